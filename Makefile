@@ -1,0 +1,52 @@
+# make help explains itself. Nothing but Go is needed for `demo` and `build`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+export CGO_ENABLED := 0
+GO ?= go
+
+.PHONY: help
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: ## Run everything in one process and print its URL
+	$(GO) run ./cmd/timbre demo
+
+.PHONY: build
+build: ## Build bin/timbre
+	$(GO) build -trimpath -ldflags='-s -w' -o bin/timbre ./cmd/timbre
+
+.PHONY: deps
+deps: ## Install what the tests need from Debian's packages, or say what to install
+	@./scripts/deps
+
+.PHONY: test
+test: deps ## Run every test there is: Go, TypeScript, browser, both databases
+	cd widget && npm ci --no-audit --no-fund --loglevel=error && npm run --silent typecheck && npm run --silent test
+	TIMBRE_TEST_ALL=1 $(GO) test -timeout 14m ./...
+
+.PHONY: check
+check: ## Format, vet, and whether generated files are current
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt'; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags crashpoints ./...
+	$(GO) mod tidy -diff
+	$(GO) run ./fault/gen -check -root .
+	cd widget && npm ci --no-audit --no-fund --loglevel=error
+	$(GO) run ./widget/build -check
+	$(GO) -C tools tool sqlc diff -f ../internal/store/sqlc.yaml
+
+.PHONY: generate
+generate: ## Write every generated file anew: codes, queries, widget
+	$(GO) generate ./fault
+	$(GO) -C tools tool sqlc generate -f ../internal/store/sqlc.yaml
+	cd widget && npm ci --no-audit --no-fund --loglevel=error
+	$(GO) run ./widget/build
+
+.PHONY: bench
+bench: ## Measure beside floors; prints a table and writes bench.json
+	$(GO) run ./internal/bench -json bench.json
+
+.PHONY: fuzz
+fuzz: ## Fuzz every decoder for a while each (FUZZTIME=30s)
+	@./scripts/fuzz
