@@ -1,0 +1,33 @@
+package fault_test
+
+import (
+	"errors"
+	"fmt"
+
+	"timbre.example/fault"
+)
+
+// A refusal is returned like any error; the edge turns whatever it gets into one body.
+func Example() {
+	read := func() error {
+		return fmt.Errorf("read work: %w", fault.WorkNotFound().Because(errors.New("sql: no rows in result set")))
+	}
+	err := read()
+	fmt.Println(errors.Is(err, fault.CodeWorkNotFound))
+
+	refusal := fault.From(err)
+	fmt.Println(refusal.Status())
+	fmt.Println(string(refusal.MarshalEnvelope("req_01J9Z3NDEKTSV4RRFFQ69G5FAV")))
+	// Output:
+	// true
+	// 404
+	// {"error":{"code":"work.not_found","message":"Work not found.","request_id":"req_01J9Z3NDEKTSV4RRFFQ69G5FAV"}}
+}
+
+func ExampleError_Message() {
+	fmt.Println(fault.RegistrationAudioTooLarge(512_340_000, 500_000_000).Message())
+	fmt.Println(fault.RegistrationAudioTooLarge(500_000_001, 500_000_000).Message())
+	// Output:
+	// The asset file is too large (512.3 MB). Max: 500 MB.
+	// The asset file is too large (500.1 MB). Max: 500 MB.
+}

@@ -1,0 +1,278 @@
+// Package fault is the error catalogue: every refusal that any part of this system may answer with, as a stable code
+// with its HTTP status, its message, and the way the widget reacts to it.
+//
+// catalogue.json is the only source. go generate writes from it the constants and constructors of this package, the
+// widget's TypeScript and the documentation page. catalogue.lock keeps what was once published: a code is never
+// removed, reused or given another status.
+//
+// Code that refuses something returns the [*Error] of one constructor, with the inner reason attached by
+// [Error.Because]. One place at the edge calls [From] and writes the [Envelope]. This package never writes a response, never
+// logs, and never puts the text of an inner error where a client can read it.
+package fault
+
+//go:generate go run ./gen
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"timbre.example/fault/internal/placeholder"
+)
+
+// Code is the stable name of one kind of refusal, such as "session.invalid_token". It implements error only so that
+// errors.Is(err, fault.CodeSessionInvalidToken) works; return the constructor's [*Error] instead of a bare Code.
+type Code string
+
+// Error returns the code itself.
+func (c Code) Error() string { return string(c) }
+
+// Class says how the widget reacts to a code.
+type Class string
+
+// The classes.
+const (
+	ClassRefresh  Class = "refresh"  // pauses, asks the page for a new token, resumes
+	ClassDisabled Class = "disabled" // shows the DISABLED screen, without a retry button
+	ClassFailed   Class = "failed"   // shows the FAILED screen, with a retry button
+	ClassInline   Class = "inline"   // shows the message next to the field that caused it
+	ClassClient   Class = "client"   // raised by the widget itself, never sent by a server
+	ClassNone     Class = "none"     // never met in a browser
+)
+
+// Entry is one row of the catalogue.
+type Entry struct {
+	Code       Code
+	Section    string // the code without its last part, such as "common.auth"
+	Status     int    // HTTP status; 0 for a code raised in the browser
+	Class      Class
+	Message    string // shown to people; may hold {size_mb} and {max_mb}
+	Action     string // what the integrator should do, in Markdown
+	Cause      string // the condition that raises the code, in Markdown
+	Details    []Detail
+	RetryAfter bool   // the response carries a Retry-After header
+	Stage      string // for ClassInline: the part of the form it belongs to: title, file or access_code
+}
+
+// Detail describes one member of an error's details.
+type Detail struct {
+	Name     string
+	Type     string // int, string, strings, time, fields or uuid
+	Optional bool
+	Meaning  string
+}
+
+// Field is one failure inside common.validation_failed.
+type Field struct {
+	Field   string `json:"field"`   // path of the value, such as "creators[0].email"
+	Rule    string `json:"rule"`    // the rule it broke, such as "required"
+	Message string `json:"message"` // one sentence for people
+}
+
+// Error is a catalogued refusal. Make one with the constructor of its code. The methods never change their receiver,
+// so a value may be shared.
+type Error struct {
+	Code       Code
+	Details    map[string]any // by name; only details that the catalogue declares for Code reach a client
+	RetryAfter time.Duration  // how long to wait before a retry; 0 when the code has no such advice
+
+	cause error
+}
+
+// Error returns the code, the message and the whole inner cause. It is meant for logs: a client gets [Error.Message].
+func (e *Error) Error() string {
+	if e == nil {
+		return string(CodeCommonInternal)
+	}
+	text := string(e.Code) + ": " + e.Message()
+	if e.cause != nil {
+		text += " (" + e.cause.Error() + ")"
+	}
+	return text
+}
+
+// Unwrap returns the inner cause, or nil.
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.cause
+}
+
+// Is reports whether target is the Code of e.
+func (e *Error) Is(target error) bool {
+	code, ok := target.(Code)
+	return ok && e != nil && e.Code == code
+}
+
+// Because returns a copy of e whose inner cause is cause. The cause is logged and unwrapped, never sent to a client.
+func (e *Error) Because(cause error) *Error {
+	c := *e
+	c.cause = cause
+	return &c
+}
+
+// With returns a copy of e with one more detail, for those that the catalogue calls optional. A name that the catalogue does
+// not declare for this code stays on this side: it is kept in Details and is never sent.
+func (e *Error) With(name string, value any) *Error {
+	c := *e
+	c.Details = maps.Clone(e.Details)
+	if c.Details == nil {
+		c.Details = make(map[string]any, 1)
+	}
+	c.Details[name] = value
+	return &c
+}
+
+// Status returns the HTTP status to answer with.
+func (e *Error) Status() int { return e.entry().Status }
+
+// Class returns how the widget reacts to e.
+func (e *Error) Class() Class { return e.entry().Class }
+
+// Message returns the catalogued English message. Sizes are shown in megabytes of 1,000,000 bytes with at most one
+// decimal, and a size above its maximum is never shown as equal to it.
+func (e *Error) Message() string {
+	return placeholder.Fill(e.entry().Message, bytesOf(e.Details["size_bytes"]), bytesOf(e.Details["max_bytes"]))
+}
+
+// entry returns the row to answer with: that of common.internal when e's code is not one that a server may send.
+func (e *Error) entry() Entry {
+	if entry, ok := Lookup(e.Code); ok && entry.Status != 0 {
+		return entry
+	}
+	entry, _ := Lookup(CodeCommonInternal)
+	return entry
+}
+
+func bytesOf(v any) int64 {
+	switch n := v.(type) {
+	case int64:
+		return n
+	case int:
+		return int64(n)
+	case float64: // a detail read back from JSON
+		return int64(n)
+	}
+	return -1
+}
+
+// RetryAfterSeconds returns the value of the Retry-After header: whole seconds, rounded up, at least 1. It is 0 when
+// the response carries no such header.
+func (e *Error) RetryAfterSeconds() int {
+	if !e.entry().RetryAfter && e.RetryAfter <= 0 {
+		return 0
+	}
+	seconds := e.RetryAfter / time.Second
+	if e.RetryAfter%time.Second > 0 {
+		seconds++
+	}
+	return int(max(seconds, 1))
+}
+
+// Envelope is the body of every response that is not a success.
+type Envelope struct {
+	Error Body `json:"error"`
+}
+
+// Body is what an envelope holds, and what an error frame of a progress stream holds.
+type Body struct {
+	Code      Code           `json:"code"`
+	Message   string         `json:"message"`
+	Details   map[string]any `json:"details,omitempty"`
+	RequestID string         `json:"request_id"`
+}
+
+// Envelope returns the body to send for e. Details that the catalogue does not declare for the code are left out.
+func (e *Error) Envelope(requestID string) Envelope {
+	entry := e.entry()
+	body := Body{Code: entry.Code, Message: e.Message(), RequestID: requestID}
+	for _, d := range entry.Details {
+		value, given := e.Details[d.Name]
+		if !given {
+			continue
+		}
+		if body.Details == nil {
+			body.Details = make(map[string]any, len(entry.Details))
+		}
+		body.Details[d.Name] = wire(value)
+	}
+	return Envelope{Error: body}
+}
+
+// wire gives a detail the form that the documentation promises: times in UTC, and an empty list as a list.
+func wire(value any) any {
+	switch v := value.(type) {
+	case time.Time:
+		return v.UTC()
+	case []string:
+		if v == nil {
+			return []string{}
+		}
+	case []Field:
+		if v == nil {
+			return []Field{}
+		}
+	}
+	return value
+}
+
+// MarshalEnvelope returns the envelope of e as JSON. It cannot fail: details that JSON cannot hold are left out.
+func (e *Error) MarshalEnvelope(requestID string) []byte {
+	env := e.Envelope(requestID)
+	body, err := json.Marshal(env)
+	if err != nil {
+		env.Error.Details = nil
+		// Strings only from here on, and those always marshal.
+		body, _ = json.Marshal(env)
+	}
+	return body
+}
+
+// From turns any error into a catalogued one; nil stays nil.
+//
+// An [*Error] anywhere in the chain wins, and the texts wrapped around it are kept as the cause, for the log. A context that ended,
+// and nothing more telling, becomes common.service_unavailable: after a deadline something did not answer in time, and
+// after a cancellation either the caller has left and reads nothing, or this process is stopping and another will
+// serve the retry. All else is common.internal with the error as its cause. A code that only a browser
+// may raise is all else, too.
+func From(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*Error](err); ok && e != nil {
+		if entry, known := Lookup(e.Code); known && entry.Status != 0 {
+			if same, direct := err.(*Error); direct && same == e {
+				return e
+			}
+			return e.Because(err)
+		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return CommonServiceUnavailable(time.Second).Because(err)
+	}
+	return CommonInternal().Because(err)
+}
+
+// Lookup returns the row of code, and whether the catalogue has it.
+func Lookup(code Code) (Entry, bool) {
+	i, ok := index[code]
+	if !ok {
+		return Entry{}, false
+	}
+	return table[i], true
+}
+
+// All returns every row in the catalogue's order. The caller owns the slice.
+func All() []Entry { return slices.Clone(table) }
+
+var index = func() map[Code]int {
+	m := make(map[Code]int, len(table))
+	for i, entry := range table {
+		m[entry.Code] = i
+	}
+	return m
+}()

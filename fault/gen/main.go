@@ -1,0 +1,220 @@
+// Command gen writes everything that is made from the error catalogue: the Go constants and constructors, the
+// widget's TypeScript, the documentation page and the lock. It refuses a catalogue that contradicts itself, and one
+// that takes back a code that was published. It never imports the package it writes, so it works when that one does
+// not compile.
+//
+//	go generate ./fault          write the files
+//	go run ./fault/gen -check -root .   say which files are stale and exit with 1
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+const (
+	catalogueFile = "fault/catalogue.json"
+	lockFile      = "fault/catalogue.lock"
+	goFile        = "fault/codes_gen.go"
+	tsFile        = "widget/src/gen/errors.ts"
+	docFile       = "docs/errors.md"
+)
+
+func main() {
+	root := flag.String("root", "..", "directory of the module; the default fits go generate")
+	check := flag.Bool("check", false, "write nothing; fail when a file is stale")
+	flag.Parse()
+	if err := run(*root, *check); err != nil {
+		fmt.Fprintln(os.Stderr, "gen:", err)
+		os.Exit(1)
+	}
+}
+
+func run(root string, check bool) error {
+	outputs, err := generate(root)
+	if err != nil {
+		return err
+	}
+	var stale []string
+	for _, out := range outputs {
+		path := filepath.Join(root, filepath.FromSlash(out.path))
+		old, err := os.ReadFile(path)
+		if err == nil && bytes.Equal(old, out.content) {
+			continue
+		}
+		if check {
+			stale = append(stale, out.path)
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, out.content, 0o644); err != nil {
+			return err
+		}
+	}
+	if len(stale) > 0 {
+		return fmt.Errorf("stale: %s; run go generate ./fault", strings.Join(stale, ", "))
+	}
+	return nil
+}
+
+type output struct {
+	path    string // below the root, with slashes
+	content []byte
+}
+
+// generate renders every output from the catalogue and the lock below root.
+func generate(root string) ([]output, error) {
+	data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(catalogueFile)))
+	if err != nil {
+		return nil, err
+	}
+	rows, err := parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", catalogueFile, err)
+	}
+	locked, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(lockFile)))
+	if err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	lock, err := extendLock(locked, rows)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", lockFile, err)
+	}
+	goSource, err := renderGo(rows)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := renderDoc(rows)
+	if err != nil {
+		return nil, err
+	}
+	return []output{
+		{lockFile, lock},
+		{goFile, goSource},
+		{tsFile, renderTS(rows)},
+		{docFile, doc},
+	}, nil
+}
+
+// row is one object of the catalogue.
+type row struct {
+	Code       string   `json:"code"`
+	Section    string   `json:"section"`
+	Status     int      `json:"status"`
+	Class      string   `json:"class"`
+	Message    string   `json:"message"`
+	Action     string   `json:"action"`
+	Cause      string   `json:"cause"`
+	Details    []detail `json:"details"`
+	RetryAfter bool     `json:"retry_after"`
+	Seed       bool     `json:"seed"`
+	Stage      string   `json:"stage"`
+}
+
+type detail struct {
+	Name     string          `json:"name"`
+	Type     string          `json:"type"`
+	Optional bool            `json:"optional"`
+	Meaning  string          `json:"meaning"`
+	Example  json.RawMessage `json:"example"`
+}
+
+var (
+	codeForm   = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$`)
+	detailForm = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	classes    = map[string]bool{"refresh": true, "disabled": true, "failed": true, "inline": true, "client": true, "none": true}
+	goTypes    = map[string]string{"int": "int64", "string": "string", "strings": "[]string", "time": "time.Time", "fields": "[]Field", "uuid": "string"}
+	tsTypes    = map[string]string{"int": "number", "string": "string", "strings": "string[]", "time": "string", "fields": "FieldError[]", "uuid": "string"}
+)
+
+// parse reads the catalogue strictly and checks what every reader of it relies on.
+func parse(data []byte) ([]row, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	var rows []row
+	if err := dec.Decode(&rows); err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, fmt.Errorf("more than one value")
+	}
+	seen := make(map[string]bool, len(rows))
+	for _, r := range rows {
+		if err := r.check(); err != nil {
+			return nil, fmt.Errorf("%s: %w", r.Code, err)
+		}
+		// By the Go name, so that common.a_b and common.a.b cannot both be there.
+		name := exported(r.Code)
+		if seen[name] {
+			return nil, fmt.Errorf("%s: listed twice", r.Code)
+		}
+		seen[name] = true
+	}
+	return rows, nil
+}
+
+func (r row) check() error {
+	switch {
+	case !codeForm.MatchString(r.Code):
+		return fmt.Errorf("a code is dotted lower case")
+	case r.Section != r.Code[:strings.LastIndexByte(r.Code, '.')]:
+		return fmt.Errorf("section %q is not the code without its last part", r.Section)
+	case !classes[r.Class]:
+		return fmt.Errorf("unknown class %q", r.Class)
+	case (r.Class == "client") != (r.Status == 0):
+		return fmt.Errorf("status 0 and class client go together")
+	case r.Status != 0 && (r.Status < 400 || r.Status > 599):
+		return fmt.Errorf("status %d is no failure", r.Status)
+	case r.RetryAfter != (r.Status == 429 || r.Status == 503):
+		return fmt.Errorf("429 and 503 carry Retry-After, and nothing else does")
+	case (r.Class == "inline") != (r.Stage != ""):
+		return fmt.Errorf("an inline code names its stage, and no other does")
+	case strings.ContainsAny(r.Message, "\r\n|"):
+		return fmt.Errorf("a message is one line, and fits a table of the documentation")
+	case r.Message == "" || r.Action == "" || r.Cause == "":
+		return fmt.Errorf("message, action and cause are all needed")
+	}
+	names := make(map[string]bool, len(r.Details))
+	for _, d := range r.Details {
+		switch {
+		case !detailForm.MatchString(d.Name) || names[d.Name]:
+			return fmt.Errorf("detail %q: bad or repeated name", d.Name)
+		case goTypes[d.Type] == "":
+			return fmt.Errorf("detail %q: unknown type %q", d.Name, d.Type)
+		case d.Meaning == "" || len(d.Example) == 0:
+			return fmt.Errorf("detail %q: meaning and example are needed", d.Name)
+		}
+		names[d.Name] = true
+	}
+	for _, name := range []string{"size", "max"} {
+		if strings.Contains(r.Message, "{"+name+"_mb}") && !names[name+"_bytes"] {
+			return fmt.Errorf("{%s_mb} needs the detail %s_bytes", name, name)
+		}
+	}
+	return nil
+}
+
+var initialisms = map[string]string{"api": "API", "ats": "ATS", "id": "ID", "jwks": "JWKS"}
+
+// exported turns a code or a detail's name into the Go name of it: common.auth.invalid_api_key is
+// CommonAuthInvalidAPIKey.
+func exported(name string) string {
+	var b strings.Builder
+	for _, part := range strings.FieldsFunc(name, func(r rune) bool { return r == '.' || r == '_' }) {
+		if up, ok := initialisms[part]; ok {
+			b.WriteString(up)
+			continue
+		}
+		b.WriteString(strings.ToUpper(part[:1]) + part[1:])
+	}
+	return b.String()
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// renderTS returns the widget's view of the catalogue. Types cost nothing in the bundle, so they have every code; the
+// two tables are shipped to every visitor, so they have only the codes that a browser can meet.
+func renderTS(rows []row) []byte {
+	var b bytes.Buffer
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
+	p("// %s\n\n", generatedNote)
+	p("/** How the widget reacts to a code. */\n")
+	p("export type ErrorClass = \"refresh\" | \"disabled\" | \"failed\" | \"inline\" | \"client\";\n\n")
+	p("/** The part of the form that an inline code belongs to. */\n")
+	p("export type ErrorStage = \"title\" | \"file\" | \"access_code\";\n\n")
+	p("/** A row of the catalogue: HTTP status (0 when raised in the browser), class, and the stage of inline codes. */\n")
+	p("export interface ErrorRow {\n  readonly status: number;\n  readonly class: ErrorClass;\n  readonly stage?: ErrorStage;\n}\n\n")
+	p("/** One failure inside common.validation_failed. */\n")
+	p("export interface FieldError {\n  field: string;\n  rule: string;\n  message: string;\n}\n\n")
+	p("/** Every code of the catalogue that a browser can meet. */\nexport type BrowserErrorCode =")
+	for _, r := range rows {
+		if r.browser() {
+			p("\n  | %q", r.Code)
+		}
+	}
+	p(";\n\n/** Every code of the catalogue. */\nexport type ErrorCode =\n  | BrowserErrorCode")
+	for _, r := range rows {
+		if !r.browser() {
+			p("\n  | %q", r.Code)
+		}
+	}
+	p(";\n\n/** The details of the codes that have some; sizes in bytes, times RFC 3339. */\nexport interface ErrorDetails {\n")
+	for _, r := range rows {
+		if len(r.Details) == 0 {
+			continue
+		}
+		p("  %q: {\n", r.Code)
+		for _, d := range r.Details {
+			mark := ""
+			if d.Optional {
+				mark = "?"
+			}
+			p("    /** %s */\n    %s%s: %s;\n", d.Meaning, d.Name, mark, tsTypes[d.Type])
+		}
+		p("  };\n")
+	}
+	p("}\n\n/** Status and class of every code that a browser can meet. */\n")
+	p("export const errorTable: Readonly<Record<BrowserErrorCode, ErrorRow>> = {\n")
+	for _, r := range rows {
+		if !r.browser() {
+			continue
+		}
+		p("  %q: { status: %d, class: %q", r.Code, r.Status, r.Class)
+		if r.Stage != "" {
+			p(", stage: %q", r.Stage)
+		}
+		p(" },\n")
+	}
+	p("};\n\n/** The English messages; {size_mb} and {max_mb} stand for sizes in megabytes of 1,000,000 bytes. */\n")
+	p("export const errorMessages: Readonly<Record<BrowserErrorCode, string>> = {\n")
+	for _, r := range rows {
+		if r.browser() {
+			p("  %q: %s,\n", r.Code, tsString(r.Message))
+		}
+	}
+	p("};\n")
+	return b.Bytes()
+}
+
+// browser reports whether a page can be answered with this code.
+func (r row) browser() bool { return r.Class != "none" }
+
+// tsString quotes s for TypeScript; a JSON string is one, but for the escapes of HTML that would only make it longer.
+func tsString(s string) string {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(s); err != nil {
+		panic(err) // a string always encodes
+	}
+	return string(bytes.TrimSpace(b.Bytes()))
+}
