@@ -1,0 +1,51 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io"
+	"syscall"
+
+	"timbre.example/internal/store/query"
+)
+
+type postgres struct{ db *sql.DB }
+
+// openPostgres keeps at most 24 connections, so that several instances fit in
+// a default server's hundred. The driver prepares each statement once a
+// connection by itself.
+func openPostgres(ctx context.Context, url string) (engine, error) {
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(24)
+	db.SetMaxIdleConns(24)
+	if err := db.PingContext(ctx); err != nil {
+		db.Close()
+		return nil, classify(err)
+	}
+	return &postgres{db}, nil
+}
+
+func (p *postgres) tx(ctx context.Context, f func(query.DBTX) error) error {
+	tx, err := p.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if err := f(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func (p *postgres) reader() query.DBTX { return p.db }
+func (p *postgres) pool() *sql.DB      { return p.db }
+func (p *postgres) close() error       { return p.db.Close() }
+
+// isBrokenPipe recognizes a connection that the server dropped in use.
+func isBrokenPipe(err error) bool {
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
+}

@@ -1,0 +1,80 @@
+-- name: InsertLog :execrows
+INSERT INTO logs (network, origin, size, refused, blocks, next_ats_id)
+VALUES (sqlc.arg(network), sqlc.arg(origin), 0, 0, 0, 1)
+ON CONFLICT (network) DO NOTHING;
+
+-- name: GetLog :one
+SELECT l.origin, l.size, l.refused, l.blocks, l.next_ats_id, b.checkpoint, b.created_at AS block_at
+FROM logs l JOIN log_blocks b ON b.network = l.network AND b.number = l.blocks
+WHERE l.network = sqlc.arg(network);
+
+-- name: PollLog :one
+SELECT l.size, l.refused, CAST(CASE WHEN EXISTS (
+  SELECT 1 FROM log_entries e WHERE e.network = l.network AND e.idx IS NULL AND e.failure = ''
+) THEN 1 ELSE 0 END AS BIGINT) AS waiting
+FROM logs l WHERE l.network = sqlc.arg(network);
+
+-- name: AdvanceLog :execrows
+UPDATE logs SET size = sqlc.arg(size), refused = sqlc.arg(refused), blocks = sqlc.arg(blocks), next_ats_id = sqlc.arg(next_ats_id)
+WHERE network = sqlc.arg(network) AND size = sqlc.arg(old_size) AND refused = sqlc.arg(old_refused);
+
+-- name: InsertLogEntry :exec
+INSERT INTO log_entries (network, tx_hash, body, received_at, position)
+VALUES (sqlc.arg(network), sqlc.arg(tx_hash), sqlc.arg(body), sqlc.arg(received_at), sqlc.arg(position))
+ON CONFLICT (network, tx_hash) DO NOTHING;
+
+-- name: ListWaitingLogEntries :many
+SELECT tx_hash, body FROM log_entries
+WHERE network = sqlc.arg(network) AND idx IS NULL AND failure = ''
+ORDER BY received_at, position, tx_hash LIMIT sqlc.arg(lim);
+
+-- name: SequenceLogEntry :execrows
+UPDATE log_entries SET idx = sqlc.arg(idx), leaf = sqlc.arg(leaf), ats_id = sqlc.arg(ats_id),
+  version = sqlc.arg(version), block = sqlc.arg(block), decided_at = sqlc.arg(decided_at)
+WHERE network = sqlc.arg(network) AND tx_hash = sqlc.arg(tx_hash) AND idx IS NULL AND failure = '';
+
+-- name: RefuseLogEntry :execrows
+UPDATE log_entries SET failure = sqlc.arg(failure), decided_at = sqlc.arg(decided_at)
+WHERE network = sqlc.arg(network) AND tx_hash = sqlc.arg(tx_hash) AND idx IS NULL AND failure = '';
+
+-- name: LastLogVersion :one
+SELECT version FROM log_entries
+WHERE network = sqlc.arg(network) AND ats_id = sqlc.arg(ats_id) AND idx IS NOT NULL
+ORDER BY version DESC LIMIT 1;
+
+-- name: GetLogEntry :one
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, b.hash AS block_hash
+FROM log_entries e LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block AND e.idx IS NOT NULL
+WHERE e.network = sqlc.arg(network) AND e.tx_hash = sqlc.arg(tx_hash);
+
+-- name: ListLogEntries :many
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, b.hash AS block_hash
+FROM log_entries e LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block
+WHERE e.network = sqlc.arg(network) AND e.idx >= sqlc.arg(lo) AND e.idx < sqlc.arg(hi)
+ORDER BY e.idx;
+
+-- name: ListLogLeaves :many
+SELECT leaf FROM log_entries
+WHERE network = sqlc.arg(network) AND idx >= sqlc.arg(lo) AND idx < sqlc.arg(hi)
+ORDER BY idx;
+
+-- name: GetLogTile :one
+SELECT data FROM log_tiles WHERE network = sqlc.arg(network) AND level = sqlc.arg(level) AND n = sqlc.arg(n);
+
+-- name: PutLogTile :exec
+INSERT INTO log_tiles (network, level, n, data)
+VALUES (sqlc.arg(network), sqlc.arg(level), sqlc.arg(n), sqlc.arg(data))
+ON CONFLICT (network, level, n) DO UPDATE SET data = excluded.data;
+
+-- name: InsertLogBlock :exec
+INSERT INTO log_blocks (network, number, hash, first_idx, size, checkpoint, created_at)
+VALUES (sqlc.arg(network), sqlc.arg(number), sqlc.arg(hash), sqlc.arg(first_idx), sqlc.arg(size), sqlc.arg(checkpoint), sqlc.arg(created_at));
+
+-- name: GetLogBlock :one
+SELECT number, hash, first_idx, size, checkpoint, created_at FROM log_blocks
+WHERE network = sqlc.arg(network) AND number = sqlc.arg(number);
+
+-- name: ListLogBlocks :many
+SELECT number, hash, first_idx, size, checkpoint, created_at FROM log_blocks
+WHERE network = sqlc.arg(network) AND number <= sqlc.arg(newest)
+ORDER BY number DESC LIMIT sqlc.arg(lim);

@@ -1,0 +1,112 @@
+-- name: InsertJob :exec
+INSERT INTO jobs (id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key,
+  creators, filename, max_bytes, upload_key, deadline, created_at, updated_at)
+VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(session_jti), sqlc.arg(kind), sqlc.arg(network), sqlc.arg(external_user_ref),
+  'open', sqlc.arg(work_id), sqlc.arg(ats_id), sqlc.arg(title), sqlc.arg(title_key), sqlc.arg(creators), sqlc.arg(filename),
+  sqlc.arg(max_bytes), sqlc.arg(upload_key), sqlc.arg(deadline), sqlc.arg(now), sqlc.arg(now));
+
+-- name: GetJob :one
+SELECT * FROM jobs WHERE id = sqlc.arg(id);
+
+-- name: SetJobUpload :execrows
+UPDATE jobs SET deadline = sqlc.arg(deadline), upload_key = sqlc.arg(upload_key), updated_at = sqlc.arg(now)
+WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared');
+
+-- name: PrepareJob :execrows
+UPDATE jobs SET state = 'prepared', media_hash = sqlc.arg(media_hash), media = sqlc.arg(media), merkle_root = sqlc.arg(merkle_root),
+  commitment = sqlc.arg(commitment), quote = sqlc.arg(quote), total_credits = sqlc.arg(total_credits), asset_key = sqlc.arg(asset_key),
+  deadline = sqlc.arg(deadline), updated_at = sqlc.arg(now)
+WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared') AND updated_at = sqlc.arg(seen);
+
+-- name: ConfirmJob :execrows
+UPDATE jobs SET state = 'confirmed', updated_at = sqlc.arg(now)
+WHERE id = sqlc.arg(id) AND state = 'prepared' AND deadline > sqlc.arg(now);
+
+-- name: ExpiredJobs :many
+SELECT id, upload_key, asset_key FROM jobs WHERE state IN ('open', 'prepared') AND deadline < sqlc.arg(before) ORDER BY deadline LIMIT sqlc.arg(lim);
+
+-- name: ExpireJob :execrows
+UPDATE jobs SET state = 'expired', updated_at = sqlc.arg(now)
+WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared') AND deadline < sqlc.arg(before);
+
+-- name: ClaimTitle :execrows
+INSERT INTO title_claims (organization_id, network, external_user_ref, title_key, work_id)
+VALUES (sqlc.arg(organization_id), sqlc.arg(network), sqlc.arg(external_user_ref), sqlc.arg(title_key), sqlc.arg(work_id))
+ON CONFLICT (organization_id, network, external_user_ref, title_key) DO NOTHING;
+
+-- name: TitleClaim :one
+SELECT work_id FROM title_claims WHERE organization_id = sqlc.arg(organization_id) AND network = sqlc.arg(network)
+  AND external_user_ref = sqlc.arg(external_user_ref) AND title_key = sqlc.arg(title_key);
+
+-- name: ClaimMedia :execrows
+INSERT INTO media_claims (organization_id, network, media_hash, work_id)
+VALUES (sqlc.arg(organization_id), sqlc.arg(network), sqlc.arg(media_hash), sqlc.arg(work_id))
+ON CONFLICT (organization_id, network, media_hash) DO NOTHING;
+
+-- name: MediaClaim :one
+SELECT work_id FROM media_claims WHERE organization_id = sqlc.arg(organization_id) AND network = sqlc.arg(network) AND media_hash = sqlc.arg(media_hash);
+
+-- name: FreeTitle :exec
+DELETE FROM title_claims WHERE organization_id = sqlc.arg(organization_id) AND network = sqlc.arg(network)
+  AND external_user_ref = sqlc.arg(external_user_ref) AND title_key = sqlc.arg(title_key) AND work_id = sqlc.arg(work_id);
+
+-- name: FreeMedia :exec
+DELETE FROM media_claims WHERE organization_id = sqlc.arg(organization_id) AND network = sqlc.arg(network)
+  AND media_hash = sqlc.arg(media_hash) AND work_id = sqlc.arg(work_id);
+
+-- name: InsertTransaction :exec
+INSERT INTO transactions (id, organization_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, created_at, updated_at)
+VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(network), sqlc.arg(kind), 'confirmed', sqlc.arg(work_id), sqlc.arg(ats_id),
+  sqlc.arg(commitment), sqlc.arg(total_credits), sqlc.arg(steps), sqlc.arg(request_id), sqlc.arg(now), sqlc.arg(now));
+
+-- name: GetTransaction :one
+SELECT * FROM transactions WHERE id = sqlc.arg(id);
+
+-- name: TransactionForView :one
+SELECT sqlc.embed(t), j.external_user_ref FROM transactions t JOIN jobs j ON j.id = t.id WHERE t.id = sqlc.arg(id);
+
+-- name: InFlight :many
+SELECT * FROM transactions
+WHERE network = sqlc.arg(network) AND state = sqlc.arg(state) AND state IN ('confirmed', 'staged', 'broadcast') AND id > sqlc.arg(after)
+ORDER BY id LIMIT sqlc.arg(lim);
+
+-- name: StageTransaction :execrows
+UPDATE transactions SET state = 'staged', staged = sqlc.arg(staged), tx_hash = sqlc.arg(tx_hash), steps = sqlc.arg(steps), updated_at = sqlc.arg(now)
+WHERE id = sqlc.arg(id) AND state = 'confirmed';
+
+-- name: BroadcastTransaction :execrows
+UPDATE transactions SET state = 'broadcast', steps = sqlc.arg(steps), updated_at = sqlc.arg(now)
+WHERE id = sqlc.arg(id) AND state = 'staged';
+
+-- name: FinishTransaction :execrows
+UPDATE transactions SET state = 'final', ats_id = sqlc.arg(ats_id), version = sqlc.arg(version), block_number = sqlc.arg(block_number),
+  block_hash = sqlc.arg(block_hash), steps = sqlc.arg(steps), updated_at = sqlc.arg(now)
+WHERE id = sqlc.arg(id) AND state = 'broadcast';
+
+-- name: FailTransaction :execrows
+UPDATE transactions SET state = 'failed', failure = sqlc.arg(failure), steps = sqlc.arg(steps), updated_at = sqlc.arg(now)
+WHERE id = sqlc.arg(id) AND state IN ('confirmed', 'staged', 'broadcast');
+
+-- name: ChangedTransactions :many
+SELECT id, updated_at FROM transactions WHERE updated_at >= sqlc.arg(since) ORDER BY updated_at LIMIT sqlc.arg(lim);
+
+-- name: InsertWork :exec
+INSERT INTO works (id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_generation, latest_version, created_at, updated_at)
+VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(network), sqlc.arg(ats_id), sqlc.arg(owner), sqlc.arg(title), sqlc.arg(external_user_ref),
+  sqlc.arg(access_code_hash), sqlc.arg(access_code_generation), 1, sqlc.arg(now), sqlc.arg(now));
+
+-- name: InsertVersion :exec
+INSERT INTO versions (work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote,
+  tx_hash, block_number, block_hash, registered_at)
+SELECT j.work_id, sqlc.arg(version), j.id, j.commitment, j.media_hash, j.media, j.merkle_root, j.creators, j.filename, j.asset_key, j.quote,
+  sqlc.arg(tx_hash), sqlc.arg(block_number), sqlc.arg(block_hash), sqlc.arg(now)
+FROM jobs j WHERE j.id = sqlc.arg(transaction_id);
+
+-- name: GetWork :one
+SELECT * FROM works WHERE id = sqlc.arg(id);
+
+-- name: ListVersions :many
+SELECT * FROM versions WHERE work_id = sqlc.arg(work_id) ORDER BY version;
+
+-- name: CountWorks :one
+SELECT COUNT(*) FROM works WHERE network = sqlc.arg(network);

@@ -1,0 +1,169 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+	"timbre.example/internal/store/storetest"
+)
+
+func insertSession(jti string) func(*store.Tx) error {
+	return func(tx *store.Tx) error {
+		return tx.InsertSession(context.Background(), query.InsertSessionParams{
+			Jti: jti, OrganizationID: "o", SiteKey: "k", ExpiresAt: store.Micros(tx.Now.Add(time.Hour)),
+		})
+	}
+}
+
+func TestTxCommitsOrLeavesNothing(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		boom := errors.New("boom")
+		if err := db.Tx(ctx, func(tx *store.Tx) error {
+			if err := insertSession("a")(tx); err != nil {
+				return err
+			}
+			return boom
+		}); !errors.Is(err, boom) {
+			t.Fatalf("got %v, want the function's own error", err)
+		}
+		if _, err := db.Read().GetSession(ctx, "a"); !errors.Is(err, sql.ErrNoRows) {
+			t.Fatalf("rolled back row: %v", err)
+		}
+		func() {
+			defer func() { _ = recover() }()
+			_ = db.Tx(ctx, func(tx *store.Tx) error {
+				_ = insertSession("p")(tx)
+				panic("boom")
+			})
+		}()
+		if _, err := db.Read().GetSession(ctx, "p"); !errors.Is(err, sql.ErrNoRows) {
+			t.Fatalf("row of a transaction that panicked: %v", err)
+		}
+		cancelled, cancel := context.WithCancel(ctx)
+		if err := db.Tx(cancelled, func(tx *store.Tx) error {
+			defer cancel()
+			return insertSession("c")(tx)
+		}); err == nil {
+			t.Fatal("a cancelled transaction committed")
+		}
+		if err := db.Tx(ctx, insertSession("b")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Read().GetSession(ctx, "b"); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Every number in the SQL text stands for the argument of that number, also
+// where it is used twice or out of order: SQLite's driver could as well bind
+// by position.
+func TestArgumentsAreBoundByNumber(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		var a, b, c int64
+		err := db.Tx(t.Context(), func(tx *store.Tx) error {
+			if err := insertSession("n")(tx); err != nil {
+				return err
+			}
+			n, err := tx.SpendSession(t.Context(), query.SpendSessionParams{Jti: "n", JobID: sql.NullString{String: "j1", Valid: true}, Now: store.Micros(tx.Now)})
+			a = n
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = db.Tx(t.Context(), func(tx *store.Tx) error {
+			if err := tx.OpenAccount(t.Context(), query.OpenAccountParams{OrganizationID: "o", Account: "available"}); err != nil {
+				return err
+			}
+			if b, err = tx.MoveBalance(t.Context(), query.MoveBalanceParams{Amount: 5, OrganizationID: "o", Account: "available"}); err != nil {
+				return err
+			}
+			c, err = tx.MoveBalance(t.Context(), query.MoveBalanceParams{Amount: -6, OrganizationID: "o", Account: "available"})
+			return err
+		})
+		if err != nil || a != 1 || b != 1 || c != 0 {
+			t.Fatalf("spent %d, credited %d, overdrew %d, err %v; want 1, 1, 0, nil", a, b, c, err)
+		}
+		s, err := db.Read().GetSession(t.Context(), "n")
+		if err != nil || s.JobID.String != "j1" || s.SiteKey != "k" {
+			t.Fatalf("session %+v, err %v", s, err)
+		}
+	})
+}
+
+func TestOneOfManySpendsASession(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		if err := db.Tx(t.Context(), insertSession("once")); err != nil {
+			t.Fatal(err)
+		}
+		var won atomic.Int64
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				err := db.Tx(t.Context(), func(tx *store.Tx) error {
+					n, err := tx.SpendSession(t.Context(), query.SpendSessionParams{Jti: "once", JobID: sql.NullString{String: "j", Valid: true}, Now: store.Micros(tx.Now)})
+					won.Add(n)
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if won.Load() != 1 {
+			t.Fatalf("%d spent it", won.Load())
+		}
+	})
+}
+
+func TestMigrateTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	url := storetest.PostgresURL(t)
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			db, err := store.Open(t.Context(), url)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer db.Close()
+			if err := db.Migrate(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if n, err := db.Pending(t.Context()); n != 0 || err != nil {
+				t.Errorf("pending %d, %v", n, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestAnAbsentDatabaseIsUnavailable(t *testing.T) {
+	t.Parallel()
+	_, err := store.Open(t.Context(), "postgres://postgres@/none?host=/nonexistent&connect_timeout=1")
+	if !errors.Is(err, store.ErrUnavailable) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestReadersCannotWrite(t *testing.T) {
+	t.Parallel()
+	db := storetest.SQLite(t)
+	if err := db.Read().InsertSession(t.Context(), query.InsertSessionParams{Jti: "x"}); err == nil {
+		t.Fatal("wrote through the reading pool")
+	}
+}
