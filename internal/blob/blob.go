@@ -1,0 +1,55 @@
+// Package blob is the object store: where the bytes of uploaded works rest.
+// Browsers talk to it straight, by presigned URL, so that no audio passes
+// through a request handler of the API.
+//
+// It holds the seam (Store) and the disk implementation. It never looks inside
+// an object, never knows whose it is, and never makes a partial upload visible.
+package blob
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+)
+
+// ErrNotFound is returned for a key under which no complete object is stored.
+var ErrNotFound = errors.New("blob: object not found")
+
+// Upload says what a presigned PUT URL allows.
+type Upload struct {
+	// Key names the object: slash-separated segments of [a-z0-9-], at most 200 bytes.
+	Key string
+	// MaxBytes caps the body, at least 1. The disk store cuts a larger body off
+	// while it streams; whoever reads the object measures it again, since not
+	// every store can bind a URL to a size.
+	MaxBytes int64
+	// Expires is when the URL stops being accepted, rounded up to a whole
+	// second. A PUT that began before may finish after.
+	Expires time.Time
+}
+
+// Info describes a stored object.
+type Info struct {
+	// Size in bytes.
+	Size int64
+}
+
+// Store is an object store. Implementations are safe for concurrent use; a
+// transport failure (the store does not answer) is any error but ErrNotFound.
+type Store interface {
+	// PresignPut returns a URL that takes repeated PUTs of the raw bytes until
+	// it expires. The last complete PUT wins, atomically.
+	PresignPut(ctx context.Context, up Upload) (string, error)
+	// PresignGet returns a URL that serves the object until expires, as a
+	// download named filename.
+	PresignGet(ctx context.Context, key, filename string, expires time.Time) (string, error)
+	// Open returns the object's bytes as of the call: a PUT that lands later
+	// does not change what the reader reads.
+	Open(ctx context.Context, key string) (io.ReadCloser, Info, error)
+	// Copy makes dst an object with the bytes that src has now. It is how an
+	// upload becomes an asset: later PUTs to src leave dst alone.
+	Copy(ctx context.Context, src, dst string) error
+	// Delete removes the object; a missing one is no error.
+	Delete(ctx context.Context, key string) error
+}

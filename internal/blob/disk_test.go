@@ -1,0 +1,255 @@
+package blob_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"timbre.example/fault"
+	"timbre.example/internal/blob"
+	"timbre.example/internal/blob/blobtest"
+)
+
+var signingKey = []byte("a key of the tests, 32 bytes long")
+
+// served is a disk store behind a real HTTP server.
+type served struct {
+	*blob.Disk
+	dir  string
+	addr string
+	url  string // base URL without a slash
+	// done gets a value after each request was handled to its end.
+	done chan struct{}
+}
+
+func serve(tb testing.TB, opts blob.Options) *served {
+	tb.Helper()
+	s := &served{dir: tb.TempDir(), done: make(chan struct{}, 1000)}
+	srv := httptest.NewUnstartedServer(nil)
+	s.addr = srv.Listener.Addr().String()
+	s.url = "http://" + s.addr + "/blob"
+	if opts.RenderError == nil {
+		opts.RenderError = render
+	}
+	d, err := blob.NewDisk(s.dir, s.url+"/", signingKey, opts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s.Disk = d
+	mux := http.NewServeMux()
+	mux.Handle("/blob/", d)
+	srv.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() { s.done <- struct{}{} }()
+		w.Header().Set("X-Request-Id", "req_test")
+		mux.ServeHTTP(w, r)
+	})
+	srv.Start()
+	tb.Cleanup(func() {
+		srv.CloseClientConnections()
+		srv.Close() // waits for handlers
+		s.wantNoTemp(tb)
+		if err := d.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return s
+}
+
+func render(w http.ResponseWriter, _ *http.Request, err error) {
+	e := fault.From(err)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(e.Status())
+	w.Write(e.MarshalEnvelope("req_test"))
+}
+
+func (s *served) presign(tb testing.TB, key string, max int64) string {
+	tb.Helper()
+	u, err := s.PresignPut(tb.Context(), blob.Upload{Key: key, MaxBytes: max, Expires: time.Now().Add(time.Hour)})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return u
+}
+
+// wantNoTemp checks that nothing half written is left.
+func (s *served) wantNoTemp(tb testing.TB) {
+	tb.Helper()
+	left, err := os.ReadDir(filepath.Join(s.dir, "tmp"))
+	if (err != nil && !errors.Is(err, fs.ErrNotExist)) || len(left) > 0 {
+		tb.Errorf("temporary files left: %v (%v)", left, err)
+	}
+}
+
+func (s *served) wantMissing(tb testing.TB, key string) {
+	tb.Helper()
+	r, _, err := s.Open(tb.Context(), key)
+	if err == nil {
+		r.Close()
+	}
+	if !errors.Is(err, blob.ErrNotFound) {
+		tb.Errorf("Open(%s): %v, want ErrNotFound", key, err)
+	}
+}
+
+func TestContract(t *testing.T) {
+	t.Parallel()
+	blobtest.Exercise(t, func(t *testing.T) blob.Store {
+		return serve(t, blob.Options{}).Disk
+	})
+}
+
+func TestNewDiskRefusesBadSettings(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const base = "http://127.0.0.1:1/blob/"
+	ok := blob.Options{RenderError: render}
+	for _, c := range []struct {
+		name, dir, base string
+		key             []byte
+		opts            blob.Options
+	}{
+		{"short key", t.TempDir(), base, []byte("short"), ok},
+		{"no renderer", t.TempDir(), base, signingKey, blob.Options{}},
+		{"relative URL", t.TempDir(), "/blob/", signingKey, ok},
+		{"other scheme", t.TempDir(), "ftp://host/blob/", signingKey, ok},
+		{"query", t.TempDir(), base + "?a=b", signingKey, ok},
+		{"not a URL", t.TempDir(), "http://[", signingKey, ok},
+		{"dir is a file", file, base, signingKey, ok},
+	} {
+		if d, err := blob.NewDisk(c.dir, c.base, c.key, c.opts); err == nil {
+			d.Close()
+			t.Errorf("%s: taken", c.name)
+		}
+	}
+	d, err := blob.NewDisk(t.TempDir(), base, signingKey, ok)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if _, err := d.PresignPut(t.Context(), blob.Upload{Key: "a", Expires: time.Now()}); err == nil {
+		t.Error("PresignPut took a cap of 0 bytes")
+	}
+}
+
+func TestSweepRemovesOnlyStaleTemporaries(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	now := time.Now()
+	opts := blob.Options{RenderError: render, Now: func() time.Time { return now }}
+	open := func() *blob.Disk {
+		d, err := blob.NewDisk(dir, "http://127.0.0.1:1/blob/", signingKey, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	open().Close()
+	for name, age := range map[string]time.Duration{"old": 25 * time.Hour, "young": 23 * time.Hour} {
+		p := filepath.Join(dir, "tmp", name)
+		if err := os.WriteFile(p, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(p, now.Add(-age), now.Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open().Close()
+	left, err := os.ReadDir(filepath.Join(dir, "tmp"))
+	if err != nil || len(left) != 1 || left[0].Name() != "young" {
+		t.Errorf("left %v (%v), want young alone", left, err)
+	}
+}
+
+func TestSymlinksAreNotFollowedOut(t *testing.T) {
+	t.Parallel()
+	s := serve(t, blob.Options{})
+	outside := t.TempDir()
+	secret := filepath.Join(outside, "secret.blob")
+	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]string{"file.blob": secret, "folder": outside} {
+		if err := os.Symlink(target, filepath.Join(s.dir, "objects", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range []string{"file", "folder/secret"} {
+		if r, _, err := s.Open(t.Context(), key); err == nil {
+			r.Close()
+			t.Errorf("Open(%s) left the store", key)
+		}
+		if err := s.Copy(t.Context(), key, "copy"); err == nil {
+			if r, _, err := s.Open(t.Context(), "copy"); err == nil {
+				r.Close()
+				t.Errorf("Copy(%s) left the store", key)
+			}
+		}
+	}
+	if resp := put(t, s.presign(t, "folder/new", 10), strings.NewReader("x")); resp.status != http.StatusServiceUnavailable {
+		t.Errorf("PUT through a link: %v", resp)
+	}
+	if resp := put(t, s.presign(t, "file", 10), strings.NewReader("x")); resp.status != http.StatusOK {
+		t.Errorf("PUT over a link: %v", resp)
+	}
+	if got, err := os.ReadFile(secret); err != nil || string(got) != "secret" {
+		t.Errorf("the file outside holds %q (%v)", got, err)
+	}
+	if left, err := os.ReadDir(outside); err != nil || len(left) != 1 {
+		t.Errorf("outside holds %v (%v)", left, err)
+	}
+	s.wantNoTemp(t)
+}
+
+func TestCopyLinks(t *testing.T) {
+	t.Parallel()
+	s := serve(t, blob.Options{})
+	put(t, s.presign(t, "a", 10), strings.NewReader("x"))
+	if err := s.Copy(t.Context(), "a", "b"); err != nil {
+		t.Fatal(err)
+	}
+	a, errA := os.Stat(filepath.Join(s.dir, "objects", "a.blob"))
+	b, errB := os.Stat(filepath.Join(s.dir, "objects", "b.blob"))
+	if errA != nil || errB != nil || !os.SameFile(a, b) {
+		t.Errorf("not one file: %v %v", errA, errB)
+	}
+}
+
+func TestFilesAreForTheirOwnerOnly(t *testing.T) {
+	t.Parallel()
+	s := serve(t, blob.Options{})
+	put(t, s.presign(t, "a/b", 10), strings.NewReader("x"))
+	for _, name := range []string{"objects/a/b.blob", "objects/a", "objects", "tmp"} {
+		st, err := os.Stat(filepath.Join(s.dir, name))
+		if err != nil || st.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s: %v (%v)", name, st.Mode(), err)
+		}
+	}
+}
+
+func TestOpenSeeks(t *testing.T) {
+	t.Parallel()
+	s := serve(t, blob.Options{})
+	put(t, s.presign(t, "a", 10), strings.NewReader("0123456789"))
+	r, _, err := s.Open(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := r.(io.Seeker).Seek(7, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, []byte("789")) {
+		t.Errorf("read %q (%v)", got, err)
+	}
+}

@@ -1,0 +1,233 @@
+package blob
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"timbre.example/fault"
+)
+
+// retryAfter is what a client is told when the disk fails or is full.
+const retryAfter = 30 * time.Second
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
+
+// ServeHTTP answers the URLs that PresignPut and PresignGet made, CORS preflight
+// for them, and nothing else. Mount it, prefix and all, at the path of the base
+// URL, outside of any layer that adds CORS headers or caps bodies.
+//
+// Refusals: common.not_found for a method other than PUT, GET, HEAD and OPTIONS
+// (the resource does not exist for it) and for a missing object,
+// common.forbidden for a URL we did not sign, transaction.expired for one that
+// has expired, registration.audio_too_large over the cap,
+// registration.upload_missing for a body that broke off or stood still,
+// common.service_unavailable when the disk fails.
+func (d *Disk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	// The URL itself is the permission and no cookie counts, so any origin may use it.
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Expose-Headers", "X-Request-Id")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "sandbox")
+	h.Set("Cache-Control", "private, no-cache")
+
+	switch r.Method {
+	case http.MethodOptions:
+		h.Set("Access-Control-Allow-Methods", "PUT, GET, HEAD")
+		h.Set("Access-Control-Allow-Headers", "Content-Type")
+		h.Set("Access-Control-Max-Age", "7200")
+		w.WriteHeader(http.StatusNoContent)
+		return
+	case http.MethodPut, http.MethodGet, http.MethodHead:
+	default:
+		d.refuse(w, r, fault.CommonNotFound())
+		return
+	}
+
+	g, ok := d.check(r.Method, r.URL)
+	switch {
+	case !ok:
+		d.refuse(w, r, fault.CommonForbidden())
+	case d.opts.Now().Unix() >= g.expires:
+		d.refuse(w, r, fault.TransactionExpired())
+	case r.Method == http.MethodPut:
+		d.servePut(w, r, g)
+	default:
+		d.serveGet(w, r, g)
+	}
+}
+
+func (d *Disk) servePut(w http.ResponseWriter, r *http.Request, g grant) {
+	if r.ContentLength > g.max {
+		d.refuse(w, r, fault.RegistrationAudioTooLarge(r.ContentLength, g.max))
+		return
+	}
+	var size int64
+	temp, err := d.stage(func(f *os.File) (err error) {
+		size, err = d.receive(w, r, f, g.max)
+		return err
+	})
+	if err == nil {
+		err = d.publish(temp, g.key)
+	}
+	if err != nil {
+		d.refuse(w, r, err)
+		return
+	}
+	d.extendWrite(w, d.opts.IdleTimeout)
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, "{\"size\":%d}\n", size)
+}
+
+// receive streams the body into f through one pooled buffer and returns its
+// size. It fails as soon as more than max bytes have come.
+func (d *Disk) receive(w http.ResponseWriter, r *http.Request, f *os.File, max int64) (size int64, err error) {
+	pooled := buffers.Get().(*[]byte)
+	defer buffers.Put(pooled)
+	buf := *pooled
+	rc := http.NewResponseController(w)
+	end := time.Now().Add(d.opts.UploadTimeout)
+	for {
+		// The connection's clock, not Options.Now: this is about real bytes. It
+		// takes the place of the server's own read timeout, which no large
+		// upload would meet. A writer without deadlines leaves it to the server.
+		idle := time.Now().Add(d.opts.IdleTimeout)
+		if idle.After(end) {
+			idle = end
+		}
+		rc.SetReadDeadline(idle)
+		n, readErr := r.Body.Read(buf)
+		size += int64(n)
+		if size > max {
+			return size, fault.RegistrationAudioTooLarge(size, max)
+		}
+		if _, err := f.Write(buf[:n]); err != nil {
+			return size, err
+		}
+		if readErr == io.EOF {
+			return size, nil
+		} else if readErr != nil {
+			return size, brokenBody{readErr}
+		}
+	}
+}
+
+// brokenBody is a request body that ended in an error: nothing more comes of it.
+type brokenBody struct{ error }
+
+func (b brokenBody) Unwrap() error { return b.error }
+
+func (d *Disk) serveGet(w http.ResponseWriter, r *http.Request, g grant) {
+	f, st, err := d.open(g.key)
+	if errors.Is(err, ErrNotFound) {
+		err = fault.CommonNotFound()
+	}
+	if err != nil {
+		d.refuse(w, r, err)
+		return
+	}
+	defer f.Close()
+
+	// ServeContent answers failed conditions and ranges with bodies of its own.
+	// Conditions are of no use on a URL that lives for minutes, and a range that
+	// cannot be served may be ignored; so neither gets there.
+	r = r.Clone(r.Context())
+	for _, name := range []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
+		r.Header.Del(name)
+	}
+	if !satisfiable(r.Header.Get("Range"), st.Size()) {
+		r.Header.Del("Range")
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Content-Disposition", disposition(g.filename))
+	h.Set("ETag", fmt.Sprintf(`"%x-%x"`, st.ModTime().UnixNano(), st.Size()))
+	d.extendWrite(w, d.opts.UploadTimeout)
+	http.ServeContent(w, r, "", st.ModTime(), f)
+}
+
+// satisfiable reports whether header asks for one range of which an object of
+// size bytes has at least the first byte.
+func satisfiable(header string, size int64) bool {
+	spec, ok := strings.CutPrefix(header, "bytes=")
+	from, to, dash := strings.Cut(spec, "-")
+	if !ok || !dash {
+		return false
+	}
+	if from == "" {
+		n, err := strconv.ParseInt(to, 10, 64)
+		return err == nil && n > 0 && size > 0
+	}
+	first, err := strconv.ParseInt(from, 10, 64)
+	if err != nil || first < 0 || first >= size {
+		return false
+	}
+	if to == "" {
+		return true
+	}
+	last, err := strconv.ParseInt(to, 10, 64)
+	return err == nil && last >= first
+}
+
+// extendWrite gives the response its own time: what the server allows is
+// counted from the request's first byte, and an upload may have used it up.
+func (d *Disk) extendWrite(w http.ResponseWriter, by time.Duration) {
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(by))
+}
+
+// refuse answers err and makes it likely that the client gets to read it.
+//
+// A browser sends its whole body before it looks for the answer, and closing a
+// connection with unread bytes resets it, which may throw the answer away on
+// the client's side. So the answer goes out whole, then the body is read on and
+// dropped, within Options.DrainBytes and DrainTimeout; then the connection ends.
+func (d *Disk) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	var broken brokenBody
+	var refusal *fault.Error
+	switch {
+	case errors.As(err, &broken):
+		refusal = fault.RegistrationUploadMissing().Because(err)
+	case !errors.As(err, &refusal):
+		refusal = fault.CommonServiceUnavailable(retryAfter).Because(err)
+	}
+
+	rc := http.NewResponseController(w)
+	h1body := r.ProtoMajor == 1 && r.Body != nil && r.ContentLength != 0
+	d.extendWrite(w, d.opts.IdleTimeout)
+	if h1body {
+		rc.EnableFullDuplex() // else net/http reads the body before it answers
+		w.Header().Set("Connection", "close")
+	}
+	// Held back to learn its length: a body of unknown length would only end
+	// when this handler returns, after the drain.
+	held := &heldResponse{ResponseWriter: w, status: http.StatusOK}
+	d.opts.RenderError(held, r, refusal)
+	w.Header().Set("Content-Length", strconv.Itoa(held.body.Len()))
+	w.WriteHeader(held.status)
+	w.Write(held.body.Bytes())
+	if !h1body || broken.error != nil {
+		return
+	}
+	rc.Flush()
+	rc.SetReadDeadline(time.Now().Add(d.opts.DrainTimeout))
+	io.CopyN(io.Discard, r.Body, d.opts.DrainBytes)
+}
+
+// heldResponse keeps status and body until the renderer is done; headers go
+// straight through.
+type heldResponse struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (h *heldResponse) WriteHeader(status int)      { h.status = status }
+func (h *heldResponse) Write(p []byte) (int, error) { return h.body.Write(p) }

@@ -1,0 +1,223 @@
+package blob
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	maxKeyBytes      = 200
+	maxFilenameBytes = 200
+	minSigningKey    = 16
+)
+
+// grant is what one signed URL allows: one method on one object, for a while.
+type grant struct {
+	method   string // PUT or GET; a GET grant also answers HEAD
+	key      string
+	expires  int64  // Unix seconds
+	max      int64  // bytes, PUT only
+	filename string // GET only
+}
+
+// signer makes and checks signed URLs. Each method signs with a key derived for
+// it alone, so that no crafted field can turn a grant to write into one to read.
+type signer struct {
+	base string // no slash at the end
+	path string // path of base, with a slash at the end
+	put  []byte
+	get  []byte
+}
+
+func newSigner(baseURL string, key []byte) (*signer, error) {
+	if len(key) < minSigningKey {
+		return nil, fmt.Errorf("blob: the signing key has %d bytes, at least %d are needed", len(key), minSigningKey)
+	}
+	u, err := url.Parse(baseURL)
+	if err != nil {
+		return nil, fmt.Errorf("blob: base URL: %w", err)
+	}
+	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return nil, errors.New("blob: the base URL must be http or https with a host, without user, query or fragment")
+	}
+	return &signer{
+		base: strings.TrimRight(u.String(), "/"),
+		path: strings.TrimRight(u.Path, "/") + "/",
+		put:  derive(key, http.MethodPut),
+		get:  derive(key, http.MethodGet),
+	}, nil
+}
+
+func derive(key []byte, method string) []byte {
+	m := hmac.New(sha256.New, key)
+	m.Write([]byte("timbre blob v1 " + method))
+	return m.Sum(nil)
+}
+
+// sum authenticates g. Texts are length-prefixed, so that no two grants
+// authenticate the same bytes.
+func (s *signer) sum(g grant) []byte {
+	key := s.get
+	if g.method == http.MethodPut {
+		key = s.put
+	}
+	m := hmac.New(sha256.New, key)
+	var b []byte
+	for _, t := range []string{g.method, g.key, g.filename} {
+		b = binary.BigEndian.AppendUint64(b, uint64(len(t)))
+		b = append(b, t...)
+	}
+	b = binary.BigEndian.AppendUint64(b, uint64(g.expires))
+	b = binary.BigEndian.AppendUint64(b, uint64(g.max))
+	m.Write(b)
+	return m.Sum(nil)
+}
+
+func (s *signer) url(g grant) string {
+	q := url.Values{
+		"expires": {strconv.FormatInt(g.expires, 10)},
+		"sig":     {hex.EncodeToString(s.sum(g))},
+	}
+	if g.method == http.MethodPut {
+		q.Set("max", strconv.FormatInt(g.max, 10))
+	} else {
+		q.Set("filename", g.filename)
+	}
+	return s.base + "/" + g.key + "?" + q.Encode()
+}
+
+// check returns the grant that u carries for method (PUT, GET or HEAD) and
+// whether we signed it. A URL we did not make (a parameter more, twice or
+// missing, a number written otherwise) is not signed.
+func (s *signer) check(method string, u *url.URL) (grant, bool) {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	key, under := strings.CutPrefix(u.Path, s.path)
+	q, err := url.ParseQuery(u.RawQuery)
+	if !under || err != nil || validKey(key) != nil {
+		return grant{}, false
+	}
+	own := "filename"
+	if method == http.MethodPut {
+		own = "max"
+	}
+	for _, name := range []string{"expires", "sig", own} {
+		if len(q[name]) != 1 {
+			return grant{}, false
+		}
+	}
+	if len(q) != 3 {
+		return grant{}, false
+	}
+	g := grant{method: method, key: key, filename: q.Get("filename")}
+	var ok bool
+	if g.expires, ok = canonicalInt(q.Get("expires")); !ok {
+		return grant{}, false
+	}
+	if method == http.MethodPut {
+		if g.max, ok = canonicalInt(q.Get("max")); !ok {
+			return grant{}, false
+		}
+	}
+	want := hex.EncodeToString(s.sum(g))
+	return g, hmac.Equal([]byte(want), []byte(q.Get("sig")))
+}
+
+func canonicalInt(s string) (int64, bool) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil && n >= 0 && strconv.FormatInt(n, 10) == s
+}
+
+// ceilUnix rounds up: a URL never dies before the moment it was promised for.
+func ceilUnix(t time.Time) int64 {
+	if t.Nanosecond() > 0 {
+		return t.Unix() + 1
+	}
+	return t.Unix()
+}
+
+// validKey refuses all but segments of [a-z0-9-] joined by single slashes, so
+// that a key is a file path that stays where it is put.
+func validKey(key string) error {
+	if len(key) == 0 || len(key) > maxKeyBytes {
+		return fmt.Errorf("blob: a key has 1 to %d bytes, not %d", maxKeyBytes, len(key))
+	}
+	for seg := range strings.SplitSeq(key, "/") {
+		if seg == "" {
+			return fmt.Errorf("blob: key %q has an empty segment", key)
+		}
+		for _, c := range []byte(seg) {
+			if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+				return fmt.Errorf("blob: key %q may hold only a-z, 0-9, - and /", key)
+			}
+		}
+	}
+	return nil
+}
+
+// safeFilename makes a name that a browser may save under: one path segment,
+// no control or direction characters, at most 200 bytes with its extension kept.
+func safeFilename(name string) string {
+	name = strings.Map(func(r rune) rune {
+		switch {
+		case r == utf8.RuneError, unicode.Is(unicode.Cf, r), unicode.IsControl(r):
+			return -1
+		case strings.ContainsRune(`/\:*?"<>|`, r):
+			return '_'
+		case unicode.IsSpace(r):
+			return ' '
+		}
+		return r
+	}, name)
+	// Windows drops dots and spaces at the end, and a dot in front hides a file.
+	name = strings.Trim(name, " .")
+	if len(name) > maxFilenameBytes {
+		ext := ""
+		if i := strings.LastIndexByte(name, '.'); i >= 0 && len(name)-i <= 16 {
+			ext = name[i:]
+		}
+		cut := maxFilenameBytes - len(ext)
+		for !utf8.RuneStart(name[cut]) {
+			cut--
+		}
+		name = strings.TrimRight(name[:cut], " .") + ext
+	}
+	if name == "" {
+		return "download"
+	}
+	return name
+}
+
+// disposition is the Content-Disposition of a download (RFC 6266): a plain
+// name for old clients, and the real one in the coding of RFC 5987.
+func disposition(name string) string {
+	const plain = "!#$&+-.^_`~"
+	var ascii, ext strings.Builder
+	for _, r := range name {
+		if r >= 0x20 && r < 0x7f && r != '"' && r != '\\' && r != '%' {
+			ascii.WriteRune(r)
+		} else {
+			ascii.WriteByte('_')
+		}
+	}
+	for _, c := range []byte(name) {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(plain, c) >= 0 {
+			ext.WriteByte(c)
+		} else {
+			fmt.Fprintf(&ext, "%%%02X", c)
+		}
+	}
+	return `attachment; filename="` + ascii.String() + `"; filename*=UTF-8''` + ext.String()
+}
