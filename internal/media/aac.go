@@ -1,0 +1,62 @@
+package media
+
+const aacType = "audio/aac"
+
+// aacRates are MPEG-4's sampling frequencies by index.
+var aacRates = [13]int{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350}
+
+// aacChannels turns a channel configuration into a count; 0 is stated elsewhere.
+func aacChannels(config int) int {
+	switch {
+	case config == 7 || config == 12 || config == 14:
+		return 8
+	case config == 11:
+		return 7
+	case config <= 6:
+		return config
+	}
+	return 0
+}
+
+// parseADTS reads the header of an ADTS frame.
+func parseADTS(b []byte) (frame, bool) {
+	if len(b) < 7 || b[0] != 0xff || b[1]&0xf6 != 0xf0 { // sync word, layer 0
+		return frame{}, false
+	}
+	index, config := b[2]>>2&15, b[2]&1<<2|b[3]>>6
+	f := frame{
+		size:     int(b[3]&3)<<11 | int(b[4])<<3 | int(b[5])>>5,
+		samples:  1024 * (int(b[6]&3) + 1),
+		channels: aacChannels(int(config)),
+		kind:     uint32(b[1]&8)<<16 | uint32(b[2]&0xfd)<<8 | uint32(config),
+	}
+	least := 7
+	if b[1]&1 == 0 {
+		least = 9 // a CRC follows
+	}
+	if int(index) >= len(aacRates) || f.size <= least {
+		return frame{}, false
+	}
+	f.rate = aacRates[index]
+	return f, true
+}
+
+// readADTS reads the frames of an AAC stream from the first, behind any ID3v2
+// tags, to the end. ok is false when there are none.
+func readADTS(s *source) (info Info, no *refusal, ok bool) {
+	first, ok := findFrames(s, parseADTS)
+	if !ok {
+		return Info{}, nil, false
+	}
+	r := follow(s, parseADTS, first.kind)
+	if !r.believable() {
+		return Info{}, &refusal{detected: aacType, problem: malformed}, true
+	}
+	if r.partial {
+		return Info{}, &refusal{detected: aacType, problem: truncated, declared: s.offset() + r.missing}, true
+	}
+	return Info{
+		Format: AAC, SampleRate: first.rate, Channels: first.channels,
+		Duration: duration(uint64(r.samples), uint64(first.rate)),
+	}, nil, true
+}

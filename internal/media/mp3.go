@@ -1,0 +1,160 @@
+package media
+
+import "encoding/binary"
+
+// mp3Rates are the bit rates of layer III in kbit/s: MPEG-1, then MPEG-2 and 2.5.
+var mp3Rates = [2][15]int{
+	{0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320},
+	{0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160},
+}
+
+// parseMP3 reads the header of a layer III frame. Free-format frames, whose
+// length is not stated, are not recognized.
+func parseMP3(b []byte) (frame, bool) {
+	if len(b) < 4 || b[0] != 0xff || b[1]&0xe0 != 0xe0 {
+		return frame{}, false
+	}
+	version, layer := b[1]>>3&3, b[1]>>1&3 // 3 is MPEG-1, 2 MPEG-2, 0 MPEG-2.5
+	rateIndex, freqIndex := b[2]>>4, b[2]>>2&3
+	if version == 1 || layer != 1 || rateIndex == 0 || rateIndex == 15 || freqIndex == 3 || b[3]&3 == 2 {
+		return frame{}, false
+	}
+	f := frame{rate: [3]int{44100, 48000, 32000}[freqIndex], samples: 1152, channels: 2}
+	table := 0
+	switch version {
+	case 2:
+		f.rate, f.samples, table = f.rate/2, 576, 1
+	case 0:
+		f.rate, f.samples, table = f.rate/4, 576, 1
+	}
+	f.size = f.samples / 8 * mp3Rates[table][rateIndex] * 1000 / f.rate
+	f.size += int(b[2] >> 1 & 1) // padding
+	if b[3]>>6 == 3 {
+		f.channels = 1
+	}
+	// Mono frames occur within stereo streams; version and rate never change.
+	f.kind = uint32(version)<<8 | uint32(freqIndex)
+	return f, true
+}
+
+// mpegLayer is the layer of the MPEG audio frame that b begins with, 0 if none.
+func mpegLayer(b []byte) int {
+	if len(b) < 4 || b[0] != 0xff || b[1]&0xe0 != 0xe0 {
+		return 0
+	}
+	return (4 - int(b[1]>>1&3)) & 3
+}
+
+// A vbrHeader is what encoders state about the whole stream in a first, silent
+// frame, after Xing's or the Fraunhofer encoder's fashion.
+type vbrHeader struct {
+	frames int64 // not counting this one; 0 unknown
+	bytes  int64 // counting this one; 0 unknown
+	trim   int64 // samples of encoder delay and padding to leave out
+}
+
+// parseVBR looks for such a header in the frame at the start of b.
+func parseVBR(b []byte, f frame) (vbrHeader, bool) {
+	at := 4 + 32
+	if f.channels == 1 {
+		at = 4 + 17
+	}
+	if f.samples == 576 {
+		at = 4 + 17
+		if f.channels == 1 {
+			at = 4 + 9
+		}
+	}
+	var v vbrHeader
+	b = b[:min(len(b), f.size)]
+	if len(b) >= 36+26 && string(b[36:40]) == "VBRI" {
+		v.bytes = int64(binary.BigEndian.Uint32(b[46:]))
+		v.frames = int64(binary.BigEndian.Uint32(b[50:]))
+		return v, true
+	}
+	if len(b) < at+8 || string(b[at:at+4]) != "Xing" && string(b[at:at+4]) != "Info" {
+		return v, false
+	}
+	flags := binary.BigEndian.Uint32(b[at+4:])
+	b = b[at+8:]
+	word := func(bit uint32, size int) (v int64) {
+		if flags&bit == 0 || len(b) < size {
+			return 0
+		}
+		v = int64(binary.BigEndian.Uint32(b))
+		b = b[size:]
+		return v
+	}
+	v.frames = word(1, 4)
+	v.bytes = word(2, 4)
+	word(4, 100) // seek table
+	word(8, 4)   // quality
+	// The encoder's own tag follows: its name in 9 bytes, delay and padding in
+	// 12 bits each at 21.
+	if len(b) >= 24 && (string(b[:4]) == "LAME" || string(b[:4]) == "Lavc" || string(b[:4]) == "Lavf") {
+		v.trim = int64(b[21])<<4 | int64(b[22])>>4
+		v.trim += int64(b[22]&15)<<8 | int64(b[23])
+	}
+	return v, true
+}
+
+// readMP3 reads the frames of an MP3 file from the first, behind any ID3v2
+// tags, to the end. ok is false when there are none.
+func readMP3(s *source) (info Info, no *refusal, ok bool) {
+	first, ok := findFrames(s, parseMP3)
+	if !ok {
+		return Info{}, nil, false
+	}
+	start := s.offset()
+	stated, silent := parseVBR(s.peek(maxFrame), first)
+	r := follow(s, parseMP3, first.kind)
+	if !r.believable() {
+		return Info{}, &refusal{detected: mpegType, problem: malformed}, true
+	}
+	audio := r
+	if silent {
+		audio.frames--
+		audio.samples -= int64(first.samples)
+	}
+	if short := stated.shortfall(audio, r); short > 0 {
+		no := &refusal{detected: mpegType, problem: truncated}
+		if stated.bytes > 0 {
+			no.declared = start + stated.bytes
+		}
+		return Info{}, no, true
+	}
+	if r.partial && stated.frames == 0 {
+		return Info{}, &refusal{detected: mpegType, problem: truncated, declared: s.offset() + r.missing}, true
+	}
+	samples := audio.samples
+	if stated.trim < samples && audio.frames <= stated.frames+1 {
+		samples -= stated.trim
+	}
+	return Info{
+		Format: MP3, SampleRate: first.rate, Channels: first.channels,
+		Duration: duration(uint64(samples), uint64(first.rate)),
+	}, nil, true
+}
+
+// shortfall is how many of the stated frames (or bytes) are not there, beyond
+// what encoders miscount (one frame, if the last is not cut) and what damage hides.
+func (v vbrHeader) shortfall(audio, all run) int64 {
+	if all.frames == 0 {
+		return 1
+	}
+	average := max(all.bytes/all.frames, 1)
+	hidden := int64(0)
+	if all.junk > 0 {
+		hidden = all.junk/average + 2
+	}
+	if !all.partial {
+		hidden++
+	}
+	if v.frames > 0 {
+		return v.frames - audio.frames - hidden
+	}
+	if v.bytes > 0 {
+		return (v.bytes - all.bytes - hidden*average) / average
+	}
+	return 0
+}

@@ -1,0 +1,71 @@
+package media
+
+import "encoding/binary"
+
+const mpegType = "audio/mpeg"
+
+// skipID3 passes any ID3v2 tags in front of the audio, whatever their size.
+func skipID3(s *source) *refusal {
+	for {
+		size := id3Size(s.peek(10))
+		if size == 0 {
+			return nil
+		}
+		declared := s.offset() + size
+		if s.skip(size) < size {
+			return &refusal{detected: mpegType, problem: truncated, declared: declared}
+		}
+	}
+}
+
+// id3Size is the length of the ID3v2 tag that b begins with, 0 if none.
+func id3Size(b []byte) int64 {
+	if len(b) < 10 || string(b[:3]) != "ID3" || b[3] == 0xff || b[4] == 0xff {
+		return 0
+	}
+	size := int64(10)
+	for i, c := range b[6:10] {
+		if c >= 0x80 {
+			return 0
+		}
+		size += int64(c) << (7 * (3 - i))
+	}
+	if b[5]&0x10 != 0 {
+		size += 10 // a footer repeats the header
+	}
+	return size
+}
+
+// apeHeader is what an APEv2 tag begins and ends with.
+const apeHeader = "APETAGEX"
+
+// apeSize is the length of the APE tag that b begins with, 0 if none.
+func apeSize(b []byte) int64 {
+	if len(b) < 32 || string(b[:8]) != apeHeader {
+		return 0
+	}
+	return 32 + int64(binary.LittleEndian.Uint32(b[12:])) // the size leaves out this header
+}
+
+const (
+	id3v1     = "TAG"
+	id3v1Size = 128
+)
+
+// trailingTags is the length of the ID3v1 and APE tags that b ends with.
+func trailingTags(b []byte) int {
+	n := 0
+	if at := len(b) - id3v1Size; at >= 0 && string(b[at:at+3]) == id3v1 {
+		n = id3v1Size
+	}
+	if at := len(b) - n - 32; at >= 0 && string(b[at:at+8]) == apeHeader {
+		size := int64(binary.LittleEndian.Uint32(b[at+12:])) // of items and footer
+		if binary.LittleEndian.Uint32(b[at+20:])&(1<<31) != 0 {
+			size += 32 // a header stands in front of them
+		}
+		if int64(n)+size <= int64(len(b)) {
+			n += int(size)
+		}
+	}
+	return n
+}

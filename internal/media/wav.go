@@ -1,0 +1,219 @@
+package media
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+	"strings"
+)
+
+const (
+	// slack is how many bytes of declared audio may be missing: less than a
+	// millisecond, and what careless header writers get wrong.
+	slack = 64
+	// unseekable is the least size that is read as "unknown" when the file is
+	// shorter: encoders writing to a pipe put values from here up.
+	unseekable = 0x7f000000
+	// maxChunks bounds the walk over a header made of tiny chunks.
+	maxChunks = 4096
+)
+
+// knownChunks may stand around the audio of a WAV file; other names are
+// allowed too, but only these are proof that a chunk starts here.
+var knownChunks = []string{
+	"fmt ", "data", "LIST", "fact", "bext", "iXML", "JUNK", "junk", "FLLR", "PAD ", "cue ", "smpl", "inst",
+	"PEAK", "id3 ", "ID3 ", "_PMX", "axml", "chna", "acid", "cart", "plst", "umid", "minf", "elm1", "regn", "DISP",
+}
+
+func knownChunk(id string) bool { return slices.Contains(knownChunks, id) }
+
+// pcm is the layout of uncompressed samples.
+type pcm struct {
+	rate, channels, frameBytes int
+}
+
+// info is the answer for so many bytes of audio.
+func (p pcm) info(f Format, audio int64) Info {
+	frames := uint64(audio) / uint64(p.frameBytes)
+	return Info{Format: f, SampleRate: p.rate, Channels: p.channels, Duration: duration(frames, uint64(p.rate))}
+}
+
+const wavType = "audio/wav"
+
+// readWAV reads RIFF, RF64 and BW64 files.
+func readWAV(s *source) (Info, *refusal) {
+	head := s.peek(12)
+	riff := int64(binary.LittleEndian.Uint32(head[4:]))
+	wide := string(head[:4]) != "RIFF"
+	s.skip(12)
+
+	var layout pcm
+	var wideData int64
+	for range maxChunks {
+		h := s.peek(8)
+		if len(h) < 8 {
+			break
+		}
+		id, size := string(h[:4]), int64(binary.LittleEndian.Uint32(h[4:]))
+		if !fourCC(h) {
+			return Info{}, &refusal{detected: wavType, problem: malformed}
+		}
+		s.skip(8)
+		start := s.offset()
+		switch id {
+		case "ds64":
+			if b := s.peek(16); wide && len(b) == 16 {
+				riff = int64(binary.LittleEndian.Uint64(b))
+				wideData = int64(binary.LittleEndian.Uint64(b[8:]))
+			}
+		case "fmt ":
+			if layout.rate != 0 {
+				break // a second one would be ignored by players too
+			}
+			b := s.peek(int(min(size, 40)))
+			if int64(len(b)) < min(size, 40) {
+				return Info{}, &refusal{detected: wavType, problem: truncated, declared: start + size}
+			}
+			var no *refusal
+			if layout, no = wavLayout(b); no != nil {
+				return Info{}, no
+			}
+		case "data":
+			if layout.rate == 0 {
+				return Info{}, &refusal{detected: wavType, problem: malformed}
+			}
+			if wide && size == math.MaxUint32 {
+				size = wideData
+			}
+			return wavData(s, layout, size)
+		}
+		if rest := start + size - s.offset(); s.skip(rest) < rest {
+			if !knownChunk(id) {
+				return Info{}, &refusal{detected: wavType, problem: malformed}
+			}
+			break
+		}
+		if size%2 == 1 && !knownChunk(string(s.peek(4))) {
+			s.skip(1)
+		}
+	}
+	if s.ended() && len(s.buffered()) < 8 && s.offset()+int64(len(s.buffered())) < riff {
+		return Info{}, &refusal{detected: wavType, problem: truncated, declared: riff + 8}
+	}
+	return Info{}, &refusal{detected: wavType, problem: noAudio}
+}
+
+// wavData passes the audio itself. Whatever follows it is not looked at.
+func wavData(s *source, layout pcm, size int64) (Info, *refusal) {
+	start := s.offset()
+	var audio int64
+	switch {
+	case size < 0 || size == 0 && !knownChunk(string(s.peek(4))):
+		audio = s.drain()
+	default:
+		audio = s.skip(size)
+		if missing := size - audio; missing > slack && size < unseekable {
+			return Info{}, &refusal{detected: wavType, problem: truncated, declared: start + size}
+		}
+	}
+	if audio < int64(layout.frameBytes) {
+		return Info{}, &refusal{detected: wavType, problem: noAudio}
+	}
+	return layout.info(WAV, audio), nil
+}
+
+// The tags of a format chunk that are samples rather than a codec's packets.
+const (
+	tagPCM        = 0x0001
+	tagFloat      = 0x0003
+	tagALaw       = 0x0006
+	tagMuLaw      = 0x0007
+	tagExtensible = 0xfffe
+)
+
+// wavSubformat is what follows the tag in the sub-format of an extensible file.
+const wavSubformat = "\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"
+
+// wavLayout reads a format chunk.
+func wavLayout(b []byte) (pcm, *refusal) {
+	if len(b) < 16 {
+		return pcm{}, &refusal{detected: wavType, problem: malformed}
+	}
+	tag := binary.LittleEndian.Uint16(b)
+	if tag == tagExtensible {
+		if len(b) < 40 {
+			return pcm{}, &refusal{detected: wavType, problem: malformed}
+		}
+		tag = 0
+		if string(b[26:40]) == wavSubformat {
+			tag = binary.LittleEndian.Uint16(b[24:])
+		}
+	}
+	switch tag {
+	case tagPCM, tagFloat, tagALaw, tagMuLaw:
+	default:
+		return pcm{}, &refusal{detected: wavType + "; codec=0x" + hex16(tag), problem: codec}
+	}
+	p := pcm{
+		channels:   int(binary.LittleEndian.Uint16(b[2:])),
+		rate:       int(binary.LittleEndian.Uint32(b[4:])),
+		frameBytes: int(binary.LittleEndian.Uint16(b[12:])),
+	}
+	bits := int(binary.LittleEndian.Uint16(b[14:]))
+	if !p.sane() || bits == 0 || bits > 64 || p.frameBytes%p.channels != 0 || p.frameBytes/p.channels < (bits+7)/8 {
+		return pcm{}, &refusal{detected: wavType, problem: malformed}
+	}
+	return p, nil
+}
+
+// sane keeps noise from passing for a header. The limits are far beyond any studio's.
+func (p pcm) sane() bool {
+	return p.channels > 0 && p.channels <= 1024 && p.rate > 0 && p.rate <= 10_000_000 &&
+		p.frameBytes > 0 && p.frameBytes/p.channels <= 8
+}
+
+func hex16(v uint16) string {
+	const digits = "0123456789abcdef"
+	var b strings.Builder
+	for shift := 12; shift >= 0; shift -= 4 {
+		b.WriteByte(digits[v>>shift&15])
+	}
+	return b.String()
+}
+
+// The identifiers of Wave64 are GUIDs that begin with the RIFF names.
+const (
+	w64Riff = "riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
+	w64Wave = "wave\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
+	w64Fmt  = "fmt \xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
+	w64Data = "data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
+)
+
+// readWave64 reads Sony's 64-bit relative of WAV: sizes of 8 bytes that include
+// their header of 24, chunks aligned to 8.
+func readWave64(s *source) (Info, *refusal) {
+	s.skip(40)
+	var layout pcm
+	for range maxChunks {
+		h := s.peek(24)
+		if len(h) < 24 {
+			return Info{}, &refusal{detected: wavType, problem: truncated}
+		}
+		id, size := string(h[:16]), int64(binary.LittleEndian.Uint64(h[16:]))-24
+		s.skip(24)
+		if id == w64Data && layout.rate != 0 {
+			return wavData(s, layout, max(size, 0))
+		}
+		if size < 0 || size > math.MaxInt64-8 || !fourCC(h) {
+			break
+		}
+		if id == w64Fmt {
+			var no *refusal
+			if layout, no = wavLayout(s.peek(int(min(size, 40)))); no != nil {
+				return Info{}, no
+			}
+		}
+		s.skip((size + 7) &^ 7)
+	}
+	return Info{}, &refusal{detected: wavType, problem: malformed}
+}

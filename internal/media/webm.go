@@ -1,0 +1,319 @@
+package media
+
+import (
+	"encoding/binary"
+	"math"
+	"strings"
+	"time"
+)
+
+const (
+	ebmlMagic = "\x1a\x45\xdf\xa3"
+	webmType  = "audio/webm"
+)
+
+// The elements of Matroska that matter here.
+const (
+	idEBML        = 0x1a45dfa3
+	idDocType     = 0x4282
+	idVoid        = 0xec
+	idSegment     = 0x18538067
+	idInfo        = 0x1549a966
+	idScale       = 0x2ad7b1
+	idDuration    = 0x4489
+	idTracks      = 0x1654ae6b
+	idTrack       = 0xae
+	idTrackType   = 0x83
+	idCodec       = 0x86
+	idAudio       = 0xe1
+	idRate        = 0xb5
+	idOutputRate  = 0x78b5
+	idChannels    = 0x9f
+	idCluster     = 0x1f43b675
+	idTimestamp   = 0xe7
+	idSimpleBlock = 0xa3
+	idBlockGroup  = 0xa0
+	idBlock       = 0xa1
+)
+
+// webmCodecs are the codecs accepted in WebM or Matroska, by prefix.
+var webmCodecs = []string{"A_OPUS", "A_VORBIS", "A_FLAC", "A_AAC", "A_ALAC", "A_MPEG/L3", "A_PCM/"}
+
+type webmTrack struct {
+	kind           uint64 // 1 is video, 2 audio
+	codec          string
+	rate, channels int
+}
+
+type webmFile struct {
+	scale   uint64  // nanoseconds per unit of time
+	stated  float64 // duration in units; 0 unknown
+	doc     string
+	tracks  []webmTrack
+	segment bool
+	open    bool  // the segment's size is unknown
+	end     int64 // of the segment, else
+	cluster uint64
+	first   uint64 // time of the first block
+	last    uint64 // and of the latest
+	blocks  int64
+	lastGap uint64 // time between the last two blocks, standing for the length of the last
+}
+
+// readWebM walks the elements of a WebM or Matroska file. Segments, clusters
+// and track lists are entered rather than passed, so that it makes no
+// difference whether their sizes are known: an element is told by its name.
+func readWebM(s *source) (Info, *refusal) {
+	w := webmFile{scale: uint64(time.Millisecond)}
+	header := int64(0) // end of the EBML header
+	for {
+		if w.segment && !w.open && s.offset() >= w.end {
+			break // whole; anything behind is not part of it
+		}
+		at := s.offset()
+		id, size, known, n := ebmlElement(s.peek(12))
+		if n == 0 {
+			if rest := len(s.buffered()); rest == 0 {
+				break
+			} else if s.ended() && rest < 12 {
+				return Info{}, &refusal{detected: webmType, problem: truncated}
+			}
+			return Info{}, &refusal{detected: webmType, problem: malformed}
+		}
+		s.skip(int64(n))
+		if !known && id != idSegment && id != idCluster {
+			return Info{}, &refusal{detected: webmType, problem: malformed}
+		}
+		switch {
+		case at == 0:
+			if size > 1<<12 {
+				return Info{}, w.refuse(malformed, 0)
+			}
+			header = s.offset() + size
+		case !w.segment && at >= header && id != idSegment && id != idVoid:
+			return Info{}, w.refuse(malformed, 0)
+		}
+		enter, no := w.element(s, id, size, known)
+		if no != nil {
+			return Info{}, no
+		}
+		if enter {
+			continue
+		}
+		if s.skip(size) < size {
+			return Info{}, w.refuse(truncated, max(at+int64(n)+size, w.end))
+		}
+	}
+	if w.segment && !w.open && s.offset() < w.end {
+		return Info{}, w.refuse(truncated, w.end)
+	}
+	return w.info()
+}
+
+// refuse names the file as far as it is known by now.
+func (w *webmFile) refuse(problem string, declared int64) *refusal {
+	return &refusal{detected: w.mediaType(), problem: problem, declared: declared}
+}
+
+func (w *webmFile) mediaType() string {
+	if w.doc == "matroska" {
+		return "audio/x-matroska"
+	}
+	return webmType
+}
+
+// element takes one element, and reports whether to go on inside it.
+func (w *webmFile) element(s *source, id uint64, size int64, known bool) (enter bool, no *refusal) {
+	value := func(most int64) []byte { return s.peek(int(min(size, most))) }
+	switch id {
+	case idEBML, idInfo, idBlockGroup, idAudio:
+		return true, nil
+	case idTracks:
+		return true, nil
+	case idSegment:
+		if w.doc != "webm" && w.doc != "matroska" {
+			return false, w.refuse(malformed, 0)
+		}
+		w.segment, w.open, w.end = true, !known, s.offset()+size
+		return true, nil
+	case idCluster:
+		// Tracks stand before the first cluster, so the answer is due.
+		return true, w.verdict()
+	case idDocType:
+		w.doc = strings.TrimRight(string(value(16)), "\x00")
+	case idScale:
+		if v := ebmlUint(value(8)); v > 0 {
+			w.scale = v
+		}
+	case idDuration:
+		w.stated = ebmlFloat(value(8))
+	case idTrack:
+		if len(w.tracks) == 64 {
+			return false, w.refuse(malformed, 0)
+		}
+		w.tracks = append(w.tracks, webmTrack{channels: 1, rate: 8000})
+		return true, nil
+	case idTrackType, idCodec, idRate, idOutputRate, idChannels:
+		if len(w.tracks) > 0 {
+			w.tracks[len(w.tracks)-1].set(id, value(32))
+		}
+	case idTimestamp:
+		w.cluster = ebmlUint(value(8))
+	case idSimpleBlock, idBlock:
+		b := value(12)
+		if _, n := ebmlNumber(b); n > 0 && len(b) >= n+2 {
+			relative := int64(int16(binary.BigEndian.Uint16(b[n:])))
+			w.block(uint64(max(0, int64(min(w.cluster, math.MaxInt64/2))+relative)))
+		}
+	}
+	return false, nil
+}
+
+// set fills in a field of the track.
+func (t *webmTrack) set(id uint64, b []byte) {
+	switch id {
+	case idTrackType:
+		t.kind = ebmlUint(b)
+	case idCodec:
+		t.codec = strings.TrimRight(string(b), "\x00")
+	case idRate, idOutputRate:
+		if v := ebmlFloat(b); v >= 1 && v <= 10_000_000 {
+			t.rate = int(math.Round(v))
+		}
+	case idChannels:
+		if v := ebmlUint(b); v > 0 && v <= 1024 {
+			t.channels = int(v)
+		}
+	}
+}
+
+// block notes the time of a block of sound.
+func (w *webmFile) block(at uint64) {
+	if w.blocks == 0 {
+		w.first = at
+	}
+	w.blocks++
+	if at > w.last {
+		w.lastGap = at - w.last
+		w.last = at
+	}
+}
+
+// audio is the first track of sound.
+func (w *webmFile) audio() *webmTrack {
+	for i := range w.tracks {
+		if w.tracks[i].kind == 2 {
+			return &w.tracks[i]
+		}
+	}
+	return nil
+}
+
+// verdict refuses what the tracks show is no song.
+func (w *webmFile) verdict() *refusal {
+	for _, t := range w.tracks {
+		if t.kind == 1 {
+			return &refusal{detected: strings.Replace(w.mediaType(), "audio", "video", 1), problem: video}
+		}
+	}
+	t := w.audio()
+	if t == nil {
+		return w.refuse(noAudio, 0)
+	}
+	for _, prefix := range webmCodecs {
+		if strings.HasPrefix(t.codec, prefix) {
+			return nil
+		}
+	}
+	return &refusal{detected: w.mediaType() + "; codecs=" + printable(t.codec), problem: codec}
+}
+
+func (w *webmFile) info() (Info, *refusal) {
+	if !w.segment {
+		return Info{}, w.refuse(truncated, 0)
+	}
+	if no := w.verdict(); no != nil {
+		return Info{}, no
+	}
+	if w.blocks == 0 {
+		return Info{}, w.refuse(noAudio, 0)
+	}
+	t := w.audio()
+	units := w.stated
+	if !(units > 0) {
+		units = float64(w.last - w.first + w.lastGap)
+	}
+	length := units * float64(w.scale)
+	if !(length < math.MaxInt64) {
+		length = 0
+	}
+	return Info{Format: WebM, SampleRate: t.rate, Channels: t.channels, Duration: time.Duration(length)}, nil
+}
+
+// ebmlElement reads an element's header: its name, the size of what follows
+// and whether that is known, and the header's own length, 0 if b holds none.
+func ebmlElement(b []byte) (id uint64, size int64, known bool, n int) {
+	if len(b) == 0 || b[0] < 0x10 {
+		return 0, 0, false, 0
+	}
+	length := ebmlLength(b[0])
+	if len(b) < length {
+		return 0, 0, false, 0
+	}
+	id = ebmlUint(b[:length])
+	v, m := ebmlNumber(b[length:])
+	if m == 0 {
+		return 0, 0, false, 0
+	}
+	if v == 1<<(7*m)-1 {
+		return id, 0, false, length + m
+	}
+	return id, int64(v), true, length + m
+}
+
+// ebmlNumber reads a number whose leading zeros state its length, 0 if b holds none.
+func ebmlNumber(b []byte) (v uint64, n int) {
+	if len(b) == 0 || b[0] == 0 {
+		return 0, 0
+	}
+	n = ebmlLength(b[0])
+	if len(b) < n {
+		return 0, 0
+	}
+	return ebmlUint(b[:n]) &^ (1 << (7 * n)), n
+}
+
+func ebmlLength(lead byte) int {
+	n := 1
+	for mask := byte(0x80); lead&mask == 0; mask >>= 1 {
+		n++
+	}
+	return n
+}
+
+func ebmlUint(b []byte) (v uint64) {
+	for _, c := range b {
+		v = v<<8 | uint64(c)
+	}
+	return v
+}
+
+func ebmlFloat(b []byte) float64 {
+	switch len(b) {
+	case 4:
+		return float64(math.Float32frombits(binary.BigEndian.Uint32(b)))
+	case 8:
+		return math.Float64frombits(binary.BigEndian.Uint64(b))
+	}
+	return 0
+}
+
+// printable keeps a foreign name fit for a message.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r <= 0x20 || r > 0x7e {
+			return -1
+		}
+		return r
+	}, name)
+}
