@@ -1,0 +1,189 @@
+// Package credits is the double-entry ledger: who was granted, who owes, who
+// paid, in whole credits.
+//
+// Every transfer moves an amount between two accounts of one organization, in
+// the transaction of the change that it pays for. Entries are only ever added;
+// balances are kept beside them and may not go below zero. The package never
+// decides what something costs for whom (Prices says what it costs), and never
+// opens a transaction of its own for a hold, a capture or a release.
+package credits
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"timbre.example/fault"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// The accounts of an organization. What was ever issued equals what is
+// available, held and spent.
+const (
+	issued    = "issued"
+	available = "available"
+	held      = "held"
+	spent     = "spent"
+)
+
+// The kinds of transfer.
+const (
+	KindGrant   = "grant"   // issued → available
+	KindHold    = "hold"    // available → held, at confirm
+	KindCapture = "capture" // held → spent, at finality
+	KindRelease = "release" // held → available, on failure
+)
+
+// Grant gives an organization amount credits (more than zero) and says why.
+func Grant(ctx context.Context, tx *store.Tx, organization string, amount int64, note string) error {
+	if amount <= 0 {
+		return fmt.Errorf("credits: a grant is more than zero, not %d", amount)
+	}
+	_, err := transfer(ctx, tx, organization, KindGrant, issued, available, amount, "", note)
+	return err
+}
+
+// Hold sets amount credits of an organization aside for a transaction. It
+// refuses with registration.insufficient_credits when the balance does not
+// cover it. Holding nothing is nothing to record.
+func Hold(ctx context.Context, tx *store.Tx, organization, transaction string, amount int64) error {
+	if amount == 0 {
+		return nil
+	}
+	if amount < 0 {
+		return fmt.Errorf("credits: hold of %d", amount)
+	}
+	_, err := transfer(ctx, tx, organization, KindHold, available, held, amount, transaction, "")
+	return err
+}
+
+// Capture spends what is held for a transaction. Capturing twice, or where
+// nothing is held, changes nothing.
+func Capture(ctx context.Context, tx *store.Tx, organization, transaction string) error {
+	return settle(ctx, tx, organization, transaction, KindCapture, spent)
+}
+
+// Release gives back what is held for a transaction. Releasing twice, or where
+// nothing is held, changes nothing.
+func Release(ctx context.Context, tx *store.Tx, organization, transaction string) error {
+	return settle(ctx, tx, organization, transaction, KindRelease, available)
+}
+
+func settle(ctx context.Context, tx *store.Tx, organization, transaction, kind, to string) error {
+	amount, err := tx.HeldFor(ctx, transaction)
+	if err != nil || amount == 0 {
+		return err
+	}
+	_, err = transfer(ctx, tx, organization, kind, held, to, amount, transaction, "")
+	return err
+}
+
+// transfer moves amount from one account to another, once per transaction and
+// kind: moved is false when that had already happened.
+func transfer(ctx context.Context, tx *store.Tx, organization, kind, from, to string, amount int64, transaction, note string) (moved bool, err error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return false, err
+	}
+	n, err := tx.InsertTransfer(ctx, query.InsertTransferParams{
+		ID: id.String(), OrganizationID: organization, Kind: kind, TransactionID: transaction, Note: note, CreatedAt: store.Micros(tx.Now),
+	})
+	if err != nil || n == 0 {
+		return false, err
+	}
+	for _, side := range []struct {
+		account string
+		amount  int64
+	}{{from, -amount}, {to, amount}} {
+		if err := move(ctx, tx, organization, side.account, side.amount); err != nil {
+			return false, err
+		}
+		if err := tx.InsertEntry(ctx, query.InsertEntryParams{TransferID: id.String(), Account: side.account, Amount: side.amount}); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// move changes a balance, and opens the account when it is not there yet.
+func move(ctx context.Context, tx *store.Tx, organization, account string, amount int64) error {
+	for opened := false; ; opened = true {
+		n, err := tx.MoveBalance(ctx, query.MoveBalanceParams{Amount: amount, OrganizationID: organization, Account: account})
+		if err != nil || n == 1 {
+			return err
+		}
+		if opened || (amount < 0 && account != issued) {
+			return fault.RegistrationInsufficientCredits()
+		}
+		if err := tx.OpenAccount(ctx, query.OpenAccountParams{OrganizationID: organization, Account: account}); err != nil {
+			return err
+		}
+	}
+}
+
+// Balance is what an organization has, in credits.
+type Balance struct {
+	Available int64 `json:"available"` // can be spent
+	Held      int64 `json:"held"`      // set aside for registrations under way
+	Spent     int64 `json:"spent"`     // paid for final registrations
+}
+
+// Of reads an organization's balance.
+func Of(ctx context.Context, q *query.Queries, organization string) (Balance, error) {
+	rows, err := q.ListBalances(ctx, organization)
+	var b Balance
+	for _, r := range rows {
+		switch r.Account {
+		case available:
+			b.Available = r.Balance
+		case held:
+			b.Held = r.Balance
+		case spent:
+			b.Spent = r.Balance
+		}
+	}
+	return b, err
+}
+
+// Available reads only what can be spent now.
+func Available(ctx context.Context, q *query.Queries, organization string) (int64, error) {
+	n, err := q.GetBalance(ctx, query.GetBalanceParams{OrganizationID: organization, Account: available})
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return n, err
+}
+
+// Transfer is one line of an organization's history.
+type Transfer struct {
+	ID            string    `json:"id"`
+	Kind          string    `json:"kind"`
+	Amount        int64     `json:"amount"` // credits moved, more than zero
+	TransactionID string    `json:"transaction_id,omitempty"`
+	Note          string    `json:"note,omitempty"`
+	At            time.Time `json:"at"`
+}
+
+// History lists an organization's transfers, newest first: at most limit of
+// those before the transfer id before ("" for the newest).
+func History(ctx context.Context, q *query.Queries, organization, before string, limit int) ([]Transfer, error) {
+	if before == "" {
+		before = "~" // sorts after every id
+	}
+	rows, err := q.History(ctx, query.HistoryParams{OrganizationID: organization, Before: before, Lim: int32(2 * limit)})
+	if err != nil {
+		return nil, err
+	}
+	var out []Transfer
+	for _, r := range rows {
+		if r.Amount > 0 { // each transfer has one entry that gains
+			out = append(out, Transfer{ID: r.ID, Kind: r.Kind, Amount: r.Amount, TransactionID: r.TransactionID, Note: r.Note, At: store.Time(r.CreatedAt)})
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,152 @@
+package credits
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Megabyte is the unit of storage prices and of every size limit that Timbre
+// states: 1,048,576 bytes.
+const Megabyte = 1 << 20
+
+// Prices is what a network charges, in credits.
+type Prices struct {
+	// NetworkFee is charged for every transaction.
+	NetworkFee int64
+	// BaseDeposit is charged once a work, VersionDeposit once a version.
+	BaseDeposit, VersionDeposit int64
+	// ServiceBasisPoints is the service fee, in hundredths of a percent of
+	// network fee and deposits, rounded up to a whole credit.
+	ServiceBasisPoints int64
+	// Storage is the progressive table: each started megabyte up to the tier's
+	// end costs the tier's price. The last tier has no end (0).
+	Storage []Tier
+}
+
+// Tier is one row of the storage table.
+type Tier struct {
+	UpToMB int64 // 0: without end
+	PerMB  int64 // credits for each started megabyte within the tier
+}
+
+// Storage is the default table: nothing to 10 MB, then progressive.
+func storage() []Tier { return []Tier{{10, 0}, {100, 1}, {250, 2}, {0, 3}} }
+
+// MainnetPrices are the defaults of a network that costs something.
+func MainnetPrices() Prices {
+	return Prices{NetworkFee: 12, BaseDeposit: 50, VersionDeposit: 20, ServiceBasisPoints: 500, Storage: storage()}
+}
+
+// TestnetPrices are the defaults of a test network: storage only.
+func TestnetPrices() Prices { return Prices{Storage: storage()} }
+
+// Quote is the price of one registration, in credits. Total is the sum of the
+// network fee, the deposit, the service fee and the storage fee.
+type Quote struct {
+	NetworkFee int64 `json:"network_fee"`
+	// Deposit is base and version for a new work, version alone for an update.
+	Deposit        int64 `json:"deposit"`
+	VersionDeposit int64 `json:"version_deposit"`
+	ServiceFee     int64 `json:"service_fee"`
+	StorageFee     int64 `json:"storage_fee"`
+	Total          int64 `json:"total"`
+}
+
+// Register prices a new work of size bytes.
+func (p Prices) Register(size int64) Quote { return p.quote(p.BaseDeposit+p.VersionDeposit, size) }
+
+// Update prices a version; size is 0 when it brings no new file.
+func (p Prices) Update(size int64) Quote { return p.quote(p.VersionDeposit, size) }
+
+func (p Prices) quote(deposit, size int64) Quote {
+	q := Quote{NetworkFee: p.NetworkFee, Deposit: deposit, VersionDeposit: p.VersionDeposit, StorageFee: p.storage(size)}
+	q.ServiceFee = ((p.NetworkFee+deposit)*p.ServiceBasisPoints + 9_999) / 10_000
+	q.Total = q.NetworkFee + q.Deposit + q.ServiceFee + q.StorageFee
+	return q
+}
+
+func (p Prices) storage(size int64) (fee int64) {
+	mb := (size + Megabyte - 1) / Megabyte
+	var from int64
+	for _, t := range p.Storage {
+		to := t.UpToMB
+		if to == 0 || to > mb {
+			to = mb
+		}
+		if to > from {
+			fee += (to - from) * t.PerMB
+			from = to
+		}
+	}
+	return fee
+}
+
+// String is the form that ParsePrices reads.
+func (p Prices) String() string {
+	tiers := make([]string, len(p.Storage))
+	for i, t := range p.Storage {
+		end := ""
+		if t.UpToMB > 0 {
+			end = strconv.FormatInt(t.UpToMB, 10)
+		}
+		tiers[i] = fmt.Sprintf("%s:%d", end, t.PerMB)
+	}
+	return fmt.Sprintf("network=%d,base=%d,version=%d,service-bp=%d,storage=%s", p.NetworkFee, p.BaseDeposit, p.VersionDeposit, p.ServiceBasisPoints, strings.Join(tiers, "/"))
+}
+
+// ParsePrices reads "network=12,base=50,version=20,service-bp=500,storage=10:0/100:1/250:2/:3";
+// what is left out keeps the value it has in base. In storage, each tier is
+// END_IN_MB:CREDITS_PER_MB, ends ascending, the last without an end.
+func ParsePrices(text string, base Prices) (Prices, error) {
+	p := base
+	if text == "" {
+		return p, nil
+	}
+	for _, part := range strings.Split(text, ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+		if name == "storage" {
+			tiers, err := parseTiers(value)
+			if err != nil {
+				return base, err
+			}
+			p.Storage = tiers
+			continue
+		}
+		target, ok := map[string]*int64{"network": &p.NetworkFee, "base": &p.BaseDeposit, "version": &p.VersionDeposit, "service-bp": &p.ServiceBasisPoints}[name]
+		if !ok {
+			return base, fmt.Errorf("prices: %q is none of network, base, version, service-bp, storage", name)
+		}
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || n < 0 || n > 1_000_000_000 {
+			return base, fmt.Errorf("prices: %s=%q is no amount from 0 to 1,000,000,000", name, value)
+		}
+		*target = n
+	}
+	return p, nil
+}
+
+func parseTiers(text string) ([]Tier, error) {
+	parts := strings.Split(text, "/")
+	tiers := make([]Tier, 0, len(parts))
+	var last int64
+	for i, part := range parts {
+		end, price, ok := strings.Cut(part, ":")
+		t := Tier{}
+		var err error
+		if t.PerMB, err = strconv.ParseInt(price, 10, 64); err != nil || !ok || t.PerMB < 0 || t.PerMB > 1_000_000 {
+			return nil, fmt.Errorf("prices: storage tier %q is not END_IN_MB:CREDITS_PER_MB", part)
+		}
+		if final := i == len(parts)-1; final != (end == "") {
+			return nil, fmt.Errorf("prices: the last storage tier, and only it, has no end: %q", text)
+		}
+		if end != "" {
+			if t.UpToMB, err = strconv.ParseInt(end, 10, 64); err != nil || t.UpToMB <= last || t.UpToMB > 1_000_000 {
+				return nil, fmt.Errorf("prices: storage tier %q does not end after the one before it", part)
+			}
+			last = t.UpToMB
+		}
+		tiers = append(tiers, t)
+	}
+	return tiers, nil
+}

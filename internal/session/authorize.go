@@ -1,0 +1,115 @@
+package session
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+
+	"timbre.example/fault"
+	"timbre.example/internal/network"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// Caller is a browser whose session was found good for this call.
+type Caller struct {
+	SessionID       string
+	Organization    string
+	Action          Action
+	Network         network.Name
+	AtsID           int64
+	ExternalUserRef string
+	// MaxFileSize is the smallest of the system's, the organization's, the
+	// key's and the session's caps, in bytes.
+	MaxFileSize int64
+	// DuplicateTitles is the organization's setting.
+	DuplicateTitles bool
+	// Expired: the token may go on with the job it began, and begin no other.
+	Expired bool
+}
+
+// Authorize checks what a browser's call carries: the Authorization and
+// X-Site-Key headers, and Origin where the browser sent one (it does on every
+// cross-origin call; a call without one is not from another site's page).
+func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin string) (Caller, error) {
+	if authorization == "" {
+		return Caller{}, fault.CommonAuthMissingToken()
+	}
+	scheme, token, _ := strings.Cut(authorization, " ")
+	if token = strings.TrimSpace(token); !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return Caller{}, fault.CommonAuthInvalidToken()
+	}
+	c, err := s.Tokens.Verify(token)
+	if err != nil {
+		return Caller{}, err
+	}
+	if !siteKeyForm.MatchString(siteKey) {
+		return Caller{}, fault.CommonAuthInvalidAPIKey()
+	}
+	row, err := s.DB.Read().KeyBySiteKey(ctx, siteKey)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Caller{}, fault.OrganizationNotFound()
+	} else if err != nil {
+		return Caller{}, err
+	}
+	if row.Organization.ID != c.Organization || hashSiteKey(siteKey) != c.SiteKeyHash {
+		return Caller{}, fault.SessionInvalidToken()
+	}
+	if err := standing(row.Organization, row.SiteKey); err != nil {
+		return Caller{}, err
+	}
+	if origin != "" {
+		if err := s.checkOrigin(ctx, c.Organization, origin); err != nil {
+			return Caller{}, err
+		}
+	}
+	if kept, err := s.DB.Read().GetSession(ctx, c.ID); err == nil && kept.RevokedAt.Valid {
+		return Caller{}, fault.SessionInvalidToken()
+	} else if err != nil && !errors.Is(err, sql.ErrNoRows) { // swept rows are long expired
+		return Caller{}, err
+	}
+	return Caller{
+		SessionID: c.ID, Organization: c.Organization, Action: c.Action, Network: c.Network, AtsID: c.AtsID, ExternalUserRef: c.ExternalUserRef,
+		MaxFileSize:     smallest(s.MaxFileSize, row.Organization.MaxFileSize.Int64, row.SiteKey.MaxFileSize.Int64, c.MaxFileSize),
+		DuplicateTitles: row.Organization.DuplicateTitles,
+		Expired:         !s.DB.Now().Before(c.Expires),
+	}, nil
+}
+
+// Spend uses the session up for a job, in the job's own transaction. Of two
+// that try, one succeeds.
+func (c Caller) Spend(ctx context.Context, tx *store.Tx, job string) error {
+	n, err := tx.SpendSession(ctx, query.SpendSessionParams{Jti: c.SessionID, JobID: sql.NullString{String: job, Valid: true}, Now: store.Micros(tx.Now)})
+	if err != nil || n == 1 {
+		return err
+	}
+	kept, err := tx.GetSession(ctx, c.SessionID)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return fault.CommonAuthExpired()
+	case err != nil:
+		return err
+	case kept.JobID.Valid || kept.RevokedAt.Valid:
+		return fault.SessionInvalidToken()
+	}
+	return fault.CommonAuthExpired()
+}
+
+// Revoke ends a session at once. Revoking twice is no error.
+func (s *Service) Revoke(ctx context.Context, id string) error {
+	return s.DB.Tx(ctx, func(tx *store.Tx) error {
+		_, err := tx.RevokeSession(ctx, query.RevokeSessionParams{RevokedAt: sql.NullInt64{Int64: store.Micros(tx.Now), Valid: true}, Jti: id})
+		return err
+	})
+}
+
+// smallest ignores zeros, which mean "no cap of its own".
+func smallest(system int64, caps ...int64) int64 {
+	for _, c := range caps {
+		if c > 0 && c < system {
+			system = c
+		}
+	}
+	return system
+}

@@ -1,0 +1,150 @@
+package session
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"timbre.example/fault"
+	"timbre.example/internal/credits"
+	"timbre.example/internal/network"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// MintRequest is what a host's backend asks for.
+type MintRequest struct {
+	SecretKey       string
+	Origin          string // of the site that embeds the widget
+	Action          Action
+	Network         network.Name
+	AtsID           int64
+	ExternalUserRef *string
+	MaxFileSize     *int64
+}
+
+// Mint checks the key, its organization, the origin, the request and the
+// balance, in this order, and signs a token. The one row it writes is what the
+// first init of the token will spend.
+func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err error) {
+	if !secretKeyForm.MatchString(r.SecretKey) {
+		return "", fault.CommonAuthInvalidAPIKey()
+	}
+	row, err := s.DB.Read().KeyBySecretHash(ctx, hashSecret(r.SecretKey))
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", fault.CommonAuthInvalidAPIKey()
+	} else if err != nil {
+		return "", err
+	}
+	if err := standing(row.Organization, row.SiteKey); err != nil {
+		return "", err
+	}
+	if err := s.checkOrigin(ctx, row.Organization.ID, r.Origin); err != nil {
+		return "", err
+	}
+	if err := r.validate(); err != nil {
+		return "", err
+	}
+	if least := s.MinimumCredits(r.Network); least > 0 {
+		available, err := credits.Available(ctx, s.DB.Read(), row.Organization.ID)
+		if err != nil {
+			return "", err
+		}
+		if available < least {
+			return "", fault.RegistrationInsufficientCredits()
+		}
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return "", err
+	}
+	now := s.DB.Now().UTC()
+	c := Claims{
+		ID: id.String(), Organization: row.Organization.ID, SiteKeyHash: hashSiteKey(row.SiteKey.SiteKey),
+		Action: r.Action, Network: r.Network, AtsID: r.AtsID, IssuedAt: now, Expires: now.Add(Lifetime),
+	}
+	if r.ExternalUserRef != nil {
+		c.ExternalUserRef = *r.ExternalUserRef
+	}
+	if r.MaxFileSize != nil {
+		c.MaxFileSize = *r.MaxFileSize
+	}
+	if token, err = s.Tokens.Sign(c); err != nil {
+		return "", err
+	}
+	return token, s.DB.Tx(ctx, func(tx *store.Tx) error {
+		return tx.InsertSession(ctx, query.InsertSessionParams{
+			Jti: c.ID, OrganizationID: c.Organization, SiteKey: row.SiteKey.SiteKey, ExpiresAt: store.Micros(c.Expires),
+		})
+	})
+}
+
+func (r MintRequest) validate() error {
+	var bad []fault.Field
+	if !r.Action.Valid() {
+		bad = append(bad, fault.Field{Field: "action_type", Rule: "one_of", Message: "Must be register, update_version or access."})
+	}
+	if !r.Network.Valid() {
+		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "one_of", Message: "Must be testnet or mainnet."})
+	}
+	if r.AtsID < 0 {
+		bad = append(bad, fault.Field{Field: "allowed_ats_id", Rule: "min", Message: "Must be a work's id."})
+	}
+	if r.MaxFileSize != nil && *r.MaxFileSize <= 0 {
+		bad = append(bad, fault.Field{Field: "max_file_size_bytes", Rule: "min", Message: "Must be more than 0."})
+	}
+	if len(bad) > 0 {
+		return fault.CommonValidationFailed(bad)
+	}
+	if ref := r.ExternalUserRef; ref != nil && (*ref == "" || len(*ref) > MaxExternalUserRef || strings.ContainsRune(*ref, 0)) {
+		return fault.SessionInvalidExternalUserRef()
+	}
+	return nil
+}
+
+// standing refuses what may not call at all. Deleted keys come first: without
+// an integration nothing else about it matters.
+func standing(o query.Organization, k query.SiteKey) error {
+	switch {
+	case k.DeletedAt.Valid:
+		return fault.OrganizationNoIntegration()
+	case o.SuspendedAt.Valid:
+		return fault.OrganizationInactive()
+	case k.DisabledAt.Valid:
+		return fault.SessionKeyInactive()
+	case !o.WidgetEnabled:
+		return fault.SessionWidgetNotEnabled()
+	}
+	return nil
+}
+
+func (s *Service) checkOrigin(ctx context.Context, organization, origin string) error {
+	patterns, err := s.DB.Read().ListOrigins(ctx, organization)
+	if err != nil {
+		return err
+	}
+	if !allowed(patterns, origin) {
+		return fault.SessionOriginNotAllowed()
+	}
+	return nil
+}
+
+// AnyOrigin reports whether some organization allows the origin. A preflight
+// names no site key, so this is all that can be asked of it.
+func (s *Service) AnyOrigin(ctx context.Context, origin string) (bool, error) {
+	patterns, err := s.DB.Read().AllOrigins(ctx)
+	return allowed(patterns, origin), err
+}
+
+// Sweep forgets sessions that expired more than a day ago.
+func (s *Service) Sweep(ctx context.Context) (n int64, err error) {
+	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
+		n, err = tx.SweepSessions(ctx, store.Micros(tx.Now.Add(-24*time.Hour)))
+		return err
+	})
+	return n, err
+}

@@ -1,0 +1,207 @@
+package session
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"timbre.example/fault"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// Organization is a tenant and its settings.
+type Organization struct {
+	ID              string        `json:"id"`
+	Name            string        `json:"name"`
+	Suspended       bool          `json:"suspended"`
+	WidgetEnabled   bool          `json:"widget_enabled"`
+	MaxFileSize     int64         `json:"max_file_size_bytes,omitempty"` // 0: the system's cap
+	AccessCodeTTL   time.Duration `json:"access_code_ttl_ns,omitempty"`  // 0: codes do not expire
+	DuplicateTitles bool          `json:"duplicate_titles"`
+	Quota           int64         `json:"quota,omitempty"` // registrations a month; 0: none
+	CreatedAt       time.Time     `json:"created_at"`
+}
+
+// KeyPair is an integration's key. SecretKey is set by CreateKeys only.
+type KeyPair struct {
+	SiteKey   string    `json:"site_key"`
+	SecretKey string    `json:"secret_key,omitempty"`
+	Test      bool      `json:"test"`
+	Status    string    `json:"status"` // active | disabled | deleted
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// CreateOrganization adds a tenant; the name is 1 to 200 characters.
+func CreateOrganization(ctx context.Context, db *store.DB, name string) (Organization, error) {
+	name = strings.TrimSpace(name)
+	if n := len([]rune(name)); n == 0 || n > 200 {
+		return Organization{}, fault.CommonValidationFailed([]fault.Field{{Field: "name", Rule: "length", Message: "A name has 1 to 200 characters."}})
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Organization{}, err
+	}
+	err = db.Tx(ctx, func(tx *store.Tx) error {
+		return tx.InsertOrganization(ctx, query.InsertOrganizationParams{ID: id.String(), Name: name, CreatedAt: store.Micros(tx.Now)})
+	})
+	if err != nil {
+		return Organization{}, err
+	}
+	return GetOrganization(ctx, db, id.String())
+}
+
+// GetOrganization reads one; an unknown id is organization.not_found.
+func GetOrganization(ctx context.Context, db *store.DB, id string) (Organization, error) {
+	o, err := db.Read().GetOrganization(ctx, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Organization{}, fault.OrganizationNotFound()
+	}
+	return organization(o), err
+}
+
+// ListOrganizations reads all, oldest first.
+func ListOrganizations(ctx context.Context, db *store.DB) ([]Organization, error) {
+	rows, err := db.Read().ListOrganizations(ctx)
+	out := make([]Organization, len(rows))
+	for i, o := range rows {
+		out[i] = organization(o)
+	}
+	return out, err
+}
+
+func organization(o query.Organization) Organization {
+	return Organization{
+		ID: o.ID, Name: o.Name, Suspended: o.SuspendedAt.Valid, WidgetEnabled: o.WidgetEnabled, MaxFileSize: o.MaxFileSize.Int64,
+		AccessCodeTTL: time.Duration(o.AccessCodeTtl.Int64) * time.Microsecond, DuplicateTitles: o.DuplicateTitles, Quota: o.Quota.Int64, CreatedAt: store.Time(o.CreatedAt),
+	}
+}
+
+// ChangeOrganization reads an organization, lets change edit its settings, and
+// stores them, in one transaction. ID, Name and CreatedAt stay as they are.
+func ChangeOrganization(ctx context.Context, db *store.DB, id string, change func(*Organization)) (Organization, error) {
+	var o Organization
+	err := db.Tx(ctx, func(tx *store.Tx) error {
+		row, err := tx.GetOrganization(ctx, id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return fault.OrganizationNotFound()
+		} else if err != nil {
+			return err
+		}
+		o = organization(row)
+		change(&o)
+		if o.MaxFileSize < 0 || o.AccessCodeTTL < 0 || o.Quota < 0 {
+			return fault.CommonValidationFailed([]fault.Field{{Field: "settings", Rule: "min", Message: "Sizes, lifetimes and quotas are not negative."}})
+		}
+		suspended := row.SuspendedAt
+		if o.Suspended != suspended.Valid {
+			suspended = sql.NullInt64{Int64: store.Micros(tx.Now), Valid: o.Suspended}
+		}
+		_, err = tx.SetOrganization(ctx, query.SetOrganizationParams{
+			SuspendedAt: suspended, WidgetEnabled: o.WidgetEnabled, DuplicateTitles: o.DuplicateTitles,
+			MaxFileSize:   sql.NullInt64{Int64: o.MaxFileSize, Valid: o.MaxFileSize > 0},
+			AccessCodeTtl: sql.NullInt64{Int64: o.AccessCodeTTL.Microseconds(), Valid: o.AccessCodeTTL > 0},
+			Quota:         sql.NullInt64{Int64: o.Quota, Valid: o.Quota > 0}, ID: id,
+		})
+		return err
+	})
+	return o, err
+}
+
+// CreateKeys makes an integration: a public site key and the secret key that
+// mints its sessions. The secret is returned here and never again.
+func CreateKeys(ctx context.Context, db *store.DB, organizationID string, test bool) (KeyPair, error) {
+	if _, err := GetOrganization(ctx, db, organizationID); err != nil {
+		return KeyPair{}, err
+	}
+	k := KeyPair{Test: test, Status: "active"}
+	k.SiteKey, k.SecretKey = newKeyPair(test)
+	err := db.Tx(ctx, func(tx *store.Tx) error {
+		k.CreatedAt = tx.Now
+		return tx.InsertSiteKey(ctx, query.InsertSiteKeyParams{
+			SiteKey: k.SiteKey, OrganizationID: organizationID, SecretHash: hashSecret(k.SecretKey), Test: test, CreatedAt: store.Micros(tx.Now),
+		})
+	})
+	return k, err
+}
+
+// ListKeys reads an organization's key pairs, deleted ones too, without secrets.
+func ListKeys(ctx context.Context, db *store.DB, organizationID string) ([]KeyPair, error) {
+	rows, err := db.Read().ListSiteKeys(ctx, organizationID)
+	out := make([]KeyPair, len(rows))
+	for i, k := range rows {
+		out[i] = KeyPair{SiteKey: k.SiteKey, Test: k.Test, Status: "active", CreatedAt: store.Time(k.CreatedAt)}
+		switch {
+		case k.DeletedAt.Valid:
+			out[i].Status = "deleted"
+		case k.DisabledAt.Valid:
+			out[i].Status = "disabled"
+		}
+	}
+	return out, err
+}
+
+// EnableKey switches a key pair on or off, at once and for running sessions
+// too. An unknown key is common.not_found.
+func EnableKey(ctx context.Context, db *store.DB, siteKey string, on bool) error {
+	return db.Tx(ctx, func(tx *store.Tx) error {
+		n, err := tx.SetSiteKeyDisabled(ctx, query.SetSiteKeyDisabledParams{
+			DisabledAt: sql.NullInt64{Int64: store.Micros(tx.Now), Valid: !on}, SiteKey: siteKey,
+		})
+		return found(n, err)
+	})
+}
+
+// DeleteKey removes an integration for good.
+func DeleteKey(ctx context.Context, db *store.DB, siteKey string) error {
+	return db.Tx(ctx, func(tx *store.Tx) error {
+		n, err := tx.DeleteSiteKey(ctx, query.DeleteSiteKeyParams{
+			DeletedAt: sql.NullInt64{Int64: store.Micros(tx.Now), Valid: true}, SiteKey: siteKey,
+		})
+		return found(n, err)
+	})
+}
+
+// AddOrigin allows an origin for an organization and returns its canonical form.
+func AddOrigin(ctx context.Context, db *store.DB, organizationID, pattern string) (string, error) {
+	p, err := ParsePattern(pattern)
+	if err != nil {
+		return "", fault.CommonValidationFailed([]fault.Field{{Field: "origin", Rule: "origin", Message: fmt.Sprint(err)}})
+	}
+	if _, err := GetOrganization(ctx, db, organizationID); err != nil {
+		return "", err
+	}
+	return p.String(), db.Tx(ctx, func(tx *store.Tx) error {
+		return tx.AddOrigin(ctx, query.AddOriginParams{OrganizationID: organizationID, Pattern: p.String(), CreatedAt: store.Micros(tx.Now)})
+	})
+}
+
+// RemoveOrigin takes an origin off the list, effective at once.
+func RemoveOrigin(ctx context.Context, db *store.DB, organizationID, pattern string) error {
+	if p, err := ParsePattern(pattern); err == nil {
+		pattern = p.String()
+	}
+	return db.Tx(ctx, func(tx *store.Tx) error {
+		return found(tx.RemoveOrigin(ctx, query.RemoveOriginParams{OrganizationID: organizationID, Pattern: pattern}))
+	})
+}
+
+// ListOrigins reads an organization's allowlist.
+func ListOrigins(ctx context.Context, db *store.DB, organizationID string) ([]string, error) {
+	if _, err := GetOrganization(ctx, db, organizationID); err != nil {
+		return nil, err
+	}
+	return db.Read().ListOrigins(ctx, organizationID)
+}
+
+func found(n int64, err error) error {
+	if err == nil && n == 0 {
+		return fault.CommonNotFound()
+	}
+	return err
+}

@@ -1,0 +1,183 @@
+package session
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Pattern is one entry of an origin allowlist: [scheme://]host[:port].
+//
+//   - The scheme is https when it is left out, and http besides for a loopback
+//     host (localhost, 127.0.0.0/8, [::1]).
+//   - The host is exact, or *.host: any host that ends in .host, however many
+//     labels before it, but not host itself.
+//   - The port is the scheme's own when it is left out; :* is every port.
+//
+// Hosts compare without regard to case. An international name is written as
+// browsers send it (xn--…). The origin "null" matches nothing.
+type Pattern struct {
+	scheme string // "" is the rule above
+	host   string
+	sub    bool
+	port   string // "" is the scheme's own, "*" every
+}
+
+// ParsePattern reads an allowlist entry.
+func ParsePattern(text string) (Pattern, error) {
+	bad := func(why string) (Pattern, error) {
+		return Pattern{}, fmt.Errorf("origin %q: %s", text, why)
+	}
+	var p Pattern
+	rest := strings.ToLower(strings.TrimSpace(text))
+	if scheme, after, ok := strings.Cut(rest, "://"); ok {
+		if scheme != "http" && scheme != "https" {
+			return bad("the scheme is http or https")
+		}
+		p.scheme, rest = scheme, after
+	}
+	rest = strings.TrimSuffix(rest, "/")
+	host, port, err := splitHostPort(rest)
+	if err != nil {
+		return bad(err.Error())
+	}
+	if port != "" && port != "*" {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 || strconv.Itoa(n) != port {
+			return bad("the port is a number from 1 to 65535, or *")
+		}
+	}
+	p.port = port
+	if after, ok := strings.CutPrefix(host, "*."); ok {
+		p.sub, host = true, after
+		if !strings.Contains(host, ".") && host != "localhost" {
+			return bad("a wildcard needs a host of at least two labels")
+		}
+		if net.ParseIP(host) != nil {
+			return bad("an address has no subdomains")
+		}
+	}
+	if !validHost(host) {
+		return bad("the host is a name in lower-case ASCII, or an address")
+	}
+	p.host = host
+	return p, nil
+}
+
+func splitHostPort(s string) (host, port string, err error) {
+	if strings.HasPrefix(s, "[") {
+		end := strings.IndexByte(s, ']')
+		if end < 0 {
+			return "", "", fmt.Errorf("the address lacks its closing bracket")
+		}
+		host, s = s[1:end], s[end+1:]
+		if net.ParseIP(host) == nil {
+			return "", "", fmt.Errorf("no address between the brackets")
+		}
+	} else {
+		i := strings.IndexByte(s, ':')
+		if i < 0 {
+			return s, "", nil
+		}
+		host, s = s[:i], s[i:]
+	}
+	if s == "" {
+		return host, "", nil
+	}
+	if s[0] != ':' || len(s) == 1 {
+		return "", "", fmt.Errorf("a colon is followed by a port")
+	}
+	return host, s[1:], nil
+}
+
+func validHost(host string) bool {
+	if ip := net.ParseIP(host); ip != nil {
+		return true
+	}
+	if host == "" || len(host) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(host, ".") {
+		if label == "" || len(label) > 63 {
+			return false
+		}
+		for i := range len(label) {
+			c := label[i]
+			if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// String is the canonical form, which ParsePattern reads back to the same
+// pattern.
+func (p Pattern) String() string {
+	var b strings.Builder
+	if p.scheme != "" {
+		b.WriteString(p.scheme + "://")
+	}
+	if p.sub {
+		b.WriteString("*.")
+	}
+	if strings.Contains(p.host, ":") {
+		b.WriteString("[" + p.host + "]")
+	} else {
+		b.WriteString(p.host)
+	}
+	if p.port != "" {
+		b.WriteString(":" + p.port)
+	}
+	return b.String()
+}
+
+// Match reports whether a browser's Origin header is allowed by the pattern.
+func (p Pattern) Match(origin string) bool {
+	u, err := url.Parse(origin)
+	if err != nil || u.User != nil || (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" {
+		return false
+	}
+	scheme, host, port := strings.ToLower(u.Scheme), strings.ToLower(u.Hostname()), u.Port()
+	if host == "" || (scheme != "http" && scheme != "https") {
+		return false
+	}
+	switch {
+	case p.scheme != "" && p.scheme != scheme:
+		return false
+	case p.scheme == "" && scheme == "http" && !loopback(host):
+		return false
+	case p.sub && !(strings.HasSuffix(host, "."+p.host) && validHost(host)):
+		return false
+	case !p.sub && host != p.host:
+		return false
+	}
+	own := map[string]string{"http": "80", "https": "443"}[scheme]
+	if port == "" {
+		port = own
+	}
+	switch p.port {
+	case "*":
+		return true
+	case "":
+		return port == own
+	}
+	return port == p.port
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || (ip != nil && ip.IsLoopback())
+}
+
+// allowed reports whether any entry of an allowlist matches. Entries that do
+// not parse match nothing: they were refused when they were added.
+func allowed(patterns []string, origin string) bool {
+	for _, text := range patterns {
+		if p, err := ParsePattern(text); err == nil && p.Match(origin) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,210 @@
+package session
+
+import (
+	"crypto/ed25519"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v3/jwa"
+	"github.com/lestrrat-go/jwx/v3/jwk"
+	"github.com/lestrrat-go/jwx/v3/jws"
+	"github.com/lestrrat-go/jwx/v3/jwt"
+
+	"timbre.example/fault"
+	"timbre.example/internal/network"
+)
+
+// Audience is the aud of every session token.
+const Audience = "timbre-widget"
+
+// Rotation is how long a signing key signs. A key is published one rotation
+// before it signs and verifies for two after it, so that nothing which is
+// still of use outlives its key.
+const Rotation = 24 * time.Hour
+
+const keptKeys = 2
+
+// Tokens signs and verifies session tokens with EdDSA keys that follow from
+// one secret and the date: every instance with the secret has the same keys,
+// none is stored, and each retires by itself.
+type Tokens struct {
+	secret []byte
+	issuer string
+	now    func() time.Time
+
+	mu   sync.Mutex
+	keys map[int64]jwk.Key // private keys by period
+}
+
+// NewTokens derives keys from secret (at least 32 bytes). The issuer is the
+// server's public URL.
+func NewTokens(secret []byte, issuer string, now func() time.Time) (*Tokens, error) {
+	if len(secret) < 32 {
+		return nil, errors.New("session: the signing secret is shorter than 32 bytes")
+	}
+	return &Tokens{secret: secret, issuer: issuer, now: now, keys: map[int64]jwk.Key{}}, nil
+}
+
+func (t *Tokens) period() int64 { return t.now().Unix() / int64(Rotation/time.Second) }
+
+// key returns the private key of a period.
+func (t *Tokens) key(period int64) (jwk.Key, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if k, ok := t.keys[period]; ok {
+		return k, nil
+	}
+	seed, err := hkdf.Key(sha256.New, t.secret, nil, "timbre session signing key "+strconv.FormatInt(period, 10), ed25519.SeedSize)
+	if err != nil {
+		return nil, err
+	}
+	k, err := jwk.Import(ed25519.NewKeyFromSeed(seed))
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range map[string]any{jwk.KeyIDKey: "s" + strconv.FormatInt(period, 10), jwk.AlgorithmKey: jwa.EdDSA(), jwk.KeyUsageKey: jwk.ForSignature} {
+		if err := k.Set(name, value); err != nil {
+			return nil, err
+		}
+	}
+	for old := range t.keys { // a process lives long; keys do not
+		if old < period-keptKeys-1 {
+			delete(t.keys, old)
+		}
+	}
+	t.keys[period] = k
+	return k, nil
+}
+
+// JWKS is the published key set: the keys that verify now, and the next one.
+func (t *Tokens) JWKS() ([]byte, error) {
+	set := jwk.NewSet()
+	now := t.period()
+	for p := now + 1; p >= now-keptKeys; p-- {
+		k, err := t.key(p)
+		if err != nil {
+			return nil, err
+		}
+		public, err := jwk.PublicKeyOf(k)
+		if err != nil {
+			return nil, err
+		}
+		if err := set.AddKey(public); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(set)
+}
+
+// Claims is what a token says. The token is the authority on all of it.
+type Claims struct {
+	ID              string // jti
+	Organization    string
+	SiteKeyHash     string
+	Action          Action
+	Network         network.Name
+	AtsID           int64  // the only work an update may touch; 0: not limited
+	ExternalUserRef string // "": an end-user without an account
+	MaxFileSize     int64  // bytes; 0: not lowered by the session
+	IssuedAt        time.Time
+	Expires         time.Time
+}
+
+// The private claims, short because the token travels with every call.
+const (
+	claimSiteKey = "skh"
+	claimAction  = "act"
+	claimNetwork = "net"
+	claimAtsID   = "ats"
+	claimRef     = "ref"
+	claimMaxSize = "max"
+)
+
+// Sign makes the compact token.
+func (t *Tokens) Sign(c Claims) (string, error) {
+	b := jwt.NewBuilder().Issuer(t.issuer).Audience([]string{Audience}).Subject(c.Organization).JwtID(c.ID).
+		IssuedAt(c.IssuedAt).Expiration(c.Expires).
+		Claim(claimSiteKey, c.SiteKeyHash).Claim(claimAction, string(c.Action)).Claim(claimNetwork, string(c.Network))
+	if c.AtsID != 0 {
+		b = b.Claim(claimAtsID, c.AtsID)
+	}
+	if c.ExternalUserRef != "" {
+		b = b.Claim(claimRef, c.ExternalUserRef)
+	}
+	if c.MaxFileSize != 0 {
+		b = b.Claim(claimMaxSize, c.MaxFileSize)
+	}
+	token, err := b.Build()
+	if err != nil {
+		return "", err
+	}
+	k, err := t.key(t.period())
+	if err != nil {
+		return "", err
+	}
+	signed, err := jwt.Sign(token, jwt.WithKey(jwa.EdDSA(), k))
+	return string(signed), err
+}
+
+// Verify checks a token's signature, issuer and audience, and reads it. It
+// does not look at the clock: expiry matters to some calls only, see
+// [Claims.Expires]. A token that is not one of ours is common.auth.invalid_token.
+func (t *Tokens) Verify(token string) (Claims, error) {
+	invalid := func(err error) (Claims, error) { return Claims{}, fault.CommonAuthInvalidToken().Because(err) }
+	if len(token) > 8192 {
+		return invalid(errors.New("longer than any token of ours"))
+	}
+	message, err := jws.Parse([]byte(token), jws.WithCompact())
+	if err != nil {
+		return invalid(err)
+	}
+	if n := len(message.Signatures()); n != 1 {
+		return invalid(fmt.Errorf("%d signatures", n))
+	}
+	kid, _ := message.Signatures()[0].ProtectedHeaders().KeyID()
+	digits, ok := strings.CutPrefix(kid, "s")
+	period, err := strconv.ParseInt(digits, 10, 64)
+	if now := t.period(); !ok || err != nil || period > now+1 || period < now-keptKeys {
+		return invalid(fmt.Errorf("kid %q is none of the current keys", kid))
+	}
+	k, err := t.key(period)
+	if err != nil {
+		return Claims{}, err
+	}
+	public, err := jwk.PublicKeyOf(k)
+	if err != nil {
+		return Claims{}, err
+	}
+	// The algorithm is fixed here, so a token cannot choose a weaker one.
+	parsed, err := jwt.Parse([]byte(token), jwt.WithKey(jwa.EdDSA(), public), jwt.WithValidate(false))
+	if err != nil {
+		return invalid(err)
+	}
+	if err := jwt.Validate(parsed, jwt.WithIssuer(t.issuer), jwt.WithAudience(Audience), jwt.WithResetValidators(true),
+		jwt.WithRequiredClaim(jwt.ExpirationKey), jwt.WithRequiredClaim(jwt.JwtIDKey)); err != nil {
+		return invalid(err)
+	}
+	var c Claims
+	c.ID, _ = parsed.JwtID()
+	c.Organization, _ = parsed.Subject()
+	c.IssuedAt, _ = parsed.IssuedAt()
+	c.Expires, _ = parsed.Expiration()
+	var action, name string
+	var atsID, maxSize float64
+	for claim, target := range map[string]any{claimSiteKey: &c.SiteKeyHash, claimAction: &action, claimNetwork: &name, claimRef: &c.ExternalUserRef, claimAtsID: &atsID, claimMaxSize: &maxSize} {
+		if parsed.Has(claim) {
+			if err := parsed.Get(claim, target); err != nil {
+				return invalid(err)
+			}
+		}
+	}
+	c.Action, c.Network, c.AtsID, c.MaxFileSize = Action(action), network.Name(name), int64(atsID), int64(maxSize)
+	return c, nil
+}
