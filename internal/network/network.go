@@ -1,0 +1,95 @@
+// Package network is the seam to a chain: what Timbre needs of any network on
+// which a commitment can be anchored, and nothing of how one works.
+//
+// It holds the vocabulary (Call, Staged, Receipt) and the contract that every
+// implementation keeps. It never touches works, credits or people: what crosses
+// this seam is 32 bytes, a protocol version and an ats id.
+package network
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Name identifies a network on the wire.
+type Name string
+
+// The two networks of the wire contract.
+const (
+	Testnet Name = "testnet"
+	Mainnet Name = "mainnet"
+)
+
+// Valid reports whether n is a network of the wire contract.
+func (n Name) Valid() bool { return n == Testnet || n == Mainnet }
+
+// Call is one anchoring as the caller wants it: a new work, or a further
+// version of the work that AtsID names.
+type Call struct {
+	// Commitment is the 32 bytes of the commitment protocol.
+	Commitment [32]byte
+	// ProtocolVersion is the commitment protocol's version byte.
+	ProtocolVersion uint8
+	// AtsID is the work to add a version to; 0 registers a new work.
+	AtsID int64
+	// Nonce makes the transaction unique and its bytes reproducible: the same
+	// call and nonce stage the same bytes. Timbre passes the transaction id.
+	Nonce string
+}
+
+// Staged is a transaction that is built and signed but not sent. Persisting it
+// before Broadcast is what makes anchoring safe against a crash.
+type Staged struct {
+	// Bytes is exactly what Broadcast sends.
+	Bytes []byte
+	// Hash identifies the transaction on the network, and is derived from Bytes.
+	Hash [32]byte
+}
+
+// Receipt is a final outcome: the transaction is on the network for good.
+type Receipt struct {
+	// Hash is the transaction's, as staged.
+	Hash [32]byte
+	// AtsID is the work's id, given by the network at its first version.
+	AtsID int64
+	// Version counts from 1 within the work.
+	Version int64
+	// BlockNumber counts from 1; BlockHash identifies the block.
+	BlockNumber int64
+	BlockHash   [32]byte
+	// Owner is the network's name for the account that anchored.
+	Owner string
+	// At is the block's time.
+	At time.Time
+	// Failure is empty on success, else the network's reason for having
+	// included and refused the transaction.
+	Failure string
+}
+
+// ErrRefused wraps every answer by which a network says that a call can never
+// succeed as it is, as opposed to not answering. Its text is the reason.
+var ErrRefused = errors.New("network refused")
+
+// Network is one chain. Implementations are safe for concurrent use.
+type Network interface {
+	// Name is the network's name on the wire.
+	Name() Name
+	// DryRun says whether the call would be accepted now. An error wrapping
+	// ErrRefused is the network's no; any other error means that it did not
+	// answer. It changes nothing.
+	DryRun(ctx context.Context, call Call) error
+	// Stage builds and signs the call. It changes nothing on the network and
+	// is deterministic in the call.
+	Stage(ctx context.Context, call Call) (Staged, error)
+	// Broadcast sends staged transactions. Sending the same bytes again is
+	// harmless. When it returns an error some may have gone through.
+	Broadcast(ctx context.Context, staged []Staged) error
+	// Find returns the receipts of those hashes that are final; the others are
+	// absent. It must find whatever Broadcast ever accepted, also before a
+	// restart.
+	Find(ctx context.Context, hashes [][32]byte) (map[[32]byte]Receipt, error)
+	// Head returns a channel that is closed when the network has finalized
+	// something after this call. It only wakes readers up: Find is the truth.
+	Head() <-chan struct{}
+}

@@ -1,0 +1,329 @@
+package registry
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"timbre.example/commitment"
+	"timbre.example/fault"
+	"timbre.example/internal/credits"
+	"timbre.example/internal/network"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// batch is how many transactions are taken through a step at once. They share
+// its commit, which is what lets one worker keep up with many clients.
+const batch = 256
+
+// retryEvery is the pace at which a worker looks for work that nobody woke it
+// for: after a failure, after a restart, or confirmed by another instance.
+const retryEvery = time.Second
+
+// Wake tells the worker of a network that there is something to do.
+func (r *Registry) Wake(n network.Name) {
+	select {
+	case r.wake[n] <- struct{}{}:
+	default:
+	}
+}
+
+// Run drives confirmed transactions of every network to their end, and sweeps
+// what expired, until ctx ends. Several instances may run on one database: each
+// step changes a row only from the state before it, and sending the same bytes
+// twice is harmless.
+func (r *Registry) Run(ctx context.Context) {
+	done := make(chan struct{})
+	for name, n := range r.Networks {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			r.follow(ctx, name, n)
+		}()
+	}
+	go func() {
+		defer func() { done <- struct{}{} }()
+		r.sweepEvery(ctx, time.Minute)
+	}()
+	for range len(r.Networks) + 1 {
+		<-done
+	}
+}
+
+func (r *Registry) follow(ctx context.Context, name network.Name, n network.Network) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		head := n.Head() // before looking, so that nothing is missed in between
+		if err := r.advance(ctx, n); err != nil && ctx.Err() == nil {
+			r.Log.ErrorContext(ctx, "anchoring", "network", name, "error", err)
+		}
+		timer.Reset(retryEvery)
+		select {
+		case <-ctx.Done():
+			return
+		case <-head:
+		case <-r.wake[name]:
+		case <-timer.C:
+		}
+	}
+}
+
+// advance takes every transaction in flight on a network as far as it can go
+// now.
+func (r *Registry) advance(ctx context.Context, n network.Network) error {
+	for _, step := range []struct {
+		state string
+		take  func(context.Context, network.Network, []query.Transaction) error
+	}{{"confirmed", r.stage}, {"staged", r.broadcast}, {"broadcast", r.finish}} {
+		for after := ""; ; {
+			rows, err := r.DB.Read().InFlight(ctx, query.InFlightParams{Network: string(n.Name()), State: step.state, After: after, Lim: batch})
+			if err != nil {
+				return err
+			}
+			if len(rows) > 0 {
+				if err := step.take(ctx, n, rows); err != nil {
+					return fmt.Errorf("%s: %w", step.state, err)
+				}
+				after = rows[len(rows)-1].ID
+			}
+			if len(rows) < batch {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// stage builds and signs, and persists the exact bytes and their hash before
+// anything is sent.
+func (r *Registry) stage(ctx context.Context, n network.Network, rows []query.Transaction) error {
+	staged := make([]network.Staged, len(rows))
+	refused := make([]error, len(rows))
+	for i, row := range rows {
+		s, err := n.Stage(ctx, network.Call{Commitment: [32]byte(row.Commitment), ProtocolVersion: commitment.Version, AtsID: row.AtsID, Nonce: row.ID})
+		if err != nil && !errors.Is(err, network.ErrRefused) {
+			return err
+		}
+		staged[i], refused[i] = s, err
+	}
+	err := r.each(ctx, rows, func(tx *store.Tx, i int) error {
+		if refused[i] != nil {
+			return r.fail(ctx, tx, rows[i], refused[i].Error())
+		}
+		before, err := parseSteps(rows[i].Steps)
+		if err != nil {
+			return err
+		}
+		_, err = tx.StageTransaction(ctx, query.StageTransactionParams{
+			Staged: staged[i].Bytes, TxHash: staged[i].Hash[:], Steps: steps(before, tx.Now, stepPreparing, stepSigning), Now: store.Micros(tx.Now), ID: rows[i].ID,
+		})
+		return err
+	})
+	r.reached("stage.committed")
+	return err
+}
+
+// broadcast sends what is staged. A crash after it and before the commit sends
+// the same bytes again.
+func (r *Registry) broadcast(ctx context.Context, n network.Network, rows []query.Transaction) error {
+	staged := make([]network.Staged, len(rows))
+	for i, row := range rows {
+		staged[i] = network.Staged{Bytes: row.Staged, Hash: [32]byte(row.TxHash)}
+	}
+	if err := n.Broadcast(ctx, staged); err != nil {
+		return err
+	}
+	r.reached("broadcast.sent")
+	err := r.each(ctx, rows, func(tx *store.Tx, i int) error {
+		before, err := parseSteps(rows[i].Steps)
+		if err != nil {
+			return err
+		}
+		_, err = tx.BroadcastTransaction(ctx, query.BroadcastTransactionParams{
+			Steps: steps(before, tx.Now, stepSubmitting, stepConfirming), Now: store.Micros(tx.Now), ID: rows[i].ID,
+		})
+		return err
+	})
+	r.reached("broadcast.committed")
+	return err
+}
+
+// finish turns receipts into works and versions.
+func (r *Registry) finish(ctx context.Context, n network.Network, rows []query.Transaction) error {
+	hashes := make([][32]byte, len(rows))
+	for i, row := range rows {
+		hashes[i] = [32]byte(row.TxHash)
+	}
+	receipts, err := n.Find(ctx, hashes)
+	if err != nil {
+		return err
+	}
+	final := rows[:0]
+	for i, row := range rows {
+		if _, ok := receipts[hashes[i]]; ok {
+			final = append(final, row)
+		}
+	}
+	if len(final) == 0 {
+		return nil
+	}
+	r.reached("final.found")
+	err = r.each(ctx, final, func(tx *store.Tx, i int) error {
+		return r.settle(ctx, tx, final[i], receipts[[32]byte(final[i].TxHash)])
+	})
+	r.reached("final.committed")
+	return err
+}
+
+// settle ends one transaction by its receipt.
+func (r *Registry) settle(ctx context.Context, tx *store.Tx, row query.Transaction, receipt network.Receipt) error {
+	if receipt.Failure != "" {
+		return r.fail(ctx, tx, row, receipt.Failure)
+	}
+	before, err := parseSteps(row.Steps)
+	if err != nil {
+		return err
+	}
+	changed, err := tx.FinishTransaction(ctx, query.FinishTransactionParams{
+		AtsID: receipt.AtsID, Version: receipt.Version, BlockNumber: receipt.BlockNumber, BlockHash: receipt.BlockHash[:],
+		Steps: steps(before, tx.Now, stepCompleted), Now: store.Micros(tx.Now), ID: row.ID,
+	})
+	if err != nil || changed == 0 { // 0: another instance was quicker
+		return err
+	}
+	job, err := tx.GetJob(ctx, row.ID)
+	if err != nil {
+		return err
+	}
+	w := query.InsertWorkParams{
+		ID: row.WorkID, OrganizationID: row.OrganizationID, Network: row.Network, AtsID: receipt.AtsID, Owner: receipt.Owner,
+		Title: job.Title, ExternalUserRef: job.ExternalUserRef, Now: store.Micros(tx.Now),
+	}
+	if job.ExternalUserRef == "" {
+		w.AccessCodeHash = hashAccessCode(r.accessCode(row.WorkID, 0))
+	}
+	if err := tx.InsertWork(ctx, w); err != nil {
+		return err
+	}
+	if err := tx.InsertVersion(ctx, query.InsertVersionParams{
+		TransactionID: row.ID, Version: receipt.Version, TxHash: row.TxHash, BlockNumber: receipt.BlockNumber, BlockHash: receipt.BlockHash[:], Now: store.Micros(receipt.At),
+	}); err != nil {
+		return err
+	}
+	if row.TotalCredits == 0 {
+		return nil
+	}
+	return credits.Capture(ctx, tx, row.OrganizationID, row.ID)
+}
+
+// fail ends a transaction that the network will never take: everything that
+// confirm reserved and held is given back, in the same commit that says why.
+func (r *Registry) fail(ctx context.Context, tx *store.Tx, row query.Transaction, reason string) error {
+	before, err := parseSteps(row.Steps)
+	if err != nil {
+		return err
+	}
+	changed, err := tx.FailTransaction(ctx, query.FailTransactionParams{
+		Failure: mustJSON(fault.TransactionFailed(reason).Envelope(row.RequestID).Error), Steps: steps(before, tx.Now, stepFailed), Now: store.Micros(tx.Now), ID: row.ID,
+	})
+	if err != nil || changed == 0 {
+		return err
+	}
+	job, err := tx.GetJob(ctx, row.ID)
+	if err != nil {
+		return err
+	}
+	if err := free(ctx, tx, job); err != nil {
+		return err
+	}
+	return credits.Release(ctx, tx, row.OrganizationID, row.ID)
+}
+
+// each runs f for every row in one transaction, and wakes the followers. When
+// that fails for another reason than an absent database, every row is tried by
+// itself, so that one which cannot go on does not hold up the others.
+func (r *Registry) each(ctx context.Context, rows []query.Transaction, f func(*store.Tx, int) error) error {
+	err := r.DB.Tx(ctx, func(tx *store.Tx) error {
+		for i := range rows {
+			if err := f(tx, i); err != nil {
+				return fmt.Errorf("transaction %s: %w", rows[i].ID, err)
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		for _, row := range rows {
+			r.Progress.wake(row.ID)
+		}
+		return nil
+	}
+	if len(rows) == 1 || errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil {
+		return err
+	}
+	var all []error
+	for i := range rows {
+		all = append(all, r.each(ctx, rows[i:i+1], func(tx *store.Tx, _ int) error { return f(tx, i) }))
+	}
+	return errors.Join(all...)
+}
+
+// View is a transaction as its follower sees it.
+type View struct {
+	ID        string
+	Kind      string
+	Steps     []Step
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	// Done is nil until the transaction has ended.
+	Done *Outcome
+}
+
+// Outcome is how a transaction ended: Failure is nil when it is final.
+type Outcome struct {
+	TxHash      string
+	BlockNumber int64
+	BlockHash   string
+	AtsID       int64
+	WorkID      string
+	ExplorerURL string
+	// AccessCode is shown for a while after the end (Times.Result).
+	AccessCode string
+	Failure    *fault.Body
+}
+
+// Transaction reads a transaction. Its id is the capability: whoever has it may
+// follow. An unknown id is transaction.not_found.
+func (r *Registry) Transaction(ctx context.Context, id string) (View, error) {
+	row, err := r.DB.Read().TransactionForView(ctx, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return View{}, fault.TransactionNotFound()
+	} else if err != nil {
+		return View{}, fault.TransactionStoreUnavailable(retryStore).Because(err)
+	}
+	t := row.Transaction
+	v := View{ID: t.ID, Kind: t.Kind, CreatedAt: store.Time(t.CreatedAt), UpdatedAt: store.Time(t.UpdatedAt)}
+	if v.Steps, err = parseSteps(t.Steps); err != nil {
+		return View{}, err
+	}
+	switch t.State {
+	case "failed":
+		v.Done = &Outcome{Failure: &fault.Body{}}
+		if err := json.Unmarshal([]byte(t.Failure), v.Done.Failure); err != nil {
+			return View{}, err
+		}
+	case "final":
+		hash := Hex(t.TxHash)
+		v.Done = &Outcome{
+			TxHash: hash, BlockNumber: t.BlockNumber, BlockHash: Hex(t.BlockHash), AtsID: t.AtsID, WorkID: t.WorkID,
+			ExplorerURL: r.ExplorerURL(network.Name(t.Network), hash),
+		}
+		if row.ExternalUserRef == "" && t.Kind == KindRegister && r.DB.Now().Sub(v.UpdatedAt) < r.Times.Result {
+			v.Done.AccessCode = r.accessCode(t.WorkID, 0)
+		}
+	}
+	return v, nil
+}

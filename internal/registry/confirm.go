@@ -1,0 +1,92 @@
+package registry
+
+import (
+	"context"
+
+	"timbre.example/fault"
+	"timbre.example/internal/credits"
+	"timbre.example/internal/network"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// Confirmed is a registration that will now be anchored.
+type Confirmed struct {
+	TransactionID string
+	// AccessCode opens the work later; empty when it belongs to an end-user of
+	// the host. It is good once the transaction is final.
+	AccessCode string
+}
+
+// Confirm accepts a quote. In one transaction the job is confirmed (once), its
+// title and audio are reserved, its price is held, and its transaction is
+// queued for the network. requestID is kept for a failure that comes later.
+func (r *Registry) Confirm(ctx context.Context, c session.Caller, jobID, requestID string) (Confirmed, error) {
+	var job query.Job
+	err := r.DB.Tx(ctx, func(tx *store.Tx) (err error) {
+		if job, err = openJob(ctx, tx.Queries, c, jobID, tx.Now); err != nil {
+			return err
+		}
+		if job.State != "prepared" {
+			return fault.RegistrationUploadMissing()
+		}
+		n, err := tx.ConfirmJob(ctx, query.ConfirmJobParams{Now: store.Micros(tx.Now), ID: jobID})
+		if err != nil {
+			return err
+		}
+		if n == 0 { // another confirm was quicker
+			return fault.TransactionAlreadyConfirmed(jobID)
+		}
+		if err := claim(ctx, tx, job, c.DuplicateTitles); err != nil {
+			return err
+		}
+		if err := credits.Hold(ctx, tx, job.OrganizationID, jobID, job.TotalCredits); err != nil {
+			return err
+		}
+		return tx.InsertTransaction(ctx, query.InsertTransactionParams{
+			ID: jobID, OrganizationID: job.OrganizationID, Network: job.Network, Kind: job.Kind, WorkID: job.WorkID, AtsID: job.AtsID,
+			Commitment: job.Commitment, TotalCredits: job.TotalCredits, Steps: steps(nil, tx.Now, stepValidating), RequestID: requestID, Now: store.Micros(tx.Now),
+		})
+	})
+	if err != nil {
+		return Confirmed{}, err
+	}
+	r.reached("confirm.committed")
+	r.Wake(network.Name(job.Network))
+	out := Confirmed{TransactionID: jobID}
+	if job.ExternalUserRef == "" {
+		out.AccessCode = r.accessCode(job.WorkID, 0)
+	}
+	return out, nil
+}
+
+// claim reserves the title and the audio for the work.
+func claim(ctx context.Context, tx *store.Tx, job query.Job, duplicateTitles bool) error {
+	if !duplicateTitles {
+		n, err := tx.ClaimTitle(ctx, query.ClaimTitleParams{
+			OrganizationID: job.OrganizationID, Network: job.Network, ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, WorkID: job.WorkID,
+		})
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return fault.RegistrationDuplicateTitle()
+		}
+	}
+	n, err := tx.ClaimMedia(ctx, query.ClaimMediaParams{OrganizationID: job.OrganizationID, Network: job.Network, MediaHash: job.MediaHash, WorkID: job.WorkID})
+	if err != nil || n == 1 {
+		return err
+	}
+	return mediaFree(ctx, tx, job, job.MediaHash)
+}
+
+// free gives back what claim reserved.
+func free(ctx context.Context, tx *store.Tx, job query.Job) error {
+	if err := tx.FreeTitle(ctx, query.FreeTitleParams{
+		OrganizationID: job.OrganizationID, Network: job.Network, ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, WorkID: job.WorkID,
+	}); err != nil {
+		return err
+	}
+	return tx.FreeMedia(ctx, query.FreeMediaParams{OrganizationID: job.OrganizationID, Network: job.Network, MediaHash: job.MediaHash, WorkID: job.WorkID})
+}

@@ -1,0 +1,181 @@
+package registry
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"timbre.example/fault"
+	"timbre.example/internal/blob"
+	"timbre.example/internal/network"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// InitRequest begins a registration.
+type InitRequest struct {
+	Description
+	Network network.Name
+	// ExternalUserRef repeats the session's, or is empty.
+	ExternalUserRef string
+	// SizeBytes is the file's size where the client knows it, else 0.
+	SizeBytes int64
+}
+
+// Slot is where and until when the file may be uploaded.
+type Slot struct {
+	JobID     string
+	UploadURL string
+	Expires   time.Time
+}
+
+// Init spends the session, checks what is known before the upload, and opens a
+// job with an upload slot.
+func (r *Registry) Init(ctx context.Context, c session.Caller, in InitRequest) (Slot, error) {
+	if err := mayBegin(c, session.Register, in.Network); err != nil {
+		return Slot{}, err
+	}
+	if in.ExternalUserRef != "" && in.ExternalUserRef != c.ExternalUserRef {
+		return Slot{}, fault.CommonForbidden()
+	}
+	d, err := describe(in.Description)
+	if err != nil {
+		return Slot{}, err
+	}
+	if in.SizeBytes < 0 {
+		return Slot{}, fault.CommonValidationFailed([]fault.Field{{Field: "size_bytes", Rule: "min", Message: "A size is not negative."}})
+	}
+	if in.SizeBytes > c.MaxFileSize {
+		return Slot{}, fault.RegistrationAudioTooLarge(in.SizeBytes, c.MaxFileSize)
+	}
+	list, err := json.Marshal(d.creators)
+	if err != nil {
+		return Slot{}, err
+	}
+	jobID, err := uuid.NewV7()
+	if err != nil {
+		return Slot{}, err
+	}
+	workID, err := uuid.NewV7()
+	if err != nil {
+		return Slot{}, err
+	}
+	job := query.InsertJobParams{
+		ID: jobID.String(), OrganizationID: c.Organization, SessionJti: c.SessionID, Kind: KindRegister, Network: string(in.Network),
+		ExternalUserRef: c.ExternalUserRef, WorkID: workID.String(), Title: d.title, TitleKey: d.titleKey, Creators: string(list),
+		Filename: d.filename, MaxBytes: c.MaxFileSize, UploadKey: "uploads/" + jobID.String(),
+	}
+	var slot Slot
+	err = r.DB.Tx(ctx, func(tx *store.Tx) error {
+		if err := c.Spend(ctx, tx, job.ID); err != nil {
+			return err
+		}
+		// A courtesy, before anything is uploaded: the unique row at confirm
+		// is what decides.
+		if !c.DuplicateTitles {
+			_, err := tx.TitleClaim(ctx, query.TitleClaimParams{
+				OrganizationID: c.Organization, Network: job.Network, ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey,
+			})
+			if err == nil {
+				return fault.RegistrationDuplicateTitle()
+			} else if !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
+		}
+		slot = Slot{JobID: job.ID, Expires: tx.Now.Add(r.Times.UploadSlot)}
+		job.Deadline, job.Now = store.Micros(tx.Now.Add(slotsPerJob*r.Times.UploadSlot)), store.Micros(tx.Now)
+		return tx.InsertJob(ctx, job)
+	})
+	if err != nil {
+		return Slot{}, err
+	}
+	r.reached("init.committed")
+	return r.sign(ctx, slot, job.UploadKey, job.MaxBytes)
+}
+
+// RenewUpload gives a job that has no quote yet another upload slot.
+func (r *Registry) RenewUpload(ctx context.Context, c session.Caller, jobID string) (Slot, error) {
+	slot := Slot{JobID: jobID}
+	var job query.Job
+	err := r.DB.Tx(ctx, func(tx *store.Tx) (err error) {
+		if job, err = openJob(ctx, tx.Queries, c, jobID, tx.Now); err != nil {
+			return err
+		}
+		slot.Expires = tx.Now.Add(r.Times.UploadSlot)
+		_, err = tx.SetJobUpload(ctx, query.SetJobUploadParams{
+			Deadline: store.Micros(tx.Now.Add(slotsPerJob * r.Times.UploadSlot)), UploadKey: job.UploadKey, Now: store.Micros(tx.Now), ID: jobID,
+		})
+		return err
+	})
+	if err != nil {
+		return Slot{}, err
+	}
+	return r.sign(ctx, slot, job.UploadKey, job.MaxBytes)
+}
+
+func (r *Registry) sign(ctx context.Context, slot Slot, key string, most int64) (Slot, error) {
+	url, err := r.Blobs.PresignPut(ctx, blob.Upload{Key: key, MaxBytes: most, Expires: slot.Expires})
+	if err != nil {
+		return Slot{}, fault.CommonServiceUnavailable(retryStore).Because(err)
+	}
+	slot.UploadURL = url
+	return slot, nil
+}
+
+// retryStore is how long a client is asked to wait for a dependency.
+const retryStore = 2 * time.Second
+
+// The kinds of transaction, as the wire names them.
+const (
+	KindRegister   = "register"
+	KindAddVersion = "add_version"
+)
+
+// mayBegin checks that a session is for this call at all.
+func mayBegin(c session.Caller, action session.Action, n network.Name) error {
+	switch {
+	case c.Expired:
+		return fault.CommonAuthExpired()
+	case c.Action != action:
+		return fault.SessionInvalidToken()
+	case !n.Valid():
+		return fault.CommonValidationFailed([]fault.Field{{Field: "network", Rule: "one_of", Message: "Must be testnet or mainnet."}})
+	case c.Network != n:
+		return fault.SessionInvalidToken()
+	}
+	return nil
+}
+
+// ownJob reads a job that the caller's session began. Anybody else's does not
+// exist, as far as the caller is told. The token may be expired: an upload can
+// outlast one.
+func ownJob(ctx context.Context, q *query.Queries, c session.Caller, jobID string) (query.Job, error) {
+	job, err := q.GetJob(ctx, jobID)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && (job.OrganizationID != c.Organization || job.SessionJti != c.SessionID) {
+		if c.Expired { // it can begin nothing, and this is not something it began
+			return query.Job{}, fault.CommonAuthExpired()
+		}
+		return query.Job{}, fault.TransactionNotFound()
+	}
+	return job, err
+}
+
+// openJob is ownJob for the steps before confirm: it refuses a job that has
+// been confirmed or has run out of time.
+func openJob(ctx context.Context, q *query.Queries, c session.Caller, jobID string, now time.Time) (query.Job, error) {
+	job, err := ownJob(ctx, q, c, jobID)
+	switch {
+	case err != nil:
+		return query.Job{}, err
+	case job.State == "confirmed":
+		return query.Job{}, fault.TransactionAlreadyConfirmed(job.ID)
+	case job.State == "expired" || job.Deadline <= store.Micros(now):
+		return query.Job{}, fault.TransactionExpired()
+	}
+	return job, nil
+}

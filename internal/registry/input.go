@@ -1,0 +1,143 @@
+package registry
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+
+	"timbre.example/commitment"
+	"timbre.example/fault"
+)
+
+// The limits of what describes a work, in characters.
+const (
+	MaxTitle    = 200
+	MaxName     = 255
+	MaxEmail    = 255
+	MaxFilename = 255
+)
+
+// Creator is a creator as callers send one: untrimmed, roles as the wire has
+// them.
+type Creator struct {
+	FullName string
+	Email    string
+	Roles    []commitment.Role
+	IPI      string // "" is none
+	ISNI     string // "" is none
+}
+
+// Description is what init is told of a work.
+type Description struct {
+	Title    string
+	Creators []Creator
+	Filename string
+}
+
+var (
+	ipiForm  = regexp.MustCompile(`^[0-9]{1,11}$`)
+	isniForm = regexp.MustCompile(`^[0-9]{15}[0-9X]$`)
+	// Somebody's address, not a grammar's: one @ with something on each side
+	// and no white space is all that can be known without sending mail.
+	emailForm = regexp.MustCompile(`^[^\s@]+@[^\s@]+$`)
+	spaces    = regexp.MustCompile(`\s+`)
+)
+
+// described is a Description that has been trimmed and found good.
+type described struct {
+	title    string
+	titleKey string
+	creators []commitment.Creator
+	filename string
+}
+
+// describe trims and checks everything, and names every field that is wrong,
+// not just the first.
+func describe(d Description) (described, error) {
+	var bad []fault.Field
+	refuse := func(field, rule, message string) {
+		bad = append(bad, fault.Field{Field: field, Rule: rule, Message: message})
+	}
+	out := described{title: strings.TrimSpace(d.Title)}
+	text(refuse, "title", out.title, MaxTitle)
+	out.titleKey = TitleKey(out.title)
+	out.creators = creators(refuse, d.Creators)
+	out.filename = strings.TrimSpace(path.Base(strings.ReplaceAll(d.Filename, `\`, "/")))
+	if strings.TrimSpace(d.Filename) == "" {
+		out.filename = ""
+	}
+	text(refuse, "filename", out.filename, MaxFilename)
+	if len(bad) > 0 {
+		return described{}, fault.CommonValidationFailed(bad)
+	}
+	return out, nil
+}
+
+func creators(refuse func(field, rule, message string), in []Creator) []commitment.Creator {
+	if len(in) == 0 {
+		refuse("creators", "required", "Name at least one creator.")
+	}
+	if len(in) > commitment.MaxCreators {
+		refuse("creators", "max_items", fmt.Sprintf("At most %d creators.", commitment.MaxCreators))
+		return nil
+	}
+	out := make([]commitment.Creator, 0, len(in))
+	for i, c := range in {
+		at := func(name string) string { return fmt.Sprintf("creators[%d].%s", i, name) }
+		k := commitment.Creator{FullName: strings.TrimSpace(c.FullName), Email: strings.TrimSpace(c.Email), Roles: c.Roles}
+		text(refuse, at("full_name"), k.FullName, MaxName)
+		if text(refuse, at("email"), k.Email, MaxEmail) && !emailForm.MatchString(k.Email) {
+			refuse(at("email"), "email", "This is no e-mail address.")
+		}
+		if len(c.Roles) == 0 {
+			refuse(at("roles"), "required", "Choose at least one role.")
+		}
+		if ipi := strings.TrimSpace(c.IPI); ipi != "" {
+			if !ipiForm.MatchString(ipi) {
+				refuse(at("ipi"), "ipi", "An IPI number has 1 to 11 digits.")
+			}
+			k.IPI = &ipi
+		}
+		if isni := strings.TrimSpace(c.ISNI); isni != "" {
+			if !isniForm.MatchString(isni) {
+				refuse(at("isni"), "isni", "An ISNI has 15 digits and then a digit or X.")
+			}
+			k.ISNI = &isni
+		}
+		out = append(out, k)
+	}
+	return out
+}
+
+// text checks a required text that has been trimmed.
+func text(refuse func(field, rule, message string), field, value string, most int) bool {
+	switch {
+	case value == "" || strings.TrimFunc(value, invisible) == "":
+		refuse(field, "required", "This is required.")
+	case utf8.RuneCountInString(value) > most:
+		refuse(field, "max_length", fmt.Sprintf("At most %d characters.", most))
+	case strings.ContainsFunc(value, unicode.IsControl):
+		refuse(field, "characters", "Control characters are not allowed.")
+	default:
+		return true
+	}
+	return false
+}
+
+// invisible characters alone make no title.
+func invisible(r rune) bool {
+	return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) || unicode.IsControl(r)
+}
+
+// TitleKey is what makes two titles the same: composed (NFC), case folded,
+// trimmed, inner spaces folded to one.
+func TitleKey(title string) string {
+	folded := cases.Fold().String(norm.NFC.String(title))
+	return norm.NFC.String(strings.TrimSpace(spaces.ReplaceAllString(folded, " ")))
+}

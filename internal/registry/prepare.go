@@ -1,0 +1,204 @@
+package registry
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"timbre.example/commitment"
+	"timbre.example/fault"
+	"timbre.example/internal/blob"
+	"timbre.example/internal/credits"
+	"timbre.example/internal/media"
+	"timbre.example/internal/network"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// Media is what is kept of a file's inspection.
+type Media struct {
+	Size       int64         `json:"size"`
+	Format     string        `json:"format"`
+	Duration   time.Duration `json:"duration_ns,omitempty"`
+	SampleRate int           `json:"sample_rate,omitempty"`
+	Channels   int           `json:"channels,omitempty"`
+}
+
+// Prepared is a quote: what will be anchored, and what it costs until when.
+type Prepared struct {
+	JobID      string
+	WorkID     string
+	Commitment []byte
+	MediaHash  []byte
+	Price      credits.Quote
+	Media      Media
+	Expires    time.Time
+}
+
+// prepareWait is how long a prepare waits for its turn before it is refused.
+const prepareWait = 10 * time.Second
+
+// Prepare reads the uploaded file once, computes the commitment, asks the
+// network whether it would take it, and quotes. Preparing again renews the
+// quote; a file that was uploaded since is read anew.
+func (r *Registry) Prepare(ctx context.Context, c session.Caller, jobID string) (Prepared, error) {
+	for {
+		job, err := openJob(ctx, r.DB.Read(), c, jobID, r.DB.Now())
+		if err != nil {
+			return Prepared{}, err
+		}
+		p, again, err := r.prepare(ctx, job)
+		if err != nil || !again {
+			return p, err
+		}
+	}
+}
+
+// prepare works on the job as it was read; again is true when somebody else
+// changed it in the meantime.
+func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, again bool, err error) {
+	set := query.PrepareJobParams{ID: job.ID, Seen: job.UpdatedAt, AssetKey: "assets/" + job.OrganizationID + "/" + job.ID}
+	var m Media
+	fresh, err := r.freeze(ctx, job, set.AssetKey)
+	if err != nil {
+		return p, false, err
+	}
+	if fresh {
+		info, err := r.read(ctx, set.AssetKey, job.MaxBytes)
+		if err != nil {
+			return p, false, err
+		}
+		m = Media{Size: info.Size, Format: string(info.Format), Duration: info.Duration, SampleRate: info.SampleRate, Channels: info.Channels}
+		set.MediaHash = info.SHA256[:]
+	} else {
+		set.MediaHash = job.MediaHash
+		if err := json.Unmarshal([]byte(job.Media), &m); err != nil {
+			return p, false, err
+		}
+	}
+	var list []commitment.Creator
+	if err := json.Unmarshal([]byte(job.Creators), &list); err != nil {
+		return p, false, err
+	}
+	sum, err := commitment.Compute(job.Title, list, commitment.Hash(set.MediaHash))
+	if err != nil {
+		return p, false, err
+	}
+	if err := r.dryRun(ctx, job, sum.Hash); err != nil {
+		return p, false, err
+	}
+	price := r.Prices[network.Name(job.Network)].Register(m.Size)
+	set.Commitment, set.MerkleRoot, set.TotalCredits = sum.Hash[:], sum.Root[:], price.Total
+	set.Media, set.Quote = mustJSON(m), mustJSON(price)
+	var changed int64
+	err = r.DB.Tx(ctx, func(tx *store.Tx) error {
+		// Told here so that nobody pays to learn it; decided at confirm.
+		if err := mediaFree(ctx, tx, job, set.MediaHash); err != nil {
+			return err
+		}
+		p = Prepared{JobID: job.ID, WorkID: job.WorkID, Commitment: set.Commitment, MediaHash: set.MediaHash, Price: price, Media: m, Expires: tx.Now.Add(r.Times.Quote)}
+		set.Deadline, set.Now = store.Micros(p.Expires), store.Micros(tx.Now)
+		changed, err = tx.PrepareJob(ctx, set)
+		return err
+	})
+	if err != nil || changed == 0 {
+		return p, err == nil, err
+	}
+	r.reached("prepare.committed")
+	if fresh {
+		// What is kept is the frozen asset. A leftover is swept later.
+		if err := r.Blobs.Delete(ctx, job.UploadKey); err != nil {
+			r.Log.WarnContext(ctx, "upload not removed", "job", job.ID, "error", err)
+		}
+	}
+	return p, false, nil
+}
+
+// freeze makes what was uploaded the job's asset, out of reach of its upload
+// URL, and reports whether there was an upload. Without one, the asset of an
+// earlier prepare serves.
+func (r *Registry) freeze(ctx context.Context, job query.Job, assetKey string) (fresh bool, err error) {
+	err = r.Blobs.Copy(ctx, job.UploadKey, assetKey)
+	switch {
+	case err == nil:
+		return true, nil
+	case !errors.Is(err, blob.ErrNotFound):
+		return false, fault.CommonServiceUnavailable(retryStore).Because(err)
+	case job.State == "prepared":
+		return false, nil
+	}
+	return false, fault.RegistrationUploadMissing()
+}
+
+// read inspects an asset, a bounded number of them at a time.
+func (r *Registry) read(ctx context.Context, key string, most int64) (media.Info, error) {
+	timer := time.NewTimer(prepareWait)
+	defer timer.Stop()
+	select {
+	case r.prepares <- struct{}{}:
+		defer func() { <-r.prepares }()
+	case <-timer.C:
+		return media.Info{}, fault.CommonServiceUnavailable(prepareWait)
+	case <-ctx.Done():
+		return media.Info{}, ctx.Err()
+	}
+	body, info, err := r.Blobs.Open(ctx, key)
+	if err != nil {
+		return media.Info{}, fault.CommonServiceUnavailable(retryStore).Because(err)
+	}
+	defer body.Close()
+	if info.Size > most { // a store that could not enforce the cap itself
+		return media.Info{}, fault.RegistrationAudioTooLarge(info.Size, most)
+	}
+	seen, err := media.Inspect(ctx, body)
+	var known *fault.Error
+	if err != nil && !errors.As(err, &known) {
+		return media.Info{}, fault.CommonServiceUnavailable(retryStore).Because(err)
+	}
+	return seen, err
+}
+
+func (r *Registry) dryRun(ctx context.Context, job query.Job, sum commitment.Hash) error {
+	n, err := r.network(network.Name(job.Network))
+	if err != nil {
+		return err
+	}
+	err = n.DryRun(ctx, network.Call{Commitment: sum, ProtocolVersion: commitment.Version, AtsID: job.AtsID, Nonce: job.ID})
+	switch {
+	case errors.Is(err, network.ErrRefused):
+		return fault.RegistrationDryRunFailed(err.Error())
+	case err != nil:
+		return fault.CommonServiceUnavailable(retryStore).Because(err)
+	}
+	return nil
+}
+
+// mediaFree refuses audio that is a work of this organization already. The
+// work is named only to whom it belongs.
+func mediaFree(ctx context.Context, tx *store.Tx, job query.Job, hash []byte) error {
+	workID, err := tx.MediaClaim(ctx, query.MediaClaimParams{OrganizationID: job.OrganizationID, Network: job.Network, MediaHash: hash})
+	if errors.Is(err, sql.ErrNoRows) || err == nil && workID == job.WorkID {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	refusal := fault.WorkAlreadyRegistered()
+	if w, err := tx.GetWork(ctx, workID); err == nil && job.ExternalUserRef != "" && w.ExternalUserRef == job.ExternalUserRef {
+		refusal = refusal.With("ats_id", w.AtsID)
+	} else if err != nil && !errors.Is(err, sql.ErrNoRows) { // a claim whose work is not final yet
+		return err
+	}
+	return refusal
+}
+
+// mustJSON renders our own plain structs, which cannot fail.
+func mustJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,129 @@
+// Package registry is the only orchestrator: it takes a work from its first
+// word to its place on a network, one step at a time, each step one database
+// transaction that can be tried again.
+//
+//	open ──prepare──▶ prepared ──confirm──▶ confirmed        (jobs)
+//	  └──────────┴─deadline─▶ expired
+//	confirmed ─stage─▶ staged ─broadcast─▶ broadcast ─▶ final (transactions)
+//	     └──────────────┴──────────────────────┴─────▶ failed
+//
+// It holds works, versions, jobs, transactions, and the worker that drives
+// them. It never renders an answer, never checks who is calling (a
+// session.Caller is proof that somebody did), and never talks to a network
+// except through its seam.
+package registry
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"timbre.example/internal/blob"
+	"timbre.example/internal/credits"
+	"timbre.example/internal/network"
+	"timbre.example/internal/store"
+)
+
+// Config is what a registry is made of. Every field is required.
+type Config struct {
+	DB       *store.DB
+	Blobs    blob.Store
+	Networks map[network.Name]network.Network
+	Prices   map[network.Name]credits.Prices
+	// ExplorerURL is the page of a final transaction.
+	ExplorerURL func(n network.Name, txHash string) string
+	// AccessSecret derives access codes; whoever has it and the database can
+	// compute every code, so it stays on the server.
+	AccessSecret []byte
+	Times        Times
+	// Prepares is how many files are read at once; a further prepare waits a
+	// little and is then refused with common.service_unavailable.
+	Prepares int
+	Log      *slog.Logger
+}
+
+// Times are the deadlines of a registration.
+type Times struct {
+	// UploadSlot is how long an upload URL takes PUTs. A job without a quote
+	// lives six slots, so that a slow upload begun in time is not lost; asking
+	// for another slot starts both again.
+	UploadSlot time.Duration
+	// Quote is how long a quote can be confirmed.
+	Quote time.Duration
+	// Result is how long the access code can be read from a finished
+	// transaction.
+	Result time.Duration
+}
+
+// slotsPerJob is how many upload slots a job without a quote lives.
+const slotsPerJob = 6
+
+// DefaultTimes are the documented defaults.
+func DefaultTimes() Times {
+	return Times{UploadSlot: 10 * time.Minute, Quote: 5 * time.Minute, Result: time.Hour}
+}
+
+// Registry is the state machine. It is safe for concurrent use, and several
+// may work on one database.
+type Registry struct {
+	Config
+	Progress *Progress
+	prepares chan struct{}
+	wake     map[network.Name]chan struct{}
+	// reached is told each point of the way that has been committed. It stands
+	// for nothing in a server; see crash_on.go.
+	reached func(point string)
+}
+
+// New makes a registry. Run drives what it confirms.
+func New(c Config) *Registry {
+	r := &Registry{
+		Config: c, Progress: newProgress(c.DB, c.Log), prepares: make(chan struct{}, c.Prepares),
+		wake: map[network.Name]chan struct{}{}, reached: crashPoint(),
+	}
+	for name := range c.Networks {
+		r.wake[name] = make(chan struct{}, 1)
+	}
+	return r
+}
+
+// accessCode derives a work's access code of a generation, so that only its
+// hash need be stored and the code can still be shown while it is fresh.
+func (r *Registry) accessCode(workID string, generation int64) string {
+	mac := hmac.New(sha256.New, r.AccessSecret)
+	mac.Write([]byte(workID))
+	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(generation)))
+	return "atc_" + hex.EncodeToString(mac.Sum(nil))
+}
+
+// hashAccessCode is what a code is stored as and found by.
+func hashAccessCode(code string) []byte {
+	h := sha256.Sum256([]byte(code))
+	return h[:]
+}
+
+// Stats are the public facts of a network.
+type Stats struct {
+	TotalWorks int64
+}
+
+// Stats counts the final works of a network.
+func (r *Registry) Stats(ctx context.Context, n network.Name) (Stats, error) {
+	total, err := r.DB.Read().CountWorks(ctx, string(n))
+	return Stats{TotalWorks: total}, err
+}
+
+func (r *Registry) network(n network.Name) (network.Network, error) {
+	if net, ok := r.Networks[n]; ok {
+		return net, nil
+	}
+	return nil, fmt.Errorf("registry: network %q is not configured", n)
+}
+
+// Hex is the wire form of a hash.
+func Hex(hash []byte) string { return "0x" + hex.EncodeToString(hash) }
