@@ -1,0 +1,100 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"timbre.example/fault"
+	"timbre.example/internal/session"
+)
+
+// originCache remembers for a second which origins some organization allows.
+// It decides only whether a browser may read our answers; whether a call may
+// go ahead is checked against its own organization's list, every time.
+type originCache struct {
+	mu    sync.Mutex
+	until time.Time
+	known map[string]bool
+}
+
+func (a *API) originAllowed(ctx context.Context, origin string) bool {
+	c := &a.origins
+	now := time.Now()
+	c.mu.Lock()
+	if now.After(c.until) {
+		c.known, c.until = map[string]bool{}, now.Add(time.Second)
+	}
+	ok, seen := c.known[origin]
+	c.mu.Unlock()
+	if ok && seen { // a "no" is asked again: a new entry counts at once
+		return true
+	}
+	ok, err := a.Sessions.AnyOrigin(ctx, origin)
+	if err != nil {
+		// The database is away. Without the header a browser could not even
+		// read that, so the refusal that follows is let through.
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ok && len(c.known) < 10_000 {
+		c.known[origin] = true
+	}
+	return ok
+}
+
+// cors answers preflights and lets allowed origins read answers, on what
+// browsers call. Minting is for backends: no page may read its answer.
+func (a *API) cors(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/v1/") || r.URL.Path == "/v1/sessions" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		h := w.Header()
+		h.Add("Vary", "Origin")
+		origin := r.Header.Get("Origin")
+		ok := origin != "" && a.originAllowed(r.Context(), origin)
+		if ok {
+			h.Set("Access-Control-Allow-Origin", origin)
+			h.Set("Access-Control-Expose-Headers", "Retry-After, X-Request-Id")
+		}
+		if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if !ok {
+			a.RenderError(w, r, fault.SessionOriginNotAllowed())
+			return
+		}
+		h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Site-Key, Last-Event-ID")
+		h.Set("Access-Control-Max-Age", "600")
+		h.Set("Content-Type", "application/json")
+		w.Write([]byte("{}\n"))
+	})
+}
+
+type callerKey struct{}
+
+// authorize lets a call through whose session is good, and hands the caller on.
+func (a *API) authorize(h huma.API) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		c, err := a.Sessions.Authorize(ctx.Context(), ctx.Header("Authorization"), ctx.Header("X-Site-Key"), ctx.Header("Origin"))
+		if err != nil {
+			_ = huma.WriteErr(h, ctx, http.StatusInternalServerError, "", err)
+			return
+		}
+		exchangeOf(ctx.Context()).organization = c.Organization
+		next(huma.WithValue(ctx, callerKey{}, c))
+	}
+}
+
+func callerOf(ctx context.Context) session.Caller {
+	return ctx.Value(callerKey{}).(session.Caller)
+}

@@ -1,0 +1,96 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/oklog/ulid/v2"
+
+	"timbre.example/fault"
+)
+
+// exchange is what is known of a request while it is served. One log line is
+// made of it at the end.
+type exchange struct {
+	id           string
+	fault        *fault.Error
+	organization string
+	job          string
+}
+
+type exchangeKey struct{}
+
+// exchangeOf finds the request's exchange; outside a request it is an empty one.
+func exchangeOf(ctx context.Context) *exchange {
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		return x
+	}
+	return &exchange{}
+}
+
+// observe gives every request its id and, when it is over, its one line in the
+// log. No token, secret, access code or query is logged: a path may hold a
+// transaction's id, which is a capability, so it is shortened to its route.
+func (a *API) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		x := &exchange{id: "req_" + ulid.Make().String()}
+		w.Header().Set("X-Request-Id", x.id)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		defer func() {
+			attrs := []slog.Attr{
+				slog.String("request_id", x.id), slog.String("method", r.Method), slog.String("route", route(r)),
+				slog.Int("status", ww.Status()), slog.Int("bytes", ww.BytesWritten()), slog.Duration("took", time.Since(start)),
+			}
+			if x.organization != "" {
+				attrs = append(attrs, slog.String("organization", x.organization))
+			}
+			if x.job != "" {
+				attrs = append(attrs, slog.String("job", x.job))
+			}
+			level := slog.LevelDebug
+			if x.fault != nil {
+				level = slog.LevelInfo
+				attrs = append(attrs, slog.String("code", string(x.fault.Code)))
+				if x.fault.Status() >= http.StatusInternalServerError {
+					level = slog.LevelError
+					attrs = append(attrs, slog.String("error", x.fault.Error()))
+				}
+			}
+			a.Log.LogAttrs(r.Context(), level, "request", attrs...)
+		}()
+		next.ServeHTTP(ww, r)
+	})
+}
+
+func route(r *http.Request) string {
+	if c := chi.RouteContext(r.Context()); c != nil && c.RoutePattern() != "" {
+		return c.RoutePattern()
+	}
+	return "unknown"
+}
+
+// recover answers a panic with common.internal, and logs it with its stack.
+func (a *API) recover(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p == http.ErrAbortHandler { // net/http's own way to drop a connection
+				panic(p)
+			}
+			a.Log.ErrorContext(r.Context(), "panic", "request_id", exchangeOf(r.Context()).id, "panic", p, "stack", string(debug.Stack()))
+			a.RenderError(w, r, fault.CommonInternal())
+		}()
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,245 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/go-chi/chi/v5"
+
+	"timbre.example/fault"
+	"timbre.example/internal/registry"
+)
+
+type transactionInput struct {
+	ID string `path:"id" doc:"The id is the capability: whoever has it may follow"`
+}
+
+type wireDetails struct {
+	TxHash      string `json:"tx_hash"`
+	BlockNumber int64  `json:"block_number"`
+	BlockHash   string `json:"block_hash"`
+	AtsID       int64  `json:"ats_id"`
+	WorkID      string `json:"work_id"`
+	ExplorerURL string `json:"explorer_url"`
+	AccessCode  string `json:"access_code,omitempty"`
+}
+
+type wireResult struct {
+	Success bool `json:"success"`
+	*wireDetails
+	Error *fault.Body `json:"error,omitempty"`
+}
+
+type transactionOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		ID          string          `json:"id"`
+		Kind        string          `json:"transaction_type"`
+		CurrentStep string          `json:"current_step"`
+		Progress    int             `json:"progress"`
+		Description string          `json:"description"`
+		IsComplete  bool            `json:"is_complete"`
+		Result      *wireResult     `json:"result"`
+		Steps       []registry.Step `json:"steps"`
+		CreatedAt   time.Time       `json:"created_at"`
+		UpdatedAt   time.Time       `json:"updated_at"`
+	}
+}
+
+func details(o *registry.Outcome) *wireDetails {
+	return &wireDetails{TxHash: o.TxHash, BlockNumber: o.BlockNumber, BlockHash: o.BlockHash, AtsID: o.AtsID, WorkID: o.WorkID, ExplorerURL: o.ExplorerURL, AccessCode: o.AccessCode}
+}
+
+func (a *API) transaction(ctx context.Context, in *transactionInput) (*transactionOutput, error) {
+	v, err := a.Registry.Transaction(ctx, strings.ToLower(in.ID))
+	if err != nil {
+		return nil, err
+	}
+	out := &transactionOutput{CacheControl: "no-store"}
+	b := &out.Body
+	last := v.Steps[len(v.Steps)-1]
+	b.ID, b.Kind, b.Steps, b.CreatedAt, b.UpdatedAt = v.ID, v.Kind, v.Steps, v.CreatedAt, v.UpdatedAt
+	b.CurrentStep, b.Progress, b.Description, b.IsComplete = last.Step, last.Progress, last.Description, v.Done != nil
+	if v.Done != nil {
+		b.Result = &wireResult{Success: v.Done.Failure == nil, Error: v.Done.Failure}
+		if b.Result.Success {
+			b.Result.wireDetails = details(v.Done)
+		}
+	}
+	return out, nil
+}
+
+// A frame of a progress stream. A failure is an error frame, never an update;
+// the completed step always carries its details.
+type updateFrame struct {
+	Type string `json:"type"`
+	registry.Step
+	Details *wireDetails `json:"details,omitempty"`
+}
+
+type errorFrame struct {
+	Type  string      `json:"type"`
+	Error *fault.Body `json:"error"`
+}
+
+// frame is one thing to tell a follower. Its number counts the steps before it.
+type frame struct {
+	number int
+	event  string
+	body   any
+	last   bool
+}
+
+// frames are what a follower who has seen the first `seen` steps has missed.
+func frames(v registry.View, seen int) []frame {
+	var out []frame
+	for i, s := range v.Steps {
+		f := frame{number: i + 1, event: "update", body: updateFrame{Type: "update", Step: s}}
+		if v.Done != nil && i == len(v.Steps)-1 {
+			f.last = true
+			if v.Done.Failure != nil {
+				f.event, f.body = "error", errorFrame{Type: "error", Error: v.Done.Failure}
+			} else {
+				f.event, f.body = "completed", updateFrame{Type: "update", Step: s, Details: details(v.Done)}
+			}
+		}
+		if i >= seen || f.last {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+const (
+	// heartbeat keeps proxies from closing a quiet stream.
+	heartbeat = 25 * time.Second
+	// writeTimeout is how long a follower may take to read a frame.
+	writeTimeout = 10 * time.Second
+)
+
+// errStopped ends a stream because the server shuts down.
+var errStopped = errors.New("server stopping")
+
+// follow sends a transaction's frames from the step after seen to the terminal
+// one, through send; beat is called when there was nothing for a while. It
+// returns nil only after the terminal frame.
+func (a *API) follow(ctx context.Context, id string, seen int, send func(frame) error, beat func() error) error {
+	changed, stop := a.Registry.Progress.Follow(id) // before the first look
+	defer stop()
+	tick := time.NewTicker(heartbeat)
+	defer tick.Stop()
+	for {
+		v, err := a.Registry.Transaction(ctx, id)
+		if err != nil && !errors.Is(err, fault.CodeTransactionStoreUnavailable) {
+			return err
+		}
+		for _, f := range frames(v, seen) {
+			if err := send(f); err != nil {
+				return err
+			}
+			seen = max(seen, f.number)
+			if f.last {
+				return nil
+			}
+		}
+		select {
+		case <-changed:
+		case <-tick.C: // also looks again, should a wake-up have been lost with the database
+			if err := beat(); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-a.stop:
+			return errStopped
+		}
+	}
+}
+
+// socket streams progress over a WebSocket. The id is the capability, so any
+// page may listen. The socket is closed cleanly only after a terminal frame: in
+// every other case the connection is dropped, and the client asks elsewhere.
+func (a *API) socket(w http.ResponseWriter, r *http.Request) {
+	id := strings.ToLower(chi.URLParam(r, "id"))
+	if _, err := a.Registry.Transaction(r.Context(), id); err != nil {
+		a.RenderError(w, r, err)
+		return
+	}
+	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		a.RenderError(w, r, fault.CommonValidationFailed([]fault.Field{{Field: "upgrade", Rule: "websocket", Message: "This address speaks WebSocket."}}))
+		return
+	}
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{OriginPatterns: []string{"*"}, CompressionMode: websocket.CompressionDisabled})
+	if err != nil { // Accept has answered
+		return
+	}
+	defer conn.CloseNow()
+	conn.SetReadLimit(1024)                                   // followers have nothing to say
+	ctx := conn.CloseRead(context.WithoutCancel(r.Context())) // ends when the client goes
+	write := func(v any) error {
+		b, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+		defer cancel()
+		return conn.Write(ctx, websocket.MessageText, b)
+	}
+	if write(map[string]string{"type": "connected", "transaction_id": id}) != nil {
+		return
+	}
+	err = a.follow(ctx, id, 0, func(f frame) error { return write(f.body) }, func() error {
+		ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+		defer cancel()
+		return conn.Ping(ctx)
+	})
+	if err == nil {
+		conn.Close(websocket.StatusNormalClosure, "")
+	}
+}
+
+// events streams progress as server-sent events: update, completed, error. The
+// id of each is the number of steps told; a client that comes back with
+// Last-Event-ID gets the rest.
+func (a *API) events(w http.ResponseWriter, r *http.Request) {
+	id := strings.ToLower(chi.URLParam(r, "id"))
+	if _, err := a.Registry.Transaction(r.Context(), id); err != nil {
+		a.RenderError(w, r, err)
+		return
+	}
+	seen, err := strconv.Atoi(r.Header.Get("Last-Event-ID"))
+	if err != nil || seen < 0 {
+		seen = 0
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no")
+	rc := http.NewResponseController(w)
+	say := func(format string, args ...any) error {
+		if err := rc.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(w, format, args...); err != nil {
+			return err
+		}
+		return rc.Flush()
+	}
+	if say("retry: 2000\n\n") != nil {
+		return
+	}
+	_ = a.follow(r.Context(), id, seen, func(f frame) error {
+		b, err := json.Marshal(f.body)
+		if err != nil {
+			return err
+		}
+		return say("id: %d\nevent: %s\ndata: %s\n\n", f.number, f.event, b)
+	}, func() error { return say(": still here\n\n") })
+}

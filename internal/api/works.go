@@ -1,0 +1,257 @@
+package api
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"timbre.example/commitment"
+	"timbre.example/fault"
+	"timbre.example/internal/network"
+	"timbre.example/internal/registry"
+	"timbre.example/internal/session"
+)
+
+// The shapes below are the wire contract. Nothing is required by its type, and
+// unknown members are let be: what is missing or wrong is told by field, after
+// trimming, by those who know the rules.
+
+type mintInput struct {
+	Origin string `header:"Origin" doc:"The origin of the site that embeds the widget"`
+	Body   struct {
+		_               struct{} `additionalProperties:"true"`
+		SecretKey       string   `json:"secret_key" required:"false" doc:"csk_ and 64 hex digits"`
+		ActionType      string   `json:"action_type" required:"false" doc:"register, update_version or access"`
+		AllowedNetwork  string   `json:"allowed_network" required:"false" doc:"testnet or mainnet"`
+		AllowedAtsID    *int64   `json:"allowed_ats_id" required:"false" nullable:"true" doc:"The only work that the session may update"`
+		ExternalUserRef *string  `json:"external_user_ref" required:"false" nullable:"true" doc:"The host's own id of the end-user, 1 to 255 bytes"`
+		MaxFileSize     *int64   `json:"max_file_size_bytes" required:"false" nullable:"true" doc:"Lowers the size cap, in bytes"`
+	}
+}
+
+type mintOutput struct {
+	Body struct {
+		Token     string `json:"token"`
+		ExpiresIn int    `json:"expires_in" doc:"Seconds"`
+	}
+}
+
+func (a *API) mint(ctx context.Context, in *mintInput) (*mintOutput, error) {
+	r := session.MintRequest{
+		SecretKey: in.Body.SecretKey, Origin: in.Origin, Action: session.Action(in.Body.ActionType), Network: network.Name(in.Body.AllowedNetwork),
+		ExternalUserRef: in.Body.ExternalUserRef, MaxFileSize: in.Body.MaxFileSize,
+	}
+	if in.Body.AllowedAtsID != nil {
+		r.AtsID = *in.Body.AllowedAtsID
+	}
+	token, err := a.Sessions.Mint(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	out := &mintOutput{}
+	out.Body.Token, out.Body.ExpiresIn = token, int(session.Lifetime/time.Second)
+	return out, nil
+}
+
+type statsInput struct {
+	Network string `query:"network" doc:"testnet or mainnet; testnet when left out"`
+}
+
+type statsOutput struct {
+	Body struct {
+		TotalWorks       int64    `json:"total_works"`
+		MaxAudioSize     int64    `json:"max_audio_size_bytes"`
+		SupportedFormats []string `json:"supported_formats"`
+		Upload           string   `json:"upload" doc:"How files are uploaded: put or multipart"`
+	}
+}
+
+func (a *API) stats(ctx context.Context, in *statsInput) (*statsOutput, error) {
+	n := network.Name(in.Network)
+	if n == "" {
+		n = network.Testnet
+	}
+	if !n.Valid() {
+		return nil, fault.CommonValidationFailed([]fault.Field{{Field: "network", Rule: "one_of", Message: "Must be testnet or mainnet."}})
+	}
+	s, err := a.Registry.Stats(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	out := &statsOutput{}
+	out.Body.TotalWorks, out.Body.MaxAudioSize = s.TotalWorks, a.Sessions.MaxFileSize
+	out.Body.SupportedFormats, out.Body.Upload = a.SupportedFormats, "put"
+	return out, nil
+}
+
+type wireRoles struct {
+	_        struct{} `additionalProperties:"true"`
+	Author   bool     `json:"author" required:"false"`
+	Composer bool     `json:"composer" required:"false"`
+	Arranger bool     `json:"arranger" required:"false"`
+	Adapter  bool     `json:"adapter" required:"false"`
+}
+
+type wireCreator struct {
+	_        struct{}  `additionalProperties:"true"`
+	FullName string    `json:"full_name" required:"false" doc:"At most 255 characters"`
+	Email    string    `json:"email" required:"false" doc:"At most 255 characters"`
+	Roles    wireRoles `json:"roles" required:"false" doc:"At least one is true"`
+	IPI      *string   `json:"ipi" required:"false" nullable:"true" doc:"1 to 11 digits"`
+	ISNI     *string   `json:"isni" required:"false" nullable:"true" doc:"15 digits and a digit or X"`
+}
+
+func creators(in []wireCreator) []registry.Creator {
+	out := make([]registry.Creator, len(in))
+	for i, c := range in {
+		k := registry.Creator{FullName: c.FullName, Email: c.Email}
+		for _, r := range []struct {
+			on   bool
+			role commitment.Role
+		}{{c.Roles.Author, commitment.Author}, {c.Roles.Composer, commitment.Composer}, {c.Roles.Arranger, commitment.Arranger}, {c.Roles.Adapter, commitment.Adapter}} {
+			if r.on {
+				k.Roles = append(k.Roles, r.role)
+			}
+		}
+		if c.IPI != nil {
+			k.IPI = *c.IPI
+		}
+		if c.ISNI != nil {
+			k.ISNI = *c.ISNI
+		}
+		out[i] = k
+	}
+	return out
+}
+
+type initInput struct {
+	Body struct {
+		_               struct{}      `additionalProperties:"true"`
+		Title           string        `json:"title" required:"false" doc:"1 to 200 characters"`
+		Creators        []wireCreator `json:"creators" required:"false" doc:"1 to 32"`
+		Filename        string        `json:"filename" required:"false"`
+		Network         string        `json:"network" required:"false" doc:"testnet or mainnet, as the session's"`
+		ExternalUserRef *string       `json:"external_user_ref" required:"false" nullable:"true" doc:"As the session's, or left out"`
+		SizeBytes       *int64        `json:"size_bytes" required:"false" nullable:"true" doc:"The file's size, where it is known"`
+	}
+}
+
+type slotOutput struct {
+	Body struct {
+		JobID     string    `json:"job_id" format:"uuid"`
+		UploadURL string    `json:"upload_url"`
+		ExpiresAt time.Time `json:"upload_expires_at"`
+	}
+}
+
+func slotOf(s registry.Slot, err error) (*slotOutput, error) {
+	if err != nil {
+		return nil, err
+	}
+	out := &slotOutput{}
+	out.Body.JobID, out.Body.UploadURL, out.Body.ExpiresAt = s.JobID, s.UploadURL, s.Expires
+	return out, nil
+}
+
+func (a *API) initWork(ctx context.Context, in *initInput) (*slotOutput, error) {
+	r := registry.InitRequest{
+		Description: registry.Description{Title: in.Body.Title, Creators: creators(in.Body.Creators), Filename: in.Body.Filename},
+		Network:     network.Name(in.Body.Network),
+	}
+	if in.Body.ExternalUserRef != nil {
+		r.ExternalUserRef = *in.Body.ExternalUserRef
+	}
+	if in.Body.SizeBytes != nil {
+		r.SizeBytes = *in.Body.SizeBytes
+	}
+	slot, err := a.Registry.Init(ctx, callerOf(ctx), r)
+	exchangeOf(ctx).job = slot.JobID
+	return slotOf(slot, err)
+}
+
+type jobInput struct {
+	Body struct {
+		_     struct{} `additionalProperties:"true"`
+		JobID string   `json:"job_id" required:"false" format:"uuid" doc:"From init"`
+	}
+}
+
+// id checks a job's id. It must be there; that it exists is for others to say.
+func (in *jobInput) id(ctx context.Context) (string, error) {
+	id := strings.TrimSpace(in.Body.JobID)
+	if id == "" {
+		return "", fault.CommonValidationFailed([]fault.Field{{Field: "job_id", Rule: "required", Message: "This is required."}})
+	}
+	exchangeOf(ctx).job = id
+	return strings.ToLower(id), nil
+}
+
+func (a *API) renewUpload(ctx context.Context, in *jobInput) (*slotOutput, error) {
+	id, err := in.id(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slotOf(a.Registry.RenewUpload(ctx, callerOf(ctx), id))
+}
+
+type prepareOutput struct {
+	Body struct {
+		JobID       string    `json:"job_id" format:"uuid"`
+		WorkID      string    `json:"work_id" format:"uuid"`
+		Commitment  string    `json:"commitment" doc:"0x and 64 hex digits"`
+		NetworkFee  int64     `json:"network_fee_credits"`
+		Deposit     int64     `json:"total_deposit_credits"`
+		ServiceFee  int64     `json:"service_fee_credits"`
+		StorageFee  int64     `json:"storage_fee_credits"`
+		Total       int64     `json:"total_price_credits"`
+		IsValid     bool      `json:"is_valid"`
+		ExpiresAt   time.Time `json:"expires_at"`
+		MediaHash   string    `json:"media_hash" doc:"SHA-256 of the file, 0x and 64 hex digits"`
+		SizeBytes   int64     `json:"size_bytes"`
+		Format      string    `json:"format"`
+		DurationSec float64   `json:"duration_seconds,omitempty"`
+		SampleRate  int       `json:"sample_rate,omitempty" doc:"Hz"`
+	}
+}
+
+func (a *API) prepare(ctx context.Context, in *jobInput) (*prepareOutput, error) {
+	id, err := in.id(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.Registry.Prepare(ctx, callerOf(ctx), id)
+	if err != nil {
+		return nil, err
+	}
+	out := &prepareOutput{}
+	b := &out.Body
+	b.JobID, b.WorkID, b.Commitment, b.ExpiresAt, b.IsValid = p.JobID, p.WorkID, registry.Hex(p.Commitment), p.Expires, true
+	b.NetworkFee, b.Deposit, b.ServiceFee, b.StorageFee, b.Total = p.Price.NetworkFee, p.Price.Deposit, p.Price.ServiceFee, p.Price.StorageFee, p.Price.Total
+	b.MediaHash, b.SizeBytes, b.Format, b.DurationSec, b.SampleRate = registry.Hex(p.MediaHash), p.Media.Size, p.Media.Format, p.Media.Duration.Seconds(), p.Media.SampleRate
+	return out, nil
+}
+
+type confirmOutput struct {
+	Body struct {
+		TransactionID string `json:"transaction_id" format:"uuid"`
+		WSURL         string `json:"ws_url"`
+		StatusURL     string `json:"status_url"`
+		AccessCode    string `json:"access_code,omitempty" doc:"Shown here and in the result, then never again"`
+	}
+}
+
+func (a *API) confirm(ctx context.Context, in *jobInput) (*confirmOutput, error) {
+	id, err := in.id(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.Registry.Confirm(ctx, callerOf(ctx), id, exchangeOf(ctx).id)
+	if err != nil {
+		return nil, err
+	}
+	out := &confirmOutput{}
+	out.Body.TransactionID, out.Body.AccessCode = c.TransactionID, c.AccessCode
+	out.Body.StatusURL = a.PublicURL + "/v1/transactions/" + c.TransactionID
+	out.Body.WSURL = "ws" + strings.TrimPrefix(a.PublicURL, "http") + "/v1/ws/transactions/" + c.TransactionID
+	return out, nil
+}
