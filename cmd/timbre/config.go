@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"timbre.example/internal/credits"
+	"timbre.example/internal/network"
+	"timbre.example/internal/registry"
+	"timbre.example/internal/store"
+)
+
+// databaseFlag names the database, for every command that needs only that.
+type databaseFlag struct {
+	DatabaseURL     string `env:"TIMBRE_DATABASE_URL" default:"sqlite:data/timbre.db" placeholder:"URL" help:"sqlite:PATH or postgres://USER@HOST/NAME (default: ${default})."`
+	DatabaseURLFile string `env:"TIMBRE_DATABASE_URL_FILE" type:"path" placeholder:"FILE" help:"Read the database URL from this file instead."`
+}
+
+func (f databaseFlag) url() (string, error) {
+	if f.DatabaseURLFile == "" {
+		return f.DatabaseURL, nil
+	}
+	b, err := os.ReadFile(f.DatabaseURLFile)
+	return strings.TrimSpace(string(b)), err
+}
+
+func (f databaseFlag) open(ctx context.Context) (*store.DB, error) {
+	url, err := f.url()
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(ctx, url)
+}
+
+// serverFlags configure a server.
+type serverFlags struct {
+	Listen    string `env:"TIMBRE_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where to listen (default: ${default}). Put a proxy that speaks TLS in front."`
+	PublicURL string `env:"TIMBRE_PUBLIC_URL" placeholder:"URL" help:"How browsers reach this server (default: http:// and the listening address)."`
+	databaseFlag
+	BlobURL    string `env:"TIMBRE_BLOB_URL" default:"file:data/blobs" placeholder:"URL" help:"Where uploads are kept: file:DIR (default: ${default})."`
+	SecretFile string `env:"TIMBRE_SECRET_FILE" default:"data/secret" type:"path" placeholder:"FILE" help:"64 hex digits that tokens, access codes, upload URLs and the log's key are derived from. Made at first start on SQLite; instances on one Postgres share one. Keep it: a new one is a new log (default: ${default})."`
+
+	NetworkTestnet   string        `env:"TIMBRE_NETWORK_TESTNET" default:"log:" placeholder:"URL" help:"The testnet: log: is the built-in transparency log (default: ${default})."`
+	NetworkMainnet   string        `env:"TIMBRE_NETWORK_MAINNET" default:"log:" placeholder:"URL" help:"The mainnet (default: ${default})."`
+	NetworkBlockTime time.Duration `env:"TIMBRE_NETWORK_BLOCK_TIME" default:"6s" placeholder:"TIME" help:"Time between blocks of the built-in log (default: ${default})."`
+
+	MaxFileSize   int64  `env:"TIMBRE_MAX_FILE_SIZE" default:"524288000" placeholder:"BYTES" help:"Largest file; organizations, keys and sessions may lower it (default: ${default}, 500 MB)."`
+	PricesTestnet string `env:"TIMBRE_PRICES_TESTNET" placeholder:"PRICES" help:"In credits, as network=0,base=0,version=0,service-bp=0,storage=10:0/100:1/250:2/:3 (the default)."`
+	PricesMainnet string `env:"TIMBRE_PRICES_MAINNET" placeholder:"PRICES" help:"Likewise; default network=12,base=50,version=20,service-bp=500 and the same storage."`
+
+	LimitsUploadSlot time.Duration `env:"TIMBRE_LIMITS_UPLOAD_SLOT" default:"10m" placeholder:"TIME" help:"How long an upload URL takes PUTs; a job without a quote lives six times as long (default: ${default})."`
+	LimitsQuote      time.Duration `env:"TIMBRE_LIMITS_QUOTE" default:"5m" placeholder:"TIME" help:"How long a quote can be confirmed (default: ${default})."`
+	LimitsResult     time.Duration `env:"TIMBRE_LIMITS_RESULT" default:"1h" placeholder:"TIME" help:"How long a finished transaction shows its access code (default: ${default})."`
+	LimitsPrepares   int           `env:"TIMBRE_LIMITS_PREPARES" default:"4" placeholder:"N" help:"How many files are read at once (default: ${default})."`
+
+	LogLevel  slog.Level `env:"TIMBRE_LOG_LEVEL" default:"INFO" placeholder:"LEVEL" help:"DEBUG logs every request, INFO those refused, WARN and ERROR less (default: ${default})."`
+	LogFormat string     `env:"TIMBRE_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"FORM" help:"text or json (default: ${default})."`
+}
+
+func (f serverFlags) logger(w io.Writer) *slog.Logger {
+	o := &slog.HandlerOptions{Level: f.LogLevel}
+	if f.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+func (f serverFlags) prices() (map[network.Name]credits.Prices, error) {
+	test, err := credits.ParsePrices(f.PricesTestnet, credits.TestnetPrices())
+	if err != nil {
+		return nil, err
+	}
+	main, err := credits.ParsePrices(f.PricesMainnet, credits.MainnetPrices())
+	return map[network.Name]credits.Prices{network.Testnet: test, network.Mainnet: main}, err
+}
+
+func (f serverFlags) times() registry.Times {
+	return registry.Times{UploadSlot: f.LimitsUploadSlot, Quote: f.LimitsQuote, Result: f.LimitsResult}
+}
+
+// validate finds what the types of the flags cannot.
+func (f serverFlags) validate() error {
+	for name, n := range map[string]int64{
+		"max-file-size": f.MaxFileSize, "network-block-time": int64(f.NetworkBlockTime), "limits-prepares": int64(f.LimitsPrepares),
+		"limits-upload-slot": int64(f.LimitsUploadSlot), "limits-quote": int64(f.LimitsQuote), "limits-result": int64(f.LimitsResult),
+	} {
+		if n <= 0 {
+			return fmt.Errorf("--%s must be more than 0", name)
+		}
+	}
+	for flag, value := range map[string]string{"network-testnet": f.NetworkTestnet, "network-mainnet": f.NetworkMainnet} {
+		if value != "log:" {
+			return fmt.Errorf("--%s: this release speaks log: only, not %q", flag, value)
+		}
+	}
+	if !strings.HasPrefix(f.BlobURL, "file:") || f.BlobURL == "file:" {
+		return fmt.Errorf("--blob-url: this release keeps uploads in file:DIR, not in %q", f.BlobURL)
+	}
+	if f.PublicURL != "" {
+		u, err := url.Parse(f.PublicURL)
+		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+			return fmt.Errorf("--public-url is http(s)://host[:port], without a path: %q", f.PublicURL)
+		}
+	}
+	return nil
+}
+
+// secret is the root that every key of a server is derived from.
+type secret []byte
+
+// readSecret reads the secret, and makes one at first start where that is safe:
+// only when this process alone can need it.
+func readSecret(path string, mayMake bool) (secret, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && mayMake {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return nil, err
+		}
+		var b [32]byte
+		rand.Read(b[:])
+		// Linked into place complete, so that of two first starts one wins
+		// and the other reads what it wrote.
+		tmp, err := os.CreateTemp(filepath.Dir(path), ".secret-")
+		if err != nil {
+			return nil, err
+		}
+		defer os.Remove(tmp.Name())
+		_, err = tmp.WriteString(hex.EncodeToString(b[:]) + "\n")
+		if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+			return nil, err
+		}
+		if err := os.Link(tmp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+		text, err = os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+	} else if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the secret file %s is not there: make one with `openssl rand -hex 32`, readable by this user alone, the same for every instance", path)
+	} else if err != nil {
+		return nil, err
+	}
+	b, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(b) != 32 {
+		return nil, fmt.Errorf("the secret file %s does not hold 64 hex digits", path)
+	}
+	return b, nil
+}
+
+// key derives a key of 32 bytes for one purpose.
+func (s secret) key(purpose string) []byte {
+	k, err := hkdf.Key(sha256.New, s, nil, "timbre "+purpose, 32)
+	if err != nil {
+		panic(err) // only for lengths that SHA-256 cannot give
+	}
+	return k
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"timbre.example/internal/credits"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+)
+
+type creditsCmd struct {
+	Grant   creditsGrant   `cmd:"" help:"Give an organization credits."`
+	Balance creditsBalance `cmd:"" help:"What it has, what is held, what it spent."`
+	History creditsHistory `cmd:"" help:"Its transfers, newest first."`
+}
+
+type creditsGrant struct {
+	adminFlags
+	Org    string `arg:"" help:"Organization id."`
+	Amount int64  `arg:"" help:"Credits, more than 0."`
+	Note   string `help:"Why, for the history."`
+}
+
+func (c *creditsGrant) Run(o *output) error {
+	return c.with(func(ctx context.Context, db *store.DB) error {
+		if _, err := session.GetOrganization(ctx, db, c.Org); err != nil {
+			return err
+		}
+		if err := db.Tx(ctx, func(tx *store.Tx) error { return credits.Grant(ctx, tx, c.Org, c.Amount, c.Note) }); err != nil {
+			return err
+		}
+		return printBalance(ctx, o, c.JSON, db, c.Org)
+	})
+}
+
+type creditsBalance struct {
+	adminFlags
+	Org string `arg:"" help:"Organization id."`
+}
+
+func (c *creditsBalance) Run(o *output) error {
+	return c.with(func(ctx context.Context, db *store.DB) error {
+		if _, err := session.GetOrganization(ctx, db, c.Org); err != nil {
+			return err
+		}
+		return printBalance(ctx, o, c.JSON, db, c.Org)
+	})
+}
+
+func printBalance(ctx context.Context, o *output, asJSON bool, db *store.DB, org string) error {
+	b, err := credits.Of(ctx, db.Read(), org)
+	if err != nil {
+		return err
+	}
+	return o.print(asJSON, b, func(w io.Writer) {
+		fmt.Fprintf(w, "available %d\nheld      %d\nspent     %d\n", b.Available, b.Held, b.Spent)
+	})
+}
+
+type creditsHistory struct {
+	adminFlags
+	Org    string `arg:"" help:"Organization id."`
+	Limit  int    `default:"50" help:"How many (default: ${default})."`
+	Before string `placeholder:"ID" help:"Only what is older than this transfer."`
+}
+
+func (c *creditsHistory) Run(o *output) error {
+	return c.with(func(ctx context.Context, db *store.DB) error {
+		if _, err := session.GetOrganization(ctx, db, c.Org); err != nil {
+			return err
+		}
+		list, err := credits.History(ctx, db.Read(), c.Org, c.Before, c.Limit)
+		if err != nil {
+			return err
+		}
+		return o.print(c.JSON, list, func(w io.Writer) {
+			t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+			defer t.Flush()
+			for _, x := range list {
+				fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\n", x.At.Format(time.RFC3339), x.Kind, x.Amount, x.TransactionID, x.Note)
+			}
+		})
+	})
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"timbre.example/fault"
+	"timbre.example/internal/credits"
+	"timbre.example/internal/demo"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+)
+
+type demoCmd struct {
+	Addr        string        `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where to listen (default: ${default}); port 0 takes a free one."`
+	Data        string        `default:"timbre-demo" type:"path" placeholder:"DIR" help:"Where everything is kept (default: ./timbre-demo). Remove it to start over."`
+	BlockTime   time.Duration `default:"1s" placeholder:"TIME" help:"Time between blocks of the log (default: ${default})."`
+	DatabaseURL string        `placeholder:"URL" help:"Use this database instead of one in DIR."`
+	MaxFileSize int64         `default:"524288000" placeholder:"BYTES" help:"Largest file (default: ${default}, 500 MB)."`
+}
+
+// demoFile is what DIR/demo.json tells scripts. It holds a secret key, so only
+// its owner may read it.
+type demoFile struct {
+	URL            string `json:"url"`
+	SiteKey        string `json:"site_key"`
+	SecretKey      string `json:"secret_key"`
+	OrganizationID string `json:"organization_id"`
+	DatabaseURL    string `json:"database_url"`
+}
+
+func (c *demoCmd) Run(o *output) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	f := serverFlags{
+		Listen: c.Addr, BlobURL: "file:" + filepath.Join(c.Data, "blobs"), SecretFile: filepath.Join(c.Data, "secret"),
+		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: c.BlockTime, MaxFileSize: c.MaxFileSize,
+		LimitsUploadSlot: 10 * time.Minute, LimitsQuote: 5 * time.Minute, LimitsResult: time.Hour, LimitsPrepares: 4, LogFormat: "text",
+	}
+	f.DatabaseURL = c.DatabaseURL
+	if f.DatabaseURL == "" {
+		f.DatabaseURL = "sqlite:" + filepath.Join(c.Data, "timbre.db")
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return err
+	}
+	s, err := newServer(ctx, f, f.logger(o.err))
+	if err != nil {
+		return err
+	}
+	seed, err := seedDemo(ctx, s.db, filepath.Join(c.Data, "demo.json"))
+	if err != nil {
+		s.close()
+		return err
+	}
+	seed.URL, seed.DatabaseURL = s.url, f.DatabaseURL
+	if err := writeDemo(filepath.Join(c.Data, "demo.json"), seed); err != nil {
+		s.close()
+		return err
+	}
+	s.api.Mount("/demo", demo.New(demo.Config{APIURL: s.url, SiteKey: seed.SiteKey, SecretKey: seed.SecretKey, RenderError: s.api.RenderError}))
+	fmt.Fprintf(o.out, "Timbre demo: %s/demo/\n", s.url)
+	return s.run(ctx)
+}
+
+// seedDemo finds the organization of an earlier run, or makes one.
+func seedDemo(ctx context.Context, db *store.DB, path string) (demoFile, error) {
+	var d demoFile
+	b, err := os.ReadFile(path)
+	if err == nil && json.Unmarshal(b, &d) == nil && d.SecretKey != "" {
+		if _, err := session.GetOrganization(ctx, db, d.OrganizationID); err == nil {
+			return d, nil
+		} else if !errors.Is(err, fault.CodeOrganizationNotFound) {
+			return d, err
+		}
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return d, err
+	}
+	org, err := session.CreateOrganization(ctx, db, "Demo Records")
+	if err != nil {
+		return d, err
+	}
+	keys, err := session.CreateKeys(ctx, db, org.ID, false)
+	if err != nil {
+		return d, err
+	}
+	for _, origin := range []string{"localhost:*", "127.0.0.1:*", "[::1]:*"} {
+		if _, err := session.AddOrigin(ctx, db, org.ID, origin); err != nil {
+			return d, err
+		}
+	}
+	err = db.Tx(ctx, func(tx *store.Tx) error { return credits.Grant(ctx, tx, org.ID, 1_000_000, "demo") })
+	return demoFile{SiteKey: keys.SiteKey, SecretKey: keys.SecretKey, OrganizationID: org.ID}, err
+}
+
+func writeDemo(path string, d demoFile) error {
+	b, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return err
+	}
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, append(b, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+)
+
+type keysCmd struct {
+	Create  keysCreate  `cmd:"" help:"Make a key pair. The secret key is shown once, here."`
+	List    keysList    `cmd:"" help:"List an organization's key pairs."`
+	Disable keysDisable `cmd:"" help:"Switch a key pair off, at once and for running sessions too."`
+	Enable  keysEnable  `cmd:"" help:"Switch it on again."`
+	Delete  keysDelete  `cmd:"" help:"Remove the integration for good."`
+}
+
+type keysCreate struct {
+	adminFlags
+	Org  string `arg:"" help:"Organization id."`
+	Test bool   `help:"A test key (cpk_test_…)."`
+}
+
+func (c *keysCreate) Run(o *output) error {
+	return c.with(func(ctx context.Context, db *store.DB) error {
+		k, err := session.CreateKeys(ctx, db, c.Org, c.Test)
+		if err != nil {
+			return err
+		}
+		return o.print(c.JSON, k, func(w io.Writer) { fmt.Fprintf(w, "site key    %s\nsecret key  %s\n", k.SiteKey, k.SecretKey) })
+	})
+}
+
+type keysList struct {
+	adminFlags
+	Org string `arg:"" help:"Organization id."`
+}
+
+func (c *keysList) Run(o *output) error {
+	return c.with(func(ctx context.Context, db *store.DB) error {
+		if _, err := session.GetOrganization(ctx, db, c.Org); err != nil {
+			return err
+		}
+		keys, err := session.ListKeys(ctx, db, c.Org)
+		if err != nil {
+			return err
+		}
+		return o.print(c.JSON, keys, func(w io.Writer) {
+			t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+			defer t.Flush()
+			for _, k := range keys {
+				fmt.Fprintf(t, "%s\t%s\t%s\n", k.SiteKey, k.Status, k.CreatedAt.Format("2006-01-02 15:04"))
+			}
+		})
+	})
+}
+
+type keysDisable struct {
+	adminFlags
+	SiteKey string `arg:"" help:"cpk_…"`
+}
+
+func (c *keysDisable) Run(o *output) error {
+	return c.with(func(ctx context.Context, db *store.DB) error { return session.EnableKey(ctx, db, c.SiteKey, false) })
+}
+
+type keysEnable struct {
+	adminFlags
+	SiteKey string `arg:"" help:"cpk_…"`
+}
+
+func (c *keysEnable) Run(o *output) error {
+	return c.with(func(ctx context.Context, db *store.DB) error { return session.EnableKey(ctx, db, c.SiteKey, true) })
+}
+
+type keysDelete struct {
+	adminFlags
+	SiteKey string `arg:"" help:"cpk_…"`
+}
+
+func (c *keysDelete) Run(o *output) error {
+	return c.with(func(ctx context.Context, db *store.DB) error { return session.DeleteKey(ctx, db, c.SiteKey) })
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+)
+
+// adminFlags are common to the commands that administer a database, which may
+// be that of a running server.
+type adminFlags struct {
+	databaseFlag
+	JSON bool `help:"Print JSON."`
+}
+
+// with opens the database for one command.
+func (f adminFlags) with(do func(ctx context.Context, db *store.DB) error) error {
+	ctx := context.Background()
+	db, err := f.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if n, err := db.Pending(ctx); err != nil {
+		return err
+	} else if n > 0 {
+		return fmt.Errorf("the database is %d migrations behind this release: run `timbre migrate`", n)
+	}
+	return do(ctx, db)
+}
+
+type orgCmd struct {
+	Create  orgCreate  `cmd:"" help:"Make an organization."`
+	List    orgList    `cmd:"" help:"List organizations."`
+	Show    orgShow    `cmd:"" help:"Show one."`
+	Suspend orgSuspend `cmd:"" help:"Refuse its calls from now on."`
+	Resume  orgResume  `cmd:"" help:"Undo suspend."`
+	Set     orgSet     `cmd:"" help:"Change settings."`
+}
+
+type orgCreate struct {
+	adminFlags
+	Name string `arg:"" help:"Its name, 1 to 200 characters."`
+}
+
+func (c *orgCreate) Run(o *output) error {
+	return c.with(func(ctx context.Context, db *store.DB) error {
+		org, err := session.CreateOrganization(ctx, db, c.Name)
+		if err != nil {
+			return err
+		}
+		return o.print(c.JSON, org, func(w io.Writer) { fmt.Fprintln(w, org.ID) })
+	})
+}
+
+type orgList struct{ adminFlags }
+
+func (c *orgList) Run(o *output) error {
+	return c.with(func(ctx context.Context, db *store.DB) error {
+		orgs, err := session.ListOrganizations(ctx, db)
+		if err != nil {
+			return err
+		}
+		return o.print(c.JSON, orgs, func(w io.Writer) {
+			t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+			defer t.Flush()
+			for _, org := range orgs {
+				state := "active"
+				if org.Suspended {
+					state = "suspended"
+				}
+				fmt.Fprintf(t, "%s\t%s\t%s\n", org.ID, state, org.Name)
+			}
+		})
+	})
+}
+
+type orgShow struct {
+	adminFlags
+	ID string `arg:"" help:"Organization id."`
+}
+
+func (c *orgShow) Run(o *output) error {
+	return c.with(func(ctx context.Context, db *store.DB) error {
+		org, err := session.GetOrganization(ctx, db, c.ID)
+		if err != nil {
+			return err
+		}
+		return printOrg(o, c.JSON, org)
+	})
+}
+
+func printOrg(o *output, asJSON bool, org session.Organization) error {
+	return o.print(asJSON, org, func(w io.Writer) {
+		fmt.Fprintf(w, "id                %s\nname              %s\nsuspended         %t\nwidget enabled    %t\nmax file size     %s\naccess code ttl   %s\nduplicate titles  %t\nquota a month     %s\ncreated           %s\n",
+			org.ID, org.Name, org.Suspended, org.WidgetEnabled, orNone(org.MaxFileSize, "the system's"), orNone(org.AccessCodeTTL, "for ever"),
+			org.DuplicateTitles, orNone(org.Quota, "none"), org.CreatedAt.Format(time.RFC3339))
+	})
+}
+
+func orNone[T int64 | time.Duration](v T, none string) string {
+	if v == 0 {
+		return none
+	}
+	return fmt.Sprint(v)
+}
+
+type orgSuspend struct {
+	adminFlags
+	ID string `arg:"" help:"Organization id."`
+}
+
+func (c *orgSuspend) Run(o *output) error {
+	return changeOrg(o, c.adminFlags, c.ID, func(org *session.Organization) { org.Suspended = true })
+}
+
+type orgResume struct {
+	adminFlags
+	ID string `arg:"" help:"Organization id."`
+}
+
+func (c *orgResume) Run(o *output) error {
+	return changeOrg(o, c.adminFlags, c.ID, func(org *session.Organization) { org.Suspended = false })
+}
+
+func changeOrg(o *output, f adminFlags, id string, change func(*session.Organization)) error {
+	return f.with(func(ctx context.Context, db *store.DB) error {
+		org, err := session.ChangeOrganization(ctx, db, id, change)
+		if err != nil {
+			return err
+		}
+		return printOrg(o, f.JSON, org)
+	})
+}
+
+type orgSet struct {
+	adminFlags
+	ID              string         `arg:"" help:"Organization id."`
+	Widget          string         `enum:"on,off," default:"" placeholder:"on|off" help:"Whether its widget may be used."`
+	MaxFileSize     *int64         `placeholder:"BYTES" help:"Its cap on files; 0 for the system's."`
+	AccessCodeTTL   *time.Duration `name:"access-code-ttl" placeholder:"TIME" help:"How long an access code works; 0 for ever."`
+	DuplicateTitles string         `enum:"refuse,allow," default:"" placeholder:"refuse|allow" help:"Two works of one title."`
+	Quota           *int64         `placeholder:"N" help:"Registrations a month; 0 for no quota."`
+}
+
+func (c *orgSet) Run(o *output) error {
+	return changeOrg(o, c.adminFlags, c.ID, func(org *session.Organization) {
+		if c.Widget != "" {
+			org.WidgetEnabled = c.Widget == "on"
+		}
+		if c.DuplicateTitles != "" {
+			org.DuplicateTitles = c.DuplicateTitles == "allow"
+		}
+		if c.MaxFileSize != nil {
+			org.MaxFileSize = *c.MaxFileSize
+		}
+		if c.AccessCodeTTL != nil {
+			org.AccessCodeTTL = *c.AccessCodeTTL
+		}
+		if c.Quota != nil {
+			org.Quota = *c.Quota
+		}
+	})
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+)
+
+type originsCmd struct {
+	Add    originsAdd    `cmd:"" help:"Allow an origin: [scheme://]host[:port], host may begin with *., port may be *."`
+	Remove originsRemove `cmd:"" help:"Take one off the list."`
+	List   originsList   `cmd:"" help:"List them."`
+}
+
+type originsAdd struct {
+	adminFlags
+	Org    string `arg:"" help:"Organization id."`
+	Origin string `arg:"" help:"For example https://songs.example, *.songs.example or localhost:3000."`
+}
+
+func (c *originsAdd) Run(o *output) error {
+	return c.with(func(ctx context.Context, db *store.DB) error {
+		added, err := session.AddOrigin(ctx, db, c.Org, c.Origin)
+		if err != nil {
+			return err
+		}
+		return o.print(c.JSON, map[string]string{"origin": added}, func(w io.Writer) { fmt.Fprintln(w, added) })
+	})
+}
+
+type originsRemove struct {
+	adminFlags
+	Org    string `arg:"" help:"Organization id."`
+	Origin string `arg:"" help:"As listed."`
+}
+
+func (c *originsRemove) Run(o *output) error {
+	return c.with(func(ctx context.Context, db *store.DB) error { return session.RemoveOrigin(ctx, db, c.Org, c.Origin) })
+}
+
+type originsList struct {
+	adminFlags
+	Org string `arg:"" help:"Organization id."`
+}
+
+func (c *originsList) Run(o *output) error {
+	return c.with(func(ctx context.Context, db *store.DB) error {
+		list, err := session.ListOrigins(ctx, db, c.Org)
+		if err != nil {
+			return err
+		}
+		return o.print(c.JSON, list, func(w io.Writer) {
+			for _, origin := range list {
+				fmt.Fprintln(w, origin)
+			}
+		})
+	})
+}

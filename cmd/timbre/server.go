@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"timbre.example/internal/api"
+	"timbre.example/internal/blob"
+	"timbre.example/internal/explorer"
+	"timbre.example/internal/media"
+	"timbre.example/internal/network"
+	netlog "timbre.example/internal/network/log"
+	"timbre.example/internal/registry"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+	"timbre.example/widget"
+)
+
+// server is everything that runs in one process.
+type server struct {
+	db       *store.DB
+	api      *api.API
+	url      string
+	listener net.Listener
+	http     *http.Server
+	blobs    *blob.Disk
+	log      *slog.Logger
+
+	work   []func(context.Context) // run until the context ends
+	stop   chan struct{}           // ends progress streams
+	stopMu sync.Once
+}
+
+// newServer opens and wires everything, and listens, but serves nothing yet.
+func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (s *server, err error) {
+	if err := f.validate(); err != nil {
+		return nil, err
+	}
+	prices, err := f.prices()
+	if err != nil {
+		return nil, err
+	}
+	dbURL, err := f.databaseFlag.url()
+	if err != nil {
+		return nil, err
+	}
+	root, err := readSecret(f.SecretFile, strings.HasPrefix(dbURL, "sqlite:"))
+	if err != nil {
+		return nil, err
+	}
+	s = &server{log: log, stop: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.db, err = store.Open(ctx, dbURL); err != nil {
+		return nil, err
+	}
+	if err := s.db.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	if s.listener, err = net.Listen("tcp", f.Listen); err != nil {
+		return nil, err
+	}
+	s.url = strings.TrimSuffix(f.PublicURL, "/")
+	if s.url == "" {
+		s.url = "http://" + s.listener.Addr().String()
+	}
+	public, err := url.Parse(s.url)
+	if err != nil {
+		return nil, err
+	}
+
+	// The store renders through the API, which is made after it.
+	render := func(w http.ResponseWriter, r *http.Request, err error) { s.api.RenderError(w, r, err) }
+	s.blobs, err = blob.NewDisk(strings.TrimPrefix(f.BlobURL, "file:"), s.url+"/blob", root.key("upload URLs"), blob.Options{RenderError: render, Now: s.db.Now})
+	if err != nil {
+		return nil, err
+	}
+	networks := map[network.Name]network.Network{}
+	logs := map[network.Name]*netlog.Log{}
+	for _, name := range []network.Name{network.Testnet, network.Mainnet} {
+		l, err := netlog.Open(ctx, s.db, netlog.Config{
+			Network: name, Origin: public.Host + "/log/" + string(name), Key: root.key("log " + string(name)), BlockTime: f.NetworkBlockTime, Logger: log,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("network %s: %w", name, err)
+		}
+		networks[name], logs[name] = l, l
+		s.work = append(s.work, l.Run)
+	}
+	reg := registry.New(registry.Config{
+		DB: s.db, Blobs: s.blobs, Networks: networks, Prices: prices, AccessSecret: root.key("access codes"), Times: f.times(), Prepares: f.LimitsPrepares, Log: log,
+		ExplorerURL: func(n network.Name, hash string) string { return s.url + "/explorer/" + string(n) + "/tx/" + hash },
+	})
+	tokens, err := session.NewTokens(root.key("session tokens"), s.url, s.db.Now)
+	if err != nil {
+		return nil, err
+	}
+	sessions := &session.Service{
+		DB: s.db, Tokens: tokens, MaxFileSize: f.MaxFileSize,
+		MinimumCredits: func(n network.Name) int64 { return prices[n].Register(1).Total },
+	}
+	s.work = append(s.work, reg.Run, reg.Progress.Watch, func(ctx context.Context) { sweepSessions(ctx, sessions, log) })
+
+	s.api = api.New(api.Config{
+		Sessions: sessions, Registry: reg, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
+	}, s.stop)
+	s.api.Mount("/blob", s.blobs)
+	for name, l := range logs {
+		prefix := "/log/" + string(name)
+		s.api.Mount(prefix, http.StripPrefix(prefix, l.Handler(render)))
+	}
+	s.api.Mount("/explorer", explorer.New(logs, render))
+	s.api.Mount("/widget", widgetFiles(render))
+	s.http = &http.Server{
+		Handler: s.api, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+// run serves until ctx ends, then lets what is under way finish: requests for
+// a while, the worker its current step.
+func (s *server) run(ctx context.Context) error {
+	defer s.close()
+	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	for _, w := range s.work {
+		wg.Go(func() { w(working) })
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(s.listener) }()
+	var err error
+	select {
+	case <-ctx.Done():
+		s.log.Info("stopping")
+		s.stopMu.Do(func() { close(s.stop) })
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+		err = s.http.Shutdown(limit)
+		cancel()
+	case err = <-served:
+	}
+	stopWork()
+	wg.Wait()
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return err
+}
+
+func (s *server) close() {
+	if s.listener != nil {
+		s.listener.Close()
+	}
+	if s.blobs != nil {
+		s.blobs.Close()
+	}
+	if s.db != nil {
+		s.db.Close()
+	}
+}
+
+func sweepSessions(ctx context.Context, s *session.Service, log *slog.Logger) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		if _, err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+			log.Error("sweeping sessions", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// widgetFiles serves the bundles at /widget/v1/, which follows releases, and at
+// /widget/VERSION/, which never changes and so can carry an integrity hash.
+func widgetFiles(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
+	files := http.FileServerFS(widget.Files)
+	serve := func(cache string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			name := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
+			if f, err := widget.Files.Open(name); name == "" || err != nil {
+				refuse(w, r, notFound)
+				return
+			} else {
+				f.Close()
+			}
+			h := w.Header()
+			h.Set("Access-Control-Allow-Origin", "*")
+			h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+			h.Set("Cache-Control", cache)
+			h.Set("ETag", `"`+widget.Integrity(name)+`"`)
+			if strings.HasSuffix(name, ".d.ts") {
+				h.Set("Content-Type", "text/plain; charset=utf-8")
+			}
+			r2 := r.Clone(r.Context())
+			r2.URL.Path = "/" + name
+			files.ServeHTTP(w, r2)
+		})
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /widget/v1/{file}", serve("public, max-age=300"))
+	mux.Handle("GET /widget/"+widget.Version+"/{file}", serve("public, max-age=31536000, immutable"))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { refuse(w, r, notFound) })
+	return mux
+}
