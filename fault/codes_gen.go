@@ -141,7 +141,7 @@ func RegistrationAudioTooLarge(sizeBytes, maxBytes int64) *Error {
 }
 
 // RegistrationInvalidAudioFormat is 415 registration.invalid_audio_format: Audio format not supported.
-// Optional, by With: problem (string).
+// Optional, by With: problem (string), declared_bytes (int64), actual_bytes (int64).
 func RegistrationInvalidAudioFormat(detected string, supported []string) *Error {
 	return &Error{Code: CodeRegistrationInvalidAudioFormat, Details: map[string]any{"detected": detected, "supported": supported}}
 }
@@ -460,9 +460,11 @@ var table = []Entry{
 		Action:  "Use one of the formats in `details.supported`.",
 		Cause:   "The bytes of the file, whatever its name says, are not audio in a supported format.",
 		Details: []Detail{
-			{Name: "detected", Type: "string", Optional: false, Meaning: "Media type that the bytes were recognised as."},
-			{Name: "supported", Type: "strings", Optional: false, Meaning: "Media types that are accepted."},
-			{Name: "problem", Type: "string", Optional: true, Meaning: "What is wrong with a file of a supported type, such as one that ends too early."},
+			{Name: "detected", Type: "string", Optional: false, Meaning: "What the bytes were recognised as: a format or a media type."},
+			{Name: "supported", Type: "strings", Optional: false, Meaning: "Formats that are accepted, as people name them."},
+			{Name: "problem", Type: "string", Optional: true, Meaning: "Why: unsupported, malformed, no_audio, codec, video or truncated."},
+			{Name: "declared_bytes", Type: "int", Optional: true, Meaning: "For a truncated file, the size that its own header declares."},
+			{Name: "actual_bytes", Type: "int", Optional: true, Meaning: "For a truncated file, the size that arrived."},
 		},
 		Stage: "file",
 	},

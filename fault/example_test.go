@@ -25,9 +25,9 @@ func Example() {
 }
 
 func ExampleError_Message() {
-	fmt.Println(fault.RegistrationAudioTooLarge(512_340_000, 500_000_000).Message())
-	fmt.Println(fault.RegistrationAudioTooLarge(500_000_001, 500_000_000).Message())
+	fmt.Println(fault.RegistrationAudioTooLarge(537_200_000, 524_288_000).Message())
+	fmt.Println(fault.RegistrationAudioTooLarge(524_288_001, 524_288_000).Message())
 	// Output:
-	// The asset file is too large (512.3 MB). Max: 500 MB.
+	// The asset file is too large (512.4 MB). Max: 500 MB.
 	// The asset file is too large (500.1 MB). Max: 500 MB.
 }

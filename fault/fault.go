@@ -133,8 +133,8 @@ func (e *Error) Status() int { return e.entry().Status }
 // Class returns how the widget reacts to e.
 func (e *Error) Class() Class { return e.entry().Class }
 
-// Message returns the catalogued English message. Sizes are shown in megabytes of 1,000,000 bytes with at most one
-// decimal, and a size above its maximum is never shown as equal to it.
+// Message returns the catalogued English message. Sizes are shown in megabytes of 1,048,576 bytes with one decimal at
+// most, the size rounded up and its maximum down, so that they never look equal.
 func (e *Error) Message() string {
 	return placeholder.Fill(e.entry().Message, bytesOf(e.Details["size_bytes"]), bytesOf(e.Details["max_bytes"]))
 }

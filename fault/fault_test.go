@@ -70,8 +70,8 @@ func TestEnvelope(t *testing.T) {
 	}{
 		{"plain", fault.CommonNotFound(),
 			`{"error":{"code":"common.not_found","message":"Resource not found.","request_id":"req_1"}}`, 0},
-		{"sizes", fault.RegistrationAudioTooLarge(512_300_000, 500_000_000),
-			`{"error":{"code":"registration.audio_too_large","message":"The asset file is too large (512.3 MB). Max: 500 MB.","details":{"max_bytes":500000000,"size_bytes":512300000},"request_id":"req_1"}}`, 0},
+		{"sizes", fault.RegistrationAudioTooLarge(537_100_000, 524_288_000),
+			`{"error":{"code":"registration.audio_too_large","message":"The asset file is too large (512.3 MB). Max: 500 MB.","details":{"max_bytes":524288000,"size_bytes":537100000},"request_id":"req_1"}}`, 0},
 		{"fields", fault.CommonValidationFailed([]fault.Field{{Field: "title", Rule: "required", Message: "A title is required."}}),
 			`{"error":{"code":"common.validation_failed","message":"Submitted data invalid.","details":{"fields":[{"field":"title","rule":"required","message":"A title is required."}]},"request_id":"req_1"}}`, 0},
 		{"no fields is a list", fault.CommonValidationFailed(nil),
@@ -117,15 +117,13 @@ func TestMessageSizes(t *testing.T) {
 		size, max int64
 		want      string
 	}{
-		{512_340_000, 500_000_000, "(512.3 MB). Max: 500 MB."},
-		{512_350_000, 500_000_000, "(512.4 MB). Max: 500 MB."},
-		{600_000_000, 500_000_000, "(600 MB). Max: 500 MB."},
-		{500_000_001, 500_000_000, "(500.1 MB). Max: 500 MB."},
-		{500_049_999, 500_000_000, "(500.1 MB). Max: 500 MB."},
-		{500_041_000, 500_040_000, "(500.1 MB). Max: 500 MB."},
-		{1_099_500, 1_099_000, "(1.1 MB). Max: 1 MB."},
-		{104_857_601, 104_857_600, "(104.9 MB). Max: 104.8 MB."},
-		{2_000, 1_000, "(0.1 MB). Max: 0 MB."},
+		{537_200_000, 524_288_000, "(512.4 MB). Max: 500 MB."},
+		{600 << 20, 500 << 20, "(600 MB). Max: 500 MB."},
+		{524_288_001, 524_288_000, "(500.1 MB). Max: 500 MB."},
+		{104_900_000, 104_850_000, "(100.1 MB). Max: 99.9 MB."},
+		{1_049_000, 1_048_999, "(1.1 MB). Max: 1 MB."},
+		{20_000, 10_000, "(0.02 MB). Max: 0.009 MB."},
+		{1, 0, "(0.1 MB). Max: 0 MB."},
 	}
 	for _, tt := range tests {
 		want := "The asset file is too large " + tt.want
@@ -150,10 +148,10 @@ func TestMessageSizesProperty(t *testing.T) {
 		if shownSize <= shownMax {
 			t.Errorf("%d of %d is shown as %v of %v", size, limit, shownSize, shownMax)
 		}
-		if d := shownSize - float64(size)/1e6; d > 0.1 || d < -0.0501 {
+		if d := shownSize - float64(size)/(1<<20); d > 0.1001 || d < -0.0001 {
 			t.Errorf("%d is shown as %v", size, shownSize)
 		}
-		if d := shownMax - float64(limit)/1e6; d > 0.0501 || d < -0.1 {
+		if d := shownMax - float64(limit)/(1<<20); d > 0.0001 || d < -0.1001 {
 			t.Errorf("%d is shown as %v", limit, shownMax)
 		}
 		if strings.Contains(message, ".0 ") {

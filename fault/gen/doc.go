@@ -59,7 +59,7 @@ func renderDoc(rows []row) ([]byte, error) {
 	p("Responses with status 429 or 503 carry `Retry-After` in whole seconds.\n\n")
 	p("Codes are stable: one that is listed here is never removed, reused for something else or moved to another status. ")
 	p("Act on the code, never on the message. Treat a code you do not know by its HTTP status.\n\n")
-	p("Messages that name a size count a megabyte as 1,000,000 bytes and show at most one decimal; a size above its maximum is never shown as equal to it.\n\n")
+	p("Messages that name a size count a megabyte as 1,048,576 bytes and show at most one decimal, the size rounded up and its maximum down, so that they never look equal.\n\n")
 
 	p("## How the widget reacts\n\n")
 	for _, class := range []string{"refresh", "disabled", "failed", "inline", "client", "none"} {

@@ -59,7 +59,7 @@ func renderTS(rows []row) []byte {
 		}
 		p(" },\n")
 	}
-	p("};\n\n/** The English messages; {size_mb} and {max_mb} stand for sizes in megabytes of 1,000,000 bytes. */\n")
+	p("};\n\n/** The English messages; {size_mb} and {max_mb} stand for sizes in megabytes of 1,048,576 bytes. */\n")
 	p("export const errorMessages: Readonly<Record<BrowserErrorCode, string>> = {\n")
 	for _, r := range rows {
 		if r.browser() {

@@ -18,45 +18,25 @@ func Fill(message string, sizeBytes, maxBytes int64) string {
 	return strings.NewReplacer("{size_mb}", size, "{max_mb}", limit).Replace(message)
 }
 
-// tenth is a tenth of a megabyte. A megabyte is 1,000,000 bytes, as file managers and disk makers count; caps are
-// configured in bytes, so a cap of 500,000,000 reads as 500 MB.
-const tenth = 100_000
+// megabyte is 1,048,576 bytes, as for every size and price that Timbre states: the default cap of 524,288,000 bytes
+// reads as 500 MB.
+const megabyte = 1 << 20
 
-// Megabytes returns both sizes as people read them: at most one decimal, no trailing ".0". Both are rounded to the nearest tenth,
-// except that a size above the maximum is never shown as equal to it: "500 MB is too large, the maximum is
-// 500 MB" helps nobody.
+// Megabytes returns a size and its maximum as people read them: with one decimal, or none where that is 0. The size is
+// rounded up and the maximum down, so that a size above the maximum never looks equal to it: "500 MB is too
+// large, the maximum is 500 MB" helps nobody. A maximum below a tenth gets as many decimals as show it.
 func Megabytes(sizeBytes, maxBytes int64) (size, limit string) {
-	s, m := nearest(sizeBytes), nearest(maxBytes)
-	if sizeBytes > maxBytes && maxBytes >= 0 && s == m {
-		// The size goes up to the next tenth. When the maximum had been rounded up to that same tenth it goes down.
-		if s*tenth < sizeBytes {
-			s++
+	decimals, scale := 1, int64(10)
+	for maxBytes > 0 && maxBytes*scale < megabyte && decimals < 6 {
+		decimals, scale = decimals+1, scale*10
+	}
+	show := func(bytes, round int64) string {
+		if bytes < 0 {
+			return "?"
 		}
-		if s == m {
-			m--
-		}
+		whole, rest := bytes/megabyte, (bytes%megabyte*scale+round)/megabyte
+		text := strconv.FormatFloat(float64(whole)+float64(rest)/float64(scale), 'f', decimals, 64)
+		return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
 	}
-	return decimal(s), decimal(m)
-}
-
-func nearest(bytes int64) int64 {
-	if bytes < 0 {
-		return -1
-	}
-	tenths := bytes / tenth
-	if bytes%tenth >= tenth/2 {
-		tenths++
-	}
-	return tenths
-}
-
-func decimal(tenths int64) string {
-	if tenths < 0 {
-		return "?"
-	}
-	whole := strconv.FormatInt(tenths/10, 10)
-	if tenths%10 == 0 {
-		return whole
-	}
-	return whole + "." + strconv.FormatInt(tenths%10, 10)
+	return show(sizeBytes, megabyte-1), show(maxBytes, 0)
 }

@@ -88,12 +88,16 @@ export interface ErrorDetails {
     max_bytes: number;
   };
   "registration.invalid_audio_format": {
-    /** Media type that the bytes were recognised as. */
+    /** What the bytes were recognised as: a format or a media type. */
     detected: string;
-    /** Media types that are accepted. */
+    /** Formats that are accepted, as people name them. */
     supported: string[];
-    /** What is wrong with a file of a supported type, such as one that ends too early. */
+    /** Why: unsupported, malformed, no_audio, codec, video or truncated. */
     problem?: string;
+    /** For a truncated file, the size that its own header declares. */
+    declared_bytes?: number;
+    /** For a truncated file, the size that arrived. */
+    actual_bytes?: number;
   };
   "work.already_registered": {
     /** Id of the existing work on the network; present only when the caller may see that work. */
@@ -189,7 +193,7 @@ export const errorTable: Readonly<Record<BrowserErrorCode, ErrorRow>> = {
   "transaction.failed": { status: 502, class: "failed" },
 };
 
-/** The English messages; {size_mb} and {max_mb} stand for sizes in megabytes of 1,000,000 bytes. */
+/** The English messages; {size_mb} and {max_mb} stand for sizes in megabytes of 1,048,576 bytes. */
 export const errorMessages: Readonly<Record<BrowserErrorCode, string>> = {
   "session.invalid_token": "Your session has expired. Please refresh your credentials.",
   "session.key_inactive": "This widget is currently disabled.",
