@@ -1,0 +1,100 @@
+// Package timbre holds the rules that no single room can hold: who may import
+// whom. It has no code.
+package timbre_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "timbre.example/"
+
+// rooms lists, for every package, the packages of this module that it may
+// import, and why no others. A package that is not listed fails the test: say
+// where it stands first.
+var rooms = map[string]struct {
+	may []string
+	why string
+}{
+	"commitment":                 {nil, "a verifier takes this package alone: standard library only"},
+	"fault":                      {[]string{"fault/internal/placeholder"}, "everybody's refusals: it may depend on nobody"},
+	"fault/gen":                  {[]string{"fault/internal/placeholder"}, "runs before fault's own generated code exists"},
+	"fault/internal/placeholder": {nil, "shared by fault and its generator"},
+
+	"internal/store":           {[]string{"internal/store/query"}, "it knows transactions, not what they mean"},
+	"internal/store/query":     {nil, "generated"},
+	"internal/store/storetest": {[]string{"internal/store"}, "gives tests databases"},
+
+	"internal/blob":          {[]string{"fault"}, "bytes under keys, nobody's in particular"},
+	"internal/blob/blobtest": {[]string{"internal/blob"}, "the contract of every object store"},
+	"internal/media":         {[]string{"fault"}, "says what a file is; it must not know whose"},
+
+	"internal/network":             {nil, "a seam has no opinions"},
+	"internal/network/networktest": {[]string{"internal/network"}, "a network that fails on request"},
+	"internal/network/log":         {[]string{"fault", "internal/network", "internal/network/log/leaf", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
+	"internal/network/log/leaf":    {[]string{"internal/network"}, "the texts that are logged"},
+
+	"internal/credits": {[]string{"fault", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
+	"internal/session": {[]string{"fault", "internal/credits", "internal/network", "internal/store", "internal/store/query"}, "who is calling; the balance is part of the mint's check"},
+
+	"internal/registry": {[]string{"commitment", "fault", "internal/blob", "internal/credits", "internal/media", "internal/network", "internal/session", "internal/store", "internal/store/query"},
+		"the only orchestrator; it never renders and never routes"},
+
+	"internal/api":      {[]string{"commitment", "fault", "internal/network", "internal/registry", "internal/session", "internal/store"}, "translates; it touches no row and no file itself"},
+	"internal/explorer": {[]string{"fault", "internal/network", "internal/network/log", "internal/network/log/leaf"}, "shows what the log holds and nothing of ours beyond it"},
+	"internal/demo":     {[]string{"fault"}, "an integrator's page: it may use only what an integrator has"},
+
+	"widget":       {nil, "the built bundle, embedded"},
+	"widget/build": {nil, "builds it"},
+
+	"cmd/timbre": {[]string{"*"}, "wires everything"},
+}
+
+func TestArrowsPointDown(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	type pkg struct {
+		ImportPath string
+		Imports    []string
+	}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if name == "timbre.example" || testOnly(name) {
+			continue
+		}
+		room, ok := rooms[name]
+		if !ok {
+			t.Errorf("%s is not in the plan: add it to rooms, with what it may import and why", name)
+			continue
+		}
+		for _, i := range p.Imports {
+			imported, ours := strings.CutPrefix(i, module)
+			switch {
+			case !ours && (name == "commitment" || name == "fault") && strings.Contains(strings.Split(i, "/")[0], "."):
+				t.Errorf("%s imports %s: %s", name, i, room.why)
+			case ours && !slices.Contains(room.may, "*") && !slices.Contains(room.may, imported):
+				t.Errorf("%s imports %s: %s", name, imported, room.why)
+			}
+		}
+	}
+}
+
+// testOnly packages run the finished program from outside, and may use anything.
+func testOnly(name string) bool {
+	return name == "internal/e2e" || strings.HasPrefix(name, "internal/e2e/") || name == "internal/bench"
+}

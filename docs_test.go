@@ -1,0 +1,90 @@
+package timbre_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$|<a id="([^"]+)">`)
+	target  = regexp.MustCompile("`make ([a-z-]+)[` ]")
+	room    = regexp.MustCompile("(?m)^\\| `((?:internal|cmd)/[a-z/]+|commitment|fault|widget)` ")
+)
+
+// What the documents point to is there: files, headings, make targets, rooms.
+func TestDocumentsPointToWhatIsThere(t *testing.T) {
+	t.Parallel()
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "node_modules" || strings.HasPrefix(d.Name(), ".") && path != ".") {
+			return fs.SkipDir
+		}
+		if d.IsDir() || filepath.Ext(path) != ".md" {
+			return nil
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		text := string(b)
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			file, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(file, "://") || strings.HasPrefix(file, "mailto:") {
+				continue
+			}
+			to := path
+			if file != "" {
+				to = filepath.Join(filepath.Dir(path), file)
+			}
+			if _, err := os.Stat(to); err != nil {
+				t.Errorf("%s points to %s, which is not there", path, m[1])
+			} else if anchor != "" && !anchors(t, to)[anchor] {
+				t.Errorf("%s points to %s, which has no such heading", path, m[1])
+			}
+		}
+		for _, m := range target.FindAllStringSubmatch(text, -1) {
+			if !strings.Contains(string(makefile), "\n"+m[1]+":") {
+				t.Errorf("%s names make %s, which is not there", path, m[1])
+			}
+		}
+		for _, m := range room.FindAllStringSubmatch(text, -1) {
+			if st, err := os.Stat(m[1]); err != nil || !st.IsDir() {
+				t.Errorf("%s names the room %s, which is not there", path, m[1])
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// anchors are the fragments that a rendered document has.
+func anchors(t *testing.T, path string) map[string]bool {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drop := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	out := map[string]bool{}
+	for _, m := range heading.FindAllStringSubmatch(string(b), -1) {
+		if m[2] != "" {
+			out[m[2]] = true
+			continue
+		}
+		out[strings.ReplaceAll(drop.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-")] = true
+	}
+	return out
+}
