@@ -34,7 +34,9 @@ type Call struct {
 	// AtsID is the work to add a version to; 0 registers a new work.
 	AtsID int64
 	// Nonce makes the transaction unique and its bytes reproducible: the same
-	// call and nonce stage the same bytes. Timbre passes the transaction id.
+	// call and nonce stage the same bytes. Timbre passes the transaction id,
+	// which opens the transaction's status to whoever knows it: what a network
+	// publishes must not contain it in clear.
 	Nonce string
 }
 
@@ -63,7 +65,8 @@ type Receipt struct {
 	// At is the block's time.
 	At time.Time
 	// Failure is empty on success, else the network's reason for having
-	// included and refused the transaction.
+	// refused the transaction. A network that keeps no trace of what it refused
+	// leaves BlockNumber 0 and BlockHash zero then, and At is when it refused.
 	Failure string
 }
 

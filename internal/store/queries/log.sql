@@ -78,3 +78,13 @@ WHERE network = sqlc.arg(network) AND number = sqlc.arg(number);
 SELECT number, hash, first_idx, size, checkpoint, created_at FROM log_blocks
 WHERE network = sqlc.arg(network) AND number <= sqlc.arg(newest)
 ORDER BY number DESC LIMIT sqlc.arg(lim);
+
+-- name: FindLogEntries :many
+-- joined is any number of 32-byte hashes one after the other, for one engine's
+-- lists are not the other's. COALESCE with a column tells Postgres its type.
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST(sqlc.arg(count) AS BIGINT))
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, b.hash AS block_hash
+FROM log_blocks g CROSS JOIN n
+JOIN log_entries e ON e.network = g.network AND e.tx_hash = substr(COALESCE(sqlc.arg(joined), g.hash), n.i * 32 + 1, 32)
+LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block AND e.idx IS NOT NULL
+WHERE g.network = sqlc.arg(network) AND g.number = 0;

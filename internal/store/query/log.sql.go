@@ -41,6 +41,72 @@ func (q *Queries) AdvanceLog(ctx context.Context, arg AdvanceLogParams) (int64, 
 	return result.RowsAffected()
 }
 
+const findLogEntries = `-- name: FindLogEntries :many
+WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST($3 AS BIGINT))
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, b.hash AS block_hash
+FROM log_blocks g CROSS JOIN n
+JOIN log_entries e ON e.network = g.network AND e.tx_hash = substr(COALESCE($1, g.hash), n.i * 32 + 1, 32)
+LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block AND e.idx IS NOT NULL
+WHERE g.network = $2 AND g.number = 0
+`
+
+type FindLogEntriesParams struct {
+	Joined  interface{}
+	Network string
+	Count   int64
+}
+
+type FindLogEntriesRow struct {
+	TxHash     []byte
+	Body       []byte
+	ReceivedAt int64
+	Idx        sql.NullInt64
+	Leaf       []byte
+	AtsID      int64
+	Version    int64
+	Block      int64
+	DecidedAt  int64
+	Failure    string
+	BlockHash  []byte
+}
+
+// joined is any number of 32-byte hashes one after the other, for one engine's
+// lists are not the other's. COALESCE with a column tells Postgres its type.
+func (q *Queries) FindLogEntries(ctx context.Context, arg FindLogEntriesParams) ([]FindLogEntriesRow, error) {
+	rows, err := q.db.QueryContext(ctx, findLogEntries, arg.Joined, arg.Network, arg.Count)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FindLogEntriesRow
+	for rows.Next() {
+		var i FindLogEntriesRow
+		if err := rows.Scan(
+			&i.TxHash,
+			&i.Body,
+			&i.ReceivedAt,
+			&i.Idx,
+			&i.Leaf,
+			&i.AtsID,
+			&i.Version,
+			&i.Block,
+			&i.DecidedAt,
+			&i.Failure,
+			&i.BlockHash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const getLog = `-- name: GetLog :one
 SELECT l.origin, l.size, l.refused, l.blocks, l.next_ats_id, b.checkpoint, b.created_at AS block_at
 FROM logs l JOIN log_blocks b ON b.network = l.network AND b.number = l.blocks

@@ -1,0 +1,178 @@
+package explorer
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"timbre.example/internal/network/log"
+	"timbre.example/internal/network/log/leaf"
+)
+
+// check is one thing that was examined, in words, and whether it holds.
+type check struct {
+	What string
+	OK   bool
+}
+
+type checks []check
+
+// OK reports whether everything holds, and that there was something to hold.
+func (c checks) OK() bool {
+	for _, one := range c {
+		if !one.OK {
+			return false
+		}
+	}
+	return len(c) > 0
+}
+
+// step is one line of an inclusion proof: the sibling, on which side it stands,
+// and what both together hash to.
+type step struct {
+	Left    bool // the sibling stands on the left
+	Sibling tlog.Hash
+	Result  tlog.Hash
+}
+
+// evidence is an entry with everything that proves it.
+type evidence struct {
+	log.Entry
+	Transaction leaf.Transaction
+	LeafText    string
+	LeafHash    tlog.Hash
+	Steps       []step
+	Root        tlog.Hash
+	Block       log.Block
+	Checks      checks
+	Tile        string // path of the tile that holds the leaf hash, and of
+	Bundle      string // the bundle that holds the leaf, in the log's files
+}
+
+// examine collects the evidence for e and checks it the way an outsider would:
+// from the leaf, the proof, the checkpoint and the key alone.
+func examine(ctx context.Context, l *log.Log, e log.Entry) (evidence, error) {
+	v := evidence{Entry: e}
+	var err error
+	if v.Transaction, err = leaf.ParseTransaction(e.Bytes); err != nil {
+		return v, err
+	}
+	if e.Index < 0 {
+		return v, nil
+	}
+	if v.Block, err = l.Block(ctx, e.BlockNumber); err != nil {
+		return v, err
+	}
+	proof, err := l.InclusionProof(ctx, e.Index, v.Block.Size)
+	if err != nil {
+		return v, err
+	}
+	v.LeafText, v.LeafHash = string(e.Leaf), tlog.RecordHash(e.Leaf)
+
+	parsed, parseErr := leaf.ParseLeaf(e.Leaf)
+	says := parseErr == nil && parsed.Hash() == e.Hash && parsed.AtsID == e.AtsID && parsed.Version == e.Version &&
+		parsed.Block == e.BlockNumber && parsed.At.Equal(e.At)
+	tree, signErr := openCheckpoint(l, v.Block.Checkpoint)
+	v.Steps = climb(e.Index, v.Block.Size, v.LeafHash, proof)
+	v.Root = v.LeafHash
+	if n := len(v.Steps); n > 0 {
+		v.Root = v.Steps[n-1].Result
+	}
+	included := signErr == nil && tree.N == v.Block.Size && v.Root == tree.Hash &&
+		tlog.CheckRecord(proof, tree.N, tree.Hash, e.Index, v.LeafHash) == nil
+	v.Checks = checks{
+		{"The entry says what this page says, and its transaction has this hash.", says},
+		{"The log signed the checkpoint of this block, with the key below.", signErr == nil},
+		{"The entry, joined with its neighbours, gives exactly the root hash that was signed.", included},
+		{"The block hash is that of the signed checkpoint.", sha256.Sum256([]byte(v.Block.Checkpoint)) == v.Block.Hash && v.Block.Hash == e.BlockHash},
+	}
+
+	width := int(min(256, v.Block.Size-e.Index/256*256))
+	v.Tile = publicPath(tlog.Tile{H: 8, L: 0, N: e.Index / 256, W: width})
+	v.Bundle = publicPath(tlog.Tile{H: 8, L: -1, N: e.Index / 256, W: width})
+	return v, nil
+}
+
+// examineBlock checks that the block is signed and continues the one before.
+func examineBlock(ctx context.Context, l *log.Log, b log.Block) (checks, error) {
+	tree, err := openCheckpoint(l, b.Checkpoint)
+	c := checks{
+		{"The log signed this checkpoint, with the key below.", err == nil && tree.N == b.Size},
+		{"The block hash is that of the signed checkpoint.", sha256.Sum256([]byte(b.Checkpoint)) == b.Hash},
+	}
+	if b.First == 0 {
+		return c, nil
+	}
+	before, err := l.Block(ctx, b.Number-1)
+	if err != nil {
+		return nil, err
+	}
+	proof, err := l.ConsistencyProof(ctx, b.First, b.Size)
+	if err != nil {
+		return nil, err
+	}
+	old, err := openCheckpoint(l, before.Checkpoint)
+	continues := err == nil && old.N == b.First && tlog.CheckTree(proof, tree.N, tree.Hash, old.N, old.Hash) == nil
+	return append(c, check{fmt.Sprintf("It only adds to block %s: nothing older was changed or taken away.", count(before.Number)), continues}), nil
+}
+
+// openCheckpoint verifies a signed note with the log's public key.
+func openCheckpoint(l *log.Log, signed string) (tlog.Tree, error) {
+	v, err := note.NewVerifier(l.VerifierKey())
+	if err != nil {
+		return tlog.Tree{}, err
+	}
+	n, err := note.Open([]byte(signed), note.VerifierList(v))
+	if err != nil {
+		return tlog.Tree{}, err
+	}
+	lines := strings.Split(n.Text, "\n")
+	if len(lines) != 4 || lines[0] != l.Origin() {
+		return tlog.Tree{}, errors.New("explorer: not a checkpoint of this log")
+	}
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	if err != nil {
+		return tlog.Tree{}, err
+	}
+	root, err := tlog.ParseHash(lines[2])
+	return tlog.Tree{N: size, Hash: root}, err
+}
+
+// climb follows an inclusion proof from the leaf at index up to the root of a
+// tree of size leaves, as RFC 9162 section 2.1.3.2 describes. It says what each
+// step gives, so that a person can repeat it; tlog.CheckRecord has the last
+// word on whether the proof is good.
+func climb(index, size int64, leafHash tlog.Hash, proof tlog.RecordProof) []step {
+	steps := make([]step, 0, len(proof))
+	at, last, h := index, size-1, leafHash
+	for _, sibling := range proof {
+		left := at&1 == 1 || at == last
+		if left {
+			h = tlog.NodeHash(sibling, h)
+			for at&1 == 0 && at != 0 {
+				at, last = at>>1, last>>1
+			}
+		} else {
+			h = tlog.NodeHash(h, sibling)
+		}
+		steps = append(steps, step{left, sibling, h})
+		at, last = at>>1, last>>1
+	}
+	return steps
+}
+
+// publicPath is a tile's path as C2SP writes it: without the height, and with
+// entries for data.
+func publicPath(t tlog.Tile) string {
+	rest := strings.TrimPrefix(t.Path(), "tile/8/")
+	if n, ok := strings.CutPrefix(rest, "data/"); ok {
+		rest = "entries/" + n
+	}
+	return "tile/" + rest
+}

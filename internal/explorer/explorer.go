@@ -1,0 +1,335 @@
+// Package explorer shows the built-in log to people: what a transaction is,
+// which block it is in, and the proof that it is there, each checked before it
+// is called verified.
+//
+// It holds pages and their style. It never writes, never runs a script, loads
+// nothing from elsewhere, and has nothing personal to show: the log has only
+// numbers and hashes.
+package explorer
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"timbre.example/fault"
+	"timbre.example/internal/network"
+	"timbre.example/internal/network/log"
+)
+
+//go:embed assets
+var assets embed.FS
+
+// perPage is how many rows a list shows.
+const perPage = 50
+
+// styleURL changes with the style, so that it can be cached for ever.
+var styleURL, style = func() (string, []byte) {
+	data, err := assets.ReadFile("assets/style.css")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	sum := sha256.Sum256(data)
+	return fmt.Sprintf("/explorer/style-%x.css", sum[:8]), data
+}()
+
+var pages = func() map[string]*template.Template {
+	funcs := template.FuncMap{
+		"hex":   func(b [32]byte) string { return hex.EncodeToString(b[:]) },
+		"hash":  func(h tlog.Hash) string { return hex.EncodeToString(h[:]) }, // its own String is base64
+		"day":   func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") },
+		"exact": func(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") },
+		"short": func(b [32]byte) string { return fmt.Sprintf("0x%x…%x", b[:6], b[28:]) },
+		"count": count,
+		"add":   func(a, b int64) int64 { return a + b },
+	}
+	m := map[string]*template.Template{}
+	for _, name := range []string{"transaction", "block", "log"} {
+		m[name] = template.Must(template.New("").Funcs(funcs).ParseFS(assets, "assets/layout.html", "assets/"+name+".html"))
+	}
+	return m
+}()
+
+// count writes n with thin groups of thousands.
+func count(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+type explorer struct {
+	logs   map[network.Name]*log.Log
+	refuse func(http.ResponseWriter, *http.Request, error)
+}
+
+// New serves the logs under /explorer/. What is refused goes to refuse:
+// transaction.not_found for an unknown hash, common.not_found for anything else
+// that is not there, other errors as they are.
+func New(logs map[network.Name]*log.Log, refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
+	x := &explorer{logs, refuse}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+styleURL, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/css; charset=utf-8")
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Write(style)
+	})
+	for path, page := range map[string]func(http.ResponseWriter, *http.Request, *log.Log) error{
+		"/explorer/{network}":                          x.log,
+		"/explorer/{network}/tx/{hash}":                x.transaction,
+		"/explorer/{network}/tx/{hash}/leaf.txt":       x.leafFile,
+		"/explorer/{network}/tx/{hash}/proof.txt":      x.proofFile,
+		"/explorer/{network}/block/{n}":                x.block,
+		"/explorer/{network}/block/{n}/checkpoint.txt": x.checkpointFile,
+	} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+			l, ok := x.logs[network.Name(r.PathValue("network"))]
+			if !ok {
+				refuse(w, r, fault.CommonNotFound())
+				return
+			}
+			if err := page(w, r, l); err != nil {
+				var f *fault.Error
+				if errors.Is(err, log.ErrNotFound) && !errors.As(err, &f) {
+					err = fault.CommonNotFound().Because(err)
+				}
+				refuse(w, r, err)
+			}
+		})
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { refuse(w, r, fault.CommonNotFound()) })
+	return mux
+}
+
+// base is what every page knows.
+type base struct {
+	Title    string
+	Style    string
+	Network  network.Name
+	Networks []network.Name
+	Origin   string
+	Key      string
+	Files    string // path under which the log itself is served
+}
+
+func (x *explorer) base(l *log.Log, title string) base {
+	b := base{Title: title, Style: styleURL, Network: l.Name(), Origin: l.Origin(), Key: l.VerifierKey(), Files: "/log/" + string(l.Name())}
+	for n := range x.logs {
+		b.Networks = append(b.Networks, n)
+	}
+	slices.Sort(b.Networks)
+	return b
+}
+
+func (x *explorer) render(w http.ResponseWriter, page string, data any) error {
+	var b bytes.Buffer
+	if err := pages[page].ExecuteTemplate(&b, "layout", data); err != nil {
+		return fmt.Errorf("explorer: %w", err)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	w.Write(b.Bytes())
+	return nil
+}
+
+func text(w http.ResponseWriter, body string) error {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.Write([]byte(body))
+	return nil
+}
+
+// log shows the newest blocks, and is where the search form leads.
+func (x *explorer) log(w http.ResponseWriter, r *http.Request, l *log.Log) error {
+	q := r.URL.Query()
+	if search := strings.TrimSpace(q.Get("q")); search != "" {
+		here := "/explorer/" + string(l.Name())
+		if n, err := strconv.ParseInt(search, 10, 64); err == nil && len(search) < 19 {
+			http.Redirect(w, r, here+"/block/"+strconv.FormatInt(n, 10), http.StatusSeeOther)
+			return nil
+		}
+		hash, ok := parseHash(search)
+		if !ok {
+			return fault.TransactionNotFound()
+		}
+		http.Redirect(w, r, here+"/tx/0x"+hex.EncodeToString(hash[:]), http.StatusSeeOther)
+		return nil
+	}
+	newest := int64(1<<63 - 1)
+	if s := q.Get("before"); s != "" {
+		n, ok := parseNumber(s)
+		if !ok {
+			return fault.CommonNotFound()
+		}
+		newest = n - 1
+	}
+	blocks, err := l.Blocks(r.Context(), newest, perPage+1)
+	if err != nil {
+		return err
+	}
+	latest, err := l.Blocks(r.Context(), 1<<63-1, 1)
+	if err != nil {
+		return err
+	}
+	older := int64(0)
+	if len(blocks) > perPage {
+		blocks = blocks[:perPage]
+		older = blocks[perPage-1].Number
+	}
+	// The empty log is nobody's news.
+	blocks = slices.DeleteFunc(blocks, func(b log.Block) bool { return b.Number == 0 })
+	return x.render(w, "log", struct {
+		base
+		Blocks []log.Block
+		Latest log.Block
+		Older  int64
+	}{x.base(l, "The public log"), blocks, latest[0], older})
+}
+
+func (x *explorer) find(r *http.Request, l *log.Log) (log.Entry, error) {
+	hash, ok := parseHash(r.PathValue("hash"))
+	if !ok {
+		return log.Entry{}, fault.TransactionNotFound()
+	}
+	e, err := l.Entry(r.Context(), hash)
+	if errors.Is(err, log.ErrNotFound) {
+		err = fault.TransactionNotFound().Because(err)
+	}
+	return e, err
+}
+
+func (x *explorer) transaction(w http.ResponseWriter, r *http.Request, l *log.Log) error {
+	e, err := x.find(r, l)
+	if err != nil {
+		return err
+	}
+	v, err := examine(r.Context(), l, e)
+	if err != nil {
+		return err
+	}
+	title := "Waiting for its block"
+	switch {
+	case v.Failure != "":
+		title = "Refused"
+	case v.Index >= 0:
+		title = fmt.Sprintf("ATS %d, version %d", v.AtsID, v.Version)
+	}
+	return x.render(w, "transaction", struct {
+		base
+		evidence
+	}{x.base(l, title), v})
+}
+
+func (x *explorer) leafFile(w http.ResponseWriter, r *http.Request, l *log.Log) error {
+	e, err := x.find(r, l)
+	if err != nil {
+		return err
+	}
+	if e.Index < 0 {
+		return fault.CommonNotFound()
+	}
+	return text(w, string(e.Leaf))
+}
+
+func (x *explorer) proofFile(w http.ResponseWriter, r *http.Request, l *log.Log) error {
+	e, err := x.find(r, l)
+	if err != nil {
+		return err
+	}
+	p, err := l.ProofFile(r.Context(), e)
+	if err != nil {
+		return err
+	}
+	return text(w, p)
+}
+
+func (x *explorer) findBlock(r *http.Request, l *log.Log) (log.Block, error) {
+	n, ok := parseNumber(r.PathValue("n"))
+	if !ok {
+		return log.Block{}, fault.CommonNotFound()
+	}
+	return l.Block(r.Context(), n)
+}
+
+func (x *explorer) block(w http.ResponseWriter, r *http.Request, l *log.Log) error {
+	b, err := x.findBlock(r, l)
+	if err != nil {
+		return err
+	}
+	from := b.First
+	if s := r.URL.Query().Get("from"); s != "" {
+		n, ok := parseNumber(s)
+		if !ok || n < b.First || n >= b.Size {
+			return fault.CommonNotFound()
+		}
+		from = n
+	}
+	to := min(b.Size, from+perPage)
+	entries, err := l.Entries(r.Context(), from, to)
+	if err != nil {
+		return err
+	}
+	c, err := examineBlock(r.Context(), l, b)
+	if err != nil {
+		return err
+	}
+	latest, err := l.Blocks(r.Context(), 1<<63-1, 1)
+	if err != nil {
+		return err
+	}
+	more := int64(0)
+	if to < b.Size {
+		more = to
+	}
+	return x.render(w, "block", struct {
+		base
+		log.Block
+		Checks  checks
+		Entries []log.Entry
+		More    int64
+		Last    bool
+	}{x.base(l, fmt.Sprintf("Block %s", count(b.Number))), b, c, entries, more, latest[0].Number == b.Number})
+}
+
+func (x *explorer) checkpointFile(w http.ResponseWriter, r *http.Request, l *log.Log) error {
+	b, err := x.findBlock(r, l)
+	if err != nil {
+		return err
+	}
+	return text(w, b.Checkpoint)
+}
+
+// parseHash reads 64 hex digits, with or without 0x.
+func parseHash(s string) (h [32]byte, ok bool) {
+	s = strings.TrimPrefix(strings.TrimPrefix(s, "0x"), "0X")
+	if len(s) != 64 {
+		return h, false
+	}
+	_, err := hex.Decode(h[:], []byte(s))
+	return h, err == nil
+}
+
+// parseNumber reads the one way to write a number from 0 upwards.
+func parseNumber(s string) (int64, bool) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil && n >= 0 && strconv.FormatInt(n, 10) == s
+}

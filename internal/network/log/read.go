@@ -1,0 +1,227 @@
+package log
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"timbre.example/internal/network"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// ErrNotFound is wrapped when the log has no such entry, block, tile or size.
+var ErrNotFound = errors.New("not in the log")
+
+// Entry is a transaction that the log has received.
+type Entry struct {
+	// Receipt is complete once the entry is in the log; Failure is set when it
+	// was refused. Before either only Hash is set.
+	network.Receipt
+	// Index is the entry's place in the log, from 0; -1 while it waits, and for
+	// ever when it was refused.
+	Index int64
+	// ReceivedAt is when Broadcast stored it.
+	ReceivedAt time.Time
+	// Bytes is the transaction as broadcast (package leaf reads it).
+	Bytes []byte
+	// Leaf is what the log holds; nil while Index is -1.
+	Leaf []byte
+}
+
+// Final reports whether the entry's fate is decided.
+func (e Entry) Final() bool { return e.Index >= 0 || e.Failure != "" }
+
+// Block is one signed step of the log.
+type Block struct {
+	// Number counts from 1; block 0 is the empty log.
+	Number int64
+	// Hash is the SHA-256 of Checkpoint.
+	Hash [32]byte
+	// First is the index of the block's first entry, Size the number of entries
+	// in the log with this block: the block holds the entries [First, Size).
+	First, Size int64
+	// Checkpoint is the signed note, and At when it was made.
+	Checkpoint string
+	At         time.Time
+}
+
+// Find implements network.Network. A refused transaction has a receipt without
+// a block, whose At is the time of the refusal.
+func (l *Log) Find(ctx context.Context, hashes [][32]byte) (map[[32]byte]network.Receipt, error) {
+	found := make(map[[32]byte]network.Receipt, len(hashes))
+	for some := range slices.Chunk(hashes, 500) {
+		joined := make([]byte, 0, 32*len(some))
+		for _, h := range some {
+			joined = append(joined, h[:]...)
+		}
+		rows, err := l.db.Read().FindLogEntries(ctx, query.FindLogEntriesParams{
+			Network: string(l.config.Network), Joined: joined, Count: int64(len(some)),
+		})
+		if err != nil {
+			return nil, l.fail("find", err)
+		}
+		for _, row := range rows {
+			if e := l.entry(query.GetLogEntryRow(row)); e.Final() {
+				found[e.Hash] = e.Receipt
+			}
+		}
+	}
+	return found, nil
+}
+
+// Entry returns the transaction with this hash, waiting or not.
+func (l *Log) Entry(ctx context.Context, hash [32]byte) (Entry, error) {
+	row, err := l.db.Read().GetLogEntry(ctx, query.GetLogEntryParams{Network: string(l.config.Network), TxHash: hash[:]})
+	if err != nil {
+		return Entry{}, l.fail(fmt.Sprintf("transaction %x", hash), err)
+	}
+	return l.entry(row), nil
+}
+
+// EntryByIndex returns the entry at index, from 0.
+func (l *Log) EntryByIndex(ctx context.Context, index int64) (Entry, error) {
+	es, err := l.Entries(ctx, index, index+1)
+	if err == nil && len(es) == 0 {
+		err = l.fail(fmt.Sprintf("entry %d", index), ErrNotFound)
+	}
+	if err != nil {
+		return Entry{}, err
+	}
+	return es[0], nil
+}
+
+// Entries returns the entries with indexes in [lo, hi), as far as the log goes.
+func (l *Log) Entries(ctx context.Context, lo, hi int64) ([]Entry, error) {
+	rows, err := l.db.Read().ListLogEntries(ctx, query.ListLogEntriesParams{Network: string(l.config.Network), Lo: valid(lo), Hi: valid(hi)})
+	if err != nil {
+		return nil, l.fail("entries", err)
+	}
+	es := make([]Entry, len(rows))
+	for i, row := range rows {
+		es[i] = l.entry(query.GetLogEntryRow(row))
+	}
+	return es, nil
+}
+
+func (l *Log) entry(row query.GetLogEntryRow) Entry {
+	e := Entry{Index: -1, ReceivedAt: store.Time(row.ReceivedAt), Bytes: row.Body}
+	copy(e.Hash[:], row.TxHash)
+	if row.Idx.Valid {
+		e.Index, e.Leaf = row.Idx.Int64, row.Leaf
+		e.AtsID, e.Version, e.BlockNumber = row.AtsID, row.Version, row.Block
+		copy(e.BlockHash[:], row.BlockHash)
+	}
+	e.Failure = row.Failure
+	if e.Final() {
+		e.At, e.Owner = store.Time(row.DecidedAt), l.config.Origin
+	}
+	return e
+}
+
+// Block returns the block with this number.
+func (l *Log) Block(ctx context.Context, number int64) (Block, error) {
+	row, err := l.db.Read().GetLogBlock(ctx, query.GetLogBlockParams{Network: string(l.config.Network), Number: number})
+	if err != nil {
+		return Block{}, l.fail(fmt.Sprintf("block %d", number), err)
+	}
+	return block(row), nil
+}
+
+// Blocks returns at most n blocks, newest first, from the block numbered newest
+// downwards. A newest beyond the last block means the last.
+func (l *Log) Blocks(ctx context.Context, newest int64, n int) ([]Block, error) {
+	rows, err := l.db.Read().ListLogBlocks(ctx, query.ListLogBlocksParams{Network: string(l.config.Network), Newest: newest, Lim: int32(n)})
+	if err != nil {
+		return nil, l.fail("blocks", err)
+	}
+	bs := make([]Block, len(rows))
+	for i, row := range rows {
+		bs[i] = block(query.GetLogBlockRow(row))
+	}
+	return bs, nil
+}
+
+func block(row query.GetLogBlockRow) Block {
+	b := Block{Number: row.Number, First: row.FirstIdx, Size: row.Size, Checkpoint: row.Checkpoint, At: store.Time(row.CreatedAt)}
+	copy(b.Hash[:], row.Hash)
+	return b
+}
+
+// LatestCheckpoint returns the newest signed note.
+func (l *Log) LatestCheckpoint(ctx context.Context) (string, error) {
+	row, err := l.db.Read().GetLog(ctx, string(l.config.Network))
+	if err != nil {
+		return "", l.fail("checkpoint", err)
+	}
+	return row.Checkpoint, nil
+}
+
+// InclusionProof proves that the entry at index is in the log of the first size
+// entries: sibling hashes from the leaf upwards, for tlog.CheckRecord.
+func (l *Log) InclusionProof(ctx context.Context, index, size int64) (tlog.RecordProof, error) {
+	what := fmt.Sprintf("entry %d in the first %d", index, size)
+	if index < 0 || index >= size {
+		return nil, l.fail(what, ErrNotFound)
+	}
+	p, err := tlog.ProveRecord(size, index, newTree(l.loader(ctx, l.db.Read())))
+	if err != nil {
+		return nil, l.fail(what, err)
+	}
+	return p, nil
+}
+
+// ProofFile returns the inclusion proof of e in its own block's checkpoint, as a
+// C2SP tlog-proof: with the leaf and the verifier key it proves the entry
+// without any server. It is ErrNotFound while e is not in the log.
+func (l *Log) ProofFile(ctx context.Context, e Entry) (string, error) {
+	if e.Index < 0 {
+		return "", l.fail(fmt.Sprintf("transaction %x", e.Hash), ErrNotFound)
+	}
+	b, err := l.Block(ctx, e.BlockNumber)
+	if err != nil {
+		return "", err
+	}
+	p, err := l.InclusionProof(ctx, e.Index, b.Size)
+	if err != nil {
+		return "", err
+	}
+	text := fmt.Appendf(nil, "c2sp.org/tlog-proof@v1\nindex %d\n", e.Index)
+	for _, h := range p {
+		text = fmt.Appendf(text, "%s\n", h)
+	}
+	return string(fmt.Appendf(text, "\n%s", b.Checkpoint)), nil
+}
+
+// ConsistencyProof proves that the log of the first size entries continues the
+// log of the first old, for tlog.CheckTree. old is at least 1.
+func (l *Log) ConsistencyProof(ctx context.Context, old, size int64) (tlog.TreeProof, error) {
+	what := fmt.Sprintf("from %d to %d entries", old, size)
+	if old < 1 || old > size {
+		return nil, l.fail(what, ErrNotFound)
+	}
+	p, err := tlog.ProveTree(size, old, newTree(l.loader(ctx, l.db.Read())))
+	if err != nil {
+		return nil, l.fail(what, err)
+	}
+	return p, nil
+}
+
+// fail names the log and what was looked for, and turns an absent row into
+// ErrNotFound.
+func (l *Log) fail(what string, err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
+	}
+	return fmt.Errorf("log %s: %s: %w", l.config.Network, what, err)
+}
+
+func valid(n int64) sql.NullInt64 { return sql.NullInt64{Int64: n, Valid: true} }
+
+// Added is the number of entries that the block added.
+func (b Block) Added() int64 { return b.Size - b.First }

@@ -1,0 +1,158 @@
+package log
+
+import (
+	"compress/gzip"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"timbre.example/fault"
+	"timbre.example/internal/store/query"
+)
+
+// Handler serves the log as C2SP tlog-tiles says, on these paths (use
+// http.StripPrefix to put it elsewhere):
+//
+//	/checkpoint               the newest signed note
+//	/tile/<L>/<N>[.p/<W>]     hashes
+//	/tile/entries/<N>[.p/<W>] leaves, each after its length as big-endian uint16
+//	/key                      the verifier key, one line
+//
+// Everything may be read from any site. What is refused goes to refuse:
+// fault.CommonNotFound for what the log does not have, the store's errors as
+// they are.
+func (l *Log) Handler(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := l.serve(w, r); err != nil {
+			if errors.Is(err, ErrNotFound) || errors.Is(err, sql.ErrNoRows) {
+				err = fault.CommonNotFound().Because(err)
+			}
+			refuse(w, r, err)
+		}
+	})
+}
+
+func (l *Log) serve(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return ErrNotFound
+	}
+	switch path := strings.TrimPrefix(r.URL.Path, "/"); path {
+	case "checkpoint":
+		text, err := l.LatestCheckpoint(r.Context())
+		if err != nil {
+			return err
+		}
+		respond(w, r, "text/plain; charset=utf-8", "no-cache", []byte(text))
+	case "key":
+		respond(w, r, "text/plain; charset=utf-8", "public, max-age=300", []byte(l.vkey+"\n"))
+	default:
+		tile, err := parseTile(path)
+		if err != nil {
+			return err
+		}
+		data, err := l.tile(r, tile)
+		if err != nil {
+			return err
+		}
+		if tile.L < 0 {
+			w.Header().Set("Vary", "Accept-Encoding")
+			if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+				return respondZipped(w, r, data)
+			}
+		}
+		respond(w, r, tileType, immutable, data)
+	}
+	return nil
+}
+
+const (
+	tileType  = "application/octet-stream"
+	immutable = "public, max-age=31536000, immutable"
+)
+
+func respond(w http.ResponseWriter, r *http.Request, contentType, cache string, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", cache)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if r.Method != http.MethodHead {
+		w.Write(body) // a reader that went away is not an error of ours
+	}
+}
+
+// respondZipped is for bundles: text that repeats itself.
+func respondZipped(w http.ResponseWriter, r *http.Request, body []byte) error {
+	var b strings.Builder
+	z := gzip.NewWriter(&b)
+	if _, err := z.Write(body); err != nil {
+		return err
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Encoding", "gzip")
+	respond(w, r, tileType, immutable, []byte(b.String()))
+	return nil
+}
+
+// parseTile reads tile/<L>/<N>[.p/<W>]; L is -1 for entries. The library's own
+// paths have the height as one element more and say data for entries.
+func parseTile(path string) (tlog.Tile, error) {
+	rest, ok := strings.CutPrefix(path, "tile/")
+	if !ok || strings.HasPrefix(rest, "data/") {
+		return tlog.Tile{}, ErrNotFound
+	}
+	if n, ok := strings.CutPrefix(rest, "entries/"); ok {
+		rest = "data/" + n
+	}
+	t, err := tlog.ParseTilePath("tile/" + strconv.Itoa(height) + "/" + rest)
+	if err != nil || t.L > 63 {
+		return tlog.Tile{}, ErrNotFound
+	}
+	return t, nil
+}
+
+// tile returns what is published of a tile or bundle. What the database holds
+// is published: a block's tiles, entries and checkpoint commit together.
+func (l *Log) tile(r *http.Request, t tlog.Tile) ([]byte, error) {
+	if t.L < 0 {
+		return l.bundle(r, t)
+	}
+	data, err := l.loader(r.Context(), l.db.Read())(t.L, t.N)
+	if err != nil {
+		return nil, err
+	}
+	if len(data) < t.W*tlog.HashSize {
+		return nil, ErrNotFound
+	}
+	return data[:t.W*tlog.HashSize], nil
+}
+
+func (l *Log) bundle(r *http.Request, t tlog.Tile) ([]byte, error) {
+	if t.N > (1<<63-1)/fullTile-1 {
+		return nil, ErrNotFound
+	}
+	lo := t.N * fullTile
+	leaves, err := l.db.Read().ListLogLeaves(r.Context(), query.ListLogLeavesParams{
+		Network: string(l.config.Network), Lo: valid(lo), Hi: valid(lo + int64(t.W)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(leaves) != t.W {
+		return nil, ErrNotFound
+	}
+	var data []byte
+	for _, leaf := range leaves {
+		data = binary.BigEndian.AppendUint16(data, uint16(len(leaf)))
+		data = append(data, leaf...)
+	}
+	return data, nil
+}

@@ -1,0 +1,335 @@
+// Package networktest holds a network for tests: it behaves like a chain, goes
+// wrong on demand in the ways that chains do, and checks its caller.
+//
+// It keeps everything in memory and never forgets what it accepted, so a test
+// can end one registry and begin another on it, as after a crash.
+package networktest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"timbre.example/internal/network"
+)
+
+// Op is a call of the seam.
+type Op int
+
+// The calls that can be told to fail.
+const (
+	DryRun Op = iota
+	Stage
+	Broadcast
+	Find
+)
+
+// ErrDown is what a call answers that was told to fail: the network did not
+// answer.
+var ErrDown = errors.New("the network does not answer")
+
+// Fake is a network.Network. It is safe for concurrent use.
+type Fake struct {
+	name network.Name
+
+	mu       sync.Mutex
+	calls    map[Op]int
+	faults   map[Op][]fault
+	failures []string
+	nonces   map[string][]byte       // what was staged under a nonce
+	staged   map[[32]byte]bool       // hashes that were staged, ever
+	accepted map[[32]byte]*inclusion // broadcasts that went through
+	order    [][32]byte              // of accepted, as they came
+	holding  bool
+	head     chan struct{}
+	block    int64
+	nextAts  int64
+	versions map[int64]int64
+	wrong    []string
+}
+
+// fault is one planned misbehaviour of one call.
+type fault struct {
+	err error
+	// through says how many of a batch go through before the error; -1: all.
+	through int
+}
+
+// inclusion is a transaction that the network took.
+type inclusion struct {
+	call    network.Call
+	failure string
+	receipt *network.Receipt // nil until final
+}
+
+var _ network.Network = (*Fake)(nil)
+
+// New makes a network on which everything goes well and is final at once.
+func New(name network.Name) *Fake {
+	return &Fake{
+		name: name, calls: map[Op]int{}, faults: map[Op][]fault{}, nonces: map[string][]byte{}, staged: map[[32]byte]bool{},
+		accepted: map[[32]byte]*inclusion{}, head: make(chan struct{}), nextAts: 1, versions: map[int64]int64{},
+	}
+}
+
+// Fail makes the next call of op answer nothing and do nothing. Called again,
+// it is for the call after that one; so with the others.
+func (f *Fake) Fail(op Op) { f.plan(op, fault{err: ErrDown}) }
+
+// FailAfter makes the next Broadcast report a failure although the first n of
+// its batch went through; -1 means all of them.
+func (f *Fake) FailAfter(n int) { f.plan(Broadcast, fault{err: ErrDown, through: n}) }
+
+// Refuse makes the next call of op refuse for ever, with a reason. A Broadcast
+// refuses its first transaction and takes the others.
+func (f *Fake) Refuse(op Op, reason string) {
+	f.plan(op, fault{err: fmt.Errorf("%w: %s", network.ErrRefused, reason)})
+}
+
+func (f *Fake) plan(op Op, x fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults[op] = append(f.faults[op], x)
+}
+
+// IncludeFailed makes the next new transaction that is accepted end with a
+// failure on the network.
+func (f *Fake) IncludeFailed(reason string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.failures = append(f.failures, reason)
+}
+
+// Heal forgets every planned misbehaviour that has not happened yet.
+func (f *Fake) Heal() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clear(f.faults)
+	f.failures = nil
+}
+
+// Hold keeps whatever is accepted from now on from becoming final.
+func (f *Fake) Hold() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.holding = true
+}
+
+// Waiting lists the nonces of what was accepted and is not final, in the order
+// it came.
+func (f *Fake) Waiting() (nonces []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, h := range f.order {
+		if in := f.accepted[h]; in.receipt == nil {
+			nonces = append(nonces, in.call.Nonce)
+		}
+	}
+	return nonces
+}
+
+// Finalize makes waiting transactions final, one block each, in the order
+// given. Others go on waiting.
+func (f *Fake) Finalize(nonces ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, nonce := range nonces {
+		for h, in := range f.accepted {
+			if in.call.Nonce == nonce && in.receipt == nil {
+				f.finalize(h, in)
+			}
+		}
+	}
+}
+
+// Release ends Hold: all that waits becomes final.
+func (f *Fake) Release() {
+	f.Finalize(f.Waiting()...)
+	f.mu.Lock()
+	f.holding = false
+	f.mu.Unlock()
+	f.Finalize(f.Waiting()...) // what came in between
+}
+
+// Calls counts the calls of op, failed ones too.
+func (f *Fake) Calls(op Op) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls[op]
+}
+
+// Anchored counts, for each commitment, how often it is on the network or
+// bound to be: everything accepted that did not fail there.
+func (f *Fake) Anchored() map[[32]byte]int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := map[[32]byte]int{}
+	for _, in := range f.accepted {
+		if in.failure == "" {
+			n[in.call.Commitment]++
+		}
+	}
+	return n
+}
+
+// Violations lists what a caller did that no caller may do: other bytes under
+// the same nonce, bytes sent that were never staged, a commitment anchored
+// twice, a call that names nothing.
+func (f *Fake) Violations() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.wrong)
+}
+
+func (f *Fake) violated(format string, args ...any) {
+	f.wrong = append(f.wrong, fmt.Sprintf(format, args...))
+}
+
+// begin counts a call and takes its planned fault.
+func (f *Fake) begin(ctx context.Context, op Op) (fault, error) {
+	f.calls[op]++
+	if err := ctx.Err(); err != nil {
+		return fault{}, err
+	}
+	if len(f.faults[op]) == 0 {
+		return fault{}, nil
+	}
+	x := f.faults[op][0]
+	f.faults[op] = f.faults[op][1:]
+	return x, x.err
+}
+
+// Name implements network.Network.
+func (f *Fake) Name() network.Name { return f.name }
+
+// DryRun implements network.Network.
+func (f *Fake) DryRun(ctx context.Context, call network.Call) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, err := f.begin(ctx, DryRun); err != nil {
+		return err
+	}
+	f.check(call)
+	return nil
+}
+
+func (f *Fake) check(call network.Call) {
+	if call.Nonce == "" || call.Commitment == [32]byte{} || call.ProtocolVersion == 0 || call.AtsID < 0 {
+		f.violated("a call without a nonce, a commitment or a protocol version: %+v", call)
+	}
+}
+
+// Stage implements network.Network.
+func (f *Fake) Stage(ctx context.Context, call network.Call) (network.Staged, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, err := f.begin(ctx, Stage); err != nil {
+		return network.Staged{}, err
+	}
+	f.check(call)
+	b, err := json.Marshal(call)
+	if err != nil {
+		return network.Staged{}, err
+	}
+	if before, ok := f.nonces[call.Nonce]; ok && string(before) != string(b) {
+		f.violated("nonce %s staged as %s and as %s", call.Nonce, before, b)
+	}
+	f.nonces[call.Nonce] = b
+	s := network.Staged{Bytes: b, Hash: sha256.Sum256(b)}
+	f.staged[s.Hash] = true
+	return s, nil
+}
+
+// Broadcast implements network.Network.
+func (f *Fake) Broadcast(ctx context.Context, batch []network.Staged) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	x, err := f.begin(ctx, Broadcast)
+	take := batch
+	switch {
+	case errors.Is(err, network.ErrRefused):
+		take = batch[1:]
+	case err != nil && x.through >= 0:
+		take = batch[:min(x.through, len(batch))]
+	}
+	for _, s := range take {
+		f.accept(s)
+	}
+	return err
+}
+
+func (f *Fake) accept(s network.Staged) {
+	if _, again := f.accepted[s.Hash]; again {
+		return // the same bytes again are harmless
+	}
+	if sha256.Sum256(s.Bytes) != s.Hash || !f.staged[s.Hash] {
+		f.violated("%x was broadcast and never staged like this", s.Hash)
+		return
+	}
+	in := &inclusion{}
+	if err := json.Unmarshal(s.Bytes, &in.call); err != nil {
+		f.violated("%x holds no call: %v", s.Hash, err)
+		return
+	}
+	if len(f.failures) > 0 {
+		in.failure, f.failures = f.failures[0], f.failures[1:]
+	}
+	for _, other := range f.accepted {
+		if in.failure == "" && other.failure == "" && other.call.Commitment == in.call.Commitment {
+			f.violated("commitment %x anchored by %s and by %s", in.call.Commitment, other.call.Nonce, in.call.Nonce)
+		}
+	}
+	f.accepted[s.Hash] = in
+	f.order = append(f.order, s.Hash)
+	if !f.holding {
+		f.finalize(s.Hash, in)
+	}
+}
+
+// finalize puts a transaction in a block of its own.
+func (f *Fake) finalize(h [32]byte, in *inclusion) {
+	f.block++
+	r := network.Receipt{
+		Hash: h, BlockNumber: f.block, BlockHash: sha256.Sum256(fmt.Append(nil, f.name, f.block)),
+		Owner: "fake", At: time.Unix(1_700_000_000+f.block, 0).UTC(), Failure: in.failure,
+	}
+	if in.failure == "" {
+		if r.AtsID = in.call.AtsID; r.AtsID == 0 {
+			r.AtsID = f.nextAts
+			f.nextAts++
+		}
+		f.versions[r.AtsID]++
+		r.Version = f.versions[r.AtsID]
+	}
+	in.receipt = &r
+	close(f.head)
+	f.head = make(chan struct{})
+}
+
+// Find implements network.Network.
+func (f *Fake) Find(ctx context.Context, hashes [][32]byte) (map[[32]byte]network.Receipt, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, err := f.begin(ctx, Find); err != nil {
+		return nil, err
+	}
+	found := map[[32]byte]network.Receipt{}
+	for _, h := range hashes {
+		if in, ok := f.accepted[h]; ok && in.receipt != nil {
+			found[h] = *in.receipt
+		}
+	}
+	return found, nil
+}
+
+// Head implements network.Network.
+func (f *Fake) Head() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.head
+}
