@@ -4,15 +4,22 @@
 //
 // Handlers return errors and never write them. The package decides nothing
 // about works, sessions or money: it translates.
+//
+// Out of its reach are the refusals that net/http makes before there is a
+// request: a malformed request line or header, and headers that are too large,
+// get net/http's own 400 or 431 in plain text, without a request id.
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -44,7 +51,8 @@ type API struct {
 	router  chi.Router
 	origins originCache
 	// stop ends progress streams when the server shuts down.
-	stop <-chan struct{}
+	stop        <-chan struct{}
+	bodyTimeout time.Duration
 }
 
 // maxBody is the largest JSON body, and bodyTimeout the longest it may take.
@@ -55,20 +63,22 @@ const (
 
 // New builds the API. Streams end when stop is closed.
 func New(c Config, stop <-chan struct{}) *API {
-	a := &API{Config: c, router: chi.NewRouter(), stop: stop}
+	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout}
 	a.router.Use(a.observe, a.recover, a.cors)
 	a.router.NotFound(func(w http.ResponseWriter, r *http.Request) { a.RenderError(w, r, fault.CommonNotFound()) })
 	a.router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) { a.RenderError(w, r, fault.CommonNotFound()) })
 	a.router.Get("/.well-known/jwks.json", a.jwks)
 	a.router.Get("/healthz", a.health)
+	a.router.Head("/healthz", a.health)
 	a.router.Get("/v1/ws/transactions/{id}", a.socket)
 	a.router.Get("/v1/transactions/{id}/events", a.events)
 	a.routes()
 	return a
 }
 
-// Mount serves a handler below pattern, under the same request ids, log and
-// panic handling.
+// Mount serves a handler below pattern, under the same request ids, log, panic
+// handling and bound on bodies: one must arrive within 10 seconds, unless the
+// handler sets a read deadline of its own.
 func (a *API) Mount(pattern string, h http.Handler) { a.router.Mount(pattern, h) }
 
 // Handle serves a handler at pattern.
@@ -79,37 +89,76 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.Serve
 // routes declares the JSON operations; their types make the OpenAPI document
 // at /v1/openapi.json, so it says what the handlers do.
 func (a *API) routes() {
-	huma.NewErrorWithContext = refuse
-	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError { return refuse(nil, status, msg, errs...) }
-
 	c := huma.DefaultConfig("Timbre", a.Version)
 	c.CreateHooks, c.DocsPath, c.SchemasPath, c.OpenAPIPath = nil, "", "", "/v1/openapi"
-	c.Formats = map[string]huma.Format{"application/json": plainJSON, "json": plainJSON}
+	c.Formats = map[string]huma.Format{"application/json": plainJSON}
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"session": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "A session token from POST /v1/sessions."},
 	}
 	c.Servers = []*huma.Server{{URL: a.PublicURL}}
 	h := humachi.New(a.router, c)
 
-	op := func(method, path, id, summary string, status int, browser bool) huma.Operation {
+	op := func(method, path, id, summary string, status int, before ...func(huma.API) func(huma.Context, func(huma.Context))) huma.Operation {
 		o := huma.Operation{
 			OperationID: id, Method: method, Path: path, Summary: summary, DefaultStatus: status,
-			MaxBodyBytes: maxBody, BodyReadTimeout: bodyTimeout, Errors: []int{401, 403, 404, 409, 410, 413, 415, 422, 429, 500, 503},
+			// readBody has read the body within its bounds. -1: nothing more to
+			// cap, and the read deadline, which would otherwise end a long
+			// request while it is worked on, is taken away.
+			MaxBodyBytes: -1, BodyReadTimeout: -1,
+			Errors: []int{401, 403, 404, 409, 410, 413, 415, 422, 429, 500, 503},
 		}
-		if browser {
-			o.Security = []map[string][]string{{"session": {}}}
-			o.Middlewares = huma.Middlewares{a.authorize(h)}
+		for _, m := range before {
+			o.Middlewares = append(o.Middlewares, m(h))
 		}
 		return o
 	}
-	huma.Register(h, op("POST", "/v1/sessions", "mint-session", "Mint a session: called by the host's backend", 200, false), a.mint)
-	huma.Register(h, op("GET", "/v1/stats", "stats", "Public facts of a network", 200, false), a.stats)
-	huma.Register(h, op("POST", "/v1/works/init", "init-work", "Begin a registration and get an upload URL", 200, true), a.initWork)
-	huma.Register(h, op("POST", "/v1/works/upload", "renew-upload", "Get another upload URL for a job", 200, true), a.renewUpload)
-	huma.Register(h, op("POST", "/v1/works/prepare", "prepare-work", "Read the upload and quote", 200, true), a.prepare)
-	huma.Register(h, op("POST", "/v1/works/confirm", "confirm-work", "Accept the quote", 202, true), a.confirm)
-	huma.Register(h, op("GET", "/v1/transactions/{id}", "transaction", "Where a transaction is", 200, false), a.transaction)
+	// browser is an operation for whoever holds a session; begins says that it
+	// starts something, which an expired token may not.
+	browser := func(o huma.Operation, begins bool) huma.Operation {
+		o.Security = []map[string][]string{{"session": {}}}
+		o.Middlewares = append(huma.Middlewares{a.authorize(h, session.Register, begins)}, o.Middlewares...)
+		return o
+	}
+	huma.Register(h, op("POST", "/v1/sessions", "mint-session", "Mint a session: called by the host's backend", 200, a.readBody), a.mint)
+	huma.Register(h, op("GET", "/v1/stats", "stats", "Public facts of a network", 200), a.stats)
+	huma.Register(h, browser(op("POST", "/v1/works/init", "init-work", "Begin a registration and get an upload URL", 200, a.readBody), true), a.initWork)
+	huma.Register(h, browser(op("POST", "/v1/works/upload", "renew-upload", "Get another upload URL for a job", 200, a.readBody), false), a.renewUpload)
+	huma.Register(h, browser(op("POST", "/v1/works/prepare", "prepare-work", "Read the upload and quote", 200, a.readBody), false), a.prepare)
+	huma.Register(h, browser(op("POST", "/v1/works/confirm", "confirm-work", "Accept the quote", 202, a.readBody), false), a.confirm)
+	huma.Register(h, op("GET", "/v1/transactions/{id}", "transaction", "Where a transaction is", 200), a.transaction)
+	document(h.OpenAPI())
 }
+
+// document describes the routes that are no JSON operations.
+func document(o *huma.OpenAPI) {
+	id := []*huma.Param{{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString, Format: "uuid"}}}
+	text := func(description, contentType string) *huma.Response {
+		return &huma.Response{Description: description, Content: map[string]*huma.MediaType{contentType: {Schema: &huma.Schema{Type: huma.TypeString}}}}
+	}
+	object := func(description string) *huma.Response {
+		return &huma.Response{Description: description, Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Type: huma.TypeObject}}}}
+	}
+	refused := &huma.Response{Description: "Refused", Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Ref: "#/components/schemas/Refusal"}}}}
+	for _, r := range []struct {
+		method, path, id, summary string
+		params                    []*huma.Param
+		responses                 map[string]*huma.Response
+	}{
+		{"GET", "/.well-known/jwks.json", "jwks", "The keys that session tokens are signed with", nil, map[string]*huma.Response{"200": object("A JSON Web Key Set")}},
+		{"GET", "/healthz", "health", "Whether this server can serve", nil, map[string]*huma.Response{"200": object("It can"), "503": refused}},
+		{"HEAD", "/healthz", "health-head", "Whether this server can serve, without a body", nil, map[string]*huma.Response{"200": {Description: "It can"}, "503": {Description: "It cannot"}}},
+		{"GET", "/v1/ws/transactions/{id}", "follow-socket", "Progress as WebSocket frames", id, map[string]*huma.Response{"101": {Description: "Frames follow"}, "404": refused, "422": refused}},
+		{"GET", "/v1/transactions/{id}/events", "follow-events", "Progress as server-sent events", append(id[:1:1], &huma.Param{
+			Name: "Last-Event-ID", In: "header", Description: "How many steps the client has seen", Schema: &huma.Schema{Type: huma.TypeInteger},
+		}), map[string]*huma.Response{"200": text("update, completed and error events", "text/event-stream"), "404": refused}},
+	} {
+		o.AddOperation(&huma.Operation{Method: r.method, Path: r.path, OperationID: r.id, Summary: r.summary, Parameters: r.params, Responses: r.responses})
+	}
+}
+
+// misfit marks a number that is JSON, and that no Go integer can hold. Of an
+// error of Unmarshal, huma keeps only the text.
+const misfit = "misfit: "
 
 // plainJSON leaves <, > and & as they are: nothing of ours is pasted into HTML.
 var plainJSON = huma.Format{
@@ -118,7 +167,37 @@ var plainJSON = huma.Format{
 		e.SetEscapeHTML(false)
 		return e.Encode(v)
 	},
-	Unmarshal: json.Unmarshal,
+	Unmarshal: func(data []byte, v any) error {
+		err := json.Unmarshal(data, v)
+		if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && t.Field != "" {
+			return errors.New(misfit + t.Field)
+		}
+		return err
+	},
+}
+
+// readBody reads a JSON body whole, within its bounds in bytes and time, before
+// anything looks at it.
+func (a *API) readBody(h huma.API) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		r, w := humachi.Unwrap(ctx)
+		body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+		var bad fault.Field
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			bad = fault.Field{Field: "body", Rule: "timeout", Message: "The body did not arrive in time."}
+		case err != nil:
+			bad = fault.Field{Field: "body", Rule: "incomplete", Message: "The body broke off."}
+		case len(body) > maxBody:
+			bad = fault.Field{Field: "body", Rule: "max_bytes", Message: "The body is larger than " + strconv.Itoa(maxBody) + " bytes."}
+		default:
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			next(ctx)
+			return
+		}
+		w.Header().Set("Connection", "close") // what is still to come of it is not read
+		_ = huma.WriteErr(h, ctx, http.StatusUnprocessableEntity, "", fault.CommonValidationFailed([]fault.Field{bad}))
+	}
 }
 
 func (a *API) jwks(w http.ResponseWriter, r *http.Request) {
@@ -147,7 +226,7 @@ func (a *API) health(w http.ResponseWriter, r *http.Request) {
 // that does not answer is not an unforeseen error.
 func catalogued(err error) *fault.Error {
 	var known *fault.Error
-	if !errors.As(err, &known) && errors.Is(err, store.ErrUnavailable) {
+	if !errors.As(err, &known) && store.Unavailable(err) {
 		return fault.CommonServiceUnavailable(2 * time.Second).Because(err)
 	}
 	return fault.From(err)

@@ -73,8 +73,9 @@ func (r *Registry) follow(ctx context.Context, name network.Name, n network.Netw
 }
 
 // advance takes every transaction in flight on a network as far as it can go
-// now.
+// now. What cannot go on is reported, and keeps nothing else from going on.
 func (r *Registry) advance(ctx context.Context, n network.Network) error {
+	var all []error
 	for _, step := range []struct {
 		state string
 		take  func(context.Context, network.Network, []query.Transaction) error
@@ -82,34 +83,43 @@ func (r *Registry) advance(ctx context.Context, n network.Network) error {
 		for after := ""; ; {
 			rows, err := r.DB.Read().InFlight(ctx, query.InFlightParams{Network: string(n.Name()), State: step.state, After: after, Lim: batch})
 			if err != nil {
-				return err
+				return errors.Join(append(all, err)...)
 			}
 			if len(rows) > 0 {
-				if err := step.take(ctx, n, rows); err != nil {
-					return fmt.Errorf("%s: %w", step.state, err)
-				}
 				after = rows[len(rows)-1].ID
+				if err := step.take(ctx, n, rows); err != nil {
+					all = append(all, fmt.Errorf("%s: %w", step.state, err))
+				}
 			}
-			if len(rows) < batch {
+			if len(rows) < batch || ctx.Err() != nil {
 				break
 			}
 		}
 	}
-	return nil
+	return errors.Join(all...)
 }
 
 // stage builds and signs, and persists the exact bytes and their hash before
 // anything is sent.
 func (r *Registry) stage(ctx context.Context, n network.Network, rows []query.Transaction) error {
-	staged := make([]network.Staged, len(rows))
-	refused := make([]error, len(rows))
-	for i, row := range rows {
+	var (
+		answered []query.Transaction
+		staged   []network.Staged
+		refused  []error
+		silent   []error
+	)
+	for _, row := range rows {
 		s, err := n.Stage(ctx, network.Call{Commitment: [32]byte(row.Commitment), ProtocolVersion: commitment.Version, AtsID: row.AtsID, Nonce: row.ID})
 		if err != nil && !errors.Is(err, network.ErrRefused) {
-			return err
+			silent = append(silent, fmt.Errorf("transaction %s: %w", row.ID, err))
+			continue
 		}
-		staged[i], refused[i] = s, err
+		answered, staged, refused = append(answered, row), append(staged, s), append(refused, err)
 	}
+	if len(answered) == 0 {
+		return errors.Join(silent...)
+	}
+	rows = answered
 	err := r.each(ctx, rows, func(tx *store.Tx, i int) error {
 		if refused[i] != nil {
 			return r.fail(ctx, tx, rows[i], refused[i].Error())
@@ -124,7 +134,7 @@ func (r *Registry) stage(ctx context.Context, n network.Network, rows []query.Tr
 		return err
 	})
 	r.reached("stage.committed")
-	return err
+	return errors.Join(append(silent, err)...)
 }
 
 // broadcast sends what is staged. A crash after it and before the commit sends
@@ -134,7 +144,14 @@ func (r *Registry) broadcast(ctx context.Context, n network.Network, rows []quer
 	for i, row := range rows {
 		staged[i] = network.Staged{Bytes: row.Staged, Hash: [32]byte(row.TxHash)}
 	}
-	if err := n.Broadcast(ctx, staged); err != nil {
+	if err := n.Broadcast(ctx, staged); errors.Is(err, network.ErrRefused) && len(rows) > 1 {
+		// One of them is refused; the others must not wait for it.
+		var all []error
+		for i := range rows {
+			all = append(all, r.broadcast(ctx, n, rows[i:i+1]))
+		}
+		return errors.Join(all...)
+	} else if err != nil {
 		return err
 	}
 	r.reached("broadcast.sent")
@@ -261,7 +278,7 @@ func (r *Registry) each(ctx context.Context, rows []query.Transaction, f func(*s
 		}
 		return nil
 	}
-	if len(rows) == 1 || errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil {
+	if len(rows) == 1 || store.Unavailable(err) || ctx.Err() != nil {
 		return err
 	}
 	var all []error

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
+	"time"
 
 	"timbre.example/fault"
 	"timbre.example/internal/network"
@@ -31,7 +32,9 @@ type Caller struct {
 
 // Authorize checks what a browser's call carries: the Authorization and
 // X-Site-Key headers, and Origin where the browser sent one (it does on every
-// cross-origin call; a call without one is not from another site's page).
+// cross-origin call; a call without one is not from another site's page). A
+// database that does not answer is common.auth.backend_unavailable: the token
+// is good, and nothing more can be said of it.
 func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin string) (Caller, error) {
 	if authorization == "" {
 		return Caller{}, fault.CommonAuthMissingToken()
@@ -51,7 +54,7 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 	if errors.Is(err, sql.ErrNoRows) {
 		return Caller{}, fault.OrganizationNotFound()
 	} else if err != nil {
-		return Caller{}, err
+		return Caller{}, unread(err)
 	}
 	if row.Organization.ID != c.Organization || hashSiteKey(siteKey) != c.SiteKeyHash {
 		return Caller{}, fault.SessionInvalidToken()
@@ -61,13 +64,13 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 	}
 	if origin != "" {
 		if err := s.checkOrigin(ctx, c.Organization, origin); err != nil {
-			return Caller{}, err
+			return Caller{}, unread(err)
 		}
 	}
 	if kept, err := s.DB.Read().GetSession(ctx, c.ID); err == nil && kept.RevokedAt.Valid {
 		return Caller{}, fault.SessionInvalidToken()
 	} else if err != nil && !errors.Is(err, sql.ErrNoRows) { // swept rows are long expired
-		return Caller{}, err
+		return Caller{}, unread(err)
 	}
 	return Caller{
 		SessionID: c.ID, Organization: c.Organization, Action: c.Action, Network: c.Network, AtsID: c.AtsID, ExternalUserRef: c.ExternalUserRef,
@@ -75,6 +78,27 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 		DuplicateTitles: row.Organization.DuplicateTitles,
 		Expired:         !s.DB.Now().Before(c.Expires),
 	}, nil
+}
+
+// unread is the refusal for a token whose session could not be looked up.
+func unread(err error) error {
+	if store.Unavailable(err) {
+		return fault.CommonAuthBackendUnavailable(2 * time.Second).Because(err)
+	}
+	return err
+}
+
+// May refuses a caller whose token is for another action, or for another
+// network ("" is any); and one whose token has expired, when the call begins
+// something (a job already begun may go on).
+func (c Caller) May(action Action, n network.Name, begins bool) error {
+	switch {
+	case begins && c.Expired:
+		return fault.CommonAuthExpired()
+	case c.Action != action, n != "" && c.Network != n:
+		return fault.SessionInvalidToken()
+	}
+	return nil
 }
 
 // Spend uses the session up for a job, in the job's own transaction. Of two

@@ -23,7 +23,7 @@ func (db *DB) Migrate(ctx context.Context) error {
 		return err
 	}
 	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("store: migrate: %w", classify(err))
+		return fmt.Errorf("store: migrate: %w", err)
 	}
 	return nil
 }
@@ -35,7 +35,7 @@ func (db *DB) Pending(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	current, target, err := p.GetVersions(ctx)
-	return target - current, classify(err)
+	return target - current, err
 }
 
 func (db *DB) provider() (*goose.Provider, error) {

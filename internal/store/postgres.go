@@ -24,7 +24,7 @@ func openPostgres(ctx context.Context, url string) (engine, error) {
 	db.SetMaxIdleConns(24)
 	if err := db.PingContext(ctx); err != nil {
 		db.Close()
-		return nil, classify(err)
+		return nil, err
 	}
 	return &postgres{db}, nil
 }
@@ -45,7 +45,7 @@ func (p *postgres) reader() query.DBTX { return p.db }
 func (p *postgres) pool() *sql.DB      { return p.db }
 func (p *postgres) close() error       { return p.db.Close() }
 
-// isBrokenPipe recognizes a connection that the server dropped in use.
-func isBrokenPipe(err error) bool {
+// dropped recognizes a connection that the server dropped in use.
+func dropped(err error) bool {
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 }

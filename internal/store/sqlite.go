@@ -67,6 +67,9 @@ func (s *sqliteDB) tx(ctx context.Context, f func(query.DBTX) error) (err error)
 	}
 	defer func() { s.writer <- c }()
 	if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		// When ctx ends just then, SQLite may have begun all the same. Where it
+		// has not, there is nothing to roll back, and no harm in trying.
+		_, _ = c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 		return err
 	}
 	committed := false

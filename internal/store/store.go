@@ -21,9 +21,25 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// ErrUnavailable is wrapped by every error that means "the database does not
-// answer", as opposed to "it refused what we asked".
-var ErrUnavailable = errors.New("database unavailable")
+// Unavailable reports whether an error of this package, or of a query, means
+// that the database does not answer, as opposed to refusing what we asked.
+func Unavailable(err error) bool {
+	var (
+		connect *pgconn.ConnectError
+		pg      *pgconn.PgError
+		netErr  net.Error
+	)
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, sql.ErrNoRows):
+		return false
+	case errors.As(err, &pg):
+		// 57P: the server is going down or cannot take connections now.
+		// 53: out of resources. 08: connection trouble it noticed itself.
+		return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "08")
+	}
+	return errors.As(err, &connect) || errors.As(err, &netErr) || errors.Is(err, sql.ErrConnDone) || pgconn.SafeToRetry(err) ||
+		sqliteUnavailable(err) || dropped(err)
+}
 
 // DB is an open database, safe for concurrent use.
 type DB struct {
@@ -80,12 +96,12 @@ func (db *DB) Dialect() string { return db.dialect }
 // Ping asks the database for a sign of life.
 func (db *DB) Ping(ctx context.Context) error {
 	var one int
-	return classify(db.engine.reader().QueryRowContext(ctx, "SELECT 1").Scan(&one))
+	return db.engine.reader().QueryRowContext(ctx, "SELECT 1").Scan(&one)
 }
 
 // Read returns the queries outside any transaction, for single reads. Writing
 // through it fails on SQLite.
-func (db *DB) Read() *query.Queries { return query.New(classified{db.engine.reader()}) }
+func (db *DB) Read() *query.Queries { return query.New(db.engine.reader()) }
 
 // Tx runs f in one transaction and commits it when f returns nil. When the
 // database asks for another try (a deadlock, a lost serialization) f runs again
@@ -93,12 +109,12 @@ func (db *DB) Read() *query.Queries { return query.New(classified{db.engine.read
 func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 	for try := 1; ; try++ {
 		err := db.engine.tx(ctx, func(q query.DBTX) error {
-			return f(&Tx{Queries: query.New(classified{q}), Now: db.Now().UTC().Truncate(time.Microsecond)})
+			return f(&Tx{Queries: query.New(q), Now: db.Now().UTC().Truncate(time.Microsecond)})
 		})
 		if try < 5 && again(err) && ctx.Err() == nil {
 			continue
 		}
-		return classify(err)
+		return err
 	}
 }
 
@@ -114,55 +130,6 @@ func again(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
 }
 
-// classify wraps the errors that mean an absent database in ErrUnavailable.
-func classify(err error) error {
-	if err == nil || errors.Is(err, ErrUnavailable) {
-		return err
-	}
-	var (
-		connect *pgconn.ConnectError
-		pg      *pgconn.PgError
-		netErr  net.Error
-	)
-	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, sql.ErrNoRows):
-		return err
-	case errors.As(err, &pg):
-		// 57P: the server is going down or cannot take connections now.
-		// 53: out of resources. 08: connection trouble it noticed itself.
-		if strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "08") {
-			return errors.Join(ErrUnavailable, err)
-		}
-		return err
-	case errors.As(err, &connect), errors.As(err, &netErr), errors.Is(err, sql.ErrConnDone),
-		pgconn.SafeToRetry(err), sqliteUnavailable(err), isBrokenPipe(err):
-		return errors.Join(ErrUnavailable, err)
-	}
-	return err
-}
-
-// classified makes single statements report an absent database the same way
-// that transactions do.
-type classified struct{ q query.DBTX }
-
-func (c classified) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
-	r, err := c.q.ExecContext(ctx, text, args...)
-	return r, classify(err)
-}
-
-func (c classified) PrepareContext(ctx context.Context, text string) (*sql.Stmt, error) {
-	return c.q.PrepareContext(ctx, text)
-}
-
-func (c classified) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
-	r, err := c.q.QueryContext(ctx, text, args...)
-	return r, classify(err)
-}
-
-func (c classified) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
-	return c.q.QueryRowContext(ctx, text, args...)
-}
-
 // ClockSkew is how far the database's clock is ahead of this process's. On
 // SQLite they are the same clock.
 func (db *DB) ClockSkew(ctx context.Context) (time.Duration, error) {
@@ -173,5 +140,5 @@ func (db *DB) ClockSkew(ctx context.Context) (time.Duration, error) {
 	before := time.Now()
 	err := db.engine.reader().QueryRowContext(ctx, "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)").Scan(&us)
 	middle := before.Add(time.Since(before) / 2)
-	return time.UnixMicro(us).Sub(middle), classify(err)
+	return time.UnixMicro(us).Sub(middle), err
 }

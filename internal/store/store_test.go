@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -155,9 +156,29 @@ func TestMigrateTwiceAtOnce(t *testing.T) {
 func TestAnAbsentDatabaseIsUnavailable(t *testing.T) {
 	t.Parallel()
 	_, err := store.Open(t.Context(), "postgres://postgres@/none?host=/nonexistent&connect_timeout=1")
-	if !errors.Is(err, store.ErrUnavailable) {
+	if !store.Unavailable(err) {
 		t.Fatalf("got %v", err)
 	}
+}
+
+// A context that ends while a transaction begins leaves none behind.
+func TestACancelledBeginBlocksNobody(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		for i := range 300 {
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				_ = db.Tx(ctx, insertSession(fmt.Sprint("cancelled ", i)))
+			}()
+			cancel()
+			<-done
+			if err := db.Tx(t.Context(), insertSession(fmt.Sprint("after ", i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
 }
 
 func TestReadersCannotWrite(t *testing.T) {

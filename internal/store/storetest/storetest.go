@@ -80,23 +80,33 @@ var (
 // `make test` does.
 func PostgresURL(t testing.TB) string {
 	t.Helper()
+	url, err := NewPostgres()
+	if startErr != nil && os.Getenv("TIMBRE_TEST_ALL") == "" {
+		t.Skipf("skipped without Postgres (apt-get install postgresql): %v", startErr)
+	}
+	if err != nil {
+		t.Fatalf("Postgres: %v", err)
+	}
+	return url
+}
+
+// NewPostgres is PostgresURL for the benchmarks, which are a program. The
+// server starts at the first call and ends with the process.
+func NewPostgres() (url string, err error) {
 	start.Do(func() { server, startErr = startPostgres() })
 	if startErr != nil {
-		if os.Getenv("TIMBRE_TEST_ALL") != "" {
-			t.Fatalf("Postgres: %v", startErr)
-		}
-		t.Skipf("skipped without Postgres (apt-get install postgresql): %v", startErr)
+		return "", startErr
 	}
 	name := fmt.Sprintf("test_%d", databases.Add(1))
 	admin, err := sql.Open("pgx", databaseURL("postgres"))
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	defer admin.Close()
 	if _, err := admin.ExecContext(context.Background(), "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
+		return "", err
 	}
-	return databaseURL(name)
+	return databaseURL(name), nil
 }
 
 func databaseURL(name string) string {
