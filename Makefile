@@ -23,6 +23,7 @@ deps: ## Install what the tests need from Debian's packages, or say what to inst
 .PHONY: test
 test: deps ## Run every test there is: Go, TypeScript, browser, both databases
 	cd widget && npm ci --no-audit --no-fund --loglevel=error && npm run --silent typecheck && npm run --silent test
+	cd internal/e2e && npm ci --no-audit --no-fund --loglevel=error
 	TIMBRE_TEST_ALL=1 $(GO) test -timeout 14m ./...
 
 .PHONY: check

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -67,6 +68,7 @@ func (c *demoCmd) Run(o *output) error {
 		return err
 	}
 	s.api.Mount("/demo", demo.New(demo.Config{APIURL: s.url, SiteKey: seed.SiteKey, SecretKey: seed.SecretKey, RenderError: s.api.RenderError}))
+	s.api.Handle("/", http.RedirectHandler("/demo/", http.StatusFound))
 	fmt.Fprintf(o.out, "Timbre demo: %s/demo/\n", s.url)
 	return s.run(ctx)
 }

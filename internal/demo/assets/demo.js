@@ -1,0 +1,216 @@
+// What makes this page a demo: the event log, the samples, the switches. None
+// of it is needed to use the widget; what is stands in quickstart.js.
+const $ = (id) => document.getElementById(id);
+const widget = document.querySelector('ats-widget');
+
+// The event log.
+
+const most = 200; // entries that are kept
+const events = ['ready', 'upload-start', 'upload-progress', 'upload-complete', 'confirmed', 'step', 'complete', 'failed', 'token-expired', 'error'];
+const kinds = { 'allfeat:complete': 'ok', 'allfeat:failed': 'bad', 'allfeat:error': 'bad', 'demo:session': 'bad', 'analytics.track': 'host' };
+const list = $('log-list');
+let total = 0;
+let unsaid = 0;
+let saying;
+
+function make(tag, className, text = '') {
+  const e = document.createElement(tag);
+  e.className = className;
+  e.textContent = text; // never markup: what arrives here was written by others
+  return e;
+}
+
+function log(name, detail) {
+  const json = JSON.stringify(detail ?? null, null, 2);
+  const now = new Date();
+  const entry = make('li', `entry ${kinds[name] ?? ''}`);
+  const details = make('details', '');
+  // Ticks come by the dozen, so they come folded.
+  details.open = name !== 'allfeat:upload-progress';
+  const summary = make('summary', '');
+  const time = make('time', 'small', now.toTimeString().slice(0, 8) + '.' + String(now.getMilliseconds()).padStart(3, '0'));
+  time.dateTime = now.toISOString();
+  summary.append(make('span', 'name', name), time);
+  const body = make('div', 'body');
+  const copy = make('button', '', 'Copy');
+  copy.type = 'button';
+  copy.append(make('span', 'hide', ` the detail of ${name}`));
+  copy.addEventListener('click', () => copyText(json, copy));
+  body.append(make('pre', '', json), copy);
+  details.append(summary, body);
+  entry.append(details);
+  list.prepend(entry);
+  while (list.children.length > most) list.lastChild.remove();
+  total++;
+  refresh();
+  // One sentence when it has become quiet, not one for each event.
+  unsaid++;
+  clearTimeout(saying);
+  saying = setTimeout(() => {
+    $('log-live').textContent = unsaid === 1 ? `New event: ${name}.` : `${unsaid} new events, the last one ${name}.`;
+    unsaid = 0;
+  }, 1500);
+}
+
+function refresh() {
+  const wanted = $('log-filter').value.trim().toLowerCase();
+  let shown = 0;
+  for (const entry of list.children) {
+    entry.hidden = wanted !== '' && !entry.textContent.toLowerCase().includes(wanted);
+    if (!entry.hidden) shown++;
+  }
+  $('log-count').textContent = total === 0 ? '' : wanted ? `${shown} of ${total}` : String(total);
+  $('log-empty').hidden = shown > 0;
+  $('log-empty').textContent = total > 0 && list.children.length > 0 ? 'Nothing like that.' : 'Silence, for now.';
+}
+
+for (const name of events) widget.addEventListener(`allfeat:${name}`, (e) => log(e.type, e.detail));
+$('log-filter').addEventListener('input', refresh);
+$('log-clear').addEventListener('click', () => {
+  list.replaceChildren();
+  total = 0;
+  refresh();
+});
+// The quick start throws what its backend was refused.
+addEventListener('unhandledrejection', (e) => {
+  log('demo:session', { message: String(e.reason?.message ?? e.reason), ...e.reason?.cause });
+  showMessage(String(e.reason?.message ?? e.reason));
+});
+
+// What error-handling.js expects of its page.
+
+window.analytics = { track: (event, properties) => log('analytics.track', { event, ...properties }) };
+window.showMessage = (text) => {
+  $('toast-text').textContent = text;
+  $('toast').hidden = false;
+};
+const closeToast = () => ($('toast').hidden = true);
+$('toast-close').addEventListener('click', closeToast);
+addEventListener('keydown', (e) => e.key === 'Escape' && closeToast());
+
+// Samples. A page cannot put a file into a drag, so a card says which sample it
+// is, and where it lands the file is fetched and given to the widget's own
+// file field, as a person would. The button does the same.
+
+const dragType = 'application/x-timbre-sample';
+
+async function fetchSample(name, type) {
+  const take = Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, '0')).join('');
+  const response = await fetch(`/demo/samples/${name}?take=${take}`);
+  if (!response.ok) throw new Error(`The sample could not be fetched (${response.status}).`);
+  return new File([await response.arrayBuffer()], name, { type });
+}
+
+function give(file) {
+  const field = widget.shadowRoot?.querySelector('input[type="file"]');
+  if (!field) {
+    showMessage('The widget is busy with a song. Press “Start over” first.');
+    return;
+  }
+  const transfer = new DataTransfer();
+  transfer.items.add(file);
+  field.files = transfer.files;
+  field.dispatchEvent(new Event('change', { bubbles: true, composed: true }));
+  widget.scrollIntoView({ block: 'nearest' });
+  field.focus({ preventScroll: true });
+}
+
+const sampleOf = (card) => fetchSample(card.dataset.file, card.dataset.type);
+const attempt = (work) => work.then(give, (e) => showMessage(e.message));
+
+for (const card of document.querySelectorAll('.sample')) {
+  card.querySelector('[data-use]').addEventListener('click', () => attempt(sampleOf(card)));
+  card.addEventListener('dragstart', (e) => {
+    if (e.target !== card) return; // a link in the card is a link
+    const { file, type } = card.dataset;
+    e.dataTransfer.effectAllowed = 'copy';
+    e.dataTransfer.setData(dragType, file);
+    e.dataTransfer.setData('DownloadURL', `${type}:${file}:${new URL(`/demo/samples/${file}`, location)}`); // onto the desktop
+    card.classList.add('lifted');
+  });
+  // Over the player, a drag seeks.
+  const player = card.querySelector('audio');
+  player.addEventListener('pointerenter', () => (card.draggable = false));
+  player.addEventListener('pointerleave', () => (card.draggable = true));
+  card.addEventListener('dragend', () => card.classList.remove('lifted'));
+}
+
+const stage = $('stage');
+const ours = (e) => e.dataTransfer.types.includes(dragType);
+stage.addEventListener('dragover', (e) => {
+  if (!ours(e)) return;
+  e.preventDefault();
+  e.dataTransfer.dropEffect = 'copy';
+  stage.classList.add('over');
+});
+stage.addEventListener('dragleave', () => stage.classList.remove('over'));
+stage.addEventListener('drop', (e) => {
+  stage.classList.remove('over');
+  if (!ours(e)) return; // a real file: the widget takes it by itself
+  e.preventDefault();
+  const card = document.querySelector(`.sample[data-file="${CSS.escape(e.dataTransfer.getData(dragType))}"]`);
+  if (card) attempt(sampleOf(card));
+});
+
+const broken = {
+  text: async () => new File(['Dear label,\n\nthis is a letter, not a song.\n'], 'song.wav', { type: 'audio/wav' }),
+  empty: async () => new File([], 'silence.wav', { type: 'audio/wav' }),
+  half: async () => {
+    const whole = await fetchSample('porch-light.wav', 'audio/wav');
+    return new File([whole.slice(0, whole.size / 2)], 'half-a-song.wav', { type: 'audio/wav' });
+  },
+};
+for (const button of document.querySelectorAll('[data-broken]')) {
+  button.addEventListener('click', () => attempt(broken[button.dataset.broken]()));
+}
+
+// Switches.
+
+const switches = $('switches');
+switches.addEventListener('submit', (e) => e.preventDefault());
+$('scheme').addEventListener('change', (e) => (document.documentElement.style.colorScheme = e.target.value));
+switches.elements.lang.addEventListener('change', (e) => {
+  widget.lang = e.target.value;
+  document.documentElement.dir = e.target.value === 'ar' ? 'rtl' : 'ltr';
+});
+switches.elements.network.addEventListener('change', (e) => {
+  widget.setAttribute('network', e.target.value);
+  $('link-explorer').href = `/explorer/${e.target.value}`;
+  $('link-checkpoint').href = `/log/${e.target.value}/checkpoint`;
+});
+const paint = (colour) => widget.style.setProperty('--ats-primary', colour);
+for (const swatch of switches.elements.colour) swatch.addEventListener('change', () => paint(swatch.value));
+switches.elements.own.addEventListener('input', (e) => {
+  for (const swatch of switches.elements.colour) swatch.checked = false;
+  paint(e.target.value);
+});
+$('reset').addEventListener('click', () => widget.reset());
+
+// What just happened.
+
+widget.addEventListener('allfeat:complete', ({ detail }) => {
+  $('result-text').textContent = `Your song is number ${detail.atsId}, in block ${detail.blockNumber}.`;
+  const url = URL.parse(detail.explorerUrl);
+  $('result-link').hidden = !/^https?:$/.test(url?.protocol ?? '');
+  if (!$('result-link').hidden) $('result-link').href = url.href;
+  $('result').hidden = false;
+});
+
+// Copying.
+
+async function copyText(text, button) {
+  try {
+    await navigator.clipboard.writeText(text);
+    showMessage('Copied.');
+  } catch {
+    // Not a secure page, or not allowed: select it, so that the keyboard can.
+    const pre = button.closest('.sheet, .body').querySelector('pre');
+    getSelection().selectAllChildren(pre);
+    showMessage('Selected. Press Ctrl+C to copy.');
+  }
+}
+for (const button of document.querySelectorAll('[data-copy]')) {
+  const pre = button.closest('.sheet').querySelector('pre');
+  button.addEventListener('click', () => copyText(pre.textContent, button));
+}
+refresh();

@@ -1,0 +1,184 @@
+// Package demo is the integrator's page at /demo/: what somebody who puts
+// <ats-widget> on a site writes, with an event log beside it and samples to try.
+//
+// It holds a page, its style and scripts, four short pieces of music, and the
+// few lines of backend that mint a session. It reaches Timbre only as every
+// integrator does, through the public API, and never hands the secret key on.
+package demo
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"timbre.example/fault"
+)
+
+//go:embed assets session.go
+var files embed.FS
+
+// Config says whose page this is.
+type Config struct {
+	APIURL    string // the public base URL of Timbre, without a slash at its end
+	SiteKey   string // of the organization that the page belongs to
+	SecretKey string // mints sessions; stays in this process
+
+	// RenderError writes a refusal in the form of the API.
+	RenderError func(http.ResponseWriter, *http.Request, error)
+}
+
+// New serves the page and all that belongs to it below /demo/. What is refused
+// goes to RenderError: session.origin_not_allowed for a page of another origin,
+// common.not_found for what is not there, common.service_unavailable when the
+// API cannot be reached. A refusal by the API is passed on as it came.
+func New(c Config) http.Handler {
+	policy := contentSecurityPolicy(c.APIURL)
+	page := render(c, policy)
+	mint := &sessions{api: c.APIURL, secretKey: c.SecretKey, client: &http.Client{
+		Timeout: 10 * time.Second,
+		// Wherever the API may point to, the secret key does not go there.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /demo/{$}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", policy)
+		w.Header().Set("Referrer-Policy", "same-origin")
+		serve(w, r, "index.html", page)
+	})
+	mux.HandleFunc("GET /demo/assets/{name}", func(w http.ResponseWriter, r *http.Request) {
+		name := r.PathValue("name")
+		data, err := files.ReadFile("assets/" + name)
+		if err != nil || name == "index.html" {
+			c.RenderError(w, r, fault.CommonNotFound())
+			return
+		}
+		serve(w, r, name, data)
+	})
+	mux.HandleFunc("GET /demo/samples/{name}", func(w http.ResponseWriter, r *http.Request) {
+		data, err := sample(r.PathValue("name"), r.FormValue("take"))
+		if err != nil {
+			c.RenderError(w, r, err)
+			return
+		}
+		serve(w, r, r.PathValue("name"), data)
+	})
+	mux.HandleFunc("POST /demo/session", func(w http.ResponseWriter, r *http.Request) {
+		if !sameOrigin(r) {
+			c.RenderError(w, r, fault.SessionOriginNotAllowed())
+			return
+		}
+		if err := mint.serve(w, r); err != nil {
+			c.RenderError(w, r, err)
+		}
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { c.RenderError(w, r, fault.CommonNotFound()) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/demo" {
+			http.Redirect(w, r, "/demo/", http.StatusMovedPermanently)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// contentSecurityPolicy allows the page its own files and the API, no more. The
+// API stands in script-src because the widget is loaded from it: the same place
+// as 'self' when the page is opened under the public URL.
+func contentSecurityPolicy(api string) string {
+	socket := "ws" + strings.TrimPrefix(api, "http")
+	return strings.Join([]string{
+		"default-src 'none'",
+		"script-src 'self' " + api,
+		"style-src 'self'",
+		"img-src 'self'",
+		"media-src 'self'",
+		"connect-src 'self' " + api + " " + socket,
+		"require-trusted-types-for 'script'",
+		"base-uri 'none'",
+		"frame-ancestors 'none'",
+		"form-action 'none'",
+	}, "; ")
+}
+
+// render makes the page once: it is the same for everybody.
+func render(c Config, policy string) []byte {
+	t := template.Must(template.New("index.html").Funcs(template.FuncMap{
+		"asset": assetURL,
+		"source": func(name string) (string, error) {
+			b, err := files.ReadFile(name)
+			return strings.TrimSpace(string(b)), err
+		},
+		"score": func(number, title, about, file, text string) score { return score{number, title, about, file, text} },
+	}).ParseFS(files, "assets/index.html"))
+	element := fmt.Sprintf("<ats-widget\n  site-key=%q\n  ats-url=%q\n  network=\"testnet\"\n></ats-widget>\n\n"+
+		"<script type=\"module\" src=\"quickstart.js\"></script>\n<script defer src=\"%s/widget/v1/ats-widget.iife.js\"></script>", c.SiteKey, c.APIURL, c.APIURL)
+	var b bytes.Buffer
+	if err := t.Execute(&b, map[string]any{
+		"APIURL": c.APIURL, "SiteKey": c.SiteKey, "Samples": samples, "Element": element, "Policy": strings.ReplaceAll(policy, "; ", ";\n"),
+	}); err != nil {
+		panic(err) // the template and its data are fixed
+	}
+	return b.Bytes()
+}
+
+// score is a listing on the page: what runs there, to be read and copied.
+type score struct{ Number, Title, About, File, Text string }
+
+// assetURL names an asset by what it holds, so that it can be cached for ever.
+func assetURL(name string) (string, error) {
+	b, err := files.ReadFile("assets/" + name)
+	return "/demo/assets/" + name + "?" + fingerprint(b), err
+}
+
+func fingerprint(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:8])
+}
+
+func serve(w http.ResponseWriter, r *http.Request, name string, data []byte) {
+	h := w.Header()
+	h.Set("Content-Type", contentType(name))
+	h.Set("X-Content-Type-Options", "nosniff")
+	sum := fingerprint(data)
+	h.Set("ETag", `"`+sum+`"`)
+	h.Set("Cache-Control", "no-cache")
+	if r.URL.RawQuery == sum {
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(data))
+}
+
+// contentType does not ask the machine for what we know.
+func contentType(name string) string {
+	switch ext := path.Ext(name); ext {
+	case ".wav":
+		return "audio/wav"
+	case ".mp3":
+		return "audio/mpeg"
+	case ".flac":
+		return "audio/flac"
+	case ".ogg":
+		return "audio/ogg"
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	default:
+		return mime.TypeByExtension(ext)
+	}
+}
+
+// sameOrigin says whether a request was made by our own page. Unlike a check
+// against forgery it also refuses who sends no Origin: the mint needs one.
+func sameOrigin(r *http.Request) bool {
+	_, host, _ := strings.Cut(r.Header.Get("Origin"), "://")
+	site := r.Header.Get("Sec-Fetch-Site") // absent on plain http to other than loopback
+	return host != "" && host == r.Host && (site == "" || site == "same-origin")
+}
