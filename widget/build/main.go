@@ -1,0 +1,328 @@
+// Command build makes the files of widget/dist out of the TypeScript sources, with esbuild's Go API: no Node is
+// needed, only Lit in widget/node_modules. It also runs the unit tests (-test), which do need Node.
+// It never type-checks: that is tsc's work.
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strings"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+// budget is the most that a bundle may weigh, in bytes after gzip.
+const budget = 25_000
+
+func main() {
+	check := flag.Bool("check", false, "write nothing; fail when widget/dist is stale")
+	test := flag.Bool("test", false, "run the unit tests under Node instead of building")
+	flag.Parse()
+	err := func() error {
+		dir, err := widgetDir()
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stat(filepath.Join(dir, "node_modules", "lit", "package.json")); err != nil {
+			return fmt.Errorf("lit is not installed: run `npm ci --prefix %s`", dir)
+		}
+		if *test {
+			return runTests(dir)
+		}
+		files, err := build(dir)
+		if err != nil {
+			return err
+		}
+		if *check {
+			return compare(filepath.Join(dir, "dist"), files)
+		}
+		return write(filepath.Join(dir, "dist"), files)
+	}()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "widget/build:", err)
+		os.Exit(1)
+	}
+}
+
+// widgetDir finds widget/ from the repository's root, from widget/ itself, or from widget/build.
+func widgetDir() (string, error) {
+	for _, d := range []string{"widget", ".", ".."} {
+		if _, err := os.Stat(filepath.Join(d, "src", "ats-widget.ts")); err == nil {
+			return filepath.Abs(d)
+		}
+	}
+	return "", errors.New("run it in the repository's root: go run ./widget/build")
+}
+
+// build returns the content of every file of dist by its name.
+func build(dir string) (map[string][]byte, error) {
+	var pkg struct{ Version string }
+	raw, err := os.ReadFile(filepath.Join(dir, "package.json"))
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(raw, &pkg); err != nil {
+		return nil, fmt.Errorf("package.json: %w", err)
+	}
+	files := map[string][]byte{}
+	for name, format := range map[string]api.Format{
+		"ats-widget.esm.js":  api.FormatESModule,
+		"ats-widget.iife.js": api.FormatIIFE,
+	} {
+		o := options(dir)
+		o.Format = format
+		o.Define = map[string]string{"__VERSION__": fmt.Sprintf("%q", pkg.Version)}
+		o.EntryPoints = []string{filepath.Join(dir, "src", "define.ts")}
+		o.MinifyWhitespace, o.MinifyIdentifiers, o.MinifySyntax = true, true, true
+		if format == api.FormatIIFE {
+			// A classic script that is loaded twice must not even begin the second time.
+			o.Banner = map[string]string{"js": `globalThis.customElements?.get("ats-widget")||(()=>{`}
+			o.Footer = map[string]string{"js": `})();`}
+			o.EntryPoints = []string{filepath.Join(dir, "src", "classic.ts")}
+		}
+		out, err := bundle(o)
+		if err != nil {
+			return nil, err
+		}
+		if format == api.FormatIIFE {
+			// A classic script without a charset is read in the encoding of its page, whatever that is. A byte order
+			// mark settles it.
+			out = append([]byte("\ufeff"), out...)
+		}
+		files[name] = out
+	}
+	for _, name := range []string{"ats-widget.d.ts", "custom-elements.json"} {
+		b, err := os.ReadFile(filepath.Join(dir, "types", name))
+		if err != nil {
+			return nil, err
+		}
+		files[name] = b
+	}
+	integrity := map[string]string{"version": pkg.Version}
+	for name, b := range files {
+		sum := sha512.Sum384(b)
+		integrity[name] = "sha384-" + base64.StdEncoding.EncodeToString(sum[:])
+	}
+	b, err := json.MarshalIndent(integrity, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	files["integrity.json"] = append(b, '\n')
+	for _, name := range []string{"ats-widget.esm.js", "ats-widget.iife.js"} {
+		n := gzipped(files[name])
+		fmt.Printf("%-20s %6d bytes, %5d after gzip\n", name, len(files[name]), n)
+		if n > budget {
+			fmt.Fprintf(os.Stderr, "%s weighs %d bytes after gzip, more than %d\n", name, n, budget)
+		}
+	}
+	return files, nil
+}
+
+func options(dir string) api.BuildOptions {
+	return api.BuildOptions{
+		AbsWorkingDir: dir,
+		Bundle:        true,
+		Target:        api.ES2022,
+		Charset:       api.CharsetUTF8,
+		LegalComments: api.LegalCommentsEndOfFile,
+		Inject:        []string{filepath.Join(dir, "src", "nodom.ts")},
+		Plugins:       []api.Plugin{patientPolicy(), packedCatalogues(dir), minifiedStyles(), tightTemplates()},
+		LogLevel:      api.LogLevelWarning,
+		Outfile:       filepath.Join(dir, "dist", "out.js"),
+	}
+}
+
+func bundle(o api.BuildOptions) ([]byte, error) {
+	r := api.Build(o)
+	if len(r.Errors) > 0 {
+		return nil, errors.New(r.Errors[0].Text)
+	}
+	return r.OutputFiles[0].Contents, nil
+}
+
+// patientPolicy lets lit-html load where its Trusted Types policy is refused, because the page's
+// trusted-types directive names others or because another copy of Lit took the name: the script must
+// not throw there. (Only a page that names no lit-html policy at all then cannot show the element.)
+func patientPolicy() api.Plugin {
+	const strict = `s?s.createPolicy("lit-html",{createHTML:t=>t}):void 0`
+	const patient = `(()=>{try{return s?.createPolicy("lit-html",{createHTML:t=>t})}catch{}})()`
+	return api.Plugin{Name: "patient-policy", Setup: func(b api.PluginBuild) {
+		b.OnLoad(api.OnLoadOptions{Filter: `[\\/]lit-html[\\/]lit-html\.js$`}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
+			src, err := os.ReadFile(a.Path)
+			if err != nil {
+				return api.OnLoadResult{}, err
+			}
+			text := string(src)
+			if strings.Count(text, strict) != 1 {
+				return api.OnLoadResult{}, fmt.Errorf("%s no longer creates its policy as expected: adapt patientPolicy", a.Path)
+			}
+			text = strings.Replace(text, strict, patient, 1)
+			return api.OnLoadResult{Contents: &text, Loader: api.LoaderJS}, nil
+		})
+	}}
+}
+
+// locales in the order of the bundle; en comes first and says which keys there are.
+var locales = []string{"en", "fr", "es", "pt", "de", "ja", "ar"}
+
+// keyLine finds the keys of a catalogue, one a line, in their order.
+var keyLine = regexp.MustCompile(`(?m)^\s*"(\w+)":`)
+
+// packedCatalogues replaces src/catalogues.ts by a module with the same export in which the keys stand once and each
+// catalogue is one string. It fails when a catalogue lacks a key or has one too many.
+func packedCatalogues(dir string) api.Plugin {
+	return api.Plugin{Name: "packed-catalogues", Setup: func(b api.PluginBuild) {
+		b.OnLoad(api.OnLoadOptions{Filter: `[\\/]src[\\/]catalogues\.ts$`}, func(api.OnLoadArgs) (api.OnLoadResult, error) {
+			var keys []string
+			var js strings.Builder
+			for _, locale := range locales {
+				raw, err := os.ReadFile(filepath.Join(dir, "src", "locales", locale+".json"))
+				if err != nil {
+					return api.OnLoadResult{}, err
+				}
+				texts := map[string]string{}
+				if err := json.Unmarshal(raw, &texts); err != nil {
+					return api.OnLoadResult{}, fmt.Errorf("%s.json: %w", locale, err)
+				}
+				if keys == nil {
+					// Related texts stand together in the file, and compress better so.
+					for _, m := range keyLine.FindAllSubmatch(raw, -1) {
+						keys = append(keys, string(m[1]))
+					}
+					fmt.Fprintf(&js, "const keys = %q.split(' ');\n", strings.Join(keys, " "))
+					js.WriteString("const read = (s) => Object.fromEntries(s.split('\\n').map((t, i) => [keys[i], t]));\n")
+					js.WriteString("export const catalogues = {\n")
+				}
+				if len(texts) != len(keys) {
+					return api.OnLoadResult{}, fmt.Errorf("%s.json has %d texts, en.json %d", locale, len(texts), len(keys))
+				}
+				var lines []string
+				for _, k := range keys {
+					t, ok := texts[k]
+					if !ok || strings.Contains(t, "\n") {
+						return api.OnLoadResult{}, fmt.Errorf("%s.json: %s is missing or has more than one line", locale, k)
+					}
+					lines = append(lines, t)
+				}
+				packed, err := json.Marshal(strings.Join(lines, "\n"))
+				if err != nil {
+					return api.OnLoadResult{}, err
+				}
+				fmt.Fprintf(&js, "  %s: read(%s),\n", locale, packed)
+			}
+			js.WriteString("};\n")
+			text := js.String()
+			return api.OnLoadResult{Contents: &text, Loader: api.LoaderJS}, nil
+		})
+	}}
+}
+
+// minifiedStyles makes a style sheet importable as its minified text.
+func minifiedStyles() api.Plugin {
+	return api.Plugin{Name: "minified-styles", Setup: func(b api.PluginBuild) {
+		b.OnLoad(api.OnLoadOptions{Filter: `\.css$`}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
+			src, err := os.ReadFile(a.Path)
+			if err != nil {
+				return api.OnLoadResult{}, err
+			}
+			r := api.Transform(string(src), api.TransformOptions{
+				Loader: api.LoaderCSS, MinifyWhitespace: true, MinifySyntax: true,
+			})
+			if len(r.Errors)+len(r.Warnings) > 0 {
+				return api.OnLoadResult{}, fmt.Errorf("%s: %s", a.Path, append(r.Errors, r.Warnings...)[0].Text)
+			}
+			text := strings.TrimSpace(string(r.Code))
+			return api.OnLoadResult{Contents: &text, Loader: api.LoaderText}, nil
+		})
+	}}
+}
+
+// tightTemplates takes the indentation out of the html and svg templates.
+func tightTemplates() api.Plugin {
+	return api.Plugin{Name: "tight-templates", Setup: func(b api.PluginBuild) {
+		b.OnLoad(api.OnLoadOptions{Filter: `[\\/]src[\\/](screens[\\/]\w+|ats-widget)\.ts$`}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
+			src, err := os.ReadFile(a.Path)
+			if err != nil {
+				return api.OnLoadResult{}, err
+			}
+			text := tighten(string(src))
+			return api.OnLoadResult{Contents: &text, Loader: api.LoaderTS}, nil
+		})
+	}}
+}
+
+func gzipped(b []byte) int {
+	var z bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&z, gzip.BestCompression)
+	_, _ = w.Write(b)
+	_ = w.Close()
+	return z.Len()
+}
+
+func write(dist string, files map[string][]byte) error {
+	if err := os.MkdirAll(dist, 0o755); err != nil {
+		return err
+	}
+	for name, b := range files {
+		if err := os.WriteFile(filepath.Join(dist, name), b, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func compare(dist string, files map[string][]byte) error {
+	var stale []string
+	for name, want := range files {
+		if got, err := os.ReadFile(filepath.Join(dist, name)); err != nil || !bytes.Equal(got, want) {
+			stale = append(stale, name)
+		}
+	}
+	if len(stale) > 0 {
+		sort.Strings(stale)
+		return fmt.Errorf("stale in widget/dist: %s; run `go run ./widget/build`", strings.Join(stale, ", "))
+	}
+	return nil
+}
+
+// runTests bundles each test on its own and hands them all to Node's test runner.
+func runTests(dir string) error {
+	tests, err := filepath.Glob(filepath.Join(dir, "test", "*.test.ts"))
+	if err != nil {
+		return err
+	}
+	out := filepath.Join(dir, ".test")
+	if err := os.RemoveAll(out); err != nil {
+		return err
+	}
+	o := options(dir)
+	o.EntryPoints = tests
+	o.Outfile, o.Outdir = "", out
+	o.Write = true
+	o.Platform, o.Format = api.PlatformNode, api.FormatESModule
+	o.Conditions = []string{"default"}
+	o.OutExtension = map[string]string{".js": ".mjs"}
+	o.Sourcemap = api.SourceMapInline
+	o.Define = map[string]string{"__VERSION__": `"test"`}
+	if r := api.Build(o); len(r.Errors) > 0 {
+		return errors.New(r.Errors[0].Text)
+	}
+	built, err := filepath.Glob(filepath.Join(out, "*.mjs"))
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command("node", append([]string{"--enable-source-maps", "--test"}, built...)...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, os.Stdout, os.Stderr
+	return cmd.Run()
+}

@@ -1,0 +1,49 @@
+// Package widget holds the built <ats-widget> as it is served: bundles, types, manifest and their integrity.
+// It never builds them: `go run ./widget/build` does, and what it wrote is committed.
+package widget
+
+import (
+	"embed"
+	"encoding/json"
+	"io/fs"
+)
+
+//go:embed dist
+var dist embed.FS
+
+// Files holds ats-widget.esm.js, ats-widget.iife.js, ats-widget.d.ts, custom-elements.json and integrity.json at its root.
+var Files fs.FS = sub()
+
+var integrity = readIntegrity()
+
+// Version is the version of the embedded bundles, as in immutable URLs.
+var Version = integrity["version"]
+
+// Integrity returns the SRI value ("sha384-…") of a file of Files, or "" when there is no such file.
+func Integrity(name string) string {
+	if name == "version" {
+		return ""
+	}
+	return integrity[name]
+}
+
+// sub panics only when the binary was built without dist, which the compiler already refuses.
+func sub() fs.FS {
+	f, err := fs.Sub(dist, "dist")
+	if err != nil {
+		panic(err)
+	}
+	return f
+}
+
+func readIntegrity() map[string]string {
+	b, err := fs.ReadFile(Files, "integrity.json")
+	if err != nil {
+		panic("widget: built without dist/integrity.json")
+	}
+	m := map[string]string{}
+	if err := json.Unmarshal(b, &m); err != nil {
+		panic("widget: dist/integrity.json: " + err.Error())
+	}
+	return m
+}

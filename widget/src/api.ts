@@ -1,0 +1,164 @@
+/** Calls to the ATS: headers, retries, token renewal, and answers checked before anyone reads them. Knows nothing of screens. */
+import type { Env } from './env.js';
+import type { PendingAction } from './events.js';
+import { ProblemError, classOf, problemOfBody } from './problem.js';
+import type { Tokens } from './token.js';
+
+export interface Target {
+  readonly siteKey: string;
+  /** Absolute. */
+  readonly atsUrl: string;
+  readonly network: string;
+  readonly externalUserId: string;
+}
+
+/** Why a call is waiting, for the screen. */
+export type Notice = '' | 'token' | 'offline' | 'retry';
+
+/** No call outlives this. */
+const callTimeout = 120_000;
+/** How long to wait for the connection to come back. */
+export const offlinePatience = 120_000;
+/** A longer Retry-After is told to the user instead of being waited for. */
+const longestRetryAfter = 30;
+/** A page that keeps answering with unusable tokens is not asked for ever. */
+const renewals = 3;
+
+type Shape = Record<string, 'string' | 'number' | 'boolean'>;
+type Shaped<S extends Shape> = {
+  [K in keyof S]: S[K] extends 'string' ? string : S[K] extends 'number' ? number : boolean;
+} & Record<string, unknown>;
+
+export interface CallOptions {
+  body?: unknown;
+  /** What token-expired says. Without it the call needs no token. */
+  pending?: PendingAction;
+  signal: AbortSignal;
+}
+
+export class Api {
+  constructor(
+    readonly env: Env,
+    readonly target: Target,
+    readonly tokens: Tokens,
+    readonly notice: (n: Notice) => void,
+  ) {}
+
+  /** An absolute or relative address given by the server, as an absolute one. */
+  resolve(url: string): string {
+    try {
+      const base = this.target.atsUrl.replace(/\/+$/, '');
+      return new URL(url.startsWith('/') ? base + url : url, base + '/').href;
+    } catch {
+      throw new ProblemError('widget.malformed_response', { reason: 'address' });
+    }
+  }
+
+  /** Calls and checks that the answer has the fields of shape. Throws ProblemError, or the signal's reason. */
+  async call<S extends Shape>(method: string, path: string, shape: S, o: CallOptions): Promise<Shaped<S>> {
+    const url = this.resolve(path);
+    let limited = 0;
+    let dropped = 0;
+    let renewed = 0;
+    try {
+      for (;;) {
+        if (o.pending && !this.tokens.value) {
+          await this.#renew(o.pending, o.signal, new ProblemError('common.auth.missing_token'));
+          renewed++;
+        }
+        let status: number;
+        let text: string;
+        let retryAfter: number;
+        try {
+          ({ status, text, retryAfter } = await this.#once(method, url, o));
+        } catch {
+          o.signal.throwIfAborted();
+          if (this.env.online() || ++dropped > 2) throw new ProblemError('widget.network_error');
+          await this.waitOnline(o.signal);
+          continue;
+        }
+        if (status >= 200 && status < 300) return read(text, shape);
+
+        const failure = problemOfBody(text) ?? new ProblemError('widget.malformed_response', { status });
+        if (status === 429 && limited < 2 && !(retryAfter > longestRetryAfter)) {
+          limited++;
+          this.notice('retry');
+          await this.env.sleep((retryAfter >= 0 ? retryAfter : limited) * 1000, o.signal);
+          continue;
+        }
+        if (o.pending && classOf(failure.problem.code) === 'refresh' && renewed++ < renewals) {
+          await this.#renew(o.pending, o.signal, failure);
+          continue;
+        }
+        throw failure;
+      }
+    } finally {
+      this.notice('');
+    }
+  }
+
+  /** Waits for the connection to come back; throws widget.network_error when it does not in time. */
+  async waitOnline(signal: AbortSignal): Promise<void> {
+    this.notice('offline');
+    const timer = new AbortController();
+    const both = AbortSignal.any([signal, timer.signal]);
+    const back = this.env.untilOnline(both).then(() => true);
+    const late = this.env.sleep(offlinePatience, both).then(() => false);
+    back.catch(() => {});
+    late.catch(() => {});
+    try {
+      if (!(await Promise.race([back, late]))) throw new ProblemError('widget.network_error', { reason: 'offline' });
+    } finally {
+      timer.abort();
+      this.notice('');
+    }
+  }
+
+  async #renew(action: PendingAction, signal: AbortSignal, failure: ProblemError): Promise<void> {
+    this.notice('token');
+    if (!(await this.tokens.renew(action, this.env, signal))) throw failure;
+    this.notice('');
+  }
+
+  async #once(method: string, url: string, o: CallOptions) {
+    const headers: Record<string, string> = {
+      'Content-Type': 'application/json',
+      'X-Site-Key': this.target.siteKey,
+    };
+    if (this.tokens.value) headers['Authorization'] = `Bearer ${this.tokens.value}`;
+    const r = await this.env.fetch(url, {
+      method,
+      headers,
+      body: o.body === undefined ? null : JSON.stringify(o.body),
+      signal: AbortSignal.any([o.signal, AbortSignal.timeout(callTimeout)]),
+      credentials: 'omit',
+      cache: 'no-store',
+    });
+    const after = r.headers.get('Retry-After');
+    return {
+      status: r.status,
+      text: await r.text(),
+      retryAfter: after !== null && /^\d+$/.test(after) ? Number(after) : -1,
+    };
+  }
+}
+
+function read<S extends Shape>(text: string, shape: S): Shaped<S> {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    body = undefined;
+  }
+  return expect(body, shape);
+}
+
+/** Throws widget.malformed_response unless body is an object with the fields of shape. */
+export function expect<S extends Shape>(body: unknown, shape: S): Shaped<S> {
+  if (typeof body !== 'object' || body === null) throw new ProblemError('widget.malformed_response');
+  for (const [key, type] of Object.entries(shape)) {
+    if (typeof (body as Record<string, unknown>)[key] !== type)
+      throw new ProblemError('widget.malformed_response', { field: key });
+  }
+  return body as Shaped<S>;
+}

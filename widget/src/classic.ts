@@ -1,0 +1,2 @@
+/** The entry of the classic script: defines the element and leaves no global name. */
+import './define.js';

@@ -1,0 +1,10 @@
+/** Defines <ats-widget>, once, however often it is loaded. The entry of the module bundle. */
+import { AtsWidget } from './ats-widget.js';
+
+// Another copy may have been first; its element then stays the one.
+const registry = globalThis.customElements;
+if (registry && !registry.get('ats-widget')) registry.define('ats-widget', AtsWidget);
+
+export { AtsWidget };
+export { AtsEvent } from './events.js';
+export { version } from './version.js';

@@ -1,0 +1,52 @@
+/** The events of the element: their names, their details, and one class for all. */
+import type { BrowserErrorCode } from './gen/errors.js';
+
+/** What the widget cannot do until it has a fresh token. */
+export type PendingAction = 'init' | 'prepare' | 'confirm' | 'reset';
+export type Mode = 'register' | 'update' | 'download';
+
+export interface AtsProblemDetail {
+  code: BrowserErrorCode;
+  /** Stable English text, meant for logs; the screen shows a localized one. */
+  message: string;
+  /** Null when the problem was raised in the browser. */
+  requestId: string | null;
+  details?: Readonly<Record<string, unknown>>;
+}
+
+export interface AtsEventDetails {
+  'allfeat:ready': { mode: Mode };
+  'allfeat:upload-start': { filename: string; size: number };
+  /** progress in percent, loaded and total in bytes. */
+  'allfeat:upload-progress': { progress: number; loaded: number; total: number };
+  'allfeat:upload-complete': { filename: string };
+  'allfeat:confirmed': { transactionId: string };
+  'allfeat:step': { step: string; progress: number; description?: string };
+  'allfeat:complete': {
+    atsId: number;
+    txHash: string;
+    blockNumber: number;
+    explorerUrl: string;
+    accessCode?: string;
+  };
+  'allfeat:failed': AtsProblemDetail;
+  'allfeat:token-expired': { pendingAction: PendingAction };
+  /** A problem shown beside its field: the user can go on. stage names the field. */
+  'allfeat:error': AtsProblemDetail & { stage: string };
+}
+
+export type AtsEventName = keyof AtsEventDetails;
+
+/** Sends one event; the element's own emit(). */
+export type Emit = <K extends AtsEventName>(name: K, detail: AtsEventDetails[K]) => void;
+
+// Importing must be safe where there is no DOM (server-side rendering).
+const Base: typeof CustomEvent = globalThis.CustomEvent ?? (class {} as unknown as typeof CustomEvent);
+
+/** Every event bubbles and crosses shadow roots. */
+export class AtsEvent<K extends AtsEventName = AtsEventName> extends Base<AtsEventDetails[K]> {
+  declare readonly type: K;
+  constructor(name: K, detail: AtsEventDetails[K]) {
+    super(name, { detail, bubbles: true, composed: true });
+  }
+}

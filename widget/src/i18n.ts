@@ -1,0 +1,98 @@
+/** Texts and formats in the language of the page. Sentences are whole; values are put into named places. */
+import { catalogues, type Catalogue, type Key } from './catalogues.js';
+import type { BrowserErrorCode } from './gen/errors.js';
+import { classOf } from './problem.js';
+
+export type { Key };
+
+export type Values = Readonly<Record<string, string | number>>;
+
+/** The language to use for a language tag: itself without its region, or English. */
+export const languageOf = (tag: string): string => {
+  const base = tag.toLowerCase().split(/[-_]/)[0]!;
+  return Object.hasOwn(catalogues, base) ? base : 'en';
+};
+
+/** Fills named places. A plural text holds its forms as "one=…|other=…", chosen by the value n. */
+export function fill(text: string, values: Values, locale: string, number: (n: number) => string): string {
+  let chosen = text;
+  if (text.includes('|')) {
+    const forms = Object.fromEntries(text.split('|').map((f) => [f.slice(0, f.indexOf('=')), f.slice(f.indexOf('=') + 1)]));
+    chosen = forms[new Intl.PluralRules(locale).select(Number(values['n']))] ?? forms['other']!;
+  }
+  return chosen.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const v = values[name];
+    return typeof v === 'number' ? number(v) : (v ?? '');
+  });
+}
+
+export class Texts {
+  readonly dir: 'ltr' | 'rtl';
+  /** The language of the texts, for the lang attribute. */
+  readonly lang: string;
+  readonly #locale: string;
+  readonly #catalogue: Catalogue;
+
+  constructor(tag: string) {
+    this.lang = languageOf(tag);
+    this.#catalogue = catalogues[this.lang]!;
+    this.dir = this.lang === 'ar' ? 'rtl' : 'ltr';
+    // The region decides on numbers where it belongs to the language: fr-CH, but not sv-SE with English texts.
+    this.#locale = tag.toLowerCase().startsWith(this.lang) && valid(tag) ? tag : this.lang;
+  }
+
+  t = (key: Key, values: Values = {}): string => fill(this.#catalogue[key], values, this.#locale, this.number);
+
+  number = (n: number): string => new Intl.NumberFormat(this.#locale).format(n);
+
+  /** Bytes, in kilobytes or megabytes of thousands. */
+  size = (bytes: number): string => {
+    const mega = bytes >= 1e6;
+    return new Intl.NumberFormat(this.#locale, {
+      style: 'unit',
+      unit: mega ? 'megabyte' : 'kilobyte',
+      maximumFractionDigits: mega ? 1 : 0,
+    }).format(mega ? bytes / 1e6 : Math.ceil(bytes / 1e3));
+  };
+
+  /** Time of day. */
+  time = (ms: number): string => new Intl.DateTimeFormat(this.#locale, { timeStyle: 'short' }).format(ms);
+}
+
+const valid = (tag: string) => {
+  try {
+    return Intl.getCanonicalLocales(tag).length > 0;
+  } catch {
+    return false;
+  }
+};
+
+const screenTexts: Partial<Record<BrowserErrorCode, Key>> = {
+  'registration.duplicate_title': 'errTitle',
+  'registration.audio_too_large': 'errTooLarge',
+  'registration.invalid_audio_format': 'errFormat',
+  'registration.audio_empty': 'errEmpty',
+  'registration.insufficient_credits': 'errCredits',
+  'registration.dry_run_failed': 'errRefused',
+  'registration.upload_missing': 'errUpload',
+  'transaction.failed': 'errRefused',
+  'transaction.expired': 'errExpired',
+  'work.already_registered': 'errRegistered',
+  'common.validation_failed': 'badField',
+  'common.quota_exceeded': 'errQuota',
+  'common.rate_limited': 'errDown',
+  'session.rate_limited': 'errDown',
+  'widget.network_error': 'errNetwork',
+  'widget.upload_error': 'errUpload',
+  'widget.configuration_error': 'errOff',
+};
+
+/** The text of a problem on the screen: codes that mean the same to a songwriter share one. */
+export const textOf = (code: BrowserErrorCode): Key => {
+  const own = screenTexts[code];
+  if (own) return own;
+  const kind = classOf(code);
+  if (kind === 'refresh') return 'errSession';
+  if (kind === 'disabled') return 'errOff';
+  return /unavailable$/.test(code) ? 'errDown' : 'errOther';
+};

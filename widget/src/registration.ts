@@ -1,0 +1,364 @@
+/**
+ * One registration being carried out: performs what the state machine says and tells it what came of it.
+ * Knows no DOM and no screen; one run at a time, and a run that was stopped changes nothing any more.
+ */
+import { Api, type Target } from './api.js';
+import { checkCreators, checkFile, checkSong, wireCreators } from './draft.js';
+import type { Env } from './env.js';
+import type { Emit } from './events.js';
+import { canEdit, initial, reduce, type Action, type Quote, type Resume, type Stage, type State } from './flow.js';
+import type { Key } from './i18n.js';
+import { ProblemError, classOf, englishMessage, problemOf, type Problem } from './problem.js';
+import { Tokens } from './token.js';
+import { TransactionFailed, track } from './tracking.js';
+import { upload, type Slot } from './upload.js';
+
+/** A transaction that may outlive the page; never the access code. */
+export interface Pending {
+  transactionId: string;
+  wsUrl: string;
+  statusUrl: string;
+}
+
+export interface Hooks {
+  env: Env;
+  emit: Emit;
+  /** The configuration at this moment; fixed for a job when it starts. */
+  target: () => Target;
+  /** Called after every change of state. */
+  changed: () => void;
+  /** Remembers the transaction across a reload of the page; undefined forgets it. */
+  remember: (p: Pending | undefined) => void;
+}
+
+/** A quote whose deadline this machine's clock puts in the past is taken to live this long. */
+const usualQuote = 5 * 60_000;
+
+export class Registration {
+  state: State = initial();
+  /** Largest file in bytes, 0 when unknown. */
+  maxBytes = 0;
+  readonly tokens: Tokens;
+  readonly #hooks: Hooks;
+  #run = new AbortController();
+  #stage: Stage = 'init';
+  #api: Api;
+  #slot: Slot | undefined;
+  #pending: Pending | undefined;
+  #percent = -1;
+
+  constructor(hooks: Hooks) {
+    this.#hooks = hooks;
+    this.tokens = new Tokens((pendingAction) => hooks.emit('allfeat:token-expired', { pendingAction }));
+    this.#api = this.#newApi();
+  }
+
+  dispatch(a: Action): void {
+    const next = reduce(this.state, a);
+    if (next === this.state) return;
+    this.state = next;
+    this.#hooks.changed();
+  }
+
+  /** Takes the chosen file; one that cannot be sent is told at once, before any byte leaves. */
+  choose(file: File): void {
+    this.dispatch({ type: 'draft', path: 'file', draft: { file } });
+    const wrong = checkFile(file, this.maxBytes);
+    if (!wrong) return;
+    this.dispatch({ type: 'invalid', errors: { ...this.state.errors, file: wrong } });
+    this.#inline(
+      file.size
+        ? {
+            code: 'registration.audio_too_large',
+            requestId: null,
+            details: { size_bytes: file.size, max_bytes: this.maxBytes },
+          }
+        : { code: 'registration.audio_empty', requestId: null },
+      'file',
+    );
+  }
+
+  /** Leaves the first page of the form when it is in order. */
+  next(): void {
+    const errors = checkSong(this.state, this.maxBytes);
+    if (Object.keys(errors).length) {
+      this.dispatch({ type: 'invalid', errors });
+    } else this.dispatch({ type: 'step', step: 'creators' });
+  }
+
+  /** Sends everything, up to the price. Does nothing but mark the fields when something is missing. */
+  submit(): void {
+    if (this.state.screen !== 'FORM') return;
+    const song = checkSong(this.state, this.maxBytes);
+    const errors = { ...song, ...checkCreators(this.state.creators) };
+    if (Object.keys(errors).length) {
+      if (Object.keys(song).length) this.dispatch({ type: 'step', step: 'song' });
+      this.dispatch({ type: 'invalid', errors });
+      return;
+    }
+    this.resume('init');
+  }
+
+  /** The user agrees to the price. */
+  confirm(): void {
+    const { screen, phase, quoteOver } = this.state;
+    if (screen === 'CONFIRMING' && phase === 'review' && !quoteOver) this.resume('confirm');
+  }
+
+  requote(): void {
+    if (this.state.screen === 'CONFIRMING' && this.state.phase === 'review') this.resume('prepare');
+  }
+
+  retry(): void {
+    if (this.state.screen === 'FAILED') this.resume(this.state.resume);
+  }
+
+  /** Gives the job up and goes back to the form, everything kept. Not possible once it may have been ordered. */
+  edit(): void {
+    if (!canEdit(this.state)) return;
+    this.#stop();
+    this.dispatch({ type: 'form' });
+  }
+
+  /** Back to the empty form; stops whatever runs. */
+  reset(): void {
+    this.#stop();
+    this.tokens.clear();
+    this.#hooks.remember(undefined);
+    this.dispatch({ type: 'reset' });
+    this.#hooks.emit('allfeat:token-expired', { pendingAction: 'reset' });
+  }
+
+  /** Goes on following a transaction that an earlier page began. */
+  recall(p: Pending): void {
+    this.#pending = p;
+    this.#api = this.#newApi();
+    this.resume('track');
+  }
+
+  /** Stops an upload whose element left the page for good. */
+  abandon(): void {
+    if (this.state.screen === 'UPLOAD') this.edit();
+  }
+
+  /** A problem found before anything was sent, such as a missing attribute. */
+  refuse(problem: Problem): void {
+    this.#stop();
+    this.#fail(new ProblemError(problem.code, problem.details, problem.requestId), 'setup');
+  }
+
+  resume(from: Resume): void {
+    if (from === 'none') return;
+    if (from === 'form') return this.edit();
+    this.#stop();
+    const signal = this.#run.signal;
+    this.#perform(from, signal).catch((e: unknown) => {
+      // A run that was stopped has nothing to say.
+      if (!signal.aborted) this.#fail(e, this.#stage);
+    });
+  }
+
+  #stop(): void {
+    this.#run.abort();
+    this.#run = new AbortController();
+  }
+
+  async #perform(from: Exclude<Resume, 'none' | 'form'>, signal: AbortSignal): Promise<void> {
+    if (from === 'init') this.#api = this.#newApi();
+    if (from === 'init' || from === 'upload') {
+      this.dispatch({ type: 'sending' });
+      if (from === 'init' || !this.#slot) this.#slot = await this.#init(signal);
+      await this.#upload(this.#slot, signal);
+      from = 'prepare';
+    }
+    if (from === 'prepare') {
+      const quote = await this.#prepare(signal);
+      this.dispatch({ type: 'quoted', quote });
+      // A price must not be agreed to after its time.
+      await this.#hooks.env.sleep(quote.expiresAt - this.#hooks.env.now(), signal);
+      this.dispatch({ type: 'quoteOver' });
+      return;
+    }
+    if (from === 'confirm') await this.#confirm(signal);
+    await this.#track(signal);
+  }
+
+  async #init(signal: AbortSignal): Promise<Slot> {
+    this.#stage = 'init';
+    const { file, title, creators } = this.state;
+    const { network, externalUserId } = this.#api.target;
+    const job = await this.#api.call(
+      'POST',
+      '/v1/works/init',
+      { job_id: 'string', upload_url: 'string' },
+      {
+        pending: 'init',
+        signal,
+        body: {
+          title: title.trim(),
+          creators: wireCreators(creators),
+          filename: file!.name,
+          network,
+          ...(externalUserId && { external_user_ref: externalUserId }),
+          size_bytes: file!.size,
+        },
+      },
+    );
+    this.dispatch({ type: 'opened', jobId: job.job_id });
+    return { url: job.upload_url, expiresAt: String(job['upload_expires_at']) };
+  }
+
+  async #upload(slot: Slot, signal: AbortSignal): Promise<void> {
+    this.#stage = 'upload';
+    this.#percent = -1;
+    const file = this.state.file!;
+    const { name: filename, size } = file;
+    this.#hooks.emit('allfeat:upload-start', { filename, size });
+    await upload(this.#api, {
+      file,
+      slot,
+      renew: async () => (this.#slot = await this.#init(signal)),
+      onProgress: (loaded) => this.#progress(Math.min(loaded, size), size),
+      signal,
+    });
+    this.#progress(size, size);
+    this.#hooks.emit('allfeat:upload-complete', { filename });
+  }
+
+  /** One event for each percent is enough for anyone. */
+  #progress(loaded: number, total: number): void {
+    const progress = total ? Math.floor((loaded / total) * 100) : 100;
+    if (progress === this.#percent) return;
+    this.#percent = progress;
+    this.dispatch({ type: 'progress', loaded });
+    this.#hooks.emit('allfeat:upload-progress', { progress, loaded, total });
+  }
+
+  async #prepare(signal: AbortSignal): Promise<Quote> {
+    this.#stage = 'prepare';
+    this.dispatch({ type: 'preparing' });
+    const q = await this.#api.call(
+      'POST',
+      '/v1/works/prepare',
+      { commitment: 'string', total_price_credits: 'number', is_valid: 'boolean', expires_at: 'string' },
+      { pending: 'prepare', signal, body: { job_id: this.state.jobId } },
+    );
+    if (!q.is_valid) throw new ProblemError('registration.dry_run_failed');
+    const now = this.#hooks.env.now();
+    const end = Date.parse(q.expires_at);
+    const parts: [Key, number][] = [
+      ['feeNetwork', Number(q['network_fee_credits'])],
+      ['feeDeposit', Number(q['total_deposit_credits'])],
+      ['feeService', Number(q['service_fee_credits'])],
+      ['feeStorage', Number(q['storage_fee_credits'])],
+    ];
+    return {
+      total: q.total_price_credits,
+      parts: parts.filter(([, n]) => n > 0),
+      commitment: q.commitment,
+      expiresAt: end > now ? end : now + usualQuote,
+    };
+  }
+
+  async #confirm(signal: AbortSignal): Promise<void> {
+    this.#stage = 'confirm';
+    this.dispatch({ type: 'confirming' });
+    let id: string;
+    let accessCode: string | undefined;
+    try {
+      const c = await this.#api.call(
+        'POST',
+        '/v1/works/confirm',
+        { transaction_id: 'string', ws_url: 'string', status_url: 'string' },
+        { pending: 'confirm', signal, body: { job_id: this.state.jobId } },
+      );
+      id = c.transaction_id;
+      accessCode = typeof c['access_code'] === 'string' ? c['access_code'] : undefined;
+      this.#pending = { transactionId: id, wsUrl: c.ws_url, statusUrl: c.status_url };
+    } catch (e) {
+      // The first confirm went through and its answer was lost: follow what it began.
+      const p = e instanceof ProblemError ? e.problem : undefined;
+      if (p?.code !== 'transaction.already_confirmed' || typeof p.details?.['transaction_id'] !== 'string') throw e;
+      id = p.details['transaction_id'];
+      this.#pending = {
+        transactionId: id,
+        wsUrl: `v1/ws/transactions/${encodeURIComponent(id)}`,
+        statusUrl: `v1/transactions/${encodeURIComponent(id)}`,
+      };
+    }
+    this.#hooks.remember(this.#pending);
+    this.dispatch({ type: 'confirmed', transactionId: id, accessCode });
+    this.#hooks.emit('allfeat:confirmed', { transactionId: id });
+  }
+
+  async #track(signal: AbortSignal): Promise<void> {
+    this.#stage = 'track';
+    const p = this.#pending!;
+    if (this.state.screen !== 'TRACKING') this.dispatch({ type: 'confirmed', transactionId: p.transactionId });
+    let reached = this.state.steps.at(-1)?.progress ?? -1;
+    const result = await track(this.#api, {
+      wsUrl: p.wsUrl,
+      statusUrl: p.statusUrl,
+      signal,
+      onStep: (step) => {
+        if (step.progress <= reached) return; // told before the retry
+        reached = step.progress;
+        this.dispatch({ type: 'tracked', step });
+        this.#hooks.emit('allfeat:step', { ...step });
+      },
+    });
+    this.#hooks.remember(undefined);
+    this.dispatch({ type: 'completed', result });
+    const { atsId, txHash, blockNumber, explorerUrl } = result;
+    const accessCode = this.state.accessCode;
+    this.#hooks.emit('allfeat:complete', { atsId, txHash, blockNumber, explorerUrl, ...(accessCode && { accessCode }) });
+  }
+
+  #fail(thrown: unknown, stage: Stage): void {
+    const problem = problemOf(thrown);
+    const ended = thrown instanceof TransactionFailed;
+    this.dispatch({ type: 'problem', problem, stage, ended });
+    // What can still be followed is not forgotten.
+    if (stage === 'track' && this.state.resume === 'form') this.#hooks.remember(undefined);
+    if (this.state.screen === 'FORM') this.#inline(problem, Object.keys(this.state.errors)[0]!.split('.')[0]!);
+    else this.#hooks.emit('allfeat:failed', detail(problem));
+  }
+
+  #inline(problem: Problem, stage: string): void {
+    this.#hooks.emit('allfeat:error', { ...detail(problem), stage });
+  }
+
+  #newApi(): Api {
+    return new Api(this.#hooks.env, this.#hooks.target(), this.tokens, (notice) => this.dispatch({ type: 'notice', notice }));
+  }
+
+  /** Reads the limits that the server states. Without them the server still decides. */
+  async limits(): Promise<{ maxBytes: number; formats: string[] }> {
+    const api = this.#newApi();
+    try {
+      const stats = await api.call(
+        'GET',
+        `/v1/stats?network=${encodeURIComponent(api.target.network)}`,
+        { max_audio_size_bytes: 'number' },
+        { signal: this.#run.signal },
+      );
+      const formats = stats['supported_formats'];
+      return {
+        maxBytes: stats.max_audio_size_bytes,
+        formats: Array.isArray(formats) ? formats.filter((f) => typeof f === 'string') : [],
+      };
+    } catch (e) {
+      const p = problemOf(e);
+      if (classOf(p.code) === 'disabled' && this.state.screen === 'FORM') this.refuse(p);
+      return { maxBytes: 0, formats: [] };
+    }
+  }
+}
+
+const detail = (p: Problem) => ({
+  code: p.code,
+  message: englishMessage(p),
+  requestId: p.requestId,
+  ...(p.details && { details: p.details }),
+});
+

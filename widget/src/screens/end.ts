@@ -1,0 +1,102 @@
+/** COMPLETE, FAILED and DISABLED: the terminal screens. */
+import { html, nothing } from 'lit/html.js';
+import { canEdit } from '../flow.js';
+import { textOf } from '../i18n.js';
+import { copyButton, copyable, cross, heading, tick, type View } from './view.js';
+
+/** An address given by the server is followed only when it is one of a page. */
+const pageUrl = (url: string) => (/^https?:\/\//i.test(url) ? url : '');
+
+const code = (v: View) => {
+  const c = v.state.accessCode;
+  const t = v.texts.t;
+  if (!c) return nothing;
+  return html`
+    <section class="key stack tight" part="access-code" aria-labelledby="l-code">
+      <strong id="l-code">${t('code')}</strong>
+      <code data-ats="access-code">${c}</code>
+      <p class="soft">${t('codeText')}</p>
+      <div class="acts">
+        <button type="button" class="main" part="button" data-ats="save-access-code" @click=${v.act.save}>${t('save')}</button>
+        ${copyButton(v, c, 'access-code')}
+      </div>
+    </section>
+  `;
+};
+
+export function complete(v: View) {
+  const { state: s } = v;
+  const t = v.texts.t;
+  const r = s.result;
+  if (!r) return nothing;
+  const url = pageUrl(r.explorerUrl);
+  return html`
+    <div class="stack">
+      <div class="seal">${tick()}</div>
+      <div class="stack tight">
+        ${heading(t('done'))}
+        <p class="soft">${t('doneText')}</p>
+      </div>
+      <dl class="facts">
+        ${s.title.trim()
+          ? html`<div>
+              <dt>${t('title')}</dt>
+              <dd><bdi>${s.title.trim()}</bdi></dd>
+            </div>`
+          : nothing}
+        <div>
+          <dt>${t('number')}</dt>
+          <dd class="total" data-ats="ats-id">${r.atsId}</dd>
+        </div>
+      </dl>
+      ${code(v)}
+      <div class="acts">
+        ${url
+          ? html`<a class="link" data-ats="explorer" href=${url} target="_blank" rel="noopener noreferrer">${t('view')}</a>`
+          : nothing}
+        <button type="button" class="plain" data-ats="again" @click=${v.act.again}>${t('again')}</button>
+      </div>
+      <details>
+        <summary data-ats="technical">${t('technical')}</summary>
+        <div class="stack tight">
+          <p class="small">${t('block')}: <code data-ats="block">${r.blockNumber}</code></p>
+          ${copyable(v, t('transaction'), r.txHash, 'tx-hash')}
+        </div>
+      </details>
+    </div>
+  `;
+}
+
+export function failed(v: View) {
+  const { state: s, flow } = v;
+  const t = v.texts.t;
+  const p = s.problem;
+  if (!p) return nothing;
+  const off = s.screen === 'DISABLED' || p.code === 'widget.configuration_error';
+  const follow = s.resume === 'track';
+  return html`
+    <div class="stack">
+      <div class="seal bad">${cross()}</div>
+      <div class="stack tight">
+        ${heading(t(off ? 'off' : 'failed'))}
+        <p data-ats="message">${t(textOf(p.code))}</p>
+        ${off ? nothing : html`<p class="soft">${t(follow ? 'noDouble' : 'kept')}</p>`}
+      </div>
+      ${code(v)}
+      ${s.resume === 'none'
+        ? nothing
+        : html`<div class="acts">
+            <button type="button" class="main" part="button" data-ats="retry" @click=${() => flow.retry()}>
+              ${t(follow ? 'check' : 'retry')}
+            </button>
+            ${s.resume === 'form' || !canEdit(s)
+              ? nothing
+              : html`<button type="button" class="plain" data-ats="edit" @click=${() => flow.edit()}>${t('edit')}</button>`}
+          </div>`}
+      <div class="stack tight">
+        ${p.requestId ? copyable(v, t('reference'), p.requestId, 'request-id') : nothing}
+        <p class="small"><code data-ats="code">${p.code}</code></p>
+      </div>
+    </div>
+  `;
+}

@@ -1,0 +1,173 @@
+/** FORM: the song, then the people. */
+import { html, nothing } from 'lit/html.js';
+import { maxCreators, roles, type Creator } from '../draft.js';
+import { withCreator } from '../flow.js';
+import { complaint, describedBy, heading, invalid, wave, type View } from './view.js';
+
+// Only a hint for the file dialog: the server judges by the bytes.
+const accept = 'audio/*,.wav,.aif,.aiff,.flac,.mp3,.m4a,.aac,.ogg,.oga,.opus,.webm';
+const usualFormats = 'WAV, AIFF, FLAC, MP3, M4A, Ogg';
+
+export const form = (v: View) => (v.state.step === 'song' ? song(v) : creators(v));
+
+function song(v: View) {
+  const { state: s, texts, flow } = v;
+  const t = texts.t;
+  const formats = v.formats.length ? v.formats.join(', ') : usualFormats;
+  const drag = (over: boolean) => (e: DragEvent) => (e.preventDefault(), v.act.drag(over));
+  return html`
+    <form class="stack" novalidate data-ats="form-song" @submit=${(e: Event) => (e.preventDefault(), flow.next())}>
+      <div class="stack tight">
+        ${heading(t('heading'))}
+        <p class="soft">${t('intro')}</p>
+      </div>
+      <div class="stack tight">
+        <label id="l-file" for="file">${t('file')}</label>
+        <input
+          class="pick hide"
+          type="file"
+          id="file"
+          data-ats="file"
+          accept=${accept}
+          aria-labelledby="l-file file-name"
+          aria-invalid=${invalid(v, 'file') as 'true'}
+          aria-describedby=${`file-hint e-file`}
+          @change=${(e: Event) => v.act.file((e.target as HTMLInputElement).files?.[0])}
+        />
+        <label
+          class="drop ${v.dragging ? 'over' : ''} ${s.file ? 'has' : ''} ${s.errors['file'] ? 'bad' : ''}"
+          for="file"
+          part="dropzone"
+          data-ats="dropzone"
+          @dragover=${drag(true)}
+          @dragleave=${drag(false)}
+          @drop=${(e: DragEvent) => (drag(false)(e), v.act.file(e.dataTransfer?.files[0]))}
+        >
+          ${wave()}
+          <span id="file-name">
+            ${s.file
+              ? html`<strong><bdi data-ats="file-name">${s.file.name}</bdi></strong> <span class="soft" data-ats="file-size">${texts.size(s.file.size)}</span>`
+              : html`<b>${t('choose')}</b> ${t('drop')}`}
+          </span>
+          ${s.file ? html`<b class="small">${t('choose')}</b>` : nothing}
+        </label>
+        <p class="small" id="file-hint">
+          ${formats}${flow.maxBytes ? html`<br />${t('max', { max: texts.size(flow.maxBytes) })}` : nothing}
+        </p>
+        ${complaint(v, 'file')}
+      </div>
+      <div class="stack tight">
+        <label for="title">${t('title')}</label>
+        <input
+          id="title"
+          data-ats="title"
+          dir="auto"
+          autocomplete="off"
+          .value=${s.title}
+          aria-invalid=${invalid(v, 'title') as 'true'}
+          aria-describedby=${describedBy(v, 'title')}
+          @input=${(e: Event) => flow.dispatch({ type: 'draft', path: 'title', draft: { title: value(e) } })}
+        />
+        ${complaint(v, 'title')}
+      </div>
+      <div class="acts"><button class="main" part="button" data-ats="next">${t('next')}</button></div>
+    </form>
+  `;
+}
+
+const value = (e: Event) => (e.target as HTMLInputElement).value;
+
+function creators(v: View) {
+  const { state: s, flow } = v;
+  const t = v.texts.t;
+  return html`
+    <form class="stack" novalidate data-ats="form-creators" @submit=${(e: Event) => (e.preventDefault(), flow.submit())}>
+      <div class="stack tight">
+        ${heading(t('whoHeading'))}
+        <p class="soft">${t('whoIntro')}</p>
+      </div>
+      ${s.creators.map((c, i) => creator(v, c, i))}
+      ${s.creators.length < maxCreators
+        ? html`<button type="button" data-ats="add-creator" @click=${v.act.addCreator}>+ ${t('add')}</button>`
+        : nothing}
+      <div class="acts">
+        <button class="main" part="button" data-ats="submit">${t('submit')}</button>
+        <button type="button" class="plain" data-ats="back" @click=${() => flow.dispatch({ type: 'step', step: 'song' })}>
+          ${t('back')}
+        </button>
+      </div>
+    </form>
+  `;
+}
+
+function creator(v: View, c: Creator, i: number) {
+  const t = v.texts.t;
+  const path = (field: string) => `creators.${i}.${field}`;
+  const set = (field: string, change: Partial<Creator>) =>
+    v.flow.dispatch({
+      type: 'draft',
+      path: path(field),
+      draft: { creators: withCreator(v.state.creators, { ...c, ...change }) },
+    });
+  const input = (field: 'fullName' | 'email' | 'ipi' | 'isni', label: string, more: { type?: string; complete?: string }) => html`
+    <div class="stack tight">
+      <label for=${path(field)}>${label}</label>
+      <input
+        id=${path(field)}
+        data-ats=${`creator-${i}-${field}`}
+        type=${more.type ?? 'text'}
+        dir=${field === 'fullName' ? 'auto' : 'ltr'}
+        autocomplete=${more.complete ?? 'off'}
+        .value=${c[field]}
+        aria-invalid=${invalid(v, path(field)) as 'true'}
+        aria-describedby=${describedBy(v, path(field))}
+        @input=${(e: Event) => set(field, { [field]: value(e) })}
+      />
+      ${complaint(v, path(field))}
+    </div>
+  `;
+  const numbers = !!(v.state.errors[path('ipi')] || v.state.errors[path('isni')]);
+  return html`
+    <fieldset class="who stack" part="creator" data-ats=${`creator-${i}`}>
+      <legend class="hide">${t('creator', { n: i + 1 })}</legend>
+      <div class="top">
+        <strong aria-hidden="true" id=${path('name')}>${t('creator', { n: i + 1 })}</strong>
+        ${v.state.creators.length > 1
+          ? html`<button
+              type="button"
+              class="plain"
+              data-ats=${`remove-creator-${i}`}
+              id=${path('remove')}
+              aria-labelledby=${`${path('remove')} ${path('name')}`}
+              @click=${() => v.act.removeCreator(i)}
+            >
+              ${t('remove')}
+            </button>`
+          : nothing}
+      </div>
+      ${input('fullName', t('name'), { complete: i ? 'off' : 'name' })}
+      ${input('email', t('email'), { type: 'email', complete: i ? 'off' : 'email' })}
+      <fieldset id=${path('roles')} aria-describedby=${describedBy(v, path('roles'))}>
+        <legend>${t('roles')}</legend>
+        <div class="checks">
+          ${roles.map(
+            (r) => html`<label
+              ><input
+                type="checkbox"
+                data-ats=${`creator-${i}-${r}`}
+                .checked=${c.roles[r]}
+                aria-invalid=${invalid(v, path('roles')) as 'true'}
+                @change=${(e: Event) => set('roles', { roles: { ...c.roles, [r]: (e.target as HTMLInputElement).checked } })}
+              />${t(r)}</label
+            >`,
+          )}
+        </div>
+        ${complaint(v, path('roles'))}
+      </fieldset>
+      <details ?open=${numbers || !!(c.ipi || c.isni)}>
+        <summary data-ats=${`creator-${i}-numbers`}>${t('numbers')}</summary>
+        <div class="pair">${input('ipi', 'IPI', {})} ${input('isni', 'ISNI', {})}</div>
+      </details>
+    </fieldset>
+  `;
+}

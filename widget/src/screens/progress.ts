@@ -1,0 +1,140 @@
+/** UPLOAD, CONFIRMING and TRACKING: what is going on, and the price before the user agrees. */
+import { html, nothing } from 'lit/html.js';
+import type { Key } from '../i18n.js';
+import { dot, heading, noticeOf, tick, turning, type View } from './view.js';
+
+export function uploading(v: View) {
+  const { state: s, texts, flow } = v;
+  const t = texts.t;
+  const total = s.file?.size ?? 0;
+  return html`
+    <div class="stack">
+      ${heading(t('sending'))}
+      <p class="soft"><bdi data-ats="file-name">${s.file?.name}</bdi></p>
+      <div class="stack tight">
+        <progress max=${total || 1} .value=${s.loaded} aria-label=${t('sending')} data-ats="progress" part="progress"></progress>
+        <p class="small" data-ats="progress-text">${t('sent', { loaded: texts.size(s.loaded), total: texts.size(total) })}</p>
+      </div>
+      ${noticeOf(v)}
+      <p class="soft">${t('keepOpen')}</p>
+      <div class="acts"><button type="button" data-ats="cancel" @click=${() => flow.edit()}>${t('cancel')}</button></div>
+    </div>
+  `;
+}
+
+export const confirming = (v: View) => (v.state.phase === 'review' ? review(v) : waiting(v));
+
+function waiting(v: View) {
+  const t = v.texts.t;
+  const preparing = v.state.phase === 'preparing';
+  return html`
+    <div class="stack">
+      ${heading(t(preparing ? 'preparing' : 'confirming'))}
+      <progress aria-label=${t(preparing ? 'preparing' : 'confirming')} data-ats="progress" part="progress"></progress>
+      ${noticeOf(v)}
+      ${preparing
+        ? html`<div class="acts">
+            <button type="button" data-ats="cancel" @click=${() => v.flow.edit()}>${t('cancel')}</button>
+          </div>`
+        : nothing}
+    </div>
+  `;
+}
+
+function review(v: View) {
+  const { state: s, texts, flow } = v;
+  const t = texts.t;
+  const q = s.quote;
+  if (!q) return nothing;
+  return html`
+    <div class="stack">
+      ${heading(t('review'))}
+      <dl class="facts" data-ats="review">
+        <div>
+          <dt>${t('title')}</dt>
+          <dd><bdi>${s.title.trim()}</bdi></dd>
+        </div>
+        <div>
+          <dt>${t('file')}</dt>
+          <dd><bdi>${s.file?.name}</bdi></dd>
+        </div>
+        <div>
+          <dt>${t('by')}</dt>
+          ${s.creators.map((c) => html`<dd><bdi>${c.fullName.trim()}</bdi></dd>`)}
+        </div>
+        <div>
+          <dt>${t('stepPrice')}</dt>
+          <dd class="total" data-ats="price">${t('credits', { n: q.total })}</dd>
+        </div>
+      </dl>
+      ${s.quoteOver
+        ? html`<p class="note" role="status" data-ats="quote-over">${t('quoteOver')}</p>`
+        : html`<p class="soft" data-ats="quote-until">${t('until', { time: texts.time(q.expiresAt) })}</p>`}
+      <div class="acts">
+        ${s.quoteOver
+          ? html`<button type="button" class="main" part="button" data-ats="requote" @click=${() => flow.requote()}>
+              ${t('requote')}
+            </button>`
+          : html`<button type="button" class="main" part="button" data-ats="confirm" @click=${() => flow.confirm()}>
+              ${t('agree')}
+            </button>`}
+        <button type="button" class="plain" data-ats="edit" @click=${() => flow.edit()}>${t('edit')}</button>
+      </div>
+      <details>
+        <summary data-ats="technical">${t('technical')}</summary>
+        <dl class="lines">
+          ${q.parts.map(([key, n]) => html`<dt>${t(key)}</dt><dd>${t('credits', { n })}</dd>`)}
+        </dl>
+        <p class="small">${t('fingerprint')}: <code data-ats="commitment">${q.commitment}</code></p>
+      </details>
+    </div>
+  `;
+}
+
+/** The steps as a songwriter understands them: what each is called, and the progress that begins it. */
+const steps: readonly (readonly [Key, number])[] = [
+  ['stepCheck', 5],
+  ['stepSend', 40],
+  ['stepFinal', 80],
+  ['completed', 100],
+];
+
+/** Where in the list a progress of the server stands; steps that it may add later fall in between. */
+const place = (progress: number): number => Math.max(0, steps.findLastIndex(([, from]) => progress >= from));
+
+/** What a progress of the server is called here. */
+export const stepKey = (progress: number): Key => steps[place(progress)]![0];
+
+export function tracking(v: View) {
+  const { state: s } = v;
+  const t = v.texts.t;
+  const progress = s.steps.at(-1)?.progress ?? 0;
+  const at = place(progress);
+  return html`
+    <div class="stack">
+      <div class="stack tight">
+        ${heading(t('tracking'))}
+        <p class="soft">${t('trackingText')}</p>
+      </div>
+      <progress
+        max="100"
+        .value=${progress}
+        aria-label=${t('tracking')}
+        data-ats="progress"
+        part="progress"
+      ></progress>
+      <ol class="steps" data-ats="steps">
+        ${steps.map(
+          ([key], i) => html`<li
+            class=${i < at ? 'past' : ''}
+            aria-current=${i === at ? 'step' : nothing}
+            data-ats="step"
+          >
+            ${i < at ? tick() : i === at ? turning() : dot()} ${t(key)}
+          </li>`,
+        )}
+      </ol>
+      ${noticeOf(v)}
+    </div>
+  `;
+}

@@ -1,0 +1,164 @@
+/** Following a transaction to its end: by socket, by polling when the socket fails. Always ends. */
+import { expect, type Api } from './api.js';
+import { ProblemError, problemFrom } from './problem.js';
+
+export interface Step {
+  step: string;
+  progress: number;
+  description?: string;
+}
+
+export interface Result {
+  atsId: number;
+  txHash: string;
+  blockNumber: number;
+  blockHash: string;
+  explorerUrl: string;
+  accessCode?: string;
+}
+
+export interface TrackOptions {
+  wsUrl: string;
+  statusUrl: string;
+  onStep: (step: Step) => void;
+  signal: AbortSignal;
+}
+
+const pollEvery = 3000;
+const pollFor = 120_000;
+/** A socket that says nothing for this long is taken for dead. */
+const silence = 60_000;
+
+/** Thrown when the server said that the transaction has ended in failure: it will not succeed any more. */
+export class TransactionFailed extends ProblemError {}
+
+type Json = Record<string, unknown>;
+const object = (v: unknown): Json | undefined => (typeof v === 'object' && v !== null ? (v as Json) : undefined);
+
+const ended = (error: unknown): TransactionFailed => {
+  const p = problemFrom(error)?.problem;
+  return p
+    ? new TransactionFailed(p.code, p.details, p.requestId)
+    : new TransactionFailed('transaction.failed', typeof error === 'string' ? { reason: error } : undefined);
+};
+
+function result(details: unknown): Result {
+  const d = expect(details, { tx_hash: 'string', block_number: 'number' });
+  const atsId = Number(d['ats_id']);
+  if (!Number.isFinite(atsId)) throw new ProblemError('widget.malformed_response', { field: 'ats_id' });
+  const text = (v: unknown) => (typeof v === 'string' ? v : '');
+  const code = text(d['access_code']);
+  return {
+    atsId,
+    txHash: d.tx_hash,
+    blockNumber: d.block_number,
+    blockHash: text(d['block_hash']),
+    explorerUrl: text(d['explorer_url']),
+    ...(code && { accessCode: code }),
+  };
+}
+
+/** Resolves with the result of the transaction. Throws TransactionFailed when it failed, ProblemError when it cannot be known. */
+export async function track(api: Api, o: TrackOptions): Promise<Result> {
+  let reached = -1;
+  // A late subscriber is told everything again, and polling repeats itself: each step is passed on once.
+  const onStep = (s: Json) => {
+    const progress = Number(s['progress']);
+    if (typeof s['step'] !== 'string' || !(progress > reached)) return;
+    reached = progress;
+    o.onStep({
+      step: s['step'],
+      progress,
+      ...(typeof s['description'] === 'string' && { description: s['description'] }),
+    });
+  };
+  return (await bySocket(api, o, onStep)) ?? (await byPolling(api, o, onStep));
+}
+
+/** Undefined when the socket failed before it told the end. */
+function bySocket(api: Api, o: TrackOptions, onStep: (s: Json) => void): Promise<Result | undefined> {
+  return new Promise((resolve, reject) => {
+    o.signal.throwIfAborted();
+    let idle = new AbortController();
+    let socket: ReturnType<Api['env']['socket']>;
+    try {
+      socket = api.env.socket(api.resolve(o.wsUrl).replace(/^http/, 'ws'));
+    } catch {
+      resolve(undefined); // refused outright, such as ws:// from an https:// page
+      return;
+    }
+    const stop = (act: () => void) => {
+      socket.onmessage = socket.onclose = socket.onerror = null;
+      o.signal.removeEventListener('abort', abort);
+      idle.abort();
+      try {
+        socket.close();
+      } catch {
+        // closed already
+      }
+      act();
+    };
+    const abort = () => stop(() => reject(o.signal.reason));
+    const lost = () => stop(() => resolve(undefined));
+    const watch = () => {
+      idle.abort();
+      const mine = (idle = new AbortController());
+      api.env.sleep(silence, mine.signal).then(lost, () => {});
+    };
+    o.signal.addEventListener('abort', abort, { once: true });
+    socket.onclose = socket.onerror = lost;
+    socket.onmessage = ({ data }) => {
+      let frame: Json | undefined;
+      try {
+        frame = object(JSON.parse(String(data)));
+      } catch {
+        frame = undefined;
+      }
+      try {
+        if (frame?.['type'] === 'error') stop(() => reject(ended(frame['error'])));
+        else if (frame?.['type'] === 'update') {
+          // Told by the contract to be an error frame; an older server may say it so.
+          if (frame['step'] === 'failed') stop(() => reject(ended(object(frame['details'])?.['error'])));
+          else {
+            onStep(frame);
+            if (frame['step'] === 'completed') {
+              const done = result(frame['details']);
+              stop(() => resolve(done));
+              return;
+            }
+            watch();
+          }
+        } else if (frame?.['type'] === 'connected') watch();
+        else if (!frame) lost();
+      } catch {
+        lost(); // a frame that does not read: the status tells the same
+      }
+    };
+    watch();
+  });
+}
+
+async function byPolling(api: Api, o: TrackOptions, onStep: (s: Json) => void): Promise<Result> {
+  const until = api.env.now() + pollFor;
+  let last = new ProblemError('widget.network_error', { reason: 'timeout' });
+  for (;;) {
+    try {
+      const status = await api.call('GET', o.statusUrl, { is_complete: 'boolean' }, { signal: o.signal });
+      if (Array.isArray(status['steps'])) for (const s of status['steps']) if (object(s)) onStep(s as Json);
+      if (typeof status['current_step'] === 'string' && status['current_step'] !== 'failed')
+        onStep({ ...status, step: status['current_step'] });
+      const end = object(status['result']);
+      if (status.is_complete && end) {
+        if (end['success'] !== true) throw ended(end['error']);
+        return result(end);
+      }
+    } catch (e) {
+      o.signal.throwIfAborted();
+      if (e instanceof TransactionFailed || !(e instanceof ProblemError)) throw e;
+      if (e.problem.code === 'transaction.not_found') throw e;
+      last = e;
+    }
+    if (api.env.now() + pollEvery > until) throw last;
+    await api.env.sleep(pollEvery, o.signal);
+  }
+}

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkCreators, newCreator, pathOf } from '../src/draft.js';
+import { canEdit, initial, reduce, type Stage, type State } from '../src/flow.js';
+import { errorTable, type BrowserErrorCode } from '../src/gen/errors.js';
+import { classOf } from '../src/problem.js';
+
+const filled: State = { ...initial(), title: 'T', file: new File(['x'], 'a.wav'), screen: 'UPLOAD', jobId: 'j' };
+const after = (code: BrowserErrorCode, stage: Stage, ended = false, s = filled) =>
+  reduce(s, { type: 'problem', problem: { code, requestId: 'r' }, stage, ended });
+
+test('every code at every stage ends in a terminal screen or beside a field, and nothing filled in is lost', () => {
+  for (const code of Object.keys(errorTable) as BrowserErrorCode[]) {
+    for (const stage of ['setup', 'init', 'upload', 'prepare', 'confirm', 'track'] as const) {
+      for (const ended of [false, true]) {
+        const s = after(code, stage, ended);
+        assert.equal(s.title, 'T');
+        assert.equal(s.file, filled.file);
+        if (s.screen === 'FORM') assert.ok(Object.keys(s.errors).length && classOf(code) === 'inline');
+        else if (classOf(code) === 'disabled') assert.deepEqual([s.screen, s.resume], ['DISABLED', 'none']);
+        else assert.equal(s.screen, 'FAILED');
+        if (s.screen === 'FAILED' && stage !== 'setup') assert.notEqual(s.resume, 'none', `${code} at ${stage} has no way on`);
+        if (stage === 'track' && !ended && s.screen === 'FAILED' && code !== 'transaction.not_found') assert.equal(s.resume, 'track', code);
+      }
+    }
+  }
+});
+
+test('inline codes go back to the page of their field', () => {
+  assert.deepEqual(after('registration.duplicate_title', 'confirm').errors, { title: { key: 'errTitle' } });
+  assert.equal(after('registration.invalid_audio_format', 'prepare').step, 'song');
+  const s = reduce(filled, {
+    type: 'problem',
+    stage: 'init',
+    ended: false,
+    problem: {
+      code: 'common.validation_failed',
+      requestId: 'r',
+      details: { fields: [{ field: 'creators[0].email', rule: 'email', message: 'no' }, { field: 'creators[9].email' }, null] },
+    },
+  });
+  assert.equal(s.screen, 'FORM');
+  assert.equal(s.step, 'creators');
+  assert.deepEqual(s.errors, { 'creators.0.email': { key: 'badEmail' } });
+});
+
+test('a validation problem about no field of ours is a failure', () => {
+  assert.equal(after('common.validation_failed', 'init').screen, 'FAILED');
+});
+
+test('the access code survives everything after it is known', () => {
+  let s = reduce(filled, { type: 'confirmed', transactionId: 't', accessCode: 'atc_1' });
+  s = reduce(s, { type: 'problem', problem: { code: 'widget.network_error', requestId: null }, stage: 'track', ended: false });
+  assert.equal(s.accessCode, 'atc_1');
+  s = reduce(s, { type: 'confirmed', transactionId: 't' });
+  const result = { atsId: 1, txHash: '', blockNumber: 1, blockHash: '', explorerUrl: '' };
+  s = reduce(s, { type: 'completed', result });
+  assert.equal(s.accessCode, 'atc_1');
+});
+
+test('late news changes no other screen', () => {
+  const s = initial();
+  assert.equal(reduce(s, { type: 'progress', loaded: 5 }), s);
+  assert.equal(reduce(s, { type: 'tracked', step: { step: 'signing', progress: 40 } }), s);
+  assert.equal(reduce(s, { type: 'quoteOver' }), s);
+});
+
+test('names of fields as servers write them', () => {
+  for (const [field, path] of [
+    ['title', 'title'],
+    ['filename', 'file'],
+    ['creators[0].email', 'creators.0.email'],
+    ['creators.3.full_name', 'creators.3.fullName'],
+    ['creators[1].roles.author', 'creators.1.roles'],
+    ['creators', undefined],
+    ['creators[0].constructor', undefined],
+    ['', undefined],
+  ] as const)
+    assert.equal(pathOf(field), path);
+});
+
+test('creators are checked field by field', () => {
+  const ok = { ...newCreator(0), fullName: 'A', email: 'a@b', roles: { ...newCreator(0).roles, author: true } };
+  for (const [change, bad] of [
+    [{}, []],
+    [{ fullName: ' ' }, ['fullName']],
+    [{ fullName: 'é'.repeat(128) }, ['fullName']],
+    [{ email: 'a b@c' }, ['email']],
+    [{ email: 'a@' }, ['email']],
+    [{ roles: newCreator(0).roles }, ['roles']],
+    [{ ipi: '123456789012' }, ['ipi']],
+    [{ ipi: '00.123 4' }, []],
+    [{ isni: '000000012345678' }, ['isni']],
+    [{ isni: '0000-0001-2345-678x' }, []],
+  ] as const)
+    assert.deepEqual(
+      Object.keys(checkCreators([{ ...ok, ...change }])),
+      bad.map((b) => `creators.0.${b}`),
+      JSON.stringify(change),
+    );
+});
+
+test('what may have been ordered cannot be left for a second order', () => {
+  assert.equal(canEdit(after('widget.network_error', 'confirm')), false);
+  assert.equal(canEdit(reduce(filled, { type: 'confirming' })), false);
+  assert.equal(canEdit(reduce(filled, { type: 'confirmed', transactionId: 't' })), false);
+  assert.equal(canEdit(after('transaction.failed', 'track', true)), true);
+  assert.equal(canEdit(after('widget.network_error', 'prepare')), true);
+});

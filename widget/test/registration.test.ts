@@ -1,0 +1,322 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { World, type Fault, type Kind } from './world.js';
+
+const refused = (status: number, code: string, details?: unknown, headers?: Record<string, string>): Fault => ({
+  status,
+  code,
+  ...(details !== undefined && { details }),
+  ...(headers && { headers }),
+});
+
+/** A world that was brought to the price. */
+async function priced(faults: Partial<Record<Kind, Fault[]>> = {}): Promise<World> {
+  const w = new World();
+  Object.assign(w.faults, faults);
+  w.flow.submit();
+  await w.review();
+  return w;
+}
+
+test('from the form to the proof', async () => {
+  const w = await priced();
+  assert.equal(w.state.quote?.total, 86);
+  assert.equal(w.confirmations, 0, 'nothing is ordered before the user agrees');
+  w.flow.confirm();
+  await w.screen('COMPLETE');
+  assert.deepEqual(w.names(), ['upload-start', 'upload-complete', 'confirmed', 'complete']);
+  assert.deepEqual(w.asked, ['init:t1', 'put', 'prepare:t1', 'confirm:t1']);
+  assert.equal(w.state.result?.atsId, 42);
+  assert.equal(w.sockets[0]?.url, 'wss://ats.example/v1/ws/transactions/tx');
+  assert.equal(w.remembered, undefined);
+  assert.equal(w.events.filter(([n]) => n === 'allfeat:step').length, 6);
+});
+
+test('a missing field is marked and nothing is sent', async () => {
+  const w = new World();
+  w.flow.dispatch({ type: 'draft', path: 'title', draft: { title: '  ' } });
+  w.flow.submit();
+  assert.deepEqual(Object.keys(w.state.errors), ['title']);
+  assert.deepEqual(w.asked, []);
+});
+
+test('an expired token pauses the very call, also when the answer comes inside the handler', async () => {
+  const w = new World();
+  w.faults.prepare = [refused(401, 'common.auth.expired')];
+  w.onTokenExpired = (f) => f.tokens.set('t2');
+  w.flow.submit();
+  await w.review();
+  assert.deepEqual(w.asked, ['init:t1', 'put', 'prepare:t1', 'prepare:t2']);
+  assert.deepEqual(w.events.find(([n]) => n === 'allfeat:token-expired')?.[1], { pendingAction: 'prepare' });
+});
+
+test('a token that comes later resumes; one that never comes ends in FAILED after 60 s, and Retry asks again', async () => {
+  const w = new World();
+  w.flow.tokens.clear();
+  const began = w.time;
+  w.flow.submit();
+  await w.screen('FAILED');
+  assert.equal(w.time - began, 60_000);
+  assert.equal(w.state.problem?.code, 'common.auth.missing_token');
+  w.flow.retry();
+  await w.until(() => w.state.notice === 'token');
+  w.flow.tokens.set('t2');
+  await w.review();
+  assert.equal(w.names().filter((n) => n === 'token-expired').length, 2);
+});
+
+test('a page that keeps giving a bad token is not asked for ever', async () => {
+  const w = new World();
+  w.faults.init = Array.from({ length: 20 }, () => refused(401, 'session.invalid_token'));
+  w.onTokenExpired = (f) => f.tokens.set('bad');
+  w.flow.submit();
+  await w.screen('FAILED');
+  assert.equal(w.names().filter((n) => n === 'token-expired').length, 3);
+});
+
+test('429 is tried twice more, with the wait that the server asks for', async () => {
+  const w = new World();
+  w.faults.init = [refused(429, 'common.rate_limited', undefined, { 'Retry-After': '7' }), refused(429, 'session.rate_limited')];
+  const began = w.time;
+  w.flow.submit();
+  await w.review();
+  assert.equal(w.time - began, 7000 + 2000);
+
+  const v = new World();
+  v.faults.init = [1, 2, 3].map(() => refused(429, 'common.rate_limited'));
+  v.flow.submit();
+  await v.screen('FAILED');
+  assert.equal(v.asked.length, 3);
+});
+
+test('503 is told at once', async () => {
+  const w = new World();
+  w.faults.prepare = [refused(503, 'common.service_unavailable', undefined, { 'Retry-After': '1' })];
+  w.flow.submit();
+  await w.screen('FAILED');
+  assert.equal(w.state.problem?.requestId, 'req_1');
+  w.flow.retry();
+  await w.review();
+  assert.deepEqual(w.asked, ['init:t1', 'put', 'prepare:t1', 'prepare:t1'], 'Retry goes on where it stopped');
+});
+
+test('the upload: three attempts, then upload_error, then Retry sends again to the same job', async () => {
+  const w = new World();
+  w.faults.put = ['drop', refused(500, 'common.internal'), 'drop'];
+  const began = w.time;
+  w.flow.submit();
+  await w.screen('FAILED');
+  assert.equal(w.time - began, 3000);
+  assert.equal(w.state.problem?.code, 'widget.upload_error');
+  assert.equal(w.state.problem?.requestId, null);
+  w.flow.retry();
+  await w.review();
+  assert.deepEqual(w.asked, ['init:t1', 'put', 'put', 'put', 'put', 'prepare:t1']);
+});
+
+test('a slot that is over is renewed', async () => {
+  for (const status of [403, 410]) {
+    const w = await priced({ put: [{ status, body: '<Error/>' }] });
+    assert.deepEqual(w.asked, ['init:t1', 'put', 'init:t1', 'put', 'prepare:t1']);
+  }
+});
+
+test('a file over the cap is told at once, beside the file, with everything kept', async () => {
+  const w = new World();
+  w.faults.put = [refused(413, 'registration.audio_too_large', { size_bytes: 1_000_000, max_bytes: 500_000 })];
+  w.flow.submit();
+  await w.until(() => w.state.screen === 'FORM');
+  assert.deepEqual(w.asked, ['init:t1', 'put']);
+  assert.deepEqual(Object.keys(w.state.errors), ['file']);
+  assert.equal(w.state.title, ' Blue Morning ');
+  assert.ok(w.state.file);
+  const [name, detail] = w.events.at(-1)!;
+  assert.equal(name, 'allfeat:error');
+  assert.equal(detail['message'], 'The asset file is too large (1 MB). Max: 0.5 MB.');
+  assert.equal(detail['stage'], 'file');
+});
+
+test('losing the connection is waited out', async () => {
+  const w = new World();
+  w.connected = false;
+  w.flow.submit();
+  await w.until(() => w.state.notice === 'offline');
+  w.reconnect();
+  await w.review();
+
+  const v = new World();
+  v.connected = false;
+  const began = v.time;
+  v.flow.submit();
+  await v.screen('FAILED');
+  assert.equal(v.state.problem?.code, 'widget.network_error');
+  assert.ok(v.time - began <= 400_000, 'but not for ever');
+});
+
+test('confirm whose answer was lost: Retry follows the first transaction and never orders a second', async () => {
+  const w = await priced({ confirm: ['drop'] });
+  w.flow.confirm();
+  await w.screen('FAILED');
+  w.faults.confirm = [refused(409, 'transaction.already_confirmed', { transaction_id: 'tx' })];
+  w.flow.retry();
+  await w.screen('COMPLETE');
+  assert.equal(w.confirmations, 1);
+  assert.equal(w.state.transactionId, 'tx');
+});
+
+test('two clicks on confirm order once', async () => {
+  const w = await priced();
+  w.flow.confirm();
+  w.flow.confirm();
+  await w.screen('COMPLETE');
+  assert.equal(w.confirmations, 1);
+});
+
+test('a price that is over cannot be agreed to; a new one can', async () => {
+  const w = await priced();
+  await w.until(() => w.state.quoteOver);
+  w.flow.confirm();
+  assert.equal(w.confirmations, 0);
+  w.flow.requote();
+  await w.review();
+  assert.equal(w.state.quoteOver, false);
+});
+
+test('a job that expired is begun anew by Retry', async () => {
+  const w = await priced({ confirm: [refused(410, 'transaction.expired')] });
+  w.flow.confirm();
+  await w.screen('FAILED');
+  w.flow.retry();
+  await w.review();
+  assert.deepEqual(w.asked.slice(-3), ['init:t1', 'put', 'prepare:t1']);
+});
+
+test('the socket drops: polling goes on, and every step is told once', async () => {
+  const w = await priced();
+  w.onSocket = (s) => (s.tell(3), s.drop());
+  w.flow.confirm();
+  await w.screen('COMPLETE');
+  assert.deepEqual(
+    w.events.filter(([n]) => n === 'allfeat:step').map(([, d]) => d['progress']),
+    [5, 20, 40, 60, 80, 100],
+  );
+});
+
+test('a silent socket and a status that never ends: FAILED, with the access code, and checking again is no new order', async () => {
+  const w = await priced();
+  w.onSocket = () => {};
+  w.reached = 2;
+  const began = w.time;
+  w.flow.confirm();
+  await w.screen('FAILED');
+  assert.ok(w.time - began <= 181_000);
+  assert.equal(w.state.resume, 'track');
+  assert.equal(w.state.accessCode, w.accessCode);
+  assert.ok(w.remembered, 'a reload can still find it');
+  w.reached = 6;
+  w.flow.retry();
+  await w.screen('COMPLETE');
+  assert.equal(w.confirmations, 1);
+});
+
+test('polling asks every 3 s for 120 s', async () => {
+  const w = await priced();
+  w.onSocket = (s) => s.drop();
+  w.reached = 2;
+  const began = w.time;
+  w.flow.confirm();
+  await w.screen('FAILED');
+  assert.equal(w.asked.filter((a) => a.startsWith('status')).length, 41);
+  assert.equal(w.time - began, 120_000);
+});
+
+test('an error frame ends it; the access code is not lost', async () => {
+  const w = await priced();
+  w.onSocket = (s) => {
+    s.tell(2);
+    s.send({ type: 'error', error: { code: 'transaction.failed', message: 'm', details: { reason: 'X' }, request_id: 'req_9' } });
+    s.tellAll(); // too late
+  };
+  w.flow.confirm();
+  await w.screen('FAILED');
+  assert.equal(w.state.problem?.requestId, 'req_9');
+  assert.equal(w.state.accessCode, w.accessCode);
+  assert.equal(w.state.resume, 'form');
+  assert.ok(w.sockets[0]!.closed);
+});
+
+test('frames that cannot be read lead to polling, not to a spinner', async () => {
+  for (const frame of ['<html>', '{"type":"update","step":"completed","progress":100}', '[]', '{"type":"update","step":"completed","details":{"ats_id":"x"}}']) {
+    const w = await priced();
+    w.onSocket = (s) => s.send(frame);
+    w.flow.confirm();
+    if (frame === '[]') w.onSocket = (s) => s.drop();
+    await w.screen('COMPLETE');
+  }
+});
+
+test('reset stops the upload and forgets, and says so', async () => {
+  const w = new World();
+  let hang: (() => void) | undefined;
+  const put = w.env.put;
+  w.env.put = (url, file, onProgress, signal) =>
+    new Promise((resolve, reject) => {
+      hang = () => void put(url, file, onProgress, signal).then(resolve);
+      signal.addEventListener('abort', () => reject(signal.reason));
+    });
+  w.flow.submit();
+  await w.until(() => !!hang);
+  w.flow.reset();
+  assert.equal(w.state.screen, 'FORM');
+  assert.equal(w.state.file, null);
+  assert.equal(w.flow.tokens.value, '');
+  assert.deepEqual(w.events.at(-1), ['allfeat:token-expired', { pendingAction: 'reset' }]);
+  hang!();
+  await new Promise((r) => setImmediate(r));
+  assert.equal(w.state.screen, 'FORM', 'what was stopped changes nothing any more');
+});
+
+test('an unknown code keeps what the server said', async () => {
+  const w = new World();
+  w.faults.init = [refused(418, 'tea.pot')];
+  w.flow.submit();
+  await w.screen('FAILED');
+  assert.equal(w.state.problem?.code, 'widget.unknown_error');
+  assert.deepEqual(w.state.problem?.details, { code: 'tea.pot', request_id: 'req_1', message: 'm' });
+});
+
+test('answers that are not the documented JSON', async () => {
+  for (const body of ['', '<html>', '[]', '{"job_id":1}', 'null', '{"error":{}}']) {
+    const w = new World();
+    w.faults.init = [{ status: 200, body }];
+    w.flow.submit();
+    await w.screen('FAILED');
+    assert.equal(w.state.problem?.code, 'widget.malformed_response');
+    assert.equal(w.state.problem?.requestId, null);
+  }
+});
+
+test('limits are read without a token, and their absence is tolerated', async () => {
+  const w = new World();
+  w.flow.tokens.clear();
+  assert.deepEqual(await w.flow.limits(), { maxBytes: 5000, formats: [] });
+  w.faults.stats = [{ status: 500, body: 'oops' }];
+  assert.deepEqual(await w.flow.limits(), { maxBytes: 0, formats: [] });
+  assert.equal(w.state.screen, 'FORM');
+});
+
+test('the server is sent trimmed values and compact numbers', async () => {
+  const w = new World();
+  let body: Record<string, unknown> = {};
+  const fetch = w.env.fetch;
+  w.env.fetch = (url, init) => {
+    if (url.endsWith('/init')) body = JSON.parse(String(init.body)) as typeof body;
+    return fetch(url, init);
+  };
+  w.flow.submit();
+  await w.review();
+  assert.equal(body['title'], 'Blue Morning');
+  assert.equal(body['size_bytes'], 1000);
+  assert.equal((body['creators'] as { isni: string }[])[0]!.isni, '000000012345678X');
+  assert.ok(!('external_user_ref' in body));
+});

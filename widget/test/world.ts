@@ -1,0 +1,254 @@
+/**
+ * A world for the flow: a clock that moves only when nothing else does, an ATS with a state, a store, sockets.
+ * Faults are given as rules: what to answer in place of the truth, in order, to calls of one kind.
+ */
+import type { Env, PutAnswer, Socket } from '../src/env.js';
+import type { AtsEventName } from '../src/events.js';
+import { Registration, type Pending } from '../src/registration.js';
+
+export type Fault = { status: number; code?: string; details?: unknown; headers?: Record<string, string>; body?: string } | 'drop' | undefined;
+export type Kind = 'stats' | 'init' | 'put' | 'prepare' | 'confirm' | 'status';
+
+interface Timer {
+  at: number;
+  fire: () => void;
+}
+
+export class World {
+  time = Date.parse('2026-01-01T00:00:00Z');
+  connected = true;
+  /** What the store and the ATS were asked, in order: kind, and the token of calls that have one. */
+  readonly asked: string[] = [];
+  readonly events: [AtsEventName, Record<string, unknown>][] = [];
+  remembered: Pending | undefined;
+  readonly faults: Partial<Record<Kind, Fault[]>> = {};
+  /** What a socket does when it is opened; by default it tells the whole story. */
+  onSocket: (s: FakeSocket) => void = (s) => s.tellAll();
+  readonly sockets: FakeSocket[] = [];
+  /** Called for token-expired, inside its handler. */
+  onTokenExpired: (flow: Registration) => void = () => {};
+  confirmations = 0;
+  /** Steps of the transaction that status answers with. */
+  reached = 6;
+  accessCode: string | undefined = 'atc_' + 'a'.repeat(64);
+  readonly flow: Registration;
+  #timers: Timer[] = [];
+  #online: (() => void)[] = [];
+
+  constructor() {
+    this.flow = new Registration({
+      env: this.env,
+      emit: (name, detail) => {
+        this.events.push([name, detail as Record<string, unknown>]);
+        if (name === 'allfeat:token-expired') this.onTokenExpired(this.flow);
+      },
+      target: () => ({ siteKey: 'cpk_x', atsUrl: 'https://ats.example', network: 'testnet', externalUserId: '' }),
+      changed: () => {},
+      remember: (p) => (this.remembered = p),
+    });
+    this.flow.tokens.set('t1');
+    this.flow.dispatch({
+      type: 'draft',
+      path: '',
+      draft: {
+        file: new File([new Uint8Array(1000)], 'song.wav'),
+        title: ' Blue Morning ',
+        creators: [
+          {
+            id: 0,
+            fullName: 'Ada',
+            email: 'ada@example.org',
+            roles: { author: true, composer: false, arranger: false, adapter: false },
+            ipi: '',
+            isni: '0000 0001 2345 678x',
+          },
+        ],
+      },
+    });
+  }
+
+  get state() {
+    return this.flow.state;
+  }
+
+  names(): string[] {
+    return this.events.map(([n]) => n.replace('allfeat:', '')).filter((n) => n !== 'upload-progress' && n !== 'step');
+  }
+
+  /** Lets everything happen until done says so; moves the clock only when nothing else is left to do. */
+  async until(done: () => boolean): Promise<void> {
+    for (let turn = 0; turn < 2000; turn++) {
+      for (let i = 0; i < 4; i++) {
+        await new Promise((r) => setImmediate(r));
+        if (done()) return;
+      }
+      if (this.#timers.length) this.#advance();
+    }
+    throw new Error(`never happened; screen ${this.state.screen}, asked ${this.asked.join(' ')}`);
+  }
+
+  screen = (s: string) => this.until(() => this.state.screen === s);
+  review = () => this.until(() => this.state.phase === 'review' && this.state.screen === 'CONFIRMING');
+
+  reconnect(): void {
+    this.connected = true;
+    this.#online.splice(0).forEach((f) => f());
+  }
+
+  #advance(): void {
+    this.#timers.sort((a, b) => a.at - b.at);
+    const t = this.#timers.shift()!;
+    this.time = Math.max(this.time, t.at);
+    t.fire();
+  }
+
+  #fault(kind: Kind): Fault {
+    return this.faults[kind]?.shift();
+  }
+
+  readonly env: Env = {
+    now: () => this.time,
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        signal.throwIfAborted();
+        const stop = () => {
+          this.#timers = this.#timers.filter((t) => t !== timer);
+          reject(signal.reason);
+        };
+        const timer: Timer = { at: this.time + ms, fire: () => (signal.removeEventListener('abort', stop), resolve()) };
+        this.#timers.push(timer);
+        signal.addEventListener('abort', stop);
+      }),
+    online: () => this.connected,
+    untilOnline: (signal) =>
+      new Promise((resolve, reject) => {
+        this.#online.push(resolve);
+        signal.addEventListener('abort', () => reject(signal.reason));
+      }),
+    fetch: async (url, init) => {
+      const path = new URL(url).pathname;
+      const kind: Kind = path.startsWith('/v1/transactions/') ? 'status' : (path.split('/').at(-1) as Kind);
+      const headers = init.headers as Record<string, string>;
+      this.asked.push(`${kind}:${headers['Authorization']?.replace('Bearer ', '') ?? ''}`);
+      if (headers['X-Site-Key'] !== 'cpk_x' || headers['Content-Type'] !== 'application/json') throw new Error('headers');
+      if (!this.connected) throw new TypeError('offline');
+      const fault = this.#fault(kind);
+      if (fault === 'drop') {
+        if (kind === 'confirm') this.confirmations++; // it went through, only its answer was lost
+        throw new TypeError('connection lost');
+      }
+      if (fault) return respond(fault);
+      return new Response(JSON.stringify(this.#truth(kind)), { status: 200 });
+    },
+    put: async (_url, file, onProgress): Promise<PutAnswer> => {
+      this.asked.push('put');
+      const fault = this.#fault('put');
+      if (!this.connected || fault === 'drop') return { status: 0, body: '' };
+      if (fault) return { status: fault.status, body: await respond(fault).text() };
+      onProgress(file.size / 2);
+      return { status: 200, body: 'ok' };
+    },
+    socket: (url): Socket => {
+      const s = new FakeSocket(url, this.#result());
+      this.sockets.push(s);
+      setImmediate(() => this.onSocket(s));
+      return s;
+    },
+  };
+
+  #result() {
+    return {
+      success: true,
+      tx_hash: '0xaa',
+      block_number: 7,
+      block_hash: '0xbb',
+      ats_id: 42,
+      explorer_url: 'https://ats.example/explorer',
+      ...(this.accessCode && { access_code: this.accessCode }),
+    };
+  }
+
+  #truth(kind: Kind): unknown {
+    switch (kind) {
+      case 'stats':
+        return { total_works: 1, max_audio_size_bytes: 5000 };
+      case 'init':
+        return { job_id: 'job', upload_url: 'https://blob.example/up', upload_expires_at: new Date(this.time + 6e5).toISOString() };
+      case 'prepare':
+        return {
+          job_id: 'job',
+          work_id: 'w',
+          commitment: '0xcc',
+          network_fee_credits: 12,
+          total_deposit_credits: 70,
+          service_fee_credits: 4,
+          storage_fee_credits: 0,
+          total_price_credits: 86,
+          is_valid: true,
+          expires_at: new Date(this.time + 3e5).toISOString(),
+        };
+      case 'confirm':
+        this.confirmations++;
+        return { transaction_id: 'tx', ws_url: '/v1/ws/transactions/tx', status_url: '/v1/transactions/tx', access_code: this.accessCode };
+      case 'status': {
+        const told = story.slice(0, this.reached);
+        const [step, progress] = told.at(-1)!;
+        const over = step === 'completed';
+        return {
+          id: 'tx',
+          current_step: step,
+          progress,
+          is_complete: over,
+          result: over ? this.#result() : null,
+          steps: told.map(([s, p]) => ({ step: s, progress: p })),
+        };
+      }
+      case 'put':
+        return {};
+    }
+  }
+}
+
+export const story = [
+  ['validating', 5],
+  ['preparing_transaction', 20],
+  ['signing', 40],
+  ['submitting', 60],
+  ['confirming', 80],
+  ['completed', 100],
+] as const;
+
+const respond = (f: Exclude<Fault, 'drop' | undefined>) =>
+  new Response(f.body ?? JSON.stringify({ error: { code: f.code, message: 'm', details: f.details, request_id: 'req_1' } }), {
+    status: f.status,
+    headers: f.headers ?? {},
+  });
+
+export class FakeSocket implements Socket {
+  onmessage: Socket['onmessage'] = null;
+  onclose: Socket['onclose'] = null;
+  onerror: Socket['onerror'] = null;
+  closed = false;
+  constructor(
+    readonly url: string,
+    readonly result: unknown,
+  ) {}
+  send(frame: unknown): void {
+    this.onmessage?.({ data: typeof frame === 'string' ? frame : JSON.stringify(frame) } as MessageEvent);
+  }
+  /** Tells the first n steps. */
+  tell(n: number): void {
+    this.send({ type: 'connected', transaction_id: 'tx' });
+    for (const [step, progress] of story.slice(0, n))
+      this.send({ type: 'update', step, progress, ...(step === 'completed' && { details: this.result }) });
+  }
+  tellAll(): void {
+    this.tell(6);
+  }
+  drop(): void {
+    this.onclose?.({} as CloseEvent);
+  }
+  close(): void {
+    this.closed = true;
+  }
+}

@@ -1,0 +1,158 @@
+/** Types of <ats-widget>: the element, its events and the error codes. */
+
+/** Every error code that the widget can report. */
+export type AtsErrorCode =
+  | "session.invalid_token"
+  | "session.key_inactive"
+  | "session.widget_not_enabled"
+  | "session.origin_not_allowed"
+  | "session.rate_limited"
+  | "common.auth.missing_token"
+  | "common.auth.expired"
+  | "common.auth.invalid_token"
+  | "common.auth.invalid_api_key"
+  | "common.auth.jwks_unavailable"
+  | "common.auth.backend_unavailable"
+  | "organization.not_found"
+  | "organization.inactive"
+  | "organization.no_integration"
+  | "registration.duplicate_title"
+  | "registration.audio_too_large"
+  | "registration.invalid_audio_format"
+  | "registration.insufficient_credits"
+  | "work.not_found"
+  | "work.already_registered"
+  | "access_code.not_found"
+  | "access_code.expired"
+  | "transaction.not_found"
+  | "transaction.store_unavailable"
+  | "transaction.already_confirmed"
+  | "transaction.expired"
+  | "common.rate_limited"
+  | "common.validation_failed"
+  | "common.service_unavailable"
+  | "common.not_found"
+  | "widget.network_error"
+  | "widget.upload_error"
+  | "widget.malformed_response"
+  | "widget.unknown_error"
+  | "widget.configuration_error"
+  | "session.invalid_external_user_ref"
+  | "access_code.format_invalid"
+  | "common.forbidden"
+  | "common.quota_exceeded"
+  | "common.internal"
+  | "registration.audio_empty"
+  | "registration.upload_missing"
+  | "registration.dry_run_failed"
+  | "version.already_in_progress"
+  | "work.certificate_unavailable"
+  | "transaction.failed";
+
+export type AtsMode = 'register' | 'update' | 'download';
+export type AtsScreen = 'FORM' | 'UPLOAD' | 'CONFIRMING' | 'TRACKING' | 'COMPLETE' | 'FAILED' | 'DISABLED';
+/** What the widget cannot do until setToken() was called. */
+export type AtsPendingAction = 'init' | 'prepare' | 'confirm' | 'reset';
+
+export interface AtsState {
+  screen: AtsScreen;
+  jobId?: string;
+  transactionId?: string;
+  atsId?: number;
+  /** Present as soon as the server told it. */
+  accessCode?: string;
+}
+
+export interface AtsProblemDetail {
+  code: AtsErrorCode;
+  /** Stable English text for logs; the screen shows a localized one. */
+  message: string;
+  /** Null when the problem was raised in the browser. */
+  requestId: string | null;
+  details?: Readonly<Record<string, unknown>>;
+}
+
+export interface AtsEventDetails {
+  'allfeat:ready': { mode: AtsMode };
+  'allfeat:upload-start': { filename: string; size: number };
+  /** progress in percent, loaded and total in bytes. */
+  'allfeat:upload-progress': { progress: number; loaded: number; total: number };
+  'allfeat:upload-complete': { filename: string };
+  'allfeat:confirmed': { transactionId: string };
+  'allfeat:step': { step: string; progress: number; description?: string };
+  'allfeat:complete': {
+    atsId: number;
+    txHash: string;
+    blockNumber: number;
+    explorerUrl: string;
+    accessCode?: string;
+  };
+  'allfeat:failed': AtsProblemDetail;
+  'allfeat:token-expired': { pendingAction: AtsPendingAction };
+  /** A problem shown beside its field; stage names the field. */
+  'allfeat:error': AtsProblemDetail & { stage: string };
+}
+
+export type AtsEventName = keyof AtsEventDetails;
+
+/** Every event of the widget bubbles and crosses shadow roots. */
+export declare class AtsEvent<K extends AtsEventName = AtsEventName> extends CustomEvent<AtsEventDetails[K]> {
+  readonly type: K;
+  constructor(name: K, detail: AtsEventDetails[K]);
+}
+
+export declare class AtsWidget extends HTMLElement {
+  /** Attribute site-key. */
+  siteKey: string;
+  /** Attribute ats-url: absolute address of the ATS. */
+  atsUrl: string;
+  network: string;
+  mode: AtsMode;
+  /** Attribute external-user-id. */
+  externalUserId: string;
+  /** Attribute max-file-size, in bytes; 0: only the server's own limit. */
+  maxFileSize: number;
+  /** Write-only: reads as null. */
+  token: string | null;
+  /** Gives a session token. It is kept in memory and never stands in the DOM. */
+  setToken(token: string): void;
+  /** Stops whatever runs and returns to the empty form; emits allfeat:token-expired with pendingAction "reset". */
+  reset(): void;
+  getState(): AtsState;
+  addEventListener<K extends AtsEventName>(
+    type: K,
+    listener: (this: AtsWidget, event: AtsEvent<K>) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener<K extends keyof HTMLElementEventMap>(
+    type: K,
+    listener: (this: HTMLElement, event: HTMLElementEventMap[K]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+}
+
+/** The version of this build. */
+export declare const version: string;
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'ats-widget': AtsWidget;
+  }
+  interface HTMLElementEventMap {
+    'allfeat:ready': AtsEvent<'allfeat:ready'>;
+    'allfeat:upload-start': AtsEvent<'allfeat:upload-start'>;
+    'allfeat:upload-progress': AtsEvent<'allfeat:upload-progress'>;
+    'allfeat:upload-complete': AtsEvent<'allfeat:upload-complete'>;
+    'allfeat:confirmed': AtsEvent<'allfeat:confirmed'>;
+    'allfeat:step': AtsEvent<'allfeat:step'>;
+    'allfeat:complete': AtsEvent<'allfeat:complete'>;
+    'allfeat:failed': AtsEvent<'allfeat:failed'>;
+    'allfeat:token-expired': AtsEvent<'allfeat:token-expired'>;
+    'allfeat:error': AtsEvent<'allfeat:error'>;
+  }
+}
