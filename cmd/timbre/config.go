@@ -66,8 +66,12 @@ type serverFlags struct {
 	LimitsResult     time.Duration `env:"TIMBRE_LIMITS_RESULT" default:"1h" placeholder:"TIME" help:"How long a finished transaction shows its access code (default: ${default})."`
 	LimitsPrepares   int           `env:"TIMBRE_LIMITS_PREPARES" default:"4" placeholder:"N" help:"How many files are read at once (default: ${default})."`
 
-	LogLevel  slog.Level `env:"TIMBRE_LOG_LEVEL" default:"INFO" placeholder:"LEVEL" help:"DEBUG logs every request, INFO those refused, WARN and ERROR less (default: ${default})."`
-	LogFormat string     `env:"TIMBRE_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"FORM" help:"text or json (default: ${default})."`
+	LogLevel slog.Level `env:"TIMBRE_LOG_LEVEL" default:"INFO" placeholder:"LEVEL" help:"DEBUG logs every request, INFO those refused, WARN and ERROR less (default: ${default})."`
+	// ownSecret says that nobody else can need the secret, so that it may be made
+	// whatever the database.
+	ownSecret bool
+
+	LogFormat string `env:"TIMBRE_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"FORM" help:"text or json (default: ${default})."`
 }
 
 func (f serverFlags) logger(w io.Writer) *slog.Logger {
@@ -93,17 +97,25 @@ func (f serverFlags) times() registry.Times {
 
 // validate finds what the types of the flags cannot.
 func (f serverFlags) validate() error {
-	for name, n := range map[string]int64{
-		"max-file-size": f.MaxFileSize, "network-block-time": int64(f.NetworkBlockTime), "limits-prepares": int64(f.LimitsPrepares),
-		"limits-upload-slot": int64(f.LimitsUploadSlot), "limits-quote": int64(f.LimitsQuote), "limits-result": int64(f.LimitsResult),
+	for _, x := range []struct {
+		flag string
+		n    int64
+	}{
+		{"max-file-size", f.MaxFileSize}, {"network-block-time", int64(f.NetworkBlockTime)}, {"limits-prepares", int64(f.LimitsPrepares)},
+		{"limits-upload-slot", int64(f.LimitsUploadSlot)}, {"limits-quote", int64(f.LimitsQuote)}, {"limits-result", int64(f.LimitsResult)},
 	} {
-		if n <= 0 {
-			return fmt.Errorf("--%s must be more than 0", name)
+		if x.n <= 0 {
+			return fmt.Errorf("--%s must be more than 0", x.flag)
 		}
 	}
-	for flag, value := range map[string]string{"network-testnet": f.NetworkTestnet, "network-mainnet": f.NetworkMainnet} {
-		if value != "log:" {
-			return fmt.Errorf("--%s: this release speaks log: only, not %q", flag, value)
+	for _, x := range []struct{ flag, value string }{{"network-testnet", f.NetworkTestnet}, {"network-mainnet", f.NetworkMainnet}} {
+		if x.value != "log:" {
+			return fmt.Errorf("--%s: this release speaks log: only, not %q", x.flag, x.value)
+		}
+	}
+	for _, x := range []struct{ flag, value string }{{"prices-testnet", f.PricesTestnet}, {"prices-mainnet", f.PricesMainnet}} {
+		if _, err := credits.ParsePrices(x.value, credits.Prices{}); err != nil {
+			return fmt.Errorf("--%s: %w", x.flag, err)
 		}
 	}
 	if !strings.HasPrefix(f.BlobURL, "file:") || f.BlobURL == "file:" {

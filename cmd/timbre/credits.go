@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"timbre.example/fault"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -72,6 +73,9 @@ func (c *creditsHistory) Run(o *output) error {
 	return c.with(func(ctx context.Context, db *store.DB) error {
 		if _, err := session.GetOrganization(ctx, db, c.Org); err != nil {
 			return err
+		}
+		if c.Limit < 1 || c.Limit > credits.MaxHistory {
+			return fault.CommonValidationFailed([]fault.Field{{Field: "limit", Rule: "range", Message: fmt.Sprintf("1 to %d.", credits.MaxHistory)}})
 		}
 		list, err := credits.History(ctx, db.Read(), c.Org, c.Before, c.Limit)
 		if err != nil {

@@ -41,10 +41,11 @@ type demoFile struct {
 func (c *demoCmd) Run(o *output) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	f := serverFlags{
 		Listen: c.Addr, BlobURL: "file:" + filepath.Join(c.Data, "blobs"), SecretFile: filepath.Join(c.Data, "secret"),
 		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: c.BlockTime, MaxFileSize: c.MaxFileSize,
-		LimitsUploadSlot: 10 * time.Minute, LimitsQuote: 5 * time.Minute, LimitsResult: time.Hour, LimitsPrepares: 4, LogFormat: "text",
+		LimitsUploadSlot: 10 * time.Minute, LimitsQuote: 5 * time.Minute, LimitsResult: time.Hour, LimitsPrepares: 4, LogFormat: "text", ownSecret: true,
 	}
 	f.DatabaseURL = c.DatabaseURL
 	if f.DatabaseURL == "" {

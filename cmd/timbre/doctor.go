@@ -52,8 +52,8 @@ func (c *doctorCmd) Run(o *output) error {
 		look("secret's permissions", err, "this user alone", "chmod 600 the file.")
 	}
 	c.blobs(look)
-	db, err := c.open(ctx)
-	look("database", err, "answers", "Check that the database runs and that the URL is right.")
+	db, err := c.existing(ctx)
+	look("database", err, "answers", "Check that the database runs and that the URL is right; `timbre migrate` makes a new one.")
 	if err == nil {
 		defer db.Close()
 		c.database(ctx, db, root, look)
@@ -117,9 +117,34 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 	}
 }
 
-// blobs writes, reads and removes a file where the store is.
+// existing opens the database, and makes none: who looks leaves nothing behind.
+func (c *doctorCmd) existing(ctx context.Context) (*store.DB, error) {
+	url, err := c.url()
+	if err != nil {
+		return nil, err
+	}
+	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+		if _, err := os.Stat(path); err != nil {
+			return nil, err
+		}
+	}
+	db, err := store.Open(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Ping(ctx); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// blobs writes and removes a file where the store is.
 func (c *doctorCmd) blobs(look func(check string, err error, found, remedy string)) {
-	dir := strings.TrimPrefix(c.BlobURL, "file:")
+	dir, ok := strings.CutPrefix(c.BlobURL, "file:")
+	if !ok || dir == "" { // told with the configuration
+		return
+	}
 	const remedy = "Make the directory writable for this user, and see that the disk is not full."
 	err := os.MkdirAll(dir, 0o700)
 	if err == nil {

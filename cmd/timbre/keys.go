@@ -64,7 +64,17 @@ type keysDisable struct {
 }
 
 func (c *keysDisable) Run(o *output) error {
-	return c.with(func(ctx context.Context, db *store.DB) error { return session.EnableKey(ctx, db, c.SiteKey, false) })
+	return changeKey(o, c.adminFlags, c.SiteKey, "disabled", func(ctx context.Context, db *store.DB) error { return session.EnableKey(ctx, db, c.SiteKey, false) })
+}
+
+// changeKey makes a change to a key pair and says what it is now.
+func changeKey(o *output, f adminFlags, siteKey, status string, change func(context.Context, *store.DB) error) error {
+	return f.with(func(ctx context.Context, db *store.DB) error {
+		if err := change(ctx, db); err != nil {
+			return err
+		}
+		return o.print(f.JSON, map[string]string{"site_key": siteKey, "status": status}, func(w io.Writer) { fmt.Fprintln(w, siteKey, status) })
+	})
 }
 
 type keysEnable struct {
@@ -73,7 +83,7 @@ type keysEnable struct {
 }
 
 func (c *keysEnable) Run(o *output) error {
-	return c.with(func(ctx context.Context, db *store.DB) error { return session.EnableKey(ctx, db, c.SiteKey, true) })
+	return changeKey(o, c.adminFlags, c.SiteKey, "active", func(ctx context.Context, db *store.DB) error { return session.EnableKey(ctx, db, c.SiteKey, true) })
 }
 
 type keysDelete struct {
@@ -82,5 +92,5 @@ type keysDelete struct {
 }
 
 func (c *keysDelete) Run(o *output) error {
-	return c.with(func(ctx context.Context, db *store.DB) error { return session.DeleteKey(ctx, db, c.SiteKey) })
+	return changeKey(o, c.adminFlags, c.SiteKey, "deleted", func(ctx context.Context, db *store.DB) error { return session.DeleteKey(ctx, db, c.SiteKey) })
 }

@@ -38,7 +38,12 @@ type originsRemove struct {
 }
 
 func (c *originsRemove) Run(o *output) error {
-	return c.with(func(ctx context.Context, db *store.DB) error { return session.RemoveOrigin(ctx, db, c.Org, c.Origin) })
+	return c.with(func(ctx context.Context, db *store.DB) error {
+		if err := session.RemoveOrigin(ctx, db, c.Org, c.Origin); err != nil {
+			return err
+		}
+		return o.print(c.JSON, map[string]string{"removed": c.Origin}, func(w io.Writer) { fmt.Fprintln(w, c.Origin, "removed") })
+	})
 }
 
 type originsList struct {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -18,6 +20,7 @@ type serveCmd struct {
 func (c *serveCmd) Run(o *output) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	log := c.logger(o.err)
 	s, err := newServer(ctx, c.serverFlags, log)
 	if err != nil {
@@ -29,6 +32,7 @@ func (c *serveCmd) Run(o *output) error {
 
 type migrateCmd struct {
 	databaseFlag
+	JSON bool `help:"Print JSON."`
 }
 
 func (c *migrateCmd) Run(o *output) error {
@@ -38,5 +42,12 @@ func (c *migrateCmd) Run(o *output) error {
 		return err
 	}
 	defer db.Close()
-	return db.Migrate(ctx)
+	pending, err := db.Pending(ctx)
+	if err != nil {
+		return err
+	}
+	if err := db.Migrate(ctx); err != nil {
+		return err
+	}
+	return o.print(c.JSON, map[string]int64{"applied": pending}, func(w io.Writer) { fmt.Fprintf(w, "%d migrations applied\n", pending) })
 }

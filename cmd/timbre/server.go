@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -40,7 +42,7 @@ type server struct {
 }
 
 // newServer opens and wires everything, and listens, but serves nothing yet.
-func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (s *server, err error) {
+func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server, err error) {
 	if err := f.validate(); err != nil {
 		return nil, err
 	}
@@ -52,11 +54,11 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (s *server,
 	if err != nil {
 		return nil, err
 	}
-	root, err := readSecret(f.SecretFile, strings.HasPrefix(dbURL, "sqlite:"))
+	root, err := readSecret(f.SecretFile, f.ownSecret || strings.HasPrefix(dbURL, "sqlite:"))
 	if err != nil {
 		return nil, err
 	}
-	s = &server{log: log, stop: make(chan struct{})}
+	s := &server{log: log, stop: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -73,7 +75,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (s *server,
 	}
 	s.url = strings.TrimSuffix(f.PublicURL, "/")
 	if s.url == "" {
-		s.url = "http://" + s.listener.Addr().String()
+		s.url = "http://" + reachable(s.listener.Addr().(*net.TCPAddr))
 	}
 	public, err := url.Parse(s.url)
 	if err != nil {
@@ -129,6 +131,15 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (s *server,
 	return s, nil
 }
 
+// reachable is how this machine's browser gets to a listener. One on every
+// address is there under the name localhost.
+func reachable(a *net.TCPAddr) string {
+	if a.IP.IsUnspecified() {
+		return net.JoinHostPort("localhost", strconv.Itoa(a.Port))
+	}
+	return a.String()
+}
+
 // run serves until ctx ends, then lets what is under way finish: requests for
 // a while, the worker its current step.
 func (s *server) run(ctx context.Context) error {
@@ -146,7 +157,9 @@ func (s *server) run(ctx context.Context) error {
 		s.log.Info("stopping")
 		s.stopMu.Do(func() { close(s.stop) })
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
-		err = s.http.Shutdown(limit)
+		if err = s.http.Shutdown(limit); err != nil {
+			s.http.Close() // whoever is still there is dropped
+		}
 		cancel()
 	case err = <-served:
 	}
@@ -185,24 +198,25 @@ func sweepSessions(ctx context.Context, s *session.Service, log *slog.Logger) {
 	}
 }
 
-// widgetFiles serves the bundles at /widget/v1/, which follows releases, and at
-// /widget/VERSION/, which never changes and so can carry an integrity hash.
+// widgetFiles serves the bundles and their languages at /widget/v1/, which
+// follows releases, and at /widget/VERSION/, which never changes and so can
+// carry an integrity hash.
 func widgetFiles(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
 	files := http.FileServerFS(widget.Files)
 	serve := func(cache string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			name := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
-			if f, err := widget.Files.Open(name); name == "" || err != nil {
+			name := r.PathValue("file")
+			if f, err := fs.Stat(widget.Files, name); err != nil || f.IsDir() {
 				refuse(w, r, notFound)
 				return
-			} else {
-				f.Close()
 			}
 			h := w.Header()
 			h.Set("Access-Control-Allow-Origin", "*")
 			h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 			h.Set("Cache-Control", cache)
-			h.Set("ETag", `"`+widget.Integrity(name)+`"`)
+			if hash := widget.Integrity(name); hash != "" {
+				h.Set("ETag", `"`+hash+`"`)
+			}
 			if strings.HasSuffix(name, ".d.ts") {
 				h.Set("Content-Type", "text/plain; charset=utf-8")
 			}
@@ -212,8 +226,8 @@ func widgetFiles(refuse func(http.ResponseWriter, *http.Request, error)) http.Ha
 		})
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /widget/v1/{file}", serve("public, max-age=300"))
-	mux.Handle("GET /widget/"+widget.Version+"/{file}", serve("public, max-age=31536000, immutable"))
+	mux.Handle("GET /widget/v1/{file...}", serve("public, max-age=300"))
+	mux.Handle("GET /widget/"+widget.Version+"/{file...}", serve("public, max-age=31536000, immutable"))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { refuse(w, r, notFound) })
 	return mux
 }

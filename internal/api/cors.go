@@ -17,9 +17,9 @@ import (
 // It decides only whether a browser may read our answers; whether a call may
 // go ahead is checked against its own organization's list, every time.
 type originCache struct {
-	mu    sync.Mutex
-	until time.Time
-	known map[string]bool
+	mu      sync.Mutex
+	until   time.Time
+	allowed map[string]bool
 }
 
 func (a *API) originAllowed(ctx context.Context, origin string) bool {
@@ -27,11 +27,11 @@ func (a *API) originAllowed(ctx context.Context, origin string) bool {
 	now := time.Now()
 	c.mu.Lock()
 	if now.After(c.until) {
-		c.known, c.until = map[string]bool{}, now.Add(time.Second)
+		c.allowed, c.until = map[string]bool{}, now.Add(time.Second)
 	}
-	ok, seen := c.known[origin]
+	ok := c.allowed[origin]
 	c.mu.Unlock()
-	if ok && seen { // a "no" is asked again: a new entry counts at once
+	if ok { // a "no" is asked again: a new entry counts at once
 		return true
 	}
 	ok, err := a.Sessions.AnyOrigin(ctx, origin)
@@ -42,8 +42,8 @@ func (a *API) originAllowed(ctx context.Context, origin string) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if ok && len(c.known) < 10_000 {
-		c.known[origin] = true
+	if ok && len(c.allowed) < 10_000 {
+		c.allowed[origin] = true
 	}
 	return ok
 }
@@ -82,10 +82,14 @@ func (a *API) cors(next http.Handler) http.Handler {
 
 type callerKey struct{}
 
-// authorize lets a call through whose session is good, and hands the caller on.
-func (a *API) authorize(h huma.API) func(huma.Context, func(huma.Context)) {
+// authorize lets a call through whose session is good and is for this action,
+// before anything of its body is looked at, and hands the caller on.
+func (a *API) authorize(h huma.API, action session.Action, begins bool) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c, err := a.Sessions.Authorize(ctx.Context(), ctx.Header("Authorization"), ctx.Header("X-Site-Key"), ctx.Header("Origin"))
+		if err == nil {
+			err = c.May(action, "", begins)
+		}
 		if err != nil {
 			_ = huma.WriteErr(h, ctx, http.StatusInternalServerError, "", err)
 			return

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -28,12 +29,20 @@ func (r *refusal) Error() string             { return string(r.Envelope.Error.Co
 func (r *refusal) GetStatus() int            { return r.status }
 func (r *refusal) ContentType(string) string { return "application/json" }
 
+func init() {
+	huma.NewErrorWithContext = refuse
+	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError { return refuse(nil, status, msg, errs...) }
+}
+
 // refuse is how huma makes every error response: those that handlers return,
-// and those of its own (a body that is too long, too slow, no JSON, or of the
-// wrong types), which all mean common.validation_failed.
-func refuse(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
+// and those of its own (a body that is no JSON or of the wrong types), which
+// all mean common.validation_failed. A refusal of ours among several wins: it
+// is about who is calling, the others about what was sent.
+func refuse(ctx huma.Context, status int, _ string, errs ...error) huma.StatusError {
 	var f *fault.Error
 	switch {
+	case errors.As(errors.Join(errs...), &f):
+		f = catalogued(errors.Join(errs...))
 	case status >= http.StatusInternalServerError && len(errs) > 0:
 		f = catalogued(errs[0])
 	case status >= http.StatusInternalServerError:
@@ -54,12 +63,7 @@ func refuse(ctx huma.Context, status int, msg string, errs ...error) huma.Status
 
 // fields says what of a request could not be read.
 func fields(status int, errs []error) []fault.Field {
-	switch status {
-	case http.StatusRequestEntityTooLarge:
-		return []fault.Field{{Field: "body", Rule: "max_bytes", Message: "The body is larger than " + strconv.Itoa(maxBody) + " bytes."}}
-	case http.StatusRequestTimeout:
-		return []fault.Field{{Field: "body", Rule: "timeout", Message: "The body did not arrive in time."}}
-	case http.StatusUnsupportedMediaType:
+	if status == http.StatusUnsupportedMediaType {
 		return []fault.Field{{Field: "content-type", Rule: "json", Message: "The body must be application/json."}}
 	}
 	var out []fault.Field
@@ -73,8 +77,10 @@ func fields(status int, errs []error) []fault.Field {
 		if !in {
 			name = strings.TrimPrefix(strings.TrimPrefix(detail.Location, "query."), "header.")
 		}
-		rule, message := "type", strings.ToUpper(detail.Message[:min(1, len(detail.Message))])+detail.Message[min(1, len(detail.Message)):]+"."
-		if name == "body" || name == "" {
+		rule, message := "type", "This is not of the documented type: "+detail.Message+"."
+		if number, ok := strings.CutPrefix(detail.Message, misfit); ok {
+			name, message = number, "This is no whole number of a size that can be."
+		} else if name == "body" || name == "" {
 			name, rule, message = "body", "json", "The body is not the documented JSON."
 		}
 		out = append(out, fault.Field{Field: name, Rule: rule, Message: message})

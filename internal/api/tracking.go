@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
 
 	"timbre.example/fault"
 	"timbre.example/internal/registry"
@@ -57,8 +59,23 @@ func details(o *registry.Outcome) *wireDetails {
 	return &wireDetails{TxHash: o.TxHash, BlockNumber: o.BlockNumber, BlockHash: o.BlockHash, AtsID: o.AtsID, WorkID: o.WorkID, ExplorerURL: o.ExplorerURL, AccessCode: o.AccessCode}
 }
 
+// view reads a transaction by what a path holds. What is no id is nobody's, and
+// is not asked of the database, which may choke on it.
+func (a *API) view(ctx context.Context, id string) (registry.View, error) {
+	id, ok := parseID(id)
+	if !ok {
+		return registry.View{}, fault.TransactionNotFound()
+	}
+	return a.Registry.Transaction(ctx, id)
+}
+
+// parseID reads a UUID in its usual form, in either case.
+func parseID(text string) (id string, ok bool) {
+	return strings.ToLower(text), len(text) == 36 && uuid.Validate(text) == nil
+}
+
 func (a *API) transaction(ctx context.Context, in *transactionInput) (*transactionOutput, error) {
-	v, err := a.Registry.Transaction(ctx, strings.ToLower(in.ID))
+	v, err := a.view(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -163,26 +180,62 @@ func (a *API) follow(ctx context.Context, id string, seen int, send func(frame) 
 	}
 }
 
+// handshake holds back a refusal that the WebSocket library words itself.
+type handshake struct {
+	http.ResponseWriter
+	refused bool
+}
+
+func (h *handshake) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+
+func (h *handshake) WriteHeader(status int) {
+	if h.refused = status != http.StatusSwitchingProtocols; !h.refused {
+		h.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (h *handshake) Write(p []byte) (int, error) {
+	if h.refused {
+		return len(p), nil
+	}
+	return h.ResponseWriter.Write(p)
+}
+
 // socket streams progress over a WebSocket. The id is the capability, so any
 // page may listen. The socket is closed cleanly only after a terminal frame: in
 // every other case the connection is dropped, and the client asks elsewhere.
 func (a *API) socket(w http.ResponseWriter, r *http.Request) {
-	id := strings.ToLower(chi.URLParam(r, "id"))
-	if _, err := a.Registry.Transaction(r.Context(), id); err != nil {
+	v, err := a.view(r.Context(), chi.URLParam(r, "id"))
+	if err != nil {
 		a.RenderError(w, r, err)
 		return
 	}
-	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
-		a.RenderError(w, r, fault.CommonValidationFailed([]fault.Field{{Field: "upgrade", Rule: "websocket", Message: "This address speaks WebSocket."}}))
-		return
-	}
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{OriginPatterns: []string{"*"}, CompressionMode: websocket.CompressionDisabled})
-	if err != nil { // Accept has answered
+	id := v.ID
+	shake := &handshake{ResponseWriter: w}
+	conn, err := websocket.Accept(shake, r, &websocket.AcceptOptions{OriginPatterns: []string{"*"}, CompressionMode: websocket.CompressionDisabled})
+	if err != nil {
+		if shake.refused {
+			a.RenderError(w, r, fault.CommonValidationFailed([]fault.Field{{Field: "upgrade", Rule: "websocket", Message: "This address speaks WebSocket, version 13."}}).Because(err))
+		}
 		return
 	}
 	defer conn.CloseNow()
-	conn.SetReadLimit(1024)                                   // followers have nothing to say
-	ctx := conn.CloseRead(context.WithoutCancel(r.Context())) // ends when the client goes
+	// Ends when the client goes. Followers have nothing to say; those that talk
+	// all the same are not sent away for it.
+	ctx, gone := context.WithCancel(context.WithoutCancel(r.Context()))
+	go func() {
+		defer gone()
+		for {
+			_, message, err := conn.Reader(ctx)
+			if err == nil {
+				_, err = io.Copy(io.Discard, message)
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	defer gone()
 	write := func(v any) error {
 		b, err := json.Marshal(v)
 		if err != nil {
@@ -209,8 +262,8 @@ func (a *API) socket(w http.ResponseWriter, r *http.Request) {
 // id of each is the number of steps told; a client that comes back with
 // Last-Event-ID gets the rest.
 func (a *API) events(w http.ResponseWriter, r *http.Request) {
-	id := strings.ToLower(chi.URLParam(r, "id"))
-	if _, err := a.Registry.Transaction(r.Context(), id); err != nil {
+	v, err := a.view(r.Context(), chi.URLParam(r, "id"))
+	if err != nil {
 		a.RenderError(w, r, err)
 		return
 	}
@@ -235,7 +288,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 	if say("retry: 2000\n\n") != nil {
 		return
 	}
-	_ = a.follow(r.Context(), id, seen, func(f frame) error {
+	_ = a.follow(r.Context(), v.ID, seen, func(f frame) error {
 		b, err := json.Marshal(f.body)
 		if err != nil {
 			return err

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"timbre.example/commitment"
 	"timbre.example/fault"
 	"timbre.example/internal/network"
@@ -39,10 +41,7 @@ type mintOutput struct {
 func (a *API) mint(ctx context.Context, in *mintInput) (*mintOutput, error) {
 	r := session.MintRequest{
 		SecretKey: in.Body.SecretKey, Origin: in.Origin, Action: session.Action(in.Body.ActionType), Network: network.Name(in.Body.AllowedNetwork),
-		ExternalUserRef: in.Body.ExternalUserRef, MaxFileSize: in.Body.MaxFileSize,
-	}
-	if in.Body.AllowedAtsID != nil {
-		r.AtsID = *in.Body.AllowedAtsID
+		AtsID: in.Body.AllowedAtsID, ExternalUserRef: in.Body.ExternalUserRef, MaxFileSize: in.Body.MaxFileSize,
 	}
 	token, err := a.Sessions.Mint(ctx, r)
 	if err != nil {
@@ -136,6 +135,17 @@ type initInput struct {
 	}
 }
 
+// Resolve refuses a token for another network even where the body has other
+// faults. Whether it names a network at all is checked with the rest.
+func (in *initInput) Resolve(ctx huma.Context) []error {
+	if n := network.Name(in.Body.Network); n.Valid() {
+		if err := callerOf(ctx.Context()).May(session.Register, n, true); err != nil {
+			return []error{err}
+		}
+	}
+	return nil
+}
+
 type slotOutput struct {
 	Body struct {
 		JobID     string    `json:"job_id" format:"uuid"`
@@ -172,18 +182,30 @@ func (a *API) initWork(ctx context.Context, in *initInput) (*slotOutput, error) 
 type jobInput struct {
 	Body struct {
 		_     struct{} `additionalProperties:"true"`
-		JobID string   `json:"job_id" required:"false" format:"uuid" doc:"From init"`
+		JobID string   `json:"job_id" required:"false" doc:"From init, a UUID"`
 	}
 }
 
-// id checks a job's id. It must be there; that it exists is for others to say.
+// Resolve refuses an expired token that names no job: it may go on with its own
+// and with nothing else.
+func (in *jobInput) Resolve(ctx huma.Context) []error {
+	if _, ok := parseID(strings.TrimSpace(in.Body.JobID)); !ok && callerOf(ctx.Context()).Expired {
+		return []error{fault.CommonAuthExpired()}
+	}
+	return nil
+}
+
+// id checks a job's id. That it exists is for others to say.
 func (in *jobInput) id(ctx context.Context) (string, error) {
-	id := strings.TrimSpace(in.Body.JobID)
-	if id == "" {
+	id, ok := parseID(strings.TrimSpace(in.Body.JobID))
+	switch {
+	case id == "":
 		return "", fault.CommonValidationFailed([]fault.Field{{Field: "job_id", Rule: "required", Message: "This is required."}})
+	case !ok:
+		return "", fault.CommonValidationFailed([]fault.Field{{Field: "job_id", Rule: "uuid", Message: "This is no UUID."}})
 	}
 	exchangeOf(ctx).job = id
-	return strings.ToLower(id), nil
+	return id, nil
 }
 
 func (a *API) renewUpload(ctx context.Context, in *jobInput) (*slotOutput, error) {

@@ -39,10 +39,15 @@ const (
 	KindRelease = "release" // held → available, on failure
 )
 
-// Grant gives an organization amount credits (more than zero) and says why.
+// MaxGrant is the most credits of one grant: far from where a sum of many
+// would overflow.
+const MaxGrant = 1_000_000_000_000
+
+// Grant gives an organization amount credits (1 to MaxGrant, else
+// common.validation_failed) and says why.
 func Grant(ctx context.Context, tx *store.Tx, organization string, amount int64, note string) error {
-	if amount <= 0 {
-		return fmt.Errorf("credits: a grant is more than zero, not %d", amount)
+	if amount < 1 || amount > MaxGrant {
+		return fault.CommonValidationFailed([]fault.Field{{Field: "amount", Rule: "range", Message: fmt.Sprintf("A grant is 1 to %d credits.", int64(MaxGrant))}})
 	}
 	_, err := transfer(ctx, tx, organization, KindGrant, issued, available, amount, "", note)
 	return err
@@ -75,6 +80,11 @@ func Release(ctx context.Context, tx *store.Tx, organization, transaction string
 }
 
 func settle(ctx context.Context, tx *store.Tx, organization, transaction, kind, to string) error {
+	// Locks the account, so that of a capture and a release at once the second
+	// sees what the first did. Without the account nothing is held.
+	if n, err := tx.MoveBalance(ctx, query.MoveBalanceParams{Amount: 0, OrganizationID: organization, Account: held}); err != nil || n == 0 {
+		return err
+	}
 	amount, err := tx.HeldFor(ctx, transaction)
 	if err != nil || amount == 0 {
 		return err
@@ -96,10 +106,15 @@ func transfer(ctx context.Context, tx *store.Tx, organization, kind, from, to st
 	if err != nil || n == 0 {
 		return false, err
 	}
-	for _, side := range []struct {
+	type side struct {
 		account string
 		amount  int64
-	}{{from, -amount}, {to, amount}} {
+	}
+	sides := []side{{from, -amount}, {to, amount}}
+	if from > to { // always in the same order, so that transfers do not wait for each other in a circle
+		sides[0], sides[1] = sides[1], sides[0]
+	}
+	for _, side := range sides {
 		if err := move(ctx, tx, organization, side.account, side.amount); err != nil {
 			return false, err
 		}
@@ -117,8 +132,11 @@ func move(ctx context.Context, tx *store.Tx, organization, account string, amoun
 		if err != nil || n == 1 {
 			return err
 		}
-		if opened || (amount < 0 && account != issued) {
+		switch {
+		case amount < 0 && account == available:
 			return fault.RegistrationInsufficientCredits()
+		case opened || (amount < 0 && account != issued):
+			return fmt.Errorf("credits: %s of organization %s would go below zero", account, organization)
 		}
 		if err := tx.OpenAccount(ctx, query.OpenAccountParams{OrganizationID: organization, Account: account}); err != nil {
 			return err
@@ -169,17 +187,20 @@ type Transfer struct {
 	At            time.Time `json:"at"`
 }
 
+// MaxHistory is the most transfers that History reads at once.
+const MaxHistory = 10_000
+
 // History lists an organization's transfers, newest first: at most limit of
 // those before the transfer id before ("" for the newest).
 func History(ctx context.Context, q *query.Queries, organization, before string, limit int) ([]Transfer, error) {
 	if before == "" {
-		before = "~" // sorts after every id
+		before = "g" // after every id, in whatever order the database has for letters
 	}
-	rows, err := q.History(ctx, query.HistoryParams{OrganizationID: organization, Before: before, Lim: int32(2 * limit)})
+	rows, err := q.History(ctx, query.HistoryParams{OrganizationID: organization, Before: before, Lim: int32(2 * min(max(limit, 0), MaxHistory))})
 	if err != nil {
 		return nil, err
 	}
-	var out []Transfer
+	out := []Transfer{}
 	for _, r := range rows {
 		if r.Amount > 0 { // each transfer has one entry that gains
 			out = append(out, Transfer{ID: r.ID, Kind: r.Kind, Amount: r.Amount, TransactionID: r.TransactionID, Note: r.Note, At: store.Time(r.CreatedAt)})

@@ -30,7 +30,7 @@ type Tier struct {
 	PerMB  int64 // credits for each started megabyte within the tier
 }
 
-// Storage is the default table: nothing to 10 MB, then progressive.
+// storage is the default table: nothing to 10 MB, then progressive.
 func storage() []Tier { return []Tier{{10, 0}, {100, 1}, {250, 2}, {0, 3}} }
 
 // MainnetPrices are the defaults of a network that costs something.

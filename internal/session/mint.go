@@ -22,9 +22,9 @@ type MintRequest struct {
 	Origin          string // of the site that embeds the widget
 	Action          Action
 	Network         network.Name
-	AtsID           int64
-	ExternalUserRef *string
-	MaxFileSize     *int64
+	AtsID           *int64  // the only work that the session may update
+	ExternalUserRef *string // 1 to MaxExternalUserRef bytes
+	MaxFileSize     *int64  // bytes, more than 0
 }
 
 // Mint checks the key, its organization, the origin, the request and the
@@ -65,7 +65,10 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	now := s.DB.Now().UTC()
 	c := Claims{
 		ID: id.String(), Organization: row.Organization.ID, SiteKeyHash: hashSiteKey(row.SiteKey.SiteKey),
-		Action: r.Action, Network: r.Network, AtsID: r.AtsID, IssuedAt: now, Expires: now.Add(Lifetime),
+		Action: r.Action, Network: r.Network, IssuedAt: now, Expires: now.Add(Lifetime),
+	}
+	if r.AtsID != nil {
+		c.AtsID = *r.AtsID
 	}
 	if r.ExternalUserRef != nil {
 		c.ExternalUserRef = *r.ExternalUserRef
@@ -83,6 +86,10 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	})
 }
 
+// maxClaim is the largest number that every JSON reader of a token reads
+// exactly.
+const maxClaim = 1<<53 - 1
+
 func (r MintRequest) validate() error {
 	var bad []fault.Field
 	if !r.Action.Valid() {
@@ -91,11 +98,13 @@ func (r MintRequest) validate() error {
 	if !r.Network.Valid() {
 		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "one_of", Message: "Must be testnet or mainnet."})
 	}
-	if r.AtsID < 0 {
-		bad = append(bad, fault.Field{Field: "allowed_ats_id", Rule: "min", Message: "Must be a work's id."})
+	// 0 is no id of a work, and taking it for "any work" would widen what the
+	// host asked to narrow.
+	if r.AtsID != nil && (*r.AtsID < 1 || *r.AtsID > maxClaim) {
+		bad = append(bad, fault.Field{Field: "allowed_ats_id", Rule: "range", Message: "Must be a work's id."})
 	}
-	if r.MaxFileSize != nil && *r.MaxFileSize <= 0 {
-		bad = append(bad, fault.Field{Field: "max_file_size_bytes", Rule: "min", Message: "Must be more than 0."})
+	if r.MaxFileSize != nil && (*r.MaxFileSize < 1 || *r.MaxFileSize > maxClaim) {
+		bad = append(bad, fault.Field{Field: "max_file_size_bytes", Rule: "range", Message: "Must be more than 0."})
 	}
 	if len(bad) > 0 {
 		return fault.CommonValidationFailed(bad)

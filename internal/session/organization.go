@@ -196,7 +196,8 @@ func ListOrigins(ctx context.Context, db *store.DB, organizationID string) ([]st
 	if _, err := GetOrganization(ctx, db, organizationID); err != nil {
 		return nil, err
 	}
-	return db.Read().ListOrigins(ctx, organizationID)
+	list, err := db.Read().ListOrigins(ctx, organizationID)
+	return append([]string{}, list...), err // an empty list, never none
 }
 
 func found(n int64, err error) error {

@@ -2,7 +2,7 @@ package session
 
 import (
 	"fmt"
-	"net"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -16,8 +16,9 @@ import (
 //     labels before it, but not host itself.
 //   - The port is the scheme's own when it is left out; :* is every port.
 //
-// Hosts compare without regard to case. An international name is written as
-// browsers send it (xn--…). The origin "null" matches nothing.
+// Hosts compare without regard to case, addresses by their value. An
+// international name is written as browsers send it (xn--…). The origin "null"
+// matches nothing.
 type Pattern struct {
 	scheme string // "" is the rule above
 	host   string
@@ -32,6 +33,9 @@ func ParsePattern(text string) (Pattern, error) {
 	}
 	var p Pattern
 	rest := strings.ToLower(strings.TrimSpace(text))
+	if rest == "null" {
+		return bad("every sandboxed page has it")
+	}
 	if scheme, after, ok := strings.Cut(rest, "://"); ok {
 		if scheme != "http" && scheme != "https" {
 			return bad("the scheme is http or https")
@@ -48,20 +52,23 @@ func ParsePattern(text string) (Pattern, error) {
 			return bad("the port is a number from 1 to 65535, or *")
 		}
 	}
+	if port == ownPort[p.scheme] {
+		port = ""
+	}
 	p.port = port
 	if after, ok := strings.CutPrefix(host, "*."); ok {
 		p.sub, host = true, after
 		if !strings.Contains(host, ".") && host != "localhost" {
 			return bad("a wildcard needs a host of at least two labels")
 		}
-		if net.ParseIP(host) != nil {
+		if _, err := netip.ParseAddr(host); err == nil {
 			return bad("an address has no subdomains")
 		}
 	}
 	if !validHost(host) {
-		return bad("the host is a name in lower-case ASCII, or an address")
+		return bad("the host is a name in ASCII, or an address")
 	}
-	p.host = host
+	p.host = canonical(host)
 	return p, nil
 }
 
@@ -72,8 +79,8 @@ func splitHostPort(s string) (host, port string, err error) {
 			return "", "", fmt.Errorf("the address lacks its closing bracket")
 		}
 		host, s = s[1:end], s[end+1:]
-		if net.ParseIP(host) == nil {
-			return "", "", fmt.Errorf("no address between the brackets")
+		if ip, err := netip.ParseAddr(host); err != nil || !ip.Is6() || ip.Zone() != "" {
+			return "", "", fmt.Errorf("no IPv6 address between the brackets")
 		}
 	} else {
 		i := strings.IndexByte(s, ':')
@@ -91,11 +98,27 @@ func splitHostPort(s string) (host, port string, err error) {
 	return host, s[1:], nil
 }
 
+// ownPort is the port that a scheme's origins leave out.
+var ownPort = map[string]string{"http": "80", "https": "443"}
+
+// canonical writes an address in its one form; a name is left as it is.
+func canonical(host string) string {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.String()
+	}
+	return host
+}
+
 func validHost(host string) bool {
-	if ip := net.ParseIP(host); ip != nil {
+	if _, err := netip.ParseAddr(host); err == nil {
 		return true
 	}
 	if host == "" || len(host) > 253 {
+		return false
+	}
+	// Browsers take a name that ends in a number for an address in an odd form,
+	// and send the usual form: as it stands it would match nothing.
+	if last := host[strings.LastIndexByte(host, '.')+1:]; strings.Trim(last, "0123456789") == "" {
 		return false
 	}
 	for label := range strings.SplitSeq(host, ".") {
@@ -136,10 +159,10 @@ func (p Pattern) String() string {
 // Match reports whether a browser's Origin header is allowed by the pattern.
 func (p Pattern) Match(origin string) bool {
 	u, err := url.Parse(origin)
-	if err != nil || u.User != nil || (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.User != nil || (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return false
 	}
-	scheme, host, port := strings.ToLower(u.Scheme), strings.ToLower(u.Hostname()), u.Port()
+	scheme, host, port := strings.ToLower(u.Scheme), canonical(strings.ToLower(u.Hostname())), u.Port()
 	if host == "" || (scheme != "http" && scheme != "https") {
 		return false
 	}
@@ -153,22 +176,21 @@ func (p Pattern) Match(origin string) bool {
 	case !p.sub && host != p.host:
 		return false
 	}
-	own := map[string]string{"http": "80", "https": "443"}[scheme]
 	if port == "" {
-		port = own
+		port = ownPort[scheme]
 	}
 	switch p.port {
 	case "*":
 		return true
 	case "":
-		return port == own
+		return port == ownPort[scheme]
 	}
 	return port == p.port
 }
 
 func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || (ip != nil && ip.IsLoopback())
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || (err == nil && ip.IsLoopback())
 }
 
 // allowed reports whether any entry of an allowlist matches. Entries that do

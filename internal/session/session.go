@@ -13,7 +13,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"regexp"
-	"strings"
 	"time"
 
 	"timbre.example/internal/network"
@@ -79,6 +78,6 @@ func hashSecret(secretKey string) []byte {
 
 // hashSiteKey is how a token names the site key it was minted for.
 func hashSiteKey(siteKey string) string {
-	h := sha256.Sum256([]byte(strings.TrimSpace(siteKey)))
+	h := sha256.Sum256([]byte(siteKey))
 	return hex.EncodeToString(h[:])
 }

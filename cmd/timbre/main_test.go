@@ -1,0 +1,454 @@
+package main
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"timbre.example/internal/store/storetest"
+)
+
+// said is how a command ended.
+type said struct {
+	t        *testing.T
+	code     int
+	out, err string
+}
+
+func timbre(t *testing.T, args ...string) said {
+	t.Helper()
+	var out, err bytes.Buffer
+	code := run(args, &out, &err)
+	return said{t, code, out.String(), err.String()}
+}
+
+// ok reads the JSON of a command that succeeded.
+func (s said) ok(v any) {
+	s.t.Helper()
+	if s.code != exitDone || s.err != "" {
+		s.t.Fatalf("exit %d: %s", s.code, s.err)
+	}
+	if err := json.Unmarshal([]byte(s.out), v); err != nil {
+		s.t.Fatalf("%v in %q", err, s.out)
+	}
+}
+
+func (s said) refused(code int, words string) {
+	s.t.Helper()
+	if s.code != code || s.out != "" || !strings.Contains(s.err, words) {
+		s.t.Errorf("exit %d, stdout %q, stderr %q; want exit %d and %q", s.code, s.out, s.err, code, words)
+	}
+}
+
+// inDatabase makes a fresh database the one that commands use.
+func inDatabase(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	t.Setenv("TIMBRE_DATABASE_URL", "sqlite:"+filepath.Join(dir, "timbre.db"))
+	var applied map[string]int
+	timbre(t, "migrate", "--json").ok(&applied)
+	if applied["applied"] < 1 {
+		t.Fatalf("%v", applied)
+	}
+	timbre(t, "migrate", "--json").ok(&applied)
+	if applied["applied"] != 0 {
+		t.Fatalf("migrated twice: %v", applied)
+	}
+	return dir
+}
+
+func TestUsage(t *testing.T) {
+	for _, args := range [][]string{{}, {"nope"}, {"org"}, {"org", "create"}, {"keys", "create"}, {"credits", "grant", "x", "many"}, {"org", "set", "x", "--widget", "maybe"}, {"serve", "--nope"}, {"serve", "--network-block-time", "soon"}, {"serve", "--log-format", "xml"}, {"demo", "extra"}} {
+		if s := timbre(t, args...); s.code != exitUsage || s.out != "" || !strings.HasPrefix(s.err, "timbre: ") {
+			t.Errorf("%v: exit %d, %q, %q", args, s.code, s.out, s.err)
+		}
+	}
+	for _, args := range [][]string{{"--help"}, {"org", "--help"}, {"serve", "--help"}, {"--version"}} {
+		if s := timbre(t, args...); s.code != exitDone || s.out == "" || s.err != "" {
+			t.Errorf("%v: exit %d, %q", args, s.code, s.err)
+		}
+	}
+	help := timbre(t, "--help").out
+	for _, name := range []string{"demo", "serve", "migrate", "doctor", "org", "keys", "origins", "credits"} {
+		if !strings.Contains(help, name) {
+			t.Errorf("help does not name %s", name)
+		}
+	}
+}
+
+// Every flag of the server can be set in the environment, as its help says.
+func TestServeHelpNamesTheEnvironment(t *testing.T) {
+	help := timbre(t, "serve", "--help").out
+	for _, flag := range regexp.MustCompile(`--([a-z-]+)`).FindAllStringSubmatch(help, -1) {
+		name := "TIMBRE_" + strings.ToUpper(strings.ReplaceAll(flag[1], "-", "_"))
+		if flag[1] != "help" && flag[1] != "version" && !strings.Contains(help, name) {
+			t.Errorf("--%s: %s is not named", flag[1], name)
+		}
+	}
+}
+
+func names(t *testing.T, v map[string]any) []string {
+	t.Helper()
+	return slices.Sorted(maps.Keys(v))
+}
+
+func TestCommands(t *testing.T) {
+	inDatabase(t)
+	var list []map[string]any
+	timbre(t, "org", "list", "--json").ok(&list)
+	if list == nil || len(list) != 0 {
+		t.Errorf("%v", list)
+	}
+	var org map[string]any
+	timbre(t, "org", "create", " Nice <Records> ", "--json").ok(&org)
+	id := org["id"].(string)
+	if d := cmp.Diff([]string{"created_at", "duplicate_titles", "id", "name", "suspended", "widget_enabled"}, names(t, org)); d != "" || org["name"] != "Nice <Records>" {
+		t.Errorf("%v %s", org, d)
+	}
+	timbre(t, "org", "set", id, "--widget", "off", "--max-file-size", "1000", "--access-code-ttl", "720h", "--duplicate-titles", "allow", "--quota", "5", "--json").ok(&org)
+	if org["widget_enabled"] != false || org["max_file_size_bytes"] != 1000.0 || org["access_code_ttl_ns"] != 720*3600e9 || org["duplicate_titles"] != true || org["quota"] != 5.0 {
+		t.Errorf("%v", org)
+	}
+	timbre(t, "org", "set", id, "--widget", "on", "--max-file-size", "0", "--json").ok(&org)
+	timbre(t, "org", "suspend", id, "--json").ok(&org)
+	var shown map[string]any
+	timbre(t, "org", "show", id, "--json").ok(&shown)
+	if shown["suspended"] != true || shown["widget_enabled"] != true || shown["quota"] != 5.0 || shown["max_file_size_bytes"] != nil {
+		t.Errorf("%v", shown)
+	}
+	org = nil
+	timbre(t, "org", "resume", id, "--json").ok(&org)
+	if org["suspended"] != false {
+		t.Errorf("%v", org)
+	}
+	timbre(t, "org", "set", id, "--quota=-1").refused(exitRefused, "common.validation_failed")
+	timbre(t, "org", "create", " ").refused(exitRefused, "common.validation_failed")
+	timbre(t, "org", "show", "nobody").refused(exitRefused, "organization.not_found")
+
+	var pair map[string]any
+	timbre(t, "keys", "create", id, "--test", "--json").ok(&pair)
+	if d := cmp.Diff([]string{"created_at", "secret_key", "site_key", "status", "test"}, names(t, pair)); d != "" || pair["test"] != true {
+		t.Errorf("%v %s", pair, d)
+	}
+	site, secret := pair["site_key"].(string), pair["secret_key"].(string)
+	for _, step := range []struct{ command, status string }{{"disable", "disabled"}, {"enable", "active"}, {"delete", "deleted"}} {
+		var got map[string]string
+		timbre(t, "keys", step.command, site, "--json").ok(&got)
+		if got["status"] != step.status || got["site_key"] != site {
+			t.Errorf("%s: %v", step.command, got)
+		}
+		timbre(t, "keys", "list", id, "--json").ok(&list)
+		if len(list) != 1 || list[0]["status"] != step.status || list[0]["secret_key"] != nil {
+			t.Errorf("%s: %v", step.command, list)
+		}
+	}
+	timbre(t, "keys", "enable", site).refused(exitRefused, "common.not_found")
+	timbre(t, "keys", "disable", secret).refused(exitRefused, "common.not_found")
+	timbre(t, "keys", "create", "nobody").refused(exitRefused, "organization.not_found")
+	timbre(t, "keys", "list", "nobody").refused(exitRefused, "organization.not_found")
+
+	var origins []string
+	timbre(t, "origins", "list", id, "--json").ok(&origins)
+	if origins == nil || len(origins) != 0 {
+		t.Errorf("%v", origins)
+	}
+	var added map[string]string
+	timbre(t, "origins", "add", id, "HTTPS://Songs.Example:443/", "--json").ok(&added)
+	if added["origin"] != "https://songs.example" {
+		t.Errorf("%v", added)
+	}
+	timbre(t, "origins", "list", id, "--json").ok(&origins)
+	if len(origins) != 1 || origins[0] != "https://songs.example" {
+		t.Errorf("%v", origins)
+	}
+	timbre(t, "origins", "add", id, "*").refused(exitRefused, "common.validation_failed")
+	timbre(t, "origins", "remove", id, "https://songs.example:443", "--json").ok(&added)
+	timbre(t, "origins", "remove", id, "https://songs.example").refused(exitRefused, "common.not_found")
+
+	var balance, after map[string]int64
+	timbre(t, "credits", "grant", id, "100", "--note", "welcome", "--json").ok(&balance)
+	timbre(t, "credits", "balance", id, "--json").ok(&after)
+	if d := cmp.Diff(map[string]int64{"available": 100, "held": 0, "spent": 0}, after); d != "" || !cmp.Equal(balance, after) {
+		t.Errorf("%v %s", balance, d)
+	}
+	timbre(t, "credits", "history", id, "--json").ok(&list)
+	if len(list) != 1 || list[0]["kind"] != "grant" || list[0]["amount"] != 100.0 || list[0]["note"] != "welcome" {
+		t.Errorf("%v", list)
+	}
+	timbre(t, "credits", "history", id, "--before", list[0]["id"].(string), "--json").ok(&list)
+	if list == nil || len(list) != 0 {
+		t.Errorf("%v", list)
+	}
+	timbre(t, "credits", "grant", id, "0").refused(exitRefused, "common.validation_failed")
+	timbre(t, "credits", "history", id, "--limit", "0").refused(exitRefused, "common.validation_failed")
+	for _, c := range [][]string{{"grant", "nobody", "1"}, {"balance", "nobody"}, {"history", "nobody"}} {
+		timbre(t, append([]string{"credits"}, c...)...).refused(exitRefused, "organization.not_found")
+	}
+	// In words, nothing fails either, and every command says something.
+	for _, c := range [][]string{{"org", "list"}, {"org", "show", id}, {"keys", "list", id}, {"origins", "add", id, "a.example"}, {"origins", "list", id}, {"origins", "remove", id, "a.example"}, {"credits", "balance", id}, {"credits", "history", id}, {"migrate"}} {
+		if s := timbre(t, c...); s.code != exitDone || s.out == "" || s.err != "" {
+			t.Errorf("%v: exit %d, %q, %q", c, s.code, s.out, s.err)
+		}
+	}
+}
+
+// A secret key is shown once, and nowhere in the database's files.
+func TestSecretKeyIsShownOnce(t *testing.T) {
+	dir := inDatabase(t)
+	id := strings.TrimSpace(timbre(t, "org", "create", "Songs").out)
+	created := timbre(t, "keys", "create", id).out
+	secret := regexp.MustCompile(`csk_[0-9a-f]{64}`).FindString(created)
+	if secret == "" || strings.Count(created, secret) != 1 {
+		t.Fatalf("%q", created)
+	}
+	site := regexp.MustCompile(`cpk_[0-9a-f]{64}`).FindString(created)
+	for _, c := range [][]string{{"keys", "list", id}, {"keys", "list", id, "--json"}, {"org", "show", id, "--json"}, {"keys", "disable", site, "--json"}} {
+		if s := timbre(t, c...); strings.Contains(s.out+s.err, "csk_") {
+			t.Errorf("%v shows the secret key", c)
+		}
+	}
+	all := files(t, dir)
+	if !bytes.Contains(all, []byte(site)) {
+		t.Fatal("the site key is not where this test looks")
+	}
+	if raw, _ := hex.DecodeString(secret[4:]); bytes.Contains(all, []byte(secret[4:])) || bytes.Contains(all, raw) {
+		t.Error("the secret key is stored")
+	}
+}
+
+// files is every file below dir, one after the other.
+func files(t *testing.T, dir string) (all []byte) {
+	t.Helper()
+	if err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		all = append(all, b...)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestDatabaseURL(t *testing.T) {
+	dir := inDatabase(t)
+	file := filepath.Join(dir, "url")
+	if err := os.WriteFile(file, []byte(os.Getenv("TIMBRE_DATABASE_URL")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TIMBRE_DATABASE_URL", "postgres://nobody:opensesame@127.0.0.1:1/none?connect_timeout=2")
+	if s := timbre(t, "org", "list"); s.code != exitRefused || s.err == "" || strings.Contains(s.err, "opensesame") {
+		t.Errorf("exit %d: %s", s.code, s.err)
+	}
+	var list []any
+	timbre(t, "org", "list", "--json", "--database-url-file", file).ok(&list)
+	timbre(t, "org", "list", "--database-url-file", file+"x").refused(exitRefused, "no such file")
+	timbre(t, "org", "list", "--database-url", "mysql:x").refused(exitRefused, "sqlite:")
+	timbre(t, "org", "list", "--database-url", "sqlite:"+filepath.Join(dir, "new.db")).refused(exitRefused, "run `timbre migrate`")
+}
+
+func TestServeRefusesBadConfiguration(t *testing.T) {
+	dir := inDatabase(t)
+	short := filepath.Join(dir, "short")
+	if err := os.WriteFile(short, []byte("abc"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, c := range []struct {
+		args  []string
+		words string
+	}{
+		{[]string{"--max-file-size", "0"}, "--max-file-size must be more than 0"},
+		{[]string{"--network-block-time=-1s"}, "--network-block-time must be more than 0"},
+		{[]string{"--limits-prepares", "0"}, "--limits-prepares must be more than 0"},
+		{[]string{"--limits-quote", "0s"}, "--limits-quote must be more than 0"},
+		{[]string{"--network-mainnet", "substrate:ws://x"}, "--network-mainnet: this release speaks log: only"},
+		{[]string{"--blob-url", "s3://bucket"}, "--blob-url: this release keeps uploads in file:DIR"},
+		{[]string{"--public-url", "songs.example"}, "--public-url is http(s)://host[:port]"},
+		{[]string{"--public-url", "https://songs.example/timbre"}, "--public-url is http(s)://host[:port]"},
+		{[]string{"--prices-mainnet", "network=cheap"}, "--prices-mainnet: prices: network=\"cheap\""},
+		{[]string{"--secret-file", short}, "does not hold 64 hex digits"},
+		{[]string{"--database-url", "mysql:x"}, "make one with `openssl rand -hex 32`"},
+		{[]string{"--listen", "nowhere:http:x"}, "too many colons"},
+		{[]string{"--listen", taken.Addr().String()}, "address already in use"},
+	} {
+		args := append([]string{"serve", "--listen", "127.0.0.1:0", "--blob-url", "file:" + filepath.Join(dir, "blobs"), "--secret-file", filepath.Join(dir, "secret-"+strings.Trim(c.args[0], "-"))}, c.args...)
+		timbre(t, args...).refused(exitRefused, c.words)
+	}
+	if found, _ := filepath.Glob("s3*"); len(found) > 0 {
+		t.Errorf("left behind: %v", found)
+	}
+}
+
+func TestReadSecret(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "deep", "secret")
+	if _, err := readSecret(path, false); err == nil || !strings.Contains(err.Error(), "openssl rand -hex 32") {
+		t.Errorf("%v", err)
+	}
+	// 16 first starts at once agree.
+	var wg sync.WaitGroup
+	got := make([]secret, 16)
+	for i := range got {
+		wg.Go(func() {
+			s, err := readSecret(path, true)
+			if err != nil {
+				t.Error(err)
+			}
+			got[i] = s
+		})
+	}
+	wg.Wait()
+	for _, s := range got {
+		if len(s) != 32 || !bytes.Equal(s, got[0]) {
+			t.Fatalf("%d first starts made different secrets", len(got))
+		}
+	}
+	st, err := os.Stat(path)
+	if err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", st.Mode(), err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".secret-*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	if a, b := got[0].key("a"), got[0].key("b"); bytes.Equal(a, b) || len(a) != 32 || !bytes.Equal(a, got[0].key("a")) {
+		t.Error("keys of two purposes")
+	}
+	for _, text := range []string{"", "xyz", strings.Repeat("ab", 31), strings.Repeat("ab", 33), strings.Repeat("zz", 32)} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readSecret(path, true); err == nil {
+			t.Errorf("%q was taken", text)
+		}
+	}
+	if err := os.WriteFile(path, []byte(" "+strings.Repeat("AB", 32)+"\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readSecret(path, false); err != nil {
+		t.Error(err)
+	}
+}
+
+// looked is what doctor found, by check.
+func looked(t *testing.T, args ...string) (map[string]finding, said) {
+	t.Helper()
+	s := timbre(t, append([]string{"doctor", "--json"}, args...)...)
+	var list []finding
+	if err := json.Unmarshal([]byte(s.out), &list); err != nil {
+		t.Fatalf("%v in %q, %q", err, s.out, s.err)
+	}
+	found := map[string]finding{}
+	for _, f := range list {
+		found[f.Check] = f
+		if f.OK == (f.Remedy != "") || f.Found == "" {
+			t.Errorf("%+v", f)
+		}
+	}
+	return found, s
+}
+
+func TestDoctor(t *testing.T) {
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	t.Setenv("TIMBRE_DATABASE_URL", "sqlite:"+path("timbre.db"))
+	t.Setenv("TIMBRE_BLOB_URL", "file:"+path("blobs"))
+	t.Setenv("TIMBRE_SECRET_FILE", path("secret"))
+	bad := func(what string, found map[string]finding, s said, checks ...string) {
+		t.Helper()
+		var got []string
+		for name, f := range found {
+			if !f.OK {
+				got = append(got, name)
+			}
+		}
+		slices.Sort(got)
+		want := exitRefused
+		if len(checks) == 0 {
+			want = exitDone
+		}
+		if !slices.Equal(got, checks) || s.code != want {
+			t.Errorf("%s: exit %d, not well: %q, want %q", what, s.code, got, checks)
+		}
+	}
+	found, s := looked(t)
+	bad("nothing yet", found, s, "database", "secret")
+	if _, err := os.Stat(path("timbre.db")); err == nil {
+		t.Error("doctor made a database")
+	}
+	demo := startDemo(t, dir) // its names are those that the environment has
+	demo.stop()
+	found, s = looked(t)
+	bad("after a first start", found, s)
+	if !strings.Contains(found["network testnet"].Found, "signed with this secret") {
+		t.Errorf("%+v", found["network testnet"])
+	}
+	if s := timbre(t, "doctor"); s.code != exitDone || strings.Contains(s.out, "FAIL") || strings.Count(s.out, "\n") != len(found) {
+		t.Errorf("exit %d: %s", s.code, s.out)
+	}
+	os.Chmod(path("secret"), 0o644)
+	found, s = looked(t)
+	bad("open secret", found, s, "secret's permissions")
+	os.WriteFile(path("secret"), []byte(strings.Repeat("ab", 32)), 0o600)
+	os.Chmod(path("secret"), 0o600)
+	found, s = looked(t)
+	bad("another secret", found, s, "network mainnet", "network testnet")
+	os.WriteFile(path("secret"), []byte("?"), 0o600)
+	found, s = looked(t)
+	bad("no secret", found, s, "secret")
+	os.WriteFile(path("file"), nil, 0o600)
+	found, s = looked(t, "--blob-url", "file:"+path("file"), "--secret-file", path("file"))
+	bad("no directory", found, s, "object store", "secret")
+	found, s = looked(t, "--blob-url", "s3://bucket")
+	bad("another store", found, s, "configuration", "secret")
+	if found, _ := filepath.Glob("s3*"); len(found) > 0 {
+		t.Errorf("doctor made %v", found)
+	}
+	found, s = looked(t, "--database-url", "postgres://nobody@127.0.0.1:1/none")
+	bad("no server", found, s, "database", "secret")
+	old := storetest.PostgresURL(t)
+	found, s = looked(t, "--database-url", old)
+	bad("an empty database", found, s, "schema", "secret")
+	if s := timbre(t, "migrate", "--database-url", old); s.code != exitDone {
+		t.Error(s.err)
+	}
+	found, s = looked(t, "--database-url", old)
+	bad("migrated", found, s, "secret")
+	if s := timbre(t, "doctor"); s.code != exitRefused || !strings.Contains(s.out, "FAIL  secret") || !strings.Contains(s.out, "→ ") || !strings.Contains(s.err, "checks failed") {
+		t.Errorf("exit %d: %s %s", s.code, s.out, s.err)
+	}
+}
+
+// buffer is what several goroutines write.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"timbre.example/internal/store/storetest"
+)
+
+// running is a demo in this process.
+type running struct {
+	t     *testing.T
+	demo  demoFile
+	said  *buffer // standard error
+	ended chan int
+}
+
+// startDemo runs `timbre demo` as it is run at a terminal, and waits for the
+// line that says it is ready.
+func startDemo(t *testing.T, dir string, args ...string) *running {
+	t.Helper()
+	r := &running{t: t, said: &buffer{}, ended: make(chan int, 1)}
+	in, out := io.Pipe()
+	go func() {
+		r.ended <- run(append([]string{"demo", "--addr", "127.0.0.1:0", "--data", dir, "--block-time", "10ms"}, args...), out, r.said)
+		out.Close()
+	}()
+	line, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil {
+		t.Fatalf("demo ended: %v: %s", err, r.said)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "demo.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &r.demo); err != nil {
+		t.Fatal(err)
+	}
+	if line != "Timbre demo: "+r.demo.URL+"/demo/\n" {
+		t.Errorf("%q", line)
+	}
+	go io.Copy(io.Discard, in)
+	return r
+}
+
+// stop ends it as a terminal does.
+func (r *running) stop() {
+	r.t.Helper()
+	http.DefaultClient.CloseIdleConnections()
+	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+		r.t.Fatal(err)
+	}
+	select {
+	case code := <-r.ended:
+		if code != exitDone {
+			r.t.Errorf("demo ended with %d: %s", code, r.said)
+		}
+	case <-time.After(30 * time.Second):
+		r.t.Fatal("demo does not end")
+	}
+}
+
+func post(t *testing.T, url string, head map[string]string, body any) map[string]any {
+	t.Helper()
+	b, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return send(t, "POST", url, head, b)
+}
+
+func send(t *testing.T, method, url string, head map[string]string, body []byte) (out map[string]any) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range head {
+		r.Header.Set(k, v)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if err := json.NewDecoder(res.Body).Decode(&out); err != nil || res.StatusCode > 299 {
+		t.Fatalf("%s %s: %d %v %v", method, url, res.StatusCode, out, err)
+	}
+	return out
+}
+
+// register goes the whole way, and returns the secrets that it met.
+func register(t *testing.T, url, site, secretKey, origin, title string) (token, code, transaction string) {
+	t.Helper()
+	token = post(t, url+"/v1/sessions", map[string]string{"Origin": origin}, map[string]string{"secret_key": secretKey, "action_type": "register", "allowed_network": "testnet"})["token"].(string)
+	head := map[string]string{"Authorization": "Bearer " + token, "X-Site-Key": site}
+	slot := post(t, url+"/v1/works/init", head, map[string]any{
+		"title": title, "filename": "song.wav", "network": "testnet",
+		"creators": []any{map[string]any{"full_name": "Ada", "email": "ada@songs.example", "roles": map[string]bool{"author": true}}},
+	})
+	job := map[string]any{"job_id": slot["job_id"]}
+	send(t, "PUT", slot["upload_url"].(string), nil, append([]byte("RIFF\x2c\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x40\x1f\x00\x00\x01\x00\x08\x00data\x08\x00\x00\x00"), fmt.Appendf(nil, "%-8.8s", title)...))
+	post(t, url+"/v1/works/prepare", head, job)
+	c := post(t, url+"/v1/works/confirm", head, job)
+	code, _ = c["access_code"].(string)
+	transaction = c["transaction_id"].(string)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, "GET", url+"/v1/transactions/"+transaction+"/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if all, err := io.ReadAll(res.Body); err != nil || !strings.Contains(string(all), "event: completed") {
+		t.Fatalf("%v: %s", err, all)
+	}
+	return token, code, transaction
+}
+
+// The demo starts, serves, stops, and starts again with what it had.
+func TestDemo(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "demo")
+	first := startDemo(t, dir)
+	d := first.demo
+	st, err := os.Stat(filepath.Join(dir, "demo.json"))
+	if err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", st.Mode(), err)
+	}
+	register(t, d.URL, d.SiteKey, d.SecretKey, d.URL, "Song 1")
+	res, err := http.Get(d.URL + "/demo/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != 200 {
+		t.Errorf("/demo/: %d", res.StatusCode)
+	}
+	for path, want := range map[string]int{"/widget/v1/ats-widget.esm.js": 200, "/widget/v1/nope.js": 404, "/widget/": 404, "/log/testnet/checkpoint": 200, "/explorer/testnet/block/1": 200, "/healthz": 200, "/nope": 404} {
+		res, err := http.Get(d.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != want || res.Header.Get("X-Request-Id") == "" {
+			t.Errorf("%s: %d %v", path, res.StatusCode, res.Header)
+		}
+	}
+	first.stop()
+	if conn, err := net.Dial("tcp", strings.TrimPrefix(d.URL, "http://")); err == nil {
+		conn.Close()
+		t.Error("it still listens")
+	}
+	second := startDemo(t, dir)
+	if d2 := second.demo; d2.SiteKey != d.SiteKey || d2.SecretKey != d.SecretKey || d2.OrganizationID != d.OrganizationID {
+		t.Error("the second start made new keys")
+	}
+	_, _, _ = register(t, second.demo.URL, d.SiteKey, d.SecretKey, second.demo.URL, "Song 2")
+	// The command line works on the database of a running server.
+	var balance map[string]int64
+	timbre(t, "credits", "grant", d.OrganizationID, "5", "--json", "--database-url", second.demo.DatabaseURL).ok(&balance)
+	if balance["available"] != 1_000_005 {
+		t.Errorf("%v", balance)
+	}
+	second.stop()
+	// Removing the database starts over, with new keys.
+	for _, f := range []string{"timbre.db", "timbre.db-wal", "timbre.db-shm"} {
+		os.Remove(filepath.Join(dir, f))
+	}
+	third := startDemo(t, dir)
+	if third.demo.SecretKey == d.SecretKey {
+		t.Error("keys of a database that is gone")
+	}
+	third.stop()
+}
+
+func TestDemoOnPostgres(t *testing.T) {
+	r := startDemo(t, t.TempDir(), "--database-url", storetest.PostgresURL(t))
+	register(t, r.demo.URL, r.demo.SiteKey, r.demo.SecretKey, r.demo.URL, "Song 1")
+	r.stop()
+}
+
+// With every request logged, no secret of a whole registration is in the log,
+// and neither key nor code is readable in what is stored.
+func TestNothingSecretIsKeptOrLogged(t *testing.T) {
+	dir := inDatabase(t)
+	id := strings.TrimSpace(timbre(t, "org", "create", "Songs").out)
+	created := timbre(t, "keys", "create", id).out
+	secret, site := regexp.MustCompile(`csk_[0-9a-f]{64}`).FindString(created), regexp.MustCompile(`cpk_[0-9a-f]{64}`).FindString(created)
+	timbre(t, "origins", "add", id, "songs.example")
+	f := serverFlags{
+		Listen: "127.0.0.1:0", BlobURL: "file:" + filepath.Join(dir, "blobs"), SecretFile: filepath.Join(dir, "secret"),
+		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: 10 * time.Millisecond, MaxFileSize: 1 << 20,
+		LimitsUploadSlot: time.Minute, LimitsQuote: time.Minute, LimitsResult: time.Hour, LimitsPrepares: 1, LogFormat: "json", LogLevel: slog.LevelDebug,
+	}
+	f.DatabaseURL = os.Getenv("TIMBRE_DATABASE_URL")
+	logged := &buffer{}
+	s, err := newServer(t.Context(), f, f.logger(logged))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.run(ctx) }()
+	token, code, transaction := register(t, s.url, site, secret, "https://songs.example", "Song 1")
+	http.DefaultClient.CloseIdleConnections()
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	log := logged.String()
+	if !strings.Contains(log, "/v1/works/confirm") {
+		t.Fatal("the log is not where this test looks")
+	}
+	for name, s := range map[string]string{"secret key": secret[4:], "token": token, "signature": token[strings.LastIndex(token, ".")+1:], "access code": code[4:], "transaction": transaction, "e-mail": "ada@", "upload URL": "/blob/uploads"} {
+		if strings.Contains(log, s) {
+			t.Errorf("the log holds the %s", name)
+		}
+	}
+	stored := files(t, dir)
+	if !bytes.Contains(stored, []byte(site)) || !bytes.Contains(stored, []byte(transaction)) {
+		t.Fatal("the database is not where this test looks")
+	}
+	for name, s := range map[string]string{"secret key": secret[4:], "token": token, "access code": code[4:]} {
+		if raw, err := hex.DecodeString(s); bytes.Contains(stored, []byte(s)) || err == nil && bytes.Contains(stored, raw) {
+			t.Errorf("the %s is stored", name)
+		}
+	}
+}
+
+func TestReachable(t *testing.T) {
+	for in, want := range map[string]string{"127.0.0.1:8080": "127.0.0.1:8080", "0.0.0.0:80": "localhost:80", "[::]:80": "localhost:80", "[::1]:80": "[::1]:80"} {
+		a, err := net.ResolveTCPAddr("tcp", in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := reachable(a); got != want {
+			t.Errorf("%s: %s", in, got)
+		}
+	}
+}

@@ -1,0 +1,387 @@
+package api_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"timbre.example/fault"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store/storetest"
+)
+
+func TestEveryRefusalIsAnEnvelope(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	w.api.Handle("/panics", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("secret detail") }))
+	known := w.registered("Known")
+	for _, c := range []struct {
+		method, path string
+		want         fault.Code
+	}{
+		{"GET", "/", fault.CodeCommonNotFound}, {"GET", "/v1", fault.CodeCommonNotFound}, {"GET", "/v1/nope", fault.CodeCommonNotFound},
+		{"POST", "/nope", fault.CodeCommonNotFound}, {"GET", "/v1/works/init", fault.CodeCommonNotFound}, {"PUT", "/v1/works/init", fault.CodeCommonNotFound},
+		{"DELETE", "/v1/sessions", fault.CodeCommonNotFound}, {"OPTIONS", "/v1/works/init", fault.CodeCommonNotFound}, {"OPTIONS", "/nope", fault.CodeCommonNotFound},
+		{"TRACE", "/healthz", fault.CodeCommonNotFound}, {"BREW", "/v1/stats", fault.CodeCommonNotFound}, {"POST", "/v1/works/init/", fault.CodeCommonNotFound},
+		{"GET", "/v1//stats", fault.CodeCommonNotFound}, {"GET", "/v1/works/../stats", fault.CodeCommonNotFound}, {"GET", "/%00", fault.CodeCommonNotFound},
+		{"HEAD", "/v1/stats", fault.CodeCommonNotFound}, {"HEAD", "/nope", fault.CodeCommonNotFound}, {"HEAD", "/v1/transactions/" + known + "/events", fault.CodeCommonNotFound},
+		{"GET", "/v1/stats?network=moon", fault.CodeCommonValidationFailed}, {"GET", "/v1/stats?network=%00", fault.CodeCommonValidationFailed},
+		{"GET", "/panics", fault.CodeCommonInternal}, {"HEAD", "/panics", fault.CodeCommonInternal},
+		{"GET", "/v1/ws/transactions/" + known, fault.CodeCommonValidationFailed},
+		{"GET", "/blob/nope", fault.CodeCommonForbidden}, {"POST", "/blob/nope", fault.CodeCommonNotFound},
+	} {
+		a := w.call(c.method, c.path, nil, nil)
+		entry, _ := fault.Lookup(c.want)
+		if a.status != entry.Status || c.method != "HEAD" && a.code != c.want {
+			t.Errorf("%s %s: %d %s, want %s", c.method, c.path, a.status, a.body, c.want)
+		}
+		if strings.Contains(string(a.body), "secret detail") {
+			t.Errorf("%s %s tells: %s", c.method, c.path, a.body)
+		}
+	}
+	for _, id := range []string{"x", known + "0", "0190a0e6-0000-7000-8000-00000000dead", "%00", "%ff%fe", "..%2f..%2fetc", "{" + known + "}", strings.ReplaceAll(known, "-", ""), "urn:uuid:" + known, strings.Repeat("a", 5000)} {
+		for _, path := range []string{"/v1/transactions/%s", "/v1/transactions/%s/events", "/v1/ws/transactions/%s"} {
+			if a := w.call("GET", fmt.Sprintf(path, id), nil, nil); a.code != fault.CodeTransactionNotFound {
+				t.Errorf(path+": %s", id, a.body)
+			}
+		}
+	}
+	// A handshake that is not one, in each of its parts.
+	for name, head := range map[string]map[string]string{
+		"no version":  {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="},
+		"old version": {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Version": "8"},
+		"no key":      {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"},
+		"bad key":     {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "x"},
+	} {
+		if a := w.call("GET", "/v1/ws/transactions/"+known, head, nil); a.rules() != "upgrade websocket" {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+	}
+	log := w.logged.String()
+	if !strings.Contains(log, "secret detail") || !strings.Contains(log, "stack=") {
+		t.Error("the panic is not logged")
+	}
+	if strings.Contains(log, known) {
+		t.Error("the log holds a transaction's id, which is a capability")
+	}
+	for _, method := range []string{"GET", "HEAD"} {
+		if a := w.call(method, "/healthz", nil, nil); a.status != 200 {
+			t.Errorf("%s /healthz: %d", method, a.status)
+		}
+	}
+	for _, accept := range []string{"image/png", "json", "application/cbor", "*/*", "application/json;q=0"} {
+		if a := w.call("GET", "/v1/stats", map[string]string{"Accept": accept}, nil); a.status != 200 || a.header.Get("Content-Type") != "application/json" {
+			t.Errorf("Accept %s: %d %s", accept, a.status, a.header.Get("Content-Type"))
+		}
+	}
+}
+
+// proxy stands between this process and Postgres, and can be cut.
+type proxy struct {
+	listener net.Listener
+	mu       sync.Mutex
+	conns    []net.Conn
+}
+
+func newProxy(t *testing.T, url string) (*proxy, string) {
+	t.Helper()
+	before, socketDir, _ := strings.Cut(url, "host=")
+	dir := t.TempDir()
+	l, err := net.Listen("unix", filepath.Join(dir, ".s.PGSQL.5432"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{listener: l}
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("unix", filepath.Join(socketDir, ".s.PGSQL.5432"))
+			if err != nil {
+				in.Close()
+				continue
+			}
+			p.mu.Lock()
+			p.conns = append(p.conns, in, out)
+			p.mu.Unlock()
+			go func() { io.Copy(out, in); out.Close() }()
+			go func() { io.Copy(in, out); in.Close() }()
+		}
+	}()
+	t.Cleanup(p.cut)
+	return p, before + "host=" + dir
+}
+
+func (p *proxy) cut() {
+	p.listener.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		c.Close()
+	}
+}
+
+// The database goes away under a running server.
+func TestDatabaseAway(t *testing.T) {
+	p, url := newProxy(t, storetest.PostgresURL(t))
+	db := storetest.Open(t, url)
+	w := newWorld(t, db, options{})
+	b := w.mint(nil)
+	id := w.registered("Away")
+	p.cut()
+	for range 2 { // on connections that broke, and on those that cannot be made
+		for name, c := range map[string]struct {
+			got  answer
+			want fault.Code
+		}{
+			"health":      {w.call("GET", "/healthz", nil, nil), fault.CodeCommonServiceUnavailable},
+			"stats":       {w.call("GET", "/v1/stats", nil, nil), fault.CodeCommonServiceUnavailable},
+			"transaction": {w.call("GET", "/v1/transactions/"+id, nil, nil), fault.CodeTransactionStoreUnavailable},
+			"events":      {w.call("GET", "/v1/transactions/"+id+"/events", nil, nil), fault.CodeTransactionStoreUnavailable},
+			"init":        {b.post("/v1/works/init", work("x", nil)), fault.CodeCommonAuthBackendUnavailable},
+			"mint":        {w.tryMint(nil), fault.CodeCommonServiceUnavailable},
+		} {
+			if c.got.code != c.want {
+				t.Errorf("%s: %d %s, want %s", name, c.got.status, c.got.body, c.want)
+			}
+		}
+	}
+}
+
+// drip sends a request head and one byte of its body, and reads the answer.
+func (w *world) drip(head string) (answer, net.Conn) {
+	w.t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	w.must(err)
+	w.t.Cleanup(func() { conn.Close() })
+	_, err = io.WriteString(conn, strings.ReplaceAll(head, "\n", "\r\n"))
+	w.must(err)
+	conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: "POST", URL: must(http.NewRequest("POST", w.url+"/drip", nil)).URL})
+	if err != nil {
+		w.t.Fatalf("no answer: %v", err)
+	}
+	return w.answer(res), conn
+}
+
+// A body that never ends is answered, and its connection closed, wherever it
+// was sent and whoever sent it.
+func TestNeverEndingBody(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	w.api.SetBodyTimeout(200 * time.Millisecond)
+	b := w.mint(nil)
+	auth := "Authorization: Bearer " + b.token + "\nX-Site-Key: " + b.keys.SiteKey + "\n"
+	for name, c := range map[string]struct {
+		head string
+		want fault.Code
+		rule string
+	}{
+		"mint":          {"POST /v1/sessions HTTP/1.1\nHost: x\nContent-Length: 100\n\n{", fault.CodeCommonValidationFailed, "body timeout"},
+		"init":          {"POST /v1/works/init HTTP/1.1\nHost: x\n" + auth + "Transfer-Encoding: chunked\n\n1\n{\n", fault.CodeCommonValidationFailed, "body timeout"},
+		"nobody's":      {"POST /v1/works/init HTTP/1.1\nHost: x\nContent-Length: 100\n\n{", fault.CodeCommonAuthMissingToken, ""},
+		"unknown route": {"POST /nope HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n\n1\n{\n", fault.CodeCommonNotFound, ""},
+		"on a GET":      {"GET /v1/stats?network=x HTTP/1.1\nHost: x\nContent-Length: 100\n\n{", fault.CodeCommonValidationFailed, "network one_of"},
+		"bad chunks":    {"POST /v1/works/init HTTP/1.1\nHost: x\n" + auth + "Transfer-Encoding: chunked\n\nzz\n", fault.CodeCommonValidationFailed, "body incomplete"},
+	} {
+		a, conn := w.drip(c.head)
+		if a.code != c.want || a.rules() != c.rule {
+			t.Errorf("%s: %s", name, a.body)
+		}
+		if _, err := io.Copy(io.Discard, conn); err != nil && !isReset(err) {
+			t.Errorf("%s: the connection stays open: %v", name, err)
+		}
+	}
+	if b.spent() {
+		t.Error("the session is spent")
+	}
+	// A body that does arrive leaves the connection as it was, also when the
+	// next request on it comes later than a body may take.
+	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	w.must(err)
+	defer conn.Close()
+	r := bufio.NewReader(conn)
+	for range 2 {
+		fmt.Fprintf(conn, "POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+		res, err := http.ReadResponse(r, must(http.NewRequest("POST", w.url+"/again", nil)))
+		w.must(err)
+		if a := w.answer(res); a.code != fault.CodeCommonAuthInvalidAPIKey {
+			t.Errorf("%s", a.body)
+		}
+		<-time.After(300 * time.Millisecond) // longer than a body may take: that is what is tested
+	}
+}
+
+func isReset(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && !op.Timeout()
+}
+
+func TestCORS(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	preflight := func(path, origin string) answer {
+		return w.call("OPTIONS", path, map[string]string{"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type,x-site-key"}, nil)
+	}
+	b := w.mint(nil)
+	for _, path := range []string{"/v1/works/init", "/v1/works/prepare", "/v1/stats", "/v1/transactions/x"} {
+		a := preflight(path, site)
+		h := a.header
+		if a.status != 200 || h.Get("Access-Control-Allow-Origin") != site || !slices.Contains(h.Values("Vary"), "Origin") || h.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s: %d %v", path, a.status, h)
+		}
+		for _, name := range []string{"Authorization", "Content-Type", "X-Site-Key"} {
+			if !strings.Contains(h.Get("Access-Control-Allow-Headers"), name) {
+				t.Errorf("%s does not allow %s", path, name)
+			}
+		}
+		for _, origin := range []string{"https://evil.example", "null", "http://songs.example", "https://songs.example:444"} {
+			a := preflight(path, origin)
+			if a.code != fault.CodeSessionOriginNotAllowed || a.header.Get("Access-Control-Allow-Origin") != "" || !slices.Contains(a.header.Values("Vary"), "Origin") {
+				t.Errorf("%s from %s: %d %v", path, origin, a.status, a.header)
+			}
+		}
+	}
+	// Refusals can be read by the sites that may call at all, and by no others.
+	for name, a := range map[string]answer{
+		"refusal": w.call("POST", "/v1/works/init", map[string]string{"Origin": site}, nil),
+		"unknown": w.call("GET", "/v1/nope", map[string]string{"Origin": site}, nil),
+		"success": w.call("GET", "/v1/stats", map[string]string{"Origin": site}, nil),
+	} {
+		if a.header.Get("Access-Control-Allow-Origin") != site || a.header.Get("Access-Control-Expose-Headers") != "Retry-After, X-Request-Id" {
+			t.Errorf("%s: %v", name, a.header)
+		}
+	}
+	head := b.head()
+	head["Origin"] = "https://evil.example"
+	for name, a := range map[string]answer{
+		"with a token": w.call("POST", "/v1/works/init", head, strings.NewReader("{}")),
+		"public":       w.call("GET", "/v1/stats", map[string]string{"Origin": "https://evil.example"}, nil),
+		"no origin":    w.call("GET", "/v1/stats", nil, nil),
+	} {
+		if a.header.Get("Access-Control-Allow-Origin") != "" || !slices.Contains(a.header.Values("Vary"), "Origin") {
+			t.Errorf("%s: %v", name, a.header)
+		}
+	}
+	// No page mints: there is neither a preflight nor an answer it could read.
+	if a := preflight("/v1/sessions", site); a.code != fault.CodeCommonNotFound || a.header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("preflight of a mint: %d %v", a.status, a.header)
+	}
+	if a := w.tryMint(nil); a.header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("mint: %v", a.header)
+	}
+	// The list counts at once, in both directions, for calls.
+	const late = "https://late.example"
+	if a := preflight("/v1/stats", late); a.code == "" {
+		t.Error("too early")
+	}
+	_, err := session.AddOrigin(t.Context(), w.db, w.org, late)
+	w.must(err)
+	if a := preflight("/v1/stats", late); a.code != "" {
+		t.Errorf("added: %s", a.body)
+	}
+	w.must(session.RemoveOrigin(t.Context(), w.db, w.org, late))
+	head["Origin"] = late
+	if a := w.call("POST", "/v1/works/init", head, strings.NewReader("{}")); a.code != fault.CodeSessionOriginNotAllowed {
+		t.Errorf("removed: %s", a.body)
+	}
+}
+
+func TestKeysArePublished(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	a := w.call("GET", "/.well-known/jwks.json", nil, nil)
+	var set struct{ Keys []map[string]string }
+	a.into(&set)
+	if a.status != 200 || len(set.Keys) != 4 || set.Keys[0]["kty"] != "OKP" || strings.Contains(string(a.body), `"d"`) {
+		t.Errorf("%s", a.body)
+	}
+}
+
+func TestOpenAPI(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	a := w.call("GET", "/v1/openapi.json", nil, nil)
+	var doc struct {
+		OpenAPI string
+		Info    map[string]any
+		Paths   map[string]map[string]struct {
+			OperationID string `json:"operationId"`
+			Responses   map[string]any
+			Parameters  []struct{ Name, In string }
+		}
+		Components struct{ Schemas map[string]any }
+	}
+	a.into(&doc)
+	if !strings.HasPrefix(doc.OpenAPI, "3.1") || doc.Info["title"] != "Timbre" || doc.Info["version"] != "test" {
+		t.Errorf("%s %v", doc.OpenAPI, doc.Info)
+	}
+	// Every route is there, but those that show the document itself, and what
+	// is mounted beside the API.
+	ids := map[string]bool{}
+	routes := 0
+	w.must(chi.Walk(w.api.Router(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		if strings.HasPrefix(route, "/v1/openapi") || strings.HasPrefix(route, "/blob") {
+			return nil
+		}
+		routes++
+		o, ok := doc.Paths[route][strings.ToLower(method)]
+		if !ok {
+			t.Errorf("%s %s is not in the document", method, route)
+			return nil
+		}
+		if o.OperationID == "" || ids[o.OperationID] || len(o.Responses) == 0 {
+			t.Errorf("%s %s: operation %q, %d responses", method, route, o.OperationID, len(o.Responses))
+		}
+		ids[o.OperationID] = true
+		for part := range strings.SplitSeq(route, "/") {
+			if name, ok := strings.CutPrefix(part, "{"); ok && !slices.ContainsFunc(o.Parameters, func(p struct{ Name, In string }) bool { return p.In == "path" && p.Name+"}" == name }) {
+				t.Errorf("%s %s: %s is not described", method, route, part)
+			}
+		}
+		return nil
+	}))
+	listed := 0
+	for _, p := range doc.Paths {
+		listed += len(p)
+	}
+	if routes < 12 || listed != routes {
+		t.Errorf("%d routes, %d listed", routes, listed)
+	}
+	// Every reference leads somewhere, and the error body is the envelope.
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			if ref, ok := v["$ref"].(string); ok {
+				if name, ok := strings.CutPrefix(ref, "#/components/schemas/"); !ok || doc.Components.Schemas[name] == nil {
+					t.Errorf("%s leads nowhere", ref)
+				}
+			}
+			for _, x := range v {
+				walk(x)
+			}
+		case []any:
+			for _, x := range v {
+				walk(x)
+			}
+		}
+	}
+	var all any
+	a.into(&all)
+	walk(all)
+	refusal := must(json.Marshal(doc.Components.Schemas["Refusal"]))
+	body := must(json.Marshal(doc.Components.Schemas["Body"]))
+	if !strings.Contains(string(refusal), `"error"`) || !strings.Contains(string(body), `"request_id"`) {
+		t.Errorf("the envelope is described as %s and %s", refusal, body)
+	}
+}

@@ -1,0 +1,327 @@
+package api_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"timbre.example/fault"
+	"timbre.example/internal/network"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/storetest"
+)
+
+// frame is what a follower is told, whichever way.
+type frame struct {
+	Type          string `json:"type"`
+	TransactionID string `json:"transaction_id"`
+	Step          string `json:"step"`
+	Progress      int    `json:"progress"`
+	Description   string `json:"description"`
+	Timestamp     time.Time
+	Details       map[string]any `json:"details"`
+	Error         *fault.Body    `json:"error"`
+}
+
+func (f frame) String() string {
+	switch f.Type {
+	case "connected":
+		return "connected"
+	case "error":
+		return "error " + string(f.Error.Code)
+	}
+	return fmt.Sprint(f.Step, " ", f.Progress)
+}
+
+var way = []string{"connected", "validating 5", "preparing_transaction 20", "signing 40", "submitting 60", "confirming 80", "completed 100"}
+
+type follower struct {
+	t    *testing.T
+	conn *websocket.Conn
+}
+
+func (w *world) socket(id string) follower {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	defer cancel()
+	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(w.url, "http")+"/v1/ws/transactions/"+id, &websocket.DialOptions{
+		HTTPClient: w.client, HTTPHeader: http.Header{"Origin": {"https://anywhere.example"}},
+	})
+	w.must(err)
+	w.t.Cleanup(func() { conn.CloseNow() })
+	return follower{w.t, conn}
+}
+
+func (f follower) next() (frame, error) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.t.Context(), 20*time.Second)
+	defer cancel()
+	kind, b, err := f.conn.Read(ctx)
+	if err != nil {
+		return frame{}, err
+	}
+	var x frame
+	if err := json.Unmarshal(b, &x); err != nil || kind != websocket.MessageText {
+		f.t.Errorf("%v in %s", err, b)
+	}
+	return x, nil
+}
+
+// rest reads to the end, which says how the socket was closed.
+func (f follower) rest() (frames []frame, texts []string, end error) {
+	f.t.Helper()
+	for {
+		x, err := f.next()
+		if err != nil {
+			return frames, texts, err
+		}
+		frames, texts = append(frames, x), append(texts, x.String())
+	}
+}
+
+func TestSocket(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, options{})
+		id := w.registered("Followed")
+		// 16 from the beginning, one of which talks.
+		early := make([]follower, 16)
+		for i := range early {
+			early[i] = w.socket(strings.ToUpper(id))
+			for _, want := range way[:2] {
+				if x, err := early[i].next(); err != nil || x.String() != want || want == "connected" && x.TransactionID != id {
+					t.Fatalf("%v, %v; want %s", x, err, want)
+				}
+			}
+		}
+		w.must(early[3].conn.Write(t.Context(), websocket.MessageText, []byte("are you there?")))
+		w.work()
+		for i, f := range early {
+			frames, texts, end := f.rest()
+			if d := cmp.Diff(way[2:], texts); d != "" || websocket.CloseStatus(end) != websocket.StatusNormalClosure {
+				t.Errorf("follower %d: %v %s", i, end, d)
+				continue
+			}
+			details := frames[len(frames)-1].Details
+			for _, k := range []string{"tx_hash", "block_number", "block_hash", "ats_id", "work_id", "explorer_url", "access_code"} {
+				if v := details[k]; v == nil || v == "" {
+					t.Errorf("completed without %s: %v", k, details)
+				}
+			}
+		}
+		// One who comes late is told everything.
+		frames, texts, end := w.socket(id).rest()
+		if d := cmp.Diff(way, texts); d != "" || websocket.CloseStatus(end) != websocket.StatusNormalClosure || frames[len(frames)-1].Details == nil {
+			t.Errorf("late: %v %s", end, d)
+		}
+		for i := 2; i < len(frames); i++ {
+			if frames[i].Timestamp.Before(frames[i-1].Timestamp) || frames[i].Description == "" {
+				t.Errorf("frame %d: %+v", i, frames[i])
+			}
+		}
+	})
+}
+
+func TestFailureIsAnErrorFrame(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, options{networks: func(n network.Network) network.Network { return failing{n} }})
+		b := w.mint(map[string]any{"allowed_network": "mainnet"})
+		a := b.post("/v1/works/confirm", map[string]string{"job_id": b.prepared("Doomed", map[string]any{"network": "mainnet"})})
+		id := a.get("transaction_id")
+		w.work()
+		w.done(id)
+		frames, texts, end := w.socket(id).rest()
+		want := append(append([]string{}, way[:6]...), "error transaction.failed")
+		if d := cmp.Diff(want, texts); d != "" || websocket.CloseStatus(end) != websocket.StatusNormalClosure {
+			t.Fatalf("%v %s", end, d)
+		}
+		e := frames[len(frames)-1].Error
+		if e.RequestID != a.header.Get("X-Request-Id") || e.Message == "" || e.Details["reason"] != "the chain said no" {
+			t.Errorf("%+v", e)
+		}
+		got, _ := w.events(id, "").rest()
+		if d := cmp.Diff([]string{"1 update", "2 update", "3 update", "4 update", "5 update", "6 error"}, got); d != "" {
+			t.Error(d)
+		}
+		var v struct {
+			Complete bool `json:"is_complete"`
+			Result   map[string]any
+		}
+		w.call("GET", "/v1/transactions/"+id, nil, nil).into(&v)
+		if _, told := v.Result["access_code"]; !v.Complete || v.Result["success"] != false || v.Result["error"] == nil || told {
+			t.Errorf("%+v", v)
+		}
+		// Nothing is charged, and the title and the audio are free again.
+		if got := w.balance(); got.Available != 1000 || got.Held != 0 || got.Spent != 0 {
+			t.Errorf("%+v", got)
+		}
+		b = w.mint(map[string]any{"allowed_network": "mainnet"})
+		b.prepared("Doomed", map[string]any{"network": "mainnet"})
+	})
+}
+
+// A server that shuts down drops its followers: no close frame, so that a
+// client asks elsewhere instead of taking it for the end.
+func TestShutdownIsNoCleanClose(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	id := w.registered("Interrupted")
+	f := w.socket(id)
+	for range 2 {
+		if _, err := f.next(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := w.events(id, "")
+	if x, err := s.next(); err != nil || x != "1 update" {
+		t.Fatalf("%q %v", x, err)
+	}
+	w.stop()
+	if x, err := f.next(); err == nil || websocket.CloseStatus(err) != -1 {
+		t.Errorf("%v, %v", x, err)
+	}
+	if got, err := s.rest(); len(got) != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("%v %v", got, err)
+	}
+	if n := w.registry.Progress.Followers(); n != 0 {
+		w.settled()
+	}
+}
+
+// settled waits until nobody follows.
+func (w *world) settled() {
+	w.t.Helper()
+	limit := time.Now().Add(10 * time.Second)
+	for w.registry.Progress.Followers() > 0 {
+		if time.Now().After(limit) {
+			w.t.Fatalf("%d followers stay", w.registry.Progress.Followers())
+		}
+		<-time.After(time.Millisecond)
+	}
+}
+
+// Followers who leave, politely or not, leave nothing behind.
+func TestFollowersLeave(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	id := w.registered("Left")
+	w.client.CloseIdleConnections()
+	before := goleak.IgnoreCurrent()
+	for i := range 8 {
+		f, s := w.socket(id), w.events(id, "")
+		for range 2 {
+			if _, err := f.next(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.next(); err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 0 {
+			f.conn.Close(websocket.StatusGoingAway, "")
+		} else {
+			f.conn.CloseNow()
+		}
+		s.res.Body.Close()
+	}
+	w.settled()
+	w.client.CloseIdleConnections()
+	goleak.VerifyNone(t, before)
+}
+
+// stream is a follower by server-sent events.
+type stream struct {
+	t   *testing.T
+	res *http.Response
+	in  *bufio.Scanner
+	eof error
+}
+
+func (w *world) events(id, last string) *stream {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(w.t.Context(), "GET", w.url+"/v1/transactions/"+id+"/events", nil)
+	w.must(err)
+	if last != "" {
+		r.Header.Set("Last-Event-ID", last)
+	}
+	res, err := w.client.Do(r)
+	w.must(err)
+	w.t.Cleanup(func() { res.Body.Close() })
+	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" || res.Header.Get("Cache-Control") != "no-store" || res.Header.Get("X-Request-Id") == "" {
+		w.t.Errorf("events: %d %v", res.StatusCode, res.Header)
+	}
+	return &stream{t: w.t, res: res, in: bufio.NewScanner(res.Body)}
+}
+
+// next reads one event as "id event".
+func (s *stream) next() (string, error) {
+	s.t.Helper()
+	var id, event, data string
+	for s.in.Scan() {
+		name, value, _ := strings.Cut(s.in.Text(), ": ")
+		switch name {
+		case "id":
+			id = value
+		case "event":
+			event = value
+		case "data":
+			data = value
+		case "":
+			if event == "" { // a comment, or the advice when to come back
+				continue
+			}
+			var f frame
+			if err := json.Unmarshal([]byte(data), &f); err != nil {
+				s.t.Errorf("%v in %s", err, data)
+			}
+			if (event == "completed") != (f.Details != nil) || (event == "error") != (f.Error != nil) {
+				s.t.Errorf("%s: %s", event, data)
+			}
+			return id + " " + event, nil
+		}
+	}
+	if err := s.in.Err(); err != nil {
+		return "", err
+	}
+	return "", io.EOF
+}
+
+func (s *stream) rest() (all []string, end error) {
+	s.t.Helper()
+	for {
+		x, err := s.next()
+		if err != nil {
+			return all, err
+		}
+		all = append(all, x)
+	}
+}
+
+func TestEvents(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, options{})
+		id := w.registered("Streamed")
+		live := w.events(id, "")
+		if x, err := live.next(); err != nil || x != "1 update" {
+			t.Fatalf("%q %v", x, err)
+		}
+		w.work()
+		all := []string{"1 update", "2 update", "3 update", "4 update", "5 update", "6 completed"}
+		if got, _ := live.rest(); !cmp.Equal(got, all[1:]) {
+			t.Errorf("live: %v", got)
+		}
+		for last, want := range map[string][]string{"": all, "0": all, "3": all[3:], "5": all[5:], "6": all[5:], "99": all[5:], "-1": all, "x": all, "9999999999999999999999": all} {
+			if got, _ := w.events(id, last).rest(); !cmp.Equal(got, want) {
+				t.Errorf("Last-Event-ID %q: %v", last, got)
+			}
+		}
+	})
+}

@@ -1,0 +1,259 @@
+package credits_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"timbre.example/fault"
+	"timbre.example/internal/credits"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/storetest"
+)
+
+// ledger does each thing in a transaction of its own.
+type ledger struct {
+	t   testing.TB
+	db  *store.DB
+	org string
+}
+
+func (l ledger) do(f func(tx *store.Tx) error) error { return l.db.Tx(l.t.Context(), f) }
+
+func (l ledger) grant(n int64) error {
+	return l.do(func(tx *store.Tx) error { return credits.Grant(l.t.Context(), tx, l.org, n, "note") })
+}
+func (l ledger) hold(id string, n int64) error {
+	return l.do(func(tx *store.Tx) error { return credits.Hold(l.t.Context(), tx, l.org, id, n) })
+}
+func (l ledger) capture(id string) error {
+	return l.do(func(tx *store.Tx) error { return credits.Capture(l.t.Context(), tx, l.org, id) })
+}
+func (l ledger) release(id string) error {
+	return l.do(func(tx *store.Tx) error { return credits.Release(l.t.Context(), tx, l.org, id) })
+}
+
+func (l ledger) balance() credits.Balance {
+	l.t.Helper()
+	b, err := credits.Of(l.t.Context(), l.db.Read(), l.org)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return b
+}
+
+func TestTransfers(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		l := ledger{t, db, "songs"}
+		want := func(what string, available, held, spent int64) {
+			t.Helper()
+			if d := cmp.Diff(credits.Balance{Available: available, Held: held, Spent: spent}, l.balance()); d != "" {
+				t.Errorf("%s: %s", what, d)
+			}
+		}
+		ok := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		want("new", 0, 0, 0)
+		if err := l.hold("a", 1); !errors.Is(err, fault.CodeRegistrationInsufficientCredits) {
+			t.Errorf("a hold on nothing: %v", err)
+		}
+		ok(l.hold("free", 0))
+		for _, n := range []int64{0, -1, credits.MaxGrant + 1} {
+			if err := l.grant(n); !errors.Is(err, fault.CodeCommonValidationFailed) {
+				t.Errorf("grant of %d: %v", n, err)
+			}
+		}
+		if err := l.hold("a", -5); err == nil {
+			t.Error("a negative hold was taken")
+		}
+		ok(l.grant(100))
+		ok(l.hold("a", 60))
+		want("held", 40, 60, 0)
+		ok(l.hold("a", 60)) // the same hold again
+		want("held again", 40, 60, 0)
+		if err := l.hold("b", 41); !errors.Is(err, fault.CodeRegistrationInsufficientCredits) {
+			t.Errorf("overdraft: %v", err)
+		}
+		want("after the refusal", 40, 60, 0)
+		ok(l.hold("b", 40))
+		ok(l.capture("a"))
+		ok(l.capture("a"))
+		ok(l.release("a"))
+		want("captured", 0, 40, 60)
+		ok(l.release("b"))
+		ok(l.release("b"))
+		ok(l.capture("b"))
+		want("released", 40, 0, 60)
+		ok(l.capture("unknown"))
+		ok(ledger{t, db, "nobody"}.release("unknown"))
+		want("nothing held", 40, 0, 60)
+
+		var got []string
+		list, err := credits.History(t.Context(), db.Read(), l.org, "", 50)
+		ok(err)
+		for _, x := range list {
+			got = append(got, fmt.Sprint(x.Kind, " ", x.Amount, " ", x.TransactionID, x.Note))
+		}
+		if d := cmp.Diff([]string{"release 40 b", "capture 60 a", "hold 40 b", "hold 60 a", "grant 100 note"}, got); d != "" {
+			t.Error(d)
+		}
+		page, err := credits.History(t.Context(), db.Read(), l.org, list[1].ID, 2)
+		if ok(err); len(page) != 2 || page[0].ID != list[2].ID {
+			t.Errorf("%+v", page)
+		}
+		if page, err = credits.History(t.Context(), db.Read(), l.org, "", -1); err != nil || page == nil || len(page) != 0 {
+			t.Errorf("limit -1: %v, %v", page, err)
+		}
+		if n, err := credits.Available(t.Context(), db.Read(), "nobody"); n != 0 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+	})
+}
+
+// Random grants, holds, captures and releases, beside a model on paper.
+func TestInvariants(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		run := 0
+		rapid.Check(t, func(rt *rapid.T) {
+			run++
+			l := ledger{t, db, fmt.Sprintf("org-%d", run)}
+			var model credits.Balance
+			var granted int64
+			holds, settled := map[string]int64{}, map[string]bool{}
+			for i := range rapid.IntRange(1, 12).Draw(rt, "steps") {
+				id := fmt.Sprintf("%s-%d", l.org, rapid.IntRange(0, 4).Draw(rt, "transaction"))
+				var err, want error
+				switch rapid.IntRange(0, 3).Draw(rt, "what") {
+				case 0:
+					n := rapid.Int64Range(1, 100).Draw(rt, "grant")
+					err = l.grant(n)
+					granted += n
+					model.Available += n
+				case 1:
+					n := rapid.Int64Range(1, 100).Draw(rt, "hold")
+					err = l.hold(id, n)
+					if _, again := holds[id]; again {
+						break
+					}
+					if n > model.Available {
+						want = fault.CodeRegistrationInsufficientCredits
+						break
+					}
+					holds[id] = n
+					model.Available, model.Held = model.Available-n, model.Held+n
+				case 2:
+					err = l.capture(id)
+					if n, ok := holds[id]; ok && !settled[id] {
+						settled[id] = true
+						model.Held, model.Spent = model.Held-n, model.Spent+n
+					}
+				case 3:
+					err = l.release(id)
+					if n, ok := holds[id]; ok && !settled[id] {
+						settled[id] = true
+						model.Held, model.Available = model.Held-n, model.Available+n
+					}
+				}
+				if !errors.Is(err, want) {
+					rt.Fatalf("step %d: %v, want %v", i, err, want)
+				}
+				got := l.balance()
+				if got != model {
+					rt.Fatalf("step %d: %+v, on paper %+v", i, got, model)
+				}
+				if got.Available+got.Held+got.Spent != granted || min(got.Available, got.Held, got.Spent) < 0 {
+					rt.Fatalf("step %d: %+v of %d granted", i, got, granted)
+				}
+			}
+			rows, err := db.Read().ListBalances(t.Context(), l.org)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			var sum int64
+			for _, r := range rows {
+				sum += r.Balance
+			}
+			if sum != 0 {
+				rt.Fatalf("accounts sum to %d", sum)
+			}
+		})
+	})
+}
+
+// 32 holds of 10 on a balance of 100: ten get it, and nobody overdraws.
+func TestOverdrawTogether(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		l := ledger{t, db, "songs"}
+		if err := l.grant(100); err != nil {
+			t.Fatal(err)
+		}
+		results := together(32, func(i int) error { return l.hold(fmt.Sprint("t", i), 10) })
+		won := 0
+		for _, err := range results {
+			if err == nil {
+				won++
+			} else if !errors.Is(err, fault.CodeRegistrationInsufficientCredits) {
+				t.Errorf("a loser is told %v", err)
+			}
+		}
+		if won != 10 {
+			t.Errorf("%d holds", won)
+		}
+		if d := cmp.Diff(credits.Balance{Held: 100}, l.balance()); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
+// Capture and release of one transaction at once, while others hold: one of
+// the two counts, and no one else's hold pays for the other.
+func TestSettleTogether(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		l := ledger{t, db, "songs"}
+		if err := l.grant(1000); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 10 {
+			if err := l.hold(fmt.Sprint("t", i), 10); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, err := range together(32, func(i int) error {
+			id := fmt.Sprint("t", i%8)
+			if i%2 == i/8%2 {
+				return l.capture(id)
+			}
+			return l.release(id)
+		}) {
+			if err != nil {
+				t.Errorf("%d: %v", i, err)
+			}
+		}
+		if b := l.balance(); b.Held != 20 || b.Available+b.Held+b.Spent != 1000 {
+			t.Errorf("%+v", b)
+		}
+	})
+}
+
+func together(n int, f func(i int) error) []error {
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	out := make([]error, n)
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			out[i] = f(i)
+		})
+	}
+	close(start)
+	wg.Wait()
+	return out
+}

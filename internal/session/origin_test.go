@@ -1,0 +1,118 @@
+package session
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"timbre.example/fault"
+)
+
+func TestPattern(t *testing.T) {
+	for _, c := range []struct {
+		pattern, canonical string
+		yes, no            []string
+	}{
+		{"https://songs.example", "https://songs.example",
+			[]string{"https://songs.example", "https://SONGS.example", "https://songs.example:443"},
+			[]string{"http://songs.example", "https://songs.example:8443", "https://a.songs.example", "https://songs.example.evil.example", "https://songs.example@evil.example",
+				"https://evil.example/songs.example", "https://songs.example?", "https://songs.example#x", "https://songs.example.", "null", "", "songs.example", "//songs.example", "ftp://songs.example", "https://songs.example/path"}},
+		{" HTTPS://Songs.Example:443/ ", "https://songs.example", []string{"https://songs.example"}, []string{"http://songs.example:443"}},
+		{"songs.example", "songs.example", []string{"https://songs.example"}, []string{"http://songs.example", "https://songs.example:444"}},
+		{"http://songs.example", "http://songs.example", []string{"http://songs.example", "http://songs.example:80"}, []string{"https://songs.example"}},
+		{"songs.example:8443", "songs.example:8443", []string{"https://songs.example:8443"}, []string{"https://songs.example", "http://songs.example:8443"}},
+		{"*.songs.example", "*.songs.example",
+			[]string{"https://a.songs.example", "https://a.b.songs.example"},
+			[]string{"https://songs.example", "https://evilsongs.example", "http://a.songs.example", "https://.songs.example", "https://a..songs.example"}},
+		{"https://*.songs.example:*", "https://*.songs.example:*", []string{"https://a.songs.example:1", "https://a.songs.example"}, []string{"http://a.songs.example:1"}},
+		{"localhost:*", "localhost:*", []string{"http://localhost", "http://localhost:3000", "https://localhost:3000"}, []string{"http://localhost.evil.example:3000"}},
+		{"localhost", "localhost", []string{"http://localhost", "https://localhost"}, []string{"http://localhost:3000"}},
+		{"*.localhost:*", "*.localhost:*", []string{"http://shop.localhost:3000"}, []string{"http://localhost:3000"}},
+		{"127.0.0.1:*", "127.0.0.1:*", []string{"http://127.0.0.1:8080"}, []string{"http://127.0.0.2:8080"}},
+		{"10.0.0.1", "10.0.0.1", []string{"https://10.0.0.1"}, []string{"http://10.0.0.1"}},
+		{"[::1]:*", "[::1]:*", []string{"http://[::1]:8080"}, []string{"http://[::2]:8080"}},
+		{"[0:0:0:0:0:0:0:1]", "[::1]", []string{"http://[::1]"}, nil},
+		{"xn--mnchen-3ya.example", "xn--mnchen-3ya.example", []string{"https://xn--mnchen-3ya.example"}, []string{"https://münchen.example"}},
+	} {
+		p, err := ParsePattern(c.pattern)
+		if err != nil {
+			t.Errorf("%q: %v", c.pattern, err)
+			continue
+		}
+		if p.String() != c.canonical {
+			t.Errorf("%q is written %q, want %q", c.pattern, p, c.canonical)
+		}
+		if again, err := ParsePattern(p.String()); err != nil || again != p {
+			t.Errorf("%q: its canonical form reads as %q, %v", c.pattern, again, err)
+		}
+		for _, o := range c.yes {
+			if !p.Match(o) {
+				t.Errorf("%q does not match %q", c.pattern, o)
+			}
+		}
+		for _, o := range c.no {
+			if p.Match(o) {
+				t.Errorf("%q matches %q", c.pattern, o)
+			}
+		}
+	}
+}
+
+func TestPatternRefused(t *testing.T) {
+	for _, text := range []string{
+		"", "*", "https://", "https://*", "*.com", "*.", "*.*.songs.example", "songs.*", "a*.songs.example", "ftp://songs.example", "null",
+		"songs.example:0", "songs.example:65536", "songs.example:080", "songs.example:", "songs.example:8080x", "songs.example/path", "songs.example//",
+		"user@songs.example", "songs..example", "songs.example.", "münchen.example", "songs example", "[::1", "[songs.example]", "[127.0.0.1]", "[::1]x", "::1",
+		"*.127.0.0.1", "127.1", "1.2.3.4.5", "a.7", strings.Repeat("a", 64) + ".example", strings.Repeat("a.", 127) + "example", "songs.example?x", "songs.example#x",
+	} {
+		if p, err := ParsePattern(text); err == nil {
+			t.Errorf("%q is taken, as %q", text, p)
+		}
+	}
+}
+
+func FuzzParsePattern(f *testing.F) {
+	for _, s := range []string{"https://songs.example", "*.songs.example:*", "localhost:3000", "[::1]:*", "http://[::ffff:1.2.3.4]:80", "https://a:443/", "127.0.0.1", "xn--a.example", "*.a.b:1"} {
+		f.Add(s, "https://songs.example")
+	}
+	f.Fuzz(func(t *testing.T, text, origin string) {
+		p, err := ParsePattern(text)
+		if err != nil {
+			return
+		}
+		again, err := ParsePattern(p.String())
+		if err != nil || again != p {
+			t.Fatalf("%q is written %q, which reads as %q, %v", text, p, again, err)
+		}
+		if again.String() != p.String() {
+			t.Fatalf("%q has two forms: %q and %q", text, p, again)
+		}
+		if p.Match(origin) != again.Match(origin) {
+			t.Fatalf("%q and its canonical form %q differ on %q", text, p, origin)
+		}
+		if p.port == "*" || p.sub {
+			return
+		}
+		own := p.String()
+		if p.scheme == "" {
+			own = "https://" + own
+		}
+		if !p.Match(own) {
+			t.Fatalf("%q does not match its own origin %q", text, own)
+		}
+	})
+}
+
+func TestUnread(t *testing.T) {
+	away := fmt.Errorf("read: %w", sql.ErrConnDone)
+	f, ok := errors.AsType[*fault.Error](unread(away))
+	if !ok || f.Code != fault.CodeCommonAuthBackendUnavailable || f.RetryAfterSeconds() < 1 || !errors.Is(f, sql.ErrConnDone) {
+		t.Errorf("%v", f)
+	}
+	other := errors.New("a bug")
+	if unread(other) != other || !errors.Is(unread(fault.SessionOriginNotAllowed()), fault.CodeSessionOriginNotAllowed) {
+		t.Error("another error was changed")
+	}
+}
