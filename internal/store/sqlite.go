@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	sqlite "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -20,11 +21,29 @@ import (
 // one writer at a time in any case; queueing for it here, where waiting is
 // free, leaves its busy timer for other processes (the command line on the
 // database of a running server).
+//
+// Transactions that wait for it at the same time share one commit, each within
+// a savepoint of its own: the disk is asked to sync once for all of them, and
+// none is told that it committed before that has happened.
 type sqliteDB struct {
 	write  *sql.DB
-	read   *sql.DB
+	read   *reader
 	writer chan *sqliteConn // holds the one writing connection while it is free
+
+	waiting atomic.Int64 // transactions that want the writer
+	open    *commit      // belongs to whoever holds the writer; nil between commits
 }
+
+// commit is what several transactions end in.
+type commit struct {
+	members int
+	done    chan struct{} // closed when err is known
+	err     error
+}
+
+// maxShared bounds how many transactions share a commit, and so how long the
+// first of them waits for it.
+const maxShared = 64
 
 func openSQLite(ctx context.Context, path string) (engine, error) {
 	if path == "" {
@@ -53,43 +72,87 @@ func openSQLite(ctx context.Context, path string) (engine, error) {
 	}
 	read.SetMaxOpenConns(8)
 	read.SetMaxIdleConns(8)
-	s := &sqliteDB{write: write, read: read, writer: make(chan *sqliteConn, 1)}
+	s := &sqliteDB{write: write, read: &reader{db: read, prepared: map[string]*sql.Stmt{}}, writer: make(chan *sqliteConn, 1)}
 	s.writer <- &sqliteConn{conn: conn, prepared: map[string]*sql.Stmt{}}
 	return s, nil
 }
 
-func (s *sqliteDB) tx(ctx context.Context, f func(query.DBTX) error) (err error) {
-	var c *sqliteConn
-	select {
-	case c = <-s.writer:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { s.writer <- c }()
-	if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
-		// When ctx ends just then, SQLite may have begun all the same. Where it
-		// has not, there is nothing to roll back, and no harm in trying.
-		_, _ = c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+func (s *sqliteDB) tx(ctx context.Context, f func(query.DBTX) error) error {
+	shared, err := s.join(ctx, f)
+	if shared == nil {
 		return err
 	}
-	committed := false
+	// Also a refusal waits: it may rest on what another transaction of this
+	// commit wrote.
+	<-shared.done
+	if shared.err != nil {
+		return shared.err
+	}
+	return err
+}
+
+// join runs f as a member of the commit that is open, or of a new one. It
+// returns nil when f did not run.
+func (s *sqliteDB) join(ctx context.Context, f func(query.DBTX) error) (shared *commit, err error) {
+	// The wait is not given up when ctx ends: the one before may count on this
+	// one to commit for both. Whoever is in front is quick.
+	s.waiting.Add(1)
+	c := <-s.writer
+	s.waiting.Add(-1)
 	defer func() {
-		if !committed {
-			// Also when f panics, and when ctx has ended: the connection must
-			// come back without a transaction on it.
-			if _, rerr := c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); rerr != nil && err != nil {
-				err = errors.Join(err, fmt.Errorf("rollback: %w", rerr))
-			}
+		if s.open != nil && (s.waiting.Load() == 0 || s.open.members >= maxShared) {
+			_, err := c.ExecContext(context.Background(), "COMMIT")
+			s.end(c, err)
+		}
+		s.writer <- c
+	}()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if s.open == nil {
+		if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+			return nil, err
+		}
+		s.open = &commit{done: make(chan struct{})}
+	}
+	shared = s.open
+	shared.members++
+	// What one member does is taken back without the others. Where SQLite has
+	// rolled back everything by itself (a full disk), the savepoint is gone, and
+	// with it the whole commit.
+	const release = "RELEASE member"
+	after := "ROLLBACK TO member"
+	defer func() { // also when f panics
+		_, err := c.ExecContext(context.Background(), after)
+		if err == nil && after != release {
+			_, err = c.ExecContext(context.Background(), release)
+		}
+		if err != nil {
+			s.end(c, err)
 		}
 	}()
-	if err := f(c); err != nil {
-		return err
+	if _, err := c.ExecContext(ctx, "SAVEPOINT member"); err != nil {
+		return shared, err
 	}
-	if _, err := c.ExecContext(ctx, "COMMIT"); err != nil {
-		return err
+	if err = f(c); err == nil {
+		err = ctx.Err()
 	}
-	committed = true
-	return nil
+	if err == nil {
+		after = release
+	}
+	return shared, err
+}
+
+// end tells the members of the open commit how it went.
+func (s *sqliteDB) end(c *sqliteConn, err error) {
+	if err != nil {
+		if _, rerr := c.ExecContext(context.Background(), "ROLLBACK"); rerr != nil {
+			err = errors.Join(err, fmt.Errorf("rollback: %w", rerr))
+		}
+	}
+	s.open.err = err
+	close(s.open.done)
+	s.open = nil
 }
 
 func (s *sqliteDB) reader() query.DBTX { return s.read }
@@ -97,7 +160,7 @@ func (s *sqliteDB) pool() *sql.DB      { return s.write }
 
 func (s *sqliteDB) close() error {
 	c := <-s.writer
-	return errors.Join(c.conn.Close(), s.read.Close(), s.write.Close())
+	return errors.Join(c.conn.Close(), s.read.db.Close(), s.write.Close())
 }
 
 // sqliteConn is the writing connection with every statement it has met kept
@@ -127,7 +190,7 @@ func (c *sqliteConn) ExecContext(ctx context.Context, text string, args ...any) 
 	if err != nil {
 		return nil, err
 	}
-	return st.ExecContext(ctx, args...)
+	return st.ExecContext(uninterrupted(ctx), args...)
 }
 
 func (c *sqliteConn) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
@@ -135,7 +198,7 @@ func (c *sqliteConn) QueryContext(ctx context.Context, text string, args ...any)
 	if err != nil {
 		return nil, err
 	}
-	return st.QueryContext(ctx, args...)
+	return st.QueryContext(uninterrupted(ctx), args...)
 }
 
 func (c *sqliteConn) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
@@ -143,7 +206,17 @@ func (c *sqliteConn) QueryRowContext(ctx context.Context, text string, args ...a
 	if err != nil {
 		return c.conn.QueryRowContext(ctx, text, args...) // reports the same error from Scan
 	}
-	return st.QueryRowContext(ctx, args...)
+	return st.QueryRowContext(uninterrupted(ctx), args...)
+}
+
+// uninterrupted is ctx for one statement of a transaction: not begun when ctx
+// has ended, and not broken off halfway, since SQLite would then roll back more
+// than this transaction. It also spares the driver a goroutine each.
+func uninterrupted(ctx context.Context) context.Context {
+	if ctx.Err() != nil {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
 }
 
 // sqliteUnavailable recognizes a database file that cannot be used now: locked
@@ -158,4 +231,51 @@ func sqliteUnavailable(err error) bool {
 		return true
 	}
 	return false
+}
+
+// reader is the pool for reading, with every statement it has met kept
+// prepared on every connection.
+type reader struct {
+	db       *sql.DB
+	mu       sync.RWMutex
+	prepared map[string]*sql.Stmt
+}
+
+func (r *reader) PrepareContext(ctx context.Context, text string) (*sql.Stmt, error) {
+	r.mu.RLock()
+	st, ok := r.prepared[text]
+	r.mu.RUnlock()
+	if ok {
+		return st, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if st, ok := r.prepared[text]; ok {
+		return st, nil
+	}
+	st, err := r.db.PrepareContext(ctx, text)
+	if err == nil {
+		r.prepared[text] = st
+	}
+	return st, err
+}
+
+func (r *reader) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	return r.db.ExecContext(ctx, text, args...)
+}
+
+func (r *reader) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	st, err := r.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return st.QueryContext(ctx, args...)
+}
+
+func (r *reader) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
+	st, err := r.PrepareContext(ctx, text)
+	if err != nil {
+		return r.db.QueryRowContext(ctx, text, args...)
+	}
+	return st.QueryRowContext(ctx, args...)
 }

@@ -9,6 +9,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net"
@@ -37,7 +38,7 @@ func Unavailable(err error) bool {
 		// 53: out of resources. 08: connection trouble it noticed itself.
 		return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "08")
 	}
-	return errors.As(err, &connect) || errors.As(err, &netErr) || errors.Is(err, sql.ErrConnDone) || pgconn.SafeToRetry(err) ||
+	return errors.As(err, &connect) || errors.As(err, &netErr) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) ||
 		sqliteUnavailable(err) || dropped(err)
 }
 
@@ -109,7 +110,7 @@ func (db *DB) Read() *query.Queries { return query.New(db.engine.reader()) }
 func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 	for try := 1; ; try++ {
 		err := db.engine.tx(ctx, func(q query.DBTX) error {
-			return f(&Tx{Queries: query.New(q), Now: db.Now().UTC().Truncate(time.Microsecond)})
+			return f(&Tx{Queries: query.New(q), Now: db.now()})
 		})
 		if try < 5 && again(err) && ctx.Err() == nil {
 			continue
@@ -118,16 +119,29 @@ func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 	}
 }
 
+// One is Tx for an f that runs a single statement, which is a transaction
+// without being asked.
+func (db *DB) One(ctx context.Context, f func(*Tx) error) error {
+	p, ok := db.engine.(*postgres)
+	if !ok {
+		return db.Tx(ctx, f)
+	}
+	return f(&Tx{Queries: query.New(p.db), Now: db.now()})
+}
+
+func (db *DB) now() time.Time { return db.Now().UTC().Truncate(time.Microsecond) }
+
 // Micros is how a time is stored.
 func Micros(t time.Time) int64 { return t.UnixMicro() }
 
 // Time is the inverse of Micros.
 func Time(us int64) time.Time { return time.UnixMicro(us).UTC() }
 
-// again reports whether Postgres asks for the transaction to be run once more.
+// again reports whether the transaction is to be run once more: Postgres asks
+// for it, or the connection was lost before the server had seen the statement.
 func again(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01") || errors.Is(err, driver.ErrBadConn)
 }
 
 // ClockSkew is how far the database's clock is ahead of this process's. On

@@ -76,6 +76,7 @@ CREATE TABLE jobs (
   updated_at        BIGINT NOT NULL
 );
 CREATE INDEX jobs_by_deadline ON jobs (deadline) WHERE state IN ('open', 'prepared');
+CREATE INDEX jobs_with_leftovers ON jobs (updated_at) WHERE state = 'confirmed' AND upload_key <> '';
 
 -- A transaction is a confirmed job on its way to the network. The row is also
 -- the queue: a worker takes what is not yet final from it.

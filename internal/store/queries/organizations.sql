@@ -27,10 +27,17 @@ UPDATE site_keys SET disabled_at = sqlc.narg(disabled_at) WHERE site_key = sqlc.
 UPDATE site_keys SET deleted_at = sqlc.arg(deleted_at) WHERE site_key = sqlc.arg(site_key) AND deleted_at IS NULL;
 
 -- name: KeyBySecretHash :one
-SELECT sqlc.embed(k), sqlc.embed(o) FROM site_keys k JOIN organizations o ON o.id = k.organization_id WHERE k.secret_hash = sqlc.arg(secret_hash);
+SELECT sqlc.embed(k), sqlc.embed(o),
+  CAST(COALESCE((SELECT string_agg(pattern, ' ') FROM origins WHERE organization_id = o.id), '') AS TEXT) AS origins
+FROM site_keys k JOIN organizations o ON o.id = k.organization_id
+WHERE k.secret_hash = sqlc.arg(secret_hash);
 
 -- name: KeyBySiteKey :one
-SELECT sqlc.embed(k), sqlc.embed(o) FROM site_keys k JOIN organizations o ON o.id = k.organization_id WHERE k.site_key = sqlc.arg(site_key);
+SELECT sqlc.embed(k), sqlc.embed(o),
+  CAST(COALESCE((SELECT string_agg(pattern, ' ') FROM origins WHERE organization_id = o.id), '') AS TEXT) AS origins,
+  (SELECT revoked_at FROM sessions WHERE jti = sqlc.arg(jti)) AS revoked_at
+FROM site_keys k JOIN organizations o ON o.id = k.organization_id
+WHERE k.site_key = sqlc.arg(site_key);
 
 -- name: AddOrigin :exec
 INSERT INTO origins (organization_id, pattern, created_at) VALUES (sqlc.arg(organization_id), sqlc.arg(pattern), sqlc.arg(created_at))

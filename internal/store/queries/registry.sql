@@ -9,7 +9,7 @@ VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(session_jti), sqlc.arg
 SELECT * FROM jobs WHERE id = sqlc.arg(id);
 
 -- name: SetJobUpload :execrows
-UPDATE jobs SET deadline = sqlc.arg(deadline), upload_key = sqlc.arg(upload_key), updated_at = sqlc.arg(now)
+UPDATE jobs SET state = 'open', deadline = sqlc.arg(deadline), upload_key = sqlc.arg(upload_key), updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared');
 
 -- name: PrepareJob :execrows
@@ -28,6 +28,14 @@ SELECT id, upload_key, asset_key FROM jobs WHERE state IN ('open', 'prepared') A
 -- name: ExpireJob :execrows
 UPDATE jobs SET state = 'expired', updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared') AND deadline < sqlc.arg(before);
+
+-- name: Leftovers :many
+SELECT j.id, j.upload_key, j.asset_key, t.state FROM jobs j JOIN transactions t ON t.id = j.id
+WHERE j.state = 'confirmed' AND j.upload_key <> '' AND j.updated_at < sqlc.arg(before) AND t.state IN ('final', 'failed')
+ORDER BY j.updated_at LIMIT sqlc.arg(lim);
+
+-- name: ForgetFiles :exec
+UPDATE jobs SET upload_key = '', asset_key = sqlc.arg(asset_key) WHERE id = sqlc.arg(id);
 
 -- name: ClaimTitle :execrows
 INSERT INTO title_claims (organization_id, network, external_user_ref, title_key, work_id)

@@ -132,12 +132,16 @@ func (q *Queries) InsertSiteKey(ctx context.Context, arg InsertSiteKeyParams) er
 }
 
 const keyBySecretHash = `-- name: KeyBySecretHash :one
-SELECT k.site_key, k.organization_id, k.secret_hash, k.test, k.max_file_size, k.disabled_at, k.deleted_at, k.created_at, o.id, o.name, o.suspended_at, o.widget_enabled, o.max_file_size, o.access_code_ttl, o.duplicate_titles, o.asset_storage, o.quota, o.created_at FROM site_keys k JOIN organizations o ON o.id = k.organization_id WHERE k.secret_hash = $1
+SELECT k.site_key, k.organization_id, k.secret_hash, k.test, k.max_file_size, k.disabled_at, k.deleted_at, k.created_at, o.id, o.name, o.suspended_at, o.widget_enabled, o.max_file_size, o.access_code_ttl, o.duplicate_titles, o.asset_storage, o.quota, o.created_at,
+  CAST(COALESCE((SELECT string_agg(pattern, ' ') FROM origins WHERE organization_id = o.id), '') AS TEXT) AS origins
+FROM site_keys k JOIN organizations o ON o.id = k.organization_id
+WHERE k.secret_hash = $1
 `
 
 type KeyBySecretHashRow struct {
 	SiteKey      SiteKey
 	Organization Organization
+	Origins      string
 }
 
 func (q *Queries) KeyBySecretHash(ctx context.Context, secretHash []byte) (KeyBySecretHashRow, error) {
@@ -162,21 +166,33 @@ func (q *Queries) KeyBySecretHash(ctx context.Context, secretHash []byte) (KeyBy
 		&i.Organization.AssetStorage,
 		&i.Organization.Quota,
 		&i.Organization.CreatedAt,
+		&i.Origins,
 	)
 	return i, err
 }
 
 const keyBySiteKey = `-- name: KeyBySiteKey :one
-SELECT k.site_key, k.organization_id, k.secret_hash, k.test, k.max_file_size, k.disabled_at, k.deleted_at, k.created_at, o.id, o.name, o.suspended_at, o.widget_enabled, o.max_file_size, o.access_code_ttl, o.duplicate_titles, o.asset_storage, o.quota, o.created_at FROM site_keys k JOIN organizations o ON o.id = k.organization_id WHERE k.site_key = $1
+SELECT k.site_key, k.organization_id, k.secret_hash, k.test, k.max_file_size, k.disabled_at, k.deleted_at, k.created_at, o.id, o.name, o.suspended_at, o.widget_enabled, o.max_file_size, o.access_code_ttl, o.duplicate_titles, o.asset_storage, o.quota, o.created_at,
+  CAST(COALESCE((SELECT string_agg(pattern, ' ') FROM origins WHERE organization_id = o.id), '') AS TEXT) AS origins,
+  (SELECT revoked_at FROM sessions WHERE jti = $1) AS revoked_at
+FROM site_keys k JOIN organizations o ON o.id = k.organization_id
+WHERE k.site_key = $2
 `
+
+type KeyBySiteKeyParams struct {
+	Jti     string
+	SiteKey string
+}
 
 type KeyBySiteKeyRow struct {
 	SiteKey      SiteKey
 	Organization Organization
+	Origins      string
+	RevokedAt    sql.NullInt64
 }
 
-func (q *Queries) KeyBySiteKey(ctx context.Context, siteKey string) (KeyBySiteKeyRow, error) {
-	row := q.db.QueryRowContext(ctx, keyBySiteKey, siteKey)
+func (q *Queries) KeyBySiteKey(ctx context.Context, arg KeyBySiteKeyParams) (KeyBySiteKeyRow, error) {
+	row := q.db.QueryRowContext(ctx, keyBySiteKey, arg.Jti, arg.SiteKey)
 	var i KeyBySiteKeyRow
 	err := row.Scan(
 		&i.SiteKey.SiteKey,
@@ -197,6 +213,8 @@ func (q *Queries) KeyBySiteKey(ctx context.Context, siteKey string) (KeyBySiteKe
 		&i.Organization.AssetStorage,
 		&i.Organization.Quota,
 		&i.Organization.CreatedAt,
+		&i.Origins,
+		&i.RevokedAt,
 	)
 	return i, err
 }

@@ -262,6 +262,20 @@ func (q *Queries) FinishTransaction(ctx context.Context, arg FinishTransactionPa
 	return result.RowsAffected()
 }
 
+const forgetFiles = `-- name: ForgetFiles :exec
+UPDATE jobs SET upload_key = '', asset_key = $1 WHERE id = $2
+`
+
+type ForgetFilesParams struct {
+	AssetKey string
+	ID       string
+}
+
+func (q *Queries) ForgetFiles(ctx context.Context, arg ForgetFilesParams) error {
+	_, err := q.db.ExecContext(ctx, forgetFiles, arg.AssetKey, arg.ID)
+	return err
+}
+
 const freeMedia = `-- name: FreeMedia :exec
 DELETE FROM media_claims WHERE organization_id = $1 AND network = $2
   AND media_hash = $3 AND work_id = $4
@@ -611,6 +625,52 @@ func (q *Queries) InsertWork(ctx context.Context, arg InsertWorkParams) error {
 	return err
 }
 
+const leftovers = `-- name: Leftovers :many
+SELECT j.id, j.upload_key, j.asset_key, t.state FROM jobs j JOIN transactions t ON t.id = j.id
+WHERE j.state = 'confirmed' AND j.upload_key <> '' AND j.updated_at < $1 AND t.state IN ('final', 'failed')
+ORDER BY j.updated_at LIMIT $2
+`
+
+type LeftoversParams struct {
+	Before int64
+	Lim    int32
+}
+
+type LeftoversRow struct {
+	ID        string
+	UploadKey string
+	AssetKey  string
+	State     string
+}
+
+func (q *Queries) Leftovers(ctx context.Context, arg LeftoversParams) ([]LeftoversRow, error) {
+	rows, err := q.db.QueryContext(ctx, leftovers, arg.Before, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LeftoversRow
+	for rows.Next() {
+		var i LeftoversRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.UploadKey,
+			&i.AssetKey,
+			&i.State,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listVersions = `-- name: ListVersions :many
 SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at FROM versions WHERE work_id = $1 ORDER BY version
 `
@@ -713,7 +773,7 @@ func (q *Queries) PrepareJob(ctx context.Context, arg PrepareJobParams) (int64, 
 }
 
 const setJobUpload = `-- name: SetJobUpload :execrows
-UPDATE jobs SET deadline = $1, upload_key = $2, updated_at = $3
+UPDATE jobs SET state = 'open', deadline = $1, upload_key = $2, updated_at = $3
 WHERE id = $4 AND state IN ('open', 'prepared')
 `
 

@@ -1,0 +1,54 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/storetest"
+)
+
+// Transactions that share a commit fail, panic and are cancelled one by one.
+func TestSharedCommitKeepsTransactionsApart(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		boom := errors.New("boom")
+		var wg sync.WaitGroup
+		const n = 200
+		for i := range n {
+			wg.Go(func() {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				defer func() { recover() }()
+				id := fmt.Sprint(i)
+				err := db.Tx(ctx, func(tx *store.Tx) error {
+					if err := insertSession(id)(tx); err != nil {
+						return err
+					}
+					switch i % 4 {
+					case 1:
+						return boom
+					case 2:
+						panic(boom)
+					case 3:
+						cancel()
+					}
+					return nil
+				})
+				if (err == nil) != (i%4 == 0) {
+					t.Errorf("%d: %v", i, err)
+				}
+			})
+		}
+		wg.Wait()
+		for i := range n {
+			_, err := db.Read().GetSession(t.Context(), fmt.Sprint(i))
+			if (err == nil) != (i%4 == 0) {
+				t.Errorf("%d: %v", i, err)
+			}
+		}
+	})
+}
