@@ -34,16 +34,20 @@ var rooms = map[string]struct {
 	"internal/blob/blobtest": {[]string{"internal/blob"}, "the contract of every object store"},
 	"internal/media":         {[]string{"fault"}, "says what a file is; it must not know whose"},
 
+	"internal/crash": {nil, "where a test may kill the process; nothing in a server"},
+
 	"internal/network":             {nil, "a seam has no opinions"},
 	"internal/network/networktest": {[]string{"internal/network"}, "a network that fails on request"},
-	"internal/network/log":         {[]string{"fault", "internal/network", "internal/network/log/leaf", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
+	"internal/network/log":         {[]string{"fault", "internal/crash", "internal/network", "internal/network/log/leaf", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
 	"internal/network/log/leaf":    {[]string{"internal/network"}, "the texts that are logged"},
 
 	"internal/credits": {[]string{"fault", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
 	"internal/session": {[]string{"fault", "internal/credits", "internal/network", "internal/store", "internal/store/query"}, "who is calling; the balance is part of the mint's check"},
 
-	"internal/registry": {[]string{"commitment", "fault", "internal/blob", "internal/credits", "internal/media", "internal/network", "internal/session", "internal/store", "internal/store/query"},
+	"internal/registry": {[]string{"commitment", "fault", "internal/blob", "internal/crash", "internal/credits", "internal/media", "internal/network", "internal/session", "internal/store", "internal/store/query"},
 		"the only orchestrator; it never renders and never routes"},
+
+	"internal/registry/registrytest": {[]string{"internal/blob", "internal/network/log/leaf"}, "checks the invariants; it shares no code with what it checks"},
 
 	"internal/api":      {[]string{"commitment", "fault", "internal/network", "internal/registry", "internal/session", "internal/store"}, "translates; it touches no row and no file itself"},
 	"internal/explorer": {[]string{"fault", "internal/network", "internal/network/log", "internal/network/log/leaf"}, "shows what the log holds and nothing of ours beyond it"},

@@ -153,7 +153,7 @@ func (a *API) follow(ctx context.Context, id string, seen int, send func(frame) 
 	tick := time.NewTicker(heartbeat)
 	defer tick.Stop()
 	for {
-		v, err := a.Registry.Transaction(ctx, id)
+		v, err := a.Registry.Followed(ctx, id)
 		if err != nil && !errors.Is(err, fault.CodeTransactionStoreUnavailable) {
 			return err
 		}

@@ -38,6 +38,11 @@ func (r *Registry) Confirm(ctx context.Context, c session.Caller, jobID, request
 		if n == 0 { // another confirm was quicker
 			return fault.TransactionAlreadyConfirmed(jobID)
 		}
+		// From here on the row is ours. A prepare may have changed it since it
+		// was read, and what is anchored and paid must be what it says now.
+		if job, err = tx.GetJob(ctx, jobID); err != nil {
+			return err
+		}
 		if err := claim(ctx, tx, job, c.DuplicateTitles); err != nil {
 			return err
 		}
@@ -74,11 +79,17 @@ func claim(ctx context.Context, tx *store.Tx, job query.Job, duplicateTitles boo
 			return fault.RegistrationDuplicateTitle()
 		}
 	}
-	n, err := tx.ClaimMedia(ctx, query.ClaimMediaParams{OrganizationID: job.OrganizationID, Network: job.Network, MediaHash: job.MediaHash, WorkID: job.WorkID})
-	if err != nil || n == 1 {
-		return err
+	for {
+		n, err := tx.ClaimMedia(ctx, query.ClaimMediaParams{OrganizationID: job.OrganizationID, Network: job.Network, MediaHash: job.MediaHash, WorkID: job.WorkID})
+		if err != nil || n == 1 {
+			return err
+		}
+		owner, err := mediaOwner(ctx, tx, job, job.MediaHash)
+		if err != nil || owner == job.WorkID {
+			return err
+		}
+		// Freed between the two statements: nobody's, so ours to claim.
 	}
-	return mediaFree(ctx, tx, job, job.MediaHash)
 }
 
 // free gives back what claim reserved.

@@ -37,7 +37,10 @@ type Slot struct {
 // Init spends the session, checks what is known before the upload, and opens a
 // job with an upload slot.
 func (r *Registry) Init(ctx context.Context, c session.Caller, in InitRequest) (Slot, error) {
-	if err := mayBegin(c, session.Register, in.Network); err != nil {
+	if !in.Network.Valid() {
+		return Slot{}, fault.CommonValidationFailed([]fault.Field{{Field: "network", Rule: "one_of", Message: "Must be testnet or mainnet."}})
+	}
+	if err := c.May(session.Register, in.Network, true); err != nil {
 		return Slot{}, err
 	}
 	if in.ExternalUserRef != "" && in.ExternalUserRef != c.ExternalUserRef {
@@ -107,9 +110,12 @@ func (r *Registry) RenewUpload(ctx context.Context, c session.Caller, jobID stri
 			return err
 		}
 		slot.Expires = tx.Now.Add(r.Times.UploadSlot)
-		_, err = tx.SetJobUpload(ctx, query.SetJobUploadParams{
+		n, err := tx.SetJobUpload(ctx, query.SetJobUploadParams{
 			Deadline: store.Micros(tx.Now.Add(slotsPerJob * r.Times.UploadSlot)), UploadKey: job.UploadKey, Now: store.Micros(tx.Now), ID: jobID,
 		})
+		if err == nil && n == 0 { // a confirm was quicker
+			return fault.TransactionAlreadyConfirmed(jobID)
+		}
 		return err
 	})
 	if err != nil {
@@ -135,21 +141,6 @@ const (
 	KindRegister   = "register"
 	KindAddVersion = "add_version"
 )
-
-// mayBegin checks that a session is for this call at all.
-func mayBegin(c session.Caller, action session.Action, n network.Name) error {
-	switch {
-	case c.Expired:
-		return fault.CommonAuthExpired()
-	case c.Action != action:
-		return fault.SessionInvalidToken()
-	case !n.Valid():
-		return fault.CommonValidationFailed([]fault.Field{{Field: "network", Rule: "one_of", Message: "Must be testnet or mainnet."}})
-	case c.Network != n:
-		return fault.SessionInvalidToken()
-	}
-	return nil
-}
 
 // ownJob reads a job that the caller's session began. Anybody else's does not
 // exist, as far as the caller is told. The token may be expired: an upload can

@@ -2,9 +2,11 @@ package registry
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"timbre.example/commitment"
@@ -60,13 +62,24 @@ func (r *Registry) Prepare(ctx context.Context, c session.Caller, jobID string) 
 // prepare works on the job as it was read; again is true when somebody else
 // changed it in the meantime.
 func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, again bool, err error) {
-	set := query.PrepareJobParams{ID: job.ID, Seen: job.UpdatedAt, AssetKey: "assets/" + job.OrganizationID + "/" + job.ID}
+	set := query.PrepareJobParams{ID: job.ID, Seen: job.UpdatedAt, AssetKey: job.AssetKey}
 	var m Media
-	fresh, err := r.freeze(ctx, job, set.AssetKey)
+	copied, err := r.freeze(ctx, job)
 	if err != nil {
 		return p, false, err
 	}
+	fresh, tried := copied != "", false
 	if fresh {
+		r.reached("prepare.copied")
+		// A copy that no row will name goes. Once the commit was tried, only a
+		// refusal says that it did not happen: else the copy stays.
+		defer func() {
+			var refused *fault.Error
+			if again || err != nil && (!tried || errors.As(err, &refused)) {
+				r.discard(ctx, job.ID, copied)
+			}
+		}()
+		set.AssetKey = copied
 		info, err := r.read(ctx, set.AssetKey, job.MaxBytes)
 		if err != nil {
 			return p, false, err
@@ -94,9 +107,10 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 	set.Commitment, set.MerkleRoot, set.TotalCredits = sum.Hash[:], sum.Root[:], price.Total
 	set.Media, set.Quote = mustJSON(m), mustJSON(price)
 	var changed int64
+	tried = true
 	err = r.DB.Tx(ctx, func(tx *store.Tx) error {
 		// Told here so that nobody pays to learn it; decided at confirm.
-		if err := mediaFree(ctx, tx, job, set.MediaHash); err != nil {
+		if _, err := mediaOwner(ctx, tx, job, set.MediaHash); err != nil {
 			return err
 		}
 		p = Prepared{JobID: job.ID, WorkID: job.WorkID, Commitment: set.Commitment, MediaHash: set.MediaHash, Price: price, Media: m, Expires: tx.Now.Add(r.Times.Quote)}
@@ -109,28 +123,39 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 	}
 	r.reached("prepare.committed")
 	if fresh {
-		// What is kept is the frozen asset. A leftover is swept later.
-		if err := r.Blobs.Delete(ctx, job.UploadKey); err != nil {
-			r.Log.WarnContext(ctx, "upload not removed", "job", job.ID, "error", err)
+		// The upload stays until it is swept: a PUT may have replaced it while
+		// the copy was read, and the next prepare must see that one.
+		if job.AssetKey != "" {
+			r.discard(ctx, job.ID, job.AssetKey)
 		}
 	}
 	return p, false, nil
 }
 
-// freeze makes what was uploaded the job's asset, out of reach of its upload
-// URL, and reports whether there was an upload. Without one, the asset of an
-// earlier prepare serves.
-func (r *Registry) freeze(ctx context.Context, job query.Job, assetKey string) (fresh bool, err error) {
-	err = r.Blobs.Copy(ctx, job.UploadKey, assetKey)
+// freeze copies what was uploaded out of reach of its upload URL, to a key that
+// no other prepare uses: until this one commits, the asset of an earlier prepare
+// is what a confirm would register, and must not change. Without an upload it
+// returns "", and the earlier asset serves.
+func (r *Registry) freeze(ctx context.Context, job query.Job) (key string, err error) {
+	key = "assets/" + job.OrganizationID + "/" + job.ID + "-" + strings.ToLower(rand.Text())
+	err = r.Blobs.Copy(ctx, job.UploadKey, key)
 	switch {
 	case err == nil:
-		return true, nil
+		return key, nil
 	case !errors.Is(err, blob.ErrNotFound):
-		return false, fault.CommonServiceUnavailable(retryStore).Because(err)
-	case job.State == "prepared":
-		return false, nil
+		return "", fault.CommonServiceUnavailable(retryStore).Because(err)
+	case job.AssetKey != "":
+		return "", nil
 	}
-	return false, fault.RegistrationUploadMissing()
+	return "", fault.RegistrationUploadMissing()
+}
+
+// discard removes a file that no row names any more, also when the caller has
+// gone. One that cannot be removed costs space and nothing else.
+func (r *Registry) discard(ctx context.Context, jobID, key string) {
+	if err := r.Blobs.Delete(context.WithoutCancel(ctx), key); err != nil {
+		r.Log.WarnContext(ctx, "file not removed", "job", jobID, "key", key, "error", err)
+	}
 }
 
 // read inspects an asset, a bounded number of them at a time.
@@ -176,22 +201,23 @@ func (r *Registry) dryRun(ctx context.Context, job query.Job, sum commitment.Has
 	return nil
 }
 
-// mediaFree refuses audio that is a work of this organization already. The
-// work is named only to whom it belongs.
-func mediaFree(ctx context.Context, tx *store.Tx, job query.Job, hash []byte) error {
+// mediaOwner refuses audio that is another work of this organization already,
+// and otherwise returns the work that has claimed it: the job's own, or "". The
+// other work is named only to whom it belongs.
+func mediaOwner(ctx context.Context, tx *store.Tx, job query.Job, hash []byte) (string, error) {
 	workID, err := tx.MediaClaim(ctx, query.MediaClaimParams{OrganizationID: job.OrganizationID, Network: job.Network, MediaHash: hash})
-	if errors.Is(err, sql.ErrNoRows) || err == nil && workID == job.WorkID {
-		return nil
-	} else if err != nil {
-		return err
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	} else if err != nil || workID == job.WorkID {
+		return workID, err
 	}
 	refusal := fault.WorkAlreadyRegistered()
 	if w, err := tx.GetWork(ctx, workID); err == nil && job.ExternalUserRef != "" && w.ExternalUserRef == job.ExternalUserRef {
 		refusal = refusal.With("ats_id", w.AtsID)
 	} else if err != nil && !errors.Is(err, sql.ErrNoRows) { // a claim whose work is not final yet
-		return err
+		return "", err
 	}
-	return refusal
+	return "", refusal
 }
 
 // mustJSON renders our own plain structs, which cannot fail.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"timbre.example/internal/store"
@@ -18,11 +19,22 @@ type Progress struct {
 	log *slog.Logger
 
 	mu        sync.Mutex
-	followers map[string]map[chan struct{}]struct{} // by transaction id
+	followers map[string]*following // by transaction id
+}
+
+// following is everybody who follows one transaction. They share one reading
+// of it between two changes: thousands may be woken at once.
+type following struct {
+	channels map[chan struct{}]struct{}
+	changes  atomic.Int64
+
+	mu   sync.Mutex // held while one of them reads for all
+	view View
+	at   int64 // the changes that view was read after; -1 before the first
 }
 
 func newProgress(db *store.DB, log *slog.Logger) *Progress {
-	return &Progress{db: db, log: log, followers: map[string]map[chan struct{}]struct{}{}}
+	return &Progress{db: db, log: log, followers: map[string]*following{}}
 }
 
 // Follow returns a channel that receives after the transaction's row has
@@ -31,15 +43,17 @@ func (p *Progress) Follow(id string) (changed <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.followers[id] == nil {
-		p.followers[id] = map[chan struct{}]struct{}{}
+	f := p.followers[id]
+	if f == nil {
+		f = &following{channels: map[chan struct{}]struct{}{}, at: -1}
+		p.followers[id] = f
 	}
-	p.followers[id][c] = struct{}{}
+	f.channels[c] = struct{}{}
 	return c, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		delete(p.followers[id], c)
-		if len(p.followers[id]) == 0 {
+		delete(f.channels, c)
+		if len(f.channels) == 0 {
 			delete(p.followers, id)
 		}
 	}
@@ -50,7 +64,7 @@ func (p *Progress) Followers() (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, f := range p.followers {
-		n += len(f)
+		n += len(f.channels)
 	}
 	return n
 }
@@ -58,12 +72,39 @@ func (p *Progress) Followers() (n int) {
 func (p *Progress) wake(id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for c := range p.followers[id] {
+	f := p.followers[id]
+	if f == nil {
+		return
+	}
+	f.changes.Add(1) // before they look
+	for c := range f.channels {
 		select {
 		case c <- struct{}{}:
 		default:
 		}
 	}
+}
+
+// Followed is Transaction for those who follow it: one reading serves all until
+// the next change.
+func (r *Registry) Followed(ctx context.Context, id string) (View, error) {
+	r.Progress.mu.Lock()
+	f := r.Progress.followers[id]
+	r.Progress.mu.Unlock()
+	if f == nil {
+		return r.Transaction(ctx, id)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	changes := f.changes.Load()
+	if f.at == changes {
+		return f.view, nil
+	}
+	v, err := r.Transaction(ctx, id)
+	if err == nil {
+		f.view, f.at = v, changes
+	}
+	return v, err
 }
 
 // watchEvery is how late a follower may learn of what another instance did.
@@ -75,6 +116,7 @@ func (p *Progress) Watch(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	since := p.db.Now()
+	seen := map[string]int64{} // what the last look found
 	for {
 		select {
 		case <-ctx.Done():
@@ -95,8 +137,12 @@ func (p *Progress) Watch(ctx context.Context) {
 			continue
 		}
 		since = p.db.Now()
+		before := seen
+		seen = make(map[string]int64, len(rows))
 		for _, row := range rows {
-			p.wake(row.ID)
+			if seen[row.ID] = row.UpdatedAt; before[row.ID] != row.UpdatedAt {
+				p.wake(row.ID)
+			}
 		}
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"timbre.example/internal/blob"
+	"timbre.example/internal/crash"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
@@ -75,8 +76,8 @@ type Registry struct {
 	Progress *Progress
 	prepares chan struct{}
 	wake     map[network.Name]chan struct{}
-	// reached is told each point of the way that has been committed. It stands
-	// for nothing in a server; see crash_on.go.
+	// reached is told each point of the way between two effects. It does
+	// nothing in a server; see package crash.
 	reached func(point string)
 }
 
@@ -84,7 +85,7 @@ type Registry struct {
 func New(c Config) *Registry {
 	r := &Registry{
 		Config: c, Progress: newProgress(c.DB, c.Log), prepares: make(chan struct{}, c.Prepares),
-		wake: map[network.Name]chan struct{}{}, reached: crashPoint(),
+		wake: map[network.Name]chan struct{}{}, reached: crash.Points(),
 	}
 	for name := range c.Networks {
 		r.wake[name] = make(chan struct{}, 1)

@@ -27,16 +27,25 @@ func (r *Registry) sweepEvery(ctx context.Context, every time.Duration) {
 	}
 }
 
-// Sweep ends jobs that ran out of time and removes their files. The row is
-// closed first: from then on nobody can confirm it, so a file that is removed
-// is never one that was paid for. A crash in between leaves files that the row
-// no longer points to, which costs space and nothing else.
-func (r *Registry) Sweep(ctx context.Context) (swept int, err error) {
+// Sweep ends jobs that ran out of time and removes the files that nobody needs
+// any more: theirs, the uploads of finished transactions, and the assets of
+// failed ones. It returns how many jobs it ended.
+func (r *Registry) Sweep(ctx context.Context) (ended int, err error) {
+	if ended, err = r.sweepExpired(ctx); err != nil {
+		return ended, err
+	}
+	return ended, r.sweepLeftovers(ctx)
+}
+
+// sweepExpired closes the row first: from then on nobody can confirm it, so a
+// file that is removed is never one that was paid for. A crash in between leaves
+// files that the row no longer points to, which costs space and nothing else.
+func (r *Registry) sweepExpired(ctx context.Context) (ended int, err error) {
 	for {
 		before := store.Micros(r.DB.Now().Add(-sweepAfter))
 		jobs, err := r.DB.Read().ExpiredJobs(ctx, query.ExpiredJobsParams{Before: before, Lim: batch})
 		if err != nil || len(jobs) == 0 {
-			return swept, err
+			return ended, err
 		}
 		for _, job := range jobs {
 			var closed int64
@@ -45,20 +54,60 @@ func (r *Registry) Sweep(ctx context.Context) (swept int, err error) {
 				return err
 			})
 			if err != nil {
-				return swept, err
+				return ended, err
 			}
 			if closed == 0 { // renewed in the meantime
 				continue
 			}
-			swept++
-			for _, key := range []string{job.UploadKey, job.AssetKey} {
-				if key == "" {
-					continue
-				}
-				if err := r.Blobs.Delete(ctx, key); err != nil {
-					return swept, err
-				}
+			ended++
+			if err := r.remove(ctx, job.UploadKey, job.AssetKey); err != nil {
+				return ended, err
 			}
 		}
 	}
+}
+
+// sweepLeftovers waits until no upload URL of the job works any more, so that
+// nothing is put back. The files go first here: a crash in between finds them
+// gone, and forgets them then.
+func (r *Registry) sweepLeftovers(ctx context.Context) error {
+	for {
+		before := store.Micros(r.DB.Now().Add(-r.Times.UploadSlot - sweepAfter))
+		jobs, err := r.DB.Read().Leftovers(ctx, query.LeftoversParams{Before: before, Lim: batch})
+		if err != nil || len(jobs) == 0 {
+			return err
+		}
+		for i, job := range jobs {
+			failed := ""
+			if job.State == "failed" {
+				failed, jobs[i].AssetKey = job.AssetKey, ""
+			}
+			if err := r.remove(ctx, job.UploadKey, failed); err != nil {
+				return err
+			}
+		}
+		err = r.DB.Tx(ctx, func(tx *store.Tx) error {
+			for _, job := range jobs {
+				if err := tx.ForgetFiles(ctx, query.ForgetFilesParams{AssetKey: job.AssetKey, ID: job.ID}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (r *Registry) remove(ctx context.Context, keys ...string) error {
+	for _, key := range keys {
+		if key == "" {
+			continue
+		}
+		if err := r.Blobs.Delete(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
 }

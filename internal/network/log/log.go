@@ -31,6 +31,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"timbre.example/internal/crash"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log/leaf"
 	"timbre.example/internal/store"
@@ -72,7 +73,8 @@ type Log struct {
 	vkey     string
 	verifier note.Verifier
 
-	wake chan struct{} // an entry may be waiting
+	wake  chan struct{} // an entry may be waiting
+	crash func(point string)
 
 	mu   sync.Mutex
 	head chan struct{} // closed and replaced when the log has grown
@@ -105,7 +107,7 @@ func Open(ctx context.Context, db *store.DB, c Config) (*Log, error) {
 	}
 	l := &Log{
 		db: db, config: c, key: ed25519.NewKeyFromSeed(c.Key),
-		wake: make(chan struct{}, 1), head: make(chan struct{}),
+		wake: make(chan struct{}, 1), head: make(chan struct{}), crash: crash.Points(),
 	}
 	if err := l.identify(c.Origin); err != nil {
 		return nil, err

@@ -67,8 +67,10 @@ func (l *Log) Sequence(ctx context.Context) (bool, error) {
 	var reached position
 	err = l.db.Tx(ctx, func(tx *store.Tx) (err error) {
 		reached, err = l.sequence(ctx, tx)
+		l.crash("log.sequenced")
 		return err
 	})
+	l.crash("log.committed")
 	if errors.Is(err, errOvertaken) {
 		return false, nil
 	}

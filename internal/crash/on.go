@@ -1,15 +1,15 @@
 //go:build crashpoints
 
-package registry
+package crash
 
 import (
 	"os"
 	"syscall"
 )
 
-// crashPoint kills the process, as a power cut would, when it reaches the point
-// that TIMBRE_CRASH_AT names. Only the kill test builds with this.
-func crashPoint() func(string) {
+// Points is what a program asks at start: the function it returns kills the
+// process at the point that TIMBRE_CRASH_AT names.
+func Points() func(point string) {
 	at := os.Getenv("TIMBRE_CRASH_AT")
 	return func(point string) {
 		if point == at {

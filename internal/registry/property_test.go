@@ -1,0 +1,240 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"timbre.example/fault"
+	"timbre.example/internal/network/networktest"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/storetest"
+)
+
+// Clients, faults of network and object store, jumps of the clock, restarts and
+// two workers, in any order and at once. Whatever happened, when it is over
+// everything has ended, and all that is kept agrees.
+func TestAnyInterleaving(t *testing.T) {
+	t.Parallel()
+	for name, url := range map[string]func() string{
+		"sqlite":   func() string { return "sqlite:" + filepath.Join(t.TempDir(), "timbre.db") },
+		"postgres": func() string { return storetest.PostgresURL(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const budget = 4 * time.Second
+			until, found := time.Now().Add(budget), false
+			rapid.Check(t, func(rt *rapid.T) {
+				if time.Now().After(until) && !found { // once something is found, it is made small
+					return
+				}
+				defer func() { found = found || rt.Failed() }()
+				u := url()
+				db, err := store.Open(rt.Context(), u)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				defer db.Close()
+				if err := db.Migrate(rt.Context()); err != nil {
+					rt.Fatal(err)
+				}
+				m := &machine{world: newWorld(rt, u, db, t.TempDir(), 3*price)}
+				m.second = m.another(db)
+				rt.Repeat(map[string]func(*rapid.T){
+					"init": m.init, "put": m.put, "register": m.register, "register again": m.register,
+					"act": m.act, "act again": m.act, "act at once": m.actAtOnce,
+					"network fault": m.networkFault, "store fault": m.storeFault, "finality": m.finality,
+					"clock": m.clock, "restart": m.restart, "grant": m.giveCredits,
+				})
+				m.settle()
+				for _, s := range m.accepted {
+					if s.view().Done == nil {
+						rt.Errorf("%s was confirmed and never ended", s.slot.JobID)
+					}
+				}
+			})
+		})
+	}
+}
+
+type machine struct {
+	*world
+	second   *Registry
+	songs    []*song
+	mu       sync.Mutex
+	accepted []*song
+}
+
+func (m *machine) init(t *rapid.T) {
+	title := rapid.SampledFrom([]string{"Ferry", " ferry", "Snow", "Porch"}).Draw(t, "title")
+	ref := rapid.SampledFrom([]string{"", "", "ada"}).Draw(t, "end-user")
+	c := m.caller(ref)
+	slot, err := m.reg.Init(t.Context(), c, describing(title))
+	if errors.Is(err, fault.CodeRegistrationDuplicateTitle) {
+		return
+	} else if err != nil {
+		t.Fatalf("init: %v", err)
+	}
+	s := &song{w: m.world, caller: c, slot: slot}
+	m.songs = append(m.songs, s)
+	m.upload(t, s)
+}
+
+// register does everything that a client does, as far as it gets.
+func (m *machine) register(t *rapid.T) {
+	before := len(m.songs)
+	m.init(t)
+	if len(m.songs) == before {
+		return
+	}
+	for _, what := range []string{"prepare", "confirm"} {
+		if err := m.client(what, m.reg, m.songs[before])(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (m *machine) pick(t *rapid.T) *song {
+	if len(m.songs) == 0 {
+		t.Skip("no song yet")
+	}
+	// The latest are the likely ones to be worked on.
+	return m.songs[len(m.songs)-1-rapid.IntRange(0, min(4, len(m.songs)-1)).Draw(t, "song")]
+}
+
+func (m *machine) put(t *rapid.T) { m.upload(t, m.pick(t)) }
+
+func (m *machine) upload(t *rapid.T, s *song) {
+	body := []byte("no audio")
+	if seed := rapid.IntRange(0, 8).Draw(t, "audio"); seed < 8 {
+		body = wav(seed / 2)
+	}
+	status, text := m.tryPut(s.slot.UploadURL, body)
+	if status != http.StatusOK && status != http.StatusTeapot { // the latter: refused, the slot is over
+		t.Fatalf("PUT: %d %s", status, text)
+	}
+}
+
+// allowed are the answers that each step may give here.
+var allowed = map[string][]fault.Code{
+	"prepare": {fault.CodeTransactionAlreadyConfirmed, fault.CodeTransactionExpired, fault.CodeRegistrationUploadMissing, fault.CodeRegistrationInvalidAudioFormat,
+		fault.CodeRegistrationDryRunFailed, fault.CodeCommonServiceUnavailable, fault.CodeWorkAlreadyRegistered},
+	"confirm": {fault.CodeTransactionAlreadyConfirmed, fault.CodeTransactionExpired, fault.CodeRegistrationUploadMissing, fault.CodeRegistrationDuplicateTitle,
+		fault.CodeWorkAlreadyRegistered, fault.CodeRegistrationInsufficientCredits},
+	"renew": {fault.CodeTransactionAlreadyConfirmed, fault.CodeTransactionExpired},
+}
+
+// action draws something that a client or a worker does, to be done at once or
+// beside another.
+func (m *machine) action(t *rapid.T) func(context.Context) error {
+	what := rapid.SampledFrom([]string{"prepare", "prepare", "confirm", "confirm", "advance", "advance", "sweep", "renew"}).Draw(t, "what")
+	r := m.reg
+	if rapid.Bool().Draw(t, "on the second") {
+		r = m.second
+	}
+	switch what {
+	case "advance": // with faults about it may complain; that it goes on in the end is what counts
+		return func(ctx context.Context) error { _ = r.advance(ctx, m.net); return nil }
+	case "sweep":
+		return func(ctx context.Context) error { _, _ = r.Sweep(ctx); return nil }
+	}
+	return m.client(what, r, m.pick(t))
+}
+
+// client is a step of a client. Its error is an answer that the step may not
+// give.
+func (m *machine) client(what string, r *Registry, s *song) func(context.Context) error {
+	return func(ctx context.Context) error {
+		var err error
+		switch what {
+		case "prepare":
+			_, err = r.Prepare(ctx, s.caller, s.slot.JobID)
+		case "confirm":
+			if _, err = r.Confirm(ctx, s.caller, s.slot.JobID, "req_"+s.slot.JobID); err == nil {
+				m.mu.Lock()
+				m.accepted = append(m.accepted, s)
+				m.mu.Unlock()
+			}
+		case "renew":
+			_, err = r.RenewUpload(ctx, s.caller, s.slot.JobID)
+		}
+		if err != nil && !slices.ContainsFunc(allowed[what], func(c fault.Code) bool { return errors.Is(err, c) }) {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		return nil
+	}
+}
+
+func (m *machine) act(t *rapid.T) {
+	if err := m.action(t)(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (m *machine) actAtOnce(t *rapid.T) {
+	actions := make([]func(context.Context) error, rapid.IntRange(2, 4).Draw(t, "actions"))
+	for i := range actions {
+		actions[i] = m.action(t)
+	}
+	errs := make([]error, len(actions))
+	var wg sync.WaitGroup
+	for i, do := range actions {
+		wg.Go(func() { errs[i] = do(t.Context()) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (m *machine) networkFault(t *rapid.T) {
+	op := rapid.SampledFrom([]networktest.Op{networktest.DryRun, networktest.Stage, networktest.Broadcast, networktest.Find}).Draw(t, "op")
+	switch rapid.IntRange(0, 3).Draw(t, "kind") {
+	case 0:
+		m.net.Fail(op)
+	case 1:
+		m.net.FailAfter(rapid.IntRange(-1, 2).Draw(t, "through"))
+	case 2:
+		if op != networktest.Find {
+			m.net.Refuse(op, "not today")
+		}
+	case 3:
+		m.net.IncludeFailed("dropped")
+	}
+}
+
+func (m *machine) storeFault(t *rapid.T) {
+	which := rapid.SampledFrom([]string{"copy", "open", "delete"}).Draw(t, "op")
+	var once sync.Once
+	m.blobs.fail(func(op, _ string) (err error) {
+		if op == which {
+			once.Do(func() { err = errors.New("disk on fire") })
+		}
+		return err
+	})
+}
+
+func (m *machine) finality(t *rapid.T) {
+	if waiting := m.net.Waiting(); len(waiting) > 0 {
+		some := rapid.Permutation(waiting).Draw(t, "order")
+		m.net.Finalize(some[:rapid.IntRange(0, len(some)).Draw(t, "some")]...)
+		return
+	}
+	m.net.Hold()
+}
+
+func (m *machine) clock(t *rapid.T) {
+	m.pass(time.Duration(rapid.IntRange(1, 480).Draw(t, "seconds")) * time.Second)
+}
+
+func (m *machine) restart(*rapid.T) { m.reg = m.another(m.db) }
+
+func (m *machine) giveCredits(*rapid.T) { m.grant(m.org, price) }

@@ -1,0 +1,420 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"timbre.example/commitment"
+	"timbre.example/fault"
+	"timbre.example/internal/blob"
+	"timbre.example/internal/credits"
+	"timbre.example/internal/network"
+	"timbre.example/internal/network/networktest"
+	"timbre.example/internal/registry/registrytest"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/storetest"
+)
+
+// world is a registry with everything real around it but the network and the
+// clock.
+type world struct {
+	t        tester
+	url      string
+	db       *store.DB
+	blobs    *flaky
+	net      *networktest.Fake
+	reg      *Registry
+	sessions *session.Service
+	org      string
+	keys     session.KeyPair
+
+	mu     sync.Mutex
+	offset time.Duration
+}
+
+// tester is what a test and one run of a property have in common.
+type tester interface {
+	rapid.TB
+	Context() context.Context
+	Cleanup(func())
+}
+
+const origin = "https://songs.example"
+
+// plenty is more credits than any test spends.
+const plenty = 1_000_000
+
+// onBoth runs f once on each database.
+func onBoth(t *testing.T, f func(t *testing.T, w *world)) {
+	t.Parallel()
+	for name, url := range map[string]func(*testing.T) string{
+		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "timbre.db") },
+		"postgres": func(t *testing.T) string { return storetest.PostgresURL(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := url(t)
+			w := newWorld(t, u, storetest.Open(t, u), t.TempDir(), plenty)
+			f(t, w)
+			w.settle()
+		})
+	}
+}
+
+// newWorld makes a world around the database at url, with its files in dir and
+// one organization.
+func newWorld(t tester, url string, db *store.DB, dir string, granted int64) *world {
+	t.Helper()
+	w := &world{t: t, url: url, db: db, net: networktest.New(network.Testnet)}
+	w.db.Now = func() time.Time {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return time.Now().Add(w.offset)
+	}
+	var disk *blob.Disk
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { disk.ServeHTTP(rw, r) }))
+	t.Cleanup(server.Close)
+	disk, err := blob.NewDisk(dir, server.URL+"/blob", make([]byte, 32), blob.Options{Now: w.db.Now, RenderError: func(rw http.ResponseWriter, _ *http.Request, err error) {
+		http.Error(rw, err.Error(), http.StatusTeapot)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { disk.Close() })
+	w.blobs = &flaky{Store: disk}
+	tokens, err := session.NewTokens(make([]byte, 32), "http://timbre.example", w.db.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.sessions = &session.Service{DB: w.db, Tokens: tokens, MaxFileSize: 1 << 20, MinimumCredits: func(network.Name) int64 { return 0 }}
+	w.reg = w.another(w.db)
+	w.org, w.keys = w.organization(granted)
+	return w
+}
+
+// another is a registry on the same rows, as a second instance is, or the same
+// one after a restart.
+func (w *world) another(db *store.DB) *Registry {
+	return New(Config{
+		DB: db, Blobs: w.blobs, Networks: map[network.Name]network.Network{network.Testnet: w.net},
+		Prices:       map[network.Name]credits.Prices{network.Testnet: credits.MainnetPrices()},
+		ExplorerURL:  func(n network.Name, hash string) string { return "http://timbre.example/" + string(n) + "/" + hash },
+		AccessSecret: []byte("secret"), Times: DefaultTimes(), Prepares: 4, Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+func (w *world) organization(granted int64) (string, session.KeyPair) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	org, err := session.CreateOrganization(ctx, w.db, "Songs")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	keys, err := session.CreateKeys(ctx, w.db, org.ID, false)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := session.AddOrigin(ctx, w.db, org.ID, origin); err != nil {
+		w.t.Fatal(err)
+	}
+	if granted > 0 {
+		w.grant(org.ID, granted)
+	}
+	return org.ID, keys
+}
+
+func (w *world) grant(org string, amount int64) {
+	w.t.Helper()
+	if err := w.db.Tx(w.t.Context(), func(tx *store.Tx) error { return credits.Grant(w.t.Context(), tx, org, amount, "test") }); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// pass moves the clock.
+func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.offset += d
+}
+
+// settle lets everything come to its end, and checks that all agree.
+func (w *world) settle() {
+	w.t.Helper()
+	w.net.Heal()
+	w.net.Release()
+	w.blobs.fail(nil)
+	w.advance()
+	w.check(false)
+}
+
+func (w *world) check(inFlight bool) {
+	w.t.Helper()
+	wrong, err := registrytest.Problems(w.t.Context(), registrytest.World{DatabaseURL: w.url, Blobs: w.blobs, Anchored: w.net.Anchored(), InFlight: inFlight})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, text := range append(wrong, w.net.Violations()...) {
+		w.t.Error("invariant: " + text)
+	}
+}
+
+// advance is what the worker does when it is woken.
+func (w *world) advance() {
+	w.t.Helper()
+	if err := w.reg.advance(w.t.Context(), w.net); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// caller mints a session for an end-user ("" for none) and presents it.
+func (w *world) caller(ref string) session.Caller {
+	w.t.Helper()
+	return w.callerOf(w.keys, ref)
+}
+
+func (w *world) callerOf(keys session.KeyPair, ref string) session.Caller {
+	w.t.Helper()
+	m := session.MintRequest{SecretKey: keys.SecretKey, Origin: origin, Action: session.Register, Network: network.Testnet}
+	if ref != "" {
+		m.ExternalUserRef = &ref
+	}
+	token, err := w.sessions.Mint(w.t.Context(), m)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c, err := w.sessions.Authorize(w.t.Context(), "Bearer "+token, keys.SiteKey, origin)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+func describing(title string) InitRequest {
+	return InitRequest{Network: network.Testnet, Description: Description{
+		Title: title, Filename: "take.wav",
+		Creators: []Creator{{FullName: "Ada Example", Email: "ada@songs.example", Roles: []commitment.Role{commitment.Author, commitment.Composer}}},
+	}}
+}
+
+// wav is a tenth of a second of sound; other seeds sound otherwise.
+func wav(seed int) []byte {
+	const samples = 800
+	b := []byte("RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00data\x00\x00\x00\x00")
+	binary.LittleEndian.PutUint32(b[4:], 36+2*samples)
+	binary.LittleEndian.PutUint32(b[40:], 2*samples)
+	for i := range samples {
+		b = binary.LittleEndian.AppendUint16(b, uint16(i*(seed+1)%251+seed))
+	}
+	return b
+}
+
+func (w *world) put(url string, body []byte) {
+	w.t.Helper()
+	if status, text := w.tryPut(url, body); status != http.StatusOK {
+		w.t.Fatalf("PUT: %d %s", status, text)
+	}
+}
+
+// tryPut uploads, and returns the answer.
+func (w *world) tryPut(url string, body []byte) (status int, text string) {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPut, url, bytes.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return res.StatusCode, string(b)
+}
+
+// song is a registration under way.
+type song struct {
+	w      *world
+	caller session.Caller
+	slot   Slot
+}
+
+// begin goes through init and upload.
+func (w *world) begin(title string, seed int) *song {
+	w.t.Helper()
+	return w.beginAs(w.caller(""), title, seed)
+}
+
+func (w *world) beginAs(c session.Caller, title string, seed int) *song {
+	w.t.Helper()
+	slot, err := w.reg.Init(w.t.Context(), c, describing(title))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.put(slot.UploadURL, wav(seed))
+	return &song{w: w, caller: c, slot: slot}
+}
+
+func (s *song) prepare() (Prepared, error) {
+	return s.w.reg.Prepare(s.w.t.Context(), s.caller, s.slot.JobID)
+}
+
+func (s *song) confirm() (Confirmed, error) {
+	return s.w.reg.Confirm(s.w.t.Context(), s.caller, s.slot.JobID, "req_"+s.slot.JobID)
+}
+
+// quoted goes through init, upload and prepare.
+func (w *world) quoted(title string, seed int) *song {
+	w.t.Helper()
+	s := w.begin(title, seed)
+	if _, err := s.prepare(); err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+// confirmed goes through everything that a client does.
+func (w *world) confirmed(title string, seed int) *song {
+	w.t.Helper()
+	s := w.quoted(title, seed)
+	if _, err := s.confirm(); err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+func (s *song) view() View {
+	s.w.t.Helper()
+	v, err := s.w.reg.Transaction(s.w.t.Context(), s.slot.JobID)
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
+	return v
+}
+
+// state is that of the transaction's row.
+func (s *song) state() string {
+	s.w.t.Helper()
+	row, err := s.w.db.Read().GetTransaction(s.w.t.Context(), s.slot.JobID)
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
+	return row.State
+}
+
+func (s *song) wantFinal() {
+	s.w.t.Helper()
+	if v := s.view(); v.Done == nil || v.Done.Failure != nil {
+		s.w.t.Fatalf("transaction %s is %s and not final: %+v", s.slot.JobID, s.state(), v.Done)
+	}
+}
+
+func (s *song) wantFailed(reason string) {
+	s.w.t.Helper()
+	v := s.view()
+	if v.Done == nil || v.Done.Failure == nil {
+		s.w.t.Fatalf("transaction %s is %s and has not failed", s.slot.JobID, s.state())
+	}
+	f := v.Done.Failure
+	if f.Code != fault.CodeTransactionFailed || f.RequestID != "req_"+s.slot.JobID || !contains(f.Details["reason"], reason) {
+		s.w.t.Fatalf("failed as %+v, want reason %q and the confirm's request id", f, reason)
+	}
+}
+
+func contains(v any, part string) bool {
+	text, ok := v.(string)
+	return ok && bytes.Contains([]byte(text), []byte(part))
+}
+
+func (w *world) balance() credits.Balance {
+	w.t.Helper()
+	b, err := credits.Of(w.t.Context(), w.db.Read(), w.org)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return b
+}
+
+// price of each of the tests' songs: 12 + 70, and 5 percent rounded up.
+const price = 87
+
+func wantCode(t rapid.TB, err error, code fault.Code) {
+	t.Helper()
+	if !errors.Is(err, code) {
+		t.Fatalf("got %v, want %s", err, code)
+	}
+}
+
+// flaky is an object store that can be told what to do instead of a call.
+type flaky struct {
+	blob.Store
+	mu     sync.Mutex
+	before func(op, key string) error
+}
+
+// fail sets what is asked before each Copy, Open and Delete; an error is what
+// the call then answers.
+func (f *flaky) fail(before func(op, key string) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before = before
+}
+
+func (f *flaky) ask(op, key string) error {
+	f.mu.Lock()
+	before := f.before
+	f.mu.Unlock()
+	if before == nil {
+		return nil
+	}
+	return before(op, key)
+}
+
+func (f *flaky) Copy(ctx context.Context, src, dst string) error {
+	if err := f.ask("copy", src); err != nil {
+		return err
+	}
+	return f.Store.Copy(ctx, src, dst)
+}
+
+func (f *flaky) Open(ctx context.Context, key string) (io.ReadCloser, blob.Info, error) {
+	if err := f.ask("open", key); err != nil {
+		return nil, blob.Info{}, err
+	}
+	return f.Store.Open(ctx, key)
+}
+
+func (f *flaky) Delete(ctx context.Context, key string) error {
+	if err := f.ask("delete", key); err != nil {
+		return err
+	}
+	return f.Store.Delete(ctx, key)
+}
+
+// exists reports whether the store has a complete object.
+func (w *world) exists(key string) bool {
+	w.t.Helper()
+	r, _, err := w.blobs.Store.Open(w.t.Context(), key)
+	if errors.Is(err, blob.ErrNotFound) {
+		return false
+	} else if err != nil {
+		w.t.Fatal(err)
+	}
+	r.Close()
+	return true
+}
