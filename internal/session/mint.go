@@ -43,8 +43,8 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	if err := standing(row.Organization, row.SiteKey); err != nil {
 		return "", err
 	}
-	if err := s.checkOrigin(ctx, row.Organization.ID, r.Origin); err != nil {
-		return "", err
+	if !allowed(strings.Fields(row.Origins), r.Origin) {
+		return "", fault.SessionOriginNotAllowed()
 	}
 	if err := r.validate(); err != nil {
 		return "", err
@@ -79,7 +79,7 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	if token, err = s.Tokens.Sign(c); err != nil {
 		return "", err
 	}
-	return token, s.DB.Tx(ctx, func(tx *store.Tx) error {
+	return token, s.DB.One(ctx, func(tx *store.Tx) error {
 		return tx.InsertSession(ctx, query.InsertSessionParams{
 			Jti: c.ID, OrganizationID: c.Organization, SiteKey: row.SiteKey.SiteKey, ExpiresAt: store.Micros(c.Expires),
 		})
@@ -127,17 +127,6 @@ func standing(o query.Organization, k query.SiteKey) error {
 		return fault.SessionKeyInactive()
 	case !o.WidgetEnabled:
 		return fault.SessionWidgetNotEnabled()
-	}
-	return nil
-}
-
-func (s *Service) checkOrigin(ctx context.Context, organization, origin string) error {
-	patterns, err := s.DB.Read().ListOrigins(ctx, organization)
-	if err != nil {
-		return err
-	}
-	if !allowed(patterns, origin) {
-		return fault.SessionOriginNotAllowed()
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/lestrrat-go/jwx/v3/jwa"
 	"github.com/lestrrat-go/jwx/v3/jwk"
-	"github.com/lestrrat-go/jwx/v3/jws"
 	"github.com/lestrrat-go/jwx/v3/jwt"
 
 	"timbre.example/fault"
@@ -39,8 +37,10 @@ type Tokens struct {
 	issuer string
 	now    func() time.Time
 
-	mu   sync.Mutex
-	keys map[int64]jwk.Key // private keys by period
+	mu          sync.Mutex
+	keys        map[int64]jwk.Key // private keys by period
+	published   jwk.Set           // of the period publishedAt
+	publishedAt int64
 }
 
 // NewTokens derives keys from secret (at least 32 bytes). The issuer is the
@@ -85,8 +85,24 @@ func (t *Tokens) key(period int64) (jwk.Key, error) {
 
 // JWKS is the published key set: the keys that verify now, and the next one.
 func (t *Tokens) JWKS() ([]byte, error) {
-	set := jwk.NewSet()
+	set, err := t.public()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(set)
+}
+
+// public is the key set, made once a period.
+func (t *Tokens) public() (jwk.Set, error) {
 	now := t.period()
+	t.mu.Lock()
+	set := t.published
+	current := t.publishedAt == now
+	t.mu.Unlock()
+	if set != nil && current {
+		return set, nil
+	}
+	set = jwk.NewSet()
 	for p := now + 1; p >= now-keptKeys; p-- {
 		k, err := t.key(p)
 		if err != nil {
@@ -100,7 +116,10 @@ func (t *Tokens) JWKS() ([]byte, error) {
 			return nil, err
 		}
 	}
-	return json.Marshal(set)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.published, t.publishedAt = set, now
+	return set, nil
 }
 
 // Claims is what a token says. The token is the authority on all of it.
@@ -161,29 +180,16 @@ func (t *Tokens) Verify(token string) (Claims, error) {
 	if len(token) > 8192 {
 		return invalid(errors.New("longer than any token of ours"))
 	}
-	message, err := jws.Parse([]byte(token), jws.WithCompact())
-	if err != nil {
-		return invalid(err)
+	if strings.Count(token, ".") != 2 {
+		return invalid(errors.New("not in compact form"))
 	}
-	if n := len(message.Signatures()); n != 1 {
-		return invalid(fmt.Errorf("%d signatures", n))
-	}
-	kid, _ := message.Signatures()[0].ProtectedHeaders().KeyID()
-	digits, ok := strings.CutPrefix(kid, "s")
-	period, err := strconv.ParseInt(digits, 10, 64)
-	if now := t.period(); !ok || err != nil || period > now+1 || period < now-keptKeys {
-		return invalid(fmt.Errorf("kid %q is none of the current keys", kid))
-	}
-	k, err := t.key(period)
+	set, err := t.public()
 	if err != nil {
 		return Claims{}, err
 	}
-	public, err := jwk.PublicKeyOf(k)
-	if err != nil {
-		return Claims{}, err
-	}
-	// The algorithm is fixed here, so a token cannot choose a weaker one.
-	parsed, err := jwt.Parse([]byte(token), jwt.WithKey(jwa.EdDSA(), public), jwt.WithValidate(false))
+	// A key of the set is for EdDSA and has its own id, so a token can choose
+	// neither a weaker algorithm nor a key that has retired.
+	parsed, err := jwt.Parse([]byte(token), jwt.WithKeySet(set), jwt.WithValidate(false))
 	if err != nil {
 		return invalid(err)
 	}
