@@ -1,0 +1,256 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	neturl "net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// benchWidget weighs what a page loads.
+func benchWidget(_ context.Context, b *bench) error {
+	for _, name := range []string{"ats-widget.esm.js", "ats-widget.iife.js"} {
+		text, err := os.ReadFile(filepath.Join(b.root, "widget", "dist", name))
+		if err != nil {
+			return err
+		}
+		var packed bytes.Buffer
+		z, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+		if err != nil {
+			return err
+		}
+		if _, err := z.Write(text); err != nil {
+			return err
+		}
+		if err := z.Close(); err != nil {
+			return err
+		}
+		b.add(row{What: name + ", gzip -9", Unit: "KB", Ours: float64(packed.Len()) / 1000, Goal: oursAtMost(25), Note: fmt.Sprintf("%d bytes; %d unpacked", packed.Len(), len(text))})
+	}
+	return nil
+}
+
+// benchStart measures the binary at rest: its size, how soon it serves, and
+// what it takes while nobody asks for anything.
+func benchStart(ctx context.Context, b *bench) error {
+	st, err := os.Stat(b.binary)
+	if err != nil {
+		return err
+	}
+	b.add(row{What: "binary size", Unit: "MB", Ours: float64(st.Size()) / 1e6, Note: "stripped, static, widget and demo inside"})
+	dir := filepath.Join(b.dir, "start")
+	version := func() (float64, error) {
+		return timed(func() error { return exec.CommandContext(ctx, b.binary, "--version").Run() })
+	}
+	var first, idle float64
+	again := func() (float64, error) {
+		s, err := b.start(ctx, dir, time.Second, "")
+		if err != nil {
+			return 0, err
+		}
+		if idle == 0 {
+			// A second's rest: nothing happens that could be waited for.
+			select {
+			case <-time.After(sized(b, 5*time.Second, time.Second)):
+			case <-ctx.Done():
+			}
+			if now, _, err := s.memory(); err == nil {
+				idle = float64(now) / mib
+			}
+		}
+		return s.ready.Seconds() * 1000, s.stop()
+	}
+	if first, err = again(); err != nil {
+		return err
+	}
+	ours, floor, ratio, err := pairs(sized(b, 9, 2), again, func() (float64, error) { v, err := version(); return v * 1000, err })
+	if err != nil {
+		return err
+	}
+	b.add(row{What: "start to ready, SQLite", Unit: "ms", Ours: ours, Floor: floor, Ratio: ratio, Note: fmt.Sprintf("exec to 200 of /healthz; floor: timbre --version; at first start, which makes the database, %.0f ms", first)})
+	if idle == 0 {
+		b.skip("idle memory", "needs /proc")
+		return nil
+	}
+	b.add(row{What: "idle memory, SQLite demo", Unit: "MiB", Ours: idle, Note: "resident, a few seconds after its first start"})
+	return nil
+}
+
+// benchPrepare measures the one pass over an upload against hashing alone.
+func benchPrepare(ctx context.Context, b *bench) error {
+	size := sized(b, int64(500*mib), 20*mib)
+	what := fmt.Sprintf("prepare of %d MB", size/mib)
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		b.skip(what, "openssl is not installed")
+		return nil
+	}
+	path := filepath.Join(b.dir, "prepare.wav")
+	if err := noiseFile(path, size); err != nil {
+		return err
+	}
+	defer os.Remove(path)
+	s, err := b.start(ctx, filepath.Join(b.dir, "prepare"), blockTime, "")
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	c := s.client("testnet")
+	token, err := c.mint(ctx)
+	if err != nil {
+		return err
+	}
+	to, err := c.init(ctx, token)
+	if err != nil {
+		return err
+	}
+	var growth float64
+	ours := func() (float64, error) {
+		// A file that was uploaded since the last prepare is read anew.
+		f, err := os.Open(path)
+		if err != nil {
+			return 0, err
+		}
+		defer f.Close()
+		if err := c.put(ctx, to.URL, f, size); err != nil {
+			return 0, err
+		}
+		before, _, _ := s.memory()
+		s.resetPeak()
+		took, err := timed(func() error { return c.prepare(ctx, token, to.JobID) })
+		if _, peak, merr := s.memory(); merr == nil {
+			growth = max(growth, float64(peak-before)/mib)
+		}
+		return took * 1000, err
+	}
+	floor := func() (float64, error) {
+		took, err := timed(func() error { return exec.CommandContext(ctx, openssl, "dgst", "-sha256", path).Run() })
+		return took * 1000, err
+	}
+	if _, err := floor(); err != nil { // brings the file into memory
+		return err
+	}
+	o, f, ratio, err := pairs(sized(b, 7, 2), ours, floor)
+	if err != nil {
+		return err
+	}
+	b.add(row{What: what, Unit: "ms", Ours: o, Floor: f, Ratio: ratio, Goal: ratioAtMost(1.3), Note: "whole HTTP call on a WAV file; floor: openssl dgst -sha256; both files in the page cache"})
+	b.add(row{What: what + ": memory growth", Unit: "MiB", Ours: growth, Goal: oursAtMost(32), Note: "highest of all rounds: peak resident during the call less resident before it"})
+	return nil
+}
+
+func noiseFile(path string, size int64) error {
+	chunk := wav(4 * mib)
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(wavHeader(size))
+	for left := size - 44; left > 0 && err == nil; left -= int64(len(chunk)) {
+		unique(chunk)
+		_, err = f.Write(chunk[:min(left, int64(len(chunk)))])
+	}
+	return errors.Join(err, f.Close())
+}
+
+// benchPut measures uploads against writing the same bytes to the same disk
+// just as durably.
+func benchPut(ctx context.Context, b *bench) error {
+	s, err := b.start(ctx, filepath.Join(b.dir, "put"), blockTime, "")
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	c := s.client("testnet")
+	dir := filepath.Join(b.dir, "put", "floor")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	for _, x := range []struct {
+		what        string
+		size        int
+		full, quick int // pairs
+	}{{"64 KiB", 64 << 10, 400, 20}, {"5 MB", 5 << 20, 60, 4}, {"100 MB", 100 << 20, 9, 1}} {
+		token, err := c.mint(ctx)
+		if err != nil {
+			return err
+		}
+		to, err := c.init(ctx, token)
+		if err != nil {
+			return err
+		}
+		u, err := newUploader(ctx, to.URL)
+		if err != nil {
+			return err
+		}
+		body := wav(x.size)
+		perSecond := func(f func() error) func() (float64, error) {
+			return func() (float64, error) {
+				took, err := timed(f)
+				return float64(x.size) / 1e6 / took, err
+			}
+		}
+		ours, floor := perSecond(func() error { return u.put(body) }), perSecond(func() error { return syncedCopy(dir, body) })
+		if _, _, _, err = pairs(1, ours, floor); err == nil { // the first makes folders and connections
+			var o, f, ratio float64
+			if o, f, ratio, err = pairs(sized(b, x.full, x.quick), ours, floor); err == nil {
+				b.add(row{What: "PUT of " + x.what, Unit: "MB/s", Ours: o, Floor: f, Ratio: ratio, Goal: ratioAtLeast(0.7), Note: "one client, one kept connection; floor: write, fsync, rename, fsync of the folder"})
+			}
+		}
+		if err = errors.Join(err, u.conn.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// uploader PUTs on a bare connection, so that the client costs what sending
+// costs.
+type uploader struct {
+	conn    net.Conn
+	answers *bufio.Reader
+	url     *neturl.URL
+}
+
+func newUploader(ctx context.Context, to string) (*uploader, error) {
+	u, err := neturl.Parse(to)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", u.Host)
+	if err != nil {
+		return nil, err
+	}
+	return &uploader{conn, bufio.NewReader(conn), u}, nil
+}
+
+func (u *uploader) put(body []byte) error {
+	if err := u.conn.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
+		return err
+	}
+	head := fmt.Appendf(nil, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Type: audio/wav\r\nContent-Length: %d\r\n\r\n", u.url.RequestURI(), u.url.Host, len(body))
+	both := net.Buffers{head, body}
+	if _, err := both.WriteTo(u.conn); err != nil {
+		return err
+	}
+	res, err := http.ReadResponse(u.answers, nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("PUT: %s: %s", res.Status, text)
+	}
+	return err
+}

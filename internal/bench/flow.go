@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"timbre.example/internal/network"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+)
+
+// benchMint measures a session token: what it must cost is one signature and
+// one commit.
+func benchMint(ctx context.Context, b *bench) error {
+	return b.onEach(ctx, "mint", func(s *server, engine string) error {
+		floor, err := openCommits(ctx, s.DatabaseURL)
+		if err != nil {
+			return err
+		}
+		defer floor.close()
+		db, err := store.Open(ctx, s.DatabaseURL)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		var secret [32]byte
+		rand.Read(secret[:])
+		tokens, err := session.NewTokens(secret[:], s.URL, db.Now)
+		if err != nil {
+			return err
+		}
+		minter := &session.Service{DB: db, Tokens: tokens, MaxFileSize: 500 * mib, MinimumCredits: func(network.Name) int64 { return 0 }}
+		request := session.MintRequest{SecretKey: s.SecretKey, Origin: origin, Action: session.Register, Network: network.Testnet}
+		key := ed25519.NewKeyFromSeed(secret[:])
+		text := make([]byte, 400) // about what a token of ours signs
+		least := func(ctx context.Context, i int) error {
+			ed25519.Sign(key, text)
+			return floor.commit(ctx, i)
+		}
+		c := s.client("testnet")
+		turn, rounds := sized(b, 2*time.Second, 200*time.Millisecond), sized(b, 7, 1)
+		for _, way := range []struct {
+			what, note string
+			mint       func(context.Context, int) error
+			goal       *goal
+		}{
+			{"mint in-process", "16 goroutines on session.Service.Mint", func(ctx context.Context, _ int) error { _, err := minter.Mint(ctx, request); return err }, ratioAtLeast(0.6)},
+			{"mint over HTTP", "16 clients on POST /v1/sessions of the binary; they share its processors", func(ctx context.Context, _ int) error { _, err := c.mint(ctx); return err }, nil},
+		} {
+			o, f, ratio, err := pairs(rounds,
+				func() (float64, error) { return rate(ctx, clients, turn, way.mint) },
+				func() (float64, error) { return rate(ctx, clients, turn, least) })
+			if err != nil {
+				return fmt.Errorf("%s: %w", way.what, err)
+			}
+			b.add(row{What: way.what + ", " + engine, Unit: "/s", Ours: o, Floor: f, Ratio: ratio, Goal: way.goal, Note: way.note + "; floor: one Ed25519 signature and one bare insert commit, likewise"})
+		}
+		return nil
+	})
+}
+
+// benchRegistrations measures whole registrations against as many bare commits
+// as they make.
+func benchRegistrations(ctx context.Context, b *bench) error {
+	return b.onEach(ctx, "registrations", func(s *server, engine string) error {
+		floor, err := openCommits(ctx, s.DatabaseURL)
+		if err != nil {
+			return err
+		}
+		defer floor.close()
+		c := s.client("testnet")
+		for _, x := range []struct {
+			what string
+			size int
+		}{{"64 KiB", 64 << 10}, {"5 MB", 5 << 20}} {
+			load := newLoad(c, x.size)
+			turn := sized(b, 5*time.Second, 300*time.Millisecond)
+			if _, _, err := load.run(ctx, turn/5); err != nil { // warms up both sides
+				return err
+			}
+			alone, err := commitsAlone(ctx, c, floor, x.size)
+			if err != nil {
+				return err
+			}
+			load.latencies = nil
+			var made, finished int64
+			var used time.Duration
+			var withFiles []float64
+			for i := range load.files {
+				if err := os.MkdirAll(filepath.Join(s.dir, fmt.Sprint("copy-", i)), 0o700); err != nil {
+					return err
+				}
+			}
+			o, f, ratio, err := pairs(sized(b, 5, 1), func() (float64, error) {
+				commits, err := floor.made(ctx)
+				if err != nil {
+					return 0, err
+				}
+				processor := s.processor()
+				perSecond, n, err := load.run(ctx, turn)
+				if err != nil {
+					return 0, err
+				}
+				after, err := floor.made(ctx)
+				made, finished, used = made+after-commits, finished+n, used+s.processor()-processor
+				return perSecond, err
+			}, func() (float64, error) {
+				withFile, err := rate(ctx, clients, turn/3, func(ctx context.Context, i int) error {
+					for range int(alone) {
+						if err := floor.commit(ctx, i); err != nil {
+							return err
+						}
+					}
+					return syncedCopy(filepath.Join(s.dir, fmt.Sprint("copy-", i)), load.files[i])
+				})
+				if err != nil {
+					return 0, err
+				}
+				withFiles = append(withFiles, withFile)
+				perSecond, err := rate(ctx, clients, turn/3, floor.commit)
+				return perSecond / alone, err
+			})
+			if err != nil {
+				return err
+			}
+			b.add(row{
+				What: fmt.Sprintf("registrations of %s, %s", x.what, engine), Unit: "/s", Ours: o, Floor: f, Ratio: ratio, Goal: ratioAtLeast(0.5),
+				Note: fmt.Sprintf("16 clients; floor: %.0f bare commits/s, likewise, by the %g commits of a registration alone (here they shared them: %.2f each); server's processor time %.2f ms each; confirm to final p50 %.0f ms, p99 %.0f ms at blocks of %v",
+					f*alone, alone, float64(made)/float64(finished), used.Seconds()*1000/float64(finished), median(load.latencies), quantile(load.latencies, 0.99), blockTime),
+			})
+			b.add(row{
+				What: "… and with their files", Unit: "/s", Ours: o, Floor: median(withFiles),
+				Note: "floor: those commits and one synced copy of the file, by 16 goroutines",
+			})
+		}
+		return nil
+	})
+}
+
+// commitsAlone counts the commits of a registration that has the server to
+// itself, by the database's own counter: the median of a few, since a database
+// also has housekeeping to do.
+func commitsAlone(ctx context.Context, c *client, floor *commits, size int) (float64, error) {
+	var counts []float64
+	file := wav(size)
+	for range 5 {
+		unique(file)
+		before, err := floor.made(ctx)
+		if err != nil {
+			return 0, err
+		}
+		id, err := c.register(ctx, file)
+		if err == nil {
+			err = c.final(ctx, id)
+		}
+		if err != nil {
+			return 0, err
+		}
+		after, err := floor.made(ctx)
+		if err != nil {
+			return 0, err
+		}
+		counts = append(counts, float64(after-before))
+	}
+	return median(counts), nil
+}
+
+// load is 16 clients that register without pause.
+type load struct {
+	c         *client
+	files     [clients][]byte
+	mu        sync.Mutex
+	latencies []float64 // milliseconds from confirm to final
+}
+
+// followers bounds how many registrations may wait for their block.
+const followers = 2048
+
+func newLoad(c *client, size int) *load {
+	l := &load{c: c}
+	for i := range l.files {
+		l.files[i] = wav(size)
+	}
+	return l
+}
+
+// run registers for a time. A client goes on to its next song once the last
+// is confirmed, while a follower waits for it to be final, as a page would;
+// the block time is then a delay and not a limit. The clock stops when the last
+// is final, and only what is final counts.
+func (l *load) run(ctx context.Context, d time.Duration) (perSecond float64, n int64, err error) {
+	var done atomic.Int64
+	slots := make(chan struct{}, followers)
+	start := time.Now()
+	err = together(ctx, clients, func(ctx context.Context, i int) error {
+		var waiting sync.WaitGroup
+		var mu sync.Mutex
+		var failed error
+		for time.Since(start) < d {
+			unique(l.files[i])
+			id, err := l.c.register(ctx, l.files[i])
+			if err != nil {
+				failed = err
+				break
+			}
+			confirmed := time.Now()
+			slots <- struct{}{}
+			waiting.Go(func() {
+				defer func() { <-slots }()
+				err := l.c.final(ctx, id)
+				if err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					failed = errors.Join(failed, err)
+					return
+				}
+				done.Add(1)
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				l.latencies = append(l.latencies, time.Since(confirmed).Seconds()*1000)
+			})
+		}
+		waiting.Wait()
+		return failed
+	})
+	n = done.Load()
+	return float64(n) / time.Since(start).Seconds(), n, err
+}
