@@ -946,23 +946,26 @@ func await(t testing.TB, changed <-chan struct{}, ok func() bool) {
 	}
 }
 
-func TestMayBegin(t *testing.T) {
-	t.Parallel()
-	good := session.Caller{Action: session.Register, Network: "testnet"}
-	for name, c := range map[string]struct {
-		change func(*session.Caller)
-		in     string
-		code   fault.Code
-	}{
-		"expired":         {func(c *session.Caller) { c.Expired = true }, "testnet", fault.CodeCommonAuthExpired},
-		"other action":    {func(c *session.Caller) { c.Action = session.Access }, "testnet", fault.CodeSessionInvalidToken},
-		"unknown network": {func(*session.Caller) {}, "moonnet", fault.CodeCommonValidationFailed},
-		"other network":   {func(*session.Caller) {}, "mainnet", fault.CodeSessionInvalidToken},
-	} {
-		who := good
-		c.change(&who)
-		if err := mayBegin(who, session.Register, network.Name(c.in)); !errors.Is(err, c.code) {
-			t.Errorf("%s: got %v, want %s", name, err, c.code)
+// A session that is not for this call begins nothing, and is not spent.
+func TestWhoMayBegin(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		good := w.caller("")
+		for name, c := range map[string]struct {
+			change func(*session.Caller, *InitRequest)
+			code   fault.Code
+		}{
+			"expired":         {func(c *session.Caller, _ *InitRequest) { c.Expired = true }, fault.CodeCommonAuthExpired},
+			"other action":    {func(c *session.Caller, _ *InitRequest) { c.Action = session.Access }, fault.CodeSessionInvalidToken},
+			"unknown network": {func(_ *session.Caller, in *InitRequest) { in.Network = "moonnet" }, fault.CodeCommonValidationFailed},
+			"other network":   {func(_ *session.Caller, in *InitRequest) { in.Network = network.Mainnet }, fault.CodeSessionInvalidToken},
+			"other end-user":  {func(_ *session.Caller, in *InitRequest) { in.ExternalUserRef = "ada" }, fault.CodeCommonForbidden},
+		} {
+			who, in := good, describing("Refused")
+			c.change(&who, &in)
+			if _, err := w.reg.Init(t.Context(), who, in); !errors.Is(err, c.code) {
+				t.Errorf("%s: got %v, want %s", name, err, c.code)
+			}
 		}
-	}
+		w.beginAs(good, "Accepted", 1)
+	})
 }
