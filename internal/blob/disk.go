@@ -170,12 +170,17 @@ func (d *Disk) Copy(ctx context.Context, src, dst string) error {
 	}
 	temp := tempPath()
 	err := d.root.Link(objectPath(src), temp)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		// Either the object is missing or the folder for temporary files is.
+	for try := 0; try < 100 && errors.Is(err, fs.ErrNotExist); try++ {
+		// The object is missing; or a PUT replaced it between the kernel's
+		// finding it and linking it, and the new one is there to be linked; or
+		// the folder for temporary files is missing, which stays so.
 		if _, statErr := d.root.Lstat(objectPath(src)); errors.Is(statErr, fs.ErrNotExist) {
 			return ErrNotFound
 		}
+		err = d.root.Link(objectPath(src), temp)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("blob: copy: %w", err)
 	case err != nil:
 		if temp, err = d.copyBytes(ctx, src); err != nil {

@@ -43,6 +43,7 @@ func Exercise(t *testing.T, newStore func(t *testing.T) blob.Store) {
 		{"URLsAllowOnlyWhatTheyName", urlsAllowOnlyWhatTheyName},
 		{"ExpiredURL", expiredURL},
 		{"ConcurrentPuts", concurrentPuts},
+		{"CopyDuringPuts", copyDuringPuts},
 		{"BrokenUploadIsInvisible", brokenUploadIsInvisible},
 		{"CORS", cors},
 	} {
@@ -259,6 +260,34 @@ func concurrentPuts(t *testing.T, s blob.Store) {
 	if i < 0 || i >= 8 || bytes.Count(got, []byte{byte('a' + i)}) != len(got) {
 		t.Errorf("a mixture: %d bytes that begin with %q", len(got), got[:min(len(got), 1)])
 	}
+}
+
+// An object that is being replaced is there all the time.
+func copyDuringPuts(t *testing.T, s blob.Store) {
+	u := presignPut(t, s, "busy", time.Now().Add(time.Hour))
+	mustPut(t, u, []byte("first"))
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					mustPut(t, u, []byte("again"))
+				}
+			}
+		})
+	}
+	for range 100 {
+		mustCopy(t, s, "busy", "copy")
+		if got := string(read(t, s, "copy")); got != "first" && got != "again" {
+			t.Fatalf("copied %q", got)
+		}
+	}
+	close(done)
+	wg.Wait()
 }
 
 func brokenUploadIsInvisible(t *testing.T, s blob.Store) {
