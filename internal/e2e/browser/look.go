@@ -1,0 +1,83 @@
+package browser
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// Size sets the size of the window, in CSS pixels.
+func (p *Page) Size(width, height int64) {
+	p.t.Helper()
+	_, err := chromedp.Call(p.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: 1})
+	p.must(err, "size %d", width)
+}
+
+// Dark switches between the dark and the light colour scheme of the system.
+func (p *Page) Dark(dark bool) {
+	p.t.Helper()
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
+	})
+	p.must(err, "colour scheme %s", scheme)
+}
+
+// Screenshot writes the page as dir/name.png, down to where its content ends or
+// the window does.
+func (p *Page) Screenshot(dir, name string) {
+	p.t.Helper()
+	size := Eval[struct{ Width, Height float64 }](p, `({Width: innerWidth, Height: Math.min(innerHeight, Math.ceil(document.body.getBoundingClientRect().bottom) + 16)})`)
+	shot, err := chromedp.Call(p.ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Clip: &page.Viewport{Width: size.Width, Height: size.Height, Scale: 1}})
+	p.must(err, "screenshot %s", name)
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), shot.Data, 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// LoadAxe brings the accessibility rules into the page. The source is read
+// from node_modules beside the tests; without it the test is skipped or, where
+// everything is required, fails.
+func (p *Page) LoadAxe(path string) {
+	p.t.Helper()
+	source, err := os.ReadFile(path)
+	if err != nil {
+		Missing(p.t, fmt.Sprintf("axe-core is not installed (run npm ci in internal/e2e): %v", err))
+	}
+	p.Run(string(source) + "\n;undefined")
+}
+
+// Audit runs the accessibility rules for WCAG 2.2 A and AA and best practices,
+// or only those that are named, on what the page shows now. Each line it
+// returns is one violation.
+func (p *Page) Audit(rules ...string) []string {
+	p.t.Helper()
+	only := "runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}, rules: {'target-size': {enabled: true}}"
+	if len(rules) > 0 {
+		only = "runOnly: {type: 'rule', values: ['" + strings.Join(rules, "','") + "']}"
+	}
+	return Eval[[]string](p, `axe.run(document, {resultTypes: ['violations'], `+only+`}).then(({violations}) =>
+	  violations.flatMap((v) => v.nodes.map((n) => v.id + ': ' + n.target.flat().join(' ') + ' ' + n.html.slice(0, 160) + ' ' + n.failureSummary.replaceAll('\n', ' '))))`)
+}
+
+// Overflow lists what is wider than the window. A page that scrolls sideways
+// has at least one line.
+func (p *Page) Overflow() []string {
+	p.t.Helper()
+	return Eval[[]string](p, `(() => {
+	  const root = document.documentElement;
+	  if (root.scrollWidth <= root.clientWidth) return [];
+	  return ['scrollWidth ' + root.scrollWidth + ' > ' + root.clientWidth].concat(e2e.all('*').filter((e) => {
+	    const r = e.getBoundingClientRect();
+	    return r.width > 1 && (r.right > root.clientWidth + 0.5 || r.left < -0.5);
+	  }).slice(0, 8).map((e) => e.outerHTML.slice(0, 120)));
+	})()`)
+}

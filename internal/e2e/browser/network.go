@@ -1,0 +1,146 @@
+package browser
+
+import (
+	"strings"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/fetch"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+// Request is one that the page sent.
+type Request struct{ Method, URL string }
+
+func (p *Page) startNetwork() {
+	p.t.Helper()
+	_, err := chromedp.Call(p.ctx, network.Enable, network.EnableParams{})
+	p.must(err, "listen to the network")
+}
+
+func (p *Page) listenNetwork(event any) {
+	switch e := event.(type) {
+	case *network.EventRequestWillBeSent:
+		p.requests = append(p.requests, Request{e.Request.Method, e.Request.URL})
+	case *network.EventWebSocketCreated:
+		p.requests = append(p.requests, Request{"WEBSOCKET", e.URL})
+	case *fetch.EventRequestPaused:
+		if p.hold != nil {
+			p.hold.paused <- e
+		}
+	}
+}
+
+// Requests are those with the method and with part in their address; "" is any.
+func (p *Page) Requests(method, part string) []Request {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []Request
+	for _, r := range p.requests {
+		if (method == "" || r.Method == method) && strings.Contains(r.URL, part) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Slow limits uploads to so many bytes a second; 0 lifts the limit.
+func (p *Page) Slow(bytesPerSecond float64) {
+	p.t.Helper()
+	c := &network.Conditions{DownloadThroughput: -1, UploadThroughput: bytesPerSecond}
+	if bytesPerSecond == 0 {
+		c.UploadThroughput = -1
+	}
+	_, err := chromedp.Call(p.ctx, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{c}})
+	p.must(err, "slow the network down")
+}
+
+// Hold keeps requests back until they are answered or let go.
+type Hold struct {
+	p            *Page
+	method, part string
+	held         chan *fetch.EventRequestPaused
+	paused       chan *fetch.EventRequestPaused
+	done         chan struct{}
+}
+
+// Hold keeps back every request with the method ("" is any but a preflight) and
+// with part in its address, until Release. There is one hold at a time.
+func (p *Page) Hold(method, part string) *Hold {
+	p.t.Helper()
+	h := &Hold{
+		p: p, method: method, part: part, done: make(chan struct{}),
+		held: make(chan *fetch.EventRequestPaused, 64), paused: make(chan *fetch.EventRequestPaused, 64),
+	}
+	p.mu.Lock()
+	p.hold = h
+	p.mu.Unlock()
+	go h.sort()
+	_, err := chromedp.Call(p.ctx, fetch.Enable, fetch.EnableParams{Patterns: []*fetch.RequestPattern{{URLPattern: "*" + part + "*"}}})
+	p.must(err, "hold requests")
+	return h
+}
+
+// sort lets pass what is not to be held. It cannot do so where the events come
+// in: there no command can be sent.
+func (h *Hold) sort() {
+	for {
+		select {
+		case e := <-h.paused:
+			if e.Request.Method == h.method || h.method == "" && e.Request.Method != "OPTIONS" {
+				h.held <- e
+			} else if _, err := chromedp.Call(h.p.ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: e.RequestID}); err != nil {
+				return // the browser is gone
+			}
+		case <-h.done:
+			return
+		}
+	}
+}
+
+// Await waits until a request is being held.
+func (h *Hold) Await() *Held {
+	h.p.t.Helper()
+	select {
+	case e := <-h.held:
+		return &Held{h.p, e}
+	case <-time.After(Patience):
+		h.p.t.Fatalf("no %s %s came%s", h.method, h.part, h.p.scene())
+		return nil
+	}
+}
+
+// Release lets go what is held and holds nothing any more.
+func (h *Hold) Release() {
+	h.p.t.Helper()
+	h.p.mu.Lock()
+	h.p.hold = nil
+	h.p.mu.Unlock()
+	close(h.done)
+	_, err := chromedp.Call(h.p.ctx, fetch.Disable, cdp.Empty{})
+	h.p.must(err, "hold nothing")
+}
+
+// Held is one request that waits.
+type Held struct {
+	p *Page
+	e *fetch.EventRequestPaused
+}
+
+// Go lets it go on.
+func (x *Held) Go() {
+	x.p.t.Helper()
+	_, err := chromedp.Call(x.p.ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: x.e.RequestID})
+	x.p.must(err, "let %s go", x.e.Request.URL)
+}
+
+// Answer answers it in the server's place, readable by every origin.
+func (x *Held) Answer(status int, json string) {
+	x.p.t.Helper()
+	_, err := chromedp.Call(x.p.ctx, fetch.FulfillRequest, fetch.FulfillRequestParams{
+		RequestID: x.e.RequestID, ResponseCode: int64(status), Body: []byte(json),
+		ResponseHeaders: []*fetch.HeaderEntry{{Name: "Content-Type", Value: "application/json"}, {Name: "Access-Control-Allow-Origin", Value: "*"}},
+	})
+	x.p.must(err, "answer %s", x.e.Request.URL)
+}

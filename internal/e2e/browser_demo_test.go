@@ -1,0 +1,256 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"timbre.example/internal/e2e/browser"
+	"timbre.example/internal/e2e/harness"
+)
+
+const fullCourse = "ready upload-start upload-progress upload-complete confirmed step complete"
+
+// TestDemoByMouse registers a song of each format on the demo page, the way a
+// visitor does it: with the mouse. What the page hears, what stands on the
+// screen and what the public record says must be the same.
+func TestDemoByMouse(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	p := browser.Open(t)
+	for i, song := range []struct{ file, title string }{
+		{"pcm16.wav", "Wave"}, {"vbr-id3v2.mp3", "Em Pee Three"}, {"stereo.flac", "Flac é ñ 歌"}, {"vorbis.ogg", "Ogg <b>bold</b>"},
+	} {
+		p.Goto(s.URL + "/demo/")
+		fill(p, 0, fixtures+song.file, song.title)
+		p.Wait(browser.Hook("confirm"))
+		if price := browser.Eval[string](p, `e2e.text('price')`); price != "0 credits" {
+			t.Errorf("%s: the price before agreeing is %q, want 0 credits on testnet", song.file, price)
+		}
+		if n := len(p.Requests("POST", "/v1/works/confirm")); n != i {
+			t.Errorf("%s: %d confirms before the user agreed, want %d", song.file, n, i)
+		}
+		p.Click(browser.Hook("confirm"))
+		p.Wait(onScreen(0, "COMPLETE"))
+
+		events := p.Events()
+		checkShapes(t, events)
+		if got := course(events); got != fullCourse {
+			t.Errorf("%s: events %s\nwant %s", song.file, got, fullCourse)
+		}
+		checkNumbers(t, song.file, events)
+
+		end := stateOf(p, 0)
+		complete := events[len(events)-1]
+		shown := browser.Eval[struct{ AtsID, Code, Link string }](p, `({AtsID: e2e.text('ats-id'), Code: e2e.text('access-code'), Link: e2e.hook('explorer').href})`)
+		if id := member[int64](t, complete, "atsId"); end.AtsID != id || shown.AtsID != fmt.Sprint(id) {
+			t.Errorf("%s: ATS id %d in the event, %d in the state, %s on the screen", song.file, id, end.AtsID, shown.AtsID)
+		}
+		if code := member[string](t, complete, "accessCode"); end.AccessCode != code || shown.Code != code {
+			t.Errorf("%s: access code %s in the event, %s in the state, %s on the screen", song.file, code, end.AccessCode, shown.Code)
+		}
+		if id := member[string](t, named(events, "confirmed")[0], "transactionId"); id != end.TransactionID {
+			t.Errorf("%s: transaction %s was confirmed, the state says %s", song.file, id, end.TransactionID)
+		}
+		url := member[string](t, complete, "explorerUrl")
+		if shown.Link != url {
+			t.Errorf("%s: the link leads to %s, the event says %s", song.file, shown.Link, url)
+		}
+
+		record := p.Follow(browser.Hook("explorer"))
+		type entry struct {
+			URL, Heading, Text string
+			Holds, Fails       int
+			Verified           bool
+		}
+		seen := browser.Eval[entry](record, `({URL: location.href, Heading: document.querySelector('h1').textContent, Text: document.body.textContent,
+		  Holds: document.querySelectorAll('.checks .yes').length, Fails: document.querySelectorAll('.checks .no').length,
+		  Verified: document.querySelector('.badge.yes')?.textContent.includes('Verified') ?? false})`)
+		if seen.URL != url || !seen.Verified || seen.Fails > 0 || seen.Holds < 3 {
+			t.Errorf("%s: the public record: %+v", song.file, seen)
+		}
+		if hash := member[string](t, complete, "txHash"); !strings.Contains(seen.Text, hash) {
+			t.Errorf("%s: the public record does not show transaction %s", song.file, hash)
+		}
+		if strings.Contains(seen.Text, song.title) || strings.Contains(seen.Text, "Ana Writer") {
+			t.Errorf("%s: the public record tells the title or a name", song.file)
+		}
+		for _, line := range record.Problems() {
+			t.Errorf("%s: the public record: %s", song.file, line)
+		}
+		record.Close()
+	}
+	quiet(t, p)
+}
+
+// checkNumbers checks what the shapes cannot: sizes, and that progress only grows.
+func checkNumbers(t *testing.T, file string, events []browser.Event) {
+	t.Helper()
+	info, err := os.Stat(fixtures + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if start := named(events, "upload-start"); len(start) != 1 || member[int64](t, start[0], "size") != info.Size() || member[string](t, start[0], "filename") != file {
+		t.Errorf("%s: upload-start %v", file, start)
+	}
+	for _, name := range []string{"upload-progress", "step"} {
+		var progress []int
+		for _, e := range named(events, name) {
+			progress = append(progress, member[int](t, e, "progress"))
+		}
+		if !slices.IsSorted(progress) || len(slices.Compact(slices.Clone(progress))) != len(progress) || len(progress) == 0 || progress[len(progress)-1] != 100 {
+			t.Errorf("%s: %s goes %v", file, name, progress)
+		}
+	}
+	var steps []string
+	for _, e := range named(events, "step") {
+		steps = append(steps, member[string](t, e, "step"))
+	}
+	want := []string{"validating", "preparing_transaction", "signing", "submitting", "confirming", "completed"}
+	if !slices.Equal(steps, want) {
+		t.Errorf("%s: steps %v, want %v", file, steps, want)
+	}
+}
+
+// TestDemoByKeyboard registers a song on the demo page with Tab, Shift+Tab,
+// Space and Enter alone, besides the letters of what is filled in.
+func TestDemoByKeyboard(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	p := browser.Open(t)
+	p.InterceptChooser()
+	p.Goto(s.URL + "/demo/")
+	p.Wait(browser.Hook("file"))
+	k := keyboard{t, p}
+
+	k.to("file")
+	p.Press(browser.Space, false)
+	p.ChooseFile(fixtures + "opusenc.opus")
+	p.Wait("e2e.text('file-name') === 'opusenc.opus'")
+	k.on("file")
+	k.to("title")
+	p.Keys("By keyboard")
+	k.leaves("file", "next")
+	k.to("next")
+	p.Press(browser.Enter, false)
+	k.heading("who", "Who made it?")
+
+	k.to("creator-0-fullName")
+	p.Keys("Ana Writer")
+	k.to("creator-0-email")
+	p.Keys("ana@writers.example")
+	k.to("creator-0-author")
+	p.Press(browser.Space, false)
+	k.to("creator-0-numbers")
+	p.Press(browser.Enter, false)
+	k.to("creator-0-isni")
+	p.Keys("000000012146438X")
+	k.to("add-creator")
+	p.Press(browser.Enter, false)
+	p.Wait("e2e.focus() === 'creator-1-fullName'")
+	p.Keys("Bo Composer")
+	k.to("creator-1-email")
+	p.Keys("bo@writers.example")
+	k.to("creator-1-composer")
+	p.Press(browser.Space, false)
+	k.to("remove-creator-1")
+	k.back("creator-0-isni")
+	k.leaves("remove-creator-0", "back")
+
+	k.to("submit")
+	p.Press(browser.Enter, false)
+	p.Wait(browser.Hook("confirm"))
+	k.heading("review", "Check and confirm")
+	k.to("technical")
+	p.Press(browser.Space, false)
+	p.Wait("e2e.hook('technical').closest('details').open")
+	k.leaves("confirm", "technical")
+	k.to("confirm")
+	p.Press(browser.Space, false)
+	p.Wait(onScreen(0, "COMPLETE"))
+	k.heading("done", "Your song is registered")
+	k.to("save-access-code")
+	k.to("explorer")
+	k.to("again")
+	p.Press(browser.Enter, false)
+	p.Wait("e2e.state().screen === 'FORM'")
+	k.heading("again", "Register your song")
+	quiet(t, p)
+}
+
+// keyboard is somebody who has nothing else.
+type keyboard struct {
+	t *testing.T
+	p *browser.Page
+}
+
+// far is more than the stops on any page of ours.
+const far = 120
+
+// to presses Tab until the element has the focus.
+func (k keyboard) to(hook string) { k.t.Helper(); k.walk(hook, false) }
+
+// back does the same with Shift.
+func (k keyboard) back(hook string) { k.t.Helper(); k.walk(hook, true) }
+
+func (k keyboard) walk(hook string, shift bool) {
+	k.t.Helper()
+	var path []string
+	for range far {
+		k.p.Press(browser.Tab, shift)
+		at := browser.Eval[string](k.p, "e2e.focus()")
+		if at == hook {
+			k.visible(hook)
+			return
+		}
+		path = append(path, at)
+	}
+	k.t.Fatalf("Tab never gets to %s: %v", hook, path)
+}
+
+// visible checks that the focus can be seen: the element, or the one that stands
+// for it, is drawn with an outline.
+func (k keyboard) visible(hook string) {
+	k.t.Helper()
+	if !browser.Eval[bool](k.p, `(() => {
+	  const e = e2e.active();
+	  const shown = [e, e.nextElementSibling, e.closest('label')].filter(Boolean);
+	  return shown.some((x) => { const s = getComputedStyle(x); return s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2 && x.getBoundingClientRect().width > 8; });
+	})()`) {
+		k.t.Errorf("the focus on %s cannot be seen", hook)
+	}
+}
+
+func (k keyboard) on(hook string) {
+	k.t.Helper()
+	if at := browser.Eval[string](k.p, "e2e.focus()"); at != hook {
+		k.t.Errorf("the focus is on %s, want %s", at, hook)
+	}
+}
+
+// heading waits until the focus stands on the heading of a new screen.
+func (k keyboard) heading(what, text string) {
+	k.t.Helper()
+	k.p.Wait(fmt.Sprintf("e2e.focus() === 'heading' && e2e.text('heading') === %q", text))
+}
+
+// leaves checks that the widget is no trap: from its last stop Tab leads out of
+// it and Shift+Tab back in, and from its first Shift+Tab leads out.
+func (k keyboard) leaves(first, last string) {
+	k.t.Helper()
+	const inside = "e2e.widget().shadowRoot.activeElement !== null"
+	k.walk(last, false)
+	k.p.Press(browser.Tab, false)
+	if browser.Eval[bool](k.p, inside) {
+		k.t.Errorf("Tab from %s stays in the widget, on %s", last, browser.Eval[string](k.p, "e2e.focus()"))
+	}
+	k.p.Press(browser.Tab, true)
+	k.on(last)
+	k.walk(first, true)
+	k.p.Press(browser.Tab, true)
+	if browser.Eval[bool](k.p, inside) {
+		k.t.Errorf("Shift+Tab from %s stays in the widget, on %s", first, browser.Eval[string](k.p, "e2e.focus()"))
+	}
+}

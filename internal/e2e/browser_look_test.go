@@ -1,0 +1,242 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"timbre.example/internal/e2e/browser"
+	"timbre.example/internal/e2e/harness"
+)
+
+// A look is one way in which a screen may be seen.
+type look struct {
+	name  string
+	width int64
+	dark  bool
+	lang  string
+}
+
+var looks = []look{
+	{"320-light", 320, false, "en"},
+	{"320-dark", 320, true, "en"},
+	{"1280-dark", 1280, true, "en"},
+	{"1280-light", 1280, false, "en"},
+	{"320-light-ar", 320, false, "ar"},
+	{"1280-dark-ar", 1280, true, "ar"},
+}
+
+// tall is a window that no screen is too long for, so that nothing scrolls
+// between one look and the next.
+const tall = 2600
+
+// primaries are brand colours that are hard to read on, or with.
+var primaries = []string{"#ffcc00", "#1a1a1a", "white", "oklch(0.7 0.2 145)"}
+
+// TestLooks goes through every screen and looks at each from all sides: the
+// accessibility rules hold, nothing scrolls sideways, any brand colour can be
+// read. TIMBRE_SCREENSHOTS names a folder for the pictures.
+func TestLooks(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, harness.Start(t, harness.Options{}))
+	p := browser.Open(t)
+	pictures := os.Getenv("TIMBRE_SCREENSHOTS")
+	if pictures == "" {
+		pictures = t.TempDir()
+	} else if err := os.MkdirAll(pictures, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p.Size(1280, tall)
+	p.Goto(x.plain())
+	p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+
+	// The rules look into the widget: what is planted there is found.
+	p.Wait(browser.Hook("form-song"))
+	p.Run("e2e.widget().style.setProperty('--ats-text', '#ccc')")
+	if len(p.Audit("color-contrast")) == 0 {
+		t.Fatal("the accessibility rules do not see into the widget")
+	}
+	p.Run("e2e.widget().style.removeProperty('--ats-text')")
+
+	told := map[string]bool{}
+	tell := func(screen, how string, found []string) {
+		t.Helper()
+		for _, line := range found {
+			if !told[screen+line] {
+				told[screen+line] = true
+				t.Errorf("%s, %s: %s", screen, how, line)
+			}
+		}
+	}
+	number := 0
+	see := func(screen string) {
+		t.Helper()
+		number++
+		for _, l := range looks {
+			p.Size(l.width, tall)
+			p.Dark(l.dark)
+			dir := "ltr"
+			if l.lang == "ar" {
+				dir = "rtl"
+			}
+			p.Run(fmt.Sprintf("Object.assign(document.documentElement, {lang: %q, dir: %q})", l.lang, dir))
+			p.Wait(fmt.Sprintf("e2e.hook('card').dir === %q && e2e.hook('card').lang === %q", dir, l.lang))
+			p.Run("getSelection().removeAllRanges()")
+			tell(screen, l.name, p.Audit())
+			tell(screen, l.name, p.Overflow())
+			p.Screenshot(pictures, fmt.Sprintf("%02d-%s-%s", number, screen, l.name))
+		}
+		p.Run("Object.assign(document.documentElement, {lang: 'en', dir: 'ltr'})")
+		p.Dark(false)
+		p.Size(1280, tall)
+	}
+	colour := func(screen string) {
+		t.Helper()
+		for _, dark := range []bool{false, true} {
+			p.Dark(dark)
+			for _, primary := range primaries {
+				p.Run(fmt.Sprintf("e2e.widget().style.setProperty('--ats-primary', %q)", primary))
+				how := fmt.Sprintf("--ats-primary %s, dark %t", primary, dark)
+				tell(screen, how, p.Audit("color-contrast"))
+				tell(screen, how, lowContrast(p))
+			}
+			p.Run("e2e.widget().style.removeProperty('--ats-primary')")
+		}
+		p.Dark(false)
+	}
+
+	p.Wait(browser.Hook("form-song"))
+	see("song")
+	p.Click(browser.Hook("next"))
+	p.Wait(browser.Hook("error-file"))
+	see("song-errors")
+	p.SetFile(browser.Hook("file"), noise(t, "A rather long name of a song that was exported (final mix, master 2).wav", 400_000))
+	p.Type(browser.Hook("title"), "The Ferryman’s Daughter")
+	see("song-filled")
+	colour("song-filled")
+	p.Click(browser.Hook("next"))
+	p.Wait(browser.Hook("form-creators"))
+	p.Click(browser.Hook("creator-0-numbers"))
+	p.Click(browser.Hook("add-creator"))
+	p.Click(browser.Hook("submit"))
+	p.Wait(`e2e.hook('error-creators.1.email')`)
+	see("creators-errors")
+	p.Click(browser.Hook("remove-creator-1"))
+	p.Wait("!" + browser.Hook("creator-1"))
+	p.Type(browser.Hook("creator-0-fullName"), "Ana Writer")
+	p.Type(browser.Hook("creator-0-email"), "ana@writers.example")
+	p.Click(browser.Hook("creator-0-author"))
+	p.Click(browser.Hook("creator-0-composer"))
+	see("creators")
+	colour("creators")
+
+	p.Slow(8_000)
+	p.Click(browser.Hook("submit"))
+	p.Wait("e2e.hook('progress')?.value > 0")
+	see("uploading")
+	hold := p.Hold("", "/v1/works/")
+	p.Slow(0)
+	preparing := hold.Await()
+	p.Wait(browser.Hook("progress"))
+	see("preparing")
+	preparing.Go()
+	p.Wait(browser.Hook("confirm"))
+	p.Click(browser.Hook("technical"))
+	p.Wait("e2e.hook('technical').closest('details').open")
+	see("review")
+	colour("review")
+
+	p.Click(browser.Hook("confirm"))
+	confirming := hold.Await()
+	p.Wait("e2e.focus() === 'heading' && !" + browser.Hook("confirm"))
+	see("confirming")
+	confirming.Go()
+	hold.Release()
+	p.Wait(onScreen(0, "COMPLETE"))
+	p.Click(browser.Hook("technical"))
+	see("complete")
+	colour("complete")
+
+	// From here on some answers are made up, in the shapes of the contract, so
+	// that each screen stands still for as long as it is looked at.
+	p.Goto(x.plain())
+	p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+	const id = "00000000-0000-7000-8000-000000000000"
+	const hash = "0x5f0cbd4fa2c8ad9f1a1a4ed4f9d0a3a9d4fd1d2e07b9fbd5c2f9b6f2f2f0a1c3"
+	fillSong(p, 0, noise(t, "second.wav", 20_000), "Held in between")
+	hold = p.Hold("", "/v1/")
+	fillCreator(p, 0)
+	hold.Await().Go() // init
+	hold.Await().Go() // prepare
+	p.Click(browser.Hook("confirm"))
+	// A socket that nobody answers: the widget asks instead.
+	hold.Await().Answer(202, fmt.Sprintf(`{"transaction_id":%q,"ws_url":"ws://127.0.0.1:1/","status_url":"%s/v1/transactions/%s"}`, id, x.server.URL, id))
+	hold.Await().Answer(200, fmt.Sprintf(`{"id":%q,"current_step":"submitting","progress":60,"description":"","is_complete":false,"result":null,"steps":[]}`, id))
+	p.Wait("e2e.events.some((e) => e.name === 'step')")
+	see("tracking")
+	hold.Await().Answer(200, fmt.Sprintf(`{"id":%q,"current_step":"failed","progress":100,"description":"","is_complete":true,"steps":[],"result":{"success":false,"tx_hash":%q,"error":{"code":"transaction.failed","message":"The network refused the transaction.","request_id":"req_01M84P5Y0S9D5JKPTP7BAC8R4F"}}}`, id, hash))
+	p.Wait(onScreen(0, "FAILED"))
+	p.Wait("e2e.focus() === 'heading'")
+	see("failed")
+
+	p.Click(browser.Hook("retry"))
+	p.Wait(onScreen(0, "FORM"))
+	p.Click(browser.Hook("next"))
+	p.Click(browser.Hook("submit"))
+	hold.Await().Answer(403, `{"error":{"code":"session.key_inactive","message":"This key is not active.","request_id":"req_01M84P5Y0S9D5JKPTP7BAC8R4F"}}`)
+	p.Wait(onScreen(0, "DISABLED"))
+	p.Wait("e2e.focus() === 'heading'")
+	see("disabled")
+	hold.Release()
+
+	if files, _ := filepath.Glob(filepath.Join(pictures, "*.png")); len(files) < number*len(looks) {
+		t.Errorf("%d pictures of %d screens", len(files), number)
+	}
+}
+
+// TestPagesLook holds the demo's page and the public record to the same rules.
+func TestPagesLook(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	p := browser.Open(t)
+	p.Goto(s.URL + "/demo/")
+	fill(p, 0, fixtures+"ffmpeg.opus", "Seen from outside")
+	p.Wait(browser.Hook("confirm"))
+	confirm(p, 0)
+	record := browser.Eval[string](p, "e2e.hook('explorer').href")
+	block := browser.Eval[string](p, "String(e2e.text('block'))")
+	for _, page := range []string{s.URL + "/demo/", record, s.URL + "/explorer/testnet/block/" + block, s.URL + "/explorer/testnet"} {
+		p.Goto(page)
+		p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+		for _, l := range looks[:4] {
+			p.Size(l.width, 900)
+			p.Dark(l.dark)
+			for _, line := range append(p.Audit(), p.Overflow()...) {
+				t.Errorf("%s, %s: %s", page, l.name, line)
+			}
+		}
+	}
+}
+
+// lowContrast looks at what the rules for text do not: lines and shapes that
+// carry a meaning stand out from what is behind them by 3:1 (WCAG 1.4.11).
+func lowContrast(p *browser.Page) []string {
+	return browser.Eval[[]string](p, `(() => {
+	  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+	  const rgba = (c) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = c; canvas.fillRect(0, 0, 1, 1); return canvas.getImageData(0, 0, 1, 1).data; };
+	  const light = (c) => { const [r, g, b] = [...rgba(c)].map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+	  const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((m, n) => n - m); return (x + 0.05) / (y + 0.05); };
+	  const ground = getComputedStyle(e2e.hook('card')).backgroundColor;
+	  const found = [];
+	  const check = (what, colour, behind = ground) => { const r = ratio(colour, behind); if (r < 3) found.push(what + ' stands out by ' + r.toFixed(2) + ': ' + colour + ' on ' + behind); };
+	  for (const e of e2e.widget().shadowRoot.querySelectorAll('*')) {
+	    if (!e.getBoundingClientRect().width) continue;
+	    const s = getComputedStyle(e);
+	    if (e.matches('input[type=checkbox]:checked')) check('a tick', s.accentColor);
+	    if (e.matches('svg.turn, [aria-current] svg')) check('the current step', s.color);
+	    if (e.matches('.path li[aria-current]')) check('the path', s.borderBlockStartColor);
+	  }
+	  return found;
+	})()`)
+}

@@ -1,0 +1,236 @@
+package harness
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Refusal is an answer that is not a success: the envelope.
+type Refusal struct {
+	Status    int            `json:"-"`
+	Code      string         `json:"code"`
+	Message   string         `json:"message"`
+	Details   map[string]any `json:"details"`
+	RequestID string         `json:"request_id"`
+}
+
+func (r *Refusal) Error() string { return fmt.Sprintf("%d %s (%s)", r.Status, r.Code, r.RequestID) }
+
+// Result is how a transaction ended.
+type Result struct {
+	Success     bool     `json:"success"`
+	TxHash      string   `json:"tx_hash"`
+	BlockNumber int64    `json:"block_number"`
+	BlockHash   string   `json:"block_hash"`
+	AtsID       int64    `json:"ats_id"`
+	WorkID      string   `json:"work_id"`
+	AccessCode  string   `json:"access_code"`
+	Error       *Refusal `json:"error"`
+}
+
+// Song is one registration, as an integrator's page goes through it. The
+// methods fill it in. Their errors are a *Refusal, or mean that no answer came.
+type Song struct {
+	Server *Server
+	Title  string
+	Audio  []byte
+
+	Token         string
+	JobID         string
+	UploadURL     string
+	WorkID        string
+	Commitment    string
+	Price         int64
+	TransactionID string
+	AccessCode    string // as confirm told it
+	Result        *Result
+}
+
+// origin is a page that the demo's organization allows.
+const origin = "http://localhost:3000"
+
+var client = &http.Client{Timeout: Patience, Transport: &http.Transport{MaxIdleConnsPerHost: 4}}
+
+// Mint gets a session, as the host's backend does.
+func (s *Song) Mint(ctx context.Context) error {
+	var out struct {
+		Token string `json:"token"`
+	}
+	err := s.call(ctx, "POST", "/v1/sessions", map[string]any{"secret_key": s.Server.SecretKey, "action_type": "register", "allowed_network": "testnet"}, &out)
+	s.Token = out.Token
+	return err
+}
+
+// Init begins the registration.
+func (s *Song) Init(ctx context.Context) error {
+	var out struct {
+		JobID     string `json:"job_id"`
+		UploadURL string `json:"upload_url"`
+	}
+	creator := map[string]any{"full_name": "Ada Example", "email": "ada@songs.example", "roles": map[string]bool{"author": true, "composer": true}}
+	err := s.call(ctx, "POST", "/v1/works/init", map[string]any{"title": s.Title, "filename": "take.wav", "network": "testnet", "creators": []any{creator}}, &out)
+	s.JobID, s.UploadURL = out.JobID, out.UploadURL
+	return err
+}
+
+// Put uploads the audio.
+func (s *Song) Put(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, "PUT", s.UploadURL, bytes.NewReader(s.Audio))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "audio/wav")
+	return answer(req, nil)
+}
+
+// Prepare gets the quote.
+func (s *Song) Prepare(ctx context.Context) error {
+	var out struct {
+		WorkID     string `json:"work_id"`
+		Commitment string `json:"commitment"`
+		Price      int64  `json:"total_price_credits"`
+	}
+	err := s.call(ctx, "POST", "/v1/works/prepare", map[string]any{"job_id": s.JobID}, &out)
+	s.WorkID, s.Commitment, s.Price = out.WorkID, out.Commitment, out.Price
+	return err
+}
+
+// Confirm accepts the quote. That it has been accepted already is what a client
+// wanted whose first confirm got no answer.
+func (s *Song) Confirm(ctx context.Context) error {
+	var out struct {
+		TransactionID string `json:"transaction_id"`
+		AccessCode    string `json:"access_code"`
+	}
+	err := s.call(ctx, "POST", "/v1/works/confirm", map[string]any{"job_id": s.JobID}, &out)
+	if r, ok := err.(*Refusal); ok && r.Code == "transaction.already_confirmed" {
+		s.TransactionID, _ = r.Details["transaction_id"].(string)
+		return nil
+	}
+	s.TransactionID, s.AccessCode = out.TransactionID, out.AccessCode
+	return err
+}
+
+// Follow listens to the transaction's events until the last one, and then reads
+// its result.
+func (s *Song) Follow(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, Patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "GET", s.Server.URL+"/v1/transactions/"+s.TransactionID+"/events", nil)
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return refusal(res)
+	}
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() {
+		if event := strings.TrimPrefix(lines.Text(), "event: "); event == "completed" || event == "error" {
+			return s.Status(ctx)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return err
+	}
+	return io.ErrUnexpectedEOF
+}
+
+// Status reads the transaction once. Result stays nil until it has ended.
+func (s *Song) Status(ctx context.Context) error {
+	var out struct {
+		Result *Result `json:"result"`
+	}
+	err := s.call(ctx, "GET", "/v1/transactions/"+s.TransactionID, nil, &out)
+	s.Result = out.Result
+	return err
+}
+
+func (s *Song) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, s.Server.URL+path, body)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Origin", origin)
+	req.Header.Set("X-Site-Key", s.Server.SiteKey)
+	if s.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+s.Token)
+	}
+	return answer(req, out)
+}
+
+func answer(req *http.Request, out any) error {
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode/100 != 2 {
+		return refusal(res)
+	}
+	if out == nil {
+		_, err := io.Copy(io.Discard, res.Body)
+		return err
+	}
+	return json.NewDecoder(res.Body).Decode(out)
+}
+
+func refusal(res *http.Response) error {
+	var e struct {
+		Error Refusal `json:"error"`
+	}
+	if err := json.NewDecoder(res.Body).Decode(&e); err != nil {
+		return fmt.Errorf("%s without an envelope: %w", res.Status, err)
+	}
+	e.Error.Status = res.StatusCode
+	return &e.Error
+}
+
+// WAV is a tenth of a second of sound; other seeds sound otherwise.
+func WAV(seed int) []byte {
+	const samples = 800
+	b := []byte("RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00data\x00\x00\x00\x00")
+	binary.LittleEndian.PutUint32(b[4:], 36+2*samples)
+	binary.LittleEndian.PutUint32(b[40:], 2*samples)
+	for i := range samples {
+		b = binary.LittleEndian.AppendUint16(b, uint16(i*(seed+1)%251+seed))
+	}
+	return b
+}
+
+// Eventually asks again and again until ok says yes, and reports whether it did
+// in time. It is for what gives no signal, such as another process's files.
+func Eventually(ok func() bool) bool {
+	limit := time.After(Patience)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			return false
+		}
+	}
+	return true
+}

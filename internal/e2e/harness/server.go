@@ -1,0 +1,290 @@
+// Package harness builds the real binary and runs it, as an operator would: on a
+// port, with a folder of its own, to be stopped, killed and started again; and
+// it walks through a registration as an integrator would, over HTTP.
+//
+// It reaches the server through its command line and its public API only, and
+// never through the packages that it is made of.
+package harness
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	mrand "math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Patience is how long anything may take before a test gives up: far more than
+// it takes on an idle machine.
+const Patience = 60 * time.Second
+
+var built struct {
+	sync.Mutex
+	dir   string
+	byTag map[string]func() (string, error)
+}
+
+// Main runs a package's tests and then removes what Binary built. A package that
+// uses the harness calls it from TestMain, with m.Run.
+func Main(run func() int) {
+	code := run()
+	if built.dir != "" {
+		os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
+}
+
+// Binary is the path of the program, built once per test process for each set
+// of build tags (comma-separated, "" for a release).
+func Binary(t testing.TB, tags string) string {
+	t.Helper()
+	built.Lock()
+	if built.dir == "" {
+		dir, err := os.MkdirTemp("", "timbre-e2e-")
+		if err != nil {
+			built.Unlock()
+			t.Fatal(err)
+		}
+		built.dir, built.byTag = dir, map[string]func() (string, error){}
+	}
+	if built.byTag[tags] == nil {
+		out := filepath.Join(built.dir, "timbre-"+tags)
+		built.byTag[tags] = sync.OnceValues(func() (string, error) {
+			cmd := exec.Command("go", "build", "-tags", tags, "-o", out, "timbre.example/cmd/timbre")
+			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+			if text, err := cmd.CombinedOutput(); err != nil {
+				return "", fmt.Errorf("go build: %w\n%s", err, text)
+			}
+			return out, nil
+		})
+	}
+	build := built.byTag[tags]
+	built.Unlock()
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Options say what server is wanted. The zero value is a demo on SQLite.
+type Options struct {
+	// DatabaseURL is the database; "" is SQLite in the server's folder.
+	DatabaseURL string
+	// Tags are build tags.
+	Tags string
+	// Env is added to the environment of the first start only.
+	Env []string
+	// Args are added to the command line of every start.
+	Args []string
+}
+
+// Server is a `timbre demo` that can be killed and started again at the same
+// address, on the same folder.
+type Server struct {
+	// URL has no slash at its end.
+	URL string
+	// Data is the folder that everything is kept in.
+	Data        string
+	DatabaseURL string
+	// What demo.json says.
+	SiteKey        string
+	SecretKey      string
+	OrganizationID string
+
+	t       testing.TB
+	options Options
+	binary  string
+	addr    string
+
+	cmd    *exec.Cmd
+	exited chan struct{} // closed when cmd has been waited for
+	log    lockedBuffer
+}
+
+// Start builds the binary, runs it, and waits until it serves. It is killed at
+// the end of the test, and its log is shown should the test have failed.
+func Start(t testing.TB, o Options) *Server {
+	t.Helper()
+	s := &Server{t: t, options: o, binary: Binary(t, o.Tags), Data: t.TempDir(), DatabaseURL: o.DatabaseURL}
+	if s.DatabaseURL == "" {
+		s.DatabaseURL = "sqlite:" + filepath.Join(s.Data, "timbre.db")
+	}
+	// An operator's secret: on Postgres the server does not make one.
+	var secret [32]byte
+	rand.Read(secret[:])
+	if err := os.WriteFile(filepath.Join(s.Data, "secret"), []byte(hex.EncodeToString(secret[:])+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.Kill()
+		if t.Failed() {
+			t.Logf("the server's log:\n%s", s.log.String())
+		}
+	})
+	s.addr = freeAddress(t)
+	s.run(o.Env)
+	return s
+}
+
+// freeAddress finds a port that stays free while the server is down: not one of
+// those that the system hands out by itself.
+func freeAddress(t testing.TB) string {
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+mrand.IntN(20_000))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr
+		}
+	}
+	t.Fatal("no free port")
+	return ""
+}
+
+// Restart starts the server again after it has ended.
+func (s *Server) Restart() {
+	s.t.Helper()
+	<-s.exited
+	s.run(nil)
+}
+
+func (s *Server) run(env []string) {
+	s.t.Helper()
+	args := append([]string{"demo", "--addr", s.addr, "--data", s.Data, "--database-url", s.DatabaseURL, "--block-time", "100ms"}, s.options.Args...)
+	cmd := exec.Command(s.binary, args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stderr = &s.log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.cmd, s.exited = cmd, make(chan struct{})
+	line := make(chan string, 1)
+	go func(exited chan struct{}) {
+		r := bufio.NewReader(out)
+		text, _ := r.ReadString('\n') // printed when it listens
+		line <- text
+		r.WriteTo(&s.log)
+		cmd.Wait()
+		close(exited)
+	}(s.exited)
+	select {
+	case text := <-line:
+		_, url, ok := strings.Cut(strings.TrimSpace(text), ": ")
+		if !ok {
+			s.t.Fatalf("the server did not start: %q\n%s", text, s.log.String())
+		}
+		s.URL = strings.TrimSuffix(url, "/demo/")
+	case <-time.After(Patience):
+		s.t.Fatalf("the server does not start\n%s", s.log.String())
+	}
+	var d struct {
+		SiteKey        string `json:"site_key"`
+		SecretKey      string `json:"secret_key"`
+		OrganizationID string `json:"organization_id"`
+	}
+	b, err := os.ReadFile(filepath.Join(s.Data, "demo.json"))
+	if err == nil {
+		err = json.Unmarshal(b, &d)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.SiteKey, s.SecretKey, s.OrganizationID = d.SiteKey, d.SecretKey, d.OrganizationID
+}
+
+// Kill ends the server as a power cut would, if it runs, and waits for its end.
+func (s *Server) Kill() {
+	s.t.Helper()
+	if s.cmd == nil {
+		return
+	}
+	if err := s.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.t.Error(err)
+	}
+	<-s.exited
+}
+
+// Stop asks the server to end, waits, and fails the test if it did not end well.
+func (s *Server) Stop() {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		s.t.Fatal(err)
+	}
+	select {
+	case <-s.exited:
+	case <-time.After(Patience):
+		s.t.Fatal("the server does not stop")
+	}
+	if !s.cmd.ProcessState.Success() {
+		s.t.Fatalf("the server ended with %v", s.cmd.ProcessState)
+	}
+}
+
+// WasKilled waits for the end of a server that is about to be killed by itself,
+// and reports whether that is how it ended.
+func (s *Server) WasKilled() bool {
+	s.t.Helper()
+	select {
+	case <-s.exited:
+	case <-time.After(Patience):
+		return false
+	}
+	status, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+}
+
+// CLI runs a command on the server's database and reads the JSON that it prints
+// into `into`, unless that is nil.
+func (s *Server) CLI(into any, args ...string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), Patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, s.binary, append(args, "--database-url", s.DatabaseURL)...)
+	var complaint bytes.Buffer
+	cmd.Stderr = &complaint
+	out, err := cmd.Output()
+	if err != nil {
+		s.t.Fatalf("timbre %s: %v\n%s", strings.Join(args, " "), err, complaint.String())
+	}
+	if into == nil {
+		return
+	}
+	if err := json.Unmarshal(out, into); err != nil {
+		s.t.Fatalf("timbre %s: %v in %s", strings.Join(args, " "), err, out)
+	}
+}
+
+// lockedBuffer takes the output of several starts.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

@@ -1,0 +1,218 @@
+package e2e_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"timbre.example/internal/blob"
+	"timbre.example/internal/e2e/harness"
+	"timbre.example/internal/registry/registrytest"
+	"timbre.example/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) { harness.Main(m.Run) }
+
+// points are where the server can be told to die, in the order in which a
+// registration comes by.
+var points = []string{
+	"init.committed",
+	"prepare.copied", "prepare.committed",
+	"confirm.committed",
+	"stage.committed",
+	"broadcast.sent", "broadcast.committed",
+	"log.sequenced", "log.committed",
+	"final.found", "final.committed",
+}
+
+func databases(t *testing.T, f func(t *testing.T, databaseURL func(*testing.T) string)) {
+	for name, url := range map[string]func(*testing.T) string{
+		"sqlite":   func(*testing.T) string { return "" }, // in the server's folder
+		"postgres": func(t *testing.T) string { return storetest.PostgresURL(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, url)
+		})
+	}
+}
+
+// The server dies at each of the points. The client asks again, as clients do,
+// and in the end there is one work, paid for once.
+func TestKilledAtEachPoint(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, databaseURL func(*testing.T) string) {
+		for i, point := range points {
+			t.Run(point, func(t *testing.T) {
+				t.Parallel()
+				s := harness.Start(t, harness.Options{Tags: "crashpoints", DatabaseURL: databaseURL(t), Env: []string{"TIMBRE_CRASH_AT=" + point}})
+				song := &harness.Song{Server: s, Title: "Killed at " + point, Audio: harness.WAV(i)}
+				died := 0
+				walk(t, song, func(step string, err error) {
+					if died++; died > 1 || !s.WasKilled() {
+						t.Fatalf("%s: %v, and the server was not killed at the point", step, err)
+					}
+					s.Restart()
+				})
+				if died == 0 {
+					// The client was quicker: the point comes after its answer.
+					if !s.WasKilled() {
+						t.Fatal("the server never came by this point")
+					}
+					s.Restart()
+				}
+				checkOne(t, song)
+			})
+		}
+	})
+}
+
+// walk goes through a registration. When a step gets no answer, dead is told,
+// which brings the server back; then the step is tried again.
+func walk(t *testing.T, song *harness.Song, dead func(step string, err error)) {
+	t.Helper()
+	ctx := t.Context()
+	begin := func(ctx context.Context) error {
+		if err := song.Mint(ctx); err != nil { // a token begins one job, whether we heard of it or not
+			return err
+		}
+		return song.Init(ctx)
+	}
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{{"init", begin}, {"put", song.Put}, {"prepare", song.Prepare}, {"confirm", song.Confirm}, {"follow", song.Follow}} {
+		for {
+			err := step.do(ctx)
+			if err == nil {
+				break
+			}
+			var refused *harness.Refusal
+			if errors.As(err, &refused) {
+				t.Fatalf("%s: %v", step.name, err)
+			}
+			dead(step.name, err)
+		}
+	}
+}
+
+// checkOne checks that there is this one work, exactly once, everywhere.
+func checkOne(t *testing.T, song *harness.Song) {
+	t.Helper()
+	ctx := t.Context()
+	if err := song.Status(ctx); err != nil {
+		t.Fatal(err)
+	}
+	r := song.Result
+	if r == nil || !r.Success || r.WorkID != song.WorkID || r.AtsID != 1 {
+		t.Fatalf("result %+v", r)
+	}
+	if song.AccessCode != "" && song.AccessCode != r.AccessCode {
+		t.Errorf("confirm told the code %q, the result %q", song.AccessCode, r.AccessCode)
+	}
+	disk, err := blob.NewDisk(filepath.Join(song.Server.Data, "blobs"), song.Server.URL, make([]byte, 16), blob.Options{RenderError: func(http.ResponseWriter, *http.Request, error) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer disk.Close()
+	registrytest.Check(t, registrytest.World{DatabaseURL: song.Server.DatabaseURL, Blobs: disk})
+	db, err := registrytest.Open(song.Server.DatabaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, table := range []string{"works", "versions", "transactions", "log_entries"} {
+		var n int
+		if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table).Scan(&n); err != nil || n != 1 {
+			t.Errorf("%d rows in %s, %v", n, table, err)
+		}
+	}
+	var hash []byte
+	want := sha256.Sum256([]byte(r.AccessCode))
+	if err := db.QueryRowContext(ctx, "SELECT access_code_hash FROM works").Scan(&hash); err != nil || string(hash) != string(want[:]) {
+		t.Errorf("the access code %q does not open the work: %v", r.AccessCode, err)
+	}
+}
+
+// The server is killed after each answer that it gave. What it has answered
+// stands.
+func TestKilledBetweenSteps(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, databaseURL func(*testing.T) string) {
+		ctx := t.Context()
+		s := harness.Start(t, harness.Options{DatabaseURL: databaseURL(t)})
+		song := &harness.Song{Server: s, Title: "Between", Audio: harness.WAV(1)}
+		for i, do := range []func(context.Context) error{song.Mint, song.Init, song.Put, song.Prepare, song.Confirm, song.Follow} {
+			if err := do(ctx); err != nil {
+				t.Fatalf("step %d: %v", i, err)
+			}
+			s.Kill()
+			s.Restart()
+		}
+		checkOne(t, song)
+		s.Stop()
+	})
+}
+
+// The server is killed in the middle of an upload. Nothing of it is to be seen,
+// and the same URL takes it again.
+func TestKilledDuringUpload(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, databaseURL func(*testing.T) string) {
+		ctx := t.Context()
+		s := harness.Start(t, harness.Options{DatabaseURL: databaseURL(t)})
+		song := &harness.Song{Server: s, Title: "Half", Audio: harness.WAV(1)}
+		if err := errors.Join(song.Mint(ctx), song.Init(ctx)); err != nil {
+			t.Fatal(err)
+		}
+		u, err := url.Parse(song.UploadURL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := net.Dial("tcp", u.Host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		half := len(song.Audio) / 2
+		fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n", u.RequestURI(), u.Host, len(song.Audio))
+		if _, err := conn.Write(song.Audio[:half]); err != nil {
+			t.Fatal(err)
+		}
+		arrived := func() bool {
+			files, _ := filepath.Glob(filepath.Join(s.Data, "blobs", "tmp", "*"))
+			for _, f := range files {
+				if st, err := os.Stat(f); err == nil && st.Size() == int64(half) {
+					return true
+				}
+			}
+			return false
+		}
+		if !harness.Eventually(arrived) {
+			t.Fatal("half of the file never arrived")
+		}
+		s.Kill()
+		s.Restart()
+		var refused *harness.Refusal
+		if err := song.Prepare(ctx); !errors.As(err, &refused) || refused.Code != "registration.upload_missing" {
+			t.Fatalf("prepare after half an upload: %v", err)
+		}
+		if files, _ := filepath.Glob(filepath.Join(s.Data, "blobs", "objects", "uploads", "*")); len(files) != 0 {
+			t.Fatalf("to be seen: %s", strings.Join(files, ", "))
+		}
+		for _, do := range []func(context.Context) error{song.Put, song.Prepare, song.Confirm, song.Follow} {
+			if err := do(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		checkOne(t, song)
+	})
+}
