@@ -11,7 +11,8 @@ import (
 //go:embed dist
 var dist embed.FS
 
-// Files holds ats-widget.esm.js, ats-widget.iife.js, ats-widget.d.ts, custom-elements.json and integrity.json at its root.
+// Files holds ats-widget.esm.js, ats-widget.iife.js, ats-widget.d.ts, custom-elements.json and integrity.json at its root,
+// and in locale/ the texts of each language but English, such as locale/fr.json.
 var Files fs.FS = sub()
 
 var integrity = readIntegrity()
@@ -19,7 +20,7 @@ var integrity = readIntegrity()
 // Version is the version of the embedded bundles, as in immutable URLs.
 var Version = integrity["version"]
 
-// Integrity returns the SRI value ("sha384-…") of a file of Files, or "" when there is no such file.
+// Integrity returns the SRI value ("sha384-…") of a file of Files by its path, or "" when there is no such file.
 func Integrity(name string) string {
 	if name == "version" {
 		return ""

@@ -205,14 +205,14 @@ func widgetFiles(refuse func(http.ResponseWriter, *http.Request, error)) http.Ha
 	files := http.FileServerFS(widget.Files)
 	serve := func(cache string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h := w.Header()
+			h.Set("Access-Control-Allow-Origin", "*")
+			h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 			name := r.PathValue("file")
 			if f, err := fs.Stat(widget.Files, name); err != nil || f.IsDir() {
 				refuse(w, r, notFound)
 				return
 			}
-			h := w.Header()
-			h.Set("Access-Control-Allow-Origin", "*")
-			h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 			h.Set("Cache-Control", cache)
 			if hash := widget.Integrity(name); hash != "" {
 				h.Set("ETag", `"`+hash+`"`)

@@ -12,10 +12,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"sort"
 	"strings"
 
@@ -109,6 +109,11 @@ func build(dir string) (map[string][]byte, error) {
 		}
 		files[name] = b
 	}
+	texts, err := catalogues(dir)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(files, texts)
 	integrity := map[string]string{"version": pkg.Version}
 	for name, b := range files {
 		sum := sha512.Sum384(b)
@@ -123,7 +128,7 @@ func build(dir string) (map[string][]byte, error) {
 		n := gzipped(files[name])
 		fmt.Printf("%-20s %6d bytes, %5d after gzip\n", name, len(files[name]), n)
 		if n > budget {
-			fmt.Fprintf(os.Stderr, "%s weighs %d bytes after gzip, more than %d\n", name, n, budget)
+			return nil, fmt.Errorf("%s weighs %d bytes after gzip, more than %d", name, n, budget)
 		}
 	}
 	return files, nil
@@ -137,7 +142,7 @@ func options(dir string) api.BuildOptions {
 		Charset:       api.CharsetUTF8,
 		LegalComments: api.LegalCommentsEndOfFile,
 		Inject:        []string{filepath.Join(dir, "src", "nodom.ts")},
-		Plugins:       []api.Plugin{patientPolicy(), packedCatalogues(dir), minifiedStyles(), tightTemplates()},
+		Plugins:       []api.Plugin{patientPolicy(), minifiedStyles(), tightTemplates()},
 		LogLevel:      api.LogLevelWarning,
 		Outfile:       filepath.Join(dir, "dist", "out.js"),
 	}
@@ -173,59 +178,50 @@ func patientPolicy() api.Plugin {
 	}}
 }
 
-// locales in the order of the bundle; en comes first and says which keys there are.
-var locales = []string{"en", "fr", "es", "pt", "de", "ja", "ar"}
+// locales are the languages that are served beside the bundles; English is inside them.
+var locales = []string{"ar", "de", "es", "fr", "ja", "pt"}
 
-// keyLine finds the keys of a catalogue, one a line, in their order.
-var keyLine = regexp.MustCompile(`(?m)^\s*"(\w+)":`)
-
-// packedCatalogues replaces src/catalogues.ts by a module with the same export in which the keys stand once and each
-// catalogue is one string. It fails when a catalogue lacks a key or has one too many.
-func packedCatalogues(dir string) api.Plugin {
-	return api.Plugin{Name: "packed-catalogues", Setup: func(b api.PluginBuild) {
-		b.OnLoad(api.OnLoadOptions{Filter: `[\\/]src[\\/]catalogues\.ts$`}, func(api.OnLoadArgs) (api.OnLoadResult, error) {
-			var keys []string
-			var js strings.Builder
-			for _, locale := range locales {
-				raw, err := os.ReadFile(filepath.Join(dir, "src", "locales", locale+".json"))
-				if err != nil {
-					return api.OnLoadResult{}, err
-				}
-				texts := map[string]string{}
-				if err := json.Unmarshal(raw, &texts); err != nil {
-					return api.OnLoadResult{}, fmt.Errorf("%s.json: %w", locale, err)
-				}
-				if keys == nil {
-					// Related texts stand together in the file, and compress better so.
-					for _, m := range keyLine.FindAllSubmatch(raw, -1) {
-						keys = append(keys, string(m[1]))
-					}
-					fmt.Fprintf(&js, "const keys = %q.split(' ');\n", strings.Join(keys, " "))
-					js.WriteString("const read = (s) => Object.fromEntries(s.split('\\n').map((t, i) => [keys[i], t]));\n")
-					js.WriteString("export const catalogues = {\n")
-				}
-				if len(texts) != len(keys) {
-					return api.OnLoadResult{}, fmt.Errorf("%s.json has %d texts, en.json %d", locale, len(texts), len(keys))
-				}
-				var lines []string
-				for _, k := range keys {
-					t, ok := texts[k]
-					if !ok || strings.Contains(t, "\n") {
-						return api.OnLoadResult{}, fmt.Errorf("%s.json: %s is missing or has more than one line", locale, k)
-					}
-					lines = append(lines, t)
-				}
-				packed, err := json.Marshal(strings.Join(lines, "\n"))
-				if err != nil {
-					return api.OnLoadResult{}, err
-				}
-				fmt.Fprintf(&js, "  %s: read(%s),\n", locale, packed)
+// catalogues returns the files of the languages by their name in dist. It fails when one lacks a text of en.json or has
+// one too many.
+func catalogues(dir string) (map[string][]byte, error) {
+	read := func(locale string) (map[string]string, error) {
+		raw, err := os.ReadFile(filepath.Join(dir, "src", "locales", locale+".json"))
+		if err != nil {
+			return nil, err
+		}
+		texts := map[string]string{}
+		if err := json.Unmarshal(raw, &texts); err != nil {
+			return nil, fmt.Errorf("%s.json: %w", locale, err)
+		}
+		return texts, nil
+	}
+	en, err := read("en")
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	for _, locale := range locales {
+		texts, err := read(locale)
+		if err != nil {
+			return nil, err
+		}
+		if len(texts) != len(en) {
+			return nil, fmt.Errorf("%s.json has %d texts, en.json %d", locale, len(texts), len(en))
+		}
+		for key := range en {
+			if strings.TrimSpace(texts[key]) == "" {
+				return nil, fmt.Errorf("%s.json: %s is missing", locale, key)
 			}
-			js.WriteString("};\n")
-			text := js.String()
-			return api.OnLoadResult{Contents: &text, Loader: api.LoaderJS}, nil
-		})
-	}}
+		}
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(texts); err != nil {
+			return nil, err
+		}
+		files["locale/"+locale+".json"] = b.Bytes()
+	}
+	return files, nil
 }
 
 // minifiedStyles makes a style sheet importable as its minified text.
@@ -271,7 +267,7 @@ func gzipped(b []byte) int {
 }
 
 func write(dist string, files map[string][]byte) error {
-	if err := os.MkdirAll(dist, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(dist, "locale"), 0o755); err != nil {
 		return err
 	}
 	for name, b := range files {

@@ -33,10 +33,15 @@ export interface CallOptions {
   body?: unknown;
   /** What token-expired says. Without it the call needs no token. */
   pending?: PendingAction;
+  /** The token to begin with, instead of the page's newest: a job goes on with the one that began it. */
+  token?: string;
   signal: AbortSignal;
 }
 
 export class Api {
+  /** The token of the last call that was answered well. */
+  used = '';
+
   constructor(
     readonly env: Env,
     readonly target: Target,
@@ -60,24 +65,29 @@ export class Api {
     let limited = 0;
     let dropped = 0;
     let renewed = 0;
+    let own = o.token;
     try {
       for (;;) {
-        if (o.pending && !this.tokens.value) {
+        if (o.pending && !own && !this.tokens.value) {
           await this.#renew(o.pending, o.signal, new ProblemError('common.auth.missing_token'));
           renewed++;
         }
+        const token = own || this.tokens.value;
         let status: number;
         let text: string;
         let retryAfter: number;
         try {
-          ({ status, text, retryAfter } = await this.#once(method, url, o));
+          ({ status, text, retryAfter } = await this.#once(method, url, o, token));
         } catch {
           o.signal.throwIfAborted();
           if (this.env.online() || ++dropped > 2) throw new ProblemError('widget.network_error');
           await this.waitOnline(o.signal);
           continue;
         }
-        if (status >= 200 && status < 300) return read(text, shape);
+        if (status >= 200 && status < 300) {
+          this.used = token;
+          return read(text, shape);
+        }
 
         const failure = problemOfBody(text) ?? new ProblemError('widget.malformed_response', { status });
         if (status === 429 && limited < 2 && !(retryAfter > longestRetryAfter)) {
@@ -88,6 +98,7 @@ export class Api {
         }
         if (o.pending && classOf(failure.problem.code) === 'refresh' && renewed++ < renewals) {
           await this.#renew(o.pending, o.signal, failure);
+          own = undefined;
           continue;
         }
         throw failure;
@@ -120,12 +131,12 @@ export class Api {
     this.notice('');
   }
 
-  async #once(method: string, url: string, o: CallOptions) {
+  async #once(method: string, url: string, o: CallOptions, token: string) {
     const headers: Record<string, string> = {
       'Content-Type': 'application/json',
       'X-Site-Key': this.target.siteKey,
     };
-    if (this.tokens.value) headers['Authorization'] = `Bearer ${this.tokens.value}`;
+    if (token) headers['Authorization'] = `Bearer ${token}`;
     const r = await this.env.fetch(url, {
       method,
       headers,

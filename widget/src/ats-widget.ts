@@ -4,13 +4,14 @@ import { maxCreators, newCreator, type FieldProblems } from './draft.js';
 import { browserEnv } from './env.js';
 import { AtsEvent, type AtsEventDetails, type AtsEventName, type Mode } from './events.js';
 import type { Screen } from './flow.js';
-import { Texts, textOf } from './i18n.js';
+import { textOf, type Texts } from './i18n.js';
 import { recallTransaction, rememberTransaction } from './memory.js';
 import { Registration } from './registration.js';
 import { complete, failed } from './screens/end.js';
 import { form } from './screens/form.js';
 import { confirming, stepKey, tracking, uploading } from './screens/progress.js';
 import { noticeKey, type View } from './screens/view.js';
+import { Speaker } from './speaker.js';
 import { styles } from './styles.js';
 
 export interface WidgetState {
@@ -50,10 +51,12 @@ export class AtsWidget extends HTMLElement {
   readonly #flow: Registration;
   /** What the screens show beside the state of the flow. */
   #look = { dragging: false, copied: '', formats: [] as readonly string[] };
-  #texts = new Texts('en');
+  readonly #speaker = new Speaker(browserEnv, () => this.#queue());
   #serverMax = 0;
   #queued = false;
   #configured = '';
+  /** The mode that allfeat:ready was last emitted for. */
+  #ready = '' as Mode | '';
   #shown = '';
   #lastErrors: FieldProblems = {};
   #nextFocus = '';
@@ -116,7 +119,7 @@ export class AtsWidget extends HTMLElement {
       if (value === null) return;
       this.setToken(value);
       this.removeAttribute('token');
-    } else if (name === 'lang') this.#speak();
+    } else if (name === 'lang' || name === 'ats-url') this.#speak();
     this.#queue();
   }
 
@@ -134,6 +137,7 @@ export class AtsWidget extends HTMLElement {
     this.#watch = new MutationObserver(() => this.#speak());
     this.#watch.observe(document.documentElement, { attributeFilter: ['lang'] });
     this.#guard();
+    this.#queue();
   }
 
   disconnectedCallback(): void {
@@ -150,7 +154,7 @@ export class AtsWidget extends HTMLElement {
     queueMicrotask(() => {
       this.#queued = false;
       // Before the first connection there is no page to draw for, nor to hear the events.
-      if (!this.isConnected && !this.#shown) return;
+      if (!this.#shown && (!this.isConnected || this.#speaker.waiting)) return;
       const announce = this.#configure();
       render(this.#screen(), this.#root);
       this.#drawn();
@@ -166,16 +170,20 @@ export class AtsWidget extends HTMLElement {
     this.dispatchEvent(new AtsEvent(name, detail));
   }
 
+  get #texts(): Texts {
+    return this.#speaker.texts;
+  }
+
   /** Takes up the language that stands nearest, across shadow roots. */
   #speak(): void {
+    if (!this.isConnected) return;
     let at: Node | null = this;
     let lang = '';
     while (at && !lang) {
       if (at instanceof Element) lang = at.getAttribute('lang') ?? '';
       at = at.parentNode ?? (at instanceof ShadowRoot ? at.host : null);
     }
-    this.#texts = new Texts(lang || navigator.language || 'en');
-    this.#queue();
+    this.#speaker.speak(lang || navigator.language || 'en', this.atsUrl);
   }
 
   /**
@@ -196,13 +204,13 @@ export class AtsWidget extends HTMLElement {
       return () => this.#flow.refuse({ code: 'widget.configuration_error', requestId: null, details: { reason } });
     if (broken) this.#flow.dispatch({ type: 'form' });
     return () => {
-      this.#emit('allfeat:ready', { mode: this.mode });
+      if (broken || this.#ready !== this.mode) this.#emit('allfeat:ready', { mode: (this.#ready = this.mode) as Mode });
       const before = this.#flow.state.screen === 'FORM' && recallTransaction(this.#memoryKey);
       if (before) this.#flow.recall(before);
       void this.#flow.limits().then(({ maxBytes, formats }) => {
         if (this.#configured !== now) return;
         this.#serverMax = maxBytes;
-        this.#show({ formats: formats.map(shortFormat) });
+        this.#show({ formats: [...new Set(formats.map(shortFormat))] });
       });
     };
   }
@@ -357,6 +365,9 @@ export class AtsWidget extends HTMLElement {
     this.#guard();
     const now = [s.screen, s.screen === 'FORM' && s.step, s.screen === 'CONFIRMING' && s.phase].join();
     const moved = this.#used && now !== this.#shown;
+    // A field of the page that is being typed into keeps the focus; what was removed with its screen left it to the body.
+    const active = document.activeElement;
+    const free = !active || active === document.body || this.matches(':focus-within');
     this.#shown = now;
     const errors = s.errors !== this.#lastErrors && Object.keys(s.errors).length > 0 && !this.#typing(s.errors);
     this.#lastErrors = s.errors;
@@ -366,6 +377,7 @@ export class AtsWidget extends HTMLElement {
     else if (errors) to = this.#root.querySelector<HTMLElement>('[aria-invalid="true"]');
     else if (moved) to = this.#root.querySelector('h2');
     this.#nextFocus = '';
+    if (!free) return;
     to?.focus();
     if (moved && !errors) this.#root.querySelector('h2')?.scrollIntoView?.({ block: 'nearest' });
   }
@@ -405,6 +417,7 @@ for (const [name, attribute] of Object.entries(reflected)) {
   });
 }
 
-/** audio/x-wav as WAV; what is a name already stays. */
-const shortFormat = (format: string): string => format.replace(/^\w+\/(?:x-)?(.*)/, (_, name: string) => name.toUpperCase());
+/** audio/x-wav as WAV, and "Ogg Vorbis" as Ogg: what people call it. The server knows the rest. */
+const shortFormat = (format: string): string =>
+  format.replace(/^\w+\/(?:x-)?(.*)/, (_, name: string) => name.toUpperCase()).split(' ')[0]!;
 

@@ -1,13 +1,60 @@
-/** Every catalogue. The build replaces this module by one that says the same in fewer bytes. */
-import ar from './locales/ar.json';
-import de from './locales/de.json';
+/** The texts of each language: English is in the bundle, the others are fetched from the ATS when they are needed. */
+import type { Env } from './env.js';
 import en from './locales/en.json';
-import es from './locales/es.json';
-import fr from './locales/fr.json';
-import ja from './locales/ja.json';
-import pt from './locales/pt.json';
+import { version } from './version.js';
 
 export type Key = keyof typeof en;
 export type Catalogue = Readonly<Record<Key, string>>;
 
-export const catalogues: Readonly<Record<string, Catalogue>> = { en, fr, es, de, pt, ja, ar };
+export { en };
+
+/** The languages that there are. */
+export const languages = ['en', 'fr', 'es', 'de', 'pt', 'ja', 'ar'];
+
+/** No page waits longer for one. */
+const timeout = 30_000;
+
+/** By address, and shared: two elements on a page fetch it once. One that could not be had is asked for again. */
+const fetched = new Map<string, Catalogue | Promise<Catalogue | undefined>>();
+
+/** The catalogue of a language, at once where it is here already. Undefined, and never a rejection, when it cannot be had. */
+export function catalogueOf(env: Pick<Env, 'fetch'>, atsUrl: string, language: string): Catalogue | Promise<Catalogue | undefined> | undefined {
+  if (language === 'en') return en;
+  // A relative address would ask the page's own server.
+  if (!/^https?:/i.test(atsUrl)) return undefined;
+  const base = atsUrl.replace(/\/+$/, '') + '/widget/';
+  const key = base + language;
+  let found = fetched.get(key);
+  if (!found) {
+    found = load(env, base, `/locale/${language}.json`)
+      .catch(() => undefined)
+      .then((c) => {
+        if (c) fetched.set(key, c);
+        else fetched.delete(key);
+        return c;
+      });
+    fetched.set(key, found);
+  }
+  return found;
+}
+
+async function load(env: Pick<Env, 'fetch'>, base: string, path: string): Promise<Catalogue | undefined> {
+  // A page may host a bundle of another version than its server has: the server's newest serves as well.
+  for (const v of [version, 'v1']) {
+    const r = await env.fetch(base + v + path, { credentials: 'omit', signal: AbortSignal.timeout(timeout) });
+    if (r.ok) return catalogueFrom(await r.json());
+  }
+  return undefined;
+}
+
+/** Takes every text that this build knows and nothing else. Undefined when one is missing: half a language helps nobody. */
+export function catalogueFrom(body: unknown): Catalogue | undefined {
+  if (typeof body !== 'object' || body === null) return undefined;
+  const texts: Partial<Record<Key, string>> = {};
+  for (const key of Object.keys(en) as Key[]) {
+    const text = Object.hasOwn(body, key) && (body as Record<string, unknown>)[key];
+    if (typeof text !== 'string' || !text) return undefined;
+    texts[key] = text;
+  }
+  return texts as Catalogue;
+}

@@ -1,7 +1,7 @@
 /** Texts and formats in the language of the page. Sentences are whole; values are put into named places. */
-import { catalogues, type Catalogue, type Key } from './catalogues.js';
+import { en, languages, type Catalogue, type Key } from './catalogues.js';
 import type { BrowserErrorCode } from './gen/errors.js';
-import { classOf } from './problem.js';
+import { classOf, megabyte } from './problem.js';
 
 export type { Key };
 
@@ -10,15 +10,15 @@ export type Values = Readonly<Record<string, string | number>>;
 /** The language to use for a language tag: itself without its region, or English. */
 export const languageOf = (tag: string): string => {
   const base = tag.toLowerCase().split(/[-_]/)[0]!;
-  return Object.hasOwn(catalogues, base) ? base : 'en';
+  return languages.includes(base) ? base : 'en';
 };
 
 /** Fills named places. A plural text holds its forms as "one=…|other=…", chosen by the value n. */
 export function fill(text: string, values: Values, locale: string, number: (n: number) => string): string {
   let chosen = text;
-  if (text.includes('|')) {
+  if (/^(zero|one|two|few|many|other)=/.test(text)) {
     const forms = Object.fromEntries(text.split('|').map((f) => [f.slice(0, f.indexOf('=')), f.slice(f.indexOf('=') + 1)]));
-    chosen = forms[new Intl.PluralRules(locale).select(Number(values['n']))] ?? forms['other']!;
+    chosen = forms[new Intl.PluralRules(locale).select(Number(values['n']))] ?? forms['other'] ?? '';
   }
   return chosen.replace(/\{(\w+)\}/g, (_, name: string) => {
     const v = values[name];
@@ -26,34 +26,44 @@ export function fill(text: string, values: Values, locale: string, number: (n: n
   });
 }
 
+const directionOf = (language: string) => (language === 'ar' ? 'rtl' : 'ltr');
+
 export class Texts {
   readonly dir: 'ltr' | 'rtl';
   /** The language of the texts, for the lang attribute. */
   readonly lang: string;
+  readonly #tag: string;
   readonly #locale: string;
   readonly #catalogue: Catalogue;
 
-  constructor(tag: string) {
-    this.lang = languageOf(tag);
-    this.#catalogue = catalogues[this.lang]!;
-    this.dir = this.lang === 'ar' ? 'rtl' : 'ltr';
+  constructor(tag: string, language = 'en', catalogue: Catalogue = en, dir: 'ltr' | 'rtl' = directionOf(language)) {
+    this.#tag = tag;
+    this.lang = language;
+    this.#catalogue = catalogue;
+    this.dir = dir;
     // The region decides on numbers where it belongs to the language: fr-CH, but not sv-SE with English texts.
-    this.#locale = tag.toLowerCase().startsWith(this.lang) && valid(tag) ? tag : this.lang;
+    this.#locale = languageOf(tag) === language && tag.toLowerCase().startsWith(language) && valid(tag) ? tag : language;
+  }
+
+  /** The same texts in the direction of another language, whose own are on their way. */
+  facing(language: string): Texts {
+    return new Texts(this.#tag, this.lang, this.#catalogue, directionOf(language));
   }
 
   t = (key: Key, values: Values = {}): string => fill(this.#catalogue[key], values, this.#locale, this.number);
 
   number = (n: number): string => new Intl.NumberFormat(this.#locale).format(n);
 
-  /** Bytes, in kilobytes or megabytes of thousands. */
-  size = (bytes: number): string => {
-    const mega = bytes >= 1e6;
-    return new Intl.NumberFormat(this.#locale, {
-      style: 'unit',
-      unit: mega ? 'megabyte' : 'kilobyte',
-      maximumFractionDigits: mega ? 1 : 0,
-    }).format(mega ? bytes / 1e6 : Math.ceil(bytes / 1e3));
+  /** Bytes as kilobytes or megabytes, rounded up; a limit is rounded down, so that what is above it never looks equal. */
+  size = (bytes: number, limit = false): string => {
+    const round = limit ? Math.floor : Math.ceil;
+    return bytes < megabyte
+      ? this.#unit(round(bytes / 1024), 'kilobyte')
+      : this.#unit(round((bytes / megabyte) * 10) / 10, 'megabyte');
   };
+
+  #unit = (n: number, unit: string): string =>
+    new Intl.NumberFormat(this.#locale, { style: 'unit', unit, maximumFractionDigits: 1 }).format(n);
 
   /** Time of day. */
   time = (ms: number): string => new Intl.DateTimeFormat(this.#locale, { timeStyle: 'short' }).format(ms);

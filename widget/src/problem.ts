@@ -54,12 +54,27 @@ export function problemOf(thrown: unknown): Problem {
   return { code: 'widget.unknown_error', requestId: null, details: { reason: String(thrown) } };
 }
 
-/** Bytes as megabytes of 1,000,000 with at most one decimal. */
-const megabytes = (bytes: unknown): string => (typeof bytes === 'number' ? String(Math.round(bytes / 1e5) / 10) : '?');
+/** Bytes, as for every size that Timbre states. */
+export const megabyte = 1_048_576;
+
+/**
+ * A size and its maximum in megabytes, with one decimal: the size rounded up and the maximum down, so that a size above
+ * the maximum never looks equal to it. A maximum below a tenth gets as many decimals as show it.
+ */
+export function megabytes(size: number, max: number): [number, number] {
+  let scale = 10;
+  while (max > 0 && max * scale < megabyte && scale < 1e6) scale *= 10;
+  const show = (bytes: number, round: (n: number) => number) =>
+    Math.floor(bytes / megabyte) + round(((bytes % megabyte) * scale) / megabyte) / scale;
+  return [show(size, Math.ceil), show(max, Math.floor)];
+}
 
 /** The English message of the catalogue with its placeholders filled: stable, for logs and for integrators. */
 export function englishMessage(p: Problem): string {
+  const { size_bytes: size, max_bytes: max } = p.details ?? {};
+  const known = (v: unknown): v is number => typeof v === 'number' && v >= 0;
+  const [s, m] = megabytes(known(size) ? size : 0, known(max) ? max : 0);
   return errorMessages[p.code]
-    .replace('{size_mb}', megabytes(p.details?.['size_bytes']))
-    .replace('{max_mb}', megabytes(p.details?.['max_bytes']));
+    .replace('{size_mb}', known(size) ? String(s) : '?')
+    .replace('{max_mb}', known(max) ? String(m) : '?');
 }

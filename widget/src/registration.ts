@@ -34,6 +34,10 @@ export interface Hooks {
 /** A quote whose deadline this machine's clock puts in the past is taken to live this long. */
 const usualQuote = 5 * 60_000;
 
+const codeOf = (e: unknown) => (e instanceof ProblemError ? e.problem.code : '');
+/** The job that a call was about is no more. */
+const isOver = (e: unknown) => /^transaction\.(expired|not_found)$/.test(codeOf(e));
+
 export class Registration {
   state: State = initial();
   /** Largest file in bytes, 0 when unknown. */
@@ -44,6 +48,8 @@ export class Registration {
   #stage: Stage = 'init';
   #api: Api;
   #slot: Slot | undefined;
+  /** The token that began the job: it serves the whole job, whatever the page gives meanwhile, and begins no other. */
+  #spent = '';
   #pending: Pending | undefined;
   #percent = -1;
 
@@ -164,27 +170,38 @@ export class Registration {
   }
 
   async #perform(from: Exclude<Resume, 'none' | 'form'>, signal: AbortSignal): Promise<void> {
+    if (from === 'prepare') {
+      try {
+        return await this.#price(signal);
+      } catch (e) {
+        if (!isOver(e)) throw e;
+        // The job is over, with what was uploaded. Nothing was ordered: it is begun anew.
+        from = 'init';
+      }
+    }
     if (from === 'init') this.#api = this.#newApi();
     if (from === 'init' || from === 'upload') {
       this.dispatch({ type: 'sending' });
       if (from === 'init' || !this.#slot) this.#slot = await this.#init(signal);
       await this.#upload(this.#slot, signal);
-      from = 'prepare';
-    }
-    if (from === 'prepare') {
-      const quote = await this.#prepare(signal);
-      this.dispatch({ type: 'quoted', quote });
-      // A price must not be agreed to after its time.
-      await this.#hooks.env.sleep(quote.expiresAt - this.#hooks.env.now(), signal);
-      this.dispatch({ type: 'quoteOver' });
-      return;
+      return this.#price(signal);
     }
     if (from === 'confirm') await this.#confirm(signal);
     await this.#track(signal);
   }
 
+  /** Asks for the price, and shows it until its time is over. */
+  async #price(signal: AbortSignal): Promise<void> {
+    const quote = await this.#prepare(signal);
+    this.dispatch({ type: 'quoted', quote });
+    // A price must not be agreed to after its time.
+    await this.#hooks.env.sleep(quote.expiresAt - this.#hooks.env.now(), signal);
+    this.dispatch({ type: 'quoteOver' });
+  }
+
   async #init(signal: AbortSignal): Promise<Slot> {
     this.#stage = 'init';
+    if (this.tokens.value === this.#spent) this.tokens.clear();
     const { file, title, creators } = this.state;
     const { network, externalUserId } = this.#api.target;
     const job = await this.#api.call(
@@ -204,8 +221,34 @@ export class Registration {
         },
       },
     );
+    this.#spent = this.#api.used;
     this.dispatch({ type: 'opened', jobId: job.job_id });
-    return { url: job.upload_url, expiresAt: String(job['upload_expires_at']) };
+    return this.#slotOf(job.upload_url, job['upload_expires_at']);
+  }
+
+  /** Another slot, for the same job where that is possible. */
+  async #renewSlot(signal: AbortSignal): Promise<Slot> {
+    try {
+      const job = await this.#api.call(
+        'POST',
+        '/v1/works/upload',
+        { upload_url: 'string' },
+        { pending: 'init', token: this.#spent, signal, body: { job_id: this.state.jobId } },
+      );
+      return (this.#slot = this.#slotOf(job.upload_url, job['upload_expires_at']));
+    } catch (e) {
+      // Nothing was uploaded that could be lost with the job; and a server that cannot renew slots says not_found.
+      if (!isOver(e) && codeOf(e) !== 'common.not_found') throw e;
+      return (this.#slot = await this.#init(signal));
+    } finally {
+      this.#stage = 'upload';
+    }
+  }
+
+  /** A deadline that this machine's clock puts in the past says nothing: the store will tell. */
+  #slotOf(url: string, expires: unknown): Slot {
+    const end = Date.parse(String(expires));
+    return { url, expiresAt: end > this.#hooks.env.now() ? end : Infinity };
   }
 
   async #upload(slot: Slot, signal: AbortSignal): Promise<void> {
@@ -217,7 +260,7 @@ export class Registration {
     await upload(this.#api, {
       file,
       slot,
-      renew: async () => (this.#slot = await this.#init(signal)),
+      renew: () => this.#renewSlot(signal),
       onProgress: (loaded) => this.#progress(Math.min(loaded, size), size),
       signal,
     });
@@ -241,7 +284,7 @@ export class Registration {
       'POST',
       '/v1/works/prepare',
       { commitment: 'string', total_price_credits: 'number', is_valid: 'boolean', expires_at: 'string' },
-      { pending: 'prepare', signal, body: { job_id: this.state.jobId } },
+      { pending: 'prepare', token: this.#spent, signal, body: { job_id: this.state.jobId } },
     );
     if (!q.is_valid) throw new ProblemError('registration.dry_run_failed');
     const now = this.#hooks.env.now();
@@ -270,7 +313,7 @@ export class Registration {
         'POST',
         '/v1/works/confirm',
         { transaction_id: 'string', ws_url: 'string', status_url: 'string' },
-        { pending: 'confirm', signal, body: { job_id: this.state.jobId } },
+        { pending: 'confirm', token: this.#spent, signal, body: { job_id: this.state.jobId } },
       );
       id = c.transaction_id;
       accessCode = typeof c['access_code'] === 'string' ? c['access_code'] : undefined;

@@ -4,8 +4,8 @@ import { ProblemError, classOf, problemOfBody } from './problem.js';
 
 export interface Slot {
   url: string;
-  /** RFC 3339. */
-  expiresAt: string;
+  /** Milliseconds since 1970, by this machine's clock. */
+  expiresAt: number;
 }
 
 export interface UploadOptions {
@@ -20,14 +20,22 @@ export interface UploadOptions {
 /** Waits before the second and the third attempt, in ms. */
 const waits = [1000, 2000];
 
-/** Puts the file where the slot says. Three attempts; a slot that is over is renewed, at most twice. */
+/** A store that refuses every slot is not asked for ever. */
+const renewals = 2;
+
+/**
+ * Puts the file where the slot says, in three attempts. A slot that the store refuses is renewed, and so is one whose
+ * time passed before an attempt; neither counts as an attempt.
+ */
 export async function upload(api: Api, o: UploadOptions): Promise<void> {
   let slot = o.slot;
   let failures = 0;
-  let renewals = 0;
+  let renewed = 0;
   let offline = 0;
   for (;;) {
     if (!api.env.online() && offline++ < 3) await api.waitOnline(o.signal);
+    // The machine may have slept since.
+    if (api.env.now() > slot.expiresAt) slot = await o.renew();
     const answer = await api.env.put(api.resolve(slot.url), o.file, o.onProgress, o.signal);
     if (answer.status >= 200 && answer.status < 300) return;
 
@@ -37,10 +45,7 @@ export async function upload(api: Api, o: UploadOptions): Promise<void> {
       throw new ProblemError('registration.audio_too_large', { size_bytes: o.file.size });
     if (told && (kind === 'inline' || kind === 'disabled')) throw told;
 
-    const over =
-      answer.status === 403 || answer.status === 410 || (!answer.status && api.env.now() > Date.parse(slot.expiresAt));
-    if (over && renewals < 2) {
-      renewals++;
+    if ((answer.status === 403 || answer.status === 410) && renewed++ < renewals) {
       slot = await o.renew();
       continue;
     }

@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { catalogues, type Key } from '../src/catalogues.js';
+import { catalogueFrom, en, languages, type Catalogue, type Key } from '../src/catalogues.js';
 import { errorTable, type BrowserErrorCode } from '../src/gen/errors.js';
 import { Texts, languageOf, textOf } from '../src/i18n.js';
+import { englishMessage } from '../src/problem.js';
 
 const places = (s: string) => [...new Set(s.match(/\{\w+\}/g))].sort();
-const all = Object.entries(catalogues);
-const en = catalogues['en']!;
+const read = (lang: string) => JSON.parse(readFileSync(`src/locales/${lang}.json`, 'utf8')) as Catalogue;
+const all = languages.map((lang) => [lang, read(lang)] as const);
+const texts = (tag: string) => new Texts(tag, languageOf(tag), read(languageOf(tag)));
 
 test('seven catalogues, each with every key and the same places', () => {
-  assert.deepEqual(Object.keys(catalogues).sort(), ['ar', 'de', 'en', 'es', 'fr', 'ja', 'pt']);
+  assert.deepEqual([...languages].sort(), ['ar', 'de', 'en', 'es', 'fr', 'ja', 'pt']);
   for (const [locale, c] of all) {
     assert.deepEqual(Object.keys(c), Object.keys(en), locale);
     for (const key of Object.keys(en) as Key[]) {
@@ -20,17 +22,28 @@ test('seven catalogues, each with every key and the same places', () => {
   }
 });
 
-test('the packed catalogues are the files', () => {
-  for (const file of readdirSync('src/locales'))
-    assert.deepEqual(catalogues[file.replace('.json', '')], JSON.parse(readFileSync(`src/locales/${file}`, 'utf8')));
+test('the served catalogues are the files, and what the element takes', () => {
+  for (const lang of languages.filter((l) => l !== 'en')) {
+    const served: unknown = JSON.parse(readFileSync(`dist/locale/${lang}.json`, 'utf8'));
+    assert.deepEqual(served, read(lang));
+    assert.deepEqual(catalogueFrom(served), read(lang));
+  }
+});
+
+test('a catalogue is taken whole or not at all, and nothing but its texts', () => {
+  const fr = read('fr');
+  const { next, ...rest } = fr;
+  for (const body of [null, [], 'x', {}, rest, { ...fr, next: 1 }, { ...fr, next: '' }, { ...rest, __proto__: { next } }])
+    assert.equal(catalogueFrom(body), undefined, JSON.stringify(body)?.slice(0, 40));
+  assert.deepEqual(catalogueFrom({ ...fr, newer: 'x', toString: 'x' }), fr);
 });
 
 test('plural texts have every form that their language uses', () => {
   for (const [locale] of all)
-    for (const n of [0, 1, 2, 3, 11, 100, 1000]) assert.match(new Texts(locale).t('credits', { n }), /\D/, locale);
+    for (const n of [0, 1, 2, 3, 11, 100, 1000]) assert.match(texts(locale).t('credits', { n }), /^[^=|{]+$/, locale);
   assert.equal(new Texts('en').t('credits', { n: 1 }), '1 credit');
   assert.equal(new Texts('en').t('credits', { n: 1200 }), '1,200 credits');
-  assert.equal(new Texts('ar').t('credits', { n: 2 }), 'رصيدان');
+  assert.equal(texts('ar').t('credits', { n: 2 }), 'رصيدان');
   for (const [locale, c] of all) {
     const forms = c.credits.split('|').map((f) => f.split('=')[0]);
     const used = new Set(Array.from({ length: 200 }, (_, n) => new Intl.PluralRules(locale).select(n)));
@@ -41,14 +54,50 @@ test('plural texts have every form that their language uses', () => {
 test('languages: region dropped, unknown is English, direction', () => {
   for (const [tag, lang] of [['fr-CH', 'fr'], ['PT_br', 'pt'], ['sv', 'en'], ['', 'en'], ['constructor', 'en']] as const)
     assert.equal(languageOf(tag), lang);
-  assert.equal(new Texts('ar-EG').dir, 'rtl');
+  assert.equal(texts('ar-EG').dir, 'rtl');
+  assert.equal(texts('ar').facing('fr').dir, 'ltr');
+  assert.equal(texts('sv-SE').t('credits', { n: 1200 }), '1,200 credits');
+  assert.match(texts('fr-CH').number(1200), /^1\D200$/);
+  assert.equal(new Texts('fr').t('credits', { n: 1200 }), '1,200 credits', 'English texts, English numbers');
   assert.equal(new Texts('not a tag').t('next'), en.next);
 });
 
-test('sizes', () => {
-  assert.equal(new Texts('en').size(12_345_678), '12.3 MB');
-  assert.equal(new Texts('en').size(999), '1 kB');
-  assert.equal(new Texts('fr').size(1_500_000).replace(/\s/g, ' '), '1,5 Mo');
+test('sizes: up, and a limit down', () => {
+  const t = new Texts('en');
+  for (const [bytes, limit, want] of [
+    [12_345_678, false, '11.8 MB'],
+    [524_288_000, false, '500 MB'],
+    [524_288_001, false, '500.1 MB'],
+    [104_850_000, true, '99.9 MB'],
+    [999, false, '1 kB'],
+    [2047, true, '1 kB'],
+    [0, false, '0 kB'],
+  ] as const)
+    assert.equal(t.size(bytes, limit), want);
+  assert.equal(texts('fr').size(1_572_864).replace(/\s/g, ' '), '1,5 Mo');
+});
+
+// The same cases as the server's own test of its messages.
+test('the sizes in a message read as the server writes them', () => {
+  for (const [size, max, want] of [
+    [537_200_000, 524_288_000, '512.4 500'],
+    [600 * 1_048_576, 500 * 1_048_576, '600 500'],
+    [524_288_001, 524_288_000, '500.1 500'],
+    [104_900_000, 104_850_000, '100.1 99.9'],
+    [1_049_000, 1_048_999, '1.1 1'],
+    [20_000, 10_000, '0.02 0.009'],
+    [1, 0, '0.1 0'],
+  ] as const) {
+    const [s, m] = want.split(' ');
+    const code = 'registration.audio_too_large';
+    const message = englishMessage({ code, requestId: null, details: { size_bytes: size, max_bytes: max } });
+    assert.equal(message, `The asset file is too large (${s} MB). Max: ${m} MB.`);
+  }
+  for (const details of [undefined, { size_bytes: -1 }, { size_bytes: '1' }])
+    assert.equal(
+      englishMessage({ code: 'registration.audio_too_large', requestId: null, ...(details && { details }) }),
+      'The asset file is too large (? MB). Max: ? MB.',
+    );
 });
 
 test('values are text: places inside them are not filled', () => {

@@ -114,11 +114,71 @@ test('the upload: three attempts, then upload_error, then Retry sends again to t
   assert.deepEqual(w.asked, ['init:t1', 'put', 'put', 'put', 'put', 'prepare:t1']);
 });
 
-test('a slot that is over is renewed', async () => {
+test('a slot that is over is renewed, and that is no attempt', async () => {
   for (const status of [403, 410]) {
-    const w = await priced({ put: [{ status, body: '<Error/>' }] });
-    assert.deepEqual(w.asked, ['init:t1', 'put', 'init:t1', 'put', 'prepare:t1']);
+    const w = await priced({ put: ['drop', { status, body: '<Error/>' }, 'drop'] });
+    assert.deepEqual(w.asked, ['init:t1', 'put', 'put', 'upload:t1', 'put', 'put', 'prepare:t1']);
+    assert.deepEqual(w.puts, ['init', 'init', 'upload', 'upload']);
   }
+});
+
+test('a store that refuses every slot ends in FAILED', async () => {
+  const w = new World();
+  w.faults.put = Array.from({ length: 9 }, () => ({ status: 403, body: '' }));
+  w.flow.submit();
+  await w.screen('FAILED');
+  assert.equal(w.asked.filter((a) => a === 'upload:t1').length, 2);
+  assert.equal(w.state.problem?.code, 'widget.upload_error');
+  assert.equal(w.state.resume, 'upload');
+});
+
+test('a slot whose time passed between two attempts is renewed before the next', async () => {
+  const w = new World();
+  const put = w.env.put;
+  let slept = false;
+  w.env.put = (...args) => {
+    if (!slept) w.time += 11 * 60_000; // the lid was closed
+    const first = !slept;
+    slept = true;
+    if (first) w.faults.put = ['drop'];
+    return put(...args);
+  };
+  w.flow.submit();
+  await w.review();
+  assert.deepEqual(w.asked, ['init:t1', 'put', 'upload:t1', 'put', 'prepare:t1']);
+});
+
+test('a clock that is ahead of every deadline renews nothing', async () => {
+  const w = new World();
+  const now = w.env.now;
+  w.env.now = () => now() + 864e5;
+  w.flow.submit();
+  await w.review();
+  assert.deepEqual(w.asked, ['init:t1', 'put', 'prepare:t1']);
+});
+
+test('where a slot cannot be renewed another job is begun', async () => {
+  for (const refusal of [refused(404, 'common.not_found'), refused(410, 'transaction.expired'), refused(404, 'transaction.not_found')]) {
+    const w = new World();
+    w.faults.put = [{ status: 403, body: '' }];
+    w.faults.upload = [refusal];
+    w.onTokenExpired = (f) => f.tokens.set('t2');
+    w.flow.submit();
+    await w.review();
+    assert.deepEqual(w.asked, ['init:t1', 'put', 'upload:t1', 'init:t2', 'put', 'prepare:t2']);
+  }
+});
+
+test('a renewal that fails for another reason is told, and Retry goes on with the upload', async () => {
+  const w = new World();
+  w.faults.put = [{ status: 410, body: '' }, { status: 410, body: '' }];
+  w.faults.upload = [refused(503, 'common.service_unavailable')];
+  w.flow.submit();
+  await w.screen('FAILED');
+  assert.equal(w.state.resume, 'upload');
+  w.flow.retry();
+  await w.review();
+  assert.deepEqual(w.asked, ['init:t1', 'put', 'upload:t1', 'put', 'upload:t1', 'put', 'prepare:t1']);
 });
 
 test('a file over the cap is told at once, beside the file, with everything kept', async () => {
@@ -132,7 +192,7 @@ test('a file over the cap is told at once, beside the file, with everything kept
   assert.ok(w.state.file);
   const [name, detail] = w.events.at(-1)!;
   assert.equal(name, 'allfeat:error');
-  assert.equal(detail['message'], 'The asset file is too large (1 MB). Max: 0.5 MB.');
+  assert.equal(detail['message'], 'The asset file is too large (1 MB). Max: 0.4 MB.');
   assert.equal(detail['stage'], 'file');
 });
 
@@ -182,13 +242,51 @@ test('a price that is over cannot be agreed to; a new one can', async () => {
   assert.equal(w.state.quoteOver, false);
 });
 
-test('a job that expired is begun anew by Retry', async () => {
+test('a new price for a job that is over begins it anew with one click: a fresh token, everything kept', async () => {
+  for (const refusal of [refused(410, 'transaction.expired'), refused(404, 'transaction.not_found')]) {
+    const w = await priced();
+    await w.until(() => w.state.quoteOver);
+    w.faults.prepare = [refusal];
+    w.onTokenExpired = (f) => f.tokens.set('t2');
+    w.flow.requote();
+    await w.until(() => w.asked.length === 7 && w.state.phase === 'review');
+    assert.deepEqual(w.asked.slice(3), ['prepare:t1', 'init:t2', 'put', 'prepare:t2']);
+    assert.equal(w.state.title, ' Blue Morning ');
+    assert.equal(w.state.quoteOver, false);
+    assert.ok(!w.names().includes('failed'));
+  }
+});
+
+test('a job that is over right after its upload is told, not begun for ever', async () => {
+  const w = new World();
+  w.faults.prepare = [refused(410, 'transaction.expired'), refused(410, 'transaction.expired')];
+  w.flow.submit();
+  await w.screen('FAILED');
+  assert.equal(w.state.resume, 'init');
+});
+
+test('a job that expired before it was confirmed is begun anew by Retry', async () => {
   const w = await priced({ confirm: [refused(410, 'transaction.expired')] });
   w.flow.confirm();
   await w.screen('FAILED');
+  assert.equal(w.state.resume, 'init');
+  w.onTokenExpired = (f) => f.tokens.set('t2');
   w.flow.retry();
   await w.review();
-  assert.deepEqual(w.asked.slice(-3), ['init:t1', 'put', 'prepare:t1']);
+  assert.deepEqual(w.asked.slice(-3), ['init:t2', 'put', 'prepare:t2']);
+  assert.deepEqual(w.events.find(([n]) => n === 'allfeat:token-expired')?.[1], { pendingAction: 'init' });
+  assert.ok(w.state.file);
+  assert.equal(w.state.creators[0]?.fullName, 'Ada');
+});
+
+test('a token that came in the meantime is not asked for', async () => {
+  const w = await priced();
+  w.flow.edit();
+  w.flow.tokens.set('t2');
+  w.flow.submit();
+  await w.review();
+  assert.deepEqual(w.asked.slice(-3), ['init:t2', 'put', 'prepare:t2']);
+  assert.ok(!w.names().includes('token-expired'));
 });
 
 test('the socket drops: polling goes on, and every step is told once', async () => {
@@ -319,4 +417,14 @@ test('the server is sent trimmed values and compact numbers', async () => {
   assert.equal(body['size_bytes'], 1000);
   assert.equal((body['creators'] as { isni: string }[])[0]!.isni, '000000012345678X');
   assert.ok(!('external_user_ref' in body));
+});
+
+test('a job goes on with the token that began it, whatever the page gives meanwhile', async () => {
+  const w = await priced();
+  w.flow.tokens.set('t2');
+  w.flow.requote();
+  await w.until(() => w.asked.length === 4 && w.state.phase === 'review');
+  w.flow.confirm();
+  await w.screen('COMPLETE');
+  assert.deepEqual(w.asked.filter((a) => /^(init|prepare|confirm):/.test(a)), ['init:t1', 'prepare:t1', 'prepare:t1', 'confirm:t1']);
 });

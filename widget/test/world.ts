@@ -7,7 +7,7 @@ import type { AtsEventName } from '../src/events.js';
 import { Registration, type Pending } from '../src/registration.js';
 
 export type Fault = { status: number; code?: string; details?: unknown; headers?: Record<string, string>; body?: string } | 'drop' | undefined;
-export type Kind = 'stats' | 'init' | 'put' | 'prepare' | 'confirm' | 'status';
+export type Kind = 'stats' | 'init' | 'upload' | 'put' | 'prepare' | 'confirm' | 'status';
 
 interface Timer {
   at: number;
@@ -25,6 +25,8 @@ export class World {
   /** What a socket does when it is opened; by default it tells the whole story. */
   onSocket: (s: FakeSocket) => void = (s) => s.tellAll();
   readonly sockets: FakeSocket[] = [];
+  /** Where the file was put, in order. */
+  readonly puts: string[] = [];
   /** Called for token-expired, inside its handler. */
   onTokenExpired: (flow: Registration) => void = () => {};
   confirmations = 0;
@@ -140,7 +142,8 @@ export class World {
       if (fault) return respond(fault);
       return new Response(JSON.stringify(this.#truth(kind)), { status: 200 });
     },
-    put: async (_url, file, onProgress): Promise<PutAnswer> => {
+    put: async (url, file, onProgress): Promise<PutAnswer> => {
+      this.puts.push(url.replace('https://blob.example/', ''));
       this.asked.push('put');
       const fault = this.#fault('put');
       if (!this.connected || fault === 'drop') return { status: 0, body: '' };
@@ -173,7 +176,8 @@ export class World {
       case 'stats':
         return { total_works: 1, max_audio_size_bytes: 5000 };
       case 'init':
-        return { job_id: 'job', upload_url: 'https://blob.example/up', upload_expires_at: new Date(this.time + 6e5).toISOString() };
+      case 'upload':
+        return { job_id: 'job', upload_url: `https://blob.example/${kind}`, upload_expires_at: new Date(this.time + 6e5).toISOString() };
       case 'prepare':
         return {
           job_id: 'job',

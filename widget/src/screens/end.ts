@@ -93,7 +93,7 @@ export function failed(v: View) {
               ? nothing
               : html`<button type="button" class="plain" data-ats="edit" @click=${() => flow.edit()}>${t('edit')}</button>`}
           </div>`}
-      <div class="stack tight">
+      <div class="stack tight tail">
         ${p.requestId ? copyable(v, t('reference'), p.requestId, 'request-id') : nothing}
         <p class="small"><code data-ats="code">${p.code}</code></p>
       </div>

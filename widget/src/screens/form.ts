@@ -49,10 +49,10 @@ function song(v: View) {
               ? html`<strong><bdi data-ats="file-name">${s.file.name}</bdi></strong> <span class="soft" data-ats="file-size">${texts.size(s.file.size)}</span>`
               : html`<b>${t('choose')}</b> ${t('drop')}`}
           </span>
-          ${s.file ? html`<b class="small">${t('choose')}</b>` : nothing}
+          ${s.file ? html`<b class="small">${t('another')}</b>` : nothing}
         </label>
         <p class="small" id="file-hint">
-          ${formats}${flow.maxBytes ? html`<br />${t('max', { max: texts.size(flow.maxBytes) })}` : nothing}
+          ${formats}${flow.maxBytes ? html`<br />${t('max', { max: texts.size(flow.maxBytes, true) })}` : nothing}
         </p>
         ${complaint(v, 'file')}
       </div>

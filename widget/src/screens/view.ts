@@ -37,7 +37,7 @@ export const complaint = (v: View, path: string) => {
 
 const fieldText = (v: View, p: FieldProblem): string => {
   const { size, max } = p.values ?? {};
-  if (p.key === 'errLarge') return v.texts.t(p.key, { size: v.texts.size(Number(size)), max: v.texts.size(Number(max)) });
+  if (p.key === 'errLarge') return v.texts.t(p.key, { size: v.texts.size(Number(size)), max: v.texts.size(Number(max), true) });
   return v.texts.t(p.key, p.values);
 };
 

@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { Speaker } from '../src/speaker.js';
+
+const file = (lang: string) => readFileSync(`dist/locale/${lang}.json`, 'utf8');
+const turn = () => new Promise((r) => setImmediate(r));
+
+/** An ATS that answers when it is told to, a clock that runs out when it is told to, and an element that counts its drawings. */
+class Page {
+  readonly asked: string[] = [];
+  readonly slept: number[] = [];
+  drawn = 0;
+  late: () => void = () => {};
+  /** By address: what is answered at once. Without one the call stays open. */
+  answers: Record<string, () => Response> = {};
+  readonly open: Record<string, (r: Response) => void> = {};
+  readonly speaker: Speaker;
+  // Each test has a server of its own: what was fetched is shared by all elements of a page.
+  constructor(readonly ats = `https://ats${Page.#n++}.example`) {
+    this.speaker = this.another();
+  }
+  static #n = 0;
+  another(): Speaker {
+    return new Speaker(
+      {
+        fetch: (url) => {
+          const path = url.replace(/^https:\/\/[^/]+\/widget\//, '');
+          this.asked.push(path);
+          const now = this.answers[path];
+          return now ? Promise.resolve().then(now) : new Promise((resolve) => (this.open[path] = resolve));
+        },
+        sleep: (ms) => (this.slept.push(ms), new Promise((resolve) => (this.late = resolve))),
+      },
+      () => this.drawn++,
+    );
+  }
+  get shown(): string {
+    const { texts } = this.speaker;
+    return `${texts.lang} ${texts.dir} ${texts.t('next')}`;
+  }
+}
+
+test('English and unknown languages ask for nothing and are there at once', () => {
+  for (const tag of ['en', 'en-GB', 'sv', '']) {
+    const p = new Page();
+    p.speaker.speak(tag, p.ats);
+    assert.equal(p.speaker.waiting, false);
+    assert.equal(p.shown, 'en ltr Continue');
+    assert.deepEqual(p.asked, []);
+  }
+});
+
+test('the first drawing waits for the texts, and no longer than that', async () => {
+  const p = new Page();
+  p.speaker.speak('fr-CH', p.ats + '/');
+  assert.equal(p.speaker.waiting, true);
+  assert.deepEqual([p.asked, p.slept], [['test/locale/fr.json'], [1500]]);
+  p.open['test/locale/fr.json']!(new Response(file('fr')));
+  await turn();
+  assert.equal(p.speaker.waiting, false);
+  assert.equal(p.shown, 'fr ltr Continuer');
+});
+
+test('texts that are late: English, then a switch; the direction is right at once', async () => {
+  const p = new Page();
+  p.speaker.speak('ar', p.ats);
+  p.late();
+  await turn();
+  assert.equal(p.speaker.waiting, false);
+  assert.equal(p.shown, 'en rtl Continue');
+  const before = p.drawn;
+  p.open['test/locale/ar.json']!(new Response(file('ar')));
+  await turn();
+  assert.match(p.shown, /^ar rtl /);
+  assert.equal(p.drawn, before + 1);
+});
+
+test('texts that cannot be had: English, silently, and another try the next time', async () => {
+  const bad: Record<string, () => Response> = {
+    'no JSON': () => new Response('<html>'),
+    'texts missing': () => new Response('{"next":"Suivant"}'),
+    unreachable: () => {
+      throw new TypeError('refused');
+    },
+  };
+  for (const [name, answer] of Object.entries(bad)) {
+    const p = new Page();
+    p.answers['test/locale/ar.json'] = answer;
+    p.speaker.speak('ar', p.ats);
+    await turn();
+    assert.equal(p.shown, 'en ltr Continue', name);
+    assert.equal(p.speaker.waiting, false);
+    p.answers['test/locale/ar.json'] = () => new Response(file('ar'));
+    p.speaker.speak('ar', p.ats);
+    await turn();
+    assert.match(p.shown, /^ar rtl /);
+  }
+});
+
+test('a server of another version gives the texts of its newest', async () => {
+  const p = new Page();
+  p.answers = { 'test/locale/de.json': () => new Response('{}', { status: 404 }), 'v1/locale/de.json': () => new Response(file('de')) };
+  p.speaker.speak('de', p.ats);
+  await turn();
+  assert.equal(p.shown, 'de ltr Weiter');
+
+  const none = new Page();
+  none.answers = Object.fromEntries(['test', 'v1'].map((v) => [`${v}/locale/de.json`, () => new Response('', { status: 404 })]));
+  none.speaker.speak('de', none.ats);
+  await turn();
+  assert.equal(none.shown, 'en ltr Continue');
+  assert.equal(none.asked.length, 2);
+});
+
+test('two elements fetch once, and a third has it at once', async () => {
+  const p = new Page();
+  const other = p.another();
+  p.speaker.speak('ja', p.ats);
+  other.speak('ja', p.ats);
+  p.open['test/locale/ja.json']!(new Response(file('ja')));
+  await turn();
+  const third = p.another();
+  third.speak('ja-JP', p.ats);
+  assert.deepEqual([p.speaker, other, third].map((s) => s.texts.lang), ['ja', 'ja', 'ja']);
+  assert.equal(p.asked.length, 1);
+});
+
+test('a language changed twice: the last one counts, whichever comes first; shown texts stay until then', async () => {
+  const p = new Page();
+  p.answers['test/locale/fr.json'] = () => new Response(file('fr'));
+  p.speaker.speak('fr', p.ats);
+  await turn();
+  p.speaker.speak('de', p.ats);
+  p.speaker.speak('ar', p.ats);
+  assert.equal(p.shown, 'fr rtl Continuer');
+  p.open['test/locale/ar.json']!(new Response(file('ar')));
+  await turn();
+  p.open['test/locale/de.json']!(new Response(file('de')));
+  await turn();
+  assert.match(p.shown, /^ar rtl /);
+  assert.deepEqual(p.slept, [1500], 'patience is had once');
+  p.speaker.speak('de', p.ats);
+  assert.match(p.shown, /^de ltr /);
+});
+
+test('without an address of a server nothing is asked', () => {
+  for (const ats of ['', 'ats.example', '/x', 'javascript:x']) {
+    const p = new Page(ats);
+    p.speaker.speak('fr', ats);
+    assert.equal(p.shown, 'en ltr Continue');
+    assert.deepEqual(p.asked, []);
+  }
+});
