@@ -103,8 +103,8 @@ func TestHostLayouts(t *testing.T) {
 			if box == "narrow" {
 				want = 280
 			}
-			if got := browser.Eval[float64](p, "e2e.widget().getBoundingClientRect().width"); got != want {
-				t.Errorf("in a %s box at %d px the widget is %v px wide, want %v", box, width, got, want)
+			if got := browser.Eval[float64](p, "e2e.widget().shadowRoot.querySelector('[data-ats=card]').getBoundingClientRect().width"); got != want {
+				t.Errorf("in a %s box at %d px the card is %v px wide, want %v", box, width, got, want)
 			}
 			for _, line := range p.Overflow() {
 				t.Errorf("in a %s box at %d px: %s", box, width, line)
