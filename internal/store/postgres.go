@@ -3,12 +3,15 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"io"
 	"syscall"
 
 	"timbre.example/internal/store/query"
 )
+
+var errLostBeforeCommit = errors.New("connection lost before the commit")
 
 type postgres struct{ db *sql.DB }
 
@@ -30,12 +33,17 @@ func openPostgres(ctx context.Context, url string) (engine, error) {
 }
 
 func (p *postgres) tx(ctx context.Context, f func(query.DBTX) error) error {
+	// A pool in which callers hang up hands out dead connections now and then,
+	// more often than database/sql tries again.
 	tx, err := p.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
+	if err == nil {
+		defer tx.Rollback()
+		err = f(tx)
 	}
-	defer tx.Rollback()
-	if err := f(tx); err != nil {
+	switch {
+	case errors.Is(err, driver.ErrBadConn):
+		return errors.Join(errLostBeforeCommit, err)
+	case err != nil:
 		return err
 	}
 	return tx.Commit()

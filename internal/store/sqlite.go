@@ -122,18 +122,19 @@ func (s *sqliteDB) join(ctx context.Context, f func(query.DBTX) error) (shared *
 	// with it the whole commit.
 	const release = "RELEASE member"
 	after := "ROLLBACK TO member"
-	defer func() { // also when f panics
-		_, err := c.ExecContext(context.Background(), after)
-		if err == nil && after != release {
-			_, err = c.ExecContext(context.Background(), release)
-		}
-		if err != nil {
-			s.end(c, err)
-		}
-	}()
-	if _, err := c.ExecContext(ctx, "SAVEPOINT member"); err != nil {
+	if _, err := c.ExecContext(context.Background(), "SAVEPOINT member"); err != nil {
+		s.end(c, err)
 		return shared, err
 	}
+	defer func() { // also when f panics
+		_, gone := c.ExecContext(context.Background(), after)
+		if gone == nil && after != release {
+			_, gone = c.ExecContext(context.Background(), release)
+		}
+		if gone != nil {
+			s.end(c, errors.Join(err, gone)) // err says why SQLite rolled back
+		}
+	}()
 	if err = f(c); err == nil {
 		err = ctx.Err()
 	}

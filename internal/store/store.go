@@ -138,10 +138,11 @@ func Micros(t time.Time) int64 { return t.UnixMicro() }
 func Time(us int64) time.Time { return time.UnixMicro(us).UTC() }
 
 // again reports whether the transaction is to be run once more: Postgres asks
-// for it, or the connection was lost before the server had seen the statement.
+// for it, or its connection was lost before the commit was sent. After that
+// nobody knows whether it was committed, and the caller decides.
 func again(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01") || errors.Is(err, driver.ErrBadConn)
+	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01") || errors.Is(err, errLostBeforeCommit)
 }
 
 // ClockSkew is how far the database's clock is ahead of this process's. On

@@ -844,12 +844,13 @@ func TestCrash(t *testing.T) {
 		crashes := 0
 		for left := 1; ; left++ {
 			made, err := l.Sequence(&dying{Context: t.Context(), left: left})
-			if err == nil && !made {
-				t.Fatal("no block and no error")
-			}
 			now, rerr := l.LatestCheckpoint(t.Context())
 			if rerr != nil {
 				t.Fatal(rerr)
+			}
+			// An interrupted commit may come through a little after it was given up.
+			if err == nil && !made && now == before {
+				t.Fatal("no block and no error")
 			}
 			if now != before {
 				break
