@@ -394,8 +394,8 @@ func TestWhoBeforeWhat(t *testing.T) {
 	if a := good.post("/v1/works/init", work("Title", map[string]any{"external_user_ref": "somebody"})); a.code != fault.CodeCommonForbidden || good.spent() {
 		t.Errorf("a reference that the session lacks: %s", a.body)
 	}
-	if a := good.post("/v1/works/prepare", map[string]string{"job_id": job}); a.code != fault.CodeTransactionNotFound {
-		t.Errorf("another session's job: %s", a.body)
+	if a := w.mint(map[string]any{"external_user_ref": "somebody"}).post("/v1/works/prepare", map[string]string{"job_id": job}); a.code != fault.CodeTransactionNotFound {
+		t.Errorf("another end-user's job: %s", a.body)
 	}
 
 	w.ahead.Add(int64(session.Lifetime))

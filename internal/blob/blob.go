@@ -16,6 +16,9 @@ import (
 // ErrNotFound is returned for a key under which no complete object is stored.
 var ErrNotFound = errors.New("blob: object not found")
 
+// LongestUpload is how long a PUT may take that began while its URL worked.
+const LongestUpload = 6 * time.Hour
+
 // Upload says what a presigned PUT URL allows.
 type Upload struct {
 	// Key names the object: slash-separated segments of [a-z0-9-], at most 200 bytes.

@@ -35,7 +35,7 @@ type Options struct {
 	Now func() time.Time
 	// IdleTimeout ends an upload of which no byte came for so long; 60 s by default.
 	IdleTimeout time.Duration
-	// UploadTimeout ends any upload or download that lasts so long; 6 h by default, at most 24 h.
+	// UploadTimeout ends any upload or download that lasts so long; LongestUpload by default, and at most.
 	UploadTimeout time.Duration
 	// DrainBytes and DrainTimeout bound how much of a refused body is read and
 	// thrown away, and for how long, so that the refusal reaches a client that
@@ -73,10 +73,10 @@ func NewDisk(dir, baseURL string, key []byte, opts Options) (*Disk, error) {
 		opts.Now = time.Now
 	}
 	setDefault(&opts.IdleTimeout, 60*time.Second)
-	setDefault(&opts.UploadTimeout, 6*time.Hour)
+	setDefault(&opts.UploadTimeout, LongestUpload)
 	setDefault(&opts.DrainBytes, 64<<20)
 	setDefault(&opts.DrainTimeout, 10*time.Second)
-	opts.UploadTimeout = min(opts.UploadTimeout, staleAfter)
+	opts.UploadTimeout = min(opts.UploadTimeout, LongestUpload)
 	s, err := newSigner(baseURL, key)
 	if err != nil {
 		return nil, err

@@ -70,8 +70,9 @@ type Receipt struct {
 	Failure string
 }
 
-// ErrRefused wraps every answer by which a network says that a call can never
-// succeed as it is, as opposed to not answering. Its text is the reason.
+// ErrRefused wraps every answer of DryRun and Stage by which a network says that
+// a call can never succeed as it is, as opposed to not answering. Its text is
+// the reason.
 var ErrRefused = errors.New("network refused")
 
 // Network is one chain. Implementations are safe for concurrent use.
@@ -86,7 +87,9 @@ type Network interface {
 	// is deterministic in the call.
 	Stage(ctx context.Context, call Call) (Staged, error)
 	// Broadcast sends staged transactions. Sending the same bytes again is
-	// harmless. When it returns an error some may have gone through.
+	// harmless. When it returns an error some may have gone through, and the
+	// same bytes are sent again until Find has them: nothing that may have gone
+	// through is given up, not even where the error wraps ErrRefused.
 	Broadcast(ctx context.Context, staged []Staged) error
 	// Find returns the receipts of those hashes that are final; the others are
 	// absent. It must find whatever Broadcast ever accepted, also before a

@@ -28,8 +28,11 @@ func (r *Registry) Confirm(ctx context.Context, c session.Caller, jobID, request
 		if job, err = openJob(ctx, tx.Queries, c, jobID, tx.Now); err != nil {
 			return err
 		}
-		if job.State != "prepared" {
+		switch {
+		case job.State != "prepared":
 			return fault.RegistrationUploadMissing()
+		case job.QuoteUntil <= store.Micros(tx.Now):
+			return fault.TransactionExpired()
 		}
 		n, err := tx.ConfirmJob(ctx, query.ConfirmJobParams{Now: store.Micros(tx.Now), ID: jobID})
 		if err != nil {

@@ -142,18 +142,29 @@ const (
 	KindAddVersion = "add_version"
 )
 
-// ownJob reads a job that the caller's session began. Anybody else's does not
-// exist, as far as the caller is told. The token may be expired: an upload can
-// outlast one.
+// ownJob reads a job that the caller may go on with. Anybody else's does not
+// exist, as far as the caller is told. The token that began it may be expired:
+// an upload can outlast one.
 func ownJob(ctx context.Context, q *query.Queries, c session.Caller, jobID string) (query.Job, error) {
 	job, err := q.GetJob(ctx, jobID)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && (job.OrganizationID != c.Organization || job.SessionJti != c.SessionID) {
+	if errors.Is(err, sql.ErrNoRows) || err == nil && !mayGoOn(c, job) {
 		if c.Expired { // it can begin nothing, and this is not something it began
 			return query.Job{}, fault.CommonAuthExpired()
 		}
 		return query.Job{}, fault.TransactionNotFound()
 	}
 	return job, err
+}
+
+// mayGoOn reports whether the session began the job, or is a fresh one for the
+// same end-user: a host may renew its token while a job is under way. Who has no
+// reference is known by the job's id alone, which only the one who began it was
+// told.
+func mayGoOn(c session.Caller, job query.Job) bool {
+	if job.OrganizationID != c.Organization {
+		return false
+	}
+	return job.SessionJti == c.SessionID || !c.Expired && string(c.Network) == job.Network && c.ExternalUserRef == job.ExternalUserRef
 }
 
 // openJob is ownJob for the steps before confirm: it refuses a job that has

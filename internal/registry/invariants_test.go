@@ -32,7 +32,7 @@ func TestInvariantsAreSeen(t *testing.T) {
 		"UPDATE title_claims SET work_id = 'other'":                                                  "neither registered nor on its way",
 		"UPDATE jobs SET state = 'expired'":                                                          "it has a transaction: true",
 		"UPDATE jobs SET asset_key = 'assets/other'; UPDATE versions SET asset_key = 'assets/other'": "object not found",
-		"UPDATE sessions SET job_id = 'other'":                                                       "was spent on job",
+		"UPDATE jobs SET session_jti = 'other'":                                                      "was spent on job",
 	} {
 		t.Run(damage, func(t *testing.T) {
 			t.Parallel()

@@ -114,7 +114,8 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 			return err
 		}
 		p = Prepared{JobID: job.ID, WorkID: job.WorkID, Commitment: set.Commitment, MediaHash: set.MediaHash, Price: price, Media: m, Expires: tx.Now.Add(r.Times.Quote)}
-		set.Deadline, set.Now = store.Micros(p.Expires), store.Micros(tx.Now)
+		set.QuoteUntil, set.Now = store.Micros(p.Expires), store.Micros(tx.Now)
+		set.Deadline = max(job.Deadline, set.QuoteUntil) // a price that runs out costs no second upload
 		changed, err = tx.PrepareJob(ctx, set)
 		return err
 	})

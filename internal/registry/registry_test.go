@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"timbre.example/fault"
+	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
@@ -477,6 +478,8 @@ func TestLeftoversAreSwept(t *testing.T) {
 		w.advance()
 		failed.wantFailed("not today")
 		w.put(final.slot.UploadURL, wav(3)) // the URL still works, for nothing
+		abandoned := w.begin("Abandoned", 4)
+		lateUpload, _ := files(abandoned)
 		finalUpload, finalAsset := files(final)
 		failedUpload, failedAsset := files(failed)
 		sweep := func() {
@@ -488,12 +491,21 @@ func TestLeftoversAreSwept(t *testing.T) {
 		if sweep(); !w.exists(finalUpload) || !w.exists(failedAsset) {
 			t.Fatal("swept while the URL works")
 		}
-		w.pass(w.reg.Times.UploadSlot + 2*sweepAfter)
+		w.pass(w.reg.Times.UploadSlot + blob.LongestUpload + 2*sweepAfter)
 		if sweep(); w.exists(finalUpload) || w.exists(failedUpload) || w.exists(failedAsset) {
 			t.Fatal("leftovers")
 		}
 		if !w.exists(finalAsset) {
 			t.Fatal("the asset of a final work was swept")
+		}
+		// An upload that lands after its job was swept.
+		if err := w.blobs.Store.Copy(t.Context(), finalAsset, lateUpload); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(w.reg.Times.UploadSlot + blob.LongestUpload + 2*sweepAfter)
+		sweep()
+		if _, err := w.db.Read().GetJob(t.Context(), abandoned.slot.JobID); !errors.Is(err, sql.ErrNoRows) || w.exists(lateUpload) {
+			t.Fatalf("an abandoned job is still there: %v", err)
 		}
 		sweep() // nothing left to do
 	})
@@ -659,10 +671,10 @@ func TestDeadlines(t *testing.T) {
 		w.pass(DefaultTimes().Quote + time.Second)
 		_, err = late.confirm()
 		wantCode(t, err, fault.CodeTransactionExpired)
-		_, err = late.prepare()
-		wantCode(t, err, fault.CodeTransactionExpired)
-		_, err = w.reg.RenewUpload(ctx, late.caller, late.slot.JobID)
-		wantCode(t, err, fault.CodeTransactionExpired)
+		// Another price needs no other upload.
+		if again, err := late.prepare(); err != nil || !again.Expires.After(w.db.Now()) {
+			t.Fatalf("quoted again %+v, %v", again, err)
+		}
 
 		// A job without a quote lives longer than its upload slot, and another
 		// slot renews it; the token may have expired by then.
@@ -684,8 +696,42 @@ func TestDeadlines(t *testing.T) {
 		_, err = w.reg.Init(ctx, expired, describing("More"))
 		wantCode(t, err, fault.CodeCommonAuthExpired)
 		w.pass(slotsPerJob * DefaultTimes().UploadSlot)
-		_, err = w.reg.Prepare(ctx, early.caller, slot.JobID)
-		wantCode(t, err, fault.CodeTransactionNotFound) // another session's job
+		for _, s := range []string{late.slot.JobID, slot.JobID} {
+			_, err = w.reg.Prepare(ctx, w.caller(""), s)
+			wantCode(t, err, fault.CodeTransactionExpired)
+			_, err = w.reg.RenewUpload(ctx, w.caller(""), s)
+			wantCode(t, err, fault.CodeTransactionExpired)
+		}
+	})
+}
+
+// A host may renew its token while a job is under way: a fresh session of the
+// same end-user goes on with it, and nobody else's does.
+func TestWhoMayGoOn(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		otherOrg, keys := w.organization(plenty)
+		s := w.beginAs(w.caller("ada"), "Ada's", 1)
+		for name, c := range map[string]session.Caller{
+			"another end-user": w.caller("grace"), "one without an account": w.caller(""), "another organization": w.callerOf(keys, "ada"),
+		} {
+			_, err := w.reg.Prepare(t.Context(), c, s.slot.JobID)
+			if !errors.Is(err, fault.CodeTransactionNotFound) {
+				t.Errorf("%s (%s): %v", name, otherOrg, err)
+			}
+		}
+		stale := w.caller("ada")
+		stale.Expired = true
+		_, err := w.reg.Prepare(t.Context(), stale, s.slot.JobID)
+		wantCode(t, err, fault.CodeCommonAuthExpired)
+		fresh := w.caller("ada")
+		if _, err := w.reg.Prepare(t.Context(), fresh, s.slot.JobID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.reg.Confirm(t.Context(), fresh, s.slot.JobID, "req"); err != nil {
+			t.Fatal(err)
+		}
+		w.advance()
+		s.wantFinal()
 	})
 }
 

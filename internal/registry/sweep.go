@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"timbre.example/internal/blob"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -38,8 +39,8 @@ func (r *Registry) Sweep(ctx context.Context) (ended int, err error) {
 }
 
 // sweepExpired closes the row first: from then on nobody can confirm it, so a
-// file that is removed is never one that was paid for. A crash in between leaves
-// files that the row no longer points to, which costs space and nothing else.
+// file that is removed is never one that was paid for. What a crash leaves, or an
+// upload that lands later, goes with the leftovers.
 func (r *Registry) sweepExpired(ctx context.Context) (ended int, err error) {
 	for {
 		before := store.Micros(r.DB.Now().Add(-sweepAfter))
@@ -67,28 +68,33 @@ func (r *Registry) sweepExpired(ctx context.Context) (ended int, err error) {
 	}
 }
 
-// sweepLeftovers waits until no upload URL of the job works any more, so that
-// nothing is put back. The files go first here: a crash in between finds them
-// gone, and forgets them then.
+// sweepLeftovers removes what came after a job had ended. It waits until no
+// upload can land any more, so that nothing is put back. The files go first: a
+// crash in between finds them gone, and forgets them then. Of a job that came to
+// nothing the row goes too, and with it the names and addresses in it.
 func (r *Registry) sweepLeftovers(ctx context.Context) error {
 	for {
-		before := store.Micros(r.DB.Now().Add(-r.Times.UploadSlot - sweepAfter))
+		before := store.Micros(r.DB.Now().Add(-r.Times.UploadSlot - blob.LongestUpload - sweepAfter))
 		jobs, err := r.DB.Read().Leftovers(ctx, query.LeftoversParams{Before: before, Lim: batch})
 		if err != nil || len(jobs) == 0 {
 			return err
 		}
 		for i, job := range jobs {
-			failed := ""
-			if job.State == "failed" {
-				failed, jobs[i].AssetKey = job.AssetKey, ""
+			useless := ""
+			if job.Outcome != "final" {
+				useless, jobs[i].AssetKey = job.AssetKey, ""
 			}
-			if err := r.remove(ctx, job.UploadKey, failed); err != nil {
+			if err := r.remove(ctx, job.UploadKey, useless); err != nil {
 				return err
 			}
 		}
 		err = r.DB.Tx(ctx, func(tx *store.Tx) error {
 			for _, job := range jobs {
-				if err := tx.ForgetFiles(ctx, query.ForgetFilesParams{AssetKey: job.AssetKey, ID: job.ID}); err != nil {
+				if job.State == "expired" {
+					if err := tx.DeleteExpiredJob(ctx, job.ID); err != nil {
+						return err
+					}
+				} else if err := tx.ForgetFiles(ctx, query.ForgetFilesParams{AssetKey: job.AssetKey, ID: job.ID}); err != nil {
 					return err
 				}
 			}

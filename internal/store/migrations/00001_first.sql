@@ -66,6 +66,7 @@ CREATE TABLE jobs (
   upload_key        TEXT NOT NULL DEFAULT '',
   asset_key         TEXT NOT NULL DEFAULT '',
   deadline          BIGINT NOT NULL,
+  quote_until       BIGINT NOT NULL DEFAULT 0,
   media_hash        BYTEA,
   media             TEXT NOT NULL DEFAULT '{}', -- size, format, duration, sample rate
   merkle_root       BYTEA,
@@ -76,7 +77,7 @@ CREATE TABLE jobs (
   updated_at        BIGINT NOT NULL
 );
 CREATE INDEX jobs_by_deadline ON jobs (deadline) WHERE state IN ('open', 'prepared');
-CREATE INDEX jobs_with_leftovers ON jobs (updated_at) WHERE state = 'confirmed' AND upload_key <> '';
+CREATE INDEX jobs_with_leftovers ON jobs (updated_at) WHERE state IN ('confirmed', 'expired') AND upload_key <> '';
 
 -- A transaction is a confirmed job on its way to the network. The row is also
 -- the queue: a worker takes what is not yet final from it.

@@ -15,12 +15,12 @@ WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared');
 -- name: PrepareJob :execrows
 UPDATE jobs SET state = 'prepared', media_hash = sqlc.arg(media_hash), media = sqlc.arg(media), merkle_root = sqlc.arg(merkle_root),
   commitment = sqlc.arg(commitment), quote = sqlc.arg(quote), total_credits = sqlc.arg(total_credits), asset_key = sqlc.arg(asset_key),
-  deadline = sqlc.arg(deadline), updated_at = sqlc.arg(now)
+  quote_until = sqlc.arg(quote_until), deadline = sqlc.arg(deadline), updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared') AND updated_at = sqlc.arg(seen);
 
 -- name: ConfirmJob :execrows
 UPDATE jobs SET state = 'confirmed', updated_at = sqlc.arg(now)
-WHERE id = sqlc.arg(id) AND state = 'prepared' AND deadline > sqlc.arg(now);
+WHERE id = sqlc.arg(id) AND state = 'prepared' AND quote_until > sqlc.arg(now);
 
 -- name: ExpiredJobs :many
 SELECT id, upload_key, asset_key FROM jobs WHERE state IN ('open', 'prepared') AND deadline < sqlc.arg(before) ORDER BY deadline LIMIT sqlc.arg(lim);
@@ -30,12 +30,17 @@ UPDATE jobs SET state = 'expired', updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared') AND deadline < sqlc.arg(before);
 
 -- name: Leftovers :many
-SELECT j.id, j.upload_key, j.asset_key, t.state FROM jobs j JOIN transactions t ON t.id = j.id
-WHERE j.state = 'confirmed' AND j.upload_key <> '' AND j.updated_at < sqlc.arg(before) AND t.state IN ('final', 'failed')
+SELECT j.id, j.state, j.upload_key, j.asset_key, CAST(COALESCE(t.state, '') AS TEXT) AS outcome
+FROM jobs j LEFT JOIN transactions t ON t.id = j.id
+WHERE j.state IN ('confirmed', 'expired') AND j.upload_key <> '' AND j.updated_at < sqlc.arg(before)
+  AND (t.state IS NULL OR t.state IN ('final', 'failed'))
 ORDER BY j.updated_at LIMIT sqlc.arg(lim);
 
 -- name: ForgetFiles :exec
 UPDATE jobs SET upload_key = '', asset_key = sqlc.arg(asset_key) WHERE id = sqlc.arg(id);
+
+-- name: DeleteExpiredJob :exec
+DELETE FROM jobs WHERE id = sqlc.arg(id) AND state = 'expired';
 
 -- name: ClaimTitle :execrows
 INSERT INTO title_claims (organization_id, network, external_user_ref, title_key, work_id)
@@ -112,9 +117,6 @@ FROM jobs j WHERE j.id = sqlc.arg(transaction_id);
 
 -- name: GetWork :one
 SELECT * FROM works WHERE id = sqlc.arg(id);
-
--- name: ListVersions :many
-SELECT * FROM versions WHERE work_id = sqlc.arg(work_id) ORDER BY version;
 
 -- name: CountWorks :one
 SELECT COUNT(*) FROM works WHERE network = sqlc.arg(network);

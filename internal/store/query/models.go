@@ -26,6 +26,7 @@ type Job struct {
 	UploadKey       string
 	AssetKey        string
 	Deadline        int64
+	QuoteUntil      int64
 	MediaHash       []byte
 	Media           string
 	MerkleRoot      []byte

@@ -121,7 +121,7 @@ func (q *Queries) ClaimTitle(ctx context.Context, arg ClaimTitleParams) (int64, 
 
 const confirmJob = `-- name: ConfirmJob :execrows
 UPDATE jobs SET state = 'confirmed', updated_at = $1
-WHERE id = $2 AND state = 'prepared' AND deadline > $1
+WHERE id = $2 AND state = 'prepared' AND quote_until > $1
 `
 
 type ConfirmJobParams struct {
@@ -146,6 +146,15 @@ func (q *Queries) CountWorks(ctx context.Context, network string) (int64, error)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const deleteExpiredJob = `-- name: DeleteExpiredJob :exec
+DELETE FROM jobs WHERE id = $1 AND state = 'expired'
+`
+
+func (q *Queries) DeleteExpiredJob(ctx context.Context, id string) error {
+	_, err := q.db.ExecContext(ctx, deleteExpiredJob, id)
+	return err
 }
 
 const expireJob = `-- name: ExpireJob :execrows
@@ -323,7 +332,7 @@ func (q *Queries) FreeTitle(ctx context.Context, arg FreeTitleParams) error {
 }
 
 const getJob = `-- name: GetJob :one
-SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at FROM jobs WHERE id = $1
+SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at FROM jobs WHERE id = $1
 `
 
 func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
@@ -347,6 +356,7 @@ func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
 		&i.UploadKey,
 		&i.AssetKey,
 		&i.Deadline,
+		&i.QuoteUntil,
 		&i.MediaHash,
 		&i.Media,
 		&i.MerkleRoot,
@@ -626,8 +636,10 @@ func (q *Queries) InsertWork(ctx context.Context, arg InsertWorkParams) error {
 }
 
 const leftovers = `-- name: Leftovers :many
-SELECT j.id, j.upload_key, j.asset_key, t.state FROM jobs j JOIN transactions t ON t.id = j.id
-WHERE j.state = 'confirmed' AND j.upload_key <> '' AND j.updated_at < $1 AND t.state IN ('final', 'failed')
+SELECT j.id, j.state, j.upload_key, j.asset_key, CAST(COALESCE(t.state, '') AS TEXT) AS outcome
+FROM jobs j LEFT JOIN transactions t ON t.id = j.id
+WHERE j.state IN ('confirmed', 'expired') AND j.upload_key <> '' AND j.updated_at < $1
+  AND (t.state IS NULL OR t.state IN ('final', 'failed'))
 ORDER BY j.updated_at LIMIT $2
 `
 
@@ -638,9 +650,10 @@ type LeftoversParams struct {
 
 type LeftoversRow struct {
 	ID        string
+	State     string
 	UploadKey string
 	AssetKey  string
-	State     string
+	Outcome   string
 }
 
 func (q *Queries) Leftovers(ctx context.Context, arg LeftoversParams) ([]LeftoversRow, error) {
@@ -654,52 +667,10 @@ func (q *Queries) Leftovers(ctx context.Context, arg LeftoversParams) ([]Leftove
 		var i LeftoversRow
 		if err := rows.Scan(
 			&i.ID,
+			&i.State,
 			&i.UploadKey,
 			&i.AssetKey,
-			&i.State,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listVersions = `-- name: ListVersions :many
-SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at FROM versions WHERE work_id = $1 ORDER BY version
-`
-
-func (q *Queries) ListVersions(ctx context.Context, workID string) ([]Version, error) {
-	rows, err := q.db.QueryContext(ctx, listVersions, workID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Version
-	for rows.Next() {
-		var i Version
-		if err := rows.Scan(
-			&i.WorkID,
-			&i.Version,
-			&i.TransactionID,
-			&i.Commitment,
-			&i.MediaHash,
-			&i.Media,
-			&i.MerkleRoot,
-			&i.Creators,
-			&i.Filename,
-			&i.AssetKey,
-			&i.Quote,
-			&i.TxHash,
-			&i.BlockNumber,
-			&i.BlockHash,
-			&i.RegisteredAt,
+			&i.Outcome,
 		); err != nil {
 			return nil, err
 		}
@@ -734,8 +705,8 @@ func (q *Queries) MediaClaim(ctx context.Context, arg MediaClaimParams) (string,
 const prepareJob = `-- name: PrepareJob :execrows
 UPDATE jobs SET state = 'prepared', media_hash = $1, media = $2, merkle_root = $3,
   commitment = $4, quote = $5, total_credits = $6, asset_key = $7,
-  deadline = $8, updated_at = $9
-WHERE id = $10 AND state IN ('open', 'prepared') AND updated_at = $11
+  quote_until = $8, deadline = $9, updated_at = $10
+WHERE id = $11 AND state IN ('open', 'prepared') AND updated_at = $12
 `
 
 type PrepareJobParams struct {
@@ -746,6 +717,7 @@ type PrepareJobParams struct {
 	Quote        string
 	TotalCredits int64
 	AssetKey     string
+	QuoteUntil   int64
 	Deadline     int64
 	Now          int64
 	ID           string
@@ -761,6 +733,7 @@ func (q *Queries) PrepareJob(ctx context.Context, arg PrepareJobParams) (int64, 
 		arg.Quote,
 		arg.TotalCredits,
 		arg.AssetKey,
+		arg.QuoteUntil,
 		arg.Deadline,
 		arg.Now,
 		arg.ID,
