@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -75,11 +76,28 @@ type serverFlags struct {
 }
 
 func (f serverFlags) logger(w io.Writer) *slog.Logger {
-	o := &slog.HandlerOptions{Level: f.LogLevel}
+	o := &slog.HandlerOptions{Level: f.LogLevel, ReplaceAttr: discreet}
 	if f.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}
 	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// uuid7 is the form of every id of ours.
+var uuid7 = regexp.MustCompile(`([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3})-[0-9a-f]{4}-[0-9a-f]{12}`)
+
+// discreet keeps a line of the log from being a key: a job's id is its
+// transaction's, which opens tracking and with it, for a while, the access code.
+// Enough of an id stays to find it by. Errors may quote ids anywhere.
+func discreet(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == "organization" || a.Key == slog.TimeKey || a.Key == slog.LevelKey {
+		return a
+	}
+	text := a.Value.String()
+	if short := uuid7.ReplaceAllString(text, "$1…"); short != text {
+		a.Value = slog.StringValue(short)
+	}
+	return a
 }
 
 func (f serverFlags) prices() (map[network.Name]credits.Prices, error) {
@@ -155,6 +173,14 @@ func readSecret(path string, mayMake bool) (secret, error) {
 			return nil, err
 		}
 		if err := os.Link(tmp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+		// On disk before anything is signed with it.
+		dir, err := os.Open(filepath.Dir(path))
+		if err != nil {
+			return nil, err
+		}
+		if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
 			return nil, err
 		}
 		text, err = os.ReadFile(path)

@@ -46,7 +46,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var c cli
 	exit := -1
 	parser, err := kong.New(&c, kong.Name("timbre"),
-		kong.Description("A time-stamp registry for songs and other creative works. Every flag can also be set in the environment, as shown."),
+		kong.Description("A time-stamp registry for songs and other creative works. Flags that name a variable can also be set in the environment."),
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) {
 			if exit < 0 {
 				exit = code

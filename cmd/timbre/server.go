@@ -221,6 +221,9 @@ func widgetFiles(refuse func(http.ResponseWriter, *http.Request, error)) http.Ha
 				h.Set("Content-Type", "text/plain; charset=utf-8")
 			}
 			r2 := r.Clone(r.Context())
+			for _, conditional := range []string{"Range", "If-Range", "If-Match", "If-Unmodified-Since"} {
+				r2.Header.Del(conditional) // http.FileServer would refuse them in words of its own
+			}
 			r2.URL.Path = "/" + name
 			files.ServeHTTP(w, r2)
 		})
