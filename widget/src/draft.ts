@@ -43,8 +43,8 @@ export type FieldProblems = Readonly<Record<string, FieldProblem>>;
 
 /** Numbers are often printed with spaces, dots or dashes. */
 const compact = (s: string) => s.replace(/[\s.-]/g, '').toUpperCase();
-/** The protocol counts bytes. */
-const bytes = (s: string) => new TextEncoder().encode(s).length;
+/** As the server counts: characters, not units of UTF-16. */
+const length = (s: string) => [...s].length;
 
 export function checkSong(d: Draft, maxBytes: number): FieldProblems {
   const found: Record<string, FieldProblem> = {};
@@ -53,7 +53,7 @@ export function checkSong(d: Draft, maxBytes: number): FieldProblems {
   else if (file) found['file'] = file;
   const title = d.title.trim();
   if (!title) found['title'] = { key: 'needed' };
-  else if ([...title].length > maxTitle) found['title'] = { key: 'tooLong', values: { max: maxTitle } };
+  else if (length(title) > maxTitle) found['title'] = { key: 'tooLong', values: { max: maxTitle } };
   return found;
 }
 
@@ -73,7 +73,7 @@ export function checkCreators(creators: readonly Creator[]): FieldProblems {
     for (const field of ['fullName', 'email'] as const) {
       const v = c[field].trim();
       if (!v) put(field, 'needed');
-      else if (bytes(v) > maxText) put(field, 'tooLong', maxText);
+      else if (length(v) > maxText) put(field, 'tooLong', maxText);
     }
     const email = c.email.trim();
     if (email && !/^[^\s@]+@[^\s@]+$/.test(email)) put('email', 'badEmail');

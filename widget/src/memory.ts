@@ -1,5 +1,5 @@
 /**
- * Remembers a transaction that is under way, so that reloading the page does not lose it. Holds the public id and
+ * Remembers a transaction that is under way, so that reloading the page does not lose it. Holds its id, which is the right to follow it, and
  * where to follow it, in this tab only, until its end is known; never the token and never the access code.
  */
 import type { Pending } from './registration.js';

@@ -84,7 +84,7 @@ test('creators are checked field by field', () => {
   for (const [change, bad] of [
     [{}, []],
     [{ fullName: ' ' }, ['fullName']],
-    [{ fullName: 'é'.repeat(128) }, ['fullName']],
+    [{ fullName: 'é'.repeat(256) }, ['fullName']],
     [{ email: 'a b@c' }, ['email']],
     [{ email: 'a@' }, ['email']],
     [{ roles: newCreator(0).roles }, ['roles']],
