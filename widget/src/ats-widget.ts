@@ -346,6 +346,7 @@ export class AtsWidget extends HTMLElement {
     const lines = [
       [t('title'), title.trim()],
       [t('number'), result ? String(result.atsId) : ''],
+      [t('date'), result?.at ?? ''],
       [t('code'), accessCode ?? ''],
       [t('transaction'), result?.txHash ?? ''],
       [t('view'), result?.explorerUrl ?? ''],

@@ -66,6 +66,7 @@ export class Texts {
     new Intl.NumberFormat(this.#locale, { style: 'unit', unit, maximumFractionDigits: 1 }).format(n);
 
   /** Time of day. */
+  date = (ms: number): string => new Intl.DateTimeFormat(this.#locale, { dateStyle: 'long', timeStyle: 'short' }).format(ms);
   time = (ms: number): string => new Intl.DateTimeFormat(this.#locale, { timeStyle: 'short' }).format(ms);
 }
 

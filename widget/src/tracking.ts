@@ -15,6 +15,8 @@ export interface Result {
   blockHash: string;
   explorerUrl: string;
   accessCode?: string;
+  /** When the last step was reached, as the server wrote it; empty when it did not. */
+  at?: string;
 }
 
 export interface TrackOptions {
@@ -61,18 +63,21 @@ function result(details: unknown): Result {
 /** Resolves with the result of the transaction. Throws TransactionFailed when it failed, ProblemError when it cannot be known. */
 export async function track(api: Api, o: TrackOptions): Promise<Result> {
   let reached = -1;
+  let at = '';
   // A late subscriber is told everything again, and polling repeats itself: each step is passed on once.
   const onStep = (s: Json) => {
     const progress = Number(s['progress']);
     if (typeof s['step'] !== 'string' || !(progress > reached)) return;
     reached = progress;
+    if (typeof s['timestamp'] === 'string') at = s['timestamp'];
     o.onStep({
       step: s['step'],
       progress,
       ...(typeof s['description'] === 'string' && { description: s['description'] }),
     });
   };
-  return (await bySocket(api, o, onStep)) ?? (await byPolling(api, o, onStep));
+  const end = (await bySocket(api, o, onStep)) ?? (await byPolling(api, o, onStep));
+  return { ...end, at };
 }
 
 /** Undefined when the socket failed before it told the end. */

@@ -65,6 +65,8 @@ function refresh() {
 }
 
 for (const name of events) widget.addEventListener(`allfeat:${name}`, (e) => log(e.type, e.detail));
+// What went wrong is over once something goes right.
+for (const name of ['upload-start', 'confirmed', 'complete']) widget.addEventListener(`allfeat:${name}`, () => closeToast());
 $('log-filter').addEventListener('input', refresh);
 $('log-clear').addEventListener('click', () => {
   list.replaceChildren();
@@ -173,18 +175,26 @@ switches.elements.lang.addEventListener('change', (e) => {
   widget.lang = e.target.value;
   document.documentElement.dir = e.target.value === 'ar' ? 'rtl' : 'ltr';
 });
-switches.elements.network.addEventListener('change', (e) => {
-  widget.setAttribute('network', e.target.value);
-  $('link-explorer').href = `/explorer/${e.target.value}`;
-  $('link-checkpoint').href = `/log/${e.target.value}/checkpoint`;
-});
+const useNetwork = (network) => {
+  sessionStorage.setItem('network', network); // a reload goes on where it was
+  switches.elements.network.value = network;
+  widget.setAttribute('network', network);
+  $('link-explorer').href = `/explorer/${network}`;
+  $('link-checkpoint').href = `/log/${network}/checkpoint`;
+};
+switches.elements.network.addEventListener('change', (e) => useNetwork(e.target.value));
+if (sessionStorage.getItem('network') === 'mainnet') useNetwork('mainnet');
 const paint = (colour) => widget.style.setProperty('--ats-primary', colour);
 for (const swatch of switches.elements.colour) swatch.addEventListener('change', () => paint(swatch.value));
 switches.elements.own.addEventListener('input', (e) => {
   for (const swatch of switches.elements.colour) swatch.checked = false;
   paint(e.target.value);
 });
-$('reset').addEventListener('click', () => widget.reset());
+$('reset').addEventListener('click', () => {
+  closeToast();
+  if (widget.getState().screen === 'TRACKING') showMessage('This song is being registered. Wait for its access code, then start over.');
+  else widget.reset();
+});
 
 // What just happened.
 

@@ -48,6 +48,12 @@ export function complete(v: View) {
           <dt>${t('number')}</dt>
           <dd class="total" data-ats="ats-id">${r.atsId}</dd>
         </div>
+        ${r.at && !Number.isNaN(Date.parse(r.at))
+          ? html`<div>
+              <dt>${t('date')}</dt>
+              <dd><time data-ats="date" datetime=${r.at}>${v.texts.date(Date.parse(r.at))}</time></dd>
+            </div>`
+          : nothing}
       </dl>
       ${code(v)}
       <div class="acts">
