@@ -110,7 +110,9 @@ func Open(t testing.TB) *Page {
 	_, err = chromedp.Call(ctx, audits.Enable, cdp.Empty{})
 	p.must(err, "listen to issues")
 	p.startNetwork()
-	p.Size(1280, 900)
+	// So tall that what is tested needs no scrolling: under load a headless
+	// Chromium now and then draws no frame after a scripted scroll.
+	p.Size(1280, 2600)
 	return p
 }
 
