@@ -16,6 +16,7 @@ import (
 	"timbre.example/fault"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/demo"
+	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 )
@@ -42,10 +43,11 @@ func (c *demoCmd) Run(o *output) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	times := registry.DefaultTimes()
 	f := serverFlags{
 		Listen: c.Addr, BlobURL: "file:" + filepath.Join(c.Data, "blobs"), SecretFile: filepath.Join(c.Data, "secret"),
 		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: c.BlockTime, MaxFileSize: c.MaxFileSize,
-		LimitsUploadSlot: 10 * time.Minute, LimitsQuote: 5 * time.Minute, LimitsResult: time.Hour, LimitsPrepares: 4, LogFormat: "text", ownSecret: true,
+		LimitsUploadSlot: times.UploadSlot, LimitsQuote: times.Quote, LimitsResult: times.Result, LimitsPrepares: 4, LogFormat: "text", ownSecret: true,
 	}
 	f.DatabaseURL = c.DatabaseURL
 	if f.DatabaseURL == "" {

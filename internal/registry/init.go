@@ -136,11 +136,8 @@ func (r *Registry) sign(ctx context.Context, slot Slot, key string, most int64) 
 // retryStore is how long a client is asked to wait for a dependency.
 const retryStore = 2 * time.Second
 
-// The kinds of transaction, as the wire names them.
-const (
-	KindRegister   = "register"
-	KindAddVersion = "add_version"
-)
+// KindRegister is the kind of transaction that makes a work, as the wire names it.
+const KindRegister = "register"
 
 // ownJob reads a job that the caller may go on with. Anybody else's does not
 // exist, as far as the caller is told. The token that began it may be expired:
