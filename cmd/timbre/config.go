@@ -62,6 +62,7 @@ type serverFlags struct {
 	PricesTestnet string `env:"TIMBRE_PRICES_TESTNET" placeholder:"PRICES" help:"In credits, as network=0,base=0,version=0,service-bp=0,storage=10:0/100:1/250:2/:3 (the default)."`
 	PricesMainnet string `env:"TIMBRE_PRICES_MAINNET" placeholder:"PRICES" help:"Likewise; default network=12,base=50,version=20,service-bp=500 and the same storage."`
 
+	LimitsToken      time.Duration `env:"TIMBRE_LIMITS_TOKEN" default:"5m" placeholder:"TIME" help:"How long a session token can begin something, in whole seconds (default: ${default})."`
 	LimitsUploadSlot time.Duration `env:"TIMBRE_LIMITS_UPLOAD_SLOT" default:"10m" placeholder:"TIME" help:"How long an upload URL takes PUTs; a job without a quote lives six times as long (default: ${default})."`
 	LimitsQuote      time.Duration `env:"TIMBRE_LIMITS_QUOTE" default:"5m" placeholder:"TIME" help:"How long a quote can be confirmed (default: ${default})."`
 	LimitsResult     time.Duration `env:"TIMBRE_LIMITS_RESULT" default:"1h" placeholder:"TIME" help:"How long a finished transaction shows its access code (default: ${default})."`
@@ -120,7 +121,7 @@ func (f serverFlags) validate() error {
 		n    int64
 	}{
 		{"max-file-size", f.MaxFileSize}, {"network-block-time", int64(f.NetworkBlockTime)}, {"limits-prepares", int64(f.LimitsPrepares)},
-		{"limits-upload-slot", int64(f.LimitsUploadSlot)}, {"limits-quote", int64(f.LimitsQuote)}, {"limits-result", int64(f.LimitsResult)},
+		{"limits-token", int64(f.LimitsToken / time.Second)}, {"limits-upload-slot", int64(f.LimitsUploadSlot)}, {"limits-quote", int64(f.LimitsQuote)}, {"limits-result", int64(f.LimitsResult)},
 	} {
 		if x.n <= 0 {
 			return fmt.Errorf("--%s must be more than 0", x.flag)

@@ -47,7 +47,7 @@ func (c *demoCmd) Run(o *output) error {
 	f := serverFlags{
 		Listen: c.Addr, BlobURL: "file:" + filepath.Join(c.Data, "blobs"), SecretFile: filepath.Join(c.Data, "secret"),
 		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: c.BlockTime, MaxFileSize: c.MaxFileSize,
-		LimitsUploadSlot: times.UploadSlot, LimitsQuote: times.Quote, LimitsResult: times.Result, LimitsPrepares: 4, LogFormat: "text", ownSecret: true,
+		LimitsToken: session.DefaultLifetime, LimitsUploadSlot: times.UploadSlot, LimitsQuote: times.Quote, LimitsResult: times.Result, LimitsPrepares: 4, LogFormat: "text", ownSecret: true,
 	}
 	f.DatabaseURL = c.DatabaseURL
 	if f.DatabaseURL == "" {

@@ -109,8 +109,16 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		return nil, err
 	}
 	sessions := &session.Service{
-		DB: s.db, Tokens: tokens, MaxFileSize: f.MaxFileSize,
-		MinimumCredits: func(n network.Name) int64 { return prices[n].Register(1).Total },
+		DB: s.db, Tokens: tokens, MaxFileSize: f.MaxFileSize, Lifetime: f.LimitsToken,
+		MinimumCredits: func(action session.Action, n network.Name) int64 {
+			switch action {
+			case session.Register:
+				return prices[n].Register(1).Total
+			case session.UpdateVersion:
+				return prices[n].Update(0).Total
+			}
+			return 0
+		},
 	}
 	s.work = append(s.work, reg.Run, reg.Progress.Watch, func(ctx context.Context) { sweepSessions(ctx, sessions, log) })
 

@@ -99,6 +99,19 @@ func (a *API) authorize(h huma.API, action session.Action, begins bool) func(hum
 	}
 }
 
+// unlock lets a call through whose path holds an access code that opens a work,
+// and hands on the caller as one who may update it.
+func (a *API) unlock(h huma.API, begins bool) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		c, err := a.Registry.Unlock(ctx.Context(), callerOf(ctx.Context()), ctx.Param("code"), begins)
+		if err != nil {
+			_ = huma.WriteErr(h, ctx, http.StatusInternalServerError, "", err)
+			return
+		}
+		next(huma.WithValue(ctx, callerKey{}, c))
+	}
+}
+
 func callerOf(ctx context.Context) session.Caller {
 	return ctx.Value(callerKey{}).(session.Caller)
 }

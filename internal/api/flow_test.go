@@ -398,7 +398,7 @@ func TestWhoBeforeWhat(t *testing.T) {
 		t.Errorf("another end-user's job: %s", a.body)
 	}
 
-	w.ahead.Add(int64(session.Lifetime))
+	w.ahead.Add(int64(session.DefaultLifetime))
 	for kind, body := range bodies {
 		if a := good.post("/v1/works/init", body); a.code != fault.CodeCommonAuthExpired {
 			t.Errorf("expired init, %s body: %s", kind, a.body)

@@ -48,7 +48,7 @@ func (a *API) mint(ctx context.Context, in *mintInput) (*mintOutput, error) {
 		return nil, err
 	}
 	out := &mintOutput{}
-	out.Body.Token, out.Body.ExpiresIn = token, int(session.Lifetime/time.Second)
+	out.Body.Token, out.Body.ExpiresIn = token, int(a.Sessions.Lifetime/time.Second)
 	return out, nil
 }
 
@@ -216,41 +216,50 @@ func (a *API) renewUpload(ctx context.Context, in *jobInput) (*slotOutput, error
 	return slotOf(a.Registry.RenewUpload(ctx, callerOf(ctx), id))
 }
 
+// wireQuote is what a prepare answers.
+type wireQuote struct {
+	JobID       string    `json:"job_id" format:"uuid"`
+	WorkID      string    `json:"work_id" format:"uuid"`
+	Commitment  string    `json:"commitment" doc:"0x and 64 hex digits"`
+	NetworkFee  int64     `json:"network_fee_credits"`
+	Deposit     int64     `json:"total_deposit_credits"`
+	ServiceFee  int64     `json:"service_fee_credits"`
+	StorageFee  int64     `json:"storage_fee_credits"`
+	Total       int64     `json:"total_price_credits"`
+	IsValid     bool      `json:"is_valid"`
+	ExpiresAt   time.Time `json:"expires_at"`
+	MediaHash   string    `json:"media_hash" doc:"SHA-256 of the file, 0x and 64 hex digits"`
+	SizeBytes   int64     `json:"size_bytes"`
+	Format      string    `json:"format"`
+	DurationSec float64   `json:"duration_seconds,omitempty"`
+	SampleRate  int       `json:"sample_rate,omitempty" doc:"Hz"`
+}
+
 type prepareOutput struct {
-	Body struct {
-		JobID       string    `json:"job_id" format:"uuid"`
-		WorkID      string    `json:"work_id" format:"uuid"`
-		Commitment  string    `json:"commitment" doc:"0x and 64 hex digits"`
-		NetworkFee  int64     `json:"network_fee_credits"`
-		Deposit     int64     `json:"total_deposit_credits"`
-		ServiceFee  int64     `json:"service_fee_credits"`
-		StorageFee  int64     `json:"storage_fee_credits"`
-		Total       int64     `json:"total_price_credits"`
-		IsValid     bool      `json:"is_valid"`
-		ExpiresAt   time.Time `json:"expires_at"`
-		MediaHash   string    `json:"media_hash" doc:"SHA-256 of the file, 0x and 64 hex digits"`
-		SizeBytes   int64     `json:"size_bytes"`
-		Format      string    `json:"format"`
-		DurationSec float64   `json:"duration_seconds,omitempty"`
-		SampleRate  int       `json:"sample_rate,omitempty" doc:"Hz"`
-	}
+	Body wireQuote
 }
 
 func (a *API) prepare(ctx context.Context, in *jobInput) (*prepareOutput, error) {
+	p, err := a.quote(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return &prepareOutput{Body: quoteOf(p)}, nil
+}
+
+func (a *API) quote(ctx context.Context, in *jobInput) (registry.Prepared, error) {
 	id, err := in.id(ctx)
 	if err != nil {
-		return nil, err
+		return registry.Prepared{}, err
 	}
-	p, err := a.Registry.Prepare(ctx, callerOf(ctx), id)
-	if err != nil {
-		return nil, err
-	}
-	out := &prepareOutput{}
-	b := &out.Body
+	return a.Registry.Prepare(ctx, callerOf(ctx), id)
+}
+
+func quoteOf(p registry.Prepared) (b wireQuote) {
 	b.JobID, b.WorkID, b.Commitment, b.ExpiresAt, b.IsValid = p.JobID, p.WorkID, registry.Hex(p.Commitment), p.Expires, true
 	b.NetworkFee, b.Deposit, b.ServiceFee, b.StorageFee, b.Total = p.Price.NetworkFee, p.Price.Deposit, p.Price.ServiceFee, p.Price.StorageFee, p.Price.Total
 	b.MediaHash, b.SizeBytes, b.Format, b.DurationSec, b.SampleRate = registry.Hex(p.MediaHash), p.Media.Size, p.Media.Format, p.Media.Duration.Seconds(), p.Media.SampleRate
-	return out, nil
+	return b
 }
 
 type confirmOutput struct {
@@ -258,7 +267,7 @@ type confirmOutput struct {
 		TransactionID string `json:"transaction_id" format:"uuid"`
 		WSURL         string `json:"ws_url"`
 		StatusURL     string `json:"status_url"`
-		AccessCode    string `json:"access_code,omitempty" doc:"Shown here and in the result, then never again"`
+		AccessCode    string `json:"access_code,omitempty" doc:"Of a new work: shown here and in the result, then never again"`
 	}
 }
 

@@ -101,7 +101,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	})
 	tokens, err := session.NewTokens(key(5), w.url, db.Now)
 	w.must(err)
-	w.sessions = &session.Service{DB: db, Tokens: tokens, MaxFileSize: o.maxSize, MinimumCredits: func(n network.Name) int64 { return prices[n].Register(1).Total }}
+	w.sessions = &session.Service{DB: db, Tokens: tokens, MaxFileSize: o.maxSize, Lifetime: session.DefaultLifetime, MinimumCredits: func(_ session.Action, n network.Name) int64 { return prices[n].Register(1).Total }}
 	stop := make(chan struct{})
 	w.stop = sync.OnceFunc(func() { close(stop) })
 	w.api = api.New(api.Config{Sessions: w.sessions, Registry: w.registry, SupportedFormats: []string{"WAV"}, PublicURL: w.url, Version: "test", Log: log}, stop)

@@ -37,7 +37,7 @@ func benchMint(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		minter := &session.Service{DB: db, Tokens: tokens, MaxFileSize: 500 * mib, MinimumCredits: func(network.Name) int64 { return 0 }}
+		minter := &session.Service{DB: db, Tokens: tokens, MaxFileSize: 500 * mib, Lifetime: session.DefaultLifetime, MinimumCredits: func(session.Action, network.Name) int64 { return 0 }}
 		request := session.MintRequest{SecretKey: s.SecretKey, Origin: origin, Action: session.Register, Network: network.Testnet}
 		key := ed25519.NewKeyFromSeed(secret[:])
 		text := make([]byte, 400) // about what a token of ours signs

@@ -217,14 +217,7 @@ func (r *Registry) settle(ctx context.Context, tx *store.Tx, row query.Transacti
 	if err != nil {
 		return err
 	}
-	w := query.InsertWorkParams{
-		ID: row.WorkID, OrganizationID: row.OrganizationID, Network: row.Network, AtsID: receipt.AtsID, Owner: receipt.Owner,
-		Title: job.Title, ExternalUserRef: job.ExternalUserRef, Now: store.Micros(tx.Now),
-	}
-	if job.ExternalUserRef == "" {
-		w.AccessCodeHash = hashAccessCode(r.accessCode(row.WorkID, 0))
-	}
-	if err := tx.InsertWork(ctx, w); err != nil {
+	if err := r.settleWork(ctx, tx, job, receipt); err != nil {
 		return err
 	}
 	if err := tx.InsertVersion(ctx, query.InsertVersionParams{
@@ -236,6 +229,25 @@ func (r *Registry) settle(ctx context.Context, tx *store.Tx, row query.Transacti
 		return nil
 	}
 	return credits.Capture(ctx, tx, row.OrganizationID, row.ID)
+}
+
+// settleWork makes the work of a first version, or moves it to a further one.
+func (r *Registry) settleWork(ctx context.Context, tx *store.Tx, job query.Job, receipt network.Receipt) error {
+	if job.Kind == KindUpdate {
+		n, err := tx.SetWorkVersion(ctx, query.SetWorkVersionParams{Version: receipt.Version, Now: store.Micros(tx.Now), ID: job.WorkID})
+		if err == nil && n == 0 {
+			err = fmt.Errorf("version %d of work %s does not follow its latest", receipt.Version, job.WorkID)
+		}
+		return err
+	}
+	w := query.InsertWorkParams{
+		ID: job.WorkID, OrganizationID: job.OrganizationID, Network: job.Network, AtsID: receipt.AtsID, Owner: receipt.Owner,
+		Title: job.Title, ExternalUserRef: job.ExternalUserRef, Now: store.Micros(tx.Now),
+	}
+	if job.ExternalUserRef == "" {
+		w.AccessCodeHash = hashAccessCode(r.accessCode(job.WorkID, 0))
+	}
+	return tx.InsertWork(ctx, w)
 }
 
 // fail ends a transaction that the network will never take: everything that
@@ -357,7 +369,8 @@ func (r *Registry) Transaction(ctx context.Context, id string) (View, error) {
 			TxHash: hash, BlockNumber: t.BlockNumber, BlockHash: Hex(t.BlockHash), AtsID: t.AtsID, WorkID: t.WorkID,
 			ExplorerURL: r.ExplorerURL(network.Name(t.Network), hash),
 		}
-		if row.ExternalUserRef == "" && t.Kind == KindRegister && r.DB.Now().Sub(v.UpdatedAt) < r.Times.Result {
+		// A code that was replaced since is nobody's to be shown here.
+		if row.ExternalUserRef == "" && row.Generation == 0 && t.Kind == KindRegister && r.DB.Now().Sub(v.UpdatedAt) < r.Times.Result {
 			v.Done.AccessCode = r.accessCode(t.WorkID, 0)
 		}
 	}

@@ -15,7 +15,8 @@ import (
 type Confirmed struct {
 	TransactionID string
 	// AccessCode opens the work later; empty when it belongs to an end-user of
-	// the host. It is good once the transaction is final.
+	// the host, and for an update: the work has its code. It is good once the
+	// transaction is final.
 	AccessCode string
 }
 
@@ -46,16 +47,22 @@ func (r *Registry) Confirm(ctx context.Context, c session.Caller, jobID, request
 		if job, err = tx.GetJob(ctx, jobID); err != nil {
 			return err
 		}
+		if err := r.claimQuota(ctx, tx, c); err != nil {
+			return err
+		}
+		if n, err = tx.InsertTransaction(ctx, query.InsertTransactionParams{
+			ID: jobID, OrganizationID: job.OrganizationID, Network: job.Network, Kind: job.Kind, WorkID: job.WorkID, AtsID: job.AtsID,
+			Commitment: job.Commitment, TotalCredits: job.TotalCredits, Steps: steps(nil, tx.Now, stepValidating), RequestID: requestID, Now: store.Micros(tx.Now),
+		}); err != nil {
+			return err
+		}
+		if n == 0 { // another transaction of this work is in flight
+			return fault.VersionAlreadyInProgress()
+		}
 		if err := claim(ctx, tx, job, c.DuplicateTitles); err != nil {
 			return err
 		}
-		if err := credits.Hold(ctx, tx, job.OrganizationID, jobID, job.TotalCredits); err != nil {
-			return err
-		}
-		return tx.InsertTransaction(ctx, query.InsertTransactionParams{
-			ID: jobID, OrganizationID: job.OrganizationID, Network: job.Network, Kind: job.Kind, WorkID: job.WorkID, AtsID: job.AtsID,
-			Commitment: job.Commitment, TotalCredits: job.TotalCredits, Steps: steps(nil, tx.Now, stepValidating), RequestID: requestID, Now: store.Micros(tx.Now),
-		})
+		return credits.Hold(ctx, tx, job.OrganizationID, jobID, job.TotalCredits)
 	})
 	if err != nil {
 		return Confirmed{}, err
@@ -63,15 +70,25 @@ func (r *Registry) Confirm(ctx context.Context, c session.Caller, jobID, request
 	r.reached("confirm.committed")
 	r.Wake(network.Name(job.Network))
 	out := Confirmed{TransactionID: jobID}
-	if job.ExternalUserRef == "" {
+	if job.ExternalUserRef == "" && job.Kind == KindRegister {
 		out.AccessCode = r.accessCode(job.WorkID, 0)
 	}
 	return out, nil
 }
 
-// claim reserves the title and the audio for the work.
+// claim reserves the title and the audio for the work. An update has its title
+// already, and is refused when the work is not what it was when the update began:
+// what the end-user agreed to was a change of something else.
 func claim(ctx context.Context, tx *store.Tx, job query.Job, duplicateTitles bool) error {
-	if !duplicateTitles {
+	if job.Kind == KindUpdate {
+		w, err := tx.GetWork(ctx, job.WorkID)
+		if err != nil {
+			return err
+		}
+		if w.LatestVersion != job.BaseVersion {
+			return fault.VersionAlreadyInProgress()
+		}
+	} else if !duplicateTitles {
 		n, err := tx.ClaimTitle(ctx, query.ClaimTitleParams{
 			OrganizationID: job.OrganizationID, Network: job.Network, ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, WorkID: job.WorkID,
 		})
@@ -95,12 +112,15 @@ func claim(ctx context.Context, tx *store.Tx, job query.Job, duplicateTitles boo
 	}
 }
 
-// free gives back what claim reserved.
+// free gives back what claim reserved, but not the audio of a version that is
+// final.
 func free(ctx context.Context, tx *store.Tx, job query.Job) error {
-	if err := tx.FreeTitle(ctx, query.FreeTitleParams{
-		OrganizationID: job.OrganizationID, Network: job.Network, ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, WorkID: job.WorkID,
-	}); err != nil {
-		return err
+	if job.Kind == KindRegister {
+		if err := tx.FreeTitle(ctx, query.FreeTitleParams{
+			OrganizationID: job.OrganizationID, Network: job.Network, ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, WorkID: job.WorkID,
+		}); err != nil {
+			return err
+		}
 	}
 	return tx.FreeMedia(ctx, query.FreeMediaParams{OrganizationID: job.OrganizationID, Network: job.Network, MediaHash: job.MediaHash, WorkID: job.WorkID})
 }

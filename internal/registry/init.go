@@ -50,17 +50,10 @@ func (r *Registry) Init(ctx context.Context, c session.Caller, in InitRequest) (
 	if err != nil {
 		return Slot{}, err
 	}
-	if in.SizeBytes < 0 {
-		return Slot{}, fault.CommonValidationFailed([]fault.Field{{Field: "size_bytes", Rule: "min", Message: "A size is not negative."}})
-	}
-	if in.SizeBytes > c.MaxFileSize {
-		return Slot{}, fault.RegistrationAudioTooLarge(in.SizeBytes, c.MaxFileSize)
-	}
-	list, err := json.Marshal(d.creators)
-	if err != nil {
+	if err := checkSize(in.SizeBytes, c.MaxFileSize); err != nil {
 		return Slot{}, err
 	}
-	jobID, err := uuid.NewV7()
+	job, err := newJob(c, KindRegister, d)
 	if err != nil {
 		return Slot{}, err
 	}
@@ -68,14 +61,13 @@ func (r *Registry) Init(ctx context.Context, c session.Caller, in InitRequest) (
 	if err != nil {
 		return Slot{}, err
 	}
-	job := query.InsertJobParams{
-		ID: jobID.String(), OrganizationID: c.Organization, SessionJti: c.SessionID, Kind: KindRegister, Network: string(in.Network),
-		ExternalUserRef: c.ExternalUserRef, WorkID: workID.String(), Title: d.title, TitleKey: d.titleKey, Creators: string(list),
-		Filename: d.filename, MaxBytes: c.MaxFileSize, UploadKey: "uploads/" + jobID.String(),
-	}
+	job.WorkID, job.Title, job.TitleKey = workID.String(), d.title, TitleKey(d.title)
 	var slot Slot
 	err = r.DB.Tx(ctx, func(tx *store.Tx) error {
 		if err := c.Spend(ctx, tx, job.ID); err != nil {
+			return err
+		}
+		if err := r.checkQuota(ctx, tx, c); err != nil {
 			return err
 		}
 		// A courtesy, before anything is uploaded: the unique row at confirm
@@ -90,15 +82,47 @@ func (r *Registry) Init(ctx context.Context, c session.Caller, in InitRequest) (
 				return err
 			}
 		}
-		slot = Slot{JobID: job.ID, Expires: tx.Now.Add(r.Times.UploadSlot)}
-		job.Deadline, job.Now = store.Micros(tx.Now.Add(slotsPerJob*r.Times.UploadSlot)), store.Micros(tx.Now)
-		return tx.InsertJob(ctx, job)
+		slot, err = r.open(ctx, tx, job)
+		return err
 	})
 	if err != nil {
 		return Slot{}, err
 	}
 	r.reached("init.committed")
 	return r.sign(ctx, slot, job.UploadKey, job.MaxBytes)
+}
+
+// checkSize refuses a size that is known before the upload; 0 is not known.
+func checkSize(size, most int64) error {
+	switch {
+	case size < 0:
+		return fault.CommonValidationFailed([]fault.Field{{Field: "size_bytes", Rule: "min", Message: "A size is not negative."}})
+	case size > most:
+		return fault.RegistrationAudioTooLarge(size, most)
+	}
+	return nil
+}
+
+// newJob is what every job has in common. The work is the caller's to name.
+func newJob(c session.Caller, kind string, d described) (query.InsertJobParams, error) {
+	list, err := json.Marshal(d.creators)
+	if err != nil {
+		return query.InsertJobParams{}, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return query.InsertJobParams{}, err
+	}
+	return query.InsertJobParams{
+		ID: id.String(), OrganizationID: c.Organization, SessionJti: c.SessionID, Kind: kind, Network: string(c.Network), ExternalUserRef: c.ExternalUserRef,
+		Creators: string(list), Filename: d.filename, MaxBytes: c.MaxFileSize, UploadKey: "uploads/" + id.String(), Media: "{}",
+	}, nil
+}
+
+// open stores a new job, with its deadlines, and returns its first slot.
+func (r *Registry) open(ctx context.Context, tx *store.Tx, job query.InsertJobParams) (Slot, error) {
+	job.Deadline, job.Now = store.Micros(tx.Now.Add(slotsPerJob*r.Times.UploadSlot)), store.Micros(tx.Now)
+	return Slot{JobID: job.ID, Expires: tx.Now.Add(r.Times.UploadSlot)}, tx.InsertJob(ctx, job)
 }
 
 // RenewUpload gives a job that has no quote yet another upload slot.
@@ -136,8 +160,12 @@ func (r *Registry) sign(ctx context.Context, slot Slot, key string, most int64) 
 // retryStore is how long a client is asked to wait for a dependency.
 const retryStore = 2 * time.Second
 
-// KindRegister is the kind of transaction that makes a work, as the wire names it.
-const KindRegister = "register"
+// The kinds of transaction, as the wire names them: one makes a work, the other
+// adds a version to one.
+const (
+	KindRegister = "register"
+	KindUpdate   = "add_version"
+)
 
 // ownJob reads a job that the caller may go on with. Anybody else's does not
 // exist, as far as the caller is told. The token that began it may be expired:
@@ -158,10 +186,19 @@ func ownJob(ctx context.Context, q *query.Queries, c session.Caller, jobID strin
 // reference is known by the job's id alone, which only the one who began it was
 // told.
 func mayGoOn(c session.Caller, job query.Job) bool {
-	if job.OrganizationID != c.Organization {
+	if job.OrganizationID != c.Organization || !about(c, job) {
 		return false
 	}
 	return job.SessionJti == c.SessionID || !c.Expired && string(c.Network) == job.Network && c.ExternalUserRef == job.ExternalUserRef
+}
+
+// about reports whether a job is of the kind that the caller's session is for,
+// and of the work whose access code the caller showed.
+func about(c session.Caller, job query.Job) bool {
+	if job.Kind == KindUpdate {
+		return c.Action == session.UpdateVersion && c.WorkID == job.WorkID
+	}
+	return c.Action == session.Register
 }
 
 // openJob is ownJob for the steps before confirm: it refuses a job that has

@@ -52,31 +52,43 @@ var (
 // described is a Description that has been trimmed and found good.
 type described struct {
 	title    string
-	titleKey string
 	creators []commitment.Creator
 	filename string
 }
 
-// describe trims and checks everything, and names every field that is wrong,
-// not just the first.
+// refusals collects every field that is wrong, not just the first.
+type refusals []fault.Field
+
+func (b *refusals) refuse(field, rule, message string) {
+	*b = append(*b, fault.Field{Field: field, Rule: rule, Message: message})
+}
+
+// err is common.validation_failed when anything was refused.
+func (b refusals) err() error {
+	if len(b) > 0 {
+		return fault.CommonValidationFailed(b)
+	}
+	return nil
+}
+
+// describe trims and checks everything that a registration is told of a work.
 func describe(d Description) (described, error) {
-	var bad []fault.Field
-	refuse := func(field, rule, message string) {
-		bad = append(bad, fault.Field{Field: field, Rule: rule, Message: message})
-	}
+	var bad refusals
 	out := described{title: strings.TrimSpace(d.Title)}
-	text(refuse, "title", out.title, MaxTitle)
-	out.titleKey = TitleKey(out.title)
-	out.creators = creators(refuse, d.Creators)
-	out.filename = strings.TrimSpace(path.Base(strings.ReplaceAll(d.Filename, `\`, "/")))
-	if strings.TrimSpace(d.Filename) == "" {
-		out.filename = ""
+	text(bad.refuse, "title", out.title, MaxTitle)
+	out.creators = creators(bad.refuse, d.Creators)
+	out.filename = filename(bad.refuse, d.Filename)
+	return out, bad.err()
+}
+
+// filename keeps the last part of a path.
+func filename(refuse func(field, rule, message string), name string) string {
+	name = strings.TrimSpace(name)
+	if name != "" {
+		name = strings.TrimSpace(path.Base(strings.ReplaceAll(name, `\`, "/")))
 	}
-	text(refuse, "filename", out.filename, MaxFilename)
-	if len(bad) > 0 {
-		return described{}, fault.CommonValidationFailed(bad)
-	}
-	return out, nil
+	text(refuse, "filename", name, MaxFilename)
+	return name
 }
 
 func creators(refuse func(field, rule, message string), in []Creator) []commitment.Creator {

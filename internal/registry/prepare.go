@@ -103,7 +103,7 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 	if err := r.dryRun(ctx, job, sum.Hash); err != nil {
 		return p, false, err
 	}
-	price := r.Prices[network.Name(job.Network)].Register(m.Size)
+	price := r.price(job, set.AssetKey, m.Size)
 	set.Commitment, set.MerkleRoot, set.TotalCredits = sum.Hash[:], sum.Root[:], price.Total
 	set.Media, set.Quote = mustJSON(m), mustJSON(price)
 	var changed int64
@@ -136,7 +136,8 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 // freeze copies what was uploaded out of reach of its upload URL, to a key that
 // no other prepare uses: until this one commits, the asset of an earlier prepare
 // is what a confirm would register, and must not change. Without an upload it
-// returns "", and the earlier asset serves.
+// returns "", and what is known already serves: the earlier asset, or the
+// recording of the version that is updated.
 func (r *Registry) freeze(ctx context.Context, job query.Job) (key string, err error) {
 	key = "assets/" + job.OrganizationID + "/" + job.ID + "-" + strings.ToLower(rand.Text())
 	err = r.Blobs.Copy(ctx, job.UploadKey, key)
@@ -145,7 +146,7 @@ func (r *Registry) freeze(ctx context.Context, job query.Job) (key string, err e
 		return key, nil
 	case !errors.Is(err, blob.ErrNotFound):
 		return "", fault.CommonServiceUnavailable(retryStore).Because(err)
-	case job.AssetKey != "":
+	case len(job.MediaHash) > 0:
 		return "", nil
 	}
 	return "", fault.RegistrationUploadMissing()
@@ -219,6 +220,19 @@ func mediaOwner(ctx context.Context, tx *store.Tx, job query.Job, hash []byte) (
 		return "", err
 	}
 	return "", refusal
+}
+
+// price is what a job costs. An update that brings no recording of its own
+// stores nothing more.
+func (r *Registry) price(job query.Job, assetKey string, size int64) credits.Quote {
+	prices := r.Prices[network.Name(job.Network)]
+	switch {
+	case job.Kind == KindRegister:
+		return prices.Register(size)
+	case assetKey == "":
+		return prices.Update(0)
+	}
+	return prices.Update(size)
 }
 
 // mustJSON renders our own plain structs, which cannot fail.

@@ -15,6 +15,7 @@ import (
 
 	"timbre.example/fault"
 	"timbre.example/internal/network/networktest"
+	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
 )
@@ -46,10 +47,10 @@ func TestAnyInterleaving(t *testing.T) {
 				if err := db.Migrate(rt.Context()); err != nil {
 					rt.Fatal(err)
 				}
-				m := &machine{world: newWorld(rt, u, db, t.TempDir(), 3*price)}
+				m := &machine{world: newWorld(rt, u, db, t.TempDir(), 4*price)}
 				m.second = m.another(db)
 				rt.Repeat(map[string]func(*rapid.T){
-					"init": m.init, "put": m.put, "register": m.register, "register again": m.register,
+					"init": m.init, "put": m.put, "update": m.update, "register": m.register, "register again": m.register,
 					"act": m.act, "act again": m.act, "act at once": m.actAtOnce,
 					"network fault": m.networkFault, "store fault": m.storeFault, "finality": m.finality,
 					"clock": m.clock, "restart": m.restart, "grant": m.giveCredits,
@@ -71,6 +72,7 @@ type machine struct {
 	songs    []*song
 	mu       sync.Mutex
 	accepted []*song
+	codes    []string // of what was confirmed, final or not
 }
 
 func (m *machine) init(t *rapid.T) {
@@ -102,6 +104,33 @@ func (m *machine) register(t *rapid.T) {
 	}
 }
 
+// update begins a version of something that was confirmed. Its code opens it only
+// once it is final.
+func (m *machine) update(t *rapid.T) {
+	if len(m.codes) == 0 {
+		t.Skip("nothing to update")
+	}
+	code := rapid.SampledFrom(m.codes).Draw(t, "code")
+	c, err := m.reg.Unlock(t.Context(), m.callerFor(session.UpdateVersion, m.keys, ""), code, true)
+	if errors.Is(err, fault.CodeAccessCodeNotFound) {
+		return
+	} else if err != nil {
+		t.Fatalf("unlock: %v", err)
+	}
+	in := UpdateRequest{Creators: describing("").Creators, NewFile: rapid.Bool().Draw(t, "new recording"), Filename: "mix.wav"}
+	slot, err := m.reg.InitUpdate(t.Context(), c, in)
+	if errors.Is(err, fault.CodeVersionAlreadyInProgress) {
+		return
+	} else if err != nil {
+		t.Fatalf("init of an update: %v", err)
+	}
+	s := &song{w: m.world, caller: c, slot: slot}
+	m.songs = append(m.songs, s)
+	if in.NewFile {
+		m.upload(t, s)
+	}
+}
+
 func (m *machine) pick(t *rapid.T) *song {
 	if len(m.songs) == 0 {
 		t.Skip("no song yet")
@@ -110,7 +139,11 @@ func (m *machine) pick(t *rapid.T) *song {
 	return m.songs[len(m.songs)-1-rapid.IntRange(0, min(4, len(m.songs)-1)).Draw(t, "song")]
 }
 
-func (m *machine) put(t *rapid.T) { m.upload(t, m.pick(t)) }
+func (m *machine) put(t *rapid.T) {
+	if s := m.pick(t); s.slot.UploadURL != "" {
+		m.upload(t, s)
+	}
+}
 
 func (m *machine) upload(t *rapid.T, s *song) {
 	body := []byte("no audio")
@@ -128,7 +161,7 @@ var allowed = map[string][]fault.Code{
 	"prepare": {fault.CodeTransactionAlreadyConfirmed, fault.CodeTransactionExpired, fault.CodeRegistrationUploadMissing, fault.CodeRegistrationInvalidAudioFormat,
 		fault.CodeRegistrationDryRunFailed, fault.CodeCommonServiceUnavailable, fault.CodeWorkAlreadyRegistered},
 	"confirm": {fault.CodeTransactionAlreadyConfirmed, fault.CodeTransactionExpired, fault.CodeRegistrationUploadMissing, fault.CodeRegistrationDuplicateTitle,
-		fault.CodeWorkAlreadyRegistered, fault.CodeRegistrationInsufficientCredits},
+		fault.CodeWorkAlreadyRegistered, fault.CodeRegistrationInsufficientCredits, fault.CodeVersionAlreadyInProgress},
 	"renew": {fault.CodeTransactionAlreadyConfirmed, fault.CodeTransactionExpired},
 }
 
@@ -158,9 +191,13 @@ func (m *machine) client(what string, r *Registry, s *song) func(context.Context
 		case "prepare":
 			_, err = r.Prepare(ctx, s.caller, s.slot.JobID)
 		case "confirm":
-			if _, err = r.Confirm(ctx, s.caller, s.slot.JobID, "req_"+s.slot.JobID); err == nil {
+			var c Confirmed
+			if c, err = r.Confirm(ctx, s.caller, s.slot.JobID, "req_"+s.slot.JobID); err == nil {
 				m.mu.Lock()
 				m.accepted = append(m.accepted, s)
+				if c.AccessCode != "" {
+					m.codes = append(m.codes, c.AccessCode)
+				}
 				m.mu.Unlock()
 			}
 		case "renew":

@@ -15,9 +15,6 @@ package registry
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"log/slog"
@@ -91,21 +88,6 @@ func New(c Config) *Registry {
 		r.wake[name] = make(chan struct{}, 1)
 	}
 	return r
-}
-
-// accessCode derives a work's access code of a generation, so that only its
-// hash need be stored and the code can still be shown while it is fresh.
-func (r *Registry) accessCode(workID string, generation int64) string {
-	mac := hmac.New(sha256.New, r.AccessSecret)
-	mac.Write([]byte(workID))
-	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(generation)))
-	return "atc_" + hex.EncodeToString(mac.Sum(nil))
-}
-
-// hashAccessCode is what a code is stored as and found by.
-func hashAccessCode(code string) []byte {
-	h := sha256.Sum256([]byte(code))
-	return h[:]
 }
 
 // Stats are the public facts of a network.

@@ -99,7 +99,7 @@ func newWorld(t tester, url string, db *store.DB, dir string, granted int64) *wo
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.sessions = &session.Service{DB: w.db, Tokens: tokens, MaxFileSize: 1 << 20, MinimumCredits: func(network.Name) int64 { return 0 }}
+	w.sessions = &session.Service{DB: w.db, Tokens: tokens, MaxFileSize: 1 << 20, Lifetime: session.DefaultLifetime, MinimumCredits: func(session.Action, network.Name) int64 { return 0 }}
 	w.reg = w.another(w.db)
 	w.org, w.keys = w.organization(granted)
 	return w
@@ -187,7 +187,12 @@ func (w *world) caller(ref string) session.Caller {
 
 func (w *world) callerOf(keys session.KeyPair, ref string) session.Caller {
 	w.t.Helper()
-	m := session.MintRequest{SecretKey: keys.SecretKey, Origin: origin, Action: session.Register, Network: network.Testnet}
+	return w.callerFor(session.Register, keys, ref)
+}
+
+func (w *world) callerFor(action session.Action, keys session.KeyPair, ref string) session.Caller {
+	w.t.Helper()
+	m := session.MintRequest{SecretKey: keys.SecretKey, Origin: origin, Action: action, Network: network.Testnet}
 	if ref != "" {
 		m.ExternalUserRef = &ref
 	}
@@ -200,6 +205,47 @@ func (w *world) callerOf(keys session.KeyPair, ref string) session.Caller {
 		w.t.Fatal(err)
 	}
 	return c
+}
+
+// holder mints a session for an update and shows it the access code.
+func (w *world) holder(code string) session.Caller {
+	w.t.Helper()
+	c, err := w.reg.Unlock(w.t.Context(), w.callerFor(session.UpdateVersion, w.keys, ""), code, true)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+// updating begins an update; seed -1 keeps the recording.
+func (w *world) updating(code string, seed int, names ...string) *song {
+	w.t.Helper()
+	s := &song{w: w, caller: w.holder(code)}
+	in := UpdateRequest{NewFile: seed >= 0, Filename: "mix.wav"}
+	for _, name := range names {
+		in.Creators = append(in.Creators, Creator{FullName: name, Email: "mail@songs.example", Roles: []commitment.Role{commitment.Arranger}})
+	}
+	var err error
+	if s.slot, err = w.reg.InitUpdate(w.t.Context(), s.caller, in); err != nil {
+		w.t.Fatal(err)
+	}
+	if in.NewFile {
+		w.put(s.slot.UploadURL, wav(seed))
+	}
+	return s
+}
+
+// registered takes a song to its end and returns its access code.
+func (w *world) registered(title string, seed int) (code string) {
+	w.t.Helper()
+	s := w.quoted(title, seed)
+	c, err := s.confirm()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.advance()
+	s.wantFinal()
+	return c.AccessCode
 }
 
 func describing(title string) InitRequest {

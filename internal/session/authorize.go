@@ -26,6 +26,12 @@ type Caller struct {
 	MaxFileSize int64
 	// DuplicateTitles is the organization's setting.
 	DuplicateTitles bool
+	// Quota is how many registrations and updates the organization has a month;
+	// 0: as many as it can pay for.
+	Quota int64
+	// WorkID is the work that the caller has shown the right to update, beyond
+	// what the token says; "": none. Authorize leaves it empty.
+	WorkID string
 	// Expired: the token may go on with the job it began, and begin no other.
 	Expired bool
 }
@@ -72,6 +78,7 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 		SessionID: c.ID, Organization: c.Organization, Action: c.Action, Network: c.Network, AtsID: c.AtsID, ExternalUserRef: c.ExternalUserRef,
 		MaxFileSize:     smallest(s.MaxFileSize, row.Organization.MaxFileSize.Int64, row.SiteKey.MaxFileSize.Int64, c.MaxFileSize),
 		DuplicateTitles: row.Organization.DuplicateTitles,
+		Quota:           row.Organization.Quota.Int64,
 		Expired:         !s.DB.Now().Before(c.Expires),
 	}, nil
 }

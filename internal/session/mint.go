@@ -49,7 +49,7 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	if err := r.validate(); err != nil {
 		return "", err
 	}
-	if least := s.MinimumCredits(r.Network); least > 0 {
+	if least := s.MinimumCredits(r.Action, r.Network); least > 0 {
 		available, err := credits.Available(ctx, s.DB.Read(), row.Organization.ID)
 		if err != nil {
 			return "", err
@@ -65,7 +65,7 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	now := s.DB.Now().UTC()
 	c := Claims{
 		ID: id.String(), Organization: row.Organization.ID, SiteKeyHash: hashSiteKey(row.SiteKey.SiteKey),
-		Action: r.Action, Network: r.Network, IssuedAt: now, Expires: now.Add(Lifetime),
+		Action: r.Action, Network: r.Network, IssuedAt: now, Expires: now.Add(s.Lifetime),
 	}
 	if r.AtsID != nil {
 		c.AtsID = *r.AtsID

@@ -19,8 +19,8 @@ import (
 	"timbre.example/internal/store"
 )
 
-// Lifetime is how long a minted token can begin something.
-const Lifetime = 5 * time.Minute
+// DefaultLifetime is how long a token of the wire contract lives.
+const DefaultLifetime = 5 * time.Minute
 
 // MaxExternalUserRef is the longest reference to an end-user, in bytes.
 const MaxExternalUserRef = 255
@@ -45,9 +45,11 @@ type Service struct {
 	// MaxFileSize is the system's cap in bytes; organizations, keys and
 	// sessions may only lower it.
 	MaxFileSize int64
-	// MinimumCredits is what one registration costs at least on a network; a
-	// mint for an organization that has less is refused.
-	MinimumCredits func(network.Name) int64
+	// Lifetime is how long a minted token can begin something, in whole seconds.
+	Lifetime time.Duration
+	// MinimumCredits is what the action costs at least on a network; a mint for
+	// an organization that has less is refused.
+	MinimumCredits func(Action, network.Name) int64
 }
 
 var (

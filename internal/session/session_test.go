@@ -37,7 +37,8 @@ func newHouse(t *testing.T, db *store.DB) *house {
 	db.Now = at.now
 	h := &house{t: t, at: at, Service: &session.Service{
 		DB: db, Tokens: newTokens(t, secret, issuer, at.now), MaxFileSize: 1000,
-		MinimumCredits: func(n network.Name) int64 { return map[network.Name]int64{network.Mainnet: 87}[n] },
+		Lifetime:       session.DefaultLifetime,
+		MinimumCredits: func(_ session.Action, n network.Name) int64 { return map[network.Name]int64{network.Mainnet: 87}[n] },
 	}}
 	h.org, h.keys = h.organization("Songs")
 	h.must(db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, h.org, 1000, "") }))
@@ -251,7 +252,7 @@ func TestCaller(t *testing.T) {
 	if c, err = h.Authorize(t.Context(), "Bearer "+token, h.keys.SiteKey, site); err != nil || c.MaxFileSize != 500 {
 		t.Errorf("cap %d, %v", c.MaxFileSize, err)
 	}
-	h.at.at = h.at.at.Add(session.Lifetime)
+	h.at.at = h.at.at.Add(session.DefaultLifetime)
 	c, err = h.Authorize(t.Context(), "Bearer "+token, h.keys.SiteKey, site)
 	if err != nil || !c.Expired {
 		t.Errorf("at its exp: %v, %v", c.Expired, err)
@@ -302,7 +303,7 @@ func TestSpend(t *testing.T) {
 		// It expires between the check and the transaction.
 		c, err = h.Authorize(ctx, "Bearer "+h.mint(), h.keys.SiteKey, site)
 		h.must(err)
-		h.at.at = h.at.at.Add(session.Lifetime)
+		h.at.at = h.at.at.Add(session.DefaultLifetime)
 		if err := spend(c, "z"); !errors.Is(err, fault.CodeCommonAuthExpired) {
 			t.Errorf("expired: %v", err)
 		}

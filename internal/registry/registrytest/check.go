@@ -77,6 +77,7 @@ func Problems(ctx context.Context, w World) ([]string, error) {
 	c.jobsAndTransactions()
 	c.worksAndVersions()
 	c.claims()
+	c.codes()
 	c.sessions()
 	c.network()
 	c.files()
@@ -110,9 +111,12 @@ type checker struct {
 type job struct {
 	id, org, kind, network, ref, state, work, titleKey, asset string
 	media, commitment                                         []byte
-	total                                                     int64
+	total, base                                               int64
 	sessionID                                                 string
 }
+
+// reuses says that the job's recording is that of the version it was begun on.
+func (j job) reuses() bool { return j.kind == "add_version" && j.asset == "" }
 
 type transaction struct {
 	id, org, network, kind, state, work string
@@ -168,9 +172,9 @@ func (c *checker) rows(text string, scan func(scan func(...any) error) error) {
 func (c *checker) read() {
 	c.jobs, c.transactions, c.works = map[string]job{}, map[string]transaction{}, map[string]work{}
 	c.titles, c.media = map[string]claim{}, map[string]claim{}
-	c.rows(`SELECT id, organization_id, kind, network, external_user_ref, state, work_id, title_key, asset_key, media_hash, commitment, total_credits, session_jti FROM jobs`, func(scan func(...any) error) error {
+	c.rows(`SELECT id, organization_id, kind, network, external_user_ref, state, work_id, title_key, asset_key, media_hash, commitment, total_credits, session_jti, base_version FROM jobs`, func(scan func(...any) error) error {
 		var j job
-		err := scan(&j.id, &j.org, &j.kind, &j.network, &j.ref, &j.state, &j.work, &j.titleKey, &j.asset, &j.media, &j.commitment, &j.total, &j.sessionID)
+		err := scan(&j.id, &j.org, &j.kind, &j.network, &j.ref, &j.state, &j.work, &j.titleKey, &j.asset, &j.media, &j.commitment, &j.total, &j.sessionID, &j.base)
 		c.jobs[j.id] = j
 		return err
 	})
@@ -316,12 +320,21 @@ func (c *checker) jobsAndTransactions() {
 		if ok && (t.org != j.org || t.kind != j.kind || t.network != j.network || t.work != j.work || t.total != j.total || string(t.commitment) != string(j.commitment)) {
 			c.say("job and transaction %s differ: %+v, %+v", id, j, t)
 		}
-		swept := j.asset == "" && t.state == "failed"
+		if (j.kind == "add_version") != (j.base > 0) {
+			c.say("job %s (%s) was begun on version %d", id, j.kind, j.base)
+		}
+		swept := j.asset == "" && (t.state == "failed" || j.reuses())
 		if (j.state == "prepared" || j.state == "confirmed") && (len(j.commitment) != 32 || len(j.media) != 32 || j.asset == "" && !swept) {
 			c.say("job %s is %s without commitment, hash or asset", id, j.state)
 		}
 	}
+	inFlight := map[string]string{} // by work
 	for id, t := range c.transactions {
+		if other, ok := inFlight[t.work]; ok && t.live() {
+			c.say("work %s has transactions %s and %s in flight", t.work, other, id)
+		} else if t.live() {
+			inFlight[t.work] = id
+		}
 		if _, ok := c.jobs[id]; !ok {
 			c.say("transaction %s has no job", id)
 		}
@@ -368,6 +381,7 @@ func (c *checker) jobsAndTransactions() {
 func (c *checker) worksAndVersions() {
 	count := map[string]int64{}
 	of := map[string]bool{}
+	var before version
 	for _, v := range c.versions {
 		count[v.work]++
 		of[v.transaction] = true
@@ -381,9 +395,14 @@ func (c *checker) worksAndVersions() {
 			t.block != v.block || v.block < 1 || string(t.hash) != string(v.hash) || string(t.commitment) != string(v.commitment) || string(t.blockHash) != string(v.blockHash) {
 			c.say("version %d of work %s and its transaction differ: %+v, %+v, %+v", v.number, v.work, v, t, w)
 		}
-		if v.asset != j.asset || string(v.media) != string(j.media) || v.asset == "" {
+		asset := j.asset
+		if j.reuses() && before.work == v.work && string(before.media) == string(v.media) {
+			asset = before.asset
+		}
+		if v.asset != asset || string(v.media) != string(j.media) || v.asset == "" || j.base != v.number-1 {
 			c.say("version %d of work %s and its job differ: %+v, %+v", v.number, v.work, v, j)
 		}
+		before = v
 		var quote struct {
 			Total int64 `json:"total"`
 		}
@@ -429,7 +448,7 @@ func (c *checker) claims() {
 		return err
 	})
 	for id, j := range c.jobs {
-		if !owners[j.work] || duplicates[j.org] || j.state != "confirmed" {
+		if !owners[j.work] || duplicates[j.org] || j.state != "confirmed" || j.kind != "register" {
 			continue
 		}
 		if k, ok := c.titles[strings.Join([]string{j.org, j.network, j.ref, j.titleKey}, "\x00")]; !ok || k.work != j.work {
@@ -446,6 +465,37 @@ func (c *checker) claims() {
 			c.say("title %q is claimed by work %s, which is neither registered nor on its way", k.key, k.work)
 		}
 	}
+}
+
+// codes: a work that was given its n-th further access code has n that were
+// replaced, and no code opens two works.
+func (c *checker) codes() {
+	opens := map[string]string{}
+	for id, w := range c.works {
+		if len(w.code) > 0 {
+			opens[string(w.code)] = id
+		}
+	}
+	replaced := map[string]int64{}
+	c.rows(`SELECT hash, work_id FROM replaced_access_codes`, func(scan func(...any) error) error {
+		var hash []byte
+		var id string
+		err := scan(&hash, &id)
+		replaced[id]++
+		if other, ok := opens[string(hash)]; ok {
+			c.say("a code of work %s that was replaced opens work %s", id, other)
+		}
+		return err
+	})
+	c.rows(`SELECT id, access_code_generation FROM works`, func(scan func(...any) error) error {
+		var id string
+		var generation int64
+		err := scan(&id, &generation)
+		if replaced[id] != generation {
+			c.say("work %s has the access code of generation %d, %d were replaced", id, generation, replaced[id])
+		}
+		return err
+	})
 }
 
 // sessions: one session begins one job.
@@ -537,7 +587,7 @@ func (c *checker) files() {
 	}
 	jobs := slices.SortedFunc(maps.Values(c.jobs), func(a, b job) int { return cmp.Compare(a.id, b.id) })
 	for _, j := range jobs {
-		if j.state != "prepared" && j.state != "confirmed" || c.transactions[j.id].state == "failed" {
+		if j.state != "prepared" && j.state != "confirmed" || c.transactions[j.id].state == "failed" || j.reuses() {
 			continue
 		}
 		r, _, err := c.world.Blobs.Open(c.ctx, j.asset)

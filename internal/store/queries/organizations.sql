@@ -51,3 +51,6 @@ SELECT pattern FROM origins WHERE organization_id = sqlc.arg(organization_id) OR
 
 -- name: AllOrigins :many
 SELECT DISTINCT pattern FROM origins;
+
+-- name: LockOrganization :exec
+UPDATE organizations SET quota = quota WHERE id = sqlc.arg(id);

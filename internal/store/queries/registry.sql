@@ -1,9 +1,9 @@
 -- name: InsertJob :exec
 INSERT INTO jobs (id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key,
-  creators, filename, max_bytes, upload_key, deadline, created_at, updated_at)
+  creators, filename, max_bytes, upload_key, base_version, media_hash, media, deadline, created_at, updated_at)
 VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(session_jti), sqlc.arg(kind), sqlc.arg(network), sqlc.arg(external_user_ref),
   'open', sqlc.arg(work_id), sqlc.arg(ats_id), sqlc.arg(title), sqlc.arg(title_key), sqlc.arg(creators), sqlc.arg(filename),
-  sqlc.arg(max_bytes), sqlc.arg(upload_key), sqlc.arg(deadline), sqlc.arg(now), sqlc.arg(now));
+  sqlc.arg(max_bytes), sqlc.arg(upload_key), sqlc.arg(base_version), sqlc.narg(media_hash), sqlc.arg(media), sqlc.arg(deadline), sqlc.arg(now), sqlc.arg(now));
 
 -- name: GetJob :one
 SELECT * FROM jobs WHERE id = sqlc.arg(id);
@@ -64,19 +64,28 @@ DELETE FROM title_claims WHERE organization_id = sqlc.arg(organization_id) AND n
   AND external_user_ref = sqlc.arg(external_user_ref) AND title_key = sqlc.arg(title_key) AND work_id = sqlc.arg(work_id);
 
 -- name: FreeMedia :exec
-DELETE FROM media_claims WHERE organization_id = sqlc.arg(organization_id) AND network = sqlc.arg(network)
-  AND media_hash = sqlc.arg(media_hash) AND work_id = sqlc.arg(work_id);
+DELETE FROM media_claims WHERE media_claims.organization_id = sqlc.arg(organization_id) AND media_claims.network = sqlc.arg(network)
+  AND media_claims.media_hash = sqlc.arg(media_hash) AND media_claims.work_id = sqlc.arg(work_id)
+  AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.work_id = media_claims.work_id AND v.media_hash = media_claims.media_hash);
 
--- name: InsertTransaction :exec
+-- name: InsertTransaction :execrows
 INSERT INTO transactions (id, organization_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, created_at, updated_at)
 VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(network), sqlc.arg(kind), 'confirmed', sqlc.arg(work_id), sqlc.arg(ats_id),
-  sqlc.arg(commitment), sqlc.arg(total_credits), sqlc.arg(steps), sqlc.arg(request_id), sqlc.arg(now), sqlc.arg(now));
+  sqlc.arg(commitment), sqlc.arg(total_credits), sqlc.arg(steps), sqlc.arg(request_id), sqlc.arg(now), sqlc.arg(now))
+ON CONFLICT (work_id) WHERE state IN ('confirmed', 'staged', 'broadcast') DO NOTHING;
+
+-- name: TransactionInFlight :one
+SELECT id FROM transactions WHERE work_id = sqlc.arg(work_id) AND state IN ('confirmed', 'staged', 'broadcast');
+
+-- name: CountTransactions :one
+SELECT COUNT(*) FROM transactions WHERE organization_id = sqlc.arg(organization_id) AND created_at >= sqlc.arg(since) AND state <> 'failed';
 
 -- name: GetTransaction :one
 SELECT * FROM transactions WHERE id = sqlc.arg(id);
 
 -- name: TransactionForView :one
-SELECT sqlc.embed(t), j.external_user_ref FROM transactions t JOIN jobs j ON j.id = t.id WHERE t.id = sqlc.arg(id);
+SELECT sqlc.embed(t), CAST(COALESCE(w.external_user_ref, '') AS TEXT) AS external_user_ref, CAST(COALESCE(w.access_code_generation, 0) AS BIGINT) AS generation
+FROM transactions t LEFT JOIN works w ON w.id = t.work_id WHERE t.id = sqlc.arg(id);
 
 -- name: InFlight :many
 SELECT * FROM transactions
@@ -104,14 +113,35 @@ WHERE id = sqlc.arg(id) AND state IN ('confirmed', 'staged', 'broadcast');
 SELECT id, updated_at FROM transactions WHERE updated_at >= sqlc.arg(since) ORDER BY updated_at LIMIT sqlc.arg(lim);
 
 -- name: InsertWork :exec
-INSERT INTO works (id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_generation, latest_version, created_at, updated_at)
+INSERT INTO works (id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_issued_at, latest_version, created_at, updated_at)
 VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(network), sqlc.arg(ats_id), sqlc.arg(owner), sqlc.arg(title), sqlc.arg(external_user_ref),
-  sqlc.arg(access_code_hash), sqlc.arg(access_code_generation), 1, sqlc.arg(now), sqlc.arg(now));
+  sqlc.arg(access_code_hash), sqlc.arg(now), 1, sqlc.arg(now), sqlc.arg(now));
+
+-- name: SetWorkVersion :execrows
+UPDATE works SET latest_version = sqlc.arg(version), updated_at = sqlc.arg(now) WHERE id = sqlc.arg(id) AND latest_version + 1 = sqlc.arg(version);
+
+-- name: GetVersion :one
+SELECT * FROM versions WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version);
+
+-- name: WorkByAccessCode :one
+SELECT sqlc.embed(w), o.access_code_ttl FROM works w JOIN organizations o ON o.id = w.organization_id WHERE w.access_code_hash = sqlc.arg(hash);
+
+-- name: ReplacedAccessCode :one
+SELECT sqlc.embed(r), sqlc.embed(w) FROM replaced_access_codes r JOIN works w ON w.id = r.work_id WHERE r.hash = sqlc.arg(hash);
+
+-- name: ReplaceAccessCode :execrows
+UPDATE works SET access_code_hash = sqlc.arg(new_hash), access_code_generation = access_code_generation + 1, access_code_issued_at = sqlc.arg(now)
+WHERE id = sqlc.arg(id) AND access_code_hash = sqlc.arg(old_hash);
+
+-- name: RememberReplacedCode :exec
+INSERT INTO replaced_access_codes (hash, work_id, generation, replaced_by, replaced_at)
+VALUES (sqlc.arg(hash), sqlc.arg(work_id), sqlc.arg(generation), sqlc.arg(replaced_by), sqlc.arg(now));
 
 -- name: InsertVersion :exec
 INSERT INTO versions (work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote,
   tx_hash, block_number, block_hash, registered_at)
-SELECT j.work_id, sqlc.arg(version), j.id, j.commitment, j.media_hash, j.media, j.merkle_root, j.creators, j.filename, j.asset_key, j.quote,
+SELECT j.work_id, sqlc.arg(version), j.id, j.commitment, j.media_hash, j.media, j.merkle_root, j.creators, j.filename,
+  CASE WHEN j.asset_key <> '' THEN j.asset_key ELSE (SELECT b.asset_key FROM versions b WHERE b.work_id = j.work_id AND b.version = j.base_version) END, j.quote,
   sqlc.arg(tx_hash), sqlc.arg(block_number), sqlc.arg(block_hash), sqlc.arg(now)
 FROM jobs j WHERE j.id = sqlc.arg(transaction_id);
 

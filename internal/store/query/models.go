@@ -35,6 +35,7 @@ type Job struct {
 	TotalCredits    int64
 	CreatedAt       int64
 	UpdatedAt       int64
+	BaseVersion     int64
 }
 
 type LedgerAccount struct {
@@ -125,6 +126,14 @@ type Origin struct {
 	CreatedAt      int64
 }
 
+type ReplacedAccessCode struct {
+	Hash       []byte
+	WorkID     string
+	Generation int64
+	ReplacedBy string
+	ReplacedAt int64
+}
+
 type Session struct {
 	Jti            string
 	OrganizationID string
@@ -206,4 +215,5 @@ type Work struct {
 	LatestVersion        int64
 	CreatedAt            int64
 	UpdatedAt            int64
+	AccessCodeIssuedAt   int64
 }

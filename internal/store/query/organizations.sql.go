@@ -320,6 +320,15 @@ func (q *Queries) ListSiteKeys(ctx context.Context, organizationID string) ([]Si
 	return items, nil
 }
 
+const lockOrganization = `-- name: LockOrganization :exec
+UPDATE organizations SET quota = quota WHERE id = $1
+`
+
+func (q *Queries) LockOrganization(ctx context.Context, id string) error {
+	_, err := q.db.ExecContext(ctx, lockOrganization, id)
+	return err
+}
+
 const removeOrigin = `-- name: RemoveOrigin :execrows
 DELETE FROM origins WHERE organization_id = $1 AND pattern = $2
 `

@@ -7,6 +7,7 @@ package query
 
 import (
 	"context"
+	"database/sql"
 )
 
 const broadcastTransaction = `-- name: BroadcastTransaction :execrows
@@ -135,6 +136,22 @@ func (q *Queries) ConfirmJob(ctx context.Context, arg ConfirmJobParams) (int64, 
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const countTransactions = `-- name: CountTransactions :one
+SELECT COUNT(*) FROM transactions WHERE organization_id = $1 AND created_at >= $2 AND state <> 'failed'
+`
+
+type CountTransactionsParams struct {
+	OrganizationID string
+	Since          int64
+}
+
+func (q *Queries) CountTransactions(ctx context.Context, arg CountTransactionsParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countTransactions, arg.OrganizationID, arg.Since)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }
 
 const countWorks = `-- name: CountWorks :one
@@ -286,8 +303,9 @@ func (q *Queries) ForgetFiles(ctx context.Context, arg ForgetFilesParams) error 
 }
 
 const freeMedia = `-- name: FreeMedia :exec
-DELETE FROM media_claims WHERE organization_id = $1 AND network = $2
-  AND media_hash = $3 AND work_id = $4
+DELETE FROM media_claims WHERE media_claims.organization_id = $1 AND media_claims.network = $2
+  AND media_claims.media_hash = $3 AND media_claims.work_id = $4
+  AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.work_id = media_claims.work_id AND v.media_hash = media_claims.media_hash)
 `
 
 type FreeMediaParams struct {
@@ -332,7 +350,7 @@ func (q *Queries) FreeTitle(ctx context.Context, arg FreeTitleParams) error {
 }
 
 const getJob = `-- name: GetJob :one
-SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at FROM jobs WHERE id = $1
+SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version FROM jobs WHERE id = $1
 `
 
 func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
@@ -365,6 +383,7 @@ func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
 		&i.TotalCredits,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.BaseVersion,
 	)
 	return i, err
 }
@@ -400,8 +419,40 @@ func (q *Queries) GetTransaction(ctx context.Context, id string) (Transaction, e
 	return i, err
 }
 
+const getVersion = `-- name: GetVersion :one
+SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at FROM versions WHERE work_id = $1 AND version = $2
+`
+
+type GetVersionParams struct {
+	WorkID  string
+	Version int64
+}
+
+func (q *Queries) GetVersion(ctx context.Context, arg GetVersionParams) (Version, error) {
+	row := q.db.QueryRowContext(ctx, getVersion, arg.WorkID, arg.Version)
+	var i Version
+	err := row.Scan(
+		&i.WorkID,
+		&i.Version,
+		&i.TransactionID,
+		&i.Commitment,
+		&i.MediaHash,
+		&i.Media,
+		&i.MerkleRoot,
+		&i.Creators,
+		&i.Filename,
+		&i.AssetKey,
+		&i.Quote,
+		&i.TxHash,
+		&i.BlockNumber,
+		&i.BlockHash,
+		&i.RegisteredAt,
+	)
+	return i, err
+}
+
 const getWork = `-- name: GetWork :one
-SELECT id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_generation, latest_version, created_at, updated_at FROM works WHERE id = $1
+SELECT id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_generation, latest_version, created_at, updated_at, access_code_issued_at FROM works WHERE id = $1
 `
 
 func (q *Queries) GetWork(ctx context.Context, id string) (Work, error) {
@@ -420,6 +471,7 @@ func (q *Queries) GetWork(ctx context.Context, id string) (Work, error) {
 		&i.LatestVersion,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.AccessCodeIssuedAt,
 	)
 	return i, err
 }
@@ -487,10 +539,10 @@ func (q *Queries) InFlight(ctx context.Context, arg InFlightParams) ([]Transacti
 
 const insertJob = `-- name: InsertJob :exec
 INSERT INTO jobs (id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key,
-  creators, filename, max_bytes, upload_key, deadline, created_at, updated_at)
+  creators, filename, max_bytes, upload_key, base_version, media_hash, media, deadline, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6,
   'open', $7, $8, $9, $10, $11, $12,
-  $13, $14, $15, $16, $16)
+  $13, $14, $15, $16, $17, $18, $19, $19)
 `
 
 type InsertJobParams struct {
@@ -508,6 +560,9 @@ type InsertJobParams struct {
 	Filename        string
 	MaxBytes        int64
 	UploadKey       string
+	BaseVersion     int64
+	MediaHash       []byte
+	Media           string
 	Deadline        int64
 	Now             int64
 }
@@ -528,16 +583,20 @@ func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) error {
 		arg.Filename,
 		arg.MaxBytes,
 		arg.UploadKey,
+		arg.BaseVersion,
+		arg.MediaHash,
+		arg.Media,
 		arg.Deadline,
 		arg.Now,
 	)
 	return err
 }
 
-const insertTransaction = `-- name: InsertTransaction :exec
+const insertTransaction = `-- name: InsertTransaction :execrows
 INSERT INTO transactions (id, organization_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, created_at, updated_at)
 VALUES ($1, $2, $3, $4, 'confirmed', $5, $6,
   $7, $8, $9, $10, $11, $11)
+ON CONFLICT (work_id) WHERE state IN ('confirmed', 'staged', 'broadcast') DO NOTHING
 `
 
 type InsertTransactionParams struct {
@@ -554,8 +613,8 @@ type InsertTransactionParams struct {
 	Now            int64
 }
 
-func (q *Queries) InsertTransaction(ctx context.Context, arg InsertTransactionParams) error {
-	_, err := q.db.ExecContext(ctx, insertTransaction,
+func (q *Queries) InsertTransaction(ctx context.Context, arg InsertTransactionParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, insertTransaction,
 		arg.ID,
 		arg.OrganizationID,
 		arg.Network,
@@ -568,13 +627,17 @@ func (q *Queries) InsertTransaction(ctx context.Context, arg InsertTransactionPa
 		arg.RequestID,
 		arg.Now,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const insertVersion = `-- name: InsertVersion :exec
 INSERT INTO versions (work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote,
   tx_hash, block_number, block_hash, registered_at)
-SELECT j.work_id, $1, j.id, j.commitment, j.media_hash, j.media, j.merkle_root, j.creators, j.filename, j.asset_key, j.quote,
+SELECT j.work_id, $1, j.id, j.commitment, j.media_hash, j.media, j.merkle_root, j.creators, j.filename,
+  CASE WHEN j.asset_key <> '' THEN j.asset_key ELSE (SELECT b.asset_key FROM versions b WHERE b.work_id = j.work_id AND b.version = j.base_version) END, j.quote,
   $2, $3, $4, $5
 FROM jobs j WHERE j.id = $6
 `
@@ -601,22 +664,21 @@ func (q *Queries) InsertVersion(ctx context.Context, arg InsertVersionParams) er
 }
 
 const insertWork = `-- name: InsertWork :exec
-INSERT INTO works (id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_generation, latest_version, created_at, updated_at)
+INSERT INTO works (id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_issued_at, latest_version, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7,
-  $8, $9, 1, $10, $10)
+  $8, $9, 1, $9, $9)
 `
 
 type InsertWorkParams struct {
-	ID                   string
-	OrganizationID       string
-	Network              string
-	AtsID                int64
-	Owner                string
-	Title                string
-	ExternalUserRef      string
-	AccessCodeHash       []byte
-	AccessCodeGeneration int64
-	Now                  int64
+	ID              string
+	OrganizationID  string
+	Network         string
+	AtsID           int64
+	Owner           string
+	Title           string
+	ExternalUserRef string
+	AccessCodeHash  []byte
+	Now             int64
 }
 
 func (q *Queries) InsertWork(ctx context.Context, arg InsertWorkParams) error {
@@ -629,7 +691,6 @@ func (q *Queries) InsertWork(ctx context.Context, arg InsertWorkParams) error {
 		arg.Title,
 		arg.ExternalUserRef,
 		arg.AccessCodeHash,
-		arg.AccessCodeGeneration,
 		arg.Now,
 	)
 	return err
@@ -745,6 +806,90 @@ func (q *Queries) PrepareJob(ctx context.Context, arg PrepareJobParams) (int64, 
 	return result.RowsAffected()
 }
 
+const rememberReplacedCode = `-- name: RememberReplacedCode :exec
+INSERT INTO replaced_access_codes (hash, work_id, generation, replaced_by, replaced_at)
+VALUES ($1, $2, $3, $4, $5)
+`
+
+type RememberReplacedCodeParams struct {
+	Hash       []byte
+	WorkID     string
+	Generation int64
+	ReplacedBy string
+	Now        int64
+}
+
+func (q *Queries) RememberReplacedCode(ctx context.Context, arg RememberReplacedCodeParams) error {
+	_, err := q.db.ExecContext(ctx, rememberReplacedCode,
+		arg.Hash,
+		arg.WorkID,
+		arg.Generation,
+		arg.ReplacedBy,
+		arg.Now,
+	)
+	return err
+}
+
+const replaceAccessCode = `-- name: ReplaceAccessCode :execrows
+UPDATE works SET access_code_hash = $1, access_code_generation = access_code_generation + 1, access_code_issued_at = $2
+WHERE id = $3 AND access_code_hash = $4
+`
+
+type ReplaceAccessCodeParams struct {
+	NewHash []byte
+	Now     int64
+	ID      string
+	OldHash []byte
+}
+
+func (q *Queries) ReplaceAccessCode(ctx context.Context, arg ReplaceAccessCodeParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, replaceAccessCode,
+		arg.NewHash,
+		arg.Now,
+		arg.ID,
+		arg.OldHash,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const replacedAccessCode = `-- name: ReplacedAccessCode :one
+SELECT r.hash, r.work_id, r.generation, r.replaced_by, r.replaced_at, w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at FROM replaced_access_codes r JOIN works w ON w.id = r.work_id WHERE r.hash = $1
+`
+
+type ReplacedAccessCodeRow struct {
+	ReplacedAccessCode ReplacedAccessCode
+	Work               Work
+}
+
+func (q *Queries) ReplacedAccessCode(ctx context.Context, hash []byte) (ReplacedAccessCodeRow, error) {
+	row := q.db.QueryRowContext(ctx, replacedAccessCode, hash)
+	var i ReplacedAccessCodeRow
+	err := row.Scan(
+		&i.ReplacedAccessCode.Hash,
+		&i.ReplacedAccessCode.WorkID,
+		&i.ReplacedAccessCode.Generation,
+		&i.ReplacedAccessCode.ReplacedBy,
+		&i.ReplacedAccessCode.ReplacedAt,
+		&i.Work.ID,
+		&i.Work.OrganizationID,
+		&i.Work.Network,
+		&i.Work.AtsID,
+		&i.Work.Owner,
+		&i.Work.Title,
+		&i.Work.ExternalUserRef,
+		&i.Work.AccessCodeHash,
+		&i.Work.AccessCodeGeneration,
+		&i.Work.LatestVersion,
+		&i.Work.CreatedAt,
+		&i.Work.UpdatedAt,
+		&i.Work.AccessCodeIssuedAt,
+	)
+	return i, err
+}
+
 const setJobUpload = `-- name: SetJobUpload :execrows
 UPDATE jobs SET state = 'open', deadline = $1, upload_key = $2, updated_at = $3
 WHERE id = $4 AND state IN ('open', 'prepared')
@@ -764,6 +909,24 @@ func (q *Queries) SetJobUpload(ctx context.Context, arg SetJobUploadParams) (int
 		arg.Now,
 		arg.ID,
 	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const setWorkVersion = `-- name: SetWorkVersion :execrows
+UPDATE works SET latest_version = $1, updated_at = $2 WHERE id = $3 AND latest_version + 1 = $1
+`
+
+type SetWorkVersionParams struct {
+	Version int64
+	Now     int64
+	ID      string
+}
+
+func (q *Queries) SetWorkVersion(ctx context.Context, arg SetWorkVersionParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, setWorkVersion, arg.Version, arg.Now, arg.ID)
 	if err != nil {
 		return 0, err
 	}
@@ -822,12 +985,14 @@ func (q *Queries) TitleClaim(ctx context.Context, arg TitleClaimParams) (string,
 }
 
 const transactionForView = `-- name: TransactionForView :one
-SELECT t.id, t.organization_id, t.network, t.kind, t.state, t.work_id, t.ats_id, t.version, t.commitment, t.total_credits, t.staged, t.tx_hash, t.block_number, t.block_hash, t.steps, t.failure, t.request_id, t.created_at, t.updated_at, j.external_user_ref FROM transactions t JOIN jobs j ON j.id = t.id WHERE t.id = $1
+SELECT t.id, t.organization_id, t.network, t.kind, t.state, t.work_id, t.ats_id, t.version, t.commitment, t.total_credits, t.staged, t.tx_hash, t.block_number, t.block_hash, t.steps, t.failure, t.request_id, t.created_at, t.updated_at, CAST(COALESCE(w.external_user_ref, '') AS TEXT) AS external_user_ref, CAST(COALESCE(w.access_code_generation, 0) AS BIGINT) AS generation
+FROM transactions t LEFT JOIN works w ON w.id = t.work_id WHERE t.id = $1
 `
 
 type TransactionForViewRow struct {
 	Transaction     Transaction
 	ExternalUserRef string
+	Generation      int64
 }
 
 func (q *Queries) TransactionForView(ctx context.Context, id string) (TransactionForViewRow, error) {
@@ -854,6 +1019,49 @@ func (q *Queries) TransactionForView(ctx context.Context, id string) (Transactio
 		&i.Transaction.CreatedAt,
 		&i.Transaction.UpdatedAt,
 		&i.ExternalUserRef,
+		&i.Generation,
+	)
+	return i, err
+}
+
+const transactionInFlight = `-- name: TransactionInFlight :one
+SELECT id FROM transactions WHERE work_id = $1 AND state IN ('confirmed', 'staged', 'broadcast')
+`
+
+func (q *Queries) TransactionInFlight(ctx context.Context, workID string) (string, error) {
+	row := q.db.QueryRowContext(ctx, transactionInFlight, workID)
+	var id string
+	err := row.Scan(&id)
+	return id, err
+}
+
+const workByAccessCode = `-- name: WorkByAccessCode :one
+SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, o.access_code_ttl FROM works w JOIN organizations o ON o.id = w.organization_id WHERE w.access_code_hash = $1
+`
+
+type WorkByAccessCodeRow struct {
+	Work          Work
+	AccessCodeTtl sql.NullInt64
+}
+
+func (q *Queries) WorkByAccessCode(ctx context.Context, hash []byte) (WorkByAccessCodeRow, error) {
+	row := q.db.QueryRowContext(ctx, workByAccessCode, hash)
+	var i WorkByAccessCodeRow
+	err := row.Scan(
+		&i.Work.ID,
+		&i.Work.OrganizationID,
+		&i.Work.Network,
+		&i.Work.AtsID,
+		&i.Work.Owner,
+		&i.Work.Title,
+		&i.Work.ExternalUserRef,
+		&i.Work.AccessCodeHash,
+		&i.Work.AccessCodeGeneration,
+		&i.Work.LatestVersion,
+		&i.Work.CreatedAt,
+		&i.Work.UpdatedAt,
+		&i.Work.AccessCodeIssuedAt,
+		&i.AccessCodeTtl,
 	)
 	return i, err
 }

@@ -1,0 +1,138 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"timbre.example/internal/registry"
+)
+
+// codeParam stands in the path of every call of who holds an access code. What
+// reads it is unlock, before anything of the body is looked at.
+var codeParam = &huma.Param{Name: "code", In: "path", Required: true, Description: "atc_ and 64 hex digits", Schema: &huma.Schema{Type: huma.TypeString}}
+
+// storedCreator is a creator as the registry tells of one: roles by name.
+type storedCreator struct {
+	FullName string   `json:"full_name"`
+	Email    string   `json:"email"`
+	Roles    []string `json:"roles" doc:"author, composer, arranger, adapter"`
+	IPI      *string  `json:"ipi,omitempty"`
+	ISNI     *string  `json:"isni,omitempty"`
+}
+
+type workOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		AtsID            int64           `json:"ats_id"`
+		Title            string          `json:"title"`
+		Network          string          `json:"network"`
+		OwnerAddress     string          `json:"owner_address" doc:"The network's name for the account that anchored"`
+		LatestVersion    int64           `json:"latest_version"`
+		LatestCommitment string          `json:"latest_commitment" doc:"0x and 64 hex digits"`
+		CreatedAt        time.Time       `json:"created_at"`
+		AssetFilename    string          `json:"asset_filename"`
+		Creators         []storedCreator `json:"creators" doc:"Of the latest version"`
+	}
+}
+
+func (a *API) workByCode(ctx context.Context, _ *struct{}) (*workOutput, error) {
+	w, err := a.Registry.Work(ctx, callerOf(ctx))
+	if err != nil {
+		return nil, err
+	}
+	out := &workOutput{CacheControl: "no-store"}
+	b := &out.Body
+	b.AtsID, b.Title, b.Network, b.OwnerAddress, b.CreatedAt = w.AtsID, w.Title, string(w.Network), w.Owner, w.CreatedAt
+	b.LatestVersion, b.LatestCommitment, b.AssetFilename = w.LatestVersion, registry.Hex(w.LatestCommitment), w.Filename
+	b.Creators = make([]storedCreator, len(w.Creators))
+	for i, c := range w.Creators {
+		b.Creators[i] = storedCreator{FullName: c.FullName, Email: c.Email, Roles: []string{}, IPI: c.IPI, ISNI: c.ISNI}
+		for _, r := range c.Roles {
+			b.Creators[i].Roles = append(b.Creators[i].Roles, r.String())
+		}
+	}
+	return out, nil
+}
+
+type initVersionInput struct {
+	Body struct {
+		_        struct{}      `additionalProperties:"true"`
+		Creators []wireCreator `json:"creators" required:"false" doc:"1 to 32; all of them, not only those that changed"`
+	}
+}
+
+type jobOutput struct {
+	Body struct {
+		JobID string `json:"job_id" format:"uuid"`
+	}
+}
+
+func (a *API) initVersion(ctx context.Context, in *initVersionInput) (*jobOutput, error) {
+	slot, err := a.Registry.InitUpdate(ctx, callerOf(ctx), registry.UpdateRequest{Creators: creators(in.Body.Creators)})
+	if err != nil {
+		return nil, err
+	}
+	exchangeOf(ctx).job = slot.JobID
+	out := &jobOutput{}
+	out.Body.JobID = slot.JobID
+	return out, nil
+}
+
+type initVersionUploadInput struct {
+	Body struct {
+		_         struct{}      `additionalProperties:"true"`
+		Creators  []wireCreator `json:"creators" required:"false" doc:"1 to 32; all of them, not only those that changed"`
+		Filename  string        `json:"filename" required:"false"`
+		SizeBytes *int64        `json:"size_bytes" required:"false" nullable:"true" doc:"The file's size, where it is known"`
+	}
+}
+
+func (a *API) initVersionUpload(ctx context.Context, in *initVersionUploadInput) (*slotOutput, error) {
+	r := registry.UpdateRequest{Creators: creators(in.Body.Creators), NewFile: true, Filename: in.Body.Filename}
+	if in.Body.SizeBytes != nil {
+		r.SizeBytes = *in.Body.SizeBytes
+	}
+	slot, err := a.Registry.InitUpdate(ctx, callerOf(ctx), r)
+	exchangeOf(ctx).job = slot.JobID
+	return slotOf(slot, err)
+}
+
+type prepareVersionOutput struct {
+	Body struct {
+		wireQuote
+		VersionDeposit int64 `json:"version_deposit_credits" doc:"The version's part of total_deposit_credits: all of it"`
+	}
+}
+
+func (a *API) prepareVersion(ctx context.Context, in *jobInput) (*prepareVersionOutput, error) {
+	p, err := a.quote(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	out := &prepareVersionOutput{}
+	out.Body.wireQuote, out.Body.VersionDeposit = quoteOf(p), p.Price.VersionDeposit
+	return out, nil
+}
+
+type rotateInput struct {
+	Code string `path:"code" doc:"atc_ and 64 hex digits"`
+}
+
+type rotateOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		AccessCode string `json:"access_code" doc:"Shown here, then never again"`
+	}
+}
+
+func (a *API) rotateCode(ctx context.Context, in *rotateInput) (*rotateOutput, error) {
+	code, err := a.Registry.ReplaceCode(ctx, callerOf(ctx), in.Code)
+	if err != nil {
+		return nil, err
+	}
+	out := &rotateOutput{CacheControl: "no-store"}
+	out.Body.AccessCode = code
+	return out, nil
+}

@@ -1,0 +1,122 @@
+package registry
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"regexp"
+	"time"
+
+	"timbre.example/fault"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+var accessCodeForm = regexp.MustCompile(`^atc_[0-9a-f]{64}$`)
+
+// accessCode derives a work's access code of a generation, so that only its
+// hash need be stored and the code can still be shown while it is fresh.
+func (r *Registry) accessCode(workID string, generation int64) string {
+	mac := hmac.New(sha256.New, r.AccessSecret)
+	mac.Write([]byte(workID))
+	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(generation)))
+	return "atc_" + hex.EncodeToString(mac.Sum(nil))
+}
+
+// hashAccessCode is what a code is stored as and found by: 256 bits that nobody
+// can guess need no slow hash, and a look-up by hash compares no secret.
+func hashAccessCode(code string) []byte {
+	h := sha256.Sum256([]byte(code))
+	return h[:]
+}
+
+// Unlock returns the caller as one who may update the work that the code opens.
+// begins says that something new is begun with it: a code whose lifetime ends
+// while an update is under way still finishes that one. A code that was replaced
+// opens nothing any more.
+//
+// The code is looked for among the caller's organization and network only, so
+// that nobody learns of another's works.
+func (r *Registry) Unlock(ctx context.Context, c session.Caller, code string, begins bool) (session.Caller, error) {
+	if !accessCodeForm.MatchString(code) {
+		return c, fault.AccessCodeFormatInvalid()
+	}
+	row, err := r.DB.Read().WorkByAccessCode(ctx, hashAccessCode(code))
+	if errors.Is(err, sql.ErrNoRows) {
+		old, err := r.DB.Read().ReplacedAccessCode(ctx, hashAccessCode(code))
+		switch {
+		case errors.Is(err, sql.ErrNoRows) || err == nil && !reaches(c, old.Work):
+			return c, fault.AccessCodeNotFound()
+		case err != nil:
+			return c, err
+		}
+		return c, fault.AccessCodeExpired()
+	} else if err != nil {
+		return c, err
+	}
+	if !reaches(c, row.Work) {
+		return c, fault.AccessCodeNotFound()
+	}
+	if c.AtsID != 0 && c.AtsID != row.Work.AtsID {
+		return c, fault.SessionInvalidToken()
+	}
+	if begins && r.codeOver(row) {
+		return c, fault.AccessCodeExpired()
+	}
+	c.WorkID = row.Work.ID
+	return c, nil
+}
+
+func reaches(c session.Caller, w query.Work) bool {
+	return w.OrganizationID == c.Organization && w.Network == string(c.Network)
+}
+
+// codeOver reports whether the organization's lifetime of codes has passed.
+func (r *Registry) codeOver(row query.WorkByAccessCodeRow) bool {
+	ttl := row.AccessCodeTtl
+	return ttl.Valid && r.DB.Now().Sub(store.Time(row.Work.AccessCodeIssuedAt)) >= time.Duration(ttl.Int64)*time.Microsecond
+}
+
+// ReplaceCode gives the work a new access code and ends the one that was shown.
+// The session that did it may ask again with the old one, in case the answer was
+// lost, and is told the same code; everybody else is refused.
+func (r *Registry) ReplaceCode(ctx context.Context, c session.Caller, code string) (next string, err error) {
+	if err := c.May(session.UpdateVersion, "", true); err != nil {
+		return "", err
+	}
+	unlocked, err := r.Unlock(ctx, c, code, true)
+	if err == nil {
+		err = r.DB.Tx(ctx, func(tx *store.Tx) error {
+			w, err := tx.GetWork(ctx, unlocked.WorkID)
+			if err != nil {
+				return err
+			}
+			next = r.accessCode(w.ID, w.AccessCodeGeneration+1)
+			n, err := tx.ReplaceAccessCode(ctx, query.ReplaceAccessCodeParams{
+				NewHash: hashAccessCode(next), Now: store.Micros(tx.Now), ID: w.ID, OldHash: hashAccessCode(code),
+			})
+			if err != nil {
+				return err
+			}
+			if n == 0 { // another was quicker
+				return fault.AccessCodeExpired()
+			}
+			return tx.RememberReplacedCode(ctx, query.RememberReplacedCodeParams{
+				Hash: hashAccessCode(code), WorkID: w.ID, Generation: w.AccessCodeGeneration, ReplacedBy: c.SessionID, Now: store.Micros(tx.Now),
+			})
+		})
+	}
+	if !errors.Is(err, fault.CodeAccessCodeExpired) {
+		return next, err
+	}
+	old, again := r.DB.Read().ReplacedAccessCode(ctx, hashAccessCode(code))
+	if again == nil && old.ReplacedAccessCode.ReplacedBy == c.SessionID && old.Work.AccessCodeGeneration == old.ReplacedAccessCode.Generation+1 {
+		return r.accessCode(old.Work.ID, old.Work.AccessCodeGeneration), nil
+	}
+	return "", err
+}
