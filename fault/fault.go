@@ -55,7 +55,12 @@ type Entry struct {
 	Details    []Detail
 	RetryAfter bool   // the response carries a Retry-After header
 	Stage      string // for ClassInline: the part of the form it belongs to: title, file or access_code
+	Rehearse   string // where a rehearsed session raises the code, see below; "" when it cannot be rehearsed
+	Seed       bool   // promised by the first published catalogue
 }
+
+// The stages of a rehearsal are the calls of a session in their order: "call" is its first call, whatever that is, "code"
+// the look-up of a work by access code, then "init", "upload", "prepare", "confirm", and "track" for all that follows.
 
 // Detail describes one member of an error's details.
 type Detail struct {
@@ -63,6 +68,7 @@ type Detail struct {
 	Type     string // int, string, strings, time, fields or uuid
 	Optional bool
 	Meaning  string
+	Example  string // a value, as JSON
 }
 
 // Field is one failure inside common.validation_failed.
@@ -80,6 +86,43 @@ type Error struct {
 	RetryAfter time.Duration  // how long to wait before a retry; 0 when the code has no such advice
 
 	cause error
+}
+
+// Example returns code as it could be raised: with the example that the catalogue gives for each of its details, optional ones
+// included, and a wait of 2 seconds where the response carries Retry-After. It is what a rehearsal answers and what the
+// documentation shows. A code that no server sends, or that the catalogue does not have, is answered as common.internal.
+func Example(code Code) *Error {
+	e := &Error{Code: code}
+	entry, _ := Lookup(code)
+	if entry.RetryAfter {
+		e.RetryAfter = 2 * time.Second
+	}
+	for _, d := range entry.Details {
+		e = e.With(d.Name, d.example())
+	}
+	return e
+}
+
+// example returns the example in the Go type that constructors take. The generator has checked that it fits.
+func (d Detail) example() any {
+	switch d.Type {
+	case "int":
+		return decode[int64](d.Example)
+	case "strings":
+		return decode[[]string](d.Example)
+	case "time":
+		return decode[time.Time](d.Example)
+	case "fields":
+		return decode[[]Field](d.Example)
+	}
+	return decode[string](d.Example)
+}
+
+func decode[T any](raw string) (v T) {
+	if err := json.Unmarshal([]byte(raw), &v); err != nil {
+		panic("fault: the catalogue's example " + raw + ": " + err.Error())
+	}
+	return v
 }
 
 // Error returns the code, the message and the whole inner cause. It is meant for logs: a client gets [Error.Message].

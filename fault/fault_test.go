@@ -246,6 +246,31 @@ func TestMethodsNeverChangeTheirReceiver(t *testing.T) {
 	}
 }
 
+// An example has every detail of its code, each in the type that a constructor takes.
+func TestExamples(t *testing.T) {
+	for _, entry := range fault.All() {
+		e := fault.Example(entry.Code)
+		if e.Code != entry.Code || len(e.Details) != len(entry.Details) {
+			t.Errorf("%s: %+v", entry.Code, e)
+		}
+		for _, d := range entry.Details {
+			types := map[string]string{"int": "int64", "string": "string", "uuid": "string", "strings": "[]string", "time": "time.Time", "fields": "[]fault.Field"}
+			if got := fmt.Sprintf("%T", e.Details[d.Name]); got != types[d.Type] {
+				t.Errorf("%s: the example of %s is a %s", entry.Code, d.Name, got)
+			}
+		}
+		if want := map[bool]int{true: 2}[entry.RetryAfter]; e.RetryAfterSeconds() != want {
+			t.Errorf("%s: Retry-After %d, want %d", entry.Code, e.RetryAfterSeconds(), want)
+		}
+		if entry.Seed && entry.Rehearse == "" {
+			t.Errorf("%s is of the seed and cannot be rehearsed", entry.Code)
+		}
+	}
+	if got := fault.Example("made.up").Envelope("r").Error.Code; got != fault.CodeCommonInternal {
+		t.Errorf("an unknown code is answered as %s", got)
+	}
+}
+
 // Each example in the documentation is what this package answers for that code and those details.
 func TestDocumentedExamples(t *testing.T) {
 	page, err := os.ReadFile("../docs/errors.md")
@@ -272,8 +297,11 @@ func TestDocumentedExamples(t *testing.T) {
 			t.Errorf("%s: %v", entry.Code, err)
 			continue
 		}
-		refusal := &fault.Error{Code: entry.Code, Details: documented.Error.Details}
-		if diff := cmp.Diff(documented, refusal.Envelope(documented.Error.RequestID)); diff != "" {
+		var answered fault.Envelope // as a client reads it
+		if err := json.Unmarshal(fault.Example(entry.Code).MarshalEnvelope(documented.Error.RequestID), &answered); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(documented, answered); diff != "" {
 			t.Errorf("%s: %s", entry.Code, diff)
 		}
 		if len(documented.Error.Details) != len(entry.Details) {

@@ -23,7 +23,7 @@ func TestOutputsAreCurrent(t *testing.T) {
 func tree(t *testing.T) (root string, rows []map[string]any) {
 	t.Helper()
 	root = t.TempDir()
-	for _, name := range []string{catalogueFile, lockFile} {
+	for _, name := range []string{catalogueFile, lockFile, typesFile} {
 		data, err := os.ReadFile(filepath.Join(moduleRoot, name))
 		if err != nil {
 			t.Fatal(err)
@@ -57,13 +57,17 @@ func TestCheckFindsEachStaleFile(t *testing.T) {
 	if err := run(root, true); err != nil {
 		t.Fatalf("fresh outputs: %v", err)
 	}
-	for _, name := range []string{goFile, tsFile, docFile, lockFile} {
+	for _, name := range []string{goFile, tsFile, typesFile, docFile, lockFile} {
 		path := filepath.Join(root, name)
 		fresh, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		write(t, root, name, append([]byte("\n"), fresh...))
+		stale := append([]byte("\n"), fresh...)
+		if name == typesFile { // by hand, but for one part
+			stale = bytes.Replace(fresh, []byte(typesEnd), []byte("\n"+typesEnd), 1)
+		}
+		write(t, root, name, stale)
 		if err := run(root, true); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s was changed, and check says %v", name, err)
 		}
@@ -142,6 +146,9 @@ func TestCatalogueThatContradictsItself(t *testing.T) {
 		{"no message", "message", "", "needed"},
 		{"unknown key", "severity", 3, "unknown field"},
 		{"detail type", "details", []any{map[string]any{"name": "x", "type": "float", "meaning": "m", "example": 1}}, "unknown type"},
+		{"detail example of another type", "details", []any{map[string]any{"name": "x", "type": "time", "meaning": "m", "example": "soon"}}, "no time"},
+		{"rehearsal", "rehearse", "later", "stage of a rehearsal"},
+		{"seed without rehearsal", "rehearse", "", "every code of the seed"},
 		{"detail example", "details", []any{map[string]any{"name": "x", "type": "int", "meaning": "m"}}, "example"},
 		{"placeholder", "message", "{size_mb}", "size_bytes"},
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"go/format"
+	"strconv"
 	"strings"
 )
 
@@ -61,7 +63,7 @@ func renderGo(rows []row) ([]byte, error) {
 		if len(r.Details) > 0 {
 			p("\t\tDetails: []Detail{\n")
 			for _, d := range r.Details {
-				p("\t\t\t{Name: %q, Type: %q, Optional: %t, Meaning: %q},\n", d.Name, d.Type, d.Optional, d.Meaning)
+				p("\t\t\t{Name: %q, Type: %q, Optional: %t, Meaning: %q, Example: %s},\n", d.Name, d.Type, d.Optional, d.Meaning, goString(compact(d.Example)))
 			}
 			p("\t\t},\n")
 		}
@@ -71,10 +73,33 @@ func renderGo(rows []row) ([]byte, error) {
 		if r.Stage != "" {
 			p("\t\tStage: %q,\n", r.Stage)
 		}
+		if r.Rehearse != "" {
+			p("\t\tRehearse: %q,\n", r.Rehearse)
+		}
+		if r.Seed {
+			p("\t\tSeed: true,\n")
+		}
 		p("\t},\n")
 	}
 	p("}\n")
 	return format.Source(b.Bytes())
+}
+
+// compact is JSON without the catalogue's indentation.
+func compact(raw json.RawMessage) string {
+	var b bytes.Buffer
+	if err := json.Compact(&b, raw); err != nil {
+		panic(err) // it was parsed
+	}
+	return b.String()
+}
+
+// goString writes s as a Go literal that can be read: JSON has many quotes.
+func goString(s string) string {
+	if strconv.CanBackquote(s) {
+		return "`" + s + "`"
+	}
+	return strconv.Quote(s)
 }
 
 func unexported(name string) string {

@@ -1,5 +1,5 @@
 // Command gen writes everything that is made from the error catalogue: the Go constants and constructors, the
-// widget's TypeScript, the documentation page and the lock. It refuses a catalogue that contradicts itself, and one
+// widget's TypeScript, the published types, the documentation page and the lock. It refuses a catalogue that contradicts itself, and one
 // that takes back a code that was published. It never imports the package it writes, so it works when that one does
 // not compile.
 //
@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 const (
@@ -24,6 +25,7 @@ const (
 	lockFile      = "fault/catalogue.lock"
 	goFile        = "fault/codes_gen.go"
 	tsFile        = "widget/src/gen/errors.ts"
+	typesFile     = "widget/types/ats-widget.d.ts"
 	docFile       = "docs/errors.md"
 )
 
@@ -97,10 +99,18 @@ func generate(root string) ([]output, error) {
 	if err != nil {
 		return nil, err
 	}
+	types, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(typesFile)))
+	if err != nil {
+		return nil, err
+	}
+	if types, err = renderPublishedTypes(types, rows); err != nil {
+		return nil, fmt.Errorf("%s: %w", typesFile, err)
+	}
 	return []output{
 		{lockFile, lock},
 		{goFile, goSource},
 		{tsFile, renderTS(rows)},
+		{typesFile, types},
 		{docFile, doc},
 	}, nil
 }
@@ -117,6 +127,7 @@ type row struct {
 	Details    []detail `json:"details"`
 	RetryAfter bool     `json:"retry_after"`
 	Seed       bool     `json:"seed"`
+	Rehearse   string   `json:"rehearse"`
 	Stage      string   `json:"stage"`
 }
 
@@ -131,6 +142,7 @@ type detail struct {
 var (
 	codeForm   = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$`)
 	detailForm = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	stages     = map[string]bool{"call": true, "code": true, "init": true, "upload": true, "prepare": true, "confirm": true, "track": true, "": true}
 	classes    = map[string]bool{"refresh": true, "disabled": true, "failed": true, "inline": true, "client": true, "none": true}
 	goTypes    = map[string]string{"int": "int64", "string": "string", "strings": "[]string", "time": "time.Time", "fields": "[]Field", "uuid": "string"}
 	tsTypes    = map[string]string{"int": "number", "string": "string", "strings": "string[]", "time": "string", "fields": "FieldError[]", "uuid": "string"}
@@ -178,6 +190,12 @@ func (r row) check() error {
 		return fmt.Errorf("429 and 503 carry Retry-After, and nothing else does")
 	case (r.Class == "inline") != (r.Stage != ""):
 		return fmt.Errorf("an inline code names its stage, and no other does")
+	case !stages[r.Rehearse]:
+		return fmt.Errorf("unknown stage of a rehearsal %q", r.Rehearse)
+	case r.Class == "none" && r.Rehearse != "":
+		return fmt.Errorf("what no browser meets is not rehearsed in one")
+	case r.Seed && r.Rehearse == "":
+		return fmt.Errorf("every code of the seed is rehearsed")
 	case strings.ContainsAny(r.Message, "\r\n|"):
 		return fmt.Errorf("a message is one line, and fits a table of the documentation")
 	case r.Message == "" || r.Action == "" || r.Cause == "":
@@ -192,6 +210,8 @@ func (r row) check() error {
 			return fmt.Errorf("detail %q: unknown type %q", d.Name, d.Type)
 		case d.Meaning == "" || len(d.Example) == 0:
 			return fmt.Errorf("detail %q: meaning and example are needed", d.Name)
+		case !d.exampleFits():
+			return fmt.Errorf("detail %q: the example is no %s", d.Name, d.Type)
 		}
 		names[d.Name] = true
 	}
@@ -201,6 +221,24 @@ func (r row) check() error {
 		}
 	}
 	return nil
+}
+
+// exampleFits reports whether the example is a value of the detail's type, as package fault will read it.
+func (d detail) exampleFits() bool {
+	var target any
+	switch d.Type {
+	case "int":
+		target = new(int64)
+	case "string", "uuid":
+		target = new(string)
+	case "strings":
+		target = new([]string)
+	case "time":
+		target = new(time.Time)
+	case "fields":
+		target = new([]struct{ Field, Rule, Message string })
+	}
+	return json.Unmarshal(d.Example, target) == nil
 }
 
 var initialisms = map[string]string{"api": "API", "ats": "ATS", "id": "ID", "jwks": "JWKS"}

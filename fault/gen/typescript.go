@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // renderTS returns the widget's view of the catalogue. Types cost nothing in the bundle, so they have every code; the
@@ -18,8 +19,6 @@ func renderTS(rows []row) []byte {
 	p("export type ErrorStage = \"title\" | \"file\" | \"access_code\";\n\n")
 	p("/** A row of the catalogue: HTTP status (0 when raised in the browser), class, and the stage of inline codes. */\n")
 	p("export interface ErrorRow {\n  readonly status: number;\n  readonly class: ErrorClass;\n  readonly stage?: ErrorStage;\n}\n\n")
-	p("/** One failure inside common.validation_failed. */\n")
-	p("export interface FieldError {\n  field: string;\n  rule: string;\n  message: string;\n}\n\n")
 	p("/** Every code of the catalogue that a browser can meet. */\nexport type BrowserErrorCode =")
 	for _, r := range rows {
 		if r.browser() {
@@ -32,22 +31,9 @@ func renderTS(rows []row) []byte {
 			p("\n  | %q", r.Code)
 		}
 	}
-	p(";\n\n/** The details of the codes that have some; sizes in bytes, times RFC 3339. */\nexport interface ErrorDetails {\n")
-	for _, r := range rows {
-		if len(r.Details) == 0 {
-			continue
-		}
-		p("  %q: {\n", r.Code)
-		for _, d := range r.Details {
-			mark := ""
-			if d.Optional {
-				mark = "?"
-			}
-			p("    /** %s */\n    %s%s: %s;\n", d.Meaning, d.Name, mark, tsTypes[d.Type])
-		}
-		p("  };\n")
-	}
-	p("}\n\n/** Status and class of every code that a browser can meet. */\n")
+	p(";\n\n")
+	writeDetails(&b, rows)
+	p("/** Status and class of every code that a browser can meet. */\n")
 	p("export const errorTable: Readonly<Record<BrowserErrorCode, ErrorRow>> = {\n")
 	for _, r := range rows {
 		if !r.browser() {
@@ -68,6 +54,62 @@ func renderTS(rows []row) []byte {
 	}
 	p("};\n")
 	return b.Bytes()
+}
+
+// writeDetails writes the types of the details, which cost a bundle nothing.
+func writeDetails(b *bytes.Buffer, rows []row) {
+	p := func(format string, args ...any) { fmt.Fprintf(b, format, args...) }
+	p("/** One failure inside common.validation_failed. */\n")
+	p("export interface FieldError {\n  field: string;\n  rule: string;\n  message: string;\n}\n\n")
+	p("/** The details of the codes that have some; sizes in bytes, times RFC 3339. */\nexport interface ErrorDetails {\n")
+	for _, r := range rows {
+		if len(r.Details) == 0 {
+			continue
+		}
+		p("  %q: {\n", r.Code)
+		for _, d := range r.Details {
+			mark := ""
+			if d.Optional {
+				mark = "?"
+			}
+			p("    /** %s */\n    %s%s: %s;\n", d.Meaning, d.Name, mark, tsTypes[d.Type])
+		}
+		p("  };\n")
+	}
+	p("}\n\n")
+}
+
+// The published types are written by hand, but for what stands between these two lines.
+const (
+	typesBegin = "// From fault/catalogue.json; go generate ./fault writes what follows.\n"
+	typesEnd   = "// To here.\n"
+)
+
+// renderPublishedTypes returns the published types with the codes and their details as the catalogue has them now.
+func renderPublishedTypes(file []byte, rows []row) ([]byte, error) {
+	before, rest, begins := strings.Cut(string(file), typesBegin)
+	_, after, ends := strings.Cut(rest, typesEnd)
+	if !begins || !ends {
+		return nil, fmt.Errorf("the lines around the codes are gone: %q and %q", typesBegin, typesEnd)
+	}
+	var b bytes.Buffer
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
+	p("%s%s/** Every error code that the widget can report. */\nexport type AtsErrorCode =", before, typesBegin)
+	for _, r := range rows {
+		if r.browser() {
+			p("\n  | %q", r.Code)
+		}
+	}
+	p(";\n\n/** Every error code that a server can answer a page or a backend with, and those of the widget. */\nexport type ErrorCode =\n  | AtsErrorCode")
+	for _, r := range rows {
+		if !r.browser() {
+			p("\n  | %q", r.Code)
+		}
+	}
+	p(";\n\n")
+	writeDetails(&b, rows)
+	p("%s%s", typesEnd, after)
+	return b.Bytes(), nil
 }
 
 // browser reports whether a page can be answered with this code.

@@ -1,5 +1,6 @@
 /** Types of <ats-widget>: the element, its events and the error codes. */
 
+// From fault/catalogue.json; go generate ./fault writes what follows.
 /** Every error code that the widget can report. */
 export type AtsErrorCode =
   | "session.invalid_token"
@@ -48,6 +49,89 @@ export type AtsErrorCode =
   | "version.already_in_progress"
   | "work.certificate_unavailable"
   | "transaction.failed";
+
+/** Every error code that a server can answer a page or a backend with, and those of the widget. */
+export type ErrorCode =
+  | AtsErrorCode
+  | "api_key.invalid_format"
+  | "api_key.revoked"
+  | "api_key.org_mismatch"
+  | "api_key.scope_denied"
+  | "api_key.limit_reached"
+  | "idempotency.key_reused";
+
+/** One failure inside common.validation_failed. */
+export interface FieldError {
+  field: string;
+  rule: string;
+  message: string;
+}
+
+/** The details of the codes that have some; sizes in bytes, times RFC 3339. */
+export interface ErrorDetails {
+  "registration.audio_too_large": {
+    /** Size of the file in bytes. */
+    size_bytes: number;
+    /** Largest size allowed here, in bytes. */
+    max_bytes: number;
+  };
+  "registration.invalid_audio_format": {
+    /** What the bytes were recognised as: a format or a media type. */
+    detected: string;
+    /** Formats that are accepted, as people name them. */
+    supported: string[];
+    /** Why: unsupported, malformed, no_audio, codec, video or truncated. */
+    problem?: string;
+    /** For a truncated file, the size that its own header declares. */
+    declared_bytes?: number;
+    /** For a truncated file, the size that arrived. */
+    actual_bytes?: number;
+  };
+  "work.already_registered": {
+    /** Id of the existing work on the network; present only when the caller may see that work. */
+    ats_id?: number;
+  };
+  "transaction.already_confirmed": {
+    /** Transaction of the first confirmation. */
+    transaction_id: string;
+  };
+  "common.validation_failed": {
+    /** Every field that failed, with the rule it broke. */
+    fields: FieldError[];
+  };
+  "widget.unknown_error": {
+    /** The code that the server sent, when there was one. */
+    code?: string;
+    /** The request id that the server sent, when there was one. */
+    request_id?: string;
+  };
+  "common.quota_exceeded": {
+    /** Registrations allowed in one period. */
+    limit: number;
+    /** Registrations used in this period. */
+    used: number;
+    /** When the next period begins (RFC 3339, UTC). */
+    resets_at: string;
+  };
+  "registration.dry_run_failed": {
+    /** The network's own name for the refusal. */
+    reason: string;
+  };
+  "transaction.failed": {
+    /** The network's own name for the failure. */
+    reason: string;
+  };
+  "api_key.scope_denied": {
+    /** The scope that the route needs. */
+    required: string;
+  };
+  "api_key.limit_reached": {
+    /** How many keys an organization may have. */
+    max: number;
+  };
+}
+
+// To here.
 
 export type AtsMode = 'register' | 'update' | 'download';
 export type AtsScreen = 'FORM' | 'UPLOAD' | 'CONFIRMING' | 'TRACKING' | 'COMPLETE' | 'FAILED' | 'DISABLED';

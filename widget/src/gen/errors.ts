@@ -13,13 +13,6 @@ export interface ErrorRow {
   readonly stage?: ErrorStage;
 }
 
-/** One failure inside common.validation_failed. */
-export interface FieldError {
-  field: string;
-  rule: string;
-  message: string;
-}
-
 /** Every code of the catalogue that a browser can meet. */
 export type BrowserErrorCode =
   | "session.invalid_token"
@@ -78,6 +71,13 @@ export type ErrorCode =
   | "api_key.scope_denied"
   | "api_key.limit_reached"
   | "idempotency.key_reused";
+
+/** One failure inside common.validation_failed. */
+export interface FieldError {
+  field: string;
+  rule: string;
+  message: string;
+}
 
 /** The details of the codes that have some; sizes in bytes, times RFC 3339. */
 export interface ErrorDetails {
