@@ -256,7 +256,7 @@ func (a *API) RenderError(w http.ResponseWriter, r *http.Request, err error) {
 	x := exchangeOf(r.Context())
 	x.fault = f
 	head := w.Header()
-	retryHeader(f, head.Set)
+	refusalHeaders(f, x, head.Set)
 	head.Set("Content-Type", "application/json")
 	w.WriteHeader(f.Status())
 	if r.Method != http.MethodHead {

@@ -62,7 +62,7 @@ func (a *API) cors(next http.Handler) http.Handler {
 		ok := origin != "" && a.originAllowed(r.Context(), origin)
 		if ok {
 			h.Set("Access-Control-Allow-Origin", origin)
-			h.Set("Access-Control-Expose-Headers", "Retry-After, X-Request-Id")
+			h.Set("Access-Control-Expose-Headers", "Link, Retry-After, X-Request-Id")
 		}
 		if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
 			next.ServeHTTP(w, r)

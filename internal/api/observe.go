@@ -18,6 +18,7 @@ import (
 // made of it at the end.
 type exchange struct {
 	id           string
+	help         string // where codes are explained, up to the code
 	fault        *fault.Error
 	organization string
 	job          string
@@ -39,7 +40,7 @@ func exchangeOf(ctx context.Context) *exchange {
 func (a *API) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		x := &exchange{id: "req_" + ulid.Make().String()}
+		x := &exchange{id: "req_" + ulid.Make().String(), help: a.PublicURL + "/docs/errors#"}
 		w.Header().Set("X-Request-Id", x.id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		if r.ContentLength != 0 {

@@ -11,12 +11,13 @@ import (
 	"timbre.example/fault"
 )
 
-// retryHeader sets what a refusal says besides its body.
-func retryHeader(f *fault.Error, set func(name, value string)) {
+// refusalHeaders sets what a refusal says besides its body.
+func refusalHeaders(f *fault.Error, x *exchange, set func(name, value string)) {
 	if s := f.RetryAfterSeconds(); s > 0 {
 		set("Retry-After", strconv.Itoa(s))
 	}
 	set("Cache-Control", "no-store")
+	set("Link", "<"+x.help+string(f.Code)+`>; rel="help"`)
 }
 
 // refusal is a catalogued error in the form that huma writes.
@@ -56,7 +57,7 @@ func refuse(ctx huma.Context, status int, _ string, errs ...error) huma.StatusEr
 	if ctx != nil {
 		x := exchangeOf(ctx.Context())
 		x.fault, id = f, x.id
-		retryHeader(f, ctx.SetHeader)
+		refusalHeaders(f, x, ctx.SetHeader)
 	}
 	return &refusal{Envelope: f.Envelope(id), status: f.Status()}
 }

@@ -203,6 +203,11 @@ func (w *world) answer(res *http.Response) answer {
 	if ct := res.Header.Get("Content-Type"); ct != "application/json" {
 		w.t.Errorf("%s: %d with content type %q", where, res.StatusCode, ct)
 	}
+	help, linked := strings.CutPrefix(res.Header.Get("Link"), "<"+w.url+"/docs/errors#")
+	help, helps := strings.CutSuffix(help, `>; rel="help"`)
+	if entry, known := fault.Lookup(fault.Code(help)); !linked || !helps || !known || entry.Status != res.StatusCode {
+		w.t.Errorf("%s: %d links to %q", where, res.StatusCode, res.Header.Get("Link"))
+	}
 	if res.Request.Method == "HEAD" {
 		return a
 	}
@@ -213,6 +218,9 @@ func (w *world) answer(res *http.Response) answer {
 	entry, ok := fault.Lookup(e.Error.Code)
 	if !ok || entry.Status != res.StatusCode {
 		w.t.Errorf("%s: %d with code %q", where, res.StatusCode, e.Error.Code)
+	}
+	if string(e.Error.Code) != help {
+		w.t.Errorf("%s: %s links to the help of %s", where, e.Error.Code, help)
 	}
 	if e.Error.RequestID != id || e.Error.Message == "" {
 		w.t.Errorf("%s: request id %q in the body of %s: %s", where, e.Error.RequestID, id, body)

@@ -34,7 +34,7 @@ func (d *Disk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	// The URL itself is the permission and no cookie counts, so any origin may use it.
 	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "Retry-After, X-Request-Id")
+	h.Set("Access-Control-Expose-Headers", "Link, Retry-After, X-Request-Id")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "sandbox")
 	h.Set("Cache-Control", "private, no-cache")

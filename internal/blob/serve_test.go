@@ -98,7 +98,7 @@ func TestPutAnswersItsSize(t *testing.T) {
 	} {
 		r := put(t, s.presign(t, "a", 5), c.body)
 		if r.status != 200 || r.body != "{\"size\":5}\n" || r.header.Get("Content-Type") != "application/json" ||
-			r.header.Get("Access-Control-Expose-Headers") != "Retry-After, X-Request-Id" {
+			r.header.Get("Access-Control-Expose-Headers") != "Link, Retry-After, X-Request-Id" {
 			t.Errorf("%s: %v %v", c.name, r, r.header)
 		}
 	}

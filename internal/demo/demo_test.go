@@ -68,6 +68,7 @@ func (m *mintAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Set-Cookie", "of=theirs")
 	if m.refuse != nil {
 		w.Header().Set("Retry-After", "7")
+		w.Header().Set("Link", "<https://ats.example/docs/errors#x>; rel=\"help\"")
 		refuse(w, r, m.refuse)
 		return
 	}
@@ -187,7 +188,7 @@ func TestSessionRefusedByTheAPI(t *testing.T) {
 		if w.Code != want.Code || w.Body.String() != want.Body.String() {
 			t.Errorf("%s was passed on as %d %s", f.Code, w.Code, w.Body)
 		}
-		if w.Header().Get("Retry-After") != "7" || w.Header().Get("X-Request-Id") != "req_MINT" {
+		if w.Header().Get("Retry-After") != "7" || w.Header().Get("Link") == "" || w.Header().Get("X-Request-Id") != "req_MINT" {
 			t.Errorf("%s lost its headers: %v", f.Code, w.Header())
 		}
 	}

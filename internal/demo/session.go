@@ -52,7 +52,7 @@ func (s *sessions) serve(w http.ResponseWriter, r *http.Request) error {
 		return fault.CommonServiceUnavailable(2 * time.Second).Because(err)
 	}
 	// The token reaches the page as it is, and so does a refusal.
-	for _, name := range []string{"Content-Type", "Retry-After", "X-Request-Id"} {
+	for _, name := range []string{"Content-Type", "Link", "Retry-After", "X-Request-Id"} {
 		if v := res.Header.Get(name); v != "" {
 			w.Header().Set(name, v)
 		}
