@@ -143,9 +143,9 @@ type orgSet struct {
 	ID              string         `arg:"" help:"Organization id."`
 	Widget          string         `enum:"on,off," default:"" placeholder:"on|off" help:"Whether its widget may be used."`
 	MaxFileSize     *int64         `placeholder:"BYTES" help:"Its cap on files; 0 for the system's."`
-	AccessCodeTTL   *time.Duration `name:"access-code-ttl" placeholder:"TIME" help:"How long an access code works; 0 for ever. Kept for updates by access code, which this release does not have."`
+	AccessCodeTTL   *time.Duration `name:"access-code-ttl" placeholder:"TIME" help:"How long an access code works after it was given out or replaced; 0 for ever."`
 	DuplicateTitles string         `enum:"refuse,allow," default:"" placeholder:"refuse|allow" help:"Two works of one title."`
-	Quota           *int64         `placeholder:"N" help:"Registrations a month; 0 for no quota. Kept, and not enforced by this release."`
+	Quota           *int64         `placeholder:"N" help:"Registrations and updates in a calendar month (UTC); 0 for no quota."`
 }
 
 func (c *orgSet) Run(o *output) error {

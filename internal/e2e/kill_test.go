@@ -69,7 +69,7 @@ func TestKilledAtEachPoint(t *testing.T) {
 					}
 					s.Restart()
 				}
-				checkOne(t, song)
+				checkWork(t, song, 1)
 			})
 		}
 	})
@@ -104,8 +104,9 @@ func walk(t *testing.T, song *harness.Song, dead func(step string, err error)) {
 	}
 }
 
-// checkOne checks that there is this one work, exactly once, everywhere.
-func checkOne(t *testing.T, song *harness.Song) {
+// checkWork checks that there is this one work, with so many versions, exactly
+// once, everywhere.
+func checkWork(t *testing.T, song *harness.Song, versions int) {
 	t.Helper()
 	ctx := t.Context()
 	if err := song.Status(ctx); err != nil {
@@ -129,17 +130,55 @@ func checkOne(t *testing.T, song *harness.Song) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	for _, table := range []string{"works", "versions", "transactions", "log_entries"} {
+	for table, want := range map[string]int{"works": 1, "versions": versions, "transactions": versions, "log_entries": versions} {
 		var n int
-		if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table).Scan(&n); err != nil || n != 1 {
-			t.Errorf("%d rows in %s, %v", n, table, err)
+		if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table).Scan(&n); err != nil || n != want {
+			t.Errorf("%d rows in %s, want %d, %v", n, table, want, err)
 		}
+	}
+	if song.Code != "" {
+		return
 	}
 	var hash []byte
 	want := sha256.Sum256([]byte(r.AccessCode))
 	if err := db.QueryRowContext(ctx, "SELECT access_code_hash FROM works").Scan(&hash); err != nil || string(hash) != string(want[:]) {
 		t.Errorf("the access code %q does not open the work: %v", r.AccessCode, err)
 	}
+}
+
+// And so with an update: it is made once, or not at all, whatever it brings.
+func TestUpdateKilledAtEachPoint(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, databaseURL func(*testing.T) string) {
+		for i, point := range points {
+			t.Run(point, func(t *testing.T) {
+				t.Parallel()
+				s := harness.Start(t, harness.Options{Tags: "crashpoints", DatabaseURL: databaseURL(t)})
+				first := &harness.Song{Server: s, Title: "Updated", Audio: harness.WAV(1)}
+				walk(t, first, func(step string, err error) { t.Fatalf("%s: %v", step, err) })
+				s.Stop()
+				s.Restart("TIMBRE_CRASH_AT=" + point)
+				song := &harness.Song{Server: s, Title: "Updated", Code: first.AccessCode}
+				if point == "prepare.copied" || i%2 == 0 { // a recording that stays is never copied
+					song.Audio = harness.WAV(2)
+				}
+				died := 0
+				walk(t, song, func(step string, err error) {
+					if died++; died > 1 || !s.WasKilled() {
+						t.Fatalf("%s: %v, and the server was not killed at the point", step, err)
+					}
+					s.Restart()
+				})
+				if died == 0 {
+					if !s.WasKilled() {
+						t.Fatal("the server never came by this point")
+					}
+					s.Restart()
+				}
+				checkWork(t, song, 2)
+			})
+		}
+	})
 }
 
 // The server is killed after each answer that it gave. What it has answered
@@ -157,7 +196,7 @@ func TestKilledBetweenSteps(t *testing.T) {
 			s.Kill()
 			s.Restart()
 		}
-		checkOne(t, song)
+		checkWork(t, song, 1)
 		s.Stop()
 	})
 }
@@ -213,6 +252,6 @@ func TestKilledDuringUpload(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		checkOne(t, song)
+		checkWork(t, song, 1)
 	})
 }

@@ -24,7 +24,7 @@ type Organization struct {
 	MaxFileSize     int64         `json:"max_file_size_bytes,omitempty"` // 0: the system's cap
 	AccessCodeTTL   time.Duration `json:"access_code_ttl_ns,omitempty"`  // 0: codes do not expire
 	DuplicateTitles bool          `json:"duplicate_titles"`
-	Quota           int64         `json:"quota,omitempty"` // registrations a month; 0: none
+	Quota           int64         `json:"quota,omitempty"` // registrations and updates in a calendar month, UTC; 0: none
 	CreatedAt       time.Time     `json:"created_at"`
 }
 

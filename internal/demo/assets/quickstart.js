@@ -2,12 +2,15 @@
 // the widget, so that it hears the first event.
 const widget = document.querySelector('ats-widget');
 
+// What a token may do is named after what the widget does.
+const actions = { register: 'register', update: 'update_version', download: 'access' };
+
 // Your backend holds the secret key and mints a short-lived token for this visitor.
 async function renewToken() {
   const response = await fetch('/demo/session', {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ action_type: widget.mode, network: widget.network }),
+    body: JSON.stringify({ action_type: actions[widget.mode], network: widget.network }),
   });
   const { token, error } = await response.json();
   if (error) throw new Error(`No session: ${error.message}`, { cause: error });

@@ -42,6 +42,9 @@ type Song struct {
 	Server *Server
 	Title  string
 	Audio  []byte
+	// Code is the access code of the work that the song is a version of; "": it
+	// is a work of its own. A version without Audio keeps the recording.
+	Code string
 
 	Token         string
 	JobID         string
@@ -64,25 +67,43 @@ func (s *Song) Mint(ctx context.Context) error {
 	var out struct {
 		Token string `json:"token"`
 	}
-	err := s.call(ctx, "POST", "/v1/sessions", map[string]any{"secret_key": s.Server.SecretKey, "action_type": "register", "allowed_network": "testnet"}, &out)
+	action := "register"
+	if s.Code != "" {
+		action = "update_version"
+	}
+	err := s.call(ctx, "POST", "/v1/sessions", map[string]any{"secret_key": s.Server.SecretKey, "action_type": action, "allowed_network": "testnet"}, &out)
 	s.Token = out.Token
 	return err
 }
 
-// Init begins the registration.
+// route is the path of a step.
+func (s *Song) route(step string) string {
+	if s.Code == "" {
+		return "/v1/works/" + step
+	}
+	if step == "init" && s.Audio != nil {
+		step = "init-upload"
+	}
+	return "/v1/access/" + s.Code + "/versions/" + step
+}
+
+// Init begins the registration, or the update.
 func (s *Song) Init(ctx context.Context) error {
 	var out struct {
 		JobID     string `json:"job_id"`
 		UploadURL string `json:"upload_url"`
 	}
 	creator := map[string]any{"full_name": "Ada Example", "email": "ada@songs.example", "roles": map[string]bool{"author": true, "composer": true}}
-	err := s.call(ctx, "POST", "/v1/works/init", map[string]any{"title": s.Title, "filename": "take.wav", "network": "testnet", "creators": []any{creator}}, &out)
+	err := s.call(ctx, "POST", s.route("init"), map[string]any{"title": s.Title, "filename": "take.wav", "network": "testnet", "creators": []any{creator}}, &out)
 	s.JobID, s.UploadURL = out.JobID, out.UploadURL
 	return err
 }
 
-// Put uploads the audio.
+// Put uploads the audio, if there is any.
 func (s *Song) Put(ctx context.Context) error {
+	if s.Audio == nil {
+		return nil
+	}
 	req, err := http.NewRequestWithContext(ctx, "PUT", s.UploadURL, bytes.NewReader(s.Audio))
 	if err != nil {
 		return err
@@ -98,7 +119,7 @@ func (s *Song) Prepare(ctx context.Context) error {
 		Commitment string `json:"commitment"`
 		Price      int64  `json:"total_price_credits"`
 	}
-	err := s.call(ctx, "POST", "/v1/works/prepare", map[string]any{"job_id": s.JobID}, &out)
+	err := s.call(ctx, "POST", s.route("prepare"), map[string]any{"job_id": s.JobID}, &out)
 	s.WorkID, s.Commitment, s.Price = out.WorkID, out.Commitment, out.Price
 	return err
 }
@@ -110,7 +131,7 @@ func (s *Song) Confirm(ctx context.Context) error {
 		TransactionID string `json:"transaction_id"`
 		AccessCode    string `json:"access_code"`
 	}
-	err := s.call(ctx, "POST", "/v1/works/confirm", map[string]any{"job_id": s.JobID}, &out)
+	err := s.call(ctx, "POST", s.route("confirm"), map[string]any{"job_id": s.JobID}, &out)
 	if r, ok := err.(*Refusal); ok && r.Code == "transaction.already_confirmed" {
 		s.TransactionID, _ = r.Details["transaction_id"].(string)
 		return nil

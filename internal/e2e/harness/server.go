@@ -154,11 +154,12 @@ func freeAddress(t testing.TB) string {
 	return ""
 }
 
-// Restart starts the server again after it has ended.
-func (s *Server) Restart() {
+// Restart starts the server again after it has ended, with env added to its
+// environment this time.
+func (s *Server) Restart(env ...string) {
 	s.t.Helper()
 	<-s.exited
-	s.run(nil)
+	s.run(env)
 }
 
 func (s *Server) run(env []string) {

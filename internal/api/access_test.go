@@ -1,0 +1,176 @@
+package api_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"timbre.example/fault"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/storetest"
+)
+
+// code registers a song and returns its access code.
+func (w *world) code(title string) string {
+	w.t.Helper()
+	return w.done(w.registered(title)).Done.AccessCode
+}
+
+func (b tab) read(path string) answer { return b.call("GET", path, b.head(), nil) }
+
+var forUpdate = map[string]any{"action_type": "update_version"}
+
+// TestUpdateFlow updates a work as the widget does, and checks every answer
+// against the contract, member by member.
+func TestUpdateFlow(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, options{})
+		w.work()
+		code := w.code("Porch Light")
+		at := "/v1/access/" + code
+
+		a := w.mint(forUpdate).read(at + "/work")
+		want := []string{"asset_filename", "ats_id", "created_at", "creators", "latest_commitment", "latest_version", "network", "owner_address", "title"}
+		if d := cmp.Diff(want, keys(t, a.body)); d != "" || a.header.Get("Cache-Control") != "no-store" {
+			t.Fatalf("work: %d %s %s", a.status, d, a.body)
+		}
+		for _, part := range []string{`"ats_id":1`, `"title":"Porch Light"`, `"network":"testnet"`, `"latest_version":1`, `"asset_filename":"song.wav"`, `"creators":[{"full_name":"Ada Example","email":"ada@songs.example","roles":["author","composer"]}]`} {
+			if !strings.Contains(string(a.body), part) {
+				t.Errorf("work lacks %s: %s", part, a.body)
+			}
+		}
+		commitment := a.get("latest_commitment")
+
+		follow := func(b tab, job string) {
+			t.Helper()
+			a := b.post(at+"/versions/prepare", map[string]string{"job_id": job})
+			want := []string{"commitment", "duration_seconds", "expires_at", "format", "is_valid", "job_id", "media_hash", "network_fee_credits", "sample_rate", "service_fee_credits",
+				"size_bytes", "storage_fee_credits", "total_deposit_credits", "total_price_credits", "version_deposit_credits", "work_id"}
+			if d := cmp.Diff(want, keys(t, a.body)); d != "" || a.status != 200 {
+				t.Fatalf("prepare: %s %s", d, a.body)
+			}
+			a = b.post(at+"/versions/confirm", map[string]string{"job_id": job})
+			if d := cmp.Diff([]string{"status_url", "transaction_id", "ws_url"}, keys(t, a.body)); d != "" || a.status != 202 {
+				t.Fatalf("confirm: %s", a.body)
+			}
+			w.done(a.get("transaction_id"))
+			a = w.call("GET", "/v1/transactions/"+a.get("transaction_id"), nil, nil)
+			if !strings.Contains(string(a.body), `"transaction_type":"add_version"`) || strings.Contains(string(a.body), "atc_") || !strings.Contains(string(a.body), `"ats_id":1`) {
+				t.Errorf("transaction: %s", a.body)
+			}
+		}
+
+		// Other creators, the same recording.
+		b := w.mint(forUpdate)
+		other := creator()
+		other["full_name"], other["ipi"] = "Ben Example", "123"
+		a = b.post(at+"/versions/init", map[string]any{"creators": []any{creator(), other}})
+		if d := cmp.Diff([]string{"job_id"}, keys(t, a.body)); d != "" || a.status != 200 {
+			t.Fatalf("init: %s", a.body)
+		}
+		follow(b, a.get("job_id"))
+
+		// A new recording.
+		b = w.mint(forUpdate)
+		a = b.post(at+"/versions/init-upload", map[string]any{"creators": []any{creator()}, "filename": "mix.wav"})
+		if d := cmp.Diff([]string{"job_id", "upload_expires_at", "upload_url"}, keys(t, a.body)); d != "" || a.status != 200 {
+			t.Fatalf("init-upload: %s", a.body)
+		}
+		job := a.get("job_id")
+		if a := b.post(at+"/versions/prepare", map[string]string{"job_id": job}); a.code != fault.CodeRegistrationUploadMissing {
+			t.Fatalf("prepare before the upload: %s", a.body)
+		}
+		a = b.post(at+"/versions/upload", map[string]string{"job_id": job})
+		if a := w.put(a.get("upload_url"), wav("mix", 6000)); a.status != 200 {
+			t.Fatalf("upload: %s", a.body)
+		}
+		follow(b, job)
+
+		a = w.mint(forUpdate).read(at + "/work")
+		if !strings.Contains(string(a.body), `"latest_version":3`) || !strings.Contains(string(a.body), `"asset_filename":"mix.wav"`) || a.get("latest_commitment") == commitment {
+			t.Errorf("afterwards: %s", a.body)
+		}
+		if log := w.logged.String(); strings.Contains(log, "atc_") || !strings.Contains(log, "route=/v1/access/{code}/versions/confirm") {
+			t.Error("the log holds an access code, or not the routes")
+		}
+	})
+}
+
+// Who is refused what, and in which order where two causes meet.
+func TestAccessRefused(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, options{})
+		w.work()
+		code := w.code("Porch Light")
+		unknown := "atc_" + strings.Repeat("0", 64)
+		good := w.mint(forUpdate)
+		register := w.mint(nil)
+		narrow := w.mint(map[string]any{"action_type": "update_version", "allowed_ats_id": 2})
+		mainnet := w.mint(map[string]any{"action_type": "update_version", "allowed_network": "mainnet"})
+		nobody := tab{w, ""}
+		wrong := map[string]any{"creators": "nobody"}
+		for _, c := range []struct {
+			name string
+			by   tab
+			code string
+			want fault.Code
+		}{
+			{"a code of the wrong form", good, "atc_12", fault.CodeAccessCodeFormatInvalid},
+			{"an unknown code", good, unknown, fault.CodeAccessCodeNotFound},
+			{"a code of another network", mainnet, code, fault.CodeAccessCodeNotFound},
+			{"a session for another work", narrow, code, fault.CodeSessionInvalidToken},
+			{"a session for another action, before the code", register, "atc_12", fault.CodeSessionInvalidToken},
+			{"no session, before everything", nobody, "atc_12", fault.CodeCommonAuthInvalidToken},
+		} {
+			if a := c.by.read("/v1/access/" + c.code + "/work"); a.code != c.want {
+				t.Errorf("%s: reading: %s", c.name, a.body)
+			}
+			// The code is looked at before the body.
+			for _, path := range []string{"init", "init-upload", "upload", "prepare", "confirm"} {
+				if a := c.by.post("/v1/access/"+c.code+"/versions/"+path, wrong); a.code != c.want {
+					t.Errorf("%s: %s: %s", c.name, path, a.body)
+				}
+			}
+			if a := c.by.post("/v1/access/"+c.code+"/rotate", "{}"); a.code != c.want {
+				t.Errorf("%s: rotate: %s", c.name, a.body)
+			}
+		}
+		if a := good.post("/v1/access/"+code+"/versions/init", wrong); a.code != fault.CodeCommonValidationFailed || a.rules() != "creators type" {
+			t.Errorf("a wrong body: %s", a.body)
+		}
+		a := good.post("/v1/access/"+code+"/versions/init-upload", map[string]any{"creators": []any{map[string]any{}}})
+		if a.rules() != "creators[0].full_name required, creators[0].email required, creators[0].roles required, filename required" {
+			t.Errorf("an empty body: %s", a.body)
+		}
+		if a := register.post("/v1/works/prepare", map[string]string{"job_id": "01890000-0000-7000-8000-000000000000"}); a.code != fault.CodeTransactionNotFound {
+			t.Errorf("%s", a.body)
+		}
+
+		// Rotated: the old one says so, the new one works, and a lost answer is told again.
+		next := good.post("/v1/access/"+code+"/rotate", "").get("access_code")
+		if again := good.post("/v1/access/"+code+"/rotate", "{}").get("access_code"); again != next || len(next) != 68 {
+			t.Errorf("rotated to %q, asked again: %q", next, again)
+		}
+		if a := good.read("/v1/access/" + code + "/work"); a.code != fault.CodeAccessCodeExpired {
+			t.Errorf("the old code: %s", a.body)
+		}
+		if a := good.read("/v1/access/" + next + "/work"); a.status != 200 {
+			t.Errorf("the new code: %s", a.body)
+		}
+
+		// A lifetime.
+		_, err := session.ChangeOrganization(t.Context(), db, w.org, func(o *session.Organization) { o.AccessCodeTTL = time.Hour })
+		w.must(err)
+		w.ahead.Add(int64(time.Hour))
+		if a := w.mint(forUpdate).read("/v1/access/" + next + "/work"); a.code != fault.CodeAccessCodeExpired {
+			t.Errorf("an hour later: %s", a.body)
+		}
+		// An expired token is told before the code.
+		if a := good.read("/v1/access/" + unknown + "/work"); a.code != fault.CodeCommonAuthExpired {
+			t.Errorf("an expired token: %s", a.body)
+		}
+	})
+}
