@@ -132,11 +132,28 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	}
 	s.api.Mount("/explorer", explorer.New(logs, render))
 	s.api.Mount("/widget", widgetFiles(render))
+	if f.MetricsListen != "" {
+		l, err := net.Listen("tcp", f.MetricsListen)
+		if err != nil {
+			return nil, err
+		}
+		s.work = append(s.work, func(ctx context.Context) { serveMetrics(ctx, l, s.api.MetricsHandler(), log) })
+	}
 	s.http = &http.Server{
 		Handler: s.api, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	return s, nil
+}
+
+// serveMetrics serves them on a listener of their own until ctx ends.
+func serveMetrics(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) {
+	server := &http.Server{Handler: h, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		log.Error("serving metrics", "error", err)
+	}
 }
 
 // reachable is how this machine's browser gets to a listener. One on every

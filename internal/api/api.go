@@ -50,6 +50,7 @@ type API struct {
 	Config
 	router  chi.Router
 	origins originCache
+	metrics *metrics
 	// stop ends progress streams when the server shuts down.
 	stop        <-chan struct{}
 	bodyTimeout time.Duration
@@ -61,17 +62,24 @@ const (
 	bodyTimeout = 10 * time.Second
 )
 
+// The routes of progress streams.
+const (
+	routeSocket = "/v1/ws/transactions/{id}"
+	routeEvents = "/v1/transactions/{id}/events"
+)
+
 // New builds the API. Streams end when stop is closed.
 func New(c Config, stop <-chan struct{}) *API {
-	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout}
+	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, metrics: newMetrics(c.Version, c.Registry.Progress.Followers)}
 	a.router.Use(a.observe, a.recover, a.cors)
 	a.router.NotFound(func(w http.ResponseWriter, r *http.Request) { a.RenderError(w, r, fault.CommonNotFound()) })
 	a.router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) { a.RenderError(w, r, fault.CommonNotFound()) })
 	a.router.Get("/.well-known/jwks.json", a.jwks)
 	a.router.Get("/healthz", a.health)
 	a.router.Head("/healthz", a.health)
-	a.router.Get("/v1/ws/transactions/{id}", a.socket)
-	a.router.Get("/v1/transactions/{id}/events", a.events)
+	a.router.Get("/metrics", a.metricsHere)
+	a.router.Get(routeSocket, a.socket)
+	a.router.Get(routeEvents, a.events)
 	a.routes()
 	return a
 }
@@ -164,8 +172,8 @@ func document(o *huma.OpenAPI) {
 		{"GET", "/.well-known/jwks.json", "jwks", "The keys that session tokens are signed with", nil, map[string]*huma.Response{"200": object("A JSON Web Key Set")}},
 		{"GET", "/healthz", "health", "Whether this server can serve", nil, map[string]*huma.Response{"200": object("It can"), "503": refused}},
 		{"HEAD", "/healthz", "health-head", "Whether this server can serve, without a body", nil, map[string]*huma.Response{"200": {Description: "It can"}, "503": {Description: "It cannot"}}},
-		{"GET", "/v1/ws/transactions/{id}", "follow-socket", "Progress as WebSocket frames", id, map[string]*huma.Response{"101": {Description: "Frames follow"}, "404": refused, "422": refused}},
-		{"GET", "/v1/transactions/{id}/events", "follow-events", "Progress as server-sent events", append(id[:1:1], &huma.Param{
+		{"GET", routeSocket, "follow-socket", "Progress as WebSocket frames", id, map[string]*huma.Response{"101": {Description: "Frames follow"}, "404": refused, "422": refused}},
+		{"GET", routeEvents, "follow-events", "Progress as server-sent events", append(id[:1:1], &huma.Param{
 			Name: "Last-Event-ID", In: "header", Description: "How many steps the client has seen", Schema: &huma.Schema{Type: huma.TypeInteger},
 		}), map[string]*huma.Response{"200": text("update, completed and error events", "text/event-stream"), "404": refused}},
 	} {

@@ -61,15 +61,16 @@ func (a *API) observe(next http.Handler) http.Handler {
 			if x.job != "" {
 				attrs = append(attrs, slog.String("job", traceable(x.job)))
 			}
-			level := slog.LevelDebug
+			level, code := slog.LevelDebug, ""
 			if x.fault != nil {
-				level = slog.LevelInfo
-				attrs = append(attrs, slog.String("code", string(x.fault.Code)))
+				level, code = slog.LevelInfo, string(x.fault.Code)
+				attrs = append(attrs, slog.String("code", code))
 				if x.fault.Status() >= http.StatusInternalServerError {
 					level = slog.LevelError
 					attrs = append(attrs, slog.String("error", x.fault.Error()))
 				}
 			}
+			a.metrics.seen(r.Method, route(r), ww.Status(), code, time.Since(start))
 			a.Log.LogAttrs(r.Context(), level, "request", attrs...)
 		}()
 		next.ServeHTTP(ww, r)

@@ -1,0 +1,71 @@
+package api
+
+import (
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"timbre.example/fault"
+)
+
+// metrics count what was asked and how it was answered. Labels are routes and
+// codes, of which there are few; never an id, a title or an address.
+type metrics struct {
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	handler  http.Handler
+}
+
+func newMetrics(version string, followers func() int) *metrics {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "timbre_requests_total", Help: "Requests by route, status and the code of the catalogue that they were refused with (empty: a success).",
+		}, []string{"method", "route", "status", "code"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "timbre_request_seconds", Help: "How long requests took, without those that stay open to follow a transaction.",
+			Buckets: []float64{.001, .005, .025, .1, .5, 2.5, 10, 60},
+		}, []string{"route"}),
+	}
+	about := prometheus.NewGauge(prometheus.GaugeOpts{Name: "timbre_info", Help: "Always 1; its label says which release this is.", ConstLabels: prometheus.Labels{"version": version}})
+	about.Set(1)
+	// Its own registry: what other packages count in the global one is theirs.
+	r := prometheus.NewRegistry()
+	r.MustRegister(m.requests, m.seconds, about, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_followers", Help: "Open progress streams."}, func() float64 { return float64(followers()) }))
+	m.handler = promhttp.HandlerFor(r, promhttp.HandlerOpts{})
+	return m
+}
+
+// methods are those that have a label of their own: a client may send any word.
+var methods = map[string]bool{"GET": true, "HEAD": true, "POST": true, "PUT": true, "DELETE": true, "OPTIONS": true}
+
+func (m *metrics) seen(method, route string, status int, code string, took time.Duration) {
+	if !methods[method] {
+		method = "other"
+	}
+	m.requests.WithLabelValues(method, route, strconv.Itoa(status), code).Inc()
+	if route != routeSocket && route != routeEvents {
+		m.seconds.WithLabelValues(route).Observe(took.Seconds())
+	}
+}
+
+// MetricsHandler serves the metrics in Prometheus' text form, to whoever can
+// reach it.
+func (a *API) MetricsHandler() http.Handler { return a.metrics.handler }
+
+// metricsHere serves them beside the API to programs of this machine only: what
+// came through a proxy, or from elsewhere, finds nothing.
+func (a *API) metricsHere(w http.ResponseWriter, r *http.Request) {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	forwarded := r.Header.Get("X-Forwarded-For") + r.Header.Get("Forwarded") + r.Header.Get("Via")
+	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() || forwarded != "" {
+		a.RenderError(w, r, fault.CommonNotFound())
+		return
+	}
+	a.metrics.handler.ServeHTTP(w, r)
+}
