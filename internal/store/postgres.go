@@ -5,40 +5,91 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
+	"sync/atomic"
 	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	"timbre.example/internal/store/query"
 )
 
+// Patience is how long Postgres may take over one statement, over a commit, or
+// to let us in: a server that has vanished without a word is then one that does
+// not answer. It is long for anything that we ask and short for somebody who
+// waits. Migrations may take as long as they take.
+const Patience = 5 * time.Second
+
 var errLostBeforeCommit = errors.New("connection lost before the commit")
 
-type postgres struct{ db *sql.DB }
+type postgres struct {
+	db         *sql.DB
+	migrates   *sql.DB // without Patience; connects only when it is used
+	forgetting atomic.Bool
+}
 
-// openPostgres keeps at most 24 connections, so that several instances fit in
-// a default server's hundred. The driver prepares each statement once a
+// maxConns lets several instances fit in a default server's hundred.
+const maxConns = 24
+
+// openPostgres makes a pool. The driver prepares each statement once a
 // connection by itself.
 func openPostgres(ctx context.Context, url string) (engine, error) {
-	db, err := sql.Open("pgx", url)
+	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(24)
-	db.SetMaxIdleConns(24)
-	if err := db.PingContext(ctx); err != nil {
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = Patience // the pool connects also when nobody waits for it any more
+	}
+	db := stdlib.OpenDB(*config)
+	db.SetMaxOpenConns(maxConns)
+	db.SetMaxIdleConns(maxConns)
+	if err := db.PingContext(bounded(ctx)); err != nil {
 		db.Close()
 		return nil, err
 	}
-	return &postgres{db}, nil
+	migrates := stdlib.OpenDB(*config)
+	migrates.SetMaxIdleConns(0)
+	return &postgres{db: db, migrates: migrates}, nil
 }
 
 func (p *postgres) tx(ctx context.Context, f func(query.DBTX) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	// Wound up again before each statement: many short ones may take long.
+	patience := time.AfterFunc(Patience, func() { cancel(context.DeadlineExceeded) })
+	defer patience.Stop()
+	err := p.within(ctx, func() { patience.Reset(Patience) }, f)
+	if err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		err = fmt.Errorf("%w: %v", context.DeadlineExceeded, err) // it says only that it was cancelled
+	}
+	return p.heard(err)
+}
+
+// heard drops the idle connections when one did not answer: what made it dumb,
+// a router that forgot it, made the others so too, and each would cost somebody
+// his Patience.
+func (p *postgres) heard(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) && p.forgetting.CompareAndSwap(false, true) {
+		go func() {
+			p.db.SetMaxIdleConns(0)
+			p.db.SetMaxIdleConns(maxConns)
+			p.forgetting.Store(false)
+		}()
+	}
+	return err
+}
+
+func (p *postgres) within(ctx context.Context, begin func(), f func(query.DBTX) error) error {
 	// A pool in which callers hang up hands out dead connections now and then,
 	// more often than database/sql tries again.
 	tx, err := p.db.BeginTx(ctx, nil)
 	if err == nil {
 		defer tx.Rollback()
-		err = f(tx)
+		err = f(statements{tx, ctx, begin})
 	}
 	switch {
 	case errors.Is(err, driver.ErrBadConn):
@@ -46,12 +97,74 @@ func (p *postgres) tx(ctx context.Context, f func(query.DBTX) error) error {
 	case err != nil:
 		return err
 	}
+	begin()
 	return tx.Commit()
 }
 
-func (p *postgres) reader() query.DBTX { return p.db }
-func (p *postgres) pool() *sql.DB      { return p.db }
-func (p *postgres) close() error       { return p.db.Close() }
+// statements are those of one transaction. They end with the transaction's
+// context, whichever they were given: it is made of that.
+type statements struct {
+	tx    *sql.Tx
+	ctx   context.Context
+	begin func()
+}
+
+func (s statements) ExecContext(_ context.Context, text string, args ...any) (sql.Result, error) {
+	s.begin()
+	return s.tx.ExecContext(s.ctx, text, args...)
+}
+
+func (s statements) PrepareContext(_ context.Context, text string) (*sql.Stmt, error) {
+	s.begin()
+	return s.tx.PrepareContext(s.ctx, text)
+}
+
+func (s statements) QueryContext(_ context.Context, text string, args ...any) (*sql.Rows, error) {
+	s.begin()
+	return s.tx.QueryContext(s.ctx, text, args...)
+}
+
+func (s statements) QueryRowContext(_ context.Context, text string, args ...any) *sql.Row {
+	s.begin()
+	return s.tx.QueryRowContext(s.ctx, text, args...)
+}
+
+// singly runs statements outside transactions, each within Patience, which
+// includes the wait for a connection.
+type singly struct{ *postgres }
+
+func (s singly) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	result, err := s.db.ExecContext(bounded(ctx), text, args...)
+	return result, s.heard(err)
+}
+
+func (s singly) PrepareContext(ctx context.Context, text string) (*sql.Stmt, error) {
+	statement, err := s.db.PrepareContext(bounded(ctx), text)
+	return statement, s.heard(err)
+}
+
+func (s singly) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	rows, err := s.db.QueryContext(bounded(ctx), text, args...)
+	return rows, s.heard(err)
+}
+
+func (s singly) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
+	row := s.db.QueryRowContext(bounded(ctx), text, args...)
+	_ = s.heard(row.Err())
+	return row
+}
+
+// bounded ends after Patience by itself: rows are read after the call that
+// asked for them, by somebody who has nothing to cancel.
+func bounded(ctx context.Context) context.Context {
+	ctx, cancel := context.WithTimeout(ctx, Patience)
+	context.AfterFunc(ctx, cancel)
+	return ctx
+}
+
+func (p *postgres) reader() query.DBTX { return singly{p} }
+func (p *postgres) pool() *sql.DB      { return p.migrates }
+func (p *postgres) close() error       { return errors.Join(p.db.Close(), p.migrates.Close()) }
 
 // dropped recognizes a connection that the server dropped in use.
 func dropped(err error) bool {

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	_ "github.com/jackc/pgx/v5/stdlib" // the "pgx" driver
 
 	"timbre.example/internal/store/query"
 )
@@ -126,7 +125,7 @@ func (db *DB) One(ctx context.Context, f func(*Tx) error) error {
 	if !ok {
 		return db.Tx(ctx, f)
 	}
-	return f(&Tx{Queries: query.New(p.db), Now: db.now()})
+	return f(&Tx{Queries: query.New(p.reader()), Now: db.now()})
 }
 
 func (db *DB) now() time.Time { return db.Now().UTC().Truncate(time.Microsecond) }

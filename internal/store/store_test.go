@@ -5,11 +5,15 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
+	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"timbre.example/internal/e2e/faultproxy"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/store/storetest"
@@ -186,5 +190,105 @@ func TestReadersCannotWrite(t *testing.T) {
 	db := storetest.SQLite(t)
 	if err := db.Read().InsertSession(t.Context(), query.InsertSessionParams{Jti: "x"}); err == nil {
 		t.Fatal("wrote through the reading pool")
+	}
+}
+
+// A server that vanishes without a word does not answer: every statement ends
+// within Patience, says so, and the next ones find the server when it is back.
+func TestASilentDatabase(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	direct := storetest.PostgresURL(t)
+	u, err := url.Parse(direct)
+	if err != nil {
+		t.Fatal(err)
+	}
+	storetest.Open(t, direct)
+	proxy := faultproxy.New(t, "unix", filepath.Join(u.Query().Get("host"), ".s.PGSQL.5432"))
+	db, err := store.Open(ctx, "postgres://postgres@"+proxy.Addr+u.Path+"?sslmode=disable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	tx := func() error { return db.Tx(ctx, insertSession("a")) }
+	calls := map[string]func() error{
+		"read":  func() error { _, err := db.Read().AllOrigins(ctx); return err },
+		"count": func() error { _, err := db.Read().CountWorks(ctx, "testnet"); return err },
+		"one":   func() error { return db.One(ctx, insertSession("b")) },
+		"tx":    tx,
+		"half": func() error { // it vanishes in the middle
+			return db.Tx(ctx, func(tx *store.Tx) error {
+				if err := insertSession("c")(tx); err != nil {
+					return err
+				}
+				proxy.Swallow()
+				return insertSession("d")(tx)
+			})
+		},
+		"commit": func() error { // or before the commit
+			return db.Tx(ctx, func(tx *store.Tx) error {
+				err := insertSession("e")(tx)
+				proxy.Swallow()
+				return err
+			})
+		},
+	}
+	together := func(names ...string) {
+		t.Helper()
+		var wg sync.WaitGroup
+		for _, name := range names {
+			wg.Go(func() {
+				begun := time.Now()
+				err := calls[name]()
+				if took := time.Since(begun); !store.Unavailable(err) || took > 2*store.Patience {
+					t.Errorf("%s: %v after %s", name, err, took)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	if err := tx(); err != nil {
+		t.Fatal(err)
+	}
+	together("half", "commit")
+	// More callers than there are connections: they wait no longer than one.
+	together(append(slices.Repeat([]string{"read", "one", "count"}, 10), "tx")...)
+	proxy.Pass()
+	if err := db.Ping(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Read().GetSession(ctx, "a"); err != nil {
+		t.Error(err)
+	}
+	for _, id := range []string{"c", "d"} {
+		if _, err := db.Read().GetSession(ctx, id); !errors.Is(err, sql.ErrNoRows) {
+			t.Errorf("%s of a transaction that never committed: %v", id, err)
+		}
+	}
+	proxy.Refuse()
+	proxy.Cut()
+	for _, name := range []string{"read", "one", "tx"} {
+		begun := time.Now()
+		if err := calls[name](); !store.Unavailable(err) || time.Since(begun) > store.Patience/2 {
+			t.Errorf("refused %s: %v after %s", name, err, time.Since(begun))
+		}
+	}
+}
+
+// Patience is with each statement, not with all of a transaction.
+func TestALongTransaction(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t, storetest.PostgresURL(t))
+	begun := time.Now()
+	err := db.Tx(t.Context(), func(tx *store.Tx) error {
+		for i := 0; time.Since(begun) < store.Patience+500*time.Millisecond; i++ {
+			if err := insertSession(fmt.Sprint(i))(tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
