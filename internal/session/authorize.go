@@ -38,9 +38,10 @@ type Caller struct {
 
 // Authorize checks what a browser's call carries: the Authorization and
 // X-Site-Key headers, and Origin where the browser sent one (it does on every
-// cross-origin call; a call without one is not from another site's page). A
-// database that does not answer is common.auth.backend_unavailable: the token
-// is good, and nothing more can be said of it.
+// cross-origin call; a call without one is not from another site's page). An
+// issuer whose keys are not to be had is common.auth.jwks_unavailable. A
+// database that does not answer is common.auth.backend_unavailable: the token is
+// good, and nothing more can be said of it.
 func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin string) (Caller, error) {
 	if authorization == "" {
 		return Caller{}, fault.CommonAuthMissingToken()
@@ -49,7 +50,7 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 	if token = strings.TrimSpace(token); !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return Caller{}, fault.CommonAuthInvalidToken()
 	}
-	c, err := s.Tokens.Verify(token)
+	c, err := s.verify(ctx, token)
 	if err != nil {
 		return Caller{}, err
 	}
@@ -81,6 +82,15 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 		Quota:           row.Organization.Quota.Int64,
 		Expired:         !s.DB.Now().Before(c.Expires),
 	}, nil
+}
+
+// verify checks with this process's own keys, which it always has, or with those
+// of its issuer.
+func (s *Service) verify(ctx context.Context, token string) (Claims, error) {
+	if s.Issuer != nil {
+		return s.Issuer.Verify(ctx, token)
+	}
+	return s.Tokens.Verify(token)
 }
 
 // unread is the refusal for a token whose session could not be looked up.

@@ -40,8 +40,12 @@ func (a Action) Valid() bool { return a == Register || a == UpdateVersion || a =
 
 // Service mints and checks sessions.
 type Service struct {
-	DB     *store.DB
+	DB *store.DB
+	// Tokens sign, and verify where there is no Issuer. A process that does not
+	// mint has none.
 	Tokens *Tokens
+	// Issuer has the keys of the process that mints, where that is another one.
+	Issuer *Issuer
 	// MaxFileSize is the system's cap in bytes; organizations, keys and
 	// sessions may only lower it.
 	MaxFileSize int64

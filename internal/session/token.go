@@ -13,6 +13,7 @@ import (
 
 	"github.com/lestrrat-go/jwx/v3/jwa"
 	"github.com/lestrrat-go/jwx/v3/jwk"
+	"github.com/lestrrat-go/jwx/v3/jws"
 	"github.com/lestrrat-go/jwx/v3/jwt"
 
 	"timbre.example/fault"
@@ -44,7 +45,7 @@ type Tokens struct {
 }
 
 // NewTokens derives keys from secret (at least 32 bytes). The issuer is the
-// server's public URL.
+// URL below which the keys are published.
 func NewTokens(secret []byte, issuer string, now func() time.Time) (*Tokens, error) {
 	if len(secret) < 32 {
 		return nil, errors.New("session: the signing secret is shorter than 32 bytes")
@@ -172,30 +173,56 @@ func (t *Tokens) Sign(c Claims) (string, error) {
 	return string(signed), err
 }
 
-// Verify checks a token's signature, issuer and audience, and reads it. It
-// does not look at the clock: expiry matters to some calls only, see
-// [Claims.Expires]. A token that is not one of ours is common.auth.invalid_token.
+// Verify checks a token with this process's own keys: see [Issuer.Verify].
 func (t *Tokens) Verify(token string) (Claims, error) {
-	invalid := func(err error) (Claims, error) { return Claims{}, fault.CommonAuthInvalidToken().Because(err) }
-	if len(token) > 8192 {
-		return invalid(errors.New("longer than any token of ours"))
-	}
-	if strings.Count(token, ".") != 2 {
-		return invalid(errors.New("not in compact form"))
-	}
 	set, err := t.public()
 	if err != nil {
 		return Claims{}, err
 	}
+	if _, err := keyID(token); err != nil {
+		return Claims{}, err
+	}
+	return verify(token, t.issuer, set)
+}
+
+// invalid is the refusal of what is no token of ours.
+func invalid(err error) error { return fault.CommonAuthInvalidToken().Because(err) }
+
+// keyID reads which key a token says that it was signed with. What has not the
+// form of a token is common.auth.invalid_token.
+func keyID(token string) (string, error) {
+	if len(token) > 8192 {
+		return "", invalid(errors.New("longer than any token of ours"))
+	}
+	if strings.Count(token, ".") != 2 {
+		return "", invalid(errors.New("not in compact form"))
+	}
+	message, err := jws.ParseString(token, jws.WithCompact())
+	if err != nil {
+		return "", invalid(err)
+	}
+	for _, s := range message.Signatures() { // the one
+		if id, _ := s.ProtectedHeaders().KeyID(); id != "" {
+			return id, nil
+		}
+	}
+	return "", invalid(errors.New("it names no key"))
+}
+
+// verify checks a token's signature, issuer and audience, and reads it. It does
+// not look at the clock: expiry matters to some calls only, see
+// [Claims.Expires]. A token that is not one of ours is
+// common.auth.invalid_token.
+func verify(token, issuer string, set jwk.Set) (Claims, error) {
 	// A key of the set is for EdDSA and has its own id, so a token can choose
 	// neither a weaker algorithm nor a key that has retired.
 	parsed, err := jwt.Parse([]byte(token), jwt.WithKeySet(set), jwt.WithValidate(false))
 	if err != nil {
-		return invalid(err)
+		return Claims{}, invalid(err)
 	}
-	if err := jwt.Validate(parsed, jwt.WithIssuer(t.issuer), jwt.WithAudience(Audience), jwt.WithResetValidators(true),
+	if err := jwt.Validate(parsed, jwt.WithIssuer(issuer), jwt.WithAudience(Audience), jwt.WithResetValidators(true),
 		jwt.WithRequiredClaim(jwt.ExpirationKey), jwt.WithRequiredClaim(jwt.JwtIDKey)); err != nil {
-		return invalid(err)
+		return Claims{}, invalid(err)
 	}
 	var c Claims
 	c.ID, _ = parsed.JwtID()
@@ -207,7 +234,7 @@ func (t *Tokens) Verify(token string) (Claims, error) {
 	for claim, target := range map[string]any{claimSiteKey: &c.SiteKeyHash, claimAction: &action, claimNetwork: &name, claimRef: &c.ExternalUserRef, claimAtsID: &atsID, claimMaxSize: &maxSize} {
 		if parsed.Has(claim) {
 			if err := parsed.Get(claim, target); err != nil {
-				return invalid(err)
+				return Claims{}, invalid(err)
 			}
 		}
 	}

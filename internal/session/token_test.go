@@ -176,9 +176,12 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+func enc(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
+
 func TestForeignTokens(t *testing.T) {
 	c := &clock{time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	tokens := newTokens(t, secret, issuer, c.now)
+	elsewhere := newIssuer(t, c)
 	sign := func(tokens *session.Tokens) string {
 		s, err := tokens.Sign(claims(c.at))
 		if err != nil {
@@ -193,7 +196,6 @@ func TestForeignTokens(t *testing.T) {
 	if err := json.Unmarshal(b, &head); err != nil {
 		t.Fatal(err)
 	}
-	enc := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 	// The classic confusion: the published key taken for a shared secret.
 	jwks, _ := tokens.JWKS()
 	var set struct{ Keys []struct{ Kid, X string } }
@@ -231,8 +233,14 @@ func TestForeignTokens(t *testing.T) {
 		if _, err := tokens.Verify(token); !errors.Is(err, fault.CodeCommonAuthInvalidToken) {
 			t.Errorf("%s: %v", name, err)
 		}
+		if _, err := elsewhere.Verify(t.Context(), token); !errors.Is(err, fault.CodeCommonAuthInvalidToken) {
+			t.Errorf("%s, by its issuer's keys: %v", name, err)
+		}
 	}
 	if _, err := tokens.Verify(good); err != nil {
+		t.Error(err)
+	}
+	if _, err := elsewhere.Verify(t.Context(), good); err != nil {
 		t.Error(err)
 	}
 }
@@ -253,6 +261,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(good)
 	f.Add("a.b.c")
 	f.Add(`{"payload":"","signatures":[]}`)
+	f.Add(`{"payload":"..","signatures":[]}`)
 	f.Fuzz(func(t *testing.T, token string) {
 		got, err := tokens.Verify(token)
 		if err != nil && !errors.Is(err, fault.CodeCommonAuthInvalidToken) {

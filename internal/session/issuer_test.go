@@ -1,0 +1,284 @@
+package session_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/lestrrat-go/jwx/v3/jwk"
+
+	"timbre.example/fault"
+	"timbre.example/internal/session"
+)
+
+// issuing is a process that mints, seen from one that only verifies.
+type issuing struct {
+	*session.Issuer
+	at     *clock
+	tokens *session.Tokens
+	asked  atomic.Int64
+	// answer is what it gives for its key set; nil is the truth.
+	answer atomic.Pointer[http.HandlerFunc]
+}
+
+func newIssuer(t *testing.T, at *clock) *issuing {
+	t.Helper()
+	x := &issuing{at: at, tokens: newTokens(t, secret, issuer, at.now)}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x.asked.Add(1)
+		if f := x.answer.Load(); f != nil {
+			(*f)(w, r)
+			return
+		}
+		x.truth(w, r)
+	}))
+	t.Cleanup(server.Close)
+	x.Issuer = session.NewIssuer(session.IssuerConfig{
+		Name: issuer, URL: server.URL + "/.well-known/jwks.json", Refresh: 5 * time.Minute, MaxAge: time.Hour, Now: at.now, Log: slog.New(slog.DiscardHandler),
+	})
+	return x
+}
+
+func (x *issuing) truth(w http.ResponseWriter, _ *http.Request) {
+	set, _ := x.tokens.JWKS()
+	w.Write(set)
+}
+
+func (x *issuing) answers(f http.HandlerFunc) { x.answer.Store(&f) }
+
+// down answers as what stands in front of a process that is not there.
+func down(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
+
+func (x *issuing) token(t *testing.T) string {
+	t.Helper()
+	token, err := x.tokens.Sign(claims(x.at.at))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// want verifies, and fails the test if another code comes of it or if the issuer
+// was asked another number of times.
+func (x *issuing) want(t *testing.T, token string, code fault.Code, asks int64) {
+	t.Helper()
+	before := x.asked.Load()
+	got, err := x.Verify(t.Context(), token)
+	var f *fault.Error
+	switch {
+	case code == "" && err != nil, code != "" && !errors.Is(err, code):
+		t.Errorf("got %v, want %q", err, code)
+	case code == "" && !cmp.Equal(got.ID, claims(x.at.at).ID):
+		t.Errorf("got %+v", got)
+	case errors.As(err, &f) && code == fault.CodeCommonAuthJWKSUnavailable && f.RetryAfterSeconds() < 1:
+		t.Error("it does not say when to come back")
+	}
+	if n := x.asked.Load() - before; n != asks {
+		t.Errorf("the issuer was asked %d times, not %d", n, asks)
+	}
+}
+
+func noon() *clock { return &clock{time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)} }
+
+// The issuer goes and comes back. A copy serves as long as it is fresh enough;
+// after that nothing is believed, and nobody is asked more than now and then.
+func TestIssuerAway(t *testing.T) {
+	t.Parallel()
+	x := newIssuer(t, noon())
+	x.answers(down)
+	token := x.token(t)
+	x.want(t, token, fault.CodeCommonAuthJWKSUnavailable, 1) // never had any keys
+	x.want(t, token, fault.CodeCommonAuthJWKSUnavailable, 0) // asked a moment ago
+	x.at.at = x.at.at.Add(2 * time.Second)
+	x.want(t, token, fault.CodeCommonAuthJWKSUnavailable, 1)
+	x.answer.Store(nil)
+	x.at.at = x.at.at.Add(2 * time.Second)
+	x.want(t, token, "", 1)
+	x.want(t, token, "", 0)
+
+	x.answers(down)
+	x.at.at = x.at.at.Add(time.Hour)
+	x.want(t, token, "", 0)
+	x.at.at = x.at.at.Add(time.Second)
+	x.want(t, token, fault.CodeCommonAuthJWKSUnavailable, 1)
+	x.want(t, "no.to.ken", fault.CodeCommonAuthInvalidToken, 0) // needs no key to be refused
+	x.answer.Store(nil)
+	x.at.at = x.at.at.Add(2 * time.Second)
+	x.want(t, token, "", 1)
+}
+
+// Tokens that name keys which nobody has make us ask once, and then not for a
+// while. A key that is new since the last time is found that way.
+func TestUnknownKeys(t *testing.T) {
+	t.Parallel()
+	x := newIssuer(t, noon())
+	made := func(n int) string {
+		parts := strings.Split(x.token(t), ".")
+		return enc(fmt.Sprintf(`{"alg":"EdDSA","kid":"made-up-%d"}`, n)) + "." + parts[1] + "." + parts[2]
+	}
+	x.want(t, made(0), fault.CodeCommonAuthInvalidToken, 1)
+	for n := range 100 {
+		x.want(t, made(n), fault.CodeCommonAuthInvalidToken, 0)
+	}
+	x.want(t, x.token(t), "", 0)
+	x.at.at = x.at.at.Add(30 * time.Second)
+	x.answers(down)
+	x.want(t, made(1), fault.CodeCommonAuthInvalidToken, 1) // the copy is good: it is the token that is not
+	x.want(t, x.token(t), "", 0)
+	x.answer.Store(nil)
+
+	// Two rotations later in one step, as after a night's sleep of a machine with
+	// a very long MaxAge.
+	x.MaxAge = 1000 * time.Hour
+	x.at.at = x.at.at.Add(2 * session.Rotation)
+	x.want(t, x.token(t), "", 1)
+}
+
+// Many callers at once share one question.
+func TestOneQuestionForAll(t *testing.T) {
+	t.Parallel()
+	x := newIssuer(t, noon())
+	token := x.token(t)
+	came, release := make(chan struct{}), make(chan struct{})
+	x.answers(func(w http.ResponseWriter, r *http.Request) {
+		came <- struct{}{}
+		<-release
+		x.truth(w, r)
+	})
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			if _, err := x.Verify(t.Context(), token); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-came
+	close(release)
+	wg.Wait()
+	if n := x.asked.Load(); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
+// An issuer that takes the question and never answers is away, after a while.
+func TestSilentIssuer(t *testing.T) {
+	t.Parallel()
+	x := newIssuer(t, noon())
+	x.answers(func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	begun := time.Now()
+	x.want(t, x.token(t), fault.CodeCommonAuthJWKSUnavailable, 1)
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("after %s", took)
+	}
+}
+
+// What an issuer may give, and what is taken of it.
+func TestKeySets(t *testing.T) {
+	t.Parallel()
+	x := newIssuer(t, noon())
+	good, err := x.tokens.JWKS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := jwk.Import(ed25519.NewKeyFromSeed(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.Set(jwk.KeyIDKey, "private")
+	other.Set(jwk.AlgorithmKey, "EdDSA")
+	private, err := json.Marshal(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }
+	}
+	first := strings.TrimSuffix(string(good), "]}") + ","
+	const unusable = fault.CodeCommonAuthJWKSUnavailable
+	for name, c := range map[string]struct {
+		answer http.HandlerFunc
+		code   fault.Code
+	}{
+		"the truth": {write(string(good)), ""},
+		"keys of a kind that is not known beside ours": {write(first + `{"kty":"XYZ","kid":"x"},{"kty":"oct","k":"c2VjcmV0","alg":"HS256","kid":"y"}]}`), ""},
+		"no keys":         {write(`{"keys":[]}`), unusable},
+		"no JSON":         {write("<html>"), unusable},
+		"nothing":         {write(""), unusable},
+		"a shared secret": {write(`{"keys":[{"kty":"oct","k":"c2VjcmV0","alg":"HS256","kid":"y"}]}`), unusable},
+		"a private key":   {write(`{"keys":[` + string(private) + `]}`), unusable},
+		"no algorithm":    {write(strings.ReplaceAll(string(good), `"alg":"EdDSA",`, "")), unusable},
+		"for encryption":  {write(strings.ReplaceAll(string(good), `"use":"sig"`, `"use":"enc"`)), unusable},
+		"without ids":     {write(strings.ReplaceAll(string(good), `"kid"`, `"id"`)), unusable},
+		"without an end":  {write(string(good) + strings.Repeat(" ", 1<<20)), unusable},
+		"an error":        {func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500); w.Write(good) }, unusable},
+		"the way to another": {func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/other" {
+				w.Write(good)
+				return
+			}
+			http.Redirect(w, r, "/other", http.StatusFound)
+		}, unusable},
+		"half of it": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", fmt.Sprint(len(good)))
+			w.Write(good[:len(good)/2])
+		}, unusable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newIssuer(t, noon())
+			x.answers(c.answer)
+			x.want(t, x.token(t), c.code, 1)
+			if c.code == "" {
+				return
+			}
+			x.answer.Store(nil)
+			x.at.at = x.at.at.Add(2 * time.Second)
+			x.want(t, x.token(t), "", 1)
+			// What cannot be used does not replace what can.
+			x.answers(c.answer)
+			x.at.at = x.at.at.Add(time.Minute)
+			x.want(t, enc(`{"alg":"EdDSA","kid":"unknown"}`)+x.token(t)[strings.Index(x.token(t), "."):], fault.CodeCommonAuthInvalidToken, 1)
+			x.want(t, x.token(t), "", 0)
+		})
+	}
+}
+
+// Run has the keys before anybody needs them.
+func TestIssuerRuns(t *testing.T) {
+	t.Parallel()
+	x := newIssuer(t, noon())
+	x.Refresh = time.Millisecond
+	token := x.token(t)
+	asked := make(chan struct{})
+	x.answers(func(w http.ResponseWriter, r *http.Request) {
+		x.truth(w, r)
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { x.Run(ctx) })
+	for range 3 { // the third is asked when the first has been taken
+		<-asked
+	}
+	stop()
+	wg.Wait()
+	x.answers(down)
+	if _, err := x.Verify(t.Context(), token); err != nil {
+		t.Error(err)
+	}
+}
