@@ -24,6 +24,7 @@ deps: ## Install what the tests need from Debian's packages, or say what to inst
 test: deps ## Run every test there is: Go, TypeScript, browser, both databases
 	cd widget && npm ci --no-audit --no-fund --loglevel=error && npm run --silent typecheck && npm run --silent test
 	cd internal/e2e && npm ci --no-audit --no-fund --loglevel=error
+	$(GO) -C tools/s3 tool -n versitygw >/dev/null
 	TIMBRE_TEST_ALL=1 $(GO) test -timeout 14m ./...
 
 .PHONY: check
@@ -32,6 +33,7 @@ check: ## Format, vet, and whether generated files are current
 	$(GO) vet ./...
 	$(GO) vet -tags crashpoints ./...
 	$(GO) mod tidy -diff
+	$(GO) -C tools/s3 mod tidy -diff
 	$(GO) run ./fault/gen -check -root .
 	cd widget && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./widget/build -check

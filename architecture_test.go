@@ -32,6 +32,7 @@ var rooms = map[string]struct {
 
 	"internal/blob":          {[]string{"fault"}, "bytes under keys, nobody's in particular"},
 	"internal/blob/blobtest": {[]string{"internal/blob"}, "the contract of every object store"},
+	"internal/blob/s3test":   {nil, "somebody else's server, for tests"},
 	"internal/media":         {[]string{"fault"}, "says what a file is; it must not know whose"},
 
 	"internal/crash": {nil, "where a test may kill the process; nothing in a server"},

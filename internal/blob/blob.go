@@ -2,8 +2,9 @@
 // Browsers talk to it straight, by presigned URL, so that no audio passes
 // through a request handler of the API.
 //
-// It holds the seam (Store) and the disk implementation. It never looks inside
-// an object, never knows whose it is, and never makes a partial upload visible.
+// It holds the seam (Store) and two stores: a folder (Disk), and a bucket of a
+// server that speaks S3 (S3). It never looks inside an object, never knows whose
+// it is, and never makes a partial upload visible.
 package blob
 
 import (
@@ -24,8 +25,8 @@ type Upload struct {
 	// Key names the object: slash-separated segments of [a-z0-9-], at most 200 bytes.
 	Key string
 	// MaxBytes caps the body, at least 1. The disk store cuts a larger body off
-	// while it streams; whoever reads the object measures it again, since not
-	// every store can bind a URL to a size.
+	// while it streams; S3 cannot bind a URL to a size, so whoever reads the
+	// object measures it again.
 	MaxBytes int64
 	// Expires is when the URL stops being accepted, rounded up to a whole
 	// second. A PUT that began before may finish after.

@@ -103,7 +103,7 @@ func TestContract(t *testing.T) {
 	t.Parallel()
 	blobtest.Exercise(t, func(t *testing.T) blob.Store {
 		return serve(t, blob.Options{}).Disk
-	})
+	}, nil)
 }
 
 func TestNewDiskRefusesBadSettings(t *testing.T) {

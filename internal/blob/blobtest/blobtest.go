@@ -23,8 +23,9 @@ import (
 const mib = 1 << 20
 
 // Exercise runs the contract against stores from newStore. Each must be empty,
-// and the URLs it signs must be reachable from this process.
-func Exercise(t *testing.T, newStore func(t *testing.T) blob.Store) {
+// and the URLs it signs must be reachable from this process. What a store is
+// known not to keep is left out, each with its reason.
+func Exercise(t *testing.T, newStore func(t *testing.T) blob.Store, known map[string]string) {
 	for _, c := range []struct {
 		name string
 		run  func(t *testing.T, s blob.Store)
@@ -49,6 +50,9 @@ func Exercise(t *testing.T, newStore func(t *testing.T) blob.Store) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
+			if why := known[c.name]; why != "" {
+				t.Skip(why)
+			}
 			c.run(t, newStore(t))
 		})
 	}
@@ -211,8 +215,8 @@ func urlsAllowOnlyWhatTheyName(t *testing.T, s blob.Store) {
 	for _, c := range []struct{ what, method, url string }{
 		{"GET with a PUT URL", http.MethodGet, wr},
 		{"PUT with a GET URL", http.MethodPut, rd},
-		{"PUT of another key", http.MethodPut, strings.Replace(wr, "/mine?", "/yours?", 1)},
-		{"GET of another key", http.MethodGet, strings.Replace(rd, "/mine?", "/yours?", 1)},
+		{"PUT of another key", http.MethodPut, strings.Replace(wr, "/mine", "/yours", 1)},
+		{"GET of another key", http.MethodGet, strings.Replace(rd, "/mine", "/yours", 1)},
 		{"DELETE", http.MethodDelete, wr},
 		{"PUT without a query", http.MethodPut, wr[:strings.IndexByte(wr, '?')]},
 		{"GET without a query", http.MethodGet, rd[:strings.IndexByte(rd, '?')]},

@@ -1,0 +1,333 @@
+package blob
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+)
+
+// MaxS3Object is the largest object that S3 takes in one PUT and copies in one
+// call: 5 GiB.
+const MaxS3Object = 5 << 30
+
+// s3Tries is how often a call is sent that got no answer, or one that says "try
+// again". Whoever waits for it has a retry of his own.
+const s3Tries = 2
+
+// S3Options say which bucket. The zero value of a field from Region on means its
+// default.
+type S3Options struct {
+	Bucket string
+	// Region signs requests; us-east-1 by default.
+	Region string
+	// Endpoint is the store's address, http(s)://host[:port]; Amazon's by default.
+	Endpoint string
+	// PublicEndpoint is where browsers find the store, where that is elsewhere.
+	PublicEndpoint string
+	// Style of addresses: with the bucket as first label of the host, as first
+	// segment of the path, or, by default, the former at Amazon and the latter
+	// anywhere else.
+	Style S3Style
+	// Prefix goes before every key, with a slash between them.
+	Prefix string
+	// AccessKey and SecretKey sign. Without them the usual places of AWS's tools
+	// are looked at: the environment, ~/.aws/credentials, the role of the machine.
+	AccessKey, SecretKey string
+
+	// AnswerTimeout is how long the server may take to begin an answer, 10 s by
+	// default, which may be needed twice. A copy, which some servers answer when
+	// all bytes are there, may take CopyTimeout, 60 s by default. IdleTimeout ends
+	// a download of which no byte came for so long; 30 s by default.
+	AnswerTimeout, CopyTimeout, IdleTimeout time.Duration
+}
+
+// S3Style is how an address names a bucket.
+type S3Style int
+
+const (
+	S3StyleAuto S3Style = iota
+	S3StyleHost
+	S3StylePath
+)
+
+// S3 is a Store in a bucket of any server that speaks S3. Browsers send to the
+// server itself, with URLs signed here (Signature Version 4), and nothing of
+// what they send is a header that was signed: a browser adds some of its own.
+//
+// Two things are the bucket's business: that browsers may PUT from other origins
+// (CORS), and that what nobody removed goes in the end (a lifecycle). S3 cannot
+// bind a URL to a size, so Upload.MaxBytes is not enforced here.
+type S3 struct {
+	bucket, prefix string
+	// Limits of a whole call, tries and all, of a copy, and of one read.
+	call, copying, idle time.Duration
+	// The same bucket seen by the server, by the server that waits for a copy,
+	// and by browsers.
+	client minio.Core
+	copier *minio.Client
+	public *minio.Client
+
+	close func()
+}
+
+var _ Store = (*S3)(nil)
+
+// NewS3 makes a store of a bucket that exists. It asks the server nothing.
+func NewS3(o S3Options) (*S3, error) {
+	setDefault(&o.AnswerTimeout, 10*time.Second)
+	setDefault(&o.CopyTimeout, 60*time.Second)
+	setDefault(&o.IdleTimeout, 30*time.Second)
+	if o.Region == "" {
+		o.Region = "us-east-1"
+	}
+	if o.Endpoint == "" {
+		o.Endpoint = "https://s3.amazonaws.com"
+	}
+	if o.PublicEndpoint == "" {
+		o.PublicEndpoint = o.Endpoint
+	}
+	s := &S3{bucket: o.Bucket, call: s3Tries*o.AnswerTimeout + 5*time.Second, copying: o.CopyTimeout, idle: o.IdleTimeout}
+	if o.Prefix != "" {
+		if err := validKey(o.Prefix); err != nil {
+			return nil, fmt.Errorf("blob: prefix: %w", err)
+		}
+		s.prefix = o.Prefix + "/"
+	}
+	keys := credentials.NewStaticV4(o.AccessKey, o.SecretKey, "")
+	switch {
+	case (o.AccessKey == "") != (o.SecretKey == ""):
+		return nil, errors.New("blob: an access key and a secret key are needed, or neither")
+	case o.AccessKey == "":
+		keys = credentials.NewChainCredentials([]credentials.Provider{&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{}})
+	}
+	answers, copies := s3Transport(o.AnswerTimeout), s3Transport(0)
+	s.close = func() { answers.CloseIdleConnections(); copies.CloseIdleConnections() }
+	dial := func(endpoint string, t *http.Transport) (*minio.Client, error) {
+		u, err := url.Parse(endpoint)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+			return nil, fmt.Errorf("blob: an endpoint is http(s)://host[:port], not %q", endpoint)
+		}
+		c, err := minio.New(u.Host, &minio.Options{
+			Creds: keys, Secure: u.Scheme == "https", Region: o.Region, Transport: t, MaxRetries: s3Tries,
+			BucketLookup: [...]minio.BucketLookupType{minio.BucketLookupAuto, minio.BucketLookupDNS, minio.BucketLookupPath}[o.Style],
+		})
+		if err != nil {
+			return nil, fmt.Errorf("blob: %w", err)
+		}
+		return c, nil
+	}
+	var err error
+	if s.client.Client, err = dial(o.Endpoint, answers); err != nil {
+		return nil, err
+	}
+	if s.copier, err = dial(o.Endpoint, copies); err != nil {
+		return nil, err
+	}
+	if s.public, err = dial(o.PublicEndpoint, answers); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// s3Transport gives up on a server that takes longer than answer to begin one,
+// if that is not 0.
+func s3Transport(answer time.Duration) *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   5 * time.Second,
+		ResponseHeaderTimeout: answer,
+		MaxIdleConnsPerHost:   16,
+		IdleConnTimeout:       time.Minute,
+		DisableCompression:    true, // the bytes as they are, whatever a PUT called them
+	}
+}
+
+// Close lets go of idle connections.
+func (s *S3) Close() error {
+	s.close()
+	return nil
+}
+
+// object is the name in the bucket. The suffix is for servers that keep objects
+// as files, where "a" and "a/b" would want the same name.
+func (s *S3) object(key string) string { return s.prefix + key + suffix }
+
+// PresignPut implements Store. It asks the server nothing, so it works while
+// that is away.
+func (s *S3) PresignPut(ctx context.Context, up Upload) (string, error) {
+	if up.MaxBytes < 1 {
+		return "", fmt.Errorf("blob: upload cap of %d bytes", up.MaxBytes)
+	}
+	return s.presign(ctx, http.MethodPut, up.Key, up.Expires, nil)
+}
+
+// PresignGet implements Store. The server sends the name and the type that are
+// signed here, not what an upload called itself.
+func (s *S3) PresignGet(ctx context.Context, key, filename string, expires time.Time) (string, error) {
+	return s.presign(ctx, http.MethodGet, key, expires, url.Values{
+		"response-content-disposition": {disposition(safeFilename(filename))},
+		"response-content-type":        {"application/octet-stream"},
+		"response-cache-control":       {"private, no-cache"},
+	})
+}
+
+func (s *S3) presign(ctx context.Context, method, key string, expires time.Time, query url.Values) (string, error) {
+	if err := validKey(key); err != nil {
+		return "", err
+	}
+	// A signature counts whole seconds from the one that it was made in.
+	u, err := s.public.Presign(ctx, method, s.bucket, s.object(key), time.Duration(ceilUnix(expires)-time.Now().Unix())*time.Second, query)
+	if err != nil {
+		return "", fmt.Errorf("blob: sign: %w", err)
+	}
+	return u.String(), nil
+}
+
+// Open implements Store.
+func (s *S3) Open(ctx context.Context, key string) (io.ReadCloser, Info, error) {
+	if err := validKey(key); err != nil {
+		return nil, Info{}, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	d := &download{ctx: ctx, cancel: cancel, idle: s.idle, timer: time.AfterFunc(s.call, func() { cancel(errIdle) })}
+	body, info, _, err := s.client.GetObject(ctx, s.bucket, s.object(key), minio.GetObjectOptions{})
+	d.timer.Stop()
+	if err == nil && info.Size < 0 {
+		body.Close()
+		err = errors.New("the server does not say how large the object is")
+	}
+	if err != nil {
+		cancel(nil)
+		return nil, Info{}, failed("open", err)
+	}
+	d.body = body
+	return d, Info{Size: info.Size}, nil
+}
+
+var errIdle = errors.New("no byte came for too long")
+
+// download is a body that ends when its reader waits too long. The time that the
+// reader itself takes does not count.
+type download struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	body   io.ReadCloser
+	idle   time.Duration
+	timer  *time.Timer // cancels ctx
+}
+
+func (d *download) Read(p []byte) (int, error) {
+	d.timer.Reset(d.idle)
+	n, err := d.body.Read(p)
+	d.timer.Stop()
+	if err != nil && err != io.EOF {
+		if cause := context.Cause(d.ctx); cause != nil {
+			err = cause
+		}
+		err = fmt.Errorf("blob: read: %w", err)
+	}
+	return n, err
+}
+
+func (d *download) Close() error {
+	d.timer.Stop()
+	d.cancel(nil)
+	return d.body.Close()
+}
+
+// Copy implements Store: the server copies, and no byte comes here.
+func (s *S3) Copy(ctx context.Context, src, dst string) error {
+	if err := errors.Join(validKey(src), validKey(dst)); err != nil {
+		return err
+	}
+	// Asked first because it is answered at once: a server that is away costs
+	// nobody the long wait for a copy. What is missing the copy tells better: an
+	// object or the bucket.
+	asking, cancel := context.WithTimeout(ctx, s.call)
+	_, err := s.client.StatObject(asking, s.bucket, s.object(src), minio.StatObjectOptions{})
+	cancel()
+	if err != nil && !isMissing(err) {
+		return failed("copy", err)
+	}
+	ctx, cancel = context.WithTimeout(ctx, s.copying)
+	defer cancel()
+	_, err = s.copier.CopyObject(ctx,
+		// What the upload said of itself does not come along.
+		minio.CopyDestOptions{Bucket: s.bucket, Object: s.object(dst), ReplaceMetadata: true, ContentType: "application/octet-stream"},
+		minio.CopySrcOptions{Bucket: s.bucket, Object: s.object(src)})
+	return failed("copy", err)
+}
+
+// Delete implements Store.
+func (s *S3) Delete(ctx context.Context, key string) error {
+	if err := validKey(key); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.call)
+	defer cancel()
+	err := s.client.RemoveObject(ctx, s.bucket, s.object(key), minio.RemoveObjectOptions{})
+	if isMissing(err) { // most servers do not mind
+		return nil
+	}
+	return failed("delete", err)
+}
+
+// Probe does to an object of its own what a Store does to uploads, and leaves
+// nothing behind. Its error says which step is not allowed.
+func (s *S3) Probe(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.call)
+	defer cancel()
+	key, want := "probe/"+strings.ToLower(rand.Text()), []byte("timbre")
+	if _, err := s.client.Client.PutObject(ctx, s.bucket, s.object(key), bytes.NewReader(want), int64(len(want)), minio.PutObjectOptions{DisableMultipart: true}); err != nil {
+		return failed("write", err)
+	}
+	defer func() {
+		err = errors.Join(err, s.Delete(context.WithoutCancel(ctx), key), s.Delete(context.WithoutCancel(ctx), key+"-copy"))
+	}()
+	if err := s.Copy(ctx, key, key+"-copy"); err != nil {
+		return err
+	}
+	r, _, err := s.Open(ctx, key+"-copy")
+	if err != nil {
+		return err
+	}
+	got, err := io.ReadAll(io.LimitReader(r, 100))
+	r.Close()
+	if err == nil && !bytes.Equal(got, want) {
+		err = errors.New("blob: read: other bytes than were written")
+	}
+	if err != nil {
+		return err
+	}
+	// Amazon says "forbidden" of what is missing to those who may not list.
+	if _, _, err := s.Open(ctx, key+"-none"); !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("blob: a missing object is not told as missing (is s3:ListBucket allowed?): %v", err)
+	}
+	return nil
+}
+
+func isMissing(err error) bool {
+	return err != nil && minio.ToErrorResponse(err).Code == minio.NoSuchKey
+}
+
+func failed(what string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case isMissing(err):
+		return ErrNotFound
+	}
+	return fmt.Errorf("blob: %s: %w", what, err)
+}

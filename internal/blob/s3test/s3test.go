@@ -1,0 +1,244 @@
+// Package s3test gives tests a real S3 server: one that checks signatures, their
+// expiry and CORS, keeps what it is given in a folder, and can be stopped and
+// started again where it was.
+//
+// It knows nothing of how Timbre uses it.
+package s3test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mrand "math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/cors"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+)
+
+// The keys of every server, which are no secret.
+const (
+	AccessKey = "timbre-tests"
+	SecretKey = "not-a-secret-of-anyone"
+)
+
+// patience is how long the server may take to start or to end.
+const patience = 60 * time.Second
+
+// program is the server's path, built when it is first needed. The go command
+// keeps what it built.
+var program = sync.OnceValues(func() (string, error) {
+	mod, err := exec.Command("go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "-C", filepath.Join(filepath.Dir(string(mod)), "tools", "s3"), "tool", "-n", "versitygw")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	var complaint bytes.Buffer
+	cmd.Stderr = &complaint
+	path, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("go tool versitygw: %w\n%s", err, complaint.String())
+	}
+	return strings.TrimSpace(string(path)), nil
+})
+
+// Server is one S3 server on a folder of its own.
+type Server struct {
+	// URL is its address, without a slash at the end.
+	URL string
+
+	t      testing.TB
+	addr   string
+	dir    string
+	cmd    *exec.Cmd
+	exited chan struct{}
+	log    bytes.Buffer // read after the end of cmd only
+}
+
+// Start runs a server until the end of the test. Where it cannot be built the
+// test is skipped or, where everything is required, fails.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	if _, err := program(); err != nil {
+		if os.Getenv("TIMBRE_TEST_ALL") != "" {
+			t.Fatal(err)
+		}
+		t.Skipf("skipped without an S3 server: %v", err)
+	}
+	s := &Server{t: t, addr: freeAddress(t), dir: t.TempDir()}
+	s.URL = "http://" + s.addr
+	for _, d := range []string{"objects", "meta"} {
+		if err := os.Mkdir(filepath.Join(s.dir, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		s.Stop()
+		if t.Failed() {
+			t.Logf("the S3 server said:\n%s", s.log.String())
+		}
+	})
+	s.Restart()
+	return s
+}
+
+// freeAddress finds a port that stays free while the server is down: not one of
+// those that the system hands out by itself.
+func freeAddress(t testing.TB) string {
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+mrand.IntN(20_000))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr
+		}
+	}
+	t.Fatal("no free port")
+	return ""
+}
+
+// Restart starts a server that was stopped, at the same address and with what it
+// held, and waits until it answers.
+func (s *Server) Restart() {
+	s.t.Helper()
+	path, err := program()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.log.Reset()
+	s.cmd = exec.Command(path, "--port", s.addr, "--access", AccessKey, "--secret", SecretKey, "--keep-alive", "--quiet",
+		"posix", "--sidecar", filepath.Join(s.dir, "meta"), filepath.Join(s.dir, "objects"))
+	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	s.exited = exited
+	go func(cmd *exec.Cmd) {
+		cmd.Wait()
+		close(exited)
+	}(s.cmd)
+	limit := time.After(patience)
+	for {
+		if conn, err := net.Dial("tcp", s.addr); err == nil { // it says so in no other way
+			conn.Close()
+			return
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-exited:
+			s.t.Fatalf("the S3 server ended: %s", s.log.String())
+		case <-limit:
+			s.t.Fatal("the S3 server does not start")
+		}
+	}
+}
+
+// Stop ends the server, if it runs, as a power cut would: every connection
+// breaks, and nothing answers at its address.
+func (s *Server) Stop() {
+	s.t.Helper()
+	if s.cmd == nil {
+		return
+	}
+	s.cmd.Process.Kill()
+	<-s.exited
+	s.cmd = nil
+}
+
+// Freeze makes the server take connections and answer nothing, until Thaw. What
+// it is asked meanwhile it does then.
+func (s *Server) Freeze() {
+	s.t.Helper()
+	pid := s.cmd.Process.Pid
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		s.t.Fatal(err)
+	}
+	for { // until every thread stands still
+		var ws syscall.WaitStatus
+		if _, err := syscall.Wait4(pid, &ws, syscall.WUNTRACED, nil); err == nil && ws.Stopped() {
+			return
+		} else if !errors.Is(err, syscall.EINTR) {
+			s.t.Fatalf("the S3 server does not stand still: %v", err)
+		}
+	}
+}
+
+// Thaw ends a Freeze.
+func (s *Server) Thaw() {
+	s.t.Helper()
+	if err := syscall.Kill(s.cmd.Process.Pid, syscall.SIGCONT); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Client speaks to the server as its administrator.
+func (s *Server) Client() *minio.Client {
+	s.t.Helper()
+	c, err := minio.New(s.addr, &minio.Options{Creds: credentials.NewStaticV4(AccessKey, SecretKey, ""), Region: "us-east-1", Transport: &http.Transport{DisableKeepAlives: true}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return c
+}
+
+// Bucket makes a bucket of any name. Pages of the origins may PUT to it and read
+// the answer; without one, no page may.
+func (s *Server) Bucket(origins ...string) string {
+	s.t.Helper()
+	name := "b-" + strings.ToLower(rand.Text())
+	if err := s.Client().MakeBucket(context.Background(), name, minio.MakeBucketOptions{}); err != nil {
+		s.t.Fatal(err)
+	}
+	if len(origins) > 0 {
+		s.Allow(name, origins...)
+	}
+	return name
+}
+
+// Allow sets the origins whose pages may PUT to the bucket, as docs/operating.md
+// says.
+func (s *Server) Allow(bucket string, origins ...string) {
+	s.t.Helper()
+	err := s.Client().SetBucketCors(context.Background(), bucket, &cors.Config{CORSRules: []cors.Rule{{
+		AllowedOrigin: origins, AllowedMethod: []string{"PUT", "GET", "HEAD"}, AllowedHeader: []string{"*"}, MaxAgeSeconds: 7200,
+	}}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// BlobURL is the bucket as Timbre's configuration names it.
+func (s *Server) BlobURL(bucket string) string {
+	return "s3://" + bucket + "?endpoint=" + url.QueryEscape(s.URL)
+}
+
+// Env are the server's keys as Timbre's configuration names them.
+func (s *Server) Env() []string {
+	return []string{"TIMBRE_S3_ACCESS_KEY=" + AccessKey, "TIMBRE_S3_SECRET_KEY=" + SecretKey}
+}
+
+// Objects are the names in the bucket.
+func (s *Server) Objects(bucket string) (names []string) {
+	s.t.Helper()
+	for o := range s.Client().ListObjects(context.Background(), bucket, minio.ListObjectsOptions{Recursive: true}) {
+		if o.Err != nil {
+			s.t.Fatal(o.Err)
+		}
+		names = append(names, o.Key)
+	}
+	return names
+}
