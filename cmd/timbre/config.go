@@ -51,7 +51,8 @@ type serverFlags struct {
 	Listen    string `env:"TIMBRE_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where to listen (default: ${default}). Put a proxy that speaks TLS in front."`
 	PublicURL string `env:"TIMBRE_PUBLIC_URL" placeholder:"URL" help:"How browsers reach this server (default: http:// and the listening address)."`
 	databaseFlag
-	BlobURL    string `env:"TIMBRE_BLOB_URL" default:"file:data/blobs" placeholder:"URL" help:"Where uploads are kept: file:DIR (default: ${default})."`
+	BlobURL string `env:"TIMBRE_BLOB_URL" default:"file:data/blobs" placeholder:"URL" help:"Where uploads are kept: file:DIR, or s3://BUCKET?endpoint=URL with region=us-east-1, public-endpoint=URL (the store as browsers reach it), prefix=PATH, path-style=1 or 0 (default: ${default})."`
+	s3Flags
 	SecretFile string `env:"TIMBRE_SECRET_FILE" default:"data/secret" type:"path" placeholder:"FILE" help:"64 hex digits that tokens, access codes, upload URLs and the log's key are derived from. Made at first start on SQLite; instances on one Postgres share one. Keep it: a new one is a new log (default: ${default})."`
 
 	NetworkTestnet   string        `env:"TIMBRE_NETWORK_TESTNET" default:"log:" placeholder:"URL" help:"The testnet: log: is the built-in transparency log (default: ${default})."`
@@ -139,8 +140,8 @@ func (f serverFlags) validate() error {
 			return fmt.Errorf("--%s: %w", x.flag, err)
 		}
 	}
-	if !strings.HasPrefix(f.BlobURL, "file:") || f.BlobURL == "file:" {
-		return fmt.Errorf("--blob-url: this release keeps uploads in file:DIR, not in %q", f.BlobURL)
+	if err := f.validateBlobs(); err != nil {
+		return err
 	}
 	if f.PublicURL != "" {
 		u, err := url.Parse(f.PublicURL)

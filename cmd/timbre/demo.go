@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,7 +27,9 @@ type demoCmd struct {
 	Data        string        `default:"timbre-demo" type:"path" placeholder:"DIR" help:"Where everything is kept (default: ./timbre-demo). Remove it to start over."`
 	BlockTime   time.Duration `default:"1s" placeholder:"TIME" help:"Time between blocks of the log (default: ${default})."`
 	DatabaseURL string        `placeholder:"URL" help:"Use this database instead of one in DIR."`
-	MaxFileSize int64         `default:"524288000" placeholder:"BYTES" help:"Largest file (default: ${default}, 500 MB)."`
+	BlobURL     string        `placeholder:"URL" help:"Keep uploads there instead of in DIR: s3://BUCKET?endpoint=URL."`
+	s3Flags
+	MaxFileSize int64 `default:"524288000" placeholder:"BYTES" help:"Largest file (default: ${default}, 500 MB)."`
 }
 
 // demoFile is what DIR/demo.json tells scripts. It holds a secret key, so only
@@ -45,7 +48,7 @@ func (c *demoCmd) Run(o *output) error {
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	times := registry.DefaultTimes()
 	f := serverFlags{
-		Listen: c.Addr, BlobURL: "file:" + filepath.Join(c.Data, "blobs"), SecretFile: filepath.Join(c.Data, "secret"),
+		Listen: c.Addr, BlobURL: cmp.Or(c.BlobURL, "file:"+filepath.Join(c.Data, "blobs")), s3Flags: c.s3Flags, SecretFile: filepath.Join(c.Data, "secret"),
 		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: c.BlockTime, MaxFileSize: c.MaxFileSize,
 		LimitsToken: session.DefaultLifetime, LimitsUploadSlot: times.UploadSlot, LimitsQuote: times.Quote, LimitsResult: times.Result, LimitsPrepares: 4, LogFormat: "text", ownSecret: true,
 	}
@@ -70,7 +73,12 @@ func (c *demoCmd) Run(o *output) error {
 		s.close()
 		return err
 	}
-	s.api.Mount("/demo", demo.New(demo.Config{APIURL: s.url, SiteKey: seed.SiteKey, SecretKey: seed.SecretKey, RenderError: s.api.RenderError}))
+	uploads, err := uploadOrigin(ctx, s.blobs)
+	if err != nil {
+		s.close()
+		return err
+	}
+	s.api.Mount("/demo", demo.New(demo.Config{APIURL: s.url, UploadOrigin: uploads, SiteKey: seed.SiteKey, SecretKey: seed.SecretKey, RenderError: s.api.RenderError}))
 	s.api.Handle("/", http.RedirectHandler("/demo/", http.StatusFound))
 	fmt.Fprintf(o.out, "Timbre demo: %s/demo/\n", s.url)
 	return s.run(ctx)

@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"timbre.example/internal/blob"
 	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
+	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 )
 
@@ -51,12 +54,13 @@ func (c *doctorCmd) Run(o *output) error {
 		}
 		look("secret's permissions", err, "this user alone", "chmod 600 the file.")
 	}
-	c.blobs(look)
+	c.blobs(ctx, look)
 	db, err := c.existing(ctx)
 	look("database", err, "answers", "Check that the database runs and that the URL is right; `timbre migrate` makes a new one.")
 	if err == nil {
 		defer db.Close()
 		c.database(ctx, db, root, look)
+		c.uploads(ctx, db, look)
 	}
 	failed := 0
 	for _, f := range all {
@@ -140,9 +144,18 @@ func (c *doctorCmd) existing(ctx context.Context) (*store.DB, error) {
 }
 
 // blobs writes and removes a file where the store is.
-func (c *doctorCmd) blobs(look func(check string, err error, found, remedy string)) {
+func (c *doctorCmd) blobs(ctx context.Context, look func(check string, err error, found, remedy string)) {
+	if c.validateBlobs() != nil { // told with the configuration
+		return
+	}
 	dir, ok := strings.CutPrefix(c.BlobURL, "file:")
-	if !ok || dir == "" { // told with the configuration
+	if !ok {
+		s, err := c.openS3()
+		if err == nil {
+			err = s.Probe(ctx)
+			s.Close()
+		}
+		look("object store", err, "writes, copies, reads and removes", "Check the bucket's name, the endpoint, the region and the keys, and that the keys allow s3:PutObject, s3:GetObject and s3:DeleteObject on its objects and s3:ListBucket on itself.")
 		return
 	}
 	const remedy = "Make the directory writable for this user, and see that the disk is not full."
@@ -156,4 +169,84 @@ func (c *doctorCmd) blobs(look func(check string, err error, found, remedy strin
 		err = fmt.Errorf("%s is not writable: %w", dir, err)
 	}
 	look("object store", err, found, remedy)
+}
+
+// uploads asks an S3 server what a browser asks it before it uploads: whether a
+// page of another origin may. There is nothing to ask of a store that Timbre
+// serves itself.
+func (c *doctorCmd) uploads(ctx context.Context, db *store.DB, look func(check string, err error, found, remedy string)) {
+	if c.validateBlobs() != nil || strings.HasPrefix(c.BlobURL, "file:") {
+		return
+	}
+	patterns, err := db.Read().AllOrigins(ctx)
+	if err != nil { // told with the schema
+		return
+	}
+	var origins []string
+	for _, text := range patterns {
+		if p, err := session.ParsePattern(text); err == nil && len(origins) < 10 {
+			origins = append(origins, p.Example())
+		}
+	}
+	if len(origins) == 0 {
+		origins = []string{"https://www.songs.example"}
+	}
+	o, err := parseS3(c.BlobURL)
+	var s *blob.S3
+	if err == nil {
+		s, err = c.openS3()
+	}
+	var to string
+	if err == nil {
+		defer s.Close()
+		to, err = uploadOrigin(ctx, s)
+	}
+	for _, origin := range origins {
+		if err == nil {
+			err = preflight(ctx, s, origin)
+		}
+	}
+	at := ""
+	if o.Endpoint != "" {
+		at = " --endpoint-url " + o.Endpoint
+	}
+	look("uploads from pages", err, "allowed, to "+to+" (a page with a policy names it in connect-src)",
+		"See that browsers reach the store there (public-endpoint), and let pages PUT: aws s3api put-bucket-cors --bucket "+o.Bucket+at+" --cors-configuration '"+bucketCORS+"'")
+}
+
+// bucketCORS allows every page what an upload needs: the URL is the permission,
+// not where it is used.
+const bucketCORS = `{"CORSRules":[{"AllowedOrigins":["*"],"AllowedMethods":["PUT"],"AllowedHeaders":["Content-Type"],"MaxAgeSeconds":7200}]}`
+
+// preflight asks as a browser does on behalf of a page of the origin.
+func preflight(ctx context.Context, s blob.Store, origin string) error {
+	to, err := s.PresignPut(ctx, blob.Upload{Key: "probe/preflight", MaxBytes: 1, Expires: time.Now().Add(time.Minute)})
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodOptions, to, nil)
+	if err != nil {
+		return err
+	}
+	r.Header = http.Header{"Origin": {origin}, "Access-Control-Request-Method": {"PUT"}, "Access-Control-Request-Headers": {"content-type"}}
+	client := &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	defer client.CloseIdleConnections()
+	res, err := client.Do(r)
+	if err != nil {
+		return fmt.Errorf("browsers could not reach the store at %s: %w", r.URL.Host, errors.Unwrap(err)) // without the signature
+	}
+	res.Body.Close()
+	names := func(header, name string) bool {
+		for one := range strings.SplitSeq(strings.Join(res.Header.Values(header), ","), ",") {
+			if one = strings.TrimSpace(one); one == "*" || strings.EqualFold(one, name) {
+				return true
+			}
+		}
+		return false
+	}
+	if res.StatusCode/100 != 2 || !names("Access-Control-Allow-Origin", origin) || !names("Access-Control-Allow-Methods", "PUT") || !names("Access-Control-Allow-Headers", "content-type") {
+		return fmt.Errorf("pages of %s may not upload: the store answers their preflight with %s, Access-Control-Allow-Origin %q, -Methods %q, -Headers %q", origin, res.Status,
+			res.Header.Get("Access-Control-Allow-Origin"), res.Header.Get("Access-Control-Allow-Methods"), res.Header.Get("Access-Control-Allow-Headers"))
+	}
+	return nil
 }

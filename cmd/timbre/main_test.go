@@ -90,7 +90,7 @@ func TestUsage(t *testing.T) {
 // Every flag of the server can be set in the environment, as its help says.
 func TestServeHelpNamesTheEnvironment(t *testing.T) {
 	help := timbre(t, "serve", "--help").out
-	for _, flag := range regexp.MustCompile(`--([a-z-]+)`).FindAllStringSubmatch(help, -1) {
+	for _, flag := range regexp.MustCompile(`--([a-z0-9-]+)`).FindAllStringSubmatch(help, -1) {
 		name := "TIMBRE_" + strings.ToUpper(strings.ReplaceAll(flag[1], "-", "_"))
 		if flag[1] != "help" && flag[1] != "version" && !strings.Contains(help, name) {
 			t.Errorf("--%s: %s is not named", flag[1], name)
@@ -280,7 +280,8 @@ func TestServeRefusesBadConfiguration(t *testing.T) {
 		{[]string{"--limits-prepares", "0"}, "--limits-prepares must be more than 0"},
 		{[]string{"--limits-quote", "0s"}, "--limits-quote must be more than 0"},
 		{[]string{"--network-mainnet", "substrate:ws://x"}, "--network-mainnet: this release speaks log: only"},
-		{[]string{"--blob-url", "s3://bucket"}, "--blob-url: this release keeps uploads in file:DIR"},
+		{[]string{"--blob-url", "file:"}, "--blob-url: uploads are kept in file:DIR or s3://BUCKET?endpoint=URL"},
+		{[]string{"--blob-url", "gs://bucket"}, "--blob-url: uploads are kept in file:DIR or s3://BUCKET?endpoint=URL"},
 		{[]string{"--public-url", "songs.example"}, "--public-url is http(s)://host[:port]"},
 		{[]string{"--public-url", "https://songs.example/timbre"}, "--public-url is http(s)://host[:port]"},
 		{[]string{"--prices-mainnet", "network=cheap"}, "--prices-mainnet: prices: network=\"cheap\""},
@@ -415,7 +416,7 @@ func TestDoctor(t *testing.T) {
 	os.WriteFile(path("file"), nil, 0o600)
 	found, s = looked(t, "--blob-url", "file:"+path("file"), "--secret-file", path("file"))
 	bad("no directory", found, s, "object store", "secret")
-	found, s = looked(t, "--blob-url", "s3://bucket")
+	found, s = looked(t, "--blob-url", "gs://bucket")
 	bad("another store", found, s, "configuration", "secret")
 	if found, _ := filepath.Glob("s3*"); len(found) > 0 {
 		t.Errorf("doctor made %v", found)

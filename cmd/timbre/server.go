@@ -33,7 +33,7 @@ type server struct {
 	url      string
 	listener net.Listener
 	http     *http.Server
-	blobs    *blob.Disk
+	blobs    blobStore
 	log      *slog.Logger
 
 	work   []func(context.Context) // run until the context ends
@@ -84,7 +84,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 
 	// The store renders through the API, which is made after it.
 	render := func(w http.ResponseWriter, r *http.Request, err error) { s.api.RenderError(w, r, err) }
-	s.blobs, err = blob.NewDisk(strings.TrimPrefix(f.BlobURL, "file:"), s.url+"/blob", root.key("upload URLs"), blob.Options{RenderError: render, Now: s.db.Now})
+	s.blobs, err = f.openBlobs(s.url+"/blob", root.key("upload URLs"), blob.Options{RenderError: render, Now: s.db.Now})
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,9 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	s.api = api.New(api.Config{
 		Sessions: sessions, Registry: reg, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
 	}, s.stop)
-	s.api.Mount("/blob", s.blobs)
+	if own, ok := s.blobs.(http.Handler); ok {
+		s.api.Mount("/blob", own)
+	}
 	for name, l := range logs {
 		prefix := "/log/" + string(name)
 		s.api.Mount(prefix, http.StripPrefix(prefix, l.Handler(render)))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/s3utils"
 )
 
 // MaxS3Object is the largest object that S3 takes in one PUT and copies in one
@@ -96,6 +97,9 @@ func NewS3(o S3Options) (*S3, error) {
 	}
 	if o.PublicEndpoint == "" {
 		o.PublicEndpoint = o.Endpoint
+	}
+	if err := s3utils.CheckValidBucketNameStrict(o.Bucket); err != nil {
+		return nil, fmt.Errorf("blob: bucket %q: %w", o.Bucket, err)
 	}
 	s := &S3{bucket: o.Bucket, call: s3Tries*o.AnswerTimeout + 5*time.Second, copying: o.CopyTimeout, idle: o.IdleTimeout}
 	if o.Prefix != "" {

@@ -27,9 +27,10 @@ var files embed.FS
 
 // Config says whose page this is.
 type Config struct {
-	APIURL    string // the public base URL of Timbre, without a slash at its end
-	SiteKey   string // of the organization that the page belongs to
-	SecretKey string // mints sessions; stays in this process
+	APIURL       string // the public base URL of Timbre, without a slash at its end
+	UploadOrigin string // where upload URLs point to, where that is elsewhere
+	SiteKey      string // of the organization that the page belongs to
+	SecretKey    string // mints sessions; stays in this process
 
 	// RenderError writes a refusal in the form of the API.
 	RenderError func(http.ResponseWriter, *http.Request, error)
@@ -40,7 +41,7 @@ type Config struct {
 // common.not_found for what is not there, common.service_unavailable when the
 // API cannot be reached. A refusal by the API is passed on as it came.
 func New(c Config) http.Handler {
-	policy := contentSecurityPolicy(c.APIURL)
+	policy := contentSecurityPolicy(c.APIURL, c.UploadOrigin)
 	page := render(c, policy)
 	mint := &sessions{api: c.APIURL, secretKey: c.SecretKey, client: &http.Client{
 		Timeout: 10 * time.Second,
@@ -90,18 +91,22 @@ func New(c Config) http.Handler {
 	})
 }
 
-// contentSecurityPolicy allows the page its own files and the API, no more. The
+// contentSecurityPolicy allows the page its own files, the API, and uploads, no
+// more. The
 // API stands in script-src because the widget is loaded from it: the same place
 // as 'self' when the page is opened under the public URL.
-func contentSecurityPolicy(api string) string {
-	socket := "ws" + strings.TrimPrefix(api, "http")
+func contentSecurityPolicy(api, uploads string) string {
+	connect := "connect-src 'self' " + api + " ws" + strings.TrimPrefix(api, "http")
+	if uploads != "" && uploads != api {
+		connect += " " + uploads
+	}
 	return strings.Join([]string{
 		"default-src 'none'",
 		"script-src 'self' " + api,
 		"style-src 'self'",
 		"img-src 'self'",
 		"media-src 'self'",
-		"connect-src 'self' " + api + " " + socket,
+		connect,
 		"require-trusted-types-for 'script'",
 		"base-uri 'none'",
 		"frame-ancestors 'none'",

@@ -119,6 +119,11 @@ func TestPage(t *testing.T) {
 	if d := cmp.Diff(want, w.Header().Get("Content-Security-Policy")); d != "" {
 		t.Errorf("policy (-want +got):\n%s", d)
 	}
+	// Uploads may go elsewhere: then the page may connect there, too.
+	policy := get(New(Config{APIURL: "https://timbre.test", UploadOrigin: "https://store.test", RenderError: refuse}), "/demo/").Header().Get("Content-Security-Policy")
+	if want := "connect-src 'self' https://timbre.test wss://timbre.test https://store.test;"; !strings.Contains(policy, want) {
+		t.Errorf("policy %q, want %q in it", policy, want)
+	}
 	page := w.Body.String()
 	for _, part := range []string{
 		`<ats-widget site-key="cpk_11" ats-url="https://timbre.test" network="testnet"`,

@@ -156,6 +156,23 @@ func (p Pattern) String() string {
 	return b.String()
 }
 
+// Example is an origin that the pattern matches.
+func (p Pattern) Example() string {
+	if p.scheme == "" {
+		p.scheme = "https"
+		if loopback(p.host) {
+			p.scheme = "http"
+		}
+	}
+	if p.sub {
+		p.sub, p.host = false, "www."+p.host
+	}
+	if p.port == "*" {
+		p.port = ""
+	}
+	return p.String()
+}
+
 // Match reports whether a browser's Origin header is allowed by the pattern.
 func (p Pattern) Match(origin string) bool {
 	u, err := url.Parse(origin)

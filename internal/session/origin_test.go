@@ -92,15 +92,8 @@ func FuzzParsePattern(f *testing.F) {
 		if p.Match(origin) != again.Match(origin) {
 			t.Fatalf("%q and its canonical form %q differ on %q", text, p, origin)
 		}
-		if p.port == "*" || p.sub {
-			return
-		}
-		own := p.String()
-		if p.scheme == "" {
-			own = "https://" + own
-		}
-		if !p.Match(own) {
-			t.Fatalf("%q does not match its own origin %q", text, own)
+		if own := p.Example(); !p.Match(own) && len(p.host) < 250 { // a label more must fit
+			t.Fatalf("%q does not match its own example %q", text, own)
 		}
 	})
 }
