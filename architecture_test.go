@@ -52,8 +52,10 @@ var rooms = map[string]struct {
 
 	"internal/api":      {[]string{"commitment", "fault", "internal/network", "internal/registry", "internal/session", "internal/store"}, "translates; it touches no row and no file itself"},
 	"internal/explorer": {[]string{"fault", "internal/network", "internal/network/log", "internal/network/log/leaf"}, "shows what the log holds and nothing of ours beyond it"},
+	"internal/docsite":  {[]string{"docs", "fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"fault"}, "an integrator's page: it may use only what an integrator has"},
 
+	"docs":         {nil, "the documents, embedded"},
 	"widget":       {nil, "the built bundle, embedded"},
 	"widget/build": {nil, "builds it"},
 

@@ -284,7 +284,7 @@ func TestDocumentedExamples(t *testing.T) {
 			continue
 		}
 		section, _, _ = strings.Cut(section, "\n<a id=")
-		_, example, found := strings.Cut(section, "```json\n")
+		_, example, found := strings.Cut(section, "\nThe body:\n\n```json\n")
 		if found != (entry.Status != 0) {
 			t.Errorf("%s: example %t, status %d", entry.Code, found, entry.Status)
 		}

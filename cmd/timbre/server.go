@@ -16,6 +16,7 @@ import (
 
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/docsite"
 	"timbre.example/internal/explorer"
 	"timbre.example/internal/media"
 	"timbre.example/internal/network"
@@ -133,6 +134,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		s.api.Mount(prefix, http.StripPrefix(prefix, l.Handler(render)))
 	}
 	s.api.Mount("/explorer", explorer.New(logs, render))
+	s.api.Mount("/docs", docsite.New(render))
 	s.api.Mount("/widget", widgetFiles(render))
 	if f.MetricsListen != "" {
 		l, err := net.Listen("tcp", f.MetricsListen)

@@ -1,0 +1,85 @@
+// What a script adds to pages that work without one: matches while somebody
+// types, buttons that copy listings, and fewer stops for the Tab key.
+const form = document.getElementById('search');
+const field = document.getElementById('q');
+const box = document.getElementById('matches');
+const said = document.getElementById('matches-count');
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+function element(name, text, more = {}) {
+  const e = Object.assign(document.createElement(name), more);
+  if (text) e.textContent = text;
+  return e;
+}
+
+// Only the answer to what stands in the field now is shown.
+let asked = '';
+async function look() {
+  const q = field.value.trim();
+  if (q === asked) return;
+  asked = q;
+  let answer = { count: 0, matches: [] };
+  if (q) {
+    try {
+      answer = await (await fetch('/docs/search.json?q=' + encodeURIComponent(q))).json();
+    } catch {
+      return; // the form still works, or says why not
+    }
+  }
+  if (q !== asked) return;
+  const list = element('ul');
+  for (const { title, page, url } of answer.matches ?? []) {
+    const link = element('a', title, { href: url });
+    if (page !== title) link.append(element('span', page));
+    const item = element('li');
+    item.append(link);
+    list.append(item);
+  }
+  box.replaceChildren(list);
+  box.hidden = !list.children.length;
+  said.textContent = q && `${answer.count} ${answer.count === 1 ? 'match' : 'matches'}`;
+}
+
+function close() {
+  box.hidden = true;
+  asked = '';
+}
+
+field.addEventListener('input', look);
+field.addEventListener('focus', look);
+form.addEventListener('focusout', (e) => {
+  if (!form.contains(e.relatedTarget)) close();
+});
+form.addEventListener('keydown', (e) => {
+  if (e.key === 'Escape' && !box.hidden) {
+    e.preventDefault();
+    field.focus();
+    close();
+    return;
+  }
+  const step = { ArrowDown: 1, ArrowUp: -1 }[e.key];
+  if (!step || box.hidden) return;
+  e.preventDefault();
+  const stops = [field, ...all('a', box)];
+  stops[(stops.indexOf(document.activeElement) + step + stops.length) % stops.length].focus();
+});
+box.addEventListener('click', () => close());
+
+for (const figure of navigator.clipboard ? all('.code') : []) {
+  const button = element('button', 'Copy', { type: 'button' });
+  button.addEventListener('click', async () => {
+    await navigator.clipboard.writeText(figure.querySelector('code').textContent);
+    button.textContent = 'Copied';
+    setTimeout(() => (button.textContent = 'Copy'), 2000);
+  });
+  figure.append(button);
+}
+
+// A box that does not scroll needs no stop.
+const boxes = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute('tabindex');
+  }
+});
+for (const e of all('pre, .scroll')) boxes.observe(e);

@@ -1,0 +1,338 @@
+// Package docsite serves the documentation under /docs/: the Markdown of folder
+// docs as pages, a search over them, and the error catalogue for machines.
+//
+// It holds how a document looks and where it is found. It says nothing of its
+// own: what stands on a page stands in the document or in the catalogue. No
+// page needs a script, and none loads anything from elsewhere.
+package docsite
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+
+	"timbre.example/docs"
+	"timbre.example/fault"
+)
+
+// contents is the order of the pages, as it is read and as the menu shows it.
+// The decisions follow their index.
+var contents = []struct {
+	Title string
+	names []string // of documents, without .md
+}{
+	{"Start", []string{"README", "quick-start"}},
+	{"Integrate", []string{"authentication", "attributes", "events", "theming", "access-codes", "error-handling", "widget"}},
+	{"Look up", []string{"errors", "api"}},
+	{"Behind it", []string{"log", "performance", "adr/README"}},
+}
+
+//go:embed assets
+var assets embed.FS
+
+// asset is a file of ours under a name that changes with it, so that it can be
+// cached for ever.
+type asset struct {
+	url, kind string
+	data      []byte
+}
+
+func newAsset(name, kind string) asset {
+	data, err := assets.ReadFile("assets/" + name)
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	ext := path.Ext(name)
+	return asset{"/docs/" + strings.TrimSuffix(name, ext) + "-" + fingerprint(data) + ext, kind, data}
+}
+
+var (
+	style  = newAsset("docs.css", "text/css; charset=utf-8")
+	script = newAsset("docs.js", "text/javascript; charset=utf-8")
+	icon   = newAsset("mark.svg", "image/svg+xml")
+	layout = template.Must(template.ParseFS(assets, "assets/page.html"))
+)
+
+func fingerprint(data []byte) string {
+	sum := sha256.Sum256(data)
+	return fmt.Sprintf("%x", sum[:8])
+}
+
+// site is everything that can be served, made once.
+type site struct {
+	pages    []*page // in reading order
+	byURL    map[string]*page
+	html     map[string][]byte // by URL
+	menu     []part
+	sections []section
+	errors   []byte // the catalogue as JSON
+	missing  []byte // the page for what is not there
+}
+
+// part is a part of the menu.
+type part struct {
+	Title string
+	Pages []*page
+}
+
+// view is what the layout shows.
+type view struct {
+	Title   string
+	Style   string
+	Script  string
+	Icon    string
+	Menu    []part
+	Page    *page // nil on pages that are no document
+	Prev    *page
+	Next    *page
+	Query   string
+	Results []result
+	Missing bool
+}
+
+// build renders every document. It fails on what a reader would stumble over:
+// a link that leads nowhere, a document that no menu leads to.
+func build() (*site, error) {
+	s := &site{byURL: map[string]*page{}, html: map[string][]byte{}}
+	for _, c := range contents {
+		p := part{Title: c.Title}
+		for _, name := range c.names {
+			one, err := s.add(name)
+			if err != nil {
+				return nil, err
+			}
+			p.Pages = append(p.Pages, one)
+		}
+		s.menu = append(s.menu, p)
+	}
+	decisions, err := fs.Glob(docs.Files, "adr/[0-9]*.md")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range decisions { // sorted
+		if _, err := s.add(strings.TrimSuffix(name, ".md")); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.checkLinks(); err != nil {
+		return nil, err
+	}
+	for i, p := range s.pages {
+		v := s.view(p.Title)
+		v.Page = p
+		if i > 0 {
+			v.Prev = s.pages[i-1]
+		}
+		if i < len(s.pages)-1 {
+			v.Next = s.pages[i+1]
+		}
+		if s.html[p.URL], err = execute(v); err != nil {
+			return nil, err
+		}
+	}
+	v := s.view("Not found")
+	v.Missing = true
+	if s.missing, err = execute(v); err != nil {
+		return nil, err
+	}
+	s.errors, err = catalogue()
+	return s, err
+}
+
+func (s *site) add(name string) (*page, error) {
+	p, err := render(name)
+	if err != nil {
+		return nil, fmt.Errorf("docs/%s.md: %w", name, err)
+	}
+	s.pages = append(s.pages, p)
+	s.byURL[p.URL] = p
+	s.sections = append(s.sections, p.sections...)
+	return p, nil
+}
+
+// checkLinks follows every link from one document to another.
+func (s *site) checkLinks() error {
+	for _, p := range s.pages {
+		for _, link := range p.links {
+			url, anchor, _ := strings.Cut(link, "#")
+			if image, ok := strings.CutPrefix(url, "/docs/images/"); ok {
+				if _, err := fs.Stat(docs.Files, "images/"+image); err != nil {
+					return fmt.Errorf("docs/%s.md shows %s: %w", p.name, link, err)
+				}
+				continue
+			}
+			to := s.byURL[url]
+			switch {
+			case to == nil:
+				return fmt.Errorf("docs/%s.md links to %s, which is no page", p.name, link)
+			case anchor != "" && !to.anchors[anchor]:
+				return fmt.Errorf("docs/%s.md links to %s, which that page does not have", p.name, link)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *site) view(title string) view {
+	return view{Title: title, Style: style.url, Script: script.url, Icon: icon.url, Menu: s.menu}
+}
+
+func execute(v view) ([]byte, error) {
+	var b bytes.Buffer
+	err := layout.ExecuteTemplate(&b, "page", v)
+	return b.Bytes(), err
+}
+
+// policy allows a page what comes from this server. Nothing stands inline.
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+
+// New serves the documentation under /docs/. What is not there goes to refuse,
+// as common.not_found; whoever asked for HTML gets a page in place of its body.
+func New(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
+	made := sync.OnceValues(build) // a server that nobody reads at starts without it
+	with := func(h func(*site, http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			s, err := made()
+			if err == nil {
+				err = h(s, w, r)
+			}
+			switch {
+			case err == nil:
+			case s != nil && strings.Contains(r.Header.Get("Accept"), "text/html"):
+				refuse(&readable{w, r, s.missing}, r, err)
+			default:
+				refuse(w, r, err)
+			}
+		}
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /docs/search", with((*site).serveSearch))
+	mux.HandleFunc("GET /docs/search.json", with((*site).serveMatches))
+	mux.HandleFunc("GET "+errorsURL, with(func(s *site, w http.ResponseWriter, r *http.Request) error {
+		w.Header().Set("Access-Control-Allow-Origin", "*") // it is public, and a page may want it
+		return send(w, r, "application/json", s.errors)
+	}))
+	mux.HandleFunc("GET /docs/images/{name}", with(func(_ *site, w http.ResponseWriter, r *http.Request) error {
+		data, err := fs.ReadFile(docs.Files, "images/"+r.PathValue("name"))
+		if err != nil {
+			return fault.CommonNotFound().Because(err)
+		}
+		return send(w, r, "image/png", data)
+	}))
+	for _, a := range []asset{style, script, icon} {
+		mux.HandleFunc("GET "+a.url, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+			_ = send(w, r, a.kind, a.data)
+		})
+	}
+	mux.HandleFunc("GET /docs/", with((*site).servePage))
+	mux.HandleFunc("/", with(func(*site, http.ResponseWriter, *http.Request) error { return fault.CommonNotFound() }))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/docs" && (r.Method == "GET" || r.Method == "HEAD") {
+			http.Redirect(w, r, "/docs/", http.StatusMovedPermanently)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// servePage serves a document as a page, or under its own name as it is.
+func (s *site) servePage(w http.ResponseWriter, r *http.Request) error {
+	if html, ok := s.html[r.URL.Path]; ok {
+		head(w)
+		return send(w, r, "text/html; charset=utf-8", html)
+	}
+	name := strings.TrimPrefix(r.URL.Path, "/docs/")
+	if strings.HasSuffix(name, ".md") {
+		if data, err := fs.ReadFile(docs.Files, name); err == nil {
+			return send(w, r, "text/markdown; charset=utf-8", data)
+		}
+	}
+	return fault.CommonNotFound()
+}
+
+func head(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Referrer-Policy", "same-origin")
+}
+
+// send answers with what never changes while this process runs. It cannot fail;
+// it returns an error because handlers do.
+func send(w http.ResponseWriter, r *http.Request, kind string, data []byte) error {
+	h := w.Header()
+	tag := `"` + fingerprint(data) + `"`
+	h.Set("ETag", tag)
+	h.Set("X-Content-Type-Options", "nosniff")
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-cache")
+	}
+	if strings.Contains(r.Header.Get("If-None-Match"), tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	h.Set("Content-Type", kind)
+	h.Set("Content-Length", strconv.Itoa(len(data)))
+	w.Write(data)
+	return nil
+}
+
+// readable is a response whose refusal is shown to a person: status and headers
+// are those of the API, the body is a page.
+type readable struct {
+	http.ResponseWriter
+	r    *http.Request
+	page []byte
+}
+
+func (w *readable) WriteHeader(status int) {
+	head(w)
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.ResponseWriter.WriteHeader(status)
+	if w.r.Method != http.MethodHead {
+		w.ResponseWriter.Write(w.page)
+	}
+}
+
+// Write drops the body of the API.
+func (w *readable) Write(b []byte) (int, error) { return len(b), nil }
+
+// serveMatches answers the script of the search field.
+func (s *site) serveMatches(w http.ResponseWriter, r *http.Request) error {
+	results := s.search(r.FormValue("q"))
+	type match struct {
+		Title string `json:"title"`
+		Page  string `json:"page"`
+		URL   string `json:"url"`
+	}
+	list := []match{}
+	for _, one := range results[:min(len(results), 8)] {
+		list = append(list, match{one.Heading, one.Page, one.URL})
+	}
+	b, err := json.Marshal(map[string]any{"count": len(results), "matches": list})
+	if err != nil {
+		return err
+	}
+	return send(w, r, "application/json", b)
+}
+
+func (s *site) serveSearch(w http.ResponseWriter, r *http.Request) error {
+	v := s.view("Search")
+	v.Query = strings.TrimSpace(r.FormValue("q"))
+	v.Results = s.search(v.Query)
+	html, err := execute(v)
+	if err != nil {
+		return err
+	}
+	head(w)
+	return send(w, r, "text/html; charset=utf-8", html)
+}

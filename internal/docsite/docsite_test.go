@@ -1,0 +1,217 @@
+package docsite
+
+import (
+	"encoding/json"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"timbre.example/docs"
+	"timbre.example/fault"
+)
+
+// refuse stands for the API's renderer.
+func refuse(w http.ResponseWriter, _ *http.Request, err error) {
+	f := fault.From(err)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Request-Id", "req_TEST")
+	w.WriteHeader(f.Status())
+	w.Write(f.MarshalEnvelope("req_TEST"))
+}
+
+func get(t *testing.T, h http.Handler, method, path string, head ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest(method, path, nil)
+	for i := 0; i < len(head); i += 2 {
+		r.Header.Set(head[i], head[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// Every document of the folder is a page, and every link between them leads to
+// a heading that is there: build says what does not.
+func TestEveryDocumentIsAPage(t *testing.T) {
+	t.Parallel()
+	s, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pattern := range []string{"*.md", "adr/*.md"} {
+		names, err := fs.Glob(docs.Files, pattern)
+		if err != nil || len(names) == 0 {
+			t.Fatal(names, err)
+		}
+		for _, name := range names {
+			if s.byURL[urlOf(strings.TrimSuffix(name, ".md"))] == nil {
+				t.Errorf("docs/%s is on no page: add it to contents", name)
+			}
+		}
+	}
+	for _, p := range s.pages {
+		if strings.Contains(string(p.HTML), "raw HTML omitted") {
+			t.Errorf("%s leaves something out", p.URL)
+		}
+	}
+	for _, e := range fault.All() {
+		if !s.byURL["/docs/errors"].anchors[string(e.Code)] {
+			t.Errorf("/docs/errors has no anchor %s", e.Code)
+		}
+	}
+}
+
+func TestServe(t *testing.T) {
+	t.Parallel()
+	h := New(refuse)
+	for path, want := range map[string]string{
+		"/docs/": "text/html; charset=utf-8", "/docs/errors": "text/html; charset=utf-8", "/docs/adr/": "text/html; charset=utf-8", "/docs/adr/0001-module-path": "text/html; charset=utf-8",
+		"/docs/errors.md": "text/markdown; charset=utf-8", "/docs/README.md": "text/markdown; charset=utf-8", "/docs/errors.json": "application/json", "/docs/search?q=token": "text/html; charset=utf-8",
+		"/docs/search.json?q=token": "application/json", "/docs/images/widget.png": "image/png", style.url: "text/css; charset=utf-8", script.url: "text/javascript; charset=utf-8", icon.url: "image/svg+xml",
+	} {
+		w := get(t, h, "GET", path)
+		if w.Code != 200 || w.Header().Get("Content-Type") != want || w.Body.Len() == 0 || w.Header().Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %d %v", path, w.Code, w.Header())
+		}
+		if html := strings.HasPrefix(want, "text/html"); html != (w.Header().Get("Content-Security-Policy") == policy) {
+			t.Errorf("%s: policy %q", path, w.Header().Get("Content-Security-Policy"))
+		}
+		if again := get(t, h, "GET", path, "If-None-Match", w.Header().Get("ETag")); again.Code != 304 || again.Body.Len() != 0 {
+			t.Errorf("%s again: %d, %d bytes", path, again.Code, again.Body.Len())
+		}
+	}
+	if w := get(t, h, "GET", "/docs"); w.Code != 301 || w.Header().Get("Location") != "/docs/" {
+		t.Errorf("/docs: %d %v", w.Code, w.Header())
+	}
+}
+
+// What is not there is told to a program as everywhere, and to a person in words.
+func TestMissing(t *testing.T) {
+	t.Parallel()
+	h := New(refuse)
+	const browser = "text/html,application/xhtml+xml,*/*;q=0.8"
+	for _, c := range []struct{ method, path string }{
+		{"GET", "/docs/nope"}, {"GET", "/docs/errors/"}, {"GET", "/docs/README"}, {"GET", "/docs/nope.md"}, {"GET", "/docs/embed.go"}, {"GET", "/docs/images/nope.png"},
+		{"GET", "/docs/images/"}, {"GET", "/docs/adr"}, {"GET", "/docs/..%2ffault"}, {"POST", "/docs/"}, {"DELETE", "/docs/errors.json"}, {"POST", "/docs"},
+	} {
+		w := get(t, h, c.method, c.path)
+		var e fault.Envelope
+		if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil || w.Code != 404 || e.Error.Code != fault.CodeCommonNotFound {
+			t.Errorf("%s %s: %d %s", c.method, c.path, w.Code, w.Body)
+		}
+		w = get(t, h, c.method, c.path, "Accept", browser)
+		if w.Code != 404 || w.Header().Get("X-Request-Id") != "req_TEST" || w.Header().Get("Content-Type") != "text/html; charset=utf-8" || w.Header().Get("Content-Security-Policy") != policy ||
+			!strings.Contains(w.Body.String(), "<h1>There is no such page</h1>") || strings.Contains(w.Body.String(), "req_TEST") {
+			t.Errorf("%s %s for a person: %d %v %.200s", c.method, c.path, w.Code, w.Header(), w.Body)
+		}
+	}
+	if w := get(t, h, "HEAD", "/docs/nope", "Accept", browser); w.Code != 404 || w.Body.Len() != 0 {
+		t.Errorf("HEAD: %d, %d bytes", w.Code, w.Body.Len())
+	}
+}
+
+// Pages have no script, style or address of their own in them.
+func TestNothingInline(t *testing.T) {
+	t.Parallel()
+	s, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := regexp.MustCompile(`<style|<script[^>]*>[^<]| style=| on[a-z]+=|<script>|(?:src|action)="(?:https?:)?//|<link[^>]*href="(?:https?:)?//`)
+	code := regexp.MustCompile(`(?s)<code>.*?</code>`)
+	for url, html := range s.html {
+		if m := bad.FindString(code.ReplaceAllString(string(html), "")); m != "" {
+			t.Errorf("%s has %q", url, m)
+		}
+	}
+}
+
+func TestSearch(t *testing.T) {
+	t.Parallel()
+	s, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for query, want := range map[string]string{
+		"session.invalid_token":  "/docs/errors#session.invalid_token",
+		"duplicate_title":        "/docs/errors#registration.duplicate_title",
+		"TRANSACTION.EXPIRED":    "/docs/errors#transaction.expired",
+		"rehearsal":              "/docs/authentication#rehearsal",
+		"--ats-primary":          "/docs/theming",
+		"quick start":            "/docs/quick-start",
+		"max-file-size property": "/docs/attributes#attributes",
+	} {
+		results := s.search(query)
+		if len(results) == 0 || results[0].URL != want {
+			t.Errorf("%q leads to %+v, want %s", query, results[:min(len(results), 2)], want)
+		}
+	}
+	for _, query := range []string{"", "  ", "zzyzx", "token zzyzx", strings.Repeat("ü", 300), strings.Repeat("zq ", 300), "\x00\xff<script>"} {
+		if r := s.search(query); len(r) != 0 {
+			t.Errorf("%.20q leads to %d places", query, len(r))
+		}
+	}
+	w := get(t, New(refuse), "GET", "/docs/search?q=%3Cscript%3Ealert(1)%3C/script%3E+token")
+	if strings.Contains(w.Body.String(), "<script>alert") {
+		t.Error("a query is not escaped")
+	}
+	w = get(t, New(refuse), "GET", "/docs/search?q=setToken")
+	if !strings.Contains(w.Body.String(), "<mark>setToken</mark>") {
+		t.Error("what was found is not marked")
+	}
+}
+
+func FuzzSearch(f *testing.F) {
+	s, err := build()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, q := range []string{"token", "a b", "é", "İ", "\xff", "session. _token"} {
+		f.Add(q)
+	}
+	f.Fuzz(func(t *testing.T, q string) {
+		for _, r := range s.search(q) {
+			if r.URL == "" || r.Heading == "" {
+				t.Errorf("%q: %+v", q, r)
+			}
+		}
+	})
+}
+
+func TestCatalogueAsJSON(t *testing.T) {
+	t.Parallel()
+	w := get(t, New(refuse), "GET", "/docs/errors.json")
+	if w.Header().Get("Access-Control-Allow-Origin") != "*" {
+		t.Error("no page may read it")
+	}
+	var rows []map[string]any
+	if err := json.Unmarshal(w.Body.Bytes(), &rows); err != nil {
+		t.Fatal(err)
+	}
+	all := fault.All()
+	if len(rows) != len(all) {
+		t.Fatalf("%d rows, want %d", len(rows), len(all))
+	}
+	page, err := fs.ReadFile(docs.Files, "error-handling.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "## For machines")
+	table, _, _ = strings.Cut(table, "\n```")
+	for i, r := range rows {
+		if r["code"] != string(all[i].Code) || r["url"] != "/docs/errors#"+string(all[i].Code) {
+			t.Errorf("row %d is %v", i, r)
+		}
+		if inBrowser := all[i].Status == 0; inBrowser != (r["status"] == nil) || inBrowser != (r["example_body"] == nil) {
+			t.Errorf("%s: status %v, body %v", all[i].Code, r["status"], r["example_body"])
+		}
+		for name := range r {
+			if !strings.Contains(table, "`"+name+"`") {
+				t.Errorf("docs/error-handling.md does not tell of %s", name)
+			}
+		}
+	}
+}
