@@ -23,7 +23,7 @@ import (
 )
 
 // budget is the most that a bundle may weigh, in bytes after gzip.
-const budget = 25_000
+const budget = 28_000
 
 func main() {
 	check := flag.Bool("check", false, "write nothing; fail when widget/dist is stale")

@@ -1,7 +1,7 @@
 /** Calls to the ATS: headers, retries, token renewal, and answers checked before anyone reads them. Knows nothing of screens. */
 import type { Env } from './env.js';
 import type { PendingAction } from './events.js';
-import { ProblemError, classOf, problemOfBody } from './problem.js';
+import { ProblemError, classOf, malformed, problemOfBody } from './problem.js';
 import type { Tokens } from './token.js';
 
 export interface Target {
@@ -13,7 +13,7 @@ export interface Target {
 }
 
 /** Why a call is waiting, for the screen. */
-export type Notice = '' | 'token' | 'offline' | 'retry';
+export type Notice = '' | 'token' | 'offline' | 'retry' | 'limited';
 
 /** No call outlives this. */
 const callTimeout = 120_000;
@@ -24,8 +24,8 @@ const longestRetryAfter = 30;
 /** A page that keeps answering with unusable tokens is not asked for ever. */
 const renewals = 3;
 
-type Shape = Record<string, 'string' | 'number' | 'boolean'>;
-type Shaped<S extends Shape> = {
+export type Shape = Record<string, 'string' | 'number' | 'boolean'>;
+export type Shaped<S extends Shape> = {
   [K in keyof S]: S[K] extends 'string' ? string : S[K] extends 'number' ? number : boolean;
 } & Record<string, unknown>;
 
@@ -46,7 +46,8 @@ export class Api {
     readonly env: Env,
     readonly target: Target,
     readonly tokens: Tokens,
-    readonly notice: (n: Notice) => void,
+    /** seconds: what is left of a wait that the server asked for. */
+    readonly notice: (n: Notice, seconds?: number) => void,
   ) {}
 
   /** An absolute or relative address given by the server, as an absolute one. */
@@ -90,15 +91,20 @@ export class Api {
         }
 
         const failure = problemOfBody(text) ?? new ProblemError('widget.malformed_response', { status });
-        if (status === 429 && limited < 2 && !(retryAfter > longestRetryAfter)) {
-          limited++;
-          this.notice('retry');
-          await this.env.sleep((retryAfter >= 0 ? retryAfter : limited) * 1000, o.signal);
-          continue;
+        const { code } = failure.problem;
+        // A quota is not over in a moment.
+        if (status === 429 && code !== 'common.quota_exceeded') {
+          if (limited < 2 && !(retryAfter > longestRetryAfter)) {
+            limited++;
+            await this.#waitOut(retryAfter >= 0 ? retryAfter : limited, o.signal);
+            continue;
+          }
+          if (retryAfter > 0) failure.problem = { ...failure.problem, again: this.env.now() + retryAfter * 1000 };
         }
-        if (o.pending && classOf(failure.problem.code) === 'refresh' && renewed++ < renewals) {
-          await this.#renew(o.pending, o.signal, failure);
+        if (o.pending && classOf(code) === 'refresh' && renewed++ < renewals) {
           own = undefined;
+          // The page may have given another one in the meantime.
+          if (!this.tokens.value || this.tokens.value === token) await this.#renew(o.pending, o.signal, failure);
           continue;
         }
         throw failure;
@@ -123,6 +129,14 @@ export class Api {
       timer.abort();
       this.notice('');
     }
+  }
+
+  async #waitOut(seconds: number, signal: AbortSignal): Promise<void> {
+    for (let left = seconds; left > 0; left--) {
+      this.notice('limited', left);
+      await this.env.sleep(1000, signal);
+    }
+    this.notice('retry');
   }
 
   async #renew(action: PendingAction, signal: AbortSignal, failure: ProblemError): Promise<void> {
@@ -168,8 +182,7 @@ function read<S extends Shape>(text: string, shape: S): Shaped<S> {
 export function expect<S extends Shape>(body: unknown, shape: S): Shaped<S> {
   if (typeof body !== 'object' || body === null) throw new ProblemError('widget.malformed_response');
   for (const [key, type] of Object.entries(shape)) {
-    if (typeof (body as Record<string, unknown>)[key] !== type)
-      throw new ProblemError('widget.malformed_response', { field: key });
+    if (typeof (body as Record<string, unknown>)[key] !== type) throw malformed(key);
   }
   return body as Shaped<S>;
 }

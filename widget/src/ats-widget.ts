@@ -3,14 +3,14 @@ import { html, nothing, render } from 'lit/html.js';
 import { maxCreators, newCreator, type FieldProblems } from './draft.js';
 import { browserEnv } from './env.js';
 import { AtsEvent, type AtsEventDetails, type AtsEventName, type Mode } from './events.js';
-import type { Screen } from './flow.js';
-import { textOf, type Texts } from './i18n.js';
+import type { Purpose, Screen } from './flow.js';
+import { sentenceOf, type Texts } from './i18n.js';
 import { recallTransaction, rememberTransaction } from './memory.js';
 import { Registration } from './registration.js';
 import { complete, failed } from './screens/end.js';
 import { form } from './screens/form.js';
 import { confirming, stepKey, tracking, uploading } from './screens/progress.js';
-import { noticeKey, type View } from './screens/view.js';
+import { noticeText, type View } from './screens/view.js';
 import { Speaker } from './speaker.js';
 import { styles } from './styles.js';
 
@@ -55,6 +55,8 @@ export class AtsWidget extends HTMLElement {
   #serverMax = 0;
   #queued = false;
   #configured = '';
+  /** Another mode was taken up, for which the page has not been asked a token yet. */
+  #switched = false;
   /** The mode that allfeat:ready was last emitted for. */
   #ready = '' as Mode | '';
   #shown = '';
@@ -98,7 +100,7 @@ export class AtsWidget extends HTMLElement {
 
   /** Stops whatever runs and returns to the empty form. Emits allfeat:token-expired with pendingAction "reset". */
   reset(): void {
-    this.#flow.reset();
+    this.#flow.reset(this.#purpose);
     this.#configured = '';
     this.#queue();
   }
@@ -120,7 +122,13 @@ export class AtsWidget extends HTMLElement {
       this.setToken(value);
       this.removeAttribute('token');
     } else if (name === 'lang' || name === 'ats-url') this.#speak();
+    // At once, not with the next drawing: a token that the page gives in the same breath is one for the new mode.
+    else if (name === 'mode' && this.#flow.switch(this.#purpose)) this.#switched = true;
     this.#queue();
+  }
+
+  get #purpose(): Purpose {
+    return this.mode === 'update' ? 'update' : 'register';
   }
 
   connectedCallback(): void {
@@ -195,8 +203,8 @@ export class AtsWidget extends HTMLElement {
     this.#flow.maxBytes = limits.length ? Math.min(...limits) : 0;
     const now = Object.values(reflected).map((name) => this.getAttribute(name)).join('\n');
     if (now === this.#configured) return undefined;
-    const { screen, problem } = this.#flow.state;
-    const broken = screen === 'DISABLED' || problem?.code === 'widget.configuration_error';
+    const { screen, problem, transactionId } = this.#flow.state;
+    const broken = (screen === 'DISABLED' || problem?.code === 'widget.configuration_error') && !transactionId;
     if (this.#configured && screen !== 'FORM' && !broken) return undefined;
     this.#configured = now;
     const reason = this.#misconfigured();
@@ -204,7 +212,11 @@ export class AtsWidget extends HTMLElement {
       return () => this.#flow.refuse({ code: 'widget.configuration_error', requestId: null, details: { reason } });
     if (broken) this.#flow.dispatch({ type: 'form' });
     return () => {
-      if (broken || this.#ready !== this.mode) this.#emit('allfeat:ready', { mode: (this.#ready = this.mode) as Mode });
+      const { mode } = this.#flow.state;
+      const first = !this.#ready;
+      if (broken || this.#ready !== mode) this.#emit('allfeat:ready', { mode: (this.#ready = mode) });
+      if (this.#switched && !first) this.#emit('allfeat:token-expired', { pendingAction: 'reset' });
+      this.#switched = false;
       const before = this.#flow.state.screen === 'FORM' && recallTransaction(this.#memoryKey);
       if (before) this.#flow.recall(before);
       void this.#flow.limits().then(({ maxBytes, formats }) => {
@@ -230,7 +242,7 @@ export class AtsWidget extends HTMLElement {
     }
     if (!['testnet', 'mainnet'].includes(this.network)) return 'network is neither testnet nor mainnet';
     if (!['register', 'update', 'download'].includes(this.mode)) return 'mode is not one of register, update, download';
-    if (this.mode !== 'register') return `mode ${this.mode} is not available in this version`;
+    if (this.mode === 'download') return `mode ${this.mode} is not available in this version`;
     if (!(this.maxFileSize >= 0)) return 'max-file-size is not a number of bytes';
     return '';
   }
@@ -239,13 +251,15 @@ export class AtsWidget extends HTMLElement {
   #said(): string {
     const { state: s } = this.#flow;
     const t = this.#texts.t;
-    if (s.notice) return t(noticeKey(s.notice));
+    // A wait is said once, as long as it was: nobody wants to hear a countdown.
+    if (s.notice) return noticeText(this.#texts, s.notice, s.wait[1]);
+    if (s.opening) return t('opening');
     if (s.screen === 'UPLOAD') {
       const quarter = Math.floor((4 * s.loaded) / (s.file?.size || 1)) / 4;
       return quarter ? new Intl.NumberFormat(this.#texts.lang, { style: 'percent' }).format(quarter) : '';
     }
     if (s.screen === 'TRACKING' && s.steps.length) return t(stepKey(s.steps.at(-1)!.progress));
-    if (s.problem) return t(textOf(s.problem.code));
+    if (s.problem) return sentenceOf(this.#texts, s.problem, browserEnv.now());
     return this.#look.copied ? t('copied') : '';
   }
 
@@ -265,7 +279,7 @@ export class AtsWidget extends HTMLElement {
         lang=${this.#texts.lang}
         dir=${this.#texts.dir}
         role="group"
-        aria-label=${this.#texts.t('heading')}
+        aria-label=${this.#texts.t(s.mode === 'update' ? 'updHeading' : 'heading')}
         data-ats="card"
         data-screen=${s.screen}
       >
@@ -279,7 +293,7 @@ export class AtsWidget extends HTMLElement {
     const t = this.#texts.t;
     const names = [t('stepSong'), t('by'), t('stepPrice'), t('stepProof')];
     const { screen, step } = this.#flow.state;
-    const at = screen === 'FORM' ? (step === 'song' ? 0 : 1) : screen === 'UPLOAD' || screen === 'CONFIRMING' ? 2 : 3;
+    const at = screen === 'FORM' ? (step === 'creators' ? 1 : 0) : screen === 'UPLOAD' || screen === 'CONFIRMING' ? 2 : 3;
     return html`<ol class="path" part="path">
       ${names.map(
         (name, i) =>
@@ -294,6 +308,7 @@ export class AtsWidget extends HTMLElement {
       state: flow.state,
       texts: this.#texts,
       flow,
+      now: browserEnv.now(),
       ...this.#look,
       act: {
         drag: (dragging) => {
@@ -314,6 +329,10 @@ export class AtsWidget extends HTMLElement {
           const creators = flow.state.creators.filter((_, i) => i !== index);
           flow.dispatch({ type: 'draft', path: 'creators', draft: { creators } });
           this.#nextFocus = `creator-${Math.min(index, creators.length - 1)}-fullName`;
+        },
+        keepFile: () => {
+          flow.unchoose();
+          this.#nextFocus = 'file';
         },
         again: () => this.reset(),
       },

@@ -18,6 +18,9 @@ export interface Creator {
 }
 
 export interface Draft {
+  /** The access code as it was typed. */
+  readonly code: string;
+  /** Of an update null too: the registered recording stays. */
   readonly file: File | null;
   readonly title: string;
   readonly creators: readonly Creator[];
@@ -46,11 +49,13 @@ const compact = (s: string) => s.replace(/[\s.-]/g, '').toUpperCase();
 /** As the server counts: characters, not units of UTF-16. */
 const length = (s: string) => [...s].length;
 
-export function checkSong(d: Draft, maxBytes: number): FieldProblems {
+/** fixed: the title is registered already, and so is a recording. */
+export function checkSong(d: Draft, maxBytes: number, fixed = false): FieldProblems {
   const found: Record<string, FieldProblem> = {};
   const file = d.file && checkFile(d.file, maxBytes);
+  if (file) found['file'] = file;
+  if (fixed) return found;
   if (!d.file) found['file'] = { key: 'choose' };
-  else if (file) found['file'] = file;
   const title = d.title.trim();
   if (!title) found['title'] = { key: 'needed' };
   else if (length(title) > maxTitle) found['title'] = { key: 'tooLong', values: { max: maxTitle } };

@@ -1,15 +1,19 @@
-/** The state machine of a registration: every screen, and what leads from one to the next. Pure: performs nothing. */
+/** The state machine of a registration or an update: every screen, and what leads from one to the next. Pure: performs nothing. */
 import { newCreator, pathOf, type Creator, type Draft, type FieldProblem, type FieldProblems } from './draft.js';
 import type { Notice } from './api.js';
-import type { Key } from './i18n.js';
+import { errorTable } from './gen/errors.js';
+import { textOf, type Key } from './i18n.js';
 import { classOf, type Problem } from './problem.js';
 import type { Result, Step } from './tracking.js';
+import { unchanged, type Work } from './work.js';
 
 export type Screen = 'FORM' | 'UPLOAD' | 'CONFIRMING' | 'TRACKING' | 'COMPLETE' | 'FAILED' | 'DISABLED';
 /** What was being done when a problem came. */
-export type Stage = 'setup' | 'init' | 'upload' | 'prepare' | 'confirm' | 'track';
+export type Stage = 'setup' | 'open' | 'init' | 'upload' | 'prepare' | 'confirm' | 'track';
 /** Where Retry goes on. */
-export type Resume = 'none' | 'form' | 'init' | 'upload' | 'prepare' | 'confirm' | 'track';
+export type Resume = 'none' | 'form' | 'open' | 'init' | 'upload' | 'prepare' | 'confirm' | 'track';
+/** What the form makes: a new work, or a new version of one. */
+export type Purpose = 'register' | 'update';
 
 export interface Quote {
   readonly total: number;
@@ -21,17 +25,30 @@ export interface Quote {
 }
 
 export interface State extends Draft {
+  readonly mode: Purpose;
   readonly screen: Screen;
   /** The page of FORM. */
-  readonly step: 'song' | 'creators';
+  readonly step: 'code' | 'song' | 'creators';
+  /** The access code is being looked up. */
+  readonly opening: boolean;
+  /** What the access code opened. */
+  readonly work?: Work;
+  /** The work was found to be another version than before. */
+  readonly moved: boolean;
+  /** The version that an update makes. */
+  readonly version?: number;
   /** The part of CONFIRMING. */
   readonly phase: 'preparing' | 'review' | 'confirming';
   readonly errors: FieldProblems;
   readonly notice: Notice;
+  /** Seconds of a wait that the server asked for: what is left, and what it was. */
+  readonly wait: readonly [left: number, of: number];
   readonly loaded: number;
   readonly jobId?: string;
   readonly quote?: Quote;
   readonly quoteOver: boolean;
+  /** The price was agreed to, and whether the server took the order is not known. */
+  readonly doubt: boolean;
   readonly transactionId?: string;
   /** Kept from the first answer that tells it, whatever fails later. */
   readonly accessCode?: string;
@@ -45,7 +62,9 @@ export type Action =
   | { type: 'draft'; draft: Partial<Draft>; path: string }
   | { type: 'step'; step: State['step'] }
   | { type: 'invalid'; errors: FieldProblems }
-  | { type: 'notice'; notice: Notice }
+  | { type: 'notice'; notice: Notice; seconds?: number }
+  | { type: 'opening' }
+  | { type: 'found'; work: Work }
   | { type: 'sending' }
   | { type: 'opened'; jobId: string }
   | { type: 'progress'; loaded: number }
@@ -58,19 +77,26 @@ export type Action =
   | { type: 'completed'; result: Result }
   | { type: 'problem'; problem: Problem; stage: Stage; ended: boolean }
   | { type: 'form' }
-  | { type: 'reset' };
+  | { type: 'recalled'; transactionId: string; title: string; version?: number | undefined }
+  | { type: 'reset'; mode: Purpose };
 
-export const initial = (id = 0): State => ({
+export const initial = (mode: Purpose = 'register', id = 0): State => ({
+  mode,
   screen: 'FORM',
-  step: 'song',
+  step: mode === 'update' ? 'code' : 'song',
+  opening: false,
+  moved: false,
   phase: 'preparing',
+  code: '',
   file: null,
   title: '',
   creators: [newCreator(id)],
   errors: {},
   notice: '',
+  wait: [0, 0],
   loaded: 0,
   quoteOver: false,
+  doubt: false,
   steps: [],
   resume: 'none',
 });
@@ -85,11 +111,18 @@ export function reduce(s: State, a: Action): State {
       return { ...s, ...a.draft, errors };
     }
     case 'step':
-      return { ...s, step: a.step, errors: {} };
+      return { ...s, step: a.step, errors: {}, moved: false };
     case 'invalid':
       return { ...s, errors: a.errors };
-    case 'notice':
-      return s.notice === a.notice ? s : { ...s, notice: a.notice };
+    case 'notice': {
+      const left = a.seconds ?? 0;
+      if (s.notice === a.notice && s.wait[0] === left) return s;
+      return { ...s, notice: a.notice, wait: [left, s.notice === a.notice ? s.wait[1] : left] };
+    }
+    case 'opening':
+      return { ...backToForm(s, {}), step: 'code', opening: true };
+    case 'found':
+      return found(s, a.work);
     case 'sending':
       return { ...forget(s), screen: 'UPLOAD', errors: {}, loaded: 0 };
     case 'opened':
@@ -105,7 +138,7 @@ export function reduce(s: State, a: Action): State {
     case 'confirming':
       return { ...forget(s), screen: 'CONFIRMING', phase: 'confirming' };
     case 'confirmed': {
-      const next: State = { ...forget(s), screen: 'TRACKING', transactionId: a.transactionId };
+      const next: State = { ...forget(s), screen: 'TRACKING', transactionId: a.transactionId, doubt: false };
       return a.accessCode ? { ...next, accessCode: a.accessCode } : next;
     }
     case 'tracked':
@@ -120,9 +153,14 @@ export function reduce(s: State, a: Action): State {
     case 'problem':
       return withProblem(s, a.problem, a.stage, a.ended);
     case 'form':
-      return backToForm(s, {});
+      // The recording is what another one is to be chosen for: it says so.
+      return backToForm(s, s.problem?.code === 'work.already_registered' && s.file ? { file: { key: 'errRegistered' } } : {});
+    case 'recalled': {
+      const next = initial(a.version ? 'update' : 'register');
+      return { ...next, screen: 'TRACKING', title: a.title, transactionId: a.transactionId, ...(a.version && { version: a.version }) };
+    }
     case 'reset':
-      return initial(s.creators.reduce((m, c) => Math.max(m, c.id), 0) + 1);
+      return initial(a.mode, s.creators.reduce((m, c) => Math.max(m, c.id), 0) + 1);
   }
 }
 
@@ -132,29 +170,59 @@ const forget = ({ problem: _, ...s }: State): State => ({ ...s, resume: 'none', 
 function backToForm(s: State, errors: FieldProblems): State {
   const paths = Object.keys(errors);
   const creators = paths.length > 0 && paths.every((p) => p.startsWith('creators'));
+  const shown = !paths.length && s.screen === 'FORM' && s.step;
   return {
-    ...initial(),
+    ...initial(s.mode),
+    ...(s.work && { work: s.work, version: s.work.version + 1 }),
+    code: s.code,
     file: s.file,
     title: s.title,
     creators: s.creators,
-    step: creators || (!paths.length && s.screen === 'FORM' && s.step === 'creators') ? 'creators' : 'song',
+    step: errors['access_code'] || (s.mode === 'update' && !s.work) ? 'code' : creators ? 'creators' : shown || 'song',
     errors,
   };
 }
 
+/** What was typed for the same work stays; what was only shown is shown anew. */
+function found(s: State, work: Work): State {
+  const again = s.work?.atsId === work.atsId ? s.work : undefined;
+  return {
+    ...s,
+    step: 'song',
+    opening: false,
+    work,
+    version: work.version + 1,
+    moved: !!again && again.version !== work.version,
+    title: work.title,
+    file: again ? s.file : null,
+    creators: again && !unchanged(again.creators, s.creators) ? s.creators : work.creators,
+  };
+}
+
 function withProblem(s: State, problem: Problem, stage: Stage, ended: boolean): State {
-  const before = stage !== 'setup' && stage !== 'track';
+  const doubt = stage === 'confirm' && !releases(problem) && (s.doubt || unheard(problem));
+  const before = stage !== 'setup' && stage !== 'track' && !doubt;
   const errors = before ? fieldProblems(problem, s) : {};
   if (Object.keys(errors).length) return backToForm(s, errors);
   const screen = classOf(problem.code) === 'disabled' ? 'DISABLED' : 'FAILED';
-  return { ...s, screen, problem, notice: '', resume: screen === 'DISABLED' ? 'none' : resumeOf(problem, stage, ended) };
+  const resume = screen === 'DISABLED' ? 'none' : resumeOf(problem, stage, ended);
+  return { ...s, screen, problem, notice: '', opening: false, doubt, resume };
 }
+
+/** Says nothing of whether a confirm went through. */
+const unheard = (p: Problem) => classOf(p.code) === 'client' || errorTable[p.code].status >= 500;
 
 /** Where Retry goes on. After confirm nothing leads to a second paid submission unless the server ended the first. */
 function resumeOf(p: Problem, stage: Stage, ended: boolean): Resume {
   if (stage === 'setup') return 'none';
-  if (stage === 'track') return (ended && releases(p)) || p.code === 'transaction.not_found' ? 'form' : 'track';
+  if (stage === 'track' && !(ended && releases(p))) return 'track';
+  // The work has to be looked at again: it is not what it was.
+  if (p.code === 'version.already_in_progress') return 'open';
+  if (stage === 'track') return 'form';
   switch (p.code) {
+    // Only the page can mend it.
+    case 'widget.configuration_error':
+      return 'none';
     case 'work.already_registered':
     case 'common.validation_failed':
       return 'form';
@@ -170,10 +238,10 @@ function resumeOf(p: Problem, stage: Stage, ended: boolean): Resume {
 }
 
 /** Refusals of the transaction itself; others, such as a store that does not answer, leave it running. */
-const releases = (p: Problem) => /^(transaction\.failed|registration|work|version)\b/.test(p.code);
+const releases = (p: Problem) => /^(transaction\.(failed|expired)|registration|work|version)\b/.test(p.code);
 
-/** The fields that a problem is about, each with its message. Empty when it is about none. */
-export function fieldProblems(p: Problem, d: Draft): FieldProblems {
+/** The fields that a problem is about, each with its message. Empty when it is about none that this form has. */
+export function fieldProblems(p: Problem, s: State): FieldProblems {
   const one = (path: string, key: Key, values?: FieldProblem['values']): FieldProblems => ({
     [path]: values ? { key, values } : { key },
   });
@@ -182,8 +250,12 @@ export function fieldProblems(p: Problem, d: Draft): FieldProblems {
     return typeof v === 'number' ? v : 0;
   };
   switch (p.code) {
+    case 'access_code.format_invalid':
+    case 'access_code.not_found':
+    case 'access_code.expired':
+      return s.mode === 'update' ? one('access_code', textOf(p.code)) : {};
     case 'registration.duplicate_title':
-      return one('title', 'errTitle');
+      return s.mode === 'update' ? {} : one('title', 'errTitle');
     case 'registration.audio_empty':
       return one('file', 'errEmpty');
     case 'registration.invalid_audio_format':
@@ -191,7 +263,7 @@ export function fieldProblems(p: Problem, d: Draft): FieldProblems {
     case 'registration.audio_too_large': {
       const max = size('max_bytes');
       return max
-        ? one('file', 'errLarge', { size: size('size_bytes') || (d.file?.size ?? 0), max })
+        ? one('file', 'errLarge', { size: size('size_bytes') || (s.file?.size ?? 0), max })
         : one('file', 'errTooLarge');
     }
     case 'common.validation_failed': {
@@ -200,7 +272,7 @@ export function fieldProblems(p: Problem, d: Draft): FieldProblems {
       for (const f of Array.isArray(fields) ? fields : []) {
         const path = pathOf(String((f as { field?: unknown } | null)?.field));
         const row = path && /^creators\.(\d+)/.exec(path)?.[1];
-        if (path && (!row || Number(row) < d.creators.length)) found[path] = { key: badKey[path.split('.').pop()!] ?? 'badField' };
+        if (path && !(path === 'title' && s.mode === 'update') && (!row || Number(row) < s.creators.length)) found[path] = { key: badKey[path.split('.').pop()!] ?? 'badField' };
       }
       return found;
     }
@@ -211,9 +283,9 @@ export function fieldProblems(p: Problem, d: Draft): FieldProblems {
 
 const badKey: Readonly<Record<string, Key>> = { email: 'badEmail', roles: 'needRole', ipi: 'badIpi', isni: 'badIsni' };
 
-/** False while a registration may have been ordered that is not known to have failed: leaving it could order a second one. */
-export const canEdit = (s: State): boolean =>
-  s.resume === 'form' || !(s.transactionId || s.resume === 'confirm' || (s.screen === 'CONFIRMING' && s.phase === 'confirming'));
+/** While a registration may have been ordered that is not known to have failed: leaving it could order a second one. */
+export const ordered = (s: State): boolean =>
+  s.resume !== 'form' && s.resume !== 'open' && (!!s.transactionId || s.doubt || (s.screen === 'CONFIRMING' && s.phase === 'confirming'));
 
 /** Adds or changes one creator. */
 export const withCreator = (list: readonly Creator[], c: Creator): readonly Creator[] =>

@@ -1,7 +1,7 @@
 /** Texts and formats in the language of the page. Sentences are whole; values are put into named places. */
 import { en, languages, type Catalogue, type Key } from './catalogues.js';
 import type { BrowserErrorCode } from './gen/errors.js';
-import { classOf, megabyte } from './problem.js';
+import { classOf, megabyte, type Problem } from './problem.js';
 
 export type { Key };
 
@@ -89,7 +89,13 @@ const screenTexts: Partial<Record<BrowserErrorCode, Key>> = {
   'transaction.failed': 'errRefused',
   'transaction.expired': 'errExpired',
   'work.already_registered': 'errRegistered',
+  'work.not_found': 'errGone',
+  'version.already_in_progress': 'errBusy',
+  'access_code.format_invalid': 'badCode',
+  'access_code.not_found': 'errCode',
+  'access_code.expired': 'errCodeOld',
   'common.validation_failed': 'badField',
+  'common.forbidden': 'errForbidden',
   'common.quota_exceeded': 'errQuota',
   'common.rate_limited': 'errDown',
   'session.rate_limited': 'errDown',
@@ -107,3 +113,12 @@ export const textOf = (code: BrowserErrorCode): Key => {
   if (kind === 'disabled') return 'errOff';
   return /unavailable$/.test(code) ? 'errDown' : 'errOther';
 };
+
+/** The sentence of a problem, with the time from which it may be over, where the server told it. */
+export function sentenceOf(texts: Texts, p: Problem, now: number): string {
+  const resets = p.code === 'common.quota_exceeded' ? Date.parse(String(p.details?.['resets_at'])) : NaN;
+  if (resets > now) return texts.t('errQuotaUntil', { date: texts.date(resets) });
+  // A time of day names one moment for half a day.
+  if (p.again) return texts.t('errLimited', { time: p.again - now < 12 * 3600e3 ? texts.time(p.again) : texts.date(p.again) });
+  return texts.t(textOf(p.code));
+}

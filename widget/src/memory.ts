@@ -1,6 +1,7 @@
 /**
- * Remembers a transaction that is under way, so that reloading the page does not lose it. Holds its id, which is the right to follow it, and
- * where to follow it, in this tab only, until its end is known; never the token and never the access code.
+ * Remembers a transaction that is under way, so that reloading the page does not lose it. Holds its id, which is the right to follow it,
+ * where to follow it, and what the last screen names (title, version), in this tab only, until its end is known; never the token and never
+ * the access code.
  */
 import type { Pending } from './registration.js';
 
@@ -24,9 +25,15 @@ export function recallTransaction(key: string): Pending | undefined {
   taken.add(key);
   try {
     const p: unknown = JSON.parse(sessionStorage.getItem(prefix + key) ?? 'null');
-    const { transactionId, wsUrl, statusUrl } = (p ?? {}) as Record<string, unknown>;
+    const { transactionId, wsUrl, statusUrl, title, version } = (p ?? {}) as Record<string, unknown>;
     if (typeof transactionId === 'string' && typeof wsUrl === 'string' && typeof statusUrl === 'string')
-      return { transactionId, wsUrl, statusUrl };
+      return {
+        transactionId,
+        wsUrl,
+        statusUrl,
+        title: typeof title === 'string' ? title : '',
+        ...(typeof version === 'number' && { version }),
+      };
   } catch {
     // Nothing that can be read.
   }

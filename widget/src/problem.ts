@@ -6,16 +6,21 @@ export interface Problem {
   /** The server's request id; null when the problem was raised in the browser. */
   readonly requestId: string | null;
   readonly details?: Readonly<Record<string, unknown>>;
+  /** When the server wants to be asked again, in milliseconds since 1970 by this machine's clock; for the screen. */
+  readonly again?: number;
 }
 
 /** Carries a problem through promises. */
 export class ProblemError extends Error {
-  readonly problem: Problem;
-  constructor(code: BrowserErrorCode, details?: Record<string, unknown>, requestId: string | null = null) {
+  problem: Problem;
+  constructor(code: BrowserErrorCode, details?: Readonly<Record<string, unknown>>, requestId: string | null = null) {
     super(code);
     this.problem = details ? { code, requestId, details } : { code, requestId };
   }
 }
+
+/** The server's answer is not the documented one. */
+export const malformed = (field: string) => new ProblemError('widget.malformed_response', { field });
 
 export const classOf = (code: BrowserErrorCode): ErrorClass => errorTable[code].class;
 
@@ -28,15 +33,14 @@ const record = (v: unknown): Record<string, unknown> | undefined =>
 export function problemFrom(error: unknown): ProblemError | undefined {
   const e = record(error);
   if (!e || typeof e['code'] !== 'string') return undefined;
-  const requestId = typeof e['request_id'] === 'string' ? e['request_id'] : null;
-  if (known(e['code'])) return new ProblemError(e['code'], record(e['details']), requestId);
-  // A newer server may know codes that this build does not: what it said must not be lost.
-  return new ProblemError('widget.unknown_error', {
-    ...record(e['details']),
-    code: e['code'],
-    request_id: requestId,
-    message: e['message'],
-  });
+  const details = record(e['details']);
+  const id = typeof e['request_id'] === 'string' ? { request_id: e['request_id'] } : {};
+  if (!known(e['code']))
+    // A newer server may know codes that this build does not: what it said must not be lost.
+    return new ProblemError('widget.unknown_error', { ...details, code: e['code'], ...id, message: e['message'] });
+  // A server that rehearses what only a browser can find: it is shown as if the browser had found it.
+  if (classOf(e['code']) === 'client') return new ProblemError(e['code'], { ...details, ...id });
+  return new ProblemError(e['code'], details, id.request_id);
 }
 
 /** Reads a whole response body, `{"error": {…}}`. */

@@ -1,23 +1,27 @@
 /**
- * One registration being carried out: performs what the state machine says and tells it what came of it.
+ * One registration or update being carried out: performs what the state machine says and tells it what came of it.
  * Knows no DOM and no screen; one run at a time, and a run that was stopped changes nothing any more.
  */
-import { Api, type Target } from './api.js';
+import { Api, type Shape, type Shaped, type Target } from './api.js';
 import { checkCreators, checkFile, checkSong, wireCreators } from './draft.js';
 import type { Env } from './env.js';
-import type { Emit } from './events.js';
-import { canEdit, initial, reduce, type Action, type Quote, type Resume, type Stage, type State } from './flow.js';
+import type { Emit, PendingAction } from './events.js';
+import { initial, ordered, reduce, type Action, type Purpose, type Quote, type Resume, type Stage, type State } from './flow.js';
 import type { Key } from './i18n.js';
 import { ProblemError, classOf, englishMessage, problemOf, type Problem } from './problem.js';
 import { Tokens } from './token.js';
 import { TransactionFailed, track } from './tracking.js';
 import { upload, type Slot } from './upload.js';
+import { isCode, tidyCode, workFrom } from './work.js';
 
 /** A transaction that may outlive the page; never the access code. */
 export interface Pending {
   transactionId: string;
   wsUrl: string;
   statusUrl: string;
+  title: string;
+  /** Of an update: the version that it makes. */
+  version?: number;
 }
 
 export interface Hooks {
@@ -48,7 +52,9 @@ export class Registration {
   #stage: Stage = 'init';
   #api: Api;
   #slot: Slot | undefined;
-  /** The token that began the job: it serves the whole job, whatever the page gives meanwhile, and begins no other. */
+  /** The token that serves the job: the one that began it, whatever the page gives meanwhile, until it is refused. */
+  #token = '';
+  /** The token that began the last job: it begins no other. */
   #spent = '';
   #pending: Pending | undefined;
   #percent = -1;
@@ -64,6 +70,16 @@ export class Registration {
     if (next === this.state) return;
     this.state = next;
     this.#hooks.changed();
+  }
+
+  /** Looks up what the access code opens. A code that can be none is told at once. */
+  open(): void {
+    if (this.state.screen !== 'FORM' || this.state.opening) return;
+    const code = tidyCode(this.state.code);
+    if (isCode(code)) return this.resume('open');
+    const key = code ? 'badCode' : 'needed';
+    this.dispatch({ type: 'invalid', errors: { access_code: { key } } });
+    if (code) this.#inline({ code: 'access_code.format_invalid', requestId: null }, 'access_code');
   }
 
   /** Takes the chosen file; one that cannot be sent is told at once, before any byte leaves. */
@@ -84,9 +100,14 @@ export class Registration {
     );
   }
 
+  /** Of an update: the registered recording stays. */
+  unchoose(): void {
+    this.dispatch({ type: 'draft', path: 'file', draft: { file: null } });
+  }
+
   /** Leaves the first page of the form when it is in order. */
   next(): void {
-    const errors = checkSong(this.state, this.maxBytes);
+    const errors = this.#checkSong();
     if (Object.keys(errors).length) {
       this.dispatch({ type: 'invalid', errors });
     } else this.dispatch({ type: 'step', step: 'creators' });
@@ -95,7 +116,7 @@ export class Registration {
   /** Sends everything, up to the price. Does nothing but mark the fields when something is missing. */
   submit(): void {
     if (this.state.screen !== 'FORM') return;
-    const song = checkSong(this.state, this.maxBytes);
+    const song = this.#checkSong();
     const errors = { ...song, ...checkCreators(this.state.creators) };
     if (Object.keys(errors).length) {
       if (Object.keys(song).length) this.dispatch({ type: 'step', step: 'song' });
@@ -121,24 +142,36 @@ export class Registration {
 
   /** Gives the job up and goes back to the form, everything kept. Not possible once it may have been ordered. */
   edit(): void {
-    if (!canEdit(this.state)) return;
+    if (ordered(this.state)) return;
     this.#stop();
     this.dispatch({ type: 'form' });
   }
 
   /** Back to the empty form; stops whatever runs. */
-  reset(): void {
+  reset(mode: Purpose): void {
+    this.#clear(mode);
+    this.#hooks.remember(undefined);
+    this.#hooks.emit('allfeat:token-expired', { pendingAction: 'reset' });
+  }
+
+  /** Gives the empty form of another mode, unless that is what there is. What was ordered and has not ended is not left for it. */
+  switch(mode: Purpose): boolean {
+    if (mode === this.state.mode || (this.state.screen !== 'COMPLETE' && ordered(this.state))) return false;
+    this.#clear(mode);
+    return true;
+  }
+
+  #clear(mode: Purpose): void {
     this.#stop();
     this.tokens.clear();
-    this.#hooks.remember(undefined);
-    this.dispatch({ type: 'reset' });
-    this.#hooks.emit('allfeat:token-expired', { pendingAction: 'reset' });
+    this.dispatch({ type: 'reset', mode });
   }
 
   /** Goes on following a transaction that an earlier page began. */
   recall(p: Pending): void {
     this.#pending = p;
     this.#api = this.#newApi();
+    this.dispatch({ type: 'recalled', transactionId: p.transactionId, title: p.title, version: p.version });
     this.resume('track');
   }
 
@@ -169,7 +202,12 @@ export class Registration {
     this.#run = new AbortController();
   }
 
+  #checkSong() {
+    return checkSong(this.state, this.maxBytes, this.state.mode === 'update');
+  }
+
   async #perform(from: Exclude<Resume, 'none' | 'form'>, signal: AbortSignal): Promise<void> {
+    if (from === 'open') return this.#open(signal);
     if (from === 'prepare') {
       try {
         return await this.#price(signal);
@@ -181,9 +219,10 @@ export class Registration {
     }
     if (from === 'init') this.#api = this.#newApi();
     if (from === 'init' || from === 'upload') {
-      this.dispatch({ type: 'sending' });
+      const { file } = this.state;
+      this.dispatch({ type: file ? 'sending' : 'preparing' });
       if (from === 'init' || !this.#slot) this.#slot = await this.#init(signal);
-      await this.#upload(this.#slot, signal);
+      if (file && this.#slot) await this.#upload(file, this.#slot, signal);
       return this.#price(signal);
     }
     if (from === 'confirm') await this.#confirm(signal);
@@ -199,62 +238,70 @@ export class Registration {
     this.dispatch({ type: 'quoteOver' });
   }
 
-  async #init(signal: AbortSignal): Promise<Slot> {
-    this.#stage = 'init';
-    if (this.tokens.value === this.#spent) this.tokens.clear();
-    const { file, title, creators } = this.state;
-    const { network, externalUserId } = this.#api.target;
-    const job = await this.#api.call(
-      'POST',
-      '/v1/works/init',
-      { job_id: 'string', upload_url: 'string' },
-      {
-        pending: 'init',
-        signal,
-        body: {
-          title: title.trim(),
-          creators: wireCreators(creators),
-          filename: file!.name,
-          network,
-          ...(externalUserId && { external_user_ref: externalUserId }),
-          size_bytes: file!.size,
-        },
-      },
+  async #open(signal: AbortSignal): Promise<void> {
+    this.#stage = 'open';
+    this.#api = this.#newApi();
+    this.dispatch({ type: 'opening' });
+    const body = await this.#api.call(
+      'GET',
+      `/v1/access/${tidyCode(this.state.code)}/work`,
+      { ats_id: 'number', title: 'string', latest_version: 'number' },
+      { pending: 'init', signal },
     );
-    this.#spent = this.#api.used;
+    this.dispatch({ type: 'found', work: workFrom(body) });
+  }
+
+  /** A call that belongs to the job, by the routes of its kind. */
+  async #call<S extends Shape>(pending: PendingAction, action: string, shape: S, signal: AbortSignal, body?: object): Promise<Shaped<S>> {
+    const { mode, code, jobId } = this.state;
+    const routes = mode === 'update' ? `/v1/access/${tidyCode(code)}/versions/` : '/v1/works/';
+    const o = { pending, token: this.#token, signal, body: body ?? { job_id: jobId } };
+    const answer = await this.#api.call('POST', routes + action, shape, o);
+    this.#token = this.#api.used;
+    return answer;
+  }
+
+  /** Begins a job. Undefined when there is nothing to upload for it. */
+  async #init(signal: AbortSignal): Promise<Slot | undefined> {
+    this.#stage = 'init';
+    this.#token = '';
+    if (this.tokens.value === this.#spent) this.tokens.clear();
+    const { mode, file, title } = this.state;
+    const { network, externalUserId } = this.#api.target;
+    const update = mode === 'update';
+    const job = await this.#call('init', update && file ? 'init-upload' : 'init', { job_id: 'string', ...(file && { upload_url: 'string' }) }, signal, {
+      creators: wireCreators(this.state.creators),
+      ...(file && { filename: file.name, size_bytes: file.size }),
+      ...(!update && { title: title.trim(), network, ...(externalUserId && { external_user_ref: externalUserId }) }),
+    });
+    this.#spent = this.#token;
     this.dispatch({ type: 'opened', jobId: job.job_id });
-    return this.#slotOf(job.upload_url, job['upload_expires_at']);
+    return file ? this.#slotOf(job['upload_url'], job['upload_expires_at']) : undefined;
   }
 
   /** Another slot, for the same job where that is possible. */
   async #renewSlot(signal: AbortSignal): Promise<Slot> {
     try {
-      const job = await this.#api.call(
-        'POST',
-        '/v1/works/upload',
-        { upload_url: 'string' },
-        { pending: 'init', token: this.#spent, signal, body: { job_id: this.state.jobId } },
-      );
+      const job = await this.#call('init', 'upload', { upload_url: 'string' }, signal);
       return (this.#slot = this.#slotOf(job.upload_url, job['upload_expires_at']));
     } catch (e) {
       // Nothing was uploaded that could be lost with the job; and a server that cannot renew slots says not_found.
       if (!isOver(e) && codeOf(e) !== 'common.not_found') throw e;
-      return (this.#slot = await this.#init(signal));
+      return (this.#slot = (await this.#init(signal))!);
     } finally {
       this.#stage = 'upload';
     }
   }
 
   /** A deadline that this machine's clock puts in the past says nothing: the store will tell. */
-  #slotOf(url: string, expires: unknown): Slot {
+  #slotOf(url: unknown, expires: unknown): Slot {
     const end = Date.parse(String(expires));
-    return { url, expiresAt: end > this.#hooks.env.now() ? end : Infinity };
+    return { url: String(url), expiresAt: end > this.#hooks.env.now() ? end : Infinity };
   }
 
-  async #upload(slot: Slot, signal: AbortSignal): Promise<void> {
+  async #upload(file: File, slot: Slot, signal: AbortSignal): Promise<void> {
     this.#stage = 'upload';
     this.#percent = -1;
-    const file = this.state.file!;
     const { name: filename, size } = file;
     this.#hooks.emit('allfeat:upload-start', { filename, size });
     await upload(this.#api, {
@@ -280,18 +327,14 @@ export class Registration {
   async #prepare(signal: AbortSignal): Promise<Quote> {
     this.#stage = 'prepare';
     this.dispatch({ type: 'preparing' });
-    const q = await this.#api.call(
-      'POST',
-      '/v1/works/prepare',
-      { commitment: 'string', total_price_credits: 'number', is_valid: 'boolean', expires_at: 'string' },
-      { pending: 'prepare', token: this.#spent, signal, body: { job_id: this.state.jobId } },
-    );
+    const shape = { commitment: 'string', total_price_credits: 'number', is_valid: 'boolean', expires_at: 'string' } as const;
+    const q = await this.#call('prepare', 'prepare', shape, signal);
     if (!q.is_valid) throw new ProblemError('registration.dry_run_failed');
     const now = this.#hooks.env.now();
     const end = Date.parse(q.expires_at);
     const parts: [Key, number][] = [
       ['feeNetwork', Number(q['network_fee_credits'])],
-      ['feeDeposit', Number(q['total_deposit_credits'])],
+      ['feeDeposit', Number(q['total_deposit_credits'] ?? q['version_deposit_credits'])],
       ['feeService', Number(q['service_fee_credits'])],
       ['feeStorage', Number(q['storage_fee_credits'])],
     ];
@@ -306,18 +349,16 @@ export class Registration {
   async #confirm(signal: AbortSignal): Promise<void> {
     this.#stage = 'confirm';
     this.dispatch({ type: 'confirming' });
+    const { title, version } = this.state;
+    const named = { title: title.trim(), ...(version && { version }) };
     let id: string;
     let accessCode: string | undefined;
     try {
-      const c = await this.#api.call(
-        'POST',
-        '/v1/works/confirm',
-        { transaction_id: 'string', ws_url: 'string', status_url: 'string' },
-        { pending: 'confirm', token: this.#spent, signal, body: { job_id: this.state.jobId } },
-      );
+      const shape = { transaction_id: 'string', ws_url: 'string', status_url: 'string' } as const;
+      const c = await this.#call('confirm', 'confirm', shape, signal);
       id = c.transaction_id;
       accessCode = typeof c['access_code'] === 'string' ? c['access_code'] : undefined;
-      this.#pending = { transactionId: id, wsUrl: c.ws_url, statusUrl: c.status_url };
+      this.#pending = { transactionId: id, wsUrl: c.ws_url, statusUrl: c.status_url, ...named };
     } catch (e) {
       // The first confirm went through and its answer was lost: follow what it began.
       const p = e instanceof ProblemError ? e.problem : undefined;
@@ -327,6 +368,7 @@ export class Registration {
         transactionId: id,
         wsUrl: `v1/ws/transactions/${encodeURIComponent(id)}`,
         statusUrl: `v1/transactions/${encodeURIComponent(id)}`,
+        ...named,
       };
     }
     this.#hooks.remember(this.#pending);
@@ -361,8 +403,8 @@ export class Registration {
     const problem = problemOf(thrown);
     const ended = thrown instanceof TransactionFailed;
     this.dispatch({ type: 'problem', problem, stage, ended });
-    // What can still be followed is not forgotten.
-    if (stage === 'track' && this.state.resume === 'form') this.#hooks.remember(undefined);
+    // What can still be followed is not forgotten; what the server does not know is not met again by a reload.
+    if (stage === 'track' && (!ordered(this.state) || problem.code === 'transaction.not_found')) this.#hooks.remember(undefined);
     if (this.state.screen === 'FORM') this.#inline(problem, Object.keys(this.state.errors)[0]!.split('.')[0]!);
     else this.#hooks.emit('allfeat:failed', detail(problem));
   }
@@ -371,13 +413,15 @@ export class Registration {
     this.#hooks.emit('allfeat:error', { ...detail(problem), stage });
   }
 
-  #newApi(): Api {
-    return new Api(this.#hooks.env, this.#hooks.target(), this.tokens, (notice) => this.dispatch({ type: 'notice', notice }));
+  #newApi(quiet = false): Api {
+    return new Api(this.#hooks.env, this.#hooks.target(), this.tokens, (notice, seconds) => {
+      if (!quiet) this.dispatch({ type: 'notice', notice, ...(seconds && { seconds }) });
+    });
   }
 
   /** Reads the limits that the server states. Without them the server still decides. */
   async limits(): Promise<{ maxBytes: number; formats: string[] }> {
-    const api = this.#newApi();
+    const api = this.#newApi(true);
     try {
       const stats = await api.call(
         'GET',

@@ -1,6 +1,6 @@
 /** Following a transaction to its end: by socket, by polling when the socket fails. Always ends. */
 import { expect, type Api } from './api.js';
-import { ProblemError, problemFrom } from './problem.js';
+import { ProblemError, malformed, problemFrom } from './problem.js';
 
 export interface Step {
   step: string;
@@ -47,7 +47,7 @@ const ended = (error: unknown): TransactionFailed => {
 function result(details: unknown): Result {
   const d = expect(details, { tx_hash: 'string', block_number: 'number' });
   const atsId = Number(d['ats_id']);
-  if (!Number.isFinite(atsId)) throw new ProblemError('widget.malformed_response', { field: 'ats_id' });
+  if (!Number.isFinite(atsId)) throw malformed('ats_id');
   const text = (v: unknown) => (typeof v === 'string' ? v : '');
   const code = text(d['access_code']);
   return {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkCreators, newCreator, pathOf } from '../src/draft.js';
-import { canEdit, initial, reduce, type Stage, type State } from '../src/flow.js';
+import { ordered, initial, reduce, type Stage, type State } from '../src/flow.js';
 import { errorTable, type BrowserErrorCode } from '../src/gen/errors.js';
 import { classOf } from '../src/problem.js';
 
@@ -11,7 +11,7 @@ const after = (code: BrowserErrorCode, stage: Stage, ended = false, s = filled) 
 
 test('every code at every stage ends in a terminal screen or beside a field, and nothing filled in is lost', () => {
   for (const code of Object.keys(errorTable) as BrowserErrorCode[]) {
-    for (const stage of ['setup', 'init', 'upload', 'prepare', 'confirm', 'track'] as const) {
+    for (const stage of ['setup', 'open', 'init', 'upload', 'prepare', 'confirm', 'track'] as const) {
       for (const ended of [false, true]) {
         const s = after(code, stage, ended);
         assert.equal(s.title, 'T');
@@ -19,8 +19,10 @@ test('every code at every stage ends in a terminal screen or beside a field, and
         if (s.screen === 'FORM') assert.ok(Object.keys(s.errors).length && classOf(code) === 'inline');
         else if (classOf(code) === 'disabled') assert.deepEqual([s.screen, s.resume], ['DISABLED', 'none']);
         else assert.equal(s.screen, 'FAILED');
-        if (s.screen === 'FAILED' && stage !== 'setup') assert.notEqual(s.resume, 'none', `${code} at ${stage} has no way on`);
-        if (stage === 'track' && !ended && s.screen === 'FAILED' && code !== 'transaction.not_found') assert.equal(s.resume, 'track', code);
+        // Only the page can mend what is wrong with the page.
+        const stuck = stage === 'setup' || (code === 'widget.configuration_error' && stage !== 'track');
+        if (s.screen === 'FAILED') assert.equal(s.resume === 'none', stuck, `${code} at ${stage} has no way on`);
+        if (stage === 'track' && !ended && s.screen === 'FAILED') assert.equal(s.resume, 'track', code);
       }
     }
   }
@@ -101,9 +103,20 @@ test('creators are checked field by field', () => {
 });
 
 test('what may have been ordered cannot be left for a second order', () => {
-  assert.equal(canEdit(after('widget.network_error', 'confirm')), false);
-  assert.equal(canEdit(reduce(filled, { type: 'confirming' })), false);
-  assert.equal(canEdit(reduce(filled, { type: 'confirmed', transactionId: 't' })), false);
-  assert.equal(canEdit(after('transaction.failed', 'track', true)), true);
-  assert.equal(canEdit(after('widget.network_error', 'prepare')), true);
+  assert.equal(ordered(after('widget.network_error', 'confirm')), true);
+  assert.equal(ordered(reduce(filled, { type: 'confirming' })), true);
+  assert.equal(ordered(reduce(filled, { type: 'confirmed', transactionId: 't' })), true);
+  assert.equal(ordered(after('transaction.failed', 'track', true)), false);
+  assert.equal(ordered(after('widget.network_error', 'prepare')), false);
+  assert.equal(ordered(after('registration.insufficient_credits', 'confirm')), false, 'refused before it was ordered');
+
+  // The answer was lost; a refusal that says nothing of the order leaves it in doubt, one of the job itself settles it.
+  const doubt = after('widget.network_error', 'confirm');
+  assert.equal(doubt.doubt, true);
+  for (const code of ['access_code.expired', 'common.auth.expired', 'common.rate_limited', 'common.service_unavailable'] as const) {
+    const s = after(code, 'confirm', false, { ...doubt, mode: 'update' });
+    assert.deepEqual([s.screen, s.resume, ordered(s)], ['FAILED', 'confirm', true], code);
+  }
+  const settled = after('transaction.expired', 'confirm', false, doubt);
+  assert.deepEqual([settled.resume, ordered(settled)], ['init', false]);
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { AtsWidget } from '../src/ats-widget.js';
 import { version } from '../src/define.js';
@@ -10,6 +10,7 @@ interface Manifest {
 const manifest = (JSON.parse(readFileSync('types/custom-elements.json', 'utf8')) as Manifest).modules[0]!.declarations[0]!;
 const names = (list: { name: string }[]) => list.map((x) => x.name).sort();
 const source = (file: string) => readFileSync(`src/${file}`, 'utf8');
+const drawn = ['ats-widget.ts', ...readdirSync('src/screens').map((f) => `screens/${f}`)];
 const found = (text: string, re: RegExp) => [...new Set([...text.matchAll(re)].map((m) => m[1]!))].sort();
 
 test('importing without a DOM defines nothing and does not throw', () => {
@@ -21,12 +22,12 @@ test('the manifest names what the element has', () => {
   assert.deepEqual(names(manifest.attributes), [...AtsWidget.observedAttributes].sort());
   assert.deepEqual(names(manifest.events), found(source('events.ts'), /'(allfeat:[\w-]+)':/g));
   assert.deepEqual(names(manifest.cssProperties), found(source('styles.css'), /var\((--ats-[\w-]+)/g));
-  const screens = ['ats-widget.ts', 'screens/form.ts', 'screens/progress.ts', 'screens/end.ts'].map(source).join('');
+  const screens = drawn.map(source).join('');
   assert.deepEqual(names(manifest.cssParts), found(screens, /part="([\w-]+)"/g));
 });
 
 test('no inline style, no markup from strings', () => {
-  const all = ['ats-widget.ts', 'screens/form.ts', 'screens/progress.ts', 'screens/end.ts', 'screens/view.ts'].map(source).join('');
+  const all = drawn.map(source).join('');
   assert.doesNotMatch(all, /innerHTML|unsafeHTML|style=|<style|setAttribute\('style/);
 });
 

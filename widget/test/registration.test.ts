@@ -364,7 +364,7 @@ test('reset stops the upload and forgets, and says so', async () => {
     });
   w.flow.submit();
   await w.until(() => !!hang);
-  w.flow.reset();
+  w.flow.reset('register');
   assert.equal(w.state.screen, 'FORM');
   assert.equal(w.state.file, null);
   assert.equal(w.flow.tokens.value, '');

@@ -4,10 +4,13 @@
  */
 import type { Env, PutAnswer, Socket } from '../src/env.js';
 import type { AtsEventName } from '../src/events.js';
+import type { Purpose } from '../src/flow.js';
 import { Registration, type Pending } from '../src/registration.js';
 
 export type Fault = { status: number; code?: string; details?: unknown; headers?: Record<string, string>; body?: string } | 'drop' | undefined;
-export type Kind = 'stats' | 'init' | 'upload' | 'put' | 'prepare' | 'confirm' | 'status';
+export type Kind = 'stats' | 'work' | 'init' | 'init-upload' | 'upload' | 'put' | 'prepare' | 'confirm' | 'status';
+
+export const code = 'atc_' + 'c0de'.repeat(16);
 
 interface Timer {
   at: number;
@@ -19,6 +22,10 @@ export class World {
   connected = true;
   /** What the store and the ATS were asked, in order: kind, and the token of calls that have one. */
   readonly asked: string[] = [];
+  /** The same by method and path. */
+  readonly routes: string[] = [];
+  /** The bodies that were sent, parsed. */
+  readonly bodies: Record<string, unknown>[] = [];
   readonly events: [AtsEventName, Record<string, unknown>][] = [];
   remembered: Pending | undefined;
   readonly faults: Partial<Record<Kind, Fault[]>> = {};
@@ -30,6 +37,20 @@ export class World {
   /** Called for token-expired, inside its handler. */
   onTokenExpired: (flow: Registration) => void = () => {};
   confirmations = 0;
+  /** What the access code opens. */
+  work = {
+    ats_id: 42,
+    title: 'Blue Morning',
+    network: 'testnet',
+    latest_version: 2,
+    asset_filename: 'blue.wav',
+    creators: [
+      { full_name: 'Ada', email: 'ada@example.org', roles: ['author', 'composer'], isni: '000000012345678X' },
+      { full_name: 'Ben', email: 'ben@example.org', roles: ['arranger'] },
+    ],
+  };
+  /** Tokens that the ATS refuses as spent or expired. */
+  readonly dead = new Set<string>();
   /** Steps of the transaction that status answers with. */
   reached = 6;
   accessCode: string | undefined = 'atc_' + 'a'.repeat(64);
@@ -37,7 +58,7 @@ export class World {
   #timers: Timer[] = [];
   #online: (() => void)[] = [];
 
-  constructor() {
+  constructor(mode: Purpose = 'register') {
     this.flow = new Registration({
       env: this.env,
       emit: (name, detail) => {
@@ -49,7 +70,8 @@ export class World {
       remember: (p) => (this.remembered = p),
     });
     this.flow.tokens.set('t1');
-    this.flow.dispatch({
+    if (mode === 'update') this.flow.switch(mode), this.flow.tokens.set('t1');
+    else this.flow.dispatch({
       type: 'draft',
       path: '',
       draft: {
@@ -131,7 +153,11 @@ export class World {
       const path = new URL(url).pathname;
       const kind: Kind = path.startsWith('/v1/transactions/') ? 'status' : (path.split('/').at(-1) as Kind);
       const headers = init.headers as Record<string, string>;
-      this.asked.push(`${kind}:${headers['Authorization']?.replace('Bearer ', '') ?? ''}`);
+      const token = headers['Authorization']?.replace('Bearer ', '') ?? '';
+      this.asked.push(`${kind}:${token}`);
+      this.routes.push(`${init.method} ${path}`);
+      this.bodies.push(JSON.parse(String(init.body ?? '{}')) as Record<string, unknown>);
+      if (path.includes('/access/') && !path.startsWith(`/v1/access/${code}/`)) return respond({ status: 404, code: 'access_code.not_found' });
       if (headers['X-Site-Key'] !== 'cpk_x' || headers['Content-Type'] !== 'application/json') throw new Error('headers');
       if (!this.connected) throw new TypeError('offline');
       const fault = this.#fault(kind);
@@ -140,6 +166,7 @@ export class World {
         throw new TypeError('connection lost');
       }
       if (fault) return respond(fault);
+      if (this.dead.has(token)) return respond({ status: 401, code: 'common.auth.expired' });
       return new Response(JSON.stringify(this.#truth(kind)), { status: 200 });
     },
     put: async (url, file, onProgress): Promise<PutAnswer> => {
@@ -175,7 +202,12 @@ export class World {
     switch (kind) {
       case 'stats':
         return { total_works: 1, max_audio_size_bytes: 5000 };
+      case 'work':
+        return this.work;
       case 'init':
+        if (this.state.mode === 'update') return { job_id: 'job' };
+      // falls through: a new work has a file
+      case 'init-upload':
       case 'upload':
         return { job_id: 'job', upload_url: `https://blob.example/${kind}`, upload_expires_at: new Date(this.time + 6e5).toISOString() };
       case 'prepare':

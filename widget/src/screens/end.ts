@@ -1,7 +1,7 @@
 /** COMPLETE, FAILED and DISABLED: the terminal screens. */
 import { html, nothing } from 'lit/html.js';
-import { canEdit } from '../flow.js';
-import { textOf } from '../i18n.js';
+import { ordered } from '../flow.js';
+import { sentenceOf } from '../i18n.js';
 import { copyButton, copyable, cross, heading, tick, type View } from './view.js';
 
 /** An address given by the server is followed only when it is one of a page. */
@@ -30,12 +30,13 @@ export function complete(v: View) {
   const r = s.result;
   if (!r) return nothing;
   const url = pageUrl(r.explorerUrl);
+  const update = s.mode === 'update';
   return html`
     <div class="stack">
       <div class="seal">${tick()}</div>
       <div class="stack tight">
-        ${heading(t('done'))}
-        <p class="soft">${t('doneText')}</p>
+        ${heading(t(update ? 'updDone' : 'done'))}
+        <p class="soft">${t(update ? 'updDoneText' : 'doneText')}</p>
       </div>
       <dl class="facts">
         ${s.title.trim()
@@ -48,6 +49,12 @@ export function complete(v: View) {
           <dt>${t('number')}</dt>
           <dd class="total" data-ats="ats-id">${r.atsId}</dd>
         </div>
+        ${s.version
+          ? html`<div>
+              <dt>${t('version')}</dt>
+              <dd class="total" data-ats="version">${s.version}</dd>
+            </div>`
+          : nothing}
         ${r.at && !Number.isNaN(Date.parse(r.at))
           ? html`<div>
               <dt>${t('date')}</dt>
@@ -55,12 +62,12 @@ export function complete(v: View) {
             </div>`
           : nothing}
       </dl>
-      ${code(v)}
+      ${code(v)} ${update ? html`<p class="soft" data-ats="code-stays">${t('codeStays')}</p>` : nothing}
       <div class="acts">
         ${url
           ? html`<a class="link" data-ats="explorer" href=${url} target="_blank" rel="noopener noreferrer">${t('view')}</a>`
           : nothing}
-        <button type="button" class="plain" data-ats="again" @click=${v.act.again}>${t('again')}</button>
+        <button type="button" class="plain" data-ats="again" @click=${v.act.again}>${t(update ? 'updAgain' : 'again')}</button>
       </div>
       <details>
         <summary data-ats="technical">${t('technical')}</summary>
@@ -80,22 +87,31 @@ export function failed(v: View) {
   if (!p) return nothing;
   const off = s.screen === 'DISABLED' || p.code === 'widget.configuration_error';
   const follow = s.resume === 'track';
+  const handedIn = !!s.transactionId && ordered(s);
+  const taken = p.code === 'work.already_registered' && s.resume === 'form';
   return html`
     <div class="stack">
       <div class="seal bad">${cross()}</div>
       <div class="stack tight">
         ${heading(t(off ? 'off' : 'failed'))}
-        <p data-ats="message">${t(textOf(p.code))}</p>
-        ${off ? nothing : html`<p class="soft">${t(follow ? 'noDouble' : 'kept')}</p>`}
+        <p data-ats="message">${sentenceOf(v.texts, p, v.now)}</p>
+        ${off && !handedIn && !s.doubt
+          ? nothing
+          : html`<p class="soft" data-ats="standing">${t(handedIn ? 'noDouble' : s.doubt ? 'unsure' : 'kept')}</p>`}
       </div>
       ${code(v)}
       ${s.resume === 'none'
         ? nothing
         : html`<div class="acts">
             <button type="button" class="main" part="button" data-ats="retry" @click=${() => flow.retry()}>
-              ${t(follow ? 'check' : 'retry')}
+              ${t(follow ? 'check' : taken ? 'another' : 'retry')}
             </button>
-            ${s.resume === 'form' || !canEdit(s)
+            ${follow && p.code === 'transaction.not_found'
+              ? html`<button type="button" class="plain" data-ats="again" @click=${v.act.again}>
+                  ${t(s.mode === 'update' ? 'updAgain' : 'again')}
+                </button>`
+              : nothing}
+            ${s.resume === 'form' || ordered(s)
               ? nothing
               : html`<button type="button" class="plain" data-ats="edit" @click=${() => flow.edit()}>${t('edit')}</button>`}
           </div>`}

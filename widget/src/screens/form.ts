@@ -2,60 +2,26 @@
 import { html, nothing } from 'lit/html.js';
 import { maxCreators, roles, type Creator } from '../draft.js';
 import { withCreator } from '../flow.js';
-import { complaint, describedBy, heading, invalid, wave, type View } from './view.js';
+import { recording } from './file.js';
+import { accessCode, registered } from './update.js';
+import { complaint, describedBy, heading, invalid, submits, value, type View } from './view.js';
 
-// Only a hint for the file dialog: the server judges by the bytes.
-const accept = 'audio/*,.wav,.aif,.aiff,.flac,.mp3,.m4a,.aac,.ogg,.oga,.opus,.webm';
-const usualFormats = 'WAV, AIFF, FLAC, MP3, M4A, Ogg';
-
-export const form = (v: View) => (v.state.step === 'song' ? song(v) : creators(v));
+export const form = (v: View) => {
+  const { step, mode } = v.state;
+  if (step === 'creators') return creators(v);
+  return step === 'code' ? accessCode(v) : mode === 'update' ? registered(v) : song(v);
+};
 
 function song(v: View) {
-  const { state: s, texts, flow } = v;
-  const t = texts.t;
-  const formats = v.formats.length ? v.formats.join(', ') : usualFormats;
-  const drag = (over: boolean) => (e: DragEvent) => (e.preventDefault(), v.act.drag(over));
+  const { state: s, flow } = v;
+  const t = v.texts.t;
   return html`
-    <form class="stack" novalidate data-ats="form-song" @submit=${(e: Event) => (e.preventDefault(), flow.next())}>
+    <form class="stack" novalidate data-ats="form-song" @submit=${submits(() => flow.next())}>
       <div class="stack tight">
         ${heading(t('heading'))}
         <p class="soft">${t('intro')}</p>
       </div>
-      <div class="stack tight">
-        <label id="l-file" for="file">${t('file')}</label>
-        <input
-          class="pick hide"
-          type="file"
-          id="file"
-          data-ats="file"
-          accept=${accept}
-          aria-labelledby="l-file file-name"
-          aria-invalid=${invalid(v, 'file') as 'true'}
-          aria-describedby=${`file-hint e-file`}
-          @change=${(e: Event) => v.act.file((e.target as HTMLInputElement).files?.[0])}
-        />
-        <label
-          class="drop ${v.dragging ? 'over' : ''} ${s.file ? 'has' : ''} ${s.errors['file'] ? 'bad' : ''}"
-          for="file"
-          part="dropzone"
-          data-ats="dropzone"
-          @dragover=${drag(true)}
-          @dragleave=${drag(false)}
-          @drop=${(e: DragEvent) => (drag(false)(e), v.act.file(e.dataTransfer?.files[0]))}
-        >
-          ${wave()}
-          <span id="file-name">
-            ${s.file
-              ? html`<strong><bdi data-ats="file-name">${s.file.name}</bdi></strong> <span class="soft" data-ats="file-size">${texts.size(s.file.size)}</span>`
-              : html`<b>${t('choose')}</b> ${t('drop')}`}
-          </span>
-          ${s.file ? html`<b class="small">${t('another')}</b>` : nothing}
-        </label>
-        <p class="small" id="file-hint">
-          ${formats}${flow.maxBytes ? html`<br />${t('max', { max: texts.size(flow.maxBytes, true) })}` : nothing}
-        </p>
-        ${complaint(v, 'file')}
-      </div>
+      ${recording(v)}
       <div class="stack tight">
         <label for="title">${t('title')}</label>
         <input
@@ -75,13 +41,11 @@ function song(v: View) {
   `;
 }
 
-const value = (e: Event) => (e.target as HTMLInputElement).value;
-
 function creators(v: View) {
   const { state: s, flow } = v;
   const t = v.texts.t;
   return html`
-    <form class="stack" novalidate data-ats="form-creators" @submit=${(e: Event) => (e.preventDefault(), flow.submit())}>
+    <form class="stack" novalidate data-ats="form-creators" @submit=${submits(() => flow.submit())}>
       <div class="stack tight">
         ${heading(t('whoHeading'))}
         <p class="soft">${t('whoIntro')}</p>

@@ -1,6 +1,7 @@
 /** UPLOAD, CONFIRMING and TRACKING: what is going on, and the price before the user agrees. */
 import { html, nothing } from 'lit/html.js';
 import type { Key } from '../i18n.js';
+import { changes, unchanged } from '../work.js';
 import { dot, heading, noticeOf, tick, turning, type View } from './view.js';
 
 export function uploading(v: View) {
@@ -44,7 +45,7 @@ function waiting(v: View) {
 function review(v: View) {
   const { state: s, texts, flow } = v;
   const t = texts.t;
-  const q = s.quote;
+  const { quote: q, work: w } = s;
   if (!q) return nothing;
   return html`
     <div class="stack">
@@ -54,19 +55,31 @@ function review(v: View) {
           <dt>${t('title')}</dt>
           <dd><bdi>${s.title.trim()}</bdi></dd>
         </div>
+        ${s.version
+          ? html`<div>
+              <dt>${t('version')}</dt>
+              <dd data-ats="version">${s.version}</dd>
+            </div>`
+          : nothing}
         <div>
           <dt>${t('file')}</dt>
-          <dd><bdi>${s.file?.name}</bdi></dd>
+          <dd data-ats="review-file"><bdi>${s.file?.name ?? w?.filename}</bdi> ${w ? tag(t(s.file ? 'newRec' : 'sameFile'), !!s.file) : nothing}</dd>
         </div>
         <div>
           <dt>${t('by')}</dt>
-          ${s.creators.map((c) => html`<dd><bdi>${c.fullName.trim()}</bdi></dd>`)}
+          ${(w ? changes(w.creators, s.creators) : s.creators.map((c) => [c, ''] as const)).map(
+            ([c, change]) =>
+              html`<dd class=${change} data-ats="review-creator"><bdi>${c.fullName.trim()}</bdi> ${change ? tag(t(change), true) : nothing}</dd>`,
+          )}
         </div>
         <div>
           <dt>${t('stepPrice')}</dt>
           <dd class="total" data-ats="price">${t('credits', { n: q.total })}</dd>
         </div>
       </dl>
+      ${w && !s.file && unchanged(w.creators, s.creators)
+        ? html`<p class="note" data-ats="nothing-new">${t('nothingNew')}</p>`
+        : nothing}
       ${s.quoteOver
         ? html`<p class="note" role="status" data-ats="quote-over">${t('quoteOver')}</p>`
         : html`<p class="soft" data-ats="quote-until">${t('until', { time: texts.time(q.expiresAt) })}</p>`}
@@ -91,6 +104,8 @@ function review(v: View) {
   `;
 }
 
+const tag = (text: string, fresh: boolean) => html`<span class="tag ${fresh ? 'new' : ''}">${text}</span>`;
+
 /** The steps as a songwriter understands them: what each is called, and the progress that begins it. */
 const steps: readonly (readonly [Key, number])[] = [
   ['stepCheck', 5],
@@ -110,16 +125,17 @@ export function tracking(v: View) {
   const t = v.texts.t;
   const progress = s.steps.at(-1)?.progress ?? 0;
   const at = place(progress);
+  const name = t(s.mode === 'update' ? 'updTracking' : 'tracking');
   return html`
     <div class="stack">
       <div class="stack tight">
-        ${heading(t('tracking'))}
+        ${heading(name)}
         <p class="soft">${t('trackingText')}</p>
       </div>
       <progress
         max="100"
         .value=${progress}
-        aria-label=${t('tracking')}
+        aria-label=${name}
         data-ats="progress"
         part="progress"
       ></progress>

@@ -12,6 +12,8 @@ export interface View {
   readonly flow: Registration;
   /** Media types or file endings that the server takes, for display. */
   readonly formats: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly now: number;
   /** True while a file is being dragged over the form. */
   readonly dragging: boolean;
   /** The text that was copied last. */
@@ -23,6 +25,7 @@ export interface View {
     save(): void;
     addCreator(): void;
     removeCreator(index: number): void;
+    keepFile(): void;
     again(): void;
   };
 }
@@ -60,10 +63,22 @@ export const copyButton = (v: View, value: string, name: string) => html`
 
 export const noticeOf = (v: View): TemplateResult | typeof nothing => {
   const n = v.state.notice;
-  return n ? html`<p class="note" data-ats="notice">${v.texts.t(noticeKey(n))}</p>` : nothing;
+  return n ? html`<p class="note" data-ats="notice">${noticeText(v.texts, n, v.state.wait[0])}</p>` : nothing;
 };
 
-export const noticeKey = (n: Notice): Key => (n === 'token' ? 'waitToken' : n === 'offline' ? 'waitOnline' : 'waitRetry');
+export const noticeText = (texts: Texts, n: Notice, seconds: number): string => texts.t(noticeKeys[n || 'retry'], { n: seconds });
+
+const noticeKeys: Readonly<Record<Exclude<Notice, ''>, Key>> = {
+  token: 'waitToken',
+  offline: 'waitOnline',
+  retry: 'waitRetry',
+  limited: 'waitLimited',
+};
+
+export const value = (e: Event) => (e.target as HTMLInputElement).value;
+
+/** What a form does instead of being sent. */
+export const submits = (act: () => void) => (e: Event) => (e.preventDefault(), act());
 
 const icon = (path: TemplateResult, turns = false) =>
   html`<svg viewBox="0 0 24 24" aria-hidden="true" class=${turns ? 'turn' : ''}>${path}</svg>`;

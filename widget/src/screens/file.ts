@@ -1,0 +1,57 @@
+/** Choosing the recording: by dialog, by keyboard, or by dropping it. */
+import { html, nothing } from 'lit/html.js';
+import { complaint, invalid, wave, type View } from './view.js';
+
+// Only a hint for the file dialog: the server judges by the bytes.
+const accept = 'audio/*,.wav,.aif,.aiff,.flac,.mp3,.m4a,.aac,.ogg,.oga,.opus,.webm';
+const usualFormats = 'WAV, AIFF, FLAC, MP3, M4A, Ogg';
+
+/** Of an update, choosing none is a choice, and can be gone back to. */
+export function recording(v: View) {
+  const { state: s, texts, flow } = v;
+  const t = texts.t;
+  const formats = v.formats.length ? v.formats.join(', ') : usualFormats;
+  const update = s.mode === 'update';
+  const drag = (over: boolean) => (e: DragEvent) => (e.preventDefault(), v.act.drag(over));
+  return html`
+    <div class="stack tight">
+      <label id="l-file" for="file">${t(update ? 'newFile' : 'file')}</label>
+      <input
+        class="pick hide"
+        type="file"
+        id="file"
+        data-ats="file"
+        accept=${accept}
+        aria-labelledby="l-file file-name"
+        aria-invalid=${invalid(v, 'file') as 'true'}
+        aria-describedby=${`file-hint e-file`}
+        @change=${(e: Event) => v.act.file((e.target as HTMLInputElement).files?.[0])}
+      />
+      <label
+        class="drop ${v.dragging ? 'over' : ''} ${s.file ? 'has' : ''} ${s.errors['file'] ? 'bad' : ''}"
+        for="file"
+        part="dropzone"
+        data-ats="dropzone"
+        @dragover=${drag(true)}
+        @dragleave=${drag(false)}
+        @drop=${(e: DragEvent) => (drag(false)(e), v.act.file(e.dataTransfer?.files[0]))}
+      >
+        ${wave()}
+        <span id="file-name">
+          ${s.file
+            ? html`<strong><bdi data-ats="file-name">${s.file.name}</bdi></strong> <span class="soft" data-ats="file-size">${texts.size(s.file.size)}</span>`
+            : html`<b>${t('choose')}</b> ${t('drop')}`}
+        </span>
+        ${s.file ? html`<b class="small">${t('another')}</b>` : nothing}
+      </label>
+      <p class="small" id="file-hint">
+        ${update && !s.file ? html`<span data-ats="kept">${t('keptHint')}</span><br />` : nothing}
+        ${formats}${flow.maxBytes ? html`<br />${t('max', { max: texts.size(flow.maxBytes, true) })}` : nothing}
+      </p>
+      ${complaint(v, 'file')}
+      ${update && s.file
+        ? html`<button type="button" data-ats="keep-file" @click=${v.act.keepFile}>${t('keepFile')}</button>`
+        : nothing}
+    </div>
+  `;
+}

@@ -1,0 +1,99 @@
+/** FORM of an update: the access code, and the song that it opens. Who made it is asked as for a new one. */
+import { html, nothing } from 'lit/html.js';
+import { tidyCode } from '../work.js';
+import { recording } from './file.js';
+import { complaint, heading, invalid, noticeOf, submits, value, type View } from './view.js';
+
+export function accessCode(v: View) {
+  const { state: s, flow } = v;
+  const t = v.texts.t;
+  const set = (code: string) => flow.dispatch({ type: 'draft', path: 'access_code', draft: { code } });
+  const form = (e: Event) => (e.target as HTMLElement).closest('form')!;
+  return html`
+    <form class="stack" novalidate data-ats="form-code" aria-busy=${s.opening} @submit=${submits(() => flow.open())}>
+      <div class="stack tight">
+        ${heading(t('updHeading'))}
+        <p class="soft">${t('updIntro')}</p>
+      </div>
+      <div class="stack tight">
+        <label for="access_code">${t('codeField')}</label>
+        <textarea
+          id="access_code"
+          data-ats="access_code"
+          class="mono"
+          dir="ltr"
+          rows="3"
+          maxlength="500"
+          autocomplete="off"
+          autocapitalize="none"
+          spellcheck="false"
+          .value=${s.code}
+          ?readonly=${s.opening}
+          aria-invalid=${invalid(v, 'access_code') as 'true'}
+          aria-describedby="code-hint e-access_code"
+          @input=${(e: Event) => set(value(e))}
+          @change=${(e: Event) => set(tidyCode(value(e)))}
+          @keydown=${(e: KeyboardEvent) => {
+            if (e.key === 'Enter' && !e.isComposing) (e.preventDefault(), form(e).requestSubmit());
+          }}
+        ></textarea>
+        <p class="small" id="code-hint">${t('codeHint')}</p>
+        ${complaint(v, 'access_code')}
+      </div>
+      ${s.opening
+        ? html`<progress aria-label=${t('opening')} data-ats="progress" part="progress"></progress>
+            ${noticeOf(v) === nothing ? html`<p class="soft">${t('opening')}</p>` : noticeOf(v)}`
+        : nothing}
+      <div class="acts">
+        ${s.opening
+          ? html`<button type="button" data-ats="cancel" @click=${() => flow.edit()}>${t('cancel')}</button>`
+          : html`<button class="main" part="button" data-ats="next">${t('find')}</button>`}
+      </div>
+    </form>
+  `;
+}
+
+export function registered(v: View) {
+  const { state: s, flow } = v;
+  const t = v.texts.t;
+  const w = s.work;
+  if (!w) return nothing;
+  return html`
+    <form class="stack" novalidate data-ats="form-song" @submit=${submits(() => flow.next())}>
+      <div class="stack tight">
+        ${heading(t('updHeading'))}
+        <p class="soft">${t('workIntro')}</p>
+      </div>
+      ${s.moved ? html`<p class="note" role="status" data-ats="moved">${t('moved')}</p>` : nothing}
+      <dl class="facts" data-ats="work">
+        <div>
+          <dt>${t('title')}</dt>
+          <dd class="big"><bdi data-ats="work-title">${w.title}</bdi></dd>
+        </div>
+        <div class="both">
+          <div>
+            <dt>${t('number')}</dt>
+            <dd data-ats="work-id">${w.atsId}</dd>
+          </div>
+          <div>
+            <dt>${t('version')}</dt>
+            <dd data-ats="work-version">${w.version}</dd>
+          </div>
+        </div>
+        ${w.filename
+          ? html`<div>
+              <dt>${t('keptFile')}</dt>
+              <dd><bdi data-ats="work-file">${w.filename}</bdi></dd>
+            </div>`
+          : nothing}
+      </dl>
+      ${recording(v)}
+      <div class="acts">
+        <button class="main" part="button" data-ats="next">${t('next')}</button>
+        <button type="button" class="plain" data-ats="back" @click=${() => flow.dispatch({ type: 'step', step: 'code' })}>
+          ${t('back')}
+        </button>
+      </div>
+    </form>
+  `;
+}

@@ -1,0 +1,73 @@
+/** The registered work that an access code opens: read from the server, and compared with what is to become of it. */
+import { malformed } from './problem.js';
+import { newCreator, roles, type Creator } from './draft.js';
+
+export interface Work {
+  readonly atsId: number;
+  readonly title: string;
+  /** The newest version that there is. */
+  readonly version: number;
+  /** The file of the newest version; empty when the server does not tell. */
+  readonly filename: string;
+  readonly creators: readonly Creator[];
+}
+
+/** An access code as it was typed or pasted: letters break over lines, and texts that run from right to left bring marks along. */
+export const tidyCode = (typed: string): string => typed.replace(/[\s\u200b-\u200f\u202a-\u202e\u2060-\u2069]/g, '').toLowerCase();
+
+export const isCode = (code: string): boolean => /^atc_[0-9a-f]{64}$/.test(code);
+
+/** The answer of GET /v1/access/{code}/work. Throws widget.malformed_response. */
+export function workFrom(body: Record<string, unknown>): Work {
+  const text = (v: unknown) => (typeof v === 'string' ? v : '');
+  const list = body['creators'];
+  if (!Array.isArray(list) || !list.length) throw malformed('creators');
+  return {
+    atsId: body['ats_id'] as number,
+    title: body['title'] as string,
+    version: body['latest_version'] as number,
+    filename: text(body['asset_filename']),
+    creators: list.map((c: Record<string, unknown> | null, id) => {
+      const has = c?.['roles'];
+      if (typeof c?.['full_name'] !== 'string' || !Array.isArray(has)) throw malformed(`creators[${id}]`);
+      return {
+        ...newCreator(id),
+        fullName: c['full_name'],
+        email: text(c['email']),
+        roles: Object.fromEntries(roles.map((r) => [r, has.includes(r)])) as Creator['roles'],
+        ipi: text(c['ipi']),
+        isni: text(c['isni']),
+      };
+    }),
+  };
+}
+
+export type Change = '' | 'added' | 'changed' | 'removed';
+
+const fold = (s: string) => s.trim().toLowerCase();
+const same: readonly ((a: Creator, b: Creator) => boolean)[] = [
+  (a, b) => key(a) === key(b),
+  (a, b) => fold(a.fullName) === fold(b.fullName),
+  (a, b) => fold(a.email) === fold(b.email),
+];
+const key = (c: Creator) =>
+  JSON.stringify([c.fullName.trim(), c.email.trim(), roles.map((r) => c.roles[r]), c.ipi.replace(/\D/g, ''), c.isni.replace(/[\s.-]/g, '').toUpperCase()]);
+
+/**
+ * What becomes of each creator, those that go last. A creator is who has the same name, or else the same email: taking
+ * someone out and putting the same person in again changes nothing.
+ */
+export function changes(before: readonly Creator[], after: readonly Creator[]): [Creator, Change][] {
+  const left = new Set(before);
+  const found = new Map<Creator, Change>();
+  for (const alike of same)
+    for (const c of after) {
+      const was = !found.has(c) && [...left].find((b) => alike(b, c));
+      if (!was) continue;
+      left.delete(was);
+      found.set(c, alike === same[0] ? '' : 'changed');
+    }
+  return [...after.map((c): [Creator, Change] => [c, found.get(c) ?? 'added']), ...[...left].map((c): [Creator, Change] => [c, 'removed'])];
+}
+
+export const unchanged = (before: readonly Creator[], after: readonly Creator[]): boolean => changes(before, after).every(([, c]) => !c);
