@@ -36,20 +36,15 @@ var primaries = []string{"#ffcc00", "#1a1a1a", "white", "oklch(0.7 0.2 145)"}
 
 // TestLooks goes through every screen and looks at each from all sides: the
 // accessibility rules hold, nothing scrolls sideways, any brand colour can be
-// read. TIMBRE_SCREENSHOTS names a folder for the pictures.
+// read.
 func TestLooks(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))
 	p := browser.Open(t)
-	pictures := os.Getenv("TIMBRE_SCREENSHOTS")
-	if pictures == "" {
-		pictures = t.TempDir()
-	} else if err := os.MkdirAll(pictures, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	p.Size(1280, tall)
+	v := newViewer(t, p)
 	p.Goto(x.plain())
-	p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+	v.load()
+	see, colour := v.see, v.colour
 
 	// The rules look into the widget: what is planted there is found.
 	p.Wait(browser.Hook("form-song"))
@@ -58,53 +53,6 @@ func TestLooks(t *testing.T) {
 		t.Fatal("the accessibility rules do not see into the widget")
 	}
 	p.Run("e2e.widget().style.removeProperty('--ats-text')")
-
-	told := map[string]bool{}
-	tell := func(screen, how string, found []string) {
-		t.Helper()
-		for _, line := range found {
-			if !told[screen+line] {
-				told[screen+line] = true
-				t.Errorf("%s, %s: %s", screen, how, line)
-			}
-		}
-	}
-	number := 0
-	see := func(screen string) {
-		t.Helper()
-		number++
-		for _, l := range looks {
-			p.Size(l.width, tall)
-			p.Dark(l.dark)
-			dir := "ltr"
-			if l.lang == "ar" {
-				dir = "rtl"
-			}
-			p.Run(fmt.Sprintf("Object.assign(document.documentElement, {lang: %q, dir: %q})", l.lang, dir))
-			p.Wait(fmt.Sprintf("e2e.hook('card').dir === %q && e2e.hook('card').lang === %q", dir, l.lang))
-			p.Run("getSelection().removeAllRanges()")
-			tell(screen, l.name, p.Audit())
-			tell(screen, l.name, p.Overflow())
-			p.Screenshot(pictures, fmt.Sprintf("%02d-%s-%s", number, screen, l.name))
-		}
-		p.Run("Object.assign(document.documentElement, {lang: 'en', dir: 'ltr'})")
-		p.Dark(false)
-		p.Size(1280, tall)
-	}
-	colour := func(screen string) {
-		t.Helper()
-		for _, dark := range []bool{false, true} {
-			p.Dark(dark)
-			for _, primary := range primaries {
-				p.Run(fmt.Sprintf("e2e.widget().style.setProperty('--ats-primary', %q)", primary))
-				how := fmt.Sprintf("--ats-primary %s, dark %t", primary, dark)
-				tell(screen, how, p.Audit("color-contrast"))
-				tell(screen, how, lowContrast(p))
-			}
-			p.Run("e2e.widget().style.removeProperty('--ats-primary')")
-		}
-		p.Dark(false)
-	}
 
 	p.Wait(browser.Hook("form-song"))
 	see("song")
@@ -161,7 +109,7 @@ func TestLooks(t *testing.T) {
 	// From here on some answers are made up, in the shapes of the contract, so
 	// that each screen stands still for as long as it is looked at.
 	p.Goto(x.plain())
-	p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+	v.load()
 	const id = "00000000-0000-7000-8000-000000000000"
 	const hash = "0x5f0cbd4fa2c8ad9f1a1a4ed4f9d0a3a9d4fd1d2e07b9fbd5c2f9b6f2f2f0a1c3"
 	fillSong(p, 0, noise(t, "second.wav", 20_000), "Held in between")
@@ -189,9 +137,93 @@ func TestLooks(t *testing.T) {
 	p.Wait("e2e.focus() === 'heading'")
 	see("disabled")
 	hold.Release()
+	v.done()
+}
 
-	if files, _ := filepath.Glob(filepath.Join(pictures, "*.png")); len(files) < number*len(looks) {
-		t.Errorf("%d pictures of %d screens", len(files), number)
+// viewer looks at screens from all sides. Its pictures lie in the folder that
+// TIMBRE_SCREENSHOTS names.
+type viewer struct {
+	t        *testing.T
+	p        *browser.Page
+	pictures string
+	number   int
+	told     map[string]bool
+}
+
+func newViewer(t *testing.T, p *browser.Page) *viewer {
+	t.Helper()
+	pictures := os.Getenv("TIMBRE_SCREENSHOTS")
+	if pictures == "" {
+		pictures = t.TempDir()
+	} else if pictures = filepath.Join(pictures, t.Name()); os.MkdirAll(pictures, 0o755) != nil {
+		t.Fatal("cannot make ", pictures)
+	}
+	p.Size(1280, tall)
+	return &viewer{t: t, p: p, pictures: pictures, told: map[string]bool{}}
+}
+
+// load brings the accessibility rules into a page that was just opened.
+func (v *viewer) load() {
+	v.t.Helper()
+	v.p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+}
+
+func (v *viewer) tell(screen, how string, found []string) {
+	v.t.Helper()
+	for _, line := range found {
+		if !v.told[screen+line] {
+			v.told[screen+line] = true
+			v.t.Errorf("%s, %s: %s", screen, how, line)
+		}
+	}
+}
+
+// see looks at a screen in every look.
+func (v *viewer) see(screen string) {
+	v.t.Helper()
+	p := v.p
+	v.number++
+	for _, l := range looks {
+		p.Size(l.width, tall)
+		p.Dark(l.dark)
+		dir := "ltr"
+		if l.lang == "ar" {
+			dir = "rtl"
+		}
+		p.Run(fmt.Sprintf("Object.assign(document.documentElement, {lang: %q, dir: %q})", l.lang, dir))
+		p.Wait(fmt.Sprintf("e2e.hook('card').dir === %q && e2e.hook('card').lang === %q", dir, l.lang))
+		p.Run("getSelection().removeAllRanges()")
+		v.tell(screen, l.name, p.Audit())
+		v.tell(screen, l.name, p.Overflow())
+		p.Screenshot(v.pictures, fmt.Sprintf("%02d-%s-%s", v.number, screen, l.name))
+	}
+	p.Run("Object.assign(document.documentElement, {lang: 'en', dir: 'ltr'})")
+	p.Dark(false)
+	p.Size(1280, tall)
+}
+
+// colour tries the brand colours on a screen.
+func (v *viewer) colour(screen string) {
+	v.t.Helper()
+	p := v.p
+	for _, dark := range []bool{false, true} {
+		p.Dark(dark)
+		for _, primary := range primaries {
+			p.Run(fmt.Sprintf("e2e.widget().style.setProperty('--ats-primary', %q)", primary))
+			how := fmt.Sprintf("--ats-primary %s, dark %t", primary, dark)
+			v.tell(screen, how, p.Audit("color-contrast"))
+			v.tell(screen, how, lowContrast(p))
+		}
+		p.Run("e2e.widget().style.removeProperty('--ats-primary')")
+	}
+	p.Dark(false)
+}
+
+// done holds that there is a picture of every look at every screen.
+func (v *viewer) done() {
+	v.t.Helper()
+	if files, _ := filepath.Glob(filepath.Join(v.pictures, "*.png")); len(files) < v.number*len(looks) {
+		v.t.Errorf("%d pictures of %d screens", len(files), v.number)
 	}
 }
 

@@ -30,11 +30,11 @@ type Host struct {
 
 // hostScript is the integration: a fresh token when the widget is ready and
 // whenever it asks. It listens at the document, wherever the widget stands.
-const hostScript = `const fresh = async () => (await import('/token.js?' + crypto.randomUUID())).default;
+const hostScript = `const fresh = async (mode) => (await import('/token.js?' + new URLSearchParams({ mode, once: crypto.randomUUID() }))).default;
 for (const name of ['ready', 'token-expired']) {
   document.addEventListener('allfeat:' + name, async (e) => {
     const widget = e.composedPath()[0];
-    widget.setToken(await fresh());
+    widget.setToken(await fresh(widget.mode));
   });
 }
 `
@@ -64,7 +64,7 @@ func NewHost(t testing.TB) *Host {
 	mux.HandleFunc("GET /token.js", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")
-		w.Write(h.tokenScript())
+		w.Write(h.tokenScript(r.FormValue("mode")))
 	})
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
@@ -132,19 +132,24 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request, name string) {
 
 // tokenScript is a module with a fresh token: a page whose policy lets it
 // connect to nothing but the API gets it as a script of its own site.
-func (h *Host) tokenScript() []byte {
-	token, err := h.mint()
+func (h *Host) tokenScript(mode string) []byte {
+	token, err := h.mint(mode)
 	if err != nil {
 		return fmt.Appendf(nil, "throw new Error(%q);\n", err.Error())
 	}
 	return fmt.Appendf(nil, "export default %q;\n", token)
 }
 
-// mint asks the API for a session in the name of this site.
-func (h *Host) mint() (token string, err error) {
+// mint asks the API for a session in the name of this site, for what a widget in
+// the mode does.
+func (h *Host) mint(mode string) (token string, err error) {
+	action := "register"
+	if mode == "update" {
+		action = "update_version"
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	ask, err := json.Marshal(map[string]string{"secret_key": h.secret, "action_type": "register", "allowed_network": "testnet"})
+	ask, err := json.Marshal(map[string]string{"secret_key": h.secret, "action_type": action, "allowed_network": "testnet"})
 	if err != nil {
 		return "", err
 	}

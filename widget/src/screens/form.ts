@@ -4,7 +4,7 @@ import { maxCreators, roles, type Creator } from '../draft.js';
 import { withCreator } from '../flow.js';
 import { recording } from './file.js';
 import { accessCode, registered } from './update.js';
-import { complaint, describedBy, heading, invalid, submits, value, type View } from './view.js';
+import { complaint, describedBy, heading, invalid, submits, type View } from './view.js';
 
 export const form = (v: View) => {
   const { step, mode } = v.state;
@@ -40,6 +40,8 @@ function song(v: View) {
     </form>
   `;
 }
+
+const value = (e: Event) => (e.target as HTMLInputElement).value;
 
 function creators(v: View) {
   const { state: s, flow } = v;

@@ -2,7 +2,7 @@
 import { html, nothing } from 'lit/html.js';
 import { tidyCode } from '../work.js';
 import { recording } from './file.js';
-import { complaint, heading, invalid, noticeOf, submits, value, type View } from './view.js';
+import { complaint, heading, invalid, noticeOf, submits, type View } from './view.js';
 
 export function accessCode(v: View) {
   const { state: s, flow } = v;
@@ -31,8 +31,11 @@ export function accessCode(v: View) {
           ?readonly=${s.opening}
           aria-invalid=${invalid(v, 'access_code') as 'true'}
           aria-describedby="code-hint e-access_code"
-          @input=${(e: Event) => set(value(e))}
-          @change=${(e: Event) => set(tidyCode(value(e)))}
+          @input=${(e: Event) => {
+            const field = e.target as HTMLTextAreaElement;
+            // Not while something in the middle is mended: the caret would jump.
+            set(field.selectionEnd === field.value.length ? tidyCode(field.value) : field.value);
+          }}
           @keydown=${(e: KeyboardEvent) => {
             if (e.key === 'Enter' && !e.isComposing) (e.preventDefault(), form(e).requestSubmit());
           }}
@@ -65,23 +68,21 @@ export function registered(v: View) {
         <p class="soft">${t('workIntro')}</p>
       </div>
       ${s.moved ? html`<p class="note" role="status" data-ats="moved">${t('moved')}</p>` : nothing}
-      <dl class="facts" data-ats="work">
-        <div>
+      <dl class="facts pairs" data-ats="work">
+        <div class="wide">
           <dt>${t('title')}</dt>
           <dd class="big"><bdi data-ats="work-title">${w.title}</bdi></dd>
         </div>
-        <div class="both">
-          <div>
-            <dt>${t('number')}</dt>
-            <dd data-ats="work-id">${w.atsId}</dd>
-          </div>
-          <div>
-            <dt>${t('version')}</dt>
-            <dd data-ats="work-version">${w.version}</dd>
-          </div>
+        <div>
+          <dt>${t('number')}</dt>
+          <dd data-ats="work-id">${w.atsId}</dd>
+        </div>
+        <div>
+          <dt>${t('version')}</dt>
+          <dd data-ats="work-version">${w.version}</dd>
         </div>
         ${w.filename
-          ? html`<div>
+          ? html`<div class="wide">
               <dt>${t('keptFile')}</dt>
               <dd><bdi data-ats="work-file">${w.filename}</bdi></dd>
             </div>`

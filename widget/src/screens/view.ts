@@ -75,8 +75,6 @@ const noticeKeys: Readonly<Record<Exclude<Notice, ''>, Key>> = {
   limited: 'waitLimited',
 };
 
-export const value = (e: Event) => (e.target as HTMLInputElement).value;
-
 /** What a form does instead of being sent. */
 export const submits = (act: () => void) => (e: Event) => (e.preventDefault(), act());
 
