@@ -172,6 +172,7 @@ func document(o *huma.OpenAPI) {
 		{"GET", "/.well-known/jwks.json", "jwks", "The keys that session tokens are signed with", nil, map[string]*huma.Response{"200": object("A JSON Web Key Set")}},
 		{"GET", "/healthz", "health", "Whether this server can serve", nil, map[string]*huma.Response{"200": object("It can"), "503": refused}},
 		{"HEAD", "/healthz", "health-head", "Whether this server can serve, without a body", nil, map[string]*huma.Response{"200": {Description: "It can"}, "503": {Description: "It cannot"}}},
+		{"GET", "/metrics", "metrics", "Counts by route and code, for programs of this machine", nil, map[string]*huma.Response{"200": text("Prometheus' text form", "text/plain"), "404": refused}},
 		{"GET", routeSocket, "follow-socket", "Progress as WebSocket frames", id, map[string]*huma.Response{"101": {Description: "Frames follow"}, "404": refused, "422": refused}},
 		{"GET", routeEvents, "follow-events", "Progress as server-sent events", append(id[:1:1], &huma.Param{
 			Name: "Last-Event-ID", In: "header", Description: "How many steps the client has seen", Schema: &huma.Schema{Type: huma.TypeInteger},
