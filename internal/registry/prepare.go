@@ -81,6 +81,11 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 		}()
 		set.AssetKey = copied
 		info, err := r.read(ctx, set.AssetKey, job.MaxBytes)
+		if errors.Is(err, fault.CodeRegistrationAudioTooLarge) && len(job.MediaHash) == 0 {
+			// Of no use to anybody, and not small. Where there is an earlier file
+			// it stays until it is swept: the next prepare would quote that one.
+			r.discard(ctx, job.ID, job.UploadKey)
+		}
 		if err != nil {
 			return p, false, err
 		}
