@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -88,8 +89,9 @@ type Options struct {
 	Tags string
 	// Env is added to the environment of the first start only.
 	Env []string
-	// Args are added to the command line of every start.
-	Args []string
+	// Args are added to the command line of every start, Settings to its
+	// environment.
+	Args, Settings []string
 }
 
 // Server is a `timbre demo` that can be killed and started again at the same
@@ -166,7 +168,7 @@ func (s *Server) run(env []string) {
 	s.t.Helper()
 	args := append([]string{"demo", "--addr", s.addr, "--data", s.Data, "--database-url", s.DatabaseURL, "--block-time", "100ms"}, s.options.Args...)
 	cmd := exec.Command(s.binary, args...)
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = slices.Concat(os.Environ(), s.options.Settings, env)
 	cmd.Stderr = &s.log
 	out, err := cmd.StdoutPipe()
 	if err != nil {
