@@ -83,13 +83,13 @@ func (p *postgres) heard(err error) error {
 	return err
 }
 
-func (p *postgres) within(ctx context.Context, begin func(), f func(query.DBTX) error) error {
+func (p *postgres) within(ctx context.Context, wind func(), f func(query.DBTX) error) error {
 	// A pool in which callers hang up hands out dead connections now and then,
 	// more often than database/sql tries again.
 	tx, err := p.db.BeginTx(ctx, nil)
 	if err == nil {
 		defer tx.Rollback()
-		err = f(statements{tx, ctx, begin})
+		err = f(statements{tx, ctx, wind})
 	}
 	switch {
 	case errors.Is(err, driver.ErrBadConn):
@@ -97,36 +97,41 @@ func (p *postgres) within(ctx context.Context, begin func(), f func(query.DBTX) 
 	case err != nil:
 		return err
 	}
-	begin()
+	wind()
 	return tx.Commit()
 }
 
 // statements are those of one transaction. They end with the transaction's
-// context, whichever they were given: it is made of that.
+// context, which is made of the one that they are given.
 type statements struct {
-	tx    *sql.Tx
-	ctx   context.Context
-	begin func()
+	tx   *sql.Tx
+	ctx  context.Context
+	wind func()
 }
 
-func (s statements) ExecContext(_ context.Context, text string, args ...any) (sql.Result, error) {
-	s.begin()
-	return s.tx.ExecContext(s.ctx, text, args...)
+// begin gives one statement its time, unless its context has ended already.
+func (s statements) begin(given context.Context) context.Context {
+	if given.Err() != nil {
+		return given
+	}
+	s.wind()
+	return s.ctx
 }
 
-func (s statements) PrepareContext(_ context.Context, text string) (*sql.Stmt, error) {
-	s.begin()
-	return s.tx.PrepareContext(s.ctx, text)
+func (s statements) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	return s.tx.ExecContext(s.begin(ctx), text, args...)
 }
 
-func (s statements) QueryContext(_ context.Context, text string, args ...any) (*sql.Rows, error) {
-	s.begin()
-	return s.tx.QueryContext(s.ctx, text, args...)
+func (s statements) PrepareContext(ctx context.Context, text string) (*sql.Stmt, error) {
+	return s.tx.PrepareContext(s.begin(ctx), text)
 }
 
-func (s statements) QueryRowContext(_ context.Context, text string, args ...any) *sql.Row {
-	s.begin()
-	return s.tx.QueryRowContext(s.ctx, text, args...)
+func (s statements) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	return s.tx.QueryContext(s.begin(ctx), text, args...)
+}
+
+func (s statements) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
+	return s.tx.QueryRowContext(s.begin(ctx), text, args...)
 }
 
 // singly runs statements outside transactions, each within Patience, which

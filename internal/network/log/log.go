@@ -27,6 +27,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -58,6 +59,10 @@ type Config struct {
 	Key []byte
 	// BlockTime is the least time between two blocks; 0 means a second.
 	BlockTime time.Duration
+	// Silence is how long no sequencer may have given a sign of life before the
+	// log counts as one that does not answer; 0 means 30 seconds more than
+	// BlockTime.
+	Silence time.Duration
 	// MaxBlock is the largest number of entries in one block; 0 means 1,000.
 	MaxBlock int
 	// Logger is told what Run could not do; nil means slog.Default.
@@ -74,6 +79,7 @@ type Log struct {
 	verifier note.Verifier
 
 	wake  chan struct{} // an entry may be waiting
+	alive atomic.Int64  // when this process opened the log or last sequenced
 	crash func(point string)
 
 	mu   sync.Mutex
@@ -98,6 +104,9 @@ func Open(ctx context.Context, db *store.DB, c Config) (*Log, error) {
 	}
 	if c.BlockTime <= 0 {
 		c.BlockTime = time.Second
+	}
+	if c.Silence <= 0 {
+		c.Silence = c.BlockTime + 30*time.Second
 	}
 	if c.MaxBlock <= 0 {
 		c.MaxBlock = 1000
@@ -140,6 +149,7 @@ func Open(ctx context.Context, db *store.DB, c Config) (*Log, error) {
 		return nil, fmt.Errorf("log %s: %w: %w", c.Network, ErrKeyMismatch, err)
 	}
 	l.seen = position{row.Size, row.Refused}
+	l.alive.Store(store.Micros(db.Now())) // where everything starts at once, the sequencer may be later
 	return l, nil
 }
 
@@ -166,21 +176,34 @@ func (l *Log) Origin() string { return l.config.Origin }
 func (l *Log) VerifierKey() string { return l.vkey }
 
 // DryRun implements network.Network. It refuses another protocol version, a
-// commitment of zeros, an empty nonce, and an update of an unknown work.
+// commitment of zeros, an empty nonce, and an update of an unknown work. While
+// no sequencer is at work the log does not answer: what is broadcast would be
+// kept, but nobody could say for how long.
 func (l *Log) DryRun(ctx context.Context, call network.Call) error {
 	t, err := transaction(call)
 	if err != nil {
 		return err
 	}
-	if t.Updates == 0 {
+	silent := l.silent(l.alive.Load())
+	if t.Updates == 0 && silent == nil {
 		return nil
 	}
 	row, err := l.db.Read().GetLog(ctx, string(l.config.Network))
-	if err != nil {
+	switch {
+	case err != nil:
 		return fmt.Errorf("log %s: dry run: %w", l.config.Network, err)
-	}
-	if t.Updates >= row.NextAtsID {
+	case t.Updates >= row.NextAtsID:
 		return fmt.Errorf("%w: %s", network.ErrRefused, unknownWork(t.Updates))
+	case silent != nil:
+		return l.silent(row.SequencerAt)
+	}
+	return nil
+}
+
+// silent says that the last sign of life of a sequencer is too long ago.
+func (l *Log) silent(last int64) error {
+	if since := l.db.Now().Sub(store.Time(last)); since > l.config.Silence {
+		return fmt.Errorf("log %s: no sequencer has given a sign of life for %s", l.config.Network, since.Round(time.Second))
 	}
 	return nil
 }

@@ -1003,3 +1003,77 @@ func TestFindMany(t *testing.T) {
 		}
 	})
 }
+
+// Who makes no blocks knows from the database whether anybody does, and does not
+// answer while nobody has for too long.
+func TestSilence(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		db.Now = func() time.Time { return now }
+		c := config()
+		c.BlockTime, c.Silence = 6*time.Second, 36*time.Second
+		var logs [2]*log.Log
+		for i := range logs {
+			var err error
+			if logs[i], err = log.Open(t.Context(), db, c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		asks, makes := logs[0], logs[1]
+		update := call(0)
+		update.AtsID, update.Nonce = 1, "an update"
+		answers := func(want bool) {
+			t.Helper()
+			for _, l := range []*log.Log{asks, asks} {
+				if err := l.DryRun(t.Context(), call(1)); (err == nil) != want || errors.Is(err, network.ErrRefused) {
+					t.Errorf("dry run: %v, want an answer: %t", err, want)
+				}
+			}
+		}
+		noted := func() int64 {
+			row, err := db.Read().GetLog(t.Context(), string(network.Testnet))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return row.SequencerAt
+		}
+		answers(true) // a fresh server refuses nobody
+		now = now.Add(c.Silence)
+		answers(true)
+		now = now.Add(time.Second)
+		answers(false)
+		if err := asks.DryRun(t.Context(), update); !errors.Is(err, network.ErrRefused) {
+			t.Errorf("what is known all the same: %v", err)
+		}
+
+		sequence(t, makes) // nothing to do, but here
+		answers(true)
+		before := noted()
+		now = now.Add(c.Silence/3 - time.Second)
+		sequence(t, makes)
+		if noted() != before {
+			t.Error("a sign of life that nobody needs yet")
+		}
+		now = now.Add(time.Second)
+		sequence(t, makes)
+		if noted() != store.Micros(now) {
+			t.Error("no sign of life when it was time for one")
+		}
+		now = now.Add(c.Silence/3 - time.Second)
+		broadcast(t, asks, stage(t, asks, call(0))...)
+		sequence(t, makes)
+		if noted() != store.Micros(now) {
+			t.Error("a block is no sign of life")
+		}
+		now = now.Add(c.Silence + time.Second)
+		answers(false)
+		if err := makes.DryRun(t.Context(), call(2)); err == nil {
+			t.Error("a sequencer that stands still answers")
+		}
+		sequence(t, makes)
+		if err := errors.Join(makes.DryRun(t.Context(), call(2)), makes.DryRun(t.Context(), update)); err != nil {
+			t.Error(err)
+		}
+		answers(true)
+	})
+}

@@ -55,14 +55,28 @@ func (l *Log) Run(ctx context.Context) {
 // whether it did (or refused some). When another process makes that block
 // first it reports false and no error. Run calls it; tests and the command line
 // may.
-func (l *Log) Sequence(ctx context.Context) (bool, error) {
+//
+// A block is a sign of life for the processes that make none. Where there is
+// nothing to make a block of, one is noted when the last is a third of Silence
+// old, by whoever is first.
+func (l *Log) Sequence(ctx context.Context) (_ bool, err error) {
+	defer func() {
+		if err == nil {
+			l.alive.Store(store.Micros(l.db.Now()))
+		}
+	}()
 	at, err := l.db.Read().PollLog(ctx, string(l.config.Network))
 	if err != nil {
 		return false, fmt.Errorf("log %s: sequence: %w", l.config.Network, err)
 	}
 	l.notice(position{at.Size, at.Refused})
 	if at.Waiting == 0 {
-		return false, nil
+		if l.db.Now().Sub(store.Time(at.SequencerAt)) < l.config.Silence/3 {
+			return false, nil
+		}
+		return false, l.db.One(ctx, func(tx *store.Tx) error {
+			return tx.NoteSequencer(ctx, query.NoteSequencerParams{Now: store.Micros(tx.Now), Network: string(l.config.Network)})
+		})
 	}
 	var reached position
 	err = l.db.Tx(ctx, func(tx *store.Tx) (err error) {
@@ -146,7 +160,7 @@ func (l *Log) sequence(ctx context.Context, tx *store.Tx) (position, error) {
 	}
 	claimed, err := tx.AdvanceLog(ctx, query.AdvanceLogParams{
 		Network: network, OldSize: old.size, OldRefused: old.refused,
-		Size: next.size, Refused: next.refused, Blocks: blocks, NextAtsID: nextID,
+		Size: next.size, Refused: next.refused, Blocks: blocks, NextAtsID: nextID, Now: store.Micros(tx.Now),
 	})
 	if err != nil {
 		return position{}, err

@@ -4,19 +4,23 @@ VALUES (sqlc.arg(network), sqlc.arg(origin), 0, 0, 0, 1)
 ON CONFLICT (network) DO NOTHING;
 
 -- name: GetLog :one
-SELECT l.origin, l.size, l.refused, l.blocks, l.next_ats_id, b.checkpoint, b.created_at AS block_at
+SELECT l.origin, l.size, l.refused, l.blocks, l.next_ats_id, l.sequencer_at, b.checkpoint, b.created_at AS block_at
 FROM logs l JOIN log_blocks b ON b.network = l.network AND b.number = l.blocks
 WHERE l.network = sqlc.arg(network);
 
 -- name: PollLog :one
-SELECT l.size, l.refused, CAST(CASE WHEN EXISTS (
+SELECT l.size, l.refused, l.sequencer_at, CAST(CASE WHEN EXISTS (
   SELECT 1 FROM log_entries e WHERE e.network = l.network AND e.idx IS NULL AND e.failure = ''
 ) THEN 1 ELSE 0 END AS BIGINT) AS waiting
 FROM logs l WHERE l.network = sqlc.arg(network);
 
 -- name: AdvanceLog :execrows
-UPDATE logs SET size = sqlc.arg(size), refused = sqlc.arg(refused), blocks = sqlc.arg(blocks), next_ats_id = sqlc.arg(next_ats_id)
+UPDATE logs SET size = sqlc.arg(size), refused = sqlc.arg(refused), blocks = sqlc.arg(blocks), next_ats_id = sqlc.arg(next_ats_id),
+  sequencer_at = sqlc.arg(now)
 WHERE network = sqlc.arg(network) AND size = sqlc.arg(old_size) AND refused = sqlc.arg(old_refused);
+
+-- name: NoteSequencer :exec
+UPDATE logs SET sequencer_at = sqlc.arg(now) WHERE network = sqlc.arg(network) AND sequencer_at < sqlc.arg(now);
 
 -- name: InsertLogEntry :exec
 INSERT INTO log_entries (network, tx_hash, body, received_at, position)

@@ -11,8 +11,9 @@ import (
 )
 
 const advanceLog = `-- name: AdvanceLog :execrows
-UPDATE logs SET size = $1, refused = $2, blocks = $3, next_ats_id = $4
-WHERE network = $5 AND size = $6 AND refused = $7
+UPDATE logs SET size = $1, refused = $2, blocks = $3, next_ats_id = $4,
+  sequencer_at = $5
+WHERE network = $6 AND size = $7 AND refused = $8
 `
 
 type AdvanceLogParams struct {
@@ -20,6 +21,7 @@ type AdvanceLogParams struct {
 	Refused    int64
 	Blocks     int64
 	NextAtsID  int64
+	Now        int64
 	Network    string
 	OldSize    int64
 	OldRefused int64
@@ -31,6 +33,7 @@ func (q *Queries) AdvanceLog(ctx context.Context, arg AdvanceLogParams) (int64, 
 		arg.Refused,
 		arg.Blocks,
 		arg.NextAtsID,
+		arg.Now,
 		arg.Network,
 		arg.OldSize,
 		arg.OldRefused,
@@ -108,19 +111,20 @@ func (q *Queries) FindLogEntries(ctx context.Context, arg FindLogEntriesParams) 
 }
 
 const getLog = `-- name: GetLog :one
-SELECT l.origin, l.size, l.refused, l.blocks, l.next_ats_id, b.checkpoint, b.created_at AS block_at
+SELECT l.origin, l.size, l.refused, l.blocks, l.next_ats_id, l.sequencer_at, b.checkpoint, b.created_at AS block_at
 FROM logs l JOIN log_blocks b ON b.network = l.network AND b.number = l.blocks
 WHERE l.network = $1
 `
 
 type GetLogRow struct {
-	Origin     string
-	Size       int64
-	Refused    int64
-	Blocks     int64
-	NextAtsID  int64
-	Checkpoint string
-	BlockAt    int64
+	Origin      string
+	Size        int64
+	Refused     int64
+	Blocks      int64
+	NextAtsID   int64
+	SequencerAt int64
+	Checkpoint  string
+	BlockAt     int64
 }
 
 func (q *Queries) GetLog(ctx context.Context, network string) (GetLogRow, error) {
@@ -132,6 +136,7 @@ func (q *Queries) GetLog(ctx context.Context, network string) (GetLogRow, error)
 		&i.Refused,
 		&i.Blocks,
 		&i.NextAtsID,
+		&i.SequencerAt,
 		&i.Checkpoint,
 		&i.BlockAt,
 	)
@@ -509,23 +514,43 @@ func (q *Queries) ListWaitingLogEntries(ctx context.Context, arg ListWaitingLogE
 	return items, nil
 }
 
+const noteSequencer = `-- name: NoteSequencer :exec
+UPDATE logs SET sequencer_at = $1 WHERE network = $2 AND sequencer_at < $1
+`
+
+type NoteSequencerParams struct {
+	Now     int64
+	Network string
+}
+
+func (q *Queries) NoteSequencer(ctx context.Context, arg NoteSequencerParams) error {
+	_, err := q.db.ExecContext(ctx, noteSequencer, arg.Now, arg.Network)
+	return err
+}
+
 const pollLog = `-- name: PollLog :one
-SELECT l.size, l.refused, CAST(CASE WHEN EXISTS (
+SELECT l.size, l.refused, l.sequencer_at, CAST(CASE WHEN EXISTS (
   SELECT 1 FROM log_entries e WHERE e.network = l.network AND e.idx IS NULL AND e.failure = ''
 ) THEN 1 ELSE 0 END AS BIGINT) AS waiting
 FROM logs l WHERE l.network = $1
 `
 
 type PollLogRow struct {
-	Size    int64
-	Refused int64
-	Waiting int64
+	Size        int64
+	Refused     int64
+	SequencerAt int64
+	Waiting     int64
 }
 
 func (q *Queries) PollLog(ctx context.Context, network string) (PollLogRow, error) {
 	row := q.db.QueryRowContext(ctx, pollLog, network)
 	var i PollLogRow
-	err := row.Scan(&i.Size, &i.Refused, &i.Waiting)
+	err := row.Scan(
+		&i.Size,
+		&i.Refused,
+		&i.SequencerAt,
+		&i.Waiting,
+	)
 	return i, err
 }
 

@@ -60,12 +60,13 @@ type LedgerTransfer struct {
 }
 
 type Log struct {
-	Network   string
-	Origin    string
-	Size      int64
-	Refused   int64
-	Blocks    int64
-	NextAtsID int64
+	Network     string
+	Origin      string
+	Size        int64
+	Refused     int64
+	Blocks      int64
+	NextAtsID   int64
+	SequencerAt int64
 }
 
 type LogBlock struct {
