@@ -45,12 +45,14 @@ var rooms = map[string]struct {
 	"internal/credits": {[]string{"fault", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
 	"internal/session": {[]string{"fault", "internal/credits", "internal/network", "internal/store", "internal/store/query"}, "who is calling; the balance is part of the mint's check"},
 
+	"internal/limit": {[]string{"internal/store", "internal/store/query"}, "counts calls by key; what a key is, and how a refusal reads, is its caller's"},
+
 	"internal/registry": {[]string{"commitment", "fault", "internal/blob", "internal/crash", "internal/credits", "internal/media", "internal/network", "internal/session", "internal/store", "internal/store/query"},
 		"the only orchestrator; it never renders and never routes"},
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "internal/network/log/leaf"}, "checks the invariants; it shares no code with what it checks"},
 
-	"internal/api":      {[]string{"commitment", "fault", "internal/network", "internal/registry", "internal/session", "internal/store"}, "translates; it touches no row and no file itself"},
+	"internal/api":      {[]string{"commitment", "fault", "internal/limit", "internal/network", "internal/registry", "internal/session", "internal/store"}, "translates; it touches no row and no file itself"},
 	"internal/explorer": {[]string{"fault", "internal/network", "internal/network/log", "internal/network/log/leaf"}, "shows what the log holds and nothing of ours beyond it"},
 	"internal/docsite":  {[]string{"docs", "fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"fault"}, "an integrator's page: it may use only what an integrator has"},

@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"timbre.example/internal/credits"
+	"timbre.example/internal/limit"
 	"timbre.example/internal/network"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/store"
@@ -46,6 +48,37 @@ func (f databaseFlag) open(ctx context.Context) (*store.DB, error) {
 	return store.Open(ctx, url)
 }
 
+// limitFlags say how much anybody may call.
+type limitFlags struct {
+	LimitsMint         limit.Rate `env:"TIMBRE_LIMITS_MINT" default:"300/1m,burst=100" placeholder:"RATE" help:"Sessions minted by a key pair (default: ${default}); off is no limit."`
+	LimitsSession      limit.Rate `env:"TIMBRE_LIMITS_SESSION" default:"120/1m,burst=60" placeholder:"RATE" help:"Calls of a session (default: ${default})."`
+	LimitsAddress      limit.Rate `env:"TIMBRE_LIMITS_ADDRESS" default:"1200/1m,burst=300" placeholder:"RATE" help:"Calls from an address (default: ${default})."`
+	LimitsOrganization limit.Rate `env:"TIMBRE_LIMITS_ORGANIZATION" default:"6000/1m,burst=600" placeholder:"RATE" help:"Mints and calls of an organization (default: ${default})."`
+	TrustedProxies     proxies    `env:"TIMBRE_TRUSTED_PROXIES" default:"127.0.0.0/8,::1/128" placeholder:"CIDRS" help:"Whose X-Forwarded-For is believed (default: ${default}); none is nobody's."`
+}
+
+func (f limitFlags) rates() limit.Rates {
+	return limit.Rates{Mint: f.LimitsMint, Session: f.LimitsSession, Address: f.LimitsAddress, Organization: f.LimitsOrganization}
+}
+
+// proxies are networks, separated by commas, or "none".
+type proxies []netip.Prefix
+
+func (p *proxies) UnmarshalText(text []byte) error {
+	*p = nil
+	if string(text) == "none" {
+		return nil
+	}
+	for one := range strings.SplitSeq(string(text), ",") {
+		network, err := netip.ParsePrefix(strings.TrimSpace(one))
+		if err != nil {
+			return err
+		}
+		*p = append(*p, network)
+	}
+	return nil
+}
+
 // serverFlags configure a server.
 type serverFlags struct {
 	Listen    string `env:"TIMBRE_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where to listen (default: ${default}). Put a proxy that speaks TLS in front."`
@@ -68,6 +101,7 @@ type serverFlags struct {
 	LimitsQuote      time.Duration `env:"TIMBRE_LIMITS_QUOTE" default:"5m" placeholder:"TIME" help:"How long a quote can be confirmed (default: ${default})."`
 	LimitsResult     time.Duration `env:"TIMBRE_LIMITS_RESULT" default:"1h" placeholder:"TIME" help:"How long a finished transaction shows its access code (default: ${default})."`
 	LimitsPrepares   int           `env:"TIMBRE_LIMITS_PREPARES" default:"4" placeholder:"N" help:"How many files are read at once (default: ${default})."`
+	limitFlags
 
 	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" placeholder:"ADDR" help:"Serve the metrics here as well, to whoever reaches it. Without it they are at /metrics for programs of this machine only."`
 

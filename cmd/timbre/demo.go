@@ -30,6 +30,7 @@ type demoCmd struct {
 	BlobURL     string        `placeholder:"URL" help:"Keep uploads there instead of in DIR: s3://BUCKET?endpoint=URL."`
 	s3Flags
 	MaxFileSize int64 `default:"524288000" placeholder:"BYTES" help:"Largest file (default: ${default}, 500 MB)."`
+	limitFlags
 }
 
 // demoFile is what DIR/demo.json tells scripts. It holds a secret key, so only
@@ -50,7 +51,7 @@ func (c *demoCmd) Run(o *output) error {
 	f := serverFlags{
 		Listen: c.Addr, BlobURL: cmp.Or(c.BlobURL, "file:"+filepath.Join(c.Data, "blobs")), s3Flags: c.s3Flags, SecretFile: filepath.Join(c.Data, "secret"),
 		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: c.BlockTime, MaxFileSize: c.MaxFileSize,
-		LimitsToken: session.DefaultLifetime, LimitsUploadSlot: times.UploadSlot, LimitsQuote: times.Quote, LimitsResult: times.Result, LimitsPrepares: 4, LogFormat: "text", ownSecret: true,
+		LimitsToken: session.DefaultLifetime, LimitsUploadSlot: times.UploadSlot, LimitsQuote: times.Quote, LimitsResult: times.Result, LimitsPrepares: 4, limitFlags: c.limitFlags, LogFormat: "text", ownSecret: true,
 	}
 	f.DatabaseURL = c.DatabaseURL
 	if f.DatabaseURL == "" {

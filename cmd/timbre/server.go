@@ -18,6 +18,7 @@ import (
 	"timbre.example/internal/blob"
 	"timbre.example/internal/docsite"
 	"timbre.example/internal/explorer"
+	"timbre.example/internal/limit"
 	"timbre.example/internal/media"
 	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
@@ -121,10 +122,11 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			return 0
 		},
 	}
-	s.work = append(s.work, reg.Run, reg.Progress.Watch, func(ctx context.Context) { sweepSessions(ctx, sessions, log) })
+	limits := limit.New(s.db, f.rates(), log)
+	s.work = append(s.work, reg.Run, reg.Progress.Watch, limits.Run, func(ctx context.Context) { sweepSessions(ctx, sessions, log) })
 
 	s.api = api.New(api.Config{
-		Sessions: sessions, Registry: reg, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
+		Sessions: sessions, Registry: reg, Limits: limits, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
 	}, s.stop)
 	if own, ok := s.blobs.(http.Handler); ok {
 		s.api.Mount("/blob", own)

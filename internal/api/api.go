@@ -18,6 +18,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"strconv"
 	"time"
@@ -27,15 +28,20 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"timbre.example/fault"
+	"timbre.example/internal/limit"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 )
 
-// Config is what the API speaks for. Every field is required.
+// Config is what the API speaks for. Every field is required, but for
+// TrustedProxies.
 type Config struct {
 	Sessions *session.Service
 	Registry *registry.Registry
+	Limits   *limit.Limits
+	// TrustedProxies may say in X-Forwarded-For whom they speak for.
+	TrustedProxies []netip.Prefix
 	// SupportedFormats are the audio formats that /v1/stats names.
 	SupportedFormats []string
 	// PublicURL is how clients reach this server, without a final slash.
@@ -71,7 +77,8 @@ const (
 // New builds the API. Streams end when stop is closed.
 func New(c Config, stop <-chan struct{}) *API {
 	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, metrics: newMetrics(c.Version, c.Registry.Progress.Followers)}
-	a.router.Use(a.observe, a.recover, a.cors)
+	a.Sessions.Admit = a.admit // budgets are told in the answer's headers
+	a.router.Use(a.observe, a.recover, a.limitAddress, a.cors)
 	a.router.NotFound(func(w http.ResponseWriter, r *http.Request) { a.RenderError(w, r, fault.CommonNotFound()) })
 	a.router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) { a.RenderError(w, r, fault.CommonNotFound()) })
 	a.router.Get("/.well-known/jwks.json", a.jwks)

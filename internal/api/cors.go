@@ -61,10 +61,9 @@ func (a *API) cors(next http.Handler) http.Handler {
 		origin := r.Header.Get("Origin")
 		ok := origin != "" && a.originAllowed(r.Context(), origin)
 		if ok {
-			h.Set("Access-Control-Allow-Origin", origin)
-			h.Set("Access-Control-Expose-Headers", "Link, Retry-After, X-Request-Id")
+			readable(h, origin)
 		}
-		if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+		if !preflight(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -80,6 +79,16 @@ func (a *API) cors(next http.Handler) http.Handler {
 	})
 }
 
+// readable lets pages of an origin read the answer.
+func readable(h http.Header, origin string) {
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Expose-Headers", "Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id")
+}
+
+func preflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
+}
+
 type callerKey struct{}
 
 // authorize lets a call through whose session is good and is for this action,
@@ -87,6 +96,13 @@ type callerKey struct{}
 func (a *API) authorize(h huma.API, action session.Action, begins bool) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c, err := a.Sessions.Authorize(ctx.Context(), ctx.Header("Authorization"), ctx.Header("X-Site-Key"), ctx.Header("Origin"))
+		exchangeOf(ctx.Context()).organization = c.Organization
+		if err == nil {
+			err = a.spend(ctx.Context(), a.Limits.Session, c.SessionID)
+		}
+		if err == nil {
+			err = a.spend(ctx.Context(), a.Limits.Organization, c.Organization)
+		}
 		if err == nil {
 			err = c.May(action, "", begins)
 		}
@@ -94,7 +110,6 @@ func (a *API) authorize(h huma.API, action session.Action, begins bool) func(hum
 			_ = huma.WriteErr(h, ctx, http.StatusInternalServerError, "", err)
 			return
 		}
-		exchangeOf(ctx.Context()).organization = c.Organization
 		next(huma.WithValue(ctx, callerKey{}, c))
 	}
 }

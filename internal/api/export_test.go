@@ -14,3 +14,6 @@ func (a *API) Router() chi.Router { return a.router }
 
 // MaxBody is the largest JSON body, in bytes.
 const MaxBody = maxBody
+
+// AddressOf is who calls.
+var AddressOf = addressOf

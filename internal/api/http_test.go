@@ -259,7 +259,7 @@ func TestCORS(t *testing.T) {
 		"unknown": w.call("GET", "/v1/nope", map[string]string{"Origin": site}, nil),
 		"success": w.call("GET", "/v1/stats", map[string]string{"Origin": site}, nil),
 	} {
-		if a.header.Get("Access-Control-Allow-Origin") != site || a.header.Get("Access-Control-Expose-Headers") != "Link, Retry-After, X-Request-Id" {
+		if a.header.Get("Access-Control-Allow-Origin") != site || a.header.Get("Access-Control-Expose-Headers") != "Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id" {
 			t.Errorf("%s: %v", name, a.header)
 		}
 	}

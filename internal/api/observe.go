@@ -22,6 +22,7 @@ type exchange struct {
 	fault        *fault.Error
 	organization string
 	job          string
+	header       http.Header // of the answer
 }
 
 type exchangeKey struct{}
@@ -31,7 +32,7 @@ func exchangeOf(ctx context.Context) *exchange {
 	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
 		return x
 	}
-	return &exchange{}
+	return &exchange{header: http.Header{}}
 }
 
 // observe gives every request its id and, when it is over, its one line in the
@@ -40,7 +41,7 @@ func exchangeOf(ctx context.Context) *exchange {
 func (a *API) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		x := &exchange{id: "req_" + ulid.Make().String(), help: a.PublicURL + "/docs/errors#"}
+		x := &exchange{id: "req_" + ulid.Make().String(), header: w.Header(), help: a.PublicURL + "/docs/errors#"}
 		w.Header().Set("X-Request-Id", x.id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		if r.ContentLength != 0 {

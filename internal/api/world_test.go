@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ import (
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/limit"
 	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
 	"timbre.example/internal/registry"
@@ -48,6 +50,7 @@ type world struct {
 	client   *http.Client
 	logged   *buffer
 	ahead    atomic.Int64 // how far the server's clock is ahead
+	stopped  atomic.Int64 // when it stopped, if it did
 	stop     func()       // as a server that shuts down: ends progress streams
 	logs     []*netlog.Log
 	work     func() // starts the workers
@@ -59,12 +62,20 @@ type options struct {
 	blobs    func(blob.Store) blob.Store
 	maxSize  int64
 	prepares int
+	limits   limit.Rates
+	proxies  []netip.Prefix
 }
 
 func newWorld(t *testing.T, db *store.DB, o options) *world {
 	t.Helper()
 	w := &world{t: t, db: db, logged: &buffer{}}
-	db.Now = func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+	db.Now = func() time.Time {
+		now := time.Now()
+		if at := w.stopped.Load(); at != 0 {
+			now = time.UnixMicro(at)
+		}
+		return now.Add(time.Duration(w.ahead.Load()))
+	}
 	if o.maxSize == 0 {
 		o.maxSize = 64 << 20
 	}
@@ -104,7 +115,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.sessions = &session.Service{DB: db, Tokens: tokens, MaxFileSize: o.maxSize, Lifetime: session.DefaultLifetime, MinimumCredits: func(_ session.Action, n network.Name) int64 { return prices[n].Register(1).Total }}
 	stop := make(chan struct{})
 	w.stop = sync.OnceFunc(func() { close(stop) })
-	w.api = api.New(api.Config{Sessions: w.sessions, Registry: w.registry, SupportedFormats: []string{"WAV"}, PublicURL: w.url, Version: "test", Log: log}, stop)
+	w.api = api.New(api.Config{Sessions: w.sessions, Registry: w.registry, Limits: limit.New(db, o.limits, log), TrustedProxies: o.proxies, SupportedFormats: []string{"WAV"}, PublicURL: w.url, Version: "test", Log: log}, stop)
 	w.api.Mount("/blob", disk)
 	server.Config.Handler = w.api
 	server.Start()
@@ -137,6 +148,9 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.must(db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, w.org, 1000, "") }))
 	return w
 }
+
+// stopClock lets time pass only as the test says, by ahead.
+func (w *world) stopClock() { w.stopped.Store(time.Now().UnixMicro()) }
 
 func (w *world) must(err error) {
 	w.t.Helper()

@@ -27,8 +27,8 @@ type MintRequest struct {
 	MaxFileSize     *int64  // bytes, more than 0
 }
 
-// Mint checks the key, its organization, the origin, the request and the
-// balance, in this order, and signs a token. The one row it writes is what the
+// Mint checks the key, its organization, the origin, how often it is done, the
+// request and the balance, in this order, and signs a token. The one row it writes is what the
 // first init of the token will spend.
 func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err error) {
 	if !secretKeyForm.MatchString(r.SecretKey) {
@@ -45,6 +45,11 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	}
 	if !allowed(strings.Fields(row.Origins), r.Origin) {
 		return "", fault.SessionOriginNotAllowed()
+	}
+	if s.Admit != nil {
+		if err := s.Admit(ctx, row.SiteKey.SiteKey, row.Organization.ID); err != nil {
+			return "", err
+		}
 	}
 	if err := r.validate(); err != nil {
 		return "", err

@@ -9,6 +9,7 @@
 package session
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -54,6 +55,9 @@ type Service struct {
 	// MinimumCredits is what the action costs at least on a network; a mint for
 	// an organization that has less is refused.
 	MinimumCredits func(Action, network.Name) int64
+	// Admit has the last word on who may mint, once key and origin are good and
+	// before anything that was sent is looked at. nil admits everybody.
+	Admit func(ctx context.Context, siteKey, organization string) error
 }
 
 var (

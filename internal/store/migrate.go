@@ -25,7 +25,24 @@ func (db *DB) Migrate(ctx context.Context) error {
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("store: migrate: %w", err)
 	}
+	if db.dialect == "postgres" {
+		if err := db.unlog(ctx); err != nil {
+			return fmt.Errorf("store: migrate: %w", err)
+		}
+	}
 	return nil
+}
+
+// unlog takes the rate limits' rows out of Postgres's log: a commit of theirs
+// then waits for no disk, and after a crash of the database every budget is
+// whole again. SQLite has no such tables, so that the migrations cannot say it.
+func (db *DB) unlog(ctx context.Context) error {
+	var kept string
+	err := db.engine.pool().QueryRowContext(ctx, "SELECT relpersistence FROM pg_class WHERE oid = CAST('budgets' AS regclass)").Scan(&kept)
+	if err == nil && kept != "u" {
+		_, err = db.engine.pool().ExecContext(ctx, "ALTER TABLE budgets SET UNLOGGED")
+	}
+	return err
 }
 
 // Pending counts the migrations that Migrate would apply.

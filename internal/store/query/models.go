@@ -8,6 +8,11 @@ import (
 	"database/sql"
 )
 
+type Budget struct {
+	Key   string
+	Whole int64
+}
+
 type Job struct {
 	ID              string
 	OrganizationID  string
@@ -36,6 +41,7 @@ type Job struct {
 	CreatedAt       int64
 	UpdatedAt       int64
 	BaseVersion     int64
+	Rehearse        string
 }
 
 type LedgerAccount struct {

@@ -350,7 +350,7 @@ func (q *Queries) FreeTitle(ctx context.Context, arg FreeTitleParams) error {
 }
 
 const getJob = `-- name: GetJob :one
-SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version FROM jobs WHERE id = $1
+SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse FROM jobs WHERE id = $1
 `
 
 func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
@@ -384,6 +384,7 @@ func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.BaseVersion,
+		&i.Rehearse,
 	)
 	return i, err
 }

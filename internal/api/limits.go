@@ -1,0 +1,91 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"timbre.example/fault"
+	"timbre.example/internal/limit"
+)
+
+// spend takes one call of a budget, or refuses it. The answer says what is left
+// of the last budget that was asked: the caller's own, unless another refused.
+func (a *API) spend(ctx context.Context, b *limit.Budget, key string) error {
+	s := b.Take(ctx, key)
+	if policy, standing := b.Headers(s); policy != "" && (!s.Allowed || b != a.Limits.Organization) {
+		h := exchangeOf(ctx).header
+		h.Set("RateLimit-Policy", policy)
+		h.Set("RateLimit", standing)
+	}
+	switch {
+	case s.Allowed:
+		return nil
+	case b == a.Limits.Address || b == a.Limits.Organization:
+		return fault.CommonRateLimited(s.Wait)
+	}
+	return fault.SessionRateLimited(s.Wait)
+}
+
+// admit holds a mint to its key's budget and to its organization's. A refused
+// one costs the organization nothing.
+func (a *API) admit(ctx context.Context, siteKey, organization string) error {
+	if err := a.spend(ctx, a.Limits.Mint, siteKey); err != nil {
+		return err
+	}
+	return a.spend(ctx, a.Limits.Organization, organization)
+}
+
+// limitAddress holds every call of the API to the budget of where it comes from,
+// before anything else is asked about it. A preflight is no call.
+func (a *API) limitAddress(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/v1/") || preflight(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		err := a.spend(r.Context(), a.Limits.Address, addressOf(r, a.TrustedProxies))
+		if err == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		// Whether this origin may read answers would have to be looked up. This one
+		// tells nothing, and a page that cannot read it would not know to wait.
+		if origin := r.Header.Get("Origin"); origin != "" && r.URL.Path != "/v1/sessions" {
+			w.Header().Add("Vary", "Origin")
+			readable(w.Header(), origin)
+		}
+		a.RenderError(w, r, err)
+	})
+}
+
+// addressOf is who calls, as far as that can be believed: the other end of the
+// connection or, where that is a proxy of ours, the last in X-Forwarded-For that
+// is none. An IPv6 caller is his network of 64 bits, since he has all of it.
+func addressOf(r *http.Request, proxies []netip.Prefix) string {
+	socket, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	at := plain(socket.Addr())
+	told := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for _, text := range slices.Backward(told) {
+		if !slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(at) }) {
+			break
+		}
+		next, err := netip.ParseAddr(strings.TrimSpace(text))
+		if err != nil {
+			break // what stands before it, nobody we trust has vouched for
+		}
+		at = plain(next)
+	}
+	if at.Is6() {
+		p, _ := at.Prefix(64)
+		return p.String()
+	}
+	return at.String()
+}
+
+func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }

@@ -1,0 +1,238 @@
+package api_test
+
+import (
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"timbre.example/fault"
+	"timbre.example/internal/api"
+	"timbre.example/internal/limit"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/storetest"
+)
+
+// few is a budget that a test can use up: one call a minute after the burst.
+func few(burst int) limit.Rate { return limit.Rate{Count: 1, Per: time.Minute, Burst: burst} }
+
+func (b tab) upload() answer { return b.post("/v1/works/upload", map[string]string{"job_id": "x"}) }
+
+// A limit is told with its code, its time and what is left; who waits for that
+// long is let through, and not before.
+func TestLimits(t *testing.T) {
+	for name, c := range map[string]struct {
+		rates  limit.Rates
+		call   func(*world) func() answer
+		first  fault.Code // of a call that is let through
+		want   fault.Code
+		policy string
+	}{
+		"mint": {
+			limit.Rates{Mint: limit.Rate{Count: 2, Per: time.Minute, Burst: 2}},
+			func(w *world) func() answer { return func() answer { return w.tryMint(nil) } },
+			"", fault.CodeSessionRateLimited, `"mint";q=2;w=60;timbre-burst=2`,
+		},
+		"session": {
+			limit.Rates{Session: limit.Rate{Count: 2, Per: time.Minute, Burst: 2}},
+			func(w *world) func() answer { return w.mint(nil).upload },
+			fault.CodeCommonValidationFailed, fault.CodeSessionRateLimited, `"session";q=2;w=60;timbre-burst=2`,
+		},
+		"address": {
+			limit.Rates{Address: limit.Rate{Count: 2, Per: time.Minute, Burst: 2}},
+			func(w *world) func() answer {
+				return func() answer { return w.call("GET", "/v1/stats", map[string]string{"Origin": site}, nil) }
+			},
+			"", fault.CodeCommonRateLimited, `"address";q=2;w=60;timbre-burst=2`,
+		},
+		"organization": {
+			limit.Rates{Organization: limit.Rate{Count: 2, Per: time.Minute, Burst: 2}},
+			func(w *world) func() answer { return func() answer { return w.tryMint(nil) } },
+			"", fault.CodeCommonRateLimited, `"organization";q=2;w=60;timbre-burst=2`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			storetest.Each(t, func(t *testing.T, db *store.DB) {
+				w := newWorld(t, db, options{limits: c.rates})
+				w.stopClock()
+				call := c.call(w)
+				told := func(a answer, left int, whole string) {
+					t.Helper()
+					policy, standing := c.policy, strings.Split(c.policy, ";")[0]+";r="+strconv.Itoa(left)+";t="+whole
+					if name == "organization" && a.code != c.want { // how much others use is not told
+						policy, standing = "", ""
+					}
+					if a.header.Get("RateLimit-Policy") != policy || a.header.Get("RateLimit") != standing {
+						t.Errorf("%s and %s, want %s and %s", a.header.Get("RateLimit-Policy"), a.header.Get("RateLimit"), policy, standing)
+					}
+				}
+				for i := range 2 {
+					a := call()
+					if a.code != c.first {
+						t.Fatalf("call %d: %s", i, a.body)
+					}
+					told(a, 1-i, strconv.Itoa(30*(i+1)))
+				}
+				a := call()
+				if a.code != c.want || a.status != 429 || a.header.Get("Retry-After") != "30" {
+					t.Fatalf("%d %s, Retry-After %s", a.status, a.body, a.header.Get("Retry-After"))
+				}
+				told(a, 0, "60")
+				if origin := a.header.Get("Access-Control-Allow-Origin"); (origin == site) != (name == "session" || name == "address") {
+					t.Errorf("readable by %q", origin)
+				}
+				w.ahead.Add(int64(30*time.Second - time.Microsecond))
+				if a := call(); a.code != c.want || a.header.Get("Retry-After") != "1" {
+					t.Errorf("too early: %s, Retry-After %s", a.body, a.header.Get("Retry-After"))
+				}
+				w.ahead.Add(int64(time.Microsecond))
+				if a := call(); a.code != c.first {
+					t.Errorf("in time: %s", a.body)
+				}
+			})
+		})
+	}
+}
+
+// Everything that can refuse a call does, and is set right one by one: what is
+// told is always the first in the documented order.
+func TestOrderOfRefusals(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{limits: limit.Rates{Address: few(3), Session: few(1), Organization: few(3)}, proxies: loopback})
+	b := w.mint(map[string]any{"action_type": "access"}) // the organization's first
+	w.must(session.EnableKey(t.Context(), w.db, w.keys.SiteKey, false))
+	other := "https://other.example"
+	head := map[string]string{"Content-Type": "application/json", "X-Forwarded-For": "192.0.2.1"}
+	init := func() answer { return w.call("POST", "/v1/works/init", head, strings.NewReader("{")) }
+	for range 3 {
+		if a := init(); a.code != fault.CodeCommonAuthMissingToken {
+			t.Fatalf("%s", a.body)
+		}
+	}
+	for i, step := range []struct {
+		want fault.Code
+		then func()
+	}{
+		// Where from.
+		{fault.CodeCommonRateLimited, func() { head["X-Forwarded-For"] = "192.0.2.2" }},
+		// Who.
+		{fault.CodeCommonAuthMissingToken, func() {
+			head["Authorization"] = "Bearer " + b.token
+			head["X-Site-Key"] = w.keys.SiteKey
+			head["Origin"] = other
+		}},
+		// Whether at all.
+		{fault.CodeSessionKeyInactive, func() { w.must(session.EnableKey(t.Context(), w.db, w.keys.SiteKey, true)) }},
+		{fault.CodeSessionOriginNotAllowed, func() { head["Origin"] = site; head["X-Forwarded-For"] = "192.0.2.3" }},
+		// What: this uses the session up, and the organization's second.
+		{fault.CodeSessionInvalidToken, func() {}},
+		// How often. A session's refusals cost its organization nothing.
+		{fault.CodeSessionRateLimited, func() { head["X-Forwarded-For"] = "192.0.2.4" }},
+		{fault.CodeSessionRateLimited, func() { head["Authorization"] = "Bearer " + w.mint(nil).token }}, // the third
+		{fault.CodeCommonRateLimited, func() { w.ahead.Add(int64(time.Minute)) }},
+		// What was sent. The token is good for five minutes.
+		{fault.CodeCommonValidationFailed, func() {}},
+	} {
+		if a := init(); a.code != step.want {
+			t.Fatalf("step %d: %s, want %s", i, a.body, step.want)
+		}
+		step.then()
+	}
+	// At mint likewise: the key, the origin, the budgets, what was sent.
+	w = newWorld(t, storetest.SQLite(t), options{limits: limit.Rates{Mint: few(1), Organization: few(2)}})
+	for i, c := range []struct {
+		change map[string]any
+		want   fault.Code
+	}{
+		{map[string]any{"secret_key": "csk_x", "action_type": "x"}, fault.CodeCommonAuthInvalidAPIKey},
+		{map[string]any{"action_type": "x"}, fault.CodeCommonValidationFailed},
+		{map[string]any{"action_type": "x"}, fault.CodeSessionRateLimited},
+		{map[string]any{"secret_key": "csk_x", "action_type": "x"}, fault.CodeCommonAuthInvalidAPIKey},
+	} {
+		if a := w.tryMint(c.change); a.code != c.want {
+			t.Errorf("mint %d: %s, want %s", i, a.body, c.want)
+		}
+	}
+	keys, err := session.CreateKeys(t.Context(), w.db, w.org, false)
+	w.must(err)
+	w.keys = keys
+	if a := w.tryMint(nil); a.code != "" { // the second: what the first key was refused did not count
+		t.Errorf("another key: %s", a.body)
+	}
+	keys, err = session.CreateKeys(t.Context(), w.db, w.org, false)
+	w.must(err)
+	w.keys = keys
+	if a := w.tryMint(map[string]any{"action_type": "x"}); a.code != fault.CodeCommonRateLimited {
+		t.Errorf("the organization's third: %s", a.body)
+	}
+}
+
+// Every call below /v1/ counts once, whatever comes of it; nothing else does.
+func TestWhatCounts(t *testing.T) {
+	for name, c := range map[string]struct {
+		method, path string
+		head         map[string]string
+		counts       bool
+	}{
+		"public":         {"GET", "/v1/stats", nil, true},
+		"document":       {"GET", "/v1/openapi.json", nil, true},
+		"unknown":        {"GET", "/v1/nope", nil, true},
+		"socket":         {"GET", "/v1/ws/transactions/x", nil, true},
+		"events":         {"GET", "/v1/transactions/x/events", nil, true},
+		"mint":           {"POST", "/v1/sessions", nil, true},
+		"only OPTIONS":   {"OPTIONS", "/v1/stats", nil, true},
+		"preflight":      {"OPTIONS", "/v1/stats", map[string]string{"Origin": site, "Access-Control-Request-Method": "GET"}, false},
+		"health":         {"GET", "/healthz", nil, false},
+		"keys":           {"GET", "/.well-known/jwks.json", nil, false},
+		"an upload":      {"PUT", "/blob/x", nil, false},
+		"somewhere else": {"GET", "/v1", nil, false},
+	} {
+		w := newWorld(t, storetest.SQLite(t), options{limits: limit.Rates{Address: few(2)}})
+		w.stopClock()
+		for range 2 {
+			w.call(c.method, c.path, c.head, nil)
+		}
+		if a := w.call("GET", "/v1/stats", nil, nil); (a.code == fault.CodeCommonRateLimited) != c.counts {
+			t.Errorf("%s: %d", name, a.status)
+		}
+	}
+}
+
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+
+func TestAddress(t *testing.T) {
+	t.Parallel()
+	proxies := append(loopback, netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:ffff::/48"))
+	for _, c := range []struct {
+		socket string
+		told   []string
+		want   string
+	}{
+		{"192.0.2.1:1234", nil, "192.0.2.1"},
+		{"192.0.2.1:1234", []string{"198.51.100.1"}, "192.0.2.1"}, // says so himself
+		{"10.0.0.1:1", nil, "10.0.0.1"},
+		{"10.0.0.1:1", []string{"198.51.100.1"}, "198.51.100.1"},
+		{"10.0.0.1:1", []string{"203.0.113.9, 198.51.100.1"}, "198.51.100.1"},
+		{"10.0.0.1:1", []string{"203.0.113.9", "198.51.100.1,10.0.0.2"}, "198.51.100.1"},
+		{"10.0.0.1:1", []string{"10.0.0.3, 10.0.0.2"}, "10.0.0.3"},
+		{"10.0.0.1:1", []string{"198.51.100.1, unknown, 10.0.0.2"}, "10.0.0.2"},
+		{"10.0.0.1:1", []string{"198.51.100.1:80"}, "10.0.0.1"},
+		{"[::ffff:10.0.0.1]:1", []string{"::ffff:198.51.100.1"}, "198.51.100.1"},
+		{"[2001:db8:1:2:3:4:5:6]:1", nil, "2001:db8:1:2::/64"},
+		{"[2001:db8:ffff::1]:1", []string{" 2001:db8:1:2:ffff:: "}, "2001:db8:1:2::/64"},
+		{"[fe80::1%eth0]:1", nil, "fe80::/64"},
+		{"@", []string{"198.51.100.1"}, ""},
+	} {
+		r, err := http.NewRequest("GET", "/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.RemoteAddr = c.socket
+		r.Header["X-Forwarded-For"] = c.told
+		if got := api.AddressOf(r, proxies); got != c.want {
+			t.Errorf("%s, told %q: %s, want %s", c.socket, c.told, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,387 @@
+package limit_test
+
+import (
+	"context"
+	"database/sql"
+	"log/slog"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"timbre.example/internal/limit"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+	"timbre.example/internal/store/storetest"
+)
+
+// clock is a time that a test moves.
+type clock struct{ us atomic.Int64 }
+
+func newClock(db *store.DB) *clock {
+	c := &clock{}
+	c.us.Store(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixMicro())
+	db.Now = c.now
+	return c
+}
+
+func (c *clock) now() time.Time          { return time.UnixMicro(c.us.Load()).UTC() }
+func (c *clock) forward(d time.Duration) { c.us.Add(d.Microseconds()) }
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func rate(t testing.TB, text string) (r limit.Rate) {
+	t.Helper()
+	if err := r.UnmarshalText([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// instance is one more process's limits, with the rate as its sessions'.
+func instance(db *store.DB, r limit.Rate) *limit.Budget {
+	return limit.New(db, limit.Rates{Session: r}, quiet()).Session
+}
+
+// However many call at once, the burst is let through and nobody else.
+func TestExactWhenAllCallAtOnce(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		newClock(db)
+		b := instance(db, rate(t, "60/1m,burst=20"))
+		var wg sync.WaitGroup
+		var let [2]atomic.Int64
+		for i := range 200 {
+			wg.Go(func() {
+				if b.Take(t.Context(), "key "+strconv.Itoa(i%2)).Allowed {
+					let[i%2].Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if let[0].Load() != 20 || let[1].Load() != 20 {
+			t.Errorf("let through: %d and %d, want 20 each", let[0].Load(), let[1].Load())
+		}
+	})
+}
+
+// Instances on one Postgres let the burst through together: exactly, where it
+// is small; less by the advances that lie with others, where it is large.
+func TestInstancesShareABudget(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		rate        string
+		least, most int64
+	}{"small": {"60/1m,burst=20", 20, 20}, "large": {"600/1m,burst=640", 640 - 2*9, 640}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := storetest.PostgresURL(t)
+			var all []*limit.Budget
+			for range 3 {
+				db := storetest.Open(t, url)
+				newClock(db)
+				all = append(all, instance(db, rate(t, c.rate)))
+			}
+			var wg sync.WaitGroup
+			var let atomic.Int64
+			for i := range 24 {
+				wg.Go(func() {
+					for range 60 {
+						if all[i%len(all)].Take(t.Context(), "one").Allowed {
+							let.Add(1)
+						}
+					}
+				})
+			}
+			wg.Wait()
+			if n := let.Load(); n < c.least || n > c.most {
+				t.Errorf("%d were let through, want %d to %d", n, c.least, c.most)
+			}
+		})
+	}
+}
+
+// Who waits as long as he is told is let through, and one microsecond less is
+// not enough.
+func TestRefill(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := newClock(db)
+		b := instance(db, rate(t, "120/1m,burst=3"))
+		take := func() limit.State { return b.Take(t.Context(), "one") }
+		for i := range 3 {
+			if s := take(); !s.Allowed || s.Left != 2-i || s.Whole != time.Duration(i+1)*500*time.Millisecond {
+				t.Errorf("call %d: %+v", i, s)
+			}
+		}
+		for range 3 { // refusals cost nothing
+			if s := take(); s.Allowed || s.Left != 0 || s.Wait != 500*time.Millisecond {
+				t.Errorf("over the burst: %+v", s)
+			}
+		}
+		c.forward(500*time.Millisecond - time.Microsecond)
+		if s := take(); s.Allowed || s.Wait != time.Microsecond {
+			t.Errorf("too early: %+v", s)
+		}
+		c.forward(time.Microsecond)
+		if s := take(); !s.Allowed {
+			t.Errorf("in time: %+v", s)
+		}
+		if s := take(); s.Allowed {
+			t.Error("twice for one wait")
+		}
+		c.forward(time.Hour)
+		for i := range 3 {
+			if s := take(); !s.Allowed || s.Left != 2-i {
+				t.Errorf("call %d, an hour later: %+v", i, s)
+			}
+		}
+		if take().Allowed {
+			t.Error("an hour's rest is worth more than the burst")
+		}
+	})
+}
+
+// Whatever several instances do and whenever: in no stretch of time do they let
+// more through than the burst and what the stretch is worth. And who calls no
+// faster than the limit, alone, is never refused.
+func TestNeverMoreThanTheLimit(t *testing.T) {
+	t.Parallel()
+	url := storetest.PostgresURL(t)
+	a, b := storetest.Open(t, url), storetest.Open(t, url)
+	c := newClock(a)
+	b.Now = c.now
+	keys := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		keys++
+		key := strconv.Itoa(keys)
+		r := limit.Rate{Count: rapid.IntRange(1, 6000).Draw(rt, "count"), Per: time.Minute, Burst: rapid.IntRange(1, 400).Draw(rt, "burst")}
+		every := math.Ceil(6e7 / float64(r.Count)) // microseconds
+		both := []*limit.Budget{instance(a, r), instance(b, r)}
+		var let []int64 // when
+		for range rapid.IntRange(1, 150).Draw(rt, "steps") {
+			c.us.Add(int64(rapid.Float64Range(0, 3).Draw(rt, "pause") * every))
+			if rapid.IntRange(0, 20).Draw(rt, "rest") == 0 {
+				c.us.Add(int64(every) * int64(r.Burst) * 2)
+			}
+			one := both[rapid.IntRange(0, 1).Draw(rt, "instance")]
+			for range rapid.IntRange(1, 8).Draw(rt, "calls") {
+				if one.Take(context.Background(), key).Allowed {
+					let = append(let, c.us.Load())
+				}
+			}
+		}
+		for i, from := range let {
+			for j := i + r.Burst; j < len(let); j++ {
+				if most := float64(r.Burst) + float64(let[j]-from)/every; float64(j-i+1) > most+1e-6 {
+					rt.Fatalf("%d calls in %d µs, with %s", j-i+1, let[j]-from, r)
+				}
+			}
+		}
+		c.forward(time.Hour)
+		for i := range 2 * r.Burst {
+			if !both[0].Take(context.Background(), key).Allowed {
+				rt.Fatalf("call %d at the rate of %s is refused", i, r)
+			}
+			c.us.Add(int64(every))
+		}
+	})
+}
+
+// What was refused is refused without the database until it is due, and a large
+// budget asks it seldom.
+func TestHowOftenTheDatabaseIsAsked(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t, storetest.PostgresURL(t))
+	newClock(db)
+	l := limit.New(db, limit.Rates{Session: rate(t, "60/1m,burst=1"), Organization: rate(t, "6000/1m,burst=600")}, quiet())
+	whole := func(key string) int64 {
+		us, err := db.Read().GetBudget(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return us
+	}
+	moved, last := 0, int64(0)
+	for range 90 {
+		l.Organization.Take(t.Context(), "o")
+		if us := whole("organization o"); us != last {
+			moved, last = moved+1, us
+		}
+	}
+	if moved != 10 {
+		t.Errorf("90 calls of an organization asked %d times, want 10", moved)
+	}
+	l.Session.Take(t.Context(), "s")
+	l.Session.Take(t.Context(), "s")
+	if err := db.Close(); err != nil { // from here on it would count alone
+		t.Fatal(err)
+	}
+	for range 100 {
+		if l.Session.Take(t.Context(), "s").Allowed {
+			t.Fatal("let through")
+		}
+	}
+}
+
+// A database that does not answer turns nobody away; each instance then counts
+// alone, and says so once.
+func TestDatabaseAway(t *testing.T) {
+	t.Parallel()
+	db, err := store.Open(t.Context(), storetest.PostgresURL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newClock(db)
+	var said strings.Builder
+	l := limit.New(db, limit.Rates{Session: rate(t, "60/1m,burst=5")}, slog.New(slog.NewTextHandler(&said, nil)))
+	db.Close()
+	for round := range 3 {
+		for i := range 5 {
+			if !l.Session.Take(t.Context(), "one").Allowed {
+				t.Errorf("round %d: call %d is refused", round, i)
+			}
+		}
+		if l.Session.Take(t.Context(), "one").Allowed {
+			t.Errorf("round %d: more than the burst", round)
+		}
+		c.forward(10 * time.Second)
+	}
+	if n := strings.Count(said.String(), "\n"); n != 1 {
+		t.Errorf("logged %d times:\n%s", n, &said)
+	}
+}
+
+// Rows whose moment has passed are swept, and those that still count are not.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t, storetest.PostgresURL(t))
+	c := newClock(db)
+	b := instance(db, rate(t, "60/1m,burst=5"))
+	b.Take(t.Context(), "old")
+	c.forward(2 * time.Second)
+	b.Take(t.Context(), "new")
+	if err := db.One(t.Context(), func(tx *store.Tx) error { return tx.SweepBudgets(t.Context(), store.Micros(tx.Now)) }); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]bool{"session old": false, "session new": true} {
+		if _, err := db.Read().GetBudget(t.Context(), key); (err == nil) != want {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
+// Memory is bounded by count and by time, and nobody busy is forgotten.
+func TestMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	db := storetest.SQLite(t)
+	c := newClock(db)
+	b := instance(db, rate(t, "60/1m,burst=2"))
+	for i := range 3 * limit.MaxKeys {
+		if i%1000 == 0 {
+			if s := b.Take(t.Context(), "busy"); s.Allowed != (i < 2000) {
+				t.Fatalf("after %d others: %+v", i, s)
+			}
+		}
+		b.Take(t.Context(), strconv.Itoa(i))
+		if n := limit.Remembered(b); n > limit.MaxKeys {
+			t.Fatalf("%d keys are remembered", n)
+		}
+	}
+	for range 2 {
+		c.forward(3 * time.Second)
+		b.Take(t.Context(), "one")
+	}
+	if n := limit.Remembered(b); n > 2 {
+		t.Errorf("%d idle keys are remembered", n)
+	}
+}
+
+func TestRates(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"off": "off", "300/1m,burst=100": "300/1m,burst=100", "5/1s": "5/1s,burst=5", "10/1h,burst=1": "10/1h,burst=1", "90/90s": "90/1m30s,burst=90",
+	} {
+		if got := rate(t, text).String(); got != want {
+			t.Errorf("%s is read as %s", text, got)
+		}
+	}
+	for _, text := range []string{"", "on", "300", "300/", "/1m", "0/1m", "-1/1m", "x/1m", "1/0s", "1/1ms", "1/1500ms", "1/2h", "1/1m,burst=0", "1/1m,burst=", "1/1m,burst=x", "1/1m, burst=2", "9999999/1m", "1/1m,burst=9999999"} {
+		var r limit.Rate
+		if err := r.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is read as %s", text, r)
+		}
+	}
+	var off *limit.Budget
+	if policy, standing := off.Headers(off.Take(t.Context(), "x")); policy != "" || standing != "" || !off.Take(t.Context(), "x").Allowed {
+		t.Error("a limit that is off")
+	}
+	db := storetest.SQLite(t)
+	newClock(db)
+	b := instance(db, rate(t, "120/1m,burst=60"))
+	policy, standing := b.Headers(b.Take(t.Context(), "x"))
+	if policy != `"session";q=120;w=60;timbre-burst=60` || standing != `"session";r=59;t=1` {
+		t.Errorf("%s and %s", policy, standing)
+	}
+}
+
+// The rows are not in Postgres's log, however often a server starts.
+func TestUnlogged(t *testing.T) {
+	t.Parallel()
+	url := storetest.PostgresURL(t)
+	raw, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	for range 2 {
+		storetest.Open(t, url)
+		var kept string
+		if err := raw.QueryRowContext(t.Context(), "SELECT relpersistence FROM pg_class WHERE relname = 'budgets'").Scan(&kept); err != nil || kept != "u" {
+			t.Errorf("%q %v", kept, err)
+		}
+	}
+}
+
+// What a call pays for its limit, beside what a bare commit costs there: in
+// memory, as one of many small budgets, and as a large one that all spend from.
+func BenchmarkTake(b *testing.B) {
+	each := func(b *testing.B, f func(n int64)) {
+		var n atomic.Int64
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				f(n.Add(1))
+			}
+		})
+	}
+	plenty := limit.Rate{Count: 1_000_000, Per: time.Second, Burst: 1_000_000}
+	small := limit.Rate{Count: 1_000_000, Per: time.Second, Burst: 63}
+	b.Run("memory", func(b *testing.B) {
+		l := instance(storetest.SQLite(b), small)
+		each(b, func(n int64) { l.Take(b.Context(), strconv.FormatInt(n%10_000, 10)) })
+	})
+	db := storetest.Open(b, storetest.PostgresURL(b))
+	b.Run("small", func(b *testing.B) {
+		l := instance(db, small)
+		each(b, func(n int64) { l.Take(b.Context(), strconv.FormatInt(n%10_000, 10)) })
+	})
+	b.Run("large", func(b *testing.B) {
+		l := instance(db, plenty)
+		each(b, func(int64) { l.Take(b.Context(), "hot") })
+	})
+	b.Run("floor", func(b *testing.B) {
+		each(b, func(int64) {
+			if err := db.One(b.Context(), func(tx *store.Tx) error {
+				return tx.InsertSession(b.Context(), query.InsertSessionParams{Jti: uuid.NewString()})
+			}); err != nil {
+				b.Error(err)
+			}
+		})
+	})
+}
