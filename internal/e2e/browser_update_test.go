@@ -446,6 +446,7 @@ func TestSwitchMode(t *testing.T) {
 	confirming.Go()
 	hold.Release()
 	p.Wait(onScreen(0, "COMPLETE"))
+	mode("update") // as a framework does that sets everything again
 	code := stateOf(p, 0).AccessCode
 	if code == "" || browser.Eval[string](p, "e2e.text('access-code')") != code {
 		t.Error("the access code is lost")

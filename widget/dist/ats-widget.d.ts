@@ -143,18 +143,25 @@ export interface AtsState {
   jobId?: string;
   transactionId?: string;
   atsId?: number;
-  /** Present as soon as the server told it. */
+  /** Of a registration, as soon as the server told it; an update has none, because the code stays the same. */
   accessCode?: string;
 }
 
-export interface AtsProblemDetail {
-  code: AtsErrorCode;
-  /** Stable English text for logs; the screen shows a localized one. */
-  message: string;
-  /** Null when the problem was raised in the browser. */
-  requestId: string | null;
-  details?: Readonly<Record<string, unknown>>;
-}
+/** What is told beside a code, for the codes that have some. A server of another version may leave members out, or add some. */
+export type AtsProblemDetails<C extends AtsErrorCode> = Readonly<Record<string, unknown>> &
+  (C extends keyof ErrorDetails ? Readonly<Partial<ErrorDetails[C]>> : unknown);
+
+/** Comparing the code narrows the details. */
+export type AtsProblemDetail<C extends AtsErrorCode = AtsErrorCode> = C extends AtsErrorCode
+  ? {
+      code: C;
+      /** Stable English text for logs; the screen shows a localized one. */
+      message: string;
+      /** Null when the problem was raised in the browser. */
+      requestId: string | null;
+      details?: AtsProblemDetails<C>;
+    }
+  : never;
 
 export interface AtsEventDetails {
   'allfeat:ready': { mode: AtsMode };
@@ -173,7 +180,7 @@ export interface AtsEventDetails {
   };
   'allfeat:failed': AtsProblemDetail;
   'allfeat:token-expired': { pendingAction: AtsPendingAction };
-  /** A problem shown beside its field; stage names the field. */
+  /** A problem shown beside its field: title, file, creators or access_code, which stage names. */
   'allfeat:error': AtsProblemDetail & { stage: string };
 }
 
@@ -191,6 +198,7 @@ export declare class AtsWidget extends HTMLElement {
   /** Attribute ats-url: absolute address of the ATS. */
   atsUrl: string;
   network: string;
+  /** Another mode gives its empty form and asks for a fitting token, but never in the place of what was ordered and has not ended. */
   mode: AtsMode;
   /** Attribute external-user-id. */
   externalUserId: string;

@@ -3,7 +3,7 @@ import { html, nothing, render } from 'lit/html.js';
 import { maxCreators, newCreator, type FieldProblems } from './draft.js';
 import { browserEnv } from './env.js';
 import { AtsEvent, type AtsEventDetails, type AtsEventName, type Mode } from './events.js';
-import type { Purpose, Screen } from './flow.js';
+import { ordered, type Purpose, type Screen } from './flow.js';
 import { sentenceOf, type Texts } from './i18n.js';
 import { recallTransaction, rememberTransaction } from './memory.js';
 import { Registration } from './registration.js';
@@ -116,14 +116,14 @@ export class AtsWidget extends HTMLElement {
     };
   }
 
-  attributeChangedCallback(name: string, _old: string | null, value: string | null): void {
+  attributeChangedCallback(name: string, old: string | null, value: string | null): void {
     if (name === 'token') {
       if (value === null) return;
       this.setToken(value);
       this.removeAttribute('token');
     } else if (name === 'lang' || name === 'ats-url') this.#speak();
     // At once, not with the next drawing: a token that the page gives in the same breath is one for the new mode.
-    else if (name === 'mode' && this.#flow.switch(this.#purpose)) this.#switched = true;
+    else if (name === 'mode' && value !== old && this.#flow.switch(this.#purpose)) this.#switched = true;
     this.#queue();
   }
 
@@ -203,8 +203,8 @@ export class AtsWidget extends HTMLElement {
     this.#flow.maxBytes = limits.length ? Math.min(...limits) : 0;
     const now = Object.values(reflected).map((name) => this.getAttribute(name)).join('\n');
     if (now === this.#configured) return undefined;
-    const { screen, problem, transactionId } = this.#flow.state;
-    const broken = (screen === 'DISABLED' || problem?.code === 'widget.configuration_error') && !transactionId;
+    const { screen, problem } = this.#flow.state;
+    const broken = (screen === 'DISABLED' || problem?.code === 'widget.configuration_error') && !ordered(this.#flow.state);
     if (this.#configured && screen !== 'FORM' && !broken) return undefined;
     this.#configured = now;
     const reason = this.#misconfigured();

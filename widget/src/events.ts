@@ -1,18 +1,25 @@
 /** The events of the element: their names, their details, and one class for all. */
-import type { BrowserErrorCode } from './gen/errors.js';
+import type { BrowserErrorCode, ErrorDetails } from './gen/errors.js';
 
 /** What the widget cannot do until it has a fresh token. */
 export type PendingAction = 'init' | 'prepare' | 'confirm' | 'reset';
 export type Mode = 'register' | 'update' | 'download';
 
-export interface AtsProblemDetail {
-  code: BrowserErrorCode;
-  /** Stable English text, meant for logs; the screen shows a localized one. */
-  message: string;
-  /** Null when the problem was raised in the browser. */
-  requestId: string | null;
-  details?: Readonly<Record<string, unknown>>;
-}
+/** What is told beside a code, for the codes that have some. A server of another version may leave members out, or add some. */
+export type AtsProblemDetails<C extends BrowserErrorCode> = Readonly<Record<string, unknown>> &
+  (C extends keyof ErrorDetails ? Readonly<Partial<ErrorDetails[C]>> : unknown);
+
+/** Comparing the code narrows the details. */
+export type AtsProblemDetail<C extends BrowserErrorCode = BrowserErrorCode> = C extends BrowserErrorCode
+  ? {
+      code: C;
+      /** Stable English text, meant for logs; the screen shows a localized one. */
+      message: string;
+      /** Null when the problem was raised in the browser. */
+      requestId: string | null;
+      details?: AtsProblemDetails<C>;
+    }
+  : never;
 
 export interface AtsEventDetails {
   'allfeat:ready': { mode: Mode };

@@ -200,17 +200,18 @@ function found(s: State, work: Work): State {
 }
 
 function withProblem(s: State, problem: Problem, stage: Stage, ended: boolean): State {
-  const doubt = stage === 'confirm' && !releases(problem) && (s.doubt || unheard(problem));
+  const doubt = stage === 'confirm' && !releases(problem) && problem.code !== 'transaction.not_found' && (s.doubt || unheard(problem));
   const before = stage !== 'setup' && stage !== 'track' && !doubt;
   const errors = before ? fieldProblems(problem, s) : {};
   if (Object.keys(errors).length) return backToForm(s, errors);
   const screen = classOf(problem.code) === 'disabled' ? 'DISABLED' : 'FAILED';
-  const resume = screen === 'DISABLED' ? 'none' : resumeOf(problem, stage, ended);
+  const resume = screen === 'DISABLED' ? 'none' : doubt ? 'confirm' : resumeOf(problem, stage, ended);
   return { ...s, screen, problem, notice: '', opening: false, doubt, resume };
 }
 
-/** Says nothing of whether a confirm went through. */
-const unheard = (p: Problem) => classOf(p.code) === 'client' || errorTable[p.code].status >= 500;
+/** After this a confirm may have gone through. */
+const unheard = ({ code }: Problem) =>
+  (classOf(code) === 'client' && code !== 'widget.configuration_error') || errorTable[code].status >= 500 || code === 'transaction.already_confirmed';
 
 /** Where Retry goes on. After confirm nothing leads to a second paid submission unless the server ended the first. */
 function resumeOf(p: Problem, stage: Stage, ended: boolean): Resume {
@@ -272,7 +273,8 @@ export function fieldProblems(p: Problem, s: State): FieldProblems {
       for (const f of Array.isArray(fields) ? fields : []) {
         const path = pathOf(String((f as { field?: unknown } | null)?.field));
         const row = path && /^creators\.(\d+)/.exec(path)?.[1];
-        if (path && !(path === 'title' && s.mode === 'update') && (!row || Number(row) < s.creators.length)) found[path] = { key: badKey[path.split('.').pop()!] ?? 'badField' };
+        if (!path || (path === 'title' && s.mode === 'update') || (row && Number(row) >= s.creators.length)) continue;
+        found[path] = { key: badKey[path.split('.').pop()!] ?? 'badField' };
       }
       return found;
     }

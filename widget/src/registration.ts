@@ -5,7 +5,7 @@
 import { Api, type Shape, type Shaped, type Target } from './api.js';
 import { checkCreators, checkFile, checkSong, wireCreators } from './draft.js';
 import type { Env } from './env.js';
-import type { Emit, PendingAction } from './events.js';
+import type { AtsProblemDetail, Emit, PendingAction } from './events.js';
 import { initial, ordered, reduce, type Action, type Purpose, type Quote, type Resume, type Stage, type State } from './flow.js';
 import type { Key } from './i18n.js';
 import { ProblemError, classOf, englishMessage, problemOf, type Problem } from './problem.js';
@@ -442,10 +442,12 @@ export class Registration {
   }
 }
 
-const detail = (p: Problem) => ({
-  code: p.code,
-  message: englishMessage(p),
-  requestId: p.requestId,
-  ...(p.details && { details: p.details }),
-});
+// A server's details are what it sent: their types promise no more than that.
+const detail = (p: Problem) =>
+  ({
+    code: p.code,
+    message: englishMessage(p),
+    requestId: p.requestId,
+    ...(p.details && { details: p.details }),
+  }) as AtsProblemDetail;
 

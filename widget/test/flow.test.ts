@@ -117,6 +117,9 @@ test('what may have been ordered cannot be left for a second order', () => {
     const s = after(code, 'confirm', false, { ...doubt, mode: 'update' });
     assert.deepEqual([s.screen, s.resume, ordered(s)], ['FAILED', 'confirm', true], code);
   }
-  const settled = after('transaction.expired', 'confirm', false, doubt);
-  assert.deepEqual([settled.resume, ordered(settled)], ['init', false]);
+  for (const code of ['transaction.expired', 'transaction.not_found'] as const) {
+    const settled = after(code, 'confirm', false, doubt);
+    assert.deepEqual([settled.resume, ordered(settled)], ['init', false], code);
+  }
+  assert.equal(ordered(after('transaction.already_confirmed', 'confirm')), true, 'ordered, and not told which');
 });

@@ -14,3 +14,23 @@ export const checks: [
   Same<published.AtsEventDetails, AtsEventDetails>,
   Same<Pick<published.AtsWidget, Members>, Pick<AtsWidget, Members>>,
 ] = [true, true, true, true, true];
+
+/** What a page may write: the code narrows the details, of every code. */
+export function page(e: published.AtsEvent<'allfeat:failed'> | published.AtsEvent<'allfeat:error'>): string | number | undefined {
+  const d = e.detail;
+  switch (d.code) {
+    case 'registration.audio_too_large':
+      return d.details?.max_bytes;
+    case 'registration.invalid_audio_format':
+      return d.details?.supported?.join(', ');
+    case 'common.validation_failed':
+      return d.details?.fields?.[0]?.rule;
+    case 'widget.unknown_error':
+      return d.details?.code;
+    // @ts-expect-error: an access code that is not found has nothing to tell
+    case 'access_code.not_found': return d.details?.reason.length;
+    // @ts-expect-error: no such code
+    case 'access_code.lost': return '';
+  }
+  return d.message;
+}

@@ -95,6 +95,9 @@ export function failed(v: View) {
       <div class="stack tight">
         ${heading(t(off ? 'off' : 'failed'))}
         <p data-ats="message">${sentenceOf(v.texts, p, v.now)}</p>
+        ${taken && typeof p.details?.['ats_id'] === 'number'
+          ? html`<p class="soft">${t('number')}: <b data-ats="existing">${p.details['ats_id']}</b></p>`
+          : nothing}
         ${off && !handedIn && !s.doubt
           ? nothing
           : html`<p class="soft" data-ats="standing">${t(handedIn ? 'noDouble' : s.doubt ? 'unsure' : 'kept')}</p>`}

@@ -16,6 +16,7 @@ export function recording(v: View) {
   return html`
     <div class="stack tight">
       <label id="l-file" for="file">${t(update ? 'newFile' : 'file')}</label>
+      ${update && !s.file ? html`<p class="soft" id="kept-hint" data-ats="kept">${t('keptHint')}</p>` : nothing}
       <input
         class="pick hide"
         type="file"
@@ -24,7 +25,7 @@ export function recording(v: View) {
         accept=${accept}
         aria-labelledby="l-file file-name"
         aria-invalid=${invalid(v, 'file') as 'true'}
-        aria-describedby=${`file-hint e-file`}
+        aria-describedby="kept-hint file-hint e-file"
         @change=${(e: Event) => v.act.file((e.target as HTMLInputElement).files?.[0])}
       />
       <label
@@ -44,14 +45,13 @@ export function recording(v: View) {
         </span>
         ${s.file ? html`<b class="small">${t('another')}</b>` : nothing}
       </label>
+      ${update && s.file
+        ? html`<button type="button" class="plain" data-ats="keep-file" @click=${v.act.keepFile}>${t('keepFile')}</button>`
+        : nothing}
       <p class="small" id="file-hint">
-        ${update && !s.file ? html`<span data-ats="kept">${t('keptHint')}</span><br />` : nothing}
         ${formats}${flow.maxBytes ? html`<br />${t('max', { max: texts.size(flow.maxBytes, true) })}` : nothing}
       </p>
       ${complaint(v, 'file')}
-      ${update && s.file
-        ? html`<button type="button" data-ats="keep-file" @click=${v.act.keepFile}>${t('keepFile')}</button>`
-        : nothing}
     </div>
   `;
 }
