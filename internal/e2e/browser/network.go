@@ -135,12 +135,19 @@ func (x *Held) Go() {
 	x.p.must(err, "let %s go", x.e.Request.URL)
 }
 
-// Answer answers it in the server's place, readable by every origin.
-func (x *Held) Answer(status int, json string) {
+// Answer answers it in the server's place, readable by every origin. Headers are
+// "Name: value".
+func (x *Held) Answer(status int, json string, headers ...string) {
 	x.p.t.Helper()
+	entries := []*fetch.HeaderEntry{
+		{Name: "Content-Type", Value: "application/json"}, {Name: "Access-Control-Allow-Origin", Value: "*"}, {Name: "Access-Control-Expose-Headers", Value: "*"},
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		entries = append(entries, &fetch.HeaderEntry{Name: name, Value: value})
+	}
 	_, err := chromedp.Call(x.p.ctx, fetch.FulfillRequest, fetch.FulfillRequestParams{
-		RequestID: x.e.RequestID, ResponseCode: int64(status), Body: []byte(json),
-		ResponseHeaders: []*fetch.HeaderEntry{{Name: "Content-Type", Value: "application/json"}, {Name: "Access-Control-Allow-Origin", Value: "*"}},
+		RequestID: x.e.RequestID, ResponseCode: int64(status), Body: []byte(json), ResponseHeaders: entries,
 	})
 	x.p.must(err, "answer %s", x.e.Request.URL)
 }

@@ -45,13 +45,13 @@ export function recording(v: View) {
         </span>
         ${s.file ? html`<b class="small">${t('another')}</b>` : nothing}
       </label>
+      ${complaint(v, 'file')}
       ${update && s.file
         ? html`<button type="button" class="plain" data-ats="keep-file" @click=${v.act.keepFile}>${t('keepFile')}</button>`
         : nothing}
       <p class="small" id="file-hint">
         ${formats}${flow.maxBytes ? html`<br />${t('max', { max: texts.size(flow.maxBytes, true) })}` : nothing}
       </p>
-      ${complaint(v, 'file')}
     </div>
   `;
 }
