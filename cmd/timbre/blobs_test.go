@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/cors"
 
 	"timbre.example/internal/blob"
@@ -148,4 +150,115 @@ func applyCORS(t *testing.T, srv *s3test.Server, bucket, text string) {
 	if err := srv.Client().SetBucketCors(ctx, bucket, &cors.Config{CORSRules: []cors.Rule{{AllowedOrigin: r.AllowedOrigins, AllowedMethod: r.AllowedMethods, AllowedHeader: r.AllowedHeaders, MaxAgeSeconds: r.MaxAgeSeconds}}}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// docs/operating.md is true: its policy is enough and no more than that, its CORS
+// rule is the doctor's in both forms, and a folder moves into a bucket by the
+// names of its files.
+func TestOperatingDocument(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(b)
+	block := func(kind, with string) string {
+		t.Helper()
+		for _, m := range regexp.MustCompile("(?s)```"+kind+"\n(.*?)```").FindAllStringSubmatch(text, -1) {
+			if strings.Contains(m[1], with) {
+				return m[1]
+			}
+		}
+		t.Fatalf("no block of %s with %s", kind, with)
+		return ""
+	}
+	if got := strings.TrimSpace(block("json", "CORSRules")); got != bucketCORS {
+		t.Errorf("CORS: %s, the doctor says %s", got, bucketCORS)
+	}
+	var lifecycle struct {
+		Rules []struct {
+			ID, Status string
+			Filter     struct{ Prefix string }
+			Expiration struct{ Days int }
+		}
+	}
+	d := json.NewDecoder(strings.NewReader(block("json", "Expiration")))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&lifecycle); err != nil || len(lifecycle.Rules) != 1 || lifecycle.Rules[0].Filter.Prefix != "uploads/" {
+		t.Errorf("lifecycle: %v %+v", err, lifecycle)
+	}
+
+	srv := s3test.Start(t)
+	admin, bucket := srv.Client(), srv.Bucket()
+	rules, err := cors.ParseBucketCorsConfig(strings.NewReader(block("xml", "CORSRule")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := admin.SetBucketCors(t.Context(), bucket, rules); err != nil {
+		t.Fatal(err)
+	}
+	srv.User("songs-user", "songs-user-secret")
+	open := func() *blob.S3 {
+		t.Helper()
+		f := serverFlags{BlobURL: srv.BlobURL(bucket) + "&prefix=timbre", s3Flags: s3Flags{S3AccessKey: "songs-user", S3SecretKey: "songs-user-secret"}}
+		s, err := f.openS3()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	s := open()
+	if err := preflight(t.Context(), s, "https://any.example"); err != nil {
+		t.Error(err)
+	}
+	if err := s.Probe(t.Context()); err == nil {
+		t.Error("a user without a policy may do everything")
+	}
+	policy := strings.NewReplacer("USER", "songs-user", "BUCKET", bucket).Replace(block("json", "Statement"))
+	// That s3:ListBucket is needed shows at Amazon only: this server tells a
+	// missing object from a forbidden one in any case.
+	for _, action := range []string{"s3:PutObject", "s3:GetObject", "s3:DeleteObject"} {
+		if err := admin.SetBucketPolicy(t.Context(), bucket, strings.Replace(policy, action, "s3:GetObjectTagging", 1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Probe(t.Context()); err == nil {
+			t.Errorf("%s is not needed", action)
+		}
+	}
+	if err := admin.SetBucketPolicy(t.Context(), bucket, policy); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Probe(t.Context()); err != nil {
+		t.Errorf("with the policy: %v", err)
+	}
+
+	dir := t.TempDir()
+	disk, err := blob.NewDisk(dir, "http://timbre.example/blob", make([]byte, 32), blob.Options{RenderError: func(http.ResponseWriter, *http.Request, error) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer disk.Close()
+	if err := os.MkdirAll(filepath.Join(dir, "objects", "assets"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "objects", "assets", "song.blob"), []byte("sound"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r, _, err := disk.Open(t.Context(), "assets/song"); err != nil {
+		t.Fatalf("the folder has other names: %v", err)
+	} else {
+		r.Close()
+	}
+	if !strings.Contains(block("sh", "s3 sync"), "data/blobs/objects s3://BUCKET/PREFIX\n") {
+		t.Error("another command moves a folder")
+	}
+	if _, err := admin.FPutObject(t.Context(), bucket, "timbre/assets/song.blob", filepath.Join(dir, "objects", "assets", "song.blob"), minio.PutObjectOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	r, info, err := s.Open(t.Context(), "assets/song")
+	if err != nil || info.Size != 5 {
+		t.Fatalf("moved: %v %+v", err, info)
+	}
+	r.Close()
 }

@@ -33,6 +33,7 @@ var contents = []struct {
 	{"Start", []string{"README", "quick-start"}},
 	{"Integrate", []string{"authentication", "attributes", "events", "theming", "access-codes", "error-handling", "widget"}},
 	{"Look up", []string{"errors", "api"}},
+	{"Run it", []string{"operating"}},
 	{"Behind it", []string{"log", "performance", "adr/README"}},
 }
 

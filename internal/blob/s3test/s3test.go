@@ -81,7 +81,7 @@ func Start(t testing.TB) *Server {
 	}
 	s := &Server{t: t, addr: freeAddress(t), dir: t.TempDir()}
 	s.URL = "http://" + s.addr
-	for _, d := range []string{"objects", "meta"} {
+	for _, d := range []string{"objects", "meta", "users"} {
 		if err := os.Mkdir(filepath.Join(s.dir, d), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +119,7 @@ func (s *Server) Restart() {
 		s.t.Fatal(err)
 	}
 	s.log.Reset()
-	s.cmd = exec.Command(path, "--port", s.addr, "--access", AccessKey, "--secret", SecretKey, "--keep-alive", "--quiet",
+	s.cmd = exec.Command(path, "--port", s.addr, "--access", AccessKey, "--secret", SecretKey, "--keep-alive", "--quiet", "--iam-dir", filepath.Join(s.dir, "users"),
 		"posix", "--sidecar", filepath.Join(s.dir, "meta"), filepath.Join(s.dir, "objects"))
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
 	if err := s.cmd.Start(); err != nil {
@@ -218,6 +218,20 @@ func (s *Server) Allow(bucket string, origins ...string) {
 	}}})
 	if err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+// User makes a user who may do what a bucket's policy says and no more.
+func (s *Server) User(accessKey, secretKey string) {
+	s.t.Helper()
+	path, err := program()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	cmd := exec.Command(path, "admin", "create-user", "--access", accessKey, "--secret", secretKey, "--role", "user")
+	cmd.Env = append(os.Environ(), "ADMIN_ACCESS_KEY_ID="+AccessKey, "ADMIN_SECRET_ACCESS_KEY="+SecretKey, "ADMIN_ENDPOINT_URL="+s.URL)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.t.Fatalf("create-user: %v: %s", err, out)
 	}
 }
 
