@@ -96,7 +96,7 @@ func (a *API) initVersionUpload(ctx context.Context, in *initVersionUploadInput)
 	}
 	slot, err := a.Registry.InitUpdate(ctx, callerOf(ctx), r)
 	exchangeOf(ctx).job = slot.JobID
-	return slotOf(slot, err)
+	return a.slotOf(ctx, slot, err)
 }
 
 type prepareVersionOutput struct {

@@ -85,6 +85,7 @@ func New(c Config, stop <-chan struct{}) *API {
 	a.router.Get("/healthz", a.health)
 	a.router.Head("/healthz", a.health)
 	a.router.Get("/metrics", a.metricsHere)
+	a.router.HandleFunc(refusingStore, a.storeThatRefuses)
 	a.router.Get(routeSocket, a.socket)
 	a.router.Get(routeEvents, a.events)
 	a.routes()
@@ -129,33 +130,33 @@ func (a *API) routes() {
 	}
 	// browser is an operation for whoever holds a session; begins says that it
 	// starts something, which an expired token may not.
-	browser := func(o huma.Operation, begins bool) huma.Operation {
+	browser := func(o huma.Operation, begins bool, stage string) huma.Operation {
 		o.Security = []map[string][]string{{"session": {}}}
-		o.Middlewares = append(huma.Middlewares{a.authorize(h, session.Register, begins)}, o.Middlewares...)
+		o.Middlewares = append(huma.Middlewares{a.authorize(h, session.Register, begins, stage)}, o.Middlewares...)
 		return o
 	}
 	// holder is one for who holds a session and an access code.
-	holder := func(o huma.Operation, begins bool) huma.Operation {
+	holder := func(o huma.Operation, begins bool, stage string) huma.Operation {
 		o.Security = []map[string][]string{{"session": {}}}
-		o.Middlewares = append(huma.Middlewares{a.authorize(h, session.UpdateVersion, begins), a.unlock(h, begins)}, o.Middlewares...)
+		o.Middlewares = append(huma.Middlewares{a.authorize(h, session.UpdateVersion, begins, stage), a.unlock(h, begins)}, o.Middlewares...)
 		o.Parameters = append(o.Parameters, codeParam)
 		return o
 	}
 	huma.Register(h, op("POST", "/v1/sessions", "mint-session", "Mint a session: called by the host's backend", 200, a.readBody), a.mint)
 	huma.Register(h, op("GET", "/v1/stats", "stats", "Public facts of a network", 200), a.stats)
-	huma.Register(h, browser(op("POST", "/v1/works/init", "init-work", "Begin a registration and get an upload URL", 200, a.readBody), true), a.initWork)
-	huma.Register(h, browser(op("POST", "/v1/works/upload", "renew-upload", "Get another upload URL for a job", 200, a.readBody), false), a.renewUpload)
-	huma.Register(h, browser(op("POST", "/v1/works/prepare", "prepare-work", "Read the upload and quote", 200, a.readBody), false), a.prepare)
-	huma.Register(h, browser(op("POST", "/v1/works/confirm", "confirm-work", "Accept the quote", 202, a.readBody), false), a.confirm)
-	huma.Register(h, holder(op("GET", "/v1/access/{code}/work", "work-by-code", "The work that an access code opens", 200), true), a.workByCode)
-	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/init", "init-version", "Begin a version that keeps the recording", 200, a.readBody), true), a.initVersion)
-	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/init-upload", "init-version-upload", "Begin a version with a new recording, and get an upload URL", 200, a.readBody), true), a.initVersionUpload)
-	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/upload", "renew-version-upload", "Get another upload URL for a job", 200, a.readBody), false), a.renewUpload)
-	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/prepare", "prepare-version", "Read the upload, if there is one, and quote", 200, a.readBody), false), a.prepareVersion)
-	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/confirm", "confirm-version", "Accept the quote", 202, a.readBody), false), a.confirm)
+	huma.Register(h, browser(op("POST", "/v1/works/init", "init-work", "Begin a registration and get an upload URL", 200, a.readBody), true, "init"), a.initWork)
+	huma.Register(h, browser(op("POST", "/v1/works/upload", "renew-upload", "Get another upload URL for a job", 200, a.readBody), false, "upload"), a.renewUpload)
+	huma.Register(h, browser(op("POST", "/v1/works/prepare", "prepare-work", "Read the upload and quote", 200, a.readBody), false, "prepare"), a.prepare)
+	huma.Register(h, browser(op("POST", "/v1/works/confirm", "confirm-work", "Accept the quote", 202, a.readBody), false, "confirm"), a.confirm)
+	huma.Register(h, holder(op("GET", "/v1/access/{code}/work", "work-by-code", "The work that an access code opens", 200), true, "code"), a.workByCode)
+	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/init", "init-version", "Begin a version that keeps the recording", 200, a.readBody), true, "init"), a.initVersion)
+	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/init-upload", "init-version-upload", "Begin a version with a new recording, and get an upload URL", 200, a.readBody), true, "init"), a.initVersionUpload)
+	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/upload", "renew-version-upload", "Get another upload URL for a job", 200, a.readBody), false, "upload"), a.renewUpload)
+	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/prepare", "prepare-version", "Read the upload, if there is one, and quote", 200, a.readBody), false, "prepare"), a.prepareVersion)
+	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/confirm", "confirm-version", "Accept the quote", 202, a.readBody), false, "confirm"), a.confirm)
 	rotate := op("POST", "/v1/access/{code}/rotate", "rotate-code", "Replace an access code", 200)
 	rotate.Security = []map[string][]string{{"session": {}}}
-	rotate.Middlewares = huma.Middlewares{a.authorize(h, session.UpdateVersion, true)}
+	rotate.Middlewares = huma.Middlewares{a.authorize(h, session.UpdateVersion, true, "code")}
 	huma.Register(h, rotate, a.rotateCode)
 	huma.Register(h, op("GET", "/v1/transactions/{id}", "transaction", "Where a transaction is", 200), a.transaction)
 	document(h.OpenAPI())

@@ -92,8 +92,9 @@ func preflight(r *http.Request) bool {
 type callerKey struct{}
 
 // authorize lets a call through whose session is good and is for this action,
-// before anything of its body is looked at, and hands the caller on.
-func (a *API) authorize(h huma.API, action session.Action, begins bool) func(huma.Context, func(huma.Context)) {
+// before anything of its body is looked at, and hands the caller on. The stage is
+// where the route stands in its flow, for a session that rehearses.
+func (a *API) authorize(h huma.API, action session.Action, begins bool, stage string) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c, err := a.Sessions.Authorize(ctx.Context(), ctx.Header("Authorization"), ctx.Header("X-Site-Key"), ctx.Header("Origin"))
 		exchangeOf(ctx.Context()).organization = c.Organization
@@ -110,7 +111,9 @@ func (a *API) authorize(h huma.API, action session.Action, begins bool) func(hum
 			_ = huma.WriteErr(h, ctx, http.StatusInternalServerError, "", err)
 			return
 		}
-		next(huma.WithValue(ctx, callerKey{}, c))
+		if !a.rehearse(h, ctx, c, stage) {
+			next(huma.WithValue(ctx, callerKey{}, c))
+		}
 	}
 }
 

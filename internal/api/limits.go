@@ -15,10 +15,8 @@ import (
 // of the last budget that was asked: the caller's own, unless another refused.
 func (a *API) spend(ctx context.Context, b *limit.Budget, key string) error {
 	s := b.Take(ctx, key)
-	if policy, standing := b.Headers(s); policy != "" && (!s.Allowed || b != a.Limits.Organization) {
-		h := exchangeOf(ctx).header
-		h.Set("RateLimit-Policy", policy)
-		h.Set("RateLimit", standing)
+	if !s.Allowed || b != a.Limits.Organization {
+		tell(ctx, b, s)
 	}
 	switch {
 	case s.Allowed:
@@ -27,6 +25,15 @@ func (a *API) spend(ctx context.Context, b *limit.Budget, key string) error {
 		return fault.CommonRateLimited(s.Wait)
 	}
 	return fault.SessionRateLimited(s.Wait)
+}
+
+// tell says in the answer what is left of a budget.
+func tell(ctx context.Context, b *limit.Budget, s limit.State) {
+	if policy, standing := b.Headers(s); policy != "" {
+		h := exchangeOf(ctx).header
+		h.Set("RateLimit-Policy", policy)
+		h.Set("RateLimit", standing)
+	}
 }
 
 // admit holds a mint to its key's budget and to its organization's. A refused

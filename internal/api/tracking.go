@@ -66,7 +66,11 @@ func (a *API) view(ctx context.Context, id string) (registry.View, error) {
 	if !ok {
 		return registry.View{}, fault.TransactionNotFound()
 	}
-	return a.Registry.Transaction(ctx, id)
+	v, err := a.Registry.Transaction(ctx, id)
+	if err != nil {
+		return registry.View{}, err
+	}
+	return v, untracked(v)
 }
 
 // parseID reads a UUID in its usual form, in either case.

@@ -27,6 +27,7 @@ type mintInput struct {
 		AllowedNetwork  string   `json:"allowed_network" required:"false" doc:"testnet or mainnet"`
 		AllowedAtsID    *int64   `json:"allowed_ats_id" required:"false" nullable:"true" doc:"The only work that the session may update"`
 		ExternalUserRef *string  `json:"external_user_ref" required:"false" nullable:"true" doc:"The host's own id of the end-user, 1 to 255 bytes"`
+		Rehearse        *string  `json:"rehearse" required:"false" nullable:"true" doc:"With a test key: the code that the session is to meet"`
 		MaxFileSize     *int64   `json:"max_file_size_bytes" required:"false" nullable:"true" doc:"Lowers the size cap, in bytes"`
 	}
 }
@@ -41,7 +42,7 @@ type mintOutput struct {
 func (a *API) mint(ctx context.Context, in *mintInput) (*mintOutput, error) {
 	r := session.MintRequest{
 		SecretKey: in.Body.SecretKey, Origin: in.Origin, Action: session.Action(in.Body.ActionType), Network: network.Name(in.Body.AllowedNetwork),
-		AtsID: in.Body.AllowedAtsID, ExternalUserRef: in.Body.ExternalUserRef, MaxFileSize: in.Body.MaxFileSize,
+		AtsID: in.Body.AllowedAtsID, ExternalUserRef: in.Body.ExternalUserRef, MaxFileSize: in.Body.MaxFileSize, Rehearse: in.Body.Rehearse,
 	}
 	token, err := a.Sessions.Mint(ctx, r)
 	if err != nil {
@@ -154,10 +155,11 @@ type slotOutput struct {
 	}
 }
 
-func slotOf(s registry.Slot, err error) (*slotOutput, error) {
+func (a *API) slotOf(ctx context.Context, s registry.Slot, err error) (*slotOutput, error) {
 	if err != nil {
 		return nil, err
 	}
+	s = a.rehearsedSlot(callerOf(ctx), s)
 	out := &slotOutput{}
 	out.Body.JobID, out.Body.UploadURL, out.Body.ExpiresAt = s.JobID, s.UploadURL, s.Expires
 	return out, nil
@@ -176,7 +178,7 @@ func (a *API) initWork(ctx context.Context, in *initInput) (*slotOutput, error) 
 	}
 	slot, err := a.Registry.Init(ctx, callerOf(ctx), r)
 	exchangeOf(ctx).job = slot.JobID
-	return slotOf(slot, err)
+	return a.slotOf(ctx, slot, err)
 }
 
 type jobInput struct {
@@ -213,7 +215,8 @@ func (a *API) renewUpload(ctx context.Context, in *jobInput) (*slotOutput, error
 	if err != nil {
 		return nil, err
 	}
-	return slotOf(a.Registry.RenewUpload(ctx, callerOf(ctx), id))
+	slot, err := a.Registry.RenewUpload(ctx, callerOf(ctx), id)
+	return a.slotOf(ctx, slot, err)
 }
 
 // wireQuote is what a prepare answers.
@@ -277,6 +280,9 @@ func (a *API) confirm(ctx context.Context, in *jobInput) (*confirmOutput, error)
 		return nil, err
 	}
 	c, err := a.Registry.Confirm(ctx, callerOf(ctx), id, exchangeOf(ctx).id)
+	if err == nil {
+		err = secondConfirm(callerOf(ctx), c.TransactionID)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -100,6 +100,9 @@ func (r *Registry) advance(ctx context.Context, n network.Network) error {
 	return errors.Join(all...)
 }
 
+// errRehearsed is the reason of a transaction that a test session wanted to fail.
+var errRehearsed = errors.New("this is a rehearsal: the test session asked for a transaction that fails")
+
 // stage builds and signs, and persists the exact bytes and their hash before
 // anything is sent.
 func (r *Registry) stage(ctx context.Context, n network.Network, rows []query.Transaction) error {
@@ -110,6 +113,10 @@ func (r *Registry) stage(ctx context.Context, n network.Network, rows []query.Tr
 		silent   []error
 	)
 	for _, row := range rows {
+		if row.Rehearse == string(fault.CodeTransactionFailed) {
+			answered, staged, refused = append(answered, row), append(staged, network.Staged{}), append(refused, errRehearsed)
+			continue
+		}
 		s, err := n.Stage(ctx, network.Call{Commitment: [32]byte(row.Commitment), ProtocolVersion: commitment.Version, AtsID: row.AtsID, Nonce: row.ID})
 		if err != nil && !errors.Is(err, network.ErrRefused) {
 			silent = append(silent, fmt.Errorf("transaction %s: %w", row.ID, err))
@@ -326,6 +333,8 @@ type View struct {
 	Steps     []Step
 	CreatedAt time.Time
 	UpdatedAt time.Time
+	// Rehearse is the code that its test session was to meet, or "".
+	Rehearse fault.Code
 	// Done is nil until the transaction has ended.
 	Done *Outcome
 }
@@ -353,7 +362,7 @@ func (r *Registry) Transaction(ctx context.Context, id string) (View, error) {
 		return View{}, fault.TransactionStoreUnavailable(retryStore).Because(err)
 	}
 	t := row.Transaction
-	v := View{ID: t.ID, Kind: t.Kind, CreatedAt: store.Time(t.CreatedAt), UpdatedAt: store.Time(t.UpdatedAt)}
+	v := View{ID: t.ID, Kind: t.Kind, Rehearse: fault.Code(t.Rehearse), CreatedAt: store.Time(t.CreatedAt), UpdatedAt: store.Time(t.UpdatedAt)}
 	if v.Steps, err = parseSteps(t.Steps); err != nil {
 		return View{}, err
 	}

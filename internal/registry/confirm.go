@@ -52,7 +52,7 @@ func (r *Registry) Confirm(ctx context.Context, c session.Caller, jobID, request
 		}
 		if n, err = tx.InsertTransaction(ctx, query.InsertTransactionParams{
 			ID: jobID, OrganizationID: job.OrganizationID, Network: job.Network, Kind: job.Kind, WorkID: job.WorkID, AtsID: job.AtsID,
-			Commitment: job.Commitment, TotalCredits: job.TotalCredits, Steps: steps(nil, tx.Now, stepValidating), RequestID: requestID, Now: store.Micros(tx.Now),
+			Commitment: job.Commitment, TotalCredits: job.TotalCredits, Steps: steps(nil, tx.Now, stepValidating), RequestID: requestID, Rehearse: job.Rehearse, Now: store.Micros(tx.Now),
 		}); err != nil {
 			return err
 		}

@@ -115,7 +115,7 @@ func newJob(c session.Caller, kind string, d described) (query.InsertJobParams, 
 	}
 	return query.InsertJobParams{
 		ID: id.String(), OrganizationID: c.Organization, SessionJti: c.SessionID, Kind: kind, Network: string(c.Network), ExternalUserRef: c.ExternalUserRef,
-		Creators: string(list), Filename: d.filename, MaxBytes: c.MaxFileSize, UploadKey: "uploads/" + id.String(), Media: "{}",
+		Creators: string(list), Filename: d.filename, MaxBytes: c.MaxFileSize, UploadKey: "uploads/" + id.String(), Media: "{}", Rehearse: string(c.Rehearse),
 	}, nil
 }
 

@@ -32,6 +32,8 @@ type Caller struct {
 	// WorkID is the work that the caller has shown the right to update, beyond
 	// what the token says; "": none. Authorize leaves it empty.
 	WorkID string
+	// Rehearse is the code that a test session is to meet; "" for all others.
+	Rehearse fault.Code
 	// Expired: the token may go on with the job it began, and begin no other.
 	Expired bool
 }
@@ -75,13 +77,17 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 	if row.RevokedAt.Valid {
 		return Caller{}, fault.SessionInvalidToken()
 	}
-	return Caller{
+	caller := Caller{
 		SessionID: c.ID, Organization: c.Organization, Action: c.Action, Network: c.Network, AtsID: c.AtsID, ExternalUserRef: c.ExternalUserRef,
 		MaxFileSize:     smallest(s.MaxFileSize, row.Organization.MaxFileSize.Int64, row.SiteKey.MaxFileSize.Int64, c.MaxFileSize),
 		DuplicateTitles: row.Organization.DuplicateTitles,
 		Quota:           row.Organization.Quota.Int64,
 		Expired:         !s.DB.Now().Before(c.Expires),
-	}, nil
+	}
+	if row.SiteKey.Test { // whatever a token says, a live key does not rehearse
+		caller.Rehearse = c.Rehearse
+	}
+	return caller, nil
 }
 
 // verify checks with this process's own keys, which it always has, or with those

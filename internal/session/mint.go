@@ -25,6 +25,8 @@ type MintRequest struct {
 	AtsID           *int64  // the only work that the session may update
 	ExternalUserRef *string // 1 to MaxExternalUserRef bytes
 	MaxFileSize     *int64  // bytes, more than 0
+	// Rehearse is the code that the session is to meet, for a test key only.
+	Rehearse *string
 }
 
 // Mint checks the key, its organization, the origin, how often it is done, the
@@ -51,7 +53,7 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 			return "", err
 		}
 	}
-	if err := r.validate(); err != nil {
+	if err := r.validate(row.SiteKey.Test); err != nil {
 		return "", err
 	}
 	if least := s.MinimumCredits(r.Action, r.Network); least > 0 {
@@ -81,6 +83,9 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	if r.MaxFileSize != nil {
 		c.MaxFileSize = *r.MaxFileSize
 	}
+	if r.Rehearse != nil {
+		c.Rehearse = fault.Code(*r.Rehearse)
+	}
 	if token, err = s.Tokens.Sign(c); err != nil {
 		return "", err
 	}
@@ -95,7 +100,7 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 // exactly.
 const maxClaim = 1<<53 - 1
 
-func (r MintRequest) validate() error {
+func (r MintRequest) validate(test bool) error {
 	var bad []fault.Field
 	if !r.Action.Valid() {
 		bad = append(bad, fault.Field{Field: "action_type", Rule: "one_of", Message: "Must be register, update_version or access."})
@@ -110,6 +115,13 @@ func (r MintRequest) validate() error {
 	}
 	if r.MaxFileSize != nil && (*r.MaxFileSize < 1 || *r.MaxFileSize > maxClaim) {
 		bad = append(bad, fault.Field{Field: "max_file_size_bytes", Rule: "range", Message: "Must be more than 0."})
+	}
+	if r.Rehearse != nil {
+		if !test {
+			bad = append(bad, fault.Field{Field: "rehearse", Rule: "test_key", Message: "Only a test key rehearses."})
+		} else if !Rehearsable(fault.Code(*r.Rehearse)) {
+			bad = append(bad, fault.Field{Field: "rehearse", Rule: "one_of", Message: "Must be a code that can be rehearsed."})
+		}
 	}
 	if len(bad) > 0 {
 		return fault.CommonValidationFailed(bad)

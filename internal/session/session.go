@@ -16,12 +16,19 @@ import (
 	"regexp"
 	"time"
 
+	"timbre.example/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 )
 
 // DefaultLifetime is how long a token of the wire contract lives.
 const DefaultLifetime = 5 * time.Minute
+
+// Rehearsable reports whether a test session may be minted to meet this code.
+func Rehearsable(code fault.Code) bool {
+	entry, _ := fault.Lookup(code)
+	return entry.Rehearse != ""
+}
 
 // MaxExternalUserRef is the longest reference to an end-user, in bytes.
 const MaxExternalUserRef = 255

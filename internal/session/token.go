@@ -130,21 +130,23 @@ type Claims struct {
 	SiteKeyHash     string
 	Action          Action
 	Network         network.Name
-	AtsID           int64  // the only work an update may touch; 0: not limited
-	ExternalUserRef string // "": an end-user without an account
-	MaxFileSize     int64  // bytes; 0: not lowered by the session
+	AtsID           int64      // the only work an update may touch; 0: not limited
+	ExternalUserRef string     // "": an end-user without an account
+	MaxFileSize     int64      // bytes; 0: not lowered by the session
+	Rehearse        fault.Code // what a test session is to meet; "": nothing
 	IssuedAt        time.Time
 	Expires         time.Time
 }
 
 // The private claims, short because the token travels with every call.
 const (
-	claimSiteKey = "skh"
-	claimAction  = "act"
-	claimNetwork = "net"
-	claimAtsID   = "ats"
-	claimRef     = "ref"
-	claimMaxSize = "max"
+	claimSiteKey  = "skh"
+	claimAction   = "act"
+	claimNetwork  = "net"
+	claimAtsID    = "ats"
+	claimRef      = "ref"
+	claimMaxSize  = "max"
+	claimRehearse = "reh"
 )
 
 // Sign makes the compact token.
@@ -160,6 +162,9 @@ func (t *Tokens) Sign(c Claims) (string, error) {
 	}
 	if c.MaxFileSize != 0 {
 		b = b.Claim(claimMaxSize, c.MaxFileSize)
+	}
+	if c.Rehearse != "" {
+		b = b.Claim(claimRehearse, string(c.Rehearse))
 	}
 	token, err := b.Build()
 	if err != nil {
@@ -229,15 +234,15 @@ func verify(token, issuer string, set jwk.Set) (Claims, error) {
 	c.Organization, _ = parsed.Subject()
 	c.IssuedAt, _ = parsed.IssuedAt()
 	c.Expires, _ = parsed.Expiration()
-	var action, name string
+	var action, name, rehearse string
 	var atsID, maxSize float64
-	for claim, target := range map[string]any{claimSiteKey: &c.SiteKeyHash, claimAction: &action, claimNetwork: &name, claimRef: &c.ExternalUserRef, claimAtsID: &atsID, claimMaxSize: &maxSize} {
+	for claim, target := range map[string]any{claimSiteKey: &c.SiteKeyHash, claimAction: &action, claimNetwork: &name, claimRef: &c.ExternalUserRef, claimAtsID: &atsID, claimMaxSize: &maxSize, claimRehearse: &rehearse} {
 		if parsed.Has(claim) {
 			if err := parsed.Get(claim, target); err != nil {
 				return Claims{}, invalid(err)
 			}
 		}
 	}
-	c.Action, c.Network, c.AtsID, c.MaxFileSize = Action(action), network.Name(name), int64(atsID), int64(maxSize)
+	c.Action, c.Network, c.AtsID, c.MaxFileSize, c.Rehearse = Action(action), network.Name(name), int64(atsID), int64(maxSize), fault.Code(rehearse)
 	return c, nil
 }

@@ -41,7 +41,7 @@ func claims(at time.Time) session.Claims {
 	at = at.UTC().Truncate(time.Second)
 	return session.Claims{
 		ID: "0190a0e6-0000-7000-8000-000000000001", Organization: "0190a0e6-0000-7000-8000-000000000002", SiteKeyHash: strings.Repeat("ab", 32),
-		Action: session.Register, Network: network.Mainnet, AtsID: 42, ExternalUserRef: "user é 7", MaxFileSize: 123_456_789_012,
+		Action: session.Register, Network: network.Mainnet, AtsID: 42, ExternalUserRef: "user é 7", MaxFileSize: 123_456_789_012, Rehearse: fault.CodeTransactionFailed,
 		IssuedAt: at, Expires: at.Add(session.DefaultLifetime),
 	}
 }

@@ -10,7 +10,9 @@ CREATE TABLE budgets (
 
 -- The code that a test session rehearses; '' for every other one.
 ALTER TABLE jobs ADD COLUMN rehearse TEXT NOT NULL DEFAULT '';
+ALTER TABLE transactions ADD COLUMN rehearse TEXT NOT NULL DEFAULT '';
 
 -- +goose Down
+ALTER TABLE transactions DROP COLUMN rehearse;
 ALTER TABLE jobs DROP COLUMN rehearse;
 DROP TABLE budgets;

@@ -1,9 +1,9 @@
 -- name: InsertJob :exec
 INSERT INTO jobs (id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key,
-  creators, filename, max_bytes, upload_key, base_version, media_hash, media, deadline, created_at, updated_at)
+  creators, filename, max_bytes, upload_key, base_version, media_hash, media, deadline, rehearse, created_at, updated_at)
 VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(session_jti), sqlc.arg(kind), sqlc.arg(network), sqlc.arg(external_user_ref),
   'open', sqlc.arg(work_id), sqlc.arg(ats_id), sqlc.arg(title), sqlc.arg(title_key), sqlc.arg(creators), sqlc.arg(filename),
-  sqlc.arg(max_bytes), sqlc.arg(upload_key), sqlc.arg(base_version), sqlc.narg(media_hash), sqlc.arg(media), sqlc.arg(deadline), sqlc.arg(now), sqlc.arg(now));
+  sqlc.arg(max_bytes), sqlc.arg(upload_key), sqlc.arg(base_version), sqlc.narg(media_hash), sqlc.arg(media), sqlc.arg(deadline), sqlc.arg(rehearse), sqlc.arg(now), sqlc.arg(now));
 
 -- name: GetJob :one
 SELECT * FROM jobs WHERE id = sqlc.arg(id);
@@ -69,9 +69,9 @@ DELETE FROM media_claims WHERE media_claims.organization_id = sqlc.arg(organizat
   AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.work_id = media_claims.work_id AND v.media_hash = media_claims.media_hash);
 
 -- name: InsertTransaction :execrows
-INSERT INTO transactions (id, organization_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, created_at, updated_at)
+INSERT INTO transactions (id, organization_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, rehearse, created_at, updated_at)
 VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(network), sqlc.arg(kind), 'confirmed', sqlc.arg(work_id), sqlc.arg(ats_id),
-  sqlc.arg(commitment), sqlc.arg(total_credits), sqlc.arg(steps), sqlc.arg(request_id), sqlc.arg(now), sqlc.arg(now))
+  sqlc.arg(commitment), sqlc.arg(total_credits), sqlc.arg(steps), sqlc.arg(request_id), sqlc.arg(rehearse), sqlc.arg(now), sqlc.arg(now))
 ON CONFLICT (work_id) WHERE state IN ('confirmed', 'staged', 'broadcast') DO NOTHING;
 
 -- name: TransactionInFlight :one

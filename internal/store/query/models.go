@@ -189,6 +189,7 @@ type Transaction struct {
 	RequestID      string
 	CreatedAt      int64
 	UpdatedAt      int64
+	Rehearse       string
 }
 
 type Version struct {

@@ -390,7 +390,7 @@ func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
 }
 
 const getTransaction = `-- name: GetTransaction :one
-SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at FROM transactions WHERE id = $1
+SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse FROM transactions WHERE id = $1
 `
 
 func (q *Queries) GetTransaction(ctx context.Context, id string) (Transaction, error) {
@@ -416,6 +416,7 @@ func (q *Queries) GetTransaction(ctx context.Context, id string) (Transaction, e
 		&i.RequestID,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Rehearse,
 	)
 	return i, err
 }
@@ -478,7 +479,7 @@ func (q *Queries) GetWork(ctx context.Context, id string) (Work, error) {
 }
 
 const inFlight = `-- name: InFlight :many
-SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at FROM transactions
+SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse FROM transactions
 WHERE network = $1 AND state = $2 AND state IN ('confirmed', 'staged', 'broadcast') AND id > $3
 ORDER BY id LIMIT $4
 `
@@ -524,6 +525,7 @@ func (q *Queries) InFlight(ctx context.Context, arg InFlightParams) ([]Transacti
 			&i.RequestID,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Rehearse,
 		); err != nil {
 			return nil, err
 		}
@@ -540,10 +542,10 @@ func (q *Queries) InFlight(ctx context.Context, arg InFlightParams) ([]Transacti
 
 const insertJob = `-- name: InsertJob :exec
 INSERT INTO jobs (id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key,
-  creators, filename, max_bytes, upload_key, base_version, media_hash, media, deadline, created_at, updated_at)
+  creators, filename, max_bytes, upload_key, base_version, media_hash, media, deadline, rehearse, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6,
   'open', $7, $8, $9, $10, $11, $12,
-  $13, $14, $15, $16, $17, $18, $19, $19)
+  $13, $14, $15, $16, $17, $18, $19, $20, $20)
 `
 
 type InsertJobParams struct {
@@ -565,6 +567,7 @@ type InsertJobParams struct {
 	MediaHash       []byte
 	Media           string
 	Deadline        int64
+	Rehearse        string
 	Now             int64
 }
 
@@ -588,15 +591,16 @@ func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) error {
 		arg.MediaHash,
 		arg.Media,
 		arg.Deadline,
+		arg.Rehearse,
 		arg.Now,
 	)
 	return err
 }
 
 const insertTransaction = `-- name: InsertTransaction :execrows
-INSERT INTO transactions (id, organization_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, created_at, updated_at)
+INSERT INTO transactions (id, organization_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, rehearse, created_at, updated_at)
 VALUES ($1, $2, $3, $4, 'confirmed', $5, $6,
-  $7, $8, $9, $10, $11, $11)
+  $7, $8, $9, $10, $11, $12, $12)
 ON CONFLICT (work_id) WHERE state IN ('confirmed', 'staged', 'broadcast') DO NOTHING
 `
 
@@ -611,6 +615,7 @@ type InsertTransactionParams struct {
 	TotalCredits   int64
 	Steps          string
 	RequestID      string
+	Rehearse       string
 	Now            int64
 }
 
@@ -626,6 +631,7 @@ func (q *Queries) InsertTransaction(ctx context.Context, arg InsertTransactionPa
 		arg.TotalCredits,
 		arg.Steps,
 		arg.RequestID,
+		arg.Rehearse,
 		arg.Now,
 	)
 	if err != nil {
@@ -986,7 +992,7 @@ func (q *Queries) TitleClaim(ctx context.Context, arg TitleClaimParams) (string,
 }
 
 const transactionForView = `-- name: TransactionForView :one
-SELECT t.id, t.organization_id, t.network, t.kind, t.state, t.work_id, t.ats_id, t.version, t.commitment, t.total_credits, t.staged, t.tx_hash, t.block_number, t.block_hash, t.steps, t.failure, t.request_id, t.created_at, t.updated_at, CAST(COALESCE(w.external_user_ref, '') AS TEXT) AS external_user_ref, CAST(COALESCE(w.access_code_generation, 0) AS BIGINT) AS generation
+SELECT t.id, t.organization_id, t.network, t.kind, t.state, t.work_id, t.ats_id, t.version, t.commitment, t.total_credits, t.staged, t.tx_hash, t.block_number, t.block_hash, t.steps, t.failure, t.request_id, t.created_at, t.updated_at, t.rehearse, CAST(COALESCE(w.external_user_ref, '') AS TEXT) AS external_user_ref, CAST(COALESCE(w.access_code_generation, 0) AS BIGINT) AS generation
 FROM transactions t LEFT JOIN works w ON w.id = t.work_id WHERE t.id = $1
 `
 
@@ -1019,6 +1025,7 @@ func (q *Queries) TransactionForView(ctx context.Context, id string) (Transactio
 		&i.Transaction.RequestID,
 		&i.Transaction.CreatedAt,
 		&i.Transaction.UpdatedAt,
+		&i.Transaction.Rehearse,
 		&i.ExternalUserRef,
 		&i.Generation,
 	)

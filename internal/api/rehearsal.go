@@ -1,0 +1,118 @@
+package api
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+
+	"timbre.example/fault"
+	"timbre.example/internal/limit"
+	"timbre.example/internal/registry"
+	"timbre.example/internal/session"
+)
+
+// A session of a test key can be minted to meet one code of the catalogue. It is
+// then answered, at the stage where the code belongs, as if the code's cause
+// were there. Everything about that stands in this file, but for the transaction
+// that fails, which the registry's worker does; a session of a live key has
+// nothing to rehearse, and gets through all of it as if it were not here.
+
+// rehearse answers a call in the place of its route when the caller is to meet
+// a code there, and reports whether it did. It comes after all that can refuse a
+// call before its body is looked at.
+func (a *API) rehearse(h huma.API, ctx huma.Context, c session.Caller, stage string) bool {
+	entry, _ := fault.Lookup(c.Rehearse)
+	switch entry.Rehearse {
+	case "": // nothing to rehearse
+		return false
+	case "call", "code", stage: // a code stands in every path of an update; no other flow has the stage
+	default:
+		return false
+	}
+	r, w := humachi.Unwrap(ctx)
+	switch c.Rehearse {
+	case fault.CodeTransactionAlreadyConfirmed, fault.CodeWidgetUploadError: // the route goes on: see secondConfirm, rehearsedSlot
+		return false
+	case fault.CodeWidgetNetworkError:
+		panic(http.ErrAbortHandler)
+	case fault.CodeWidgetMalformedResponse:
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, `{"job_id":"0190a0e6-0000-7000-8000-00000000`)
+	case fault.CodeWidgetUnknownError:
+		foreign(w, r, "rehearsal.of_tomorrow", "This code is not in any catalogue yet.")
+	case fault.CodeWidgetConfigurationError:
+		foreign(w, r, c.Rehearse, entry.Message)
+	default:
+		f := fault.Example(c.Rehearse)
+		switch c.Rehearse {
+		case fault.CodeSessionRateLimited:
+			tell(ctx.Context(), a.Limits.Session, limit.State{Whole: f.RetryAfter})
+		case fault.CodeCommonRateLimited:
+			tell(ctx.Context(), a.Limits.Organization, limit.State{Whole: f.RetryAfter})
+		}
+		_ = huma.WriteErr(h, ctx, http.StatusInternalServerError, "", f)
+	}
+	return true
+}
+
+// foreign writes an envelope with a code that no server of this release sends.
+func foreign(w http.ResponseWriter, r *http.Request, code fault.Code, message string) {
+	x := exchangeOf(r.Context())
+	refusalHeaders(&fault.Error{Code: code}, x, w.Header().Set)
+	w.Header().Del("Retry-After")
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusBadRequest)
+	_ = json.NewEncoder(w).Encode(fault.Envelope{Error: fault.Body{Code: code, Message: message, RequestID: x.id}})
+}
+
+// rehearsedSlot sends the upload of a session that is to meet an upload error to
+// a store that refuses it.
+func (a *API) rehearsedSlot(c session.Caller, s registry.Slot) registry.Slot {
+	if c.Rehearse == fault.CodeWidgetUploadError && s.UploadURL != "" {
+		s.UploadURL = a.PublicURL + refusingStore
+	}
+	return s
+}
+
+// secondConfirm answers a confirm that went through as the one after it would be.
+func secondConfirm(c session.Caller, id string) error {
+	if c.Rehearse == fault.CodeTransactionAlreadyConfirmed {
+		return fault.TransactionAlreadyConfirmed(id)
+	}
+	return nil
+}
+
+// untracked refuses to show a transaction whose session was to meet that.
+func untracked(v registry.View) error {
+	switch v.Rehearse {
+	case fault.CodeTransactionNotFound, fault.CodeTransactionStoreUnavailable:
+		return fault.Example(v.Rehearse)
+	}
+	return nil
+}
+
+const refusingStore = "/rehearsal/store"
+
+// storeThatRefuses answers uploads as an object store does that is too busy: not
+// with an envelope of ours.
+func (a *API) storeThatRefuses(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", "*")
+	switch r.Method {
+	case http.MethodOptions:
+		h.Set("Access-Control-Allow-Methods", "PUT")
+		h.Set("Access-Control-Allow-Headers", "Content-Type")
+		w.WriteHeader(http.StatusNoContent)
+	case http.MethodPut:
+		// Heard out for a while, so that the answer arrives and is no broken pipe.
+		_, _ = io.CopyN(io.Discard, r.Body, 64<<20)
+		h.Set("Content-Type", "application/xml")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		io.WriteString(w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>SlowDown</Code><Message>This store refuses every upload: it is a rehearsal.</Message></Error>\n")
+	default:
+		a.RenderError(w, r, fault.CommonNotFound())
+	}
+}
