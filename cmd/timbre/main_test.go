@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"timbre.example/fault"
 	"timbre.example/internal/store/storetest"
 )
 
@@ -66,6 +67,40 @@ func inDatabase(t *testing.T) (dir string) {
 		t.Fatalf("migrated twice: %v", applied)
 	}
 	return dir
+}
+
+func TestErrors(t *testing.T) {
+	t.Parallel()
+	var all []map[string]any
+	timbre(t, "errors", "list", "--json").ok(&all)
+	list := timbre(t, "errors", "list")
+	if len(all) != len(fault.All()) || list.code != exitDone || strings.Count(list.out, "\n") != len(all) {
+		t.Errorf("%d as JSON, exit %d, %s", len(all), list.code, list.out)
+	}
+	for i, e := range fault.All() {
+		var one map[string]any
+		timbre(t, "errors", "explain", string(e.Code), "--json").ok(&one)
+		if diff := cmp.Diff(all[i], one); diff != "" || one["code"] != string(e.Code) {
+			t.Errorf("%s alone is not what the list has: %s", e.Code, diff)
+		}
+		words := timbre(t, "errors", "explain", string(e.Code))
+		for _, want := range []string{string(e.Code), e.Message, e.Cause, e.Action, string(e.Class), "/docs/errors#" + string(e.Code)} {
+			if words.code != exitDone || !strings.Contains(words.out, want) {
+				t.Errorf("%s is not explained by %q: %s", e.Code, want, words.out)
+			}
+		}
+		if len(e.Code) > 0 && !strings.Contains(list.out, string(e.Code)+" ") {
+			t.Errorf("%s is not listed", e.Code)
+		}
+	}
+	for asked, near := range map[string]string{
+		"registration.duplicat_title": "registration.duplicate_title", "duplicate_title": "registration.duplicate_title", "session.rate_limit": "session.rate_limited",
+		"Session.Invalid_Token": "session.invalid_token", "common.auth.expird": "common.auth.expired",
+	} {
+		timbre(t, "errors", "explain", asked).refused(exitRefused, "the closest are "+near)
+	}
+	timbre(t, "errors", "explain", "").refused(exitRefused, "there is no code")
+	timbre(t, "errors", "explain", strings.Repeat("é", 5000)).refused(exitRefused, "there is no code")
 }
 
 func TestUsage(t *testing.T) {

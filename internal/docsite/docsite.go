@@ -56,6 +56,9 @@ func newAsset(name, kind string) asset {
 	return asset{"/docs/" + strings.TrimSuffix(name, ext) + "-" + fingerprint(data) + ext, kind, data}
 }
 
+// errorsURL is where the catalogue is served for machines.
+const errorsURL = "/docs/errors.json"
+
 var (
 	style  = newAsset("docs.css", "text/css; charset=utf-8")
 	script = newAsset("docs.js", "text/javascript; charset=utf-8")
@@ -145,7 +148,7 @@ func build() (*site, error) {
 	if s.missing, err = execute(v); err != nil {
 		return nil, err
 	}
-	s.errors, err = catalogue()
+	s.errors, err = json.Marshal(fault.All())
 	return s, err
 }
 

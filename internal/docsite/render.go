@@ -42,6 +42,11 @@ type entry struct {
 	Under        []entry
 }
 
+// Parts are the places at which a long name may be broken.
+func (e entry) Parts() []string { return breaks.FindAllString(e.Text, -1) }
+
+var breaks = regexp.MustCompile(`[^._/]+[._/]*|[._/]+`)
+
 // urlOf is where a document is served.
 func urlOf(name string) string {
 	return "/docs/" + strings.TrimSuffix(name, "README")

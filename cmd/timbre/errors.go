@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"timbre.example/fault"
+)
+
+type errorsCmd struct {
+	List    errorsList    `cmd:"" help:"List every code."`
+	Explain errorsExplain `cmd:"" help:"Say what a code means, what causes it and what to do."`
+}
+
+type errorsList struct {
+	JSON bool `help:"Print JSON, as /docs/errors.json."`
+}
+
+func (c *errorsList) Run(o *output) error {
+	return o.print(c.JSON, fault.All(), func(w io.Writer) {
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		defer t.Flush()
+		for _, e := range fault.All() {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", e.Code, orDash(e.Status), e.Class, e.Message)
+		}
+	})
+}
+
+type errorsExplain struct {
+	Code string `arg:"" help:"For example registration.duplicate_title."`
+	JSON bool   `help:"Print JSON."`
+}
+
+func (c *errorsExplain) Run(o *output) error {
+	e, ok := fault.Lookup(fault.Code(c.Code))
+	if !ok {
+		return fmt.Errorf("there is no code %q; the closest are %s", c.Code, strings.Join(closest(c.Code), ", "))
+	}
+	return o.print(c.JSON, e, func(w io.Writer) {
+		fmt.Fprintf(w, "%s: %s\n\nCause:      %s\nWhat to do: %s\n\n", e.Code, e.Message, e.Cause, e.Action)
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		defer t.Flush()
+		fmt.Fprintf(t, "status\t%s\nclass\t%s\n", orDash(e.Status), e.Class)
+		if e.Stage != "" {
+			fmt.Fprintf(t, "field\t%s\n", e.Stage)
+		}
+		for _, d := range e.Details {
+			fmt.Fprintf(t, "details.%s\t%s\n", d.Name, d.Meaning)
+		}
+		if e.Rehearse != "" {
+			fmt.Fprintf(t, "rehearsed at\t%s, by a mint with a test key and \"rehearse\": %q\n", e.Rehearse, e.Code)
+		}
+		fmt.Fprintf(t, "more\tPUBLIC_URL/docs/errors#%s\n", e.Code)
+	})
+}
+
+func orDash(status int) string {
+	if status == 0 {
+		return "-" // raised in the browser
+	}
+	return fmt.Sprint(status)
+}
+
+// closest are the three codes that are like what was asked for: those that have
+// it in them first, then by the number of letters that differ.
+func closest(asked string) []string {
+	var codes []string
+	distance := map[string]int{}
+	for _, e := range fault.All() {
+		code := string(e.Code)
+		codes = append(codes, code)
+		distance[code] = edits(asked, code)
+		if asked != "" && strings.Contains(code, asked) {
+			distance[code] = -1
+		}
+	}
+	slices.SortStableFunc(codes, func(a, b string) int { return distance[a] - distance[b] })
+	return codes[:3]
+}
+
+// edits is the Levenshtein distance: letters to put in, take out or change.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
