@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,12 +16,31 @@ import (
 	"timbre.example/fault"
 )
 
-// docs/api.md is followed line by line, with the real binary and a real shell.
-func TestAPIDocument(t *testing.T) {
-	text, err := os.ReadFile("../../docs/api.md")
+// shell are the blocks of a document that a reader would paste into one, and at
+// least how many there are.
+func shell(t *testing.T, document string, least int) string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/" + document)
 	if err != nil {
 		t.Fatal(err)
 	}
+	blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(string(text), -1)
+	if len(blocks) < least {
+		t.Fatalf("%s has %d blocks of shell", document, len(blocks))
+	}
+	var script strings.Builder
+	fmt.Fprintf(&script, "echo '== %s'\n", document)
+	for _, b := range blocks {
+		script.WriteString(b[1])
+	}
+	return script.String()
+}
+
+// The documents are followed line by line, with the real binary and a real
+// shell. What stands between them is what a reader has by then, and what the
+// document promises.
+func TestDocumentsAreFollowed(t *testing.T) {
+	t.Parallel()
 	for _, tool := range []string{"bash", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			if os.Getenv("TIMBRE_TEST_ALL") != "" {
@@ -31,16 +51,38 @@ func TestAPIDocument(t *testing.T) {
 	}
 	var script strings.Builder
 	script.WriteString("set -eu -o pipefail\n")
-	blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(string(text), -1)
-	for _, b := range blocks {
-		script.WriteString(b[1])
-	}
-	if len(blocks) < 12 {
-		t.Fatalf("%d blocks of shell", len(blocks))
-	}
-	// What the document promises of what it leaves in variables.
+	script.WriteString(shell(t, "api.md", 12))
 	script.WriteString(`
 [[ $TOKEN == eyJ* && $ACCESS_CODE == atc_* && ${#ACCESS_CODE} == 68 && $TX_HASH == 0x* && $BLOCK_HASH == 0x* ]]
+PATH=$PWD:$PATH
+ORG=$(field organization_id < timbre-demo/demo.json)
+export TIMBRE_DATABASE_URL=$(field database_url < timbre-demo/demo.json)
+UPDATE_TOKEN=$(curl --fail-with-body -sS "$URL/v1/sessions" -H 'Content-Type: application/json' -H "Origin: $ORIGIN" \
+  -d "{\"secret_key\": \"$SECRET_KEY\", \"action_type\": \"update_version\", \"allowed_network\": \"testnet\"}" | field token)
+OLD_CODE=$ACCESS_CODE
+`)
+	script.WriteString(shell(t, "access-codes.md", 3))
+	script.WriteString(`
+grep -q '"title":"Porch Light"' work.json
+[[ $ACCESS_CODE == atc_* && ${#ACCESS_CODE} == 68 && $ACCESS_CODE != $OLD_CODE ]]
+timbre org show "$ORG" | grep -q '^access code ttl *for ever$'
+TEST_SECRET_KEY=$(timbre keys create "$ORG" --test --json | field secret_key)
+`)
+	script.WriteString(shell(t, "authentication.md", 5))
+	script.WriteString(`
+[[ $(field token < session.json) == eyJ* && $(field token < rehearsal.json) == eyJ* ]]
+grep -q '"kty":"OKP"' jwks.json
+`)
+	script.WriteString(shell(t, "error-handling.md", 3))
+	script.WriteString(`
+grep -q '^HTTP/1.1 401 ' refused.txt
+grep -q '"code":"common.auth.invalid_api_key"' refused.txt
+grep -qi "^link: <$URL/docs/errors#common.auth.invalid_api_key>; rel=\"help\"" refused.txt
+grep -q '"code":"idempotency.key_reused"' errors.json
+`)
+	script.WriteString(shell(t, "quick-start.md", 1))
+	script.WriteString(`
+timbre origins list "$ORG" | grep -q '^https://www.your-domain.example$'
 echo followed
 `)
 
@@ -73,10 +115,10 @@ echo followed
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	shell := exec.CommandContext(ctx, "bash", "-x", "-c", script.String())
-	shell.Dir = dir
-	shell.Env = clean()
-	said, err := shell.CombinedOutput()
+	bash := exec.CommandContext(ctx, "bash", "-x", "-c", script.String())
+	bash.Dir = dir
+	bash.Env = clean()
+	said, err := bash.CombinedOutput()
 	if err != nil || !strings.HasSuffix(string(said), "followed\n") {
 		t.Errorf("%v:\n%s", err, said)
 	}

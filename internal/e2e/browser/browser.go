@@ -339,6 +339,16 @@ func (p *Page) Press(key string, shift bool) {
 	p.must(err, "release %s", key)
 }
 
+// Leave does what loads another page, and waits until that has loaded.
+func (p *Page) Leave(act func()) {
+	p.t.Helper()
+	_, err := do(p, chromedp.WaitEvent(page.LoadEventFired, nil, chromedp.Func(func(context.Context, *chromedp.Target) error {
+		act()
+		return nil
+	})))
+	p.must(err, "load another page")
+}
+
 // InterceptChooser answers file dialogs instead of showing them: ChooseFile.
 func (p *Page) InterceptChooser() {
 	p.t.Helper()

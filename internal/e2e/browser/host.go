@@ -59,6 +59,19 @@ func NewHost(t testing.TB) *Host {
 		}
 		h.serve(w, r, name)
 	})
+	// The backend of the documentation's examples.
+	mux.HandleFunc("POST /my-backend/{what}", func(w http.ResponseWriter, r *http.Request) {
+		answer := map[string]string{}
+		if r.PathValue("what") == "session" {
+			token, err := h.mint()
+			if err != nil {
+				t.Error(err)
+			}
+			answer["token"] = token
+		}
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(answer)
+	})
 	// Browsers ask for it by themselves; that it is missing would count as an error of the page.
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("GET /token.js", func(w http.ResponseWriter, r *http.Request) {

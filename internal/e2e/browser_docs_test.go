@@ -1,0 +1,537 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"html"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"timbre.example/docs"
+	"timbre.example/fault"
+	"timbre.example/internal/e2e/browser"
+	"timbre.example/internal/e2e/harness"
+	"timbre.example/widget"
+)
+
+var listing = regexp.MustCompile("(?ms)^```([a-z]+)\n(.*?)^```$")
+
+// listings are the blocks of a document in one language.
+func listings(t *testing.T, document, language string) (out []string) {
+	t.Helper()
+	text, err := fs.ReadFile(docs.Files, document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range listing.FindAllStringSubmatch(string(text), -1) {
+		if m[1] == language {
+			out = append(out, m[2])
+		}
+	}
+	return out
+}
+
+// guides are the documents with examples for a page.
+var guides = []string{"quick-start.md", "authentication.md", "attributes.md", "events.md", "theming.md", "access-codes.md", "error-handling.md", "widget.md"}
+
+// ears stand before an example's own script: what it calls is kept, and each of
+// its handlers is watched.
+const ears = `globalThis.seen = { handlers: [], messages: [], tracked: [], logged: [] };
+globalThis.showMessage = (text) => seen.messages.push(text);
+globalThis.analytics = { track: (name, what) => seen.tracked.push({ name, ...what }) };
+console.log = (...what) => seen.logged.push(what.map(String).join(' '));
+const add = EventTarget.prototype.addEventListener;
+EventTarget.prototype.addEventListener = function (type, handler, options) {
+  if (!String(type).startsWith('allfeat:')) return add.call(this, type, handler, options);
+  const one = { type, done: 0 };
+  seen.handlers.push(one);
+  return add.call(this, type, async (e) => { await handler.call(this, e); one.done++; }, options);
+};
+`
+
+// details are what each event brings, as the contract has it.
+const details = `({
+  'allfeat:ready': { mode: 'register' },
+  'allfeat:upload-start': { filename: 'a.wav', size: 3 },
+  'allfeat:upload-progress': { progress: 50, loaded: 1, total: 2 },
+  'allfeat:upload-complete': { filename: 'a.wav' },
+  'allfeat:confirmed': { transactionId: '0192f3a0-5b1c-7c3e-9d2a-6f1e8b4c7a10' },
+  'allfeat:step': { step: 'signing', progress: 40 },
+  'allfeat:complete': { atsId: 7, txHash: '0x' + '0'.repeat(64), blockNumber: 1, explorerUrl: location.href },
+  'allfeat:failed': { code: 'common.internal', message: 'An unexpected error occurred.', requestId: 'req_01J9Z3NDEKTSV4RRFFQ69G5FAV' },
+  'allfeat:token-expired': { pendingAction: 'init' },
+  'allfeat:error': { code: 'registration.duplicate_title', message: 'A work with this title already exists.', requestId: 'req_01J9Z3NDEKTSV4RRFFQ69G5FAV', stage: 'title' },
+})`
+
+// example puts a script on a page with the widget and opens it.
+func example(p *browser.Page, x *site, name, script string) {
+	if !strings.Contains(script, "const widget =") && strings.Contains(script, "widget.") {
+		script = "const widget = document.querySelector('ats-widget');\n" + script
+	}
+	x.host.Page("ears.js", ears)
+	x.host.Page(name+".js", script)
+	p.Goto(x.host.Page(name+".html", x.element("")+`<script src="/ears.js"></script><script type="module" src="/`+name+`.js"></script><script type="module" src="/ats-widget.esm.js"></script>`))
+	p.Wait(browser.Hook("form-song"))
+}
+
+// TestDocumentedScripts runs each script of the guides on a page: it loads, and
+// every handler that it adds is called by its event and comes to its end.
+func TestDocumentedScripts(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, harness.Start(t, harness.Options{}))
+	p := browser.Open(t)
+	handlers := 0
+	for _, guide := range guides {
+		for i, script := range listings(t, guide, "js") {
+			name := fmt.Sprintf("%s-%d", strings.TrimSuffix(guide, ".md"), i)
+			example(p, x, name, script)
+			p.Wait("seen.handlers.length > 0")
+			p.Run(`(() => {
+			  const details = ` + details + `;
+			  for (const type of new Set(seen.handlers.map((one) => one.type)))
+			    document.querySelector('ats-widget').dispatchEvent(new CustomEvent(type, { detail: details[type], bubbles: true, composed: true }));
+			})()`)
+			p.Wait("seen.handlers.every((one) => one.done > 0)")
+			handlers += browser.Eval[int](p, "seen.handlers.length")
+			for _, line := range p.Problems() {
+				if !strings.HasPrefix(line, "console.error: [ATS ") && !strings.HasPrefix(line, `console.error: "[ATS `) { // what the example is for
+					t.Errorf("%s: %s", name, line)
+				}
+			}
+			p.ForgetProblems()
+		}
+	}
+	if handlers < 20 {
+		t.Errorf("only %d handlers were seen", handlers)
+	}
+}
+
+// TestDocumentedMarkup puts each piece of HTML of the guides on a page: the
+// widget is there, and ready.
+func TestDocumentedMarkup(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, harness.Start(t, harness.Options{}))
+	p := browser.Open(t)
+	const file = "ats-widget.iife.js"
+	fill := strings.NewReplacer("cpk_…", x.siteKey, "https://ats.example", x.server.URL, "src=\"…/", "src=\""+x.server.URL+"/widget/"+widget.Version+"/", "sha384-…", widget.Integrity(file))
+	for _, guide := range guides {
+		for i, markup := range listings(t, guide, "html") {
+			name := fmt.Sprintf("%s-%d", strings.TrimSuffix(guide, ".md"), i)
+			page := fill.Replace(markup)
+			if strings.Contains(page, "…") {
+				t.Errorf("%s: there is no value for what is left out in\n%s", name, page)
+			}
+			if !strings.Contains(page, "<ats-widget") {
+				page = x.element("") + page
+			}
+			if !strings.Contains(page, "<script") {
+				page += `<script src="/ats-widget.iife.js" defer></script>`
+			}
+			p.Goto(x.host.Page(name+".html", page))
+			p.Wait("e2e.events.some((e) => e.name === 'ready') && e2e.state().screen === 'FORM'")
+			quiet(t, p)
+			p.ForgetProblems()
+		}
+	}
+}
+
+// TestDocumentedStyles puts each style of the guides on a page: what it sets
+// reaches the widget and its parts.
+func TestDocumentedStyles(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, harness.Start(t, harness.Options{}))
+	p := browser.Open(t)
+	set := 0
+	for _, guide := range guides {
+		for i, style := range listings(t, guide, "css") {
+			name := fmt.Sprintf("%s-%d", strings.TrimSuffix(guide, ".md"), i)
+			x.host.Page(name+".css", style)
+			p.Goto(x.host.Page(name+".html", `<link rel="stylesheet" href="/`+name+`.css">`+x.element("")+scripts))
+			p.Wait(browser.Hook("form-song"))
+			for _, line := range browser.Eval[[]string](p, `[...document.styleSheets].at(-1).cssRules.length ? [...[...document.styleSheets].at(-1).cssRules].flatMap((rule) => {
+			  const part = /::part\((.*)\)/.exec(rule.selectorText)?.[1];
+			  const of = part ? e2e.widget().shadowRoot.querySelector('[part~="' + part + '"]') : e2e.widget();
+			  return [...rule.style].map((name) => {
+			    const want = rule.style.getPropertyValue(name).trim();
+			    const got = of ? getComputedStyle(of).getPropertyValue(name).trim() : 'nothing: there is no such part';
+			    return got === want ? 'set' : rule.selectorText + ' { ' + name + ' } is ' + got + ', want ' + want;
+			  });
+			}) : ['no rule']`) {
+				if line != "set" {
+					t.Errorf("%s: %s", name, line)
+				}
+				set++
+			}
+			quiet(t, p)
+		}
+	}
+	if set < 6 {
+		t.Errorf("only %d properties", set)
+	}
+}
+
+// TestQuickStart follows the quick start to its end: its markup, its script, and
+// a song.
+func TestQuickStart(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, harness.Start(t, harness.Options{}))
+	p := browser.Open(t)
+	markup, script := listings(t, "quick-start.md", "html"), listings(t, "quick-start.md", "js")
+	if len(markup) != 1 || len(script) != 1 {
+		t.Fatalf("%d pieces of markup, %d scripts", len(markup), len(script))
+	}
+	x.host.Page("ears.js", ears)
+	x.host.Page("page.js", script[0])
+	p.Goto(x.host.Page("page.html", strings.NewReplacer("cpk_…", x.siteKey, "https://ats.example", x.server.URL).Replace(markup[0])+
+		`<script src="/ears.js"></script><script type="module" src="/page.js"></script>`))
+	p.Wait(browser.Hook("file"))
+	fill(p, 0, noise(t, "quick.wav", 20_000), "Quick")
+	p.Wait(browser.Hook("confirm"))
+	confirm(p, 0)
+	p.Wait("seen.logged.some((line) => line.startsWith('Registered as number 1 http'))")
+	quiet(t, p)
+}
+
+// TestQuickStartBackend runs the backend of the quick start under Node.js.
+func TestQuickStartBackend(t *testing.T) {
+	t.Parallel()
+	node, err := exec.LookPath("node")
+	if err != nil {
+		browser.Missing(t, "no Node.js in PATH: apt-get install nodejs")
+	}
+	code := listings(t, "quick-start.md", "mjs")
+	if len(code) != 1 {
+		t.Fatalf("%d backends", len(code))
+	}
+	s := harness.Start(t, harness.Options{})
+	// It says where it listens, which the example has no reason to.
+	text := strings.Replace(code[0], ".listen(PORT, '127.0.0.1');", ".listen(PORT, '127.0.0.1', function () { console.log(this.address().port); });", 1)
+	cmd := exec.Command(node, write(t, "backend.mjs", []byte(text)))
+	cmd.Env = append(os.Environ(), "ATS_URL="+s.URL, "ATS_SECRET_KEY="+s.SecretKey, "SITE="+s.URL, "PORT=0", "NO_PROXY=127.0.0.1")
+	cmd.Stderr = t.Output()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { cmd.Process.Kill(); cmd.Wait() }()
+	var port int
+	if _, err := fmt.Fscan(out, &port); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.Post(fmt.Sprintf("http://127.0.0.1:%d/my-backend/session", port), "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	var answer struct{ Token string }
+	if err != nil || json.Unmarshal(body, &answer) != nil || res.StatusCode != 200 || !strings.HasPrefix(answer.Token, "eyJ") {
+		t.Errorf("%d %s, %v", res.StatusCode, body, err)
+	}
+}
+
+// TestDocumentedTypes compiles the TypeScript of the guides against the published types.
+func TestDocumentedTypes(t *testing.T) {
+	t.Parallel()
+	tsc, err := filepath.Abs("../../widget/node_modules/.bin/tsc")
+	if err == nil {
+		_, err = os.Stat(tsc)
+	}
+	if err != nil {
+		browser.Missing(t, "TypeScript is not installed (run npm ci in widget)")
+	}
+	dir := t.TempDir()
+	types, err := fs.ReadFile(widget.Files, "ats-widget.d.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "ats-widget.d.ts"), types, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	compile := func(code string) (string, error) {
+		if err := os.WriteFile(filepath.Join(dir, "example.ts"), []byte(code), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(tsc, "--noEmit", "--strict", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", "--lib", "es2022,dom", "--types", "", "example.ts")
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	n := 0
+	for _, guide := range guides {
+		for _, code := range listings(t, guide, "ts") {
+			n++
+			if out, err := compile(code); err != nil {
+				t.Errorf("%s: %v\n%s", guide, err, out)
+			}
+			if _, err := compile(strings.Replace(code, "size_bytes", "size_octets", 1)); err == nil {
+				t.Errorf("%s: a detail that does not exist is not noticed", guide)
+			}
+		}
+	}
+	if n == 0 {
+		t.Error("no TypeScript was found")
+	}
+}
+
+// TestDocumentedGo compiles the Go of the guides.
+func TestDocumentedGo(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for _, guide := range guides {
+		for _, code := range listings(t, guide, "go") {
+			n++
+			file := write(t, "main.go", []byte("package main\n\nimport (\n\t\"log\"\n\n\t\"timbre.example/fault\"\n)\n\nfunc main() {\n\tvar answer fault.Envelope\n"+code+"}\n"))
+			cmd := exec.Command("go", "build", "-o", os.DevNull, file)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", guide, err, out)
+			}
+		}
+	}
+	if n == 0 {
+		t.Error("no Go was found")
+	}
+}
+
+// TestErrorHandlingAsPublished has the two snippets that integrators copied from
+// the first published documentation on a page, unchanged, and brings every code
+// that a browser can meet to it; then one for real.
+func TestErrorHandlingAsPublished(t *testing.T) {
+	t.Parallel()
+	published, err := os.ReadFile("../demo/assets/error-handling.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	snippets := listings(t, "error-handling.md", "js")
+	if len(snippets) != 2 || strings.Join(snippets, "") != string(published)+"\n" && strings.Join(snippets, "") != string(published) {
+		t.Fatalf("docs/error-handling.md does not have the two snippets as they were published")
+	}
+	x := newSite(t, harness.Start(t, harness.Options{}))
+	p := browser.Open(t)
+	example(p, x, "published", strings.Join(snippets, ""))
+
+	type report struct{ Event, Code, Message, RequestID string }
+	tracked := func() (out []report) {
+		for _, one := range browser.Eval[[]struct {
+			Name, Event, Code, Message string
+			RequestID                  *string `json:"requestId"`
+		}](p, "seen.tracked") {
+			id := "null"
+			if one.RequestID != nil {
+				id = *one.RequestID
+			}
+			if one.Name != "ats_error" {
+				t.Errorf("tracked as %s", one.Name)
+			}
+			out = append(out, report{one.Event, one.Code, one.Message, id})
+		}
+		return out
+	}
+	codes := 0
+	for _, e := range fault.All() {
+		if e.Class == fault.ClassNone {
+			continue
+		}
+		codes++
+		// A code of the class refresh reaches the page as a failure only when no token came.
+		event, id := "allfeat:failed", "req_01J9Z3NDEKTSV4RRFFQ69G5FAV"
+		detail := map[string]any{"code": e.Code, "message": e.Message, "requestId": id}
+		switch e.Class {
+		case fault.ClassInline:
+			event, detail["stage"] = "allfeat:error", e.Stage
+		case fault.ClassClient:
+			id, detail["requestId"] = "null", nil
+		}
+		text, err := json.Marshal(detail)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Run("seen.tracked.length = seen.messages.length = 0")
+		p.Run(fmt.Sprintf("document.querySelector('ats-widget').dispatchEvent(new CustomEvent(%q, { detail: %s, bubbles: true, composed: true }))", event, text))
+		if got, want := tracked(), []report{{event, string(e.Code), e.Message, id}}; !slices.Equal(got, want) {
+			t.Errorf("%s was reported as %v", e.Code, got)
+		}
+		var want []string
+		switch section, _, _ := strings.Cut(string(e.Code), "."); {
+		case event == "allfeat:error", section == "session", e.Section == "common.auth":
+		case section == "organization":
+			want = []string{"Please contact your administrator. Reference: " + id}
+		case e.Code == fault.CodeCommonRateLimited:
+			want = []string{"Please wait a moment and try again."}
+		default:
+			want = []string{"An error occurred. Please try again."}
+		}
+		if got := browser.Eval[[]string](p, "seen.messages"); !slices.Equal(got, want) {
+			t.Errorf("%s: the page says %q, want %q", e.Code, got, want)
+		}
+	}
+	if codes < 45 {
+		t.Errorf("only %d codes", codes)
+	}
+
+	// The organization is suspended while somebody fills in the form.
+	p.Run("seen.tracked.length = seen.messages.length = 0")
+	token := browser.Eval[string](p, "import('/token.js').then((m) => m.default)")
+	p.Run(fmt.Sprintf("e2e.widget().setToken(%q)", token))
+	x.server.CLI(nil, "org", "suspend", x.org)
+	fill(p, 0, noise(t, "suspended.wav", 20_000), "Suspended")
+	p.Wait(onScreen(0, "DISABLED"))
+	failed := named(p.Events(), "failed")
+	id := member[string](t, failed[len(failed)-1], "requestId")
+	if got := tracked(); len(got) != 1 || got[0] != (report{"allfeat:failed", "organization.inactive", "Organization inactive.", id}) {
+		t.Errorf("for real: %v", got)
+	}
+	if got := browser.Eval[[]string](p, "seen.messages"); len(got) != 1 || got[0] != "Please contact your administrator. Reference: "+id {
+		t.Errorf("for real the page says %q", got)
+	}
+}
+
+// TestDocsLook holds the documentation to the rules of every page of ours, on a
+// phone and on a desk, light and dark. TIMBRE_SCREENSHOTS names a folder for
+// pictures.
+func TestDocsLook(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	p := browser.Open(t)
+	var pages []string
+	for _, pattern := range []string{"*.md", "adr/README.md"} {
+		names, err := fs.Glob(docs.Files, pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			pages = append(pages, strings.TrimSuffix(strings.TrimSuffix(name, ".md"), "README"))
+		}
+	}
+	pages = append(pages, "search?q=token", "search?q=zzyzx", "search", "nope")
+	all := map[string]bool{"": true, "errors": true, "error-handling": true, "search?q=token": true, "nope": true}
+	for _, page := range pages {
+		p.Goto(s.URL + "/docs/" + page)
+		p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+		for i, l := range looks[:4] {
+			if !all[page] && i%2 == 1 {
+				continue
+			}
+			p.Size(l.width, 900)
+			p.Dark(l.dark)
+			for _, line := range append(p.Audit(), p.Overflow()...) {
+				t.Errorf("/docs/%s, %s: %s", page, l.name, line)
+			}
+			if dir := os.Getenv("TIMBRE_SCREENSHOTS"); dir != "" {
+				p.Screenshot(dir, "docs-"+regexp.MustCompile(`[^a-z]+`).ReplaceAllString(page, "-")+"-"+l.name)
+			}
+		}
+		for _, line := range p.Problems() {
+			if page != "nope" || !strings.Contains(line, "404") {
+				t.Errorf("/docs/%s: %s", page, line)
+			}
+		}
+		p.ForgetProblems()
+	}
+}
+
+// TestDocsByKeyboard finds a code by typing a part of it, goes there with the
+// keys, and finds it again without a script's help.
+func TestDocsByKeyboard(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	p := browser.Open(t)
+	p.Size(1280, 900)
+	p.Goto(s.URL + "/docs/")
+	p.Press(browser.Tab, false) // the skip link
+	if at := browser.Eval[string](p, "document.activeElement.textContent"); at != "Skip to content" {
+		t.Errorf("the first stop is %q", at)
+	}
+	p.Press(browser.Tab, false)
+	p.Press(browser.Tab, false)
+	if at := browser.Eval[string](p, "document.activeElement.id"); at != "q" {
+		t.Fatalf("the third stop is %q", at)
+	}
+	p.Keys("duplicate_title")
+	p.Wait("document.querySelector('#matches a')?.textContent.startsWith('registration.duplicate_title')")
+	if told := browser.Eval[string](p, "document.getElementById('matches-count').textContent"); !regexp.MustCompile(`^[0-9]+ match(es)?$`).MatchString(told) {
+		t.Errorf("a screen reader is told %q", told)
+	}
+	p.Press(browser.Tab, false) // the button
+	p.Press(browser.Tab, false)
+	p.Leave(func() { p.Press(browser.Enter, false) })
+	p.Wait("location.pathname + location.hash === '/docs/errors#registration.duplicate_title'")
+	p.Wait("(({top}) => top >= 0 && top < 200)(document.getElementById('registration.duplicate_title').getBoundingClientRect())")
+
+	p.Run("document.getElementById('q').focus()")
+	p.Keys("duplicate_title")
+	p.Leave(func() { p.Press(browser.Enter, false) })
+	p.Wait("location.search === '?q=duplicate_title' && document.querySelector('.results a').getAttribute('href') === '/docs/errors#registration.duplicate_title'")
+	for _, line := range p.Problems() {
+		t.Error(line)
+	}
+}
+
+// TestDocsLinks follows every link of the documentation on the real server:
+// what it leads to is there, and has the place that is meant.
+func TestDocsLinks(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	reference := regexp.MustCompile(`(?:href|src|action)="([^"]*)"`)
+	id := regexp.MustCompile(`\sid="([^"]+)"`)
+	places := map[string]map[string]bool{} // of each address, its anchors
+	pages := 0
+	var visit func(from, to string)
+	visit = func(from, to string) {
+		to = html.UnescapeString(to)
+		if strings.HasPrefix(to, "https://") && !strings.HasPrefix(to, s.URL) {
+			return // somebody else's
+		}
+		path, anchor, _ := strings.Cut(to, "#")
+		if path == "" {
+			path = from
+		}
+		found, seen := places[path]
+		if !seen {
+			res, err := http.Get(s.URL + path)
+			if err != nil {
+				t.Fatalf("%s leads to %s: %v", from, to, err)
+			}
+			body, err := io.ReadAll(res.Body)
+			res.Body.Close()
+			if err != nil || res.StatusCode != 200 {
+				t.Errorf("%s leads to %s: %d, %v", from, to, res.StatusCode, err)
+			}
+			found = map[string]bool{}
+			places[path] = found
+			if strings.HasPrefix(path, "/docs/") && strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") {
+				pages++
+				for _, m := range id.FindAllStringSubmatch(string(body), -1) {
+					if found[m[1]] {
+						t.Errorf("%s has %q twice", path, m[1])
+					}
+					found[m[1]] = true
+				}
+				for _, m := range reference.FindAllStringSubmatch(string(body), -1) {
+					visit(path, m[1])
+				}
+			}
+		}
+		if anchor != "" && !found[anchor] {
+			t.Errorf("%s leads to %s, and there is no such place", from, to)
+		}
+	}
+	visit("", "/docs/")
+	for _, e := range fault.All() {
+		visit("", "/docs/errors#"+string(e.Code))
+	}
+	if pages < 25 {
+		t.Errorf("only %d pages were reached", pages)
+	}
+}
