@@ -63,7 +63,7 @@ func NewHost(t testing.TB) *Host {
 	mux.HandleFunc("POST /my-backend/{what}", func(w http.ResponseWriter, r *http.Request) {
 		answer := map[string]string{}
 		if r.PathValue("what") == "session" {
-			token, err := h.mint()
+			token, err := h.mint("register")
 			if err != nil {
 				t.Error(err)
 			}
