@@ -46,7 +46,7 @@ func renderDoc(rows []row) ([]byte, error) {
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
 	p("<!-- %s -->\n\n# Error codes\n\n", generatedNote)
 	p("Every response that is not a success has the same body, whatever part of the system refused the request:\n\n")
-	p("```json\n{\"error\": {\"code\": \"…\", \"message\": \"…\", \"details\": {}, \"request_id\": \"req_…\"}}\n```\n\n")
+	p("```json\n{\"error\": {\"code\": \"…\", \"message\": \"…\",\n           \"details\": {}, \"request_id\": \"req_…\"}}\n```\n\n")
 	p("`details` is present only where it is described below. `request_id` is also the `X-Request-Id` header; quote it when you report a problem. ")
 	p("The `Link` header, `rel=\"help\"`, leads to the code on this page. ")
 	p("Responses with status 429 or 503 carry `Retry-After` in whole seconds.\n\n")
