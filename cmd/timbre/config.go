@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -82,7 +81,8 @@ func (p *proxies) UnmarshalText(text []byte) error {
 // serverFlags configure a server.
 type serverFlags struct {
 	Listen    string `env:"TIMBRE_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where to listen (default: ${default}). Put a proxy that speaks TLS in front."`
-	PublicURL string `env:"TIMBRE_PUBLIC_URL" placeholder:"URL" help:"How browsers reach this server (default: http:// and the listening address)."`
+	PublicURL string `env:"TIMBRE_PUBLIC_URL" placeholder:"URL" help:"How browsers reach this server; a worker is told that of ats (default: http:// and the listening address)."`
+	roleFlags
 	databaseFlag
 	BlobURL string `env:"TIMBRE_BLOB_URL" default:"file:data/blobs" placeholder:"URL" help:"Where uploads are kept: file:DIR, or s3://BUCKET?endpoint=URL with region=us-east-1, public-endpoint=URL (the store as browsers reach it), prefix=PATH, path-style=1 or 0 (default: ${default})."`
 	s3Flags
@@ -91,6 +91,7 @@ type serverFlags struct {
 	NetworkTestnet   string        `env:"TIMBRE_NETWORK_TESTNET" default:"log:" placeholder:"URL" help:"The testnet: log: is the built-in transparency log (default: ${default})."`
 	NetworkMainnet   string        `env:"TIMBRE_NETWORK_MAINNET" default:"log:" placeholder:"URL" help:"The mainnet (default: ${default})."`
 	NetworkBlockTime time.Duration `env:"TIMBRE_NETWORK_BLOCK_TIME" default:"6s" placeholder:"TIME" help:"Time between blocks of the built-in log (default: ${default})."`
+	NetworkSilence   time.Duration `env:"TIMBRE_NETWORK_SILENCE" placeholder:"TIME" help:"How long no worker may have given a sign of life before quotes are refused (default: 30s more than the time between blocks)."`
 
 	MaxFileSize   int64  `env:"TIMBRE_MAX_FILE_SIZE" default:"524288000" placeholder:"BYTES" help:"Largest file; organizations, keys and sessions may lower it (default: ${default}, 500 MB)."`
 	PricesTestnet string `env:"TIMBRE_PRICES_TESTNET" placeholder:"PRICES" help:"In credits, as network=0,base=0,version=0,service-bp=0,storage=10:0/100:1/250:2/:3 (the default)."`
@@ -178,12 +179,14 @@ func (f serverFlags) validate() error {
 		return err
 	}
 	if f.PublicURL != "" {
-		u, err := url.Parse(f.PublicURL)
-		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
-			return fmt.Errorf("--public-url is http(s)://host[:port], without a path: %q", f.PublicURL)
+		if err := baseURL("public-url", f.PublicURL); err != nil {
+			return err
 		}
 	}
-	return nil
+	if f.NetworkSilence != 0 && f.NetworkSilence <= f.NetworkBlockTime {
+		return errors.New("--network-silence must be more than --network-block-time")
+	}
+	return f.roleFlags.validate(f.PublicURL)
 }
 
 // secret is the root that every key of a server is derived from.

@@ -26,7 +26,11 @@ func (c *serveCmd) Run(o *output) error {
 	if err != nil {
 		return err
 	}
-	log.Info("ready", "url", s.url, "version", version)
+	roles := c.Roles
+	if len(roles) == 0 {
+		roles = allRoles
+	}
+	log.Info("ready", "url", s.url, "roles", roles, "version", version)
 	return s.run(ctx)
 }
 

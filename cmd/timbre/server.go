@@ -86,32 +86,8 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 
 	// The store renders through the API, which is made after it.
 	render := func(w http.ResponseWriter, r *http.Request, err error) { s.api.RenderError(w, r, err) }
-	s.blobs, err = f.openBlobs(s.url+"/blob", root.key("upload URLs"), blob.Options{RenderError: render, Now: s.db.Now})
-	if err != nil {
-		return nil, err
-	}
-	networks := map[network.Name]network.Network{}
-	logs := map[network.Name]*netlog.Log{}
-	for _, name := range []network.Name{network.Testnet, network.Mainnet} {
-		l, err := netlog.Open(ctx, s.db, netlog.Config{
-			Network: name, Origin: public.Host + "/log/" + string(name), Key: root.key("log " + string(name)), BlockTime: f.NetworkBlockTime, Logger: log,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("network %s: %w", name, err)
-		}
-		networks[name], logs[name] = l, l
-		s.work = append(s.work, l.Run)
-	}
-	reg := registry.New(registry.Config{
-		DB: s.db, Blobs: s.blobs, Networks: networks, Prices: prices, AccessSecret: root.key("access codes"), Times: f.times(), Prepares: f.LimitsPrepares, Log: log,
-		ExplorerURL: func(n network.Name, hash string) string { return s.url + "/explorer/" + string(n) + "/tx/" + hash },
-	})
-	tokens, err := session.NewTokens(root.key("session tokens"), s.url, s.db.Now)
-	if err != nil {
-		return nil, err
-	}
 	sessions := &session.Service{
-		DB: s.db, Tokens: tokens, MaxFileSize: f.MaxFileSize, Lifetime: f.LimitsToken,
+		DB: s.db, MaxFileSize: f.MaxFileSize, Lifetime: f.LimitsToken,
 		MinimumCredits: func(action session.Action, n network.Name) int64 {
 			switch action {
 			case session.Register:
@@ -123,21 +99,69 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		},
 	}
 	limits := limit.New(s.db, f.rates(), log)
-	s.work = append(s.work, reg.Run, reg.Progress.Watch, limits.Run, func(ctx context.Context) { sweepSessions(ctx, sessions, log) })
+	s.work = append(s.work, limits.Run)
+	if f.has(organizations) {
+		if sessions.Tokens, err = session.NewTokens(root.key("session tokens"), f.issuer(s.url), s.db.Now); err != nil {
+			return nil, err
+		}
+		s.work = append(s.work, func(ctx context.Context) { sweepSessions(ctx, sessions, log) })
+	}
+	if f.verifiesElsewhere() {
+		sessions.Issuer = session.NewIssuer(session.IssuerConfig{
+			Name: f.issuer(s.url), URL: f.keySetURL(s.url), Refresh: f.JWKSRefresh, MaxAge: f.JWKSMaxAge, Now: s.db.Now, Log: log,
+		})
+		s.work = append(s.work, sessions.Issuer.Run)
+	}
+
+	var reg *registry.Registry
+	logs := map[network.Name]*netlog.Log{}
+	if f.has(ats) || f.has(worker) {
+		if s.blobs, err = f.openBlobs(s.url+"/blob", root.key("upload URLs"), blob.Options{RenderError: render, Now: s.db.Now}); err != nil {
+			return nil, err
+		}
+		networks := map[network.Name]network.Network{}
+		for _, name := range []network.Name{network.Testnet, network.Mainnet} {
+			l, err := netlog.Open(ctx, s.db, netlog.Config{
+				Network: name, Origin: public.Host + "/log/" + string(name), Key: root.key("log " + string(name)),
+				BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, Logger: log,
+			})
+			if err != nil {
+				return nil, fmt.Errorf("network %s: %w", name, err)
+			}
+			networks[name], logs[name] = l, l
+		}
+		reg = registry.New(registry.Config{
+			DB: s.db, Blobs: s.blobs, Networks: networks, Prices: prices, AccessSecret: root.key("access codes"), Times: f.times(), Prepares: f.LimitsPrepares, Log: log,
+			ExplorerURL: func(n network.Name, hash string) string { return s.url + "/explorer/" + string(n) + "/tx/" + hash },
+		})
+	}
+	if f.has(worker) {
+		for _, l := range logs {
+			s.work = append(s.work, l.Run)
+		}
+		s.work = append(s.work, reg.Run)
+	}
+	if f.has(ats) {
+		s.work = append(s.work, reg.Progress.Watch)
+	} else {
+		reg = nil // it has work to do and nothing to answer
+	}
 
 	s.api = api.New(api.Config{
 		Sessions: sessions, Registry: reg, Limits: limits, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
 	}, s.stop)
-	if own, ok := s.blobs.(http.Handler); ok {
-		s.api.Mount("/blob", own)
+	if f.has(ats) {
+		if own, ok := s.blobs.(http.Handler); ok {
+			s.api.Mount("/blob", own)
+		}
+		for name, l := range logs {
+			prefix := "/log/" + string(name)
+			s.api.Mount(prefix, http.StripPrefix(prefix, l.Handler(render)))
+		}
+		s.api.Mount("/explorer", explorer.New(logs, render))
+		s.api.Mount("/widget", widgetFiles(render))
 	}
-	for name, l := range logs {
-		prefix := "/log/" + string(name)
-		s.api.Mount(prefix, http.StripPrefix(prefix, l.Handler(render)))
-	}
-	s.api.Mount("/explorer", explorer.New(logs, render))
-	s.api.Mount("/docs", docsite.New(render))
-	s.api.Mount("/widget", widgetFiles(render))
+	s.api.Mount("/docs", docsite.New(render)) // in every role: refusals point there
 	if f.MetricsListen != "" {
 		l, err := net.Listen("tcp", f.MetricsListen)
 		if err != nil {

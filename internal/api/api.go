@@ -35,9 +35,12 @@ import (
 )
 
 // Config is what the API speaks for. Every field is required, but for
-// TrustedProxies.
+// TrustedProxies, and for what is another process's: what would ask it is not
+// there, and answers common.not_found.
 type Config struct {
+	// Sessions without Tokens do not mint.
 	Sessions *session.Service
+	// Registry is nil in a process that serves no works.
 	Registry *registry.Registry
 	Limits   *limit.Limits
 	// TrustedProxies may say in X-Forwarded-For whom they speak for.
@@ -76,19 +79,29 @@ const (
 
 // New builds the API. Streams end when stop is closed.
 func New(c Config, stop <-chan struct{}) *API {
-	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, metrics: newMetrics(c.Version, c.Registry.Progress.Followers)}
+	followers := func() int { return 0 }
+	if c.Registry != nil {
+		followers = c.Registry.Progress.Followers
+	}
+	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, metrics: newMetrics(c.Version, followers)}
 	a.Sessions.Admit = a.admit // budgets are told in the answer's headers
 	a.router.Use(a.observe, a.recover, a.limitAddress, a.cors)
 	a.router.NotFound(func(w http.ResponseWriter, r *http.Request) { a.RenderError(w, r, fault.CommonNotFound()) })
 	a.router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) { a.RenderError(w, r, fault.CommonNotFound()) })
-	a.router.Get("/.well-known/jwks.json", a.jwks)
 	a.router.Get("/healthz", a.health)
 	a.router.Head("/healthz", a.health)
 	a.router.Get("/metrics", a.metricsHere)
-	a.router.HandleFunc(refusingStore, a.storeThatRefuses)
-	a.router.Get(routeSocket, a.socket)
-	a.router.Get(routeEvents, a.events)
-	a.routes()
+	if a.mints() {
+		a.router.Get("/.well-known/jwks.json", a.jwks)
+	}
+	if a.works() {
+		a.router.HandleFunc(refusingStore, a.storeThatRefuses)
+		a.router.Get(routeSocket, a.socket)
+		a.router.Get(routeEvents, a.events)
+	}
+	if a.mints() || a.works() {
+		a.routes()
+	}
 	return a
 }
 
@@ -101,6 +114,9 @@ func (a *API) Mount(pattern string, h http.Handler) { a.router.Mount(pattern, h)
 func (a *API) Handle(pattern string, h http.Handler) { a.router.Handle(pattern, h) }
 
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.ServeHTTP(w, r) }
+
+func (a *API) mints() bool { return a.Sessions.Tokens != nil }
+func (a *API) works() bool { return a.Registry != nil }
 
 // routes declares the JSON operations; their types make the OpenAPI document
 // at /v1/openapi.json, so it says what the handlers do.
@@ -142,7 +158,13 @@ func (a *API) routes() {
 		o.Parameters = append(o.Parameters, codeParam)
 		return o
 	}
-	huma.Register(h, op("POST", "/v1/sessions", "mint-session", "Mint a session: called by the host's backend", 200, a.readBody), a.mint)
+	defer func() { a.document(h.OpenAPI()) }()
+	if a.mints() {
+		huma.Register(h, op("POST", "/v1/sessions", "mint-session", "Mint a session: called by the host's backend", 200, a.readBody), a.mint)
+	}
+	if !a.works() {
+		return
+	}
 	huma.Register(h, op("GET", "/v1/stats", "stats", "Public facts of a network", 200), a.stats)
 	huma.Register(h, browser(op("POST", "/v1/works/init", "init-work", "Begin a registration and get an upload URL", 200, a.readBody), true, "init"), a.initWork)
 	huma.Register(h, browser(op("POST", "/v1/works/upload", "renew-upload", "Get another upload URL for a job", 200, a.readBody), false, "upload"), a.renewUpload)
@@ -159,11 +181,10 @@ func (a *API) routes() {
 	rotate.Middlewares = huma.Middlewares{a.authorize(h, session.UpdateVersion, true, "code")}
 	huma.Register(h, rotate, a.rotateCode)
 	huma.Register(h, op("GET", "/v1/transactions/{id}", "transaction", "Where a transaction is", 200), a.transaction)
-	document(h.OpenAPI())
 }
 
 // document describes the routes that are no JSON operations.
-func document(o *huma.OpenAPI) {
+func (a *API) document(o *huma.OpenAPI) {
 	id := []*huma.Param{{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString, Format: "uuid"}}}
 	text := func(description, contentType string) *huma.Response {
 		return &huma.Response{Description: description, Content: map[string]*huma.MediaType{contentType: {Schema: &huma.Schema{Type: huma.TypeString}}}}
@@ -173,19 +194,23 @@ func document(o *huma.OpenAPI) {
 	}
 	refused := &huma.Response{Description: "Refused", Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Ref: "#/components/schemas/Refusal"}}}}
 	for _, r := range []struct {
+		here                      bool
 		method, path, id, summary string
 		params                    []*huma.Param
 		responses                 map[string]*huma.Response
 	}{
-		{"GET", "/.well-known/jwks.json", "jwks", "The keys that session tokens are signed with", nil, map[string]*huma.Response{"200": object("A JSON Web Key Set")}},
-		{"GET", "/healthz", "health", "Whether this server can serve", nil, map[string]*huma.Response{"200": object("It can"), "503": refused}},
-		{"HEAD", "/healthz", "health-head", "Whether this server can serve, without a body", nil, map[string]*huma.Response{"200": {Description: "It can"}, "503": {Description: "It cannot"}}},
-		{"GET", "/metrics", "metrics", "Counts by route and code, for programs of this machine", nil, map[string]*huma.Response{"200": text("Prometheus' text form", "text/plain"), "404": refused}},
-		{"GET", routeSocket, "follow-socket", "Progress as WebSocket frames", id, map[string]*huma.Response{"101": {Description: "Frames follow"}, "404": refused, "422": refused}},
-		{"GET", routeEvents, "follow-events", "Progress as server-sent events", append(id[:1:1], &huma.Param{
+		{a.mints(), "GET", "/.well-known/jwks.json", "jwks", "The keys that session tokens are signed with", nil, map[string]*huma.Response{"200": object("A JSON Web Key Set")}},
+		{true, "GET", "/healthz", "health", "Whether this server can serve", nil, map[string]*huma.Response{"200": object("It can"), "503": refused}},
+		{true, "HEAD", "/healthz", "health-head", "Whether this server can serve, without a body", nil, map[string]*huma.Response{"200": {Description: "It can"}, "503": {Description: "It cannot"}}},
+		{true, "GET", "/metrics", "metrics", "Counts by route and code, for programs of this machine", nil, map[string]*huma.Response{"200": text("Prometheus' text form", "text/plain"), "404": refused}},
+		{a.works(), "GET", routeSocket, "follow-socket", "Progress as WebSocket frames", id, map[string]*huma.Response{"101": {Description: "Frames follow"}, "404": refused, "422": refused}},
+		{a.works(), "GET", routeEvents, "follow-events", "Progress as server-sent events", append(id[:1:1], &huma.Param{
 			Name: "Last-Event-ID", In: "header", Description: "How many steps the client has seen", Schema: &huma.Schema{Type: huma.TypeInteger},
 		}), map[string]*huma.Response{"200": text("update, completed and error events", "text/event-stream"), "404": refused}},
 	} {
+		if !r.here {
+			continue
+		}
 		o.AddOperation(&huma.Operation{Method: r.method, Path: r.path, OperationID: r.id, Summary: r.summary, Parameters: r.params, Responses: r.responses})
 	}
 }
@@ -248,7 +273,7 @@ func (a *API) jwks(w http.ResponseWriter, r *http.Request) {
 func (a *API) health(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
-	if err := a.Registry.DB.Ping(ctx); err != nil {
+	if err := a.Sessions.DB.Ping(ctx); err != nil {
 		a.RenderError(w, r, fault.CommonServiceUnavailable(time.Second).Because(err))
 		return
 	}

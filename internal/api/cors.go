@@ -34,6 +34,10 @@ func (a *API) originAllowed(ctx context.Context, origin string) bool {
 	if ok { // a "no" is asked again: a new entry counts at once
 		return true
 	}
+	// Not much of the caller's time goes into this: what it asked is still to be
+	// looked up.
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
 	ok, err := a.Sessions.AnyOrigin(ctx, origin)
 	if err != nil {
 		// The database is away. Without the header a browser could not even

@@ -18,6 +18,9 @@ type Progress struct {
 	db  *store.DB
 	log *slog.Logger
 
+	// missed says that a look failed since the last time that all were woken.
+	missed atomic.Bool
+
 	mu        sync.Mutex
 	followers map[string]*following // by transaction id
 }
@@ -72,10 +75,21 @@ func (p *Progress) Followers() (n int) {
 func (p *Progress) wake(id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	f := p.followers[id]
-	if f == nil {
-		return
+	if f := p.followers[id]; f != nil {
+		f.wake()
 	}
+}
+
+func (p *Progress) wakeAll() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, f := range p.followers {
+		f.wake()
+	}
+}
+
+// wake is called with the progress' mutex.
+func (f *following) wake() {
 	f.changes.Add(1) // before they look
 	for c := range f.channels {
 		select {
@@ -103,6 +117,8 @@ func (r *Registry) Followed(ctx context.Context, id string) (View, error) {
 	v, err := r.Transaction(ctx, id)
 	if err == nil {
 		f.view, f.at = v, changes
+	} else if ctx.Err() == nil {
+		r.Progress.missed.Store(true)
 	}
 	return v, err
 }
@@ -135,6 +151,9 @@ func (p *Progress) Watch(ctx context.Context) {
 				p.log.WarnContext(ctx, "watching progress", "error", err)
 			}
 			continue
+		}
+		if p.missed.Swap(false) { // the database is back
+			p.wakeAll()
 		}
 		since = p.db.Now()
 		before := seen
