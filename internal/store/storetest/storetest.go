@@ -6,7 +6,7 @@
 package storetest
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"database/sql"
 	"errors"
@@ -66,13 +66,9 @@ func Open(t testing.TB, url string) *store.DB {
 
 var (
 	start     sync.Once
-	server    string // directory of the server's socket
+	shared    *Cluster
 	startErr  error
 	databases atomic.Int64
-
-	// lifeline is what the server's shell reads from. Nothing is ever written;
-	// a variable keeps it from being collected, and so closed, too early.
-	lifeline io.WriteCloser
 )
 
 // PostgresURL names a fresh, empty database. Without Postgres on the machine
@@ -93,12 +89,62 @@ func PostgresURL(t testing.TB) string {
 // NewPostgres is PostgresURL for the benchmarks, which are a program. The
 // server starts at the first call and ends with the process.
 func NewPostgres() (url string, err error) {
-	start.Do(func() { server, startErr = startPostgres() })
+	start.Do(func() { shared, startErr = startPostgres() })
 	if startErr != nil {
 		return "", startErr
 	}
+	return shared.newDatabase()
+}
+
+// Cluster is a Postgres server. It ends with the process, however that ends.
+type Cluster struct {
+	dir string // of its socket
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+// NewCluster starts a server of the test's own, one that can be stopped. Without
+// Postgres the test is skipped, or fails, as PostgresURL says.
+func NewCluster(t testing.TB) *Cluster {
+	t.Helper()
+	PostgresURL(t)
+	c, err := startPostgres()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.in.Close() })
+	return c
+}
+
+// URL names a fresh, empty database of the server.
+func (c *Cluster) URL(t testing.TB) string {
+	t.Helper()
+	url, err := c.newDatabase()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return url
+}
+
+// Stop ends the server as an operator does who does not wait for its clients,
+// and Start starts it again on what it had.
+func (c *Cluster) Stop(t testing.TB)  { t.Helper(); c.do(t, "stop", "stopped") }
+func (c *Cluster) Start(t testing.TB) { t.Helper(); c.do(t, "start", "ready") }
+
+func (c *Cluster) do(t testing.TB, command, answer string) {
+	t.Helper()
+	_, err := io.WriteString(c.in, command+"\n")
+	if err == nil {
+		err = c.await(answer)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *Cluster) newDatabase() (string, error) {
 	name := fmt.Sprintf("test_%d", databases.Add(1))
-	admin, err := sql.Open("pgx", databaseURL("postgres"))
+	admin, err := sql.Open("pgx", c.url("postgres"))
 	if err != nil {
 		return "", err
 	}
@@ -106,52 +152,74 @@ func NewPostgres() (url string, err error) {
 	if _, err := admin.ExecContext(context.Background(), "CREATE DATABASE "+name); err != nil {
 		return "", err
 	}
-	return databaseURL(name), nil
+	return c.url(name), nil
 }
 
-func databaseURL(name string) string {
-	return "postgres://postgres@/" + name + "?host=" + server
+func (c *Cluster) url(name string) string { return "postgres://postgres@/" + name + "?host=" + c.dir }
+
+// await reads until the shell says the word.
+func (c *Cluster) await(word string) error {
+	var said strings.Builder
+	for {
+		line, err := c.out.ReadString('\n')
+		if line == word+"\n" {
+			return nil
+		}
+		said.WriteString(line)
+		if err != nil {
+			return fmt.Errorf("the server did not say %q: %s", word, said.String())
+		}
+	}
 }
 
 // startPostgres makes a cluster in a directory of its own and serves it on a
-// Unix socket there. The server is the child of a shell that waits for its
-// standard input to end, which happens when this process does, however it
-// does; the shell then stops the server and removes the directory.
-func startPostgres() (string, error) {
+// Unix socket there. The server is the child of a shell that does what its
+// standard input says until that ends, which happens when this process does,
+// however it does; the shell then stops the server and removes the directory.
+func startPostgres() (*Cluster, error) {
 	bin, err := binaries()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "timbre-pg-")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	attr := &syscall.SysProcAttr{}
 	if os.Geteuid() == 0 { // Postgres refuses to run as root
 		cred, err := unprivileged()
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		if err := os.Chown(dir, int(cred.Uid), int(cred.Gid)); err != nil {
-			return "", err
+			return nil, err
 		}
 		attr.Credential = cred
 	}
 	const script = `
 cd "$1" || exit 1
-"$2/initdb" -D data -A trust -U postgres --no-sync -E UTF8 --locale=C >init.log 2>&1 || { cat init.log; exit 1; }
-"$2/postgres" -D data -k "$1" -c listen_addresses= -c fsync=${3} -c max_connections=200 -c max_wal_size=4GB >server.log 2>&1 &
-pid=$!
-i=0
-until "$2/pg_isready" -q -h "$1"; do
-  kill -0 $pid 2>/dev/null || { cat server.log; exit 1; }
-  i=$((i+1)); [ $i -lt 600 ] || { cat server.log; exit 1; }
-  sleep 0.05
+dir=$1; bin=$2; fsync=$3
+start() {
+  "$bin/postgres" -D data -k "$dir" -c listen_addresses= -c fsync=$fsync -c max_connections=200 -c max_wal_size=4GB >server.log 2>&1 </dev/null &
+  pid=$!
+  i=0
+  until "$bin/pg_isready" -q -h "$dir"; do
+    kill -0 $pid 2>/dev/null || { cat server.log; exit 1; }
+    i=$((i+1)); [ $i -lt 600 ] || { cat server.log; exit 1; }
+    sleep 0.05
+  done
+  echo ready
+}
+"$bin/initdb" -D data -A trust -U postgres --no-sync -E UTF8 --locale=C >init.log 2>&1 || { cat init.log; exit 1; }
+start
+while read command; do
+  case $command in
+    stop) kill -INT $pid; wait $pid; echo stopped;;
+    start) start;;
+  esac
 done
-echo ready
-cat >/dev/null
 kill -INT $pid; wait $pid
-cd / && rm -rf "$1"
+cd / && rm -rf "$dir"
 `
 	fsync := "off" // tests kill Timbre, not the database's machine
 	if os.Getenv("TIMBRE_TEST_FSYNC") != "" {
@@ -160,29 +228,19 @@ cd / && rm -rf "$1"
 	cmd := exec.Command("/bin/sh", "-c", script, "sh", dir, bin, fsync)
 	cmd.SysProcAttr = attr
 	cmd.Dir = dir
-	if lifeline, err = cmd.StdinPipe(); err != nil {
-		return "", err
+	c := &Cluster{dir: dir}
+	if c.in, err = cmd.StdinPipe(); err != nil {
+		return nil, err
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
+	c.out = bufio.NewReader(out)
 	if err := cmd.Start(); err != nil {
-		return "", err
+		return nil, err
 	}
-	var said bytes.Buffer
-	buf := make([]byte, 1024)
-	for !strings.HasSuffix(said.String(), "ready\n") {
-		n, err := out.Read(buf)
-		said.Write(buf[:n])
-		if err == io.EOF {
-			return "", fmt.Errorf("the server did not start: %s", said.String())
-		}
-		if err != nil {
-			return "", err
-		}
-	}
-	return dir, nil
+	return c, c.await("ready")
 }
 
 // binaries finds the directory with initdb: on the PATH or where Debian keeps it.
