@@ -3,12 +3,14 @@ package harness
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -20,6 +22,8 @@ type Refusal struct {
 	Message   string         `json:"message"`
 	Details   map[string]any `json:"details"`
 	RequestID string         `json:"request_id"`
+	// RetryAfter is the header, in seconds; 0 when it is missing.
+	RetryAfter int `json:"-"`
 }
 
 func (r *Refusal) Error() string { return fmt.Sprintf("%d %s (%s)", r.Status, r.Code, r.RequestID) }
@@ -40,6 +44,8 @@ type Result struct {
 // methods fill it in. Their errors are a *Refusal, or mean that no answer came.
 type Song struct {
 	Server *Server
+	// Minter is where sessions are minted; nil: at Server.
+	Minter *Server
 	Title  string
 	Audio  []byte
 	// Code is the access code of the work that the song is a version of; "": it
@@ -71,7 +77,9 @@ func (s *Song) Mint(ctx context.Context) error {
 	if s.Code != "" {
 		action = "update_version"
 	}
-	err := s.call(ctx, "POST", "/v1/sessions", map[string]any{"secret_key": s.Server.SecretKey, "action_type": action, "allowed_network": "testnet"}, &out)
+	at := *s
+	at.Server = cmp.Or(s.Minter, s.Server)
+	err := at.call(ctx, "POST", "/v1/sessions", map[string]any{"secret_key": s.Server.SecretKey, "action_type": action, "allowed_network": "testnet"}, &out)
 	s.Token = out.Token
 	return err
 }
@@ -225,6 +233,7 @@ func refusal(res *http.Response) error {
 		return fmt.Errorf("%s without an envelope: %w", res.Status, err)
 	}
 	e.Error.Status = res.StatusCode
+	e.Error.RetryAfter, _ = strconv.Atoi(res.Header.Get("Retry-After"))
 	return &e.Error
 }
 

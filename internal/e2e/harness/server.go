@@ -9,12 +9,14 @@ package harness
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	mrand "math/rand/v2"
 	"net"
 	"os"
@@ -83,6 +85,13 @@ func Binary(t testing.TB, tags string) string {
 
 // Options say what server is wanted. The zero value is a demo on SQLite.
 type Options struct {
+	// Roles makes it `timbre serve` with these roles instead of a demo.
+	Roles string
+	// Data is the folder, which several servers may share; "" is one of its own.
+	Data string
+	// AdminURL is the way of the command line to the database, where that is
+	// another than the server's.
+	AdminURL string
 	// DatabaseURL is the database; "" is SQLite in the server's folder.
 	DatabaseURL string
 	// Tags are build tags.
@@ -94,15 +103,15 @@ type Options struct {
 	Args, Settings []string
 }
 
-// Server is a `timbre demo` that can be killed and started again at the same
-// address, on the same folder.
+// Server is a `timbre demo` or `timbre serve` that can be killed and started
+// again at the same address, on the same folder.
 type Server struct {
 	// URL has no slash at its end.
 	URL string
 	// Data is the folder that everything is kept in.
 	Data        string
 	DatabaseURL string
-	// What demo.json says.
+	// What demo.json says, or NewOrganization made.
 	SiteKey        string
 	SecretKey      string
 	OrganizationID string
@@ -121,20 +130,25 @@ type Server struct {
 // the end of the test, and its log is shown should the test have failed.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
-	s := &Server{t: t, options: o, binary: Binary(t, o.Tags), Data: t.TempDir(), DatabaseURL: o.DatabaseURL}
+	s := &Server{t: t, options: o, binary: Binary(t, o.Tags), Data: o.Data, DatabaseURL: o.DatabaseURL}
+	if s.Data == "" {
+		s.Data = t.TempDir()
+	}
 	if s.DatabaseURL == "" {
 		s.DatabaseURL = "sqlite:" + filepath.Join(s.Data, "timbre.db")
 	}
 	// An operator's secret: on Postgres the server does not make one.
-	var secret [32]byte
-	rand.Read(secret[:])
-	if err := os.WriteFile(filepath.Join(s.Data, "secret"), []byte(hex.EncodeToString(secret[:])+"\n"), 0o600); err != nil {
-		t.Fatal(err)
+	if _, err := os.Stat(s.secretFile()); err != nil {
+		var secret [32]byte
+		rand.Read(secret[:])
+		if err := os.WriteFile(s.secretFile(), []byte(hex.EncodeToString(secret[:])+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Cleanup(func() {
 		s.Kill()
 		if t.Failed() {
-			t.Logf("the server's log:\n%s", s.log.String())
+			t.Logf("the log of the server %s:\n%s", o.Roles, s.log.String())
 		}
 	})
 	s.addr = freeAddress(t)
@@ -164,39 +178,61 @@ func (s *Server) Restart(env ...string) {
 	s.run(env)
 }
 
+func (s *Server) secretFile() string { return filepath.Join(s.Data, "secret") }
+
+// run starts it and waits for its word that it is ready: a demo's first line,
+// or what a server logs.
 func (s *Server) run(env []string) {
 	s.t.Helper()
-	args := append([]string{"demo", "--addr", s.addr, "--data", s.Data, "--database-url", s.DatabaseURL, "--block-time", "100ms"}, s.options.Args...)
-	cmd := exec.Command(s.binary, args...)
-	cmd.Env = slices.Concat(os.Environ(), s.options.Settings, env)
-	cmd.Stderr = &s.log
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		s.t.Fatal(err)
+	args, ready := []string{"demo", "--addr", s.addr, "--data", s.Data, "--database-url", s.DatabaseURL, "--block-time", "100ms"}, "Timbre demo: "
+	s.URL = "http://" + s.addr
+	if s.options.Roles != "" {
+		args, ready = []string{
+			"serve", "--roles", s.options.Roles, "--listen", s.addr, "--database-url", s.DatabaseURL, "--network-block-time", "100ms",
+			"--blob-url", "file:" + filepath.Join(s.Data, "blobs"), "--secret-file", s.secretFile(),
+		}, "msg=ready"
 	}
+	cmd := exec.Command(s.binary, append(args, s.options.Args...)...)
+	cmd.Env = slices.Concat(os.Environ(), s.options.Settings, env)
+	said, out := io.Pipe()
+	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
 	s.cmd, s.exited = cmd, make(chan struct{})
-	line := make(chan string, 1)
 	go func(exited chan struct{}) {
-		r := bufio.NewReader(out)
-		text, _ := r.ReadString('\n') // printed when it listens
-		line <- text
-		r.WriteTo(&s.log)
 		cmd.Wait()
+		out.Close()
 		close(exited)
 	}(s.exited)
-	select {
-	case text := <-line:
-		_, url, ok := strings.Cut(strings.TrimSpace(text), ": ")
-		if !ok {
-			s.t.Fatalf("the server did not start: %q\n%s", text, s.log.String())
+	up := make(chan bool, 1)
+	go func() {
+		r := bufio.NewReader(said)
+		for {
+			line, err := r.ReadString('\n')
+			s.log.Write([]byte(line))
+			if err != nil || strings.Contains(line, ready) {
+				up <- err == nil
+				r.WriteTo(&s.log)
+				return
+			}
 		}
-		s.URL = strings.TrimSuffix(url, "/demo/")
+	}()
+	select {
+	case ok := <-up:
+		if !ok {
+			s.t.Fatalf("the server did not start\n%s", s.log.String())
+		}
 	case <-time.After(Patience):
 		s.t.Fatalf("the server does not start\n%s", s.log.String())
 	}
+	if s.options.Roles == "" {
+		s.readDemo()
+	}
+}
+
+func (s *Server) readDemo() {
+	s.t.Helper()
 	var d struct {
 		SiteKey        string `json:"site_key"`
 		SecretKey      string `json:"secret_key"`
@@ -210,6 +246,24 @@ func (s *Server) run(env []string) {
 		s.t.Fatal(err)
 	}
 	s.SiteKey, s.SecretKey, s.OrganizationID = d.SiteKey, d.SecretKey, d.OrganizationID
+}
+
+// NewOrganization makes an organization with a key pair, origins and credits, by
+// the command line, and remembers the keys.
+func (s *Server) NewOrganization(origins ...string) {
+	s.t.Helper()
+	var org struct{ ID string }
+	s.CLI(&org, "org", "create", "A label", "--json")
+	var keys struct {
+		SiteKey   string `json:"site_key"`
+		SecretKey string `json:"secret_key"`
+	}
+	s.CLI(&keys, "keys", "create", org.ID, "--json")
+	for _, origin := range append(origins, origin) {
+		s.CLI(nil, "origins", "add", org.ID, origin)
+	}
+	s.CLI(nil, "credits", "grant", org.ID, "1000")
+	s.OrganizationID, s.SiteKey, s.SecretKey = org.ID, keys.SiteKey, keys.SecretKey
 }
 
 // Kill ends the server as a power cut would, if it runs, and waits for its end.
@@ -259,7 +313,7 @@ func (s *Server) CLI(into any, args ...string) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), Patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.binary, append(args, "--database-url", s.DatabaseURL)...)
+	cmd := exec.CommandContext(ctx, s.binary, append(args, "--database-url", cmp.Or(s.options.AdminURL, s.DatabaseURL))...)
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
 	out, err := cmd.Output()

@@ -1,0 +1,493 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"timbre.example/internal/blob"
+	"timbre.example/internal/e2e/faultproxy"
+	"timbre.example/internal/e2e/harness"
+	"timbre.example/internal/registry/registrytest"
+	"timbre.example/internal/store/storetest"
+)
+
+// apart is a server whose roles are processes of their own, with proxies between
+// them and their database.
+type apart struct {
+	t      *testing.T
+	direct string // the database, without a proxy
+
+	organizations, ats, worker *harness.Server // ats and worker may be one
+	// front is what organizations and ats go through, back the worker alone.
+	front, back *faultproxy.Proxy
+}
+
+// Short enough for a test to see both of it: that a copy serves, and that it ages.
+const keysMaxAge = 3 * time.Second
+
+// newApart starts it on the database. Without workerToo the worker runs in the
+// process of ats.
+func newApart(t *testing.T, database string, workerToo bool, origins ...string) *apart {
+	t.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxied := func() (*faultproxy.Proxy, string) {
+		p := faultproxy.New(t, "unix", filepath.Join(u.Query().Get("host"), ".s.PGSQL.5432"))
+		return p, "postgres://postgres@" + p.Addr + u.Path + "?sslmode=disable"
+	}
+	x := &apart{t: t, direct: database}
+	o := harness.Options{AdminURL: database, Data: t.TempDir(), Roles: "organizations"}
+	x.front, o.DatabaseURL = proxied()
+	x.organizations = harness.Start(t, o)
+	x.organizations.NewOrganization(origins...)
+	o.Roles = "ats"
+	if !workerToo {
+		o.Roles = "ats,worker"
+	}
+	silence := []string{"--network-silence", "1s"}
+	o.Args = append([]string{"--issuer-url", x.organizations.URL, "--jwks-refresh", "200ms", "--jwks-max-age", keysMaxAge.String()}, silence...)
+	x.ats = harness.Start(t, o)
+	x.worker, x.back = x.ats, x.front
+	if workerToo {
+		x.back, o.DatabaseURL = proxied()
+		o.Roles, o.Args = "worker", append([]string{"--public-url", x.ats.URL}, silence...)
+		x.worker = harness.Start(t, o)
+	}
+	x.ats.SiteKey, x.ats.SecretKey = x.organizations.SiteKey, x.organizations.SecretKey
+	return x
+}
+
+func (x *apart) song(title string, seed int) *harness.Song {
+	return &harness.Song{Server: x.ats, Minter: x.organizations, Title: title, Audio: harness.WAV(seed)}
+}
+
+// do takes the steps, and fails the test at the first that fails.
+func (x *apart) do(steps ...func(context.Context) error) {
+	x.t.Helper()
+	for i, step := range steps {
+		if err := step(x.t.Context()); err != nil {
+			x.t.Fatalf("step %d: %v", i, err)
+		}
+	}
+}
+
+// refused says that err is this refusal, a 503 that says when to come back.
+func refused(err error, code string) bool {
+	var r *harness.Refusal
+	return errors.As(err, &r) && r.Code == code && r.Status == http.StatusServiceUnavailable && r.RetryAfter > 0 && r.RequestID != ""
+}
+
+// until asks again until the step is refused with the code; "" is until it is not.
+// Meanwhile nothing else may come of it but success, or one of the codes also.
+func (x *apart) until(code string, step func(context.Context) error, also ...string) {
+	x.t.Helper()
+	var last error
+	if !harness.Eventually(func() bool {
+		last = step(x.t.Context())
+		if last == nil || refused(last, code) {
+			return refused(last, code) || code == ""
+		}
+		for _, other := range also {
+			if refused(last, other) {
+				return false
+			}
+		}
+		x.t.Fatalf("on the way to %q: %v", code, last)
+		return false
+	}) {
+		x.t.Fatalf("never came to %q: %v", code, last)
+	}
+}
+
+// check holds the invariants, and that there are so many works.
+func (x *apart) check(works int) {
+	x.t.Helper()
+	disk, err := blob.NewDisk(filepath.Join(x.ats.Data, "blobs"), x.ats.URL, make([]byte, 16), blob.Options{RenderError: func(http.ResponseWriter, *http.Request, error) {}})
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	defer disk.Close()
+	registrytest.Check(x.t, registrytest.World{DatabaseURL: x.direct, Blobs: disk})
+	db, err := registrytest.Open(x.direct)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	defer db.Close()
+	for _, table := range []string{"works", "transactions"} {
+		var n int
+		if err := db.QueryRowContext(x.t.Context(), "SELECT COUNT(*) FROM "+table).Scan(&n); err != nil || n != works {
+			x.t.Errorf("%d rows in %s, want %d: %v", n, table, works, err)
+		}
+	}
+}
+
+// route is one call of each kind, and what it is refused with while the database
+// is away.
+type route struct {
+	name string
+	at   *harness.Server
+	call func(context.Context) error
+	code string
+}
+
+// routes are those of all processes. The song has been confirmed and the other
+// prepared.
+func (x *apart) routes(confirmed, prepared *harness.Song) []route {
+	const (
+		session = "common.auth.backend_unavailable"
+		store   = "transaction.store_unavailable"
+		rest    = "common.service_unavailable"
+	)
+	get := func(s *harness.Server, path string) func(context.Context) error {
+		return func(ctx context.Context) error { return fetch(ctx, s.URL+path) }
+	}
+	mint := func(ctx context.Context) error { return x.song("Not yet", 0).Mint(ctx) }
+	begin := x.song("Not yet", 0)
+	begin.Token = prepared.Token
+	id := confirmed.TransactionID
+	return []route{
+		{"mint", x.organizations, mint, rest},
+		{"health", x.organizations, get(x.organizations, "/healthz"), rest},
+		{"health", x.ats, get(x.ats, "/healthz"), rest},
+		{"health", x.worker, get(x.worker, "/healthz"), rest},
+		{"stats", x.ats, get(x.ats, "/v1/stats"), rest},
+		{"checkpoint", x.ats, get(x.ats, "/log/testnet/checkpoint"), rest},
+		{"explorer", x.ats, get(x.ats, "/explorer/testnet"), rest},
+		{"init", x.ats, begin.Init, session},
+		{"prepare", x.ats, prepared.Prepare, session},
+		{"confirm", x.ats, prepared.Confirm, session},
+		{"status", x.ats, get(x.ats, "/v1/transactions/"+id), store},
+		{"events", x.ats, get(x.ats, "/v1/transactions/"+id+"/events"), store},
+		{"socket", x.ats, get(x.ats, "/v1/ws/transactions/"+id), store},
+	}
+}
+
+// fetch gets a page as a browser of the origin does. What comes after the
+// headers of a success is left.
+func fetch(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, "GET", url, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Origin", "http://localhost:3000")
+	if strings.Contains(url, "/ws/") {
+		for k, v := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
+			req.Header.Set(k, v)
+		}
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode < 300 {
+		return nil
+	}
+	var e struct{ Error harness.Refusal }
+	if err := json.NewDecoder(res.Body).Decode(&e); err != nil {
+		return fmt.Errorf("%s: %s: %w", url, res.Status, err)
+	}
+	e.Error.Status = res.StatusCode
+	e.Error.RetryAfter, _ = strconv.Atoi(res.Header.Get("Retry-After"))
+	return &e.Error
+}
+
+// follower listens to a transaction, over a WebSocket or server-sent events.
+type follower struct {
+	name string
+	seen chan string // the steps, "error", and "" at the end of the stream
+}
+
+func (x *apart) followers(id string) []follower {
+	x.t.Helper()
+	ctx, stop := context.WithTimeout(x.t.Context(), 2*harness.Patience)
+	x.t.Cleanup(stop)
+	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(x.ats.URL, "http")+"/v1/ws/transactions/"+id, nil)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	socket, events := follower{"socket", make(chan string, 64)}, follower{"events", make(chan string, 64)}
+	go func() {
+		defer close(socket.seen)
+		for {
+			_, b, err := conn.Read(ctx)
+			if err != nil {
+				return
+			}
+			var f struct{ Type, Step string }
+			json.Unmarshal(b, &f)
+			if f.Type != "connected" {
+				socket.seen <- f.Type + " " + f.Step
+			}
+		}
+	}()
+	req, err := http.NewRequestWithContext(ctx, "GET", x.ats.URL+"/v1/transactions/"+id+"/events", nil)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil || res.StatusCode != http.StatusOK {
+		x.t.Fatal(res, err)
+	}
+	go func() {
+		defer close(events.seen)
+		defer res.Body.Close()
+		all := &lines{r: res.Body}
+		for {
+			line, err := all.next()
+			if err != nil {
+				return
+			}
+			if data, ok := strings.CutPrefix(line, "data: "); ok {
+				var f struct{ Type, Step string }
+				json.Unmarshal([]byte(data), &f)
+				events.seen <- f.Type + " " + f.Step
+			}
+		}
+	}()
+	return []follower{socket, events}
+}
+
+// lines reads line by line, as they come.
+type lines struct {
+	r    io.Reader
+	rest string
+}
+
+func (l *lines) next() (string, error) {
+	for {
+		if line, rest, ok := strings.Cut(l.rest, "\n"); ok {
+			l.rest = rest
+			return line, nil
+		}
+		buffer := make([]byte, 4096)
+		n, err := l.r.Read(buffer)
+		if l.rest += string(buffer[:n]); n == 0 && err != nil {
+			return "", err
+		}
+	}
+}
+
+// first waits for the first step, and rest for all that follow; the stream must
+// not end before the last one, and not fail.
+func (f follower) first(t *testing.T) {
+	t.Helper()
+	select {
+	case got := <-f.seen:
+		if got != "update validating" {
+			t.Fatalf("%s: %q", f.name, got)
+		}
+	case <-time.After(harness.Patience):
+		t.Fatalf("%s: nothing", f.name)
+	}
+}
+
+func (f follower) quiet(t *testing.T) {
+	t.Helper()
+	select {
+	case got, open := <-f.seen:
+		t.Errorf("%s: %q, open: %t, while nothing happened", f.name, got, open)
+	default:
+	}
+}
+
+func (f follower) rest(t *testing.T) {
+	t.Helper()
+	limit := time.After(harness.Patience)
+	last := ""
+	for {
+		select {
+		case got, open := <-f.seen:
+			if !open {
+				if last != "update completed" {
+					t.Errorf("%s: ended after %q", f.name, last)
+				}
+				return
+			}
+			if last = got; !strings.HasPrefix(got, "update ") {
+				t.Errorf("%s: %q", f.name, got)
+			}
+		case <-limit:
+			t.Fatalf("%s: not ended after %q", f.name, last)
+		}
+	}
+}
+
+// TestApart runs each role as a process of its own, on a Postgres of its own
+// behind a proxy, and takes away one after the other: the issuer, the worker,
+// the database in every way that it can go. Each time every route says what is
+// documented, and when what was away is back all goes on, without anybody's help.
+func TestApart(t *testing.T) {
+	t.Parallel()
+	cluster := storetest.NewCluster(t)
+	x := newApart(t, cluster.URL(t), true)
+	works := 0
+	t.Run("together", func(t *testing.T) {
+		x.t = t
+		for _, c := range []struct {
+			at      *harness.Server
+			path    string
+			missing []*harness.Server
+		}{
+			{x.organizations, "/.well-known/jwks.json", []*harness.Server{x.ats, x.worker}},
+			{x.ats, "/v1/stats", []*harness.Server{x.organizations, x.worker}},
+			{x.ats, "/log/testnet/checkpoint", []*harness.Server{x.organizations, x.worker}},
+			{x.ats, "/explorer/testnet", []*harness.Server{x.organizations, x.worker}},
+			{x.ats, "/widget/v1/ats-widget.esm.js", []*harness.Server{x.organizations, x.worker}},
+		} {
+			if err := fetch(t.Context(), c.at.URL+c.path); err != nil {
+				t.Errorf("%s: %v", c.path, err)
+			}
+			for _, s := range c.missing {
+				var r *harness.Refusal
+				if err := fetch(t.Context(), s.URL+c.path); !errors.As(err, &r) || r.Code != "common.not_found" || r.RequestID == "" {
+					t.Errorf("%s of another role: %v", c.path, err)
+				}
+			}
+		}
+		for _, s := range []*harness.Server{x.organizations, x.ats, x.worker} {
+			if err := fetch(t.Context(), s.URL+"/healthz"); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, wrong := range []*harness.Song{{Server: x.ats, Title: "x"}, {Server: x.worker, Title: "x"}} {
+			var r *harness.Refusal
+			if err := wrong.Mint(t.Context()); !errors.As(err, &r) || r.Code != "common.not_found" {
+				t.Errorf("minted elsewhere: %v", err)
+			}
+		}
+		var r *harness.Refusal
+		misled := x.song("Misled", 0)
+		misled.Server = x.organizations
+		if err := misled.Init(t.Context()); !errors.As(err, &r) || r.Code != "common.not_found" {
+			t.Errorf("begun at the organizations: %v", err)
+		}
+		s := x.song("Apart", 1)
+		x.do(s.Mint, s.Init, s.Put, s.Prepare, s.Confirm, s.Follow)
+		if works++; s.Result == nil || !s.Result.Success {
+			t.Fatalf("%+v", s.Result)
+		}
+	})
+
+	t.Run("issuer", func(t *testing.T) {
+		x.t = t
+		s := x.song("Without its issuer", 2)
+		x.do(s.Mint, s.Init, s.Put)
+		x.organizations.Kill()
+		x.do(s.Prepare) // with the keys that are known
+		x.until("common.auth.jwks_unavailable", s.Prepare)
+		if err := s.Confirm(t.Context()); !refused(err, "common.auth.jwks_unavailable") {
+			t.Errorf("confirm: %v", err)
+		}
+		// What needs no token is not concerned.
+		if err := fetch(t.Context(), x.ats.URL+"/v1/stats"); err != nil {
+			t.Error(err)
+		}
+		x.organizations.Restart()
+		x.until("", s.Prepare, "common.auth.jwks_unavailable")
+		x.do(s.Confirm, s.Follow)
+		works++
+	})
+
+	t.Run("worker", func(t *testing.T) {
+		x.t = t
+		accepted, asked := x.song("Accepted", 3), x.song("Asked", 4)
+		x.do(accepted.Mint, accepted.Init, accepted.Put, accepted.Prepare, asked.Mint, asked.Init, asked.Put)
+		x.worker.Kill()
+		x.until("common.service_unavailable", asked.Prepare)
+		x.do(accepted.Confirm) // nothing is lost by accepting it
+		all := x.followers(accepted.TransactionID)
+		for _, f := range all {
+			f.first(t)
+		}
+		x.do(accepted.Status)
+		if accepted.Result != nil {
+			t.Fatalf("it did not wait: %+v", accepted.Result)
+		}
+		x.worker.Restart()
+		for _, f := range all {
+			f.rest(t)
+		}
+		x.until("", asked.Prepare, "common.service_unavailable")
+		x.do(accepted.Follow, asked.Confirm, asked.Follow)
+		works += 2
+	})
+
+	// Ways in which a database goes and comes back.
+	refuse := func(p *faultproxy.Proxy) { p.Refuse(); p.Cut() }
+	for i, way := range []struct {
+		name     string
+		leave    func(*faultproxy.Proxy) // from one of the two
+		stop     func()                  // altogether
+		start    func()
+		patience time.Duration // until a route says so
+	}{
+		{"database refused", refuse, func() { refuse(x.front) }, x.front.Pass, 4 * time.Second},
+		{"database swallowed", (*faultproxy.Proxy).Swallow, x.front.Swallow, x.front.Pass, 12 * time.Second},
+		{"database stopped", refuse, func() { cluster.Stop(t) }, func() { cluster.Start(t) }, 4 * time.Second},
+	} {
+		t.Run(way.name, func(t *testing.T) {
+			x.t = t
+			followed, prepared := x.song(way.name+", followed", 10*i+10), x.song(way.name+", prepared", 10*i+11)
+			x.do(followed.Mint, followed.Init, followed.Put, followed.Prepare, prepared.Mint, prepared.Init, prepared.Put, prepared.Prepare)
+			way.leave(x.back) // the worker first, so that something is still to come
+			x.do(followed.Confirm)
+			all := x.followers(followed.TransactionID)
+			for _, f := range all {
+				f.first(t)
+			}
+			way.stop()
+			var wg sync.WaitGroup
+			for _, r := range x.routes(followed, prepared) {
+				wg.Go(func() {
+					begun := time.Now()
+					err := r.call(t.Context())
+					if took := time.Since(begun); !refused(err, r.code) || took > way.patience {
+						t.Errorf("%s at %s: %v after %s, want %s", r.name, r.at.URL, err, took, r.code)
+					}
+				})
+			}
+			wg.Wait()
+
+			way.start()
+			x.until("", followed.Status, "transaction.store_unavailable")
+			for _, f := range all {
+				f.quiet(t)
+			}
+			if followed.Result != nil {
+				t.Fatalf("it ended without a worker: %+v", followed.Result)
+			}
+			x.back.Pass()
+			for _, f := range all {
+				f.rest(t)
+			}
+			for _, r := range x.routes(followed, prepared) {
+				if r.name != "confirm" && r.name != "init" {
+					x.until("", r.call, r.code, "common.service_unavailable") // which is also a worker's silence
+				}
+			}
+			x.do(followed.Follow, prepared.Confirm, prepared.Follow)
+			works += 2
+		})
+	}
+	x.t = t
+	x.check(works)
+	for _, s := range []*harness.Server{x.organizations, x.ats, x.worker} {
+		s.Stop()
+	}
+}
