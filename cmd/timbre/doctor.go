@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -54,13 +55,20 @@ func (c *doctorCmd) Run(o *output) error {
 		}
 		look("secret's permissions", err, "this user alone", "chmod 600 the file.")
 	}
-	c.blobs(ctx, look)
+	if c.has(ats) || c.has(worker) {
+		c.blobs(ctx, look)
+	}
+	if c.verifiesElsewhere() {
+		c.issuerKeys(ctx, look)
+	}
 	db, err := c.existing(ctx)
 	look("database", err, "answers", "Check that the database runs and that the URL is right; `timbre migrate` makes a new one.")
 	if err == nil {
 		defer db.Close()
 		c.database(ctx, db, root, look)
-		c.uploads(ctx, db, look)
+		if c.has(ats) {
+			c.uploads(ctx, db, look)
+		}
 	}
 	failed := 0
 	for _, f := range all {
@@ -104,7 +112,7 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 		err = fmt.Errorf("the database's clock differs by %s", skew.Round(time.Millisecond))
 	}
 	look("clock", err, "agrees with the database's", "Let both machines follow a time server.")
-	if root == nil {
+	if root == nil || !c.has(ats) && !c.has(worker) {
 		return
 	}
 	for _, name := range []network.Name{network.Testnet, network.Mainnet} {
@@ -113,12 +121,29 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 			look("network "+string(name), nil, "not begun yet", "")
 			continue
 		}
+		var l *netlog.Log
 		if err == nil {
-			_, err = netlog.Open(ctx, db, netlog.Config{Network: name, Origin: row.Origin, Key: root.key("log " + string(name))})
+			l, err = netlog.Open(ctx, db, netlog.Config{
+				Network: name, Origin: row.Origin, Key: root.key("log " + string(name)), BlockTime: c.NetworkBlockTime, Silence: c.NetworkSilence,
+			})
 		}
 		found := fmt.Sprintf("%s, %d entries, signed with this secret", row.Origin, row.Size)
 		look("network "+string(name), err, found, "A log goes on only with the secret that began it: restore that secret file.")
+		if err == nil && !c.has(worker) {
+			look("worker for "+string(name), l.Sequenced(ctx), "alive", "Start a process with the role worker on this database: until then nothing is quoted, and what was confirmed waits.")
+		}
 	}
+}
+
+// issuerKeys asks for the keys that tokens are verified with.
+func (c *doctorCmd) issuerKeys(ctx context.Context, look func(check string, err error, found, remedy string)) {
+	const remedy = "See that the process with the role organizations runs, that --issuer-url is its address, and that this machine reaches it."
+	if c.IssuerURL == "" { // told with the configuration
+		return
+	}
+	at := c.keySetURL("")
+	keys := session.NewIssuer(session.IssuerConfig{Name: c.issuer(""), URL: at, Refresh: c.JWKSRefresh, MaxAge: c.JWKSMaxAge, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	look("issuer's keys", keys.Renew(ctx), "published at "+at, remedy)
 }
 
 // existing opens the database, and makes none: who looks leaves nothing behind.

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"maps"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,10 +15,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"timbre.example/fault"
+	"timbre.example/internal/session"
 	"timbre.example/internal/store/storetest"
 )
 
@@ -319,6 +323,11 @@ func TestServeRefusesBadConfiguration(t *testing.T) {
 		{[]string{"--blob-url", "gs://bucket"}, "--blob-url: uploads are kept in file:DIR or s3://BUCKET?endpoint=URL"},
 		{[]string{"--public-url", "songs.example"}, "--public-url is http(s)://host[:port]"},
 		{[]string{"--public-url", "https://songs.example/timbre"}, "--public-url is http(s)://host[:port]"},
+		{[]string{"--roles", "ats,worker"}, "--issuer-url is needed where --roles has ats and not organizations"},
+		{[]string{"--roles", "ats", "--issuer-url", "songs.example"}, "--issuer-url is http(s)://host[:port]"},
+		{[]string{"--roles", "ats", "--issuer-url", "https://songs.example", "--jwks-max-age", "1m"}, "--jwks-max-age more than that"},
+		{[]string{"--roles", "worker"}, "--public-url is needed where --roles has worker and not ats"},
+		{[]string{"--network-silence", "6s"}, "--network-silence must be more than --network-block-time"},
 		{[]string{"--prices-mainnet", "network=cheap"}, "--prices-mainnet: prices: network=\"cheap\""},
 		{[]string{"--secret-file", short}, "does not hold 64 hex digits"},
 		{[]string{"--database-url", "mysql:x"}, "make one with `openssl rand -hex 32`"},
@@ -328,6 +337,7 @@ func TestServeRefusesBadConfiguration(t *testing.T) {
 		args := append([]string{"serve", "--listen", "127.0.0.1:0", "--blob-url", "file:" + filepath.Join(dir, "blobs"), "--secret-file", filepath.Join(dir, "secret-"+strings.Trim(c.args[0], "-"))}, c.args...)
 		timbre(t, args...).refused(exitRefused, c.words)
 	}
+	timbre(t, "serve", "--roles", "organizations,console").refused(exitUsage, "must be one of")
 	if found, _ := filepath.Glob("s3*"); len(found) > 0 {
 		t.Errorf("left behind: %v", found)
 	}
@@ -438,6 +448,28 @@ func TestDoctor(t *testing.T) {
 	if s := timbre(t, "doctor"); s.code != exitDone || strings.Contains(s.out, "FAIL") || strings.Count(s.out, "\n") != len(found) {
 		t.Errorf("exit %d: %s", s.code, s.out)
 	}
+	// Each role needs something else.
+	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		tokens, err := session.NewTokens(make([]byte, 32), "", time.Now)
+		if err != nil || r.URL.Path != "/.well-known/jwks.json" {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		set, _ := tokens.JWKS()
+		w.Write(set)
+	}))
+	defer issuer.Close()
+	found, s = looked(t, "--roles", "ats", "--issuer-url", issuer.URL)
+	bad("ats", found, s)
+	if f, ok := found["worker for testnet"]; !ok || !found["issuer's keys"].OK {
+		t.Errorf("%+v %+v", f, found["issuer's keys"])
+	}
+	found, s = looked(t, "--roles", "ats", "--issuer-url", issuer.URL, "--network-block-time", "1ns", "--network-silence", "2ns")
+	bad("ats without a worker", found, s, "worker for mainnet", "worker for testnet")
+	found, s = looked(t, "--roles", "ats", "--issuer-url", "http://127.0.0.1:1")
+	bad("ats without an issuer", found, s, "issuer's keys")
+	found, s = looked(t, "--roles", "organizations", "--blob-url", "file:"+path("secret"))
+	bad("organizations need no store", found, s)
 	os.Chmod(path("secret"), 0o644)
 	found, s = looked(t)
 	bad("open secret", found, s, "secret's permissions")

@@ -75,7 +75,7 @@ func (i *Issuer) Run(ctx context.Context) {
 		case <-timer.C:
 		}
 		next := i.Refresh
-		if err := i.renew(ctx, 0); err != nil {
+		if err := i.Renew(ctx); err != nil {
 			next = min(next, 2*fetchTimeout)
 		}
 		timer.Reset(next)
@@ -128,6 +128,9 @@ func (i *Issuer) usable() jwk.Set {
 	}
 	return i.keys
 }
+
+// Renew fetches the keys now.
+func (i *Issuer) Renew(ctx context.Context) error { return i.renew(ctx, 0) }
 
 // renew fetches the keys, unless that was tried less than pause ago, and returns
 // how the last attempt went. Callers share one attempt, which goes on when they

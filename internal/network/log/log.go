@@ -123,7 +123,7 @@ func Open(ctx context.Context, db *store.DB, c Config) (*Log, error) {
 	}
 	var row query.GetLogRow
 	err := db.Tx(ctx, func(tx *store.Tx) error {
-		made, err := tx.InsertLog(ctx, query.InsertLogParams{Network: string(c.Network), Origin: c.Origin})
+		made, err := tx.InsertLog(ctx, query.InsertLogParams{Network: string(c.Network), Origin: c.Origin, Now: store.Micros(tx.Now)})
 		if err != nil {
 			return err
 		}
@@ -198,6 +198,15 @@ func (l *Log) DryRun(ctx context.Context, call network.Call) error {
 		return l.silent(row.SequencerAt)
 	}
 	return nil
+}
+
+// Sequenced says whether some process has made blocks lately, or could have.
+func (l *Log) Sequenced(ctx context.Context) error {
+	row, err := l.db.Read().GetLog(ctx, string(l.config.Network))
+	if err != nil {
+		return l.fail("sequencer", err)
+	}
+	return l.silent(row.SequencerAt)
 }
 
 // silent says that the last sign of life of a sequencer is too long ago.

@@ -26,6 +26,10 @@ var errOvertaken = errors.New("another sequencer was faster")
 func (l *Log) Run(ctx context.Context) {
 	tick := time.NewTicker(l.config.BlockTime)
 	defer tick.Stop()
+	// Who waits for a sequencer need not wait for its first block.
+	if err := l.note(ctx); err != nil && ctx.Err() == nil {
+		l.config.Logger.ErrorContext(ctx, "no sign of life", "network", l.config.Network, "error", err)
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -74,9 +78,7 @@ func (l *Log) Sequence(ctx context.Context) (_ bool, err error) {
 		if l.db.Now().Sub(store.Time(at.SequencerAt)) < l.config.Silence/3 {
 			return false, nil
 		}
-		return false, l.db.One(ctx, func(tx *store.Tx) error {
-			return tx.NoteSequencer(ctx, query.NoteSequencerParams{Now: store.Micros(tx.Now), Network: string(l.config.Network)})
-		})
+		return false, l.note(ctx)
 	}
 	var reached position
 	err = l.db.Tx(ctx, func(tx *store.Tx) (err error) {
@@ -94,6 +96,13 @@ func (l *Log) Sequence(ctx context.Context) (_ bool, err error) {
 	made := reached != position{at.Size, at.Refused}
 	l.notice(reached)
 	return made, nil
+}
+
+// note writes a sign of life down.
+func (l *Log) note(ctx context.Context) error {
+	return l.db.One(ctx, func(tx *store.Tx) error {
+		return tx.NoteSequencer(ctx, query.NoteSequencerParams{Now: store.Micros(tx.Now), Network: string(l.config.Network)})
+	})
 }
 
 // sequence does the work of Sequence within tx. It reads, then claims the new

@@ -1,6 +1,6 @@
 -- name: InsertLog :execrows
-INSERT INTO logs (network, origin, size, refused, blocks, next_ats_id)
-VALUES (sqlc.arg(network), sqlc.arg(origin), 0, 0, 0, 1)
+INSERT INTO logs (network, origin, size, refused, blocks, next_ats_id, sequencer_at)
+VALUES (sqlc.arg(network), sqlc.arg(origin), 0, 0, 0, 1, sqlc.arg(now))
 ON CONFLICT (network) DO NOTHING;
 
 -- name: GetLog :one

@@ -238,18 +238,19 @@ func (q *Queries) GetLogTile(ctx context.Context, arg GetLogTileParams) ([]byte,
 }
 
 const insertLog = `-- name: InsertLog :execrows
-INSERT INTO logs (network, origin, size, refused, blocks, next_ats_id)
-VALUES ($1, $2, 0, 0, 0, 1)
+INSERT INTO logs (network, origin, size, refused, blocks, next_ats_id, sequencer_at)
+VALUES ($1, $2, 0, 0, 0, 1, $3)
 ON CONFLICT (network) DO NOTHING
 `
 
 type InsertLogParams struct {
 	Network string
 	Origin  string
+	Now     int64
 }
 
 func (q *Queries) InsertLog(ctx context.Context, arg InsertLogParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertLog, arg.Network, arg.Origin)
+	result, err := q.db.ExecContext(ctx, insertLog, arg.Network, arg.Origin, arg.Now)
 	if err != nil {
 		return 0, err
 	}
