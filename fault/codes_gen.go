@@ -476,7 +476,7 @@ var table = []Entry{
 		Action:  "Choose a smaller file or export it at a lower bit rate.",
 		Cause:   "The file is larger than the smallest of the caps set by the system, the organization, the key and the session. Told at init when the size is announced; enforced while the file is stored and again at prepare.",
 		Details: []Detail{
-			{Name: "size_bytes", Type: "int", Optional: false, Meaning: "Size of the file in bytes.", Example: `512300000`},
+			{Name: "size_bytes", Type: "int", Optional: false, Meaning: "Size of the file in bytes.", Example: `629145600`},
 			{Name: "max_bytes", Type: "int", Optional: false, Meaning: "Largest size allowed here, in bytes.", Example: `524288000`},
 		},
 		Stage:    "file",

@@ -47,13 +47,19 @@ func (f databaseFlag) open(ctx context.Context) (*store.DB, error) {
 	return store.Open(ctx, url)
 }
 
-// limitFlags say how much anybody may call.
+// limitFlags say how much anybody may call, and how long what was begun lives.
 type limitFlags struct {
 	LimitsMint         limit.Rate `env:"TIMBRE_LIMITS_MINT" default:"300/1m,burst=100" placeholder:"RATE" help:"Sessions minted by a key pair (default: ${default}); off is no limit."`
 	LimitsSession      limit.Rate `env:"TIMBRE_LIMITS_SESSION" default:"120/1m,burst=60" placeholder:"RATE" help:"Calls of a session (default: ${default})."`
 	LimitsAddress      limit.Rate `env:"TIMBRE_LIMITS_ADDRESS" default:"1200/1m,burst=300" placeholder:"RATE" help:"Calls from an address (default: ${default})."`
 	LimitsOrganization limit.Rate `env:"TIMBRE_LIMITS_ORGANIZATION" default:"6000/1m,burst=600" placeholder:"RATE" help:"Mints and calls of an organization (default: ${default})."`
 	TrustedProxies     proxies    `env:"TIMBRE_TRUSTED_PROXIES" default:"127.0.0.0/8,::1/128" placeholder:"CIDRS" help:"Whose X-Forwarded-For is believed (default: ${default}); none is nobody's."`
+
+	LimitsToken      time.Duration `env:"TIMBRE_LIMITS_TOKEN" default:"5m" placeholder:"TIME" help:"How long a session token can begin something, in whole seconds (default: ${default})."`
+	LimitsUploadSlot time.Duration `env:"TIMBRE_LIMITS_UPLOAD_SLOT" default:"10m" placeholder:"TIME" help:"How long an upload URL takes PUTs; a job without a quote lives six times as long (default: ${default})."`
+	LimitsQuote      time.Duration `env:"TIMBRE_LIMITS_QUOTE" default:"5m" placeholder:"TIME" help:"How long a quote can be confirmed (default: ${default})."`
+	LimitsResult     time.Duration `env:"TIMBRE_LIMITS_RESULT" default:"1h" placeholder:"TIME" help:"How long a finished transaction shows its access code (default: ${default})."`
+	LimitsPrepares   int           `env:"TIMBRE_LIMITS_PREPARES" default:"4" placeholder:"N" help:"How many files are read at once (default: ${default})."`
 }
 
 func (f limitFlags) rates() limit.Rates {
@@ -97,11 +103,6 @@ type serverFlags struct {
 	PricesTestnet string `env:"TIMBRE_PRICES_TESTNET" placeholder:"PRICES" help:"In credits, as network=0,base=0,version=0,service-bp=0,storage=10:0/100:1/250:2/:3 (the default)."`
 	PricesMainnet string `env:"TIMBRE_PRICES_MAINNET" placeholder:"PRICES" help:"Likewise; default network=12,base=50,version=20,service-bp=500 and the same storage."`
 
-	LimitsToken      time.Duration `env:"TIMBRE_LIMITS_TOKEN" default:"5m" placeholder:"TIME" help:"How long a session token can begin something, in whole seconds (default: ${default})."`
-	LimitsUploadSlot time.Duration `env:"TIMBRE_LIMITS_UPLOAD_SLOT" default:"10m" placeholder:"TIME" help:"How long an upload URL takes PUTs; a job without a quote lives six times as long (default: ${default})."`
-	LimitsQuote      time.Duration `env:"TIMBRE_LIMITS_QUOTE" default:"5m" placeholder:"TIME" help:"How long a quote can be confirmed (default: ${default})."`
-	LimitsResult     time.Duration `env:"TIMBRE_LIMITS_RESULT" default:"1h" placeholder:"TIME" help:"How long a finished transaction shows its access code (default: ${default})."`
-	LimitsPrepares   int           `env:"TIMBRE_LIMITS_PREPARES" default:"4" placeholder:"N" help:"How many files are read at once (default: ${default})."`
 	limitFlags
 
 	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" placeholder:"ADDR" help:"Serve the metrics here as well, to whoever reaches it. Without it they are at /metrics for programs of this machine only."`

@@ -17,7 +17,6 @@ import (
 	"timbre.example/fault"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/demo"
-	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 )
@@ -47,11 +46,10 @@ func (c *demoCmd) Run(o *output) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	times := registry.DefaultTimes()
 	f := serverFlags{
 		Listen: c.Addr, BlobURL: cmp.Or(c.BlobURL, "file:"+filepath.Join(c.Data, "blobs")), s3Flags: c.s3Flags, SecretFile: filepath.Join(c.Data, "secret"),
 		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: c.BlockTime, MaxFileSize: c.MaxFileSize,
-		LimitsToken: session.DefaultLifetime, LimitsUploadSlot: times.UploadSlot, LimitsQuote: times.Quote, LimitsResult: times.Result, LimitsPrepares: 4, limitFlags: c.limitFlags, LogFormat: "text", ownSecret: true,
+		limitFlags: c.limitFlags, LogFormat: "text", ownSecret: true,
 	}
 	f.DatabaseURL = c.DatabaseURL
 	if f.DatabaseURL == "" {

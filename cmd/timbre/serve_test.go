@@ -209,7 +209,7 @@ func TestNothingSecretIsKeptOrLogged(t *testing.T) {
 	f := serverFlags{
 		Listen: "127.0.0.1:0", BlobURL: "file:" + filepath.Join(dir, "blobs"), SecretFile: filepath.Join(dir, "secret"),
 		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: 10 * time.Millisecond, MaxFileSize: 1 << 20,
-		LimitsToken: time.Minute, LimitsUploadSlot: time.Minute, LimitsQuote: time.Minute, LimitsResult: time.Hour, LimitsPrepares: 1, LogFormat: "json", LogLevel: slog.LevelDebug,
+		limitFlags: limitFlags{LimitsToken: time.Minute, LimitsUploadSlot: time.Minute, LimitsQuote: time.Minute, LimitsResult: time.Hour, LimitsPrepares: 1}, LogFormat: "json", LogLevel: slog.LevelDebug,
 	}
 	f.DatabaseURL = os.Getenv("TIMBRE_DATABASE_URL")
 	logged := &buffer{}

@@ -59,7 +59,8 @@ func newApart(t *testing.T, database string, workerToo bool, origins ...string) 
 	if !workerToo {
 		o.Roles = "ats,worker"
 	}
-	silence := []string{"--network-silence", "1s"}
+	// These tests ask again and again until something is so.
+	silence := []string{"--network-silence", "1s", "--limits-session", "off", "--limits-address", "off"}
 	o.Args = append([]string{"--issuer-url", x.organizations.URL, "--jwks-refresh", "200ms", "--jwks-max-age", keysMaxAge.String()}, silence...)
 	x.ats = harness.Start(t, o)
 	x.worker, x.back = x.ats, x.front

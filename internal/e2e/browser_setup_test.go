@@ -27,6 +27,7 @@ type site struct {
 	host    *browser.Host
 	org     string
 	siteKey string
+	secret  string
 }
 
 // newSite lets a host embed the widget of a new organization, with the commands
@@ -44,7 +45,7 @@ func newSite(t *testing.T, s *harness.Server) *site {
 	s.CLI(nil, "origins", "add", org.ID, host.URL)
 	s.CLI(nil, "credits", "grant", org.ID, "1000")
 	host.Connect(s.URL, keys.SecretKey)
-	return &site{s, host, org.ID, keys.SiteKey}
+	return &site{s, host, org.ID, keys.SiteKey, keys.SecretKey}
 }
 
 // element is the tag, as a page has it.

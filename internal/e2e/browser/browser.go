@@ -434,3 +434,9 @@ func (p *Page) Close() {
 		p.t.Errorf("close the tab: %v", err)
 	}
 }
+
+// In is the page for a subtest: what goes wrong from now on is that test's.
+func (p *Page) In(t testing.TB) *Page {
+	p.t = t
+	return p
+}

@@ -92,6 +92,13 @@ func (h *Host) Connect(api, secret string) {
 	h.api, h.secret = api, secret
 }
 
+// API is where the backend mints.
+func (h *Host) API() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.api
+}
+
 // Policy sets the Content-Security-Policy of all pages; "" is none.
 func (h *Host) Policy(p string) {
 	h.mu.Lock()
