@@ -11,6 +11,7 @@ import (
 
 	"timbre.example/docs"
 	"timbre.example/fault"
+	"timbre.example/widget"
 )
 
 // refuse stands for the API's renderer.
@@ -214,4 +215,54 @@ func TestCatalogueAsJSON(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The guides name all that the widget says it has.
+func TestGuidesAreWhole(t *testing.T) {
+	t.Parallel()
+	raw, err := fs.ReadFile(widget.Files, "custom-elements.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type named struct {
+		Name string
+		Kind string
+	}
+	var manifest struct {
+		Modules []struct {
+			Declarations []struct {
+				TagName                                              string
+				Attributes, Members, Events, CSSProperties, CSSParts []named
+			}
+		}
+	}
+	if err := json.Unmarshal(raw, &manifest); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, m := range manifest.Modules {
+		for _, d := range m.Declarations {
+			for guide, names := range map[string][]named{"attributes.md": append(d.Attributes, d.Members...), "events.md": d.Events, "theming.md": append(d.CSSProperties, d.CSSParts...)} {
+				text, err := fs.ReadFile(docs.Files, guide)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, one := range names {
+					n++
+					if !regexp.MustCompile("`"+regexp.QuoteMeta(one.Name)+"[`(]").Match(text) && !light(one.Name, string(text)) {
+						t.Errorf("docs/%s does not name %s", guide, one.Name)
+					}
+				}
+			}
+		}
+	}
+	if n < 40 {
+		t.Errorf("only %d names were looked for", n)
+	}
+}
+
+// light reports whether a property is told of by "each with …-light".
+func light(name, text string) bool {
+	base, ok := strings.CutSuffix(name, "-light")
+	return ok && strings.Contains(text, "`"+base+"`") && strings.Contains(text, "each with `…-light`")
 }
