@@ -172,11 +172,8 @@ func (r row) rehearsal() string {
 		return "Not yet: the routes that answer with it are still to come."
 	}
 	mode := "in every mode of the widget"
-	switch {
-	case r.Rehearse == "code" || r.Section == "version":
+	if r.Rehearse == "code" || r.Section == "version" {
 		mode = "in `mode=\"update\"`"
-	case r.Rehearse != "call":
-		mode = "in `mode=\"register\"`"
 	}
 	return fmt.Sprintf("A session that was minted with a test key and `\"rehearse\": \"%s\"` meets it %s, %s.", r.Code, moments[r.Rehearse], mode)
 }
