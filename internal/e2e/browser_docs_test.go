@@ -465,8 +465,14 @@ func TestDocsByKeyboard(t *testing.T) {
 	if told := browser.Eval[string](p, "document.getElementById('matches-count').textContent"); !regexp.MustCompile(`^[0-9]+ match(es)?$`).MatchString(told) {
 		t.Errorf("a screen reader is told %q", told)
 	}
-	p.Press(browser.Tab, false) // the button
-	p.Press(browser.Tab, false)
+	p.Press(browser.Escape, false)
+	p.Wait("document.getElementById('matches').hidden && document.activeElement.id === 'q'")
+	p.Keys("x")
+	p.Wait("document.getElementById('matches-count').textContent === '0 matches'")
+	p.Run("document.getElementById('q').value = ''")
+	p.Keys("duplicate_title")
+	p.Wait("document.querySelector('#matches a')?.textContent.startsWith('registration.duplicate_title') && !document.getElementById('matches').hidden")
+	p.Press(browser.Down, false)
 	p.Leave(func() { p.Press(browser.Enter, false) })
 	p.Wait("location.pathname + location.hash === '/docs/errors#registration.duplicate_title'")
 	p.Wait("(({top}) => top >= 0 && top < 200)(document.getElementById('registration.duplicate_title').getBoundingClientRect())")
@@ -475,6 +481,13 @@ func TestDocsByKeyboard(t *testing.T) {
 	p.Keys("duplicate_title")
 	p.Leave(func() { p.Press(browser.Enter, false) })
 	p.Wait("location.search === '?q=duplicate_title' && document.querySelector('.results a').getAttribute('href') === '/docs/errors#registration.duplicate_title'")
+	p.AllowClipboard(s.URL)
+	p.Goto(s.URL + "/docs/theming")
+	p.Click("document.querySelector('.code button')")
+	p.Wait("document.querySelector('.code button').textContent === 'Copied'")
+	if got, want := browser.Eval[string](p, "navigator.clipboard.readText()"), listings(t, "theming.md", "css")[0]; got != want {
+		t.Errorf("copied %q, want %q", got, want)
+	}
 	for _, line := range p.Problems() {
 		t.Error(line)
 	}

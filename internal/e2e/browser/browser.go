@@ -310,15 +310,19 @@ func (p *Page) Keys(text string) {
 
 // The keys that a keyboard user has besides letters.
 const (
-	Tab   = "Tab"
-	Enter = "Enter"
-	Space = " "
+	Tab    = "Tab"
+	Enter  = "Enter"
+	Space  = " "
+	Escape = "Escape"
+	Down   = "ArrowDown"
 )
 
 var codes = map[string]input.DispatchKeyEventParams{
-	Tab:   {Key: "Tab", Code: "Tab", WindowsVirtualKeyCode: 9},
-	Enter: {Key: "Enter", Code: "Enter", WindowsVirtualKeyCode: 13, Text: "\r"},
-	Space: {Key: " ", Code: "Space", WindowsVirtualKeyCode: 32, Text: " "},
+	Tab:    {Key: "Tab", Code: "Tab", WindowsVirtualKeyCode: 9},
+	Enter:  {Key: "Enter", Code: "Enter", WindowsVirtualKeyCode: 13, Text: "\r"},
+	Escape: {Key: "Escape", Code: "Escape", WindowsVirtualKeyCode: 27},
+	Down:   {Key: "ArrowDown", Code: "ArrowDown", WindowsVirtualKeyCode: 40},
+	Space:  {Key: " ", Code: "Space", WindowsVirtualKeyCode: 32, Text: " "},
 }
 
 // Press presses and releases one key, with Shift where wanted.
