@@ -51,7 +51,11 @@ func newApart(t *testing.T, database string, workerToo bool, origins ...string) 
 		return p, "postgres://postgres@" + p.Addr + u.Path + "?sslmode=disable"
 	}
 	x := &apart{t: t, direct: database}
-	o := harness.Options{AdminURL: database, Data: t.TempDir(), Roles: "organizations"}
+	const generous = "=100000/1s,burst=100000" // the limits have tests of their own
+	o := harness.Options{
+		AdminURL: database, Data: t.TempDir(), Roles: "organizations",
+		Settings: []string{"TIMBRE_LIMITS_MINT" + generous, "TIMBRE_LIMITS_SESSION" + generous, "TIMBRE_LIMITS_ADDRESS" + generous, "TIMBRE_LIMITS_ORGANIZATION" + generous},
+	}
 	x.front, o.DatabaseURL = proxied()
 	x.organizations = harness.Start(t, o)
 	x.organizations.NewOrganization(origins...)
