@@ -496,3 +496,26 @@ func TestApart(t *testing.T) {
 		s.Stop()
 	}
 }
+
+// Roles may be apart on one machine's SQLite too.
+func TestApartOnSQLite(t *testing.T) {
+	t.Parallel()
+	o := harness.Options{Data: t.TempDir(), Roles: "organizations"}
+	organizations := harness.Start(t, o)
+	organizations.NewOrganization()
+	o.Roles, o.Args = "ats", []string{"--issuer-url", organizations.URL}
+	works := harness.Start(t, o)
+	works.SiteKey, works.SecretKey = organizations.SiteKey, organizations.SecretKey
+	o.Roles, o.Args = "worker", []string{"--public-url", works.URL}
+	worker := harness.Start(t, o)
+	song := &harness.Song{Server: works, Minter: organizations, Title: "Apart", Audio: harness.WAV(1)}
+	for i, do := range []func(context.Context) error{song.Mint, song.Init, song.Put, song.Prepare, song.Confirm, song.Follow} {
+		if err := do(t.Context()); err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		}
+	}
+	checkWork(t, song, 1)
+	for _, s := range []*harness.Server{organizations, works, worker} {
+		s.Stop()
+	}
+}

@@ -56,8 +56,8 @@ func openPostgres(ctx context.Context, url string) (engine, error) {
 	return &postgres{db: db, migrates: migrates}, nil
 }
 
-func (p *postgres) tx(ctx context.Context, f func(query.DBTX) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+func (p *postgres) tx(given context.Context, f func(query.DBTX) error) error {
+	ctx, cancel := context.WithCancelCause(given)
 	defer cancel(nil)
 	// Wound up again before each statement: many short ones may take long.
 	patience := time.AfterFunc(Patience, func() { cancel(context.DeadlineExceeded) })
@@ -66,14 +66,14 @@ func (p *postgres) tx(ctx context.Context, f func(query.DBTX) error) error {
 	if err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		err = fmt.Errorf("%w: %v", context.DeadlineExceeded, err) // it says only that it was cancelled
 	}
-	return p.heard(err)
+	return p.heard(given, err)
 }
 
-// heard drops the idle connections when one did not answer: what made it dumb,
-// a router that forgot it, made the others so too, and each would cost somebody
-// his Patience.
-func (p *postgres) heard(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) && p.forgetting.CompareAndSwap(false, true) {
+// heard drops the idle connections when Patience with one was at its end, and
+// not the caller's own: what made it dumb, a router that forgot it, made the
+// others so too, and each would cost somebody his Patience.
+func (p *postgres) heard(given context.Context, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) && given.Err() == nil && p.forgetting.CompareAndSwap(false, true) {
 		go func() {
 			p.db.SetMaxIdleConns(0)
 			p.db.SetMaxIdleConns(maxConns)
@@ -140,22 +140,22 @@ type singly struct{ *postgres }
 
 func (s singly) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
 	result, err := s.db.ExecContext(bounded(ctx), text, args...)
-	return result, s.heard(err)
+	return result, s.heard(ctx, err)
 }
 
 func (s singly) PrepareContext(ctx context.Context, text string) (*sql.Stmt, error) {
 	statement, err := s.db.PrepareContext(bounded(ctx), text)
-	return statement, s.heard(err)
+	return statement, s.heard(ctx, err)
 }
 
 func (s singly) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	rows, err := s.db.QueryContext(bounded(ctx), text, args...)
-	return rows, s.heard(err)
+	return rows, s.heard(ctx, err)
 }
 
 func (s singly) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
 	row := s.db.QueryRowContext(bounded(ctx), text, args...)
-	_ = s.heard(row.Err())
+	_ = s.heard(ctx, row.Err())
 	return row
 }
 
