@@ -38,6 +38,8 @@ type demoFile struct {
 	URL            string `json:"url"`
 	SiteKey        string `json:"site_key"`
 	SecretKey      string `json:"secret_key"`
+	TestSiteKey    string `json:"test_site_key"`
+	TestSecretKey  string `json:"test_secret_key"`
 	OrganizationID string `json:"organization_id"`
 	DatabaseURL    string `json:"database_url"`
 }
@@ -77,7 +79,10 @@ func (c *demoCmd) Run(o *output) error {
 		s.close()
 		return err
 	}
-	s.api.Mount("/demo", demo.New(demo.Config{APIURL: s.url, UploadOrigin: uploads, SiteKey: seed.SiteKey, SecretKey: seed.SecretKey, RenderError: s.api.RenderError}))
+	s.api.Mount("/demo", demo.New(demo.Config{
+		APIURL: s.url, UploadOrigin: uploads, SiteKey: seed.SiteKey, SecretKey: seed.SecretKey,
+		TestSiteKey: seed.TestSiteKey, TestSecretKey: seed.TestSecretKey, RenderError: s.api.RenderError,
+	}))
 	s.api.Handle("/", http.RedirectHandler("/demo/", http.StatusFound))
 	fmt.Fprintf(o.out, "Timbre demo: %s/demo/\n", s.url)
 	return s.run(ctx)
@@ -89,7 +94,7 @@ func seedDemo(ctx context.Context, db *store.DB, path string) (demoFile, error) 
 	b, err := os.ReadFile(path)
 	if err == nil && json.Unmarshal(b, &d) == nil && d.SecretKey != "" {
 		if _, err := session.GetOrganization(ctx, db, d.OrganizationID); err == nil {
-			return d, nil
+			return d, d.addTestKeys(ctx, db) // of a release that made none
 		} else if !errors.Is(err, fault.CodeOrganizationNotFound) {
 			return d, err
 		}
@@ -109,8 +114,21 @@ func seedDemo(ctx context.Context, db *store.DB, path string) (demoFile, error) 
 			return d, err
 		}
 	}
-	err = db.Tx(ctx, func(tx *store.Tx) error { return credits.Grant(ctx, tx, org.ID, 1_000_000, "demo") })
-	return demoFile{SiteKey: keys.SiteKey, SecretKey: keys.SecretKey, OrganizationID: org.ID}, err
+	if err := db.Tx(ctx, func(tx *store.Tx) error { return credits.Grant(ctx, tx, org.ID, 1_000_000, "demo") }); err != nil {
+		return d, err
+	}
+	d = demoFile{SiteKey: keys.SiteKey, SecretKey: keys.SecretKey, OrganizationID: org.ID}
+	return d, d.addTestKeys(ctx, db)
+}
+
+// addTestKeys makes the pair that rehearses, unless it is there.
+func (d *demoFile) addTestKeys(ctx context.Context, db *store.DB) error {
+	if d.TestSecretKey != "" {
+		return nil
+	}
+	keys, err := session.CreateKeys(ctx, db, d.OrganizationID, true)
+	d.TestSiteKey, d.TestSecretKey = keys.SiteKey, keys.SecretKey
+	return err
 }
 
 func writeDemo(path string, d demoFile) error {

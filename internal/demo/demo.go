@@ -1,5 +1,6 @@
 // Package demo is the integrator's page at /demo/: what somebody who puts
-// <ats-widget> on a site writes, with an event log beside it and samples to try.
+// <ats-widget> on a site writes, with an event log beside it, samples to try, and a
+// picker that rehearses any error of the catalogue.
 //
 // It holds a page, its style and scripts, four short pieces of music, and the
 // few lines of backend that mint a session. It reaches Timbre only as every
@@ -16,6 +17,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +34,9 @@ type Config struct {
 	SiteKey      string // of the organization that the page belongs to
 	SecretKey    string // mints sessions; stays in this process
 
+	// A test key pair of the same organization, for what is rehearsed.
+	TestSiteKey, TestSecretKey string
+
 	// RenderError writes a refusal in the form of the API.
 	RenderError func(http.ResponseWriter, *http.Request, error)
 }
@@ -43,11 +48,11 @@ type Config struct {
 func New(c Config) http.Handler {
 	policy := contentSecurityPolicy(c.APIURL, c.UploadOrigin)
 	page := render(c, policy)
-	mint := &sessions{api: c.APIURL, secretKey: c.SecretKey, client: &http.Client{
+	client := &http.Client{
 		Timeout: 10 * time.Second,
 		// Wherever the API may point to, the secret key does not go there.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	}
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /demo/{$}", func(w http.ResponseWriter, r *http.Request) {
@@ -72,15 +77,18 @@ func New(c Config) http.Handler {
 		}
 		serve(w, r, r.PathValue("name"), data)
 	})
-	mux.HandleFunc("POST /demo/session", func(w http.ResponseWriter, r *http.Request) {
-		if !sameOrigin(r) {
-			c.RenderError(w, r, fault.SessionOriginNotAllowed())
-			return
-		}
-		if err := mint.serve(w, r); err != nil {
-			c.RenderError(w, r, err)
-		}
-	})
+	for path, key := range map[string]string{"/demo/session": c.SecretKey, "/demo/session/test": c.TestSecretKey} {
+		mint := &sessions{api: c.APIURL, secretKey: key, client: client}
+		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+			if !sameOrigin(r) {
+				c.RenderError(w, r, fault.SessionOriginNotAllowed())
+				return
+			}
+			if err := mint.serve(w, r); err != nil {
+				c.RenderError(w, r, err)
+			}
+		})
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { c.RenderError(w, r, fault.CommonNotFound()) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/demo" {
@@ -128,11 +136,35 @@ func render(c Config, policy string) []byte {
 		"<script type=\"module\" src=\"quickstart.js\"></script>\n<script defer src=\"%s/widget/v1/ats-widget.iife.js\"></script>", c.SiteKey, c.APIURL, c.APIURL)
 	var b bytes.Buffer
 	if err := t.Execute(&b, map[string]any{
-		"APIURL": c.APIURL, "SiteKey": c.SiteKey, "Samples": samples, "Element": element, "Policy": strings.ReplaceAll(policy, "; ", ";\n"),
+		"APIURL": c.APIURL, "SiteKey": c.SiteKey, "TestSiteKey": c.TestSiteKey, "Rehearsals": rehearsals(), "Samples": samples, "Element": element, "Policy": strings.ReplaceAll(policy, "; ", ";\n"),
 	}); err != nil {
 		panic(err) // the template and its data are fixed
 	}
 	return b.Bytes()
+}
+
+// rehearsal is a section of the catalogue, with what of it can be rehearsed.
+type rehearsal struct {
+	Section string
+	Codes   []fault.Entry
+}
+
+// rehearsals are the codes that the page offers to meet, in the catalogue's order.
+// A cause is Markdown there and plain here.
+func rehearsals() (all []rehearsal) {
+	plain := strings.NewReplacer("`", "", "*", "")
+	for _, e := range fault.All() {
+		if e.Rehearse == "" {
+			continue
+		}
+		e.Cause = plain.Replace(e.Cause)
+		i := slices.IndexFunc(all, func(r rehearsal) bool { return r.Section == e.Section })
+		if i < 0 {
+			i, all = len(all), append(all, rehearsal{Section: e.Section})
+		}
+		all[i].Codes = append(all[i].Codes, e)
+	}
+	return all
 }
 
 // score is a listing on the page: what runs there, to be read and copied.

@@ -19,7 +19,10 @@ import (
 	"timbre.example/internal/media"
 )
 
-const secret = "csk_2222222222222222222222222222222222222222222222222222222222222222"
+const (
+	secret     = "csk_2222222222222222222222222222222222222222222222222222222222222222"
+	testSecret = "csk_test_3333333333333333333333333333333333333333333333333333333333333333"
+)
 
 // refuse is a renderer in the form of the API's.
 func refuse(w http.ResponseWriter, _ *http.Request, err error) {
@@ -38,6 +41,7 @@ type mintAPI struct {
 	t      *testing.T
 	calls  int
 	refuse *fault.Error
+	want   map[string]any // the body, when it is another than an ordinary one
 }
 
 func (m *mintAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -60,7 +64,10 @@ func (m *mintAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
 		m.t.Error(err)
 	}
-	want := map[string]any{"secret_key": secret, "action_type": "register", "allowed_network": "testnet"}
+	want := m.want
+	if want == nil {
+		want = map[string]any{"secret_key": secret, "action_type": "register", "allowed_network": "testnet"}
+	}
 	if d := cmp.Diff(want, body); d != "" {
 		m.t.Errorf("mint body (-want +got):\n%s", d)
 	}
@@ -80,7 +87,7 @@ func newDemo(t *testing.T) (http.Handler, *mintAPI) {
 	m := &mintAPI{t: t}
 	s := httptest.NewServer(m)
 	t.Cleanup(s.Close)
-	return New(Config{APIURL: s.URL, SiteKey: "cpk_11", SecretKey: secret, RenderError: refuse}), m
+	return New(Config{APIURL: s.URL, SiteKey: "cpk_11", SecretKey: secret, TestSiteKey: "cpk_test_11", TestSecretKey: testSecret, RenderError: refuse}), m
 }
 
 func get(h http.Handler, target string, header ...string) *httptest.ResponseRecorder {
@@ -94,7 +101,11 @@ func get(h http.Handler, target string, header ...string) *httptest.ResponseReco
 }
 
 func post(h http.Handler, body string, header ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(http.MethodPost, "http://demo.test/demo/session", strings.NewReader(body))
+	return postTo(h, "/demo/session", body, header...)
+}
+
+func postTo(h http.Handler, path, body string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "http://demo.test"+path, strings.NewReader(body))
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
@@ -183,6 +194,33 @@ func TestSession(t *testing.T) {
 	}
 }
 
+// The test key is used where it is asked for, and nowhere else; it alone takes a
+// wish, and only when there is one.
+func TestRehearsal(t *testing.T) {
+	h, m := newDemo(t)
+	m.want = map[string]any{"secret_key": testSecret, "action_type": "update_version", "allowed_network": "testnet", "rehearse": "access_code.expired"}
+	if w := postTo(h, "/demo/session/test", `{"action_type":"update_version","network":"testnet","rehearse":"access_code.expired"}`, "Origin", "http://demo.test"); w.Code != 200 {
+		t.Errorf("minted %d %s", w.Code, w.Body)
+	}
+	delete(m.want, "rehearse")
+	if w := postTo(h, "/demo/session/test", `{"action_type":"update_version","network":"testnet"}`, "Origin", "http://demo.test"); w.Code != 200 {
+		t.Errorf("minted %d %s", w.Code, w.Body)
+	}
+	if w := postTo(h, "/demo/session/test", `{}`, "Origin", "http://evil.test"); w.Code != 403 || m.calls != 2 {
+		t.Errorf("another origin: %d %s", w.Code, w.Body)
+	}
+	page := get(h, "/demo/").Body.String()
+	for _, e := range fault.All() {
+		want := 1
+		if e.Rehearse == "" {
+			want = 0
+		}
+		if n := strings.Count(page, fmt.Sprintf(`<option value="%s"`, e.Code)); n != want {
+			t.Errorf("the page offers %s %d times, want %d", e.Code, n, want)
+		}
+	}
+}
+
 func TestSessionRefusedByTheAPI(t *testing.T) {
 	for _, f := range []*fault.Error{fault.SessionOriginNotAllowed(), fault.SessionRateLimited(7e9), fault.SessionKeyInactive(), fault.CommonInternal()} {
 		h, m := newDemo(t)
@@ -261,8 +299,10 @@ func TestSecretStays(t *testing.T) {
 	m.refuse = fault.SessionKeyInactive()
 	answers["refused mint"] = post(h, `{"action_type":"register","network":"testnet"}`, "Origin", "http://demo.test")
 	for p, w := range answers {
-		if strings.Contains(fmt.Sprint(w.Header()), secret) || bytes.Contains(w.Body.Bytes(), []byte(secret)) {
-			t.Errorf("%s holds the secret key", p)
+		for _, key := range []string{secret, testSecret} {
+			if strings.Contains(fmt.Sprint(w.Header()), key) || bytes.Contains(w.Body.Bytes(), []byte(key)) {
+				t.Errorf("%s holds a secret key", p)
+			}
 		}
 	}
 }

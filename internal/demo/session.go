@@ -19,19 +19,24 @@ type sessions struct {
 
 func (s *sessions) serve(w http.ResponseWriter, r *http.Request) error {
 	var ask struct {
-		Action  string `json:"action_type"` // register
-		Network string `json:"network"`     // testnet or mainnet
+		Action   string `json:"action_type"` // what the token may do
+		Network  string `json:"network"`     // testnet or mainnet
+		Rehearse string `json:"rehearse"`    // with a test key: the error to meet
 	}
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10)).Decode(&ask); err != nil {
 		return fault.CommonValidationFailed([]fault.Field{
 			{Field: "body", Rule: "json", Message: "The body is not the documented JSON."},
 		})
 	}
-	body, err := json.Marshal(map[string]string{
+	request := map[string]string{
 		"secret_key":      s.secretKey,
 		"action_type":     ask.Action,
 		"allowed_network": ask.Network,
-	})
+	}
+	if ask.Rehearse != "" {
+		request["rehearse"] = ask.Rehearse
+	}
+	body, err := json.Marshal(request)
 	if err != nil {
 		return err
 	}

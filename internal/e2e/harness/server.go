@@ -114,6 +114,8 @@ type Server struct {
 	// What demo.json says, or NewOrganization made.
 	SiteKey        string
 	SecretKey      string
+	TestSiteKey    string
+	TestSecretKey  string
 	OrganizationID string
 
 	t       testing.TB
@@ -236,6 +238,8 @@ func (s *Server) readDemo() {
 	var d struct {
 		SiteKey        string `json:"site_key"`
 		SecretKey      string `json:"secret_key"`
+		TestSiteKey    string `json:"test_site_key"`
+		TestSecretKey  string `json:"test_secret_key"`
 		OrganizationID string `json:"organization_id"`
 	}
 	b, err := os.ReadFile(filepath.Join(s.Data, "demo.json"))
@@ -245,7 +249,7 @@ func (s *Server) readDemo() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.SiteKey, s.SecretKey, s.OrganizationID = d.SiteKey, d.SecretKey, d.OrganizationID
+	s.SiteKey, s.SecretKey, s.TestSiteKey, s.TestSecretKey, s.OrganizationID = d.SiteKey, d.SecretKey, d.TestSiteKey, d.TestSecretKey, d.OrganizationID
 }
 
 // NewOrganization makes an organization with a key pair, origins and credits, by

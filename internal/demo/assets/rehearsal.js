@@ -1,0 +1,204 @@
+// The rehearsal: a second widget, with a test key, is filled in as a person
+// would, and meets the error that its session was minted for. Beside it stands
+// what the page heard and what went over the network.
+const $ = (id) => document.getElementById(id);
+const form = $('rehearsal');
+const list = $('rehearsal-code');
+const { siteKey, atsUrl } = form.dataset;
+
+const promises = {
+  refresh: 'The widget waits, asks the page for a new token with allfeat:token-expired, and goes on when it has one.',
+  disabled: 'The widget shows DISABLED, says so with allfeat:failed, and offers no second try.',
+  failed: 'The widget shows FAILED with a way to go on, and says so with allfeat:failed.',
+  inline: 'The message stands at the field that it is about, with allfeat:error, and what was typed stays.',
+  client: 'The widget itself raises this, when what came back is no answer, and says so with allfeat:failed.',
+};
+
+// One rehearsal at a time: what the one before still does is not shown.
+let current = { over: new AbortController() };
+
+function make(tag, className, ...content) {
+  const e = document.createElement(tag);
+  e.className = className;
+  e.append(...content); // text is never markup
+  return e;
+}
+
+const chosen = () => list.selectedOptions[0];
+
+function describe() {
+  const { cause } = chosen().dataset;
+  $('rehearsal-cause').textContent = cause;
+  const promise = $('rehearsal-promise');
+  const link = make('a', '', 'What the documentation says');
+  link.href = `/docs/errors#${chosen().value}`;
+  promise.replaceChildren(`${promises[chosen().dataset.class]} `, link);
+}
+
+// What the widget sends. It is told from the page's other widget by its site key.
+
+function note(method, url, status, more) {
+  const path = new URL(url, location.href).pathname.replace(/[0-9a-f]{8}-[0-9a-f-]{27}|atc_[0-9a-f]+/g, (id) => `${id.slice(0, 8)}…`).replace(/^(\/blob\/).*/, '$1…');
+  const item = make('li', '', make('span', 'name', `${method} ${path} `), make('strong', status && status < 400 ? 'ok' : 'bad', String(status || 'no answer')));
+  for (const line of more) if (line) item.append(make('p', 'name', line)); // the code first
+  $('rehearsal-requests').append(item);
+}
+
+const plainFetch = window.fetch;
+window.fetch = async (input, init) => {
+  const ours = new Headers(init?.headers).get('X-Site-Key') === siteKey || input === '/demo/session/test';
+  const run = current;
+  let response;
+  try {
+    return (response = await plainFetch(input, init));
+  } finally {
+    if (ours && run === current && !new URL(input, location.href).pathname.endsWith('/stats')) {
+      const text = await response?.clone().text().catch(() => '');
+      let code = '';
+      try {
+        code = JSON.parse(text).error?.code;
+      } catch {
+        code = response && 'a body that is no JSON';
+      }
+      const wait = response?.headers.get('Retry-After');
+      note(init?.method ?? 'GET', input, response?.status, [code, response?.headers.get('X-Request-Id'), wait && `Retry-After: ${wait}`]);
+    }
+  }
+};
+
+const open = XMLHttpRequest.prototype.open;
+XMLHttpRequest.prototype.open = function (method, url) {
+  const run = current;
+  this.addEventListener('loadend', () => run === current && run.widget?.getState().screen === 'UPLOAD' && note(method, url, this.status, [this.getResponseHeader('X-Request-Id')]));
+  return open.apply(this, arguments);
+};
+
+const Socket = window.WebSocket;
+window.WebSocket = class extends Socket {
+  constructor(...args) {
+    super(...args);
+    const run = current;
+    let opened = false;
+    this.addEventListener('open', () => (opened = true));
+    this.addEventListener('close', () => run === current && run.widget?.getState().screen !== 'FORM' && note('WebSocket', args[0], opened ? 101 : 0, []));
+  }
+};
+
+// The person who fills the widget in.
+
+/** Calls look now and whenever the widget has drawn, until it returns true or the run is over. */
+async function watch(run, look) {
+  await customElements.whenDefined('ats-widget');
+  const drawn = new MutationObserver(() => look() && drawn.disconnect());
+  run.over.signal.addEventListener('abort', () => drawn.disconnect());
+  if (!run.over.signal.aborted && !look()) drawn.observe(run.widget.shadowRoot, { childList: true, subtree: true, attributes: true });
+}
+
+/** Resolves when the widget shows the part. A run that is over waits no longer. */
+function shows(run, name) {
+  return new Promise((resolve, reject) => {
+    run.over.signal.addEventListener('abort', () => reject(run.over.signal.reason));
+    watch(run, () => {
+      const found = run.widget.shadowRoot.querySelector(`[data-ats="${name}"]`);
+      if (found) resolve(found);
+      return !!found;
+    });
+  });
+}
+
+async function type(run, name, text) {
+  const field = await shows(run, name);
+  field.value = text;
+  field.dispatchEvent(new Event('input', { bubbles: true }));
+}
+
+const click = async (run, name) => (await shows(run, name)).click();
+
+const random = () => Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, '0')).join('');
+
+async function chooseSong(run) {
+  const song = await (await plainFetch(`/demo/samples/porch-light.wav?take=${random()}`)).blob();
+  const field = await shows(run, 'file');
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([song], 'porch-light.wav', { type: 'audio/wav' }));
+  field.files = transfer.files;
+  field.dispatchEvent(new Event('change', { bubbles: true }));
+}
+
+/** Goes as far as the stage, and no further: the rest is for whoever watches. */
+async function fill(run, stage, accessCode) {
+  await run.ready; // or else it would ask for a second token, an ordinary one
+  if (run.widget.mode === 'update') {
+    await type(run, 'access_code', accessCode);
+    await click(run, 'next');
+    if (stage === 'code') return;
+    await shows(run, 'work');
+  } else {
+    await chooseSong(run);
+    await type(run, 'title', `Rehearsal ${random()}`);
+  }
+  await click(run, 'next');
+  if (run.widget.mode !== 'update') {
+    await type(run, 'creator-0-fullName', 'Ada Example');
+    await type(run, 'creator-0-email', 'ada@songs.example');
+    await click(run, 'creator-0-author');
+  }
+  await click(run, 'submit');
+  if (stage === 'confirm' || stage === 'track') await click(run, 'confirm');
+}
+
+/** Puts a new widget on the stage. Its first token is minted to meet the code, later ones are not. */
+function perform(code, mode) {
+  current.over.abort(new Error('another rehearsal'));
+  const run = (current = { over: new AbortController(), widget: document.createElement('ats-widget') });
+  const { widget } = run;
+  const actions = { register: 'register', update: 'update_version' };
+  let wish = code;
+  const renewToken = async () => {
+    const body = JSON.stringify({ action_type: actions[mode], network: 'testnet', rehearse: wish });
+    wish = undefined;
+    const response = await fetch('/demo/session/test', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+    const { token } = await response.json();
+    if (token) widget.setToken(token);
+  };
+  run.ready = new Promise((resolve) => widget.addEventListener('allfeat:ready', () => resolve(renewToken())));
+  widget.addEventListener('allfeat:token-expired', renewToken);
+  for (const name of ['ready', 'upload-start', 'upload-complete', 'confirmed', 'step', 'complete', 'failed', 'token-expired', 'error']) {
+    widget.addEventListener(`allfeat:${name}`, (e) => {
+      if (run !== current) return;
+      const telling = ['failed', 'token-expired', 'error', 'complete'].includes(name);
+      const item = make('li', '', make('span', `name ${telling ? (name === 'complete' ? 'ok' : 'bad') : ''}`, e.type));
+      if (telling) item.append(make('pre', '', JSON.stringify(e.detail, null, 2)));
+      $('rehearsal-events').append(item);
+    });
+  }
+  Object.assign(widget, { id: `rehearsal-${random()}`, lang: document.querySelector('ats-widget').lang, siteKey, atsUrl, network: 'testnet', mode });
+  $('rehearsal-events').replaceChildren();
+  $('rehearsal-requests').replaceChildren();
+  $('rehearsal-stage').replaceChildren(widget);
+  watch(run, () => void ($('rehearsal-state').textContent = widget.getState().screen));
+  return run;
+}
+
+async function rehearse(code, stage) {
+  const update = stage === 'code' || code.startsWith('version.');
+  if (!update) return fill(perform(code, 'register'), stage);
+  let accessCode = `atc_${'0'.repeat(64)}`; // whatever it is: the rehearsal is quicker
+  if (stage !== 'code') {
+    // There must be a song to update.
+    const first = perform(undefined, 'register');
+    const done = new Promise((resolve) => first.widget.addEventListener('allfeat:complete', (e) => resolve(e.detail.accessCode)));
+    await fill(first, 'confirm');
+    accessCode = await done;
+  }
+  return fill(perform(code, 'update'), stage, accessCode);
+}
+
+list.addEventListener('change', describe);
+form.addEventListener('submit', (e) => {
+  e.preventDefault();
+  describe();
+  const run = rehearse(chosen().value, chosen().dataset.stage);
+  run.catch((reason) => reason?.message === 'another rehearsal' || Promise.reject(reason));
+});
+describe();
