@@ -6,54 +6,48 @@ import (
 	"strings"
 	"testing"
 
+	"timbre.example/fault"
 	"timbre.example/internal/e2e/browser"
 	"timbre.example/internal/e2e/harness"
 )
 
-// TestDemoRehearses runs codes of every class with the demo's picker, each with
-// one click. What the page shows side by side is what the catalogue promises.
+// TestDemoRehearses runs every code that can be rehearsed with the demo's picker,
+// each with one click. What the page shows side by side is what the catalogue
+// promises of the code's class.
 func TestDemoRehearses(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})
 	p := browser.Open(t)
 	p.Goto(s.URL + "/demo/")
-	for _, c := range []struct {
-		code, screen, event string
-		request             string // the last that was refused: its status and code
-	}{
-		{"registration.duplicate_title", "FORM", "error", "409 registration.duplicate_title"},
-		{"registration.invalid_audio_format", "FORM", "error", "415 registration.invalid_audio_format"},
-		{"access_code.expired", "FORM", "error", "410 access_code.expired"},
-		{"session.key_inactive", "DISABLED", "failed", "403 session.key_inactive"},
-		{"organization.not_found", "DISABLED", "failed", "404 organization.not_found"},
-		{"common.rate_limited", "FAILED", "failed", "429 common.rate_limited"},
-		{"transaction.expired", "FAILED", "failed", "410 transaction.expired"},
-		{"transaction.failed", "FAILED", "failed", ""},
-		{"transaction.not_found", "FAILED", "failed", "404 transaction.not_found"},
-		{"widget.network_error", "FAILED", "failed", "no answer "},
-		{"widget.malformed_response", "FAILED", "failed", "200 a body that is no JSON"},
-		{"widget.upload_error", "FAILED", "failed", "503 "},
-		{"widget.unknown_error", "FAILED", "failed", "400 rehearsal.of_tomorrow"},
-		{"version.already_in_progress", "FAILED", "failed", "409 version.already_in_progress"},
-	} {
-		rehearse(p, c.code)
-		p.Wait(fmt.Sprintf("rehearsal().told?.event === %q && rehearsal().told.code === %q && rehearsal().screen === %q", "allfeat:"+c.event, c.code, c.screen))
-		if c.request != "" {
-			p.Wait(fmt.Sprintf("rehearsal().requests.includes(%q)", c.request))
-		}
-		if link := browser.Eval[string](p, "document.querySelector('#rehearsal-promise a').href"); link != s.URL+"/docs/errors#"+c.code {
-			t.Errorf("%s is explained at %s", c.code, link)
-		}
+	// What the widget makes of a class, and of the codes for which it is something else.
+	ends := map[fault.Class]string{
+		fault.ClassRefresh: "CONFIRMING allfeat:token-expired ", fault.ClassDisabled: "DISABLED allfeat:failed CODE", fault.ClassFailed: "FAILED allfeat:failed CODE",
+		fault.ClassInline: "FORM allfeat:error CODE", fault.ClassClient: "FAILED allfeat:failed CODE",
 	}
-	// A token mends these, and the next one is an ordinary one: the flow goes on
-	// to the price.
-	for _, code := range []string{"session.invalid_token", "common.auth.expired", "common.auth.missing_token"} {
-		rehearse(p, code)
-		p.Wait("rehearsal().screen === 'CONFIRMING' && e2e.hook('confirm', 1) && rehearsal().heard.includes('allfeat:token-expired')")
-		if heard := browser.Eval[string](p, "rehearsal().heard"); strings.Contains(heard, "failed") {
-			t.Errorf("%s: heard %s", code, heard)
+	special := map[fault.Code]string{
+		fault.CodeTransactionAlreadyConfirmed: "COMPLETE allfeat:complete ", // it follows what was confirmed
+		fault.CodeCommonValidationFailed:      "FORM allfeat:error CODE",    // the example names a field that the form has
+	}
+	for _, entry := range fault.All() {
+		if entry.Rehearse == "" {
+			continue
 		}
-		p.Wait(fmt.Sprintf("rehearsal().requests.includes('401 %s')", code))
+		if entry.Code == fault.CodeTransactionStoreUnavailable {
+			t.Logf("%s is left to the API's tests: the widget asks again for two minutes", entry.Code)
+			continue
+		}
+		want, ok := special[entry.Code]
+		if !ok {
+			want = ends[entry.Class]
+		}
+		rehearse(p, string(entry.Code))
+		p.Wait(fmt.Sprintf("rehearsal().end === %q", strings.ReplaceAll(want, "CODE", string(entry.Code))))
+		if entry.Status != 0 && entry.Code != fault.CodeTransactionFailed {
+			p.Wait(fmt.Sprintf("rehearsal().requests.includes('%d %s')", entry.Status, entry.Code))
+		}
+		if link := browser.Eval[string](p, "document.querySelector('#rehearsal-promise a').href"); link != s.URL+"/docs/errors#"+string(entry.Code) {
+			t.Errorf("%s is explained at %s", entry.Code, link)
+		}
 	}
 	// By keyboard, from the list of codes; and the page keeps its rules with all
 	// panes filled.
@@ -91,6 +85,7 @@ func rehearse(p *browser.Page, code string) {
 	      heard: items.map((x) => x.querySelector('.name').textContent).join(' '),
 	      told: last && { event: last.querySelector('.name').textContent, code: JSON.parse(last.querySelector('pre').textContent).code },
 	      screen: document.getElementById('rehearsal-state').textContent,
+	      get end() { return this.screen + ' ' + this.told?.event + ' ' + (this.told?.code ?? ''); },
 	      requests: [...document.querySelectorAll('#rehearsal-requests li')].map((x) => x.querySelector('strong').textContent + ' ' + (x.querySelector('p')?.textContent ?? '')).join('\n'),
 	    };
 	  };

@@ -14,6 +14,12 @@ const promises = {
   client: 'The widget itself raises this, when what came back is no answer, and says so with allfeat:failed.',
 };
 
+const otherwise = {
+  'transaction.already_confirmed': 'The widget follows the transaction that the answer names, to its end: nothing is paid twice.',
+  'transaction.store_unavailable': 'The widget goes on asking, for two minutes. Then it shows FAILED, with a way to follow on, and says so with allfeat:failed.',
+  'common.validation_failed': 'Fields that the form has show their messages, with allfeat:error. Others make it FAILED, with allfeat:failed.',
+};
+
 // One rehearsal at a time: what the one before still does is not shown.
 let current = { over: new AbortController() };
 
@@ -32,7 +38,7 @@ function describe() {
   const promise = $('rehearsal-promise');
   const link = make('a', '', 'What the documentation says');
   link.href = `/docs/errors#${chosen().value}`;
-  promise.replaceChildren(`${promises[chosen().dataset.class]} `, link);
+  promise.replaceChildren(`${otherwise[chosen().value] ?? promises[chosen().dataset.class]} `, link);
 }
 
 // What the widget sends. It is told from the page's other widget by its site key.
