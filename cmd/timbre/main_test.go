@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -108,7 +110,7 @@ func TestErrors(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{{}, {"nope"}, {"org"}, {"org", "create"}, {"keys", "create"}, {"credits", "grant", "x", "many"}, {"org", "set", "x", "--widget", "maybe"}, {"serve", "--nope"}, {"serve", "--network-block-time", "soon"}, {"serve", "--log-format", "xml"}, {"demo", "extra"}} {
+	for _, args := range [][]string{{}, {"nope"}, {"org"}, {"org", "create"}, {"keys", "create"}, {"credits", "grant", "x", "many"}, {"org", "set", "x", "--widget", "maybe"}, {"serve", "--nope"}, {"serve", "--network-block-time", "soon"}, {"serve", "--log-format", "xml"}, {"serve", "--limits-mint", "300"}, {"demo", "--limits-session", "5/1ms"}, {"serve", "--trusted-proxies", "10.0.0.1"}, {"demo", "extra"}} {
 		if s := timbre(t, args...); s.code != exitUsage || s.out != "" || !strings.HasPrefix(s.err, "timbre: ") {
 			t.Errorf("%v: exit %d, %q, %q", args, s.code, s.out, s.err)
 		}
@@ -519,4 +521,19 @@ func (b *buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
+}
+
+// Proxies are read as they are written, and default to this machine.
+func TestProxies(t *testing.T) {
+	for text, want := range map[string]string{"none": "[]", "10.0.0.0/8": "[10.0.0.0/8]", "127.0.0.0/8, ::1/128": "[127.0.0.0/8 ::1/128]"} {
+		var p proxies
+		if err := p.UnmarshalText([]byte(text)); err != nil || fmt.Sprint([]netip.Prefix(p)) != want {
+			t.Errorf("%s is read as %v, %v", text, p, err)
+		}
+	}
+	for _, text := range []string{"", "x", "10.0.0.1", "10.0.0.0/8,", "10.0.0.0/33"} {
+		if err := new(proxies).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is read", text)
+		}
+	}
 }
