@@ -147,7 +147,7 @@ func (p *Progress) Watch(ctx context.Context) {
 		// look reaches back over the one before.
 		rows, err := p.db.Read().ChangedTransactions(ctx, query.ChangedTransactionsParams{Since: store.Micros(since.Add(-5 * time.Second)), Lim: 10_000})
 		if err != nil {
-			if ctx.Err() == nil {
+			if ctx.Err() == nil && !p.missed.Swap(true) { // told once, until it is back
 				p.log.WarnContext(ctx, "watching progress", "error", err)
 			}
 			continue
