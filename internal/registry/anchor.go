@@ -265,9 +265,9 @@ func (r *Registry) fail(ctx context.Context, tx *store.Tx, row query.Transaction
 		return err
 	}
 	changed, err := tx.FailTransaction(ctx, query.FailTransactionParams{
-		Failure: mustJSON(fault.TransactionFailed(reason).Envelope(row.RequestID).Error), Steps: steps(before, tx.Now, stepFailed), Now: store.Micros(tx.Now), ID: row.ID,
+		Failure: mustJSON(fault.TransactionFailed(reason).Envelope(row.RequestID).Error), Steps: steps(before, tx.Now, stepFailed), Now: store.Micros(tx.Now), ID: row.ID, Seen: row.State,
 	})
-	if err != nil || changed == 0 {
+	if err != nil || changed == 0 { // 0: another instance has taken it further
 		return err
 	}
 	job, err := tx.GetJob(ctx, row.ID)

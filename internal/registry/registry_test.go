@@ -1015,3 +1015,24 @@ func TestWhoMayBegin(t *testing.T) {
 		w.beginAs(good, "Accepted", 1)
 	})
 }
+
+// A refusal that rests on what the transaction was a moment ago ends nothing that
+// another instance has taken further since.
+func TestStaleRefusal(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		s := w.confirmed("First Snow", 1)
+		stale, err := w.db.Read().GetTransaction(t.Context(), s.slot.JobID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.net.Hold()
+		w.advance()
+		if err := w.db.Tx(t.Context(), func(tx *store.Tx) error { return w.reg.fail(t.Context(), tx, stale, "too late") }); err != nil {
+			t.Fatal(err)
+		}
+		w.check(true)
+		w.net.Release()
+		w.advance()
+		s.wantFinal()
+	})
+}

@@ -107,7 +107,7 @@ WHERE id = sqlc.arg(id) AND state = 'broadcast';
 
 -- name: FailTransaction :execrows
 UPDATE transactions SET state = 'failed', failure = sqlc.arg(failure), steps = sqlc.arg(steps), updated_at = sqlc.arg(now)
-WHERE id = sqlc.arg(id) AND state IN ('confirmed', 'staged', 'broadcast');
+WHERE id = sqlc.arg(id) AND state = sqlc.arg(seen);
 
 -- name: ChangedTransactions :many
 SELECT id, updated_at FROM transactions WHERE updated_at >= sqlc.arg(since) ORDER BY updated_at LIMIT sqlc.arg(lim);

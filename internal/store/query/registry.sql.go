@@ -233,7 +233,7 @@ func (q *Queries) ExpiredJobs(ctx context.Context, arg ExpiredJobsParams) ([]Exp
 
 const failTransaction = `-- name: FailTransaction :execrows
 UPDATE transactions SET state = 'failed', failure = $1, steps = $2, updated_at = $3
-WHERE id = $4 AND state IN ('confirmed', 'staged', 'broadcast')
+WHERE id = $4 AND state = $5
 `
 
 type FailTransactionParams struct {
@@ -241,6 +241,7 @@ type FailTransactionParams struct {
 	Steps   string
 	Now     int64
 	ID      string
+	Seen    string
 }
 
 func (q *Queries) FailTransaction(ctx context.Context, arg FailTransactionParams) (int64, error) {
@@ -249,6 +250,7 @@ func (q *Queries) FailTransaction(ctx context.Context, arg FailTransactionParams
 		arg.Steps,
 		arg.Now,
 		arg.ID,
+		arg.Seen,
 	)
 	if err != nil {
 		return 0, err
