@@ -16,7 +16,7 @@ func TestBrowserApart(t *testing.T) {
 	t.Parallel()
 	p := browser.Open(t)
 	host := browser.NewHost(t)
-	x := newApart(t, storetest.PostgresURL(t), true, host.URL)
+	x := newApart(t, storetest.PostgresURL(t), host.URL)
 	host.Connect(x.organizations.URL, x.organizations.SecretKey)
 	page := (&site{server: x.ats, host: host, siteKey: x.organizations.SiteKey}).plain()
 

@@ -570,7 +570,7 @@ func play(t *testing.T, s *harness.Server, p *browser.Page, r row) {
 	var x *site
 	if sc.apart {
 		host := browser.NewHost(t)
-		f.apart = newApart(t, storetest.PostgresURL(t), true, host.URL)
+		f.apart = newApart(t, storetest.PostgresURL(t), host.URL)
 		host.Connect(f.apart.organizations.URL, f.apart.organizations.SecretKey)
 		x = &site{f.apart.ats, host, "", f.apart.ats.SiteKey, f.apart.ats.SecretKey}
 	} else {
