@@ -156,3 +156,28 @@ func TestBucketStoppedAfterUpload(t *testing.T) {
 	checkShapes(t, p.Events())
 	settled(t, x, store, bucket)
 }
+
+// TestBucketThatAllowsNoPage is what an operator sees who forgot the bucket's
+// CORS rule: no upload gets through, and none is lost once the rule is there.
+func TestBucketThatAllowsNoPage(t *testing.T) {
+	t.Parallel()
+	x, store, bucket := onBucket(t)
+	store.Allow(bucket, "https://another.example")
+	p := browser.Open(t)
+	p.Goto(x.plain())
+	fill(p, 0, noise(t, "kept-out.wav", 50_000), "Kept out")
+	p.Wait(onScreen(0, "FAILED"))
+	failed := named(p.Events(), "failed")
+	if len(failed) != 1 || member[string](t, failed[0], "code") != "widget.upload_error" {
+		t.Fatalf("failed with %v", failed)
+	}
+	if held := store.Objects(bucket); len(held) > 0 {
+		t.Errorf("in the bucket: %q", held)
+	}
+	store.Allow(bucket, x.host.URL)
+	p.Click(browser.Hook("retry"))
+	p.Wait(browser.Hook("confirm"))
+	confirm(p, 0)
+	checkShapes(t, p.Events())
+	settled(t, x, store, bucket)
+}
