@@ -291,7 +291,7 @@ var table = []row{
 			t.Fatalf("rotate: %+v", a)
 		}
 	}}},
-	{code: fault.CodeTransactionNotFound, text: "Something went wrong on our side.", scene: &scene{page: func(x *site) string {
+	{code: fault.CodeTransactionNotFound, text: "We cannot find this registration any more.", scene: &scene{page: func(x *site) string {
 		// A page that was reloaded, after the server had lost the transaction.
 		const id = "01890000-0000-7000-8000-000000000000"
 		v, _ := json.Marshal(map[string]string{"transactionId": id, "wsUrl": "/v1/ws/transactions/" + id, "statusUrl": "/v1/transactions/" + id})
@@ -328,10 +328,10 @@ var table = []row{
 		f.apart.worker.Kill() // with it the sequencer, which is the chain here
 		f.apart.until("common.service_unavailable", other.Prepare)
 	}}},
-	{code: fault.CodeCommonNotFound, text: "Something went wrong on our side.", scene: &scene{element: func(x *site) string { return element(x.siteKey, x.server.URL+"/v1", "") }}},
+	{code: fault.CodeCommonNotFound, text: "The service did not answer as it should. Please tell this site’s owner.", scene: &scene{element: func(x *site) string { return element(x.siteKey, x.server.URL+"/v1", "") }}},
 	{code: fault.CodeWidgetNetworkError, text: "The connection was lost.", scene: &scene{unseen: true, element: func(x *site) string { return element(x.siteKey, "http://127.0.0.1:1", "") }}},
 	{code: fault.CodeWidgetUploadError, text: "The file could not be sent.", scene: &scene{server: with(), unseen: true, at: "upload", do: func(_ *testing.T, x *site, _ *flow) { x.server.Kill() }}},
-	{code: fault.CodeWidgetMalformedResponse, text: "Something went wrong on our side.", scene: &scene{unseen: true, element: func(x *site) string { return element(x.siteKey, x.host.URL, "") }}},
+	{code: fault.CodeWidgetMalformedResponse, text: "The service did not answer as it should. Please tell this site’s owner.", scene: &scene{unseen: true, element: func(x *site) string { return element(x.siteKey, x.host.URL, "") }}},
 	{code: fault.CodeWidgetUnknownError, text: "Something went wrong on our side.", scene: &scene{unseen: true, element: func(x *site) string { return element(x.siteKey, tomorrow.URL(), "") }}},
 	{code: fault.CodeWidgetConfigurationError, text: "Songs cannot be registered on this site right now. Please tell its owner.", scene: &scene{unseen: true, element: func(x *site) string {
 		return strings.Replace(element(x.siteKey, x.server.URL, ""), "testnet", "moonnet", 1)
@@ -344,7 +344,7 @@ var table = []row{
 		ask: func(t *testing.T, x *site) answered {
 			return x.refused(t, "GET", "/v1/access/atc_1234/work", x.token(t, map[string]any{"action_type": "update_version"}), nil)
 		}},
-	{code: fault.CodeCommonForbidden, text: "This song cannot be changed from here.", scene: &scene{element: func(x *site) string { return element(x.siteKey, x.server.URL, `external-user-id="somebody"`) }}},
+	{code: fault.CodeCommonForbidden, text: "You do not have permission to do this here.", scene: &scene{element: func(x *site) string { return element(x.siteKey, x.server.URL, `external-user-id="somebody"`) }}},
 	{code: fault.CodeCommonQuotaExceeded, text: "No more songs can be registered here until …", scene: &scene{do: func(t *testing.T, x *site, f *flow) {
 		through(t, x.song("The only one", 4))
 		admin("org", "set", "ORG", "--quota", "1")(t, x, f)

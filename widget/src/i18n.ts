@@ -87,6 +87,7 @@ const screenTexts: Partial<Record<BrowserErrorCode, Key>> = {
   'registration.dry_run_failed': 'errRefused',
   'registration.upload_missing': 'errUpload',
   'transaction.failed': 'errRefused',
+  'transaction.not_found': 'errLost',
   'transaction.expired': 'errExpired',
   'work.already_registered': 'errRegistered',
   'work.not_found': 'errGone',
@@ -96,11 +97,13 @@ const screenTexts: Partial<Record<BrowserErrorCode, Key>> = {
   'access_code.expired': 'errCodeOld',
   'common.validation_failed': 'badField',
   'common.forbidden': 'errForbidden',
+  'common.not_found': 'errAnswer',
   'common.quota_exceeded': 'errQuota',
   'common.rate_limited': 'errDown',
   'session.rate_limited': 'errDown',
   'widget.network_error': 'errNetwork',
   'widget.upload_error': 'errUpload',
+  'widget.malformed_response': 'errAnswer',
   'widget.configuration_error': 'errOff',
 };
 
