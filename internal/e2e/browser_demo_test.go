@@ -85,6 +85,46 @@ func TestDemoByMouse(t *testing.T) {
 	quiet(t, p)
 }
 
+// TestDemoUpdates goes on from a registration to its update with the page's own
+// switch and samples, as a visitor does who has just been given an access code.
+func TestDemoUpdates(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	p := browser.Open(t)
+	p.Goto(s.URL + "/demo/")
+	fill(p, 0, fixtures+"pcm16.wav", "First take")
+	p.Wait(browser.Hook("confirm"))
+	confirm(p, 0)
+	code := stateOf(p, 0).AccessCode
+
+	const notice = `document.getElementById('toast-text').textContent`
+	choose := func(mode string) {
+		p.Run(fmt.Sprintf(`{ const s = document.querySelector('#switches [name=mode]'); s.value = %q; s.dispatchEvent(new Event('change', { bubbles: true })); }`, mode))
+	}
+	choose("update")
+	p.Wait(browser.Hook("access_code"))
+	if said := browser.Eval[string](p, notice); !strings.Contains(said, "access code") {
+		t.Errorf("the code went with its screen, and the page says %q", said)
+	}
+	use := `document.querySelector('[data-file="last-ferry.mp3"] [data-use]')`
+	p.Click(use)
+	p.Wait(notice + `.includes('by its access code first')`)
+	open(p, code)
+	p.Wait(browser.Hook("work"))
+	p.Click(use)
+	p.Wait("e2e.text('file-name') === 'last-ferry.mp3'")
+	p.Click(browser.Hook("next"))
+	p.Click(browser.Hook("submit"))
+	p.Wait(browser.Hook("confirm"))
+	confirm(p, 0)
+	if got := browser.Eval[string](p, "e2e.text('version')"); got != "2" {
+		t.Errorf("version %s, want 2", got)
+	}
+	choose("register")
+	p.Wait(browser.Hook("title"))
+	quiet(t, p)
+}
+
 // checkNumbers checks what the shapes cannot: sizes, and that progress only grows.
 func checkNumbers(t *testing.T, file string, events []browser.Event) {
 	t.Helper()

@@ -106,7 +106,8 @@ async function fetchSample(name, type) {
 function give(file) {
   const field = widget.shadowRoot?.querySelector('input[type="file"]');
   if (!field) {
-    showMessage('The widget is busy with a song. Press “Start over” first.');
+    const waits = widget.mode === 'update' && widget.getState().screen === 'FORM';
+    showMessage(waits ? 'Find the song by its access code first.' : 'The widget is busy with a song. Press “Start over” first.');
     return;
   }
   const transfer = new DataTransfer();
@@ -174,6 +175,15 @@ $('scheme').addEventListener('change', (e) => (document.documentElement.style.co
 switches.elements.lang.addEventListener('change', (e) => {
   widget.lang = e.target.value;
   document.documentElement.dir = e.target.value === 'ar' ? 'rtl' : 'ltr';
+});
+// The widget takes up another mode at once, unless a song was ordered and has not
+// ended: then its next form is of that mode.
+switches.elements.mode.addEventListener('change', (e) => {
+  const { accessCode } = widget.getState();
+  closeToast();
+  widget.mode = e.target.value;
+  if (widget.getState().screen !== 'FORM') showMessage('The song that was handed in comes first. Then press “Start over”.');
+  else if (accessCode) showMessage('The access code of the song before stands in the event log, under allfeat:complete.');
 });
 const useNetwork = (network) => {
   sessionStorage.setItem('network', network); // a reload goes on where it was
