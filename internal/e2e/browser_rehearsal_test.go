@@ -45,6 +45,11 @@ func TestDemoRehearses(t *testing.T) {
 		if entry.Status != 0 && entry.Code != fault.CodeTransactionFailed {
 			p.Wait(fmt.Sprintf("rehearsal().requests.includes('%d %s')", entry.Status, entry.Code))
 		}
+		// A code is worth keeping where the registration may still be there; that of a refused one opens nothing.
+		code := browser.Eval[bool](p, "e2e.widget(1).shadowRoot.querySelector('[data-ats=access-code]') !== null")
+		if want := entry.Code == fault.CodeTransactionNotFound || entry.Code == fault.CodeTransactionAlreadyConfirmed; code != want {
+			t.Errorf("%s: an access code is shown: %t", entry.Code, code)
+		}
 		if link := browser.Eval[string](p, "document.querySelector('#rehearsal-promise a').href"); link != s.URL+"/docs/errors#"+string(entry.Code) {
 			t.Errorf("%s is explained at %s", entry.Code, link)
 		}

@@ -102,7 +102,7 @@ export function failed(v: View) {
           ? nothing
           : html`<p class="soft" data-ats="standing">${t(handedIn ? 'noDouble' : s.doubt ? 'unsure' : 'kept')}</p>`}
       </div>
-      ${code(v)}
+      ${handedIn ? code(v) : nothing /* of an order that was refused it opens nothing */}
       ${s.resume === 'none'
         ? nothing
         : html`<div class="acts">
