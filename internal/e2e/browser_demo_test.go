@@ -110,6 +110,7 @@ func TestDemoUpdates(t *testing.T) {
 	p.Click(use)
 	p.Wait(notice + `.includes('by its access code first')`)
 	open(p, code)
+	p.Wait(`document.getElementById('toast').hidden`)
 	p.Wait(browser.Hook("work"))
 	p.Click(use)
 	p.Wait("e2e.text('file-name') === 'last-ferry.mp3'")

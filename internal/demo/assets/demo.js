@@ -67,6 +67,7 @@ function refresh() {
 for (const name of events) widget.addEventListener(`allfeat:${name}`, (e) => log(e.type, e.detail));
 // What went wrong is over once something goes right.
 for (const name of ['upload-start', 'confirmed', 'complete']) widget.addEventListener(`allfeat:${name}`, () => closeToast());
+widget.addEventListener('input', () => closeToast()); // who types has read it
 $('log-filter').addEventListener('input', refresh);
 $('log-clear').addEventListener('click', () => {
   list.replaceChildren();
@@ -183,7 +184,7 @@ switches.elements.mode.addEventListener('change', (e) => {
   closeToast();
   widget.mode = e.target.value;
   if (widget.getState().screen !== 'FORM') showMessage('The song that was handed in comes first. Then press “Start over”.');
-  else if (accessCode) showMessage('The access code of the song before stands in the event log, under allfeat:complete.');
+  else if (accessCode) showMessage('The access code is in the event log, under allfeat:complete.');
 });
 const useNetwork = (network) => {
   sessionStorage.setItem('network', network); // a reload goes on where it was
