@@ -161,6 +161,10 @@ func TestCommands(t *testing.T) {
 	if org["widget_enabled"] != false || org["max_file_size_bytes"] != 1000.0 || org["access_code_ttl_ns"] != 720*3600e9 || org["duplicate_titles"] != true || org["quota"] != 5.0 {
 		t.Errorf("%v", org)
 	}
+	// For people it is in the words that set takes.
+	if said := timbre(t, "org", "show", id).out; !strings.Contains(said, "widget            off\n") || !strings.Contains(said, "duplicate titles  allow\n") {
+		t.Error(said)
+	}
 	timbre(t, "org", "set", id, "--widget", "on", "--max-file-size", "0", "--json").ok(&org)
 	timbre(t, "org", "suspend", id, "--json").ok(&org)
 	var shown map[string]any

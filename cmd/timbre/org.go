@@ -97,10 +97,18 @@ func (c *orgShow) Run(o *output) error {
 
 func printOrg(o *output, asJSON bool, org session.Organization) error {
 	return o.print(asJSON, org, func(w io.Writer) {
-		fmt.Fprintf(w, "id                %s\nname              %s\nsuspended         %t\nwidget enabled    %t\nmax file size     %s\naccess code ttl   %s\nduplicate titles  %t\nquota a month     %s\ncreated           %s\n",
-			org.ID, org.Name, org.Suspended, org.WidgetEnabled, orNone(org.MaxFileSize, "the system's"), orNone(org.AccessCodeTTL, "for ever"),
-			org.DuplicateTitles, orNone(org.Quota, "none"), org.CreatedAt.Format(time.RFC3339))
+		fmt.Fprintf(w, "id                %s\nname              %s\nsuspended         %t\nwidget            %s\nmax file size     %s\naccess code ttl   %s\nduplicate titles  %s\nquota a month     %s\ncreated           %s\n",
+			org.ID, org.Name, org.Suspended, either(org.WidgetEnabled, "on", "off"), orNone(org.MaxFileSize, "the system's"), orNone(org.AccessCodeTTL, "for ever"),
+			either(org.DuplicateTitles, "allow", "refuse"), orNone(org.Quota, "none"), org.CreatedAt.Format(time.RFC3339))
 	})
+}
+
+// either is a setting in the word that org set takes for it.
+func either(is bool, yes, no string) string {
+	if is {
+		return yes
+	}
+	return no
 }
 
 func orNone[T int64 | time.Duration](v T, none string) string {
@@ -143,7 +151,7 @@ type orgSet struct {
 	ID              string         `arg:"" help:"Organization id."`
 	Widget          string         `enum:"on,off," default:"" placeholder:"on|off" help:"Whether its widget may be used."`
 	MaxFileSize     *int64         `placeholder:"BYTES" help:"Its cap on files; 0 for the system's."`
-	AccessCodeTTL   *time.Duration `name:"access-code-ttl" placeholder:"TIME" help:"How long an access code works after it was given out or replaced; 0 for ever."`
+	AccessCodeTTL   *time.Duration `name:"access-code-ttl" placeholder:"TIME" help:"How long an access code works after it was given out or replaced, such as 8760h; 0 for ever."`
 	DuplicateTitles string         `enum:"refuse,allow," default:"" placeholder:"refuse|allow" help:"Two works of one title."`
 	Quota           *int64         `placeholder:"N" help:"Registrations and updates in a calendar month (UTC); 0 for no quota."`
 }
