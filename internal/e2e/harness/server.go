@@ -159,10 +159,10 @@ func Start(t testing.TB, o Options) *Server {
 }
 
 // freeAddress finds a port that stays free while the server is down: not one of
-// those that the system hands out by itself.
+// those that the system hands out by itself, nor 10080, which browsers refuse.
 func freeAddress(t testing.TB) string {
 	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+mrand.IntN(20_000))
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_100+mrand.IntN(20_000))
 		if l, err := net.Listen("tcp", addr); err == nil {
 			l.Close()
 			return addr
