@@ -284,3 +284,32 @@ document.querySelector('ats-widget').setAttribute('token', token);
 	nowhere("attribute")
 	quiet(t, p)
 }
+
+// TestUnkeptCode leaves the page with an access code that was neither saved nor
+// copied: the browser is to ask first. With one that was kept it does not.
+func TestUnkeptCode(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, harness.Start(t, harness.Options{}))
+	p := browser.Open(t)
+	p.AllowClipboard(x.host.URL)
+	const asks = `(() => { const e = new Event('beforeunload', { cancelable: true }); dispatchEvent(e); return e.defaultPrevented; })()`
+	for i, keep := range []string{"save-access-code", "copy-access-code"} {
+		p.Goto(x.plain())
+		p.Wait(browser.Hook("file"))
+		if browser.Eval[bool](p, asks) {
+			t.Error("asks about an empty form")
+		}
+		fill(p, 0, noise(t, keep+".wav", 20_000+1_000*i), keep)
+		p.Wait(browser.Hook("confirm"))
+		confirm(p, 0)
+		p.Click(browser.Hook("technical"))
+		p.Click(browser.Hook("copy-tx-hash")) // is not the code
+		p.Wait(`e2e.text('copy-tx-hash') === 'Copied'`)
+		if !browser.Eval[bool](p, asks) {
+			t.Errorf("%s: would leave without the code", keep)
+		}
+		p.Click(browser.Hook(keep))
+		p.Wait("!" + asks)
+	}
+	quiet(t, p)
+}

@@ -65,6 +65,8 @@ export class AtsWidget extends HTMLElement {
   #watch: MutationObserver | undefined;
   #detached: ReturnType<typeof setTimeout> | undefined;
   #guarding = false;
+  /** The access code that the user has saved or copied. */
+  #kept = '';
   /** Set once the user has touched the widget: before that it takes the focus from nobody. */
   #used = false;
 
@@ -355,7 +357,9 @@ export class AtsWidget extends HTMLElement {
       area.remove();
       from.focus();
     }
-    if (done) this.#show({ copied: text });
+    if (!done) return;
+    this.#keep(text);
+    this.#show({ copied: text });
   }
 
   /** Saves the access code with what it belongs to as a text file. */
@@ -376,7 +380,14 @@ export class AtsWidget extends HTMLElement {
     a.href = url;
     a.download = `access-code${result ? `-${result.atsId}` : ''}.txt`;
     a.click();
+    this.#keep(accessCode);
     setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  }
+
+  /** What was copied may be another text of the screen. */
+  #keep(text: string | undefined): void {
+    if (text && text === this.#flow.state.accessCode) this.#kept = text;
+    this.#guard();
   }
 
   /** After each drawing: the focus goes where the user has to look next. */
@@ -411,10 +422,11 @@ export class AtsWidget extends HTMLElement {
     return before.size > 0 && Object.keys(errors).length < before.size && Object.keys(errors).every((k) => before.has(k));
   }
 
-  /** Warns before the page is left while something is on its way. */
+  /** Warns before the page is left while something is on its way, or with it an access code that nobody has kept. */
   #guard(): void {
-    const { screen, phase } = this.#flow.state;
-    const busy = this.isConnected && (screen === 'UPLOAD' || (screen === 'CONFIRMING' && phase === 'confirming'));
+    const { screen, phase, accessCode = '' } = this.#flow.state;
+    const losing = screen === 'COMPLETE' && accessCode !== '' && accessCode !== this.#kept;
+    const busy = this.isConnected && (losing || screen === 'UPLOAD' || (screen === 'CONFIRMING' && phase === 'confirming'));
     if (busy === this.#guarding) return;
     this.#guarding = busy;
     if (busy) addEventListener('beforeunload', this.#warn);
