@@ -89,7 +89,7 @@ function review(v: View) {
               ${t('requote')}
             </button>`
           : html`<button type="button" class="main" part="button" data-ats="confirm" @click=${() => flow.confirm()}>
-              ${t('agree')}
+              ${t(s.mode === 'update' ? 'updAgree' : 'agree')}
             </button>`}
         <button type="button" class="plain" data-ats="edit" @click=${() => flow.edit()}>${t('edit')}</button>
       </div>
