@@ -105,7 +105,7 @@ type serverFlags struct {
 
 	limitFlags
 
-	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" placeholder:"ADDR" help:"Serve the metrics here as well, to whoever reaches it. Without it they are at /metrics for programs of this machine only."`
+	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" placeholder:"ADDR" help:"Serve the metrics here, to whoever reaches it. Without it they are at /metrics, for programs of this machine, unless the public URL is another's."`
 
 	LogLevel slog.Level `env:"TIMBRE_LOG_LEVEL" default:"INFO" placeholder:"LEVEL" help:"DEBUG logs every request, INFO those refused, WARN and ERROR less (default: ${default})."`
 	// ownSecret says that nobody else can need the secret, so that it may be made

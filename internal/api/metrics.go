@@ -3,6 +3,7 @@ package api
 import (
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -58,14 +59,21 @@ func (m *metrics) seen(method, route string, status int, code string, took time.
 // reach it.
 func (a *API) MetricsHandler() http.Handler { return a.metrics.handler }
 
-// metricsHere serves them beside the API to programs of this machine only: what
-// came through a proxy, or from elsewhere, finds nothing.
+// metricsHere serves them beside the API to programs of this machine only. A
+// server with a public name has a proxy in front, perhaps on this very machine
+// and one that does not say whom it speaks for: there is nothing here then.
 func (a *API) metricsHere(w http.ResponseWriter, r *http.Request) {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	from, _, err := net.SplitHostPort(r.RemoteAddr)
+	public, urlErr := url.Parse(a.PublicURL)
 	forwarded := r.Header.Get("X-Forwarded-For") + r.Header.Get("Forwarded") + r.Header.Get("Via")
-	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() || forwarded != "" {
+	if err != nil || urlErr != nil || !thisMachine(from) || !thisMachine(public.Hostname()) || forwarded != "" {
 		a.RenderError(w, r, fault.CommonNotFound())
 		return
 	}
 	a.metrics.handler.ServeHTTP(w, r)
+}
+
+func thisMachine(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -66,5 +66,10 @@ func TestMetricsStayHere(t *testing.T) {
 		if rec.Code != 404 || !bytes.Contains(rec.Body.Bytes(), []byte("common.not_found")) {
 			t.Errorf("from elsewhere: %d %s", rec.Code, rec.Body)
 		}
+		w.api.PublicURL = "https://timbre.songs.example" // behind a proxy that may say nothing
+		r.RemoteAddr, rec = "127.0.0.1:4711", httptest.NewRecorder()
+		if w.api.ServeHTTP(rec, r); rec.Code != 404 {
+			t.Errorf("with a public name: %d", rec.Code)
+		}
 	})
 }
