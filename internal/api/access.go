@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"timbre.example/commitment"
 	"timbre.example/internal/registry"
 )
 
@@ -46,14 +47,19 @@ func (a *API) workByCode(ctx context.Context, _ *struct{}) (*workOutput, error) 
 	b := &out.Body
 	b.AtsID, b.Title, b.Network, b.OwnerAddress, b.CreatedAt = w.AtsID, w.Title, string(w.Network), w.Owner, w.CreatedAt
 	b.LatestVersion, b.LatestCommitment, b.AssetFilename = w.LatestVersion, registry.Hex(w.LatestCommitment), w.Filename
-	b.Creators = make([]storedCreator, len(w.Creators))
-	for i, c := range w.Creators {
-		b.Creators[i] = storedCreator{FullName: c.FullName, Email: c.Email, Roles: []string{}, IPI: c.IPI, ISNI: c.ISNI}
+	b.Creators = stored(w.Creators)
+	return out, nil
+}
+
+func stored(in []commitment.Creator) []storedCreator {
+	out := make([]storedCreator, len(in))
+	for i, c := range in {
+		out[i] = storedCreator{FullName: c.FullName, Email: c.Email, Roles: []string{}, IPI: c.IPI, ISNI: c.ISNI}
 		for _, r := range c.Roles {
-			b.Creators[i].Roles = append(b.Creators[i].Roles, r.String())
+			out[i].Roles = append(out[i].Roles, r.String())
 		}
 	}
-	return out, nil
+	return out
 }
 
 type initVersionInput struct {

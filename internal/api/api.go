@@ -148,15 +148,28 @@ func (a *API) routes() {
 	// starts something, which an expired token may not.
 	browser := func(o huma.Operation, begins bool, stage string) huma.Operation {
 		o.Security = []map[string][]string{{"session": {}}}
-		o.Middlewares = append(huma.Middlewares{a.authorize(h, session.Register, begins, stage)}, o.Middlewares...)
+		o.Middlewares = append(huma.Middlewares{a.authorize(h, may(session.Register, begins), stage)}, o.Middlewares...)
 		return o
 	}
 	// holder is one for who holds a session and an access code.
 	holder := func(o huma.Operation, begins bool, stage string) huma.Operation {
 		o.Security = []map[string][]string{{"session": {}}}
-		o.Middlewares = append(huma.Middlewares{a.authorize(h, session.UpdateVersion, begins, stage), a.unlock(h, begins)}, o.Middlewares...)
+		o.Middlewares = append(huma.Middlewares{a.authorize(h, may(session.UpdateVersion, begins), stage), a.unlock(h, begins)}, o.Middlewares...)
 		o.Parameters = append(o.Parameters, codeParam)
 		return o
+	}
+	// owner is one for who holds a session of an end-user. With a work in its path,
+	// that work is the end-user's own.
+	owner := func(o huma.Operation, fits func(session.Caller) error, stage string, before ...func(huma.Context, func(huma.Context))) huma.Operation {
+		o.Security = []map[string][]string{{"session": {}}}
+		o.Middlewares = append(append(huma.Middlewares{a.authorize(h, fits, stage)}, before...), o.Middlewares...)
+		if len(before) > 0 {
+			o.Parameters = append(o.Parameters, atsIDParam)
+		}
+		return o
+	}
+	update := func(o huma.Operation, begins bool, stage string) huma.Operation {
+		return owner(o, may(session.UpdateVersion, begins), stage, a.own(h, true))
 	}
 	defer func() { a.document(h.OpenAPI()) }()
 	if a.mints() {
@@ -178,8 +191,19 @@ func (a *API) routes() {
 	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/confirm", "confirm-version", "Accept the quote", 202, a.readBody), false, "confirm"), a.confirm)
 	rotate := op("POST", "/v1/access/{code}/rotate", "rotate-code", "Replace an access code", 200)
 	rotate.Security = []map[string][]string{{"session": {}}}
-	rotate.Middlewares = huma.Middlewares{a.authorize(h, session.UpdateVersion, true, "code")}
+	rotate.Middlewares = huma.Middlewares{a.authorize(h, may(session.UpdateVersion, true), "code")}
 	huma.Register(h, rotate, a.rotateCode)
+	anySession := func(session.Caller) error { return nil }
+	huma.Register(h, owner(op("GET", "/v1/works", "own-works", "The end-user's works, latest change first", 200), session.Caller.MayRead, "code"), a.ownWorks)
+	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions", "own-versions", "The versions of an end-user's work, oldest first", 200), session.Caller.MayRead, "code", a.own(h, false)), a.ownVersions)
+	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions/{v}/creators", "own-creators", "Who made a version", 200), session.Caller.MayRead, "code", a.own(h, false)), a.ownCreators)
+	huma.Register(h, owner(op("GET", "/v1/works/{id}/download/{what}", "download-latest", "A URL of the latest version's certificate or recording", 200), anySession, "code"), a.downloadLatest)
+	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions/{v}/download/{what}", "download-version", "A URL of a version's certificate or recording", 200), anySession, "code"), a.downloadVersion)
+	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/init", "init-own-version", "Begin a version that keeps the recording", 200, a.readBody), true, "init"), a.initVersion)
+	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/init-upload", "init-own-version-upload", "Begin a version with a new recording, and get an upload URL", 200, a.readBody), true, "init"), a.initVersionUpload)
+	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/upload", "renew-own-version-upload", "Get another upload URL for a job", 200, a.readBody), false, "upload"), a.renewUpload)
+	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/prepare", "prepare-own-version", "Read the upload, if there is one, and quote", 200, a.readBody), false, "prepare"), a.prepareVersion)
+	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/confirm", "confirm-own-version", "Accept the quote", 202, a.readBody), false, "confirm"), a.confirm)
 	huma.Register(h, op("GET", "/v1/transactions/{id}", "transaction", "Where a transaction is", 200), a.transaction)
 }
 

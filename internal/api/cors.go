@@ -95,10 +95,15 @@ func preflight(r *http.Request) bool {
 
 type callerKey struct{}
 
+// may asks for a session that is for an action.
+func may(action session.Action, begins bool) func(session.Caller) error {
+	return func(c session.Caller) error { return c.May(action, "", begins) }
+}
+
 // authorize lets a call through whose session is good and is for this action,
 // before anything of its body is looked at, and hands the caller on. The stage is
 // where the route stands in its flow, for a session that rehearses.
-func (a *API) authorize(h huma.API, action session.Action, begins bool, stage string) func(huma.Context, func(huma.Context)) {
+func (a *API) authorize(h huma.API, fits func(session.Caller) error, stage string) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c, err := a.Sessions.Authorize(ctx.Context(), ctx.Header("Authorization"), ctx.Header("X-Site-Key"), ctx.Header("Origin"))
 		exchangeOf(ctx.Context()).organization = c.Organization
@@ -109,7 +114,7 @@ func (a *API) authorize(h huma.API, action session.Action, begins bool, stage st
 			err = a.spend(ctx.Context(), a.Limits.Organization, c.Organization)
 		}
 		if err == nil {
-			err = c.May(action, "", begins)
+			err = fits(c)
 		}
 		if err != nil {
 			_ = huma.WriteErr(h, ctx, http.StatusInternalServerError, "", err)
@@ -126,6 +131,19 @@ func (a *API) authorize(h huma.API, action session.Action, begins bool, stage st
 func (a *API) unlock(h huma.API, begins bool) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c, err := a.Registry.Unlock(ctx.Context(), callerOf(ctx.Context()), ctx.Param("code"), begins)
+		if err != nil {
+			_ = huma.WriteErr(h, ctx, http.StatusInternalServerError, "", err)
+			return
+		}
+		next(huma.WithValue(ctx, callerKey{}, c))
+	}
+}
+
+// own lets a call through whose path names a work of the caller's end-user, and
+// hands on the caller as one who may see it, or update it when write is set.
+func (a *API) own(h huma.API, write bool) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		c, err := a.Registry.Own(ctx.Context(), callerOf(ctx.Context()), number(ctx.Param("id")), write)
 		if err != nil {
 			_ = huma.WriteErr(h, ctx, http.StatusInternalServerError, "", err)
 			return

@@ -249,7 +249,7 @@ func (r *Registry) settleWork(ctx context.Context, tx *store.Tx, job query.Job, 
 	}
 	w := query.InsertWorkParams{
 		ID: job.WorkID, OrganizationID: job.OrganizationID, Network: job.Network, AtsID: receipt.AtsID, Owner: receipt.Owner,
-		Title: job.Title, ExternalUserRef: job.ExternalUserRef, Now: store.Micros(tx.Now),
+		Title: job.Title, TitleKey: job.TitleKey, ExternalUserRef: job.ExternalUserRef, Now: store.Micros(tx.Now),
 	}
 	if job.ExternalUserRef == "" {
 		w.AccessCodeHash = hashAccessCode(r.accessCode(job.WorkID, 0))

@@ -120,6 +120,15 @@ func (c Caller) May(action Action, n network.Name, begins bool) error {
 	return nil
 }
 
+// MayRead refuses a caller who may not look at an end-user's works: neither to
+// see them nor to choose one for an update.
+func (c Caller) MayRead() error {
+	if c.Action == UpdateVersion {
+		return c.May(UpdateVersion, "", true)
+	}
+	return c.May(Access, "", true)
+}
+
 // Spend uses the session up for a job, in the job's own transaction. Of two
 // that try, one succeeds.
 func (c Caller) Spend(ctx context.Context, tx *store.Tx, job string) error {

@@ -113,8 +113,8 @@ WHERE id = sqlc.arg(id) AND state = sqlc.arg(seen);
 SELECT id, updated_at FROM transactions WHERE updated_at >= sqlc.arg(since) ORDER BY updated_at LIMIT sqlc.arg(lim);
 
 -- name: InsertWork :exec
-INSERT INTO works (id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_issued_at, latest_version, created_at, updated_at)
-VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(network), sqlc.arg(ats_id), sqlc.arg(owner), sqlc.arg(title), sqlc.arg(external_user_ref),
+INSERT INTO works (id, organization_id, network, ats_id, owner, title, title_key, external_user_ref, access_code_hash, access_code_issued_at, latest_version, created_at, updated_at)
+VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(network), sqlc.arg(ats_id), sqlc.arg(owner), sqlc.arg(title), sqlc.arg(title_key), sqlc.arg(external_user_ref),
   sqlc.arg(access_code_hash), sqlc.arg(now), 1, sqlc.arg(now), sqlc.arg(now));
 
 -- name: SetWorkVersion :execrows
@@ -150,3 +150,23 @@ SELECT * FROM works WHERE id = sqlc.arg(id);
 
 -- name: CountWorks :one
 SELECT COUNT(*) FROM works WHERE network = sqlc.arg(network);
+
+-- name: WorkByAtsID :one
+SELECT * FROM works WHERE network = sqlc.arg(network) AND ats_id = sqlc.arg(ats_id);
+
+-- name: OwnWorks :many
+SELECT sqlc.embed(w), sqlc.embed(v) FROM works w JOIN versions v ON v.work_id = w.id
+WHERE w.id IN (
+  SELECT p.id FROM works p
+  WHERE p.organization_id = sqlc.arg(organization_id) AND p.network = sqlc.arg(network) AND p.external_user_ref = sqlc.arg(external_user_ref)
+    AND p.title_key LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!'
+    AND p.updated_at <= sqlc.arg(before) AND (p.updated_at < sqlc.arg(before) OR p.id < sqlc.arg(before_id))
+  ORDER BY p.updated_at DESC, p.id DESC LIMIT sqlc.arg(lim))
+ORDER BY w.updated_at DESC, w.id DESC, v.version;
+
+-- name: CountOwnWorks :one
+SELECT COUNT(*) FROM works WHERE organization_id = sqlc.arg(organization_id) AND network = sqlc.arg(network)
+  AND external_user_ref = sqlc.arg(external_user_ref) AND title_key LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!';
+
+-- name: Versions :many
+SELECT * FROM versions WHERE work_id = sqlc.arg(work_id) ORDER BY version;

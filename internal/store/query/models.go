@@ -193,21 +193,22 @@ type Transaction struct {
 }
 
 type Version struct {
-	WorkID        string
-	Version       int64
-	TransactionID string
-	Commitment    []byte
-	MediaHash     []byte
-	Media         string
-	MerkleRoot    []byte
-	Creators      string
-	Filename      string
-	AssetKey      string
-	Quote         string
-	TxHash        []byte
-	BlockNumber   int64
-	BlockHash     []byte
-	RegisteredAt  int64
+	WorkID         string
+	Version        int64
+	TransactionID  string
+	Commitment     []byte
+	MediaHash      []byte
+	Media          string
+	MerkleRoot     []byte
+	Creators       string
+	Filename       string
+	AssetKey       string
+	Quote          string
+	TxHash         []byte
+	BlockNumber    int64
+	BlockHash      []byte
+	RegisteredAt   int64
+	CertificateKey string
 }
 
 type Work struct {
@@ -224,4 +225,5 @@ type Work struct {
 	CreatedAt            int64
 	UpdatedAt            int64
 	AccessCodeIssuedAt   int64
+	TitleKey             string
 }

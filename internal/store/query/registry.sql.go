@@ -138,6 +138,30 @@ func (q *Queries) ConfirmJob(ctx context.Context, arg ConfirmJobParams) (int64, 
 	return result.RowsAffected()
 }
 
+const countOwnWorks = `-- name: CountOwnWorks :one
+SELECT COUNT(*) FROM works WHERE organization_id = $1 AND network = $2
+  AND external_user_ref = $3 AND title_key LIKE CAST($4 AS TEXT) ESCAPE '!'
+`
+
+type CountOwnWorksParams struct {
+	OrganizationID  string
+	Network         string
+	ExternalUserRef string
+	Pattern         string
+}
+
+func (q *Queries) CountOwnWorks(ctx context.Context, arg CountOwnWorksParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countOwnWorks,
+		arg.OrganizationID,
+		arg.Network,
+		arg.ExternalUserRef,
+		arg.Pattern,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countTransactions = `-- name: CountTransactions :one
 SELECT COUNT(*) FROM transactions WHERE organization_id = $1 AND created_at >= $2 AND state <> 'failed'
 `
@@ -424,7 +448,7 @@ func (q *Queries) GetTransaction(ctx context.Context, id string) (Transaction, e
 }
 
 const getVersion = `-- name: GetVersion :one
-SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at FROM versions WHERE work_id = $1 AND version = $2
+SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key FROM versions WHERE work_id = $1 AND version = $2
 `
 
 type GetVersionParams struct {
@@ -451,12 +475,13 @@ func (q *Queries) GetVersion(ctx context.Context, arg GetVersionParams) (Version
 		&i.BlockNumber,
 		&i.BlockHash,
 		&i.RegisteredAt,
+		&i.CertificateKey,
 	)
 	return i, err
 }
 
 const getWork = `-- name: GetWork :one
-SELECT id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_generation, latest_version, created_at, updated_at, access_code_issued_at FROM works WHERE id = $1
+SELECT id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_generation, latest_version, created_at, updated_at, access_code_issued_at, title_key FROM works WHERE id = $1
 `
 
 func (q *Queries) GetWork(ctx context.Context, id string) (Work, error) {
@@ -476,6 +501,7 @@ func (q *Queries) GetWork(ctx context.Context, id string) (Work, error) {
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.AccessCodeIssuedAt,
+		&i.TitleKey,
 	)
 	return i, err
 }
@@ -673,9 +699,9 @@ func (q *Queries) InsertVersion(ctx context.Context, arg InsertVersionParams) er
 }
 
 const insertWork = `-- name: InsertWork :exec
-INSERT INTO works (id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_issued_at, latest_version, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7,
-  $8, $9, 1, $9, $9)
+INSERT INTO works (id, organization_id, network, ats_id, owner, title, title_key, external_user_ref, access_code_hash, access_code_issued_at, latest_version, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
+  $9, $10, 1, $10, $10)
 `
 
 type InsertWorkParams struct {
@@ -685,6 +711,7 @@ type InsertWorkParams struct {
 	AtsID           int64
 	Owner           string
 	Title           string
+	TitleKey        string
 	ExternalUserRef string
 	AccessCodeHash  []byte
 	Now             int64
@@ -698,6 +725,7 @@ func (q *Queries) InsertWork(ctx context.Context, arg InsertWorkParams) error {
 		arg.AtsID,
 		arg.Owner,
 		arg.Title,
+		arg.TitleKey,
 		arg.ExternalUserRef,
 		arg.AccessCodeHash,
 		arg.Now,
@@ -770,6 +798,94 @@ func (q *Queries) MediaClaim(ctx context.Context, arg MediaClaimParams) (string,
 	var work_id string
 	err := row.Scan(&work_id)
 	return work_id, err
+}
+
+const ownWorks = `-- name: OwnWorks :many
+SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, v.work_id, v.version, v.transaction_id, v.commitment, v.media_hash, v.media, v.merkle_root, v.creators, v.filename, v.asset_key, v.quote, v.tx_hash, v.block_number, v.block_hash, v.registered_at, v.certificate_key FROM works w JOIN versions v ON v.work_id = w.id
+WHERE w.id IN (
+  SELECT p.id FROM works p
+  WHERE p.organization_id = $1 AND p.network = $2 AND p.external_user_ref = $3
+    AND p.title_key LIKE CAST($4 AS TEXT) ESCAPE '!'
+    AND p.updated_at <= $5 AND (p.updated_at < $5 OR p.id < $6)
+  ORDER BY p.updated_at DESC, p.id DESC LIMIT $7)
+ORDER BY w.updated_at DESC, w.id DESC, v.version
+`
+
+type OwnWorksParams struct {
+	OrganizationID  string
+	Network         string
+	ExternalUserRef string
+	Pattern         string
+	Before          int64
+	BeforeID        string
+	Lim             int32
+}
+
+type OwnWorksRow struct {
+	Work    Work
+	Version Version
+}
+
+func (q *Queries) OwnWorks(ctx context.Context, arg OwnWorksParams) ([]OwnWorksRow, error) {
+	rows, err := q.db.QueryContext(ctx, ownWorks,
+		arg.OrganizationID,
+		arg.Network,
+		arg.ExternalUserRef,
+		arg.Pattern,
+		arg.Before,
+		arg.BeforeID,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OwnWorksRow
+	for rows.Next() {
+		var i OwnWorksRow
+		if err := rows.Scan(
+			&i.Work.ID,
+			&i.Work.OrganizationID,
+			&i.Work.Network,
+			&i.Work.AtsID,
+			&i.Work.Owner,
+			&i.Work.Title,
+			&i.Work.ExternalUserRef,
+			&i.Work.AccessCodeHash,
+			&i.Work.AccessCodeGeneration,
+			&i.Work.LatestVersion,
+			&i.Work.CreatedAt,
+			&i.Work.UpdatedAt,
+			&i.Work.AccessCodeIssuedAt,
+			&i.Work.TitleKey,
+			&i.Version.WorkID,
+			&i.Version.Version,
+			&i.Version.TransactionID,
+			&i.Version.Commitment,
+			&i.Version.MediaHash,
+			&i.Version.Media,
+			&i.Version.MerkleRoot,
+			&i.Version.Creators,
+			&i.Version.Filename,
+			&i.Version.AssetKey,
+			&i.Version.Quote,
+			&i.Version.TxHash,
+			&i.Version.BlockNumber,
+			&i.Version.BlockHash,
+			&i.Version.RegisteredAt,
+			&i.Version.CertificateKey,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const prepareJob = `-- name: PrepareJob :execrows
@@ -865,7 +981,7 @@ func (q *Queries) ReplaceAccessCode(ctx context.Context, arg ReplaceAccessCodePa
 }
 
 const replacedAccessCode = `-- name: ReplacedAccessCode :one
-SELECT r.hash, r.work_id, r.generation, r.replaced_by, r.replaced_at, w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at FROM replaced_access_codes r JOIN works w ON w.id = r.work_id WHERE r.hash = $1
+SELECT r.hash, r.work_id, r.generation, r.replaced_by, r.replaced_at, w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key FROM replaced_access_codes r JOIN works w ON w.id = r.work_id WHERE r.hash = $1
 `
 
 type ReplacedAccessCodeRow struct {
@@ -895,6 +1011,7 @@ func (q *Queries) ReplacedAccessCode(ctx context.Context, hash []byte) (Replaced
 		&i.Work.CreatedAt,
 		&i.Work.UpdatedAt,
 		&i.Work.AccessCodeIssuedAt,
+		&i.Work.TitleKey,
 	)
 	return i, err
 }
@@ -1045,8 +1162,52 @@ func (q *Queries) TransactionInFlight(ctx context.Context, workID string) (strin
 	return id, err
 }
 
+const versions = `-- name: Versions :many
+SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key FROM versions WHERE work_id = $1 ORDER BY version
+`
+
+func (q *Queries) Versions(ctx context.Context, workID string) ([]Version, error) {
+	rows, err := q.db.QueryContext(ctx, versions, workID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Version
+	for rows.Next() {
+		var i Version
+		if err := rows.Scan(
+			&i.WorkID,
+			&i.Version,
+			&i.TransactionID,
+			&i.Commitment,
+			&i.MediaHash,
+			&i.Media,
+			&i.MerkleRoot,
+			&i.Creators,
+			&i.Filename,
+			&i.AssetKey,
+			&i.Quote,
+			&i.TxHash,
+			&i.BlockNumber,
+			&i.BlockHash,
+			&i.RegisteredAt,
+			&i.CertificateKey,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const workByAccessCode = `-- name: WorkByAccessCode :one
-SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, o.access_code_ttl FROM works w JOIN organizations o ON o.id = w.organization_id WHERE w.access_code_hash = $1
+SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, o.access_code_ttl FROM works w JOIN organizations o ON o.id = w.organization_id WHERE w.access_code_hash = $1
 `
 
 type WorkByAccessCodeRow struct {
@@ -1071,7 +1232,39 @@ func (q *Queries) WorkByAccessCode(ctx context.Context, hash []byte) (WorkByAcce
 		&i.Work.CreatedAt,
 		&i.Work.UpdatedAt,
 		&i.Work.AccessCodeIssuedAt,
+		&i.Work.TitleKey,
 		&i.AccessCodeTtl,
+	)
+	return i, err
+}
+
+const workByAtsID = `-- name: WorkByAtsID :one
+SELECT id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_generation, latest_version, created_at, updated_at, access_code_issued_at, title_key FROM works WHERE network = $1 AND ats_id = $2
+`
+
+type WorkByAtsIDParams struct {
+	Network string
+	AtsID   int64
+}
+
+func (q *Queries) WorkByAtsID(ctx context.Context, arg WorkByAtsIDParams) (Work, error) {
+	row := q.db.QueryRowContext(ctx, workByAtsID, arg.Network, arg.AtsID)
+	var i Work
+	err := row.Scan(
+		&i.ID,
+		&i.OrganizationID,
+		&i.Network,
+		&i.AtsID,
+		&i.Owner,
+		&i.Title,
+		&i.ExternalUserRef,
+		&i.AccessCodeHash,
+		&i.AccessCodeGeneration,
+		&i.LatestVersion,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.AccessCodeIssuedAt,
+		&i.TitleKey,
 	)
 	return i, err
 }

@@ -1,0 +1,216 @@
+package api
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"timbre.example/fault"
+	"timbre.example/internal/network"
+	"timbre.example/internal/registry"
+)
+
+// atsIDParam stands in the path of calls on an end-user's own work. What reads it
+// is own, before anything of the body is looked at.
+var atsIDParam = &huma.Param{Name: "id", In: "path", Required: true, Description: "The work's ats_id", Schema: &huma.Schema{Type: huma.TypeInteger}}
+
+// number reads one of a path; what is none is 0, which names nothing.
+func number(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 {
+		return 0
+	}
+	return n
+}
+
+type wireVersion struct {
+	Version         int64     `json:"version"`
+	Commitment      string    `json:"commitment" doc:"0x and 64 hex digits, as all hashes here"`
+	AssetFilename   string    `json:"asset_filename"`
+	RegisteredBlock int64     `json:"registered_at_block"`
+	RegisteredAt    time.Time `json:"registered_at"`
+	MediaHash       string    `json:"media_hash"`
+	MerkleRoot      string    `json:"merkle_root"`
+	BlockHash       string    `json:"block_hash"`
+	TxHash          string    `json:"tx_hash"`
+	Fee             int64     `json:"fee_credits" doc:"The whole price of the version"`
+	StorageFee      int64     `json:"storage_fee_credits" doc:"Its part for storage"`
+}
+
+func versionsOf(in []registry.OwnVersion) []wireVersion {
+	out := make([]wireVersion, len(in))
+	for i, v := range in {
+		out[i] = wireVersion{
+			Version: v.Version, Commitment: registry.Hex(v.Commitment), AssetFilename: v.Filename, RegisteredBlock: v.BlockNumber, RegisteredAt: v.RegisteredAt,
+			MediaHash: registry.Hex(v.MediaHash), MerkleRoot: registry.Hex(v.MerkleRoot), BlockHash: registry.Hex(v.BlockHash), TxHash: registry.Hex(v.TxHash),
+			Fee: v.Price.Total, StorageFee: v.Price.StorageFee,
+		}
+	}
+	return out
+}
+
+type wireWork struct {
+	ID               string        `json:"id" format:"uuid"`
+	AtsID            int64         `json:"ats_id"`
+	Network          string        `json:"network"`
+	Owner            string        `json:"owner"`
+	Title            string        `json:"title"`
+	AssetFilename    string        `json:"asset_filename"`
+	HasFiles         bool          `json:"has_files" doc:"Whether the latest recording is kept here"`
+	LatestVersion    int64         `json:"latest_version"`
+	LatestCommitment string        `json:"latest_commitment"`
+	CreatedAt        time.Time     `json:"created_at"`
+	LatestVersionAt  time.Time     `json:"latest_version_at"`
+	UpdatedAt        time.Time     `json:"updated_at"`
+	ExternalUserRef  string        `json:"external_user_ref"`
+	Versions         []wireVersion `json:"versions" doc:"Oldest first"`
+}
+
+type ownWorksInput struct {
+	Network string `query:"network" doc:"As the session's, or left out"`
+	First   string `query:"first" doc:"1 to 100; 20 when left out"`
+	After   string `query:"after" doc:"end_cursor of the page before"`
+	Search  string `query:"search" doc:"A part of the title, in any case"`
+}
+
+type ownWorksOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		Works    []wireWork `json:"works"`
+		PageInfo struct {
+			HasNextPage     bool    `json:"has_next_page"`
+			HasPreviousPage bool    `json:"has_previous_page"`
+			StartCursor     *string `json:"start_cursor" nullable:"true" doc:"null on an empty page"`
+			EndCursor       *string `json:"end_cursor" nullable:"true" doc:"null on an empty page"`
+		} `json:"page_info"`
+		TotalCount int64 `json:"total_count" doc:"On all pages"`
+	}
+}
+
+func (a *API) ownWorks(ctx context.Context, in *ownWorksInput) (*ownWorksOutput, error) {
+	r := registry.OwnWorksRequest{Network: network.Name(in.Network), First: registry.DefaultPage, After: in.After, Search: in.Search}
+	if in.First != "" {
+		r.First = int(min(number(in.First), registry.MaxPage+1))
+	}
+	page, err := a.Registry.OwnWorks(ctx, callerOf(ctx), r)
+	if err != nil {
+		return nil, err
+	}
+	out := &ownWorksOutput{CacheControl: "no-store"}
+	b := &out.Body
+	b.Works, b.TotalCount = make([]wireWork, len(page.Works)), page.Total
+	for i, w := range page.Works {
+		v := w.Latest()
+		b.Works[i] = wireWork{
+			ID: w.ID, AtsID: w.AtsID, Network: string(w.Network), Owner: w.Owner, Title: w.Title, AssetFilename: v.Filename, HasFiles: v.HasFile,
+			LatestVersion: v.Version, LatestCommitment: registry.Hex(v.Commitment), CreatedAt: w.CreatedAt, LatestVersionAt: v.RegisteredAt,
+			UpdatedAt: w.UpdatedAt, ExternalUserRef: w.ExternalUserRef, Versions: versionsOf(w.Versions),
+		}
+	}
+	p := &b.PageInfo
+	p.HasNextPage, p.HasPreviousPage = page.More, in.After != ""
+	if n := len(page.Works); n > 0 {
+		first, last := page.Works[0].Cursor(), page.Works[n-1].Cursor()
+		p.StartCursor, p.EndCursor = &first, &last
+	}
+	return out, nil
+}
+
+type ownInput struct {
+	AtsID string `path:"id" doc:"The work's ats_id"`
+}
+
+type ownVersionsOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		AtsID    int64         `json:"ats_id"`
+		Versions []wireVersion `json:"versions" doc:"Oldest first"`
+	}
+}
+
+func (a *API) ownVersions(ctx context.Context, in *ownInput) (*ownVersionsOutput, error) {
+	v, err := a.Registry.Versions(ctx, callerOf(ctx))
+	if err != nil {
+		return nil, err
+	}
+	out := &ownVersionsOutput{CacheControl: "no-store"}
+	out.Body.AtsID, out.Body.Versions = number(in.AtsID), versionsOf(v)
+	return out, nil
+}
+
+type ownCreatorsInput struct {
+	AtsID   string `path:"id" doc:"The work's ats_id"`
+	Version string `path:"v" doc:"From 1"`
+}
+
+type ownCreatorsOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		AtsID    int64           `json:"ats_id"`
+		Version  int64           `json:"version"`
+		Creators []storedCreator `json:"creators"`
+	}
+}
+
+func (a *API) ownCreators(ctx context.Context, in *ownCreatorsInput) (*ownCreatorsOutput, error) {
+	v, err := a.Registry.Version(ctx, callerOf(ctx), number(in.Version))
+	if err != nil {
+		return nil, err
+	}
+	out := &ownCreatorsOutput{CacheControl: "no-store"}
+	out.Body.AtsID, out.Body.Version, out.Body.Creators = number(in.AtsID), v.Version, stored(v.Creators)
+	return out, nil
+}
+
+type downloadLatestInput struct {
+	ID   string `path:"id" doc:"The work's id, a UUID"`
+	What string `path:"what" doc:"certificate or asset"`
+}
+
+type downloadVersionInput struct {
+	ID      string `path:"id" doc:"The work's id, a UUID"`
+	Version string `path:"v" doc:"From 1"`
+	What    string `path:"what" doc:"certificate or audio"`
+}
+
+type downloadOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		URL       string    `json:"url" doc:"Serves the file to whoever has it"`
+		ExpiresAt time.Time `json:"expires_at"`
+	}
+}
+
+func (a *API) downloadLatest(ctx context.Context, in *downloadLatestInput) (*downloadOutput, error) {
+	return a.download(ctx, in.ID, 0, in.What, "asset")
+}
+
+func (a *API) downloadVersion(ctx context.Context, in *downloadVersionInput) (*downloadOutput, error) {
+	v := number(in.Version)
+	if v == 0 {
+		v = -1 // none; 0 would be the latest
+	}
+	return a.download(ctx, in.ID, v, in.What, "audio")
+}
+
+// download gives the URL of a file; recording is what the route calls that.
+func (a *API) download(ctx context.Context, work string, version int64, what, recording string) (*downloadOutput, error) {
+	id, _ := parseID(work) // what is no UUID names no work
+	get := a.Registry.Certificate
+	switch what {
+	case "certificate":
+	case recording:
+		get = a.Registry.Recording
+	default:
+		return nil, fault.CommonNotFound()
+	}
+	d, err := get(ctx, callerOf(ctx), id, version)
+	if err != nil {
+		return nil, err
+	}
+	out := &downloadOutput{CacheControl: "no-store"}
+	out.Body.URL, out.Body.ExpiresAt = d.URL, d.Expires
+	return out, nil
+}

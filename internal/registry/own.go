@@ -1,0 +1,313 @@
+package registry
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"timbre.example/commitment"
+	"timbre.example/fault"
+	"timbre.example/internal/credits"
+	"timbre.example/internal/network"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// Own returns the caller as one who may see the work, or update it when write is
+// set. It is looked for in the caller's organization and network only. Another
+// end-user's work is, to who reads, no work.
+func (r *Registry) Own(ctx context.Context, c session.Caller, atsID int64, write bool) (session.Caller, error) {
+	if c.ExternalUserRef == "" {
+		return c, fault.CommonForbidden()
+	}
+	if c.AtsID != 0 && c.AtsID != atsID {
+		return c, fault.SessionInvalidToken()
+	}
+	w, err := r.DB.Read().WorkByAtsID(ctx, query.WorkByAtsIDParams{Network: string(c.Network), AtsID: atsID})
+	switch {
+	case errors.Is(err, sql.ErrNoRows) || err == nil && !reaches(c, w):
+		return c, fault.WorkNotFound()
+	case err != nil:
+		return c, err
+	case w.ExternalUserRef == c.ExternalUserRef:
+		c.WorkID = w.ID
+		return c, nil
+	case write:
+		return c, fault.CommonForbidden()
+	}
+	return c, fault.WorkNotFound()
+}
+
+// OwnVersion is a final version of an end-user's work.
+type OwnVersion struct {
+	Version      int64
+	Commitment   []byte
+	MediaHash    []byte
+	MerkleRoot   []byte
+	Creators     []commitment.Creator
+	Filename     string
+	HasFile      bool
+	TxHash       []byte
+	BlockNumber  int64
+	BlockHash    []byte
+	RegisteredAt time.Time
+	Price        credits.Quote
+}
+
+func ownVersion(v query.Version) (OwnVersion, error) {
+	out := OwnVersion{
+		Version: v.Version, Commitment: v.Commitment, MediaHash: v.MediaHash, MerkleRoot: v.MerkleRoot, Filename: v.Filename, HasFile: v.AssetKey != "",
+		TxHash: v.TxHash, BlockNumber: v.BlockNumber, BlockHash: v.BlockHash, RegisteredAt: store.Time(v.RegisteredAt),
+	}
+	return out, errors.Join(json.Unmarshal([]byte(v.Creators), &out.Creators), json.Unmarshal([]byte(v.Quote), &out.Price))
+}
+
+// OwnWork is a work of an end-user, with its versions, oldest first.
+type OwnWork struct {
+	ID              string
+	AtsID           int64
+	Network         network.Name
+	Owner           string
+	Title           string
+	ExternalUserRef string
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+	Versions        []OwnVersion
+}
+
+// Latest is the version that stands.
+func (w OwnWork) Latest() OwnVersion { return w.Versions[len(w.Versions)-1] }
+
+// Cursor is the place of the work in the list.
+func (w OwnWork) Cursor() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(store.Micros(w.UpdatedAt), 10) + " " + w.ID))
+}
+
+// OwnWorksRequest asks for a page of an end-user's works.
+type OwnWorksRequest struct {
+	Network network.Name // "" is the session's
+	First   int          // at most this many
+	After   string       // the cursor that the page begins after
+	Search  string       // a part of the title
+}
+
+// OwnWorksPage is a page of works, those that changed last first.
+type OwnWorksPage struct {
+	Works []OwnWork
+	More  bool
+	Total int64 // on all pages
+}
+
+// The bounds of a page.
+const (
+	DefaultPage = 20
+	MaxPage     = 100
+)
+
+var likeEscape = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
+
+// OwnWorks lists the works of the caller's end-user. A page costs two queries,
+// however many works and versions are on it. Work that is registered meanwhile
+// comes before the cursor, so no page repeats or skips any.
+func (r *Registry) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksRequest) (page OwnWorksPage, err error) {
+	if err := c.MayRead(); err != nil {
+		return page, err
+	}
+	if c.ExternalUserRef == "" {
+		return page, fault.CommonForbidden()
+	}
+	if in.Network.Valid() && in.Network != c.Network {
+		return page, fault.SessionInvalidToken()
+	}
+	var bad refusals
+	if in.Network != "" && !in.Network.Valid() {
+		bad.refuse("network", "one_of", "Must be testnet or mainnet.")
+	}
+	if in.First < 1 || in.First > MaxPage {
+		bad.refuse("first", "range", "Must be from 1 to 100.")
+	}
+	if len(in.Search) > 4*MaxTitle {
+		bad.refuse("search", "max_length", "At most 200 characters.")
+	}
+	before, id := int64(math.MaxInt64), ""
+	if in.After != "" {
+		raw, err := base64.RawURLEncoding.DecodeString(in.After)
+		at, rest, _ := strings.Cut(string(raw), " ")
+		n, numErr := strconv.ParseInt(at, 10, 64)
+		if before, id = n, rest; err != nil || numErr != nil || len(rest) != 36 || strings.Trim(rest, "0123456789abcdef-") != "" {
+			bad.refuse("after", "cursor", "This is no cursor of this list.")
+		}
+	}
+	if err := bad.err(); err != nil {
+		return page, err
+	}
+	pattern := "%" + likeEscape.Replace(TitleKey(strings.ToValidUTF8(strings.ReplaceAll(in.Search, "\x00", ""), ""))) + "%"
+	if page.Total, err = r.DB.Read().CountOwnWorks(ctx, query.CountOwnWorksParams{OrganizationID: c.Organization, Network: string(c.Network), ExternalUserRef: c.ExternalUserRef, Pattern: pattern}); err != nil {
+		return page, err
+	}
+	rows, err := r.DB.Read().OwnWorks(ctx, query.OwnWorksParams{
+		OrganizationID: c.Organization, Network: string(c.Network), ExternalUserRef: c.ExternalUserRef, Pattern: pattern,
+		Before: before, BeforeID: id, Lim: int32(in.First) + 1,
+	})
+	if err != nil {
+		return page, err
+	}
+	for _, row := range rows {
+		if n := len(page.Works); n == 0 || page.Works[n-1].ID != row.Work.ID {
+			if n == in.First {
+				page.More = true
+				break
+			}
+			w := row.Work
+			page.Works = append(page.Works, OwnWork{
+				ID: w.ID, AtsID: w.AtsID, Network: network.Name(w.Network), Owner: w.Owner, Title: w.Title, ExternalUserRef: w.ExternalUserRef,
+				CreatedAt: store.Time(w.CreatedAt), UpdatedAt: store.Time(w.UpdatedAt),
+			})
+		}
+		v, err := ownVersion(row.Version)
+		if err != nil {
+			return page, err
+		}
+		last := &page.Works[len(page.Works)-1]
+		last.Versions = append(last.Versions, v)
+	}
+	return page, nil
+}
+
+// Versions are all of the work that the caller may see, oldest first.
+func (r *Registry) Versions(ctx context.Context, c session.Caller) ([]OwnVersion, error) {
+	rows, err := r.DB.Read().Versions(ctx, c.WorkID)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]OwnVersion, len(rows))
+	for i, row := range rows {
+		if out[i], err = ownVersion(row); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Version is one of the work that the caller may see.
+func (r *Registry) Version(ctx context.Context, c session.Caller, version int64) (OwnVersion, error) {
+	v, err := r.DB.Read().GetVersion(ctx, query.GetVersionParams{WorkID: c.WorkID, Version: version})
+	if errors.Is(err, sql.ErrNoRows) {
+		return OwnVersion{}, fault.WorkNotFound()
+	} else if err != nil {
+		return OwnVersion{}, err
+	}
+	return ownVersion(v)
+}
+
+// Download is a URL of a kept file.
+type Download struct {
+	URL     string
+	Expires time.Time
+}
+
+// DownloadTime is how long the URL of a download begins one.
+const DownloadTime = 5 * time.Minute
+
+// Recording is where the audio of a version is; version 0 is the latest. A
+// version whose recording was not kept has none: common.not_found.
+func (r *Registry) Recording(ctx context.Context, c session.Caller, workID string, version int64) (Download, error) {
+	if err := c.MayRead(); err != nil {
+		return Download{}, err
+	}
+	w, err := r.visible(ctx, c, workID)
+	if err != nil {
+		return Download{}, err
+	}
+	v, err := r.versionOf(ctx, w, version)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Download{}, fault.WorkNotFound()
+	} else if err != nil {
+		return Download{}, err
+	}
+	if v.AssetKey == "" {
+		return Download{}, fault.CommonNotFound()
+	}
+	return r.download(ctx, v.AssetKey, v.Filename)
+}
+
+// Certificate is where that of a version is; version 0 is the latest. The session
+// that began a job of the work may ask for it too, even when it has expired.
+func (r *Registry) Certificate(ctx context.Context, c session.Caller, workID string, version int64) (Download, error) {
+	began, err := r.began(ctx, c, workID)
+	if err != nil {
+		return Download{}, err
+	}
+	var w query.Work
+	if began {
+		w, err = r.DB.Read().GetWork(ctx, workID)
+		if errors.Is(err, sql.ErrNoRows) { // not final
+			return Download{}, fault.WorkCertificateUnavailable()
+		}
+	} else if err = c.MayRead(); err == nil {
+		w, err = r.visible(ctx, c, workID)
+	}
+	if err != nil {
+		return Download{}, err
+	}
+	v, err := r.versionOf(ctx, w, version)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && v.CertificateKey == "" {
+		return Download{}, fault.WorkCertificateUnavailable()
+	} else if err != nil {
+		return Download{}, err
+	}
+	return r.download(ctx, v.CertificateKey, w.Title+".pdf")
+}
+
+// began reports whether the caller's session was spent on a job of the work.
+func (r *Registry) began(ctx context.Context, c session.Caller, workID string) (bool, error) {
+	s, err := r.DB.Read().GetSession(ctx, c.SessionID)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && !s.JobID.Valid {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	job, err := r.DB.Read().GetJob(ctx, s.JobID.String)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil && job.WorkID == workID, err
+}
+
+// visible is Own for a work that is named by its id.
+func (r *Registry) visible(ctx context.Context, c session.Caller, workID string) (query.Work, error) {
+	if c.ExternalUserRef == "" {
+		return query.Work{}, fault.CommonForbidden()
+	}
+	w, err := r.DB.Read().GetWork(ctx, workID)
+	switch {
+	case errors.Is(err, sql.ErrNoRows) || err == nil && (!reaches(c, w) || w.ExternalUserRef != c.ExternalUserRef):
+		return w, fault.WorkNotFound()
+	case err == nil && c.AtsID != 0 && c.AtsID != w.AtsID:
+		return w, fault.SessionInvalidToken()
+	}
+	return w, err
+}
+
+func (r *Registry) versionOf(ctx context.Context, w query.Work, version int64) (query.Version, error) {
+	if version == 0 {
+		version = w.LatestVersion
+	}
+	return r.DB.Read().GetVersion(ctx, query.GetVersionParams{WorkID: w.ID, Version: version})
+}
+
+func (r *Registry) download(ctx context.Context, key, filename string) (Download, error) {
+	until := r.DB.Now().Add(DownloadTime)
+	url, err := r.Blobs.PresignGet(ctx, key, filename, until)
+	if err != nil {
+		return Download{}, fault.CommonServiceUnavailable(2 * time.Second).Because(err)
+	}
+	return Download{URL: url, Expires: until}, nil
+}
