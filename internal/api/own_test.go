@@ -48,8 +48,12 @@ func TestOwnWorks(t *testing.T) {
 		if a := r.read("/v1/works/1/versions/2/creators"); !strings.Contains(string(a.body), `"full_name":"Ben"`) {
 			t.Errorf("creators: %s", a.body)
 		}
-		if a := r.read("/v1/works/" + work + "/versions/1/download/audio"); w.call("GET", a.get("url"), nil, nil).status != 200 {
+		if a := r.read("/v1/works/" + work + "/versions/1/download/audio"); a.status != 200 {
 			t.Errorf("audio: %s", a.body)
+		} else if resp, err := w.client.Get(a.get("url")); err != nil {
+			t.Error(err)
+		} else if resp.Body.Close(); resp.StatusCode != 200 || !strings.Contains(resp.Header.Get("Content-Disposition"), "song.wav") {
+			t.Errorf("audio: %d %v", resp.StatusCode, resp.Header)
 		}
 		for _, c := range []struct {
 			by   tab
