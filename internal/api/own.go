@@ -197,7 +197,10 @@ func (a *API) downloadVersion(ctx context.Context, in *downloadVersionInput) (*d
 
 // download gives the URL of a file; recording is what the route calls that.
 func (a *API) download(ctx context.Context, work string, version int64, what, recording string) (*downloadOutput, error) {
-	id, _ := parseID(work) // what is no UUID names no work
+	id, ok := parseID(work)
+	if !ok {
+		id = "" // names no work
+	}
 	get := a.Registry.Certificate
 	switch what {
 	case "certificate":

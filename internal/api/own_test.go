@@ -1,10 +1,14 @@
 package api_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"timbre.example/fault"
+	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
 )
@@ -75,6 +79,153 @@ func TestOwnWorks(t *testing.T) {
 		}
 		if a := as("update_version", "ben").post("/v1/works/1/versions/init", map[string]any{}); a.code != fault.CodeCommonForbidden {
 			t.Errorf("another's write: %s", a.body)
+		}
+	})
+}
+
+// Paging through goes on while works are registered and updated: nothing comes
+// twice, and what was there at the start and stayed as it was is not skipped.
+func TestOwnWorksPaging(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, options{})
+		w.work()
+		register := func(title string) {
+			t.Helper()
+			b := w.mint(map[string]any{"external_user_ref": "ada"})
+			a := b.post("/v1/works/confirm", map[string]string{"job_id": b.prepared(title, nil)})
+			w.done(a.get("transaction_id"))
+		}
+		for i := range 5 {
+			register(fmt.Sprintf("Song %d", i))
+		}
+		type page struct {
+			Works []struct {
+				AtsID int64 `json:"ats_id"`
+			}
+			Info struct {
+				Next  bool   `json:"has_next_page"`
+				Prev  bool   `json:"has_previous_page"`
+				End   string `json:"end_cursor"`
+				Start string `json:"start_cursor"`
+			} `json:"page_info"`
+			Total int64 `json:"total_count"`
+		}
+		reader := w.mint(map[string]any{"action_type": "access", "external_user_ref": "ada"})
+		var got []int64
+		for after := ""; ; {
+			var p page
+			reader.read("/v1/works?first=2&after=" + after).into(&p)
+			if p.Info.Prev != (after != "") || len(p.Works) > 2 || p.Info.Start == "" {
+				t.Fatalf("%+v", p)
+			}
+			for _, x := range p.Works {
+				got = append(got, x.AtsID)
+			}
+			if after = p.Info.End; !p.Info.Next {
+				break
+			}
+			register(fmt.Sprintf("Meanwhile %d", len(got)))
+		}
+		if d := cmp.Diff([]int64{5, 4, 3, 2, 1}, got); d != "" {
+			t.Error(d)
+		}
+		// A session for one work lists that one.
+		var p page
+		w.mint(map[string]any{"action_type": "access", "external_user_ref": "ada", "allowed_ats_id": 3}).read("/v1/works").into(&p)
+		if len(p.Works) != 1 || p.Works[0].AtsID != 3 || p.Total != 1 {
+			t.Errorf("a session for work 3 lists %+v", p)
+		}
+		for _, first := range []string{"0", "101", "-1", "x"} {
+			if a := reader.read("/v1/works?first=" + first); a.rules() != "first range" {
+				t.Errorf("first=%s: %s", first, a.body)
+			}
+		}
+	})
+}
+
+// Every route of own works, for every kind of caller.
+func TestOwnWorksRefused(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, options{})
+		w.work()
+		b := w.mint(map[string]any{"external_user_ref": "ada"})
+		v := w.done(b.post("/v1/works/confirm", map[string]string{"job_id": b.prepared("Ada's", nil)}).get("transaction_id"))
+		id := v.Done.WorkID
+		reads := []string{"/v1/works", "/v1/works/1/versions", "/v1/works/1/versions/1/creators", "/v1/works/" + id + "/download/asset", "/v1/works/" + id + "/download/certificate",
+			"/v1/works/" + id + "/versions/1/download/audio", "/v1/works/" + id + "/versions/1/download/certificate"}
+		writes := []string{"/v1/works/1/versions/init", "/v1/works/1/versions/init-upload", "/v1/works/1/versions/upload", "/v1/works/1/versions/prepare", "/v1/works/1/versions/confirm"}
+		as := func(action, ref string, more ...any) tab {
+			change := map[string]any{"action_type": action}
+			if ref != "" {
+				change["external_user_ref"] = ref
+			}
+			for i := 0; i < len(more); i += 2 {
+				change[more[i].(string)] = more[i+1]
+			}
+			return w.mint(change)
+		}
+		old := as("update_version", "ada")
+		for _, c := range []struct {
+			name        string
+			by          tab
+			read, write fault.Code
+			listed      bool // the list itself is not refused
+		}{
+			{"no token", tab{w, ""}, fault.CodeCommonAuthInvalidToken, fault.CodeCommonAuthInvalidToken, false},
+			{"garbage", tab{w, "a.b.c"}, fault.CodeCommonAuthInvalidToken, fault.CodeCommonAuthInvalidToken, false},
+			{"to register", as("register", "ben"), fault.CodeSessionInvalidToken, fault.CodeSessionInvalidToken, false},
+			{"nobody's page", as("update_version", ""), fault.CodeCommonForbidden, fault.CodeCommonForbidden, false},
+			{"another user", as("update_version", "ben"), fault.CodeWorkNotFound, fault.CodeCommonForbidden, true},
+			{"to read", as("access", "ada"), "", fault.CodeSessionInvalidToken, true},
+			{"another network", as("update_version", "ada", "allowed_network", "mainnet"), fault.CodeWorkNotFound, fault.CodeWorkNotFound, true},
+			{"another work", as("update_version", "ada", "allowed_ats_id", 2), fault.CodeSessionInvalidToken, fault.CodeSessionInvalidToken, true},
+		} {
+			for _, path := range reads {
+				want := c.read
+				if c.listed && path == "/v1/works" {
+					want = ""
+				}
+				if want == "" && strings.HasSuffix(path, "certificate") {
+					want = fault.CodeWorkCertificateUnavailable
+				}
+				if a := c.by.read(path); a.code != want {
+					t.Errorf("%s reads %s: %s, want %q", c.name, path, a.body, want)
+				}
+			}
+			for _, path := range writes {
+				if a := c.by.post(path, map[string]any{"creators": 1}); a.code != c.write {
+					t.Errorf("%s writes %s: %s, want %q", c.name, path, a.body, c.write)
+				}
+			}
+		}
+		good := as("access", "ada")
+		for path, want := range map[string]fault.Code{
+			"/v1/works/x/versions": fault.CodeWorkNotFound, "/v1/works/99/versions": fault.CodeWorkNotFound, "/v1/works/1/versions/9/creators": fault.CodeWorkNotFound,
+			"/v1/works/%00/download/asset": fault.CodeWorkNotFound, "/v1/works/" + id + "/download/audio": fault.CodeCommonNotFound, "/v1/works?network=mainnet": fault.CodeSessionInvalidToken,
+		} {
+			if a := good.read(path); a.code != want {
+				t.Errorf("%s: %s, want %s", path, a.body, want)
+			}
+		}
+		// Expired: nothing is read or begun, but the session that registered a work may
+		// still ask for its certificate.
+		w.ahead.Add(int64(session.DefaultLifetime))
+		for _, path := range reads[:4] {
+			if a := good.read(path); a.code != fault.CodeCommonAuthExpired {
+				t.Errorf("expired, reads %s: %s", path, a.body)
+			}
+		}
+		if a := old.post(writes[0], map[string]any{}); a.code != fault.CodeCommonAuthExpired {
+			t.Errorf("expired, writes: %s", a.body)
+		}
+		if a := b.read("/v1/works/" + id + "/download/certificate"); a.code != fault.CodeWorkCertificateUnavailable {
+			t.Errorf("its own, expired: %s", a.body)
+		}
+		if _, err := session.ChangeOrganization(t.Context(), db, w.org, func(o *session.Organization) { o.Suspended = true }); err != nil {
+			t.Fatal(err)
+		}
+		if a := good.read("/v1/works"); a.code != fault.CodeOrganizationInactive {
+			t.Errorf("suspended: %s", a.body)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -279,7 +280,10 @@ var table = []row{
 	{code: fault.CodeRegistrationInsufficientCredits, text: "This site has no credits left. Nothing was charged.", scene: &scene{site: newPoorSite, file: func(t *testing.T) string {
 		return noise(t, "long.wav", 11<<20) // beyond what a testnet stores for nothing
 	}}},
-	{code: fault.CodeWorkNotFound, rehearsed: "This song could not be found.", later: "GET /v1/works/{ats_id}/versions and the other routes of an end-user's own works"},
+	{code: fault.CodeWorkNotFound, rehearsed: "This song could not be found.", ask: func(t *testing.T, x *site) answered {
+		token := x.token(t, map[string]any{"action_type": "access", "external_user_ref": "somebody"})
+		return x.refused(t, "GET", "/v1/works/1/versions", token, nil)
+	}},
 	{code: fault.CodeWorkAlreadyRegistered, text: "This recording is already registered.", scene: &scene{
 		file: func(t *testing.T) string { return write(t, "again.wav", harness.WAV(3)) },
 		do:   func(t *testing.T, x *site, _ *flow) { through(t, x.song("The same recording", 3)) },
@@ -378,7 +382,15 @@ var table = []row{
 		other.Code, other.Audio = f.code, nil
 		through(t, other)
 	}}},
-	{code: fault.CodeWorkCertificateUnavailable, later: "GET /v1/works/{id}/download/certificate"},
+	{code: fault.CodeWorkCertificateUnavailable, ask: func(t *testing.T, x *site) answered {
+		s := x.song("Not final yet", 7)
+		for _, step := range []func(context.Context) error{s.Mint, s.Init, s.Put, s.Prepare} {
+			if err := step(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return x.refused(t, "GET", "/v1/works/"+s.WorkID+"/download/certificate", s.Token, nil)
+	}},
 	{code: fault.CodeTransactionFailed, text: "The register did not accept it. Nothing was charged.", scene: &scene{update: true, at: "confirm", do: func(t *testing.T, x *site, f *flow) {
 		x.tamper(t, "UPDATE jobs SET ats_id = 999999 WHERE id = ?", f.job()) // lost by the log between quote and confirm
 	}}},

@@ -113,7 +113,8 @@ const (
 
 var likeEscape = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 
-// OwnWorks lists the works of the caller's end-user. A page costs two queries,
+// OwnWorks lists the works of the caller's end-user, or the one that the session
+// is for. A page costs two queries,
 // however many works and versions are on it. Work that is registered meanwhile
 // comes before the cursor, so no page repeats or skips any.
 func (r *Registry) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksRequest) (page OwnWorksPage, err error) {
@@ -149,11 +150,11 @@ func (r *Registry) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksRe
 		return page, err
 	}
 	pattern := "%" + likeEscape.Replace(TitleKey(strings.ToValidUTF8(strings.ReplaceAll(in.Search, "\x00", ""), ""))) + "%"
-	if page.Total, err = r.DB.Read().CountOwnWorks(ctx, query.CountOwnWorksParams{OrganizationID: c.Organization, Network: string(c.Network), ExternalUserRef: c.ExternalUserRef, Pattern: pattern}); err != nil {
+	if page.Total, err = r.DB.Read().CountOwnWorks(ctx, query.CountOwnWorksParams{OrganizationID: c.Organization, Network: string(c.Network), ExternalUserRef: c.ExternalUserRef, Pattern: pattern, One: c.AtsID}); err != nil {
 		return page, err
 	}
 	rows, err := r.DB.Read().OwnWorks(ctx, query.OwnWorksParams{
-		OrganizationID: c.Organization, Network: string(c.Network), ExternalUserRef: c.ExternalUserRef, Pattern: pattern,
+		OrganizationID: c.Organization, Network: string(c.Network), ExternalUserRef: c.ExternalUserRef, Pattern: pattern, One: c.AtsID,
 		Before: before, BeforeID: id, Lim: int32(in.First) + 1,
 	})
 	if err != nil {

@@ -402,6 +402,9 @@ func (c *checker) worksAndVersions() {
 		if v.asset != asset || string(v.media) != string(j.media) || v.asset == "" || j.base != v.number-1 {
 			c.say("version %d of work %s and its job differ: %+v, %+v", v.number, v.work, v, j)
 		}
+		if w.ref != "" && j.ref != w.ref {
+			c.say("version %d of a work of %q was made by %q", v.number, w.ref, j.ref)
+		}
 		before = v
 		var quote struct {
 			Total int64 `json:"total"`

@@ -159,14 +159,15 @@ SELECT sqlc.embed(w), sqlc.embed(v) FROM works w JOIN versions v ON v.work_id = 
 WHERE w.id IN (
   SELECT p.id FROM works p
   WHERE p.organization_id = sqlc.arg(organization_id) AND p.network = sqlc.arg(network) AND p.external_user_ref = sqlc.arg(external_user_ref)
-    AND p.title_key LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!'
+    AND p.title_key LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!' AND (CAST(sqlc.arg(one) AS BIGINT) = 0 OR p.ats_id = CAST(sqlc.arg(one) AS BIGINT))
     AND p.updated_at <= sqlc.arg(before) AND (p.updated_at < sqlc.arg(before) OR p.id < sqlc.arg(before_id))
   ORDER BY p.updated_at DESC, p.id DESC LIMIT sqlc.arg(lim))
 ORDER BY w.updated_at DESC, w.id DESC, v.version;
 
 -- name: CountOwnWorks :one
 SELECT COUNT(*) FROM works WHERE organization_id = sqlc.arg(organization_id) AND network = sqlc.arg(network)
-  AND external_user_ref = sqlc.arg(external_user_ref) AND title_key LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!';
+  AND external_user_ref = sqlc.arg(external_user_ref) AND title_key LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!'
+  AND (CAST(sqlc.arg(one) AS BIGINT) = 0 OR ats_id = CAST(sqlc.arg(one) AS BIGINT));
 
 -- name: Versions :many
 SELECT * FROM versions WHERE work_id = sqlc.arg(work_id) ORDER BY version;

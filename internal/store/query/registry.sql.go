@@ -141,6 +141,7 @@ func (q *Queries) ConfirmJob(ctx context.Context, arg ConfirmJobParams) (int64, 
 const countOwnWorks = `-- name: CountOwnWorks :one
 SELECT COUNT(*) FROM works WHERE organization_id = $1 AND network = $2
   AND external_user_ref = $3 AND title_key LIKE CAST($4 AS TEXT) ESCAPE '!'
+  AND (CAST($5 AS BIGINT) = 0 OR ats_id = CAST($5 AS BIGINT))
 `
 
 type CountOwnWorksParams struct {
@@ -148,6 +149,7 @@ type CountOwnWorksParams struct {
 	Network         string
 	ExternalUserRef string
 	Pattern         string
+	One             int64
 }
 
 func (q *Queries) CountOwnWorks(ctx context.Context, arg CountOwnWorksParams) (int64, error) {
@@ -156,6 +158,7 @@ func (q *Queries) CountOwnWorks(ctx context.Context, arg CountOwnWorksParams) (i
 		arg.Network,
 		arg.ExternalUserRef,
 		arg.Pattern,
+		arg.One,
 	)
 	var count int64
 	err := row.Scan(&count)
@@ -805,9 +808,9 @@ SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.externa
 WHERE w.id IN (
   SELECT p.id FROM works p
   WHERE p.organization_id = $1 AND p.network = $2 AND p.external_user_ref = $3
-    AND p.title_key LIKE CAST($4 AS TEXT) ESCAPE '!'
-    AND p.updated_at <= $5 AND (p.updated_at < $5 OR p.id < $6)
-  ORDER BY p.updated_at DESC, p.id DESC LIMIT $7)
+    AND p.title_key LIKE CAST($4 AS TEXT) ESCAPE '!' AND (CAST($5 AS BIGINT) = 0 OR p.ats_id = CAST($5 AS BIGINT))
+    AND p.updated_at <= $6 AND (p.updated_at < $6 OR p.id < $7)
+  ORDER BY p.updated_at DESC, p.id DESC LIMIT $8)
 ORDER BY w.updated_at DESC, w.id DESC, v.version
 `
 
@@ -816,6 +819,7 @@ type OwnWorksParams struct {
 	Network         string
 	ExternalUserRef string
 	Pattern         string
+	One             int64
 	Before          int64
 	BeforeID        string
 	Lim             int32
@@ -832,6 +836,7 @@ func (q *Queries) OwnWorks(ctx context.Context, arg OwnWorksParams) ([]OwnWorksR
 		arg.Network,
 		arg.ExternalUserRef,
 		arg.Pattern,
+		arg.One,
 		arg.Before,
 		arg.BeforeID,
 		arg.Lim,
