@@ -1,0 +1,122 @@
+// Package certificate makes the PDF certificate of one version of a work: one
+// page to hang on a wall or to show to a court, with the evidence attached.
+//
+// It holds how the page looks, the fonts for it, and the form of the file
+// (PDF/A-3b, signed when a key is given). It never reads a row or a clock, never
+// decides what the evidence says, and never shows a name as less than it is: a
+// character that no font has is named. The same input makes the same bytes,
+// apart from the signature.
+package certificate
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Input is everything that a certificate says.
+type Input struct {
+	Title    string
+	Creators []Creator
+
+	Registration int64 // the number on the network
+	Version      int
+	Network      string
+	At           time.Time // when the network sealed it
+
+	Fingerprint string // of the recording
+	Commitment  string
+	Transaction string
+	Block       int64
+
+	// PublicURL is the page of the work, which the QR code leads to.
+	PublicURL string
+	// Evidence is the JSON that is attached, as it is.
+	Evidence []byte
+}
+
+// Creator is one creator as they were registered.
+type Creator struct {
+	Name  string
+	Roles []string
+	IPI   string
+	ISNI  string
+}
+
+// EvidenceName is the attachment's.
+const EvidenceName = "evidence.json"
+
+// Render makes the certificate. A nil signer leaves it unsigned.
+func Render(in Input, signer *Signer) ([]byte, error) {
+	var p page
+	link, err := p.compose(in)
+	if err != nil {
+		return nil, err
+	}
+	var d document
+	root, info, pageNo := d.reserve(), d.reserve(), d.reserve()
+	fonts := p.glyphs.write(&d)
+	content := d.packed("", p.content.Bytes())
+
+	// The structure: one document of parts, in reading order.
+	tree, whole := d.reserve(), d.reserve()
+	var parts []int
+	for i, part := range p.parts {
+		alt := ""
+		if part.alt != "" {
+			alt = "/Alt " + text(part.alt)
+		}
+		parts = append(parts, d.add("<</Type/StructElem/S/%s/P %d 0 R/Pg %d 0 R/K %d%s>>", part.role, whole, pageNo, i, alt))
+	}
+	d.set(whole, "<</Type/StructElem/S/Document/P %d 0 R/K%s>>", tree, refs(parts))
+	d.set(tree, "<</Type/StructTreeRoot/K %d 0 R/ParentTree<</Nums[0 %s]>>/ParentTreeNextKey 1>>", whole, refs(parts))
+
+	date := in.At.UTC().Format("D:20060102150405Z")
+	file := d.stream(fmt.Sprintf("/Type/EmbeddedFile/Subtype/application#2Fjson/Params<</ModDate(%s)/Size %d>>", date, len(in.Evidence)), in.Evidence)
+	attached := d.add("<</Type/Filespec/F(%s)/UF(%s)/Desc(The evidence of this registration, for timbre verify)/AFRelationship/Data/EF<</F %d 0 R/UF %d 0 R>>>>", EvidenceName, EvidenceName, file, file)
+	intent := d.add("<</Type/OutputIntent/S/GTS_PDFA1/OutputConditionIdentifier(sRGB)/Info(sRGB)/DestOutputProfile %d 0 R>>", d.packed("/N 3", sRGB()))
+	metadata := d.stream("/Type/Metadata/Subtype/XML", in.xmp())
+	annotations := []int{d.add("<</Type/Annot/Subtype/Link/F 4/Border[0 0 0]/Rect[%s]/Contents %s/A<</S/URI/URI %s>>>>",
+		link, text("The page of this work"), literal(in.PublicURL))}
+	form := ""
+	if signer != nil {
+		field := d.add("<</Type/Annot/Subtype/Widget/FT/Sig/T(Timbre)/F 132/Rect[0 0 0 0]/P %d 0 R/V %d 0 R>>", pageNo, signer.reserve(&d))
+		annotations = append(annotations, field)
+		form = fmt.Sprintf("/AcroForm<</Fields[%d 0 R]/SigFlags 3>>", field)
+	}
+	d.set(pageNo, "<</Type/Page/Parent %d 0 R/MediaBox[0 0 %s %s]/Resources<</Font<<%s>>>>/Contents %d 0 R/StructParents 0/Tabs/S/Annots%s>>",
+		len(d.objects)+1, num(pageWidth), num(pageHeight), fonts, content, refs(annotations))
+	pages := d.add("<</Type/Pages/Kids[%d 0 R]/Count 1>>", pageNo)
+	d.set(info, "<</Title %s/Producer(Timbre)/CreationDate(%s)/ModDate(%s)>>", text(in.documentTitle()), date, date)
+	d.set(root, "<</Type/Catalog/Pages %d 0 R/Metadata %d 0 R/OutputIntents[%d 0 R]/MarkInfo<</Marked true>>/StructTreeRoot %d 0 R/Lang(en)/ViewerPreferences<</DisplayDocTitle true>>/AF[%d 0 R]/Names<</EmbeddedFiles<</Names[(%s) %d 0 R]>>>>%s>>",
+		pages, metadata, intent, tree, attached, EvidenceName, attached, form)
+	out := d.bytes(root, info)
+	if signer == nil {
+		return out, nil
+	}
+	return signer.sign(out)
+}
+
+func (in Input) documentTitle() string { return "Certificate of registration: " + in.Title }
+
+// literal is an ASCII string as PDF writes it.
+func literal(s string) string {
+	return "(" + strings.NewReplacer(`\`, `\\`, `(`, `\(`, `)`, `\)`).Replace(s) + ")"
+}
+
+// xmp is what archives read: the same facts as the document's information.
+func (in Input) xmp() []byte {
+	var title bytes.Buffer
+	_ = xml.EscapeText(&title, []byte(in.documentTitle())) // to memory
+	date := in.At.UTC().Format("2006-01-02T15:04:05Z")
+	return fmt.Appendf(nil, `<?xpacket begin="%s" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/" pdfaid:part="3" pdfaid:conformance="B"/>
+<rdf:Description rdf:about="" xmlns:pdf="http://ns.adobe.com/pdf/1.3/" pdf:Producer="Timbre"/>
+<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:CreateDate="%s" xmp:ModifyDate="%s" xmp:MetadataDate="%s"/>
+<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title><rdf:Alt><rdf:li xml:lang="x-default">%s</rdf:li></rdf:Alt></dc:title></rdf:Description>
+</rdf:RDF></x:xmpmeta>
+<?xpacket end="r"?>`, "\ufeff", date, date, date, title.Bytes())
+}

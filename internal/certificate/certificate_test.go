@@ -1,0 +1,255 @@
+package certificate_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"encoding/xml"
+	"fmt"
+	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"timbre.example/internal/certificate"
+)
+
+const digits = "0x5f1e93c07a4b2d8816f0e3a9c4d7b25561728394a5b6c7d8e9fa0b1c2d3e4f50"
+
+func input(title string, creators ...certificate.Creator) certificate.Input {
+	return certificate.Input{
+		Title: title, Creators: creators, Registration: 1042, Version: 3, Network: "mainnet",
+		At:          time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC),
+		Fingerprint: digits, Commitment: "0x" + strings.Repeat("0123456789abcdef", 4), Transaction: digits, Block: 88123,
+		PublicURL: "https://timbre.example/w/mainnet/1042", Evidence: []byte(`{"format":"example","title":"/ETSI.CAdES.detached/ByteRange[0 0"}`),
+	}
+}
+
+func one(name string) certificate.Creator {
+	return certificate.Creator{Name: name, Roles: []string{"composer", "lyricist"}, IPI: "00123456789", ISNI: "000000012146438X"}
+}
+
+// scripts are names in every script that the certificate promises.
+var scripts = map[string]string{
+	"Latin": "Zoë Åström-Nguyễn", "Cyrillic": "Андрій Їжакевич", "Greek": "Ελευθέριος Ψαρράς", "Arabic": "محمد عبد الوهاب",
+	"Hebrew": "נעמי שמר", "Devanagari": "क्षितिज श्रीवास्तव", "Chinese": "邓丽君 鄧麗君", "Japanese": "久石譲 さだまさし", "Korean": "조용필 뷁뙤",
+	"Thai": "เพลงไทย", "Georgian": "გია ყანჩელი", "Armenian": "Արամ Խաչատրյան", "Bengali": "রবীন্দ্রনাথ ঠাকুর", "Tamil": "இளையராஜா", "Telugu": "త్యాగరాజ", "Ethiopic": "ሙላቱ አስታጥቄ",
+}
+
+func everyScript() (all []certificate.Creator) {
+	for _, name := range []string{"Latin", "Cyrillic", "Greek", "Arabic", "Hebrew", "Devanagari", "Chinese", "Japanese", "Korean", "Thai", "Georgian", "Armenian", "Bengali", "Tamil", "Telugu", "Ethiopic"} {
+		all = append(all, one(scripts[name]))
+	}
+	return all
+}
+
+func many(n int) (all []certificate.Creator) {
+	for i := range n {
+		c := one(fmt.Sprintf("Maximiliane von Hohenstein the %dth", i+1))
+		if i%3 == 0 {
+			c.Roles, c.ISNI = []string{"sound_engineer"}, ""
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// cases are looked at (CERTIFICATE_OUT names a folder for them) as well as tested.
+func cases() map[string]certificate.Input {
+	all := map[string]certificate.Input{
+		"short":    input("Hey", one("Zoë Åström")),
+		"two":      input("The Night We Met at the Station", one("Zoë Åström"), certificate.Creator{Name: "Sam Okafor", Roles: []string{"producer"}}),
+		"long":     input(strings.TrimSpace(strings.Repeat("A song that never ends ", 9))[:200], one("Zoë Åström"), one("Sam Okafor"), one("Björk Guðmundsdóttir")),
+		"unbroken": input(strings.Repeat("W", 200), certificate.Creator{Name: strings.Repeat("M", 255), Roles: []string{"composer"}}),
+		"crowd":    input(strings.TrimSpace(strings.Repeat("A song that never ends ", 9))[:200], many(32)...),
+		"scripts":  input("Song of all · Песня · τραγούδι · أغنية · שיר · गीत · 歌曲 · うた · 노래", everyScript()...),
+		"unknown":  input("Rocket 🚀 song", certificate.Creator{Name: "A 𒀀 B", Roles: []string{"composer"}}),
+	}
+	test := input("Versuch", one("Zoë Åström"))
+	test.Network = "testnet"
+	all["testnet"] = test
+	for script, name := range scripts {
+		all["title-"+script] = input(name, one(name))
+	}
+	return all
+}
+
+func render(t *testing.T, in certificate.Input, s *certificate.Signer) string {
+	t.Helper()
+	b, err := certificate.Render(in, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := os.Getenv("CERTIFICATE_OUT")
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	path := filepath.Join(dir, strings.ReplaceAll(t.Name(), "/", "-")+".pdf")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, out)
+	}
+	return string(out)
+}
+
+// plain leaves out what a reader adds to keep directions apart, and joins lines.
+func plain(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x200e || r == 0x200f {
+			return -1
+		}
+		return r
+	}, s)
+	return strings.Join(strings.Fields(s), " ")
+}
+
+func TestEveryWordCanBeFound(t *testing.T) {
+	t.Parallel()
+	for name, in := range cases() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := render(t, in, nil)
+			text := plain(run(t, "pdftotext", path, "-"))
+			together := strings.ReplaceAll(text, " ", "")
+			wanted := []string{"No. 1042, version 3", "14 March 2026, 15:04:05 UTC", in.Transaction, in.Commitment, in.Fingerprint, in.PublicURL}
+			wanted[1] = "14 March 2026, 15:09:26 UTC"
+			for _, c := range in.Creators {
+				wanted = append(wanted, strings.Fields(c.Name)...)
+			}
+			// A title may be broken anywhere into lines.
+			wanted = append(wanted, strings.Fields(in.Title)...)
+			for _, w := range wanted {
+				if !strings.Contains(text, w) && !strings.Contains(together, strings.ReplaceAll(w, " ", "")) {
+					t.Errorf("pdftotext does not find %q in\n%s", w, text)
+				}
+			}
+			if pages := run(t, "pdfinfo", path); !regexp.MustCompile(`Pages: +1\n`).MatchString(pages) || !regexp.MustCompile(`Tagged: +yes`).MatchString(pages) {
+				t.Errorf("pdfinfo says:\n%s", pages)
+			}
+			if out := run(t, "qpdf", "--check", path); !strings.Contains(out, "No syntax or stream encoding errors found") {
+				t.Error(out)
+			}
+		})
+	}
+}
+
+func TestTheSameInputMakesTheSameBytes(t *testing.T) {
+	t.Parallel()
+	for name, in := range cases() {
+		first, err := certificate.Render(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.At = in.At.In(time.FixedZone("elsewhere", 7200))
+		again, err := certificate.Render(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(first, again) {
+			t.Errorf("%s: two renderings differ", name)
+		}
+		in.Title += "."
+		if other, err := certificate.Render(in, nil); err != nil || bytes.Equal(first, other) {
+			t.Errorf("%s: another title makes the same file (%v)", name, err)
+		}
+	}
+}
+
+func TestTheEvidenceIsAttachedAsItIs(t *testing.T) {
+	t.Parallel()
+	in := input("A (song) \\ with <marks> & more", one("Zoë"))
+	in.Evidence = []byte("{\"any\": \"bytes, \\u0000 endstream endobj\"}\n")
+	path := render(t, in, nil)
+	out := filepath.Join(t.TempDir(), "evidence.json")
+	run(t, "pdfdetach", "-save", "1", "-o", out, path)
+	if got, err := os.ReadFile(out); err != nil || !bytes.Equal(got, in.Evidence) {
+		t.Errorf("attached is %q (%v), want %q", got, err, in.Evidence)
+	}
+	meta := run(t, "pdfinfo", "-meta", path)
+	if !strings.Contains(meta, `pdfaid:part="3"`) || xml.Unmarshal([]byte(meta), new(any)) != nil && !strings.Contains(meta, "&lt;marks&gt; &amp; more") {
+		t.Errorf("metadata:\n%s", meta)
+	}
+	if info := run(t, "pdfinfo", path); !strings.Contains(info, "A (song) \\ with <marks> & more") || !strings.Contains(info, "PDF/A-3B") && !strings.Contains(info, "PDF subtype") {
+		t.Logf("pdfinfo:\n%s", info)
+	}
+}
+
+func pemOf(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
+
+func TestSignedIsValid(t *testing.T) {
+	t.Parallel()
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rs, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "Example Records"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment, BasicConstraintsValid: true,
+	}
+	for name, k := range map[string]struct{ private, public any }{"ecdsa": {ec, &ec.PublicKey}, "rsa": {rs, &rs.PublicKey}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cert, err := x509.CreateCertificate(rand.Reader, template, template, k.public, k.private)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key, err := x509.MarshalPKCS8PrivateKey(k.private)
+			if err != nil {
+				t.Fatal(err)
+			}
+			signer, err := certificate.NewSigner(pemOf("CERTIFICATE", cert), pemOf("PRIVATE KEY", key))
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := render(t, input("Signed", one("Zoë Åström")), signer)
+			out := run(t, "pdfsig", "-nocert", path)
+			for _, want := range []string{"Signature is Valid", "Total document signed", "ETSI.CAdES.detached"} {
+				if !strings.Contains(out, want) {
+					t.Errorf("pdfsig does not say %q:\n%s", want, out)
+				}
+			}
+			if out := run(t, "qpdf", "--check", path); !strings.Contains(out, "No syntax or stream encoding errors found") {
+				t.Error(out)
+			}
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := bytes.Index(b, []byte(`"format":"example"`)) + len(`"form`)
+			b[at] ^= 1
+			changed := filepath.Join(t.TempDir(), "changed.pdf")
+			if err := os.WriteFile(changed, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out := run(t, "pdfsig", "-nocert", changed); !strings.Contains(out, "Digest Mismatch") {
+				t.Errorf("pdfsig accepts a changed attachment:\n%s", out)
+			}
+		})
+	}
+	if _, err := certificate.NewSigner([]byte("no"), []byte("no")); err == nil {
+		t.Error("what is no certificate is taken")
+	}
+}

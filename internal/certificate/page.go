@@ -1,0 +1,152 @@
+package certificate
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+
+	"github.com/go-text/typesetting/font"
+	"github.com/go-text/typesetting/shaping"
+)
+
+// A4 in points.
+const pageWidth, pageHeight = 595.28, 841.89
+
+type colour string
+
+const (
+	ink  colour = "0.106 0.137 0.200 rg\n"
+	grey colour = "0.357 0.392 0.447 rg\n"
+	gold colour = "0.580 0.447 0.188 rg\n"
+	pale colour = "0.900 0.862 0.765 rg\n"
+	red  colour = "0.690 0.157 0.118 rg\n"
+)
+
+// part is a part of the page that a screen reader announces.
+type part struct{ role, alt string }
+
+// page is the content of the one page, with its structure.
+type page struct {
+	typesetter
+	glyphs
+	content bytes.Buffer
+	parts   []part
+}
+
+// tag marks what draw draws as a part.
+func (p *page) tag(role, alt string, draw func()) {
+	fmt.Fprintf(&p.content, "/%s<</MCID %d>>BDC\n", role, len(p.parts))
+	p.parts = append(p.parts, part{role, alt})
+	draw()
+	p.content.WriteString("EMC\n")
+}
+
+// ornament marks what draw draws as nothing to be read.
+func (p *page) ornament(draw func()) {
+	p.content.WriteString("/Artifact BMC\n")
+	draw()
+	p.content.WriteString("EMC\n")
+}
+
+func (p *page) rect(x, y, w, h float64) {
+	fmt.Fprintf(&p.content, "%s %s %s %s re\n", num(x), num(y), num(w), num(h))
+}
+
+func (p *page) colour(c colour) { p.content.WriteString(string(c)) }
+
+func (p *page) fill() { p.content.WriteString("f\n") }
+
+// line draws one line of a paragraph, its baseline beginning at x, y.
+func (p *page) line(s shown, l shaping.Line, size, x, y float64) {
+	p.content.WriteString("BT\n")
+	pen := pen{page: p, size: size, font: -1}
+	for _, run := range l {
+		for i := 0; i < len(run.Glyphs); {
+			first := run.Glyphs[i]
+			from, n := first.TextIndex(), max(first.GlyphsCount(), 1)
+			meaning := string(s.runes[from : from+first.RunesCount()])
+			actual, replaced := s.actual[from]
+			if replaced {
+				meaning = actual
+			}
+			cluster := run.Glyphs[i:min(i+n, len(run.Glyphs))]
+			i += len(cluster)
+			// One glyph says by itself what it means; several, or one that
+			// means nothing, need it said around them.
+			span := len(cluster) > 1 || replaced
+			if span {
+				pen.flush()
+				fmt.Fprintf(&p.content, "/Span<</ActualText %s>>BDC\n", text(meaning))
+			}
+			for _, g := range cluster {
+				u := 1.0 / 64 / em * size
+				pen.put(glyph{run.Face, g.GlyphID, meaning}, x+float64(g.XOffset)*u, y+float64(g.YOffset)*u)
+				x += float64(g.Advance) * u
+				meaning = ""
+			}
+			if span {
+				pen.flush()
+				p.content.WriteString("EMC\n")
+			}
+		}
+	}
+	pen.flush()
+	p.content.WriteString("ET\n")
+}
+
+// pen collects glyphs that follow each other where the font itself puts them.
+type pen struct {
+	*page
+	size       float64
+	font       int
+	x, y       float64 // where the next glyph would come by itself
+	codes      []byte
+	fromX, frY float64
+}
+
+func (p *pen) put(g glyph, x, y float64) {
+	f, code := p.use(g)
+	if f != p.font || math.Abs(x-p.x) > 0.02 || math.Abs(y-p.y) > 0.02 || len(p.codes) == 0 {
+		p.flush()
+		if f != p.font {
+			fmt.Fprintf(&p.content, "/F%d %s Tf\n", f, num(p.size))
+			p.font = f
+		}
+		p.fromX, p.frY = x, y
+		p.x, p.y = x, y
+	}
+	p.codes = append(p.codes, byte(code))
+	p.x += advance(g.face, g.id, p.size)
+}
+
+func advance(face *font.Face, id font.GID, size float64) float64 {
+	return float64(natural(face, id)) / float64(face.Upem()) * size
+}
+
+func (p *pen) flush() {
+	if len(p.codes) > 0 {
+		fmt.Fprintf(&p.content, "1 0 0 1 %s %s Tm<%x>Tj\n", num(p.fromX), num(p.frY), p.codes)
+		p.codes = p.codes[:0]
+	}
+}
+
+type align float64 // how much of the free space is left of the text
+
+const left, centre align = 0, 0.5
+
+// leading is the distance of two baselines. Scripts with marks above and below
+// need more than Latin.
+const leading = 1.3
+
+// block draws a paragraph from its top down, and returns where it ends.
+func (p *page) block(s shown, size, x, top, width float64, a align) float64 {
+	for _, l := range p.wrap(s, size, width) {
+		top -= size * leading
+		p.line(s, l, size, x+(width-lineWidth(l, size))*float64(a), top+size*(leading-1))
+	}
+	return top
+}
+
+func (p *page) height(s shown, size, width float64) float64 {
+	return float64(len(p.wrap(s, size, width))) * size * leading
+}

@@ -1,0 +1,292 @@
+package certificate
+
+import (
+	"bytes"
+	"compress/gzip"
+	"embed"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"sync"
+	"unicode"
+
+	"github.com/go-text/typesetting/di"
+	"github.com/go-text/typesetting/font"
+	ot "github.com/go-text/typesetting/font/opentype"
+	"github.com/go-text/typesetting/language"
+	"github.com/go-text/typesetting/shaping"
+	"golang.org/x/image/math/fixed"
+	"golang.org/x/text/unicode/bidi"
+)
+
+//go:embed fonts/*.gz
+var fontFiles embed.FS
+
+// fontNames are tried in this order; the large one is the last, so that it is
+// unpacked only for who needs it.
+var fontNames = []string{
+	"serif.ttf", "sans.ttf", "arabic.ttf", "hebrew.ttf", "devanagari.ttf", "thai.ttf", "armenian.ttf", "georgian.ttf",
+	"bengali.ttf", "tamil.ttf", "telugu.ttf", "ethiopic.ttf", "cjk.otf",
+}
+
+const serif, sans = 0, 1
+
+var fontCache = func() (all []func() (*font.Font, error)) {
+	for _, name := range fontNames {
+		all = append(all, sync.OnceValues(func() (*font.Font, error) {
+			packed, err := fontFiles.ReadFile("fonts/" + name + ".gz")
+			if err != nil {
+				return nil, err
+			}
+			z, err := gzip.NewReader(bytes.NewReader(packed))
+			if err != nil {
+				return nil, err
+			}
+			data, err := io.ReadAll(z)
+			if err != nil {
+				return nil, err
+			}
+			face, err := font.ParseTTF(bytes.NewReader(data))
+			if err != nil {
+				return nil, fmt.Errorf("font %s: %w", name, err)
+			}
+			return face.Font, nil
+		}))
+	}
+	return all
+}()
+
+// em is the size that text is measured at.
+const em = 1000
+
+// typesetter turns text into glyphs of the embedded fonts. It serves one
+// certificate: faces are not to be shared.
+type typesetter struct {
+	faces []*font.Face // by index of fontNames; nil until needed
+	first int          // the font that is asked first
+
+	shaper  shaping.HarfbuzzShaper
+	wrapper shaping.LineWrapper
+}
+
+func (t *typesetter) face(i int) *font.Face {
+	if t.faces == nil {
+		t.faces = make([]*font.Face, len(fontNames))
+	}
+	if t.faces[i] == nil {
+		f, err := fontCache[i]()
+		if err != nil {
+			panic(err) // it is embedded, and every test reads it
+		}
+		t.faces[i] = font.NewFace(f)
+	}
+	return t.faces[i]
+}
+
+// find is the font that has a character, or -1.
+func (t *typesetter) find(r rune) int {
+	if _, ok := t.face(t.first).NominalGlyph(r); ok {
+		return t.first
+	}
+	for i := sans; i < len(fontNames); i++ {
+		if _, ok := t.face(i).NominalGlyph(r); ok {
+			return i
+		}
+	}
+	return -1
+}
+
+// ResolveFace implements shaping.Fontmap.
+func (t *typesetter) ResolveFace(r rune) *font.Face { return t.face(max(t.find(r), 0)) }
+
+// shown are the characters that one paragraph is drawn with, and what they stand
+// for where that is something else.
+type shown struct {
+	runes  []rune
+	actual map[int]string // by index: what this character means; "" for none
+	runs   []shaping.Output
+	base   di.Direction
+}
+
+// set shapes one paragraph. A character that no font has is named instead of
+// shown as an empty box, and still copied and searched as what it is.
+func (t *typesetter) set(s string, first int) shown {
+	t.first = first
+	p := shown{actual: map[int]string{}}
+	for _, r := range s {
+		if t.find(r) >= 0 || unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.White_Space) {
+			p.runes = append(p.runes, r)
+			continue
+		}
+		from := len(p.runes)
+		p.runes = append(p.runes, []rune(fmt.Sprintf("[U+%04X]", r))...)
+		for i := from; i < len(p.runes); i++ {
+			p.actual[i] = ""
+		}
+		p.actual[from] = string(r)
+	}
+	for _, r := range p.runes {
+		if c, _ := bidi.LookupRune(r); c.Class() == bidi.L {
+			break
+		} else if c.Class() == bidi.R || c.Class() == bidi.AL {
+			p.base = di.DirectionRTL
+			break
+		}
+	}
+	var seg shaping.Segmenter
+	for _, in := range seg.Split(shaping.Input{
+		Text: p.runes, RunEnd: len(p.runes), Direction: p.base, Size: fixed.I(em), Language: language.NewLanguage("en"),
+	}, t) {
+		p.runs = append(p.runs, t.shaper.Shape(in))
+	}
+	return p
+}
+
+// wrap breaks a paragraph into lines of a width, both in points.
+func (t *typesetter) wrap(p shown, size, width float64) []shaping.Line {
+	if len(p.runes) == 0 {
+		return nil
+	}
+	copies := make([]shaping.Output, len(p.runs)) // the wrapper trims what it is given
+	for i, r := range p.runs {
+		r.Glyphs = append([]shaping.Glyph(nil), r.Glyphs...)
+		copies[i] = r
+	}
+	lines, _ := t.wrapper.WrapParagraphF(shaping.WrapConfig{Direction: p.base}, fixed.Int26_6(width/size*em*64), p.runes, shaping.NewSliceIterator(copies))
+	own := make([]shaping.Line, len(lines)) // they are the wrapper's until the next paragraph
+	for i, l := range lines {
+		own[i] = append(shaping.Line(nil), l...)
+		sort.SliceStable(own[i], func(a, b int) bool { return own[i][a].VisualIndex < own[i][b].VisualIndex })
+	}
+	return own
+}
+
+func lineWidth(l shaping.Line, size float64) float64 {
+	w := 0.0
+	for _, run := range l {
+		for _, g := range run.Glyphs {
+			w += float64(g.Advance)
+		}
+	}
+	return w / 64 / em * size
+}
+
+// glyph is one shape with what it means: two characters that look the same are
+// two glyphs, so that each can be copied as itself.
+type glyph struct {
+	face *font.Face
+	id   font.GID
+	text string
+}
+
+// glyphs are the fonts of the file: each glyph is a drawing of its own (a font
+// of Type 3), so that shapes from any kind of font are embedded alike.
+type glyphs struct {
+	code  map[glyph][2]int // font, code
+	fonts [][]glyph
+	open  map[*font.Face]int // the font that takes a face's next glyph
+}
+
+// perFont is how many codes a font has: one byte's, without 0.
+const perFont = 255
+
+func (g *glyphs) use(x glyph) (fontIndex, code int) {
+	if c, ok := g.code[x]; ok {
+		return c[0], c[1]
+	}
+	if g.code == nil {
+		g.code, g.open = map[glyph][2]int{}, map[*font.Face]int{}
+	}
+	i, ok := g.open[x.face]
+	if !ok || len(g.fonts[i]) == perFont {
+		i = len(g.fonts)
+		g.fonts = append(g.fonts, nil)
+		g.open[x.face] = i
+	}
+	g.fonts[i] = append(g.fonts[i], x)
+	g.code[x] = [2]int{i, len(g.fonts[i])}
+	return i, len(g.fonts[i])
+}
+
+// write adds the fonts to the file, and returns their entry in the page's
+// resources.
+func (g *glyphs) write(d *document) string {
+	var all strings.Builder
+	for i, font := range g.fonts {
+		face := font[0].face
+		var procs, names, widths, unicodes strings.Builder
+		box := [4]int{1 << 20, 1 << 20, -1 << 20, -1 << 20}
+
+		for j, x := range font {
+			proc, width, b := drawing(face, x.id)
+			fmt.Fprintf(&names, "/g%d", j+1)
+			fmt.Fprintf(&procs, "/g%d %d 0 R", j+1, d.packed("", proc))
+			fmt.Fprintf(&widths, "%d ", width)
+			box = [4]int{min(box[0], b[0]), min(box[1], b[1]), max(box[2], b[2]), max(box[3], b[3])}
+			if x.text != "" {
+				fmt.Fprintf(&unicodes, "1 beginbfchar\n<%02x> %s\nendbfchar\n", j+1, strings.Replace(text(x.text), "<feff", "<", 1))
+			}
+		}
+		cmap := "/CIDInit /ProcSet findresource begin\n12 dict begin\nbegincmap\n/CIDSystemInfo <</Registry(Adobe)/Ordering(UCS)/Supplement 0>> def\n/CMapName /Adobe-Identity-UCS def\n/CMapType 2 def\n1 begincodespacerange\n<00> <ff>\nendcodespacerange\n" +
+			unicodes.String() + "endcmap\nCMapName currentdict /CMap defineresource pop\nend\nend\n"
+		name := fmt.Sprintf("Timbre-%d", i+1)
+		descriptor := d.add("<</Type/FontDescriptor/FontName/%s/Flags 4/FontBBox[%d %d %d %d]/ItalicAngle 0/Ascent %d/Descent %d/CapHeight %d/StemV 80>>",
+			name, box[0], box[1], box[2], box[3], box[3], box[1], box[3])
+		scale := 1 / float64(face.Upem())
+		n := d.add("<</Type/Font/Subtype/Type3/Name/F%d/FontBBox[%d %d %d %d]/FontMatrix[%.8f 0 0 %.8f 0 0]/FirstChar 1/LastChar %d/Widths[%s]/CharProcs<<%s>>/Encoding<</Type/Encoding/Differences[1%s]>>/Resources<<>>/FontDescriptor %d 0 R/ToUnicode %d 0 R>>",
+			i, box[0], box[1], box[2], box[3], scale, scale, len(font), widths.String(), procs.String(), names.String(), descriptor, d.packed("", []byte(cmap)))
+		fmt.Fprintf(&all, "/F%d %d 0 R", i, n)
+	}
+	return all.String()
+}
+
+// natural is how far a glyph moves the pen by itself, in units of its font.
+func natural(face *font.Face, id font.GID) int { return int(face.HorizontalAdvance(id) + 0.5) }
+
+// drawing is a glyph as PDF draws it.
+func drawing(face *font.Face, id font.GID) (proc []byte, width int, box [4]int) {
+	var path bytes.Buffer
+	first := true
+	at := func(p ot.SegmentPoint) (int, int) {
+		x, y := int(p.X), int(p.Y)
+		if first {
+			box, first = [4]int{x, y, x, y}, false
+		}
+		box = [4]int{min(box[0], x), min(box[1], y), max(box[2], x), max(box[3], y)}
+		return x, y
+	}
+	outline, _ := face.GlyphData(id).(font.GlyphOutline)
+	var px, py int
+	for i, s := range outline.Segments {
+		switch s.Op {
+		case ot.SegmentOpMoveTo:
+			if i > 0 {
+				path.WriteString("h\n")
+			}
+			px, py = at(s.Args[0])
+			fmt.Fprintf(&path, "%d %d m\n", px, py)
+		case ot.SegmentOpLineTo:
+			px, py = at(s.Args[0])
+			fmt.Fprintf(&path, "%d %d l\n", px, py)
+		case ot.SegmentOpQuadTo:
+			cx, cy := at(s.Args[0])
+			ex, ey := at(s.Args[1])
+			fmt.Fprintf(&path, "%s %s %s %s %d %d c\n", third(px, cx), third(py, cy), third(ex, cx), third(ey, cy), ex, ey)
+			px, py = ex, ey
+		case ot.SegmentOpCubeTo:
+			ax, ay := at(s.Args[0])
+			bx, by := at(s.Args[1])
+			px, py = at(s.Args[2])
+			fmt.Fprintf(&path, "%d %d %d %d %d %d c\n", ax, ay, bx, by, px, py)
+		}
+	}
+	if path.Len() > 0 {
+		path.WriteString("h f\n")
+	}
+	width = natural(face, id)
+	return fmt.Appendf(nil, "%d 0 %d %d %d %d d1\n%s", width, box[0], box[1], box[2], box[3], path.Bytes()), width, box
+}
+
+// third is where the handle of a cubic curve is that draws a quadratic one.
+func third(end, control int) string { return num(float64(end) + 2*float64(control-end)/3) }
