@@ -13,11 +13,11 @@ const (
 	margin = 62.0
 	inner  = pageWidth - 2*margin
 
-	qrSize = 104.0
-	labels = 92.0 // the column of the facts' names
+	qrSize = 96.0
+	labels = 64.0 // the column of the facts' names
 
 	headBottom = pageHeight - 168 // where the title may begin
-	factsTop   = 308.0            // where title and creators must have ended
+	factsTop   = 264.0            // where title and creators must have ended
 	gap        = 22.0             // between title and creators
 )
 
@@ -75,6 +75,9 @@ func (p *page) wave(digits string, y float64) {
 func (p *page) work(in Input) {
 	title := p.set(in.Title, serif)
 	size, room := 36.0, 138.0
+	if len(in.Creators) > 8 {
+		room = 96 // the names need it more
+	}
 	for size > 8 && (p.height(title, size, inner) > room || len(p.wrap(title, size, inner)) > 2 && size > 24) {
 		size--
 	}
@@ -111,8 +114,8 @@ func (p *page) arrange(all []Creator, room float64) creators {
 	for _, one := range all {
 		c.cells = append(c.cells, cell{p.set(one.Name, sans), p.set(one.below(), sans)})
 	}
-	for c.size = 17; ; c.size -= 0.5 {
-		for c.columns = 1; c.columns <= 4; c.columns++ {
+	for c.size = 17; ; c.size -= 0.25 {
+		for c.columns = 1; c.columns <= 3; c.columns++ {
 			if c.columns > len(all) || (c.columns-1)*3 >= len(all) && c.columns > 1 { // no columns of one
 				break
 			}
@@ -173,6 +176,9 @@ func (c Creator) below() string {
 	return strings.Join(facts, " · ")
 }
 
+// hash is the size at which 64 digits stand in one line.
+const hash = 7.5
+
 // facts draws what was registered where, and what that proves.
 func (p *page) facts(in Input) {
 	y := factsTop - 6
@@ -183,33 +189,32 @@ func (p *page) facts(in Input) {
 	})
 	y -= 8
 	at := in.At.UTC()
-	for _, f := range []struct{ name, value string }{
-		{"Registration", fmt.Sprintf("No. %d, version %d", in.Registration, in.Version)},
-		{"Registered", at.Format("2 January 2006, 15:04:05") + " UTC"},
-		{"Network", fmt.Sprintf("%s, block %d", in.Network, in.Block)},
-		{"Transaction", in.Transaction},
-		{"Fingerprint of the recording", in.Fingerprint},
-		{"Commitment", in.Commitment},
+	for _, f := range []struct {
+		name, value string
+		size        float64
+	}{
+		{"Registration", fmt.Sprintf("No. %d, version %d", in.Registration, in.Version), 9},
+		{"Registered", at.Format("2 January 2006, 15:04:05") + " UTC", 9},
+		{"Network", fmt.Sprintf("%s, block %d", in.Network, in.Block), 9},
+		{"Transaction", in.Transaction, hash},
+		{"Fingerprint", in.Fingerprint, hash},
+		{"Commitment", in.Commitment, hash},
 	} {
-		const size = 8.2
-		width := inner - qrSize - 18 - labels
 		p.tag("P", "", func() {
 			p.colour(grey)
-			p.block(p.set(f.name, sans), size, margin, y, labels-6, left)
+			p.block(p.set(f.name, sans), 8, margin, y, labels, left)
 			p.colour(ink)
-			// The wrapper needs to be told where 64 digits may break: in half.
-			value := p.set(f.value, sans)
-			y = min(p.block(value, size, margin+labels, y, width, left), y-size*leading*float64(len(p.wrap(p.set(f.name, sans), size, labels-6)))) - 3.4
+			y = min(p.block(p.set(f.value, sans), f.size, margin+labels, y, inner-qrSize-16-labels, left), y-10.4) - 4.6
 		})
 	}
-	y -= 6
+	y = min(y, factsTop-16-qrSize-20) - 8
 	for i, s := range []string{
-		"This proves that on the date above this recording, with this title and these creators, existed as it is: its fingerprint and theirs are sealed in the commitment, and changing any of them by one letter gives another. ",
-		"It does not prove who made the work or who owns it; that is for those who sign to show, and this date stands beside what they show.",
+		"This proves that on the date above this recording, with this title and these creators, existed as it is: they are sealed in the commitment together, and a change of one letter or one sound would give another.",
+		"It does not prove by itself who made the work or who owns it: it proves when this was said, and that nothing of it was changed since.",
 	} {
 		p.tag("P", "", func() {
 			p.colour([]colour{ink, grey}[i])
-			y = p.block(p.set(strings.TrimSpace(s), sans), 8.6, margin, y, inner, left) - 2
+			y = p.block(p.set(s, sans), 8.8, margin, y, inner, left) - 2
 		})
 	}
 	p.tag("P", "", func() {
