@@ -47,6 +47,8 @@ var rooms = map[string]struct {
 
 	"internal/limit": {[]string{"internal/store", "internal/store/query"}, "counts calls by key; what a key is, and how a refusal reads, is its caller's"},
 
+	"internal/certificate": {nil, "a page from what it is told: no row, no file, no clock"},
+
 	"internal/registry": {[]string{"commitment", "fault", "internal/blob", "internal/crash", "internal/credits", "internal/media", "internal/network", "internal/session", "internal/store", "internal/store/query"},
 		"the only orchestrator; it never renders and never routes"},
 
