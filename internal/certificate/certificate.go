@@ -22,7 +22,7 @@ type Input struct {
 	Creators []Creator
 
 	Registration int64 // the number on the network
-	Version      int
+	Version      int64
 	Network      string
 	At           time.Time // when the network sealed it
 
@@ -33,7 +33,7 @@ type Input struct {
 
 	// PublicURL is the page of the work, which the QR code leads to.
 	PublicURL string
-	// Evidence is the JSON that is attached, as it is.
+	// Evidence is the JSON that is attached, as it is; nil attaches nothing.
 	Evidence []byte
 }
 
@@ -49,7 +49,14 @@ type Creator struct {
 const EvidenceName = "evidence.json"
 
 // Render makes the certificate. A nil signer leaves it unsigned.
-func Render(in Input, signer *Signer) ([]byte, error) {
+func Render(in Input, signer *Signer) (_ []byte, err error) {
+	// Anybody chooses a title, and a shaper is a large machine: a text that
+	// breaks it must cost one certificate and not the server.
+	defer func() {
+		if broken := recover(); broken != nil {
+			err = fmt.Errorf("certificate: %v", broken)
+		}
+	}()
 	var p page
 	link, err := p.compose(in)
 	if err != nil {
@@ -74,8 +81,12 @@ func Render(in Input, signer *Signer) ([]byte, error) {
 	d.set(tree, "<</Type/StructTreeRoot/K %d 0 R/ParentTree<</Nums[0 %s]>>/ParentTreeNextKey 1>>", whole, refs(parts))
 
 	date := in.At.UTC().Format("D:20060102150405Z")
-	file := d.stream(fmt.Sprintf("/Type/EmbeddedFile/Subtype/application#2Fjson/Params<</ModDate(%s)/Size %d>>", date, len(in.Evidence)), in.Evidence)
-	attached := d.add("<</Type/Filespec/F(%s)/UF(%s)/Desc(The evidence of this registration, for timbre verify)/AFRelationship/Data/EF<</F %d 0 R/UF %d 0 R>>>>", EvidenceName, EvidenceName, file, file)
+	attachment := ""
+	if in.Evidence != nil {
+		file := d.stream(fmt.Sprintf("/Type/EmbeddedFile/Subtype/application#2Fjson/Params<</ModDate(%s)/Size %d>>", date, len(in.Evidence)), in.Evidence)
+		spec := d.add("<</Type/Filespec/F(%s)/UF(%s)/Desc(The evidence of this registration)/AFRelationship/Data/EF<</F %d 0 R/UF %d 0 R>>>>", EvidenceName, EvidenceName, file, file)
+		attachment = fmt.Sprintf("/AF[%d 0 R]/Names<</EmbeddedFiles<</Names[(%s) %d 0 R]>>>>", spec, EvidenceName, spec)
+	}
 	intent := d.add("<</Type/OutputIntent/S/GTS_PDFA1/OutputConditionIdentifier(sRGB)/Info(sRGB)/DestOutputProfile %d 0 R>>", d.packed("/N 3", sRGB()))
 	metadata := d.stream("/Type/Metadata/Subtype/XML", in.xmp())
 	annotations := []int{d.add("<</Type/Annot/Subtype/Link/F 4/Border[0 0 0]/Rect[%s]/Contents %s/A<</S/URI/URI %s>>>>",
@@ -90,8 +101,8 @@ func Render(in Input, signer *Signer) ([]byte, error) {
 		len(d.objects)+1, num(pageWidth), num(pageHeight), fonts, content, refs(annotations))
 	pages := d.add("<</Type/Pages/Kids[%d 0 R]/Count 1>>", pageNo)
 	d.set(info, "<</Title %s/Producer(Timbre)/CreationDate(%s)/ModDate(%s)>>", text(in.documentTitle()), date, date)
-	d.set(root, "<</Type/Catalog/Pages %d 0 R/Metadata %d 0 R/OutputIntents[%d 0 R]/MarkInfo<</Marked true>>/StructTreeRoot %d 0 R/Lang(en)/ViewerPreferences<</DisplayDocTitle true>>/AF[%d 0 R]/Names<</EmbeddedFiles<</Names[(%s) %d 0 R]>>>>%s>>",
-		pages, metadata, intent, tree, attached, EvidenceName, attached, form)
+	d.set(root, "<</Type/Catalog/Pages %d 0 R/Metadata %d 0 R/OutputIntents[%d 0 R]/MarkInfo<</Marked true>>/StructTreeRoot %d 0 R/Lang(en)/ViewerPreferences<</DisplayDocTitle true>>%s%s>>",
+		pages, metadata, intent, tree, attachment, form)
 	out := d.bytes(root, info)
 	if signer == nil {
 		return out, nil

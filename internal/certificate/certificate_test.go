@@ -21,6 +21,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+
+	"pgregory.net/rapid"
 
 	"timbre.example/internal/certificate"
 )
@@ -37,7 +40,7 @@ func input(title string, creators ...certificate.Creator) certificate.Input {
 }
 
 func one(name string) certificate.Creator {
-	return certificate.Creator{Name: name, Roles: []string{"composer", "lyricist"}, IPI: "00123456789", ISNI: "000000012146438X"}
+	return certificate.Creator{Name: name, Roles: []string{"composer", "author"}, IPI: "00123456789", ISNI: "000000012146438X"}
 }
 
 // scripts are names in every script that the certificate promises.
@@ -58,7 +61,7 @@ func many(n int) (all []certificate.Creator) {
 	for i := range n {
 		c := one(fmt.Sprintf("Maximiliane von Hohenstein the %dth", i+1))
 		if i%3 == 0 {
-			c.Roles, c.ISNI = []string{"sound_engineer"}, ""
+			c.Roles, c.ISNI = []string{"arranger"}, ""
 		}
 		all = append(all, c)
 	}
@@ -104,6 +107,9 @@ func render(t *testing.T, in certificate.Input, s *certificate.Signer) string {
 
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
+	if _, err := exec.LookPath(name); err != nil && os.Getenv("TIMBRE_TEST_ALL") == "" {
+		t.Skipf("skipped without %s (apt-get install poppler-utils qpdf)", name)
+	}
 	out, err := exec.Command(name, args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", name, err, out)
@@ -173,6 +179,18 @@ func TestTheSameInputMakesTheSameBytes(t *testing.T) {
 	}
 }
 
+// Anybody chooses a title.
+func TestAnyTextIsTaken(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		anything := rapid.OneOf(rapid.String(), rapid.StringOf(rapid.RuneFrom(nil, unicode.Arabic, unicode.Hebrew, unicode.Devanagari, unicode.Tamil, unicode.Hangul, unicode.Mn, unicode.Cf, unicode.Thai)))
+		in := input(anything.Draw(t, "title"), certificate.Creator{Name: anything.Draw(t, "name"), Roles: rapid.SliceOfN(rapid.Just("author"), 0, 1).Draw(t, "roles")})
+		if _, err := certificate.Render(in, nil); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestTheEvidenceIsAttachedAsItIs(t *testing.T) {
 	t.Parallel()
 	in := input("A (song) \\ with <marks> & more", one("Zoë"))
@@ -183,6 +201,11 @@ func TestTheEvidenceIsAttachedAsItIs(t *testing.T) {
 	if got, err := os.ReadFile(out); err != nil || !bytes.Equal(got, in.Evidence) {
 		t.Errorf("attached is %q (%v), want %q", got, err, in.Evidence)
 	}
+	in.Evidence = nil
+	if out := run(t, "pdfdetach", "-list", render(t, in, nil)); !strings.Contains(out, "0 embedded files") {
+		t.Errorf("nothing is attached as %s", out)
+	}
+	path = render(t, in, nil)
 	meta := run(t, "pdfinfo", "-meta", path)
 	if !strings.Contains(meta, `pdfaid:part="3" pdfaid:conformance="B"`) || !strings.Contains(meta, "&lt;marks&gt; &amp; more") {
 		t.Errorf("metadata:\n%s", meta)

@@ -217,10 +217,12 @@ func (p *page) facts(in Input) {
 			y = p.block(p.set(s, sans), 8.8, margin, y, inner, left) - 2
 		})
 	}
-	p.tag("P", "", func() {
-		p.colour(grey)
-		p.block(p.set("The evidence is attached to this file as "+EvidenceName+"; it can be checked without the registry that issued it.", sans), 7, margin, frame+24, inner, centre)
-	})
+	if in.Evidence != nil {
+		p.tag("P", "", func() {
+			p.colour(grey)
+			p.block(p.set("The evidence is attached to this file as "+EvidenceName+"; it can be checked without the registry that issued it.", sans), 7, margin, frame+24, inner, centre)
+		})
+	}
 }
 
 // code draws the QR code of the work's page.

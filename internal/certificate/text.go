@@ -115,6 +115,9 @@ func (t *typesetter) set(s string, first int) shown {
 	t.first = first
 	p := shown{actual: map[int]string{}}
 	for _, r := range s {
+		if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) {
+			r = ' ' // a paragraph is one: the lines are ours to break
+		}
 		if t.find(r) >= 0 || unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.White_Space) {
 			p.runes = append(p.runes, r)
 			continue
@@ -125,6 +128,9 @@ func (t *typesetter) set(s string, first int) shown {
 			p.actual[i] = ""
 		}
 		p.actual[from] = string(r)
+	}
+	if len(p.runes) == 0 { // the segmenter would make a run without a font of it
+		return p
 	}
 	for _, r := range p.runes {
 		if c, _ := bidi.LookupRune(r); c.Class() == bidi.L {
