@@ -55,6 +55,8 @@ export class AtsWidget extends HTMLElement {
   #serverMax = 0;
   #queued = false;
   #configured = '';
+  /** Where a transaction is remembered: another end-user never meets it. */
+  #memoryKey = '';
   /** Another mode was taken up, for which the page has not been asked a token yet. */
   #switched = false;
   /** The mode that allfeat:ready was last emitted for. */
@@ -125,7 +127,11 @@ export class AtsWidget extends HTMLElement {
       this.removeAttribute('token');
     } else if (name === 'lang' || name === 'ats-url') this.#speak();
     // At once, not with the next drawing: a token that the page gives in the same breath is one for the new mode.
-    else if (name === 'mode' && value !== old && this.#flow.switch(this.#purpose)) this.#switched = true;
+    // Before the first screen there was no one to be left.
+    else if (name === 'external-user-id' && (value || '') !== (old || '') && this.#ready && this.#flow.leave(this.#purpose, old || '')) {
+      this.#look.copied = '';
+      this.#switched = true;
+    } else if (name === 'mode' && value !== old && this.#flow.switch(this.#purpose)) this.#switched = true;
     this.#queue();
   }
 
@@ -172,10 +178,6 @@ export class AtsWidget extends HTMLElement {
     });
   }
 
-  get #memoryKey(): string {
-    return [this.atsUrl, this.siteKey, this.network, this.id].join(' ');
-  }
-
   #emit<K extends AtsEventName>(name: K, detail: AtsEventDetails[K]): void {
     this.dispatchEvent(new AtsEvent(name, detail));
   }
@@ -209,6 +211,7 @@ export class AtsWidget extends HTMLElement {
     const broken = (screen === 'DISABLED' || problem?.code === 'widget.configuration_error') && !ordered(this.#flow.state);
     if (this.#configured && screen !== 'FORM' && !broken) return undefined;
     this.#configured = now;
+    this.#memoryKey = [this.atsUrl, this.siteKey, this.network, this.id, this.externalUserId].join(' ');
     const reason = this.#misconfigured();
     if (reason)
       return () => this.#flow.refuse({ code: 'widget.configuration_error', requestId: null, details: { reason } });

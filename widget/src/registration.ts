@@ -161,8 +161,20 @@ export class Registration {
     return true;
   }
 
+  /**
+   * Another end-user is there: everything of the former goes, what was ordered too; the server carries that out. Without an
+   * end-user of the page an order has an access code that is told only once: it is followed to its end.
+   */
+  leave(mode: Purpose, user: string): boolean {
+    if (!user && this.state.screen !== 'COMPLETE' && ordered(this.state)) return false;
+    this.#clear(mode);
+    return true;
+  }
+
   #clear(mode: Purpose): void {
     this.#stop();
+    this.#pending = this.#slot = undefined;
+    this.#token = '';
     this.tokens.clear();
     this.dispatch({ type: 'reset', mode });
   }

@@ -292,6 +292,24 @@ test('another mode gives an empty form, but not in the place of what was ordered
   assert.deepEqual([w.state.screen, w.state.step, w.state.mode, w.flow.tokens.value], ['FORM', 'song', 'register', '']);
 });
 
+test('another end-user finds nothing of the former, not even what was ordered', async () => {
+  const w = await opened();
+  w.flow.submit();
+  await w.review();
+  w.onSocket = () => {};
+  w.flow.confirm();
+  await w.screen('TRACKING');
+  assert.equal(w.flow.leave('update', ''), false, 'an order with an access code is followed to its end');
+  assert.equal(w.state.screen, 'TRACKING');
+  assert.equal(w.flow.leave('update', 'ada'), true);
+  const { screen, step, title, code, work, transactionId, accessCode, steps } = w.state;
+  assert.deepEqual([screen, step, title, code, work, transactionId, accessCode, steps], ['FORM', 'code', '', '', undefined, undefined, undefined, []]);
+  assert.equal(w.flow.tokens.value, '');
+  w.sockets[0]!.tellAll();
+  await new Promise(setImmediate);
+  assert.equal(w.state.screen, 'FORM', 'the former run says nothing any more');
+});
+
 test('who was added, changed and removed: by name, or else by email', () => {
   const who = (fullName: string, email: string, more: Partial<Creator> = {}): Creator => ({ ...newCreator(0), fullName, email, ...more });
   const a = who('Ada', 'a@x', { isni: '000000012345678X' });
