@@ -498,6 +498,19 @@ func TestSwitchMode(t *testing.T) {
 	}
 }
 
+// TestSwitchUser changes the end-user of a widget that is being filled in: the
+// next one finds an empty form, and a token is asked for.
+func TestSwitchUser(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, harness.Start(t, harness.Options{}))
+	p := browser.Open(t)
+	p.Goto(x.plain())
+	p.Type(browser.Hook("title"), "Gone")
+	p.Run("e2e.widget().externalUserId = 'ada'")
+	p.Wait("e2e.hook('title').value === ''")
+	p.Wait("e2e.events.at(-1).name === 'token-expired' && e2e.events.at(-1).detail.pendingAction === 'reset'")
+}
+
 // TestReloadedUpdate loads the page anew while an update is under way: the tab
 // takes it up again and still knows its title and version.
 func TestReloadedUpdate(t *testing.T) {
