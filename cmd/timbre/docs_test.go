@@ -88,6 +88,17 @@ grep -q '"code":"common.auth.invalid_api_key"' refused.txt
 grep -qi "^link: <$URL/docs/errors#common.auth.invalid_api_key>; rel=\"help\"" refused.txt
 grep -q '"code":"idempotency.key_reused"' errors.json
 `)
+	script.WriteString(shell(t, "certificate.md", 1))
+	script.WriteString(`
+[[ $(head -c 8 certificate.pdf) == %PDF-1.7 ]]
+grep -aq '/URI (https://timbre.example/explorer/testnet/block/' certificate.pdf
+timbre works certificate 1 --network testnet --work-version 9 --public-url https://timbre.example -o none.pdf 2> none.txt && exit 1
+grep -q 'work.certificate_unavailable' none.txt
+timbre works certificate 9 --network testnet --public-url https://timbre.example -o none.pdf 2> none.txt && exit 1
+grep -q 'work.not_found' none.txt
+timbre works certificate 1 --network testnet --public-url https://timbre.example -o none.pdf --cert-file song.wav 2> none.txt && exit 1
+grep -q 'go together' none.txt && [[ ! -e none.pdf ]]
+`)
 	script.WriteString(shell(t, "quick-start.md", 1))
 	script.WriteString(`
 timbre origins list "$ORG" | grep -q '^https://www.your-domain.example$'

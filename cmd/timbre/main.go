@@ -29,6 +29,7 @@ type cli struct {
 	Keys    keysCmd    `cmd:"" help:"Key pairs: a public site key and the secret key that mints its sessions."`
 	Origins originsCmd `cmd:"" help:"Which sites may embed an organization's widget."`
 	Credits creditsCmd `cmd:"" help:"An organization's credits."`
+	Works   worksCmd   `cmd:"" help:"Registered works."`
 	Errors  errorsCmd  `cmd:"" help:"The error catalogue."`
 
 	Version kong.VersionFlag `help:"Print the version."`
