@@ -111,12 +111,25 @@ func (r *Registry) ReplaceCode(ctx context.Context, c session.Caller, code strin
 			})
 		})
 	}
-	if !errors.Is(err, fault.CodeAccessCodeExpired) {
-		return next, err
+	if errors.Is(err, fault.CodeAccessCodeExpired) {
+		return r.replacement(ctx, c, code)
 	}
-	old, again := r.DB.Read().ReplacedAccessCode(ctx, hashAccessCode(code))
-	if again == nil && old.ReplacedAccessCode.ReplacedBy == c.SessionID && old.Work.AccessCodeGeneration == old.ReplacedAccessCode.Generation+1 {
-		return r.accessCode(old.Work.ID, old.Work.AccessCodeGeneration), nil
+	return next, err
+}
+
+// replacement tells the session that replaced a code what it replaced it by, as
+// long as nobody has replaced that one too. A database that cannot say who did
+// it is told as such: after access_code.expired the session would not ask again,
+// and the new code would be lost.
+func (r *Registry) replacement(ctx context.Context, c session.Caller, code string) (string, error) {
+	old, err := r.DB.Read().ReplacedAccessCode(ctx, hashAccessCode(code))
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return "", fault.AccessCodeExpired()
+	case err != nil:
+		return "", err
+	case old.ReplacedAccessCode.ReplacedBy != c.SessionID, old.Work.AccessCodeGeneration != old.ReplacedAccessCode.Generation+1:
+		return "", fault.AccessCodeExpired()
 	}
-	return "", err
+	return r.accessCode(old.Work.ID, old.Work.AccessCodeGeneration), nil
 }

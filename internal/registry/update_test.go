@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -280,6 +281,11 @@ func TestAccessCodes(t *testing.T) {
 		}
 		if again, err := w.reg.ReplaceCode(ctx, mine, code); err != nil || again != next {
 			t.Fatalf("asked again, got %q, %v; the first time %q", again, err, next)
+		}
+		away, cancel := context.WithCancel(ctx)
+		cancel()
+		if _, err := w.reg.replacement(away, mine, code); !errors.Is(err, context.Canceled) || errors.Is(err, fault.CodeAccessCodeExpired) {
+			t.Errorf("without the database: %v", err) // "expired" would be the end of it
 		}
 		_, err = w.reg.ReplaceCode(ctx, w.callerFor(session.UpdateVersion, w.keys, ""), code)
 		wantCode(t, err, fault.CodeAccessCodeExpired)
