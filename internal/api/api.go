@@ -58,7 +58,7 @@ type Config struct {
 type API struct {
 	Config
 	router  chi.Router
-	origins originCache
+	origins *originCache
 	metrics *metrics
 	// stop ends progress streams when the server shuts down.
 	stop        <-chan struct{}
@@ -83,7 +83,7 @@ func New(c Config, stop <-chan struct{}) *API {
 	if c.Registry != nil {
 		followers = c.Registry.Progress.Followers
 	}
-	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, metrics: newMetrics(c.Version, followers)}
+	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, metrics: newMetrics(c.Version, followers), origins: newOriginCache(c.Sessions.Origins)}
 	a.Sessions.Admit = a.admit // budgets are told in the answer's headers
 	a.router.Use(a.observe, a.recover, a.limitAddress, a.cors)
 	a.router.NotFound(func(w http.ResponseWriter, r *http.Request) { a.RenderError(w, r, fault.CommonNotFound()) })

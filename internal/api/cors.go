@@ -16,34 +16,63 @@ import (
 // originCache remembers for a second which origins some organization allows.
 // It decides only whether a browser may read our answers; whether a call may
 // go ahead is checked against its own organization's list, every time.
+//
+// A preflight is held to no budget, so its questions are put to the database one
+// at a time, however many come with origins that nobody has heard of.
 type originCache struct {
+	list func(context.Context) ([]string, error)
+	turn chan struct{} // has room for the one who asks
+
 	mu      sync.Mutex
 	until   time.Time
 	allowed map[string]bool
+
+	// The last answer, and when it was asked for: of him who has the turn.
+	patterns []string
+	err      error
+	asked    time.Time
 }
 
-func (a *API) originAllowed(ctx context.Context, origin string) bool {
-	c := &a.origins
-	now := time.Now()
+func newOriginCache(list func(context.Context) ([]string, error)) *originCache {
+	return &originCache{list: list, turn: make(chan struct{}, 1)}
+}
+
+// originPatience is how much of a caller's time goes into this, and how much
+// again into waiting for the turn: what it asked is still to be looked up.
+const originPatience = time.Second
+
+func (c *originCache) allows(ctx context.Context, origin string) bool {
+	came := time.Now()
 	c.mu.Lock()
-	if now.After(c.until) {
-		c.allowed, c.until = map[string]bool{}, now.Add(time.Second)
+	if came.After(c.until) {
+		c.allowed, c.until = map[string]bool{}, came.Add(time.Second)
 	}
 	ok := c.allowed[origin]
 	c.mu.Unlock()
 	if ok { // a "no" is asked again: a new entry counts at once
 		return true
 	}
-	// Not much of the caller's time goes into this: what it asked is still to be
-	// looked up.
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	waiting, cancel := context.WithTimeout(ctx, originPatience)
 	defer cancel()
-	ok, err := a.Sessions.AnyOrigin(ctx, origin)
-	if err != nil {
+	select {
+	case c.turn <- struct{}{}:
+	case <-waiting.Done():
+		return true // as with a database that is away
+	}
+	defer func() { <-c.turn }()
+	if !c.asked.After(came) { // else another has asked since, for all who wait
+		// Also for those whose caller stays when this one goes.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), originPatience)
+		defer cancel()
+		c.asked = time.Now()
+		c.patterns, c.err = c.list(ctx)
+	}
+	if c.err != nil {
 		// The database is away. Without the header a browser could not even
 		// read that, so the refusal that follows is let through.
 		return true
 	}
+	ok = session.Allowed(c.patterns, origin)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if ok && len(c.allowed) < 10_000 {
@@ -63,7 +92,7 @@ func (a *API) cors(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Add("Vary", "Origin")
 		origin := r.Header.Get("Origin")
-		ok := origin != "" && a.originAllowed(r.Context(), origin)
+		ok := origin != "" && a.origins.allows(r.Context(), origin)
 		if ok {
 			readable(h, origin)
 		}

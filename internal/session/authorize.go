@@ -71,7 +71,7 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 	if err := standing(row.Organization, row.SiteKey); err != nil {
 		return Caller{}, err
 	}
-	if origin != "" && !allowed(strings.Fields(row.Origins), origin) {
+	if origin != "" && !Allowed(strings.Fields(row.Origins), origin) {
 		return Caller{}, fault.SessionOriginNotAllowed()
 	}
 	if row.RevokedAt.Valid {

@@ -45,7 +45,7 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	if err := standing(row.Organization, row.SiteKey); err != nil {
 		return "", err
 	}
-	if !allowed(strings.Fields(row.Origins), r.Origin) {
+	if !Allowed(strings.Fields(row.Origins), r.Origin) {
 		return "", fault.SessionOriginNotAllowed()
 	}
 	if s.Admit != nil {
@@ -148,11 +148,10 @@ func standing(o query.Organization, k query.SiteKey) error {
 	return nil
 }
 
-// AnyOrigin reports whether some organization allows the origin. A preflight
+// Origins are what all organizations together allow, for [Allowed]. A preflight
 // names no site key, so this is all that can be asked of it.
-func (s *Service) AnyOrigin(ctx context.Context, origin string) (bool, error) {
-	patterns, err := s.DB.Read().AllOrigins(ctx)
-	return allowed(patterns, origin), err
+func (s *Service) Origins(ctx context.Context) ([]string, error) {
+	return s.DB.Read().AllOrigins(ctx)
 }
 
 // Sweep forgets sessions that expired more than a day ago.

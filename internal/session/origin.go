@@ -210,9 +210,9 @@ func loopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || (err == nil && ip.IsLoopback())
 }
 
-// allowed reports whether any entry of an allowlist matches. Entries that do
+// Allowed reports whether any entry of an allowlist matches. Entries that do
 // not parse match nothing: they were refused when they were added.
-func allowed(patterns []string, origin string) bool {
+func Allowed(patterns []string, origin string) bool {
 	for _, text := range patterns {
 		if p, err := ParsePattern(text); err == nil && p.Match(origin) {
 			return true
