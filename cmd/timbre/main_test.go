@@ -331,6 +331,8 @@ func TestServeRefusesBadConfiguration(t *testing.T) {
 		{[]string{"--public-url", "https://songs.example/timbre"}, "--public-url is http(s)://host[:port]"},
 		{[]string{"--roles", "ats,worker"}, "--issuer-url is needed where --roles has ats and not organizations"},
 		{[]string{"--roles", "ats", "--issuer-url", "songs.example"}, "--issuer-url is http(s)://host[:port]"},
+		{[]string{"--roles", "ats", "--issuer-url", "https://a:b@songs.example"}, "--issuer-url is http(s)://host[:port], without a user"},
+		{[]string{"--public-url", "https://songs.example/#x"}, "--public-url is http(s)://host[:port], without a path"},
 		{[]string{"--roles", "ats", "--issuer-url", "https://songs.example", "--jwks-max-age", "1m"}, "--jwks-max-age more than that"},
 		{[]string{"--roles", "worker"}, "--public-url is needed where --roles has worker and not ats"},
 		{[]string{"--network-silence", "6s"}, "--network-silence must be more than --network-block-time"},

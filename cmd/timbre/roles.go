@@ -63,8 +63,11 @@ func (f roleFlags) validate(publicURL string) error {
 // baseURL refuses what is no address of a server.
 func baseURL(flag, value string) error {
 	u, err := url.Parse(value)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf("--%s is http(s)://host[:port], without a path: %q", flag, value)
+	}
+	if u.User != nil { // it is logged, and told to everybody; so is this error
+		return fmt.Errorf("--%s is http(s)://host[:port], without a user or a password", flag)
 	}
 	return nil
 }
