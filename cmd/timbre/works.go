@@ -115,4 +115,3 @@ func (c *worksCertificate) input(ctx context.Context, q *query.Queries) (certifi
 	}
 	return in, nil
 }
-

@@ -168,6 +168,16 @@ func TestAccessRefused(t *testing.T) {
 		if a := w.mint(forUpdate).read("/v1/access/" + next + "/work"); a.code != fault.CodeAccessCodeExpired {
 			t.Errorf("an hour later: %s", a.body)
 		}
+		// The session that replaced a code is told the new one again, also later; and
+		// can replace no further one.
+		if again := good.post("/v1/access/"+code+"/rotate", "{}").get("access_code"); again != next {
+			t.Errorf("asked again by an expired session: %q, want %q", again, next)
+		}
+		for _, other := range []string{next, unknown} {
+			if a := good.post("/v1/access/"+other+"/rotate", "{}"); a.code != fault.CodeCommonAuthExpired {
+				t.Errorf("rotated by an expired session: %s", a.body)
+			}
+		}
 		// An expired token is told before the code.
 		if a := good.read("/v1/access/" + unknown + "/work"); a.code != fault.CodeCommonAuthExpired {
 			t.Errorf("an expired token: %s", a.body)

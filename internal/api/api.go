@@ -191,7 +191,7 @@ func (a *API) routes() {
 	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/confirm", "confirm-version", "Accept the quote", 202, a.readBody), false, "confirm"), a.confirm)
 	rotate := op("POST", "/v1/access/{code}/rotate", "rotate-code", "Replace an access code", 200)
 	rotate.Security = []map[string][]string{{"session": {}}}
-	rotate.Middlewares = huma.Middlewares{a.authorize(h, may(session.UpdateVersion, true), "code")}
+	rotate.Middlewares = huma.Middlewares{a.authorize(h, may(session.UpdateVersion, false), "code")}
 	huma.Register(h, rotate, a.rotateCode)
 	anySession := func(session.Caller) error { return nil }
 	huma.Register(h, owner(op("GET", "/v1/works", "own-works", "The end-user's works, latest change first", 200), session.Caller.MayRead, "code"), a.ownWorks)

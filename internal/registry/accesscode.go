@@ -84,10 +84,18 @@ func (r *Registry) codeOver(row query.WorkByAccessCodeRow) bool {
 
 // ReplaceCode gives the work a new access code and ends the one that was shown.
 // The session that did it may ask again with the old one, in case the answer was
-// lost, and is told the same code; everybody else is refused.
+// lost, also after it has expired, and is told the same code; everybody else is
+// refused.
 func (r *Registry) ReplaceCode(ctx context.Context, c session.Caller, code string) (next string, err error) {
-	if err := c.May(session.UpdateVersion, "", true); err != nil {
+	if err := c.May(session.UpdateVersion, "", false); err != nil {
 		return "", err
+	}
+	if c.Expired { // it begins nothing any more
+		next, err := r.replacement(ctx, c, code)
+		if errors.Is(err, fault.CodeAccessCodeExpired) {
+			err = fault.CommonAuthExpired()
+		}
+		return next, err
 	}
 	unlocked, err := r.Unlock(ctx, c, code, true)
 	if err == nil {
