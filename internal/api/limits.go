@@ -82,8 +82,8 @@ func addressOf(r *http.Request, proxies []netip.Prefix) string {
 		if !slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(at) }) {
 			break
 		}
-		next, err := netip.ParseAddr(strings.TrimSpace(text))
-		if err != nil {
+		next, ok := forwardedFor(strings.TrimSpace(text))
+		if !ok {
 			break // what stands before it, nobody we trust has vouched for
 		}
 		at = plain(next)
@@ -93,6 +93,15 @@ func addressOf(r *http.Request, proxies []netip.Prefix) string {
 		return p.String()
 	}
 	return at.String()
+}
+
+// forwardedFor reads one address as proxies write it: some add the port.
+func forwardedFor(text string) (netip.Addr, bool) {
+	if a, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		return a, true
+	}
+	a, err := netip.ParseAddrPort(text)
+	return a.Addr(), err == nil
 }
 
 func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
