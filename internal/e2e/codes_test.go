@@ -299,7 +299,7 @@ var table = []row{
 		// A page that was reloaded, after the server had lost the transaction.
 		const id = "01890000-0000-7000-8000-000000000000"
 		v, _ := json.Marshal(map[string]string{"transactionId": id, "wsUrl": "/v1/ws/transactions/" + id, "statusUrl": "/v1/transactions/" + id})
-		return fmt.Sprintf("sessionStorage.setItem(%q, %q);\n", "ats-widget "+strings.Join([]string{x.server.URL, x.siteKey, "testnet", ""}, " "), v)
+		return fmt.Sprintf("sessionStorage.setItem(%q, %q);\n", "ats-widget "+strings.Join([]string{x.server.URL, x.siteKey, "testnet", "", ""}, " "), v)
 	}}},
 	{code: fault.CodeTransactionStoreUnavailable, text: "The service is busy right now. Please try again shortly.", scene: &scene{apart: true, page: func(*site) string { return quick }, at: "confirm",
 		do: func(_ *testing.T, _ *site, f *flow) { f.apart.worker.Kill() }, // nothing becomes final
