@@ -28,6 +28,9 @@ export interface Env {
   socket(url: string): Socket;
 }
 
+/** setTimeout fires at once when it is asked for more. */
+const longest = 2 ** 31 - 1;
+
 /** An upload that moves no byte for this long is given up and counted as a failed attempt. */
 const stalled = 60_000;
 
@@ -37,7 +40,7 @@ export const browserEnv: Env = {
     new Promise((resolve, reject) => {
       signal.throwIfAborted();
       const stop = () => (clearTimeout(timer), reject(signal.reason));
-      const timer = setTimeout(() => (signal.removeEventListener('abort', stop), resolve()), ms);
+      const timer = setTimeout(() => (signal.removeEventListener('abort', stop), resolve()), Math.min(ms, longest));
       signal.addEventListener('abort', stop, { once: true });
     }),
   online: () => navigator.onLine,

@@ -1,0 +1,14 @@
+/** The browser's own part of the seam, as far as Node has it. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { browserEnv } from '../src/env.js';
+
+test('a wait beyond what a timer can hold does not end at once', async () => {
+  const stop = new AbortController();
+  let over = false;
+  const wait = browserEnv.sleep(2 ** 31, stop.signal).then(() => (over = true));
+  await browserEnv.sleep(5, new AbortController().signal);
+  assert.equal(over, false);
+  stop.abort(new Error('enough'));
+  await assert.rejects(wait, /enough/);
+});
