@@ -131,7 +131,7 @@ export class AtsWidget extends HTMLElement {
     else if (name === 'external-user-id' && (value || '') !== (old || '') && this.#ready && this.#flow.leave(this.#purpose, old || '')) {
       this.#look.copied = '';
       this.#switched = true;
-    } else if (name === 'mode' && value !== old && this.#flow.switch(this.#purpose)) this.#switched = true;
+    } else if (name === 'mode' && value !== old && this.#flow.switch(this.#purpose, !this.#ready)) this.#switched = true;
     this.#queue();
   }
 

@@ -5,7 +5,7 @@ import { errorTable } from './gen/errors.js';
 import { textOf, type Key } from './i18n.js';
 import { classOf, type Problem } from './problem.js';
 import type { Result, Step } from './tracking.js';
-import { unchanged, type Work } from './work.js';
+import { tidyCode, unchanged, type Work } from './work.js';
 
 export type Screen = 'FORM' | 'UPLOAD' | 'CONFIRMING' | 'TRACKING' | 'COMPLETE' | 'FAILED' | 'DISABLED';
 /** What was being done when a problem came. */
@@ -178,7 +178,7 @@ function backToForm(s: State, errors: FieldProblems): State {
     file: s.file,
     title: s.title,
     creators: s.creators,
-    step: errors['access_code'] || (s.mode === 'update' && !s.work) ? 'code' : creators ? 'creators' : shown || 'song',
+    step: errors['access_code'] || (s.mode === 'update' && s.work?.code !== tidyCode(s.code)) ? 'code' : creators ? 'creators' : shown || 'song',
     errors,
   };
 }
@@ -288,6 +288,9 @@ const badKey: Readonly<Record<string, Key>> = { email: 'badEmail', roles: 'needR
 /** While a registration may have been ordered that is not known to have failed: leaving it could order a second one. */
 export const ordered = (s: State): boolean =>
   s.resume !== 'form' && s.resume !== 'open' && (!!s.transactionId || s.doubt || (s.screen === 'CONFIRMING' && s.phase === 'confirming'));
+
+/** What was filled in is still there: not when the page was loaded again after the order. */
+export const kept = (s: State): boolean => !s.transactionId || !!s.file || !!s.work;
 
 /** Adds or changes one creator. */
 export const withCreator = (list: readonly Creator[], c: Creator): readonly Creator[] =>

@@ -154,10 +154,15 @@ export class Registration {
     this.#hooks.emit('allfeat:token-expired', { pendingAction: 'reset' });
   }
 
-  /** Gives the empty form of another mode, unless that is what there is. What was ordered and has not ended is not left for it. */
-  switch(mode: Purpose): boolean {
+  /**
+   * Gives the empty form of another mode, unless that is what there is. What was ordered and has not ended is not left for it.
+   * first: the page is still saying what it wants, in any order: the token that it gave is one for this mode.
+   */
+  switch(mode: Purpose, first = false): boolean {
     if (mode === this.state.mode || (this.state.screen !== 'COMPLETE' && ordered(this.state))) return false;
+    const token = this.tokens.value;
     this.#clear(mode);
+    if (first) this.tokens.set(token);
     return true;
   }
 
@@ -200,7 +205,8 @@ export class Registration {
 
   resume(from: Resume): void {
     if (from === 'none') return;
-    if (from === 'form') return this.edit();
+    // After a reload there is no code to look up: it is asked for.
+    if (from === 'form' || (from === 'open' && !this.state.code)) return this.edit();
     this.#stop();
     const signal = this.#run.signal;
     this.#perform(from, signal).catch((e: unknown) => {
@@ -254,13 +260,14 @@ export class Registration {
     this.#stage = 'open';
     this.#api = this.#newApi();
     this.dispatch({ type: 'opening' });
+    const code = tidyCode(this.state.code);
     const body = await this.#api.call(
       'GET',
-      `/v1/access/${tidyCode(this.state.code)}/work`,
+      `/v1/access/${code}/work`,
       { ats_id: 'number', title: 'string', latest_version: 'number' },
       { pending: 'init', signal },
     );
-    this.dispatch({ type: 'found', work: workFrom(body) });
+    this.dispatch({ type: 'found', work: workFrom(body, code) });
   }
 
   /** A call that belongs to the job, by the routes of its kind. */

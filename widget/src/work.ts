@@ -3,6 +3,8 @@ import { malformed } from './problem.js';
 import { newCreator, roles, type Creator } from './draft.js';
 
 export interface Work {
+  /** What opened it, tidied: another code opens another work. */
+  readonly code: string;
   readonly atsId: number;
   readonly title: string;
   /** The newest version that there is. */
@@ -18,11 +20,12 @@ export const tidyCode = (typed: string): string => typed.replace(/[\s\u200b-\u20
 export const isCode = (code: string): boolean => /^atc_[0-9a-f]{64}$/.test(code);
 
 /** The answer of GET /v1/access/{code}/work. Throws widget.malformed_response. */
-export function workFrom(body: Record<string, unknown>): Work {
+export function workFrom(body: Record<string, unknown>, code: string): Work {
   const text = (v: unknown) => (typeof v === 'string' ? v : '');
   const list = body['creators'];
   if (!Array.isArray(list) || !list.length) throw malformed('creators');
   return {
+    code,
     atsId: body['ats_id'] as number,
     title: body['title'] as string,
     version: body['latest_version'] as number,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newCreator, type Creator } from '../src/draft.js';
 import { changes, isCode, tidyCode, workFrom } from '../src/work.js';
+import { kept } from '../src/flow.js';
 import { code, World, type Fault, type Kind } from './world.js';
 
 const refused = (status: number, code: string, details?: unknown): Fault => ({ status, code, ...(details !== undefined && { details }) });
@@ -154,7 +155,7 @@ test('answers about the work that are not the documented JSON', async () => {
     await v.screen('FAILED');
     assert.equal(v.state.problem?.code, 'widget.malformed_response', JSON.stringify(bad));
   }
-  assert.equal(workFrom({ ...good, asset_filename: null }).filename, '');
+  assert.equal(workFrom({ ...good, asset_filename: null }, code).filename, '');
 });
 
 test('another update is under way: Retry looks at the work anew, and what was typed is kept', async () => {
@@ -256,6 +257,43 @@ test('a job without a file that is over is begun anew; one that lacks an upload 
   w.flow.retry();
   await w.review();
   assert.deepEqual(w.asked.map((a) => a.split(':')[0]), ['work', 'init', 'prepare', 'init', 'prepare', 'init', 'prepare']);
+});
+
+test('a code whose work was not seen never goes with what was filled in for another one', async () => {
+  const w = await opened();
+  rename(w, 0, 'Ada L.');
+  w.flow.dispatch({ type: 'step', step: 'code' });
+  const other = 'atc_' + 'b'.repeat(64);
+  type(w, other);
+  w.faults.work = [{ status: 503, code: 'common.service_unavailable' }];
+  w.codes.add(other);
+  w.flow.open();
+  await w.screen('FAILED');
+  w.flow.edit();
+  assert.deepEqual([w.state.screen, w.state.step, w.state.code], ['FORM', 'code', other]);
+  // The first code again: its work is looked up again, and what was typed for it is there.
+  type(w, code);
+  w.flow.open();
+  await w.until(() => w.state.step === 'song');
+  assert.deepEqual(people(w), ['Ada L.', 'Ben']);
+});
+
+test('an update that another one came before, after a reload: the code is asked for', async () => {
+  const w = new World();
+  w.onSocket = (s) => s.send({ type: 'error', error: { code: 'version.already_in_progress', message: 'm' } });
+  w.flow.recall({ transactionId: 'tx', wsUrl: '/ws', statusUrl: '/s', title: 'Blue Morning', version: 3 });
+  await w.screen('FAILED');
+  assert.equal(kept(w.state), false, 'nothing that was filled in outlived the page');
+  w.flow.retry();
+  assert.deepEqual([w.state.screen, w.state.step, w.asked], ['FORM', 'code', []]);
+});
+
+test('the token given before the mode is one for the mode, until there is a screen', () => {
+  const w = new World();
+  w.flow.switch('update', true);
+  assert.equal(w.flow.tokens.value, 't1');
+  w.flow.switch('register');
+  assert.equal(w.flow.tokens.value, '');
 });
 
 test('a reload takes an update up again, by name and version, without the code', async () => {

@@ -49,6 +49,8 @@ export class World {
       { full_name: 'Ben', email: 'ben@example.org', roles: ['arranger'] },
     ],
   };
+  /** The codes that open it. */
+  readonly codes = new Set([code]);
   /** Tokens that the ATS refuses as spent or expired. */
   readonly dead = new Set<string>();
   /** Steps of the transaction that status answers with. */
@@ -157,7 +159,7 @@ export class World {
       this.asked.push(`${kind}:${token}`);
       this.routes.push(`${init.method} ${path}`);
       this.bodies.push(JSON.parse(String(init.body ?? '{}')) as Record<string, unknown>);
-      if (path.includes('/access/') && !path.startsWith(`/v1/access/${code}/`)) return respond({ status: 404, code: 'access_code.not_found' });
+      if (path.includes('/access/') && !this.codes.has(path.split('/')[3]!)) return respond({ status: 404, code: 'access_code.not_found' });
       if (headers['X-Site-Key'] !== 'cpk_x' || headers['Content-Type'] !== 'application/json') throw new Error('headers');
       if (!this.connected) throw new TypeError('offline');
       const fault = this.#fault(kind);

@@ -1,6 +1,6 @@
 /** COMPLETE, FAILED and DISABLED: the terminal screens. */
 import { html, nothing } from 'lit/html.js';
-import { ordered } from '../flow.js';
+import { kept, ordered } from '../flow.js';
 import { sentenceOf } from '../i18n.js';
 import { copyButton, copyable, cross, heading, tick, type View } from './view.js';
 
@@ -98,7 +98,7 @@ export function failed(v: View) {
         ${taken && typeof p.details?.['ats_id'] === 'number'
           ? html`<p class="soft">${t('number')}: <b data-ats="existing">${p.details['ats_id']}</b></p>`
           : nothing}
-        ${off && !handedIn && !s.doubt
+        ${(off || !kept(s)) && !handedIn && !s.doubt
           ? nothing
           : html`<p class="soft" data-ats="standing">${t(handedIn ? 'noDouble' : s.doubt ? 'unsure' : 'kept')}</p>`}
       </div>
