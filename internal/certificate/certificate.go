@@ -1,5 +1,6 @@
 // Package certificate makes the PDF certificate of one version of a work: one
-// page to hang on a wall or to show to a court, with the evidence attached.
+// page to hang on a wall or to show to a court, with the evidence attached where
+// its caller has some.
 //
 // It holds how the page looks, the fonts for it, and the form of the file
 // (PDF/A-3b, signed when a key is given). It never reads a row or a clock, never
