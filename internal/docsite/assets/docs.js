@@ -27,6 +27,10 @@ async function look() {
     }
   }
   if (q !== asked) return;
+  if (box.contains(document.activeElement)) {
+    asked = ''; // Who walks through the matches keeps them; the field asks again when it is entered.
+    return;
+  }
   const list = element('ul');
   for (const { title, page, url } of answer.matches ?? []) {
     const link = element('a', title, { href: url });
