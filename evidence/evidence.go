@@ -1,0 +1,213 @@
+// Package evidence is the portable proof of one version of a work: what was
+// registered, and everything that leads from it to a block of a network. It is
+// checked without the registry, without a database and without a network.
+//
+// Evidence is a JSON document, version 1. It holds personal data (the creators
+// that it discloses), so whoever hands it on decides who reads it; [Evidence.Redact]
+// keeps some creators and drops the others.
+//
+// The package never fetches anything, never reads a file by name, and trusts no
+// key that its caller did not give.
+package evidence
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"timbre.example/commitment"
+)
+
+// Format is the version of the JSON form that this package reads and writes.
+const Format = 1
+
+// MaxSize is how many bytes of JSON [Decode] reads. The largest evidence that a
+// registry makes is far smaller.
+const MaxSize = 1 << 20
+
+// maxProof is more steps than a tree with 2^63 leaves needs.
+const maxProof = 64
+
+// ErrMalformed is wrapped by every error of [Decode] about the document itself.
+var ErrMalformed = errors.New("malformed evidence")
+
+// The kinds of network.
+const (
+	KindLog       = "log"       // a transparency log, see [Log]
+	KindSubstrate = "substrate" // a chain; this version names its block and proves nothing about it
+)
+
+// Evidence proves one version of a work.
+type Evidence struct {
+	// Format is the version of this document's form: 1.
+	Format int `json:"evidence"`
+	// Title is the work's title, byte by byte as it was committed to.
+	Title string `json:"title"`
+	// Creators are those that are disclosed, in the order of the work.
+	Creators []Creator `json:"creators"`
+	// Media is the file that was registered.
+	Media Media `json:"media"`
+	// MerkleRoot is the root of the tree over all creators.
+	MerkleRoot commitment.Hash `json:"merkle_root"`
+	// Commitment is what was anchored.
+	Commitment commitment.Hash `json:"commitment"`
+	// ProtocolVersion is the commitment protocol's.
+	ProtocolVersion uint8 `json:"protocol_version"`
+	// Network says where it was anchored.
+	Network Network `json:"network"`
+	// AtsID is the work's id there; Version counts from 1 within the work.
+	AtsID   int64 `json:"ats_id"`
+	Version int64 `json:"version"`
+	// TxHash identifies the transaction on the network.
+	TxHash commitment.Hash `json:"tx_hash"`
+	// Block is the block that holds the transaction.
+	Block Block `json:"block"`
+	// Log proves the transaction on a network of kind "log", and is absent on others.
+	Log *Log `json:"log,omitempty"`
+	// RFC3161 is a time-stamp authority's word on the commitment, if one was asked.
+	RFC3161 *RFC3161 `json:"rfc3161,omitempty"`
+}
+
+// Creator is a person who has a part in the work, with the proof of it.
+type Creator struct {
+	commitment.Creator
+	// Proof leads from the creator to MerkleRoot.
+	Proof commitment.Proof `json:"proof"`
+}
+
+// Media describes the file. Only its hash is committed to.
+type Media struct {
+	SHA256    commitment.Hash `json:"sha256"`
+	SizeBytes int64           `json:"size_bytes"`
+	Format    string          `json:"format"`
+	Filename  string          `json:"filename,omitempty"`
+	// Duration is in seconds.
+	Duration float64 `json:"duration,omitempty"`
+}
+
+// Network names a network and says of which kind it is.
+type Network struct {
+	Name string `json:"name"`
+	Kind string `json:"kind"`
+}
+
+// Block is a block of the network.
+type Block struct {
+	Number int64           `json:"number"`
+	Hash   commitment.Hash `json:"hash"`
+	Time   time.Time       `json:"time"`
+}
+
+// Log is the place of a transaction in a transparency log.
+type Log struct {
+	// Origin is the log's name, the first line of its checkpoints.
+	Origin string `json:"origin"`
+	// Key is the log's verifier key (signed-note form). It is here for comfort:
+	// it proves something only when it equals a key that is trusted.
+	Key string `json:"key"`
+	// Leaf is the entry's text, Index its place from 0.
+	Leaf  string `json:"leaf"`
+	Index int64  `json:"index"`
+	// Proof is the RFC 6962 inclusion proof, each hash in base64.
+	Proof tlog.RecordProof `json:"proof"`
+	// Checkpoint is the block's signed checkpoint; the block's hash is its SHA-256.
+	Checkpoint string `json:"checkpoint"`
+}
+
+// RFC3161 is a time-stamp token, in DER; base64 in JSON.
+type RFC3161 struct {
+	Token []byte `json:"token"`
+}
+
+// Decode reads one document and nothing after it. It refuses unknown members,
+// other versions and more than [MaxSize] bytes; whether the document proves
+// anything is for [Verify].
+func Decode(r io.Reader) (Evidence, error) {
+	text, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
+	if err != nil {
+		return Evidence{}, fmt.Errorf("evidence: %w", err)
+	}
+	if len(text) > MaxSize {
+		return Evidence{}, fmt.Errorf("%w: more than %d bytes", ErrMalformed, MaxSize)
+	}
+	var version struct {
+		Format int `json:"evidence"`
+	}
+	if err := json.Unmarshal(text, &version); err != nil {
+		return Evidence{}, fmt.Errorf("%w: %v", ErrMalformed, err)
+	}
+	if version.Format != Format {
+		return Evidence{}, fmt.Errorf("%w: version %d, this program reads %d", ErrMalformed, version.Format, Format)
+	}
+	var e Evidence
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&e); err != nil {
+		return Evidence{}, fmt.Errorf("%w: %v", ErrMalformed, err)
+	}
+	if err := e.validate(); err != nil {
+		return Evidence{}, fmt.Errorf("%w: %v", ErrMalformed, err)
+	}
+	return e, nil
+}
+
+// validate says whether every member is one that the form allows.
+func (e Evidence) validate() error {
+	switch {
+	case e.Format != Format:
+		return fmt.Errorf("evidence is %d, want %d", e.Format, Format)
+	case len(e.Creators) == 0 || len(e.Creators) > commitment.MaxCreators:
+		return fmt.Errorf("%d creators", len(e.Creators))
+	case e.Media.SizeBytes < 1 || e.Media.Duration < 0:
+		return errors.New("media: a size or duration that is none")
+	case e.AtsID < 1 || e.Version < 1 || e.Block.Number < 1:
+		return errors.New("ats_id, version and block.number count from 1")
+	case e.Network.Name == "" || e.Network.Kind != KindLog && e.Network.Kind != KindSubstrate:
+		return fmt.Errorf("network: no name, or an unknown kind %.20q", e.Network.Kind)
+	case (e.Network.Kind == KindLog) != (e.Log != nil):
+		return errors.New("log: there for networks of kind log, and for no other")
+	case e.Log != nil && (e.Log.Index < 0 || len(e.Log.Proof) > maxProof):
+		return errors.New("log: an index or proof that is none")
+	case e.RFC3161 != nil && len(e.RFC3161.Token) == 0:
+		return errors.New("rfc3161: no token")
+	}
+	last := -1
+	for i, c := range e.Creators {
+		if err := c.Validate(); err != nil {
+			return fmt.Errorf("creators[%d]: %w", i, err)
+		}
+		if c.Proof.Index() <= last {
+			return fmt.Errorf("creators[%d]: not in the order of the work", i)
+		}
+		last = c.Proof.Index()
+	}
+	return nil
+}
+
+// Redact returns e with only those creators whose places in the work, from 0,
+// are in keep. What remains verifies as before. The proofs still hold hashes of
+// the others: whoever can guess all of a creator's details can confirm the guess.
+func (e Evidence) Redact(keep ...int) (Evidence, error) {
+	var kept []Creator
+	for _, c := range e.Creators {
+		if slices.Contains(keep, c.Proof.Index()) {
+			kept = append(kept, c)
+		}
+	}
+	for _, i := range keep {
+		if !slices.ContainsFunc(kept, func(c Creator) bool { return c.Proof.Index() == i }) {
+			return Evidence{}, fmt.Errorf("evidence: creator %d is not disclosed", i)
+		}
+	}
+	if len(kept) == 0 {
+		return Evidence{}, errors.New("evidence: no creator is left")
+	}
+	e.Creators = kept
+	return e, nil
+}
