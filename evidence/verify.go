@@ -1,0 +1,182 @@
+package evidence
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"timbre.example/commitment"
+	"timbre.example/internal/network/log/leaf"
+)
+
+// Status is what became of a check.
+type Status string
+
+// What becomes of a check.
+const (
+	OK         Status = "ok"
+	Failed     Status = "failed"
+	NotChecked Status = "not_checked"
+)
+
+// Check is one thing that was examined.
+type Check struct {
+	// Name is stable, for programs.
+	Name string `json:"name"`
+	// Proves is what holds when Status is OK, in words.
+	Proves string `json:"proves"`
+	Status Status `json:"status"`
+	// Why says why it failed or was not checked.
+	Why string `json:"why,omitempty"`
+}
+
+// Report is every check, in the order from the file to the network.
+type Report []Check
+
+// OK reports whether nothing failed. What was not checked is not proved: see
+// each check.
+func (r Report) OK() bool {
+	for _, c := range r {
+		if c.Status == Failed {
+			return false
+		}
+	}
+	return len(r) > 0
+}
+
+// Options is what the verifier has besides the evidence.
+type Options struct {
+	// Media is the recording, nil when it is not there.
+	Media io.Reader
+	// Key is the log's verifier key from a source that is trusted, empty when
+	// there is none.
+	Key string
+}
+
+// Verify checks e. The error is that of reading opts.Media; what e fails to
+// prove is in the report.
+func Verify(e Evidence, opts Options) (Report, error) {
+	if err := e.validate(); err != nil {
+		return Report{{"form", "The document is evidence.", Failed, err.Error()}}, nil
+	}
+	var r Report
+	add := func(name, proves string, err error) {
+		c := Check{Name: name, Proves: proves, Status: OK}
+		if err != nil {
+			c.Status, c.Why = Failed, err.Error()
+		}
+		r = append(r, c)
+	}
+	skip := func(name, proves, why string) { r = append(r, Check{name, proves, NotChecked, why}) }
+
+	const media = "The recording is the one that was registered."
+	if opts.Media == nil {
+		skip("media", media, "the recording was not given")
+	} else {
+		hash, size, err := commitment.HashMedia(opts.Media)
+		if _, empty := errors.AsType[*commitment.ValidationError](err); err != nil && !empty {
+			return nil, fmt.Errorf("evidence: the recording: %w", err)
+		}
+		add("media", media, must(err == nil && hash == e.Media.SHA256 && size == e.Media.SizeBytes, "its SHA-256 or size is another"))
+	}
+	add("creators", "Each creator shown, with this name, e-mail address, roles and identifiers, is part of the work.", creators(e))
+	const all = "The work has no other creators."
+	if complete(e) {
+		add("all_creators", all, nil)
+	} else {
+		skip("all_creators", all, "not every creator is disclosed")
+	}
+	add("commitment", "The title, the creators and the recording's hash give the commitment.",
+		must(e.ProtocolVersion == commitment.Version && commitment.Seal(e.Title, e.Media.SHA256, e.MerkleRoot) == e.Commitment, "they give another"))
+	if e.Log == nil {
+		skip("network", "The commitment is on the network.", "this program has no proof for networks of kind "+e.Network.Kind)
+	} else {
+		verifyLog(e, opts.Key, add, skip)
+	}
+	if e.RFC3161 != nil {
+		skip("token", "A time-stamp authority saw the commitment at the token's time.", "check the token with openssl ts -verify and the authority's certificate")
+	}
+	return r, nil
+}
+
+func verifyLog(e Evidence, key string, add func(string, string, error), skip func(string, string, string)) {
+	l := e.Log
+	entry, err := leaf.ParseLeaf([]byte(l.Leaf))
+	if err == nil {
+		err = must(entry.Commitment == e.Commitment && entry.ProtocolVersion == e.ProtocolVersion && entry.AtsID == e.AtsID && entry.Version == e.Version &&
+			entry.Hash() == e.TxHash && entry.Block == e.Block.Number, "the entry says something else")
+	}
+	add("entry", "The log's entry is this commitment, work, version, transaction and block.", err)
+	add("time", "The entry was logged at the block's time, by the log's clock.", must(err == nil && entry.At.Equal(e.Block.Time), "the entry says another time"))
+
+	const trusted = "The log is one that you trust."
+	if key == "" {
+		skip("log_key", trusted, "the log's key is the evidence's own: compare it with one you trust")
+		key = l.Key
+	} else {
+		add("log_key", trusted, must(key == l.Key, "the evidence names another key"))
+	}
+	tree, err := openCheckpoint(l.Checkpoint, l.Origin, key)
+	add("checkpoint", "The log signed the state of the block.", err)
+	if err == nil {
+		err = tlog.CheckRecord(l.Proof, tree.N, tree.Hash, l.Index, tlog.RecordHash([]byte(l.Leaf)))
+	} else {
+		err = errors.New("no checkpoint to compare with")
+	}
+	add("inclusion", "The entry is in the log that was signed.", err)
+	add("block", "The block's hash is that of the signed checkpoint.", must(sha256.Sum256([]byte(l.Checkpoint)) == e.Block.Hash, "it is another's"))
+}
+
+func creators(e Evidence) error {
+	for i, c := range e.Creators {
+		if !commitment.VerifyProof(commitment.Leaf(c.Creator), c.Proof, e.MerkleRoot) {
+			return fmt.Errorf("creators[%d] is not proved", i)
+		}
+	}
+	return nil
+}
+
+// complete reports whether the disclosed creators alone make the root.
+func complete(e Evidence) bool {
+	leaves := make([]commitment.Hash, len(e.Creators))
+	for i, c := range e.Creators {
+		leaves[i] = commitment.Leaf(c.Creator)
+	}
+	root, err := commitment.Root(leaves)
+	return err == nil && root == e.MerkleRoot
+}
+
+// openCheckpoint verifies a signed note with the log's key and reads its tree.
+func openCheckpoint(signed, origin, key string) (tlog.Tree, error) {
+	v, err := note.NewVerifier(key)
+	if err != nil {
+		return tlog.Tree{}, err
+	}
+	n, err := note.Open([]byte(signed), note.VerifierList(v))
+	if err != nil {
+		return tlog.Tree{}, err
+	}
+	lines := strings.Split(n.Text, "\n")
+	if len(lines) != 4 || lines[0] != origin || lines[3] != "" {
+		return tlog.Tree{}, errors.New("not a checkpoint of this log")
+	}
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	if err != nil {
+		return tlog.Tree{}, err
+	}
+	root, err := tlog.ParseHash(lines[2])
+	return tlog.Tree{N: size, Hash: root}, err
+}
+
+func must(ok bool, why string) error {
+	if ok {
+		return nil
+	}
+	return errors.New(why)
+}
