@@ -24,3 +24,27 @@ func TestVerifyRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	const dir = "../../evidence/testdata/v1/"
+	key, err := os.ReadFile(dir + "key.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		exit int
+		says string
+	}{
+		{[]string{dir + "full.json"}, exitDone, "compare it with one you trust"},
+		{[]string{dir + "redacted.json", "--media", dir + "media.bin", "--log-key", strings.TrimSpace(string(key))}, exitDone, "not every creator is disclosed"},
+		{[]string{dir + "full.json", "--media", dir + "key.txt"}, exitRefused, "its SHA-256 or size is another"},
+		{[]string{dir + "full.json", "--log-key", "log.example+0+AQ", "--json"}, exitRefused, "the evidence names another key"},
+	} {
+		var out, errs bytes.Buffer
+		if code := run(append([]string{"verify"}, c.args...), &out, &errs); code != c.exit || !strings.Contains(out.String(), c.says) {
+			t.Errorf("%v: exit %d\n%s%s", c.args, code, out.String(), errs.String())
+		}
+	}
+}
