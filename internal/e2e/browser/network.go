@@ -79,6 +79,8 @@ func (p *Page) Hold(method, part string) *Hold {
 	go h.sort()
 	_, err := chromedp.Call(p.ctx, fetch.Enable, fetch.EnableParams{Patterns: []*fetch.RequestPattern{{URLPattern: "*" + part + "*"}}})
 	p.must(err, "hold requests")
+	// The page has new loaders by now, but knows it only once it was spoken to.
+	p.Run("0")
 	return h
 }
 
