@@ -38,10 +38,10 @@ var rooms = map[string]struct {
 
 	"internal/crash": {nil, "where a test may kill the process; nothing in a server"},
 
-	"internal/network":             {nil, "a seam has no opinions"},
-	"internal/network/networktest": {[]string{"internal/network"}, "a network that fails on request"},
-	"internal/network/log":         {[]string{"fault", "internal/crash", "internal/network", "internal/network/log/leaf", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
-	"internal/network/log/leaf":    {[]string{"internal/network"}, "the texts that are logged"},
+	"internal/network":             {[]string{"evidence"}, "a seam has no opinions; what a network proves has the form that verifiers read"},
+	"internal/network/networktest": {[]string{"evidence", "internal/network", "internal/network/log/leaf"}, "a network that fails on request"},
+	"internal/network/log":         {[]string{"evidence", "fault", "internal/crash", "internal/network", "internal/network/log/leaf", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
+	"internal/network/log/leaf":    {nil, "the texts that are logged: verifiers read them"},
 
 	"internal/credits": {[]string{"fault", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
 	"internal/session": {[]string{"fault", "internal/credits", "internal/network", "internal/store", "internal/store/query"}, "who is calling; the balance is part of the mint's check"},
@@ -50,7 +50,7 @@ var rooms = map[string]struct {
 
 	"internal/certificate": {nil, "a page from what it is told: no row, no file, no clock"},
 
-	"internal/registry": {[]string{"commitment", "fault", "internal/blob", "internal/crash", "internal/credits", "internal/media", "internal/network", "internal/session", "internal/store", "internal/store/query"},
+	"internal/registry": {[]string{"commitment", "evidence", "fault", "internal/blob", "internal/crash", "internal/credits", "internal/media", "internal/network", "internal/session", "internal/store", "internal/store/query"},
 		"the only orchestrator; it never renders and never routes"},
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "internal/network/log/leaf"}, "checks the invariants; it shares no code with what it checks"},

@@ -12,6 +12,7 @@ package evidence
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ var ErrMalformed = errors.New("malformed evidence")
 // The kinds of network.
 const (
 	KindLog       = "log"       // a transparency log, see [Log]
-	KindSubstrate = "substrate" // a chain; this version names its block and proves nothing about it
+	KindSubstrate = "substrate" // a chain, see [Substrate]
 )
 
 // Evidence proves one version of a work.
@@ -70,6 +71,9 @@ type Evidence struct {
 	Block Block `json:"block"`
 	// Log proves the transaction on a network of kind "log", and is absent on others.
 	Log *Log `json:"log,omitempty"`
+	// Substrate is the place of the transaction on a network of kind "substrate",
+	// and is absent on others.
+	Substrate *Substrate `json:"substrate,omitempty"`
 	// RFC3161 is a time-stamp authority's word on the commitment, if one was asked.
 	RFC3161 *RFC3161 `json:"rfc3161,omitempty"`
 }
@@ -120,6 +124,35 @@ type Log struct {
 	Checkpoint string `json:"checkpoint"`
 }
 
+// Substrate is the place of a transaction on a chain: its block's header, and
+// the transaction itself.
+type Substrate struct {
+	// Genesis is the hash of the chain's first block, by which it is named.
+	Genesis commitment.Hash `json:"genesis"`
+	// Header is the block's header in SCALE; the block's hash is its BLAKE2b-256.
+	Header Bytes `json:"header"`
+	// Index is the place of the transaction in the block, from 0.
+	Index int64 `json:"index"`
+	// Extrinsic is the signed transaction in SCALE with its length in front;
+	// the transaction's hash is its BLAKE2b-256.
+	Extrinsic Bytes `json:"extrinsic"`
+}
+
+// Bytes are bytes that are hexadecimal in JSON, lower-case, without a prefix.
+type Bytes []byte
+
+// MarshalText returns b in lower-case hexadecimal.
+func (b Bytes) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, b), nil }
+
+// UnmarshalText reads hexadecimal digits. On an error b keeps its value.
+func (b *Bytes) UnmarshalText(text []byte) error {
+	decoded, err := hex.AppendDecode(nil, text)
+	if err == nil {
+		*b = decoded
+	}
+	return err
+}
+
 // RFC3161 is a time-stamp token, in DER; base64 in JSON.
 type RFC3161 struct {
 	Token []byte `json:"token"`
@@ -157,6 +190,22 @@ func Decode(r io.Reader) (Evidence, error) {
 	return e, nil
 }
 
+// Encode returns e as a document: the bytes that are handed out and attached to
+// certificates. The same evidence gives the same bytes.
+func Encode(e Evidence) ([]byte, error) {
+	if err := e.validate(); err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
+	}
+	var b bytes.Buffer
+	j := json.NewEncoder(&b)
+	j.SetEscapeHTML(false) // it is read by people, too
+	j.SetIndent("", "  ")
+	if err := j.Encode(e); err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
+	}
+	return b.Bytes(), nil
+}
+
 // validate says whether every member is one that the form allows.
 func (e Evidence) validate() error {
 	switch {
@@ -170,10 +219,12 @@ func (e Evidence) validate() error {
 		return errors.New("ats_id, version and block.number count from 1")
 	case e.Network.Name == "" || e.Network.Kind != KindLog && e.Network.Kind != KindSubstrate:
 		return fmt.Errorf("network: no name, or an unknown kind %.20q", e.Network.Kind)
-	case (e.Network.Kind == KindLog) != (e.Log != nil):
-		return errors.New("log: there for networks of kind log, and for no other")
+	case (e.Network.Kind == KindLog) != (e.Log != nil) || (e.Network.Kind == KindSubstrate) != (e.Substrate != nil):
+		return fmt.Errorf("network: of kind %s, and log or substrate says otherwise", e.Network.Kind)
 	case e.Log != nil && (e.Log.Index < 0 || len(e.Log.Proof) > maxProof):
 		return errors.New("log: an index or proof that is none")
+	case e.Substrate != nil && e.Substrate.Index < 0:
+		return errors.New("substrate: an index that is none")
 	case e.RFC3161 != nil && len(e.RFC3161.Token) == 0:
 		return errors.New("rfc3161: no token")
 	}

@@ -100,7 +100,7 @@ func Verify(e Evidence, opts Options) (Report, error) {
 		verifyLog(e, opts.Key, add, skip)
 	}
 	if e.RFC3161 != nil {
-		skip("token", "A time-stamp authority saw the commitment at the token's time.", "check the token with openssl ts -verify and the authority's certificate")
+		verifyToken(e, opts, add, skip)
 	}
 	return r, nil
 }

@@ -1,7 +1,7 @@
 // Package network is the seam to a chain: what Timbre needs of any network on
 // which a commitment can be anchored, and nothing of how one works.
 //
-// It holds the vocabulary (Call, Staged, Receipt) and the contract that every
+// It holds the vocabulary (Call, Staged, Receipt, Proof) and the contract that every
 // implementation keeps. It never touches works, credits or people: what crosses
 // this seam is 32 bytes, a protocol version and an ats id.
 package network
@@ -10,6 +10,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"timbre.example/evidence"
 )
 
 // Name identifies a network on the wire.
@@ -70,6 +72,18 @@ type Receipt struct {
 	Failure string
 }
 
+// Proof is what shows to somebody who asks nobody that a transaction is final,
+// in the form in which it is handed out. The one member that is set says of
+// which kind the network is.
+type Proof struct {
+	Log       *evidence.Log
+	Substrate *evidence.Substrate
+}
+
+// ErrNotFinal is wrapped by Prove where Find would return no receipt, or one
+// with a failure.
+var ErrNotFinal = errors.New("not final on the network")
+
 // ErrRefused wraps every answer of DryRun and Stage by which a network says that
 // a call can never succeed as it is, as opposed to not answering. Its text is
 // the reason.
@@ -95,6 +109,10 @@ type Network interface {
 	// absent. It must find whatever Broadcast ever accepted, also before a
 	// restart.
 	Find(ctx context.Context, hashes [][32]byte) (map[[32]byte]Receipt, error)
+	// Prove returns the proof of a transaction that Find has. It is the same
+	// bytes whenever it is asked for: that of the transaction's own block, not
+	// of the newest.
+	Prove(ctx context.Context, hash [32]byte) (Proof, error)
 	// Head returns a channel that is closed when the network has finalized
 	// something after this call. It only wakes readers up: Find is the truth.
 	Head() <-chan struct{}

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"timbre.example/evidence"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -196,6 +197,27 @@ func (l *Log) ProofFile(ctx context.Context, e Entry) (string, error) {
 		text = fmt.Appendf(text, "%s\n", h)
 	}
 	return string(fmt.Appendf(text, "\n%s", b.Checkpoint)), nil
+}
+
+// Prove implements network.Network: the entry in the checkpoint of its block.
+func (l *Log) Prove(ctx context.Context, hash [32]byte) (network.Proof, error) {
+	e, err := l.Entry(ctx, hash)
+	if errors.Is(err, ErrNotFound) || err == nil && e.Index < 0 {
+		return network.Proof{}, l.fail(fmt.Sprintf("transaction %x", hash), network.ErrNotFinal)
+	} else if err != nil {
+		return network.Proof{}, err
+	}
+	b, err := l.Block(ctx, e.BlockNumber)
+	if err != nil {
+		return network.Proof{}, err
+	}
+	p, err := l.InclusionProof(ctx, e.Index, b.Size)
+	if err != nil {
+		return network.Proof{}, err
+	}
+	return network.Proof{Log: &evidence.Log{
+		Origin: l.Origin(), Key: l.VerifierKey(), Leaf: string(e.Leaf), Index: e.Index, Proof: p, Checkpoint: b.Checkpoint,
+	}}, nil
 }
 
 // ConsistencyProof proves that the log of the first size entries continues the

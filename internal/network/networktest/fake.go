@@ -1,12 +1,15 @@
 // Package networktest holds a network for tests: it behaves like a chain, goes
 // wrong on demand in the ways that chains do, and checks its caller.
 //
+// What is final on it is in a small log, so that it can be proved to anybody.
+//
 // It keeps everything in memory and never forgets what it accepted, so a test
 // can end one registry and begin another on it, as after a crash.
 package networktest
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -15,7 +18,12 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"timbre.example/evidence"
 	"timbre.example/internal/network"
+	"timbre.example/internal/network/log/leaf"
 )
 
 // Op is a call of the seam.
@@ -27,6 +35,7 @@ const (
 	Stage
 	Broadcast
 	Find
+	Prove
 )
 
 // ErrDown is what a call answers that was told to fail: the network did not
@@ -41,16 +50,21 @@ type Fake struct {
 	calls    map[Op]int
 	faults   map[Op][]fault
 	failures []string
-	nonces   map[string][]byte       // what was staged under a nonce
-	staged   map[[32]byte]bool       // hashes that were staged, ever
-	accepted map[[32]byte]*inclusion // broadcasts that went through
-	order    [][32]byte              // of accepted, as they came
+	nonces   map[string][]byte         // what was staged under a nonce
+	staged   map[[32]byte]network.Call // what was staged, ever
+	accepted map[[32]byte]*inclusion   // broadcasts that went through
+	order    [][32]byte                // of accepted, as they came
 	holding  bool
 	head     chan struct{}
 	block    int64
 	nextAts  int64
 	versions map[int64]int64
 	wrong    []string
+
+	signer note.Signer
+	key    string // that signer's signatures are verified with
+	tree   hashes // over the leaves of what is final
+	leaves int64
 }
 
 // fault is one planned misbehaviour of one call.
@@ -65,14 +79,27 @@ type inclusion struct {
 	call    network.Call
 	failure string
 	receipt *network.Receipt // nil until final
+	// Where it is in the log, when it did not fail.
+	leaf       leaf.Leaf
+	index      int64
+	checkpoint string
 }
 
 var _ network.Network = (*Fake)(nil)
 
 // New makes a network on which everything goes well and is final at once.
 func New(name network.Name) *Fake {
+	secret, key, err := note.GenerateKey(rand.Reader, "fake.example/"+string(name))
+	if err != nil {
+		panic(err) // the name is one that no test has
+	}
+	signer, err := note.NewSigner(secret)
+	if err != nil {
+		panic(err)
+	}
 	return &Fake{
-		name: name, calls: map[Op]int{}, faults: map[Op][]fault{}, nonces: map[string][]byte{}, staged: map[[32]byte]bool{},
+		signer: signer, key: key,
+		name: name, calls: map[Op]int{}, faults: map[Op][]fault{}, nonces: map[string][]byte{}, staged: map[[32]byte]network.Call{},
 		accepted: map[[32]byte]*inclusion{}, head: make(chan struct{}), nextAts: 1, versions: map[int64]int64{},
 	}
 }
@@ -240,9 +267,9 @@ func (f *Fake) Stage(ctx context.Context, call network.Call) (network.Staged, er
 		f.violated("nonce %s staged as %s and as %s", call.Nonce, before, b)
 	}
 	f.nonces[call.Nonce] = b
-	s := network.Staged{Bytes: b, Hash: sha256.Sum256(b)}
-	f.staged[s.Hash] = true
-	return s, nil
+	t := leaf.Transaction{Updates: call.AtsID, Commitment: call.Commitment, ProtocolVersion: call.ProtocolVersion, Nonce: leaf.Nonce(call.Nonce)}
+	f.staged[t.Hash()] = call
+	return network.Staged{Bytes: t.Bytes(), Hash: t.Hash()}, nil
 }
 
 // Broadcast implements network.Network.
@@ -267,15 +294,12 @@ func (f *Fake) accept(s network.Staged) {
 	if _, again := f.accepted[s.Hash]; again {
 		return // the same bytes again are harmless
 	}
-	if sha256.Sum256(s.Bytes) != s.Hash || !f.staged[s.Hash] {
+	call, staged := f.staged[s.Hash]
+	if sha256.Sum256(s.Bytes) != s.Hash || !staged {
 		f.violated("%x was broadcast and never staged like this", s.Hash)
 		return
 	}
-	in := &inclusion{}
-	if err := json.Unmarshal(s.Bytes, &in.call); err != nil {
-		f.violated("%x holds no call: %v", s.Hash, err)
-		return
-	}
+	in := &inclusion{call: call}
 	if len(f.failures) > 0 {
 		in.failure, f.failures = f.failures[0], f.failures[1:]
 	}
@@ -306,6 +330,8 @@ func (f *Fake) finalize(h [32]byte, in *inclusion) {
 		}
 		f.versions[r.AtsID]++
 		r.Version = f.versions[r.AtsID]
+		f.log(in, r)
+		r.BlockHash = sha256.Sum256([]byte(in.checkpoint))
 	}
 	in.receipt = &r
 	close(f.head)
@@ -328,9 +354,67 @@ func (f *Fake) Find(ctx context.Context, hashes [][32]byte) (map[[32]byte]networ
 	return found, nil
 }
 
+// hashes are a tree's, as tlog stores them.
+type hashes []tlog.Hash
+
+func (h hashes) ReadHashes(at []int64) ([]tlog.Hash, error) {
+	out := make([]tlog.Hash, len(at))
+	for i, n := range at {
+		out[i] = h[n]
+	}
+	return out, nil
+}
+
+// log adds a transaction to the log, and signs it.
+func (f *Fake) log(in *inclusion, r network.Receipt) {
+	in.leaf = leaf.Leaf{
+		Transaction: leaf.Transaction{Updates: in.call.AtsID, Commitment: in.call.Commitment, ProtocolVersion: in.call.ProtocolVersion, Nonce: leaf.Nonce(in.call.Nonce)},
+		AtsID:       r.AtsID, Version: r.Version, Block: r.BlockNumber, At: r.At,
+	}
+	in.index = f.leaves
+	more, err := tlog.StoredHashes(in.index, in.leaf.Bytes(), f.tree)
+	if err != nil {
+		panic(err) // the tree is in memory and whole
+	}
+	f.tree = append(f.tree, more...)
+	f.leaves++
+	root, err := tlog.TreeHash(f.leaves, f.tree)
+	if err != nil {
+		panic(err)
+	}
+	signed, err := note.Sign(&note.Note{Text: fmt.Sprintf("%s\n%d\n%s\n", f.signer.Name(), f.leaves, root)}, f.signer)
+	if err != nil {
+		panic(err)
+	}
+	in.checkpoint = string(signed)
+}
+
+// Prove implements network.Network.
+func (f *Fake) Prove(ctx context.Context, hash [32]byte) (network.Proof, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, err := f.begin(ctx, Prove); err != nil {
+		return network.Proof{}, err
+	}
+	in, ok := f.accepted[hash]
+	if !ok || in.receipt == nil || in.failure != "" {
+		return network.Proof{}, fmt.Errorf("%w: %x", network.ErrNotFinal, hash)
+	}
+	proof, err := tlog.ProveRecord(in.index+1, in.index, f.tree) // its block is its own
+	if err != nil {
+		return network.Proof{}, err
+	}
+	return network.Proof{Log: &evidence.Log{
+		Origin: f.signer.Name(), Key: f.key, Leaf: string(in.leaf.Bytes()), Index: in.index, Proof: proof, Checkpoint: in.checkpoint,
+	}}, nil
+}
+
 // Head implements network.Network.
 func (f *Fake) Head() <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.head
 }
+
+// Key is what the signatures in its proofs are verified with.
+func (f *Fake) Key() string { return f.key }

@@ -1,0 +1,92 @@
+package registry
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"timbre.example/commitment"
+	"timbre.example/evidence"
+	"timbre.example/fault"
+	"timbre.example/internal/network"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// Evidence is the proof of a version of a work; version 0 is the latest. It is
+// the same whenever it is asked for. A version that is not final, or that there
+// is not, has none: work.certificate_unavailable. Who may ask is not asked here.
+func (r *Registry) Evidence(ctx context.Context, work string, version int64) (evidence.Evidence, error) {
+	w, err := r.DB.Read().GetWork(ctx, work)
+	if errors.Is(err, sql.ErrNoRows) {
+		if _, err = r.DB.Read().TransactionInFlight(ctx, work); err == nil {
+			return evidence.Evidence{}, fault.WorkCertificateUnavailable()
+		} else if errors.Is(err, sql.ErrNoRows) {
+			return evidence.Evidence{}, fault.WorkNotFound()
+		}
+	}
+	if err != nil {
+		return evidence.Evidence{}, err
+	}
+	v, err := r.versionOf(ctx, w, version)
+	if errors.Is(err, sql.ErrNoRows) {
+		return evidence.Evidence{}, fault.WorkCertificateUnavailable()
+	} else if err != nil {
+		return evidence.Evidence{}, err
+	}
+	e, err := r.prove(ctx, w, v)
+	if err != nil {
+		return evidence.Evidence{}, fmt.Errorf("evidence of version %d of work %s: %w", v.Version, w.ID, err)
+	}
+	return e, nil
+}
+
+// prove joins what the rows say with what the network proves, and lets nothing
+// out that does not hold.
+func (r *Registry) prove(ctx context.Context, w query.Work, v query.Version) (evidence.Evidence, error) {
+	var (
+		creators []commitment.Creator
+		media    Media
+	)
+	if err := errors.Join(json.Unmarshal([]byte(v.Creators), &creators), json.Unmarshal([]byte(v.Media), &media)); err != nil {
+		return evidence.Evidence{}, err
+	}
+	sum, err := commitment.Compute(w.Title, creators, commitment.Hash(v.MediaHash))
+	if err != nil {
+		return evidence.Evidence{}, err
+	}
+	n, err := r.network(network.Name(w.Network))
+	if err != nil {
+		return evidence.Evidence{}, err
+	}
+	proof, err := n.Prove(ctx, [32]byte(v.TxHash))
+	if err != nil {
+		return evidence.Evidence{}, err
+	}
+	e := evidence.Evidence{
+		Format: evidence.Format, Title: w.Title,
+		Media:      evidence.Media{SHA256: sum.Media, SizeBytes: media.Size, Format: media.Format, Filename: v.Filename, Duration: media.Duration.Seconds()},
+		MerkleRoot: sum.Root, Commitment: commitment.Hash(v.Commitment), ProtocolVersion: commitment.Version,
+		Network: evidence.Network{Name: w.Network}, AtsID: w.AtsID, Version: v.Version, TxHash: commitment.Hash(v.TxHash),
+		Block: evidence.Block{Number: v.BlockNumber, Hash: commitment.Hash(v.BlockHash), Time: store.Time(v.RegisteredAt)},
+		Log:   proof.Log, Substrate: proof.Substrate,
+	}
+	e.Network.Kind = evidence.KindLog
+	if proof.Substrate != nil {
+		e.Network.Kind = evidence.KindSubstrate
+	}
+	for i, c := range creators {
+		p, err := sum.Proof(i)
+		if err != nil {
+			return evidence.Evidence{}, err
+		}
+		e.Creators = append(e.Creators, evidence.Creator{Creator: c, Proof: p})
+	}
+	report, err := evidence.Verify(e, evidence.Options{})
+	if err == nil && !report.OK() {
+		err = fmt.Errorf("it does not hold: %+v", report)
+	}
+	return e, err
+}
