@@ -48,6 +48,9 @@ type Store interface {
 	// PresignGet returns a URL that serves the object until expires, as a
 	// download named filename.
 	PresignGet(ctx context.Context, key, filename string, expires time.Time) (string, error)
+	// Put makes key an object with these bytes, atomically. It is for what this
+	// program makes itself, and holds in memory.
+	Put(ctx context.Context, key string, data []byte) error
 	// Open returns the object's bytes as of the call: a PUT that lands later
 	// does not change what the reader reads.
 	Open(ctx context.Context, key string) (io.ReadCloser, Info, error)

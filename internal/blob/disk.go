@@ -129,6 +129,21 @@ func (d *Disk) PresignGet(_ context.Context, key, filename string, expires time.
 	return d.url(grant{method: http.MethodGet, key: key, expires: ceilUnix(expires), filename: safeFilename(filename)}), nil
 }
 
+// Put implements Store.
+func (d *Disk) Put(ctx context.Context, key string, data []byte) error {
+	if err := errors.Join(ctx.Err(), validKey(key)); err != nil {
+		return err
+	}
+	temp, err := d.stage(func(f *os.File) error {
+		_, err := f.Write(data)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return d.publish(temp, key)
+}
+
 // Open implements Store. The reader is an *os.File: it seeks as well.
 func (d *Disk) Open(ctx context.Context, key string) (io.ReadCloser, Info, error) {
 	if err := ctx.Err(); err != nil {

@@ -199,6 +199,21 @@ func (s *S3) presign(ctx context.Context, method, key string, expires time.Time,
 	return u.String(), nil
 }
 
+// Put implements Store.
+func (s *S3) Put(ctx context.Context, key string, data []byte) error {
+	if err := validKey(key); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.call)
+	defer cancel()
+	return s.put(ctx, key, data)
+}
+
+func (s *S3) put(ctx context.Context, key string, data []byte) error {
+	_, err := s.client.Client.PutObject(ctx, s.bucket, s.object(key), bytes.NewReader(data), int64(len(data)), minio.PutObjectOptions{DisableMultipart: true})
+	return failed("write", err)
+}
+
 // Open implements Store.
 func (s *S3) Open(ctx context.Context, key string) (io.ReadCloser, Info, error) {
 	if err := validKey(key); err != nil {
@@ -294,8 +309,8 @@ func (s *S3) Probe(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.call)
 	defer cancel()
 	key, want := "probe/"+strings.ToLower(rand.Text()), []byte("timbre")
-	if _, err := s.client.Client.PutObject(ctx, s.bucket, s.object(key), bytes.NewReader(want), int64(len(want)), minio.PutObjectOptions{DisableMultipart: true}); err != nil {
-		return failed("write", err)
+	if err := s.put(ctx, key, want); err != nil {
+		return err
 	}
 	defer func() {
 		err = errors.Join(err, s.Delete(context.WithoutCancel(ctx), key), s.Delete(context.WithoutCancel(ctx), key+"-copy"))

@@ -438,6 +438,16 @@ func (f *flaky) Copy(ctx context.Context, src, dst string) error {
 	return f.Store.Copy(ctx, src, dst)
 }
 
+func (f *flaky) Put(ctx context.Context, key string, data []byte) error {
+	if err := f.ask("put", key); err != nil {
+		return err
+	}
+	if err := f.Store.Put(ctx, key, data); err != nil {
+		return err
+	}
+	return f.ask("put answered", key)
+}
+
 func (f *flaky) Open(ctx context.Context, key string) (io.ReadCloser, blob.Info, error) {
 	if err := f.ask("open", key); err != nil {
 		return nil, blob.Info{}, err

@@ -31,6 +31,7 @@ func Exercise(t *testing.T, newStore func(t *testing.T) blob.Store, known map[st
 		run  func(t *testing.T, s blob.Store)
 	}{
 		{"PutThenOpen", putThenOpen},
+		{"OwnPut", ownPut},
 		{"EmptyObject", emptyObject},
 		{"LastPutWins", lastPutWins},
 		{"OpenKeepsItsBytes", openKeepsItsBytes},
@@ -62,6 +63,30 @@ func putThenOpen(t *testing.T, s blob.Store) {
 	want := pattern(1, 3*mib+17)
 	put(t, s, "uploads/one", want)
 	wantObject(t, s, "uploads/one", want)
+}
+
+// What the program itself puts is as what is uploaded: the last one wins, and
+// whoever reads the one before keeps it.
+func ownPut(t *testing.T, s blob.Store) {
+	first, second := pattern(1, mib+3), pattern(2, 10)
+	if err := s.Put(t.Context(), "certificates/one/1", first); err != nil {
+		t.Fatal(err)
+	}
+	r, _, err := s.Open(t.Context(), "certificates/one/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := s.Put(t.Context(), "certificates/one/1", second); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, first) {
+		t.Errorf("whoever was reading got %d other bytes (%v)", len(got), err)
+	}
+	wantObject(t, s, "certificates/one/1", second)
+	if err := s.Put(t.Context(), "certificates/../one", first); err == nil {
+		t.Error("a key that leaves its folder is taken")
+	}
 }
 
 func emptyObject(t *testing.T, s blob.Store) {
