@@ -56,6 +56,10 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	if err != nil {
 		return nil, err
 	}
+	signer, err := f.certificateFlags.signer()
+	if err != nil {
+		return nil, err
+	}
 	root, err := readSecret(f.SecretFile, f.ownSecret || strings.HasPrefix(dbURL, "sqlite:"))
 	if err != nil {
 		return nil, err
@@ -133,6 +137,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		reg = registry.New(registry.Config{
 			DB: s.db, Blobs: s.blobs, Networks: networks, Prices: prices, AccessSecret: root.key("access codes"), Times: f.times(), Prepares: f.LimitsPrepares, Log: log,
 			ExplorerURL: func(n network.Name, hash string) string { return s.url + "/explorer/" + string(n) + "/tx/" + hash },
+			Certify:     certifier(s.url, signer),
 		})
 	}
 	if f.has(worker) {

@@ -2,8 +2,10 @@ package api_test
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -151,6 +153,7 @@ func TestOwnWorksRefused(t *testing.T) {
 		b := w.mint(map[string]any{"external_user_ref": "ada"})
 		v := w.done(b.post("/v1/works/confirm", map[string]string{"job_id": b.prepared("Ada's", nil)}).get("transaction_id"))
 		id := v.Done.WorkID
+		b.certificate(id)
 		reads := []string{"/v1/works", "/v1/works/1/versions", "/v1/works/1/versions/1/creators", "/v1/works/" + id + "/download/asset", "/v1/works/" + id + "/download/certificate",
 			"/v1/works/" + id + "/versions/1/download/audio", "/v1/works/" + id + "/versions/1/download/certificate"}
 		writes := []string{"/v1/works/1/versions/init", "/v1/works/1/versions/init-upload", "/v1/works/1/versions/upload", "/v1/works/1/versions/prepare", "/v1/works/1/versions/confirm"}
@@ -185,9 +188,6 @@ func TestOwnWorksRefused(t *testing.T) {
 				if c.listed && path == "/v1/works" {
 					want = ""
 				}
-				if want == "" && strings.HasSuffix(path, "certificate") {
-					want = fault.CodeWorkCertificateUnavailable
-				}
 				if a := c.by.read(path); a.code != want {
 					t.Errorf("%s reads %s: %s, want %q", c.name, path, a.body, want)
 				}
@@ -218,7 +218,7 @@ func TestOwnWorksRefused(t *testing.T) {
 		if a := old.post(writes[0], map[string]any{}); a.code != fault.CodeCommonAuthExpired {
 			t.Errorf("expired, writes: %s", a.body)
 		}
-		if a := b.read("/v1/works/" + id + "/download/certificate"); a.code != fault.CodeWorkCertificateUnavailable {
+		if a := b.read("/v1/works/" + id + "/download/certificate"); a.code != "" {
 			t.Errorf("its own, expired: %s", a.body)
 		}
 		if _, err := session.ChangeOrganization(t.Context(), db, w.org, func(o *session.Organization) { o.Suspended = true }); err != nil {
@@ -226,6 +226,89 @@ func TestOwnWorksRefused(t *testing.T) {
 		}
 		if a := good.read("/v1/works"); a.code != fault.CodeOrganizationInactive {
 			t.Errorf("suspended: %s", a.body)
+		}
+	})
+}
+
+// certificate waits for one as a page does, by asking, and returns the URL.
+func (b tab) certificate(work string) string {
+	b.t.Helper()
+	for limit := time.Now().Add(30 * time.Second); ; {
+		a := b.read("/v1/works/" + work + "/download/certificate")
+		if a.code == "" {
+			return a.get("url")
+		}
+		if a.code != fault.CodeWorkCertificateUnavailable || time.Now().After(limit) {
+			b.t.Fatalf("certificate: %s", a.body)
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+}
+
+// The session that began a job may ask for the certificate of that job, with an
+// access code as with a reference, once it is final; and for no other's.
+func TestCertificateOfAJob(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, options{})
+		b := w.mint(nil)
+		job := b.prepared("Porch Light", nil)
+		row, err := db.Read().GetJob(t.Context(), job)
+		w.must(err)
+		work := row.WorkID
+		first := b.post("/v1/works/confirm", map[string]string{"job_id": job}).get("transaction_id")
+		path := "/v1/works/" + work + "/download/certificate"
+		if a := b.read(path); a.code != fault.CodeWorkCertificateUnavailable {
+			t.Errorf("before finality: %s", a.body)
+		}
+		w.work()
+		code := w.done(first).Done.AccessCode
+		res, err := w.client.Get(b.certificate(work))
+		w.must(err)
+		pdf, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if want := "%PDF of Porch Light, version 1"; err != nil || string(pdf) != want || !strings.Contains(res.Header.Get("Content-Disposition"), "Porch Light.pdf") {
+			t.Errorf("%q %v %v", pdf, err, res.Header)
+		}
+
+		u, lost := w.mint(forUpdate), w.mint(forUpdate)
+		at := "/v1/access/" + code + "/versions/"
+		begin := func(u tab, name string) string {
+			who := creator()
+			who["full_name"] = name
+			job := u.post(at+"init", map[string]any{"creators": []any{who}}).get("job_id")
+			u.post(at+"prepare", map[string]string{"job_id": job})
+			return job
+		}
+		job = begin(u, "Ben")
+		other := begin(lost, "Eve")
+		if a := u.read(path); a.code != fault.CodeWorkCertificateUnavailable {
+			t.Errorf("of an update, before finality: %s", a.body)
+		}
+		w.done(u.post(at+"confirm", map[string]string{"job_id": job}).get("transaction_id"))
+		if a := lost.post(at+"confirm", map[string]string{"job_id": other}); a.code != fault.CodeVersionAlreadyInProgress {
+			t.Errorf("an update that came second: %s", a.body)
+		}
+		if url := u.certificate(work); !strings.Contains(url, "/2?") {
+			t.Errorf("of an update: %s", url)
+		}
+		w.ahead.Add(int64(session.DefaultLifetime))
+		if url := b.certificate(work); !strings.Contains(url, "/1?") {
+			t.Errorf("of the first job: %s", url)
+		}
+		for _, c := range []struct {
+			by      tab
+			version string
+			want    fault.Code
+		}{
+			{b, "1", ""}, {b, "2", fault.CodeCommonAuthExpired}, {u, "2", ""}, {u, "1", fault.CodeCommonAuthExpired},
+			{lost, "2", fault.CodeCommonAuthExpired}, {w.mint(forUpdate), "1", fault.CodeCommonForbidden},
+		} {
+			if a := c.by.read("/v1/works/" + work + "/versions/" + c.version + "/download/certificate"); a.code != c.want {
+				t.Errorf("version %s: %s, want %q", c.version, a.body, c.want)
+			}
+		}
+		if a := lost.read(path); a.code != fault.CodeWorkCertificateUnavailable {
+			t.Errorf("of an update that came to nothing: %s", a.body)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -109,6 +110,9 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.registry = registry.New(registry.Config{
 		DB: db, Blobs: blobs, Networks: networks, Prices: prices, AccessSecret: key(4), Times: registry.DefaultTimes(), Prepares: o.prepares, Log: log,
 		ExplorerURL: func(n network.Name, hash string) string { return w.url + "/explorer/" + string(n) + "/tx/" + hash },
+		Certify: func(_ context.Context, c registry.Certified) ([]byte, error) {
+			return fmt.Appendf(nil, "%%PDF of %s, version %d", c.Title, c.Version), nil
+		},
 	})
 	tokens, err := session.NewTokens(key(5), w.url, db.Now)
 	w.must(err)

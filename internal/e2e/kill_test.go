@@ -31,6 +31,7 @@ var points = []string{
 	"broadcast.sent", "broadcast.committed",
 	"log.sequenced", "log.committed",
 	"final.found", "final.committed",
+	"certificate.stored", "certificate.committed",
 }
 
 func databases(t *testing.T, f func(t *testing.T, databaseURL func(*testing.T) string)) {
@@ -124,12 +125,19 @@ func checkWork(t *testing.T, song *harness.Song, versions int) {
 		t.Fatal(err)
 	}
 	defer disk.Close()
-	registrytest.Check(t, registrytest.World{DatabaseURL: song.Server.DatabaseURL, Blobs: disk})
 	db, err := registrytest.Open(song.Server.DatabaseURL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
+	waiting := 0
+	if !harness.Eventually(func() bool {
+		err = db.QueryRowContext(ctx, "SELECT COUNT(*) FROM versions WHERE certificate_key = ''").Scan(&waiting)
+		return err == nil && waiting == 0
+	}) {
+		t.Errorf("%d versions wait for a certificate, %v", waiting, err)
+	}
+	registrytest.Check(t, registrytest.World{DatabaseURL: song.Server.DatabaseURL, Blobs: disk})
 	for table, want := range map[string]int{"works": 1, "versions": versions, "transactions": versions, "log_entries": versions} {
 		var n int
 		if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table).Scan(&n); err != nil || n != want {

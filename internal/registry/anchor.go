@@ -33,10 +33,10 @@ func (r *Registry) Wake(n network.Name) {
 	}
 }
 
-// Run drives confirmed transactions of every network to their end, and sweeps
-// what expired, until ctx ends. Several instances may run on one database: each
-// step changes a row only from the state before it, and sending the same bytes
-// twice is harmless.
+// Run drives confirmed transactions of every network to their end, makes
+// certificates, and sweeps what expired, until ctx ends. Several instances may
+// run on one database: each step changes a row only from the state before it, and
+// sending the same bytes twice is harmless.
 func (r *Registry) Run(ctx context.Context) {
 	done := make(chan struct{})
 	for name, n := range r.Networks {
@@ -49,7 +49,11 @@ func (r *Registry) Run(ctx context.Context) {
 		defer func() { done <- struct{}{} }()
 		r.sweepEvery(ctx, time.Minute)
 	}()
-	for range len(r.Networks) + 1 {
+	go func() {
+		defer func() { done <- struct{}{} }()
+		r.certifyEvery(ctx)
+	}()
+	for range len(r.Networks) + 2 {
 		<-done
 	}
 }
@@ -201,6 +205,10 @@ func (r *Registry) finish(ctx context.Context, n network.Network, rows []query.T
 		return r.settle(ctx, tx, final[i], receipts[[32]byte(final[i].TxHash)])
 	})
 	r.reached("final.committed")
+	select {
+	case r.final <- struct{}{}:
+	default:
+	}
 	return err
 }
 

@@ -240,18 +240,20 @@ func (r *Registry) Recording(ctx context.Context, c session.Caller, workID strin
 }
 
 // Certificate is where that of a version is; version 0 is the latest. The session
-// that began a job of the work may ask for it too, even when it has expired.
+// that began a job may ask for the one of that job, version 0 to it, even when it
+// has expired: no other version's creators are shown to it.
 func (r *Registry) Certificate(ctx context.Context, c session.Caller, workID string, version int64) (Download, error) {
-	began, err := r.began(ctx, c, workID)
+	made, began, err := r.began(ctx, c, workID)
 	if err != nil {
 		return Download{}, err
 	}
 	var w query.Work
-	if began {
-		w, err = r.DB.Read().GetWork(ctx, workID)
-		if errors.Is(err, sql.ErrNoRows) { // not final
+	if began && (version == 0 || version == made) {
+		if made == 0 { // not final
 			return Download{}, fault.WorkCertificateUnavailable()
 		}
+		version = made
+		w, err = r.DB.Read().GetWork(ctx, workID)
 	} else if err = c.MayRead(); err == nil {
 		w, err = r.visible(ctx, c, workID)
 	}
@@ -267,19 +269,30 @@ func (r *Registry) Certificate(ctx context.Context, c session.Caller, workID str
 	return r.download(ctx, v.CertificateKey, w.Title+".pdf")
 }
 
-// began reports whether the caller's session was spent on a job of the work.
-func (r *Registry) began(ctx context.Context, c session.Caller, workID string) (bool, error) {
-	s, err := r.DB.Read().GetSession(ctx, c.SessionID)
+// began reports whether the caller's session was spent on a job of the work, and
+// which version that made: 0 when it is not final.
+func (r *Registry) began(ctx context.Context, c session.Caller, workID string) (made int64, began bool, err error) {
+	q := r.DB.Read()
+	s, err := q.GetSession(ctx, c.SessionID)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && !s.JobID.Valid {
-		return false, nil
+		return 0, false, nil
 	} else if err != nil {
-		return false, err
+		return 0, false, err
 	}
-	job, err := r.DB.Read().GetJob(ctx, s.JobID.String)
+	job, err := q.GetJob(ctx, s.JobID.String)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && job.WorkID != workID {
+		return 0, false, nil
+	} else if err != nil {
+		return 0, false, err
+	}
+	t, err := q.GetTransaction(ctx, job.ID)
 	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
+		return 0, true, nil
 	}
-	return err == nil && job.WorkID == workID, err
+	if t.State != "final" {
+		t.Version = 0
+	}
+	return t.Version, err == nil, err
 }
 
 // visible is Own for a work that is named by its id.

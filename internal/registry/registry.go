@@ -39,6 +39,9 @@ type Config struct {
 	// compute every code, so it stays on the server.
 	AccessSecret []byte
 	Times        Times
+	// Certify makes the PDF certificate of a final version. It may be asked again
+	// for one that it has made.
+	Certify func(context.Context, Certified) ([]byte, error)
 	// Prepares is how many files are read at once; a further prepare waits a
 	// little and is then refused with common.service_unavailable.
 	Prepares int
@@ -73,6 +76,8 @@ type Registry struct {
 	Progress *Progress
 	prepares chan struct{}
 	wake     map[network.Name]chan struct{}
+	final    chan struct{} // a version has become final
+	failing  failing
 	// reached is told each point of the way between two effects. It does
 	// nothing in a server; see package crash.
 	reached func(point string)
@@ -82,7 +87,7 @@ type Registry struct {
 func New(c Config) *Registry {
 	r := &Registry{
 		Config: c, Progress: newProgress(c.DB, c.Log), prepares: make(chan struct{}, c.Prepares),
-		wake: map[network.Name]chan struct{}{}, reached: crash.Points(),
+		wake: map[network.Name]chan struct{}{}, final: make(chan struct{}, 1), failing: failing{}, reached: crash.Points(),
 	}
 	for name := range c.Networks {
 		r.wake[name] = make(chan struct{}, 1)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -110,8 +111,14 @@ func newWorld(t tester, url string, db *store.DB, dir string, granted int64) *wo
 func (w *world) another(db *store.DB) *Registry {
 	return New(Config{
 		DB: db, Blobs: w.blobs, Networks: map[network.Name]network.Network{network.Testnet: w.net},
-		Prices:       map[network.Name]credits.Prices{network.Testnet: credits.MainnetPrices()},
-		ExplorerURL:  func(n network.Name, hash string) string { return "http://timbre.example/" + string(n) + "/" + hash },
+		Prices:      map[network.Name]credits.Prices{network.Testnet: credits.MainnetPrices()},
+		ExplorerURL: func(n network.Name, hash string) string { return "http://timbre.example/" + string(n) + "/" + hash },
+		Certify: func(_ context.Context, c Certified) ([]byte, error) {
+			if c.At.IsZero() || len(c.Creators) == 0 || c.AtsID == 0 || len(c.MediaHash) != 66 {
+				w.t.Errorf("a certificate of %+v", c)
+			}
+			return fmt.Appendf(nil, "certificate of %s, version %d", c.Title, c.Version), nil
+		},
 		AccessSecret: []byte("secret"), Times: DefaultTimes(), Prepares: 4, Log: slog.New(slog.DiscardHandler),
 	})
 }

@@ -138,9 +138,9 @@ type work struct {
 }
 
 type version struct {
-	work, transaction, asset, quote    string
-	number, block                      int64
-	commitment, media, hash, blockHash []byte
+	work, transaction, asset, quote, certificate string
+	number, block                                int64
+	commitment, media, hash, blockHash           []byte
 }
 
 type claim struct{ org, network, ref, key, work string }
@@ -190,9 +190,9 @@ func (c *checker) read() {
 		c.works[w.id] = w
 		return err
 	})
-	c.rows(`SELECT work_id, transaction_id, asset_key, quote, version, block_number, commitment, media_hash, tx_hash, block_hash FROM versions ORDER BY work_id, version`, func(scan func(...any) error) error {
+	c.rows(`SELECT work_id, transaction_id, asset_key, quote, certificate_key, version, block_number, commitment, media_hash, tx_hash, block_hash FROM versions ORDER BY work_id, version`, func(scan func(...any) error) error {
 		var v version
-		err := scan(&v.work, &v.transaction, &v.asset, &v.quote, &v.number, &v.block, &v.commitment, &v.media, &v.hash, &v.blockHash)
+		err := scan(&v.work, &v.transaction, &v.asset, &v.quote, &v.certificate, &v.number, &v.block, &v.commitment, &v.media, &v.hash, &v.blockHash)
 		c.versions = append(c.versions, v)
 		return err
 	})
@@ -583,7 +583,8 @@ func (c *checker) log() map[[32]byte]int {
 }
 
 // files: the asset of whatever can still be or has been registered is there,
-// with the bytes that were hashed.
+// with the bytes that were hashed; a version that names a certificate names its
+// own, and that is there.
 func (c *checker) files() {
 	if c.world.Blobs == nil || c.err != nil {
 		return
@@ -603,6 +604,21 @@ func (c *checker) files() {
 		r.Close()
 		if err != nil || string(h.Sum(nil)) != string(j.media) {
 			c.say("asset %s of job %s (%s) has not the bytes that were hashed (%v)", j.asset, j.id, j.state, err)
+		}
+	}
+	for _, v := range c.versions {
+		if v.certificate == "" {
+			continue
+		}
+		if want := fmt.Sprintf("certificates/%s/%d", v.work, v.number); v.certificate != want {
+			c.say("version %d of work %s names the certificate %s", v.number, v.work, v.certificate)
+		}
+		r, info, err := c.world.Blobs.Open(c.ctx, v.certificate)
+		if err != nil || info.Size == 0 {
+			c.say("certificate %s: %d bytes, %v", v.certificate, info.Size, err)
+		}
+		if err == nil {
+			r.Close()
 		}
 	}
 }

@@ -171,3 +171,10 @@ SELECT COUNT(*) FROM works WHERE organization_id = sqlc.arg(organization_id) AND
 
 -- name: Versions :many
 SELECT * FROM versions WHERE work_id = sqlc.arg(work_id) ORDER BY version;
+
+-- name: Uncertified :many
+SELECT work_id, version, transaction_id FROM versions
+WHERE certificate_key = '' AND transaction_id < sqlc.arg(before) ORDER BY transaction_id DESC LIMIT sqlc.arg(lim);
+
+-- name: SetCertificate :exec
+UPDATE versions SET certificate_key = sqlc.arg(certificate_key) WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND certificate_key = '';

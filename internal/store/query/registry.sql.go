@@ -1021,6 +1021,21 @@ func (q *Queries) ReplacedAccessCode(ctx context.Context, hash []byte) (Replaced
 	return i, err
 }
 
+const setCertificate = `-- name: SetCertificate :exec
+UPDATE versions SET certificate_key = $1 WHERE work_id = $2 AND version = $3 AND certificate_key = ''
+`
+
+type SetCertificateParams struct {
+	CertificateKey string
+	WorkID         string
+	Version        int64
+}
+
+func (q *Queries) SetCertificate(ctx context.Context, arg SetCertificateParams) error {
+	_, err := q.db.ExecContext(ctx, setCertificate, arg.CertificateKey, arg.WorkID, arg.Version)
+	return err
+}
+
 const setJobUpload = `-- name: SetJobUpload :execrows
 UPDATE jobs SET state = 'open', deadline = $1, upload_key = $2, updated_at = $3
 WHERE id = $4 AND state IN ('open', 'prepared')
@@ -1165,6 +1180,45 @@ func (q *Queries) TransactionInFlight(ctx context.Context, workID string) (strin
 	var id string
 	err := row.Scan(&id)
 	return id, err
+}
+
+const uncertified = `-- name: Uncertified :many
+SELECT work_id, version, transaction_id FROM versions
+WHERE certificate_key = '' AND transaction_id < $1 ORDER BY transaction_id DESC LIMIT $2
+`
+
+type UncertifiedParams struct {
+	Before string
+	Lim    int32
+}
+
+type UncertifiedRow struct {
+	WorkID        string
+	Version       int64
+	TransactionID string
+}
+
+func (q *Queries) Uncertified(ctx context.Context, arg UncertifiedParams) ([]UncertifiedRow, error) {
+	rows, err := q.db.QueryContext(ctx, uncertified, arg.Before, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []UncertifiedRow
+	for rows.Next() {
+		var i UncertifiedRow
+		if err := rows.Scan(&i.WorkID, &i.Version, &i.TransactionID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const versions = `-- name: Versions :many

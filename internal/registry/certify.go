@@ -1,0 +1,171 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"timbre.example/commitment"
+	"timbre.example/internal/network"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// Certified is a version as its certificate shows it.
+type Certified struct {
+	WorkID      string
+	Version     int64
+	Title       string
+	Creators    []commitment.Creator
+	Network     network.Name
+	AtsID       int64
+	Commitment  string
+	MediaHash   string
+	TxHash      string
+	BlockNumber int64
+	At          time.Time
+}
+
+// share of one processor that making certificates takes at most: after each it
+// rests so many times as long as that took. Whoever registers is not to feel it.
+const restTimes = 3
+
+// afterAnyID sorts after every id in every collation: they begin with a
+// hexadecimal digit.
+const afterAnyID = "g"
+
+// certificateKey is where a certificate is kept. It follows from what it is of,
+// so that making it again leaves no second file.
+func certificateKey(work string, version int64) string {
+	return fmt.Sprintf("certificates/%s/%d", work, version)
+}
+
+// certifyEvery makes certificates beside everything else: nobody who registers
+// waits for one.
+func (r *Registry) certifyEvery(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		if err := r.certify(ctx); err != nil && ctx.Err() == nil {
+			r.Log.ErrorContext(ctx, "making certificates", "error", err)
+		}
+		timer.Reset(retryEvery)
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.final:
+		case <-timer.C:
+		}
+	}
+}
+
+// certify makes the certificates that are due, one at a time, the newest first:
+// those of an earlier release, thousands perhaps, let a new one go before. One
+// that cannot be made is tried again later, less and less often, and holds up no
+// other. A store or a database that is away ends the round.
+func (r *Registry) certify(ctx context.Context) error {
+	for before := afterAnyID; ; {
+		rows, err := r.DB.Read().Uncertified(ctx, query.UncertifiedParams{Before: before, Lim: batch})
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		before = rows[len(rows)-1].TransactionID
+	page:
+		for _, row := range rows {
+			if !r.failing.due(row.TransactionID, r.DB.Now()) {
+				continue
+			}
+			began := time.Now()
+			if err := r.certifyOne(ctx, row.WorkID, row.Version); err != nil {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(restTimes * time.Since(began)):
+			}
+			select {
+			case <-r.final:
+				before = afterAnyID
+				break page
+			default:
+			}
+		}
+	}
+}
+
+// certifyOne makes one. An error is one that others would meet as well.
+func (r *Registry) certifyOne(ctx context.Context, work string, version int64) error {
+	q := r.DB.Read()
+	v, err := q.GetVersion(ctx, query.GetVersionParams{WorkID: work, Version: version})
+	if err != nil || v.CertificateKey != "" { // another instance was quicker
+		return err
+	}
+	w, err := q.GetWork(ctx, work)
+	if err != nil {
+		return err
+	}
+	pdf, err := r.certificate(ctx, w, v)
+	if store.Unavailable(err) || ctx.Err() != nil {
+		return errors.Join(err, ctx.Err())
+	}
+	if err != nil {
+		wait := r.failing.add(v.TransactionID, r.DB.Now())
+		r.Log.ErrorContext(ctx, "making a certificate", "work", work, "version", version, "again_in", wait, "error", err)
+		return nil
+	}
+	// The file first: a row never names one that is not there. Two instances that
+	// make the same one put it under the same key, whole.
+	key := certificateKey(work, version)
+	if err := r.Blobs.Put(ctx, key, pdf); err != nil {
+		return err
+	}
+	r.reached("certificate.stored")
+	if err := r.DB.Tx(ctx, func(tx *store.Tx) error {
+		return tx.SetCertificate(ctx, query.SetCertificateParams{CertificateKey: key, WorkID: work, Version: version})
+	}); err != nil {
+		return err
+	}
+	r.reached("certificate.committed")
+	r.failing.forget(v.TransactionID)
+	return nil
+}
+
+// failing are the certificates that could not be made, and when they are tried
+// again. It is of this process: after a restart, perhaps of a release that can,
+// all are tried at once. It serves one goroutine.
+type failing map[string]retry
+
+type retry struct {
+	at   time.Time
+	wait time.Duration
+}
+
+// The waits double from the first to the last.
+const (
+	firstWait = time.Second
+	lastWait  = time.Hour
+)
+
+func (f failing) due(id string, now time.Time) bool { return !now.Before(f[id].at) }
+
+func (f failing) add(id string, now time.Time) time.Duration {
+	wait := min(max(2*f[id].wait, firstWait), lastWait)
+	f[id] = retry{now.Add(wait), wait}
+	return wait
+}
+
+func (f failing) forget(id string) { delete(f, id) }
+
+func (r *Registry) certificate(ctx context.Context, w query.Work, v query.Version) ([]byte, error) {
+	c := Certified{
+		WorkID: w.ID, Version: v.Version, Title: w.Title, Network: network.Name(w.Network), AtsID: w.AtsID,
+		Commitment: Hex(v.Commitment), MediaHash: Hex(v.MediaHash), TxHash: Hex(v.TxHash), BlockNumber: v.BlockNumber, At: store.Time(v.RegisteredAt),
+	}
+	if err := json.Unmarshal([]byte(v.Creators), &c.Creators); err != nil {
+		return nil, err
+	}
+	return r.Certify(ctx, c)
+}

@@ -1,0 +1,209 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"timbre.example/internal/store/query"
+)
+
+// certificateOf is what the row says and what the store has.
+func (s *song) certificateOf(version int64) (key, content string) {
+	s.w.t.Helper()
+	v, err := s.w.db.Read().GetVersion(s.w.t.Context(), query.GetVersionParams{WorkID: s.view().Done.WorkID, Version: version})
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
+	if v.CertificateKey == "" {
+		return "", ""
+	}
+	r, _, err := s.w.blobs.Store.Open(s.w.t.Context(), v.CertificateKey)
+	if err != nil {
+		s.w.t.Fatalf("the row names %s: %v", v.CertificateKey, err)
+	}
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
+	return v.CertificateKey, string(b)
+}
+
+func (s *song) wantCertificate(title string) {
+	s.w.t.Helper()
+	if key, got := s.certificateOf(1); got != "certificate of "+title+", version 1" || !strings.HasPrefix(key, "certificates/") {
+		s.w.t.Errorf("under %q is %q", key, got)
+	}
+}
+
+var errAway = errors.New("away")
+
+// Each way that making a certificate can go wrong: the registration is final all
+// the same, and the certificate is there when it was tried again.
+func TestCertificateTrouble(t *testing.T) {
+	for name, c := range map[string]struct {
+		op     string // of the store, that fails
+		stored bool
+	}{
+		"the file cannot be written":      {"put", false},
+		"the file fails but was written":  {"put answered", true},
+		"killed before the row":           {"certificate.stored", true},
+		"making it fails":                 {"certify", false},
+		"killed after the row, run again": {"certificate.committed", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, w *world) {
+				s := w.confirmed("Last Ferry", 1)
+				w.advance()
+				s.wantFinal()
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				w.blobs.fail(func(op, _ string) error {
+					if op == c.op {
+						return errAway
+					}
+					return nil
+				})
+				w.reg.reached = func(point string) {
+					if point == c.op {
+						cancel()
+					}
+				}
+				if c.op == "certify" {
+					w.reg.Certify = func(context.Context, Certified) ([]byte, error) { return nil, errAway }
+				}
+				err := w.reg.certify(ctx)
+				if c.op != "certify" && err == nil {
+					t.Error("the worker hides the failure")
+				}
+				key := certificateKey(s.view().Done.WorkID, 1)
+				if w.exists(key) != c.stored {
+					t.Errorf("stored: %v, want %v", !c.stored, c.stored)
+				}
+				if named, _ := s.certificateOf(1); (named != "") != (c.op == "certificate.committed") {
+					t.Errorf("the row names %q", named)
+				}
+				w.blobs.fail(nil)
+				w.reg = w.another(w.db) // a restart
+				if err := w.reg.certify(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				s.wantCertificate("Last Ferry")
+			})
+		})
+	}
+}
+
+// One that cannot be made holds up no other, also not older ones, and is tried
+// again less and less often; a new one goes before those of an earlier release.
+func TestCertificatesOfAnEarlierRelease(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		var songs []*song
+		titles := []string{"Song A", "Song B", "Song C", "Song D"}
+		for i, title := range titles {
+			songs = append(songs, w.confirmed(title, i))
+		}
+		w.advance()
+		broken := true
+		var asked []string
+		certify := w.reg.Certify
+		w.reg.Certify = func(ctx context.Context, c Certified) ([]byte, error) {
+			asked = append(asked, c.Title)
+			if c.Title == "Song D" && broken {
+				return nil, errAway
+			}
+			return certify(ctx, c)
+		}
+		w.reg.reached = func(point string) {
+			if point == "certificate.committed" && len(songs) == len(titles) {
+				songs = append(songs, w.confirmed("Song E", 9))
+				w.advance()
+			}
+		}
+		round := func(want ...string) {
+			t.Helper()
+			asked = nil
+			if err := w.reg.certify(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if d := cmp.Diff(want, asked); d != "" {
+				t.Error(d)
+			}
+		}
+		round("Song D", "Song C", "Song E", "Song B", "Song A")
+		for i, title := range append(titles[:3:3], "", "Song E") {
+			if title != "" {
+				songs[i].wantCertificate(title)
+			}
+		}
+		if key, _ := songs[3].certificateOf(1); key != "" {
+			t.Errorf("the broken one is %s", key)
+		}
+		round()
+		w.pass(firstWait)
+		round("Song D")
+		w.pass(firstWait)
+		round() // it waits twice as long now
+		broken = false
+		w.pass(firstWait)
+		round("Song D")
+		songs[3].wantCertificate("Song D")
+		if len(w.reg.failing) != 0 {
+			t.Errorf("remembered: %v", w.reg.failing)
+		}
+	})
+}
+
+// Two instances that make the same one at the same time end with one file, which
+// the row names.
+func TestCertificateOfTwoWorkers(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		s := w.confirmed("Last Ferry", 1)
+		w.advance()
+		other := w.another(w.db)
+		both, errs := make(chan struct{}), make(chan error)
+		for _, r := range []*Registry{w.reg, other} {
+			certify := r.Certify
+			r.Certify = func(ctx context.Context, c Certified) ([]byte, error) {
+				select {
+				case both <- struct{}{}:
+				case <-both:
+				}
+				return certify(ctx, c)
+			}
+			go func() { errs <- r.certify(t.Context()) }()
+		}
+		for range 2 {
+			if err := <-errs; err != nil {
+				t.Error(err)
+			}
+		}
+		s.wantCertificate("Last Ferry")
+	})
+}
+
+// Run is woken by finality, and makes a certificate without being asked.
+func TestRunMakesCertificates(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		s := w.confirmed("Last Ferry", 1)
+		made := make(chan struct{}, 1)
+		w.reg.reached = func(point string) {
+			if point == "certificate.committed" {
+				made <- struct{}{}
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { w.reg.Run(ctx); close(ended) }()
+		<-made
+		cancel()
+		<-ended
+		s.wantFinal()
+		s.wantCertificate("Last Ferry")
+	})
+}

@@ -1,0 +1,7 @@
+-- +goose Up
+-- The versions that wait for their certificate. They are few, so the worker
+-- that looks for them every second reads next to nothing.
+CREATE INDEX versions_uncertified ON versions (transaction_id) WHERE certificate_key = '';
+
+-- +goose Down
+DROP INDEX versions_uncertified;
