@@ -239,9 +239,9 @@ func (c *doctorCmd) uploads(ctx context.Context, db *store.DB, look func(check s
 		"See that browsers reach the store there (public-endpoint), and let pages PUT: aws s3api put-bucket-cors --bucket "+o.Bucket+at+" --cors-configuration '"+bucketCORS+"'")
 }
 
-// bucketCORS allows every page what an upload needs: the URL is the permission,
-// not where it is used.
-const bucketCORS = `{"CORSRules":[{"AllowedOrigins":["*"],"AllowedMethods":["PUT"],"AllowedHeaders":["Content-Type"],"MaxAgeSeconds":7200}]}`
+// bucketCORS allows every page what an upload needs, and to read what it
+// downloads: the URL is the permission, not where it is used.
+const bucketCORS = `{"CORSRules":[{"AllowedOrigins":["*"],"AllowedMethods":["PUT","GET"],"AllowedHeaders":["Content-Type"],"MaxAgeSeconds":7200}]}`
 
 // preflight asks as a browser does on behalf of a page of the origin.
 func preflight(ctx context.Context, s blob.Store, origin string) error {

@@ -33,6 +33,14 @@ type Upload struct {
 	Expires time.Time
 }
 
+// File is what a download is said to be.
+type File struct {
+	// Name is made safe before anybody saves under it.
+	Name string
+	// Type is a media type; "" is application/octet-stream.
+	Type string
+}
+
 // Info describes a stored object.
 type Info struct {
 	// Size in bytes.
@@ -45,9 +53,9 @@ type Store interface {
 	// PresignPut returns a URL that takes repeated PUTs of the raw bytes until
 	// it expires. The last complete PUT wins, atomically.
 	PresignPut(ctx context.Context, up Upload) (string, error)
-	// PresignGet returns a URL that serves the object until expires, as a
-	// download named filename.
-	PresignGet(ctx context.Context, key, filename string, expires time.Time) (string, error)
+	// PresignGet returns a URL that serves the object until expires, as a download
+	// with that name and media type, whatever an upload called itself.
+	PresignGet(ctx context.Context, key string, as File, expires time.Time) (string, error)
 	// Put makes key an object with these bytes, atomically. It is for what this
 	// program makes itself, and holds in memory.
 	Put(ctx context.Context, key string, data []byte) error

@@ -121,12 +121,12 @@ func (d *Disk) PresignPut(_ context.Context, up Upload) (string, error) {
 }
 
 // PresignGet implements Store. Characters that a file name must not have are
-// taken out of filename first.
-func (d *Disk) PresignGet(_ context.Context, key, filename string, expires time.Time) (string, error) {
+// taken out of it first.
+func (d *Disk) PresignGet(_ context.Context, key string, as File, expires time.Time) (string, error) {
 	if err := validKey(key); err != nil {
 		return "", err
 	}
-	return d.url(grant{method: http.MethodGet, key: key, expires: ceilUnix(expires), filename: safeFilename(filename)}), nil
+	return d.url(grant{method: http.MethodGet, key: key, expires: ceilUnix(expires), filename: safeFilename(as.Name), mediaType: as.Type}), nil
 }
 
 // Put implements Store.

@@ -179,10 +179,10 @@ func (s *S3) PresignPut(ctx context.Context, up Upload) (string, error) {
 
 // PresignGet implements Store. The server sends the name and the type that are
 // signed here, not what an upload called itself.
-func (s *S3) PresignGet(ctx context.Context, key, filename string, expires time.Time) (string, error) {
+func (s *S3) PresignGet(ctx context.Context, key string, as File, expires time.Time) (string, error) {
 	return s.presign(ctx, http.MethodGet, key, expires, url.Values{
-		"response-content-disposition": {disposition(safeFilename(filename))},
-		"response-content-type":        {"application/octet-stream"},
+		"response-content-disposition": {disposition(safeFilename(as.Name))},
+		"response-content-type":        {mediaType(as.Type)},
 		"response-cache-control":       {"private, no-cache"},
 	})
 }

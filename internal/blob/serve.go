@@ -147,7 +147,7 @@ func (d *Disk) serveGet(w http.ResponseWriter, r *http.Request, g grant) {
 		r.Header.Del("Range")
 	}
 	h := w.Header()
-	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Content-Type", mediaType(g.mediaType))
 	h.Set("Content-Disposition", disposition(g.filename))
 	h.Set("ETag", fmt.Sprintf(`"%x-%x"`, st.ModTime().UnixNano(), st.Size()))
 	d.extendWrite(w, d.opts.UploadTimeout)

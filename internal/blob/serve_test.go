@@ -318,7 +318,7 @@ func TestExpiry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rd, err := s.PresignGet(t.Context(), "a", "f", start.Add(10*time.Second))
+	rd, err := s.PresignGet(t.Context(), "a", blob.File{Name: "f"}, start.Add(10*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -344,7 +344,7 @@ func TestTampering(t *testing.T) {
 	s := serve(t, blob.Options{})
 	wr := s.presign(t, "mine", 10)
 	put(t, wr, strings.NewReader("x"))
-	rd, err := s.PresignGet(t.Context(), "mine", "f.wav", time.Now().Add(time.Hour))
+	rd, err := s.PresignGet(t.Context(), "mine", blob.File{Name: "f.wav", Type: "audio/wav"}, time.Now().Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -378,6 +378,9 @@ func TestTampering(t *testing.T) {
 		{"head by the URL to write", "HEAD", wr},
 		{"write by the URL to read", "PUT", rd},
 		{"other file name", "GET", strings.Replace(rd, "f.wav", "g.exe", 1)},
+		{"other type", "GET", strings.Replace(rd, "audio%2Fwav", "text%2Fhtml", 1)},
+		{"no type", "GET", strings.Replace(rd, "&type=audio%2Fwav", "", 1)},
+		{"empty type", "GET", strings.Replace(rd, "audio%2Fwav", "", 1)},
 		{"no file name", "GET", strings.Replace(rd, "filename=f.wav&", "", 1)},
 		{"no query", "GET", s.url + "/mine"},
 		{"no key", "GET", s.url + "/"},
@@ -405,7 +408,7 @@ func TestDownload(t *testing.T) {
 	s := serve(t, blob.Options{})
 	body := "0123456789"
 	put(t, s.presign(t, "a", 100), strings.NewReader(body))
-	u, err := s.PresignGet(t.Context(), "a", "../../Été\u202e \"x\"\r\n.wav", time.Now().Add(time.Hour))
+	u, err := s.PresignGet(t.Context(), "a", blob.File{Name: "../../Été\u202e \"x\"\r\n.wav", Type: "audio/wav"}, time.Now().Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -433,7 +436,7 @@ func TestDownload(t *testing.T) {
 			t.Errorf("%s: %v", c.name, r)
 		}
 		for name, want := range map[string]string{
-			"Content-Type":            "application/octet-stream",
+			"Content-Type":            "audio/wav",
 			"X-Content-Type-Options":  "nosniff",
 			"Content-Security-Policy": "sandbox",
 			"Content-Disposition":     `attachment; filename="_.._.._t_ _x_.wav"; filename*=UTF-8''_.._%C3%89t%C3%A9%20_x_.wav`,

@@ -24,11 +24,12 @@ const (
 
 // grant is what one signed URL allows: one method on one object, for a while.
 type grant struct {
-	method   string // PUT or GET; a GET grant also answers HEAD
-	key      string
-	expires  int64  // Unix seconds
-	max      int64  // bytes, PUT only
-	filename string // GET only
+	method  string // PUT or GET; a GET grant also answers HEAD
+	key     string
+	expires int64 // Unix seconds
+	max     int64 // bytes, PUT only
+	// GET only. Without a type the URL says nothing of one, as those of before did.
+	filename, mediaType string
 }
 
 // signer makes and checks signed URLs. Each method signs with a key derived for
@@ -68,13 +69,16 @@ func derive(key []byte, method string) []byte {
 // sum authenticates g. Texts are length-prefixed, so that no two grants
 // authenticate the same bytes.
 func (s *signer) sum(g grant) []byte {
-	key := s.get
+	key, texts := s.get, []string{g.method, g.key, g.filename}
 	if g.method == http.MethodPut {
 		key = s.put
 	}
+	if g.mediaType != "" {
+		texts = append(texts, g.mediaType)
+	}
 	m := hmac.New(sha256.New, key)
 	var b []byte
-	for _, t := range []string{g.method, g.key, g.filename} {
+	for _, t := range texts {
 		b = binary.BigEndian.AppendUint64(b, uint64(len(t)))
 		b = append(b, t...)
 	}
@@ -93,6 +97,9 @@ func (s *signer) url(g grant) string {
 		q.Set("max", strconv.FormatInt(g.max, 10))
 	} else {
 		q.Set("filename", g.filename)
+		if g.mediaType != "" {
+			q.Set("type", g.mediaType)
+		}
 	}
 	return s.base + "/" + g.key + "?" + q.Encode()
 }
@@ -109,19 +116,21 @@ func (s *signer) check(method string, u *url.URL) (grant, bool) {
 	if !under || err != nil || validKey(key) != nil {
 		return grant{}, false
 	}
-	own := "filename"
+	names := []string{"expires", "sig", "filename"}
 	if method == http.MethodPut {
-		own = "max"
+		names[2] = "max"
+	} else if q.Get("type") != "" {
+		names = append(names, "type")
 	}
-	for _, name := range []string{"expires", "sig", own} {
+	for _, name := range names {
 		if len(q[name]) != 1 {
 			return grant{}, false
 		}
 	}
-	if len(q) != 3 {
+	if len(q) != len(names) {
 		return grant{}, false
 	}
-	g := grant{method: method, key: key, filename: q.Get("filename")}
+	g := grant{method: method, key: key, filename: q.Get("filename"), mediaType: q.Get("type")}
 	var ok bool
 	if g.expires, ok = canonicalInt(q.Get("expires")); !ok {
 		return grant{}, false
@@ -198,6 +207,14 @@ func safeFilename(name string) string {
 		return "download"
 	}
 	return name
+}
+
+// mediaType is what a download without one is.
+func mediaType(t string) string {
+	if t == "" {
+		return "application/octet-stream"
+	}
+	return t
 }
 
 // disposition is the Content-Disposition of a download (RFC 6266): a plain

@@ -41,6 +41,8 @@ func TestSignedURLIsStable(t *testing.T) {
 			"https://store.example/some/blob/uploads/a-1?expires=1800000000&max=500&sig=2a235862a207e0a29ed0a16f63ae1c84a6d7f36623d5b119a0923763a3f60f64"},
 		{grant{method: "GET", key: "a", expires: 1800000000, filename: "É x.wav"},
 			"https://store.example/some/blob/a?expires=1800000000&filename=%C3%89+x.wav&sig=926f91a46e38e08acc64574f28bfaa263a300e2f7b71b67b23729e3d97fbbb0b"},
+		{grant{method: "GET", key: "a", expires: 1800000000, filename: "É x.wav", mediaType: "audio/wav"},
+			"https://store.example/some/blob/a?expires=1800000000&filename=%C3%89+x.wav&sig=6539dc2a165b4d590067349d5193763a32eba112b92c0f9d9161f4a0528d8912&type=audio%2Fwav"},
 	} {
 		if got := s.url(c.g); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
@@ -61,6 +63,7 @@ func TestSignedURLsCheckOut(t *testing.T) {
 			g.max = rapid.Int64Min(1).Draw(t, "max")
 		} else {
 			g.filename = safeFilename(rapid.String().Draw(t, "filename"))
+			g.mediaType = rapid.SampledFrom([]string{"", "audio/wav", "application/pdf"}).Draw(t, "type")
 			as = rapid.SampledFrom([]string{http.MethodGet, http.MethodHead}).Draw(t, "as")
 		}
 		got, ok := s.check(as, mustParse(t, s.url(g)))

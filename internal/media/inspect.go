@@ -33,6 +33,29 @@ const (
 	WebM      Format = "WebM"       // audio-only WebM or Matroska
 )
 
+// Type is the format's media type, "" for a format that is none of ours.
+func (f Format) Type() string {
+	switch f {
+	case WAV:
+		return "audio/wav"
+	case AIFF:
+		return "audio/aiff"
+	case FLAC:
+		return "audio/flac"
+	case MP3:
+		return "audio/mpeg"
+	case AAC:
+		return "audio/aac"
+	case M4A:
+		return "audio/mp4"
+	case OggVorbis, OggFLAC, Opus:
+		return "audio/ogg"
+	case WebM:
+		return "audio/webm"
+	}
+	return ""
+}
+
 // Info is what one pass over a file tells.
 type Info struct {
 	SHA256     [32]byte      // of every byte of the file

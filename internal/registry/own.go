@@ -13,7 +13,9 @@ import (
 
 	"timbre.example/commitment"
 	"timbre.example/fault"
+	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/media"
 	"timbre.example/internal/network"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -236,7 +238,11 @@ func (r *Registry) Recording(ctx context.Context, c session.Caller, workID strin
 	if v.AssetKey == "" {
 		return Download{}, fault.CommonNotFound()
 	}
-	return r.download(ctx, v.AssetKey, v.Filename)
+	var m Media
+	if err := json.Unmarshal([]byte(v.Media), &m); err != nil {
+		return Download{}, err
+	}
+	return r.download(ctx, v.AssetKey, blob.File{Name: v.Filename, Type: media.Format(m.Format).Type()})
 }
 
 // Certificate is where that of a version is; version 0 is the latest. The session
@@ -266,7 +272,7 @@ func (r *Registry) Certificate(ctx context.Context, c session.Caller, workID str
 	} else if err != nil {
 		return Download{}, err
 	}
-	return r.download(ctx, v.CertificateKey, w.Title+".pdf")
+	return r.download(ctx, v.CertificateKey, blob.File{Name: w.Title + ".pdf", Type: "application/pdf"})
 }
 
 // began reports whether the caller's session was spent on a job of the work, and
@@ -317,9 +323,9 @@ func (r *Registry) versionOf(ctx context.Context, w query.Work, version int64) (
 	return r.DB.Read().GetVersion(ctx, query.GetVersionParams{WorkID: w.ID, Version: version})
 }
 
-func (r *Registry) download(ctx context.Context, key, filename string) (Download, error) {
+func (r *Registry) download(ctx context.Context, key string, as blob.File) (Download, error) {
 	until := r.DB.Now().Add(DownloadTime)
-	url, err := r.Blobs.PresignGet(ctx, key, filename, until)
+	url, err := r.Blobs.PresignGet(ctx, key, as, until)
 	if err != nil {
 		return Download{}, fault.CommonServiceUnavailable(2 * time.Second).Because(err)
 	}

@@ -192,7 +192,7 @@ func keysThatAreRefused(t *testing.T, s blob.Store) {
 		if _, err := s.PresignPut(t.Context(), blob.Upload{Key: k, MaxBytes: 1, Expires: in}); err == nil {
 			t.Errorf("PresignPut took key %q", k)
 		}
-		if _, err := s.PresignGet(t.Context(), k, "f", in); err == nil {
+		if _, err := s.PresignGet(t.Context(), k, blob.File{Name: "f"}, in); err == nil {
 			t.Errorf("PresignGet took key %q", k)
 		}
 		if r, _, err := s.Open(t.Context(), k); err == nil {
@@ -263,7 +263,7 @@ func expiredURL(t *testing.T, s blob.Store) {
 			t.Errorf("PUT: %s", resp.Status)
 		}
 	}
-	if u, err := s.PresignGet(t.Context(), "e", "f", past); err == nil {
+	if u, err := s.PresignGet(t.Context(), "e", blob.File{Name: "f"}, past); err == nil {
 		if resp, _ := do(t, http.MethodGet, u, nil); resp.StatusCode < 400 || resp.StatusCode >= 500 {
 			t.Errorf("GET: %s", resp.Status)
 		}
@@ -404,7 +404,7 @@ func presignPut(t *testing.T, s blob.Store, key string, expires time.Time) strin
 
 func presignGet(t *testing.T, s blob.Store, key, filename string, expires time.Time) string {
 	t.Helper()
-	u, err := s.PresignGet(t.Context(), key, filename, expires)
+	u, err := s.PresignGet(t.Context(), key, blob.File{Name: filename}, expires)
 	if err != nil {
 		t.Fatal(err)
 	}
