@@ -14,10 +14,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/go-chi/chi/v5"
 
 	"timbre.example/internal/store/storetest"
 )
@@ -198,6 +201,52 @@ func TestDemoOnPostgres(t *testing.T) {
 	r.stop()
 }
 
+func smallServer(dir string) serverFlags {
+	return serverFlags{
+		databaseFlag: databaseFlag{DatabaseURL: "sqlite:" + filepath.Join(dir, "timbre.db")},
+		Listen:       "127.0.0.1:0", BlobURL: "file:" + filepath.Join(dir, "blobs"), SecretFile: filepath.Join(dir, "secret"),
+		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: 10 * time.Millisecond, MaxFileSize: 1 << 20,
+		limitFlags: limitFlags{LimitsToken: time.Minute, LimitsUploadSlot: time.Minute, LimitsQuote: time.Minute, LimitsResult: time.Hour, LimitsPrepares: 1}, LogFormat: "json", LogLevel: slog.LevelDebug,
+	}
+}
+
+// Every route of a server, what is mounted beside the API included, stands in
+// docs/authentication.md. That each answers as it says there is tested in
+// package api.
+func TestRoutesAreDocumented(t *testing.T) {
+	t.Parallel()
+	f := smallServer(t.TempDir())
+	s, err := newServer(t.Context(), f, f.logger(io.Discard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	b, err := os.ReadFile("../../docs/authentication.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(b), "## Who is let in\n")
+	section, _, _ = strings.Cut(section, "| who calls |")
+	listed := regexp.MustCompile("`(?:([A-Z]+) )?(/[^`]*)`").FindAllStringSubmatch(section, -1)
+	// A parameter in either stands for any segment.
+	same := func(a, b string) bool {
+		return slices.EqualFunc(strings.Split(a, "/"), strings.Split(b, "/"), func(a, b string) bool {
+			return a == b || strings.HasPrefix(a, "{") || strings.HasPrefix(b, "{")
+		})
+	}
+	routes := 0
+	err = chi.Walk(s.api.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		routes++
+		if !slices.ContainsFunc(listed, func(l []string) bool { return (l[1] == "" || l[1] == method) && same(l[2], route) }) {
+			t.Errorf("%s %s is not in docs/authentication.md", method, route)
+		}
+		return nil
+	})
+	if err != nil || routes < 40 {
+		t.Errorf("%d routes, %v", routes, err)
+	}
+}
+
 // With every request logged, no secret of a whole registration is in the log,
 // and neither key nor code is readable in what is stored.
 func TestNothingSecretIsKeptOrLogged(t *testing.T) {
@@ -206,11 +255,7 @@ func TestNothingSecretIsKeptOrLogged(t *testing.T) {
 	created := timbre(t, "keys", "create", id).out
 	secret, site := regexp.MustCompile(`csk_[0-9a-f]{64}`).FindString(created), regexp.MustCompile(`cpk_[0-9a-f]{64}`).FindString(created)
 	timbre(t, "origins", "add", id, "songs.example")
-	f := serverFlags{
-		Listen: "127.0.0.1:0", BlobURL: "file:" + filepath.Join(dir, "blobs"), SecretFile: filepath.Join(dir, "secret"),
-		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: 10 * time.Millisecond, MaxFileSize: 1 << 20,
-		limitFlags: limitFlags{LimitsToken: time.Minute, LimitsUploadSlot: time.Minute, LimitsQuote: time.Minute, LimitsResult: time.Hour, LimitsPrepares: 1}, LogFormat: "json", LogLevel: slog.LevelDebug,
-	}
+	f := smallServer(dir)
 	f.DatabaseURL = os.Getenv("TIMBRE_DATABASE_URL")
 	logged := &buffer{}
 	s, err := newServer(t.Context(), f, f.logger(logged))

@@ -115,6 +115,9 @@ func (a *API) Handle(pattern string, h http.Handler) { a.router.Handle(pattern, 
 
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.ServeHTTP(w, r) }
 
+// Routes are all that is served, what is mounted included.
+func (a *API) Routes() chi.Routes { return a.router }
+
 func (a *API) mints() bool { return a.Sessions.Tokens != nil }
 func (a *API) works() bool { return a.Registry != nil }
 

@@ -329,7 +329,7 @@ func TestOpenAPI(t *testing.T) {
 	// is mounted beside the API.
 	ids := map[string]bool{}
 	routes := 0
-	w.must(chi.Walk(w.api.Router(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+	w.must(chi.Walk(w.api.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		if strings.HasPrefix(route, "/v1/openapi") || strings.HasPrefix(route, "/blob") || strings.HasPrefix(route, "/rehearsal/") {
 			return nil
 		}

@@ -289,6 +289,20 @@ func TestLiveKeysDoNotRehearse(t *testing.T) {
 	if a := w.tryMint(map[string]any{"rehearse": 1}); a.rules() != "rehearse type" {
 		t.Errorf("a number: %s", a.body)
 	}
+	// Nor does a session of a live key go on with what rehearses: it has no such job.
+	rehearsing := w.mint(map[string]any{"rehearse": fault.CodeTransactionFailed})
+	job := rehearsing.prepared("Begun to fail", nil)
+	w.keys = live
+	b := w.mint(nil)
+	for _, step := range []string{"upload", "prepare", "confirm"} {
+		if a := b.post("/v1/works/"+step, map[string]string{"job_id": job}); a.code != fault.CodeTransactionNotFound {
+			t.Errorf("a live key goes on with a rehearsal: %s: %s", step, a.body)
+		}
+	}
+	w.keys = test
+	if a := w.mint(nil).post("/v1/works/prepare", map[string]string{"job_id": job}); a.code != "" {
+		t.Errorf("the test key does not: %s", a.body)
+	}
 	if w.work(); w.done(w.registered("Of a test key")).Done.Failure != nil {
 		t.Error("a test key without a wish fails")
 	}

@@ -125,13 +125,17 @@ func (r *Registry) open(ctx context.Context, tx *store.Tx, job query.InsertJobPa
 	return Slot{JobID: job.ID, Expires: tx.Now.Add(r.Times.UploadSlot)}, tx.InsertJob(ctx, job)
 }
 
-// RenewUpload gives a job that has no quote yet another upload slot.
+// RenewUpload gives a job another upload slot. An update that keeps the recording
+// has none: what was uploaded would take the recording's place.
 func (r *Registry) RenewUpload(ctx context.Context, c session.Caller, jobID string) (Slot, error) {
 	slot := Slot{JobID: jobID}
 	var job query.Job
 	err := r.DB.Tx(ctx, func(tx *store.Tx) (err error) {
 		if job, err = openJob(ctx, tx.Queries, c, jobID, tx.Now); err != nil {
 			return err
+		}
+		if len(job.MediaHash) > 0 && job.AssetKey == "" {
+			return fault.CommonValidationFailed([]fault.Field{{Field: "job_id", Rule: "no_upload", Message: "This update keeps the recording."}})
 		}
 		slot.Expires = tx.Now.Add(r.Times.UploadSlot)
 		n, err := tx.SetJobUpload(ctx, query.SetJobUploadParams{
@@ -184,9 +188,9 @@ func ownJob(ctx context.Context, q *query.Queries, c session.Caller, jobID strin
 // mayGoOn reports whether the session began the job, or is a fresh one for the
 // same end-user: a host may renew its token while a job is under way. Who has no
 // reference is known by the job's id alone, which only the one who began it was
-// told.
+// told. What a test key's session rehearses is nothing for a live key to go on with.
 func mayGoOn(c session.Caller, job query.Job) bool {
-	if job.OrganizationID != c.Organization || !about(c, job) {
+	if job.OrganizationID != c.Organization || !about(c, job) || job.Rehearse != "" && !c.Test {
 		return false
 	}
 	return job.SessionJti == c.SessionID || !c.Expired && string(c.Network) == job.Network && c.ExternalUserRef == job.ExternalUserRef

@@ -32,7 +32,9 @@ type Caller struct {
 	// WorkID is the work that the caller has shown the right to update, beyond
 	// what the token says; "": none. Authorize leaves it empty.
 	WorkID string
-	// Rehearse is the code that a test session is to meet; "" for all others.
+	// Test: the session is of a test key. Rehearse is the code that it is to meet;
+	// "" for all others.
+	Test     bool
 	Rehearse fault.Code
 	// Expired: the token may go on with the job it began, and begin no other.
 	Expired bool
@@ -82,9 +84,10 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 		MaxFileSize:     smallest(s.MaxFileSize, row.Organization.MaxFileSize.Int64, row.SiteKey.MaxFileSize.Int64, c.MaxFileSize),
 		DuplicateTitles: row.Organization.DuplicateTitles,
 		Quota:           row.Organization.Quota.Int64,
+		Test:            row.SiteKey.Test,
 		Expired:         !s.DB.Now().Before(c.Expires),
 	}
-	if row.SiteKey.Test { // whatever a token says, a live key does not rehearse
+	if caller.Test { // whatever a token says, a live key does not rehearse
 		caller.Rehearse = c.Rehearse
 	}
 	return caller, nil
@@ -108,13 +111,14 @@ func unread(err error) error {
 }
 
 // May refuses a caller whose token is for another action, or for another
-// network ("" is any); and one whose token has expired, when the call begins
-// something (a job already begun may go on).
+// network ("" is any); one who may touch a single work, when the call makes a new
+// one; and one whose token has expired, when the call begins something (a job
+// already begun may go on).
 func (c Caller) May(action Action, n network.Name, begins bool) error {
 	switch {
 	case begins && c.Expired:
 		return fault.CommonAuthExpired()
-	case c.Action != action, n != "" && c.Network != n:
+	case c.Action != action, n != "" && c.Network != n, action == Register && c.AtsID != 0:
 		return fault.SessionInvalidToken()
 	}
 	return nil
