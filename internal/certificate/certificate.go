@@ -58,15 +58,16 @@ func Render(in Input, signer *Signer) (_ []byte, err error) {
 			err = fmt.Errorf("certificate: %v", broken)
 		}
 	}()
-	var p page
+	p := page{typesetter: takeTypesetter()}
 	link, err := p.compose(in)
 	if err != nil {
 		return nil, err
 	}
 	var d document
 	root, info, pageNo := d.reserve(), d.reserve(), d.reserve()
-	fonts := p.glyphs.write(&d)
-	content := d.packed("", p.content.Bytes())
+	fonts := p.glyphs.write(p.typesetter, &d)
+	content := d.stream(flate, p.packer.pack(p.content.Bytes()))
+	p.keep() // not one that something broke in
 
 	// The structure: one document of parts, in reading order.
 	tree, whole := d.reserve(), d.reserve()
@@ -88,7 +89,7 @@ func Render(in Input, signer *Signer) (_ []byte, err error) {
 		spec := d.add("<</Type/Filespec/F(%s)/UF(%s)/Desc(The evidence of this registration)/AFRelationship/Data/EF<</F %d 0 R/UF %d 0 R>>>>", EvidenceName, EvidenceName, file, file)
 		attachment = fmt.Sprintf("/AF[%d 0 R]/Names<</EmbeddedFiles<</Names[(%s) %d 0 R]>>>>", spec, EvidenceName, spec)
 	}
-	intent := d.add("<</Type/OutputIntent/S/GTS_PDFA1/OutputConditionIdentifier(sRGB)/Info(sRGB)/DestOutputProfile %d 0 R>>", d.packed("/N 3", sRGB()))
+	intent := d.add("<</Type/OutputIntent/S/GTS_PDFA1/OutputConditionIdentifier(sRGB)/Info(sRGB)/DestOutputProfile %d 0 R>>", d.stream("/N 3"+flate, packedRGB()))
 	metadata := d.stream("/Type/Metadata/Subtype/XML", in.xmp())
 	annotations := []int{d.add("<</Type/Annot/Subtype/Link/F 4/Border[0 0 0]/Rect[%s]/Contents %s/A<</S/URI/URI %s>>>>",
 		link, text("The page of this work"), literal(in.PublicURL))}

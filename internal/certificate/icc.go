@@ -3,8 +3,12 @@ package certificate
 import (
 	"encoding/binary"
 	"math"
+	"sync"
 	"unicode/utf16"
 )
+
+// packedRGB is sRGB as it goes into each file.
+var packedRGB = sync.OnceValue(func() []byte { return new(packer).pack(sRGB()) })
 
 // sRGB is an ICC profile of the colour space sRGB (IEC 61966-2-1), which PDF/A
 // wants embedded: the primaries as D50 sees them, and the curve as a formula.

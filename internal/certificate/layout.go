@@ -2,6 +2,7 @@ package certificate
 
 import (
 	"fmt"
+	"sort"
 	"strings"
 
 	"github.com/skip2/go-qrcode"
@@ -108,25 +109,40 @@ const between = 14.0 // columns
 // small is the size of what stands below a name, beside the name's.
 const small = 0.68
 
+// Names are at most and at least so large, in steps of a quarter of a point.
+const largest, smallest, step = 17.0, 2.0, 0.25
+
 // arrange finds the largest type that fits, in as few columns as it can.
-func (p *page) arrange(all []Creator, room float64) creators {
+func (p *page) arrange(all []Creator, room float64) (best creators) {
 	var c creators
 	for _, one := range all {
 		c.cells = append(c.cells, cell{p.set(one.Name, sans), p.set(one.below(), sans)})
 	}
-	for c.size = 17; ; c.size -= 0.25 {
-		for c.columns = 1; c.columns <= 3; c.columns++ {
-			if c.columns > len(all) || (c.columns-1)*3 >= len(all) && c.columns > 1 { // no columns of one
-				break
-			}
-			if c.columns == 1 && c.size < 12 && len(all) > 3 { // rather two columns than small print
-				continue
-			}
-			if p.measure(&c); c.height <= room || c.size <= 2 {
-				return c
-			}
+	for c.columns = 1; c.columns <= 3; c.columns++ {
+		if c.columns > 1 && (c.columns > len(all) || (c.columns-1)*3 >= len(all)) { // no columns of one
+			break
+		}
+		least := smallest
+		if c.columns == 1 && len(all) > 3 { // rather two columns than small print
+			least = 12
+		}
+		sizes := int((largest-least)/step) + 1
+		n := sort.Search(sizes, func(n int) bool { // smaller type is never higher
+			c.size = largest - step*float64(n)
+			p.measure(&c)
+			return c.height <= room
+		})
+		if c.size = largest - step*float64(n); n < sizes && c.size > best.size {
+			p.measure(&c)
+			best = c
 		}
 	}
+	if best.size == 0 { // nothing fits: as small as it gets
+		c.columns, c.size = min(3, max(len(all), 1)), smallest
+		p.measure(&c)
+		best = c
+	}
+	return best
 }
 
 func (p *page) measure(c *creators) {

@@ -27,7 +27,7 @@ type part struct{ role, alt string }
 
 // page is the content of the one page, with its structure.
 type page struct {
-	typesetter
+	*typesetter
 	glyphs
 	content bytes.Buffer
 	parts   []part
@@ -148,5 +148,8 @@ func (p *page) block(s shown, size, x, top, width float64, a align) float64 {
 }
 
 func (p *page) height(s shown, size, width float64) float64 {
+	if len(s.runes) > 0 && s.width <= measure(size, width) { // most fit, and breaking lines is slow
+		return size * leading
+	}
 	return float64(len(p.wrap(s, size, width))) * size * leading
 }

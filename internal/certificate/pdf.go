@@ -35,13 +35,22 @@ func (d *document) stream(dict string, data []byte) int {
 	return d.add("<<%s/Length %d>>\nstream\n%s\nendstream", dict, len(data), data)
 }
 
-// packed adds data compressed.
-func (d *document) packed(dict string, data []byte) int {
+// flate says of a stream that it is packed.
+const flate = "/Filter/FlateDecode"
+
+// packer compresses. Its tables are large, so they are used again.
+type packer struct{ w *zlib.Writer }
+
+func (p *packer) pack(data []byte) []byte {
 	var b bytes.Buffer
-	w := zlib.NewWriter(&b)
-	_, _ = w.Write(data) // to memory
-	_ = w.Close()
-	return d.stream(dict+"/Filter/FlateDecode", b.Bytes())
+	if p.w == nil {
+		p.w = zlib.NewWriter(&b)
+	} else {
+		p.w.Reset(&b)
+	}
+	_, _ = p.w.Write(data) // to memory
+	_ = p.w.Close()
+	return b.Bytes()
 }
 
 // bytes is the file. Its identifier is a hash of its content.

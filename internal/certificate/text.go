@@ -60,14 +60,68 @@ var fontCache = func() (all []func() (*font.Font, error)) {
 // em is the size that text is measured at.
 const em = 1000
 
-// typesetter turns text into glyphs of the embedded fonts. It serves one
-// certificate: faces are not to be shared.
+// typesetter turns text into glyphs of the embedded fonts, and keeps what the
+// next certificate can use: fonts made ready for shaping, and glyphs as they were
+// drawn. It serves one certificate at a time.
 type typesetter struct {
 	faces []*font.Face // by index of fontNames; nil until needed
 	first int          // the font that is asked first
 
 	shaper  shaping.HarfbuzzShaper
 	wrapper shaping.LineWrapper
+	drawn   map[drawnKey]drawn
+	packer  packer
+}
+
+// kept is the typesetter that the last certificate used: 3 MB in all for Latin,
+// 16 MB once a Han character was on one, never 20. A second certificate that is
+// made at the same time has one of its own, which is let go.
+var kept = make(chan *typesetter, 1)
+
+func takeTypesetter() *typesetter {
+	select {
+	case t := <-kept:
+		return t
+	default:
+		return &typesetter{drawn: map[drawnKey]drawn{}}
+	}
+}
+
+func (t *typesetter) keep() {
+	select {
+	case kept <- t:
+	default:
+	}
+}
+
+type drawnKey struct {
+	face *font.Face
+	id   font.GID
+}
+
+// drawn is a glyph as it goes into a file.
+type drawn struct {
+	packed []byte
+	width  int
+	box    [4]int
+}
+
+// maxDrawn is how many glyphs are kept, some 600 bytes each. A page of every
+// script has 300.
+const maxDrawn = 4096
+
+func (t *typesetter) draw(face *font.Face, id font.GID) drawn {
+	k := drawnKey{face, id}
+	if g, ok := t.drawn[k]; ok {
+		return g
+	}
+	if len(t.drawn) >= maxDrawn {
+		clear(t.drawn)
+	}
+	proc, width, box := drawing(face, id)
+	g := drawn{t.packer.pack(proc), width, box}
+	t.drawn[k] = g
+	return g
 }
 
 func (t *typesetter) face(i int) *font.Face {
@@ -107,6 +161,7 @@ type shown struct {
 	actual map[int]string // by index: what this character means; "" for none
 	runs   []shaping.Output
 	base   di.Direction
+	width  fixed.Int26_6 // in one line, at em
 }
 
 // set shapes one paragraph. A character that no font has is named instead of
@@ -144,10 +199,15 @@ func (t *typesetter) set(s string, first int) shown {
 	for _, in := range seg.Split(shaping.Input{
 		Text: p.runes, RunEnd: len(p.runes), Direction: p.base, Size: fixed.I(em), Language: language.NewLanguage("en"),
 	}, t) {
-		p.runs = append(p.runs, t.shaper.Shape(in))
+		run := t.shaper.Shape(in)
+		p.runs = append(p.runs, run)
+		p.width += run.Advance
 	}
 	return p
 }
+
+// measure is a width in points as it is at em for text of a size.
+func measure(size, width float64) fixed.Int26_6 { return fixed.Int26_6(width / size * em * 64) }
 
 // wrap breaks a paragraph into lines of a width, both in points.
 func (t *typesetter) wrap(p shown, size, width float64) []shaping.Line {
@@ -159,7 +219,7 @@ func (t *typesetter) wrap(p shown, size, width float64) []shaping.Line {
 		r.Glyphs = append([]shaping.Glyph(nil), r.Glyphs...)
 		copies[i] = r
 	}
-	lines, _ := t.wrapper.WrapParagraphF(shaping.WrapConfig{Direction: p.base}, fixed.Int26_6(width/size*em*64), p.runes, shaping.NewSliceIterator(copies))
+	lines, _ := t.wrapper.WrapParagraphF(shaping.WrapConfig{Direction: p.base}, measure(size, width), p.runes, shaping.NewSliceIterator(copies))
 	own := make([]shaping.Line, len(lines)) // they are the wrapper's until the next paragraph
 	for i, l := range lines {
 		own[i] = append(shaping.Line(nil), l...)
@@ -217,7 +277,7 @@ func (g *glyphs) use(x glyph) (fontIndex, code int) {
 
 // write adds the fonts to the file, and returns their entry in the page's
 // resources.
-func (g *glyphs) write(d *document) string {
+func (g *glyphs) write(t *typesetter, d *document) string {
 	var all strings.Builder
 	for i, font := range g.fonts {
 		face := font[0].face
@@ -225,10 +285,11 @@ func (g *glyphs) write(d *document) string {
 		box := [4]int{1 << 20, 1 << 20, -1 << 20, -1 << 20}
 
 		for j, x := range font {
-			proc, width, b := drawing(face, x.id)
+			one := t.draw(face, x.id)
+			b := one.box
 			fmt.Fprintf(&names, "/g%d", j+1)
-			fmt.Fprintf(&procs, "/g%d %d 0 R", j+1, d.packed("", proc))
-			fmt.Fprintf(&widths, "%d ", width)
+			fmt.Fprintf(&procs, "/g%d %d 0 R", j+1, d.stream(flate, one.packed))
+			fmt.Fprintf(&widths, "%d ", one.width)
 			box = [4]int{min(box[0], b[0]), min(box[1], b[1]), max(box[2], b[2]), max(box[3], b[3])}
 			if x.text != "" {
 				fmt.Fprintf(&unicodes, "1 beginbfchar\n<%02x> %s\nendbfchar\n", j+1, strings.Replace(text(x.text), "<feff", "<", 1))
@@ -241,7 +302,7 @@ func (g *glyphs) write(d *document) string {
 			name, box[0], box[1], box[2], box[3], box[3], box[1], box[3])
 		scale := 1 / float64(face.Upem())
 		n := d.add("<</Type/Font/Subtype/Type3/Name/F%d/FontBBox[%d %d %d %d]/FontMatrix[%.8f 0 0 %.8f 0 0]/FirstChar 1/LastChar %d/Widths[%s]/CharProcs<<%s>>/Encoding<</Type/Encoding/Differences[1%s]>>/Resources<<>>/FontDescriptor %d 0 R/ToUnicode %d 0 R>>",
-			i, box[0], box[1], box[2], box[3], scale, scale, len(font), widths.String(), procs.String(), names.String(), descriptor, d.packed("", []byte(cmap)))
+			i, box[0], box[1], box[2], box[3], scale, scale, len(font), widths.String(), procs.String(), names.String(), descriptor, d.stream(flate, t.packer.pack([]byte(cmap))))
 		fmt.Fprintf(&all, "/F%d %d 0 R", i, n)
 	}
 	return all.String()
