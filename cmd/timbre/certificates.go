@@ -45,7 +45,7 @@ func certifier(url string, signer *certificate.Signer) func(context.Context, reg
 		in := certificate.Input{
 			Title: c.Title, Registration: c.AtsID, Version: c.Version, Network: string(c.Network), At: c.At,
 			Fingerprint: c.MediaHash, Commitment: c.Commitment, Transaction: c.TxHash, Block: c.BlockNumber,
-			PublicURL: fmt.Sprintf("%s/w/%s/%d", url, c.Network, c.AtsID),
+			PublicURL: fmt.Sprintf("%s/w/%s/%d", url, c.Network, c.AtsID), Evidence: c.Evidence,
 		}
 		for _, one := range c.Creators {
 			k := certificate.Creator{Name: one.FullName}

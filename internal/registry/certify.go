@@ -2,12 +2,12 @@ package registry
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"timbre.example/commitment"
+	"timbre.example/evidence"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -26,11 +26,14 @@ type Certified struct {
 	TxHash      string
 	BlockNumber int64
 	At          time.Time
+	// Evidence is what is attached: the version's, encoded.
+	Evidence []byte
 }
 
-// share of one processor that making certificates takes at most: after each it
-// rests so many times as long as that took. Whoever registers is not to feel it.
-const restTimes = 3
+// rests is how many times as long as it made one it rests before the next: making
+// certificates takes a quarter of one processor at most, and whoever registers
+// meanwhile hardly feels it.
+const rests = 3
 
 // afterAnyID sorts after every id in every collation: they begin with a
 // hexadecimal digit.
@@ -77,14 +80,14 @@ func (r *Registry) certify(ctx context.Context) error {
 			if !r.failing.due(row.TransactionID, r.DB.Now()) {
 				continue
 			}
-			began := time.Now()
-			if err := r.certifyOne(ctx, row.WorkID, row.Version); err != nil {
+			took, err := r.certifyOne(ctx, row.WorkID, row.Version)
+			if err != nil {
 				return err
 			}
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
-			case <-time.After(restTimes * time.Since(began)):
+			case <-time.After(rests * took):
 			}
 			select {
 			case <-r.final:
@@ -96,41 +99,44 @@ func (r *Registry) certify(ctx context.Context) error {
 	}
 }
 
-// certifyOne makes one. An error is one that others would meet as well.
-func (r *Registry) certifyOne(ctx context.Context, work string, version int64) error {
+// certifyOne makes one, and says how long that took, without what was waited for
+// its row and its store. An error is one that others would meet as well.
+func (r *Registry) certifyOne(ctx context.Context, work string, version int64) (took time.Duration, err error) {
 	q := r.DB.Read()
 	v, err := q.GetVersion(ctx, query.GetVersionParams{WorkID: work, Version: version})
 	if err != nil || v.CertificateKey != "" { // another instance was quicker
-		return err
+		return 0, err
 	}
 	w, err := q.GetWork(ctx, work)
 	if err != nil {
-		return err
+		return 0, err
 	}
+	began := time.Now()
 	pdf, err := r.certificate(ctx, w, v)
+	took = time.Since(began)
 	if store.Unavailable(err) || ctx.Err() != nil {
-		return errors.Join(err, ctx.Err())
+		return took, errors.Join(err, ctx.Err())
 	}
 	if err != nil {
 		wait := r.failing.add(v.TransactionID, r.DB.Now())
 		r.Log.ErrorContext(ctx, "making a certificate", "work", work, "version", version, "again_in", wait, "error", err)
-		return nil
+		return took, nil
 	}
 	// The file first: a row never names one that is not there. Two instances that
 	// make the same one put it under the same key, whole.
 	key := certificateKey(work, version)
 	if err := r.Blobs.Put(ctx, key, pdf); err != nil {
-		return err
+		return took, err
 	}
 	r.reached("certificate.stored")
 	if err := r.DB.Tx(ctx, func(tx *store.Tx) error {
 		return tx.SetCertificate(ctx, query.SetCertificateParams{CertificateKey: key, WorkID: work, Version: version})
 	}); err != nil {
-		return err
+		return took, err
 	}
 	r.reached("certificate.committed")
-	r.failing.forget(v.TransactionID)
-	return nil
+	delete(r.failing, v.TransactionID)
+	return took, nil
 }
 
 // failing are the certificates that could not be made, and when they are tried
@@ -157,14 +163,19 @@ func (f failing) add(id string, now time.Time) time.Duration {
 	return wait
 }
 
-func (f failing) forget(id string) { delete(f, id) }
-
 func (r *Registry) certificate(ctx context.Context, w query.Work, v query.Version) ([]byte, error) {
 	c := Certified{
 		WorkID: w.ID, Version: v.Version, Title: w.Title, Network: network.Name(w.Network), AtsID: w.AtsID,
 		Commitment: Hex(v.Commitment), MediaHash: Hex(v.MediaHash), TxHash: Hex(v.TxHash), BlockNumber: v.BlockNumber, At: store.Time(v.RegisteredAt),
 	}
-	if err := json.Unmarshal([]byte(v.Creators), &c.Creators); err != nil {
+	proof, err := r.prove(ctx, w, v)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range proof.Creators {
+		c.Creators = append(c.Creators, one.Creator)
+	}
+	if c.Evidence, err = evidence.Encode(proof); err != nil {
 		return nil, err
 	}
 	return r.Certify(ctx, c)

@@ -32,6 +32,8 @@ func TestInvariantsAreSeen(t *testing.T) {
 		"UPDATE title_claims SET work_id = 'other'":                                                  "neither registered nor on its way",
 		"UPDATE jobs SET state = 'expired'":                                                          "it has a transaction: true",
 		"UPDATE jobs SET asset_key = 'assets/other'; UPDATE versions SET asset_key = 'assets/other'": "object not found",
+		"UPDATE versions SET certificate_key = 'certificates/' || work_id || '/1'":                   "object not found",
+		"UPDATE versions SET certificate_key = 'certificates/other'":                                 "names the certificate",
 		"UPDATE jobs SET session_jti = 'other'":                                                      "was spent on job",
 	} {
 		t.Run(damage, func(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"timbre.example/commitment"
+	"timbre.example/evidence"
 	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
@@ -114,8 +115,9 @@ func (w *world) another(db *store.DB) *Registry {
 		Prices:      map[network.Name]credits.Prices{network.Testnet: credits.MainnetPrices()},
 		ExplorerURL: func(n network.Name, hash string) string { return "http://timbre.example/" + string(n) + "/" + hash },
 		Certify: func(_ context.Context, c Certified) ([]byte, error) {
-			if c.At.IsZero() || len(c.Creators) == 0 || c.AtsID == 0 || len(c.MediaHash) != 66 {
-				w.t.Errorf("a certificate of %+v", c)
+			proof, err := evidence.Decode(bytes.NewReader(c.Evidence))
+			if c.At.IsZero() || len(c.Creators) == 0 || c.AtsID == 0 || len(c.MediaHash) != 66 || err != nil || proof.Title != c.Title || proof.Version != c.Version {
+				w.t.Errorf("a certificate of %+v (%v)", c, err)
 			}
 			return fmt.Appendf(nil, "certificate of %s, version %d", c.Title, c.Version), nil
 		},
