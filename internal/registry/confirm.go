@@ -39,8 +39,8 @@ func (r *Registry) Confirm(ctx context.Context, c session.Caller, jobID, request
 		if err != nil {
 			return err
 		}
-		if n == 0 { // another confirm was quicker
-			return fault.TransactionAlreadyConfirmed(jobID)
+		if n == 0 {
+			return overtaken(ctx, tx, jobID)
 		}
 		// From here on the row is ours. A prepare may have changed it since it
 		// was read, and what is anchored and paid must be what it says now.
@@ -74,6 +74,21 @@ func (r *Registry) Confirm(ctx context.Context, c session.Caller, jobID, request
 		out.AccessCode = r.accessCode(job.WorkID, 0)
 	}
 	return out, nil
+}
+
+// overtaken is why a job that was good when it was read could not be changed a
+// moment later: what somebody else made of it in between.
+func overtaken(ctx context.Context, tx *store.Tx, jobID string) error {
+	job, err := tx.GetJob(ctx, jobID)
+	switch {
+	case err != nil:
+		return err
+	case job.State == "confirmed":
+		return fault.TransactionAlreadyConfirmed(jobID)
+	case job.State == "open": // another upload slot took the quote back
+		return fault.RegistrationUploadMissing()
+	}
+	return fault.TransactionExpired()
 }
 
 // claim reserves the title and the audio for the work. An update has its title

@@ -141,8 +141,8 @@ func (r *Registry) RenewUpload(ctx context.Context, c session.Caller, jobID stri
 		n, err := tx.SetJobUpload(ctx, query.SetJobUploadParams{
 			Deadline: store.Micros(tx.Now.Add(slotsPerJob * r.Times.UploadSlot)), UploadKey: job.UploadKey, Now: store.Micros(tx.Now), ID: jobID,
 		})
-		if err == nil && n == 0 { // a confirm was quicker
-			return fault.TransactionAlreadyConfirmed(jobID)
+		if err == nil && n == 0 {
+			return overtaken(ctx, tx, jobID)
 		}
 		return err
 	})

@@ -533,6 +533,46 @@ func TestRenewTakesTheQuoteBack(t *testing.T) {
 	})
 }
 
+// A renewal that lands while a confirm is under way took the quote back: nothing
+// was confirmed, and following a transaction would find none.
+func TestRenewDuringConfirm(t *testing.T) {
+	t.Parallel()
+	url := storetest.PostgresURL(t) // on SQLite nobody writes in between
+	w := newWorld(t, url, storetest.Open(t, url), t.TempDir(), plenty)
+	ctx := t.Context()
+	s := w.quoted("Renewed", 1)
+	job, err := w.db.Read().GetJob(ctx, s.slot.JobID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	done := make(chan error, 1)
+	err = w.db.Tx(ctx, func(tx *store.Tx) error { // as RenewUpload does
+		if _, err := tx.SetJobUpload(ctx, query.SetJobUploadParams{Deadline: job.Deadline, UploadKey: job.UploadKey, Now: store.Micros(tx.Now), ID: job.ID}); err != nil {
+			return err
+		}
+		go func() {
+			_, err := s.confirm()
+			done <- err
+		}()
+		for waits := 0; waits == 0; { // for the row, having read what it was
+			if err := pool.QueryRowContext(ctx, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waits); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, <-done, fault.CodeRegistrationUploadMissing)
+	w.settle()
+}
+
 // Whatever goes wrong with a second file, the quote for the first one still
 // stands for the first one's bytes.
 func TestQuoteKeepsItsBytes(t *testing.T) {
