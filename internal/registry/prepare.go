@@ -47,16 +47,21 @@ const prepareWait = 10 * time.Second
 // network whether it would take it, and quotes. Preparing again renews the
 // quote; a file that was uploaded since is read anew.
 func (r *Registry) Prepare(ctx context.Context, c session.Caller, jobID string) (Prepared, error) {
-	for {
-		job, err := openJob(ctx, r.DB.Read(), c, jobID, r.DB.Now())
-		if err != nil {
-			return Prepared{}, err
-		}
-		p, again, err := r.prepare(ctx, job)
-		if err != nil || !again {
-			return p, err
-		}
+	if _, err := openJob(ctx, r.DB.Read(), c, jobID, r.DB.Now()); err != nil {
+		return Prepared{}, err
 	}
+	return r.turns.prepare(ctx, jobID, func() (Prepared, error) {
+		for {
+			job, err := openJob(ctx, r.DB.Read(), c, jobID, r.DB.Now())
+			if err != nil {
+				return Prepared{}, err
+			}
+			p, again, err := r.prepare(ctx, job)
+			if err != nil || !again {
+				return p, err
+			}
+		}
+	})
 }
 
 // prepare works on the job as it was read; again is true when somebody else

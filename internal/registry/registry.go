@@ -75,6 +75,7 @@ type Registry struct {
 	Config
 	Progress *Progress
 	prepares chan struct{}
+	turns    turns
 	wake     map[network.Name]chan struct{}
 	final    chan struct{} // a version has become final
 	failing  failing
@@ -86,7 +87,7 @@ type Registry struct {
 // New makes a registry. Run drives what it confirms.
 func New(c Config) *Registry {
 	r := &Registry{
-		Config: c, Progress: newProgress(c.DB, c.Log), prepares: make(chan struct{}, c.Prepares),
+		Config: c, Progress: newProgress(c.DB, c.Log), prepares: make(chan struct{}, c.Prepares), turns: turns{jobs: map[string]*turn{}},
 		wake: map[network.Name]chan struct{}{}, final: make(chan struct{}, 1), failing: failing{}, reached: crash.Points(),
 	}
 	for name := range c.Networks {

@@ -664,18 +664,91 @@ func TestConfirmDuringPrepare(t *testing.T) {
 	})
 }
 
+// Prepares that come while one is under way read the file once more for all of
+// them, and each is told of what was uploaded before it came.
+func TestPreparesShare(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		s := w.begin("Shared", 1)
+		const late = 5
+		var reads atomic.Int64
+		first, wait := make(chan struct{}), make(chan struct{})
+		w.blobs.fail(func(op, _ string) error {
+			if op == "open" && reads.Add(1) == 1 {
+				close(first)
+				<-wait
+			}
+			return nil
+		})
+		told := make(chan Prepared, 1+late)
+		prepare := func() {
+			p, err := s.prepare()
+			if err != nil {
+				t.Error(err)
+			}
+			told <- p
+		}
+		var wg sync.WaitGroup
+		wg.Go(prepare)
+		<-first
+		w.put(s.slot.UploadURL, wav(2))
+		for range late {
+			wg.Go(prepare)
+		}
+		gone, leave := context.WithCancel(ctx)
+		left := make(chan error, 1)
+		go func() {
+			_, err := w.reg.Prepare(gone, s.caller, s.slot.JobID)
+			left <- err
+		}()
+		for callers := 0; callers < 1+late+1; {
+			w.reg.turns.mu.Lock()
+			callers = w.reg.turns.jobs[s.slot.JobID].callers
+			w.reg.turns.mu.Unlock()
+		}
+		leave() // keeps no place
+		if err := <-left; !errors.Is(err, context.Canceled) {
+			t.Errorf("who left was told %v", err)
+		}
+		close(wait)
+		wg.Wait()
+		close(told)
+		hashes := map[string]int{}
+		for p := range told {
+			hashes[Hex(p.MediaHash)]++
+		}
+		if n := reads.Load(); n != 2 || len(hashes) != 2 {
+			t.Errorf("%d reads for %d prepares, quoting %v", n, 1+late, hashes)
+		}
+		if n := len(w.reg.turns.jobs); n != 0 {
+			t.Errorf("%d jobs are still remembered", n)
+		}
+		w.check(true)
+		// A refusal is shared no longer than those who wait for it.
+		w.put(s.slot.UploadURL, nil)
+		_, err := s.prepare()
+		wantCode(t, err, fault.CodeRegistrationAudioEmpty)
+		w.put(s.slot.UploadURL, wav(3))
+		if _, err := s.prepare(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // A prepare that copied the upload while another one finished must not touch
 // what that one quoted.
 func TestSlowPrepareLosesToAQuickOne(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
 		s := w.begin("Slow", 1)
 		var begun atomic.Bool
 		quick := make(chan error, 1)
 		w.blobs.fail(func(op, key string) error {
 			if op == "open" && !begun.Swap(true) {
-				// The slow one has copied; now the quick one does everything.
+				// The slow one has copied; now the quick one does everything, in
+				// another process: in one they take turns.
 				w.put(s.slot.UploadURL, wav(2))
-				_, err := s.prepare()
+				_, err := w.another(w.db).Prepare(ctx, s.caller, s.slot.JobID)
 				quick <- err
 			}
 			return nil
