@@ -19,6 +19,7 @@ import (
 	"io"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -158,9 +159,11 @@ type RFC3161 struct {
 	Token []byte `json:"token"`
 }
 
-// Decode reads one document and nothing after it. It refuses unknown members,
-// other versions and more than [MaxSize] bytes; whether the document proves
-// anything is for [Verify].
+// Decode reads one document and nothing after it. It refuses more than [MaxSize]
+// bytes, other versions, and every way to say the same in other words: members
+// that are unknown, repeated, in another order or in other capitals, numbers and
+// hashes written otherwise. White space is free. So two programs never read two
+// things in one document. Whether it proves anything is for [Verify].
 func Decode(r io.Reader) (Evidence, error) {
 	text, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
 	if err != nil {
@@ -168,6 +171,9 @@ func Decode(r io.Reader) (Evidence, error) {
 	}
 	if len(text) > MaxSize {
 		return Evidence{}, fmt.Errorf("%w: more than %d bytes", ErrMalformed, MaxSize)
+	}
+	if !utf8.Valid(text) {
+		return Evidence{}, fmt.Errorf("%w: not UTF-8", ErrMalformed)
 	}
 	var version struct {
 		Format int `json:"evidence"`
@@ -184,10 +190,30 @@ func Decode(r io.Reader) (Evidence, error) {
 	if err := d.Decode(&e); err != nil {
 		return Evidence{}, fmt.Errorf("%w: %v", ErrMalformed, err)
 	}
-	if err := e.validate(); err != nil {
-		return Evidence{}, fmt.Errorf("%w: %v", ErrMalformed, err)
+	canonical, err := Encode(e)
+	if err != nil {
+		return Evidence{}, err
+	}
+	if at, same := sameTokens(text, canonical); !same {
+		return Evidence{}, fmt.Errorf("%w: not in the form of version %d near byte %d", ErrMalformed, Format, at)
 	}
 	return e, nil
+}
+
+// sameTokens reports whether two valid texts are the same JSON apart from white
+// space and escapes, and where a begins to differ.
+func sameTokens(a, b []byte) (at int64, same bool) {
+	da, db := json.NewDecoder(bytes.NewReader(a)), json.NewDecoder(bytes.NewReader(b))
+	for {
+		ta, errA := da.Token()
+		tb, errB := db.Token()
+		if errA != nil || errB != nil {
+			return da.InputOffset(), errA == io.EOF && errB == io.EOF
+		}
+		if ta != tb {
+			return da.InputOffset(), false
+		}
+	}
 }
 
 // Encode returns e as a document: the bytes that are handed out and attached to
@@ -215,8 +241,12 @@ func (e Evidence) validate() error {
 		return fmt.Errorf("%d creators", len(e.Creators))
 	case e.Media.SizeBytes < 1 || e.Media.Duration < 0:
 		return errors.New("media: a size or duration that is none")
-	case e.AtsID < 1 || e.Version < 1 || e.Block.Number < 1:
-		return errors.New("ats_id, version and block.number count from 1")
+	case e.Title == "" || !utf8.ValidString(e.Title):
+		return errors.New("title: none, or not UTF-8")
+	case e.AtsID < 0 || e.AtsID < 1 && e.Network.Kind == KindLog || e.Version < 1 || e.Block.Number < 1:
+		return errors.New("ats_id, version and block.number count from 1, a chain's ids from 0")
+	case e.Block.Time.Location() != time.UTC || !e.Block.Time.Equal(e.Block.Time.Truncate(time.Microsecond)):
+		return errors.New("block.time: not in UTC, or finer than a microsecond")
 	case e.Network.Name == "" || e.Network.Kind != KindLog && e.Network.Kind != KindSubstrate:
 		return fmt.Errorf("network: no name, or an unknown kind %.20q", e.Network.Kind)
 	case (e.Network.Kind == KindLog) != (e.Log != nil) || (e.Network.Kind == KindSubstrate) != (e.Substrate != nil):

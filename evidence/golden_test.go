@@ -1,42 +1,85 @@
 package evidence_test
 
 import (
+	"bytes"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"timbre.example/commitment"
 	"timbre.example/evidence"
 )
 
-// The evidence of each release keeps verifying: files are only ever added.
+// Each release whose documents differ from those before adds a directory of
+// golden files, named here and written once with
+//
+//	go test ./evidence -run TestGolden -update
+//
+// The directories of earlier releases are never written again, and have to
+// verify for ever.
+const newest = "testdata/v1"
+
+var update = flag.Bool("update", false, "write the golden files of the newest release")
+
+// song is the work of the golden files.
+var song = work{
+	title: "Porch Light · Φως στη βεράντα · 门廊的灯",
+	creators: []commitment.Creator{
+		{FullName: "Ada Example", Email: "ada@songs.example", Roles: []commitment.Role{commitment.Author, commitment.Composer}, IPI: new("12345678901"), ISNI: new("000000012146438X")},
+		{FullName: "نور المثال", Email: "noor@songs.example", Roles: []commitment.Role{commitment.Composer}},
+		{FullName: "<Ben> & \"Söhne\"", Email: "ben@songs.example", Roles: []commitment.Role{commitment.Arranger, commitment.Adapter}},
+	},
+	media: []byte("RIFF: not a real recording, and the same bytes for ever.\n"),
+	ats:   17, version: 2, size: 1000, index: 618, seed: [32]byte{1},
+}
+
+func golden() map[string][]byte {
+	whole := song.logged()
+	return map[string][]byte{
+		"full.json":      must(evidence.Encode(whole)),
+		"redacted.json":  must(evidence.Encode(must(whole.Redact(1)))),
+		"substrate.json": must(evidence.Encode(song.chained())),
+		"key.txt":        []byte(song.key() + "\n"),
+		"media.bin":      song.media,
+	}
+}
+
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	key, err := os.ReadFile("testdata/v1/key.txt")
-	if err != nil {
-		t.Fatal(err)
+	for name, text := range golden() {
+		path := filepath.Join(newest, name)
+		if *update {
+			if err := os.MkdirAll(newest, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, text) {
+			t.Errorf("%s is no longer what this release writes (%v)", path, err)
+		}
 	}
-	files, err := filepath.Glob("testdata/v1/*.json")
-	if err != nil || len(files) != 2 {
+	files, err := filepath.Glob("testdata/v*/*.json")
+	if err != nil || len(files) < 3 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 	for _, path := range files {
-		f, err := os.Open(path)
-		if err != nil {
-			t.Fatal(err)
+		read := func(name string) []byte {
+			b, err := os.ReadFile(filepath.Join(filepath.Dir(path), name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
 		}
-		defer func() { _ = f.Close() }()
-		e, err := evidence.Decode(f)
+		e, err := evidence.Decode(bytes.NewReader(read(filepath.Base(path))))
 		if err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
-		media, err := os.Open("testdata/v1/media.bin")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = media.Close() }()
-		r, err := evidence.Verify(e, evidence.Options{Media: media, Key: strings.TrimSpace(string(key))})
-		if err != nil || !r.OK() {
+		r, err := evidence.Verify(e, evidence.Options{Media: bytes.NewReader(read("media.bin")), Key: strings.TrimSpace(string(read("key.txt")))})
+		if err != nil || !r.OK() || r.Anchored() != (e.Network.Kind == evidence.KindLog) {
 			t.Errorf("%s: %+v, %v", path, r, err)
 		}
 	}

@@ -50,6 +50,17 @@ func (r Report) OK() bool {
 	return len(r) > 0
 }
 
+// Anchored reports whether nothing failed and the commitment is in a log whose
+// key the caller trusts. Without such a key, and on a chain, nothing here says
+// that the network is not the evidence's own invention.
+func (r Report) Anchored() bool {
+	proved := map[string]bool{}
+	for _, c := range r {
+		proved[c.Name] = c.Status == OK
+	}
+	return r.OK() && proved["log_key"] && proved["inclusion"]
+}
+
 // Options is what the verifier has besides the evidence.
 type Options struct {
 	// Media is the recording, nil when it is not there.
@@ -94,10 +105,10 @@ func Verify(e Evidence, opts Options) (Report, error) {
 	}
 	add("commitment", "The title, the creators and the recording's hash give the commitment.",
 		must(e.ProtocolVersion == commitment.Version && commitment.Seal(e.Title, e.Media.SHA256, e.MerkleRoot) == e.Commitment, "they give another"))
-	if e.Log == nil {
-		skip("network", "The commitment is on the network.", "this program has no proof for networks of kind "+e.Network.Kind)
-	} else {
+	if e.Log != nil {
 		verifyLog(e, opts.Key, add, skip)
+	} else {
+		verifySubstrate(e, add, skip)
 	}
 	if e.RFC3161 != nil {
 		verifyToken(e, opts, add, skip)

@@ -1,0 +1,91 @@
+package evidence
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"golang.org/x/crypto/blake2b"
+
+	"timbre.example/commitment"
+)
+
+// verifySubstrate checks what of a chain can be checked without one: hashes, and
+// what the transaction says. That the block is the chain's, holds the
+// transaction and went well is the chain's to say.
+func verifySubstrate(e Evidence, add func(string, string, error), skip func(string, string, string)) {
+	s := e.Substrate
+	add("transaction", "The transaction's hash is that of the extrinsic.", must(blake2b.Sum256(s.Extrinsic) == e.TxHash, "it is another's"))
+	add("entry", "The extrinsic has a signature, and its call ends with this commitment; from version 2 on, with this work's id before it.", extrinsic(e))
+	number, err := headerNumber(s.Header)
+	if err == nil {
+		err = must(number == uint64(e.Block.Number) && blake2b.Sum256(s.Header) == e.Block.Hash, "it is another's")
+	}
+	add("block", "The block's number and hash are those of the header.", err)
+	ask := fmt.Sprintf("ask a node of the chain for block %d, extrinsic %d and its events", e.Block.Number, s.Index)
+	skip("inclusion", "The block holds the transaction, and the chain did what it asks for, under this work's id and version.", "this needs the rest of the block: "+ask)
+	skip("chain", "The block is final on the chain with this genesis.", "only the chain can say: "+ask)
+	skip("time", "The block was made at this time.", "a header has no time: "+ask)
+}
+
+// The calls of the pallet, by their index in it.
+const (
+	callCreate = 0 // commitment, protocol version
+	callUpdate = 1 // ats id, commitment, protocol version
+)
+
+// extrinsic checks that the transaction ends with what the call has to end with.
+// Where a call begins, and so what else it may be, only the chain's metadata
+// says; whose signature it is, likewise.
+func extrinsic(e Evidence) error {
+	length, body, err := compact(e.Substrate.Extrinsic)
+	if err != nil {
+		return err
+	}
+	if length != uint64(len(body)) || length == 0 {
+		return errors.New("its length is not what it says")
+	}
+	if body[0] != 0x84 { // version 4, signed
+		return errors.New("not a signed extrinsic of version 4")
+	}
+	call := []byte{callCreate}
+	if e.Version > 1 {
+		call = binary.LittleEndian.AppendUint64([]byte{callUpdate}, uint64(e.AtsID))
+	}
+	call = append(append(call, e.Commitment[:]...), e.ProtocolVersion)
+	return must(bytes.HasSuffix(body, call), "it ends with something else")
+}
+
+// headerNumber reads a block's number. A header is the parent's hash, the
+// number, two roots and a digest.
+func headerNumber(header []byte) (uint64, error) {
+	const hash = len(commitment.Hash{})
+	if len(header) < hash {
+		return 0, errShort
+	}
+	n, rest, err := compact(header[hash:])
+	if err == nil && len(rest) < 2*hash+1 {
+		err = errShort
+	}
+	return n, err
+}
+
+var errShort = errors.New("the bytes end too early")
+
+// compact reads a number of SCALE's compact form, and returns what follows it.
+func compact(b []byte) (n uint64, rest []byte, err error) {
+	if len(b) == 0 {
+		return 0, nil, errShort
+	}
+	size := 1 << (b[0] & 3)
+	if b[0]&3 == 3 { // a number that no length and no block here needs
+		return 0, nil, errors.New("a number is too large")
+	}
+	if len(b) < size {
+		return 0, nil, errShort
+	}
+	var whole [8]byte
+	copy(whole[:], b[:size])
+	return binary.LittleEndian.Uint64(whole[:]) >> 2, b[size:], nil
+}
