@@ -162,7 +162,7 @@ var allowed = map[string][]fault.Code{
 		fault.CodeRegistrationDryRunFailed, fault.CodeCommonServiceUnavailable, fault.CodeWorkAlreadyRegistered},
 	"confirm": {fault.CodeTransactionAlreadyConfirmed, fault.CodeTransactionExpired, fault.CodeRegistrationUploadMissing, fault.CodeRegistrationDuplicateTitle,
 		fault.CodeWorkAlreadyRegistered, fault.CodeRegistrationInsufficientCredits, fault.CodeVersionAlreadyInProgress},
-	"renew": {fault.CodeTransactionAlreadyConfirmed, fault.CodeTransactionExpired},
+	"renew": {fault.CodeTransactionAlreadyConfirmed, fault.CodeTransactionExpired, fault.CodeCommonValidationFailed}, // the last: the recording stays
 }
 
 // action draws something that a client or a worker does, to be done at once or
