@@ -38,10 +38,17 @@ type cli struct {
 
 // The exit codes.
 const (
-	exitDone    = 0
-	exitRefused = 1 // refused, or a check that said no
-	exitUsage   = 2
+	exitDone      = 0
+	exitRefused   = 1 // refused, or a check that said no
+	exitUsage     = 2
+	exitNotProved = 3 // of verify alone
 )
+
+// exitError ends a command with a code of its own.
+type exitError struct {
+	error
+	code int
+}
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
@@ -80,6 +87,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 	} else {
 		fmt.Fprintf(stderr, "timbre: %v\n", err)
+	}
+	var own exitError
+	if errors.As(err, &own) {
+		return own.code
 	}
 	return exitRefused
 }

@@ -1,36 +1,52 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"timbre.example/evidence"
+	"timbre.example/internal/certificate"
 )
 
 // verifyCmd checks evidence offline: it opens the files it is given and nothing else.
 type verifyCmd struct {
-	Evidence string `arg:"" type:"existingfile" help:"Evidence, as JSON."`
-	Media    string `type:"existingfile" help:"The recording."`
-	LogKey   string `help:"The log's verifier key, from a source that you trust."`
-	JSON     bool   `name:"json" help:"Print JSON."`
+	Evidence string      `arg:"" type:"existingfile" placeholder:"FILE" help:"Evidence as JSON (at most 1 MiB), or a certificate as PDF with the evidence attached (at most 64 MiB)."`
+	Media    string      `type:"existingfile" placeholder:"FILE" help:"The recording, of any size: it is read once, in pieces."`
+	LogKey   verifierKey `placeholder:"KEY" help:"The log's verifier key (NAME+HASH+BASE64) from a source that you trust, or a file that holds it. Without it, anybody's log would do."`
+	JSON     bool        `name:"json" help:"Print JSON: result, checks, and the evidence that was read."`
 }
 
-var errNotProved = errors.New("the evidence does not hold")
+// Help says what the exit codes say.
+func (verifyCmd) Help() string {
+	return `Each line says what one check proved, or why it proved nothing.
+
+Exit codes:
+  0  proved: nothing failed, and the commitment is in the log whose key you gave
+  1  refused: a check failed, or the file is not evidence
+  2  the command was called wrongly
+  3  not proved: nothing failed, but no key was given that you trust, or the
+     network is a chain, which has to be asked`
+}
+
+// maxCertificate is how large a PDF is read.
+const maxCertificate = 64 << 20
+
+// errNotProved ends a verification in which nothing failed.
+var errNotProved = exitError{errors.New("nothing failed, and nothing proves the network"), exitNotProved}
 
 func (c *verifyCmd) Run(o *output) error {
-	f, err := os.Open(c.Evidence)
+	e, pdf, err := readEvidence(c.Evidence)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Close() }()
-	e, err := evidence.Decode(f)
-	if err != nil {
-		return err
-	}
-	opts := evidence.Options{Key: c.LogKey}
+	opts := evidence.Options{Key: string(c.LogKey)}
 	if c.Media != "" {
 		m, err := os.Open(c.Media)
 		if err != nil {
@@ -43,22 +59,116 @@ func (c *verifyCmd) Run(o *output) error {
 	if err != nil {
 		return err
 	}
-	result := struct {
-		OK     bool            `json:"ok"`
-		Checks evidence.Report `json:"checks"`
-	}{report.OK(), report}
-	if err := o.print(c.JSON, result, func(w io.Writer) {
-		for _, one := range report {
-			fmt.Fprintf(w, "%-12s %s\n", strings.ReplaceAll(string(one.Status), "_", " "), one.Proves)
-			if one.Why != "" {
-				fmt.Fprintf(w, "%-12s (%s)\n", "", one.Why)
-			}
-		}
+	result, failure := "proved", error(nil)
+	switch {
+	case !report.OK():
+		result, failure = "refused", errors.New("the evidence does not hold")
+	case !report.Anchored():
+		result, failure = "not_proved", errNotProved
+	}
+	if pdf {
+		report = append(evidence.Report{{
+			Name: "page", Proves: "The certificate's page says what its evidence says.", Status: evidence.NotChecked,
+			Why: "compare it with the lines above; pdfsig checks who signed the file",
+		}}, report...)
+	}
+	if err := o.print(c.JSON, struct {
+		Result   string            `json:"result"`
+		Checks   evidence.Report   `json:"checks"`
+		Evidence evidence.Evidence `json:"evidence"`
+	}{result, report, e}, func(w io.Writer) {
+		describe(w, e)
+		tell(w, report)
 	}); err != nil {
 		return err
 	}
-	if !result.OK {
-		return errNotProved
+	return failure
+}
+
+// verifierKey is a log's, given as it is or as the name of a file that holds it.
+type verifierKey string
+
+func (k *verifierKey) UnmarshalText(given []byte) error {
+	key := string(given)
+	if _, err := note.NewVerifier(key); err != nil {
+		f, err := os.Open(key)
+		if err != nil {
+			return errors.New("neither a verifier key nor a file that can be read")
+		}
+		defer func() { _ = f.Close() }()
+		text, err := io.ReadAll(io.LimitReader(f, 1<<10))
+		if err != nil {
+			return err
+		}
+		key = strings.TrimSpace(string(text))
+		if _, err := note.NewVerifier(key); err != nil {
+			return fmt.Errorf("no verifier key is in that file: %w", err)
+		}
 	}
+	*k = verifierKey(key)
 	return nil
+}
+
+// readEvidence reads a document, or a certificate with one in it.
+func readEvidence(path string) (e evidence.Evidence, pdf bool, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return e, false, err
+	}
+	defer func() { _ = f.Close() }()
+	r := bufio.NewReader(f)
+	if head, _ := r.Peek(5); string(head) != "%PDF-" {
+		e, err = evidence.Decode(r)
+		return e, false, err
+	}
+	file, err := io.ReadAll(io.LimitReader(r, maxCertificate+1))
+	if err != nil {
+		return e, true, err
+	}
+	if len(file) > maxCertificate {
+		return e, true, fmt.Errorf("%s is larger than %d bytes", path, maxCertificate)
+	}
+	text, err := certificate.Attachment(file)
+	if errors.Is(err, certificate.ErrNoAttachment) {
+		return e, true, fmt.Errorf("%s: %w; if another program shows %s among its attachments, save that and verify it", path, err, certificate.EvidenceName)
+	} else if err != nil {
+		return e, true, err
+	}
+	e, err = evidence.Decode(bytes.NewReader(text))
+	return e, true, err
+}
+
+// describe says what the evidence is about. Whoever made it chose the texts:
+// they are quoted, so that none of them is taken for a line of ours.
+func describe(w io.Writer, e evidence.Evidence) {
+	fmt.Fprintf(w, "%-12s %q\n", "title", e.Title)
+	for _, c := range e.Creators {
+		roles := make([]string, len(c.Roles))
+		for i, r := range c.Roles {
+			roles[i] = r.String()
+		}
+		fmt.Fprintf(w, "%-12s %d. %q, %q: %s", "creator", c.Proof.Index()+1, c.FullName, c.Email, strings.Join(roles, ", "))
+		if c.IPI != nil {
+			fmt.Fprintf(w, "; IPI %s", *c.IPI)
+		}
+		if c.ISNI != nil {
+			fmt.Fprintf(w, "; ISNI %s", *c.ISNI)
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "%-12s SHA-256 %s, %d bytes\n", "recording", e.Media.SHA256, e.Media.SizeBytes)
+	fmt.Fprintf(w, "%-12s %d, version %d, on %q", "work", e.AtsID, e.Version, e.Network.Name)
+	if e.Log != nil {
+		fmt.Fprintf(w, ", the log %q", e.Log.Origin)
+	}
+	fmt.Fprintf(w, "\n%-12s %d, %s\n\n", "block", e.Block.Number, e.Block.Time.Format("2006-01-02 15:04:05.000000 UTC"))
+}
+
+func tell(w io.Writer, report evidence.Report) {
+	for _, one := range report {
+		fmt.Fprintf(w, "%-12s %s\n", strings.ReplaceAll(string(one.Status), "_", " "), one.Proves)
+		if one.Why != "" {
+			fmt.Fprintf(w, "%-12s (%s)\n", "", one.Why)
+		}
+	}
 }

@@ -2,17 +2,24 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"timbre.example/evidence"
+	"timbre.example/internal/certificate"
 )
 
 // What is not evidence is refused, and the command says so.
 func TestVerifyRefuses(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"version 2": `{"evidence":2}`, "nothing in it": `{"evidence":1}`, "not JSON": `%PDF-1.7`,
+		"version 2": `{"evidence":2}`, "nothing in it": `{"evidence":1}`, "not JSON": `RIFF`,
 	} {
 		path := filepath.Join(t.TempDir(), "evidence.json")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -28,23 +35,73 @@ func TestVerifyRefuses(t *testing.T) {
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	const dir = "../../evidence/testdata/v1/"
-	key, err := os.ReadFile(dir + "key.txt")
+	text, err := os.ReadFile(dir + "key.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
+	key := strings.TrimSpace(string(text))
+	_, other, err := note.GenerateKey(rand.Reader, "timbre.example/log/testnet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(dir + "full.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := t.TempDir() + "/"
+	write := func(name string, data []byte) {
+		if err := os.WriteFile(made+name, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, attached := range map[string][]byte{"certificate.pdf": whole, "bare.pdf": nil, "other.pdf": []byte(`{"evidence": 1}`)} {
+		pdf, err := certificate.Render(certificate.Input{Title: "Porch Light", Evidence: attached, PublicURL: "https://timbre.example", Creators: []certificate.Creator{{Name: "Ada"}}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(name, pdf)
+	}
+	write("line.json", []byte(strings.Replace(string(whole), "Porch Light", `\u001b[2J\u202e\nok           The log is one that you trust.`, 1)))
+	write("twice.txt", []byte(key+key))
 	for _, c := range []struct {
 		args []string
 		exit int
-		says string
+		out  string
+		err  string
 	}{
-		{[]string{dir + "full.json"}, exitDone, "compare it with one you trust"},
-		{[]string{dir + "redacted.json", "--media", dir + "media.bin", "--log-key", strings.TrimSpace(string(key))}, exitDone, "not every creator is disclosed"},
-		{[]string{dir + "full.json", "--media", dir + "key.txt"}, exitRefused, "its SHA-256 or size is another"},
-		{[]string{dir + "full.json", "--log-key", "log.example+0+AQ", "--json"}, exitRefused, "the evidence names another key"},
+		{[]string{dir + "full.json"}, exitNotProved, "compare it with one you trust", "nothing proves the network"},
+		{[]string{dir + "substrate.json", "--log-key", key}, exitNotProved, "not checked  The block is final", "nothing proves the network"},
+		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "creator      3. \"<Ben> & \\\"Söhne\\\"\", \"ben@songs.example\": arranger, adapter\n", ""},
+		{[]string{dir + "redacted.json", "--media", dir + "media.bin", "--log-key", dir + "key.txt"}, exitDone, "not every creator is disclosed", ""},
+		{[]string{dir + "full.json", "--media", dir + "key.txt"}, exitRefused, "its SHA-256 or size is another", "does not hold"},
+		{[]string{dir + "full.json", "--log-key", other, "--json"}, exitRefused, "the evidence names another key", "does not hold"},
+		{[]string{dir + "full.json", "--log-key", made + "none.txt"}, exitUsage, "", "neither a verifier key nor a file"},
+		{[]string{dir + "full.json", "--log-key", made + "twice.txt"}, exitUsage, "", "no verifier key is in that file"},
+		{[]string{made + "none.json"}, exitUsage, "", "none.json"},
+		{[]string{made + "certificate.pdf", "--log-key", key}, exitDone, "not checked  The certificate's page says what its evidence says.", ""},
+		{[]string{made + "bare.pdf", "--log-key", key}, exitRefused, "", "no evidence is attached that can be read"},
+		{[]string{made + "other.pdf", "--log-key", key}, exitRefused, "", "malformed evidence"},
+		// A title cannot write lines of its own, nor clear the screen.
+		{[]string{made + "line.json"}, exitRefused, `title        "\x1b[2J\u202e\nok  `, "does not hold"},
 	} {
 		var out, errs bytes.Buffer
-		if code := run(append([]string{"verify"}, c.args...), &out, &errs); code != c.exit || !strings.Contains(out.String(), c.says) {
+		if code := run(append([]string{"verify"}, c.args...), &out, &errs); code != c.exit || !strings.Contains(out.String(), c.out) || !strings.Contains(errs.String(), c.err) {
 			t.Errorf("%v: exit %d\n%s%s", c.args, code, out.String(), errs.String())
 		}
+	}
+
+	var out, errs bytes.Buffer
+	run([]string{"verify", made + "certificate.pdf", "--log-key", key, "--json"}, &out, &errs)
+	var said struct {
+		Result   string
+		Checks   evidence.Report
+		Evidence json.RawMessage
+	}
+	if err := json.Unmarshal(out.Bytes(), &said); err != nil {
+		t.Fatalf("%v: %s", err, out.String())
+	}
+	e, err := evidence.Decode(bytes.NewReader(said.Evidence))
+	if err != nil || said.Result != "proved" || said.Checks[0].Name != "page" || !said.Checks.Anchored() || e.AtsID != 17 {
+		t.Errorf("%v: %s", err, out.String())
 	}
 }

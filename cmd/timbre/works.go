@@ -19,6 +19,7 @@ import (
 
 type worksCmd struct {
 	Certificate worksCertificate `cmd:"" help:"Write the PDF certificate of a registered work."`
+	Evidence    worksEvidence    `cmd:"" help:"Write the evidence of a registered work, which proves it without this server."`
 }
 
 type worksCertificate struct {

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+
+	"timbre.example/evidence"
+	"timbre.example/fault"
+	"timbre.example/internal/network"
+	netlog "timbre.example/internal/network/log"
+	"timbre.example/internal/registry"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+type worksEvidence struct {
+	databaseFlag
+	AtsID       int64  `arg:"" name:"ats-id" help:"The work's registration number."`
+	Network     string `enum:"testnet,mainnet" default:"mainnet" placeholder:"NAME" help:"testnet or mainnet (default: ${default})."`
+	Version     int64  `name:"work-version" placeholder:"N" help:"A version of it, from 1 (default: the latest)."`
+	OnlyCreator []int  `placeholder:"N" help:"Disclose this creator and no other: its place in the work, from 1. May be given more than once."`
+	SecretFile  string `env:"TIMBRE_SECRET_FILE" default:"data/secret" type:"path" placeholder:"FILE" help:"The server's secret: the log's public key follows from it (default: ${default})."`
+	Out         string `short:"o" required:"" type:"path" placeholder:"FILE" help:"Where to write the JSON, readable by this user alone; - is the standard output."`
+}
+
+// Help says what is in the file.
+func (worksEvidence) Help() string {
+	return `The evidence proves the version without this server: "timbre verify" checks it.
+It holds the name and e-mail address of every creator that it discloses. The
+same version gives the same bytes whenever it is written.`
+}
+
+func (c *worksEvidence) Run(o *output) error {
+	root, err := readSecret(c.SecretFile, false)
+	if err != nil {
+		return err
+	}
+	return adminFlags{databaseFlag: c.databaseFlag}.with(func(ctx context.Context, db *store.DB) error {
+		text, err := c.evidence(ctx, db, root)
+		if err != nil {
+			return err
+		}
+		if c.Out == "-" {
+			_, err := o.out.Write(text)
+			return err
+		}
+		if err := os.WriteFile(c.Out, text, 0o600); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(o.out, c.Out)
+		return err
+	})
+}
+
+func (c *worksEvidence) evidence(ctx context.Context, db *store.DB, root secret) ([]byte, error) {
+	w, err := db.Read().WorkByAtsID(ctx, query.WorkByAtsIDParams{Network: c.Network, AtsID: c.AtsID})
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fault.WorkNotFound()
+	} else if err != nil {
+		return nil, err
+	}
+	l, err := existingLog(ctx, db, network.Name(c.Network), root)
+	if err != nil {
+		return nil, err
+	}
+	reg := registry.New(registry.Config{DB: db, Networks: map[network.Name]network.Network{l.Name(): l}})
+	e, err := reg.Evidence(ctx, w.ID, c.Version)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.OnlyCreator) > 0 {
+		keep := make([]int, len(c.OnlyCreator))
+		for i, n := range c.OnlyCreator {
+			if n < 1 || n > len(e.Creators) {
+				return nil, fmt.Errorf("--only-creator %d: the work has creators 1 to %d", n, len(e.Creators))
+			}
+			keep[i] = n - 1
+		}
+		if e, err = e.Redact(keep...); err != nil {
+			return nil, err
+		}
+	}
+	return evidence.Encode(e)
+}
+
+// existingLog opens a log that servers have begun.
+func existingLog(ctx context.Context, db *store.DB, name network.Name, root secret) (*netlog.Log, error) {
+	row, err := db.Read().GetLog(ctx, string(name))
+	if err != nil {
+		return nil, fmt.Errorf("network %s: %w", name, err)
+	}
+	return netlog.Open(ctx, db, netlog.Config{Network: name, Origin: row.Origin, Key: root.key("log " + string(name))})
+}
