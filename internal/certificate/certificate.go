@@ -32,7 +32,8 @@ type Input struct {
 	Transaction string
 	Block       int64
 
-	// PublicURL is the page of the work, which the QR code leads to.
+	// PublicURL is the page of the work, which the QR code leads to: ASCII, at most
+	// MaxURL bytes.
 	PublicURL string
 	// Evidence is the JSON that is attached, as it is; nil attaches nothing.
 	Evidence []byte
@@ -45,6 +46,10 @@ type Creator struct {
 	IPI   string
 	ISNI  string
 }
+
+// MaxURL is how long an address can be: the squares of its code can still be read
+// from paper.
+const MaxURL = 450
 
 // EvidenceName is the attachment's.
 const EvidenceName = "evidence.json"

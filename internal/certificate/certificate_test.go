@@ -18,11 +18,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 	"unicode"
 
+	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 
 	"timbre.example/internal/certificate"
@@ -68,6 +70,14 @@ func many(n int) (all []certificate.Creator) {
 	return all
 }
 
+// wide are n creators with the longest names that are taken.
+func wide(n int) (all []certificate.Creator) {
+	for i := range n {
+		all = append(all, certificate.Creator{Name: fmt.Sprint(i+1) + strings.Repeat("M", 253), Roles: []string{"author", "composer", "arranger", "adapter"}, IPI: "00123456789", ISNI: "000000012146438X"})
+	}
+	return all
+}
+
 // cases are looked at (CERTIFICATE_OUT names a folder for them) as well as tested.
 func cases() map[string]certificate.Input {
 	all := map[string]certificate.Input{
@@ -75,10 +85,19 @@ func cases() map[string]certificate.Input {
 		"two":      input("The Night We Met at the Station", one("Zoë Åström"), certificate.Creator{Name: "Sam Okafor", Roles: []string{"producer"}}),
 		"long":     input(strings.TrimSpace(strings.Repeat("A song that never ends ", 9))[:200], one("Zoë Åström"), one("Sam Okafor"), one("Björk Guðmundsdóttir")),
 		"unbroken": input(strings.Repeat("W", 200), certificate.Creator{Name: strings.Repeat("M", 255), Roles: []string{"composer"}}),
+		"endless":  input(strings.TrimSpace(strings.Repeat("A song that never ends ", 22))[:500], many(127)...),
+		"widest":   input(strings.Repeat("W", 200), wide(32)...),
 		"crowd":    input(strings.TrimSpace(strings.Repeat("A song that never ends ", 9))[:200], many(32)...),
 		"scripts":  input("Song of all · Песня · τραγούδι · أغنية · שיר · गीत · 歌曲 · うた · 노래", everyScript()...),
 		"unknown":  input("Rocket 🚀 song", certificate.Creator{Name: "A 𒀀 B", Roles: []string{"composer"}}),
 	}
+	far := input("Far away", one("Zoë Åström"))
+	far.PublicURL = "https://" + strings.Repeat("averylonglabelofahostofsongs.", 8) + "example/w/mainnet/1042"
+	all["far"] = far
+	far.PublicURL = "https://timbre.example/" + strings.Repeat("x", 405) + "/w/mainnet/1042"
+	all["farthest"] = far
+	marks := input("Z"+strings.Repeat("\u0301\u0302\u0323", 60), one("a"+strings.Repeat("\u0301", 254)))
+	all["marks"] = marks
 	test := input("Versuch", one("Zoë Åström"))
 	test.Network = "testnet"
 	all["testnet"] = test
@@ -108,7 +127,7 @@ func render(t *testing.T, in certificate.Input, s *certificate.Signer) string {
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil && os.Getenv("TIMBRE_TEST_ALL") == "" {
-		t.Skipf("skipped without %s (apt-get install poppler-utils qpdf)", name)
+		t.Skipf("skipped without %s (apt-get install poppler-utils qpdf zbar-tools)", name)
 	}
 	out, err := exec.Command(name, args...).CombinedOutput()
 	if err != nil {
@@ -125,7 +144,7 @@ func plain(s string) string {
 		}
 		return r
 	}, s)
-	return strings.Join(strings.Fields(s), " ")
+	return norm.NFC.String(strings.Join(strings.Fields(s), " ")) // a reader may compose
 }
 
 func TestEveryWordCanBeFound(t *testing.T) {
@@ -136,13 +155,31 @@ func TestEveryWordCanBeFound(t *testing.T) {
 			path := render(t, in, nil)
 			text := plain(run(t, "pdftotext", path, "-"))
 			together := strings.ReplaceAll(text, " ", "")
-			wanted := []string{"No. 1042, version 3", "14 March 2026, 15:09:26 UTC", in.Transaction, in.Commitment, in.Fingerprint, "https://timbre.example/w/mainnet/"}
-			for _, c := range in.Creators {
+			printed := in.Creators
+			if m := regexp.MustCompile(`and (\d+) more, all in the attached evidence`).FindStringSubmatch(text); m != nil {
+				n, err := strconv.Atoi(m[1])
+				if err != nil || name != "endless" && name != "widest" {
+					t.Errorf("the page says %q", m[0])
+				}
+				printed = printed[:len(printed)-n]
+			}
+			if len(printed) < min(len(in.Creators), 8) {
+				t.Errorf("%d creators are on the page", len(printed))
+			}
+			wanted := []string{"No. 1042, version 3", "14 March 2026, 15:09:26 UTC", in.Transaction, in.Commitment, in.Fingerprint, in.PublicURL}
+			for _, c := range printed {
 				wanted = append(wanted, strings.Fields(c.Name)...)
 			}
 			// A title may be broken anywhere into lines.
 			wanted = append(wanted, strings.Fields(in.Title)...)
+			if name == "marks" { // in no order that a reader would keep
+				wanted = wanted[:6]
+			}
+			if strings.Contains(text, "Syntax Warning") {
+				t.Errorf("pdftotext says %s", text)
+			}
 			for _, w := range wanted {
+				w = norm.NFC.String(w)
 				if !strings.Contains(text, w) && !strings.Contains(together, strings.ReplaceAll(w, " ", "")) {
 					t.Errorf("pdftotext does not find %q in\n%s", w, text)
 				}
@@ -154,6 +191,49 @@ func TestEveryWordCanBeFound(t *testing.T) {
 				t.Error(out)
 			}
 		})
+	}
+}
+
+// The QR code can be read from paper of a printer that is not a good one.
+func TestTheCodeLeadsToThePage(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"two", "far", "farthest"} {
+		in := cases()[name]
+		path := render(t, in, nil)
+		run(t, "pdftoppm", "-r", "200", "-gray", "-png", "-singlefile", path, path)
+		if out := run(t, "zbarimg", "--nodbus", "--quiet", "--raw", path+".png"); strings.TrimSpace(out) != in.PublicURL {
+			t.Errorf("%s: the code says %q, not %q", name, out, in.PublicURL)
+		}
+	}
+}
+
+// However long the address is, nothing is written over it.
+func TestTheAddressHasRoom(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"two", "far", "farthest"} {
+		path := render(t, cases()[name], nil)
+		boxes := run(t, "pdftotext", "-bbox", path, "-")
+		ends, begins := 0.0, 0.0
+		for _, m := range regexp.MustCompile(`yMin="([\d.]+)" xMax="[\d.]+" yMax="([\d.]+)">([^<]*)<`).FindAllStringSubmatch(boxes, -1) {
+			top, _ := strconv.ParseFloat(m[1], 64)
+			bottom, err := strconv.ParseFloat(m[2], 64)
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case strings.HasSuffix(m[3], "1042"):
+				ends = max(ends, bottom)
+			case m[3] == "This":
+				begins = top
+			}
+		}
+		if ends == 0 || begins < ends-2 { // a box is as high as the highest letter of the font
+			t.Errorf("%s: the address ends at %.1f, what follows begins at %.1f", name, ends, begins)
+		}
+	}
+	in := input("Too far", one("Zoë"))
+	in.PublicURL = "https://timbre.example/" + strings.Repeat("x", certificate.MaxURL)
+	if _, err := certificate.Render(in, nil); err == nil {
+		t.Error("an address that cannot be read from paper is taken")
 	}
 }
 

@@ -27,8 +27,10 @@ func (p *page) compose(in Input) (link string, err error) {
 	p.ornament(p.frame)
 	p.head(in)
 	p.work(in)
-	p.facts(in)
-	return p.code(in)
+	bottom := p.facts(in)
+	link, bottom, err = p.code(in, bottom)
+	p.proof(in, bottom)
+	return link, err
 }
 
 func (p *page) frame() {
@@ -84,11 +86,14 @@ func (p *page) work(in Input) {
 	}
 	titleHeight := p.height(title, size, inner)
 	room = headBottom - factsTop - titleHeight - gap
-	list := p.arrange(in.Creators, room)
+	list := p.arrange(in, room)
 	top := headBottom - (room-list.height)*0.42
+	// Marks that are stacked on a letter without end stay off the rest of the page.
+	fmt.Fprintf(&p.content, "q %s %s %s %s re W n\n", num(frame), num(factsTop-4), num(pageWidth-2*frame), num(headBottom+12-factsTop))
 	p.colour(ink)
 	p.tag("H2", "", func() { p.block(title, size, margin, top, inner, centre) })
 	list.draw(p, top-titleHeight-gap)
+	p.content.WriteString("Q\n")
 }
 
 // cell is one creator as it is drawn.
@@ -102,22 +107,49 @@ type creators struct {
 	width   float64 // of a column
 	heights []float64
 	height  float64
+	more    shown // how many there are besides
 }
 
 const between = 14.0 // columns
 
-// small is the size of what stands below a name, beside the name's.
-const small = 0.68
+// Names are at most and at least so large, in steps of a quarter of a point. What
+// stands below a name is smaller, and at least so large that a lens is not needed.
+const largest, smallest, step = 17.0, 6.0, 0.25
 
-// Names are at most and at least so large, in steps of a quarter of a point.
-const largest, smallest, step = 17.0, 2.0, 0.25
+// How large it is said that there are more, and how far below the last.
+const moreSize, moreGap = 9, 3
 
-// arrange finds the largest type that fits, in as few columns as it can.
-func (p *page) arrange(all []Creator, room float64) (best creators) {
-	var c creators
-	for _, one := range all {
-		c.cells = append(c.cells, cell{p.set(one.Name, sans), p.set(one.below(), sans)})
+func below(size float64) float64 { return max(0.68*size, 4.8) }
+
+// arrange places all creators, or, when there are more than can be read on a page,
+// as many as fit and how many more there are.
+func (p *page) arrange(in Input, room float64) creators {
+	var all []cell
+	for _, one := range in.Creators {
+		all = append(all, cell{p.set(one.Name, sans), p.set(one.below(), sans)})
 	}
+	if c, ok := p.fit(all, room); ok {
+		return c
+	}
+	where := ""
+	if in.Evidence != nil {
+		where = ", all in the attached evidence"
+	}
+	var best creators
+	sort.Search(len(all), func(n int) bool { // how many are too many
+		more := p.set(fmt.Sprintf("and %d more%s", len(all)-n, where), sans)
+		c, ok := p.fit(all[:n], room-p.height(more, moreSize, inner)-moreGap)
+		if ok {
+			best, best.more = c, more
+		}
+		return !ok
+	})
+	return best
+}
+
+// fit finds the largest type in which cells fit, in as few columns as it can.
+func (p *page) fit(all []cell, room float64) (best creators, ok bool) {
+	c := creators{cells: all}
 	for c.columns = 1; c.columns <= 3; c.columns++ {
 		if c.columns > 1 && (c.columns > len(all) || (c.columns-1)*3 >= len(all)) { // no columns of one
 			break
@@ -134,22 +166,17 @@ func (p *page) arrange(all []Creator, room float64) (best creators) {
 		})
 		if c.size = largest - step*float64(n); n < sizes && c.size > best.size {
 			p.measure(&c)
-			best = c
+			best, ok = c, true
 		}
 	}
-	if best.size == 0 { // nothing fits: as small as it gets
-		c.columns, c.size = min(3, max(len(all), 1)), smallest
-		p.measure(&c)
-		best = c
-	}
-	return best
+	return best, ok
 }
 
 func (p *page) measure(c *creators) {
 	c.width = (inner - between*float64(c.columns-1)) / float64(c.columns)
 	c.heights, c.height = nil, 0
 	for i, one := range c.cells {
-		h := p.height(one.name, c.size, c.width) + p.height(one.rest, c.size*small, c.width) + c.size*0.55
+		h := p.height(one.name, c.size, c.width) + p.height(one.rest, below(c.size), c.width) + c.size*0.55
 		if i%c.columns == 0 {
 			c.heights = append(c.heights, 0)
 		}
@@ -169,11 +196,15 @@ func (c creators) draw(p *page, top float64) {
 			p.colour(ink)
 			y := p.block(one.name, c.size, x, top, c.width, centre)
 			p.colour(grey)
-			p.block(one.rest, c.size*small, x, y, c.width, centre)
+			p.block(one.rest, below(c.size), x, y, c.width, centre)
 		})
-		if i%c.columns == c.columns-1 {
+		if i%c.columns == inRow-1 {
 			top -= c.heights[i/c.columns]
 		}
+	}
+	if len(c.more.runes) > 0 {
+		p.colour(ink)
+		p.tag("P", "", func() { p.block(c.more, moreSize, margin, top-moreGap, inner, centre) })
 	}
 }
 
@@ -189,15 +220,15 @@ func (c Creator) below() string {
 	if c.ISNI != "" {
 		facts = append(facts, "ISNI\u00a0"+c.ISNI)
 	}
-	return strings.Join(facts, " · ")
+	return strings.Join(facts, "\u00a0· ")
 }
 
 // hash is the size at which 64 digits stand in one line.
 const hash = 7.5
 
-// facts draws what was registered where, and what that proves.
-func (p *page) facts(in Input) {
-	y := factsTop - 6
+// facts draws what was registered where, and returns where that ends.
+func (p *page) facts(in Input) (y float64) {
+	y = factsTop - 6
 	p.ornament(func() {
 		p.colour(pale)
 		p.rect(margin, y, inner, 0.8)
@@ -223,7 +254,11 @@ func (p *page) facts(in Input) {
 			y = min(p.block(p.set(f.value, sans), f.size, margin+labels, y, inner-qrSize-16-labels, left), y-10.4) - 4.6
 		})
 	}
-	y = min(y, factsTop-16-qrSize-20) - 8
+	return y
+}
+
+// proof says what it proves, and what it does not.
+func (p *page) proof(in Input, y float64) {
 	for i, s := range []string{
 		"This proves that on the date above this recording, with this title and these creators, existed as it is: they are sealed in the commitment together, and a change of one letter or one sound would give another.",
 		"It does not prove by itself who made the work or who owns it: it proves when this was said, and that nothing of it was changed since.",
@@ -241,11 +276,15 @@ func (p *page) facts(in Input) {
 	}
 }
 
-// code draws the QR code of the work's page.
-func (p *page) code(in Input) (link string, err error) {
+// code draws the QR code of the work's page, and below it where it leads; y is
+// where the facts beside it end, bottom where both do.
+func (p *page) code(in Input, y float64) (link string, bottom float64, err error) {
+	if len(in.PublicURL) > MaxURL {
+		return "", 0, fmt.Errorf("certificate: an address of %d bytes is too long", len(in.PublicURL))
+	}
 	q, err := qrcode.New(in.PublicURL, qrcode.Medium)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	q.DisableBorder = true
 	bits := q.Bitmap()
@@ -269,6 +308,15 @@ func (p *page) code(in Input) (link string, err error) {
 		p.fill()
 	})
 	p.colour(grey)
-	p.tag("P", "", func() { p.block(p.set(in.PublicURL, sans), 6.2, x-8, top-qrSize-4, qrSize+8, centre) })
-	return fmt.Sprintf("%s %s %s %s", num(x), num(top-qrSize), num(x+qrSize), num(top)), nil
+	p.tag("P", "", func() {
+		const size, wider = 6.2, 8.0
+		url := p.set(in.PublicURL, sans)
+		if len(p.wrap(url, size, qrSize+wider)) <= 2 {
+			p.block(url, size, x-wider, top-qrSize-4, qrSize+wider, centre)
+			bottom = min(y, top-qrSize-20) - 8
+		} else { // a long one takes the width of the page
+			bottom = p.block(url, size, margin, min(y, top-qrSize)-4, inner, right) - 6
+		}
+	})
+	return fmt.Sprintf("%s %s %s %s", num(x), num(top-qrSize), num(x+qrSize), num(top)), bottom, nil
 }

@@ -56,6 +56,10 @@ func (p *page) colour(c colour) { p.content.WriteString(string(c)) }
 
 func (p *page) fill() { p.content.WriteString("f\n") }
 
+// longest is how many bytes of text a glyph can stand for by itself: more than any
+// ligature does, and fewer than readers take.
+const longest = 64
+
 // line draws one line of a paragraph, its baseline beginning at x, y.
 func (p *page) line(s shown, l shaping.Line, size, x, y float64) {
 	p.content.WriteString("BT\n")
@@ -72,14 +76,18 @@ func (p *page) line(s shown, l shaping.Line, size, x, y float64) {
 			cluster := run.Glyphs[i:min(i+n, len(run.Glyphs))]
 			i += len(cluster)
 			// One glyph says by itself what it means; several, or one that
-			// means nothing, need it said around them.
-			span := len(cluster) > 1 || replaced
+			// means nothing or too much, need it said around them.
+			long := len(meaning) > longest
+			span := len(cluster) > 1 || replaced || long
 			if span {
 				pen.flush()
 				fmt.Fprintf(&p.content, "/Span<</ActualText %s>>BDC\n", text(meaning))
 			}
 			for _, g := range cluster {
 				u := 1.0 / 64 / em * size
+				if long {
+					meaning = ""
+				}
 				pen.put(glyph{run.Face, g.GlyphID, meaning}, x+float64(g.XOffset)*u, y+float64(g.YOffset)*u)
 				x += float64(g.Advance) * u
 				meaning = ""
@@ -132,7 +140,7 @@ func (p *pen) flush() {
 
 type align float64 // how much of the free space is left of the text
 
-const left, centre align = 0, 0.5
+const left, centre, right align = 0, 0.5, 1
 
 // leading is the distance of two baselines. Scripts with marks above and below
 // need more than Latin.
