@@ -60,6 +60,7 @@ type limitFlags struct {
 	LimitsQuote      time.Duration `env:"TIMBRE_LIMITS_QUOTE" default:"5m" placeholder:"TIME" help:"How long a quote can be confirmed (default: ${default})."`
 	LimitsResult     time.Duration `env:"TIMBRE_LIMITS_RESULT" default:"1h" placeholder:"TIME" help:"How long a finished transaction shows its access code (default: ${default})."`
 	LimitsPrepares   int           `env:"TIMBRE_LIMITS_PREPARES" default:"4" placeholder:"N" help:"How many files are read at once (default: ${default})."`
+	LimitsFollowers  int           `env:"TIMBRE_LIMITS_FOLLOWERS" default:"10000" placeholder:"N" help:"How many sockets and event streams are open at once (default: ${default})."`
 }
 
 func (f limitFlags) rates() limit.Rates {
@@ -160,7 +161,7 @@ func (f serverFlags) validate() error {
 		flag string
 		n    int64
 	}{
-		{"max-file-size", f.MaxFileSize}, {"network-block-time", int64(f.NetworkBlockTime)}, {"limits-prepares", int64(f.LimitsPrepares)},
+		{"max-file-size", f.MaxFileSize}, {"network-block-time", int64(f.NetworkBlockTime)}, {"limits-prepares", int64(f.LimitsPrepares)}, {"limits-followers", int64(f.LimitsFollowers)},
 		{"limits-token", int64(f.LimitsToken / time.Second)}, {"limits-upload-slot", int64(f.LimitsUploadSlot)}, {"limits-quote", int64(f.LimitsQuote)}, {"limits-result", int64(f.LimitsResult)},
 	} {
 		if x.n <= 0 {

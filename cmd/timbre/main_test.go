@@ -323,6 +323,7 @@ func TestServeRefusesBadConfiguration(t *testing.T) {
 		{[]string{"--max-file-size", "0"}, "--max-file-size must be more than 0"},
 		{[]string{"--network-block-time=-1s"}, "--network-block-time must be more than 0"},
 		{[]string{"--limits-prepares", "0"}, "--limits-prepares must be more than 0"},
+		{[]string{"--limits-followers", "0"}, "--limits-followers must be more than 0"},
 		{[]string{"--limits-quote", "0s"}, "--limits-quote must be more than 0"},
 		{[]string{"--network-mainnet", "substrate:ws://x"}, "--network-mainnet: this release speaks log: only"},
 		{[]string{"--blob-url", "file:"}, "--blob-url: uploads are kept in file:DIR or s3://BUCKET?endpoint=URL"},

@@ -153,7 +153,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	}
 
 	s.api = api.New(api.Config{
-		Sessions: sessions, Registry: reg, Limits: limits, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
+		Sessions: sessions, Registry: reg, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
 	}, s.stop)
 	if f.has(ats) {
 		if own, ok := s.blobs.(http.Handler); ok {

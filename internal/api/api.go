@@ -43,6 +43,8 @@ type Config struct {
 	// Registry is nil in a process that serves no works.
 	Registry *registry.Registry
 	Limits   *limit.Limits
+	// Followers is how many progress streams may be open at once.
+	Followers int
 	// TrustedProxies may say in X-Forwarded-For whom they speak for.
 	TrustedProxies []netip.Prefix
 	// SupportedFormats are the audio formats that /v1/stats names.
@@ -60,6 +62,7 @@ type API struct {
 	router  chi.Router
 	origins *originCache
 	metrics *metrics
+	streams *streams
 	// stop ends progress streams when the server shuts down.
 	stop        <-chan struct{}
 	bodyTimeout time.Duration
@@ -83,7 +86,7 @@ func New(c Config, stop <-chan struct{}) *API {
 	if c.Registry != nil {
 		followers = c.Registry.Progress.Followers
 	}
-	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, metrics: newMetrics(c.Version, followers), origins: newOriginCache(c.Sessions.Origins)}
+	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, metrics: newMetrics(c.Version, followers), origins: newOriginCache(c.Sessions.Origins), streams: &streams{most: c.Followers, of: map[string]int{}}}
 	a.Sessions.Admit = a.admit // budgets are told in the answer's headers
 	a.router.Use(a.observe, a.recover, a.limitAddress, a.cors)
 	a.router.NotFound(func(w http.ResponseWriter, r *http.Request) { a.RenderError(w, r, fault.CommonNotFound()) })

@@ -10,3 +10,10 @@ const MaxBody = maxBody
 
 // AddressOf is who calls.
 var AddressOf = addressOf
+
+// Streams counts the progress streams that are open.
+func (a *API) Streams() int {
+	a.streams.mu.Lock()
+	defer a.streams.mu.Unlock()
+	return a.streams.all
+}

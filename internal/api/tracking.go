@@ -215,6 +215,12 @@ func (a *API) socket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id := v.ID
+	leave, err := a.streams.enter(id)
+	if err != nil {
+		a.RenderError(w, r, err)
+		return
+	}
+	defer leave()
 	shake := &handshake{ResponseWriter: w}
 	conn, err := websocket.Accept(shake, r, &websocket.AcceptOptions{OriginPatterns: []string{"*"}, CompressionMode: websocket.CompressionDisabled})
 	if err != nil {
@@ -271,6 +277,12 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 		a.RenderError(w, r, err)
 		return
 	}
+	leave, err := a.streams.enter(v.ID)
+	if err != nil {
+		a.RenderError(w, r, err)
+		return
+	}
+	defer leave()
 	seen, err := strconv.Atoi(r.Header.Get("Last-Event-ID"))
 	if err != nil || seen < 0 {
 		seen = 0

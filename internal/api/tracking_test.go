@@ -237,6 +237,48 @@ func TestFollowersLeave(t *testing.T) {
 	goleak.VerifyNone(t, before)
 }
 
+// Streams that are open at once are counted, by transaction and in all, and who
+// leaves makes room.
+func TestTooManyFollowers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, storetest.SQLite(t), options{followers: 102})
+	var ids [2]string
+	for i := range ids {
+		b := w.mint(nil)
+		job := b.prepared(fmt.Sprint("Followed ", i), nil) // no worker: it goes on for as long as the test
+		if a := b.post("/v1/works/confirm", map[string]any{"job_id": job}); a.status != 202 {
+			t.Fatal(a)
+		}
+		ids[i] = job
+	}
+	refused := func(id string, status int, code fault.Code) {
+		t.Helper()
+		for _, path := range []string{"/v1/transactions/" + id + "/events", "/v1/ws/transactions/" + id} {
+			if a := w.call("GET", path, nil, nil); a.status != status || a.code != code {
+				t.Errorf("%s: %v", path, a)
+			}
+		}
+	}
+	var last *stream
+	for range 100 {
+		last = w.events(ids[0], "")
+	}
+	refused(ids[0], 429, fault.CodeCommonRateLimited)
+	w.events(ids[1], "")
+	f := w.socket(ids[1])
+	refused(ids[1], 503, fault.CodeCommonServiceUnavailable)
+	if a := w.call("GET", "/v1/transactions/"+ids[0], nil, nil); a.status != 200 {
+		t.Errorf("asking for the status: %v", a)
+	}
+	last.res.Body.Close()
+	f.conn.CloseNow()
+	for w.api.Streams() > 100 {
+		<-time.After(time.Millisecond)
+	}
+	w.events(ids[0], "")
+	w.socket(ids[1])
+}
+
 // stream is a follower by server-sent events.
 type stream struct {
 	t   *testing.T

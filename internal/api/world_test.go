@@ -59,12 +59,13 @@ type world struct {
 
 // options change a world before it is made.
 type options struct {
-	networks func(network.Network) network.Network
-	blobs    func(blob.Store) blob.Store
-	maxSize  int64
-	prepares int
-	limits   limit.Rates
-	proxies  []netip.Prefix
+	networks  func(network.Network) network.Network
+	blobs     func(blob.Store) blob.Store
+	maxSize   int64
+	prepares  int
+	limits    limit.Rates
+	followers int
+	proxies   []netip.Prefix
 }
 
 func newWorld(t *testing.T, db *store.DB, o options) *world {
@@ -82,6 +83,9 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	}
 	if o.prepares == 0 {
 		o.prepares = 4
+	}
+	if o.followers == 0 {
+		o.followers = 1000
 	}
 	log := slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	server := httptest.NewUnstartedServer(nil)
@@ -119,7 +123,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.sessions = &session.Service{DB: db, Tokens: tokens, MaxFileSize: o.maxSize, Lifetime: session.DefaultLifetime, MinimumCredits: func(_ session.Action, n network.Name) int64 { return prices[n].Register(1).Total }}
 	stop := make(chan struct{})
 	w.stop = sync.OnceFunc(func() { close(stop) })
-	w.api = api.New(api.Config{Sessions: w.sessions, Registry: w.registry, Limits: limit.New(db, o.limits, log), TrustedProxies: o.proxies, SupportedFormats: []string{"WAV"}, PublicURL: w.url, Version: "test", Log: log}, stop)
+	w.api = api.New(api.Config{Sessions: w.sessions, Registry: w.registry, Limits: limit.New(db, o.limits, log), Followers: o.followers, TrustedProxies: o.proxies, SupportedFormats: []string{"WAV"}, PublicURL: w.url, Version: "test", Log: log}, stop)
 	w.api.Mount("/blob", disk)
 	server.Config.Handler = w.api
 	server.Start()
