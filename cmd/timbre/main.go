@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -61,7 +63,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 			if exit < 0 {
 				exit = code
 			}
-		}), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Vars{"version": version})
+		}), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Vars{"version": version},
+		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(readTime)))
 	if err != nil {
 		panic(err) // the structs above are wrong
 	}
@@ -93,6 +96,21 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return own.code
 	}
 	return exitRefused
+}
+
+// readTime reads a flag or variable that is a time, and says in our words, not in
+// Go's, what one is.
+func readTime(ctx *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("time", &text); err != nil {
+		return err
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return fmt.Errorf(`a time reads like "90s", "10m" or "8760h" (which is a year), not %q`, text)
+	}
+	target.SetInt(int64(d))
+	return nil
 }
 
 // output is where a command writes.

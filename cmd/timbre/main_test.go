@@ -115,6 +115,9 @@ func TestUsage(t *testing.T) {
 			t.Errorf("%v: exit %d, %q, %q", args, s.code, s.out, s.err)
 		}
 	}
+	for _, args := range [][]string{{"org", "set", "x", "--access-code-ttl", "1y"}, {"serve", "--limits-quote", "1y"}} {
+		timbre(t, args...).refused(exitUsage, args[len(args)-2]+`: a time reads like "90s", "10m" or "8760h" (which is a year), not "1y"`)
+	}
 	for _, args := range [][]string{{"--help"}, {"org", "--help"}, {"serve", "--help"}, {"--version"}} {
 		if s := timbre(t, args...); s.code != exitDone || s.out == "" || s.err != "" {
 			t.Errorf("%v: exit %d, %q", args, s.code, s.err)
