@@ -163,6 +163,10 @@ func complete(e Evidence) bool {
 	return err == nil && root == e.MerkleRoot
 }
 
+// maxLog is more entries than any log has. With sizes above it the powers of two
+// that tlog computes overflow, and it does not come to an end.
+const maxLog = 1 << 62
+
 // openCheckpoint verifies a signed note with the log's key and reads its tree.
 func openCheckpoint(signed, origin, key string) (tlog.Tree, error) {
 	v, err := note.NewVerifier(key)
@@ -178,8 +182,8 @@ func openCheckpoint(signed, origin, key string) (tlog.Tree, error) {
 		return tlog.Tree{}, errors.New("not a checkpoint of this log")
 	}
 	size, err := strconv.ParseInt(lines[1], 10, 64)
-	if err != nil {
-		return tlog.Tree{}, err
+	if err != nil || size < 0 || size > maxLog || strconv.FormatInt(size, 10) != lines[1] {
+		return tlog.Tree{}, errors.New("not the size of a log")
 	}
 	root, err := tlog.ParseHash(lines[2])
 	return tlog.Tree{N: size, Hash: root}, err
