@@ -253,7 +253,7 @@ func TestBadDescriptions(t *testing.T) {
 			"negative size":       {map[string]any{"size_bytes": -1}, "size_bytes min"},
 			"fraction of a byte":  {map[string]any{"size_bytes": 1.5}, "size_bytes type"},
 			"size beyond numbers": {map[string]any{"size_bytes": json.Number("1e30")}, "size_bytes type"},
-			"several":             {map[string]any{"title": "", "filename": ""}, "title required, filename required"},
+			"several":             {map[string]any{"title": "", "filename": "", "network": ""}, "title required, filename required, network one_of"},
 		} {
 			a := b.post("/v1/works/init", work("Title", c.change))
 			if a.code != fault.CodeCommonValidationFailed || a.rules() != c.want {
@@ -276,7 +276,7 @@ func TestBadDescriptions(t *testing.T) {
 			"10 MB":       {`{"title":"` + strings.Repeat("x", 10<<20) + `"}`, "body max_bytes"},
 			"just over":   {strings.Repeat(" ", 1<<20+1), "body max_bytes"},
 			"other case":  {`{"TITLE":5}`, "title type"},
-			"right limit": {`{"title":""` + strings.Repeat(" ", 1<<20-12) + `}`, "network one_of"},
+			"right limit": {`{"title":""` + strings.Repeat(" ", 1<<20-12) + `}`, "title required, creators required, filename required, network one_of"},
 		} {
 			a := b.post("/v1/works/init", c.body)
 			if a.code != fault.CodeCommonValidationFailed || a.rules() != c.want {

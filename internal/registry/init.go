@@ -37,16 +37,17 @@ type Slot struct {
 // Init spends the session, checks what is known before the upload, and opens a
 // job with an upload slot.
 func (r *Registry) Init(ctx context.Context, c session.Caller, in InitRequest) (Slot, error) {
-	if !in.Network.Valid() {
-		return Slot{}, fault.CommonValidationFailed([]fault.Field{{Field: "network", Rule: "one_of", Message: "Must be testnet or mainnet."}})
+	named := in.Network
+	if !named.Valid() { // told below, with all else that is wrong
+		named = ""
 	}
-	if err := c.May(session.Register, in.Network, true); err != nil {
+	if err := c.May(session.Register, named, true); err != nil {
 		return Slot{}, err
 	}
 	if in.ExternalUserRef != "" && in.ExternalUserRef != c.ExternalUserRef {
 		return Slot{}, fault.CommonForbidden()
 	}
-	d, err := describe(in.Description)
+	d, err := describe(in.Description, in.Network)
 	if err != nil {
 		return Slot{}, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"timbre.example/commitment"
 	"timbre.example/fault"
+	"timbre.example/internal/network"
 )
 
 // The limits of what describes a work, in characters.
@@ -72,12 +73,15 @@ func (b refusals) err() error {
 }
 
 // describe trims and checks everything that a registration is told of a work.
-func describe(d Description) (described, error) {
+func describe(d Description, n network.Name) (described, error) {
 	var bad refusals
 	out := described{title: strings.TrimSpace(d.Title)}
 	text(bad.refuse, "title", out.title, MaxTitle)
 	out.creators = creators(bad.refuse, d.Creators)
 	out.filename = filename(bad.refuse, d.Filename)
+	if !n.Valid() {
+		bad.refuse("network", "one_of", "Must be testnet or mainnet.")
+	}
 	return out, bad.err()
 }
 
