@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"sort"
 	"strings"
 
@@ -25,6 +26,12 @@ import (
 // budget is the most that a bundle may weigh, in bytes after gzip. Registering alone took 23,000; updating, with its
 // screens and English texts, and the waits and doubts that are told took the rest.
 const budget = 28_000
+
+// second is the file that the bundles fetch when an end-user's works are to be shown, and secondBudget what it may weigh.
+const (
+	second       = "ats-widget-works.js"
+	secondBudget = 8_000
+)
 
 func main() {
 	check := flag.Bool("check", false, "write nothing; fail when widget/dist is stale")
@@ -84,11 +91,13 @@ func build(dir string) (map[string][]byte, error) {
 		o := options(dir)
 		o.Format = format
 		o.Define = map[string]string{"__VERSION__": fmt.Sprintf("%q", pkg.Version)}
+		// Where the file lies; a classic script knows that only while it begins.
+		o.Banner = map[string]string{"js": "const __HERE__=import.meta.url;"}
 		o.EntryPoints = []string{filepath.Join(dir, "src", "define.ts")}
 		o.MinifyWhitespace, o.MinifyIdentifiers, o.MinifySyntax = true, true, true
 		if format == api.FormatIIFE {
 			// A classic script that is loaded twice must not even begin the second time.
-			o.Banner = map[string]string{"js": `globalThis.customElements?.get("ats-widget")||(()=>{`}
+			o.Banner = map[string]string{"js": `globalThis.customElements?.get("ats-widget")||(()=>{const __HERE__=globalThis.document?.currentScript?.src;`}
 			o.Footer = map[string]string{"js": `})();`}
 			o.EntryPoints = []string{filepath.Join(dir, "src", "classic.ts")}
 		}
@@ -102,6 +111,9 @@ func build(dir string) (map[string][]byte, error) {
 			out = append([]byte("\ufeff"), out...)
 		}
 		files[name] = out
+	}
+	if files[second], err = works(dir, pkg.Version); err != nil {
+		return nil, err
 	}
 	for _, name := range []string{"ats-widget.d.ts", "custom-elements.json"} {
 		b, err := os.ReadFile(filepath.Join(dir, "types", name))
@@ -125,15 +137,53 @@ func build(dir string) (map[string][]byte, error) {
 		return nil, err
 	}
 	files["integrity.json"] = append(b, '\n')
-	for _, name := range []string{"ats-widget.esm.js", "ats-widget.iife.js"} {
-		n := gzipped(files[name])
-		fmt.Printf("%-20s %6d bytes, %5d after gzip\n", name, len(files[name]), n)
-		if n > budget {
-			return nil, fmt.Errorf("%s weighs %d bytes after gzip, more than %d", name, n, budget)
+	for _, b := range []struct {
+		name string
+		most int
+	}{{"ats-widget.esm.js", budget}, {"ats-widget.iife.js", budget}, {second, secondBudget}} {
+		n := gzipped(files[b.name])
+		fmt.Printf("%-20s %6d bytes, %5d after gzip\n", b.name, len(files[b.name]), n)
+		if n > b.most {
+			return nil, fmt.Errorf("%s weighs %d bytes after gzip, more than %d", b.name, n, b.most)
 		}
 	}
 	return files, nil
 }
+
+// works makes the second file. It holds what is its own: what a bundle has already it is given by that, and types
+// leave nothing behind.
+func works(dir, version string) ([]byte, error) {
+	o := options(dir)
+	o.Format, o.Metafile = api.FormatESModule, true
+	o.Define = map[string]string{"__VERSION__": fmt.Sprintf("%q", version)}
+	o.EntryPoints = []string{filepath.Join(dir, "src", "works", "works.ts")}
+	o.MinifyWhitespace, o.MinifyIdentifiers, o.MinifySyntax = true, true, true
+	o.Inject = nil
+	r := api.Build(o)
+	if len(r.Errors) > 0 {
+		return nil, errors.New(r.Errors[0].Text)
+	}
+	var meta struct {
+		Outputs map[string]struct {
+			Inputs map[string]struct {
+				BytesInOutput int `json:"bytesInOutput"`
+			} `json:"inputs"`
+		} `json:"outputs"`
+	}
+	if err := json.Unmarshal([]byte(r.Metafile), &meta); err != nil {
+		return nil, err
+	}
+	for _, out := range meta.Outputs {
+		for name, in := range out.Inputs {
+			if in.BytesInOutput > 0 && !ofSecond.MatchString(name) {
+				return nil, fmt.Errorf("%s would carry a copy of %s: take it from the kit", second, name)
+			}
+		}
+	}
+	return r.OutputFiles[0].Contents, nil
+}
+
+var ofSecond = regexp.MustCompile(`(^|[/:])src/(works/|locales/en\.works\.json$|version\.ts$)`)
 
 func options(dir string) api.BuildOptions {
 	return api.BuildOptions{
@@ -182,8 +232,8 @@ func patientPolicy() api.Plugin {
 // locales are the languages that are served beside the bundles; English is inside them.
 var locales = []string{"ar", "de", "es", "fr", "ja", "pt"}
 
-// catalogues returns the files of the languages by their name in dist. It fails when one lacks a text of en.json or has
-// one too many.
+// catalogues returns the files of the languages by their name in dist. It fails when one lacks a text of English, which
+// is in two files as the bundles are, or has one too many.
 func catalogues(dir string) (map[string][]byte, error) {
 	read := func(locale string) (map[string]string, error) {
 		raw, err := os.ReadFile(filepath.Join(dir, "src", "locales", locale+".json"))
@@ -200,6 +250,11 @@ func catalogues(dir string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	more, err := read("en.works")
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(en, more)
 	files := map[string][]byte{}
 	for _, locale := range locales {
 		texts, err := read(locale)
@@ -207,7 +262,7 @@ func catalogues(dir string) (map[string][]byte, error) {
 			return nil, err
 		}
 		if len(texts) != len(en) {
-			return nil, fmt.Errorf("%s.json has %d texts, en.json %d", locale, len(texts), len(en))
+			return nil, fmt.Errorf("%s.json has %d texts, English %d", locale, len(texts), len(en))
 		}
 		for key := range en {
 			if strings.TrimSpace(texts[key]) == "" {
@@ -248,7 +303,7 @@ func minifiedStyles() api.Plugin {
 // tightTemplates takes the indentation out of the html and svg templates.
 func tightTemplates() api.Plugin {
 	return api.Plugin{Name: "tight-templates", Setup: func(b api.PluginBuild) {
-		b.OnLoad(api.OnLoadOptions{Filter: `[\\/]src[\\/](screens[\\/]\w+|ats-widget)\.ts$`}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
+		b.OnLoad(api.OnLoadOptions{Filter: `[\\/]src[\\/]((screens|works)[\\/]\w+|ats-widget)\.ts$`}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
 			src, err := os.ReadFile(a.Path)
 			if err != nil {
 				return api.OnLoadResult{}, err
@@ -311,7 +366,7 @@ func runTests(dir string) error {
 	o.Conditions = []string{"default"}
 	o.OutExtension = map[string]string{".js": ".mjs"}
 	o.Sourcemap = api.SourceMapInline
-	o.Define = map[string]string{"__VERSION__": `"test"`}
+	o.Define = map[string]string{"__VERSION__": `"test"`, "__HERE__": "undefined"}
 	if r := api.Build(o); len(r.Errors) > 0 {
 		return errors.New(r.Errors[0].Text)
 	}

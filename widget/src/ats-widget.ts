@@ -7,6 +7,7 @@ import { ordered, type Purpose, type Screen } from './flow.js';
 import { sentenceOf, type Texts } from './i18n.js';
 import { recallTransaction, rememberTransaction } from './memory.js';
 import { Registration } from './registration.js';
+import { second } from './second.js';
 import { complete, failed } from './screens/end.js';
 import { form } from './screens/form.js';
 import { confirming, stepKey, tracking, uploading } from './screens/progress.js';
@@ -86,6 +87,16 @@ export class AtsWidget extends HTMLElement {
       }),
       changed: () => this.#queue(),
       remember: (p) => rememberTransaction(this.#memoryKey, p),
+      second,
+      page: {
+        focused: () => (this.#root.activeElement as HTMLElement | null)?.dataset['ats'] ?? '',
+        focus: (name) => {
+          this.#nextFocus = name;
+          this.#queue();
+        },
+        dress: (sheet) => (this.#root.adoptedStyleSheets = [styles(), sheet()]),
+        changed: () => this.#queue(),
+      },
     });
   }
 
@@ -128,19 +139,21 @@ export class AtsWidget extends HTMLElement {
     } else if (name === 'lang' || name === 'ats-url') this.#speak();
     // At once, not with the next drawing: a token that the page gives in the same breath is one for the new mode.
     // Before the first screen there was no one to be left.
-    else if (name === 'external-user-id' && (value || '') !== (old || '') && this.#ready && this.#flow.leave(this.#purpose, old || '')) {
-      this.#look.copied = '';
-      this.#switched = true;
-    } else if (name === 'mode' && value !== old && this.#flow.switch(this.#purpose, !this.#ready)) this.#switched = true;
+    else if (name === 'external-user-id' && (value || '') !== (old || '') && this.#ready) {
+      if (this.#flow.leave(this.#purpose, old || '')) {
+        this.#look.copied = '';
+        this.#switched = true;
+      }
+    } else if (/^(mode|external-user-id)$/.test(name) && value !== old && this.#flow.switch(this.#purpose, !this.#ready)) this.#switched = true;
     this.#queue();
   }
 
   get #purpose(): Purpose {
-    return this.mode === 'update' ? 'update' : 'register';
+    return /^(update|download)$/.test(this.mode) ? this.mode : 'register';
   }
 
   connectedCallback(): void {
-    this.#root.adoptedStyleSheets = [styles()];
+    if (!this.#root.adoptedStyleSheets.length) this.#root.adoptedStyleSheets = [styles()];
     // What was set on the element before it was defined hides the accessors: it is set again through them.
     for (const name of ['token', ...Object.keys(reflected)] as 'token'[]) {
       if (!Object.hasOwn(this, name)) continue;
@@ -224,6 +237,7 @@ export class AtsWidget extends HTMLElement {
       this.#switched = false;
       const before = this.#flow.state.screen === 'FORM' && recallTransaction(this.#memoryKey);
       if (before) this.#flow.recall(before);
+      else this.#flow.browse();
       void this.#flow.limits().then(({ maxBytes, formats }) => {
         if (this.#configured !== now) return;
         this.#serverMax = maxBytes;
@@ -247,7 +261,7 @@ export class AtsWidget extends HTMLElement {
     }
     if (!['testnet', 'mainnet'].includes(this.network)) return 'network is neither testnet nor mainnet';
     if (!['register', 'update', 'download'].includes(this.mode)) return 'mode is not one of register, update, download';
-    if (this.mode === 'download') return `mode ${this.mode} is not available in this version`;
+    if (this.mode === 'download' && !this.externalUserId) return 'mode download needs an external-user-id';
     if (!(this.maxFileSize >= 0)) return 'max-file-size is not a number of bytes';
     return '';
   }
@@ -258,6 +272,8 @@ export class AtsWidget extends HTMLElement {
     const t = this.#texts.t;
     // A wait is said once, as long as it was: nobody wants to hear a countdown.
     if (s.notice) return noticeText(this.#texts, s.notice, s.wait[1]);
+    const shelf = s.screen === 'FORM' && (s.step === 'works' || s.mode === 'download') && this.#flow.shelf;
+    if (shelf) return shelf.said(this.#texts);
     if (s.opening) return t('opening');
     if (s.screen === 'UPLOAD') {
       const quarter = Math.floor((4 * s.loaded) / (s.file?.size || 1)) / 4;
@@ -284,11 +300,11 @@ export class AtsWidget extends HTMLElement {
         lang=${this.#texts.lang}
         dir=${this.#texts.dir}
         role="group"
-        aria-label=${this.#texts.t(s.mode === 'update' ? 'updHeading' : 'heading')}
+        aria-label=${this.#texts.t(s.mode === 'update' ? 'updHeading' : s.mode === 'download' ? 'songs' : 'heading')}
         data-ats="card"
         data-screen=${s.screen}
       >
-        ${s.problem ? nothing : this.#path()} ${(screens[s.screen] ?? failed)(this.#view())}
+        ${s.problem || s.mode === 'download' ? nothing : this.#path()} ${(screens[s.screen] ?? failed)(this.#view())}
         <p class="hide" role="status" data-ats="live">${this.#said()}</p>
       </div>
     `;

@@ -1,12 +1,14 @@
 /** The texts of each language: English is in the bundle, the others are fetched from the ATS when they are needed. */
 import type { Env } from './env.js';
-import en from './locales/en.json';
+import first from './locales/en.json';
+import type second from './locales/en.works.json';
 import { version } from './version.js';
 
-export type Key = keyof typeof en;
+export type Key = keyof typeof first | keyof typeof second;
 export type Catalogue = Readonly<Record<Key, string>>;
 
-export { en };
+/** English. The second file adds its own. */
+export const en = { ...first } as Record<Key, string>;
 
 /** The languages that there are. */
 export const languages = ['en', 'fr', 'es', 'de', 'pt', 'ja', 'ar'];
@@ -47,14 +49,9 @@ async function load(env: Pick<Env, 'fetch'>, base: string, path: string): Promis
   return undefined;
 }
 
-/** Takes every text that this build knows and nothing else. Undefined when one is missing: half a language helps nobody. */
+/** Takes every text, those of the second file too. Undefined when one of the first is missing: half a language helps nobody. */
 export function catalogueFrom(body: unknown): Catalogue | undefined {
   if (typeof body !== 'object' || body === null) return undefined;
-  const texts: Partial<Record<Key, string>> = {};
-  for (const key of Object.keys(en) as Key[]) {
-    const text = Object.hasOwn(body, key) && (body as Record<string, unknown>)[key];
-    if (typeof text !== 'string' || !text) return undefined;
-    texts[key] = text;
-  }
-  return texts as Catalogue;
+  const texts = Object.fromEntries(Object.entries(body).filter(([, text]) => typeof text === 'string')) as Catalogue;
+  return Object.keys(first).every((key) => Object.hasOwn(texts, key) && texts[key as Key]) ? texts : undefined;
 }

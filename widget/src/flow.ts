@@ -1,6 +1,7 @@
 /** The state machine of a registration or an update: every screen, and what leads from one to the next. Pure: performs nothing. */
 import { newCreator, pathOf, type Creator, type Draft, type FieldProblem, type FieldProblems } from './draft.js';
 import type { Notice } from './api.js';
+import type { Mode } from './events.js';
 import { errorTable } from './gen/errors.js';
 import { textOf, type Key } from './i18n.js';
 import { classOf, type Problem } from './problem.js';
@@ -12,8 +13,8 @@ export type Screen = 'FORM' | 'UPLOAD' | 'CONFIRMING' | 'TRACKING' | 'COMPLETE' 
 export type Stage = 'setup' | 'open' | 'init' | 'upload' | 'prepare' | 'confirm' | 'track';
 /** Where Retry goes on. */
 export type Resume = 'none' | 'form' | 'open' | 'init' | 'upload' | 'prepare' | 'confirm' | 'track';
-/** What the form makes: a new work, or a new version of one. */
-export type Purpose = 'register' | 'update';
+/** What the form is for: a new work, a new version of one, or looking at those that there are. */
+export type Purpose = Mode;
 
 export interface Quote {
   readonly total: number;
@@ -26,12 +27,14 @@ export interface Quote {
 
 export interface State extends Draft {
   readonly mode: Purpose;
+  /** The work is chosen from the end-user's own: no access code opens it. */
+  readonly own: boolean;
   readonly screen: Screen;
-  /** The page of FORM. */
-  readonly step: 'code' | 'song' | 'creators';
-  /** The access code is being looked up. */
+  /** The page of FORM; a download has no creators, and its song is only shown. */
+  readonly step: 'code' | 'works' | 'song' | 'creators';
+  /** Something is being looked up: what an access code opens, or the end-user's works. */
   readonly opening: boolean;
-  /** What the access code opened. */
+  /** What the access code opened, or was chosen. */
   readonly work?: Work;
   /** The work was found to be another version than before. */
   readonly moved: boolean;
@@ -65,6 +68,7 @@ export type Action =
   | { type: 'notice'; notice: Notice; seconds?: number }
   | { type: 'opening' }
   | { type: 'found'; work: Work }
+  | { type: 'looked'; step: 'works' | 'song' }
   | { type: 'sending' }
   | { type: 'opened'; jobId: string }
   | { type: 'progress'; loaded: number }
@@ -77,13 +81,14 @@ export type Action =
   | { type: 'completed'; result: Result }
   | { type: 'problem'; problem: Problem; stage: Stage; ended: boolean }
   | { type: 'form' }
-  | { type: 'recalled'; transactionId: string; title: string; version?: number | undefined }
-  | { type: 'reset'; mode: Purpose };
+  | { type: 'recalled'; transactionId: string; title: string; version?: number | undefined; own: boolean }
+  | { type: 'reset'; mode: Purpose; own: boolean };
 
-export const initial = (mode: Purpose = 'register', id = 0): State => ({
+export const initial = (mode: Purpose = 'register', own = false, id = 0): State => ({
   mode,
+  own,
   screen: 'FORM',
-  step: mode === 'update' ? 'code' : 'song',
+  step: mode === 'register' ? 'song' : own ? 'works' : 'code',
   opening: false,
   moved: false,
   phase: 'preparing',
@@ -120,9 +125,11 @@ export function reduce(s: State, a: Action): State {
       return { ...s, notice: a.notice, wait: [left, s.notice === a.notice ? s.wait[1] : left] };
     }
     case 'opening':
-      return { ...backToForm(s, {}), step: 'code', opening: true };
+      return { ...backToForm(s, {}), step: s.own ? 'works' : 'code', opening: true };
     case 'found':
       return found(s, a.work);
+    case 'looked':
+      return { ...s, opening: false, step: a.step };
     case 'sending':
       return { ...forget(s), screen: 'UPLOAD', errors: {}, loaded: 0 };
     case 'opened':
@@ -156,11 +163,11 @@ export function reduce(s: State, a: Action): State {
       // The recording is what another one is to be chosen for: it says so.
       return backToForm(s, s.problem?.code === 'work.already_registered' && s.file ? { file: { key: 'errRegistered' } } : {});
     case 'recalled': {
-      const next = initial(a.version ? 'update' : 'register');
+      const next = initial(a.version ? 'update' : 'register', a.own);
       return { ...next, screen: 'TRACKING', title: a.title, transactionId: a.transactionId, ...(a.version && { version: a.version }) };
     }
     case 'reset':
-      return initial(a.mode, s.creators.reduce((m, c) => Math.max(m, c.id), 0) + 1);
+      return initial(a.mode, a.own, s.creators.reduce((m, c) => Math.max(m, c.id), 0) + 1);
   }
 }
 
@@ -171,14 +178,15 @@ function backToForm(s: State, errors: FieldProblems): State {
   const paths = Object.keys(errors);
   const creators = paths.length > 0 && paths.every((p) => p.startsWith('creators'));
   const shown = !paths.length && s.screen === 'FORM' && s.step;
+  const clean = initial(s.mode, s.own);
   return {
-    ...initial(s.mode),
+    ...clean,
     ...(s.work && { work: s.work, version: s.work.version + 1 }),
     code: s.code,
     file: s.file,
     title: s.title,
     creators: s.creators,
-    step: errors['access_code'] || (s.mode === 'update' && s.work?.code !== tidyCode(s.code)) ? 'code' : creators ? 'creators' : shown || 'song',
+    step: errors['access_code'] || (s.mode !== 'register' && s.work?.code !== tidyCode(s.code)) ? clean.step : creators ? 'creators' : shown || 'song',
     errors,
   };
 }
@@ -206,7 +214,9 @@ function withProblem(s: State, problem: Problem, stage: Stage, ended: boolean): 
   if (Object.keys(errors).length) return backToForm(s, errors);
   const screen = classOf(problem.code) === 'disabled' ? 'DISABLED' : 'FAILED';
   const resume = screen === 'DISABLED' ? 'none' : doubt ? 'confirm' : resumeOf(problem, stage, ended);
-  return { ...s, screen, problem, notice: '', opening: false, doubt, resume };
+  // What is not there any more is not gone on with: another one is chosen.
+  const gone = s.own && problem.code === 'work.not_found' && stage !== 'track' && !doubt;
+  return { ...s, screen, problem, notice: '', opening: false, doubt, ...(gone ? { work: undefined, resume: 'form' } : { resume }) };
 }
 
 /** After this a confirm may have gone through. */
@@ -290,7 +300,7 @@ export const ordered = (s: State): boolean =>
   s.resume !== 'form' && s.resume !== 'open' && (!!s.transactionId || s.doubt || (s.screen === 'CONFIRMING' && s.phase === 'confirming'));
 
 /** What was filled in is still there: not when the page was loaded again after the order. */
-export const kept = (s: State): boolean => !s.transactionId || !!s.file || !!s.work;
+export const kept = (s: State): boolean => (!s.transactionId && !s.own) || !!s.file || !!s.work;
 
 /** Adds or changes one creator. */
 export const withCreator = (list: readonly Creator[], c: Creator): readonly Creator[] =>

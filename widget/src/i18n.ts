@@ -50,7 +50,7 @@ export class Texts {
     return new Texts(this.#tag, this.lang, this.#catalogue, directionOf(language));
   }
 
-  t = (key: Key, values: Values = {}): string => fill(this.#catalogue[key], values, this.#locale, this.number);
+  t = (key: Key, values: Values = {}): string => fill(this.#catalogue[key] ?? en[key], values, this.#locale, this.number);
 
   number = (n: number): string => new Intl.NumberFormat(this.#locale).format(n);
 

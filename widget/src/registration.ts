@@ -10,6 +10,7 @@ import { initial, ordered, reduce, type Action, type Purpose, type Quote, type R
 import type { Key } from './i18n.js';
 import { ProblemError, classOf, englishMessage, problemOf, type Problem } from './problem.js';
 import { Tokens } from './token.js';
+import type { Page, Second, Shelf } from './second.js';
 import { TransactionFailed, track } from './tracking.js';
 import { upload, type Slot } from './upload.js';
 import { isCode, tidyCode, workFrom } from './work.js';
@@ -33,6 +34,9 @@ export interface Hooks {
   changed: () => void;
   /** Remembers the transaction across a reload of the page; undefined forgets it. */
   remember: (p: Pending | undefined) => void;
+  /** Fetches the second file. */
+  second: (atsUrl: string) => Promise<Second>;
+  page: Page;
 }
 
 /** A quote whose deadline this machine's clock puts in the past is taken to live this long. */
@@ -47,6 +51,8 @@ export class Registration {
   /** Largest file in bytes, 0 when unknown. */
   maxBytes = 0;
   readonly tokens: Tokens;
+  /** The end-user's works, once they were asked for. */
+  shelf: Shelf | undefined;
   readonly #hooks: Hooks;
   #run = new AbortController();
   #stage: Stage = 'init';
@@ -79,7 +85,7 @@ export class Registration {
     if (isCode(code)) return this.resume('open');
     const key = code ? 'badCode' : 'needed';
     this.dispatch({ type: 'invalid', errors: { access_code: { key } } });
-    if (code) this.#inline({ code: 'access_code.format_invalid', requestId: null }, 'access_code');
+    if (code) this.tell({ code: 'access_code.format_invalid', requestId: null }, 'access_code');
   }
 
   /** Takes the chosen file; one that cannot be sent is told at once, before any byte leaves. */
@@ -88,7 +94,7 @@ export class Registration {
     const wrong = checkFile(file, this.maxBytes);
     if (!wrong) return;
     this.dispatch({ type: 'invalid', errors: { ...this.state.errors, file: wrong } });
-    this.#inline(
+    this.tell(
       file.size
         ? {
             code: 'registration.audio_too_large',
@@ -145,6 +151,13 @@ export class Registration {
     if (ordered(this.state)) return;
     this.#stop();
     this.dispatch({ type: 'form' });
+    this.shelf?.forget();
+    this.browse();
+  }
+
+  /** Reads the end-user's works, where the form begins with them. */
+  browse(): void {
+    if (this.state.screen === 'FORM' && this.state.step === 'works') this.resume('open');
   }
 
   /** Back to the empty form; stops whatever runs. */
@@ -159,7 +172,7 @@ export class Registration {
    * first: the page is still saying what it wants, in any order: the token that it gave is one for this mode.
    */
   switch(mode: Purpose, first = false): boolean {
-    if (mode === this.state.mode || (this.state.screen !== 'COMPLETE' && ordered(this.state))) return false;
+    if ((mode === this.state.mode && this.#own(mode) === this.state.own) || (this.state.screen !== 'COMPLETE' && ordered(this.state))) return false;
     const token = this.tokens.value;
     this.#clear(mode);
     if (first) this.tokens.set(token);
@@ -178,17 +191,20 @@ export class Registration {
 
   #clear(mode: Purpose): void {
     this.#stop();
-    this.#pending = this.#slot = undefined;
+    this.shelf?.stop();
+    this.#pending = this.#slot = this.shelf = undefined;
     this.#token = '';
     this.tokens.clear();
-    this.dispatch({ type: 'reset', mode });
+    this.dispatch({ type: 'reset', mode, own: this.#own(mode) });
   }
+
+  #own = (mode: Purpose): boolean => mode !== 'register' && !!this.#hooks.target().externalUserId;
 
   /** Goes on following a transaction that an earlier page began. */
   recall(p: Pending): void {
     this.#pending = p;
     this.#api = this.#newApi();
-    this.dispatch({ type: 'recalled', transactionId: p.transactionId, title: p.title, version: p.version });
+    this.dispatch({ type: 'recalled', transactionId: p.transactionId, title: p.title, version: p.version, own: this.#own('update') });
     this.resume('track');
   }
 
@@ -206,7 +222,7 @@ export class Registration {
   resume(from: Resume): void {
     if (from === 'none') return;
     // After a reload there is no code to look up: it is asked for.
-    if (from === 'form' || (from === 'open' && !this.state.code)) return this.edit();
+    if (from === 'form' || (from === 'open' && !this.state.code && !this.state.own)) return this.edit();
     this.#stop();
     const signal = this.#run.signal;
     this.#perform(from, signal).catch((e: unknown) => {
@@ -260,6 +276,15 @@ export class Registration {
     this.#stage = 'open';
     this.#api = this.#newApi();
     this.dispatch({ type: 'opening' });
+    if (this.state.own) {
+      if (!this.shelf) {
+        const second = await this.#hooks.second(this.#api.target.atsUrl);
+        signal.throwIfAborted();
+        this.shelf = second.shelf(this, this.#hooks.env, this.#api.target, this.#hooks.page);
+      }
+      const to = await this.shelf.open(signal);
+      return this.dispatch(typeof to === 'string' ? { type: 'looked', step: to } : { type: 'found', work: to });
+    }
     const code = tidyCode(this.state.code);
     const body = await this.#api.call(
       'GET',
@@ -270,10 +295,15 @@ export class Registration {
     this.dispatch({ type: 'found', work: workFrom(body, code) });
   }
 
+  /** Reads what belongs to the end-user. */
+  read<S extends Shape>(path: string, shape: S, signal: AbortSignal): Promise<Shaped<S>> {
+    return this.#api.call('GET', path, shape, { pending: 'init', signal });
+  }
+
   /** A call that belongs to the job, by the routes of its kind. */
   async #call<S extends Shape>(pending: PendingAction, action: string, shape: S, signal: AbortSignal, body?: object): Promise<Shaped<S>> {
-    const { mode, code, jobId } = this.state;
-    const routes = mode === 'update' ? `/v1/access/${tidyCode(code)}/versions/` : '/v1/works/';
+    const { mode, own, work, code, jobId } = this.state;
+    const routes = mode !== 'update' ? '/v1/works/' : (own ? `/v1/works/${work?.atsId}` : `/v1/access/${tidyCode(code)}`) + '/versions/';
     const o = { pending, token: this.#token, signal, body: body ?? { job_id: jobId } };
     const answer = await this.#api.call('POST', routes + action, shape, o);
     this.#token = this.#api.used;
@@ -418,17 +448,24 @@ export class Registration {
     this.#hooks.emit('allfeat:complete', { atsId, txHash, blockNumber, explorerUrl, ...(accessCode && { accessCode }) });
   }
 
+  /** What was being read could not be. */
+  fail(thrown: unknown): void {
+    this.#stop();
+    this.#fail(thrown, 'open');
+  }
+
   #fail(thrown: unknown, stage: Stage): void {
     const problem = problemOf(thrown);
     const ended = thrown instanceof TransactionFailed;
     this.dispatch({ type: 'problem', problem, stage, ended });
     // What can still be followed is not forgotten; what the server does not know is not met again by a reload.
     if (stage === 'track' && (!ordered(this.state) || problem.code === 'transaction.not_found')) this.#hooks.remember(undefined);
-    if (this.state.screen === 'FORM') this.#inline(problem, Object.keys(this.state.errors)[0]!.split('.')[0]!);
+    if (this.state.screen === 'FORM') this.tell(problem, Object.keys(this.state.errors)[0]!.split('.')[0]!);
     else this.#hooks.emit('allfeat:failed', detail(problem));
   }
 
-  #inline(problem: Problem, stage: string): void {
+  /** Tells the page of a problem that stands beside its field. */
+  tell(problem: Problem, stage: string): void {
     this.#hooks.emit('allfeat:error', { ...detail(problem), stage });
   }
 

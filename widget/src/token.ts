@@ -2,7 +2,7 @@
 import type { Env } from './env.js';
 import type { PendingAction } from './events.js';
 
-/** How long the page has to answer allfeat:token-expired. */
+/** How long the page has to answer allfeat:token-expired, in ms. */
 const patience = 60_000;
 
 export class Tokens {
@@ -28,18 +28,18 @@ export class Tokens {
     this.#token = '';
   }
 
-  /** Asks for a fresh token once and waits for it. False when none came in time. */
-  async renew(action: PendingAction, env: Env, signal: AbortSignal): Promise<boolean> {
+  /** Asks for a fresh token once, or for nothing, and waits for it. False when none came in time. */
+  async renew(action: PendingAction | '', env: Env, signal: AbortSignal, wait = patience): Promise<boolean> {
     // The waiter stands before the question is asked: the page may answer inside its handler.
     let wake!: () => void;
     const given = new Promise<true>((resolve) => (wake = () => resolve(true)));
     this.#wake = wake;
     const timer = new AbortController();
     const both = AbortSignal.any([signal, timer.signal]);
-    const late = env.sleep(patience, both).then(() => false as const);
+    const late = env.sleep(wait, both).then(() => false as const);
     late.catch(() => {});
     try {
-      this.#ask(action);
+      if (action) this.#ask(action);
       return await Promise.race([given, late]);
     } finally {
       if (this.#wake === wake) this.#wake = undefined;

@@ -1,9 +1,9 @@
-/** The registered work that an access code opens: read from the server, and compared with what is to become of it. */
+/** The registered work that an access code opens, or that was chosen: read from the server, and compared with what is to become of it. */
 import { malformed } from './problem.js';
 import { newCreator, roles, type Creator } from './draft.js';
 
 export interface Work {
-  /** What opened it, tidied: another code opens another work. */
+  /** The access code that opened it, tidied: another one opens another work. Empty where it was chosen. */
   readonly code: string;
   readonly atsId: number;
   readonly title: string;
@@ -21,29 +21,34 @@ export const isCode = (code: string): boolean => /^atc_[0-9a-f]{64}$/.test(code)
 
 /** The answer of GET /v1/access/{code}/work. Throws widget.malformed_response. */
 export function workFrom(body: Record<string, unknown>, code: string): Work {
-  const text = (v: unknown) => (typeof v === 'string' ? v : '');
-  const list = body['creators'];
-  if (!Array.isArray(list) || !list.length) throw malformed('creators');
   return {
     code,
     atsId: body['ats_id'] as number,
     title: body['title'] as string,
     version: body['latest_version'] as number,
     filename: text(body['asset_filename']),
-    creators: list.map((c: Record<string, unknown> | null, id) => {
-      const has = c?.['roles'];
-      if (typeof c?.['full_name'] !== 'string' || !Array.isArray(has)) throw malformed(`creators[${id}]`);
-      return {
-        ...newCreator(id),
-        fullName: c['full_name'],
-        email: text(c['email']),
-        roles: Object.fromEntries(roles.map((r) => [r, has.includes(r)])) as Creator['roles'],
-        ipi: text(c['ipi']),
-        isni: text(c['isni']),
-      };
-    }),
+    creators: creatorsFrom(body['creators']),
   };
 }
+
+/** The creators of a version, as the server tells them. */
+export function creatorsFrom(list: unknown): Creator[] {
+  if (!Array.isArray(list) || !list.length) throw malformed('creators');
+  return list.map((c: Record<string, unknown> | null, id) => {
+    const has = c?.['roles'];
+    if (typeof c?.['full_name'] !== 'string' || !Array.isArray(has)) throw malformed(`creators[${id}]`);
+    return {
+      ...newCreator(id),
+      fullName: c['full_name'],
+      email: text(c['email']),
+      roles: Object.fromEntries(roles.map((r) => [r, has.includes(r)])) as Creator['roles'],
+      ipi: text(c['ipi']),
+      isni: text(c['isni']),
+    };
+  });
+}
+
+const text = (v: unknown) => (typeof v === 'string' ? v : '');
 
 export type Change = '' | 'added' | 'changed' | 'removed';
 

@@ -6,8 +6,12 @@ import { errorTable, type BrowserErrorCode } from '../src/gen/errors.js';
 import { Texts, languageOf, textOf } from '../src/i18n.js';
 import { englishMessage } from '../src/problem.js';
 
+const more = Object.keys(JSON.parse(readFileSync('src/locales/en.works.json', 'utf8')) as object);
+// As when the second file is there.
+Object.assign(en, JSON.parse(readFileSync('src/locales/en.works.json', 'utf8')));
+
 const places = (s: string) => [...new Set(s.match(/\{\w+\}/g))].sort();
-const read = (lang: string) => JSON.parse(readFileSync(`src/locales/${lang}.json`, 'utf8')) as Catalogue;
+const read = (lang: string) => (lang === 'en' ? en : JSON.parse(readFileSync(`src/locales/${lang}.json`, 'utf8'))) as Catalogue;
 const all = languages.map((lang) => [lang, read(lang)] as const);
 const texts = (tag: string) => new Texts(tag, languageOf(tag), read(languageOf(tag)));
 
@@ -30,12 +34,17 @@ test('the served catalogues are the files, and what the element takes', () => {
   }
 });
 
-test('a catalogue is taken whole or not at all, and nothing but its texts', () => {
+test('a catalogue is taken whole or not at all, as far as the first file goes, and nothing but texts', () => {
   const fr = read('fr');
   const { next, ...rest } = fr;
   for (const body of [null, [], 'x', {}, rest, { ...fr, next: 1 }, { ...fr, next: '' }, { ...rest, __proto__: { next } }])
     assert.equal(catalogueFrom(body), undefined, JSON.stringify(body)?.slice(0, 40));
-  assert.deepEqual(catalogueFrom({ ...fr, newer: 'x', toString: 'x' }), fr);
+  assert.deepEqual(catalogueFrom({ ...fr, newer: 1, toString: null }), fr);
+  // A server of before the second file: its texts are in English.
+  const old = Object.fromEntries(Object.entries(fr).filter(([key]) => !more.includes(key)));
+  assert.deepEqual(catalogueFrom(old), old);
+  const texts = new Texts('fr', 'fr', old as Catalogue);
+  assert.deepEqual([texts.t('next'), texts.t('search')], [fr.next, en.search]);
 });
 
 test('plural texts have every form that their language uses', () => {
@@ -45,7 +54,7 @@ test('plural texts have every form that their language uses', () => {
   assert.equal(new Texts('en').t('credits', { n: 1200 }), '1,200 credits');
   assert.equal(texts('ar').t('credits', { n: 2 }), 'رصيدان');
   const plural = (Object.keys(en) as Key[]).filter((key) => /\|other=/.test(en[key]));
-  assert.deepEqual(plural, ['credits', 'waitLimited']);
+  assert.deepEqual(plural, ['credits', 'waitLimited', 'songCount']);
   for (const [locale, c] of all)
     for (const key of plural) {
       const forms = c[key].split('|').map((f) => f.split('=')[0]);

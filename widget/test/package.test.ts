@@ -10,7 +10,7 @@ interface Manifest {
 const manifest = (JSON.parse(readFileSync('types/custom-elements.json', 'utf8')) as Manifest).modules[0]!.declarations[0]!;
 const names = (list: { name: string }[]) => list.map((x) => x.name).sort();
 const source = (file: string) => readFileSync(`src/${file}`, 'utf8');
-const drawn = ['ats-widget.ts', ...readdirSync('src/screens').map((f) => `screens/${f}`)];
+const drawn = ['ats-widget.ts', ...['screens', 'works'].flatMap((dir) => readdirSync(`src/${dir}`).map((f) => `${dir}/${f}`))];
 const found = (text: string, re: RegExp) => [...new Set([...text.matchAll(re)].map((m) => m[1]!))].sort();
 
 test('importing without a DOM defines nothing and does not throw', () => {

@@ -6,9 +6,11 @@ import type { Env, PutAnswer, Socket } from '../src/env.js';
 import type { AtsEventName } from '../src/events.js';
 import type { Purpose } from '../src/flow.js';
 import { Registration, type Pending } from '../src/registration.js';
+import { kit, type Page, type Second } from '../src/second.js';
+import { use } from '../src/works/works.js';
 
 export type Fault = { status: number; code?: string; details?: unknown; headers?: Record<string, string>; body?: string } | 'drop' | undefined;
-export type Kind = 'stats' | 'work' | 'init' | 'init-upload' | 'upload' | 'put' | 'prepare' | 'confirm' | 'status';
+export type Kind = 'works' | 'versions' | 'creators' | 'certificate' | 'audio' | 'stats' | 'work' | 'init' | 'init-upload' | 'upload' | 'put' | 'prepare' | 'confirm' | 'status';
 
 export const code = 'atc_' + 'c0de'.repeat(16);
 
@@ -56,23 +58,35 @@ export class World {
   /** Steps of the transaction that status answers with. */
   reached = 6;
   accessCode: string | undefined = 'atc_' + 'a'.repeat(64);
+  /** Whose page it is, and whose token the page has. */
+  user = '';
+  owner = '';
+  /** What the end-user has, latest change first. */
+  shelf: { id: string; ats_id: number; title: string; versions: number }[] = [];
+  /** The data-ats name of what has the focus. */
+  focus = '';
+  /** Downloads that were begun. */
+  readonly saved: string[] = [];
   readonly flow: Registration;
   #timers: Timer[] = [];
   #online: (() => void)[] = [];
 
-  constructor(mode: Purpose = 'register') {
+  constructor(mode: Purpose = 'register', user = '') {
+    this.user = this.owner = user;
     this.flow = new Registration({
       env: this.env,
       emit: (name, detail) => {
         this.events.push([name, detail as Record<string, unknown>]);
         if (name === 'allfeat:token-expired') this.onTokenExpired(this.flow);
       },
-      target: () => ({ siteKey: 'cpk_x', atsUrl: 'https://ats.example', network: 'testnet', externalUserId: '' }),
+      target: () => ({ siteKey: 'cpk_x', atsUrl: 'https://ats.example', network: 'testnet', externalUserId: this.user }),
       changed: () => {},
       remember: (p) => (this.remembered = p),
+      second: () => this.second(),
+      page: this.page,
     });
     this.flow.tokens.set('t1');
-    if (mode === 'update') this.flow.switch(mode), this.flow.tokens.set('t1');
+    if (mode !== 'register') this.flow.switch(mode), this.flow.tokens.set('t1');
     else this.flow.dispatch({
       type: 'draft',
       path: '',
@@ -152,7 +166,7 @@ export class World {
         signal.addEventListener('abort', () => reject(signal.reason));
       }),
     fetch: async (url, init) => {
-      const path = new URL(url).pathname;
+      const { pathname: path, searchParams: query } = new URL(url);
       const kind: Kind = path.startsWith('/v1/transactions/') ? 'status' : (path.split('/').at(-1) as Kind);
       const headers = init.headers as Record<string, string>;
       const token = headers['Authorization']?.replace('Bearer ', '') ?? '';
@@ -169,7 +183,9 @@ export class World {
       }
       if (fault) return respond(fault);
       if (this.dead.has(token)) return respond({ status: 401, code: 'common.auth.expired' });
-      return new Response(JSON.stringify(this.#truth(kind)), { status: 200 });
+      const named = /^\/v1\/works\/(\d+)\//.exec(path)?.[1];
+      if (named && !this.shelf.some((w) => w.ats_id === Number(named))) return respond({ status: 404, code: 'work.not_found' });
+      return new Response(JSON.stringify(this.#truth(kind, path, query)), { status: 200 });
     },
     put: async (url, file, onProgress): Promise<PutAnswer> => {
       this.puts.push(url.replace('https://blob.example/', ''));
@@ -200,8 +216,59 @@ export class World {
     };
   }
 
-  #truth(kind: Kind): unknown {
+  /** Fetches the second file. */
+  second = async (): Promise<Second> => ({ shelf: use(kit) });
+
+  /** Lets something begin downloads, which a link does. */
+  async saving(act: () => Promise<void>): Promise<void> {
+    const saved = this.saved;
+    Object.assign(globalThis, { document: { createElement: () => ({ click() { saved.push((this as unknown as { href: string }).href); } }) } });
+    try {
+      await act();
+    } finally {
+      delete (globalThis as { document?: unknown }).document;
+    }
+  }
+
+  readonly page: Page = {
+    focused: () => this.focus,
+    focus: (name) => (this.focus = name),
+    dress: () => {},
+    changed: () => {},
+  };
+
+  #truth(kind: Kind, path: string, query: URLSearchParams): unknown {
+    const number = Number(path.split('/')[3]);
     switch (kind) {
+      case 'works': {
+        const found = this.shelf.filter((w) => w.title.toLowerCase().includes((query.get('search') ?? '').toLowerCase()));
+        const from = Number(query.get('after') ?? 0);
+        const end = from + Number(query.get('first'));
+        return {
+          works: found.slice(from, end).map((w) => ({
+            id: w.id,
+            ats_id: w.ats_id,
+            title: w.title,
+            latest_version: w.versions,
+            latest_version_at: '2026-01-01T00:00:00Z',
+            external_user_ref: this.owner,
+          })),
+          page_info: { has_next_page: end < found.length, end_cursor: String(end) },
+          total_count: found.length,
+        };
+      }
+      case 'versions': {
+        const w = this.shelf.find((x) => x.ats_id === number)!;
+        return {
+          ats_id: number,
+          versions: Array.from({ length: w.versions }, (_, i) => ({ version: i + 1, registered_at: '2026-01-01T00:00:00Z', asset_filename: `take${i + 1}.wav` })),
+        };
+      }
+      case 'creators':
+        return { ats_id: number, version: Number(path.split('/')[5]), creators: this.work.creators };
+      case 'certificate':
+      case 'audio':
+        return { url: `https://blob.example${path}`, expires_at: new Date(this.time + 3e5).toISOString() };
       case 'stats':
         return { total_works: 1, max_audio_size_bytes: 5000 };
       case 'work':

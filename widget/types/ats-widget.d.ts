@@ -180,7 +180,7 @@ export interface AtsEventDetails {
   };
   'allfeat:failed': AtsProblemDetail;
   'allfeat:token-expired': { pendingAction: AtsPendingAction };
-  /** A problem shown beside its field: title, file, creators or access_code, which stage names. */
+  /** A problem shown beside its field (title, file, creators or access_code) or button (audio or certificate), which stage names. */
   'allfeat:error': AtsProblemDetail & { stage: string };
 }
 
@@ -200,7 +200,7 @@ export declare class AtsWidget extends HTMLElement {
   network: string;
   /** Another mode gives its empty form and asks for a fitting token, but never in the place of what was ordered and has not ended. */
   mode: AtsMode;
-  /** Attribute external-user-id. */
+  /** Attribute external-user-id: whose works an update chooses from and a download shows, without an access code. */
   externalUserId: string;
   /** Attribute max-file-size, in bytes; 0: only the server's own limit. */
   maxFileSize: number;

@@ -30,11 +30,11 @@ type Host struct {
 
 // hostScript is the integration: a fresh token when the widget is ready and
 // whenever it asks. It listens at the document, wherever the widget stands.
-const hostScript = `const fresh = async (mode) => (await import('/token.js?' + new URLSearchParams({ mode, once: crypto.randomUUID() }))).default;
+const hostScript = `const fresh = async (mode, user) => (await import('/token.js?' + new URLSearchParams({ mode, user, once: crypto.randomUUID() }))).default;
 for (const name of ['ready', 'token-expired']) {
   document.addEventListener('allfeat:' + name, async (e) => {
     const widget = e.composedPath()[0];
-    widget.setToken(await fresh(widget.mode));
+    widget.setToken(await fresh(widget.mode, widget.externalUserId));
   });
 }
 `
@@ -63,7 +63,7 @@ func NewHost(t testing.TB) *Host {
 	mux.HandleFunc("POST /my-backend/{what}", func(w http.ResponseWriter, r *http.Request) {
 		answer := map[string]string{}
 		if r.PathValue("what") == "session" {
-			token, err := h.mint("register")
+			token, err := h.mint("register", "")
 			if err != nil {
 				t.Error(err)
 			}
@@ -77,7 +77,7 @@ func NewHost(t testing.TB) *Host {
 	mux.HandleFunc("GET /token.js", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")
-		w.Write(h.tokenScript(r.FormValue("mode")))
+		w.Write(h.tokenScript(r.FormValue("mode"), r.FormValue("user")))
 	})
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
@@ -152,8 +152,8 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request, name string) {
 
 // tokenScript is a module with a fresh token: a page whose policy lets it
 // connect to nothing but the API gets it as a script of its own site.
-func (h *Host) tokenScript(mode string) []byte {
-	token, err := h.mint(mode)
+func (h *Host) tokenScript(mode, user string) []byte {
+	token, err := h.mint(mode, user)
 	if err != nil {
 		return fmt.Appendf(nil, "throw new Error(%q);\n", err.Error())
 	}
@@ -161,19 +161,23 @@ func (h *Host) tokenScript(mode string) []byte {
 }
 
 // mint asks the API for a session in the name of this site, for what a widget in
-// the mode does.
-func (h *Host) mint(mode string) (token string, err error) {
-	action := "register"
-	if mode == "update" {
-		action = "update_version"
+// the mode does, for its end-user where it has one.
+func (h *Host) mint(mode, user string) (token string, err error) {
+	action := map[string]string{"update": "update_version", "download": "access"}[mode]
+	if action == "" {
+		action = "register"
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	ask, err := json.Marshal(map[string]string{"secret_key": h.secret, "action_type": action, "allowed_network": "testnet"})
+	ask := map[string]string{"secret_key": h.secret, "action_type": action, "allowed_network": "testnet"}
+	if user != "" {
+		ask["external_user_ref"] = user
+	}
+	question, err := json.Marshal(ask)
 	if err != nil {
 		return "", err
 	}
-	req, err := http.NewRequest("POST", h.api+"/v1/sessions", bytes.NewReader(ask))
+	req, err := http.NewRequest("POST", h.api+"/v1/sessions", bytes.NewReader(question))
 	if err != nil {
 		return "", err
 	}

@@ -51,6 +51,10 @@ type Song struct {
 	// Code is the access code of the work that the song is a version of; "": it
 	// is a work of its own. A version without Audio keeps the recording.
 	Code string
+	// User is the end-user whose work it is; "": nobody's. AtsID is the work of
+	// theirs that the song is a version of; 0: it is a work of its own.
+	User  string
+	AtsID int64
 
 	Token         string
 	JobID         string
@@ -74,23 +78,30 @@ func (s *Song) Mint(ctx context.Context) error {
 		Token string `json:"token"`
 	}
 	action := "register"
-	if s.Code != "" {
+	if s.Code != "" || s.AtsID != 0 {
 		action = "update_version"
 	}
 	at := *s
 	at.Server = cmp.Or(s.Minter, s.Server)
-	err := at.call(ctx, "POST", "/v1/sessions", map[string]any{"secret_key": s.Server.SecretKey, "action_type": action, "allowed_network": "testnet"}, &out)
+	ask := map[string]any{"secret_key": s.Server.SecretKey, "action_type": action, "allowed_network": "testnet"}
+	if s.User != "" {
+		ask["external_user_ref"] = s.User
+	}
+	err := at.call(ctx, "POST", "/v1/sessions", ask, &out)
 	s.Token = out.Token
 	return err
 }
 
 // route is the path of a step.
 func (s *Song) route(step string) string {
-	if s.Code == "" {
+	if s.Code == "" && s.AtsID == 0 {
 		return "/v1/works/" + step
 	}
 	if step == "init" && s.Audio != nil {
 		step = "init-upload"
+	}
+	if s.AtsID != 0 {
+		return fmt.Sprintf("/v1/works/%d/versions/%s", s.AtsID, step)
 	}
 	return "/v1/access/" + s.Code + "/versions/" + step
 }

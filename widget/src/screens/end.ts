@@ -62,7 +62,7 @@ export function complete(v: View) {
             </div>`
           : nothing}
       </dl>
-      ${code(v)} ${update ? html`<p class="soft" data-ats="code-stays">${t('codeStays')}</p>` : nothing}
+      ${code(v)} ${update && !s.own ? html`<p class="soft" data-ats="code-stays">${t('codeStays')}</p>` : nothing}
       <div class="acts">
         ${url
           ? html`<a class="link" data-ats="explorer" href=${url} target="_blank" rel="noopener noreferrer">${t('view')}</a>`
@@ -114,7 +114,7 @@ export function failed(v: View) {
                   ${t(s.mode === 'update' ? 'updAgain' : 'again')}
                 </button>`
               : nothing}
-            ${s.resume === 'form' || ordered(s)
+            ${s.resume === 'form' || ordered(s) || (s.own && !s.work)
               ? nothing
               : html`<button type="button" class="plain" data-ats="edit" @click=${() => flow.edit()}>${t('edit')}</button>`}
           </div>`}

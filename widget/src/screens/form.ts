@@ -1,16 +1,26 @@
-/** FORM: the song, then the people. */
+/** FORM: the song, then the people. The screens of an end-user's works are in the second file. */
 import { html, nothing } from 'lit/html.js';
 import { maxCreators, roles, type Creator } from '../draft.js';
 import { withCreator } from '../flow.js';
 import { recording } from './file.js';
 import { accessCode, registered } from './update.js';
-import { complaint, describedBy, heading, invalid, submits, type View } from './view.js';
+import { complaint, describedBy, heading, invalid, noticeOf, submits, type View } from './view.js';
 
 export const form = (v: View) => {
   const { step, mode } = v.state;
+  if (step === 'works' || mode === 'download') return v.flow.shelf?.screen(v) ?? fetching(v);
   if (step === 'creators') return creators(v);
   return step === 'code' ? accessCode(v) : mode === 'update' ? registered(v) : song(v);
 };
+
+function fetching(v: View) {
+  const t = v.texts.t;
+  return html`<div class="stack">
+    ${heading(t(v.state.mode === 'update' ? 'updHeading' : 'songs'))}
+    <progress aria-label=${t('opening')} data-ats="progress" part="progress"></progress>
+    ${noticeOf(v)}
+  </div>`;
+}
 
 function song(v: View) {
   const { state: s, flow } = v;

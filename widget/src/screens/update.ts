@@ -91,7 +91,7 @@ export function registered(v: View) {
       ${recording(v)}
       <div class="acts">
         <button class="main" part="button" data-ats="next">${t('next')}</button>
-        <button type="button" class="plain" data-ats="back" @click=${() => flow.dispatch({ type: 'step', step: 'code' })}>
+        <button type="button" class="plain" data-ats="back" @click=${() => flow.dispatch({ type: 'step', step: s.own ? 'works' : 'code' })}>
           ${t('back')}
         </button>
       </div>

@@ -1,0 +1,73 @@
+/**
+ * The second file, ats-widget-works.js: the screens of an end-user's works, fetched when they are needed first. What it
+ * needs of this file it is given (the kit): it carries no copy of it.
+ */
+import { html, nothing } from 'lit/html.js';
+import { en } from './catalogues.js';
+import type { Target } from './api.js';
+import type { Env } from './env.js';
+import { errorTable } from './gen/errors.js';
+import { sentenceOf, type Texts } from './i18n.js';
+import { ProblemError, malformed, problemOf } from './problem.js';
+import type { Registration } from './registration.js';
+import { complaint, heading, noticeOf, submits, type View } from './screens/view.js';
+import { version } from './version.js';
+import { creatorsFrom, type Work } from './work.js';
+
+export const kit = { complaint, creatorsFrom, en, errorTable, heading, html, malformed, noticeOf, nothing, ProblemError, problemOf, sentenceOf, submits };
+export type Kit = typeof kit;
+
+/** What the works do to the element that shows them. */
+export interface Page {
+  /** The data-ats name of what has the focus, or ''. */
+  focused(): string;
+  /** Gives the focus with the next drawing. */
+  focus(name: string): void;
+  /** Adds a style sheet. */
+  dress(sheet: () => CSSStyleSheet): void;
+  changed(): void;
+}
+
+/** The works of one end-user, for as long as that is who looks at them. */
+export interface Shelf {
+  /** Reads what is wanted: a page of the list, or the work that was chosen. Tells where that leads. */
+  open(signal: AbortSignal): Promise<'works' | 'song' | Work>;
+  /** The list is to be read anew, and nothing is chosen. */
+  forget(): void;
+  /** Ends what still goes on. */
+  stop(): void;
+  screen(v: View): unknown;
+  /** What the live region says. */
+  said(texts: Texts): string;
+}
+
+export type NewShelf = (flow: Registration, env: Env, target: Target, page: Page) => Shelf;
+
+export interface Second {
+  shelf: NewShelf;
+}
+
+interface Loaded {
+  version: string;
+  use(kit: Kit): NewShelf;
+}
+
+/** The address of this file. */
+declare const __HERE__: string | undefined;
+const here = __HERE__;
+const name = 'ats-widget-works.js';
+let failures = 0;
+
+/** It lies beside this file, or else on the server. One of another version is none: the two are one program. */
+export async function second(atsUrl: string): Promise<Second> {
+  for (const base of [here, `${atsUrl.replace(/\/+$/, '')}/widget/${version}/`])
+    try {
+      // A browser may remember that a module could not be had.
+      const loaded = (await import(new URL(name, base).href + (failures ? `?${failures}` : ''))) as Loaded;
+      if (loaded.version === version) return { shelf: loaded.use(kit) };
+    } catch {
+      // Not there, or not allowed.
+    }
+  failures++;
+  throw new ProblemError('widget.network_error', { reason: name });
+}

@@ -1,0 +1,12 @@
+/**
+ * What the second file is given by the first. Nothing of the first is imported here but its types: two copies of Lit, or of
+ * an error class, would not know each other. The build holds that.
+ */
+import type { Kit } from '../second.js';
+
+export let { complaint, creatorsFrom, en, errorTable, heading, html, malformed, noticeOf, nothing, ProblemError, problemOf, sentenceOf, submits }: Kit =
+  {} as Kit;
+
+export function take(kit: Kit): void {
+  ({ complaint, creatorsFrom, en, errorTable, heading, html, malformed, noticeOf, nothing, ProblemError, problemOf, sentenceOf, submits } = kit);
+}

@@ -1,0 +1,302 @@
+/**
+ * The works of one end-user: what was read of the list, what was chosen, and what is being downloaded. It reads within the
+ * one run of the flow, so that only the last question is answered. Knows no markup.
+ */
+import type { Target } from '../api.js';
+import type { Creator } from '../draft.js';
+import type { Env } from '../env.js';
+import type { Texts } from '../i18n.js';
+import type { Problem } from '../problem.js';
+import type { Registration } from '../registration.js';
+import type { Page, Shelf } from '../second.js';
+import type { View } from '../screens/view.js';
+import type { Work } from '../work.js';
+import { ProblemError, creatorsFrom, errorTable, malformed, problemOf } from './kit.js';
+import { list, listSaid } from './list.js';
+import { versions, versionsSaid } from './versions.js';
+
+/** A work as the list has it. */
+export interface Entry {
+  /** The UUID. */
+  readonly id: string;
+  readonly atsId: number;
+  readonly title: string;
+  readonly version: number;
+  /** Milliseconds since 1970, of the newest version. */
+  readonly at: number;
+}
+
+export interface Version {
+  readonly version: number;
+  readonly at: number;
+  readonly filename: string;
+}
+
+export type What = 'audio' | 'certificate';
+
+/** How a download stands. */
+export interface Fetching {
+  readonly state: 'busy' | 'waiting' | 'begun' | 'refused';
+  readonly problem?: Problem;
+}
+
+/** Works that are read at once. */
+const pageSize = 20;
+/** Typing rests for this long, in ms, before it is searched for. */
+const pause = 250;
+/** The page is given this long, in ms, to bring the token that it was told of by itself before it is asked. */
+const grace = 2000;
+/** A certificate is asked for again so often, in ms, and so many times. */
+const again = 3000;
+const patience = 40;
+
+const record = (v: unknown) => (typeof v === 'object' && v !== null ? v : {}) as Record<string, unknown>;
+const text = (v: unknown) => (typeof v === 'string' ? v : '');
+const items = (body: Record<string, unknown>, name: string) => {
+  if (!Array.isArray(body[name])) throw malformed(name);
+  return (body[name] as unknown[]).map(record);
+};
+
+export class Works implements Shelf {
+  /** What was read so far, latest change first. */
+  list: readonly Entry[] = [];
+  /** On all pages. Undefined until the list was read. */
+  total: number | undefined;
+  /** The cursor of the next page. */
+  next = '';
+  /** What was typed, and what the list answers. */
+  search = '';
+  answered = '';
+  chosen: Entry | undefined;
+  versions: readonly Version[] = [];
+  /** By version; undefined while they are being read. */
+  readonly people = new Map<number, readonly Creator[] | undefined>();
+  readonly files = new Map<string, Fetching>();
+  /** What was asked for last, for the live region. */
+  file: Fetching | undefined;
+  readonly #flow: Registration;
+  readonly #env: Env;
+  readonly #target: Target;
+  readonly #page: Page;
+  #want: 'list' | 'more' | 'work' = 'list';
+  #pause = 0;
+  #first = true;
+  /** Where the first work of the next page gets the focus. */
+  #onward = false;
+  /** Ends what goes on beside the run. */
+  #life = new AbortController();
+
+  constructor(flow: Registration, env: Env, target: Target, page: Page) {
+    this.#flow = flow;
+    this.#env = env;
+    this.#target = target;
+    this.#page = page;
+  }
+
+  screen(v: View): unknown {
+    return v.state.step === 'works' ? list(v, this) : versions(v, this);
+  }
+
+  said(texts: Texts): string {
+    return this.#flow.state.step === 'works' ? listSaid(this, texts) : versionsSaid(this, texts, this.#env.now());
+  }
+
+  stop(): void {
+    this.#life.abort();
+    this.#life = new AbortController();
+    this.files.clear();
+    this.people.clear();
+    this.file = undefined;
+  }
+
+  forget(): void {
+    this.stop();
+    this.#want = 'list';
+    this.#pause = 0;
+    this.chosen = undefined;
+  }
+
+  async open(signal: AbortSignal): Promise<'works' | 'song' | Work> {
+    if (this.#first && !this.#flow.tokens.value) await this.#flow.tokens.renew('', this.#env, signal, grace);
+    this.#first = false;
+    if (this.#want === 'work' && this.chosen) return this.#work(this.chosen, signal);
+    const more = this.#want === 'more' && this.next;
+    let asked: string;
+    let page: Record<string, unknown>;
+    let entries: Entry[];
+    do {
+      await this.#env.sleep(this.#pause, signal);
+      this.#pause = 0;
+      asked = this.search.trim();
+      [page, entries] = await this.#read(asked, more || '', signal);
+      // While a token was waited for, what was typed went on.
+    } while (asked !== this.search.trim());
+    signal.throwIfAborted();
+    const info = record(page['page_info']);
+    this.total = page['total_count'] as number;
+    this.next = info['has_next_page'] === true ? text(info['end_cursor']) : '';
+    this.#want = 'list';
+    this.#put(more ? [...this.list, ...entries.filter((e) => !this.list.some((x) => x.id === e.id))] : entries);
+    this.answered = asked;
+    return 'works';
+  }
+
+  /** A list that comes late takes nothing away from under the keys: what is chosen, or has the focus, stays where it was. */
+  #put(entries: readonly Entry[]): void {
+    const focused = this.#page.focused();
+    const at = this.list.findIndex((e) => (this.chosen ? e.id === this.chosen.id : `work-${e.atsId}` === focused));
+    const stays = this.list[at];
+    const from = this.list.length;
+    const next = [...entries];
+    if (stays && !next.some((e) => e.id === stays.id)) next.splice(Math.min(at, next.length), 0, stays);
+    this.list = next;
+    if (this.#onward && next[from]) {
+      this.#page.focus(`work-${next[from].atsId}`);
+      if (focused !== 'more') this.chosen = next[from];
+    } else if (/^work-/.test(focused)) this.#page.focus(focused);
+    else if (focused === 'more' && !this.next) this.#page.focus('heading');
+    this.#onward = false;
+  }
+
+  async #read(search: string, after: string, signal: AbortSignal): Promise<[Record<string, unknown>, Entry[]]> {
+    const query = new URLSearchParams({ network: this.#target.network, first: String(pageSize) });
+    if (search) query.set('search', search);
+    if (after) query.set('after', after);
+    for (let tried = 0; ; tried++) {
+      const body = await this.#flow.read(`/v1/works?${query}`, { total_count: 'number' }, signal);
+      const works = items(body, 'works');
+      // A token of the end-user who was here before may arrive late: what it opens is shown to nobody else.
+      if (works.some((w) => typeof w['external_user_ref'] === 'string' && w['external_user_ref'] !== this.#target.externalUserId)) {
+        this.#flow.tokens.clear();
+        if (tried < 2) continue;
+        throw new ProblemError('common.forbidden');
+      }
+      const entries = works.map((w, i): Entry => {
+        const { id, ats_id: atsId, title, latest_version: version } = w;
+        if (typeof id !== 'string' || typeof atsId !== 'number' || typeof title !== 'string' || typeof version !== 'number') throw malformed(`works[${i}]`);
+        return { id, atsId, title, version, at: Date.parse(text(w['latest_version_at'])) };
+      });
+      return [body, entries];
+    }
+  }
+
+  async #work(e: Entry, signal: AbortSignal): Promise<'song' | Work> {
+    const body = await this.#flow.read(`/v1/works/${e.atsId}/versions`, { ats_id: 'number' }, signal);
+    const all = items(body, 'versions').map((v, i): Version => {
+      if (typeof v['version'] !== 'number') throw malformed(`versions[${i}]`);
+      return { version: v['version'], at: Date.parse(text(v['registered_at'])), filename: text(v['asset_filename']) };
+    });
+    const last = all.at(-1);
+    if (!last) throw malformed('versions');
+    const creators = await this.#creators(e, last.version, signal);
+    if (this.#flow.state.mode !== 'download') return { code: '', atsId: e.atsId, title: e.title, version: last.version, filename: last.filename, creators };
+    this.stop();
+    this.versions = all;
+    this.people.set(last.version, creators);
+    return 'song';
+  }
+
+  async #creators(e: Entry, version: number, signal: AbortSignal): Promise<Creator[]> {
+    const body = await this.#flow.read(`/v1/works/${e.atsId}/versions/${version}/creators`, { version: 'number' }, signal);
+    return creatorsFrom(body['creators']);
+  }
+
+  /** Searches for what was typed, once typing rests. What was chosen before belongs to another list. */
+  type(typed: string, now = false): void {
+    this.search = typed;
+    this.chosen = undefined;
+    this.#want = 'list';
+    this.#pause = now ? 0 : pause;
+    // A renewal of the token is not begun anew for each letter: the search comes after it.
+    if (this.#flow.state.notice !== 'token') this.#flow.resume('open');
+  }
+
+  /** Reads the next page; onward: the keys go on to its first work. */
+  more(onward: boolean): void {
+    if (!this.next || this.#want === 'more') return;
+    this.#want = 'more';
+    this.#onward = onward;
+    this.#flow.resume('open');
+  }
+
+  choose(e: Entry): void {
+    this.chosen = e;
+    this.#flow.dispatch({ type: 'draft', path: 'work', draft: {} });
+  }
+
+  /** Opens what was chosen. */
+  pick(): void {
+    if (!this.chosen) return this.#flow.dispatch({ type: 'invalid', errors: { work: { key: 'needSong' } } });
+    this.#want = 'work';
+    this.#flow.resume('open');
+  }
+
+  /** From the versions to the list. */
+  back(): void {
+    this.stop();
+    this.#page.focus(`work-${this.chosen?.atsId}`);
+    this.#flow.dispatch({ type: 'step', step: 'works' });
+  }
+
+  /** Reads who made a version, the first time that it is looked at. */
+  async show(version: number): Promise<void> {
+    if (!this.chosen || this.people.has(version)) return;
+    const signal = this.#life.signal;
+    this.people.set(version, undefined);
+    try {
+      const creators = await this.#creators(this.chosen, version, signal);
+      this.people.set(version, creators);
+      this.#page.changed();
+    } catch (e) {
+      if (!signal.aborted) this.#flow.fail(e);
+    }
+  }
+
+  /** Begins a download. A certificate that is being made is waited for. */
+  async get(version: number, what: What): Promise<void> {
+    const e = this.chosen;
+    const key = `${what}-${version}`;
+    if (!e || /busy|waiting/.test(this.files.get(key)?.state ?? '')) return;
+    const signal = this.#life.signal;
+    const stands = (f: Fetching) => {
+      this.file = f;
+      this.files.set(key, f);
+      this.#page.changed();
+    };
+    stands({ state: 'busy' });
+    try {
+      for (let left = patience; ; left--) {
+        try {
+          const { url } = await this.#flow.read(`/v1/works/${encodeURIComponent(e.id)}/versions/${version}/download/${what}`, { url: 'string' }, signal);
+          signal.throwIfAborted();
+          save(url);
+          return stands({ state: 'begun' });
+        } catch (thrown) {
+          if (signal.aborted || problemOf(thrown).code !== 'work.certificate_unavailable' || !left) throw thrown;
+          if (left === patience) stands({ state: 'waiting' });
+          await this.#env.sleep(again, signal);
+        }
+      }
+    } catch (thrown) {
+      if (signal.aborted) return;
+      const problem = problemOf(thrown);
+      if (!ofFile(problem)) return this.#flow.fail(thrown);
+      stands({ state: 'refused', problem });
+      this.#flow.tell(problem, what);
+    }
+  }
+}
+
+/** What is said of one file, and stands beside it: the rest of the screen goes on. */
+const ofFile = ({ code }: Problem) =>
+  /^(work|common|registration)\./.test(code) && !/^(work\.not_found|common\.forbidden)$/.test(code) && /^(404|409|410|422)$/.test(String(errorTable[code].status));
+
+/** The store sends it as an attachment: the page stays. */
+function save(url: string): void {
+  if (!/^https?:\/\//i.test(url)) throw malformed('url');
+  const a = globalThis.document.createElement('a');
+  a.href = url;
+  a.download = '';
+  a.rel = 'noopener';
+  a.click();
+}

@@ -1,0 +1,79 @@
+/** The versions of a work, oldest first: when, who, and what can be downloaded of each. */
+import type { Role } from '../draft.js';
+import type { Texts } from '../i18n.js';
+import type { View } from '../screens/view.js';
+import { html, noticeOf, nothing, sentenceOf } from './kit.js';
+import type { Fetching, Version, What, Works } from './shelf.js';
+
+function stands(f: Fetching, texts: Texts, now: number): string {
+  const { t } = texts;
+  if (f.state !== 'refused') return t(f.state === 'busy' ? 'getting' : f.state === 'begun' ? 'got' : 'certWait');
+  const p = f.problem!;
+  if (p.code === 'work.certificate_unavailable') return t('certLater');
+  return p.code === 'common.not_found' ? t('noAudio') : sentenceOf(texts, p, now);
+}
+
+export const versionsSaid = (s: Works, texts: Texts, now: number): string => (s.file ? stands(s.file, texts, now) : '');
+
+export function versions(v: View, s: Works) {
+  const t = v.texts.t;
+  const w = s.chosen;
+  if (!w) return nothing;
+  return html`
+    <div class="stack" data-ats="versions">
+      <div class="stack tight">
+        <h2 tabindex="-1" data-ats="heading"><bdi>${w.title}</bdi></h2>
+        <p class="soft">${t('nr', { n: String(w.atsId) })}. ${t('seeText')}</p>
+      </div>
+      ${noticeOf(v)}
+      <ol class="versions">
+        ${s.versions.map((x) => version(v, s, x))}
+      </ol>
+      <div class="acts"><button type="button" class="plain" data-ats="back" @click=${() => s.back()}>${t('toSongs')}</button></div>
+    </div>
+  `;
+}
+
+function version(v: View, s: Works, x: Version) {
+  const t = v.texts.t;
+  const n = x.version;
+  const people = s.people.get(n);
+  return html`
+    <li class="who stack tight" data-ats=${`version-${n}`}>
+      <h3 id=${`v-${n}`}>${t('versionNr', { n })}</h3>
+      <p class="small"><time datetime=${new Date(x.at || 0).toISOString()}>${v.texts.date(x.at || 0)}</time></p>
+      ${x.filename ? html`<p><bdi data-ats=${`file-${n}`}>${x.filename}</bdi></p>` : nothing}
+      <details ?open=${n === s.versions.at(-1)?.version} @toggle=${(e: Event) => (e.target as HTMLDetailsElement).open && void s.show(n)}>
+        <summary data-ats=${`creators-${n}`} aria-describedby=${`v-${n}`}>${t('by')}</summary>
+        ${people
+          ? html`<ul class="people">
+              ${people.map(
+                (c) => html`<li data-ats=${`creator-${n}`}>
+                  <bdi>${c.fullName}</bdi>
+                  <span class="small">${joined(v, (Object.keys(c.roles) as Role[]).filter((r) => c.roles[r]).map((r) => t(r)))}</span>
+                </li>`,
+              )}
+            </ul>`
+          : html`<progress aria-label=${t('getting')} part="progress"></progress>`}
+      </details>
+      <div class="acts">${button(v, s, n, 'audio')} ${button(v, s, n, 'certificate')}</div>
+      ${told(v, s, n, 'audio')} ${told(v, s, n, 'certificate')}
+    </li>
+  `;
+}
+
+const joined = (v: View, words: string[]) => new Intl.ListFormat(v.texts.lang, { type: 'unit', style: 'short' }).format(words);
+
+// Not disabled while it works: the focus would be lost.
+const button = (v: View, s: Works, n: number, what: What) => html`
+  <button type="button" data-ats=${`${what}-${n}`} aria-describedby=${`v-${n} m-${what}-${n}`} @click=${() => void s.get(n, what)}>
+    ${v.texts.t(what === 'audio' ? 'getAudio' : 'getCert')}
+  </button>
+`;
+
+const told = (v: View, s: Works, n: number, what: What) => {
+  const f = s.files.get(`${what}-${n}`);
+  return f
+    ? html`<p class="note ${f.state === 'begun' ? 'good' : ''}" id=${`m-${what}-${n}`} data-ats=${`told-${what}-${n}`}>${stands(f, v.texts, v.now)}</p>`
+    : nothing;
+};
