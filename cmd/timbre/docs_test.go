@@ -41,7 +41,7 @@ func shell(t *testing.T, document string, least int) string {
 // document promises.
 func TestDocumentsAreFollowed(t *testing.T) {
 	t.Parallel()
-	for _, tool := range []string{"bash", "curl"} {
+	for _, tool := range []string{"bash", "curl", "jq", "xxd"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			if os.Getenv("TIMBRE_TEST_ALL") != "" {
 				t.Fatal(err)
@@ -98,6 +98,22 @@ timbre works certificate 9 --network testnet --public-url https://timbre.example
 grep -q 'work.not_found' none.txt
 timbre works certificate 1 --network testnet --public-url https://timbre.example -o none.pdf --cert-file song.wav 2> none.txt && exit 1
 grep -q 'go together' none.txt && [[ ! -e none.pdf ]]
+`)
+	script.WriteString("export TIMBRE_SECRET_FILE=timbre-demo/secret\n{\n")
+	script.WriteString(shell(t, "evidence.md", 6))
+	script.WriteString(`
+} | tee evidence.txt
+[[ $(grep -c ' is right$' evidence.txt) == 5 && $(stat -c %a evidence.json) == 600 ]]
+cmp evidence.json redacted.json # it has one creator
+timbre works evidence 1 --network testnet --work-version 1 -o - | cmp - evidence.json
+timbre works evidence 1 --network testnet --only-creator 2 -o none.json 2> none.txt && exit 1
+grep -q 'the work has creators 1 to 1' none.txt && [[ ! -e none.json ]]
+timbre works evidence 1 --network testnet --work-version 9 -o none.json 2> none.txt && exit 1
+grep -q 'work.certificate_unavailable' none.txt
+timbre works evidence 9 --network testnet -o none.json 2> none.txt && exit 1
+grep -q 'work.not_found' none.txt
+TIMBRE_SECRET_FILE=none timbre works evidence 1 --network testnet -o none.json 2> none.txt && exit 1
+grep -q 'secret file' none.txt
 `)
 	script.WriteString(shell(t, "quick-start.md", 1))
 	script.WriteString(`

@@ -1,0 +1,58 @@
+package evidence_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"timbre.example/evidence"
+)
+
+// The key comes from somewhere else than the evidence: it was kept.
+const trusted = "timbre.example/log/testnet+6666f8af+Ac7MFQfcHd1ylZUcKQiI8JWtuQRNG3PWlubfBl1oO9T8"
+
+func Example() {
+	check := func() error {
+		f, err := os.Open("testdata/v1/full.json")
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		e, err := evidence.Decode(f)
+		if err != nil {
+			return err // it is not evidence
+		}
+		media, err := os.Open("testdata/v1/media.bin")
+		if err != nil {
+			return err
+		}
+		defer media.Close()
+		report, err := evidence.Verify(e, evidence.Options{Media: media, Key: trusted})
+		if err != nil {
+			return err // the recording could not be read
+		}
+		for _, check := range report {
+			fmt.Println(check.Status, check.Name)
+		}
+		if !report.Anchored() {
+			return errors.New("not proved")
+		}
+		fmt.Printf("%s was registered by %s\n", e.Title, e.Block.Time)
+		return nil
+	}
+	if err := check(); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// ok media
+	// ok creators
+	// ok all_creators
+	// ok commitment
+	// ok entry
+	// ok time
+	// ok log_key
+	// ok checkpoint
+	// ok inclusion
+	// ok block
+	// Porch Light · Φως στη βεράντα · 门廊的灯 was registered by 2026-03-01 12:00:00.25 +0000 UTC
+}
