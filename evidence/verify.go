@@ -133,7 +133,7 @@ func verifyLog(e Evidence, key string, add func(string, string, error), skip fun
 	} else {
 		add("log_key", trusted, must(key == l.Key, "the evidence names another key"))
 	}
-	tree, err := openCheckpoint(l.Checkpoint, l.Origin, key)
+	tree, err := OpenCheckpoint(l.Checkpoint, l.Origin, key)
 	add("checkpoint", "The log signed the state of the block.", err)
 	if err == nil {
 		err = tlog.CheckRecord(l.Proof, tree.N, tree.Hash, l.Index, tlog.RecordHash([]byte(l.Leaf)))
@@ -167,8 +167,10 @@ func complete(e Evidence) bool {
 // that tlog computes overflow, and it does not come to an end.
 const maxLog = 1 << 62
 
-// openCheckpoint verifies a signed note with the log's key and reads its tree.
-func openCheckpoint(signed, origin, key string) (tlog.Tree, error) {
+// OpenCheckpoint verifies a log's signed checkpoint with its verifier key, and
+// reads the tree that was signed. A note that another log signed, or that says
+// anything but a tree, is refused.
+func OpenCheckpoint(signed, origin, key string) (tlog.Tree, error) {
 	v, err := note.NewVerifier(key)
 	if err != nil {
 		return tlog.Tree{}, err

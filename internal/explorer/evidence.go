@@ -3,14 +3,12 @@ package explorer
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"timbre.example/evidence"
 	"timbre.example/internal/network/log"
 	"timbre.example/internal/network/log/leaf"
 )
@@ -41,8 +39,8 @@ type step struct {
 	Result  tlog.Hash
 }
 
-// evidence is an entry with everything that proves it.
-type evidence struct {
+// proven is an entry with everything that proves it.
+type proven struct {
 	log.Entry
 	Transaction leaf.Transaction
 	LeafText    string
@@ -57,8 +55,8 @@ type evidence struct {
 
 // examine collects the evidence for e and checks it the way an outsider would:
 // from the leaf, the proof, the checkpoint and the key alone.
-func examine(ctx context.Context, l *log.Log, e log.Entry) (evidence, error) {
-	v := evidence{Entry: e}
+func examine(ctx context.Context, l *log.Log, e log.Entry) (proven, error) {
+	v := proven{Entry: e}
 	var err error
 	if v.Transaction, err = leaf.ParseTransaction(e.Bytes); err != nil {
 		return v, err
@@ -78,7 +76,7 @@ func examine(ctx context.Context, l *log.Log, e log.Entry) (evidence, error) {
 	parsed, parseErr := leaf.ParseLeaf(e.Leaf)
 	says := parseErr == nil && parsed.Hash() == e.Hash && parsed.AtsID == e.AtsID && parsed.Version == e.Version &&
 		parsed.Block == e.BlockNumber && parsed.At.Equal(e.At)
-	tree, signErr := openCheckpoint(l, v.Block.Checkpoint)
+	tree, signErr := evidence.OpenCheckpoint(v.Block.Checkpoint, l.Origin(), l.VerifierKey())
 	v.Steps = climb(e.Index, v.Block.Size, v.LeafHash, proof)
 	v.Root = v.LeafHash
 	if n := len(v.Steps); n > 0 {
@@ -101,7 +99,7 @@ func examine(ctx context.Context, l *log.Log, e log.Entry) (evidence, error) {
 
 // examineBlock checks that the block is signed and continues the one before.
 func examineBlock(ctx context.Context, l *log.Log, b log.Block) (checks, error) {
-	tree, err := openCheckpoint(l, b.Checkpoint)
+	tree, err := evidence.OpenCheckpoint(b.Checkpoint, l.Origin(), l.VerifierKey())
 	c := checks{
 		{"The log signed this checkpoint, with the key below.", err == nil && tree.N == b.Size},
 		{"The block hash is that of the signed checkpoint.", sha256.Sum256([]byte(b.Checkpoint)) == b.Hash},
@@ -117,31 +115,9 @@ func examineBlock(ctx context.Context, l *log.Log, b log.Block) (checks, error) 
 	if err != nil {
 		return nil, err
 	}
-	old, err := openCheckpoint(l, before.Checkpoint)
+	old, err := evidence.OpenCheckpoint(before.Checkpoint, l.Origin(), l.VerifierKey())
 	continues := err == nil && old.N == b.First && tlog.CheckTree(proof, tree.N, tree.Hash, old.N, old.Hash) == nil
 	return append(c, check{fmt.Sprintf("It only adds to block %s: nothing older was changed or taken away.", count(before.Number)), continues}), nil
-}
-
-// openCheckpoint verifies a signed note with the log's public key.
-func openCheckpoint(l *log.Log, signed string) (tlog.Tree, error) {
-	v, err := note.NewVerifier(l.VerifierKey())
-	if err != nil {
-		return tlog.Tree{}, err
-	}
-	n, err := note.Open([]byte(signed), note.VerifierList(v))
-	if err != nil {
-		return tlog.Tree{}, err
-	}
-	lines := strings.Split(n.Text, "\n")
-	if len(lines) != 4 || lines[0] != l.Origin() {
-		return tlog.Tree{}, errors.New("explorer: not a checkpoint of this log")
-	}
-	size, err := strconv.ParseInt(lines[1], 10, 64)
-	if err != nil {
-		return tlog.Tree{}, err
-	}
-	root, err := tlog.ParseHash(lines[2])
-	return tlog.Tree{N: size, Hash: root}, err
 }
 
 // climb follows an inclusion proof from the leaf at index up to the root of a

@@ -235,7 +235,7 @@ func (x *explorer) transaction(w http.ResponseWriter, r *http.Request, l *log.Lo
 	}
 	return x.render(w, "transaction", struct {
 		base
-		evidence
+		proven
 	}{x.base(l, title), v})
 }
 

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
 
+	"timbre.example/evidence"
 	"timbre.example/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log"
@@ -382,6 +383,53 @@ func TestRefusals(t *testing.T) {
 			}
 			if _, err := l.Stage(t.Context(), call); (err == nil) != c.stage || err != nil && !errors.Is(err, network.ErrRefused) {
 				t.Errorf("%s: Stage: %v", c.name, err)
+			}
+		}
+	})
+}
+
+// What is final is proved in its own block, whatever the log holds since; what
+// waits, was refused, or was never heard of, is not proved.
+func TestProve(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		l := open(t, db)
+		fill(t, l, 0, 300)
+		orphan := call(300)
+		orphan.AtsID = 999
+		staged := stage(t, l, call(7), orphan, call(301), call(302))
+		refused := func(what string, hash [32]byte) {
+			t.Helper()
+			if p, err := l.Prove(t.Context(), hash); !errors.Is(err, network.ErrNotFinal) {
+				t.Errorf("%s: %+v, %v", what, p, err)
+			}
+		}
+		before, err := l.Prove(t.Context(), staged[0].Hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		broadcast(t, l, staged[1:3]...)
+		refused("waiting", staged[2].Hash)
+		sequence(t, l)
+		refused("refused", staged[1].Hash)
+		refused("unknown", staged[3].Hash)
+		after, err := l.Prove(t.Context(), staged[0].Hash)
+		if diff := cmp.Diff(before, after); err != nil || diff != "" {
+			t.Errorf("%v: %s", err, diff)
+		}
+		for _, s := range []network.Staged{staged[0], staged[2]} {
+			p, err := l.Prove(t.Context(), s.Hash)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tree, err := evidence.OpenCheckpoint(p.Log.Checkpoint, origin, l.VerifierKey())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tlog.CheckRecord(p.Log.Proof, tree.N, tree.Hash, p.Log.Index, tlog.RecordHash([]byte(p.Log.Leaf))); err != nil {
+				t.Error(err)
+			}
+			if !strings.HasPrefix(p.Log.Leaf, string(s.Bytes)) || p.Log.Key != l.VerifierKey() || p.Log.Origin != origin || p.Substrate != nil {
+				t.Errorf("%+v", p.Log)
 			}
 		}
 	})

@@ -184,11 +184,7 @@ func (l *Log) ProofFile(ctx context.Context, e Entry) (string, error) {
 	if e.Index < 0 {
 		return "", l.fail(fmt.Sprintf("transaction %x", e.Hash), ErrNotFound)
 	}
-	b, err := l.Block(ctx, e.BlockNumber)
-	if err != nil {
-		return "", err
-	}
-	p, err := l.InclusionProof(ctx, e.Index, b.Size)
+	b, p, err := l.proveIn(ctx, e)
 	if err != nil {
 		return "", err
 	}
@@ -207,17 +203,23 @@ func (l *Log) Prove(ctx context.Context, hash [32]byte) (network.Proof, error) {
 	} else if err != nil {
 		return network.Proof{}, err
 	}
-	b, err := l.Block(ctx, e.BlockNumber)
-	if err != nil {
-		return network.Proof{}, err
-	}
-	p, err := l.InclusionProof(ctx, e.Index, b.Size)
+	b, p, err := l.proveIn(ctx, e)
 	if err != nil {
 		return network.Proof{}, err
 	}
 	return network.Proof{Log: &evidence.Log{
 		Origin: l.Origin(), Key: l.VerifierKey(), Leaf: string(e.Leaf), Index: e.Index, Proof: p, Checkpoint: b.Checkpoint,
 	}}, nil
+}
+
+// proveIn is the block of an entry that is in the log, and its proof there.
+func (l *Log) proveIn(ctx context.Context, e Entry) (Block, tlog.RecordProof, error) {
+	b, err := l.Block(ctx, e.BlockNumber)
+	if err != nil {
+		return Block{}, nil, err
+	}
+	p, err := l.InclusionProof(ctx, e.Index, b.Size)
+	return b, p, err
 }
 
 // ConsistencyProof proves that the log of the first size entries continues the
