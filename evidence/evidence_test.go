@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -335,6 +336,22 @@ func TestDecodeTakesOneForm(t *testing.T) {
 	}
 }
 
+// Anybody can sign for a log of his own, also a tree that there cannot be.
+func TestTreesOfAnySize(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int64{-1, 0, 1, 618, 619, 1001, 1 << 62, 1<<62 + 1, 1<<63 - 1} {
+		e := song.logged()
+		signed := song.sign(size, tlog.Hash{})
+		e.Log.Checkpoint, e.Block.Hash = string(signed), sha256.Sum256(signed)
+		for _, index := range []int64{0, 618, size - 1, 1<<63 - 1} {
+			e.Log.Index = index
+			if r := verify(t, e, song.media, ""); r.OK() {
+				t.Errorf("entry %d of %d: %+v", index, size, r)
+			}
+		}
+	}
+}
+
 func TestRedactKnowsItsCreators(t *testing.T) {
 	t.Parallel()
 	one := must(song.logged().Redact(2))
@@ -379,4 +396,43 @@ func FuzzDecode(f *testing.F) {
 		}
 		decode(t, must(evidence.Encode(must(e.Redact(e.Creators[0].Proof.Index())))))
 	})
+}
+
+// Whoever is outside of this module can name every type that the package shows.
+func TestNoTypeIsInternal(t *testing.T) {
+	t.Parallel()
+	seen := map[reflect.Type]bool{}
+	var look func(reflect.Type)
+	look = func(is reflect.Type) {
+		if seen[is] {
+			return
+		}
+		seen[is] = true
+		if strings.Contains(is.PkgPath(), "/internal/") {
+			t.Errorf("%s is internal", is)
+		}
+		switch is.Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map, reflect.Chan:
+			look(is.Elem())
+		case reflect.Struct:
+			for _, f := range reflect.VisibleFields(is) {
+				if f.IsExported() {
+					look(f.Type)
+				}
+			}
+		case reflect.Func:
+			for i := range is.NumIn() {
+				look(is.In(i))
+			}
+			for i := range is.NumOut() {
+				look(is.Out(i))
+			}
+		}
+	}
+	for _, shown := range []any{evidence.Decode, evidence.Encode, evidence.Verify, evidence.OpenCheckpoint, evidence.Evidence.Redact, evidence.Report.OK} {
+		look(reflect.TypeOf(shown))
+	}
+	if len(seen) < 25 {
+		t.Errorf("only %d types were looked at", len(seen))
+	}
 }

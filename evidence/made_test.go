@@ -80,6 +80,12 @@ func (w work) committed() evidence.Evidence {
 	return e
 }
 
+// sign is the log's signed checkpoint of a tree.
+func (w work) sign(size int64, root tlog.Hash) []byte {
+	s := signer{must(note.NewVerifier(w.key())), ed25519.NewKeyFromSeed(w.seed[:])}
+	return must(note.Sign(&note.Note{Text: fmt.Sprintf("%s\n%d\n%s\n", logName, size, root)}, s))
+}
+
 // logged is the version's evidence in a log.
 func (w work) logged() evidence.Evidence {
 	e := w.committed()
@@ -98,8 +104,7 @@ func (w work) logged() evidence.Evidence {
 		}
 		tree = append(tree, must(tlog.StoredHashes(i, text, tree))...)
 	}
-	s := signer{must(note.NewVerifier(w.key())), ed25519.NewKeyFromSeed(w.seed[:])}
-	checkpoint := must(note.Sign(&note.Note{Text: fmt.Sprintf("%s\n%d\n%s\n", logName, w.size, must(tlog.TreeHash(w.size, tree)))}, s))
+	checkpoint := w.sign(w.size, must(tlog.TreeHash(w.size, tree)))
 	e.Network = evidence.Network{Name: "testnet", Kind: evidence.KindLog}
 	e.TxHash = entry.Hash()
 	e.Block = evidence.Block{Number: entry.Block, Hash: sha256.Sum256(checkpoint), Time: entry.At}
