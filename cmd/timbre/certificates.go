@@ -5,36 +5,44 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"timbre.example/internal/certificate"
 	"timbre.example/internal/registry"
 )
 
-// certificateFlags name what certificates are signed with.
-type certificateFlags struct {
-	CertificateCertFile string `env:"TIMBRE_CERTIFICATE_CERT_FILE" type:"path" placeholder:"FILE" help:"Sign the PDF certificates: the certificate and its chain, as PEM."`
-	CertificateKeyFile  string `env:"TIMBRE_CERTIFICATE_KEY_FILE" type:"path" placeholder:"FILE" help:"Its private key, RSA or ECDSA, as PEM."`
+// signingFlags name what certificates are signed with.
+type signingFlags struct {
+	CertFile string `env:"TIMBRE_CERTIFICATE_CERT_FILE" type:"path" placeholder:"FILE" help:"Sign the PDF certificates: the certificate and those that it hangs on, as PEM."`
+	KeyFile  string `env:"TIMBRE_CERTIFICATE_KEY_FILE" type:"path" placeholder:"FILE" help:"Its private key, RSA or ECDSA, as PEM, readable by this user (or its group) alone."`
 }
 
-// signer is nil when certificates are not signed.
-func (f certificateFlags) signer() (*certificate.Signer, error) {
-	if f.CertificateCertFile == "" && f.CertificateKeyFile == "" {
+// signer is nil when certificates are not signed. No error quotes a file.
+func (f signingFlags) signer() (*certificate.Signer, error) {
+	if f == (signingFlags{}) {
 		return nil, nil
 	}
-	if f.CertificateCertFile == "" || f.CertificateKeyFile == "" {
-		return nil, errors.New("--certificate-cert-file and --certificate-key-file go together")
+	if f.CertFile == "" || f.KeyFile == "" {
+		return nil, errors.New("a certificate to sign with and its key go together: --certificate-cert-file and --certificate-key-file, of works certificate --cert-file and --key-file")
 	}
-	cert, err := os.ReadFile(f.CertificateCertFile)
+	cert, err := os.ReadFile(f.CertFile)
 	if err != nil {
 		return nil, err
 	}
-	key, err := os.ReadFile(f.CertificateKeyFile)
+	info, err := os.Stat(f.KeyFile)
 	if err != nil {
 		return nil, err
 	}
-	s, err := certificate.NewSigner(cert, key)
+	if mode := info.Mode().Perm(); mode&0o027 != 0 {
+		return nil, fmt.Errorf("the key file %s has mode %04o: take it from everybody but its owner (and readers of its group) with chmod 600", f.KeyFile, mode)
+	}
+	key, err := os.ReadFile(f.KeyFile)
 	if err != nil {
-		return nil, fmt.Errorf("certificates cannot be signed with %s and %s: %w", f.CertificateCertFile, f.CertificateKeyFile, err)
+		return nil, err
+	}
+	s, err := certificate.NewSigner(cert, key, time.Now)
+	if err != nil {
+		return nil, fmt.Errorf("certificates cannot be signed with %s and %s: %w", f.CertFile, f.KeyFile, err)
 	}
 	return s, nil
 }

@@ -26,17 +26,24 @@ func TestCertificateLeadsToThePageOfItsWork(t *testing.T) {
 
 func TestSignerIsTakenWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
-	if s, err := (certificateFlags{}).signer(); s != nil || err != nil {
+	if s, err := (signingFlags{}).signer(); s != nil || err != nil {
 		t.Errorf("without flags: %v, %v", s, err)
 	}
 	file := filepath.Join(t.TempDir(), "not.pem")
-	if err := os.WriteFile(file, []byte("not a certificate"), 0o600); err != nil {
-		t.Fatal(err)
+	open := filepath.Join(t.TempDir(), "open.pem")
+	for name, mode := range map[string]os.FileMode{file: 0o640, open: 0o644} {
+		if err := os.WriteFile(name, []byte("not a certificate"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(name, mode); err != nil {
+			t.Fatal(err)
+		}
 	}
-	for want, f := range map[string]certificateFlags{
-		"go together":      {CertificateCertFile: file},
-		"cannot be signed": {CertificateCertFile: file, CertificateKeyFile: file},
-		"no such file":     {CertificateCertFile: file, CertificateKeyFile: file + "-none"},
+	for want, f := range map[string]signingFlags{
+		"go together":      {CertFile: file},
+		"cannot be signed": {CertFile: file, KeyFile: file},
+		"has mode 0644":    {CertFile: file, KeyFile: open},
+		"no such file":     {CertFile: file, KeyFile: file + "-none"},
 	} {
 		if _, err := f.signer(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

@@ -105,7 +105,7 @@ type serverFlags struct {
 	PricesMainnet string `env:"TIMBRE_PRICES_MAINNET" placeholder:"PRICES" help:"Likewise; default network=12,base=50,version=20,service-bp=500 and the same storage."`
 
 	limitFlags
-	certificateFlags
+	Signing signingFlags `embed:"" prefix:"certificate-"`
 
 	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" placeholder:"ADDR" help:"Serve the metrics here, to whoever reaches it. Without it they are at /metrics, for programs of this machine, unless the public URL is another's."`
 

@@ -55,6 +55,10 @@ func (c *doctorCmd) Run(o *output) error {
 		}
 		look("secret's permissions", err, "this user alone", "chmod 600 the file.")
 	}
+	if c.has(worker) && c.Signing != (signingFlags{}) {
+		_, err := c.Signing.signer()
+		look("certificates' signature", err, "can be made", "Correct the file that is named.")
+	}
 	if c.has(ats) || c.has(worker) {
 		c.blobs(ctx, look)
 	}

@@ -15,7 +15,7 @@ type role string
 const (
 	organizations role = "organizations" // mints sessions, publishes the keys that verify them
 	ats           role = "ats"           // works, transactions, uploads, the log's files, the widget
-	worker        role = "worker"        // anchors, makes blocks, sweeps
+	worker        role = "worker"        // anchors, makes blocks and certificates, sweeps
 )
 
 var allRoles = []role{organizations, ats, worker}
@@ -23,7 +23,7 @@ var allRoles = []role{organizations, ats, worker}
 // roleFlags say which part of the work this process does, and where the others
 // are.
 type roleFlags struct {
-	Roles       []role        `env:"TIMBRE_ROLES" enum:"organizations,ats,worker" placeholder:"ROLE" help:"What this process does: organizations mints sessions, ats serves works and transactions, worker anchors them (default: all three)."`
+	Roles       []role        `env:"TIMBRE_ROLES" enum:"organizations,ats,worker" placeholder:"ROLE" help:"What this process does: organizations mints sessions, ats serves works and transactions, worker anchors them and makes certificates (default: all three)."`
 	IssuerURL   string        `env:"TIMBRE_ISSUER_URL" placeholder:"URL" help:"Where the process with the role organizations publishes its keys, and the issuer that tokens name (default: the public URL)."`
 	JWKSRefresh time.Duration `env:"TIMBRE_JWKS_REFRESH" default:"5m" placeholder:"TIME" help:"How often the issuer's keys are fetched again by a process that does not mint (default: ${default})."`
 	JWKSMaxAge  time.Duration `env:"TIMBRE_JWKS_MAX_AGE" default:"1h" placeholder:"TIME" help:"How old they may be used while the issuer is away (default: ${default})."`
@@ -65,6 +65,9 @@ func baseURL(flag, value string) error {
 	u, err := url.Parse(value)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf("--%s is http(s)://host[:port], without a path: %q", flag, value)
+	}
+	if len(value) > 300 { // a host has at most 253; certificates show it as a QR code
+		return fmt.Errorf("--%s has more than 300 characters", flag)
 	}
 	if u.User != nil { // it is logged, and told to everybody; so is this error
 		return fmt.Errorf("--%s is http(s)://host[:port], without a user or a password", flag)

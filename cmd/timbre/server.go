@@ -16,6 +16,7 @@ import (
 
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/certificate"
 	"timbre.example/internal/docsite"
 	"timbre.example/internal/explorer"
 	"timbre.example/internal/limit"
@@ -56,9 +57,11 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	if err != nil {
 		return nil, err
 	}
-	signer, err := f.certificateFlags.signer()
-	if err != nil {
-		return nil, err
+	var signer *certificate.Signer
+	if f.has(worker) {
+		if signer, err = f.Signing.signer(); err != nil {
+			return nil, err
+		}
 	}
 	root, err := readSecret(f.SecretFile, f.ownSecret || strings.HasPrefix(dbURL, "sqlite:"))
 	if err != nil {

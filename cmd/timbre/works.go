@@ -29,8 +29,7 @@ type worksCertificate struct {
 	Version   int64  `name:"work-version" placeholder:"N" help:"A version of it (default: the latest)."`
 	PublicURL string `env:"TIMBRE_PUBLIC_URL" required:"" placeholder:"URL" help:"How this server is reached: the QR code leads to the page of the entry's block there."`
 	Out       string `short:"o" required:"" type:"path" placeholder:"FILE" help:"Where to write it."`
-	CertFile  string `env:"TIMBRE_CERTIFICATE_CERT_FILE" type:"path" placeholder:"FILE" help:"Sign it: the certificate and its chain, as PEM."`
-	KeyFile   string `env:"TIMBRE_CERTIFICATE_KEY_FILE" type:"path" placeholder:"FILE" help:"Its private key, RSA or ECDSA, as PEM."`
+	signingFlags
 }
 
 func (c *worksCertificate) Run(o *output) error {
@@ -56,22 +55,6 @@ func (c *worksCertificate) Run(o *output) error {
 		_, err = fmt.Fprintln(o.out, c.Out)
 		return err
 	})
-}
-
-// signer is nil when the certificate is not to be signed.
-func (c *worksCertificate) signer() (*certificate.Signer, error) {
-	if (c.CertFile == "") != (c.KeyFile == "") {
-		return nil, errors.New("--cert-file and --key-file go together")
-	}
-	if c.CertFile == "" {
-		return nil, nil
-	}
-	cert, certErr := os.ReadFile(c.CertFile)
-	key, keyErr := os.ReadFile(c.KeyFile)
-	if err := errors.Join(certErr, keyErr); err != nil {
-		return nil, err
-	}
-	return certificate.NewSigner(cert, key)
 }
 
 // input is what the database knows of the version.

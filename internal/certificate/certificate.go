@@ -87,7 +87,7 @@ func Render(in Input, signer *Signer) (_ []byte, err error) {
 	d.set(whole, "<</Type/StructElem/S/Document/P %d 0 R/K%s>>", tree, refs(parts))
 	d.set(tree, "<</Type/StructTreeRoot/K %d 0 R/ParentTree<</Nums[0 %s]>>/ParentTreeNextKey 1>>", whole, refs(parts))
 
-	date := in.At.UTC().Format("D:20060102150405Z")
+	date := pdfTime(in.At)
 	attachment := ""
 	if in.Evidence != nil {
 		file := d.stream(fmt.Sprintf("/Type/EmbeddedFile/Subtype/application#2Fjson/Params<</ModDate(%s)/Size %d>>", date, len(in.Evidence)), in.Evidence)
@@ -118,6 +118,8 @@ func Render(in Input, signer *Signer) (_ []byte, err error) {
 }
 
 func (in Input) documentTitle() string { return "Certificate of registration: " + in.Title }
+
+func pdfTime(t time.Time) string { return t.UTC().Format("D:20060102150405Z") }
 
 // literal is an ASCII string as PDF writes it.
 func literal(s string) string {

@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"encoding/pem"
 	"encoding/xml"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -127,7 +129,7 @@ func render(t *testing.T, in certificate.Input, s *certificate.Signer) string {
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil && os.Getenv("TIMBRE_TEST_ALL") == "" {
-		t.Skipf("skipped without %s (apt-get install poppler-utils qpdf zbar-tools)", name)
+		t.Skipf("skipped without %s (apt-get install poppler-utils qpdf zbar-tools openssl)", name)
 	}
 	out, err := exec.Command(name, args...).CombinedOutput()
 	if err != nil {
@@ -306,6 +308,133 @@ func pemOf(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
+// authority makes a certification authority and a certificate of it with openssl,
+// as an operator would; kind is what genpkey is told.
+func authority(t *testing.T, days string, kind ...string) (root string, cert, key []byte) {
+	t.Helper()
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	root = file("root.pem")
+	run(t, "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", file("root.key"), "-out", root, "-days", "2", "-subj", "/CN=Example authority")
+	run(t, "openssl", append([]string{"genpkey", "-out", file("key")}, kind...)...)
+	run(t, "openssl", "req", "-new", "-key", file("key"), "-out", file("csr"), "-subj", "/CN=Example Records")
+	if err := os.WriteFile(file("ext"), []byte("keyUsage=critical,digitalSignature,nonRepudiation\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "openssl", "x509", "-req", "-in", file("csr"), "-CA", root, "-CAkey", file("root.key"), "-CAcreateserial", "-days", days, "-extfile", file("ext"), "-out", file("cert.pem"))
+	var all [3][]byte
+	for i, name := range []string{"cert.pem", "root.pem", "key"} {
+		var err error
+		if all[i], err = os.ReadFile(file(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root, append(all[0], all[1]...), all[2]
+}
+
+// What an authority vouches for is found to be so by another program than
+// readers of PDF, with the attribute that PAdES asks for and without the time
+// that it forbids.
+func TestSignedByAnAuthority(t *testing.T) {
+	t.Parallel()
+	for name, kind := range map[string][]string{
+		"ecdsa": {"-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"},
+		"rsa":   {"-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			root, cert, key := authority(t, "1", kind...)
+			signer, err := certificate.NewSigner(cert, key, time.Now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := render(t, input("Signed", one("Zoë Åström")), signer)
+			if out := run(t, "pdfsig", path); !strings.Contains(out, "Signature is Valid") || !strings.Contains(out, "Example Records") {
+				t.Errorf("pdfsig says:\n%s", out)
+			}
+			file, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := regexp.MustCompile(`/M\(D:\d{14}Z\)/SubFilter/ETSI\.CAdES\.detached/ByteRange\[0+ (\d+) (\d+) (\d+)\]/Contents<([0-9a-f]+)>`).FindSubmatch(file)
+			if m == nil {
+				t.Fatal("no signature")
+			}
+			var n [3]int
+			for i := range n {
+				if n[i], err = strconv.Atoi(string(m[i+1])); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n[1]+n[2] != len(file) || n[1]-n[0] != len(m[4])+2 {
+				t.Errorf("signed are %v of %d bytes", n, len(file))
+			}
+			cms, err := hex.DecodeString(string(m[4]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			for name, b := range map[string][]byte{"cms": cms, "content": slices.Concat(file[:n[0]], file[n[1]:])} {
+				if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			out := run(t, "openssl", "cms", "-verify", "-cades", "-binary", "-inform", "DER", "-in", filepath.Join(dir, "cms"), "-content", filepath.Join(dir, "content"),
+				"-CAfile", root, "-purpose", "any", "-out", filepath.Join(dir, "out"))
+			if !strings.Contains(out, "CAdES Verification successful") {
+				t.Errorf("openssl says %s", out)
+			}
+			if out := run(t, "openssl", "cms", "-cmsout", "-print", "-noout", "-inform", "DER", "-in", filepath.Join(dir, "cms")); strings.Contains(out, "signingTime") || !strings.Contains(out, "id-smime-aa-signingCertificateV2") {
+				t.Errorf("signed attributes:\n%s", out)
+			}
+		})
+	}
+}
+
+// What could not be believed is refused when a server starts, and not when it
+// signs for the first time; what ends later is not signed with.
+func TestSignersThatAreRefused(t *testing.T) {
+	t.Parallel()
+	_, cert, key := authority(t, "1", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048")
+	_, edCert, edKey := authority(t, "1", "-algorithm", "ED25519")
+	_, shortCert, shortKey := authority(t, "1", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024")
+	root, _, _ := authority(t, "1", "-algorithm", "ED25519")
+	later := func() time.Time { return time.Now().Add(48 * time.Hour) }
+	for name, c := range map[string]struct {
+		cert, key []byte
+		now       func() time.Time
+	}{
+		"nothing": {nil, nil, time.Now}, "a key of another": {cert, edKey, time.Now}, "ed25519": {edCert, edKey, time.Now},
+		"short": {shortCert, shortKey, time.Now}, "ended": {cert, key, later}, "no key": {cert, cert, time.Now},
+	} {
+		if s, err := certificate.NewSigner(c.cert, c.key, c.now); err == nil {
+			t.Errorf("%s is taken: %v", name, s)
+		} else if len(c.key) > 0 && strings.Contains(err.Error(), strings.Split(string(c.key), "\n")[1]) {
+			t.Errorf("%s: the error quotes a key: %v", name, err)
+		}
+	}
+	rootPEM, err := os.ReadFile(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rootKey, err := os.ReadFile(filepath.Join(filepath.Dir(root), "root.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := certificate.NewSigner(rootPEM, rootKey, time.Now); err != nil {
+		t.Errorf("a certificate that names no use: %v", err)
+	}
+	now := time.Now
+	s, err := certificate.NewSigner(cert, key, func() time.Time { return now() })
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = later
+	if _, err := certificate.Render(input("Late", one("Zoë")), s); err == nil {
+		t.Error("signed with a certificate that has ended")
+	}
+}
+
 func TestSignedIsValid(t *testing.T) {
 	t.Parallel()
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -331,7 +460,7 @@ func TestSignedIsValid(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			signer, err := certificate.NewSigner(pemOf("CERTIFICATE", cert), pemOf("PRIVATE KEY", key))
+			signer, err := certificate.NewSigner(pemOf("CERTIFICATE", cert), pemOf("PRIVATE KEY", key), time.Now)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -360,7 +489,7 @@ func TestSignedIsValid(t *testing.T) {
 			}
 		})
 	}
-	if _, err := certificate.NewSigner([]byte("no"), []byte("no")); err == nil {
+	if _, err := certificate.NewSigner([]byte("no"), []byte("no"), time.Now); err == nil {
 		t.Error("what is no certificate is taken")
 	}
 }

@@ -3,45 +3,72 @@ package certificate
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/hex"
 	"errors"
 	"fmt"
-
-	"github.com/digitorus/pkcs7"
+	"math/big"
+	"time"
 )
 
-// Signer signs certificates with a key of the operator (PAdES).
+// Signer signs certificates with a key of the operator: PAdES, at the level B-B.
+// What differs between two signatures of one page is the time that they name and
+// the signature.
 type Signer struct {
-	leaf   *x509.Certificate
-	chain  []*x509.Certificate
-	key    crypto.PrivateKey
-	length int // of the space for a signature, in hex digits
+	leaf      *x509.Certificate
+	chain     []byte // certificates one after another, the leaf first
+	key       crypto.Signer
+	algorithm pkix.AlgorithmIdentifier
+	now       func() time.Time
+	length    int // of the space for a signature, in hex digits
 }
 
-// NewSigner takes a certificate with its chain and its key, as PEM.
-func NewSigner(certPEM, keyPEM []byte) (*Signer, error) {
+// NewSigner takes a certificate, followed by those that it hangs on, and its key,
+// as PEM, and the clock. What could never sign is refused here.
+func NewSigner(certPEM, keyPEM []byte, now func() time.Time) (*Signer, error) {
 	pair, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
 		return nil, err
 	}
-	s := &Signer{leaf: pair.Leaf, key: pair.PrivateKey}
-	size := len(s.leaf.Raw)
-	for _, der := range pair.Certificate[1:] {
-		c, err := x509.ParseCertificate(der)
-		if err != nil {
-			return nil, err
+	s := &Signer{leaf: pair.Leaf, now: now}
+	switch k := pair.PrivateKey.(type) {
+	case *rsa.PrivateKey:
+		if k.N.BitLen() < 2048 {
+			return nil, fmt.Errorf("an RSA key of %d bits is too short", k.N.BitLen())
 		}
-		s.chain, size = append(s.chain, c), size+len(der)
+		s.key, s.algorithm = k, pkix.AlgorithmIdentifier{Algorithm: oidSHA256WithRSA, Parameters: asn1.NullRawValue}
+	case *ecdsa.PrivateKey:
+		s.key, s.algorithm = k, pkix.AlgorithmIdentifier{Algorithm: oidECDSAWithSHA256}
+	default:
+		return nil, errors.New("the key is neither RSA nor ECDSA")
 	}
-	s.length = 2 * (size + 4096)
-	if _, err := s.cms([]byte("at start, so that a key of a kind that cannot sign is told then")); err != nil {
+	if u := s.leaf.KeyUsage; u != 0 && u&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 {
+		return nil, errors.New("the certificate is not for signatures")
+	}
+	for _, der := range pair.Certificate {
+		s.chain = append(s.chain, der...)
+	}
+	s.length = 2 * (len(s.chain) + 4096)
+	if err := s.valid(); err != nil {
 		return nil, err
 	}
-	return s, nil
+	_, err = s.cms([]byte("at start, so that a key that cannot sign is told then"))
+	return s, err
+}
+
+// valid says whether a signature made now could be believed.
+func (s *Signer) valid() error {
+	if now := s.now(); now.Before(s.leaf.NotBefore) || now.After(s.leaf.NotAfter) {
+		return fmt.Errorf("certificate: the one to sign with is good from %s to %s", s.leaf.NotBefore.Format(time.DateOnly), s.leaf.NotAfter.Format(time.DateOnly))
+	}
+	return nil
 }
 
 const (
@@ -52,11 +79,14 @@ const (
 
 // reserve adds the object that the signature goes into.
 func (s *Signer) reserve(d *document) int {
-	return d.add("<</Type/Sig/Filter/Adobe.PPKLite/SubFilter/ETSI.CAdES.detached"+rangeMark+rangeForm+"]"+contentsMark+"%0*d>>>", 0, 0, 0, 0, s.length, 0)
+	return d.add("<</Type/Sig/Filter/Adobe.PPKLite/M(%s)/SubFilter/ETSI.CAdES.detached"+rangeMark+rangeForm+"]"+contentsMark+"%0*d>>>", pdfTime(s.now()), 0, 0, 0, 0, s.length, 0)
 }
 
 // sign fills in the signature over everything around it.
 func (s *Signer) sign(file []byte) ([]byte, error) {
+	if err := s.valid(); err != nil {
+		return nil, err
+	}
 	// The last one: what is attached comes before, and could say the same.
 	object := bytes.LastIndex(file, []byte("/ETSI.CAdES.detached"+rangeMark))
 	if object < 0 {
@@ -77,24 +107,73 @@ func (s *Signer) sign(file []byte) ([]byte, error) {
 	return file, nil
 }
 
-// cms is the detached signature, with the hash of its certificate among what is
-// signed (ESS signing-certificate-v2), as PAdES wants.
+var (
+	oidData            = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
+	oidSignedData      = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
+	oidContentType     = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 3}
+	oidMessageDigest   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 4}
+	oidSigningCert     = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 47}
+	oidSHA256          = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
+	oidSHA256WithRSA   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}
+	oidECDSAWithSHA256 = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}
+)
+
+// The parts of a CMS (RFC 5652) that a detached signature has.
+type (
+	contentInfo struct {
+		Type    asn1.ObjectIdentifier
+		Content signedData `asn1:"explicit,tag:0"`
+	}
+	signedData struct {
+		Version      int
+		Digests      []pkix.AlgorithmIdentifier `asn1:"set"`
+		Content      struct{ Type asn1.ObjectIdentifier }
+		Certificates asn1.RawValue
+		Signers      []signerInfo `asn1:"set"`
+	}
+	signerInfo struct {
+		Version int
+		ID      struct {
+			Issuer asn1.RawValue
+			Serial *big.Int
+		}
+		Digest     pkix.AlgorithmIdentifier
+		Attributes asn1.RawValue
+		Algorithm  pkix.AlgorithmIdentifier
+		Signature  []byte
+	}
+	attribute struct {
+		Type   asn1.ObjectIdentifier
+		Values []any `asn1:"set"`
+	}
+	certID      struct{ Hash []byte }
+	signingCert struct{ Certs []certID }
+)
+
+// cms is the detached signature. Among what is signed is the hash of its
+// certificate, and no time, as PAdES wants it: that is in the file.
 func (s *Signer) cms(data []byte) ([]byte, error) {
-	signed, err := pkcs7.NewSignedData(data)
+	digest, cert := sha256.Sum256(data), sha256.Sum256(s.leaf.Raw)
+	attributes, err := asn1.MarshalWithParams([]attribute{
+		{oidContentType, []any{oidData}},
+		{oidMessageDigest, []any{digest[:]}},
+		{oidSigningCert, []any{signingCert{[]certID{{cert[:]}}}}},
+	}, "set")
 	if err != nil {
 		return nil, err
 	}
-	signed.SetDigestAlgorithm(pkcs7.OIDDigestAlgorithmSHA256)
-	hash := sha256.Sum256(s.leaf.Raw)
-	type certID struct{ Hash []byte }
-	type signingCertificate struct{ Certs []certID }
-	err = signed.AddSignerChain(s.leaf, s.key, s.chain, pkcs7.SignerInfoConfig{ExtraSignedAttributes: []pkcs7.Attribute{{
-		Type:  asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 47},
-		Value: signingCertificate{[]certID{{hash[:]}}},
-	}}})
-	if err != nil {
+	signed := sha256.Sum256(attributes)
+	signer := signerInfo{Version: 1, Digest: pkix.AlgorithmIdentifier{Algorithm: oidSHA256}, Algorithm: s.algorithm}
+	if signer.Signature, err = s.key.Sign(rand.Reader, signed[:], crypto.SHA256); err != nil {
 		return nil, err
 	}
-	signed.Detach()
-	return signed.Finish()
+	signer.ID.Issuer.FullBytes, signer.ID.Serial = s.leaf.RawIssuer, s.leaf.SerialNumber
+	attributes[0] = 0xa0 // the same set, where it is a part of the whole
+	signer.Attributes.FullBytes = attributes
+	out := contentInfo{Type: oidSignedData, Content: signedData{
+		Version: 1, Digests: []pkix.AlgorithmIdentifier{signer.Digest}, Signers: []signerInfo{signer},
+		Certificates: asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true, Bytes: s.chain},
+	}}
+	out.Content.Content.Type = oidData
+	return asn1.Marshal(out)
 }
