@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"timbre.example/evidence"
 	"timbre.example/internal/certificate"
 	"timbre.example/internal/registry"
 )
@@ -47,26 +48,30 @@ func (f signingFlags) signer() (*certificate.Signer, error) {
 	return s, nil
 }
 
-// certifier makes certificates that lead to the pages of this server.
-func certifier(url string, signer *certificate.Signer) func(context.Context, registry.Certified) ([]byte, error) {
-	return func(_ context.Context, c registry.Certified) ([]byte, error) {
+// certifier makes certificates that lead to the pages of the server at url.
+func certifier(url string, signer *certificate.Signer) func(context.Context, evidence.Evidence) ([]byte, error) {
+	return func(_ context.Context, e evidence.Evidence) ([]byte, error) {
 		in := certificate.Input{
-			Title: c.Title, Registration: c.AtsID, Version: c.Version, Network: string(c.Network), At: c.At,
-			Fingerprint: c.MediaHash, Commitment: c.Commitment, Transaction: c.TxHash, Block: c.BlockNumber,
-			PublicURL: fmt.Sprintf("%s/w/%s/%d", url, c.Network, c.AtsID), Evidence: c.Evidence,
+			Title: e.Title, Registration: e.AtsID, Version: e.Version, Network: e.Network.Name, At: e.Block.Time, Block: e.Block.Number,
+			Fingerprint: registry.Hex(e.Media.SHA256[:]), Commitment: registry.Hex(e.Commitment[:]), Transaction: registry.Hex(e.TxHash[:]),
+			PublicURL: fmt.Sprintf("%s/w/%s/%d", url, e.Network.Name, e.AtsID),
 		}
-		for _, one := range c.Creators {
-			k := certificate.Creator{Name: one.FullName}
+		for _, one := range e.Creators {
+			c := certificate.Creator{Name: one.FullName}
 			for _, role := range one.Roles {
-				k.Roles = append(k.Roles, role.String())
+				c.Roles = append(c.Roles, role.String())
 			}
 			if one.IPI != nil {
-				k.IPI = *one.IPI
+				c.IPI = *one.IPI
 			}
 			if one.ISNI != nil {
-				k.ISNI = *one.ISNI
+				c.ISNI = *one.ISNI
 			}
-			in.Creators = append(in.Creators, k)
+			in.Creators = append(in.Creators, c)
+		}
+		var err error
+		if in.Evidence, err = evidence.Encode(e); err != nil {
+			return nil, err
 		}
 		return certificate.Render(in, signer)
 	}

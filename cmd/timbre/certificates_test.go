@@ -2,25 +2,40 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"timbre.example/commitment"
-	"timbre.example/internal/registry"
+	"timbre.example/evidence"
+	"timbre.example/internal/certificate"
 )
 
 func TestCertificateLeadsToThePageOfItsWork(t *testing.T) {
 	t.Parallel()
-	ipi := "00123456789"
-	pdf, err := certifier("https://songs.example", nil)(t.Context(), registry.Certified{
-		Title: "Porch Light", Version: 2, Network: "testnet", AtsID: 17, At: time.UnixMicro(1_700_000_000_000_000),
-		Creators: []commitment.Creator{{FullName: "Ada Example", Roles: []commitment.Role{commitment.Author}, IPI: &ipi}},
-	})
-	if err != nil || !bytes.HasPrefix(pdf, []byte("%PDF-1.7")) || !bytes.Contains(pdf, []byte("/URI (https://songs.example/w/testnet/17)")) {
+	text, err := os.ReadFile("../../evidence/testdata/v1/full.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := evidence.Decode(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pdf, err := certifier("https://songs.example", nil)(t.Context(), e)
+	page := fmt.Sprintf("/URI (https://songs.example/w/%s/%d)", e.Network.Name, e.AtsID)
+	if err != nil || !bytes.HasPrefix(pdf, []byte("%PDF-1.7")) || !bytes.Contains(pdf, []byte(page)) {
 		t.Fatalf("%v, %.20q", err, pdf)
+	}
+	if again, err := certifier("https://songs.example", nil)(t.Context(), e); err != nil || !bytes.Equal(again, pdf) {
+		t.Errorf("made again it has other bytes (%v)", err)
+	}
+	attached, err := certificate.Attachment(pdf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want, err := evidence.Encode(e); err != nil || !bytes.Equal(attached, want) {
+		t.Errorf("attached is %s (%v)", attached, err)
 	}
 }
 

@@ -91,12 +91,13 @@ grep -q '"code":"idempotency.key_reused"' errors.json
 	script.WriteString(shell(t, "certificate.md", 1))
 	script.WriteString(`
 [[ $(head -c 8 certificate.pdf) == %PDF-1.7 ]]
-grep -aq '/URI (https://timbre.example/explorer/testnet/block/' certificate.pdf
+grep -aq '/URI (https://timbre.example/w/testnet/1)' certificate.pdf
 timbre works certificate 1 --network testnet --work-version 9 --public-url https://timbre.example -o none.pdf 2> none.txt && exit 1
 grep -q 'work.certificate_unavailable' none.txt
 timbre works certificate 9 --network testnet --public-url https://timbre.example -o none.pdf 2> none.txt && exit 1
 grep -q 'work.not_found' none.txt
 timbre works certificate 1 --network testnet --public-url https://timbre.example -o none.pdf --cert-file song.wav 2> none.txt && exit 1
+timbre works evidence 1 --network testnet -o evidence.json && grep -aqF "$(sed -n 2p evidence.json)" certificate.pdf
 grep -q 'go together' none.txt && [[ ! -e none.pdf ]]
 `)
 	script.WriteString("export TIMBRE_SECRET_FILE=timbre-demo/secret\n{\n")

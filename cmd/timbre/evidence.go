@@ -16,13 +16,18 @@ import (
 	"timbre.example/internal/store/query"
 )
 
+// versionFlags name a version, and what it takes to prove it.
+type versionFlags struct {
+	AtsID      int64  `arg:"" name:"ats-id" help:"The work's registration number."`
+	Network    string `enum:"testnet,mainnet" default:"mainnet" placeholder:"NAME" help:"testnet or mainnet (default: ${default})."`
+	Version    int64  `name:"work-version" placeholder:"N" help:"A version of it, from 1 (default: the latest)."`
+	SecretFile string `env:"TIMBRE_SECRET_FILE" default:"data/secret" type:"path" placeholder:"FILE" help:"The server's secret: the log's public key follows from it (default: ${default})."`
+}
+
 type worksEvidence struct {
 	databaseFlag
-	AtsID       int64  `arg:"" name:"ats-id" help:"The work's registration number."`
-	Network     string `enum:"testnet,mainnet" default:"mainnet" placeholder:"NAME" help:"testnet or mainnet (default: ${default})."`
-	Version     int64  `name:"work-version" placeholder:"N" help:"A version of it, from 1 (default: the latest)."`
+	versionFlags
 	OnlyCreator []int  `placeholder:"N" help:"Disclose this creator and no other: its place in the work, from 1. May be given more than once."`
-	SecretFile  string `env:"TIMBRE_SECRET_FILE" default:"data/secret" type:"path" placeholder:"FILE" help:"The server's secret: the log's public key follows from it (default: ${default})."`
 	Out         string `short:"o" required:"" type:"path" placeholder:"FILE" help:"Where to write the JSON, readable by this user alone; - is the standard output."`
 }
 
@@ -56,18 +61,7 @@ func (c *worksEvidence) Run(o *output) error {
 }
 
 func (c *worksEvidence) evidence(ctx context.Context, db *store.DB, root secret) ([]byte, error) {
-	w, err := db.Read().WorkByAtsID(ctx, query.WorkByAtsIDParams{Network: c.Network, AtsID: c.AtsID})
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, fault.WorkNotFound()
-	} else if err != nil {
-		return nil, err
-	}
-	l, err := existingLog(ctx, db, network.Name(c.Network), root)
-	if err != nil {
-		return nil, err
-	}
-	reg := registry.New(registry.Config{DB: db, Networks: map[network.Name]network.Network{l.Name(): l}})
-	e, err := reg.Evidence(ctx, w.ID, c.Version)
+	e, err := c.proved(ctx, db, root)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +78,22 @@ func (c *worksEvidence) evidence(ctx context.Context, db *store.DB, root secret)
 		}
 	}
 	return evidence.Encode(e)
+}
+
+// proved is the evidence of the version that is named.
+func (f versionFlags) proved(ctx context.Context, db *store.DB, root secret) (evidence.Evidence, error) {
+	w, err := db.Read().WorkByAtsID(ctx, query.WorkByAtsIDParams{Network: f.Network, AtsID: f.AtsID})
+	if errors.Is(err, sql.ErrNoRows) {
+		return evidence.Evidence{}, fault.WorkNotFound()
+	} else if err != nil {
+		return evidence.Evidence{}, err
+	}
+	l, err := existingLog(ctx, db, network.Name(f.Network), root)
+	if err != nil {
+		return evidence.Evidence{}, err
+	}
+	reg := registry.New(registry.Config{DB: db, Networks: map[network.Name]network.Network{l.Name(): l}})
+	return reg.Evidence(ctx, w.ID, f.Version)
 }
 
 // existingLog opens a log that servers have begun.

@@ -21,6 +21,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"timbre.example/evidence"
 	"timbre.example/fault"
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
@@ -114,7 +115,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.registry = registry.New(registry.Config{
 		DB: db, Blobs: blobs, Networks: networks, Prices: prices, AccessSecret: key(4), Times: registry.DefaultTimes(), Prepares: o.prepares, Log: log,
 		ExplorerURL: func(n network.Name, hash string) string { return w.url + "/explorer/" + string(n) + "/tx/" + hash },
-		Certify: func(_ context.Context, c registry.Certified) ([]byte, error) {
+		Certify: func(_ context.Context, c evidence.Evidence) ([]byte, error) {
 			return fmt.Appendf(nil, "%%PDF of %s, version %d", c.Title, c.Version), nil
 		},
 	})

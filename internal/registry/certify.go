@@ -6,29 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"timbre.example/commitment"
-	"timbre.example/evidence"
-	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
-
-// Certified is a version as its certificate shows it.
-type Certified struct {
-	WorkID      string
-	Version     int64
-	Title       string
-	Creators    []commitment.Creator
-	Network     network.Name
-	AtsID       int64
-	Commitment  string
-	MediaHash   string
-	TxHash      string
-	BlockNumber int64
-	At          time.Time
-	// Evidence is what is attached: the version's, encoded.
-	Evidence []byte
-}
 
 // rests is how many times as long as it made one it rests before the next: making
 // certificates takes a quarter of one processor at most, and whoever registers
@@ -112,7 +92,11 @@ func (r *Registry) certifyOne(ctx context.Context, work string, version int64) (
 		return 0, err
 	}
 	began := time.Now()
-	pdf, err := r.certificate(ctx, w, v)
+	var pdf []byte
+	proof, err := r.prove(ctx, w, v)
+	if err == nil {
+		pdf, err = r.Certify(ctx, proof)
+	}
 	took = time.Since(began)
 	if store.Unavailable(err) || ctx.Err() != nil {
 		return took, errors.Join(err, ctx.Err())
@@ -161,22 +145,4 @@ func (f failing) add(id string, now time.Time) time.Duration {
 	wait := min(max(2*f[id].wait, firstWait), lastWait)
 	f[id] = retry{now.Add(wait), wait}
 	return wait
-}
-
-func (r *Registry) certificate(ctx context.Context, w query.Work, v query.Version) ([]byte, error) {
-	c := Certified{
-		WorkID: w.ID, Version: v.Version, Title: w.Title, Network: network.Name(w.Network), AtsID: w.AtsID,
-		Commitment: Hex(v.Commitment), MediaHash: Hex(v.MediaHash), TxHash: Hex(v.TxHash), BlockNumber: v.BlockNumber, At: store.Time(v.RegisteredAt),
-	}
-	proof, err := r.prove(ctx, w, v)
-	if err != nil {
-		return nil, err
-	}
-	for _, one := range proof.Creators {
-		c.Creators = append(c.Creators, one.Creator)
-	}
-	if c.Evidence, err = evidence.Encode(proof); err != nil {
-		return nil, err
-	}
-	return r.Certify(ctx, c)
 }

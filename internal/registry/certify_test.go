@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"timbre.example/evidence"
 	"timbre.example/internal/store/query"
 )
 
@@ -75,7 +76,7 @@ func TestCertificateTrouble(t *testing.T) {
 					}
 				}
 				if c.op == "certify" {
-					w.reg.Certify = func(context.Context, Certified) ([]byte, error) { return nil, errAway }
+					w.reg.Certify = func(context.Context, evidence.Evidence) ([]byte, error) { return nil, errAway }
 				}
 				err := w.reg.certify(ctx)
 				if c.op != "certify" && err == nil {
@@ -112,7 +113,7 @@ func TestCertificatesOfAnEarlierRelease(t *testing.T) {
 		broken := true
 		var asked []string
 		certify := w.reg.Certify
-		w.reg.Certify = func(ctx context.Context, c Certified) ([]byte, error) {
+		w.reg.Certify = func(ctx context.Context, c evidence.Evidence) ([]byte, error) {
 			asked = append(asked, c.Title)
 			if c.Title == "Song D" && broken {
 				return nil, errAway
@@ -169,7 +170,7 @@ func TestCertificateOfTwoWorkers(t *testing.T) {
 		both, errs := make(chan struct{}), make(chan error)
 		for _, r := range []*Registry{w.reg, other} {
 			certify := r.Certify
-			r.Certify = func(ctx context.Context, c Certified) ([]byte, error) {
+			r.Certify = func(ctx context.Context, c evidence.Evidence) ([]byte, error) {
 				select {
 				case both <- struct{}{}:
 				case <-both:

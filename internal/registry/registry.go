@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"time"
 
+	"timbre.example/evidence"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/crash"
 	"timbre.example/internal/credits"
@@ -39,9 +40,9 @@ type Config struct {
 	// compute every code, so it stays on the server.
 	AccessSecret []byte
 	Times        Times
-	// Certify makes the PDF certificate of a final version. It may be asked again
+	// Certify makes the PDF certificate of what was proved. It may be asked again
 	// for one that it has made.
-	Certify func(context.Context, Certified) ([]byte, error)
+	Certify func(context.Context, evidence.Evidence) ([]byte, error)
 	// Prepares is how many files are read at once; a further prepare waits a
 	// little and is then refused with common.service_unavailable.
 	Prepares int
