@@ -145,22 +145,27 @@ function bySocket(api: Api, o: TrackOptions, onStep: (s: Json) => void): Promise
 
 async function byPolling(api: Api, o: TrackOptions, onStep: (s: Json) => void): Promise<Result> {
   const until = api.env.now() + pollFor;
-  let last = new ProblemError('widget.network_error', { reason: 'timeout' });
+  let last: ProblemError;
+  /** Answers that said that it is over and not how. One may have come too early; a second will be followed by more. */
+  let unclear = 0;
   for (;;) {
     try {
       const status = await api.call('GET', o.statusUrl, { is_complete: 'boolean' }, { signal: o.signal });
       if (Array.isArray(status['steps'])) for (const s of status['steps']) if (object(s)) onStep(s as Json);
       if (typeof status['current_step'] === 'string' && status['current_step'] !== 'failed')
         onStep({ ...status, step: status['current_step'] });
-      const end = object(status['result']);
-      if (status.is_complete && end) {
+      if (status.is_complete) {
+        unclear++;
+        const end = object(status['result']);
+        if (!end) throw malformed('result');
         if (end['success'] !== true) throw ended(end['error']);
         return result(end);
       }
+      last = new ProblemError('widget.network_error', { reason: 'timeout' });
     } catch (e) {
       o.signal.throwIfAborted();
       if (e instanceof TransactionFailed || !(e instanceof ProblemError)) throw e;
-      if (e.problem.code === 'transaction.not_found') throw e;
+      if (e.problem.code === 'transaction.not_found' || unclear > 1) throw e;
       last = e;
     }
     if (api.env.now() + pollEvery > until) throw last;

@@ -328,6 +328,37 @@ test('polling asks every 3 s for 120 s', async () => {
   assert.equal(w.time - began, 120_000);
 });
 
+test('a status that says that it is over and not how: asked once more, then told as what it is', async () => {
+  for (const [field, result] of [['result', null], ['tx_hash', { success: true, ats_id: 42 }]] as const) {
+    const w = await priced();
+    w.onSocket = (s) => s.drop();
+    const body = JSON.stringify({ is_complete: true, current_step: 'completed', progress: 100, result });
+    w.faults.status = [{ status: 200, body }, { status: 200, body }];
+    const began = w.time;
+    w.flow.confirm();
+    await w.screen('FAILED');
+    assert.deepEqual(w.events.at(-1)![1], { code: 'widget.malformed_response', message: 'Server returned an unexpected response.', requestId: null, details: { field } });
+    assert.equal(w.time - began, 3000);
+    w.flow.retry();
+    await w.screen('COMPLETE');
+
+    // A first one may have come too early.
+    const early = await priced({ status: [{ status: 200, body }] });
+    early.onSocket = (s) => s.drop();
+    early.flow.confirm();
+    await early.screen('COMPLETE');
+  }
+});
+
+test('what is told after 120 s is what the last answer said', async () => {
+  const w = await priced({ status: [refused(503, 'transaction.store_unavailable')] });
+  w.onSocket = (s) => s.drop();
+  w.reached = 4;
+  w.flow.confirm();
+  await w.screen('FAILED');
+  assert.equal(w.state.problem?.code, 'widget.network_error');
+});
+
 test('an error frame ends it; the access code is not lost', async () => {
   const w = await priced();
   w.onSocket = (s) => {
