@@ -50,6 +50,10 @@ func TestDemoRehearses(t *testing.T) {
 		if want := entry.Code == fault.CodeTransactionNotFound || entry.Code == fault.CodeTransactionAlreadyConfirmed; code != want {
 			t.Errorf("%s: an access code is shown: %t", entry.Code, code)
 		}
+		// That it was handed in is not said beside that it is not to be found.
+		if entry.Code == fault.CodeTransactionNotFound && browser.Eval[bool](p, "e2e.widget(1).shadowRoot.querySelector('[data-ats=standing]') !== null") {
+			t.Errorf("%s: the screen says two things at once", entry.Code)
+		}
 		if link := browser.Eval[string](p, "document.querySelector('#rehearsal-promise a').href"); link != s.URL+"/docs/errors#"+string(entry.Code) {
 			t.Errorf("%s is explained at %s", entry.Code, link)
 		}

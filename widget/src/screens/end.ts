@@ -87,6 +87,8 @@ export function failed(v: View) {
   if (!p) return nothing;
   const off = s.screen === 'DISABLED' || p.code === 'widget.configuration_error';
   const follow = s.resume === 'track';
+  // It was handed in, and is not to be found: what became of it nobody can say here.
+  const lost = follow && p.code === 'transaction.not_found';
   const handedIn = !!s.transactionId && ordered(s);
   const taken = p.code === 'work.already_registered' && s.resume === 'form';
   return html`
@@ -98,7 +100,7 @@ export function failed(v: View) {
         ${taken && typeof p.details?.['ats_id'] === 'number'
           ? html`<p class="soft">${t('number')}: <b data-ats="existing">${p.details['ats_id']}</b></p>`
           : nothing}
-        ${(off || !kept(s)) && !handedIn && !s.doubt
+        ${((off || !kept(s)) && !handedIn && !s.doubt) || lost
           ? nothing
           : html`<p class="soft" data-ats="standing">${t(handedIn ? 'noDouble' : s.doubt ? 'unsure' : 'kept')}</p>`}
       </div>
@@ -109,7 +111,7 @@ export function failed(v: View) {
             <button type="button" class="main" part="button" data-ats="retry" @click=${() => flow.retry()}>
               ${t(follow ? 'check' : taken ? 'another' : 'retry')}
             </button>
-            ${follow && p.code === 'transaction.not_found'
+            ${lost
               ? html`<button type="button" class="plain" data-ats="again" @click=${v.act.again}>
                   ${t(s.mode === 'update' ? 'updAgain' : 'again')}
                 </button>`
