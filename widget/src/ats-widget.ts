@@ -5,7 +5,7 @@ import { browserEnv } from './env.js';
 import { AtsEvent, type AtsEventDetails, type AtsEventName, type Mode } from './events.js';
 import { ordered, type Purpose, type Screen } from './flow.js';
 import { sentenceOf, type Texts } from './i18n.js';
-import { recallTransaction, rememberTransaction } from './memory.js';
+import { claimKey, recallTransaction, rememberTransaction } from './memory.js';
 import { Registration } from './registration.js';
 import { second } from './second.js';
 import { complete, failed } from './screens/end.js';
@@ -224,7 +224,7 @@ export class AtsWidget extends HTMLElement {
     const broken = (screen === 'DISABLED' || problem?.code === 'widget.configuration_error') && !ordered(this.#flow.state);
     if (this.#configured && screen !== 'FORM' && !broken) return undefined;
     this.#configured = now;
-    this.#memoryKey = [this.atsUrl, this.siteKey, this.network, this.id, this.externalUserId].join(' ');
+    this.#memoryKey = claimKey([this.atsUrl, this.siteKey, this.network, this.id, this.externalUserId].join(' '), this);
     const reason = this.#misconfigured();
     if (reason)
       return () => this.#flow.refuse({ code: 'widget.configuration_error', requestId: null, details: { reason } });

@@ -6,8 +6,27 @@
 import type { Pending } from './registration.js';
 
 const prefix = 'ats-widget ';
-/** Two widgets on one page with the same key: the first one takes it up. */
+/** What was taken up is taken up once, also by a widget that comes later to the page. */
 const taken = new Set<string>();
+interface Holder {
+  readonly isConnected: boolean;
+}
+const holders = new Map<string, WeakRef<Holder>>();
+
+/**
+ * A key that no other widget on the page has: two that are configured alike do not overwrite each other's transaction. A page that is
+ * loaded again configures its widgets in the same order, and so each finds its own.
+ */
+export function claimKey(base: string, holder: Holder): string {
+  for (const [key, other] of holders) if (other.deref() === holder) holders.delete(key);
+  for (let n = 1; ; n++) {
+    // In front: behind, it could be read as a part of the end-user.
+    const key = n === 1 ? base : `${n} ${base}`;
+    if (holders.get(key)?.deref()?.isConnected) continue;
+    holders.set(key, new WeakRef(holder));
+    return key;
+  }
+}
 
 export function rememberTransaction(key: string, p: Pending | undefined): void {
   try {
