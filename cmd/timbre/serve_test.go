@@ -157,6 +157,16 @@ func TestDemo(t *testing.T) {
 	if res.StatusCode != 200 {
 		t.Errorf("/demo/: %d", res.StatusCode)
 	}
+	// net/http has an answer of its own to this one.
+	conn, err := net.Dial("tcp", strings.TrimPrefix(d.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	if b, err := io.ReadAll(conn); err != nil || !bytes.Contains(b, []byte(`"code":"common.not_found"`)) || !bytes.Contains(b, []byte("X-Request-Id: req_")) {
+		t.Errorf("OPTIONS *: %s, %v", b, err)
+	}
 	for path, want := range map[string]int{"/widget/v1/ats-widget.esm.js": 200, "/widget/v1/nope.js": 404, "/widget/": 404, "/log/testnet/checkpoint": 200, "/explorer/testnet/block/1": 200, "/healthz": 200, "/nope": 404} {
 		res, err := http.Get(d.URL + path)
 		if err != nil {

@@ -6,8 +6,8 @@
 // about works, sessions or money: it translates.
 //
 // Out of its reach are the refusals that net/http makes before there is a
-// request: a malformed request line or header, and headers that are too large,
-// get net/http's own 400 or 431 in plain text, without a request id.
+// request (a malformed one, headers that are too large, an unknown transfer
+// encoding or expectation): they are plain text or nothing, without a request id.
 package api
 
 import (

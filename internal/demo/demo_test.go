@@ -442,4 +442,12 @@ func TestSampleRanges(t *testing.T) {
 	if w.Code != http.StatusPartialContent || string(b) != "RIFF" {
 		t.Errorf("answered %d %q", w.Code, b)
 	}
+	// What cannot be met is ignored: no answer is without the envelope.
+	for _, head := range [][2]string{{"Range", "bytes=99999999-"}, {"Range", "bytes=5-2"}, {"Range", "lines=1"}, {"Range", "bytes=0-1,4-5"}, {"If-Match", `"x"`}, {"If-Unmodified-Since", "Mon, 01 Jan 2001 00:00:00 GMT"}} {
+		for _, path := range []string{"/demo/samples/porch-light.wav", "/demo/"} {
+			if w := get(h, path, head[0], head[1]); w.Code != http.StatusOK {
+				t.Errorf("%s with %v: %d %q", path, head, w.Code, w.Body)
+			}
+		}
+	}
 }
