@@ -617,7 +617,7 @@ var table = []Entry{
 		Class:      ClassFailed,
 		Message:    "Too many requests.",
 		Action:     "Wait for the number of seconds in `Retry-After`, then try again.",
-		Cause:      "The general limit for this address or this organization is reached.",
+		Cause:      "The general limit for this address or this organization is reached, or as many as may already follow this transaction.",
 		RetryAfter: true,
 		Rehearse:   "call",
 		Seed:       true,
