@@ -22,6 +22,9 @@ import (
 	"os"
 	"strconv"
 	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -279,6 +282,8 @@ func (a *API) readBody(h huma.API) func(huma.Context, func(huma.Context)) {
 			bad = fault.Field{Field: "body", Rule: "incomplete", Message: "The body broke off."}
 		case len(body) > maxBody:
 			bad = fault.Field{Field: "body", Rule: "max_bytes", Message: "The body is larger than " + strconv.Itoa(maxBody) + " bytes."}
+		case !isText(body):
+			bad = fault.Field{Field: "body", Rule: "utf8", Message: "The body is not UTF-8 throughout, or has one half of a surrogate pair."}
 		default:
 			r.Body = io.NopCloser(bytes.NewReader(body))
 			next(ctx)
@@ -287,6 +292,43 @@ func (a *API) readBody(h huma.API) func(huma.Context, func(huma.Context)) {
 		w.Header().Set("Connection", "close") // what is still to come of it is not read
 		_ = huma.WriteErr(h, ctx, http.StatusUnprocessableEntity, "", fault.CommonValidationFailed([]fault.Field{bad}))
 	}
+}
+
+// isText reports whether a body can be read as what was meant. encoding/json puts
+// a replacement character where it is not: that would be anchored in a title for
+// ever, and would make one of two end-users whose references differ only there.
+func isText(body []byte) bool {
+	if !utf8.Valid(body) {
+		return false
+	}
+	for rest := body; ; {
+		i := bytes.IndexByte(rest, '\\')
+		if i < 0 || i+2 > len(rest) {
+			return true
+		}
+		r, size := escaped(rest[i:])
+		if utf16.IsSurrogate(r) {
+			low, more := escaped(rest[i+size:])
+			if utf16.DecodeRune(r, low) == unicode.ReplacementChar {
+				return false
+			}
+			size += more
+		}
+		rest = rest[i+size:]
+	}
+}
+
+// escaped reads the \uXXXX at the beginning of text, and how long it is. Another
+// escape is no rune, and two bytes long.
+func escaped(text []byte) (r rune, size int) {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return -1, min(2, len(text))
+	}
+	n, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil {
+		return -1, 2 // no JSON: for others to say
+	}
+	return rune(n), 6
 }
 
 func (a *API) jwks(w http.ResponseWriter, r *http.Request) {

@@ -275,6 +275,14 @@ func TestBadDescriptions(t *testing.T) {
 			"deep":        {strings.Repeat("[", 100_000), "body json"},
 			"10 MB":       {`{"title":"` + strings.Repeat("x", 10<<20) + `"}`, "body max_bytes"},
 			"just over":   {strings.Repeat(" ", 1<<20+1), "body max_bytes"},
+			"Latin 1":     {"{\"title\":\"Caf\xe9\"}", "body utf8"},
+			"high half":   {`{"title":"\ud83c x"}`, "body utf8"},
+			"low half":    {`{"title":"\uDFB5"}`, "body utf8"},
+			"halves":      {`{"title":"\ud83c\ud83c\udfb5"}`, "body utf8"},
+			"half at end": {`{"title":"\ud83c`, "body utf8"},
+			"whole":       {`{"title":"\ud83c\udfb5 \\ud83c \u00e9 🎵","filename":7}`, "filename type"},
+			"no hex":      {`{"title":"\ud8zz"}`, "body json"},
+			"cut escape":  {`{"title":"\`, "body json"},
 			"other case":  {`{"TITLE":5}`, "title type"},
 			"right limit": {`{"title":""` + strings.Repeat(" ", 1<<20-12) + `}`, "title required, creators required, filename required, network one_of"},
 		} {
@@ -327,6 +335,13 @@ func TestMintBodies(t *testing.T) {
 		if a := w.tryMint(c.change); a.code != c.want || a.rules() != c.rules {
 			t.Errorf("%s: %s", name, a.body)
 		}
+	}
+	// Read as if it were UTF-8, two of a host's users would be one.
+	body, err := json.Marshal(w.mintBody(map[string]any{"external_user_ref": "Ren?"}))
+	w.must(err)
+	latin := bytes.Replace(body, []byte("Ren?"), []byte("Ren\xe9"), 1)
+	if a := w.call("POST", "/v1/sessions", map[string]string{"Origin": site}, bytes.NewReader(latin)); a.rules() != "body utf8" {
+		t.Errorf("a reference in Latin 1: %s", a.body)
 	}
 	if a := w.call("POST", "/v1/sessions", nil, asJSON(w.mintBody(nil))); a.code != fault.CodeSessionOriginNotAllowed {
 		t.Errorf("no origin: %s", a.body)
