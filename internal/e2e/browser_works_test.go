@@ -1,14 +1,19 @@
 package e2e_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"timbre.example/internal/e2e/browser"
 	"timbre.example/internal/e2e/harness"
+	"timbre.example/widget"
 )
 
 // works is a page with one widget for the end-user's own works.
@@ -106,4 +111,393 @@ func TestOwnUpdateByMouse(t *testing.T) {
 		t.Errorf("the list says %q", got)
 	}
 	quiet(t, p)
+}
+
+// numbered are so many titles, one of them long.
+func numbered(n int) []string {
+	titles := make([]string, n)
+	for i := range titles {
+		titles[i] = fmt.Sprintf("Song %02d", i+1)
+	}
+	titles[0] = "A rather long title of a song about the ferryman’s daughter who would not cross the river"
+	return titles
+}
+
+// TestWorksLooks looks at the screens of an end-user's songs from all sides.
+func TestWorksLooks(t *testing.T) {
+	t.Parallel()
+	x := newOwnSite(t, map[string][]string{"ada": numbered(22)})
+	p := browser.Open(t)
+	v := newViewer(t, p)
+	p.Goto(x.works("update", "nobody"))
+	v.load()
+	p.Wait(browser.Hook("none"))
+	v.see("no-songs")
+
+	hold := p.Hold("", "/v1/works")
+	p.Run("e2e.widget().externalUserId = 'ada'")
+	first := hold.Await()
+	p.Wait(browser.Hook("progress"))
+	v.see("list-loading")
+	first.Go()
+	p.Wait(browser.Hook("works"))
+	v.see("list")
+	p.Click(browser.Hook("next"))
+	p.Wait(browser.Hook("error-work"))
+	v.see("list-nothing-chosen")
+	p.Click("e2e.hook('works').querySelector('label')")
+	v.see("list-chosen")
+	v.colour("list-chosen")
+	p.Type(browser.Hook("search"), "09")
+	search := hold.Await()
+	v.see("list-searching")
+	search.Answer(401, `{"error":{"code":"common.auth.expired","message":"Your session has expired.","request_id":"req_01M84P5Y0S9D5JKPTP7BAC8R4F"}}`)
+	hold.Await().Go()
+	p.Wait("e2e.text('count') === '1 song'")
+	v.see("list-found")
+	p.Type(browser.Hook("search"), "x")
+	hold.Await().Go()
+	p.Wait("e2e.hook('count').textContent.includes('No song')")
+	v.see("list-nothing-found")
+	hold.Release()
+
+	p.Run("e2e.widget().mode = 'download'")
+	p.Wait(browser.Hook("works"))
+	v.see("download-list")
+	p.Run("e2e.widget().reset()")
+	p.Wait(browser.Hook("works"))
+	p.Click("e2e.hook('works').querySelector('label')")
+	p.Click(browser.Hook("next"))
+	p.Wait(browser.Hook("versions"))
+	v.see("versions")
+	v.colour("versions")
+	hold = p.Hold("", "/download/")
+	p.Click(browser.Hook("certificate-1"))
+	hold.Await().Answer(404, `{"error":{"code":"work.certificate_unavailable","message":"The certificate is not yet available.","request_id":"req_01M84P5Y0S9D5JKPTP7BAC8R4F"}}`)
+	p.Wait(browser.Hook("told-certificate-1"))
+	p.Click(browser.Hook("audio-1"))
+	for e := hold.Await(); ; e = hold.Await() {
+		if strings.HasSuffix(e.URL(), "/audio") {
+			e.Answer(404, `{"error":{"code":"common.not_found","message":"Resource not found.","request_id":"req_01M84P5Y0S9D5JKPTP7BAC8R4F"}}`)
+			break
+		}
+	}
+	p.Wait("e2e.text('told-audio-1').includes('not kept')")
+	v.see("versions-told")
+	v.done()
+}
+
+// rows are the titles of the list, in its order.
+func rows(p *browser.Page) []string {
+	return browser.Eval[[]string](p, `[...e2e.hook('works').querySelectorAll('b')].map((b) => b.textContent)`)
+}
+
+// TestOwnListByKeyboard searches and pages through sixty songs without a mouse.
+// Answers come late; nothing is lost that has the focus.
+func TestOwnListByKeyboard(t *testing.T) {
+	t.Parallel()
+	x := newOwnSite(t, map[string][]string{"ada": numbered(60)})
+	p := browser.Open(t)
+	p.Goto(x.works("update", "ada"))
+	p.Wait("e2e.text('count') === '20 of 60'")
+	for range 3 {
+		if browser.Eval[string](p, "e2e.focus()") != "search" {
+			p.Press(browser.Tab, false)
+		}
+	}
+	p.Wait("e2e.focus() === 'search'")
+	p.Keys("SONG 4")
+	p.Wait("e2e.text('count') === '10 songs' && e2e.text('live') === '10 songs'")
+	p.Press(browser.Down, false)
+	p.Wait("e2e.active().name === 'work' && e2e.active() === e2e.hook('works').querySelector('input')")
+
+	// A search that is answered when the user is in the list already.
+	p.Press(browser.Tab, true)
+	p.Wait("e2e.focus() === 'search'")
+	hold := p.Hold("GET", "/v1/works?")
+	p.Keys("Song 42")
+	late := hold.Await()
+	p.Press(browser.Down, false)
+	p.Press(browser.Down, false)
+	p.Press(browser.Down, false)
+	p.Wait("e2e.active().checked")
+	chosen := browser.Eval[string](p, "e2e.active().closest('label').querySelector('b').textContent")
+	late.Go()
+	p.Wait("e2e.hook('works').querySelectorAll('label').length === 2 && e2e.text('count') === '1 song'")
+	if got := browser.Eval[string](p, "e2e.active().closest('label').querySelector('b').textContent + ' ' + e2e.active().checked"); got != chosen+" true" || chosen == "Song 42" {
+		t.Errorf("the focus is on %q, was on %s", got, chosen)
+	}
+	if got := rows(p); !slices.Contains(got, "Song 42") || !slices.Contains(got, chosen) {
+		t.Errorf("the list: %v", got)
+	}
+	// The one before the last is forgotten: only the last question counts.
+	p.Press(browser.Tab, true)
+	p.Keys("x")
+	old := hold.Await()
+	p.Run("e2e.hook('search').select()")
+	p.Keys("Song 5")
+	newer := hold.Await()
+	newer.Go()
+	p.Wait("e2e.text('count') === '10 songs'")
+	old.Gone()
+	if got := rows(p); len(got) != 10 {
+		t.Errorf("the list: %v", got)
+	}
+	// A session that ends while somebody searches.
+	before := len(p.Events())
+	p.Keys("7")
+	hold.Await().Answer(401, `{"error":{"code":"common.auth.expired","message":"Your session has expired.","request_id":"req_01M84P5Y0S9D5JKPTP7BAC8R4F"}}`)
+	hold.Await().Go()
+	p.Wait("e2e.text('count') === '1 song' && e2e.focus() === 'search'")
+	if got := course(p.Events()[before:]); got != "token-expired" {
+		t.Errorf("events %s", got)
+	}
+	hold.Release()
+
+	// From page to page, by the key that goes down.
+	p.Run("e2e.hook('search').select()")
+	p.Press(browser.Delete, false)
+	p.Wait("e2e.text('count') === '20 of 60'")
+	p.Press(browser.Down, false)
+	for range 20 {
+		p.Press(browser.Down, false)
+	}
+	p.Wait("e2e.text('count') === '40 of 60' && e2e.active().checked && e2e.active() === e2e.hook('works').querySelectorAll('input')[20]")
+	p.Press(browser.Tab, false)
+	p.Wait("e2e.focus() === 'more'")
+	p.Press(browser.Enter, false)
+	p.Wait("e2e.text('count') === '60 songs' && e2e.focus() === 'heading'")
+	if got := rows(p); len(got) != 60 || len(slices.Compact(slices.Sorted(slices.Values(got)))) != 60 {
+		t.Errorf("%d songs, some twice: %v", len(got), got)
+	}
+	// Chosen and opened by Enter, as in any form.
+	p.Press(browser.Tab, false)
+	p.Press(browser.Tab, false)
+	p.Wait("e2e.active().checked")
+	p.Press(browser.Enter, false)
+	p.Wait(browser.Hook("work"))
+	p.Wait("e2e.focus() === 'heading'")
+	checkShapes(t, p.Events())
+}
+
+// TestOwnDownload looks at the versions of a song and saves their files, under
+// the strictest policy.
+func TestOwnDownload(t *testing.T) {
+	t.Parallel()
+	x := newOwnSite(t, map[string][]string{"ada": {"Two Takes"}})
+	if x.songOf(t, "ada", "", 99, 1) == 0 {
+		t.FailNow()
+	}
+	p := browser.Open(t)
+	x.host.Policy(x.host.StrictPolicy())
+	saved := p.Downloads()
+	p.Goto(x.works("download", "ada"))
+	p.Wait(browser.Hook("works"))
+	p.Click("e2e.hook('works').querySelector('label')")
+	p.Click(browser.Hook("next"))
+	p.Wait(browser.Hook("versions") + " && e2e.focus() === 'heading'")
+	if got := browser.Eval[string](p, "[...e2e.hook('versions').querySelectorAll('h3')].map((h) => h.textContent).join()"); got != "Version 1,Version 2" {
+		t.Errorf("the versions: %s", got)
+	}
+	p.Wait("e2e.text('creator-2').replace(/\\s+/g, ' ') === 'Ada Example Lyrics, Music' && !" + browser.Hook("creator-1"))
+	p.Click(browser.Hook("creators-1"))
+	p.Wait(browser.Hook("creator-1"))
+
+	for n, seed := range []int{1, 99} {
+		button := fmt.Sprintf("audio-%d", n+1)
+		p.Click(browser.Hook(button))
+		name, content := saved.Await()
+		if name != "take.wav" || !bytes.Equal(content, harness.WAV(seed)) {
+			t.Errorf("version %d was saved as %s, %d bytes", n+1, name, len(content))
+		}
+		p.Wait(fmt.Sprintf("e2e.text('told-%s') === 'The download has begun.' && e2e.text('live') === 'The download has begun.' && e2e.focus() === %q", button, button))
+	}
+
+	quiet(t, p)
+
+	// A certificate that is being made is waited for, and then comes by itself.
+	where := browser.Eval[string](p, "location.href")
+	hold := p.Hold("GET", "/download/certificate")
+	p.Click(browser.Hook("certificate-2"))
+	for range 2 {
+		hold.Await().Answer(404, `{"error":{"code":"work.certificate_unavailable","message":"The certificate is not yet available.","request_id":"req_01M84P5Y0S9D5JKPTP7BAC8R4F"}}`)
+		p.Wait("e2e.text('told-certificate-2').includes('being made')")
+	}
+	file := browser.Eval[string](p, "performance.getEntriesByType('resource').map((e) => e.name).find((n) => n.includes('/download/audio'))")
+	hold.Await().Answer(200, `{"url":"`+x.blobOf(t, file)+`","expires_at":"2030-01-01T00:00:00Z"}`)
+	saved.Await()
+	p.Wait("e2e.text('told-certificate-2').includes('begun')")
+	// A recording that is not kept has no file, and says so.
+	hold.Release()
+	hold = p.Hold("GET", "/download/audio")
+	p.Click(browser.Hook("audio-1"))
+	hold.Await().Answer(404, `{"error":{"code":"common.not_found","message":"Resource not found.","request_id":"req_01M84P5Y0S9D5JKPTP7BAC8R4F"}}`)
+	p.Wait("e2e.text('told-audio-1').includes('not kept')")
+	hold.Release()
+	if e := p.Events(); e[len(e)-1].Name != "error" || member[string](t, e[len(e)-1], "stage") != "audio" || member[string](t, e[len(e)-1], "code") != "common.not_found" {
+		t.Errorf("event %+v", e[len(e)-1])
+	}
+	if got := browser.Eval[string](p, "location.href"); got != where {
+		t.Errorf("the page was left for %s", got)
+	}
+	p.Click(browser.Hook("back"))
+	p.Wait("e2e.active().name === 'work' && e2e.active().checked")
+	checkShapes(t, p.Events())
+	if v := browser.Eval[[]string](p, "e2e.violations"); len(v) > 0 {
+		t.Errorf("policy violated: %v", v)
+	}
+}
+
+// blobOf asks again for the URL of a file that the page asked for.
+func (x *site) blobOf(t *testing.T, call string) string {
+	t.Helper()
+	tokens := x.host.Tokens()
+	req, err := http.NewRequest("GET", call, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = http.Header{"Authorization": {"Bearer " + tokens[len(tokens)-1]}, "X-Site-Key": {x.siteKey}, "Content-Type": {"application/json"}, "Origin": {x.host.URL}}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var body struct{ URL string }
+	if err := json.NewDecoder(res.Body).Decode(&body); err != nil || body.URL == "" {
+		t.Fatalf("%s: %s %v", call, res.Status, err)
+	}
+	return body.URL
+}
+
+// TestOwnTwoUsers has two people use one page, one after the other. Whatever
+// comes late of the first, the second sees nothing of it.
+func TestOwnTwoUsers(t *testing.T) {
+	t.Parallel()
+	x := newOwnSite(t, map[string][]string{"ada": {"The Secret of Ada"}, "ben": {"Of Ben"}})
+	p := browser.Open(t)
+	p.Goto(x.works("download", "ada"))
+	p.Wait(browser.Hook("works"))
+	// Ada's versions are on the screen, and creators of hers on their way.
+	p.Click("e2e.hook('works').querySelector('label')")
+	p.Click(browser.Hook("next"))
+	p.Wait(browser.Hook("versions"))
+	p.Run(`globalThis.leaks = 0;
+	  globalThis.armed = false;
+	  new MutationObserver(() => { if (armed && e2e.hook('card').textContent.includes('Secret')) leaks++; }).observe(e2e.widget().shadowRoot, {subtree: true, childList: true, characterData: true})`)
+	swap := func(user string, late string) {
+		p.Run(fmt.Sprintf(`(() => { const w = e2e.widget(); w.externalUserId = %q; %s queueMicrotask(() => (armed = %t)); })()`, user, late, user == "ben"))
+	}
+	told := func(want string) {
+		p.Wait(fmt.Sprintf("JSON.stringify([...e2e.hook('works')?.querySelectorAll('b') ?? []].map((b) => b.textContent)) === %q", want))
+	}
+	swap("ben", "")
+	told(`["Of Ben"]`)
+	swap("ada", "")
+	told(`["The Secret of Ada"]`)
+
+	// A list of Ada's that arrives when Ben is there.
+	hold := p.Hold("GET", "/v1/works?")
+	p.Run("e2e.widget().reset()")
+	hers := hold.Await()
+	swap("ben", "")
+	his := hold.Await()
+	hers.Gone()
+	his.Go()
+	hold.Release()
+	told(`["Of Ben"]`)
+
+	// A token of hers that arrives when he is there: it opens nothing for him.
+	swap("ada", "")
+	told(`["The Secret of Ada"]`)
+	p.Run("import('/token.js?mode=download&user=ada&once=late').then((m) => (globalThis.hers = m.default))")
+	swap("ben", "w.setToken(hers);")
+	told(`["Of Ben"]`)
+	// And another mode asks for another token, with nobody's data in between.
+	p.Run("e2e.widget().mode = 'update'")
+	told(`["Of Ben"]`)
+	p.Run("e2e.widget().removeAttribute('external-user-id')")
+	p.Wait(browser.Hook("form-code"))
+	if n := browser.Eval[int](p, "leaks"); n != 0 {
+		t.Errorf("%d drawings with Ada’s song before Ben’s eyes", n)
+	}
+	// Without an end-user there is nothing to download.
+	p.Run("e2e.widget().mode = 'download'")
+	p.Wait(onScreen(0, "FAILED") + " && e2e.text('code') === 'widget.configuration_error'")
+	p.Run("e2e.widget().externalUserId = 'ben'")
+	told(`["Of Ben"]`)
+	checkShapes(t, p.Events())
+}
+
+// TestOwnVanished opens a song that is not there any more.
+func TestOwnVanished(t *testing.T) {
+	t.Parallel()
+	x := newOwnSite(t, map[string][]string{"ada": {"Here", "Gone"}})
+	p := browser.Open(t)
+	p.Goto(x.works("update", "ada"))
+	p.Wait(browser.Hook("works"))
+	for _, at := range []string{"/versions", "/versions/init"} {
+		p.Click("e2e.hook('works').querySelector('label')")
+		hold := p.Hold("", at)
+		p.Click(browser.Hook("next"))
+		if at == "/versions/init" {
+			p.Wait(browser.Hook("work"))
+			p.Click(browser.Hook("next"))
+			p.Click(browser.Hook("submit"))
+		}
+		hold.Await().Answer(404, `{"error":{"code":"work.not_found","message":"Work not found.","request_id":"req_01M84P5Y0S9D5JKPTP7BAC8R4F"}}`)
+		p.Wait(onScreen(0, "FAILED") + " && e2e.text('message') === 'This song could not be found.'")
+		hold.Release()
+		if browser.Eval[bool](p, "!!e2e.hook('edit')") {
+			t.Error("what is gone can be changed")
+		}
+		n := len(p.Requests("GET", "/v1/works?"))
+		p.Click(browser.Hook("retry"))
+		p.Wait(browser.Hook("works") + " && e2e.focus() === 'heading'")
+		if len(p.Requests("GET", "/v1/works?")) <= n {
+			t.Error("the list was not read again")
+		}
+	}
+	if n := len(named(p.Events(), "failed")); n != 2 {
+		t.Errorf("%d failures", n)
+	}
+	checkShapes(t, p.Events())
+}
+
+// TestSecondFile brings the second file to a page in each way that there is.
+func TestSecondFile(t *testing.T) {
+	t.Parallel()
+	x := newOwnSite(t, map[string][]string{"ada": {"Carried"}})
+	p := browser.Open(t)
+	// Who registers never fetches it.
+	p.Goto(x.plain())
+	p.Wait(browser.Hook("form-song"))
+	if n := len(p.Requests("", "ats-widget-works")); n != 0 {
+		t.Errorf("%d requests for the second file", n)
+	}
+	// Beside a classic script, under the strictest policy.
+	x.host.Policy(x.host.StrictPolicy())
+	p.Goto(x.host.Page("classic.html", x.element(`mode="update" external-user-id="ada"`)+`<script type="module" src="/host.js"></script><script defer src="/ats-widget.iife.js"></script>`))
+	p.Wait(browser.Hook("works"))
+	quiet(t, p)
+
+	// Forgotten beside the script, where the policy allows no other place: it says so, and takes it once it is there.
+	hold := p.Hold("GET", "/ats-widget-works.js")
+	p.Goto(x.works("update", "ada"))
+	hold.Await().Answer(404, "")
+	p.Wait(onScreen(0, "FAILED") + " && e2e.text('code') === 'widget.network_error'")
+	p.Click(browser.Hook("retry"))
+	hold.Await().Go()
+	p.Wait(browser.Hook("works"))
+
+	// Where the policy allows it, it comes from the server.
+	x.host.Policy("")
+	p.Goto(x.works("update", "ada"))
+	hold.Await().Answer(404, "")
+	there := hold.Await()
+	if want := x.server.URL + "/widget/" + widget.Version + "/ats-widget-works.js"; there.URL() != want {
+		t.Errorf("asked for %s, want %s", there.URL(), want)
+	}
+	there.Go()
+	p.Wait(browser.Hook("works"))
+	hold.Release()
 }

@@ -315,6 +315,7 @@ const (
 	Space  = " "
 	Escape = "Escape"
 	Down   = "ArrowDown"
+	Delete = "Delete"
 )
 
 var codes = map[string]input.DispatchKeyEventParams{
@@ -322,6 +323,7 @@ var codes = map[string]input.DispatchKeyEventParams{
 	Enter:  {Key: "Enter", Code: "Enter", WindowsVirtualKeyCode: 13, Text: "\r"},
 	Escape: {Key: "Escape", Code: "Escape", WindowsVirtualKeyCode: 27},
 	Down:   {Key: "ArrowDown", Code: "ArrowDown", WindowsVirtualKeyCode: 40},
+	Delete: {Key: "Delete", Code: "Delete", WindowsVirtualKeyCode: 46},
 	Space:  {Key: " ", Code: "Space", WindowsVirtualKeyCode: 32, Text: " "},
 }
 

@@ -130,11 +130,19 @@ type Held struct {
 	e *fetch.EventRequestPaused
 }
 
+// URL is where it goes.
+func (x *Held) URL() string { return x.e.Request.URL }
+
 // Go lets it go on.
 func (x *Held) Go() {
 	x.p.t.Helper()
 	_, err := chromedp.Call(x.p.ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: x.e.RequestID})
 	x.p.must(err, "let %s go", x.e.Request.URL)
+}
+
+// Gone lets one go that the page may have given up in the meantime.
+func (x *Held) Gone() {
+	_, _ = chromedp.Call(x.p.ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: x.e.RequestID})
 }
 
 // Answer answers it in the server's place, readable by every origin. Headers are

@@ -25,7 +25,7 @@ export function list(v: View, s: Works) {
       </div>
       ${first || none ? nothing : html`${search(v, s)} ${works(v, s)}`}
       ${first ? html`<progress aria-label=${t('opening')} data-ats="progress" part="progress"></progress>` : nothing} ${noticeOf(v)}
-      ${first
+      ${first || (!none && !s.list.length)
         ? nothing
         : html`<div class="acts">
             ${none
@@ -82,6 +82,7 @@ function works(v: View, s: Works) {
         }}
       >
         <legend>${t('songs')} <span class="small" data-ats="count">${said}</span></legend>
+        ${complaint(v, 'work')}
         ${s.list.map(
           (w) => html`<label>
             <input
@@ -100,7 +101,6 @@ function works(v: View, s: Works) {
           </label>`,
         )}
       </fieldset>
-      ${complaint(v, 'work')}
       ${s.next ? html`<button type="button" data-ats="more" @click=${() => s.more(false)}>${t('more')}</button>` : nothing}
     </div>
   `;

@@ -113,7 +113,9 @@ export class Works implements Shelf {
     this.stop();
     this.#want = 'list';
     this.#pause = 0;
-    this.chosen = undefined;
+    this.list = [];
+    this.next = '';
+    this.total = this.chosen = undefined;
   }
 
   async open(signal: AbortSignal): Promise<'works' | 'song' | Work> {
@@ -162,14 +164,21 @@ export class Works implements Shelf {
     const query = new URLSearchParams({ network: this.#target.network, first: String(pageSize) });
     if (search) query.set('search', search);
     if (after) query.set('after', after);
-    for (let tried = 0; ; tried++) {
-      const body = await this.#flow.read(`/v1/works?${query}`, { total_count: 'number' }, signal);
-      const works = items(body, 'works');
-      // A token of the end-user who was here before may arrive late: what it opens is shown to nobody else.
-      if (works.some((w) => typeof w['external_user_ref'] === 'string' && w['external_user_ref'] !== this.#target.externalUserId)) {
-        this.#flow.tokens.clear();
-        if (tried < 2) continue;
-        throw new ProblemError('common.forbidden');
+    const { tokens } = this.#flow;
+    for (let left = 2; ; left--) {
+      const token = tokens.value;
+      let body: Record<string, unknown>;
+      let works: Record<string, unknown>[];
+      try {
+        body = await this.#flow.read(`/v1/works?${query}`, { total_count: 'number' }, signal);
+        works = items(body, 'works');
+        const theirs = (w: Record<string, unknown>) => typeof w['external_user_ref'] === 'string' && w['external_user_ref'] !== this.#target.externalUserId;
+        if (works.some(theirs)) throw new ProblemError('common.forbidden');
+      } catch (e) {
+        // A token that was fetched for who was here before may arrive late: what it opens is shown to nobody else.
+        if (!left || problemOf(e).code !== 'common.forbidden') throw e;
+        if (tokens.value === token) tokens.clear();
+        continue;
       }
       const entries = works.map((w, i): Entry => {
         const { id, ats_id: atsId, title, latest_version: version } = w;

@@ -49,8 +49,7 @@ function version(v: View, s: Works, x: Version) {
           ? html`<ul class="people">
               ${people.map(
                 (c) => html`<li data-ats=${`creator-${n}`}>
-                  <bdi>${c.fullName}</bdi>
-                  <span class="small">${joined(v, (Object.keys(c.roles) as Role[]).filter((r) => c.roles[r]).map((r) => t(r)))}</span>
+                  <bdi>${c.fullName}</bdi>${' '}<span class="small">${joined(v, (Object.keys(c.roles) as Role[]).filter((r) => c.roles[r]).map((r) => t(r)))}</span>
                 </li>`,
               )}
             </ul>`
