@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"strconv"
 	"testing"
+	"time"
 
 	"timbre.example/internal/certificate"
 )
@@ -32,7 +33,7 @@ func TestAttachment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(7)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(7), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, &ec.PublicKey, ec)
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +42,7 @@ func TestAttachment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signer, err := certificate.NewSigner(pemOf("CERTIFICATE", cert), pemOf("PRIVATE KEY", key))
+	signer, err := certificate.NewSigner(pemOf("CERTIFICATE", cert), pemOf("PRIVATE KEY", key), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
