@@ -110,6 +110,30 @@ func (l *Log) Entries(ctx context.Context, lo, hi int64) ([]Entry, error) {
 	return es, nil
 }
 
+// Versions returns at most n versions of a work, oldest first, from the one that
+// follows after. A work that the log does not have has none.
+func (l *Log) Versions(ctx context.Context, atsID, after int64, n int) ([]Entry, error) {
+	rows, err := l.db.Read().ListLogVersions(ctx, query.ListLogVersionsParams{Network: string(l.config.Network), AtsID: atsID, After: after, Lim: int32(n)})
+	if err != nil {
+		return nil, l.fail(fmt.Sprintf("versions of %d", atsID), err)
+	}
+	es := make([]Entry, len(rows))
+	for i, row := range rows {
+		es[i] = l.entry(query.GetLogEntryRow(row))
+	}
+	return es, nil
+}
+
+// LastVersion is the newest version of a work; it is ErrNotFound when there is
+// none.
+func (l *Log) LastVersion(ctx context.Context, atsID int64) (int64, error) {
+	n, err := l.db.Read().LastLogVersion(ctx, query.LastLogVersionParams{Network: string(l.config.Network), AtsID: atsID})
+	if err != nil {
+		return 0, l.fail(fmt.Sprintf("work %d", atsID), err)
+	}
+	return n, nil
+}
+
 func (l *Log) entry(row query.GetLogEntryRow) Entry {
 	e := Entry{Index: -1, ReceivedAt: store.Time(row.ReceivedAt), Bytes: row.Body}
 	copy(e.Hash[:], row.TxHash)

@@ -57,6 +57,12 @@ FROM log_entries e LEFT JOIN log_blocks b ON b.network = e.network AND b.number 
 WHERE e.network = sqlc.arg(network) AND e.idx >= sqlc.arg(lo) AND e.idx < sqlc.arg(hi)
 ORDER BY e.idx;
 
+-- name: ListLogVersions :many
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, b.hash AS block_hash
+FROM log_entries e LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block
+WHERE e.network = sqlc.arg(network) AND e.ats_id = sqlc.arg(ats_id) AND e.idx IS NOT NULL AND e.version > sqlc.arg(after)
+ORDER BY e.version LIMIT sqlc.arg(lim);
+
 -- name: ListLogLeaves :many
 SELECT leaf FROM log_entries
 WHERE network = sqlc.arg(network) AND idx >= sqlc.arg(lo) AND idx < sqlc.arg(hi)

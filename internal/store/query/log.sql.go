@@ -476,6 +476,74 @@ func (q *Queries) ListLogLeaves(ctx context.Context, arg ListLogLeavesParams) ([
 	return items, nil
 }
 
+const listLogVersions = `-- name: ListLogVersions :many
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, b.hash AS block_hash
+FROM log_entries e LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block
+WHERE e.network = $1 AND e.ats_id = $2 AND e.idx IS NOT NULL AND e.version > $3
+ORDER BY e.version LIMIT $4
+`
+
+type ListLogVersionsParams struct {
+	Network string
+	AtsID   int64
+	After   int64
+	Lim     int32
+}
+
+type ListLogVersionsRow struct {
+	TxHash     []byte
+	Body       []byte
+	ReceivedAt int64
+	Idx        sql.NullInt64
+	Leaf       []byte
+	AtsID      int64
+	Version    int64
+	Block      int64
+	DecidedAt  int64
+	Failure    string
+	BlockHash  []byte
+}
+
+func (q *Queries) ListLogVersions(ctx context.Context, arg ListLogVersionsParams) ([]ListLogVersionsRow, error) {
+	rows, err := q.db.QueryContext(ctx, listLogVersions,
+		arg.Network,
+		arg.AtsID,
+		arg.After,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListLogVersionsRow
+	for rows.Next() {
+		var i ListLogVersionsRow
+		if err := rows.Scan(
+			&i.TxHash,
+			&i.Body,
+			&i.ReceivedAt,
+			&i.Idx,
+			&i.Leaf,
+			&i.AtsID,
+			&i.Version,
+			&i.Block,
+			&i.DecidedAt,
+			&i.Failure,
+			&i.BlockHash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listWaitingLogEntries = `-- name: ListWaitingLogEntries :many
 SELECT tx_hash, body FROM log_entries
 WHERE network = $1 AND idx IS NULL AND failure = ''
