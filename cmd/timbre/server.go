@@ -166,7 +166,9 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			prefix := "/log/" + string(name)
 			s.api.Mount(prefix, http.StripPrefix(prefix, l.Handler(render)))
 		}
-		s.api.Mount("/explorer", explorer.New(logs, render))
+		pages := explorer.New(logs, render)
+		s.api.Mount("/explorer", pages)
+		s.api.Mount("/w", pages)
 		s.api.Mount("/widget", widgetFiles(render))
 	}
 	s.api.Mount("/docs", docsite.New(render)) // in every role: refusals point there

@@ -45,11 +45,17 @@ func (a *API) admit(ctx context.Context, siteKey, organization string) error {
 	return a.spend(ctx, a.Limits.Organization, organization)
 }
 
-// limitAddress holds every call of the API to the budget of where it comes from,
+// counted reports whether a path costs its caller a call: those of the API, and
+// the pages that check proofs anew each time.
+func counted(path string) bool {
+	return strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/w/") || strings.HasPrefix(path, "/explorer/")
+}
+
+// limitAddress holds every call that counts to the budget of where it comes from,
 // before anything else is asked about it. A preflight is no call.
 func (a *API) limitAddress(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.HasPrefix(r.URL.Path, "/v1/") || preflight(r) {
+		if !counted(r.URL.Path) || preflight(r) {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -169,7 +169,8 @@ func TestOrderOfRefusals(t *testing.T) {
 	}
 }
 
-// Every call below /v1/ counts once, whatever comes of it; nothing else does.
+// Every call below /v1/ counts once, whatever comes of it, and every page that
+// checks proofs; nothing else does.
 func TestWhatCounts(t *testing.T) {
 	for name, c := range map[string]struct {
 		method, path string
@@ -184,6 +185,8 @@ func TestWhatCounts(t *testing.T) {
 		"mint":           {"POST", "/v1/sessions", nil, true},
 		"only OPTIONS":   {"OPTIONS", "/v1/stats", nil, true},
 		"preflight":      {"OPTIONS", "/v1/stats", map[string]string{"Origin": site, "Access-Control-Request-Method": "GET"}, false},
+		"a work":         {"GET", "/w/testnet/1", nil, true},
+		"a transaction":  {"GET", "/explorer/testnet/tx/x", nil, true},
 		"health":         {"GET", "/healthz", nil, false},
 		"keys":           {"GET", "/.well-known/jwks.json", nil, false},
 		"an upload":      {"PUT", "/blob/x", nil, false},

@@ -31,7 +31,7 @@ var contents = []struct {
 	names []string // of documents, without .md
 }{
 	{"Start", []string{"README", "quick-start"}},
-	{"Integrate", []string{"authentication", "attributes", "events", "theming", "access-codes", "error-handling", "widget"}},
+	{"Integrate", []string{"authentication", "attributes", "events", "theming", "access-codes", "error-handling", "public-page", "widget"}},
 	{"Look up", []string{"errors", "api"}},
 	{"Run it", []string{"operating"}},
 	{"Behind it", []string{"log", "evidence", "certificate", "performance", "adr/README"}},

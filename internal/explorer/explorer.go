@@ -1,6 +1,6 @@
 // Package explorer shows the built-in log to people: what a transaction is,
 // which block it is in, and the proof that it is there, each checked before it
-// is called verified.
+// is called verified; and of a work, the versions that the log has of it.
 //
 // It holds pages and their style. It never writes, never runs a script, loads
 // nothing from elsewhere, and has nothing personal to show: the log has only
@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -49,13 +50,15 @@ var pages = func() map[string]*template.Template {
 		"hex":   func(b [32]byte) string { return hex.EncodeToString(b[:]) },
 		"hash":  func(h tlog.Hash) string { return hex.EncodeToString(h[:]) }, // its own String is base64
 		"day":   func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") },
+		"date":  func(t time.Time) string { return t.UTC().Format("2 January 2006") },
 		"exact": func(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") },
 		"short": func(b [32]byte) string { return fmt.Sprintf("0x%x…%x", b[:6], b[28:]) },
 		"count": count,
 		"add":   func(a, b int64) int64 { return a + b },
 	}
 	m := map[string]*template.Template{}
-	for _, name := range []string{"transaction", "block", "log"} {
+	m["badge"] = template.Must(template.New("").Funcs(funcs).ParseFS(assets, "assets/badge.svg"))
+	for _, name := range []string{"transaction", "block", "log", "work", "missing"} {
 		m[name] = template.Must(template.New("").Funcs(funcs).ParseFS(assets, "assets/layout.html", "assets/"+name+".html"))
 	}
 	return m
@@ -70,16 +73,15 @@ func count(n int64) string {
 	return s
 }
 
-type explorer struct {
-	logs   map[network.Name]*log.Log
-	refuse func(http.ResponseWriter, *http.Request, error)
-}
+type explorer struct{ logs map[network.Name]*log.Log }
 
-// New serves the logs under /explorer/. What is refused goes to refuse:
-// transaction.not_found for an unknown hash, common.not_found for anything else
-// that is not there, other errors as they are.
+// New serves the logs under /explorer/ and works under /w/. What is refused goes
+// to refuse: transaction.not_found for an unknown hash, work.not_found for an
+// unknown work, common.not_found for anything else that is not there, other
+// errors as they are. Whoever asked for HTML gets a page in place of its body.
 func New(logs map[network.Name]*log.Log, refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
-	x := &explorer{logs, refuse}
+	x := &explorer{logs}
+	refuse = x.readably(refuse)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+styleURL, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/css; charset=utf-8")
@@ -94,6 +96,8 @@ func New(logs map[network.Name]*log.Log, refuse func(http.ResponseWriter, *http.
 		"/explorer/{network}/tx/{hash}/proof.txt":      x.proofFile,
 		"/explorer/{network}/block/{n}":                x.block,
 		"/explorer/{network}/block/{n}/checkpoint.txt": x.checkpointFile,
+		"/w/{network}/{ats_id}":                        x.work,
+		"/w/{network}/{ats_id}/badge.svg":              x.badge,
 	} {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 			l, ok := x.logs[network.Name(r.PathValue("network"))]
@@ -126,35 +130,52 @@ type base struct {
 }
 
 func (x *explorer) base(l *log.Log, title string) base {
-	b := base{Title: title, Style: styleURL, Network: l.Name(), Origin: l.Origin(), Key: l.VerifierKey(), Files: "/log/" + string(l.Name())}
-	for n := range x.logs {
-		b.Networks = append(b.Networks, n)
-	}
-	slices.Sort(b.Networks)
-	return b
+	return base{Title: title, Style: styleURL, Network: l.Name(), Networks: names(x.logs), Origin: l.Origin(), Key: l.VerifierKey(), Files: "/log/" + string(l.Name())}
 }
 
-func (x *explorer) render(w http.ResponseWriter, page string, data any) error {
+func names(logs map[network.Name]*log.Log) []network.Name { return slices.Sorted(maps.Keys(logs)) }
+
+func execute(page, name string, data any) ([]byte, error) {
 	var b bytes.Buffer
-	if err := pages[page].ExecuteTemplate(&b, "layout", data); err != nil {
-		return fmt.Errorf("explorer: %w", err)
+	if err := pages[page].ExecuteTemplate(&b, name, data); err != nil {
+		return nil, fmt.Errorf("explorer: %w", err)
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-cache")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	w.Write(b.Bytes())
-	return nil
+	return b.Bytes(), nil
 }
 
-func text(w http.ResponseWriter, body string) error {
+func (x *explorer) render(w http.ResponseWriter, r *http.Request, page string, data any) error {
+	b, err := execute(page, "layout", data)
+	if err != nil {
+		return err
+	}
+	protect(w.Header())
+	return send(w, r, "text/html; charset=utf-8", b)
+}
+
+// protect lets a page load its style and nothing else.
+func protect(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'")
+	h.Set("Referrer-Policy", "no-referrer")
+}
+
+// send answers with data, or with 304 to who has it already. Unless the caller
+// said otherwise, a copy is asked about before it is used again.
+func send(w http.ResponseWriter, r *http.Request, kind string, data []byte) error {
 	h := w.Header()
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("Cache-Control", "no-cache")
+	sum := sha256.Sum256(data)
+	tag := fmt.Sprintf(`"%x"`, sum[:8])
+	h.Set("ETag", tag)
 	h.Set("X-Content-Type-Options", "nosniff")
-	w.Write([]byte(body))
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-cache")
+	}
+	if strings.Contains(r.Header.Get("If-None-Match"), tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	h.Set("Content-Type", kind)
+	h.Set("Content-Length", strconv.Itoa(len(data)))
+	w.Write(data)
 	return nil
 }
 
@@ -197,7 +218,7 @@ func (x *explorer) log(w http.ResponseWriter, r *http.Request, l *log.Log) error
 	}
 	// The empty log is nobody's news.
 	blocks = slices.DeleteFunc(blocks, func(b log.Block) bool { return b.Number == 0 })
-	return x.render(w, "log", struct {
+	return x.render(w, r, "log", struct {
 		base
 		Blocks []log.Block
 		Latest log.Block
@@ -233,7 +254,7 @@ func (x *explorer) transaction(w http.ResponseWriter, r *http.Request, l *log.Lo
 	case v.Index >= 0:
 		title = fmt.Sprintf("ATS %d, version %d", v.AtsID, v.Version)
 	}
-	return x.render(w, "transaction", struct {
+	return x.render(w, r, "transaction", struct {
 		base
 		proven
 	}{x.base(l, title), v})
@@ -247,7 +268,7 @@ func (x *explorer) leafFile(w http.ResponseWriter, r *http.Request, l *log.Log) 
 	if e.Index < 0 {
 		return fault.CommonNotFound()
 	}
-	return text(w, string(e.Leaf))
+	return text(w, r, string(e.Leaf))
 }
 
 func (x *explorer) proofFile(w http.ResponseWriter, r *http.Request, l *log.Log) error {
@@ -259,7 +280,7 @@ func (x *explorer) proofFile(w http.ResponseWriter, r *http.Request, l *log.Log)
 	if err != nil {
 		return err
 	}
-	return text(w, p)
+	return text(w, r, p)
 }
 
 func (x *explorer) findBlock(r *http.Request, l *log.Log) (log.Block, error) {
@@ -300,7 +321,7 @@ func (x *explorer) block(w http.ResponseWriter, r *http.Request, l *log.Log) err
 	if to < b.Size {
 		more = to
 	}
-	return x.render(w, "block", struct {
+	return x.render(w, r, "block", struct {
 		base
 		log.Block
 		Checks  checks
@@ -315,7 +336,11 @@ func (x *explorer) checkpointFile(w http.ResponseWriter, r *http.Request, l *log
 	if err != nil {
 		return err
 	}
-	return text(w, b.Checkpoint)
+	return text(w, r, b.Checkpoint)
+}
+
+func text(w http.ResponseWriter, r *http.Request, body string) error {
+	return send(w, r, "text/plain; charset=utf-8", []byte(body))
 }
 
 // parseHash reads 64 hex digits, with or without 0x.

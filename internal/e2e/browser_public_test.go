@@ -1,0 +1,140 @@
+package e2e_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"timbre.example/internal/e2e/browser"
+	"timbre.example/internal/e2e/harness"
+)
+
+// registered registers a song, and a second version of it, and returns its number.
+func registered(t *testing.T, s *harness.Server) int64 {
+	t.Helper()
+	song := through(t, &harness.Song{Server: s, Title: "Nobody shall read this title", Audio: harness.WAV(1)})
+	through(t, &harness.Song{Server: s, Code: song.AccessCode})
+	return song.Result.AtsID
+}
+
+// TestPublicPage opens the page of a work as people do: it can be read from all
+// sides and in both directions, leads to the proofs and back, names nobody, and
+// what is not there is a page, too.
+func TestPublicPage(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	id := registered(t, s)
+	page := s.URL + "/w/testnet/" + strconv.FormatInt(id, 10)
+	p := browser.Open(t)
+	pictures := os.Getenv("TIMBRE_SCREENSHOTS")
+	if pictures == "" {
+		pictures = t.TempDir()
+	} else if pictures = filepath.Join(pictures, t.Name()); os.MkdirAll(pictures, 0o755) != nil {
+		t.Fatal("cannot make ", pictures)
+	}
+	for _, at := range []struct{ name, url string }{{"work", page}, {"unknown", page + "99"}} {
+		p.Goto(at.url)
+		p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+		for _, l := range looks {
+			p.Size(l.width, tall)
+			p.Dark(l.dark)
+			dir := "ltr"
+			if l.lang == "ar" { // translated by the browser
+				dir = "rtl"
+			}
+			p.Run(fmt.Sprintf("document.documentElement.dir = %q", dir))
+			for _, line := range append(p.Audit(), p.Overflow()...) {
+				t.Errorf("%s, %s: %s", at.name, l.name, line)
+			}
+			p.Screenshot(pictures, at.name+"-"+l.name)
+		}
+	}
+	if h1 := browser.Eval[string](p, "document.querySelector('h1').textContent"); !strings.Contains(h1, "Nothing is registered") {
+		t.Errorf("an unknown work: %s", h1)
+	}
+	p.ForgetProblems() // that it is 404 stands on the console
+
+	p.Goto(page)
+	text := browser.Eval[string](p, "document.body.innerText")
+	for _, secret := range []string{"Nobody shall read", "Ada Example", "ada@songs.example", "take.wav"} {
+		if strings.Contains(text, secret) {
+			t.Errorf("the page tells %q", secret)
+		}
+	}
+	if n := browser.Eval[int](p, "document.querySelectorAll('article').length"); n != 2 || !strings.Contains(text, "Verified") {
+		t.Errorf("%d versions in\n%s", n, text)
+	}
+	// By keyboard: what was checked opens, the transaction leads there and back.
+	p.Run("document.querySelector('summary').focus()")
+	p.Press("Enter", false)
+	p.Wait("document.querySelector('details').open && document.querySelector('details .checks').checkVisibility()")
+	p.Run("document.querySelector('#v2 a[href*=\"/tx/\"]').focus()")
+	p.Press("Enter", false)
+	p.Wait("location.pathname.includes('/tx/') && document.querySelector('.stamp')?.innerText.toUpperCase().includes('VERSION 2')")
+	p.Run(fmt.Sprintf("document.querySelector('main a[href=\"/w/testnet/%d\"]').focus()", id))
+	p.Press("Enter", false)
+	p.Wait(fmt.Sprintf("location.pathname === '/w/testnet/%d' && document.querySelectorAll('article').length === 2", id))
+	quiet := p.Problems()
+	if len(quiet) > 0 {
+		t.Errorf("console: %s", quiet)
+	}
+	for _, link := range []string{"/docs/public-page"} {
+		res, err := http.Get(s.URL + link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+		if res.StatusCode != 200 {
+			t.Errorf("%s: %d", link, res.StatusCode)
+		}
+	}
+}
+
+// TestDocumentedBadge puts the badge of the documentation on a page of another
+// origin, under a policy that lets no more in than it says, and in both themes.
+func TestDocumentedBadge(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	id := registered(t, s)
+	snippets := listings(t, "public-page.md", "html")
+	if len(snippets) != 1 {
+		t.Fatalf("%d snippets", len(snippets))
+	}
+	markup := strings.NewReplacer("https://timbre.your-domain.example", s.URL, "/mainnet/1", fmt.Sprintf("/testnet/%d", id)).Replace(snippets[0])
+	host := browser.NewHost(t)
+	host.Policy("default-src 'none'; script-src 'self'; style-src 'self'; img-src " + s.URL)
+	url := host.Page("badge.html", markup)
+	p := browser.Open(t)
+	pictures := os.Getenv("TIMBRE_SCREENSHOTS")
+	if pictures == "" {
+		pictures = t.TempDir()
+	}
+	for _, dark := range []bool{false, true} {
+		p.Dark(dark)
+		p.Goto(url)
+		p.Size(320, 200)
+		p.Wait("document.querySelector('img').complete && document.querySelector('img').naturalWidth === 228 && document.querySelector('img').naturalHeight === 48")
+		if src := browser.Eval[string](p, "document.querySelector('img').currentSrc"); strings.Contains(src, "theme=dark") != dark {
+			t.Errorf("dark %t: %s", dark, src)
+		}
+		p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+		for _, line := range append(p.Audit(), p.Overflow()...) {
+			t.Errorf("dark %t: %s", dark, line)
+		}
+		p.Screenshot(pictures, fmt.Sprintf("badge-dark-%t", dark))
+	}
+	for _, line := range p.Problems() {
+		t.Errorf("console: %s", line)
+	}
+	// Every text stays inside, in the widest font that this machine has.
+	p.Goto(s.URL + fmt.Sprintf("/w/testnet/%d/badge.svg", id))
+	if right := browser.Eval[float64](p, "Math.max(...[...document.querySelectorAll('text')].map((x) => { const b = x.getBBox(); return b.x + b.width; }))"); right > 216 {
+		t.Errorf("the text ends at %.0f of 228", right)
+	}
+}

@@ -1,0 +1,53 @@
+package explorer
+
+import (
+	"net/http"
+	"strings"
+
+	"timbre.example/internal/network"
+)
+
+// readably gives people a page where refuse gives programs its body. Status and
+// headers stay those of the refusal.
+func (x *explorer) readably(refuse func(http.ResponseWriter, *http.Request, error)) func(http.ResponseWriter, *http.Request, error) {
+	return func(w http.ResponseWriter, r *http.Request, err error) {
+		if strings.Contains(r.Header.Get("Accept"), "text/html") {
+			w = &readable{w, r, x}
+		}
+		refuse(w, r, err)
+	}
+}
+
+type readable struct {
+	http.ResponseWriter
+	r *http.Request
+	x *explorer
+}
+
+func (w *readable) WriteHeader(status int) {
+	at := network.Name(w.r.PathValue("network"))
+	if _, ok := w.x.logs[at]; !ok {
+		at = names(w.x.logs)[0]
+	}
+	missing := status == http.StatusNotFound
+	title := "Not to be shown right now"
+	if missing {
+		title = "Nothing is here"
+	}
+	page, err := execute("missing", "layout", struct {
+		base
+		Work    bool
+		Missing bool
+	}{w.x.base(w.x.logs[at], title), strings.HasPrefix(w.r.URL.Path, "/w/"), missing})
+	if err == nil {
+		protect(w.Header())
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	}
+	w.ResponseWriter.WriteHeader(status)
+	if w.r.Method != http.MethodHead {
+		w.ResponseWriter.Write(page)
+	}
+}
+
+// Write drops the body of the refusal.
+func (w *readable) Write(b []byte) (int, error) { return len(b), nil }

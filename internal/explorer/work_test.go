@@ -1,0 +1,319 @@
+package explorer_test
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"encoding/xml"
+	"html"
+	"io"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"timbre.example/fault"
+	"timbre.example/internal/network/log/leaf"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+	"timbre.example/internal/store/storetest"
+)
+
+// ask is get with headers, given as name, value, name, value.
+func (h house) ask(method, path string, headers ...string) (*http.Response, string) {
+	h.t.Helper()
+	req, err := http.NewRequestWithContext(h.t.Context(), method, h.url+path, nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return res, string(body)
+}
+
+const browserAccept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+func TestWork(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := open(t, db)
+		first := h.add(0, 3, 0, true)[0]
+		second := h.add(3, 1, 1, true)[0]
+		h.add(4, 1, 1, false) // a version that waits is not there yet
+		res, body := h.ask("GET", "/w/testnet/1", "Accept", browserAccept)
+		body = html.UnescapeString(body)
+		if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+			t.Fatalf("%d %s", res.StatusCode, body)
+		}
+		for _, want := range []string{
+			"A registered work", "Verified", "2 versions", "Test network", `id="v1"`, `id="v2"`, h.log.VerifierKey(), `href="/verify"`, `href="/docs/evidence"`,
+			`href="` + tx(first) + `"`, `href="` + tx(second) + `"`, `href="/explorer/testnet/block/1"`, `href="/explorer/testnet/block/2"`, commitmentOf(t, first.Bytes), commitmentOf(t, second.Bytes),
+		} {
+			if !strings.Contains(body, want) {
+				t.Errorf("no %q in\n%s", want, body)
+			}
+		}
+		if m := regexp.MustCompile(`(?i)<script|<style|\sstyle=|\son[a-z]+=|https?://|ZgotmplZ|id="v3"|Could not`).FindString(body); m != "" {
+			t.Errorf("%q in the page", m)
+		}
+		if csp := res.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'; style-src 'self';") {
+			t.Errorf("Content-Security-Policy %q", csp)
+		}
+		if _, page := h.get(tx(second)); !strings.Contains(page, `href="/w/testnet/1"`) {
+			t.Error("the transaction does not lead to its work")
+		}
+		if _, page := h.get("/explorer/testnet/block/2"); !strings.Contains(page, `href="/w/testnet/1"`) {
+			t.Error("the block does not lead to its works")
+		}
+
+		// Who has it already is told so, a HEAD has the same headers, and both end with the next version.
+		tag := res.Header.Get("ETag")
+		if again, rest := h.ask("GET", "/w/testnet/1", "Accept", browserAccept, "If-None-Match", tag); tag == "" || again.StatusCode != 304 || rest != "" || again.Header.Get("ETag") != tag {
+			t.Errorf("If-None-Match %s: %d %q", tag, again.StatusCode, rest)
+		}
+		head, rest := h.ask("HEAD", "/w/testnet/1", "Accept", browserAccept)
+		for _, name := range []string{"ETag", "Content-Type", "Content-Length", "Cache-Control", "Vary", "Content-Security-Policy"} {
+			if head.StatusCode != 200 || rest != "" || head.Header.Get(name) != res.Header.Get(name) || head.Header.Get(name) == "" {
+				t.Errorf("HEAD: %d, %s %q, with GET %q", head.StatusCode, name, head.Header.Get(name), res.Header.Get(name))
+			}
+		}
+		if made, err := h.log.Sequence(t.Context()); !made || err != nil {
+			t.Fatal(made, err)
+		}
+		if again, rest := h.ask("GET", "/w/testnet/1", "Accept", browserAccept, "If-None-Match", tag); again.StatusCode != 200 || !strings.Contains(rest, `id="v3"`) {
+			t.Errorf("after another version: %d", again.StatusCode)
+		}
+	})
+}
+
+// A program reads the same, and what stands there is what the log holds.
+func TestWorkAsJSON(t *testing.T) {
+	h := open(t, storetest.SQLite(t))
+	first := h.add(0, 1, 0, true)[0]
+	second := h.add(1, 2, 1, true)[0]
+	res, body := h.ask("GET", "/w/testnet/1", "Accept", "application/json", "Origin", "https://elsewhere.example")
+	if res.Header.Get("Content-Type") != "application/json" || res.Header.Get("Access-Control-Allow-Origin") != "*" || res.Header.Get("Vary") != "Accept" {
+		t.Errorf("headers %v", res.Header)
+	}
+	var got map[string]any
+	if err := json.Unmarshal([]byte(body), &got); err != nil {
+		t.Fatal(err)
+	}
+	var versions []any
+	for i, s := range []struct {
+		hash  [32]byte
+		bytes []byte
+	}{{first.Hash, first.Bytes}, {second.Hash, second.Bytes}} {
+		e, err := h.log.Entry(t.Context(), s.hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		versions = append(versions, map[string]any{
+			"version": float64(i + 1), "commitment": "0x" + commitmentOf(t, s.bytes), "protocol_version": 1.0,
+			"registered_at": e.At.Format(time.RFC3339Nano), "tx_hash": "0x" + hex.EncodeToString(s.hash[:]),
+			"block_number": float64(i + 1), "block_hash": "0x" + hex.EncodeToString(e.BlockHash[:]), "log_index": float64(e.Index), "verified": true,
+		})
+	}
+	want := map[string]any{
+		"network": "testnet", "ats_id": 1.0, "latest_version": 2.0, "versions": versions,
+		"log_origin": h.log.Origin(), "log_key": h.log.VerifierKey(),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	_, page := h.ask("GET", "/w/testnet/1")
+	if !strings.HasPrefix(page, "<!doctype html>") {
+		t.Errorf("without Accept: %.100s", page)
+	}
+}
+
+func commitmentOf(t *testing.T, bytes []byte) string {
+	t.Helper()
+	tx, err := leaf.ParseTransaction(bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hex.EncodeToString(tx.Commitment[:])
+}
+
+// A work with many versions is read page by page, and none is skipped.
+func TestManyVersions(t *testing.T) {
+	h := open(t, storetest.SQLite(t))
+	h.add(0, 1, 0, true)
+	const all = 53
+	for i := 1; i < all; i++ {
+		h.add(i, 1, 1, true)
+	}
+	seen := 0
+	for next := int64(0); ; {
+		path := "/w/testnet/1"
+		if next > 0 {
+			_, page := h.ask("GET", path)
+			path += "?after=50"
+			if !strings.Contains(page, `href="?after=50"`) || !strings.Contains(page, "53 versions") {
+				t.Fatal("the first page does not lead to the second")
+			}
+		}
+		_, body := h.ask("GET", path, "Accept", "application/json")
+		var got struct {
+			Versions []struct{ Version int }
+			Next     int64 `json:"next_after"`
+		}
+		if err := json.Unmarshal([]byte(body), &got); err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range got.Versions {
+			if seen++; v.Version != seen {
+				t.Fatalf("version %d at place %d", v.Version, seen)
+			}
+		}
+		if next = got.Next; next == 0 {
+			break
+		}
+	}
+	if seen != all {
+		t.Errorf("%d versions, want %d", seen, all)
+	}
+}
+
+func TestUnknownWorks(t *testing.T) {
+	h := open(t, storetest.SQLite(t))
+	h.add(0, 1, 0, true)
+	h.add(1, 1, 0, false)
+	for path, want := range map[string]fault.Code{
+		"/w/testnet/2":                     fault.CodeWorkNotFound,
+		"/w/testnet/0":                     fault.CodeWorkNotFound,
+		"/w/testnet/01":                    fault.CodeWorkNotFound,
+		"/w/testnet/-1":                    fault.CodeWorkNotFound,
+		"/w/testnet/x":                     fault.CodeWorkNotFound,
+		"/w/testnet/99999999999999999999":  fault.CodeWorkNotFound,
+		"/w/testnet/2/badge.svg":           fault.CodeWorkNotFound,
+		"/w/testnet/x/badge.svg":           fault.CodeWorkNotFound,
+		"/w/mainnet/1":                     fault.CodeCommonNotFound,
+		"/w/mainnet/1/badge.svg":           fault.CodeCommonNotFound,
+		"/w/testnet":                       fault.CodeCommonNotFound,
+		"/w/testnet/1/badge.png":           fault.CodeCommonNotFound,
+		"/w/testnet/1?after=1":             fault.CodeCommonNotFound,
+		"/w/testnet/1?after=x":             fault.CodeCommonNotFound,
+		"/explorer/testnet/tx/0x12":        fault.CodeTransactionNotFound,
+		"/explorer/testnet/block/77?x=<b>": fault.CodeCommonNotFound,
+	} {
+		if res, body := h.ask("GET", path, "Accept", "application/json"); res.StatusCode != 404 || strings.TrimSpace(body) != string(want) {
+			t.Errorf("%s: %d %s, want %s", path, res.StatusCode, body, want)
+		}
+		res, body := h.ask("GET", path, "Accept", browserAccept)
+		if res.StatusCode != 404 || res.Header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(res.Header.Get("Content-Security-Policy"), "default-src 'none'") ||
+			!strings.Contains(body, "<h1>Nothing is") || strings.Contains(body, string(want)) {
+			t.Errorf("%s for people: %d %v\n%s", path, res.StatusCode, res.Header, body)
+		}
+		if res, body := h.ask("HEAD", path, "Accept", browserAccept); res.StatusCode != 404 || body != "" {
+			t.Errorf("HEAD %s: %d", path, res.StatusCode)
+		}
+	}
+}
+
+func TestBadge(t *testing.T) {
+	h := open(t, storetest.SQLite(t))
+	first := h.add(0, 1, 0, true)[0]
+	e, err := h.log.Entry(t.Context(), first.Hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := e.At.Format("2 January 2006")
+	bodies := map[string]string{}
+	for _, query := range []string{"", "?theme=light", "?theme=dark"} {
+		res, body := h.ask("GET", "/w/testnet/1/badge.svg"+query)
+		bodies[query] = body
+		for name, want := range map[string]string{
+			"Content-Type": "image/svg+xml", "Cache-Control": "public, max-age=86400", "Cross-Origin-Resource-Policy": "cross-origin",
+			"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox",
+		} {
+			if got := res.Header.Get(name); got != want {
+				t.Errorf("%s: %s %q, want %q", query, name, got, want)
+			}
+		}
+		var svg struct {
+			Title string `xml:"title"`
+			Role  string `xml:"role,attr"`
+		}
+		if err := xml.Unmarshal([]byte(body), &svg); err != nil {
+			t.Fatal(err)
+		}
+		if want := "Registered with Timbre · " + day + " · test network · ATS 1"; svg.Title != want || svg.Role != "img" {
+			t.Errorf("title %q, want %q", svg.Title, want)
+		}
+		if m := regexp.MustCompile(`(?i)<script|<style|href|url\(|\son[a-z]+=|ZgotmplZ`).FindString(body); m != "" {
+			t.Errorf("%q in the badge", m)
+		}
+		if again, _ := h.ask("GET", "/w/testnet/1/badge.svg"+query, "If-None-Match", res.Header.Get("ETag")); again.StatusCode != 304 {
+			t.Errorf("%s again: %d", query, again.StatusCode)
+		}
+	}
+	if bodies[""] != bodies["?theme=light"] || bodies[""] == bodies["?theme=dark"] {
+		t.Error("the themes are not light, as without one, and dark")
+	}
+	// The day is that of the first version, also when there are others.
+	h.add(1, 1, 1, true)
+	if _, body := h.ask("GET", "/w/testnet/1/badge.svg"); body != bodies[""] {
+		t.Error("a later version changes the badge")
+	}
+	if res, body := h.ask("GET", "/w/testnet/1/badge.svg?theme=neon"); res.StatusCode != 500 || !strings.Contains(body, string(fault.CodeCommonValidationFailed)) {
+		t.Errorf("an unknown theme: %d %s", res.StatusCode, body) // the test's refuse knows only 404
+	}
+}
+
+// Whoever changes the database is found out by both.
+func TestTamperedWork(t *testing.T) {
+	h := open(t, storetest.SQLite(t))
+	h.add(0, 3, 0, true)
+	err := h.db.Tx(t.Context(), func(tx *store.Tx) error {
+		data, err := tx.GetLogTile(t.Context(), query.GetLogTileParams{Network: "testnet"})
+		if err != nil {
+			return err
+		}
+		data[32] ^= 1
+		return tx.PutLogTile(t.Context(), query.PutLogTileParams{Network: "testnet", Data: data})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, body := h.ask("GET", "/w/testnet/1"); !strings.Contains(body, "Something is wrong") || !strings.Contains(body, "Does not hold") || strings.Contains(body, "A registered work") {
+		t.Error(body)
+	}
+	if _, body := h.ask("GET", "/w/testnet/1", "Accept", "application/json"); !strings.Contains(body, `"verified":false`) {
+		t.Error(body)
+	}
+	if res, body := h.ask("GET", "/w/testnet/1/badge.svg"); !strings.Contains(body, "Could not be verified") || strings.Contains(body, "Registered") || res.Header.Get("Cache-Control") != "no-cache" {
+		t.Error(res.Header, body)
+	}
+}
+
+// A database that is away is no work that is not there.
+func TestWorkWithoutDatabase(t *testing.T) {
+	db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "gone.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h := open(t, db)
+	h.add(0, 1, 0, true)
+	db.Close()
+	res, body := h.ask("GET", "/w/testnet/1", "Accept", browserAccept)
+	if res.StatusCode != 500 || !strings.Contains(body, "cannot be shown right now") {
+		t.Errorf("%d %s", res.StatusCode, body)
+	}
+}
