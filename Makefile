@@ -23,6 +23,7 @@ deps: ## Install what the tests need from Debian's packages, or say what to inst
 .PHONY: test
 test: deps ## Run every test there is: Go, TypeScript, browser, both databases
 	cd widget && npm ci --no-audit --no-fund --loglevel=error && npm run --silent typecheck && npm run --silent test
+	cd verify && npm ci --no-audit --no-fund --loglevel=error && npm run --silent typecheck && npm run --silent test
 	cd internal/e2e && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) -C tools/s3 tool -n versitygw >/dev/null
 	TIMBRE_TEST_ALL=1 $(GO) test -timeout 14m ./...
@@ -37,14 +38,18 @@ check: ## Format, vet, and whether generated files are current
 	$(GO) run ./fault/gen -check -root .
 	cd widget && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./widget/build -check
+	cd verify && npm ci --no-audit --no-fund --loglevel=error
+	$(GO) run ./verify/build -check
 	$(GO) -C tools tool sqlc diff -f ../internal/store/sqlc.yaml
 
 .PHONY: generate
-generate: ## Write every generated file anew: codes, queries, widget
+generate: ## Write every generated file anew: codes, queries, widget, page
 	$(GO) generate ./fault
 	$(GO) -C tools tool sqlc generate -f ../internal/store/sqlc.yaml
 	cd widget && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./widget/build
+	cd verify && npm ci --no-audit --no-fund --loglevel=error
+	$(GO) run ./verify/build
 
 .PHONY: bench
 bench: ## Measure beside floors; prints a table and writes bench.json

@@ -63,6 +63,8 @@ var rooms = map[string]struct {
 	"docs":         {nil, "the documents, embedded"},
 	"widget":       {nil, "the built bundle, embedded"},
 	"widget/build": {nil, "builds it"},
+	"verify":       {nil, "the page that verifies in a browser, embedded: what it checks never comes here"},
+	"verify/build": {nil, "builds it"},
 
 	"cmd/timbre": {[]string{"*"}, "wires everything"},
 }

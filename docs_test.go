@@ -13,7 +13,7 @@ var (
 	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading = regexp.MustCompile(`(?m)^#+ (.*)$|<a id="([^"]+)">`)
 	target  = regexp.MustCompile("`make ([a-z-]+)[` ]")
-	room    = regexp.MustCompile("(?m)^\\| `((?:internal|cmd)/[a-z/]+|commitment|fault|widget)` ")
+	room    = regexp.MustCompile("(?m)^\\| `((?:internal|cmd)/[a-z/]+|commitment|evidence|fault|verify|widget)` ")
 )
 
 // What the documents point to is there: files, headings, make targets, rooms.

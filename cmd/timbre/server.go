@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,6 +28,7 @@ import (
 	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
+	"timbre.example/verify"
 	"timbre.example/widget"
 )
 
@@ -170,6 +173,11 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		s.api.Mount("/explorer", pages)
 		s.api.Mount("/w", pages)
 		s.api.Mount("/widget", widgetFiles(render))
+		var keys []string
+		for _, name := range slices.Sorted(maps.Keys(logs)) {
+			keys = append(keys, logs[name].VerifierKey())
+		}
+		s.api.Mount("/verify", verify.New(s.url, keys, func(w http.ResponseWriter, r *http.Request) { render(w, r, notFound) }))
 	}
 	s.api.Mount("/docs", docsite.New(render)) // in every role: refusals point there
 	if f.MetricsListen != "" {

@@ -1,0 +1,206 @@
+// Command build makes verify/dist/verify.html, the page that checks evidence, out of its sources: one file with its
+// script, its worker and its style inside, which loads nothing. It uses esbuild's Go API and needs no Node; the unit
+// tests (-test) do. It never type-checks: that is tsc's work.
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+// budget is the most that the page may weigh, in bytes after gzip.
+const budget = 60_000
+
+func main() {
+	check := flag.Bool("check", false, "write nothing; fail when verify/dist is stale")
+	test := flag.Bool("test", false, "run the unit tests under Node instead of building")
+	flag.Parse()
+	if err := run(*check, *test); err != nil {
+		fmt.Fprintln(os.Stderr, "verify/build:", err)
+		os.Exit(1)
+	}
+}
+
+func run(check, test bool) error {
+	dir, err := verifyDir()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "@noble", "curves")); err != nil {
+		return fmt.Errorf("@noble/curves is not installed: run `npm ci --prefix %s`", dir)
+	}
+	if test {
+		return runTests(dir)
+	}
+	page, err := build(dir)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, "dist", "verify.html")
+	if !check {
+		return os.WriteFile(path, page, 0o644)
+	}
+	if is, err := os.ReadFile(path); err != nil || !bytes.Equal(is, page) {
+		return errors.New("verify/dist is stale; run `go run ./verify/build`")
+	}
+	return nil
+}
+
+// verifyDir finds verify/ from the repository's root, from verify/ itself, or from verify/build.
+func verifyDir() (string, error) {
+	for _, d := range []string{"verify", ".", ".."} {
+		if _, err := os.Stat(filepath.Join(d, "src", "hash.worker.ts")); err == nil {
+			return filepath.Abs(d)
+		}
+	}
+	return "", errors.New("run it in the repository's root: go run ./verify/build")
+}
+
+// policy allows the page its own script and style, by their hashes, and the worker that the script makes of a part of
+// itself. Nothing can be fetched, sent or navigated to by a form.
+func policy(script, style string) string {
+	return fmt.Sprintf("default-src 'none'; script-src %s; style-src %s; worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types verify",
+		source(script), source(style))
+}
+
+// source names an inline text in a policy.
+func source(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+func build(dir string) ([]byte, error) {
+	page, err := os.ReadFile(filepath.Join(dir, "src", "page.html"))
+	if err != nil {
+		return nil, err
+	}
+	script, err := bundle(dir, "main.ts")
+	if err != nil {
+		return nil, err
+	}
+	css, err := os.ReadFile(filepath.Join(dir, "src", "styles.css"))
+	if err != nil {
+		return nil, err
+	}
+	r := api.Transform(string(css), api.TransformOptions{Loader: api.LoaderCSS, MinifyWhitespace: true, MinifySyntax: true, Charset: api.CharsetUTF8})
+	if len(r.Errors)+len(r.Warnings) > 0 {
+		return nil, fmt.Errorf("styles.css: %s", append(r.Errors, r.Warnings...)[0].Text)
+	}
+	style := strings.TrimSpace(string(r.Code))
+	licences, err := licences(dir)
+	if err != nil {
+		return nil, err
+	}
+	out := strings.NewReplacer("{{licences}}", licences, "{{policy}}", policy(script, style), "{{style}}", style, "{{script}}", script).Replace(string(page))
+	var z bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&z, gzip.BestCompression)
+	_, _ = w.Write([]byte(out)) // to memory
+	_ = w.Close()
+	fmt.Printf("verify.html %d bytes, %d after gzip\n", len(out), z.Len())
+	if z.Len() > budget {
+		return nil, fmt.Errorf("it weighs %d bytes after gzip, more than %d", z.Len(), budget)
+	}
+	return []byte(out), nil
+}
+
+// libraries are those that the page has in it.
+var libraries = []string{"@noble/hashes", "@noble/curves"}
+
+// licences is what the libraries' licences want to be told wherever they are.
+func licences(dir string) (string, error) {
+	var out strings.Builder
+	for _, name := range libraries {
+		text, err := os.ReadFile(filepath.Join(dir, "node_modules", name, "LICENSE"))
+		if err != nil {
+			return "", err
+		}
+		if bytes.Contains(text, []byte("--")) {
+			return "", fmt.Errorf("the licence of %s would end its comment", name)
+		}
+		fmt.Fprintf(&out, "This page contains %s.\n%s\n\n", name, bytes.TrimSpace(text))
+	}
+	return strings.TrimSpace(out.String()), nil
+}
+
+func options(dir string) api.BuildOptions {
+	return api.BuildOptions{
+		AbsWorkingDir: dir,
+		Bundle:        true,
+		Format:        api.FormatIIFE,
+		Target:        api.ES2022,
+		Charset:       api.CharsetUTF8,
+		LegalComments: api.LegalCommentsNone, // see licences
+		Plugins:       []api.Plugin{workers(dir)},
+		LogLevel:      api.LogLevelWarning,
+		Outfile:       filepath.Join(dir, "dist", "out.js"),
+	}
+}
+
+// bundle is a script of src with all that it imports. esbuild escapes what would end the element that it stands in.
+func bundle(dir, name string) (string, error) {
+	o := options(dir)
+	o.EntryPoints = []string{filepath.Join(dir, "src", name)}
+	o.MinifyWhitespace, o.MinifyIdentifiers, o.MinifySyntax = true, true, true
+	r := api.Build(o)
+	if len(r.Errors) > 0 {
+		return "", errors.New(r.Errors[0].Text)
+	}
+	return strings.TrimSpace(string(r.OutputFiles[0].Contents)), nil
+}
+
+// workers makes a worker's bundle importable as text: a page that was saved as one file has no other to start it from.
+func workers(dir string) api.Plugin {
+	return api.Plugin{Name: "workers", Setup: func(b api.PluginBuild) {
+		b.OnResolve(api.OnResolveOptions{Filter: `^worker:`}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
+			return api.OnResolveResult{Path: strings.TrimPrefix(a.Path, "worker:"), Namespace: "worker"}, nil
+		})
+		b.OnLoad(api.OnLoadOptions{Filter: `.*`, Namespace: "worker"}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
+			text, err := bundle(dir, a.Path)
+			return api.OnLoadResult{Contents: &text, Loader: api.LoaderText}, err
+		})
+	}}
+}
+
+// runTests bundles each test on its own and hands them all to Node's test runner.
+func runTests(dir string) error {
+	built, err := forNode(dir, filepath.Join(dir, ".test"), filepath.Join(dir, "test", "*.test.ts"))
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command("node", append([]string{"--enable-source-maps", "--test"}, built...)...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, os.Stdout, os.Stderr
+	return cmd.Run()
+}
+
+// forNode bundles the sources that match into modules for Node, in the folder out.
+func forNode(dir, out, pattern string) ([]string, error) {
+	sources, err := filepath.Glob(pattern)
+	if err != nil || len(sources) == 0 {
+		return nil, fmt.Errorf("nothing is %s: %w", pattern, err)
+	}
+	if err := os.RemoveAll(out); err != nil {
+		return nil, err
+	}
+	o := options(dir)
+	o.EntryPoints = sources
+	o.Outfile, o.Outdir = "", out
+	o.Write = true
+	o.Platform, o.Format = api.PlatformNode, api.FormatESModule
+	o.OutExtension = map[string]string{".js": ".mjs"}
+	o.Sourcemap = api.SourceMapInline
+	if r := api.Build(o); len(r.Errors) > 0 {
+		return nil, errors.New(r.Errors[0].Text)
+	}
+	return filepath.Glob(filepath.Join(out, "*.mjs"))
+}

@@ -1,0 +1,222 @@
+/**
+ * The form of evidence, version 1: package evidence of the Go sources has it with its reasons. There is one way to say a thing,
+ * apart from white space and escapes: members in their order, each there unless it is said to be optional. What that package
+ * refuses is refused here, and the other way round.
+ */
+import { indexOf, maxCreators, proofLength, roles, valid, type Creator as Person, type Proof, type Role } from './commitment.js';
+import { base64, hex, unbase64, unhex, type Bytes } from './bytes.js';
+import { Num, Text, parse, type Json } from './json.js';
+import { maxInt64 } from './log.js';
+import { moment } from './time.js';
+
+export const format = 1;
+export const maxSize = 1 << 20;
+const maxProof = 64;
+
+export interface Creator extends Person {
+  readonly proof: Proof;
+}
+
+export interface Log {
+  readonly origin: string;
+  readonly key: string;
+  readonly leaf: string;
+  readonly index: bigint;
+  readonly proof: readonly string[];
+  readonly checkpoint: string;
+}
+
+/** A transaction on a chain, and the header of its block. */
+export interface Substrate {
+  readonly genesis: string;
+  readonly header: Bytes;
+  readonly index: bigint;
+  readonly extrinsic: Bytes;
+}
+
+/** Hashes are in hexadecimal, moments in nanoseconds since 1970. */
+export interface Evidence {
+  readonly title: string;
+  readonly creators: readonly Creator[];
+  readonly media: { readonly sha256: string; readonly size: bigint; readonly format: string; readonly filename: string };
+  readonly merkleRoot: string;
+  readonly commitment: string;
+  readonly protocol: number;
+  readonly network: string;
+  readonly atsId: bigint;
+  readonly version: bigint;
+  readonly txHash: string;
+  readonly block: { readonly number: bigint; readonly hash: string; readonly time: bigint };
+  /** Where it is: in a log or on a chain. */
+  readonly at: Log | Substrate;
+  /** There is a time-stamp token; this page does not read it. */
+  readonly token: boolean;
+}
+
+/** Why a document is no evidence: it is too large, of another version, no JSON at all, or a member is not as it must be. */
+export class Malformed extends Error {
+  constructor(
+    readonly why: 'size' | 'version' | 'json' | 'member',
+    readonly where = '',
+  ) {
+    super(where ? `${why}: ${where}` : why);
+  }
+}
+
+/** Reads the members of one object, whose names are given in their order; one with a question mark may be missing. */
+class Reader {
+  readonly #members: Map<string, Json>;
+
+  constructor(
+    readonly path: string,
+    value: Json | undefined,
+    form: string,
+  ) {
+    if (!(value instanceof Map)) throw new Malformed('member', path);
+    this.#members = value;
+    const wanted = form
+      .split(' ')
+      .filter((name) => !name.endsWith('?') || value.has(name.slice(0, -1)))
+      .map((name) => name.replace('?', ''));
+    const names = [...value.keys()];
+    const wrong = names.findIndex((name, i) => name !== wanted[i]);
+    if (wrong >= 0 || names.length !== wanted.length) this.refuse(names[wrong] ?? wanted[names.length]!);
+  }
+
+  refuse = (name: string): never => {
+    throw new Malformed('member', this.path ? `${this.path}.${name}` : name);
+  };
+
+  has = (name: string): boolean => this.#members.has(name);
+
+  get = (name: string): Json | undefined => this.#members.get(name);
+
+  object = (name: string, form: string): Reader => new Reader(this.path ? `${this.path}.${name}` : name, this.get(name), form);
+
+  text(name: string): string {
+    const v = this.get(name);
+    return v instanceof Text ? v.value : this.refuse(name);
+  }
+
+  /** A text that is there and not empty, or undefined. */
+  optional(name: string): string | undefined {
+    return this.has(name) ? this.text(name) || this.refuse(name) : undefined;
+  }
+
+  hash(name: string): string {
+    const v = this.text(name);
+    return /^[0-9a-f]{64}$/.test(v) ? v : this.refuse(name);
+  }
+
+  bytes(name: string): Bytes {
+    const v = this.text(name);
+    return v.length % 2 === 0 && /^[0-9a-f]*$/.test(v) ? unhex(v) : this.refuse(name);
+  }
+
+  integer(name: string, least: bigint): bigint {
+    const v = this.get(name);
+    if (!(v instanceof Num) || !/^-?[0-9]+$/.test(v.digits)) return this.refuse(name);
+    const n = BigInt(v.digits);
+    return n >= least && n <= maxInt64 ? n : this.refuse(name);
+  }
+
+  list(name: string): Json[] {
+    const v = this.get(name);
+    return Array.isArray(v) ? v : this.refuse(name);
+  }
+}
+
+function proofOf(r: Reader): Proof {
+  const steps = r.list('proof');
+  if (steps.length !== proofLength) r.refuse('proof');
+  return steps.map((one, level) => {
+    const step = new Reader(`${r.path}.proof[${level}]`, one, 'sibling is_left');
+    const isLeft = step.get('is_left');
+    return { sibling: step.hash('sibling'), isLeft: typeof isLeft === 'boolean' ? isLeft : step.refuse('is_left') };
+  });
+}
+
+function creatorOf(value: Json, path: string): Creator {
+  const r = new Reader(path, value, 'full_name email roles ipi? isni? proof');
+  const [ipi, isni] = [r.optional('ipi'), r.optional('isni')];
+  const c = {
+    fullName: r.text('full_name'),
+    email: r.text('email'),
+    roles: r.list('roles').map((one): Role => roles.find((name) => one instanceof Text && name === one.value) ?? r.refuse('roles')),
+    ...(ipi !== undefined && { ipi }),
+    ...(isni !== undefined && { isni }),
+    proof: proofOf(r),
+  };
+  if (!valid(c)) throw new Malformed('member', path);
+  return c;
+}
+
+function logOf(r: Reader): Log {
+  // A log with one entry proves it with nothing, which Go writes as null.
+  const proof = (r.get('proof') === null ? [] : r.list('proof')).map((one) => {
+    // Its token has no escape: that is how the Go sources read a hash.
+    const b = one instanceof Text && one.raw.length === 46 ? unbase64(one.value) : undefined;
+    return b?.length === 32 && base64(b) === (one as Text).value ? hex(b) : r.refuse('proof');
+  });
+  if (proof.length > maxProof) r.refuse('proof');
+  return { origin: r.text('origin'), key: r.text('key'), leaf: r.text('leaf'), index: r.integer('index', 0n), proof, checkpoint: r.text('checkpoint') };
+}
+
+/** A moment as Go writes it: in UTC, to the microsecond, and no zeros at the end. */
+const canonicalTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{0,5}[1-9])?Z$/;
+
+/** Reads one document and nothing after it. Throws Malformed, and nothing else. */
+export function decode(bytes: Uint8Array): Evidence {
+  if (bytes.length > maxSize) throw new Malformed('size');
+  let document: Json;
+  try {
+    document = parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+  } catch {
+    throw new Malformed('json');
+  }
+  if (!(document instanceof Map)) throw new Malformed('json');
+  const claimed = document.get('evidence');
+  if (!(claimed instanceof Num) || claimed.digits !== String(format)) throw new Malformed('version');
+
+  const r = new Reader('', document, 'evidence title creators media merkle_root commitment protocol_version network ats_id version tx_hash block log? substrate? rfc3161?');
+  const media = r.object('media', 'sha256 size_bytes format filename? duration?');
+  if (media.has('duration')) {
+    const duration = media.get('duration');
+    const seconds = duration instanceof Num ? Number(duration.digits) : NaN;
+    if (!(seconds > 0 && seconds < Infinity)) media.refuse('duration');
+  }
+  const network = r.object('network', 'name kind');
+  const kind = network.text('kind');
+  if (kind !== 'log' && kind !== 'substrate') network.refuse('kind');
+  for (const one of ['log', 'substrate']) if (r.has(one) !== (one === kind)) r.refuse(one);
+  const block = r.object('block', 'number hash time');
+  const time = block.text('time');
+  const protocol = r.integer('protocol_version', 0n);
+  if (protocol > 255n || (r.get('protocol_version') as Num).digits === '-0') r.refuse('protocol_version');
+  const creators = r.list('creators').map((one, i) => creatorOf(one, `creators[${i}]`));
+  if (creators.length < 1 || creators.length > maxCreators) r.refuse('creators');
+  creators.reduce((last, c) => (indexOf(c.proof) > last ? indexOf(c.proof) : r.refuse('creators')), -1);
+  const chain = kind === 'log' ? undefined : r.object('substrate', 'genesis header index extrinsic');
+  if (r.has('rfc3161')) {
+    const token = r.object('rfc3161', 'token');
+    const der = unbase64(token.text('token'));
+    if (!der?.length || base64(der) !== token.text('token')) token.refuse('token');
+  }
+  return {
+    title: r.text('title') || r.refuse('title'),
+    creators,
+    media: { sha256: media.hash('sha256'), size: media.integer('size_bytes', 1n), format: media.text('format'), filename: media.optional('filename') ?? '' },
+    merkleRoot: r.hash('merkle_root'),
+    commitment: r.hash('commitment'),
+    protocol: Number(protocol),
+    network: network.text('name') || network.refuse('name'),
+    atsId: r.integer('ats_id', chain ? 0n : 1n),
+    version: r.integer('version', 1n),
+    txHash: r.hash('tx_hash'),
+    block: { number: block.integer('number', 1n), hash: block.hash('hash'), time: (canonicalTime.test(time) ? moment(time) : undefined) ?? block.refuse('time') },
+    at: chain
+      ? { genesis: chain.hash('genesis'), header: chain.bytes('header'), index: chain.integer('index', 0n), extrinsic: chain.bytes('extrinsic') }
+      : logOf(r.object('log', 'origin key leaf index proof checkpoint')),
+    token: r.has('rfc3161'),
+  };
+}

@@ -1,0 +1,49 @@
+/** Whose logs are trusted. The keys stand in the page's head, so that a saved copy has them. */
+import { fingerprint, parseKey } from './log.js';
+
+export interface Trusted {
+  readonly key: string;
+  readonly fingerprint: string;
+  /** Added by the reader, and not the registry's. */
+  readonly own: boolean;
+}
+
+const registryKey = 'timbre-log-key';
+const ownKey = 'timbre-own-key';
+
+const metas = (name: string): string[] => [...document.querySelectorAll<HTMLMetaElement>(`meta[name="${name}"]`)].map((m) => m.content);
+
+/** The page as it was before any script changed it: this is what is saved, so no copy has anybody's evidence in it. */
+const pristine = document.documentElement.cloneNode(true) as HTMLElement;
+
+/** The registry that served the page, or the page that this one is a copy of. */
+export const registry = metas('timbre-registry')[0] ?? '';
+
+const trusted = (key: string, own: boolean): Trusted[] => (parseKey(key) ? [{ key, own, fingerprint: fingerprint(key) }] : []);
+
+export let keys: readonly Trusted[] = [...metas(registryKey).flatMap((k) => trusted(k, false)), ...metas(ownKey).flatMap((k) => trusted(k, true))];
+
+/** Adds a key. False when it is none. */
+export function trust(text: string): boolean {
+  const added = trusted(text.trim(), true);
+  keys = [...keys, ...added.filter((one) => !keys.some((k) => k.key === one.key))];
+  return added.length > 0;
+}
+
+export function distrust(key: string): void {
+  keys = keys.filter((k) => k.key !== key);
+}
+
+/** The page as a file, with the keys that are trusted now. */
+export function copy(): Blob {
+  const page = pristine.cloneNode(true) as HTMLElement;
+  const head = page.querySelector('head')!;
+  for (const m of head.querySelectorAll(`meta[name="${registryKey}"], meta[name="${ownKey}"]`)) m.remove();
+  for (const k of keys) {
+    const m = document.createElement('meta');
+    m.name = k.own ? ownKey : registryKey;
+    m.content = k.key;
+    head.append(m, '\n');
+  }
+  return new Blob(['<!doctype html>\n', page.outerHTML], { type: 'text/html' });
+}

@@ -1,0 +1,108 @@
+/** The golden files and the cases of the Go sources: both verifiers say the same of each. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { sha256 } from '../src/bytes.js';
+import { Malformed, decode, maxSize, type Evidence } from '../src/evidence.js';
+import { fingerprint, parseKey } from '../src/log.js';
+import { find } from '../src/verdict.js';
+import { verify } from '../src/verify.js';
+
+const testdata = (name: string): Uint8Array => new Uint8Array(readFileSync(`../evidence/testdata/${name}`));
+const text = (name: string): string => new TextDecoder().decode(testdata(name));
+const bytes = (s: string): Uint8Array => new TextEncoder().encode(s);
+const recording = (b: Uint8Array) => ({ sha256: sha256(b), size: BigInt(b.length) });
+
+const key = text('v1/key.txt').trim();
+const media = recording(testdata('v1/media.bin'));
+
+interface Case {
+  readonly name: string;
+  readonly of?: string;
+  readonly replace?: readonly (readonly [string, string])[];
+  readonly key?: string;
+  readonly media?: string;
+  readonly malformed?: boolean;
+  readonly failed?: readonly string[];
+}
+
+const decoded = (b: Uint8Array): Evidence | undefined => {
+  try {
+    return decode(b);
+  } catch (e) {
+    assert.ok(e instanceof Malformed, String(e));
+    return undefined;
+  }
+};
+
+test('every case has the verdict that the Go sources give it', () => {
+  const cases = JSON.parse(text('cases.json')) as Case[];
+  assert.ok(cases.length > 300);
+  for (const c of cases) {
+    const document = (c.replace ?? []).reduce((all, [from, to]) => {
+      assert.equal(all.split(from).length, 2, `${c.name}: ${from}`);
+      return all.replace(from, () => to);
+    }, text(`v1/${c.of ?? 'full.json'}`));
+    const e = decoded(bytes(document));
+    assert.equal(e === undefined, c.malformed ?? false, `${c.name}: malformed`);
+    if (!e) continue;
+    const options = { media: c.media === undefined ? media : recording(bytes(c.media)), keys: [c.key ?? key] };
+    const failed = verify(e, options).filter((one) => one.status === 'failed');
+    assert.deepEqual(
+      failed.map((one) => one.name),
+      c.failed ?? [],
+      c.name,
+    );
+    // What fails is never called verified.
+    assert.equal(['verified', 'unknown'].includes(find(e, options).verdict), failed.length === 0, c.name);
+  }
+});
+
+test('evidence that is no UTF-8, or too large', () => {
+  const golden = testdata('v1/full.json');
+  const at = text('v1/full.json').indexOf('Porch');
+  assert.equal(decoded(golden.map((b, i) => (i === at ? 0xff : b))), undefined);
+  const large = new Uint8Array(maxSize + 1).fill(0x20);
+  large.set(golden);
+  assert.equal(decoded(large), undefined);
+  assert.ok(decoded(large.subarray(0, maxSize)));
+});
+
+test('the verdict', () => {
+  const e = decode(testdata('v1/full.json'));
+  const other = { sha256: media.sha256, size: media.size + 1n };
+  const mine = 'timbre.example/log/testnet+2833910c+AcWsj5sMk6fVekC4EEfDTx9NLNUzhBOkdroztBgHdU0c';
+  assert.equal(find(e, { media, keys: [key] }).verdict, 'verified');
+  assert.equal(find(e, { media, keys: [mine, key] }).verdict, 'verified');
+  assert.equal(find(e, { keys: [key] }).verdict, 'registered');
+  assert.equal(find(e, { media: other, keys: [key] }).verdict, 'fails');
+  assert.equal(find(e, { media, keys: [mine] }).verdict, 'untrusted');
+  assert.equal(find(e, { media, keys: [] }).verdict, 'untrusted');
+  assert.equal(find(e, { media: other, keys: [mine] }).verdict, 'fails');
+  const substrate = decode(testdata('v1/substrate.json'));
+  assert.equal(find(substrate, { media, keys: [key] }).verdict, 'unknown');
+  assert.equal(find(substrate, { media: other, keys: [key] }).verdict, 'fails');
+});
+
+test('keys', () => {
+  assert.equal(parseKey(key)?.name, 'timbre.example/log/testnet');
+  for (const bad of ['', 'x', key + 'A', key.slice(0, -1), key.replace('log', 'l g'), key.replace('6666f8af', '6666f8a'), key.replace('+', '++')]) assert.equal(parseKey(bad), undefined, bad);
+  assert.match(fingerprint(key), /^([0-9a-f]{4} ){7}[0-9a-f]{4}$/);
+});
+
+test('whatever is read ends in evidence or in a refusal', () => {
+  const golden = testdata('v1/full.json');
+  let seed = 1;
+  const random = (n: number) => (seed = (seed * 48271) % 2147483647) % n;
+  const signs = bytes('{}[]",:\\0123456789.eE-+ntfu \n\xff');
+  let read = 0;
+  for (let i = 0; i < 4000; i++) {
+    const b = golden.slice(0, random(4) ? golden.length : random(golden.length));
+    for (let n = 1 + random(3); n > 0; n--) b[random(b.length || 1)] = random(2) ? random(256) : signs[random(signs.length)]!;
+    const e = decoded(b);
+    if (!e) continue;
+    read++;
+    verify(e, { media, keys: [key] });
+  }
+  assert.ok(read > 100, `${read} were read`);
+});
