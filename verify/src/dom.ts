@@ -1,5 +1,5 @@
 /** Elements from their parts. Text is only ever text. */
-type Part = Node | string | false | undefined;
+export type Part = Node | string | false | undefined;
 
 interface Attributes {
   readonly [name: string]: string | boolean | ((e: Event) => void) | undefined;

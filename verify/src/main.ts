@@ -147,7 +147,7 @@ function recordingField(): HTMLElement {
         h('button', { type: 'button', id: 'cancel', click: cancel }, texts.t('cancel')),
       ),
     trouble && h('p', { class: 'trouble' }, texts.t(trouble)),
-    r?.state === 'read' && h('p', { class: 'soft mono', id: 'recording-hash' }, h('bdi', { dir: 'ltr' }, r.sha256)),
+    r?.state === 'read' && h('p', { class: 'soft mono after', id: 'recording-hash' }, h('bdi', { dir: 'ltr' }, r.sha256)),
   );
 }
 
@@ -167,20 +167,19 @@ function result(): HTMLElement {
   const media = recording?.state === 'read' ? { sha256: recording.sha256, size: BigInt(recording.file.size) } : undefined;
   const { verdict, checks } = find(e, { media, keys: keys.map((k) => k.key) });
   const allShown = checks.some((c) => c.name === 'all_creators' && c.status === 'ok');
+  const good = verdict === 'verified' || verdict === 'registered';
+  const said = [h('h3', {}, texts.t('facts')), good && h('p', { class: 'soft' }, texts.t('compare')), facts(e)];
+  const checked = [h('h3', {}, texts.t('checks')), h('ul', { class: 'checks', id: 'checks' }, ...checks.map((c) => line(c, 'leaf' in e.at ? '' : 'chain_')))];
   box.append(
     h(
       'div',
       { class: `verdict ${verdict}`, 'data-verdict': verdict },
       h('h2', { id: 'result-heading' }, texts.t(`verdict_${verdict}`)),
       h('p', { id: 'sentence' }, sentence(verdict, e)),
-      verdict !== 'fails' && !allShown && h('p', {}, texts.t('some')),
+      good && !allShown && h('p', {}, texts.t('some')),
     ),
-    h('h3', {}, texts.t('facts')),
-    h('p', { class: 'soft' }, texts.t('compare')),
-    facts(e),
-    h('h3', {}, texts.t('checks')),
-    h('ul', { class: 'checks', id: 'checks' }, ...checks.map((c) => line(c, 'leaf' in e.at ? '' : 'chain_'))),
-    h('p', { class: 'soft' }, texts.t('not')),
+    // What is wrong comes first.
+    ...[...(good ? [...said, ...checked, h('p', { class: 'soft after' }, texts.t('not'))] : [...checked, ...said])].filter((part) => part !== false),
     numbers(e),
   );
   return box;
@@ -231,22 +230,23 @@ function facts(e: Evidence): HTMLElement {
       ),
     ),
   );
-  const file = [e.media.filename, e.media.format.toUpperCase(), texts.size(Number(e.media.size))].filter(Boolean).join(' · ');
+  const file = h('span', {}, e.media.filename && h('bdi', {}, e.media.filename), e.media.filename && ' · ', h('bdi', {}, e.media.format), ' · ', texts.size(Number(e.media.size)));
   return list([
     [texts.t('title'), h('bdi', { class: 'title' }, e.title)],
     [texts.t('creators'), people],
     [texts.t('file'), file],
-    [texts.t('registered'), texts.date(ms(e.block.time))],
-    [texts.t('number'), texts.t('numberIs', { id: String(e.atsId), version: String(e.version) })],
+    [texts.t('registered'), h('span', {}, texts.date(ms(e.block.time)))],
+    [texts.t('number'), h('span', {}, texts.t('numberIs', { id: String(e.atsId), version: String(e.version) }))],
     [texts.t('network'), e.network],
     ...('leaf' in e.at ? ([[texts.t('log'), h('span', {}, h('bdi', {}, e.at.origin), h('div', { class: 'soft' }, texts.t('fingerprint'), ' ', h('bdi', { dir: 'ltr' }, fingerprint(e.at.key))))]] as const) : []),
   ]);
 }
 
+let numbersOpen = false;
 function numbers(e: Evidence): HTMLElement {
-  return h(
+  const details = h(
     'details',
-    {},
+    { open: numbersOpen, toggle: () => void (numbersOpen = details.open) },
     h('summary', {}, texts.t('numbers')),
     list(
       [
@@ -263,6 +263,7 @@ function numbers(e: Evidence): HTMLElement {
       true,
     ),
   );
+  return details;
 }
 
 function keysSection(): HTMLElement {

@@ -28,6 +28,7 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/systeminfo"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
@@ -316,6 +317,7 @@ const (
 	Escape = "Escape"
 	Down   = "ArrowDown"
 	Delete = "Delete"
+	Up     = "ArrowUp"
 )
 
 var codes = map[string]input.DispatchKeyEventParams{
@@ -324,6 +326,7 @@ var codes = map[string]input.DispatchKeyEventParams{
 	Escape: {Key: "Escape", Code: "Escape", WindowsVirtualKeyCode: 27},
 	Down:   {Key: "ArrowDown", Code: "ArrowDown", WindowsVirtualKeyCode: 40},
 	Delete: {Key: "Delete", Code: "Delete", WindowsVirtualKeyCode: 46},
+	Up:     {Key: "ArrowUp", Code: "ArrowUp", WindowsVirtualKeyCode: 38},
 	Space:  {Key: " ", Code: "Space", WindowsVirtualKeyCode: 32, Text: " "},
 }
 
@@ -399,6 +402,34 @@ func absolute(t testing.TB, path string) string {
 		t.Fatal(err)
 	}
 	return abs
+}
+
+// Downloads puts what the page saves into the folder.
+func (p *Page) Downloads(dir string) {
+	p.t.Helper()
+	_, err := chromedp.CallBrowser(p.ctx, cdpbrowser.SetDownloadBehavior, cdpbrowser.SetDownloadBehaviorParams{Behavior: cdpbrowser.SetDownloadBehaviorBehaviorAllow, DownloadPath: absolute(p.t, dir)})
+	p.must(err, "allow downloads")
+}
+
+// Memory is how many bytes the browser's processes for pages hold now.
+func (p *Page) Memory() (bytes int64) {
+	p.t.Helper()
+	all, err := chromedp.CallBrowser(p.ctx, systeminfo.GetProcessInfo, cdp.Empty{})
+	p.must(err, "list the processes")
+	for _, one := range all.ProcessInfo {
+		if one.Type != "renderer" {
+			continue
+		}
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", one.ID))
+		p.must(err, "read the process %d", one.ID)
+		_, rest, _ := strings.Cut(string(status), "VmRSS:")
+		var kilobytes int64
+		if _, err := fmt.Sscan(rest, &kilobytes); err != nil {
+			p.t.Fatal(err)
+		}
+		bytes += kilobytes << 10
+	}
+	return bytes
 }
 
 // AllowClipboard lets the page write to and read from the clipboard.

@@ -1,0 +1,356 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"timbre.example/internal/certificate"
+	"timbre.example/internal/e2e/browser"
+	"timbre.example/internal/e2e/harness"
+)
+
+// download gets a file as a browser or curl does.
+func download(t *testing.T, url string) []byte {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s, %v", url, res.Status, err)
+	}
+	return b
+}
+
+// certified registers the song, waits until its certificate is made, and gets it.
+func certified(t *testing.T, s *harness.Song) []byte {
+	t.Helper()
+	for _, step := range []func(context.Context) error{s.Mint, s.Init, s.Put, s.Prepare, s.Confirm, s.Follow} {
+		if err := step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var answer struct{ URL string }
+	if !harness.Eventually(func() bool {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", s.Server.URL+"/v1/works/"+s.WorkID+"/download/certificate", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+s.Token)
+		req.Header.Set("Origin", "http://localhost:3000")
+		req.Header.Set("X-Site-Key", s.Server.SiteKey)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		return res.StatusCode == http.StatusOK && json.NewDecoder(res.Body).Decode(&answer) == nil
+	}) {
+		t.Fatal("no certificate was made")
+	}
+	return download(t, answer.URL)
+}
+
+// checker is the page that verifies, and files for it.
+type checker struct {
+	t   *testing.T
+	p   *browser.Page
+	dir string
+}
+
+// file writes a file to choose.
+func (c *checker) file(name string, data []byte) string {
+	c.t.Helper()
+	path := filepath.Join(c.dir, name)
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		c.t.Fatal(err)
+	}
+	return path
+}
+
+// choose puts a file into a field and waits until the page has looked at it.
+func (c *checker) choose(field, path string) {
+	c.t.Helper()
+	c.p.SetFile(fmt.Sprintf("document.getElementById(%q)", field), path)
+	c.p.Wait(fmt.Sprintf("document.querySelector('#%s-name bdi')?.textContent === %q && !document.querySelector('progress')", field, filepath.Base(path)))
+}
+
+// verdict is what the page says of all, and the checks that failed; "" is none.
+func (c *checker) verdict() (verdict, failed string) {
+	c.t.Helper()
+	return browser.Eval[string](c.p, "document.querySelector('[data-verdict]')?.dataset.verdict ?? ''"),
+		browser.Eval[string](c.p, "[...document.querySelectorAll('[data-status=failed]')].map((e) => e.dataset.check).join(' ')")
+}
+
+func (c *checker) expect(what, verdict, failed string) {
+	c.t.Helper()
+	if v, f := c.verdict(); v != verdict || f != failed {
+		c.t.Errorf("%s: %q, failed %q; want %q, %q", what, v, f, verdict, failed)
+	}
+}
+
+// TestVerifyPage registers a song, saves the page and stops the server. What is
+// left then, a page and two files, is enough.
+func TestVerifyPage(t *testing.T) {
+	t.Parallel()
+	s, other := harness.Start(t, harness.Options{}), harness.Start(t, harness.Options{})
+	song := &harness.Song{Server: s, Title: "Παραμύθι · قصة · The Ferryman’s Daughter", Audio: harness.WAV(7)}
+	pdf := certified(t, song)
+	evidence, err := certificate.Attachment(pdf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, err := certificate.Attachment(certified(t, &harness.Song{Server: other, Title: song.Title, Audio: song.Audio}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	otherKey := strings.TrimSpace(string(download(t, other.URL+"/log/testnet/key")))
+	other.Stop()
+
+	p := browser.Open(t)
+	c := &checker{t, p, t.TempDir()}
+	saved := c.file("by-curl.html", download(t, s.URL+"/verify"))
+	paper, proof, audio := c.file("certificate.pdf", pdf), c.file("evidence.json", evidence), c.file("song.wav", song.Audio)
+
+	// As it is served, and saved by its own link.
+	p.Goto(s.URL + "/verify")
+	c.choose("proof", paper)
+	c.choose("recording", audio)
+	c.expect("as served", "verified", "")
+	p.Downloads(c.dir)
+	p.Click("document.getElementById('save')")
+	own := filepath.Join(c.dir, "timbre-verify.html")
+	if !harness.Eventually(func() bool { b, err := os.ReadFile(own); return err == nil && bytes.Contains(b, []byte("</html>")) }) {
+		t.Fatal("the page was not saved")
+	}
+	for _, r := range p.Requests("", "") {
+		if r.URL != s.URL+"/verify" && !strings.HasPrefix(r.URL, "blob:") && !strings.HasPrefix(r.URL, "data:") {
+			t.Errorf("the page asked for %s", r.URL)
+		}
+	}
+	shown := c.file("by-browser.html", []byte("<!DOCTYPE html>"+browser.Eval[string](p, "document.documentElement.outerHTML")))
+	before := len(p.Requests("", "http"))
+	s.Stop()
+
+	for _, copied := range []string{saved, own, shown} {
+		p.Goto("file://" + copied)
+		if v, _ := c.verdict(); v != "" || browser.Eval[bool](p, "document.body.textContent.includes('Ferryman')") {
+			t.Errorf("%s holds what somebody checked", filepath.Base(copied))
+		}
+		c.choose("proof", paper)
+		c.expect("without the recording", "registered", "")
+		c.choose("recording", audio)
+		c.expect(filepath.Base(copied), "verified", "")
+	}
+
+	t.Run("mutations", func(t *testing.T) { c.t, c.p = t, p.In(t); c.mutations(string(evidence), song) })
+	t.Run("keys", func(t *testing.T) {
+		c.t, c.p = t, p.In(t)
+		c.choose("recording", audio)
+		c.choose("proof", c.file("foreign.json", foreign))
+		c.expect("another log", "untrusted", "log_key checkpoint inclusion")
+		p.Type("document.getElementById('key')", "not a key")
+		p.Press(browser.Enter, false)
+		p.Wait("!document.getElementById('key-bad').hidden && e2e.focus() === 'key'")
+		p.Run("document.getElementById('key').select()")
+		p.Keys(otherKey)
+		p.Press(browser.Enter, false)
+		p.Wait("document.querySelectorAll('#keys li').length === 3")
+		c.expect("another log that is trusted", "verified", "")
+		p.Run("document.getElementById('save').download = 'with-key.html'")
+		p.Click("document.getElementById('save')")
+		kept := filepath.Join(c.dir, "with-key.html")
+		if !harness.Eventually(func() bool { b, err := os.ReadFile(kept); return err == nil && bytes.Contains(b, []byte("</html>")) }) {
+			t.Fatal("the page was not saved")
+		}
+		p.Goto("file://" + kept)
+		c.choose("proof", filepath.Join(c.dir, "foreign.json"))
+		c.expect("the key was kept", "registered", "")
+		p.Click("document.querySelector('#keys li:last-child button')")
+		c.expect("and taken away", "untrusted", "log_key checkpoint inclusion")
+	})
+	t.Run("keyboard", func(t *testing.T) { c.t, c.p = t, p.In(t); c.keyboard(saved, paper, audio) })
+	t.Run("looks", func(t *testing.T) { c.t, c.p = t, p.In(t); c.looks(saved, paper, proof, audio) })
+	t.Run("large", func(t *testing.T) { c.t, c.p = t, p.In(t); c.large(saved, paper) })
+
+	p.In(t)
+	if asked := p.Requests("", "http"); len(asked) != before {
+		t.Errorf("a saved page asked for %v", asked[before:])
+	}
+	for _, line := range p.Problems() {
+		t.Error(line)
+	}
+}
+
+// mutations change one thing each.
+func (c *checker) mutations(evidence string, song *harness.Song) {
+	audio := bytes.Clone(song.Audio)
+	c.choose("recording", c.file("song.wav", audio))
+	for _, m := range []struct{ name, from, to, failed string }{
+		{"title", `"title": "Παρ`, `"title": "παρ`, "commitment"},
+		{"creator", `"full_name": "Ada`, `"full_name": "Eda`, "creators"},
+		{"proof", `"is_left": false`, `"is_left": true`, "creators"},
+		{"signature", `\n— `, `\n— x`, "checkpoint inclusion block"},
+	} {
+		changed := strings.Replace(evidence, m.from, m.to, 1)
+		if changed == evidence {
+			c.t.Fatalf("%s: nothing was changed", m.name)
+		}
+		c.choose("proof", c.file(m.name+".json", []byte(changed)))
+		c.expect(m.name, "fails", m.failed)
+	}
+	c.choose("proof", c.file("evidence.json", []byte(evidence)))
+	c.expect("unchanged", "verified", "")
+	audio[500] ^= 1
+	c.choose("recording", c.file("bit.wav", audio))
+	c.expect("a bit of the recording", "fails", "media")
+	for name, text := range map[string]string{"cut.json": evidence[:len(evidence)/2], "empty.pdf": "", "paper.pdf": "%PDF-1.7\n", "song.json": string(song.Audio)} {
+		c.choose("proof", c.file(name, []byte(text)))
+		if v, _ := c.verdict(); v != "" || browser.Eval[string](c.p, "document.getElementById('trouble')?.textContent ?? ''") == "" {
+			c.t.Errorf("%s: %q", name, v)
+		}
+	}
+}
+
+// keyboard goes all the way without a mouse, and listens to what is announced.
+func (c *checker) keyboard(page, paper, audio string) {
+	p := c.p
+	p.Goto("file://" + page)
+	p.Run("globalThis.told = []; new MutationObserver(() => told.push(document.getElementById('status').textContent)).observe(document.getElementById('status'), { childList: true })")
+	p.InterceptChooser()
+	to := func(id string) {
+		for range 20 {
+			if p.Press(browser.Tab, false); browser.Eval[string](p, "e2e.focus()") == id {
+				return
+			}
+		}
+		c.t.Fatalf("%s cannot be reached", id)
+	}
+	to("language")
+	for range 2 {
+		p.Press(browser.Up, false)
+	}
+	p.Wait("document.documentElement.dir === 'rtl' && document.documentElement.lang === 'ar' && e2e.focus() === 'language'")
+	to("proof")
+	p.Press(browser.Enter, false)
+	p.ChooseFile(paper)
+	p.Wait("document.querySelector('[data-verdict=registered]') && e2e.focus() === 'proof'")
+	to("recording")
+	p.Press(browser.Space, false)
+	p.ChooseFile(audio)
+	p.Wait("document.querySelector('[data-verdict=verified]') && e2e.focus() === 'recording'")
+	if told := browser.Eval[[]string](p, "told"); len(told) < 2 || !strings.Contains(told[len(told)-1], "تم التحقق") {
+		c.t.Errorf("announced: %q", told)
+	}
+	if text := browser.Eval[string](p, "document.body.innerText"); strings.Contains(text, "Verified") || !strings.Contains(text, "Παραμύθι · قصة") {
+		c.t.Errorf("in Arabic: %s", text)
+	}
+	to("save")
+}
+
+// looks sees each state of the page from all sides.
+func (c *checker) looks(page, paper, proof, audio string) {
+	p := c.p
+	v := newViewer(c.t, p)
+	language := func(lang string) {
+		p.Run(fmt.Sprintf("(() => { const menu = document.getElementById('language'); menu.value = %q; menu.dispatchEvent(new Event('change')); })()", lang))
+		p.Wait(fmt.Sprintf("document.documentElement.lang === %q", lang))
+	}
+	see := func(screen string) {
+		v.number++
+		for _, l := range looks {
+			language(l.lang)
+			p.Size(l.width, tall)
+			p.Dark(l.dark)
+			v.tell(screen, l.name, p.Audit())
+			v.tell(screen, l.name, p.Overflow())
+			p.Screenshot(v.pictures, fmt.Sprintf("%02d-%s-%s", v.number, screen, l.name))
+		}
+		for _, lang := range []string{"de", "es", "fr", "ja", "pt"} {
+			language(lang)
+			p.Size(320, tall)
+			v.tell(screen, lang, p.Overflow())
+		}
+		language("en")
+		p.Dark(false)
+		p.Size(1280, tall)
+	}
+	p.Goto("file://" + page)
+	v.load()
+	see("empty")
+	c.choose("proof", c.file("A certificate with a rather long name that somebody gave it (final, really final).pdf", []byte("%PDF-1.7\n")))
+	see("trouble")
+	c.choose("proof", paper)
+	see("registered")
+	c.choose("recording", audio)
+	p.Click("document.querySelector('summary')")
+	see("verified")
+	c.choose("recording", proof)
+	see("fails")
+	for range 2 {
+		p.Click("document.querySelector('#keys button')")
+	}
+	c.choose("recording", audio)
+	see("untrusted")
+	v.done()
+}
+
+// large reads a file that is far larger than the memory it may take, while the
+// page goes on drawing; and stops when it is told to.
+func (c *checker) large(page, paper string) {
+	p := c.p
+	const size = 500 << 20
+	path := c.file("large.wav", nil)
+	if err := os.Truncate(path, size); err != nil {
+		c.t.Fatal(err)
+	}
+	p.Goto("file://" + page)
+	c.choose("proof", paper)
+	p.Run(`(() => {
+	  globalThis.gaps = []; globalThis.parts = new Set();
+	  let last = performance.now();
+	  const frame = () => { const now = performance.now(); gaps.push(now - last); last = now; const bar = document.querySelector('progress'); if (bar) parts.add(bar.value); requestAnimationFrame(frame); };
+	  requestAnimationFrame(frame);
+	})()`)
+	before := p.Memory()
+	begun := time.Now()
+	p.SetFile("document.getElementById('recording')", path)
+	p.Wait("document.querySelector('progress')?.value > 0.1")
+	most := p.Memory()
+	for browser.Eval[bool](p, "!!document.querySelector('progress')") {
+		most = max(most, p.Memory())
+	}
+	p.Wait("document.getElementById('recording-hash')")
+	took := time.Since(begun)
+	// Computed with another implementation of SHA-256.
+	const zeros = "a08a92258f621b55d08ad1e84c90c2ea6286fc6b6c9a4dfa7156afb16c190170"
+	if got := browser.Eval[string](p, "document.getElementById('recording-hash').textContent"); got != zeros {
+		c.t.Errorf("the hash is %s", got)
+	}
+	c.expect("a large file", "fails", "media")
+	longest, parts := browser.Eval[float64](p, "Math.max(...gaps)"), browser.Eval[int](p, "parts.size")
+	c.t.Logf("%d MB in %s, %.0f MB/s; %d steps of progress; the longest time between two frames was %.0f ms; memory %d MB, before %d MB",
+		size>>20, took.Round(time.Millisecond), float64(size)/1e6/took.Seconds(), parts, longest, most>>20, before>>20)
+	if parts < 5 {
+		c.t.Errorf("progress was shown %d times", parts)
+	}
+	if most-before > size/4 {
+		c.t.Errorf("memory went from %d to %d bytes", before, most)
+	}
+
+	p.SetFile("document.getElementById('recording')", path)
+	p.Click("document.getElementById('cancel')")
+	p.Wait("!document.querySelector('progress') && e2e.focus() === 'recording'")
+	c.expect("cancelled", "registered", "")
+}
