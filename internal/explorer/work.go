@@ -42,7 +42,7 @@ func (x *explorer) work(w http.ResponseWriter, r *http.Request, l *log.Log) erro
 	if len(entries) == 0 { // after is beyond the last
 		return fault.CommonNotFound()
 	}
-	versions, holds := make([]evidence, len(entries)), true
+	versions, holds := make([]proven, len(entries)), true
 	for i, e := range entries {
 		if versions[i], err = examine(r.Context(), l, e); err != nil {
 			return err
@@ -60,7 +60,7 @@ func (x *explorer) work(w http.ResponseWriter, r *http.Request, l *log.Log) erro
 		base
 		AtsID    int64
 		Last     int64 // the newest version that there is
-		Versions []evidence
+		Versions []proven
 		OK       bool
 		More     int64
 	}{x.base(l, fmt.Sprintf("ATS %d", atsID)), atsID, last, versions, holds, more})
@@ -80,7 +80,7 @@ type publicVersion struct {
 	Verified     bool      `json:"verified"`
 }
 
-func publish(w http.ResponseWriter, r *http.Request, l *log.Log, atsID, last, more int64, versions []evidence) error {
+func publish(w http.ResponseWriter, r *http.Request, l *log.Log, atsID, last, more int64, versions []proven) error {
 	list := make([]publicVersion, len(versions))
 	for i, v := range versions {
 		list[i] = publicVersion{
