@@ -43,6 +43,8 @@ export class Texts {
 
   percent = (part: number): string => new Intl.NumberFormat(this.lang, { style: 'percent' }).format(part);
 
+  list = (texts: readonly string[]): string => new Intl.ListFormat(this.lang).format(texts);
+
   size = (bytes: number): string => {
     const [n, unit] = bytes < 1e6 ? [bytes / 1e3, 'kilobyte'] : [bytes / 1e6, 'megabyte'];
     return new Intl.NumberFormat(this.lang, { style: 'unit', unit, maximumFractionDigits: 1 }).format(n);

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"timbre.example/evidence"
+)
+
+// The page and package evidence say the same of documents that were changed at
+// random, check by check. What is in evidence/testdata/cases.json was thought of;
+// this is for the rest.
+func TestThePageAgrees(t *testing.T) {
+	t.Parallel()
+	dir, err := verifyDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, missing := range []error{stat(filepath.Join(dir, "node_modules", "@noble", "curves")), look("node")} {
+		if missing != nil && os.Getenv("TIMBRE_TEST_ALL") != "" {
+			t.Fatal(missing)
+		} else if missing != nil {
+			t.Skip(missing)
+		}
+	}
+	built, err := forNode(dir, filepath.Join(t.TempDir(), "built"), filepath.Join(dir, "test", "agree.ts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(name string) []byte {
+		b, err := os.ReadFile(filepath.Join(dir, "..", "evidence", "testdata", "v1", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	key, media := strings.TrimSpace(string(read("key.txt"))), read("media.bin")
+	sum := sha256.Sum256(media)
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, 0))
+	golden := [][]byte{read("full.json"), read("redacted.json"), read("substrate.json")}
+	var documents [][]byte
+	var in bytes.Buffer
+	lines := json.NewEncoder(&in)
+	for range 2000 {
+		document := changed(r, golden[r.IntN(len(golden))])
+		documents = append(documents, document)
+		if err := lines.Encode(map[string]any{"document": document, "key": key, "sha256": hex.EncodeToString(sum[:]), "size": len(media)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("node", built...)
+	cmd.Stdin, cmd.Stderr = &in, os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := bufio.NewScanner(bytes.NewReader(out))
+	readable := 0
+	for _, document := range documents {
+		want := "malformed"
+		if e, err := evidence.Decode(bytes.NewReader(document)); err == nil {
+			readable++
+			report, err := evidence.Verify(e, evidence.Options{Media: bytes.NewReader(media), Key: key})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var said []string
+			for _, c := range report {
+				said = append(said, c.Name+" "+string(c.Status))
+			}
+			want = strings.Join(said, ", ")
+		}
+		if !answers.Scan() {
+			t.Fatal("it says no more")
+		}
+		if got := answers.Text(); got != want {
+			t.Fatalf("seed %d: the page says %s, the package %s, of\n%s", seed, got, want, document)
+		}
+	}
+	if readable < len(documents)/20 {
+		t.Errorf("only %d of %d could be read", readable, len(documents))
+	}
+}
+
+func stat(path string) error {
+	_, err := os.Stat(path)
+	return err
+}
+
+func look(name string) error {
+	_, err := exec.LookPath(name)
+	return err
+}
+
+// changed is a document with a few bytes, or a value, as they were not.
+func changed(r *rand.Rand, document []byte) []byte {
+	b := bytes.Clone(document)
+	const signs = "{}[]\",:\\/0123456789.eE-+=ntfu \n\tabcXZ"
+	words := []string{"null", "true", "0", "-0", "1e3", "1.0", "\"\"", "\"0\"", "[]", "{}", `"\ud800"`, "\"\u00e9\"", "18446744073709551616", "\"2026-03-01T12:00:00Z\""}
+	for range 1 + r.IntN(2) {
+		switch at := r.IntN(len(b)); r.IntN(6) {
+		case 0:
+			b[at] ^= 1 << r.IntN(8)
+		case 1:
+			b[at] = signs[r.IntN(len(signs))]
+		case 2:
+			b = append(b[:at], b[at+1:]...)
+		case 3:
+			b = fmt.Appendf(nil, "%s%c%s", b[:at], signs[r.IntN(len(signs))], b[at:])
+		case 4: // a digit or letter within a value
+			if c := b[at]; c >= '0' && c < '9' || c >= 'a' && c < 'f' {
+				b[at]++
+			}
+		case 5: // a whole value
+			colon := bytes.IndexByte(b[at:], ':')
+			if colon < 0 {
+				continue
+			}
+			from := at + colon + 1
+			end := bytes.IndexAny(b[from:], ",}\n")
+			if end < 0 {
+				continue
+			}
+			b = fmt.Appendf(nil, "%s %s%s", b[:from], words[r.IntN(len(words))], b[from+end:])
+		}
+	}
+	return b
+}
