@@ -128,12 +128,13 @@ func TestVerifyPage(t *testing.T) {
 	c.choose("proof", paper)
 	c.choose("recording", audio)
 	c.expect("as served", "verified", "")
-	p.Downloads(c.dir)
+	downloads := p.Downloads()
 	p.Click("document.getElementById('save')")
-	own := filepath.Join(c.dir, "timbre-verify.html")
-	if !harness.Eventually(func() bool { b, err := os.ReadFile(own); return err == nil && bytes.Contains(b, []byte("</html>")) }) {
-		t.Fatal("the page was not saved")
+	name, whole := downloads.Await()
+	if name != "timbre-verify.html" {
+		t.Errorf("the page is saved as %q", name)
 	}
+	own := c.file(name, whole)
 	for _, r := range p.Requests("", "") {
 		if r.URL != s.URL+"/verify" && !strings.HasPrefix(r.URL, "blob:") && !strings.HasPrefix(r.URL, "data:") {
 			t.Errorf("the page asked for %s", r.URL)

@@ -404,13 +404,6 @@ func absolute(t testing.TB, path string) string {
 	return abs
 }
 
-// Downloads puts what the page saves into the folder.
-func (p *Page) Downloads(dir string) {
-	p.t.Helper()
-	_, err := chromedp.CallBrowser(p.ctx, cdpbrowser.SetDownloadBehavior, cdpbrowser.SetDownloadBehaviorParams{Behavior: cdpbrowser.SetDownloadBehaviorBehaviorAllow, DownloadPath: absolute(p.t, dir)})
-	p.must(err, "allow downloads")
-}
-
 // Memory is how many bytes the browser's processes for pages hold now.
 func (p *Page) Memory() (bytes int64) {
 	p.t.Helper()
