@@ -171,10 +171,8 @@ func TestVerifyPage(t *testing.T) {
 		c.expect("another log that is trusted", "verified", "")
 		p.Run("document.getElementById('save').download = 'with-key.html'")
 		p.Click("document.getElementById('save')")
-		kept := filepath.Join(c.dir, "with-key.html")
-		if !harness.Eventually(func() bool { b, err := os.ReadFile(kept); return err == nil && bytes.Contains(b, []byte("</html>")) }) {
-			t.Fatal("the page was not saved")
-		}
+		_, whole := downloads.Await()
+		kept := c.file("with-key.html", whole)
 		p.Goto("file://" + kept)
 		c.choose("proof", filepath.Join(c.dir, "foreign.json"))
 		c.expect("the key was kept", "registered", "")
