@@ -272,8 +272,10 @@ func (e Evidence) validate() error {
 }
 
 // Redact returns e with only those creators whose places in the work, from 0,
-// are in keep. What remains verifies as before. The proofs still hold hashes of
-// the others: whoever can guess all of a creator's details can confirm the guess.
+// are in keep, and without the file's name, which nothing commits to and which
+// may name the others. What remains verifies as before. The proofs still hold
+// hashes of the others: whoever can guess all of a creator's details can confirm
+// the guess.
 func (e Evidence) Redact(keep ...int) (Evidence, error) {
 	var kept []Creator
 	for _, c := range e.Creators {
@@ -289,6 +291,6 @@ func (e Evidence) Redact(keep ...int) (Evidence, error) {
 	if len(kept) == 0 {
 		return Evidence{}, errors.New("evidence: no creator is left")
 	}
-	e.Creators = kept
+	e.Creators, e.Media.Filename = kept, ""
 	return e, nil
 }

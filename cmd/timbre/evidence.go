@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"timbre.example/evidence"
 	"timbre.example/fault"
@@ -66,14 +67,7 @@ func (c *worksEvidence) evidence(ctx context.Context, db *store.DB, root secret)
 		return nil, err
 	}
 	if len(c.OnlyCreator) > 0 {
-		keep := make([]int, len(c.OnlyCreator))
-		for i, n := range c.OnlyCreator {
-			if n < 1 || n > len(e.Creators) {
-				return nil, fmt.Errorf("--only-creator %d: the work has creators 1 to %d", n, len(e.Creators))
-			}
-			keep[i] = n - 1
-		}
-		if e, err = e.Redact(keep...); err != nil {
+		if e, err = only(e, c.OnlyCreator); err != nil {
 			return nil, err
 		}
 	}
@@ -94,6 +88,18 @@ func (f versionFlags) proved(ctx context.Context, db *store.DB, root secret) (ev
 	}
 	reg := registry.New(registry.Config{DB: db, Networks: map[network.Name]network.Network{l.Name(): l}})
 	return reg.Evidence(ctx, w.ID, f.Version)
+}
+
+// only is e with the creators at some places, which people count from 1.
+func only(e evidence.Evidence, places []int) (evidence.Evidence, error) {
+	keep := make([]int, len(places))
+	for i, n := range places {
+		keep[i] = n - 1
+		if !slices.ContainsFunc(e.Creators, func(c evidence.Creator) bool { return c.Proof.Index() == keep[i] }) {
+			return e, fmt.Errorf("--only-creator %d: there is no such creator, or it is not shown", n)
+		}
+	}
+	return e.Redact(keep...)
 }
 
 // existingLog opens a log that servers have begun.

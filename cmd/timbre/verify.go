@@ -17,10 +17,12 @@ import (
 
 // verifyCmd checks evidence offline: it opens the files it is given and nothing else.
 type verifyCmd struct {
-	Evidence string      `arg:"" type:"existingfile" placeholder:"FILE" help:"Evidence as JSON (at most 1 MiB), or a certificate as PDF with the evidence attached (at most 64 MiB)."`
-	Media    string      `type:"existingfile" placeholder:"FILE" help:"The recording, of any size: it is read once, in pieces."`
-	LogKey   verifierKey `placeholder:"KEY" help:"The log's verifier key (NAME+HASH+BASE64) from a source that you trust, or a file that holds it. Without it, anybody's log would do."`
-	JSON     bool        `name:"json" help:"Print JSON: result, checks, and the evidence that was read."`
+	Evidence    string      `arg:"" type:"existingfile" placeholder:"FILE" help:"Evidence as JSON (at most 1 MiB), or a certificate as PDF with the evidence attached (at most 64 MiB)."`
+	Media       string      `type:"existingfile" placeholder:"FILE" help:"The recording, of any size: it is read once, in pieces."`
+	LogKey      verifierKey `placeholder:"KEY" help:"The log's verifier key (NAME+HASH+BASE64) from a source that you trust, or a file that holds it. Without it, anybody's log would do."`
+	Save        string      `type:"path" placeholder:"FILE" help:"Write the evidence as JSON, readable by this user alone, when nothing failed: out of a certificate, or with --only-creator of some creators."`
+	OnlyCreator []int       `placeholder:"N" help:"Save this creator and no other: its place in the work, from 1. May be given more than once."`
+	JSON        bool        `name:"json" help:"Print JSON: result, checks, and the evidence that was read."`
 }
 
 // Help says what the exit codes say.
@@ -59,6 +61,11 @@ func (c *verifyCmd) Run(o *output) error {
 	if err != nil {
 		return err
 	}
+	if report.OK() && c.Save != "" {
+		if err := c.save(e); err != nil {
+			return err
+		}
+	}
 	result, failure := "proved", error(nil)
 	switch {
 	case !report.OK():
@@ -83,6 +90,27 @@ func (c *verifyCmd) Run(o *output) error {
 		return err
 	}
 	return failure
+}
+
+// Validate refuses flags that do not go together.
+func (c *verifyCmd) Validate() error {
+	if len(c.OnlyCreator) > 0 && c.Save == "" {
+		return errors.New("--only-creator goes with --save")
+	}
+	return nil
+}
+
+func (c *verifyCmd) save(e evidence.Evidence) (err error) {
+	if len(c.OnlyCreator) > 0 {
+		if e, err = only(e, c.OnlyCreator); err != nil {
+			return err
+		}
+	}
+	text, err := evidence.Encode(e)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(c.Save, text, 0o600)
 }
 
 // verifierKey is a log's, given as it is or as the name of a file that holds it.

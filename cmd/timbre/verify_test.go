@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,6 +89,32 @@ func TestVerify(t *testing.T) {
 		if code := run(append([]string{"verify"}, c.args...), &out, &errs); code != c.exit || !strings.Contains(out.String(), c.out) || !strings.Contains(errs.String(), c.err) {
 			t.Errorf("%v: exit %d\n%s%s", c.args, code, out.String(), errs.String())
 		}
+	}
+
+	// What is saved is what was attached; of some creators, it is redacted.
+	redacted, err := os.ReadFile(dir + "redacted.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		exit int
+		want []byte
+	}{
+		{[]string{"certificate.pdf"}, exitDone, whole},
+		{[]string{"certificate.pdf", "--only-creator", "2"}, exitDone, redacted},
+		{[]string{"certificate.pdf", "--only-creator", "4"}, exitRefused, nil},
+		{[]string{"line.json"}, exitRefused, nil},
+	} {
+		saved := filepath.Join(t.TempDir(), "saved.json")
+		var out, errs bytes.Buffer
+		code := run(append([]string{"verify", "--log-key", key, "--save", saved, made + c.args[0]}, c.args[1:]...), &out, &errs)
+		if got, _ := os.ReadFile(saved); code != c.exit || !bytes.Equal(got, c.want) {
+			t.Errorf("%v: exit %d, %d bytes\n%s", c.args, code, len(got), errs.String())
+		}
+	}
+	if code := run([]string{"verify", made + "certificate.pdf", "--only-creator", "1"}, io.Discard, io.Discard); code != exitUsage {
+		t.Errorf("--only-creator without --save: exit %d", code)
 	}
 
 	var out, errs bytes.Buffer
