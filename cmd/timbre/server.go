@@ -146,10 +146,12 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			Certify:     certifier(s.url, signer),
 		})
 	}
+	var working *registry.Registry
 	if f.has(worker) {
 		for _, l := range logs {
 			s.work = append(s.work, l.Run)
 		}
+		working = reg
 		s.work = append(s.work, reg.Run)
 	}
 	if f.has(ats) {
@@ -159,7 +161,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	}
 
 	s.api = api.New(api.Config{
-		Sessions: sessions, Registry: reg, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
+		Sessions: sessions, Registry: reg, Worker: working, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
 	}, s.stop)
 	if f.has(ats) {
 		if own, ok := s.blobs.(http.Handler); ok {

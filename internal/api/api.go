@@ -45,7 +45,9 @@ type Config struct {
 	Sessions *session.Service
 	// Registry is nil in a process that serves no works.
 	Registry *registry.Registry
-	Limits   *limit.Limits
+	// Worker is the one that makes certificates in this process, for the metrics.
+	Worker *registry.Registry
+	Limits *limit.Limits
 	// Followers is how many progress streams may be open at once.
 	Followers int
 	// TrustedProxies may say in X-Forwarded-For whom they speak for.
@@ -89,7 +91,7 @@ func New(c Config, stop <-chan struct{}) *API {
 	if c.Registry != nil {
 		followers = c.Registry.Progress.Followers
 	}
-	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, metrics: newMetrics(c.Version, followers), origins: newOriginCache(c.Sessions.Origins), streams: &streams{most: c.Followers, of: map[string]int{}}}
+	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, metrics: newMetrics(c.Version, followers, c.Worker), origins: newOriginCache(c.Sessions.Origins), streams: &streams{most: c.Followers, of: map[string]int{}}}
 	a.Sessions.Admit = a.admit // budgets are told in the answer's headers
 	a.router.Use(a.observe, a.recover, a.limitAddress, a.cors)
 	a.router.NotFound(func(w http.ResponseWriter, r *http.Request) { a.RenderError(w, r, fault.CommonNotFound()) })

@@ -83,9 +83,17 @@ func TestTooLargeInBucket(t *testing.T) {
 		t.Errorf("confirm: %s", a.body)
 	}
 	w.work()
-	w.done(job)
+	work := w.done(job).Done.WorkID
+	// So does its certificate go there, and come from there.
+	res, err := w.client.Get(b.certificate(work))
+	w.must(err)
+	pdf, err := io.ReadAll(res.Body)
+	res.Body.Close()
+	if want := "%PDF of Long, version 1"; err != nil || string(pdf) != want || !strings.Contains(res.Header.Get("Content-Disposition"), "Long.pdf") || res.Header.Get("Content-Type") != "application/pdf" {
+		t.Errorf("certificate: %q %v %v", pdf, err, res.Header)
+	}
 	for _, name := range srv.Objects(bucket) {
-		if !strings.HasPrefix(name, "uploads/") && !strings.HasPrefix(name, "assets/"+w.org+"/"+job) {
+		if !strings.HasPrefix(name, "uploads/") && !strings.HasPrefix(name, "assets/"+w.org+"/"+job) && !strings.HasPrefix(name, "certificates/"+work+"/1") {
 			t.Errorf("in the bucket: %s", name)
 		}
 	}

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -12,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"timbre.example/fault"
+	"timbre.example/internal/registry"
 )
 
 // metrics count what was asked and how it was answered. Labels are routes and
@@ -22,7 +25,7 @@ type metrics struct {
 	handler  http.Handler
 }
 
-func newMetrics(version string, followers func() int) *metrics {
+func newMetrics(version string, followers func() int, worker *registry.Registry) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "timbre_requests_total", Help: "Requests by route, status and the code of the catalogue that they were refused with (empty: a success).",
@@ -38,6 +41,19 @@ func newMetrics(version string, followers func() int) *metrics {
 	r := prometheus.NewRegistry()
 	r.MustRegister(m.requests, m.seconds, about, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_followers", Help: "Open progress streams."}, func() float64 { return float64(followers()) }))
+	if worker != nil {
+		r.MustRegister(
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_certificates_waiting", Help: "Final versions that have no certificate yet; NaN: the database does not say."}, func() float64 {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				n, err := worker.CertificatesWaiting(ctx)
+				if err != nil {
+					return math.NaN()
+				}
+				return float64(n)
+			}),
+			prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "timbre_certificates_failed_total", Help: "How often a certificate could not be made; each is tried again."}, func() float64 { return float64(worker.CertificatesFailed()) }))
+	}
 	m.handler = promhttp.HandlerFor(r, promhttp.HandlerOpts{})
 	return m
 }

@@ -20,7 +20,9 @@ func TestMetrics(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
 		w.work()
-		w.done(w.registered("Counted"))
+		b := w.mint(nil)
+		work := w.done(b.post("/v1/works/confirm", map[string]string{"job_id": b.prepared("Counted", nil)}).get("transaction_id")).Done.WorkID
+		b.certificate(work)
 		for range 3 {
 			w.call("GET", "/v1/transactions/01890000-0000-7000-8000-000000000000", nil, nil)
 		}
@@ -36,6 +38,8 @@ func TestMetrics(t *testing.T) {
 			`timbre_requests_total{code="common.not_found",method="other",route="unknown",status="404"} 1`,
 			`timbre_request_seconds_count{route="/v1/works/prepare"} 1`,
 			`timbre_followers 0`,
+			`timbre_certificates_waiting 0`,
+			`timbre_certificates_failed_total 0`,
 			`timbre_info{version="test"} 1`,
 		} {
 			if !strings.Contains(string(body), line+"\n") {

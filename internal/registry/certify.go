@@ -44,6 +44,14 @@ func (r *Registry) certifyEvery(ctx context.Context) {
 	}
 }
 
+// CertificatesWaiting is how many versions have none yet.
+func (r *Registry) CertificatesWaiting(ctx context.Context) (int64, error) {
+	return r.DB.Read().CountUncertified(ctx)
+}
+
+// CertificatesFailed is how often this process tried to make one and could not.
+func (r *Registry) CertificatesFailed() int64 { return r.failed.Load() }
+
 // certify makes the certificates that are due, one at a time, the newest first:
 // those of an earlier release, thousands perhaps, let a new one go before. One
 // that cannot be made is tried again later, less and less often, and holds up no
@@ -102,6 +110,7 @@ func (r *Registry) certifyOne(ctx context.Context, work string, version int64) (
 		return took, errors.Join(err, ctx.Err())
 	}
 	if err != nil {
+		r.failed.Add(1)
 		wait := r.failing.add(v.TransactionID, r.DB.Now())
 		r.Log.ErrorContext(ctx, "making a certificate", "work", work, "version", version, "again_in", wait, "error", err)
 		return took, nil

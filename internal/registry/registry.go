@@ -18,6 +18,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"timbre.example/evidence"
@@ -80,6 +81,7 @@ type Registry struct {
 	wake     map[network.Name]chan struct{}
 	final    chan struct{} // a version has become final
 	failing  failing
+	failed   atomic.Int64 // certificates
 	// reached is told each point of the way between two effects. It does
 	// nothing in a server; see package crash.
 	reached func(point string)

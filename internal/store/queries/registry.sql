@@ -176,5 +176,8 @@ SELECT * FROM versions WHERE work_id = sqlc.arg(work_id) ORDER BY version;
 SELECT work_id, version, transaction_id FROM versions
 WHERE certificate_key = '' AND transaction_id < sqlc.arg(before) ORDER BY transaction_id DESC LIMIT sqlc.arg(lim);
 
+-- name: CountUncertified :one
+SELECT COUNT(*) FROM versions WHERE certificate_key = '';
+
 -- name: SetCertificate :exec
 UPDATE versions SET certificate_key = sqlc.arg(certificate_key) WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND certificate_key = '';

@@ -181,6 +181,17 @@ func (q *Queries) CountTransactions(ctx context.Context, arg CountTransactionsPa
 	return count, err
 }
 
+const countUncertified = `-- name: CountUncertified :one
+SELECT COUNT(*) FROM versions WHERE certificate_key = ''
+`
+
+func (q *Queries) CountUncertified(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countUncertified)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countWorks = `-- name: CountWorks :one
 SELECT COUNT(*) FROM works WHERE network = $1
 `
