@@ -2,6 +2,7 @@ package evidence_test
 
 import (
 	"bytes"
+	"crypto/x509"
 	"flag"
 	"os"
 	"path/filepath"
@@ -37,7 +38,12 @@ var song = work{
 
 func golden() map[string][]byte {
 	whole := song.logged()
+	// The token is the one thing that is not made again: an authority gave it once,
+	// whose root is authority.pem.
+	stamped := whole
+	stamped.RFC3161 = &evidence.RFC3161{Token: must(os.ReadFile(newest + "/token.der"))}
 	return map[string][]byte{
+		"stamped.json":   must(evidence.Encode(stamped)),
 		"full.json":      must(evidence.Encode(whole)),
 		"redacted.json":  must(evidence.Encode(must(whole.Redact(1)))),
 		"substrate.json": must(evidence.Encode(song.chained())),
@@ -78,7 +84,14 @@ func TestGolden(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
-		r, err := evidence.Verify(e, evidence.Options{Media: bytes.NewReader(read("media.bin")), Key: strings.TrimSpace(string(read("key.txt")))})
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(read("authority.pem")) {
+			t.Fatal("authority.pem")
+		}
+		r, err := evidence.Verify(e, evidence.Options{Media: bytes.NewReader(read("media.bin")), Key: strings.TrimSpace(string(read("key.txt"))), Authorities: roots})
+		if (check(r, "token_authority").Status == evidence.OK) != (e.RFC3161 != nil) {
+			t.Errorf("%s: %+v", path, r)
+		}
 		if err != nil || !r.OK() || r.Anchored() != (e.Network.Kind == evidence.KindLog) {
 			t.Errorf("%s: %+v, %v", path, r, err)
 		}

@@ -1,6 +1,196 @@
 package evidence
 
+import (
+	"bytes"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/digitorus/pkcs7"
+
+	"timbre.example/commitment"
+)
+
+// Stamp is what a time-stamp token says, once its signature was found to hold.
+type Stamp struct {
+	// Time is when the authority saw the commitment, by its clock.
+	Time time.Time
+	// Authority is how its certificate names it. Whose that is, [Stamp.IssuedUnder]
+	// proves.
+	Authority string
+	// Nonce is that of the request, nil if there was none.
+	Nonce *big.Int
+
+	signer *x509.Certificate
+	others []*x509.Certificate
+}
+
+var (
+	oidSHA256         = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
+	oidSHA384         = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 2}
+	oidSHA512         = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 3}
+	oidTSTInfo        = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 1, 4}
+	oidSigningCert    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 12}
+	oidSigningCertV2  = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 47}
+	oidExtendedUsages = asn1.ObjectIdentifier{2, 5, 29, 37}
+)
+
+// tstInfo is what an authority signs (RFC 3161, section 2.4.2).
+type tstInfo struct {
+	Version int
+	Policy  asn1.ObjectIdentifier
+	Imprint struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Hash      []byte
+	}
+	Serial   *big.Int
+	Time     time.Time `asn1:"generalized"`
+	Accuracy struct {
+		Seconds      int64 `asn1:"optional"`
+		Milliseconds int64 `asn1:"optional,tag:0"`
+		Microseconds int64 `asn1:"optional,tag:1"`
+	} `asn1:"optional"`
+	Ordering   bool             `asn1:"optional,default:false"`
+	Nonce      *big.Int         `asn1:"optional"`
+	TSA        asn1.RawValue    `asn1:"optional,tag:0"`
+	Extensions []pkix.Extension `asn1:"optional,tag:1"`
+}
+
+// Open reads the token and verifies that it is about sum: that its imprint is
+// SHA-256 with exactly these bytes, that it was signed, whole, by the one
+// certificate that it names, and that this certificate is for time-stamping and
+// was valid then. Who has that certificate is not asked: see [Stamp.IssuedUnder].
+func (t RFC3161) Open(sum commitment.Hash) (Stamp, error) {
+	p7, err := parseCMS(t.Token)
+	if err != nil {
+		return Stamp{}, fmt.Errorf("not a token: %w", err)
+	}
+	signer := p7.GetOnlySigner()
+	if signer == nil {
+		return Stamp{}, errors.New("the token does not hold the one certificate that signed it")
+	}
+	var kind asn1.ObjectIdentifier
+	if err := p7.UnmarshalSignedAttribute(pkcs7.OIDAttributeContentType, &kind); err != nil || !kind.Equal(oidTSTInfo) {
+		return Stamp{}, errors.New("what was signed is no time-stamp")
+	}
+	if err := p7.Verify(); err != nil {
+		return Stamp{}, fmt.Errorf("the signature does not hold: %w", err)
+	}
+	if !namesSigner(p7, signer) {
+		return Stamp{}, errors.New("what was signed names another certificate")
+	}
+	var info tstInfo
+	if rest, err := asn1.Unmarshal(p7.Content, &info); err != nil || len(rest) > 0 {
+		return Stamp{}, errors.New("what was signed is no time-stamp")
+	}
+	switch {
+	case !info.Imprint.Algorithm.Algorithm.Equal(oidSHA256) || !bytes.Equal(info.Imprint.Hash, sum[:]):
+		return Stamp{}, errors.New("it is about something else than the commitment")
+	case !timeStamping(signer):
+		return Stamp{}, errors.New("the certificate that signed is not for time-stamping")
+	case info.Time.Before(signer.NotBefore) || info.Time.After(signer.NotAfter):
+		return Stamp{}, errors.New("the certificate that signed was not valid at that time")
+	}
+	return Stamp{Time: info.Time.UTC(), Authority: signer.Subject.String(), Nonce: info.Nonce, signer: signer, others: p7.Certificates}, nil
+}
+
+// IssuedUnder says whether the authority's certificate leads to one of the roots,
+// at the time of the token.
+func (s Stamp) IssuedUnder(roots *x509.CertPool) error {
+	between := x509.NewCertPool()
+	for _, c := range s.others {
+		between.AddCert(c)
+	}
+	_, err := s.signer.Verify(x509.VerifyOptions{
+		Roots: roots, Intermediates: between, CurrentTime: s.Time, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageTimeStamping},
+	})
+	return err
+}
+
+// parseCMS keeps a library that reads what anybody wrote from ending the program.
+func parseCMS(der []byte) (p *pkcs7.PKCS7, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			p, err = nil, errors.New("malformed")
+		}
+	}()
+	return pkcs7.Parse(der)
+}
+
+// namesSigner: the signature covers a hash of its own certificate (RFC 5035 and
+// 2634), or another one with the same key could take its place.
+func namesSigner(p7 *pkcs7.PKCS7, signer *x509.Certificate) bool {
+	var v2 struct {
+		Certs []struct {
+			Algorithm pkix.AlgorithmIdentifier `asn1:"optional"` // SHA-256 when left out
+			Hash      []byte
+			Issuer    asn1.RawValue `asn1:"optional"`
+		}
+		Policies asn1.RawValue `asn1:"optional"`
+	}
+	if err := p7.UnmarshalSignedAttribute(oidSigningCertV2, &v2); err == nil && len(v2.Certs) > 0 {
+		switch first := v2.Certs[0]; {
+		case first.Algorithm.Algorithm == nil, first.Algorithm.Algorithm.Equal(oidSHA256):
+			hash := sha256.Sum256(signer.Raw)
+			return bytes.Equal(first.Hash, hash[:])
+		case first.Algorithm.Algorithm.Equal(oidSHA384):
+			hash := sha512.Sum384(signer.Raw)
+			return bytes.Equal(first.Hash, hash[:])
+		case first.Algorithm.Algorithm.Equal(oidSHA512):
+			hash := sha512.Sum512(signer.Raw)
+			return bytes.Equal(first.Hash, hash[:])
+		}
+		return false
+	}
+	var v1 struct {
+		Certs []struct {
+			Hash   []byte
+			Issuer asn1.RawValue `asn1:"optional"`
+		}
+		Policies asn1.RawValue `asn1:"optional"`
+	}
+	if err := p7.UnmarshalSignedAttribute(oidSigningCert, &v1); err != nil || len(v1.Certs) == 0 {
+		return false
+	}
+	hash := sha1.Sum(signer.Raw) // the form says SHA-1; it picks one of the certificates at hand
+	return bytes.Equal(v1.Certs[0].Hash, hash[:])
+}
+
+// timeStamping: the certificate is for this and nothing else, and says so in a
+// way that nobody may pass over (RFC 3161, section 2.3).
+func timeStamping(c *x509.Certificate) bool {
+	if len(c.ExtKeyUsage) != 1 || c.ExtKeyUsage[0] != x509.ExtKeyUsageTimeStamping || len(c.UnknownExtKeyUsage) > 0 {
+		return false
+	}
+	for _, e := range c.Extensions {
+		if e.Id.Equal(oidExtendedUsages) {
+			return e.Critical
+		}
+	}
+	return false
+}
+
 // verifyToken checks the time-stamp authority's word.
-func verifyToken(_ Evidence, _ Options, _ func(name, proves string, err error), skip func(name, proves, why string)) {
-	skip("token", "A time-stamp authority saw the commitment at the token's time.", "check the token with openssl ts -verify and the authority's certificate")
+func verifyToken(e Evidence, opts Options, add func(name, proves string, err error), skip func(name, proves, why string)) {
+	const seen = "A time-stamp authority saw the commitment"
+	const trusted = "The time-stamp authority is one that you trust."
+	stamp, err := e.RFC3161.Open(e.Commitment)
+	if err != nil {
+		add("token", seen+" at the token's time.", err)
+		skip("token_authority", trusted, "the token does not hold")
+		return
+	}
+	add("token", seen+" at "+stamp.Time.Format(time.RFC3339Nano)+", by its clock.", nil)
+	if opts.Authorities == nil {
+		skip("token_authority", trusted, "not proved: who the authority is. It calls itself "+stamp.Authority)
+		return
+	}
+	add("token_authority", trusted, stamp.IssuedUnder(opts.Authorities))
 }

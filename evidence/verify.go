@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -68,6 +69,9 @@ type Options struct {
 	// Key is the log's verifier key from a source that is trusted, empty when
 	// there is none.
 	Key string
+	// Authorities are the roots of the time-stamp authorities that are trusted, nil
+	// when there are none.
+	Authorities *x509.CertPool
 }
 
 // Verify checks e. The error is that of reading opts.Media; what e fails to

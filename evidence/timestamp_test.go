@@ -1,0 +1,174 @@
+package evidence_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/digitorus/timestamp"
+	"pgregory.net/rapid"
+
+	"timbre.example/commitment"
+	"timbre.example/evidence"
+	"timbre.example/internal/timestamp/tsatest"
+)
+
+// stamped is the token that a real authority gives for a commitment.
+func stamped(t *testing.T, a *tsatest.Authority, sum commitment.Hash) *evidence.RFC3161 {
+	t.Helper()
+	query := must((&timestamp.Request{HashAlgorithm: crypto.SHA256, HashedMessage: sum[:], Certificates: true, Nonce: big.NewInt(7)}).Marshal())
+	return &evidence.RFC3161{Token: must(timestamp.ParseResponse(must(a.Reply(query)))).RawToken}
+}
+
+// check is what became of the check of that name.
+func check(r evidence.Report, name string) evidence.Check {
+	for _, c := range r {
+		if c.Name == name {
+			return c
+		}
+	}
+	return evidence.Check{}
+}
+
+// A token proves when the commitment was seen, and not by whom, unless the caller
+// trusts the authority's root.
+func TestToken(t *testing.T) {
+	t.Parallel()
+	a, other := tsatest.New(t), tsatest.New(t)
+	e := song.logged()
+	e.RFC3161 = stamped(t, a, e.Commitment)
+	text := must(evidence.Encode(must(e.Redact(1))))
+	for name, c := range map[string]struct {
+		roots  *x509.CertPool
+		sum    commitment.Hash
+		tokens [2]evidence.Status
+		why    string
+	}{
+		"no root":            {nil, e.Commitment, [2]evidence.Status{evidence.OK, evidence.NotChecked}, "not proved: who the authority is. It calls itself CN=Clock,O=Songs Example"},
+		"its root":           {a.Roots(), e.Commitment, [2]evidence.Status{evidence.OK, evidence.OK}, ""},
+		"another's root":     {other.Roots(), e.Commitment, [2]evidence.Status{evidence.OK, evidence.Failed}, "unknown authority"},
+		"another commitment": {a.Roots(), commitment.Hash{1}, [2]evidence.Status{evidence.Failed, evidence.NotChecked}, "the token does not hold"},
+	} {
+		d := decode(t, text)
+		if c.sum != e.Commitment {
+			d.RFC3161 = stamped(t, a, c.sum)
+		}
+		r, err := evidence.Verify(d, evidence.Options{Media: bytes.NewReader(song.media), Key: song.key(), Authorities: c.roots})
+		token, authority := check(r, "token"), check(r, "token_authority")
+		if err != nil || [2]evidence.Status{token.Status, authority.Status} != c.tokens || !strings.Contains(authority.Why, c.why) {
+			t.Errorf("%s: %+v %+v %v", name, token, authority, err)
+		}
+		if r.OK() != (c.tokens[0] != evidence.Failed && c.tokens[1] != evidence.Failed) {
+			t.Errorf("%s: %+v", name, r)
+		}
+		if year := time.Now().UTC().Format("2006-"); token.Status == evidence.OK && !strings.Contains(token.Proves, " at "+year) {
+			t.Errorf("%s: %+v", name, token)
+		}
+	}
+}
+
+// Whatever is changed in a token, it is refused or says the same: a part of its
+// form is not signed, and none of what it says.
+func TestNoOtherToken(t *testing.T) {
+	t.Parallel()
+	a := tsatest.New(t)
+	sum := commitment.Hash{1, 2, 3}
+	token := stamped(t, a, sum).Token
+	said := must(evidence.RFC3161{Token: token}.Open(sum))
+	refused := 0
+	rapid.Check(t, func(t *rapid.T) {
+		bad := bytes.Clone(token)
+		switch rapid.IntRange(0, 3).Draw(t, "kind") {
+		case 0:
+			bad = bad[:rapid.IntRange(0, len(bad)-1).Draw(t, "cut")]
+		case 1:
+			i := rapid.IntRange(0, len(bad)-1).Draw(t, "from")
+			copy(bad[i:], rapid.SliceOfN(rapid.Byte(), 1, 8).Draw(t, "bytes"))
+		default:
+			flip(t, bad)
+		}
+		s, err := evidence.RFC3161{Token: bad}.Open(sum)
+		if err != nil {
+			refused++
+		} else if !s.Time.Equal(said.Time) || s.Authority != said.Authority || s.Nonce.Cmp(said.Nonce) != 0 {
+			t.Fatalf("accepted as %+v", s)
+		}
+	})
+	if refused == 0 {
+		t.Error("nothing was refused")
+	}
+}
+
+// A signature counts when its certificate is for time-stamping and nothing else,
+// and was valid at that time.
+func TestTokenOfWhom(t *testing.T) {
+	t.Parallel()
+	sum := commitment.Hash{1}
+	now := time.Now().UTC().Truncate(time.Second)
+	clock, server := asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 8}, asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 1}
+	for name, c := range map[string]struct {
+		uses     []asn1.ObjectIdentifier
+		optional bool
+		until    time.Time
+		hash     crypto.Hash
+		want     string
+	}{
+		"as it should be":   {[]asn1.ObjectIdentifier{clock}, false, now.Add(time.Hour), crypto.SHA256, ""},
+		"a server's":        {[]asn1.ObjectIdentifier{server}, false, now.Add(time.Hour), crypto.SHA256, "not for time-stamping"},
+		"for anything":      {nil, false, now.Add(time.Hour), crypto.SHA256, "not for time-stamping"},
+		"for more than one": {[]asn1.ObjectIdentifier{clock, server}, false, now.Add(time.Hour), crypto.SHA256, "not for time-stamping"},
+		"not critical":      {[]asn1.ObjectIdentifier{clock}, true, now.Add(time.Hour), crypto.SHA256, "not for time-stamping"},
+		"expired before":    {[]asn1.ObjectIdentifier{clock}, false, now.Add(-time.Minute), crypto.SHA256, "valid"},
+		"another hash":      {[]asn1.ObjectIdentifier{clock}, false, now.Add(time.Hour), crypto.SHA512, "something else"},
+	} {
+		key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+		form := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Clock"}, NotBefore: now.Add(-time.Hour), NotAfter: c.until}
+		if c.uses != nil {
+			form.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: !c.optional, Value: must(asn1.Marshal(c.uses))}}
+		}
+		cert := must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, form, form, key.Public(), key))))
+		imprint := sum[:]
+		if c.hash == crypto.SHA512 {
+			imprint = append(bytes.Clone(imprint), imprint...)
+		}
+		stamp := timestamp.Timestamp{HashAlgorithm: c.hash, HashedMessage: imprint, Time: now, Policy: asn1.ObjectIdentifier{1, 2, 3}, AddTSACertificate: true}
+		reply := must(stamp.CreateResponseWithOpts(cert, key, crypto.SHA256))
+		_, err := evidence.RFC3161{Token: tokenOf(t, reply)}.Open(sum)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// tokenOf takes the token out of a reply without asking whether it holds.
+func tokenOf(t *testing.T, reply []byte) []byte {
+	t.Helper()
+	var r struct {
+		Status struct{ Code int }
+		Token  asn1.RawValue
+	}
+	if _, err := asn1.Unmarshal(reply, &r); err != nil {
+		t.Fatal(err)
+	}
+	return r.Token.FullBytes
+}
+
+// A token that anybody wrote neither ends the program nor proves anything.
+func FuzzToken(f *testing.F) {
+	f.Add([]byte{0x30, 0})
+	f.Add(must(evidence.Decode(bytes.NewReader(golden()["stamped.json"]))).RFC3161.Token)
+	f.Fuzz(func(t *testing.T, token []byte) {
+		if _, err := (evidence.RFC3161{Token: token}).Open(commitment.Hash{9}); err == nil {
+			t.Error("accepted for a commitment that nobody asked about")
+		}
+	})
+}

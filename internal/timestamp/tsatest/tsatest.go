@@ -1,0 +1,190 @@
+// Package tsatest gives tests a real time-stamp authority: OpenSSL's, with a
+// certificate under an authority of its own, behind an HTTP server that can be
+// told to misbehave.
+//
+// It knows nothing of how Timbre uses it.
+package tsatest
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Authority is one that answers at URL.
+type Authority struct {
+	URL string
+	// CAFile holds the root that its certificate is under, as PEM.
+	CAFile string
+
+	t      testing.TB
+	dir    string
+	server *httptest.Server
+
+	mu     sync.Mutex
+	answer http.HandlerFunc // in place of its own
+	asked  int
+}
+
+// New starts an authority, for as long as the test runs.
+func New(t testing.TB) *Authority {
+	t.Helper()
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("openssl, which is the authority, is not installed: see scripts/deps")
+	}
+	a := &Authority{t: t, dir: t.TempDir()}
+	a.CAFile = filepath.Join(a.dir, "ca.pem")
+	root, rootKey := certificate(t, &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Clock Root"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}, nil, nil)
+	usage, err := asn1.Marshal([]asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, ownKey := certificate(t, &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "Clock", Organization: []string{"Songs Example"}}, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: true, Value: usage}},
+	}, root, rootKey)
+	key, err := x509.MarshalPKCS8PrivateKey(ownKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.write("ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw}))
+	a.write("tsa.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Raw}))
+	a.write("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
+	a.write("serial", []byte("01\n"))
+	a.write("tsa.conf", fmt.Appendf(nil, `[tsa]
+default_tsa = one
+[one]
+dir = %[1]s
+serial = %[1]s/serial
+crypto_device = builtin
+signer_cert = %[1]s/tsa.pem
+certs = %[1]s/ca.pem
+signer_key = %[1]s/key.pem
+signer_digest = sha256
+default_policy = 1.2.3.4.1
+digests = sha256
+accuracy = secs:1
+tsa_name = yes
+ess_cert_id_chain = no
+`, a.dir))
+	a.server = httptest.NewServer(http.HandlerFunc(a.serve))
+	a.URL = a.server.URL + "/tsr"
+	t.Cleanup(func() {
+		a.server.CloseClientConnections()
+		a.server.Close()
+	})
+	return a
+}
+
+func (a *Authority) write(name string, b []byte) {
+	a.t.Helper()
+	if err := os.WriteFile(filepath.Join(a.dir, name), b, 0o600); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// certificate makes one under a parent, or under itself.
+func certificate(t testing.TB, c, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if parent == nil {
+		parent, parentKey = c, key
+	}
+	c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
+	der, err := x509.CreateCertificate(rand.Reader, c, parent, key.Public(), parentKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made, key
+}
+
+// Roots is what trusts it.
+func (a *Authority) Roots() *x509.CertPool {
+	a.t.Helper()
+	b, err := os.ReadFile(a.CAFile)
+	pool := x509.NewCertPool()
+	if err != nil || !pool.AppendCertsFromPEM(b) {
+		a.t.Fatalf("%s: %v", a.CAFile, err)
+	}
+	return pool
+}
+
+// Answer makes it answer so from now on; nil: as an authority does.
+func (a *Authority) Answer(h http.HandlerFunc) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.answer = h
+}
+
+// Asked is how often it was asked.
+func (a *Authority) Asked() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.asked
+}
+
+func (a *Authority) serve(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	a.asked++
+	answer := a.answer
+	a.mu.Unlock()
+	// Read whole first: a server notices that its client has gone only after that.
+	query, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
+	if answer != nil {
+		r.Body = io.NopCloser(bytes.NewReader(query))
+		answer(w, r)
+		return
+	}
+	if r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/timestamp-query" {
+		http.Error(w, "not a query", http.StatusBadRequest)
+		return
+	}
+	if err == nil {
+		query, err = a.Reply(query)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/timestamp-reply")
+	w.Write(query)
+}
+
+// Reply is what the authority answers to a query.
+func (a *Authority) Reply(query []byte) ([]byte, error) {
+	a.mu.Lock() // OpenSSL counts in a file
+	defer a.mu.Unlock()
+	in, out := filepath.Join(a.dir, "query"), filepath.Join(a.dir, "reply")
+	if err := os.WriteFile(in, query, 0o600); err != nil {
+		return nil, err
+	}
+	if b, err := exec.Command("openssl", "ts", "-reply", "-config", filepath.Join(a.dir, "tsa.conf"), "-queryfile", in, "-out", out).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("openssl ts -reply: %w: %s", err, b)
+	}
+	return os.ReadFile(out)
+}
