@@ -11,9 +11,12 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"sync"
 	"time"
 
 	"github.com/digitorus/pkcs7"
+	"golang.org/x/crypto/cryptobyte"
+	casn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"timbre.example/commitment"
 )
@@ -114,14 +117,42 @@ func (s Stamp) IssuedUnder(roots *x509.CertPool) error {
 	return err
 }
 
-// parseCMS keeps a library that reads what anybody wrote from ending the program.
+// The bounds of a token. One with its chain of certificates has some thousands of
+// bytes, and nothing in it is nested deeper than names in certificates.
+const (
+	maxToken = 64 << 10
+	maxDepth = 32
+)
+
+// parsing: the library counts in a variable of its package.
+var parsing sync.Mutex
+
+// parseCMS gives what anybody wrote to the library only when it is DER, whole and
+// small, and keeps the library from ending the program.
 func parseCMS(der []byte) (p *pkcs7.PKCS7, err error) {
+	one := cryptobyte.String(der)
+	if len(der) > maxToken || !one.SkipASN1(casn1.SEQUENCE) || !one.Empty() || !wellFormed(der, maxDepth) {
+		return nil, errors.New("malformed")
+	}
+	parsing.Lock()
+	defer parsing.Unlock()
 	defer func() {
 		if r := recover(); r != nil {
 			p, err = nil, errors.New("malformed")
 		}
 	}()
 	return pkcs7.Parse(der)
+}
+
+func wellFormed(der cryptobyte.String, depth int) bool {
+	for !der.Empty() {
+		var inner cryptobyte.String
+		var tag casn1.Tag
+		if !der.ReadAnyASN1(&inner, &tag) || tag&0x20 != 0 && (depth == 0 || !wellFormed(inner, depth-1)) { // 0x20: constructed
+			return false
+		}
+	}
+	return true
 }
 
 // namesSigner: the signature covers a hash of its own certificate (RFC 5035 and

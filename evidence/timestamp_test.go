@@ -162,6 +162,19 @@ func tokenOf(t *testing.T, reply []byte) []byte {
 	return r.Token.FullBytes
 }
 
+// What is nested without end, or without a length, is not looked into.
+func TestTokenOfNoForm(t *testing.T) {
+	t.Parallel()
+	for name, token := range map[string][]byte{
+		"nothing": {}, "nested": bytes.Repeat([]byte{0x30, 0x80}, 300_000), "large": make([]byte, 1<<20), "two": {0x30, 0, 0x30, 0}, "a number": {2, 1, 1},
+	} {
+		began := time.Now()
+		if _, err := (evidence.RFC3161{Token: token}).Open(commitment.Hash{}); err == nil || time.Since(began) > 5*time.Second {
+			t.Errorf("%s: %v after %v", name, err, time.Since(began))
+		}
+	}
+}
+
 // A token that anybody wrote neither ends the program nor proves anything.
 func FuzzToken(f *testing.F) {
 	f.Add([]byte{0x30, 0})
