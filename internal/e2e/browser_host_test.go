@@ -87,6 +87,37 @@ func TestHostTwoWidgets(t *testing.T) {
 	quiet(t, p)
 }
 
+// TestHostTwoAlike loads a page anew while both of its widgets, which nothing tells
+// apart, follow an order: each takes up its own.
+func TestHostTwoAlike(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, harness.Start(t, harness.Options{}))
+	p := browser.Open(t)
+	p.Size(1280, tall)
+	page := x.host.Page("alike.html", `<div class="side">`+x.element("")+x.element("")+`</div>`+scripts)
+	p.Goto(page)
+	p.Wait(browser.HookIn(1, "file"))
+	titles := []string{"First", "Second"}
+	for i, title := range titles {
+		fillSong(p, i, noise(t, title+".wav", 20_000), title)
+		fillCreator(p, i)
+	}
+	p.Wait(browser.HookIn(0, "confirm") + " && " + browser.HookIn(1, "confirm"))
+	// The sockets stay silent until the page is another.
+	p.Run("globalThis.WebSocket = class { close() {} }")
+	p.Click(browser.HookIn(0, "confirm"))
+	p.Click(browser.HookIn(1, "confirm"))
+	p.Wait(onScreen(0, "TRACKING") + " && " + onScreen(1, "TRACKING"))
+	p.Goto(page)
+	p.Wait(onScreen(0, "COMPLETE") + " && " + onScreen(1, "COMPLETE"))
+	for i, title := range titles {
+		if text := browser.Eval[string](p, browser.HookIn(i, "card")+".textContent"); !strings.Contains(text, title) {
+			t.Errorf("widget %d shows %s", i, text)
+		}
+	}
+	quiet(t, p)
+}
+
 // TestHostLayouts puts the widget into the boxes that pages are made of. In none
 // does it collapse or push the page sideways.
 func TestHostLayouts(t *testing.T) {
