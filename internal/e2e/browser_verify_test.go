@@ -130,11 +130,11 @@ func TestVerifyPage(t *testing.T) {
 	c.expect("as served", "verified", "")
 	downloads := p.Downloads()
 	p.Click("document.getElementById('save')")
-	name, whole := downloads.Await()
+	name, page := downloads.Await()
 	if name != "timbre-verify.html" {
-		t.Errorf("the page is saved as %q", name)
+		t.Errorf("it is saved as %q", name)
 	}
-	own := c.file(name, whole)
+	own := c.file(name, page)
 	for _, r := range p.Requests("", "") {
 		if r.URL != s.URL+"/verify" && !strings.HasPrefix(r.URL, "blob:") && !strings.HasPrefix(r.URL, "data:") {
 			t.Errorf("the page asked for %s", r.URL)
@@ -169,15 +169,33 @@ func TestVerifyPage(t *testing.T) {
 		p.Press(browser.Enter, false)
 		p.Wait("document.querySelectorAll('#keys li').length === 3")
 		c.expect("another log that is trusted", "verified", "")
-		p.Run("document.getElementById('save').download = 'with-key.html'")
 		p.Click("document.getElementById('save')")
-		_, whole := downloads.Await()
-		kept := c.file("with-key.html", whole)
+		_, page := downloads.Await()
+		kept := c.file("with-key.html", page)
 		p.Goto("file://" + kept)
 		c.choose("proof", filepath.Join(c.dir, "foreign.json"))
 		c.expect("the key was kept", "registered", "")
 		p.Click("document.querySelector('#keys li:last-child button')")
 		c.expect("and taken away", "untrusted", "log_key checkpoint inclusion")
+	})
+	t.Run("drop", func(t *testing.T) {
+		c.t, c.p = t, p.In(t)
+		both := func(field string) string { return fmt.Sprintf("document.querySelector('[data-zone=%s]')", field) }
+		verified := "document.querySelector('[data-verdict=verified]')"
+		for _, drop := range []func(){
+			func() { p.Drop("document.querySelector('h1')", audio, paper) },
+			func() { p.Drop(both("proof"), proof, audio) },
+			func() { p.Drop(both("proof"), paper); p.Drop(both("recording"), audio) },
+			func() { p.Drop(both("recording"), audio); p.Drop(both("recording"), proof, audio) },
+		} {
+			p.Goto("file://" + saved)
+			drop()
+			p.Wait(verified)
+		}
+		p.Drop(both("recording"), proof)
+		p.Wait("document.querySelector('[data-verdict=fails]')")
+		p.Drop(both("proof"), audio)
+		p.Wait("document.getElementById('trouble')")
 	})
 	t.Run("keyboard", func(t *testing.T) { c.t, c.p = t, p.In(t); c.keyboard(saved, paper, audio) })
 	t.Run("looks", func(t *testing.T) { c.t, c.p = t, p.In(t); c.looks(saved, paper, proof, audio) })

@@ -21,7 +21,9 @@ let keyRefused = '';
 /** Counts what was chosen: of two files, the one that was chosen last counts, however long the other takes. */
 let turn = 0;
 
-const status = h('p', { id: 'status', role: 'status', class: 'hide' });
+/** For who listens. It stays where it is: what is put in with its text is often not read. */
+const status = document.getElementById('status')!;
+status.textContent = '';
 const announce = (text: string) => {
   if (status.textContent !== text) status.textContent = text;
 };
@@ -171,7 +173,7 @@ function result(): HTMLElement {
   const { verdict, checks } = find(e, { media, keys: keys.map((k) => k.key) });
   const allShown = checks.some((c) => c.name === 'all_creators' && c.status === 'ok');
   const good = verdict === 'verified' || verdict === 'registered';
-  const said = [h('h3', {}, texts.t('facts')), good && h('p', { class: 'soft' }, texts.t('compare')), facts(e)];
+  const said = [h('h3', {}, texts.t('facts')), good && h('p', { class: 'soft' }, texts.t('compare')), facts(e), h('p', { class: 'soft' }, texts.t('unproved'))];
   const checked = [h('h3', {}, texts.t('checks')), h('ul', { class: 'checks', id: 'checks' }, ...checks.map((c) => line(c, 'leaf' in e.at ? '' : 'chain_')))];
   box.append(
     h(
@@ -355,7 +357,6 @@ function show(): void {
     h('p', { class: 'lead' }, texts.t('lead')),
     h('p', { class: 'private' }, texts.t('private')),
     h('div', { class: 'fields' }, proofField(), recordingField()),
-    status,
     result(),
     keysSection(),
     keepSection(),
@@ -363,9 +364,8 @@ function show(): void {
   const key = document.querySelector<HTMLInputElement>('#key')!;
   if (typed && !keys.some((k) => k.key === typed.trim())) key.value = typed;
   if (focused) document.getElementById(focused)?.focus();
-  const verdict = document.querySelector('[data-verdict]');
   if (recording?.state === 'reading') shown = -1;
-  else announce((verdict ?? document.querySelector('#trouble, .fields .trouble'))?.textContent ?? '');
+  else announce([...document.querySelectorAll('.fields .trouble, [data-verdict] > *')].map((e) => e.textContent).join(' '));
 }
 
 const files = (e: DragEvent): boolean => e.dataTransfer?.types.includes('Files') ?? false;

@@ -392,6 +392,20 @@ func (p *Page) SetFile(element, path string) {
 	p.must(err, "set file %s", path)
 }
 
+// Drop drags files from elsewhere over the element, and lets them fall there.
+func (p *Page) Drop(element string, paths ...string) {
+	p.t.Helper()
+	at := Eval[struct{ X, Y float64 }](p, fmt.Sprintf("e2e.place(() => %s, %d)", element, Patience.Milliseconds()))
+	data := &input.DragData{Items: []*input.DragDataItem{}, DragOperationsMask: 1}
+	for _, path := range paths {
+		data.Files = append(data.Files, absolute(p.t, path))
+	}
+	for _, kind := range []input.DispatchDragEventType{input.DispatchDragEventTypeDragEnter, input.DispatchDragEventTypeDragOver, input.DispatchDragEventTypeDrop} {
+		_, err := chromedp.Call(p.ctx, input.DispatchDragEvent, input.DispatchDragEventParams{Type: kind, X: at.X, Y: at.Y, Data: data})
+		p.must(err, "drag to %s", element)
+	}
+}
+
 func absolute(t testing.TB, path string) string {
 	t.Helper()
 	abs, err := filepath.Abs(path)
