@@ -165,8 +165,9 @@ func (a *API) ownCreators(ctx context.Context, in *ownCreatorsInput) (*ownCreato
 }
 
 type downloadLatestInput struct {
-	ID   string `path:"id" doc:"The work's id, a UUID"`
-	What string `path:"what" doc:"certificate or asset"`
+	ID          string `path:"id" doc:"The work's id, a UUID"`
+	What        string `path:"what" doc:"certificate or asset"`
+	Transaction string `query:"transaction" doc:"Of a certificate: the transaction that made it, where another session than this one began it"`
 }
 
 type downloadVersionInput struct {
@@ -184,7 +185,7 @@ type downloadOutput struct {
 }
 
 func (a *API) downloadLatest(ctx context.Context, in *downloadLatestInput) (*downloadOutput, error) {
-	return a.download(ctx, in.ID, 0, in.What, "asset")
+	return a.download(ctx, in.ID, 0, in.What, "asset", in.Transaction)
 }
 
 func (a *API) downloadVersion(ctx context.Context, in *downloadVersionInput) (*downloadOutput, error) {
@@ -192,24 +193,29 @@ func (a *API) downloadVersion(ctx context.Context, in *downloadVersionInput) (*d
 	if v == 0 {
 		v = -1 // none; 0 would be the latest
 	}
-	return a.download(ctx, in.ID, v, in.What, "audio")
+	return a.download(ctx, in.ID, v, in.What, "audio", "")
 }
 
 // download gives the URL of a file; recording is what the route calls that.
-func (a *API) download(ctx context.Context, work string, version int64, what, recording string) (*downloadOutput, error) {
+func (a *API) download(ctx context.Context, work string, version int64, what, recording, transaction string) (*downloadOutput, error) {
 	id, ok := parseID(work)
 	if !ok {
 		id = "" // names no work
 	}
-	get := a.Registry.Certificate
+	var d registry.Download
+	var err error
 	switch what {
 	case "certificate":
+		transaction, ok := parseID(transaction)
+		if !ok {
+			transaction = "" // is nobody's
+		}
+		d, err = a.Registry.Certificate(ctx, callerOf(ctx), id, version, transaction)
 	case recording:
-		get = a.Registry.Recording
+		d, err = a.Registry.Recording(ctx, callerOf(ctx), id, version)
 	default:
 		return nil, fault.CommonNotFound()
 	}
-	d, err := get(ctx, callerOf(ctx), id, version)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"timbre.example/fault"
+	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
@@ -221,6 +222,78 @@ func TestCertificateOfAJob(t *testing.T) {
 		}
 		if a := lost.read(path); a.code != fault.CodeWorkCertificateUnavailable {
 			t.Errorf("of an update that came to nothing: %s", a.body)
+		}
+	})
+}
+
+// A page that was loaded again has a session that began nothing, and the id of
+// its transaction: that opens the certificate for as long as the access code, to
+// the same organization, network and end-user.
+func TestCertificateOfATransaction(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, options{})
+		register := func(title string, change map[string]any) (tab, string) {
+			b := w.mint(change)
+			return b, b.post("/v1/works/confirm", map[string]string{"job_id": b.prepared(title, change)}).get("transaction_id")
+		}
+		ada := map[string]any{"external_user_ref": "ada"}
+		ben := map[string]any{"external_user_ref": "ben"}
+		_, first := register("Porch Light", nil)
+		row, err := db.Read().GetJob(t.Context(), first)
+		w.must(err)
+		path := func(work, transaction string) string {
+			return "/v1/works/" + work + "/download/certificate?transaction=" + transaction
+		}
+		if a := w.mint(nil).read(path(row.WorkID, first)); a.code != fault.CodeWorkCertificateUnavailable {
+			t.Errorf("before finality: %s", a.body)
+		}
+		w.work()
+		work := w.done(first).Done.WorkID
+		b, second := register("Ada's", ada)
+		hers := w.done(second).Done.WorkID
+		b.certificate(hers)
+		again := w.mint(nil)
+		for limit := time.Now().Add(30 * time.Second); again.read(path(work, first)).code == fault.CodeWorkCertificateUnavailable && time.Now().Before(limit); {
+			<-time.After(5 * time.Millisecond)
+		}
+		theirs := w.stranger()
+		stranger := w.mint(map[string]any{"secret_key": theirs.SecretKey})
+		head := stranger.head()
+		head["X-Site-Key"] = theirs.SiteKey
+		if a := w.call("GET", path(work, first), head, nil); a.code != fault.CodeSessionInvalidToken {
+			t.Errorf("another organization: %s", a.body)
+		}
+		for name, c := range map[string]struct {
+			by                tab
+			work, transaction string
+			want              fault.Code
+		}{
+			"another session":            {again, work, first, ""},
+			"in capitals":                {again, work, strings.ToUpper(first), ""},
+			"for an update":              {w.mint(forUpdate), work, first, ""},
+			"another work":               {again, hers, first, fault.CodeSessionInvalidToken},
+			"another's transaction":      {again, work, second, fault.CodeSessionInvalidToken},
+			"none":                       {again, work, "", fault.CodeSessionInvalidToken},
+			"no id":                      {again, work, "x%00", fault.CodeSessionInvalidToken},
+			"unknown":                    {again, work, "01890000-0000-7000-8000-000000000000", fault.CodeSessionInvalidToken},
+			"the same end-user":          {w.mint(ada), hers, second, ""},
+			"another end-user":           {w.mint(ben), hers, second, fault.CodeSessionInvalidToken},
+			"an end-user, of no one's":   {w.mint(ada), work, first, fault.CodeSessionInvalidToken},
+			"no end-user, of somebody's": {again, hers, second, fault.CodeSessionInvalidToken},
+			"another network":            {w.mint(map[string]any{"allowed_network": "mainnet"}), work, first, fault.CodeSessionInvalidToken},
+			"a session for another work": {w.mint(map[string]any{"action_type": "access", "allowed_ats_id": 99}), work, first, fault.CodeCommonForbidden},
+		} {
+			if a := c.by.read(path(c.work, c.transaction)); a.code != c.want {
+				t.Errorf("%s: %s, want %q", name, a.body, c.want)
+			}
+		}
+		w.ahead.Add(int64(session.DefaultLifetime))
+		if a := again.read(path(work, first)); a.code != fault.CodeCommonAuthExpired {
+			t.Errorf("expired: %s", a.body)
+		}
+		w.ahead.Add(int64(registry.DefaultTimes().Result))
+		if a := w.mint(nil).read(path(work, first)); a.code != fault.CodeSessionInvalidToken {
+			t.Errorf("after its time: %s", a.body)
 		}
 	})
 }

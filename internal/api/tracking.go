@@ -30,6 +30,7 @@ type wireDetails struct {
 	AtsID       int64  `json:"ats_id"`
 	WorkID      string `json:"work_id"`
 	ExplorerURL string `json:"explorer_url"`
+	WorkURL     string `json:"work_url" doc:"The work's public page"`
 	AccessCode  string `json:"access_code,omitempty"`
 }
 
@@ -56,7 +57,7 @@ type transactionOutput struct {
 }
 
 func details(o *registry.Outcome) *wireDetails {
-	return &wireDetails{TxHash: o.TxHash, BlockNumber: o.BlockNumber, BlockHash: o.BlockHash, AtsID: o.AtsID, WorkID: o.WorkID, ExplorerURL: o.ExplorerURL, AccessCode: o.AccessCode}
+	return &wireDetails{TxHash: o.TxHash, BlockNumber: o.BlockNumber, BlockHash: o.BlockHash, AtsID: o.AtsID, WorkID: o.WorkID, ExplorerURL: o.ExplorerURL, WorkURL: o.WorkURL, AccessCode: o.AccessCode}
 }
 
 // view reads a transaction by what a path holds. What is no id is nobody's, and

@@ -354,6 +354,7 @@ type Outcome struct {
 	BlockHash   string
 	AtsID       int64
 	WorkID      string
+	WorkURL     string
 	ExplorerURL string
 	// AccessCode is shown for a while after the end (Times.Result).
 	AccessCode string
@@ -384,7 +385,7 @@ func (r *Registry) Transaction(ctx context.Context, id string) (View, error) {
 		hash := Hex(t.TxHash)
 		v.Done = &Outcome{
 			TxHash: hash, BlockNumber: t.BlockNumber, BlockHash: Hex(t.BlockHash), AtsID: t.AtsID, WorkID: t.WorkID,
-			ExplorerURL: r.ExplorerURL(network.Name(t.Network), hash),
+			WorkURL: r.WorkURL(network.Name(t.Network), t.AtsID), ExplorerURL: r.ExplorerURL(network.Name(t.Network), hash),
 		}
 		// A code that was replaced since is nobody's to be shown here.
 		if row.ExternalUserRef == "" && row.Generation == 0 && t.Kind == KindRegister && r.DB.Now().Sub(v.UpdatedAt) < r.Times.Result {

@@ -247,9 +247,13 @@ func (r *Registry) Recording(ctx context.Context, c session.Caller, workID strin
 
 // Certificate is where that of a version is; version 0 is the latest. The session
 // that began a job may ask for the one of that job, version 0 to it, even when it
-// has expired: no other version's creators are shown to it.
-func (r *Registry) Certificate(ctx context.Context, c session.Caller, workID string, version int64) (Download, error) {
+// has expired: no other version's creators are shown to it. So may one that names
+// the job's transaction, or "": a page that was loaded again has lost the first.
+func (r *Registry) Certificate(ctx context.Context, c session.Caller, workID string, version int64, transaction string) (Download, error) {
 	made, began, err := r.began(ctx, c, workID)
+	if err == nil && !began && transaction != "" && !c.Expired {
+		made, began, err = r.follows(ctx, c, workID, transaction)
+	}
 	if err != nil {
 		return Download{}, err
 	}
@@ -299,6 +303,32 @@ func (r *Registry) began(ctx context.Context, c session.Caller, workID string) (
 		t.Version = 0
 	}
 	return t.Version, err == nil, err
+}
+
+// follows is began for a caller who names the transaction. Its id opens what
+// tracking shows, the access code for a while; it opens the certificate for as
+// long, to callers of the same organization, network and end-user.
+func (r *Registry) follows(ctx context.Context, c session.Caller, workID, transaction string) (made int64, ok bool, err error) {
+	q := r.DB.Read()
+	job, err := q.GetJob(ctx, transaction) // it has its job's id
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, false, nil
+	} else if err != nil {
+		return 0, false, err
+	}
+	if job.WorkID != workID || job.OrganizationID != c.Organization || job.Network != string(c.Network) || job.ExternalUserRef != c.ExternalUserRef {
+		return 0, false, nil
+	}
+	t, err := q.GetTransaction(ctx, transaction)
+	switch {
+	case errors.Is(err, sql.ErrNoRows) || err == nil && (t.State == "failed" || c.AtsID != 0 && c.AtsID != t.AtsID):
+		return 0, false, nil
+	case err != nil:
+		return 0, false, err
+	case t.State != "final":
+		return 0, true, nil
+	}
+	return t.Version, r.DB.Now().Sub(store.Time(t.UpdatedAt)) < r.Times.Result, nil
 }
 
 // visible is Own for a work that is named by its id.

@@ -35,7 +35,9 @@ type Config struct {
 	Blobs    blob.Store
 	Networks map[network.Name]network.Network
 	Prices   map[network.Name]credits.Prices
-	// ExplorerURL is the page of a final transaction.
+	// WorkURL is the public page of a work, ExplorerURL that of a final
+	// transaction.
+	WorkURL     func(n network.Name, atsID int64) string
 	ExplorerURL func(n network.Name, txHash string) string
 	// AccessSecret derives access codes; whoever has it and the database can
 	// compute every code, so it stays on the server.

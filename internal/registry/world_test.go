@@ -112,7 +112,10 @@ func newWorld(t tester, url string, db *store.DB, dir string, granted int64) *wo
 func (w *world) another(db *store.DB) *Registry {
 	return New(Config{
 		DB: db, Blobs: w.blobs, Networks: map[network.Name]network.Network{network.Testnet: w.net},
-		Prices:      map[network.Name]credits.Prices{network.Testnet: credits.MainnetPrices()},
+		Prices: map[network.Name]credits.Prices{network.Testnet: credits.MainnetPrices()},
+		WorkURL: func(n network.Name, atsID int64) string {
+			return fmt.Sprintf("%s/w/%s/%d", "http://timbre.example", n, atsID)
+		},
 		ExplorerURL: func(n network.Name, hash string) string { return "http://timbre.example/" + string(n) + "/" + hash },
 		Certify: func(_ context.Context, c evidence.Evidence) ([]byte, error) {
 			if report, err := evidence.Verify(c, evidence.Options{}); err != nil || !report.OK() || len(c.Creators) == 0 {

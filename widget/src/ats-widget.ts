@@ -8,7 +8,8 @@ import { sentenceOf, type Texts } from './i18n.js';
 import { claimKey, recallTransaction, rememberTransaction } from './memory.js';
 import { Registration } from './registration.js';
 import { second } from './second.js';
-import { complete, failed } from './screens/end.js';
+import { fetchingText } from './screens/certificate.js';
+import { complete, failed, recordOf } from './screens/end.js';
 import { form } from './screens/form.js';
 import { confirming, stepKey, tracking, uploading } from './screens/progress.js';
 import { noticeText, type View } from './screens/view.js';
@@ -281,7 +282,8 @@ export class AtsWidget extends HTMLElement {
     }
     if (s.screen === 'TRACKING' && s.steps.length) return t(stepKey(s.steps.at(-1)!.progress));
     if (s.problem) return sentenceOf(this.#texts, s.problem, browserEnv.now());
-    return this.#look.copied ? t('copied') : '';
+    if (this.#look.copied) return t('copied');
+    return s.certificate ? fetchingText(s.certificate, this.#texts, browserEnv.now()) : '';
   }
 
   #screen() {
@@ -339,6 +341,10 @@ export class AtsWidget extends HTMLElement {
         file: (file) => file && flow.choose(file),
         copy: (text, from) => void this.#copy(text, from),
         save: () => this.#save(),
+        certificate: () => {
+          this.#look.copied = '';
+          void flow.certificate();
+        },
         addCreator: () => {
           const list = flow.state.creators;
           if (list.length >= maxCreators) return;
@@ -391,7 +397,7 @@ export class AtsWidget extends HTMLElement {
       [t('date'), result?.at ?? ''],
       [t('code'), accessCode ?? ''],
       [t('transaction'), result?.txHash ?? ''],
-      [t('view'), result?.explorerUrl ?? ''],
+      [t('view'), result ? recordOf(result) : ''],
     ];
     const text = lines.filter(([, value]) => value).map(([name, value]) => `${name}\r\n${value}\r\n`);
     const url = URL.createObjectURL(new Blob([text.join('\r\n')], { type: 'text/plain;charset=utf-8' }));

@@ -2,6 +2,7 @@
 import { newCreator, pathOf, type Creator, type Draft, type FieldProblem, type FieldProblems } from './draft.js';
 import type { Notice } from './api.js';
 import type { Mode } from './events.js';
+import type { Fetching } from './download.js';
 import { errorTable } from './gen/errors.js';
 import { textOf, type Key } from './i18n.js';
 import { classOf, type Problem } from './problem.js';
@@ -57,6 +58,8 @@ export interface State extends Draft {
   readonly accessCode?: string;
   readonly steps: readonly Step[];
   readonly result?: Result;
+  /** How the certificate stands, once it was asked for. */
+  readonly certificate?: Fetching;
   readonly problem?: Problem;
   readonly resume: Resume;
 }
@@ -79,6 +82,7 @@ export type Action =
   | { type: 'confirmed'; transactionId: string; accessCode?: string | undefined }
   | { type: 'tracked'; step: Step }
   | { type: 'completed'; result: Result }
+  | { type: 'certificate'; certificate: Fetching }
   | { type: 'problem'; problem: Problem; stage: Stage; ended: boolean }
   | { type: 'form' }
   | { type: 'recalled'; transactionId: string; title: string; version?: number | undefined; own: boolean }
@@ -157,6 +161,8 @@ export function reduce(s: State, a: Action): State {
         result: a.result,
         ...(a.result.accessCode && { accessCode: a.result.accessCode }),
       };
+    case 'certificate':
+      return { ...s, certificate: a.certificate };
     case 'problem':
       return withProblem(s, a.problem, a.stage, a.ended);
     case 'form':

@@ -7,6 +7,7 @@ import { checkCreators, checkFile, checkSong, wireCreators } from './draft.js';
 import type { Env } from './env.js';
 import type { AtsProblemDetail, Emit, PendingAction } from './events.js';
 import { initial, ordered, reduce, type Action, type Purpose, type Quote, type Resume, type Stage, type State } from './flow.js';
+import { download, type Fetching } from './download.js';
 import type { Key } from './i18n.js';
 import { ProblemError, classOf, englishMessage, problemOf, type Problem } from './problem.js';
 import { Tokens } from './token.js';
@@ -446,6 +447,37 @@ export class Registration {
     const { atsId, txHash, blockNumber, explorerUrl } = result;
     const accessCode = this.state.accessCode;
     this.#hooks.emit('allfeat:complete', { atsId, txHash, blockNumber, explorerUrl, ...(accessCode && { accessCode }) });
+  }
+
+  /** There is an end-user of the page, who needs no access code. */
+  get known(): boolean {
+    return !!this.#api.target.externalUserId;
+  }
+
+  /** Downloads the certificate of what was registered. Whatever comes of it, the screen stays as it is. */
+  async certificate(): Promise<void> {
+    const { result, certificate, transactionId = '' } = this.state;
+    if (!result?.workId || /busy|waiting/.test(certificate?.state ?? '')) return;
+    const signal = this.#run.signal;
+    const api = this.#api;
+    const stands = (f: Fetching) => this.dispatch({ type: 'certificate', certificate: f });
+    // After a reload the token that began the job is gone: the transaction says whose the certificate is.
+    const path = `/v1/works/${encodeURIComponent(result.workId)}/download/certificate?transaction=${encodeURIComponent(transactionId)}`;
+    stands({ state: 'busy' });
+    try {
+      await download(
+        () => api.call('GET', path, { url: 'string' }, { pending: 'init', token: this.#token, signal }),
+        () => stands({ state: 'waiting' }),
+        this.#hooks.env,
+        signal,
+      );
+      stands({ state: 'begun' });
+    } catch (thrown) {
+      if (signal.aborted) return;
+      const problem = problemOf(thrown);
+      stands({ state: 'refused', problem });
+      this.tell(problem, 'certificate');
+    }
   }
 
   /** What was being read could not be. */

@@ -5,16 +5,18 @@
 import { html, nothing } from 'lit/html.js';
 import { en } from './catalogues.js';
 import type { Target } from './api.js';
+import { download } from './download.js';
 import type { Env } from './env.js';
 import { errorTable } from './gen/errors.js';
 import { sentenceOf, type Texts } from './i18n.js';
 import { ProblemError, malformed, problemOf } from './problem.js';
 import type { Registration } from './registration.js';
+import { fetchingText } from './screens/certificate.js';
 import { complaint, heading, noticeOf, submits, type View } from './screens/view.js';
 import { version } from './version.js';
 import { creatorsFrom, type Work } from './work.js';
 
-export const kit = { complaint, creatorsFrom, en, errorTable, heading, html, malformed, noticeOf, nothing, ProblemError, problemOf, sentenceOf, submits };
+export const kit = { complaint, creatorsFrom, download, en, errorTable, fetchingText, heading, html, malformed, noticeOf, nothing, ProblemError, problemOf, sentenceOf, submits };
 export type Kit = typeof kit;
 
 /** What the works do to the element that shows them. */

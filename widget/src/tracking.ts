@@ -14,6 +14,9 @@ export interface Result {
   blockNumber: number;
   blockHash: string;
   explorerUrl: string;
+  /** The work's UUID, and its public page: where the server tells them. */
+  workId?: string;
+  workUrl?: string;
   accessCode?: string;
   /** When the last step was reached, as the server wrote it; empty when it did not. */
   at?: string;
@@ -50,12 +53,16 @@ function result(details: unknown): Result {
   if (!Number.isFinite(atsId)) throw malformed('ats_id');
   const text = (v: unknown) => (typeof v === 'string' ? v : '');
   const code = text(d['access_code']);
+  const workId = text(d['work_id']);
+  const workUrl = text(d['work_url']);
   return {
     atsId,
     txHash: d.tx_hash,
     blockNumber: d.block_number,
     blockHash: text(d['block_hash']),
     explorerUrl: text(d['explorer_url']),
+    ...(workId && { workId }),
+    ...(workUrl && { workUrl }),
     ...(code && { accessCode: code }),
   };
 }

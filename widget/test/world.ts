@@ -67,6 +67,8 @@ export class World {
   focus = '';
   /** Downloads that were begun. */
   readonly saved: string[] = [];
+  /** The server tells which work it is. */
+  tellsWork = true;
   readonly flow: Registration;
   #timers: Timer[] = [];
   #online: (() => void)[] = [];
@@ -212,6 +214,7 @@ export class World {
       block_hash: '0xbb',
       ats_id: 42,
       explorer_url: 'https://ats.example/explorer',
+      ...(this.tellsWork && { work_id: 'w', work_url: 'https://ats.example/w/testnet/42' }),
       ...(this.accessCode && { access_code: this.accessCode }),
     };
   }

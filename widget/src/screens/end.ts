@@ -2,7 +2,12 @@
 import { html, nothing } from 'lit/html.js';
 import { kept, ordered } from '../flow.js';
 import { sentenceOf } from '../i18n.js';
+import type { Result } from '../tracking.js';
+import { certificate } from './certificate.js';
 import { copyButton, copyable, cross, heading, tick, type View } from './view.js';
+
+/** Where the public record of a work is: its own page, where the server has one. */
+export const recordOf = (r: Result) => pageUrl(r.workUrl || r.explorerUrl);
 
 /** An address given by the server is followed only when it is one of a page. */
 const pageUrl = (url: string) => (/^https?:\/\//i.test(url) ? url : '');
@@ -29,7 +34,7 @@ export function complete(v: View) {
   const t = v.texts.t;
   const r = s.result;
   if (!r) return nothing;
-  const url = pageUrl(r.explorerUrl);
+  const url = recordOf(r);
   const update = s.mode === 'update';
   return html`
     <div class="stack">
@@ -62,7 +67,8 @@ export function complete(v: View) {
             </div>`
           : nothing}
       </dl>
-      ${code(v)} ${update && !s.own ? html`<p class="soft" data-ats="code-stays">${t('codeStays')}</p>` : nothing}
+      ${code(v)} ${v.flow.known && !s.accessCode ? html`<p class="soft" data-ats="own">${t('ownText')}</p>` : nothing} ${certificate(v)}
+      ${update && !s.own ? html`<p class="soft" data-ats="code-stays">${t('codeStays')}</p>` : nothing}
       <div class="acts">
         ${url
           ? html`<a class="link" data-ats="explorer" href=${url} target="_blank" rel="noopener noreferrer">${t('view')}</a>`

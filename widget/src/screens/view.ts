@@ -23,6 +23,7 @@ export interface View {
     file(file: File | undefined): void;
     copy(text: string, from: HTMLElement): void;
     save(): void;
+    certificate(): void;
     addCreator(): void;
     removeCreator(index: number): void;
     keepFile(): void;

@@ -4,9 +4,9 @@
  */
 import type { Kit } from '../second.js';
 
-export let { complaint, creatorsFrom, en, errorTable, heading, html, malformed, noticeOf, nothing, ProblemError, problemOf, sentenceOf, submits }: Kit =
+export let { complaint, creatorsFrom, download, en, errorTable, fetchingText, heading, html, malformed, noticeOf, nothing, ProblemError, problemOf, sentenceOf, submits }: Kit =
   {} as Kit;
 
 export function take(kit: Kit): void {
-  ({ complaint, creatorsFrom, en, errorTable, heading, html, malformed, noticeOf, nothing, ProblemError, problemOf, sentenceOf, submits } = kit);
+  ({ complaint, creatorsFrom, download, en, errorTable, fetchingText, heading, html, malformed, noticeOf, nothing, ProblemError, problemOf, sentenceOf, submits } = kit);
 }

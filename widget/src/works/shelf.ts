@@ -4,6 +4,7 @@
  */
 import type { Target } from '../api.js';
 import type { Creator } from '../draft.js';
+import type { Fetching } from '../download.js';
 import type { Env } from '../env.js';
 import type { Texts } from '../i18n.js';
 import type { Problem } from '../problem.js';
@@ -11,7 +12,7 @@ import type { Registration } from '../registration.js';
 import type { Page, Shelf } from '../second.js';
 import type { View } from '../screens/view.js';
 import type { Work } from '../work.js';
-import { ProblemError, creatorsFrom, errorTable, malformed, problemOf } from './kit.js';
+import { ProblemError, creatorsFrom, download, errorTable, malformed, problemOf } from './kit.js';
 import { list, listSaid } from './list.js';
 import { versions, versionsSaid } from './versions.js';
 
@@ -34,21 +35,12 @@ export interface Version {
 
 export type What = 'audio' | 'certificate';
 
-/** How a download stands. */
-export interface Fetching {
-  readonly state: 'busy' | 'waiting' | 'begun' | 'refused';
-  readonly problem?: Problem;
-}
-
 /** Works that are read at once. */
 const pageSize = 20;
 /** Typing rests for this long, in ms, before it is searched for. */
 const pause = 250;
 /** The page is given this long, in ms, to bring the token that it was told of by itself before it is asked. */
 const grace = 2000;
-/** A certificate is asked for again so often, in ms, and so many times. */
-const again = 3000;
-const patience = 40;
 
 const record = (v: unknown) => (typeof v === 'object' && v !== null ? v : {}) as Record<string, unknown>;
 const text = (v: unknown) => (typeof v === 'string' ? v : '');
@@ -274,18 +266,14 @@ export class Works implements Shelf {
     };
     stands({ state: 'busy' });
     try {
-      for (let left = patience; ; left--) {
-        try {
-          const { url } = await this.#flow.read(`/v1/works/${encodeURIComponent(e.id)}/versions/${version}/download/${what}`, { url: 'string' }, signal);
-          signal.throwIfAborted();
-          save(url);
-          return stands({ state: 'begun' });
-        } catch (thrown) {
-          if (signal.aborted || problemOf(thrown).code !== 'work.certificate_unavailable' || !left) throw thrown;
-          if (left === patience) stands({ state: 'waiting' });
-          await this.#env.sleep(again, signal);
-        }
-      }
+      const path = `/v1/works/${encodeURIComponent(e.id)}/versions/${version}/download/${what}`;
+      await download(
+        () => this.#flow.read(path, { url: 'string' }, signal),
+        () => stands({ state: 'waiting' }),
+        this.#env,
+        signal,
+      );
+      stands({ state: 'begun' });
     } catch (thrown) {
       if (signal.aborted) return;
       const problem = problemOf(thrown);
@@ -299,13 +287,3 @@ export class Works implements Shelf {
 /** What is said of one file, and stands beside it: the rest of the screen goes on. */
 const ofFile = ({ code }: Problem) =>
   /^(work|common|registration)\./.test(code) && !/^(work\.not_found|common\.forbidden)$/.test(code) && /^(404|409|410|422)$/.test(String(errorTable[code].status));
-
-/** The store sends it as an attachment: the page stays. */
-function save(url: string): void {
-  if (!/^https?:\/\//i.test(url)) throw malformed('url');
-  const a = globalThis.document.createElement('a');
-  a.href = url;
-  a.download = '';
-  a.rel = 'noopener';
-  a.click();
-}

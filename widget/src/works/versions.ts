@@ -2,15 +2,12 @@
 import type { Role } from '../draft.js';
 import type { Texts } from '../i18n.js';
 import type { View } from '../screens/view.js';
-import { html, noticeOf, nothing, sentenceOf } from './kit.js';
-import type { Fetching, Version, What, Works } from './shelf.js';
+import type { Fetching } from '../download.js';
+import { fetchingText, html, noticeOf, nothing } from './kit.js';
+import type { Version, What, Works } from './shelf.js';
 
 function stands(f: Fetching, texts: Texts, now: number): string {
-  const { t } = texts;
-  if (f.state !== 'refused') return t(f.state === 'busy' ? 'getting' : f.state === 'begun' ? 'got' : 'certWait');
-  const p = f.problem!;
-  if (p.code === 'work.certificate_unavailable') return t('certLater');
-  return p.code === 'common.not_found' ? t('noAudio') : sentenceOf(texts, p, now);
+  return f.problem?.code === 'common.not_found' ? texts.t('noAudio') : fetchingText(f, texts, now);
 }
 
 export const versionsSaid = (s: Works, texts: Texts, now: number): string => (s.file ? stands(s.file, texts, now) : '');

@@ -1,0 +1,38 @@
+/** The certificate on COMPLETE: its button, and how it stands. Nothing else on the screen waits for it. */
+import { html, nothing } from 'lit/html.js';
+import type { Fetching } from '../download.js';
+import { sentenceOf, type Texts } from '../i18n.js';
+import { copyable, noticeOf, type View } from './view.js';
+
+/** What is said of it. */
+export function fetchingText(f: Fetching, texts: Texts, now: number): string {
+  const p = f.problem;
+  if (!p) return texts.t(f.state === 'busy' ? 'getting' : f.state === 'waiting' ? 'certWait' : 'got');
+  return p.code === 'work.certificate_unavailable' ? texts.t('certLater') : sentenceOf(texts, p, now);
+}
+
+export function certificate(v: View) {
+  const { result, certificate: f } = v.state;
+  if (!result?.workId) return nothing;
+  const p = f?.problem;
+  // Not disabled while it works: the focus would be lost.
+  return html`
+    <section class="stack tight">
+      <div class="acts">
+        <button type="button" class=${v.state.accessCode ? '' : 'main'} data-ats="certificate" aria-describedby="m-certificate" @click=${v.act.certificate}>
+          ${v.texts.t('getCert')}
+        </button>
+      </div>
+      <div class="stack tight" id="m-certificate">
+        ${noticeOf(v)}
+        ${f
+          ? html`<p class="note ${f.state === 'begun' ? 'good' : p ? 'bad' : ''}" data-ats="told-certificate">${fetchingText(f, v.texts, v.now)}</p>`
+          : nothing}
+      </div>
+      ${p
+        ? html`<p class="small"><code data-ats="code">${p.code}</code></p>
+            ${p.requestId ? copyable(v, v.texts.t('reference'), p.requestId, 'request-id') : nothing}`
+        : nothing}
+    </section>
+  `;
+}
