@@ -54,9 +54,11 @@ func TestDemoByMouse(t *testing.T) {
 		if id := member[string](t, named(events, "confirmed")[0], "transactionId"); id != end.TransactionID {
 			t.Errorf("%s: transaction %s was confirmed, the state says %s", song.file, id, end.TransactionID)
 		}
-		url := member[string](t, complete, "explorerUrl")
-		if shown.Link != url {
-			t.Errorf("%s: the link leads to %s, the event says %s", song.file, shown.Link, url)
+		explorer := member[string](t, complete, "explorerUrl")
+		server, _, told := strings.Cut(explorer, "/explorer/testnet/tx/"+member[string](t, complete, "txHash"))
+		url := fmt.Sprintf("%s/w/testnet/%d", server, end.AtsID)
+		if !told || shown.Link != url {
+			t.Errorf("%s: the link leads to %s, the event says %s", song.file, shown.Link, explorer)
 		}
 
 		record := p.Follow(browser.Hook("explorer"))
@@ -213,6 +215,7 @@ func TestDemoByKeyboard(t *testing.T) {
 	p.Wait(onScreen(0, "COMPLETE"))
 	k.heading("done", "Your song is registered")
 	k.to("save-access-code")
+	k.to("certificate")
 	k.to("explorer")
 	k.to("again")
 	p.Press(browser.Enter, false)

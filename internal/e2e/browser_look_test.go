@@ -236,7 +236,7 @@ func TestPagesLook(t *testing.T) {
 	fill(p, 0, fixtures+"ffmpeg.opus", "Seen from outside")
 	p.Wait(browser.Hook("confirm"))
 	confirm(p, 0)
-	record := browser.Eval[string](p, "e2e.hook('explorer').href")
+	record := browser.Eval[string](p, "e2e.events.find((e) => e.name === 'complete').detail.explorerUrl")
 	block := browser.Eval[string](p, "String(e2e.text('block'))")
 	for _, page := range []string{s.URL + "/demo/", record, s.URL + "/explorer/testnet/block/" + block, s.URL + "/explorer/testnet"} {
 		p.Goto(page)
