@@ -422,7 +422,9 @@ export class AtsWidget extends HTMLElement {
     // Choosing a file that was taken away would else be no change to the browser.
     const input = this.#root.querySelector<HTMLInputElement>('#file');
     if (input && !s.file) input.value = '';
-    const now = [s.screen, s.screen === 'FORM' && s.step, s.screen === 'CONFIRMING' && s.phase].join();
+    // The heading of a screen that is being fetched is not that of the screen.
+    const { shelf, second } = this.#flow;
+    const now = [s.screen, s.screen === 'FORM' && [s.step, !!(s.own ? shelf : second)], s.screen === 'CONFIRMING' && s.phase].join();
     const moved = this.#used && now !== this.#shown;
     // A field of the page that is being typed into keeps the focus; what was removed with its screen left it to the body.
     const active = document.activeElement;

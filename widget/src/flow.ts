@@ -71,7 +71,7 @@ export type Action =
   | { type: 'notice'; notice: Notice; seconds?: number }
   | { type: 'opening' }
   | { type: 'found'; work: Work }
-  | { type: 'looked'; step: 'works' | 'song' }
+  | { type: 'looked'; step: 'code' | 'works' | 'song' }
   | { type: 'sending' }
   | { type: 'opened'; jobId: string }
   | { type: 'progress'; loaded: number }

@@ -52,6 +52,8 @@ export class Registration {
   /** Largest file in bytes, 0 when unknown. */
   maxBytes = 0;
   readonly tokens: Tokens;
+  /** The second file, once it is here. */
+  second: Second | undefined;
   /** The end-user's works, once they were asked for. */
   shelf: Shelf | undefined;
   readonly #hooks: Hooks;
@@ -156,9 +158,10 @@ export class Registration {
     this.browse();
   }
 
-  /** Reads the end-user's works, where the form begins with them. */
+  /** Reads what the form begins with: the end-user's works, and the file that shows them. */
   browse(): void {
-    if (this.state.screen === 'FORM' && this.state.step === 'works') this.resume('open');
+    const { screen, step } = this.state;
+    if (screen === 'FORM' && (step === 'works' || (step === 'code' && !this.second))) this.resume('open');
   }
 
   /** Back to the empty form; stops whatever runs. */
@@ -223,7 +226,7 @@ export class Registration {
   resume(from: Resume): void {
     if (from === 'none') return;
     // After a reload there is no code to look up: it is asked for.
-    if (from === 'form' || (from === 'open' && !this.state.code && !this.state.own)) return this.edit();
+    if (from === 'form' || (from === 'open' && this.second && !this.state.code && !this.state.own)) return this.edit();
     this.#stop();
     const signal = this.#run.signal;
     this.#perform(from, signal).catch((e: unknown) => {
@@ -277,16 +280,15 @@ export class Registration {
     this.#stage = 'open';
     this.#api = this.#newApi();
     this.dispatch({ type: 'opening' });
+    this.second ??= await this.#hooks.second(this.#api.target.atsUrl);
+    signal.throwIfAborted();
     if (this.state.own) {
-      if (!this.shelf) {
-        const second = await this.#hooks.second(this.#api.target.atsUrl);
-        signal.throwIfAborted();
-        this.shelf = second.shelf(this, this.#hooks.env, this.#api.target, this.#hooks.page);
-      }
+      this.shelf ??= this.second.shelf(this, this.#hooks.env, this.#api.target, this.#hooks.page);
       const to = await this.shelf.open(signal);
       return this.dispatch(typeof to === 'string' ? { type: 'looked', step: to } : { type: 'found', work: to });
     }
     const code = tidyCode(this.state.code);
+    if (!code) return this.dispatch({ type: 'looked', step: 'code' });
     const body = await this.#api.call(
       'GET',
       `/v1/access/${code}/work`,

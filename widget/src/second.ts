@@ -1,6 +1,6 @@
 /**
- * The second file, ats-widget-works.js: the screens of an end-user's works, fetched when they are needed first. What it
- * needs of this file it is given (the kit): it carries no copy of it.
+ * The second file, ats-widget-works.js: the screens that begin with a work which is registered already (update and download),
+ * fetched when they are needed first. What it needs of this file it is given (the kit): it carries no copy of it.
  */
 import { html, nothing } from 'lit/html.js';
 import { en } from './catalogues.js';
@@ -12,11 +12,31 @@ import { sentenceOf, type Texts } from './i18n.js';
 import { ProblemError, malformed, problemOf } from './problem.js';
 import type { Registration } from './registration.js';
 import { fetchingText } from './screens/certificate.js';
-import { complaint, heading, noticeOf, submits, type View } from './screens/view.js';
+import { recording } from './screens/file.js';
+import { complaint, heading, invalid, noticeOf, submits, type View } from './screens/view.js';
 import { version } from './version.js';
-import { creatorsFrom, type Work } from './work.js';
+import { creatorsFrom, tidyCode, type Work } from './work.js';
 
-export const kit = { complaint, creatorsFrom, download, en, errorTable, fetchingText, heading, html, malformed, noticeOf, nothing, ProblemError, problemOf, sentenceOf, submits };
+export const kit = {
+  complaint,
+  creatorsFrom,
+  download,
+  en,
+  errorTable,
+  fetchingText,
+  heading,
+  html,
+  invalid,
+  malformed,
+  noticeOf,
+  nothing,
+  ProblemError,
+  problemOf,
+  recording,
+  sentenceOf,
+  submits,
+  tidyCode,
+};
 export type Kit = typeof kit;
 
 /** What the works do to the element that shows them. */
@@ -47,11 +67,13 @@ export type NewShelf = (flow: Registration, env: Env, target: Target, page: Page
 
 export interface Second {
   shelf: NewShelf;
+  /** FORM of a mode that begins with a work. */
+  form(v: View): unknown;
 }
 
 interface Loaded {
   version: string;
-  use(kit: Kit): NewShelf;
+  use(kit: Kit): Second;
 }
 
 /** The address of this file. */
@@ -66,7 +88,7 @@ export async function second(atsUrl: string): Promise<Second> {
     try {
       // A browser may remember that a module could not be had.
       const loaded = (await import(new URL(name, base).href + (failures ? `?${failures}` : ''))) as Loaded;
-      if (loaded.version === version) return { shelf: loaded.use(kit) };
+      if (loaded.version === version) return loaded.use(kit);
     } catch {
       // Not there, or not allowed.
     }

@@ -220,7 +220,7 @@ export class World {
   }
 
   /** Fetches the second file. */
-  second = async (): Promise<Second> => ({ shelf: use(kit) });
+  second = async (): Promise<Second> => use(kit);
 
   /** Lets something begin downloads, which a link does. */
   async saving(act: () => Promise<void>): Promise<void> {

@@ -1,16 +1,14 @@
-/** FORM: the song, then the people. The screens of an end-user's works are in the second file. */
+/** FORM: the song, then the people. What begins with a registered work is in the second file. */
 import { html, nothing } from 'lit/html.js';
 import { maxCreators, roles, type Creator } from '../draft.js';
 import { withCreator } from '../flow.js';
 import { recording } from './file.js';
-import { accessCode, registered } from './update.js';
 import { complaint, describedBy, heading, invalid, noticeOf, submits, type View } from './view.js';
 
 export const form = (v: View) => {
   const { step, mode } = v.state;
-  if (step === 'works' || mode === 'download') return v.flow.shelf?.screen(v) ?? fetching(v);
   if (step === 'creators') return creators(v);
-  return step === 'code' ? accessCode(v) : mode === 'update' ? registered(v) : song(v);
+  return mode === 'register' ? song(v) : (v.flow.second?.form(v) ?? fetching(v));
 };
 
 function fetching(v: View) {

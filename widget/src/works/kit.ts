@@ -4,9 +4,46 @@
  */
 import type { Kit } from '../second.js';
 
-export let { complaint, creatorsFrom, download, en, errorTable, fetchingText, heading, html, malformed, noticeOf, nothing, ProblemError, problemOf, sentenceOf, submits }: Kit =
-  {} as Kit;
+export let {
+  complaint,
+  creatorsFrom,
+  download,
+  en,
+  errorTable,
+  fetchingText,
+  heading,
+  html,
+  invalid,
+  malformed,
+  noticeOf,
+  nothing,
+  ProblemError,
+  problemOf,
+  recording,
+  sentenceOf,
+  submits,
+  tidyCode,
+}: Kit = {} as Kit;
 
 export function take(kit: Kit): void {
-  ({ complaint, creatorsFrom, download, en, errorTable, fetchingText, heading, html, malformed, noticeOf, nothing, ProblemError, problemOf, sentenceOf, submits } = kit);
+  ({
+    complaint,
+    creatorsFrom,
+    download,
+    en,
+    errorTable,
+    fetchingText,
+    heading,
+    html,
+    invalid,
+    malformed,
+    noticeOf,
+    nothing,
+    ProblemError,
+    problemOf,
+    recording,
+    sentenceOf,
+    submits,
+    tidyCode,
+  } = kit);
 }

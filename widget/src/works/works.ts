@@ -1,7 +1,8 @@
-/** The entry of the second file: the works of an end-user, to be chosen from, updated and downloaded. */
-import type { Kit, NewShelf } from '../second.js';
+/** The entry of the second file: works that are registered already, to be updated and downloaded. */
+import type { Kit, Second } from '../second.js';
 import texts from '../locales/en.works.json';
 import { take, en } from './kit.js';
+import { accessCode, registered } from './registered.js';
 import { Works } from './shelf.js';
 import css from './works.css';
 
@@ -17,12 +18,19 @@ function sheet(): CSSStyleSheet {
   return made;
 }
 
-/** Takes what the first file has, and gives what a shelf is made with. */
-export function use(kit: Kit): NewShelf {
+/** Takes what the first file has, and gives what this one has. */
+export function use(kit: Kit): Second {
   take(kit);
   Object.assign(en, texts);
-  return (flow, env, target, page) => {
-    page.dress(sheet);
-    return new Works(flow, env, target, page);
+  return {
+    shelf: (flow, env, target, page) => {
+      page.dress(sheet);
+      return new Works(flow, env, target, page);
+    },
+    form: (v) => {
+      const { step, mode } = v.state;
+      if (step === 'code') return accessCode(v);
+      return mode === 'update' && step !== 'works' ? registered(v) : v.flow.shelf?.screen(v);
+    },
   };
 }

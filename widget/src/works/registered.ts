@@ -1,8 +1,6 @@
-/** FORM of an update: the access code, and the song that it opens. Who made it is asked as for a new one. */
-import { html, nothing } from 'lit/html.js';
-import { tidyCode } from '../work.js';
-import { recording } from './file.js';
-import { complaint, heading, invalid, noticeOf, submits, type View } from './view.js';
+/** FORM of an update: the access code, and the song that it opens or that was chosen. Who made it is asked as for a new one. */
+import type { View } from '../screens/view.js';
+import { complaint, heading, html, invalid, noticeOf, nothing, recording, submits, tidyCode } from './kit.js';
 
 export function accessCode(v: View) {
   const { state: s, flow } = v;
