@@ -194,6 +194,15 @@ func TestSession(t *testing.T) {
 	}
 }
 
+// Who is signed in is whose session it is; what the page says of that counts for nothing.
+func TestSessionOfUser(t *testing.T) {
+	h, m := newDemo(t)
+	m.want = map[string]any{"secret_key": secret, "action_type": "access", "allowed_network": "testnet", "external_user_ref": "ada-1"}
+	if w := post(h, `{"action_type":"access","network":"testnet","external_user_ref":"ben-1"}`, "Origin", "http://demo.test", "Cookie", "demo_user=ada-1"); w.Code != 200 {
+		t.Errorf("minted %d %s", w.Code, w.Body)
+	}
+}
+
 // The test key is used where it is asked for, and nowhere else; it alone takes a
 // wish, and only when there is one.
 func TestRehearsal(t *testing.T) {

@@ -33,6 +33,9 @@ func (s *sessions) serve(w http.ResponseWriter, r *http.Request) error {
 		"action_type":     ask.Action,
 		"allowed_network": ask.Network,
 	}
+	if user := signedIn(r); user != "" {
+		request["external_user_ref"] = user // whose works they are
+	}
 	if ask.Rehearse != "" {
 		request["rehearse"] = ask.Rehearse
 	}
@@ -66,4 +69,15 @@ func (s *sessions) serve(w http.ResponseWriter, r *http.Request) error {
 	w.WriteHeader(res.StatusCode)
 	w.Write(answer)
 	return nil
+}
+
+// signedIn is the visitor whom the site knows, or "". A real site looks into its
+// own session here: a cookie that the page itself writes, as this one, could be
+// anybody's.
+func signedIn(r *http.Request) string {
+	c, err := r.Cookie("demo_user")
+	if err != nil {
+		return ""
+	}
+	return c.Value
 }

@@ -298,3 +298,38 @@ func (k keyboard) leaves(first, last string) {
 		k.t.Errorf("Shift+Tab from %s stays in the widget, on %s", first, browser.Eval[string](k.p, "e2e.focus()"))
 	}
 }
+
+// TestDemoSignedIn registers a song as Ada and finds it among hers, where Ben
+// finds nothing.
+func TestDemoSignedIn(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	p := browser.Open(t)
+	p.Goto(s.URL + "/demo/")
+	p.Wait(browser.Hook("form-song"))
+	pick := func(name, value string) {
+		p.Run(fmt.Sprintf("(() => { const s = document.querySelector('select[name=%s]'); s.value = %q; s.dispatchEvent(new Event('change', {bubbles: true})); })()", name, value))
+	}
+	pick("user", "ada")
+	fill(p, 0, fixtures+"pcm16.wav", "Signed")
+	p.Wait(browser.Hook("confirm"))
+	confirm(p, 0)
+	if browser.Eval[bool](p, "!!e2e.hook('access-code')") {
+		t.Error("Ada was given an access code")
+	}
+	pick("mode", "download")
+	p.Wait("e2e.text('count') === '1 song' && e2e.hook('works').textContent.includes('Signed')")
+	p.Leave(func() { p.Run("location.reload()") })
+	p.Wait("e2e.widget()?.externalUserId.startsWith('ada-')")
+	pick("mode", "update")
+	p.Wait("e2e.text('count') === '1 song'")
+	pick("user", "ben")
+	p.Wait(browser.Hook("none"))
+	pick("user", "")
+	p.Wait(browser.Hook("form-code"))
+	pick("mode", "download")
+	p.Wait("e2e.text('count') === '1 song'")
+	pick("user", "")
+	p.Wait(browser.Hook("form-song"))
+	quiet(t, p)
+}

@@ -107,8 +107,9 @@ async function fetchSample(name, type) {
 function give(file) {
   const field = widget.shadowRoot?.querySelector('input[type="file"]');
   if (!field) {
-    const waits = widget.mode === 'update' && widget.getState().screen === 'FORM';
-    showMessage(waits ? 'Find the song by its access code first.' : 'The widget is busy with a song. Press “Start over” first.');
+    const waits = widget.mode !== 'register' && widget.getState().screen === 'FORM';
+    const first = widget.mode === 'download' ? 'Choose “Register a song” first.' : widget.externalUserId ? 'Choose a song first.' : 'Find the song by its access code first.';
+    showMessage(waits ? first : 'The widget is busy with a song. Press “Start over” first.');
     return;
   }
   const transfer = new DataTransfer();
@@ -182,10 +183,29 @@ switches.elements.lang.addEventListener('change', (e) => {
 switches.elements.mode.addEventListener('change', (e) => {
   const { accessCode } = widget.getState();
   closeToast();
+  // Songs are somebody's: Ada is glad to help.
+  if (e.target.value === 'download' && !widget.externalUserId) useUser('ada');
   widget.mode = e.target.value;
   if (widget.getState().screen !== 'FORM') showMessage('The song that was handed in comes first. Then press “Start over”.');
   else if (accessCode) showMessage('The access code is in the event log, under allfeat:complete.');
 });
+// Who is signed in. A real site has that in a session of its own; this one writes a
+// cookie for its little backend. Everybody who tries the demo has an Ada and a Ben of
+// their own, so that nobody sees a stranger's songs.
+const mine = (localStorage['demo-visitor'] ??= Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, '0')).join(''));
+const useUser = (name) => {
+  const user = name && `${name}-${mine}`;
+  sessionStorage.setItem('user', name);
+  switches.elements.user.value = name;
+  document.cookie = `demo_user=${user}; path=/demo/session; samesite=strict${user ? '' : '; max-age=0'}`;
+  widget.externalUserId = user || null;
+};
+switches.elements.user.addEventListener('change', (e) => {
+  closeToast();
+  if (!e.target.value && widget.mode === 'download') widget.mode = switches.elements.mode.value = 'register';
+  useUser(e.target.value);
+});
+useUser(sessionStorage.getItem('user') ?? '');
 const useNetwork = (network) => {
   sessionStorage.setItem('network', network); // a reload goes on where it was
   switches.elements.network.value = network;
