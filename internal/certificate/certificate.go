@@ -77,15 +77,28 @@ func Render(in Input, signer *Signer) (_ []byte, err error) {
 	// The structure: one document of parts, in reading order.
 	tree, whole := d.reserve(), d.reserve()
 	var parts []int
-	for i, part := range p.parts {
+	owners := make([]int, p.pieces) // of pieces, by number
+	for _, part := range p.parts {
+		n := d.reserve()
+		parts = append(parts, n)
+		var kids strings.Builder
+		for _, piece := range part.pieces {
+			owners[piece.number] = n
+			if piece.span {
+				owners[piece.number] = d.add("<</Type/StructElem/S/Span/P %d 0 R/Pg %d 0 R/K %d/ActualText %s>>", n, pageNo, piece.number, text(piece.actual))
+				fmt.Fprintf(&kids, "%d 0 R ", owners[piece.number])
+			} else {
+				fmt.Fprintf(&kids, "%d ", piece.number)
+			}
+		}
 		alt := ""
 		if part.alt != "" {
 			alt = "/Alt " + text(part.alt)
 		}
-		parts = append(parts, d.add("<</Type/StructElem/S/%s/P %d 0 R/Pg %d 0 R/K %d%s>>", part.role, whole, pageNo, i, alt))
+		d.set(n, "<</Type/StructElem/S/%s/P %d 0 R/Pg %d 0 R/K[%s]%s>>", part.role, whole, pageNo, strings.TrimSpace(kids.String()), alt)
 	}
 	d.set(whole, "<</Type/StructElem/S/Document/P %d 0 R/K%s>>", tree, refs(parts))
-	d.set(tree, "<</Type/StructTreeRoot/K %d 0 R/ParentTree<</Nums[0 %s]>>/ParentTreeNextKey 1>>", whole, refs(parts))
+	d.set(tree, "<</Type/StructTreeRoot/K %d 0 R/ParentTree<</Nums[0 %s]>>/ParentTreeNextKey 1>>", whole, refs(owners))
 
 	date := pdfTime(in.At)
 	attachment := ""

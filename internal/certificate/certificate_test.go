@@ -196,6 +196,40 @@ func TestEveryWordCanBeFound(t *testing.T) {
 	}
 }
 
+// What follows the structure, as screen readers do, finds every name in one piece
+// and in the order in which it is read, also where that is from right to left; and
+// the parts of the page in their order.
+func TestTheStructureReadsInOrder(t *testing.T) {
+	t.Parallel()
+	for name, in := range cases() {
+		if name == "marks" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out := run(t, "pdfinfo", "-struct-text", render(t, in, nil))
+			var all strings.Builder
+			for _, m := range regexp.MustCompile(`(?m)^ +"(.*)"$|^  (\w+)`).FindAllStringSubmatch(out, -1) {
+				if m[2] != "" {
+					fmt.Fprintf(&all, "\n%s:", m[2])
+				}
+				all.WriteString(strings.ReplaceAll(m[1], " ", ""))
+			}
+			read := norm.NFC.String(strings.ReplaceAll(all.String(), "\u034f", "")) // what a glyph without meaning stands for
+			at := 0
+			for _, want := range []string{"H1:Certificate of registration\n", "H2:" + in.Title + "\n", "P:" + in.Creators[0].Name + "\n", "P:" + in.Creators[min(len(in.Creators)-1, 7)].Name + "\n",
+				"P:Registration\nP:No. 1042, version 3\n", "P:Commitment\nP:" + in.Commitment + "\n", "\nFigure:\n", "P:" + in.PublicURL + "\n", "P:This proves that"} {
+				want = norm.NFC.String(strings.ReplaceAll(want, " ", ""))
+				i := strings.Index(read[at:], want)
+				if i < 0 {
+					t.Fatalf("%q does not follow in\n%s", want, read[at:])
+				}
+				at += i
+			}
+		})
+	}
+}
+
 // The QR code can be read from paper of a printer that is not a good one.
 func TestTheCodeLeadsToThePage(t *testing.T) {
 	t.Parallel()

@@ -192,12 +192,13 @@ func (c creators) draw(p *page, top float64) {
 	for i, one := range c.cells {
 		inRow := min(c.columns, len(c.cells)-i/c.columns*c.columns) // the last row may be shorter
 		x := margin + (inner-float64(inRow)*(c.width+between)+between)/2 + float64(i%c.columns)*(c.width+between)
-		p.tag("P", "", func() {
-			p.colour(ink)
-			y := p.block(one.name, c.size, x, top, c.width, centre)
+		y := top
+		p.colour(ink)
+		p.tag("P", "", func() { y = p.block(one.name, c.size, x, top, c.width, centre) })
+		if len(one.rest.runes) > 0 {
 			p.colour(grey)
-			p.block(one.rest, below(c.size), x, y, c.width, centre)
-		})
+			p.tag("P", "", func() { p.block(one.rest, below(c.size), x, y, c.width, centre) })
+		}
 		if i%c.columns == inRow-1 {
 			top -= c.heights[i/c.columns]
 		}
@@ -247,10 +248,10 @@ func (p *page) facts(in Input) (y float64) {
 		{"Fingerprint", in.Fingerprint, hash},
 		{"Commitment", in.Commitment, hash},
 	} {
+		p.colour(grey)
+		p.tag("P", "", func() { p.block(p.set(f.name, sans), 8, margin, y, labels, left) })
+		p.colour(ink)
 		p.tag("P", "", func() {
-			p.colour(grey)
-			p.block(p.set(f.name, sans), 8, margin, y, labels, left)
-			p.colour(ink)
 			y = min(p.block(p.set(f.value, sans), f.size, margin+labels, y, inner-qrSize-16-labels, left), y-10.4) - 4.6
 		})
 	}
@@ -292,6 +293,7 @@ func (p *page) code(in Input, y float64) (link string, bottom float64, err error
 	one := qrSize / float64(len(bits))
 	p.colour(ink)
 	p.tag("Figure", "QR code of "+in.PublicURL, func() {
+		p.begin()
 		for i, row := range bits {
 			for from := 0; from < len(row); from++ {
 				to := from
@@ -306,6 +308,7 @@ func (p *page) code(in Input, y float64) (link string, bottom float64, err error
 			}
 		}
 		p.fill()
+		p.end()
 	})
 	p.colour(grey)
 	p.tag("P", "", func() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"sort"
 
 	"github.com/go-text/typesetting/font"
 	"github.com/go-text/typesetting/shaping"
@@ -22,8 +23,20 @@ const (
 	red  colour = "0.690 0.157 0.118 rg\n"
 )
 
-// part is a part of the page that a screen reader announces.
-type part struct{ role, alt string }
+// part is a part of the page that a screen reader announces: pieces of content in
+// the order in which they are read.
+type part struct {
+	role, alt string
+	pieces    []piece
+}
+
+// piece is a piece of content, with its number on the page. A span says what it
+// means itself.
+type piece struct {
+	number int
+	span   bool
+	actual string
+}
 
 // page is the content of the one page, with its structure.
 type page struct {
@@ -31,15 +44,32 @@ type page struct {
 	glyphs
 	content bytes.Buffer
 	parts   []part
+	pieces  int
 }
 
-// tag marks what draw draws as a part.
+// tag makes what draw draws a part.
 func (p *page) tag(role, alt string, draw func()) {
-	fmt.Fprintf(&p.content, "/%s<</MCID %d>>BDC\n", role, len(p.parts))
-	p.parts = append(p.parts, part{role, alt})
+	p.parts = append(p.parts, part{role: role, alt: alt})
 	draw()
-	p.content.WriteString("EMC\n")
 }
+
+// begin begins a piece of the last part, end ends it. Pieces do not nest: readers
+// lose their place then.
+func (p *page) begin() {
+	last := &p.parts[len(p.parts)-1]
+	fmt.Fprintf(&p.content, "/%s<</MCID %d>>BDC\n", last.role, p.pieces)
+	last.pieces = append(last.pieces, piece{number: p.pieces})
+	p.pieces++
+}
+
+func (p *page) beginSpan(actual string) {
+	last := &p.parts[len(p.parts)-1]
+	fmt.Fprintf(&p.content, "/Span<</MCID %d/ActualText %s>>BDC\n", p.pieces, text(actual))
+	last.pieces = append(last.pieces, piece{p.pieces, true, actual})
+	p.pieces++
+}
+
+func (p *page) end() { p.content.WriteString("EMC\n") }
 
 // ornament marks what draw draws as nothing to be read.
 func (p *page) ornament(draw func()) {
@@ -60,45 +90,74 @@ func (p *page) fill() { p.content.WriteString("f\n") }
 // ligature does, and fewer than readers take.
 const longest = 64
 
-// line draws one line of a paragraph, its baseline beginning at x, y.
+// cluster is what stands for some characters, with its place on the line.
+type cluster struct {
+	from, runes int
+	face        *font.Face
+	glyphs      []shaping.Glyph
+	x           float64
+}
+
+// line draws one line of a paragraph, its baseline beginning at x, y. What is
+// drawn is in the order in which it is read, also where that is from right to
+// left: readers that follow the structure do not sort by place.
 func (p *page) line(s shown, l shaping.Line, size, x, y float64) {
-	p.content.WriteString("BT\n")
-	pen := pen{page: p, size: size, font: -1}
+	const unit = 1.0 / 64 / em
+	var all []cluster
 	for _, run := range l {
 		for i := 0; i < len(run.Glyphs); {
 			first := run.Glyphs[i]
-			from, n := first.TextIndex(), max(first.GlyphsCount(), 1)
-			meaning := string(s.runes[from : from+first.RunesCount()])
-			actual, replaced := s.actual[from]
-			if replaced {
-				meaning = actual
+			c := cluster{first.TextIndex(), first.RunesCount(), run.Face, run.Glyphs[i:min(i+max(first.GlyphsCount(), 1), len(run.Glyphs))], x}
+			i += len(c.glyphs)
+			for _, g := range c.glyphs {
+				x += float64(g.Advance) * unit * size
 			}
-			cluster := run.Glyphs[i:min(i+n, len(run.Glyphs))]
-			i += len(cluster)
-			// One glyph says by itself what it means; several, or one that
-			// means nothing or too much, need it said around them.
-			long := len(meaning) > longest
-			span := len(cluster) > 1 || replaced || long
-			if span {
-				pen.flush()
-				fmt.Fprintf(&p.content, "/Span<</ActualText %s>>BDC\n", text(meaning))
-			}
-			for _, g := range cluster {
-				u := 1.0 / 64 / em * size
-				if long {
-					meaning = ""
-				}
-				pen.put(glyph{run.Face, g.GlyphID, meaning}, x+float64(g.XOffset)*u, y+float64(g.YOffset)*u)
-				x += float64(g.Advance) * u
-				meaning = ""
-			}
-			if span {
-				pen.flush()
-				p.content.WriteString("EMC\n")
-			}
+			all = append(all, c)
+		}
+	}
+	sort.SliceStable(all, func(a, b int) bool { return all[a].from < all[b].from })
+
+	p.content.WriteString("BT\n")
+	pen := pen{page: p, size: size, font: -1}
+	open := false
+	for _, c := range all {
+		meaning := string(s.runes[c.from : c.from+c.runes])
+		actual, replaced := s.actual[c.from]
+		if replaced {
+			meaning = actual
+		}
+		// One glyph says by itself what it means; several, or one that means
+		// nothing or too much, need it said around them.
+		long := len(meaning) > longest
+		span := len(c.glyphs) > 1 || replaced || long
+		if open && span {
+			pen.flush()
+			p.end()
+			open = false
+		}
+		if span {
+			p.beginSpan(meaning)
+		} else if !open {
+			p.begin()
+			open = true
+		}
+		if long {
+			meaning = ""
+		}
+		for _, g := range c.glyphs {
+			pen.put(glyph{c.face, g.GlyphID, meaning}, c.x+float64(g.XOffset)*unit*size, y+float64(g.YOffset)*unit*size)
+			c.x += float64(g.Advance) * unit * size
+			meaning = ""
+		}
+		if span {
+			pen.flush()
+			p.end()
 		}
 	}
 	pen.flush()
+	if open {
+		p.end()
+	}
 	p.content.WriteString("ET\n")
 }
 

@@ -2,6 +2,7 @@ package certificate
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"embed"
 	"fmt"
@@ -254,6 +255,9 @@ type glyphs struct {
 	open  map[*font.Face]int // the font that takes a face's next glyph
 }
 
+// joiner joins letters in what is seen as one, and is no letter.
+const joiner = "\u034f"
+
 // perFont is how many codes a font has: one byte's, without 0.
 const perFont = 255
 
@@ -291,9 +295,9 @@ func (g *glyphs) write(t *typesetter, d *document) string {
 			fmt.Fprintf(&procs, "/g%d %d 0 R", j+1, d.stream(flate, one.packed))
 			fmt.Fprintf(&widths, "%d ", one.width)
 			box = [4]int{min(box[0], b[0]), min(box[1], b[1]), max(box[2], b[2]), max(box[3], b[3])}
-			if x.text != "" {
-				fmt.Fprintf(&unicodes, "1 beginbfchar\n<%02x> %s\nendbfchar\n", j+1, strings.Replace(text(x.text), "<feff", "<", 1))
-			}
+			// What means nothing by itself stands for a character that is not to be
+			// seen: readers would take the code for one, a line break perhaps.
+			fmt.Fprintf(&unicodes, "1 beginbfchar\n<%02x> %s\nendbfchar\n", j+1, strings.Replace(text(cmp.Or(x.text, joiner)), "<feff", "<", 1))
 		}
 		cmap := "/CIDInit /ProcSet findresource begin\n12 dict begin\nbegincmap\n/CIDSystemInfo <</Registry(Adobe)/Ordering(UCS)/Supplement 0>> def\n/CMapName /Adobe-Identity-UCS def\n/CMapType 2 def\n1 begincodespacerange\n<00> <ff>\nendcodespacerange\n" +
 			unicodes.String() + "endcmap\nCMapName currentdict /CMap defineresource pop\nend\nend\n"
