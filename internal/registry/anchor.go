@@ -27,14 +27,11 @@ const retryEvery = time.Second
 
 // Wake tells the worker of a network that there is something to do.
 func (r *Registry) Wake(n network.Name) {
-	select {
-	case r.wake[n] <- struct{}{}:
-	default:
-	}
+	notify(r.wake[n])
 }
 
-// Run drives confirmed transactions of every network to their end, makes
-// certificates, and sweeps what expired, until ctx ends. Several instances may
+// Run drives confirmed transactions of every network to their end, gets their
+// time-stamps, makes certificates, and sweeps what expired, until ctx ends. Several instances may
 // run on one database: each step changes a row only from the state before it, and
 // sending the same bytes twice is harmless.
 func (r *Registry) Run(ctx context.Context) {
@@ -53,7 +50,15 @@ func (r *Registry) Run(ctx context.Context) {
 		defer func() { done <- struct{}{} }()
 		r.certifyEvery(ctx)
 	}()
-	for range len(r.Networks) + 2 {
+	others := 2
+	if r.Stamp != nil {
+		others++
+		go func() {
+			defer func() { done <- struct{}{} }()
+			r.stampEvery(ctx)
+		}()
+	}
+	for range len(r.Networks) + others {
 		<-done
 	}
 }
@@ -205,9 +210,10 @@ func (r *Registry) finish(ctx context.Context, n network.Network, rows []query.T
 		return r.settle(ctx, tx, final[i], receipts[[32]byte(final[i].TxHash)])
 	})
 	r.reached("final.committed")
-	select {
-	case r.final <- struct{}{}:
-	default:
+	if r.Stamp != nil {
+		notify(r.unstamped)
+	} else {
+		notify(r.final)
 	}
 	return err
 }
@@ -235,8 +241,13 @@ func (r *Registry) settle(ctx context.Context, tx *store.Tx, row query.Transacti
 	if err := r.settleWork(ctx, tx, job, receipt); err != nil {
 		return err
 	}
+	var patience int64
+	if r.Stamp != nil {
+		patience = store.Micros(tx.Now.Add(timestampPatience))
+	}
 	if err := tx.InsertVersion(ctx, query.InsertVersionParams{
 		TransactionID: row.ID, Version: receipt.Version, TxHash: row.TxHash, BlockNumber: receipt.BlockNumber, BlockHash: receipt.BlockHash[:], Now: store.Micros(receipt.At),
+		TimestampUntil: patience,
 	}); err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (r *Registry) CertificatesFailed() int64 { return r.failed.Load() }
 // other. A store or a database that is away ends the round.
 func (r *Registry) certify(ctx context.Context) error {
 	for before := afterAnyID; ; {
-		rows, err := r.DB.Read().Uncertified(ctx, query.UncertifiedParams{Before: before, Lim: batch})
+		rows, err := r.DB.Read().Uncertified(ctx, query.UncertifiedParams{Before: before, Unstamped: r.Stamp == nil, Lim: batch})
 		if err != nil || len(rows) == 0 {
 			return err
 		}
@@ -98,6 +98,11 @@ func (r *Registry) certifyOne(ctx context.Context, work string, version int64) (
 	w, err := q.GetWork(ctx, work)
 	if err != nil {
 		return 0, err
+	}
+	if v.TimestampUntil > 0 { // and nobody asks for it any more
+		if err := r.decideTimestamp(ctx, work, version, nil); err != nil {
+			return 0, err
+		}
 	}
 	began := time.Now()
 	var pdf []byte

@@ -17,7 +17,8 @@ import (
 
 // Evidence is the proof of a version of a work; version 0 is the latest. It is
 // the same whenever it is asked for. A version that is not final, or that there
-// is not, has none: work.certificate_unavailable. Who may ask is not asked here.
+// is not, has none: work.certificate_unavailable; nor has one that waits for its
+// time-stamp. Who may ask is not asked here.
 func (r *Registry) Evidence(ctx context.Context, work string, version int64) (evidence.Evidence, error) {
 	w, err := r.DB.Read().GetWork(ctx, work)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -31,7 +32,7 @@ func (r *Registry) Evidence(ctx context.Context, work string, version int64) (ev
 		return evidence.Evidence{}, err
 	}
 	v, err := r.versionOf(ctx, w, version)
-	if errors.Is(err, sql.ErrNoRows) {
+	if errors.Is(err, sql.ErrNoRows) || err == nil && v.TimestampUntil > 0 {
 		return evidence.Evidence{}, fault.WorkCertificateUnavailable()
 	} else if err != nil {
 		return evidence.Evidence{}, err
@@ -83,6 +84,12 @@ func (r *Registry) prove(ctx context.Context, w query.Work, v query.Version) (ev
 			return evidence.Evidence{}, err
 		}
 		e.Creators = append(e.Creators, evidence.Creator{Creator: c, Proof: p})
+	}
+	token, err := r.DB.Read().Timestamp(ctx, query.TimestampParams{WorkID: v.WorkID, Version: v.Version})
+	if err == nil {
+		e.RFC3161 = &evidence.RFC3161{Token: token}
+	} else if !errors.Is(err, sql.ErrNoRows) {
+		return evidence.Evidence{}, err
 	}
 	report, err := evidence.Verify(e, evidence.Options{})
 	if err == nil && !report.OK() {

@@ -29,7 +29,7 @@ import (
 	"timbre.example/internal/store"
 )
 
-// Config is what a registry is made of. Every field is required.
+// Config is what a registry is made of. Every field but Stamp is required.
 type Config struct {
 	DB       *store.DB
 	Blobs    blob.Store
@@ -46,6 +46,9 @@ type Config struct {
 	// Certify makes the PDF certificate of what was proved. It may be asked again
 	// for one that it has made.
 	Certify func(context.Context, evidence.Evidence) ([]byte, error)
+	// Stamp asks a time-stamp authority for a token on a commitment; nil: there is
+	// none.
+	Stamp func(context.Context, [32]byte) ([]byte, error)
 	// Prepares is how many files are read at once; a further prepare waits a
 	// little and is then refused with common.service_unavailable.
 	Prepares int
@@ -81,9 +84,13 @@ type Registry struct {
 	prepares chan struct{}
 	turns    turns
 	wake     map[network.Name]chan struct{}
-	final    chan struct{} // a version has become final
+	final    chan struct{} // a version waits for its certificate
 	failing  failing
 	failed   atomic.Int64 // certificates
+	// unstamped: a version waits for its token. authority says when to ask again;
+	// it serves one goroutine.
+	unstamped chan struct{}
+	authority retry
 	// reached is told each point of the way between two effects. It does
 	// nothing in a server; see package crash.
 	reached func(point string)
@@ -93,7 +100,7 @@ type Registry struct {
 func New(c Config) *Registry {
 	r := &Registry{
 		Config: c, Progress: newProgress(c.DB, c.Log), prepares: make(chan struct{}, c.Prepares), turns: turns{jobs: map[string]*turn{}},
-		wake: map[network.Name]chan struct{}{}, final: make(chan struct{}, 1), failing: failing{}, reached: crash.Points(),
+		wake: map[network.Name]chan struct{}{}, final: make(chan struct{}, 1), unstamped: make(chan struct{}, 1), failing: failing{}, reached: crash.Points(),
 	}
 	for name := range c.Networks {
 		r.wake[name] = make(chan struct{}, 1)

@@ -43,6 +43,8 @@ type world struct {
 	org      string
 	keys     session.KeyPair
 
+	stamp func(context.Context, [32]byte) ([]byte, error) // nil: no authority
+
 	mu     sync.Mutex
 	offset time.Duration
 }
@@ -123,6 +125,7 @@ func (w *world) another(db *store.DB) *Registry {
 			}
 			return fmt.Appendf(nil, "certificate of %s, version %d", c.Title, c.Version), nil
 		},
+		Stamp:        w.stamp,
 		AccessSecret: []byte("secret"), Times: DefaultTimes(), Prepares: 4, Log: slog.New(slog.DiscardHandler),
 	})
 }

@@ -7,6 +7,7 @@
 package registrytest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -79,6 +80,7 @@ func Problems(ctx context.Context, w World) ([]string, error) {
 	c.claims()
 	c.codes()
 	c.sessions()
+	c.timestamps()
 	c.network()
 	c.files()
 	return c.wrong, c.err
@@ -139,6 +141,7 @@ type work struct {
 
 type version struct {
 	work, transaction, asset, quote, certificate string
+	stampDue                                     bool
 	number, block                                int64
 	commitment, media, hash, blockHash           []byte
 }
@@ -190,9 +193,9 @@ func (c *checker) read() {
 		c.works[w.id] = w
 		return err
 	})
-	c.rows(`SELECT work_id, transaction_id, asset_key, quote, certificate_key, version, block_number, commitment, media_hash, tx_hash, block_hash FROM versions ORDER BY work_id, version`, func(scan func(...any) error) error {
+	c.rows(`SELECT work_id, transaction_id, asset_key, quote, certificate_key, timestamp_until > 0, version, block_number, commitment, media_hash, tx_hash, block_hash FROM versions ORDER BY work_id, version`, func(scan func(...any) error) error {
 		var v version
-		err := scan(&v.work, &v.transaction, &v.asset, &v.quote, &v.certificate, &v.number, &v.block, &v.commitment, &v.media, &v.hash, &v.blockHash)
+		err := scan(&v.work, &v.transaction, &v.asset, &v.quote, &v.certificate, &v.stampDue, &v.number, &v.block, &v.commitment, &v.media, &v.hash, &v.blockHash)
 		c.versions = append(c.versions, v)
 		return err
 	})
@@ -580,6 +583,32 @@ func (c *checker) log() map[[32]byte]int {
 		}
 	}
 	return anchored
+}
+
+// timestamps: a version that waits for a token has neither that nor a certificate,
+// which would have to hold it, and a token is about its version's commitment.
+func (c *checker) timestamps() {
+	type place struct {
+		work    string
+		version int64
+	}
+	tokens := map[place][]byte{}
+	c.rows(`SELECT work_id, version, token FROM timestamps`, func(scan func(...any) error) error {
+		var p place
+		var token []byte
+		err := scan(&p.work, &p.version, &token)
+		tokens[p] = token
+		return err
+	})
+	for _, v := range c.versions {
+		token, stamped := tokens[place{v.work, v.number}]
+		if v.stampDue && (stamped || v.certificate != "") {
+			c.say("version %d of work %s waits for a token and has one (%t), or the certificate %q", v.number, v.work, stamped, v.certificate)
+		}
+		if stamped && !bytes.Contains(token, v.commitment) {
+			c.say("the token of version %d of work %s is about something else", v.number, v.work)
+		}
+	}
 }
 
 // files: the asset of whatever can still be or has been registered is there,

@@ -139,10 +139,11 @@ VALUES (sqlc.arg(hash), sqlc.arg(work_id), sqlc.arg(generation), sqlc.arg(replac
 
 -- name: InsertVersion :exec
 INSERT INTO versions (work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote,
-  tx_hash, block_number, block_hash, registered_at)
+  tx_hash, block_number, block_hash, registered_at, timestamp_until)
 SELECT j.work_id, sqlc.arg(version), j.id, j.commitment, j.media_hash, j.media, j.merkle_root, j.creators, j.filename,
   CASE WHEN j.asset_key <> '' THEN j.asset_key ELSE (SELECT b.asset_key FROM versions b WHERE b.work_id = j.work_id AND b.version = j.base_version) END, j.quote,
-  sqlc.arg(tx_hash), sqlc.arg(block_number), sqlc.arg(block_hash), sqlc.arg(now)
+  sqlc.arg(tx_hash), sqlc.arg(block_number), sqlc.arg(block_hash), sqlc.arg(now),
+  CAST(sqlc.arg(timestamp_until) AS BIGINT)
 FROM jobs j WHERE j.id = sqlc.arg(transaction_id);
 
 -- name: GetWork :one
@@ -174,10 +175,23 @@ SELECT * FROM versions WHERE work_id = sqlc.arg(work_id) ORDER BY version;
 
 -- name: Uncertified :many
 SELECT work_id, version, transaction_id FROM versions
-WHERE certificate_key = '' AND transaction_id < sqlc.arg(before) ORDER BY transaction_id DESC LIMIT sqlc.arg(lim);
+WHERE certificate_key = '' AND transaction_id < sqlc.arg(before) AND (timestamp_until = 0 OR CAST(sqlc.arg(unstamped) AS BOOLEAN)) ORDER BY transaction_id DESC LIMIT sqlc.arg(lim);
 
 -- name: CountUncertified :one
 SELECT COUNT(*) FROM versions WHERE certificate_key = '';
 
 -- name: SetCertificate :exec
 UPDATE versions SET certificate_key = sqlc.arg(certificate_key) WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND certificate_key = '';
+
+-- name: Unstamped :many
+SELECT work_id, version, commitment FROM versions
+WHERE timestamp_until > 0 AND timestamp_until <= sqlc.arg(until) ORDER BY transaction_id DESC LIMIT sqlc.arg(lim);
+
+-- name: DecideTimestamp :execrows
+UPDATE versions SET timestamp_until = 0 WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND timestamp_until > 0;
+
+-- name: InsertTimestamp :exec
+INSERT INTO timestamps (work_id, version, token) VALUES (sqlc.arg(work_id), sqlc.arg(version), sqlc.arg(token));
+
+-- name: Timestamp :one
+SELECT token FROM timestamps WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version);

@@ -161,6 +161,12 @@ type SiteKey struct {
 	CreatedAt      int64
 }
 
+type Timestamp struct {
+	WorkID  string
+	Version int64
+	Token   []byte
+}
+
 type TitleClaim struct {
 	OrganizationID  string
 	Network         string
@@ -209,6 +215,7 @@ type Version struct {
 	BlockHash      []byte
 	RegisteredAt   int64
 	CertificateKey string
+	TimestampUntil int64
 }
 
 type Work struct {

@@ -203,6 +203,23 @@ func (q *Queries) CountWorks(ctx context.Context, network string) (int64, error)
 	return count, err
 }
 
+const decideTimestamp = `-- name: DecideTimestamp :execrows
+UPDATE versions SET timestamp_until = 0 WHERE work_id = $1 AND version = $2 AND timestamp_until > 0
+`
+
+type DecideTimestampParams struct {
+	WorkID  string
+	Version int64
+}
+
+func (q *Queries) DecideTimestamp(ctx context.Context, arg DecideTimestampParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, decideTimestamp, arg.WorkID, arg.Version)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const deleteExpiredJob = `-- name: DeleteExpiredJob :exec
 DELETE FROM jobs WHERE id = $1 AND state = 'expired'
 `
@@ -462,7 +479,7 @@ func (q *Queries) GetTransaction(ctx context.Context, id string) (Transaction, e
 }
 
 const getVersion = `-- name: GetVersion :one
-SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key FROM versions WHERE work_id = $1 AND version = $2
+SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key, timestamp_until FROM versions WHERE work_id = $1 AND version = $2
 `
 
 type GetVersionParams struct {
@@ -490,6 +507,7 @@ func (q *Queries) GetVersion(ctx context.Context, arg GetVersionParams) (Version
 		&i.BlockHash,
 		&i.RegisteredAt,
 		&i.CertificateKey,
+		&i.TimestampUntil,
 	)
 	return i, err
 }
@@ -639,6 +657,21 @@ func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) error {
 	return err
 }
 
+const insertTimestamp = `-- name: InsertTimestamp :exec
+INSERT INTO timestamps (work_id, version, token) VALUES ($1, $2, $3)
+`
+
+type InsertTimestampParams struct {
+	WorkID  string
+	Version int64
+	Token   []byte
+}
+
+func (q *Queries) InsertTimestamp(ctx context.Context, arg InsertTimestampParams) error {
+	_, err := q.db.ExecContext(ctx, insertTimestamp, arg.WorkID, arg.Version, arg.Token)
+	return err
+}
+
 const insertTransaction = `-- name: InsertTransaction :execrows
 INSERT INTO transactions (id, organization_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, rehearse, created_at, updated_at)
 VALUES ($1, $2, $3, $4, 'confirmed', $5, $6,
@@ -684,20 +717,22 @@ func (q *Queries) InsertTransaction(ctx context.Context, arg InsertTransactionPa
 
 const insertVersion = `-- name: InsertVersion :exec
 INSERT INTO versions (work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote,
-  tx_hash, block_number, block_hash, registered_at)
+  tx_hash, block_number, block_hash, registered_at, timestamp_until)
 SELECT j.work_id, $1, j.id, j.commitment, j.media_hash, j.media, j.merkle_root, j.creators, j.filename,
   CASE WHEN j.asset_key <> '' THEN j.asset_key ELSE (SELECT b.asset_key FROM versions b WHERE b.work_id = j.work_id AND b.version = j.base_version) END, j.quote,
-  $2, $3, $4, $5
-FROM jobs j WHERE j.id = $6
+  $2, $3, $4, $5,
+  CAST($6 AS BIGINT)
+FROM jobs j WHERE j.id = $7
 `
 
 type InsertVersionParams struct {
-	Version       int64
-	TxHash        []byte
-	BlockNumber   int64
-	BlockHash     []byte
-	Now           int64
-	TransactionID string
+	Version        int64
+	TxHash         []byte
+	BlockNumber    int64
+	BlockHash      []byte
+	Now            int64
+	TimestampUntil int64
+	TransactionID  string
 }
 
 func (q *Queries) InsertVersion(ctx context.Context, arg InsertVersionParams) error {
@@ -707,6 +742,7 @@ func (q *Queries) InsertVersion(ctx context.Context, arg InsertVersionParams) er
 		arg.BlockNumber,
 		arg.BlockHash,
 		arg.Now,
+		arg.TimestampUntil,
 		arg.TransactionID,
 	)
 	return err
@@ -815,7 +851,7 @@ func (q *Queries) MediaClaim(ctx context.Context, arg MediaClaimParams) (string,
 }
 
 const ownWorks = `-- name: OwnWorks :many
-SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, v.work_id, v.version, v.transaction_id, v.commitment, v.media_hash, v.media, v.merkle_root, v.creators, v.filename, v.asset_key, v.quote, v.tx_hash, v.block_number, v.block_hash, v.registered_at, v.certificate_key FROM works w JOIN versions v ON v.work_id = w.id
+SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, v.work_id, v.version, v.transaction_id, v.commitment, v.media_hash, v.media, v.merkle_root, v.creators, v.filename, v.asset_key, v.quote, v.tx_hash, v.block_number, v.block_hash, v.registered_at, v.certificate_key, v.timestamp_until FROM works w JOIN versions v ON v.work_id = w.id
 WHERE w.id IN (
   SELECT p.id FROM works p
   WHERE p.organization_id = $1 AND p.network = $2 AND p.external_user_ref = $3
@@ -890,6 +926,7 @@ func (q *Queries) OwnWorks(ctx context.Context, arg OwnWorksParams) ([]OwnWorksR
 			&i.Version.BlockHash,
 			&i.Version.RegisteredAt,
 			&i.Version.CertificateKey,
+			&i.Version.TimestampUntil,
 		); err != nil {
 			return nil, err
 		}
@@ -1117,6 +1154,22 @@ func (q *Queries) StageTransaction(ctx context.Context, arg StageTransactionPara
 	return result.RowsAffected()
 }
 
+const timestamp = `-- name: Timestamp :one
+SELECT token FROM timestamps WHERE work_id = $1 AND version = $2
+`
+
+type TimestampParams struct {
+	WorkID  string
+	Version int64
+}
+
+func (q *Queries) Timestamp(ctx context.Context, arg TimestampParams) ([]byte, error) {
+	row := q.db.QueryRowContext(ctx, timestamp, arg.WorkID, arg.Version)
+	var token []byte
+	err := row.Scan(&token)
+	return token, err
+}
+
 const titleClaim = `-- name: TitleClaim :one
 SELECT work_id FROM title_claims WHERE organization_id = $1 AND network = $2
   AND external_user_ref = $3 AND title_key = $4
@@ -1195,12 +1248,13 @@ func (q *Queries) TransactionInFlight(ctx context.Context, workID string) (strin
 
 const uncertified = `-- name: Uncertified :many
 SELECT work_id, version, transaction_id FROM versions
-WHERE certificate_key = '' AND transaction_id < $1 ORDER BY transaction_id DESC LIMIT $2
+WHERE certificate_key = '' AND transaction_id < $1 AND (timestamp_until = 0 OR CAST($2 AS BOOLEAN)) ORDER BY transaction_id DESC LIMIT $3
 `
 
 type UncertifiedParams struct {
-	Before string
-	Lim    int32
+	Before    string
+	Unstamped bool
+	Lim       int32
 }
 
 type UncertifiedRow struct {
@@ -1210,7 +1264,7 @@ type UncertifiedRow struct {
 }
 
 func (q *Queries) Uncertified(ctx context.Context, arg UncertifiedParams) ([]UncertifiedRow, error) {
-	rows, err := q.db.QueryContext(ctx, uncertified, arg.Before, arg.Lim)
+	rows, err := q.db.QueryContext(ctx, uncertified, arg.Before, arg.Unstamped, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -1232,8 +1286,47 @@ func (q *Queries) Uncertified(ctx context.Context, arg UncertifiedParams) ([]Unc
 	return items, nil
 }
 
+const unstamped = `-- name: Unstamped :many
+SELECT work_id, version, commitment FROM versions
+WHERE timestamp_until > 0 AND timestamp_until <= $1 ORDER BY transaction_id DESC LIMIT $2
+`
+
+type UnstampedParams struct {
+	Until int64
+	Lim   int32
+}
+
+type UnstampedRow struct {
+	WorkID     string
+	Version    int64
+	Commitment []byte
+}
+
+func (q *Queries) Unstamped(ctx context.Context, arg UnstampedParams) ([]UnstampedRow, error) {
+	rows, err := q.db.QueryContext(ctx, unstamped, arg.Until, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []UnstampedRow
+	for rows.Next() {
+		var i UnstampedRow
+		if err := rows.Scan(&i.WorkID, &i.Version, &i.Commitment); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const versions = `-- name: Versions :many
-SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key FROM versions WHERE work_id = $1 ORDER BY version
+SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key, timestamp_until FROM versions WHERE work_id = $1 ORDER BY version
 `
 
 func (q *Queries) Versions(ctx context.Context, workID string) ([]Version, error) {
@@ -1262,6 +1355,7 @@ func (q *Queries) Versions(ctx context.Context, workID string) ([]Version, error
 			&i.BlockHash,
 			&i.RegisteredAt,
 			&i.CertificateKey,
+			&i.TimestampUntil,
 		); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,235 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"timbre.example/evidence"
+	"timbre.example/fault"
+	"timbre.example/internal/store/query"
+	"timbre.example/internal/timestamp"
+	"timbre.example/internal/timestamp/tsatest"
+)
+
+// stamps gives the world a real authority.
+func (w *world) stamps(t *testing.T) *tsatest.Authority {
+	t.Helper()
+	a := tsatest.New(t)
+	c, err := timestamp.New(a.URL, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	w.stamp = c.Stamp
+	w.reg = w.another(w.db)
+	return a
+}
+
+// finality is a song that is final and waits for its token.
+func (w *world) finality(t *testing.T) *song {
+	t.Helper()
+	s := w.confirmed("Last Ferry", 1)
+	w.advance()
+	s.wantFinal()
+	if key := s.certify(t); key != "" {
+		t.Fatalf("the certificate %s did not wait for the token", key)
+	}
+	if _, err := w.reg.Evidence(t.Context(), s.view().Done.WorkID, 1); !errors.Is(err, fault.CodeWorkCertificateUnavailable) {
+		t.Fatalf("evidence that will say something else: %v", err)
+	}
+	return s
+}
+
+// certify makes what certificates can be made, and returns where the song's is.
+func (s *song) certify(t *testing.T) (key string) {
+	t.Helper()
+	if err := s.w.reg.certify(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	key, _ = s.certificateOf(1)
+	return key
+}
+
+func (w *world) mustStamp(t *testing.T) {
+	t.Helper()
+	if err := w.reg.stamp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantStamped: the certificate was made of evidence with a token that holds, or
+// without one, and the evidence says the same ever after.
+func (s *song) wantStamped(t *testing.T, a *tsatest.Authority, want bool) {
+	t.Helper()
+	id := s.view().Done.WorkID
+	var shown []byte
+	certify := s.w.reg.Certify
+	s.w.reg.Certify = func(ctx context.Context, e evidence.Evidence) ([]byte, error) {
+		shown, _ = evidence.Encode(e)
+		return certify(ctx, e)
+	}
+	if s.certify(t) == "" {
+		t.Fatal("no certificate")
+	}
+	again, err := s.w.reg.Evidence(t.Context(), id, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now, err := evidence.Encode(again); err != nil || shown != nil && !bytes.Equal(now, shown) {
+		t.Errorf("evidence is not what the certificate was made of: %v", err)
+	}
+	if (again.RFC3161 != nil) != want {
+		t.Errorf("it has a token: %v", !want)
+	} else if want {
+		r, err := evidence.Verify(again, evidence.Options{Authorities: a.Roots()})
+		if last := r[len(r)-1]; err != nil || last.Name != "token_authority" || last.Status != evidence.OK {
+			t.Errorf("%+v %v", r, err)
+		}
+	}
+	asked := a.Asked()
+	s.w.pass(time.Hour)
+	s.w.mustStamp(t)
+	if a.Asked() != asked {
+		t.Error("it is asked again for what is decided")
+	}
+}
+
+// Each point at which the worker can be killed on the way to a token: it gets one
+// all the same, and one only.
+func TestTimestampKilled(t *testing.T) {
+	for _, at := range []string{"timestamp.answered", "timestamp.committed", "certificate.stored"} {
+		t.Run(at, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, w *world) {
+				a := w.stamps(t)
+				s := w.finality(t)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				w.reg.reached = func(point string) {
+					if point == at {
+						cancel()
+					}
+				}
+				err := w.reg.stamp(ctx)
+				if err == nil && at == "certificate.stored" {
+					err = w.reg.certify(ctx)
+				}
+				if !errors.Is(err, context.Canceled) {
+					t.Fatalf("it was not killed: %v", err)
+				}
+				w.reg = w.another(w.db)
+				w.mustStamp(t)
+				s.wantStamped(t, a, true)
+			})
+		})
+	}
+}
+
+// An authority that is away is asked less and less often, and the certificate
+// waits; but not for ever, and then it stays as it was made.
+func TestTimestampAuthorityAway(t *testing.T) {
+	for name, back := range map[string]bool{"it comes back": true, "it comes back too late": false} {
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, w *world) {
+				a := w.stamps(t)
+				s := w.finality(t)
+				asks := 0
+				w.reg.Stamp = func(context.Context, [32]byte) ([]byte, error) { asks++; return nil, errAway }
+				for waited, wait := time.Duration(0), firstWait; waited < timestampPatience-lastTimestampWait; wait = min(2*wait, lastTimestampWait) {
+					w.mustStamp(t)
+					w.mustStamp(t) // too early
+					w.pass(wait)
+					if waited += wait; s.certify(t) != "" {
+						t.Fatalf("a certificate without a token after %v", waited)
+					}
+				}
+				if asks != 14 { // after 1, 2, 4, 8, 16 and 32 s, and then each minute
+					t.Errorf("asked %d times", asks)
+				}
+				if back {
+					w.reg.Stamp = w.stamp
+					w.pass(lastTimestampWait)
+					w.mustStamp(t)
+				} else {
+					w.pass(2 * lastTimestampWait)
+					w.mustStamp(t)
+					w.reg.Stamp = w.stamp
+				}
+				s.wantStamped(t, a, back)
+			})
+		})
+	}
+}
+
+// Whoever takes the authority out of the configuration does without.
+func TestTimestampAuthorityDismissed(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		a := w.stamps(t)
+		s := w.finality(t)
+		asks := w.reg.Stamp
+		w.reg.Stamp = nil
+		if s.certify(t) == "" {
+			t.Error("no certificate")
+		}
+		w.reg.Stamp = asks
+		s.wantStamped(t, a, false)
+	})
+}
+
+// Two workers that get a token each keep one.
+func TestTimestampOfTwoWorkers(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		a := w.stamps(t)
+		s := w.finality(t)
+		both, errs := make(chan struct{}), make(chan error)
+		for _, r := range []*Registry{w.reg, w.another(w.db)} {
+			ask := r.Stamp
+			r.Stamp = func(ctx context.Context, sum [32]byte) ([]byte, error) {
+				token, err := ask(ctx, sum)
+				select {
+				case both <- struct{}{}:
+				case <-both:
+				}
+				return token, err
+			}
+			go func() { errs <- r.stamp(t.Context()) }()
+		}
+		for range 2 {
+			if err := <-errs; err != nil {
+				t.Error(err)
+			}
+		}
+		w.reg.Stamp = w.stamp
+		s.wantStamped(t, a, true)
+	})
+}
+
+// Run is woken by finality, and then by the token: nobody waits for a pace.
+func TestRunStamps(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.stamps(t)
+		s := w.confirmed("Last Ferry", 1)
+		made := make(chan struct{}, 1)
+		w.reg.reached = func(point string) {
+			if point == "certificate.committed" {
+				made <- struct{}{}
+			}
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { w.reg.Run(ctx); close(ended) }()
+		select {
+		case <-made:
+		case <-time.After(30 * time.Second):
+			t.Error("no certificate")
+		}
+		stop()
+		<-ended
+		v, err := w.db.Read().Timestamp(t.Context(), query.TimestampParams{WorkID: s.view().Done.WorkID, Version: 1})
+		if err != nil || len(v) == 0 {
+			t.Errorf("%d bytes, %v", len(v), err)
+		}
+	})
+}
