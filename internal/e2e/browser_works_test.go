@@ -110,7 +110,15 @@ func TestOwnUpdateByMouse(t *testing.T) {
 	if got := browser.Eval[string](p, "e2e.hook('works').querySelector('label').innerText"); !strings.Contains(got, "Version 2") {
 		t.Errorf("the list says %q", got)
 	}
+	p.Wait("e2e.focus() === 'heading'")
 	quiet(t, p)
+	// Works are of one network, and a token is of one too.
+	before := len(p.Events())
+	p.Run("e2e.widget().network = 'mainnet'")
+	p.Wait(fmt.Sprintf("e2e.events.length > %d", before))
+	if e := p.Events()[before]; e.Name != "token-expired" {
+		t.Errorf("another network: %+v", e)
+	}
 }
 
 // numbered are so many titles, one of them long.
@@ -270,13 +278,12 @@ func TestOwnListByKeyboard(t *testing.T) {
 	p.Press(browser.Tab, false)
 	p.Wait("e2e.focus() === 'more'")
 	p.Press(browser.Enter, false)
-	p.Wait("e2e.text('count') === '60 songs' && e2e.focus() === 'heading'")
+	p.Wait("e2e.text('count') === '60 songs' && e2e.active() === e2e.hook('works').querySelectorAll('input')[40]")
 	if got := rows(p); len(got) != 60 || len(slices.Compact(slices.Sorted(slices.Values(got)))) != 60 {
 		t.Errorf("%d songs, some twice: %v", len(got), got)
 	}
-	// Chosen and opened by Enter, as in any form.
-	p.Press(browser.Tab, false)
-	p.Press(browser.Tab, false)
+	// Chosen by Space and opened by Enter, as in any form.
+	p.Press(browser.Space, false)
 	p.Wait("e2e.active().checked")
 	p.Press(browser.Enter, false)
 	p.Wait(browser.Hook("work"))

@@ -215,7 +215,8 @@ function found(s: State, work: Work): State {
 
 function withProblem(s: State, problem: Problem, stage: Stage, ended: boolean): State {
   const doubt = stage === 'confirm' && !releases(problem) && problem.code !== 'transaction.not_found' && (s.doubt || unheard(problem));
-  const before = stage !== 'setup' && stage !== 'track' && !doubt;
+  // A list has no field that could be wrong.
+  const before = stage !== 'setup' && stage !== 'track' && !doubt && !(s.own && stage === 'open');
   const errors = before ? fieldProblems(problem, s) : {};
   if (Object.keys(errors).length) return backToForm(s, errors);
   const screen = classOf(problem.code) === 'disabled' ? 'DISABLED' : 'FAILED';

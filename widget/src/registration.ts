@@ -154,14 +154,20 @@ export class Registration {
     if (ordered(this.state)) return;
     this.#stop();
     this.dispatch({ type: 'form' });
-    this.shelf?.forget();
     this.browse();
   }
 
-  /** Reads what the form begins with: the end-user's works, and the file that shows them. */
+  /** Reads what the form begins with, anew: the end-user's works, and the file that shows them. */
   browse(): void {
-    const { screen, step } = this.state;
-    if (screen === 'FORM' && (step === 'works' || (step === 'code' && !this.second))) this.resume('open');
+    const { screen, step, mode } = this.state;
+    if (screen !== 'FORM' || (step === 'code' ? this.second : step !== 'works' && mode !== 'download')) return;
+    this.#forget();
+    this.resume('open');
+  }
+
+  #forget(): void {
+    this.shelf?.stop();
+    this.shelf = undefined;
   }
 
   /** Back to the empty form; stops whatever runs. */
@@ -195,8 +201,8 @@ export class Registration {
 
   #clear(mode: Purpose): void {
     this.#stop();
-    this.shelf?.stop();
-    this.#pending = this.#slot = this.shelf = undefined;
+    this.#forget();
+    this.#pending = this.#slot = undefined;
     this.#token = '';
     this.tokens.clear();
     this.dispatch({ type: 'reset', mode, own: this.#own(mode) });
@@ -212,8 +218,9 @@ export class Registration {
     this.resume('track');
   }
 
-  /** Stops an upload whose element left the page for good. */
+  /** Stops an upload whose element left the page for good, and downloads that wait. */
   abandon(): void {
+    this.shelf?.stop();
     if (this.state.screen === 'UPLOAD') this.edit();
   }
 
@@ -517,7 +524,8 @@ export class Registration {
         'GET',
         `/v1/stats?network=${encodeURIComponent(api.target.network)}`,
         { max_audio_size_bytes: 'number' },
-        { signal: this.#run.signal },
+        // Not of the run: what the user begins meanwhile does not end it.
+        { signal: new AbortController().signal },
       );
       const formats = stats['supported_formats'];
       return {

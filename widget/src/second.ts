@@ -54,8 +54,6 @@ export interface Page {
 export interface Shelf {
   /** Reads what is wanted: a page of the list, or the work that was chosen. Tells where that leads. */
   open(signal: AbortSignal): Promise<'works' | 'song' | Work>;
-  /** The list is to be read anew, and nothing is chosen. */
-  forget(): void;
   /** Ends what still goes on. */
   stop(): void;
   screen(v: View): unknown;

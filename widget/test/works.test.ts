@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { kept } from '../src/flow.js';
+import { errorTable, type BrowserErrorCode } from '../src/gen/errors.js';
 import type { Works } from '../src/works/shelf.js';
 import { World, type Fault } from './world.js';
 
@@ -279,4 +280,25 @@ test('going back ends what is waited for', async () => {
   s.back();
   await waits;
   assert.deepEqual([w.state.step, w.focus, s.files.size, w.saved], ['works', 'work-100', 0, []]);
+});
+
+test('every code, met by the list: as its class', async () => {
+  for (const code of Object.keys(errorTable) as BrowserErrorCode[]) {
+    const { class: kind, status } = errorTable[code];
+    if (kind === 'client') continue;
+    const w = await listed('update');
+    const t1 = refused(status, code);
+    // A limit is waited for by itself, twice; a session without an end-user is asked for again, twice.
+    w.faults.works = [t1, t1, t1];
+    w.onTokenExpired = (flow) => flow.tokens.set('fresh');
+    const before = w.events.length;
+    shelfOf(w).type('Song', true);
+    await w.until(() => w.state.screen !== 'FORM' || shelfOf(w).answered === 'Song');
+    const told = w.names().slice(before);
+    if (kind === 'refresh') assert.deepEqual([w.state.screen, told], ['FORM', ['token-expired', 'token-expired', 'token-expired']], code);
+    else {
+      const asked = code === 'common.forbidden' ? ['token-expired', 'token-expired'] : [];
+      assert.deepEqual([w.state.screen, told], [kind === 'disabled' ? 'DISABLED' : 'FAILED', [...asked, 'failed']], code);
+    }
+  }
 });

@@ -73,7 +73,7 @@ export class Works implements Shelf {
   #want: 'list' | 'more' | 'work' = 'list';
   #pause = 0;
   #first = true;
-  /** Where the first work of the next page gets the focus. */
+  /** The first work of the next page gets the focus. */
   #onward = false;
   /** Ends what goes on beside the run. */
   #life = new AbortController();
@@ -99,15 +99,6 @@ export class Works implements Shelf {
     this.files.clear();
     this.people.clear();
     this.file = undefined;
-  }
-
-  forget(): void {
-    this.stop();
-    this.#want = 'list';
-    this.#pause = 0;
-    this.list = [];
-    this.next = '';
-    this.total = this.chosen = undefined;
   }
 
   async open(signal: AbortSignal): Promise<'works' | 'song' | Work> {
@@ -140,15 +131,17 @@ export class Works implements Shelf {
     const focused = this.#page.focused();
     const at = this.list.findIndex((e) => (this.chosen ? e.id === this.chosen.id : `work-${e.atsId}` === focused));
     const stays = this.list[at];
-    const from = this.list.length;
     const next = [...entries];
     if (stays && !next.some((e) => e.id === stays.id)) next.splice(Math.min(at, next.length), 0, stays);
+    const fresh = next[this.list.length];
     this.list = next;
-    if (this.#onward && next[from]) {
-      this.#page.focus(`work-${next[from].atsId}`);
-      if (focused !== 'more') this.chosen = next[from];
+    // The button for more is gone with the last page.
+    const gone = focused === 'more' && !this.next;
+    if (fresh && (this.#onward || gone)) {
+      this.#page.focus(`work-${fresh.atsId}`);
+      if (!gone) this.chosen = fresh;
     } else if (/^work-/.test(focused)) this.#page.focus(focused);
-    else if (focused === 'more' && !this.next) this.#page.focus('heading');
+    else if (gone) this.#page.focus('next');
     this.#onward = false;
   }
 
@@ -169,7 +162,8 @@ export class Works implements Shelf {
       } catch (e) {
         // A token that was fetched for who was here before may arrive late: what it opens is shown to nobody else.
         if (!left || problemOf(e).code !== 'common.forbidden') throw e;
-        if (tokens.value === token) tokens.clear();
+        // Unless another one has come in the meantime.
+        if (!token || tokens.value === token) tokens.clear();
         continue;
       }
       const entries = works.map((w, i): Entry => {
