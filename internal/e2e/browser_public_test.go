@@ -83,7 +83,7 @@ func TestPublicPage(t *testing.T) {
 	if len(quiet) > 0 {
 		t.Errorf("console: %s", quiet)
 	}
-	for _, link := range []string{"/docs/public-page"} {
+	for _, link := range []string{"/docs/public-page", "/docs/evidence", "/verify"} {
 		res, err := http.Get(s.URL + link)
 		if err != nil {
 			t.Fatal(err)
