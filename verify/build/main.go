@@ -68,9 +68,9 @@ func verifyDir() (string, error) {
 }
 
 // policy allows the page its own script and style, by their hashes, and the worker that the script makes of a part of
-// itself. Nothing can be fetched, sent or navigated to by a form.
+// itself and may compile WebAssembly. Nothing can be fetched, sent or navigated to by a form.
 func policy(script, style string) string {
-	return fmt.Sprintf("default-src 'none'; script-src %s; style-src %s; worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types verify",
+	return fmt.Sprintf("default-src 'none'; script-src %s 'wasm-unsafe-eval'; style-src %s; worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types verify",
 		source(script), source(style))
 }
 
@@ -115,7 +115,7 @@ func build(dir string) ([]byte, error) {
 }
 
 // libraries are those that the page has in it.
-var libraries = []string{"@noble/hashes", "@noble/curves"}
+var libraries = []string{"@noble/hashes", "@noble/curves", "hash-wasm"}
 
 // licences is what the libraries' licences want to be told wherever they are.
 func licences(dir string) (string, error) {

@@ -418,8 +418,9 @@ func absolute(t testing.TB, path string) string {
 	return abs
 }
 
-// Memory is how many bytes the browser's processes for pages hold now.
-func (p *Page) Memory() (bytes int64) {
+// Usage is how many bytes the browser's processes for pages hold now, and how
+// long they have computed so far.
+func (p *Page) Usage() (bytes int64, computed time.Duration) {
 	p.t.Helper()
 	all, err := chromedp.CallBrowser(p.ctx, systeminfo.GetProcessInfo, cdp.Empty{})
 	p.must(err, "list the processes")
@@ -435,8 +436,9 @@ func (p *Page) Memory() (bytes int64) {
 			p.t.Fatal(err)
 		}
 		bytes += kilobytes << 10
+		computed += time.Duration(one.CPUTime * float64(time.Second))
 	}
-	return bytes
+	return bytes, computed
 }
 
 // AllowClipboard lets the page write to and read from the clipboard.
