@@ -208,6 +208,7 @@ func CommonServiceUnavailable(retryAfter time.Duration) *Error {
 }
 
 // CommonNotFound is 404 common.not_found: Resource not found.
+// Optional, by With: reason (string).
 func CommonNotFound() *Error {
 	return &Error{Code: CodeCommonNotFound}
 }
@@ -243,6 +244,7 @@ func RegistrationAudioEmpty() *Error {
 }
 
 // RegistrationUploadMissing is 409 registration.upload_missing: The upload is not complete.
+// Optional, by With: announced (string), uploaded (string).
 func RegistrationUploadMissing() *Error {
 	return &Error{Code: CodeRegistrationUploadMissing}
 }
@@ -649,13 +651,16 @@ var table = []Entry{
 		Seed:       true,
 	},
 	{
-		Code:     CodeCommonNotFound,
-		Section:  "common",
-		Status:   404,
-		Class:    ClassFailed,
-		Message:  "Resource not found.",
-		Action:   "Check the path against the API reference.",
-		Cause:    "The route or the resource does not exist.",
+		Code:    CodeCommonNotFound,
+		Section: "common",
+		Status:  404,
+		Class:   ClassFailed,
+		Message: "Resource not found.",
+		Action:  "Check the path against the API reference.",
+		Cause:   "The route or the resource does not exist.",
+		Details: []Detail{
+			{Name: "reason", Type: "string", Optional: true, Meaning: "Why it is not here, in words, where that can be said: such as a recording of which only the hash was registered.", Example: `"This recording was never stored here: only its hash was registered."`},
+		},
 		Rehearse: "call",
 		Seed:     true,
 	},
@@ -787,13 +792,17 @@ var table = []Entry{
 		Rehearse: "prepare",
 	},
 	{
-		Code:     CodeRegistrationUploadMissing,
-		Section:  "registration",
-		Status:   409,
-		Class:    ClassFailed,
-		Message:  "The upload is not complete.",
-		Action:   "Upload the file, then prepare.",
-		Cause:    "Prepare was called before the file was in the object store.",
+		Code:    CodeRegistrationUploadMissing,
+		Section: "registration",
+		Status:  409,
+		Class:   ClassFailed,
+		Message: "The upload is not complete.",
+		Action:  "Upload the file, then prepare.",
+		Cause:   "Prepare was called before the file was in the object store; or what is there is not what `media_sha256` announced.",
+		Details: []Detail{
+			{Name: "announced", Type: "string", Optional: true, Meaning: "The SHA-256 that `media_sha256` announced, where another file was uploaded.", Example: `"0x9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`},
+			{Name: "uploaded", Type: "string", Optional: true, Meaning: "The SHA-256 of what was uploaded instead.", Example: `"0x60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"`},
+		},
 		Rehearse: "prepare",
 	},
 	{

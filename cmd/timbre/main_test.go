@@ -157,15 +157,15 @@ func TestCommands(t *testing.T) {
 	var org map[string]any
 	timbre(t, "org", "create", " Nice <Records> ", "--json").ok(&org)
 	id := org["id"].(string)
-	if d := cmp.Diff([]string{"created_at", "duplicate_titles", "id", "name", "suspended", "widget_enabled"}, names(t, org)); d != "" || org["name"] != "Nice <Records>" {
+	if d := cmp.Diff([]string{"asset_storage", "created_at", "duplicate_titles", "id", "name", "suspended", "widget_enabled"}, names(t, org)); d != "" || org["name"] != "Nice <Records>" {
 		t.Errorf("%v %s", org, d)
 	}
-	timbre(t, "org", "set", id, "--widget", "off", "--max-file-size", "1000", "--access-code-ttl", "720h", "--duplicate-titles", "allow", "--quota", "5", "--json").ok(&org)
-	if org["widget_enabled"] != false || org["max_file_size_bytes"] != 1000.0 || org["access_code_ttl_ns"] != 720*3600e9 || org["duplicate_titles"] != true || org["quota"] != 5.0 {
+	timbre(t, "org", "set", id, "--widget", "off", "--max-file-size", "1000", "--access-code-ttl", "720h", "--duplicate-titles", "allow", "--asset-storage", "none", "--quota", "5", "--json").ok(&org)
+	if org["widget_enabled"] != false || org["max_file_size_bytes"] != 1000.0 || org["access_code_ttl_ns"] != 720*3600e9 || org["duplicate_titles"] != true || org["asset_storage"] != "none" || org["quota"] != 5.0 {
 		t.Errorf("%v", org)
 	}
 	// For people it is in the words that set takes.
-	if said := timbre(t, "org", "show", id).out; !strings.Contains(said, "widget            off\n") || !strings.Contains(said, "duplicate titles  allow\n") {
+	if said := timbre(t, "org", "show", id).out; !strings.Contains(said, "widget            off\n") || !strings.Contains(said, "duplicate titles  allow\n") || !strings.Contains(said, "recordings        none\n") {
 		t.Error(said)
 	}
 	timbre(t, "org", "set", id, "--widget", "on", "--max-file-size", "0", "--json").ok(&org)

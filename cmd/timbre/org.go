@@ -97,9 +97,9 @@ func (c *orgShow) Run(o *output) error {
 
 func printOrg(o *output, asJSON bool, org session.Organization) error {
 	return o.print(asJSON, org, func(w io.Writer) {
-		fmt.Fprintf(w, "id                %s\nname              %s\nsuspended         %t\nwidget            %s\nmax file size     %s\naccess code ttl   %s\nduplicate titles  %s\nquota a month     %s\ncreated           %s\n",
+		fmt.Fprintf(w, "id                %s\nname              %s\nsuspended         %t\nwidget            %s\nmax file size     %s\naccess code ttl   %s\nduplicate titles  %s\nrecordings        %s\nquota a month     %s\ncreated           %s\n",
 			org.ID, org.Name, org.Suspended, either(org.WidgetEnabled, "on", "off"), orNone(org.MaxFileSize, "the system's"), orNone(org.AccessCodeTTL, "for ever"),
-			either(org.DuplicateTitles, "allow", "refuse"), orNone(org.Quota, "none"), org.CreatedAt.Format(time.RFC3339))
+			either(org.DuplicateTitles, "allow", "refuse"), org.AssetStorage, orNone(org.Quota, "none"), org.CreatedAt.Format(time.RFC3339))
 	})
 }
 
@@ -153,6 +153,7 @@ type orgSet struct {
 	MaxFileSize     *int64         `placeholder:"BYTES" help:"Its cap on files; 0 for the system's."`
 	AccessCodeTTL   *time.Duration `name:"access-code-ttl" placeholder:"TIME" help:"How long an access code works after it was given out or replaced, such as 8760h; 0 for ever."`
 	DuplicateTitles string         `enum:"refuse,allow," default:"" placeholder:"refuse|allow" help:"Two works of one title."`
+	AssetStorage    string         `enum:"keep,none," default:"" placeholder:"keep|none" help:"Whether recordings are kept. none: only their hashes are taken from now on, and what was kept stays."`
 	Quota           *int64         `placeholder:"N" help:"Registrations and updates in a calendar month (UTC); 0 for no quota."`
 }
 
@@ -163,6 +164,9 @@ func (c *orgSet) Run(o *output) error {
 		}
 		if c.DuplicateTitles != "" {
 			org.DuplicateTitles = c.DuplicateTitles == "allow"
+		}
+		if c.AssetStorage != "" {
+			org.AssetStorage = c.AssetStorage
 		}
 		if c.MaxFileSize != nil {
 			org.MaxFileSize = *c.MaxFileSize

@@ -88,18 +88,16 @@ func (a *API) initVersion(ctx context.Context, in *initVersionInput) (*jobOutput
 
 type initVersionUploadInput struct {
 	Body struct {
-		_         struct{}      `additionalProperties:"true"`
-		Creators  []wireCreator `json:"creators" required:"false" doc:"1 to 32; all of them, not only those that changed"`
-		Filename  string        `json:"filename" required:"false"`
-		SizeBytes *int64        `json:"size_bytes" required:"false" nullable:"true" doc:"The file's size, where it is known"`
+		_           struct{}      `additionalProperties:"true"`
+		Creators    []wireCreator `json:"creators" required:"false" doc:"1 to 32; all of them, not only those that changed"`
+		Filename    string        `json:"filename" required:"false"`
+		SizeBytes   *int64        `json:"size_bytes" required:"false" nullable:"true" doc:"The file's size, where it is known"`
+		MediaSHA256 *string       `json:"media_sha256" required:"false" nullable:"true" doc:"The file's SHA-256, 0x and 64 hex digits: the upload is held to it; where nothing is uploaded it is what is registered"`
 	}
 }
 
 func (a *API) initVersionUpload(ctx context.Context, in *initVersionUploadInput) (*slotOutput, error) {
-	r := registry.UpdateRequest{Creators: creators(in.Body.Creators), NewFile: true, Filename: in.Body.Filename}
-	if in.Body.SizeBytes != nil {
-		r.SizeBytes = *in.Body.SizeBytes
-	}
+	r := registry.UpdateRequest{Creators: creators(in.Body.Creators), NewFile: true, Filename: in.Body.Filename, Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256)}
 	slot, err := a.Registry.InitUpdate(ctx, callerOf(ctx), r)
 	exchangeOf(ctx).job = slot.JobID
 	return a.slotOf(ctx, slot, err)

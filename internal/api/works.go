@@ -29,6 +29,7 @@ type mintInput struct {
 		ExternalUserRef *string  `json:"external_user_ref" required:"false" nullable:"true" doc:"The host's own id of the end-user, 1 to 255 bytes"`
 		Rehearse        *string  `json:"rehearse" required:"false" nullable:"true" doc:"With a test key: the code that the session is to meet"`
 		MaxFileSize     *int64   `json:"max_file_size_bytes" required:"false" nullable:"true" doc:"Lowers the size cap, in bytes"`
+		AssetStorage    *string  `json:"asset_storage" required:"false" nullable:"true" doc:"none: no file of this session is uploaded or stored, only its hash is taken"`
 	}
 }
 
@@ -42,7 +43,7 @@ type mintOutput struct {
 func (a *API) mint(ctx context.Context, in *mintInput) (*mintOutput, error) {
 	r := session.MintRequest{
 		SecretKey: in.Body.SecretKey, Origin: in.Origin, Action: session.Action(in.Body.ActionType), Network: network.Name(in.Body.AllowedNetwork),
-		AtsID: in.Body.AllowedAtsID, ExternalUserRef: in.Body.ExternalUserRef, MaxFileSize: in.Body.MaxFileSize, Rehearse: in.Body.Rehearse,
+		AtsID: in.Body.AllowedAtsID, ExternalUserRef: in.Body.ExternalUserRef, MaxFileSize: in.Body.MaxFileSize, Rehearse: in.Body.Rehearse, AssetStorage: in.Body.AssetStorage,
 	}
 	token, err := a.Sessions.Mint(ctx, r)
 	if err != nil {
@@ -133,7 +134,19 @@ type initInput struct {
 		Network         string        `json:"network" required:"false" doc:"testnet or mainnet, as the session's"`
 		ExternalUserRef *string       `json:"external_user_ref" required:"false" nullable:"true" doc:"As the session's, or left out"`
 		SizeBytes       *int64        `json:"size_bytes" required:"false" nullable:"true" doc:"The file's size, where it is known"`
+		MediaSHA256     *string       `json:"media_sha256" required:"false" nullable:"true" doc:"The file's SHA-256, 0x and 64 hex digits: the upload is held to it; where nothing is uploaded it is what is registered"`
 	}
+}
+
+// announced is what a client knows of its file beforehand.
+func announced(size *int64, hash *string) (a registry.Announced) {
+	if size != nil {
+		a.SizeBytes = *size
+	}
+	if hash != nil {
+		a.SHA256 = strings.TrimSpace(*hash)
+	}
+	return a
 }
 
 // Resolve refuses a token for another network even where the body has other
@@ -149,9 +162,10 @@ func (in *initInput) Resolve(ctx huma.Context) []error {
 
 type slotOutput struct {
 	Body struct {
-		JobID     string    `json:"job_id" format:"uuid"`
-		UploadURL string    `json:"upload_url"`
-		ExpiresAt time.Time `json:"upload_expires_at"`
+		JobID     string     `json:"job_id" format:"uuid"`
+		Upload    string     `json:"upload,omitempty" enum:"none" doc:"none: nothing is uploaded, and prepare wants the file's hash and size unless init had them; left out where there is a URL"`
+		UploadURL string     `json:"upload_url,omitempty"`
+		ExpiresAt *time.Time `json:"upload_expires_at,omitempty"`
 	}
 }
 
@@ -161,20 +175,21 @@ func (a *API) slotOf(ctx context.Context, s registry.Slot, err error) (*slotOutp
 	}
 	s = a.rehearsedSlot(callerOf(ctx), s)
 	out := &slotOutput{}
-	out.Body.JobID, out.Body.UploadURL, out.Body.ExpiresAt = s.JobID, s.UploadURL, s.Expires
+	if out.Body.JobID = s.JobID; s.HashOnly {
+		out.Body.Upload = "none"
+	} else {
+		out.Body.UploadURL, out.Body.ExpiresAt = s.UploadURL, &s.Expires
+	}
 	return out, nil
 }
 
 func (a *API) initWork(ctx context.Context, in *initInput) (*slotOutput, error) {
 	r := registry.InitRequest{
 		Description: registry.Description{Title: in.Body.Title, Creators: creators(in.Body.Creators), Filename: in.Body.Filename},
-		Network:     network.Name(in.Body.Network),
+		Network:     network.Name(in.Body.Network), Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256),
 	}
 	if in.Body.ExternalUserRef != nil {
 		r.ExternalUserRef = *in.Body.ExternalUserRef
-	}
-	if in.Body.SizeBytes != nil {
-		r.SizeBytes = *in.Body.SizeBytes
 	}
 	slot, err := a.Registry.Init(ctx, callerOf(ctx), r)
 	exchangeOf(ctx).job = slot.JobID
@@ -183,8 +198,10 @@ func (a *API) initWork(ctx context.Context, in *initInput) (*slotOutput, error) 
 
 type jobInput struct {
 	Body struct {
-		_     struct{} `additionalProperties:"true"`
-		JobID string   `json:"job_id" required:"false" doc:"From init, a UUID"`
+		_           struct{} `additionalProperties:"true"`
+		JobID       string   `json:"job_id" required:"false" doc:"From init, a UUID"`
+		SizeBytes   *int64   `json:"size_bytes" required:"false" nullable:"true" doc:"Of a prepare where nothing is uploaded: the file's size"`
+		MediaSHA256 *string  `json:"media_sha256" required:"false" nullable:"true" doc:"Of a prepare where nothing is uploaded: the file's SHA-256, 0x and 64 hex digits"`
 	}
 }
 
@@ -233,7 +250,7 @@ type wireQuote struct {
 	ExpiresAt   time.Time `json:"expires_at"`
 	MediaHash   string    `json:"media_hash" doc:"SHA-256 of the file, 0x and 64 hex digits"`
 	SizeBytes   int64     `json:"size_bytes"`
-	Format      string    `json:"format"`
+	Format      string    `json:"format,omitempty" doc:"Left out, as the next two, where nothing was uploaded: nobody looked"`
 	DurationSec float64   `json:"duration_seconds,omitempty"`
 	SampleRate  int       `json:"sample_rate,omitempty" doc:"Hz"`
 }
@@ -254,6 +271,11 @@ func (a *API) quote(ctx context.Context, in *jobInput) (registry.Prepared, error
 	id, err := in.id(ctx)
 	if err != nil {
 		return registry.Prepared{}, err
+	}
+	if said := announced(in.Body.SizeBytes, in.Body.MediaSHA256); said != (registry.Announced{}) {
+		if err := a.Registry.Declare(ctx, callerOf(ctx), id, said); err != nil {
+			return registry.Prepared{}, err
+		}
 	}
 	return a.Registry.Prepare(ctx, callerOf(ctx), id)
 }

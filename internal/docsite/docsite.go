@@ -34,7 +34,7 @@ var contents = []struct {
 	{"Integrate", []string{"authentication", "attributes", "events", "theming", "access-codes", "error-handling", "public-page", "widget"}},
 	{"Look up", []string{"errors", "api"}},
 	{"Run it", []string{"operating"}},
-	{"Behind it", []string{"verify", "log", "evidence", "certificate", "performance", "adr/README"}},
+	{"Behind it", []string{"verify", "log", "evidence", "certificate", "privacy", "performance", "adr/README"}},
 }
 
 //go:embed assets

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -187,6 +188,42 @@ func TestUpdateKilledAtEachPoint(t *testing.T) {
 			})
 		}
 	})
+}
+
+// And so with a recording that never comes to the server, first in a new work
+// and then in an update.
+func TestHashOnlyKilledAtEachPoint(t *testing.T) {
+	t.Parallel()
+	for _, point := range []string{"init.committed", "declare.committed", "prepare.committed", "confirm.committed", "final.committed"} {
+		t.Run(point, func(t *testing.T) {
+			t.Parallel()
+			s := harness.Start(t, harness.Options{Tags: "crashpoints"})
+			var first harness.Song
+			for version := 1; version <= 2; version++ {
+				s.Stop()
+				s.Restart("TIMBRE_CRASH_AT=" + point)
+				song := &harness.Song{Server: s, Title: "At home", Audio: harness.WAV(version), HashOnly: true, Code: first.AccessCode}
+				died := 0
+				walk(t, song, func(step string, err error) {
+					if died++; died > 1 || !s.WasKilled() {
+						t.Fatalf("%s: %v, and the server was not killed at the point", step, err)
+					}
+					s.Restart()
+				})
+				if died == 0 {
+					if !s.WasKilled() {
+						t.Fatal("the server never came by this point")
+					}
+					s.Restart()
+				}
+				checkWork(t, song, version)
+				first.AccessCode = cmp.Or(first.AccessCode, song.Result.AccessCode)
+				if files, _ := filepath.Glob(filepath.Join(s.Data, "blobs", "objects", "*", "*")); len(files) != 0 {
+					t.Errorf("stored: %v", files)
+				}
+			}
+		})
+	}
 }
 
 // The server is killed after each answer that it gave. What it has answered

@@ -23,8 +23,16 @@ type InitRequest struct {
 	Network network.Name
 	// ExternalUserRef repeats the session's, or is empty.
 	ExternalUserRef string
+	Announced
+}
+
+// Announced is what a client says of its file beforehand. Of a file that is
+// uploaded it is held against the upload; of one that is not, it is all there is.
+type Announced struct {
 	// SizeBytes is the file's size where the client knows it, else 0.
 	SizeBytes int64
+	// SHA256 is the file's hash in hex, 0x before it or not, or "".
+	SHA256 string
 }
 
 // Slot is where and until when the file may be uploaded.
@@ -32,6 +40,8 @@ type Slot struct {
 	JobID     string
 	UploadURL string
 	Expires   time.Time
+	// HashOnly: there is no URL, and nothing is uploaded.
+	HashOnly bool
 }
 
 // Init spends the session, checks what is known before the upload, and opens a
@@ -51,11 +61,11 @@ func (r *Registry) Init(ctx context.Context, c session.Caller, in InitRequest) (
 	if err != nil {
 		return Slot{}, err
 	}
-	if err := checkSize(in.SizeBytes, c.MaxFileSize); err != nil {
-		return Slot{}, err
-	}
 	job, err := newJob(c, KindRegister, d)
 	if err != nil {
+		return Slot{}, err
+	}
+	if err := announce(&job, c, in.Announced); err != nil {
 		return Slot{}, err
 	}
 	workID, err := uuid.NewV7()
@@ -83,6 +93,9 @@ func (r *Registry) Init(ctx context.Context, c session.Caller, in InitRequest) (
 				return err
 			}
 		}
+		if err := announcedOwner(ctx, tx, job); err != nil {
+			return err
+		}
 		slot, err = r.open(ctx, tx, job)
 		return err
 	})
@@ -90,18 +103,10 @@ func (r *Registry) Init(ctx context.Context, c session.Caller, in InitRequest) (
 		return Slot{}, err
 	}
 	r.reached("init.committed")
-	return r.sign(ctx, slot, job.UploadKey, job.MaxBytes)
-}
-
-// checkSize refuses a size that is known before the upload; 0 is not known.
-func checkSize(size, most int64) error {
-	switch {
-	case size < 0:
-		return fault.CommonValidationFailed([]fault.Field{{Field: "size_bytes", Rule: "min", Message: "A size is not negative."}})
-	case size > most:
-		return fault.RegistrationAudioTooLarge(size, most)
+	if job.HashOnly {
+		return Slot{JobID: slot.JobID, HashOnly: true}, nil
 	}
-	return nil
+	return r.sign(ctx, slot, job.UploadKey, job.MaxBytes)
 }
 
 // newJob is what every job has in common. The work is the caller's to name.
@@ -126,8 +131,12 @@ func (r *Registry) open(ctx context.Context, tx *store.Tx, job query.InsertJobPa
 	return Slot{JobID: job.ID, Expires: tx.Now.Add(r.Times.UploadSlot)}, tx.InsertJob(ctx, job)
 }
 
+// errNoUpload is for a job that has no upload.
+var errNoUpload = fault.CommonValidationFailed([]fault.Field{{Field: "job_id", Rule: "no_upload", Message: "Nothing is uploaded for this job."}})
+
 // RenewUpload gives a job another upload slot. An update that keeps the recording
-// has none: what was uploaded would take the recording's place.
+// has none: what was uploaded would take the recording's place. Nor has a job of
+// which only the hash is taken.
 func (r *Registry) RenewUpload(ctx context.Context, c session.Caller, jobID string) (Slot, error) {
 	slot := Slot{JobID: jobID}
 	var job query.Job
@@ -135,8 +144,8 @@ func (r *Registry) RenewUpload(ctx context.Context, c session.Caller, jobID stri
 		if job, err = openJob(ctx, tx.Queries, c, jobID, tx.Now); err != nil {
 			return err
 		}
-		if len(job.MediaHash) > 0 && job.AssetKey == "" {
-			return fault.CommonValidationFailed([]fault.Field{{Field: "job_id", Rule: "no_upload", Message: "This update keeps the recording."}})
+		if job.HashOnly || len(job.MediaHash) > 0 && job.AssetKey == "" {
+			return errNoUpload
 		}
 		slot.Expires = tx.Now.Add(r.Times.UploadSlot)
 		n, err := tx.SetJobUpload(ctx, query.SetJobUploadParams{

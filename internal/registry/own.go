@@ -220,7 +220,8 @@ type Download struct {
 const DownloadTime = 5 * time.Minute
 
 // Recording is where the audio of a version is; version 0 is the latest. A
-// version whose recording was not kept has none: common.not_found.
+// version of which only the hash was registered has none: common.not_found, with
+// the reason.
 func (r *Registry) Recording(ctx context.Context, c session.Caller, workID string, version int64) (Download, error) {
 	if err := c.MayRead(); err != nil {
 		return Download{}, err
@@ -236,7 +237,7 @@ func (r *Registry) Recording(ctx context.Context, c session.Caller, workID strin
 		return Download{}, err
 	}
 	if v.AssetKey == "" {
-		return Download{}, fault.CommonNotFound()
+		return Download{}, fault.CommonNotFound().With("reason", "This recording was never stored here: only its hash was registered.")
 	}
 	var m Media
 	if err := json.Unmarshal([]byte(v.Media), &m); err != nil {

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -23,7 +24,7 @@ import (
 // Media is what is kept of a file's inspection.
 type Media struct {
 	Size       int64         `json:"size"`
-	Format     string        `json:"format"`
+	Format     string        `json:"format,omitempty"`
 	Duration   time.Duration `json:"duration_ns,omitempty"`
 	SampleRate int           `json:"sample_rate,omitempty"`
 	Channels   int           `json:"channels,omitempty"`
@@ -96,6 +97,9 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 		}
 		m = Media{Size: info.Size, Format: string(info.Format), Duration: info.Duration, SampleRate: info.SampleRate, Channels: info.Channels}
 		set.MediaHash = info.SHA256[:]
+		if announced := job.DeclaredHash; len(announced) > 0 && !bytes.Equal(announced, set.MediaHash) {
+			return p, false, fault.RegistrationUploadMissing().With("announced", Hex(announced)).With("uploaded", Hex(set.MediaHash))
+		}
 	} else {
 		set.MediaHash = job.MediaHash
 		if err := json.Unmarshal([]byte(job.Media), &m); err != nil {
@@ -113,7 +117,11 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 	if err := r.dryRun(ctx, job, sum.Hash); err != nil {
 		return p, false, err
 	}
-	price := r.price(job, set.AssetKey, m.Size)
+	stored := m.Size
+	if set.AssetKey == "" { // the registered recording stays, or nothing is kept
+		stored = 0
+	}
+	price := r.price(job, stored)
 	set.Commitment, set.MerkleRoot, set.TotalCredits = sum.Hash[:], sum.Root[:], price.Total
 	set.Media, set.Quote = mustJSON(m), mustJSON(price)
 	var changed int64
@@ -146,9 +154,15 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 // freeze copies what was uploaded out of reach of its upload URL, to a key that
 // no other prepare uses: until this one commits, the asset of an earlier prepare
 // is what a confirm would register, and must not change. Without an upload it
-// returns "", and what is known already serves: the earlier asset, or the
-// recording of the version that is updated.
+// returns "", and what is known already serves: the earlier asset, the recording
+// of the version that is updated, or the hash of one that is not uploaded.
 func (r *Registry) freeze(ctx context.Context, job query.Job) (key string, err error) {
+	if job.HashOnly {
+		if len(job.MediaHash) == 0 {
+			_, _, err = declared(Announced{}, job.MaxBytes)
+		}
+		return "", err
+	}
 	key = "assets/" + job.OrganizationID + "/" + job.ID + "-" + strings.ToLower(rand.Text())
 	err = r.Blobs.Copy(ctx, job.UploadKey, key)
 	switch {
@@ -232,17 +246,13 @@ func mediaOwner(ctx context.Context, tx *store.Tx, job query.Job, hash []byte) (
 	return "", refusal
 }
 
-// price is what a job costs. An update that brings no recording of its own
-// stores nothing more.
-func (r *Registry) price(job query.Job, assetKey string, size int64) credits.Quote {
+// price is what a job costs that stores so many bytes more.
+func (r *Registry) price(job query.Job, stored int64) credits.Quote {
 	prices := r.Prices[network.Name(job.Network)]
-	switch {
-	case job.Kind == KindRegister:
-		return prices.Register(size)
-	case assetKey == "":
-		return prices.Update(0)
+	if job.Kind == KindRegister {
+		return prices.Register(stored)
 	}
-	return prices.Update(size)
+	return prices.Update(stored)
 }
 
 // mustJSON renders our own plain structs, which cannot fail.

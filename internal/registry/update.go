@@ -50,11 +50,11 @@ func (r *Registry) Work(ctx context.Context, c session.Caller) (Work, error) {
 // UpdateRequest begins a further version of a work. Its title stays.
 type UpdateRequest struct {
 	Creators []Creator
-	// NewFile says that a recording will be uploaded, with this name and, where
-	// it is known, size. Without it the latest version's recording stays.
-	NewFile   bool
-	Filename  string
-	SizeBytes int64
+	// NewFile says that there is another recording, with this name. Without it the
+	// latest version's stays.
+	NewFile  bool
+	Filename string
+	Announced
 }
 
 // InitUpdate spends the session and opens a job that adds a version to the
@@ -72,12 +72,14 @@ func (r *Registry) InitUpdate(ctx context.Context, c session.Caller, in UpdateRe
 	if err := bad.err(); err != nil {
 		return Slot{}, err
 	}
-	if err := checkSize(in.SizeBytes, c.MaxFileSize); err != nil {
-		return Slot{}, err
-	}
 	job, err := newJob(c, KindUpdate, d)
 	if err != nil {
 		return Slot{}, err
+	}
+	if in.NewFile {
+		if err := announce(&job, c, in.Announced); err != nil {
+			return Slot{}, err
+		}
 	}
 	var slot Slot
 	err = r.DB.Tx(ctx, func(tx *store.Tx) error {
@@ -104,6 +106,8 @@ func (r *Registry) InitUpdate(ctx context.Context, c session.Caller, in UpdateRe
 				return err
 			}
 			job.MediaHash, job.Media, job.Filename = v.MediaHash, v.Media, v.Filename
+		} else if err := announcedOwner(ctx, tx, job); err != nil {
+			return err
 		}
 		slot, err = r.open(ctx, tx, job)
 		return err
@@ -112,8 +116,8 @@ func (r *Registry) InitUpdate(ctx context.Context, c session.Caller, in UpdateRe
 		return Slot{}, err
 	}
 	r.reached("init.committed")
-	if !in.NewFile {
-		return Slot{JobID: slot.JobID}, nil
+	if !in.NewFile || job.HashOnly {
+		return Slot{JobID: slot.JobID, HashOnly: job.HashOnly}, nil
 	}
 	return r.sign(ctx, slot, job.UploadKey, job.MaxBytes)
 }

@@ -225,7 +225,7 @@ func TestWhatAnUpdateIsRefused(t *testing.T) {
 		if !errors.As(err, &f) || f.Code != fault.CodeCommonValidationFailed || len(f.Details["fields"].([]fault.Field)) != 2 {
 			t.Fatalf("got %v", err)
 		}
-		_, err = w.reg.InitUpdate(ctx, w.holder(code), UpdateRequest{NewFile: true, Filename: "a.wav", Creators: describing("").Creators, SizeBytes: 1<<20 + 1})
+		_, err = w.reg.InitUpdate(ctx, w.holder(code), UpdateRequest{NewFile: true, Filename: "a.wav", Creators: describing("").Creators, Announced: Announced{SizeBytes: 1<<20 + 1}})
 		wantCode(t, err, fault.CodeRegistrationAudioTooLarge)
 		_, err = w.reg.InitUpdate(ctx, w.caller(""), UpdateRequest{})
 		wantCode(t, err, fault.CodeSessionInvalidToken)

@@ -35,6 +35,7 @@ import (
 type world struct {
 	t        tester
 	url      string
+	dir      string // of the files
 	db       *store.DB
 	blobs    *flaky
 	net      *networktest.Fake
@@ -82,7 +83,7 @@ func onBoth(t *testing.T, f func(t *testing.T, w *world)) {
 // one organization.
 func newWorld(t tester, url string, db *store.DB, dir string, granted int64) *world {
 	t.Helper()
-	w := &world{t: t, url: url, db: db, net: networktest.New(network.Testnet)}
+	w := &world{t: t, url: url, dir: dir, db: db, net: networktest.New(network.Testnet)}
 	w.db.Now = func() time.Time {
 		w.mu.Lock()
 		defer w.mu.Unlock()

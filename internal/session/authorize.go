@@ -36,6 +36,8 @@ type Caller struct {
 	// "" for all others.
 	Test     bool
 	Rehearse fault.Code
+	// HashOnly: of recordings only the hash is taken, and no file is stored.
+	HashOnly bool
 	// Expired: the token may go on with the job it began, and begin no other.
 	Expired bool
 }
@@ -85,6 +87,7 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 		DuplicateTitles: row.Organization.DuplicateTitles,
 		Quota:           row.Organization.Quota.Int64,
 		Test:            row.SiteKey.Test,
+		HashOnly:        c.HashOnly || row.Organization.AssetStorage == StoreNone,
 		Expired:         !s.DB.Now().Before(c.Expires),
 	}
 	if caller.Test { // whatever a token says, a live key does not rehearse

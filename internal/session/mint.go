@@ -27,6 +27,9 @@ type MintRequest struct {
 	MaxFileSize     *int64  // bytes, more than 0
 	// Rehearse is the code that the session is to meet, for a test key only.
 	Rehearse *string
+	// AssetStorage may be StoreNone, which keeps the session's files out of the
+	// store; nil leaves it to the organization.
+	AssetStorage *string
 }
 
 // Mint checks the key, its organization, the origin, how often it is done, the
@@ -53,7 +56,8 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 			return "", err
 		}
 	}
-	if err := r.validate(row.SiteKey.Test); err != nil {
+	hashOnly := row.Organization.AssetStorage == StoreNone || r.AssetStorage != nil && *r.AssetStorage == StoreNone
+	if err := r.validate(row.SiteKey.Test, hashOnly); err != nil {
 		return "", err
 	}
 	if least := s.MinimumCredits(r.Action, r.Network); least > 0 {
@@ -86,6 +90,7 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	if r.Rehearse != nil {
 		c.Rehearse = fault.Code(*r.Rehearse)
 	}
+	c.HashOnly = hashOnly
 	if token, err = s.Tokens.Sign(c); err != nil {
 		return "", err
 	}
@@ -100,7 +105,7 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 // exactly.
 const maxClaim = 1<<53 - 1
 
-func (r MintRequest) validate(test bool) error {
+func (r MintRequest) validate(test, hashOnly bool) error {
 	var bad []fault.Field
 	if !r.Action.Valid() {
 		bad = append(bad, fault.Field{Field: "action_type", Rule: "one_of", Message: "Must be register, update_version or access."})
@@ -121,7 +126,13 @@ func (r MintRequest) validate(test bool) error {
 			bad = append(bad, fault.Field{Field: "rehearse", Rule: "test_key", Message: "Only a test key rehearses."})
 		} else if !Rehearsable(fault.Code(*r.Rehearse)) {
 			bad = append(bad, fault.Field{Field: "rehearse", Rule: "one_of", Message: "Must be a code that can be rehearsed."})
+		} else if hashOnly && fault.Code(*r.Rehearse) == fault.CodeWidgetUploadError {
+			bad = append(bad, fault.Field{Field: "rehearse", Rule: "hash_only", Message: "This session uploads nothing."})
 		}
+	}
+	// A session may ask for less to be kept than the organization does, never for more.
+	if r.AssetStorage != nil && *r.AssetStorage != StoreNone {
+		bad = append(bad, fault.Field{Field: "asset_storage", Rule: "one_of", Message: "Must be none, or left out."})
 	}
 	if len(bad) > 0 {
 		return fault.CommonValidationFailed(bad)

@@ -24,9 +24,16 @@ type Organization struct {
 	MaxFileSize     int64         `json:"max_file_size_bytes,omitempty"` // 0: the system's cap
 	AccessCodeTTL   time.Duration `json:"access_code_ttl_ns,omitempty"`  // 0: codes do not expire
 	DuplicateTitles bool          `json:"duplicate_titles"`
+	AssetStorage    string        `json:"asset_storage"`   // StoreKeep or StoreNone
 	Quota           int64         `json:"quota,omitempty"` // registrations and updates in a calendar month, UTC; 0: none
 	CreatedAt       time.Time     `json:"created_at"`
 }
+
+// What becomes of recordings: they are kept, or only their hashes are taken.
+const (
+	StoreKeep = "keep"
+	StoreNone = "none"
+)
 
 // KeyPair is an integration's key. SecretKey is set by CreateKeys only.
 type KeyPair struct {
@@ -78,7 +85,7 @@ func ListOrganizations(ctx context.Context, db *store.DB) ([]Organization, error
 func organization(o query.Organization) Organization {
 	return Organization{
 		ID: o.ID, Name: o.Name, Suspended: o.SuspendedAt.Valid, WidgetEnabled: o.WidgetEnabled, MaxFileSize: o.MaxFileSize.Int64,
-		AccessCodeTTL: time.Duration(o.AccessCodeTtl.Int64) * time.Microsecond, DuplicateTitles: o.DuplicateTitles, Quota: o.Quota.Int64, CreatedAt: store.Time(o.CreatedAt),
+		AccessCodeTTL: time.Duration(o.AccessCodeTtl.Int64) * time.Microsecond, DuplicateTitles: o.DuplicateTitles, AssetStorage: o.AssetStorage, Quota: o.Quota.Int64, CreatedAt: store.Time(o.CreatedAt),
 	}
 }
 
@@ -98,12 +105,15 @@ func ChangeOrganization(ctx context.Context, db *store.DB, id string, change fun
 		if o.MaxFileSize < 0 || o.AccessCodeTTL < 0 || o.Quota < 0 {
 			return fault.CommonValidationFailed([]fault.Field{{Field: "settings", Rule: "min", Message: "Sizes, lifetimes and quotas are not negative."}})
 		}
+		if o.AssetStorage != StoreKeep && o.AssetStorage != StoreNone {
+			return fault.CommonValidationFailed([]fault.Field{{Field: "asset_storage", Rule: "one_of", Message: "Must be keep or none."}})
+		}
 		suspended := row.SuspendedAt
 		if o.Suspended != suspended.Valid {
 			suspended = sql.NullInt64{Int64: store.Micros(tx.Now), Valid: o.Suspended}
 		}
 		_, err = tx.SetOrganization(ctx, query.SetOrganizationParams{
-			SuspendedAt: suspended, WidgetEnabled: o.WidgetEnabled, DuplicateTitles: o.DuplicateTitles,
+			SuspendedAt: suspended, WidgetEnabled: o.WidgetEnabled, DuplicateTitles: o.DuplicateTitles, AssetStorage: o.AssetStorage,
 			MaxFileSize:   sql.NullInt64{Int64: o.MaxFileSize, Valid: o.MaxFileSize > 0},
 			AccessCodeTtl: sql.NullInt64{Int64: o.AccessCodeTTL.Microseconds(), Valid: o.AccessCodeTTL > 0},
 			Quota:         sql.NullInt64{Int64: o.Quota, Valid: o.Quota > 0}, ID: id,

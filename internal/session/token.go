@@ -134,6 +134,7 @@ type Claims struct {
 	ExternalUserRef string     // "": an end-user without an account
 	MaxFileSize     int64      // bytes; 0: not lowered by the session
 	Rehearse        fault.Code // what a test session is to meet; "": nothing
+	HashOnly        bool       // no file is to be stored, whatever the organization does
 	IssuedAt        time.Time
 	Expires         time.Time
 }
@@ -147,6 +148,7 @@ const (
 	claimRef      = "ref"
 	claimMaxSize  = "max"
 	claimRehearse = "reh"
+	claimHashOnly = "hash"
 )
 
 // Sign makes the compact token.
@@ -165,6 +167,9 @@ func (t *Tokens) Sign(c Claims) (string, error) {
 	}
 	if c.Rehearse != "" {
 		b = b.Claim(claimRehearse, string(c.Rehearse))
+	}
+	if c.HashOnly {
+		b = b.Claim(claimHashOnly, true)
 	}
 	token, err := b.Build()
 	if err != nil {
@@ -236,7 +241,7 @@ func verify(token, issuer string, set jwk.Set) (Claims, error) {
 	c.Expires, _ = parsed.Expiration()
 	var action, name, rehearse string
 	var atsID, maxSize float64
-	for claim, target := range map[string]any{claimSiteKey: &c.SiteKeyHash, claimAction: &action, claimNetwork: &name, claimRef: &c.ExternalUserRef, claimAtsID: &atsID, claimMaxSize: &maxSize, claimRehearse: &rehearse} {
+	for claim, target := range map[string]any{claimSiteKey: &c.SiteKeyHash, claimAction: &action, claimNetwork: &name, claimRef: &c.ExternalUserRef, claimAtsID: &atsID, claimMaxSize: &maxSize, claimRehearse: &rehearse, claimHashOnly: &c.HashOnly} {
 		if parsed.Has(claim) {
 			if err := parsed.Get(claim, target); err != nil {
 				return Claims{}, invalid(err)

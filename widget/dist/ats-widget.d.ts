@@ -99,6 +99,10 @@ export interface ErrorDetails {
     /** Every field that failed, with the rule it broke. */
     fields: FieldError[];
   };
+  "common.not_found": {
+    /** Why it is not here, in words, where that can be said: such as a recording of which only the hash was registered. */
+    reason?: string;
+  };
   "widget.unknown_error": {
     /** The code that the server sent, when there was one. */
     code?: string;
@@ -112,6 +116,12 @@ export interface ErrorDetails {
     used: number;
     /** When the next period begins (RFC 3339, UTC). */
     resets_at: string;
+  };
+  "registration.upload_missing": {
+    /** The SHA-256 that `media_sha256` announced, where another file was uploaded. */
+    announced?: string;
+    /** The SHA-256 of what was uploaded instead. */
+    uploaded?: string;
   };
   "registration.dry_run_failed": {
     /** The network's own name for the refusal. */

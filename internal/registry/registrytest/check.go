@@ -115,10 +115,11 @@ type job struct {
 	media, commitment                                         []byte
 	total, base                                               int64
 	sessionID                                                 string
+	hashOnly                                                  bool
 }
 
 // reuses says that the job's recording is that of the version it was begun on.
-func (j job) reuses() bool { return j.kind == "add_version" && j.asset == "" }
+func (j job) reuses() bool { return j.kind == "add_version" && j.asset == "" && !j.hashOnly }
 
 type transaction struct {
 	id, org, network, kind, state, work string
@@ -175,9 +176,9 @@ func (c *checker) rows(text string, scan func(scan func(...any) error) error) {
 func (c *checker) read() {
 	c.jobs, c.transactions, c.works = map[string]job{}, map[string]transaction{}, map[string]work{}
 	c.titles, c.media = map[string]claim{}, map[string]claim{}
-	c.rows(`SELECT id, organization_id, kind, network, external_user_ref, state, work_id, title_key, asset_key, media_hash, commitment, total_credits, session_jti, base_version FROM jobs`, func(scan func(...any) error) error {
+	c.rows(`SELECT id, organization_id, kind, network, external_user_ref, state, work_id, title_key, asset_key, media_hash, commitment, total_credits, session_jti, base_version, hash_only FROM jobs`, func(scan func(...any) error) error {
 		var j job
-		err := scan(&j.id, &j.org, &j.kind, &j.network, &j.ref, &j.state, &j.work, &j.titleKey, &j.asset, &j.media, &j.commitment, &j.total, &j.sessionID, &j.base)
+		err := scan(&j.id, &j.org, &j.kind, &j.network, &j.ref, &j.state, &j.work, &j.titleKey, &j.asset, &j.media, &j.commitment, &j.total, &j.sessionID, &j.base, &j.hashOnly)
 		c.jobs[j.id] = j
 		return err
 	})
@@ -326,7 +327,7 @@ func (c *checker) jobsAndTransactions() {
 		if (j.kind == "add_version") != (j.base > 0) {
 			c.say("job %s (%s) was begun on version %d", id, j.kind, j.base)
 		}
-		swept := j.asset == "" && (t.state == "failed" || j.reuses())
+		swept := j.asset == "" && (t.state == "failed" || j.reuses() || j.hashOnly)
 		if (j.state == "prepared" || j.state == "confirmed") && (len(j.commitment) != 32 || len(j.media) != 32 || j.asset == "" && !swept) {
 			c.say("job %s is %s without commitment, hash or asset", id, j.state)
 		}
@@ -398,11 +399,11 @@ func (c *checker) worksAndVersions() {
 			t.block != v.block || v.block < 1 || string(t.hash) != string(v.hash) || string(t.commitment) != string(v.commitment) || string(t.blockHash) != string(v.blockHash) {
 			c.say("version %d of work %s and its transaction differ: %+v, %+v, %+v", v.number, v.work, v, t, w)
 		}
-		asset := j.asset
+		asset, kept := j.asset, !j.hashOnly
 		if j.reuses() && before.work == v.work && string(before.media) == string(v.media) {
-			asset = before.asset
+			asset, kept = before.asset, before.asset != ""
 		}
-		if v.asset != asset || string(v.media) != string(j.media) || v.asset == "" || j.base != v.number-1 {
+		if v.asset != asset || string(v.media) != string(j.media) || kept != (v.asset != "") || j.base != v.number-1 {
 			c.say("version %d of work %s and its job differ: %+v, %+v", v.number, v.work, v, j)
 		}
 		if w.ref != "" && j.ref != w.ref {
@@ -620,7 +621,7 @@ func (c *checker) files() {
 	}
 	jobs := slices.SortedFunc(maps.Values(c.jobs), func(a, b job) int { return cmp.Compare(a.id, b.id) })
 	for _, j := range jobs {
-		if j.state != "prepared" && j.state != "confirmed" || c.transactions[j.id].state == "failed" || j.reuses() {
+		if j.state != "prepared" && j.state != "confirmed" || c.transactions[j.id].state == "failed" || j.reuses() || j.hashOnly {
 			continue
 		}
 		r, _, err := c.world.Blobs.Open(c.ctx, j.asset)

@@ -42,6 +42,8 @@ type Job struct {
 	UpdatedAt       int64
 	BaseVersion     int64
 	Rehearse        string
+	HashOnly        bool
+	DeclaredHash    []byte
 }
 
 type LedgerAccount struct {

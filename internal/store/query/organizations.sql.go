@@ -349,8 +349,8 @@ func (q *Queries) RemoveOrigin(ctx context.Context, arg RemoveOriginParams) (int
 const setOrganization = `-- name: SetOrganization :execrows
 UPDATE organizations SET suspended_at = $1, widget_enabled = $2,
   max_file_size = $3, access_code_ttl = $4,
-  duplicate_titles = $5, quota = $6
-WHERE id = $7
+  duplicate_titles = $5, asset_storage = $6, quota = $7
+WHERE id = $8
 `
 
 type SetOrganizationParams struct {
@@ -359,6 +359,7 @@ type SetOrganizationParams struct {
 	MaxFileSize     sql.NullInt64
 	AccessCodeTtl   sql.NullInt64
 	DuplicateTitles bool
+	AssetStorage    string
 	Quota           sql.NullInt64
 	ID              string
 }
@@ -370,6 +371,7 @@ func (q *Queries) SetOrganization(ctx context.Context, arg SetOrganizationParams
 		arg.MaxFileSize,
 		arg.AccessCodeTtl,
 		arg.DuplicateTitles,
+		arg.AssetStorage,
 		arg.Quota,
 		arg.ID,
 	)

@@ -220,6 +220,33 @@ func (q *Queries) DecideTimestamp(ctx context.Context, arg DecideTimestampParams
 	return result.RowsAffected()
 }
 
+const declareMedia = `-- name: DeclareMedia :execrows
+UPDATE jobs SET state = 'open', declared_hash = $1, media_hash = $2, media = $3, updated_at = $4
+WHERE id = $5 AND state IN ('open', 'prepared')
+`
+
+type DeclareMediaParams struct {
+	DeclaredHash []byte
+	MediaHash    []byte
+	Media        string
+	Now          int64
+	ID           string
+}
+
+func (q *Queries) DeclareMedia(ctx context.Context, arg DeclareMediaParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, declareMedia,
+		arg.DeclaredHash,
+		arg.MediaHash,
+		arg.Media,
+		arg.Now,
+		arg.ID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const deleteExpiredJob = `-- name: DeleteExpiredJob :exec
 DELETE FROM jobs WHERE id = $1 AND state = 'expired'
 `
@@ -407,7 +434,7 @@ func (q *Queries) FreeTitle(ctx context.Context, arg FreeTitleParams) error {
 }
 
 const getJob = `-- name: GetJob :one
-SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse FROM jobs WHERE id = $1
+SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash FROM jobs WHERE id = $1
 `
 
 func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
@@ -442,6 +469,8 @@ func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
 		&i.UpdatedAt,
 		&i.BaseVersion,
 		&i.Rehearse,
+		&i.HashOnly,
+		&i.DeclaredHash,
 	)
 	return i, err
 }
@@ -602,10 +631,10 @@ func (q *Queries) InFlight(ctx context.Context, arg InFlightParams) ([]Transacti
 
 const insertJob = `-- name: InsertJob :exec
 INSERT INTO jobs (id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key,
-  creators, filename, max_bytes, upload_key, base_version, media_hash, media, deadline, rehearse, created_at, updated_at)
+  creators, filename, max_bytes, upload_key, base_version, media_hash, media, hash_only, declared_hash, deadline, rehearse, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6,
   'open', $7, $8, $9, $10, $11, $12,
-  $13, $14, $15, $16, $17, $18, $19, $20, $20)
+  $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $22)
 `
 
 type InsertJobParams struct {
@@ -626,6 +655,8 @@ type InsertJobParams struct {
 	BaseVersion     int64
 	MediaHash       []byte
 	Media           string
+	HashOnly        bool
+	DeclaredHash    []byte
 	Deadline        int64
 	Rehearse        string
 	Now             int64
@@ -650,6 +681,8 @@ func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) error {
 		arg.BaseVersion,
 		arg.MediaHash,
 		arg.Media,
+		arg.HashOnly,
+		arg.DeclaredHash,
 		arg.Deadline,
 		arg.Rehearse,
 		arg.Now,
@@ -719,7 +752,7 @@ const insertVersion = `-- name: InsertVersion :exec
 INSERT INTO versions (work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote,
   tx_hash, block_number, block_hash, registered_at, timestamp_until)
 SELECT j.work_id, $1, j.id, j.commitment, j.media_hash, j.media, j.merkle_root, j.creators, j.filename,
-  CASE WHEN j.asset_key <> '' THEN j.asset_key ELSE (SELECT b.asset_key FROM versions b WHERE b.work_id = j.work_id AND b.version = j.base_version) END, j.quote,
+  CASE WHEN j.asset_key <> '' OR j.hash_only THEN j.asset_key ELSE (SELECT b.asset_key FROM versions b WHERE b.work_id = j.work_id AND b.version = j.base_version) END, j.quote,
   $2, $3, $4, $5,
   CAST($6 AS BIGINT)
 FROM jobs j WHERE j.id = $7

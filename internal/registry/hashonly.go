@@ -1,0 +1,129 @@
+package registry
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"timbre.example/fault"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// A hash-only job registers a recording that never comes here: its hash and its
+// size are the client's word. Its format and duration are not known, and nobody
+// pretends that they are. Everything about such jobs that is not a line in
+// another step stands in this file.
+
+// announce writes what a client said of its file into a job that brings one.
+func announce(job *query.InsertJobParams, c session.Caller, in Announced) error {
+	job.HashOnly = c.HashOnly
+	if in.SHA256 == "" || !c.HashOnly {
+		// Without the hash, prepare asks for both.
+		if err := checkSize(in.SizeBytes, c.MaxFileSize); err != nil || in.SHA256 == "" {
+			return err
+		}
+		hash, err := parseHash(in.SHA256)
+		job.DeclaredHash = hash
+		return err
+	}
+	hash, m, err := declared(in, c.MaxFileSize)
+	job.MediaHash, job.Media = hash, mustJSON(m)
+	return err
+}
+
+// declared checks the word of a client that uploads nothing: both the hash and
+// the size are wanted.
+func declared(in Announced, most int64) (hash []byte, m Media, err error) {
+	var bad refusals
+	if in.SHA256 == "" {
+		bad.refuse("media_sha256", "required", "Nothing is uploaded here: send the SHA-256 of the file.")
+	}
+	if in.SizeBytes == 0 {
+		bad.refuse("size_bytes", "required", "Nothing is uploaded here: send the size of the file.")
+	}
+	if err := bad.err(); err != nil {
+		return nil, m, err
+	}
+	if err := checkSize(in.SizeBytes, most); err != nil {
+		return nil, m, err
+	}
+	if hash, err = parseHash(in.SHA256); err != nil {
+		return nil, m, err
+	}
+	if [32]byte(hash) == sha256.Sum256(nil) {
+		return nil, m, fault.RegistrationAudioEmpty()
+	}
+	return hash, Media{Size: in.SizeBytes}, nil
+}
+
+// checkSize refuses a size that is known before the upload; 0 is not known.
+func checkSize(size, most int64) error {
+	switch {
+	case size < 0:
+		return fault.CommonValidationFailed([]fault.Field{{Field: "size_bytes", Rule: "min", Message: "A size is not negative."}})
+	case size > most:
+		return fault.RegistrationAudioTooLarge(size, most)
+	}
+	return nil
+}
+
+func parseHash(text string) ([]byte, error) {
+	hash, err := hex.DecodeString(strings.TrimPrefix(text, "0x"))
+	if err != nil || len(hash) != sha256.Size {
+		return nil, fault.CommonValidationFailed([]fault.Field{{Field: "media_sha256", Rule: "sha256", Message: "A SHA-256 is 0x and 64 hex digits."}})
+	}
+	return hash, nil
+}
+
+// Declare takes what the client says of its file, in the place of an upload or
+// beforehand. Like an upload it may be repeated until the job is confirmed, and
+// the last one counts.
+func (r *Registry) Declare(ctx context.Context, c session.Caller, jobID string, in Announced) error {
+	err := r.DB.Tx(ctx, func(tx *store.Tx) error {
+		job, err := openJob(ctx, tx.Queries, c, jobID, tx.Now)
+		if err != nil {
+			return err
+		}
+		set := query.DeclareMediaParams{DeclaredHash: job.DeclaredHash, MediaHash: job.MediaHash, Media: job.Media, Now: store.Micros(tx.Now), ID: jobID}
+		switch {
+		case job.HashOnly:
+			hash, m, err := declared(in, job.MaxBytes)
+			if err != nil {
+				return err
+			}
+			set.MediaHash, set.Media = hash, mustJSON(m)
+		case in.SHA256 == "": // the upload has a size
+			return nil
+		default:
+			if set.DeclaredHash, err = parseHash(in.SHA256); err != nil {
+				return err
+			}
+		}
+		n, err := tx.DeclareMedia(ctx, set)
+		if err == nil && n == 0 { // a confirm was quicker
+			return fault.TransactionAlreadyConfirmed(jobID)
+		}
+		return err
+	})
+	if err == nil {
+		r.reached("declare.committed")
+	}
+	return err
+}
+
+// announcedOwner refuses, before anything is uploaded, audio that is another
+// work's already. It is a courtesy: prepare and confirm decide.
+func announcedOwner(ctx context.Context, tx *store.Tx, job query.InsertJobParams) error {
+	hash := job.DeclaredHash
+	if job.HashOnly {
+		hash = job.MediaHash
+	}
+	if len(hash) == 0 {
+		return nil
+	}
+	_, err := mediaOwner(ctx, tx, query.Job{OrganizationID: job.OrganizationID, Network: job.Network, WorkID: job.WorkID, ExternalUserRef: job.ExternalUserRef}, hash)
+	return err
+}
