@@ -83,6 +83,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var f *fault.Error
 	if errors.As(err, &f) {
 		fmt.Fprintf(stderr, "timbre: %s: %s\n", f.Code, f.Message())
+		if cause := errors.Unwrap(f); cause != nil {
+			fmt.Fprintf(stderr, "  %v\n", cause)
+		}
 		if list, ok := f.Details["fields"].([]fault.Field); ok {
 			for _, one := range list {
 				fmt.Fprintf(stderr, "  %s: %s\n", one.Field, one.Message)

@@ -11,6 +11,7 @@ import (
 
 type worksCmd struct {
 	Certificate worksCertificate `cmd:"" help:"Write the PDF certificate of a registered work."`
+	Redact      worksRedact      `cmd:"" help:"Erase the personal data of a registered work, for good."`
 	Evidence    worksEvidence    `cmd:"" help:"Write the evidence of a registered work, which proves it without this server."`
 }
 

@@ -398,8 +398,8 @@ func (r *Registry) Transaction(ctx context.Context, id string) (View, error) {
 			TxHash: hash, BlockNumber: t.BlockNumber, BlockHash: Hex(t.BlockHash), AtsID: t.AtsID, WorkID: t.WorkID,
 			WorkURL: r.WorkURL(network.Name(t.Network), t.AtsID), ExplorerURL: r.ExplorerURL(network.Name(t.Network), hash),
 		}
-		// A code that was replaced since is nobody's to be shown here.
-		if row.ExternalUserRef == "" && row.Generation == 0 && t.Kind == KindRegister && r.DB.Now().Sub(v.UpdatedAt) < r.Times.Result {
+		// A code that was replaced since, or erased, is nobody's to be shown here.
+		if row.ExternalUserRef == "" && row.Generation == 0 && !row.RedactedAt.Valid && t.Kind == KindRegister && r.DB.Now().Sub(v.UpdatedAt) < r.Times.Result {
 			v.Done.AccessCode = r.accessCode(t.WorkID, 0)
 		}
 	}

@@ -127,10 +127,17 @@ func (r *Registry) certifyOne(ctx context.Context, work string, version int64) (
 		return took, err
 	}
 	r.reached("certificate.stored")
-	if err := r.DB.Tx(ctx, func(tx *store.Tx) error {
-		return tx.SetCertificate(ctx, query.SetCertificateParams{CertificateKey: key, WorkID: work, Version: version})
+	var kept int64
+	if err := r.DB.Tx(ctx, func(tx *store.Tx) (err error) {
+		kept, err = tx.SetCertificate(ctx, query.SetCertificateParams{CertificateKey: key, WorkID: work, Version: version})
+		return err
 	}); err != nil {
 		return took, err
+	}
+	if kept == 0 { // another instance was quicker, or the work was redacted meanwhile
+		if w, err := q.GetWork(ctx, work); err != nil || w.RedactedAt.Valid {
+			return took, errors.Join(err, r.Blobs.Delete(ctx, key))
+		}
 	}
 	r.reached("certificate.committed")
 	delete(r.failing, v.TransactionID)

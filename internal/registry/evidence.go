@@ -31,6 +31,9 @@ func (r *Registry) Evidence(ctx context.Context, work string, version int64) (ev
 	if err != nil {
 		return evidence.Evidence{}, err
 	}
+	if err := Redacted(w); err != nil {
+		return evidence.Evidence{}, err
+	}
 	v, err := r.versionOf(ctx, w, version)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && v.TimestampUntil > 0 {
 		return evidence.Evidence{}, fault.WorkCertificateUnavailable()

@@ -103,8 +103,8 @@ func (r *Registry) Declare(ctx context.Context, c session.Caller, jobID string, 
 			}
 		}
 		n, err := tx.DeclareMedia(ctx, set)
-		if err == nil && n == 0 { // a confirm was quicker
-			return fault.TransactionAlreadyConfirmed(jobID)
+		if err == nil && n == 0 {
+			return overtaken(ctx, tx, jobID)
 		}
 		return err
 	})

@@ -34,7 +34,7 @@ func (r *Registry) Own(ctx context.Context, c session.Caller, atsID int64, write
 	}
 	w, err := r.DB.Read().WorkByAtsID(ctx, query.WorkByAtsIDParams{Network: string(c.Network), AtsID: atsID})
 	switch {
-	case errors.Is(err, sql.ErrNoRows) || err == nil && !reaches(c, w):
+	case errors.Is(err, sql.ErrNoRows) || err == nil && (!reaches(c, w) || w.RedactedAt.Valid):
 		return c, fault.WorkNotFound()
 	case err != nil:
 		return c, err
@@ -264,7 +264,9 @@ func (r *Registry) Certificate(ctx context.Context, c session.Caller, workID str
 			return Download{}, fault.WorkCertificateUnavailable()
 		}
 		version = made
-		w, err = r.DB.Read().GetWork(ctx, workID)
+		if w, err = r.DB.Read().GetWork(ctx, workID); err == nil {
+			err = Redacted(w)
+		}
 	} else if err = c.MayRead(); err == nil {
 		w, err = r.visible(ctx, c, workID)
 	}

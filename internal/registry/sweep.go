@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"timbre.example/internal/blob"
@@ -29,13 +30,13 @@ func (r *Registry) sweepEvery(ctx context.Context, every time.Duration) {
 }
 
 // Sweep ends jobs that ran out of time and removes the files that nobody needs
-// any more: theirs, the uploads of finished transactions, and the assets of
-// failed ones. It returns how many jobs it ended.
+// any more: theirs, the uploads of finished transactions, the assets of failed
+// ones, and all of redacted works. It returns how many jobs it ended.
 func (r *Registry) Sweep(ctx context.Context) (ended int, err error) {
 	if ended, err = r.sweepExpired(ctx); err != nil {
 		return ended, err
 	}
-	return ended, r.sweepLeftovers(ctx)
+	return ended, errors.Join(r.sweepLeftovers(ctx), r.erase(ctx))
 }
 
 // sweepExpired closes the row first: from then on nobody can confirm it, so a
@@ -74,7 +75,7 @@ func (r *Registry) sweepExpired(ctx context.Context) (ended int, err error) {
 // nothing the row goes too, and with it the names and addresses in it.
 func (r *Registry) sweepLeftovers(ctx context.Context) error {
 	for {
-		before := store.Micros(r.DB.Now().Add(-r.Times.UploadSlot - blob.LongestUpload - sweepAfter))
+		before := r.landed()
 		jobs, err := r.DB.Read().Leftovers(ctx, query.LeftoversParams{Before: before, Lim: batch})
 		if err != nil || len(jobs) == 0 {
 			return err
@@ -104,6 +105,12 @@ func (r *Registry) sweepLeftovers(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// landed is the moment before which everything began that is over by now, uploads
+// too.
+func (r *Registry) landed() int64 {
+	return store.Micros(r.DB.Now().Add(-r.Times.UploadSlot - blob.LongestUpload - sweepAfter))
 }
 
 func (r *Registry) remove(ctx context.Context, keys ...string) error {

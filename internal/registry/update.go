@@ -95,6 +95,12 @@ func (r *Registry) InitUpdate(ctx context.Context, c session.Caller, in UpdateRe
 		} else if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
+		// Held, so that nothing of a work that is being redacted is copied.
+		if n, err := tx.LockWork(ctx, c.WorkID); err != nil {
+			return err
+		} else if n == 0 {
+			return fault.WorkNotFound()
+		}
 		w, err := tx.GetWork(ctx, c.WorkID)
 		if err != nil {
 			return err

@@ -116,6 +116,7 @@ type job struct {
 	total, base                                               int64
 	sessionID                                                 string
 	hashOnly                                                  bool
+	personal                                                  string
 }
 
 // reuses says that the job's recording is that of the version it was begun on.
@@ -138,6 +139,8 @@ type work struct {
 	id, org, network, ref string
 	ats, latest           int64
 	code                  []byte
+	redacted              bool
+	personal              string
 }
 
 type version struct {
@@ -145,6 +148,7 @@ type version struct {
 	stampDue                                     bool
 	number, block                                int64
 	commitment, media, hash, blockHash           []byte
+	personal                                     string
 }
 
 type claim struct{ org, network, ref, key, work string }
@@ -176,9 +180,10 @@ func (c *checker) rows(text string, scan func(scan func(...any) error) error) {
 func (c *checker) read() {
 	c.jobs, c.transactions, c.works = map[string]job{}, map[string]transaction{}, map[string]work{}
 	c.titles, c.media = map[string]claim{}, map[string]claim{}
-	c.rows(`SELECT id, organization_id, kind, network, external_user_ref, state, work_id, title_key, asset_key, media_hash, commitment, total_credits, session_jti, base_version, hash_only FROM jobs`, func(scan func(...any) error) error {
+	c.rows(`SELECT id, organization_id, kind, network, external_user_ref, state, work_id, title_key, asset_key, media_hash, commitment, total_credits, session_jti, base_version, hash_only,
+		title || creators || filename || media FROM jobs`, func(scan func(...any) error) error {
 		var j job
-		err := scan(&j.id, &j.org, &j.kind, &j.network, &j.ref, &j.state, &j.work, &j.titleKey, &j.asset, &j.media, &j.commitment, &j.total, &j.sessionID, &j.base, &j.hashOnly)
+		err := scan(&j.id, &j.org, &j.kind, &j.network, &j.ref, &j.state, &j.work, &j.titleKey, &j.asset, &j.media, &j.commitment, &j.total, &j.sessionID, &j.base, &j.hashOnly, &j.personal)
 		c.jobs[j.id] = j
 		return err
 	})
@@ -188,15 +193,16 @@ func (c *checker) read() {
 		c.transactions[t.id] = t
 		return err
 	})
-	c.rows(`SELECT id, organization_id, network, external_user_ref, ats_id, latest_version, access_code_hash FROM works`, func(scan func(...any) error) error {
+	c.rows(`SELECT id, organization_id, network, external_user_ref, ats_id, latest_version, access_code_hash, redacted_at IS NOT NULL, title || title_key FROM works`, func(scan func(...any) error) error {
 		var w work
-		err := scan(&w.id, &w.org, &w.network, &w.ref, &w.ats, &w.latest, &w.code)
+		err := scan(&w.id, &w.org, &w.network, &w.ref, &w.ats, &w.latest, &w.code, &w.redacted, &w.personal)
 		c.works[w.id] = w
 		return err
 	})
-	c.rows(`SELECT work_id, transaction_id, asset_key, quote, certificate_key, timestamp_until > 0, version, block_number, commitment, media_hash, tx_hash, block_hash FROM versions ORDER BY work_id, version`, func(scan func(...any) error) error {
+	c.rows(`SELECT work_id, transaction_id, asset_key, quote, certificate_key, timestamp_until > 0, version, block_number, commitment, media_hash, tx_hash, block_hash,
+		creators || filename || asset_key || certificate_key || media FROM versions ORDER BY work_id, version`, func(scan func(...any) error) error {
 		var v version
-		err := scan(&v.work, &v.transaction, &v.asset, &v.quote, &v.certificate, &v.stampDue, &v.number, &v.block, &v.commitment, &v.media, &v.hash, &v.blockHash)
+		err := scan(&v.work, &v.transaction, &v.asset, &v.quote, &v.certificate, &v.stampDue, &v.number, &v.block, &v.commitment, &v.media, &v.hash, &v.blockHash, &v.personal)
 		c.versions = append(c.versions, v)
 		return err
 	})
@@ -328,6 +334,12 @@ func (c *checker) jobsAndTransactions() {
 			c.say("job %s (%s) was begun on version %d", id, j.kind, j.base)
 		}
 		swept := j.asset == "" && (t.state == "failed" || j.reuses() || j.hashOnly)
+		if c.works[j.work].redacted {
+			if j.personal+j.titleKey+j.ref+j.asset != "{}" || len(j.media) > 0 || j.state == "open" || j.state == "prepared" {
+				c.say("job %s of a redacted work still holds something: %+v", id, j)
+			}
+			continue
+		}
 		if (j.state == "prepared" || j.state == "confirmed") && (len(j.commitment) != 32 || len(j.media) != 32 || j.asset == "" && !swept) {
 			c.say("job %s is %s without commitment, hash or asset", id, j.state)
 		}
@@ -399,7 +411,10 @@ func (c *checker) worksAndVersions() {
 			t.block != v.block || v.block < 1 || string(t.hash) != string(v.hash) || string(t.commitment) != string(v.commitment) || string(t.blockHash) != string(v.blockHash) {
 			c.say("version %d of work %s and its transaction differ: %+v, %+v, %+v", v.number, v.work, v, t, w)
 		}
-		asset, kept := j.asset, !j.hashOnly
+		if w.redacted && (v.personal != "{}" || len(v.media) > 0) {
+			c.say("version %d of a redacted work still holds something: %+v", v.number, v)
+		}
+		asset, kept := j.asset, !j.hashOnly && !w.redacted
 		if j.reuses() && before.work == v.work && string(before.media) == string(v.media) {
 			asset, kept = before.asset, before.asset != ""
 		}
@@ -426,7 +441,10 @@ func (c *checker) worksAndVersions() {
 		if count[id] == 0 || w.latest != count[id] {
 			c.say("work %s has %d versions, the latest is %d", id, count[id], w.latest)
 		}
-		if (w.ref == "") != (len(w.code) == 32) {
+		if w.redacted && w.personal+w.ref+string(w.code) != "" {
+			c.say("redacted work %s still holds something: %+v", id, w)
+		}
+		if !w.redacted && (w.ref == "") != (len(w.code) == 32) {
 			c.say("work %s belongs to %q and its access code has a hash of %d bytes", id, w.ref, len(w.code))
 		}
 	}
@@ -437,7 +455,7 @@ func (c *checker) worksAndVersions() {
 func (c *checker) claims() {
 	owners := map[string]bool{} // works that may hold claims
 	for id, j := range c.jobs {
-		if t := c.transactions[id]; j.state != "confirmed" || t.state == "failed" {
+		if t := c.transactions[id]; j.state != "confirmed" || t.state == "failed" || c.works[j.work].redacted {
 			continue
 		}
 		owners[j.work] = true
@@ -455,7 +473,7 @@ func (c *checker) claims() {
 		return err
 	})
 	for id, j := range c.jobs {
-		if !owners[j.work] || duplicates[j.org] || j.state != "confirmed" || j.kind != "register" {
+		if !owners[j.work] || duplicates[j.org] || j.state != "confirmed" || j.kind != "register" || c.works[j.work].redacted {
 			continue
 		}
 		if k, ok := c.titles[strings.Join([]string{j.org, j.network, j.ref, j.titleKey}, "\x00")]; !ok || k.work != j.work {
@@ -621,7 +639,7 @@ func (c *checker) files() {
 	}
 	jobs := slices.SortedFunc(maps.Values(c.jobs), func(a, b job) int { return cmp.Compare(a.id, b.id) })
 	for _, j := range jobs {
-		if j.state != "prepared" && j.state != "confirmed" || c.transactions[j.id].state == "failed" || j.reuses() || j.hashOnly {
+		if j.state != "prepared" && j.state != "confirmed" || c.transactions[j.id].state == "failed" || j.reuses() || j.hashOnly || c.works[j.work].redacted {
 			continue
 		}
 		r, _, err := c.world.Blobs.Open(c.ctx, j.asset)

@@ -7,6 +7,26 @@ ALTER TABLE jobs ADD COLUMN hash_only BOOLEAN NOT NULL DEFAULT FALSE;
 -- held to it.
 ALTER TABLE jobs ADD COLUMN declared_hash BYTEA;
 
+-- When the personal data of a work was erased; NULL: it was not. What is left of
+-- such a work is what the network has of it.
+ALTER TABLE works ADD COLUMN redacted_at BIGINT;
+
+-- The files of works that were erased. They go at once, and once more when
+-- nothing that was under way then can have brought them back.
+CREATE TABLE erasures (
+  object_key TEXT PRIMARY KEY,
+  since      BIGINT NOT NULL,
+  erased     BOOLEAN NOT NULL DEFAULT FALSE
+);
+
+-- An erased version names nobody, and never gets a certificate.
+DROP INDEX versions_uncertified;
+CREATE INDEX versions_uncertified ON versions (transaction_id) WHERE certificate_key = '' AND creators <> '';
+
 -- +goose Down
+DROP INDEX versions_uncertified;
+CREATE INDEX versions_uncertified ON versions (transaction_id) WHERE certificate_key = '';
+DROP TABLE erasures;
+ALTER TABLE works DROP COLUMN redacted_at;
 ALTER TABLE jobs DROP COLUMN declared_hash;
 ALTER TABLE jobs DROP COLUMN hash_only;

@@ -88,7 +88,7 @@ SELECT COUNT(*) FROM transactions WHERE organization_id = sqlc.arg(organization_
 SELECT * FROM transactions WHERE id = sqlc.arg(id);
 
 -- name: TransactionForView :one
-SELECT sqlc.embed(t), CAST(COALESCE(w.external_user_ref, '') AS TEXT) AS external_user_ref, CAST(COALESCE(w.access_code_generation, 0) AS BIGINT) AS generation
+SELECT sqlc.embed(t), CAST(COALESCE(w.external_user_ref, '') AS TEXT) AS external_user_ref, CAST(COALESCE(w.access_code_generation, 0) AS BIGINT) AS generation, w.redacted_at
 FROM transactions t LEFT JOIN works w ON w.id = t.work_id WHERE t.id = sqlc.arg(id);
 
 -- name: InFlight :many
@@ -179,13 +179,13 @@ SELECT * FROM versions WHERE work_id = sqlc.arg(work_id) ORDER BY version;
 
 -- name: Uncertified :many
 SELECT work_id, version, transaction_id FROM versions
-WHERE certificate_key = '' AND transaction_id < sqlc.arg(before) AND (timestamp_until = 0 OR CAST(sqlc.arg(unstamped) AS BOOLEAN)) ORDER BY transaction_id DESC LIMIT sqlc.arg(lim);
+WHERE certificate_key = '' AND creators <> '' AND transaction_id < sqlc.arg(before) AND (timestamp_until = 0 OR CAST(sqlc.arg(unstamped) AS BOOLEAN)) ORDER BY transaction_id DESC LIMIT sqlc.arg(lim);
 
 -- name: CountUncertified :one
-SELECT COUNT(*) FROM versions WHERE certificate_key = '';
+SELECT COUNT(*) FROM versions WHERE certificate_key = '' AND creators <> '';
 
--- name: SetCertificate :exec
-UPDATE versions SET certificate_key = sqlc.arg(certificate_key) WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND certificate_key = '';
+-- name: SetCertificate :execrows
+UPDATE versions SET certificate_key = sqlc.arg(certificate_key) WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND certificate_key = '' AND creators <> '';
 
 -- name: Unstamped :many
 SELECT work_id, version, commitment FROM versions

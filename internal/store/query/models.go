@@ -13,6 +13,12 @@ type Budget struct {
 	Whole int64
 }
 
+type Erasure struct {
+	ObjectKey string
+	Since     int64
+	Erased    bool
+}
+
 type Job struct {
 	ID              string
 	OrganizationID  string
@@ -235,4 +241,5 @@ type Work struct {
 	UpdatedAt            int64
 	AccessCodeIssuedAt   int64
 	TitleKey             string
+	RedactedAt           sql.NullInt64
 }

@@ -182,7 +182,7 @@ func (q *Queries) CountTransactions(ctx context.Context, arg CountTransactionsPa
 }
 
 const countUncertified = `-- name: CountUncertified :one
-SELECT COUNT(*) FROM versions WHERE certificate_key = ''
+SELECT COUNT(*) FROM versions WHERE certificate_key = '' AND creators <> ''
 `
 
 func (q *Queries) CountUncertified(ctx context.Context) (int64, error) {
@@ -542,7 +542,7 @@ func (q *Queries) GetVersion(ctx context.Context, arg GetVersionParams) (Version
 }
 
 const getWork = `-- name: GetWork :one
-SELECT id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_generation, latest_version, created_at, updated_at, access_code_issued_at, title_key FROM works WHERE id = $1
+SELECT id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_generation, latest_version, created_at, updated_at, access_code_issued_at, title_key, redacted_at FROM works WHERE id = $1
 `
 
 func (q *Queries) GetWork(ctx context.Context, id string) (Work, error) {
@@ -563,6 +563,7 @@ func (q *Queries) GetWork(ctx context.Context, id string) (Work, error) {
 		&i.UpdatedAt,
 		&i.AccessCodeIssuedAt,
 		&i.TitleKey,
+		&i.RedactedAt,
 	)
 	return i, err
 }
@@ -884,7 +885,7 @@ func (q *Queries) MediaClaim(ctx context.Context, arg MediaClaimParams) (string,
 }
 
 const ownWorks = `-- name: OwnWorks :many
-SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, v.work_id, v.version, v.transaction_id, v.commitment, v.media_hash, v.media, v.merkle_root, v.creators, v.filename, v.asset_key, v.quote, v.tx_hash, v.block_number, v.block_hash, v.registered_at, v.certificate_key, v.timestamp_until FROM works w JOIN versions v ON v.work_id = w.id
+SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at, v.work_id, v.version, v.transaction_id, v.commitment, v.media_hash, v.media, v.merkle_root, v.creators, v.filename, v.asset_key, v.quote, v.tx_hash, v.block_number, v.block_hash, v.registered_at, v.certificate_key, v.timestamp_until FROM works w JOIN versions v ON v.work_id = w.id
 WHERE w.id IN (
   SELECT p.id FROM works p
   WHERE p.organization_id = $1 AND p.network = $2 AND p.external_user_ref = $3
@@ -943,6 +944,7 @@ func (q *Queries) OwnWorks(ctx context.Context, arg OwnWorksParams) ([]OwnWorksR
 			&i.Work.UpdatedAt,
 			&i.Work.AccessCodeIssuedAt,
 			&i.Work.TitleKey,
+			&i.Work.RedactedAt,
 			&i.Version.WorkID,
 			&i.Version.Version,
 			&i.Version.TransactionID,
@@ -1067,7 +1069,7 @@ func (q *Queries) ReplaceAccessCode(ctx context.Context, arg ReplaceAccessCodePa
 }
 
 const replacedAccessCode = `-- name: ReplacedAccessCode :one
-SELECT r.hash, r.work_id, r.generation, r.replaced_by, r.replaced_at, w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key FROM replaced_access_codes r JOIN works w ON w.id = r.work_id WHERE r.hash = $1
+SELECT r.hash, r.work_id, r.generation, r.replaced_by, r.replaced_at, w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at FROM replaced_access_codes r JOIN works w ON w.id = r.work_id WHERE r.hash = $1
 `
 
 type ReplacedAccessCodeRow struct {
@@ -1098,12 +1100,13 @@ func (q *Queries) ReplacedAccessCode(ctx context.Context, hash []byte) (Replaced
 		&i.Work.UpdatedAt,
 		&i.Work.AccessCodeIssuedAt,
 		&i.Work.TitleKey,
+		&i.Work.RedactedAt,
 	)
 	return i, err
 }
 
-const setCertificate = `-- name: SetCertificate :exec
-UPDATE versions SET certificate_key = $1 WHERE work_id = $2 AND version = $3 AND certificate_key = ''
+const setCertificate = `-- name: SetCertificate :execrows
+UPDATE versions SET certificate_key = $1 WHERE work_id = $2 AND version = $3 AND certificate_key = '' AND creators <> ''
 `
 
 type SetCertificateParams struct {
@@ -1112,9 +1115,12 @@ type SetCertificateParams struct {
 	Version        int64
 }
 
-func (q *Queries) SetCertificate(ctx context.Context, arg SetCertificateParams) error {
-	_, err := q.db.ExecContext(ctx, setCertificate, arg.CertificateKey, arg.WorkID, arg.Version)
-	return err
+func (q *Queries) SetCertificate(ctx context.Context, arg SetCertificateParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, setCertificate, arg.CertificateKey, arg.WorkID, arg.Version)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const setJobUpload = `-- name: SetJobUpload :execrows
@@ -1228,7 +1234,7 @@ func (q *Queries) TitleClaim(ctx context.Context, arg TitleClaimParams) (string,
 }
 
 const transactionForView = `-- name: TransactionForView :one
-SELECT t.id, t.organization_id, t.network, t.kind, t.state, t.work_id, t.ats_id, t.version, t.commitment, t.total_credits, t.staged, t.tx_hash, t.block_number, t.block_hash, t.steps, t.failure, t.request_id, t.created_at, t.updated_at, t.rehearse, CAST(COALESCE(w.external_user_ref, '') AS TEXT) AS external_user_ref, CAST(COALESCE(w.access_code_generation, 0) AS BIGINT) AS generation
+SELECT t.id, t.organization_id, t.network, t.kind, t.state, t.work_id, t.ats_id, t.version, t.commitment, t.total_credits, t.staged, t.tx_hash, t.block_number, t.block_hash, t.steps, t.failure, t.request_id, t.created_at, t.updated_at, t.rehearse, CAST(COALESCE(w.external_user_ref, '') AS TEXT) AS external_user_ref, CAST(COALESCE(w.access_code_generation, 0) AS BIGINT) AS generation, w.redacted_at
 FROM transactions t LEFT JOIN works w ON w.id = t.work_id WHERE t.id = $1
 `
 
@@ -1236,6 +1242,7 @@ type TransactionForViewRow struct {
 	Transaction     Transaction
 	ExternalUserRef string
 	Generation      int64
+	RedactedAt      sql.NullInt64
 }
 
 func (q *Queries) TransactionForView(ctx context.Context, id string) (TransactionForViewRow, error) {
@@ -1264,6 +1271,7 @@ func (q *Queries) TransactionForView(ctx context.Context, id string) (Transactio
 		&i.Transaction.Rehearse,
 		&i.ExternalUserRef,
 		&i.Generation,
+		&i.RedactedAt,
 	)
 	return i, err
 }
@@ -1281,7 +1289,7 @@ func (q *Queries) TransactionInFlight(ctx context.Context, workID string) (strin
 
 const uncertified = `-- name: Uncertified :many
 SELECT work_id, version, transaction_id FROM versions
-WHERE certificate_key = '' AND transaction_id < $1 AND (timestamp_until = 0 OR CAST($2 AS BOOLEAN)) ORDER BY transaction_id DESC LIMIT $3
+WHERE certificate_key = '' AND creators <> '' AND transaction_id < $1 AND (timestamp_until = 0 OR CAST($2 AS BOOLEAN)) ORDER BY transaction_id DESC LIMIT $3
 `
 
 type UncertifiedParams struct {
@@ -1404,7 +1412,7 @@ func (q *Queries) Versions(ctx context.Context, workID string) ([]Version, error
 }
 
 const workByAccessCode = `-- name: WorkByAccessCode :one
-SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, o.access_code_ttl FROM works w JOIN organizations o ON o.id = w.organization_id WHERE w.access_code_hash = $1
+SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at, o.access_code_ttl FROM works w JOIN organizations o ON o.id = w.organization_id WHERE w.access_code_hash = $1
 `
 
 type WorkByAccessCodeRow struct {
@@ -1430,13 +1438,14 @@ func (q *Queries) WorkByAccessCode(ctx context.Context, hash []byte) (WorkByAcce
 		&i.Work.UpdatedAt,
 		&i.Work.AccessCodeIssuedAt,
 		&i.Work.TitleKey,
+		&i.Work.RedactedAt,
 		&i.AccessCodeTtl,
 	)
 	return i, err
 }
 
 const workByAtsID = `-- name: WorkByAtsID :one
-SELECT id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_generation, latest_version, created_at, updated_at, access_code_issued_at, title_key FROM works WHERE network = $1 AND ats_id = $2
+SELECT id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_generation, latest_version, created_at, updated_at, access_code_issued_at, title_key, redacted_at FROM works WHERE network = $1 AND ats_id = $2
 `
 
 type WorkByAtsIDParams struct {
@@ -1462,6 +1471,7 @@ func (q *Queries) WorkByAtsID(ctx context.Context, arg WorkByAtsIDParams) (Work,
 		&i.UpdatedAt,
 		&i.AccessCodeIssuedAt,
 		&i.TitleKey,
+		&i.RedactedAt,
 	)
 	return i, err
 }

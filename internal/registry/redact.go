@@ -1,0 +1,228 @@
+package registry
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"timbre.example/commitment"
+	"timbre.example/fault"
+	"timbre.example/internal/network"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// Redaction is what is erased of a work: everything that says whose it is or
+// what it is, and everything from which that could be guessed. What the network
+// has of it stays: commitment, versions, transactions, blocks.
+type Redaction struct {
+	WorkID   string       `json:"work_id"`
+	Network  network.Name `json:"network"`
+	AtsID    int64        `json:"ats_id"`
+	Versions int          `json:"versions"`
+	// Jobs are the attempts to register the work or a version of it. Those that
+	// are still under way end.
+	Jobs int `json:"jobs"`
+	// Objects are the files: recordings, uploads, certificates. Some may be gone
+	// already.
+	Objects []string `json:"objects"`
+	// Title and Creators are for the eyes of who is about to erase them.
+	Title    string   `json:"title,omitempty"`
+	Creators []string `json:"creators,omitempty"`
+	// At is when it was erased; zero: it was not.
+	At time.Time `json:"redacted_at,omitzero"`
+}
+
+// Redacted is work.not_found for a work that was redacted. That there was one is
+// for the log and for operators; a client is not told.
+func Redacted(w query.Work) error {
+	if !w.RedactedAt.Valid {
+		return nil
+	}
+	return fault.WorkNotFound().Because(fmt.Errorf("it was redacted on %s: what was stored of it is erased", store.Time(w.RedactedAt.Int64).Format(time.DateOnly)))
+}
+
+// Redactable says what Redact would erase, and erases nothing.
+func (r *Registry) Redactable(ctx context.Context, n network.Name, atsID int64) (Redaction, error) {
+	w, err := byAtsID(ctx, r.DB.Read(), n, atsID)
+	if err != nil {
+		return Redaction{}, err
+	}
+	return inventory(ctx, r.DB.Read(), w)
+}
+
+// Redact erases the personal data of a work for good. Done again, it finishes
+// what was begun. A work with a version on its way to the network is
+// version.already_in_progress: the version would bring everything back.
+//
+// The rows go first, in one transaction with the list of files, so that a crash
+// leaves nothing half erased that is still shown; the files go after that, here or
+// by the sweeper of any server.
+func (r *Registry) Redact(ctx context.Context, n network.Name, atsID int64) (Redaction, error) {
+	var out Redaction
+	if err := r.holdsFiles(ctx, n, atsID); err != nil {
+		return out, err
+	}
+	err := r.DB.Tx(ctx, func(tx *store.Tx) error {
+		w, err := byAtsID(ctx, tx.Queries, n, atsID)
+		if err != nil {
+			return err
+		}
+		// Whoever begins an update, or redacts as well, waits for this row.
+		held, err := tx.LockWork(ctx, w.ID)
+		if err != nil {
+			return err
+		}
+		if w, err = tx.GetWork(ctx, w.ID); err != nil {
+			return err
+		}
+		if out, err = inventory(ctx, tx.Queries, w); err != nil || held == 0 {
+			return err
+		}
+		if err := tx.RedactJobs(ctx, query.RedactJobsParams{Now: store.Micros(tx.Now), WorkID: w.ID}); err != nil {
+			return err
+		}
+		// After the jobs, so that a confirm is either seen here or finds its job over.
+		if _, err := tx.TransactionInFlight(ctx, w.ID); err == nil {
+			return fault.VersionAlreadyInProgress()
+		} else if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		for _, key := range out.Objects {
+			if err := tx.InsertErasure(ctx, query.InsertErasureParams{ObjectKey: key, Now: store.Micros(tx.Now)}); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.RedactWork(ctx, query.RedactWorkParams{Now: sql.NullInt64{Int64: store.Micros(tx.Now), Valid: true}, ID: w.ID}); err != nil {
+			return err
+		}
+		if err := tx.RedactVersions(ctx, query.RedactVersionsParams{Nothing: []byte{}, WorkID: w.ID}); err != nil {
+			return err
+		}
+		for _, drop := range []func(context.Context, string) error{tx.DropTitleClaims, tx.DropMediaClaims, tx.DropReplacedCodes} {
+			if err := drop(ctx, w.ID); err != nil {
+				return err
+			}
+		}
+		out.At, out.Title, out.Creators = tx.Now, "", nil
+		return nil
+	})
+	if err != nil {
+		return Redaction{}, err
+	}
+	r.reached("redact.committed")
+	return out, r.erase(ctx)
+}
+
+// holdsFiles refuses a store in which no file of a work is that has some: it is
+// another than the server's, and what is erased there is not erased.
+func (r *Registry) holdsFiles(ctx context.Context, n network.Name, atsID int64) error {
+	w, err := byAtsID(ctx, r.DB.Read(), n, atsID)
+	if err != nil {
+		return err
+	}
+	versions, err := r.DB.Read().Versions(ctx, w.ID)
+	if err != nil {
+		return err
+	}
+	var missing error
+	for _, v := range versions {
+		for _, key := range []string{v.AssetKey, v.CertificateKey} {
+			if key == "" {
+				continue
+			}
+			f, _, err := r.Blobs.Open(ctx, key)
+			if err == nil {
+				return f.Close()
+			}
+			missing = fmt.Errorf("nothing was erased, is this the server's store? %s: %w", key, err)
+		}
+	}
+	return missing
+}
+
+func byAtsID(ctx context.Context, q *query.Queries, n network.Name, atsID int64) (query.Work, error) {
+	w, err := q.WorkByAtsID(ctx, query.WorkByAtsIDParams{Network: string(n), AtsID: atsID})
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fault.WorkNotFound()
+	}
+	return w, err
+}
+
+// inventory reads what there is of a work.
+func inventory(ctx context.Context, q *query.Queries, w query.Work) (Redaction, error) {
+	out := Redaction{WorkID: w.ID, Network: network.Name(w.Network), AtsID: w.AtsID, Title: w.Title, Objects: []string{}}
+	if w.RedactedAt.Valid {
+		out.At = store.Time(w.RedactedAt.Int64)
+	}
+	versions, err := q.Versions(ctx, w.ID)
+	if err != nil {
+		return out, err
+	}
+	jobs, err := q.JobsOfWork(ctx, w.ID)
+	if err != nil {
+		return out, err
+	}
+	out.Versions, out.Jobs = len(versions), len(jobs)
+	seen := map[string]bool{"": true}
+	add := func(list *[]string, text string) {
+		if !seen[text] {
+			seen[text] = true
+			*list = append(*list, text)
+		}
+	}
+	for _, j := range jobs {
+		add(&out.Objects, j.UploadKey)
+		add(&out.Objects, j.AssetKey)
+	}
+	for _, v := range versions {
+		add(&out.Objects, v.AssetKey)
+		if v.Creators == "" {
+			continue
+		}
+		// Also one that was made and is not noted yet.
+		add(&out.Objects, certificateKey(w.ID, v.Version))
+		var creators []commitment.Creator
+		if err := json.Unmarshal([]byte(v.Creators), &creators); err != nil {
+			return out, err
+		}
+		for _, c := range creators {
+			add(&out.Creators, c.FullName+" <"+c.Email+">")
+		}
+	}
+	return out, nil
+}
+
+// erase removes the files of redacted works. Each goes twice: at once, and when
+// nothing can be under way any more that began before, such as an upload or the
+// making of a certificate.
+func (r *Registry) erase(ctx context.Context) error {
+	for {
+		before := r.landed()
+		keys, err := r.DB.Read().DueErasures(ctx, query.DueErasuresParams{Before: before, Lim: batch})
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		if err := r.remove(ctx, keys...); err != nil {
+			return err
+		}
+		r.reached("redact.erased")
+		err = r.DB.Tx(ctx, func(tx *store.Tx) error {
+			for _, key := range keys {
+				if err := tx.MarkErased(ctx, key); err != nil {
+					return err
+				}
+				if err := tx.ForgetErasure(ctx, query.ForgetErasureParams{ObjectKey: key, Before: before}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+}

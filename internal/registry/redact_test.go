@@ -1,0 +1,441 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"timbre.example/evidence"
+	"timbre.example/fault"
+	"timbre.example/internal/network"
+	"timbre.example/internal/registry/registrytest"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store/storetest"
+)
+
+// What becomes of each column when a work is redacted. A new column is not
+// forgotten: the test fails until it has a place here.
+//
+//	erased   what it holds of the work is gone
+//	public   it is on the network, or follows from what is
+//	about    it is about the work and says neither what it is nor whose
+//	other    it is not about a work
+var columns = map[string]string{
+	"works":                 "id:about organization_id:about network:public ats_id:public owner:public title:erased title_key:erased external_user_ref:erased access_code_hash:erased access_code_generation:erased access_code_issued_at:erased latest_version:public created_at:about updated_at:about redacted_at:about",
+	"versions":              "work_id:about version:public transaction_id:about commitment:public media_hash:erased media:erased merkle_root:erased creators:erased filename:erased asset_key:erased certificate_key:erased quote:about tx_hash:public block_number:public block_hash:public registered_at:public",
+	"jobs":                  "id:about organization_id:about session_jti:about kind:about network:public external_user_ref:erased state:about work_id:about ats_id:public title:erased title_key:erased creators:erased filename:erased max_bytes:about upload_key:about asset_key:erased deadline:about quote_until:about media_hash:erased declared_hash:erased media:erased merkle_root:erased commitment:public quote:about total_credits:about created_at:about updated_at:about base_version:public rehearse:about hash_only:about",
+	"transactions":          "id:about organization_id:about network:public kind:public state:about work_id:about ats_id:public version:public commitment:public total_credits:about staged:public tx_hash:public block_number:public block_hash:public steps:about failure:about request_id:about rehearse:about created_at:about updated_at:about",
+	"title_claims":          "organization_id:erased network:erased external_user_ref:erased title_key:erased work_id:erased",
+	"media_claims":          "organization_id:erased network:erased media_hash:erased work_id:erased",
+	"replaced_access_codes": "hash:erased work_id:erased generation:erased replaced_by:erased replaced_at:erased",
+	"erasures":              "object_key:about since:about erased:about",
+	"organizations":         "id:other name:other suspended_at:other widget_enabled:other max_file_size:other access_code_ttl:other duplicate_titles:other asset_storage:other quota:other created_at:other",
+	"site_keys":             "site_key:other organization_id:other secret_hash:other test:other max_file_size:other disabled_at:other deleted_at:other created_at:other",
+	"origins":               "organization_id:other pattern:other created_at:other",
+	"sessions":              "jti:other organization_id:other site_key:other job_id:about revoked_at:other expires_at:other", // a day old at most
+	"ledger_accounts":       "organization_id:other account:other balance:other",
+	"ledger_transfers":      "id:other organization_id:other kind:other transaction_id:about note:other created_at:other",
+	"ledger_entries":        "transfer_id:other account:other amount:other",
+	"logs":                  "network:public origin:public size:public refused:public blocks:public next_ats_id:public sequencer_at:other",
+	"log_entries":           "network:public tx_hash:public body:public received_at:public position:public idx:public leaf:public ats_id:public version:public block:public decided_at:public failure:public",
+	"log_tiles":             "network:public level:public n:public data:public",
+	"log_blocks":            "network:public number:public hash:public first_idx:public size:public checkpoint:public created_at:public",
+	"budgets":               "key:other whole:other", // of keys, sessions and addresses; over in minutes
+}
+
+func TestEveryColumnHasAPlace(t *testing.T) {
+	t.Parallel()
+	url := "sqlite:" + filepath.Join(t.TempDir(), "timbre.db")
+	storetest.Open(t, url)
+	db, err := registrytest.Open(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	found := map[string][]string{}
+	for name := range tables(t, db) {
+		rows, err := db.QueryContext(t.Context(), "SELECT name FROM pragma_table_info('"+name+"')")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			var column string
+			if err := rows.Scan(&column); err != nil {
+				t.Fatal(err)
+			}
+			found[name] = append(found[name], column)
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, list := range found {
+		var placed []string
+		for _, one := range strings.Fields(columns[name]) {
+			column, class, _ := strings.Cut(one, ":")
+			placed = append(placed, column)
+			if !slices.Contains([]string{"erased", "public", "about", "other"}, class) {
+				t.Errorf("%s.%s is %q", name, column, class)
+			}
+		}
+		for _, column := range list {
+			if !slices.Contains(placed, column) {
+				t.Errorf("%s.%s has no place: does it hold personal data? Then Redact erases it, and docs/privacy.md says so", name, column)
+			}
+		}
+		for _, column := range placed {
+			if !slices.Contains(list, column) {
+				t.Errorf("%s.%s is no column", name, column)
+			}
+		}
+	}
+	for name := range columns {
+		if found[name] == nil {
+			t.Errorf("%s is no table", name)
+		}
+	}
+}
+
+// tables are those of the database but the migrations' own.
+func tables(t *testing.T, db *sql.DB) map[string]bool {
+	t.Helper()
+	text := "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+	if _, err := db.ExecContext(t.Context(), "SELECT 1 FROM sqlite_master"); err != nil {
+		text = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+	}
+	rows, err := db.QueryContext(t.Context(), text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	out := map[string]bool{}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(name, "goose") {
+			out[name] = true
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// traces are the places in the database and among the files that hold any of the
+// texts.
+func (w *world) traces(t *testing.T, texts ...string) (out []string) {
+	t.Helper()
+	db, err := registrytest.Open(w.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	look := func(where string, b []byte) {
+		for _, text := range texts {
+			if bytes.Contains(bytes.ToLower(b), []byte(strings.ToLower(text))) {
+				out = append(out, where+": "+text)
+			}
+		}
+	}
+	for name := range tables(t, db) {
+		rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names, err := rows.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			values := make([]any, len(names))
+			for i := range values {
+				values[i] = new(any)
+			}
+			if err := rows.Scan(values...); err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range values {
+				switch x := (*v.(*any)).(type) {
+				case []byte:
+					look(name+"."+names[i], x)
+				default:
+					look(name+"."+names[i], fmt.Append(nil, x))
+				}
+			}
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = filepath.WalkDir(w.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		look(path, b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// secrets are what must not be found of the work that remembered makes.
+var secrets = []string{"Quince Lullaby", "Ada Example", "ada@songs.example", "take.wav", "Bo Marker", "mix.wav", "ann-of-the-host", "RIFF"}
+
+// Everything that says what a work is or whose it was is gone after it was
+// redacted, in every table and every file; what is public stays; what its holder
+// has still proves; nobody gets anything of it any more.
+func TestRedact(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		c := w.caller("ann-of-the-host")
+		first := w.beginAs(c, "Quince Lullaby", 1)
+		p, err := first.prepare()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := first.confirm(); err != nil {
+			t.Fatal(err)
+		}
+		w.advance()
+		first.wantFinal()
+		ats := first.view().Done.AtsID
+		own := func() session.Caller {
+			t.Helper()
+			u, err := w.reg.Own(ctx, w.callerFor(session.UpdateVersion, w.keys, "ann-of-the-host"), ats, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return u
+		}
+		update := func(seed int) *song {
+			t.Helper()
+			s := &song{w: w, caller: own()}
+			in := UpdateRequest{NewFile: true, Filename: "mix.wav", Creators: describing("").Creators}
+			in.Creators[0].FullName = "Bo Marker"
+			if s.slot, err = w.reg.InitUpdate(ctx, s.caller, in); err != nil {
+				t.Fatal(err)
+			}
+			w.put(s.slot.UploadURL, wav(seed))
+			return s
+		}
+		w.finishes(update(2))
+		if err := w.reg.certify(ctx); err != nil {
+			t.Fatal(err)
+		}
+		proof, err := w.reg.Evidence(ctx, p.WorkID, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open := update(3)
+		if _, err := open.prepare(); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.traces(t, secrets...); len(got) < len(secrets) {
+			t.Fatalf("the test would find nothing: %v", got)
+		}
+
+		// First it is only looked at.
+		plan, err := w.reg.Redactable(ctx, network.Testnet, ats)
+		if err != nil || !plan.At.IsZero() || plan.Title != "Quince Lullaby" || plan.Versions != 2 || plan.Jobs != 3 || len(plan.Creators) != 2 {
+			t.Fatalf("%+v, %v", plan, err)
+		}
+		before := len(w.traces(t, secrets...))
+
+		// With a version on its way nothing is erased.
+		if _, err := open.confirm(); err != nil {
+			t.Fatal(err)
+		}
+		_, err = w.reg.Redact(ctx, network.Testnet, ats)
+		wantCode(t, err, fault.CodeVersionAlreadyInProgress)
+		if got := w.traces(t, secrets...); len(got) < before {
+			t.Fatalf("something was erased: %v", got)
+		}
+		w.advance()
+		open.wantFinal()
+		late := update(4) // another under way, with an upload that comes late
+		done, err := w.reg.Redact(ctx, network.Testnet, ats)
+		if err != nil || done.At.IsZero() || done.Title != "" || done.Creators != nil || done.Versions != 3 {
+			t.Fatalf("%+v, %v", done, err)
+		}
+		if got := w.traces(t, secrets...); len(got) != 0 {
+			t.Errorf("left: %v", got)
+		}
+		if again, err := w.reg.Redact(ctx, network.Testnet, ats); err != nil || !again.At.Equal(done.At) {
+			t.Errorf("again: %+v, %v", again, err)
+		}
+
+		// What was under way is over.
+		_, err = late.prepare()
+		wantCode(t, err, fault.CodeTransactionExpired)
+		_, err = late.confirm()
+		wantCode(t, err, fault.CodeTransactionExpired)
+		_, err = w.reg.InitUpdate(ctx, late.caller, UpdateRequest{Creators: describing("").Creators})
+		wantCode(t, err, fault.CodeSessionInvalidToken) // spent
+		u := w.callerFor(session.UpdateVersion, w.keys, "ann-of-the-host")
+		u.WorkID = p.WorkID // as if it had been let through a moment before
+		_, err = w.reg.InitUpdate(ctx, u, UpdateRequest{Creators: describing("").Creators})
+		wantCode(t, err, fault.CodeWorkNotFound)
+
+		// Nobody sees it, nobody proves it anew.
+		reader := w.callerFor(session.Access, w.keys, "ann-of-the-host")
+		if page, err := w.reg.OwnWorks(ctx, reader, OwnWorksRequest{First: 10}); err != nil || page.Total != 0 {
+			t.Errorf("%+v, %v", page, err)
+		}
+		for name, ask := range map[string]func() error{
+			"own, to read":          func() error { _, err := w.reg.Own(ctx, reader, ats, false); return err },
+			"own, to write":         func() error { _, err := w.reg.Own(ctx, u, ats, true); return err },
+			"recording":             func() error { _, err := w.reg.Recording(ctx, reader, p.WorkID, 1); return err },
+			"certificate":           func() error { _, err := w.reg.Certificate(ctx, reader, p.WorkID, 1, ""); return err },
+			"certificate of a job":  func() error { _, err := w.reg.Certificate(ctx, c, p.WorkID, 0, ""); return err },
+			"evidence":              func() error { _, err := w.reg.Evidence(ctx, p.WorkID, 1); return err },
+			"evidence of what came": func() error { _, err := w.reg.Evidence(ctx, p.WorkID, 3); return err },
+		} {
+			if err := ask(); !errors.Is(err, fault.CodeWorkNotFound) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if err := w.reg.certify(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.traces(t, secrets...); len(got) != 0 || w.filesBelow("certificates") != 0 {
+			t.Errorf("made anew: %v", got)
+		}
+
+		// What is public is still there, and what the holder has still proves.
+		if v := first.view(); v.Done == nil || v.Done.AtsID != ats || v.Done.AccessCode != "" {
+			t.Errorf("%+v", v.Done)
+		}
+		if report, err := evidence.Verify(proof, evidence.Options{}); err != nil || !report.OK() {
+			t.Errorf("%+v, %v", report, err)
+		}
+
+		// An upload that lands late is gone with the next sweep but one.
+		w.put(late.slot.UploadURL, wav(5))
+		w.pass(24 * time.Hour)
+		if _, err := w.reg.Sweep(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.traces(t, "RIFF"); len(got) != 0 {
+			t.Errorf("landed late: %v", got)
+		}
+
+		// Title and recording are free, and are another work's from now on.
+		w.finishes(w.beginAs(w.caller("ann-of-the-host"), "Quince Lullaby", 6))
+		w.finishes(w.beginAs(w.caller("ann-of-the-host"), "Another", 1))
+	})
+}
+
+// A work with an access code: neither the code nor one that it replaced is known
+// any more, and its transaction shows none.
+func TestRedactAccessCode(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		s := w.quoted("Coded", 1)
+		confirmed, err := s.confirm()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.advance()
+		if s.view().Done.AccessCode != confirmed.AccessCode {
+			t.Fatal("no access code")
+		}
+		c := w.callerFor(session.UpdateVersion, w.keys, "")
+		next, err := w.reg.ReplaceCode(ctx, c, confirmed.AccessCode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.reg.Redact(ctx, network.Testnet, s.view().Done.AtsID); err != nil {
+			t.Fatal(err)
+		}
+		for _, code := range []string{confirmed.AccessCode, next} {
+			_, err := w.reg.Unlock(ctx, c, code, true)
+			wantCode(t, err, fault.CodeAccessCodeNotFound)
+			_, err = w.reg.ReplaceCode(ctx, c, code)
+			wantCode(t, err, fault.CodeAccessCodeNotFound)
+		}
+		if code := s.view().Done.AccessCode; code != "" {
+			t.Errorf("the transaction shows %s", code)
+		}
+		_, err = w.reg.Redact(ctx, network.Testnet, 999)
+		wantCode(t, err, fault.CodeWorkNotFound)
+	})
+}
+
+// Whatever fails on the way, doing it again finishes it, and so does a server's
+// sweeper.
+func TestRedactFails(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		sweep := func() error { _, err := w.reg.Sweep(ctx); return err }
+		for i, finish := range []func() error{nil, sweep} {
+			s := w.confirmed("Fails", i)
+			w.advance()
+			s.wantFinal()
+			ats := s.view().Done.AtsID
+			redact := func() error { _, err := w.reg.Redact(ctx, network.Testnet, ats); return err }
+			if finish == nil {
+				finish = redact
+			}
+
+			w.blobs.fail(func(op, key string) error { return errors.New("another store") })
+			if err := redact(); err == nil || w.filesBelow("assets") != 1 || len(w.traces(t, "Fails")) == 0 {
+				t.Fatalf("%v, and something was erased", err)
+			}
+			n := 0
+			w.blobs.fail(func(op, key string) error {
+				if n++; op == "delete" && n > 2 {
+					return errors.New("disk on fire")
+				}
+				return nil
+			})
+			if err := redact(); err == nil {
+				t.Fatal("no error")
+			}
+			if got := w.traces(t, "Fails", "Ada Example"); len(got) != 0 {
+				t.Errorf("the rows still hold %v", got)
+			}
+			w.check(false)
+			w.blobs.fail(nil)
+			if err := finish(); err != nil {
+				t.Fatal(err)
+			}
+			w.wantNoFiles()
+		}
+	})
+}
+
+// A certificate that is being made while its work is redacted does not stay.
+func TestRedactWhileCertified(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		s := w.confirmed("Between", 1)
+		w.advance()
+		s.wantFinal()
+		done := s.view().Done
+		w.reg.Certify = func(context.Context, evidence.Evidence) ([]byte, error) {
+			_, err := w.reg.Redact(ctx, network.Testnet, done.AtsID)
+			return []byte("%PDF Between"), err
+		}
+		if err := w.reg.certify(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.traces(t, "Between"); len(got) != 0 {
+			t.Errorf("left: %v", got)
+		}
+	})
+}
