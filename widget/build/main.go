@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 
@@ -27,11 +28,15 @@ import (
 // proof, with the waits and doubts that are told, and the certificate.
 const budget = 28_500
 
-// second is the file that the bundles fetch for what begins with a registered work, and secondBudget what it may weigh.
-const (
-	second       = "ats-widget-works.js"
-	secondBudget = 8_000
-)
+// more are the files that the bundles fetch when they are needed: src/NAME/NAME.ts, what each may weigh, and what it holds.
+var more = []struct {
+	name   string
+	budget int
+	holds  *regexp.Regexp
+}{
+	{"works", 8_000, regexp.MustCompile(`(^|[/:])src/(works/|locales/en\.works\.json$|version\.ts$)`)},
+	{"hash", 4_000, regexp.MustCompile(`(^|[/:])(src/(hash/|locales/en\.hash\.json$|version\.ts$)|node_modules/@noble/hashes/)`)},
+}
 
 func main() {
 	check := flag.Bool("check", false, "write nothing; fail when widget/dist is stale")
@@ -112,8 +117,13 @@ func build(dir string) (map[string][]byte, error) {
 		}
 		files[name] = out
 	}
-	if files[second], err = works(dir, pkg.Version); err != nil {
-		return nil, err
+	budgets := map[string]int{"ats-widget.esm.js": budget, "ats-widget.iife.js": budget}
+	for _, m := range more {
+		name := "ats-widget-" + m.name + ".js"
+		if files[name], err = extra(dir, pkg.Version, m.name, m.holds); err != nil {
+			return nil, err
+		}
+		budgets[name] = m.budget
 	}
 	for _, name := range []string{"ats-widget.d.ts", "custom-elements.json"} {
 		b, err := os.ReadFile(filepath.Join(dir, "types", name))
@@ -137,26 +147,23 @@ func build(dir string) (map[string][]byte, error) {
 		return nil, err
 	}
 	files["integrity.json"] = append(b, '\n')
-	for _, b := range []struct {
-		name string
-		most int
-	}{{"ats-widget.esm.js", budget}, {"ats-widget.iife.js", budget}, {second, secondBudget}} {
-		n := gzipped(files[b.name])
-		fmt.Printf("%-20s %6d bytes, %5d after gzip\n", b.name, len(files[b.name]), n)
-		if n > b.most {
-			return nil, fmt.Errorf("%s weighs %d bytes after gzip, more than %d", b.name, n, b.most)
+	for _, name := range slices.Sorted(maps.Keys(budgets)) {
+		n := gzipped(files[name])
+		fmt.Printf("%-20s %6d bytes, %5d after gzip\n", name, len(files[name]), n)
+		if n > budgets[name] {
+			return nil, fmt.Errorf("%s weighs %d bytes after gzip, more than %d", name, n, budgets[name])
 		}
 	}
 	return files, nil
 }
 
-// works makes the second file. It holds what is its own: what a bundle has already it is given by that, and types
-// leave nothing behind.
-func works(dir, version string) ([]byte, error) {
+// extra makes one of more. It holds what is its own: what a bundle has already it is given by that, and types leave
+// nothing behind.
+func extra(dir, version, name string, holds *regexp.Regexp) ([]byte, error) {
 	o := options(dir)
 	o.Format, o.Metafile = api.FormatESModule, true
 	o.Define = map[string]string{"__VERSION__": fmt.Sprintf("%q", version)}
-	o.EntryPoints = []string{filepath.Join(dir, "src", "works", "works.ts")}
+	o.EntryPoints = []string{filepath.Join(dir, "src", name, name+".ts")}
 	o.MinifyWhitespace, o.MinifyIdentifiers, o.MinifySyntax = true, true, true
 	o.Inject = nil
 	r := api.Build(o)
@@ -174,16 +181,14 @@ func works(dir, version string) ([]byte, error) {
 		return nil, err
 	}
 	for _, out := range meta.Outputs {
-		for name, in := range out.Inputs {
-			if in.BytesInOutput > 0 && !ofSecond.MatchString(name) {
-				return nil, fmt.Errorf("%s would carry a copy of %s: take it from the kit", second, name)
+		for source, in := range out.Inputs {
+			if in.BytesInOutput > 0 && !holds.MatchString(source) {
+				return nil, fmt.Errorf("ats-widget-%s.js would carry a copy of %s: take it from the kit", name, source)
 			}
 		}
 	}
 	return r.OutputFiles[0].Contents, nil
 }
-
-var ofSecond = regexp.MustCompile(`(^|[/:])src/(works/|locales/en\.works\.json$|version\.ts$)`)
 
 func options(dir string) api.BuildOptions {
 	return api.BuildOptions{
@@ -233,7 +238,7 @@ func patientPolicy() api.Plugin {
 var locales = []string{"ar", "de", "es", "fr", "ja", "pt"}
 
 // catalogues returns the files of the languages by their name in dist. It fails when one lacks a text of English, which
-// is in two files as the bundles are, or has one too many.
+// is in one file for each that is built, or has one too many.
 func catalogues(dir string) (map[string][]byte, error) {
 	read := func(locale string) (map[string]string, error) {
 		raw, err := os.ReadFile(filepath.Join(dir, "src", "locales", locale+".json"))
@@ -250,11 +255,13 @@ func catalogues(dir string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	more, err := read("en.works")
-	if err != nil {
-		return nil, err
+	for _, m := range more {
+		texts, err := read("en." + m.name)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(en, texts)
 	}
-	maps.Copy(en, more)
 	files := map[string][]byte{}
 	for _, locale := range locales {
 		texts, err := read(locale)

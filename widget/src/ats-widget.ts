@@ -7,7 +7,7 @@ import { ordered, type Purpose, type Screen } from './flow.js';
 import { sentenceOf, type Texts } from './i18n.js';
 import { claimKey, recallTransaction, rememberTransaction } from './memory.js';
 import { Registration } from './registration.js';
-import { second } from './second.js';
+import { fetchPart } from './second.js';
 import { fetchingText } from './screens/certificate.js';
 import { complete, failed, recordOf } from './screens/end.js';
 import { form } from './screens/form.js';
@@ -88,7 +88,7 @@ export class AtsWidget extends HTMLElement {
       }),
       changed: () => this.#queue(),
       remember: (p) => rememberTransaction(this.#memoryKey, p),
-      second,
+      fetchPart,
       page: {
         focused: () => (this.#root.activeElement as HTMLElement | null)?.dataset['ats'] ?? '',
         focus: (name) => {

@@ -1,13 +1,14 @@
 /** The texts of each language: English is in the bundle, the others are fetched from the ATS when they are needed. */
 import type { Env } from './env.js';
 import first from './locales/en.json';
-import type second from './locales/en.works.json';
+import type hash from './locales/en.hash.json';
+import type works from './locales/en.works.json';
 import { version } from './version.js';
 
-export type Key = keyof typeof first | keyof typeof second;
+export type Key = keyof typeof first | keyof typeof works | keyof typeof hash;
 export type Catalogue = Readonly<Record<Key, string>>;
 
-/** English. The second file adds its own. */
+/** English. Each other file adds its own. */
 export const en = { ...first } as Record<Key, string>;
 
 /** The languages that there are. */
@@ -49,7 +50,7 @@ async function load(env: Pick<Env, 'fetch'>, base: string, path: string): Promis
   return undefined;
 }
 
-/** Takes every text, those of the second file too. Undefined when one of the first is missing: half a language helps nobody. */
+/** Takes every text, those of the other files too. Undefined when one of the first is missing: half a language helps nobody. */
 export function catalogueFrom(body: unknown): Catalogue | undefined {
   if (typeof body !== 'object' || body === null) return undefined;
   const texts = Object.fromEntries(Object.entries(body).filter(([, text]) => typeof text === 'string')) as Catalogue;

@@ -48,6 +48,8 @@ export interface State extends Draft {
   /** Seconds of a wait that the server asked for: what is left, and what it was. */
   readonly wait: readonly [left: number, of: number];
   readonly loaded: number;
+  /** The file is read here and sent nowhere. */
+  readonly stays: boolean;
   readonly jobId?: string;
   readonly quote?: Quote;
   readonly quoteOver: boolean;
@@ -74,7 +76,7 @@ export type Action =
   | { type: 'looked'; step: 'code' | 'works' | 'song' }
   | { type: 'sending' }
   | { type: 'opened'; jobId: string }
-  | { type: 'progress'; loaded: number }
+  | { type: 'progress'; loaded: number; stays?: boolean }
   | { type: 'preparing' }
   | { type: 'quoted'; quote: Quote }
   | { type: 'quoteOver' }
@@ -104,6 +106,7 @@ export const initial = (mode: Purpose = 'register', own = false, id = 0): State 
   notice: '',
   wait: [0, 0],
   loaded: 0,
+  stays: false,
   quoteOver: false,
   doubt: false,
   steps: [],
@@ -135,11 +138,11 @@ export function reduce(s: State, a: Action): State {
     case 'looked':
       return { ...s, opening: false, step: a.step };
     case 'sending':
-      return { ...forget(s), screen: 'UPLOAD', errors: {}, loaded: 0 };
+      return { ...forget(s), screen: 'UPLOAD', errors: {}, loaded: 0, stays: false };
     case 'opened':
       return { ...s, jobId: a.jobId };
     case 'progress':
-      return s.screen === 'UPLOAD' ? { ...s, loaded: a.loaded } : s;
+      return s.screen === 'UPLOAD' ? { ...s, loaded: a.loaded, stays: !!a.stays } : s;
     case 'preparing':
       return { ...forget(s), screen: 'CONFIRMING', phase: 'preparing', quoteOver: false };
     case 'quoted':
@@ -274,6 +277,8 @@ export function fieldProblems(p: Problem, s: State): FieldProblems {
       return s.mode === 'update' ? one('access_code', textOf(p.code)) : {};
     case 'registration.duplicate_title':
       return s.mode === 'update' ? {} : one('title', 'errTitle');
+    case 'widget.upload_error':
+      return p.details?.['reason'] === 'unreadable' ? one('file', 'errUnreadable') : {};
     case 'registration.audio_empty':
       return one('file', 'errEmpty');
     case 'registration.invalid_audio_format':

@@ -2,7 +2,7 @@
  * One registration or update being carried out: performs what the state machine says and tells it what came of it.
  * Knows no DOM and no screen; one run at a time, and a run that was stopped changes nothing any more.
  */
-import { Api, type Shape, type Shaped, type Target } from './api.js';
+import { Api, expect, type Shape, type Shaped, type Target } from './api.js';
 import { checkCreators, checkFile, checkSong, wireCreators } from './draft.js';
 import type { Env } from './env.js';
 import type { AtsProblemDetail, Emit, PendingAction } from './events.js';
@@ -11,7 +11,7 @@ import { download, type Fetching } from './download.js';
 import type { Key } from './i18n.js';
 import { ProblemError, classOf, englishMessage, problemOf, type Problem } from './problem.js';
 import { Tokens } from './token.js';
-import type { Page, Second, Shelf } from './second.js';
+import type { Fetch, Page, Second, Shelf } from './second.js';
 import { TransactionFailed, track } from './tracking.js';
 import { upload, type Slot } from './upload.js';
 import { isCode, tidyCode, workFrom } from './work.js';
@@ -35,8 +35,8 @@ export interface Hooks {
   changed: () => void;
   /** Remembers the transaction across a reload of the page; undefined forgets it. */
   remember: (p: Pending | undefined) => void;
-  /** Fetches the second file. */
-  second: (atsUrl: string) => Promise<Second>;
+  /** Fetches a part that has a file of its own. */
+  fetchPart: Fetch;
   page: Page;
 }
 
@@ -61,6 +61,8 @@ export class Registration {
   #stage: Stage = 'init';
   #api: Api;
   #slot: Slot | undefined;
+  /** What takes the place of an upload. */
+  #said: object | undefined;
   /** The token that serves the job: the one that began it, whatever the page gives meanwhile, until it is refused. */
   #token = '';
   /** The token that began the last job: it begins no other. */
@@ -267,7 +269,7 @@ export class Registration {
       const { file } = this.state;
       this.dispatch({ type: file ? 'sending' : 'preparing' });
       if (from === 'init' || !this.#slot) this.#slot = await this.#init(signal);
-      if (file && this.#slot) await this.#upload(file, this.#slot, signal);
+      if (file) await (this.#slot ? this.#upload(file, this.#slot, signal) : this.#read(file, signal));
       return this.#price(signal);
     }
     if (from === 'confirm') await this.#confirm(signal);
@@ -287,7 +289,7 @@ export class Registration {
     this.#stage = 'open';
     this.#api = this.#newApi();
     this.dispatch({ type: 'opening' });
-    this.second ??= await this.#hooks.second(this.#api.target.atsUrl);
+    this.second ??= await this.#hooks.fetchPart('works', this.#api.target.atsUrl);
     signal.throwIfAborted();
     if (this.state.own) {
       this.shelf ??= this.second.shelf(this, this.#hooks.env, this.#api.target, this.#hooks.page);
@@ -324,18 +326,19 @@ export class Registration {
   async #init(signal: AbortSignal): Promise<Slot | undefined> {
     this.#stage = 'init';
     this.#token = '';
+    this.#said = undefined;
     if (this.tokens.value === this.#spent) this.tokens.clear();
     const { mode, file, title } = this.state;
     const { network, externalUserId } = this.#api.target;
     const update = mode === 'update';
-    const job = await this.#call('init', update && file ? 'init-upload' : 'init', { job_id: 'string', ...(file && { upload_url: 'string' }) }, signal, {
+    const job = await this.#call('init', update && file ? 'init-upload' : 'init', { job_id: 'string' }, signal, {
       creators: wireCreators(this.state.creators),
       ...(file && { filename: file.name, size_bytes: file.size }),
       ...(!update && { title: title.trim(), network, ...(externalUserId && { external_user_ref: externalUserId }) }),
     });
     this.#spent = this.#token;
     this.dispatch({ type: 'opened', jobId: job.job_id });
-    return file ? this.#slotOf(job['upload_url'], job['upload_expires_at']) : undefined;
+    return file && job['upload'] !== 'none' ? this.#slotOf(expect(job, { upload_url: 'string' }).upload_url, job['upload_expires_at']) : undefined;
   }
 
   /** Another slot, for the same job where that is possible. */
@@ -374,6 +377,16 @@ export class Registration {
     this.#hooks.emit('allfeat:upload-complete', { filename });
   }
 
+  /** The file stays here: its hash is all that is sent. */
+  async #read(file: File, signal: AbortSignal): Promise<void> {
+    this.#stage = 'upload';
+    const hash = await this.#hooks.fetchPart('hash', this.#api.target.atsUrl);
+    signal.throwIfAborted();
+    const onProgress = (loaded: number) => this.dispatch({ type: 'progress', loaded, stays: true });
+    onProgress(0);
+    this.#said = { media_sha256: '0x' + (await hash(file, onProgress, signal)), size_bytes: file.size };
+  }
+
   /** One event for each percent is enough for anyone. */
   #progress(loaded: number, total: number): void {
     const progress = total ? Math.floor((loaded / total) * 100) : 100;
@@ -387,7 +400,7 @@ export class Registration {
     this.#stage = 'prepare';
     this.dispatch({ type: 'preparing' });
     const shape = { commitment: 'string', total_price_credits: 'number', is_valid: 'boolean', expires_at: 'string' } as const;
-    const q = await this.#call('prepare', 'prepare', shape, signal);
+    const q = await this.#call('prepare', 'prepare', shape, signal, { job_id: this.state.jobId, ...this.#said });
     if (!q.is_valid) throw new ProblemError('registration.dry_run_failed');
     const now = this.#hooks.env.now();
     const end = Date.parse(q.expires_at);

@@ -1,6 +1,7 @@
 /**
- * The second file, ats-widget-works.js: the screens that begin with a work which is registered already (update and download),
- * fetched when they are needed first. What it needs of this file it is given (the kit): it carries no copy of it.
+ * The files that are fetched when they are needed first: ats-widget-works.js, the screens that begin with a work which is
+ * registered already (update and download), and ats-widget-hash.js, which reads recordings that are not sent. What they need
+ * of this file they are given (the kit): they carry no copy of it.
  */
 import { html, nothing } from 'lit/html.js';
 import { en } from './catalogues.js';
@@ -69,19 +70,29 @@ export interface Second {
   form(v: View): unknown;
 }
 
+/** Reads a file to its end, here, and gives the hex digits of its SHA-256. Throws a ProblemError, or the signal's reason. */
+export type Hash = (file: File, onProgress: (loaded: number) => void, signal: AbortSignal) => Promise<string>;
+
+/** What each file gives. */
+export interface Parts {
+  works: Second;
+  hash: Hash;
+}
+export type Fetch = <K extends keyof Parts>(name: K, atsUrl: string) => Promise<Parts[K]>;
+
 interface Loaded {
   version: string;
-  use(kit: Kit): Second;
+  use(kit: Kit): never;
 }
 
 /** The address of this file. */
 declare const __HERE__: string | undefined;
 const here = __HERE__;
-const name = 'ats-widget-works.js';
 let failures = 0;
 
 /** It lies beside this file, or else on the server. One of another version is none: the two are one program. */
-export async function second(atsUrl: string): Promise<Second> {
+export const fetchPart: Fetch = async (part, atsUrl) => {
+  const name = `ats-widget-${part}.js`;
   for (const base of [here, `${atsUrl.replace(/\/+$/, '')}/widget/${version}/`])
     try {
       // A browser may remember that a module could not be had.
@@ -92,4 +103,4 @@ export async function second(atsUrl: string): Promise<Second> {
     }
   failures++;
   throw new ProblemError('widget.network_error', { reason: name });
-}
+};

@@ -6,9 +6,10 @@ import { errorTable, type BrowserErrorCode } from '../src/gen/errors.js';
 import { Texts, languageOf, textOf } from '../src/i18n.js';
 import { englishMessage } from '../src/problem.js';
 
-const more = Object.keys(JSON.parse(readFileSync('src/locales/en.works.json', 'utf8')) as object);
-// As when the second file is there.
-Object.assign(en, JSON.parse(readFileSync('src/locales/en.works.json', 'utf8')));
+// As when the other files are there.
+const others = ['works', 'hash'].map((part) => JSON.parse(readFileSync(`src/locales/en.${part}.json`, 'utf8')) as object);
+const more = others.flatMap(Object.keys);
+Object.assign(en, ...others);
 
 const places = (s: string) => [...new Set(s.match(/\{\w+\}/g))].sort();
 const read = (lang: string) => (lang === 'en' ? en : JSON.parse(readFileSync(`src/locales/${lang}.json`, 'utf8'))) as Catalogue;
@@ -40,7 +41,7 @@ test('a catalogue is taken whole or not at all, as far as the first file goes, a
   for (const body of [null, [], 'x', {}, rest, { ...fr, next: 1 }, { ...fr, next: '' }, { ...rest, __proto__: { next } }])
     assert.equal(catalogueFrom(body), undefined, JSON.stringify(body)?.slice(0, 40));
   assert.deepEqual(catalogueFrom({ ...fr, newer: 1, toString: null }), fr);
-  // A server of before the second file: its texts are in English.
+  // A server of before the other files: its texts are in English.
   const old = Object.fromEntries(Object.entries(fr).filter(([key]) => !more.includes(key)));
   assert.deepEqual(catalogueFrom(old), old);
   const texts = new Texts('fr', 'fr', old as Catalogue);

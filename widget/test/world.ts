@@ -6,7 +6,8 @@ import type { Env, PutAnswer, Socket } from '../src/env.js';
 import type { AtsEventName } from '../src/events.js';
 import type { Purpose } from '../src/flow.js';
 import { Registration, type Pending } from '../src/registration.js';
-import { kit, type Page, type Second } from '../src/second.js';
+import { kit, type Fetch, type Page } from '../src/second.js';
+import { use as reading } from '../src/hash/hash.js';
 import { use } from '../src/works/works.js';
 
 export type Fault = { status: number; code?: string; details?: unknown; headers?: Record<string, string>; body?: string } | 'drop' | undefined;
@@ -58,6 +59,8 @@ export class World {
   /** Steps of the transaction that status answers with. */
   reached = 6;
   accessCode: string | undefined = 'atc_' + 'a'.repeat(64);
+  /** The ATS takes only hashes. */
+  hashOnly = false;
   /** Whose page it is, and whose token the page has. */
   user = '';
   owner = '';
@@ -84,7 +87,7 @@ export class World {
       target: () => ({ siteKey: 'cpk_x', atsUrl: 'https://ats.example', network: 'testnet', externalUserId: this.user }),
       changed: () => {},
       remember: (p) => (this.remembered = p),
-      second: () => this.second(),
+      fetchPart: (part, atsUrl) => this.second(part, atsUrl),
       page: this.page,
     });
     this.flow.tokens.set('t1');
@@ -219,8 +222,8 @@ export class World {
     };
   }
 
-  /** Fetches the second file. */
-  second = async (): Promise<Second> => use(kit);
+  /** Fetches a part that has a file of its own. */
+  second: Fetch = async (part) => ({ works: use, hash: reading })[part](kit) as never;
 
   /** Lets something begin downloads, which a link does. */
   async saving(act: () => Promise<void>): Promise<void> {
@@ -281,6 +284,7 @@ export class World {
       // falls through: a new work has a file
       case 'init-upload':
       case 'upload':
+        if (this.hashOnly) return { job_id: 'job', upload: 'none' };
         return { job_id: 'job', upload_url: `https://blob.example/${kind}`, upload_expires_at: new Date(this.time + 6e5).toISOString() };
       case 'prepare':
         return {

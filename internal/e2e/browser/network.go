@@ -10,8 +10,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Request is one that the page sent.
-type Request struct{ Method, URL string }
+// Request is one that the page sent, and how many bytes its body had, but a file's.
+type Request struct {
+	Method, URL string
+	Bytes       int
+}
 
 func (p *Page) startNetwork() {
 	p.t.Helper()
@@ -22,9 +25,13 @@ func (p *Page) startNetwork() {
 func (p *Page) listenNetwork(event any) {
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
-		p.requests = append(p.requests, Request{e.Request.Method, e.Request.URL})
+		r := Request{Method: e.Request.Method, URL: e.Request.URL}
+		for _, part := range e.Request.PostDataEntries {
+			r.Bytes += len(part.Bytes)
+		}
+		p.requests = append(p.requests, r)
 	case *network.EventWebSocketCreated:
-		p.requests = append(p.requests, Request{"WEBSOCKET", e.URL})
+		p.requests = append(p.requests, Request{Method: "WEBSOCKET", URL: e.URL})
 	case *fetch.EventRequestPaused:
 		if p.hold != nil {
 			p.hold.paused <- e

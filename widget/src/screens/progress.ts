@@ -8,15 +8,17 @@ export function uploading(v: View) {
   const { state: s, texts, flow } = v;
   const t = texts.t;
   const total = s.file?.size ?? 0;
+  const name = t(s.stays ? 'reading' : 'sending');
   return html`
     <div class="stack">
-      ${heading(t('sending'))}
+      ${heading(name)}
       <p class="soft"><bdi data-ats="file-name">${s.file?.name}</bdi></p>
       <div class="stack tight">
-        <progress max=${total || 1} .value=${s.loaded} aria-label=${t('sending')} data-ats="progress" part="progress"></progress>
+        <progress max=${total || 1} .value=${s.loaded} aria-label=${name} data-ats="progress" part="progress"></progress>
         <p class="small" data-ats="progress-text">${t('sent', { loaded: texts.size(s.loaded), total: texts.size(total) })}</p>
       </div>
       ${noticeOf(v)}
+      ${s.stays ? html`<p class="note" data-ats="stays">${t('stays')}</p>` : nothing}
       <p class="soft">${t('keepOpen')}</p>
       <div class="acts"><button type="button" data-ats="cancel" @click=${() => flow.edit()}>${t('cancel')}</button></div>
     </div>

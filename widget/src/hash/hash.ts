@@ -1,0 +1,109 @@
+/**
+ * The entry of ats-widget-hash.js: reads a recording that is not sent, a piece at a time, and gives its SHA-256. It is also
+ * the worker that it does so in. Where the page lets it have none, it works beside everything else in small pieces.
+ */
+/*! With @noble/hashes, Copyright (c) 2022 Paul Miller (https://paulmillr.com), MIT License */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import type { Hash, Kit } from '../second.js';
+import texts from '../locales/en.hash.json';
+
+export { version } from '../version.js';
+
+/** Bytes at a time: in a worker, and where a page must answer its user in between (about 10 ms of a phone). */
+const pieces = { worker: 4 << 20, page: 256 << 10 };
+
+/** How a worker answers: with how far it is, or with its end. */
+type Answer = number | { hex: string } | { failed: string };
+
+/** A page sees that it is no worker by its document. */
+if (typeof document === 'undefined') {
+  globalThis.onmessage = ({ data: file }: MessageEvent<Blob>) => {
+    const answer = (a: Answer) => globalThis.postMessage(a);
+    digest(file, pieces.worker, answer).then(
+      (hex) => answer({ hex }),
+      (e: unknown) => answer({ failed: String(e) }),
+    );
+  };
+}
+
+async function digest(file: Blob, piece: number, onProgress: (loaded: number) => void, signal?: AbortSignal): Promise<string> {
+  const hash = sha256.create();
+  let at = 0;
+  while (at < file.size) {
+    // Reading gives everything else its turn.
+    const bytes = new Uint8Array(await file.slice(at, at + piece).arrayBuffer());
+    signal?.throwIfAborted();
+    if (!bytes.length) throw new Error('the file is shorter than it was');
+    hash.update(bytes);
+    onProgress((at += bytes.length));
+  }
+  return bytesToHex(hash.digest());
+}
+
+/** Undefined when the page has no worker for us. */
+function inWorker(file: File, onProgress: (loaded: number) => void, signal: AbortSignal): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    let worker: Worker | undefined;
+    const url = address();
+    const end = (give: () => void) => (worker?.terminate(), URL.revokeObjectURL(url), signal.removeEventListener('abort', stop), give());
+    const stop = () => end(() => reject(signal.reason));
+    try {
+      worker = new Worker((policy?.createScriptURL(url) ?? url) as string, { type: 'module' });
+    } catch {
+      return end(() => resolve(undefined));
+    }
+    signal.addEventListener('abort', stop);
+    worker.onerror = (e) => (e.preventDefault(), end(() => resolve(undefined)));
+    worker.onmessage = ({ data }: MessageEvent<Answer>) => {
+      if (typeof data === 'number') onProgress(data);
+      else end(() => ('hex' in data ? resolve(data.hex) : reject(new Error(data.failed))));
+    };
+    worker.postMessage(file);
+  });
+}
+
+/** This file, as a worker may load it: one of another origin only through a script of the page's. */
+function address(): string {
+  const here = import.meta.url;
+  if (new URL(here).origin === globalThis.location?.origin) return here;
+  return URL.createObjectURL(new Blob([`import ${JSON.stringify(here)}`], { type: 'text/javascript' }));
+}
+
+interface Policy {
+  createScriptURL(url: string): unknown;
+}
+let policy: Policy | undefined;
+try {
+  policy = (globalThis as { trustedTypes?: { createPolicy(name: string, rules: Policy): Policy } }).trustedTypes?.createPolicy('ats-widget', {
+    createScriptURL: (url) => url,
+  });
+} catch {
+  // The page lists its policies, and not this one.
+}
+
+/** How files begin that are chosen by mistake. What is audio is not to be told by its beginning. */
+const others: readonly (readonly [string, number[]])[] = [
+  ['application/pdf', [0x25, 0x50, 0x44, 0x46]],
+  ['application/zip', [0x50, 0x4b, 3, 4]],
+  ['application/x-ole-storage', [0xd0, 0xcf, 0x11, 0xe0]],
+  ['image/png', [0x89, 0x50, 0x4e, 0x47]],
+  ['image/jpeg', [0xff, 0xd8, 0xff]],
+  ['image/gif', [0x47, 0x49, 0x46, 0x38]],
+];
+
+export function use({ en, ProblemError }: Kit): Hash {
+  Object.assign(en, texts);
+  return async (file, onProgress, signal) => {
+    try {
+      const head = new Uint8Array(await file.slice(0, 4).arrayBuffer());
+      const other = others.find(([, bytes]) => bytes.every((b, i) => head[i] === b));
+      if (other) throw new ProblemError('registration.invalid_audio_format', { detected: other[0] });
+      return (await inWorker(file, onProgress, signal)) ?? (await digest(file, pieces.page, onProgress, signal));
+    } catch (e) {
+      signal.throwIfAborted();
+      // It was moved, changed or taken out since it was chosen.
+      throw e instanceof ProblemError ? e : new ProblemError('widget.upload_error', { reason: 'unreadable' });
+    }
+  };
+}
