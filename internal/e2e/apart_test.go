@@ -348,6 +348,7 @@ func TestApart(t *testing.T) {
 			{x.ats, "/v1/stats", []*harness.Server{x.organizations, x.worker}},
 			{x.ats, "/log/testnet/checkpoint", []*harness.Server{x.organizations, x.worker}},
 			{x.ats, "/explorer/testnet", []*harness.Server{x.organizations, x.worker}},
+			{x.ats, "/verify", []*harness.Server{x.organizations, x.worker}},
 			{x.ats, "/widget/v1/ats-widget.esm.js", []*harness.Server{x.organizations, x.worker}},
 		} {
 			if err := fetch(t.Context(), c.at.URL+c.path); err != nil {

@@ -3,9 +3,15 @@ package e2e_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -62,6 +68,34 @@ func certified(t *testing.T, s *harness.Song) []byte {
 	return download(t, answer.URL)
 }
 
+// signing are settings with which certificates are signed.
+func signing(t *testing.T) []string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	cert, err := x509.CreateCertificate(rand.Reader, form, form, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	var settings []string
+	for name, block := range map[string]*pem.Block{"CERT": {Type: "CERTIFICATE", Bytes: cert}, "KEY": {Type: "PRIVATE KEY", Bytes: secret}} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		settings = append(settings, "TIMBRE_CERTIFICATE_"+name+"_FILE="+path)
+	}
+	return settings
+}
+
 // checker is the page that verifies, and files for it.
 type checker struct {
 	t   *testing.T
@@ -104,12 +138,12 @@ func (c *checker) expect(what, verdict, failed string) {
 // left then, a page and two files, is enough.
 func TestVerifyPage(t *testing.T) {
 	t.Parallel()
-	s, other := harness.Start(t, harness.Options{}), harness.Start(t, harness.Options{})
+	s, other := harness.Start(t, harness.Options{Settings: signing(t)}), harness.Start(t, harness.Options{})
 	song := &harness.Song{Server: s, Title: "Παραμύθι · قصة · The Ferryman’s Daughter", Audio: harness.WAV(7)}
 	pdf := certified(t, song)
 	evidence, err := certificate.Attachment(pdf)
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || !bytes.Contains(pdf, []byte("/ETSI.CAdES.detached")) {
+		t.Fatal("the certificate has no evidence or no signature: ", err)
 	}
 	foreign, err := certificate.Attachment(certified(t, &harness.Song{Server: other, Title: song.Title, Audio: song.Audio}))
 	if err != nil {
