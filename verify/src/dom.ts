@@ -1,5 +1,5 @@
 /** Elements from their parts. Text is only ever text. */
-export type Part = Node | string | false | undefined;
+type Part = Node | string | false | undefined;
 
 interface Attributes {
   readonly [name: string]: string | boolean | ((e: Event) => void) | undefined;

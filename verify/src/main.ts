@@ -1,13 +1,12 @@
 /** The page: what was chosen, what came of it, and how both are shown. */
 import { h } from './dom.js';
 import type { Evidence } from './evidence.js';
+import { findingOf } from './finding.js';
 import { hash } from './hashing.js';
 import { copy, distrust, keys, registry, trust } from './keys.js';
-import { fingerprint } from './log.js';
 import { mayProve, read, type Refused } from './reading.js';
-import { Texts, languageFor, languages, type Key } from './texts.js';
-import { find, type Verdict } from './verdict.js';
-import type { Check } from './verify.js';
+import { Texts, languageFor, languages } from './texts.js';
+import { find } from './verdict.js';
 
 type Recording =
   | { readonly file: File; readonly state: 'reading'; readonly done: number; readonly stop: AbortController }
@@ -153,14 +152,6 @@ function recordingField(): HTMLElement {
   );
 }
 
-const ms = (ns: bigint): number => Number(ns / 1_000_000n);
-
-function sentence(verdict: Verdict, e: Evidence, checks: readonly Check[]): string {
-  // The wrong file is chosen more often than a work is forged.
-  const others = checks.filter((c) => c.status === 'failed' && c.name !== 'media');
-  return texts.t(verdict === 'fails' && others.length === 0 ? 'say_recording' : `say_${verdict}`, { date: texts.date(ms(e.block.time)), network: e.network });
-}
-
 function result(): HTMLElement {
   const box = h('section', { id: 'result', 'aria-labelledby': 'result-heading' });
   if (!proof || 'trouble' in proof.evidence) {
@@ -168,107 +159,9 @@ function result(): HTMLElement {
     box.hidden = proof !== undefined; // its field says what is the matter
     return box;
   }
-  const e = proof.evidence;
   const media = recording?.state === 'read' ? { sha256: recording.sha256, size: BigInt(recording.file.size) } : undefined;
-  const { verdict, checks } = find(e, { media, keys: keys.map((k) => k.key) });
-  const allShown = checks.some((c) => c.name === 'all_creators' && c.status === 'ok');
-  const good = verdict === 'verified' || verdict === 'registered';
-  const said = [h('h3', {}, texts.t('facts')), good && h('p', { class: 'soft' }, texts.t('compare')), facts(e), h('p', { class: 'soft' }, texts.t('unproved'))];
-  const checked = [h('h3', {}, texts.t('checks')), h('ul', { class: 'checks', id: 'checks' }, ...checks.map((c) => line(c, 'leaf' in e.at ? '' : 'chain_')))];
-  box.append(
-    h(
-      'div',
-      { class: `verdict ${verdict}`, 'data-verdict': verdict },
-      h('h2', { id: 'result-heading' }, texts.t(`verdict_${verdict}`)),
-      h('p', { id: 'sentence' }, sentence(verdict, e, checks)),
-      good && !allShown && h('p', {}, texts.t('some')),
-    ),
-    // What is wrong comes first.
-    ...[...(good ? [...said, ...checked, h('p', { class: 'soft after' }, texts.t('not'))] : [...checked, ...said])].filter((part) => part !== false),
-    numbers(e),
-  );
+  box.append(...findingOf(texts, proof.evidence, find(proof.evidence, { media, keys: keys.map((k) => k.key) })));
   return box;
-}
-
-/** Why a check failed or was not made, for those where it can be told. */
-const reasons: Partial<Record<`${Check['name']} ${Check['status']}`, Key>> = {
-  'media failed': 'why_media_failed',
-  'media not_checked': 'why_media',
-  'all_creators not_checked': 'why_all_creators',
-  'inclusion not_checked': 'why_chain',
-  'chain not_checked': 'why_chain',
-  'time not_checked': 'why_chain',
-  'log_key failed': 'why_log_key_failed',
-  'log_key not_checked': 'why_log_key',
-  'token not_checked': 'why_token',
-};
-
-/** What a check is about; on a chain some say another thing than in a log. */
-const claims = (c: Check, chain: '' | 'chain_'): Key => (chain && ['entry', 'time', 'inclusion', 'block'].includes(c.name) ? (`check_chain_${c.name}` as Key) : `check_${c.name}`);
-
-function line(c: Check, chain: '' | 'chain_'): HTMLElement {
-  const why = reasons[`${c.name} ${c.status}`];
-  return h(
-    'li',
-    { class: c.status, 'data-check': c.name, 'data-status': c.status },
-    h('span', { class: 'mark', 'aria-hidden': 'true' }),
-    h('div', {}, h('strong', {}, texts.t(`status_${c.status}`)), ' ', h('span', {}, texts.t(claims(c, chain))), why && h('p', { class: 'soft' }, texts.t(why))),
-  );
-}
-
-function list(entries: readonly (readonly [string, string | HTMLElement])[], mono = false): HTMLElement {
-  return h('dl', mono ? { class: 'mono' } : {}, ...entries.flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, typeof value === 'string' ? h('bdi', mono ? { dir: 'ltr' } : {}, value) : value)]));
-}
-
-function facts(e: Evidence): HTMLElement {
-  const people = h(
-    'ul',
-    { class: 'plain' },
-    ...e.creators.map((c) =>
-      h(
-        'li',
-        {},
-        h('bdi', {}, c.fullName),
-        ' · ',
-        texts.list([...new Set(c.roles)].map((r) => texts.t(r))),
-        h('div', { class: 'soft' }, h('bdi', {}, [c.email, c.ipi && `IPI ${c.ipi}`, c.isni && `ISNI ${c.isni}`].filter(Boolean).join(' · '))),
-      ),
-    ),
-  );
-  const file = h('span', {}, e.media.filename && h('bdi', {}, e.media.filename), e.media.filename && ' · ', h('bdi', {}, e.media.format), ' · ', texts.size(Number(e.media.size)));
-  return list([
-    [texts.t('title'), h('bdi', { class: 'title' }, e.title)],
-    [texts.t('creators'), people],
-    [texts.t('file'), file],
-    [texts.t('registered'), h('span', {}, texts.date(ms(e.block.time)))],
-    [texts.t('number'), h('span', {}, texts.t('numberIs', { id: String(e.atsId), version: String(e.version) }))],
-    [texts.t('network'), e.network],
-    ...('leaf' in e.at ? ([[texts.t('log'), h('span', {}, h('bdi', {}, e.at.origin), h('div', { class: 'soft' }, texts.t('fingerprint'), ' ', h('bdi', { dir: 'ltr' }, fingerprint(e.at.key))))]] as const) : []),
-  ]);
-}
-
-let numbersOpen = false;
-function numbers(e: Evidence): HTMLElement {
-  const details = h(
-    'details',
-    { open: numbersOpen, toggle: () => void (numbersOpen = details.open) },
-    h('summary', {}, texts.t('numbers')),
-    list(
-      [
-        ['media.sha256', e.media.sha256],
-        ['merkle_root', e.merkleRoot],
-        ['commitment', e.commitment],
-        ['tx_hash', e.txHash],
-        ['block.number', String(e.block.number)],
-        ['block.hash', e.block.hash],
-        ...('leaf' in e.at
-          ? ([['log.key', e.at.key], ['log.leaf', e.at.leaf], ['log.index', String(e.at.index)], ['log.checkpoint', e.at.checkpoint]] as const)
-          : ([['substrate.genesis', e.at.genesis], ['substrate.index', String(e.at.index)]] as const)),
-      ],
-      true,
-    ),
-  );
-  return details;
 }
 
 function keysSection(): HTMLElement {
