@@ -84,6 +84,15 @@ test('the verdict', () => {
   assert.equal(find(substrate, { media: other, keys: [key] }).verdict, 'fails');
 });
 
+test('a time-stamp token is left to others', () => {
+  const found = find(decode(testdata('v1/stamped.json')), { media, keys: [key] });
+  assert.equal(found.verdict, 'verified');
+  assert.deepEqual(
+    found.checks.filter((c) => c.status !== 'ok'),
+    [{ name: 'token', status: 'not_checked' }],
+  );
+});
+
 test('keys', () => {
   assert.equal(parseKey(key)?.name, 'timbre.example/log/testnet');
   for (const bad of ['', 'x', key + 'A', key.slice(0, -1), key.replace('log', 'l g'), key.replace('6666f8af', '6666f8a'), key.replace('+', '++')]) assert.equal(parseKey(bad), undefined, bad);
