@@ -516,3 +516,66 @@ func TestSecondFile(t *testing.T) {
 	p.Wait(browser.Hook("works"))
 	hold.Release()
 }
+
+// TestOwnNarrowAndArabic updates a song and saves its certificate on a narrow
+// screen, from right to left, without a mouse.
+func TestOwnNarrowAndArabic(t *testing.T) {
+	t.Parallel()
+	x := newOwnSite(t, map[string][]string{"ada": {"أغنية الصباح", "Evening"}})
+	p := browser.Open(t)
+	p.Size(320, tall)
+	p.Goto(x.works("update", "ada"))
+	p.Run("Object.assign(document.documentElement, {lang: 'ar', dir: 'rtl'})")
+	p.Wait("e2e.hook('card').dir === 'rtl' && " + browser.Hook("works"))
+	reach := func(hook string) {
+		t.Helper()
+		for range 40 {
+			if browser.Eval[string](p, "e2e.focus()") == hook {
+				return
+			}
+			p.Press(browser.Tab, false)
+		}
+		t.Fatalf("Tab never leads to %s", hook)
+	}
+	stands := func(condition string) {
+		t.Helper()
+		p.Wait(condition)
+		for _, line := range p.Overflow() {
+			t.Errorf("%s: %s", condition, line)
+		}
+	}
+	pick := func() {
+		t.Helper()
+		stands(browser.Hook("works"))
+		reach("search")
+		p.Keys("الصباح")
+		p.Wait("e2e.hook('works').querySelectorAll('label').length === 1 && !e2e.hook('works').classList.contains('stale')")
+		p.Press(browser.Down, false)
+		p.Press(browser.Space, false)
+		p.Wait("e2e.active().checked")
+		p.Press(browser.Enter, false)
+	}
+	pick()
+	stands(browser.Hook("work") + " && e2e.focus() === 'heading'")
+	for _, hook := range []string{"next", "submit", "confirm"} {
+		p.Wait(browser.Hook(hook))
+		reach(hook)
+		p.Press(browser.Enter, false)
+	}
+	stands(onScreen(0, "COMPLETE"))
+	if got := browser.Eval[string](p, "e2e.text('version')"); got != "2" {
+		t.Errorf("version %s", got)
+	}
+
+	saved := p.Downloads()
+	p.Run("e2e.widget().mode = 'download'")
+	pick()
+	stands(browser.Hook("versions") + " && e2e.focus() === 'heading'")
+	reach("certificate-2")
+	p.Press(browser.Enter, false)
+	if name, content := saved.Await(); name != "أغنية الصباح.pdf" || !bytes.HasPrefix(content, []byte("%PDF-")) {
+		t.Errorf("saved as %s, %d bytes", name, len(content))
+	}
+	stands("e2e.focus() === 'certificate-2' && e2e.hook('told-certificate-2')?.classList.contains('good')")
+	checkShapes(t, p.Events())
+}
