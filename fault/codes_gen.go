@@ -835,7 +835,7 @@ var table = []Entry{
 		Class:   ClassFailed,
 		Message: "The certificate is not yet available.",
 		Action:  "Retry shortly.",
-		Cause:   "The certificate was asked for before the version was final on the network.",
+		Cause:   "The certificate was asked for before it was made, which is a moment after the version is final on the network.",
 	},
 	{
 		Code:    CodeTransactionFailed,

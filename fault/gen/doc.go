@@ -20,6 +20,11 @@ var classWords = map[string]string{
 	"none":     "**Backend only.** No browser meets this code: it answers organization backends.",
 }
 
+// certificate is the one code that belongs to a button: its screen has ended, and nothing takes that away.
+const certificate = "work.certificate_unavailable"
+
+const certificateWords = "**Waited for.** The widget asks again for two minutes. Then it says so below the certificate's button and emits `allfeat:error`, with the stage `certificate`; the screen stays, and the button tries again. Its class is `failed` to whoever knows only classes."
+
 // chapters are the parts of the page, in the order of the first published catalogue. Each has the codes of its sections that
 // were in that catalogue; the last has all others.
 var chapters = []struct {
@@ -119,7 +124,7 @@ func (r row) renderDoc(b *bytes.Buffer) error {
 		}
 		p("\n\n")
 	}
-	p("> %s\n\n*Cause.* %s\n\n*What to do.* %s\n\n%s", r.Message, r.Cause, r.Action, classWords[r.Class])
+	p("> %s\n\n*Cause.* %s\n\n*What to do.* %s\n\n%s", r.Message, r.Cause, r.Action, r.reaction())
 	if r.Stage != "" {
 		p(" The field is `%s`.", r.Stage)
 	}
@@ -155,6 +160,14 @@ func (r row) renderDoc(b *bytes.Buffer) error {
 	return nil
 }
 
+// reaction says what the widget makes of the code.
+func (r row) reaction() string {
+	if r.Code == certificate {
+		return certificateWords
+	}
+	return classWords[r.Class]
+}
+
 // moments say when a rehearsed session meets its code.
 var moments = map[string]string{
 	"call":    "at its first call, whatever that is",
@@ -168,6 +181,9 @@ var moments = map[string]string{
 
 // rehearsal says how to make the code happen.
 func (r row) rehearsal() string {
+	if r.Code == certificate {
+		return "Not with a test key: press the button while the certificate is being made, or hold the answer back in the browser's tools."
+	}
 	if r.Rehearse == "" {
 		return "Not yet: the routes that answer with it are still to come."
 	}
@@ -191,6 +207,9 @@ func (r row) event(message, details string) (name, detail string) {
 		id = "null"
 	case "inline":
 		stage = fmt.Sprintf(`,"stage":%q`, r.Stage)
+	}
+	if r.Code == certificate {
+		stage = `,"stage":"certificate"`
 	}
 	name = "allfeat:failed"
 	if stage != "" {

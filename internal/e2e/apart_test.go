@@ -361,6 +361,12 @@ func TestApart(t *testing.T) {
 				}
 			}
 		}
+		for s, want := range map[*harness.Server]string{x.ats: "work.not_found", x.organizations: "common.not_found", x.worker: "common.not_found"} {
+			var r *harness.Refusal
+			if err := fetch(t.Context(), s.URL+"/w/testnet/999999"); !errors.As(err, &r) || r.Code != want {
+				t.Errorf("the page of a work: %v, want %s", err, want)
+			}
+		}
 		for _, s := range []*harness.Server{x.organizations, x.ats, x.worker} {
 			if err := fetch(t.Context(), s.URL+"/healthz"); err != nil {
 				t.Error(err)
