@@ -82,6 +82,9 @@ func TestCertificate(t *testing.T) {
 	if len(told) != 1 || member[string](t, told[0], "code") != "common.internal" || member[string](t, told[0], "stage") != "certificate" {
 		t.Errorf("events %v", told)
 	}
+	if got := browser.Eval[string](p, "e2e.text('certificate')"); got != "Try again" {
+		t.Errorf("the button says %q", got)
+	}
 	// Again, by keyboard, and for real.
 	hold.Release()
 	p.ForgetProblems() // the answers that were made up stand on the console

@@ -20,7 +20,7 @@ export function certificate(v: View) {
     <section class="stack tight">
       <div class="acts">
         <button type="button" class=${v.state.accessCode ? '' : 'main'} data-ats="certificate" aria-describedby="m-certificate" @click=${v.act.certificate}>
-          ${v.texts.t('getCert')}
+          ${v.texts.t(p ? 'retry' : 'getCert')}
         </button>
       </div>
       <div class="stack tight" id="m-certificate">
