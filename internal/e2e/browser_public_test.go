@@ -83,6 +83,13 @@ func TestPublicPage(t *testing.T) {
 	if len(quiet) > 0 {
 		t.Errorf("console: %s", quiet)
 	}
+	// A work whose personal data was erased has the same page: it never showed any.
+	page = browser.Eval[string](p, "document.documentElement.outerHTML")
+	s.CLI(nil, "works", "redact", strconv.FormatInt(id, 10), "--network", "testnet", "--yes", "--blob-url", "file:"+filepath.Join(s.Data, "blobs"))
+	p.Goto(fmt.Sprintf("%s/w/testnet/%d", s.URL, id))
+	if after := browser.Eval[string](p, "document.documentElement.outerHTML"); after != page {
+		t.Errorf("the page of the redacted work:\n%s\nbefore:\n%s", after, page)
+	}
 	for _, link := range []string{"/docs/public-page", "/docs/evidence", "/verify"} {
 		res, err := http.Get(s.URL + link)
 		if err != nil {
