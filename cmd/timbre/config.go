@@ -23,6 +23,7 @@ import (
 	"timbre.example/internal/network"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/store"
+	"timbre.example/internal/timestamp"
 )
 
 // databaseFlag names the database, for every command that needs only that.
@@ -107,6 +108,8 @@ type serverFlags struct {
 	limitFlags
 	Signing signingFlags `embed:"" prefix:"certificate-"`
 
+	TSAURL string `name:"tsa-url" env:"TIMBRE_TSA_URL,TSA_URL" placeholder:"URL" help:"A time-stamp authority (RFC 3161): a worker gets its token on each version before it makes the certificate."`
+
 	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" placeholder:"ADDR" help:"Serve the metrics here, to whoever reaches it. Without it they are at /metrics, for programs of this machine, unless the public URL is another's."`
 
 	LogLevel slog.Level `env:"TIMBRE_LOG_LEVEL" default:"INFO" placeholder:"LEVEL" help:"DEBUG logs every request, INFO those refused, WARN and ERROR less (default: ${default})."`
@@ -155,6 +158,14 @@ func (f serverFlags) times() registry.Times {
 	return registry.Times{UploadSlot: f.LimitsUploadSlot, Quote: f.LimitsQuote, Result: f.LimitsResult}
 }
 
+// authority is nil when there is none.
+func (f serverFlags) authority() (*timestamp.Client, error) {
+	if f.TSAURL == "" {
+		return nil, nil
+	}
+	return timestamp.New(f.TSAURL, timestamp.DefaultTimeout)
+}
+
 // validate finds what the types of the flags cannot.
 func (f serverFlags) validate() error {
 	for _, x := range []struct {
@@ -180,6 +191,9 @@ func (f serverFlags) validate() error {
 	}
 	if err := f.validateBlobs(); err != nil {
 		return err
+	}
+	if _, err := f.authority(); err != nil {
+		return fmt.Errorf("--tsa-url: %w", err)
 	}
 	if f.PublicURL != "" {
 		if err := baseURL("public-url", f.PublicURL); err != nil {

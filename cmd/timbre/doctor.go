@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -58,6 +59,13 @@ func (c *doctorCmd) Run(o *output) error {
 	if c.has(worker) && c.Signing != (signingFlags{}) {
 		_, err := c.Signing.signer()
 		look("certificates' signature", err, "can be made", "Correct the file that is named.")
+	}
+	if authority, err := c.authority(); err == nil && authority != nil && c.has(worker) {
+		var sum [32]byte
+		rand.Read(sum[:]) // nobody's commitment
+		_, err := authority.Stamp(ctx, sum)
+		look("time-stamp authority", err, "gives tokens that hold", "Correct --tsa-url, or see why it does not answer: certificates wait ten minutes for it, and are then made without.")
+		authority.Close()
 	}
 	if c.has(ats) || c.has(worker) {
 		c.blobs(ctx, look)

@@ -140,11 +140,20 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			}
 			networks[name], logs[name] = l, l
 		}
+		authority, err := f.authority()
+		if err != nil {
+			return nil, err
+		}
+		var stamp func(context.Context, [32]byte) ([]byte, error)
+		if authority != nil {
+			stamp = authority.Stamp
+		}
 		reg = registry.New(registry.Config{
 			DB: s.db, Blobs: s.blobs, Networks: networks, Prices: prices, AccessSecret: root.key("access codes"), Times: f.times(), Prepares: f.LimitsPrepares, Log: log,
 			WorkURL:     func(n network.Name, atsID int64) string { return fmt.Sprintf("%s/w/%s/%d", s.url, n, atsID) },
 			ExplorerURL: func(n network.Name, hash string) string { return s.url + "/explorer/" + string(n) + "/tx/" + hash },
 			Certify:     certifier(s.url, signer),
+			Stamp:       stamp,
 		})
 	}
 	var working *registry.Registry

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ type verifyCmd struct {
 	Evidence    string      `arg:"" type:"existingfile" placeholder:"FILE" help:"Evidence as JSON (at most 1 MiB), or a certificate as PDF with the evidence attached (at most 64 MiB)."`
 	Media       string      `type:"existingfile" placeholder:"FILE" help:"The recording, of any size: it is read once, in pieces."`
 	LogKey      verifierKey `placeholder:"KEY" help:"The log's verifier key (NAME+HASH+BASE64) from a source that you trust, or a file that holds it. Without it, anybody's log would do."`
+	TSACA       string      `name:"tsa-ca" type:"existingfile" placeholder:"FILE" help:"Root certificates of time-stamp authorities that you trust, as PEM. Without it, a token proves when, and not by whom."`
 	Save        string      `type:"path" placeholder:"FILE" help:"Write the evidence as JSON, readable by this user alone, when nothing failed: out of a certificate, or with --only-creator of some creators."`
 	OnlyCreator []int       `placeholder:"N" help:"Save this creator and no other: its place in the work, from 1. May be given more than once."`
 	JSON        bool        `name:"json" help:"Print JSON: result, checks, and the evidence that was read."`
@@ -49,6 +51,16 @@ func (c *verifyCmd) Run(o *output) error {
 		return err
 	}
 	opts := evidence.Options{Key: string(c.LogKey)}
+	if c.TSACA != "" {
+		roots, err := os.ReadFile(c.TSACA)
+		if err != nil {
+			return err
+		}
+		opts.Authorities = x509.NewCertPool()
+		if !opts.Authorities.AppendCertsFromPEM(roots) {
+			return fmt.Errorf("%s holds no certificate as PEM", c.TSACA)
+		}
+	}
 	if c.Media != "" {
 		m, err := os.Open(c.Media)
 		if err != nil {
