@@ -107,8 +107,7 @@ type serverFlags struct {
 
 	limitFlags
 	Signing signingFlags `embed:"" prefix:"certificate-"`
-
-	TSAURL string `name:"tsa-url" env:"TIMBRE_TSA_URL,TSA_URL" placeholder:"URL" help:"A time-stamp authority (RFC 3161): a worker gets its token on each version before it makes the certificate."`
+	authorityFlag
 
 	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" placeholder:"ADDR" help:"Serve the metrics here, to whoever reaches it. Without it they are at /metrics, for programs of this machine, unless the public URL is another's."`
 
@@ -158,8 +157,13 @@ func (f serverFlags) times() registry.Times {
 	return registry.Times{UploadSlot: f.LimitsUploadSlot, Quote: f.LimitsQuote, Result: f.LimitsResult}
 }
 
+// authorityFlag names a time-stamp authority.
+type authorityFlag struct {
+	TSAURL string `name:"tsa-url" env:"TIMBRE_TSA_URL,TSA_URL" placeholder:"URL" help:"A time-stamp authority (RFC 3161): a worker gets its token on each version before it makes the certificate."`
+}
+
 // authority is nil when there is none.
-func (f serverFlags) authority() (*timestamp.Client, error) {
+func (f authorityFlag) authority() (*timestamp.Client, error) {
 	if f.TSAURL == "" {
 		return nil, nil
 	}

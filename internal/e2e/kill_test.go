@@ -18,6 +18,7 @@ import (
 	"timbre.example/internal/e2e/harness"
 	"timbre.example/internal/registry/registrytest"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/internal/timestamp/tsatest"
 )
 
 func TestMain(m *testing.M) { harness.Main(m.Run) }
@@ -32,7 +33,17 @@ var points = []string{
 	"broadcast.sent", "broadcast.committed",
 	"log.sequenced", "log.committed",
 	"final.found", "final.committed",
+	"timestamp.answered", "timestamp.committed",
 	"certificate.stored", "certificate.committed",
+}
+
+// settings give a server an authority where the point has to do with time-stamps,
+// and with the certificate, which holds them.
+func settings(point string, a *tsatest.Authority) []string {
+	if strings.HasPrefix(point, "timestamp.") || strings.HasPrefix(point, "certificate.") {
+		return []string{"TSA_URL=" + a.URL}
+	}
+	return nil
 }
 
 func databases(t *testing.T, f func(t *testing.T, databaseURL func(*testing.T) string)) {
@@ -51,11 +62,12 @@ func databases(t *testing.T, f func(t *testing.T, databaseURL func(*testing.T) s
 // and in the end there is one work, paid for once.
 func TestKilledAtEachPoint(t *testing.T) {
 	t.Parallel()
+	authority := tsatest.New(t)
 	databases(t, func(t *testing.T, databaseURL func(*testing.T) string) {
 		for i, point := range points {
 			t.Run(point, func(t *testing.T) {
 				t.Parallel()
-				s := harness.Start(t, harness.Options{Tags: "crashpoints", DatabaseURL: databaseURL(t), Env: []string{"TIMBRE_CRASH_AT=" + point}})
+				s := harness.Start(t, harness.Options{Tags: "crashpoints", DatabaseURL: databaseURL(t), Settings: settings(point, authority), Env: []string{"TIMBRE_CRASH_AT=" + point}})
 				song := &harness.Song{Server: s, Title: "Killed at " + point, Audio: harness.WAV(i)}
 				died := 0
 				walk(t, song, func(step string, err error) {
@@ -72,6 +84,7 @@ func TestKilledAtEachPoint(t *testing.T) {
 					s.Restart()
 				}
 				checkWork(t, song, 1)
+				checkTimestamps(t, s, len(settings(point, authority)))
 			})
 		}
 	})
@@ -155,14 +168,30 @@ func checkWork(t *testing.T, song *harness.Song, versions int) {
 	}
 }
 
+// checkTimestamps checks that there are so many tokens. That each is its version's,
+// the invariants say.
+func checkTimestamps(t *testing.T, s *harness.Server, want int) {
+	t.Helper()
+	db, err := registrytest.Open(s.DatabaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var n int
+	if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM timestamps").Scan(&n); err != nil || n != want {
+		t.Errorf("%d tokens, want %d, %v", n, want, err)
+	}
+}
+
 // And so with an update: it is made once, or not at all, whatever it brings.
 func TestUpdateKilledAtEachPoint(t *testing.T) {
 	t.Parallel()
+	authority := tsatest.New(t)
 	databases(t, func(t *testing.T, databaseURL func(*testing.T) string) {
 		for i, point := range points {
 			t.Run(point, func(t *testing.T) {
 				t.Parallel()
-				s := harness.Start(t, harness.Options{Tags: "crashpoints", DatabaseURL: databaseURL(t)})
+				s := harness.Start(t, harness.Options{Tags: "crashpoints", DatabaseURL: databaseURL(t), Settings: settings(point, authority)})
 				first := &harness.Song{Server: s, Title: "Updated", Audio: harness.WAV(1)}
 				walk(t, first, func(step string, err error) { t.Fatalf("%s: %v", step, err) })
 				s.Stop()
@@ -185,6 +214,7 @@ func TestUpdateKilledAtEachPoint(t *testing.T) {
 					s.Restart()
 				}
 				checkWork(t, song, 2)
+				checkTimestamps(t, s, 2*len(settings(point, authority)))
 			})
 		}
 	})
