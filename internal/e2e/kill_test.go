@@ -248,8 +248,10 @@ func TestHashOnlyKilledAtEachPoint(t *testing.T) {
 				}
 				checkWork(t, song, version)
 				first.AccessCode = cmp.Or(first.AccessCode, song.Result.AccessCode)
-				if files, _ := filepath.Glob(filepath.Join(s.Data, "blobs", "objects", "*", "*")); len(files) != 0 {
-					t.Errorf("stored: %v", files)
+				for _, kind := range []string{"uploads", "assets"} { // the certificate is kept
+					if files, _ := filepath.Glob(filepath.Join(s.Data, "blobs", "objects", kind, "*")); len(files) != 0 {
+						t.Errorf("stored: %v", files)
+					}
 				}
 			}
 		})
