@@ -114,7 +114,7 @@ func (r *Registry) Redact(ctx context.Context, n network.Name, atsID int64) (Red
 		return Redaction{}, err
 	}
 	r.reached("redact.committed")
-	return out, r.erase(ctx)
+	return out, errors.Join(r.DB.Scrub(ctx), r.erase(ctx))
 }
 
 // holdsFiles refuses a store in which no file of a work is that has some: it is

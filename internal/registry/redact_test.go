@@ -180,6 +180,15 @@ func (w *world) traces(t *testing.T, texts ...string) (out []string) {
 			t.Fatal(err)
 		}
 	}
+	if path, ok := strings.CutPrefix(w.url, "sqlite:"); ok { // nor is anything left between its rows
+		for _, end := range []string{"", "-wal"} {
+			b, err := os.ReadFile(path + end)
+			if err != nil {
+				t.Fatal(err)
+			}
+			look("timbre.db"+end, b)
+		}
+	}
 	err = filepath.WalkDir(w.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err

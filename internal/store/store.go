@@ -144,6 +144,18 @@ func again(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01") || errors.Is(err, errLostBeforeCommit)
 }
 
+// Scrub takes out of the database's files what rows that are gone left there. On
+// SQLite pages are overwritten as rows go, and this empties the journal of those
+// that were written before; while somebody reads an older state it does not, and
+// the next checkpoint will. On Postgres, VACUUM does it.
+func (db *DB) Scrub(ctx context.Context) error {
+	if db.dialect == "postgres" {
+		return nil
+	}
+	_, err := db.engine.pool().ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	return err
+}
+
 // ClockSkew is how far the database's clock is ahead of this process's. On
 // SQLite they are the same clock.
 func (db *DB) ClockSkew(ctx context.Context) (time.Duration, error) {

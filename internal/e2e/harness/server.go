@@ -311,13 +311,18 @@ func (s *Server) WasKilled() bool {
 	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
+// Command is one of the binary's own, on the server's database.
+func (s *Server) Command(ctx context.Context, args ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, s.binary, append(args, "--database-url", cmp.Or(s.options.AdminURL, s.DatabaseURL))...)
+}
+
 // CLI runs a command on the server's database and reads the JSON that it prints
 // into `into`, unless that is nil.
 func (s *Server) CLI(into any, args ...string) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), Patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.binary, append(args, "--database-url", cmp.Or(s.options.AdminURL, s.DatabaseURL))...)
+	cmd := s.Command(ctx, args...)
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
 	out, err := cmd.Output()
