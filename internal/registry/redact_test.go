@@ -17,6 +17,7 @@ import (
 	"timbre.example/evidence"
 	"timbre.example/fault"
 	"timbre.example/internal/network"
+	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/registry/registrytest"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store/storetest"
@@ -426,6 +427,27 @@ func TestRedactFails(t *testing.T) {
 			}
 			w.wantNoFiles()
 		}
+	})
+}
+
+// What the network refused leaves nobody's name behind, once it is swept.
+func TestRefusedIsForgotten(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.net.Refuse(networktest.Stage, "not today")
+		s := w.confirmed("Quince Lullaby", 1)
+		w.advance()
+		s.wantFailed("not today")
+		w.pass(24 * time.Hour)
+		if _, err := w.reg.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.db.Scrub(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.traces(t, secrets...); len(got) != 0 {
+			t.Errorf("left: %v", got)
+		}
+		s.wantFailed("not today")
 	})
 }
 

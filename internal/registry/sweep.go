@@ -72,7 +72,8 @@ func (r *Registry) sweepExpired(ctx context.Context) (ended int, err error) {
 // sweepLeftovers removes what came after a job had ended. It waits until no
 // upload can land any more, so that nothing is put back. The files go first: a
 // crash in between finds them gone, and forgets them then. Of a job that came to
-// nothing the row goes too, and with it the names and addresses in it.
+// nothing the row goes too, and with it the names and addresses in it; of one that
+// the network refused the ledger needs the row, and only the names go.
 func (r *Registry) sweepLeftovers(ctx context.Context) error {
 	for {
 		before := r.landed()
@@ -93,6 +94,10 @@ func (r *Registry) sweepLeftovers(ctx context.Context) error {
 			for _, job := range jobs {
 				if job.State == "expired" {
 					if err := tx.DeleteExpiredJob(ctx, job.ID); err != nil {
+						return err
+					}
+				} else if job.Outcome == "failed" {
+					if err := tx.ForgetFailed(ctx, job.ID); err != nil {
 						return err
 					}
 				} else if err := tx.ForgetFiles(ctx, query.ForgetFilesParams{AssetKey: job.AssetKey, ID: job.ID}); err != nil {

@@ -340,7 +340,7 @@ func (c *checker) jobsAndTransactions() {
 			}
 			continue
 		}
-		if (j.state == "prepared" || j.state == "confirmed") && (len(j.commitment) != 32 || len(j.media) != 32 || j.asset == "" && !swept) {
+		if (j.state == "prepared" || j.state == "confirmed") && (len(j.commitment) != 32 || len(j.media) != 32 && t.state != "failed" || j.asset == "" && !swept) {
 			c.say("job %s is %s without commitment, hash or asset", id, j.state)
 		}
 	}

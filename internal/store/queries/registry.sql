@@ -43,6 +43,11 @@ ORDER BY j.updated_at LIMIT sqlc.arg(lim);
 -- name: ForgetFiles :exec
 UPDATE jobs SET upload_key = '', asset_key = sqlc.arg(asset_key) WHERE id = sqlc.arg(id);
 
+-- name: ForgetFailed :exec
+UPDATE jobs SET upload_key = '', asset_key = '', external_user_ref = '', title = '', title_key = '', creators = '', filename = '', media_hash = NULL,
+  declared_hash = NULL, merkle_root = NULL, media = '{}'
+WHERE id = sqlc.arg(id);
+
 -- name: DeleteExpiredJob :exec
 DELETE FROM jobs WHERE id = sqlc.arg(id) AND state = 'expired';
 

@@ -372,6 +372,17 @@ func (q *Queries) FinishTransaction(ctx context.Context, arg FinishTransactionPa
 	return result.RowsAffected()
 }
 
+const forgetFailed = `-- name: ForgetFailed :exec
+UPDATE jobs SET upload_key = '', asset_key = '', external_user_ref = '', title = '', title_key = '', creators = '', filename = '', media_hash = NULL,
+  declared_hash = NULL, merkle_root = NULL, media = '{}'
+WHERE id = $1
+`
+
+func (q *Queries) ForgetFailed(ctx context.Context, id string) error {
+	_, err := q.db.ExecContext(ctx, forgetFailed, id)
+	return err
+}
+
 const forgetFiles = `-- name: ForgetFiles :exec
 UPDATE jobs SET upload_key = '', asset_key = $1 WHERE id = $2
 `
