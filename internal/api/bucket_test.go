@@ -11,6 +11,7 @@ import (
 	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/blob/s3test"
+	"timbre.example/internal/network"
 	"timbre.example/internal/store/storetest"
 )
 
@@ -96,6 +97,12 @@ func TestTooLargeInBucket(t *testing.T) {
 		if !strings.HasPrefix(name, "uploads/") && !strings.HasPrefix(name, "assets/"+w.org+"/"+job) && !strings.HasPrefix(name, "certificates/"+work+"/1") {
 			t.Errorf("in the bucket: %s", name)
 		}
+	}
+	// And when the work is erased, nothing of it is left there.
+	_, err = w.registry.Redact(t.Context(), network.Testnet, 1)
+	w.must(err)
+	if left := srv.Objects(bucket); len(left) > 0 {
+		t.Errorf("erased, and in the bucket: %q", left)
 	}
 }
 

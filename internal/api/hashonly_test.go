@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"timbre.example/fault"
+	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
 )
@@ -102,6 +103,20 @@ func TestHashOnlyMint(t *testing.T) {
 		}
 		if a := w.tryMint(map[string]any{"asset_storage": nil}); a.code != "" {
 			t.Errorf("null: %s", a.body)
+		}
+		// A test session meets what can come; an upload that fails cannot.
+		test, err := session.CreateKeys(t.Context(), w.db, w.org, true)
+		w.must(err)
+		rehearsing := func(code fault.Code, storage any) answer {
+			return w.tryMint(map[string]any{"secret_key": test.SecretKey, "rehearse": code, "asset_storage": storage})
+		}
+		if a := rehearsing(fault.CodeWidgetUploadError, "none"); a.rules() != "rehearse hash_only" {
+			t.Errorf("an upload: %s", a.body)
+		}
+		for _, a := range []answer{rehearsing(fault.CodeWidgetUploadError, nil), rehearsing(fault.CodeRegistrationAudioTooLarge, "none")} {
+			if a.code != "" {
+				t.Errorf("rehearsal: %s", a.body)
+			}
 		}
 	})
 }

@@ -11,7 +11,7 @@ import texts from '../locales/en.hash.json';
 export { version } from '../version.js';
 
 /** Bytes at a time: in a worker, and where a page must answer its user in between (about 10 ms of a phone). */
-const pieces = { worker: 4 << 20, page: 256 << 10 };
+const pieces = { worker: 1 << 20, page: 256 << 10 };
 
 /** How a worker answers: with how far it is, or with its end. */
 type Answer = number | { hex: string } | { failed: string };

@@ -18,7 +18,7 @@ export function uploading(v: View) {
         <p class="small" data-ats="progress-text">${t('sent', { loaded: texts.size(s.loaded), total: texts.size(total) })}</p>
       </div>
       ${noticeOf(v)}
-      ${s.stays ? html`<p class="note" data-ats="stays">${t('stays')}</p>` : nothing}
+      ${s.stays ? html`<p class="note good" data-ats="stays">${t('stays')}</p>` : nothing}
       <p class="soft">${t('keepOpen')}</p>
       <div class="acts"><button type="button" data-ats="cancel" @click=${() => flow.edit()}>${t('cancel')}</button></div>
     </div>
