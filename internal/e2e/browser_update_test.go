@@ -32,6 +32,13 @@ func (x *site) updater() string {
 	return x.host.Page("update.html", x.element(`mode="update"`)+scripts)
 }
 
+// tokenCame waits until the page has answered every event that asks for a token.
+// A step before would ask for one more, which the page answers too.
+func tokenCame(p *browser.Page) {
+	p.Wait(`performance.getEntriesByType('resource').filter((e) => e.name.includes('/token.js')).length >=
+		e2e.events.filter((e) => e.name === 'ready' || e.name === 'token-expired').length`)
+}
+
 // open gives the code to the widget, the way a person does who copied it.
 func open(p *browser.Page, code string) {
 	p.Type(browser.Hook("access_code"), code)
@@ -60,6 +67,7 @@ func TestUpdateByMouse(t *testing.T) {
 	code := songMade(t, x, p, "Once More")
 
 	p.Goto(x.updater())
+	tokenCame(p)
 	// As a mail has it: broken over lines, with spaces around.
 	p.Click(browser.Hook("access_code"))
 	p.Run(fmt.Sprintf("document.execCommand('insertText', false, %q)", "  "+strings.ToUpper(code[:30])+"\n "+code[30:]+" \n"))
@@ -106,6 +114,7 @@ func TestUpdateByMouse(t *testing.T) {
 	// Once more, with another recording.
 	p.Click(browser.Hook("again"))
 	p.Wait(browser.Hook("form-code"))
+	tokenCame(p)
 	open(p, code)
 	p.Wait(browser.Hook("work"))
 	p.SetFile(browser.Hook("file"), noise(t, "wrong.wav", 9_000))
@@ -131,6 +140,7 @@ func TestUpdateByMouse(t *testing.T) {
 	// Nothing changed is said before it is paid for.
 	p.Click(browser.Hook("again"))
 	p.Wait(browser.Hook("form-code"))
+	tokenCame(p)
 	open(p, code)
 	p.Wait(browser.Hook("work"))
 	p.Click(browser.Hook("next"))
@@ -389,6 +399,7 @@ func TestUpdateLooks(t *testing.T) {
 	// Without any change, and then too late.
 	p.Click(browser.Hook("again"))
 	p.Wait(browser.Hook("access_code"))
+	tokenCame(p)
 	open(p, code)
 	p.Wait(browser.Hook("work"))
 	p.Click(browser.Hook("next"))
@@ -482,6 +493,7 @@ func TestSwitchMode(t *testing.T) {
 	if got := course(p.Events()[before:]); got != "token-expired ready" {
 		t.Errorf("events %s", got)
 	}
+	tokenCame(p)
 	open(p, code)
 	p.Wait(browser.Hook("work"))
 
@@ -519,6 +531,7 @@ func TestReloadedUpdate(t *testing.T) {
 	p := browser.Open(t)
 	code := songMade(t, x, p, "Reloaded <b>")
 	p.Goto(x.updater())
+	tokenCame(p)
 	open(p, code)
 	p.Wait(browser.Hook("work"))
 	p.Click(browser.Hook("next"))
