@@ -62,6 +62,18 @@ func stored(in []commitment.Creator) []storedCreator {
 	return out
 }
 
+type certificateByCodeInput struct {
+	Version string `path:"v" doc:"From 1"`
+}
+
+func (a *API) certificateByCode(ctx context.Context, in *certificateByCodeInput) (*downloadOutput, error) {
+	d, err := a.Registry.CertificateByCode(ctx, callerOf(ctx), version(in.Version))
+	if err != nil {
+		return nil, err
+	}
+	return downloadOf(d), nil
+}
+
 type initVersionInput struct {
 	Body struct {
 		_        struct{}      `additionalProperties:"true"`

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -125,8 +126,10 @@ func TestAccessRefused(t *testing.T) {
 			{"a session for another action, before the code", register, "atc_12", fault.CodeSessionInvalidToken},
 			{"no session, before everything", nobody, "atc_12", fault.CodeCommonAuthInvalidToken},
 		} {
-			if a := c.by.read("/v1/access/" + c.code + "/work"); a.code != c.want {
-				t.Errorf("%s: reading: %s", c.name, a.body)
+			for _, path := range []string{"work", "versions/1/download/certificate"} {
+				if a := c.by.read("/v1/access/" + c.code + "/" + path); a.code != c.want {
+					t.Errorf("%s: reading %s: %s", c.name, path, a.body)
+				}
 			}
 			// The code is looked at before the body.
 			for _, path := range []string{"init", "init-upload", "upload", "prepare", "confirm"} {
@@ -154,8 +157,10 @@ func TestAccessRefused(t *testing.T) {
 		if again := good.post("/v1/access/"+code+"/rotate", "{}").get("access_code"); again != next || len(next) != 68 {
 			t.Errorf("rotated to %q, asked again: %q", next, again)
 		}
-		if a := good.read("/v1/access/" + code + "/work"); a.code != fault.CodeAccessCodeExpired {
-			t.Errorf("the old code: %s", a.body)
+		for _, path := range []string{"work", "versions/1/download/certificate"} {
+			if a := good.read("/v1/access/" + code + "/" + path); a.code != fault.CodeAccessCodeExpired {
+				t.Errorf("%s by the old code: %s", path, a.body)
+			}
 		}
 		if a := good.read("/v1/access/" + next + "/work"); a.status != 200 {
 			t.Errorf("the new code: %s", a.body)
@@ -165,8 +170,10 @@ func TestAccessRefused(t *testing.T) {
 		_, err := session.ChangeOrganization(t.Context(), db, w.org, func(o *session.Organization) { o.AccessCodeTTL = time.Hour })
 		w.must(err)
 		w.ahead.Add(int64(time.Hour))
-		if a := w.mint(forUpdate).read("/v1/access/" + next + "/work"); a.code != fault.CodeAccessCodeExpired {
-			t.Errorf("an hour later: %s", a.body)
+		for _, path := range []string{"work", "versions/1/download/certificate"} {
+			if a := w.mint(forUpdate).read("/v1/access/" + next + "/" + path); a.code != fault.CodeAccessCodeExpired {
+				t.Errorf("%s an hour later: %s", path, a.body)
+			}
 		}
 		// The session that replaced a code is told the new one again, also later; and
 		// can replace no further one.
@@ -181,6 +188,66 @@ func TestAccessRefused(t *testing.T) {
 		// An expired token is told before the code.
 		if a := good.read("/v1/access/" + unknown + "/work"); a.code != fault.CodeCommonAuthExpired {
 			t.Errorf("an expired token: %s", a.body)
+		}
+	})
+}
+
+// Who kept an access code comes back for the certificate of each version, long
+// after the session and the transaction that made it told of it; of no other
+// work, and not before it is made.
+func TestCertificateByCode(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, options{})
+		w.work()
+		code := w.code("Porch Light")
+		other := w.code("Another's")
+		at := "/v1/access/" + code + "/versions/"
+		content := func(url string) string {
+			t.Helper()
+			res, err := w.client.Get(url)
+			w.must(err)
+			defer res.Body.Close()
+			b, err := io.ReadAll(res.Body)
+			w.must(err)
+			return string(b) + " as " + res.Header.Get("Content-Disposition")
+		}
+		b := w.mint(forUpdate)
+		job := b.post(at+"init", map[string]any{"creators": []any{creator()}}).get("job_id")
+		b.post(at+"prepare", map[string]string{"job_id": job})
+		if a := b.read(at + "2/download/certificate"); a.code != fault.CodeWorkCertificateUnavailable {
+			t.Errorf("of a version that is not final: %s", a.body)
+		}
+		w.done(b.post(at+"confirm", map[string]string{"job_id": job}).get("transaction_id"))
+		b.made(at + "2/download/certificate")
+
+		w.ahead.Add(int64(48 * time.Hour))
+		late := w.mint(forUpdate)
+		for v, want := range map[string]string{"1": "%PDF of Porch Light, version 1", "2": "%PDF of Porch Light, version 2"} {
+			if got := content(late.made(at + v + "/download/certificate")); !strings.HasPrefix(got, want) || !strings.Contains(got, "Porch Light.pdf") {
+				t.Errorf("version %s: %s", v, got)
+			}
+		}
+		a := late.read(at + "1/download/certificate")
+		if d := cmp.Diff([]string{"expires_at", "url"}, keys(t, a.body)); d != "" || a.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%v %s", a.header, d)
+		}
+		if got := content(late.made("/v1/access/" + other + "/versions/1/download/certificate")); !strings.HasPrefix(got, "%PDF of Another's") {
+			t.Errorf("another code opens %s", got)
+		}
+		for _, v := range []string{"0", "3", "-1", "x", "99999999999999999999"} {
+			if a := late.read(at + v + "/download/certificate"); a.code != fault.CodeWorkCertificateUnavailable {
+				t.Errorf("version %s: %s", v, a.body)
+			}
+		}
+		if a := late.read(at + "1/download/audio"); a.code != fault.CodeCommonNotFound {
+			t.Errorf("a recording by code: %s", a.body)
+		}
+		// Nothing was spent on it.
+		if a := late.post(at+"init", map[string]any{"creators": []any{creator()}}); a.code != "" {
+			t.Errorf("an update after it: %s", a.body)
+		}
+		if strings.Contains(w.logged.String(), "atc_") {
+			t.Error("the log holds an access code")
 		}
 	})
 }

@@ -195,6 +195,7 @@ func (a *API) routes() {
 	huma.Register(h, browser(op("POST", "/v1/works/prepare", "prepare-work", "Read the upload and quote", 200, a.readBody), false, "prepare"), a.prepare)
 	huma.Register(h, browser(op("POST", "/v1/works/confirm", "confirm-work", "Accept the quote", 202, a.readBody), false, "confirm"), a.confirm)
 	huma.Register(h, holder(op("GET", "/v1/access/{code}/work", "work-by-code", "The work that an access code opens", 200), true, "code"), a.workByCode)
+	huma.Register(h, holder(op("GET", "/v1/access/{code}/versions/{v}/download/certificate", "certificate-by-code", "A URL of a version's certificate, for who holds the access code", 200), true, "code"), a.certificateByCode)
 	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/init", "init-version", "Begin a version that keeps the recording", 200, a.readBody), true, "init"), a.initVersion)
 	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/init-upload", "init-version-upload", "Begin a version with a new recording, and get an upload URL", 200, a.readBody), true, "init"), a.initVersionUpload)
 	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/upload", "renew-version-upload", "Get another upload URL for a job", 200, a.readBody), false, "upload"), a.renewUpload)

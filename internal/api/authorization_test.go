@@ -108,6 +108,7 @@ func (w *world) scene(title string) *scene {
 	s.work, s.ats = done.WorkID, strconv.FormatInt(done.AtsID, 10)
 	s.made.certificate(s.work)
 	s.code = w.code(title + ", for holders")
+	w.mint(forUpdate).made("/v1/access/" + s.code + "/versions/1/download/certificate")
 
 	s.registers = w.mint(ada)
 	s.job["goes on"] = s.registers.prepared(title+", next", nil)

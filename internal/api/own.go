@@ -189,11 +189,16 @@ func (a *API) downloadLatest(ctx context.Context, in *downloadLatestInput) (*dow
 }
 
 func (a *API) downloadVersion(ctx context.Context, in *downloadVersionInput) (*downloadOutput, error) {
-	v := number(in.Version)
-	if v == 0 {
-		v = -1 // none; 0 would be the latest
+	return a.download(ctx, in.ID, version(in.Version), in.What, "audio", "")
+}
+
+// version is the number of one in a path. What is none is -1, which names no
+// version: 0 would be the latest.
+func version(text string) int64 {
+	if n := number(text); n != 0 {
+		return n
 	}
-	return a.download(ctx, in.ID, v, in.What, "audio", "")
+	return -1
 }
 
 // download gives the URL of a file; recording is what the route calls that.
@@ -219,7 +224,11 @@ func (a *API) download(ctx context.Context, work string, version int64, what, re
 	if err != nil {
 		return nil, err
 	}
+	return downloadOf(d), nil
+}
+
+func downloadOf(d registry.Download) *downloadOutput {
 	out := &downloadOutput{CacheControl: "no-store"}
 	out.Body.URL, out.Body.ExpiresAt = d.URL, d.Expires
-	return out, nil
+	return out
 }

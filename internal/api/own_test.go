@@ -146,8 +146,13 @@ func TestOwnWorksPaths(t *testing.T) {
 // certificate waits for one as a page does, by asking, and returns the URL.
 func (b tab) certificate(work string) string {
 	b.t.Helper()
+	return b.made("/v1/works/" + work + "/download/certificate")
+}
+
+func (b tab) made(path string) string {
+	b.t.Helper()
 	for limit := time.Now().Add(30 * time.Second); ; {
-		a := b.read("/v1/works/" + work + "/download/certificate")
+		a := b.read(path)
 		if a.code == "" {
 			return a.get("url")
 		}
