@@ -180,7 +180,8 @@ export function reduce(s: State, a: Action): State {
   }
 }
 
-const forget = ({ problem: _, ...s }: State): State => ({ ...s, resume: 'none', notice: '' });
+/** A certificate that was fetched before is of another version than what is being made. */
+const forget = ({ problem: _, certificate: __, ...s }: State): State => ({ ...s, resume: 'none', notice: '' });
 
 /** What was filled in stays; what belongs to the job that is given up goes. */
 function backToForm(s: State, errors: FieldProblems): State {

@@ -476,15 +476,17 @@ export class Registration {
     return !!this.#api.target.externalUserId;
   }
 
-  /** Downloads the certificate of what was registered. Whatever comes of it, the screen stays as it is. */
+  /** Downloads the certificate of what was registered, or of what the access code opened. Whatever comes of it, the screen stays as it is. */
   async certificate(): Promise<void> {
-    const { result, certificate, transactionId = '' } = this.state;
-    if (!result?.workId || /busy|waiting/.test(certificate?.state ?? '')) return;
+    const { result, work, certificate, transactionId = '' } = this.state;
+    // After a reload the token that began the job is gone: the transaction says whose the certificate is.
+    const path = result
+      ? result.workId && `/v1/works/${encodeURIComponent(result.workId)}/download/certificate?transaction=${encodeURIComponent(transactionId)}`
+      : work?.code && `/v1/access/${work.code}/versions/${work.version}/download/certificate`;
+    if (!path || /busy|waiting/.test(certificate?.state ?? '')) return;
     const signal = this.#run.signal;
     const api = this.#api;
     const stands = (f: Fetching) => this.dispatch({ type: 'certificate', certificate: f });
-    // After a reload the token that began the job is gone: the transaction says whose the certificate is.
-    const path = `/v1/works/${encodeURIComponent(result.workId)}/download/certificate?transaction=${encodeURIComponent(transactionId)}`;
     stands({ state: 'busy' });
     try {
       await download(

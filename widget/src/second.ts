@@ -12,13 +12,14 @@ import { errorTable } from './gen/errors.js';
 import { sentenceOf, type Texts } from './i18n.js';
 import { ProblemError, malformed, problemOf } from './problem.js';
 import type { Registration } from './registration.js';
-import { fetchingText } from './screens/certificate.js';
+import { certificate, fetchingText } from './screens/certificate.js';
 import { recording } from './screens/file.js';
 import { complaint, heading, invalid, noticeOf, submits, type View } from './screens/view.js';
 import { version } from './version.js';
 import { creatorsFrom, tidyCode, type Work } from './work.js';
 
 export const kit = {
+  certificate,
   complaint,
   creatorsFrom,
   download,

@@ -115,6 +115,68 @@ test('an update has one, too', async () => {
   assert.equal(w.saved.length, 1);
 });
 
+/** An update whose access code was taken. */
+async function opened(change: (w: World) => void = () => {}): Promise<World> {
+  const w = new World('update');
+  change(w);
+  w.flow.dispatch({ type: 'draft', path: 'code', draft: { code } });
+  w.flow.open();
+  await w.until(() => w.state.step === 'song');
+  return w;
+}
+
+test('an access code gives that of the latest version, and the update goes on as if nothing had been', async () => {
+  const w = await opened();
+  w.flow.dispatch({ type: 'draft', path: 'code', draft: { code: 'typed on' } });
+  await w.saving(() => w.flow.certificate());
+  assert.deepEqual(w.saved, [`https://blob.example/v1/access/${code}/versions/2/download/certificate`]);
+  assert.deepEqual([w.state.screen, w.state.step, w.state.certificate], ['FORM', 'song', { state: 'begun' }]);
+  assert.deepEqual(asked(w), ['certificate:t1']);
+  w.flow.dispatch({ type: 'draft', path: 'code', draft: { code } });
+  w.flow.submit();
+  await w.review();
+  // What was said of the old version is not said of the new one.
+  assert.equal(w.state.certificate, undefined);
+  w.flow.confirm();
+  await w.screen('COMPLETE');
+  assert.equal(w.state.certificate, undefined);
+  await w.saving(() => w.flow.certificate());
+  assert.equal(w.saved.at(-1), 'https://blob.example/v1/works/w/download/certificate');
+});
+
+test('what is wrong with it leaves the form as it is, and handing the form in ends the wait', async () => {
+  const w = await opened((x) => (x.faults.certificate = [refused(410, 'access_code.expired'), ...unavailable(60)]));
+  await w.saving(() => w.flow.certificate());
+  assert.deepEqual([w.state.screen, w.state.step, w.state.certificate?.problem?.code, w.state.errors], ['FORM', 'song', 'access_code.expired', {}]);
+  assert.deepEqual([w.events.at(-1)![0], w.events.at(-1)![1]['stage']], ['allfeat:error', 'certificate']);
+  await w.saving(async () => {
+    const waits = w.flow.certificate();
+    await w.until(() => w.state.certificate?.state === 'waiting');
+    w.flow.next();
+    assert.equal(w.state.certificate?.state, 'waiting');
+    w.flow.submit();
+    await w.review();
+    await waits;
+  });
+  assert.deepEqual([w.state.certificate, w.saved.length, w.names()], [undefined, 0, ['error']]);
+});
+
+test('another code is another song’s', async () => {
+  const w = await opened();
+  await w.saving(() => w.flow.certificate());
+  w.flow.dispatch({ type: 'step', step: 'code' });
+  w.flow.open();
+  await w.until(() => w.state.step === 'song');
+  assert.equal(w.state.certificate, undefined);
+});
+
+test('before a code was taken there is none to ask for', async () => {
+  const w = new World('update');
+  w.flow.dispatch({ type: 'draft', path: 'code', draft: { code } });
+  await w.flow.certificate();
+  assert.deepEqual(w.asked, []);
+});
+
 test('leaving ends the wait, and what comes later is nobody’s', async () => {
   const w = await completed();
   w.faults.certificate = unavailable(60);

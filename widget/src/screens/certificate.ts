@@ -1,4 +1,4 @@
-/** The certificate on COMPLETE: its button, and how it stands. Nothing else on the screen waits for it. */
+/** The certificate, on COMPLETE and of what an access code opened: its button, and how it stands. Nothing else on the screen waits for it. */
 import { html, nothing } from 'lit/html.js';
 import type { Fetching } from '../download.js';
 import { sentenceOf, type Texts } from '../i18n.js';
@@ -12,14 +12,13 @@ export function fetchingText(f: Fetching, texts: Texts, now: number): string {
 }
 
 export function certificate(v: View) {
-  const { result, certificate: f } = v.state;
-  if (!result?.workId) return nothing;
+  const { result, accessCode, certificate: f } = v.state;
   const p = f?.problem;
   // Not disabled while it works: the focus would be lost.
   return html`
     <section class="stack tight">
       <div class="acts">
-        <button type="button" class=${v.state.accessCode ? '' : 'main'} data-ats="certificate" aria-describedby="m-certificate" @click=${v.act.certificate}>
+        <button type="button" class=${result && !accessCode ? 'main' : ''} data-ats="certificate" aria-describedby="m-certificate" @click=${v.act.certificate}>
           ${v.texts.t(p ? 'retry' : 'getCert')}
         </button>
       </div>

@@ -67,7 +67,7 @@ export function complete(v: View) {
             </div>`
           : nothing}
       </dl>
-      ${code(v)} ${v.flow.known && !s.accessCode ? html`<p class="soft" data-ats="own">${t('ownText')}</p>` : nothing} ${certificate(v)}
+      ${code(v)} ${v.flow.known && !s.accessCode ? html`<p class="soft" data-ats="own">${t('ownText')}</p>` : nothing} ${r.workId ? certificate(v) : nothing}
       ${update && !s.own ? html`<p class="soft" data-ats="code-stays">${t('codeStays')}</p>` : nothing}
       <div class="acts">
         ${url

@@ -5,6 +5,7 @@
 import type { Kit } from '../second.js';
 
 export let {
+  certificate,
   complaint,
   creatorsFrom,
   download,
@@ -27,6 +28,7 @@ export let {
 
 export function take(kit: Kit): void {
   ({
+    certificate,
     complaint,
     creatorsFrom,
     download,

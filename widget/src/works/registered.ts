@@ -1,6 +1,6 @@
 /** FORM of an update: the access code, and the song that it opens or that was chosen. Who made it is asked as for a new one. */
 import type { View } from '../screens/view.js';
-import { complaint, heading, html, invalid, noticeOf, nothing, recording, submits, tidyCode } from './kit.js';
+import { certificate, complaint, heading, html, invalid, noticeOf, nothing, recording, submits, tidyCode } from './kit.js';
 
 export function accessCode(v: View) {
   const { state: s, flow } = v;
@@ -86,7 +86,7 @@ export function registered(v: View) {
             </div>`
           : nothing}
       </dl>
-      ${recording(v)}
+      ${w.code ? certificate(v) : nothing} ${recording(v)}
       <div class="acts">
         <button class="main" part="button" data-ats="next">${t('next')}</button>
         <button type="button" class="plain" data-ats="back" @click=${() => flow.dispatch({ type: 'step', step: s.own ? 'works' : 'code' })}>
