@@ -157,8 +157,80 @@ func TestOwnCertificate(t *testing.T) {
 	isCertificate(t, saved, "Certain Owner")
 }
 
-// TestCertificateLooks looks at the end of a registration with all that may be
-// told of its certificate.
+// TestCertificateByCode comes back with the access code alone, in another page,
+// and saves the certificate of the song that it opens; what goes wrong is told
+// beside the button. Then the song is updated as ever, and its next version has a
+// certificate of its own.
+func TestCertificateByCode(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, harness.Start(t, harness.Options{}))
+	code := songMade(t, x, browser.Open(t), "Certain Return")
+	x.host.Policy(x.host.StrictPolicy())
+	p := browser.Open(t)
+	saved := p.Downloads()
+	asked := func() int { return len(p.Requests("GET", "/download/certificate")) }
+	p.Goto(x.updater())
+	p.Wait(browser.Hook("access_code"))
+	open(p, code)
+	p.Wait(browser.Hook("work"))
+	hold := p.Hold("GET", "/download/certificate")
+	p.Click(browser.Hook("certificate"))
+	hold.Await().Answer(404, notYet)
+	waits := hold.Await()
+	p.Wait("e2e.text('told-certificate').includes('being made') && e2e.text('live').includes('being made') && e2e.focus() === 'certificate'")
+	// The form goes on meanwhile, and comes back to what is waited for.
+	p.Click(browser.Hook("next"))
+	p.Wait(browser.Hook("creator-1"))
+	p.Click(browser.Hook("back"))
+	p.Wait("e2e.text('told-certificate').includes('being made')")
+	waits.Answer(410, `{"error":{"code":"access_code.expired","message":"This access code is no longer valid.","request_id":"req_01M84P5Y0S9D5JKPTP7BAC8R4F"}}`)
+	p.Wait("e2e.text('told-certificate') === 'This access code is no longer valid.' && e2e.text('code') === 'access_code.expired' && e2e.text('certificate') === 'Try again'")
+	if s := stateOf(p, 0); s.Screen != "FORM" || !browser.Eval[bool](p, "!!e2e.hook('work') && !e2e.all('[aria-invalid=true]').length") {
+		t.Errorf("after an error: %+v", s)
+	}
+	told := named(p.Events(), "error")
+	if len(told) != 1 || member[string](t, told[0], "code") != "access_code.expired" || member[string](t, told[0], "stage") != "certificate" {
+		t.Errorf("events %v", told)
+	}
+	hold.Release()
+	p.ForgetProblems() // the answers that were made up stand on the console
+	k := keyboard{t, p}
+	p.Run("e2e.hook('heading').focus()")
+	k.to("certificate")
+	p.Press(browser.Enter, false)
+	isCertificate(t, saved, "Certain Return")
+	p.Wait("e2e.text('told-certificate').includes('begun') && !" + browser.Hook("code"))
+	before := asked()
+
+	k.to("next")
+	p.Press(browser.Enter, false)
+	p.Wait(browser.Hook("creator-1"))
+	p.Click(browser.Hook("remove-creator-1"))
+	p.Click(browser.Hook("submit"))
+	p.Wait(browser.Hook("confirm"))
+	confirm(p, 0)
+	if got := browser.Eval[string](p, "e2e.text('version') + ' ' + !!e2e.hook('told-certificate')"); got != "2 false" {
+		t.Errorf("the end says %s, which is told of another version's certificate", got)
+	}
+	p.Click(browser.Hook("again"))
+	p.Wait(browser.Hook("form-code"))
+	open(p, code)
+	p.Wait(browser.Hook("work") + " && e2e.text('work-version') === '2'")
+	p.Click(browser.Hook("certificate"))
+	isCertificate(t, saved, "Certain Return")
+	if urls := p.Requests("GET", "/versions/2/download/certificate"); len(urls) == 0 || asked() == before {
+		t.Errorf("asked for %d certificates, %d of version 2", asked(), len(urls))
+	}
+	for _, line := range p.Problems() {
+		if !strings.Contains(line, "404") { // not made yet
+			t.Errorf("console: %s", line)
+		}
+	}
+	checkShapes(t, p.Events())
+}
+
+// TestCertificateLooks looks at the end of a registration, and at the song that
+// an access code opens, with all that may be told of the certificate.
 func TestCertificateLooks(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))
@@ -188,5 +260,27 @@ func TestCertificateLooks(t *testing.T) {
 	saved.Await()
 	p.Wait("e2e.text('told-certificate').includes('begun')")
 	v.see("begun")
+
+	code := stateOf(p, 0).AccessCode
+	p.Goto(x.updater())
+	v.load()
+	p.Wait(browser.Hook("access_code"))
+	open(p, code)
+	p.Wait(browser.Hook("work"))
+	hold = p.Hold("GET", "/download/certificate")
+	p.Click(browser.Hook("certificate"))
+	hold.Await().Answer(404, notYet)
+	waits = hold.Await()
+	p.Wait("e2e.text('told-certificate').includes('being made')")
+	v.see("code-waiting")
+	waits.Answer(410, `{"error":{"code":"access_code.expired","message":"This access code is no longer valid.","request_id":"req_01M84P5Y0S9D5JKPTP7BAC8R4F"}}`)
+	p.Wait(browser.Hook("code"))
+	v.see("code-refused")
+	v.colour("code-refused")
+	hold.Release()
+	p.Click(browser.Hook("certificate"))
+	saved.Await()
+	p.Wait("e2e.text('told-certificate').includes('begun')")
+	v.see("code-begun")
 	v.done()
 }

@@ -305,7 +305,7 @@ func TestUpdateByKeyboard(t *testing.T) {
 	p.Press(browser.Space, false)
 	p.ChooseFile(fixtures + "opusenc.opus")
 	p.Wait("e2e.text('file-name') === 'opusenc.opus'")
-	k.leaves("file", "back")
+	k.leaves("certificate", "back")
 	k.to("next")
 	p.Press(browser.Enter, false)
 	k.heading("who", "Who made it?")
