@@ -61,9 +61,10 @@ UPDATE_TOKEN=$(curl --fail-with-body -sS "$URL/v1/sessions" -H 'Content-Type: ap
   -d "{\"secret_key\": \"$SECRET_KEY\", \"action_type\": \"update_version\", \"allowed_network\": \"testnet\"}" | field token)
 OLD_CODE=$ACCESS_CODE
 `)
-	script.WriteString(shell(t, "access-codes.md", 3))
+	script.WriteString(shell(t, "access-codes.md", 4))
 	script.WriteString(`
 grep -q '"title":"Porch Light"' work.json
+[[ $(head -c 8 again.pdf) == %PDF-1.7 ]]
 [[ $ACCESS_CODE == atc_* && ${#ACCESS_CODE} == 68 && $ACCESS_CODE != $OLD_CODE ]]
 timbre org show "$ORG" | grep -q '^access code ttl *for ever$'
 timbre keys create "$ORG" --test --json > test-keys.json
