@@ -60,7 +60,8 @@ type Entry struct {
 }
 
 // The stages of a rehearsal are the calls of a session in their order: "call" is its first call, whatever that is, "code"
-// the look-up of a work by access code, then "init", "upload", "prepare", "confirm", and "track" for all that follows.
+// the look-up of a work by access code, then "init", "upload", "prepare", "confirm", "track" for what follows the order, and
+// "certificate" for its download.
 
 // Detail describes one member of an error's details.
 type Detail struct {

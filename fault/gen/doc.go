@@ -177,13 +177,12 @@ var moments = map[string]string{
 	"prepare": "when the upload is read (`prepare`)",
 	"confirm": "when the price is agreed to (`confirm`)",
 	"track":   "after the order was taken, while it is followed",
+
+	"certificate": "when the certificate is asked for",
 }
 
 // rehearsal says how to make the code happen.
 func (r row) rehearsal() string {
-	if r.Code == certificate {
-		return "Not with a test key: press the button while the certificate is being made, or hold the answer back in the browser's tools."
-	}
 	if r.Rehearse == "" {
 		return "Not yet: the routes that answer with it are still to come."
 	}

@@ -142,7 +142,7 @@ type detail struct {
 var (
 	codeForm   = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$`)
 	detailForm = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-	stages     = map[string]bool{"call": true, "code": true, "init": true, "upload": true, "prepare": true, "confirm": true, "track": true, "": true}
+	stages     = map[string]bool{"call": true, "code": true, "init": true, "upload": true, "prepare": true, "confirm": true, "track": true, "certificate": true, "": true}
 	classes    = map[string]bool{"refresh": true, "disabled": true, "failed": true, "inline": true, "client": true, "none": true}
 	goTypes    = map[string]string{"int": "int64", "string": "string", "strings": "[]string", "time": "time.Time", "fields": "[]Field", "uuid": "string"}
 	tsTypes    = map[string]string{"int": "number", "string": "string", "strings": "string[]", "time": "string", "fields": "FieldError[]", "uuid": "string"}

@@ -68,6 +68,9 @@ type certificateByCodeInput struct {
 
 func (a *API) certificateByCode(ctx context.Context, in *certificateByCodeInput) (*downloadOutput, error) {
 	d, err := a.Registry.CertificateByCode(ctx, callerOf(ctx), version(in.Version))
+	if err == nil {
+		err = unmade(callerOf(ctx))
+	}
 	if err != nil {
 		return nil, err
 	}

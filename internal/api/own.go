@@ -215,7 +215,9 @@ func (a *API) download(ctx context.Context, work string, version int64, what, re
 		if !ok {
 			transaction = "" // is nobody's
 		}
-		d, err = a.Registry.Certificate(ctx, callerOf(ctx), id, version, transaction)
+		if d, err = a.Registry.Certificate(ctx, callerOf(ctx), id, version, transaction); err == nil {
+			err = unmade(callerOf(ctx))
+		}
 	case recording:
 		d, err = a.Registry.Recording(ctx, callerOf(ctx), id, version)
 	default:

@@ -85,6 +85,14 @@ func secondConfirm(c session.Caller, id string) error {
 	return nil
 }
 
+// unmade refuses a certificate to a session that was to meet that.
+func unmade(c session.Caller) error {
+	if c.Rehearse == fault.CodeWorkCertificateUnavailable {
+		return fault.Example(c.Rehearse)
+	}
+	return nil
+}
+
 // untracked refuses to show a transaction whose session was to meet that.
 func untracked(v registry.View) error {
 	switch v.Rehearse {

@@ -90,14 +90,23 @@ func (w *world) flow(action session.Action, token, title, code string) (_ []step
 		}
 		return r
 	}}
+	certificate := step{"certificate", func() reply {
+		var v struct {
+			Result struct {
+				Work string `json:"work_id"`
+			}
+		}
+		w.must(json.Unmarshal(w.fetch("GET", "/v1/transactions/"+confirmed.get("transaction_id"), nil, nil).body, &v))
+		return w.fetch("GET", "/v1/works/"+v.Result.Work+"/download/certificate", b.head(), nil)
+	}}
 	if action == session.UpdateVersion {
 		at := "/v1/access/" + code
 		return []step{
 			call("code", "GET", at+"/work", ""), init(at+"/versions/init-upload", map[string]any{"creators": []any{creator()}, "filename": "b.wav"}), upload,
-			job("prepare", at+"/versions/prepare", nil), job("confirm", at+"/versions/confirm", confirmed), track,
+			job("prepare", at+"/versions/prepare", nil), job("confirm", at+"/versions/confirm", confirmed), track, certificate,
 		}, confirmed
 	}
-	return []step{init("/v1/works/init", work(title, nil)), upload, job("prepare", "/v1/works/prepare", nil), job("confirm", "/v1/works/confirm", confirmed), track}, confirmed
+	return []step{init("/v1/works/init", work(title, nil)), upload, job("prepare", "/v1/works/prepare", nil), job("confirm", "/v1/works/confirm", confirmed), track, certificate}, confirmed
 }
 
 // meets checks that a reply is what the code promises.
@@ -225,10 +234,22 @@ func TestRehearsals(t *testing.T) {
 					for _, path := range []string{"/v1/transactions/" + id + "/events", "/v1/ws/transactions/" + id} {
 						meets(t, entry, w.fetch("GET", path, nil, nil))
 					}
+				case fault.CodeWorkCertificateUnavailable:
+					// It is there, for every session but this one.
+					late, at := w.mint(nil), "/v1/works/"+w.done(confirmed.get("transaction_id")).Done.WorkID+"/download/certificate?transaction="+confirmed.get("transaction_id")
+					late.made(at)
+					paths := []string{at}
+					if code != "" {
+						paths = append(paths, "/v1/access/"+code+"/versions/1/download/certificate")
+						w.mint(forUpdate).made(paths[1])
+					}
+					for _, path := range paths {
+						meets(t, entry, w.fetch("GET", path, b.head(), nil))
+					}
 				case fault.CodeTransactionFailed: // title and audio are free again
 					again := w.mint(map[string]any{"action_type": action})
 					steps, _ := w.flow(action, again.token, title, code)
-					for _, s := range steps {
+					for _, s := range steps[:len(steps)-1] { // a certificate is there a moment later
 						if r := s.do(); r.err != nil || r.status > 299 {
 							t.Errorf("after the failure, %s: %d %s", s.stage, r.status, r.body)
 						}

@@ -80,6 +80,7 @@ type scene struct {
 
 // flow is a scene being played.
 type flow struct {
+	page  *browser.Page
 	job   func() string
 	code  string // the access code of an update
 	apart *apart
@@ -390,6 +391,15 @@ var table = []row{
 			}
 		}
 		return x.refused(t, "GET", "/v1/works/"+s.WorkID+"/download/certificate", s.Token, nil)
+	}, text: "The certificate is not there yet. Please try again a little later.", scene: &scene{
+		server: func(t *testing.T) *harness.Server { // whose certificates wait for an authority that is away
+			return harness.Start(t, harness.Options{Settings: []string{"TSA_URL=http://127.0.0.1:1/"}})
+		},
+		page: func(*site) string { return quick },
+		after: func(t *testing.T, x *site, f *flow) {
+			f.page.Wait(onScreen(0, "COMPLETE"))
+			f.page.Click(browser.Hook("certificate"))
+		},
 	}},
 	{code: fault.CodeTransactionFailed, text: "The register did not accept it. Nothing was charged.", scene: &scene{update: true, at: "confirm", do: func(t *testing.T, x *site, f *flow) {
 		x.tamper(t, "UPDATE jobs SET ats_id = 999999 WHERE id = ?", f.job()) // lost by the log between quote and confirm
@@ -521,7 +531,10 @@ func TestEachCodeRehearsed(t *testing.T) {
 				sc.update, sc.ends = r.scene.update, r.scene.ends
 			}
 			sc.update = sc.update || e.Rehearse == "code"
-			if e.Rehearse == "track" {
+			if e.Rehearse == "certificate" {
+				sc.after = r.scene.after
+			}
+			if e.Rehearse == "track" || e.Rehearse == "certificate" {
 				sc.page = func(*site) string { return quick }
 			}
 			sc.tokens = func(t *testing.T, x *site) []string {
@@ -578,7 +591,7 @@ func play(t *testing.T, s *harness.Server, p *browser.Page, r row) {
 	if sc.site != nil {
 		build = sc.site
 	}
-	f := &flow{code: sc.typed, job: func() string { return stateOf(p, 0).JobID }}
+	f := &flow{page: p, code: sc.typed, job: func() string { return stateOf(p, 0).JobID }}
 	var x *site
 	if sc.apart {
 		host := browser.NewHost(t)
@@ -621,6 +634,8 @@ func play(t *testing.T, s *harness.Server, p *browser.Page, r row) {
 	entry, _ := fault.Lookup(r.code)
 	until := map[fault.Class]string{fault.ClassInline: "error", fault.ClassRefresh: "token-expired"}[entry.Class]
 	switch {
+	case r.code == fault.CodeWorkCertificateUnavailable:
+		until = "error" // about a button
 	case until == "" && r.code != fault.CodeCommonValidationFailed:
 		until = "failed"
 	case until == "":
@@ -779,6 +794,15 @@ func checkReaction(t *testing.T, p *browser.Page, r row, e fault.Entry) {
 		}
 		p.Wait(browser.Hook("confirm")) // and goes on
 		return
+	case r.code == fault.CodeWorkCertificateUnavailable:
+		if len(inline) != 1 || len(failed) != 0 || screen != "COMPLETE" {
+			t.Fatalf("on %s, error %v, failed %v", screen, inline, failed)
+		}
+		told(inline[0])
+		if stage := member[string](t, inline[0], "stage"); stage != "certificate" || text("code") != string(r.code) || text("request-id") != of.RequestID || text("certificate") != "Try again" {
+			t.Errorf("stage %s; beside the button stand %q and %q", stage, text("code"), text("request-id"))
+		}
+		said = text("told-certificate")
 	case e.Class == fault.ClassInline || r.code == fault.CodeCommonValidationFailed:
 		if len(inline) != 1 || len(failed) != 0 || screen != "FORM" {
 			t.Fatalf("on %s, error %v, failed %v", screen, inline, failed)

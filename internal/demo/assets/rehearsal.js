@@ -17,6 +17,7 @@ const promises = {
 const otherwise = {
   'transaction.already_confirmed': 'The widget follows the transaction that the answer names, to its end: nothing is paid twice.',
   'transaction.store_unavailable': 'The widget goes on asking, for two minutes. Then it shows FAILED, with a way to follow on, and says so with allfeat:failed.',
+  'work.certificate_unavailable': 'The registration goes through. The widget waits for its certificate, for two minutes; then it says so below the button, with allfeat:error, and the screen stays.',
   'common.validation_failed': 'Fields that the form has show their messages, with allfeat:error. Others make it FAILED, with allfeat:failed.',
 };
 
@@ -150,7 +151,8 @@ async function fill(run, stage, accessCode) {
     await click(run, 'creator-0-author');
   }
   await click(run, 'submit');
-  if (stage === 'confirm' || stage === 'track') await click(run, 'confirm');
+  if (/^(confirm|track|certificate)$/.test(stage)) await click(run, 'confirm');
+  if (stage === 'certificate') await click(run, 'certificate');
 }
 
 /** Puts a new widget on the stage. Its first token is minted to meet the code, later ones are not. */
