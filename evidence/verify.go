@@ -138,7 +138,11 @@ func verifyLog(e Evidence, key string, add func(string, string, error), skip fun
 		add("log_key", trusted, must(key == l.Key, "the evidence names another key"))
 	}
 	tree, err := OpenCheckpoint(l.Checkpoint, l.Origin, key)
-	add("checkpoint", "The log signed the state of the block.", err)
+	if err == nil && !strings.HasSuffix(l.Origin, "/"+e.Network.Name) {
+		// What stands in a log for trying things out must not pass for the other's.
+		err = errors.New("the log is another network's")
+	}
+	add("checkpoint", "The log, which is of this network, signed the state of the block.", err)
 	if err == nil {
 		err = tlog.CheckRecord(l.Proof, tree.N, tree.Hash, l.Index, tlog.RecordHash([]byte(l.Leaf)))
 	} else {

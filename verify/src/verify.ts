@@ -82,7 +82,7 @@ function verifyLog(e: Evidence, l: Log, keys: readonly string[], add: Add): void
   const known = keys.includes(l.key);
   add('log_key', keys.length ? known : 'not_checked');
   const key = parseKey(keys.length && !known ? keys[0]! : l.key);
-  const tree = key && openCheckpoint(l.checkpoint, l.origin, key);
+  const tree = key && l.origin.endsWith(`/${e.network}`) ? openCheckpoint(l.checkpoint, l.origin, key) : undefined;
   add('checkpoint', tree !== undefined);
   add('inclusion', tree !== undefined && included(tree, l.index, l.leaf, l.proof));
   add('block', sha256(utf8(l.checkpoint)) === e.block.hash);
