@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -206,9 +208,20 @@ func describe(w io.Writer, e evidence.Evidence) {
 
 func tell(w io.Writer, report evidence.Report) {
 	for _, one := range report {
-		fmt.Fprintf(w, "%-12s %s\n", strings.ReplaceAll(string(one.Status), "_", " "), one.Proves)
+		fmt.Fprintf(w, "%-12s %s\n", strings.ReplaceAll(string(one.Status), "_", " "), oneLine(one.Proves))
 		if one.Why != "" {
-			fmt.Fprintf(w, "%-12s (%s)\n", "", one.Why)
+			fmt.Fprintf(w, "%-12s (%s)\n", "", oneLine(one.Why))
 		}
 	}
+}
+
+// oneLine: a reason may name what a forger chose, such as the subject of a
+// certificate, and a terminal obeys some of what can stand there.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return utf8.RuneError
+	}, s)
 }

@@ -132,3 +132,14 @@ func TestVerify(t *testing.T) {
 		t.Errorf("%v: %s", err, out.String())
 	}
 }
+
+// The reason of a check may hold words of whoever made the evidence, such as the
+// name of a time-stamp authority: they do not become lines of ours.
+func TestVerifyTellsInOneLine(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	tell(&out, evidence.Report{{Name: "token_authority", Proves: "It is trusted.", Status: evidence.NotChecked, Why: "CN=Üñi\x1b[2A\u009b2J\u202e\r\nok           The log is one that you trust."}})
+	if got := out.String(); strings.Count(got, "\n") != 2 || strings.ContainsAny(got, "\x1b\u009b\u202e\r") || !strings.Contains(got, "CN=Üñi") {
+		t.Errorf("%q", got)
+	}
+}
