@@ -584,3 +584,30 @@ func TestOwnNarrowAndArabic(t *testing.T) {
 	stands("e2e.focus() === 'certificate-2' && e2e.hook('told-certificate-2')?.classList.contains('good')")
 	checkShapes(t, p.Events())
 }
+
+// TestOwnOtherNetwork changes the network when a song is chosen: the other
+// network may have another song under its number, and that gets no version.
+func TestOwnOtherNetwork(t *testing.T) {
+	t.Parallel()
+	x := newOwnSite(t, map[string][]string{"ada": {"Blue Morning"}})
+	p := browser.Open(t)
+	p.Goto(x.works("update", "ada"))
+	p.Wait(browser.Hook("works"))
+	p.Click("e2e.hook('works').querySelector('label')")
+	p.Click(browser.Hook("next"))
+	p.Wait(browser.Hook("work"))
+	hold := p.Hold("GET", "/v1/works?network=mainnet")
+	p.Run("e2e.widget().network = 'mainnet'")
+	hold.Await().Answer(200, `{"works":[],"total_count":0,"page_info":{"has_next_page":false}}`)
+	p.Wait(browser.Hook("none") + " && !" + browser.Hook("work"))
+	// What changes nothing of where it is leaves it chosen.
+	hold.Release()
+	p.Run("e2e.widget().network = 'testnet'")
+	p.Wait(browser.Hook("works"))
+	p.Click("e2e.hook('works').querySelector('label')")
+	p.Click(browser.Hook("next"))
+	p.Wait(browser.Hook("work"))
+	p.Run("e2e.widget().maxFileSize = 1000000")
+	p.Click(browser.Hook("next"))
+	p.Wait(browser.Hook("form-creators"))
+}

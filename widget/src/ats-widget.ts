@@ -225,6 +225,7 @@ export class AtsWidget extends HTMLElement {
     const broken = (screen === 'DISABLED' || problem?.code === 'widget.configuration_error') && !ordered(this.#flow.state);
     if (this.#configured && screen !== 'FORM' && !broken) return undefined;
     this.#configured = now;
+    const was = this.#memoryKey;
     this.#memoryKey = claimKey([this.atsUrl, this.siteKey, this.network, this.id, this.externalUserId].join(' '), this);
     const reason = this.#misconfigured();
     if (reason)
@@ -238,7 +239,7 @@ export class AtsWidget extends HTMLElement {
       this.#switched = false;
       const before = this.#flow.state.screen === 'FORM' && recallTransaction(this.#memoryKey);
       if (before) this.#flow.recall(before);
-      else this.#flow.browse();
+      else this.#flow.browse(!!was && was !== this.#memoryKey);
       void this.#flow.limits().then(({ maxBytes, formats }) => {
         if (this.#configured !== now) return;
         this.#serverMax = maxBytes;

@@ -159,8 +159,12 @@ export class Registration {
     this.browse();
   }
 
-  /** Reads what the form begins with, anew: the end-user's works, and the file that shows them. */
-  browse(): void {
+  /**
+   * Reads what the form begins with, anew: the end-user's works, and the file that shows them.
+   * elsewhere: of another network or server, where the number of what was chosen may be another song's.
+   */
+  browse(elsewhere = false): void {
+    if (elsewhere && this.state.own) this.dispatch({ type: 'reset', mode: this.state.mode, own: true });
     const { screen, step, mode } = this.state;
     if (screen !== 'FORM' || (step === 'code' ? this.second : step !== 'works' && mode !== 'download')) return;
     this.#forget();
