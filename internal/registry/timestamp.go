@@ -52,6 +52,7 @@ func (r *Registry) stamp(ctx context.Context) error {
 		if err != nil || len(rows) == 0 {
 			return err
 		}
+	page:
 		for _, row := range rows {
 			var token []byte
 			if asks {
@@ -74,6 +75,11 @@ func (r *Registry) stamp(ctx context.Context) error {
 			}
 			r.reached("timestamp.committed")
 			notify(r.final)
+			select {
+			case <-r.unstamped: // newer ones
+				break page
+			default:
+			}
 		}
 	}
 }

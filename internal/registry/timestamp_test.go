@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"timbre.example/evidence"
 	"timbre.example/fault"
 	"timbre.example/internal/store/query"
@@ -230,6 +232,48 @@ func TestRunStamps(t *testing.T) {
 		v, err := w.db.Read().Timestamp(t.Context(), query.TimestampParams{WorkID: s.view().Done.WorkID, Version: 1})
 		if err != nil || len(v) == 0 {
 			t.Errorf("%d bytes, %v", len(v), err)
+		}
+	})
+}
+
+// Of a backlog the newest are stamped first, also those that come meanwhile.
+func TestNewestStampedFirst(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		var asked [][32]byte
+		var songs []*song
+		w.stamps(t)
+		ask := w.reg.Stamp
+		w.reg.Stamp = func(ctx context.Context, sum [32]byte) ([]byte, error) {
+			asked = append(asked, sum)
+			if len(asked) == 1 {
+				s := w.confirmed("New", 9)
+				w.advance()
+				s.wantFinal()
+				songs = append(songs, s)
+			}
+			return ask(ctx, sum)
+		}
+		for i, title := range []string{"A", "B"} {
+			songs = append(songs, w.confirmed(title, i))
+		}
+		w.advance()
+		if err := w.reg.stamp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, sum := range asked {
+			for i, s := range songs {
+				v, err := w.db.Read().GetTransaction(t.Context(), s.view().ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if [32]byte(v.Commitment) == sum {
+					got = append(got, []string{"A", "B", "New"}[i])
+				}
+			}
+		}
+		if d := cmp.Diff([]string{"B", "New", "A"}, got); d != "" {
+			t.Error(d)
 		}
 	})
 }
