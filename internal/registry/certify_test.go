@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"timbre.example/evidence"
+	"timbre.example/fault"
+	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/store/query"
 )
 
@@ -206,5 +208,21 @@ func TestRunMakesCertificates(t *testing.T) {
 		<-ended
 		s.wantFinal()
 		s.wantCertificate("Last Ferry")
+	})
+}
+
+// Of a transaction that failed nobody waits for a certificate.
+func TestNoCertificateOfAFailure(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.net.Refuse(networktest.Stage, "not today")
+		s := w.confirmed("Refused", 1)
+		w.advance()
+		s.wantFailed("not today")
+		job, err := w.db.Read().GetJob(t.Context(), s.view().ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = w.reg.Certificate(t.Context(), s.caller, job.WorkID, 0, "")
+		wantCode(t, err, fault.CodeWorkNotFound)
 	})
 }

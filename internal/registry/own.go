@@ -301,7 +301,7 @@ func (r *Registry) certificate(ctx context.Context, w query.Work, version int64)
 }
 
 // began reports whether the caller's session was spent on a job of the work, and
-// which version that made: 0 when it is not final.
+// which version that made: 0 when it is not final. One that failed makes none.
 func (r *Registry) began(ctx context.Context, c session.Caller, workID string) (made int64, began bool, err error) {
 	q := r.DB.Read()
 	s, err := q.GetSession(ctx, c.SessionID)
@@ -319,11 +319,16 @@ func (r *Registry) began(ctx context.Context, c session.Caller, workID string) (
 	t, err := q.GetTransaction(ctx, job.ID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, true, nil
+	} else if err != nil {
+		return 0, false, err
 	}
-	if t.State != "final" {
-		t.Version = 0
+	switch {
+	case t.State == "final":
+		return t.Version, true, nil
+	case t.State == "failed" && job.Kind == KindRegister: // there will never be such a work
+		return 0, false, fault.WorkNotFound()
 	}
-	return t.Version, err == nil, err
+	return 0, t.State != "failed", nil
 }
 
 // follows is began for a caller who names the transaction. Its id opens what
