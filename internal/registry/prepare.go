@@ -134,7 +134,18 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 		p = Prepared{JobID: job.ID, WorkID: job.WorkID, Commitment: set.Commitment, MediaHash: set.MediaHash, Price: price, Media: m, Expires: tx.Now.Add(r.Times.Quote)}
 		set.QuoteUntil, set.Now = store.Micros(p.Expires), store.Micros(tx.Now)
 		set.Deadline = max(job.Deadline, set.QuoteUntil) // a price that runs out costs no second upload
-		changed, err = tx.PrepareJob(ctx, set)
+		if changed, err = tx.PrepareJob(ctx, set); err != nil || changed == 0 || !fresh {
+			return err
+		}
+		if job.AssetKey != "" {
+			if err := orphan(ctx, tx, job.AssetKey); err != nil {
+				return err
+			}
+		}
+		adopted, err := tx.AdoptOrphan(ctx, copied)
+		if err == nil && adopted == 0 { // it took so long that the copy was swept
+			err = fault.CommonServiceUnavailable(retryStore).Because(errors.New("the copy is gone"))
+		}
 		return err
 	})
 	if err != nil || changed == 0 {
@@ -157,13 +168,17 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 // returns "", and what is known already serves: the earlier asset, the recording
 // of the version that is updated, or the hash of one that is not uploaded.
 func (r *Registry) freeze(ctx context.Context, job query.Job) (key string, err error) {
-	if job.HashOnly {
-		if len(job.MediaHash) == 0 {
-			_, _, err = declared(Announced{}, job.MaxBytes)
-		}
+	switch {
+	case job.HashOnly && len(job.MediaHash) == 0:
+		_, _, err = declared(Announced{}, job.MaxBytes)
 		return "", err
+	case len(job.MediaHash) > 0 && job.AssetKey == "": // nothing is uploaded for it
+		return "", nil
 	}
 	key = "assets/" + job.OrganizationID + "/" + job.ID + "-" + strings.ToLower(rand.Text())
+	if err = r.DB.Tx(ctx, func(tx *store.Tx) error { return orphan(ctx, tx, key) }); err != nil {
+		return "", err
+	}
 	err = r.Blobs.Copy(ctx, job.UploadKey, key)
 	switch {
 	case err == nil:
@@ -176,8 +191,14 @@ func (r *Registry) freeze(ctx context.Context, job query.Job) (key string, err e
 	return "", fault.RegistrationUploadMissing()
 }
 
+// orphan notes a file that no row names, or soon none will: it is swept when it
+// was not adopted by then, also if this process ends now.
+func orphan(ctx context.Context, tx *store.Tx, key string) error {
+	return tx.InsertOrphan(ctx, query.InsertOrphanParams{ObjectKey: key, Now: store.Micros(tx.Now)})
+}
+
 // discard removes a file that no row names any more, also when the caller has
-// gone. One that cannot be removed costs space and nothing else.
+// gone. One that cannot be removed is swept later.
 func (r *Registry) discard(ctx context.Context, jobID, key string) {
 	if err := r.Blobs.Delete(context.WithoutCancel(ctx), key); err != nil {
 		r.Log.WarnContext(ctx, "file not removed", "job", jobID, "key", key, "error", err)

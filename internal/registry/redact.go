@@ -196,9 +196,9 @@ func inventory(ctx context.Context, q *query.Queries, w query.Work) (Redaction, 
 	return out, nil
 }
 
-// erase removes the files of redacted works. Each goes twice: at once, and when
-// nothing can be under way any more that began before, such as an upload or the
-// making of a certificate.
+// erase removes the files of redacted works, and orphans. Those of works go twice:
+// at once, and when nothing can be under way any more that began before, such as an
+// upload or the making of a certificate. Orphans go then.
 func (r *Registry) erase(ctx context.Context) error {
 	for {
 		before := r.landed()
@@ -206,12 +206,10 @@ func (r *Registry) erase(ctx context.Context) error {
 		if err != nil || len(keys) == 0 {
 			return err
 		}
-		if err := r.remove(ctx, keys...); err != nil {
-			return err
-		}
+		erased, stuck, failed := removeEach(ctx, r, keys, func(key string) []string { return []string{key} })
 		r.reached("redact.erased")
 		err = r.DB.Tx(ctx, func(tx *store.Tx) error {
-			for _, key := range keys {
+			for _, key := range erased {
 				if err := tx.MarkErased(ctx, key); err != nil {
 					return err
 				}
@@ -219,9 +217,14 @@ func (r *Registry) erase(ctx context.Context) error {
 					return err
 				}
 			}
+			for _, key := range stuck {
+				if err := tx.PostponeErasure(ctx, query.PostponeErasureParams{Now: store.Micros(tx.Now), ObjectKey: key}); err != nil {
+					return err
+				}
+			}
 			return nil
 		})
-		if err != nil {
+		if err = errors.Join(failed, err); err != nil {
 			return err
 		}
 	}

@@ -471,3 +471,113 @@ func TestRedactWhileCertified(t *testing.T) {
 		}
 	})
 }
+
+// One file that cannot be deleted keeps no other from being deleted.
+func TestErasureOfOthersGoesOn(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		var songs []*song
+		for i, title := range []string{"Stuck", "Other"} {
+			s := w.confirmed(title, i)
+			w.advance()
+			s.wantFinal()
+			songs = append(songs, s)
+		}
+		stuck := func(op, key string) error {
+			if op == "delete" && strings.HasPrefix(key, "assets/") && strings.Contains(key, songs[0].view().ID) {
+				return errors.New("not permitted")
+			}
+			return nil
+		}
+		w.blobs.fail(stuck)
+		if _, err := w.reg.Redact(ctx, network.Testnet, songs[0].view().Done.AtsID); err == nil {
+			t.Error("the failure is hidden")
+		}
+		w.pass(time.Minute)
+		if _, err := w.reg.Redact(ctx, network.Testnet, songs[1].view().Done.AtsID); err == nil {
+			t.Error("the failure is hidden")
+		}
+		if n := w.filesBelow("assets"); n != 1 {
+			t.Errorf("%d recordings are left, want the one that cannot be deleted", n)
+		}
+		w.blobs.fail(nil)
+		if _, err := w.reg.Sweep(ctx); err != nil {
+			t.Fatal(err)
+		}
+		w.wantNoFiles()
+	})
+}
+
+// A copy that a killed prepare left goes, and so is gone when the work is redacted.
+func TestCopyOfAKilledPrepareGoes(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		s := w.begin("Killed", 1)
+		w.blobs.fail(func(op, _ string) error {
+			if op == "open" || op == "delete" { // as good as killed: it can do nothing any more
+				return errors.New("killed")
+			}
+			return nil
+		})
+		if _, err := s.prepare(); err == nil {
+			t.Fatal("no error")
+		}
+		w.blobs.fail(nil)
+		if w.filesBelow("assets") != 1 {
+			t.Fatal("no copy")
+		}
+		w.finishes(s)
+		w.pass(24 * time.Hour)
+		if _, err := w.reg.Sweep(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if n := w.filesBelow("assets"); n != 1 {
+			t.Errorf("%d recordings, want the one that is registered", n)
+		}
+		if _, err := w.reg.Redact(ctx, network.Testnet, s.view().Done.AtsID); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.traces(t, "RIFF"); len(got) != 0 {
+			t.Errorf("left: %v", got)
+		}
+	})
+}
+
+// One upload that cannot be deleted keeps no other attempt from being forgotten,
+// and is forgotten itself when it can.
+func TestSweepOfOthersGoesOn(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		stuck := w.begin("Quince Lullaby", 1)
+		w.begin("Other Lullaby", 2)
+		w.blobs.fail(func(op, key string) error {
+			if op == "delete" && strings.Contains(key, stuck.slot.JobID) {
+				return errors.New("not permitted")
+			}
+			return nil
+		})
+		for range 3 {
+			w.pass(24 * time.Hour)
+			if _, err := w.reg.Sweep(t.Context()); err == nil {
+				t.Error("the failure is hidden")
+			}
+		}
+		if err := w.db.Scrub(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.traces(t, "Other Lullaby"); len(got) != 0 {
+			t.Errorf("left: %v", got)
+		}
+		w.blobs.fail(nil)
+		w.pass(24 * time.Hour)
+		if _, err := w.reg.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.wantNoFiles()
+		if err := w.db.Scrub(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.traces(t, secrets...); len(got) != 0 {
+			t.Errorf("left: %v", got)
+		}
+	})
+}

@@ -31,7 +31,8 @@ func (r *Registry) sweepEvery(ctx context.Context, every time.Duration) {
 
 // Sweep ends jobs that ran out of time and removes the files that nobody needs
 // any more: theirs, the uploads of finished transactions, the assets of failed
-// ones, and all of redacted works. It returns how many jobs it ended.
+// ones, copies that nobody finished, and all of redacted works. It returns how
+// many jobs it ended.
 func (r *Registry) Sweep(ctx context.Context) (ended int, err error) {
 	if ended, err = r.sweepExpired(ctx); err != nil {
 		return ended, err
@@ -81,17 +82,14 @@ func (r *Registry) sweepLeftovers(ctx context.Context) error {
 		if err != nil || len(jobs) == 0 {
 			return err
 		}
-		for i, job := range jobs {
-			useless := ""
-			if job.Outcome != "final" {
-				useless, jobs[i].AssetKey = job.AssetKey, ""
+		swept, stuck, failed := removeEach(ctx, r, jobs, func(job query.LeftoversRow) []string {
+			if job.Outcome == "final" { // its asset is the work's
+				return []string{job.UploadKey}
 			}
-			if err := r.remove(ctx, job.UploadKey, useless); err != nil {
-				return err
-			}
-		}
+			return []string{job.UploadKey, job.AssetKey}
+		})
 		err = r.DB.Tx(ctx, func(tx *store.Tx) error {
-			for _, job := range jobs {
+			for _, job := range swept {
 				if job.State == "expired" {
 					if err := tx.DeleteExpiredJob(ctx, job.ID); err != nil {
 						return err
@@ -100,16 +98,38 @@ func (r *Registry) sweepLeftovers(ctx context.Context) error {
 					if err := tx.ForgetFailed(ctx, job.ID); err != nil {
 						return err
 					}
-				} else if err := tx.ForgetFiles(ctx, query.ForgetFilesParams{AssetKey: job.AssetKey, ID: job.ID}); err != nil {
+				} else if err := tx.ForgetUpload(ctx, job.ID); err != nil {
+					return err
+				}
+			}
+			for _, job := range stuck {
+				if err := tx.PostponeLeftovers(ctx, query.PostponeLeftoversParams{Now: store.Micros(tx.Now), ID: job.ID}); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
-		if err != nil {
+		if err = errors.Join(failed, err); err != nil {
 			return err
 		}
 	}
+}
+
+// maxStuck is how many rows' files may fail to go before a round ends: then the
+// store is away.
+const maxStuck = 3
+
+// removeEach removes the files of each row. One row that is stuck holds up no
+// other: whoever asked puts it behind them.
+func removeEach[T any](ctx context.Context, r *Registry, rows []T, files func(T) []string) (done, stuck []T, err error) {
+	for _, row := range rows {
+		if failed := r.remove(ctx, files(row)...); failed == nil {
+			done = append(done, row)
+		} else if stuck, err = append(stuck, row), errors.Join(err, failed); len(stuck) == maxStuck {
+			break
+		}
+	}
+	return done, stuck, err
 }
 
 // landed is the moment before which everything began that is over by now, uploads

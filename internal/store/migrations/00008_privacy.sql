@@ -12,7 +12,8 @@ ALTER TABLE jobs ADD COLUMN declared_hash BYTEA;
 ALTER TABLE works ADD COLUMN redacted_at BIGINT;
 
 -- The files of works that were erased. They go at once, and once more when
--- nothing that was under way then can have brought them back.
+-- nothing that was under way then can have brought them back. And files that no
+-- row names, or not yet: they go at that second time, unless one does by then.
 CREATE TABLE erasures (
   object_key TEXT PRIMARY KEY,
   since      BIGINT NOT NULL,

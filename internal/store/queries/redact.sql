@@ -30,11 +30,21 @@ DELETE FROM replaced_access_codes WHERE work_id = sqlc.arg(work_id);
 -- name: InsertErasure :exec
 INSERT INTO erasures (object_key, since) VALUES (sqlc.arg(object_key), sqlc.arg(now)) ON CONFLICT (object_key) DO NOTHING;
 
+-- name: InsertOrphan :exec
+-- erased: it is not due at once, but when nobody can be about to name it.
+INSERT INTO erasures (object_key, since, erased) VALUES (sqlc.arg(object_key), sqlc.arg(now), TRUE) ON CONFLICT (object_key) DO NOTHING;
+
+-- name: AdoptOrphan :execrows
+DELETE FROM erasures WHERE object_key = sqlc.arg(object_key);
+
 -- name: DueErasures :many
 SELECT object_key FROM erasures WHERE NOT erased OR since < sqlc.arg(before) ORDER BY since, object_key LIMIT sqlc.arg(lim);
 
 -- name: MarkErased :exec
 UPDATE erasures SET erased = TRUE WHERE object_key = sqlc.arg(object_key);
+
+-- name: PostponeErasure :exec
+UPDATE erasures SET since = sqlc.arg(now) WHERE object_key = sqlc.arg(object_key);
 
 -- name: ForgetErasure :exec
 DELETE FROM erasures WHERE object_key = sqlc.arg(object_key) AND since < sqlc.arg(before);

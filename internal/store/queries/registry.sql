@@ -40,8 +40,11 @@ WHERE j.state IN ('confirmed', 'expired') AND j.upload_key <> '' AND j.updated_a
   AND (t.state IS NULL OR t.state IN ('final', 'failed'))
 ORDER BY j.updated_at LIMIT sqlc.arg(lim);
 
--- name: ForgetFiles :exec
-UPDATE jobs SET upload_key = '', asset_key = sqlc.arg(asset_key) WHERE id = sqlc.arg(id);
+-- name: PostponeLeftovers :exec
+UPDATE jobs SET updated_at = sqlc.arg(now) WHERE id = sqlc.arg(id);
+
+-- name: ForgetUpload :exec
+UPDATE jobs SET upload_key = '' WHERE id = sqlc.arg(id);
 
 -- name: ForgetFailed :exec
 UPDATE jobs SET upload_key = '', asset_key = '', external_user_ref = '', title = '', title_key = '', creators = '', filename = '', media_hash = NULL,

@@ -10,6 +10,18 @@ import (
 	"database/sql"
 )
 
+const adoptOrphan = `-- name: AdoptOrphan :execrows
+DELETE FROM erasures WHERE object_key = $1
+`
+
+func (q *Queries) AdoptOrphan(ctx context.Context, objectKey string) (int64, error) {
+	result, err := q.db.ExecContext(ctx, adoptOrphan, objectKey)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const dropMediaClaims = `-- name: DropMediaClaims :exec
 DELETE FROM media_claims WHERE work_id = $1
 `
@@ -97,6 +109,21 @@ func (q *Queries) InsertErasure(ctx context.Context, arg InsertErasureParams) er
 	return err
 }
 
+const insertOrphan = `-- name: InsertOrphan :exec
+INSERT INTO erasures (object_key, since, erased) VALUES ($1, $2, TRUE) ON CONFLICT (object_key) DO NOTHING
+`
+
+type InsertOrphanParams struct {
+	ObjectKey string
+	Now       int64
+}
+
+// erased: it is not due at once, but when nobody can be about to name it.
+func (q *Queries) InsertOrphan(ctx context.Context, arg InsertOrphanParams) error {
+	_, err := q.db.ExecContext(ctx, insertOrphan, arg.ObjectKey, arg.Now)
+	return err
+}
+
 const jobsOfWork = `-- name: JobsOfWork :many
 SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash FROM jobs WHERE work_id = $1 ORDER BY id
 `
@@ -173,6 +200,20 @@ UPDATE erasures SET erased = TRUE WHERE object_key = $1
 
 func (q *Queries) MarkErased(ctx context.Context, objectKey string) error {
 	_, err := q.db.ExecContext(ctx, markErased, objectKey)
+	return err
+}
+
+const postponeErasure = `-- name: PostponeErasure :exec
+UPDATE erasures SET since = $1 WHERE object_key = $2
+`
+
+type PostponeErasureParams struct {
+	Now       int64
+	ObjectKey string
+}
+
+func (q *Queries) PostponeErasure(ctx context.Context, arg PostponeErasureParams) error {
+	_, err := q.db.ExecContext(ctx, postponeErasure, arg.Now, arg.ObjectKey)
 	return err
 }
 

@@ -383,17 +383,12 @@ func (q *Queries) ForgetFailed(ctx context.Context, id string) error {
 	return err
 }
 
-const forgetFiles = `-- name: ForgetFiles :exec
-UPDATE jobs SET upload_key = '', asset_key = $1 WHERE id = $2
+const forgetUpload = `-- name: ForgetUpload :exec
+UPDATE jobs SET upload_key = '' WHERE id = $1
 `
 
-type ForgetFilesParams struct {
-	AssetKey string
-	ID       string
-}
-
-func (q *Queries) ForgetFiles(ctx context.Context, arg ForgetFilesParams) error {
-	_, err := q.db.ExecContext(ctx, forgetFiles, arg.AssetKey, arg.ID)
+func (q *Queries) ForgetUpload(ctx context.Context, id string) error {
+	_, err := q.db.ExecContext(ctx, forgetUpload, id)
 	return err
 }
 
@@ -985,6 +980,20 @@ func (q *Queries) OwnWorks(ctx context.Context, arg OwnWorksParams) ([]OwnWorksR
 		return nil, err
 	}
 	return items, nil
+}
+
+const postponeLeftovers = `-- name: PostponeLeftovers :exec
+UPDATE jobs SET updated_at = $1 WHERE id = $2
+`
+
+type PostponeLeftoversParams struct {
+	Now int64
+	ID  string
+}
+
+func (q *Queries) PostponeLeftovers(ctx context.Context, arg PostponeLeftoversParams) error {
+	_, err := q.db.ExecContext(ctx, postponeLeftovers, arg.Now, arg.ID)
+	return err
 }
 
 const prepareJob = `-- name: PrepareJob :execrows
