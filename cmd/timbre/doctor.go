@@ -139,7 +139,7 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 				Network: name, Origin: row.Origin, Key: root.key("log " + string(name)), BlockTime: c.NetworkBlockTime, Silence: c.NetworkSilence,
 			})
 		}
-		found := fmt.Sprintf("%s, %d entries, signed with this secret", row.Origin, row.Size)
+		found := fmt.Sprintf("%s, entries: %d, signed with this secret", row.Origin, row.Size)
 		look("network "+string(name), err, found, "A log goes on only with the secret that began it: restore that secret file.")
 		if err == nil && !c.has(worker) {
 			look("worker for "+string(name), l.Sequenced(ctx), "alive", "Start a process with the role worker on this database: until then nothing is quoted, and what was confirmed waits.")

@@ -165,7 +165,7 @@ func TestCommands(t *testing.T) {
 		t.Errorf("%v", org)
 	}
 	// For people it is in the words that set takes.
-	if said := timbre(t, "org", "show", id).out; !strings.Contains(said, "widget            off\n") || !strings.Contains(said, "duplicate titles  allow\n") || !strings.Contains(said, "recordings        none\n") {
+	if said := timbre(t, "org", "show", id).out; !strings.Contains(said, "widget            off\n") || !strings.Contains(said, "duplicate titles  allow\n") || !strings.Contains(said, "asset storage     none\n") {
 		t.Error(said)
 	}
 	timbre(t, "org", "set", id, "--widget", "on", "--max-file-size", "0", "--json").ok(&org)

@@ -97,7 +97,7 @@ func (c *orgShow) Run(o *output) error {
 
 func printOrg(o *output, asJSON bool, org session.Organization) error {
 	return o.print(asJSON, org, func(w io.Writer) {
-		fmt.Fprintf(w, "id                %s\nname              %s\nsuspended         %t\nwidget            %s\nmax file size     %s\naccess code ttl   %s\nduplicate titles  %s\nrecordings        %s\nquota a month     %s\ncreated           %s\n",
+		fmt.Fprintf(w, "id                %s\nname              %s\nsuspended         %t\nwidget            %s\nmax file size     %s\naccess code ttl   %s\nduplicate titles  %s\nasset storage     %s\nquota a month     %s\ncreated           %s\n",
 			org.ID, org.Name, org.Suspended, either(org.WidgetEnabled, "on", "off"), orNone(org.MaxFileSize, "the system's"), orNone(org.AccessCodeTTL, "for ever"),
 			either(org.DuplicateTitles, "allow", "refuse"), org.AssetStorage, orNone(org.Quota, "none"), org.CreatedAt.Format(time.RFC3339))
 	})

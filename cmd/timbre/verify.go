@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -44,8 +45,11 @@ Exit codes:
 // maxCertificate is how large a PDF is read.
 const maxCertificate = 64 << 20
 
-// errNotProved ends a verification in which nothing failed.
-var errNotProved = exitError{errors.New("nothing failed, and nothing proves the network"), exitNotProved}
+// These end a verification in which nothing failed, and that proves nothing.
+var (
+	errNoKey = exitError{errors.New("not proved: nothing failed, but anybody can make a log; give the key of one that you trust with --log-key"), exitNotProved}
+	errChain = exitError{errors.New("not proved: nothing failed, but that the chain holds it only the chain can say; ask a node"), exitNotProved}
+)
 
 func (c *verifyCmd) Run(o *output) error {
 	e, pdf, err := readEvidence(c.Evidence)
@@ -84,8 +88,11 @@ func (c *verifyCmd) Run(o *output) error {
 	switch {
 	case !report.OK():
 		result, failure = "refused", errors.New("the evidence does not hold")
-	case !report.Anchored():
-		result, failure = "not_proved", errNotProved
+	case report.Anchored():
+	case e.Log == nil:
+		result, failure = "not_proved", errChain
+	default:
+		result, failure = "not_proved", errNoKey
 	}
 	if pdf {
 		report = append(evidence.Report{{
@@ -100,6 +107,12 @@ func (c *verifyCmd) Run(o *output) error {
 	}{result, report, e}, func(w io.Writer) {
 		describe(w, e)
 		tell(w, report)
+		if failure == nil {
+			fmt.Fprintf(w, "\n%-12s It is in the log that you trust, since %s.\n", "proved", clock(e.Block.Time))
+			if c.Media == "" {
+				fmt.Fprintf(w, "%-12s (which recording it speaks of was not checked: give it with --media)\n", "")
+			}
+		}
 	}); err != nil {
 		return err
 	}
@@ -203,8 +216,10 @@ func describe(w io.Writer, e evidence.Evidence) {
 	if e.Log != nil {
 		fmt.Fprintf(w, ", the log %q", e.Log.Origin)
 	}
-	fmt.Fprintf(w, "\n%-12s %d, %s\n\n", "block", e.Block.Number, e.Block.Time.Format("2006-01-02 15:04:05.000000 UTC"))
+	fmt.Fprintf(w, "\n%-12s %d, %s\n\n", "block", e.Block.Number, clock(e.Block.Time))
 }
+
+func clock(t time.Time) string { return t.Format("2006-01-02 15:04:05.000000 UTC") }
 
 func tell(w io.Writer, report evidence.Report) {
 	for _, one := range report {

@@ -70,9 +70,11 @@ func TestVerify(t *testing.T) {
 		out  string
 		err  string
 	}{
-		{[]string{dir + "full.json"}, exitNotProved, "compare it with one you trust", "nothing proves the network"},
-		{[]string{dir + "substrate.json", "--log-key", key}, exitNotProved, "not checked  The block is final", "nothing proves the network"},
+		{[]string{dir + "full.json"}, exitNotProved, "compare it with one you trust", "not proved: nothing failed, but anybody can make a log"},
+		{[]string{dir + "substrate.json", "--log-key", key}, exitNotProved, "not checked  The block is final", "not proved: nothing failed, but that the chain holds it"},
 		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "creator      3. \"<Ben> & \\\"Söhne\\\"\", \"ben@songs.example\": arranger, adapter\n", ""},
+		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "\n\nproved       It is in the log that you trust, since 2", ""},
+		{[]string{dir + "full.json", "--log-key", key}, exitDone, "(which recording it speaks of was not checked: give it with --media)\n", ""},
 		{[]string{dir + "redacted.json", "--media", dir + "media.bin", "--log-key", dir + "key.txt"}, exitDone, "not every creator is disclosed", ""},
 		{[]string{dir + "full.json", "--media", dir + "key.txt"}, exitRefused, "its SHA-256 or size is another", "does not hold"},
 		{[]string{dir + "full.json", "--log-key", other, "--json"}, exitRefused, "the evidence names another key", "does not hold"},
