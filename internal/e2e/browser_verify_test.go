@@ -212,6 +212,20 @@ func TestVerifyPage(t *testing.T) {
 		p.Click("document.querySelector('#keys li:last-child button')")
 		c.expect("and taken away", "untrusted", "log_key checkpoint inclusion")
 	})
+	t.Run("a recording that nobody looked at", func(t *testing.T) {
+		c.t, c.p = t, p.In(t)
+		p.Goto("file://" + saved)
+		home := bytes.Replace(evidence, []byte(`"format": "WAV"`), []byte(`"format": ""`), 1)
+		if bytes.Equal(home, evidence) {
+			t.Fatal("the evidence names no format")
+		}
+		c.choose("recording", audio)
+		c.choose("proof", c.file("home.json", home))
+		c.expect("without a format", "verified", "")
+		if browser.Eval[bool](p, `/·\s*·/.test(document.getElementById('result').textContent)`) {
+			t.Error("two dots stand around nothing")
+		}
+	})
 	t.Run("without WebAssembly", func(t *testing.T) {
 		c.t, c.p = t, p.In(t)
 		b, err := os.ReadFile(saved)

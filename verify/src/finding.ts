@@ -77,7 +77,8 @@ function facts(texts: Texts, e: Evidence): HTMLElement {
       ),
     ),
   );
-  const file = h('span', {}, e.media.filename && h('bdi', {}, e.media.filename), e.media.filename && ' · ', h('bdi', {}, e.media.format), ' · ', texts.size(Number(e.media.size)));
+  // A redacted document has no name, and of a recording at home nobody knows the format.
+  const file = h('span', {}, ...[e.media.filename, e.media.format].filter(Boolean).flatMap((known) => [h('bdi', {}, known), ' · ']), texts.size(Number(e.media.size)));
   return list([
     [texts.t('title'), h('bdi', { class: 'title' }, e.title)],
     [texts.t('creators'), people],
