@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"timbre.example/commitment"
 	"timbre.example/fault"
+	"timbre.example/internal/blob"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -117,8 +119,9 @@ func (r *Registry) Redact(ctx context.Context, n network.Name, atsID int64) (Red
 	return out, errors.Join(r.DB.Scrub(ctx), r.erase(ctx))
 }
 
-// holdsFiles refuses a store in which no file of a work is that has some: it is
-// another than the server's, and what is erased there is not erased.
+// holdsFiles refuses a store in which no file of a work is that has some, nor any of
+// the newest of all: it is another than the server's, and what is erased there is
+// not erased. A store may have lost a work's files, and the work goes all the same.
 func (r *Registry) holdsFiles(ctx context.Context, n network.Name, atsID int64) error {
 	w, err := byAtsID(ctx, r.DB.Read(), n, atsID)
 	if err != nil {
@@ -128,20 +131,33 @@ func (r *Registry) holdsFiles(ctx context.Context, n network.Name, atsID int64) 
 	if err != nil {
 		return err
 	}
-	var missing error
+	var named []string
 	for _, v := range versions {
-		for _, key := range []string{v.AssetKey, v.CertificateKey} {
-			if key == "" {
-				continue
-			}
-			f, _, err := r.Blobs.Open(ctx, key)
-			if err == nil {
-				return f.Close()
-			}
-			missing = fmt.Errorf("nothing was erased, is this the server's store? %s: %w", key, err)
+		named = append(named, v.AssetKey, v.CertificateKey)
+	}
+	if named = slices.DeleteFunc(named, func(key string) bool { return key == "" }); len(named) == 0 {
+		return nil
+	}
+	newest, err := r.DB.Read().NewestFiles(ctx, 20)
+	if err != nil {
+		return err
+	}
+	keys := named
+	for _, v := range newest {
+		keys = append(keys, v.AssetKey, v.CertificateKey)
+	}
+	for _, key := range keys {
+		if key == "" {
+			continue
+		}
+		f, _, err := r.Blobs.Open(ctx, key)
+		if err == nil {
+			return f.Close()
+		} else if !errors.Is(err, blob.ErrNotFound) {
+			return fmt.Errorf("nothing was erased: %w", err)
 		}
 	}
-	return missing
+	return fmt.Errorf("nothing was erased, is this the server's store? It has neither %s nor what was registered last", named[0])
 }
 
 func byAtsID(ctx context.Context, q *query.Queries, n network.Name, atsID int64) (query.Work, error) {

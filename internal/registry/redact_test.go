@@ -581,3 +581,23 @@ func TestSweepOfOthersGoesOn(t *testing.T) {
 		}
 	})
 }
+
+// A work whose files the store has lost can be erased, as long as anything says
+// that it is the server's store.
+func TestRedactWithoutItsFiles(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		lost := w.confirmed("Quince Lullaby", 1)
+		w.finishes(w.begin("Other Lullaby", 2))
+		lost.wantFinal()
+		v := w.version(lost.view().Done.WorkID, 1)
+		if err := w.blobs.Delete(t.Context(), v.AssetKey); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.reg.Redact(t.Context(), network.Testnet, lost.view().Done.AtsID); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.traces(t, "Quince Lullaby"); len(got) != 0 {
+			t.Errorf("left: %v", got)
+		}
+	})
+}

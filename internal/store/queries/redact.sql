@@ -18,6 +18,9 @@ WHERE work_id = sqlc.arg(work_id);
 -- name: JobsOfWork :many
 SELECT * FROM jobs WHERE work_id = sqlc.arg(work_id) ORDER BY id;
 
+-- name: NewestFiles :many
+SELECT asset_key, certificate_key FROM versions WHERE asset_key <> '' OR certificate_key <> '' ORDER BY transaction_id DESC LIMIT sqlc.arg(lim);
+
 -- name: DropTitleClaims :exec
 DELETE FROM title_claims WHERE work_id = sqlc.arg(work_id);
 

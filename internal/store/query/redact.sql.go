@@ -203,6 +203,38 @@ func (q *Queries) MarkErased(ctx context.Context, objectKey string) error {
 	return err
 }
 
+const newestFiles = `-- name: NewestFiles :many
+SELECT asset_key, certificate_key FROM versions WHERE asset_key <> '' OR certificate_key <> '' ORDER BY transaction_id DESC LIMIT $1
+`
+
+type NewestFilesRow struct {
+	AssetKey       string
+	CertificateKey string
+}
+
+func (q *Queries) NewestFiles(ctx context.Context, lim int32) ([]NewestFilesRow, error) {
+	rows, err := q.db.QueryContext(ctx, newestFiles, lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []NewestFilesRow
+	for rows.Next() {
+		var i NewestFilesRow
+		if err := rows.Scan(&i.AssetKey, &i.CertificateKey); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const postponeErasure = `-- name: PostponeErasure :exec
 UPDATE erasures SET since = $1 WHERE object_key = $2
 `
