@@ -6,12 +6,14 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"timbre.example/evidence"
 	"timbre.example/fault"
 	"timbre.example/internal/network/networktest"
+	"timbre.example/internal/session"
 	"timbre.example/internal/store/query"
 )
 
@@ -224,5 +226,33 @@ func TestNoCertificateOfAFailure(t *testing.T) {
 		}
 		_, err = w.reg.Certificate(t.Context(), s.caller, job.WorkID, 0, "")
 		wantCode(t, err, fault.CodeWorkNotFound)
+	})
+}
+
+// The session that began a registration gets its certificate also when it has
+// expired, until it is forgotten.
+func TestCertificateOfAnExpiredSession(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		s := w.confirmed("Last Ferry", 1)
+		w.advance()
+		if s.certify(t) == "" {
+			t.Fatal("no certificate")
+		}
+		expired := s.caller
+		expired.Expired = true
+		ask := func() error {
+			t.Helper()
+			if _, err := w.sessions.Sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			_, err := w.reg.Certificate(t.Context(), expired, s.view().Done.WorkID, 0, "")
+			return err
+		}
+		w.pass(24 * time.Hour) // and the token's own five minutes
+		if err := ask(); err != nil {
+			t.Error(err)
+		}
+		w.pass(session.DefaultLifetime + time.Minute)
+		wantCode(t, ask(), fault.CodeCommonAuthExpired)
 	})
 }

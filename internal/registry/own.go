@@ -247,8 +247,8 @@ func (r *Registry) Recording(ctx context.Context, c session.Caller, workID strin
 }
 
 // Certificate is where that of a version is; version 0 is the latest. The session
-// that began a job may ask for the one of that job, version 0 to it, even when it
-// has expired: no other version's creators are shown to it. So may one that names
+// that began a job may ask for the one of that job, version 0 to it, also when it
+// has expired, while it is remembered (a day): no other version's creators are shown to it. So may one that names
 // the job's transaction, or "": a page that was loaded again has lost the first.
 func (r *Registry) Certificate(ctx context.Context, c session.Caller, workID string, version int64, transaction string) (Download, error) {
 	made, began, err := r.began(ctx, c, workID)
