@@ -96,7 +96,7 @@ func (r *Registry) certifyOne(ctx context.Context, work string, version int64) (
 		return 0, err
 	}
 	w, err := q.GetWork(ctx, work)
-	if err != nil {
+	if err != nil || w.RedactedAt.Valid { // meanwhile
 		return 0, err
 	}
 	if v.TimestampUntil > 0 { // and nobody asks for it any more

@@ -12,6 +12,7 @@ import (
 
 	"timbre.example/evidence"
 	"timbre.example/fault"
+	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store/query"
@@ -254,5 +255,29 @@ func TestCertificateOfAnExpiredSession(t *testing.T) {
 		}
 		w.pass(session.DefaultLifetime + time.Minute)
 		wantCode(t, ask(), fault.CodeCommonAuthExpired)
+	})
+}
+
+// A work that is redacted before it is its turn is nothing that failed.
+func TestCertifyPassesOverRedacted(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		old := w.confirmed("Quince Lullaby", 1)
+		w.confirmed("Last Ferry", 2)
+		w.advance()
+		ats := old.view().Done.AtsID
+		<-w.reg.final // or the page would be read anew
+		certify := w.reg.Certify
+		w.reg.Certify = func(ctx context.Context, e evidence.Evidence) ([]byte, error) {
+			if _, err := w.reg.Redact(ctx, network.Testnet, ats); err != nil {
+				t.Error(err)
+			}
+			return certify(ctx, e)
+		}
+		if err := w.reg.certify(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if n := w.reg.CertificatesFailed(); n != 0 {
+			t.Errorf("%d failed", n)
+		}
 	})
 }
