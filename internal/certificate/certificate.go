@@ -63,6 +63,11 @@ func Render(in Input, signer *Signer) (_ []byte, err error) {
 			err = fmt.Errorf("certificate: %v", broken)
 		}
 	}()
+	if signer != nil {
+		if err := signer.valid(); err != nil { // before the work for nothing, each hour for each that waits
+			return nil, err
+		}
+	}
 	p := page{typesetter: takeTypesetter()}
 	link, err := p.compose(in)
 	if err != nil {

@@ -84,9 +84,6 @@ func (s *Signer) reserve(d *document) int {
 
 // sign fills in the signature over everything around it.
 func (s *Signer) sign(file []byte) ([]byte, error) {
-	if err := s.valid(); err != nil {
-		return nil, err
-	}
 	// The last one: what is attached comes before, and could say the same.
 	object := bytes.LastIndex(file, []byte("/ETSI.CAdES.detached"+rangeMark))
 	if object < 0 {

@@ -33,16 +33,6 @@ type Rates struct {
 	Organization Rate // mints and calls, by organization
 }
 
-// DefaultRates are the documented ones.
-func DefaultRates() Rates {
-	return Rates{
-		Mint:         Rate{Count: 300, Per: time.Minute, Burst: 100},
-		Session:      Rate{Count: 120, Per: time.Minute, Burst: 60},
-		Address:      Rate{Count: 1200, Per: time.Minute, Burst: 300},
-		Organization: Rate{Count: 6000, Per: time.Minute, Burst: 600},
-	}
-}
-
 // Limits are the budgets of a server. A nil one allows everything.
 type Limits struct {
 	Mint, Session, Address, Organization *Budget

@@ -122,13 +122,6 @@ func (p *Proxy) Await(ok func(Counts) bool) {
 	}
 }
 
-// Counts are those of now.
-func (p *Proxy) Counts() Counts {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.counts
-}
-
 func (p *Proxy) set(m mode) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -39,8 +39,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/mod/sumdb/tlog"
 )
 
 const header = "timbre-log/v1"
@@ -128,9 +126,6 @@ type Leaf struct {
 func (l Leaf) Bytes() []byte {
 	return fmt.Appendf(l.Transaction.Bytes(), "ats %d\nversion %d\nblock %d\ntime %s\n", l.AtsID, l.Version, l.Block, l.At.UTC().Format(timeFormat))
 }
-
-// RecordHash is the RFC 6962 leaf hash.
-func (l Leaf) RecordHash() tlog.Hash { return tlog.RecordHash(l.Bytes()) }
 
 // ParseLeaf reads the canonical text and accepts no other. It refuses a leaf
 // that contradicts itself: a create that is not version 1, or an update that
