@@ -119,9 +119,10 @@ func (r *Registry) Redact(ctx context.Context, n network.Name, atsID int64) (Red
 	return out, errors.Join(r.DB.Scrub(ctx), r.erase(ctx))
 }
 
-// holdsFiles refuses a store in which no file of a work is that has some, nor any of
-// the newest of all: it is another than the server's, and what is erased there is
-// not erased. A store may have lost a work's files, and the work goes all the same.
+// holdsFiles refuses a store that has no file of a work, nor any of the newest of
+// all: it is another than the server's, and what is erased there is not erased,
+// also of works that were redacted before. A store may have lost a work's files, and
+// the work goes all the same. Where no work has files, nothing tells.
 func (r *Registry) holdsFiles(ctx context.Context, n network.Name, atsID int64) error {
 	w, err := byAtsID(ctx, r.DB.Read(), n, atsID)
 	if err != nil {
@@ -131,25 +132,19 @@ func (r *Registry) holdsFiles(ctx context.Context, n network.Name, atsID int64) 
 	if err != nil {
 		return err
 	}
-	var named []string
-	for _, v := range versions {
-		named = append(named, v.AssetKey, v.CertificateKey)
-	}
-	if named = slices.DeleteFunc(named, func(key string) bool { return key == "" }); len(named) == 0 {
-		return nil
-	}
 	newest, err := r.DB.Read().NewestFiles(ctx, 20)
 	if err != nil {
 		return err
 	}
-	keys := named
+	var keys []string
+	for _, v := range versions {
+		keys = append(keys, v.AssetKey, v.CertificateKey)
+	}
 	for _, v := range newest {
 		keys = append(keys, v.AssetKey, v.CertificateKey)
 	}
+	keys = slices.DeleteFunc(keys, func(key string) bool { return key == "" })
 	for _, key := range keys {
-		if key == "" {
-			continue
-		}
 		f, _, err := r.Blobs.Open(ctx, key)
 		if err == nil {
 			return f.Close()
@@ -157,7 +152,10 @@ func (r *Registry) holdsFiles(ctx context.Context, n network.Name, atsID int64) 
 			return fmt.Errorf("nothing was erased: %w", err)
 		}
 	}
-	return fmt.Errorf("nothing was erased, is this the server's store? It has neither %s nor what was registered last", named[0])
+	if len(keys) > 0 {
+		return fmt.Errorf("nothing was erased, is this the server's store? It has not even %s", keys[0])
+	}
+	return nil
 }
 
 func byAtsID(ctx context.Context, q *query.Queries, n network.Name, atsID int64) (query.Work, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 
 	"timbre.example/evidence"
 	"timbre.example/fault"
+	"timbre.example/internal/blob"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/registry/registrytest"
@@ -598,6 +600,42 @@ func TestRedactWithoutItsFiles(t *testing.T) {
 		}
 		if got := w.traces(t, "Quince Lullaby"); len(got) != 0 {
 			t.Errorf("left: %v", got)
+		}
+	})
+}
+
+// Whoever does it again with another store does not make believe that the files
+// are gone.
+func TestRedactAgainInAnotherStore(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		s := w.confirmed("Quince Lullaby", 1)
+		w.finishes(w.begin("Other Lullaby", 2))
+		ats := s.view().Done.AtsID
+		w.blobs.fail(func(op, _ string) error {
+			if op == "delete" {
+				return errors.New("not permitted")
+			}
+			return nil
+		})
+		if _, err := w.reg.Redact(t.Context(), network.Testnet, ats); err == nil {
+			t.Fatal("the failure is hidden")
+		}
+		w.blobs.fail(nil)
+		other, err := blob.NewDisk(t.TempDir(), "http://localhost/blob", make([]byte, 32), blob.Options{RenderError: func(http.ResponseWriter, *http.Request, error) {}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		there := w.another(w.db)
+		there.Blobs = other
+		if _, err := there.Redact(t.Context(), network.Testnet, ats); err == nil {
+			t.Error("another store will do")
+		}
+		if _, err := w.reg.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := w.filesBelow("assets"); n != 1 {
+			t.Errorf("%d recordings are left, want that of the other work", n)
 		}
 	})
 }
