@@ -639,3 +639,38 @@ func TestRedactAgainInAnotherStore(t *testing.T) {
 		}
 	})
 }
+
+// An attempt that expires, whose upload cannot be deleted, keeps no erasure
+// waiting.
+func TestErasureBesideAnExpiry(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		s := w.confirmed("Quince Lullaby", 1)
+		w.advance()
+		s.wantFinal()
+		for i := range 3 {
+			w.begin(fmt.Sprint("Attempt ", i), 2+i)
+		}
+		w.blobs.fail(func(op, _ string) error {
+			if op == "delete" {
+				return errors.New("not permitted")
+			}
+			return nil
+		})
+		if _, err := w.reg.Redact(t.Context(), network.Testnet, s.view().Done.AtsID); err == nil {
+			t.Error("the failure is hidden")
+		}
+		w.blobs.fail(func(op, key string) error {
+			if op == "delete" && strings.HasPrefix(key, "uploads/") && !strings.Contains(key, s.view().ID) {
+				return errors.New("not permitted")
+			}
+			return nil
+		})
+		w.pass(2 * time.Hour)
+		if ended, err := w.reg.Sweep(t.Context()); err == nil || ended != 3 {
+			t.Errorf("%d ended, %v", ended, err)
+		}
+		if n := w.filesBelow("assets"); n != 0 {
+			t.Error("the recording is still there")
+		}
+	})
+}

@@ -34,10 +34,8 @@ func (r *Registry) sweepEvery(ctx context.Context, every time.Duration) {
 // ones, copies that nobody finished, and all of redacted works. It returns how
 // many jobs it ended.
 func (r *Registry) Sweep(ctx context.Context) (ended int, err error) {
-	if ended, err = r.sweepExpired(ctx); err != nil {
-		return ended, err
-	}
-	return ended, errors.Join(r.sweepLeftovers(ctx), r.erase(ctx))
+	ended, err = r.sweepExpired(ctx)
+	return ended, errors.Join(err, r.sweepLeftovers(ctx), r.erase(ctx))
 }
 
 // sweepExpired closes the row first: from then on nobody can confirm it, so a
@@ -50,22 +48,22 @@ func (r *Registry) sweepExpired(ctx context.Context) (ended int, err error) {
 		if err != nil || len(jobs) == 0 {
 			return ended, err
 		}
+		var closed []query.ExpiredJobsRow
 		for _, job := range jobs {
-			var closed int64
+			var n int64
 			err := r.DB.Tx(ctx, func(tx *store.Tx) (err error) {
-				closed, err = tx.ExpireJob(ctx, query.ExpireJobParams{Now: store.Micros(tx.Now), ID: job.ID, Before: before})
+				n, err = tx.ExpireJob(ctx, query.ExpireJobParams{Now: store.Micros(tx.Now), ID: job.ID, Before: before})
 				return err
 			})
 			if err != nil {
 				return ended, err
 			}
-			if closed == 0 { // renewed in the meantime
-				continue
+			if n > 0 { // not renewed in the meantime
+				closed, ended = append(closed, job), ended+1
 			}
-			ended++
-			if err := r.remove(ctx, job.UploadKey, job.AssetKey); err != nil {
-				return ended, err
-			}
+		}
+		if _, _, err := removeEach(ctx, r, closed, func(job query.ExpiredJobsRow) []string { return []string{job.UploadKey, job.AssetKey} }); err != nil {
+			return ended, err
 		}
 	}
 }
