@@ -438,3 +438,29 @@ func (c *checker) large(page, paper string) {
 	p.Wait("!document.querySelector('progress') && e2e.focus() === 'recording'")
 	c.expect("cancelled", "registered", "")
 }
+
+// TestMarksInNames chooses a file whose name turns the writing round and begins
+// what it never ends: what stands beside the name is still read from the left.
+func TestMarksInNames(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, harness.Start(t, harness.Options{}))
+	p := browser.Open(t)
+	song := noise(t, "take\u202e\u2066.wav", 20_000)
+	for _, c := range []struct{ page, field, beside string }{
+		{x.server.URL + "/verify", "document.getElementById('recording')", "document.getElementById('recording-name').lastChild"},
+		{x.plain(), browser.Hook("file"), browser.Hook("file-size") + ".firstChild.nextSibling"},
+	} {
+		p.Goto(c.page)
+		p.Wait(c.field)
+		p.SetFile(c.field, song)
+		p.Wait(c.beside)
+		places := browser.Eval[[]float64](p, `[0, 1].map((end) => {
+		  const text = `+c.beside+`, r = document.createRange(), all = text.data.trimEnd().length, from = text.data.search(/\S/);
+		  r.setStart(text, end ? all - 1 : from), r.setEnd(text, end ? all : from + 1);
+		  return r.getBoundingClientRect().left;
+		})`)
+		if places[0] >= places[1] {
+			t.Errorf("%s: what stands beside the name begins at %v and ends at %v", c.page, places[0], places[1])
+		}
+	}
+}

@@ -35,6 +35,9 @@ export class Texts {
   readonly #tag: string;
   readonly #locale: string;
   readonly #catalogue: Catalogue;
+  // Kept, for lists that are long: making one takes as long as formatting a hundred.
+  #numbers: Intl.NumberFormat | undefined;
+  #dates: Intl.DateTimeFormat | undefined;
 
   constructor(tag: string, language = 'en', catalogue: Catalogue = en, dir: 'ltr' | 'rtl' = directionOf(language)) {
     this.#tag = tag;
@@ -52,7 +55,7 @@ export class Texts {
 
   t = (key: Key, values: Values = {}): string => fill(this.#catalogue[key] ?? en[key], values, this.#locale, this.number);
 
-  number = (n: number): string => new Intl.NumberFormat(this.#locale).format(n);
+  number = (n: number): string => (this.#numbers ??= new Intl.NumberFormat(this.#locale)).format(n);
 
   /** Bytes as kilobytes or megabytes, rounded up; a limit is rounded down, so that what is above it never looks equal. */
   size = (bytes: number, limit = false): string => {
@@ -66,7 +69,8 @@ export class Texts {
     new Intl.NumberFormat(this.#locale, { style: 'unit', unit, maximumFractionDigits: 1 }).format(n);
 
   /** Time of day. */
-  date = (ms: number): string => new Intl.DateTimeFormat(this.#locale, { dateStyle: 'long', timeStyle: 'short' }).format(ms);
+  date = (ms: number): string =>
+    (this.#dates ??= new Intl.DateTimeFormat(this.#locale, { dateStyle: 'long', timeStyle: 'short' })).format(ms);
   time = (ms: number): string => new Intl.DateTimeFormat(this.#locale, { timeStyle: 'short' }).format(ms);
 }
 
