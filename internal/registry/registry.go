@@ -29,7 +29,8 @@ import (
 	"timbre.example/internal/store"
 )
 
-// Config is what a registry is made of. Every field but Stamp is required.
+// Config is what a registry is made of. A server gives every field but Stamp, which
+// it may; a command gives those that its one call uses.
 type Config struct {
 	DB       *store.DB
 	Blobs    blob.Store
