@@ -37,8 +37,8 @@ function streams(file: Bytes): Iterable<{ dictionary: string; data: Bytes }> {
       found.delete(number); // what is no stream replaces one, too
       continue;
     }
-    const dictionary = text.slice(Math.max(from, m.index - maxDictionary), m.index);
-    if (!/^\s*<<[^]*>>\s*$/.test(dictionary)) continue;
+    const dictionary = text.slice(Math.max(from, m.index - maxDictionary), m.index).trim();
+    if (!dictionary.startsWith('<<') || !dictionary.endsWith('>>')) continue;
     const start = begins.lastIndex;
     const told = /\/Length\s+(\d{1,10})(?!\s+\d+\s+R)\b/.exec(dictionary);
     let to = told ? start + Number(told[1]) : -1;
@@ -89,12 +89,13 @@ const opens = (b: Uint8Array): boolean => /^[ \t\r\n]*\{/.test(latin1(b.subarray
 /** Whether the bytes may be evidence, and not some other JSON. */
 export const looksLikeEvidence = (b: Uint8Array): boolean => opens(b) && latin1(b.subarray(0, 1 << 16)).includes('"evidence"');
 
-/** The attachments of a PDF that may be evidence, each once. */
+/** The attachments of a PDF that may be evidence, each once, and of many the first two: a small file can hold thousands. */
 export async function attachedEvidence(file: Bytes): Promise<Bytes[]> {
   const found = new Map<string, Bytes>();
   for (const { dictionary, data } of streams(file)) {
     const b = await content(dictionary, data);
     if (b && looksLikeEvidence(b)) found.set(latin1(b), b);
+    if (found.size > 1) break;
   }
   return [...found.values()];
 }

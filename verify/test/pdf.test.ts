@@ -72,6 +72,11 @@ test('a small file that unpacks without end', async () => {
   assert.equal(found?.length, maxSize + 1);
 });
 
+test('a small file with very many attachments', async () => {
+  const many = Array.from({ length: 200 }, (_, i) => stream(2 + i, '', utf8(`{"evidence":${i}}`)));
+  assert.equal((await attachedEvidence(pdf(...many))).length, 2);
+});
+
 test('whatever it is given, it ends', async () => {
   const whole = pdf(flate(golden), stream(3, '/Length 5 0 R', redacted));
   let seed = 7;
