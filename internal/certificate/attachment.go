@@ -18,7 +18,7 @@ var ErrNoAttachment = errors.New("no evidence is attached that can be read")
 // maxAttachment is how large an attachment is taken out.
 const maxAttachment = 4 << 20
 
-// Attachment takes the evidence out of a certificate: the file named
+// Attachment takes the evidence out of a certificate: the one file named
 // [EvidenceName] of its latest revision. It reads what [Render] writes, and what
 // a program appends that leaves those bytes alone, as signing does; a file that
 // was written anew by another program may be beyond it. What it returns is
@@ -54,15 +54,29 @@ func (f *pdf) attachment() ([]byte, error) {
 	}
 	catalog, _ := f.get(f.root).(dictionary)
 	list, _ := f.get(catalog["AF"]).([]any)
-	for _, entry := range list {
+	names, _ := f.get(catalog["Names"]).(dictionary)
+	tree, _ := f.get(names["EmbeddedFiles"]).(dictionary)
+	pairs, _ := f.get(tree["Names"]).([]any)
+	var found reference
+	for _, entry := range slices.Concat(list, pairs) {
 		spec, _ := f.get(entry).(dictionary)
 		if !isName(spec["UF"]) && !isName(spec["F"]) {
 			continue
 		}
 		files, _ := f.get(spec["EF"]).(dictionary)
-		return f.stream(files["F"])
+		for _, key := range []pdfName{"F", "UF"} { // which of them is shown is a viewer's choice
+			file, ok := files[key].(reference)
+			if ok && found != 0 && file != found {
+				return nil, errors.New("more than one is attached: take out the one that you mean")
+			} else if ok {
+				found = file
+			}
+		}
 	}
-	return nil, errors.New("its catalog names none")
+	if found == 0 {
+		return nil, errors.New("its catalog names none")
+	}
+	return f.stream(found)
 }
 
 func isName(v any) bool {

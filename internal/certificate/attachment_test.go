@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,6 +84,20 @@ func TestAttachment(t *testing.T) {
 		})
 	}
 	attached(t, []byte(smallest), "{}")
+	// Of two, a viewer may show the other.
+	for how, change := range map[string][2]string{
+		"in the list":          {`/AF\[(\d+) 0 R\]`, "/AF[$1 0 R 998 0 R]"},
+		"among attached files": {`(\(evidence\.json\)) (\d+) 0 R`, "$1 998 0 R"},
+		"as the other name":    {`/UF \d+ 0 R>>`, "/UF 999 0 R>>"},
+	} {
+		file, err := certificate.Render(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := certificate.Attachment(amended(t, file, change[0], change[1])); !errors.Is(err, certificate.ErrNoAttachment) || !strings.Contains(err.Error(), "more than one") {
+			t.Errorf("two, one %s: %q, %v", how, b, err)
+		}
+	}
 	bare := in
 	bare.Evidence = nil
 	none, err := certificate.Render(bare, nil)
@@ -109,6 +124,32 @@ func revised(t *testing.T, file []byte, text string) []byte {
 	out := fmt.Appendf(nil, "%d 0 obj\n<</Type/EmbeddedFile/Length %d>>\nstream\n%s\nendstream\nendobj\n", n, len(text), text)
 	return fmt.Appendf(out, "xref\n%d 1\n%010d 00000 n \ntrailer\n<</Size 999/Root %s 0 R/Prev %s>>\nstartxref\n%d\n%%%%EOF\n",
 		n, len(file), root[1], tables[len(tables)-1][1], len(file)+len(out))
+}
+
+// amended is a revision in which the object that the form is found in says
+// something else, and which has another attachment, 998, whose file is 999.
+func amended(t *testing.T, file []byte, form, with string) []byte {
+	t.Helper()
+	re := regexp.MustCompile(form)
+	root := regexp.MustCompile(`/Root (\d+) 0 R`).FindSubmatch(file)
+	tables := regexp.MustCompile(`startxref\s+(\d+)\s`).FindAllSubmatch(file, -1)
+	for _, o := range regexp.MustCompile(`(?m)^(\d+) 0 obj\s+(<<.*>>)\s+endobj`).FindAllSubmatch(file, -1) {
+		if !re.Match(o[2]) {
+			continue
+		}
+		out, refs := bytes.Clone(file), ""
+		for n, text := range map[string]string{
+			string(o[1]): re.ReplaceAllString(string(o[2]), with),
+			"998":        "<</Type/Filespec/F(evidence.json)/EF<</F 999 0 R>>>>",
+			"999":        "<</Length 2>>\nstream\n{}\nendstream",
+		} {
+			refs += fmt.Sprintf("%s 1\n%010d 00000 n \n", n, len(out))
+			out = fmt.Appendf(out, "%s 0 obj\n%s\nendobj\n", n, text)
+		}
+		return fmt.Appendf(out, "xref\n%strailer\n<</Size 1000/Root %s 0 R/Prev %s>>\nstartxref\n%d\n%%%%EOF\n", refs, root[1], tables[len(tables)-1][1], len(out))
+	}
+	t.Fatalf("nothing has the form %s", form)
+	return nil
 }
 
 // smallest is a file that has what is read, and nothing else.
