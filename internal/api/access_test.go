@@ -222,8 +222,8 @@ func TestCertificateByCode(t *testing.T) {
 
 		w.ahead.Add(int64(48 * time.Hour))
 		late := w.mint(forUpdate)
-		for v, want := range map[string]string{"1": "%PDF of Porch Light, version 1", "2": "%PDF of Porch Light, version 2"} {
-			if got := content(late.made(at + v + "/download/certificate")); !strings.HasPrefix(got, want) || !strings.Contains(got, "Porch Light.pdf") {
+		for v, name := range map[string]string{"1": "Porch Light.pdf", "2": "Porch Light v2.pdf"} {
+			if got := content(late.made(at + v + "/download/certificate")); !strings.HasPrefix(got, "%PDF of Porch Light, version "+v) || !strings.Contains(got, name) {
 				t.Errorf("version %s: %s", v, got)
 			}
 		}

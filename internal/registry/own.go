@@ -297,7 +297,11 @@ func (r *Registry) certificate(ctx context.Context, w query.Work, version int64)
 	} else if err != nil {
 		return Download{}, err
 	}
-	return r.download(ctx, v.CertificateKey, blob.File{Name: w.Title + ".pdf", Type: "application/pdf"})
+	name := w.Title
+	if v.Version > 1 { // so that those of two versions can lie in one folder
+		name += " v" + strconv.FormatInt(v.Version, 10)
+	}
+	return r.download(ctx, v.CertificateKey, blob.File{Name: name + ".pdf", Type: "application/pdf"})
 }
 
 // began reports whether the caller's session was spent on a job of the work, and
