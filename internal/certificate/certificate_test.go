@@ -317,7 +317,15 @@ func TestTheEvidenceIsAttachedAsItIs(t *testing.T) {
 	if got, err := os.ReadFile(out); err != nil || !bytes.Equal(got, in.Evidence) {
 		t.Errorf("attached is %q (%v), want %q", got, err, in.Evidence)
 	}
+	// Who hands the file on is told what he hands on with it.
+	const told = "attached as evidence.json, with the creators' e-mail addresses"
+	if text := run(t, "pdftotext", path, "-"); !strings.Contains(text, told) {
+		t.Errorf("the page says %s", text)
+	}
 	in.Evidence = nil
+	if text := run(t, "pdftotext", render(t, in, nil), "-"); strings.Contains(text, "e-mail") {
+		t.Errorf("without evidence the page says %s", text)
+	}
 	if out := run(t, "pdfdetach", "-list", render(t, in, nil)); !strings.Contains(out, "0 embedded files") {
 		t.Errorf("nothing is attached as %s", out)
 	}

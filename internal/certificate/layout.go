@@ -272,7 +272,7 @@ func (p *page) proof(in Input, y float64) {
 	if in.Evidence != nil {
 		p.tag("P", "", func() {
 			p.colour(grey)
-			p.block(p.set("The evidence is attached to this file as "+EvidenceName+"; it can be checked without the registry that issued it.", sans), 7, margin, frame+24, inner, centre)
+			p.block(p.set("The evidence is attached as "+EvidenceName+", with the creators' e-mail addresses; it can be checked without the registry that issued it.", sans), 7, margin, frame+24, inner, centre)
 		})
 	}
 }
