@@ -430,7 +430,7 @@ func TestDocsLook(t *testing.T) {
 			for _, line := range append(p.Audit(), p.Overflow()...) {
 				t.Errorf("/docs/%s, %s: %s", page, l.name, line)
 			}
-			if dir := os.Getenv("TIMBRE_SCREENSHOTS"); dir != "" {
+			if dir := browser.Pictures(t); dir != "" {
 				p.Screenshot(dir, "docs-"+regexp.MustCompile(`[^a-z]+`).ReplaceAllString(page, "-")+"-"+l.name)
 			}
 		}

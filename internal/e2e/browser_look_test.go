@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -152,12 +151,7 @@ type viewer struct {
 
 func newViewer(t *testing.T, p *browser.Page) *viewer {
 	t.Helper()
-	pictures := os.Getenv("TIMBRE_SCREENSHOTS")
-	if pictures == "" {
-		pictures = t.TempDir()
-	} else if pictures = filepath.Join(pictures, t.Name()); os.MkdirAll(pictures, 0o755) != nil {
-		t.Fatal("cannot make ", pictures)
-	}
+	pictures := browser.Pictures(t)
 	p.Size(1280, tall)
 	return &viewer{t: t, p: p, pictures: pictures, told: map[string]bool{}}
 }
@@ -219,9 +213,13 @@ func (v *viewer) colour(screen string) {
 	p.Dark(false)
 }
 
-// done holds that there is a picture of every look at every screen.
+// done holds that there is a picture of every look at every screen, where there
+// are pictures.
 func (v *viewer) done() {
 	v.t.Helper()
+	if v.pictures == "" {
+		return
+	}
 	if files, _ := filepath.Glob(filepath.Join(v.pictures, "*.png")); len(files) < v.number*len(looks) {
 		v.t.Errorf("%d pictures of %d screens", len(files), v.number)
 	}

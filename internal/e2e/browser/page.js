@@ -35,7 +35,9 @@
   const nameOf = (e) => (e ? e.dataset?.ats || e.id || e.localName : '');
   const focus = () => nameOf(active());
 
-  const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+  // A headless browser under load may draw no frame for long: then time passes all the same.
+  const later = setTimeout.bind(globalThis);
+  const frame = () => Promise.race([new Promise((resolve) => requestAnimationFrame(resolve)), new Promise((resolve) => later(resolve, 250))]);
 
   /** Where a mouse would press the element, once it stands still; says what is in the way instead. */
   async function place(find, ms) {
@@ -75,7 +77,7 @@
       const look = () => {
         if (condition()) resolve(true);
         else if (performance.now() > end) resolve(false);
-        else requestAnimationFrame(look);
+        else frame().then(look);
       };
       look();
     });
