@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -149,13 +150,13 @@ func TestDemo(t *testing.T) {
 		t.Errorf("%v %v", st.Mode(), err)
 	}
 	register(t, d.URL, d.SiteKey, d.SecretKey, d.URL, "Song 1")
-	res, err := http.Get(d.URL + "/demo/")
+	res, err := http.Get(d.URL + "/")
 	if err != nil {
 		t.Fatal(err)
 	}
 	res.Body.Close()
-	if res.StatusCode != 200 {
-		t.Errorf("/demo/: %d", res.StatusCode)
+	if res.StatusCode != 200 || res.Request.URL.Path != "/demo/" {
+		t.Errorf("/: %d at %s", res.StatusCode, res.Request.URL)
 	}
 	// net/http has an answer of its own to this one.
 	conn, err := net.Dial("tcp", strings.TrimPrefix(d.URL, "http://"))
@@ -217,6 +218,26 @@ func smallServer(dir string) serverFlags {
 		Listen:       "127.0.0.1:0", BlobURL: "file:" + filepath.Join(dir, "blobs"), SecretFile: filepath.Join(dir, "secret"),
 		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: 10 * time.Millisecond, MaxFileSize: 1 << 20,
 		limitFlags: limitFlags{LimitsToken: time.Minute, LimitsUploadSlot: time.Minute, LimitsQuote: time.Minute, LimitsResult: time.Hour, LimitsPrepares: 1, LimitsFollowers: 10}, LogFormat: "json", LogLevel: slog.LevelDebug,
+	}
+}
+
+// Who has a certificate and no more than the name of the host comes to the page
+// that checks it.
+func TestRoot(t *testing.T) {
+	t.Parallel()
+	for want, has := range map[string][]role{"/verify": allRoles, "": {worker}} {
+		f := smallServer(t.TempDir())
+		f.Roles, f.PublicURL = has, "http://127.0.0.1:9"
+		s, err := newServer(t.Context(), f, f.logger(io.Discard))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.close()
+		w := httptest.NewRecorder()
+		s.api.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		if got := w.Header().Get("Location"); got != want || (want == "") != (w.Code == 404) {
+			t.Errorf("%v: %d %q", has, w.Code, got)
+		}
 	}
 }
 

@@ -189,6 +189,8 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		for _, name := range slices.Sorted(maps.Keys(logs)) {
 			keys = append(keys, logs[name].VerifierKey())
 		}
+		// Who cuts an address of a certificate down to its host wants to check one.
+		s.api.Handle("/", http.RedirectHandler("/verify", http.StatusFound))
 		s.api.Mount("/verify", verify.New(s.url, keys, func(w http.ResponseWriter, r *http.Request) { render(w, r, notFound) }))
 	}
 	s.api.Mount("/docs", docsite.New(render)) // in every role: refusals point there
