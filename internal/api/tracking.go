@@ -24,14 +24,15 @@ type transactionInput struct {
 }
 
 type wireDetails struct {
-	TxHash      string `json:"tx_hash"`
-	BlockNumber int64  `json:"block_number"`
-	BlockHash   string `json:"block_hash"`
-	AtsID       int64  `json:"ats_id"`
-	WorkID      string `json:"work_id"`
-	ExplorerURL string `json:"explorer_url"`
-	WorkURL     string `json:"work_url" doc:"The work's public page"`
-	AccessCode  string `json:"access_code,omitempty"`
+	TxHash      string    `json:"tx_hash"`
+	BlockNumber int64     `json:"block_number"`
+	BlockHash   string    `json:"block_hash"`
+	At          time.Time `json:"registered_at" doc:"When the network took it, as certificate and evidence tell it"`
+	AtsID       int64     `json:"ats_id"`
+	WorkID      string    `json:"work_id"`
+	ExplorerURL string    `json:"explorer_url"`
+	WorkURL     string    `json:"work_url" doc:"The work's public page"`
+	AccessCode  string    `json:"access_code,omitempty"`
 }
 
 type wireResult struct {
@@ -57,7 +58,7 @@ type transactionOutput struct {
 }
 
 func details(o *registry.Outcome) *wireDetails {
-	return &wireDetails{TxHash: o.TxHash, BlockNumber: o.BlockNumber, BlockHash: o.BlockHash, AtsID: o.AtsID, WorkID: o.WorkID, ExplorerURL: o.ExplorerURL, WorkURL: o.WorkURL, AccessCode: o.AccessCode}
+	return &wireDetails{TxHash: o.TxHash, BlockNumber: o.BlockNumber, BlockHash: o.BlockHash, At: o.At, AtsID: o.AtsID, WorkID: o.WorkID, ExplorerURL: o.ExplorerURL, WorkURL: o.WorkURL, AccessCode: o.AccessCode}
 }
 
 // view reads a transaction by what a path holds. What is no id is nobody's, and

@@ -367,6 +367,8 @@ type Outcome struct {
 	WorkID      string
 	WorkURL     string
 	ExplorerURL string
+	// At is when the network took it: the time that certificate and evidence tell.
+	At time.Time
 	// AccessCode is shown for a while after the end (Times.Result).
 	AccessCode string
 	Failure    *fault.Body
@@ -395,7 +397,7 @@ func (r *Registry) Transaction(ctx context.Context, id string) (View, error) {
 	case "final":
 		hash := Hex(t.TxHash)
 		v.Done = &Outcome{
-			TxHash: hash, BlockNumber: t.BlockNumber, BlockHash: Hex(t.BlockHash), AtsID: t.AtsID, WorkID: t.WorkID,
+			TxHash: hash, BlockNumber: t.BlockNumber, BlockHash: Hex(t.BlockHash), AtsID: t.AtsID, WorkID: t.WorkID, At: store.Time(row.RegisteredAt),
 			WorkURL: r.WorkURL(network.Name(t.Network), t.AtsID), ExplorerURL: r.ExplorerURL(network.Name(t.Network), hash),
 		}
 		// A code that was replaced since, or erased, is nobody's to be shown here.

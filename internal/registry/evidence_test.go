@@ -79,6 +79,9 @@ func TestEvidence(t *testing.T) {
 			first.Media.Filename != "take.wav" || first.Media.Format != "WAV" || first.Media.Duration != 0.1 || first.Network != (evidence.Network{Name: "testnet", Kind: "log"}) {
 			t.Errorf("%+v", first)
 		}
+		if told := s.view().Done.At; !told.Equal(first.Block.Time) {
+			t.Errorf("registered at %v, and %v to those who wait", first.Block.Time, told)
+		}
 		none(p.WorkID, 2, fault.CodeWorkCertificateUnavailable)
 		none("another", 1, fault.CodeWorkNotFound)
 

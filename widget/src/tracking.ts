@@ -18,7 +18,7 @@ export interface Result {
   workId?: string;
   workUrl?: string;
   accessCode?: string;
-  /** When the last step was reached, as the server wrote it; empty when it did not. */
+  /** When the network took it, or, of a server that does not tell, when the last step was reached; empty when neither is known. */
   at?: string;
 }
 
@@ -61,6 +61,7 @@ function result(details: unknown): Result {
     blockNumber: d.block_number,
     blockHash: text(d['block_hash']),
     explorerUrl: text(d['explorer_url']),
+    at: text(d['registered_at']),
     ...(workId && { workId }),
     ...(workUrl && { workUrl }),
     ...(code && { accessCode: code }),
@@ -84,7 +85,7 @@ export async function track(api: Api, o: TrackOptions): Promise<Result> {
     });
   };
   const end = (await bySocket(api, o, onStep)) ?? (await byPolling(api, o, onStep));
-  return { ...end, at };
+  return { ...end, at: end.at || at };
 }
 
 /** Undefined when the socket failed before it told the end. */

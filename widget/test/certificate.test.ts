@@ -17,6 +17,11 @@ async function completed(change: (w: World) => void = () => {}): Promise<World> 
   return w;
 }
 
+test('the date is the one that the certificate has', async () => {
+  const w = await completed();
+  assert.equal(w.state.result?.at, '2026-01-02T03:04:05Z');
+});
+
 test('the certificate is asked for with the token of the job, and its download begins', async () => {
   const w = await completed();
   w.flow.tokens.set('t2');

@@ -217,7 +217,7 @@ export class World {
       block_hash: '0xbb',
       ats_id: 42,
       explorer_url: 'https://ats.example/explorer',
-      ...(this.tellsWork && { work_id: 'w', work_url: 'https://ats.example/w/testnet/42' }),
+      ...(this.tellsWork && { registered_at: '2026-01-02T03:04:05Z', work_id: 'w', work_url: 'https://ats.example/w/testnet/42' }),
       ...(this.accessCode && { access_code: this.accessCode }),
     };
   }

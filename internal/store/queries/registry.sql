@@ -96,8 +96,9 @@ SELECT COUNT(*) FROM transactions WHERE organization_id = sqlc.arg(organization_
 SELECT * FROM transactions WHERE id = sqlc.arg(id);
 
 -- name: TransactionForView :one
-SELECT sqlc.embed(t), CAST(COALESCE(w.external_user_ref, '') AS TEXT) AS external_user_ref, CAST(COALESCE(w.access_code_generation, 0) AS BIGINT) AS generation, w.redacted_at
-FROM transactions t LEFT JOIN works w ON w.id = t.work_id WHERE t.id = sqlc.arg(id);
+SELECT sqlc.embed(t), CAST(COALESCE(w.external_user_ref, '') AS TEXT) AS external_user_ref, CAST(COALESCE(w.access_code_generation, 0) AS BIGINT) AS generation, w.redacted_at,
+  CAST(COALESCE(v.registered_at, 0) AS BIGINT) AS registered_at
+FROM transactions t LEFT JOIN works w ON w.id = t.work_id LEFT JOIN versions v ON v.work_id = t.work_id AND v.version = t.version WHERE t.id = sqlc.arg(id);
 
 -- name: InFlight :many
 SELECT * FROM transactions
