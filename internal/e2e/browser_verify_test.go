@@ -162,6 +162,9 @@ func TestVerifyPage(t *testing.T) {
 	c.choose("proof", paper)
 	c.choose("recording", audio)
 	c.expect("as served", "verified", "")
+	if !browser.Eval[bool](p, "document.querySelector('[data-verdict] .test').textContent.includes('test network')") {
+		t.Error("it does not say that the network is for trying out")
+	}
 	downloads := p.Downloads()
 	p.Click("document.getElementById('save')")
 	name, page := downloads.Await()

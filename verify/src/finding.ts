@@ -24,6 +24,7 @@ export function findingOf(texts: Texts, e: Evidence, { verdict, checks }: Findin
     h('h2', { id: 'result-heading' }, texts.t(`verdict_${verdict}`)),
     h('p', {}, sentence(texts, verdict, e, checks)),
     some && h('p', {}, texts.t('some')),
+    good && e.network === 'testnet' && h('p', { class: 'test' }, h('strong', {}, texts.t('testNetwork'))),
   );
   const said = [h('h3', {}, texts.t('facts')), ...(good ? [h('p', { class: 'soft' }, texts.t('compare'))] : []), facts(texts, e), h('p', { class: 'soft' }, texts.t('unproved'))];
   const checked = [h('h3', {}, texts.t('checks')), h('ul', { class: 'checks', id: 'checks' }, ...checks.map((c) => line(texts, c, 'leaf' in e.at ? '' : 'chain_', verdict === 'untrusted' && c.status === 'failed')))];
