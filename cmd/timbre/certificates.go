@@ -53,7 +53,7 @@ func certifier(url string, signer *certificate.Signer) func(context.Context, evi
 	return func(_ context.Context, e evidence.Evidence) ([]byte, error) {
 		in := certificate.Input{
 			Title: e.Title, Registration: e.AtsID, Version: e.Version, Network: e.Network.Name, At: e.Block.Time, Block: e.Block.Number,
-			Fingerprint: registry.Hex(e.Media.SHA256[:]), Commitment: registry.Hex(e.Commitment[:]), Transaction: registry.Hex(e.TxHash[:]),
+			Fingerprint: registry.Hex(e.Media.SHA256[:]), Unseen: e.Media.Format == "", Commitment: registry.Hex(e.Commitment[:]), Transaction: registry.Hex(e.TxHash[:]),
 			PublicURL: fmt.Sprintf("%s/w/%s/%d", url, e.Network.Name, e.AtsID),
 		}
 		for _, one := range e.Creators {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,6 +38,44 @@ func TestCertificateLeadsToThePageOfItsWork(t *testing.T) {
 	}
 	if want, err := evidence.Encode(e); err != nil || !bytes.Equal(attached, want) {
 		t.Errorf("attached is %s (%v)", attached, err)
+	}
+}
+
+// Of a recording that stayed with whoever registered it the page does not say that
+// it existed.
+func TestCertificateOfWhatWasNotSeen(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../evidence/testdata/v1/full.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := evidence.Decode(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := func() string {
+		t.Helper()
+		pdf, err := certifier("https://songs.example", nil)(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := exec.CommandContext(t.Context(), "pdftotext", "-", "-")
+		c.Stdin = bytes.NewReader(pdf)
+		out, err := c.Output()
+		if errors.Is(err, exec.ErrNotFound) && os.Getenv("TIMBRE_TEST_ALL") == "" {
+			t.Skip("no pdftotext: apt-get install poppler-utils")
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(strings.Fields(string(out)), " ")
+	}
+	const unseen = "The registry has not seen the recording"
+	if got := page(); strings.Contains(got, unseen) || !strings.Contains(got, "this recording") {
+		t.Errorf("with the recording: %s", got)
+	}
+	e.Media.Format, e.Media.Duration = "", 0
+	if got := page(); !strings.Contains(got, unseen) || strings.Contains(got, "this recording") {
+		t.Errorf("without: %s", got)
 	}
 }
 

@@ -28,6 +28,8 @@ type Input struct {
 	At           time.Time // when the network sealed it
 
 	Fingerprint string // of the recording
+	// Unseen: the registry was given that and not the recording.
+	Unseen      bool
 	Commitment  string
 	Transaction string
 	Block       int64

@@ -103,6 +103,9 @@ func cases() map[string]certificate.Input {
 	test := input("Versuch", one("Zoë Åström"))
 	test.Network = "testnet"
 	all["testnet"] = test
+	unseen := input("At home", one("Zoë Åström"))
+	unseen.Unseen = true
+	all["unseen"] = unseen
 	for script, name := range scripts {
 		all["title-"+script] = input(name, one(name))
 	}
@@ -176,6 +179,9 @@ func TestEveryWordCanBeFound(t *testing.T) {
 			wanted = append(wanted, strings.Fields(in.Title)...)
 			if name == "marks" { // in no order that a reader would keep
 				wanted = wanted[:6]
+			}
+			if strings.Contains(text, "has not seen the recording") != in.Unseen {
+				t.Errorf("unseen is %t, the page says\n%s", in.Unseen, text)
 			}
 			if strings.Contains(text, "Syntax Warning") {
 				t.Errorf("pdftotext says %s", text)

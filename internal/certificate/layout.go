@@ -260,8 +260,12 @@ func (p *page) facts(in Input) (y float64) {
 
 // proof says what it proves, and what it does not.
 func (p *page) proof(in Input, y float64) {
+	proves := "This proves that on the date above this recording, with this title and these creators, existed as it is: they are sealed in the commitment together, and a change of one letter or one sound would give another."
+	if in.Unseen {
+		proves = "This proves that on the date above this fingerprint of a recording, with this title and these creators, was known: they are sealed in the commitment together. The registry has not seen the recording; whoever has it can show that the fingerprint is its own."
+	}
 	for i, s := range []string{
-		"This proves that on the date above this recording, with this title and these creators, existed as it is: they are sealed in the commitment together, and a change of one letter or one sound would give another.",
+		proves,
 		"It does not prove by itself who made the work or who owns it: it proves when this was said, and that nothing of it was changed since.",
 	} {
 		p.tag("P", "", func() {
