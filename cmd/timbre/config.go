@@ -12,11 +12,14 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"timbre.example/internal/credits"
 	"timbre.example/internal/limit"
@@ -107,6 +110,7 @@ type serverFlags struct {
 
 	limitFlags
 	Signing signingFlags `embed:"" prefix:"certificate-"`
+	registryFlag
 	authorityFlag
 
 	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" placeholder:"ADDR" help:"Serve the metrics here, to whoever reaches it. Without it they are at /metrics, for programs of this machine, unless the public URL is another's."`
@@ -155,6 +159,30 @@ func (f serverFlags) prices() (map[network.Name]credits.Prices, error) {
 
 func (f serverFlags) times() registry.Times {
 	return registry.Times{UploadSlot: f.LimitsUploadSlot, Quote: f.LimitsQuote, Result: f.LimitsResult}
+}
+
+// registryFlag names the registry on certificates.
+type registryFlag struct {
+	RegistryName string `env:"TIMBRE_REGISTRY_NAME" placeholder:"NAME" help:"The registry's name on certificates, such as 'Songs of Example': one line of at most 200 characters (default: the host of the public URL)."`
+}
+
+// AfterApply refuses a name that is not one line.
+func (f registryFlag) AfterApply() error {
+	if name := f.RegistryName; utf8.RuneCountInString(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return fmt.Errorf("--registry-name %q: give one line of at most 200 characters, such as 'Songs of Example'", name)
+	}
+	return nil
+}
+
+// registryName is the registry's name on certificates of the server at url.
+func (f registryFlag) registryName(public string) string {
+	if name := strings.TrimSpace(f.RegistryName); name != "" {
+		return name
+	}
+	if u, err := url.Parse(public); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return public
 }
 
 // authorityFlag names a time-stamp authority.

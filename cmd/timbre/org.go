@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -97,9 +98,9 @@ func (c *orgShow) Run(o *output) error {
 
 func printOrg(o *output, asJSON bool, org session.Organization) error {
 	return o.print(asJSON, org, func(w io.Writer) {
-		fmt.Fprintf(w, "id                %s\nname              %s\nsuspended         %t\nwidget            %s\nmax file size     %s\naccess code ttl   %s\nduplicate titles  %s\nasset storage     %s\nquota a month     %s\ncreated           %s\n",
+		fmt.Fprintf(w, "id                %s\nname              %s\nsuspended         %t\nwidget            %s\nmax file size     %s\naccess code ttl   %s\nduplicate titles  %s\nasset storage     %s\nquota a month     %s\nimprint           %s\ncreated           %s\n",
 			org.ID, org.Name, org.Suspended, either(org.WidgetEnabled, "on", "off"), orNone(org.MaxFileSize, "the system's"), orNone(org.AccessCodeTTL, "for ever"),
-			either(org.DuplicateTitles, "allow", "refuse"), org.AssetStorage, orNone(org.Quota, "none"), org.CreatedAt.Format(time.RFC3339))
+			either(org.DuplicateTitles, "allow", "refuse"), org.AssetStorage, orNone(org.Quota, "none"), cmp.Or(org.Imprint, "none"), org.CreatedAt.Format(time.RFC3339))
 	})
 }
 
@@ -154,6 +155,7 @@ type orgSet struct {
 	AccessCodeTTL   *time.Duration `name:"access-code-ttl" placeholder:"TIME" help:"How long an access code works after it was given out or replaced, such as 8760h; 0 for ever."`
 	DuplicateTitles string         `enum:"refuse,allow," default:"" placeholder:"refuse|allow" help:"Two works of one title."`
 	AssetStorage    string         `enum:"keep,none," default:"" placeholder:"keep|none" help:"Whether recordings are kept. none: only their hashes are taken from now on, and what was kept stays."`
+	Imprint         *string        `placeholder:"TEXT" help:"What certificates say after the organization's name, such as 'Example Street 1, Hamburg, Germany': one line of at most 200 characters; '' for nothing."`
 	Quota           *int64         `placeholder:"N" help:"Registrations and updates in a calendar month (UTC); 0 for no quota."`
 }
 
@@ -173,6 +175,9 @@ func (c *orgSet) Run(o *output) error {
 		}
 		if c.AccessCodeTTL != nil {
 			org.AccessCodeTTL = *c.AccessCodeTTL
+		}
+		if c.Imprint != nil {
+			org.Imprint = *c.Imprint
 		}
 		if c.Quota != nil {
 			org.Quota = *c.Quota

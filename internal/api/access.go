@@ -78,6 +78,7 @@ func (a *API) certificateByCode(ctx context.Context, in *certificateByCodeInput)
 }
 
 type initVersionInput struct {
+	languageHeader
 	Body struct {
 		_        struct{}      `additionalProperties:"true"`
 		Creators []wireCreator `json:"creators" required:"false" doc:"1 to 32; all of them, not only those that changed"`
@@ -91,7 +92,7 @@ type jobOutput struct {
 }
 
 func (a *API) initVersion(ctx context.Context, in *initVersionInput) (*jobOutput, error) {
-	slot, err := a.Registry.InitUpdate(ctx, callerOf(ctx), registry.UpdateRequest{Creators: creators(in.Body.Creators)})
+	slot, err := a.Registry.InitUpdate(ctx, callerOf(ctx), registry.UpdateRequest{Creators: creators(in.Body.Creators), Language: in.Language})
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +103,7 @@ func (a *API) initVersion(ctx context.Context, in *initVersionInput) (*jobOutput
 }
 
 type initVersionUploadInput struct {
+	languageHeader
 	Body struct {
 		_           struct{}      `additionalProperties:"true"`
 		Creators    []wireCreator `json:"creators" required:"false" doc:"1 to 32; all of them, not only those that changed"`
@@ -112,7 +114,7 @@ type initVersionUploadInput struct {
 }
 
 func (a *API) initVersionUpload(ctx context.Context, in *initVersionUploadInput) (*slotOutput, error) {
-	r := registry.UpdateRequest{Creators: creators(in.Body.Creators), NewFile: true, Filename: in.Body.Filename, Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256)}
+	r := registry.UpdateRequest{Creators: creators(in.Body.Creators), NewFile: true, Filename: in.Body.Filename, Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256), Language: in.Language}
 	slot, err := a.Registry.InitUpdate(ctx, callerOf(ctx), r)
 	exchangeOf(ctx).job = slot.JobID
 	return a.slotOf(ctx, slot, err)

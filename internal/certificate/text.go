@@ -24,11 +24,11 @@ import (
 //go:embed fonts/*.gz
 var fontFiles embed.FS
 
-// fontNames are tried in this order; the large one is the last, so that it is
-// unpacked only for who needs it.
+// fontNames are tried in this order. The large one is the last, and is unpacked
+// only when a character needs it.
 var fontNames = []string{
 	"serif.ttf", "sans.ttf", "arabic.ttf", "hebrew.ttf", "devanagari.ttf", "thai.ttf", "armenian.ttf", "georgian.ttf",
-	"bengali.ttf", "tamil.ttf", "telugu.ttf", "ethiopic.ttf", "cjk.otf",
+	"bengali.ttf", "tamil.ttf", "telugu.ttf", "ethiopic.ttf", "emoji.ttf", "cjk.otf",
 }
 
 const serif, sans = 0, 1
@@ -165,21 +165,61 @@ type shown struct {
 	width  fixed.Int26_6 // in one line, at em
 }
 
-// set shapes one paragraph. A character that no font has is named instead of
-// shown as an empty box, and still copied and searched as what it is.
-func (t *typesetter) set(s string, first int) shown {
-	t.first = first
-	p := shown{actual: map[int]string{}}
+// brackets stand around the number of a character that is not shown as itself.
+// No embedded font has them, so that others are drawn.
+const brackets, drawnBrackets = "⟨⟩", "‹›"
+
+// visible gives names to the characters of a text that steer how it is read and
+// are not seen: without that a page could read otherwise than its bytes.
+func visible(s string) string {
+	steers := func(r rune) bool { return unicode.In(r, unicode.Bidi_Control, unicode.Cc, unicode.Zl, unicode.Zp) }
+	if !strings.ContainsFunc(s, steers) {
+		return s
+	}
+	var b strings.Builder
 	for _, r := range s {
-		if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) {
-			r = ' ' // a paragraph is one: the lines are ours to break
+		if steers(r) {
+			fmt.Fprintf(&b, "⟨U+%04X⟩", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// set shapes one paragraph in the direction of its first letter.
+func (t *typesetter) set(s string, first int) shown {
+	base := di.DirectionLTR
+	for _, r := range s {
+		if c, _ := bidi.LookupRune(r); c.Class() == bidi.L {
+			break
+		} else if c.Class() == bidi.R || c.Class() == bidi.AL {
+			base = di.DirectionRTL
+			break
+		}
+	}
+	return t.setTo(base, s, first)
+}
+
+// setTo shapes one paragraph. A character that no font has is named instead of
+// shown as an empty box, and still copied and searched as what it is.
+func (t *typesetter) setTo(base di.Direction, s string, first int) shown {
+	t.first = first
+	p := shown{actual: map[int]string{}, base: base}
+	for _, r := range s {
+		if i := strings.IndexRune(brackets, r); i >= 0 && t.find(r) < 0 {
+			p.actual[len(p.runes)] = string(r)
+			r = []rune(drawnBrackets)[i/len("⟨")]
+		}
+		if strings.ContainsRune(isolates, r) {
+			p.actual[len(p.runes)] = "" // it is not of the text
 		}
 		if t.find(r) >= 0 || unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.White_Space) {
 			p.runes = append(p.runes, r)
 			continue
 		}
 		from := len(p.runes)
-		p.runes = append(p.runes, []rune(fmt.Sprintf("[U+%04X]", r))...)
+		p.runes = append(p.runes, []rune(fmt.Sprintf("‹U+%04X›", r))...)
 		for i := from; i < len(p.runes); i++ {
 			p.actual[i] = ""
 		}
@@ -187,14 +227,6 @@ func (t *typesetter) set(s string, first int) shown {
 	}
 	if len(p.runes) == 0 { // the segmenter would make a run without a font of it
 		return p
-	}
-	for _, r := range p.runes {
-		if c, _ := bidi.LookupRune(r); c.Class() == bidi.L {
-			break
-		} else if c.Class() == bidi.R || c.Class() == bidi.AL {
-			p.base = di.DirectionRTL
-			break
-		}
 	}
 	var seg shaping.Segmenter
 	for _, in := range seg.Split(shaping.Input{
@@ -317,6 +349,13 @@ func natural(face *font.Face, id font.GID) int { return int(face.HorizontalAdvan
 
 // drawing is a glyph as PDF draws it.
 func drawing(face *font.Face, id font.GID) (proc []byte, width int, box [4]int) {
+	path, box := outline(face, id)
+	width = natural(face, id)
+	return fmt.Appendf(nil, "%d 0 %d %d %d %d d1\n%s", width, box[0], box[1], box[2], box[3], path), width, box
+}
+
+// outline is the path of a glyph and its box, in units of its font.
+func outline(face *font.Face, id font.GID) (_ []byte, box [4]int) {
 	var path bytes.Buffer
 	first := true
 	at := func(p ot.SegmentPoint) (int, int) {
@@ -327,9 +366,9 @@ func drawing(face *font.Face, id font.GID) (proc []byte, width int, box [4]int) 
 		box = [4]int{min(box[0], x), min(box[1], y), max(box[2], x), max(box[3], y)}
 		return x, y
 	}
-	outline, _ := face.GlyphData(id).(font.GlyphOutline)
+	data, _ := face.GlyphData(id).(font.GlyphOutline)
 	var px, py int
-	for i, s := range outline.Segments {
+	for i, s := range data.Segments {
 		switch s.Op {
 		case ot.SegmentOpMoveTo:
 			if i > 0 {
@@ -355,8 +394,7 @@ func drawing(face *font.Face, id font.GID) (proc []byte, width int, box [4]int) 
 	if path.Len() > 0 {
 		path.WriteString("h f\n")
 	}
-	width = natural(face, id)
-	return fmt.Appendf(nil, "%d 0 %d %d %d %d d1\n%s", width, box[0], box[1], box[2], box[3], path.Bytes()), width, box
+	return path.Bytes(), box
 }
 
 // third is where the handle of a cubic curve is that draws a quadratic one.

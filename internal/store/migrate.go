@@ -51,8 +51,14 @@ func (db *DB) Pending(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	current, target, err := p.GetVersions(ctx)
-	return target - current, err
+	current, _, err := p.GetVersions(ctx)
+	var pending int64
+	for _, source := range p.ListSources() { // their numbers may have gaps
+		if source.Version > current {
+			pending++
+		}
+	}
+	return pending, err
 }
 
 func (db *DB) provider() (*goose.Provider, error) {
