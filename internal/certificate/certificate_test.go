@@ -37,7 +37,7 @@ const digits = "0x5f1e93c07a4b2d8816f0e3a9c4d7b25561728394a5b6c7d8e9fa0b1c2d3e4f
 func input(title string, creators ...certificate.Creator) certificate.Input {
 	return certificate.Input{
 		Title: title, Creators: creators, Registration: 1042, Version: 3, Network: "mainnet",
-		At:          time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC),
+		At:     time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC),
 		Issued: time.Date(2026, 3, 14, 15, 9, 31, 0, time.UTC), Issuer: "Example Records", Imprint: "Example Records GmbH, Hafenstraße 1, 20457 Hamburg, Germany", Registry: "Registry of Songs",
 		File:     certificate.File{Name: "the night we met (final mix 3).wav", Format: "WAV", Duration: 225 * time.Second, Size: 40_055_123},
 		FileHash: digits, Commitment: "0x" + strings.Repeat("0123456789abcdef", 4), Transaction: digits, Block: 88123,

@@ -128,7 +128,7 @@ func (p *page) work(in Input, factsTop float64) {
 		size--
 	}
 	// Rather a little smaller than broken.
-	if one := math.Floor(inner / (float64(title.width+1) / 64 / em)); one >= 26 {
+	if one := math.Floor(0.97 * inner / (float64(title.width+1) / 64 / em)); one >= 26 {
 		size = min(size, one)
 	}
 	titleHeight, width := p.height(title, size, inner), p.balanced(title, size, inner)

@@ -104,14 +104,24 @@ func (p *page) say(s string) shown {
 	if p.rtl {
 		base = di.DirectionRTL
 	}
-	return p.once("say "+s, func() shown { return p.setTo(base, s, sans) })
+	key := said{base, s}
+	text, ok := p.said[key]
+	if !ok {
+		if len(p.said) >= maxSaid {
+			clear(p.said)
+		}
+		text = p.setTo(base, s, sans)
+		p.said[key] = text
+	}
+	return text
 }
 
 // quote shapes a text of others, in its own direction.
 func (p *page) quote(s string) shown {
-	return p.once("quote "+s, func() shown { return p.set(s, sans) })
+	return p.once(s, func() shown { return p.set(s, sans) })
 }
 
+// once keeps texts while the page is made: its lower part is set twice.
 func (p *page) once(key string, shape func() shown) shown {
 	s, ok := p.shaped[key]
 	if !ok {
@@ -188,7 +198,11 @@ type cluster struct {
 // left: readers that follow the structure do not sort by place.
 func (p *page) line(s shown, l shaping.Line, size, x, y float64) {
 	const unit = 1.0 / 64 / em
-	var all []cluster
+	glyphs := 0
+	for _, run := range l {
+		glyphs += len(run.Glyphs)
+	}
+	all := make([]cluster, 0, glyphs)
 	for _, run := range l {
 		for i := 0; i < len(run.Glyphs); {
 			first := run.Glyphs[i]
@@ -326,7 +340,7 @@ func (p *page) short(text string, size, width float64, lines int) shown {
 	if p.height(whole, size, width) <= most {
 		return whole
 	}
-	return p.once("short "+text, func() shown {
+	return p.once("short\x00"+text, func() shown {
 		r := []rune(text)
 		cut := func(n int) shown { // n characters are left out
 			from := (len(r) - n) / 2

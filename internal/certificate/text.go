@@ -7,6 +7,7 @@ import (
 	"embed"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -32,6 +33,9 @@ var fontNames = []string{
 }
 
 const serif, sans = 0, 1
+
+// emoji is the index of the line drawings.
+var emoji = slices.Index(fontNames, "emoji.ttf")
 
 var fontCache = func() (all []func() (*font.Font, error)) {
 	for _, name := range fontNames {
@@ -71,8 +75,17 @@ type typesetter struct {
 	shaper  shaping.HarfbuzzShaper
 	wrapper shaping.LineWrapper
 	drawn   map[drawnKey]drawn
+	said    map[said]shown // texts of ours, which most certificates share
 	packer  packer
 }
+
+type said struct {
+	base di.Direction
+	text string
+}
+
+// maxSaid is how many texts are kept, some 10 KB each. A language has 40.
+const maxSaid = 320
 
 // kept is the typesetter that the last certificate used: 3 MB in all for Latin,
 // 16 MB once a Han character was on one, never 20. A second certificate that is
@@ -84,7 +97,7 @@ func takeTypesetter() *typesetter {
 	case t := <-kept:
 		return t
 	default:
-		return &typesetter{drawn: map[drawnKey]drawn{}}
+		return &typesetter{drawn: map[drawnKey]drawn{}, said: map[said]shown{}}
 	}
 }
 
@@ -229,14 +242,60 @@ func (t *typesetter) setTo(base di.Direction, s string, first int) shown {
 		return p
 	}
 	var seg shaping.Segmenter
-	for _, in := range seg.Split(shaping.Input{
+	for _, in := range t.regroup(seg.Split(shaping.Input{
 		Text: p.runes, RunEnd: len(p.runes), Direction: p.base, Size: fixed.I(em), Language: language.NewLanguage("en"),
-	}, t) {
+	}, t)) {
 		run := t.shaper.Shape(in)
 		p.runs = append(p.runs, run)
 		p.width += run.Advance
 	}
 	return p
+}
+
+// keycap encloses the character before it.
+const keycap = '\u20e3'
+
+// regroup moves the ends of runs of emoji to the font where they belong. The
+// segmenter leaves spaces in the font of what stands before them, and a digit
+// apart from the keycap that encloses it.
+func (t *typesetter) regroup(runs []shaping.Input) []shaping.Input {
+	pictures := func(in shaping.Input) bool { return t.faces[emoji] != nil && in.Face == t.faces[emoji] }
+	if !slices.ContainsFunc(runs, pictures) {
+		return runs
+	}
+	var out []shaping.Input
+	for _, in := range runs {
+		if !pictures(in) {
+			out = append(out, in)
+			continue
+		}
+		if in.Text[in.RunStart] == keycap && len(out) > 0 {
+			before, from := &out[len(out)-1], in.RunStart-1
+			if from > before.RunStart && in.Text[from] == '\ufe0f' {
+				from--
+			}
+			if before.Direction == in.Direction && from >= before.RunStart && before.RunEnd == in.RunStart && strings.ContainsRune("0123456789#*", in.Text[from]) {
+				before.RunEnd, in.RunStart = from, from
+				if before.RunStart == before.RunEnd {
+					out = out[:len(out)-1]
+				}
+			}
+		}
+		for from := in.RunStart; from < in.RunEnd; {
+			space, to := unicode.IsSpace(in.Text[from]), from+1
+			for to < in.RunEnd && unicode.IsSpace(in.Text[to]) == space {
+				to++
+			}
+			part := in
+			part.RunStart, part.RunEnd = from, to
+			if space {
+				part.Face = t.face(t.first)
+			}
+			out = append(out, part)
+			from = to
+		}
+	}
+	return out
 }
 
 // measure is a width in points as it is at em for text of a size.
