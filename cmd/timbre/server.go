@@ -173,25 +173,35 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	s.api = api.New(api.Config{
 		Sessions: sessions, Registry: reg, Worker: working, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
 	}, s.stop)
+	refuse := render // people get pages where there are any
 	if f.has(ats) {
 		if own, ok := s.blobs.(http.Handler); ok {
 			s.api.Mount("/blob", own)
 		}
+		pages := explorer.New(logs, render)
+		refuse = pages.Refuse
+		s.api.Missing(func(w http.ResponseWriter, r *http.Request) { refuse(w, r, notFound) })
+		s.api.Handle("/favicon.ico", http.HandlerFunc(pages.Icon))
 		for name, l := range logs {
 			prefix := "/log/" + string(name)
-			s.api.Mount(prefix, http.StripPrefix(prefix, l.Handler(render)))
+			s.api.Mount(prefix, http.StripPrefix(prefix, l.Handler(refuse)))
 		}
-		pages := explorer.New(logs, render)
 		s.api.Mount("/explorer", pages)
 		s.api.Mount("/w", pages)
-		s.api.Mount("/widget", widgetFiles(render))
+		s.api.Mount("/widget", widgetFiles(refuse))
 		var keys []string
 		for _, name := range slices.Sorted(maps.Keys(logs)) {
 			keys = append(keys, logs[name].VerifierKey())
 		}
 		// Who cuts an address of a certificate down to its host wants to check one.
 		s.api.Handle("/", http.RedirectHandler("/verify", http.StatusFound))
-		s.api.Mount("/verify", verify.New(s.url, keys, func(w http.ResponseWriter, r *http.Request) { render(w, r, notFound) }))
+		s.api.Mount("/verify", verify.New(s.url, keys, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/verify/" {
+				http.Redirect(w, r, "/verify", http.StatusMovedPermanently)
+				return
+			}
+			refuse(w, r, notFound)
+		}))
 	}
 	s.api.Mount("/docs", docsite.New(render)) // in every role: refusals point there
 	if f.MetricsListen != "" {
