@@ -180,8 +180,13 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		}
 		pages := explorer.New(logs, render)
 		refuse = pages.Refuse
-		s.api.Missing(func(w http.ResponseWriter, r *http.Request) { refuse(w, r, notFound) })
-		s.api.Handle("/favicon.ico", http.HandlerFunc(pages.Icon))
+		s.api.Missing(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/favicon.ico" { // browsers ask for it beside pages that name none
+				pages.Icon(w, r)
+				return
+			}
+			refuse(w, r, notFound)
+		})
 		for name, l := range logs {
 			prefix := "/log/" + string(name)
 			s.api.Mount(prefix, http.StripPrefix(prefix, l.Handler(refuse)))

@@ -78,7 +78,7 @@ func (a *API) certificateByCode(ctx context.Context, in *certificateByCodeInput)
 }
 
 type initVersionInput struct {
-	languageHeader
+	LanguageHeader
 	Body struct {
 		_        struct{}      `additionalProperties:"true"`
 		Creators []wireCreator `json:"creators" required:"false" doc:"1 to 32; all of them, not only those that changed"`
@@ -103,7 +103,7 @@ func (a *API) initVersion(ctx context.Context, in *initVersionInput) (*jobOutput
 }
 
 type initVersionUploadInput struct {
-	languageHeader
+	LanguageHeader
 	Body struct {
 		_           struct{}      `additionalProperties:"true"`
 		Creators    []wireCreator `json:"creators" required:"false" doc:"1 to 32; all of them, not only those that changed"`
