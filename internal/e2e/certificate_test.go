@@ -99,3 +99,51 @@ func TestCertificateLanguage(t *testing.T) {
 		}
 	}
 }
+
+// People get a page, or are led to one, at every address that they may type; and
+// programs the code as JSON.
+func TestAddressesThatPeopleReach(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	ask := func(path, accept string) (*http.Response, string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", accept)
+		res, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res, string(body)
+	}
+	const person = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+	for path, want := range map[string]string{"/verify/": "/verify", "/explorer": "/explorer/mainnet", "/explorer/": "/explorer/mainnet", "/w/testnet": "/explorer/testnet"} {
+		if res, _ := ask(path, person); res.StatusCode/100 != 3 || res.Header.Get("Location") != want {
+			t.Errorf("%s: %d %s, want %s", path, res.StatusCode, res.Header.Get("Location"), want)
+		}
+	}
+	for _, path := range []string{"/nope", "/nope/nope.html", "/verify/nope", "/explorer/nope", "/explorer/testnet/tx/0x" + strings.Repeat("ab", 32), "/explorer/testnet/block/77", "/w/mainnet/1", "/widget/nope.js", "/log/testnet/nope", "/log/nope/checkpoint"} {
+		res, body := ask(path, person)
+		if res.StatusCode != http.StatusNotFound || res.Header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(body, "<h1>") || res.Header.Get("X-Request-Id") == "" {
+			t.Errorf("%s for people: %d %v %.200s", path, res.StatusCode, res.Header, body)
+		}
+		for _, accept := range []string{"application/json", "*/*", ""} {
+			if res, body := ask(path, accept); res.StatusCode != http.StatusNotFound || res.Header.Get("Content-Type") != "application/json" || !strings.Contains(body, "not_found") {
+				t.Errorf("%s for programs that accept %q: %d %v %.200s", path, accept, res.StatusCode, res.Header, body)
+			}
+		}
+	}
+	if res, body := ask("/v1/nope", person); res.StatusCode != http.StatusNotFound || !strings.Contains(body, `"common.not_found"`) {
+		t.Errorf("a path of the API: %d %s", res.StatusCode, body)
+	}
+	if res, _ := ask("/favicon.ico", "image/*"); res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "image/svg+xml" {
+		t.Errorf("the icon: %d %v", res.StatusCode, res.Header)
+	}
+}
