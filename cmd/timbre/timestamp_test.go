@@ -99,8 +99,8 @@ func TestTimestamps(t *testing.T) {
 		code int
 		want string
 	}{
-		{"", exitNotProved, "who the authority is. It calls itself CN=Clock,O=Songs Example"},
-		{a.CAFile, exitNotProved, "ok           The time-stamp authority is one that you trust."},
+		{"", exitRefused, "who the authority is. It calls itself CN=Clock,O=Songs Example"},
+		{a.CAFile, exitRefused, "passed       The time-stamp authority is one that you trust."},
 		{tsatest.New(t).CAFile, exitRefused, "failed       The time-stamp authority is one that you trust."},
 	} {
 		args := []string{"verify", file}
