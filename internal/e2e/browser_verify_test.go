@@ -364,7 +364,7 @@ func (c *checker) drop(page, paper, proof, audio string) {
 	}
 	// Of several recordings the one that may be it is taken; the others are named.
 	p.Goto("file://" + page)
-	p.Drop("document.body", c.file("demo.wav", harness.WAV(9)[:5000]), audio, paper)
+	p.Drop("document.body", c.file("demo.wav", harness.WAV(9)[:900]), audio, paper)
 	p.Wait(verified)
 	if got := browser.Eval[string](p, "document.getElementById('notices').innerText"); !strings.Contains(got, "demo.wav\u2069 was left out") {
 		c.t.Errorf("of the file that was left out it says %q", got)
@@ -457,7 +457,7 @@ func (c *checker) print(page, paper, audio string, proof []byte) {
 		c.t.Fatal(err)
 	}
 	version := browser.Eval[string](p, "document.querySelector('meta[name=timbre-verify]').content")
-	fingerprint := browser.Eval[string](p, "document.querySelector('#keys .fingerprint').textContent")
+	fingerprint := browser.Eval[string](p, fmt.Sprintf("[...document.querySelectorAll('#keys li')].find((li) => li.textContent.includes(%q)).querySelector('.fingerprint').textContent", e.Log.Key))
 	for _, want := range []string{
 		"Verified", "Test network", "Passed The recording is the one that was registered.", "Passed The block hash matches.", "came with this page (from ",
 		"certificate.pdf (", "song.wav (", "File hash (SHA-256) " + e.Media.SHA256, "Commitment " + e.Commitment, fmt.Sprintf("Registration number %d, version 1", e.AtsID),
@@ -571,7 +571,11 @@ func (c *checker) looks(page, paper, proof, audio string) {
 	p.Drop("document.getElementById('drop')", c.file("README.md", []byte("# Read me")), c.file("cover.png", []byte("\x89PNG\r\n\x1a\n")))
 	p.Wait("document.querySelector('[data-notice=notice_image]')")
 	see("notices")
-	changed := bytes.Replace(must(os.ReadFile(proof)), []byte(`"title": "`), []byte(`"title": "Another `), 1)
+	whole, err := os.ReadFile(proof)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	changed := bytes.Replace(whole, []byte(`"title": "`), []byte(`"title": "Another `), 1)
 	c.choose("proof", c.file("changed.json", changed))
 	see("fails")
 	c.choose("proof", paper)

@@ -36,7 +36,7 @@ export function findingOf(texts: Texts, e: Evidence, { verdict, checks }: Findin
   const summary = h(
     'div',
     { class: `verdict ${verdict}`, 'data-verdict': verdict },
-    onTestNetwork(e) && h('p', { class: 'test' }, h('strong', {}, texts.t('test_network')), ' ', texts.t('say_test_network')),
+    onTestNetwork(e) && h('p', { class: 'test' }, h('strong', {}, texts.t('test_network')), ' · ', texts.t('say_test_network')),
     h('h2', { id: 'result-heading' }, texts.t(`verdict_${verdict}`)),
     h('p', {}, texts.t(`say_${verdict}`, { date: texts.date(ms(e.block.time)), network: shown(e.network) })),
     some && h('p', {}, texts.t('some')),

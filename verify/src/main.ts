@@ -274,8 +274,14 @@ function languageMenu(): HTMLElement {
   return h('label', { class: 'language' }, h('span', { class: 'hide' }, texts.t('language')), menu);
 }
 
-/** Shows everything anew. What has the focus keeps it. */
+/** Something is dragged over the page. What it is over must stay: a drop on an element that is gone would be lost. */
+let dragging = false;
+let late = false;
+
+/** Shows everything anew, when nothing is dragged. What has the focus keeps it. */
 function show(): void {
+  late = dragging;
+  if (dragging) return;
   const focused = document.activeElement?.id;
   const typed = document.querySelector<HTMLInputElement>('#key')?.value;
   Object.assign(document.documentElement, { lang: texts.lang, dir: texts.dir });
@@ -299,18 +305,23 @@ function show(): void {
 
 // Whatever is dropped anywhere stays on this page: a browser would open it in place of the page. Text may go into a text field.
 const ours = (e: DragEvent): boolean => e.dataTransfer?.types.includes('Files') || !(e.target instanceof HTMLInputElement && e.target.type === 'text');
+function drag(on: boolean): void {
+  dragging = on;
+  document.body.classList.toggle('dragging', on);
+  if (!on && late) show();
+}
 addEventListener('dragover', (e) => {
   if (!ours(e)) return;
   e.preventDefault();
-  document.body.classList.add('dragging');
+  drag(true);
 });
-addEventListener('dragleave', (e) => {
-  if (!e.relatedTarget) document.body.classList.remove('dragging');
-});
+addEventListener('dragleave', (e) => e.relatedTarget || drag(false));
+// While something is dragged no pointer moves: where a browser forgot to say that it left, this does.
+addEventListener('pointermove', () => dragging && drag(false));
 addEventListener('drop', (e) => {
   if (!ours(e)) return;
   e.preventDefault();
-  document.body.classList.remove('dragging');
+  drag(false);
   const { items, files } = e.dataTransfer!;
   // Only now can be told which of them are folders.
   const folders = new Set([...items].map((i) => i.webkitGetAsEntry?.()).flatMap((entry) => (entry?.isDirectory ? [entry.name] : [])));
