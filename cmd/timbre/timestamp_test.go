@@ -108,7 +108,7 @@ func TestTimestamps(t *testing.T) {
 			args = append(args, "--tsa-ca", c.ca)
 		}
 		said := timbre(t, args...)
-		if said.code != c.code || !strings.Contains(said.out, c.want) || !strings.Contains(said.out, "ok           A time-stamp authority saw the commitment at 2") {
+		if said.code != c.code || !strings.Contains(said.out, c.want) || !strings.Contains(said.out, "passed       A time-stamp authority saw the commitment at 2") {
 			t.Errorf("%v: exit %d: %s%s", args, said.code, said.out, said.err)
 		}
 	}

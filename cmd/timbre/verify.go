@@ -29,7 +29,7 @@ type verifyCmd struct {
 	TSACA       string      `name:"tsa-ca" type:"existingfile" placeholder:"FILE" help:"Root certificates of time-stamp authorities that you trust, as PEM. Without it, a token proves when, and not by whom."`
 	Save        string      `type:"path" placeholder:"FILE" help:"Write the evidence as JSON, readable by this user alone, when nothing failed: out of a certificate, or with --only-creator of some creators."`
 	OnlyCreator []int       `placeholder:"N" help:"Save this creator and no other: its place in the work, from 1. May be given more than once."`
-	JSON        bool        `name:"json" help:"Print JSON: result, checks, and the evidence that was read."`
+	JSON        bool        `name:"json" help:"Print JSON: result, verdict, checks, and the evidence that was read."`
 }
 
 // Help says what the exit codes say.
