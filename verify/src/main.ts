@@ -322,13 +322,17 @@ addEventListener('drop', (e) => {
   if (!ours(e)) return;
   e.preventDefault();
   drag(false);
-  const { items, files } = e.dataTransfer!;
   // Only now can be told which of them are folders.
-  const folders = new Set([...items].map((i) => i.webkitGetAsEntry?.()).flatMap((entry) => (entry?.isDirectory ? [entry.name] : [])));
-  if (!files.length) {
-    notices = [{ text: 'notice_noFile' }, { text: 'notice_needed' }];
-    show();
-  } else give([...files].filter((f) => !folders.has(f.name)), [...folders]);
+  const files: File[] = [];
+  const folders: string[] = [];
+  for (const item of e.dataTransfer!.items) {
+    const [entry, file] = [item.webkitGetAsEntry?.(), item.getAsFile()];
+    if (entry?.isDirectory) folders.push(entry.name);
+    else if (file) files.push(file);
+  }
+  if (files.length + folders.length) return give(files, folders);
+  notices = [{ text: 'notice_noFile' }, { text: 'notice_needed' }];
+  show();
 });
 
 // An old browser was told so already; see needs.js.
