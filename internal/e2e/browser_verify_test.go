@@ -364,7 +364,13 @@ func (c *checker) drop(page, paper, proof, audio string) {
 	}
 	// Of several recordings the one that may be it is taken; the others are named.
 	p.Goto("file://" + page)
-	p.Drop("document.body", c.file("demo.wav", harness.WAV(9)[:900]), audio, paper)
+	demo := c.file("demo.wav", harness.WAV(9)[:900])
+	p.Drop("document.body", demo, audio)
+	p.Wait("document.getElementById('recording-hash')")
+	p.Drop("document.body", paper) // only now it can be told which of them it is
+	p.Wait(verified)
+	p.Goto("file://" + page)
+	p.Drop("document.body", demo, audio, paper)
 	p.Wait(verified)
 	if got := browser.Eval[string](p, "document.getElementById('notices').innerText"); !strings.Contains(got, "demo.wav\u2069 was left out") {
 		c.t.Errorf("of the file that was left out it says %q", got)

@@ -5,7 +5,7 @@ import { findingOf } from './finding.js';
 import { hash } from './hashing.js';
 import { copy, distrust, host, keys, registry, trust, version } from './keys.js';
 import { shown } from './marks.js';
-import { kindOf, read, type Refused } from './reading.js';
+import { kindOf, read, type Kind, type Refused } from './reading.js';
 import { Texts, languageFor, languages, type Key } from './texts.js';
 import { find } from './verdict.js';
 
@@ -42,14 +42,24 @@ const give = (files: readonly File[], folders: readonly string[] = [], into?: Sl
   queue = queue.then(() => take(files, folders, into)).catch((e: unknown) => console.error(e));
 };
 
+interface Given {
+  readonly file: File;
+  readonly kind: Kind;
+}
+/** What was not taken. When the certificate comes later, one of these may be the recording. */
+let aside: readonly Given[] = [];
+
 /** Puts each file where it belongs, by what is in it. */
 async function take(files: readonly File[], folders: readonly string[], into: Slot | undefined): Promise<void> {
-  const given = await Promise.all(files.map(async (file) => ({ file, kind: await kindOf(file) })));
+  const given: readonly Given[] = await Promise.all(files.map(async (file) => ({ file, kind: await kindOf(file) })));
   const proofs = given.filter((g) => g.kind === 'proof');
   if (proofs[0]) proof = { file: proofs[0].file, evidence: await read(proofs[0].file) };
   const size = proof && 'media' in proof.evidence ? Number(proof.evidence.media.size) : -1;
   // Whatever has the size of the registered recording may be it: its hash says so.
-  const recordings = given.filter((g) => g.kind === 'recording' || (g.kind !== 'proof' && g.file.size === size)).sort((a, b) => Number(b.file.size === size) - Number(a.file.size === size));
+  const fits = (g: Given) => g.file.size === size;
+  const found = given.filter((g) => g.kind === 'recording' || (g.kind !== 'proof' && fits(g))).sort((a, b) => Number(fits(b)) - Number(fits(a)));
+  const recordings = found.length || recording?.file.size === size ? found : aside.filter(fits).slice(0, 1);
+  aside = [...aside, ...given].filter((g) => g.kind !== 'proof' && g !== recordings[0]);
   const leftOut: Notice[] = [...proofs.slice(1), ...recordings.slice(1)].map((g) => ({ text: 'notice_more', name: g.file.name }));
   const strange: Notice[] = given.filter((g) => g.kind !== 'proof' && !recordings.includes(g)).map((g) => ({ text: `notice_${g.kind}` as Key, name: g.file.name }));
   const folder: Notice[] = folders.map((name) => ({ text: 'notice_folder', name }));
