@@ -40,17 +40,10 @@ type cli struct {
 
 // The exit codes.
 const (
-	exitDone      = 0
-	exitRefused   = 1 // refused, or a check that said no
-	exitUsage     = 2
-	exitNotProved = 3 // of verify alone
+	exitDone    = 0
+	exitRefused = 1 // refused, a check that said no, or not proved
+	exitUsage   = 2
 )
-
-// exitError ends a command with a code of its own.
-type exitError struct {
-	error
-	code int
-}
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
@@ -93,10 +86,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 	} else {
 		fmt.Fprintf(stderr, "timbre: %v\n", err)
-	}
-	var own exitError
-	if errors.As(err, &own) {
-		return own.code
 	}
 	return exitRefused
 }
