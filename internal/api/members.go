@@ -24,6 +24,13 @@ func misnamed(body []byte, t reflect.Type, strict bool) []fault.Field {
 	return w.bad
 }
 
+// The rules about names.
+const (
+	ruleTwice   = "duplicate_member"
+	ruleCase    = "member_case"
+	ruleUnknown = "unknown_member"
+)
+
 // maxMisnamed bounds how many are told of one body.
 const maxMisnamed = 20
 
@@ -37,14 +44,14 @@ type walk struct {
 func (w *walk) unknown(name, at string, known map[string]reflect.Type) {
 	for k := range known {
 		if strings.EqualFold(name, k) {
-			w.bad = append(w.bad, fault.Field{Field: shown(at), Rule: "member_case", Message: "Write this member as " + k + ".", DidYouMean: k})
+			w.bad = append(w.bad, fault.Field{Field: shown(at), Rule: ruleCase, Message: "Write this member as " + k + ".", DidYouMean: k})
 			return
 		}
 	}
 	if !w.strict {
 		return
 	}
-	f := fault.Field{Field: shown(at), Rule: "unknown_member", Message: "There is no such member.", DidYouMean: near(name, known)}
+	f := fault.Field{Field: shown(at), Rule: ruleUnknown, Message: "There is no such member.", DidYouMean: near(name, known)}
 	if f.DidYouMean != "" {
 		f.Message += " Did you mean " + f.DidYouMean + "?"
 	}
@@ -111,7 +118,7 @@ func (w *walk) object(t reflect.Type, path string) error {
 		switch {
 		case len(w.bad) == maxMisnamed: // told enough
 		case seen[name]:
-			w.bad = append(w.bad, fault.Field{Field: shown(at), Rule: "duplicate_member", Message: "This member stands twice."})
+			w.bad = append(w.bad, fault.Field{Field: shown(at), Rule: ruleTwice, Message: "This member stands twice."})
 		case documented || t == nil:
 		default:
 			w.unknown(name, at, known)
