@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -52,6 +53,22 @@ func TestOwnWorks(t *testing.T) {
 		u.post("/v1/works/1/versions/prepare", map[string]string{"job_id": job})
 		w.done(u.post("/v1/works/1/versions/confirm", map[string]string{"job_id": job}).get("transaction_id"))
 		r := as("access", "ada")
+		var list struct{ Works []json.RawMessage }
+		r.read("/v1/works").into(&list)
+		for _, action := range []string{"register", "update_version", "access"} {
+			a := as(action, "ada").read("/v1/works/1")
+			if d := cmp.Diff(strings.TrimSpace(string(list.Works[0])), strings.TrimSpace(string(a.body))); d != "" || a.header.Get("Cache-Control") != "no-store" {
+				t.Errorf("one of the list, by %s: %s", action, d)
+			}
+			a = as(action, "ada").read("/v1/works/1/creators")
+			latest := as(action, "ada").read("/v1/works/1/versions/2/creators")
+			if string(a.body) != string(latest.body) || a.get("ats_id") != "" || !strings.HasPrefix(string(a.body), `{"ats_id":1,"version":2,"creators":[{"full_name":"Ada Example",`) {
+				t.Errorf("creators, by %s: %s and %s", action, a.body, latest.body)
+			}
+		}
+		if a := r.read("/v1/works/1/versions/0/creators"); a.code != fault.CodeWorkNotFound {
+			t.Errorf("creators of version 0: %s", a.body)
+		}
 		if a := r.read("/v1/works/1/versions/2/creators"); !strings.Contains(string(a.body), `"full_name":"Ben"`) {
 			t.Errorf("creators: %s", a.body)
 		}
