@@ -789,7 +789,7 @@ func checkReaction(t *testing.T, p *browser.Page, r row, e fault.Entry) {
 		if len(expired) == 0 || len(failed)+len(inline) != 0 {
 			t.Fatalf("asked %d times for a token; failed %v, error %v", len(expired), failed, inline)
 		}
-		if a := member[string](t, expired[0], "pendingAction"); a != "init" {
+		if a := member[string](t, expired[0], "pendingAction"); a != "submit" {
 			t.Errorf("pendingAction %s", a)
 		}
 		p.Wait(browser.Hook("confirm")) // and goes on

@@ -1,6 +1,6 @@
 /** Calls to the ATS: headers, retries, token renewal, and answers checked before anyone reads them. Knows nothing of screens. */
+import { within } from './abort.js';
 import type { Env } from './env.js';
-import type { PendingAction } from './events.js';
 import { ProblemError, classOf, malformed, problemOfBody } from './problem.js';
 import type { Tokens } from './token.js';
 
@@ -31,8 +31,8 @@ export type Shaped<S extends Shape> = {
 
 export interface CallOptions {
   body?: unknown;
-  /** What token-expired says. Without it the call needs no token. */
-  pending?: PendingAction;
+  /** The call needs a token; the page is asked for one that is missing or refused. */
+  auth?: boolean;
   /** The token to begin with, instead of the page's newest: a job goes on with the one that began it. */
   token?: string;
   signal: AbortSignal;
@@ -69,8 +69,8 @@ export class Api {
     let own = o.token;
     try {
       for (;;) {
-        if (o.pending && !own && !this.tokens.value) {
-          await this.#renew(o.pending, o.signal, new ProblemError('common.auth.missing_token'));
+        if (o.auth && !own && !this.tokens.value) {
+          await this.#renew(o.signal, new ProblemError('common.auth.missing_token'));
           renewed++;
         }
         const token = own || this.tokens.value;
@@ -101,10 +101,10 @@ export class Api {
           }
           if (retryAfter > 0) failure.problem = { ...failure.problem, again: this.env.now() + retryAfter * 1000 };
         }
-        if (o.pending && classOf(code) === 'refresh' && renewed++ < renewals) {
+        if (o.auth && classOf(code) === 'refresh' && renewed++ < renewals) {
           own = undefined;
           // The page may have given another one in the meantime.
-          if (!this.tokens.value || this.tokens.value === token) await this.#renew(o.pending, o.signal, failure);
+          if (!this.tokens.value || this.tokens.value === token) await this.#renew(o.signal, failure);
           continue;
         }
         throw failure;
@@ -117,16 +117,16 @@ export class Api {
   /** Waits for the connection to come back; throws widget.network_error when it does not in time. */
   async waitOnline(signal: AbortSignal): Promise<void> {
     this.notice('offline');
-    const timer = new AbortController();
-    const both = AbortSignal.any([signal, timer.signal]);
-    const back = this.env.untilOnline(both).then(() => true);
-    const late = this.env.sleep(offlinePatience, both).then(() => false);
-    back.catch(() => {});
-    late.catch(() => {});
     try {
-      if (!(await Promise.race([back, late]))) throw new ProblemError('widget.network_error', { reason: 'offline' });
+      const online = await within(signal, 0, (own) => {
+        const back = this.env.untilOnline(own).then(() => true);
+        const late = this.env.sleep(offlinePatience, own).then(() => false);
+        back.catch(() => {});
+        late.catch(() => {});
+        return Promise.race([back, late]);
+      });
+      if (!online) throw new ProblemError('widget.network_error', { reason: 'offline' });
     } finally {
-      timer.abort();
       this.notice('');
     }
   }
@@ -139,9 +139,9 @@ export class Api {
     this.notice('retry');
   }
 
-  async #renew(action: PendingAction, signal: AbortSignal, failure: ProblemError): Promise<void> {
+  async #renew(signal: AbortSignal, failure: ProblemError): Promise<void> {
     this.notice('token');
-    if (!(await this.tokens.renew(action, this.env, signal))) throw failure;
+    if (!(await this.tokens.renew(signal))) throw failure;
     this.notice('');
   }
 
@@ -151,20 +151,22 @@ export class Api {
       'X-Site-Key': this.target.siteKey,
     };
     if (token) headers['Authorization'] = `Bearer ${token}`;
-    const r = await this.env.fetch(url, {
-      method,
-      headers,
-      body: o.body === undefined ? null : JSON.stringify(o.body),
-      signal: AbortSignal.any([o.signal, AbortSignal.timeout(callTimeout)]),
-      credentials: 'omit',
-      cache: 'no-store',
+    return within(o.signal, callTimeout, async (signal) => {
+      const r = await this.env.fetch(url, {
+        method,
+        headers,
+        body: o.body === undefined ? null : JSON.stringify(o.body),
+        signal,
+        credentials: 'omit',
+        cache: 'no-store',
+      });
+      const after = r.headers.get('Retry-After');
+      return {
+        status: r.status,
+        text: await r.text(),
+        retryAfter: after !== null && /^\d+$/.test(after) ? Number(after) : -1,
+      };
     });
-    const after = r.headers.get('Retry-After');
-    return {
-      status: r.status,
-      text: await r.text(),
-      retryAfter: after !== null && /^\d+$/.test(after) ? Number(after) : -1,
-    };
   }
 }
 

@@ -59,8 +59,6 @@ export class AtsWidget extends HTMLElement {
   #configured = '';
   /** Where a transaction is remembered: another end-user never meets it. */
   #memoryKey = '';
-  /** Another mode was taken up, for which the page has not been asked a token yet. */
-  #switched = false;
   /** The mode that allfeat:ready was last emitted for. */
   #ready = '' as Mode | '';
   #shown = '';
@@ -141,11 +139,8 @@ export class AtsWidget extends HTMLElement {
     // At once, not with the next drawing: a token that the page gives in the same breath is one for the new mode.
     // Before the first screen there was no one to be left.
     else if (name === 'external-user-id' && (value || '') !== (old || '') && this.#ready) {
-      if (this.#flow.leave(this.#purpose, old || '')) {
-        this.#look.copied = '';
-        this.#switched = true;
-      }
-    } else if (/^(mode|external-user-id)$/.test(name) && value !== old && this.#flow.switch(this.#purpose, !this.#ready)) this.#switched = true;
+      if (this.#flow.leave(this.#purpose, old || '')) this.#look.copied = '';
+    } else if (/^(mode|external-user-id)$/.test(name) && value !== old) this.#flow.switch(this.#purpose, !this.#ready);
     this.#queue();
   }
 
@@ -233,10 +228,7 @@ export class AtsWidget extends HTMLElement {
     if (broken) this.#flow.dispatch({ type: 'form' });
     return () => {
       const { mode } = this.#flow.state;
-      const first = !this.#ready;
       if (broken || this.#ready !== mode) this.#emit('allfeat:ready', { mode: (this.#ready = mode) });
-      if (this.#switched && !first) this.#emit('allfeat:token-expired', { pendingAction: 'reset' });
-      this.#switched = false;
       const before = this.#flow.state.screen === 'FORM' && recallTransaction(this.#memoryKey);
       if (before) this.#flow.recall(before);
       else this.#flow.browse(!!was && was !== this.#memoryKey);

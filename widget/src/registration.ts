@@ -5,7 +5,7 @@
 import { Api, expect, type Shape, type Shaped, type Target } from './api.js';
 import { checkCreators, checkFile, checkSong, wireCreators } from './draft.js';
 import type { Env } from './env.js';
-import type { AtsProblemDetail, Emit, PendingAction } from './events.js';
+import type { AtsProblemDetail, Emit } from './events.js';
 import { initial, ordered, reduce, type Action, type Purpose, type Quote, type Resume, type Stage, type State } from './flow.js';
 import { download, type Fetching } from './download.js';
 import type { Key } from './i18n.js';
@@ -72,7 +72,11 @@ export class Registration {
 
   constructor(hooks: Hooks) {
     this.#hooks = hooks;
-    this.tokens = new Tokens((pendingAction) => hooks.emit('allfeat:token-expired', { pendingAction }));
+    this.tokens = new Tokens(hooks.env, () => {
+      // A page that set the element up wrongly is asked for nothing: no token mends that.
+      if (this.state.problem?.code !== 'widget.configuration_error')
+        hooks.emit('allfeat:token-expired', { pendingAction: this.state.mode === 'download' ? 'download' : 'submit' });
+    });
     this.#api = this.#newApi();
   }
 
@@ -192,6 +196,7 @@ export class Registration {
     const token = this.tokens.value;
     this.#clear(mode);
     if (first) this.tokens.set(token);
+    else this.tokens.expect(true);
     return true;
   }
 
@@ -202,6 +207,7 @@ export class Registration {
   leave(mode: Purpose, user: string): boolean {
     if (!user && this.state.screen !== 'COMPLETE' && ordered(this.state)) return false;
     this.#clear(mode);
+    this.tokens.expect(true);
     return true;
   }
 
@@ -306,21 +312,21 @@ export class Registration {
       'GET',
       `/v1/access/${code}/work`,
       { ats_id: 'number', title: 'string', latest_version: 'number' },
-      { pending: 'init', signal },
+      { auth: true, signal },
     );
     this.dispatch({ type: 'found', work: workFrom(body, code) });
   }
 
   /** Reads what belongs to the end-user. */
   read<S extends Shape>(path: string, shape: S, signal: AbortSignal): Promise<Shaped<S>> {
-    return this.#api.call('GET', path, shape, { pending: 'init', signal });
+    return this.#api.call('GET', path, shape, { auth: true, signal });
   }
 
   /** A call that belongs to the job, by the routes of its kind. */
-  async #call<S extends Shape>(pending: PendingAction, action: string, shape: S, signal: AbortSignal, body?: object): Promise<Shaped<S>> {
+  async #call<S extends Shape>(action: string, shape: S, signal: AbortSignal, body?: object): Promise<Shaped<S>> {
     const { mode, own, work, code, jobId } = this.state;
     const routes = mode !== 'update' ? '/v1/works/' : (own ? `/v1/works/${work?.atsId}` : `/v1/access/${tidyCode(code)}`) + '/versions/';
-    const o = { pending, token: this.#token, signal, body: body ?? { job_id: jobId } };
+    const o = { auth: true, token: this.#token, signal, body: body ?? { job_id: jobId } };
     const answer = await this.#api.call('POST', routes + action, shape, o);
     this.#token = this.#api.used;
     return answer;
@@ -335,7 +341,7 @@ export class Registration {
     const { mode, file, title } = this.state;
     const { network, externalUserId } = this.#api.target;
     const update = mode === 'update';
-    const job = await this.#call('init', update && file ? 'init-upload' : 'init', { job_id: 'string' }, signal, {
+    const job = await this.#call(update && file ? 'init-upload' : 'init', { job_id: 'string' }, signal, {
       creators: wireCreators(this.state.creators),
       ...(file && { filename: file.name, size_bytes: file.size }),
       ...(!update && { title: title.trim(), network, ...(externalUserId && { external_user_ref: externalUserId }) }),
@@ -348,7 +354,7 @@ export class Registration {
   /** Another slot, for the same job where that is possible. */
   async #renewSlot(signal: AbortSignal): Promise<Slot> {
     try {
-      const job = await this.#call('init', 'upload', { upload_url: 'string' }, signal);
+      const job = await this.#call('upload', { upload_url: 'string' }, signal);
       return (this.#slot = this.#slotOf(job.upload_url, job['upload_expires_at']));
     } catch (e) {
       // Nothing was uploaded that could be lost with the job; and a server that cannot renew slots says not_found.
@@ -404,7 +410,7 @@ export class Registration {
     this.#stage = 'prepare';
     this.dispatch({ type: 'preparing' });
     const shape = { commitment: 'string', total_price_credits: 'number', is_valid: 'boolean', expires_at: 'string' } as const;
-    const q = await this.#call('prepare', 'prepare', shape, signal, { job_id: this.state.jobId, ...this.#said });
+    const q = await this.#call('prepare', shape, signal, { job_id: this.state.jobId, ...this.#said });
     if (!q.is_valid) throw new ProblemError('registration.dry_run_failed');
     const now = this.#hooks.env.now();
     const end = Date.parse(q.expires_at);
@@ -431,7 +437,7 @@ export class Registration {
     let accessCode: string | undefined;
     try {
       const shape = { transaction_id: 'string', ws_url: 'string', status_url: 'string' } as const;
-      const c = await this.#call('confirm', 'confirm', shape, signal);
+      const c = await this.#call('confirm', shape, signal);
       id = c.transaction_id;
       accessCode = typeof c['access_code'] === 'string' ? c['access_code'] : undefined;
       this.#pending = { transactionId: id, wsUrl: c.ws_url, statusUrl: c.status_url, ...named };
@@ -494,7 +500,7 @@ export class Registration {
     stands({ state: 'busy' });
     try {
       await download(
-        () => api.call('GET', path, { url: 'string' }, { pending: 'init', token: this.#token, signal }),
+        () => api.call('GET', path, { url: 'string' }, { auth: true, token: this.#token, signal }),
         () => stands({ state: 'waiting' }),
         this.#hooks.env,
         signal,

@@ -47,7 +47,7 @@ test('an expired token pauses the very call, also when the answer comes inside t
   w.flow.submit();
   await w.review();
   assert.deepEqual(w.asked, ['init:t1', 'put', 'prepare:t1', 'prepare:t2']);
-  assert.deepEqual(w.events.find(([n]) => n === 'allfeat:token-expired')?.[1], { pendingAction: 'prepare' });
+  assert.deepEqual(w.events.find(([n]) => n === 'allfeat:token-expired')?.[1], { pendingAction: 'submit' });
 });
 
 test('a token that comes later resumes; one that never comes ends in FAILED after 60 s, and Retry asks again', async () => {
@@ -274,7 +274,7 @@ test('a job that expired before it was confirmed is begun anew by Retry', async 
   w.flow.retry();
   await w.review();
   assert.deepEqual(w.asked.slice(-3), ['init:t2', 'put', 'prepare:t2']);
-  assert.deepEqual(w.events.find(([n]) => n === 'allfeat:token-expired')?.[1], { pendingAction: 'init' });
+  assert.deepEqual(w.events.find(([n]) => n === 'allfeat:token-expired')?.[1], { pendingAction: 'submit' });
   assert.ok(w.state.file);
   assert.equal(w.state.creators[0]?.fullName, 'Ada');
 });

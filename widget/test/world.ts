@@ -56,6 +56,8 @@ export class World {
   readonly codes = new Set([code]);
   /** Tokens that the ATS refuses as spent or expired. */
   readonly dead = new Set<string>();
+  /** What the ATS has against a token for a call. */
+  refusal: (token: string, method: string, path: string) => Fault = () => undefined;
   /** Steps of the transaction that status answers with. */
   reached = 6;
   accessCode: string | undefined = 'atc_' + 'a'.repeat(64);
@@ -187,6 +189,8 @@ export class World {
         throw new TypeError('connection lost');
       }
       if (fault) return respond(fault);
+      const refused = kind !== 'status' && kind !== 'stats' && this.refusal(token, String(init.method), path);
+      if (refused && refused !== 'drop') return respond(refused);
       if (this.dead.has(token)) return respond({ status: 401, code: 'common.auth.expired' });
       const named = /^\/v1\/works\/(\d+)\//.exec(path)?.[1];
       if (named && !this.shelf.some((w) => w.ats_id === Number(named))) return respond({ status: 404, code: 'work.not_found' });
