@@ -3,9 +3,9 @@ import { html, nothing, render } from 'lit/html.js';
 import { maxCreators, newCreator, type FieldProblems } from './draft.js';
 import { browserEnv } from './env.js';
 import { AtsEvent, type AtsEventDetails, type AtsEventName, type Mode } from './events.js';
-import { ordered, type Purpose, type Screen } from './flow.js';
+import { draftOf, ordered, type Purpose, type Screen } from './flow.js';
 import { sentenceOf, type Texts } from './i18n.js';
-import { claimKey, recallTransaction, rememberTransaction } from './memory.js';
+import { claimKey, recallDraft, recallTransaction, rememberDraft, rememberTransaction } from './memory.js';
 import { Registration } from './registration.js';
 import { fetchPart } from './second.js';
 import { fetchingText } from './screens/certificate.js';
@@ -52,21 +52,26 @@ export class AtsWidget extends HTMLElement {
   readonly #root = this.attachShadow({ mode: 'open' });
   readonly #flow: Registration;
   /** What the screens show beside the state of the flow. */
-  #look = { dragging: false, copied: '', formats: [] as readonly string[] };
+  #look: Look = { dragging: false, copied: '', warned: false, formats: [] };
   readonly #speaker = new Speaker(browserEnv, () => this.#queue());
   #serverMax = 0;
   #queued = false;
   #configured = '';
-  /** Where a transaction is remembered: another end-user never meets it. */
+  /** Where a transaction and a draft are remembered: another end-user never meets them. */
   #memoryKey = '';
+  /** The draft that is kept there, as text; undefined before one was looked for. */
+  #draft: string | undefined;
   /** The mode that allfeat:ready was last emitted for. */
   #ready = '' as Mode | '';
   #shown = '';
   #lastErrors: FieldProblems = {};
+  #proposed = '';
   #nextFocus = '';
   #watch: MutationObserver | undefined;
   #detached: ReturnType<typeof setTimeout> | undefined;
   #guarding = false;
+  /** The dialogs around an access code that nobody has kept. */
+  #dialogs: Element[] = [];
   /** The access code that the user has saved or copied. */
   #kept = '';
   /** Set once the user has touched the widget: before that it takes the focus from nobody. */
@@ -75,6 +80,7 @@ export class AtsWidget extends HTMLElement {
   constructor() {
     super();
     for (const type of ['focusin', 'click']) this.#root.addEventListener(type, () => (this.#used = true));
+    for (const type of ['dragover', 'dragleave', 'drop'] as const) this.#root.addEventListener(type, (e) => this.#drag(e as DragEvent));
     this.#flow = new Registration({
       env: browserEnv,
       emit: (name, detail) => this.#emit(name, detail),
@@ -84,8 +90,9 @@ export class AtsWidget extends HTMLElement {
         network: this.network,
         externalUserId: this.externalUserId,
       }),
+      mode: () => this.#purpose,
       changed: () => this.#queue(),
-      remember: (p) => rememberTransaction(this.#memoryKey, p),
+      remember: (p) => void rememberTransaction(this.#memoryKey, p),
       fetchPart,
       page: {
         focused: () => (this.#root.activeElement as HTMLElement | null)?.dataset['ats'] ?? '',
@@ -140,7 +147,11 @@ export class AtsWidget extends HTMLElement {
     // Before the first screen there was no one to be left.
     else if (name === 'external-user-id' && (value || '') !== (old || '') && this.#ready) {
       if (this.#flow.leave(this.#purpose, old || '')) this.#look.copied = '';
-    } else if (/^(mode|external-user-id)$/.test(name) && value !== old) this.#flow.switch(this.#purpose, !this.#ready);
+    } else if (/^(mode|external-user-id)$/.test(name) && value !== old) {
+      const { mode } = this.#flow.state;
+      // The form that is left for another mode is left for good.
+      if (this.#flow.switch(this.#purpose, !this.#ready) && this.#ready) rememberDraft(this.#memoryKey, mode, undefined);
+    }
     this.#queue();
   }
 
@@ -172,6 +183,20 @@ export class AtsWidget extends HTMLElement {
     this.#detached = setTimeout(() => this.#flow.abandon(), detachedFor);
   }
 
+  /** Out of the page, and not to be disturbed: whether the server has taken the order is not known yet. */
+  get ordering(): boolean {
+    const { state } = this.#flow;
+    return ordered(state) && !state.transactionId;
+  }
+
+  /** Another widget has taken this one's place, and goes on with what is kept. */
+  giveWay(): void {
+    clearTimeout(this.#detached);
+    this.#memoryKey = this.#configured = '';
+    this.#draft = undefined;
+    this.#flow.giveWay(this.#purpose);
+  }
+
   /** Draws once for all changes of a turn. */
   #queue(): void {
     if (this.#queued) return;
@@ -184,6 +209,7 @@ export class AtsWidget extends HTMLElement {
       render(this.#screen(), this.#root);
       this.#drawn();
       announce?.();
+      this.#keepDraft();
     });
   }
 
@@ -221,7 +247,10 @@ export class AtsWidget extends HTMLElement {
     if (this.#configured && screen !== 'FORM' && !broken) return undefined;
     this.#configured = now;
     const was = this.#memoryKey;
-    this.#memoryKey = claimKey([this.atsUrl, this.siteKey, this.network, this.id, this.externalUserId].join(' '), this);
+    const key = claimKey([this.atsUrl, this.siteKey, this.network, this.id, this.externalUserId].join(' '), this);
+    const moved = key !== was;
+    if (moved) this.#draft = undefined;
+    this.#memoryKey = key;
     const reason = this.#misconfigured();
     if (reason)
       return () => this.#flow.refuse({ code: 'widget.configuration_error', requestId: null, details: { reason } });
@@ -229,9 +258,9 @@ export class AtsWidget extends HTMLElement {
     return () => {
       const { mode } = this.#flow.state;
       if (broken || this.#ready !== mode) this.#emit('allfeat:ready', { mode: (this.#ready = mode) });
-      const before = this.#flow.state.screen === 'FORM' && recallTransaction(this.#memoryKey);
-      if (before) this.#flow.recall(before);
-      else this.#flow.browse(!!was && was !== this.#memoryKey);
+      // Another mode is a new form; the same place after a reload, or another element in it, is not.
+      if (moved && this.#flow.state.screen === 'FORM') this.#recall(!!was);
+      else this.#flow.browse();
       void this.#flow.limits().then(({ maxBytes, formats }) => {
         if (this.#configured !== now) return;
         this.#serverMax = maxBytes;
@@ -240,7 +269,30 @@ export class AtsWidget extends HTMLElement {
     };
   }
 
-  #show(look: Partial<{ dragging: boolean; copied: string; formats: readonly string[] }>): void {
+  /** Takes up what was left here: an order that goes on, an access code that nobody has kept, or what was filled in. */
+  #recall(elsewhere: boolean): void {
+    const flow = this.#flow;
+    const order = recallTransaction(this.#memoryKey);
+    const draft = recallDraft(this.#memoryKey, order ? (order.version ? 'update' : 'register') : flow.state.mode);
+    if (order) return flow.recall(order, draft);
+    // What is being typed goes before what was.
+    if (draft && !draftOf(flow.state)) flow.restore(draft);
+    flow.browse(elsewhere);
+  }
+
+  /** Keeps what was filled in, as soon as it has changed, until it is registered. */
+  #keepDraft(): void {
+    const { state } = this.#flow;
+    const over = state.screen === 'COMPLETE';
+    if (!this.#memoryKey || (state.transactionId && !over)) return;
+    const draft = draftOf(state);
+    const text = draft ? JSON.stringify(draft) : '';
+    if (text === this.#draft) return;
+    this.#draft = text;
+    rememberDraft(this.#memoryKey, state.mode, draft);
+  }
+
+  #show(look: Partial<Look>): void {
     Object.assign(this.#look, look);
     this.#queue();
   }
@@ -275,6 +327,7 @@ export class AtsWidget extends HTMLElement {
     }
     if (s.screen === 'TRACKING' && s.steps.length) return t(stepKey(s.steps.at(-1)!.progress));
     if (s.problem) return sentenceOf(this.#texts, s.problem, browserEnv.now());
+    if (this.#look.warned) return t('unsaved');
     if (this.#look.copied) return t('copied');
     return s.certificate ? fetchingText(s.certificate, this.#texts, browserEnv.now()) : '';
   }
@@ -327,9 +380,6 @@ export class AtsWidget extends HTMLElement {
       now: browserEnv.now(),
       ...this.#look,
       act: {
-        drag: (dragging) => {
-          if (dragging !== this.#look.dragging) this.#show({ dragging });
-        },
         // When the dialog was cancelled, what was chosen before stays.
         file: (file) => file && flow.choose(file),
         copy: (text, from) => void this.#copy(text, from),
@@ -354,9 +404,31 @@ export class AtsWidget extends HTMLElement {
           flow.unchoose();
           this.#nextFocus = 'file';
         },
+        clear: () => {
+          flow.empty();
+          this.#nextFocus = 'file';
+        },
         again: () => this.reset(),
       },
     };
+  }
+
+  /** A file that is dropped anywhere on the widget is taken where one is wanted, and never opened by the browser. */
+  #drag(e: DragEvent): void {
+    const data = e.dataTransfer;
+    if (!data?.types.includes('Files')) return;
+    e.preventDefault();
+    const wanted = !!this.#root.querySelector('[data-ats="dropzone"]');
+    if (!wanted) data.dropEffect = 'none';
+    const inside = e.relatedTarget instanceof Node && this.#root.contains(e.relatedTarget);
+    const dragging = wanted && (e.type === 'dragover' || (e.type === 'dragleave' && inside));
+    if (dragging !== this.#look.dragging) this.#show({ dragging });
+    if (e.type !== 'drop' || !wanted) return;
+    const folder = [...data.items].some((item) => item.webkitGetAsEntry?.()?.isDirectory);
+    const [file] = data.files;
+    if (folder) this.#flow.refuseDrop('folder');
+    else if (data.files.length > 1) this.#flow.refuseDrop('several');
+    else if (file) this.#flow.choose(file);
   }
 
   async #copy(text: string, from: HTMLElement): Promise<void> {
@@ -404,7 +476,11 @@ export class AtsWidget extends HTMLElement {
 
   /** What was copied may be another text of the screen. */
   #keep(text: string | undefined): void {
-    if (text && text === this.#flow.state.accessCode) this.#kept = text;
+    if (text && text === this.#flow.state.accessCode) {
+      this.#kept = text;
+      this.#look.warned = false;
+      this.#flow.codeKept();
+    }
     this.#guard();
   }
 
@@ -425,7 +501,11 @@ export class AtsWidget extends HTMLElement {
     this.#shown = now;
     const errors = s.errors !== this.#lastErrors && Object.keys(s.errors).length > 0 && !this.#typing(s.errors);
     this.#lastErrors = s.errors;
-    if (moved) this.#look.copied = '';
+    if (moved) Object.assign(this.#look, { copied: '', warned: false });
+    // What is typed into a proposal takes its place.
+    const title = this.#root.querySelector<HTMLInputElement>('#title');
+    if (s.proposed !== this.#proposed && title?.value === s.proposed && title.matches(':focus')) title.select();
+    this.#proposed = s.proposed;
     let to: HTMLElement | null | undefined;
     if (this.#nextFocus) to = this.#root.querySelector<HTMLElement>(`[data-ats="${this.#nextFocus}"]`);
     else if (errors) to = this.#root.querySelector<HTMLElement>('[aria-invalid="true"]');
@@ -447,6 +527,11 @@ export class AtsWidget extends HTMLElement {
     const { screen, phase, accessCode = '' } = this.#flow.state;
     const losing = screen === 'COMPLETE' && accessCode !== '' && accessCode !== this.#kept;
     const busy = this.isConnected && (losing || screen === 'UPLOAD' || (screen === 'CONFIRMING' && phase === 'confirming'));
+    if (losing !== this.#dialogs.length > 0 || !this.isConnected) {
+      for (const dialog of this.#dialogs) dialog.removeEventListener('cancel', this.#stay);
+      this.#dialogs = losing && this.isConnected ? dialogsAround(this) : [];
+      for (const dialog of this.#dialogs) dialog.addEventListener('cancel', this.#stay);
+    }
     if (busy === this.#guarding) return;
     this.#guarding = busy;
     if (busy) addEventListener('beforeunload', this.#warn);
@@ -454,6 +539,31 @@ export class AtsWidget extends HTMLElement {
   }
 
   #warn = (e: BeforeUnloadEvent): void => e.preventDefault();
+
+  /** The key that closes a dialog is answered with a warning, once; the second time it closes. */
+  #stay = (e: Event): void => {
+    if (this.#look.warned || e.target !== e.currentTarget) return;
+    e.preventDefault();
+    this.#show({ warned: true });
+  };
+}
+
+interface Look {
+  /** A file is being dragged over the widget. */
+  dragging: boolean;
+  /** The text that was copied last. */
+  copied: string;
+  /** The access code was about to be left. */
+  warned: boolean;
+  formats: readonly string[];
+}
+
+/** The dialogs that an element stands in, across shadow roots. */
+function dialogsAround(element: Element): Element[] {
+  const found: Element[] = [];
+  for (let at: Node | null = element; at; at = at.parentNode ?? (at instanceof ShadowRoot ? at.host : null))
+    if (at instanceof Element && at.localName === 'dialog') found.push(at);
+  return found;
 }
 
 for (const [name, attribute] of Object.entries(reflected)) {

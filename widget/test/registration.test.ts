@@ -28,6 +28,8 @@ test('from the form to the proof', async () => {
   assert.deepEqual(w.asked, ['init:t1', 'put', 'prepare:t1', 'confirm:t1']);
   assert.equal(w.state.result?.atsId, 42);
   assert.equal(w.sockets[0]?.url, 'wss://ats.example/v1/ws/transactions/tx');
+  assert.deepEqual([w.remembered?.transactionId, w.remembered?.done], ['tx', true], 'until its code was kept');
+  w.flow.codeKept();
   assert.equal(w.remembered, undefined);
   assert.equal(w.events.filter(([n]) => n === 'allfeat:step').length, 6);
 });

@@ -7,6 +7,7 @@ import type { AtsEventName } from '../src/events.js';
 import type { Purpose } from '../src/flow.js';
 import { Registration, type Pending } from '../src/registration.js';
 import { kit, type Fetch, type Page } from '../src/second.js';
+import { use as looking } from '../src/file/file.js';
 import { use as reading } from '../src/hash/hash.js';
 import { use } from '../src/works/works.js';
 
@@ -87,6 +88,7 @@ export class World {
         if (name === 'allfeat:token-expired') this.onTokenExpired(this.flow);
       },
       target: () => ({ siteKey: 'cpk_x', atsUrl: 'https://ats.example', network: 'testnet', externalUserId: this.user }),
+      mode: () => mode,
       changed: () => {},
       remember: (p) => (this.remembered = p),
       fetchPart: (part, atsUrl) => this.second(part, atsUrl),
@@ -227,7 +229,7 @@ export class World {
   }
 
   /** Fetches a part that has a file of its own. */
-  second: Fetch = async (part) => ({ works: use, hash: reading })[part](kit) as never;
+  second: Fetch = async (part) => ({ works: use, hash: reading, file: looking })[part](kit) as never;
 
   /** Lets something begin downloads, which a link does. */
   async saving(act: () => Promise<void>): Promise<void> {

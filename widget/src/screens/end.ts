@@ -21,6 +21,7 @@ const code = (v: View) => {
       <strong id="l-code">${t('code')}</strong>
       <code data-ats="access-code">${c}</code>
       <p class="soft">${t('codeText')}</p>
+      ${v.warned ? html`<p class="note" data-ats="unsaved">${t('unsaved')}</p>` : nothing}
       <div class="acts">
         <button type="button" class="main" part="button" data-ats="save-access-code" @click=${v.act.save}>${t('save')}</button>
         ${copyButton(v, c, 'access-code')}

@@ -18,8 +18,9 @@ export interface View {
   readonly dragging: boolean;
   /** The text that was copied last. */
   readonly copied: string;
+  /** Somebody was about to leave the access code. */
+  readonly warned: boolean;
   readonly act: {
-    drag(over: boolean): void;
     file(file: File | undefined): void;
     copy(text: string, from: HTMLElement): void;
     save(): void;
@@ -27,6 +28,7 @@ export interface View {
     addCreator(): void;
     removeCreator(index: number): void;
     keepFile(): void;
+    clear(): void;
     again(): void;
   };
 }
