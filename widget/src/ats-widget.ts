@@ -205,6 +205,8 @@ export class AtsWidget extends HTMLElement {
       this.#queued = false;
       // Before the first connection there is no page to draw for, nor to hear the events.
       if (!this.#shown && (!this.isConnected || this.#speaker.waiting)) return;
+      // Out of the page, and another is in its place.
+      if (!this.isConnected && !this.#memoryKey) return;
       const announce = this.#configure();
       render(this.#screen(), this.#root);
       this.#drawn();
@@ -481,7 +483,7 @@ export class AtsWidget extends HTMLElement {
       this.#look.warned = false;
       this.#flow.codeKept();
     }
-    this.#guard();
+    this.#queue();
   }
 
   /** After each drawing: the focus goes where the user has to look next. */
