@@ -1,7 +1,7 @@
 /** Calls to the ATS: headers, retries, token renewal, and answers checked before anyone reads them. Knows nothing of screens. */
 import { within } from './abort.js';
 import type { Env } from './env.js';
-import { ProblemError, classOf, malformed, problemOfBody } from './problem.js';
+import { ProblemError, classOf, isSetup, malformed, problemOfBody, type Problem } from './problem.js';
 import type { Tokens } from './token.js';
 
 export interface Target {
@@ -10,6 +10,8 @@ export interface Target {
   readonly atsUrl: string;
   readonly network: string;
   readonly externalUserId: string;
+  /** Of the texts that are shown. */
+  readonly language: string;
 }
 
 /** Why a call is waiting, for the screen. */
@@ -67,6 +69,7 @@ export class Api {
     let dropped = 0;
     let renewed = 0;
     let own = o.token;
+    let reason: unknown;
     try {
       for (;;) {
         if (o.auth && !own && !this.tokens.value) {
@@ -92,6 +95,9 @@ export class Api {
 
         const failure = problemOfBody(text) ?? new ProblemError('widget.malformed_response', { status });
         const { code } = failure.problem;
+        const before = reason;
+        reason = failure.problem.details?.['reason'];
+        if (typeof reason === 'string') this.#explain(failure.problem, reason);
         // A quota is not over in a moment.
         if (status === 429 && code !== 'common.quota_exceeded') {
           if (limited < 2 && !(retryAfter > longestRetryAfter)) {
@@ -101,7 +107,9 @@ export class Api {
           }
           if (retryAfter > 0) failure.problem = { ...failure.problem, again: this.env.now() + retryAfter * 1000 };
         }
-        if (o.auth && classOf(code) === 'refresh' && renewed++ < renewals) {
+        // A page that is set up for another network mints the same again.
+        const hopeless = reason === before && /^(network|key|work)$/.test(String(reason));
+        if (o.auth && classOf(code) === 'refresh' && !hopeless && renewed++ < renewals) {
           own = undefined;
           // The page may have given another one in the meantime.
           if (!this.tokens.value || this.tokens.value === token) await this.#renew(o.signal, failure);
@@ -112,6 +120,12 @@ export class Api {
     } finally {
       this.notice('');
     }
+  }
+
+  /** A refusal whose cause is not in its code. */
+  #explain({ code, requestId }: Problem, reason: string): void {
+    const how = isSetup(code, reason) ? 'error' : 'warn';
+    this.env.tell(how, `ats-widget: ${code} (${reason}), request ${requestId ?? '?'}. See ${this.resolve('/docs/errors')}#${code}`);
   }
 
   /** Waits for the connection to come back; throws widget.network_error when it does not in time. */
@@ -149,6 +163,7 @@ export class Api {
     const headers: Record<string, string> = {
       'Content-Type': 'application/json',
       'X-Site-Key': this.target.siteKey,
+      'Accept-Language': this.target.language,
     };
     if (token) headers['Authorization'] = `Bearer ${token}`;
     return within(o.signal, callTimeout, async (signal) => {

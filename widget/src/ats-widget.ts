@@ -12,6 +12,7 @@ import { fetchingText } from './screens/certificate.js';
 import { complete, failed, recordOf } from './screens/end.js';
 import { form } from './screens/form.js';
 import { confirming, stepKey, tracking, uploading } from './screens/progress.js';
+import { lacking } from './needs.js';
 import { noticeText, type View } from './screens/view.js';
 import { Speaker } from './speaker.js';
 import { styles } from './styles.js';
@@ -89,6 +90,7 @@ export class AtsWidget extends HTMLElement {
         atsUrl: this.atsUrl,
         network: this.network,
         externalUserId: this.externalUserId,
+        language: this.#texts.lang,
       }),
       mode: () => this.#purpose,
       changed: () => this.#queue(),
@@ -160,7 +162,7 @@ export class AtsWidget extends HTMLElement {
   }
 
   connectedCallback(): void {
-    if (!this.#root.adoptedStyleSheets.length) this.#root.adoptedStyleSheets = [styles()];
+    if (!lacking() && !this.#root.adoptedStyleSheets.length) this.#root.adoptedStyleSheets = [styles()];
     // What was set on the element before it was defined hides the accessors: it is set again through them.
     for (const name of ['token', ...Object.keys(reflected)] as 'token'[]) {
       if (!Object.hasOwn(this, name)) continue;
@@ -253,9 +255,8 @@ export class AtsWidget extends HTMLElement {
     const moved = key !== was;
     if (moved) this.#draft = undefined;
     this.#memoryKey = key;
-    const reason = this.#misconfigured();
-    if (reason)
-      return () => this.#flow.refuse({ code: 'widget.configuration_error', requestId: null, details: { reason } });
+    const wrong = this.#misconfigured();
+    if (wrong) return () => this.#flow.refuse({ code: 'widget.configuration_error', requestId: null, details: wrong });
     if (broken) this.#flow.dispatch({ type: 'form' });
     return () => {
       const { mode } = this.#flow.state;
@@ -299,19 +300,31 @@ export class AtsWidget extends HTMLElement {
     this.#queue();
   }
 
-  #misconfigured(): string {
-    if (!this.siteKey) return 'site-key is missing';
-    if (!this.atsUrl) return 'ats-url is missing';
-    try {
-      if (!/^https?:$/.test(new URL(this.atsUrl).protocol)) throw 0;
-    } catch {
-      return 'ats-url is not an absolute http or https address';
-    }
-    if (!['testnet', 'mainnet'].includes(this.network)) return 'network is neither testnet nor mainnet';
-    if (!['register', 'update', 'download'].includes(this.mode)) return 'mode is not one of register, update, download';
-    if (this.mode === 'download' && !this.externalUserId) return 'mode download needs an external-user-id';
-    if (!(this.maxFileSize >= 0)) return 'max-file-size is not a number of bytes';
-    return '';
+  /** What is wrong with the browser or an attribute; said to whoever builds the page, too. */
+  #misconfigured(): { reason: string; attribute?: string; needs?: string } | undefined {
+    const needs = lacking();
+    if (needs) return { reason: 'browser', needs };
+    const web = () => {
+      try {
+        return /^https?:$/.test(new URL(this.atsUrl).protocol);
+      } catch {
+        return false;
+      }
+    };
+    const wrong = (attribute: string, reason: string, right: string) => {
+      const value = attribute === 'site-key' ? '…' : (this.getAttribute(attribute) ?? '');
+      browserEnv.tell('error', `ats-widget: ${attribute}="${value}": ${reason}. Right: ${attribute}="${right}"`);
+      return { reason, attribute };
+    };
+    if (!this.siteKey) return wrong('site-key', 'site-key is missing', 'cpk_…');
+    if (/^csk_/.test(this.siteKey)) return wrong('site-key', 'site-key is a secret key, which no page may know: replace that key', 'cpk_…');
+    if (!this.atsUrl) return wrong('ats-url', 'ats-url is missing', 'https://ats.example');
+    if (!web()) return wrong('ats-url', 'ats-url is not an absolute http or https address', 'https://ats.example');
+    if (!['testnet', 'mainnet'].includes(this.network)) return wrong('network', 'network is neither testnet nor mainnet', 'testnet');
+    if (!['register', 'update', 'download'].includes(this.mode)) return wrong('mode', 'mode is not one of register, update, download', 'register');
+    if (this.mode === 'download' && !this.externalUserId) return wrong('external-user-id', 'mode download needs an external-user-id', 'user-17');
+    if (!(this.maxFileSize >= 0)) return wrong('max-file-size', 'max-file-size is not a number of bytes', '104857600');
+    return undefined;
   }
 
   /** What the live region says: the milestones, not every tick. */

@@ -75,6 +75,8 @@ export class World {
   readonly saved: string[] = [];
   /** The server tells which work it is. */
   tellsWork = true;
+  /** What whoever builds the page was told. */
+  readonly told: string[] = [];
   readonly flow: Registration;
   #timers: Timer[] = [];
   #online: (() => void)[] = [];
@@ -87,7 +89,7 @@ export class World {
         this.events.push([name, detail as Record<string, unknown>]);
         if (name === 'allfeat:token-expired') this.onTokenExpired(this.flow);
       },
-      target: () => ({ siteKey: 'cpk_x', atsUrl: 'https://ats.example', network: 'testnet', externalUserId: this.user }),
+      target: () => ({ siteKey: 'cpk_x', atsUrl: 'https://ats.example', network: 'testnet', externalUserId: this.user, language: 'fr' }),
       mode: () => mode,
       changed: () => {},
       remember: (p) => (this.remembered = p),
@@ -183,7 +185,7 @@ export class World {
       this.routes.push(`${init.method} ${path}`);
       this.bodies.push(JSON.parse(String(init.body ?? '{}')) as Record<string, unknown>);
       if (path.includes('/access/') && !this.codes.has(path.split('/')[3]!)) return respond({ status: 404, code: 'access_code.not_found' });
-      if (headers['X-Site-Key'] !== 'cpk_x' || headers['Content-Type'] !== 'application/json') throw new Error('headers');
+      if (headers['X-Site-Key'] !== 'cpk_x' || headers['Accept-Language'] !== 'fr' || headers['Content-Type'] !== 'application/json') throw new Error('headers');
       if (!this.connected) throw new TypeError('offline');
       const fault = this.#fault(kind);
       if (fault === 'drop') {
@@ -207,6 +209,7 @@ export class World {
       onProgress(file.size / 2);
       return { status: 200, body: 'ok' };
     },
+    tell: (how, text) => void this.told.push(`${how}: ${text}`),
     socket: (url): Socket => {
       const s = new FakeSocket(url, this.#result());
       this.sockets.push(s);
