@@ -60,6 +60,8 @@ export class AtsWidget extends HTMLElement {
   #configured = '';
   /** Where a transaction and a draft are remembered: another end-user never meets them. */
   #memoryKey = '';
+  /** The browser keeps what it is given. */
+  #stored = true;
   /** The draft that is kept there, as text; undefined before one was looked for. */
   #draft: string | undefined;
   /** The mode that allfeat:ready was last emitted for. */
@@ -94,7 +96,7 @@ export class AtsWidget extends HTMLElement {
       }),
       mode: () => this.#purpose,
       changed: () => this.#queue(),
-      remember: (p) => void rememberTransaction(this.#memoryKey, p),
+      remember: (p) => (this.#stored = rememberTransaction(this.#memoryKey, p)),
       fetchPart,
       page: {
         focused: () => (this.#root.activeElement as HTMLElement | null)?.dataset['ats'] ?? '',
@@ -275,7 +277,7 @@ export class AtsWidget extends HTMLElement {
   /** Takes up what was left here: an order that goes on, an access code that nobody has kept, or what was filled in. */
   #recall(elsewhere: boolean): void {
     const flow = this.#flow;
-    const order = recallTransaction(this.#memoryKey);
+    const order = recallTransaction(this.#memoryKey, flow.state.mode);
     const draft = recallDraft(this.#memoryKey, order ? (order.version ? 'update' : 'register') : flow.state.mode);
     if (order) return flow.recall(order, draft);
     // What is being typed goes before what was.
@@ -540,7 +542,8 @@ export class AtsWidget extends HTMLElement {
   /** Warns before the page is left while something is on its way, or with it an access code that nobody has kept. */
   #guard(): void {
     const { screen, phase, accessCode = '' } = this.#flow.state;
-    const losing = screen === 'COMPLETE' && accessCode !== '' && accessCode !== this.#kept;
+    // An order that is followed is taken up again by the next page, unless nothing can be kept for it.
+    const losing = (screen === 'COMPLETE' || (screen === 'TRACKING' && !this.#stored)) && accessCode !== '' && accessCode !== this.#kept;
     const busy = this.isConnected && (losing || screen === 'UPLOAD' || (screen === 'CONFIRMING' && phase === 'confirming'));
     if (losing !== this.#dialogs.length > 0 || !this.isConnected) {
       for (const dialog of this.#dialogs) dialog.removeEventListener('cancel', this.#stay);

@@ -55,11 +55,20 @@ function get(name: string): unknown {
   }
 }
 
-export const rememberTransaction = (key: string, p: Pending | undefined): boolean => put(key, p);
+/** What has ended on this very page, on whatever route of its own. */
+const ended = new Set<string>();
+const page = () => globalThis.location?.pathname ?? '';
 
-export function recallTransaction(key: string): Pending | undefined {
-  const { transactionId, wsUrl, statusUrl, title, version, done } = (get(key) ?? {}) as Record<string, unknown>;
+export function rememberTransaction(key: string, p: Pending | undefined): boolean {
+  if (p?.done) ended.add(key);
+  return put(key, p && { ...p, ...(p.done && { page: page() }) });
+}
+
+/** mode: of the widget that asks. A last screen comes back where it was, not in the place of another page's form. */
+export function recallTransaction(key: string, mode: Purpose): Pending | undefined {
+  const { transactionId, wsUrl, statusUrl, title, version, done, page: where } = (get(key) ?? {}) as Record<string, unknown>;
   if (typeof transactionId !== 'string' || typeof wsUrl !== 'string' || typeof statusUrl !== 'string') return undefined;
+  if (done && (mode !== 'register' || (where !== page() && !ended.has(key)))) return undefined;
   return {
     transactionId,
     wsUrl,

@@ -39,7 +39,7 @@ export interface Hooks {
   /** Called after every change of state. */
   changed: () => void;
   /** Remembers the transaction across a reload of the page; undefined forgets it. */
-  remember: (p: Pending | undefined) => void;
+  remember: (p: Pending | undefined) => unknown;
   /** Fetches a part that has a file of its own. */
   fetchPart: Fetch;
   page: Page;

@@ -24,8 +24,8 @@ test('two widgets that are configured alike remember a transaction each', () => 
   assert.equal(kept.size, 2);
   rememberTransaction(first, undefined);
   assert.deepEqual([...kept.values()].map((v) => JSON.parse(v).transactionId), ['b']);
-  assert.equal(recallTransaction(first), undefined);
-  assert.equal(recallTransaction(second)?.transactionId, 'b', 'as often as the page is loaded');
+  assert.equal(recallTransaction(first, 'register'), undefined);
+  assert.equal(recallTransaction(second, 'register')?.transactionId, 'b', 'as often as the page is loaded');
   assert.notEqual(claimKey('alike bob 2', on()), second, 'another end-user');
   assert.equal(claimKey('alike bob', two), second, 'asked again, each keeps its own');
 });
@@ -42,11 +42,11 @@ test('the key of a widget that left the page, or became another, is free', () =>
 
 test('what is kept and cannot be read is nothing', () => {
   kept.set('ats-widget odd', '{"transactionId":1}');
-  assert.equal(recallTransaction('odd'), undefined);
+  assert.equal(recallTransaction('odd', 'register'), undefined);
   kept.set('ats-widget broken', '{');
-  assert.equal(recallTransaction('broken'), undefined);
+  assert.equal(recallTransaction('broken', 'register'), undefined);
   kept.set('ats-widget found', JSON.stringify({ ...pending('t'), version: 2 }));
-  assert.deepEqual(recallTransaction('found'), { ...pending('t'), version: 2 });
+  assert.deepEqual(recallTransaction('found', 'register'), { ...pending('t'), version: 2 });
 });
 
 test('a widget that left the page gives way to the one in its place, unless it is ordering', () => {
@@ -99,7 +99,7 @@ test('where the browser keeps nothing, nothing is kept and nothing breaks', () =
   for (const broken of [undefined, { getItem: () => assert.fail(), setItem: () => assert.fail(), removeItem: () => assert.fail() }]) {
     Object.assign(globalThis, { sessionStorage: broken });
     assert.equal(rememberDraft('n', 'register', draftOf(filled(initial()))), false);
-    assert.deepEqual([recallDraft('n', 'register'), recallTransaction('n'), rememberTransaction('n', pending('x'))], [undefined, undefined, false]);
+    assert.deepEqual([recallDraft('n', 'register'), recallTransaction('n', 'register'), rememberTransaction('n', pending('x'))], [undefined, undefined, false]);
   }
   Object.assign(globalThis, { sessionStorage: all });
 });
@@ -169,4 +169,23 @@ test('what has no access code is not kept after its end', async () => {
   w.flow.confirm();
   await w.screen('COMPLETE');
   assert.equal(w.remembered, undefined);
+});
+
+test('a last screen comes back where it was: on its page, or on a route of the page that it was shown on, in its mode', () => {
+  const at = (pathname: string) => Object.assign(globalThis, { location: { pathname } });
+  at('/register');
+  rememberTransaction('here', { ...pending('t'), done: true });
+  at('/another/route');
+  assert.ok(recallTransaction('here', 'register'));
+  assert.equal(recallTransaction('here', 'update'), undefined);
+  // Loaded anew: the page knows only what was kept.
+  kept.set('ats-widget new', kept.get('ats-widget here')!);
+  assert.equal(recallTransaction('new', 'register'), undefined);
+  at('/register');
+  assert.deepEqual(recallTransaction('new', 'register'), { ...pending('t'), done: true });
+  // What is under way is followed wherever.
+  rememberTransaction('on', pending('t'));
+  at('/another/route');
+  assert.ok(recallTransaction('on', 'update'));
+  Reflect.deleteProperty(globalThis, 'location');
 });

@@ -461,3 +461,26 @@ test('a job goes on with the token that began it, whatever the page gives meanwh
   await w.screen('COMPLETE');
   assert.deepEqual(w.asked.filter((a) => /^(init|prepare|confirm):/.test(a)), ['init:t1', 'prepare:t1', 'prepare:t1', 'confirm:t1']);
 });
+
+test('reset, another mode, another user and removal while a file is being sent: it stops, and nothing is ordered or told afterwards', async () => {
+  for (const act of [
+    (w: World) => w.flow.reset('register'),
+    (w: World) => w.flow.switch('update'),
+    (w: World) => w.flow.leave('register', 'ada'),
+    (w: World) => w.flow.abandon(),
+    (w: World) => w.flow.giveWay('register'),
+  ]) {
+    const w = new World();
+    let signal: AbortSignal | undefined;
+    let sent!: () => void;
+    w.env.put = (_url, _file, _progress, s) => new Promise((resolve) => ((signal = s), (sent = () => resolve({ status: 200, body: '' }))));
+    w.flow.submit();
+    await w.until(() => !!signal);
+    act(w);
+    assert.ok(signal?.aborted);
+    sent(); // too late to be stopped on its way
+    for (let i = 0; i < 20; i++) await new Promise(setImmediate);
+    assert.deepEqual([w.state.screen, w.routes.filter((r) => /prepare|confirm/.test(r)), w.confirmations], ['FORM', [], 0]);
+    assert.ok(!w.names().includes('upload-complete') && !w.names().includes('failed'));
+  }
+});
