@@ -133,8 +133,8 @@ export function reduce(s: State, a: Action): State {
       return { ...s, ...a.draft, errors, lost: a.draft.file ? '' : s.lost };
     }
     case 'proposed':
-      // What a person typed stays.
-      return s.title.trim() && s.title !== s.proposed ? s : { ...s, title: a.title, proposed: a.title };
+      // What a person typed stays, be it spaces.
+      return s.title && s.title !== s.proposed ? s : { ...s, title: a.title, proposed: a.title };
     case 'restored':
       return restored(s, a.saved);
     case 'step':
