@@ -296,7 +296,7 @@ export class AtsWidget extends HTMLElement {
       TRACKING: tracking,
       COMPLETE: complete,
     };
-    return html`
+    return html`<div class="frame">
       <div
         class="card"
         part="card"
@@ -310,7 +310,7 @@ export class AtsWidget extends HTMLElement {
         ${s.problem || s.mode === 'download' ? nothing : this.#path()} ${(screens[s.screen] ?? failed)(this.#view())}
         <p class="hide" role="status" data-ats="live">${this.#said()}</p>
       </div>
-    `;
+    </div>`;
   }
 
   #path() {
