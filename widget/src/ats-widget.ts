@@ -4,15 +4,16 @@ import { maxCreators, newCreator, type FieldProblems } from './draft.js';
 import { browserEnv } from './env.js';
 import { AtsEvent, type AtsEventDetails, type AtsEventName, type Mode } from './events.js';
 import { ordered, type Purpose, type Screen } from './flow.js';
+import { downloads } from './frame.js';
 import { sentenceOf, type Texts } from './i18n.js';
 import { claimKey, recallTransaction, rememberTransaction } from './memory.js';
 import { Registration } from './registration.js';
 import { fetchPart } from './second.js';
 import { fetchingText } from './screens/certificate.js';
-import { complete, failed, recordOf } from './screens/end.js';
+import { complete, failed, recordOf, savedText } from './screens/end.js';
 import { form } from './screens/form.js';
 import { confirming, stepKey, tracking, uploading } from './screens/progress.js';
-import { noticeText, type View } from './screens/view.js';
+import { legible, noticeText, type View } from './screens/view.js';
 import { Speaker } from './speaker.js';
 import { styles } from './styles.js';
 
@@ -23,6 +24,9 @@ export interface WidgetState {
   atsId?: number;
   accessCode?: string;
 }
+
+/** A wait is long after this, in ms. */
+const longWait = 60_000;
 
 /** An upload goes on this long, in ms, in an element that was taken out of the page. */
 const detachedFor = 5000;
@@ -52,7 +56,8 @@ export class AtsWidget extends HTMLElement {
   readonly #root = this.attachShadow({ mode: 'open' });
   readonly #flow: Registration;
   /** What the screens show beside the state of the flow. */
-  #look = { dragging: false, copied: '', formats: [] as readonly string[] };
+  #look = { dragging: false, copied: '', saved: false, late: false, formats: [] as readonly string[] };
+  #slow: ReturnType<typeof setTimeout> | undefined;
   readonly #speaker = new Speaker(browserEnv, () => this.#queue());
   #serverMax = 0;
   #queued = false;
@@ -173,6 +178,7 @@ export class AtsWidget extends HTMLElement {
   disconnectedCallback(): void {
     this.#watch?.disconnect();
     this.#guard();
+    this.#time(false);
     // Being moved, or taken out for a moment, interrupts nothing.
     this.#detached = setTimeout(() => this.#flow.abandon(), detachedFor);
   }
@@ -248,7 +254,7 @@ export class AtsWidget extends HTMLElement {
     };
   }
 
-  #show(look: Partial<{ dragging: boolean; copied: string; formats: readonly string[] }>): void {
+  #show(look: Partial<Pick<View, 'dragging' | 'copied' | 'saved' | 'late' | 'formats'>>): void {
     Object.assign(this.#look, look);
     this.#queue();
   }
@@ -281,9 +287,10 @@ export class AtsWidget extends HTMLElement {
       const quarter = Math.floor((4 * s.loaded) / (s.file?.size || 1)) / 4;
       return quarter ? new Intl.NumberFormat(this.#texts.lang, { style: 'percent' }).format(quarter) : '';
     }
-    if (s.screen === 'TRACKING' && s.steps.length) return t(stepKey(s.steps.at(-1)!.progress));
+    if (s.screen === 'TRACKING' && s.steps.length) return t(stepKey(s.steps.at(-1)!.progress)) + (this.#look.late ? ' ' + t('trackLong') : '');
     if (s.problem) return sentenceOf(this.#texts, s.problem, browserEnv.now());
     if (this.#look.copied) return t('copied');
+    if (this.#look.saved && !s.certificate) return savedText(this.#texts);
     return s.certificate ? fetchingText(s.certificate, this.#texts, browserEnv.now()) : '';
   }
 
@@ -307,7 +314,10 @@ export class AtsWidget extends HTMLElement {
         data-ats="card"
         data-screen=${s.screen}
       >
-        ${s.problem || s.mode === 'download' ? nothing : this.#path()} ${(screens[s.screen] ?? failed)(this.#view())}
+        ${this.network === 'mainnet'
+          ? nothing
+          : html`<p class="ribbon" part="test-network" data-ats="test-network"><b>${this.#texts.t('testNet')}</b> ${this.#texts.t('testText')}</p>`}
+        <div class="body">${s.problem || s.mode === 'download' ? nothing : this.#path()} ${(screens[s.screen] ?? failed)(this.#view())}</div>
         <p class="hide" role="status" data-ats="live">${this.#said()}</p>
       </div>
     </div>`;
@@ -315,13 +325,15 @@ export class AtsWidget extends HTMLElement {
 
   #path() {
     const t = this.#texts.t;
-    const names = [t('stepSong'), t('by'), t('stepPrice'), t('stepProof')];
-    const { screen, step } = this.#flow.state;
+    const { screen, step, phase, stays } = this.#flow.state;
+    // There is no price before it was asked for: until then the step is what leads to it.
+    const third = screen === 'UPLOAD' && !stays ? 'stepUpload' : screen === 'UPLOAD' || (screen === 'CONFIRMING' && phase === 'preparing') ? 'stepCheck' : 'stepPrice';
+    const names = [t('stepSong'), t('by'), t(third), t('stepProof')];
     const at = screen === 'FORM' ? (step === 'creators' ? 1 : 0) : screen === 'UPLOAD' || screen === 'CONFIRMING' ? 2 : 3;
     return html`<ol class="path" part="path">
       ${names.map(
         (name, i) =>
-          html`<li class=${i < at || screen === 'COMPLETE' ? 'past' : ''} aria-current=${i === at ? 'step' : nothing}>${name}</li>`,
+          html`<li class=${i < at || screen === 'COMPLETE' ? 'past' : ''} aria-current=${i === at ? 'step' : nothing}><span>${name}</span></li>`,
       )}
     </ol>`;
   }
@@ -392,11 +404,14 @@ export class AtsWidget extends HTMLElement {
   #save(): void {
     const { title, result, accessCode } = this.#flow.state;
     const t = this.#texts.t;
+    const at = Date.parse(result?.at ?? '');
     const lines = [
-      [t('title'), title.trim()],
+      [t('testNet'), this.network === 'mainnet' ? '' : t('testText')],
+      [t('title'), legible(title.trim())],
       [t('number'), result ? String(result.atsId) : ''],
-      [t('date'), result?.at ?? ''],
+      [t('date'), at ? `${this.#texts.date(at)}\r\n${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC` : ''],
       [t('code'), accessCode ?? ''],
+      [t('useAt'), `${t('useText')}\r\n${location.origin}`],
       [t('transaction'), result?.txHash ?? ''],
       [t('view'), result ? recordOf(result) : ''],
     ];
@@ -406,7 +421,9 @@ export class AtsWidget extends HTMLElement {
     a.href = url;
     a.download = `access-code${result ? `-${result.atsId}` : ''}.txt`;
     a.click();
-    this.#keep(accessCode);
+    // Where it cannot be saved it is not kept.
+    if (downloads() !== 'no') this.#keep(accessCode);
+    this.#show({ saved: true, copied: '' });
     setTimeout(() => URL.revokeObjectURL(url), 60_000);
   }
 
@@ -433,7 +450,8 @@ export class AtsWidget extends HTMLElement {
     this.#shown = now;
     const errors = s.errors !== this.#lastErrors && Object.keys(s.errors).length > 0 && !this.#typing(s.errors);
     this.#lastErrors = s.errors;
-    if (moved) this.#look.copied = '';
+    if (moved) Object.assign(this.#look, { copied: '', saved: false });
+    this.#time(s.screen === 'TRACKING');
     let to: HTMLElement | null | undefined;
     if (this.#nextFocus) to = this.#root.querySelector<HTMLElement>(`[data-ats="${this.#nextFocus}"]`);
     else if (errors) to = this.#root.querySelector<HTMLElement>('[aria-invalid="true"]');
@@ -442,6 +460,14 @@ export class AtsWidget extends HTMLElement {
     if (!free) return;
     to?.focus();
     if (moved && !errors) this.#root.querySelector('h2')?.scrollIntoView?.({ block: 'nearest' });
+  }
+
+  /** After a while the screen that waits says something else. */
+  #time(waits: boolean): void {
+    if (waits === !!this.#slow) return;
+    clearTimeout(this.#slow);
+    this.#slow = waits ? setTimeout(() => this.#show({ late: true }), longWait) : undefined;
+    if (!waits) this.#look.late = false;
   }
 
   /** Errors that only became fewer are someone typing: the focus stays where it is. */

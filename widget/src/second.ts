@@ -14,7 +14,7 @@ import { ProblemError, malformed, problemOf } from './problem.js';
 import type { Registration } from './registration.js';
 import { certificate, fetchingText } from './screens/certificate.js';
 import { recording } from './screens/file.js';
-import { complaint, heading, invalid, noticeOf, submits, type View } from './screens/view.js';
+import { complaint, heading, invalid, legible, noticeOf, submits, type View } from './screens/view.js';
 import { version } from './version.js';
 import { creatorsFrom, tidyCode, type Work } from './work.js';
 
@@ -29,6 +29,7 @@ export const kit = {
   heading,
   html,
   invalid,
+  legible,
   malformed,
   noticeOf,
   nothing,
