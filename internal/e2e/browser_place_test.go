@@ -98,6 +98,26 @@ globalThis.measure = (win = window) => {
     if ([...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()) && parseFloat(s.fontSize) < 14) found.push(name + ' is written in ' + s.fontSize);
     if ([...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()) && (s.textTransform !== 'none' || s.letterSpacing !== 'normal') && e.localName !== 'h2') found.push(name + ' is written as the page writes');
   }
+  // No text touches another, nor what is beside it.
+  const texts = [];
+  const walk = doc.createTreeWalker(card, NodeFilter.SHOW_TEXT);
+  for (let n; (n = walk.nextNode()); ) {
+    const e = n.parentElement;
+    if (!n.data.trim() || e.closest('.hide') || !e.checkVisibility({ opacityProperty: true })) continue;
+    const range = doc.createRange();
+    range.selectNodeContents(n);
+    for (const r of range.getClientRects()) if (r.width > 1) texts.push([n.data.trim().slice(0, 30), r, n]);
+  }
+  texts.forEach(([a, r, n], i) => {
+    for (const [b, q, m] of texts.slice(i + 1)) {
+      if (n === m) continue;
+      const x = Math.min(r.right, q.right) - Math.max(r.left, q.left);
+      const y = Math.min(r.bottom, q.bottom) - Math.max(r.top, q.top);
+      // On one line, two labels need a space between them.
+      if (y > 6 && x > -2 && n.parentElement.closest('li, button, label, dt, dd, summary') !== m.parentElement.closest('li, button, label, dt, dd, summary')) found.push('"' + a + '" touches "' + b + '"');
+      else if (y > 6 && x > 1) found.push('"' + a + '" covers "' + b + '"');
+    }
+  });
   return found;
 };
 `
@@ -112,6 +132,13 @@ func TestPlaces(t *testing.T) {
 	x.host.Page("placing.js", placing)
 	p.Goto(x.host.Page("places.html", `<script type="module" src="/ats-widget.esm.js"></script><script src="/placing.js"></script>`))
 	p.Wait("globalThis.measure && customElements.get('ats-widget')")
+	// What is planted is found: a text over another, a small one, a small button.
+	stage(p, x.element(""), "", "")
+	p.Wait(browser.Hook("form-song"))
+	p.Run(`e2e.hook('heading').style.cssText = 'margin-block-end: -2em; font-size: 13px'; e2e.hook('next').style.cssText = 'min-block-size: 0; padding: 0'`)
+	if found := strings.Join(browser.Eval[[]string](p, "measure()"), "\n"); !strings.Contains(found, "touches") && !strings.Contains(found, "covers") || !strings.Contains(found, "13px") || !strings.Contains(found, "px high") {
+		t.Fatalf("what is wrong is not measured: %s", found)
+	}
 	for i, place := range places {
 		for _, width := range []int64{320, 640, 1280} {
 			if width == 320 && place.wide {

@@ -82,6 +82,14 @@ export class AtsWidget extends HTMLElement {
   constructor() {
     super();
     for (const type of ['focusin', 'click']) this.#root.addEventListener(type, () => (this.#used = true));
+    // A frame without allow-forms sends no form and says nothing, not even that one was to be sent: the button says it. Enter
+    // in a field presses that button too.
+    this.#root.addEventListener('click', (e) => {
+      const button = (e.target as Element).closest('button');
+      if (button?.type !== 'submit' || !button.form) return;
+      e.preventDefault();
+      button.form.dispatchEvent(new Event('submit', { cancelable: true }));
+    });
     this.#flow = new Registration({
       env: browserEnv,
       emit: (name, detail) => this.#emit(name, detail),

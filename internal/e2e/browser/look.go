@@ -31,6 +31,26 @@ func (p *Page) Dark(dark bool) {
 	p.must(err, "colour scheme %s", scheme)
 }
 
+// Forced shows the page in the few colours that a system forces on it, as a high-contrast theme does.
+func (p *Page) Forced(forced bool) {
+	p.t.Helper()
+	value := "none"
+	if forced {
+		value = "active"
+	}
+	_, err := call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "forced-colors", Value: value}, {Name: "prefers-reduced-motion", Value: "reduce"}},
+	})
+	p.must(err, "forced colours %s", value)
+}
+
+// TimeZone puts the page into a time zone, such as Pacific/Kiritimati.
+func (p *Page) TimeZone(name string) {
+	p.t.Helper()
+	_, err := call(p, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: name})
+	p.must(err, "time zone %s", name)
+}
+
 // Pictures is the folder for this test's pictures: the one of its name in what
 // TIMBRE_SCREENSHOTS names, or "" where nobody wants to look.
 func Pictures(t testing.TB) string {

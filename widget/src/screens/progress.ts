@@ -70,8 +70,7 @@ function review(v: View) {
         <div>
           <dt>${t('file')}</dt>
           <dd data-ats="review-file">
-            <bdi>${legible(s.file?.name ?? w?.filename ?? '')}</bdi> ${w ? tag(t(s.file ? 'newRec' : 'sameFile'), !!s.file) : nothing}
-            ${s.file ? html`<span class="small">${texts.size(s.file.size)}</span>` : nothing}
+            <bdi>${legible(s.file?.name ?? w?.filename ?? '')}</bdi> ${w ? tag(t(s.file ? 'newRec' : 'sameFile'), !!s.file) : nothing} ${s.file ? html`<span class="small">${texts.size(s.file.size)}</span>` : nothing}
           </dd>
           ${q.fileHash ? html`<dd class="small">${t('fileHash')}: <code data-ats="file-hash">${q.fileHash}</code></dd>` : nothing}
         </div>

@@ -6,7 +6,6 @@ export function accessCode(v: View) {
   const { state: s, flow } = v;
   const t = v.texts.t;
   const set = (code: string) => flow.dispatch({ type: 'draft', path: 'access_code', draft: { code } });
-  const form = (e: Event) => (e.target as HTMLElement).closest('form')!;
   return html`
     <form class="stack" novalidate data-ats="form-code" aria-busy=${s.opening} @submit=${submits(() => flow.open())}>
       <div class="stack tight">
@@ -35,7 +34,7 @@ export function accessCode(v: View) {
             set(field.selectionEnd === field.value.length ? tidyCode(field.value) : field.value);
           }}
           @keydown=${(e: KeyboardEvent) => {
-            if (e.key === 'Enter' && !e.isComposing) (e.preventDefault(), form(e).requestSubmit());
+            if (e.key === 'Enter' && !e.isComposing) (e.preventDefault(), flow.open());
           }}
         ></textarea>
         <p class="small" id="code-hint">${t('codeHint')}</p>
