@@ -92,6 +92,10 @@ func TestLooks(t *testing.T) {
 	p.Click(browser.Hook("technical"))
 	p.Wait("e2e.hook('technical').closest('details').open")
 	see("review")
+	// docs/images/widget.png is this picture.
+	p.Run("document.querySelector('h1').hidden = true; document.querySelector('main').style.paddingBlock = '20px'")
+	p.Portrait(v.pictures, "readme", browser.Hook("card"))
+	p.Run("document.querySelector('h1').hidden = false; document.querySelector('main').style.paddingBlock = ''")
 	colour("review")
 
 	p.Click(browser.Hook("confirm"))

@@ -118,8 +118,9 @@ func TestWhoPays(t *testing.T) {
 	x.host.Page("hurry.js", `const real = setTimeout; globalThis.setTimeout = (f, ms, ...more) => real(f, globalThis.hurry && ms === 60_000 ? 50 : ms, ...more);`)
 	p.Goto(x.host.Page("hurry.html", `<script src="/hurry.js"></script>`+x.element("")+scripts))
 	p.Wait(browser.Hook("form-song"))
-	hold := p.Hold("", "/v1/works/")
-	fill(p, 0, noise(t, "paid.wav", 30_000), "Paid")
+	fillSong(p, 0, noise(t, "paid.wav", 30_000), "Paid")
+	hold := p.Hold("", "/v1/")
+	fillCreator(p, 0)
 	hold.Await().Go() // init
 	hold.Await().Answer(200, `{"job_id":"1","work_id":"2","commitment":"0x5f0cbd4fa2c8ad9f1a1a4ed4f9d0a3a9d4fd1d2e07b9fbd5c2f9b6f2f2f0a1c3","network_fee_credits":12,"total_deposit_credits":70,"service_fee_credits":5,"storage_fee_credits":0,"total_price_credits":87,"is_valid":true,"expires_at":"2126-01-01T00:00:00Z"}`)
 	p.Wait("e2e.text('price') === '87 credits'")

@@ -81,6 +81,21 @@ func (p *Page) Screenshot(dir, name string) {
 	}
 }
 
+// Portrait writes an element with 20 px of what is around it as dir/name.png;
+// nothing when dir is "".
+func (p *Page) Portrait(dir, name, element string) {
+	p.t.Helper()
+	if dir == "" {
+		return
+	}
+	box := Eval[struct{ X, Y, Width, Height float64 }](p, fmt.Sprintf(`(({x, y, width, height}) => ({X: x - 20, Y: y + scrollY - 20, Width: width + 40, Height: height + 40}))(%s.getBoundingClientRect())`, element))
+	shot, err := call(p, page.CaptureScreenshot, page.CaptureScreenshotParams{Clip: &page.Viewport{X: box.X, Y: box.Y, Width: box.Width, Height: box.Height, Scale: 1}})
+	p.must(err, "portrait %s", name)
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), shot.Data, 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // LoadAxe brings the accessibility rules into the page. The source is read
 // from node_modules beside the tests; without it the test is skipped or, where
 // everything is required, fails.
