@@ -3,10 +3,11 @@ import { within } from './abort.js';
 import type { Env } from './env.js';
 import first from './locales/en.json';
 import type hash from './locales/en.hash.json';
+import type rest from './locales/en.rest.json';
 import type works from './locales/en.works.json';
 import { version } from './version.js';
 
-export type Key = keyof typeof first | keyof typeof works | keyof typeof hash;
+export type Key = keyof typeof first | keyof typeof rest | keyof typeof works | keyof typeof hash;
 export type Catalogue = Readonly<Record<Key, string>>;
 
 /** English. Each other file adds its own. */

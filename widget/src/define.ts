@@ -1,5 +1,5 @@
 /** Defines <ats-widget>, once, however often it is loaded. The entry of the module bundle. */
-import { AtsWidget } from './ats-widget.js';
+import { AtsWidget } from './element.js';
 
 // Another copy may have been first; its element then stays the one.
 const registry = globalThis.customElements;

@@ -1,11 +1,14 @@
 /** The state machine of a registration or an update: every screen, and what leads from one to the next. Pure: performs nothing. */
-import { newCreator, pathOf, type Creator, type Draft, type FieldProblem, type FieldProblems, type SavedDraft } from './draft.js';
+import { pathOf } from './checks.js';
+import type { Creator, Draft, FieldProblem, FieldProblems, SavedDraft } from './draft.js';
 import type { Notice } from './api.js';
 import type { Mode } from './events.js';
 import type { Fetching } from './download.js';
 import { errorTable } from './gen/errors.js';
-import { textOf, type Key } from './i18n.js';
+import type { Key } from './i18n.js';
+import { textOf } from './sentences.js';
 import { classOf, type Problem } from './problem.js';
+import { initial } from './state.js';
 import type { Result, Step } from './tracking.js';
 import { tidyCode, unchanged, type Work } from './work.js';
 
@@ -99,31 +102,6 @@ export type Action =
   | { type: 'restored'; saved: SavedDraft }
   | { type: 'recalled'; transactionId: string; title: string; version?: number | undefined; own: boolean; saved?: SavedDraft | undefined }
   | { type: 'reset'; mode: Purpose; own: boolean };
-
-export const initial = (mode: Purpose = 'register', own = false, id = 0): State => ({
-  mode,
-  own,
-  screen: 'FORM',
-  step: mode === 'register' ? 'song' : own ? 'works' : 'code',
-  opening: false,
-  moved: false,
-  phase: 'preparing',
-  code: '',
-  file: null,
-  title: '',
-  creators: [newCreator(id)],
-  errors: {},
-  lost: '',
-  proposed: '',
-  notice: '',
-  wait: [0, 0],
-  loaded: 0,
-  stays: false,
-  quoteOver: false,
-  doubt: false,
-  steps: [],
-  resume: 'none',
-});
 
 export function reduce(s: State, a: Action): State {
   switch (a.type) {

@@ -1,4 +1,5 @@
 /** Problems: a code of the catalogue with what is needed to act on it. Holds no screen text but the stable English one. */
+import { megabyte } from './i18n.js';
 import { errorMessages, errorTable, type BrowserErrorCode, type ErrorClass } from './gen/errors.js';
 
 export interface Problem {
@@ -60,9 +61,6 @@ export function problemOf(thrown: unknown): Problem {
   if (thrown instanceof ProblemError) return thrown.problem;
   return { code: 'widget.unknown_error', requestId: null, details: { reason: String(thrown) } };
 }
-
-/** Bytes, as for every size that Timbre states. */
-export const megabyte = 1_048_576;
 
 /**
  * A size and its maximum in megabytes, with one decimal: the size rounded up and the maximum down, so that a size above

@@ -3,12 +3,15 @@
  * Knows no DOM and no screen; one run at a time, and a run that was stopped changes nothing any more.
  */
 import { Api, expect, type Shape, type Shaped, type Target } from './api.js';
-import { checkCreators, checkFile, checkSong, wireCreators, type FieldProblem, type SavedDraft } from './draft.js';
+import { checkCreators, checkFile, checkSong, wireCreators } from './checks.js';
+import type { FieldProblem, SavedDraft } from './draft.js';
 import type { Env } from './env.js';
 import type { AtsProblemDetail, Emit } from './events.js';
-import { initial, ordered, reduce, type Action, type Purpose, type Quote, type Resume, type Stage, type State } from './flow.js';
+import { ordered, reduce, type Action, type Purpose, type Quote, type Resume, type Stage, type State } from './flow.js';
+import { initial } from './state.js';
 import { download, type Fetching } from './download.js';
 import type { Key } from './i18n.js';
+import { limitsFrom, unknown, type Limits } from './limits.js';
 import type { BrowserErrorCode } from './gen/errors.js';
 import { ProblemError, classOf, englishMessage, problemOf, type Problem } from './problem.js';
 import { Tokens } from './token.js';
@@ -600,7 +603,7 @@ export class Registration {
   }
 
   /** Reads the limits that the server states. Without them the server still decides. */
-  async limits(): Promise<{ maxBytes: number; formats: string[] }> {
+  async limits(): Promise<Limits> {
     const api = this.#newApi(true);
     try {
       const stats = await api.call(
@@ -610,15 +613,11 @@ export class Registration {
         // Not of the run: what the user begins meanwhile does not end it.
         { signal: new AbortController().signal },
       );
-      const formats = stats['supported_formats'];
-      return {
-        maxBytes: stats.max_audio_size_bytes,
-        formats: Array.isArray(formats) ? formats.filter((f) => typeof f === 'string') : [],
-      };
+      return limitsFrom(stats);
     } catch (e) {
       const p = problemOf(e);
       if (classOf(p.code) === 'disabled' && this.state.screen === 'FORM') this.refuse(p);
-      return { maxBytes: 0, formats: [] };
+      return unknown;
     }
   }
 }

@@ -9,14 +9,16 @@ import { en } from './catalogues.js';
 import type { Target } from './api.js';
 import { download } from './download.js';
 import type { Env } from './env.js';
+import { fetchFile } from './files.js';
 import { errorTable } from './gen/errors.js';
-import { sentenceOf, type Texts } from './i18n.js';
+import type { Texts } from './i18n.js';
+import { sentenceOf } from './sentences.js';
 import { ProblemError, malformed, problemOf } from './problem.js';
 import type { Registration } from './registration.js';
 import { certificate, fetchingText } from './screens/certificate.js';
 import { recording } from './screens/file.js';
-import { complaint, heading, invalid, legible, noticeOf, submits, type View } from './screens/view.js';
-import { version } from './version.js';
+import { noticeOf } from './screens/parts.js';
+import { complaint, heading, invalid, legible, submits, type View } from './screens/view.js';
 import { creatorsFrom, tidyCode, type Work } from './work.js';
 
 export const kit = {
@@ -87,27 +89,10 @@ export interface Parts {
 }
 export type Fetch = <K extends keyof Parts>(name: K, atsUrl: string) => Promise<Parts[K]>;
 
-interface Loaded {
-  version: string;
-  use(kit: Kit): never;
-}
-
-/** The address of this file. */
-declare const __HERE__: string | undefined;
-const here = __HERE__;
-let failures = 0;
-
-/** It lies beside this file, or else on the server. One of another version is none: the two are one program. */
 export const fetchPart: Fetch = async (part, atsUrl) => {
-  const name = `ats-widget-${part}.js`;
-  for (const base of [here, `${atsUrl.replace(/\/+$/, '')}/widget/${version}/`])
-    try {
-      // A browser may remember that a module could not be had.
-      const loaded = (await import(new URL(name, base).href + (failures ? `?${failures}` : ''))) as Loaded;
-      if (loaded.version === version) return loaded.use(kit);
-    } catch {
-      // Not there, or not allowed.
-    }
-  failures++;
-  throw new ProblemError('widget.network_error', { reason: name });
+  try {
+    return (await fetchFile(part, atsUrl)).use(kit) as never;
+  } catch {
+    throw new ProblemError('widget.network_error', { reason: `ats-widget-${part}.js` });
+  }
 };

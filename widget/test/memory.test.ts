@@ -1,8 +1,10 @@
 /** What is remembered over a reload of the page, and by which of its widgets it is found. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { draftOf, initial, reduce, type State } from '../src/flow.js';
-import { claimKey, recallDraft, recallTransaction, rememberDraft, rememberTransaction } from '../src/memory.js';
+import { draftOf, reduce, type State } from '../src/flow.js';
+import { initial } from '../src/state.js';
+import { recallDraft, recallTransaction, rememberDraft, rememberTransaction } from '../src/memory.js';
+import { claimKey } from '../src/place.js';
 import { World, code } from './world.js';
 
 const kept = new Map<string, string>();

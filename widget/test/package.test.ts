@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { AtsWidget } from '../src/ats-widget.js';
+import { AtsWidget } from '../src/element.js';
 import * as exported from '../src/define.js';
 import { version } from '../src/define.js';
 
@@ -11,7 +11,7 @@ interface Manifest {
 const manifest = (JSON.parse(readFileSync('types/custom-elements.json', 'utf8')) as Manifest).modules[0]!.declarations[0]!;
 const names = (list: { name: string }[]) => list.map((x) => x.name).sort();
 const source = (file: string) => readFileSync(`src/${file}`, 'utf8');
-const drawn = ['ats-widget.ts', ...['screens', 'works'].flatMap((dir) => readdirSync(`src/${dir}`).map((f) => `${dir}/${f}`))];
+const drawn = ['element.ts', 'controller.ts', ...['screens', 'works'].flatMap((dir) => readdirSync(`src/${dir}`).map((f) => `${dir}/${f}`))];
 const found = (text: string, re: RegExp) => [...new Set([...text.matchAll(re)].map((m) => m[1]!))].sort();
 
 test('importing without a DOM defines nothing and does not throw', () => {

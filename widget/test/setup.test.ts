@@ -1,7 +1,8 @@
 /** What whoever builds the page is told, and what the songwriter reads of a mistake that only the site can mend. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Texts, sentenceOf } from '../src/i18n.js';
+import { Texts } from '../src/i18n.js';
+import { sentenceOf } from '../src/sentences.js';
 import { lacking, needs, oldest } from '../src/needs.js';
 import { World, type Fault } from './world.js';
 

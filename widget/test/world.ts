@@ -2,6 +2,7 @@
  * A world for the flow: a clock that moves only when nothing else does, an ATS with a state, a store, sockets.
  * Faults are given as rules: what to answer in place of the truth, in order, to calls of one kind.
  */
+import { en } from '../src/catalogues.js';
 import type { Env, PutAnswer, Socket } from '../src/env.js';
 import type { AtsEventName } from '../src/events.js';
 import type { Purpose } from '../src/flow.js';
@@ -9,7 +10,11 @@ import { Registration, type Pending } from '../src/registration.js';
 import { kit, type Fetch, type Page } from '../src/second.js';
 import { use as looking } from '../src/file/file.js';
 import { use as reading } from '../src/hash/hash.js';
+import rest from '../src/locales/en.rest.json';
 import { use } from '../src/works/works.js';
+
+// As when the rest is there.
+Object.assign(en, rest);
 
 export type Fault = { status: number; code?: string; details?: unknown; headers?: Record<string, string>; body?: string } | 'drop' | undefined;
 export type Kind = 'works' | 'versions' | 'creators' | 'certificate' | 'audio' | 'stats' | 'work' | 'init' | 'init-upload' | 'upload' | 'put' | 'prepare' | 'confirm' | 'status';

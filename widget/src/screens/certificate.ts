@@ -2,8 +2,10 @@
 import { html, nothing } from 'lit/html.js';
 import type { Fetching } from '../download.js';
 import { downloads } from '../frame.js';
-import { sentenceOf, type Texts } from '../i18n.js';
-import { copyable, noticeOf, type View } from './view.js';
+import type { Texts } from '../i18n.js';
+import { sentenceOf } from '../sentences.js';
+import { copyable, noticeOf } from './parts.js';
+import type { View } from './view.js';
 
 const begun = { yes: 'got', unsure: 'gotMaybe', no: 'gotNot' } as const;
 

@@ -1,6 +1,6 @@
 /** Choosing the recording: by dialog, by keyboard, or by dropping it. */
 import { html, nothing } from 'lit/html.js';
-import { complaint, invalid, legible, wave, type View } from './view.js';
+import { complaint, invalid, legible, wave, type SongView } from './view.js';
 
 // Only a hint for the file dialog: the server judges by the bytes.
 const accept = 'audio/*,.wav,.aif,.aiff,.flac,.mp3,.m4a,.aac,.ogg,.oga,.opus,.webm';
@@ -8,7 +8,7 @@ const accept = 'audio/*,.wav,.aif,.aiff,.flac,.mp3,.m4a,.aac,.ogg,.oga,.opus,.we
 const usualFormats = 'WAV, AIFF, FLAC, MP3, AAC, M4A, Ogg, Opus, WebM';
 
 /** Of an update, choosing none is a choice, and can be gone back to. */
-export function recording(v: View) {
+export function recording(v: SongView) {
   const { state: s, texts, flow } = v;
   const t = texts.t;
   const formats = v.formats.length ? v.formats.join(', ') : usualFormats;

@@ -1,9 +1,10 @@
 /** FORM: the song, then the people. What begins with a registered work is in the second file. */
 import { html, nothing } from 'lit/html.js';
 import { maxCreators, roles, type Creator } from '../draft.js';
-import { draftOf, withCreator } from '../flow.js';
-import { recording } from './file.js';
-import { complaint, describedBy, heading, invalid, noticeOf, submits, type View } from './view.js';
+import { withCreator } from '../flow.js';
+import { song, value } from './song.js';
+import { noticeOf } from './parts.js';
+import { complaint, describedBy, heading, invalid, submits, type View } from './view.js';
 
 export const form = (v: View) => {
   const { step, mode } = v.state;
@@ -19,41 +20,6 @@ function fetching(v: View) {
     ${noticeOf(v)}
   </div>`;
 }
-
-function song(v: View) {
-  const { state: s, flow } = v;
-  const t = v.texts.t;
-  return html`
-    <form class="stack" novalidate data-ats="form-song" @submit=${submits(() => flow.next())}>
-      <div class="stack tight">
-        ${heading(t('heading'))}
-        <p class="soft">${t('intro')}</p>
-      </div>
-      ${recording(v)}
-      <div class="stack tight">
-        <label for="title">${t('title')}</label>
-        <input
-          id="title"
-          data-ats="title"
-          dir="auto"
-          autocomplete="off"
-          .value=${s.title}
-          aria-invalid=${invalid(v, 'title') as 'true'}
-          aria-describedby=${describedBy(v, 'title')}
-          @input=${(e: Event) => flow.dispatch({ type: 'draft', path: 'title', draft: { title: value(e) } })}
-          @click=${(e: Event) => s.title && s.title === s.proposed && (e.target as HTMLInputElement).select()}
-        />
-        ${complaint(v, 'title')}
-      </div>
-      <div class="acts">
-        <button class="main" part="button" data-ats="next">${t('next')}</button>
-        ${draftOf(s) ? html`<button type="button" class="plain" data-ats="clear" @click=${v.act.clear}>${t('clear')}</button>` : nothing}
-      </div>
-    </form>
-  `;
-}
-
-const value = (e: Event) => (e.target as HTMLInputElement).value;
 
 function creators(v: View) {
   const { state: s, flow } = v;

@@ -1,9 +1,11 @@
 /** UPLOAD, CONFIRMING and TRACKING: what is going on, and the price before the user agrees. */
 import { html, nothing } from 'lit/html.js';
-import { roles, wireCreators, type Creator } from '../draft.js';
+import { wireCreators } from '../checks.js';
+import { roles, type Creator } from '../draft.js';
 import type { Key, Texts } from '../i18n.js';
 import { before, changes, unchanged, type Change } from '../work.js';
-import { dot, heading, legible, noticeOf, tick, turning, type View } from './view.js';
+import { dot, noticeOf, tick, turning } from './parts.js';
+import { heading, legible, type View } from './view.js';
 
 export function uploading(v: View) {
   const { state: s, texts, flow } = v;

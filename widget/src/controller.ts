@@ -1,67 +1,46 @@
-/** The <ats-widget> element: attributes, events and focus. Importing it defines nothing; define.ts does. */
-import { html, nothing, render } from 'lit/html.js';
+/** What the element does once a person has begun: every screen, events and focus. Fetched when it is needed (rest.ts). */
+import { render } from 'lit/html.js';
 import { maxCreators, newCreator, type FieldProblems } from './draft.js';
-import { browserEnv } from './env.js';
-import { AtsEvent, type AtsEventDetails, type AtsEventName, type Mode } from './events.js';
+import { dropped, type Dropped } from './drop.js';
+import type { AtsWidget, Begun, WidgetState } from './element.js';
+import { browserEnv } from './browser.js';
+import { AtsEvent, type AtsEventDetails, type AtsEventName } from './events.js';
 import { draftOf, ordered, type Purpose, type Screen } from './flow.js';
 import { downloads } from './frame.js';
-import { sentenceOf, type Texts } from './i18n.js';
-import { claimKey, recallDraft, recallTransaction, rememberDraft, rememberTransaction } from './memory.js';
-import { Registration } from './registration.js';
-import { fetchPart } from './second.js';
+import type { Texts } from './i18n.js';
+import { smallest, unknown, type Limits } from './limits.js';
+import { recallDraft, recallTransaction, rememberDraft, rememberTransaction } from './memory.js';
+import { claimKey } from './place.js';
+import { lacking } from './needs.js';
+import { attributesOf, memoryOf, purposeOf } from './reflected.js';
+import { Registration, type Hooks } from './registration.js';
+import { restStyles } from './rest.styles.js';
+import { card } from './screens/card.js';
 import { fetchingText } from './screens/certificate.js';
 import { complete, failed, recordOf, savedText } from './screens/end.js';
 import { form } from './screens/form.js';
 import { confirming, stepKey, tracking, uploading } from './screens/progress.js';
-import { lacking } from './needs.js';
-import { legible, noticeText, type View } from './screens/view.js';
-import { Speaker } from './speaker.js';
+import { noticeText } from './screens/parts.js';
+import { legible, type View } from './screens/view.js';
+import { fetchPart } from './second.js';
+import { sentenceOf } from './sentences.js';
 import { styles } from './styles.js';
-
-export interface WidgetState {
-  screen: Screen;
-  jobId?: string;
-  transactionId?: string;
-  atsId?: number;
-  accessCode?: string;
-}
-
-/** A wait is long after this, in ms. */
-const longWait = 60_000;
 
 /** An upload goes on this long, in ms, in an element that was taken out of the page. */
 const detachedFor = 5000;
 
-/** Properties that stand in an attribute. */
-const reflected = {
-  siteKey: 'site-key',
-  atsUrl: 'ats-url',
-  network: 'network',
-  mode: 'mode',
-  externalUserId: 'external-user-id',
-  maxFileSize: 'max-file-size',
-} as const;
+/** A screen that waits for longer, in ms, says so. */
+const longWait = 60_000;
 
-export class AtsWidget extends HTMLElement {
-  static readonly observedAttributes: readonly string[] = [...Object.values(reflected), 'token', 'lang'];
-
-  declare siteKey: string;
-  /** Absolute address of the ATS. */
-  declare atsUrl: string;
-  declare network: string;
-  declare mode: Mode;
-  declare externalUserId: string;
-  /** Bytes; 0: only the server's own limit. */
-  declare maxFileSize: number;
-
-  readonly #root = this.attachShadow({ mode: 'open' });
+export class Controller {
+  readonly #el: AtsWidget;
+  readonly #root: ShadowRoot;
+  readonly #begun: Begun;
   readonly #flow: Registration;
   /** What the screens show beside the state of the flow. */
   #look: Look = { dragging: false, copied: '', saved: false, late: false, warned: false, formats: [] };
   #slow: ReturnType<typeof setTimeout> | undefined;
-  readonly #speaker = new Speaker(browserEnv, () => this.#queue());
-  #serverMax = 0;
-  #queued = false;
+  #limits = unknown;
   #configured = '';
   /** Where a transaction and a draft are remembered: another end-user never meets them. */
   #memoryKey = '';
@@ -69,42 +48,29 @@ export class AtsWidget extends HTMLElement {
   #stored = true;
   /** The draft that is kept there, as text; undefined before one was looked for. */
   #draft: string | undefined;
-  /** The mode that allfeat:ready was last emitted for. */
-  #ready = '' as Mode | '';
   #shown = '';
   #lastErrors: FieldProblems = {};
   #proposed = '';
   #nextFocus = '';
-  #watch: MutationObserver | undefined;
   #detached: ReturnType<typeof setTimeout> | undefined;
   #guarding = false;
   /** The dialogs around an access code that nobody has kept. */
   #dialogs: Element[] = [];
   /** The access code that the user has saved or copied. */
   #kept = '';
-  /** Set once the user has touched the widget: before that it takes the focus from nobody. */
-  #used = false;
 
-  constructor() {
-    super();
-    for (const type of ['focusin', 'click']) this.#root.addEventListener(type, () => (this.#used = true));
-    for (const type of ['dragover', 'dragleave', 'drop'] as const) this.#root.addEventListener(type, (e) => this.#drag(e as DragEvent));
-    // A frame without allow-forms sends no form and says nothing, not even that one was to be sent: the button says it. Enter
-    // in a field presses that button too.
-    this.#root.addEventListener('click', (e) => {
-      const button = (e.target as Element).closest('button');
-      if (button?.type !== 'submit' || !button.form) return;
-      e.preventDefault();
-      button.form.dispatchEvent(new Event('submit', { cancelable: true }));
-    });
-    this.#flow = new Registration({
+  constructor(el: AtsWidget, root: ShadowRoot, begun: Begun) {
+    this.#el = el;
+    this.#root = root;
+    this.#begun = begun;
+    const hooks: Hooks = {
       env: browserEnv,
       emit: (name, detail) => this.#emit(name, detail),
       target: () => ({
-        siteKey: this.siteKey,
-        atsUrl: this.atsUrl,
-        network: this.network,
-        externalUserId: this.externalUserId,
+        siteKey: el.siteKey,
+        atsUrl: el.atsUrl,
+        network: el.network,
+        externalUserId: el.externalUserId,
         language: this.#texts.lang,
       }),
       mode: () => this.#purpose,
@@ -117,23 +83,30 @@ export class AtsWidget extends HTMLElement {
           this.#nextFocus = name;
           this.#queue();
         },
-        dress: (sheet) => (this.#root.adoptedStyleSheets = [styles(), sheet()]),
+        dress: (sheet) => (root.adoptedStyleSheets = [styles(), restStyles(), sheet()]),
         changed: () => this.#queue(),
       },
-    });
+    };
+    this.#flow = new Registration(hooks);
+    this.setToken(begun.token);
+    if (!lacking()) root.adoptedStyleSheets = [styles(), restStyles()];
   }
 
-  /** Write-only: what was set can be used by the widget and read by no one. */
-  get token(): string | null {
-    return null;
-  }
-  set token(token: string | null) {
-    this.setToken(token ?? '');
-  }
-
-  /** Gives the widget a session token. It is kept in memory and never stands in the DOM. */
   setToken(token: string): void {
-    this.#flow.tokens.set(String(token ?? '').trim());
+    this.#flow.tokens.set(token);
+  }
+
+  /** Goes on with what the first screen was given. */
+  begin(): void {
+    const { state, next, drop, ready, expects } = this.#begun;
+    this.#flow.switch(this.#purpose, true);
+    if (expects) this.#flow.tokens.expect(true);
+    if (this.#flow.state.mode !== 'register') return;
+    if (state.title) this.#flow.dispatch({ type: 'draft', path: '', draft: { title: state.title } });
+    // The first screen stands already, and the focus is where it is.
+    if (ready) this.#shown = this.#where();
+    if (drop) this.#take(drop);
+    if (next) this.#flow.next();
   }
 
   /** Stops whatever runs and returns to the empty form. Emits allfeat:token-expired with pendingAction "reset". */
@@ -154,47 +127,30 @@ export class AtsWidget extends HTMLElement {
     };
   }
 
-  attributeChangedCallback(name: string, old: string | null, value: string | null): void {
-    if (name === 'token') {
-      if (value === null) return;
-      this.setToken(value);
-      this.removeAttribute('token');
-    } else if (name === 'lang' || name === 'ats-url') this.#speak();
+  /** An attribute became another. */
+  changed(name: string, old: string | null, value: string | null): void {
+    const { ready } = this.#begun;
     // At once, not with the next drawing: a token that the page gives in the same breath is one for the new mode.
     // Before the first screen there was no one to be left.
-    else if (name === 'external-user-id' && (value || '') !== (old || '') && this.#ready) {
+    if (name === 'external-user-id' && (value || '') !== (old || '') && ready) {
       if (this.#flow.leave(this.#purpose, old || '')) this.#look.copied = '';
     } else if (/^(mode|external-user-id)$/.test(name) && value !== old) {
       const { mode } = this.#flow.state;
       // The form that is left for another mode is left for good.
-      if (this.#flow.switch(this.#purpose, !this.#ready) && this.#ready) rememberDraft(this.#memoryKey, mode, undefined);
+      if (this.#flow.switch(this.#purpose, !ready) && ready) rememberDraft(this.#memoryKey, mode, undefined);
     }
-    this.#queue();
   }
 
   get #purpose(): Purpose {
-    return /^(update|download)$/.test(this.mode) ? this.mode : 'register';
+    return purposeOf(this.#el.mode);
   }
 
-  connectedCallback(): void {
-    if (!lacking() && !this.#root.adoptedStyleSheets.length) this.#root.adoptedStyleSheets = [styles()];
-    // What was set on the element before it was defined hides the accessors: it is set again through them.
-    for (const name of ['token', ...Object.keys(reflected)] as 'token'[]) {
-      if (!Object.hasOwn(this, name)) continue;
-      const value = this[name];
-      delete (this as Partial<Record<typeof name, unknown>>)[name];
-      this[name] = value;
-    }
+  connected(): void {
     clearTimeout(this.#detached);
-    this.#speak();
-    this.#watch = new MutationObserver(() => this.#speak());
-    this.#watch.observe(document.documentElement, { attributeFilter: ['lang'] });
     this.#guard();
-    this.#queue();
   }
 
-  disconnectedCallback(): void {
-    this.#watch?.disconnect();
+  disconnected(): void {
     this.#guard();
     this.#time(false);
     // Being moved, or taken out for a moment, interrupts nothing.
@@ -215,42 +171,26 @@ export class AtsWidget extends HTMLElement {
     this.#flow.giveWay(this.#purpose);
   }
 
-  /** Draws once for all changes of a turn. */
   #queue(): void {
-    if (this.#queued) return;
-    this.#queued = true;
-    queueMicrotask(() => {
-      this.#queued = false;
-      // Before the first connection there is no page to draw for, nor to hear the events.
-      if (!this.#shown && (!this.isConnected || this.#speaker.waiting)) return;
-      // Out of the page, and another is in its place.
-      if (!this.isConnected && !this.#memoryKey) return;
-      const announce = this.#configure();
-      render(this.#screen(), this.#root);
-      this.#drawn();
-      announce?.();
-      this.#keepDraft();
-    });
+    this.#begun.changed();
+  }
+
+  draw(): void {
+    // Out of the page, and another is in its place.
+    if (!this.#el.isConnected && !this.#memoryKey) return;
+    const announce = this.#configure();
+    render(this.#screen(), this.#root);
+    this.#drawn();
+    announce?.();
+    this.#keepDraft();
   }
 
   #emit<K extends AtsEventName>(name: K, detail: AtsEventDetails[K]): void {
-    this.dispatchEvent(new AtsEvent(name, detail));
+    this.#el.dispatchEvent(new AtsEvent(name, detail));
   }
 
   get #texts(): Texts {
-    return this.#speaker.texts;
-  }
-
-  /** Takes up the language that stands nearest, across shadow roots. */
-  #speak(): void {
-    if (!this.isConnected) return;
-    let at: Node | null = this;
-    let lang = '';
-    while (at && !lang) {
-      if (at instanceof Element) lang = at.getAttribute('lang') ?? '';
-      at = at.parentNode ?? (at instanceof ShadowRoot ? at.host : null);
-    }
-    this.#speaker.speak(lang || navigator.language || 'en', this.atsUrl);
+    return this.#begun.speaker.texts;
   }
 
   /**
@@ -258,16 +198,15 @@ export class AtsWidget extends HTMLElement {
    * Returns what is to be done once the screen stands.
    */
   #configure(): (() => void) | undefined {
-    const limits = [this.#serverMax, this.maxFileSize].filter((n) => n > 0);
-    this.#flow.maxBytes = limits.length ? Math.min(...limits) : 0;
-    const now = Object.values(reflected).map((name) => this.getAttribute(name)).join('\n');
+    this.#flow.maxBytes = smallest(this.#limits.maxBytes, this.#el.maxFileSize);
+    const now = attributesOf(this.#el);
     if (now === this.#configured) return undefined;
     const { screen, problem } = this.#flow.state;
     const broken = (screen === 'DISABLED' || problem?.code === 'widget.configuration_error') && !ordered(this.#flow.state);
     if (this.#configured && screen !== 'FORM' && !broken) return undefined;
     this.#configured = now;
     const was = this.#memoryKey;
-    const key = claimKey([this.atsUrl, this.siteKey, this.network, this.id, this.externalUserId].join(' '), this);
+    const key = claimKey(memoryOf(this.#el), this.#begun.place);
     const moved = key !== was;
     if (moved) this.#draft = undefined;
     this.#memoryKey = key;
@@ -276,16 +215,21 @@ export class AtsWidget extends HTMLElement {
     if (broken) this.#flow.dispatch({ type: 'form' });
     return () => {
       const { mode } = this.#flow.state;
-      if (broken || this.#ready !== mode) this.#emit('allfeat:ready', { mode: (this.#ready = mode) });
+      if (broken || this.#begun.ready !== mode) this.#emit('allfeat:ready', { mode: (this.#begun.ready = mode) });
       // Another mode is a new form; the same place after a reload, or another element in it, is not.
       if (moved && this.#flow.state.screen === 'FORM') this.#recall(!!was);
       else this.#flow.browse();
-      void this.#flow.limits().then(({ maxBytes, formats }) => {
-        if (this.#configured !== now) return;
-        this.#serverMax = maxBytes;
-        this.#show({ formats: [...new Set(formats.map(shortFormat))] });
+      const { limits } = this.#begun;
+      if (limits?.of === now) return this.#limit(limits);
+      void this.#flow.limits().then((limits) => {
+        if (this.#configured === now) this.#limit(limits);
       });
     };
+  }
+
+  #limit(limits: Limits): void {
+    this.#limits = limits;
+    this.#show({ formats: limits.formats });
   }
 
   /** Takes up what was left here: an order that goes on, an access code that nobody has kept, or what was filled in. */
@@ -322,24 +266,24 @@ export class AtsWidget extends HTMLElement {
     if (needs) return { reason: 'browser', needs };
     const web = () => {
       try {
-        return /^https?:$/.test(new URL(this.atsUrl).protocol);
+        return /^https?:$/.test(new URL(this.#el.atsUrl).protocol);
       } catch {
         return false;
       }
     };
     const wrong = (attribute: string, reason: string, right: string) => {
-      const value = attribute === 'site-key' ? '…' : (this.getAttribute(attribute) ?? '');
+      const value = attribute === 'site-key' ? '…' : (this.#el.getAttribute(attribute) ?? '');
       browserEnv.tell('error', `ats-widget: ${attribute}="${value}": ${reason}. Right: ${attribute}="${right}"`);
       return { reason, attribute };
     };
-    if (!this.siteKey) return wrong('site-key', 'site-key is missing', 'cpk_…');
-    if (/^csk_/.test(this.siteKey)) return wrong('site-key', 'site-key is a secret key, which no page may know: replace that key', 'cpk_…');
-    if (!this.atsUrl) return wrong('ats-url', 'ats-url is missing', 'https://ats.example');
+    if (!this.#el.siteKey) return wrong('site-key', 'site-key is missing', 'cpk_…');
+    if (/^csk_/.test(this.#el.siteKey)) return wrong('site-key', 'site-key is a secret key, which no page may know: replace that key', 'cpk_…');
+    if (!this.#el.atsUrl) return wrong('ats-url', 'ats-url is missing', 'https://ats.example');
     if (!web()) return wrong('ats-url', 'ats-url is not an absolute http or https address', 'https://ats.example');
-    if (!['testnet', 'mainnet'].includes(this.network)) return wrong('network', 'network is neither testnet nor mainnet', 'testnet');
-    if (!['register', 'update', 'download'].includes(this.mode)) return wrong('mode', 'mode is not one of register, update, download', 'register');
-    if (this.mode === 'download' && !this.externalUserId) return wrong('external-user-id', 'mode download needs an external-user-id', 'user-17');
-    if (!(this.maxFileSize >= 0)) return wrong('max-file-size', 'max-file-size is not a number of bytes', '104857600');
+    if (!['testnet', 'mainnet'].includes(this.#el.network)) return wrong('network', 'network is neither testnet nor mainnet', 'testnet');
+    if (!['register', 'update', 'download'].includes(this.#el.mode)) return wrong('mode', 'mode is not one of register, update, download', 'register');
+    if (this.#el.mode === 'download' && !this.#el.externalUserId) return wrong('external-user-id', 'mode download needs an external-user-id', 'user-17');
+    if (!(this.#el.maxFileSize >= 0)) return wrong('max-file-size', 'max-file-size is not a number of bytes', '104857600');
     return undefined;
   }
 
@@ -373,39 +317,7 @@ export class AtsWidget extends HTMLElement {
       TRACKING: tracking,
       COMPLETE: complete,
     };
-    return html`<div class="frame">
-      <div
-        class="card"
-        part="card"
-        lang=${this.#texts.lang}
-        dir=${this.#texts.dir}
-        role="group"
-        aria-label=${this.#texts.t(s.mode === 'update' ? 'updHeading' : s.mode === 'download' ? 'songs' : 'heading')}
-        data-ats="card"
-        data-screen=${s.screen}
-      >
-        ${this.network === 'mainnet'
-          ? nothing
-          : html`<p class="ribbon" part="test-network" data-ats="test-network"><b>${this.#texts.t('testNet')}</b> ${this.#texts.t('testText')}</p>`}
-        <div class="body">${s.problem || s.mode === 'download' ? nothing : this.#path()} ${(screens[s.screen] ?? failed)(this.#view())}</div>
-        <p class="hide" role="status" data-ats="live">${this.#said()}</p>
-      </div>
-    </div>`;
-  }
-
-  #path() {
-    const t = this.#texts.t;
-    const { screen, step, phase, stays } = this.#flow.state;
-    // There is no price before it was asked for: until then the step is what leads to it.
-    const third = screen === 'UPLOAD' && !stays ? 'stepUpload' : screen === 'UPLOAD' || (screen === 'CONFIRMING' && phase === 'preparing') ? 'stepCheck' : 'stepPrice';
-    const names = [t('stepSong'), t('by'), t(third), t('stepProof')];
-    const at = screen === 'FORM' ? (step === 'creators' ? 1 : 0) : screen === 'UPLOAD' || screen === 'CONFIRMING' ? 2 : 3;
-    return html`<ol class="path" part="path">
-      ${names.map(
-        (name, i) =>
-          html`<li class=${i < at || screen === 'COMPLETE' ? 'past' : ''} aria-current=${i === at ? 'step' : nothing}><span>${name}</span></li>`,
-      )}
-    </ol>`;
+    return card(this.#el.network, s, this.#texts, (screens[s.screen] ?? failed)(this.#view()), this.#said());
   }
 
   #view(): View {
@@ -416,6 +328,7 @@ export class AtsWidget extends HTMLElement {
       flow,
       now: browserEnv.now(),
       ...this.#look,
+      filled: !!draftOf(flow.state),
       act: {
         // When the dialog was cancelled, what was chosen before stays.
         file: (file) => file && flow.choose(file),
@@ -451,20 +364,18 @@ export class AtsWidget extends HTMLElement {
   }
 
   /** A file that is dropped anywhere on the widget is taken where one is wanted, and never opened by the browser. */
-  #drag(e: DragEvent): void {
-    const data = e.dataTransfer;
-    if (!data?.types.includes('Files')) return;
-    e.preventDefault();
+  drag(e: DragEvent): void {
     const wanted = !!this.#root.querySelector('[data-ats="dropzone"]');
-    if (!wanted) data.dropEffect = 'none';
+    const drop = dropped(e, wanted);
+    if (!drop) return;
     const inside = e.relatedTarget instanceof Node && this.#root.contains(e.relatedTarget);
     const dragging = wanted && (e.type === 'dragover' || (e.type === 'dragleave' && inside));
     if (dragging !== this.#look.dragging) this.#show({ dragging });
-    if (e.type !== 'drop' || !wanted) return;
-    const folder = [...data.items].some((item) => item.webkitGetAsEntry?.()?.isDirectory);
-    const [file] = data.files;
-    if (folder) this.#flow.refuseDrop('folder');
-    else if (data.files.length > 1) this.#flow.refuseDrop('several');
+    this.#take(drop);
+  }
+
+  #take({ wrong, file }: Dropped): void {
+    if (wrong) this.#flow.refuseDrop(wrong);
     else if (file) this.#flow.choose(file);
   }
 
@@ -495,7 +406,7 @@ export class AtsWidget extends HTMLElement {
     const t = this.#texts.t;
     const at = Date.parse(result?.at ?? '');
     const lines = [
-      [t('testNet'), this.network === 'mainnet' ? '' : t('testText')],
+      [t('testNet'), this.#el.network === 'mainnet' ? '' : t('testText')],
       [t('title'), legible(title.trim())],
       [t('number'), result ? String(result.atsId) : ''],
       [t('date'), at ? `${this.#texts.date(at)}\r\n${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC` : ''],
@@ -526,6 +437,12 @@ export class AtsWidget extends HTMLElement {
     this.#queue();
   }
 
+  /** Names what is shown. The heading of a screen that is being fetched is not that of the screen. */
+  #where(): string {
+    const { state: s, shelf, second } = this.#flow;
+    return [s.screen, s.screen === 'FORM' && [s.step, !!(s.own ? shelf : second)], s.screen === 'CONFIRMING' && s.phase].join();
+  }
+
   /** After each drawing: the focus goes where the user has to look next. */
   #drawn(): void {
     const s = this.#flow.state;
@@ -533,13 +450,11 @@ export class AtsWidget extends HTMLElement {
     // Choosing a file that was taken away would else be no change to the browser.
     const input = this.#root.querySelector<HTMLInputElement>('#file');
     if (input && !s.file) input.value = '';
-    // The heading of a screen that is being fetched is not that of the screen.
-    const { shelf, second } = this.#flow;
-    const now = [s.screen, s.screen === 'FORM' && [s.step, !!(s.own ? shelf : second)], s.screen === 'CONFIRMING' && s.phase].join();
-    const moved = this.#used && now !== this.#shown;
+    const now = this.#where();
+    const moved = this.#begun.used && now !== this.#shown;
     // A field of the page that is being typed into keeps the focus; what was removed with its screen left it to the body.
     const active = document.activeElement;
-    const free = !active || active === document.body || this.matches(':focus-within');
+    const free = !active || active === document.body || this.#el.matches(':focus-within');
     this.#shown = now;
     const errors = s.errors !== this.#lastErrors && Object.keys(s.errors).length > 0 && !this.#typing(s.errors);
     this.#lastErrors = s.errors;
@@ -578,10 +493,10 @@ export class AtsWidget extends HTMLElement {
     const { screen, phase, accessCode = '' } = this.#flow.state;
     // An order that is followed is taken up again by the next page, unless nothing can be kept for it.
     const losing = (screen === 'COMPLETE' || (screen === 'TRACKING' && !this.#stored)) && accessCode !== '' && accessCode !== this.#kept;
-    const busy = this.isConnected && (losing || screen === 'UPLOAD' || (screen === 'CONFIRMING' && phase === 'confirming'));
-    if (losing !== this.#dialogs.length > 0 || !this.isConnected) {
+    const busy = this.#el.isConnected && (losing || screen === 'UPLOAD' || (screen === 'CONFIRMING' && phase === 'confirming'));
+    if (losing !== this.#dialogs.length > 0 || !this.#el.isConnected) {
       for (const dialog of this.#dialogs) dialog.removeEventListener('cancel', this.#stay);
-      this.#dialogs = losing && this.isConnected ? dialogsAround(this) : [];
+      this.#dialogs = losing && this.#el.isConnected ? dialogsAround(this.#el) : [];
       for (const dialog of this.#dialogs) dialog.addEventListener('cancel', this.#stay);
     }
     if (busy === this.#guarding) return;
@@ -609,24 +524,3 @@ function dialogsAround(element: Element): Element[] {
     if (at instanceof Element && at.localName === 'dialog') found.push(at);
   return found;
 }
-
-for (const [name, attribute] of Object.entries(reflected)) {
-  const fallback = name === 'network' ? 'testnet' : name === 'mode' ? 'register' : '';
-  Object.defineProperty(AtsWidget.prototype, name, {
-    configurable: true,
-    enumerable: true,
-    get(this: AtsWidget) {
-      const value = this.getAttribute(attribute) || fallback;
-      return name === 'maxFileSize' ? Number(value) : value;
-    },
-    set(this: AtsWidget, value: unknown) {
-      if (value === null || value === undefined) this.removeAttribute(attribute);
-      else this.setAttribute(attribute, String(value));
-    },
-  });
-}
-
-/** audio/x-wav as WAV, and "Ogg Vorbis" as Ogg: what people call it. The server knows the rest. */
-const shortFormat = (format: string): string =>
-  format.replace(/^\w+\/(?:x-)?(.*)/, (_, name: string) => name.toUpperCase()).split(' ')[0]!;
-
