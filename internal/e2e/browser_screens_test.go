@@ -101,6 +101,12 @@ func TestWhatIsSealed(t *testing.T) {
 	if got := said("explorer") + browser.Eval[string](p, "e2e.widget().shadowRoot.getElementById(e2e.hook('explorer').getAttribute('aria-describedby')).textContent"); !strings.Contains(got, "new tab") {
 		t.Errorf("the link says %q", got)
 	}
+	// On paper there is nothing to press, and still what was registered.
+	p.Print(true)
+	if got := browser.Eval[string](p, `[...e2e.widget().shadowRoot.querySelectorAll('button, .link, progress')].filter((e) => e.getBoundingClientRect().width).map((e) => e.textContent).join() + '|' + e2e.hook('ats-id').checkVisibility() + e2e.hook('access-code').checkVisibility()`); got != "|truetrue" {
+		t.Errorf("on paper: %s", got)
+	}
+	p.Print(false)
 	quiet(t, p)
 
 	p.Goto(x.plain())
