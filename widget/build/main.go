@@ -26,7 +26,7 @@ import (
 
 // budget is the most that a bundle may weigh, in bytes after gzip: what it takes to register, from the form to the
 // proof, with the waits and doubts that are told, and the certificate.
-const budget = 33_000
+const budget = 36_000
 
 // more are the files that the bundles fetch when they are needed: src/NAME/NAME.ts, what each may weigh, and what it holds.
 var more = []struct {
@@ -34,7 +34,7 @@ var more = []struct {
 	budget int
 	holds  *regexp.Regexp
 }{
-	{"works", 8_000, regexp.MustCompile(`(^|[/:])src/(works/|locales/en\.works\.json$|version\.ts$)`)},
+	{"works", 9_000, regexp.MustCompile(`(^|[/:])src/(works/|locales/en\.works\.json$|version\.ts$)`)},
 	{"file", 3_000, regexp.MustCompile(`(^|[/:])src/(file/|version\.ts$)`)},
 	{"hash", 4_200, regexp.MustCompile(`(^|[/:])(src/(hash/|file/kinds\.ts$|locales/en\.hash\.json$|version\.ts$)|node_modules/@noble/hashes/)`)},
 }

@@ -4,16 +4,17 @@ import { maxCreators, newCreator, type FieldProblems } from './draft.js';
 import { browserEnv } from './env.js';
 import { AtsEvent, type AtsEventDetails, type AtsEventName, type Mode } from './events.js';
 import { draftOf, ordered, type Purpose, type Screen } from './flow.js';
+import { downloads } from './frame.js';
 import { sentenceOf, type Texts } from './i18n.js';
 import { claimKey, recallDraft, recallTransaction, rememberDraft, rememberTransaction } from './memory.js';
 import { Registration } from './registration.js';
 import { fetchPart } from './second.js';
 import { fetchingText } from './screens/certificate.js';
-import { complete, failed, recordOf } from './screens/end.js';
+import { complete, failed, recordOf, savedText } from './screens/end.js';
 import { form } from './screens/form.js';
 import { confirming, stepKey, tracking, uploading } from './screens/progress.js';
 import { lacking } from './needs.js';
-import { noticeText, type View } from './screens/view.js';
+import { legible, noticeText, type View } from './screens/view.js';
 import { Speaker } from './speaker.js';
 import { styles } from './styles.js';
 
@@ -24,6 +25,9 @@ export interface WidgetState {
   atsId?: number;
   accessCode?: string;
 }
+
+/** A wait is long after this, in ms. */
+const longWait = 60_000;
 
 /** An upload goes on this long, in ms, in an element that was taken out of the page. */
 const detachedFor = 5000;
@@ -53,7 +57,8 @@ export class AtsWidget extends HTMLElement {
   readonly #root = this.attachShadow({ mode: 'open' });
   readonly #flow: Registration;
   /** What the screens show beside the state of the flow. */
-  #look: Look = { dragging: false, copied: '', warned: false, formats: [] };
+  #look: Look = { dragging: false, copied: '', warned: false, saved: false, late: false, formats: [] };
+  #slow: ReturnType<typeof setTimeout> | undefined;
   readonly #speaker = new Speaker(browserEnv, () => this.#queue());
   #serverMax = 0;
   #queued = false;
@@ -84,6 +89,14 @@ export class AtsWidget extends HTMLElement {
     super();
     for (const type of ['focusin', 'click']) this.#root.addEventListener(type, () => (this.#used = true));
     for (const type of ['dragover', 'dragleave', 'drop'] as const) this.#root.addEventListener(type, (e) => this.#drag(e as DragEvent));
+    // A frame without allow-forms sends no form and says nothing, not even that one was to be sent: the button says it. Enter
+    // in a field presses that button too.
+    this.#root.addEventListener('click', (e) => {
+      const button = (e.target as Element).closest('button');
+      if (button?.type !== 'submit' || !button.form) return;
+      e.preventDefault();
+      button.form.dispatchEvent(new Event('submit', { cancelable: true }));
+    });
     this.#flow = new Registration({
       env: browserEnv,
       emit: (name, detail) => this.#emit(name, detail),
@@ -183,6 +196,7 @@ export class AtsWidget extends HTMLElement {
   disconnectedCallback(): void {
     this.#watch?.disconnect();
     this.#guard();
+    this.#time(false);
     // Being moved, or taken out for a moment, interrupts nothing.
     this.#detached = setTimeout(() => this.#flow.abandon(), detachedFor);
   }
@@ -342,10 +356,11 @@ export class AtsWidget extends HTMLElement {
       const quarter = Math.floor((4 * s.loaded) / (s.file?.size || 1)) / 4;
       return quarter ? new Intl.NumberFormat(this.#texts.lang, { style: 'percent' }).format(quarter) : '';
     }
-    if (s.screen === 'TRACKING' && s.steps.length) return t(stepKey(s.steps.at(-1)!.progress));
+    if (s.screen === 'TRACKING' && s.steps.length) return t(stepKey(s.steps.at(-1)!.progress)) + (this.#look.late ? ' ' + t('trackLong') : '');
     if (s.problem) return sentenceOf(this.#texts, s.problem, browserEnv.now());
     if (this.#look.warned) return t('unsaved');
     if (this.#look.copied) return t('copied');
+    if (this.#look.saved && !s.certificate) return savedText(this.#texts);
     return s.certificate ? fetchingText(s.certificate, this.#texts, browserEnv.now()) : '';
   }
 
@@ -358,7 +373,7 @@ export class AtsWidget extends HTMLElement {
       TRACKING: tracking,
       COMPLETE: complete,
     };
-    return html`
+    return html`<div class="frame">
       <div
         class="card"
         part="card"
@@ -369,21 +384,26 @@ export class AtsWidget extends HTMLElement {
         data-ats="card"
         data-screen=${s.screen}
       >
-        ${s.problem || s.mode === 'download' ? nothing : this.#path()} ${(screens[s.screen] ?? failed)(this.#view())}
+        ${this.network === 'mainnet'
+          ? nothing
+          : html`<p class="ribbon" part="test-network" data-ats="test-network"><b>${this.#texts.t('testNet')}</b> ${this.#texts.t('testText')}</p>`}
+        <div class="body">${s.problem || s.mode === 'download' ? nothing : this.#path()} ${(screens[s.screen] ?? failed)(this.#view())}</div>
         <p class="hide" role="status" data-ats="live">${this.#said()}</p>
       </div>
-    `;
+    </div>`;
   }
 
   #path() {
     const t = this.#texts.t;
-    const names = [t('stepSong'), t('by'), t('stepPrice'), t('stepProof')];
-    const { screen, step } = this.#flow.state;
+    const { screen, step, phase, stays } = this.#flow.state;
+    // There is no price before it was asked for: until then the step is what leads to it.
+    const third = screen === 'UPLOAD' && !stays ? 'stepUpload' : screen === 'UPLOAD' || (screen === 'CONFIRMING' && phase === 'preparing') ? 'stepCheck' : 'stepPrice';
+    const names = [t('stepSong'), t('by'), t(third), t('stepProof')];
     const at = screen === 'FORM' ? (step === 'creators' ? 1 : 0) : screen === 'UPLOAD' || screen === 'CONFIRMING' ? 2 : 3;
     return html`<ol class="path" part="path">
       ${names.map(
         (name, i) =>
-          html`<li class=${i < at || screen === 'COMPLETE' ? 'past' : ''} aria-current=${i === at ? 'step' : nothing}>${name}</li>`,
+          html`<li class=${i < at || screen === 'COMPLETE' ? 'past' : ''} aria-current=${i === at ? 'step' : nothing}><span>${name}</span></li>`,
       )}
     </ol>`;
   }
@@ -473,11 +493,14 @@ export class AtsWidget extends HTMLElement {
   #save(): void {
     const { title, result, accessCode } = this.#flow.state;
     const t = this.#texts.t;
+    const at = Date.parse(result?.at ?? '');
     const lines = [
-      [t('title'), title.trim()],
+      [t('testNet'), this.network === 'mainnet' ? '' : t('testText')],
+      [t('title'), legible(title.trim())],
       [t('number'), result ? String(result.atsId) : ''],
-      [t('date'), result?.at ?? ''],
+      [t('date'), at ? `${this.#texts.date(at)}\r\n${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC` : ''],
       [t('code'), accessCode ?? ''],
+      [t('useAt'), `${t('useText')}\r\n${location.origin}`],
       [t('transaction'), result?.txHash ?? ''],
       [t('view'), result ? recordOf(result) : ''],
     ];
@@ -487,7 +510,9 @@ export class AtsWidget extends HTMLElement {
     a.href = url;
     a.download = `access-code${result ? `-${result.atsId}` : ''}.txt`;
     a.click();
-    this.#keep(accessCode);
+    // Where it cannot be saved it is not kept.
+    if (downloads() !== 'no') this.#keep(accessCode);
+    this.#show({ saved: true, copied: '' });
     setTimeout(() => URL.revokeObjectURL(url), 60_000);
   }
 
@@ -518,11 +543,12 @@ export class AtsWidget extends HTMLElement {
     this.#shown = now;
     const errors = s.errors !== this.#lastErrors && Object.keys(s.errors).length > 0 && !this.#typing(s.errors);
     this.#lastErrors = s.errors;
-    if (moved) Object.assign(this.#look, { copied: '', warned: false });
+    if (moved) Object.assign(this.#look, { copied: '', saved: false, warned: false });
     // What is typed into a proposal takes its place.
     const title = this.#root.querySelector<HTMLInputElement>('#title');
     if (s.proposed !== this.#proposed && title?.value === s.proposed && title.matches(':focus')) title.select();
     this.#proposed = s.proposed;
+    this.#time(s.screen === 'TRACKING');
     let to: HTMLElement | null | undefined;
     if (this.#nextFocus) to = this.#root.querySelector<HTMLElement>(`[data-ats="${this.#nextFocus}"]`);
     else if (errors) to = this.#root.querySelector<HTMLElement>('[aria-invalid="true"]');
@@ -531,6 +557,14 @@ export class AtsWidget extends HTMLElement {
     if (!free) return;
     to?.focus();
     if (moved && !errors) this.#root.querySelector('h2')?.scrollIntoView?.({ block: 'nearest' });
+  }
+
+  /** After a while the screen that waits says something else. */
+  #time(waits: boolean): void {
+    if (waits === !!this.#slow) return;
+    clearTimeout(this.#slow);
+    this.#slow = waits ? setTimeout(() => this.#show({ late: true }), longWait) : undefined;
+    if (!waits) this.#look.late = false;
   }
 
   /** Errors that only became fewer are someone typing: the focus stays where it is. */
@@ -573,6 +607,10 @@ interface Look {
   copied: string;
   /** The access code was about to be left. */
   warned: boolean;
+  /** It was saved as a file. */
+  saved: boolean;
+  /** The screen has been waiting for long. */
+  late: boolean;
   formats: readonly string[];
 }
 

@@ -22,6 +22,8 @@ export interface Quote {
   /** Message of the catalogue and credits; parts that cost nothing are left out. */
   readonly parts: readonly (readonly [Key, number])[];
   readonly commitment: string;
+  /** SHA-256 of the recording, where it was computed here. */
+  readonly fileHash?: string;
   /** Milliseconds since 1970, by this machine's clock. */
   readonly expiresAt: number;
 }

@@ -47,6 +47,8 @@ export class Texts {
     this.dir = dir;
     // The region decides on numbers where it belongs to the language: fr-CH, but not sv-SE with English texts.
     this.#locale = languageOf(tag) === language && tag.toLowerCase().startsWith(language) && valid(tag) ? tag : language;
+    // Digits as the registration numbers have them; some browsers write Arabic dates in others.
+    this.#locale = new Intl.Locale(this.#locale, { numberingSystem: 'latn' }).toString();
   }
 
   /** The same texts in the direction of another language, whose own are on their way. */
@@ -69,11 +71,15 @@ export class Texts {
   #unit = (n: number, unit: string): string =>
     new Intl.NumberFormat(this.#locale, { style: 'unit', unit, maximumFractionDigits: 1 }).format(n);
 
-  /** Time of day. */
+  /** Day and time of day, with the time zone: the same moment is another day elsewhere. */
   date = (ms: number): string =>
-    (this.#dates ??= new Intl.DateTimeFormat(this.#locale, { dateStyle: 'long', timeStyle: 'short' })).format(ms);
-  time = (ms: number): string => new Intl.DateTimeFormat(this.#locale, { timeStyle: 'short' }).format(ms);
+    (this.#dates ??= new Intl.DateTimeFormat(this.#locale, { year: 'numeric', month: 'long', day: 'numeric', ...clock })).format(ms);
+  /** Time of day, with the time zone. */
+  time = (ms: number): string => new Intl.DateTimeFormat(this.#locale, clock).format(ms);
+  list = (words: readonly string[]): string => new Intl.ListFormat(this.#locale, { type: 'unit', style: 'short' }).format(words);
 }
+
+const clock = { hour: 'numeric', minute: '2-digit', timeZoneName: 'short' } as const;
 
 const valid = (tag: string) => {
   try {

@@ -67,7 +67,7 @@ export class Registration {
   #api: Api;
   #slot: Slot | undefined;
   /** What takes the place of an upload. */
-  #said: object | undefined;
+  #said: { media_sha256: string; size_bytes: number } | undefined;
   /** The token that serves the job: the one that began it, whatever the page gives meanwhile, until it is refused. */
   #token = '';
   /** The token that began the last job: it begins no other. */
@@ -472,6 +472,7 @@ export class Registration {
       total: q.total_price_credits,
       parts: parts.filter(([, n]) => n > 0),
       commitment: q.commitment,
+      ...(this.#said && { fileHash: this.#said.media_sha256 }),
       expiresAt: end > now ? end : now + usualQuote,
     };
   }

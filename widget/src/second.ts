@@ -15,7 +15,7 @@ import { ProblemError, malformed, problemOf } from './problem.js';
 import type { Registration } from './registration.js';
 import { certificate, fetchingText } from './screens/certificate.js';
 import { recording } from './screens/file.js';
-import { complaint, heading, invalid, noticeOf, submits, type View } from './screens/view.js';
+import { complaint, heading, invalid, legible, noticeOf, submits, type View } from './screens/view.js';
 import { version } from './version.js';
 import { creatorsFrom, tidyCode, type Work } from './work.js';
 
@@ -30,6 +30,7 @@ export const kit = {
   heading,
   html,
   invalid,
+  legible,
   malformed,
   noticeOf,
   nothing,

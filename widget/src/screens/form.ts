@@ -63,6 +63,7 @@ function creators(v: View) {
       <div class="stack tight">
         ${heading(t('whoHeading'))}
         <p class="soft">${t('whoIntro')}</p>
+        <p class="small" id="why-email" data-ats="why-email">${t('emailWhy')}</p>
       </div>
       ${s.creators.map((c, i) => creator(v, c, i))}
       ${s.creators.length < maxCreators
@@ -87,7 +88,7 @@ function creator(v: View, c: Creator, i: number) {
       path: path(field),
       draft: { creators: withCreator(v.state.creators, { ...c, ...change }) },
     });
-  const input = (field: 'fullName' | 'email' | 'ipi' | 'isni', label: string, more: { type?: string; complete?: string }) => html`
+  const input = (field: 'fullName' | 'email' | 'ipi' | 'isni', label: string, more: { type?: string; complete?: string; keys?: string }) => html`
     <div class="stack tight">
       <label for=${path(field)}>${label}</label>
       <input
@@ -96,9 +97,10 @@ function creator(v: View, c: Creator, i: number) {
         type=${more.type ?? 'text'}
         dir=${field === 'fullName' ? 'auto' : 'ltr'}
         autocomplete=${more.complete ?? 'off'}
+        inputmode=${(more.keys ?? nothing) as 'numeric'}
         .value=${c[field]}
         aria-invalid=${invalid(v, path(field)) as 'true'}
-        aria-describedby=${describedBy(v, path(field))}
+        aria-describedby=${field === 'email' ? `why-email e-${path(field)}` : describedBy(v, path(field))}
         @input=${(e: Event) => set(field, { [field]: value(e) })}
       />
       ${complaint(v, path(field))}
@@ -144,7 +146,7 @@ function creator(v: View, c: Creator, i: number) {
       </fieldset>
       <details ?open=${numbers || !!(c.ipi || c.isni)}>
         <summary data-ats=${`creator-${i}-numbers`}>${t('numbers')}</summary>
-        <div class="pair">${input('ipi', 'IPI', {})} ${input('isni', 'ISNI', {})}</div>
+        <div class="pair">${input('ipi', 'IPI', { keys: 'numeric' })} ${input('isni', 'ISNI', { keys: 'text' /* may end with X */ })}</div>
       </details>
     </fieldset>
   `;
