@@ -1,7 +1,8 @@
 /** Texts and formats in the language of the page. Sentences are whole; values are put into named places. */
 import { en, languages, type Catalogue, type Key } from './catalogues.js';
 import type { BrowserErrorCode } from './gen/errors.js';
-import { classOf, megabyte, type Problem } from './problem.js';
+import { oldest } from './needs.js';
+import { classOf, isSetup, megabyte, type Problem } from './problem.js';
 
 export type { Key };
 
@@ -133,5 +134,9 @@ export function sentenceOf(texts: Texts, p: Problem, now: number): string {
   if (resets > now) return texts.t('errQuotaUntil', { date: texts.date(resets) });
   // A time of day names one moment for half a day.
   if (p.again) return texts.t('errLimited', { time: p.again - now < 12 * 3600e3 ? texts.time(p.again) : texts.date(p.again) });
+  const reason = p.details?.['reason'];
+  if (isSetup(p.code, reason)) return texts.t('setup');
+  if (p.code === 'session.invalid_token' && reason === 'work') return texts.t('errForbidden');
+  if (p.code === 'widget.configuration_error' && reason === 'browser') return texts.t('tooOld', oldest);
   return texts.t(textOf(p.code));
 }

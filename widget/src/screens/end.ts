@@ -27,6 +27,7 @@ const code = (v: View) => {
       <strong id="l-code">${t('code')}</strong>
       <code data-ats="access-code">${c}</code>
       <p class="soft">${t('codeText')}</p>
+      ${v.warned ? html`<p class="note" data-ats="unsaved">${t('unsaved')}</p>` : nothing}
       <div class="acts row">
         <button type="button" class=${kept || stuck ? '' : 'main'} part="button" data-ats="save-access-code" aria-describedby="m-code" @click=${v.act.save}>
           ${t(v.saved && !stuck ? 'saved' : 'save')}

@@ -13,7 +13,6 @@ export function recording(v: View) {
   const t = texts.t;
   const formats = v.formats.length ? v.formats.join(', ') : usualFormats;
   const update = s.mode === 'update';
-  const drag = (over: boolean) => (e: DragEvent) => (e.preventDefault(), v.act.drag(over));
   return html`
     <div class="stack tight">
       <label id="l-file" for="file">${t(update ? 'newFile' : 'file')}</label>
@@ -26,7 +25,7 @@ export function recording(v: View) {
         accept=${accept}
         aria-labelledby="l-file file-name"
         aria-invalid=${invalid(v, 'file') as 'true'}
-        aria-describedby="kept-hint file-hint e-file"
+        aria-describedby="kept-hint file-hint lost-hint e-file"
         @change=${(e: Event) => v.act.file((e.target as HTMLInputElement).files?.[0])}
       />
       <label
@@ -34,9 +33,6 @@ export function recording(v: View) {
         for="file"
         part="dropzone"
         data-ats="dropzone"
-        @dragover=${drag(true)}
-        @dragleave=${drag(false)}
-        @drop=${(e: DragEvent) => (drag(false)(e), v.act.file(e.dataTransfer?.files[0]))}
       >
         ${wave()}
         <span id="file-name">
@@ -47,6 +43,7 @@ export function recording(v: View) {
         ${s.file ? html`<b class="small">${t('another')}</b>` : nothing}
       </label>
       ${complaint(v, 'file')}
+      ${s.lost && !s.file ? html`<p class="note" id="lost-hint" data-ats="lost">${lostText(t('chooseAgain', { name: '{name}' }), legible(s.lost))}</p>` : nothing}
       ${update && s.file
         ? html`<button type="button" class="plain" data-ats="keep-file" @click=${v.act.keepFile}>${t('keepFile')}</button>`
         : nothing}
@@ -55,4 +52,10 @@ export function recording(v: View) {
       </p>
     </div>
   `;
+}
+
+/** The name may run in another direction than the sentence. */
+function lostText(text: string, name: string) {
+  const [before, after] = text.split('{name}');
+  return html`${before}<bdi>${name}</bdi>${after}`;
 }

@@ -1,7 +1,7 @@
 /** FORM: the song, then the people. What begins with a registered work is in the second file. */
 import { html, nothing } from 'lit/html.js';
 import { maxCreators, roles, type Creator } from '../draft.js';
-import { withCreator } from '../flow.js';
+import { draftOf, withCreator } from '../flow.js';
 import { recording } from './file.js';
 import { complaint, describedBy, heading, invalid, noticeOf, submits, type View } from './view.js';
 
@@ -41,9 +41,13 @@ function song(v: View) {
           aria-invalid=${invalid(v, 'title') as 'true'}
           aria-describedby=${describedBy(v, 'title')}
           @input=${(e: Event) => flow.dispatch({ type: 'draft', path: 'title', draft: { title: value(e) } })}
+          @click=${(e: Event) => s.title && s.title === s.proposed && (e.target as HTMLInputElement).select()}
         />
         ${complaint(v, 'title')}
       </div>
+      ${draftOf(s)
+        ? html`<div class="acts"><button type="button" class="plain" data-ats="clear" @click=${v.act.clear}>${t('clear')}</button></div>`
+        : nothing}
       <div class="acts"><button class="main" part="button" data-ats="next">${t('next')}</button></div>
     </form>
   `;
@@ -64,7 +68,7 @@ function creators(v: View) {
       ${s.creators.map((c, i) => creator(v, c, i))}
       ${s.creators.length < maxCreators
         ? html`<button type="button" data-ats="add-creator" @click=${v.act.addCreator}>+ ${t('add')}</button>`
-        : nothing}
+        : html`<p class="small" data-ats="most-creators">${t('mostCreators', { max: maxCreators })}</p>`}
       <div class="acts">
         <button class="main" part="button" data-ats="submit">${t('submit')}</button>
         <button type="button" class="plain" data-ats="back" @click=${() => flow.dispatch({ type: 'step', step: 'song' })}>

@@ -18,12 +18,13 @@ export interface View {
   readonly dragging: boolean;
   /** The text that was copied last. */
   readonly copied: string;
+  /** Somebody was about to leave the access code. */
+  readonly warned: boolean;
   /** The access code was saved as a file. */
   readonly saved: boolean;
   /** The screen has been waiting for long. */
   readonly late: boolean;
   readonly act: {
-    drag(over: boolean): void;
     file(file: File | undefined): void;
     copy(text: string, from: HTMLElement): void;
     save(): void;
@@ -31,6 +32,7 @@ export interface View {
     addCreator(): void;
     removeCreator(index: number): void;
     keepFile(): void;
+    clear(): void;
     again(): void;
   };
 }
