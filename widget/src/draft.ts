@@ -29,6 +29,8 @@ export interface Draft {
 /** What is kept of a draft while the page is loaded again: never the access code, and of the file its name. */
 export interface SavedDraft {
   readonly title: string;
+  /** The title that the file proposed. */
+  readonly proposed: string;
   readonly creators: readonly Creator[];
   readonly filename: string;
   /** Of an update: the work that it is for. */
@@ -134,10 +136,11 @@ const record = (v: unknown) => (typeof v === 'object' && v !== null ? v : {}) as
 
 /** Reads a draft that was kept. What is not one is none. */
 export function draftFrom(kept: unknown): SavedDraft | undefined {
-  const { title, creators, filename, atsId } = record(kept);
+  const { title, proposed, creators, filename, atsId } = record(kept);
   if (!Array.isArray(creators) || !creators.length) return undefined;
   return {
     title: words(title),
+    proposed: words(proposed),
     filename: words(filename),
     atsId: typeof atsId === 'number' ? atsId : 0,
     creators: creators.slice(0, maxCreators).map((kept: unknown, id): Creator => {
