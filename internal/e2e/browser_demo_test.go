@@ -178,7 +178,7 @@ func TestDemoByKeyboard(t *testing.T) {
 	k.on("file")
 	k.to("title")
 	p.Keys("By keyboard")
-	k.leaves("file", "next")
+	k.leaves("file", "clear")
 	k.to("next")
 	p.Press(browser.Enter, false)
 	k.heading("who", "Who made it?")

@@ -45,10 +45,10 @@ function song(v: View) {
         />
         ${complaint(v, 'title')}
       </div>
-      ${draftOf(s)
-        ? html`<div class="acts"><button type="button" class="plain" data-ats="clear" @click=${v.act.clear}>${t('clear')}</button></div>`
-        : nothing}
-      <div class="acts"><button class="main" part="button" data-ats="next">${t('next')}</button></div>
+      <div class="acts">
+        <button class="main" part="button" data-ats="next">${t('next')}</button>
+        ${draftOf(s) ? html`<button type="button" class="plain" data-ats="clear" @click=${v.act.clear}>${t('clear')}</button>` : nothing}
+      </div>
     </form>
   `;
 }
