@@ -90,7 +90,7 @@ globalThis.measure = (win = window) => {
   const frame = card.getBoundingClientRect();
   for (const e of card.querySelectorAll('*')) {
     const r = e.getBoundingClientRect();
-    if (!r.width || e.closest('.hide')) continue; // only for screen readers
+    if (!r.width || e.closest('.hide') || !e.checkVisibility()) continue; // only for screen readers
     const s = win.getComputedStyle(e);
     const name = e.localName + '.' + e.className + ' ' + (e.dataset.ats ?? '');
     if (r.right > frame.right + 0.5 || r.left < frame.left - 0.5) found.push(name + ' stands out of the card');

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -51,6 +52,13 @@ func TestRecordingStaysHere(t *testing.T) {
 	p.Wait(browser.Hook("confirm"))
 	if n := browser.Eval[int](p, "window.workers"); n != 1 {
 		t.Errorf("%d workers, want one", n)
+	}
+	recorded, err := os.ReadFile(song)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := browser.Eval[string](p, "e2e.text('file-hash')"), fmt.Sprintf("0x%x", sha256.Sum256(recorded)); got != want {
+		t.Errorf("the review says that the file's hash is %s, want %s", got, want)
 	}
 	confirm(p, 0)
 	for _, r := range p.Requests("", "") {

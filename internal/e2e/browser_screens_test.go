@@ -39,7 +39,6 @@ func TestWhatIsSealed(t *testing.T) {
 	if before := browser.Eval[float64](p, `e2e.widget().shadowRoot.getElementById('file-hint').offsetHeight`); before < 40 {
 		t.Errorf("the line of the largest file has no place kept: %v px", before)
 	}
-	hold := p.Hold("", "/")
 	fillSong(p, 0, noise(t, "Sealed.wav", 300_000), "Sealed")
 	current("Creators")
 	if got := said("why-email"); !strings.Contains(got, "certificate can read it") {
@@ -55,6 +54,7 @@ func TestWhatIsSealed(t *testing.T) {
 	if got := browser.Eval[string](p, "e2e.hook('creator-0-ipi').inputMode + ' ' + e2e.hook('creator-0-isni').inputMode"); got != "numeric text" {
 		t.Errorf("the keyboards of the numbers are %q", got)
 	}
+	hold := p.Hold("", "/")
 	p.Click(browser.Hook("submit"))
 	hold.Await().Go() // init
 	put := hold.Await()
@@ -101,6 +101,12 @@ func TestWhatIsSealed(t *testing.T) {
 	if got := said("explorer") + browser.Eval[string](p, "e2e.widget().shadowRoot.getElementById(e2e.hook('explorer').getAttribute('aria-describedby')).textContent"); !strings.Contains(got, "new tab") {
 		t.Errorf("the link says %q", got)
 	}
+	// On paper there is nothing to press, and still what was registered.
+	p.Print(true)
+	if got := browser.Eval[string](p, `[...e2e.widget().shadowRoot.querySelectorAll('button, .link, progress')].filter((e) => e.getBoundingClientRect().width).map((e) => e.textContent).join() + '|' + e2e.hook('ats-id').checkVisibility() + e2e.hook('access-code').checkVisibility()`); got != "|truetrue" {
+		t.Errorf("on paper: %s", got)
+	}
+	p.Print(false)
 	quiet(t, p)
 
 	p.Goto(x.plain())
@@ -148,14 +154,14 @@ func TestSandboxedFrames(t *testing.T) {
 	x := newSite(t, harness.Start(t, harness.Options{}))
 	p := browser.Open(t)
 	files := p.Downloads()
-	x.host.Page("framed.html", x.element("")+scripts)
-	for _, c := range []struct {
+	for i, c := range []struct {
 		sandbox, save, told, certificate string
 		asks                             bool
 	}{
 		{"allow-scripts allow-same-origin", "Save as a file", "may not save files here", "may not download files here", true},
 		{"allow-scripts allow-same-origin allow-downloads", "Saved", "If nothing was saved", "The download has begun.", false},
 	} {
+		x.host.Page("framed.html", x.element(fmt.Sprintf(`id="frame-%d"`, i))+scripts) // else the last one's code is there again
 		p.Goto(x.host.Page("sandbox.html", fmt.Sprintf(`<iframe src="/framed.html" sandbox=%q width="640" height="1800"></iframe>`, c.sandbox)))
 		in := func(name string) string { return fmt.Sprintf("frames[0].e2e?.hook(%q)", name) }
 		click := func(name string) {

@@ -299,7 +299,7 @@ func TestUpdateByKeyboard(t *testing.T) {
 	k.on("access_code")
 	p.Run("e2e.hook('access_code').select()")
 	p.Keys(code)
-	k.leaves("access_code", "next")
+	k.leaves("access_code", "lost-code")
 	k.to("access_code")
 	p.Press(browser.Enter, false)
 	k.heading("song", "Update your song")
@@ -392,6 +392,9 @@ func TestUpdateLooks(t *testing.T) {
 	p.Click(browser.Hook("submit"))
 	hold.Await().Answer(409, `{"error":{"code":"work.already_registered","message":"m","details":{"ats_id":7},"request_id":"req_01M84P5Y0S9D5JKPTP7BAC8R4F"}}`)
 	p.Wait(onScreen(0, "FAILED"))
+	if got := browser.Eval[string](p, "e2e.text('taken')"); !strings.Contains(got, "your access code") {
+		t.Errorf("of a recording that is registered is said: %q", got)
+	}
 	v.see("taken")
 	p.Click(browser.Hook("retry"))
 	p.Wait(browser.Hook("error-file"))

@@ -86,10 +86,11 @@ const record = (v: unknown) => (typeof v === 'object' && v !== null ? v : {}) as
 
 /** Reads a draft that was kept. What is not one is none. */
 export function draftFrom(kept: unknown): SavedDraft | undefined {
-  const { title, creators, filename, atsId } = record(kept);
+  const { title, proposed, creators, filename, atsId } = record(kept);
   if (!Array.isArray(creators) || !creators.length) return undefined;
   return {
     title: words(title),
+    proposed: words(proposed),
     filename: words(filename),
     atsId: typeof atsId === 'number' ? atsId : 0,
     creators: creators.slice(0, maxCreators).map((kept: unknown, id): Creator => {

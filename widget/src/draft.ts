@@ -27,6 +27,8 @@ export interface Draft {
 /** What is kept of a draft while the page is loaded again: never the access code, and of the file its name. */
 export interface SavedDraft {
   readonly title: string;
+  /** The title that the file proposed. */
+  readonly proposed: string;
   readonly creators: readonly Creator[];
   readonly filename: string;
   /** Of an update: the work that it is for. */

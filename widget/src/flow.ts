@@ -203,7 +203,8 @@ function backToForm(s: State, errors: FieldProblems): State {
 /** What an earlier page kept. Of an update it comes back with its work. */
 function restored(s: State, saved: SavedDraft): State {
   if (s.mode !== 'register') return saved.atsId ? { ...s, saved } : s;
-  return { ...s, title: saved.title, creators: saved.creators, lost: saved.filename };
+  const { title, proposed, creators, filename } = saved;
+  return { ...s, title, proposed, creators, lost: filename };
 }
 
 /** What is to be kept in case that the page is loaded again. Undefined when nothing was filled in. */
@@ -211,11 +212,11 @@ export function draftOf(s: State): SavedDraft | undefined {
   if (s.screen === 'COMPLETE' || s.mode === 'download') return undefined;
   if (s.saved) return s.saved;
   const filename = s.file?.name ?? s.lost;
-  const { title, creators, work } = s;
+  const { title, proposed, creators, work } = s;
   if (s.mode === 'update')
-    return work && (filename || !unchanged(work.creators, creators)) ? { title, creators, filename, atsId: work.atsId } : undefined;
+    return work && (filename || !unchanged(work.creators, creators)) ? { title, proposed, creators, filename, atsId: work.atsId } : undefined;
   const typed = (c: Creator) => c.fullName || c.email || c.ipi || c.isni || Object.values(c.roles).includes(true);
-  return title || filename || creators.length > 1 || creators.some(typed) ? { title, creators, filename, atsId: 0 } : undefined;
+  return title || filename || creators.length > 1 || creators.some(typed) ? { title, proposed, creators, filename, atsId: 0 } : undefined;
 }
 
 /** What was typed for the same work stays; what was only shown is shown anew. */

@@ -77,6 +77,8 @@ export class Registration {
   #spent = '';
   #pending: Pending | undefined;
   #percent = -1;
+  /** The access code that was saved or copied. */
+  #kept: string | undefined;
 
   constructor(hooks: Hooks) {
     this.#hooks = hooks;
@@ -158,6 +160,7 @@ export class Registration {
 
   /** The access code was saved or copied: a page that is loaded again need not show it again. */
   codeKept(): void {
+    this.#kept = this.state.accessCode;
     if (this.state.screen === 'COMPLETE') this.#hooks.remember(undefined);
   }
 
@@ -536,7 +539,7 @@ export class Registration {
       this.dispatch({ type: 'reset', mode, own: this.#own(mode) });
       return this.browse();
     }
-    this.#hooks.remember(accessCode ? { ...p, done: true } : undefined);
+    this.#hooks.remember(accessCode && accessCode !== this.#kept ? { ...p, done: true } : undefined);
     this.dispatch({ type: 'completed', result });
     const { atsId, txHash, blockNumber, explorerUrl } = result;
     this.#hooks.emit('allfeat:complete', { atsId, txHash, blockNumber, explorerUrl, ...(accessCode && { accessCode }) });

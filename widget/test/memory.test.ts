@@ -163,6 +163,35 @@ test('an access code that nobody kept is shown again after a reload, as long as 
   assert.equal(v.remembered, undefined);
 });
 
+test('a code that was copied on the way, beside a problem, is not shown again', async () => {
+  const w = new World();
+  w.onSocket = (s) => s.drop();
+  w.reached = 3;
+  w.flow.submit();
+  await w.review();
+  w.flow.confirm();
+  await w.screen('FAILED');
+  assert.equal(w.state.accessCode, w.accessCode);
+  w.flow.codeKept();
+  assert.ok(w.remembered, 'it is still under way');
+  w.reached = 6;
+  w.flow.retry();
+  await w.screen('COMPLETE');
+  assert.equal(w.remembered, undefined);
+});
+
+test('a title that was proposed before the reload gives way to that of another file', async () => {
+  const w = new World();
+  w.flow.dispatch({ type: 'reset', mode: 'register', own: false });
+  w.flow.dispatch({ type: 'proposed', title: 'one' });
+  const v = new World();
+  v.flow.dispatch({ type: 'reset', mode: 'register', own: false });
+  rememberDraft('p', 'register', draftOf(w.state));
+  v.flow.restore(recallDraft('p', 'register')!);
+  v.flow.choose(new File(['RIFF'], 'two.wav'));
+  await v.until(() => v.state.title === 'two');
+});
+
 test('what has no access code is not kept after its end', async () => {
   const w = new World('register', 'ada');
   w.accessCode = undefined;

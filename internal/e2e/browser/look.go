@@ -44,6 +44,17 @@ func (p *Page) Forced(forced bool) {
 	p.must(err, "forced colours %s", value)
 }
 
+// Print shows the page as it is printed.
+func (p *Page) Print(printed bool) {
+	p.t.Helper()
+	media := ""
+	if printed {
+		media = "print"
+	}
+	_, err := call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: media})
+	p.must(err, "media %q", media)
+}
+
 // TimeZone puts the page into a time zone, such as Pacific/Kiritimati.
 func (p *Page) TimeZone(name string) {
 	p.t.Helper()

@@ -43,7 +43,7 @@ export function recording(v: SongView) {
         ${s.file ? html`<b class="small">${t('another')}</b>` : nothing}
       </label>
       ${complaint(v, 'file')}
-      ${s.lost && !s.file ? html`<p class="note" id="lost-hint" data-ats="lost">${lostText(t('chooseAgain', { name: '{name}' }), s.lost)}</p>` : nothing}
+      ${s.lost && !s.file ? html`<p class="note" id="lost-hint" data-ats="lost">${lostText(t('chooseAgain', { name: '{name}' }), legible(s.lost))}</p>` : nothing}
       ${update && s.file
         ? html`<button type="button" class="plain" data-ats="keep-file" @click=${v.act.keepFile}>${t('keepFile')}</button>`
         : nothing}

@@ -50,7 +50,7 @@ export function accessCode(v: View) {
           : html`<button class="main" part="button" data-ats="next">${t('find')}</button>`}
       </div>
       <details>
-        <summary data-ats="lost">${t('lostCode')}</summary>
+        <summary data-ats="lost-code">${t('lostCode')}</summary>
         <p class="small">${t('lostText')}</p>
       </details>
     </form>
