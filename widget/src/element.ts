@@ -188,6 +188,8 @@ export class AtsWidget extends HTMLElement {
 
   /** Draws the first screen, and fetches the rest where there is more to show. */
   #first(): void {
+    // Out of the page, where another may have taken its place.
+    if (!this.isConnected) return;
     const { state, speaker, ready } = this.#begun;
     const made = attributesOf(this);
     if (made !== this.#made) {

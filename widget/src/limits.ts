@@ -12,15 +12,16 @@ export const unknown: Limits = { maxBytes: 0, formats: [] };
 /** No page waits longer for them, in ms. */
 const timeout = 30_000;
 
-/** Rejects when the server refuses. One that cannot be reached has no limits to tell. */
+/** Rejects when the server refuses the page. A server that cannot be reached has no limits to tell. */
 export async function limitsOf(o: { atsUrl: string; siteKey: string; network: string }): Promise<Limits> {
   const headers = { 'Content-Type': 'application/json', 'X-Site-Key': o.siteKey };
   const url = `${o.atsUrl.replace(/\/+$/, '')}/v1/stats?network=${o.network}`;
   const answer = await within(undefined, timeout, async (signal) => {
     const r = await fetch(url, { headers, credentials: 'omit', cache: 'no-store', signal });
-    return { ok: r.ok, stats: (r.ok ? await r.json() : {}) as object };
-  }).catch(() => ({ ok: true, stats: {} }));
-  if (!answer.ok) throw new Error('refused');
+    return { status: r.status, stats: (r.ok ? await r.json() : {}) as object };
+  }).catch(() => ({ status: 0, stats: {} }));
+  // A server that is busy has only no limits to tell.
+  if (/^4(?!29)/.test(String(answer.status))) throw new Error('refused');
   return limitsFrom(answer.stats);
 }
 
