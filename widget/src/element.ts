@@ -197,6 +197,8 @@ export class AtsWidget extends HTMLElement {
       if (this.#plain()) this.#ask(made);
       else this.#fetch();
     }
+    // What is left here, or another mode, is not preceded by an empty form.
+    if (!ready && this.#fetching === 'yes' && !this.#begun.used) return;
     const limits = this.#begun.limits?.of === made ? this.#begun.limits : undefined;
     const act = {
       file: (file: File | undefined) => file && this.#take({ file }),
