@@ -24,9 +24,12 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-// budget is the most that a bundle may weigh, in bytes after gzip: what it takes to register, from the form to the
-// proof, with the waits and doubts that are told, and the certificate.
-const budget = 28_500
+// budget is the most that a first file may weigh, in bytes after gzip: the element and its first screen. Brotli, which
+// browsers ask for wherever a page is served by TLS, makes it a tenth smaller.
+const budget = 13_200
+
+// restBudget is the most that what is fetched when a person begins may weigh, likewise.
+const restBudget = 28_000
 
 // more are the files that the bundles fetch when they are needed: src/NAME/NAME.ts, what each may weigh, and what it holds.
 var more = []struct {
@@ -34,8 +37,9 @@ var more = []struct {
 	budget int
 	holds  *regexp.Regexp
 }{
-	{"works", 8_000, regexp.MustCompile(`(^|[/:])src/(works/|locales/en\.works\.json$|version\.ts$)`)},
-	{"hash", 4_000, regexp.MustCompile(`(^|[/:])(src/(hash/|locales/en\.hash\.json$|version\.ts$)|node_modules/@noble/hashes/)`)},
+	{"works", 9_000, regexp.MustCompile(`(^|[/:])src/(works/|locales/en\.works\.json$|version\.ts$)`)},
+	{"file", 3_000, regexp.MustCompile(`(^|[/:])src/(file/|version\.ts$)`)},
+	{"hash", 4_200, regexp.MustCompile(`(^|[/:])(src/(hash/|file/kinds\.ts$|locales/en\.hash\.json$|version\.ts$)|node_modules/@noble/hashes/)`)},
 }
 
 func main() {
@@ -71,7 +75,7 @@ func main() {
 // widgetDir finds widget/ from the repository's root, from widget/ itself, or from widget/build.
 func widgetDir() (string, error) {
 	for _, d := range []string{"widget", ".", ".."} {
-		if _, err := os.Stat(filepath.Join(d, "src", "ats-widget.ts")); err == nil {
+		if _, err := os.Stat(filepath.Join(d, "src", "element.ts")); err == nil {
 			return filepath.Abs(d)
 		}
 	}
@@ -89,6 +93,16 @@ func build(dir string) (map[string][]byte, error) {
 		return nil, fmt.Errorf("package.json: %w", err)
 	}
 	files := map[string][]byte{}
+	o := options(dir)
+	o.Format, o.EntryPoints = api.FormatESModule, []string{filepath.Join(dir, "src", "define.ts")}
+	modules, err := inputs(dir, o)
+	if err != nil {
+		return nil, err
+	}
+	var uses []given
+	if files["ats-widget-rest.js"], uses, err = rest(dir, pkg.Version, modules); err != nil {
+		return nil, err
+	}
 	for name, format := range map[string]api.Format{
 		"ats-widget.esm.js":  api.FormatESModule,
 		"ats-widget.iife.js": api.FormatIIFE,
@@ -106,7 +120,7 @@ func build(dir string) (map[string][]byte, error) {
 			o.Footer = map[string]string{"js": `})();`}
 			o.EntryPoints = []string{filepath.Join(dir, "src", "classic.ts")}
 		}
-		out, err := bundle(o)
+		out, err := first(o, uses)
 		if err != nil {
 			return nil, err
 		}
@@ -118,6 +132,7 @@ func build(dir string) (map[string][]byte, error) {
 		files[name] = out
 	}
 	budgets := map[string]int{"ats-widget.esm.js": budget, "ats-widget.iife.js": budget}
+	budgets["ats-widget-rest.js"] = restBudget
 	for _, m := range more {
 		name := "ats-widget-" + m.name + ".js"
 		if files[name], err = extra(dir, pkg.Version, m.name, m.holds); err != nil {
@@ -170,14 +185,8 @@ func extra(dir, version, name string, holds *regexp.Regexp) ([]byte, error) {
 	if len(r.Errors) > 0 {
 		return nil, errors.New(r.Errors[0].Text)
 	}
-	var meta struct {
-		Outputs map[string]struct {
-			Inputs map[string]struct {
-				BytesInOutput int `json:"bytesInOutput"`
-			} `json:"inputs"`
-		} `json:"outputs"`
-	}
-	if err := json.Unmarshal([]byte(r.Metafile), &meta); err != nil {
+	meta, err := metafile(r)
+	if err != nil {
 		return nil, err
 	}
 	for _, out := range meta.Outputs {
@@ -188,6 +197,19 @@ func extra(dir, version, name string, holds *regexp.Regexp) ([]byte, error) {
 		}
 	}
 	return r.OutputFiles[0].Contents, nil
+}
+
+// made says what a bundle is made of.
+type made struct {
+	Outputs map[string]struct {
+		EntryPoint string
+		Exports    []string
+		Inputs     map[string]struct{ BytesInOutput int }
+	}
+}
+
+func metafile(r api.BuildResult) (m made, err error) {
+	return m, json.Unmarshal([]byte(r.Metafile), &m)
 }
 
 func options(dir string) api.BuildOptions {
@@ -255,8 +277,12 @@ func catalogues(dir string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range more {
-		texts, err := read("en." + m.name)
+	parts, err := filepath.Glob(filepath.Join(dir, "src", "locales", "en.*.json"))
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range parts {
+		texts, err := read(strings.TrimSuffix(filepath.Base(part), ".json"))
 		if err != nil {
 			return nil, err
 		}
@@ -310,7 +336,7 @@ func minifiedStyles() api.Plugin {
 // tightTemplates takes the indentation out of the html and svg templates.
 func tightTemplates() api.Plugin {
 	return api.Plugin{Name: "tight-templates", Setup: func(b api.PluginBuild) {
-		b.OnLoad(api.OnLoadOptions{Filter: `[\\/]src[\\/]((screens|works)[\\/]\w+|ats-widget)\.ts$`}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
+		b.OnLoad(api.OnLoadOptions{Filter: `[\\/]src[\\/]((screens|works)[\\/]\w+|controller)\.ts$`}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
 			src, err := os.ReadFile(a.Path)
 			if err != nil {
 				return api.OnLoadResult{}, err
