@@ -29,7 +29,11 @@ export class Texts {
   readonly dir: 'ltr' | 'rtl';
   readonly #texts: Catalogue;
 
+  readonly #locale: string;
+
   constructor(readonly lang: string) {
+    // Registration numbers have these digits. Browsers differ in what they take for Arabic by themselves.
+    this.#locale = `${lang}-u-nu-latn`;
     this.dir = lang === 'ar' ? 'rtl' : 'ltr';
     this.#texts = languages[lang]!.texts;
   }
@@ -39,14 +43,14 @@ export class Texts {
     this.#texts[key].replace(/\{(\w+)\}/g, (_, name: string) => `\u2068${values[name] ?? ''}\u2069`);
 
   /** Day and time in UTC: what the log wrote down, wherever its reader is. */
-  date = (ms: number): string => new Intl.DateTimeFormat(this.lang, { dateStyle: 'long', timeStyle: 'long', timeZone: 'UTC' }).format(ms);
+  date = (ms: number): string => new Intl.DateTimeFormat(this.#locale, { dateStyle: 'long', timeStyle: 'long', timeZone: 'UTC' }).format(ms);
 
-  percent = (part: number): string => new Intl.NumberFormat(this.lang, { style: 'percent' }).format(part);
+  percent = (part: number): string => new Intl.NumberFormat(this.#locale, { style: 'percent' }).format(part);
 
   list = (texts: readonly string[]): string => new Intl.ListFormat(this.lang).format(texts);
 
   size = (bytes: number): string => {
     const [n, unit] = bytes < 1e6 ? [bytes / 1e3, 'kilobyte'] : [bytes / 1e6, 'megabyte'];
-    return new Intl.NumberFormat(this.lang, { style: 'unit', unit, maximumFractionDigits: 1 }).format(n);
+    return new Intl.NumberFormat(this.#locale, { style: 'unit', unit, maximumFractionDigits: 1 }).format(n);
   };
 }

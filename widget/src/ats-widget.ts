@@ -279,7 +279,7 @@ export class AtsWidget extends HTMLElement {
     if (s.opening) return t('opening');
     if (s.screen === 'UPLOAD') {
       const quarter = Math.floor((4 * s.loaded) / (s.file?.size || 1)) / 4;
-      return quarter ? new Intl.NumberFormat(this.#texts.lang, { style: 'percent' }).format(quarter) : '';
+      return quarter ? this.#texts.percent(quarter) : '';
     }
     if (s.screen === 'TRACKING' && s.steps.length) return t(stepKey(s.steps.at(-1)!.progress));
     if (s.problem) return sentenceOf(this.#texts, s.problem, browserEnv.now());

@@ -45,7 +45,9 @@ export class Texts {
     this.#catalogue = catalogue;
     this.dir = dir;
     // The region decides on numbers where it belongs to the language: fr-CH, but not sv-SE with English texts.
-    this.#locale = languageOf(tag) === language && tag.toLowerCase().startsWith(language) && valid(tag) ? tag : language;
+    const locale = languageOf(tag) === language && tag.toLowerCase().startsWith(language) && valid(tag) ? tag : language;
+    // Registration numbers and versions have these digits. Browsers differ in what they take for Arabic by themselves.
+    this.#locale = new Intl.Locale(locale, { numberingSystem: 'latn' }).toString();
   }
 
   /** The same texts in the direction of another language, whose own are on their way. */
@@ -56,6 +58,8 @@ export class Texts {
   t = (key: Key, values: Values = {}): string => fill(this.#catalogue[key] ?? en[key], values, this.#locale, this.number);
 
   number = (n: number): string => (this.#numbers ??= new Intl.NumberFormat(this.#locale)).format(n);
+
+  percent = (part: number): string => new Intl.NumberFormat(this.#locale, { style: 'percent' }).format(part);
 
   /** Bytes as kilobytes or megabytes, rounded up; a limit is rounded down, so that what is above it never looks equal. */
   size = (bytes: number, limit = false): string => {

@@ -120,3 +120,12 @@ test('values are text: places inside them are not filled', () => {
 test('every code has a text on the screen', () => {
   for (const code of Object.keys(errorTable) as BrowserErrorCode[]) assert.ok(en[textOf(code)], code);
 });
+
+test('numbers have the digits of registration numbers, whatever the region', () => {
+  for (const tag of ['ar', 'ar-EG', 'ar-u-nu-arab', 'en-u-nu-arab']) {
+    const t = texts(tag);
+    const seen = [t.number(1234), t.percent(0.5), t.size(5e8), t.date(0), t.time(0), t.t('credits', { n: 12 })].join(' ');
+    assert.match(seen, /[0-9]/, tag);
+    assert.doesNotMatch(seen, /[\u0660-\u0669\u06f0-\u06f9]/, tag);
+  }
+});
