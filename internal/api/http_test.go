@@ -8,7 +8,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -31,7 +33,7 @@ func TestEveryRefusalIsAnEnvelope(t *testing.T) {
 		want         fault.Code
 	}{
 		{"GET", "/", fault.CodeCommonNotFound}, {"GET", "/v1", fault.CodeCommonNotFound}, {"GET", "/v1/nope", fault.CodeCommonNotFound},
-		{"POST", "/nope", fault.CodeCommonNotFound}, {"GET", "/v1/works/init", fault.CodeCommonNotFound}, {"PUT", "/v1/works/init", fault.CodeCommonNotFound},
+		{"POST", "/nope", fault.CodeCommonNotFound}, {"GET", "/v1/works/init", fault.CodeCommonAuthMissingToken}, {"PUT", "/v1/works/init", fault.CodeCommonNotFound},
 		{"DELETE", "/v1/sessions", fault.CodeCommonNotFound}, {"OPTIONS", "/v1/works/init", fault.CodeCommonNotFound}, {"OPTIONS", "/nope", fault.CodeCommonNotFound},
 		{"TRACE", "/healthz", fault.CodeCommonNotFound}, {"BREW", "/v1/stats", fault.CodeCommonNotFound}, {"POST", "/v1/works/init/", fault.CodeCommonNotFound},
 		{"GET", "/v1//stats", fault.CodeCommonNotFound}, {"GET", "/v1/works/../stats", fault.CodeCommonNotFound}, {"GET", "/%00", fault.CodeCommonNotFound},
@@ -229,50 +231,52 @@ func isReset(err error) bool {
 	return errors.As(err, &op) && !op.Timeout()
 }
 
+// Every page reads the answers of what browsers call, refusals and preflights
+// included; the list of origins decides whether the call goes ahead.
 func TestCORS(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
+	readable := func(what, origin string, a answer) {
+		t.Helper()
+		h := a.header
+		if h.Get("Access-Control-Allow-Origin") != origin || h.Get("Access-Control-Expose-Headers") != "Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id" ||
+			!slices.Contains(h.Values("Vary"), "Origin") || h.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s from %s: %d %v", what, origin, a.status, h)
+		}
+	}
 	preflight := func(path, origin string) answer {
 		return w.call("OPTIONS", path, map[string]string{"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type,x-site-key"}, nil)
 	}
 	b := w.mint(nil)
-	for _, path := range []string{"/v1/works/init", "/v1/works/prepare", "/v1/stats", "/v1/transactions/x"} {
-		a := preflight(path, site)
-		h := a.header
-		if a.status != 200 || h.Get("Access-Control-Allow-Origin") != site || !slices.Contains(h.Values("Vary"), "Origin") || h.Get("Access-Control-Allow-Credentials") != "" {
-			t.Errorf("%s: %d %v", path, a.status, h)
-		}
-		for _, name := range []string{"Authorization", "Content-Type", "X-Site-Key"} {
-			if !strings.Contains(h.Get("Access-Control-Allow-Headers"), name) {
-				t.Errorf("%s does not allow %s", path, name)
-			}
-		}
-		for _, origin := range []string{"https://evil.example", "null", "http://songs.example", "https://songs.example:444"} {
-			a := preflight(path, origin)
-			if a.code != fault.CodeSessionOriginNotAllowed || a.header.Get("Access-Control-Allow-Origin") != "" || !slices.Contains(a.header.Values("Vary"), "Origin") {
-				t.Errorf("%s from %s: %d %v", path, origin, a.status, a.header)
-			}
-		}
-	}
-	// Refusals can be read by the sites that may call at all, and by no others.
-	for name, a := range map[string]answer{
-		"refusal": w.call("POST", "/v1/works/init", map[string]string{"Origin": site}, nil),
-		"unknown": w.call("GET", "/v1/nope", map[string]string{"Origin": site}, nil),
-		"success": w.call("GET", "/v1/stats", map[string]string{"Origin": site}, nil),
-	} {
-		if a.header.Get("Access-Control-Allow-Origin") != site || a.header.Get("Access-Control-Expose-Headers") != "Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id" {
-			t.Errorf("%s: %v", name, a.header)
-		}
-	}
 	head := b.head()
-	head["Origin"] = "https://evil.example"
-	for name, a := range map[string]answer{
-		"with a token": w.call("POST", "/v1/works/init", head, strings.NewReader("{}")),
-		"public":       w.call("GET", "/v1/stats", map[string]string{"Origin": "https://evil.example"}, nil),
-		"no origin":    w.call("GET", "/v1/stats", nil, nil),
-	} {
-		if a.header.Get("Access-Control-Allow-Origin") != "" || !slices.Contains(a.header.Values("Vary"), "Origin") {
-			t.Errorf("%s: %v", name, a.header)
+	for _, origin := range []string{site, "https://elsewhere.example", "null", "http://songs.example", "https://songs.example:444"} {
+		for _, path := range []string{"/v1/works/init", "/v1/works/prepare", "/v1/works/1", "/v1/access/x/work", "/v1/stats", "/v1/transactions/x", "/v1/nope"} {
+			a := preflight(path, origin)
+			readable("preflight of "+path, origin, a)
+			if a.status != 200 || len(a.body) == 0 {
+				t.Errorf("preflight of %s: %d", path, a.status)
+			}
+			for _, name := range []string{"Authorization", "Content-Type", "X-Site-Key"} {
+				if !strings.Contains(a.header.Get("Access-Control-Allow-Headers"), name) {
+					t.Errorf("%s does not allow %s", path, name)
+				}
+			}
 		}
+		head["Origin"] = origin
+		want := fault.CodeSessionOriginNotAllowed
+		if origin == site {
+			want = fault.CodeCommonValidationFailed
+		}
+		a := w.call("POST", "/v1/works/init", head, strings.NewReader("{}"))
+		readable("init", origin, a)
+		if a.code != want {
+			t.Errorf("init from %s: %s, want %s", origin, a.body, want)
+		}
+		readable("no token", origin, w.call("POST", "/v1/works/init", map[string]string{"Origin": origin}, nil))
+		readable("no route", origin, w.call("GET", "/v1/nope", map[string]string{"Origin": origin}, nil))
+		readable("success", origin, w.call("GET", "/v1/stats", map[string]string{"Origin": origin}, nil))
+	}
+	if a := w.call("GET", "/v1/stats", nil, nil); a.header.Get("Access-Control-Allow-Origin") != "" || !slices.Contains(a.header.Values("Vary"), "Origin") {
+		t.Errorf("no origin: %v", a.header)
 	}
 	// No page mints: there is neither a preflight nor an answer it could read.
 	if a := preflight("/v1/sessions", site); a.code != fault.CodeCommonNotFound || a.header.Get("Access-Control-Allow-Origin") != "" {
@@ -281,20 +285,51 @@ func TestCORS(t *testing.T) {
 	if a := w.tryMint(nil); a.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("mint: %v", a.header)
 	}
-	// The list counts at once, in both directions, for calls.
+	// The list counts at once, in both directions.
 	const late = "https://late.example"
-	if a := preflight("/v1/stats", late); a.code == "" {
-		t.Error("too early")
+	head["Origin"] = late
+	try := func() fault.Code { return w.call("POST", "/v1/works/init", head, strings.NewReader("{}")).code }
+	if code := try(); code != fault.CodeSessionOriginNotAllowed {
+		t.Errorf("too early: %s", code)
 	}
 	_, err := session.AddOrigin(t.Context(), w.db, w.org, late)
 	w.must(err)
-	if a := preflight("/v1/stats", late); a.code != "" {
-		t.Errorf("added: %s", a.body)
+	if code := try(); code != fault.CodeCommonValidationFailed {
+		t.Errorf("added: %s", code)
 	}
 	w.must(session.RemoveOrigin(t.Context(), w.db, w.org, late))
-	head["Origin"] = late
-	if a := w.call("POST", "/v1/works/init", head, strings.NewReader("{}")); a.code != fault.CodeSessionOriginNotAllowed {
-		t.Errorf("removed: %s", a.body)
+	if code := try(); code != fault.CodeSessionOriginNotAllowed {
+		t.Errorf("removed: %s", code)
+	}
+}
+
+// Cookies are never read nor set: a browser may send any, and its token alone
+// says who calls.
+func TestNoCookieCounts(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	w.work()
+	id := w.registered("Open")
+	w.done(id)
+	good := w.mint(map[string]any{"action_type": "access", "external_user_ref": "ada"})
+	for _, path := range []string{"/v1/works", "/v1/works/1", "/v1/access/" + strings.Repeat("x", 68) + "/work", "/v1/stats", "/v1/transactions/" + id, "/v1/nope"} {
+		for _, head := range []map[string]string{good.head(), {"Origin": site}} {
+			plain := w.call("GET", path, head, nil)
+			head["Cookie"] = "token=" + good.token + "; Authorization=Bearer " + good.token + "; session=" + good.token + "; __Host-timbre=1"
+			a := w.call("GET", path, head, nil)
+			if a.status != plain.status || a.code != plain.code {
+				t.Errorf("%s: %d %s with cookies, %d %s without", path, a.status, a.code, plain.status, plain.code)
+			}
+			if a.header.Get("Set-Cookie") != "" || slices.Contains(a.header.Values("Vary"), "Cookie") {
+				t.Errorf("%s: %v", path, a.header)
+			}
+		}
+	}
+	files, err := filepath.Glob("*.go")
+	w.must(err)
+	for _, f := range files {
+		if b, err := os.ReadFile(f); err != nil || !strings.HasSuffix(f, "_test.go") && regexp.MustCompile(`\.Cookies?\(|"Cookie"|CookiesNamed|SetCookie`).Match(b) {
+			t.Errorf("%s reads cookies (%v)", f, err)
+		}
 	}
 }
 

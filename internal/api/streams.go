@@ -29,7 +29,7 @@ func (s *streams) enter(id string) (leave func(), err error) {
 	defer s.mu.Unlock()
 	switch {
 	case s.of[id] >= followersOfOne:
-		return nil, fault.CommonRateLimited(heartbeat).Because(errors.New("too many follow this transaction"))
+		return nil, fault.CommonRateLimited(heartbeat).With("reason", "followers").Because(errors.New("too many follow this transaction"))
 	case s.all >= s.most:
 		return nil, fault.CommonServiceUnavailable(2 * time.Second).Because(errors.New("too many follow transactions here"))
 	}

@@ -290,8 +290,8 @@ func quoteOf(p registry.Prepared) (b wireQuote) {
 type confirmOutput struct {
 	Body struct {
 		TransactionID string `json:"transaction_id" format:"uuid"`
-		WSURL         string `json:"ws_url"`
-		StatusURL     string `json:"status_url"`
+		WSURL         string `json:"ws_url" doc:"A path below the server's address: the client puts the address in front"`
+		StatusURL     string `json:"status_url" doc:"A path, as ws_url"`
 		AccessCode    string `json:"access_code,omitempty" doc:"Of a new work: shown here and in the result, then never again"`
 	}
 }
@@ -310,7 +310,7 @@ func (a *API) confirm(ctx context.Context, in *jobInput) (*confirmOutput, error)
 	}
 	out := &confirmOutput{}
 	out.Body.TransactionID, out.Body.AccessCode = c.TransactionID, c.AccessCode
-	out.Body.StatusURL = a.PublicURL + "/v1/transactions/" + c.TransactionID
-	out.Body.WSURL = "ws" + strings.TrimPrefix(a.PublicURL, "http") + "/v1/ws/transactions/" + c.TransactionID
+	out.Body.StatusURL = "/v1/transactions/" + c.TransactionID
+	out.Body.WSURL = "/v1/ws/transactions/" + c.TransactionID
 	return out, nil
 }

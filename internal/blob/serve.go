@@ -48,16 +48,16 @@ func (d *Disk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case http.MethodPut, http.MethodGet, http.MethodHead:
 	default:
-		d.refuse(w, r, fault.CommonNotFound())
+		d.refuse(w, r, fault.CommonNotFound().With("reason", "method"))
 		return
 	}
 
 	g, ok := d.check(r.Method, r.URL)
 	switch {
 	case !ok:
-		d.refuse(w, r, fault.CommonForbidden())
+		d.refuse(w, r, fault.CommonForbidden("signature"))
 	case d.opts.Now().Unix() >= g.expires:
-		d.refuse(w, r, fault.TransactionExpired())
+		d.refuse(w, r, fault.TransactionExpired("upload_url"))
 	case r.Method == http.MethodPut:
 		d.servePut(w, r, g)
 	default:
@@ -128,7 +128,7 @@ func (b brokenBody) Unwrap() error { return b.error }
 func (d *Disk) serveGet(w http.ResponseWriter, r *http.Request, g grant) {
 	f, st, err := d.open(g.key)
 	if errors.Is(err, ErrNotFound) {
-		err = fault.CommonNotFound()
+		err = fault.CommonNotFound().With("reason", "object")
 	}
 	if err != nil {
 		d.refuse(w, r, err)
@@ -194,7 +194,7 @@ func (d *Disk) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var refusal *fault.Error
 	switch {
 	case errors.As(err, &broken):
-		refusal = fault.RegistrationUploadMissing().Because(err)
+		refusal = fault.RegistrationUploadMissing().With("reason", "incomplete").Because(err)
 	case !errors.As(err, &refusal):
 		refusal = fault.CommonServiceUnavailable(retryAfter).Because(err)
 	}
