@@ -248,6 +248,7 @@ func (s *server) run(ctx context.Context) error {
 		if err = s.http.Shutdown(limit); err != nil {
 			s.http.Close() // whoever is still there is dropped
 		}
+		s.api.Drain(limit) // sockets, which Shutdown does not know
 		cancel()
 	case err = <-served:
 	}

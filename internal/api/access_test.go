@@ -34,7 +34,7 @@ func TestUpdateFlow(t *testing.T) {
 		at := "/v1/access/" + code
 
 		a := w.mint(forUpdate).read(at + "/work")
-		want := []string{"asset_filename", "ats_id", "created_at", "creators", "latest_commitment", "latest_version", "network", "owner_address", "title"}
+		want := []string{"asset_filename", "ats_id", "created_at", "creators", "latest_commitment", "latest_version", "network", "owner_address", "title", "versions"}
 		if d := cmp.Diff(want, keys(t, a.body)); d != "" || a.header.Get("Cache-Control") != "no-store" {
 			t.Fatalf("work: %d %s %s", a.status, d, a.body)
 		}

@@ -129,6 +129,11 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.Serve
 // Routes are all that is served, what is mounted included.
 func (a *API) Routes() chi.Routes { return a.router }
 
+// Drain waits until every progress stream has ended, or until ctx ends. Call it
+// after stop was closed: a socket is no request any more that http.Server.Shutdown
+// would wait for, and is told before it is dropped.
+func (a *API) Drain(ctx context.Context) { a.streams.drained(ctx) }
+
 func (a *API) mints() bool { return a.Sessions.Tokens != nil }
 func (a *API) works() bool { return a.Registry != nil }
 

@@ -178,8 +178,8 @@ func TestBadFiles(t *testing.T) {
 				t.Errorf("%s: the right file: %s", name, a.body)
 			}
 		}
-		// Over the cap: told at init when the size is known, and stopped while
-		// uploading, declared or not, when it is not.
+		// Over the cap: told at init when the size is known, else at prepare: the
+		// store takes the upload and keeps nothing of it. One without an end is cut off.
 		b := w.mint(map[string]any{"max_file_size_bytes": 4000})
 		a := b.post("/v1/works/init", work("Long", map[string]any{"size_bytes": 4001}))
 		if a.code != fault.CodeRegistrationAudioTooLarge || a.err.Details["size_bytes"] != 4001.0 || a.err.Details["max_bytes"] != 4000.0 {
@@ -189,8 +189,12 @@ func TestBadFiles(t *testing.T) {
 			t.Error("a refused init spent the session")
 		}
 		job, url := b.init("Long", nil)
-		if a := w.put(url, wav("long", 5000)); a.code != fault.CodeRegistrationAudioTooLarge {
-			t.Errorf("declared: %s", a.body)
+		if a := w.put(url, wav("long", 5000)); a.status != 200 {
+			t.Errorf("uploaded: %s", a.body)
+		}
+		if a := b.post("/v1/works/prepare", map[string]string{"job_id": job}); a.status != 413 || a.code != fault.CodeRegistrationAudioTooLarge ||
+			a.err.Details["size_bytes"] != 5044.0 || a.err.Details["max_bytes"] != 4000.0 {
+			t.Errorf("at prepare: %s", a.body)
 		}
 		endless := &endless{}
 		r, err := http.NewRequest("PUT", url, endless)

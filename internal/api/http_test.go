@@ -53,7 +53,7 @@ func TestEveryRefusalIsAnEnvelope(t *testing.T) {
 		}
 	}
 	for _, id := range []string{"x", known + "0", "0190a0e6-0000-7000-8000-00000000dead", "%00", "%ff%fe", "..%2f..%2fetc", "{" + known + "}", strings.ReplaceAll(known, "-", ""), "urn:uuid:" + known, strings.Repeat("a", 5000)} {
-		for _, path := range []string{"/v1/transactions/%s", "/v1/transactions/%s/events", "/v1/ws/transactions/%s"} {
+		for _, path := range []string{"/v1/transactions/%s", "/v1/ws/transactions/%s"} {
 			if a := w.call("GET", fmt.Sprintf(path, id), nil, nil); a.code != fault.CodeTransactionNotFound {
 				t.Errorf(path+": %s", id, a.body)
 			}
@@ -152,7 +152,6 @@ func TestDatabaseAway(t *testing.T) {
 			"health":      {w.call("GET", "/healthz", nil, nil), fault.CodeCommonServiceUnavailable},
 			"stats":       {w.call("GET", "/v1/stats", nil, nil), fault.CodeCommonServiceUnavailable},
 			"transaction": {w.call("GET", "/v1/transactions/"+id, nil, nil), fault.CodeTransactionStoreUnavailable},
-			"events":      {w.call("GET", "/v1/transactions/"+id+"/events", nil, nil), fault.CodeTransactionStoreUnavailable},
 			"init":        {b.post("/v1/works/init", work("x", nil)), fault.CodeCommonAuthBackendUnavailable},
 			"mint":        {w.tryMint(nil), fault.CodeCommonServiceUnavailable},
 		} {
@@ -160,6 +159,7 @@ func TestDatabaseAway(t *testing.T) {
 				t.Errorf("%s: %d %s, want %s", name, c.got.status, c.got.body, c.want)
 			}
 		}
+		w.toldInStream(id, fault.CodeTransactionStoreUnavailable)
 	}
 }
 

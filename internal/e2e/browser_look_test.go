@@ -122,7 +122,7 @@ func TestLooks(t *testing.T) {
 	hold.Await().Answer(200, fmt.Sprintf(`{"id":%q,"current_step":"submitting","progress":60,"description":"","is_complete":false,"result":null,"steps":[]}`, id))
 	p.Wait("e2e.events.some((e) => e.name === 'step')")
 	see("tracking")
-	hold.Await().Answer(200, fmt.Sprintf(`{"id":%q,"current_step":"failed","progress":100,"description":"","is_complete":true,"steps":[],"result":{"success":false,"tx_hash":%q,"error":{"code":"transaction.failed","message":"The network refused the transaction.","request_id":"req_01M84P5Y0S9D5JKPTP7BAC8R4F"}}}`, id, hash))
+	hold.Await().Answer(200, fmt.Sprintf(`{"id":%q,"current_step":"failed","progress":100,"description":"","is_complete":true,"steps":[],"result":{"success":false,"tx_hash":%q,"error":"The registration did not go through.","error_code":"transaction.failed","request_id":"req_01M84P5Y0S9D5JKPTP7BAC8R4F"}}`, id, hash))
 	p.Wait(onScreen(0, "FAILED"))
 	p.Wait("e2e.focus() === 'heading'")
 	see("failed")
