@@ -23,7 +23,7 @@ type sources map[string][]string
 // shipped are the files that a browser gets, by the part in docs/browsers.md. Styles
 // that are inside a script are read where they come from.
 var shipped = map[string]sources{
-	"Widget: registering a song":               {"js": {"widget/dist/ats-widget.esm.js", "widget/dist/ats-widget.iife.js"}, "css": {"widget/src/styles.css"}, "html": {"widget/src/screens/*.ts"}},
+	"Widget: registering a song":               {"js": {"widget/dist/ats-widget*.js"}, "css": {"widget/src/styles.css"}, "html": {"widget/src/screens/*.ts"}},
 	"Widget: updating and downloading":         {"js": {"widget/dist/ats-widget-works.js"}, "css": {"widget/src/works/works.css"}, "html": {"widget/src/works/*.ts"}},
 	"Widget: a recording that is not uploaded": {"js": {"widget/dist/ats-widget-hash.js"}},
 	"/verify, served or saved":                 {"html": {"verify/dist/verify.html"}},

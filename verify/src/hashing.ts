@@ -1,20 +1,21 @@
 /**
- * Hashes a file. The page reads it in pieces, and a worker, whose source is part of this page, hashes them. Where no worker
- * starts, the page hashes small pieces itself, and draws between them.
+ * Hashes a file. The page reads it in pieces, and a worker, whose source is part of this page, hashes them with WebAssembly.
+ * Where no worker starts or it has no WebAssembly, the page hashes small pieces itself, and draws between them.
  */
+import { sha256 } from '@noble/hashes/sha2.js';
 import source from 'worker:hash.worker.ts';
-import { inScript } from './digest.js';
+import { hex } from './bytes.js';
 
 /** What a worker is sent: a piece, or null for the end. */
 export type Piece = ArrayBuffer | null;
-/** What it answers: nothing, or at the end the hash in hexadecimal. */
-export type Answer = string;
+/** What it answers: an empty text, and at the end the hash in hexadecimal; undefined when it cannot hash. */
+export type Answer = string | undefined;
 
 /** Hashes pieces in their order. */
 interface Hasher {
   /** Bytes of a piece. */
   readonly piece: number;
-  send(piece: Piece): Promise<Answer>;
+  send(piece: Piece): Promise<string>;
   /** Gives back what it holds. */
   end(): void;
 }
@@ -44,13 +45,13 @@ function inWorker(): Hasher {
     throw new WorkerFailed(String(e));
   }
   let broken = false;
-  let settle: { answer: (a: Answer) => void; fail: (e: Error) => void } | undefined;
+  let settle: { answer: (a: string) => void; fail: (e: Error) => void } | undefined;
   const fail = () => {
     broken = true;
     settle?.fail(new WorkerFailed());
   };
   worker.onerror = worker.onmessageerror = fail;
-  worker.onmessage = ({ data }: MessageEvent<Answer>) => settle?.answer(data);
+  worker.onmessage = ({ data }: MessageEvent<Answer>) => (data === undefined ? fail() : settle?.answer(data));
   return {
     piece,
     send: (bytes) =>
@@ -67,11 +68,11 @@ function inWorker(): Hasher {
 }
 
 function inPage(): Hasher {
-  const d = inScript();
+  const d = sha256.create();
   return {
     piece: smallPiece,
     send: async (bytes) => {
-      if (!bytes) return d.digest();
+      if (!bytes) return hex(d.digest());
       d.update(new Uint8Array(bytes));
       await new Promise((drawn) => setTimeout(drawn));
       return '';
