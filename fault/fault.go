@@ -77,6 +77,8 @@ type Field struct {
 	Field   string `json:"field"`   // path of the value, such as "creators[0].email"
 	Rule    string `json:"rule"`    // the rule it broke, such as "required"
 	Message string `json:"message"` // one sentence for people
+	// DidYouMean is the documented name that a misspelled member was meant to be; "" where none is near.
+	DidYouMean string `json:"did_you_mean,omitempty"`
 }
 
 // Error is a catalogued refusal. Make one with the constructor of its code. The methods never change their receiver,

@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"reflect"
 	"strconv"
 	"time"
 	"unicode"
@@ -152,7 +153,7 @@ func (a *API) routes() {
 	op := func(method, path, id, summary string, status int, before ...func(huma.API) func(huma.Context, func(huma.Context))) huma.Operation {
 		o := huma.Operation{
 			OperationID: id, Method: method, Path: path, Summary: summary, DefaultStatus: status,
-			// readBody has read the body within its bounds. -1: nothing more to
+			// readBody has read it within its bounds. -1: nothing more to
 			// cap, and the read deadline, which would otherwise end a long
 			// request while it is worked on, is taken away.
 			MaxBodyBytes: -1, BodyReadTimeout: -1,
@@ -196,23 +197,23 @@ func (a *API) routes() {
 	}
 	defer func() { a.document(h.OpenAPI()) }()
 	if a.mints() {
-		huma.Register(h, op("POST", "/v1/sessions", "mint-session", "Mint a session: called by the host's backend", 200, a.readBody), a.mint)
+		huma.Register(h, op("POST", "/v1/sessions", "mint-session", "Mint a session: called by the host's backend", 200, reads[mintInput](true)), a.mint)
 	}
 	if !a.works() {
 		return
 	}
 	huma.Register(h, op("GET", "/v1/stats", "stats", "Public facts of a network", 200), a.stats)
-	huma.Register(h, browser(op("POST", "/v1/works/init", "init-work", "Begin a registration and get an upload URL", 200, a.readBody), true, "init"), a.initWork)
-	huma.Register(h, browser(op("POST", "/v1/works/upload", "renew-upload", "Get another upload URL for a job", 200, a.readBody), false, "upload"), a.renewUpload)
-	huma.Register(h, browser(op("POST", "/v1/works/prepare", "prepare-work", "Read the upload and quote", 200, a.readBody), false, "prepare"), a.prepare)
-	huma.Register(h, browser(op("POST", "/v1/works/confirm", "confirm-work", "Accept the quote", 202, a.readBody), false, "confirm"), a.confirm)
+	huma.Register(h, browser(op("POST", "/v1/works/init", "init-work", "Begin a registration and get an upload URL", 200, reads[initInput](false)), true, "init"), a.initWork)
+	huma.Register(h, browser(op("POST", "/v1/works/upload", "renew-upload", "Get another upload URL for a job", 200, reads[jobInput](false)), false, "upload"), a.renewUpload)
+	huma.Register(h, browser(op("POST", "/v1/works/prepare", "prepare-work", "Read the upload and quote", 200, reads[jobInput](false)), false, "prepare"), a.prepare)
+	huma.Register(h, browser(op("POST", "/v1/works/confirm", "confirm-work", "Accept the quote", 202, reads[jobInput](false)), false, "confirm"), a.confirm)
 	huma.Register(h, lookUp(op("GET", "/v1/access/{code}/work", "work-by-code", "The work that an access code opens, with its versions", 200)), a.workByCode)
 	huma.Register(h, lookUp(op("GET", "/v1/access/{code}/versions/{v}/download/{what}", "download-by-code", "A URL of a version's certificate or recording, by access code", 200)), a.downloadByCode)
-	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/init", "init-version", "Begin a version that keeps the recording", 200, a.readBody), true, "init"), a.initVersion)
-	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/init-upload", "init-version-upload", "Begin a version with a new recording, and get an upload URL", 200, a.readBody), true, "init"), a.initVersionUpload)
-	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/upload", "renew-version-upload", "Get another upload URL for a job", 200, a.readBody), false, "upload"), a.renewUpload)
-	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/prepare", "prepare-version", "Read the upload, if there is one, and quote", 200, a.readBody), false, "prepare"), a.prepareVersion)
-	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/confirm", "confirm-version", "Accept the quote", 202, a.readBody), false, "confirm"), a.confirm)
+	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/init", "init-version", "Begin a version that keeps the recording", 200, reads[initVersionInput](false)), true, "init"), a.initVersion)
+	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/init-upload", "init-version-upload", "Begin a version with a new recording, and get an upload URL", 200, reads[initVersionUploadInput](false)), true, "init"), a.initVersionUpload)
+	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/upload", "renew-version-upload", "Get another upload URL for a job", 200, reads[jobInput](false)), false, "upload"), a.renewUpload)
+	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/prepare", "prepare-version", "Read the upload, if there is one, and quote", 200, reads[jobInput](false)), false, "prepare"), a.prepareVersion)
+	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/confirm", "confirm-version", "Accept the quote", 202, reads[jobInput](false)), false, "confirm"), a.confirm)
 	rotate := op("POST", "/v1/access/{code}/rotate", "rotate-code", "Replace an access code", 200)
 	rotate.Security = []map[string][]string{{"session": {}}}
 	rotate.Middlewares = huma.Middlewares{a.authorize(h, may(session.UpdateVersion, false), "code")}
@@ -225,11 +226,11 @@ func (a *API) routes() {
 	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions/{v}/creators", "own-creators", "Who made a version", 200), session.Caller.MayRead, "code", a.own(h, false)), a.ownCreators)
 	huma.Register(h, owner(op("GET", "/v1/works/{id}/download/{what}", "download-latest", "A URL of the latest version's certificate or recording", 200), anySession, "code"), a.downloadLatest)
 	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions/{v}/download/{what}", "download-version", "A URL of a version's certificate or recording", 200), anySession, "code"), a.downloadVersion)
-	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/init", "init-own-version", "Begin a version that keeps the recording", 200, a.readBody), true, "init"), a.initVersion)
-	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/init-upload", "init-own-version-upload", "Begin a version with a new recording, and get an upload URL", 200, a.readBody), true, "init"), a.initVersionUpload)
-	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/upload", "renew-own-version-upload", "Get another upload URL for a job", 200, a.readBody), false, "upload"), a.renewUpload)
-	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/prepare", "prepare-own-version", "Read the upload, if there is one, and quote", 200, a.readBody), false, "prepare"), a.prepareVersion)
-	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/confirm", "confirm-own-version", "Accept the quote", 202, a.readBody), false, "confirm"), a.confirm)
+	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/init", "init-own-version", "Begin a version that keeps the recording", 200, reads[initVersionInput](false)), true, "init"), a.initVersion)
+	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/init-upload", "init-own-version-upload", "Begin a version with a new recording, and get an upload URL", 200, reads[initVersionUploadInput](false)), true, "init"), a.initVersionUpload)
+	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/upload", "renew-own-version-upload", "Get another upload URL for a job", 200, reads[jobInput](false)), false, "upload"), a.renewUpload)
+	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/prepare", "prepare-own-version", "Read the upload, if there is one, and quote", 200, reads[jobInput](false)), false, "prepare"), a.prepareVersion)
+	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/confirm", "confirm-own-version", "Accept the quote", 202, reads[jobInput](false)), false, "confirm"), a.confirm)
 	huma.Register(h, op("GET", "/v1/transactions/{id}", "transaction", "Where a transaction is", 200), a.transaction)
 }
 
@@ -285,9 +286,15 @@ var plainJSON = huma.Format{
 	},
 }
 
-// readBody reads a JSON body whole, within its bounds in bytes and time, before
-// anything looks at it.
-func (a *API) readBody(h huma.API) func(huma.Context, func(huma.Context)) {
+// reads reads the JSON body of an input whole, within its bounds in bytes and
+// time, and checks the names in it, before anything looks at it. A strict body has
+// no unknown members.
+func reads[Input any](strict bool) func(huma.API) func(huma.Context, func(huma.Context)) {
+	field, _ := reflect.TypeFor[Input]().FieldByName("Body")
+	return func(h huma.API) func(huma.Context, func(huma.Context)) { return readBody(h, field.Type, strict) }
+}
+
+func readBody(h huma.API, t reflect.Type, strict bool) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humachi.Unwrap(ctx)
 		body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
@@ -302,6 +309,10 @@ func (a *API) readBody(h huma.API) func(huma.Context, func(huma.Context)) {
 		case !isText(body):
 			bad = fault.Field{Field: "body", Rule: "utf8", Message: "The body is not UTF-8 throughout, or has one half of a surrogate pair."}
 		default:
+			if names := misnamed(body, t, strict); len(names) > 0 {
+				_ = huma.WriteErr(h, ctx, http.StatusUnprocessableEntity, "", fault.CommonValidationFailed(names))
+				return
+			}
 			r.Body = io.NopCloser(bytes.NewReader(body))
 			next(ctx)
 			return

@@ -420,3 +420,45 @@ func TestOpenAPI(t *testing.T) {
 		t.Errorf("the envelope is described as %s and %s", refusal, body)
 	}
 }
+
+// The log's line of a refusal says why, and holds nothing of what was sent.
+func TestRefusalsAreLoggedWithTheirReason(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	w.work()
+	b := w.mint(nil)
+	b.init("Begun", nil)
+	value := "atc_" + strings.Repeat("5ec2e7", 11)[:64]
+	for what, c := range map[string]struct {
+		do   func() answer
+		want string
+	}{
+		"spent":  {func() answer { return b.post("/v1/works/init", work("Another", nil)) }, "code=session.invalid_token reason=spent"},
+		"action": {func() answer { return b.read("/v1/access/" + value + "/work") }, "code=session.invalid_token reason=action"},
+		"no ref": {func() answer { return b.read("/v1/works") }, "code=common.forbidden reason=no_external_user_ref"},
+		"no token": {func() answer {
+			return w.call("GET", "/v1/works", map[string]string{"Authorization": "Bearer " + value}, nil)
+		}, "code=common.auth.invalid_token reason=malformed"},
+		"route":  {func() answer { return w.call("GET", "/v1/"+value, nil, nil) }, "code=common.not_found reason=route"},
+		"method": {func() answer { return w.call("DELETE", "/v1/stats", nil, nil) }, "code=common.not_found reason=method"},
+		"origin": {func() answer {
+			head := w.mint(nil).head()
+			head["Origin"] = "https://" + strings.ToLower(value[4:40]) + ".example"
+			return w.call("POST", "/v1/works/init", head, strings.NewReader("{}"))
+		}, "code=session.origin_not_allowed reason=not_listed"},
+		"fields": {func() answer {
+			return w.mint(nil).post("/v1/works/init", work(value+"\u202e", map[string]any{"creators": []any{map[string]any{"email": value}}}))
+		}, `code=common.validation_failed fields="title direction_mark, creators[0].full_name required, creators[0].email email, creators[0].roles required"`},
+		"members": {func() answer { return w.tryMint(map[string]any{value: value, "external_user_id": value}) }, `code=common.validation_failed fields="`},
+		"secret":  {func() answer { return w.tryMint(map[string]any{"secret_key": value}) }, "code=common.auth.invalid_api_key reason=secret_key_malformed"},
+	} {
+		before := len(w.logged.String())
+		a := c.do()
+		log := w.logged.String()[before:]
+		if a.code == "" || !strings.Contains(log, c.want) || strings.Contains(strings.ToLower(log), value[4:40]) {
+			t.Errorf("%s: %s logs %s", what, a.body, log)
+		}
+		if what == "members" && !(strings.Contains(log, "external_user_ref unknown_member") && strings.Count(log, "unknown_member") == 2) {
+			t.Errorf("members: %s", log)
+		}
+	}
+}

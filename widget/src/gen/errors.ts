@@ -77,6 +77,8 @@ export interface FieldError {
   field: string;
   rule: string;
   message: string;
+  /** The documented name that a misspelled member was meant to be. */
+  did_you_mean?: string;
 }
 
 /** The details of the codes that have some; sizes in bytes, times RFC 3339. */
