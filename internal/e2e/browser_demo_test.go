@@ -26,8 +26,8 @@ func TestDemoByMouse(t *testing.T) {
 		p.Goto(s.URL + "/demo/")
 		fill(p, 0, fixtures+song.file, song.title)
 		p.Wait(browser.Hook("confirm"))
-		if price := browser.Eval[string](p, `e2e.text('price')`); price != "0 credits" {
-			t.Errorf("%s: the price before agreeing is %q, want 0 credits on testnet", song.file, price)
+		if price := browser.Eval[string](p, `e2e.text('price')`); price != "Free" {
+			t.Errorf("%s: the price before agreeing is %q, want Free on testnet", song.file, price)
 		}
 		if n := len(p.Requests("POST", "/v1/works/confirm")); n != i {
 			t.Errorf("%s: %d confirms before the user agreed, want %d", song.file, n, i)

@@ -67,7 +67,7 @@ const details = `({
   'allfeat:step': { step: 'signing', progress: 40 },
   'allfeat:complete': { atsId: 7, txHash: '0x' + '0'.repeat(64), blockNumber: 1, explorerUrl: location.href },
   'allfeat:failed': { code: 'common.internal', message: 'An unexpected error occurred.', requestId: 'req_01J9Z3NDEKTSV4RRFFQ69G5FAV' },
-  'allfeat:token-expired': { pendingAction: 'init' },
+  'allfeat:token-expired': { pendingAction: 'submit' },
   'allfeat:error': { code: 'registration.duplicate_title', message: 'A work with this title already exists.', requestId: 'req_01J9Z3NDEKTSV4RRFFQ69G5FAV', stage: 'title' },
 })`
 

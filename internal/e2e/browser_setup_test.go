@@ -151,7 +151,7 @@ var eventShapes = map[string]struct{ must, may kinds }{
 	},
 	"failed":        {must: kinds{"code": "string", "message": "string", "requestId": "request"}, may: kinds{"details": "object"}},
 	"error":         {must: kinds{"code": "string", "message": "string", "requestId": "request", "stage": "string"}, may: kinds{"details": "object"}},
-	"token-expired": {must: kinds{"pendingAction": "init|prepare|confirm|reset"}},
+	"token-expired": {must: kinds{"pendingAction": "submit|download|reset"}},
 }
 
 var forms = map[string]*regexp.Regexp{

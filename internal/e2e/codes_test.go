@@ -276,7 +276,8 @@ var table = []row{
 	}}},
 	{code: fault.CodeRegistrationAudioTooLarge, text: "This file is too large: 20 kB, at most 9 kB.", rehearsed: "This file is too large: 600 MB, at most 500 MB.", scene: &scene{do: admin("org", "set", "ORG", "--max-file-size", "10000")}},
 	{code: fault.CodeRegistrationInvalidAudioFormat, text: "We cannot read this file as audio. Please choose another.", scene: &scene{file: func(t *testing.T) string {
-		return write(t, "song.wav", []byte("Dear label, this is a letter."))
+		// A letter would be refused by the widget: this one begins as a song does.
+		return write(t, "song.wav", []byte("RIFF\x24\x00\x00\x00WAVEDear label, this is a letter."))
 	}}},
 	{code: fault.CodeRegistrationInsufficientCredits, text: "This site has no credits left. Nothing was charged.", scene: &scene{site: newPoorSite, file: func(t *testing.T) string {
 		return noise(t, "long.wav", 11<<20) // beyond what a testnet stores for nothing
@@ -789,7 +790,7 @@ func checkReaction(t *testing.T, p *browser.Page, r row, e fault.Entry) {
 		if len(expired) == 0 || len(failed)+len(inline) != 0 {
 			t.Fatalf("asked %d times for a token; failed %v, error %v", len(expired), failed, inline)
 		}
-		if a := member[string](t, expired[0], "pendingAction"); a != "init" {
+		if a := member[string](t, expired[0], "pendingAction"); a != "submit" {
 			t.Errorf("pendingAction %s", a)
 		}
 		p.Wait(browser.Hook("confirm")) // and goes on

@@ -6,5 +6,5 @@ const registry = globalThis.customElements;
 if (registry && !registry.get('ats-widget')) registry.define('ats-widget', AtsWidget);
 
 export { AtsWidget };
-export { AtsEvent } from './events.js';
+export { AtsEvent, EVENT_NAMES } from './events.js';
 export { version } from './version.js';

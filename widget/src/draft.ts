@@ -3,7 +3,7 @@ import type { Key } from './i18n.js';
 
 export const roles = ['author', 'composer', 'arranger', 'adapter'] as const;
 export type Role = (typeof roles)[number];
-export const maxCreators = 20;
+export const maxCreators = 32;
 const maxText = 255;
 const maxTitle = 200;
 
@@ -24,6 +24,17 @@ export interface Draft {
   readonly file: File | null;
   readonly title: string;
   readonly creators: readonly Creator[];
+}
+
+/** What is kept of a draft while the page is loaded again: never the access code, and of the file its name. */
+export interface SavedDraft {
+  readonly title: string;
+  /** The title that the file proposed. */
+  readonly proposed: string;
+  readonly creators: readonly Creator[];
+  readonly filename: string;
+  /** Of an update: the work that it is for. */
+  readonly atsId: number;
 }
 
 export const newCreator = (id: number): Creator => ({
@@ -49,6 +60,15 @@ const compact = (s: string) => s.replace(/[\s.-]/g, '').toUpperCase();
 /** As the server counts: characters, not units of UTF-16. */
 const length = (s: string) => [...s].length;
 
+/**
+ * The first character that makes a text read otherwise than its bytes, as U+202E: marks of direction, and controls. Joiners,
+ * which scripts and emoji need, are none. Spaces around are not sent.
+ */
+export function hiddenIn(text: string): string | undefined {
+  const found = /[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/.exec(text.trim());
+  return found ? 'U+' + found[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0') : undefined;
+}
+
 /** fixed: the title is registered already, and so is a recording. */
 export function checkSong(d: Draft, maxBytes: number, fixed = false): FieldProblems {
   const found: Record<string, FieldProblem> = {};
@@ -59,8 +79,11 @@ export function checkSong(d: Draft, maxBytes: number, fixed = false): FieldProbl
   const title = d.title.trim();
   if (!title) found['title'] = { key: 'needed' };
   else if (length(title) > maxTitle) found['title'] = { key: 'tooLong', values: { max: maxTitle } };
+  else if (hiddenIn(title)) found['title'] = badChar(title);
   return found;
 }
+
+const badChar = (text: string): FieldProblem => ({ key: 'badChar', values: { char: hiddenIn(text)! } });
 
 /** maxBytes is 0 when no limit is known. */
 export function checkFile(file: File, maxBytes: number): FieldProblem | undefined {
@@ -79,6 +102,7 @@ export function checkCreators(creators: readonly Creator[]): FieldProblems {
       const v = c[field].trim();
       if (!v) put(field, 'needed');
       else if (length(v) > maxText) put(field, 'tooLong', maxText);
+      else if (hiddenIn(v)) found[`creators.${i}.${field}`] = badChar(v);
     }
     const email = c.email.trim();
     if (email && !/^[^\s@]+@[^\s@]+$/.test(email)) put('email', 'badEmail');
@@ -105,4 +129,31 @@ export function pathOf(field: string): string | undefined {
   if (/^(filename|file|size_bytes)$/.test(field)) return 'file';
   const m = /^creators[.[](\d+)\]?\.(full_name|email|roles|ipi|isni)\b/.exec(field);
   return m ? `creators.${m[1]}.${m[2]!.replace('full_name', 'fullName')}` : undefined;
+}
+
+const words = (v: unknown): string => (typeof v === 'string' ? v.slice(0, 1000) : '');
+const record = (v: unknown) => (typeof v === 'object' && v !== null ? v : {}) as Record<string, unknown>;
+
+/** Reads a draft that was kept. What is not one is none. */
+export function draftFrom(kept: unknown): SavedDraft | undefined {
+  const { title, proposed, creators, filename, atsId } = record(kept);
+  if (!Array.isArray(creators) || !creators.length) return undefined;
+  return {
+    title: words(title),
+    proposed: words(proposed),
+    filename: words(filename),
+    atsId: typeof atsId === 'number' ? atsId : 0,
+    creators: creators.slice(0, maxCreators).map((kept: unknown, id): Creator => {
+      const c = record(kept);
+      const has = record(c['roles']);
+      return {
+        id,
+        fullName: words(c['fullName']),
+        email: words(c['email']),
+        roles: Object.fromEntries(roles.map((r) => [r, has[r] === true])) as Creator['roles'],
+        ipi: words(c['ipi']),
+        isni: words(c['isni']),
+      };
+    }),
+  };
 }

@@ -26,7 +26,12 @@ export interface Env {
   /** Sends the file as it is. Resolves whatever the status; rejects only when the signal aborts. */
   put(url: string, file: Blob, onProgress: (loaded: number) => void, signal: AbortSignal): Promise<PutAnswer>;
   socket(url: string): Socket;
+  /** Tells whoever builds the page. */
+  tell(how: 'warn' | 'error', text: string): void;
 }
+
+/** What was told on this page: once is enough. */
+const told = new Set<string>();
 
 /** setTimeout fires at once when it is asked for more. */
 const longest = 2 ** 31 - 1;
@@ -71,4 +76,9 @@ export const browserEnv: Env = {
       xhr.send(file);
     }),
   socket: (url) => new WebSocket(url),
+  tell: (how, text) => {
+    if (told.has(text)) return;
+    told.add(text);
+    console[how](text);
+  },
 };

@@ -1,7 +1,8 @@
 /** Texts and formats in the language of the page. Sentences are whole; values are put into named places. */
 import { en, languages, type Catalogue, type Key } from './catalogues.js';
 import type { BrowserErrorCode } from './gen/errors.js';
-import { classOf, megabyte, type Problem } from './problem.js';
+import { oldest } from './needs.js';
+import { classOf, isSetup, megabyte, type Problem } from './problem.js';
 
 export type { Key };
 
@@ -45,9 +46,9 @@ export class Texts {
     this.#catalogue = catalogue;
     this.dir = dir;
     // The region decides on numbers where it belongs to the language: fr-CH, but not sv-SE with English texts.
-    const locale = languageOf(tag) === language && tag.toLowerCase().startsWith(language) && valid(tag) ? tag : language;
-    // Registration numbers and versions have these digits. Browsers differ in what they take for Arabic by themselves.
-    this.#locale = new Intl.Locale(locale, { numberingSystem: 'latn' }).toString();
+    this.#locale = languageOf(tag) === language && tag.toLowerCase().startsWith(language) && valid(tag) ? tag : language;
+    // Digits as the registration numbers have them; some browsers write Arabic dates in others.
+    this.#locale = new Intl.Locale(this.#locale, { numberingSystem: 'latn' }).toString();
   }
 
   /** The same texts in the direction of another language, whose own are on their way. */
@@ -72,11 +73,15 @@ export class Texts {
   #unit = (n: number, unit: string): string =>
     new Intl.NumberFormat(this.#locale, { style: 'unit', unit, maximumFractionDigits: 1 }).format(n);
 
-  /** Time of day. */
+  /** Day and time of day, with the time zone: the same moment is another day elsewhere. */
   date = (ms: number): string =>
-    (this.#dates ??= new Intl.DateTimeFormat(this.#locale, { dateStyle: 'long', timeStyle: 'short' })).format(ms);
-  time = (ms: number): string => new Intl.DateTimeFormat(this.#locale, { timeStyle: 'short' }).format(ms);
+    (this.#dates ??= new Intl.DateTimeFormat(this.#locale, { year: 'numeric', month: 'long', day: 'numeric', ...clock })).format(ms);
+  /** Time of day, with the time zone. */
+  time = (ms: number): string => new Intl.DateTimeFormat(this.#locale, clock).format(ms);
+  list = (words: readonly string[]): string => new Intl.ListFormat(this.#locale, { type: 'unit', style: 'short' }).format(words);
 }
+
+const clock = { hour: 'numeric', minute: '2-digit', timeZoneName: 'short' } as const;
 
 const valid = (tag: string) => {
   try {
@@ -131,5 +136,9 @@ export function sentenceOf(texts: Texts, p: Problem, now: number): string {
   if (resets > now) return texts.t('errQuotaUntil', { date: texts.date(resets) });
   // A time of day names one moment for half a day.
   if (p.again) return texts.t('errLimited', { time: p.again - now < 12 * 3600e3 ? texts.time(p.again) : texts.date(p.again) });
+  const reason = p.details?.['reason'];
+  if (isSetup(p.code, reason)) return texts.t('setup');
+  if (p.code === 'session.invalid_token' && reason === 'work') return texts.t('errForbidden');
+  if (p.code === 'widget.configuration_error' && reason === 'browser') return texts.t('tooOld', oldest);
   return texts.t(textOf(p.code));
 }

@@ -1,6 +1,7 @@
 /**
  * The files that are fetched when they are needed first: ats-widget-works.js, the screens that begin with a work which is
- * registered already (update and download), and ats-widget-hash.js, which reads recordings that are not sent. What they need
+ * registered already (update and download), ats-widget-file.js, which looks into the file that was chosen, and
+ * ats-widget-hash.js, which reads recordings that are not sent. What they need
  * of this file they are given (the kit): they carry no copy of it.
  */
 import { html, nothing } from 'lit/html.js';
@@ -14,7 +15,7 @@ import { ProblemError, malformed, problemOf } from './problem.js';
 import type { Registration } from './registration.js';
 import { certificate, fetchingText } from './screens/certificate.js';
 import { recording } from './screens/file.js';
-import { complaint, heading, invalid, noticeOf, submits, type View } from './screens/view.js';
+import { complaint, heading, invalid, legible, noticeOf, submits, type View } from './screens/view.js';
 import { version } from './version.js';
 import { creatorsFrom, tidyCode, type Work } from './work.js';
 
@@ -29,6 +30,7 @@ export const kit = {
   heading,
   html,
   invalid,
+  legible,
   malformed,
   noticeOf,
   nothing,
@@ -74,10 +76,14 @@ export interface Second {
 /** Reads a file to its end, here, and gives the hex digits of its SHA-256. Throws a ProblemError, or the signal's reason. */
 export type Hash = (file: File, onProgress: (loaded: number) => void, signal: AbortSignal) => Promise<string>;
 
+/** What can be seen of a file at once: the title that it proposes, '' for none; or what it is instead of a recording, '' when it cannot be read. */
+export type Look = { title: string } | { detected: string };
+
 /** What each file gives. */
 export interface Parts {
   works: Second;
   hash: Hash;
+  file: (file: File) => Promise<Look>;
 }
 export type Fetch = <K extends keyof Parts>(name: K, atsUrl: string) => Promise<Parts[K]>;
 

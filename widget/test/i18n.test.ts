@@ -129,3 +129,19 @@ test('numbers have the digits of registration numbers, whatever the region', () 
     assert.doesNotMatch(seen, /[\u0660-\u0669\u06f0-\u06f9]/, tag);
   }
 });
+
+test('a time has its zone, and digits are those of the numbers beside it', () => {
+  const at = Date.UTC(2026, 10, 28, 12, 59);
+  for (const [lang] of all)
+    for (const said of [texts(lang).date(at), texts(lang).time(at), texts(lang).number(1234), texts(lang).size(5_000_000), texts(`${lang}-u-nu-arab`).date(at)]) {
+      assert.doesNotMatch(said, /[\u0660-\u0669\u06f0-\u06f9\u0966-\u096f]/, `${lang}: ${said}`);
+    }
+  const zone = new Intl.DateTimeFormat('en', { timeZoneName: 'short' }).formatToParts(at).find((p) => p.type === 'timeZoneName')!.value;
+  assert.ok(texts('en').date(at).endsWith(zone) && texts('en').time(at).endsWith(zone), texts('en').date(at));
+});
+
+test('one word for one thing: what was called a fingerprint is a hash or a commitment', () => {
+  for (const [lang, c] of all)
+    for (const [key, text] of Object.entries(c))
+      assert.doesNotMatch(text, /finger.?print|empreinte|huella|fingerabdruck|impressão digital|指紋|بصمة/i, `${lang} ${key}`);
+});

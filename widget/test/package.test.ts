@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { AtsWidget } from '../src/ats-widget.js';
+import * as exported from '../src/define.js';
 import { version } from '../src/define.js';
 
 interface Manifest {
@@ -16,6 +17,17 @@ const found = (text: string, re: RegExp) => [...new Set([...text.matchAll(re)].m
 test('importing without a DOM defines nothing and does not throw', () => {
   assert.equal(globalThis.document, undefined);
   assert.equal(version, 'test');
+});
+
+test('the exports of the module are those of the types and of the classic script', async () => {
+  const types = readFileSync('types/ats-widget.d.ts', 'utf8');
+  assert.deepEqual(Object.keys(exported).sort(), found(types, /^export declare (?:const|class) (\w+)/gm));
+  assert.deepEqual(Object.values(exported.EVENT_NAMES).sort(), names(manifest.events));
+  assert.equal(exported.EVENT_NAMES.UPLOAD_START, 'allfeat:upload-start');
+  assert.ok(Object.isFrozen(exported.EVENT_NAMES));
+  await import('../src/classic.js');
+  const { AtsWidgetComponent: all } = globalThis as unknown as { AtsWidgetComponent: typeof exported };
+  assert.deepEqual({ ...all }, { ...exported });
 });
 
 test('the manifest names what the element has', () => {

@@ -1,7 +1,7 @@
 /** FORM: the song, then the people. What begins with a registered work is in the second file. */
 import { html, nothing } from 'lit/html.js';
 import { maxCreators, roles, type Creator } from '../draft.js';
-import { withCreator } from '../flow.js';
+import { draftOf, withCreator } from '../flow.js';
 import { recording } from './file.js';
 import { complaint, describedBy, heading, invalid, noticeOf, submits, type View } from './view.js';
 
@@ -41,9 +41,13 @@ function song(v: View) {
           aria-invalid=${invalid(v, 'title') as 'true'}
           aria-describedby=${describedBy(v, 'title')}
           @input=${(e: Event) => flow.dispatch({ type: 'draft', path: 'title', draft: { title: value(e) } })}
+          @click=${(e: Event) => s.title && s.title === s.proposed && (e.target as HTMLInputElement).select()}
         />
         ${complaint(v, 'title')}
       </div>
+      ${draftOf(s)
+        ? html`<div class="acts"><button type="button" class="plain" data-ats="clear" @click=${v.act.clear}>${t('clear')}</button></div>`
+        : nothing}
       <div class="acts"><button class="main" part="button" data-ats="next">${t('next')}</button></div>
     </form>
   `;
@@ -59,11 +63,12 @@ function creators(v: View) {
       <div class="stack tight">
         ${heading(t('whoHeading'))}
         <p class="soft">${t('whoIntro')}</p>
+        <p class="small" id="why-email" data-ats="why-email">${t('emailWhy')}</p>
       </div>
       ${s.creators.map((c, i) => creator(v, c, i))}
       ${s.creators.length < maxCreators
         ? html`<button type="button" data-ats="add-creator" @click=${v.act.addCreator}>+ ${t('add')}</button>`
-        : nothing}
+        : html`<p class="small" data-ats="most-creators">${t('mostCreators', { max: maxCreators })}</p>`}
       <div class="acts">
         <button class="main" part="button" data-ats="submit">${t('submit')}</button>
         <button type="button" class="plain" data-ats="back" @click=${() => flow.dispatch({ type: 'step', step: 'song' })}>
@@ -83,7 +88,7 @@ function creator(v: View, c: Creator, i: number) {
       path: path(field),
       draft: { creators: withCreator(v.state.creators, { ...c, ...change }) },
     });
-  const input = (field: 'fullName' | 'email' | 'ipi' | 'isni', label: string, more: { type?: string; complete?: string }) => html`
+  const input = (field: 'fullName' | 'email' | 'ipi' | 'isni', label: string, more: { type?: string; complete?: string; keys?: string }) => html`
     <div class="stack tight">
       <label for=${path(field)}>${label}</label>
       <input
@@ -92,9 +97,10 @@ function creator(v: View, c: Creator, i: number) {
         type=${more.type ?? 'text'}
         dir=${field === 'fullName' ? 'auto' : 'ltr'}
         autocomplete=${more.complete ?? 'off'}
+        inputmode=${(more.keys ?? nothing) as 'numeric'}
         .value=${c[field]}
         aria-invalid=${invalid(v, path(field)) as 'true'}
-        aria-describedby=${describedBy(v, path(field))}
+        aria-describedby=${field === 'email' ? `why-email e-${path(field)}` : describedBy(v, path(field))}
         @input=${(e: Event) => set(field, { [field]: value(e) })}
       />
       ${complaint(v, path(field))}
@@ -140,7 +146,7 @@ function creator(v: View, c: Creator, i: number) {
       </fieldset>
       <details ?open=${numbers || !!(c.ipi || c.isni)}>
         <summary data-ats=${`creator-${i}-numbers`}>${t('numbers')}</summary>
-        <div class="pair">${input('ipi', 'IPI', {})} ${input('isni', 'ISNI', {})}</div>
+        <div class="pair">${input('ipi', 'IPI', { keys: 'numeric' })} ${input('isni', 'ISNI', { keys: 'text' /* may end with X */ })}</div>
       </details>
     </fieldset>
   `;

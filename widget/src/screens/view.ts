@@ -18,8 +18,13 @@ export interface View {
   readonly dragging: boolean;
   /** The text that was copied last. */
   readonly copied: string;
+  /** Somebody was about to leave the access code. */
+  readonly warned: boolean;
+  /** The access code was saved as a file. */
+  readonly saved: boolean;
+  /** The screen has been waiting for long. */
+  readonly late: boolean;
   readonly act: {
-    drag(over: boolean): void;
     file(file: File | undefined): void;
     copy(text: string, from: HTMLElement): void;
     save(): void;
@@ -27,9 +32,17 @@ export interface View {
     addCreator(): void;
     removeCreator(index: number): void;
     keepFile(): void;
+    clear(): void;
     again(): void;
   };
 }
+
+/**
+ * A text of the registry's as it is, with the characters named that make it read otherwise: those that turn the direction,
+ * and controls. What is registered today has none of them; what was registered before may have.
+ */
+export const legible = (text: string): string =>
+  text.replace(/[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (c) => `⟨U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`);
 
 export const heading = (text: string) => html`<h2 tabindex="-1" data-ats="heading">${text}</h2>`;
 
