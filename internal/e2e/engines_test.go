@@ -148,11 +148,12 @@ func (e *engines) downloads() {
 // refuses rehearses codes that end on three different screens.
 func (e *engines) refuses() {
 	p, real := e.p, e.x
-	e.x = newTestSite(e.t, real.server)
-	e.x.host.Policy(e.x.host.StrictPolicy())
 	for code, screen := range map[fault.Code]string{
 		fault.CodeSessionKeyInactive: "DISABLED", fault.CodeRegistrationInvalidAudioFormat: "FORM", fault.CodeTransactionFailed: "FAILED",
 	} {
+		// Each on a site of its own: what was typed for one stays in the tab for the next.
+		e.x = newTestSite(e.t, real.server)
+		e.x.host.Policy(e.x.host.StrictPolicy())
 		list, err := json.Marshal([]string{e.x.token(e.t, map[string]any{"rehearse": string(code)})})
 		if err != nil {
 			e.t.Fatal(err)
