@@ -31,7 +31,7 @@ var contents = []struct {
 	names []string // of documents, without .md
 }{
 	{"Start", []string{"README", "quick-start"}},
-	{"Integrate", []string{"authentication", "attributes", "events", "theming", "access-codes", "error-handling", "public-page", "widget"}},
+	{"Integrate", []string{"authentication", "attributes", "events", "theming", "access-codes", "error-handling", "public-page", "widget", "browsers"}},
 	{"Look up", []string{"errors", "api"}},
 	{"Run it", []string{"operating"}},
 	{"Behind it", []string{"verify", "log", "evidence", "certificate", "privacy", "performance", "adr/README"}},

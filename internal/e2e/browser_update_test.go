@@ -34,13 +34,13 @@ func (x *site) updater() string {
 
 // tokenCame waits until the page has answered every event that asks for a token.
 // A step before would ask for one more, which the page answers too.
-func tokenCame(p *browser.Page) {
+func tokenCame(p hands) {
 	p.Wait(`performance.getEntriesByType('resource').filter((e) => e.name.includes('/token.js')).length >=
 		e2e.events.filter((e) => e.name === 'ready' || e.name === 'token-expired').length`)
 }
 
 // open gives the code to the widget, the way a person does who copied it.
-func open(p *browser.Page, code string) {
+func open(p hands, code string) {
 	p.Type(browser.Hook("access_code"), code)
 	p.Click(browser.Hook("next"))
 }

@@ -445,7 +445,7 @@ func (c *checker) print(page, paper, audio string, proof []byte) {
 		browser.Missing(c.t, "no pdftotext: apt-get install poppler-utils")
 	}
 	cmd := exec.CommandContext(c.t.Context(), "pdftotext", "-raw", "-", "-")
-	cmd.Stdin = bytes.NewReader(p.Print(browser.Pictures(c.t), "verified"))
+	cmd.Stdin = bytes.NewReader(p.PDF(browser.Pictures(c.t), "verified"))
 	out, err := cmd.Output()
 	if err != nil {
 		c.t.Fatal(err)

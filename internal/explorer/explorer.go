@@ -154,7 +154,7 @@ func (x *explorer) render(w http.ResponseWriter, r *http.Request, page string, d
 
 // protect lets a page load its style and nothing else.
 func protect(h http.Header) {
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'")
 	h.Set("Referrer-Policy", "no-referrer")
 }
 

@@ -149,6 +149,10 @@ func TestPages(t *testing.T) {
 			if csp := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'; style-src 'self';") {
 				t.Errorf("%s: Content-Security-Policy %q", c.path, csp)
 			}
+			// Without one Firefox asks for /favicon.ico, and reports that the policy forbids it.
+			if strings.HasPrefix(body, "<!doctype html>") && !strings.Contains(body, `<link rel="icon" href="data:,">`) {
+				t.Errorf("%s: no icon", c.path)
+			}
 			if m := regexp.MustCompile(`(?i)<script|<style|\sstyle=|\son[a-z]+=|https?://`).FindString(body); m != "" {
 				t.Errorf("%s: %q in the page", c.path, m)
 			}

@@ -193,8 +193,8 @@ export interface ErrorDetails {
 
 export type AtsMode = 'register' | 'update' | 'download';
 export type AtsScreen = 'FORM' | 'UPLOAD' | 'CONFIRMING' | 'TRACKING' | 'COMPLETE' | 'FAILED' | 'DISABLED';
-/** What the widget cannot do until setToken() was called. */
-export type AtsPendingAction = 'init' | 'prepare' | 'confirm' | 'reset';
+/** What a fresh token is for: registering and updating ("submit"), downloading, or nothing yet after reset(). */
+export type AtsPendingAction = 'submit' | 'download' | 'reset';
 
 export interface AtsState {
   screen: AtsScreen;
@@ -244,6 +244,31 @@ export interface AtsEventDetails {
 
 export type AtsEventName = keyof AtsEventDetails;
 
+/** The names of the events. */
+export declare const EVENT_NAMES: Readonly<{
+  READY: 'allfeat:ready';
+  UPLOAD_START: 'allfeat:upload-start';
+  UPLOAD_PROGRESS: 'allfeat:upload-progress';
+  UPLOAD_COMPLETE: 'allfeat:upload-complete';
+  CONFIRMED: 'allfeat:confirmed';
+  STEP: 'allfeat:step';
+  COMPLETE: 'allfeat:complete';
+  FAILED: 'allfeat:failed';
+  TOKEN_EXPIRED: 'allfeat:token-expired';
+  ERROR: 'allfeat:error';
+}>;
+
+export type ReadyDetail = AtsEventDetails['allfeat:ready'];
+export type UploadStartDetail = AtsEventDetails['allfeat:upload-start'];
+export type UploadProgressDetail = AtsEventDetails['allfeat:upload-progress'];
+export type UploadCompleteDetail = AtsEventDetails['allfeat:upload-complete'];
+export type ConfirmedDetail = AtsEventDetails['allfeat:confirmed'];
+export type StepDetail = AtsEventDetails['allfeat:step'];
+export type CompleteDetail = AtsEventDetails['allfeat:complete'];
+export type FailedDetail = AtsEventDetails['allfeat:failed'];
+export type TokenExpiredDetail = AtsEventDetails['allfeat:token-expired'];
+export type ErrorDetail = AtsEventDetails['allfeat:error'];
+
 /** Every event of the widget bubbles and crosses shadow roots. */
 export declare class AtsEvent<K extends AtsEventName = AtsEventName> extends CustomEvent<AtsEventDetails[K]> {
   readonly type: K;
@@ -256,7 +281,7 @@ export declare class AtsWidget extends HTMLElement {
   /** Attribute ats-url: absolute address of the ATS. */
   atsUrl: string;
   network: string;
-  /** Another mode gives its empty form and asks for a fitting token, but never in the place of what was ordered and has not ended. */
+  /** Another mode gives its empty form and forgets the token: give the one for it within 2 s, or be asked. Never in the place of what was ordered and has not ended. */
   mode: AtsMode;
   /** Attribute external-user-id: whose works an update chooses from and a download shows, without an access code. */
   externalUserId: string;
@@ -290,6 +315,10 @@ export declare class AtsWidget extends HTMLElement {
 export declare const version: string;
 
 declare global {
+  /** What the classic script gives: the exports of the module. */
+  var AtsWidgetComponent:
+    | Readonly<{ AtsWidget: typeof AtsWidget; AtsEvent: typeof AtsEvent; EVENT_NAMES: typeof EVENT_NAMES; version: string }>
+    | undefined;
   interface HTMLElementTagNameMap {
     'ats-widget': AtsWidget;
   }

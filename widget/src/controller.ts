@@ -298,7 +298,7 @@ export class Controller {
     if (s.opening) return t('opening');
     if (s.screen === 'UPLOAD') {
       const quarter = Math.floor((4 * s.loaded) / (s.file?.size || 1)) / 4;
-      return quarter ? new Intl.NumberFormat(this.#texts.lang, { style: 'percent' }).format(quarter) : '';
+      return quarter ? this.#texts.percent(quarter) : '';
     }
     if (s.screen === 'TRACKING' && s.steps.length) return t(stepKey(s.steps.at(-1)!.progress)) + (this.#look.late ? ' ' + t('trackLong') : '');
     if (s.problem) return sentenceOf(this.#texts, s.problem, browserEnv.now());

@@ -60,6 +60,8 @@ export class Texts {
 
   number = (n: number): string => (this.#numbers ??= new Intl.NumberFormat(this.#locale)).format(n);
 
+  percent = (part: number): string => new Intl.NumberFormat(this.#locale, { style: 'percent' }).format(part);
+
   /** Bytes as kilobytes or megabytes, rounded up; a limit is rounded down, so that what is above it never looks equal. */
   size = (bytes: number, limit = false): string => {
     const round = limit ? Math.floor : Math.ceil;

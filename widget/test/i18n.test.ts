@@ -122,6 +122,15 @@ test('every code has a text on the screen', () => {
   for (const code of Object.keys(errorTable) as BrowserErrorCode[]) assert.ok(en[textOf(code)], code);
 });
 
+test('numbers have the digits of registration numbers, whatever the region', () => {
+  for (const tag of ['ar', 'ar-EG', 'ar-u-nu-arab', 'en-u-nu-arab']) {
+    const t = texts(tag);
+    const seen = [t.number(1234), t.percent(0.5), t.size(5e8), t.date(0), t.time(0), t.t('credits', { n: 12 })].join(' ');
+    assert.match(seen, /[0-9]/, tag);
+    assert.doesNotMatch(seen, /[\u0660-\u0669\u06f0-\u06f9]/, tag);
+  }
+});
+
 test('a time has its zone, and digits are those of the numbers beside it', () => {
   const at = Date.UTC(2026, 10, 28, 12, 59);
   for (const [lang] of all)

@@ -18,8 +18,8 @@ async function follow(o: { atsUrl: string; wsUrl: string; statusUrl: string; onS
       return new Response(JSON.stringify({ is_complete: true, current_step: 'failed', result: o.result }), { status: 200 });
     },
   };
-  const target = { siteKey: 'cpk_x', atsUrl: o.atsUrl, network: 'testnet', externalUserId: '' };
-  const api = new Api(env as typeof w.env, target, new Tokens(() => {}), () => {});
+  const target = { siteKey: 'cpk_x', atsUrl: o.atsUrl, network: 'testnet', externalUserId: '', language: 'en' };
+  const api = new Api(env as typeof w.env, target, new Tokens(env as typeof w.env, () => {}), () => {});
   const end = await track(api, { wsUrl: o.wsUrl, statusUrl: o.statusUrl, onStep: () => {}, signal: new AbortController().signal }).then(
     (r) => r as unknown,
     (e: unknown) => e,

@@ -192,10 +192,26 @@ switches.elements.mode.addEventListener('change', (e) => {
 // Who is signed in. A real site has that in a session of its own; this one writes a
 // cookie for its little backend. Everybody who tries the demo has an Ada and a Ben of
 // their own, so that nobody sees a stranger's songs.
-const mine = (localStorage['demo-visitor'] ??= Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, '0')).join(''));
+// A browser may keep nothing for any page: then a reload begins anew.
+const keep = (area, name, value) => {
+  try {
+    globalThis[area].setItem(name, value);
+  } catch {
+    // Nothing else changes.
+  }
+};
+const kept = (area, name) => {
+  try {
+    return globalThis[area].getItem(name);
+  } catch {
+    return null;
+  }
+};
+const mine = kept('localStorage', 'demo-visitor') ?? Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, '0')).join('');
+keep('localStorage', 'demo-visitor', mine);
 const useUser = (name) => {
   const user = name && `${name}-${mine}`;
-  sessionStorage.setItem('user', name);
+  keep('sessionStorage', 'user', name);
   switches.elements.user.value = name;
   document.cookie = `demo_user=${user}; path=/demo/session; samesite=strict${user ? '' : '; max-age=0'}`;
   widget.externalUserId = user || null;
@@ -205,16 +221,16 @@ switches.elements.user.addEventListener('change', (e) => {
   if (!e.target.value && widget.mode === 'download') widget.mode = switches.elements.mode.value = 'register';
   useUser(e.target.value);
 });
-useUser(sessionStorage.getItem('user') ?? '');
+useUser(kept('sessionStorage', 'user') ?? '');
 const useNetwork = (network) => {
-  sessionStorage.setItem('network', network); // a reload goes on where it was
+  keep('sessionStorage', 'network', network); // a reload goes on where it was
   switches.elements.network.value = network;
   widget.setAttribute('network', network);
   $('link-explorer').href = `/explorer/${network}`;
   $('link-checkpoint').href = `/log/${network}/checkpoint`;
 };
 switches.elements.network.addEventListener('change', (e) => useNetwork(e.target.value));
-if (sessionStorage.getItem('network') === 'mainnet') useNetwork('mainnet');
+if (kept('sessionStorage', 'network') === 'mainnet') useNetwork('mainnet');
 const paint = (colour) => widget.style.setProperty('--ats-primary', colour);
 for (const swatch of switches.elements.colour) swatch.addEventListener('change', () => paint(swatch.value));
 switches.elements.own.addEventListener('input', (e) => {
@@ -231,9 +247,10 @@ $('reset').addEventListener('click', () => {
 
 widget.addEventListener('allfeat:complete', ({ detail }) => {
   $('result-text').textContent = `Your song is number ${detail.atsId}, in block ${detail.blockNumber}.`;
-  const url = URL.parse(detail.explorerUrl);
-  $('result-link').hidden = !/^https?:$/.test(url?.protocol ?? '');
-  if (!$('result-link').hidden) $('result-link').href = url.href;
+  const link = $('result-link');
+  link.href = detail.explorerUrl;
+  link.hidden = !/^https?:$/.test(link.protocol);
+  if (link.hidden) link.removeAttribute('href');
   $('result').hidden = false;
 });
 

@@ -33,8 +33,17 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
+// Script is what the tests add to every page before its own scripts.
+//
 //go:embed page.js
-var pageScript string
+var Script string
+
+// Scene is a function of JavaScript, look(), that tells what a person would see.
+const Scene = `function look() {
+  const cards = (globalThis.e2e?.all('ats-widget') ?? []).map((w) => JSON.stringify(w.getState?.()) + '\n' + w.shadowRoot?.querySelector('[data-ats=card]')?.innerText.replace(/\n+/g, ' | '));
+  return location + '\n' + (cards.join('\n') || document.body?.innerText?.slice(0, 1500)) + '\nfocus: ' + globalThis.e2e?.focus() +
+    '\nevents: ' + JSON.stringify(globalThis.e2e?.events?.slice(-12).map((e) => [e.from, e.name, e.detail]));
+}`
 
 // Patience is how long a page may take to show what a test waits for.
 const Patience = 20 * time.Second
@@ -53,6 +62,17 @@ func Missing(t testing.TB, reason string) {
 		t.Fatal(reason)
 	}
 	t.Skip(reason)
+}
+
+// Turn waits until the test may have a browser, of whichever kind.
+func Turn(t testing.TB) {
+	t.Helper()
+	select {
+	case running <- struct{}{}:
+	case <-t.Context().Done():
+		t.Fatal("no browser became free")
+	}
+	t.Cleanup(func() { <-running })
 }
 
 // Page is a tab of a browser of its own.
@@ -81,12 +101,7 @@ func Open(t testing.TB) *Page {
 	if path == "" {
 		Missing(t, "no Chromium in PATH: apt-get install chromium")
 	}
-	select {
-	case running <- struct{}{}:
-	case <-t.Context().Done():
-		t.Fatal("no browser became free")
-	}
-	t.Cleanup(func() { <-running })
+	Turn(t)
 
 	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
@@ -106,7 +121,7 @@ func Open(t testing.TB) *Page {
 	if err := chromedp.Do(ctx); err != nil { // starts it
 		t.Fatalf("start %s: %v", path, err)
 	}
-	_, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: pageScript})
+	_, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: Script})
 	p.must(err, "prepare the page")
 	_, err = chromedp.Call(ctx, audits.Enable, cdp.Empty{})
 	p.must(err, "listen to issues")
@@ -224,14 +239,9 @@ func (p *Page) WaitFor(condition string, limit time.Duration) {
 
 // scene is what a person would see, for a message of failure.
 func (p *Page) scene() string {
-	const look = `(() => {
-	  const cards = (globalThis.e2e?.all('ats-widget') ?? []).map((w) => JSON.stringify(w.getState?.()) + '\n' + w.shadowRoot?.querySelector('[data-ats=card]')?.innerText.replace(/\n+/g, ' | '));
-	  return location + '\n' + (cards.join('\n') || document.body?.innerText?.slice(0, 1500)) + '\nfocus: ' + globalThis.e2e?.focus() +
-	    '\nevents: ' + JSON.stringify(globalThis.e2e?.events?.slice(-12).map((e) => [e.from, e.name, e.detail]));
-	})()`
 	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
 	defer cancel()
-	seen, err := chromedp.Run(ctx, chromedp.Evaluate[string](look))
+	seen, err := chromedp.Run(ctx, chromedp.Evaluate[string]("(() => {"+Scene+"\nreturn look() })()"))
 	if err != nil {
 		seen = "(the page cannot be read: " + err.Error() + ")"
 	}
@@ -477,7 +487,7 @@ func (p *Page) Follow(link string) *Page {
 	p.t.Cleanup(stop)
 	tab.must(chromedp.Do(ctx), "attach to the tab")
 	tab.Run(`new Promise((done) => document.readyState === 'complete' ? done() : addEventListener('load', () => done()))`)
-	tab.Run(pageScript)
+	tab.Run(Script)
 	return tab
 }
 

@@ -15,9 +15,9 @@ func (p *Page) Before(script string) {
 	p.must(err, "add a script to each document")
 }
 
-// Print is the page as a PDF, as the browser's dialog would print it on A4. It is
+// PDF is the page as a PDF, as the browser's dialog would print it on A4. It is
 // kept as dir/name.pdf unless dir is "".
-func (p *Page) Print(dir, name string) []byte {
+func (p *Page) PDF(dir, name string) []byte {
 	p.t.Helper()
 	printed, err := call(p, page.PrintToPDF, page.PrintToPDFParams{PaperWidth: 8.27, PaperHeight: 11.69})
 	p.must(err, "print %s", name)
