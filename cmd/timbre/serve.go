@@ -41,7 +41,7 @@ type migrateCmd struct {
 
 func (c *migrateCmd) Run(o *output) error {
 	ctx := context.Background()
-	db, err := c.open(ctx)
+	db, err := c.open(ctx, false)
 	if err != nil {
 		return err
 	}

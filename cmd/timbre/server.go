@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,10 +11,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"timbre.example/internal/api"
@@ -38,6 +41,7 @@ type server struct {
 	api      *api.API
 	url      string
 	listener net.Listener
+	metrics  net.Listener // nil when they have no address of their own
 	http     *http.Server
 	blobs    blobStore
 	log      *slog.Logger
@@ -56,19 +60,11 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	if err != nil {
 		return nil, err
 	}
-	dbURL, err := f.databaseFlag.url()
-	if err != nil {
-		return nil, err
-	}
 	var signer *certificate.Signer
 	if f.has(worker) {
-		if signer, err = f.Signing.signer(); err != nil {
+		if signer, err = f.Signing.signer("certificate-"); err != nil {
 			return nil, err
 		}
-	}
-	root, err := readSecret(f.SecretFile, f.ownSecret || strings.HasPrefix(dbURL, "sqlite:"))
-	if err != nil {
-		return nil, err
 	}
 	s := &server{log: log, stop: make(chan struct{})}
 	defer func() {
@@ -76,13 +72,17 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			s.close()
 		}
 	}()
-	if s.db, err = store.Open(ctx, dbURL); err != nil {
+	// Before anything is made: a second server on the same files ends here.
+	if s.listener, err = listen("listen", f.Listen); err != nil {
 		return nil, err
 	}
-	if err := s.db.Migrate(ctx); err != nil {
-		return nil, err
+	if f.MetricsListen != "" {
+		if s.metrics, err = listen("metrics-listen", f.MetricsListen); err != nil {
+			return nil, err
+		}
 	}
-	if s.listener, err = net.Listen("tcp", f.Listen); err != nil {
+	root, err := s.openDatabase(ctx, f)
+	if err != nil {
 		return nil, err
 	}
 	s.url = strings.TrimSuffix(f.PublicURL, "/")
@@ -136,7 +136,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 				BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, Logger: log,
 			})
 			if err != nil {
-				return nil, fmt.Errorf("network %s: %w", name, err)
+				return nil, wrongSecret(ctx, s.db, f.SecretFile, name, err)
 			}
 			networks[name], logs[name] = l, l
 		}
@@ -195,11 +195,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	}
 	s.api.Mount("/docs", docsite.New(render)) // in every role: refusals point there
 	if f.MetricsListen != "" {
-		l, err := net.Listen("tcp", f.MetricsListen)
-		if err != nil {
-			return nil, err
-		}
-		s.work = append(s.work, func(ctx context.Context) { serveMetrics(ctx, l, s.api.MetricsHandler(), log) })
+		s.work = append(s.work, func(ctx context.Context) { serveMetrics(ctx, s.metrics, s.api.MetricsHandler(), log) })
 	}
 	s.http = &http.Server{
 		Handler: s.api, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
@@ -207,6 +203,103 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	return s, nil
+}
+
+// listen listens, or says which flag to change.
+func listen(flag, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("--%s %s: another program listens on this address, perhaps another timbre. Stop it, or choose another port (`ss -ltnp` shows which program it is)", flag, address)
+	case errors.Is(err, syscall.EACCES):
+		return nil, wrongf(flag, "this user may not listen on a port below 1024. Choose a higher one, and let a proxy listen there")
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, wrongf(flag, "this machine does not have this address")
+	}
+	return nil, wrongf(flag, "cannot listen there: %s", plainly(err))
+}
+
+// openDatabase opens the database and reads the secret that belongs to it. What is
+// made is made for a new registry only, after its name is known.
+func (s *server) openDatabase(ctx context.Context, f serverFlags) (secret, error) {
+	dbURL, _, err := f.databaseFlag.url()
+	if err != nil {
+		return nil, err
+	}
+	path, onSQLite := strings.CutPrefix(dbURL, "sqlite:")
+	if _, err := os.Stat(path); onSQLite && errors.Is(err, fs.ErrNotExist) {
+		if err := f.named(); err != nil { // and no file is made
+			return nil, err
+		}
+	}
+	if s.db, err = f.databaseFlag.open(ctx, false); err != nil {
+		return nil, err
+	}
+	begun, err := logBegun(ctx, s.db)
+	if err != nil {
+		return nil, err
+	}
+	if !begun {
+		if err := f.named(); err != nil {
+			return nil, err
+		}
+	}
+	root, err := readSecret(f.SecretFile, !begun && (f.trial || onSQLite))
+	if err != nil {
+		return nil, err
+	}
+	warning, err := guarded(f.SecretFile)
+	if err != nil {
+		return nil, err
+	}
+	if warning != "" {
+		s.log.Warn(warning)
+	}
+	if err := s.db.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	return root, nil
+}
+
+// named refuses to begin a log without a name that somebody chose: it stands in
+// every proof, and cannot be changed.
+func (f serverFlags) named() error {
+	if f.PublicURL != "" || f.trial || !f.has(ats) && !f.has(worker) {
+		return nil
+	}
+	return wrongf("public-url", "is needed at the first start of a registry: its log is named after this host for ever, in every proof. To try it on this machine only, say so (http://127.0.0.1:8080), or run `timbre demo`")
+}
+
+// logBegun says whether a database has the log of a registry.
+func logBegun(ctx context.Context, db *store.DB) (bool, error) {
+	if empty, err := db.Empty(ctx); err != nil || empty {
+		return false, err
+	}
+	for _, name := range []network.Name{network.Testnet, network.Mainnet} {
+		_, err := db.Read().GetLog(ctx, string(name))
+		if err == nil {
+			return true, nil
+		}
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		// An older release's tables may lack a column that is read here.
+		if behind, e := db.Pending(ctx); e == nil && behind > 0 {
+			return true, nil
+		}
+		return false, err
+	}
+	return false, nil
+}
+
+// wrongSecret says of a log that a secret did not sign which one that is.
+func wrongSecret(ctx context.Context, db *store.DB, file string, name network.Name, err error) error {
+	if row, e := db.Read().GetLog(ctx, string(name)); errors.Is(err, netlog.ErrKeyMismatch) && e == nil {
+		return wrongf("secret-file", "the secret file %s is not the one that signed the log %s. Restore or name that file: the log goes on with no other", file, row.Origin)
+	}
+	return fmt.Errorf("network %s: %w", name, err)
 }
 
 // serveMetrics serves them on a listener of their own until ctx ends.
@@ -256,12 +349,15 @@ func (s *server) run(ctx context.Context) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
+	s.log.Info("stopped")
 	return err
 }
 
 func (s *server) close() {
-	if s.listener != nil {
-		s.listener.Close()
+	for _, l := range []net.Listener{s.listener, s.metrics} {
+		if l != nil {
+			l.Close()
+		}
 	}
 	if s.blobs != nil {
 		s.blobs.Close()
