@@ -91,10 +91,10 @@ func (c *demoCmd) Run(o *output) error {
 		s.close()
 		return err
 	}
-	s.api.Mount("/demo", demo.New(demo.Config{
+	s.api.Mount("/demo", s.packed.Handler(demo.New(demo.Config{
 		APIURL: s.url, UploadOrigin: uploads, SiteKey: seed.SiteKey, SecretKey: seed.SecretKey,
 		TestSiteKey: seed.TestSiteKey, TestSecretKey: seed.TestSecretKey, RenderError: s.api.RenderError,
-	}))
+	})))
 	s.api.Handle("/", http.RedirectHandler("/demo/", http.StatusFound))
 	fmt.Fprintf(o.out, "Timbre demo: %s/demo/\n", s.url)
 	return s.run(ctx)

@@ -303,6 +303,9 @@ func TestNothingSecretIsKeptOrLogged(t *testing.T) {
 		t.Error(err)
 	}
 	log := logged.String()
+	if !strings.Contains(log, `"client":"127.0.0.1"`) || !strings.HasSuffix(strings.TrimSpace(log), `"msg":"stopped"}`) {
+		t.Errorf("no address, or no last line: %s", log)
+	}
 	if !strings.Contains(log, "/v1/works/confirm") {
 		t.Fatal("the log is not where this test looks")
 	}

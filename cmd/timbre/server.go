@@ -22,6 +22,7 @@ import (
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/certificate"
+	"timbre.example/internal/compressed"
 	"timbre.example/internal/docsite"
 	"timbre.example/internal/explorer"
 	"timbre.example/internal/limit"
@@ -44,6 +45,7 @@ type server struct {
 	metrics  net.Listener // nil when they have no address of their own
 	http     *http.Server
 	blobs    blobStore
+	packed   *compressed.Cache
 	log      *slog.Logger
 
 	work   []func(context.Context) // run until the context ends
@@ -173,6 +175,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	s.api = api.New(api.Config{
 		Sessions: sessions, Registry: reg, Worker: working, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
 	}, s.stop)
+	packed := compressed.New(maxCompressed)
 	if f.has(ats) {
 		if own, ok := s.blobs.(http.Handler); ok {
 			s.api.Mount("/blob", own)
@@ -181,24 +184,26 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			prefix := "/log/" + string(name)
 			s.api.Mount(prefix, http.StripPrefix(prefix, l.Handler(render)))
 		}
-		pages := explorer.New(logs, render)
+		pages := packed.Handler(explorer.New(logs, render))
 		s.api.Mount("/explorer", pages)
 		s.api.Mount("/w", pages)
-		s.api.Mount("/widget", widgetFiles(render))
+		s.api.Mount("/widget", packed.Handler(widgetFiles(render)))
+		addWidget(packed)
 		var keys []string
 		for _, name := range slices.Sorted(maps.Keys(logs)) {
 			keys = append(keys, logs[name].VerifierKey())
 		}
 		// Who cuts an address of a certificate down to its host wants to check one.
 		s.api.Handle("/", http.RedirectHandler("/verify", http.StatusFound))
-		s.api.Mount("/verify", verify.New(s.url, keys, func(w http.ResponseWriter, r *http.Request) { render(w, r, notFound) }))
+		s.api.Mount("/verify", packed.Handler(verify.New(s.url, keys, func(w http.ResponseWriter, r *http.Request) { render(w, r, notFound) })))
 	}
-	s.api.Mount("/docs", docsite.New(render)) // in every role: refusals point there
+	s.packed = packed
+	s.api.Mount("/docs", packed.Handler(docsite.New(render))) // in every role: refusals point there
 	if f.MetricsListen != "" {
 		s.work = append(s.work, func(ctx context.Context) { serveMetrics(ctx, s.metrics, s.api.MetricsHandler(), log) })
 	}
 	s.http = &http.Server{
-		Handler: s.api, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: describing(packed, s.api), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		DisableGeneralOptionsHandler: true, // OPTIONS * is refused as every unknown path is
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
@@ -380,6 +385,40 @@ func sweepSessions(ctx context.Context, s *session.Service, log *slog.Logger) {
 		case <-tick.C:
 		}
 	}
+}
+
+// maxCompressed is how much is kept of what was compressed while the server runs:
+// all documents take some 2 MB, in both codings.
+const maxCompressed = 16 << 20
+
+// addWidget gives a cache the widget's files as they were compressed when they
+// were built.
+func addWidget(packed *compressed.Cache) {
+	_ = fs.WalkDir(widget.Files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(widget.Files, name)
+		for _, coding := range compressed.Codings {
+			if b := widget.Packed(name, coding); err == nil && b != nil {
+				packed.Add(coding, body, b)
+			}
+		}
+		return err
+	})
+}
+
+// describing compresses the one answer of the API that is the same for everybody,
+// its description. Every other answer stays as it is: it may hold a secret.
+func describing(packed *compressed.Cache, api http.Handler) http.Handler {
+	description := packed.Handler(api)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.URL.Path == "/v1/openapi.json" {
+			description.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
 }
 
 // widgetFiles serves the bundles and their languages at /widget/v1/, which

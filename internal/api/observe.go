@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -54,7 +55,8 @@ func (a *API) observe(next http.Handler) http.Handler {
 		defer func() {
 			attrs := []slog.Attr{
 				slog.String("request_id", x.id), slog.String("method", r.Method), slog.String("route", route(r)),
-				slog.Int("status", ww.Status()), slog.Int("bytes", ww.BytesWritten()), slog.Duration("took", time.Since(start)),
+				slog.Int("status", ww.Status()), slog.Int("bytes", ww.BytesWritten()),
+				slog.String("took", time.Since(start).Round(time.Microsecond).String()), slog.String("client", addressOf(r, a.TrustedProxies)),
 			}
 			if x.organization != "" {
 				attrs = append(attrs, slog.String("organization", x.organization))
@@ -66,6 +68,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 			if x.fault != nil {
 				level, code = slog.LevelInfo, string(x.fault.Code)
 				attrs = append(attrs, slog.String("code", code))
+				attrs = append(attrs, causes(x.fault)...)
 				if x.fault.Status() >= http.StatusInternalServerError {
 					level = slog.LevelError
 					attrs = append(attrs, slog.String("error", x.fault.Error()))
@@ -76,6 +79,22 @@ func (a *API) observe(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(ww, r)
 	})
+}
+
+// causes are what a refusal says of its cause that nobody typed: the names of the
+// fields with the rules that they broke, and the reason.
+func causes(f *fault.Error) (attrs []slog.Attr) {
+	if list, ok := f.Details["fields"].([]fault.Field); ok {
+		var fields []string
+		for _, one := range list[:min(len(list), 10)] {
+			fields = append(fields, one.Field[:min(len(one.Field), 60)]+" "+one.Rule) // a caller may have named it
+		}
+		attrs = append(attrs, slog.String("fields", strings.Join(fields, ", ")))
+	}
+	if reason, ok := f.Details["reason"].(string); ok {
+		attrs = append(attrs, slog.String("reason", reason))
+	}
+	return attrs
 }
 
 // traceable is enough of a job's id to find its row by, and too little to follow
