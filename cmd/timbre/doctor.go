@@ -113,9 +113,11 @@ func (c *doctorCmd) Run(o *output) error {
 func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, look func(check string, err error, found, remedy string)) {
 	pending, err := db.Pending(ctx)
 	if err == nil && pending > 0 {
-		err = fmt.Errorf("%d migrations behind this release", pending)
+		err = fmt.Errorf("%s behind this release", plural(int(pending), "migration"))
+	} else if err == nil && pending < 0 {
+		err = errAhead(-pending)
 	}
-	look("schema", err, "up to date", "Run `timbre migrate`.")
+	look("schema", err, "up to date", "Back up, then run `timbre migrate` of the release that the server runs.")
 	if err != nil {
 		return
 	}

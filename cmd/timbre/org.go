@@ -31,9 +31,14 @@ func (f adminFlags) with(do func(ctx context.Context, db *store.DB) error) error
 	} else if n > 0 {
 		return fmt.Errorf("the database is %s behind this release: back it up, then run `timbre migrate` or start this release's server", plural(int(n), "migration"))
 	} else if n < 0 {
-		return fmt.Errorf("the database is %s ahead of this release: use the timbre that the server runs", plural(int(-n), "migration"))
+		return errAhead(-n)
 	}
 	return do(ctx, db)
+}
+
+// errAhead refuses a database that a newer release has migrated.
+func errAhead(n int64) error {
+	return fmt.Errorf("the database is %s ahead of this release (%s): a newer one has used it. Run that one, or restore the backup that was made before", plural(int(n), "migration"), version)
 }
 
 type orgCmd struct {

@@ -242,6 +242,11 @@ func (s *server) openDatabase(ctx context.Context, f serverFlags) (secret, error
 	if s.db, err = f.databaseFlag.open(ctx, false); err != nil {
 		return nil, err
 	}
+	if behind, err := s.db.Pending(ctx); err != nil {
+		return nil, err
+	} else if behind < 0 {
+		return nil, errAhead(-behind)
+	}
 	begun, err := logBegun(ctx, s.db)
 	if err != nil {
 		return nil, err

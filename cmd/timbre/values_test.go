@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"io/fs"
 	"net"
 	"os"
@@ -247,6 +248,26 @@ func TestWrongValues(t *testing.T) {
 	}
 }
 
+// A release does not run on what a newer one has migrated: after a roll-back the
+// backup has to be restored as well.
+func TestDatabaseOfANewerRelease(t *testing.T) {
+	dir := inDatabase(t)
+	db, err := sql.Open("sqlite", filepath.Join(dir, "timbre.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES ((SELECT max(version_id) FROM goose_db_version) + 2, 1)"); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"org", "list"}, {"migrate"}, {"serve", "--listen", "127.0.0.1:0", "--public-url", "http://localhost", "--secret-file", filepath.Join(dir, "secret")}} {
+		timbre(t, command...).refused(exitRefused, "the database is 2 migrations ahead of this release")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "secret")); err == nil {
+		t.Error("a secret was made")
+	}
+}
+
 // positionals are a command's arguments.
 func positionals(n *kong.Node, values map[string]string) (args []string) {
 	for _, arg := range n.Positional {
@@ -263,8 +284,7 @@ func TestFilesThatCannotBeWritten(t *testing.T) {
 
 // A variable that nobody reads is named with the one that was meant.
 func TestUnknownVariables(t *testing.T) {
-	dir := inDatabase(t)
-	_ = dir
+	inDatabase(t)
 	for name, words := range map[string]string{
 		"TIMBRE_LISTN":             "Did you mean TIMBRE_LISTEN?",
 		"TIMBRE_ROLE":              "Did you mean TIMBRE_ROLES?",
