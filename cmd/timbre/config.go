@@ -94,7 +94,7 @@ func (f databaseFlag) open(ctx context.Context, mustExist bool) (*store.DB, erro
 	case errors.As(err, new(*pgconn.ParseConfigError)):
 		return nil, wrongf(name, "this is not the URL of a Postgres database, or has a parameter that Postgres does not know")
 	}
-	return nil, fmt.Errorf("the database that --%s names does not let this process in: %s", name, plainly(err))
+	return nil, fmt.Errorf("the database that --%s or its variable names cannot be used: %s. See that it runs, and that the URL is right", name, plainly(err))
 }
 
 // limitFlags say how much anybody may call, and how long what was begun lives.
