@@ -378,6 +378,25 @@ func TestSecretOfAnotherRegistry(t *testing.T) {
 			t.Errorf("%o: %s, %v", mode, warning, err)
 		}
 	}
+	// A file of another user is none that this process can change.
+	if os.Geteuid() == 0 {
+		if err := os.Chown(at("secret"), 12345, -1); err != nil {
+			t.Fatal(err)
+		}
+		for mode, refused := range map[fs.FileMode]bool{0o444: false, 0o644: false, 0o666: true, 0o464: true} {
+			if err := os.Chmod(at("secret"), mode); err != nil {
+				t.Fatal(err)
+			}
+			if warning, err := guarded(at("secret")); (err != nil) != refused || refused == strings.Contains(warning, "other users can read") {
+				t.Errorf("%o of another user: %q, %v", mode, warning, err)
+			}
+		}
+		if err := os.Chmod(at("secret"), 0o400); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		t.Log("not root: a secret of another user was not tried")
+	}
 	// Doctor says what follows from another public URL than the log's name.
 	found, _ := looked(t, "--database-url", "sqlite:"+at("timbre.db"), "--secret-file", at("secret"), "--blob-url", "file:"+at("blobs"), "--public-url", "https://songs.example")
 	if f := found["network mainnet"]; !f.OK || !strings.Contains(f.Found, "the log keeps its name") {
