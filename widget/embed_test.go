@@ -1,11 +1,36 @@
 package widget
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha512"
 	"encoding/base64"
+	"io"
 	"io/fs"
 	"testing"
+
+	"github.com/andybalholm/brotli"
+
+	"timbre.example/internal/compressed"
 )
+
+// unpacked is what a browser makes of it.
+func unpacked(t *testing.T, coding string, b []byte) []byte {
+	t.Helper()
+	var r io.Reader = brotli.NewReader(bytes.NewReader(b))
+	if coding == "gzip" {
+		z, err := gzip.NewReader(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r = z
+	}
+	out, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
 
 func TestIntegrityOfEveryFile(t *testing.T) {
 	seen := 0
@@ -20,6 +45,11 @@ func TestIntegrityOfEveryFile(t *testing.T) {
 		sum := sha512.Sum384(b)
 		if want := "sha384-" + base64.StdEncoding.EncodeToString(sum[:]); Integrity(name) != want {
 			t.Errorf("%s: integrity %q, want %q", name, Integrity(name), want)
+		}
+		for _, coding := range compressed.Codings {
+			if got := unpacked(t, coding, Packed(name, coding)); !bytes.Equal(got, b) {
+				t.Errorf("%s: %s holds something else: run `go run ./widget/build`", name, coding)
+			}
 		}
 		seen++
 		return nil

@@ -81,7 +81,7 @@ func TestCertificateOfWhatWasNotSeen(t *testing.T) {
 
 func TestSignerIsTakenWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
-	if s, err := (signingFlags{}).signer(); s != nil || err != nil {
+	if s, err := (signingFlags{}).signer(""); s != nil || err != nil {
 		t.Errorf("without flags: %v, %v", s, err)
 	}
 	file := filepath.Join(t.TempDir(), "not.pem")
@@ -97,10 +97,10 @@ func TestSignerIsTakenWholeOrNotAtAll(t *testing.T) {
 	for want, f := range map[string]signingFlags{
 		"go together":      {CertFile: file},
 		"cannot be signed": {CertFile: file, KeyFile: file},
-		"has mode 0644":    {CertFile: file, KeyFile: open},
+		"chmod 600":        {CertFile: file, KeyFile: open},
 		"no such file":     {CertFile: file, KeyFile: file + "-none"},
 	} {
-		if _, err := f.signer(); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := f.signer(""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}

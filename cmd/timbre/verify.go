@@ -23,12 +23,12 @@ import (
 
 // verifyCmd checks evidence offline: it opens the files it is given and nothing else.
 type verifyCmd struct {
-	Evidence    string      `arg:"" type:"existingfile" placeholder:"FILE" help:"Evidence as JSON (at most 1 MiB), or a certificate as PDF with the evidence attached (at most 64 MiB)."`
-	Media       string      `type:"existingfile" placeholder:"FILE" help:"The recording, of any size: it is read once, in pieces."`
-	LogKey      verifierKey `placeholder:"KEY" help:"The log's verifier key (NAME+HASH+BASE64) from a source that you trust, or a file that holds it. Without it, anybody's log would do."`
-	TSACA       string      `name:"tsa-ca" type:"existingfile" placeholder:"FILE" help:"Root certificates of time-stamp authorities that you trust, as PEM. Without it, a token proves when, and not by whom."`
-	Save        string      `type:"path" placeholder:"FILE" help:"Write the evidence as JSON, readable by this user alone, when nothing failed: out of a certificate, or with --only-creator of some creators."`
-	OnlyCreator []int       `placeholder:"N" help:"Save this creator and no other: its place in the work, from 1. May be given more than once."`
+	Evidence    string      `example:"certificate.pdf" arg:"" type:"existingfile" placeholder:"FILE" help:"Evidence as JSON (at most 1 MiB), or a certificate as PDF with the evidence attached (at most 64 MiB)."`
+	Media       string      `example:"song.wav" type:"existingfile" placeholder:"FILE" help:"The recording, of any size: it is read once, in pieces."`
+	LogKey      verifierKey `example:"log.pub" placeholder:"KEY" help:"The log's verifier key (NAME+HASH+BASE64) from a source that you trust, or a file that holds it. Without this flag nothing says whose log it is."`
+	TSACA       string      `example:"roots.pem" name:"tsa-ca" type:"existingfile" placeholder:"FILE" help:"Root certificates of time-stamp authorities that you trust (PEM). Without this flag a token's signer is not checked."`
+	Save        string      `example:"evidence.json" type:"path" placeholder:"FILE" help:"Write the evidence as JSON to this file, readable by this user only, if no check failed."`
+	OnlyCreator []int       `example:"1" placeholder:"N" help:"With --save: include only this creator, by position in the work, from 1. Can be repeated."`
 	JSON        bool        `name:"json" help:"Print JSON: result, verdict, checks, and the evidence that was read."`
 }
 
@@ -63,17 +63,17 @@ func (c *verifyCmd) Run(o *output) error {
 	if c.TSACA != "" {
 		roots, err := os.ReadFile(c.TSACA)
 		if err != nil {
-			return err
+			return wrongf("tsa-ca", "%s", plainly(err))
 		}
 		opts.Authorities = x509.NewCertPool()
 		if !opts.Authorities.AppendCertsFromPEM(roots) {
-			return fmt.Errorf("%s holds no certificate as PEM", c.TSACA)
+			return wrongf("tsa-ca", "the file holds no certificate as PEM")
 		}
 	}
 	if c.Media != "" {
 		m, err := os.Open(c.Media)
 		if err != nil {
-			return err
+			return wrongf("media", "%s", plainly(err))
 		}
 		defer func() { _ = m.Close() }()
 		opts.Media = m
@@ -127,7 +127,7 @@ func (c *verifyCmd) Run(o *output) error {
 // Validate refuses flags that do not go together.
 func (c *verifyCmd) Validate() error {
 	if len(c.OnlyCreator) > 0 && c.Save == "" {
-		return errors.New("--only-creator goes with --save")
+		return wrongf("only-creator", "needs --save, which names the file to write")
 	}
 	return nil
 }
@@ -142,7 +142,10 @@ func (c *verifyCmd) save(e evidence.Evidence) (err error) {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(c.Save, text, 0o600)
+	if err := os.WriteFile(c.Save, text, 0o600); err != nil {
+		return wrongf("save", "cannot be written: %s", plainly(err))
+	}
+	return nil
 }
 
 // verifierKey is a log's, given as it is or as the name of a file that holds it.
@@ -153,7 +156,7 @@ func (k *verifierKey) UnmarshalText(given []byte) error {
 	if _, err := note.NewVerifier(key); err != nil {
 		f, err := os.Open(key)
 		if err != nil {
-			return errors.New("neither a verifier key nor a file that can be read")
+			return errors.New("neither a verifier key nor a file that holds one (NAME+HASH+BASE64)")
 		}
 		defer func() { _ = f.Close() }()
 		text, err := io.ReadAll(io.LimitReader(f, 1<<10))
@@ -162,7 +165,7 @@ func (k *verifierKey) UnmarshalText(given []byte) error {
 		}
 		key = strings.TrimSpace(string(text))
 		if _, err := note.NewVerifier(key); err != nil {
-			return fmt.Errorf("no verifier key is in that file: %w", err)
+			return errors.New("no verifier key is in that file (NAME+HASH+BASE64)")
 		}
 	}
 	*k = verifierKey(key)

@@ -24,6 +24,27 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
+// The line of a request says where it came from, how long it took in a unit, and of
+// a refusal which field broke which rule.
+func TestLogLine(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	w.call("GET", "/v1/stats?network=moon", map[string]string{"X-Forwarded-For": "192.0.2.7"}, nil)
+	var line string
+	for one := range strings.Lines(w.logged.String()) {
+		if strings.Contains(one, "route=/v1/stats") {
+			line = one
+		}
+	}
+	for _, want := range []string{" code=common.validation_failed", ` fields="network one_of"`, " client="} {
+		if !strings.Contains(line, want) {
+			t.Errorf("%q is not in %s", want, line)
+		}
+	}
+	if took := regexp.MustCompile(` took=[0-9.]+(µs|ms|s) `); !took.MatchString(line) {
+		t.Errorf("no time with a unit: %s", line)
+	}
+}
+
 func TestEveryRefusalIsAnEnvelope(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	w.api.Handle("/panics", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("secret detail") }))

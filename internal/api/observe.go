@@ -55,7 +55,8 @@ func (a *API) observe(next http.Handler) http.Handler {
 		defer func() {
 			attrs := []slog.Attr{
 				slog.String("request_id", x.id), slog.String("method", r.Method), slog.String("route", route(r)),
-				slog.Int("status", ww.Status()), slog.Int("bytes", ww.BytesWritten()), slog.Duration("took", time.Since(start)),
+				slog.Int("status", ww.Status()), slog.Int("bytes", ww.BytesWritten()),
+				slog.String("took", time.Since(start).Round(time.Microsecond).String()), slog.String("client", addressOf(r, a.TrustedProxies)),
 			}
 			if x.organization != "" {
 				attrs = append(attrs, slog.String("organization", x.organization))

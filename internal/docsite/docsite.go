@@ -33,7 +33,7 @@ var contents = []struct {
 	{"Start", []string{"README", "quick-start"}},
 	{"Integrate", []string{"authentication", "attributes", "events", "theming", "access-codes", "error-handling", "public-page", "widget", "browsers"}},
 	{"Look up", []string{"errors", "api"}},
-	{"Run it", []string{"operating"}},
+	{"Run it", []string{"deploy", "operating"}},
 	{"Behind it", []string{"verify", "log", "evidence", "certificate", "privacy", "performance", "adr/README"}},
 }
 

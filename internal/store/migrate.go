@@ -55,6 +55,16 @@ func (db *DB) Pending(ctx context.Context) (int64, error) {
 	return target - current, err
 }
 
+// Empty says that no release has migrated this database yet.
+func (db *DB) Empty(ctx context.Context) (bool, error) {
+	p, err := db.provider()
+	if err != nil {
+		return false, err
+	}
+	current, _, err := p.GetVersions(ctx)
+	return current == 0, err
+}
+
 func (db *DB) provider() (*goose.Provider, error) {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {

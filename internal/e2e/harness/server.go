@@ -195,7 +195,7 @@ func (s *Server) run(env []string) {
 	if s.options.Roles != "" {
 		args, ready = []string{
 			"serve", "--roles", s.options.Roles, "--listen", s.addr, "--database-url", s.DatabaseURL, "--network-block-time", s.BlockTime,
-			"--blob-url", "file:" + filepath.Join(s.Data, "blobs"), "--secret-file", s.secretFile(),
+			"--blob-url", "file:" + filepath.Join(s.Data, "blobs"), "--secret-file", s.secretFile(), "--public-url", s.URL,
 		}, "msg=ready"
 	}
 	cmd := exec.Command(s.binary, append(args, s.options.Args...)...)
