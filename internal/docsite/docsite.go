@@ -31,10 +31,10 @@ var contents = []struct {
 	names []string // of documents, without .md
 }{
 	{"Start", []string{"README", "quick-start"}},
-	{"Integrate", []string{"authentication", "attributes", "events", "theming", "access-codes", "error-handling", "public-page", "widget"}},
-	{"Look up", []string{"errors", "api"}},
+	{"Integrate", []string{"backends", "frameworks", "embedding", "authentication", "attributes", "events", "theming", "access-codes", "error-handling", "public-page", "widget"}},
+	{"Look up", []string{"errors", "api", "glossary"}},
 	{"Run it", []string{"operating"}},
-	{"Behind it", []string{"verify", "log", "evidence", "certificate", "privacy", "performance", "adr/README"}},
+	{"Behind it", []string{"legal", "verify", "log", "evidence", "certificate", "privacy", "performance", "adr/README"}},
 }
 
 //go:embed assets

@@ -242,7 +242,7 @@ func heading(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast
 }
 
 // languages are how a listing is announced.
-var languages = map[string]string{"sh": "Shell", "console": "Terminal", "js": "JavaScript", "mjs": "JavaScript (Node.js)", "ts": "TypeScript", "html": "HTML", "xml": "XML", "css": "CSS", "json": "JSON", "go": "Go", "text": "Text", "": "Text"}
+var languages = map[string]string{"sh": "Shell", "console": "Terminal", "js": "JavaScript", "mjs": "JavaScript (Node.js)", "ts": "TypeScript", "tsx": "React (TSX)", "vue": "Vue", "svelte": "Svelte", "py": "Python", "html": "HTML", "xml": "XML", "css": "CSS", "json": "JSON", "go": "Go", "text": "Text", "": "Text"}
 
 func code(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
 	if !entering {

@@ -38,6 +38,9 @@ var more = []struct {
 	{"hash", 4_000, regexp.MustCompile(`(^|[/:])(src/(hash/|locales/en\.hash\.json$|version\.ts$)|node_modules/@noble/hashes/)`)},
 }
 
+// types are those of the element, and what brings them to the templates of each framework.
+var types = []string{"ats-widget.d.ts", "ats-widget-react.d.ts", "ats-widget-vue.d.ts", "ats-widget-svelte.d.ts"}
+
 func main() {
 	check := flag.Bool("check", false, "write nothing; fail when widget/dist is stale")
 	test := flag.Bool("test", false, "run the unit tests under Node instead of building")
@@ -125,7 +128,7 @@ func build(dir string) (map[string][]byte, error) {
 		}
 		budgets[name] = m.budget
 	}
-	for _, name := range []string{"ats-widget.d.ts", "custom-elements.json"} {
+	for _, name := range slices.Concat(types, []string{"custom-elements.json"}) {
 		b, err := os.ReadFile(filepath.Join(dir, "types", name))
 		if err != nil {
 			return nil, err

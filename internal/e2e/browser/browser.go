@@ -246,6 +246,20 @@ func (p *Page) Problems() []string {
 	return append([]string(nil), p.console...)
 }
 
+// WaitForProblem waits until one of the problems has this in it: the browser tells
+// some of them after what the page shows.
+func (p *Page) WaitForProblem(part string) {
+	p.t.Helper()
+	for late := time.Now().Add(Patience); ; p.Run("new Promise((resolve) => setTimeout(resolve, 20))") {
+		if strings.Contains(strings.Join(p.Problems(), "\n"), part) {
+			return
+		}
+		if time.Now().After(late) {
+			p.t.Fatalf("nothing was said of %q%s", part, p.scene())
+		}
+	}
+}
+
 // ForgetProblems drops those that a test has looked at.
 func (p *Page) ForgetProblems() {
 	p.mu.Lock()
