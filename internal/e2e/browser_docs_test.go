@@ -474,6 +474,42 @@ func TestDocsByKeyboard(t *testing.T) {
 	if got, want := browser.Eval[string](p, "navigator.clipboard.readText()"), listings(t, "theming.md", "css")[0]; got != want {
 		t.Errorf("copied %q, want %q", got, want)
 	}
+	// Of a terminal what is typed, so that it can be pasted.
+	p.Goto(s.URL + "/docs/certificate")
+	const terminal = "[...document.querySelectorAll('.code')].filter((f) => f.querySelector('figcaption').textContent === 'Terminal').at(-1).querySelector('button')"
+	p.Click(terminal)
+	p.Wait(terminal + ".textContent === 'Copied'")
+	commands := 0
+	for line := range strings.Lines(browser.Eval[string](p, "navigator.clipboard.readText()")) {
+		commands++
+		if first, _, _ := strings.Cut(line, " "); first != "openssl" && first != "timbre" && first != "pdfsig" {
+			t.Errorf("copied %q, which is no command", line)
+		}
+	}
+	if commands != 3 {
+		t.Errorf("copied %d commands", commands)
+	}
+
+	// The key that goes to the search, where nobody writes, unless it is switched off.
+	p.Run("document.activeElement.blur()")
+	p.Keys("/")
+	p.Wait("document.activeElement.id === 'q' && document.activeElement.value === ''")
+	p.Keys("a/b")
+	p.Wait("document.activeElement.value === 'a/b'")
+	p.Click("document.getElementById('slash')")
+	p.Goto(s.URL + "/docs/theming")
+	p.Wait("!document.getElementById('slash').checked && !document.getElementById('q').hasAttribute('aria-keyshortcuts')")
+	p.Run("document.activeElement.blur()")
+	p.Keys("/")
+	p.Wait("document.activeElement.id !== 'q'")
+	p.Click("document.getElementById('slash')")
+	p.Run("document.activeElement.blur()")
+	p.Keys("/")
+	p.Wait("document.activeElement.id === 'q'")
+
+	// A word that is nowhere leads to the nearest.
+	p.Keys("rehersal")
+	p.Wait("document.querySelector('#matches a')?.getAttribute('href') === '/docs/authentication#rehearsal'")
 	for _, line := range p.Problems() {
 		t.Error(line)
 	}
