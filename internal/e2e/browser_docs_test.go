@@ -441,7 +441,7 @@ func TestDocsByKeyboard(t *testing.T) {
 	}
 	p.Press(browser.Escape, false)
 	p.Wait("document.getElementById('matches').hidden && document.activeElement.id === 'q'")
-	p.Keys("x")
+	p.Keys("xzqk")
 	p.Wait("document.getElementById('matches-count').textContent === '0 matches'")
 	p.Run("document.getElementById('q').value = ''")
 	p.Keys("duplicate_title")
@@ -492,7 +492,7 @@ func TestDocsByKeyboard(t *testing.T) {
 
 	// The key that goes to the search, where nobody writes, unless it is switched off.
 	p.Run("document.activeElement.blur()")
-	p.Keys("/")
+	p.Press(browser.Slash, false)
 	p.Wait("document.activeElement.id === 'q' && document.activeElement.value === ''")
 	p.Keys("a/b")
 	p.Wait("document.activeElement.value === 'a/b'")
@@ -500,11 +500,11 @@ func TestDocsByKeyboard(t *testing.T) {
 	p.Goto(s.URL + "/docs/theming")
 	p.Wait("!document.getElementById('slash').checked && !document.getElementById('q').hasAttribute('aria-keyshortcuts')")
 	p.Run("document.activeElement.blur()")
-	p.Keys("/")
+	p.Press(browser.Slash, false)
 	p.Wait("document.activeElement.id !== 'q'")
 	p.Click("document.getElementById('slash')")
 	p.Run("document.activeElement.blur()")
-	p.Keys("/")
+	p.Press(browser.Slash, false)
 	p.Wait("document.activeElement.id === 'q'")
 
 	// A word that is nowhere leads to the nearest.

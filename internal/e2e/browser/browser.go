@@ -340,6 +340,7 @@ const (
 	Down   = "ArrowDown"
 	Delete = "Delete"
 	Up     = "ArrowUp"
+	Slash  = "/"
 )
 
 var codes = map[string]input.DispatchKeyEventParams{
@@ -349,6 +350,7 @@ var codes = map[string]input.DispatchKeyEventParams{
 	Down:   {Key: "ArrowDown", Code: "ArrowDown", WindowsVirtualKeyCode: 40},
 	Delete: {Key: "Delete", Code: "Delete", WindowsVirtualKeyCode: 46},
 	Up:     {Key: "ArrowUp", Code: "ArrowUp", WindowsVirtualKeyCode: 38},
+	Slash:  {Key: "/", Code: "Slash", WindowsVirtualKeyCode: 191, Text: "/"},
 	Space:  {Key: " ", Code: "Space", WindowsVirtualKeyCode: 32, Text: " "},
 }
 
