@@ -3,6 +3,30 @@
 const $ = (id) => document.getElementById(id);
 const widget = document.querySelector('ats-widget');
 
+// What is remembered: in the browser's storage, or for this page only where a
+// visitor allows none. Even to name the storage throws then.
+function memory(kind) {
+  const here = new Map();
+  return {
+    get(key) {
+      try {
+        return window[kind].getItem(key);
+      } catch {
+        return here.get(key) ?? null;
+      }
+    },
+    set(key, value) {
+      try {
+        window[kind].setItem(key, value);
+      } catch {
+        here.set(key, value);
+      }
+    },
+  };
+}
+const tab = memory('sessionStorage');
+const browser = memory('localStorage');
+
 // The event log.
 
 const most = 200; // entries that are kept
@@ -61,13 +85,13 @@ function refresh() {
   }
   $('log-count').textContent = total === 0 ? '' : wanted ? `${shown} of ${total}` : String(total);
   $('log-empty').hidden = shown > 0;
-  $('log-empty').textContent = total > 0 && list.children.length > 0 ? 'Nothing like that.' : 'Silence, for now.';
+  $('log-empty').textContent = total > 0 && list.children.length > 0 ? 'No event matches.' : 'No events yet.';
 }
 
 for (const name of events) widget.addEventListener(`allfeat:${name}`, (e) => log(e.type, e.detail));
 // What went wrong is over once something goes right.
 for (const name of ['upload-start', 'confirmed', 'complete']) widget.addEventListener(`allfeat:${name}`, () => closeToast());
-widget.addEventListener('input', () => closeToast()); // who types has read it
+widget.addEventListener('input', () => closeToast()); // somebody who types has read it
 $('log-filter').addEventListener('input', refresh);
 $('log-clear').addEventListener('click', () => {
   list.replaceChildren();
@@ -186,16 +210,17 @@ switches.elements.mode.addEventListener('change', (e) => {
   // Songs are somebody's: Ada is glad to help.
   if (e.target.value === 'download' && !widget.externalUserId) useUser('ada');
   widget.mode = e.target.value;
-  if (widget.getState().screen !== 'FORM') showMessage('The song that was handed in comes first. Then press “Start over”.');
+  if (widget.getState().screen !== 'FORM') showMessage('The song that is being registered comes first. Then press “Start over”.');
   else if (accessCode) showMessage('The access code is in the event log, under allfeat:complete.');
 });
 // Who is signed in. A real site has that in a session of its own; this one writes a
 // cookie for its little backend. Everybody who tries the demo has an Ada and a Ben of
 // their own, so that nobody sees a stranger's songs.
-const mine = (localStorage['demo-visitor'] ??= Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, '0')).join(''));
+const mine = browser.get('demo-visitor') ?? Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, '0')).join('');
+browser.set('demo-visitor', mine);
 const useUser = (name) => {
   const user = name && `${name}-${mine}`;
-  sessionStorage.setItem('user', name);
+  tab.set('user', name);
   switches.elements.user.value = name;
   document.cookie = `demo_user=${user}; path=/demo/session; samesite=strict${user ? '' : '; max-age=0'}`;
   widget.externalUserId = user || null;
@@ -205,16 +230,17 @@ switches.elements.user.addEventListener('change', (e) => {
   if (!e.target.value && widget.mode === 'download') widget.mode = switches.elements.mode.value = 'register';
   useUser(e.target.value);
 });
-useUser(sessionStorage.getItem('user') ?? '');
+useUser(tab.get('user') ?? '');
 const useNetwork = (network) => {
-  sessionStorage.setItem('network', network); // a reload goes on where it was
+  tab.set('network', network); // a reload goes on where it was
   switches.elements.network.value = network;
   widget.setAttribute('network', network);
+  $('network-mark').textContent = network === 'mainnet' ? 'Main network, as this demo runs it: on this machine only.' : 'Test network: for trying. These are no real registrations.';
   $('link-explorer').href = `/explorer/${network}`;
   $('link-checkpoint').href = `/log/${network}/checkpoint`;
 };
 switches.elements.network.addEventListener('change', (e) => useNetwork(e.target.value));
-if (sessionStorage.getItem('network') === 'mainnet') useNetwork('mainnet');
+useNetwork(tab.get('network') === 'mainnet' ? 'mainnet' : 'testnet');
 const paint = (colour) => widget.style.setProperty('--ats-primary', colour);
 for (const swatch of switches.elements.colour) swatch.addEventListener('change', () => paint(swatch.value));
 switches.elements.own.addEventListener('input', (e) => {
@@ -230,10 +256,10 @@ $('reset').addEventListener('click', () => {
 // What just happened.
 
 widget.addEventListener('allfeat:complete', ({ detail }) => {
-  $('result-text').textContent = `Your song is number ${detail.atsId}, in block ${detail.blockNumber}.`;
-  const url = URL.parse(detail.explorerUrl);
-  $('result-link').hidden = !/^https?:$/.test(url?.protocol ?? '');
-  if (!$('result-link').hidden) $('result-link').href = url.href;
+  $('result-text').textContent = `Your song has the registration number ${detail.atsId} on the ${widget.network === 'mainnet' ? 'main' : 'test'} network, in block ${detail.blockNumber}.`;
+  const there = /^https?:\/\//i.test(detail.explorerUrl ?? '');
+  $('result-link').hidden = !there;
+  if (there) $('result-link').href = detail.explorerUrl;
   $('result').hidden = false;
 });
 

@@ -181,6 +181,13 @@ func (p *Page) listen(event any) {
 	}
 }
 
+// BeforeScripts runs a script on every page that is opened from now on, before its own.
+func (p *Page) BeforeScripts(script string) {
+	p.t.Helper()
+	_, err := call(p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+	p.must(err, "prepare the page")
+}
+
 // Goto opens an address and waits for its scripts to have run.
 func (p *Page) Goto(url string) {
 	p.t.Helper()
