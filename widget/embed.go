@@ -11,7 +11,7 @@ import (
 //go:embed dist
 var dist embed.FS
 
-// Files holds ats-widget.esm.js and ats-widget.iife.js, ats-widget-works.js and ats-widget-hash.js that either fetches, ats-widget.d.ts and the types for React, Vue and Svelte, custom-elements.json and integrity.json at its root,
+// Files holds ats-widget.esm.js and ats-widget.iife.js, ats-widget-works.js and ats-widget-hash.js that either fetches, ats-widget.d.ts, custom-elements.json and integrity.json at its root,
 // and in locale/ the texts of each language but English, such as locale/fr.json.
 var Files fs.FS = sub()
 

@@ -367,7 +367,7 @@ func TestDemoWithoutStorage(t *testing.T) {
 	fillCreator(p, 0)
 	p.Wait(browser.Hook("confirm"))
 	confirm(p, 0)
-	p.Wait("document.getElementById('result-text').textContent.startsWith('Your song has the registration number 1 on the test network') && document.getElementById('result-link').href.includes('/explorer/testnet/tx/')")
+	p.Wait("document.getElementById('result').textContent.startsWith('Your song is number 1, in block 1. On the test network.') && document.getElementById('result-link').href.includes('/explorer/testnet/tx/')")
 	p.Click("document.getElementById('reset')")
 	p.Wait(browser.Hook("file"))
 	p.AllowClipboard(s.URL)

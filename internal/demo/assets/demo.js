@@ -3,30 +3,6 @@
 const $ = (id) => document.getElementById(id);
 const widget = document.querySelector('ats-widget');
 
-// What is remembered: in the browser's storage, or for this page only where a
-// visitor allows none. Even to name the storage throws then.
-function memory(kind) {
-  const here = new Map();
-  return {
-    get(key) {
-      try {
-        return window[kind].getItem(key);
-      } catch {
-        return here.get(key) ?? null;
-      }
-    },
-    set(key, value) {
-      try {
-        window[kind].setItem(key, value);
-      } catch {
-        here.set(key, value);
-      }
-    },
-  };
-}
-const tab = memory('sessionStorage');
-const browser = memory('localStorage');
-
 // The event log.
 
 const most = 200; // entries that are kept
@@ -216,11 +192,26 @@ switches.elements.mode.addEventListener('change', (e) => {
 // Who is signed in. A real site has that in a session of its own; this one writes a
 // cookie for its little backend. Everybody who tries the demo has an Ada and a Ben of
 // their own, so that nobody sees a stranger's songs.
-const mine = browser.get('demo-visitor') ?? Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, '0')).join('');
-browser.set('demo-visitor', mine);
+// A browser may keep nothing for any page: then a reload begins anew.
+const keep = (area, name, value) => {
+  try {
+    globalThis[area].setItem(name, value);
+  } catch {
+    // Nothing else changes.
+  }
+};
+const kept = (area, name) => {
+  try {
+    return globalThis[area].getItem(name);
+  } catch {
+    return null;
+  }
+};
+const mine = kept('localStorage', 'demo-visitor') ?? Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, '0')).join('');
+keep('localStorage', 'demo-visitor', mine);
 const useUser = (name) => {
   const user = name && `${name}-${mine}`;
-  tab.set('user', name);
+  keep('sessionStorage', 'user', name);
   switches.elements.user.value = name;
   document.cookie = `demo_user=${user}; path=/demo/session; samesite=strict${user ? '' : '; max-age=0'}`;
   widget.externalUserId = user || null;
@@ -230,9 +221,9 @@ switches.elements.user.addEventListener('change', (e) => {
   if (!e.target.value && widget.mode === 'download') widget.mode = switches.elements.mode.value = 'register';
   useUser(e.target.value);
 });
-useUser(tab.get('user') ?? '');
+useUser(kept('sessionStorage', 'user') ?? '');
 const useNetwork = (network) => {
-  tab.set('network', network); // a reload goes on where it was
+  keep('sessionStorage', 'network', network); // a reload goes on where it was
   switches.elements.network.value = network;
   widget.setAttribute('network', network);
   $('network-mark').textContent = network === 'mainnet' ? 'Main network, as this demo runs it: on this machine only.' : 'Test network: for trying. These are no real registrations.';
@@ -240,7 +231,7 @@ const useNetwork = (network) => {
   $('link-checkpoint').href = `/log/${network}/checkpoint`;
 };
 switches.elements.network.addEventListener('change', (e) => useNetwork(e.target.value));
-useNetwork(tab.get('network') === 'mainnet' ? 'mainnet' : 'testnet');
+if (kept('sessionStorage', 'network') === 'mainnet') useNetwork('mainnet');
 const paint = (colour) => widget.style.setProperty('--ats-primary', colour);
 for (const swatch of switches.elements.colour) swatch.addEventListener('change', () => paint(swatch.value));
 switches.elements.own.addEventListener('input', (e) => {
@@ -256,11 +247,17 @@ $('reset').addEventListener('click', () => {
 // What just happened.
 
 widget.addEventListener('allfeat:complete', ({ detail }) => {
-  $('result-text').textContent = `Your song has the registration number ${detail.atsId} on the ${widget.network === 'mainnet' ? 'main' : 'test'} network, in block ${detail.blockNumber}.`;
-  const there = /^https?:\/\//i.test(detail.explorerUrl ?? '');
-  $('result-link').hidden = !there;
-  if (there) $('result-link').href = detail.explorerUrl;
+  $('result-text').textContent = `Your song is number ${detail.atsId}, in block ${detail.blockNumber}.`;
+  const link = $('result-link');
+  link.href = detail.explorerUrl;
+  link.hidden = !/^https?:$/.test(link.protocol);
+  if (link.hidden) link.removeAttribute('href');
   $('result').hidden = false;
+});
+
+// A result of the test network says so.
+widget.addEventListener('allfeat:complete', () => {
+  $('result-network').textContent = widget.network === 'mainnet' ? '' : 'On the test network.';
 });
 
 // Copying.
