@@ -71,8 +71,8 @@ box.addEventListener('click', () => close());
 
 // The key that goes to the search can be switched off: somebody who speaks to a
 // computer presses keys without meaning to.
-const slash = document.getElementById('slash');
-document.getElementById('keys').hidden = false;
+const slash = document.getElementById('slash-key');
+document.getElementById('slash-note').hidden = false;
 try {
   slash.checked = localStorage.getItem('docs-slash') !== 'off';
 } catch {
