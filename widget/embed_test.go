@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"io"
 	"io/fs"
+	"strings"
 	"testing"
 
 	"github.com/andybalholm/brotli"
@@ -33,7 +34,7 @@ func unpacked(t *testing.T, coding string, b []byte) []byte {
 }
 
 func TestIntegrityOfEveryFile(t *testing.T) {
-	seen := 0
+	seen, types := 0, 0
 	err := fs.WalkDir(Files, ".", func(name string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() || name == "integrity.json" {
 			return err
@@ -51,11 +52,16 @@ func TestIntegrityOfEveryFile(t *testing.T) {
 				t.Errorf("%s: %s holds something else: run `go run ./widget/build`", name, coding)
 			}
 		}
-		seen++
+		if strings.HasSuffix(name, ".d.ts") { // the element's own, and one for each framework
+			types++
+		}
+		if name == "ats-widget.d.ts" || !strings.HasSuffix(name, ".d.ts") {
+			seen++
+		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || types != 4 {
+		t.Fatalf("%d files of types, %v", types, err)
 	}
 	if seen != 8+6 || Integrity("locale/fr.json") == "" || Version == "" || Integrity("version") != "" || Integrity("nothing") != "" {
 		t.Errorf("%d files, version %q", seen, Version)

@@ -46,6 +46,9 @@ var more = []struct {
 	{"hash", weight{4_200, 3_800}, regexp.MustCompile(`(^|[/:])(src/(hash/|file/kinds\.ts$|locales/en\.hash\.json$|version\.ts$)|node_modules/@noble/hashes/)`)},
 }
 
+// types are those of the element, and what brings them to the templates of each framework.
+var types = []string{"ats-widget.d.ts", "ats-widget-react.d.ts", "ats-widget-vue.d.ts", "ats-widget-svelte.d.ts"}
+
 func main() {
 	check := flag.Bool("check", false, "write nothing; fail when widget/dist is stale")
 	test := flag.Bool("test", false, "run the unit tests under Node instead of building")
@@ -144,7 +147,7 @@ func build(dir string) (map[string][]byte, error) {
 		}
 		budgets[name] = m.budget
 	}
-	for _, name := range []string{"ats-widget.d.ts", "custom-elements.json"} {
+	for _, name := range slices.Concat(types, []string{"custom-elements.json"}) {
 		b, err := os.ReadFile(filepath.Join(dir, "types", name))
 		if err != nil {
 			return nil, err

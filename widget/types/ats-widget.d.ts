@@ -335,3 +335,18 @@ declare global {
     'allfeat:error': AtsEvent<'allfeat:error'>;
   }
 }
+
+/** What markup may set. ats-widget-react.d.ts, -vue.d.ts and -svelte.d.ts bring it to templates. */
+export interface AtsWidgetAttributes {
+  'site-key': string;
+  /** Absolute address of the ATS. */
+  'ats-url': string;
+  network?: 'testnet' | 'mainnet';
+  mode?: AtsMode;
+  /** Removed from the DOM at once; setToken() never stands there. */
+  token?: string | null;
+  'external-user-id'?: string | null;
+  /** In bytes; 0: only the server's own limit. */
+  'max-file-size'?: number | `${number}`;
+  lang?: string;
+}

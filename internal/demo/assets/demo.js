@@ -61,13 +61,13 @@ function refresh() {
   }
   $('log-count').textContent = total === 0 ? '' : wanted ? `${shown} of ${total}` : String(total);
   $('log-empty').hidden = shown > 0;
-  $('log-empty').textContent = total > 0 && list.children.length > 0 ? 'Nothing like that.' : 'Silence, for now.';
+  $('log-empty').textContent = total > 0 && list.children.length > 0 ? 'No event matches.' : 'No events yet.';
 }
 
 for (const name of events) widget.addEventListener(`allfeat:${name}`, (e) => log(e.type, e.detail));
 // What went wrong is over once something goes right.
 for (const name of ['upload-start', 'confirmed', 'complete']) widget.addEventListener(`allfeat:${name}`, () => closeToast());
-widget.addEventListener('input', () => closeToast()); // who types has read it
+widget.addEventListener('input', () => closeToast()); // somebody who types has read it
 $('log-filter').addEventListener('input', refresh);
 $('log-clear').addEventListener('click', () => {
   list.replaceChildren();
@@ -186,7 +186,7 @@ switches.elements.mode.addEventListener('change', (e) => {
   // Songs are somebody's: Ada is glad to help.
   if (e.target.value === 'download' && !widget.externalUserId) useUser('ada');
   widget.mode = e.target.value;
-  if (widget.getState().screen !== 'FORM') showMessage('The song that was handed in comes first. Then press “Start over”.');
+  if (widget.getState().screen !== 'FORM') showMessage('The song that is being registered comes first. Then press “Start over”.');
   else if (accessCode) showMessage('The access code is in the event log, under allfeat:complete.');
 });
 // Who is signed in. A real site has that in a session of its own; this one writes a
@@ -226,6 +226,7 @@ const useNetwork = (network) => {
   keep('sessionStorage', 'network', network); // a reload goes on where it was
   switches.elements.network.value = network;
   widget.setAttribute('network', network);
+  $('network-mark').textContent = network === 'mainnet' ? 'Main network, as this demo runs it: on this machine only.' : 'Test network: for trying. These are no real registrations.';
   $('link-explorer').href = `/explorer/${network}`;
   $('link-checkpoint').href = `/log/${network}/checkpoint`;
 };
@@ -252,6 +253,11 @@ widget.addEventListener('allfeat:complete', ({ detail }) => {
   link.hidden = !/^https?:$/.test(link.protocol);
   if (link.hidden) link.removeAttribute('href');
   $('result').hidden = false;
+});
+
+// A result of the test network says so.
+widget.addEventListener('allfeat:complete', () => {
+  $('result-network').textContent = widget.network === 'mainnet' ? '' : 'On the test network.';
 });
 
 // Copying.

@@ -196,6 +196,13 @@ func (p *Page) listen(event any) {
 	}
 }
 
+// BeforeScripts runs a script on every page that is opened from now on, before its own.
+func (p *Page) BeforeScripts(script string) {
+	p.t.Helper()
+	_, err := call(p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+	p.must(err, "prepare the page")
+}
+
 // Goto opens an address and waits for its scripts to have run.
 func (p *Page) Goto(url string) {
 	p.t.Helper()
@@ -254,6 +261,20 @@ func (p *Page) Problems() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]string(nil), p.console...)
+}
+
+// WaitForProblem waits until one of the problems has this in it: the browser tells
+// some of them after what the page shows.
+func (p *Page) WaitForProblem(part string) {
+	p.t.Helper()
+	for late := time.Now().Add(Patience); ; p.Run("new Promise((resolve) => setTimeout(resolve, 20))") {
+		if strings.Contains(strings.Join(p.Problems(), "\n"), part) {
+			return
+		}
+		if time.Now().After(late) {
+			p.t.Fatalf("nothing was said of %q%s", part, p.scene())
+		}
+	}
 }
 
 // ForgetProblems drops those that a test has looked at.
@@ -336,6 +357,7 @@ const (
 	Down   = "ArrowDown"
 	Delete = "Delete"
 	Up     = "ArrowUp"
+	Slash  = "/"
 )
 
 var codes = map[string]input.DispatchKeyEventParams{
@@ -345,6 +367,7 @@ var codes = map[string]input.DispatchKeyEventParams{
 	Down:   {Key: "ArrowDown", Code: "ArrowDown", WindowsVirtualKeyCode: 40},
 	Delete: {Key: "Delete", Code: "Delete", WindowsVirtualKeyCode: 46},
 	Up:     {Key: "ArrowUp", Code: "ArrowUp", WindowsVirtualKeyCode: 38},
+	Slash:  {Key: "/", Code: "Slash", WindowsVirtualKeyCode: 191, Text: "/"},
 	Space:  {Key: " ", Code: "Space", WindowsVirtualKeyCode: 32, Text: " "},
 }
 
