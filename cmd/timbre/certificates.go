@@ -52,12 +52,15 @@ func (f signingFlags) signer(prefix string) (*certificate.Signer, error) {
 	return s, nil
 }
 
-// certifier makes certificates that lead to the pages of the server at url.
-func certifier(url string, signer *certificate.Signer) func(context.Context, evidence.Evidence) ([]byte, error) {
-	return func(_ context.Context, e evidence.Evidence) ([]byte, error) {
+// certifier makes certificates that name a registry and lead to the pages of the
+// server at url.
+func certifier(url, registryName string, signer *certificate.Signer) func(context.Context, registry.Issue) ([]byte, error) {
+	return func(_ context.Context, e registry.Issue) ([]byte, error) {
 		in := certificate.Input{
+			Language: e.Language, Issuer: e.Issuer, Imprint: e.Imprint, Issued: e.Issued, Registry: registryName, VerifyURL: url + "/verify",
 			Title: e.Title, Registration: e.AtsID, Version: e.Version, Network: e.Network.Name, At: e.Block.Time, Block: e.Block.Number,
-			Fingerprint: registry.Hex(e.Media.SHA256[:]), Unseen: e.Media.Format == "", Commitment: registry.Hex(e.Commitment[:]), Transaction: registry.Hex(e.TxHash[:]),
+			File:     certificate.File{Name: e.Media.Filename, Format: e.Media.Format, Size: e.Media.SizeBytes, Duration: time.Duration(e.Media.Duration * float64(time.Second))},
+			FileHash: registry.Hex(e.Media.SHA256[:]), Unseen: e.Media.Format == "", Stamped: e.RFC3161 != nil, Commitment: registry.Hex(e.Commitment[:]), Transaction: registry.Hex(e.TxHash[:]),
 			PublicURL: fmt.Sprintf("%s/w/%s/%d", url, e.Network.Name, e.AtsID),
 		}
 		for _, one := range e.Creators {
@@ -74,7 +77,7 @@ func certifier(url string, signer *certificate.Signer) func(context.Context, evi
 			in.Creators = append(in.Creators, c)
 		}
 		var err error
-		if in.Evidence, err = evidence.Encode(e); err != nil {
+		if in.Evidence, err = evidence.Encode(e.Evidence); err != nil {
 			return nil, err
 		}
 		return certificate.Render(in, signer)

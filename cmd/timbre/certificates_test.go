@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"timbre.example/evidence"
 	"timbre.example/internal/certificate"
+	"timbre.example/internal/registry"
 )
 
 func TestCertificateLeadsToThePageOfItsWork(t *testing.T) {
@@ -24,12 +26,12 @@ func TestCertificateLeadsToThePageOfItsWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pdf, err := certifier("https://songs.example", nil)(t.Context(), e)
+	pdf, err := certifier("https://songs.example", "Songs of Example", nil)(t.Context(), registry.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)})
 	page := fmt.Sprintf("/URI (https://songs.example/w/%s/%d)", e.Network.Name, e.AtsID)
 	if err != nil || !bytes.HasPrefix(pdf, []byte("%PDF-1.7")) || !bytes.Contains(pdf, []byte(page)) {
 		t.Fatalf("%v, %.20q", err, pdf)
 	}
-	if again, err := certifier("https://songs.example", nil)(t.Context(), e); err != nil || !bytes.Equal(again, pdf) {
+	if again, err := certifier("https://songs.example", "Songs of Example", nil)(t.Context(), registry.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)}); err != nil || !bytes.Equal(again, pdf) {
 		t.Errorf("made again it has other bytes (%v)", err)
 	}
 	attached, err := certificate.Attachment(pdf)
@@ -55,7 +57,7 @@ func TestCertificateOfWhatWasNotSeen(t *testing.T) {
 	}
 	page := func() string {
 		t.Helper()
-		pdf, err := certifier("https://songs.example", nil)(t.Context(), e)
+		pdf, err := certifier("https://songs.example", "Songs of Example", nil)(t.Context(), registry.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,11 +72,11 @@ func TestCertificateOfWhatWasNotSeen(t *testing.T) {
 		return strings.Join(strings.Fields(string(out)), " ")
 	}
 	const unseen = "The registry has not seen the recording"
-	if got := page(); strings.Contains(got, unseen) || !strings.Contains(got, "this recording") {
+	if got := page(); strings.Contains(got, unseen) || !strings.Contains(got, "This exact recording") {
 		t.Errorf("with the recording: %s", got)
 	}
 	e.Media.Format, e.Media.Duration = "", 0
-	if got := page(); !strings.Contains(got, unseen) || strings.Contains(got, "this recording") {
+	if got := page(); !strings.Contains(got, unseen) || strings.Contains(got, "This exact recording") {
 		t.Errorf("without: %s", got)
 	}
 }

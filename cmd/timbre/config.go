@@ -13,12 +13,15 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -156,6 +159,7 @@ type serverFlags struct {
 
 	limitFlags
 	Signing signingFlags `embed:"" prefix:"certificate-"`
+	registryFlag
 	authorityFlag
 
 	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" example:"10.0.0.5:9090" placeholder:"ADDR" help:"Serve /metrics on this address, without authentication. Without this flag, /metrics answers localhost only, and only if the public URL is localhost."`
@@ -205,6 +209,35 @@ func (f serverFlags) prices() (map[network.Name]credits.Prices, error) {
 
 func (f serverFlags) times() registry.Times {
 	return registry.Times{UploadSlot: f.LimitsUploadSlot, Quote: f.LimitsQuote, Result: f.LimitsResult}
+}
+
+// registryFlag names the registry on certificates.
+type registryFlag struct {
+	RegistryName string `env:"TIMBRE_REGISTRY_NAME" example:"Songs of Example" placeholder:"NAME" help:"The registry's name on certificates, such as 'Songs of Example': one line of at most 200 characters (default: the host of the public URL)."`
+}
+
+// AfterApply refuses a name that is not one line.
+func (f registryFlag) AfterApply() error {
+	return fitsCertificate("registry-name", f.RegistryName)
+}
+
+// fitsCertificate refuses what has no room on a certificate.
+func fitsCertificate(flag, text string) error {
+	if utf8.RuneCountInString(text) > 200 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return wrongf(flag, "give one line of at most 200 characters")
+	}
+	return nil
+}
+
+// registryName is the registry's name on certificates of the server at url.
+func (f registryFlag) registryName(public string) string {
+	if name := strings.TrimSpace(f.RegistryName); name != "" {
+		return name
+	}
+	if u, err := url.Parse(public); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return public
 }
 
 // authorityFlag names a time-stamp authority.

@@ -76,18 +76,26 @@ func (c *worksEvidence) evidence(ctx context.Context, db *store.DB, root secret)
 
 // proved is the evidence of the version that is named.
 func (f versionFlags) proved(ctx context.Context, db *store.DB, root secret) (evidence.Evidence, error) {
-	w, err := db.Read().WorkByAtsID(ctx, query.WorkByAtsIDParams{Network: f.Network, AtsID: f.AtsID})
-	if errors.Is(err, sql.ErrNoRows) {
-		return evidence.Evidence{}, fault.WorkNotFound()
-	} else if err != nil {
-		return evidence.Evidence{}, err
-	}
-	l, err := existingLog(ctx, db, network.Name(f.Network), f.SecretFile, root)
+	reg, work, err := f.find(ctx, db, root)
 	if err != nil {
 		return evidence.Evidence{}, err
 	}
-	reg := registry.New(registry.Config{DB: db, Networks: map[network.Name]network.Network{l.Name(): l}})
-	return reg.Evidence(ctx, w.ID, f.Version)
+	return reg.Evidence(ctx, work, f.Version)
+}
+
+// find is the id of the work that is named, and a registry that can prove it.
+func (f versionFlags) find(ctx context.Context, db *store.DB, root secret) (*registry.Registry, string, error) {
+	w, err := db.Read().WorkByAtsID(ctx, query.WorkByAtsIDParams{Network: f.Network, AtsID: f.AtsID})
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, "", fault.WorkNotFound()
+	} else if err != nil {
+		return nil, "", err
+	}
+	l, err := existingLog(ctx, db, network.Name(f.Network), f.SecretFile, root)
+	if err != nil {
+		return nil, "", err
+	}
+	return registry.New(registry.Config{DB: db, Networks: map[network.Name]network.Network{l.Name(): l}}), w.ID, nil
 }
 
 // only is e with the creators at some places, which people count from 1.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -104,9 +105,9 @@ func (c *orgShow) Run(o *output) error {
 
 func printOrg(o *output, asJSON bool, org session.Organization) error {
 	return o.print(asJSON, org, func(w io.Writer) {
-		fmt.Fprintf(w, "id                %s\nname              %s\nsuspended         %t\nwidget            %s\nmax file size     %s\naccess code ttl   %s\nduplicate titles  %s\nasset storage     %s\nquota a month     %s\ncreated           %s\n",
+		fmt.Fprintf(w, "id                %s\nname              %s\nsuspended         %t\nwidget            %s\nmax file size     %s\naccess code ttl   %s\nduplicate titles  %s\nasset storage     %s\nquota a month     %s\nimprint           %s\ncreated           %s\n",
 			org.ID, org.Name, org.Suspended, either(org.WidgetEnabled, "on", "off"), orNone(org.MaxFileSize, "the system's"), orNone(org.AccessCodeTTL, "for ever"),
-			either(org.DuplicateTitles, "allow", "refuse"), org.AssetStorage, orNone(org.Quota, "none"), org.CreatedAt.Format(time.RFC3339))
+			either(org.DuplicateTitles, "allow", "refuse"), org.AssetStorage, orNone(org.Quota, "none"), cmp.Or(org.Imprint, "none"), org.CreatedAt.Format(time.RFC3339))
 	})
 }
 
@@ -161,10 +162,16 @@ type orgSet struct {
 	AccessCodeTTL   *time.Duration `example:"8760h" name:"access-code-ttl" placeholder:"TIME" help:"How long an access code is valid after it was issued or replaced, such as 8760h; 0 for ever."`
 	DuplicateTitles string         `example:"allow" enum:"refuse,allow," default:"" placeholder:"refuse|allow" help:"Whether two works may have the same title."`
 	AssetStorage    string         `example:"none" enum:"keep,none," default:"" placeholder:"keep|none" help:"Whether recordings are stored. none: from now on only their hashes; recordings stored before stay."`
+	Imprint         *string        `example:"Example Street 1, Hamburg, Germany" placeholder:"TEXT" help:"What certificates say after the organization's name, such as an address: one line of at most 200 characters; '' for nothing."`
 	Quota           *int64         `example:"1000" placeholder:"N" help:"Registrations and updates in a calendar month (UTC); 0 for no quota."`
 }
 
 func (c *orgSet) Run(o *output) error {
+	if c.Imprint != nil {
+		if err := fitsCertificate("imprint", *c.Imprint); err != nil {
+			return err
+		}
+	}
 	return changeOrg(o, c.adminFlags, c.ID, func(org *session.Organization) {
 		if c.Widget != "" {
 			org.WidgetEnabled = c.Widget == "on"
@@ -180,6 +187,9 @@ func (c *orgSet) Run(o *output) error {
 		}
 		if c.AccessCodeTTL != nil {
 			org.AccessCodeTTL = *c.AccessCodeTTL
+		}
+		if c.Imprint != nil {
+			org.Imprint = *c.Imprint
 		}
 		if c.Quota != nil {
 			org.Quota = *c.Quota

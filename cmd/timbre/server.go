@@ -154,7 +154,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			DB: s.db, Blobs: s.blobs, Networks: networks, Prices: prices, AccessSecret: root.key("access codes"), Times: f.times(), Prepares: f.LimitsPrepares, Log: log,
 			WorkURL:     func(n network.Name, atsID int64) string { return fmt.Sprintf("%s/w/%s/%d", s.url, n, atsID) },
 			ExplorerURL: func(n network.Name, hash string) string { return s.url + "/explorer/" + string(n) + "/tx/" + hash },
-			Certify:     certifier(s.url, signer),
+			Certify:     certifier(s.url, f.registryName(s.url), signer),
 			Stamp:       stamp,
 		})
 	}

@@ -50,6 +50,8 @@ var wrongValues = map[string][]string{
 	"tsa-url":               {"tsa.example", "ftp://u:opensesame@tsa.example", "http://[::1"},
 	"listen":                {"nowhere", "127.0.0.1:http", "127.0.0.1:70000", "nowhere.invalid:0"},
 	"metrics-listen":        {"nowhere", "127.0.0.1:-1"},
+	"registry-name":         {"a\nb", strings.Repeat("x", 201)},
+	"imprint":               {"a\nb", strings.Repeat("x", 201)},
 	"public-url":            {"songs.example", "https://songs.example/timbre", "https://u:opensesame@songs.example", "http://[::1", "http://%zz"},
 	"roles":                 {"console", "ats,console"},
 	"issuer-url":            {"songs.example", "https://songs.example/x"},

@@ -20,14 +20,17 @@ type worksCertificate struct {
 	versionFlags
 	PublicURL string `example:"https://timbre.your-domain.example" env:"TIMBRE_PUBLIC_URL" required:"" placeholder:"URL" help:"Public URL of the server: the QR code leads to the work's page there."`
 	Out       string `example:"certificate.pdf" short:"o" required:"" type:"path" placeholder:"FILE" help:"File to write it to, readable by this user only."`
+	registryFlag
 	signingFlags
 }
 
 // Help says how it differs from the one that the server keeps.
 func (worksCertificate) Help() string {
 	return `The server makes a certificate of each version and keeps it. This makes it anew:
-by the same release the same bytes, apart from the signature. The evidence is
-attached, and holds the name and e-mail address of every creator.`
+by the same release, with the same name of the registry, the same bytes, apart
+from the signature. The language and the date of issue are those of the
+certificate that the server keeps. The evidence is attached, and holds the name
+and e-mail address of every creator.`
 }
 
 func (c *worksCertificate) Run(o *output) error {
@@ -43,11 +46,16 @@ func (c *worksCertificate) Run(o *output) error {
 		return err
 	}
 	return adminFlags{databaseFlag: c.databaseFlag}.with(func(ctx context.Context, db *store.DB) error {
-		e, err := c.proved(ctx, db, root)
+		reg, work, err := c.find(ctx, db, root)
 		if err != nil {
 			return err
 		}
-		pdf, err := certifier(strings.TrimSuffix(c.PublicURL, "/"), signer)(ctx, e)
+		said, err := reg.Issue(ctx, work, c.Version)
+		if err != nil {
+			return err
+		}
+		url := strings.TrimSuffix(c.PublicURL, "/")
+		pdf, err := certifier(url, c.registryName(url), signer)(ctx, said)
 		if err != nil {
 			return err
 		}

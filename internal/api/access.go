@@ -93,6 +93,7 @@ func (a *API) downloadByCode(ctx context.Context, in *downloadByCodeInput) (*dow
 }
 
 type initVersionInput struct {
+	languageHeader
 	Body struct {
 		_        struct{}      `additionalProperties:"true"`
 		Creators []wireCreator `json:"creators" required:"false" doc:"1 to 32; all of them, not only those that changed"`
@@ -106,7 +107,7 @@ type jobOutput struct {
 }
 
 func (a *API) initVersion(ctx context.Context, in *initVersionInput) (*jobOutput, error) {
-	slot, err := a.Registry.InitUpdate(ctx, callerOf(ctx), registry.UpdateRequest{Creators: creators(in.Body.Creators)})
+	slot, err := a.Registry.InitUpdate(ctx, callerOf(ctx), registry.UpdateRequest{Creators: creators(in.Body.Creators), Language: in.Language})
 	if err != nil {
 		return nil, err
 	}
@@ -117,6 +118,7 @@ func (a *API) initVersion(ctx context.Context, in *initVersionInput) (*jobOutput
 }
 
 type initVersionUploadInput struct {
+	languageHeader
 	Body struct {
 		_           struct{}      `additionalProperties:"true"`
 		Creators    []wireCreator `json:"creators" required:"false" doc:"1 to 32; all of them, not only those that changed"`
@@ -127,7 +129,7 @@ type initVersionUploadInput struct {
 }
 
 func (a *API) initVersionUpload(ctx context.Context, in *initVersionUploadInput) (*slotOutput, error) {
-	r := registry.UpdateRequest{Creators: creators(in.Body.Creators), NewFile: true, Filename: in.Body.Filename, Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256)}
+	r := registry.UpdateRequest{Creators: creators(in.Body.Creators), NewFile: true, Filename: in.Body.Filename, Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256), Language: in.Language}
 	slot, err := a.Registry.InitUpdate(ctx, callerOf(ctx), r)
 	exchangeOf(ctx).job = slot.JobID
 	return a.slotOf(ctx, slot, err)

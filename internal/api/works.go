@@ -124,7 +124,13 @@ func creators(in []wireCreator) []registry.Creator {
 	return out
 }
 
+// languageHeader is that of the certificate that a job ends in.
+type languageHeader struct {
+	Language string `header:"Accept-Language" required:"false" doc:"The languages that the certificate should be in, most wanted first: one of en, fr, es, de, pt, ja and ar is chosen, English without one"`
+}
+
 type initInput struct {
+	languageHeader
 	Body struct {
 		_               struct{}      `additionalProperties:"true"`
 		Title           string        `json:"title" required:"false" doc:"1 to 200 characters"`
@@ -185,7 +191,7 @@ func (a *API) slotOf(ctx context.Context, s registry.Slot, err error) (*slotOutp
 func (a *API) initWork(ctx context.Context, in *initInput) (*slotOutput, error) {
 	r := registry.InitRequest{
 		Description: registry.Description{Title: in.Body.Title, Creators: creators(in.Body.Creators), Filename: in.Body.Filename},
-		Network:     network.Name(in.Body.Network), Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256),
+		Network:     network.Name(in.Body.Network), Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256), Language: in.Language,
 	}
 	if in.Body.ExternalUserRef != nil {
 		r.ExternalUserRef = *in.Body.ExternalUserRef

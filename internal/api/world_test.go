@@ -21,7 +21,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"timbre.example/evidence"
 	"timbre.example/fault"
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
@@ -116,7 +115,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 		DB: db, Blobs: blobs, Networks: networks, Prices: prices, AccessSecret: key(4), Times: registry.DefaultTimes(), Prepares: o.prepares, Log: log,
 		WorkURL:     func(n network.Name, atsID int64) string { return fmt.Sprintf("%s/w/%s/%d", w.url, n, atsID) },
 		ExplorerURL: func(n network.Name, hash string) string { return w.url + "/explorer/" + string(n) + "/tx/" + hash },
-		Certify: func(_ context.Context, c evidence.Evidence) ([]byte, error) {
+		Certify: func(_ context.Context, c registry.Issue) ([]byte, error) {
 			return fmt.Appendf(nil, "%%PDF of %s, version %d", c.Title, c.Version), nil
 		},
 	})

@@ -13,23 +13,36 @@ import (
 	"bytes"
 	"encoding/xml"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
 
-// Input is everything that a certificate says.
+// Input is everything that a certificate says. Texts of people are shown with
+// characters that steer how they are read named, such as ⟨U+202E⟩.
 type Input struct {
+	// Language is one of [Languages]. The texts of the page are in it; the evidence
+	// is the same in all.
+	Language string
 	Title    string
 	Creators []Creator
 
 	Registration int64 // the number on the network
 	Version      int64
-	Network      string
+	Network      string    // "testnet" is shown across the whole page
 	At           time.Time // when the network sealed it
+	// Issued is the date of issue, which the file has as its own; zero: that is At.
+	Issued time.Time
+	// Issuer is whoever issues it, Imprint what they say of themselves besides: at
+	// most two lines each. Registry is the registry's name. "" leaves one out.
+	Issuer, Imprint, Registry string
 
-	Fingerprint string // of the recording
+	File     File
+	FileHash string // SHA-256
 	// Unseen: the registry was given that and not the recording.
-	Unseen      bool
+	Unseen bool
+	// Stamped: the evidence has a token of a time-stamp authority.
+	Stamped     bool
 	Commitment  string
 	Transaction string
 	Block       int64
@@ -37,14 +50,25 @@ type Input struct {
 	// PublicURL is the page of the work, which the QR code leads to: ASCII, at most
 	// MaxURL bytes.
 	PublicURL string
+	// VerifyURL is the page that checks certificates: ASCII, at most MaxURL bytes; "":
+	// nothing is said of one.
+	VerifyURL string
 	// Evidence is the JSON that is attached, as it is; nil attaches nothing.
 	Evidence []byte
+}
+
+// File is the recording's. What is zero is not said.
+type File struct {
+	Name     string
+	Format   string // such as WAV
+	Duration time.Duration
+	Size     int64 // bytes
 }
 
 // Creator is one creator as they were registered.
 type Creator struct {
 	Name  string
-	Roles []string
+	Roles []string // author, composer, arranger, adapter; any other is shown as it is
 	IPI   string
 	ISNI  string
 }
@@ -70,9 +94,12 @@ func Render(in Input, signer *Signer) (_ []byte, err error) {
 			return nil, err
 		}
 	}
-	p := page{typesetter: takeTypesetter()}
-	link, err := p.compose(in)
-	if err != nil {
+	in = in.visible()
+	p := page{typesetter: takeTypesetter(), words: wordsIn(in.Language), shaped: map[string]shown{}}
+	if signer != nil {
+		p.signer = visible(signer.name())
+	}
+	if err := p.compose(in); err != nil {
 		return nil, err
 	}
 	var d document
@@ -81,9 +108,26 @@ func Render(in Input, signer *Signer) (_ []byte, err error) {
 	content := d.stream(flate, p.packer.pack(p.content.Bytes()))
 	p.keep() // not one that something broke in
 
-	// The structure: one document of parts, in reading order.
+	date := pdfTime(in.issued())
+	attachment := "" // before the signature, which is looked for from the end
+	if in.Evidence != nil {
+		file := d.stream(fmt.Sprintf("/Type/EmbeddedFile/Subtype/application#2Fjson/Params<</ModDate(%s)/Size %d>>", date, len(in.Evidence)), in.Evidence)
+		spec := d.add("<</Type/Filespec/F(%s)/UF(%s)/Desc %s/AFRelationship/Data/EF<</F %d 0 R/UF %d 0 R>>>>", EvidenceName, EvidenceName, text(p.evidence), file, file)
+		attachment = fmt.Sprintf("/AF[%d 0 R]/Names<</EmbeddedFiles<</Names[(%s) %d 0 R]>>>>", spec, EvidenceName, spec)
+	}
+
+	// The structure: one document of parts, in reading order. What can be followed or
+	// checked is an annotation, and a part as well: parents has the parts of all, the
+	// page's pieces under 0.
 	tree, whole := d.reserve(), d.reserve()
-	var parts []int
+	var parts, annotations []int
+	parents := map[int]int{}
+	annotate := func(part int, format string, args ...any) int {
+		n := d.add(format+"/F %d/StructParent %d/P %d 0 R>>", append(args, 4, len(annotations)+1, pageNo)...)
+		annotations = append(annotations, n)
+		parents[len(annotations)] = part
+		return n
+	}
 	owners := make([]int, p.pieces) // of pieces, by number
 	for _, part := range p.parts {
 		n := d.reserve()
@@ -98,38 +142,55 @@ func Render(in Input, signer *Signer) (_ []byte, err error) {
 				fmt.Fprintf(&kids, "%d ", piece.number)
 			}
 		}
+		if part.link != nil {
+			inside := d.reserve()
+			var all strings.Builder
+			for _, rect := range part.link.rects {
+				fmt.Fprintf(&all, "<</Type/OBJR/Obj %d 0 R>> ", annotate(inside, "<</Type/Annot/Subtype/Link/Border[0 0 0]/Rect[%s]/Contents %s/A<</S/URI/URI %s>>",
+					rect, text(part.link.says), literal(part.link.url)))
+			}
+			// A figure is described, and so are the places where it leads.
+			d.set(inside, "<</Type/StructElem/S/Link/P %d 0 R/Pg %d 0 R/K[%s]>>", n, pageNo, strings.TrimSpace(all.String()))
+			fmt.Fprintf(&kids, "%d 0 R ", inside)
+		}
 		alt := ""
 		if part.alt != "" {
 			alt = "/Alt " + text(part.alt)
 		}
 		d.set(n, "<</Type/StructElem/S/%s/P %d 0 R/Pg %d 0 R/K[%s]%s>>", part.role, whole, pageNo, strings.TrimSpace(kids.String()), alt)
 	}
-	d.set(whole, "<</Type/StructElem/S/Document/P %d 0 R/K%s>>", tree, refs(parts))
-	d.set(tree, "<</Type/StructTreeRoot/K %d 0 R/ParentTree<</Nums[0 %s]>>/ParentTreeNextKey 1>>", whole, refs(owners))
-
-	date := pdfTime(in.At)
-	attachment := ""
-	if in.Evidence != nil {
-		file := d.stream(fmt.Sprintf("/Type/EmbeddedFile/Subtype/application#2Fjson/Params<</ModDate(%s)/Size %d>>", date, len(in.Evidence)), in.Evidence)
-		spec := d.add("<</Type/Filespec/F(%s)/UF(%s)/Desc(The evidence of this registration)/AFRelationship/Data/EF<</F %d 0 R/UF %d 0 R>>>>", EvidenceName, EvidenceName, file, file)
-		attachment = fmt.Sprintf("/AF[%d 0 R]/Names<</EmbeddedFiles<</Names[(%s) %d 0 R]>>>>", spec, EvidenceName, spec)
-	}
-	intent := d.add("<</Type/OutputIntent/S/GTS_PDFA1/OutputConditionIdentifier(sRGB)/Info(sRGB)/DestOutputProfile %d 0 R>>", d.stream("/N 3"+flate, packedRGB()))
-	metadata := d.stream("/Type/Metadata/Subtype/XML", in.xmp())
-	annotations := []int{d.add("<</Type/Annot/Subtype/Link/F 4/Border[0 0 0]/Rect[%s]/Contents %s/A<</S/URI/URI %s>>>>",
-		link, text("The page of this work"), literal(in.PublicURL))}
 	form := ""
 	if signer != nil {
-		field := d.add("<</Type/Annot/Subtype/Widget/FT/Sig/T(Timbre)/F 132/Rect[0 0 0 0]/P %d 0 R/V %d 0 R>>", pageNo, signer.reserve(&d))
-		annotations = append(annotations, field)
+		part := d.reserve()
+		parts = append(parts, part)
+		field := annotate(part, "<</Type/Annot/Subtype/Widget/FT/Sig/T(Timbre)/TU %s/Ff 1/Rect[%s]/AP<</N %d 0 R>>/V %d 0 R",
+			text(p.signed+" "+p.signer), p.field, d.stream(fmt.Sprintf("/Type/XObject/Subtype/Form/BBox[0 0 %s %s]/Resources<<>>", num(signedWidth), num(signedHeight)), box()), signer.reserve(&d))
+		d.set(part, "<</Type/StructElem/S/Form/P %d 0 R/Pg %d 0 R/Alt %s/K<</Type/OBJR/Obj %d 0 R>>>>", whole, pageNo, text(p.signed+" "+p.signer), field)
 		form = fmt.Sprintf("/AcroForm<</Fields[%d 0 R]/SigFlags 3>>", field)
 	}
+	d.set(whole, "<</Type/StructElem/S/Document/P %d 0 R/K%s>>", tree, refs(parts))
+	var nums strings.Builder
+	for i := range annotations {
+		fmt.Fprintf(&nums, " %d %d 0 R", i+1, parents[i+1])
+	}
+	d.set(tree, "<</Type/StructTreeRoot/K %d 0 R/ParentTree<</Nums[0 %s%s]>>/ParentTreeNextKey %d>>", whole, refs(owners), nums.String(), len(annotations)+1)
+
+	intent := d.add("<</Type/OutputIntent/S/GTS_PDFA1/OutputConditionIdentifier(sRGB)/Info(sRGB)/DestOutputProfile %d 0 R>>", d.stream("/N 3"+flate, packedRGB()))
+	metadata := d.stream("/Type/Metadata/Subtype/XML", in.xmp())
 	d.set(pageNo, "<</Type/Page/Parent %d 0 R/MediaBox[0 0 %s %s]/Resources<</Font<<%s>>>>/Contents %d 0 R/StructParents 0/Tabs/S/Annots%s>>",
 		len(d.objects)+1, num(pageWidth), num(pageHeight), fonts, content, refs(annotations))
+	author := ""
+	if in.Issuer != "" {
+		author = "/Author " + text(in.Issuer)
+	}
+	direction := ""
+	if p.rtl {
+		direction = "/Direction/R2L"
+	}
 	pages := d.add("<</Type/Pages/Kids[%d 0 R]/Count 1>>", pageNo)
-	d.set(info, "<</Title %s/Producer(Timbre)/CreationDate(%s)/ModDate(%s)>>", text(in.documentTitle()), date, date)
-	d.set(root, "<</Type/Catalog/Pages %d 0 R/Metadata %d 0 R/OutputIntents[%d 0 R]/MarkInfo<</Marked true>>/StructTreeRoot %d 0 R/Lang(en)/ViewerPreferences<</DisplayDocTitle true>>%s%s>>",
-		pages, metadata, intent, tree, attachment, form)
+	d.set(info, "<</Title %s%s/Producer(Timbre)/CreationDate(%s)/ModDate(%s)>>", text(in.documentTitle()), author, date, date)
+	d.set(root, "<</Type/Catalog/Pages %d 0 R/Metadata %d 0 R/OutputIntents[%d 0 R]/MarkInfo<</Marked true>>/StructTreeRoot %d 0 R/Lang(%s)/ViewerPreferences<</DisplayDocTitle true%s>>%s%s>>",
+		pages, metadata, intent, tree, in.language(), direction, attachment, form)
 	out := d.bytes(root, info)
 	if signer == nil {
 		return out, nil
@@ -137,7 +198,46 @@ func Render(in Input, signer *Signer) (_ []byte, err error) {
 	return signer.sign(out)
 }
 
-func (in Input) documentTitle() string { return "Certificate of registration: " + in.Title }
+// visible is the input with the texts of people as they are shown.
+func (in Input) visible() Input {
+	for _, s := range []*string{&in.Title, &in.Issuer, &in.Imprint, &in.Registry, &in.File.Name} {
+		*s = visible(*s)
+	}
+	in.Creators = slices.Clone(in.Creators)
+	for i := range in.Creators {
+		in.Creators[i].Name = visible(in.Creators[i].Name)
+	}
+	return in
+}
+
+// box is the frame of a signature.
+func box() []byte {
+	const line = 0.8
+	var b bytes.Buffer
+	b.WriteString(string(gold))
+	for _, side := range [][4]float64{{0, 0, signedWidth, line}, {0, signedHeight - line, signedWidth, line}, {0, 0, line, signedHeight}, {signedWidth - line, 0, line, signedHeight}} {
+		fmt.Fprintf(&b, "%s %s %s %s re\n", num(side[0]), num(side[1]), num(side[2]), num(side[3]))
+	}
+	b.WriteString("f\n")
+	return b.Bytes()
+}
+
+func (in Input) documentTitle() string { return fmt.Sprintf(wordsIn(in.Language).document, in.Title) }
+
+// language is the one that the page is in.
+func (in Input) language() string {
+	if _, ok := catalogue[in.Language]; ok {
+		return in.Language
+	}
+	return "en"
+}
+
+func (in Input) issued() time.Time {
+	if in.Issued.IsZero() {
+		return in.At
+	}
+	return in.Issued
+}
 
 func pdfTime(t time.Time) string { return t.UTC().Format("D:20060102150405Z") }
 
@@ -150,13 +250,19 @@ func literal(s string) string {
 func (in Input) xmp() []byte {
 	var title bytes.Buffer
 	_ = xml.EscapeText(&title, []byte(in.documentTitle())) // to memory
-	date := in.At.UTC().Format("2006-01-02T15:04:05Z")
+	date := in.issued().UTC().Format("2006-01-02T15:04:05Z")
+	var creator bytes.Buffer
+	if in.Issuer != "" {
+		creator.WriteString("<dc:creator><rdf:Seq><rdf:li>")
+		_ = xml.EscapeText(&creator, []byte(in.Issuer))
+		creator.WriteString("</rdf:li></rdf:Seq></dc:creator>")
+	}
 	return fmt.Appendf(nil, `<?xpacket begin="%s" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/" pdfaid:part="3" pdfaid:conformance="B"/>
 <rdf:Description rdf:about="" xmlns:pdf="http://ns.adobe.com/pdf/1.3/" pdf:Producer="Timbre"/>
 <rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:CreateDate="%s" xmp:ModifyDate="%s" xmp:MetadataDate="%s"/>
-<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title><rdf:Alt><rdf:li xml:lang="x-default">%s</rdf:li></rdf:Alt></dc:title></rdf:Description>
+<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title><rdf:Alt><rdf:li xml:lang="x-default">%s</rdf:li></rdf:Alt></dc:title>%s<dc:language><rdf:Bag><rdf:li>%s</rdf:li></rdf:Bag></dc:language></rdf:Description>
 </rdf:RDF></x:xmpmeta>
-<?xpacket end="r"?>`, "\ufeff", date, date, date, title.Bytes())
+<?xpacket end="r"?>`, "\ufeff", date, date, date, title.Bytes(), creator.Bytes(), in.language())
 }

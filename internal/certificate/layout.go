@@ -1,36 +1,69 @@
 package certificate
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"sort"
 	"strings"
-
-	"github.com/skip2/go-qrcode"
 )
 
 // The page, from its edges inwards.
 const (
 	frame  = 26.0
-	margin = 62.0
+	margin = 58.0
 	inner  = pageWidth - 2*margin
 
-	qrSize = 96.0
-	labels = 64.0 // the column of the facts' names
+	qrSize  = 92.0
+	beside  = 18.0         // between the facts and the code
+	foot    = frame + 26.0 // where the lower part ends
+	top     = pageHeight - frame - 5
+	headEnd = pageHeight - 150.0 // where the title may begin
+	gap     = 20.0               // between title and creators
 
-	headBottom = pageHeight - 168 // where the title may begin
-	factsTop   = 264.0            // where title and creators must have ended
-	gap        = 22.0             // between title and creators
+	factsLeast = 250.0 // how high the lower part is at least
 )
 
-// compose draws everything, and returns the rectangle that is a link.
-func (p *page) compose(in Input) (link string, err error) {
-	p.ornament(p.frame)
+// compose draws everything.
+func (p *page) compose(in Input) error {
+	if len(in.PublicURL) > MaxURL || len(in.VerifyURL) > MaxURL {
+		return fmt.Errorf("certificate: an address of %d bytes is too long", max(len(in.PublicURL), len(in.VerifyURL)))
+	}
+	code, err := squares(in.PublicURL)
+	if err != nil {
+		return err
+	}
+	// The lower part is as high as it has to be. Title and creators have the rest.
+	p.dry = true
+	factsTop := max(foot+factsLeast, foot-p.facts(in, code, 0))
+	p.dry = false
+	p.ornament(func() {
+		if in.Network == testnet {
+			p.stamp()
+		}
+		p.frame()
+	})
 	p.head(in)
-	p.work(in)
-	bottom := p.facts(in)
-	link, bottom, err = p.code(in, bottom)
-	p.proof(in, bottom)
-	return link, err
+	p.work(in, factsTop)
+	p.facts(in, code, factsTop)
+	p.foot(in)
+	return nil
+}
+
+const testnet = "testnet"
+
+// stamp writes across the whole page that it is of a test network.
+func (p *page) stamp() {
+	const long = 640.0 // of the 1,031 points of the diagonal
+	text := p.say(p.test)
+	size := long / (float64(text.width) / 64 / em)
+	angle := math.Atan2(pageHeight, pageWidth)
+	p.colour(rose)
+	for _, l := range p.wrap(text, size, pageWidth*pageHeight) {
+		// The middle of the capitals is on the diagonal's.
+		x, y := -long/2, -0.36*size
+		p.watermark(l, size, pageWidth/2+x*math.Cos(angle)-y*math.Sin(angle), pageHeight/2+x*math.Sin(angle)+y*math.Cos(angle), angle)
+	}
 }
 
 func (p *page) frame() {
@@ -46,17 +79,27 @@ func (p *page) frame() {
 }
 
 func (p *page) head(in Input) {
-	p.ornament(func() { p.wave(in.Commitment, pageHeight-92) })
+	wave, heading := top-33, top-48
+	if in.Network == testnet {
+		const ribbon = 24.0
+		p.ornament(func() {
+			p.colour(red)
+			p.rect(frame, top+5-ribbon, pageWidth-2*frame, ribbon)
+			p.fill()
+		})
+		p.colour(snow)
+		p.tag("P", "", func() {
+			text := p.say(p.test + " · " + p.testSays)
+			size := p.within(text, 10, 5, inner+40, 1)
+			p.block(text, size, margin-20, top+5-ribbon/2+0.73*size, inner+40, centre)
+		})
+		wave, heading = wave-21, heading-19
+	}
+	p.ornament(func() { p.wave(in.Commitment, wave) })
 	p.colour(ink)
 	p.tag("H1", "", func() {
-		p.block(p.set("Certificate of registration", serif), 23, margin, pageHeight-108, inner, centre)
+		p.block(p.set(p.heading, serif), 23, margin, heading, inner, centre)
 	})
-	if in.Network == "testnet" {
-		p.colour(red)
-		p.tag("P", "", func() {
-			p.block(p.set("On a test network: for trying out only", sans), 9, margin, pageHeight-142, inner, centre)
-		})
-	}
 }
 
 // wave draws the commitment as the picture of a sound: a bar a digit, so that
@@ -75,25 +118,57 @@ func (p *page) wave(digits string, y float64) {
 }
 
 // work draws the title and the creators as large as they fit together.
-func (p *page) work(in Input) {
+func (p *page) work(in Input, factsTop float64) {
 	title := p.set(in.Title, serif)
-	size, room := 36.0, 138.0
+	size, room := 36.0, 132.0
 	if len(in.Creators) > 8 {
-		room = 96 // the names need it more
+		room = 84 // the names need it more
 	}
 	for size > 8 && (p.height(title, size, inner) > room || len(p.wrap(title, size, inner)) > 2 && size > 24) {
 		size--
 	}
-	titleHeight := p.height(title, size, inner)
-	room = headBottom - factsTop - titleHeight - gap
+	// Rather a little smaller than broken.
+	if one := math.Floor(0.97 * inner / (float64(title.width+1) / 64 / em)); one >= 26 {
+		size = min(size, one)
+	}
+	titleHeight, width := p.height(title, size, inner), p.balanced(title, size, inner)
+	room = headEnd - factsTop - titleHeight - gap
 	list := p.arrange(in, room)
-	top := headBottom - (room-list.height)*0.42
+	top := headEnd - (room-list.height)*0.42
 	// Marks that are stacked on a letter without end stay off the rest of the page.
-	fmt.Fprintf(&p.content, "q %s %s %s %s re W n\n", num(frame), num(factsTop-4), num(pageWidth-2*frame), num(headBottom+12-factsTop))
+	fmt.Fprintf(&p.content, "q %s %s %s %s re W n\n", num(frame), num(factsTop-4), num(pageWidth-2*frame), num(headEnd+12-factsTop))
 	p.colour(ink)
-	p.tag("H2", "", func() { p.block(title, size, margin, top, inner, centre) })
+	p.tag("H2", "", func() { p.block(title, size, (pageWidth-width)/2, top, width, centre) })
 	list.draw(p, top-titleHeight-gap)
 	p.content.WriteString("Q\n")
+}
+
+// balanced is the smallest width in which a paragraph has no more lines than in
+// width: the lines become about as long as each other, and none is left with the
+// last word.
+func (p *page) balanced(s shown, size, width float64) float64 {
+	lines := len(p.wrap(s, size, width))
+	if lines < 2 {
+		return width
+	}
+	least, most := width/float64(lines), width
+	for most-least > 2 {
+		if w := (least + most) / 2; len(p.wrap(s, size, w)) > lines || p.widest(s, size, w) > w+0.5 {
+			least = w
+		} else {
+			most = w
+		}
+	}
+	return most
+}
+
+// widest is how wide the widest line is: a word that is longer than a line stands
+// out of it.
+func (p *page) widest(s shown, size, width float64) (most float64) {
+	for _, l := range p.wrap(s, size, width) {
+		most = max(most, lineWidth(l, size))
+	}
+	return most
 }
 
 // cell is one creator as it is drawn.
@@ -126,18 +201,18 @@ func below(size float64) float64 { return max(0.68*size, 4.8) }
 func (p *page) arrange(in Input, room float64) creators {
 	var all []cell
 	for _, one := range in.Creators {
-		all = append(all, cell{p.set(one.Name, sans), p.set(one.below(), sans)})
+		all = append(all, cell{p.set(one.Name, sans), p.say(p.below(one))})
 	}
 	if c, ok := p.fit(all, room); ok {
 		return c
 	}
-	where := ""
+	says := p.more
 	if in.Evidence != nil {
-		where = ", all in the attached evidence"
+		says = p.moreAttached
 	}
 	var best creators
 	sort.Search(len(all), func(n int) bool { // how many are too many
-		more := p.set(fmt.Sprintf("and %d more%s", len(all)-n, where), sans)
+		more := p.say(fmt.Sprintf(says, len(all)-n))
 		c, ok := p.fit(all[:n], room-p.height(more, moreSize, inner)-moreGap)
 		if ok {
 			best, best.more = c, more
@@ -210,120 +285,21 @@ func (c creators) draw(p *page, top float64) {
 }
 
 // below is what stands under a creator's name.
-func (c Creator) below() string {
-	facts := []string{}
-	if len(c.Roles) > 0 {
-		facts = append(facts, strings.ReplaceAll(strings.Join(c.Roles, ", "), "_", " "))
+func (w words) below(c Creator) string {
+	var facts []string
+	for _, role := range c.Roles {
+		name, ok := w.roles[role]
+		if !ok {
+			name = strings.ReplaceAll(role, "_", " ")
+		}
+		facts = append(facts, name)
 	}
+	facts = []string{strings.Join(facts, cmp.Or(w.comma, ", "))}
 	if c.IPI != "" {
 		facts = append(facts, "IPI\u00a0"+c.IPI)
 	}
 	if c.ISNI != "" {
 		facts = append(facts, "ISNI\u00a0"+c.ISNI)
 	}
-	return strings.Join(facts, "\u00a0· ")
-}
-
-// hash is the size at which 64 digits stand in one line.
-const hash = 7.5
-
-// facts draws what was registered where, and returns where that ends.
-func (p *page) facts(in Input) (y float64) {
-	y = factsTop - 6
-	p.ornament(func() {
-		p.colour(pale)
-		p.rect(margin, y, inner, 0.8)
-		p.fill()
-	})
-	y -= 8
-	at := in.At.UTC()
-	for _, f := range []struct {
-		name, value string
-		size        float64
-	}{
-		{"Registration", fmt.Sprintf("No. %d, version %d", in.Registration, in.Version), 9},
-		{"Registered", at.Format("2 January 2006, 15:04:05") + " UTC", 9},
-		{"Network", fmt.Sprintf("%s, block %d", in.Network, in.Block), 9},
-		{"Transaction", in.Transaction, hash},
-		{"Fingerprint", in.Fingerprint, hash},
-		{"Commitment", in.Commitment, hash},
-	} {
-		p.colour(grey)
-		p.tag("P", "", func() { p.block(p.set(f.name, sans), 8, margin, y, labels, left) })
-		p.colour(ink)
-		p.tag("P", "", func() {
-			y = min(p.block(p.set(f.value, sans), f.size, margin+labels, y, inner-qrSize-16-labels, left), y-10.4) - 4.6
-		})
-	}
-	return y
-}
-
-// proof says what it proves, and what it does not.
-func (p *page) proof(in Input, y float64) {
-	proves := "This proves that on the date above this recording, with this title and these creators, existed as it is: they are sealed in the commitment together, and a change of one letter or one sound would give another."
-	if in.Unseen {
-		proves = "This proves that on the date above this fingerprint of a recording, with this title and these creators, was known: they are sealed in the commitment together. The registry has not seen the recording; whoever has it can show that the fingerprint is its own."
-	}
-	for i, s := range []string{
-		proves,
-		"It does not prove by itself who made the work or who owns it: it proves when this was said, and that nothing of it was changed since.",
-	} {
-		p.tag("P", "", func() {
-			p.colour([]colour{ink, grey}[i])
-			y = p.block(p.set(s, sans), 8.8, margin, y, inner, left) - 2
-		})
-	}
-	if in.Evidence != nil {
-		p.tag("P", "", func() {
-			p.colour(grey)
-			p.block(p.set("The evidence is attached as "+EvidenceName+", with the creators' e-mail addresses; it can be checked without the registry that issued it.", sans), 7, margin, frame+24, inner, centre)
-		})
-	}
-}
-
-// code draws the QR code of the work's page, and below it where it leads; y is
-// where the facts beside it end, bottom where both do.
-func (p *page) code(in Input, y float64) (link string, bottom float64, err error) {
-	if len(in.PublicURL) > MaxURL {
-		return "", 0, fmt.Errorf("certificate: an address of %d bytes is too long", len(in.PublicURL))
-	}
-	q, err := qrcode.New(in.PublicURL, qrcode.Medium)
-	if err != nil {
-		return "", 0, err
-	}
-	q.DisableBorder = true
-	bits := q.Bitmap()
-	x, top := pageWidth-margin-qrSize, factsTop-16.0
-	one := qrSize / float64(len(bits))
-	p.colour(ink)
-	p.tag("Figure", "QR code of "+in.PublicURL, func() {
-		p.begin()
-		for i, row := range bits {
-			for from := 0; from < len(row); from++ {
-				to := from
-				for to < len(row) && row[to] {
-					to++
-				}
-				if to > from {
-					// A hair wider, so that no viewer shows seams.
-					p.rect(x+float64(from)*one, top-float64(i+1)*one-0.02, float64(to-from)*one+0.02, one+0.04)
-					from = to
-				}
-			}
-		}
-		p.fill()
-		p.end()
-	})
-	p.colour(grey)
-	p.tag("P", "", func() {
-		const size, wider = 6.2, 8.0
-		url := p.set(in.PublicURL, sans)
-		if len(p.wrap(url, size, qrSize+wider)) <= 2 {
-			p.block(url, size, x-wider, top-qrSize-4, qrSize+wider, centre)
-			bottom = min(y, top-qrSize-20) - 8
-		} else { // a long one takes the width of the page
-			bottom = p.block(url, size, margin, min(y, top-qrSize)-4, inner, right) - 6
-		}
-	})
-	return fmt.Sprintf("%s %s %s %s", num(x), num(top-qrSize), num(x+qrSize), num(top)), bottom, nil
+	return strings.TrimPrefix(strings.Join(facts, "\u00a0· "), "\u00a0· ")
 }

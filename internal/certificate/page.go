@@ -6,6 +6,7 @@ import (
 	"math"
 	"sort"
 
+	"github.com/go-text/typesetting/di"
 	"github.com/go-text/typesetting/font"
 	"github.com/go-text/typesetting/shaping"
 )
@@ -17,10 +18,12 @@ type colour string
 
 const (
 	ink  colour = "0.106 0.137 0.200 rg\n"
-	grey colour = "0.357 0.392 0.447 rg\n"
+	grey colour = "0.330 0.365 0.420 rg\n"
+	snow colour = "1 1 1 rg\n"
 	gold colour = "0.580 0.447 0.188 rg\n"
 	pale colour = "0.900 0.862 0.765 rg\n"
 	red  colour = "0.690 0.157 0.118 rg\n"
+	rose colour = "0.975 0.885 0.870 rg\n"
 )
 
 // part is a part of the page that a screen reader announces: pieces of content in
@@ -28,6 +31,13 @@ const (
 type part struct {
 	role, alt string
 	pieces    []piece
+	link      *link // what the part leads to
+}
+
+// link is a part that can be followed, with its places on the page.
+type link struct {
+	url, says string
+	rects     []string
 }
 
 // piece is a piece of content, with its number on the page. A span says what it
@@ -41,7 +51,12 @@ type piece struct {
 // page is the content of the one page, with its structure.
 type page struct {
 	*typesetter
+	words
 	glyphs
+	dry     bool             // nothing is drawn: how high something is, is found out
+	shaped  map[string]shown // texts of the lower part, which is set twice
+	signer  string           // the name on the signature; "": it is not signed
+	field   string           // where the signature is on the page
 	content bytes.Buffer
 	parts   []part
 	pieces  int
@@ -49,7 +64,9 @@ type page struct {
 
 // tag makes what draw draws a part.
 func (p *page) tag(role, alt string, draw func()) {
-	p.parts = append(p.parts, part{role: role, alt: alt})
+	if !p.dry {
+		p.parts = append(p.parts, part{role: role, alt: alt})
+	}
 	draw()
 }
 
@@ -73,16 +90,94 @@ func (p *page) end() { p.content.WriteString("EMC\n") }
 
 // ornament marks what draw draws as nothing to be read.
 func (p *page) ornament(draw func()) {
+	if p.dry {
+		return
+	}
 	p.content.WriteString("/Artifact BMC\n")
 	draw()
 	p.content.WriteString("EMC\n")
+}
+
+// say shapes a text of ours, in the direction of the page.
+func (p *page) say(s string) shown {
+	base := di.DirectionLTR
+	if p.rtl {
+		base = di.DirectionRTL
+	}
+	key := said{base, s}
+	text, ok := p.said[key]
+	if !ok {
+		if len(p.said) >= maxSaid {
+			clear(p.said)
+		}
+		text = p.setTo(base, s, sans)
+		p.said[key] = text
+	}
+	return text
+}
+
+// quote shapes a text of others, in its own direction.
+func (p *page) quote(s string) shown {
+	return p.once(s, func() shown { return p.set(s, sans) })
+}
+
+// once keeps texts while the page is made: its lower part is set twice.
+func (p *page) once(key string, shape func() shown) shown {
+	s, ok := p.shaped[key]
+	if !ok {
+		s = shape()
+		p.shaped[key] = s
+	}
+	return s
+}
+
+// from is where something begins that is x away from where lines begin, and width
+// wide.
+func (p *page) from(x, width float64) float64 {
+	if p.rtl {
+		return pageWidth - x - width
+	}
+	return x
+}
+
+// leads makes the last part a link, at a place.
+func (p *page) leads(url, says string, x, y, w, h float64) {
+	if p.dry {
+		return
+	}
+	last := &p.parts[len(p.parts)-1]
+	if last.link == nil {
+		last.link = &link{url: url, says: says}
+	}
+	last.link.rects = append(last.link.rects, fmt.Sprintf("%s %s %s %s", num(x), num(y), num(x+w), num(y+h)))
+}
+
+// watermark draws a text as a shape across the page, which no reader finds and no
+// program copies.
+func (p *page) watermark(l shaping.Line, size, x, y, angle float64) {
+	sin, cos := math.Sincos(angle)
+	fmt.Fprintf(&p.content, "q %.5f %.5f %.5f %.5f %s %s cm\n", cos, sin, -sin, cos, num(x), num(y))
+	unit, at := size/64/em, 0.0
+	for _, run := range l {
+		scale := size / float64(run.Face.Upem())
+		for _, g := range run.Glyphs {
+			path, _ := outline(run.Face, g.GlyphID)
+			fmt.Fprintf(&p.content, "q %.6f 0 0 %.6f %s %s cm\n%sQ\n", scale, scale, num(at+float64(g.XOffset)*unit), num(float64(g.YOffset)*unit), path)
+			at += float64(g.Advance) * unit
+		}
+	}
+	p.content.WriteString("Q\n")
 }
 
 func (p *page) rect(x, y, w, h float64) {
 	fmt.Fprintf(&p.content, "%s %s %s %s re\n", num(x), num(y), num(w), num(h))
 }
 
-func (p *page) colour(c colour) { p.content.WriteString(string(c)) }
+func (p *page) colour(c colour) {
+	if !p.dry {
+		p.content.WriteString(string(c))
+	}
+}
 
 func (p *page) fill() { p.content.WriteString("f\n") }
 
@@ -103,7 +198,11 @@ type cluster struct {
 // left: readers that follow the structure do not sort by place.
 func (p *page) line(s shown, l shaping.Line, size, x, y float64) {
 	const unit = 1.0 / 64 / em
-	var all []cluster
+	glyphs := 0
+	for _, run := range l {
+		glyphs += len(run.Glyphs)
+	}
+	all := make([]cluster, 0, glyphs)
 	for _, run := range l {
 		for i := 0; i < len(run.Glyphs); {
 			first := run.Glyphs[i]
@@ -209,7 +308,9 @@ const leading = 1.3
 func (p *page) block(s shown, size, x, top, width float64, a align) float64 {
 	for _, l := range p.wrap(s, size, width) {
 		top -= size * leading
-		p.line(s, l, size, x+(width-lineWidth(l, size))*float64(a), top+size*(leading-1))
+		if !p.dry {
+			p.line(s, l, size, x+(width-lineWidth(l, size))*float64(a), top+size*(leading-1))
+		}
 	}
 	return top
 }
@@ -219,4 +320,32 @@ func (p *page) height(s shown, size, width float64) float64 {
 		return size * leading
 	}
 	return float64(len(p.wrap(s, size, width))) * size * leading
+}
+
+// within is the size, from largest down to least, at which a paragraph has at
+// most so many lines.
+func (p *page) within(s shown, largest, least, width float64, lines int) float64 {
+	size := largest
+	for size > least && p.height(s, size, width) > (float64(lines)+0.5)*size*leading {
+		size -= 0.25
+	}
+	return size
+}
+
+// short is a paragraph of at most so many lines. What is longer has its middle
+// left out.
+func (p *page) short(text string, size, width float64, lines int) shown {
+	whole := p.quote(text)
+	most := (float64(lines) + 0.5) * size * leading
+	if p.height(whole, size, width) <= most {
+		return whole
+	}
+	return p.once("short\x00"+text, func() shown {
+		r := []rune(text)
+		cut := func(n int) shown { // n characters are left out
+			from := (len(r) - n) / 2
+			return p.set(string(r[:from])+"…"+string(r[from+n:]), sans)
+		}
+		return cut(sort.Search(len(r), func(n int) bool { return p.height(cut(n), size, width) <= most }))
+	})
 }

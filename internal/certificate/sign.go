@@ -2,6 +2,7 @@ package certificate
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
@@ -15,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strings"
 	"time"
 )
 
@@ -61,6 +63,12 @@ func NewSigner(certPEM, keyPEM []byte, now func() time.Time) (*Signer, error) {
 	}
 	_, err = s.cms([]byte("at start, so that a key that cannot sign is told then"))
 	return s, err
+}
+
+// name is whom the certificate names.
+func (s *Signer) name() string {
+	subject := s.leaf.Subject
+	return cmp.Or(subject.CommonName, strings.Join(subject.Organization, ", "), subject.String())
 }
 
 // valid says whether a signature made now could be believed.

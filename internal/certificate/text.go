@@ -7,6 +7,7 @@ import (
 	"embed"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -24,14 +25,17 @@ import (
 //go:embed fonts/*.gz
 var fontFiles embed.FS
 
-// fontNames are tried in this order; the large one is the last, so that it is
-// unpacked only for who needs it.
+// fontNames are tried in this order. The large one is the last, and is unpacked
+// only when a character needs it.
 var fontNames = []string{
 	"serif.ttf", "sans.ttf", "arabic.ttf", "hebrew.ttf", "devanagari.ttf", "thai.ttf", "armenian.ttf", "georgian.ttf",
-	"bengali.ttf", "tamil.ttf", "telugu.ttf", "ethiopic.ttf", "cjk.otf",
+	"bengali.ttf", "tamil.ttf", "telugu.ttf", "ethiopic.ttf", "emoji.ttf", "cjk.otf",
 }
 
 const serif, sans = 0, 1
+
+// emoji is the index of the line drawings.
+var emoji = slices.Index(fontNames, "emoji.ttf")
 
 var fontCache = func() (all []func() (*font.Font, error)) {
 	for _, name := range fontNames {
@@ -71,8 +75,17 @@ type typesetter struct {
 	shaper  shaping.HarfbuzzShaper
 	wrapper shaping.LineWrapper
 	drawn   map[drawnKey]drawn
+	said    map[said]shown // texts of ours, which most certificates share
 	packer  packer
 }
+
+type said struct {
+	base di.Direction
+	text string
+}
+
+// maxSaid is how many texts are kept, some 10 KB each. A language has 40.
+const maxSaid = 320
 
 // kept is the typesetter that the last certificate used: 3 MB in all for Latin,
 // 16 MB once a Han character was on one, never 20. A second certificate that is
@@ -84,7 +97,7 @@ func takeTypesetter() *typesetter {
 	case t := <-kept:
 		return t
 	default:
-		return &typesetter{drawn: map[drawnKey]drawn{}}
+		return &typesetter{drawn: map[drawnKey]drawn{}, said: map[said]shown{}}
 	}
 }
 
@@ -165,21 +178,61 @@ type shown struct {
 	width  fixed.Int26_6 // in one line, at em
 }
 
-// set shapes one paragraph. A character that no font has is named instead of
-// shown as an empty box, and still copied and searched as what it is.
-func (t *typesetter) set(s string, first int) shown {
-	t.first = first
-	p := shown{actual: map[int]string{}}
+// brackets stand around the number of a character that is not shown as itself.
+// No embedded font has them, so that others are drawn.
+const brackets, drawnBrackets = "⟨⟩", "‹›"
+
+// visible gives names to the characters of a text that steer how it is read and
+// are not seen: without that a page could read otherwise than its bytes.
+func visible(s string) string {
+	steers := func(r rune) bool { return unicode.In(r, unicode.Bidi_Control, unicode.Cc, unicode.Zl, unicode.Zp) }
+	if !strings.ContainsFunc(s, steers) {
+		return s
+	}
+	var b strings.Builder
 	for _, r := range s {
-		if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) {
-			r = ' ' // a paragraph is one: the lines are ours to break
+		if steers(r) {
+			fmt.Fprintf(&b, "⟨U+%04X⟩", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// set shapes one paragraph in the direction of its first letter.
+func (t *typesetter) set(s string, first int) shown {
+	base := di.DirectionLTR
+	for _, r := range s {
+		if c, _ := bidi.LookupRune(r); c.Class() == bidi.L {
+			break
+		} else if c.Class() == bidi.R || c.Class() == bidi.AL {
+			base = di.DirectionRTL
+			break
+		}
+	}
+	return t.setTo(base, s, first)
+}
+
+// setTo shapes one paragraph. A character that no font has is named instead of
+// shown as an empty box, and still copied and searched as what it is.
+func (t *typesetter) setTo(base di.Direction, s string, first int) shown {
+	t.first = first
+	p := shown{actual: map[int]string{}, base: base}
+	for _, r := range s {
+		if i := strings.IndexRune(brackets, r); i >= 0 && t.find(r) < 0 {
+			p.actual[len(p.runes)] = string(r)
+			r = []rune(drawnBrackets)[i/len("⟨")]
+		}
+		if strings.ContainsRune(isolates, r) {
+			p.actual[len(p.runes)] = "" // it is not of the text
 		}
 		if t.find(r) >= 0 || unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.White_Space) {
 			p.runes = append(p.runes, r)
 			continue
 		}
 		from := len(p.runes)
-		p.runes = append(p.runes, []rune(fmt.Sprintf("[U+%04X]", r))...)
+		p.runes = append(p.runes, []rune(fmt.Sprintf("‹U+%04X›", r))...)
 		for i := from; i < len(p.runes); i++ {
 			p.actual[i] = ""
 		}
@@ -188,23 +241,61 @@ func (t *typesetter) set(s string, first int) shown {
 	if len(p.runes) == 0 { // the segmenter would make a run without a font of it
 		return p
 	}
-	for _, r := range p.runes {
-		if c, _ := bidi.LookupRune(r); c.Class() == bidi.L {
-			break
-		} else if c.Class() == bidi.R || c.Class() == bidi.AL {
-			p.base = di.DirectionRTL
-			break
-		}
-	}
 	var seg shaping.Segmenter
-	for _, in := range seg.Split(shaping.Input{
+	for _, in := range t.regroup(seg.Split(shaping.Input{
 		Text: p.runes, RunEnd: len(p.runes), Direction: p.base, Size: fixed.I(em), Language: language.NewLanguage("en"),
-	}, t) {
+	}, t)) {
 		run := t.shaper.Shape(in)
 		p.runs = append(p.runs, run)
 		p.width += run.Advance
 	}
 	return p
+}
+
+// keycap encloses the character before it.
+const keycap = '\u20e3'
+
+// regroup moves the ends of runs of emoji to the font where they belong. The
+// segmenter leaves spaces in the font of what stands before them, and a digit
+// apart from the keycap that encloses it.
+func (t *typesetter) regroup(runs []shaping.Input) []shaping.Input {
+	pictures := func(in shaping.Input) bool { return t.faces[emoji] != nil && in.Face == t.faces[emoji] }
+	if !slices.ContainsFunc(runs, pictures) {
+		return runs
+	}
+	var out []shaping.Input
+	for _, in := range runs {
+		if !pictures(in) {
+			out = append(out, in)
+			continue
+		}
+		if in.Text[in.RunStart] == keycap && len(out) > 0 {
+			before, from := &out[len(out)-1], in.RunStart-1
+			if from > before.RunStart && in.Text[from] == '\ufe0f' {
+				from--
+			}
+			if before.Direction == in.Direction && from >= before.RunStart && before.RunEnd == in.RunStart && strings.ContainsRune("0123456789#*", in.Text[from]) {
+				before.RunEnd, in.RunStart = from, from
+				if before.RunStart == before.RunEnd {
+					out = out[:len(out)-1]
+				}
+			}
+		}
+		for from := in.RunStart; from < in.RunEnd; {
+			space, to := unicode.IsSpace(in.Text[from]), from+1
+			for to < in.RunEnd && unicode.IsSpace(in.Text[to]) == space {
+				to++
+			}
+			part := in
+			part.RunStart, part.RunEnd = from, to
+			if space {
+				part.Face = t.face(t.first)
+			}
+			out = append(out, part)
+			from = to
+		}
+	}
+	return out
 }
 
 // measure is a width in points as it is at em for text of a size.
@@ -317,6 +408,13 @@ func natural(face *font.Face, id font.GID) int { return int(face.HorizontalAdvan
 
 // drawing is a glyph as PDF draws it.
 func drawing(face *font.Face, id font.GID) (proc []byte, width int, box [4]int) {
+	path, box := outline(face, id)
+	width = natural(face, id)
+	return fmt.Appendf(nil, "%d 0 %d %d %d %d d1\n%s", width, box[0], box[1], box[2], box[3], path), width, box
+}
+
+// outline is the path of a glyph and its box, in units of its font.
+func outline(face *font.Face, id font.GID) (_ []byte, box [4]int) {
 	var path bytes.Buffer
 	first := true
 	at := func(p ot.SegmentPoint) (int, int) {
@@ -327,9 +425,9 @@ func drawing(face *font.Face, id font.GID) (proc []byte, width int, box [4]int) 
 		box = [4]int{min(box[0], x), min(box[1], y), max(box[2], x), max(box[3], y)}
 		return x, y
 	}
-	outline, _ := face.GlyphData(id).(font.GlyphOutline)
+	data, _ := face.GlyphData(id).(font.GlyphOutline)
 	var px, py int
-	for i, s := range outline.Segments {
+	for i, s := range data.Segments {
 		switch s.Op {
 		case ot.SegmentOpMoveTo:
 			if i > 0 {
@@ -355,8 +453,7 @@ func drawing(face *font.Face, id font.GID) (proc []byte, width int, box [4]int) 
 	if path.Len() > 0 {
 		path.WriteString("h f\n")
 	}
-	width = natural(face, id)
-	return fmt.Appendf(nil, "%d 0 %d %d %d %d d1\n%s", width, box[0], box[1], box[2], box[3], path.Bytes()), width, box
+	return path.Bytes(), box
 }
 
 // third is where the handle of a cubic curve is that draws a quadratic one.

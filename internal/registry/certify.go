@@ -1,11 +1,13 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
+	"timbre.example/evidence"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -18,6 +20,50 @@ const rests = 3
 // afterAnyID sorts after every id in every collation: they begin with a
 // hexadecimal digit.
 const afterAnyID = "g"
+
+// Issue is what a certificate says.
+type Issue struct {
+	evidence.Evidence
+	// Language is one of [Languages].
+	Language string
+	// Issuer is the organization's name; Imprint is what it says of itself after
+	// that, or "".
+	Issuer, Imprint string
+	// Issued is the date of issue. It is decided once.
+	Issued time.Time
+}
+
+// Issue is what the certificate of a version says; version 0 is the latest. It
+// fails as [Registry.Evidence] does. The first call decides the date of issue.
+func (r *Registry) Issue(ctx context.Context, work string, version int64) (Issue, error) {
+	e, w, v, err := r.evidence(ctx, work, version)
+	if err != nil {
+		return Issue{}, err
+	}
+	return r.issue(ctx, e, w, v)
+}
+
+func (r *Registry) issue(ctx context.Context, e evidence.Evidence, w query.Work, v query.Version) (Issue, error) {
+	org, err := r.DB.Read().GetOrganization(ctx, w.OrganizationID)
+	if err != nil {
+		return Issue{}, err
+	}
+	if v.IssuedAt == 0 {
+		// Two instances may decide at once: the first stands, and both read it.
+		if err := r.DB.Tx(ctx, func(tx *store.Tx) error {
+			if _, err := tx.SetIssued(ctx, query.SetIssuedParams{Now: store.Micros(tx.Now), WorkID: v.WorkID, Version: v.Version}); err != nil {
+				return err
+			}
+			row, err := tx.GetVersion(ctx, query.GetVersionParams{WorkID: v.WorkID, Version: v.Version})
+			v.IssuedAt = row.IssuedAt
+			return err
+		}); err != nil {
+			return Issue{}, err
+		}
+		r.reached("certificate.dated")
+	}
+	return Issue{Evidence: e, Language: cmp.Or(v.Language, Languages[0]), Issuer: org.Name, Imprint: org.Imprint, Issued: store.Time(v.IssuedAt)}, nil
+}
 
 // certificateKey is where a certificate is kept. It follows from what it is of,
 // so that making it again leaves no second file.
@@ -107,10 +153,16 @@ func (r *Registry) certifyOne(ctx context.Context, work string, version int64) (
 	began := time.Now()
 	var pdf []byte
 	proof, err := r.prove(ctx, w, v)
-	if err == nil {
-		pdf, err = r.Certify(ctx, proof)
-	}
 	took = time.Since(began)
+	var said Issue
+	if err == nil {
+		said, err = r.issue(ctx, proof, w, v)
+	}
+	if err == nil {
+		began = time.Now()
+		pdf, err = r.Certify(ctx, said)
+		took += time.Since(began)
+	}
 	if store.Unavailable(err) || ctx.Err() != nil {
 		return took, errors.Join(err, ctx.Err())
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"timbre.example/evidence"
 	"timbre.example/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
@@ -81,7 +80,7 @@ func TestCertificateTrouble(t *testing.T) {
 					}
 				}
 				if c.op == "certify" {
-					w.reg.Certify = func(context.Context, evidence.Evidence) ([]byte, error) { return nil, errAway }
+					w.reg.Certify = func(context.Context, Issue) ([]byte, error) { return nil, errAway }
 				}
 				err := w.reg.certify(ctx)
 				if c.op != "certify" && err == nil {
@@ -118,7 +117,7 @@ func TestCertificatesOfAnEarlierRelease(t *testing.T) {
 		broken := true
 		var asked []string
 		certify := w.reg.Certify
-		w.reg.Certify = func(ctx context.Context, c evidence.Evidence) ([]byte, error) {
+		w.reg.Certify = func(ctx context.Context, c Issue) ([]byte, error) {
 			asked = append(asked, c.Title)
 			if c.Title == "Song D" && broken {
 				return nil, errAway
@@ -175,7 +174,7 @@ func TestCertificateOfTwoWorkers(t *testing.T) {
 		both, errs := make(chan struct{}), make(chan error)
 		for _, r := range []*Registry{w.reg, other} {
 			certify := r.Certify
-			r.Certify = func(ctx context.Context, c evidence.Evidence) ([]byte, error) {
+			r.Certify = func(ctx context.Context, c Issue) ([]byte, error) {
 				select {
 				case both <- struct{}{}:
 				case <-both:
@@ -267,7 +266,7 @@ func TestCertifyPassesOverRedacted(t *testing.T) {
 		ats := old.view().Done.AtsID
 		<-w.reg.final // or the page would be read anew
 		certify := w.reg.Certify
-		w.reg.Certify = func(ctx context.Context, e evidence.Evidence) ([]byte, error) {
+		w.reg.Certify = func(ctx context.Context, e Issue) ([]byte, error) {
 			if _, err := w.reg.Redact(ctx, network.Testnet, ats); err != nil {
 				t.Error(err)
 			}

@@ -20,31 +20,44 @@ import (
 // is not, has none: work.certificate_unavailable; nor has one that waits for its
 // time-stamp. Who may ask is not asked here.
 func (r *Registry) Evidence(ctx context.Context, work string, version int64) (evidence.Evidence, error) {
-	w, err := r.DB.Read().GetWork(ctx, work)
-	if errors.Is(err, sql.ErrNoRows) {
-		if _, err = r.DB.Read().TransactionInFlight(ctx, work); err == nil {
-			return evidence.Evidence{}, fault.WorkCertificateUnavailable()
-		} else if errors.Is(err, sql.ErrNoRows) {
-			return evidence.Evidence{}, fault.WorkNotFound()
-		}
-	}
+	e, _, _, err := r.evidence(ctx, work, version)
+	return e, err
+}
+
+// evidence is Evidence with the rows that it is of.
+func (r *Registry) evidence(ctx context.Context, work string, version int64) (evidence.Evidence, query.Work, query.Version, error) {
+	w, v, err := r.provable(ctx, work, version)
 	if err != nil {
-		return evidence.Evidence{}, err
-	}
-	if err := Redacted(w); err != nil {
-		return evidence.Evidence{}, err
-	}
-	v, err := r.versionOf(ctx, w, version)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && v.TimestampUntil > 0 {
-		return evidence.Evidence{}, fault.WorkCertificateUnavailable()
-	} else if err != nil {
-		return evidence.Evidence{}, err
+		return evidence.Evidence{}, w, v, err
 	}
 	e, err := r.prove(ctx, w, v)
 	if err != nil {
-		return evidence.Evidence{}, fmt.Errorf("evidence of version %d of work %s: %w", v.Version, w.ID, err)
+		return evidence.Evidence{}, w, v, fmt.Errorf("evidence of version %d of work %s: %w", v.Version, w.ID, err)
 	}
-	return e, nil
+	return e, w, v, nil
+}
+
+// provable reads a version that has evidence.
+func (r *Registry) provable(ctx context.Context, work string, version int64) (query.Work, query.Version, error) {
+	w, err := r.DB.Read().GetWork(ctx, work)
+	if errors.Is(err, sql.ErrNoRows) {
+		if _, err = r.DB.Read().TransactionInFlight(ctx, work); err == nil {
+			return w, query.Version{}, fault.WorkCertificateUnavailable()
+		} else if errors.Is(err, sql.ErrNoRows) {
+			return w, query.Version{}, fault.WorkNotFound()
+		}
+	}
+	if err != nil {
+		return w, query.Version{}, err
+	}
+	if err := Redacted(w); err != nil {
+		return w, query.Version{}, err
+	}
+	v, err := r.versionOf(ctx, w, version)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && v.TimestampUntil > 0 {
+		err = fault.WorkCertificateUnavailable()
+	}
+	return w, v, err
 }
 
 // prove joins what the rows say with what the network proves, and lets nothing

@@ -24,6 +24,9 @@ type InitRequest struct {
 	// ExternalUserRef repeats the session's, or is empty.
 	ExternalUserRef string
 	Announced
+	// Language is that of the certificate, as an Accept-Language header asks for it:
+	// see [Language].
+	Language string
 }
 
 // Announced is what a client says of its file beforehand. Of a file that is
@@ -61,7 +64,7 @@ func (r *Registry) Init(ctx context.Context, c session.Caller, in InitRequest) (
 	if err != nil {
 		return Slot{}, err
 	}
-	job, err := newJob(c, KindRegister, d)
+	job, err := newJob(c, KindRegister, d, in.Language)
 	if err != nil {
 		return Slot{}, err
 	}
@@ -110,7 +113,7 @@ func (r *Registry) Init(ctx context.Context, c session.Caller, in InitRequest) (
 }
 
 // newJob is what every job has in common. The work is the caller's to name.
-func newJob(c session.Caller, kind string, d described) (query.InsertJobParams, error) {
+func newJob(c session.Caller, kind string, d described, language string) (query.InsertJobParams, error) {
 	list, err := json.Marshal(d.creators)
 	if err != nil {
 		return query.InsertJobParams{}, err
@@ -121,7 +124,7 @@ func newJob(c session.Caller, kind string, d described) (query.InsertJobParams, 
 	}
 	return query.InsertJobParams{
 		ID: id.String(), OrganizationID: c.Organization, SessionJti: c.SessionID, Kind: kind, Network: string(c.Network), ExternalUserRef: c.ExternalUserRef,
-		Creators: string(list), Filename: d.filename, MaxBytes: c.MaxFileSize, UploadKey: "uploads/" + id.String(), Media: "{}", Rehearse: string(c.Rehearse),
+		Creators: string(list), Filename: d.filename, MaxBytes: c.MaxFileSize, UploadKey: "uploads/" + id.String(), Media: "{}", Rehearse: string(c.Rehearse), Language: Language(language),
 	}, nil
 }
 

@@ -21,7 +21,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/crash"
 	"timbre.example/internal/credits"
@@ -44,9 +43,9 @@ type Config struct {
 	// compute every code, so it stays on the server.
 	AccessSecret []byte
 	Times        Times
-	// Certify makes the PDF certificate of what was proved. It may be asked again
-	// for one that it has made.
-	Certify func(context.Context, evidence.Evidence) ([]byte, error)
+	// Certify makes the PDF certificate. It may be asked again for one that it has
+	// made.
+	Certify func(context.Context, Issue) ([]byte, error)
 	// Stamp asks a time-stamp authority for a token on a commitment; nil: there is
 	// none.
 	Stamp func(context.Context, [32]byte) ([]byte, error)

@@ -69,8 +69,8 @@ func (s *song) wantStamped(t *testing.T, a *tsatest.Authority, want bool) {
 	id := s.view().Done.WorkID
 	var shown []byte
 	certify := s.w.reg.Certify
-	s.w.reg.Certify = func(ctx context.Context, e evidence.Evidence) ([]byte, error) {
-		shown, _ = evidence.Encode(e)
+	s.w.reg.Certify = func(ctx context.Context, e Issue) ([]byte, error) {
+		shown, _ = evidence.Encode(e.Evidence)
 		return certify(ctx, e)
 	}
 	if s.certify(t) == "" {

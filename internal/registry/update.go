@@ -55,6 +55,8 @@ type UpdateRequest struct {
 	NewFile  bool
 	Filename string
 	Announced
+	// Language is that of the certificate of the new version, as for [InitRequest].
+	Language string
 }
 
 // InitUpdate spends the session and opens a job that adds a version to the
@@ -72,7 +74,7 @@ func (r *Registry) InitUpdate(ctx context.Context, c session.Caller, in UpdateRe
 	if err := bad.err(); err != nil {
 		return Slot{}, err
 	}
-	job, err := newJob(c, KindUpdate, d)
+	job, err := newJob(c, KindUpdate, d, in.Language)
 	if err != nil {
 		return Slot{}, err
 	}

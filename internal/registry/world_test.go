@@ -120,8 +120,8 @@ func (w *world) another(db *store.DB) *Registry {
 			return fmt.Sprintf("%s/w/%s/%d", "http://timbre.example", n, atsID)
 		},
 		ExplorerURL: func(n network.Name, hash string) string { return "http://timbre.example/" + string(n) + "/" + hash },
-		Certify: func(_ context.Context, c evidence.Evidence) ([]byte, error) {
-			if report, err := evidence.Verify(c, evidence.Options{}); err != nil || !report.OK() || len(c.Creators) == 0 {
+		Certify: func(_ context.Context, c Issue) ([]byte, error) {
+			if report, err := evidence.Verify(c.Evidence, evidence.Options{}); err != nil || !report.OK() || len(c.Creators) == 0 {
 				w.t.Errorf("a certificate of %+v: %+v, %v", c, report, err)
 			}
 			return fmt.Appendf(nil, "certificate of %s, version %d", c.Title, c.Version), nil

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -26,8 +28,14 @@ type Organization struct {
 	DuplicateTitles bool          `json:"duplicate_titles"`
 	AssetStorage    string        `json:"asset_storage"`   // StoreKeep or StoreNone
 	Quota           int64         `json:"quota,omitempty"` // registrations and updates in a calendar month, UTC; 0: none
-	CreatedAt       time.Time     `json:"created_at"`
+	// Imprint is what certificates say after the name: at most 200 characters, in one
+	// line, such as "Example Street 1, Hamburg, Germany"; "": nothing.
+	Imprint   string    `json:"imprint,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
 }
+
+// maxImprint is the longest, in characters: two lines of a certificate.
+const maxImprint = 200
 
 // What becomes of recordings: they are kept, or only their hashes are taken.
 const (
@@ -85,7 +93,7 @@ func ListOrganizations(ctx context.Context, db *store.DB) ([]Organization, error
 func organization(o query.Organization) Organization {
 	return Organization{
 		ID: o.ID, Name: o.Name, Suspended: o.SuspendedAt.Valid, WidgetEnabled: o.WidgetEnabled, MaxFileSize: o.MaxFileSize.Int64,
-		AccessCodeTTL: time.Duration(o.AccessCodeTtl.Int64) * time.Microsecond, DuplicateTitles: o.DuplicateTitles, AssetStorage: o.AssetStorage, Quota: o.Quota.Int64, CreatedAt: store.Time(o.CreatedAt),
+		AccessCodeTTL: time.Duration(o.AccessCodeTtl.Int64) * time.Microsecond, DuplicateTitles: o.DuplicateTitles, AssetStorage: o.AssetStorage, Quota: o.Quota.Int64, Imprint: o.Imprint, CreatedAt: store.Time(o.CreatedAt),
 	}
 }
 
@@ -108,6 +116,9 @@ func ChangeOrganization(ctx context.Context, db *store.DB, id string, change fun
 		if o.AssetStorage != StoreKeep && o.AssetStorage != StoreNone {
 			return fault.CommonValidationFailed([]fault.Field{{Field: "asset_storage", Rule: "one_of", Message: "Must be keep or none."}})
 		}
+		if o.Imprint = strings.TrimSpace(o.Imprint); utf8.RuneCountInString(o.Imprint) > maxImprint || !utf8.ValidString(o.Imprint) || strings.ContainsFunc(o.Imprint, unprintable) {
+			return fault.CommonValidationFailed([]fault.Field{{Field: "imprint", Rule: "length", Message: fmt.Sprintf("Must be one line of at most %d characters.", maxImprint)}})
+		}
 		suspended := row.SuspendedAt
 		if o.Suspended != suspended.Valid {
 			suspended = sql.NullInt64{Int64: store.Micros(tx.Now), Valid: o.Suspended}
@@ -116,11 +127,16 @@ func ChangeOrganization(ctx context.Context, db *store.DB, id string, change fun
 			SuspendedAt: suspended, WidgetEnabled: o.WidgetEnabled, DuplicateTitles: o.DuplicateTitles, AssetStorage: o.AssetStorage,
 			MaxFileSize:   sql.NullInt64{Int64: o.MaxFileSize, Valid: o.MaxFileSize > 0},
 			AccessCodeTtl: sql.NullInt64{Int64: o.AccessCodeTTL.Microseconds(), Valid: o.AccessCodeTTL > 0},
-			Quota:         sql.NullInt64{Int64: o.Quota, Valid: o.Quota > 0}, ID: id,
+			Quota:         sql.NullInt64{Int64: o.Quota, Valid: o.Quota > 0}, Imprint: o.Imprint, ID: id,
 		})
 		return err
 	})
 	return o, err
+}
+
+// unprintable are characters that break a line or turn its direction.
+func unprintable(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }
 
 // CreateKeys makes an integration: a public site key and the secret key that

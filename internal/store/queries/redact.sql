@@ -7,12 +7,13 @@ UPDATE works SET redacted_at = sqlc.arg(now), title = '', title_key = '', extern
 WHERE id = sqlc.arg(id) AND redacted_at IS NULL;
 
 -- name: RedactVersions :exec
-UPDATE versions SET media_hash = sqlc.arg(nothing), merkle_root = sqlc.arg(nothing), media = '{}', creators = '', filename = '', asset_key = '', certificate_key = ''
+UPDATE versions SET media_hash = sqlc.arg(nothing), merkle_root = sqlc.arg(nothing), media = '{}', creators = '', filename = '', asset_key = '', certificate_key = '',
+  language = ''
 WHERE work_id = sqlc.arg(work_id);
 
 -- name: RedactJobs :exec
 UPDATE jobs SET external_user_ref = '', title = '', title_key = '', creators = '', filename = '', media_hash = NULL, declared_hash = NULL, merkle_root = NULL,
-  media = '{}', asset_key = '', state = CASE WHEN state IN ('open', 'prepared') THEN 'expired' ELSE state END, updated_at = sqlc.arg(now)
+  media = '{}', asset_key = '', language = '', state = CASE WHEN state IN ('open', 'prepared') THEN 'expired' ELSE state END, updated_at = sqlc.arg(now)
 WHERE work_id = sqlc.arg(work_id);
 
 -- name: JobsOfWork :many

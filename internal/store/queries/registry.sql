@@ -1,9 +1,9 @@
 -- name: InsertJob :exec
 INSERT INTO jobs (id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key,
-  creators, filename, max_bytes, upload_key, base_version, media_hash, media, hash_only, declared_hash, deadline, rehearse, created_at, updated_at)
+  creators, filename, max_bytes, upload_key, base_version, media_hash, media, hash_only, declared_hash, deadline, rehearse, language, created_at, updated_at)
 VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(session_jti), sqlc.arg(kind), sqlc.arg(network), sqlc.arg(external_user_ref),
   'open', sqlc.arg(work_id), sqlc.arg(ats_id), sqlc.arg(title), sqlc.arg(title_key), sqlc.arg(creators), sqlc.arg(filename),
-  sqlc.arg(max_bytes), sqlc.arg(upload_key), sqlc.arg(base_version), sqlc.narg(media_hash), sqlc.arg(media), sqlc.arg(hash_only), sqlc.narg(declared_hash), sqlc.arg(deadline), sqlc.arg(rehearse), sqlc.arg(now), sqlc.arg(now));
+  sqlc.arg(max_bytes), sqlc.arg(upload_key), sqlc.arg(base_version), sqlc.narg(media_hash), sqlc.arg(media), sqlc.arg(hash_only), sqlc.narg(declared_hash), sqlc.arg(deadline), sqlc.arg(rehearse), sqlc.arg(language), sqlc.arg(now), sqlc.arg(now));
 
 -- name: GetJob :one
 SELECT * FROM jobs WHERE id = sqlc.arg(id);
@@ -152,10 +152,10 @@ VALUES (sqlc.arg(hash), sqlc.arg(work_id), sqlc.arg(generation), sqlc.arg(replac
 
 -- name: InsertVersion :exec
 INSERT INTO versions (work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote,
-  tx_hash, block_number, block_hash, registered_at, timestamp_until)
+  tx_hash, block_number, block_hash, registered_at, language, timestamp_until)
 SELECT j.work_id, sqlc.arg(version), j.id, j.commitment, j.media_hash, j.media, j.merkle_root, j.creators, j.filename,
   CASE WHEN j.asset_key <> '' OR j.hash_only THEN j.asset_key ELSE (SELECT b.asset_key FROM versions b WHERE b.work_id = j.work_id AND b.version = j.base_version) END, j.quote,
-  sqlc.arg(tx_hash), sqlc.arg(block_number), sqlc.arg(block_hash), sqlc.arg(now),
+  sqlc.arg(tx_hash), sqlc.arg(block_number), sqlc.arg(block_hash), sqlc.arg(now), j.language,
   CAST(sqlc.arg(timestamp_until) AS BIGINT)
 FROM jobs j WHERE j.id = sqlc.arg(transaction_id);
 
@@ -195,6 +195,9 @@ SELECT COUNT(*) FROM versions WHERE certificate_key = '' AND creators <> '';
 
 -- name: SetCertificate :execrows
 UPDATE versions SET certificate_key = sqlc.arg(certificate_key) WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND certificate_key = '' AND creators <> '';
+
+-- name: SetIssued :execrows
+UPDATE versions SET issued_at = sqlc.arg(now) WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND issued_at = 0;
 
 -- name: Unstamped :many
 SELECT work_id, version, commitment FROM versions

@@ -50,6 +50,7 @@ type Job struct {
 	Rehearse        string
 	HashOnly        bool
 	DeclaredHash    []byte
+	Language        string
 }
 
 type LedgerAccount struct {
@@ -133,6 +134,7 @@ type Organization struct {
 	AssetStorage    string
 	Quota           sql.NullInt64
 	CreatedAt       int64
+	Imprint         string
 }
 
 type Origin struct {
@@ -224,6 +226,8 @@ type Version struct {
 	RegisteredAt   int64
 	CertificateKey string
 	TimestampUntil int64
+	Language       string
+	IssuedAt       int64
 }
 
 type Work struct {

@@ -71,7 +71,7 @@ func (q *Queries) DeleteSiteKey(ctx context.Context, arg DeleteSiteKeyParams) (i
 }
 
 const getOrganization = `-- name: GetOrganization :one
-SELECT id, name, suspended_at, widget_enabled, max_file_size, access_code_ttl, duplicate_titles, asset_storage, quota, created_at FROM organizations WHERE id = $1
+SELECT id, name, suspended_at, widget_enabled, max_file_size, access_code_ttl, duplicate_titles, asset_storage, quota, created_at, imprint FROM organizations WHERE id = $1
 `
 
 func (q *Queries) GetOrganization(ctx context.Context, id string) (Organization, error) {
@@ -88,6 +88,7 @@ func (q *Queries) GetOrganization(ctx context.Context, id string) (Organization,
 		&i.AssetStorage,
 		&i.Quota,
 		&i.CreatedAt,
+		&i.Imprint,
 	)
 	return i, err
 }
@@ -132,7 +133,7 @@ func (q *Queries) InsertSiteKey(ctx context.Context, arg InsertSiteKeyParams) er
 }
 
 const keyBySecretHash = `-- name: KeyBySecretHash :one
-SELECT k.site_key, k.organization_id, k.secret_hash, k.test, k.max_file_size, k.disabled_at, k.deleted_at, k.created_at, o.id, o.name, o.suspended_at, o.widget_enabled, o.max_file_size, o.access_code_ttl, o.duplicate_titles, o.asset_storage, o.quota, o.created_at,
+SELECT k.site_key, k.organization_id, k.secret_hash, k.test, k.max_file_size, k.disabled_at, k.deleted_at, k.created_at, o.id, o.name, o.suspended_at, o.widget_enabled, o.max_file_size, o.access_code_ttl, o.duplicate_titles, o.asset_storage, o.quota, o.created_at, o.imprint,
   CAST(COALESCE((SELECT string_agg(pattern, ' ') FROM origins WHERE organization_id = o.id), '') AS TEXT) AS origins
 FROM site_keys k JOIN organizations o ON o.id = k.organization_id
 WHERE k.secret_hash = $1
@@ -166,13 +167,14 @@ func (q *Queries) KeyBySecretHash(ctx context.Context, secretHash []byte) (KeyBy
 		&i.Organization.AssetStorage,
 		&i.Organization.Quota,
 		&i.Organization.CreatedAt,
+		&i.Organization.Imprint,
 		&i.Origins,
 	)
 	return i, err
 }
 
 const keyBySiteKey = `-- name: KeyBySiteKey :one
-SELECT k.site_key, k.organization_id, k.secret_hash, k.test, k.max_file_size, k.disabled_at, k.deleted_at, k.created_at, o.id, o.name, o.suspended_at, o.widget_enabled, o.max_file_size, o.access_code_ttl, o.duplicate_titles, o.asset_storage, o.quota, o.created_at,
+SELECT k.site_key, k.organization_id, k.secret_hash, k.test, k.max_file_size, k.disabled_at, k.deleted_at, k.created_at, o.id, o.name, o.suspended_at, o.widget_enabled, o.max_file_size, o.access_code_ttl, o.duplicate_titles, o.asset_storage, o.quota, o.created_at, o.imprint,
   CAST(COALESCE((SELECT string_agg(pattern, ' ') FROM origins WHERE organization_id = o.id), '') AS TEXT) AS origins,
   (SELECT revoked_at FROM sessions WHERE jti = $1) AS revoked_at
 FROM site_keys k JOIN organizations o ON o.id = k.organization_id
@@ -213,6 +215,7 @@ func (q *Queries) KeyBySiteKey(ctx context.Context, arg KeyBySiteKeyParams) (Key
 		&i.Organization.AssetStorage,
 		&i.Organization.Quota,
 		&i.Organization.CreatedAt,
+		&i.Organization.Imprint,
 		&i.Origins,
 		&i.RevokedAt,
 	)
@@ -220,7 +223,7 @@ func (q *Queries) KeyBySiteKey(ctx context.Context, arg KeyBySiteKeyParams) (Key
 }
 
 const listOrganizations = `-- name: ListOrganizations :many
-SELECT id, name, suspended_at, widget_enabled, max_file_size, access_code_ttl, duplicate_titles, asset_storage, quota, created_at FROM organizations ORDER BY id
+SELECT id, name, suspended_at, widget_enabled, max_file_size, access_code_ttl, duplicate_titles, asset_storage, quota, created_at, imprint FROM organizations ORDER BY id
 `
 
 func (q *Queries) ListOrganizations(ctx context.Context) ([]Organization, error) {
@@ -243,6 +246,7 @@ func (q *Queries) ListOrganizations(ctx context.Context) ([]Organization, error)
 			&i.AssetStorage,
 			&i.Quota,
 			&i.CreatedAt,
+			&i.Imprint,
 		); err != nil {
 			return nil, err
 		}
@@ -349,8 +353,9 @@ func (q *Queries) RemoveOrigin(ctx context.Context, arg RemoveOriginParams) (int
 const setOrganization = `-- name: SetOrganization :execrows
 UPDATE organizations SET suspended_at = $1, widget_enabled = $2,
   max_file_size = $3, access_code_ttl = $4,
-  duplicate_titles = $5, asset_storage = $6, quota = $7
-WHERE id = $8
+  duplicate_titles = $5, asset_storage = $6, quota = $7,
+  imprint = $8
+WHERE id = $9
 `
 
 type SetOrganizationParams struct {
@@ -361,6 +366,7 @@ type SetOrganizationParams struct {
 	DuplicateTitles bool
 	AssetStorage    string
 	Quota           sql.NullInt64
+	Imprint         string
 	ID              string
 }
 
@@ -373,6 +379,7 @@ func (q *Queries) SetOrganization(ctx context.Context, arg SetOrganizationParams
 		arg.DuplicateTitles,
 		arg.AssetStorage,
 		arg.Quota,
+		arg.Imprint,
 		arg.ID,
 	)
 	if err != nil {

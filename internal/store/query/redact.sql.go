@@ -125,7 +125,7 @@ func (q *Queries) InsertOrphan(ctx context.Context, arg InsertOrphanParams) erro
 }
 
 const jobsOfWork = `-- name: JobsOfWork :many
-SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash FROM jobs WHERE work_id = $1 ORDER BY id
+SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language FROM jobs WHERE work_id = $1 ORDER BY id
 `
 
 func (q *Queries) JobsOfWork(ctx context.Context, workID string) ([]Job, error) {
@@ -168,6 +168,7 @@ func (q *Queries) JobsOfWork(ctx context.Context, workID string) ([]Job, error) 
 			&i.Rehearse,
 			&i.HashOnly,
 			&i.DeclaredHash,
+			&i.Language,
 		); err != nil {
 			return nil, err
 		}
@@ -251,7 +252,7 @@ func (q *Queries) PostponeErasure(ctx context.Context, arg PostponeErasureParams
 
 const redactJobs = `-- name: RedactJobs :exec
 UPDATE jobs SET external_user_ref = '', title = '', title_key = '', creators = '', filename = '', media_hash = NULL, declared_hash = NULL, merkle_root = NULL,
-  media = '{}', asset_key = '', state = CASE WHEN state IN ('open', 'prepared') THEN 'expired' ELSE state END, updated_at = $1
+  media = '{}', asset_key = '', language = '', state = CASE WHEN state IN ('open', 'prepared') THEN 'expired' ELSE state END, updated_at = $1
 WHERE work_id = $2
 `
 
@@ -266,7 +267,8 @@ func (q *Queries) RedactJobs(ctx context.Context, arg RedactJobsParams) error {
 }
 
 const redactVersions = `-- name: RedactVersions :exec
-UPDATE versions SET media_hash = $1, merkle_root = $1, media = '{}', creators = '', filename = '', asset_key = '', certificate_key = ''
+UPDATE versions SET media_hash = $1, merkle_root = $1, media = '{}', creators = '', filename = '', asset_key = '', certificate_key = '',
+  language = ''
 WHERE work_id = $2
 `
 

@@ -440,7 +440,7 @@ func (q *Queries) FreeTitle(ctx context.Context, arg FreeTitleParams) error {
 }
 
 const getJob = `-- name: GetJob :one
-SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash FROM jobs WHERE id = $1
+SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language FROM jobs WHERE id = $1
 `
 
 func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
@@ -477,6 +477,7 @@ func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
 		&i.Rehearse,
 		&i.HashOnly,
 		&i.DeclaredHash,
+		&i.Language,
 	)
 	return i, err
 }
@@ -514,7 +515,7 @@ func (q *Queries) GetTransaction(ctx context.Context, id string) (Transaction, e
 }
 
 const getVersion = `-- name: GetVersion :one
-SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key, timestamp_until FROM versions WHERE work_id = $1 AND version = $2
+SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key, timestamp_until, language, issued_at FROM versions WHERE work_id = $1 AND version = $2
 `
 
 type GetVersionParams struct {
@@ -543,6 +544,8 @@ func (q *Queries) GetVersion(ctx context.Context, arg GetVersionParams) (Version
 		&i.RegisteredAt,
 		&i.CertificateKey,
 		&i.TimestampUntil,
+		&i.Language,
+		&i.IssuedAt,
 	)
 	return i, err
 }
@@ -638,10 +641,10 @@ func (q *Queries) InFlight(ctx context.Context, arg InFlightParams) ([]Transacti
 
 const insertJob = `-- name: InsertJob :exec
 INSERT INTO jobs (id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key,
-  creators, filename, max_bytes, upload_key, base_version, media_hash, media, hash_only, declared_hash, deadline, rehearse, created_at, updated_at)
+  creators, filename, max_bytes, upload_key, base_version, media_hash, media, hash_only, declared_hash, deadline, rehearse, language, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6,
   'open', $7, $8, $9, $10, $11, $12,
-  $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $22)
+  $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $23)
 `
 
 type InsertJobParams struct {
@@ -666,6 +669,7 @@ type InsertJobParams struct {
 	DeclaredHash    []byte
 	Deadline        int64
 	Rehearse        string
+	Language        string
 	Now             int64
 }
 
@@ -692,6 +696,7 @@ func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) error {
 		arg.DeclaredHash,
 		arg.Deadline,
 		arg.Rehearse,
+		arg.Language,
 		arg.Now,
 	)
 	return err
@@ -757,10 +762,10 @@ func (q *Queries) InsertTransaction(ctx context.Context, arg InsertTransactionPa
 
 const insertVersion = `-- name: InsertVersion :exec
 INSERT INTO versions (work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote,
-  tx_hash, block_number, block_hash, registered_at, timestamp_until)
+  tx_hash, block_number, block_hash, registered_at, language, timestamp_until)
 SELECT j.work_id, $1, j.id, j.commitment, j.media_hash, j.media, j.merkle_root, j.creators, j.filename,
   CASE WHEN j.asset_key <> '' OR j.hash_only THEN j.asset_key ELSE (SELECT b.asset_key FROM versions b WHERE b.work_id = j.work_id AND b.version = j.base_version) END, j.quote,
-  $2, $3, $4, $5,
+  $2, $3, $4, $5, j.language,
   CAST($6 AS BIGINT)
 FROM jobs j WHERE j.id = $7
 `
@@ -891,7 +896,7 @@ func (q *Queries) MediaClaim(ctx context.Context, arg MediaClaimParams) (string,
 }
 
 const ownWorks = `-- name: OwnWorks :many
-SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at, v.work_id, v.version, v.transaction_id, v.commitment, v.media_hash, v.media, v.merkle_root, v.creators, v.filename, v.asset_key, v.quote, v.tx_hash, v.block_number, v.block_hash, v.registered_at, v.certificate_key, v.timestamp_until FROM works w JOIN versions v ON v.work_id = w.id
+SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at, v.work_id, v.version, v.transaction_id, v.commitment, v.media_hash, v.media, v.merkle_root, v.creators, v.filename, v.asset_key, v.quote, v.tx_hash, v.block_number, v.block_hash, v.registered_at, v.certificate_key, v.timestamp_until, v.language, v.issued_at FROM works w JOIN versions v ON v.work_id = w.id
 WHERE w.id IN (
   SELECT p.id FROM works p
   WHERE p.organization_id = $1 AND p.network = $2 AND p.external_user_ref = $3
@@ -968,6 +973,8 @@ func (q *Queries) OwnWorks(ctx context.Context, arg OwnWorksParams) ([]OwnWorksR
 			&i.Version.RegisteredAt,
 			&i.Version.CertificateKey,
 			&i.Version.TimestampUntil,
+			&i.Version.Language,
+			&i.Version.IssuedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -1137,6 +1144,24 @@ type SetCertificateParams struct {
 
 func (q *Queries) SetCertificate(ctx context.Context, arg SetCertificateParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, setCertificate, arg.CertificateKey, arg.WorkID, arg.Version)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const setIssued = `-- name: SetIssued :execrows
+UPDATE versions SET issued_at = $1 WHERE work_id = $2 AND version = $3 AND issued_at = 0
+`
+
+type SetIssuedParams struct {
+	Now     int64
+	WorkID  string
+	Version int64
+}
+
+func (q *Queries) SetIssued(ctx context.Context, arg SetIssuedParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, setIssued, arg.Now, arg.WorkID, arg.Version)
 	if err != nil {
 		return 0, err
 	}
@@ -1390,7 +1415,7 @@ func (q *Queries) Unstamped(ctx context.Context, arg UnstampedParams) ([]Unstamp
 }
 
 const versions = `-- name: Versions :many
-SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key, timestamp_until FROM versions WHERE work_id = $1 ORDER BY version
+SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key, timestamp_until, language, issued_at FROM versions WHERE work_id = $1 ORDER BY version
 `
 
 func (q *Queries) Versions(ctx context.Context, workID string) ([]Version, error) {
@@ -1420,6 +1445,8 @@ func (q *Queries) Versions(ctx context.Context, workID string) ([]Version, error
 			&i.RegisteredAt,
 			&i.CertificateKey,
 			&i.TimestampUntil,
+			&i.Language,
+			&i.IssuedAt,
 		); err != nil {
 			return nil, err
 		}

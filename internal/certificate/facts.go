@@ -1,0 +1,274 @@
+package certificate
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/skip2/go-qrcode"
+)
+
+// hash is the size of 64 digits.
+const hash = 7.5
+
+// lineGap is between two facts, afterGap between two groups.
+const lineGap, afterGap = 3.4, 7.0
+
+// facts draws what was registered, when, where and by whom, what that proves and
+// how it is checked. It returns where that ends.
+func (p *page) facts(in Input, code [][]bool, y float64) float64 {
+	p.ornament(func() {
+		p.colour(pale)
+		p.rect(margin, y-1, inner, 0.8)
+		p.fill()
+	})
+	y -= 9
+	end := p.code(in, code, y)
+	above := []fact{
+		{name: p.number, value: fmt.Sprintf(p.numberIs, in.Registration, in.Version), ours: true},
+		{name: p.registered, value: p.time(in.At), ours: true},
+		{name: p.issued, value: p.issuedOn(in), ours: true},
+		{name: p.issuedBy, value: in.Issuer, rest: in.Imprint},
+		{name: p.registry, value: in.Registry},
+		{name: p.file, value: in.File.Name, rest: p.about(in.File), ours: in.File.Name == ""},
+		{name: p.network, value: fmt.Sprintf(p.networkIs, p.isolated(in.Network), in.Block), ours: true},
+	}
+	hashes := []fact{
+		{name: p.transaction, value: in.Transaction, size: hash},
+		{name: p.words.hash, value: in.FileHash, size: hash},
+		{name: p.commitment, value: in.Commitment, size: hash},
+	}
+	names := p.names(append(above, hashes...))
+	y = min(p.rows(y, inner-qrSize-beside, names, above), end) - 1
+	if p.long(in.PublicURL) {
+		p.colour(grey)
+		p.tag("P", "", func() { y = p.block(p.quote(in.PublicURL), urlSize, margin, y, inner, right-p.start()) - lineGap })
+	}
+	y = p.rows(y, inner, names, hashes) - afterGap + 1
+
+	proves := p.proves
+	if in.Unseen {
+		proves = p.unseen
+	}
+	y = p.paragraph(proves, 8.4, ink, margin, y, inner) - 1.5
+	y = p.paragraph(p.provesNot, 8.4, ink, margin, y, inner) - 2.5
+	if in.Stamped {
+		y = p.paragraph(p.stamped, 7, grey, margin, y, inner) - 1
+	}
+	y = p.paragraph(p.made, 7, grey, margin, y, inner) - afterGap
+	return p.check(in, y)
+}
+
+func (p *page) issuedOn(in Input) string {
+	if in.Issued.IsZero() {
+		return ""
+	}
+	return p.time(in.Issued)
+}
+
+// about is what a file is, beside its name.
+func (w words) about(f File) string {
+	var facts []string
+	if f.Format != "" {
+		facts = append(facts, fmt.Sprintf(w.audio, w.isolated(f.Format)))
+	}
+	if f.Duration > 0 {
+		facts = append(facts, length(f.Duration))
+	}
+	if f.Size > 0 {
+		facts = append(facts, w.size(f.Size))
+	}
+	return strings.Join(facts, " · ")
+}
+
+// fact is a line with its name. One without a value is left out.
+type fact struct {
+	name, value string
+	rest        string  // in smaller type below the value
+	size        float64 // of the value; 0: 9 points
+	ours        bool    // the value is a text of ours, and has the page's direction
+}
+
+const nameSize, restSize = 8.0, 7.5
+
+// names is the width of the column of the names.
+func (p *page) names(facts []fact) (widest float64) {
+	for _, f := range facts {
+		widest = max(widest, float64(p.say(f.name).width)/64/em*nameSize)
+	}
+	return min(math.Ceil(widest)+12, 0.3*inner)
+}
+
+// rows draws facts, their names in a column.
+func (p *page) rows(y, width, names float64, facts []fact) float64 {
+	for _, f := range facts {
+		if f.value == "" && f.rest == "" {
+			continue
+		}
+		size := f.size
+		if size == 0 {
+			size = 9
+		}
+		p.colour(grey)
+		var named float64
+		p.tag("P", "", func() {
+			// The two baselines are one.
+			named = p.block(p.say(f.name), nameSize, p.from(margin, names-6), y-(size-nameSize), names-6, p.start())
+		})
+		x, room := p.from(margin+names, width-names), width-names
+		at := y
+		if f.value != "" {
+			p.colour(ink)
+			p.tag("P", "", func() {
+				text := p.short(f.value, 6.5, room, 2)
+				if f.ours {
+					text = p.say(f.value)
+				}
+				at = p.block(text, p.within(text, size, 6.5, room, 2), x, at, room, p.start())
+			})
+		}
+		if f.rest != "" {
+			p.colour(grey)
+			p.tag("P", "", func() {
+				text := p.say(f.rest)
+				if !f.ours && f.name == p.issuedBy {
+					text = p.short(f.rest, 6, room, 2)
+				}
+				at = p.block(text, p.within(text, restSize, 6, room, 2), x, at+0.5, room, p.start())
+			})
+		}
+		y = min(at, named) - lineGap
+	}
+	return y
+}
+
+// start is where lines of the page begin.
+func (p *page) start() align {
+	if p.rtl {
+		return right
+	}
+	return left
+}
+
+func (p *page) paragraph(s string, size float64, c colour, x, y, width float64) (end float64) {
+	p.colour(c)
+	p.tag("P", "", func() { end = p.block(p.say(s), size, p.from(x, width), y, width, p.start()) })
+	return end
+}
+
+// The box of a signature.
+const signedWidth, signedHeight = 158.0, 46.0
+
+// check says how to check the certificate, and who signed it.
+func (p *page) check(in Input, y float64) float64 {
+	width, end := inner, y
+	if p.signer != "" {
+		width -= signedWidth + 14
+		end = p.signature(y)
+	}
+	if in.VerifyURL == "" {
+		return end
+	}
+	y = p.paragraph(p.words.check, 9.5, ink, margin, y, width) - 1
+	p.colour(ink)
+	p.tag("P", "", func() {
+		top := y
+		y = p.block(p.say("1.\u00a0"+fmt.Sprintf(p.step1, p.isolated(in.VerifyURL))), 8.4, p.from(margin, width), y, width, p.start()) - 0.5
+		p.leads(in.VerifyURL, in.VerifyURL, p.from(margin, width), y, width, top-y)
+	})
+	y = p.paragraph("2.\u00a0"+p.step2, 8.4, ink, margin, y, width)
+	return min(y, end)
+}
+
+func (p *page) signature(y float64) float64 {
+	x := p.from(margin+inner-signedWidth, signedWidth)
+	if !p.dry {
+		p.field = fmt.Sprintf("%s %s %s %s", num(x), num(y-signedHeight), num(x+signedWidth), num(y))
+	}
+	const inset = 7.0
+	x, width := x+inset, signedWidth-2*inset
+	at := y - 4
+	p.colour(grey)
+	p.tag("P", "", func() { at = p.block(p.say(p.signed), 7, x, at, width, p.start()) })
+	p.colour(ink)
+	p.tag("P", "", func() {
+		name := p.short(p.signer, 7, width, 1)
+		at = p.block(name, p.within(name, 10, 7, width, 1), x, at, width, p.start())
+	})
+	p.colour(grey)
+	p.tag("P", "", func() {
+		text := p.say(p.signedNote)
+		p.block(text, p.within(text, 6.5, 5, width, 1), x, at-1, width, p.start())
+	})
+	return y - signedHeight
+}
+
+// foot is the last line of the page.
+func (p *page) foot(in Input) {
+	const size, y = 7.0, foot - 5
+	p.colour(grey)
+	if in.Evidence != nil {
+		p.tag("P", "", func() { p.block(p.say(p.mail), size, p.from(margin, inner), y, inner, p.start()) })
+	}
+	p.tag("P", "", func() { p.block(p.say(p.words.page), size, p.from(margin, inner), y, inner, right-p.start()) })
+}
+
+// squares are the dark and light ones of a QR code, row by row.
+func squares(url string) ([][]bool, error) {
+	q, err := qrcode.New(url, qrcode.Medium)
+	if err != nil {
+		return nil, err
+	}
+	q.DisableBorder = true
+	return q.Bitmap(), nil
+}
+
+// code draws the QR code of the work's page and where it leads, and returns where
+// that ends.
+func (p *page) code(in Input, bits [][]bool, y float64) float64 {
+	x, top := p.from(margin+inner-qrSize, qrSize), y-2
+	one := qrSize / float64(len(bits))
+	says := fmt.Sprintf(p.pageOf, in.PublicURL)
+	p.colour(ink)
+	p.tag("Figure", fmt.Sprintf(p.codeOf, in.PublicURL), func() {
+		if p.dry {
+			return
+		}
+		p.begin()
+		for i, row := range bits {
+			for from := 0; from < len(row); from++ {
+				to := from
+				for to < len(row) && row[to] {
+					to++
+				}
+				if to > from {
+					// A hair wider, so that no viewer shows seams.
+					p.rect(x+float64(from)*one, top-float64(i+1)*one-0.02, float64(to-from)*one+0.02, one+0.04)
+					from = to
+				}
+			}
+		}
+		p.fill()
+		p.end()
+	})
+	p.leads(in.PublicURL, says, x, top-qrSize, qrSize, qrSize)
+	if y = top - qrSize - 3; p.long(in.PublicURL) {
+		return y
+	}
+	p.colour(grey)
+	p.tag("P", "", func() {
+		url := p.quote(in.PublicURL)
+		width := p.balanced(url, urlSize, qrSize+2*urlWider)
+		y = p.block(url, urlSize, x+(qrSize-width)/2, y, width, centre)
+		p.leads(in.PublicURL, says, x, y, qrSize, top-qrSize-y)
+	})
+	return y
+}
+
+// The address below the code, which is a little wider than that.
+const urlSize, urlWider = 6.2, 6.0
+
+// long reports whether an address takes the width of the page.
+func (p *page) long(url string) bool {
+	return len(p.wrap(p.quote(url), urlSize, qrSize+2*urlWider)) > 2
+}

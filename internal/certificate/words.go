@@ -1,0 +1,236 @@
+package certificate
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+)
+
+// words are the texts of a certificate in one language.
+type words struct {
+	rtl      bool // the page is laid out from right to left
+	heading  string
+	document string // the document's title; %s is the work's
+	test     string // across the page
+	testSays string
+
+	number, numberIs   string // %d, %d: registration number, version
+	registered, issued string
+	issuedBy, registry string
+	file, audio        string // %s: a format, such as WAV
+	network, networkIs string // %s, %d: its name, the block
+	transaction, hash  string
+	commitment         string
+	roles              map[string]string
+
+	more, moreAttached string // %d: creators that have no room
+	proves, unseen     string
+	provesNot          string
+	made               string
+	stamped            string
+	check              string
+	step1, step2       string // %s: the address
+	mail, page         string
+	codeOf, pageOf     string // %s: the address of the work's page
+	evidence           string // what the attached file is
+	signed, signedNote string
+
+	months  string // twelve, with | between
+	day     string // {d} {month} {y}
+	comma   string // between roles; "" for ", "
+	decimal string
+	kilo    string
+	mega    string
+}
+
+// Languages are the codes (BCP 47) that [Input] takes. Any other is English.
+func Languages() []string { return []string{"en", "fr", "es", "de", "pt", "ja", "ar"} }
+
+func wordsIn(language string) words {
+	if w, ok := catalogue[language]; ok {
+		return w
+	}
+	return catalogue["en"]
+}
+
+var catalogue = map[string]words{
+	"en": {
+		heading: "Certificate of registration", document: "Certificate of registration: %s",
+		test: "TEST NETWORK", testSays: "Registered on a test network, for trying out. This is not a real registration.",
+		number: "Registration number", numberIs: "No. %d, version %d", registered: "Registered", issued: "Certificate issued",
+		issuedBy: "Issued by", registry: "Registry", file: "File", audio: "%s audio", network: "Network", networkIs: "%s, block %d",
+		transaction: "Transaction", hash: "File hash (SHA-256)", commitment: "Commitment",
+		roles: map[string]string{"author": "Lyrics", "composer": "Music", "arranger": "Arrangement", "adapter": "Adaptation"},
+		more:  "and %d more", moreAttached: "and %d more, all in the attached evidence",
+		proves:    "This exact recording, title and list of creators was registered on the date above. Changing one letter or one sound would give a different commitment.",
+		unseen:    "This exact file hash, title and list of creators was registered on the date above. Changing any of them would give a different commitment. The registry has not seen the recording. The holder of the recording can show that it has this hash.",
+		provesNot: "It does not prove by itself who made the work or who owns it. It proves what was declared, when, and that nothing has changed since. A court or an office decides what weight that has.",
+		made:      "How they are made: the file hash is the SHA-256 of the recording's file. The commitment is the SHA-256 of the file hash, the title and the root of a SHA-256 tree of the creators.",
+		stamped:   "The attached evidence holds a time-stamp on the commitment, by a time-stamp authority (RFC 3161).",
+		check:     "How to check this certificate", step1: "Open %s in a browser.",
+		step2: "Drop this PDF and the recording on that page. It says whether they match. Your files stay on your device.",
+		mail:  "This PDF contains the creators' e-mail addresses, in the attached file evidence.json.", page: "Page 1 of 1",
+		codeOf: "QR code of %s", pageOf: "The public page of this work: %s", evidence: "The evidence of this registration",
+		signed: "Digitally signed by", signedNote: "A PDF reader checks the signature.",
+		months: "January|February|March|April|May|June|July|August|September|October|November|December", day: "{d} {month} {y}, ", decimal: ".", kilo: "kB", mega: "MB",
+	},
+	"fr": {
+		heading: "Certificat de dépôt", document: "Certificat de dépôt : %s",
+		test: "RÉSEAU DE TEST", testSays: "Déposé sur un réseau de test, pour essayer. Ceci n’est pas un véritable dépôt.",
+		number: "Numéro de dépôt", numberIs: "N° %d, version %d", registered: "Déposé le", issued: "Certificat émis le",
+		issuedBy: "Émis par", registry: "Registre", file: "Fichier", audio: "audio %s", network: "Réseau", networkIs: "%s, bloc %d",
+		transaction: "Transaction", hash: "Hachage du fichier (SHA-256)", commitment: "Commitment",
+		roles: map[string]string{"author": "Paroles", "composer": "Musique", "arranger": "Arrangement", "adapter": "Adaptation"},
+		more:  "et %d autres", moreAttached: "et %d autres, tous dans la preuve jointe",
+		proves:    "Cet enregistrement exact, ce titre et cette liste de créateurs ont été déposés à la date ci-dessus. Une lettre ou un son de différence donnerait un autre commitment.",
+		unseen:    "Ce hachage de fichier exact, ce titre et cette liste de créateurs ont été déposés à la date ci-dessus. Toute modification donnerait un autre commitment. Le registre n’a pas vu l’enregistrement. La personne qui l’a peut montrer qu’il a ce hachage.",
+		provesNot: "À lui seul, ce dépôt ne prouve pas qui a créé l’œuvre ni à qui elle appartient. Il prouve ce qui a été déclaré, à quelle date, et que rien n’a changé depuis. Un tribunal ou un office en apprécie la valeur.",
+		made:      "Calcul : le hachage du fichier est le SHA-256 du fichier de l’enregistrement. Le commitment est le SHA-256 du hachage du fichier, du titre et de la racine d’un arbre SHA-256 des créateurs.",
+		stamped:   "La preuve jointe contient un horodatage du commitment par une autorité d’horodatage (RFC 3161).",
+		check:     "Comment vérifier ce certificat", step1: "Ouvrez %s dans un navigateur.",
+		step2: "Déposez ce PDF et l’enregistrement sur cette page. Elle dit s’ils correspondent. Vos fichiers restent sur votre appareil.",
+		mail:  "Ce PDF contient les adresses e-mail des créateurs, dans le fichier joint evidence.json.", page: "Page 1 sur 1",
+		codeOf: "Code QR de %s", pageOf: "La page publique de cette œuvre : %s", evidence: "La preuve de ce dépôt",
+		signed: "Signé numériquement par", signedNote: "Un lecteur PDF vérifie la signature.",
+		months: "janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|novembre|décembre", day: "{d} {month} {y}, ", decimal: ",", kilo: "ko", mega: "Mo",
+	},
+	"es": {
+		heading: "Certificado de registro", document: "Certificado de registro: %s",
+		test: "RED DE PRUEBA", testSays: "Registrado en una red de prueba, para probar. No es un registro real.",
+		number: "Número de registro", numberIs: "N.º %d, versión %d", registered: "Registrado el", issued: "Certificado emitido el",
+		issuedBy: "Emitido por", registry: "Registro", file: "Archivo", audio: "audio %s", network: "Red", networkIs: "%s, bloque %d",
+		transaction: "Transacción", hash: "Hash del archivo (SHA-256)", commitment: "Commitment",
+		roles: map[string]string{"author": "Letra", "composer": "Música", "arranger": "Arreglo", "adapter": "Adaptación"},
+		more:  "y %d más", moreAttached: "y %d más, todos en la prueba adjunta",
+		proves:    "Esta grabación exacta, este título y esta lista de creadores se registraron en la fecha indicada arriba. Una letra o un sonido distinto daría otro commitment.",
+		unseen:    "Este hash de archivo exacto, este título y esta lista de creadores se registraron en la fecha indicada arriba. Cualquier cambio daría otro commitment. El registro no ha visto la grabación. Quien la tenga puede demostrar que tiene este hash.",
+		provesNot: "Por sí solo no prueba quién creó la obra ni a quién pertenece. Prueba qué se declaró, cuándo, y que nada ha cambiado desde entonces. Un tribunal o una oficina decide qué valor tiene.",
+		made:      "Cómo se calculan: el hash del archivo es el SHA-256 del archivo de la grabación. El commitment es el SHA-256 del hash del archivo, el título y la raíz de un árbol SHA-256 de los creadores.",
+		stamped:   "La prueba adjunta contiene un sello de tiempo del commitment, de una autoridad de sellado de tiempo (RFC 3161).",
+		check:     "Cómo comprobar este certificado", step1: "Abre %s en un navegador.",
+		step2: "Suelta este PDF y la grabación en esa página. Dice si coinciden. Tus archivos se quedan en tu dispositivo.",
+		mail:  "Este PDF contiene las direcciones de correo de los creadores, en el archivo adjunto evidence.json.", page: "Página 1 de 1",
+		codeOf: "Código QR de %s", pageOf: "La página pública de esta obra: %s", evidence: "La prueba de este registro",
+		signed: "Firmado digitalmente por", signedNote: "Un lector de PDF comprueba la firma.",
+		months: "enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre", day: "{d} de {month} de {y}, ", decimal: ",", kilo: "kB", mega: "MB",
+	},
+	"de": {
+		heading: "Registrierungsurkunde", document: "Registrierungsurkunde: %s",
+		test: "TESTNETZ", testSays: "Zum Ausprobieren in einem Testnetz registriert. Dies ist keine echte Registrierung.",
+		number: "Registernummer", numberIs: "Nr. %d, Version %d", registered: "Registriert am", issued: "Ausgestellt am",
+		issuedBy: "Ausgestellt von", registry: "Register", file: "Datei", audio: "%s-Audio", network: "Netzwerk", networkIs: "%s, Block %d",
+		transaction: "Transaktion", hash: "Datei-Hash (SHA-256)", commitment: "Commitment",
+		roles: map[string]string{"author": "Text", "composer": "Musik", "arranger": "Arrangement", "adapter": "Bearbeitung"},
+		more:  "und %d weitere", moreAttached: "und %d weitere, alle im angehängten Nachweis",
+		proves:    "Genau diese Aufnahme, dieser Titel und diese Liste der Urheber wurden am oben genannten Datum registriert. Ein anderer Buchstabe oder ein anderer Ton ergäbe ein anderes Commitment.",
+		unseen:    "Genau dieser Datei-Hash, dieser Titel und diese Liste der Urheber wurden am oben genannten Datum registriert. Jede Änderung ergäbe ein anderes Commitment. Das Register hat die Aufnahme nicht gesehen. Wer die Aufnahme hat, kann zeigen, dass sie diesen Hash hat.",
+		provesNot: "Das beweist allein nicht, wer das Werk geschaffen hat oder wem es gehört. Es beweist, was angegeben wurde, wann, und dass sich seither nichts geändert hat. Welches Gewicht das hat, entscheidet ein Gericht oder Amt.",
+		made:      "Berechnung: Der Datei-Hash ist der SHA-256 der Datei der Aufnahme. Das Commitment ist der SHA-256 von Datei-Hash, Titel und der Wurzel eines SHA-256-Baums der Urheber.",
+		stamped:   "Der angehängte Nachweis enthält einen Zeitstempel einer Zeitstempelstelle auf das Commitment (RFC 3161).",
+		check:     "So prüfen Sie diese Urkunde", step1: "Öffnen Sie %s in einem Browser.",
+		step2: "Ziehen Sie dieses PDF und die Aufnahme auf diese Seite. Sie sagt, ob beide zusammenpassen. Ihre Dateien bleiben auf Ihrem Gerät.",
+		mail:  "Dieses PDF enthält die E-Mail-Adressen der Urheber, in der angehängten Datei evidence.json.", page: "Seite 1 von 1",
+		codeOf: "QR-Code von %s", pageOf: "Die öffentliche Seite dieses Werks: %s", evidence: "Der Nachweis dieser Registrierung",
+		signed: "Digital signiert von", signedNote: "Ein PDF-Programm prüft die Signatur.",
+		months: "Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember", day: "{d}. {month} {y}, ", decimal: ",", kilo: "kB", mega: "MB",
+	},
+	"pt": {
+		heading: "Certificado de registro", document: "Certificado de registro: %s",
+		test: "REDE DE TESTE", testSays: "Registrado em uma rede de teste, para experimentar. Não é um registro real.",
+		number: "Número de registro", numberIs: "N.º %d, versão %d", registered: "Registrado em", issued: "Certificado emitido em",
+		issuedBy: "Emitido por", registry: "Registro", file: "Arquivo", audio: "áudio %s", network: "Rede", networkIs: "%s, bloco %d",
+		transaction: "Transação", hash: "Hash do arquivo (SHA-256)", commitment: "Commitment",
+		roles: map[string]string{"author": "Letra", "composer": "Música", "arranger": "Arranjo", "adapter": "Adaptação"},
+		more:  "e mais %d", moreAttached: "e mais %d, todos na prova anexada",
+		proves:    "Esta gravação exata, este título e esta lista de criadores foram registrados na data acima. Uma letra ou um som diferente daria outro commitment.",
+		unseen:    "Este hash de arquivo exato, este título e esta lista de criadores foram registrados na data acima. Qualquer mudança daria outro commitment. O registro não viu a gravação. Quem tem a gravação pode mostrar que ela tem este hash.",
+		provesNot: "Por si só, isto não prova quem criou a obra nem a quem ela pertence. Prova o que foi declarado, quando, e que nada mudou desde então. Um tribunal ou órgão decide que peso isso tem.",
+		made:      "Como são calculados: o hash do arquivo é o SHA-256 do arquivo da gravação. O commitment é o SHA-256 do hash do arquivo, do título e da raiz de uma árvore SHA-256 dos criadores.",
+		stamped:   "A prova anexada contém um carimbo do tempo do commitment, de uma autoridade de carimbo do tempo (RFC 3161).",
+		check:     "Como verificar este certificado", step1: "Abra %s em um navegador.",
+		step2: "Solte este PDF e a gravação nessa página. Ela diz se os dois combinam. Seus arquivos ficam no seu dispositivo.",
+		mail:  "Este PDF contém os endereços de e-mail dos criadores, no arquivo anexado evidence.json.", page: "Página 1 de 1",
+		codeOf: "Código QR de %s", pageOf: "A página pública desta obra: %s", evidence: "A prova deste registro",
+		signed: "Assinado digitalmente por", signedNote: "Um leitor de PDF verifica a assinatura.",
+		months: "janeiro|fevereiro|março|abril|maio|junho|julho|agosto|setembro|outubro|novembro|dezembro", day: "{d} de {month} de {y}, ", decimal: ",", kilo: "kB", mega: "MB",
+	},
+	"ja": {
+		heading: "登録証明書", document: "登録証明書：%s",
+		test: "テストネットワーク", testSays: "これは試用のためのテストネットワークでの登録です。正式な登録ではありません。",
+		number: "登録番号", numberIs: "No. %d、バージョン %d", registered: "登録日時", issued: "発行日時",
+		issuedBy: "発行者", registry: "登録簿", file: "ファイル", audio: "%s 音声", network: "ネットワーク", networkIs: "%s、ブロック %d",
+		transaction: "トランザクション", hash: "ファイルハッシュ (SHA-256)", commitment: "コミットメント",
+		roles: map[string]string{"author": "作詞", "composer": "作曲", "arranger": "編曲", "adapter": "訳詞・改作"},
+		more:  "ほか %d 名", moreAttached: "ほか %d 名（全員が添付の証拠データにあります）",
+		proves:    "この録音、この題名、このクリエイター一覧が、そのままの形で上記の日時に登録されました。一文字でも一音でも違えば、コミットメントは別の値になります。",
+		unseen:    "このファイルハッシュ、この題名、このクリエイター一覧が、そのままの形で上記の日時に登録されました。どれかが変われば、コミットメントは別の値になります。登録簿は録音を受け取っていません。録音を持つ人は、録音がこのハッシュになることを示せます。",
+		provesNot: "この証明書だけでは、誰が作品を作ったか、権利が誰にあるかは証明されません。証明されるのは、申告の内容と日時、そしてその後の変更がないことです。証拠としての重みは、裁判所や役所が判断します。",
+		made:      "計算方法：ファイルハッシュは録音ファイルの SHA-256 です。コミットメントは、ファイルハッシュ、題名、クリエイターの SHA-256 ハッシュ木の根をまとめた SHA-256 です。",
+		stamped:   "添付の証拠データには、コミットメントに対するタイムスタンプ局のタイムスタンプ (RFC 3161) が含まれます。",
+		check:     "この証明書の確認方法", step1: "ブラウザーで %s を開きます。",
+		step2: "この PDF と録音をそのページにドロップします。両方が合うかどうかが表示されます。ファイルは端末の外に出ません。",
+		mail:  "この PDF の添付ファイル evidence.json には、クリエイターのメールアドレスが含まれます。", page: "1 / 1 ページ",
+		codeOf: "%s の QR コード", pageOf: "この作品の公開ページ：%s", evidence: "この登録の証拠データ",
+		signed: "電子署名", signedNote: "署名は PDF リーダーで確認できます。",
+		months: "1月|2月|3月|4月|5月|6月|7月|8月|9月|10月|11月|12月", day: "{y}年{month}{d}日 ", comma: "、", decimal: ".", kilo: "kB", mega: "MB",
+	},
+	"ar": {
+		rtl:     true,
+		heading: "شهادة تسجيل", document: "شهادة تسجيل: %s",
+		test: "شبكة اختبار", testSays: "سُجّل هذا العمل على شبكة اختبار بغرض التجربة. هذا ليس تسجيلًا حقيقيًا.",
+		number: "رقم التسجيل", numberIs: "رقم %d، الإصدار %d", registered: "تاريخ التسجيل", issued: "تاريخ إصدار الشهادة",
+		issuedBy: "جهة الإصدار", registry: "السجل", file: "الملف", audio: "صوت %s", network: "الشبكة", networkIs: "%s، الكتلة %d",
+		transaction: "المعاملة", hash: "تجزئة الملف (SHA-256)", commitment: "الالتزام (Commitment)",
+		roles: map[string]string{"author": "الكلمات", "composer": "اللحن", "arranger": "التوزيع", "adapter": "الاقتباس"},
+		more:  "و%d آخرون", moreAttached: "و%d آخرون، كلهم في الدليل المرفق",
+		proves:    "سُجّل هذا التسجيل الصوتي بعينه وهذا العنوان وقائمة المبدعين هذه في التاريخ المذكور أعلاه. أي تغيير في حرف أو صوت يعطي التزامًا مختلفًا.",
+		unseen:    "سُجّلت تجزئة الملف هذه بعينها وهذا العنوان وقائمة المبدعين هذه في التاريخ المذكور أعلاه. أي تغيير فيها يعطي التزامًا مختلفًا. لم يطّلع السجل على التسجيل الصوتي. من يملك التسجيل الصوتي يستطيع إثبات أن له هذه التجزئة.",
+		provesNot: "لا يثبت هذا وحده من صنع العمل أو من يملكه. إنه يثبت ما صُرّح به ومتى، وأن شيئًا لم يتغير منذ ذلك الحين. تقدير قيمته كدليل يعود إلى المحكمة أو الجهة المختصة.",
+		made:      "طريقة الحساب: تجزئة الملف هي SHA-256 لملف التسجيل الصوتي. الالتزام هو SHA-256 لتجزئة الملف والعنوان وجذر شجرة SHA-256 للمبدعين.",
+		stamped:   "يحتوي الدليل المرفق على ختم زمني للالتزام من جهة أختام زمنية (RFC 3161).",
+		check:     "كيفية التحقق من هذه الشهادة", step1: "افتح %s في متصفح.",
+		step2: "أفلت ملف PDF هذا والتسجيل الصوتي في تلك الصفحة. تخبرك الصفحة هل هما متطابقان. تبقى ملفاتك على جهازك.",
+		mail:  "يحتوي ملف PDF هذا على عناوين البريد الإلكتروني للمبدعين، في الملف المرفق evidence.json.", page: "صفحة 1 من 1",
+		codeOf: "رمز QR للعنوان %s", pageOf: "الصفحة العامة لهذا العمل: %s", evidence: "دليل هذا التسجيل",
+		signed: "موقّع رقميًا من", signedNote: "يتحقق قارئ PDF من التوقيع.",
+		months: "يناير|فبراير|مارس|أبريل|مايو|يونيو|يوليو|أغسطس|سبتمبر|أكتوبر|نوفمبر|ديسمبر", day: "{d} {month} {y}، ", comma: "، ", decimal: ".", kilo: "كيلوبايت", mega: "ميغابايت",
+	},
+}
+
+// time is a moment to the second. Every language names the zone, which is UTC.
+func (w words) time(t time.Time) string {
+	t = t.UTC()
+	month := strings.Split(w.months, "|")[t.Month()-1]
+	return strings.NewReplacer("{d}", fmt.Sprint(t.Day()), "{month}", month, "{y}", fmt.Sprint(t.Year())).Replace(w.day) + t.Format("15:04:05") + " UTC"
+}
+
+// size rounds up, as the widget does: a megabyte is 1,048,576 bytes.
+func (w words) size(bytes int64) string {
+	const mega = 1 << 20
+	if bytes < mega {
+		return fmt.Sprintf("%d\u00a0%s", int64(math.Ceil(float64(bytes)/1024)), w.kilo)
+	}
+	n := fmt.Sprintf("%.1f", math.Ceil(float64(bytes)/mega*10)/10)
+	return strings.Replace(strings.TrimSuffix(n, ".0"), ".", w.decimal, 1) + "\u00a0" + w.mega
+}
+
+// length is in minutes and seconds, and in hours where there are some.
+func length(d time.Duration) string {
+	s := max(int64(math.Round(d.Seconds())), 1)
+	if s < 3600 {
+		return fmt.Sprintf("%d:%02d", s/60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+}
+
+// What stands between isolates has a direction of its own: an address in a line
+// that is read from right to left.
+const isolates = "\u2068\u2069"
+
+func (w words) isolated(s string) string {
+	if !w.rtl {
+		return s
+	}
+	return "\u2068" + s + "\u2069"
+}
