@@ -63,11 +63,13 @@ var rooms = map[string]struct {
 	"internal/docsite":  {[]string{"docs", "fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"fault"}, "an integrator's page: it may use only what an integrator has"},
 
+	"internal/compressed": {nil, "bodies in fewer bytes; what they say is not its business"},
+
 	"docs":         {nil, "the documents, embedded"},
 	"widget":       {nil, "the built bundle, embedded"},
-	"widget/build": {nil, "builds it"},
+	"widget/build": {[]string{"internal/compressed"}, "builds it, as it is and compressed"},
 	"verify":       {nil, "the page that verifies in a browser, embedded: what it checks never comes here"},
-	"verify/build": {nil, "builds it"},
+	"verify/build": {[]string{"internal/compressed"}, "builds it, and weighs it as it is served"},
 
 	"cmd/timbre": {[]string{"*"}, "wires everything"},
 }

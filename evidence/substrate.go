@@ -16,17 +16,17 @@ import (
 // transaction and went well is the chain's to say.
 func verifySubstrate(e Evidence, add func(string, string, error), skip func(string, string, string)) {
 	s := e.Substrate
-	add("transaction", "The transaction's hash is that of the extrinsic.", must(blake2b.Sum256(s.Extrinsic) == e.TxHash, "it is another's"))
-	add("entry", "The extrinsic has a signature, and its call ends with this commitment; from version 2 on, with this work's id before it.", extrinsic(e))
+	add("transaction", word("check_transaction"), must(blake2b.Sum256(s.Extrinsic) == e.TxHash, "it is another's"))
+	add("entry", word("check_chain_entry"), extrinsic(e))
 	number, err := headerNumber(s.Header)
 	if err == nil {
 		err = must(number == uint64(e.Block.Number) && blake2b.Sum256(s.Header) == e.Block.Hash, "it is another's")
 	}
-	add("block", "The block's number and hash are those of the header.", err)
-	ask := fmt.Sprintf("ask a node of the chain for block %d, extrinsic %d and its events", e.Block.Number, s.Index)
-	skip("inclusion", "The block holds the transaction, and the chain did what it asks for, under this work's id and version.", "this needs the rest of the block: "+ask)
-	skip("chain", "The block is final on the chain with this genesis.", "only the chain can say: "+ask)
-	skip("time", "The block was made at this time.", "a header has no time: "+ask)
+	add("block", word("check_chain_block"), err)
+	ask := fmt.Sprintf("%s It is extrinsic %d of block %d.", word("why_chain"), s.Index, e.Block.Number)
+	skip("inclusion", word("check_chain_inclusion"), ask)
+	skip("chain", word("check_chain"), ask)
+	skip("time", word("check_chain_time"), ask)
 }
 
 // The calls of the pallet, by their index in it.

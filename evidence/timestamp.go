@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strings"
 	"sync"
 	"time"
 
@@ -210,7 +211,7 @@ func timeStamping(c *x509.Certificate) bool {
 
 // verifyToken checks the time-stamp authority's word.
 func verifyToken(e Evidence, opts Options, add func(name, proves string, err error), skip func(name, proves, why string)) {
-	const seen = "A time-stamp authority saw the commitment"
+	seen := strings.TrimSuffix(word("check_token"), ".")
 	const trusted = "The time-stamp authority is one that you trust."
 	stamp, err := e.RFC3161.Open(e.Commitment)
 	if err != nil {

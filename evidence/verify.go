@@ -90,24 +90,22 @@ func Verify(e Evidence, opts Options) (Report, error) {
 	}
 	skip := func(name, proves, why string) { r = append(r, Check{name, proves, NotChecked, why}) }
 
-	const media = "The recording is the one that was registered."
 	if opts.Media == nil {
-		skip("media", media, "the recording was not given")
+		skip("media", word("check_media"), word("why_media"))
 	} else {
 		hash, size, err := commitment.HashMedia(opts.Media)
 		if _, empty := errors.AsType[*commitment.ValidationError](err); err != nil && !empty {
 			return nil, fmt.Errorf("evidence: the recording: %w", err)
 		}
-		add("media", media, must(err == nil && hash == e.Media.SHA256 && size == e.Media.SizeBytes, "its SHA-256 or size is another"))
+		add("media", word("check_media"), must(err == nil && hash == e.Media.SHA256 && size == e.Media.SizeBytes, word("why_media_failed")))
 	}
-	add("creators", "Each creator shown, with this name, e-mail address, roles and identifiers, is part of the work.", creators(e))
-	const all = "The work has no other creators."
+	add("creators", word("check_creators"), creators(e))
 	if complete(e) {
-		add("all_creators", all, nil)
+		add("all_creators", word("check_all_creators"), nil)
 	} else {
-		skip("all_creators", all, "not every creator is disclosed")
+		skip("all_creators", word("check_all_creators"), word("why_all_creators"))
 	}
-	add("commitment", "The title, the creators and the recording's hash give the commitment.",
+	add("commitment", word("check_commitment"),
 		must(e.ProtocolVersion == commitment.Version && commitment.Seal(e.Title, e.Media.SHA256, e.MerkleRoot) == e.Commitment, "they give another"))
 	if e.Log != nil {
 		verifyLog(e, opts.Key, add, skip)
@@ -127,29 +125,31 @@ func verifyLog(e Evidence, key string, add func(string, string, error), skip fun
 		err = must(entry.Commitment == e.Commitment && entry.ProtocolVersion == e.ProtocolVersion && entry.AtsID == e.AtsID && entry.Version == e.Version &&
 			entry.Hash() == e.TxHash && entry.Block == e.Block.Number, "the entry says something else")
 	}
-	add("entry", "The log's entry is this commitment, work, version, transaction and block.", err)
-	add("time", "The entry was logged at the block's time, by the log's clock.", must(err == nil && entry.At.Equal(e.Block.Time), "the entry says another time"))
+	add("entry", word("check_entry"), err)
+	add("time", word("check_time"), must(err == nil && entry.At.Equal(e.Block.Time), "the entry says another time"))
 
-	const trusted = "The log is one that you trust."
 	if key == "" {
-		skip("log_key", trusted, "the log's key is the evidence's own: compare it with one you trust")
+		skip("log_key", word("check_log_key"), word("why_log_key"))
 		key = l.Key
 	} else {
-		add("log_key", trusted, must(key == l.Key, "the evidence names another key"))
+		add("log_key", word("check_log_key"), must(key == l.Key, word("why_log_key_failed")))
 	}
 	tree, err := OpenCheckpoint(l.Checkpoint, l.Origin, key)
 	if err == nil && !strings.HasSuffix(l.Origin, "/"+e.Network.Name) {
 		// What stands in a log for trying things out must not pass for the other's.
 		err = errors.New("the log is another network's")
 	}
-	add("checkpoint", "The log, which is of this network, signed the state of the block.", err)
+	if err != nil && key != l.Key {
+		err = errors.New(word("why_checkpoint_failed"))
+	}
+	add("checkpoint", word("check_checkpoint"), err)
 	if err == nil {
 		err = tlog.CheckRecord(l.Proof, tree.N, tree.Hash, l.Index, tlog.RecordHash([]byte(l.Leaf)))
 	} else {
 		err = errors.New("no checkpoint to compare with")
 	}
-	add("inclusion", "The entry is in the log that was signed.", err)
-	add("block", "The block's hash is that of the signed checkpoint.", must(sha256.Sum256([]byte(l.Checkpoint)) == e.Block.Hash, "it is another's"))
+	add("inclusion", word("check_inclusion"), err)
+	add("block", word("check_block"), must(sha256.Sum256([]byte(l.Checkpoint)) == e.Block.Hash, "it is another's"))
 }
 
 func creators(e Evidence) error {

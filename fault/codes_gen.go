@@ -61,8 +61,8 @@ const (
 )
 
 // SessionInvalidToken is 401 session.invalid_token: Your session has expired. Please refresh your credentials.
-func SessionInvalidToken() *Error {
-	return &Error{Code: CodeSessionInvalidToken}
+func SessionInvalidToken(reason string) *Error {
+	return &Error{Code: CodeSessionInvalidToken, Details: map[string]any{"reason": reason}}
 }
 
 // SessionKeyInactive is 403 session.key_inactive: This widget is currently disabled.
@@ -76,11 +76,13 @@ func SessionWidgetNotEnabled() *Error {
 }
 
 // SessionOriginNotAllowed is 403 session.origin_not_allowed: This website is not authorized to use the widget.
+// Optional, by With: reason (string).
 func SessionOriginNotAllowed() *Error {
 	return &Error{Code: CodeSessionOriginNotAllowed}
 }
 
 // SessionRateLimited is 429 session.rate_limited: Too many requests. Please wait a moment.
+// Optional, by With: reason (string).
 func SessionRateLimited(retryAfter time.Duration) *Error {
 	return &Error{Code: CodeSessionRateLimited, RetryAfter: retryAfter}
 }
@@ -96,13 +98,13 @@ func CommonAuthExpired() *Error {
 }
 
 // CommonAuthInvalidToken is 401 common.auth.invalid_token: Your authentication token is invalid.
-func CommonAuthInvalidToken() *Error {
-	return &Error{Code: CodeCommonAuthInvalidToken}
+func CommonAuthInvalidToken(reason string) *Error {
+	return &Error{Code: CodeCommonAuthInvalidToken, Details: map[string]any{"reason": reason}}
 }
 
 // CommonAuthInvalidAPIKey is 401 common.auth.invalid_api_key: The API key is invalid.
-func CommonAuthInvalidAPIKey() *Error {
-	return &Error{Code: CodeCommonAuthInvalidAPIKey}
+func CommonAuthInvalidAPIKey(reason string) *Error {
+	return &Error{Code: CodeCommonAuthInvalidAPIKey, Details: map[string]any{"reason": reason}}
 }
 
 // CommonAuthJWKSUnavailable is 503 common.auth.jwks_unavailable: Authentication service temporarily unavailable.
@@ -168,6 +170,7 @@ func AccessCodeNotFound() *Error {
 }
 
 // AccessCodeExpired is 410 access_code.expired: Access code expired.
+// Optional, by With: reason (string).
 func AccessCodeExpired() *Error {
 	return &Error{Code: CodeAccessCodeExpired}
 }
@@ -188,11 +191,12 @@ func TransactionAlreadyConfirmed(transactionID string) *Error {
 }
 
 // TransactionExpired is 410 transaction.expired: Transaction expired.
-func TransactionExpired() *Error {
-	return &Error{Code: CodeTransactionExpired}
+func TransactionExpired(reason string) *Error {
+	return &Error{Code: CodeTransactionExpired, Details: map[string]any{"reason": reason}}
 }
 
 // CommonRateLimited is 429 common.rate_limited: Too many requests.
+// Optional, by With: reason (string).
 func CommonRateLimited(retryAfter time.Duration) *Error {
 	return &Error{Code: CodeCommonRateLimited, RetryAfter: retryAfter}
 }
@@ -214,8 +218,8 @@ func CommonNotFound() *Error {
 }
 
 // SessionInvalidExternalUserRef is 422 session.invalid_external_user_ref: The external user reference is not valid.
-func SessionInvalidExternalUserRef() *Error {
-	return &Error{Code: CodeSessionInvalidExternalUserRef}
+func SessionInvalidExternalUserRef(reason string) *Error {
+	return &Error{Code: CodeSessionInvalidExternalUserRef, Details: map[string]any{"reason": reason}}
 }
 
 // AccessCodeFormatInvalid is 422 access_code.format_invalid: Access code malformed.
@@ -224,13 +228,13 @@ func AccessCodeFormatInvalid() *Error {
 }
 
 // CommonForbidden is 403 common.forbidden: You may not do this.
-func CommonForbidden() *Error {
-	return &Error{Code: CodeCommonForbidden}
+func CommonForbidden(reason string) *Error {
+	return &Error{Code: CodeCommonForbidden, Details: map[string]any{"reason": reason}}
 }
 
 // CommonQuotaExceeded is 429 common.quota_exceeded: Quota reached.
-func CommonQuotaExceeded(retryAfter time.Duration, limit, used int64, resetsAt time.Time) *Error {
-	return &Error{Code: CodeCommonQuotaExceeded, Details: map[string]any{"limit": limit, "used": used, "resets_at": resetsAt}, RetryAfter: retryAfter}
+func CommonQuotaExceeded(limit, used int64, resetsAt time.Time) *Error {
+	return &Error{Code: CodeCommonQuotaExceeded, Details: map[string]any{"limit": limit, "used": used, "resets_at": resetsAt}}
 }
 
 // CommonInternal is 500 common.internal: An unexpected error occurred.
@@ -244,7 +248,7 @@ func RegistrationAudioEmpty() *Error {
 }
 
 // RegistrationUploadMissing is 409 registration.upload_missing: The upload is not complete.
-// Optional, by With: announced (string), uploaded (string).
+// Optional, by With: announced (string), uploaded (string), reason (string).
 func RegistrationUploadMissing() *Error {
 	return &Error{Code: CodeRegistrationUploadMissing}
 }
@@ -255,8 +259,8 @@ func RegistrationDryRunFailed(reason string) *Error {
 }
 
 // VersionAlreadyInProgress is 409 version.already_in_progress: A previous version update is still in progress.
-func VersionAlreadyInProgress() *Error {
-	return &Error{Code: CodeVersionAlreadyInProgress}
+func VersionAlreadyInProgress(reason string) *Error {
+	return &Error{Code: CodeVersionAlreadyInProgress, Details: map[string]any{"reason": reason}}
 }
 
 // WorkCertificateUnavailable is 404 work.certificate_unavailable: The certificate is not yet available.
@@ -301,13 +305,16 @@ func IdempotencyKeyReused() *Error {
 
 var table = []Entry{
 	{
-		Code:     CodeSessionInvalidToken,
-		Section:  "session",
-		Status:   401,
-		Class:    ClassRefresh,
-		Message:  "Your session has expired. Please refresh your credentials.",
-		Action:   "Nothing by hand: the widget emits `allfeat:token-expired` and resumes once `setToken()` is given a freshly minted token.",
-		Cause:    "The token was signed here and has not expired, yet it cannot serve this call: another init already spent its jti, its session was revoked, or its site key, action, network or permitted work differs from what the call asks for.",
+		Code:    CodeSessionInvalidToken,
+		Section: "session",
+		Status:  401,
+		Class:   ClassRefresh,
+		Message: "Your session has expired. Please refresh your credentials.",
+		Action:  "Nothing by hand: the widget emits `allfeat:token-expired` and resumes once `setToken()` is given a freshly minted token.",
+		Cause:   "The token was signed here and has not expired, yet it cannot serve this call: another init already spent its jti, its session was revoked, or its site key, action, network or permitted work differs from what the call asks for.",
+		Details: []Detail{
+			{Name: "reason", Type: "string", Optional: false, Meaning: "What does not fit: `spent` (another init used the token), `revoked`, `key` (the site key is another), `action`, `network` or `work` (the token is for another).", Example: `"spent"`},
+		},
 		Rehearse: "call",
 		Seed:     true,
 	},
@@ -334,24 +341,30 @@ var table = []Entry{
 		Seed:     true,
 	},
 	{
-		Code:     CodeSessionOriginNotAllowed,
-		Section:  "session",
-		Status:   403,
-		Class:    ClassDisabled,
-		Message:  "This website is not authorized to use the widget.",
-		Action:   "Add the domain of the page to the allowed origins.",
-		Cause:    "The `Origin` header matches no entry of the integration's allowlist. Entries are an exact host or `*.host`, with the documented rules for scheme and port. Checked when a session is minted and on every browser call.",
+		Code:    CodeSessionOriginNotAllowed,
+		Section: "session",
+		Status:  403,
+		Class:   ClassDisabled,
+		Message: "This website is not authorized to use the widget.",
+		Action:  "Add the domain of the page to the allowed origins.",
+		Cause:   "The `Origin` header matches no entry of the integration's allowlist. Entries are an exact host or `*.host`, with the documented rules for scheme and port. Checked when a session is minted and on every browser call.",
+		Details: []Detail{
+			{Name: "reason", Type: "string", Optional: true, Meaning: "`not_listed` (no entry of the allowlist matches the page) or `no_origin` (a mint without the header `Origin`).", Example: `"not_listed"`},
+		},
 		Rehearse: "call",
 		Seed:     true,
 	},
 	{
-		Code:       CodeSessionRateLimited,
-		Section:    "session",
-		Status:     429,
-		Class:      ClassFailed,
-		Message:    "Too many requests. Please wait a moment.",
-		Action:     "Wait for the number of seconds in `Retry-After`, then try again.",
-		Cause:      "Either this key has used up its mint budget or this session has used up its budget of calls.",
+		Code:    CodeSessionRateLimited,
+		Section: "session",
+		Status:  429,
+		Class:   ClassFailed,
+		Message: "Too many requests. Please wait a moment.",
+		Action:  "Wait for the number of seconds in `Retry-After`, then try again.",
+		Cause:   "Either this key has used up its mint budget or this session has used up its budget of calls.",
+		Details: []Detail{
+			{Name: "reason", Type: "string", Optional: true, Meaning: "Whose budget is spent: `session`, or `mint` (of the key).", Example: `"session"`},
+		},
 		RetryAfter: true,
 		Rehearse:   "call",
 		Seed:       true,
@@ -379,24 +392,30 @@ var table = []Entry{
 		Seed:     true,
 	},
 	{
-		Code:     CodeCommonAuthInvalidToken,
-		Section:  "common.auth",
-		Status:   401,
-		Class:    ClassRefresh,
-		Message:  "Your authentication token is invalid.",
-		Action:   "Mint a new token; check that it comes from this deployment and reached the page unchanged.",
-		Cause:    "The token is not a JWT, or its signature, key id, algorithm, issuer or audience is wrong.",
+		Code:    CodeCommonAuthInvalidToken,
+		Section: "common.auth",
+		Status:  401,
+		Class:   ClassRefresh,
+		Message: "Your authentication token is invalid.",
+		Action:  "Mint a new token; check that it comes from this deployment and reached the page unchanged.",
+		Cause:   "The token is not a JWT, or its signature, key id, algorithm, issuer or audience is wrong.",
+		Details: []Detail{
+			{Name: "reason", Type: "string", Optional: false, Meaning: "`malformed` (not a bearer token in the form of a JWT), `unknown_key` (its `kid` is none of ours), `signature` (signature or algorithm), or `claims` (issuer, audience, or a claim that is missing).", Example: `"malformed"`},
+		},
 		Rehearse: "call",
 		Seed:     true,
 	},
 	{
-		Code:     CodeCommonAuthInvalidAPIKey,
-		Section:  "common.auth",
-		Status:   401,
-		Class:    ClassDisabled,
-		Message:  "The API key is invalid.",
-		Action:   "Ask the administrator to verify the configured key.",
-		Cause:    "The `secret_key` of a mint is malformed or unknown, a site key is malformed, or an organization API key is unknown.",
+		Code:    CodeCommonAuthInvalidAPIKey,
+		Section: "common.auth",
+		Status:  401,
+		Class:   ClassDisabled,
+		Message: "The API key is invalid.",
+		Action:  "Ask the administrator to verify the configured key.",
+		Cause:   "The `secret_key` of a mint is malformed or unknown, a site key is malformed, or an organization API key is unknown.",
+		Details: []Detail{
+			{Name: "reason", Type: "string", Optional: false, Meaning: "Which key, and how: `secret_key_missing`, `secret_key_malformed`, `secret_key_unknown`, `site_key_missing` or `site_key_malformed`.", Example: `"site_key_malformed"`},
+		},
 		Rehearse: "call",
 		Seed:     true,
 	},
@@ -476,7 +495,7 @@ var table = []Entry{
 		Class:   ClassInline,
 		Message: "The asset file is too large ({size_mb} MB). Max: {max_mb} MB.",
 		Action:  "Choose a smaller file or export it at a lower bit rate.",
-		Cause:   "The file is larger than the smallest of the caps set by the system, the organization, the key and the session. Told at init when the size is announced; enforced while the file is stored and again at prepare.",
+		Cause:   "The file is larger than the smallest of the caps set by the system, the organization, the key and the session. Told at init when the size is announced, else at prepare; the store keeps no more than a file of the largest allowed size and one byte.",
 		Details: []Detail{
 			{Name: "size_bytes", Type: "int", Optional: false, Meaning: "Size of the file in bytes.", Example: `629145600`},
 			{Name: "max_bytes", Type: "int", Optional: false, Meaning: "Largest size allowed here, in bytes.", Example: `524288000`},
@@ -553,13 +572,16 @@ var table = []Entry{
 		Seed:     true,
 	},
 	{
-		Code:     CodeAccessCodeExpired,
-		Section:  "access_code",
-		Status:   410,
-		Class:    ClassInline,
-		Message:  "Access code expired.",
-		Action:   "Ask for the code that replaced this one.",
-		Cause:    "The lifetime that the organization gives its codes has passed, or the code was replaced by a newer one. Codes have no lifetime unless the organization sets one.",
+		Code:    CodeAccessCodeExpired,
+		Section: "access_code",
+		Status:  410,
+		Class:   ClassInline,
+		Message: "Access code expired.",
+		Action:  "Ask for the code that replaced this one.",
+		Cause:   "The lifetime that the organization gives its codes has passed, or the code was replaced by a newer one. Codes have no lifetime unless the organization sets one.",
+		Details: []Detail{
+			{Name: "reason", Type: "string", Optional: true, Meaning: "`lifetime` (it has passed) or `replaced` (there is a newer code).", Example: `"lifetime"`},
+		},
 		Stage:    "access_code",
 		Rehearse: "code",
 		Seed:     true,
@@ -602,24 +624,30 @@ var table = []Entry{
 		Seed:     true,
 	},
 	{
-		Code:     CodeTransactionExpired,
-		Section:  "transaction",
-		Status:   410,
-		Class:    ClassFailed,
-		Message:  "Transaction expired.",
-		Action:   "Start over with a new job. Nothing was charged.",
-		Cause:    "Prepare or confirm came after the job's deadline. A quote lives about five minutes; an upload slot can be renewed on request.",
+		Code:    CodeTransactionExpired,
+		Section: "transaction",
+		Status:  410,
+		Class:   ClassFailed,
+		Message: "Transaction expired.",
+		Action:  "Start over with a new job. Nothing was charged.",
+		Cause:   "Prepare or confirm came after the job's deadline. A quote lives about five minutes; an upload slot can be renewed on request.",
+		Details: []Detail{
+			{Name: "reason", Type: "string", Optional: false, Meaning: "What has passed: `job` (its deadline), `quote`, or `upload_url`.", Example: `"quote"`},
+		},
 		Rehearse: "confirm",
 		Seed:     true,
 	},
 	{
-		Code:       CodeCommonRateLimited,
-		Section:    "common",
-		Status:     429,
-		Class:      ClassFailed,
-		Message:    "Too many requests.",
-		Action:     "Wait for the number of seconds in `Retry-After`, then try again.",
-		Cause:      "The general limit for this address or this organization is reached, or as many as may already follow this transaction.",
+		Code:    CodeCommonRateLimited,
+		Section: "common",
+		Status:  429,
+		Class:   ClassFailed,
+		Message: "Too many requests.",
+		Action:  "Wait for the number of seconds in `Retry-After`, then try again.",
+		Cause:   "The general limit for this address or this organization is reached, or as many as may already follow this transaction.",
+		Details: []Detail{
+			{Name: "reason", Type: "string", Optional: true, Meaning: "Whose limit is reached: `address`, `organization`, or `followers` (of this transaction).", Example: `"organization"`},
+		},
 		RetryAfter: true,
 		Rehearse:   "call",
 		Seed:       true,
@@ -659,7 +687,7 @@ var table = []Entry{
 		Action:  "Check the path against the API reference.",
 		Cause:   "The route or the resource does not exist.",
 		Details: []Detail{
-			{Name: "reason", Type: "string", Optional: true, Meaning: "Why it is not here, in words, where that can be said: such as a recording of which only the hash was registered.", Example: `"This recording was never stored here: only its hash was registered."`},
+			{Name: "reason", Type: "string", Optional: true, Meaning: "`route` (no such path), `method` (the path takes another method), `object` (no such file), or `hash_only` (the recording was never stored: only its hash was registered).", Example: `"route"`},
 		},
 		Rehearse: "call",
 		Seed:     true,
@@ -724,13 +752,16 @@ var table = []Entry{
 		Seed:     true,
 	},
 	{
-		Code:     CodeSessionInvalidExternalUserRef,
-		Section:  "session",
-		Status:   422,
-		Class:    ClassFailed,
-		Message:  "The external user reference is not valid.",
-		Action:   "Fix the value before minting the session.",
-		Cause:    "`external_user_ref` is empty or longer than 255 bytes.",
+		Code:    CodeSessionInvalidExternalUserRef,
+		Section: "session",
+		Status:  422,
+		Class:   ClassFailed,
+		Message: "The external user reference is not valid.",
+		Action:  "Fix the value before minting the session.",
+		Cause:   "`external_user_ref` is empty or longer than 255 bytes.",
+		Details: []Detail{
+			{Name: "reason", Type: "string", Optional: false, Meaning: "`empty`, `too_long` (over 255 bytes) or `null_character`.", Example: `"too_long"`},
+		},
 		Rehearse: "call",
 	},
 	{
@@ -745,13 +776,16 @@ var table = []Entry{
 		Rehearse: "code",
 	},
 	{
-		Code:     CodeCommonForbidden,
-		Section:  "common",
-		Status:   403,
-		Class:    ClassFailed,
-		Message:  "You may not do this.",
-		Action:   "Verify that the end-user owns the work.",
-		Cause:    "A write to a work that belongs to another `external_user_ref`, or a session without such a reference on the routes of one end-user's works.",
+		Code:    CodeCommonForbidden,
+		Section: "common",
+		Status:  403,
+		Class:   ClassFailed,
+		Message: "You may not do this.",
+		Action:  "Verify that the end-user owns the work.",
+		Cause:   "A write to a work that belongs to another `external_user_ref`, or a session without such a reference on the routes of one end-user's works.",
+		Details: []Detail{
+			{Name: "reason", Type: "string", Optional: false, Meaning: "`no_external_user_ref` (the session carries none), `other_external_user_ref` (it carries another than the call or the work), or `signature` (of an upload or download URL).", Example: `"no_external_user_ref"`},
+		},
 		Rehearse: "call",
 	},
 	{
@@ -760,15 +794,14 @@ var table = []Entry{
 		Status:  429,
 		Class:   ClassFailed,
 		Message: "Quota reached.",
-		Action:  "Wait until `details.resets_at`, or have the quota raised.",
+		Action:  "Wait until `details.resets_at`, or have the quota raised. There is no `Retry-After`: a quota resets in days.",
 		Cause:   "The organization has used up its quota.",
 		Details: []Detail{
 			{Name: "limit", Type: "int", Optional: false, Meaning: "Registrations allowed in one period.", Example: `100`},
 			{Name: "used", Type: "int", Optional: false, Meaning: "Registrations used in this period.", Example: `100`},
 			{Name: "resets_at", Type: "time", Optional: false, Meaning: "When the next period begins (RFC 3339, UTC).", Example: `"2030-02-01T00:00:00Z"`},
 		},
-		RetryAfter: true,
-		Rehearse:   "init",
+		Rehearse: "init",
 	},
 	{
 		Code:     CodeCommonInternal,
@@ -802,6 +835,7 @@ var table = []Entry{
 		Details: []Detail{
 			{Name: "announced", Type: "string", Optional: true, Meaning: "The SHA-256 that `media_sha256` announced, where another file was uploaded.", Example: `"0x9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`},
 			{Name: "uploaded", Type: "string", Optional: true, Meaning: "The SHA-256 of what was uploaded instead.", Example: `"0x60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"`},
+			{Name: "reason", Type: "string", Optional: true, Meaning: "`not_uploaded`, `incomplete` (the upload broke off), `other_file` (it is not the announced one), or `not_prepared` (confirm before prepare).", Example: `"not_uploaded"`},
 		},
 		Rehearse: "prepare",
 	},
@@ -819,13 +853,16 @@ var table = []Entry{
 		Rehearse: "prepare",
 	},
 	{
-		Code:     CodeVersionAlreadyInProgress,
-		Section:  "version",
-		Status:   409,
-		Class:    ClassFailed,
-		Message:  "A previous version update is still in progress.",
-		Action:   "Wait for the running update to finish.",
-		Cause:    "Another update of this work is still under way; a work takes one at a time.",
+		Code:    CodeVersionAlreadyInProgress,
+		Section: "version",
+		Status:  409,
+		Class:   ClassFailed,
+		Message: "A previous version update is still in progress.",
+		Action:  "Wait for the running update to finish.",
+		Cause:   "Another update of this work is still under way; a work takes one at a time.",
+		Details: []Detail{
+			{Name: "reason", Type: "string", Optional: false, Meaning: "`in_flight` (another update is on its way) or `newer_version` (another became final since this one began).", Example: `"in_flight"`},
+		},
 		Rehearse: "init",
 	},
 	{

@@ -77,6 +77,8 @@ type Field struct {
 	Field   string `json:"field"`   // path of the value, such as "creators[0].email"
 	Rule    string `json:"rule"`    // the rule it broke, such as "required"
 	Message string `json:"message"` // one sentence for people
+	// DidYouMean is the documented name that a misspelled member was meant to be; "" where none is near.
+	DidYouMean string `json:"did_you_mean,omitempty"`
 }
 
 // Error is a catalogued refusal. Make one with the constructor of its code. The methods never change their receiver,
@@ -84,7 +86,7 @@ type Field struct {
 type Error struct {
 	Code       Code
 	Details    map[string]any // by name; only details that the catalogue declares for Code reach a client
-	RetryAfter time.Duration  // how long to wait before a retry; 0 when the code has no such advice
+	RetryAfter time.Duration  // how long to wait before a retry; 0 when the code has no such advice. A response asks for [MaxRetryAfter] at most
 
 	cause error
 }
@@ -204,7 +206,11 @@ func bytesOf(v any) int64 {
 	return -1
 }
 
-// RetryAfterSeconds returns the value of the Retry-After header: whole seconds, rounded up, at least 1. It is 0 when
+// MaxRetryAfter is the longest wait that a response asks for. A widget waits without a word, so a longer wait is asked for
+// in parts: the client tries again, and is told to wait again.
+const MaxRetryAfter = time.Minute
+
+// RetryAfterSeconds returns the value of the Retry-After header: whole seconds, rounded up, from 1 to 60. It is 0 when
 // the response carries no such header.
 func (e *Error) RetryAfterSeconds() int {
 	if !e.entry().RetryAfter && e.RetryAfter <= 0 {
@@ -214,7 +220,7 @@ func (e *Error) RetryAfterSeconds() int {
 	if e.RetryAfter%time.Second > 0 {
 		seconds++
 	}
-	return int(max(seconds, 1))
+	return int(min(max(seconds, 1), MaxRetryAfter/time.Second))
 }
 
 // Envelope is the body of every response that is not a success.

@@ -11,7 +11,10 @@ import (
 //go:embed dist
 var dist embed.FS
 
-// Files holds ats-widget.esm.js and ats-widget.iife.js, ats-widget-works.js and ats-widget-hash.js that either fetches, ats-widget.d.ts, custom-elements.json and integrity.json at its root,
+//go:embed packed
+var packed embed.FS
+
+// Files holds ats-widget.esm.js and ats-widget.iife.js, the files that either fetches (ats-widget-rest.js, -works.js, -file.js, -hash.js), ats-widget.d.ts, custom-elements.json and integrity.json at its root,
 // and in locale/ the texts of each language but English, such as locale/fr.json.
 var Files fs.FS = sub()
 
@@ -19,6 +22,19 @@ var integrity = readIntegrity()
 
 // Version is the version of the embedded bundles, as in immutable URLs.
 var Version = integrity["version"]
+
+// Packed returns a file of Files as it is sent compressed, with coding "br" or "gzip"; nil when there is no such file.
+func Packed(name, coding string) []byte {
+	ext, ok := map[string]string{"br": ".br", "gzip": ".gz"}[coding]
+	if !ok {
+		return nil
+	}
+	b, err := packed.ReadFile("packed/" + name + ext)
+	if err != nil {
+		return nil
+	}
+	return b
+}
 
 // Integrity returns the SRI value ("sha384-…") of a file of Files by its path, or "" when there is no such file.
 func Integrity(name string) string {

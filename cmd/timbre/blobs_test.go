@@ -36,8 +36,8 @@ func TestParseS3(t *testing.T) {
 		"s3://songs?acl=public":             `"acl" is none of endpoint`,
 		"s3://songs?path-style=yes":         `path-style is 1 or 0, not "yes"`,
 		"s3://songs?region=a&region=b":      "region is given twice",
-		"s3://songs?endpoint=%zz":           "invalid URL escape",
-		"s3://songs?endpoint=https://a;b=c": "invalid semicolon",
+		"s3://songs?endpoint=%zz":           "a %, & or ; within a value",
+		"s3://songs?endpoint=https://a;b=c": "a %, & or ; within a value",
 	} {
 		if _, err := parseS3(text); err == nil || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v, want %q", text, err, words)
@@ -53,14 +53,14 @@ func TestServeRefusesBucket(t *testing.T) {
 		args  []string
 		words string
 	}{
-		{[]string{"--blob-url", "s3://songs"}, "--blob-url: blob: an access key and a secret key are needed, or neither"},
+		{[]string{"--blob-url", "s3://songs"}, "--s3-secret-key: is needed with an access key, or neither"},
 		{[]string{"--blob-url", "s3://songs", "--s3-secret-key-file", filepath.Join(dir, "none")}, "no such file"},
 		{[]string{"--blob-url", "s3://songs?endpoint=store", "--s3-secret-key", "x"}, "an endpoint is http(s)://host[:port]"},
-		{[]string{"--blob-url", "s3://So", "--s3-secret-key", "x"}, "--blob-url: blob: bucket"},
-		{[]string{"--blob-url", "s3://songs", "--s3-secret-key", "x", "--max-file-size", "5368709121"}, "--max-file-size: S3 takes at most 5368709120 bytes in one upload"},
-		{[]string{"--blob-url", "s3://songs", "--s3-secret-key", "x", "--limits-upload-slot", "169h"}, "--limits-upload-slot: S3 signs for at most 7 days"},
+		{[]string{"--blob-url", "s3://So", "--s3-secret-key", "x"}, "--blob-url=s3://So: bucket"},
+		{[]string{"--blob-url", "s3://songs", "--s3-secret-key", "x", "--max-file-size", "5368709121"}, "--max-file-size=5368709121: S3 takes at most 5368709120 bytes in one upload"},
+		{[]string{"--blob-url", "s3://songs", "--s3-secret-key", "x", "--limits-upload-slot", "169h"}, "--limits-upload-slot=169h: S3 signs for at most 7 days"},
 	} {
-		timbre(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--secret-file", filepath.Join(dir, "secret")}, c.args...)...).refused(exitRefused, c.words)
+		timbre(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--secret-file", filepath.Join(dir, "secret")}, c.args...)...).refused(exitUsage, c.words)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)

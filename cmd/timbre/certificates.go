@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -14,36 +13,41 @@ import (
 
 // signingFlags name what certificates are signed with.
 type signingFlags struct {
-	CertFile string `env:"TIMBRE_CERTIFICATE_CERT_FILE" type:"path" placeholder:"FILE" help:"Sign the PDF certificates: the certificate and those that it hangs on, as PEM."`
-	KeyFile  string `env:"TIMBRE_CERTIFICATE_KEY_FILE" type:"path" placeholder:"FILE" help:"Its private key, RSA or ECDSA, as PEM, readable by this user (or its group) alone."`
+	CertFile string `env:"TIMBRE_CERTIFICATE_CERT_FILE" example:"/etc/timbre/chain.pem" type:"path" placeholder:"FILE" help:"Sign the PDF certificates with this: the signing certificate and its chain (PEM)."`
+	KeyFile  string `env:"TIMBRE_CERTIFICATE_KEY_FILE" example:"/etc/timbre/key.pem" type:"path" placeholder:"FILE" help:"Private key of the signing certificate, RSA or ECDSA (PEM), readable by this user (or its group) alone."`
 }
 
-// signer is nil when certificates are not signed. No error quotes a file.
-func (f signingFlags) signer() (*certificate.Signer, error) {
-	if f == (signingFlags{}) {
+// signer is nil when certificates are not signed. prefix is what the names of the
+// command's two flags begin with. No error quotes a file.
+func (f signingFlags) signer(prefix string) (*certificate.Signer, error) {
+	const both = "is needed too: a signing certificate and its key go together. Give both, or neither"
+	certFile, keyFile := prefix+"cert-file", prefix+"key-file"
+	switch {
+	case f == (signingFlags{}):
 		return nil, nil
-	}
-	if f.CertFile == "" || f.KeyFile == "" {
-		return nil, errors.New("a certificate to sign with and its key go together: --certificate-cert-file and --certificate-key-file, of works certificate --cert-file and --key-file")
+	case f.CertFile == "":
+		return nil, wrongf(certFile, both)
+	case f.KeyFile == "":
+		return nil, wrongf(keyFile, both)
 	}
 	cert, err := os.ReadFile(f.CertFile)
 	if err != nil {
-		return nil, err
+		return nil, wrongf(certFile, "%s", plainly(err))
 	}
 	info, err := os.Stat(f.KeyFile)
 	if err != nil {
-		return nil, err
+		return nil, wrongf(keyFile, "%s", plainly(err))
 	}
 	if mode := info.Mode().Perm(); mode&0o027 != 0 {
-		return nil, fmt.Errorf("the key file %s has mode %04o: take it from everybody but its owner (and readers of its group) with chmod 600", f.KeyFile, mode)
+		return nil, wrongf(keyFile, "other users can read or write it (mode %04o). Run: chmod 600 %s", mode, shellWord(f.KeyFile))
 	}
 	key, err := os.ReadFile(f.KeyFile)
 	if err != nil {
-		return nil, err
+		return nil, wrongf(keyFile, "%s", plainly(err))
 	}
 	s, err := certificate.NewSigner(cert, key, time.Now)
 	if err != nil {
-		return nil, fmt.Errorf("certificates cannot be signed with %s and %s: %w", f.CertFile, f.KeyFile, err)
+		return nil, wrongf(certFile, "certificates cannot be signed with it and --%s: %s", keyFile, plainly(err))
 	}
 	return s, nil
 }

@@ -84,7 +84,7 @@ func TestCertificateOfWhatWasNotSeen(t *testing.T) {
 
 func TestSignerIsTakenWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
-	if s, err := (signingFlags{}).signer(); s != nil || err != nil {
+	if s, err := (signingFlags{}).signer(""); s != nil || err != nil {
 		t.Errorf("without flags: %v, %v", s, err)
 	}
 	file := filepath.Join(t.TempDir(), "not.pem")
@@ -100,10 +100,10 @@ func TestSignerIsTakenWholeOrNotAtAll(t *testing.T) {
 	for want, f := range map[string]signingFlags{
 		"go together":      {CertFile: file},
 		"cannot be signed": {CertFile: file, KeyFile: file},
-		"has mode 0644":    {CertFile: file, KeyFile: open},
+		"chmod 600":        {CertFile: file, KeyFile: open},
 		"no such file":     {CertFile: file, KeyFile: file + "-none"},
 	} {
-		if _, err := f.signer(); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := f.signer(""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
@@ -127,7 +127,7 @@ func TestRegistryName(t *testing.T) {
 	}
 	for _, name := range []string{"two\nlines", "turned \u202e", strings.Repeat("x", 201)} {
 		err := registryFlag{RegistryName: name}.AfterApply()
-		if err == nil || !strings.Contains(err.Error(), "--registry-name") || !strings.Contains(err.Error(), "Songs of Example") {
+		if err == nil || !strings.Contains(err.Error(), "--registry-name") || !strings.Contains(err.Error(), "one line of at most 200 characters") {
 			t.Errorf("%q: %v", name, err)
 		}
 	}

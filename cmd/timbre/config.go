@@ -11,15 +11,19 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"timbre.example/internal/credits"
 	"timbre.example/internal/limit"
@@ -31,40 +35,85 @@ import (
 
 // databaseFlag names the database, for every command that needs only that.
 type databaseFlag struct {
-	DatabaseURL     string `env:"TIMBRE_DATABASE_URL" default:"sqlite:data/timbre.db" placeholder:"URL" help:"sqlite:PATH or postgres://USER@HOST/NAME (default: ${default})."`
-	DatabaseURLFile string `env:"TIMBRE_DATABASE_URL_FILE" type:"path" placeholder:"FILE" help:"Read the database URL from this file instead."`
+	DatabaseURL     string `env:"TIMBRE_DATABASE_URL" default:"sqlite:data/timbre.db" placeholder:"URL" secret:"after-scheme" example:"sqlite:data/timbre.db" help:"sqlite:PATH or postgres://USER@HOST/NAME (default: ${default})."`
+	DatabaseURLFile string `env:"TIMBRE_DATABASE_URL_FILE" type:"path" placeholder:"FILE" example:"/run/secrets/database-url" help:"Read the database URL from this file instead."`
 }
 
-func (f databaseFlag) url() (string, error) {
+// url is the database's, and name the flag that said so.
+func (f databaseFlag) url() (url, name string, err error) {
 	if f.DatabaseURLFile == "" {
-		return f.DatabaseURL, nil
+		return f.DatabaseURL, "database-url", nil
 	}
 	b, err := os.ReadFile(f.DatabaseURLFile)
-	return strings.TrimSpace(string(b)), err
+	if err != nil {
+		return "", "", wrongf("database-url-file", "%s", plainly(err))
+	}
+	return strings.TrimSpace(string(b)), "database-url-file", nil
 }
 
-func (f databaseFlag) open(ctx context.Context) (*store.DB, error) {
-	url, err := f.url()
+// open opens the database. On SQLite it makes one unless mustExist says that
+// there is to be one already.
+func (f databaseFlag) open(ctx context.Context, mustExist bool) (*store.DB, error) {
+	url, name, err := f.url()
 	if err != nil {
 		return nil, err
 	}
-	return store.Open(ctx, url)
+	scheme, path, _ := strings.Cut(url, ":")
+	switch scheme {
+	case "sqlite":
+		if path == "" {
+			return nil, wrongf(name, "sqlite: stands before a path")
+		}
+		info, err := os.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && mustExist:
+			return nil, wrongf(name, "there is no database at %s. Run this in the server's directory, or name the database that the server uses. `timbre serve` makes a new one", path)
+		case err == nil && info.IsDir():
+			return nil, wrongf(name, "%s is a directory, and must be a file", path)
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return nil, wrongf(name, "%s cannot be opened: %s", path, plainly(err))
+		case err != nil:
+			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+				return nil, wrongf(name, "the directory of %s cannot be made: %s", path, plainly(err))
+			}
+		}
+	case "postgres", "postgresql":
+	default:
+		return nil, wrongf(name, "a database URL begins with sqlite: or postgres://")
+	}
+	db, err := store.Open(ctx, url)
+	if err == nil && scheme == "sqlite" {
+		if err = db.Ping(ctx); err != nil {
+			db.Close()
+		}
+	}
+	switch {
+	case err == nil:
+		return db, nil
+	case scheme == "sqlite" && store.Unavailable(err):
+		return nil, fmt.Errorf("the database %s does not answer: another process holds it", path)
+	case scheme == "sqlite":
+		return nil, wrongf(name, "%s is no SQLite database, or this user may not read and write it and its directory", path)
+	case errors.As(err, new(*pgconn.ParseConfigError)):
+		return nil, wrongf(name, "this is not the URL of a Postgres database, or has a parameter that Postgres does not know")
+	}
+	return nil, fmt.Errorf("the database that --%s or its variable names cannot be used: %s. See that it runs, and that the URL is right", name, plainly(err))
 }
 
 // limitFlags say how much anybody may call, and how long what was begun lives.
 type limitFlags struct {
-	LimitsMint         limit.Rate `env:"TIMBRE_LIMITS_MINT" default:"300/1m,burst=100" placeholder:"RATE" help:"Sessions minted by a key pair (default: ${default}); off is no limit."`
-	LimitsSession      limit.Rate `env:"TIMBRE_LIMITS_SESSION" default:"120/1m,burst=60" placeholder:"RATE" help:"Calls of a session (default: ${default})."`
-	LimitsAddress      limit.Rate `env:"TIMBRE_LIMITS_ADDRESS" default:"1200/1m,burst=300" placeholder:"RATE" help:"Calls from an address (default: ${default})."`
-	LimitsOrganization limit.Rate `env:"TIMBRE_LIMITS_ORGANIZATION" default:"6000/1m,burst=600" placeholder:"RATE" help:"Mints and calls of an organization (default: ${default})."`
-	TrustedProxies     proxies    `env:"TIMBRE_TRUSTED_PROXIES" default:"127.0.0.0/8,::1/128" placeholder:"CIDRS" help:"Whose X-Forwarded-For is believed (default: ${default}); none is nobody's."`
+	LimitsMint         limit.Rate `env:"TIMBRE_LIMITS_MINT" example:"300/1m,burst=100" default:"300/1m,burst=100" placeholder:"RATE" help:"Sessions created with one key pair; off is no limit (default: ${default})."`
+	LimitsSession      limit.Rate `env:"TIMBRE_LIMITS_SESSION" example:"120/1m,burst=60" default:"120/1m,burst=60" placeholder:"RATE" help:"Calls with one session token (default: ${default})."`
+	LimitsAddress      limit.Rate `env:"TIMBRE_LIMITS_ADDRESS" example:"1200/1m,burst=300" default:"1200/1m,burst=300" placeholder:"RATE" help:"Calls from one client address (default: ${default})."`
+	LimitsOrganization limit.Rate `env:"TIMBRE_LIMITS_ORGANIZATION" example:"6000/1m,burst=600" default:"6000/1m,burst=600" placeholder:"RATE" help:"Sessions and calls of one organization (default: ${default})."`
+	TrustedProxies     proxies    `env:"TIMBRE_TRUSTED_PROXIES" example:"10.0.0.0/8,192.168.1.7/32" default:"127.0.0.0/8,::1/128" placeholder:"CIDRS" help:"Proxies whose X-Forwarded-For is trusted (default: ${default}), as networks with commas between; none trusts nobody."`
 
-	LimitsToken      time.Duration `env:"TIMBRE_LIMITS_TOKEN" default:"5m" placeholder:"TIME" help:"How long a session token can begin something, in whole seconds (default: ${default})."`
-	LimitsUploadSlot time.Duration `env:"TIMBRE_LIMITS_UPLOAD_SLOT" default:"10m" placeholder:"TIME" help:"How long an upload URL takes PUTs; a job without a quote lives six times as long (default: ${default})."`
-	LimitsQuote      time.Duration `env:"TIMBRE_LIMITS_QUOTE" default:"5m" placeholder:"TIME" help:"How long a quote can be confirmed (default: ${default})."`
-	LimitsResult     time.Duration `env:"TIMBRE_LIMITS_RESULT" default:"1h" placeholder:"TIME" help:"How long a finished transaction shows its access code (default: ${default})."`
-	LimitsPrepares   int           `env:"TIMBRE_LIMITS_PREPARES" default:"4" placeholder:"N" help:"How many files are read at once (default: ${default})."`
-	LimitsFollowers  int           `env:"TIMBRE_LIMITS_FOLLOWERS" default:"10000" placeholder:"N" help:"How many sockets and event streams are open at once (default: ${default})."`
+	LimitsToken      time.Duration `env:"TIMBRE_LIMITS_TOKEN" example:"5m" default:"5m" placeholder:"TIME" help:"How long a session token can start a registration, an update or a download, in whole seconds (default: ${default})."`
+	LimitsUploadSlot time.Duration `env:"TIMBRE_LIMITS_UPLOAD_SLOT" example:"10m" default:"10m" placeholder:"TIME" help:"How long an upload URL is valid. A registration without a quote expires after six times as long (default: ${default})."`
+	LimitsQuote      time.Duration `env:"TIMBRE_LIMITS_QUOTE" example:"5m" default:"5m" placeholder:"TIME" help:"How long a quote can be confirmed (default: ${default})."`
+	LimitsResult     time.Duration `env:"TIMBRE_LIMITS_RESULT" example:"1h" default:"1h" placeholder:"TIME" help:"How long the access code can be read after a registration is complete (default: ${default})."`
+	LimitsPrepares   int           `env:"TIMBRE_LIMITS_PREPARES" example:"4" default:"4" placeholder:"N" help:"How many uploaded files are read at the same time (default: ${default})."`
+	LimitsFollowers  int           `env:"TIMBRE_LIMITS_FOLLOWERS" example:"10000" default:"10000" placeholder:"N" help:"How many progress streams (WebSocket, server-sent events) are open at the same time (default: ${default})."`
 }
 
 func (f limitFlags) rates() limit.Rates {
@@ -82,7 +131,7 @@ func (p *proxies) UnmarshalText(text []byte) error {
 	for one := range strings.SplitSeq(string(text), ",") {
 		network, err := netip.ParsePrefix(strings.TrimSpace(one))
 		if err != nil {
-			return err
+			return errors.New("must be networks such as 10.0.0.0/8 with commas between them, or none; one address is a network with /32 or, in IPv6, /128")
 		}
 		*p = append(*p, network)
 	}
@@ -91,36 +140,36 @@ func (p *proxies) UnmarshalText(text []byte) error {
 
 // serverFlags configure a server.
 type serverFlags struct {
-	Listen    string `env:"TIMBRE_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where to listen (default: ${default}). Put a proxy that speaks TLS in front."`
-	PublicURL string `env:"TIMBRE_PUBLIC_URL" placeholder:"URL" help:"How browsers reach this server; a worker is told that of ats (default: http:// and the listening address)."`
+	Listen    string `env:"TIMBRE_LISTEN" example:"127.0.0.1:8080" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on; the protocol is plain HTTP, so put a proxy with TLS in front (default: ${default})."`
+	PublicURL string `env:"TIMBRE_PUBLIC_URL" example:"https://timbre.your-domain.example" placeholder:"URL" help:"How browsers reach this server; of a worker, how they reach ats. The first start needs it: the log is named after its host for ever (later default: http:// and the listening address)."`
 	roleFlags
 	databaseFlag
-	BlobURL string `env:"TIMBRE_BLOB_URL" default:"file:data/blobs" placeholder:"URL" help:"Where uploads are kept: file:DIR, or s3://BUCKET?endpoint=URL with region=us-east-1, public-endpoint=URL (the store as browsers reach it), prefix=PATH, path-style=1 or 0 (default: ${default})."`
+	BlobURL string `env:"TIMBRE_BLOB_URL" example:"file:data/blobs" default:"file:data/blobs" placeholder:"URL" help:"Where uploads are kept: file:DIR, or s3://BUCKET?endpoint=URL with region=us-east-1, public-endpoint=URL (the store as browsers reach it), prefix=PATH, path-style=1 or 0 (default: ${default})."`
 	s3Flags
-	SecretFile string `env:"TIMBRE_SECRET_FILE" default:"data/secret" type:"path" placeholder:"FILE" help:"64 hex digits that tokens, access codes, upload URLs and the log's key are derived from. Made at first start on SQLite; instances on one Postgres share one. Keep it: a new one is a new log (default: ${default})."`
+	SecretFile string `env:"TIMBRE_SECRET_FILE" example:"data/secret" default:"data/secret" type:"path" placeholder:"FILE" help:"Holds 64 hex digits. Tokens, access codes, upload URLs and the log's key are derived from them. A new SQLite registry makes its own; instances on one Postgres share one. Back it up: no other secret can continue the log (default: ${default})."`
 
-	NetworkTestnet   string        `env:"TIMBRE_NETWORK_TESTNET" default:"log:" placeholder:"URL" help:"The testnet: log: is the built-in transparency log (default: ${default})."`
-	NetworkMainnet   string        `env:"TIMBRE_NETWORK_MAINNET" default:"log:" placeholder:"URL" help:"The mainnet (default: ${default})."`
-	NetworkBlockTime time.Duration `env:"TIMBRE_NETWORK_BLOCK_TIME" default:"6s" placeholder:"TIME" help:"Time between blocks of the built-in log (default: ${default})."`
-	NetworkSilence   time.Duration `env:"TIMBRE_NETWORK_SILENCE" placeholder:"TIME" help:"How long no worker may have given a sign of life before quotes are refused (default: 30s more than the time between blocks)."`
+	NetworkTestnet   string        `env:"TIMBRE_NETWORK_TESTNET" example:"log:" default:"log:" placeholder:"URL" help:"The test network; log: is the built-in transparency log (default: ${default})."`
+	NetworkMainnet   string        `env:"TIMBRE_NETWORK_MAINNET" example:"log:" default:"log:" placeholder:"URL" help:"The mainnet (default: ${default})."`
+	NetworkBlockTime time.Duration `env:"TIMBRE_NETWORK_BLOCK_TIME" example:"6s" default:"6s" placeholder:"TIME" help:"Time between blocks of the built-in log (default: ${default})."`
+	NetworkSilence   time.Duration `env:"TIMBRE_NETWORK_SILENCE" example:"36s" placeholder:"TIME" help:"Quotes are refused when no worker was active for this long (default: 30s more than --network-block-time)."`
 
-	MaxFileSize   int64  `env:"TIMBRE_MAX_FILE_SIZE" default:"524288000" placeholder:"BYTES" help:"Largest file; organizations, keys and sessions may lower it (default: ${default}, 500 MB)."`
-	PricesTestnet string `env:"TIMBRE_PRICES_TESTNET" placeholder:"PRICES" help:"In credits, as network=0,base=0,version=0,service-bp=0,storage=10:0/100:1/250:2/:3 (the default)."`
-	PricesMainnet string `env:"TIMBRE_PRICES_MAINNET" placeholder:"PRICES" help:"Likewise; default network=12,base=50,version=20,service-bp=500 and the same storage."`
+	MaxFileSize   int64  `env:"TIMBRE_MAX_FILE_SIZE" example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file; organizations, keys and sessions may lower it (default: ${default}, 500 MB)."`
+	PricesTestnet string `env:"TIMBRE_PRICES_TESTNET" example:"network=0,base=0,version=0" placeholder:"PRICES" help:"In credits, as network=0,base=0,version=0,service-bp=0,storage=10:0/100:1/250:2/:3 (the default)."`
+	PricesMainnet string `env:"TIMBRE_PRICES_MAINNET" example:"network=12,base=50,version=20,service-bp=500" placeholder:"PRICES" help:"Likewise; default network=12,base=50,version=20,service-bp=500 and the same storage."`
 
 	limitFlags
 	Signing signingFlags `embed:"" prefix:"certificate-"`
 	registryFlag
 	authorityFlag
 
-	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" placeholder:"ADDR" help:"Serve the metrics here, to whoever reaches it. Without it they are at /metrics, for programs of this machine, unless the public URL is another's."`
+	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" example:"10.0.0.5:9090" placeholder:"ADDR" help:"Serve /metrics on this address, without authentication. Without this flag, /metrics answers localhost only, and only if the public URL is localhost."`
 
-	LogLevel slog.Level `env:"TIMBRE_LOG_LEVEL" default:"INFO" placeholder:"LEVEL" help:"DEBUG logs every request, INFO those refused, WARN and ERROR less (default: ${default})."`
-	// ownSecret says that nobody else can need the secret, so that it may be made
-	// whatever the database.
-	ownSecret bool
+	LogLevel slog.Level `env:"TIMBRE_LOG_LEVEL" example:"INFO" default:"INFO" placeholder:"LEVEL" help:"DEBUG logs every request, INFO those that were refused, WARN and ERROR problems only (default: ${default})."`
+	// trial is a server that nobody relies on: its secret may be made whatever the
+	// database, and its log is named after the address that it listens on.
+	trial bool
 
-	LogFormat string `env:"TIMBRE_LOG_FORMAT" default:"text" enum:"text,json" placeholder:"FORM" help:"text or json (default: ${default})."`
+	LogFormat string `env:"TIMBRE_LOG_FORMAT" example:"json" default:"text" enum:"text,json" placeholder:"FORM" help:"text or json (default: ${default})."`
 }
 
 func (f serverFlags) logger(w io.Writer) *slog.Logger {
@@ -149,6 +198,7 @@ func discreet(_ []string, a slog.Attr) slog.Attr {
 }
 
 func (f serverFlags) prices() (map[network.Name]credits.Prices, error) {
+	// They are valid: see validate.
 	test, err := credits.ParsePrices(f.PricesTestnet, credits.TestnetPrices())
 	if err != nil {
 		return nil, err
@@ -163,13 +213,18 @@ func (f serverFlags) times() registry.Times {
 
 // registryFlag names the registry on certificates.
 type registryFlag struct {
-	RegistryName string `env:"TIMBRE_REGISTRY_NAME" placeholder:"NAME" help:"The registry's name on certificates, such as 'Songs of Example': one line of at most 200 characters (default: the host of the public URL)."`
+	RegistryName string `env:"TIMBRE_REGISTRY_NAME" example:"Songs of Example" placeholder:"NAME" help:"The registry's name on certificates, such as 'Songs of Example': one line of at most 200 characters (default: the host of the public URL)."`
 }
 
 // AfterApply refuses a name that is not one line.
 func (f registryFlag) AfterApply() error {
-	if name := f.RegistryName; utf8.RuneCountInString(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return fmt.Errorf("--registry-name %q: give one line of at most 200 characters, such as 'Songs of Example'", name)
+	return fitsCertificate("registry-name", f.RegistryName)
+}
+
+// fitsCertificate refuses what has no room on a certificate.
+func fitsCertificate(flag, text string) error {
+	if utf8.RuneCountInString(text) > 200 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return wrongf(flag, "give one line of at most 200 characters")
 	}
 	return nil
 }
@@ -187,7 +242,7 @@ func (f registryFlag) registryName(public string) string {
 
 // authorityFlag names a time-stamp authority.
 type authorityFlag struct {
-	TSAURL string `name:"tsa-url" env:"TIMBRE_TSA_URL,TSA_URL" placeholder:"URL" help:"A time-stamp authority (RFC 3161): a worker gets its token on each version before it makes the certificate."`
+	TSAURL string `name:"tsa-url" env:"TIMBRE_TSA_URL,TSA_URL" example:"https://tsa.example/tsr" placeholder:"URL" help:"Time-stamp authority (RFC 3161). A worker requests its token for each version before it makes the certificate."`
 }
 
 // authority is nil when there is none.
@@ -195,7 +250,11 @@ func (f authorityFlag) authority() (*timestamp.Client, error) {
 	if f.TSAURL == "" {
 		return nil, nil
 	}
-	return timestamp.New(f.TSAURL, timestamp.DefaultTimeout)
+	c, err := timestamp.New(f.TSAURL, timestamp.DefaultTimeout)
+	if err != nil {
+		return nil, wrongf("tsa-url", "must be a URL with http or https")
+	}
+	return c, nil
 }
 
 // validate finds what the types of the flags cannot.
@@ -208,32 +267,41 @@ func (f serverFlags) validate() error {
 		{"limits-token", int64(f.LimitsToken / time.Second)}, {"limits-upload-slot", int64(f.LimitsUploadSlot)}, {"limits-quote", int64(f.LimitsQuote)}, {"limits-result", int64(f.LimitsResult)},
 	} {
 		if x.n <= 0 {
-			return fmt.Errorf("--%s must be more than 0", x.flag)
+			return wrongf(x.flag, "must be more than 0")
 		}
 	}
 	for _, x := range []struct{ flag, value string }{{"network-testnet", f.NetworkTestnet}, {"network-mainnet", f.NetworkMainnet}} {
 		if x.value != "log:" {
-			return fmt.Errorf("--%s: this release speaks log: only, not %q", x.flag, x.value)
+			return wrongf(x.flag, "must be log:, the only network of this release")
 		}
 	}
 	for _, x := range []struct{ flag, value string }{{"prices-testnet", f.PricesTestnet}, {"prices-mainnet", f.PricesMainnet}} {
 		if _, err := credits.ParsePrices(x.value, credits.Prices{}); err != nil {
-			return fmt.Errorf("--%s: %w", x.flag, err)
+			return wrongf(x.flag, "%s", strings.TrimPrefix(err.Error(), "prices: "))
 		}
 	}
 	if err := f.validateBlobs(); err != nil {
 		return err
 	}
 	if _, err := f.authority(); err != nil {
-		return fmt.Errorf("--tsa-url: %w", err)
+		return err
 	}
 	if f.PublicURL != "" {
 		if err := baseURL("public-url", f.PublicURL); err != nil {
 			return err
 		}
 	}
+	for _, x := range []struct{ flag, value string }{{"listen", f.Listen}, {"metrics-listen", f.MetricsListen}} {
+		if x.value == "" && x.flag == "metrics-listen" {
+			continue
+		}
+		_, port, err := net.SplitHostPort(x.value)
+		if n, e := strconv.ParseUint(port, 10, 16); err != nil || e != nil || strconv.FormatUint(n, 10) != port {
+			return wrongf(x.flag, "must be HOST:PORT or :PORT, with a port from 0 (a free one) to 65535")
+		}
+	}
 	if f.NetworkSilence != 0 && f.NetworkSilence <= f.NetworkBlockTime {
-		return errors.New("--network-silence must be more than --network-block-time")
+		return wrongf("network-silence", "must be more than --network-block-time, which is %s", f.NetworkBlockTime)
 	}
 	return f.roleFlags.validate(f.PublicURL)
 }
@@ -246,47 +314,52 @@ type secret []byte
 func readSecret(path string, mayMake bool) (secret, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) && mayMake {
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return nil, err
-		}
-		var b [32]byte
-		rand.Read(b[:])
-		// Linked into place complete, so that of two first starts one wins
-		// and the other reads what it wrote.
-		tmp, err := os.CreateTemp(filepath.Dir(path), ".secret-")
-		if err != nil {
-			return nil, err
-		}
-		defer os.Remove(tmp.Name())
-		_, err = tmp.WriteString(hex.EncodeToString(b[:]) + "\n")
-		if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-			return nil, err
-		}
-		if err := os.Link(tmp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, err
-		}
-		// On disk before anything is signed with it.
-		dir, err := os.Open(filepath.Dir(path))
-		if err != nil {
-			return nil, err
-		}
-		if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
-			return nil, err
+		if err := makeSecret(path); err != nil {
+			return nil, wrongf("secret-file", "the secret file %s cannot be made: %s", path, plainly(err))
 		}
 		text, err = os.ReadFile(path)
 		if err != nil {
 			return nil, err
 		}
 	} else if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the secret file %s is not there: make one with `openssl rand -hex 32`, readable by this user alone, the same for every instance", path)
+		return nil, wrongf("secret-file", "the secret file %s is not there. Restore it, or name the one that the server uses. Only a new registry gets a new one, the same for every instance: (umask 077; openssl rand -hex 32 > %s)", path, shellWord(path))
 	} else if err != nil {
-		return nil, err
+		return nil, wrongf("secret-file", "the secret file %s cannot be read: %s", path, plainly(err))
 	}
 	b, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(b) != 32 {
-		return nil, fmt.Errorf("the secret file %s does not hold 64 hex digits", path)
+		return nil, wrongf("secret-file", "the secret file %s does not hold 64 hex digits and nothing else", path)
 	}
 	return b, nil
+}
+
+// makeSecret writes a new secret where none is.
+func makeSecret(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	var b [32]byte
+	rand.Read(b[:])
+	// Linked into place complete, so that of two first starts one wins
+	// and the other reads what it wrote.
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".secret-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.WriteString(hex.EncodeToString(b[:]) + "\n")
+	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(tmp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	// On disk before anything is signed with it.
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // key derives a key of 32 bytes for one purpose.

@@ -21,9 +21,9 @@ type creditsCmd struct {
 
 type creditsGrant struct {
 	adminFlags
-	Org    string `arg:"" help:"Organization id."`
-	Amount int64  `arg:"" help:"Credits, more than 0."`
-	Note   string `help:"Why, for the history."`
+	Org    string `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
+	Amount int64  `arg:"" example:"10000" help:"Credits, more than 0."`
+	Note   string `example:"welcome" help:"Reason, shown in the history."`
 }
 
 func (c *creditsGrant) Run(o *output) error {
@@ -40,7 +40,7 @@ func (c *creditsGrant) Run(o *output) error {
 
 type creditsBalance struct {
 	adminFlags
-	Org string `arg:"" help:"Organization id."`
+	Org string `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
 }
 
 func (c *creditsBalance) Run(o *output) error {
@@ -64,9 +64,9 @@ func printBalance(ctx context.Context, o *output, asJSON bool, db *store.DB, org
 
 type creditsHistory struct {
 	adminFlags
-	Org    string `arg:"" help:"Organization id."`
-	Limit  int    `default:"50" help:"How many (default: ${default})."`
-	Before string `placeholder:"ID" help:"Only what is older than this transfer."`
+	Org    string `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
+	Limit  int    `default:"50" example:"50" help:"How many (default: ${default})."`
+	Before string `placeholder:"ID" example:"0198c0de-0000-7000-8000-000000000000" help:"Only transfers older than this one."`
 }
 
 func (c *creditsHistory) Run(o *output) error {

@@ -22,13 +22,13 @@ import (
 )
 
 type demoCmd struct {
-	Addr        string        `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where to listen (default: ${default}); port 0 takes a free one."`
-	Data        string        `default:"timbre-demo" type:"path" placeholder:"DIR" help:"Where everything is kept (default: ./timbre-demo). Remove it to start over."`
-	BlockTime   time.Duration `default:"1s" placeholder:"TIME" help:"Time between blocks of the log (default: ${default})."`
-	DatabaseURL string        `placeholder:"URL" help:"Use this database instead of one in DIR."`
-	BlobURL     string        `placeholder:"URL" help:"Keep uploads there instead of in DIR: s3://BUCKET?endpoint=URL."`
+	Addr        string        `example:"127.0.0.1:8090" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where to listen (default: ${default}); port 0 takes a free one."`
+	Data        string        `example:"timbre-demo" default:"timbre-demo" type:"path" placeholder:"DIR" help:"Where everything is kept (default: ./timbre-demo). Remove it to start over."`
+	BlockTime   time.Duration `example:"1s" default:"1s" placeholder:"TIME" help:"Time between blocks of the log (default: ${default})."`
+	DatabaseURL string        `secret:"after-scheme" example:"sqlite:demo.db" placeholder:"URL" help:"Use this database instead of one in DIR."`
+	BlobURL     string        `example:"file:blobs" placeholder:"URL" help:"Keep uploads there instead of in DIR: s3://BUCKET?endpoint=URL."`
 	s3Flags
-	MaxFileSize int64 `default:"524288000" placeholder:"BYTES" help:"Largest file (default: ${default}, 500 MB)."`
+	MaxFileSize int64 `example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file (default: ${default}, 500 MB)."`
 	limitFlags
 	Signing signingFlags `embed:"" prefix:"certificate-"`
 	registryFlag
@@ -54,16 +54,26 @@ func (c *demoCmd) Run(o *output) error {
 	f := serverFlags{
 		Listen: c.Addr, BlobURL: cmp.Or(c.BlobURL, "file:"+filepath.Join(c.Data, "blobs")), s3Flags: c.s3Flags, SecretFile: filepath.Join(c.Data, "secret"),
 		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: c.BlockTime, MaxFileSize: c.MaxFileSize,
-		limitFlags: c.limitFlags, Signing: c.Signing, registryFlag: c.registryFlag, authorityFlag: c.authorityFlag, LogFormat: "text", ownSecret: true,
+		limitFlags: c.limitFlags, Signing: c.Signing, registryFlag: c.registryFlag, authorityFlag: c.authorityFlag, LogFormat: "text", trial: true,
 	}
 	f.DatabaseURL = c.DatabaseURL
 	if f.DatabaseURL == "" {
 		f.DatabaseURL = "sqlite:" + filepath.Join(c.Data, "timbre.db")
 	}
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return err
+		return wrongf("data", "cannot be made: %s", plainly(err))
 	}
 	s, err := newServer(ctx, f, f.logger(o.err))
+	if w := (*wrong)(nil); errors.As(err, &w) { // here these flags have other names
+		switch w.name {
+		case "listen":
+			w.name = "addr"
+		case "network-block-time":
+			w.name = "block-time"
+		case "secret-file":
+			w.name = "data"
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -82,10 +92,10 @@ func (c *demoCmd) Run(o *output) error {
 		s.close()
 		return err
 	}
-	s.api.Mount("/demo", demo.New(demo.Config{
+	s.api.Mount("/demo", s.packed.Handler(demo.New(demo.Config{
 		APIURL: s.url, UploadOrigin: uploads, SiteKey: seed.SiteKey, SecretKey: seed.SecretKey,
 		TestSiteKey: seed.TestSiteKey, TestSecretKey: seed.TestSecretKey, RenderError: s.api.RenderError,
-	}))
+	})))
 	s.api.Handle("/", http.RedirectHandler("/demo/", http.StatusFound))
 	fmt.Fprintf(o.out, "Timbre demo: %s/demo/\n", s.url)
 	return s.run(ctx)

@@ -120,7 +120,8 @@ grep -q 'secret file' none.txt
 `)
 	script.WriteString(shell(t, "quick-start.md", 1))
 	script.WriteString(`
-timbre origins list "$ORG" | grep -q '^https://www.your-domain.example$'
+timbre origins list "$ORG" > origins.txt
+grep -q '^https://www.your-domain.example$' origins.txt && grep -q '^localhost:\*$' origins.txt
 echo followed
 `)
 

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,22 +43,23 @@ func (c *doctorCmd) Run(o *output) error {
 	look := func(check string, err error, found, remedy string) {
 		f := finding{Check: check, OK: err == nil, Found: found}
 		if err != nil {
-			f.Found, f.Remedy = err.Error(), remedy
+			f.Found, f.Remedy = o.say(err), remedy
 		}
 		all = append(all, f)
 	}
 	look("configuration", c.validate(), "complete", "Correct the flag or environment variable that is named.")
 	root, err := readSecret(c.SecretFile, false)
-	look("secret", err, "32 bytes", "Start the server once on SQLite, which makes it, or make one as said.")
-	if st, err := os.Stat(c.SecretFile); err == nil {
-		err = nil
-		if st.Mode().Perm()&0o077 != 0 {
-			err = fmt.Errorf("the secret file has mode %o", st.Mode().Perm())
+	look("secret", err, "32 bytes", "The first start on SQLite makes it. Else restore it, or make one as said.")
+	if _, err := os.Stat(c.SecretFile); err == nil {
+		warning, err := guarded(c.SecretFile)
+		found := "no other user can read it"
+		if warning != "" {
+			found = "taken, but: " + warning
 		}
-		look("secret's permissions", err, "this user alone", "chmod 600 the file.")
+		look("secret's permissions", err, found, "Run the command that is named.")
 	}
 	if c.has(worker) && c.Signing != (signingFlags{}) {
-		_, err := c.Signing.signer()
+		_, err := c.Signing.signer("certificate-")
 		look("certificates' signature", err, "can be made", "Correct the file that is named.")
 	}
 	if authority, err := c.authority(); err == nil && authority != nil && c.has(worker) {
@@ -73,8 +75,8 @@ func (c *doctorCmd) Run(o *output) error {
 	if c.verifiesElsewhere() {
 		c.issuerKeys(ctx, look)
 	}
-	db, err := c.existing(ctx)
-	look("database", err, "answers", "Check that the database runs and that the URL is right; `timbre migrate` makes a new one.")
+	db, err := c.open(ctx, true)
+	look("database", err, "answers", "Check that the database runs, and that the flag or variable is right.")
 	if err == nil {
 		defer db.Close()
 		c.database(ctx, db, root, look)
@@ -111,9 +113,11 @@ func (c *doctorCmd) Run(o *output) error {
 func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, look func(check string, err error, found, remedy string)) {
 	pending, err := db.Pending(ctx)
 	if err == nil && pending > 0 {
-		err = fmt.Errorf("%d migrations behind this release", pending)
+		err = fmt.Errorf("%s behind this release", plural(int(pending), "migration"))
+	} else if err == nil && pending < 0 {
+		err = errAhead(-pending)
 	}
-	look("schema", err, "up to date", "Run `timbre migrate`.")
+	look("schema", err, "up to date", "Back up, then run `timbre migrate` of the release that the server runs.")
 	if err != nil {
 		return
 	}
@@ -139,7 +143,14 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 				Network: name, Origin: row.Origin, Key: root.key("log " + string(name)), BlockTime: c.NetworkBlockTime, Silence: c.NetworkSilence,
 			})
 		}
+		if err != nil {
+			err = wrongSecret(ctx, db, c.SecretFile, name, err)
+		}
 		found := fmt.Sprintf("%s, entries: %d, signed with this secret", row.Origin, row.Size)
+		if u, e := url.Parse(c.PublicURL); e == nil && u.Host != "" && u.Host+"/log/"+string(name) != row.Origin {
+			found += ". The public URL has another host now, and the log keeps its name: proofs stay valid, and verifiers know the log by this name only." +
+				" Certificates made before lead to the old host: keep it, or let it redirect to the new one"
+		}
 		look("network "+string(name), err, found, "A log goes on only with the secret that began it: restore that secret file.")
 		if err == nil && !c.has(worker) {
 			look("worker for "+string(name), l.Sequenced(ctx), "alive", "Start a process with the role worker on this database: until then nothing is quoted, and what was confirmed waits.")
@@ -158,28 +169,6 @@ func (c *doctorCmd) issuerKeys(ctx context.Context, look func(check string, err 
 	look("issuer's keys", keys.Renew(ctx), "published at "+at, remedy)
 }
 
-// existing opens the database, and makes none: who looks leaves nothing behind.
-func (c *doctorCmd) existing(ctx context.Context) (*store.DB, error) {
-	url, err := c.url()
-	if err != nil {
-		return nil, err
-	}
-	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
-		if _, err := os.Stat(path); err != nil {
-			return nil, err
-		}
-	}
-	db, err := store.Open(ctx, url)
-	if err != nil {
-		return nil, err
-	}
-	if err := db.Ping(ctx); err != nil {
-		db.Close()
-		return nil, err
-	}
-	return db, nil
-}
-
 // blobs writes and removes a file where the store is.
 func (c *doctorCmd) blobs(ctx context.Context, look func(check string, err error, found, remedy string)) {
 	if c.validateBlobs() != nil { // told with the configuration
@@ -196,14 +185,22 @@ func (c *doctorCmd) blobs(ctx context.Context, look func(check string, err error
 		return
 	}
 	const remedy = "Make the directory writable for this user, and see that the disk is not full."
-	err := os.MkdirAll(dir, 0o700)
-	if err == nil {
-		name := filepath.Join(dir, ".doctor")
-		err = errors.Join(os.WriteFile(name, []byte("x"), 0o600), os.Remove(name))
-	}
 	found := "writable"
+	at := dir // or, before a first start, where the server would make it
+	for {
+		if _, err := os.Stat(at); !errors.Is(err, fs.ErrNotExist) || filepath.Dir(at) == at {
+			break
+		}
+		at, found = filepath.Dir(at), "not there yet: the server makes it"
+	}
+	probe, err := os.CreateTemp(at, ".doctor-")
+	if err == nil {
+		err = errors.Join(probe.Close(), os.Remove(probe.Name()))
+	}
 	if errors.Is(err, fs.ErrPermission) {
-		err = fmt.Errorf("%s is not writable: %w", dir, err)
+		err = fmt.Errorf("%s is not writable for this user", dir)
+	} else if err != nil {
+		err = fmt.Errorf("%s cannot be used: %s", dir, plainly(err))
 	}
 	look("object store", err, found, remedy)
 }

@@ -30,7 +30,7 @@ func (c *errorsList) Run(o *output) error {
 }
 
 type errorsExplain struct {
-	Code string `arg:"" help:"For example registration.duplicate_title."`
+	Code string `arg:"" example:"registration.duplicate_title" help:"For example registration.duplicate_title."`
 	JSON bool   `help:"Print JSON."`
 }
 

@@ -19,17 +19,17 @@ import (
 
 // versionFlags name a version, and what it takes to prove it.
 type versionFlags struct {
-	AtsID      int64  `arg:"" name:"ats-id" help:"The work's registration number."`
-	Network    string `enum:"testnet,mainnet" default:"mainnet" placeholder:"NAME" help:"testnet or mainnet (default: ${default})."`
-	Version    int64  `name:"work-version" placeholder:"N" help:"A version of it, from 1 (default: the latest)."`
-	SecretFile string `env:"TIMBRE_SECRET_FILE" default:"data/secret" type:"path" placeholder:"FILE" help:"The server's secret: the log's public key follows from it (default: ${default})."`
+	AtsID      int64  `arg:"" example:"44" name:"ats-id" help:"The work's registration number."`
+	Network    string `example:"testnet" enum:"testnet,mainnet" default:"mainnet" placeholder:"NAME" help:"testnet or mainnet (default: ${default})."`
+	Version    int64  `example:"1" name:"work-version" placeholder:"N" help:"A version of it, from 1 (default: the latest)."`
+	SecretFile string `example:"data/secret" env:"TIMBRE_SECRET_FILE" default:"data/secret" type:"path" placeholder:"FILE" help:"The server's secret file; the log's key is derived from it (default: ${default})."`
 }
 
 type worksEvidence struct {
 	databaseFlag
 	versionFlags
-	OnlyCreator []int  `placeholder:"N" help:"Disclose this creator and no other: its place in the work, from 1. May be given more than once."`
-	Out         string `short:"o" required:"" type:"path" placeholder:"FILE" help:"Where to write the JSON, readable by this user alone; - is the standard output."`
+	OnlyCreator []int  `example:"1" placeholder:"N" help:"Include only this creator, by position in the work, from 1. Can be repeated."`
+	Out         string `example:"evidence.json" short:"o" required:"" type:"path" placeholder:"FILE" help:"File to write the JSON to, readable by this user only; - is the standard output."`
 }
 
 // Help says what is in the file.
@@ -54,7 +54,7 @@ func (c *worksEvidence) Run(o *output) error {
 			return err
 		}
 		if err := os.WriteFile(c.Out, text, 0o600); err != nil {
-			return err
+			return wrongf("out", "cannot be written: %s", plainly(err))
 		}
 		_, err = fmt.Fprintln(o.out, c.Out)
 		return err
@@ -91,7 +91,7 @@ func (f versionFlags) find(ctx context.Context, db *store.DB, root secret) (*reg
 	} else if err != nil {
 		return nil, "", err
 	}
-	l, err := existingLog(ctx, db, network.Name(f.Network), root)
+	l, err := existingLog(ctx, db, network.Name(f.Network), f.SecretFile, root)
 	if err != nil {
 		return nil, "", err
 	}
@@ -104,17 +104,21 @@ func only(e evidence.Evidence, places []int) (evidence.Evidence, error) {
 	for i, n := range places {
 		keep[i] = n - 1
 		if !slices.ContainsFunc(e.Creators, func(c evidence.Creator) bool { return c.Proof.Index() == keep[i] }) {
-			return e, fmt.Errorf("--only-creator %d: there is no such creator, or it is not shown", n)
+			return e, fmt.Errorf("--only-creator=%d: there is no such creator, or it is not shown", n)
 		}
 	}
 	return e.Redact(keep...)
 }
 
 // existingLog opens a log that servers have begun.
-func existingLog(ctx context.Context, db *store.DB, name network.Name, root secret) (*netlog.Log, error) {
+func existingLog(ctx context.Context, db *store.DB, name network.Name, file string, root secret) (*netlog.Log, error) {
 	row, err := db.Read().GetLog(ctx, string(name))
 	if err != nil {
 		return nil, fmt.Errorf("network %s: %w", name, err)
 	}
-	return netlog.Open(ctx, db, netlog.Config{Network: name, Origin: row.Origin, Key: root.key("log " + string(name))})
+	l, err := netlog.Open(ctx, db, netlog.Config{Network: name, Origin: row.Origin, Key: root.key("log " + string(name))})
+	if err != nil {
+		return nil, wrongSecret(ctx, db, file, name, err)
+	}
+	return l, nil
 }

@@ -20,7 +20,7 @@ type keysCmd struct {
 
 type keysCreate struct {
 	adminFlags
-	Org  string `arg:"" help:"Organization id."`
+	Org  string `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
 	Test bool   `help:"A test key (cpk_test_…)."`
 }
 
@@ -30,13 +30,15 @@ func (c *keysCreate) Run(o *output) error {
 		if err != nil {
 			return err
 		}
-		return o.print(c.JSON, k, func(w io.Writer) { fmt.Fprintf(w, "site key    %s\nsecret key  %s\n", k.SiteKey, k.SecretKey) })
+		return o.print(c.JSON, k, func(w io.Writer) {
+			fmt.Fprintf(w, "site key    %s\nsecret key  %s\n\nThe secret key is shown once, now. Store it where your backend reads its secrets: Timbre keeps only a hash of it.\n", k.SiteKey, k.SecretKey)
+		})
 	})
 }
 
 type keysList struct {
 	adminFlags
-	Org string `arg:"" help:"Organization id."`
+	Org string `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
 }
 
 func (c *keysList) Run(o *output) error {
@@ -60,7 +62,7 @@ func (c *keysList) Run(o *output) error {
 
 type keysDisable struct {
 	adminFlags
-	SiteKey string `arg:"" help:"cpk_…"`
+	SiteKey string `arg:"" example:"cpk_…" help:"cpk_…"`
 }
 
 func (c *keysDisable) Run(o *output) error {
@@ -79,7 +81,7 @@ func changeKey(o *output, f adminFlags, siteKey, status string, change func(cont
 
 type keysEnable struct {
 	adminFlags
-	SiteKey string `arg:"" help:"cpk_…"`
+	SiteKey string `arg:"" example:"cpk_…" help:"cpk_…"`
 }
 
 func (c *keysEnable) Run(o *output) error {
@@ -88,7 +90,7 @@ func (c *keysEnable) Run(o *output) error {
 
 type keysDelete struct {
 	adminFlags
-	SiteKey string `arg:"" help:"cpk_…"`
+	SiteKey string `arg:"" example:"cpk_…" help:"cpk_…"`
 }
 
 func (c *keysDelete) Run(o *output) error {

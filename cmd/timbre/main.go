@@ -11,16 +11,23 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"reflect"
-	"time"
+	"runtime/debug"
+	"slices"
 
 	"github.com/alecthomas/kong"
 
 	"timbre.example/fault"
 )
 
-// version is set by the release build.
-var version = "dev"
+// version is what this binary was built from: a release, or a commit.
+var version = built()
+
+func built() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "dev"
+}
 
 type cli struct {
 	Demo    demoCmd    `cmd:"" help:"Run everything in one process, with a seeded organization and an integrator's page at /demo/."`
@@ -35,53 +42,81 @@ type cli struct {
 	Verify  verifyCmd  `cmd:"" help:"Check the evidence of a work, offline: without a server, a database or a network."`
 	Errors  errorsCmd  `cmd:"" help:"The error catalogue."`
 
-	Version kong.VersionFlag `help:"Print the version."`
+	// Both are read as the flags of these names: see words.
+	Help    helpCmd    `cmd:"" help:"Explain a command, as --help does: timbre help serve."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+
+	VersionFlag kong.VersionFlag `name:"version" help:"Print the version."`
+}
+
+type helpCmd struct {
+	Command []string `arg:"" optional:"" help:"For example: keys create." example:"serve"`
+}
+
+type versionCmd struct{}
+
+// words are the arguments with help and version as the flags that they stand for,
+// and a call without any as one for help.
+func words(args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	case args[0] == "version" && len(args) == 1:
+		return []string{"--version"}
+	}
+	return args
 }
 
 // The exit codes.
 const (
-	exitDone      = 0
-	exitRefused   = 1 // refused, or a check that said no
-	exitUsage     = 2
-	exitNotProved = 3 // of verify alone
+	exitDone    = 0
+	exitRefused = 1 // refused, a check that said no, or not proved
+	exitUsage   = 2
 )
 
-// exitError ends a command with a code of its own.
-type exitError struct {
-	error
-	code int
-}
+// usageError is a mistake in the environment, for which no command's help has more to say.
+type usageError struct{ error }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 func run(args []string, stdout, stderr io.Writer) int {
 	var c cli
 	exit := -1
-	parser, err := kong.New(&c, kong.Name("timbre"),
+	in := invocation{args: words(args)}
+	parser, err := kong.New(&c, append(mappers(), kong.Name("timbre"),
 		kong.Description("A time-stamp registry for songs and other creative works. Flags that name a variable can also be set in the environment."),
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) {
 			if exit < 0 {
 				exit = code
 			}
-		}), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Vars{"version": version},
-		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(readTime)))
+		}), kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Vars{"version": version},
+		kong.WithBeforeReset(func(ctx *kong.Context) error { return environment(ctx, stderr) }))...)
 	if err != nil {
 		panic(err) // the structs above are wrong
 	}
-	ctx, err := parser.Parse(args)
+	ctx, err := parser.Parse(in.args)
 	if exit >= 0 { // --help, --version
 		return exit
 	}
+	in.at = ctx
+	if parse := (*kong.ParseError)(nil); errors.As(err, &parse) {
+		in.at = parse.Context
+	}
+	command := "timbre"
+	if in.at != nil && in.at.Selected() != nil {
+		command += " " + in.at.Selected().Path()
+	}
 	if err != nil {
-		fmt.Fprintf(stderr, "timbre: %v\nRun timbre --help.\n", err)
+		fmt.Fprintf(stderr, "timbre: %s\nRun %s --help.\n", in.say(err), command)
 		return exitUsage
 	}
-	err = ctx.Run(&output{stdout, stderr})
+	err = ctx.Run(&output{stdout, stderr, in.say})
 	if err == nil {
 		return exitDone
 	}
-	var f *fault.Error
-	if errors.As(err, &f) {
+	if f := (*fault.Error)(nil); errors.As(err, &f) {
 		fmt.Fprintf(stderr, "timbre: %s: %s\n", f.Code, f.Message())
 		if cause := errors.Unwrap(f); cause != nil {
 			fmt.Fprintf(stderr, "  %v\n", cause)
@@ -91,33 +126,24 @@ func run(args []string, stdout, stderr io.Writer) int {
 				fmt.Fprintf(stderr, "  %s: %s\n", one.Field, one.Message)
 			}
 		}
-	} else {
-		fmt.Fprintf(stderr, "timbre: %v\n", err)
+		return exitRefused
 	}
-	var own exitError
-	if errors.As(err, &own) {
-		return own.code
+	fmt.Fprintf(stderr, "timbre: %s\n", in.say(err))
+	if errors.As(err, new(usageError)) {
+		return exitUsage
+	}
+	if w := (*wrong)(nil); errors.As(err, &w) {
+		fmt.Fprintf(stderr, "Run %s --help.\n", command)
+		return exitUsage
 	}
 	return exitRefused
 }
 
-// readTime reads a flag or variable that is a time, and says in our words, not in
-// Go's, what one is.
-func readTime(ctx *kong.DecodeContext, target reflect.Value) error {
-	var text string
-	if err := ctx.Scan.PopValueInto("time", &text); err != nil {
-		return err
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return fmt.Errorf(`a time reads like "90s", "10m" or "8760h" (which is a year), not %q`, text)
-	}
-	target.SetInt(int64(d))
-	return nil
+// output is where a command writes, and how it says an error.
+type output struct {
+	out, err io.Writer
+	say      func(error) string
 }
-
-// output is where a command writes.
-type output struct{ out, err io.Writer }
 
 // print writes a result: as JSON, or in words.
 func (o *output) print(asJSON bool, v any, words func(w io.Writer)) error {

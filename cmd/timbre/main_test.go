@@ -110,15 +110,15 @@ func TestErrors(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{{}, {"nope"}, {"org"}, {"org", "create"}, {"keys", "create"}, {"credits", "grant", "x", "many"}, {"org", "set", "x", "--widget", "maybe"}, {"serve", "--nope"}, {"serve", "--network-block-time", "soon"}, {"serve", "--log-format", "xml"}, {"serve", "--limits-mint", "300"}, {"demo", "--limits-session", "5/1ms"}, {"serve", "--trusted-proxies", "10.0.0.1"}, {"demo", "extra"}} {
+	for _, args := range [][]string{{"nope"}, {"help", "nope"}, {"version", "now"}, {"org"}, {"org", "create"}, {"keys", "create"}, {"credits", "grant", "x", "many"}, {"org", "set", "x", "--widget", "maybe"}, {"serve", "--nope"}, {"serve", "--network-block-time", "soon"}, {"serve", "--log-format", "xml"}, {"serve", "--limits-mint", "300"}, {"demo", "--limits-session", "5/1ms"}, {"serve", "--trusted-proxies", "10.0.0.1"}, {"demo", "extra"}} {
 		if s := timbre(t, args...); s.code != exitUsage || s.out != "" || !strings.HasPrefix(s.err, "timbre: ") {
 			t.Errorf("%v: exit %d, %q, %q", args, s.code, s.out, s.err)
 		}
 	}
 	for _, args := range [][]string{{"org", "set", "x", "--access-code-ttl", "1y"}, {"serve", "--limits-quote", "1y"}} {
-		timbre(t, args...).refused(exitUsage, args[len(args)-2]+`: a time reads like "90s", "10m" or "8760h" (which is a year), not "1y"`)
+		timbre(t, args...).refused(exitUsage, args[len(args)-2]+`=1y: a time reads like "90s", "10m" or "8760h" (which is a year). For example: `+args[len(args)-2]+"=")
 	}
-	for _, args := range [][]string{{"--help"}, {"org", "--help"}, {"serve", "--help"}, {"--version"}} {
+	for _, args := range [][]string{{}, {"help"}, {"help", "serve"}, {"help", "keys", "create"}, {"version"}, {"--help"}, {"org", "--help"}, {"serve", "--help"}, {"--version"}} {
 		if s := timbre(t, args...); s.code != exitDone || s.out == "" || s.err != "" {
 			t.Errorf("%v: exit %d, %q", args, s.code, s.err)
 		}
@@ -220,6 +220,7 @@ func TestCommands(t *testing.T) {
 	if len(origins) != 1 || origins[0] != "https://songs.example" {
 		t.Errorf("%v", origins)
 	}
+	timbre(t, "origins", "add", id, "https://songs.example/page").refused(exitRefused, "leave out the path")
 	timbre(t, "origins", "add", id, "*").refused(exitRefused, "common.validation_failed")
 	timbre(t, "origins", "remove", id, "https://songs.example:443", "--json").ok(&added)
 	timbre(t, "origins", "remove", id, "https://songs.example").refused(exitRefused, "common.not_found")
@@ -257,7 +258,7 @@ func TestSecretKeyIsShownOnce(t *testing.T) {
 	id := strings.TrimSpace(timbre(t, "org", "create", "Songs").out)
 	created := timbre(t, "keys", "create", id).out
 	secret := regexp.MustCompile(`csk_[0-9a-f]{64}`).FindString(created)
-	if secret == "" || strings.Count(created, secret) != 1 {
+	if secret == "" || strings.Count(created, secret) != 1 || !strings.Contains(created, "shown once") {
 		t.Fatalf("%q", created)
 	}
 	site := regexp.MustCompile(`cpk_[0-9a-f]{64}`).FindString(created)
@@ -298,14 +299,14 @@ func TestDatabaseURL(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("TIMBRE_DATABASE_URL", "postgres://nobody:opensesame@127.0.0.1:1/none?connect_timeout=2")
-	if s := timbre(t, "org", "list"); s.code != exitRefused || s.err == "" || strings.Contains(s.err, "opensesame") {
+	if s := timbre(t, "org", "list"); s.code != exitRefused || !strings.Contains(s.err, "cannot be used: connection refused") || strings.Contains(s.err, "opensesame") {
 		t.Errorf("exit %d: %s", s.code, s.err)
 	}
 	var list []any
 	timbre(t, "org", "list", "--json", "--database-url-file", file).ok(&list)
-	timbre(t, "org", "list", "--database-url-file", file+"x").refused(exitRefused, "no such file")
-	timbre(t, "org", "list", "--database-url", "mysql:x").refused(exitRefused, "sqlite:")
-	timbre(t, "org", "list", "--database-url", "sqlite:"+filepath.Join(dir, "new.db")).refused(exitRefused, "run `timbre migrate`")
+	timbre(t, "org", "list", "--database-url-file", file+"x").refused(exitUsage, "no such file")
+	timbre(t, "org", "list", "--database-url", "mysql:x").refused(exitUsage, "--database-url=mysql:…: a database URL begins with sqlite: or postgres://")
+	timbre(t, "org", "list", "--database-url", "sqlite:"+filepath.Join(dir, "new.db")).refused(exitUsage, "there is no database at "+filepath.Join(dir, "new.db"))
 }
 
 func TestServeRefusesBadConfiguration(t *testing.T) {
@@ -323,32 +324,33 @@ func TestServeRefusesBadConfiguration(t *testing.T) {
 		args  []string
 		words string
 	}{
-		{[]string{"--max-file-size", "0"}, "--max-file-size must be more than 0"},
-		{[]string{"--network-block-time=-1s"}, "--network-block-time must be more than 0"},
-		{[]string{"--limits-prepares", "0"}, "--limits-prepares must be more than 0"},
-		{[]string{"--limits-followers", "0"}, "--limits-followers must be more than 0"},
-		{[]string{"--limits-quote", "0s"}, "--limits-quote must be more than 0"},
-		{[]string{"--network-mainnet", "substrate:ws://x"}, "--network-mainnet: this release speaks log: only"},
-		{[]string{"--blob-url", "file:"}, "--blob-url: uploads are kept in file:DIR or s3://BUCKET?endpoint=URL"},
-		{[]string{"--blob-url", "gs://bucket"}, "--blob-url: uploads are kept in file:DIR or s3://BUCKET?endpoint=URL"},
-		{[]string{"--public-url", "songs.example"}, "--public-url is http(s)://host[:port]"},
-		{[]string{"--public-url", "https://songs.example/timbre"}, "--public-url is http(s)://host[:port]"},
-		{[]string{"--roles", "ats,worker"}, "--issuer-url is needed where --roles has ats and not organizations"},
-		{[]string{"--roles", "ats", "--issuer-url", "songs.example"}, "--issuer-url is http(s)://host[:port]"},
-		{[]string{"--roles", "ats", "--issuer-url", "https://a:b@songs.example"}, "--issuer-url is http(s)://host[:port], without a user"},
-		{[]string{"--public-url", "https://songs.example/#x"}, "--public-url is http(s)://host[:port], without a path"},
-		{[]string{"--roles", "ats", "--issuer-url", "https://songs.example", "--jwks-max-age", "1m"}, "--jwks-max-age more than that"},
-		{[]string{"--roles", "worker"}, "--public-url is needed where --roles has worker and not ats"},
-		{[]string{"--network-silence", "6s"}, "--network-silence must be more than --network-block-time"},
-		{[]string{"--prices-mainnet", "network=cheap"}, "--prices-mainnet: prices: network=\"cheap\""},
+		{[]string{"--max-file-size", "0"}, "--max-file-size=0: must be more than 0"},
+		{[]string{"--network-block-time=-1s"}, "--network-block-time=-1s: must be more than 0"},
+		{[]string{"--limits-prepares", "0"}, "--limits-prepares=0: must be more than 0"},
+		{[]string{"--limits-followers", "0"}, "--limits-followers=0: must be more than 0"},
+		{[]string{"--limits-quote", "0s"}, "--limits-quote=0s: must be more than 0"},
+		{[]string{"--network-mainnet", "substrate:ws://x"}, "--network-mainnet=substrate:ws://x: must be log:"},
+		{[]string{"--blob-url", "file:"}, "--blob-url=file:: uploads are kept in file:DIR or s3://BUCKET?endpoint=URL"},
+		{[]string{"--blob-url", "gs://bucket"}, "--blob-url=gs://bucket: uploads are kept in file:DIR or s3://BUCKET?endpoint=URL"},
+		{[]string{"--public-url", "songs.example"}, "--public-url=songs.example: must be http(s)://host[:port]"},
+		{[]string{"--public-url", "https://songs.example/timbre"}, "--public-url=https://songs.example/timbre: must be http(s)://host[:port]"},
+		{[]string{"--roles", "ats,worker"}, "--issuer-url: is needed where --roles has ats and not organizations"},
+		{[]string{"--roles", "ats", "--issuer-url", "songs.example"}, "--issuer-url=songs.example: must be http(s)://host[:port]"},
+		{[]string{"--roles", "ats", "--issuer-url", "https://a:b@songs.example"}, "--issuer-url=https://…@songs.example: must be http(s)://host[:port], without a user"},
+		{[]string{"--public-url", "https://songs.example/#x"}, "must be http(s)://host[:port], without a path"},
+		{[]string{"--roles", "ats", "--issuer-url", "https://songs.example", "--jwks-max-age", "1m"}, "--jwks-max-age=1m: must be more than --jwks-refresh, which is 5m0s"},
+		{[]string{"--roles", "worker", "--public-url="}, "is needed where --roles has worker and not ats"},
+		{[]string{"--network-silence", "6s"}, "--network-silence=6s: must be more than --network-block-time, which is 6s"},
+		{[]string{"--prices-mainnet", "network=cheap"}, "--prices-mainnet=network=cheap: network=\"cheap\" is no amount"},
 		{[]string{"--secret-file", short}, "does not hold 64 hex digits"},
-		{[]string{"--database-url", "mysql:x"}, "make one with `openssl rand -hex 32`"},
-		{[]string{"--listen", "nowhere:http:x"}, "too many colons"},
-		{[]string{"--listen", taken.Addr().String()}, "address already in use"},
+		{[]string{"--database-url", "mysql:x"}, "begins with sqlite: or postgres://"},
+		{[]string{"--listen", "nowhere:http:x"}, "--listen=nowhere:http:x: must be HOST:PORT"},
+		{[]string{"--listen", "nowhere.invalid:0"}, "--listen=nowhere.invalid:0: cannot listen there: there is no host"},
 	} {
-		args := append([]string{"serve", "--listen", "127.0.0.1:0", "--blob-url", "file:" + filepath.Join(dir, "blobs"), "--secret-file", filepath.Join(dir, "secret-"+strings.Trim(c.args[0], "-"))}, c.args...)
-		timbre(t, args...).refused(exitRefused, c.words)
+		args := append([]string{"serve", "--listen", "127.0.0.1:0", "--public-url", "http://localhost", "--blob-url", "file:" + filepath.Join(dir, "blobs"), "--secret-file", filepath.Join(dir, "secret-"+strings.Trim(c.args[0], "-"))}, c.args...)
+		timbre(t, args...).refused(exitUsage, c.words)
 	}
+	timbre(t, "serve", "--listen", taken.Addr().String(), "--public-url", "http://localhost").refused(exitRefused, "--listen "+taken.Addr().String()+": another program listens on this address")
 	timbre(t, "serve", "--roles", "organizations,console").refused(exitUsage, "must be one of")
 	if found, _ := filepath.Glob("s3*"); len(found) > 0 {
 		t.Errorf("left behind: %v", found)

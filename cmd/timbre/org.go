@@ -22,7 +22,7 @@ type adminFlags struct {
 // with opens the database for one command.
 func (f adminFlags) with(do func(ctx context.Context, db *store.DB) error) error {
 	ctx := context.Background()
-	db, err := f.open(ctx)
+	db, err := f.open(ctx, true)
 	if err != nil {
 		return err
 	}
@@ -30,9 +30,16 @@ func (f adminFlags) with(do func(ctx context.Context, db *store.DB) error) error
 	if n, err := db.Pending(ctx); err != nil {
 		return err
 	} else if n > 0 {
-		return fmt.Errorf("the database is %d migrations behind this release: run `timbre migrate`", n)
+		return fmt.Errorf("the database is %s behind this release: back it up, then run `timbre migrate` or start this release's server", plural(int(n), "migration"))
+	} else if n < 0 {
+		return errAhead(-n)
 	}
 	return do(ctx, db)
+}
+
+// errAhead refuses a database that a newer release has migrated.
+func errAhead(n int64) error {
+	return fmt.Errorf("the database is %s ahead of this release (%s): a newer one has used it. Run that one, or restore the backup that was made before", plural(int(n), "migration"), version)
 }
 
 type orgCmd struct {
@@ -46,7 +53,7 @@ type orgCmd struct {
 
 type orgCreate struct {
 	adminFlags
-	Name string `arg:"" help:"Its name, 1 to 200 characters."`
+	Name string `arg:"" example:"'Your Records'" help:"Its name, 1 to 200 characters."`
 }
 
 func (c *orgCreate) Run(o *output) error {
@@ -83,7 +90,7 @@ func (c *orgList) Run(o *output) error {
 
 type orgShow struct {
 	adminFlags
-	ID string `arg:"" help:"Organization id."`
+	ID string `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
 }
 
 func (c *orgShow) Run(o *output) error {
@@ -121,7 +128,7 @@ func orNone[T int64 | time.Duration](v T, none string) string {
 
 type orgSuspend struct {
 	adminFlags
-	ID string `arg:"" help:"Organization id."`
+	ID string `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
 }
 
 func (c *orgSuspend) Run(o *output) error {
@@ -130,7 +137,7 @@ func (c *orgSuspend) Run(o *output) error {
 
 type orgResume struct {
 	adminFlags
-	ID string `arg:"" help:"Organization id."`
+	ID string `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
 }
 
 func (c *orgResume) Run(o *output) error {
@@ -149,17 +156,22 @@ func changeOrg(o *output, f adminFlags, id string, change func(*session.Organiza
 
 type orgSet struct {
 	adminFlags
-	ID              string         `arg:"" help:"Organization id."`
-	Widget          string         `enum:"on,off," default:"" placeholder:"on|off" help:"Whether its widget may be used."`
-	MaxFileSize     *int64         `placeholder:"BYTES" help:"Its cap on files; 0 for the system's."`
-	AccessCodeTTL   *time.Duration `name:"access-code-ttl" placeholder:"TIME" help:"How long an access code works after it was given out or replaced, such as 8760h; 0 for ever."`
-	DuplicateTitles string         `enum:"refuse,allow," default:"" placeholder:"refuse|allow" help:"Two works of one title."`
-	AssetStorage    string         `enum:"keep,none," default:"" placeholder:"keep|none" help:"Whether recordings are kept. none: only their hashes are taken from now on, and what was kept stays."`
-	Imprint         *string        `placeholder:"TEXT" help:"What certificates say after the organization's name, such as 'Example Street 1, Hamburg, Germany': one line of at most 200 characters; '' for nothing."`
-	Quota           *int64         `placeholder:"N" help:"Registrations and updates in a calendar month (UTC); 0 for no quota."`
+	ID              string         `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
+	Widget          string         `example:"off" enum:"on,off," default:"" placeholder:"on|off" help:"Whether its widget may be used."`
+	MaxFileSize     *int64         `example:"100000000" placeholder:"BYTES" help:"Largest file of this organization; 0 for the server's limit."`
+	AccessCodeTTL   *time.Duration `example:"8760h" name:"access-code-ttl" placeholder:"TIME" help:"How long an access code is valid after it was issued or replaced, such as 8760h; 0 for ever."`
+	DuplicateTitles string         `example:"allow" enum:"refuse,allow," default:"" placeholder:"refuse|allow" help:"Whether two works may have the same title."`
+	AssetStorage    string         `example:"none" enum:"keep,none," default:"" placeholder:"keep|none" help:"Whether recordings are stored. none: from now on only their hashes; recordings stored before stay."`
+	Imprint         *string        `example:"Example Street 1, Hamburg, Germany" placeholder:"TEXT" help:"What certificates say after the organization's name, such as an address: one line of at most 200 characters; '' for nothing."`
+	Quota           *int64         `example:"1000" placeholder:"N" help:"Registrations and updates in a calendar month (UTC); 0 for no quota."`
 }
 
 func (c *orgSet) Run(o *output) error {
+	if c.Imprint != nil {
+		if err := fitsCertificate("imprint", *c.Imprint); err != nil {
+			return err
+		}
+	}
 	return changeOrg(o, c.adminFlags, c.ID, func(org *session.Organization) {
 		if c.Widget != "" {
 			org.WidgetEnabled = c.Widget == "on"

@@ -17,8 +17,8 @@ type originsCmd struct {
 
 type originsAdd struct {
 	adminFlags
-	Org    string `arg:"" help:"Organization id."`
-	Origin string `arg:"" help:"For example https://songs.example, *.songs.example or localhost:3000."`
+	Org    string `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
+	Origin string `arg:"" example:"https://www.your-domain.example" help:"For example https://songs.example, *.songs.example or localhost:3000."`
 }
 
 func (c *originsAdd) Run(o *output) error {
@@ -33,8 +33,8 @@ func (c *originsAdd) Run(o *output) error {
 
 type originsRemove struct {
 	adminFlags
-	Org    string `arg:"" help:"Organization id."`
-	Origin string `arg:"" help:"As listed."`
+	Org    string `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
+	Origin string `arg:"" example:"https://www.your-domain.example" help:"As listed."`
 }
 
 func (c *originsRemove) Run(o *output) error {
@@ -48,7 +48,7 @@ func (c *originsRemove) Run(o *output) error {
 
 type originsList struct {
 	adminFlags
-	Org string `arg:"" help:"Organization id."`
+	Org string `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
 }
 
 func (c *originsList) Run(o *output) error {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -17,10 +18,10 @@ import (
 
 type worksRedact struct {
 	adminFlags
-	AtsID   int64  `arg:"" name:"ats-id" help:"The work's registration number."`
-	Network string `enum:"testnet,mainnet" required:"" placeholder:"NAME" help:"testnet or mainnet."`
-	Yes     bool   `help:"Do it. Without this, what would be erased is told and nothing is."`
-	BlobURL string `env:"TIMBRE_BLOB_URL" default:"file:data/blobs" placeholder:"URL" help:"Where the server keeps its files, as it is told to serve (default: ${default})."`
+	AtsID   int64  `arg:"" example:"44" name:"ats-id" help:"The work's registration number."`
+	Network string `example:"testnet" enum:"testnet,mainnet" required:"" placeholder:"NAME" help:"testnet or mainnet."`
+	Yes     bool   `help:"Erase it. Without this flag the command only shows what would be erased."`
+	BlobURL string `example:"file:data/blobs" env:"TIMBRE_BLOB_URL" default:"file:data/blobs" placeholder:"URL" help:"Where the server keeps its files: the value of its own --blob-url (default: ${default})."`
 	s3Flags
 }
 
@@ -34,15 +35,20 @@ another one. It cannot be undone. Backups are yours to erase: docs/privacy.md.`
 }
 
 func (c *worksRedact) Run(o *output) error {
-	// Nothing is served from here.
-	unserved := blob.Options{RenderError: func(http.ResponseWriter, *http.Request, error) {}}
-	files, err := serverFlags{BlobURL: c.BlobURL, s3Flags: c.s3Flags}.openBlobs("http://localhost", make([]byte, 32), unserved)
-	if err != nil {
-		return err
-	}
-	defer files.Close()
 	log := slog.New(slog.NewTextHandler(o.err, nil))
 	return c.with(func(ctx context.Context, db *store.DB) error {
+		if dir, ok := strings.CutPrefix(c.BlobURL, "file:"); ok { // whose files would else be erased from a folder that is made for it
+			if _, err := os.Stat(dir); err != nil {
+				return wrongf("blob-url", "the server's files are not at %s: %s", dir, plainly(err))
+			}
+		}
+		// Nothing is served from here.
+		unserved := blob.Options{RenderError: func(http.ResponseWriter, *http.Request, error) {}}
+		files, err := serverFlags{BlobURL: c.BlobURL, s3Flags: c.s3Flags}.openBlobs("http://localhost", make([]byte, 32), unserved)
+		if err != nil {
+			return err
+		}
+		defer files.Close()
 		reg := registry.New(registry.Config{DB: db, Blobs: files, Times: registry.DefaultTimes(), Log: log})
 		do := reg.Redactable
 		if c.Yes {

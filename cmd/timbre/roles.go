@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -23,10 +21,10 @@ var allRoles = []role{organizations, ats, worker}
 // roleFlags say which part of the work this process does, and where the others
 // are.
 type roleFlags struct {
-	Roles       []role        `env:"TIMBRE_ROLES" enum:"organizations,ats,worker" placeholder:"ROLE" help:"What this process does: organizations mints sessions, ats serves works and transactions, worker anchors them and makes certificates (default: all three)."`
-	IssuerURL   string        `env:"TIMBRE_ISSUER_URL" placeholder:"URL" help:"Where the process with the role organizations publishes its keys, and the issuer that tokens name (default: the public URL)."`
-	JWKSRefresh time.Duration `env:"TIMBRE_JWKS_REFRESH" default:"5m" placeholder:"TIME" help:"How often the issuer's keys are fetched again by a process that does not mint (default: ${default})."`
-	JWKSMaxAge  time.Duration `env:"TIMBRE_JWKS_MAX_AGE" default:"1h" placeholder:"TIME" help:"How old they may be used while the issuer is away (default: ${default})."`
+	Roles       []role        `env:"TIMBRE_ROLES" example:"ats,worker" enum:"organizations,ats,worker" placeholder:"ROLE" help:"Roles of this process: organizations creates sessions, ats serves works and transactions, worker anchors them and makes certificates (default: all three)."`
+	IssuerURL   string        `env:"TIMBRE_ISSUER_URL" example:"https://accounts.example" placeholder:"URL" help:"Address of the process with the role organizations: it publishes the keys there, and tokens name it as their issuer (default: the public URL)."`
+	JWKSRefresh time.Duration `env:"TIMBRE_JWKS_REFRESH" example:"5m" default:"5m" placeholder:"TIME" help:"How often a process without the role organizations fetches the issuer's keys (default: ${default})."`
+	JWKSMaxAge  time.Duration `env:"TIMBRE_JWKS_MAX_AGE" example:"1h" default:"1h" placeholder:"TIME" help:"How long these keys are used while the issuer does not answer (default: ${default})."`
 }
 
 func (f roleFlags) has(r role) bool { return len(f.Roles) == 0 || slices.Contains(f.Roles, r) }
@@ -49,11 +47,13 @@ func (f roleFlags) keySetURL(publicURL string) string {
 func (f roleFlags) validate(publicURL string) error {
 	switch {
 	case f.verifiesElsewhere() && f.IssuerURL == "":
-		return errors.New("--issuer-url is needed where --roles has ats and not organizations: it says whose tokens are good")
+		return wrongf("issuer-url", "is needed where --roles has ats and not organizations: it names the process whose tokens are good")
 	case f.has(worker) && !f.has(ats) && publicURL == "":
-		return errors.New("--public-url is needed where --roles has worker and not ats: it is the one of ats, after which the log and the explorer's pages are named")
-	case f.verifiesElsewhere() && (f.JWKSRefresh <= 0 || f.JWKSMaxAge <= f.JWKSRefresh):
-		return errors.New("--jwks-refresh must be more than 0, and --jwks-max-age more than that")
+		return wrongf("public-url", "is needed where --roles has worker and not ats: it is the one of ats, after which the log and the explorer's pages are named")
+	case f.verifiesElsewhere() && f.JWKSRefresh <= 0:
+		return wrongf("jwks-refresh", "must be more than 0")
+	case f.verifiesElsewhere() && f.JWKSMaxAge <= f.JWKSRefresh:
+		return wrongf("jwks-max-age", "must be more than --jwks-refresh, which is %s", f.JWKSRefresh)
 	case f.IssuerURL != "":
 		return baseURL("issuer-url", f.IssuerURL)
 	}
@@ -63,14 +63,13 @@ func (f roleFlags) validate(publicURL string) error {
 // baseURL refuses what is no address of a server.
 func baseURL(flag, value string) error {
 	u, err := url.Parse(value)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("--%s is http(s)://host[:port], without a path: %q", flag, value)
-	}
-	if len(value) > 300 { // a host has at most 253; certificates show it as a QR code
-		return fmt.Errorf("--%s has more than 300 characters", flag)
-	}
-	if u.User != nil { // it is logged, and told to everybody; so is this error
-		return fmt.Errorf("--%s is http(s)://host[:port], without a user or a password", flag)
+	switch {
+	case err == nil && u.User != nil: // it is logged, and told to everybody
+		return wrongf(flag, "must be http(s)://host[:port], without a user or a password")
+	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		return wrongf(flag, "must be http(s)://host[:port], without a path")
+	case len(value) > 300: // a host has at most 253; certificates show it as a QR code
+		return wrongf(flag, "has more than 300 characters")
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ type migrateCmd struct {
 
 func (c *migrateCmd) Run(o *output) error {
 	ctx := context.Background()
-	db, err := c.open(ctx)
+	db, err := c.open(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -50,8 +50,11 @@ func (c *migrateCmd) Run(o *output) error {
 	if err != nil {
 		return err
 	}
+	if pending < 0 {
+		return errAhead(-pending)
+	}
 	if err := db.Migrate(ctx); err != nil {
 		return err
 	}
-	return o.print(c.JSON, map[string]int64{"applied": pending}, func(w io.Writer) { fmt.Fprintf(w, "%d migrations applied\n", pending) })
+	return o.print(c.JSON, map[string]int64{"applied": pending}, func(w io.Writer) { fmt.Fprintf(w, "%s applied\n", plural(int(pending), "migration")) })
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,15 +11,18 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/certificate"
+	"timbre.example/internal/compressed"
 	"timbre.example/internal/docsite"
 	"timbre.example/internal/explorer"
 	"timbre.example/internal/limit"
@@ -38,8 +42,10 @@ type server struct {
 	api      *api.API
 	url      string
 	listener net.Listener
+	metrics  net.Listener // nil when they have no address of their own
 	http     *http.Server
 	blobs    blobStore
+	packed   *compressed.Cache
 	log      *slog.Logger
 
 	work   []func(context.Context) // run until the context ends
@@ -56,19 +62,11 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	if err != nil {
 		return nil, err
 	}
-	dbURL, err := f.databaseFlag.url()
-	if err != nil {
-		return nil, err
-	}
 	var signer *certificate.Signer
 	if f.has(worker) {
-		if signer, err = f.Signing.signer(); err != nil {
+		if signer, err = f.Signing.signer("certificate-"); err != nil {
 			return nil, err
 		}
-	}
-	root, err := readSecret(f.SecretFile, f.ownSecret || strings.HasPrefix(dbURL, "sqlite:"))
-	if err != nil {
-		return nil, err
 	}
 	s := &server{log: log, stop: make(chan struct{})}
 	defer func() {
@@ -76,13 +74,17 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			s.close()
 		}
 	}()
-	if s.db, err = store.Open(ctx, dbURL); err != nil {
+	// Before anything is made: a second server on the same files ends here.
+	if s.listener, err = listen("listen", f.Listen); err != nil {
 		return nil, err
 	}
-	if err := s.db.Migrate(ctx); err != nil {
-		return nil, err
+	if f.MetricsListen != "" {
+		if s.metrics, err = listen("metrics-listen", f.MetricsListen); err != nil {
+			return nil, err
+		}
 	}
-	if s.listener, err = net.Listen("tcp", f.Listen); err != nil {
+	root, err := s.openDatabase(ctx, f)
+	if err != nil {
 		return nil, err
 	}
 	s.url = strings.TrimSuffix(f.PublicURL, "/")
@@ -136,7 +138,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 				BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, Logger: log,
 			})
 			if err != nil {
-				return nil, fmt.Errorf("network %s: %w", name, err)
+				return nil, wrongSecret(ctx, s.db, f.SecretFile, name, err)
 			}
 			networks[name], logs[name] = l, l
 		}
@@ -174,6 +176,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		Sessions: sessions, Registry: reg, Worker: working, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
 	}, s.stop)
 	refuse := render // people get pages where there are any
+	packed := compressed.New(maxCompressed)
 	if f.has(ats) {
 		if own, ok := s.blobs.(http.Handler); ok {
 			s.api.Mount("/blob", own)
@@ -191,37 +194,138 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			prefix := "/log/" + string(name)
 			s.api.Mount(prefix, http.StripPrefix(prefix, l.Handler(refuse)))
 		}
-		s.api.Mount("/explorer", pages)
-		s.api.Mount("/w", pages)
-		s.api.Mount("/widget", widgetFiles(refuse))
+		readable := packed.Handler(pages)
+		s.api.Mount("/explorer", readable)
+		s.api.Mount("/w", readable)
+		s.api.Mount("/widget", packed.Handler(widgetFiles(refuse)))
+		addWidget(packed)
 		var keys []string
 		for _, name := range slices.Sorted(maps.Keys(logs)) {
 			keys = append(keys, logs[name].VerifierKey())
 		}
 		// Who cuts an address of a certificate down to its host wants to check one.
 		s.api.Handle("/", http.RedirectHandler("/verify", http.StatusFound))
-		s.api.Mount("/verify", verify.New(s.url, keys, func(w http.ResponseWriter, r *http.Request) {
+		s.api.Mount("/verify", packed.Handler(verify.New(s.url, keys, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/verify/" {
 				http.Redirect(w, r, "/verify", http.StatusMovedPermanently)
 				return
 			}
 			refuse(w, r, notFound)
-		}))
+		})))
 	}
-	s.api.Mount("/docs", docsite.New(render)) // in every role: refusals point there
+	s.packed = packed
+	s.api.Mount("/docs", packed.Handler(docsite.New(render))) // in every role: refusals point there
 	if f.MetricsListen != "" {
-		l, err := net.Listen("tcp", f.MetricsListen)
-		if err != nil {
-			return nil, err
-		}
-		s.work = append(s.work, func(ctx context.Context) { serveMetrics(ctx, l, s.api.MetricsHandler(), log) })
+		s.work = append(s.work, func(ctx context.Context) { serveMetrics(ctx, s.metrics, s.api.MetricsHandler(), log) })
 	}
 	s.http = &http.Server{
-		Handler: s.api, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: describing(packed, s.api), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		DisableGeneralOptionsHandler: true, // OPTIONS * is refused as every unknown path is
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	return s, nil
+}
+
+// listen listens, or says which flag to change.
+func listen(flag, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("--%s %s: another program listens on this address, perhaps another timbre. Stop it, or choose another port (`ss -ltnp` shows which program it is)", flag, address)
+	case errors.Is(err, syscall.EACCES):
+		return nil, wrongf(flag, "this user may not listen on a port below 1024. Choose a higher one, and let a proxy listen there")
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, wrongf(flag, "this machine does not have this address")
+	}
+	return nil, wrongf(flag, "cannot listen there: %s", plainly(err))
+}
+
+// openDatabase opens the database and reads the secret that belongs to it. What is
+// made is made for a new registry only, after its name is known.
+func (s *server) openDatabase(ctx context.Context, f serverFlags) (secret, error) {
+	dbURL, _, err := f.databaseFlag.url()
+	if err != nil {
+		return nil, err
+	}
+	path, onSQLite := strings.CutPrefix(dbURL, "sqlite:")
+	if _, err := os.Stat(path); onSQLite && errors.Is(err, fs.ErrNotExist) {
+		if err := f.named(); err != nil { // and no file is made
+			return nil, err
+		}
+	}
+	if s.db, err = f.databaseFlag.open(ctx, false); err != nil {
+		return nil, err
+	}
+	if behind, err := s.db.Pending(ctx); err != nil {
+		return nil, err
+	} else if behind < 0 {
+		return nil, errAhead(-behind)
+	}
+	begun, err := logBegun(ctx, s.db)
+	if err != nil {
+		return nil, err
+	}
+	if !begun {
+		if err := f.named(); err != nil {
+			return nil, err
+		}
+	}
+	root, err := readSecret(f.SecretFile, !begun && (f.trial || onSQLite))
+	if err != nil {
+		return nil, err
+	}
+	warning, err := guarded(f.SecretFile)
+	if err != nil {
+		return nil, err
+	}
+	if warning != "" {
+		s.log.Warn(warning)
+	}
+	if err := s.db.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	return root, nil
+}
+
+// named refuses to begin a log without a name that somebody chose: it stands in
+// every proof, and cannot be changed.
+func (f serverFlags) named() error {
+	if f.PublicURL != "" || f.trial || !f.has(ats) && !f.has(worker) {
+		return nil
+	}
+	return wrongf("public-url", "is needed at the first start of a registry: its log is named after this host for ever, in every proof. To try it on this machine only, say so (http://127.0.0.1:8080), or run `timbre demo`")
+}
+
+// logBegun says whether a database has the log of a registry.
+func logBegun(ctx context.Context, db *store.DB) (bool, error) {
+	if empty, err := db.Empty(ctx); err != nil || empty {
+		return false, err
+	}
+	for _, name := range []network.Name{network.Testnet, network.Mainnet} {
+		_, err := db.Read().GetLog(ctx, string(name))
+		if err == nil {
+			return true, nil
+		}
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		// An older release's tables may lack a column that is read here.
+		if behind, e := db.Pending(ctx); e == nil && behind > 0 {
+			return true, nil
+		}
+		return false, err
+	}
+	return false, nil
+}
+
+// wrongSecret says of a log that a secret did not sign which one that is.
+func wrongSecret(ctx context.Context, db *store.DB, file string, name network.Name, err error) error {
+	if row, e := db.Read().GetLog(ctx, string(name)); errors.Is(err, netlog.ErrKeyMismatch) && e == nil {
+		return wrongf("secret-file", "the secret file %s is not the one that signed the log %s. Restore or name that file: the log goes on with no other", file, row.Origin)
+	}
+	return fmt.Errorf("network %s: %w", name, err)
 }
 
 // serveMetrics serves them on a listener of their own until ctx ends.
@@ -263,6 +367,7 @@ func (s *server) run(ctx context.Context) error {
 		if err = s.http.Shutdown(limit); err != nil {
 			s.http.Close() // whoever is still there is dropped
 		}
+		s.api.Drain(limit) // sockets, which Shutdown does not know
 		cancel()
 	case err = <-served:
 	}
@@ -271,12 +376,15 @@ func (s *server) run(ctx context.Context) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
+	s.log.Info("stopped")
 	return err
 }
 
 func (s *server) close() {
-	if s.listener != nil {
-		s.listener.Close()
+	for _, l := range []net.Listener{s.listener, s.metrics} {
+		if l != nil {
+			l.Close()
+		}
 	}
 	if s.blobs != nil {
 		s.blobs.Close()
@@ -299,6 +407,40 @@ func sweepSessions(ctx context.Context, s *session.Service, log *slog.Logger) {
 		case <-tick.C:
 		}
 	}
+}
+
+// maxCompressed is how much is kept of what was compressed while the server runs:
+// all documents take some 2 MB, in both codings.
+const maxCompressed = 16 << 20
+
+// addWidget gives a cache the widget's files as they were compressed when they
+// were built.
+func addWidget(packed *compressed.Cache) {
+	_ = fs.WalkDir(widget.Files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(widget.Files, name)
+		for _, coding := range compressed.Codings {
+			if b := widget.Packed(name, coding); err == nil && b != nil {
+				packed.Add(coding, body, b)
+			}
+		}
+		return err
+	})
+}
+
+// describing compresses the one answer of the API that is the same for everybody,
+// its description. Every other answer stays as it is: it may hold a secret.
+func describing(packed *compressed.Cache, api http.Handler) http.Handler {
+	description := packed.Handler(api)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.URL.Path == "/v1/openapi.json" {
+			description.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
 }
 
 // widgetFiles serves the bundles and their languages at /widget/v1/, which

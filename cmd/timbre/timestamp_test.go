@@ -99,8 +99,8 @@ func TestTimestamps(t *testing.T) {
 		code int
 		want string
 	}{
-		{"", exitNotProved, "who the authority is. It calls itself CN=Clock,O=Songs Example"},
-		{a.CAFile, exitNotProved, "ok           The time-stamp authority is one that you trust."},
+		{"", exitRefused, "who the authority is. It calls itself CN=Clock,O=Songs Example"},
+		{a.CAFile, exitRefused, "passed       The time-stamp authority is one that you trust."},
 		{tsatest.New(t).CAFile, exitRefused, "failed       The time-stamp authority is one that you trust."},
 	} {
 		args := []string{"verify", file}
@@ -108,7 +108,7 @@ func TestTimestamps(t *testing.T) {
 			args = append(args, "--tsa-ca", c.ca)
 		}
 		said := timbre(t, args...)
-		if said.code != c.code || !strings.Contains(said.out, c.want) || !strings.Contains(said.out, "ok           A time-stamp authority saw the commitment at 2") {
+		if said.code != c.code || !strings.Contains(said.out, c.want) || !strings.Contains(said.out, "passed       A time-stamp authority saw the commitment at 2") {
 			t.Errorf("%v: exit %d: %s%s", args, said.code, said.out, said.err)
 		}
 	}

@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -21,35 +23,36 @@ import (
 
 // verifyCmd checks evidence offline: it opens the files it is given and nothing else.
 type verifyCmd struct {
-	Evidence    string      `arg:"" type:"existingfile" placeholder:"FILE" help:"Evidence as JSON (at most 1 MiB), or a certificate as PDF with the evidence attached (at most 64 MiB)."`
-	Media       string      `type:"existingfile" placeholder:"FILE" help:"The recording, of any size: it is read once, in pieces."`
-	LogKey      verifierKey `placeholder:"KEY" help:"The log's verifier key (NAME+HASH+BASE64) from a source that you trust, or a file that holds it. Without it, anybody's log would do."`
-	TSACA       string      `name:"tsa-ca" type:"existingfile" placeholder:"FILE" help:"Root certificates of time-stamp authorities that you trust, as PEM. Without it, a token proves when, and not by whom."`
-	Save        string      `type:"path" placeholder:"FILE" help:"Write the evidence as JSON, readable by this user alone, when nothing failed: out of a certificate, or with --only-creator of some creators."`
-	OnlyCreator []int       `placeholder:"N" help:"Save this creator and no other: its place in the work, from 1. May be given more than once."`
-	JSON        bool        `name:"json" help:"Print JSON: result, checks, and the evidence that was read."`
+	Evidence    string      `example:"certificate.pdf" arg:"" type:"existingfile" placeholder:"FILE" help:"Evidence as JSON (at most 1 MiB), or a certificate as PDF with the evidence attached (at most 64 MiB)."`
+	Media       string      `example:"song.wav" type:"existingfile" placeholder:"FILE" help:"The recording, of any size: it is read once, in pieces."`
+	LogKey      verifierKey `example:"log.pub" placeholder:"KEY" help:"The log's verifier key (NAME+HASH+BASE64) from a source that you trust, or a file that holds it. Without this flag nothing says whose log it is."`
+	TSACA       string      `example:"roots.pem" name:"tsa-ca" type:"existingfile" placeholder:"FILE" help:"Root certificates of time-stamp authorities that you trust (PEM). Without this flag a token's signer is not checked."`
+	Save        string      `example:"evidence.json" type:"path" placeholder:"FILE" help:"Write the evidence as JSON to this file, readable by this user only, if no check failed."`
+	OnlyCreator []int       `example:"1" placeholder:"N" help:"With --save: include only this creator, by position in the work, from 1. Can be repeated."`
+	JSON        bool        `name:"json" help:"Print JSON: result, verdict, checks, and the evidence that was read."`
 }
 
 // Help says what the exit codes say.
 func (verifyCmd) Help() string {
-	return `Each line says what one check proved, or why it proved nothing.
+	return `Each line says what one check proved, or why it proved nothing. The last lines
+are the verdict, in the words of the page /verify.
 
 Exit codes:
   0  proved: nothing failed, and the commitment is in the log whose key you gave
-  1  refused: a check failed, or the file is not evidence
-  2  the command was called wrongly
-  3  not proved: nothing failed, but no key was given that you trust, or the
-     network is a chain, which has to be asked`
+  1  not proved: a check failed, the file is not evidence, no key was given that
+     you trust, or the network is a chain, which has to be asked
+  2  the command was called wrongly`
 }
 
 // maxCertificate is how large a PDF is read.
 const maxCertificate = 64 << 20
 
-// These end a verification in which nothing failed, and that proves nothing.
-var (
-	errNoKey = exitError{errors.New("not proved: nothing failed, but anybody can make a log; give the key of one that you trust with --log-key"), exitNotProved}
-	errChain = exitError{errors.New("not proved: nothing failed, but that the chain holds it only the chain can say; ask a node"), exitNotProved}
-)
+// remedies say what to do about a verdict that is no proof, on the command line.
+var remedies = map[evidence.Verdict]string{
+	evidence.OtherRecording: "give the registered recording with --media",
+	evidence.Untrusted:      "give the key of a log that you trust with --log-key",
+	evidence.Unknown:        "ask a node of the chain",
+}
 
 func (c *verifyCmd) Run(o *output) error {
 	e, pdf, err := readEvidence(c.Evidence)
@@ -60,17 +63,17 @@ func (c *verifyCmd) Run(o *output) error {
 	if c.TSACA != "" {
 		roots, err := os.ReadFile(c.TSACA)
 		if err != nil {
-			return err
+			return wrongf("tsa-ca", "%s", plainly(err))
 		}
 		opts.Authorities = x509.NewCertPool()
 		if !opts.Authorities.AppendCertsFromPEM(roots) {
-			return fmt.Errorf("%s holds no certificate as PEM", c.TSACA)
+			return wrongf("tsa-ca", "the file holds no certificate as PEM")
 		}
 	}
 	if c.Media != "" {
 		m, err := os.Open(c.Media)
 		if err != nil {
-			return err
+			return wrongf("media", "%s", plainly(err))
 		}
 		defer func() { _ = m.Close() }()
 		opts.Media = m
@@ -84,15 +87,17 @@ func (c *verifyCmd) Run(o *output) error {
 			return err
 		}
 	}
+	verdict := evidence.Judge(e, report)
 	result, failure := "proved", error(nil)
-	switch {
-	case !report.OK():
-		result, failure = "refused", errors.New("the evidence does not hold")
-	case report.Anchored():
-	case e.Log == nil:
-		result, failure = "not_proved", errChain
-	default:
-		result, failure = "not_proved", errNoKey
+	if !verdict.Proved() {
+		if result = "not_proved"; !report.OK() {
+			result = "refused"
+		}
+		text := "not proved: " + verdict.Name()
+		if remedy := remedies[verdict]; remedy != "" {
+			text += "; " + remedy
+		}
+		failure = errors.New(text)
 	}
 	if pdf {
 		report = append(evidence.Report{{
@@ -102,16 +107,16 @@ func (c *verifyCmd) Run(o *output) error {
 	}
 	if err := o.print(c.JSON, struct {
 		Result   string            `json:"result"`
+		Verdict  evidence.Verdict  `json:"verdict"`
+		Test     bool              `json:"test_network"`
 		Checks   evidence.Report   `json:"checks"`
 		Evidence evidence.Evidence `json:"evidence"`
-	}{result, report, e}, func(w io.Writer) {
+	}{result, verdict, e.OnTestNetwork(), report, e}, func(w io.Writer) {
 		describe(w, e)
 		tell(w, report)
-		if failure == nil {
-			fmt.Fprintf(w, "\n%-12s It is in the log that you trust, since %s.\n", "proved", clock(e.Block.Time))
-			if c.Media == "" {
-				fmt.Fprintf(w, "%-12s (which recording it speaks of was not checked: give it with --media)\n", "")
-			}
+		fmt.Fprintf(w, "\n%-12s %s\n%-12s %s\n", "verdict", verdict.Name(), "", oneLine(verdict.Sentence(e, clock)))
+		if e.OnTestNetwork() {
+			fmt.Fprintf(w, "%-12s %s\n", "warning", evidence.TestWarning())
 		}
 	}); err != nil {
 		return err
@@ -122,7 +127,7 @@ func (c *verifyCmd) Run(o *output) error {
 // Validate refuses flags that do not go together.
 func (c *verifyCmd) Validate() error {
 	if len(c.OnlyCreator) > 0 && c.Save == "" {
-		return errors.New("--only-creator goes with --save")
+		return wrongf("only-creator", "needs --save, which names the file to write")
 	}
 	return nil
 }
@@ -137,7 +142,10 @@ func (c *verifyCmd) save(e evidence.Evidence) (err error) {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(c.Save, text, 0o600)
+	if err := os.WriteFile(c.Save, text, 0o600); err != nil {
+		return wrongf("save", "cannot be written: %s", plainly(err))
+	}
+	return nil
 }
 
 // verifierKey is a log's, given as it is or as the name of a file that holds it.
@@ -148,7 +156,7 @@ func (k *verifierKey) UnmarshalText(given []byte) error {
 	if _, err := note.NewVerifier(key); err != nil {
 		f, err := os.Open(key)
 		if err != nil {
-			return errors.New("neither a verifier key nor a file that can be read")
+			return errors.New("neither a verifier key nor a file that holds one (NAME+HASH+BASE64)")
 		}
 		defer func() { _ = f.Close() }()
 		text, err := io.ReadAll(io.LimitReader(f, 1<<10))
@@ -157,41 +165,73 @@ func (k *verifierKey) UnmarshalText(given []byte) error {
 		}
 		key = strings.TrimSpace(string(text))
 		if _, err := note.NewVerifier(key); err != nil {
-			return fmt.Errorf("no verifier key is in that file: %w", err)
+			return errors.New("no verifier key is in that file (NAME+HASH+BASE64)")
 		}
 	}
 	*k = verifierKey(key)
 	return nil
 }
 
-// readEvidence reads a document, or a certificate with one in it.
+// readEvidence reads a document, or a certificate with one in it. What is neither
+// is named in the page's words.
 func readEvidence(path string) (e evidence.Evidence, pdf bool, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return e, false, err
 	}
 	defer func() { _ = f.Close() }()
-	r := bufio.NewReader(f)
-	if head, _ := r.Peek(5); string(head) != "%PDF-" {
-		e, err = evidence.Decode(r)
-		return e, false, err
+	trouble := func(key string, err error) error { return fmt.Errorf("%s: %s\n  %w", path, evidence.Trouble(key), err) }
+	r := bufio.NewReaderSize(f, evidence.MaxSize+1)
+	head, err := r.Peek(evidence.MaxSize + 1)
+	if err != nil && err != io.EOF {
+		return e, false, fmt.Errorf("%s: %w", path, err)
+	}
+	if !bytes.HasPrefix(head, []byte("%PDF-")) {
+		if !looksLikeEvidence(head) {
+			return e, false, fmt.Errorf("%s: %s\n  give the certificate or the evidence here, and the recording with --media", path, evidence.Trouble("neither"))
+		}
+		if e, err = evidence.Decode(r); err != nil {
+			return e, false, trouble(damage(head), err)
+		}
+		return e, false, nil
 	}
 	file, err := io.ReadAll(io.LimitReader(r, maxCertificate+1))
 	if err != nil {
 		return e, true, err
 	}
 	if len(file) > maxCertificate {
-		return e, true, fmt.Errorf("%s is larger than %d bytes", path, maxCertificate)
+		return e, true, trouble("tooLarge", fmt.Errorf("it has more than %d bytes", maxCertificate))
 	}
 	text, err := certificate.Attachment(file)
 	if errors.Is(err, certificate.ErrNoAttachment) {
-		return e, true, fmt.Errorf("%s: %w; if another program shows %s among its attachments, save that and verify it", path, err, certificate.EvidenceName)
+		return e, true, fmt.Errorf("%w; if another program shows %s among its attachments, save that and verify it", trouble("noAttachment", err), certificate.EvidenceName)
 	} else if err != nil {
 		return e, true, err
 	}
-	e, err = evidence.Decode(bytes.NewReader(text))
-	return e, true, err
+	if e, err = evidence.Decode(bytes.NewReader(text)); err != nil {
+		return e, true, trouble(damage(text), err)
+	}
+	return e, true, nil
 }
+
+// looksLikeEvidence: the bytes begin as a JSON object, and name what evidence
+// begins with.
+func looksLikeEvidence(head []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(head, " \t\r\n"), []byte("{")) && bytes.Contains(head, []byte(`"evidence"`))
+}
+
+// damage is the trouble with evidence that cannot be read: a newer form, or
+// damage.
+func damage(text []byte) string {
+	var claims struct{ Evidence json.Number }
+	if json.Unmarshal(text, &claims) == nil && claims.Evidence != "" && claims.Evidence != json.Number(strconv.Itoa(evidence.Format)) {
+		return "otherVersion"
+	}
+	return "damaged"
+}
+
+// roleNames are what the roles are called on screens.
+var roleNames = map[string]string{"author": "lyrics", "composer": "music", "arranger": "arrangement", "adapter": "adaptation"}
 
 // describe says what the evidence is about. Whoever made it chose the texts:
 // they are quoted, so that none of them is taken for a line of ours.
@@ -200,7 +240,7 @@ func describe(w io.Writer, e evidence.Evidence) {
 	for _, c := range e.Creators {
 		roles := make([]string, len(c.Roles))
 		for i, r := range c.Roles {
-			roles[i] = r.String()
+			roles[i] = roleNames[r.String()]
 		}
 		fmt.Fprintf(w, "%-12s %d. %q, %q: %s", "creator", c.Proof.Index()+1, c.FullName, c.Email, strings.Join(roles, ", "))
 		if c.IPI != nil {
@@ -211,19 +251,20 @@ func describe(w io.Writer, e evidence.Evidence) {
 		}
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "%-12s SHA-256 %s, %d bytes\n", "recording", e.Media.SHA256, e.Media.SizeBytes)
-	fmt.Fprintf(w, "%-12s %d, version %d, on %q", "work", e.AtsID, e.Version, e.Network.Name)
+	fmt.Fprintf(w, "%-12s file hash (SHA-256) %s, %d bytes\n", "recording", e.Media.SHA256, e.Media.SizeBytes)
+	fmt.Fprintf(w, "%-12s registration number %d, version %d, on %q", "work", e.AtsID, e.Version, e.Network.Name)
 	if e.Log != nil {
 		fmt.Fprintf(w, ", the log %q", e.Log.Origin)
 	}
-	fmt.Fprintf(w, "\n%-12s %d, %s\n\n", "block", e.Block.Number, clock(e.Block.Time))
+	fmt.Fprintf(w, "\n%-12s %d, %s\n", "block", e.Block.Number, clock(e.Block.Time))
+	fmt.Fprintf(w, "%-12s %s\n\n", "commitment", e.Commitment)
 }
 
 func clock(t time.Time) string { return t.Format("2006-01-02 15:04:05.000000 UTC") }
 
 func tell(w io.Writer, report evidence.Report) {
 	for _, one := range report {
-		fmt.Fprintf(w, "%-12s %s\n", strings.ReplaceAll(string(one.Status), "_", " "), oneLine(one.Proves))
+		fmt.Fprintf(w, "%-12s %s\n", strings.ToLower(one.Status.Name()), oneLine(one.Proves))
 		if one.Why != "" {
 			fmt.Fprintf(w, "%-12s (%s)\n", "", oneLine(one.Why))
 		}

@@ -19,16 +19,22 @@ import (
 // What is not evidence is refused, and the command says so.
 func TestVerifyRefuses(t *testing.T) {
 	t.Parallel()
-	for name, text := range map[string]string{
-		"version 2": `{"evidence":2}`, "nothing in it": `{"evidence":1}`, "not JSON": `RIFF`,
+	for text, words := range map[string]string{
+		`{"evidence":2}`:   "This evidence has a form that is not known here.",
+		`{"evidence":1}`:   "This evidence is damaged, or somebody changed it.",
+		`{"evidence":1`:    "This evidence is damaged, or somebody changed it.",
+		`{"invoice":1}`:    "This file is neither a certificate (PDF) nor evidence (JSON).",
+		"RIFF....WAVEfmt ": "and the recording with --media",
+		"# Read me":        "This file is neither a certificate (PDF) nor evidence (JSON).",
+		"":                 "This file is neither a certificate (PDF) nor evidence (JSON).",
 	} {
 		path := filepath.Join(t.TempDir(), "evidence.json")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		var out, errs bytes.Buffer
-		if code := run([]string{"verify", path}, &out, &errs); code != exitRefused || !strings.Contains(errs.String(), "malformed evidence") {
-			t.Errorf("%s: exit %d, %s%s", name, code, out.String(), errs.String())
+		if code := run([]string{"verify", path}, &out, &errs); code != exitRefused || !strings.Contains(errs.String(), path+": ") || !strings.Contains(errs.String(), words) {
+			t.Errorf("%s: exit %d, %s%s", text, code, out.String(), errs.String())
 		}
 	}
 }
@@ -70,22 +76,24 @@ func TestVerify(t *testing.T) {
 		out  string
 		err  string
 	}{
-		{[]string{dir + "full.json"}, exitNotProved, "compare it with one you trust", "not proved: nothing failed, but anybody can make a log"},
-		{[]string{dir + "substrate.json", "--log-key", key}, exitNotProved, "not checked  The block is final", "not proved: nothing failed, but that the chain holds it"},
-		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "creator      3. \"<Ben> & \\\"Söhne\\\"\", \"ben@songs.example\": arranger, adapter\n", ""},
-		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "\n\nproved       It is in the log that you trust, since 2", ""},
-		{[]string{dir + "full.json", "--log-key", key}, exitDone, "(which recording it speaks of was not checked: give it with --media)\n", ""},
-		{[]string{dir + "redacted.json", "--media", dir + "media.bin", "--log-key", dir + "key.txt"}, exitDone, "not every creator is disclosed", ""},
-		{[]string{dir + "full.json", "--media", dir + "key.txt"}, exitRefused, "its SHA-256 or size is another", "does not hold"},
-		{[]string{dir + "full.json", "--log-key", other, "--json"}, exitRefused, "the evidence names another key", "does not hold"},
+		{[]string{dir + "full.json"}, exitRefused, "not checked  The log is one that you trust.", "not proved: Not trusted; give the key of a log that you trust with --log-key"},
+		{[]string{dir + "substrate.json", "--log-key", key}, exitRefused, "not checked  The block is final", "not proved: Cannot say; ask a node of the chain"},
+		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "creator      3. \"<Ben> & \\\"Söhne\\\"\", \"ben@songs.example\": arrangement, adaptation\n", ""},
+		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "\n\nverdict      Verified\n             This recording was registered on 2", ""},
+		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "\nwarning      Test network. This is a test registration.", ""},
+		{[]string{dir + "full.json", "--log-key", key}, exitDone, "verdict      The registration is proved\n             This registration was made on 2", ""},
+		{[]string{dir + "redacted.json", "--media", dir + "media.bin", "--log-key", dir + "key.txt"}, exitDone, "Some creators are not shown.", ""},
+		{[]string{dir + "full.json", "--media", dir + "key.txt"}, exitRefused, "Its file hash (SHA-256) or its size differs.", "not proved: This is another recording; give the registered recording with --media"},
+		{[]string{dir + "full.json", "--media", dir + "key.txt", "--log-key", key}, exitRefused, "verdict      This is another recording\n", "not proved: This is another recording"},
+		{[]string{dir + "full.json", "--log-key", other, "--json"}, exitRefused, `"verdict": "untrusted"`, "not proved: Not trusted"},
 		{[]string{dir + "full.json", "--log-key", made + "none.txt"}, exitUsage, "", "neither a verifier key nor a file"},
 		{[]string{dir + "full.json", "--log-key", made + "twice.txt"}, exitUsage, "", "no verifier key is in that file"},
 		{[]string{made + "none.json"}, exitUsage, "", "none.json"},
 		{[]string{made + "certificate.pdf", "--log-key", key}, exitDone, "not checked  The certificate's page says what its evidence says.", ""},
-		{[]string{made + "bare.pdf", "--log-key", key}, exitRefused, "", "no evidence is attached that can be read"},
-		{[]string{made + "other.pdf", "--log-key", key}, exitRefused, "", "malformed evidence"},
+		{[]string{made + "bare.pdf", "--log-key", key}, exitRefused, "", "No evidence is attached to this PDF."},
+		{[]string{made + "other.pdf", "--log-key", key}, exitRefused, "", "This evidence is damaged"},
 		// A title cannot write lines of its own, nor clear the screen.
-		{[]string{made + "line.json"}, exitRefused, `title        "\x1b[2J\u202e\nok  `, "does not hold"},
+		{[]string{made + "line.json"}, exitRefused, `title        "\x1b[2J\u202e\nok  `, "not proved: Does not match\n"},
 	} {
 		var out, errs bytes.Buffer
 		if code := run(append([]string{"verify"}, c.args...), &out, &errs); code != c.exit || !strings.Contains(out.String(), c.out) || !strings.Contains(errs.String(), c.err) {

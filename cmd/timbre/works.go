@@ -18,8 +18,8 @@ type worksCmd struct {
 type worksCertificate struct {
 	databaseFlag
 	versionFlags
-	PublicURL string `env:"TIMBRE_PUBLIC_URL" required:"" placeholder:"URL" help:"How this server is reached: the QR code leads to the work's page there."`
-	Out       string `short:"o" required:"" type:"path" placeholder:"FILE" help:"Where to write it, readable by this user alone."`
+	PublicURL string `example:"https://timbre.your-domain.example" env:"TIMBRE_PUBLIC_URL" required:"" placeholder:"URL" help:"Public URL of the server: the QR code leads to the work's page there."`
+	Out       string `example:"certificate.pdf" short:"o" required:"" type:"path" placeholder:"FILE" help:"File to write it to, readable by this user only."`
 	registryFlag
 	signingFlags
 }
@@ -37,7 +37,7 @@ func (c *worksCertificate) Run(o *output) error {
 	if err := baseURL("public-url", c.PublicURL); err != nil {
 		return err
 	}
-	signer, err := c.signer()
+	signer, err := c.signer("")
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (c *worksCertificate) Run(o *output) error {
 			return err
 		}
 		if err := os.WriteFile(c.Out, pdf, 0o600); err != nil {
-			return err
+			return wrongf("out", "cannot be written: %s", plainly(err))
 		}
 		_, err = fmt.Fprintln(o.out, c.Out)
 		return err

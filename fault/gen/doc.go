@@ -201,7 +201,7 @@ func (r row) event(message, details string) (name, detail string) {
 	case "none":
 		return "", ""
 	case "refresh":
-		return "allfeat:token-expired", `{"pendingAction":"init"}`
+		return "allfeat:token-expired", `{"pendingAction":"submit"}`
 	case "client":
 		id = "null"
 	case "inline":

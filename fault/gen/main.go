@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -186,8 +187,8 @@ func (r row) check() error {
 		return fmt.Errorf("status 0 and class client go together")
 	case r.Status != 0 && (r.Status < 400 || r.Status > 599):
 		return fmt.Errorf("status %d is no failure", r.Status)
-	case r.RetryAfter != (r.Status == 429 || r.Status == 503):
-		return fmt.Errorf("429 and 503 carry Retry-After, and nothing else does")
+	case r.RetryAfter != ((r.Status == 429 || r.Status == 503) && !r.resets()):
+		return fmt.Errorf("429 and 503 carry Retry-After unless they say resets_at, and nothing else does")
 	case (r.Class == "inline") != (r.Stage != ""):
 		return fmt.Errorf("an inline code names its stage, and no other does")
 	case !stages[r.Rehearse]:
@@ -255,4 +256,10 @@ func exported(name string) string {
 		b.WriteString(strings.ToUpper(part[:1]) + part[1:])
 	}
 	return b.String()
+}
+
+// resets reports whether the details say when the refusal ends. It may be days away: a client that waits for Retry-After
+// would wait for days without a word.
+func (r row) resets() bool {
+	return slices.ContainsFunc(r.Details, func(d detail) bool { return d.Name == "resets_at" })
 }

@@ -60,7 +60,7 @@ func renderTS(rows []row) []byte {
 func writeDetails(b *bytes.Buffer, rows []row) {
 	p := func(format string, args ...any) { fmt.Fprintf(b, format, args...) }
 	p("/** One failure inside common.validation_failed. */\n")
-	p("export interface FieldError {\n  field: string;\n  rule: string;\n  message: string;\n}\n\n")
+	p("export interface FieldError {\n  field: string;\n  rule: string;\n  message: string;\n  /** The documented name that a misspelled member was meant to be. */\n  did_you_mean?: string;\n}\n\n")
 	p("/** The details of the codes that have some; sizes in bytes, times RFC 3339. */\nexport interface ErrorDetails {\n")
 	for _, r := range rows {
 		if len(r.Details) == 0 {

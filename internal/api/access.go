@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"timbre.example/commitment"
+	"timbre.example/fault"
 	"timbre.example/internal/registry"
 )
 
@@ -35,6 +36,7 @@ type workOutput struct {
 		CreatedAt        time.Time       `json:"created_at"`
 		AssetFilename    string          `json:"asset_filename"`
 		Creators         []storedCreator `json:"creators" doc:"Of the latest version"`
+		Versions         []wireVersion   `json:"versions" doc:"Oldest first"`
 	}
 }
 
@@ -47,7 +49,11 @@ func (a *API) workByCode(ctx context.Context, _ *struct{}) (*workOutput, error) 
 	b := &out.Body
 	b.AtsID, b.Title, b.Network, b.OwnerAddress, b.CreatedAt = w.AtsID, w.Title, string(w.Network), w.Owner, w.CreatedAt
 	b.LatestVersion, b.LatestCommitment, b.AssetFilename = w.LatestVersion, registry.Hex(w.LatestCommitment), w.Filename
-	b.Creators = stored(w.Creators)
+	versions, err := a.Registry.Versions(ctx, callerOf(ctx))
+	if err != nil {
+		return nil, err
+	}
+	b.Creators, b.Versions = stored(w.Creators), versionsOf(versions)
 	return out, nil
 }
 
@@ -62,14 +68,23 @@ func stored(in []commitment.Creator) []storedCreator {
 	return out
 }
 
-type certificateByCodeInput struct {
+type downloadByCodeInput struct {
 	Version string `path:"v" doc:"From 1"`
+	What    string `path:"what" doc:"certificate or audio"`
 }
 
-func (a *API) certificateByCode(ctx context.Context, in *certificateByCodeInput) (*downloadOutput, error) {
-	d, err := a.Registry.CertificateByCode(ctx, callerOf(ctx), version(in.Version))
-	if err == nil {
-		err = unmade(callerOf(ctx))
+func (a *API) downloadByCode(ctx context.Context, in *downloadByCodeInput) (*downloadOutput, error) {
+	var d registry.Download
+	var err error
+	switch in.What {
+	case "certificate":
+		if d, err = a.Registry.CertificateByCode(ctx, callerOf(ctx), version(in.Version)); err == nil {
+			err = unmade(callerOf(ctx))
+		}
+	case "audio":
+		d, err = a.Registry.RecordingByCode(ctx, callerOf(ctx), version(in.Version))
+	default:
+		err = fault.CommonNotFound().With("reason", "route")
 	}
 	if err != nil {
 		return nil, err

@@ -2,6 +2,8 @@ package api_test
 
 import (
 	"io"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +36,7 @@ func TestUpdateFlow(t *testing.T) {
 		at := "/v1/access/" + code
 
 		a := w.mint(forUpdate).read(at + "/work")
-		want := []string{"asset_filename", "ats_id", "created_at", "creators", "latest_commitment", "latest_version", "network", "owner_address", "title"}
+		want := []string{"asset_filename", "ats_id", "created_at", "creators", "latest_commitment", "latest_version", "network", "owner_address", "title", "versions"}
 		if d := cmp.Diff(want, keys(t, a.body)); d != "" || a.header.Get("Cache-Control") != "no-store" {
 			t.Fatalf("work: %d %s %s", a.status, d, a.body)
 		}
@@ -239,7 +241,7 @@ func TestCertificateByCode(t *testing.T) {
 				t.Errorf("version %s: %s", v, a.body)
 			}
 		}
-		if a := late.read(at + "1/download/audio"); a.code != fault.CodeCommonNotFound {
+		if a := late.read(at + "1/download/audio"); !strings.HasPrefix(content(a.get("url")), "RIFF") {
 			t.Errorf("a recording by code: %s", a.body)
 		}
 		// Nothing was spent on it.
@@ -248,6 +250,60 @@ func TestCertificateByCode(t *testing.T) {
 		}
 		if strings.Contains(w.logged.String(), "atc_") {
 			t.Error("the log holds an access code")
+		}
+	})
+}
+
+// A code is the same in capitals, wherever one comes in.
+func TestAccessCodeInCapitals(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, options{})
+		w.work()
+		code := w.code("Porch Light")
+		for i, typed := range []string{strings.ToUpper(code), "atc_" + strings.ToUpper(code[4:]), "ATC_" + code[4:], code} {
+			at := "/v1/access/" + typed
+			for _, b := range []tab{w.mint(forUpdate), w.mint(map[string]any{"action_type": "access"}), w.mint(map[string]any{"action_type": "access", "external_user_ref": "ada"})} {
+				a := b.read(at + "/work")
+				if a.get("title") != "Porch Light" {
+					t.Errorf("%s: %d %s", typed, a.status, a.body)
+				}
+				b.made(at + "/versions/1/download/certificate")
+				a = b.read(at + "/versions/1/download/audio")
+				if res, err := w.client.Get(a.get("url")); err != nil || res.StatusCode != 200 || res.Header.Get("Content-Type") != "audio/wav" {
+					t.Errorf("%s: %s, %v", typed, a.body, err)
+				} else {
+					res.Body.Close()
+				}
+				if a := b.read(at + "/versions/99/download/audio"); a.code != fault.CodeWorkNotFound {
+					t.Errorf("no such version: %s", a.body)
+				}
+				if a := b.read(at + "/versions/1/download/asset"); a.code != fault.CodeCommonNotFound {
+					t.Errorf("no such file: %s", a.body)
+				}
+			}
+			b := w.mint(forUpdate)
+			who := creator()
+			who["full_name"] = "Ada " + strconv.Itoa(i)
+			job := b.post(at+"/versions/init", map[string]any{"creators": []any{who}}).get("job_id")
+			b.post(at+"/versions/prepare", map[string]string{"job_id": job})
+			a := b.post("/v1/access/"+code+"/versions/confirm", map[string]string{"job_id": job})
+			if a.status != 202 {
+				t.Fatalf("%s: %s", typed, a.body)
+			}
+			w.done(a.get("transaction_id"))
+		}
+		next := w.mint(forUpdate).post("/v1/access/"+strings.ToUpper(code)+"/rotate", "").get("access_code")
+		if a := w.mint(forUpdate).read("/v1/access/" + strings.ToUpper(next) + "/work"); a.get("title") != "Porch Light" {
+			t.Errorf("replaced: %s", a.body)
+		}
+		if a := w.mint(forUpdate).read("/v1/access/" + strings.ToUpper(code) + "/work"); a.code != fault.CodeAccessCodeExpired || a.err.Details["reason"] != "replaced" {
+			t.Errorf("the old one: %s", a.body)
+		}
+		// What only looks alike is none: of the Kelvin sign k is the lower case.
+		for _, typed := range []string{code[:67], code + "0", "atc_" + strings.Repeat("g", 64), "atc" + code, strings.Replace(code, "a", "\u212a", 1), " " + code[1:]} {
+			if a := w.mint(forUpdate).read("/v1/access/" + url.PathEscape(typed) + "/work"); a.code != fault.CodeAccessCodeFormatInvalid {
+				t.Errorf("%q: %s", typed, a.body)
+			}
 		}
 	})
 }

@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -66,7 +67,6 @@ type Config struct {
 type API struct {
 	Config
 	router  chi.Router
-	origins *originCache
 	metrics *metrics
 	streams *streams
 	// stop ends progress streams when the server shuts down.
@@ -92,11 +92,15 @@ func New(c Config, stop <-chan struct{}) *API {
 	if c.Registry != nil {
 		followers = c.Registry.Progress.Followers
 	}
-	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, metrics: newMetrics(c.Version, followers, c.Worker), origins: newOriginCache(c.Sessions.Origins), streams: &streams{most: c.Followers, of: map[string]int{}}}
+	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, metrics: newMetrics(c.Version, followers, c.Worker), streams: &streams{most: c.Followers, of: map[string]int{}}}
 	a.Sessions.Admit = a.admit // budgets are told in the answer's headers
-	a.router.Use(a.observe, a.recover, a.limitAddress, a.cors)
-	a.router.NotFound(func(w http.ResponseWriter, r *http.Request) { a.RenderError(w, r, fault.CommonNotFound()) })
-	a.router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) { a.RenderError(w, r, fault.CommonNotFound()) })
+	a.router.Use(a.observe, a.recover, a.cors, a.limitAddress)
+	a.router.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		a.RenderError(w, r, fault.CommonNotFound().With("reason", "route"))
+	})
+	a.router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		a.RenderError(w, r, fault.CommonNotFound().With("reason", "method"))
+	})
 	a.router.Get("/healthz", a.health)
 	a.router.Head("/healthz", a.health)
 	a.router.Get("/metrics", a.metricsHere)
@@ -141,6 +145,11 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.Serve
 // Routes are all that is served, what is mounted included.
 func (a *API) Routes() chi.Routes { return a.router }
 
+// Drain waits until every progress stream has ended, or until ctx ends. Call it
+// after stop was closed: a socket is no request any more that http.Server.Shutdown
+// would wait for, and is told before it is dropped.
+func (a *API) Drain(ctx context.Context) { a.streams.drained(ctx) }
+
 func (a *API) mints() bool { return a.Sessions.Tokens != nil }
 func (a *API) works() bool { return a.Registry != nil }
 
@@ -159,7 +168,7 @@ func (a *API) routes() {
 	op := func(method, path, id, summary string, status int, before ...func(huma.API) func(huma.Context, func(huma.Context))) huma.Operation {
 		o := huma.Operation{
 			OperationID: id, Method: method, Path: path, Summary: summary, DefaultStatus: status,
-			// readBody has read the body within its bounds. -1: nothing more to
+			// readBody has read it within its bounds. -1: nothing more to
 			// cap, and the read deadline, which would otherwise end a long
 			// request while it is worked on, is taken away.
 			MaxBodyBytes: -1, BodyReadTimeout: -1,
@@ -178,11 +187,15 @@ func (a *API) routes() {
 		return o
 	}
 	// holder is one for who holds a session and an access code.
-	holder := func(o huma.Operation, begins bool, stage string) huma.Operation {
+	holder := func(o huma.Operation, fits func(session.Caller) error, begins bool, stage string) huma.Operation {
 		o.Security = []map[string][]string{{"session": {}}}
-		o.Middlewares = append(huma.Middlewares{a.authorize(h, may(session.UpdateVersion, begins), stage), a.unlock(h, begins)}, o.Middlewares...)
+		o.Middlewares = append(huma.Middlewares{a.authorize(h, fits, stage), a.unlock(h, begins)}, o.Middlewares...)
 		o.Parameters = append(o.Parameters, codeParam)
 		return o
+	}
+	lookUp := func(o huma.Operation) huma.Operation { return holder(o, session.Caller.MayLookUp, true, "code") }
+	change := func(o huma.Operation, begins bool, stage string) huma.Operation {
+		return holder(o, may(session.UpdateVersion, begins), begins, stage)
 	}
 	// owner is one for who holds a session of an end-user. With a work in its path,
 	// that work is the end-user's own.
@@ -199,38 +212,40 @@ func (a *API) routes() {
 	}
 	defer func() { a.document(h.OpenAPI()) }()
 	if a.mints() {
-		huma.Register(h, op("POST", "/v1/sessions", "mint-session", "Mint a session: called by the host's backend", 200, a.readBody), a.mint)
+		huma.Register(h, op("POST", "/v1/sessions", "mint-session", "Mint a session: called by the host's backend", 200, reads[mintInput](true)), a.mint)
 	}
 	if !a.works() {
 		return
 	}
 	huma.Register(h, op("GET", "/v1/stats", "stats", "Public facts of a network", 200), a.stats)
-	huma.Register(h, browser(op("POST", "/v1/works/init", "init-work", "Begin a registration and get an upload URL", 200, a.readBody), true, "init"), a.initWork)
-	huma.Register(h, browser(op("POST", "/v1/works/upload", "renew-upload", "Get another upload URL for a job", 200, a.readBody), false, "upload"), a.renewUpload)
-	huma.Register(h, browser(op("POST", "/v1/works/prepare", "prepare-work", "Read the upload and quote", 200, a.readBody), false, "prepare"), a.prepare)
-	huma.Register(h, browser(op("POST", "/v1/works/confirm", "confirm-work", "Accept the quote", 202, a.readBody), false, "confirm"), a.confirm)
-	huma.Register(h, holder(op("GET", "/v1/access/{code}/work", "work-by-code", "The work that an access code opens", 200), true, "code"), a.workByCode)
-	huma.Register(h, holder(op("GET", "/v1/access/{code}/versions/{v}/download/certificate", "certificate-by-code", "A URL of a version's certificate, for who holds the access code", 200), true, "code"), a.certificateByCode)
-	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/init", "init-version", "Begin a version that keeps the recording", 200, a.readBody), true, "init"), a.initVersion)
-	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/init-upload", "init-version-upload", "Begin a version with a new recording, and get an upload URL", 200, a.readBody), true, "init"), a.initVersionUpload)
-	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/upload", "renew-version-upload", "Get another upload URL for a job", 200, a.readBody), false, "upload"), a.renewUpload)
-	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/prepare", "prepare-version", "Read the upload, if there is one, and quote", 200, a.readBody), false, "prepare"), a.prepareVersion)
-	huma.Register(h, holder(op("POST", "/v1/access/{code}/versions/confirm", "confirm-version", "Accept the quote", 202, a.readBody), false, "confirm"), a.confirm)
+	huma.Register(h, browser(op("POST", "/v1/works/init", "init-work", "Begin a registration and get an upload URL", 200, reads[initInput](false)), true, "init"), a.initWork)
+	huma.Register(h, browser(op("POST", "/v1/works/upload", "renew-upload", "Get another upload URL for a job", 200, reads[jobInput](false)), false, "upload"), a.renewUpload)
+	huma.Register(h, browser(op("POST", "/v1/works/prepare", "prepare-work", "Read the upload and quote", 200, reads[jobInput](false)), false, "prepare"), a.prepare)
+	huma.Register(h, browser(op("POST", "/v1/works/confirm", "confirm-work", "Accept the quote", 202, reads[jobInput](false)), false, "confirm"), a.confirm)
+	huma.Register(h, lookUp(op("GET", "/v1/access/{code}/work", "work-by-code", "The work that an access code opens, with its versions", 200)), a.workByCode)
+	huma.Register(h, lookUp(op("GET", "/v1/access/{code}/versions/{v}/download/{what}", "download-by-code", "A URL of a version's certificate or recording, by access code", 200)), a.downloadByCode)
+	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/init", "init-version", "Begin a version that keeps the recording", 200, reads[initVersionInput](false)), true, "init"), a.initVersion)
+	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/init-upload", "init-version-upload", "Begin a version with a new recording, and get an upload URL", 200, reads[initVersionUploadInput](false)), true, "init"), a.initVersionUpload)
+	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/upload", "renew-version-upload", "Get another upload URL for a job", 200, reads[jobInput](false)), false, "upload"), a.renewUpload)
+	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/prepare", "prepare-version", "Read the upload, if there is one, and quote", 200, reads[jobInput](false)), false, "prepare"), a.prepareVersion)
+	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/confirm", "confirm-version", "Accept the quote", 202, reads[jobInput](false)), false, "confirm"), a.confirm)
 	rotate := op("POST", "/v1/access/{code}/rotate", "rotate-code", "Replace an access code", 200)
 	rotate.Security = []map[string][]string{{"session": {}}}
 	rotate.Middlewares = huma.Middlewares{a.authorize(h, may(session.UpdateVersion, false), "code")}
 	huma.Register(h, rotate, a.rotateCode)
 	anySession := func(session.Caller) error { return nil }
 	huma.Register(h, owner(op("GET", "/v1/works", "own-works", "The end-user's works, latest change first", 200), session.Caller.MayRead, "code"), a.ownWorks)
+	huma.Register(h, owner(op("GET", "/v1/works/{id}", "own-work", "One of the end-user's works, as the list has it", 200), session.Caller.MayRead, "code", a.own(h, false)), a.ownWork)
+	huma.Register(h, owner(op("GET", "/v1/works/{id}/creators", "latest-creators", "Who made the latest version", 200), session.Caller.MayRead, "code", a.own(h, false)), a.latestCreators)
 	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions", "own-versions", "The versions of an end-user's work, oldest first", 200), session.Caller.MayRead, "code", a.own(h, false)), a.ownVersions)
 	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions/{v}/creators", "own-creators", "Who made a version", 200), session.Caller.MayRead, "code", a.own(h, false)), a.ownCreators)
 	huma.Register(h, owner(op("GET", "/v1/works/{id}/download/{what}", "download-latest", "A URL of the latest version's certificate or recording", 200), anySession, "code"), a.downloadLatest)
 	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions/{v}/download/{what}", "download-version", "A URL of a version's certificate or recording", 200), anySession, "code"), a.downloadVersion)
-	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/init", "init-own-version", "Begin a version that keeps the recording", 200, a.readBody), true, "init"), a.initVersion)
-	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/init-upload", "init-own-version-upload", "Begin a version with a new recording, and get an upload URL", 200, a.readBody), true, "init"), a.initVersionUpload)
-	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/upload", "renew-own-version-upload", "Get another upload URL for a job", 200, a.readBody), false, "upload"), a.renewUpload)
-	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/prepare", "prepare-own-version", "Read the upload, if there is one, and quote", 200, a.readBody), false, "prepare"), a.prepareVersion)
-	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/confirm", "confirm-own-version", "Accept the quote", 202, a.readBody), false, "confirm"), a.confirm)
+	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/init", "init-own-version", "Begin a version that keeps the recording", 200, reads[initVersionInput](false)), true, "init"), a.initVersion)
+	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/init-upload", "init-own-version-upload", "Begin a version with a new recording, and get an upload URL", 200, reads[initVersionUploadInput](false)), true, "init"), a.initVersionUpload)
+	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/upload", "renew-own-version-upload", "Get another upload URL for a job", 200, reads[jobInput](false)), false, "upload"), a.renewUpload)
+	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/prepare", "prepare-own-version", "Read the upload, if there is one, and quote", 200, reads[jobInput](false)), false, "prepare"), a.prepareVersion)
+	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/confirm", "confirm-own-version", "Accept the quote", 202, reads[jobInput](false)), false, "confirm"), a.confirm)
 	huma.Register(h, op("GET", "/v1/transactions/{id}", "transaction", "Where a transaction is", 200), a.transaction)
 }
 
@@ -286,9 +301,15 @@ var plainJSON = huma.Format{
 	},
 }
 
-// readBody reads a JSON body whole, within its bounds in bytes and time, before
-// anything looks at it.
-func (a *API) readBody(h huma.API) func(huma.Context, func(huma.Context)) {
+// reads reads the JSON body of an input whole, within its bounds in bytes and
+// time, and checks the names in it, before anything looks at it. A strict body has
+// no unknown members.
+func reads[Input any](strict bool) func(huma.API) func(huma.Context, func(huma.Context)) {
+	field, _ := reflect.TypeFor[Input]().FieldByName("Body")
+	return func(h huma.API) func(huma.Context, func(huma.Context)) { return readBody(h, field.Type, strict) }
+}
+
+func readBody(h huma.API, t reflect.Type, strict bool) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humachi.Unwrap(ctx)
 		body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
@@ -303,6 +324,10 @@ func (a *API) readBody(h huma.API) func(huma.Context, func(huma.Context)) {
 		case !isText(body):
 			bad = fault.Field{Field: "body", Rule: "utf8", Message: "The body is not UTF-8 throughout, or has one half of a surrogate pair."}
 		default:
+			if names := misnamed(body, t, strict); len(names) > 0 {
+				_ = huma.WriteErr(h, ctx, http.StatusUnprocessableEntity, "", fault.CommonValidationFailed(names))
+				return
+			}
 			r.Body = io.NopCloser(bytes.NewReader(body))
 			next(ctx)
 			return

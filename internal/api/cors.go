@@ -4,85 +4,17 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"timbre.example/fault"
 	"timbre.example/internal/session"
 )
 
-// originCache remembers for a second which origins some organization allows.
-// It decides only whether a browser may read our answers; whether a call may
-// go ahead is checked against its own organization's list, every time.
-//
-// A preflight is held to no budget, so its questions are put to the database one
-// at a time, however many come with origins that nobody has heard of.
-type originCache struct {
-	list func(context.Context) ([]string, error)
-	turn chan struct{} // has room for the one who asks
-
-	mu      sync.Mutex
-	until   time.Time
-	allowed map[string]bool
-
-	// The last answer, and when it was asked for: of him who has the turn.
-	patterns []string
-	err      error
-	asked    time.Time
-}
-
-func newOriginCache(list func(context.Context) ([]string, error)) *originCache {
-	return &originCache{list: list, turn: make(chan struct{}, 1)}
-}
-
-// originPatience is how much of a caller's time goes into this, and how much
-// again into waiting for the turn: what it asked is still to be looked up.
-const originPatience = time.Second
-
-func (c *originCache) allows(ctx context.Context, origin string) bool {
-	came := time.Now()
-	c.mu.Lock()
-	if came.After(c.until) {
-		c.allowed, c.until = map[string]bool{}, came.Add(time.Second)
-	}
-	ok := c.allowed[origin]
-	c.mu.Unlock()
-	if ok { // a "no" is asked again: a new entry counts at once
-		return true
-	}
-	waiting, cancel := context.WithTimeout(ctx, originPatience)
-	defer cancel()
-	select {
-	case c.turn <- struct{}{}:
-	case <-waiting.Done():
-		return true // as with a database that is away
-	}
-	defer func() { <-c.turn }()
-	if !c.asked.After(came) { // else another has asked since, for all who wait
-		// Also for those whose caller stays when this one goes.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), originPatience)
-		defer cancel()
-		c.asked = time.Now()
-		c.patterns, c.err = c.list(ctx)
-	}
-	if c.err != nil {
-		// The database is away. Without the header a browser could not even
-		// read that, so the refusal that follows is let through.
-		return true
-	}
-	ok = session.Allowed(c.patterns, origin)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if ok && len(c.allowed) < 10_000 {
-		c.allowed[origin] = true
-	}
-	return ok
-}
-
-// cors answers preflights and lets allowed origins read answers, on what
-// browsers call. Minting is for backends: no page may read its answer.
+// cors lets every page read the answers of what browsers call, refusals and
+// preflights included: the page of an origin that is on no list must be able to
+// read that. Whether a call goes ahead is checked against its own organization's
+// list, every time, and no cookie counts. Minting is for backends: no page may
+// read its answer.
 func (a *API) cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/v1/") || r.URL.Path == "/v1/sessions" {
@@ -91,35 +23,25 @@ func (a *API) cors(next http.Handler) http.Handler {
 		}
 		h := w.Header()
 		h.Add("Vary", "Origin")
-		origin := r.Header.Get("Origin")
-		ok := origin != "" && a.origins.allows(r.Context(), origin)
-		if ok {
-			readable(h, origin)
+		if origin := r.Header.Get("Origin"); origin != "" {
+			h.Set("Access-Control-Allow-Origin", origin)
+			h.Set("Access-Control-Expose-Headers", "Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id")
 		}
 		if !preflight(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if !ok {
-			a.RenderError(w, r, fault.SessionOriginNotAllowed())
-			return
-		}
 		h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE")
 		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Site-Key, Last-Event-ID")
-		h.Set("Access-Control-Max-Age", "600")
+		h.Set("Access-Control-Max-Age", "7200")
 		h.Set("Content-Type", "application/json")
 		w.Write([]byte("{}\n"))
 	})
 }
 
-// readable lets pages of an origin read the answer.
-func readable(h http.Header, origin string) {
-	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Expose-Headers", "Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id")
-}
-
+// preflight reports whether a browser asks if its page may make a call.
 func preflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
 type callerKey struct{}

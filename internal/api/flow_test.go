@@ -86,7 +86,7 @@ func TestFlow(t *testing.T) {
 				t.Fatalf("confirm: %s", a.body)
 			}
 			id, code := a.get("transaction_id"), a.get("access_code")
-			if a.get("status_url") != w.url+"/v1/transactions/"+id || a.get("ws_url") != "ws"+strings.TrimPrefix(w.url, "http")+"/v1/ws/transactions/"+id {
+			if a.get("status_url") != "/v1/transactions/"+id || a.get("ws_url") != "/v1/ws/transactions/"+id {
 				t.Errorf("confirm: %s", a.body)
 			}
 			if (code == "") != (c.ref != "") || code != "" && (len(code) != 68 || !strings.HasPrefix(code, "atc_")) {
@@ -178,8 +178,8 @@ func TestBadFiles(t *testing.T) {
 				t.Errorf("%s: the right file: %s", name, a.body)
 			}
 		}
-		// Over the cap: told at init when the size is known, and stopped while
-		// uploading, declared or not, when it is not.
+		// Over the cap: told at init when the size is known, else at prepare: the
+		// store takes the upload and keeps nothing of it. One without an end is cut off.
 		b := w.mint(map[string]any{"max_file_size_bytes": 4000})
 		a := b.post("/v1/works/init", work("Long", map[string]any{"size_bytes": 4001}))
 		if a.code != fault.CodeRegistrationAudioTooLarge || a.err.Details["size_bytes"] != 4001.0 || a.err.Details["max_bytes"] != 4000.0 {
@@ -189,8 +189,12 @@ func TestBadFiles(t *testing.T) {
 			t.Error("a refused init spent the session")
 		}
 		job, url := b.init("Long", nil)
-		if a := w.put(url, wav("long", 5000)); a.code != fault.CodeRegistrationAudioTooLarge {
-			t.Errorf("declared: %s", a.body)
+		if a := w.put(url, wav("long", 5000)); a.status != 200 {
+			t.Errorf("uploaded: %s", a.body)
+		}
+		if a := b.post("/v1/works/prepare", map[string]string{"job_id": job}); a.status != 413 || a.code != fault.CodeRegistrationAudioTooLarge ||
+			a.err.Details["size_bytes"] != 5044.0 || a.err.Details["max_bytes"] != 4000.0 {
+			t.Errorf("at prepare: %s", a.body)
 		}
 		endless := &endless{}
 		r, err := http.NewRequest("PUT", url, endless)
@@ -236,7 +240,7 @@ func TestBadDescriptions(t *testing.T) {
 			"title of spaces":     {map[string]any{"title": "   "}, "title required"},
 			"no title":            {map[string]any{"title": nil}, "title required"},
 			"title too long":      {map[string]any{"title": strings.Repeat("é", 201)}, "title max_length"},
-			"title with NUL":      {map[string]any{"title": "a\x00b"}, "title characters"},
+			"title with NUL":      {map[string]any{"title": "a\x00b"}, "title control_character"},
 			"title is a number":   {map[string]any{"title": 5}, "title type"},
 			"no creators":         {map[string]any{"creators": []any{}}, "creators required"},
 			"33 creators":         {map[string]any{"creators": many(33)}, "creators max_items"},
@@ -283,7 +287,7 @@ func TestBadDescriptions(t *testing.T) {
 			"whole":       {`{"title":"\ud83c\udfb5 \\ud83c \u00e9 🎵","filename":7}`, "filename type"},
 			"no hex":      {`{"title":"\ud8zz"}`, "body json"},
 			"cut escape":  {`{"title":"\`, "body json"},
-			"other case":  {`{"TITLE":5}`, "title type"},
+			"other case":  {`{"TITLE":5}`, "TITLE member_case"},
 			"right limit": {`{"title":""` + strings.Repeat(" ", 1<<20-12) + `}`, "title required, creators required, filename required, network one_of"},
 		} {
 			a := b.post("/v1/works/init", c.body)
@@ -320,7 +324,7 @@ func TestMintBodies(t *testing.T) {
 		want   fault.Code
 		rules  string
 	}{
-		"good":             {map[string]any{"allowed_ats_id": nil, "max_file_size_bytes": nil, "external_user_ref": nil, "more": 1}, "", ""},
+		"good":             {map[string]any{"allowed_ats_id": nil, "max_file_size_bytes": nil, "external_user_ref": nil}, "", ""},
 		"no key":           {map[string]any{"secret_key": ""}, fault.CodeCommonAuthInvalidAPIKey, ""},
 		"site key":         {map[string]any{"secret_key": w.keys.SiteKey}, fault.CodeCommonAuthInvalidAPIKey, ""},
 		"key is a number":  {map[string]any{"secret_key": 5}, fault.CodeCommonValidationFailed, "secret_key type"},
@@ -334,6 +338,49 @@ func TestMintBodies(t *testing.T) {
 	} {
 		if a := w.tryMint(c.change); a.code != c.want || a.rules() != c.rules {
 			t.Errorf("%s: %s", name, a.body)
+		}
+	}
+	// A restriction that is misspelled would be none.
+	for member, meant := range map[string]string{
+		"external_user_id": "external_user_ref", "externalUserRef": "external_user_ref", "external_user": "external_user_ref", "user_ref": "external_user_ref",
+		"allowed_atsid": "allowed_ats_id", "ats_id": "allowed_ats_id", "allowedAtsId": "allowed_ats_id", "network": "allowed_network", "action": "action_type",
+		"max_file_size": "max_file_size_bytes", "asset-storage": "asset_storage", "rehearsal": "rehearse", "more": "", "x": "", strings.Repeat("x", 1000): "",
+	} {
+		name := member
+		if len(name) > 100 {
+			name = name[:100] + "…"
+		}
+		if a := w.tryMint(map[string]any{member: nil}); a.code != fault.CodeCommonValidationFailed || a.rules() != name+" unknown_member" || a.fields[0].DidYouMean != meant {
+			t.Errorf("%s: %s", member, a.body)
+		}
+	}
+	// JSON has one way to write a name, and a name one value.
+	written, err := json.Marshal(w.mintBody(nil))
+	w.must(err)
+	for more, want := range map[string]string{
+		`"Allowed_Ats_Id": 1`: "Allowed_Ats_Id member_case", `"EXTERNAL_USER_REF": "ada"`: "EXTERNAL_USER_REF member_case", `"allowed_network": "mainnet"`: "allowed_network duplicate_member",
+		`"\u0061llowed_network": "testnet"`: "allowed_network duplicate_member", `"allowed_ats_id": 1, "allowed_ats_id": 2`: "allowed_ats_id duplicate_member",
+		`"rehear\u017fe": "x"`: "rehear\u017fe member_case", `"external_user_ref": {"a": 1, "a": 2}`: "external_user_ref type", `"x": [[{"y": {}}]]`: "x unknown_member", `"x"`: "body json",
+		`"x": ` + strings.Repeat("[", 20_000): "body json", strings.Repeat(`"x": 1, `, 1000) + `"x": 1`: "x unknown_member" + strings.Repeat(", x duplicate_member", 19),
+	} {
+		body := append(written[:len(written)-1:len(written)-1], ", "+more+"}"...)
+		if a := w.call("POST", "/v1/sessions", map[string]string{"Origin": site}, bytes.NewReader(body)); a.rules() != want {
+			t.Errorf("%.40s: %s, want %s", more, a.body, want)
+		}
+	}
+	// Browsers' routes let unknown members be, and no other of these.
+	b := w.mint(nil)
+	for body, want := range map[string]string{
+		`{"job_id": "x", "passphrase": "x", "more": {"job_id": 1}}`:                  "job_id uuid",
+		`{"job_id": "x", "Job_ID": "y"}`:                                             "Job_ID member_case",
+		`{"job_id": "x", "job_id": "y"}`:                                             "job_id duplicate_member",
+		`{"creators": [{"Email": "x", "roles": {"author": true, "author": false}}]}`: "",
+	} {
+		if a := w.call("POST", "/v1/works/prepare", b.head(), strings.NewReader(body)); want != "" && a.rules() != want {
+			t.Errorf("%s: %s", body, a.body)
+		}
+		if a := w.call("POST", "/v1/works/init", b.head(), strings.NewReader(body)); want == "" && a.rules() != "creators[0].Email member_case, creators[0].roles.author duplicate_member" {
+			t.Errorf("%s: %s", body, a.body)
 		}
 	}
 	// Read as if it were UTF-8, two of a host's users would be one.
@@ -353,6 +400,60 @@ func TestMintBodies(t *testing.T) {
 	}
 	if a := w.tryMint(nil); a.code != "" {
 		t.Errorf("testnet: %s", a.body)
+	}
+}
+
+// Characters that change how a text reads, or are not shown, stand neither in a
+// title nor in a creator's name, on any route that takes one.
+func TestDirectionMarks(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	w.work()
+	code := w.code("Porch Light")
+	holder := w.mint(forUpdate)
+	ada := w.mint(map[string]any{"external_user_ref": "ada"})
+	ats := w.done(ada.post("/v1/works/confirm", map[string]string{"job_id": ada.prepared("Ada's", nil)}).get("transaction_id")).Done.AtsID
+	own := w.mint(map[string]any{"external_user_ref": "ada", "action_type": "update_version"})
+	b := w.mint(nil)
+	named := func(name string) []any {
+		c := creator()
+		c["full_name"] = name
+		return []any{creator(), c}
+	}
+	refused := func(char rune, rule string) {
+		t.Helper()
+		text := "Moon" + string(char) + "light"
+		for where, c := range map[string]struct {
+			a    answer
+			want string
+		}{
+			"init":            {b.post("/v1/works/init", work(text, map[string]any{"creators": named(text)})), "title " + rule + ", creators[1].full_name " + rule},
+			"by code":         {holder.post("/v1/access/"+code+"/versions/init", map[string]any{"creators": named(text)}), "creators[1].full_name " + rule},
+			"by code, a file": {holder.post("/v1/access/"+code+"/versions/init-upload", map[string]any{"creators": named(text), "filename": "a.wav"}), "creators[1].full_name " + rule},
+			"own":             {own.post(fmt.Sprintf("/v1/works/%d/versions/init", ats), map[string]any{"creators": named(text)}), "creators[1].full_name " + rule},
+			"own, a file":     {own.post(fmt.Sprintf("/v1/works/%d/versions/init-upload", ats), map[string]any{"creators": named(text), "filename": "a.wav"}), "creators[1].full_name " + rule},
+		} {
+			if c.a.rules() != c.want {
+				t.Errorf("%U, %s: %s", char, where, c.a.body)
+			}
+			for _, f := range c.a.fields {
+				if !strings.HasPrefix(f.Message, "Character 5 is ") || !strings.Contains(f.Message, fmt.Sprintf("%U", char)) {
+					t.Errorf("%U: %s", char, f.Message)
+				}
+			}
+		}
+	}
+	for _, char := range []rune{0x061C, 0x200E, 0x200F, 0x202A, 0x202B, 0x202C, 0x202D, 0x202E, 0x2066, 0x2067, 0x2068, 0x2069} {
+		refused(char, "direction_mark")
+	}
+	for _, char := range []rune{0x00, 0x07, 0x09, 0x0A, 0x0D, 0x1B, 0x7F, 0x80, 0x85, 0x9B, 0x2028, 0x2029} {
+		refused(char, "control_character")
+	}
+	// What scripts and emoji are made of stays, as does a file's name but for its marks.
+	job, _ := b.init("नमस्\u200dते می\u200cخواهم 👩\u200d👩\u200d👧 שלום", map[string]any{"creators": named("Zoë\u200d O\u2019Neil\u202f"), "filename": "song\u202e3pm.wav"})
+	row, err := w.db.Read().GetJob(t.Context(), job)
+	w.must(err)
+	if row.Title != "नमस्\u200dते می\u200cخواهم 👩\u200d👩\u200d👧 שלום" || row.Filename != "song3pm.wav" {
+		t.Errorf("%q, %q", row.Title, row.Filename)
 	}
 }
 

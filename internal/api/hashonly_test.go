@@ -59,7 +59,7 @@ func TestHashOnly(t *testing.T) {
 			var body struct {
 				Error struct{ Details struct{ Reason string } }
 			}
-			if err := json.Unmarshal(a.body, &body); err != nil || a.status != 404 || a.code != fault.CodeCommonNotFound || !strings.Contains(body.Error.Details.Reason, "never stored") {
+			if err := json.Unmarshal(a.body, &body); err != nil || a.status != 404 || a.code != fault.CodeCommonNotFound || body.Error.Details.Reason != "hash_only" {
 				t.Errorf("%s: %s", path, a.body)
 			}
 		}

@@ -8,7 +8,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +24,27 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
+// The line of a request says where it came from, how long it took in a unit, and of
+// a refusal which field broke which rule.
+func TestLogLine(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	w.call("GET", "/v1/stats?network=moon", map[string]string{"X-Forwarded-For": "192.0.2.7"}, nil)
+	var line string
+	for one := range strings.Lines(w.logged.String()) {
+		if strings.Contains(one, "route=/v1/stats") {
+			line = one
+		}
+	}
+	for _, want := range []string{" code=common.validation_failed", ` fields="network one_of"`, " client="} {
+		if !strings.Contains(line, want) {
+			t.Errorf("%q is not in %s", want, line)
+		}
+	}
+	if took := regexp.MustCompile(` took=[0-9.]+(µs|ms|s) `); !took.MatchString(line) {
+		t.Errorf("no time with a unit: %s", line)
+	}
+}
+
 func TestEveryRefusalIsAnEnvelope(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	w.api.Handle("/panics", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("secret detail") }))
@@ -31,7 +54,7 @@ func TestEveryRefusalIsAnEnvelope(t *testing.T) {
 		want         fault.Code
 	}{
 		{"GET", "/", fault.CodeCommonNotFound}, {"GET", "/v1", fault.CodeCommonNotFound}, {"GET", "/v1/nope", fault.CodeCommonNotFound},
-		{"POST", "/nope", fault.CodeCommonNotFound}, {"GET", "/v1/works/init", fault.CodeCommonNotFound}, {"PUT", "/v1/works/init", fault.CodeCommonNotFound},
+		{"POST", "/nope", fault.CodeCommonNotFound}, {"GET", "/v1/works/init", fault.CodeCommonAuthMissingToken}, {"PUT", "/v1/works/init", fault.CodeCommonNotFound},
 		{"DELETE", "/v1/sessions", fault.CodeCommonNotFound}, {"OPTIONS", "/v1/works/init", fault.CodeCommonNotFound}, {"OPTIONS", "/nope", fault.CodeCommonNotFound},
 		{"TRACE", "/healthz", fault.CodeCommonNotFound}, {"BREW", "/v1/stats", fault.CodeCommonNotFound}, {"POST", "/v1/works/init/", fault.CodeCommonNotFound},
 		{"GET", "/v1//stats", fault.CodeCommonNotFound}, {"GET", "/v1/works/../stats", fault.CodeCommonNotFound}, {"GET", "/%00", fault.CodeCommonNotFound},
@@ -51,7 +74,7 @@ func TestEveryRefusalIsAnEnvelope(t *testing.T) {
 		}
 	}
 	for _, id := range []string{"x", known + "0", "0190a0e6-0000-7000-8000-00000000dead", "%00", "%ff%fe", "..%2f..%2fetc", "{" + known + "}", strings.ReplaceAll(known, "-", ""), "urn:uuid:" + known, strings.Repeat("a", 5000)} {
-		for _, path := range []string{"/v1/transactions/%s", "/v1/transactions/%s/events", "/v1/ws/transactions/%s"} {
+		for _, path := range []string{"/v1/transactions/%s", "/v1/ws/transactions/%s"} {
 			if a := w.call("GET", fmt.Sprintf(path, id), nil, nil); a.code != fault.CodeTransactionNotFound {
 				t.Errorf(path+": %s", id, a.body)
 			}
@@ -150,7 +173,6 @@ func TestDatabaseAway(t *testing.T) {
 			"health":      {w.call("GET", "/healthz", nil, nil), fault.CodeCommonServiceUnavailable},
 			"stats":       {w.call("GET", "/v1/stats", nil, nil), fault.CodeCommonServiceUnavailable},
 			"transaction": {w.call("GET", "/v1/transactions/"+id, nil, nil), fault.CodeTransactionStoreUnavailable},
-			"events":      {w.call("GET", "/v1/transactions/"+id+"/events", nil, nil), fault.CodeTransactionStoreUnavailable},
 			"init":        {b.post("/v1/works/init", work("x", nil)), fault.CodeCommonAuthBackendUnavailable},
 			"mint":        {w.tryMint(nil), fault.CodeCommonServiceUnavailable},
 		} {
@@ -158,6 +180,7 @@ func TestDatabaseAway(t *testing.T) {
 				t.Errorf("%s: %d %s, want %s", name, c.got.status, c.got.body, c.want)
 			}
 		}
+		w.toldInStream(id, fault.CodeTransactionStoreUnavailable)
 	}
 }
 
@@ -229,50 +252,52 @@ func isReset(err error) bool {
 	return errors.As(err, &op) && !op.Timeout()
 }
 
+// Every page reads the answers of what browsers call, refusals and preflights
+// included; the list of origins decides whether the call goes ahead.
 func TestCORS(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
+	readable := func(what, origin string, a answer) {
+		t.Helper()
+		h := a.header
+		if h.Get("Access-Control-Allow-Origin") != origin || h.Get("Access-Control-Expose-Headers") != "Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id" ||
+			!slices.Contains(h.Values("Vary"), "Origin") || h.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s from %s: %d %v", what, origin, a.status, h)
+		}
+	}
 	preflight := func(path, origin string) answer {
 		return w.call("OPTIONS", path, map[string]string{"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type,x-site-key"}, nil)
 	}
 	b := w.mint(nil)
-	for _, path := range []string{"/v1/works/init", "/v1/works/prepare", "/v1/stats", "/v1/transactions/x"} {
-		a := preflight(path, site)
-		h := a.header
-		if a.status != 200 || h.Get("Access-Control-Allow-Origin") != site || !slices.Contains(h.Values("Vary"), "Origin") || h.Get("Access-Control-Allow-Credentials") != "" {
-			t.Errorf("%s: %d %v", path, a.status, h)
-		}
-		for _, name := range []string{"Authorization", "Content-Type", "X-Site-Key"} {
-			if !strings.Contains(h.Get("Access-Control-Allow-Headers"), name) {
-				t.Errorf("%s does not allow %s", path, name)
-			}
-		}
-		for _, origin := range []string{"https://evil.example", "null", "http://songs.example", "https://songs.example:444"} {
-			a := preflight(path, origin)
-			if a.code != fault.CodeSessionOriginNotAllowed || a.header.Get("Access-Control-Allow-Origin") != "" || !slices.Contains(a.header.Values("Vary"), "Origin") {
-				t.Errorf("%s from %s: %d %v", path, origin, a.status, a.header)
-			}
-		}
-	}
-	// Refusals can be read by the sites that may call at all, and by no others.
-	for name, a := range map[string]answer{
-		"refusal": w.call("POST", "/v1/works/init", map[string]string{"Origin": site}, nil),
-		"unknown": w.call("GET", "/v1/nope", map[string]string{"Origin": site}, nil),
-		"success": w.call("GET", "/v1/stats", map[string]string{"Origin": site}, nil),
-	} {
-		if a.header.Get("Access-Control-Allow-Origin") != site || a.header.Get("Access-Control-Expose-Headers") != "Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id" {
-			t.Errorf("%s: %v", name, a.header)
-		}
-	}
 	head := b.head()
-	head["Origin"] = "https://evil.example"
-	for name, a := range map[string]answer{
-		"with a token": w.call("POST", "/v1/works/init", head, strings.NewReader("{}")),
-		"public":       w.call("GET", "/v1/stats", map[string]string{"Origin": "https://evil.example"}, nil),
-		"no origin":    w.call("GET", "/v1/stats", nil, nil),
-	} {
-		if a.header.Get("Access-Control-Allow-Origin") != "" || !slices.Contains(a.header.Values("Vary"), "Origin") {
-			t.Errorf("%s: %v", name, a.header)
+	for _, origin := range []string{site, "https://elsewhere.example", "null", "http://songs.example", "https://songs.example:444"} {
+		for _, path := range []string{"/v1/works/init", "/v1/works/prepare", "/v1/works/1", "/v1/access/x/work", "/v1/stats", "/v1/transactions/x", "/v1/nope"} {
+			a := preflight(path, origin)
+			readable("preflight of "+path, origin, a)
+			if a.status != 200 || len(a.body) == 0 {
+				t.Errorf("preflight of %s: %d", path, a.status)
+			}
+			for _, name := range []string{"Authorization", "Content-Type", "X-Site-Key"} {
+				if !strings.Contains(a.header.Get("Access-Control-Allow-Headers"), name) {
+					t.Errorf("%s does not allow %s", path, name)
+				}
+			}
 		}
+		head["Origin"] = origin
+		want := fault.CodeSessionOriginNotAllowed
+		if origin == site {
+			want = fault.CodeCommonValidationFailed
+		}
+		a := w.call("POST", "/v1/works/init", head, strings.NewReader("{}"))
+		readable("init", origin, a)
+		if a.code != want {
+			t.Errorf("init from %s: %s, want %s", origin, a.body, want)
+		}
+		readable("no token", origin, w.call("POST", "/v1/works/init", map[string]string{"Origin": origin}, nil))
+		readable("no route", origin, w.call("GET", "/v1/nope", map[string]string{"Origin": origin}, nil))
+		readable("success", origin, w.call("GET", "/v1/stats", map[string]string{"Origin": origin}, nil))
+	}
+	if a := w.call("GET", "/v1/stats", nil, nil); a.header.Get("Access-Control-Allow-Origin") != "" || !slices.Contains(a.header.Values("Vary"), "Origin") {
+		t.Errorf("no origin: %v", a.header)
 	}
 	// No page mints: there is neither a preflight nor an answer it could read.
 	if a := preflight("/v1/sessions", site); a.code != fault.CodeCommonNotFound || a.header.Get("Access-Control-Allow-Origin") != "" {
@@ -281,20 +306,51 @@ func TestCORS(t *testing.T) {
 	if a := w.tryMint(nil); a.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("mint: %v", a.header)
 	}
-	// The list counts at once, in both directions, for calls.
+	// The list counts at once, in both directions.
 	const late = "https://late.example"
-	if a := preflight("/v1/stats", late); a.code == "" {
-		t.Error("too early")
+	head["Origin"] = late
+	try := func() fault.Code { return w.call("POST", "/v1/works/init", head, strings.NewReader("{}")).code }
+	if code := try(); code != fault.CodeSessionOriginNotAllowed {
+		t.Errorf("too early: %s", code)
 	}
 	_, err := session.AddOrigin(t.Context(), w.db, w.org, late)
 	w.must(err)
-	if a := preflight("/v1/stats", late); a.code != "" {
-		t.Errorf("added: %s", a.body)
+	if code := try(); code != fault.CodeCommonValidationFailed {
+		t.Errorf("added: %s", code)
 	}
 	w.must(session.RemoveOrigin(t.Context(), w.db, w.org, late))
-	head["Origin"] = late
-	if a := w.call("POST", "/v1/works/init", head, strings.NewReader("{}")); a.code != fault.CodeSessionOriginNotAllowed {
-		t.Errorf("removed: %s", a.body)
+	if code := try(); code != fault.CodeSessionOriginNotAllowed {
+		t.Errorf("removed: %s", code)
+	}
+}
+
+// Cookies are never read nor set: a browser may send any, and its token alone
+// says who calls.
+func TestNoCookieCounts(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	w.work()
+	id := w.registered("Open")
+	w.done(id)
+	good := w.mint(map[string]any{"action_type": "access", "external_user_ref": "ada"})
+	for _, path := range []string{"/v1/works", "/v1/works/1", "/v1/access/" + strings.Repeat("x", 68) + "/work", "/v1/stats", "/v1/transactions/" + id, "/v1/nope"} {
+		for _, head := range []map[string]string{good.head(), {"Origin": site}} {
+			plain := w.call("GET", path, head, nil)
+			head["Cookie"] = "token=" + good.token + "; Authorization=Bearer " + good.token + "; session=" + good.token + "; __Host-timbre=1"
+			a := w.call("GET", path, head, nil)
+			if a.status != plain.status || a.code != plain.code {
+				t.Errorf("%s: %d %s with cookies, %d %s without", path, a.status, a.code, plain.status, plain.code)
+			}
+			if a.header.Get("Set-Cookie") != "" || slices.Contains(a.header.Values("Vary"), "Cookie") {
+				t.Errorf("%s: %v", path, a.header)
+			}
+		}
+	}
+	files, err := filepath.Glob("*.go")
+	w.must(err)
+	for _, f := range files {
+		if b, err := os.ReadFile(f); err != nil || !strings.HasSuffix(f, "_test.go") && regexp.MustCompile(`\.Cookies?\(|"Cookie"|CookiesNamed|SetCookie`).Match(b) {
+			t.Errorf("%s reads cookies (%v)", f, err)
+		}
 	}
 }
 
@@ -383,5 +439,47 @@ func TestOpenAPI(t *testing.T) {
 	body := must(json.Marshal(doc.Components.Schemas["Body"]))
 	if !strings.Contains(string(refusal), `"error"`) || !strings.Contains(string(body), `"request_id"`) {
 		t.Errorf("the envelope is described as %s and %s", refusal, body)
+	}
+}
+
+// The log's line of a refusal says why, and holds nothing of what was sent.
+func TestRefusalsAreLoggedWithTheirReason(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	w.work()
+	b := w.mint(nil)
+	b.init("Begun", nil)
+	value := "atc_" + strings.Repeat("5ec2e7", 11)[:64]
+	for what, c := range map[string]struct {
+		do   func() answer
+		want string
+	}{
+		"spent":  {func() answer { return b.post("/v1/works/init", work("Another", nil)) }, "code=session.invalid_token reason=spent"},
+		"action": {func() answer { return b.read("/v1/access/" + value + "/work") }, "code=session.invalid_token reason=action"},
+		"no ref": {func() answer { return b.read("/v1/works") }, "code=common.forbidden reason=no_external_user_ref"},
+		"no token": {func() answer {
+			return w.call("GET", "/v1/works", map[string]string{"Authorization": "Bearer " + value}, nil)
+		}, "code=common.auth.invalid_token reason=malformed"},
+		"route":  {func() answer { return w.call("GET", "/v1/"+value, nil, nil) }, "code=common.not_found reason=route"},
+		"method": {func() answer { return w.call("DELETE", "/v1/stats", nil, nil) }, "code=common.not_found reason=method"},
+		"origin": {func() answer {
+			head := w.mint(nil).head()
+			head["Origin"] = "https://" + strings.ToLower(value[4:40]) + ".example"
+			return w.call("POST", "/v1/works/init", head, strings.NewReader("{}"))
+		}, "code=session.origin_not_allowed reason=not_listed"},
+		"fields": {func() answer {
+			return w.mint(nil).post("/v1/works/init", work(value+"\u202e", map[string]any{"creators": []any{map[string]any{"email": value}}}))
+		}, `code=common.validation_failed fields="title direction_mark, creators[0].full_name required, creators[0].email email, creators[0].roles required"`},
+		"members": {func() answer { return w.tryMint(map[string]any{value: value, "external_user_id": value}) }, `code=common.validation_failed fields="`},
+		"secret":  {func() answer { return w.tryMint(map[string]any{"secret_key": value}) }, "code=common.auth.invalid_api_key reason=secret_key_malformed"},
+	} {
+		before := len(w.logged.String())
+		a := c.do()
+		log := w.logged.String()[before:]
+		if a.code == "" || !strings.Contains(log, c.want) || strings.Contains(strings.ToLower(log), value[4:40]) {
+			t.Errorf("%s: %s logs %s", what, a.body, log)
+		}
+		if what == "members" && !(strings.Contains(log, "external_user_ref unknown_member") && strings.Count(log, "unknown_member") == 2) {
+			t.Errorf("members: %s", log)
+		}
 	}
 }

@@ -21,10 +21,14 @@ func (a *API) spend(ctx context.Context, b *limit.Budget, key string) error {
 	switch {
 	case s.Allowed:
 		return nil
-	case b == a.Limits.Address || b == a.Limits.Organization:
-		return fault.CommonRateLimited(s.Wait)
+	case b == a.Limits.Address:
+		return fault.CommonRateLimited(s.Wait).With("reason", "address")
+	case b == a.Limits.Organization:
+		return fault.CommonRateLimited(s.Wait).With("reason", "organization")
+	case b == a.Limits.Mint:
+		return fault.SessionRateLimited(s.Wait).With("reason", "mint")
 	}
-	return fault.SessionRateLimited(s.Wait)
+	return fault.SessionRateLimited(s.Wait).With("reason", "session")
 }
 
 // tell says in the answer what is left of a budget.
@@ -52,25 +56,18 @@ func counted(path string) bool {
 }
 
 // limitAddress holds every call that counts to the budget of where it comes from,
-// before anything else is asked about it. A preflight is no call.
+// before anything else is asked about it. A preflight is no call: cors has answered it.
 func (a *API) limitAddress(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !counted(r.URL.Path) || preflight(r) {
+		if !counted(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
 		}
-		err := a.spend(r.Context(), a.Limits.Address, addressOf(r, a.TrustedProxies))
-		if err == nil {
-			next.ServeHTTP(w, r)
+		if err := a.spend(r.Context(), a.Limits.Address, addressOf(r, a.TrustedProxies)); err != nil {
+			a.RenderError(w, r, err)
 			return
 		}
-		// Whether this origin may read answers would have to be looked up. This one
-		// tells nothing, and a page that cannot read it would not know to wait.
-		if origin := r.Header.Get("Origin"); origin != "" && r.URL.Path != "/v1/sessions" {
-			w.Header().Add("Vary", "Origin")
-			readable(w.Header(), origin)
-		}
-		a.RenderError(w, r, err)
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -195,7 +195,7 @@ func TestWhatCounts(t *testing.T) {
 		w := newWorld(t, storetest.SQLite(t), options{limits: limit.Rates{Address: few(2)}})
 		w.stopClock()
 		for range 2 {
-			w.call(c.method, c.path, c.head, nil)
+			w.fetch(c.method, c.path, c.head, nil)
 		}
 		if a := w.call("GET", "/v1/stats", nil, nil); (a.code == fault.CodeCommonRateLimited) != c.counts {
 			t.Errorf("%s: %d", name, a.status)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -54,7 +55,8 @@ func (a *API) observe(next http.Handler) http.Handler {
 		defer func() {
 			attrs := []slog.Attr{
 				slog.String("request_id", x.id), slog.String("method", r.Method), slog.String("route", route(r)),
-				slog.Int("status", ww.Status()), slog.Int("bytes", ww.BytesWritten()), slog.Duration("took", time.Since(start)),
+				slog.Int("status", ww.Status()), slog.Int("bytes", ww.BytesWritten()),
+				slog.String("took", time.Since(start).Round(time.Microsecond).String()), slog.String("client", addressOf(r, a.TrustedProxies)),
 			}
 			if x.organization != "" {
 				attrs = append(attrs, slog.String("organization", x.organization))
@@ -66,6 +68,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 			if x.fault != nil {
 				level, code = slog.LevelInfo, string(x.fault.Code)
 				attrs = append(attrs, slog.String("code", code))
+				attrs = append(attrs, because(x.fault)...)
 				if x.fault.Status() >= http.StatusInternalServerError {
 					level = slog.LevelError
 					attrs = append(attrs, slog.String("error", x.fault.Error()))
@@ -76,6 +79,29 @@ func (a *API) observe(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(ww, r)
 	})
+}
+
+// because is why a refusal was made, as far as the catalogue has a word for it:
+// the reason, and the names of the fields that failed with the rules they broke.
+// Values are never logged, and no reason holds any. Of a misnamed member only the
+// name that was meant is: what the client wrote may be anything.
+func because(f *fault.Error) (attrs []slog.Attr) {
+	if reason, ok := f.Details["reason"].(string); ok {
+		attrs = append(attrs, slog.String("reason", reason))
+	}
+	if fields, ok := f.Details["fields"].([]fault.Field); ok {
+		names := make([]string, min(len(fields), 20))
+		for i, f := range fields[:len(names)] {
+			name := f.Field
+			switch f.Rule {
+			case ruleUnknown, ruleTwice, ruleCase:
+				name = f.DidYouMean
+			}
+			names[i] = strings.TrimSpace(name + " " + f.Rule)
+		}
+		attrs = append(attrs, slog.String("fields", strings.Join(names, ", ")))
+	}
+	return attrs
 }
 
 // traceable is enough of a job's id to find its row by, and too little to follow

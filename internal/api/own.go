@@ -102,12 +102,7 @@ func (a *API) ownWorks(ctx context.Context, in *ownWorksInput) (*ownWorksOutput,
 	b := &out.Body
 	b.Works, b.TotalCount = make([]wireWork, len(page.Works)), page.Total
 	for i, w := range page.Works {
-		v := w.Latest()
-		b.Works[i] = wireWork{
-			ID: w.ID, AtsID: w.AtsID, Network: string(w.Network), Owner: w.Owner, Title: w.Title, AssetFilename: v.Filename, HasFiles: v.HasFile,
-			LatestVersion: v.Version, LatestCommitment: registry.Hex(v.Commitment), CreatedAt: w.CreatedAt, LatestVersionAt: v.RegisteredAt,
-			UpdatedAt: w.UpdatedAt, ExternalUserRef: w.ExternalUserRef, Versions: versionsOf(w.Versions),
-		}
+		b.Works[i] = workOf(w)
 	}
 	p := &b.PageInfo
 	p.HasNextPage, p.HasPreviousPage = page.More, in.After != ""
@@ -120,6 +115,28 @@ func (a *API) ownWorks(ctx context.Context, in *ownWorksInput) (*ownWorksOutput,
 
 type ownInput struct {
 	AtsID string `path:"id" doc:"The work's ats_id"`
+}
+
+type ownWorkOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         wireWork
+}
+
+func (a *API) ownWork(ctx context.Context, _ *ownInput) (*ownWorkOutput, error) {
+	w, err := a.Registry.OwnWork(ctx, callerOf(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return &ownWorkOutput{CacheControl: "no-store", Body: workOf(w)}, nil
+}
+
+func workOf(w registry.OwnWork) wireWork {
+	v := w.Latest()
+	return wireWork{
+		ID: w.ID, AtsID: w.AtsID, Network: string(w.Network), Owner: w.Owner, Title: w.Title, AssetFilename: v.Filename, HasFiles: v.HasFile,
+		LatestVersion: v.Version, LatestCommitment: registry.Hex(v.Commitment), CreatedAt: w.CreatedAt, LatestVersionAt: v.RegisteredAt,
+		UpdatedAt: w.UpdatedAt, ExternalUserRef: w.ExternalUserRef, Versions: versionsOf(w.Versions),
+	}
 }
 
 type ownVersionsOutput struct {
@@ -154,13 +171,22 @@ type ownCreatorsOutput struct {
 	}
 }
 
+func (a *API) latestCreators(ctx context.Context, in *ownInput) (*ownCreatorsOutput, error) {
+	return a.creatorsOf(ctx, in.AtsID, 0)
+}
+
 func (a *API) ownCreators(ctx context.Context, in *ownCreatorsInput) (*ownCreatorsOutput, error) {
-	v, err := a.Registry.Version(ctx, callerOf(ctx), number(in.Version))
+	return a.creatorsOf(ctx, in.AtsID, version(in.Version))
+}
+
+// creatorsOf tells those of a version; version 0 is the latest.
+func (a *API) creatorsOf(ctx context.Context, atsID string, version int64) (*ownCreatorsOutput, error) {
+	v, err := a.Registry.Version(ctx, callerOf(ctx), version)
 	if err != nil {
 		return nil, err
 	}
 	out := &ownCreatorsOutput{CacheControl: "no-store"}
-	out.Body.AtsID, out.Body.Version, out.Body.Creators = number(in.AtsID), v.Version, stored(v.Creators)
+	out.Body.AtsID, out.Body.Version, out.Body.Creators = number(atsID), v.Version, stored(v.Creators)
 	return out, nil
 }
 
@@ -221,7 +247,7 @@ func (a *API) download(ctx context.Context, work string, version int64, what, re
 	case recording:
 		d, err = a.Registry.Recording(ctx, callerOf(ctx), id, version)
 	default:
-		return nil, fault.CommonNotFound()
+		return nil, fault.CommonNotFound().With("reason", "route")
 	}
 	if err != nil {
 		return nil, err

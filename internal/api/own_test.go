@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -52,6 +53,22 @@ func TestOwnWorks(t *testing.T) {
 		u.post("/v1/works/1/versions/prepare", map[string]string{"job_id": job})
 		w.done(u.post("/v1/works/1/versions/confirm", map[string]string{"job_id": job}).get("transaction_id"))
 		r := as("access", "ada")
+		var list struct{ Works []json.RawMessage }
+		r.read("/v1/works").into(&list)
+		for _, action := range []string{"register", "update_version", "access"} {
+			a := as(action, "ada").read("/v1/works/1")
+			if d := cmp.Diff(strings.TrimSpace(string(list.Works[0])), strings.TrimSpace(string(a.body))); d != "" || a.header.Get("Cache-Control") != "no-store" {
+				t.Errorf("one of the list, by %s: %s", action, d)
+			}
+			a = as(action, "ada").read("/v1/works/1/creators")
+			latest := as(action, "ada").read("/v1/works/1/versions/2/creators")
+			if string(a.body) != string(latest.body) || a.get("ats_id") != "" || !strings.HasPrefix(string(a.body), `{"ats_id":1,"version":2,"creators":[{"full_name":"Ada Example",`) {
+				t.Errorf("creators, by %s: %s and %s", action, a.body, latest.body)
+			}
+		}
+		if a := r.read("/v1/works/1/versions/0/creators"); a.code != fault.CodeWorkNotFound {
+			t.Errorf("creators of version 0: %s", a.body)
+		}
 		if a := r.read("/v1/works/1/versions/2/creators"); !strings.Contains(string(a.body), `"full_name":"Ben"`) {
 			t.Errorf("creators: %s", a.body)
 		}
@@ -265,7 +282,7 @@ func TestCertificateOfATransaction(t *testing.T) {
 		stranger := w.mint(map[string]any{"secret_key": theirs.SecretKey})
 		head := stranger.head()
 		head["X-Site-Key"] = theirs.SiteKey
-		if a := w.call("GET", path(work, first), head, nil); a.code != fault.CodeSessionInvalidToken {
+		if a := w.call("GET", path(work, first), head, nil); a.code != fault.CodeCommonForbidden {
 			t.Errorf("another organization: %s", a.body)
 		}
 		for name, c := range map[string]struct {
@@ -276,16 +293,16 @@ func TestCertificateOfATransaction(t *testing.T) {
 			"another session":            {again, work, first, ""},
 			"in capitals":                {again, work, strings.ToUpper(first), ""},
 			"for an update":              {w.mint(forUpdate), work, first, ""},
-			"another work":               {again, hers, first, fault.CodeSessionInvalidToken},
-			"another's transaction":      {again, work, second, fault.CodeSessionInvalidToken},
-			"none":                       {again, work, "", fault.CodeSessionInvalidToken},
-			"no id":                      {again, work, "x%00", fault.CodeSessionInvalidToken},
-			"unknown":                    {again, work, "01890000-0000-7000-8000-000000000000", fault.CodeSessionInvalidToken},
+			"another work":               {again, hers, first, fault.CodeCommonForbidden},
+			"another's transaction":      {again, work, second, fault.CodeCommonForbidden},
+			"none":                       {again, work, "", fault.CodeCommonForbidden},
+			"no id":                      {again, work, "x%00", fault.CodeCommonForbidden},
+			"unknown":                    {again, work, "01890000-0000-7000-8000-000000000000", fault.CodeCommonForbidden},
 			"the same end-user":          {w.mint(ada), hers, second, ""},
-			"another end-user":           {w.mint(ben), hers, second, fault.CodeSessionInvalidToken},
-			"an end-user, of no one's":   {w.mint(ada), work, first, fault.CodeSessionInvalidToken},
-			"no end-user, of somebody's": {again, hers, second, fault.CodeSessionInvalidToken},
-			"another network":            {w.mint(map[string]any{"allowed_network": "mainnet"}), work, first, fault.CodeSessionInvalidToken},
+			"another end-user":           {w.mint(ben), hers, second, fault.CodeWorkNotFound},
+			"an end-user, of no one's":   {w.mint(ada), work, first, fault.CodeWorkNotFound},
+			"no end-user, of somebody's": {again, hers, second, fault.CodeCommonForbidden},
+			"another network":            {w.mint(map[string]any{"allowed_network": "mainnet"}), work, first, fault.CodeCommonForbidden},
 			"a session for another work": {w.mint(map[string]any{"action_type": "access", "allowed_ats_id": 99}), work, first, fault.CodeCommonForbidden},
 		} {
 			if a := c.by.read(path(c.work, c.transaction)); a.code != c.want {
@@ -297,7 +314,7 @@ func TestCertificateOfATransaction(t *testing.T) {
 			t.Errorf("expired: %s", a.body)
 		}
 		w.ahead.Add(int64(registry.DefaultTimes().Result))
-		if a := w.mint(nil).read(path(work, first)); a.code != fault.CodeSessionInvalidToken {
+		if a := w.mint(nil).read(path(work, first)); a.code != fault.CodeCommonForbidden {
 			t.Errorf("after its time: %s", a.body)
 		}
 	})

@@ -46,7 +46,7 @@ func (a *API) rehearse(h huma.API, ctx huma.Context, c session.Caller, stage str
 	case fault.CodeWidgetConfigurationError:
 		foreign(w, r, c.Rehearse, entry.Message)
 	default:
-		f := fault.Example(c.Rehearse)
+		f := rehearsed(c)
 		switch c.Rehearse {
 		case fault.CodeSessionRateLimited:
 			tell(ctx.Context(), a.Limits.Session, limit.State{Whole: f.RetryAfter})
@@ -56,6 +56,26 @@ func (a *API) rehearse(h huma.API, ctx huma.Context, c session.Caller, stage str
 		_ = huma.WriteErr(h, ctx, http.StatusInternalServerError, "", f)
 	}
 	return true
+}
+
+// rehearsed is the refusal that the code's usual cause would be answered with: the
+// catalogue's example without the details that only rarer causes have.
+func rehearsed(c session.Caller) *fault.Error {
+	f := fault.Example(c.Rehearse)
+	switch c.Rehearse {
+	case fault.CodeRegistrationInvalidAudioFormat: // not a file that is cut short
+		for _, name := range []string{"declared_bytes", "actual_bytes"} {
+			delete(f.Details, name)
+		}
+	case fault.CodeRegistrationUploadMissing: // nothing, not another file than announced
+		delete(f.Details, "announced")
+		delete(f.Details, "uploaded")
+	case fault.CodeWorkAlreadyRegistered:
+		if c.ExternalUserRef == "" { // who owns nothing sees no other work
+			delete(f.Details, "ats_id")
+		}
+	}
+	return f
 }
 
 // foreign writes an envelope with a code that no server of this release sends.

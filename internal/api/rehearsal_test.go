@@ -113,6 +113,9 @@ func (w *world) flow(action session.Action, token, title, code string) (_ []step
 func meets(t *testing.T, entry fault.Entry, r reply) {
 	t.Helper()
 	want := fault.Example(entry.Code)
+	for _, rare := range []string{"declared_bytes", "actual_bytes", "announced", "uploaded", "ats_id"} { // see TestRehearsedAsReal
+		delete(want.Details, rare)
+	}
 	status, code := entry.Status, string(entry.Code)
 	switch entry.Code {
 	case fault.CodeWidgetNetworkError:
@@ -134,10 +137,12 @@ func meets(t *testing.T, entry fault.Entry, r reply) {
 		var done struct {
 			Result struct {
 				Success bool
-				Error   fault.Body
+				Error   string
+				Code    fault.Code        `json:"error_code"`
+				Details map[string]string `json:"error_details"`
 			}
 		}
-		if json.Unmarshal(r.body, &done); done.Result.Success || done.Result.Error.Code != entry.Code || !strings.Contains(done.Result.Error.Details["reason"].(string), "rehearsal") {
+		if json.Unmarshal(r.body, &done); done.Result.Success || done.Result.Code != entry.Code || done.Result.Error != entry.Message || !strings.Contains(done.Result.Details["reason"], "rehearsal") {
 			t.Errorf("%s", r.body)
 		}
 		return
@@ -230,10 +235,7 @@ func TestRehearsals(t *testing.T) {
 						t.Errorf("the real transaction: %+v", v.Done.Failure)
 					}
 				case fault.CodeTransactionNotFound, fault.CodeTransactionStoreUnavailable:
-					id := confirmed.get("transaction_id")
-					for _, path := range []string{"/v1/transactions/" + id + "/events", "/v1/ws/transactions/" + id} {
-						meets(t, entry, w.fetch("GET", path, nil, nil))
-					}
+					w.toldInStream(confirmed.get("transaction_id"), entry.Code)
 				case fault.CodeWorkCertificateUnavailable:
 					// It is there, for every session but this one.
 					late, at := w.mint(nil), "/v1/works/"+w.done(confirmed.get("transaction_id")).Done.WorkID+"/download/certificate?transaction="+confirmed.get("transaction_id")

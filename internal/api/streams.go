@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"time"
@@ -21,15 +22,36 @@ type streams struct {
 	mu  sync.Mutex
 	all int
 	of  map[string]int // by transaction
+	// empty is closed when nobody is left; nil while nobody waits for that.
+	empty chan struct{}
 }
 
-// enter makes room for one more, until leave is called.
+// drained waits until nobody is left, or until ctx ends.
+func (s *streams) drained(ctx context.Context) {
+	s.mu.Lock()
+	if s.all == 0 {
+		s.mu.Unlock()
+		return
+	}
+	if s.empty == nil {
+		s.empty = make(chan struct{})
+	}
+	empty := s.empty
+	s.mu.Unlock()
+	select {
+	case <-empty:
+	case <-ctx.Done():
+	}
+}
+
+// enter makes room for one more, until leave is called. The id is "" for one who
+// is only told that there is nothing to follow.
 func (s *streams) enter(id string) (leave func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.of[id] >= followersOfOne:
-		return nil, fault.CommonRateLimited(heartbeat).Because(errors.New("too many follow this transaction"))
+	case id != "" && s.of[id] >= followersOfOne:
+		return nil, fault.CommonRateLimited(heartbeat).With("reason", "followers").Because(errors.New("too many follow this transaction"))
 	case s.all >= s.most:
 		return nil, fault.CommonServiceUnavailable(2 * time.Second).Because(errors.New("too many follow transactions here"))
 	}
@@ -41,6 +63,10 @@ func (s *streams) enter(id string) (leave func(), err error) {
 		s.all--
 		if s.of[id]--; s.of[id] == 0 {
 			delete(s.of, id)
+		}
+		if s.all == 0 && s.empty != nil {
+			close(s.empty)
+			s.empty = nil
 		}
 	}, nil
 }

@@ -1,11 +1,13 @@
 package api
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -38,7 +40,10 @@ type wireDetails struct {
 type wireResult struct {
 	Success bool `json:"success"`
 	*wireDetails
-	Error *fault.Body `json:"error,omitempty"`
+	Error        string         `json:"error,omitempty" doc:"Of a failure: the catalogue's message, in English"`
+	ErrorCode    fault.Code     `json:"error_code,omitempty"`
+	ErrorDetails map[string]any `json:"error_details,omitempty"`
+	RequestID    string         `json:"request_id,omitempty" doc:"Of the confirm"`
 }
 
 type transactionOutput struct {
@@ -91,9 +96,10 @@ func (a *API) transaction(ctx context.Context, in *transactionInput) (*transacti
 	b.ID, b.Kind, b.Steps, b.CreatedAt, b.UpdatedAt = v.ID, v.Kind, v.Steps, v.CreatedAt, v.UpdatedAt
 	b.CurrentStep, b.Progress, b.Description, b.IsComplete = last.Step, last.Progress, last.Description, v.Done != nil
 	if v.Done != nil {
-		b.Result = &wireResult{Success: v.Done.Failure == nil, Error: v.Done.Failure}
-		if b.Result.Success {
-			b.Result.wireDetails = details(v.Done)
+		if f := v.Done.Failure; f != nil {
+			b.Result = &wireResult{Error: f.Message, ErrorCode: f.Code, ErrorDetails: f.Details, RequestID: f.RequestID}
+		} else {
+			b.Result = &wireResult{Success: true, wireDetails: details(v.Done)}
 		}
 	}
 	return out, nil
@@ -186,10 +192,32 @@ func (a *API) follow(ctx context.Context, id string, seen int, send func(frame) 
 	}
 }
 
-// handshake holds back a refusal that the WebSocket library words itself.
+// handshake holds back a refusal that the WebSocket library words itself, and
+// keeps hold of the connection that it takes over.
 type handshake struct {
 	http.ResponseWriter
 	refused bool
+	conn    net.Conn
+}
+
+// Hijack implements http.Hijacker for the WebSocket library.
+func (h *handshake) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	h.conn = conn
+	return conn, rw, err
+}
+
+// noFrame begins a frame with a reserved opcode: no frame at all.
+var noFrame = []byte{0x83, 0x00}
+
+// spoil sends what is no frame, before a socket is dropped that has not told the
+// end. Browsers tell a page of a connection that merely ends by `close` alone, and
+// published widgets listen to `error` only; a bad frame is an `error`, and they
+// poll. Nobody else writes a frame now, but for a pong of the library's: that is
+// one Write, and the connection takes one after the other.
+func (h *handshake) spoil() {
+	_ = h.conn.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = h.conn.Write(noFrame)
 }
 
 func (h *handshake) Unwrap() http.ResponseWriter { return h.ResponseWriter }
@@ -207,13 +235,32 @@ func (h *handshake) Write(p []byte) (int, error) {
 	return h.ResponseWriter.Write(p)
 }
 
+// inStream reports whether a refusal is one that a follower reads in the stream:
+// browsers hide the answer to a refused handshake from the page. The others are
+// answered as any refusal, for a page to ask again elsewhere.
+func inStream(err error) bool {
+	return errors.Is(err, fault.CodeTransactionNotFound) || errors.Is(err, fault.CodeTransactionStoreUnavailable)
+}
+
+// terminal is the only frame of a stream that cannot be followed.
+func terminal(r *http.Request, err error) frame {
+	f, x := catalogued(err), exchangeOf(r.Context())
+	x.fault = f
+	body := f.Envelope(x.id).Error
+	return frame{event: "error", body: errorFrame{Type: "error", Error: &body}, last: true}
+}
+
 // socket streams progress over a WebSocket. The id is the capability, so any
 // page may listen. The socket is closed cleanly only after a terminal frame: in
 // every other case the connection is dropped, and the client asks elsewhere.
+//
+// A transaction that is unknown or cannot be read is told by an error frame. Too
+// many followers are refused at the handshake: the transaction goes on, and a page
+// that hears of a refused handshake polls.
 func (a *API) socket(w http.ResponseWriter, r *http.Request) {
-	v, err := a.view(r.Context(), chi.URLParam(r, "id"))
-	if err != nil {
-		a.RenderError(w, r, err)
+	v, unseen := a.view(r.Context(), chi.URLParam(r, "id"))
+	if unseen != nil && !(inStream(unseen) && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")) {
+		a.RenderError(w, r, unseen)
 		return
 	}
 	id := v.ID
@@ -257,6 +304,12 @@ func (a *API) socket(w http.ResponseWriter, r *http.Request) {
 		defer cancel()
 		return conn.Write(ctx, websocket.MessageText, b)
 	}
+	if unseen != nil {
+		if write(terminal(r, unseen).body) == nil {
+			conn.Close(websocket.StatusNormalClosure, "")
+		}
+		return
+	}
 	if write(map[string]string{"type": "connected", "transaction_id": id}) != nil {
 		return
 	}
@@ -267,16 +320,19 @@ func (a *API) socket(w http.ResponseWriter, r *http.Request) {
 	})
 	if err == nil {
 		conn.Close(websocket.StatusNormalClosure, "")
+		return
 	}
+	shake.spoil()
 }
 
 // events streams progress as server-sent events: update, completed, error. The
 // id of each is the number of steps told; a client that comes back with
-// Last-Event-ID gets the rest.
+// Last-Event-ID gets the rest. A transaction that is unknown or cannot be read is
+// told by an error event without an id: an EventSource reads no other answer.
 func (a *API) events(w http.ResponseWriter, r *http.Request) {
-	v, err := a.view(r.Context(), chi.URLParam(r, "id"))
-	if err != nil {
-		a.RenderError(w, r, err)
+	v, unseen := a.view(r.Context(), chi.URLParam(r, "id"))
+	if unseen != nil && !inStream(unseen) {
+		a.RenderError(w, r, unseen)
 		return
 	}
 	leave, err := a.streams.enter(v.ID)
@@ -306,11 +362,19 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 	if say("retry: 2000\n\n") != nil {
 		return
 	}
-	_ = a.follow(r.Context(), v.ID, seen, func(f frame) error {
+	send := func(f frame) error {
 		b, err := json.Marshal(f.body)
 		if err != nil {
 			return err
 		}
-		return say("id: %d\nevent: %s\ndata: %s\n\n", f.number, f.event, b)
-	}, func() error { return say(": still here\n\n") })
+		if f.number > 0 {
+			return say("id: %d\nevent: %s\ndata: %s\n\n", f.number, f.event, b)
+		}
+		return say("event: %s\ndata: %s\n\n", f.event, b)
+	}
+	if unseen != nil {
+		_ = send(terminal(r, unseen))
+		return
+	}
+	_ = a.follow(r.Context(), v.ID, seen, send, func() error { return say(": still here\n\n") })
 }

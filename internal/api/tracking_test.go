@@ -2,13 +2,16 @@ package api_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -158,8 +161,11 @@ func TestFailureIsAnErrorFrame(t *testing.T) {
 			Result   map[string]any
 		}
 		w.call("GET", "/v1/transactions/"+id, nil, nil).into(&v)
-		if _, told := v.Result["access_code"]; !v.Complete || v.Result["success"] != false || v.Result["error"] == nil || told {
-			t.Errorf("%+v", v)
+		told := map[string]any{
+			"success": false, "error": e.Message, "error_code": string(e.Code), "error_details": map[string]any{"reason": "the chain said no"}, "request_id": e.RequestID,
+		}
+		if d := cmp.Diff(told, v.Result); d != "" || !v.Complete {
+			t.Error(d)
 		}
 		// Nothing is charged, and the title and the audio are free again.
 		if got := w.balance(); got.Available != 1000 || got.Held != 0 || got.Spent != 0 {
@@ -194,6 +200,119 @@ func TestShutdownIsNoCleanClose(t *testing.T) {
 	}
 	if n := w.registry.Progress.Followers(); n != 0 {
 		w.settled()
+	}
+}
+
+// raw opens a socket without a library, and returns what comes after the
+// handshake until the connection ends.
+func (w *world) raw(id string, then func()) (got []byte, end error) {
+	w.t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	w.must(err)
+	defer conn.Close()
+	w.must(conn.SetDeadline(time.Now().Add(20 * time.Second)))
+	_, err = fmt.Fprintf(conn, "GET /v1/ws/transactions/%s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", id)
+	w.must(err)
+	in := bufio.NewReader(conn)
+	res, err := http.ReadResponse(in, nil)
+	w.must(err)
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		w.t.Fatalf("handshake: %d", res.StatusCode)
+	}
+	first := make([]byte, 2)
+	_, err = io.ReadFull(in, first) // a frame has come: the server follows
+	w.must(err)
+	then()
+	rest, err := io.ReadAll(in)
+	return append(first, rest...), err
+}
+
+// A page hears of a dropped socket by close alone; of a frame that is no frame it
+// hears by error too. A socket that told the end is closed cleanly, without one.
+func TestNoFrameBeforeADrop(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	id := w.registered("Dropped")
+	got, end := w.raw(id, w.stop)
+	if !bytes.HasSuffix(got, []byte{0x83, 0x00}) || end != nil {
+		t.Errorf("dropped: ends with %x, %v", got[max(0, len(got)-8):], end)
+	}
+	drained, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	w.api.Drain(drained)
+	if n := w.api.Streams(); n != 0 || drained.Err() != nil {
+		t.Errorf("%d streams after the drain, %v", n, drained.Err())
+	}
+	w.work()
+	w.done(id)
+	if got, _ := w.raw(id, func() {}); bytes.HasSuffix(got, []byte{0x83, 0x00}) || !bytes.Contains(got, []byte(`"step":"completed"`)) {
+		t.Errorf("told the end: %x", got[max(0, len(got)-8):])
+	}
+}
+
+// A drop while frames are written never splits one: what was sent before the two
+// bytes are whole frames.
+func TestNoFrameBetweenFrames(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	id := w.registered("Dropped at once")
+	w.stop()
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			got, end := w.raw(id, func() {})
+			for rest := got; ; {
+				if bytes.Equal(rest, []byte{0x83, 0x00}) && end == nil {
+					return
+				}
+				size, head := 0, 2
+				if len(rest) > 4 {
+					if size = int(rest[1]); size == 126 {
+						size, head = int(rest[2])<<8|int(rest[3]), 4
+					}
+				}
+				if len(rest) < head+size || rest[0] != 0x81 || !json.Valid(rest[head:head+size]) {
+					t.Errorf("%q, %v", got, end)
+					return
+				}
+				rest = rest[head+size:]
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// What cannot be followed is told in the stream: a page cannot read the answer to
+// a refused handshake, and an EventSource none but its own.
+func TestUnknownIsAnErrorFrame(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	for _, unknown := range []string{"x", "01890000-0000-7000-8000-000000000000", strings.Repeat("y", 5000)} {
+		w.toldInStream(unknown, fault.CodeTransactionNotFound)
+	}
+	w.api.Drain(t.Context())
+	if n := w.api.Streams(); n != 0 {
+		t.Errorf("%d streams stay", n)
+	}
+}
+
+// toldInStream checks that a transaction which cannot be followed is told by an
+// error frame, an error event, and a refused status.
+func (w *world) toldInStream(id string, want fault.Code) {
+	t := w.t
+	t.Helper()
+	frames, texts, end := w.socket(id).rest()
+	if d := cmp.Diff([]string{"error " + string(want)}, texts); d != "" || websocket.CloseStatus(end) != websocket.StatusNormalClosure {
+		t.Errorf("socket of %s: %v %s", id, end, d)
+	} else if e := frames[0].Error; e.Message == "" || !strings.HasPrefix(e.RequestID, "req_") {
+		t.Errorf("socket of %s: %+v", id, e)
+	}
+	if got, _ := w.events(id, "").rest(); !cmp.Equal(got, []string{" error"}) {
+		t.Errorf("events of %s: %q", id, got)
+	}
+	if a := w.call("GET", "/v1/transactions/"+id, nil, nil); a.code != want {
+		t.Errorf("status of %s: %s", id, a.body)
+	}
+	// What is no handshake is answered as ever.
+	if a := w.call("GET", "/v1/ws/transactions/"+id, nil, nil); a.code != want {
+		t.Errorf("no handshake for %s: %s", id, a.body)
 	}
 }
 

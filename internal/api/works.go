@@ -15,21 +15,20 @@ import (
 )
 
 // The shapes below are the wire contract. Nothing is required by its type, and
-// unknown members are let be: what is missing or wrong is told by field, after
+// unknown members are let be, but for a mint's: what is missing or wrong is told by field, after
 // trimming, by those who know the rules.
 
 type mintInput struct {
 	Origin string `header:"Origin" doc:"The origin of the site that embeds the widget"`
 	Body   struct {
-		_               struct{} `additionalProperties:"true"`
-		SecretKey       string   `json:"secret_key" required:"false" doc:"csk_ and 64 hex digits"`
-		ActionType      string   `json:"action_type" required:"false" doc:"register, update_version or access"`
-		AllowedNetwork  string   `json:"allowed_network" required:"false" doc:"testnet or mainnet"`
-		AllowedAtsID    *int64   `json:"allowed_ats_id" required:"false" nullable:"true" doc:"The only work that the session may update"`
-		ExternalUserRef *string  `json:"external_user_ref" required:"false" nullable:"true" doc:"The host's own id of the end-user, 1 to 255 bytes"`
-		Rehearse        *string  `json:"rehearse" required:"false" nullable:"true" doc:"With a test key: the code that the session is to meet"`
-		MaxFileSize     *int64   `json:"max_file_size_bytes" required:"false" nullable:"true" doc:"Lowers the size cap, in bytes"`
-		AssetStorage    *string  `json:"asset_storage" required:"false" nullable:"true" doc:"none: no file of this session is uploaded or stored, only its hash is taken"`
+		SecretKey       string  `json:"secret_key" required:"false" doc:"csk_ and 64 hex digits"`
+		ActionType      string  `json:"action_type" required:"false" doc:"register, update_version or access"`
+		AllowedNetwork  string  `json:"allowed_network" required:"false" doc:"testnet or mainnet"`
+		AllowedAtsID    *int64  `json:"allowed_ats_id" required:"false" nullable:"true" doc:"The only work that the session may update"`
+		ExternalUserRef *string `json:"external_user_ref" required:"false" nullable:"true" doc:"The host's own id of the end-user, 1 to 255 bytes"`
+		Rehearse        *string `json:"rehearse" required:"false" nullable:"true" doc:"With a test key: the code that the session is to meet"`
+		MaxFileSize     *int64  `json:"max_file_size_bytes" required:"false" nullable:"true" doc:"Lowers the size cap, in bytes"`
+		AssetStorage    *string `json:"asset_storage" required:"false" nullable:"true" doc:"none: no file of this session is uploaded or stored, only its hash is taken"`
 	}
 }
 
@@ -297,8 +296,8 @@ func quoteOf(p registry.Prepared) (b wireQuote) {
 type confirmOutput struct {
 	Body struct {
 		TransactionID string `json:"transaction_id" format:"uuid"`
-		WSURL         string `json:"ws_url"`
-		StatusURL     string `json:"status_url"`
+		WSURL         string `json:"ws_url" doc:"A path below the server's address: the client puts the address in front"`
+		StatusURL     string `json:"status_url" doc:"A path, as ws_url"`
 		AccessCode    string `json:"access_code,omitempty" doc:"Of a new work: shown here and in the result, then never again"`
 	}
 }
@@ -317,7 +316,7 @@ func (a *API) confirm(ctx context.Context, in *jobInput) (*confirmOutput, error)
 	}
 	out := &confirmOutput{}
 	out.Body.TransactionID, out.Body.AccessCode = c.TransactionID, c.AccessCode
-	out.Body.StatusURL = a.PublicURL + "/v1/transactions/" + c.TransactionID
-	out.Body.WSURL = "ws" + strings.TrimPrefix(a.PublicURL, "http") + "/v1/ws/transactions/" + c.TransactionID
+	out.Body.StatusURL = "/v1/transactions/" + c.TransactionID
+	out.Body.WSURL = "/v1/ws/transactions/" + c.TransactionID
 	return out, nil
 }

@@ -93,7 +93,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.url = "http://" + server.Listener.Addr().String()
 	key := func(b byte) []byte { return bytes.Repeat([]byte{b}, 32) }
 	disk, err := blob.NewDisk(t.TempDir(), w.url+"/blob", key(1), blob.Options{
-		RenderError: func(rw http.ResponseWriter, r *http.Request, err error) { w.api.RenderError(rw, r, err) }, Now: db.Now,
+		RenderError: func(rw http.ResponseWriter, r *http.Request, err error) { w.api.RenderError(rw, r, err) }, Now: db.Now, DiscardBytes: 1 << 20,
 	})
 	w.must(err)
 	var blobs blob.Store = disk

@@ -24,9 +24,9 @@ const LongestUpload = 6 * time.Hour
 type Upload struct {
 	// Key names the object: slash-separated segments of [a-z0-9-], at most 200 bytes.
 	Key string
-	// MaxBytes caps the body, at least 1. The disk store cuts a larger body off
-	// while it streams; S3 cannot bind a URL to a size, so whoever reads the
-	// object measures it again.
+	// MaxBytes caps the body, at least 1. Of a larger body the disk store keeps
+	// only the size; S3 cannot bind a URL to a size, and keeps it all. Both answer
+	// the PUT as a success, so whoever opens the object looks at its size first.
 	MaxBytes int64
 	// Expires is when the URL stops being accepted, rounded up to a whole
 	// second. A PUT that began before may finish after.
@@ -43,7 +43,8 @@ type File struct {
 
 // Info describes a stored object.
 type Info struct {
-	// Size in bytes.
+	// Size in bytes: of what was uploaded, also where that was over the cap and
+	// was not kept.
 	Size int64
 }
 

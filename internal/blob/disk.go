@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"net/http"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -37,6 +39,11 @@ type Options struct {
 	IdleTimeout time.Duration
 	// UploadTimeout ends any upload or download that lasts so long; LongestUpload by default, and at most.
 	UploadTimeout time.Duration
+	// DiscardBytes is how long a body may be that is over its cap and is read to
+	// its end all the same: a browser reads no answer before it has sent
+	// everything. It is 1 GiB by default, and twice the cap where that is more. A
+	// longer body is refused outright.
+	DiscardBytes int64
 	// DrainBytes and DrainTimeout bound how much of a refused body is read and
 	// thrown away, and for how long, so that the refusal reaches a client that
 	// sends everything before it reads; 64 MiB and 10 s by default.
@@ -74,6 +81,7 @@ func NewDisk(dir, baseURL string, key []byte, opts Options) (*Disk, error) {
 	}
 	setDefault(&opts.IdleTimeout, 60*time.Second)
 	setDefault(&opts.UploadTimeout, LongestUpload)
+	setDefault(&opts.DiscardBytes, 1<<30)
 	setDefault(&opts.DrainBytes, 64<<20)
 	setDefault(&opts.DrainTimeout, 10*time.Second)
 	opts.UploadTimeout = min(opts.UploadTimeout, LongestUpload)
@@ -153,7 +161,36 @@ func (d *Disk) Open(ctx context.Context, key string) (io.ReadCloser, Info, error
 	if err != nil {
 		return nil, Info{}, err
 	}
-	return f, Info{Size: st.Size()}, nil
+	size, err := size(f, st)
+	if err != nil {
+		f.Close()
+		return nil, Info{}, err
+	}
+	return f, Info{Size: size}, nil
+}
+
+// oversize is what is kept of a body that was over its cap. A client may upload
+// this text itself: then its own file is refused for its size, and nothing more.
+func oversize(size int64) string {
+	return "timbre: not kept, over the cap, bytes: " + strconv.FormatInt(size, 10) + "\n"
+}
+
+// size is that of an object, or that of the body of which only this was kept.
+func size(f *os.File, st fs.FileInfo) (int64, error) {
+	if st.Size() > int64(len(oversize(math.MaxInt64))) {
+		return st.Size(), nil
+	}
+	text, err := io.ReadAll(io.NewSectionReader(f, 0, st.Size()))
+	if err != nil {
+		return 0, fmt.Errorf("blob: open: %w", err)
+	}
+	words := strings.Fields(string(text))
+	if len(words) > 0 {
+		if n, err := strconv.ParseInt(words[len(words)-1], 10, 64); err == nil && oversize(n) == string(text) {
+			return n, nil
+		}
+	}
+	return st.Size(), nil
 }
 
 func (d *Disk) open(key string) (*os.File, fs.FileInfo, error) {

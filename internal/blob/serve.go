@@ -27,7 +27,7 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b 
 // Refusals: common.not_found for a method other than PUT, GET, HEAD and OPTIONS
 // (the resource does not exist for it) and for a missing object,
 // common.forbidden for a URL we did not sign, transaction.expired for one that
-// has expired, registration.audio_too_large over the cap,
+// has expired, registration.audio_too_large far over the cap (Options.DiscardBytes),
 // registration.upload_missing for a body that broke off or stood still,
 // common.service_unavailable when the disk fails.
 func (d *Disk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -48,16 +48,16 @@ func (d *Disk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case http.MethodPut, http.MethodGet, http.MethodHead:
 	default:
-		d.refuse(w, r, fault.CommonNotFound())
+		d.refuse(w, r, fault.CommonNotFound().With("reason", "method"))
 		return
 	}
 
 	g, ok := d.check(r.Method, r.URL)
 	switch {
 	case !ok:
-		d.refuse(w, r, fault.CommonForbidden())
+		d.refuse(w, r, fault.CommonForbidden("signature"))
 	case d.opts.Now().Unix() >= g.expires:
-		d.refuse(w, r, fault.TransactionExpired())
+		d.refuse(w, r, fault.TransactionExpired("upload_url"))
 	case r.Method == http.MethodPut:
 		d.servePut(w, r, g)
 	default:
@@ -66,13 +66,17 @@ func (d *Disk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *Disk) servePut(w http.ResponseWriter, r *http.Request, g grant) {
-	if r.ContentLength > g.max {
+	most := max(2*g.max, d.opts.DiscardBytes)
+	if strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+		most = g.max // a client that asks first reads the refusal, and sends nothing
+	}
+	if r.ContentLength > most {
 		d.refuse(w, r, fault.RegistrationAudioTooLarge(r.ContentLength, g.max))
 		return
 	}
 	var size int64
 	temp, err := d.stage(func(f *os.File) (err error) {
-		size, err = d.receive(w, r, f, g.max)
+		size, err = d.receive(w, r, f, g.max, most)
 		return err
 	})
 	if err == nil {
@@ -88,8 +92,11 @@ func (d *Disk) servePut(w http.ResponseWriter, r *http.Request, g grant) {
 }
 
 // receive streams the body into f through one pooled buffer and returns its
-// size. It fails as soon as more than max bytes have come.
-func (d *Disk) receive(w http.ResponseWriter, r *http.Request, f *os.File, max int64) (size int64, err error) {
+// size. Of a body of more than max bytes nothing is kept but its size, which is
+// for whoever opens the object to refuse: a client that is refused here sends the
+// whole file again. It fails as soon as more than most bytes have come.
+func (d *Disk) receive(w http.ResponseWriter, r *http.Request, f *os.File, max, most int64) (size int64, err error) {
+	over := false
 	pooled := buffers.Get().(*[]byte)
 	defer buffers.Put(pooled)
 	buf := *pooled
@@ -106,14 +113,25 @@ func (d *Disk) receive(w http.ResponseWriter, r *http.Request, f *os.File, max i
 		rc.SetReadDeadline(idle)
 		n, readErr := r.Body.Read(buf)
 		size += int64(n)
-		if size > max {
+		switch {
+		case size > most:
 			return size, fault.RegistrationAudioTooLarge(size, max)
-		}
-		if _, err := f.Write(buf[:n]); err != nil {
-			return size, err
+		case over: // read and thrown away
+		case size > max:
+			over = true
+			if err := f.Truncate(0); err != nil {
+				return size, err
+			}
+		default:
+			if _, err := f.Write(buf[:n]); err != nil {
+				return size, err
+			}
 		}
 		if readErr == io.EOF {
-			return size, nil
+			if over {
+				_, err = f.WriteAt([]byte(oversize(size)), 0)
+			}
+			return size, err
 		} else if readErr != nil {
 			return size, brokenBody{readErr}
 		}
@@ -128,7 +146,7 @@ func (b brokenBody) Unwrap() error { return b.error }
 func (d *Disk) serveGet(w http.ResponseWriter, r *http.Request, g grant) {
 	f, st, err := d.open(g.key)
 	if errors.Is(err, ErrNotFound) {
-		err = fault.CommonNotFound()
+		err = fault.CommonNotFound().With("reason", "object")
 	}
 	if err != nil {
 		d.refuse(w, r, err)
@@ -194,7 +212,7 @@ func (d *Disk) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var refusal *fault.Error
 	switch {
 	case errors.As(err, &broken):
-		refusal = fault.RegistrationUploadMissing().Because(err)
+		refusal = fault.RegistrationUploadMissing().With("reason", "incomplete").Because(err)
 	case !errors.As(err, &refusal):
 		refusal = fault.CommonServiceUnavailable(retryAfter).Because(err)
 	}

@@ -125,13 +125,19 @@ func TestPreflight(t *testing.T) {
 func TestOverCapByContentLength(t *testing.T) {
 	t.Parallel()
 	s := serve(t, blob.Options{})
-	r := put(t, s.presign(t, "big", 1000), bytes.NewReader(make([]byte, 1001)))
+	s.wantNotKept(t, "big", put(t, s.presign(t, "big", 1000), bytes.NewReader(make([]byte, 1001))), 1001)
+	// Far over the cap nothing is read for nothing.
+	far := serve(t, blob.Options{DiscardBytes: 5000})
+	far.wantNotKept(t, "big", put(t, far.presign(t, "big", 1000), bytes.NewReader(make([]byte, 5000))), 5000)
+	r := put(t, far.presign(t, "far", 1000), bytes.NewReader(make([]byte, 5001)))
 	r.want(t, fault.CodeRegistrationAudioTooLarge)
-	if r.details["size_bytes"] != 1001.0 || r.details["max_bytes"] != 1000.0 {
+	if r.details["size_bytes"] != 5001.0 || r.details["max_bytes"] != 1000.0 {
 		t.Errorf("details %v", r.details)
 	}
-	s.wantMissing(t, "big")
-	s.wantNoTemp(t)
+	far.wantMissing(t, "far")
+	far.wantNoTemp(t)
+	// Twice the cap where that is more.
+	far.wantNotKept(t, "large", put(t, far.presign(t, "large", 3000), bytes.NewReader(make([]byte, 6000))), 6000)
 	if r := put(t, s.presign(t, "big", 1000), bytes.NewReader(make([]byte, 1000))); r.status != 200 {
 		t.Errorf("exactly the cap: %v", r)
 	}
@@ -142,14 +148,106 @@ func TestOverCapWhileStreaming(t *testing.T) {
 	s := serve(t, blob.Options{})
 	u := s.presign(t, "big", 1<<20)
 	put(t, u, strings.NewReader("before"))
-	r := put(t, u, io.LimitReader(zeros{}, 8<<20)) // of unknown length: chunked
-	r.want(t, fault.CodeRegistrationAudioTooLarge)
-	if n, _ := r.details["size_bytes"].(float64); n <= 1<<20 || n > 2<<20 {
-		t.Errorf("size %v, want the bytes seen when the cap was passed", r.details["size_bytes"])
+	s.wantNotKept(t, "big", put(t, u, io.LimitReader(zeros{}, 8<<20)), 8<<20) // of unknown length: chunked
+	// The right file takes its place.
+	if r := put(t, u, strings.NewReader("after")); r.status != 200 || read(t, s, "big") != "after" {
+		t.Errorf("after it: %v", r)
 	}
-	s.wantNoTemp(t)
-	if got := read(t, s, "big"); got != "before" {
+	// One without an end is cut off.
+	far := serve(t, blob.Options{DiscardBytes: 3 << 20})
+	u = far.presign(t, "endless", 1<<20)
+	put(t, u, strings.NewReader("before"))
+	r := put(t, u, io.LimitReader(zeros{}, 1<<40))
+	r.want(t, fault.CodeRegistrationAudioTooLarge)
+	if n, _ := r.details["size_bytes"].(float64); n <= 3<<20 || n > 4<<20 {
+		t.Errorf("size %v, want the bytes seen when it was cut off", r.details["size_bytes"])
+	}
+	far.wantNoTemp(t)
+	if got := read(t, far, "endless"); got != "before" {
 		t.Errorf("a refused upload left %d bytes", len(got))
+	}
+}
+
+// wantNotKept checks that a body over the cap was answered as one that went
+// through, and that its size is all that is left of it.
+func (s *served) wantNotKept(tb testing.TB, key string, r reply, size int64) {
+	tb.Helper()
+	if r.status != 200 || r.body != fmt.Sprintf("{\"size\":%d}\n", size) {
+		tb.Errorf("%s: %v", key, r)
+	}
+	body, info, err := s.Open(tb.Context(), key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer body.Close()
+	kept, err := io.ReadAll(body)
+	if err != nil || info.Size != size || len(kept) > 100 {
+		tb.Errorf("%s: a size of %d and %d bytes on the disk, %v", key, info.Size, len(kept), err)
+	}
+	// A copy, as prepare makes one, says the same.
+	if err := s.Copy(tb.Context(), key, key+"-copy"); err != nil {
+		tb.Fatal(err)
+	}
+	copied, info, err := s.Open(tb.Context(), key+"-copy")
+	if err != nil || info.Size != size {
+		tb.Fatalf("%s: the copy has a size of %d, %v", key, info.Size, err)
+	}
+	copied.Close()
+	s.wantNoTemp(tb)
+}
+
+// The disk takes nothing of a body over its cap while the rest of it comes.
+func TestOverCapHoldsNoDisk(t *testing.T) {
+	t.Parallel()
+	s := serve(t, blob.Options{})
+	const size = 8 << 20
+	conn := dial(t, s, s.presign(t, "big", 1<<20), size, false)
+	if err := sendZeros(conn, size-1, false); err != nil {
+		t.Fatal(err)
+	}
+	limit := time.Now().Add(10 * time.Second)
+	for s.onDisk(t) != 0 { // what was sent arrives a little later
+		if time.Now().After(limit) {
+			t.Fatalf("%d bytes on the disk", s.onDisk(t))
+		}
+		<-time.After(time.Millisecond)
+	}
+	fmt.Fprint(conn, "x")
+	s.wantNotKept(t, "big", readRaw(t, conn), size)
+}
+
+// onDisk is how large the files are that are being written.
+func (s *served) onDisk(tb testing.TB) (n int64) {
+	tb.Helper()
+	files, err := filepath.Glob(filepath.Join(s.dir, "tmp", "*"))
+	if err != nil || len(files) == 0 {
+		return -1 // it has not begun
+	}
+	for _, f := range files {
+		if st, err := os.Stat(f); err == nil {
+			n += st.Size()
+		}
+	}
+	return n
+}
+
+// Whoever uploads what the store writes of a body over its cap has it refused for
+// that size, and nothing more.
+func TestOverCapByItsOwnWords(t *testing.T) {
+	t.Parallel()
+	s := serve(t, blob.Options{})
+	for body, want := range map[string]int64{
+		"timbre: not kept, over the cap, bytes: 77\n": 77, "timbre: not kept, over the cap, bytes: 077\n": 43, "timbre: not kept, over the cap, bytes: -\n": 41, " \n": 2, "7": 1, "": 0,
+	} {
+		put(t, s.presign(t, "a", 1000), strings.NewReader(body))
+		f, info, err := s.Open(t.Context(), "a")
+		if err != nil || info.Size != want {
+			t.Errorf("%q: %d, %v", body, info.Size, err)
+		}
+		kept, _ := io.ReadAll(f)
+		if f.Close(); string(kept) != body {
+			t.Errorf("%q reads %q", body, kept)
+		}
 	}
 }
 
@@ -163,13 +261,13 @@ func TestRefusalReachesAClientThatSendsAllFirst(t *testing.T) {
 		url  func(s *served) string
 		code fault.Code
 	}{
-		{"too large", func(s *served) string { return s.presign(t, "big", 1000) }, fault.CodeRegistrationAudioTooLarge},
+		{"too large", func(s *served) string { return s.presign(t, "big", 1000) }, fault.CodeRegistrationAudioTooLarge}, // far
 		{"not signed", func(s *served) string { return s.url + "/big?sig=00" }, fault.CodeCommonForbidden},
 	} {
 		for _, chunked := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, chunked %v", c.name, chunked), func(t *testing.T) {
 				t.Parallel()
-				s := serve(t, blob.Options{})
+				s := serve(t, blob.Options{DiscardBytes: 1 << 20})
 				conn := dial(t, s, c.url(s), size, chunked)
 				if err := sendZeros(conn, size, chunked); err != nil {
 					t.Fatalf("sending: %v", err)

@@ -31,10 +31,10 @@ var contents = []struct {
 	names []string // of documents, without .md
 }{
 	{"Start", []string{"README", "quick-start"}},
-	{"Integrate", []string{"authentication", "attributes", "events", "theming", "access-codes", "error-handling", "public-page", "widget"}},
-	{"Look up", []string{"errors", "api"}},
-	{"Run it", []string{"operating"}},
-	{"Behind it", []string{"verify", "log", "evidence", "certificate", "privacy", "performance", "adr/README"}},
+	{"Integrate", []string{"backends", "frameworks", "embedding", "authentication", "attributes", "events", "theming", "access-codes", "error-handling", "public-page", "widget", "browsers"}},
+	{"Look up", []string{"errors", "api", "glossary"}},
+	{"Run it", []string{"deploy", "operating"}},
+	{"Behind it", []string{"legal", "verify", "log", "evidence", "certificate", "privacy", "performance", "adr/README"}},
 }
 
 //go:embed assets
@@ -78,8 +78,9 @@ type site struct {
 	html     map[string][]byte // by URL
 	menu     []part
 	sections []section
-	errors   []byte // the catalogue as JSON
-	missing  []byte // the page for what is not there
+	words    []spelt // of all sections, sorted
+	errors   []byte  // the catalogue as JSON
+	missing  []byte  // the page for what is not there
 }
 
 // part is a part of the menu.
@@ -99,6 +100,7 @@ type view struct {
 	Prev    *page
 	Next    *page
 	Query   string
+	Meant   []string // words that were looked for in the place of unknown ones
 	Results []result
 	Missing bool
 }
@@ -130,6 +132,7 @@ func build() (*site, error) {
 	if err := s.checkLinks(); err != nil {
 		return nil, err
 	}
+	s.words = vocabulary(s.sections)
 	for i, p := range s.pages {
 		v := s.view(p.Title)
 		v.Page = p
@@ -312,7 +315,7 @@ func (w *readable) Write(b []byte) (int, error) { return len(b), nil }
 
 // serveMatches answers the script of the search field.
 func (s *site) serveMatches(w http.ResponseWriter, r *http.Request) error {
-	results := s.search(r.FormValue("q"))
+	results, _ := s.search(r.FormValue("q"))
 	type match struct {
 		Title string `json:"title"`
 		Page  string `json:"page"`
@@ -332,7 +335,7 @@ func (s *site) serveMatches(w http.ResponseWriter, r *http.Request) error {
 func (s *site) serveSearch(w http.ResponseWriter, r *http.Request) error {
 	v := s.view("Search")
 	v.Query = strings.TrimSpace(r.FormValue("q"))
-	v.Results = s.search(v.Query)
+	v.Results, v.Meant = s.search(v.Query)
 	html, err := execute(v)
 	if err != nil {
 		return err

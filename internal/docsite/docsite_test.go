@@ -1,6 +1,8 @@
 package docsite
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"io/fs"
 	"net/http"
@@ -145,13 +147,13 @@ func TestSearch(t *testing.T) {
 		"quick start":            "/docs/quick-start",
 		"max-file-size property": "/docs/attributes#attributes",
 	} {
-		results := s.search(query)
+		results, _ := s.search(query)
 		if len(results) == 0 || results[0].URL != want {
 			t.Errorf("%q leads to %+v, want %s", query, results[:min(len(results), 2)], want)
 		}
 	}
 	for _, query := range []string{"", "  ", "zzyzx", "token zzyzx", strings.Repeat("ü", 300), strings.Repeat("zq ", 300), "\x00\xff<script>"} {
-		if r := s.search(query); len(r) != 0 {
+		if r, _ := s.search(query); len(r) != 0 {
 			t.Errorf("%.20q leads to %d places", query, len(r))
 		}
 	}
@@ -165,6 +167,114 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+// Words that people look for lead somewhere, as they type them: with errors, in
+// the plural, in words of their own, with words around that say nothing.
+func TestSearchNear(t *testing.T) {
+	t.Parallel()
+	s, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for query, want := range map[string]string{
+		"registration.duplicate_titel":  "/docs/errors#registration.duplicate_title",
+		"registration.duplicate_tit":    "/docs/errors#registration.duplicate_title",
+		"sesion.invalid_tokne":          "/docs/errors#session.invalid_token",
+		"rehersal":                      "/docs/authentication#rehearsal",
+		"commitments":                   "/docs/glossary#commitment",
+		"checkpoints":                   "/docs/glossary#checkpoint",
+		"commitmant":                    "/docs/glossary#commitment",
+		"csp":                           "/docs/embedding#content-security-policy-csp",
+		"CSP?":                          "/docs/embedding#content-security-policy-csp",
+		"iframe":                        "/docs/embedding#in-an-iframe",
+		"how do I use it in an iframe?": "/docs/embedding#in-an-iframe",
+		"dialog":                        "/docs/embedding#in-a-dialog",
+		"modal":                         "/docs/embedding#in-a-dialog",
+		"python":                        "/docs/backends#python",
+		"php":                           "/docs/backends#php-ruby-java-and-others",
+		"react 19":                      "/docs/frameworks#react-19",
+		"svelte":                        "/docs/frameworks#svelte-5",
+		"typescript":                    "/docs/frameworks",
+		"gdpr":                          "/docs/legal#personal-data-gdpr",
+		"refund":                        "/docs/legal#credits-prices-and-refunds",
+		"refunds":                       "/docs/legal#credits-prices-and-refunds",
+		"copyright":                     "/docs/legal#copyright",
+		"timezone":                      "/docs/legal#dates-and-time-zones",
+		"time zone":                     "/docs/legal#dates-and-time-zones",
+		"blockchain":                    "/docs/legal#no-blockchain",
+		"eidas":                         "/docs/legal#electronic-time-stamps-eidas",
+		"witness":                       "/docs/glossary#witness",
+		"anchor":                        "/docs/glossary#anchor",
+		"deposit":                       "/docs/glossary#deposit",
+	} {
+		results, _ := s.search(query)
+		if len(results) == 0 || results[0].URL != want {
+			var urls []string
+			for _, r := range results[:min(len(results), 3)] {
+				urls = append(urls, r.URL)
+			}
+			t.Errorf("%q leads to %q, want %s", query, urls, want)
+		}
+	}
+	// These are told of somewhere; where is the page's matter.
+	for _, query := range []string{
+		"docker", "systemd", "nginx", "upgrade", "kubernetes", "legal", "noscript", "placeholder", "ats id", "ATS", "block", "mint", "quote", "credit", "evidence", "vue", "angular", "jsx", "sandbox", "colors", "rtl", "login", "throttle", "certifcate",
+	} {
+		if results, _ := s.search(query); len(results) == 0 {
+			t.Errorf("%q leads nowhere", query)
+		}
+	}
+	// What was looked for instead is said.
+	w := get(t, New(refuse), "GET", "/docs/search?q=rehersal")
+	if !strings.Contains(w.Body.String(), `Near that is <a href="/docs/search?q=rehearsal">rehearsal</a>`) {
+		t.Error("the page does not say what was meant")
+	}
+	if w := get(t, New(refuse), "GET", "/docs/search?q=rehearsal"); strings.Contains(w.Body.String(), "Near that is") {
+		t.Error("a word that is there was taken for another")
+	}
+}
+
+func TestDistance(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a, b       string
+		most, want int
+	}{
+		{"title", "title", 2, 0}, {"titel", "title", 2, 1}, {"tile", "title", 2, 1}, {"titlee", "title", 2, 1}, {"tytle", "title", 2, 1},
+		{"title", "turtle", 2, 2}, {"abcd", "wxyz", 2, 3}, {"", "ab", 2, 2}, {"", "abc", 2, 3}, {"é", "e", 1, 1}, {"ab", "ba", 1, 1},
+	} {
+		if got := distance([]rune(c.a), []rune(c.b), c.most); got != c.want {
+			t.Errorf("%s to %s is %d, want %d", c.a, c.b, got, c.want)
+		}
+		if got := distance([]rune(c.b), []rune(c.a), c.most); got != c.want {
+			t.Errorf("%s to %s is %d, want %d", c.b, c.a, got, c.want)
+		}
+	}
+}
+
+// The dearest query that there can be: as many long words as may be, all unknown.
+func BenchmarkSearch(b *testing.B) {
+	s, err := build()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		s.search("transactionx certificatex commitmentx registratixn evidencex authenticatixn expirexd")
+	}
+}
+
+// A terminal's listing is copied without prompts and without what was printed.
+func TestConsole(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	w := bufio.NewWriter(&b)
+	console(w, "$ timbre demo \\\n>   --addr <it>\nTimbre demo: http://x\n$ curl x \\\n    -d 1\n  > not a prompt\n")
+	w.Flush()
+	want := `<span class="prompt">$ </span>timbre demo \` + "\n" + `<span class="prompt">&gt; </span>  --addr &lt;it&gt;` + "\n" + `<span class="out">Timbre demo: http://x` + "\n" + `</span><span class="prompt">$ </span>curl x \` + "\n    -d 1\n" + `<span class="out">  &gt; not a prompt` + "\n</span>"
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
 func FuzzSearch(f *testing.F) {
 	s, err := build()
 	if err != nil {
@@ -174,7 +284,8 @@ func FuzzSearch(f *testing.F) {
 		f.Add(q)
 	}
 	f.Fuzz(func(t *testing.T, q string) {
-		for _, r := range s.search(q) {
+		results, _ := s.search(q)
+		for _, r := range results {
 			if r.URL == "" || r.Heading == "" {
 				t.Errorf("%q: %+v", q, r)
 			}

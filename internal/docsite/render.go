@@ -242,7 +242,7 @@ func heading(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast
 }
 
 // languages are how a listing is announced.
-var languages = map[string]string{"sh": "Shell", "console": "Terminal", "js": "JavaScript", "mjs": "JavaScript (Node.js)", "ts": "TypeScript", "html": "HTML", "xml": "XML", "css": "CSS", "json": "JSON", "go": "Go", "text": "Text", "": "Text"}
+var languages = map[string]string{"sh": "Shell", "console": "Terminal", "js": "JavaScript", "mjs": "JavaScript (Node.js)", "ts": "TypeScript", "tsx": "React (TSX)", "vue": "Vue", "svelte": "Svelte", "py": "Python", "html": "HTML", "xml": "XML", "css": "CSS", "json": "JSON", "go": "Go", "ini": "systemd", "nginx": "nginx", "caddyfile": "Caddyfile", "dockerfile": "Dockerfile", "text": "Text", "": "Text"}
 
 func code(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
 	if !entering {
@@ -257,9 +257,38 @@ func code(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.Wa
 		return ast.WalkStop, fmt.Errorf("a listing in the unknown language %q", language)
 	}
 	fmt.Fprintf(w, "<figure class=\"code\"><figcaption>%s</figcaption><pre tabindex=\"0\" role=\"group\" aria-label=\"%s\"><code>", name, name)
-	w.Write(util.EscapeHTML(node.Lines().Value(source)))
+	text := node.Lines().Value(source)
+	if language == "console" {
+		console(w, string(text))
+	} else {
+		w.Write(util.EscapeHTML(text))
+	}
 	w.WriteString("</code></pre></figure>\n")
 	return ast.WalkSkipChildren, nil
+}
+
+// console writes a listing of a terminal. What is typed there can be copied without
+// the prompts and without what is printed.
+func console(w util.BufWriter, text string) {
+	typed := false // the line before goes on
+	for line := range strings.Lines(text) {
+		prompt, rest := "", line
+		for _, p := range []string{"$ ", "> "} {
+			if after, ok := strings.CutPrefix(line, p); ok && (p == "$ " || typed) {
+				prompt, rest = p, after
+				break
+			}
+		}
+		if prompt == "" && !typed {
+			fmt.Fprintf(w, "<span class=\"out\">%s</span>", util.EscapeHTML([]byte(line)))
+			continue
+		}
+		if prompt != "" {
+			fmt.Fprintf(w, "<span class=\"prompt\">%s</span>", util.EscapeHTML([]byte(prompt)))
+		}
+		w.Write(util.EscapeHTML([]byte(rest)))
+		typed = strings.HasSuffix(strings.TrimRight(line, "\n"), "\\")
+	}
 }
 
 func table(w util.BufWriter, _ []byte, _ ast.Node, entering bool) (ast.WalkStatus, error) {

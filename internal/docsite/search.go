@@ -2,6 +2,8 @@ package docsite
 
 import (
 	"cmp"
+	"math/bits"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -24,6 +26,10 @@ func (s *section) index() {
 	}
 }
 
+func (s *section) has(word string) bool {
+	return strings.Contains(s.lower.text, word) || strings.Contains(s.lower.heading, word) || strings.Contains(s.lower.page, word)
+}
+
 // result is a section that was found, with the place where.
 type result struct {
 	section
@@ -36,23 +42,317 @@ type fragment struct {
 	Hit  bool
 }
 
-// The bounds of a query: what is longer is cut.
+// The bounds of a query: what is longer is cut. They bound its cost too: each term
+// is looked for in each section, and one that is nowhere is compared once with each word.
 const (
 	maxQuery = 100
 	maxTerms = 8
+	maxNear  = 3 // words that a mistyped one may have meant
 	shown    = 30
 )
 
-// search finds the sections that have every word of the query, the best first.
-// A word in a heading counts more than one in the text.
-func (s *site) search(query string) []result {
+// term is a word of a query, with what else counts as it.
+type term struct {
+	words []counted
+}
+
+// counted is a word that is looked for, and how much it counts: 100 is the word itself.
+type counted struct {
+	word   string
+	weight int
+}
+
+// How much a word counts that is not the one that was typed.
+const (
+	typed   = 100
+	stemmed = 70
+	alike   = 40 // in meaning
+	near    = 20 // in letters
+)
+
+// alikes are words that people look for, and those that these documents have for it.
+var alikes = map[string][]string{
+	"a11y":          {"accessibility"},
+	"account":       {"external-user-id"},
+	"angular":       {"frameworks"},
+	"audio":         {"recording"},
+	"babel":         {"react 19"},
+	"bitcoin":       {"blockchain"},
+	"capacitor":     {"iframe"},
+	"color":         {"colour"},
+	"colors":        {"colour"},
+	"compose":       {"docker"},
+	"container":     {"docker"},
+	"cookies":       {"cookie", "gdpr"},
+	"cost":          {"credits", "prices"},
+	"csp":           {"content-security-policy"},
+	"css":           {"theming"},
+	"darkmode":      {"light and dark"},
+	"delete":        {"erase"},
+	"deploy":        {"operating"},
+	"dsgvo":         {"gdpr"},
+	"embed":         {"where the widget can stand"},
+	"fee":           {"credits", "prices"},
+	"fees":          {"credits", "prices"},
+	"fingerprint":   {"file hash", "key fingerprint"},
+	"font":          {"--ats-font-family"},
+	"forgotten":     {"access code"},
+	"frame":         {"iframe"},
+	"helm":          {"docker", "operating"},
+	"https":         {"proxy"},
+	"i18n":          {"languages"},
+	"install":       {"quick start", "operating"},
+	"jquery":        {"quick start"},
+	"json":          {"openapi"},
+	"jsx":           {"react"},
+	"k8s":           {"docker", "operating"},
+	"kubernetes":    {"docker", "operating"},
+	"law":           {"legal", "copyright"},
+	"lawyer":        {"legal", "copyright"},
+	"locale":        {"languages"},
+	"login":         {"external-user-id"},
+	"logo":          {"badge"},
+	"lost":          {"access code"},
+	"migrate":       {"upgrade"},
+	"modal":         {"dialog"},
+	"money":         {"credits"},
+	"nextjs":        {"react"},
+	"nuxt":          {"vue"},
+	"organisation":  {"organization"},
+	"payment":       {"credits"},
+	"popup":         {"dialog", "allow-popups"},
+	"price":         {"credits", "prices"},
+	"remove":        {"erase"},
+	"responsive":    {"320"},
+	"reverse-proxy": {"proxy"},
+	"rtl":           {"right-to-left"},
+	"sandbox":       {"iframe", "testnet"},
+	"spa":           {"single-page"},
+	"splits":        {"shares"},
+	"ssl":           {"proxy"},
+	"ssr":           {"without a dom"},
+	"style":         {"theming"},
+	"throttle":      {"limits"},
+	"timestamp":     {"time stamp", "time-stamp"},
+	"timestamping":  {"time stamp", "time-stamp"},
+	"timezone":      {"time zone"},
+	"timezones":     {"time zone"},
+	"tls":           {"proxy"},
+	"translation":   {"languages"},
+	"update":        {"upgrade"},
+	"wallet":        {"blockchain"},
+	"wordpress":     {"php", "where the widget can stand"},
+}
+
+// silent are words that say nothing of what is looked for.
+var silent = words("a an and are can do does for how i in is it my of on or the to use we what when where with")
+
+func words(text string) map[string]bool {
+	all := map[string]bool{}
+	for _, w := range strings.Fields(text) {
+		all[w] = true
+	}
+	return all
+}
+
+// word is one of a text, as people type it: an error code is one, and so is each part of it.
+var word = regexp.MustCompile(`[\p{L}\p{N}]+(?:[._-][\p{L}\p{N}]+)*`)
+
+// vocabulary is every word of at least four letters that a mistyped one may have meant.
+func vocabulary(sections []section) []spelt {
+	seen := map[string]bool{}
+	add := func(w string) {
+		if utf8.RuneCountInString(w) >= 4 && len(w) <= maxQuery {
+			seen[w] = true
+		}
+	}
+	for _, s := range sections {
+		for _, text := range []string{s.lower.page, s.lower.heading, s.lower.text} {
+			for _, w := range word.FindAllString(text, -1) {
+				add(w)
+				for _, part := range strings.FieldsFunc(w, func(r rune) bool { return r == '.' }) {
+					add(part)
+				}
+			}
+		}
+	}
+	for w := range alikes {
+		add(w)
+	}
+	all := make([]spelt, 0, len(seen))
+	for w := range seen {
+		all = append(all, spell(w))
+	}
+	slices.SortFunc(all, func(a, b spelt) int { return strings.Compare(a.word, b.word) })
+	return all
+}
+
+// spelt is a word by its letters. has is the set of them, in which most words
+// that are not near already differ too much.
+type spelt struct {
+	word    string
+	letters []rune
+	has     uint64
+}
+
+func spell(w string) spelt {
+	s := spelt{word: w, letters: []rune(w)}
+	for _, r := range s.letters {
+		s.has |= 1 << (r % 64)
+	}
+	return s
+}
+
+// terms reads a query. What it says by words that are nowhere is told by the
+// nearest that are.
+func (s *site) terms(query string) (all []term, meant []string) {
 	if len(query) > maxQuery {
 		query = strings.ToValidUTF8(query[:maxQuery], "")
 	}
-	terms := strings.Fields(strings.ToLower(query))
-	terms = terms[:min(len(terms), maxTerms)]
-	if len(terms) == 0 {
+	typed := strings.Fields(strings.ToLower(query))
+	for i, w := range typed {
+		typed[i] = strings.Trim(w, `"'“”‘’?!,;:()<>`+"`")
+	}
+	typed = slices.DeleteFunc(typed, func(w string) bool { return w == "" })
+	telling := slices.DeleteFunc(slices.Clone(typed), func(w string) bool { return silent[w] })
+	if len(telling) == 0 {
+		telling = typed
+	}
+	for _, w := range telling[:min(len(telling), maxTerms)] {
+		t := expand(w)
+		if !s.known(t) {
+			close := nearest(w, s.words)
+			if len(close) == 0 {
+				return nil, nil // no section has every word
+			}
+			for _, n := range close {
+				meant = append(meant, n)
+				for _, c := range expand(n).words {
+					t.words = append(t.words, counted{c.word, c.weight * near / 100})
+				}
+			}
+		}
+		all = append(all, t)
+	}
+	return all, meant
+}
+
+// expand adds to a word its stem, and words of the same meaning.
+func expand(w string) term {
+	t := term{[]counted{{w, typed}}}
+	if stem := stem(w); stem != w {
+		t.words = append(t.words, counted{stem, stemmed})
+	}
+	for _, key := range []string{w, stem(w)} {
+		for _, a := range alikes[key] {
+			t.words = append(t.words, counted{a, alike})
+		}
+		if key == stem(w) {
+			break
+		}
+	}
+	return t
+}
+
+// stem takes the ending of an English plural away; more would find less.
+func stem(w string) string {
+	switch {
+	case len(w) > 4 && strings.HasSuffix(w, "ies"):
+		return w[:len(w)-3] // entries, entry
+	case len(w) > 4 && (strings.HasSuffix(w, "sses") || strings.HasSuffix(w, "xes") || strings.HasSuffix(w, "ches") || strings.HasSuffix(w, "shes")):
+		return w[:len(w)-2]
+	case len(w) > 3 && strings.HasSuffix(w, "s") && !strings.HasSuffix(w, "ss"):
+		return w[:len(w)-1]
+	}
+	return w
+}
+
+// known reports whether a term is anywhere.
+func (s *site) known(t term) bool {
+	for i := range s.sections {
+		for _, c := range t.words {
+			if s.sections[i].has(c.word) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// nearest are the words with the fewest typing errors between: one in a word of
+// four letters or more, two from eight on.
+func nearest(w string, among []spelt) []string {
+	from := spell(w)
+	best := min(len(from.letters)/4, 2)
+	if best == 0 {
 		return nil
+	}
+	var found []string
+	for _, one := range among {
+		if bits.OnesCount64(from.has^one.has) > 2*best {
+			continue
+		}
+		switch d := distance(from.letters, one.letters, best); {
+		case d < best:
+			best, found = d, append(found[:0], one.word)
+		case d == best:
+			found = append(found, one.word)
+		}
+	}
+	// Of many, those that begin alike.
+	slices.SortStableFunc(found, func(a, b string) int { return cmp.Compare(common(w, b), common(w, a)) })
+	return found[:min(len(found), maxNear)]
+}
+
+// common is how much of two words is the same at their beginning, in bytes.
+func common(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// distance is how many letters have to be put in, taken out, replaced or
+// exchanged with their neighbour; more than most is most+1.
+func distance(a, b []rune, most int) int {
+	if len(a)-len(b) > most || len(b)-len(a) > most {
+		return most + 1
+	}
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		least := i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+			least = min(least, row[j])
+		}
+		if least > most {
+			return most + 1
+		}
+		before, last, row = last, row, before
+	}
+	return min(last[len(b)], most+1)
+}
+
+// search finds the sections that have every word of the query, the best first.
+// A word in a heading counts more than one in the text, and a word that is typed
+// more than one that is only near. What was meant is what it put in the place of
+// words that are nowhere.
+func (s *site) search(query string) (results []result, meant []string) {
+	terms, meant := s.terms(query)
+	if len(terms) == 0 {
+		return nil, nil
 	}
 	type scored struct {
 		section
@@ -66,45 +366,63 @@ func (s *site) search(query string) []result {
 	}
 	slices.SortStableFunc(found, func(a, b scored) int { return cmp.Compare(b.score, a.score) })
 	found = found[:min(len(found), shown)]
-	results := make([]result, len(found))
+	results = make([]result, len(found))
 	for i, f := range found {
 		results[i] = result{f.section, f.excerpt(terms)}
 	}
-	return results
+	if len(results) == 0 {
+		meant = nil
+	}
+	return results, meant
 }
 
 // score is 0 when a term is missing.
-func (s section) score(terms []string) int {
-	page, heading, text := s.lower.page, s.lower.heading, s.lower.text
+func (s section) score(terms []term) int {
 	total := 0
-	for _, term := range terms {
-		n := min(strings.Count(text, term), 4)
-		if strings.Contains(page, term) {
-			n += 5
+	for _, t := range terms {
+		best := 0
+		for _, c := range t.words {
+			best = max(best, s.count(c.word)*c.weight)
 		}
-		switch {
-		case heading == term:
-			n += 100
-		case strings.HasPrefix(heading, term):
-			n += 30
-		case strings.Contains(heading, term):
-			n += 20
-		}
-		if n == 0 {
+		if best == 0 {
 			return 0
 		}
-		total += n
+		total += best
 	}
 	return total
 }
 
+// count is how much a word counts here.
+func (s section) count(word string) int {
+	n := min(strings.Count(s.lower.text, word), 4)
+	if strings.Contains(s.lower.page, word) {
+		n += 5
+	}
+	heading := s.lower.heading
+	switch {
+	case heading == word:
+		n += 100
+	case strings.HasPrefix(heading, word):
+		n += 30
+	case strings.Contains(heading, word):
+		n += 20
+	}
+	return n
+}
+
 // excerpt is some of the text around the first term that is in it, with every
 // term marked.
-func (s section) excerpt(terms []string) []fragment {
+func (s section) excerpt(terms []term) []fragment {
 	text, lower := s.text, s.lower.text
+	var words []string
+	for _, t := range terms {
+		for _, c := range t.words {
+			words = append(words, c.word)
+		}
+	}
 	first := len(text)
-	for _, term := range terms {
-		if i := strings.Index(lower, term); i >= 0 {
+	for _, w := range words {
+		if i := strings.Index(lower, w); i >= 0 {
 			first = min(first, i)
 		}
 	}
@@ -130,9 +448,9 @@ func (s section) excerpt(terms []string) []fragment {
 	plainFrom := start
 	for i := start; i < end; {
 		size := 0
-		for _, term := range terms {
-			if strings.HasPrefix(lower[i:end], term) {
-				size = max(size, len(term))
+		for _, w := range words {
+			if strings.HasPrefix(lower[i:end], w) {
+				size = max(size, len(w))
 			}
 		}
 		if size == 0 {

@@ -23,11 +23,14 @@ func TestDemoByMouse(t *testing.T) {
 	for i, song := range []struct{ file, title string }{
 		{"pcm16.wav", "Wave"}, {"vbr-id3v2.mp3", "Em Pee Three"}, {"stereo.flac", "Flac é ñ 歌"}, {"vorbis.ogg", "Ogg <b>bold</b>"},
 	} {
+		if i > 0 {
+			p.Run("e2e.widget().reset()") // the code that nobody has kept would come back
+		}
 		p.Goto(s.URL + "/demo/")
 		fill(p, 0, fixtures+song.file, song.title)
 		p.Wait(browser.Hook("confirm"))
-		if price := browser.Eval[string](p, `e2e.text('price')`); price != "0 credits" {
-			t.Errorf("%s: the price before agreeing is %q, want 0 credits on testnet", song.file, price)
+		if price := browser.Eval[string](p, `e2e.text('price')`); price != "Free" {
+			t.Errorf("%s: the price before agreeing is %q, want Free on testnet", song.file, price)
 		}
 		if n := len(p.Requests("POST", "/v1/works/confirm")); n != i {
 			t.Errorf("%s: %d confirms before the user agreed, want %d", song.file, n, i)
@@ -175,7 +178,7 @@ func TestDemoByKeyboard(t *testing.T) {
 	k.on("file")
 	k.to("title")
 	p.Keys("By keyboard")
-	k.leaves("file", "next")
+	k.leaves("file", "clear")
 	k.to("next")
 	p.Press(browser.Enter, false)
 	k.heading("who", "Who made it?")
@@ -335,6 +338,73 @@ func TestDemoSignedIn(t *testing.T) {
 	for _, line := range p.Problems() {
 		if !strings.Contains(line, "/v1/works?") {
 			t.Errorf("console: %s", line)
+		}
+	}
+}
+
+// TestDemoWithoutStorage has a visitor who allows no storage: even to name it
+// throws. All of the page works, for as long as it is open.
+func TestDemoWithoutStorage(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	p := browser.Open(t)
+	p.BeforeScripts(`for (const name of ['localStorage', 'sessionStorage'])
+	  Object.defineProperty(window, name, { get() { throw new DOMException('The operation is insecure.', 'SecurityError'); } });
+	delete URL.parse;`)
+	p.Goto(s.URL + "/demo/")
+	p.Wait(browser.Hook("file"))
+	const mark = "document.getElementById('network-mark').textContent"
+	if said := browser.Eval[string](p, mark); !strings.HasPrefix(said, "Test network") {
+		t.Errorf("the stage says %q", said)
+	}
+	p.Run("(() => { const s = document.querySelector('[name=network]'); s.value = 'mainnet'; s.dispatchEvent(new Event('change', { bubbles: true })); })()")
+	p.Wait(mark + ".startsWith('Main network') && e2e.widget().network === 'mainnet'")
+	p.Run("(() => { const s = document.querySelector('[name=network]'); s.value = 'testnet'; s.dispatchEvent(new Event('change', { bubbles: true })); })()")
+	p.Wait(mark + ".startsWith('Test network') && e2e.widget().network === 'testnet'")
+	p.Click("document.querySelectorAll('[name=colour]')[1]")
+	p.Wait("e2e.widget().style.getPropertyValue('--ats-primary') === '#17663c'")
+	p.Click("document.querySelector('.sample [data-use]')")
+	p.Wait("e2e.text('file-name') !== ''")
+	p.Type(browser.Hook("title"), "Without storage")
+	p.Click(browser.Hook("next"))
+	fillCreator(p, 0)
+	p.Wait(browser.Hook("confirm"))
+	confirm(p, 0)
+	p.Wait("document.getElementById('result').textContent.startsWith('Your song is number 1, in block 1. On the test network.') && document.getElementById('result-link').href.includes('/explorer/testnet/tx/')")
+	p.Click("document.getElementById('reset')")
+	p.Wait(browser.Hook("file"))
+	p.AllowClipboard(s.URL)
+	p.Click("document.querySelector('[data-copy]')")
+	p.Wait("document.getElementById('toast-text').textContent === 'Copied.'")
+	for _, line := range p.Problems() {
+		t.Error(line)
+	}
+}
+
+// TestDemoRightToLeft looks at what stands on the wrong side easily.
+func TestDemoRightToLeft(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Options{})
+	p := browser.Open(t)
+	p.Goto(s.URL + "/demo/")
+	p.Wait(browser.Hook("file"))
+	p.Run("(() => { const s = document.querySelector('[name=lang]'); s.value = 'ar'; s.dispatchEvent(new Event('change', { bubbles: true })); })()")
+	p.Wait("document.documentElement.dir === 'rtl' && e2e.text('heading') !== ''")
+	for _, wide := range []int64{1280, 320} {
+		p.Size(wide, 2600)
+		for what, holds := range map[string]string{
+			"the triangle":         "(() => { const s = document.querySelector('.no-song summary'), r = document.createRange(); r.selectNodeContents(s); return s.getBoundingClientRect().right - r.getBoundingClientRect().right > 8; })()",
+			"the label Error code": "(() => { const l = document.querySelector('label[for=rehearsal-code]'), r = document.createRange(); r.selectNodeContents(l); return Math.abs(document.getElementById('rehearsal-code').getBoundingClientRect().right - r.getBoundingClientRect().right) < 4; })()",
+		} {
+			if !browser.Eval[bool](p, holds) {
+				t.Errorf("%d px: %s stands on the left", wide, what)
+			}
+		}
+		if at := p.Overflow(); len(at) > 0 {
+			t.Errorf("%d px: %q", wide, at)
+		}
+		if dir := browser.Pictures(t); dir != "" {
+			p.Screenshot(dir, fmt.Sprintf("demo-rtl-%d", wide))
 		}
 	}
 }

@@ -279,7 +279,7 @@ document.body.dataset.armed = '';
 	}
 	events := p.Events()
 	expired := named(events, "token-expired")
-	if len(expired) != 2 || member[string](t, expired[0], "pendingAction") != "init" || member[string](t, expired[1], "pendingAction") != "reset" {
+	if len(expired) != 2 || member[string](t, expired[0], "pendingAction") != "submit" || member[string](t, expired[1], "pendingAction") != "reset" {
 		t.Errorf("token-expired: %v", expired)
 	}
 	p.Slow(0)

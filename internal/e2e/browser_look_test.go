@@ -92,6 +92,10 @@ func TestLooks(t *testing.T) {
 	p.Click(browser.Hook("technical"))
 	p.Wait("e2e.hook('technical').closest('details').open")
 	see("review")
+	// docs/images/widget.png is this picture.
+	p.Run("document.querySelector('h1').hidden = true; document.querySelector('main').style.paddingBlock = '20px'")
+	p.Portrait(v.pictures, "readme", browser.Hook("card"))
+	p.Run("document.querySelector('h1').hidden = false; document.querySelector('main').style.paddingBlock = ''")
 	colour("review")
 
 	p.Click(browser.Hook("confirm"))
@@ -106,7 +110,9 @@ func TestLooks(t *testing.T) {
 	colour("complete")
 
 	// From here on some answers are made up, in the shapes of the contract, so
-	// that each screen stands still for as long as it is looked at.
+	// that each screen stands still for as long as it is looked at. The code that
+	// nobody has kept would come back.
+	p.Run("e2e.widget().reset()")
 	p.Goto(x.plain())
 	v.load()
 	const id = "00000000-0000-7000-8000-000000000000"
@@ -122,7 +128,7 @@ func TestLooks(t *testing.T) {
 	hold.Await().Answer(200, fmt.Sprintf(`{"id":%q,"current_step":"submitting","progress":60,"description":"","is_complete":false,"result":null,"steps":[]}`, id))
 	p.Wait("e2e.events.some((e) => e.name === 'step')")
 	see("tracking")
-	hold.Await().Answer(200, fmt.Sprintf(`{"id":%q,"current_step":"failed","progress":100,"description":"","is_complete":true,"steps":[],"result":{"success":false,"tx_hash":%q,"error":{"code":"transaction.failed","message":"The network refused the transaction.","request_id":"req_01M84P5Y0S9D5JKPTP7BAC8R4F"}}}`, id, hash))
+	hold.Await().Answer(200, fmt.Sprintf(`{"id":%q,"current_step":"failed","progress":100,"description":"","is_complete":true,"steps":[],"result":{"success":false,"tx_hash":%q,"error":"The registration did not go through.","error_code":"transaction.failed","request_id":"req_01M84P5Y0S9D5JKPTP7BAC8R4F"}}`, id, hash))
 	p.Wait(onScreen(0, "FAILED"))
 	p.Wait("e2e.focus() === 'heading'")
 	see("failed")
@@ -160,6 +166,18 @@ func newViewer(t *testing.T, p *browser.Page) *viewer {
 func (v *viewer) load() {
 	v.t.Helper()
 	v.p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+	v.p.Run(placing)
+}
+
+// speak changes the language of the page, and waits for the widget to follow.
+func (v *viewer) speak(lang string) {
+	v.t.Helper()
+	dir := "ltr"
+	if lang == "ar" {
+		dir = "rtl"
+	}
+	v.p.Run(fmt.Sprintf("Object.assign(document.documentElement, {lang: %q, dir: %q})", lang, dir))
+	v.p.Wait(fmt.Sprintf("e2e.hook('card').dir === %q && e2e.hook('card').lang === %q", dir, lang))
 }
 
 func (v *viewer) tell(screen, how string, found []string) {
@@ -180,20 +198,51 @@ func (v *viewer) see(screen string) {
 	for _, l := range looks {
 		p.Size(l.width, tall)
 		p.Dark(l.dark)
-		dir := "ltr"
-		if l.lang == "ar" {
-			dir = "rtl"
-		}
-		p.Run(fmt.Sprintf("Object.assign(document.documentElement, {lang: %q, dir: %q})", l.lang, dir))
-		p.Wait(fmt.Sprintf("e2e.hook('card').dir === %q && e2e.hook('card').lang === %q", dir, l.lang))
+		v.speak(l.lang)
 		p.Run("getSelection().removeAllRanges()")
 		v.tell(screen, l.name, p.Audit())
 		v.tell(screen, l.name, p.Overflow())
+		v.tell(screen, l.name, browser.Eval[[]string](p, "measure()"))
 		p.Screenshot(v.pictures, fmt.Sprintf("%02d-%s-%s", v.number, screen, l.name))
 	}
-	p.Run("Object.assign(document.documentElement, {lang: 'en', dir: 'ltr'})")
 	p.Dark(false)
+	// The longest labels of all languages, where there is least room.
+	p.Size(320, tall)
+	for _, lang := range []string{"fr", "es", "de", "pt", "ja"} {
+		v.speak(lang)
+		v.tell(screen, "320 "+lang, p.Overflow())
+		v.tell(screen, "320 "+lang, browser.Eval[[]string](p, "measure()"))
+		p.Screenshot(v.pictures, fmt.Sprintf("%02d-%s-320-%s", v.number, screen, lang))
+	}
+	v.forced(screen)
+	v.speak("en")
 	p.Size(1280, tall)
+}
+
+// forced holds that in the system's few colours an edge tells what a colour told.
+func (v *viewer) forced(screen string) {
+	v.t.Helper()
+	p := v.p
+	p.Forced(true)
+	v.tell(screen, "forced colours", browser.Eval[[]string](p, `(() => {
+	  const found = [];
+	  const look = (e) => { const s = getComputedStyle(e); return [s.borderTopStyle, s.borderTopWidth, s.outlineStyle, s.borderTopColor].join(' '); };
+	  const root = e2e.widget().shadowRoot;
+	  const current = root.querySelector('.path [aria-current]');
+	  for (const li of root.querySelectorAll('.path li')) if (current && li !== current && look(li) === look(current)) found.push('a step looks like the current one: ' + look(li));
+	  const past = root.querySelector('.path .past:not([aria-current])');
+	  const coming = root.querySelector('.path li:not(.past, [aria-current])');
+	  if (past && coming && look(past) === look(coming)) found.push('what is past looks like what comes: ' + look(past));
+	  const shown = (e) => e?.getBoundingClientRect().width > 0 && e !== root.activeElement;
+	  const main = [...root.querySelectorAll('.main')].find(shown);
+	  const other = [...root.querySelectorAll('button:not(.main)')].find(shown);
+	  if (main && other && look(main) === look(other)) found.push('the main button looks like the others: ' + look(main));
+	  const ribbon = root.querySelector('.ribbon');
+	  if (!ribbon || getComputedStyle(ribbon).borderTopStyle !== 'solid' || !ribbon.getBoundingClientRect().height) found.push('the test network is not marked');
+	  return found;
+	})()`))
+	p.Screenshot(v.pictures, fmt.Sprintf("%02d-%s-forced", v.number, screen))
+	p.Forced(false)
 }
 
 // colour tries the brand colours on a screen.

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -51,6 +52,13 @@ func TestRecordingStaysHere(t *testing.T) {
 	p.Wait(browser.Hook("confirm"))
 	if n := browser.Eval[int](p, "window.workers"); n != 1 {
 		t.Errorf("%d workers, want one", n)
+	}
+	recorded, err := os.ReadFile(song)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := browser.Eval[string](p, "e2e.text('file-hash')"), fmt.Sprintf("0x%x", sha256.Sum256(recorded)); got != want {
+		t.Errorf("the review says that the file's hash is %s, want %s", got, want)
 	}
 	confirm(p, 0)
 	for _, r := range p.Requests("", "") {
@@ -150,7 +158,7 @@ func TestHashingIsStopped(t *testing.T) {
 	p.Goto(private(t, x, scripts))
 	fill(p, 0, large, "Large")
 	p.Wait(browser.Hook("stays") + " && " + browser.Hook("progress") + ".value > 0")
-	if said := browser.Eval[string](p, "e2e.text('stays')"); said != "Your recording stays on this device. Only its fingerprint is sent." {
+	if said := browser.Eval[string](p, "e2e.text('stays')"); said != "Your recording stays on this device. Only its file hash (SHA-256), its size and its name are sent." {
 		t.Errorf("it says %q", said)
 	}
 	p.Click(browser.Hook("cancel"))

@@ -28,7 +28,8 @@ func TestRefusedFiles(t *testing.T) {
 		code    string
 		request bool // raised by the server
 	}{
-		{"script named song.wav", "#!/bin/sh\necho this is no song\n", "registration.invalid_audio_format", true},
+		{"a part of a WAV that holds words", "RIFF\x24\x00\x00\x00WAVE this is no song\n", "registration.invalid_audio_format", true},
+		{"script named song.wav", "#!/bin/sh\necho this is no song\n", "registration.invalid_audio_format", false},
 		{"empty", "", "registration.audio_empty", false},
 		{"half a WAV", string(whole[:len(whole)/2]), "registration.invalid_audio_format", true},
 	} {
@@ -209,6 +210,9 @@ func TestRefusedSite(t *testing.T) {
 		{"session.origin_not_allowed", []string{"origins", "remove", x.org, x.host.URL}, []string{"origins", "add", x.org, x.host.URL}},
 	} {
 		p.Goto(x.plain())
+		if i > 0 {
+			p.Click(browser.Hook("clear")) // what was filled in is still there
+		}
 		fillSong(p, 0, noise(t, fmt.Sprint(i, ".wav"), 20_000), "Refused")
 		p.Wait("performance.getEntriesByType('resource').some((r) => r.name.includes('/token.js'))")
 		x.server.CLI(nil, c.off...)

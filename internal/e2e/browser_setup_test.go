@@ -58,22 +58,30 @@ const scripts = `<script type="module" src="/host.js"></script><script type="mod
 // plain is a page with one widget, as the quick start has it.
 func (x *site) plain() string { return x.host.Page("plain.html", x.element("")+scripts) }
 
+// hands are the mouse and the keyboard of a page, in whichever browser.
+type hands interface {
+	SetFile(element, path string)
+	Type(element, text string)
+	Click(element string)
+	Wait(condition string)
+}
+
 // fillSong and fillCreator fill the form in by mouse and keyboard, in the
 // widget number i, and go on.
-func fillSong(p *browser.Page, i int, file, title string) {
+func fillSong(p hands, i int, file, title string) {
 	p.SetFile(browser.HookIn(i, "file"), file)
 	p.Type(browser.HookIn(i, "title"), title)
 	p.Click(browser.HookIn(i, "next"))
 }
 
-func fillCreator(p *browser.Page, i int) {
+func fillCreator(p hands, i int) {
 	p.Type(browser.HookIn(i, "creator-0-fullName"), "Ana Writer")
 	p.Type(browser.HookIn(i, "creator-0-email"), "ana@writers.example")
 	p.Click(browser.HookIn(i, "creator-0-author"))
 	p.Click(browser.HookIn(i, "submit"))
 }
 
-func fill(p *browser.Page, i int, file, title string) {
+func fill(p hands, i int, file, title string) {
 	fillSong(p, i, file, title)
 	fillCreator(p, i)
 }
@@ -81,7 +89,7 @@ func fill(p *browser.Page, i int, file, title string) {
 func onScreen(i int, name string) string { return fmt.Sprintf("e2e.state(%d).screen === %q", i, name) }
 
 // confirm agrees to the price and waits for the end.
-func confirm(p *browser.Page, i int) {
+func confirm(p hands, i int) {
 	p.Click(browser.HookIn(i, "confirm"))
 	p.Wait(onScreen(i, "COMPLETE"))
 }
@@ -143,7 +151,7 @@ var eventShapes = map[string]struct{ must, may kinds }{
 	},
 	"failed":        {must: kinds{"code": "string", "message": "string", "requestId": "request"}, may: kinds{"details": "object"}},
 	"error":         {must: kinds{"code": "string", "message": "string", "requestId": "request", "stage": "string"}, may: kinds{"details": "object"}},
-	"token-expired": {must: kinds{"pendingAction": "init|prepare|confirm|reset"}},
+	"token-expired": {must: kinds{"pendingAction": "submit|download|reset"}},
 }
 
 var forms = map[string]*regexp.Regexp{

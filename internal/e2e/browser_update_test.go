@@ -34,13 +34,13 @@ func (x *site) updater() string {
 
 // tokenCame waits until the page has answered every event that asks for a token.
 // A step before would ask for one more, which the page answers too.
-func tokenCame(p *browser.Page) {
+func tokenCame(p hands) {
 	p.Wait(`performance.getEntriesByType('resource').filter((e) => e.name.includes('/token.js')).length >=
 		e2e.events.filter((e) => e.name === 'ready' || e.name === 'token-expired').length`)
 }
 
 // open gives the code to the widget, the way a person does who copied it.
-func open(p *browser.Page, code string) {
+func open(p hands, code string) {
 	p.Type(browser.Hook("access_code"), code)
 	p.Click(browser.Hook("next"))
 }
@@ -54,8 +54,14 @@ func retype(p *browser.Page, hook, text string) {
 }
 
 // reviewed are the creators that the review shows, each with what becomes of it.
+// sealed is everything that the review says of the creators.
+func sealed(p *browser.Page) string {
+	return strings.Join(browser.Eval[[]string](p, `e2e.all('[data-ats="review-creator"]').map((e) => [...e.children].map((c) => c.textContent.trim().replace(/\s+/g, ' ')).join(' '))`), " / ")
+}
+
+// reviewed is how the review names the creators.
 func reviewed(p *browser.Page) string {
-	return strings.Join(browser.Eval[[]string](p, `e2e.all('[data-ats="review-creator"]').map((e) => e.textContent.trim().replace(/\s+/g, ' '))`), ", ")
+	return strings.Join(browser.Eval[[]string](p, `e2e.all('[data-ats="review-name"]').map((e) => e.textContent.trim().replace(/\s+/g, ' '))`), ", ")
 }
 
 // TestUpdateByMouse updates a song twice: the people, with the recording that is
@@ -92,7 +98,11 @@ func TestUpdateByMouse(t *testing.T) {
 	if got := reviewed(p); got != "Ana Maria Writer changed, Cy Arranger added, Bo Composer removed" {
 		t.Errorf("the review says %q", got)
 	}
-	if got := browser.Eval[string](p, "e2e.text('version') + ' ' + e2e.text('review-file').replace(/\\s+/g, ' ') + ' ' + e2e.text('price')"); got != "2 First take.wav same recording 0 credits" {
+	if got := browser.Eval[string](p, "e2e.text('version') + ' ' + e2e.text('review-file').replace(/\\s+/g, ' ') + ' ' + e2e.text('price')"); got != "2 First take.wav same recording Free" {
+		t.Errorf("the review says %q", got)
+	}
+	// All that is sealed of each, and of who changed, what.
+	if got := sealed(p); got != "Ana Maria Writer changed Lyrics ana@writers.example / Cy Arranger added Arrangement cy@writers.example / Bo Composer removed" {
 		t.Errorf("the review says %q", got)
 	}
 	if n := len(p.Requests("POST", "/versions/confirm")); n != 0 {
@@ -125,7 +135,7 @@ func TestUpdateByMouse(t *testing.T) {
 	p.Click(browser.Hook("next"))
 	p.Click(browser.Hook("submit"))
 	p.Wait(browser.Hook("confirm"))
-	if got := browser.Eval[string](p, "e2e.text('version') + ' ' + e2e.text('review-file').replace(/\\s+/g, ' ')") + ", " + reviewed(p); got != "3 Second take.wav new recording, Ana Maria Writer, Cy Arranger" {
+	if got := browser.Eval[string](p, "e2e.text('version') + ' ' + e2e.text('review-file').replace(/\\s+/g, ' ')") + ", " + reviewed(p); got != "3 Second take.wav new recording 30 kB, Ana Maria Writer, Cy Arranger" {
 		t.Errorf("the review says %q", got)
 	}
 	confirm(p, 0)
@@ -289,7 +299,7 @@ func TestUpdateByKeyboard(t *testing.T) {
 	k.on("access_code")
 	p.Run("e2e.hook('access_code').select()")
 	p.Keys(code)
-	k.leaves("access_code", "next")
+	k.leaves("access_code", "lost-code")
 	k.to("access_code")
 	p.Press(browser.Enter, false)
 	k.heading("song", "Update your song")
@@ -382,6 +392,9 @@ func TestUpdateLooks(t *testing.T) {
 	p.Click(browser.Hook("submit"))
 	hold.Await().Answer(409, `{"error":{"code":"work.already_registered","message":"m","details":{"ats_id":7},"request_id":"req_01M84P5Y0S9D5JKPTP7BAC8R4F"}}`)
 	p.Wait(onScreen(0, "FAILED"))
+	if got := browser.Eval[string](p, "e2e.text('taken')"); !strings.Contains(got, "your access code") {
+		t.Errorf("of a recording that is registered is said: %q", got)
+	}
 	v.see("taken")
 	p.Click(browser.Hook("retry"))
 	p.Wait(browser.Hook("error-file"))
@@ -435,17 +448,17 @@ func TestSwitchMode(t *testing.T) {
 	mode := func(to string) { p.Run("e2e.widget().mode = '" + to + "'") }
 	told := func(want string) {
 		t.Helper()
-		p.Wait(fmt.Sprintf("e2e.events.slice(-2).map((e) => e.name + ' ' + (e.detail.mode ?? e.detail.pendingAction)).join(', ') === %q", want))
+		p.Wait(fmt.Sprintf("e2e.events.slice(-1).map((e) => e.name + ' ' + (e.detail.mode ?? e.detail.pendingAction)).join() === %q", want))
 	}
 
-	// At the form: an empty one of the other mode, and a fitting token.
+	// At the form: an empty one of the other mode. The page gives a fitting token by itself and is not asked.
 	p.Type(browser.Hook("title"), "Gone")
 	mode("update")
 	p.Wait(browser.Hook("form-code"))
-	told("ready update, token-expired reset")
+	told("ready update")
 	mode("register")
 	p.Wait(browser.Hook("form-song"))
-	told("ready register, token-expired reset")
+	told("ready register")
 	if title := browser.Eval[string](p, "e2e.hook('title').value"); title != "" {
 		t.Errorf("the form still holds %q", title)
 	}
@@ -465,10 +478,10 @@ func TestSwitchMode(t *testing.T) {
 	mode("update")
 	p.Wait(browser.Hook("form-code"))
 	hold.Release()
-	told("ready update, token-expired reset")
+	told("ready update")
 	mode("register")
 	p.Wait(browser.Hook("form-song"))
-	told("ready register, token-expired reset")
+	told("ready register")
 
 	// After the order: it goes on to its end and shows its access code. The other
 	// mode comes with the next form.
@@ -520,7 +533,7 @@ func TestSwitchUser(t *testing.T) {
 	p.Type(browser.Hook("title"), "Gone")
 	p.Run("e2e.widget().externalUserId = 'ada'")
 	p.Wait("e2e.hook('title').value === ''")
-	p.Wait("e2e.events.at(-1).name === 'token-expired' && e2e.events.at(-1).detail.pendingAction === 'reset'")
+	p.Wait("e2e.events.at(-1).name === 'token-expired' && e2e.events.at(-1).detail.pendingAction === 'submit'")
 }
 
 // TestReloadedUpdate loads the page anew while an update is under way: the tab

@@ -14,7 +14,9 @@ import (
 	"math/big"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -162,7 +164,7 @@ func TestVerifyPage(t *testing.T) {
 	c.choose("proof", paper)
 	c.choose("recording", audio)
 	c.expect("as served", "verified", "")
-	if !browser.Eval[bool](p, "document.querySelector('[data-verdict] .test').textContent.includes('test network')") {
+	if !browser.Eval[bool](p, "document.querySelector('[data-verdict] .test').textContent.includes('Test network')") {
 		t.Error("it does not say that the network is for trying out")
 	}
 	downloads := p.Downloads()
@@ -214,6 +216,21 @@ func TestVerifyPage(t *testing.T) {
 		c.expect("the key was kept", "registered", "")
 		p.Click("document.querySelector('#keys li:last-child button')")
 		c.expect("and taken away", "untrusted", "log_key checkpoint inclusion")
+
+		// A key that came with the page is not one that the reader chose.
+		p.Goto("file://" + saved)
+		c.choose("proof", paper)
+		says := func() string {
+			return browser.Eval[string](p, "document.querySelector('[data-check=log_key]').innerText")
+		}
+		host := strings.TrimPrefix(s.URL, "http://")
+		if got := says(); !strings.Contains(got, "came with this page (from \u2068"+host+"\u2069)") {
+			t.Errorf("of the page's own key it says %q", got)
+		}
+		key := browser.Eval[string](p, "[...document.querySelectorAll('meta[name=timbre-log-key]')].map((m) => m.content).find((k) => k.includes('testnet'))")
+		p.Type("document.getElementById('key')", key)
+		p.Press(browser.Enter, false)
+		p.Wait("document.querySelector('[data-check=log_key]').innerText.includes('The log is one that you trust')")
 	})
 	t.Run("a recording that nobody looked at", func(t *testing.T) {
 		c.t, c.p = t, p.In(t)
@@ -245,28 +262,41 @@ func TestVerifyPage(t *testing.T) {
 		}
 		p.ForgetProblems()
 	})
-	t.Run("drop", func(t *testing.T) {
+	t.Run("without a worker", func(t *testing.T) {
 		c.t, c.p = t, p.In(t)
-		both := func(field string) string { return fmt.Sprintf("document.querySelector('[data-zone=%s]')", field) }
-		verified := "document.querySelector('[data-verdict=verified]')"
-		for _, drop := range []func(){
-			func() { p.Drop("document.querySelector('h1')", audio, paper) },
-			func() { p.Drop(both("proof"), proof, audio) },
-			func() { p.Drop(both("proof"), paper); p.Drop(both("recording"), audio) },
-			func() { p.Drop(both("recording"), audio); p.Drop(both("recording"), proof, audio) },
-		} {
-			p.Goto("file://" + saved)
-			drop()
-			p.Wait(verified)
+		b, err := os.ReadFile(saved)
+		if err != nil {
+			t.Fatal(err)
 		}
-		p.Drop(both("recording"), proof)
-		p.Wait("document.querySelector('[data-verdict=fails]')")
-		p.Drop(both("proof"), audio)
-		p.Wait("document.getElementById('trouble')")
+		alone := bytes.Replace(b, []byte("worker-src blob:"), []byte("worker-src 'none'"), 1)
+		p.Goto("file://" + c.file("alone.html", alone))
+		c.choose("proof", paper)
+		c.choose("recording", audio)
+		c.expect("hashed by the page", "verified", "")
+		large := c.file("zeros.wav", nil)
+		if err := os.Truncate(large, 32<<20); err != nil {
+			t.Fatal(err)
+		}
+		p.Run(watchProgress)
+		c.choose("recording", large)
+		// Computed with another implementation of SHA-256.
+		const zeros = "83ee47245398adee79bd9c0a8bc57b821e92aba10f5f9ade8a5d1fae4d8c4302"
+		if got := browser.Eval[string](p, "document.getElementById('recording-hash').textContent"); !strings.Contains(got, zeros) {
+			t.Errorf("the hash is %s", got)
+		}
+		if parts := browser.Eval[int](p, "parts.size"); parts < 5 {
+			t.Errorf("progress was drawn %d times", parts)
+		}
+		p.ForgetProblems()
 	})
+	t.Run("drop", func(t *testing.T) { c.t, c.p = t, p.In(t); c.drop(saved, paper, proof, audio) })
+	t.Run("what it is not for", func(t *testing.T) { c.t, c.p = t, p.In(t); c.strange(saved, paper) })
+	t.Run("marks", func(t *testing.T) { c.t, c.p = t, p.In(t); c.marks(saved, string(evidence)) })
+	t.Run("print", func(t *testing.T) { c.t, c.p = t, p.In(t); c.print(saved, paper, audio, evidence) })
 	t.Run("keyboard", func(t *testing.T) { c.t, c.p = t, p.In(t); c.keyboard(saved, paper, audio) })
 	t.Run("looks", func(t *testing.T) { c.t, c.p = t, p.In(t); c.looks(saved, paper, proof, audio) })
 	t.Run("large", func(t *testing.T) { c.t, c.p = t, p.In(t); c.large(saved, paper) })
+	t.Run("an old browser", func(t *testing.T) { c.t, c.p = t, p.In(t); c.old(saved) }) // the last: what it takes away stays away
 
 	p.In(t)
 	if asked := p.Requests("", "http"); len(asked) != before {
@@ -298,12 +328,174 @@ func (c *checker) mutations(evidence string, song *harness.Song) {
 	c.expect("unchanged", "verified", "")
 	audio[500] ^= 1
 	c.choose("recording", c.file("bit.wav", audio))
-	c.expect("a bit of the recording", "fails", "media")
-	for name, text := range map[string]string{"cut.json": evidence[:len(evidence)/2], "empty.pdf": "", "paper.pdf": "%PDF-1.7\n", "song.json": string(song.Audio)} {
+	c.expect("a bit of the recording", "other_recording", "media")
+	for name, text := range map[string]string{"cut.json": evidence[:len(evidence)/2], "paper.pdf": "%PDF-1.7\n"} {
 		c.choose("proof", c.file(name, []byte(text)))
 		if v, _ := c.verdict(); v != "" || browser.Eval[string](c.p, "document.getElementById('trouble')?.textContent ?? ''") == "" {
 			c.t.Errorf("%s: %q", name, v)
 		}
+	}
+}
+
+// drop lets files fall on the page: in any order, together and one by one, and in
+// each other's places.
+func (c *checker) drop(page, paper, proof, audio string) {
+	p := c.p
+	on := func(id string) string { return fmt.Sprintf("document.querySelector('[data-zone=%s]')", id) }
+	const verified = "document.querySelector('[data-verdict=verified]')"
+	for name, drop := range map[string]func(){
+		"both beside the area": func() { p.Drop("document.querySelector('h1')", audio, paper) },
+		"both in the area":     func() { p.Drop("document.getElementById('drop')", proof, audio) },
+		"each in its place":    func() { p.Drop(on("proof"), paper); p.Drop(on("recording"), audio) },
+		"swapped":              func() { p.Drop(on("proof"), audio); p.Drop(on("recording"), paper) },
+		"again":                func() { p.Drop(on("recording"), audio); p.Drop(on("recording"), proof, audio) },
+		"chosen and swapped": func() {
+			p.SetFile("document.getElementById('proof')", audio)
+			p.SetFile("document.getElementById('recording')", paper)
+			p.Wait("document.querySelector('[data-notice=notice_isProof]')")
+		},
+	} {
+		p.Goto("file://" + page)
+		drop()
+		p.Wait(verified)
+		if at := browser.Eval[string](p, "document.querySelector('#proof-name bdi').textContent + ' ' + document.querySelector('#recording-name bdi').textContent"); at != filepath.Base(paper)+" song.wav" && at != "evidence.json song.wav" {
+			c.t.Errorf("%s: the files stand as %s", name, at)
+		}
+	}
+	// Of several recordings the one that may be it is taken; the others are named.
+	p.Goto("file://" + page)
+	demo := c.file("demo.wav", harness.WAV(9)[:900])
+	p.Drop("document.body", demo, audio)
+	p.Wait("document.getElementById('recording-hash')")
+	p.Drop("document.body", paper) // only now it can be told which of them it is
+	p.Wait(verified)
+	p.Goto("file://" + page)
+	p.Drop("document.body", demo, audio, paper)
+	p.Wait(verified)
+	if got := browser.Eval[string](p, "document.getElementById('notices').innerText"); !strings.Contains(got, "demo.wav\u2069 was left out") {
+		c.t.Errorf("of the file that was left out it says %q", got)
+	}
+}
+
+// strange drops what the page cannot check. It says what each is, keeps what it
+// had, and stays where it is.
+func (c *checker) strange(page, paper string) {
+	p := c.p
+	p.Goto("file://" + page)
+	c.choose("proof", paper)
+	folder := filepath.Join(c.dir, "my songs")
+	if err := os.MkdirAll(filepath.Join(folder, "inside"), 0o755); err != nil {
+		c.t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		c.file("README.md", []byte("# A readme\n")):                 "README.md\u2069 is a text file.",
+		c.file("package.json", []byte(`{"name": "x"}`)):             "package.json\u2069 is a JSON file, but not evidence.",
+		c.file("cover.jpg", []byte("\xff\xd8\xff\xe0\x00\x10JFIF")): "cover.jpg\u2069 is a picture.",
+		c.file("songs.zip", []byte("PK\x03\x04\x14\x00")):           "songs.zip\u2069 is an archive.",
+		c.file("nothing.pdf", nil):                                  "nothing.pdf\u2069 is empty",
+		folder:                                                      "my songs\u2069 is a folder.",
+	} {
+		p.Drop("document.querySelector('h1')", path)
+		p.Wait(fmt.Sprintf("document.getElementById('notices')?.innerText.includes(%q)", want))
+		if said := browser.Eval[string](p, "document.getElementById('notices').innerText + document.getElementById('status').textContent"); strings.Count(said, "Needed are the certificate (PDF)") != 2 {
+			c.t.Errorf("%s: what is needed is not said and announced: %s", path, said)
+		}
+		c.expect(path, "registered", "")
+	}
+	// What is no file would be opened by the browser, too.
+	p.Run(`(() => {
+	  globalThis.prevented = ['dragover', 'drop'].map((type) => {
+	    const data = new DataTransfer();
+	    data.setData('text/uri-list', 'https://songs.example/');
+	    return !document.querySelector('h1').dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: data }));
+	  });
+	})()`)
+	p.Wait("document.querySelector('[data-notice=notice_noFile]')")
+	if !browser.Eval[bool](p, "prevented.every(Boolean)") {
+		c.t.Error("a link that is dropped is opened")
+	}
+}
+
+// marks: what was registered with marks that turn the writing round is shown so
+// that nobody reads it otherwise.
+func (c *checker) marks(page, evidence string) {
+	p := c.p
+	p.Goto("file://" + page)
+	c.choose("proof", c.file("marks.json", []byte(strings.NewReplacer(`"title": "`, `"title": "\u202eevol `, `"full_name": "Ada`, `"full_name": "A\u2066da`).Replace(evidence))))
+	text := browser.Eval[string](p, "document.getElementById('result').textContent")
+	for _, want := range []string{"⟨U+202E⟩evol", "A⟨U+2066⟩da"} {
+		if !strings.Contains(text, want) {
+			c.t.Errorf("%s is not shown", want)
+		}
+	}
+	if strings.Contains(text, "\u202e") {
+		c.t.Error("the mark works")
+	}
+}
+
+// print has all that a reader of the paper needs, and nothing to press.
+func (c *checker) print(page, paper, audio string, proof []byte) {
+	p := c.p
+	p.Goto("file://" + page)
+	p.Dark(true) // paper is light all the same
+	defer p.Dark(false)
+	c.choose("proof", paper)
+	c.choose("recording", audio)
+	if _, err := exec.LookPath("pdftotext"); err != nil {
+		browser.Missing(c.t, "no pdftotext: apt-get install poppler-utils")
+	}
+	cmd := exec.CommandContext(c.t.Context(), "pdftotext", "-raw", "-", "-")
+	cmd.Stdin = bytes.NewReader(p.PDF(browser.Pictures(c.t), "verified"))
+	out, err := cmd.Output()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	// Lines break where the paper ends, and isolates are characters of their own.
+	flat := strings.NewReplacer(" ", "", "\n", "", "\f", "", "\u2068", "", "\u2069", "")
+	text := flat.Replace(string(out))
+	var e struct {
+		Commitment string
+		Media      struct{ SHA256 string }
+		AtsID      int `json:"ats_id"`
+		Log        struct{ Key string }
+	}
+	if err := json.Unmarshal(proof, &e); err != nil {
+		c.t.Fatal(err)
+	}
+	version := browser.Eval[string](p, "document.querySelector('meta[name=timbre-verify]').content")
+	fingerprint := browser.Eval[string](p, fmt.Sprintf("[...document.querySelectorAll('#keys li')].find((li) => li.textContent.includes(%q)).querySelector('.fingerprint').textContent", e.Log.Key))
+	for _, want := range []string{
+		"Verified", "Test network", "Passed The recording is the one that was registered.", "Passed The block hash matches.", "came with this page (from ",
+		"certificate.pdf (", "song.wav (", "File hash (SHA-256) " + e.Media.SHA256, "Commitment " + e.Commitment, fmt.Sprintf("Registration number %d, version 1", e.AtsID),
+		e.Log.Key, "Key fingerprint " + fingerprint, "Timbre /verify " + version, "UTC",
+	} {
+		if !strings.Contains(text, flat.Replace(want)) {
+			c.t.Errorf("the paper has not %q:\n%s", want, out)
+		}
+	}
+	if year := time.Now().UTC().Format("2006"); !regexp.MustCompile(`Checked\w+\d+,` + year + `at\d`).MatchString(text) {
+		c.t.Errorf("the paper does not say when it was checked:\n%s", out)
+	}
+	for _, button := range []string{"Choose another file", "Print this result", "Save this page", "Remove"} {
+		if strings.Contains(text, flat.Replace(button)) {
+			c.t.Errorf("%q is printed", button)
+		}
+	}
+}
+
+// old takes away what an old browser has not.
+func (c *checker) old(page string) {
+	p := c.p
+	p.Before("delete String.prototype.toWellFormed; delete globalThis.DecompressionStream;")
+	p.Goto("file://" + page)
+	text := browser.Eval[string](p, "document.getElementById('main').innerText")
+	for _, want := range []string{"This browser is too old for this page", "Chrome 111, Edge 111, Firefox 119, Safari 16.4", "String.prototype.toWellFormed, DecompressionStream."} {
+		if !strings.Contains(text, want) {
+			c.t.Errorf("an old browser does not say %q: %s", want, text)
+		}
+	}
+	if browser.Eval[bool](p, "!!document.querySelector('input')") {
+		c.t.Error("an old browser takes files that it cannot check")
 	}
 }
 
@@ -380,8 +572,19 @@ func (c *checker) looks(page, paper, proof, audio string) {
 	c.choose("recording", audio)
 	p.Click("document.querySelector('summary')")
 	see("verified")
-	c.choose("recording", proof)
+	c.choose("recording", c.file("another song.wav", harness.WAV(8)))
+	see("other-recording")
+	p.Drop("document.getElementById('drop')", c.file("README.md", []byte("# Read me")), c.file("cover.png", []byte("\x89PNG\r\n\x1a\n")))
+	p.Wait("document.querySelector('[data-notice=notice_image]')")
+	see("notices")
+	whole, err := os.ReadFile(proof)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	changed := bytes.Replace(whole, []byte(`"title": "`), []byte(`"title": "Another `), 1)
+	c.choose("proof", c.file("changed.json", changed))
 	see("fails")
+	c.choose("proof", paper)
 	for range 2 {
 		p.Click("document.querySelector('#keys button')")
 	}
@@ -389,6 +592,15 @@ func (c *checker) looks(page, paper, proof, audio string) {
 	see("untrusted")
 	v.done()
 }
+
+// watchProgress notes each frame that is drawn: the time since the one before, and
+// how far the bar was.
+const watchProgress = `(() => {
+	  globalThis.gaps = []; globalThis.parts = new Set();
+	  let last = performance.now();
+	  const frame = () => { const now = performance.now(); gaps.push(now - last); last = now; const bar = document.querySelector('progress'); if (bar) parts.add(bar.value); requestAnimationFrame(frame); };
+	  requestAnimationFrame(frame);
+	})()`
 
 // large reads a file that is far larger than the memory it may take, while the
 // page goes on drawing; and stops when it is told to.
@@ -401,12 +613,7 @@ func (c *checker) large(page, paper string) {
 	}
 	p.Goto("file://" + page)
 	c.choose("proof", paper)
-	p.Run(`(() => {
-	  globalThis.gaps = []; globalThis.parts = new Set();
-	  let last = performance.now();
-	  const frame = () => { const now = performance.now(); gaps.push(now - last); last = now; const bar = document.querySelector('progress'); if (bar) parts.add(bar.value); requestAnimationFrame(frame); };
-	  requestAnimationFrame(frame);
-	})()`)
+	p.Run(watchProgress)
 	before, idle := p.Usage()
 	begun := time.Now()
 	p.SetFile("document.getElementById('recording')", path)
@@ -425,7 +632,7 @@ func (c *checker) large(page, paper string) {
 	if got := browser.Eval[string](p, "document.getElementById('recording-hash').textContent"); got != zeros {
 		c.t.Errorf("the hash is %s", got)
 	}
-	c.expect("a large file", "fails", "media")
+	c.expect("a large file", "other_recording", "media")
 	longest, parts := browser.Eval[float64](p, "Math.max(...gaps)"), browser.Eval[int](p, "parts.size")
 	c.t.Logf("%d MB in %s, %.0f MB/s; computed for %s, drawing and looking on among it; %d steps of progress; the longest time between two frames was %.0f ms; memory %d MB, before %d MB",
 		size>>20, took.Round(time.Millisecond), float64(size)/1e6/took.Seconds(), computed.Round(time.Millisecond), parts, longest, most>>20, before>>20)
@@ -452,7 +659,7 @@ func TestMarksInNames(t *testing.T) {
 	p := browser.Open(t)
 	song := noise(t, "take\u202e\u2066.wav", 20_000)
 	for _, c := range []struct{ page, field, beside string }{
-		{x.server.URL + "/verify", "document.getElementById('recording')", "document.getElementById('recording-name').lastChild"},
+		{x.server.URL + "/verify", "document.getElementById('recording')", "[...document.getElementById('recording-name').childNodes].find((part, i) => i && part.data)"},
 		{x.plain(), browser.Hook("file"), browser.Hook("file-size") + ".firstChild.nextSibling"},
 	} {
 		p.Goto(c.page)
@@ -464,6 +671,9 @@ func TestMarksInNames(t *testing.T) {
 		  r.setStart(text, end ? all - 1 : from), r.setEnd(text, end ? all : from + 1);
 		  return r.getBoundingClientRect().left;
 		})`)
+		if name := browser.Eval[string](p, "document.getElementById('recording-name')?.textContent ?? ''"); name != "" && !strings.HasPrefix(name, "take⟨U+202E⟩⟨U+2066⟩.wav (") {
+			t.Errorf("%s: the name is shown as %q", c.page, name)
+		}
 		if places[0] >= places[1] {
 			t.Errorf("%s: what stands beside the name begins at %v and ends at %v", c.page, places[0], places[1])
 		}

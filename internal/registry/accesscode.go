@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"regexp"
+	"strings"
 	"time"
 
 	"timbre.example/fault"
@@ -18,6 +19,16 @@ import (
 )
 
 var accessCodeForm = regexp.MustCompile(`^atc_[0-9a-f]{64}$`)
+
+// canonicalCode writes an access code as it was given out: people type it in
+// capitals too. What is no code is access_code.format_invalid.
+func canonicalCode(typed string) (string, error) {
+	code := strings.ToLower(typed)
+	if len(typed) != len(code) || !accessCodeForm.MatchString(code) {
+		return "", fault.AccessCodeFormatInvalid()
+	}
+	return code, nil
+}
 
 // accessCode derives a work's access code of a generation, so that only its
 // hash need be stored and the code can still be shown while it is fresh.
@@ -35,7 +46,8 @@ func hashAccessCode(code string) []byte {
 	return h[:]
 }
 
-// Unlock returns the caller as one who may update the work that the code opens.
+// Unlock returns the caller as one who may look at the work that the code opens,
+// and update it where the session is for that.
 // begins says that something new is begun with it: a code whose lifetime ends
 // while an update is under way still finishes that one. A code that was replaced
 // opens nothing any more.
@@ -43,8 +55,9 @@ func hashAccessCode(code string) []byte {
 // The code is looked for among the caller's organization and network only, so
 // that nobody learns of another's works.
 func (r *Registry) Unlock(ctx context.Context, c session.Caller, code string, begins bool) (session.Caller, error) {
-	if !accessCodeForm.MatchString(code) {
-		return c, fault.AccessCodeFormatInvalid()
+	code, err := canonicalCode(code)
+	if err != nil {
+		return c, err
 	}
 	row, err := r.DB.Read().WorkByAccessCode(ctx, hashAccessCode(code))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -55,7 +68,7 @@ func (r *Registry) Unlock(ctx context.Context, c session.Caller, code string, be
 		case err != nil:
 			return c, err
 		}
-		return c, fault.AccessCodeExpired()
+		return c, codeReplaced()
 	} else if err != nil {
 		return c, err
 	}
@@ -63,10 +76,10 @@ func (r *Registry) Unlock(ctx context.Context, c session.Caller, code string, be
 		return c, fault.AccessCodeNotFound()
 	}
 	if c.AtsID != 0 && c.AtsID != row.Work.AtsID {
-		return c, fault.SessionInvalidToken()
+		return c, fault.SessionInvalidToken("work")
 	}
 	if begins && r.codeOver(row) {
-		return c, fault.AccessCodeExpired()
+		return c, fault.AccessCodeExpired().With("reason", "lifetime")
 	}
 	c.WorkID = row.Work.ID
 	return c, nil
@@ -88,6 +101,9 @@ func (r *Registry) codeOver(row query.WorkByAccessCodeRow) bool {
 // refused.
 func (r *Registry) ReplaceCode(ctx context.Context, c session.Caller, code string) (next string, err error) {
 	if err := c.May(session.UpdateVersion, "", false); err != nil {
+		return "", err
+	}
+	if code, err = canonicalCode(code); err != nil {
 		return "", err
 	}
 	if c.Expired { // it begins nothing any more
@@ -112,7 +128,7 @@ func (r *Registry) ReplaceCode(ctx context.Context, c session.Caller, code strin
 				return err
 			}
 			if n == 0 { // another was quicker
-				return fault.AccessCodeExpired()
+				return codeReplaced()
 			}
 			return tx.RememberReplacedCode(ctx, query.RememberReplacedCodeParams{
 				Hash: hashAccessCode(code), WorkID: w.ID, Generation: w.AccessCodeGeneration, ReplacedBy: c.SessionID, Now: store.Micros(tx.Now),
@@ -133,11 +149,14 @@ func (r *Registry) replacement(ctx context.Context, c session.Caller, code strin
 	old, err := r.DB.Read().ReplacedAccessCode(ctx, hashAccessCode(code))
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return "", fault.AccessCodeExpired()
+		return "", codeReplaced()
 	case err != nil:
 		return "", err
 	case old.ReplacedAccessCode.ReplacedBy != c.SessionID, old.Work.AccessCodeGeneration != old.ReplacedAccessCode.Generation+1:
-		return "", fault.AccessCodeExpired()
+		return "", codeReplaced()
 	}
 	return r.accessCode(old.Work.ID, old.Work.AccessCodeGeneration), nil
 }
+
+// codeReplaced is the refusal of a code that has a successor.
+func codeReplaced() error { return fault.AccessCodeExpired().With("reason", "replaced") }

@@ -31,9 +31,9 @@ func (r *Registry) Confirm(ctx context.Context, c session.Caller, jobID, request
 		}
 		switch {
 		case job.State != "prepared":
-			return fault.RegistrationUploadMissing()
+			return fault.RegistrationUploadMissing().With("reason", "not_prepared")
 		case job.QuoteUntil <= store.Micros(tx.Now):
-			return fault.TransactionExpired()
+			return fault.TransactionExpired("quote")
 		}
 		n, err := tx.ConfirmJob(ctx, query.ConfirmJobParams{Now: store.Micros(tx.Now), ID: jobID})
 		if err != nil {
@@ -57,7 +57,7 @@ func (r *Registry) Confirm(ctx context.Context, c session.Caller, jobID, request
 			return err
 		}
 		if n == 0 { // another transaction of this work is in flight
-			return fault.VersionAlreadyInProgress()
+			return fault.VersionAlreadyInProgress("in_flight")
 		}
 		if err := claim(ctx, tx, job, c.DuplicateTitles); err != nil {
 			return err
@@ -86,9 +86,9 @@ func overtaken(ctx context.Context, tx *store.Tx, jobID string) error {
 	case job.State == "confirmed":
 		return fault.TransactionAlreadyConfirmed(jobID)
 	case job.State == "open": // another upload slot took the quote back
-		return fault.RegistrationUploadMissing()
+		return fault.RegistrationUploadMissing().With("reason", "not_prepared")
 	}
-	return fault.TransactionExpired()
+	return fault.TransactionExpired("job")
 }
 
 // claim reserves the title and the audio for the work. An update has its title
@@ -101,7 +101,7 @@ func claim(ctx context.Context, tx *store.Tx, job query.Job, duplicateTitles boo
 			return err
 		}
 		if w.LatestVersion != job.BaseVersion {
-			return fault.VersionAlreadyInProgress()
+			return fault.VersionAlreadyInProgress("newer_version")
 		}
 	} else if !duplicateTitles {
 		n, err := tx.ClaimTitle(ctx, query.ClaimTitleParams{

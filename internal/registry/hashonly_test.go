@@ -130,7 +130,7 @@ func TestHashOnly(t *testing.T) {
 		_, err = w.reg.Recording(ctx, reader, got.WorkID, 0)
 		wantCode(t, err, fault.CodeCommonNotFound)
 		var refused *fault.Error
-		if errors.As(err, &refused); !contains(refused.Details["reason"], "never stored") {
+		if errors.As(err, &refused); refused.Details["reason"] != "hash_only" {
 			t.Errorf("details %v", refused.Details)
 		}
 		page, err := w.reg.OwnWorks(ctx, reader, OwnWorksRequest{First: 1})

@@ -58,7 +58,7 @@ func (r *Registry) Init(ctx context.Context, c session.Caller, in InitRequest) (
 		return Slot{}, err
 	}
 	if in.ExternalUserRef != "" && in.ExternalUserRef != c.ExternalUserRef {
-		return Slot{}, fault.CommonForbidden()
+		return Slot{}, fault.CommonForbidden("other_external_user_ref")
 	}
 	d, err := describe(in.Description, in.Network)
 	if err != nil {
@@ -228,7 +228,7 @@ func openJob(ctx context.Context, q *query.Queries, c session.Caller, jobID stri
 	case job.State == "confirmed":
 		return query.Job{}, fault.TransactionAlreadyConfirmed(job.ID)
 	case job.State == "expired" || job.Deadline <= store.Micros(now):
-		return query.Job{}, fault.TransactionExpired()
+		return query.Job{}, fault.TransactionExpired("job")
 	}
 	return job, nil
 }

@@ -85,9 +85,15 @@ func describe(d Description, n network.Name) (described, error) {
 	return out, bad.err()
 }
 
-// filename keeps the last part of a path.
+// filename keeps the last part of a path. A file is not renamed for a direction
+// mark in its name, which is not anchored: the mark is left out.
 func filename(refuse func(field, rule, message string), name string) string {
-	name = strings.TrimSpace(name)
+	name = strings.TrimSpace(strings.Map(func(r rune) rune {
+		if directionMark(r) {
+			return -1
+		}
+		return r
+	}, name))
 	if name != "" {
 		name = strings.TrimSpace(path.Base(strings.ReplaceAll(name, `\`, "/")))
 	}
@@ -138,12 +144,40 @@ func text(refuse func(field, rule, message string), field, value string, most in
 		refuse(field, "required", "This is required.")
 	case utf8.RuneCountInString(value) > most:
 		refuse(field, "max_length", fmt.Sprintf("At most %d characters.", most))
-	case strings.ContainsFunc(value, unicode.IsControl):
-		refuse(field, "characters", "Control characters are not allowed.")
 	default:
-		return true
+		rule, message := unprintable(value)
+		if rule == "" {
+			return true
+		}
+		refuse(field, rule, message)
 	}
 	return false
+}
+
+// directionMark reports whether a character changes the direction in which others
+// are shown (Bidi_Control of Unicode): with one, a text reads otherwise than its
+// characters stand, and what is anchored is not what was read. The joiners of emoji
+// and scripts, U+200C and U+200D, are none.
+func directionMark(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) }
+
+// controlCharacter is one that is not shown: C0, C1, and the two separators of
+// lines and paragraphs.
+func controlCharacter(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
+
+// unprintable finds the first character that may not stand in a text, and says
+// which it is and where. The rule is "" where there is none.
+func unprintable(value string) (rule, message string) {
+	n := 0
+	for _, r := range value {
+		n++
+		switch {
+		case directionMark(r):
+			return "direction_mark", fmt.Sprintf("Character %d is %U, which changes the direction of the text around it. Remove it.", n, r)
+		case controlCharacter(r):
+			return "control_character", fmt.Sprintf("Character %d is the control character %U. Remove it.", n, r)
+		}
+	}
+	return "", ""
 }
 
 // invisible characters alone make no title.

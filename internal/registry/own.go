@@ -27,10 +27,10 @@ import (
 // end-user's work is, to who reads, no work.
 func (r *Registry) Own(ctx context.Context, c session.Caller, atsID int64, write bool) (session.Caller, error) {
 	if c.ExternalUserRef == "" {
-		return c, fault.CommonForbidden()
+		return c, fault.CommonForbidden("no_external_user_ref")
 	}
 	if c.AtsID != 0 && c.AtsID != atsID {
-		return c, fault.SessionInvalidToken()
+		return c, fault.SessionInvalidToken("work")
 	}
 	w, err := r.DB.Read().WorkByAtsID(ctx, query.WorkByAtsIDParams{Network: string(c.Network), AtsID: atsID})
 	switch {
@@ -42,7 +42,7 @@ func (r *Registry) Own(ctx context.Context, c session.Caller, atsID int64, write
 		c.WorkID = w.ID
 		return c, nil
 	case write:
-		return c, fault.CommonForbidden()
+		return c, fault.CommonForbidden("other_external_user_ref")
 	}
 	return c, fault.WorkNotFound()
 }
@@ -82,6 +82,13 @@ type OwnWork struct {
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	Versions        []OwnVersion
+}
+
+func ownWork(w query.Work) OwnWork {
+	return OwnWork{
+		ID: w.ID, AtsID: w.AtsID, Network: network.Name(w.Network), Owner: w.Owner, Title: w.Title, ExternalUserRef: w.ExternalUserRef,
+		CreatedAt: store.Time(w.CreatedAt), UpdatedAt: store.Time(w.UpdatedAt),
+	}
 }
 
 // Latest is the version that stands.
@@ -124,10 +131,10 @@ func (r *Registry) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksRe
 		return page, err
 	}
 	if c.ExternalUserRef == "" {
-		return page, fault.CommonForbidden()
+		return page, fault.CommonForbidden("no_external_user_ref")
 	}
 	if in.Network.Valid() && in.Network != c.Network {
-		return page, fault.SessionInvalidToken()
+		return page, fault.SessionInvalidToken("network")
 	}
 	var bad refusals
 	if in.Network != "" && !in.Network.Valid() {
@@ -168,11 +175,7 @@ func (r *Registry) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksRe
 				page.More = true
 				break
 			}
-			w := row.Work
-			page.Works = append(page.Works, OwnWork{
-				ID: w.ID, AtsID: w.AtsID, Network: network.Name(w.Network), Owner: w.Owner, Title: w.Title, ExternalUserRef: w.ExternalUserRef,
-				CreatedAt: store.Time(w.CreatedAt), UpdatedAt: store.Time(w.UpdatedAt),
-			})
+			page.Works = append(page.Works, ownWork(row.Work))
 		}
 		v, err := ownVersion(row.Version)
 		if err != nil {
@@ -182,6 +185,17 @@ func (r *Registry) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksRe
 		last.Versions = append(last.Versions, v)
 	}
 	return page, nil
+}
+
+// OwnWork is the work that the caller may see, as the list has it.
+func (r *Registry) OwnWork(ctx context.Context, c session.Caller) (OwnWork, error) {
+	row, err := r.shown(ctx, c)
+	if err != nil {
+		return OwnWork{}, err
+	}
+	w := ownWork(row)
+	w.Versions, err = r.Versions(ctx, c)
+	return w, err
 }
 
 // Versions are all of the work that the caller may see, oldest first.
@@ -199,9 +213,13 @@ func (r *Registry) Versions(ctx context.Context, c session.Caller) ([]OwnVersion
 	return out, nil
 }
 
-// Version is one of the work that the caller may see.
+// Version is one of the work that the caller may see; version 0 is the latest.
 func (r *Registry) Version(ctx context.Context, c session.Caller, version int64) (OwnVersion, error) {
-	v, err := r.DB.Read().GetVersion(ctx, query.GetVersionParams{WorkID: c.WorkID, Version: version})
+	w, err := r.shown(ctx, c)
+	if err != nil {
+		return OwnVersion{}, err
+	}
+	v, err := r.versionOf(ctx, w, version)
 	if errors.Is(err, sql.ErrNoRows) {
 		return OwnVersion{}, fault.WorkNotFound()
 	} else if err != nil {
@@ -230,6 +248,10 @@ func (r *Registry) Recording(ctx context.Context, c session.Caller, workID strin
 	if err != nil {
 		return Download{}, err
 	}
+	return r.recording(ctx, w, version)
+}
+
+func (r *Registry) recording(ctx context.Context, w query.Work, version int64) (Download, error) {
 	v, err := r.versionOf(ctx, w, version)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Download{}, fault.WorkNotFound()
@@ -237,7 +259,7 @@ func (r *Registry) Recording(ctx context.Context, c session.Caller, workID strin
 		return Download{}, err
 	}
 	if v.AssetKey == "" {
-		return Download{}, fault.CommonNotFound().With("reason", "This recording was never stored here: only its hash was registered.")
+		return Download{}, fault.CommonNotFound().With("reason", "hash_only")
 	}
 	var m Media
 	if err := json.Unmarshal([]byte(v.Media), &m); err != nil {
@@ -280,14 +302,30 @@ func (r *Registry) Certificate(ctx context.Context, c session.Caller, workID str
 // access code let in: of any version, since whoever kept the code could look at
 // each while it was the latest.
 func (r *Registry) CertificateByCode(ctx context.Context, c session.Caller, version int64) (Download, error) {
-	w, err := r.DB.Read().GetWork(ctx, c.WorkID)
-	if err == nil {
-		err = Redacted(w)
-	}
+	w, err := r.shown(ctx, c)
 	if err != nil {
 		return Download{}, err
 	}
 	return r.certificate(ctx, w, version)
+}
+
+// RecordingByCode is CertificateByCode for the audio: see [Registry.Recording].
+func (r *Registry) RecordingByCode(ctx context.Context, c session.Caller, version int64) (Download, error) {
+	w, err := r.shown(ctx, c)
+	if err != nil {
+		return Download{}, err
+	}
+	return r.recording(ctx, w, version)
+}
+
+// shown is the work that the caller has shown the right to see: by its access
+// code, or as its end-user.
+func (r *Registry) shown(ctx context.Context, c session.Caller) (query.Work, error) {
+	w, err := r.DB.Read().GetWork(ctx, c.WorkID)
+	if err == nil {
+		err = Redacted(w)
+	}
+	return w, err
 }
 
 func (r *Registry) certificate(ctx context.Context, w query.Work, version int64) (Download, error) {
@@ -364,14 +402,14 @@ func (r *Registry) follows(ctx context.Context, c session.Caller, workID, transa
 // visible is Own for a work that is named by its id.
 func (r *Registry) visible(ctx context.Context, c session.Caller, workID string) (query.Work, error) {
 	if c.ExternalUserRef == "" {
-		return query.Work{}, fault.CommonForbidden()
+		return query.Work{}, fault.CommonForbidden("no_external_user_ref")
 	}
 	w, err := r.DB.Read().GetWork(ctx, workID)
 	switch {
 	case errors.Is(err, sql.ErrNoRows) || err == nil && (!reaches(c, w) || w.ExternalUserRef != c.ExternalUserRef):
 		return w, fault.WorkNotFound()
 	case err == nil && c.AtsID != 0 && c.AtsID != w.AtsID:
-		return w, fault.SessionInvalidToken()
+		return w, fault.SessionInvalidToken("work")
 	}
 	return w, err
 }

@@ -98,7 +98,7 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 		m = Media{Size: info.Size, Format: string(info.Format), Duration: info.Duration, SampleRate: info.SampleRate, Channels: info.Channels}
 		set.MediaHash = info.SHA256[:]
 		if announced := job.DeclaredHash; len(announced) > 0 && !bytes.Equal(announced, set.MediaHash) {
-			return p, false, fault.RegistrationUploadMissing().With("announced", Hex(announced)).With("uploaded", Hex(set.MediaHash))
+			return p, false, fault.RegistrationUploadMissing().With("reason", "other_file").With("announced", Hex(announced)).With("uploaded", Hex(set.MediaHash))
 		}
 	} else {
 		set.MediaHash = job.MediaHash
@@ -188,7 +188,7 @@ func (r *Registry) freeze(ctx context.Context, job query.Job) (key string, err e
 	case len(job.MediaHash) > 0:
 		return "", nil
 	}
-	return "", fault.RegistrationUploadMissing()
+	return "", fault.RegistrationUploadMissing().With("reason", "not_uploaded")
 }
 
 // orphan notes a file that no row names, or soon none will: it is swept when it

@@ -89,7 +89,7 @@ func (r *Registry) Redact(ctx context.Context, n network.Name, atsID int64) (Red
 		}
 		// After the jobs, so that a confirm is either seen here or finds its job over.
 		if _, err := tx.TransactionInFlight(ctx, w.ID); err == nil {
-			return fault.VersionAlreadyInProgress()
+			return fault.VersionAlreadyInProgress("in_flight")
 		} else if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}

@@ -93,7 +93,7 @@ func (r *Registry) InitUpdate(ctx context.Context, c session.Caller, in UpdateRe
 			return err
 		}
 		if _, err := tx.TransactionInFlight(ctx, c.WorkID); err == nil {
-			return fault.VersionAlreadyInProgress()
+			return fault.VersionAlreadyInProgress("in_flight")
 		} else if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -141,7 +141,7 @@ func (r *Registry) checkQuota(ctx context.Context, tx *store.Tx, c session.Calle
 		return err
 	}
 	until := from.AddDate(0, 1, 0)
-	return fault.CommonQuotaExceeded(until.Sub(tx.Now), c.Quota, used, until)
+	return fault.CommonQuotaExceeded(c.Quota, used, until)
 }
 
 // claimQuota is checkQuota for a confirm: those of one organization that has a

@@ -54,14 +54,14 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 	}
 	scheme, token, _ := strings.Cut(authorization, " ")
 	if token = strings.TrimSpace(token); !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return Caller{}, fault.CommonAuthInvalidToken()
+		return Caller{}, fault.CommonAuthInvalidToken("malformed")
 	}
 	c, err := s.verify(ctx, token)
 	if err != nil {
 		return Caller{}, err
 	}
 	if !siteKeyForm.MatchString(siteKey) {
-		return Caller{}, fault.CommonAuthInvalidAPIKey()
+		return Caller{}, malformed("site_key", siteKey)
 	}
 	row, err := s.DB.Read().KeyBySiteKey(ctx, query.KeyBySiteKeyParams{Jti: c.ID, SiteKey: siteKey})
 	if errors.Is(err, sql.ErrNoRows) {
@@ -70,16 +70,16 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 		return Caller{}, unread(err)
 	}
 	if row.Organization.ID != c.Organization || hashSiteKey(siteKey) != c.SiteKeyHash {
-		return Caller{}, fault.SessionInvalidToken()
+		return Caller{}, fault.SessionInvalidToken("key")
 	}
 	if err := standing(row.Organization, row.SiteKey); err != nil {
 		return Caller{}, err
 	}
 	if origin != "" && !Allowed(strings.Fields(row.Origins), origin) {
-		return Caller{}, fault.SessionOriginNotAllowed()
+		return Caller{}, fault.SessionOriginNotAllowed().With("reason", "not_listed")
 	}
 	if row.RevokedAt.Valid {
-		return Caller{}, fault.SessionInvalidToken()
+		return Caller{}, fault.SessionInvalidToken("revoked")
 	}
 	caller := Caller{
 		SessionID: c.ID, Organization: c.Organization, Action: c.Action, Network: c.Network, AtsID: c.AtsID, ExternalUserRef: c.ExternalUserRef,
@@ -121,19 +121,33 @@ func (c Caller) May(action Action, n network.Name, begins bool) error {
 	switch {
 	case begins && c.Expired:
 		return fault.CommonAuthExpired()
-	case c.Action != action, n != "" && c.Network != n, action == Register && c.AtsID != 0:
-		return fault.SessionInvalidToken()
+	case c.Action != action:
+		return fault.SessionInvalidToken("action")
+	case n != "" && c.Network != n:
+		return fault.SessionInvalidToken("network")
+	case action == Register && c.AtsID != 0:
+		return fault.SessionInvalidToken("work")
 	}
 	return nil
 }
 
-// MayRead refuses a caller who may not look at an end-user's works: neither to
-// see them nor to choose one for an update.
+// MayRead refuses a caller whose token has expired. An end-user's works are read
+// by sessions of every action that carry the end-user: a page changes the widget's
+// mode first and its token after.
 func (c Caller) MayRead() error {
-	if c.Action == UpdateVersion {
-		return c.May(UpdateVersion, "", true)
+	if c.Expired {
+		return fault.CommonAuthExpired()
 	}
-	return c.May(Access, "", true)
+	return nil
+}
+
+// MayLookUp refuses a caller who may not look at the work that an access code
+// opens: neither to update it nor to download it.
+func (c Caller) MayLookUp() error {
+	if c.Action == Access {
+		return c.May(Access, "", true)
+	}
+	return c.May(UpdateVersion, "", true)
 }
 
 // Spend uses the session up for a job, in the job's own transaction. Of two
@@ -149,8 +163,10 @@ func (c Caller) Spend(ctx context.Context, tx *store.Tx, job string) error {
 		return fault.CommonAuthExpired()
 	case err != nil:
 		return err
-	case kept.JobID.Valid || kept.RevokedAt.Valid:
-		return fault.SessionInvalidToken()
+	case kept.RevokedAt.Valid:
+		return fault.SessionInvalidToken("revoked")
+	case kept.JobID.Valid:
+		return fault.SessionInvalidToken("spent")
 	}
 	return fault.CommonAuthExpired()
 }
@@ -171,4 +187,13 @@ func smallest(system int64, caps ...int64) int64 {
 		}
 	}
 	return system
+}
+
+// malformed is the refusal of a key, the site's or the secret one, that is
+// missing or has not the form of one.
+func malformed(name, key string) error {
+	if key == "" {
+		return fault.CommonAuthInvalidAPIKey(name + "_missing")
+	}
+	return fault.CommonAuthInvalidAPIKey(name + "_malformed")
 }

@@ -37,11 +37,11 @@ type MintRequest struct {
 // first init of the token will spend.
 func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err error) {
 	if !secretKeyForm.MatchString(r.SecretKey) {
-		return "", fault.CommonAuthInvalidAPIKey()
+		return "", malformed("secret_key", r.SecretKey)
 	}
 	row, err := s.DB.Read().KeyBySecretHash(ctx, hashSecret(r.SecretKey))
 	if errors.Is(err, sql.ErrNoRows) {
-		return "", fault.CommonAuthInvalidAPIKey()
+		return "", fault.CommonAuthInvalidAPIKey("secret_key_unknown")
 	} else if err != nil {
 		return "", err
 	}
@@ -49,7 +49,11 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 		return "", err
 	}
 	if !Allowed(strings.Fields(row.Origins), r.Origin) {
-		return "", fault.SessionOriginNotAllowed()
+		reason := "not_listed"
+		if r.Origin == "" {
+			reason = "no_origin"
+		}
+		return "", fault.SessionOriginNotAllowed().With("reason", reason)
 	}
 	if s.Admit != nil {
 		if err := s.Admit(ctx, row.SiteKey.SiteKey, row.Organization.ID); err != nil {
@@ -137,8 +141,16 @@ func (r MintRequest) validate(test, hashOnly bool) error {
 	if len(bad) > 0 {
 		return fault.CommonValidationFailed(bad)
 	}
-	if ref := r.ExternalUserRef; ref != nil && (*ref == "" || len(*ref) > MaxExternalUserRef || strings.ContainsRune(*ref, 0)) {
-		return fault.SessionInvalidExternalUserRef()
+	if r.ExternalUserRef == nil {
+		return nil
+	}
+	switch ref := *r.ExternalUserRef; {
+	case ref == "":
+		return fault.SessionInvalidExternalUserRef("empty")
+	case len(ref) > MaxExternalUserRef:
+		return fault.SessionInvalidExternalUserRef("too_long")
+	case strings.ContainsRune(ref, 0):
+		return fault.SessionInvalidExternalUserRef("null_character")
 	}
 	return nil
 }
@@ -157,12 +169,6 @@ func standing(o query.Organization, k query.SiteKey) error {
 		return fault.SessionWidgetNotEnabled()
 	}
 	return nil
-}
-
-// Origins are what all organizations together allow, for [Allowed]. A preflight
-// names no site key, so this is all that can be asked of it.
-func (s *Service) Origins(ctx context.Context) ([]string, error) {
-	return s.DB.Read().AllOrigins(ctx)
 }
 
 // Sweep forgets sessions that expired more than a day ago.

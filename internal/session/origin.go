@@ -43,6 +43,9 @@ func ParsePattern(text string) (Pattern, error) {
 		p.scheme, rest = scheme, after
 	}
 	rest = strings.TrimSuffix(rest, "/")
+	if strings.ContainsAny(rest, "/?#@") {
+		return bad("an origin ends with its host or port, as in https://songs.example: leave out the path, and a user")
+	}
 	host, port, err := splitHostPort(rest)
 	if err != nil {
 		return bad(err.Error())

@@ -195,28 +195,30 @@ func (t *Tokens) Verify(token string) (Claims, error) {
 	return verify(token, t.issuer, set)
 }
 
-// invalid is the refusal of what is no token of ours.
-func invalid(err error) error { return fault.CommonAuthInvalidToken().Because(err) }
+// invalid is the refusal of what is no token of ours, with the catalogue's word for why.
+func invalid(reason string, err error) error {
+	return fault.CommonAuthInvalidToken(reason).Because(err)
+}
 
 // keyID reads which key a token says that it was signed with. What has not the
 // form of a token is common.auth.invalid_token.
 func keyID(token string) (string, error) {
 	if len(token) > 8192 {
-		return "", invalid(errors.New("longer than any token of ours"))
+		return "", invalid("malformed", errors.New("longer than any token of ours"))
 	}
 	if strings.Count(token, ".") != 2 {
-		return "", invalid(errors.New("not in compact form"))
+		return "", invalid("malformed", errors.New("not in compact form"))
 	}
 	message, err := jws.ParseString(token, jws.WithCompact())
 	if err != nil {
-		return "", invalid(err)
+		return "", invalid("malformed", err)
 	}
 	for _, s := range message.Signatures() { // the one
 		if id, _ := s.ProtectedHeaders().KeyID(); id != "" {
 			return id, nil
 		}
 	}
-	return "", invalid(errors.New("it names no key"))
+	return "", invalid("unknown_key", errors.New("it names no key"))
 }
 
 // verify checks a token's signature, issuer and audience, and reads it. It does
@@ -228,11 +230,11 @@ func verify(token, issuer string, set jwk.Set) (Claims, error) {
 	// neither a weaker algorithm nor a key that has retired.
 	parsed, err := jwt.Parse([]byte(token), jwt.WithKeySet(set), jwt.WithValidate(false))
 	if err != nil {
-		return Claims{}, invalid(err)
+		return Claims{}, invalid("signature", err)
 	}
 	if err := jwt.Validate(parsed, jwt.WithIssuer(issuer), jwt.WithAudience(Audience), jwt.WithResetValidators(true),
 		jwt.WithRequiredClaim(jwt.ExpirationKey), jwt.WithRequiredClaim(jwt.JwtIDKey)); err != nil {
-		return Claims{}, invalid(err)
+		return Claims{}, invalid("claims", err)
 	}
 	var c Claims
 	c.ID, _ = parsed.JwtID()
@@ -244,7 +246,7 @@ func verify(token, issuer string, set jwk.Set) (Claims, error) {
 	for claim, target := range map[string]any{claimSiteKey: &c.SiteKeyHash, claimAction: &action, claimNetwork: &name, claimRef: &c.ExternalUserRef, claimAtsID: &atsID, claimMaxSize: &maxSize, claimRehearse: &rehearse, claimHashOnly: &c.HashOnly} {
 		if parsed.Has(claim) {
 			if err := parsed.Get(claim, target); err != nil {
-				return Claims{}, invalid(err)
+				return Claims{}, invalid("claims", err)
 			}
 		}
 	}

@@ -60,13 +60,16 @@ func (db *DB) unlog(ctx context.Context) error {
 	return err
 }
 
-// Pending counts the migrations that Migrate would apply.
+// Pending counts the migrations that Migrate would apply. It is negative when a newer release has migrated the database.
 func (db *DB) Pending(ctx context.Context) (int64, error) {
 	p, err := db.provider()
 	if err != nil {
 		return 0, err
 	}
-	current, _, err := p.GetVersions(ctx)
+	current, newest, err := p.GetVersions(ctx)
+	if current > newest {
+		return newest - current, err
+	}
 	var pending int64
 	for _, source := range p.ListSources() { // their numbers may have gaps
 		if source.Version > current {
@@ -74,6 +77,16 @@ func (db *DB) Pending(ctx context.Context) (int64, error) {
 		}
 	}
 	return pending, err
+}
+
+// Empty says that no release has migrated this database yet.
+func (db *DB) Empty(ctx context.Context) (bool, error) {
+	p, err := db.provider()
+	if err != nil {
+		return false, err
+	}
+	current, _, err := p.GetVersions(ctx)
+	return current == 0, err
 }
 
 func (db *DB) provider() (*goose.Provider, error) {

@@ -8,18 +8,24 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
+
+	"timbre.example/internal/compressed"
 )
 
-// budget is the most that the page may weigh, in bytes after gzip.
+// budget is the most that the page may weigh, in bytes after gzip. It is served with brotli to who accepts that, which is
+// less: see its line of this program.
 const budget = 60_000
 
 func main() {
@@ -67,11 +73,11 @@ func verifyDir() (string, error) {
 	return "", errors.New("run it in the repository's root: go run ./verify/build")
 }
 
-// policy allows the page its own script and style, by their hashes, and the worker that the script makes of a part of
+// policy allows the page its own scripts and style, by their hashes, and the worker that the script makes of a part of
 // itself and may compile WebAssembly. Nothing can be fetched, sent or navigated to by a form.
-func policy(script, style string) string {
-	return fmt.Sprintf("default-src 'none'; script-src %s 'wasm-unsafe-eval'; style-src %s; worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types verify",
-		source(script), source(style))
+func policy(needs, script, style string) string {
+	return fmt.Sprintf("default-src 'none'; script-src %s %s 'wasm-unsafe-eval'; style-src %s; worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types verify",
+		source(needs), source(script), source(style))
 }
 
 // source names an inline text in a policy.
@@ -89,6 +95,10 @@ func build(dir string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	needs, err := needs(dir)
+	if err != nil {
+		return nil, err
+	}
 	css, err := os.ReadFile(filepath.Join(dir, "src", "styles.css"))
 	if err != nil {
 		return nil, err
@@ -102,16 +112,76 @@ func build(dir string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := strings.NewReplacer("{{licences}}", licences, "{{policy}}", policy(script, style), "{{style}}", style, "{{script}}", script).Replace(string(page))
+	version, err := version(dir, needs+script+style)
+	if err != nil {
+		return nil, err
+	}
+	out := strings.NewReplacer("{{licences}}", licences, "{{version}}", version, "{{needs}}", needs, "{{policy}}", policy(needs, script, style), "{{style}}", style, "{{script}}", script).Replace(string(page))
 	var z bytes.Buffer
 	w, _ := gzip.NewWriterLevel(&z, gzip.BestCompression)
 	_, _ = w.Write([]byte(out)) // to memory
 	_ = w.Close()
-	fmt.Printf("verify.html %d bytes, %d after gzip\n", len(out), z.Len())
+	fmt.Printf("verify.html %d bytes, %d after gzip, %d after brotli\n", len(out), z.Len(), len(compressed.Pack("br", []byte(out))))
 	if z.Len() > budget {
 		return nil, fmt.Errorf("it weighs %d bytes after gzip, more than %d", z.Len(), budget)
 	}
 	return []byte(out), nil
+}
+
+// version is what a reader can name the page by: its version, and the beginning of
+// the SHA-256 of what it does.
+func version(dir, does string) (string, error) {
+	var about struct{ Version string }
+	if err := readJSON(filepath.Join(dir, "package.json"), &about); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s (%.4x)", about.Version, sha256.Sum256([]byte(does))), nil
+}
+
+// needs is the script that says when a browser is too old. needs.json is the one
+// list of what the page needs; docs/verify.md and a test are held against it.
+func needs(dir string) (string, error) {
+	src := filepath.Join(dir, "src")
+	text, err := os.ReadFile(filepath.Join(src, "needs.js"))
+	if err != nil {
+		return "", err
+	}
+	var list struct {
+		Browsers map[string]string
+		Features []struct{ Name string }
+	}
+	var words map[string][]string
+	if err := errors.Join(readJSON(filepath.Join(src, "needs.json"), &list), readJSON(filepath.Join(src, "old.json"), &words)); err != nil {
+		return "", err
+	}
+	var features, browsers []string
+	for _, f := range list.Features {
+		features = append(features, f.Name)
+	}
+	for _, b := range slices.Sorted(maps.Keys(list.Browsers)) {
+		browsers = append(browsers, b+" "+list.Browsers[b])
+	}
+	value := func(v any) string {
+		b, _ := json.Marshal(v) // texts only
+		return string(b)
+	}
+	js := strings.NewReplacer("FEATURES", value(features), "BROWSERS", value(strings.Join(browsers, ", ")), "WORDS", value(words)).Replace(string(text))
+	r := api.Transform(js, api.TransformOptions{Loader: api.LoaderJS, Target: api.ES5, MinifyWhitespace: true, MinifyIdentifiers: true, Charset: api.CharsetUTF8})
+	if len(r.Errors)+len(r.Warnings) > 0 {
+		return "", fmt.Errorf("needs.js: %s", append(r.Errors, r.Warnings...)[0].Text)
+	}
+	return strings.TrimSpace(string(r.Code)), nil
+}
+
+func readJSON(path string, into any) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
 }
 
 // libraries are those that the page has in it.

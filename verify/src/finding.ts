@@ -1,36 +1,52 @@
 /** How a finding is shown. */
 import { h } from './dom.js';
 import type { Evidence } from './evidence.js';
+import type { Trusted } from './keys.js';
 import { fingerprint } from './log.js';
+import { shown } from './marks.js';
 import type { Key, Texts } from './texts.js';
-import type { Finding, Verdict } from './verdict.js';
+import { onTestNetwork, type Finding } from './verdict.js';
 import type { Check } from './verify.js';
 
 const ms = (ns: bigint): number => Number(ns / 1_000_000n);
 
-function sentence(texts: Texts, verdict: Verdict, e: Evidence, checks: readonly Check[]): string {
-  // The wrong file is chosen more often than a work is forged.
-  const others = checks.filter((c) => c.status === 'failed' && c.name !== 'media');
-  return texts.t(verdict === 'fails' && others.length === 0 ? 'say_recording' : `say_${verdict}`, { date: texts.date(ms(e.block.time)), network: e.network });
+interface GivenFile {
+  readonly name: string;
+  readonly size: number;
 }
 
-/** The verdict, what the evidence says, and every check. */
-export function findingOf(texts: Texts, e: Evidence, { verdict, checks }: Finding): HTMLElement[] {
+/** What was checked with what, and when: for whoever reads it on paper. */
+export interface Circumstances {
+  readonly proof: GivenFile;
+  readonly recording: (GivenFile & { readonly sha256: string }) | undefined;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** The key that the log was checked with, when it is trusted. */
+  readonly key: Trusted | undefined;
+  /** Where the page came from. */
+  readonly host: string;
+  /** The page's. */
+  readonly version: string;
+}
+
+/** The verdict, what the evidence says, every check, and how it was checked. */
+export function findingOf(texts: Texts, e: Evidence, { verdict, checks }: Finding, made: Circumstances): HTMLElement[] {
   const good = verdict === 'verified' || verdict === 'registered';
   const some = good && checks.some((c) => c.name === 'all_creators' && c.status !== 'ok');
   const summary = h(
     'div',
     { class: `verdict ${verdict}`, 'data-verdict': verdict },
+    onTestNetwork(e) && h('p', { class: 'test' }, h('strong', {}, texts.t('test_network')), ' · ', texts.t('say_test_network')),
     h('h2', { id: 'result-heading' }, texts.t(`verdict_${verdict}`)),
-    h('p', {}, sentence(texts, verdict, e, checks)),
+    h('p', {}, texts.t(`say_${verdict}`, { date: texts.date(ms(e.block.time)), network: shown(e.network) })),
     some && h('p', {}, texts.t('some')),
-    good && e.network === 'testnet' && h('p', { class: 'test' }, h('strong', {}, texts.t('testNetwork'))),
   );
   const said = [h('h3', {}, texts.t('facts')), ...(good ? [h('p', { class: 'soft' }, texts.t('compare'))] : []), facts(texts, e), h('p', { class: 'soft' }, texts.t('unproved'))];
-  const checked = [h('h3', {}, texts.t('checks')), h('ul', { class: 'checks', id: 'checks' }, ...checks.map((c) => line(texts, c, 'leaf' in e.at ? '' : 'chain_', verdict === 'untrusted' && c.status === 'failed')))];
+  const from = made.key && !made.key.own ? made.host : '';
+  const checked = [h('h3', {}, texts.t('checks')), h('ul', { class: 'checks', id: 'checks' }, ...checks.map((c) => line(texts, c, 'leaf' in e.at ? '' : 'chain_', checks.some((k) => k.name === 'log_key' && k.status === 'failed'), from)))];
   // What is wrong comes first.
   const all = good ? [...said, ...checked, h('p', { class: 'soft after' }, texts.t('not'))] : [...checked, ...said];
-  return [summary, ...all, numbers(texts, e)];
+  return [summary, ...all, h('h3', {}, texts.t('thisCheck')), circumstances(texts, made), h('p', { class: 'act' }, h('button', { type: 'button', id: 'print', click: () => print() }, texts.t('print'))), numbers(texts, e)];
 }
 
 /** Why a check failed or was not made, for those where it can be told. */
@@ -49,13 +65,13 @@ const reasons: Partial<Record<`${Check['name']} ${Check['status']}`, Key>> = {
 /** What a check is about; on a chain some say another thing than in a log. */
 const claims = (c: Check, chain: '' | 'chain_'): Key => (chain && ['entry', 'time', 'inclusion', 'block'].includes(c.name) ? (`check_chain_${c.name}` as Key) : `check_${c.name}`);
 
-function line(texts: Texts, c: Check, chain: '' | 'chain_', keyFailed: boolean): HTMLElement {
-  const why = keyFailed && c.name === 'checkpoint' ? 'why_checkpoint_failed' : reasons[`${c.name} ${c.status}`];
+function line(texts: Texts, c: Check, chain: '' | 'chain_', keyFailed: boolean, from: string): HTMLElement {
+  const why = keyFailed && c.name === 'checkpoint' && c.status === 'failed' ? 'why_checkpoint_failed' : reasons[`${c.name} ${c.status}`];
   return h(
     'li',
     { class: c.status, 'data-check': c.name, 'data-status': c.status },
     h('span', { class: 'mark', 'aria-hidden': 'true' }),
-    h('div', {}, h('strong', {}, texts.t(`status_${c.status}`)), ' ', h('span', {}, texts.t(claims(c, chain))), why && h('p', { class: 'soft' }, texts.t(why))),
+    h('div', {}, h('strong', {}, texts.t(`status_${c.status}`)), ' ', h('span', {}, c.name === 'log_key' && from ? texts.t('check_log_key_page', { host: from }) : texts.t(claims(c, chain))), why && h('p', { class: 'soft' }, texts.t(why))),
   );
 }
 
@@ -71,25 +87,48 @@ function facts(texts: Texts, e: Evidence): HTMLElement {
       h(
         'li',
         {},
-        h('bdi', {}, c.fullName),
+        h('bdi', {}, shown(c.fullName)),
         ' · ',
         texts.list([...new Set(c.roles)].map((r) => texts.t(r))),
-        h('div', { class: 'soft' }, h('bdi', {}, [c.email, c.ipi && `IPI ${c.ipi}`, c.isni && `ISNI ${c.isni}`].filter(Boolean).join(' · '))),
+        h('div', { class: 'soft' }, h('bdi', {}, [shown(c.email), c.ipi && `IPI ${shown(c.ipi)}`, c.isni && `ISNI ${shown(c.isni)}`].filter(Boolean).join(' · '))),
       ),
     ),
   );
   // A redacted document has no name, and of a recording at home nobody knows the format.
-  const file = h('span', {}, ...[e.media.filename, e.media.format].filter(Boolean).flatMap((known) => [h('bdi', {}, known), ' · ']), texts.size(Number(e.media.size)));
+  const file = h('span', {}, ...[e.media.filename, e.media.format].filter(Boolean).flatMap((known) => [h('bdi', {}, shown(known)), ' · ']), texts.size(Number(e.media.size)));
   return list([
-    [texts.t('title'), h('bdi', { class: 'title' }, e.title)],
+    [texts.t('title'), h('bdi', { class: 'title' }, shown(e.title))],
     [texts.t('creators'), people],
     [texts.t('file'), file],
+    [texts.t('fileHash'), code(e.media.sha256)],
     [texts.t('registered'), h('span', {}, texts.date(ms(e.block.time)))],
     [texts.t('number'), h('span', {}, texts.t('numberIs', { id: String(e.atsId), version: String(e.version) }))],
-    [texts.t('network'), e.network],
-    ...('leaf' in e.at ? ([[texts.t('log'), h('span', {}, h('bdi', {}, e.at.origin), h('div', { class: 'soft' }, texts.t('fingerprint'), ' ', h('bdi', { dir: 'ltr' }, fingerprint(e.at.key))))]] as const) : []),
+    [texts.t('commitment'), code(e.commitment)],
+    [texts.t('network'), h('span', {}, h('bdi', {}, shown(e.network)), onTestNetwork(e) ? ` · ${texts.t('test_network')}` : '')],
+    ...('leaf' in e.at ? ([[texts.t('log'), h('span', {}, h('bdi', {}, shown(e.at.origin)), h('div', { class: 'soft' }, texts.t('fingerprint'), ' ', code(fingerprint(e.at.key))))]] as const) : []),
   ]);
 }
+
+/** Hexadecimal, which is read from the left in every language. */
+const code = (text: string): HTMLElement => h('bdi', { class: 'mono', dir: 'ltr' }, text);
+
+function circumstances(texts: Texts, { proof, recording, at, key, host, version }: Circumstances): HTMLElement {
+  const named = (f: GivenFile, ...more: HTMLElement[]) => h('span', {}, h('bdi', {}, shown(f.name)), ` (${texts.size(f.size)})`, ...more);
+  return list([
+    [texts.t('checkedAt'), h('span', {}, texts.here(at))],
+    [texts.t('proof'), named(proof)],
+    [texts.t('recording'), recording ? named(recording, h('div', {}, texts.t('fileHash'), ' ', code(recording.sha256))) : h('span', {}, texts.t('why_media'))],
+    [
+      texts.t('keyUsed'),
+      key
+        ? h('span', {}, key.own ? texts.t('keyOwn') : texts.t('keyRegistry', { host }), h('div', {}, code(key.key)), h('div', {}, texts.t('fingerprint'), ' ', code(key.fingerprint)))
+        : h('span', {}, texts.t('keyUsedNone')),
+    ],
+    [texts.t('page'), h('span', {}, texts.t('pageIs', { version, host: host || '–' }))],
+  ]);
+}
+
+const lines = (text: string): string => text.split('\n').map(shown).join('\n');
 
 let numbersOpen = false;
 function numbers(texts: Texts, e: Evidence): HTMLElement {
@@ -106,7 +145,7 @@ function numbers(texts: Texts, e: Evidence): HTMLElement {
         ['block.number', String(e.block.number)],
         ['block.hash', e.block.hash],
         ...('leaf' in e.at
-          ? ([['log.key', e.at.key], ['log.leaf', e.at.leaf], ['log.index', String(e.at.index)], ['log.checkpoint', e.at.checkpoint]] as const)
+          ? ([['log.key', shown(e.at.key)], ['log.leaf', lines(e.at.leaf)], ['log.index', String(e.at.index)], ['log.checkpoint', lines(e.at.checkpoint)]] as const)
           : ([['substrate.genesis', e.at.genesis], ['substrate.index', String(e.at.index)]] as const)),
       ],
       true,

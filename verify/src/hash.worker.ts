@@ -1,43 +1,17 @@
-/** Hashes one file, piece by piece, away from the page. */
-import { sha256 } from '@noble/hashes/sha2.js';
+/** Hashes the pieces that the page sends, away from the page. It never opens the file: WebKit forbids that to a worker of a saved page. */
 import { createSHA256 } from 'hash-wasm';
-import { hex } from './bytes.js';
-import type { Message } from './hashing.js';
+import type { Answer, Piece } from './hashing.js';
 
-/** Large enough that asking costs nothing, small enough that two of them are no burden. */
-const piece = 4 << 20;
+const digest = createSHA256().then((d) => d.init());
 
-interface Digest {
-  update(bytes: Uint8Array): unknown;
-  digest(): string;
-}
-
-/** WebAssembly is several times as fast. Some browsers forbid it, as phones in lockdown do. */
-async function begin(): Promise<Digest> {
+addEventListener('message', async ({ data }: MessageEvent<Piece>) => {
+  let answer: Answer;
   try {
-    return (await createSHA256()).init();
+    const d = await digest;
+    if (data) d.update(new Uint8Array(data));
+    answer = data ? '' : d.digest();
   } catch {
-    const slow = sha256.create();
-    return { update: (bytes) => slow.update(bytes), digest: () => hex(slow.digest()) };
+    answer = undefined; // some browsers forbid WebAssembly, as phones in lockdown do
   }
-}
-
-const post = (m: Message) => postMessage(m);
-
-addEventListener('message', async ({ data: file }: MessageEvent<File>) => {
-  try {
-    const digest = await begin();
-    const read = (at: number) => file.slice(at, at + piece).arrayBuffer();
-    // The next piece is on its way while this one is hashed.
-    let next = read(0);
-    for (let at = 0; at < file.size; at += piece) {
-      const bytes = new Uint8Array(await next);
-      if (at + piece < file.size) next = read(at + piece);
-      digest.update(bytes);
-      post({ done: Math.min(at + piece, file.size) });
-    }
-    post({ sha256: digest.digest() });
-  } catch (e) {
-    post({ unreadable: String(e) });
-  }
+  postMessage(answer);
 });

@@ -1,7 +1,29 @@
-/** Hashes a file in a worker, whose source is part of this page. */
+/**
+ * Hashes a file. The page reads it in pieces, and a worker, whose source is part of this page, hashes them with WebAssembly.
+ * Where no worker starts or it has no WebAssembly, the page hashes small pieces itself, and draws between them.
+ */
+import { sha256 } from '@noble/hashes/sha2.js';
 import source from 'worker:hash.worker.ts';
+import { hex } from './bytes.js';
 
-export type Message = { readonly done: number } | { readonly sha256: string } | { readonly unreadable: string };
+/** What a worker is sent: a piece, or null for the end. */
+export type Piece = ArrayBuffer | null;
+/** What it answers: an empty text, and at the end the hash in hexadecimal; undefined when it cannot hash. */
+export type Answer = string | undefined;
+
+/** Hashes pieces in their order. */
+interface Hasher {
+  /** Bytes of a piece. */
+  readonly piece: number;
+  send(piece: Piece): Promise<string>;
+  /** Gives back what it holds. */
+  end(): void;
+}
+
+/** Large enough that asking costs nothing, small enough that two of them are no burden. */
+const piece = 4 << 20;
+/** Takes the page some 10 ms: less than a frame. */
+const smallPiece = 1 << 19;
 
 /** A page may only start a worker from an address that a policy of its own made. */
 interface Policies {
@@ -10,21 +32,80 @@ interface Policies {
 const { trustedTypes } = globalThis as { trustedTypes?: Policies };
 const policy = trustedTypes?.createPolicy('verify', { createScriptURL: (url) => url });
 
-/** Hashes until the signal says stop; then, and when the file cannot be read, the promise is rejected. */
-export function hash(file: File, progress: (done: number) => void, signal: AbortSignal): Promise<string> {
+class WorkerFailed extends Error {}
+
+/** Throws WorkerFailed, and so do its promises, when no worker starts or the worker breaks. */
+function inWorker(): Hasher {
   const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
-  const worker = new Worker(policy?.createScriptURL(url) ?? url);
-  return new Promise<string>((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error));
-    worker.onerror = () => reject(new Error('the worker did not start'));
-    worker.onmessage = ({ data }: MessageEvent<Message>) => {
-      if ('done' in data) progress(data.done);
-      else if ('sha256' in data) resolve(data.sha256);
-      else reject(new Error(data.unreadable));
-    };
-    worker.postMessage(file);
-  }).finally(() => {
-    worker.terminate();
+  let worker: Worker;
+  try {
+    worker = new Worker(policy?.createScriptURL(url) ?? url);
+  } catch (e) {
     URL.revokeObjectURL(url);
-  });
+    throw new WorkerFailed(String(e));
+  }
+  let broken = false;
+  let settle: { answer: (a: string) => void; fail: (e: Error) => void } | undefined;
+  const fail = () => {
+    broken = true;
+    settle?.fail(new WorkerFailed());
+  };
+  worker.onerror = worker.onmessageerror = fail;
+  worker.onmessage = ({ data }: MessageEvent<Answer>) => (data === undefined ? fail() : settle?.answer(data));
+  return {
+    piece,
+    send: (bytes) =>
+      new Promise((answer, reject) => {
+        settle = { answer, fail: reject };
+        if (broken) fail();
+        else worker.postMessage(bytes, bytes ? [bytes] : []);
+      }),
+    end: () => {
+      worker.terminate();
+      URL.revokeObjectURL(url);
+    },
+  };
+}
+
+function inPage(): Hasher {
+  const d = sha256.create();
+  return {
+    piece: smallPiece,
+    send: async (bytes) => {
+      if (!bytes) return hex(d.digest());
+      d.update(new Uint8Array(bytes));
+      await new Promise((drawn) => setTimeout(drawn));
+      return '';
+    },
+    end: () => undefined,
+  };
+}
+
+async function feed(file: Blob, hasher: Hasher, progress: (done: number) => void, signal: AbortSignal): Promise<string> {
+  const read = (at: number) => file.slice(at, at + hasher.piece).arrayBuffer();
+  try {
+    let next = read(0);
+    for (let at = 0; at < file.size; at += hasher.piece) {
+      const bytes = await next;
+      // The next piece is on its way while this one is hashed.
+      next = at + hasher.piece < file.size ? read(at + hasher.piece) : Promise.resolve(bytes);
+      next.catch(() => undefined); // it is awaited above, unless hashing fails first
+      await hasher.send(bytes);
+      signal.throwIfAborted();
+      progress(Math.min(at + hasher.piece, file.size));
+    }
+    return await hasher.send(null);
+  } finally {
+    hasher.end();
+  }
+}
+
+/** The SHA-256 of the file in hexadecimal. When the signal says stop, and when the file cannot be read, the promise is rejected. */
+export async function hash(file: Blob, progress: (done: number) => void, signal: AbortSignal): Promise<string> {
+  try {
+    return await feed(file, inWorker(), progress, signal);
+  } catch (e) {
+    if (!(e instanceof WorkerFailed)) throw e;
+    return await feed(file, inPage(), progress, signal);
+  }
 }

@@ -19,15 +19,22 @@ const pristine = document.documentElement.cloneNode(true) as HTMLElement;
 /** The registry that served the page, or the page that this one is a copy of. */
 export const registry = metas('timbre-registry')[0] ?? '';
 
+/** Its name, for people. */
+export const host = registry.replace(/^https?:\/\//, '');
+
+/** Which page this is. */
+export const version = metas('timbre-verify')[0] ?? '';
+
 const trusted = (key: string, own: boolean): Trusted[] => (parseKey(key) ? [{ key, own, fingerprint: fingerprint(key) }] : []);
 
 export let keys: readonly Trusted[] = [...metas(registryKey).flatMap((k) => trusted(k, false)), ...metas(ownKey).flatMap((k) => trusted(k, true))];
 
-/** Adds a key. False when it is none. */
+/** Adds a key. One that came with the page is then the reader's own choice. False when it is none. */
 export function trust(text: string): boolean {
-  const added = trusted(text.trim(), true);
-  keys = [...keys, ...added.filter((one) => !keys.some((k) => k.key === one.key))];
-  return added.length > 0;
+  const [added] = trusted(text.trim(), true);
+  if (!added) return false;
+  keys = keys.some((k) => k.key === added.key) ? keys.map((k) => (k.key === added.key ? added : k)) : [...keys, added];
+  return true;
 }
 
 export function distrust(key: string): void {

@@ -3,9 +3,10 @@ import { h } from './dom.js';
 import type { Evidence } from './evidence.js';
 import { findingOf } from './finding.js';
 import { hash } from './hashing.js';
-import { copy, distrust, keys, registry, trust } from './keys.js';
-import { mayProve, read, type Refused } from './reading.js';
-import { Texts, languageFor, languages } from './texts.js';
+import { copy, distrust, host, keys, registry, trust, version } from './keys.js';
+import { shown } from './marks.js';
+import { kindOf, read, type Kind, type Refused } from './reading.js';
+import { Texts, languageFor, languages, type Key } from './texts.js';
 import { find } from './verdict.js';
 
 type Recording =
@@ -17,8 +18,14 @@ let texts = new Texts(languageFor(navigator.languages));
 let proof: { readonly file: File; readonly evidence: Evidence | Refused } | undefined;
 let recording: Recording | undefined;
 let keyRefused = '';
-/** Counts what was chosen: of two files, the one that was chosen last counts, however long the other takes. */
-let turn = 0;
+/** When the result came to be what it is. */
+let checkedAt = 0;
+/** What is said of the files that were given last, where one is not what was needed. */
+interface Notice {
+  readonly text: Key;
+  readonly name?: string;
+}
+let notices: readonly Notice[] = [];
 
 /** For who listens. It stays where it is: what is put in with its text is often not read. */
 const status = document.getElementById('status')!;
@@ -27,15 +34,46 @@ const announce = (text: string) => {
   if (status.textContent !== text) status.textContent = text;
 };
 
-async function chooseProof(file: File): Promise<void> {
-  const mine = ++turn;
-  const evidence = await read(file);
-  if (mine !== turn) return;
-  proof = { file, evidence };
-  show();
+type Slot = 'proof' | 'recording';
+
+/** Looks at files one gift after the other: none is lost, however fast they come. */
+let queue: Promise<void> = Promise.resolve();
+const give = (files: readonly File[], folders: readonly string[] = [], into?: Slot): void => {
+  queue = queue.then(() => take(files, folders, into)).catch((e: unknown) => console.error(e));
+};
+
+interface Given {
+  readonly file: File;
+  readonly kind: Kind;
+}
+/** What was not taken. When the certificate comes later, one of these may be the recording. */
+let aside: readonly Given[] = [];
+
+/** Puts each file where it belongs, by what is in it. */
+async function take(files: readonly File[], folders: readonly string[], into: Slot | undefined): Promise<void> {
+  const given: readonly Given[] = await Promise.all(files.map(async (file) => ({ file, kind: await kindOf(file) })));
+  const proofs = given.filter((g) => g.kind === 'proof');
+  if (proofs[0]) proof = { file: proofs[0].file, evidence: await read(proofs[0].file) };
+  const size = proof && 'media' in proof.evidence ? Number(proof.evidence.media.size) : -1;
+  // Whatever has the size of the registered recording may be it: its hash says so.
+  const fits = (g: Given) => g.file.size === size;
+  const found = given.filter((g) => g.kind === 'recording' || (g.kind !== 'proof' && fits(g))).sort((a, b) => Number(fits(b)) - Number(fits(a)));
+  const recordings = found.length || recording?.file.size === size ? found : aside.filter(fits).slice(0, 1);
+  aside = [...aside, ...given].filter((g) => g.kind !== 'proof' && g !== recordings[0]);
+  const leftOut: Notice[] = [...proofs.slice(1), ...recordings.slice(1)].map((g) => ({ text: 'notice_more', name: g.file.name }));
+  const strange: Notice[] = given.filter((g) => g.kind !== 'proof' && !recordings.includes(g)).map((g) => ({ text: `notice_${g.kind}` as Key, name: g.file.name }));
+  const folder: Notice[] = folders.map((name) => ({ text: 'notice_folder', name }));
+  const moved: Notice[] = [
+    ...(into === 'recording' && proofs[0] ? [{ text: 'notice_isProof' as const, name: proofs[0].file.name }] : []),
+    ...(into === 'proof' && recordings[0] ? [{ text: 'notice_isRecording' as const, name: recordings[0].file.name }] : []),
+  ];
+  notices = [...moved, ...strange, ...folder, ...(strange.length + folder.length ? [{ text: 'notice_needed' } as const] : []), ...leftOut];
+  checkedAt = Date.now();
+  if (recordings[0]) void readRecording(recordings[0].file);
+  else show();
 }
 
-async function chooseRecording(file: File): Promise<void> {
+async function readRecording(file: File): Promise<void> {
   drop();
   const stop = new AbortController();
   const mine = () => recording?.state === 'reading' && recording.stop === stop;
@@ -49,6 +87,7 @@ async function chooseRecording(file: File): Promise<void> {
     if (!mine()) return;
     recording = { file, state: 'unreadable' };
   }
+  checkedAt = Date.now();
   show();
 }
 
@@ -70,7 +109,7 @@ function cancel(): void {
   document.getElementById('recording')?.focus();
 }
 
-let shown = 0;
+let quarter = 0;
 function progress(file: File, done: number, stop: AbortController): void {
   recording = { file, state: 'reading', done, stop };
   const bar = document.querySelector('progress');
@@ -78,44 +117,41 @@ function progress(file: File, done: number, stop: AbortController): void {
   bar.value = done / file.size;
   const percent = Math.floor((bar.value * 100) / 25) * 25;
   // A quarter at a time: a reader that speaks would do nothing else.
-  if (percent !== shown) announce(texts.t('reading', { percent: texts.percent(percent / 100) }));
-  shown = percent;
+  if (percent !== quarter) announce(texts.t('reading', { percent: texts.percent(percent / 100) }));
+  quarter = percent;
 }
 
-/** Files that were dropped: where they were dropped says what a lone one is meant to be. */
-async function dropped(files: readonly File[], where: string): Promise<void> {
-  const told = await Promise.all(files.map(mayProve));
-  const alone = files.length === 1;
-  const proves = files.find((_, i) => told[i]);
-  const other = files.find((_, i) => !told[i]);
-  if (alone && where === 'recording') void chooseRecording(files[0]!);
-  else if (alone && where === 'proof') void chooseProof(files[0]!);
-  else {
-    if (proves) void chooseProof(proves);
-    if (other) void chooseRecording(other);
-  }
+function dropArea(): HTMLElement {
+  return h(
+    'section',
+    { class: 'drop', id: 'drop', 'aria-labelledby': 'drop-heading' },
+    h('h2', { id: 'drop-heading' }, texts.t('drop')),
+    h('p', { class: 'soft' }, texts.t('dropHint')),
+    h('div', { class: 'fields' }, proofField(), recordingField()),
+    notices.length > 0 && h('div', { id: 'notices' }, ...notices.map((n) => h('p', { class: 'notice', 'data-notice': n.text }, texts.t(n.text, { name: shown(n.name ?? '') })))),
+  );
 }
 
-function field(id: 'proof' | 'recording', accept: string, file: File | undefined, choose: (file: File) => void, ...below: (HTMLElement | false | undefined)[]): HTMLElement {
+function field(id: Slot, file: File | undefined, ...below: (HTMLElement | false | undefined)[]): HTMLElement {
   const input = h('input', {
     type: 'file',
     id,
-    accept,
+    multiple: true,
     'aria-labelledby': `${id}-label ${id}-choose`,
     'aria-describedby': `${id}-hint ${id}-name`,
     change: () => {
-      const chosen = input.files?.[0];
+      const chosen = [...(input.files ?? [])];
       input.value = ''; // the same file may be chosen again after it was changed
-      if (chosen) choose(chosen);
+      if (chosen.length) give(chosen, [], id);
     },
   });
   return h(
-    'section',
+    'div',
     { class: 'field', 'data-zone': id },
-    h('h2', { id: `${id}-label` }, texts.t(id)),
+    h('h3', { id: `${id}-label` }, texts.t(id)),
     h('p', { id: `${id}-hint`, class: 'soft' }, texts.t(id === 'proof' ? 'proofHint' : 'recordingHint')),
-    h('p', { id: `${id}-name`, class: 'name', hidden: !file }, file ? h('bdi', {}, file.name) : '', file ? ` (${texts.size(file.size)})` : ''),
-    h('label', { class: 'choose' }, input, h('span', { id: `${id}-choose`, class: 'button' }, texts.t(file ? 'another' : 'choose')), h('span', { class: 'soft' }, texts.t('orDrop'))),
+    h('p', { id: `${id}-name`, class: 'name', hidden: !file }, file ? h('bdi', {}, shown(file.name)) : '', file ? ` (${texts.size(file.size)})` : ''),
+    h('label', { class: 'choose' }, input, h('span', { id: `${id}-choose`, class: 'button' }, texts.t(file ? 'another' : 'choose'))),
     ...below,
   );
 }
@@ -124,11 +160,9 @@ function proofField(): HTMLElement {
   const refused = proof && 'trouble' in proof.evidence ? proof.evidence : undefined;
   return field(
     'proof',
-    '.pdf,.json,application/pdf,application/json',
     proof?.file,
-    (f) => void chooseProof(f),
     refused &&
-      h('div', { class: 'trouble', id: 'trouble' }, h('p', {}, texts.t(`trouble_${refused.trouble}`)), refused.where ? h('p', { class: 'soft' }, texts.t('troubleWhere', { where: refused.where })) : undefined),
+      h('div', { class: 'trouble', id: 'trouble' }, h('p', {}, texts.t(`trouble_${refused.trouble}`)), refused.where ? h('p', { class: 'soft' }, texts.t('troubleWhere', { where: shown(refused.where) })) : undefined),
   );
 }
 
@@ -137,9 +171,7 @@ function recordingField(): HTMLElement {
   const trouble = r?.state === 'canceled' ? 'canceled' : r?.state === 'unreadable' ? 'recordingUnreadable' : undefined;
   return field(
     'recording',
-    '',
     r?.file,
-    (f) => void chooseRecording(f),
     r?.state === 'reading' &&
       h(
         'div',
@@ -148,19 +180,31 @@ function recordingField(): HTMLElement {
         h('button', { type: 'button', id: 'cancel', click: cancel }, texts.t('cancel')),
       ),
     trouble && h('p', { class: 'trouble' }, texts.t(trouble)),
-    r?.state === 'read' && h('p', { class: 'soft mono after', id: 'recording-hash' }, h('bdi', { dir: 'ltr' }, r.sha256)),
+    r?.state === 'read' && h('p', { class: 'soft after' }, texts.t('fileHash'), ' ', h('bdi', { dir: 'ltr', class: 'mono', id: 'recording-hash' }, r.sha256)),
   );
 }
 
 function result(): HTMLElement {
   const box = h('section', { id: 'result', 'aria-labelledby': 'result-heading' });
   if (!proof || 'trouble' in proof.evidence) {
-    box.append(h('h2', { id: 'result-heading' }, texts.t('result')), h('p', { class: 'soft' }, texts.t('waiting')));
+    box.append(h('h2', { id: 'result-heading' }, texts.t('result')), h('p', { class: 'soft' }, texts.t(recording ? 'waitingProof' : 'waiting')));
     box.hidden = proof !== undefined; // its field says what is the matter
     return box;
   }
-  const media = recording?.state === 'read' ? { sha256: recording.sha256, size: BigInt(recording.file.size) } : undefined;
-  box.append(...findingOf(texts, proof.evidence, find(proof.evidence, { media, keys: keys.map((k) => k.key) })));
+  const { evidence, file } = proof;
+  const read = recording?.state === 'read' ? recording : undefined;
+  const media = read && { sha256: read.sha256, size: BigInt(read.file.size) };
+  const key = 'leaf' in evidence.at ? evidence.at.key : undefined;
+  box.append(
+    ...findingOf(texts, evidence, find(evidence, { media, keys: keys.map((k) => k.key) }), {
+      proof: file,
+      recording: read && { name: read.file.name, size: read.file.size, sha256: read.sha256 },
+      at: checkedAt,
+      key: keys.find((k) => k.key === key),
+      host,
+      version,
+    }),
+  );
   return box;
 }
 
@@ -169,6 +213,7 @@ function keysSection(): HTMLElement {
   const add = (event: Event) => {
     event.preventDefault();
     keyRefused = trust(input.value) ? '' : input.value || ' ';
+    checkedAt = Date.now();
     show();
     document.getElementById('key')?.focus();
   };
@@ -185,7 +230,7 @@ function keysSection(): HTMLElement {
         h(
           'li',
           {},
-          h('p', {}, k.own ? texts.t('keyOwn') : texts.t('keyRegistry', { registry })),
+          h('p', {}, k.own ? texts.t('keyOwn') : texts.t('keyRegistry', { host })),
           h('p', { class: 'mono' }, h('bdi', { dir: 'ltr' }, k.key)),
           h('p', {}, texts.t('fingerprint'), ' ', h('bdi', { class: 'mono fingerprint', dir: 'ltr' }, k.fingerprint)),
           h(
@@ -195,6 +240,7 @@ function keysSection(): HTMLElement {
               'aria-label': `${texts.t('remove')}: ${k.key.split('+')[0]}`,
               click: () => {
                 distrust(k.key);
+                checkedAt = Date.now();
                 show();
                 document.getElementById('key')?.focus();
               },
@@ -238,8 +284,14 @@ function languageMenu(): HTMLElement {
   return h('label', { class: 'language' }, h('span', { class: 'hide' }, texts.t('language')), menu);
 }
 
-/** Shows everything anew. What has the focus keeps it. */
+/** Something is dragged over the page. What it is over must stay: a drop on an element that is gone would be lost. */
+let dragging = false;
+let late = false;
+
+/** Shows everything anew, when nothing is dragged. What has the focus keeps it. */
 function show(): void {
+  late = dragging;
+  if (dragging) return;
   const focused = document.activeElement?.id;
   const typed = document.querySelector<HTMLInputElement>('#key')?.value;
   Object.assign(document.documentElement, { lang: texts.lang, dir: texts.dir });
@@ -249,7 +301,7 @@ function show(): void {
     h('h1', {}, texts.t('heading')),
     h('p', { class: 'lead' }, texts.t('lead')),
     h('p', { class: 'private' }, texts.t('private')),
-    h('div', { class: 'fields' }, proofField(), recordingField()),
+    dropArea(),
     result(),
     keysSection(),
     keepSection(),
@@ -257,25 +309,41 @@ function show(): void {
   const key = document.querySelector<HTMLInputElement>('#key')!;
   if (typed && !keys.some((k) => k.key === typed.trim())) key.value = typed;
   if (focused) document.getElementById(focused)?.focus();
-  if (recording?.state === 'reading') shown = -1;
-  else announce([...document.querySelectorAll('.fields .trouble, [data-verdict] > *')].map((e) => e.textContent).join(' '));
+  if (recording?.state === 'reading') quarter = -1;
+  else announce([...document.querySelectorAll('.drop .trouble, .drop .notice, [data-verdict] > *')].map((e) => e.textContent).join(' '));
 }
 
-const files = (e: DragEvent): boolean => e.dataTransfer?.types.includes('Files') ?? false;
+// Whatever is dropped anywhere stays on this page: a browser would open it in place of the page. Text may go into a text field.
+const ours = (e: DragEvent): boolean => e.dataTransfer?.types.includes('Files') || !(e.target instanceof HTMLInputElement && e.target.type === 'text');
+function drag(on: boolean): void {
+  dragging = on;
+  document.body.classList.toggle('dragging', on);
+  if (!on && late) show();
+}
 addEventListener('dragover', (e) => {
-  if (!files(e)) return;
+  if (!ours(e)) return;
   e.preventDefault();
-  document.body.classList.add('dragging');
+  drag(true);
 });
-addEventListener('dragleave', (e) => {
-  if (!e.relatedTarget) document.body.classList.remove('dragging');
-});
+addEventListener('dragleave', (e) => e.relatedTarget || drag(false));
+// While something is dragged no pointer moves: where a browser forgot to say that it left, this does.
+addEventListener('pointermove', () => dragging && drag(false));
 addEventListener('drop', (e) => {
-  if (!files(e)) return;
+  if (!ours(e)) return;
   e.preventDefault();
-  document.body.classList.remove('dragging');
-  const zone = e.target instanceof Element ? e.target.closest('[data-zone]')?.getAttribute('data-zone') : undefined;
-  void dropped([...(e.dataTransfer?.files ?? [])], zone ?? '');
+  drag(false);
+  // Only now can be told which of them are folders.
+  const files: File[] = [];
+  const folders: string[] = [];
+  for (const item of e.dataTransfer!.items) {
+    const [entry, file] = [item.webkitGetAsEntry?.(), item.getAsFile()];
+    if (entry?.isDirectory) folders.push(entry.name);
+    else if (file) files.push(file);
+  }
+  if (files.length + folders.length) return give(files, folders);
+  notices = [{ text: 'notice_noFile' }, { text: 'notice_needed' }];
+  show();
 });
 
-show();
+// An old browser was told so already; see needs.js.
+if (document.documentElement.dataset['old'] === undefined) show();

@@ -5,8 +5,8 @@
 import { maxSize } from './evidence.js';
 import type { Bytes } from './bytes.js';
 
-/** The largest PDF that is looked into. Certificates are far smaller. */
-export const maxPdf = 32 << 20;
+/** The largest PDF that is looked into, as by the command. Certificates are far smaller. */
+export const maxPdf = 64 << 20;
 
 /** Whether the bytes begin as a PDF does: its mark may have a little before it. */
 export const isPdf = (head: Uint8Array): boolean => latin1(head.subarray(0, 1024)).includes('%PDF-');

@@ -15,11 +15,31 @@ type Source = Pick<Blob, 'size' | 'slice'>;
 
 const bytesOf = async (f: Source, size = f.size): Promise<Bytes> => new Uint8Array(await f.slice(0, size).arrayBuffer());
 
-/** Whether the file is a certificate or evidence by its first bytes, and not a recording. Never rejects. */
-export async function mayProve(f: Source): Promise<boolean> {
+/** What a file is by its first bytes. What cannot be told is a recording: its hash says whether it is the right one. */
+export type Kind = 'proof' | 'recording' | 'empty' | 'unreadable' | 'json' | 'text' | 'image' | 'archive';
+
+const latin1 = (b: Uint8Array): string => String.fromCharCode(...b);
+
+/** Never rejects. */
+export async function kindOf(f: Source): Promise<Kind> {
+  if (f.size === 0) return 'empty';
+  let head: Bytes;
   try {
-    const head = await bytesOf(f, 1 << 16);
-    return isPdf(head) || (f.size <= maxSize && looksLikeEvidence(head));
+    head = await bytesOf(f, 1 << 16);
+  } catch {
+    return 'unreadable'; // as a folder is
+  }
+  if (isPdf(head) || (f.size <= maxSize && looksLikeEvidence(head))) return 'proof';
+  const first = latin1(head.subarray(0, 16));
+  if (/^(?:\x89PNG|\xff\xd8\xff|GIF8|RIFF[^]{4}WEBP|[^]{4}ftyp(?:heic|avif|mif1))/.test(first)) return 'image';
+  if (/^(?:PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!)/.test(first)) return 'archive';
+  if (!isText(head)) return 'recording';
+  return /^\ufeff?\s*[{[]/.test(new TextDecoder().decode(head)) ? 'json' : 'text';
+}
+
+function isText(head: Bytes): boolean {
+  try {
+    return !/[\x00-\x08\x0e-\x1a\x1c-\x1f]/.test(new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true }));
   } catch {
     return false;
   }

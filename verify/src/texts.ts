@@ -1,11 +1,15 @@
 /** The texts of the page in each of its languages, all of them inside it. */
+import words from '../../evidence/words.json';
 import ar from './locales/ar.json';
 import de from './locales/de.json';
-import en from './locales/en.json';
+import page from './locales/en.json';
 import es from './locales/es.json';
 import fr from './locales/fr.json';
 import ja from './locales/ja.json';
 import pt from './locales/pt.json';
+
+/** The words of verdicts and checks are those of the command, whose file has them. */
+const en = { ...page, ...words };
 
 export type Key = keyof typeof en;
 export type Catalogue = Readonly<Record<Key, string>>;
@@ -28,10 +32,13 @@ export const languageFor = (wanted: readonly string[]): string =>
 export class Texts {
   readonly dir: 'ltr' | 'rtl';
   readonly #texts: Catalogue;
+  /** Numbers stand beside others that nobody translates: hashes, versions. So their digits are the same. */
+  readonly #numbers: string;
 
   constructor(readonly lang: string) {
     this.dir = lang === 'ar' ? 'rtl' : 'ltr';
     this.#texts = languages[lang]!.texts;
+    this.#numbers = `${lang}-u-nu-latn`;
   }
 
   /** A text with its named places filled. Values are isolated: a name in another script does not turn its sentence around. */
@@ -39,14 +46,23 @@ export class Texts {
     this.#texts[key].replace(/\{(\w+)\}/g, (_, name: string) => `\u2068${values[name] ?? ''}\u2069`);
 
   /** Day and time in UTC: what the log wrote down, wherever its reader is. */
-  date = (ms: number): string => new Intl.DateTimeFormat(this.lang, { dateStyle: 'long', timeStyle: 'long', timeZone: 'UTC' }).format(ms);
+  date = (ms: number): string => this.#date(ms, 'UTC');
 
-  percent = (part: number): string => new Intl.NumberFormat(this.lang, { style: 'percent' }).format(part);
+  /** Day and time where the reader is, and in UTC. */
+  here = (ms: number): string => {
+    const [here, utc] = [this.#date(ms), this.date(ms)];
+    return here === utc ? utc : `${here} (${utc})`;
+  };
+
+  #date = (ms: number, timeZone?: string): string => new Intl.DateTimeFormat(this.#numbers, { dateStyle: 'long', timeStyle: 'long', ...(timeZone && { timeZone }) }).format(ms);
+
+  percent = (part: number): string => new Intl.NumberFormat(this.#numbers, { style: 'percent' }).format(part);
 
   list = (texts: readonly string[]): string => new Intl.ListFormat(this.lang).format(texts);
 
+  /** A megabyte has 1,048,576 bytes, as everywhere here. Rounded up, as the widget rounds. */
   size = (bytes: number): string => {
-    const [n, unit] = bytes < 1e6 ? [bytes / 1e3, 'kilobyte'] : [bytes / 1e6, 'megabyte'];
-    return new Intl.NumberFormat(this.lang, { style: 'unit', unit, maximumFractionDigits: 1 }).format(n);
+    const [n, unit] = bytes < 1 << 20 ? [Math.ceil(bytes / 1024), 'kilobyte'] : [Math.ceil((bytes / (1 << 20)) * 10) / 10, 'megabyte'];
+    return new Intl.NumberFormat(this.#numbers, { style: 'unit', unit, maximumFractionDigits: 1 }).format(n);
   };
 }

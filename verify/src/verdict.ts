@@ -5,8 +5,9 @@ import { holds, verify, type Check, type Options } from './verify.js';
 export type Verdict =
   | 'verified' // everything, the recording among it
   | 'registered' // everything but the recording, which was not given
-  | 'untrusted' // it fits together, in a log whose key is not trusted
-  | 'unknown' // what was checked fits, but the network cannot be checked here
+  | 'other_recording' // the recording that was given is not the registered one; the evidence has no fault
+  | 'untrusted' // the parts match each other, in a log whose key is not trusted
+  | 'unknown' // what was checked matches, but the network cannot be checked here
   | 'fails';
 
 export interface Finding {
@@ -14,16 +15,22 @@ export interface Finding {
   readonly checks: readonly Check[];
 }
 
+/** On a test network nothing counts. */
+export const onTestNetwork = (e: Evidence): boolean => e.network === 'testnet';
+
+/** The same as Judge of package evidence. */
 export function find(e: Evidence, options: Options): Finding {
   const checks = verify(e, options);
   const status = (name: Check['name']) => checks.find((c) => c.name === name)?.status;
+  const log = 'leaf' in e.at;
+  const trusted = status('log_key') === 'ok';
   const verdict = (): Verdict => {
-    if (status('log_key') !== 'ok' && 'leaf' in e.at) {
-      // Anybody can make a log: that the evidence fits its own key says only that it was not damaged.
-      return holds(verify(e, { ...options, keys: [] })) ? 'untrusted' : 'fails';
-    }
-    if (!holds(checks)) return 'fails';
-    if (!('leaf' in e.at)) return 'unknown';
+    // With another log's key its signature fails, too. Its own key says whether the evidence was damaged.
+    const own = log && !trusted ? verify(e, { ...options, keys: [] }) : checks;
+    if (!holds(own.filter((c) => c.name !== 'media'))) return 'fails';
+    if (status('media') === 'failed') return 'other_recording';
+    if (!log) return 'unknown';
+    if (!trusted) return 'untrusted';
     return status('media') === 'ok' ? 'verified' : 'registered';
   };
   return { verdict: verdict(), checks };

@@ -6,7 +6,7 @@ import { deflateSync } from 'node:zlib';
 import { concat, utf8, type Bytes } from '../src/bytes.js';
 import { maxSize } from '../src/evidence.js';
 import { attachedEvidence, isPdf, maxPdf } from '../src/pdf.js';
-import { mayProve, read } from '../src/reading.js';
+import { kindOf, read } from '../src/reading.js';
 
 const golden = new Uint8Array(readFileSync('../evidence/testdata/v1/full.json'));
 const redacted = new Uint8Array(readFileSync('../evidence/testdata/v1/redacted.json'));
@@ -39,7 +39,7 @@ test('one attachment is found', async () => {
     assert.equal(found.length, 1, how);
     assert.deepEqual(found[0], golden, how);
     assert.ok('title' in (await read(new Blob([file]))), how);
-    assert.ok(await mayProve(new Blob([file])), how);
+    assert.equal(await kindOf(new Blob([file])), 'proof', how);
   }
 });
 
@@ -63,7 +63,21 @@ test('what is no certificate is told kindly', async () => {
   assert.equal(await trouble(concat(pdf(), new Uint8Array(maxPdf))), 'tooLarge');
   const broken = { size: 5, slice: () => ({ arrayBuffer: () => Promise.reject(new Error('gone')) }) as unknown as Blob };
   assert.deepEqual(await read(broken), { trouble: 'unreadable' });
-  assert.equal(await mayProve(broken), false);
+  assert.equal(await kindOf(broken), 'unreadable');
+});
+
+test('each file is known by what is in it', async () => {
+  const latin1 = (s: string) => Uint8Array.from(s, (c) => c.charCodeAt(0));
+  for (const [kind, files] of Object.entries({
+    proof: [pdf(), golden, utf8(' {"evidence":1'), utf8('{"evidence":2}')],
+    recording: [latin1('RIFF\x10\0\0\0WAVEfmt '), latin1('ID3\x04\0\0'), latin1('\xff\xfb\x90\x64'), latin1('OggS\0'), latin1('fLaC\0\0'), latin1('\0\0\0 ftypM4A '), new Uint8Array(100)],
+    empty: [utf8('')],
+    json: [utf8('{"name":"timbre"}'), utf8('\ufeff [1]')],
+    text: [utf8('# Timbre\n\nRead me.'), utf8('Παραμύθι'), utf8('é'.repeat(40_000)), utf8('<!doctype html>')],
+    image: [latin1('\x89PNG\r\n\x1a\n'), latin1('\xff\xd8\xff\xe0'), latin1('GIF89a'), latin1('RIFF\x10\0\0\0WEBPVP8 '), latin1('\0\0\0 ftypheic')],
+    archive: [latin1('PK\x03\x04\x14\0'), latin1('\x1f\x8b\x08')],
+  }))
+    for (const file of files) assert.equal(await kindOf(new Blob([file as Bytes])), kind, new TextDecoder().decode(file.subarray(0, 20)));
 });
 
 test('a small file that unpacks without end', async () => {

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { shown } from '../src/marks.js';
+import needs from '../src/needs.json';
+import old from '../src/old.json';
 import { Texts, languageFor, languages, type Key } from '../src/texts.js';
 
 const places = (text: string): string[] => (text.match(/\{\w+\}/g) ?? []).sort();
@@ -7,7 +11,7 @@ const places = (text: string): string[] => (text.match(/\{\w+\}/g) ?? []).sort()
 test('every language says everything, with the same places', () => {
   const en = languages['en']!.texts;
   for (const [lang, { texts }] of Object.entries(languages)) {
-    assert.deepEqual(Object.keys(texts), Object.keys(en), lang);
+    assert.deepEqual(Object.keys(texts).sort(), Object.keys(en).sort(), lang);
     for (const key of Object.keys(en) as Key[]) {
       assert.ok(texts[key].trim(), `${lang}: ${key}`);
       assert.deepEqual(places(texts[key]), places(en[key]), `${lang}: ${key}`);
@@ -26,4 +30,49 @@ test('dates are in UTC, whatever the language', () => {
   for (const lang of Object.keys(languages)) assert.match(new Texts(lang).date(Date.UTC(2026, 2, 1, 23, 30)), /UTC/, lang);
   assert.match(new Texts('en').date(Date.UTC(2026, 2, 1, 23, 30)), /March 1, 2026.*11:30/);
   assert.equal(new Texts('ar').dir, 'rtl');
+});
+
+test('an instant says its zone, here and in UTC', () => {
+  const at = Date.UTC(2026, 2, 1, 23, 30);
+  const zone = process.env['TZ'];
+  try {
+    process.env['TZ'] = 'Asia/Tokyo';
+    assert.match(new Texts('en').here(at), /March 2, 2026.*8:30:00.*GMT\+9 \(March 1, 2026.*11:30:00.*UTC\)/);
+    process.env['TZ'] = 'UTC';
+    assert.doesNotMatch(new Texts('en').here(at), /\(/);
+  } finally {
+    if (zone === undefined) delete process.env['TZ'];
+    else process.env['TZ'] = zone;
+  }
+});
+
+test('sizes are those of the widget: 1024 times 1024 bytes are a megabyte, rounded up', () => {
+  const en = new Texts('en');
+  assert.deepEqual([1, 1024, 1025, (1 << 20) - 1, 1 << 20, 1_900_000, 500 << 20].map(en.size), ['1 kB', '1 kB', '2 kB', '1,024 kB', '1 MB', '1.9 MB', '500 MB']);
+});
+
+test('digits are the same in every language', () => {
+  for (const lang of Object.keys(languages)) {
+    const t = new Texts(lang);
+    for (const text of [t.date(0), t.here(0), t.size(12_345_678), t.percent(0.25)]) assert.doesNotMatch(text, /[\u0660-\u0669\u06f0-\u06f9]/, lang);
+  }
+});
+
+test('what turns the writing round is shown by its number', () => {
+  assert.equal(shown('song \u202eevol\u202c'), 'song ⟨U+202E⟩evol⟨U+202C⟩');
+  assert.equal(shown('a\u200fb\u061cc\u2066d\u0000e\u2028f\ng'), 'a⟨U+200F⟩b⟨U+061C⟩c⟨U+2066⟩d⟨U+0000⟩e⟨U+2028⟩f⟨U+000A⟩g');
+  const joined = '👩\u200d👧 قصة\u200cها';
+  assert.equal(shown(joined), joined);
+});
+
+test('an old browser is told so in every language, and the versions are those that have all that is needed', () => {
+  assert.deepEqual(Object.keys(old).sort(), Object.keys(languages).sort());
+  for (const says of Object.values(old)) assert.equal(says.filter((s) => s.trim()).length, 4);
+  const newest = (versions: string[]) => versions.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1)!;
+  for (const [browser, version] of Object.entries(needs.browsers)) {
+    assert.equal(newest(needs.features.map((f) => f.since[browser as 'Chrome'])), version, browser);
+    assert.ok(readFileSync('../docs/verify.md', 'utf8').includes(`${browser} ${version}`), `docs/verify.md: ${browser} ${version}`);
+  }
+  // A misspelt need would be missing everywhere. (Node has no documents.)
+  for (const { name } of needs.features.filter((f) => !f.name.startsWith('Element.'))) assert.ok(name.split('.').reduce((at, part) => at?.[part], globalThis as any), name);
 });

@@ -1,11 +1,10 @@
-// Command build makes the files of widget/dist out of the TypeScript sources, with esbuild's Go API: no Node is
+// Command build makes the files of widget/dist and, compressed, of widget/packed out of the TypeScript sources, with esbuild's Go API: no Node is
 // needed, only Lit in widget/node_modules. It also runs the unit tests (-test), which do need Node.
 // It never type-checks: that is tsc's work.
 package main
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
@@ -22,21 +21,33 @@ import (
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
+
+	"timbre.example/internal/compressed"
 )
 
-// budget is the most that a bundle may weigh, in bytes after gzip: what it takes to register, from the form to the
-// proof, with the waits and doubts that are told, and the certificate.
-const budget = 28_500
+// weight is the most that a file may weigh on its way, in bytes after each coding that it is served with. Browsers ask
+// for brotli wherever a page is served by TLS.
+type weight struct{ gzip, brotli int }
+
+// budget is that of a first file: the element and its first screen.
+var budget = weight{13_200, 12_288}
+
+// restBudget is that of what is fetched when a person begins.
+var restBudget = weight{26_000, 23_000}
 
 // more are the files that the bundles fetch when they are needed: src/NAME/NAME.ts, what each may weigh, and what it holds.
 var more = []struct {
 	name   string
-	budget int
+	budget weight
 	holds  *regexp.Regexp
 }{
-	{"works", 8_000, regexp.MustCompile(`(^|[/:])src/(works/|locales/en\.works\.json$|version\.ts$)`)},
-	{"hash", 4_000, regexp.MustCompile(`(^|[/:])(src/(hash/|locales/en\.hash\.json$|version\.ts$)|node_modules/@noble/hashes/)`)},
+	{"works", weight{9_000, 8_000}, regexp.MustCompile(`(^|[/:])src/(works/|locales/en\.works\.json$|version\.ts$)`)},
+	{"file", weight{3_000, 2_700}, regexp.MustCompile(`(^|[/:])src/(file/|version\.ts$)`)},
+	{"hash", weight{4_200, 3_800}, regexp.MustCompile(`(^|[/:])(src/(hash/|file/kinds\.ts$|locales/en\.hash\.json$|version\.ts$)|node_modules/@noble/hashes/)`)},
 }
+
+// types are those of the element, and what brings them to the templates of each framework.
+var types = []string{"ats-widget.d.ts", "ats-widget-react.d.ts", "ats-widget-vue.d.ts", "ats-widget-svelte.d.ts"}
 
 func main() {
 	check := flag.Bool("check", false, "write nothing; fail when widget/dist is stale")
@@ -71,14 +82,15 @@ func main() {
 // widgetDir finds widget/ from the repository's root, from widget/ itself, or from widget/build.
 func widgetDir() (string, error) {
 	for _, d := range []string{"widget", ".", ".."} {
-		if _, err := os.Stat(filepath.Join(d, "src", "ats-widget.ts")); err == nil {
+		if _, err := os.Stat(filepath.Join(d, "src", "element.ts")); err == nil {
 			return filepath.Abs(d)
 		}
 	}
 	return "", errors.New("run it in the repository's root: go run ./widget/build")
 }
 
-// build returns the content of every file of dist by its name.
+// build returns the content of every file of dist by its name, and of widget/packed, where each is compressed, by its
+// path from there.
 func build(dir string) (map[string][]byte, error) {
 	var pkg struct{ Version string }
 	raw, err := os.ReadFile(filepath.Join(dir, "package.json"))
@@ -89,6 +101,16 @@ func build(dir string) (map[string][]byte, error) {
 		return nil, fmt.Errorf("package.json: %w", err)
 	}
 	files := map[string][]byte{}
+	o := options(dir)
+	o.Format, o.EntryPoints = api.FormatESModule, []string{filepath.Join(dir, "src", "define.ts")}
+	modules, err := inputs(dir, o)
+	if err != nil {
+		return nil, err
+	}
+	var uses []given
+	if files["ats-widget-rest.js"], uses, err = rest(dir, pkg.Version, modules); err != nil {
+		return nil, err
+	}
 	for name, format := range map[string]api.Format{
 		"ats-widget.esm.js":  api.FormatESModule,
 		"ats-widget.iife.js": api.FormatIIFE,
@@ -106,7 +128,7 @@ func build(dir string) (map[string][]byte, error) {
 			o.Footer = map[string]string{"js": `})();`}
 			o.EntryPoints = []string{filepath.Join(dir, "src", "classic.ts")}
 		}
-		out, err := bundle(o)
+		out, err := first(o, uses)
 		if err != nil {
 			return nil, err
 		}
@@ -117,7 +139,7 @@ func build(dir string) (map[string][]byte, error) {
 		}
 		files[name] = out
 	}
-	budgets := map[string]int{"ats-widget.esm.js": budget, "ats-widget.iife.js": budget}
+	budgets := map[string]weight{"ats-widget.esm.js": budget, "ats-widget.iife.js": budget, "ats-widget-rest.js": restBudget}
 	for _, m := range more {
 		name := "ats-widget-" + m.name + ".js"
 		if files[name], err = extra(dir, pkg.Version, m.name, m.holds); err != nil {
@@ -125,7 +147,7 @@ func build(dir string) (map[string][]byte, error) {
 		}
 		budgets[name] = m.budget
 	}
-	for _, name := range []string{"ats-widget.d.ts", "custom-elements.json"} {
+	for _, name := range slices.Concat(types, []string{"custom-elements.json"}) {
 		b, err := os.ReadFile(filepath.Join(dir, "types", name))
 		if err != nil {
 			return nil, err
@@ -147,13 +169,20 @@ func build(dir string) (map[string][]byte, error) {
 		return nil, err
 	}
 	files["integrity.json"] = append(b, '\n')
-	for _, name := range slices.Sorted(maps.Keys(budgets)) {
-		n := gzipped(files[name])
-		fmt.Printf("%-20s %6d bytes, %5d after gzip\n", name, len(files[name]), n)
-		if n > budgets[name] {
-			return nil, fmt.Errorf("%s weighs %d bytes after gzip, more than %d", name, n, budgets[name])
+	packed := map[string][]byte{}
+	for name, b := range files {
+		for ext, coding := range map[string]string{".br": "br", ".gz": "gzip"} {
+			packed["../packed/"+name+ext] = compressed.Pack(coding, b)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(budgets)) {
+		got := weight{len(packed["../packed/"+name+".gz"]), len(packed["../packed/"+name+".br"])}
+		fmt.Printf("%-20s %6d bytes, %5d after gzip, %5d after brotli\n", name, len(files[name]), got.gzip, got.brotli)
+		if most := budgets[name]; got.gzip > most.gzip || got.brotli > most.brotli {
+			return nil, fmt.Errorf("%s weighs %d bytes after gzip and %d after brotli; at most %d and %d", name, got.gzip, got.brotli, most.gzip, most.brotli)
+		}
+	}
+	maps.Copy(files, packed)
 	return files, nil
 }
 
@@ -170,14 +199,8 @@ func extra(dir, version, name string, holds *regexp.Regexp) ([]byte, error) {
 	if len(r.Errors) > 0 {
 		return nil, errors.New(r.Errors[0].Text)
 	}
-	var meta struct {
-		Outputs map[string]struct {
-			Inputs map[string]struct {
-				BytesInOutput int `json:"bytesInOutput"`
-			} `json:"inputs"`
-		} `json:"outputs"`
-	}
-	if err := json.Unmarshal([]byte(r.Metafile), &meta); err != nil {
+	meta, err := metafile(r)
+	if err != nil {
 		return nil, err
 	}
 	for _, out := range meta.Outputs {
@@ -188,6 +211,19 @@ func extra(dir, version, name string, holds *regexp.Regexp) ([]byte, error) {
 		}
 	}
 	return r.OutputFiles[0].Contents, nil
+}
+
+// made says what a bundle is made of.
+type made struct {
+	Outputs map[string]struct {
+		EntryPoint string
+		Exports    []string
+		Inputs     map[string]struct{ BytesInOutput int }
+	}
+}
+
+func metafile(r api.BuildResult) (m made, err error) {
+	return m, json.Unmarshal([]byte(r.Metafile), &m)
 }
 
 func options(dir string) api.BuildOptions {
@@ -255,8 +291,12 @@ func catalogues(dir string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range more {
-		texts, err := read("en." + m.name)
+	parts, err := filepath.Glob(filepath.Join(dir, "src", "locales", "en.*.json"))
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range parts {
+		texts, err := read(strings.TrimSuffix(filepath.Base(part), ".json"))
 		if err != nil {
 			return nil, err
 		}
@@ -310,7 +350,7 @@ func minifiedStyles() api.Plugin {
 // tightTemplates takes the indentation out of the html and svg templates.
 func tightTemplates() api.Plugin {
 	return api.Plugin{Name: "tight-templates", Setup: func(b api.PluginBuild) {
-		b.OnLoad(api.OnLoadOptions{Filter: `[\\/]src[\\/]((screens|works)[\\/]\w+|ats-widget)\.ts$`}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
+		b.OnLoad(api.OnLoadOptions{Filter: `[\\/]src[\\/]((screens|works)[\\/]\w+|controller)\.ts$`}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
 			src, err := os.ReadFile(a.Path)
 			if err != nil {
 				return api.OnLoadResult{}, err
@@ -321,17 +361,11 @@ func tightTemplates() api.Plugin {
 	}}
 }
 
-func gzipped(b []byte) int {
-	var z bytes.Buffer
-	w, _ := gzip.NewWriterLevel(&z, gzip.BestCompression)
-	_, _ = w.Write(b)
-	_ = w.Close()
-	return z.Len()
-}
-
 func write(dist string, files map[string][]byte) error {
-	if err := os.MkdirAll(filepath.Join(dist, "locale"), 0o755); err != nil {
-		return err
+	for _, dir := range []string{"locale", "../packed/locale"} {
+		if err := os.MkdirAll(filepath.Join(dist, dir), 0o755); err != nil {
+			return err
+		}
 	}
 	for name, b := range files {
 		if err := os.WriteFile(filepath.Join(dist, name), b, 0o644); err != nil {

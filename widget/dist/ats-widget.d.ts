@@ -65,10 +65,32 @@ export interface FieldError {
   field: string;
   rule: string;
   message: string;
+  /** The documented name that a misspelled member was meant to be. */
+  did_you_mean?: string;
 }
 
 /** The details of the codes that have some; sizes in bytes, times RFC 3339. */
 export interface ErrorDetails {
+  "session.invalid_token": {
+    /** What does not fit: `spent` (another init used the token), `revoked`, `key` (the site key is another), `action`, `network` or `work` (the token is for another). */
+    reason: string;
+  };
+  "session.origin_not_allowed": {
+    /** `not_listed` (no entry of the allowlist matches the page) or `no_origin` (a mint without the header `Origin`). */
+    reason?: string;
+  };
+  "session.rate_limited": {
+    /** Whose budget is spent: `session`, or `mint` (of the key). */
+    reason?: string;
+  };
+  "common.auth.invalid_token": {
+    /** `malformed` (not a bearer token in the form of a JWT), `unknown_key` (its `kid` is none of ours), `signature` (signature or algorithm), or `claims` (issuer, audience, or a claim that is missing). */
+    reason: string;
+  };
+  "common.auth.invalid_api_key": {
+    /** Which key, and how: `secret_key_missing`, `secret_key_malformed`, `secret_key_unknown`, `site_key_missing` or `site_key_malformed`. */
+    reason: string;
+  };
   "registration.audio_too_large": {
     /** Size of the file in bytes. */
     size_bytes: number;
@@ -91,16 +113,28 @@ export interface ErrorDetails {
     /** Id of the existing work on the network; present only when the caller may see that work. */
     ats_id?: number;
   };
+  "access_code.expired": {
+    /** `lifetime` (it has passed) or `replaced` (there is a newer code). */
+    reason?: string;
+  };
   "transaction.already_confirmed": {
     /** Transaction of the first confirmation. */
     transaction_id: string;
+  };
+  "transaction.expired": {
+    /** What has passed: `job` (its deadline), `quote`, or `upload_url`. */
+    reason: string;
+  };
+  "common.rate_limited": {
+    /** Whose limit is reached: `address`, `organization`, or `followers` (of this transaction). */
+    reason?: string;
   };
   "common.validation_failed": {
     /** Every field that failed, with the rule it broke. */
     fields: FieldError[];
   };
   "common.not_found": {
-    /** Why it is not here, in words, where that can be said: such as a recording of which only the hash was registered. */
+    /** `route` (no such path), `method` (the path takes another method), `object` (no such file), or `hash_only` (the recording was never stored: only its hash was registered). */
     reason?: string;
   };
   "widget.unknown_error": {
@@ -108,6 +142,14 @@ export interface ErrorDetails {
     code?: string;
     /** The request id that the server sent, when there was one. */
     request_id?: string;
+  };
+  "session.invalid_external_user_ref": {
+    /** `empty`, `too_long` (over 255 bytes) or `null_character`. */
+    reason: string;
+  };
+  "common.forbidden": {
+    /** `no_external_user_ref` (the session carries none), `other_external_user_ref` (it carries another than the call or the work), or `signature` (of an upload or download URL). */
+    reason: string;
   };
   "common.quota_exceeded": {
     /** Registrations allowed in one period. */
@@ -122,9 +164,15 @@ export interface ErrorDetails {
     announced?: string;
     /** The SHA-256 of what was uploaded instead. */
     uploaded?: string;
+    /** `not_uploaded`, `incomplete` (the upload broke off), `other_file` (it is not the announced one), or `not_prepared` (confirm before prepare). */
+    reason?: string;
   };
   "registration.dry_run_failed": {
     /** The network's own name for the refusal. */
+    reason: string;
+  };
+  "version.already_in_progress": {
+    /** `in_flight` (another update is on its way) or `newer_version` (another became final since this one began). */
     reason: string;
   };
   "transaction.failed": {
@@ -145,8 +193,8 @@ export interface ErrorDetails {
 
 export type AtsMode = 'register' | 'update' | 'download';
 export type AtsScreen = 'FORM' | 'UPLOAD' | 'CONFIRMING' | 'TRACKING' | 'COMPLETE' | 'FAILED' | 'DISABLED';
-/** What the widget cannot do until setToken() was called. */
-export type AtsPendingAction = 'init' | 'prepare' | 'confirm' | 'reset';
+/** What a fresh token is for: registering and updating ("submit"), downloading, or nothing yet after reset(). */
+export type AtsPendingAction = 'submit' | 'download' | 'reset';
 
 export interface AtsState {
   screen: AtsScreen;
@@ -196,6 +244,31 @@ export interface AtsEventDetails {
 
 export type AtsEventName = keyof AtsEventDetails;
 
+/** The names of the events. */
+export declare const EVENT_NAMES: Readonly<{
+  READY: 'allfeat:ready';
+  UPLOAD_START: 'allfeat:upload-start';
+  UPLOAD_PROGRESS: 'allfeat:upload-progress';
+  UPLOAD_COMPLETE: 'allfeat:upload-complete';
+  CONFIRMED: 'allfeat:confirmed';
+  STEP: 'allfeat:step';
+  COMPLETE: 'allfeat:complete';
+  FAILED: 'allfeat:failed';
+  TOKEN_EXPIRED: 'allfeat:token-expired';
+  ERROR: 'allfeat:error';
+}>;
+
+export type ReadyDetail = AtsEventDetails['allfeat:ready'];
+export type UploadStartDetail = AtsEventDetails['allfeat:upload-start'];
+export type UploadProgressDetail = AtsEventDetails['allfeat:upload-progress'];
+export type UploadCompleteDetail = AtsEventDetails['allfeat:upload-complete'];
+export type ConfirmedDetail = AtsEventDetails['allfeat:confirmed'];
+export type StepDetail = AtsEventDetails['allfeat:step'];
+export type CompleteDetail = AtsEventDetails['allfeat:complete'];
+export type FailedDetail = AtsEventDetails['allfeat:failed'];
+export type TokenExpiredDetail = AtsEventDetails['allfeat:token-expired'];
+export type ErrorDetail = AtsEventDetails['allfeat:error'];
+
 /** Every event of the widget bubbles and crosses shadow roots. */
 export declare class AtsEvent<K extends AtsEventName = AtsEventName> extends CustomEvent<AtsEventDetails[K]> {
   readonly type: K;
@@ -208,7 +281,7 @@ export declare class AtsWidget extends HTMLElement {
   /** Attribute ats-url: absolute address of the ATS. */
   atsUrl: string;
   network: string;
-  /** Another mode gives its empty form and asks for a fitting token, but never in the place of what was ordered and has not ended. */
+  /** Another mode gives its empty form and forgets the token: give the one for it within 2 s, or be asked. Never in the place of what was ordered and has not ended. */
   mode: AtsMode;
   /** Attribute external-user-id: whose works an update chooses from and a download shows, without an access code. */
   externalUserId: string;
@@ -242,6 +315,10 @@ export declare class AtsWidget extends HTMLElement {
 export declare const version: string;
 
 declare global {
+  /** What the classic script gives: the exports of the module. */
+  var AtsWidgetComponent:
+    | Readonly<{ AtsWidget: typeof AtsWidget; AtsEvent: typeof AtsEvent; EVENT_NAMES: typeof EVENT_NAMES; version: string }>
+    | undefined;
   interface HTMLElementTagNameMap {
     'ats-widget': AtsWidget;
   }
@@ -257,4 +334,19 @@ declare global {
     'allfeat:token-expired': AtsEvent<'allfeat:token-expired'>;
     'allfeat:error': AtsEvent<'allfeat:error'>;
   }
+}
+
+/** What markup may set. ats-widget-react.d.ts, -vue.d.ts and -svelte.d.ts bring it to templates. */
+export interface AtsWidgetAttributes {
+  'site-key': string;
+  /** Absolute address of the ATS. */
+  'ats-url': string;
+  network?: 'testnet' | 'mainnet';
+  mode?: AtsMode;
+  /** Removed from the DOM at once; setToken() never stands there. */
+  token?: string | null;
+  'external-user-id'?: string | null;
+  /** In bytes; 0: only the server's own limit. */
+  'max-file-size'?: number | `${number}`;
+  lang?: string;
 }

@@ -1,7 +1,7 @@
 /** Calls to the ATS: headers, retries, token renewal, and answers checked before anyone reads them. Knows nothing of screens. */
+import { within } from './abort.js';
 import type { Env } from './env.js';
-import type { PendingAction } from './events.js';
-import { ProblemError, classOf, malformed, problemOfBody } from './problem.js';
+import { ProblemError, classOf, isSetup, malformed, problemOfBody, type Problem } from './problem.js';
 import type { Tokens } from './token.js';
 
 export interface Target {
@@ -10,6 +10,8 @@ export interface Target {
   readonly atsUrl: string;
   readonly network: string;
   readonly externalUserId: string;
+  /** Of the texts that are shown. */
+  readonly language: string;
 }
 
 /** Why a call is waiting, for the screen. */
@@ -31,8 +33,8 @@ export type Shaped<S extends Shape> = {
 
 export interface CallOptions {
   body?: unknown;
-  /** What token-expired says. Without it the call needs no token. */
-  pending?: PendingAction;
+  /** The call needs a token; the page is asked for one that is missing or refused. */
+  auth?: boolean;
   /** The token to begin with, instead of the page's newest: a job goes on with the one that began it. */
   token?: string;
   signal: AbortSignal;
@@ -67,10 +69,11 @@ export class Api {
     let dropped = 0;
     let renewed = 0;
     let own = o.token;
+    let reason: unknown;
     try {
       for (;;) {
-        if (o.pending && !own && !this.tokens.value) {
-          await this.#renew(o.pending, o.signal, new ProblemError('common.auth.missing_token'));
+        if (o.auth && !own && !this.tokens.value) {
+          await this.#renew(o.signal, new ProblemError('common.auth.missing_token'));
           renewed++;
         }
         const token = own || this.tokens.value;
@@ -92,6 +95,9 @@ export class Api {
 
         const failure = problemOfBody(text) ?? new ProblemError('widget.malformed_response', { status });
         const { code } = failure.problem;
+        const before = reason;
+        reason = failure.problem.details?.['reason'];
+        if (typeof reason === 'string') this.#explain(failure.problem, reason);
         // A quota is not over in a moment.
         if (status === 429 && code !== 'common.quota_exceeded') {
           if (limited < 2 && !(retryAfter > longestRetryAfter)) {
@@ -101,10 +107,12 @@ export class Api {
           }
           if (retryAfter > 0) failure.problem = { ...failure.problem, again: this.env.now() + retryAfter * 1000 };
         }
-        if (o.pending && classOf(code) === 'refresh' && renewed++ < renewals) {
+        // A page that is set up for another network mints the same again.
+        const hopeless = reason === before && /^(network|key|work)$/.test(String(reason));
+        if (o.auth && classOf(code) === 'refresh' && !hopeless && renewed++ < renewals) {
           own = undefined;
           // The page may have given another one in the meantime.
-          if (!this.tokens.value || this.tokens.value === token) await this.#renew(o.pending, o.signal, failure);
+          if (!this.tokens.value || this.tokens.value === token) await this.#renew(o.signal, failure);
           continue;
         }
         throw failure;
@@ -114,19 +122,25 @@ export class Api {
     }
   }
 
+  /** A refusal whose cause is not in its code. */
+  #explain({ code, requestId }: Problem, reason: string): void {
+    const how = isSetup(code, reason) ? 'error' : 'warn';
+    this.env.tell(how, `ats-widget: ${code} (${reason}), request ${requestId ?? '?'}. See ${this.resolve('/docs/errors')}#${code}`);
+  }
+
   /** Waits for the connection to come back; throws widget.network_error when it does not in time. */
   async waitOnline(signal: AbortSignal): Promise<void> {
     this.notice('offline');
-    const timer = new AbortController();
-    const both = AbortSignal.any([signal, timer.signal]);
-    const back = this.env.untilOnline(both).then(() => true);
-    const late = this.env.sleep(offlinePatience, both).then(() => false);
-    back.catch(() => {});
-    late.catch(() => {});
     try {
-      if (!(await Promise.race([back, late]))) throw new ProblemError('widget.network_error', { reason: 'offline' });
+      const online = await within(signal, 0, (own) => {
+        const back = this.env.untilOnline(own).then(() => true);
+        const late = this.env.sleep(offlinePatience, own).then(() => false);
+        back.catch(() => {});
+        late.catch(() => {});
+        return Promise.race([back, late]);
+      });
+      if (!online) throw new ProblemError('widget.network_error', { reason: 'offline' });
     } finally {
-      timer.abort();
       this.notice('');
     }
   }
@@ -139,9 +153,9 @@ export class Api {
     this.notice('retry');
   }
 
-  async #renew(action: PendingAction, signal: AbortSignal, failure: ProblemError): Promise<void> {
+  async #renew(signal: AbortSignal, failure: ProblemError): Promise<void> {
     this.notice('token');
-    if (!(await this.tokens.renew(action, this.env, signal))) throw failure;
+    if (!(await this.tokens.renew(signal))) throw failure;
     this.notice('');
   }
 
@@ -149,22 +163,25 @@ export class Api {
     const headers: Record<string, string> = {
       'Content-Type': 'application/json',
       'X-Site-Key': this.target.siteKey,
+      'Accept-Language': this.target.language,
     };
     if (token) headers['Authorization'] = `Bearer ${token}`;
-    const r = await this.env.fetch(url, {
-      method,
-      headers,
-      body: o.body === undefined ? null : JSON.stringify(o.body),
-      signal: AbortSignal.any([o.signal, AbortSignal.timeout(callTimeout)]),
-      credentials: 'omit',
-      cache: 'no-store',
+    return within(o.signal, callTimeout, async (signal) => {
+      const r = await this.env.fetch(url, {
+        method,
+        headers,
+        body: o.body === undefined ? null : JSON.stringify(o.body),
+        signal,
+        credentials: 'omit',
+        cache: 'no-store',
+      });
+      const after = r.headers.get('Retry-After');
+      return {
+        status: r.status,
+        text: await r.text(),
+        retryAfter: after !== null && /^\d+$/.test(after) ? Number(after) : -1,
+      };
     });
-    const after = r.headers.get('Retry-After');
-    return {
-      status: r.status,
-      text: await r.text(),
-      retryAfter: after !== null && /^\d+$/.test(after) ? Number(after) : -1,
-    };
   }
 }
 

@@ -1,11 +1,13 @@
 /** The texts of each language: English is in the bundle, the others are fetched from the ATS when they are needed. */
+import { within } from './abort.js';
 import type { Env } from './env.js';
 import first from './locales/en.json';
 import type hash from './locales/en.hash.json';
+import type rest from './locales/en.rest.json';
 import type works from './locales/en.works.json';
 import { version } from './version.js';
 
-export type Key = keyof typeof first | keyof typeof works | keyof typeof hash;
+export type Key = keyof typeof first | keyof typeof rest | keyof typeof works | keyof typeof hash;
 export type Catalogue = Readonly<Record<Key, string>>;
 
 /** English. Each other file adds its own. */
@@ -44,8 +46,11 @@ export function catalogueOf(env: Pick<Env, 'fetch'>, atsUrl: string, language: s
 async function load(env: Pick<Env, 'fetch'>, base: string, path: string): Promise<Catalogue | undefined> {
   // A page may host a bundle of another version than its server has: the server's newest serves as well.
   for (const v of [version, 'v1']) {
-    const r = await env.fetch(base + v + path, { credentials: 'omit', signal: AbortSignal.timeout(timeout) });
-    if (r.ok) return catalogueFrom(await r.json());
+    const found = await within(undefined, timeout, async (signal) => {
+      const r = await env.fetch(base + v + path, { credentials: 'omit', signal });
+      return r.ok ? { catalogue: catalogueFrom(await r.json()) } : undefined;
+    });
+    if (found) return found.catalogue;
   }
   return undefined;
 }

@@ -1,8 +1,8 @@
 /** The events of the element: their names, their details, and one class for all. */
 import type { BrowserErrorCode, ErrorDetails } from './gen/errors.js';
 
-/** What the widget cannot do until it has a fresh token. */
-export type PendingAction = 'init' | 'prepare' | 'confirm' | 'reset';
+/** What a fresh token is for: registering and updating, downloading, or nothing yet after reset(). */
+export type PendingAction = 'submit' | 'download' | 'reset';
 export type Mode = 'register' | 'update' | 'download';
 
 /** What is told beside a code, for the codes that have some. A server of another version may leave members out, or add some. */
@@ -43,6 +43,20 @@ export interface AtsEventDetails {
 }
 
 export type AtsEventName = keyof AtsEventDetails;
+
+/** The names of the events, for pages that would rather not spell them. */
+export const EVENT_NAMES = Object.freeze({
+  READY: 'allfeat:ready',
+  UPLOAD_START: 'allfeat:upload-start',
+  UPLOAD_PROGRESS: 'allfeat:upload-progress',
+  UPLOAD_COMPLETE: 'allfeat:upload-complete',
+  CONFIRMED: 'allfeat:confirmed',
+  STEP: 'allfeat:step',
+  COMPLETE: 'allfeat:complete',
+  FAILED: 'allfeat:failed',
+  TOKEN_EXPIRED: 'allfeat:token-expired',
+  ERROR: 'allfeat:error',
+} satisfies Record<string, AtsEventName>);
 
 /** Sends one event; the element's own emit(). */
 export type Emit = <K extends AtsEventName>(name: K, detail: AtsEventDetails[K]) => void;

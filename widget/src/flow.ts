@@ -1,11 +1,14 @@
 /** The state machine of a registration or an update: every screen, and what leads from one to the next. Pure: performs nothing. */
-import { newCreator, pathOf, type Creator, type Draft, type FieldProblem, type FieldProblems } from './draft.js';
+import { pathOf } from './checks.js';
+import type { Creator, Draft, FieldProblem, FieldProblems, SavedDraft } from './draft.js';
 import type { Notice } from './api.js';
 import type { Mode } from './events.js';
 import type { Fetching } from './download.js';
 import { errorTable } from './gen/errors.js';
-import { textOf, type Key } from './i18n.js';
+import type { Key } from './i18n.js';
+import { textOf } from './sentences.js';
 import { classOf, type Problem } from './problem.js';
+import { initial } from './state.js';
 import type { Result, Step } from './tracking.js';
 import { tidyCode, unchanged, type Work } from './work.js';
 
@@ -22,6 +25,8 @@ export interface Quote {
   /** Message of the catalogue and credits; parts that cost nothing are left out. */
   readonly parts: readonly (readonly [Key, number])[];
   readonly commitment: string;
+  /** SHA-256 of the recording, where it was computed here. */
+  readonly fileHash?: string;
   /** Milliseconds since 1970, by this machine's clock. */
   readonly expiresAt: number;
 }
@@ -44,6 +49,12 @@ export interface State extends Draft {
   /** The part of CONFIRMING. */
   readonly phase: 'preparing' | 'review' | 'confirming';
   readonly errors: FieldProblems;
+  /** The name of a file that was chosen before the page was loaded again, and has to be chosen once more. */
+  readonly lost: string;
+  /** The title that the file proposed. */
+  readonly proposed: string;
+  /** What was typed for a work that has yet to be found again. */
+  readonly saved?: SavedDraft;
   readonly notice: Notice;
   /** Seconds of a wait that the server asked for: what is left, and what it was. */
   readonly wait: readonly [left: number, of: number];
@@ -87,31 +98,10 @@ export type Action =
   | { type: 'certificate'; certificate: Fetching }
   | { type: 'problem'; problem: Problem; stage: Stage; ended: boolean }
   | { type: 'form' }
-  | { type: 'recalled'; transactionId: string; title: string; version?: number | undefined; own: boolean }
+  | { type: 'proposed'; title: string }
+  | { type: 'restored'; saved: SavedDraft }
+  | { type: 'recalled'; transactionId: string; title: string; version?: number | undefined; own: boolean; saved?: SavedDraft | undefined }
   | { type: 'reset'; mode: Purpose; own: boolean };
-
-export const initial = (mode: Purpose = 'register', own = false, id = 0): State => ({
-  mode,
-  own,
-  screen: 'FORM',
-  step: mode === 'register' ? 'song' : own ? 'works' : 'code',
-  opening: false,
-  moved: false,
-  phase: 'preparing',
-  code: '',
-  file: null,
-  title: '',
-  creators: [newCreator(id)],
-  errors: {},
-  notice: '',
-  wait: [0, 0],
-  loaded: 0,
-  stays: false,
-  quoteOver: false,
-  doubt: false,
-  steps: [],
-  resume: 'none',
-});
 
 export function reduce(s: State, a: Action): State {
   switch (a.type) {
@@ -120,8 +110,13 @@ export function reduce(s: State, a: Action): State {
       const errors = Object.fromEntries(
         Object.entries(s.errors).filter(([p]) => p !== a.path && !(a.path === 'creators' && p.startsWith(a.path))),
       );
-      return { ...s, ...a.draft, errors };
+      return { ...s, ...a.draft, errors, lost: a.draft.file ? '' : s.lost };
     }
+    case 'proposed':
+      // What a person typed stays, be it spaces.
+      return s.title && s.title !== s.proposed ? s : { ...s, title: a.title, proposed: a.title };
+    case 'restored':
+      return restored(s, a.saved);
     case 'step':
       return { ...s, step: a.step, errors: {}, moved: false };
     case 'invalid':
@@ -172,7 +167,8 @@ export function reduce(s: State, a: Action): State {
       // The recording is what another one is to be chosen for: it says so.
       return backToForm(s, s.problem?.code === 'work.already_registered' && s.file ? { file: { key: 'errRegistered' } } : {});
     case 'recalled': {
-      const next = initial(a.version ? 'update' : 'register', a.own);
+      const clean = initial(a.version ? 'update' : 'register', a.own);
+      const next = a.saved ? restored(clean, a.saved) : clean;
       return { ...next, screen: 'TRACKING', title: a.title, transactionId: a.transactionId, ...(a.version && { version: a.version }) };
     }
     case 'reset':
@@ -196,16 +192,40 @@ function backToForm(s: State, errors: FieldProblems): State {
     file: s.file,
     title: s.title,
     creators: s.creators,
+    lost: s.lost,
+    proposed: s.proposed,
+    ...(s.saved && { saved: s.saved }),
     step: errors['access_code'] || (s.mode !== 'register' && s.work?.code !== tidyCode(s.code)) ? clean.step : creators ? 'creators' : shown || 'song',
     errors,
   };
 }
 
+/** What an earlier page kept. Of an update it comes back with its work. */
+function restored(s: State, saved: SavedDraft): State {
+  if (s.mode !== 'register') return saved.atsId ? { ...s, saved } : s;
+  const { title, proposed, creators, filename } = saved;
+  return { ...s, title, proposed, creators, lost: filename };
+}
+
+/** What is to be kept in case that the page is loaded again. Undefined when nothing was filled in. */
+export function draftOf(s: State): SavedDraft | undefined {
+  if (s.screen === 'COMPLETE' || s.mode === 'download') return undefined;
+  if (s.saved) return s.saved;
+  const filename = s.file?.name ?? s.lost;
+  const { title, proposed, creators, work } = s;
+  if (s.mode === 'update')
+    return work && (filename || !unchanged(work.creators, creators)) ? { title, proposed, creators, filename, atsId: work.atsId } : undefined;
+  const typed = (c: Creator) => c.fullName || c.email || c.ipi || c.isni || Object.values(c.roles).includes(true);
+  return title || filename || creators.length > 1 || creators.some(typed) ? { title, proposed, creators, filename, atsId: 0 } : undefined;
+}
+
 /** What was typed for the same work stays; what was only shown is shown anew. */
-function found(s: State, work: Work): State {
+function found({ saved, ...s }: State, work: Work): State {
   const again = s.work?.atsId === work.atsId ? s.work : undefined;
+  if (saved?.atsId === work.atsId) return { ...found(s, work), creators: saved.creators, lost: saved.filename };
   return {
     ...s,
+    lost: '',
     step: 'song',
     opening: false,
     work,
@@ -297,7 +317,9 @@ export function fieldProblems(p: Problem, s: State): FieldProblems {
         const path = pathOf(String((f as { field?: unknown } | null)?.field));
         const row = path && /^creators\.(\d+)/.exec(path)?.[1];
         if (!path || (path === 'title' && s.mode === 'update') || (row && Number(row) >= s.creators.length)) continue;
-        found[path] = { key: badKey[path.split('.').pop()!] ?? 'badField' };
+        const { rule, message } = f as { rule?: unknown; message?: unknown };
+        const char = /^(direction_mark|control_character)$/.test(String(rule)) && /U\+[0-9A-F]{4,6}/.exec(String(message))?.[0];
+        found[path] = char ? { key: 'badChar', values: { char } } : { key: badKey[path.split('.').pop()!] ?? 'badField' };
       }
       return found;
     }

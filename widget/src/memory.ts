@@ -1,60 +1,48 @@
 /**
- * Remembers a transaction that is under way, so that reloading the page does not lose it. Holds its id, which is the right to follow it,
- * where to follow it, and what the last screen names (title, version), in this tab only, until its end is known; never the token and never
- * the access code.
+ * What this tab keeps so that loading the page again, or a route of its own, loses nothing: a transaction that is under way, or
+ * whose access code nobody has kept yet, and what was filled in. Never the token and never the access code: the id of the
+ * transaction is the right to follow it, and to be told its code for as long as the server tells it.
  */
+import { draftFrom } from './checks.js';
+import type { SavedDraft } from './draft.js';
+import { draftKey, get, prefix } from './place.js';
+import type { Purpose } from './flow.js';
 import type { Pending } from './registration.js';
 
-const prefix = 'ats-widget ';
-/** What was taken up is taken up once, also by a widget that comes later to the page. */
-const taken = new Set<string>();
-interface Holder {
-  readonly isConnected: boolean;
-}
-const holders = new Map<string, WeakRef<Holder>>();
-
-/**
- * A key that no other widget on the page has: two that are configured alike do not overwrite each other's transaction. A page that is
- * loaded again configures its widgets in the same order, and so each finds its own.
- */
-export function claimKey(base: string, holder: Holder): string {
-  for (const [key, other] of holders) if (other.deref() === holder) holders.delete(key);
-  for (let n = 1; ; n++) {
-    // In front: behind, it could be read as a part of the end-user.
-    const key = n === 1 ? base : `${n} ${base}`;
-    if (holders.get(key)?.deref()?.isConnected) continue;
-    holders.set(key, new WeakRef(holder));
-    return key;
-  }
-}
-
-export function rememberTransaction(key: string, p: Pending | undefined): void {
+/** False where the browser keeps nothing: the widget works all the same. */
+function put(name: string, value: unknown): boolean {
   try {
-    if (p) {
-      taken.add(key);
-      sessionStorage.setItem(prefix + key, JSON.stringify(p));
-    } else sessionStorage.removeItem(prefix + key);
+    if (value) sessionStorage.setItem(prefix + name, JSON.stringify(value));
+    else sessionStorage.removeItem(prefix + name);
+    return true;
   } catch {
-    // No storage here: the registration goes on, a reload forgets it.
+    return false;
   }
 }
 
-export function recallTransaction(key: string): Pending | undefined {
-  if (taken.has(key)) return undefined;
-  taken.add(key);
-  try {
-    const p: unknown = JSON.parse(sessionStorage.getItem(prefix + key) ?? 'null');
-    const { transactionId, wsUrl, statusUrl, title, version } = (p ?? {}) as Record<string, unknown>;
-    if (typeof transactionId === 'string' && typeof wsUrl === 'string' && typeof statusUrl === 'string')
-      return {
-        transactionId,
-        wsUrl,
-        statusUrl,
-        title: typeof title === 'string' ? title : '',
-        ...(typeof version === 'number' && { version }),
-      };
-  } catch {
-    // Nothing that can be read.
-  }
-  return undefined;
+/** What has ended on this very page, on whatever route of its own. */
+const ended = new Set<string>();
+const page = () => globalThis.location?.pathname ?? '';
+
+export function rememberTransaction(key: string, p: Pending | undefined): boolean {
+  if (p?.done) ended.add(key);
+  return put(key, p && { ...p, ...(p.done && { page: page() }) });
 }
+
+/** mode: of the widget that asks. A last screen comes back where it was, not in the place of another page's form. */
+export function recallTransaction(key: string, mode: Purpose): Pending | undefined {
+  const { transactionId, wsUrl, statusUrl, title, version, done, page: where } = (get(key) ?? {}) as Record<string, unknown>;
+  if (typeof transactionId !== 'string' || typeof wsUrl !== 'string' || typeof statusUrl !== 'string') return undefined;
+  if (done && (mode !== 'register' || (where !== page() && !ended.has(key)))) return undefined;
+  return {
+    transactionId,
+    wsUrl,
+    statusUrl,
+    title: typeof title === 'string' ? title : '',
+    ...(typeof version === 'number' && { version }),
+    ...(done === true && { done }),
+  };
+}
+
+export const rememberDraft = (key: string, mode: Purpose, d: SavedDraft | undefined): boolean => put(draftKey(key, mode), d);
+export const recallDraft = (key: string, mode: Purpose): SavedDraft | undefined => draftFrom(get(draftKey(key, mode)));

@@ -1,4 +1,5 @@
 /** Problems: a code of the catalogue with what is needed to act on it. Holds no screen text but the stable English one. */
+import { megabyte } from './i18n.js';
 import { errorMessages, errorTable, type BrowserErrorCode, type ErrorClass } from './gen/errors.js';
 
 export interface Problem {
@@ -29,6 +30,9 @@ const known = (code: unknown): code is BrowserErrorCode => typeof code === 'stri
 const record = (v: unknown): Record<string, unknown> | undefined =>
   typeof v === 'object' && v !== null && !Array.isArray(v) ? (v as Record<string, unknown>) : undefined;
 
+/** The page and its server do not fit together: whoever runs the site can mend that, and no new session can. */
+export const isSetup = (code: string, reason: unknown): boolean => code === 'session.invalid_token' && (reason === 'network' || reason === 'key');
+
 /** Reads the error object of an envelope or of a tracking frame. Undefined when it is not one. */
 export function problemFrom(error: unknown): ProblemError | undefined {
   const e = record(error);
@@ -57,9 +61,6 @@ export function problemOf(thrown: unknown): Problem {
   if (thrown instanceof ProblemError) return thrown.problem;
   return { code: 'widget.unknown_error', requestId: null, details: { reason: String(thrown) } };
 }
-
-/** Bytes, as for every size that Timbre states. */
-export const megabyte = 1_048_576;
 
 /**
  * A size and its maximum in megabytes, with one decimal: the size rounded up and the maximum down, so that a size above

@@ -3,15 +3,19 @@
  * Knows no DOM and no screen; one run at a time, and a run that was stopped changes nothing any more.
  */
 import { Api, expect, type Shape, type Shaped, type Target } from './api.js';
-import { checkCreators, checkFile, checkSong, wireCreators } from './draft.js';
+import { checkCreators, checkFile, checkSong, wireCreators } from './checks.js';
+import type { FieldProblem, SavedDraft } from './draft.js';
 import type { Env } from './env.js';
-import type { AtsProblemDetail, Emit, PendingAction } from './events.js';
-import { initial, ordered, reduce, type Action, type Purpose, type Quote, type Resume, type Stage, type State } from './flow.js';
+import type { AtsProblemDetail, Emit } from './events.js';
+import { ordered, reduce, type Action, type Purpose, type Quote, type Resume, type Stage, type State } from './flow.js';
+import { initial } from './state.js';
 import { download, type Fetching } from './download.js';
 import type { Key } from './i18n.js';
+import { limitsFrom, unknown, type Limits } from './limits.js';
+import type { BrowserErrorCode } from './gen/errors.js';
 import { ProblemError, classOf, englishMessage, problemOf, type Problem } from './problem.js';
 import { Tokens } from './token.js';
-import type { Fetch, Page, Second, Shelf } from './second.js';
+import type { Fetch, Look, Page, Second, Shelf } from './second.js';
 import { TransactionFailed, track } from './tracking.js';
 import { upload, type Slot } from './upload.js';
 import { isCode, tidyCode, workFrom } from './work.js';
@@ -24,6 +28,8 @@ export interface Pending {
   title: string;
   /** Of an update: the version that it makes. */
   version?: number;
+  /** It has ended well, the page was told, and nobody has kept its access code yet. */
+  done?: boolean;
 }
 
 export interface Hooks {
@@ -31,10 +37,12 @@ export interface Hooks {
   emit: Emit;
   /** The configuration at this moment; fixed for a job when it starts. */
   target: () => Target;
+  /** What the page wants now; a running job keeps the mode that it began with. */
+  mode: () => Purpose;
   /** Called after every change of state. */
   changed: () => void;
   /** Remembers the transaction across a reload of the page; undefined forgets it. */
-  remember: (p: Pending | undefined) => void;
+  remember: (p: Pending | undefined) => unknown;
   /** Fetches a part that has a file of its own. */
   fetchPart: Fetch;
   page: Page;
@@ -62,17 +70,23 @@ export class Registration {
   #api: Api;
   #slot: Slot | undefined;
   /** What takes the place of an upload. */
-  #said: object | undefined;
+  #said: { media_sha256: string; size_bytes: number } | undefined;
   /** The token that serves the job: the one that began it, whatever the page gives meanwhile, until it is refused. */
   #token = '';
   /** The token that began the last job: it begins no other. */
   #spent = '';
   #pending: Pending | undefined;
   #percent = -1;
+  /** The access code that was saved or copied. */
+  #kept: string | undefined;
 
   constructor(hooks: Hooks) {
     this.#hooks = hooks;
-    this.tokens = new Tokens((pendingAction) => hooks.emit('allfeat:token-expired', { pendingAction }));
+    this.tokens = new Tokens(hooks.env, () => {
+      // A page that set the element up wrongly is asked for nothing: no token mends that.
+      if (this.state.problem?.code !== 'widget.configuration_error')
+        hooks.emit('allfeat:token-expired', { pendingAction: this.state.mode === 'download' ? 'download' : 'submit' });
+    });
     this.#api = this.#newApi();
   }
 
@@ -97,18 +111,62 @@ export class Registration {
   choose(file: File): void {
     this.dispatch({ type: 'draft', path: 'file', draft: { file } });
     const wrong = checkFile(file, this.maxBytes);
-    if (!wrong) return;
+    if (!wrong) return void this.#look(file);
+    const { size } = file;
+    if (size) this.#refuseFile(wrong, 'registration.audio_too_large', { size_bytes: size, max_bytes: this.maxBytes });
+    else this.#refuseFile(wrong, 'registration.audio_empty');
+  }
+
+  /** What was dropped is not one file: nothing of it is taken, and what was chosen before stays. */
+  refuseDrop(reason: 'folder' | 'several'): void {
+    this.#refuseFile({ key: reason === 'folder' ? 'errFolder' : 'errSeveral' }, 'widget.upload_error', { reason });
+  }
+
+  #refuseFile(wrong: FieldProblem, code: BrowserErrorCode, details?: Readonly<Record<string, unknown>>): void {
     this.dispatch({ type: 'invalid', errors: { ...this.state.errors, file: wrong } });
-    this.tell(
-      file.size
-        ? {
-            code: 'registration.audio_too_large',
-            requestId: null,
-            details: { size_bytes: file.size, max_bytes: this.maxBytes },
-          }
-        : { code: 'registration.audio_empty', requestId: null },
-      'file',
-    );
+    this.tell({ code, requestId: null, ...(details && { details }) }, 'file');
+  }
+
+  /** Looks into the file, here: something else than a recording is told at once, and its title is proposed. */
+  async #look(file: File): Promise<void> {
+    let seen: Look;
+    try {
+      seen = await (await this.#hooks.fetchPart('file', this.#hooks.target().atsUrl))(file);
+    } catch {
+      return; // The server will look.
+    }
+    const { file: now, screen, mode } = this.state;
+    if (now !== file || screen !== 'FORM') return;
+    if (!('title' in seen)) {
+      if (this.state.step === 'creators') this.dispatch({ type: 'step', step: 'song' });
+      // Another one is to be chosen: this one cannot be sent by pressing on.
+      this.dispatch({ type: 'draft', path: 'file', draft: { file: null } });
+      if (seen.detected) this.#refuseFile({ key: 'errFormat' }, 'registration.invalid_audio_format', { detected: seen.detected });
+      else this.#refuseFile({ key: 'errUnreadable' }, 'widget.upload_error', { reason: 'unreadable' });
+    } else if (mode === 'register' && seen.title) this.dispatch({ type: 'proposed', title: seen.title });
+  }
+
+  /** Takes up what an earlier page was told. */
+  restore(saved: SavedDraft): void {
+    this.dispatch({ type: 'restored', saved });
+  }
+
+  /** Empties the form. */
+  empty(): void {
+    if (this.state.screen !== 'FORM') return;
+    this.dispatch({ type: 'reset', mode: this.state.mode, own: this.state.own });
+    this.browse();
+  }
+
+  /** The access code was saved or copied: a page that is loaded again need not show it again. */
+  codeKept(): void {
+    this.#kept = this.state.accessCode;
+    if (this.state.screen === 'COMPLETE') this.#hooks.remember(undefined);
+  }
+
+  /** Another widget goes on in this one's place. */
+  giveWay(mode: Purpose): void {
+    this.#clear(mode);
   }
 
   /** Of an update: the registered recording stays. */
@@ -192,6 +250,7 @@ export class Registration {
     const token = this.tokens.value;
     this.#clear(mode);
     if (first) this.tokens.set(token);
+    else this.tokens.expect(true);
     return true;
   }
 
@@ -202,6 +261,7 @@ export class Registration {
   leave(mode: Purpose, user: string): boolean {
     if (!user && this.state.screen !== 'COMPLETE' && ordered(this.state)) return false;
     this.#clear(mode);
+    this.tokens.expect(true);
     return true;
   }
 
@@ -217,10 +277,10 @@ export class Registration {
   #own = (mode: Purpose): boolean => mode !== 'register' && !!this.#hooks.target().externalUserId;
 
   /** Goes on following a transaction that an earlier page began. */
-  recall(p: Pending): void {
+  recall(p: Pending, saved?: SavedDraft): void {
     this.#pending = p;
     this.#api = this.#newApi();
-    this.dispatch({ type: 'recalled', transactionId: p.transactionId, title: p.title, version: p.version, own: this.#own('update') });
+    this.dispatch({ type: 'recalled', transactionId: p.transactionId, title: p.title, version: p.version, own: this.#own('update'), saved });
     this.resume('track');
   }
 
@@ -306,21 +366,21 @@ export class Registration {
       'GET',
       `/v1/access/${code}/work`,
       { ats_id: 'number', title: 'string', latest_version: 'number' },
-      { pending: 'init', signal },
+      { auth: true, signal },
     );
     this.dispatch({ type: 'found', work: workFrom(body, code) });
   }
 
   /** Reads what belongs to the end-user. */
   read<S extends Shape>(path: string, shape: S, signal: AbortSignal): Promise<Shaped<S>> {
-    return this.#api.call('GET', path, shape, { pending: 'init', signal });
+    return this.#api.call('GET', path, shape, { auth: true, signal });
   }
 
   /** A call that belongs to the job, by the routes of its kind. */
-  async #call<S extends Shape>(pending: PendingAction, action: string, shape: S, signal: AbortSignal, body?: object): Promise<Shaped<S>> {
+  async #call<S extends Shape>(action: string, shape: S, signal: AbortSignal, body?: object): Promise<Shaped<S>> {
     const { mode, own, work, code, jobId } = this.state;
     const routes = mode !== 'update' ? '/v1/works/' : (own ? `/v1/works/${work?.atsId}` : `/v1/access/${tidyCode(code)}`) + '/versions/';
-    const o = { pending, token: this.#token, signal, body: body ?? { job_id: jobId } };
+    const o = { auth: true, token: this.#token, signal, body: body ?? { job_id: jobId } };
     const answer = await this.#api.call('POST', routes + action, shape, o);
     this.#token = this.#api.used;
     return answer;
@@ -335,7 +395,7 @@ export class Registration {
     const { mode, file, title } = this.state;
     const { network, externalUserId } = this.#api.target;
     const update = mode === 'update';
-    const job = await this.#call('init', update && file ? 'init-upload' : 'init', { job_id: 'string' }, signal, {
+    const job = await this.#call(update && file ? 'init-upload' : 'init', { job_id: 'string' }, signal, {
       creators: wireCreators(this.state.creators),
       ...(file && { filename: file.name, size_bytes: file.size }),
       ...(!update && { title: title.trim(), network, ...(externalUserId && { external_user_ref: externalUserId }) }),
@@ -348,7 +408,7 @@ export class Registration {
   /** Another slot, for the same job where that is possible. */
   async #renewSlot(signal: AbortSignal): Promise<Slot> {
     try {
-      const job = await this.#call('init', 'upload', { upload_url: 'string' }, signal);
+      const job = await this.#call('upload', { upload_url: 'string' }, signal);
       return (this.#slot = this.#slotOf(job.upload_url, job['upload_expires_at']));
     } catch (e) {
       // Nothing was uploaded that could be lost with the job; and a server that cannot renew slots says not_found.
@@ -404,7 +464,7 @@ export class Registration {
     this.#stage = 'prepare';
     this.dispatch({ type: 'preparing' });
     const shape = { commitment: 'string', total_price_credits: 'number', is_valid: 'boolean', expires_at: 'string' } as const;
-    const q = await this.#call('prepare', 'prepare', shape, signal, { job_id: this.state.jobId, ...this.#said });
+    const q = await this.#call('prepare', shape, signal, { job_id: this.state.jobId, ...this.#said });
     if (!q.is_valid) throw new ProblemError('registration.dry_run_failed');
     const now = this.#hooks.env.now();
     const end = Date.parse(q.expires_at);
@@ -418,6 +478,7 @@ export class Registration {
       total: q.total_price_credits,
       parts: parts.filter(([, n]) => n > 0),
       commitment: q.commitment,
+      ...(this.#said && { fileHash: this.#said.media_sha256 }),
       expiresAt: end > now ? end : now + usualQuote,
     };
   }
@@ -431,7 +492,7 @@ export class Registration {
     let accessCode: string | undefined;
     try {
       const shape = { transaction_id: 'string', ws_url: 'string', status_url: 'string' } as const;
-      const c = await this.#call('confirm', 'confirm', shape, signal);
+      const c = await this.#call('confirm', shape, signal);
       id = c.transaction_id;
       accessCode = typeof c['access_code'] === 'string' ? c['access_code'] : undefined;
       this.#pending = { transactionId: id, wsUrl: c.ws_url, statusUrl: c.status_url, ...named };
@@ -465,13 +526,22 @@ export class Registration {
         if (step.progress <= reached) return; // told before the retry
         reached = step.progress;
         this.dispatch({ type: 'tracked', step });
-        this.#hooks.emit('allfeat:step', { ...step });
+        if (!p.done) this.#hooks.emit('allfeat:step', { ...step });
       },
     });
-    this.#hooks.remember(undefined);
+    const accessCode = this.state.accessCode ?? result.accessCode;
+    if (p.done) {
+      // The page was told before. Without its code there is nothing left to show.
+      if (accessCode) return this.dispatch({ type: 'completed', result });
+      this.#hooks.remember(undefined);
+      this.#pending = undefined;
+      const mode = this.#hooks.mode();
+      this.dispatch({ type: 'reset', mode, own: this.#own(mode) });
+      return this.browse();
+    }
+    this.#hooks.remember(accessCode && accessCode !== this.#kept ? { ...p, done: true } : undefined);
     this.dispatch({ type: 'completed', result });
     const { atsId, txHash, blockNumber, explorerUrl } = result;
-    const accessCode = this.state.accessCode;
     this.#hooks.emit('allfeat:complete', { atsId, txHash, blockNumber, explorerUrl, ...(accessCode && { accessCode }) });
   }
 
@@ -494,7 +564,7 @@ export class Registration {
     stands({ state: 'busy' });
     try {
       await download(
-        () => api.call('GET', path, { url: 'string' }, { pending: 'init', token: this.#token, signal }),
+        () => api.call('GET', path, { url: 'string' }, { auth: true, token: this.#token, signal }),
         () => stands({ state: 'waiting' }),
         this.#hooks.env,
         signal,
@@ -536,7 +606,7 @@ export class Registration {
   }
 
   /** Reads the limits that the server states. Without them the server still decides. */
-  async limits(): Promise<{ maxBytes: number; formats: string[] }> {
+  async limits(): Promise<Limits> {
     const api = this.#newApi(true);
     try {
       const stats = await api.call(
@@ -546,15 +616,11 @@ export class Registration {
         // Not of the run: what the user begins meanwhile does not end it.
         { signal: new AbortController().signal },
       );
-      const formats = stats['supported_formats'];
-      return {
-        maxBytes: stats.max_audio_size_bytes,
-        formats: Array.isArray(formats) ? formats.filter((f) => typeof f === 'string') : [],
-      };
+      return limitsFrom(stats);
     } catch (e) {
       const p = problemOf(e);
       if (classOf(p.code) === 'disabled' && this.state.screen === 'FORM') this.refuse(p);
-      return { maxBytes: 0, formats: [] };
+      return unknown;
     }
   }
 }

@@ -1,6 +1,7 @@
 /**
  * The files that are fetched when they are needed first: ats-widget-works.js, the screens that begin with a work which is
- * registered already (update and download), and ats-widget-hash.js, which reads recordings that are not sent. What they need
+ * registered already (update and download), ats-widget-file.js, which looks into the file that was chosen, and
+ * ats-widget-hash.js, which reads recordings that are not sent. What they need
  * of this file they are given (the kit): they carry no copy of it.
  */
 import { html, nothing } from 'lit/html.js';
@@ -8,14 +9,16 @@ import { en } from './catalogues.js';
 import type { Target } from './api.js';
 import { download } from './download.js';
 import type { Env } from './env.js';
+import { fetchFile } from './files.js';
 import { errorTable } from './gen/errors.js';
-import { sentenceOf, type Texts } from './i18n.js';
+import type { Texts } from './i18n.js';
+import { sentenceOf } from './sentences.js';
 import { ProblemError, malformed, problemOf } from './problem.js';
 import type { Registration } from './registration.js';
 import { certificate, fetchingText } from './screens/certificate.js';
 import { recording } from './screens/file.js';
-import { complaint, heading, invalid, noticeOf, submits, type View } from './screens/view.js';
-import { version } from './version.js';
+import { noticeOf } from './screens/parts.js';
+import { complaint, heading, invalid, legible, submits, type View } from './screens/view.js';
 import { creatorsFrom, tidyCode, type Work } from './work.js';
 
 export const kit = {
@@ -29,6 +32,7 @@ export const kit = {
   heading,
   html,
   invalid,
+  legible,
   malformed,
   noticeOf,
   nothing,
@@ -74,34 +78,21 @@ export interface Second {
 /** Reads a file to its end, here, and gives the hex digits of its SHA-256. Throws a ProblemError, or the signal's reason. */
 export type Hash = (file: File, onProgress: (loaded: number) => void, signal: AbortSignal) => Promise<string>;
 
+/** What can be seen of a file at once: the title that it proposes, '' for none; or what it is instead of a recording, '' when it cannot be read. */
+export type Look = { title: string } | { detected: string };
+
 /** What each file gives. */
 export interface Parts {
   works: Second;
   hash: Hash;
+  file: (file: File) => Promise<Look>;
 }
 export type Fetch = <K extends keyof Parts>(name: K, atsUrl: string) => Promise<Parts[K]>;
 
-interface Loaded {
-  version: string;
-  use(kit: Kit): never;
-}
-
-/** The address of this file. */
-declare const __HERE__: string | undefined;
-const here = __HERE__;
-let failures = 0;
-
-/** It lies beside this file, or else on the server. One of another version is none: the two are one program. */
 export const fetchPart: Fetch = async (part, atsUrl) => {
-  const name = `ats-widget-${part}.js`;
-  for (const base of [here, `${atsUrl.replace(/\/+$/, '')}/widget/${version}/`])
-    try {
-      // A browser may remember that a module could not be had.
-      const loaded = (await import(new URL(name, base).href + (failures ? `?${failures}` : ''))) as Loaded;
-      if (loaded.version === version) return loaded.use(kit);
-    } catch {
-      // Not there, or not allowed.
-    }
-  failures++;
-  throw new ProblemError('widget.network_error', { reason: name });
+  try {
+    return (await fetchFile(part, atsUrl)).use(kit) as never;
+  } catch {
+    throw new ProblemError('widget.network_error', { reason: `ats-widget-${part}.js` });
+  }
 };

@@ -1,17 +1,26 @@
 /** The session token: kept in memory only, renewed by asking the page. */
+import { within } from './abort.js';
 import type { Env } from './env.js';
-import type { PendingAction } from './events.js';
 
 /** How long the page has to answer allfeat:token-expired, in ms. */
 const patience = 60_000;
+/** How long the page has to give a token by itself, after it changed the mode or made the element, in ms. */
+const grace = 2000;
 
 export class Tokens {
   #token = '';
-  #wake: (() => void) | undefined;
-  readonly #ask: (action: PendingAction) => void;
+  readonly #waiting = new Set<() => void>();
+  /** Until then the page may give a token by itself. */
+  #grace = 0;
+  #end = new AbortController();
+  /** Until then an answer to the last question may come. */
+  #asked = 0;
+  readonly #env: Env;
+  readonly #ask: () => void;
 
   /** ask emits allfeat:token-expired. */
-  constructor(ask: (action: PendingAction) => void) {
+  constructor(env: Env, ask: () => void) {
+    this.#env = env;
     this.#ask = ask;
   }
 
@@ -21,29 +30,68 @@ export class Tokens {
 
   set(token: string): void {
     this.#token = token;
-    if (token) this.#wake?.();
+    if (!token) return;
+    this.#asked = 0;
+    for (const wake of this.#waiting) wake();
   }
 
+  /** Forgets the token, and whatever was asked for. */
   clear(): void {
     this.#token = '';
+    this.#asked = 0;
+    this.#grace = 0;
+    this.#end.abort();
   }
 
-  /** Asks for a fresh token once, or for nothing, and waits for it. False when none came in time. */
-  async renew(action: PendingAction | '', env: Env, signal: AbortSignal, wait = patience): Promise<boolean> {
+  /**
+   * The page is about to give a token: it is not asked before its time is over. Pages change the mode first and give the
+   * token afterwards, when their server has answered. asks: then it is asked, even if nothing waits for a token yet.
+   */
+  expect(asks: boolean): void {
+    if (this.#token) return;
+    this.#grace = this.#env.now() + grace;
+    if (!asks) return;
+    this.#end = new AbortController();
+    const unasked = (given: boolean) => given || this.#question();
+    this.#given(grace, this.#end.signal).then(unasked, () => {});
+  }
+
+  /** Asks, unless an answer may be on its way. */
+  #question(): void {
+    if (this.#env.now() < this.#asked) return;
+    this.#asked = this.#env.now() + patience;
+    this.#ask();
+  }
+
+  /** Waits for a fresh token, and asks for it. False when none came in time. */
+  async renew(signal: AbortSignal): Promise<boolean> {
+    // What was refused may have been for the mode before: the page is about to give the one for this.
+    const rest = this.#grace - this.#env.now();
+    if (rest > 0 && (await this.#given(rest, signal))) return true;
     // The waiter stands before the question is asked: the page may answer inside its handler.
-    let wake!: () => void;
-    const given = new Promise<true>((resolve) => (wake = () => resolve(true)));
-    this.#wake = wake;
-    const timer = new AbortController();
-    const both = AbortSignal.any([signal, timer.signal]);
-    const late = env.sleep(wait, both).then(() => false as const);
-    late.catch(() => {});
+    const given = this.#given(patience, signal);
+    this.#question();
     try {
-      if (action) this.#ask(action);
-      return await Promise.race([given, late]);
+      return await given;
     } finally {
-      if (this.#wake === wake) this.#wake = undefined;
-      timer.abort();
+      // Another try asks again: the page may have failed to answer.
+      if (!this.#waiting.size) this.#asked = 0;
     }
+  }
+
+  /** Waits for a token that is given. */
+  #given(wait: number, parent: AbortSignal): Promise<boolean> {
+    return within(parent, 0, async (signal) => {
+      let wake!: () => void;
+      const given = new Promise<true>((resolve) => (wake = () => resolve(true)));
+      this.#waiting.add(wake);
+      const late = this.#env.sleep(wait, signal).then(() => false as const);
+      late.catch(() => {});
+      try {
+        return await Promise.race([given, late]);
+      } finally {
+        this.#waiting.delete(wake);
+      }
+    });
   }
 }

@@ -47,6 +47,17 @@ const ended = (error: unknown): TransactionFailed => {
     : new TransactionFailed('transaction.failed', typeof error === 'string' ? { reason: error } : undefined);
 };
 
+/** The failure of a result: a text with code, details and request id beside it; of an older server, all of them in one object. */
+const failure = (r: Json): TransactionFailed =>
+  ended(
+    typeof r['error_code'] === 'string'
+      ? { code: r['error_code'], message: r['error'], details: r['error_details'], request_id: r['request_id'] }
+      : r['error'],
+  );
+
+/** Error frames about the socket, not about the end of the transaction: the status tells more. */
+const elsewhere = new Set<unknown>(['transaction.not_found', 'transaction.store_unavailable', 'common.rate_limited', 'common.service_unavailable']);
+
 function result(details: unknown): Result {
   const d = expect(details, { tx_hash: 'string', block_number: 'number' });
   const atsId = Number(d['ats_id']);
@@ -128,8 +139,10 @@ function bySocket(api: Api, o: TrackOptions, onStep: (s: Json) => void): Promise
         frame = undefined;
       }
       try {
-        if (frame?.['type'] === 'error') stop(() => reject(ended(frame['error'])));
-        else if (frame?.['type'] === 'update') {
+        if (frame?.['type'] === 'error') {
+          if (elsewhere.has(object(frame['error'])?.['code'])) lost();
+          else stop(() => reject(ended(frame['error'])));
+        } else if (frame?.['type'] === 'update') {
           // Told by the contract to be an error frame; an older server may say it so.
           if (frame['step'] === 'failed') stop(() => reject(ended(object(frame['details'])?.['error'])));
           else {
@@ -166,7 +179,7 @@ async function byPolling(api: Api, o: TrackOptions, onStep: (s: Json) => void): 
         unclear++;
         const end = object(status['result']);
         if (!end) throw malformed('result');
-        if (end['success'] !== true) throw ended(end['error']);
+        if (end['success'] !== true) throw failure(end);
         return result(end);
       }
       last = new ProblemError('widget.network_error', { reason: 'timeout' });

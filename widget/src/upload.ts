@@ -37,6 +37,7 @@ export async function upload(api: Api, o: UploadOptions): Promise<void> {
     // The machine may have slept since.
     if (api.env.now() > slot.expiresAt) slot = await o.renew();
     const answer = await api.env.put(api.resolve(slot.url), o.file, o.onProgress, o.signal);
+    o.signal.throwIfAborted();
     if (answer.status >= 200 && answer.status < 300) return;
 
     const told = problemOfBody(answer.body);

@@ -78,4 +78,8 @@ export function changes(before: readonly Creator[], after: readonly Creator[]): 
   return [...after.map((c): [Creator, Change] => [c, found.get(c) ?? 'added']), ...[...left].map((c): [Creator, Change] => [c, 'removed'])];
 }
 
+/** What a creator was before: who has the same name, or else the same email. */
+export const before = (list: readonly Creator[], c: Creator): Creator | undefined =>
+  same.slice(1).map((alike) => list.find((b) => alike(b, c))).find(Boolean);
+
 export const unchanged = (before: readonly Creator[], after: readonly Creator[]): boolean => changes(before, after).every(([, c]) => !c);

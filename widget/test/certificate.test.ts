@@ -104,7 +104,7 @@ test('after a reload the page gives another token, and the transaction says whic
   await w.screen('COMPLETE');
   await w.saving(() => w.flow.certificate());
   assert.deepEqual(asked(w), ['certificate:t9']);
-  assert.deepEqual(w.events.filter(([n]) => n === 'allfeat:token-expired').map(([, d]) => d), [{ pendingAction: 'init' }]);
+  assert.deepEqual(w.events.filter(([n]) => n === 'allfeat:token-expired').map(([, d]) => d), [{ pendingAction: 'submit' }]);
 });
 
 test('an update has one, too', async () => {

@@ -1,7 +1,7 @@
 /** The browser's own part of the seam, as far as Node has it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { browserEnv } from '../src/env.js';
+import { browserEnv } from '../src/browser.js';
 
 test('a wait beyond what a timer can hold does not end at once', async () => {
   const stop = new AbortController();

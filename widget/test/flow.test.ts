@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkCreators, newCreator, pathOf } from '../src/draft.js';
-import { ordered, initial, reduce, type Stage, type State } from '../src/flow.js';
+import { checkCreators, pathOf } from '../src/checks.js';
+import { newCreator } from '../src/draft.js';
+import { ordered, reduce, type Stage, type State } from '../src/flow.js';
+import { initial } from '../src/state.js';
 import { errorTable, type BrowserErrorCode } from '../src/gen/errors.js';
 import { classOf } from '../src/problem.js';
 

@@ -3,11 +3,12 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { catalogueFrom, en, languages, type Catalogue, type Key } from '../src/catalogues.js';
 import { errorTable, type BrowserErrorCode } from '../src/gen/errors.js';
-import { Texts, languageOf, textOf } from '../src/i18n.js';
+import { Texts, languageOf } from '../src/i18n.js';
+import { textOf } from '../src/sentences.js';
 import { englishMessage } from '../src/problem.js';
 
 // As when the other files are there.
-const others = ['works', 'hash'].map((part) => JSON.parse(readFileSync(`src/locales/en.${part}.json`, 'utf8')) as object);
+const others = ['rest', 'works', 'hash'].map((part) => JSON.parse(readFileSync(`src/locales/en.${part}.json`, 'utf8')) as object);
 const more = others.flatMap(Object.keys);
 Object.assign(en, ...others);
 
@@ -19,7 +20,7 @@ const texts = (tag: string) => new Texts(tag, languageOf(tag), read(languageOf(t
 test('seven catalogues, each with every key and the same places', () => {
   assert.deepEqual([...languages].sort(), ['ar', 'de', 'en', 'es', 'fr', 'ja', 'pt']);
   for (const [locale, c] of all) {
-    assert.deepEqual(Object.keys(c), Object.keys(en), locale);
+    assert.deepEqual(Object.keys(c).sort(), Object.keys(en).sort(), locale);
     for (const key of Object.keys(en) as Key[]) {
       assert.ok(c[key].trim(), `${locale} ${key}`);
       assert.deepEqual(places(c[key]), places(en[key]), `${locale} ${key}`);
@@ -119,4 +120,29 @@ test('values are text: places inside them are not filled', () => {
 
 test('every code has a text on the screen', () => {
   for (const code of Object.keys(errorTable) as BrowserErrorCode[]) assert.ok(en[textOf(code)], code);
+});
+
+test('numbers have the digits of registration numbers, whatever the region', () => {
+  for (const tag of ['ar', 'ar-EG', 'ar-u-nu-arab', 'en-u-nu-arab']) {
+    const t = texts(tag);
+    const seen = [t.number(1234), t.percent(0.5), t.size(5e8), t.date(0), t.time(0), t.t('credits', { n: 12 })].join(' ');
+    assert.match(seen, /[0-9]/, tag);
+    assert.doesNotMatch(seen, /[\u0660-\u0669\u06f0-\u06f9]/, tag);
+  }
+});
+
+test('a time has its zone, and digits are those of the numbers beside it', () => {
+  const at = Date.UTC(2026, 10, 28, 12, 59);
+  for (const [lang] of all)
+    for (const said of [texts(lang).date(at), texts(lang).time(at), texts(lang).number(1234), texts(lang).size(5_000_000), texts(`${lang}-u-nu-arab`).date(at)]) {
+      assert.doesNotMatch(said, /[\u0660-\u0669\u06f0-\u06f9\u0966-\u096f]/, `${lang}: ${said}`);
+    }
+  const zone = new Intl.DateTimeFormat('en', { timeZoneName: 'short' }).formatToParts(at).find((p) => p.type === 'timeZoneName')!.value;
+  assert.ok(texts('en').date(at).endsWith(zone) && texts('en').time(at).endsWith(zone), texts('en').date(at));
+});
+
+test('one word for one thing: what was called a fingerprint is a hash or a commitment', () => {
+  for (const [lang, c] of all)
+    for (const [key, text] of Object.entries(c))
+      assert.doesNotMatch(text, /finger.?print|empreinte|huella|fingerabdruck|impressão digital|指紋|بصمة/i, `${lang} ${key}`);
 });

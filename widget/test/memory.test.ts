@@ -1,7 +1,11 @@
 /** What is remembered over a reload of the page, and by which of its widgets it is found. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { claimKey, recallTransaction, rememberTransaction } from '../src/memory.js';
+import { draftOf, reduce, type State } from '../src/flow.js';
+import { initial } from '../src/state.js';
+import { recallDraft, recallTransaction, rememberDraft, rememberTransaction } from '../src/memory.js';
+import { claimKey } from '../src/place.js';
+import { World, code } from './world.js';
 
 const kept = new Map<string, string>();
 Object.assign(globalThis, {
@@ -22,8 +26,8 @@ test('two widgets that are configured alike remember a transaction each', () => 
   assert.equal(kept.size, 2);
   rememberTransaction(first, undefined);
   assert.deepEqual([...kept.values()].map((v) => JSON.parse(v).transactionId), ['b']);
-  assert.equal(recallTransaction(first), undefined);
-  assert.equal(recallTransaction(second), undefined, 'not on the page that it was begun on');
+  assert.equal(recallTransaction(first, 'register'), undefined);
+  assert.equal(recallTransaction(second, 'register')?.transactionId, 'b', 'as often as the page is loaded');
   assert.notEqual(claimKey('alike bob 2', on()), second, 'another end-user');
   assert.equal(claimKey('alike bob', two), second, 'asked again, each keeps its own');
 });
@@ -40,10 +44,179 @@ test('the key of a widget that left the page, or became another, is free', () =>
 
 test('what is kept and cannot be read is nothing', () => {
   kept.set('ats-widget odd', '{"transactionId":1}');
-  assert.equal(recallTransaction('odd'), undefined);
+  assert.equal(recallTransaction('odd', 'register'), undefined);
   kept.set('ats-widget broken', '{');
-  assert.equal(recallTransaction('broken'), undefined);
+  assert.equal(recallTransaction('broken', 'register'), undefined);
   kept.set('ats-widget found', JSON.stringify({ ...pending('t'), version: 2 }));
-  assert.deepEqual(recallTransaction('found'), { ...pending('t'), version: 2 });
-  assert.equal(recallTransaction('found'), undefined, 'once');
+  assert.deepEqual(recallTransaction('found', 'register'), { ...pending('t'), version: 2 });
+});
+
+test('a widget that left the page gives way to the one in its place, unless it is ordering', () => {
+  let gave = 0;
+  const one = { isConnected: true, ordering: true, giveWay: () => gave++ };
+  claimKey('place', one);
+  one.isConnected = false;
+  assert.equal(claimKey('place', on()), '2 place', 'whether its order was taken is not known yet');
+  one.ordering = false;
+  assert.deepEqual([claimKey('place', on()), gave], ['place', 1]);
+});
+
+const filled = (s: State): State =>
+  reduce(s, {
+    type: 'draft',
+    path: '',
+    draft: {
+      file: new File(['x'], 'take ‮1.wav'),
+      title: ' Blue  Morning',
+      code,
+      creators: [{ id: 7, fullName: 'Ada', email: 'ada@example.org', roles: { author: true, composer: false, arranger: false, adapter: false }, ipi: '12', isni: '' }],
+    },
+  });
+
+test('a draft comes back without its file, and the file is asked for by its name; the access code is never kept', () => {
+  const s = filled(initial());
+  assert.ok(rememberDraft('d', 'register', draftOf(s)));
+  assert.doesNotMatch([...kept.values()].join(), /atc_/);
+  assert.equal(recallDraft('d', 'update'), undefined);
+  const back = reduce(initial(), { type: 'restored', saved: recallDraft('d', 'register')! });
+  assert.deepEqual([back.title, back.file, back.lost, back.creators.map(({ id: _, ...c }) => c)], [s.title, null, 'take ‮1.wav', s.creators.map(({ id: _, ...c }) => c)]);
+  assert.deepEqual(draftOf(back), { ...draftOf(s)!, creators: back.creators }, 'a second reload loses nothing more');
+  assert.equal(reduce(back, { type: 'draft', path: 'file', draft: { file: new File(['x'], 'b.wav') } }).lost, '');
+  rememberDraft('d', 'register', draftOf(initial()));
+  assert.equal(recallDraft('d', 'register'), undefined, 'an empty form is nothing to keep');
+});
+
+test('a draft that is no draft is none, and a strange one is cut to what a form can hold', () => {
+  for (const text of ['{', '[]', '{"creators":[]}', '{"creators":{}}', '7', 'null']) {
+    kept.set('ats-widget draft register odd', text);
+    assert.equal(recallDraft('odd', 'register'), undefined, text);
+  }
+  kept.set('ats-widget draft register odd', JSON.stringify({ title: 5, creators: Array(99).fill({ roles: { author: 'yes' }, fullName: 'x'.repeat(9999) }) }));
+  const d = recallDraft('odd', 'register')!;
+  assert.deepEqual([d.title, d.creators.length, d.creators[31]?.fullName.length, d.creators[0]?.roles.author], ['', 32, 1000, false]);
+});
+
+test('where the browser keeps nothing, nothing is kept and nothing breaks', () => {
+  const all = globalThis.sessionStorage;
+  for (const broken of [undefined, { getItem: () => assert.fail(), setItem: () => assert.fail(), removeItem: () => assert.fail() }]) {
+    Object.assign(globalThis, { sessionStorage: broken });
+    assert.equal(rememberDraft('n', 'register', draftOf(filled(initial()))), false);
+    assert.deepEqual([recallDraft('n', 'register'), recallTransaction('n', 'register'), rememberTransaction('n', pending('x'))], [undefined, undefined, false]);
+  }
+  Object.assign(globalThis, { sessionStorage: all });
+});
+
+test('of an update the creators come back with the work that they were typed for, after its code was entered again', async () => {
+  const w = new World('update');
+  const looked = async (v: World) => {
+    v.flow.dispatch({ type: 'draft', path: 'access_code', draft: { code } });
+    v.flow.open();
+    await v.until(() => v.state.step === 'song');
+  };
+  await looked(w);
+  assert.equal(draftOf(w.state), undefined, 'what the work has already is nothing to keep');
+  const [ada, ben] = w.state.creators;
+  w.flow.dispatch({ type: 'draft', path: '', draft: { creators: [{ ...ada!, fullName: 'Ada M.' }, ben!], file: new File(['x'], 'b.wav') } });
+  rememberDraft('u', 'update', draftOf(w.state));
+  const v = new World('update');
+  v.flow.restore(recallDraft('u', 'update')!);
+  assert.deepEqual(draftOf(v.state), recallDraft('u', 'update'), 'it is kept until then');
+  await looked(v);
+  assert.deepEqual([v.state.creators.map((c) => c.fullName), v.state.lost], [['Ada M.', 'Ben'], 'b.wav']);
+  // Another work: what was typed for the first is not for this one.
+  const x = new World('update');
+  x.work = { ...x.work, ats_id: 43 };
+  x.flow.restore(recallDraft('u', 'update')!);
+  await looked(x);
+  assert.deepEqual([x.state.creators.map((c) => c.fullName), x.state.lost, draftOf(x.state)], [['Ada', 'Ben'], '', undefined]);
+});
+
+/** The page is loaded again, for as long as the server tells the code. */
+async function again(w: World, tells: boolean): Promise<World> {
+  const v = new World();
+  if (!tells) v.accessCode = undefined;
+  v.flow.dispatch({ type: 'reset', mode: 'register', own: false });
+  v.flow.recall(w.remembered!);
+  v.remembered = w.remembered;
+  await v.until(() => v.state.screen !== 'TRACKING');
+  return v;
+}
+
+test('an access code that nobody kept is shown again after a reload, as long as the server tells it, and the page hears nothing twice', async () => {
+  const w = new World();
+  w.flow.submit();
+  await w.review();
+  w.flow.confirm();
+  await w.screen('COMPLETE');
+  assert.ok(!JSON.stringify(w.remembered).includes(w.accessCode!));
+  const v = await again(w, true);
+  assert.deepEqual([v.state.screen, v.state.accessCode, v.state.result?.atsId, v.state.title, v.events], ['COMPLETE', w.accessCode, 42, 'Blue Morning', []]);
+  assert.ok(v.remembered, 'and once more, if need be');
+  v.flow.codeKept();
+  assert.equal(v.remembered, undefined);
+  // The server tells it no longer: an empty form, and no more of it.
+  const late = await again(w, false);
+  assert.deepEqual([late.state.screen, late.remembered, late.events], ['FORM', undefined, []]);
+  // Another registration is begun.
+  v.remembered = w.remembered;
+  v.flow.reset('register');
+  assert.equal(v.remembered, undefined);
+});
+
+test('a code that was copied on the way, beside a problem, is not shown again', async () => {
+  const w = new World();
+  w.onSocket = (s) => s.drop();
+  w.reached = 3;
+  w.flow.submit();
+  await w.review();
+  w.flow.confirm();
+  await w.screen('FAILED');
+  assert.equal(w.state.accessCode, w.accessCode);
+  w.flow.codeKept();
+  assert.ok(w.remembered, 'it is still under way');
+  w.reached = 6;
+  w.flow.retry();
+  await w.screen('COMPLETE');
+  assert.equal(w.remembered, undefined);
+});
+
+test('a title that was proposed before the reload gives way to that of another file', async () => {
+  const w = new World();
+  w.flow.dispatch({ type: 'reset', mode: 'register', own: false });
+  w.flow.dispatch({ type: 'proposed', title: 'one' });
+  const v = new World();
+  v.flow.dispatch({ type: 'reset', mode: 'register', own: false });
+  rememberDraft('p', 'register', draftOf(w.state));
+  v.flow.restore(recallDraft('p', 'register')!);
+  v.flow.choose(new File(['RIFF'], 'two.wav'));
+  await v.until(() => v.state.title === 'two');
+});
+
+test('what has no access code is not kept after its end', async () => {
+  const w = new World('register', 'ada');
+  w.accessCode = undefined;
+  w.flow.submit();
+  await w.review();
+  w.flow.confirm();
+  await w.screen('COMPLETE');
+  assert.equal(w.remembered, undefined);
+});
+
+test('a last screen comes back where it was: on its page, or on a route of the page that it was shown on, in its mode', () => {
+  const at = (pathname: string) => Object.assign(globalThis, { location: { pathname } });
+  at('/register');
+  rememberTransaction('here', { ...pending('t'), done: true });
+  at('/another/route');
+  assert.ok(recallTransaction('here', 'register'));
+  assert.equal(recallTransaction('here', 'update'), undefined);
+  // Loaded anew: the page knows only what was kept.
+  kept.set('ats-widget new', kept.get('ats-widget here')!);
+  assert.equal(recallTransaction('new', 'register'), undefined);
+  at('/register');
+  assert.deepEqual(recallTransaction('new', 'register'), { ...pending('t'), done: true });
+  // What is under way is followed wherever.
+  rememberTransaction('on', pending('t'));
+  at('/another/route');
+  assert.ok(recallTransaction('on', 'update'));
+  Reflect.deleteProperty(globalThis, 'location');
 });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { AtsWidget } from '../src/ats-widget.js';
+import { AtsWidget } from '../src/element.js';
+import * as exported from '../src/define.js';
 import { version } from '../src/define.js';
 
 interface Manifest {
@@ -10,12 +11,23 @@ interface Manifest {
 const manifest = (JSON.parse(readFileSync('types/custom-elements.json', 'utf8')) as Manifest).modules[0]!.declarations[0]!;
 const names = (list: { name: string }[]) => list.map((x) => x.name).sort();
 const source = (file: string) => readFileSync(`src/${file}`, 'utf8');
-const drawn = ['ats-widget.ts', ...['screens', 'works'].flatMap((dir) => readdirSync(`src/${dir}`).map((f) => `${dir}/${f}`))];
+const drawn = ['element.ts', 'controller.ts', ...['screens', 'works'].flatMap((dir) => readdirSync(`src/${dir}`).map((f) => `${dir}/${f}`))];
 const found = (text: string, re: RegExp) => [...new Set([...text.matchAll(re)].map((m) => m[1]!))].sort();
 
 test('importing without a DOM defines nothing and does not throw', () => {
   assert.equal(globalThis.document, undefined);
   assert.equal(version, 'test');
+});
+
+test('the exports of the module are those of the types and of the classic script', async () => {
+  const types = readFileSync('types/ats-widget.d.ts', 'utf8');
+  assert.deepEqual(Object.keys(exported).sort(), found(types, /^export declare (?:const|class) (\w+)/gm));
+  assert.deepEqual(Object.values(exported.EVENT_NAMES).sort(), names(manifest.events));
+  assert.equal(exported.EVENT_NAMES.UPLOAD_START, 'allfeat:upload-start');
+  assert.ok(Object.isFrozen(exported.EVENT_NAMES));
+  await import('../src/classic.js');
+  const { AtsWidgetComponent: all } = globalThis as unknown as { AtsWidgetComponent: typeof exported };
+  assert.deepEqual({ ...all }, { ...exported });
 });
 
 test('the manifest names what the element has', () => {

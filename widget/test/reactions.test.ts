@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { errorTable, type BrowserErrorCode } from '../src/gen/errors.js';
-import { Texts, sentenceOf } from '../src/i18n.js';
+import { Texts } from '../src/i18n.js';
+import { sentenceOf } from '../src/sentences.js';
 import { code as accessCode, World, type Kind } from './world.js';
 
 const codes = Object.keys(errorTable) as BrowserErrorCode[];

@@ -28,6 +28,8 @@ test('from the form to the proof', async () => {
   assert.deepEqual(w.asked, ['init:t1', 'put', 'prepare:t1', 'confirm:t1']);
   assert.equal(w.state.result?.atsId, 42);
   assert.equal(w.sockets[0]?.url, 'wss://ats.example/v1/ws/transactions/tx');
+  assert.deepEqual([w.remembered?.transactionId, w.remembered?.done], ['tx', true], 'until its code was kept');
+  w.flow.codeKept();
   assert.equal(w.remembered, undefined);
   assert.equal(w.events.filter(([n]) => n === 'allfeat:step').length, 6);
 });
@@ -47,7 +49,7 @@ test('an expired token pauses the very call, also when the answer comes inside t
   w.flow.submit();
   await w.review();
   assert.deepEqual(w.asked, ['init:t1', 'put', 'prepare:t1', 'prepare:t2']);
-  assert.deepEqual(w.events.find(([n]) => n === 'allfeat:token-expired')?.[1], { pendingAction: 'prepare' });
+  assert.deepEqual(w.events.find(([n]) => n === 'allfeat:token-expired')?.[1], { pendingAction: 'submit' });
 });
 
 test('a token that comes later resumes; one that never comes ends in FAILED after 60 s, and Retry asks again', async () => {
@@ -274,7 +276,7 @@ test('a job that expired before it was confirmed is begun anew by Retry', async 
   w.flow.retry();
   await w.review();
   assert.deepEqual(w.asked.slice(-3), ['init:t2', 'put', 'prepare:t2']);
-  assert.deepEqual(w.events.find(([n]) => n === 'allfeat:token-expired')?.[1], { pendingAction: 'init' });
+  assert.deepEqual(w.events.find(([n]) => n === 'allfeat:token-expired')?.[1], { pendingAction: 'submit' });
   assert.ok(w.state.file);
   assert.equal(w.state.creators[0]?.fullName, 'Ada');
 });
@@ -458,4 +460,27 @@ test('a job goes on with the token that began it, whatever the page gives meanwh
   w.flow.confirm();
   await w.screen('COMPLETE');
   assert.deepEqual(w.asked.filter((a) => /^(init|prepare|confirm):/.test(a)), ['init:t1', 'prepare:t1', 'prepare:t1', 'confirm:t1']);
+});
+
+test('reset, another mode, another user and removal while a file is being sent: it stops, and nothing is ordered or told afterwards', async () => {
+  for (const act of [
+    (w: World) => w.flow.reset('register'),
+    (w: World) => w.flow.switch('update'),
+    (w: World) => w.flow.leave('register', 'ada'),
+    (w: World) => w.flow.abandon(),
+    (w: World) => w.flow.giveWay('register'),
+  ]) {
+    const w = new World();
+    let signal: AbortSignal | undefined;
+    let sent!: () => void;
+    w.env.put = (_url, _file, _progress, s) => new Promise((resolve) => ((signal = s), (sent = () => resolve({ status: 200, body: '' }))));
+    w.flow.submit();
+    await w.until(() => !!signal);
+    act(w);
+    assert.ok(signal?.aborted);
+    sent(); // too late to be stopped on its way
+    for (let i = 0; i < 20; i++) await new Promise(setImmediate);
+    assert.deepEqual([w.state.screen, w.routes.filter((r) => /prepare|confirm/.test(r)), w.confirmations], ['FORM', [], 0]);
+    assert.ok(!w.names().includes('upload-complete') && !w.names().includes('failed'));
+  }
 });

@@ -2,7 +2,7 @@
 import type * as published from '../types/ats-widget.js';
 import type { AtsEventDetails } from '../src/events.js';
 import type { BrowserErrorCode, ErrorCode, ErrorDetails } from '../src/gen/errors.js';
-import type { AtsWidget } from '../src/ats-widget.js';
+import type { AtsWidget } from '../src/element.js';
 
 type Same<A, B> = [A, B] extends [B, A] ? true : never;
 type Members = 'siteKey' | 'atsUrl' | 'network' | 'mode' | 'externalUserId' | 'maxFileSize' | 'token' | 'setToken' | 'reset' | 'getState';

@@ -122,7 +122,7 @@ test('the look-up: a fresh token, a server that is away, and a cancel', async ()
   type(w, code);
   w.flow.open();
   await w.until(() => w.state.notice === 'token');
-  assert.deepEqual(w.events, [['allfeat:token-expired', { pendingAction: 'init' }]]);
+  assert.deepEqual(w.events, [['allfeat:token-expired', { pendingAction: 'submit' }]]);
   w.flow.edit();
   assert.deepEqual([w.state.step, w.state.opening, w.state.code], ['code', false, code]);
 

@@ -2,13 +2,19 @@
  * A world for the flow: a clock that moves only when nothing else does, an ATS with a state, a store, sockets.
  * Faults are given as rules: what to answer in place of the truth, in order, to calls of one kind.
  */
+import { en } from '../src/catalogues.js';
 import type { Env, PutAnswer, Socket } from '../src/env.js';
 import type { AtsEventName } from '../src/events.js';
 import type { Purpose } from '../src/flow.js';
 import { Registration, type Pending } from '../src/registration.js';
 import { kit, type Fetch, type Page } from '../src/second.js';
+import { use as looking } from '../src/file/file.js';
 import { use as reading } from '../src/hash/hash.js';
+import rest from '../src/locales/en.rest.json';
 import { use } from '../src/works/works.js';
+
+// As when the rest is there.
+Object.assign(en, rest);
 
 export type Fault = { status: number; code?: string; details?: unknown; headers?: Record<string, string>; body?: string } | 'drop' | undefined;
 export type Kind = 'works' | 'versions' | 'creators' | 'certificate' | 'audio' | 'stats' | 'work' | 'init' | 'init-upload' | 'upload' | 'put' | 'prepare' | 'confirm' | 'status';
@@ -56,6 +62,8 @@ export class World {
   readonly codes = new Set([code]);
   /** Tokens that the ATS refuses as spent or expired. */
   readonly dead = new Set<string>();
+  /** What the ATS has against a token for a call. */
+  refusal: (token: string, method: string, path: string) => Fault = () => undefined;
   /** Steps of the transaction that status answers with. */
   reached = 6;
   accessCode: string | undefined = 'atc_' + 'a'.repeat(64);
@@ -72,6 +80,8 @@ export class World {
   readonly saved: string[] = [];
   /** The server tells which work it is. */
   tellsWork = true;
+  /** What whoever builds the page was told. */
+  readonly told: string[] = [];
   readonly flow: Registration;
   #timers: Timer[] = [];
   #online: (() => void)[] = [];
@@ -84,7 +94,8 @@ export class World {
         this.events.push([name, detail as Record<string, unknown>]);
         if (name === 'allfeat:token-expired') this.onTokenExpired(this.flow);
       },
-      target: () => ({ siteKey: 'cpk_x', atsUrl: 'https://ats.example', network: 'testnet', externalUserId: this.user }),
+      target: () => ({ siteKey: 'cpk_x', atsUrl: 'https://ats.example', network: 'testnet', externalUserId: this.user, language: 'fr' }),
+      mode: () => mode,
       changed: () => {},
       remember: (p) => (this.remembered = p),
       fetchPart: (part, atsUrl) => this.second(part, atsUrl),
@@ -179,7 +190,7 @@ export class World {
       this.routes.push(`${init.method} ${path}`);
       this.bodies.push(JSON.parse(String(init.body ?? '{}')) as Record<string, unknown>);
       if (path.includes('/access/') && !this.codes.has(path.split('/')[3]!)) return respond({ status: 404, code: 'access_code.not_found' });
-      if (headers['X-Site-Key'] !== 'cpk_x' || headers['Content-Type'] !== 'application/json') throw new Error('headers');
+      if (headers['X-Site-Key'] !== 'cpk_x' || headers['Accept-Language'] !== 'fr' || headers['Content-Type'] !== 'application/json') throw new Error('headers');
       if (!this.connected) throw new TypeError('offline');
       const fault = this.#fault(kind);
       if (fault === 'drop') {
@@ -187,6 +198,8 @@ export class World {
         throw new TypeError('connection lost');
       }
       if (fault) return respond(fault);
+      const refused = kind !== 'status' && kind !== 'stats' && this.refusal(token, String(init.method), path);
+      if (refused && refused !== 'drop') return respond(refused);
       if (this.dead.has(token)) return respond({ status: 401, code: 'common.auth.expired' });
       const named = /^\/v1\/works\/(\d+)\//.exec(path)?.[1];
       if (named && !this.shelf.some((w) => w.ats_id === Number(named))) return respond({ status: 404, code: 'work.not_found' });
@@ -201,6 +214,7 @@ export class World {
       onProgress(file.size / 2);
       return { status: 200, body: 'ok' };
     },
+    tell: (how, text) => void this.told.push(`${how}: ${text}`),
     socket: (url): Socket => {
       const s = new FakeSocket(url, this.#result());
       this.sockets.push(s);
@@ -223,7 +237,7 @@ export class World {
   }
 
   /** Fetches a part that has a file of its own. */
-  second: Fetch = async (part) => ({ works: use, hash: reading })[part](kit) as never;
+  second: Fetch = async (part) => ({ works: use, hash: reading, file: looking })[part](kit) as never;
 
   /** Lets something begin downloads, which a link does. */
   async saving(act: () => Promise<void>): Promise<void> {

@@ -61,13 +61,13 @@ function refresh() {
   }
   $('log-count').textContent = total === 0 ? '' : wanted ? `${shown} of ${total}` : String(total);
   $('log-empty').hidden = shown > 0;
-  $('log-empty').textContent = total > 0 && list.children.length > 0 ? 'Nothing like that.' : 'Silence, for now.';
+  $('log-empty').textContent = total > 0 && list.children.length > 0 ? 'No event matches.' : 'No events yet.';
 }
 
 for (const name of events) widget.addEventListener(`allfeat:${name}`, (e) => log(e.type, e.detail));
 // What went wrong is over once something goes right.
 for (const name of ['upload-start', 'confirmed', 'complete']) widget.addEventListener(`allfeat:${name}`, () => closeToast());
-widget.addEventListener('input', () => closeToast()); // who types has read it
+widget.addEventListener('input', () => closeToast()); // somebody who types has read it
 $('log-filter').addEventListener('input', refresh);
 $('log-clear').addEventListener('click', () => {
   list.replaceChildren();
@@ -186,16 +186,32 @@ switches.elements.mode.addEventListener('change', (e) => {
   // Songs are somebody's: Ada is glad to help.
   if (e.target.value === 'download' && !widget.externalUserId) useUser('ada');
   widget.mode = e.target.value;
-  if (widget.getState().screen !== 'FORM') showMessage('The song that was handed in comes first. Then press “Start over”.');
+  if (widget.getState().screen !== 'FORM') showMessage('The song that is being registered comes first. Then press “Start over”.');
   else if (accessCode) showMessage('The access code is in the event log, under allfeat:complete.');
 });
 // Who is signed in. A real site has that in a session of its own; this one writes a
 // cookie for its little backend. Everybody who tries the demo has an Ada and a Ben of
 // their own, so that nobody sees a stranger's songs.
-const mine = (localStorage['demo-visitor'] ??= Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, '0')).join(''));
+// A browser may keep nothing for any page: then a reload begins anew.
+const keep = (area, name, value) => {
+  try {
+    globalThis[area].setItem(name, value);
+  } catch {
+    // Nothing else changes.
+  }
+};
+const kept = (area, name) => {
+  try {
+    return globalThis[area].getItem(name);
+  } catch {
+    return null;
+  }
+};
+const mine = kept('localStorage', 'demo-visitor') ?? Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, '0')).join('');
+keep('localStorage', 'demo-visitor', mine);
 const useUser = (name) => {
   const user = name && `${name}-${mine}`;
-  sessionStorage.setItem('user', name);
+  keep('sessionStorage', 'user', name);
   switches.elements.user.value = name;
   document.cookie = `demo_user=${user}; path=/demo/session; samesite=strict${user ? '' : '; max-age=0'}`;
   widget.externalUserId = user || null;
@@ -205,16 +221,17 @@ switches.elements.user.addEventListener('change', (e) => {
   if (!e.target.value && widget.mode === 'download') widget.mode = switches.elements.mode.value = 'register';
   useUser(e.target.value);
 });
-useUser(sessionStorage.getItem('user') ?? '');
+useUser(kept('sessionStorage', 'user') ?? '');
 const useNetwork = (network) => {
-  sessionStorage.setItem('network', network); // a reload goes on where it was
+  keep('sessionStorage', 'network', network); // a reload goes on where it was
   switches.elements.network.value = network;
   widget.setAttribute('network', network);
+  $('network-mark').textContent = network === 'mainnet' ? 'Main network, as this demo runs it: on this machine only.' : 'Test network: for trying. These are no real registrations.';
   $('link-explorer').href = `/explorer/${network}`;
   $('link-checkpoint').href = `/log/${network}/checkpoint`;
 };
 switches.elements.network.addEventListener('change', (e) => useNetwork(e.target.value));
-if (sessionStorage.getItem('network') === 'mainnet') useNetwork('mainnet');
+if (kept('sessionStorage', 'network') === 'mainnet') useNetwork('mainnet');
 const paint = (colour) => widget.style.setProperty('--ats-primary', colour);
 for (const swatch of switches.elements.colour) swatch.addEventListener('change', () => paint(swatch.value));
 switches.elements.own.addEventListener('input', (e) => {
@@ -231,10 +248,16 @@ $('reset').addEventListener('click', () => {
 
 widget.addEventListener('allfeat:complete', ({ detail }) => {
   $('result-text').textContent = `Your song is number ${detail.atsId}, in block ${detail.blockNumber}.`;
-  const url = URL.parse(detail.explorerUrl);
-  $('result-link').hidden = !/^https?:$/.test(url?.protocol ?? '');
-  if (!$('result-link').hidden) $('result-link').href = url.href;
+  const link = $('result-link');
+  link.href = detail.explorerUrl;
+  link.hidden = !/^https?:$/.test(link.protocol);
+  if (link.hidden) link.removeAttribute('href');
   $('result').hidden = false;
+});
+
+// A result of the test network says so.
+widget.addEventListener('allfeat:complete', () => {
+  $('result-network').textContent = widget.network === 'mainnet' ? '' : 'On the test network.';
 });
 
 // Copying.

@@ -69,10 +69,39 @@ form.addEventListener('keydown', (e) => {
 });
 box.addEventListener('click', () => close());
 
+// The key that goes to the search can be switched off: somebody who speaks to a
+// computer presses keys without meaning to.
+const slash = document.getElementById('slash-key');
+document.getElementById('slash-note').hidden = false;
+try {
+  slash.checked = localStorage.getItem('docs-slash') !== 'off';
+} catch {
+  // No storage: it is on, and is asked again on the next page.
+}
+const announce = () => (slash.checked ? field.setAttribute('aria-keyshortcuts', '/') : field.removeAttribute('aria-keyshortcuts'));
+announce();
+slash.addEventListener('change', () => {
+  announce();
+  try {
+    localStorage.setItem('docs-slash', slash.checked ? 'on' : 'off');
+  } catch {
+    // It holds for this page.
+  }
+});
+document.addEventListener('keydown', (e) => {
+  if (e.key !== '/' || !slash.checked || e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return;
+  if (e.target.closest('input:not([type="checkbox"]), textarea, select, [contenteditable]')) return;
+  e.preventDefault();
+  field.focus();
+  field.select();
+});
+
 for (const figure of navigator.clipboard ? all('.code') : []) {
   const button = element('button', 'Copy', { type: 'button' });
   button.addEventListener('click', async () => {
-    await navigator.clipboard.writeText(figure.querySelector('code').textContent);
+    const typed = figure.querySelector('code').cloneNode(true);
+    for (const e of all('.prompt, .out', typed)) e.remove();
+    await navigator.clipboard.writeText(typed.textContent);
     button.textContent = 'Copied';
     setTimeout(() => (button.textContent = 'Copy'), 2000);
   });

@@ -33,8 +33,17 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
+// Script is what the tests add to every page before its own scripts.
+//
 //go:embed page.js
-var pageScript string
+var Script string
+
+// Scene is a function of JavaScript, look(), that tells what a person would see.
+const Scene = `function look() {
+  const cards = (globalThis.e2e?.all('ats-widget') ?? []).map((w) => JSON.stringify(w.getState?.()) + '\n' + w.shadowRoot?.querySelector('[data-ats=card]')?.innerText.replace(/\n+/g, ' | '));
+  return location + '\n' + (cards.join('\n') || document.body?.innerText?.slice(0, 1500)) + '\nfocus: ' + globalThis.e2e?.focus() +
+    '\nevents: ' + JSON.stringify(globalThis.e2e?.events?.slice(-12).map((e) => [e.from, e.name, e.detail]));
+}`
 
 // Patience is how long a page may take to show what a test waits for.
 const Patience = 20 * time.Second
@@ -53,6 +62,17 @@ func Missing(t testing.TB, reason string) {
 		t.Fatal(reason)
 	}
 	t.Skip(reason)
+}
+
+// Turn waits until the test may have a browser, of whichever kind.
+func Turn(t testing.TB) {
+	t.Helper()
+	select {
+	case running <- struct{}{}:
+	case <-t.Context().Done():
+		t.Fatal("no browser became free")
+	}
+	t.Cleanup(func() { <-running })
 }
 
 // Page is a tab of a browser of its own.
@@ -81,12 +101,7 @@ func Open(t testing.TB) *Page {
 	if path == "" {
 		Missing(t, "no Chromium in PATH: apt-get install chromium")
 	}
-	select {
-	case running <- struct{}{}:
-	case <-t.Context().Done():
-		t.Fatal("no browser became free")
-	}
-	t.Cleanup(func() { <-running })
+	Turn(t)
 
 	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
@@ -106,7 +121,7 @@ func Open(t testing.TB) *Page {
 	if err := chromedp.Do(ctx); err != nil { // starts it
 		t.Fatalf("start %s: %v", path, err)
 	}
-	_, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: pageScript})
+	_, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: Script})
 	p.must(err, "prepare the page")
 	_, err = chromedp.Call(ctx, audits.Enable, cdp.Empty{})
 	p.must(err, "listen to issues")
@@ -181,6 +196,13 @@ func (p *Page) listen(event any) {
 	}
 }
 
+// BeforeScripts runs a script on every page that is opened from now on, before its own.
+func (p *Page) BeforeScripts(script string) {
+	p.t.Helper()
+	_, err := call(p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+	p.must(err, "prepare the page")
+}
+
 // Goto opens an address and waits for its scripts to have run.
 func (p *Page) Goto(url string) {
 	p.t.Helper()
@@ -224,14 +246,9 @@ func (p *Page) WaitFor(condition string, limit time.Duration) {
 
 // scene is what a person would see, for a message of failure.
 func (p *Page) scene() string {
-	const look = `(() => {
-	  const cards = (globalThis.e2e?.all('ats-widget') ?? []).map((w) => JSON.stringify(w.getState?.()) + '\n' + w.shadowRoot?.querySelector('[data-ats=card]')?.innerText.replace(/\n+/g, ' | '));
-	  return location + '\n' + (cards.join('\n') || document.body?.innerText?.slice(0, 1500)) + '\nfocus: ' + globalThis.e2e?.focus() +
-	    '\nevents: ' + JSON.stringify(globalThis.e2e?.events?.slice(-12).map((e) => [e.from, e.name, e.detail]));
-	})()`
 	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
 	defer cancel()
-	seen, err := chromedp.Run(ctx, chromedp.Evaluate[string](look))
+	seen, err := chromedp.Run(ctx, chromedp.Evaluate[string]("(() => {"+Scene+"\nreturn look() })()"))
 	if err != nil {
 		seen = "(the page cannot be read: " + err.Error() + ")"
 	}
@@ -244,6 +261,20 @@ func (p *Page) Problems() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]string(nil), p.console...)
+}
+
+// WaitForProblem waits until one of the problems has this in it: the browser tells
+// some of them after what the page shows.
+func (p *Page) WaitForProblem(part string) {
+	p.t.Helper()
+	for late := time.Now().Add(Patience); ; p.Run("new Promise((resolve) => setTimeout(resolve, 20))") {
+		if strings.Contains(strings.Join(p.Problems(), "\n"), part) {
+			return
+		}
+		if time.Now().After(late) {
+			p.t.Fatalf("nothing was said of %q%s", part, p.scene())
+		}
+	}
 }
 
 // ForgetProblems drops those that a test has looked at.
@@ -326,6 +357,7 @@ const (
 	Down   = "ArrowDown"
 	Delete = "Delete"
 	Up     = "ArrowUp"
+	Slash  = "/"
 )
 
 var codes = map[string]input.DispatchKeyEventParams{
@@ -335,6 +367,7 @@ var codes = map[string]input.DispatchKeyEventParams{
 	Down:   {Key: "ArrowDown", Code: "ArrowDown", WindowsVirtualKeyCode: 40},
 	Delete: {Key: "Delete", Code: "Delete", WindowsVirtualKeyCode: 46},
 	Up:     {Key: "ArrowUp", Code: "ArrowUp", WindowsVirtualKeyCode: 38},
+	Slash:  {Key: "/", Code: "Slash", WindowsVirtualKeyCode: 191, Text: "/"},
 	Space:  {Key: " ", Code: "Space", WindowsVirtualKeyCode: 32, Text: " "},
 }
 
@@ -477,7 +510,7 @@ func (p *Page) Follow(link string) *Page {
 	p.t.Cleanup(stop)
 	tab.must(chromedp.Do(ctx), "attach to the tab")
 	tab.Run(`new Promise((done) => document.readyState === 'complete' ? done() : addEventListener('load', () => done()))`)
-	tab.Run(pageScript)
+	tab.Run(Script)
 	return tab
 }
 

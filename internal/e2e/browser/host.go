@@ -45,7 +45,7 @@ h1 { font-size: 1rem; }
 `
 
 // NewHost serves until the test ends, besides its pages: /host.js, which brings
-// tokens, /token.js, a module with a fresh one, and the bundles. It needs Connect before it can mint.
+// tokens, /token.js, a module with a fresh one, /e2e.js, the ears of the tests, and the bundles. It needs Connect before it can mint.
 func NewHost(t testing.TB) *Host {
 	t.Helper()
 	h := &Host{pages: map[string]string{"host.js": hostScript, "host.css": hostStyle}}
@@ -58,6 +58,11 @@ func NewHost(t testing.TB) *Host {
 			return
 		}
 		h.serve(w, r, name)
+	})
+	// For browsers that cannot be given the script before a page's own.
+	mux.HandleFunc("GET /e2e.js", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+		io.WriteString(w, Script)
 	})
 	// The backend of the documentation's examples.
 	mux.HandleFunc("POST /my-backend/{what}", func(w http.ResponseWriter, r *http.Request) {

@@ -31,6 +31,37 @@ func (p *Page) Dark(dark bool) {
 	p.must(err, "colour scheme %s", scheme)
 }
 
+// Forced shows the page in the few colours that a system forces on it, as a high-contrast theme does.
+func (p *Page) Forced(forced bool) {
+	p.t.Helper()
+	value := "none"
+	if forced {
+		value = "active"
+	}
+	_, err := call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "forced-colors", Value: value}, {Name: "prefers-reduced-motion", Value: "reduce"}},
+	})
+	p.must(err, "forced colours %s", value)
+}
+
+// Print shows the page as it is printed.
+func (p *Page) Print(printed bool) {
+	p.t.Helper()
+	media := ""
+	if printed {
+		media = "print"
+	}
+	_, err := call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: media})
+	p.must(err, "media %q", media)
+}
+
+// TimeZone puts the page into a time zone, such as Pacific/Kiritimati.
+func (p *Page) TimeZone(name string) {
+	p.t.Helper()
+	_, err := call(p, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: name})
+	p.must(err, "time zone %s", name)
+}
+
 // Pictures is the folder for this test's pictures: the one of its name in what
 // TIMBRE_SCREENSHOTS names, or "" where nobody wants to look.
 func Pictures(t testing.TB) string {
@@ -56,6 +87,21 @@ func (p *Page) Screenshot(dir, name string) {
 	size := Eval[struct{ Width, Height float64 }](p, `({Width: innerWidth, Height: Math.min(innerHeight, Math.ceil(document.body.getBoundingClientRect().bottom) + 16)})`)
 	shot, err := call(p, page.CaptureScreenshot, page.CaptureScreenshotParams{Clip: &page.Viewport{Width: size.Width, Height: size.Height, Scale: 1}})
 	p.must(err, "screenshot %s", name)
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), shot.Data, 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// Portrait writes an element with 20 px of what is around it as dir/name.png;
+// nothing when dir is "".
+func (p *Page) Portrait(dir, name, element string) {
+	p.t.Helper()
+	if dir == "" {
+		return
+	}
+	box := Eval[struct{ X, Y, Width, Height float64 }](p, fmt.Sprintf(`(({x, y, width, height}) => ({X: x - 20, Y: y + scrollY - 20, Width: width + 40, Height: height + 40}))(%s.getBoundingClientRect())`, element))
+	shot, err := call(p, page.CaptureScreenshot, page.CaptureScreenshotParams{Clip: &page.Viewport{X: box.X, Y: box.Y, Width: box.Width, Height: box.Height, Scale: 1}})
+	p.must(err, "portrait %s", name)
 	if err := os.WriteFile(filepath.Join(dir, name+".png"), shot.Data, 0o644); err != nil {
 		p.t.Fatal(err)
 	}

@@ -31,14 +31,16 @@ func (r *Refusal) Error() string { return fmt.Sprintf("%d %s (%s)", r.Status, r.
 
 // Result is how a transaction ended.
 type Result struct {
-	Success     bool     `json:"success"`
-	TxHash      string   `json:"tx_hash"`
-	BlockNumber int64    `json:"block_number"`
-	BlockHash   string   `json:"block_hash"`
-	AtsID       int64    `json:"ats_id"`
-	WorkID      string   `json:"work_id"`
-	AccessCode  string   `json:"access_code"`
-	Error       *Refusal `json:"error"`
+	Success     bool   `json:"success"`
+	TxHash      string `json:"tx_hash"`
+	BlockNumber int64  `json:"block_number"`
+	BlockHash   string `json:"block_hash"`
+	AtsID       int64  `json:"ats_id"`
+	WorkID      string `json:"work_id"`
+	AccessCode  string `json:"access_code"`
+	Error       string `json:"error"` // the message of a failure
+	ErrorCode   string `json:"error_code"`
+	RequestID   string `json:"request_id"`
 }
 
 // Song is one registration, as an integrator's page goes through it. The

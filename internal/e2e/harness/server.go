@@ -98,6 +98,8 @@ type Options struct {
 	Tags string
 	// Env is added to the environment of the first start only.
 	Env []string
+	// BlockTime is the time between blocks; "" is 100ms.
+	BlockTime string
 	// Args are added to the command line of every start, Settings to its
 	// environment.
 	Args, Settings []string
@@ -108,6 +110,8 @@ type Options struct {
 type Server struct {
 	// URL has no slash at its end.
 	URL string
+	// BlockTime is that of the next start. With an hour nothing becomes final.
+	BlockTime string
 	// Data is the folder that everything is kept in.
 	Data        string
 	DatabaseURL string
@@ -132,7 +136,7 @@ type Server struct {
 // the end of the test, and its log is shown should the test have failed.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
-	s := &Server{t: t, options: o, binary: Binary(t, o.Tags), Data: o.Data, DatabaseURL: o.DatabaseURL}
+	s := &Server{t: t, options: o, binary: Binary(t, o.Tags), Data: o.Data, DatabaseURL: o.DatabaseURL, BlockTime: cmp.Or(o.BlockTime, "100ms")}
 	if s.Data == "" {
 		s.Data = t.TempDir()
 	}
@@ -186,12 +190,12 @@ func (s *Server) secretFile() string { return filepath.Join(s.Data, "secret") }
 // or what a server logs.
 func (s *Server) run(env []string) {
 	s.t.Helper()
-	args, ready := []string{"demo", "--addr", s.addr, "--data", s.Data, "--database-url", s.DatabaseURL, "--block-time", "100ms"}, "Timbre demo: "
+	args, ready := []string{"demo", "--addr", s.addr, "--data", s.Data, "--database-url", s.DatabaseURL, "--block-time", s.BlockTime}, "Timbre demo: "
 	s.URL = "http://" + s.addr
 	if s.options.Roles != "" {
 		args, ready = []string{
-			"serve", "--roles", s.options.Roles, "--listen", s.addr, "--database-url", s.DatabaseURL, "--network-block-time", "100ms",
-			"--blob-url", "file:" + filepath.Join(s.Data, "blobs"), "--secret-file", s.secretFile(),
+			"serve", "--roles", s.options.Roles, "--listen", s.addr, "--database-url", s.DatabaseURL, "--network-block-time", s.BlockTime,
+			"--blob-url", "file:" + filepath.Join(s.Data, "blobs"), "--secret-file", s.secretFile(), "--public-url", s.URL,
 		}, "msg=ready"
 	}
 	cmd := exec.Command(s.binary, append(args, s.options.Args...)...)

@@ -6,6 +6,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Hash, Kit } from '../second.js';
+import { kindOf } from '../file/kinds.js';
 import texts from '../locales/en.hash.json';
 
 export { version } from '../version.js';
@@ -82,23 +83,12 @@ try {
   // The page lists its policies, and not this one.
 }
 
-/** How files begin that are chosen by mistake. What is audio is not to be told by its beginning. */
-const others: readonly (readonly [string, number[]])[] = [
-  ['application/pdf', [0x25, 0x50, 0x44, 0x46]],
-  ['application/zip', [0x50, 0x4b, 3, 4]],
-  ['application/x-ole-storage', [0xd0, 0xcf, 0x11, 0xe0]],
-  ['image/png', [0x89, 0x50, 0x4e, 0x47]],
-  ['image/jpeg', [0xff, 0xd8, 0xff]],
-  ['image/gif', [0x47, 0x49, 0x46, 0x38]],
-];
-
 export function use({ en, ProblemError }: Kit): Hash {
   Object.assign(en, texts);
   return async (file, onProgress, signal) => {
     try {
-      const head = new Uint8Array(await file.slice(0, 4).arrayBuffer());
-      const other = others.find(([, bytes]) => bytes.every((b, i) => head[i] === b));
-      if (other) throw new ProblemError('registration.invalid_audio_format', { detected: other[0] });
+      const detected = kindOf(new Uint8Array(await file.slice(0, 512).arrayBuffer()));
+      if (detected) throw new ProblemError('registration.invalid_audio_format', { detected });
       return (await inWorker(file, onProgress, signal)) ?? (await digest(file, pieces.page, onProgress, signal));
     } catch (e) {
       signal.throwIfAborted();

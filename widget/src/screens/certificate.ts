@@ -1,31 +1,37 @@
 /** The certificate, on COMPLETE and of what an access code opened: its button, and how it stands. Nothing else on the screen waits for it. */
 import { html, nothing } from 'lit/html.js';
 import type { Fetching } from '../download.js';
-import { sentenceOf, type Texts } from '../i18n.js';
-import { copyable, noticeOf, type View } from './view.js';
+import { downloads } from '../frame.js';
+import type { Texts } from '../i18n.js';
+import { sentenceOf } from '../sentences.js';
+import { copyable, noticeOf } from './parts.js';
+import type { View } from './view.js';
+
+const begun = { yes: 'got', unsure: 'gotMaybe', no: 'gotNot' } as const;
 
 /** What is said of it. */
 export function fetchingText(f: Fetching, texts: Texts, now: number): string {
   const p = f.problem;
-  if (!p) return texts.t(f.state === 'busy' ? 'getting' : f.state === 'waiting' ? 'certWait' : 'got');
+  if (!p) return texts.t(f.state === 'busy' ? 'getting' : f.state === 'waiting' ? 'certWait' : begun[downloads()]);
   return p.code === 'work.certificate_unavailable' ? texts.t('certLater') : sentenceOf(texts, p, now);
 }
 
 export function certificate(v: View) {
   const { result, accessCode, certificate: f } = v.state;
+  const next = result && (!accessCode || v.saved || v.copied === accessCode);
   const p = f?.problem;
   // Not disabled while it works: the focus would be lost.
   return html`
     <section class="stack tight">
       <div class="acts">
-        <button type="button" class=${result && !accessCode ? 'main' : ''} data-ats="certificate" aria-describedby="m-certificate" @click=${v.act.certificate}>
+        <button type="button" class=${next ? 'main' : ''} data-ats="certificate" aria-describedby="m-certificate" @click=${v.act.certificate}>
           ${v.texts.t(p ? 'retry' : 'getCert')}
         </button>
       </div>
       <div class="stack tight" id="m-certificate">
         ${noticeOf(v)}
         ${f
-          ? html`<p class="note ${f.state === 'begun' ? 'good' : p ? 'bad' : ''}" data-ats="told-certificate">${fetchingText(f, v.texts, v.now)}</p>`
+          ? html`<p class="note ${p ? 'bad' : f.state === 'begun' && downloads() === 'yes' ? 'good' : ''}" data-ats="told-certificate">${fetchingText(f, v.texts, v.now)}</p>`
           : nothing}
       </div>
       ${p

@@ -1,10 +1,13 @@
 /** COMPLETE, FAILED and DISABLED: the terminal screens. */
 import { html, nothing } from 'lit/html.js';
 import { kept, ordered } from '../flow.js';
-import { sentenceOf } from '../i18n.js';
+import { downloads } from '../frame.js';
+import type { Texts } from '../i18n.js';
+import { sentenceOf } from '../sentences.js';
 import type { Result } from '../tracking.js';
 import { certificate } from './certificate.js';
-import { copyButton, copyable, cross, heading, tick, type View } from './view.js';
+import { copyButton, copyable, cross, tick } from './parts.js';
+import { heading, legible, type View } from './view.js';
 
 /** Where the public record of a work is: its own page, where the server has one. */
 export const recordOf = (r: Result) => pageUrl(r.workUrl || r.explorerUrl);
@@ -12,19 +15,28 @@ export const recordOf = (r: Result) => pageUrl(r.workUrl || r.explorerUrl);
 /** An address given by the server is followed only when it is one of a page. */
 const pageUrl = (url: string) => (/^https?:\/\//i.test(url) ? url : '');
 
+/** What is said once the access code was saved as a file: whether it was, only the user can see. */
+export const savedText = (texts: Texts): string => texts.t(downloads() === 'no' ? 'saveNot' : 'saveHint');
+
 const code = (v: View) => {
   const c = v.state.accessCode;
   const t = v.texts.t;
   if (!c) return nothing;
+  const stuck = downloads() === 'no';
+  const kept = (v.saved && !stuck) || v.copied === c;
   return html`
     <section class="key stack tight" part="access-code" aria-labelledby="l-code">
       <strong id="l-code">${t('code')}</strong>
       <code data-ats="access-code">${c}</code>
       <p class="soft">${t('codeText')}</p>
-      <div class="acts">
-        <button type="button" class="main" part="button" data-ats="save-access-code" @click=${v.act.save}>${t('save')}</button>
+      ${v.warned ? html`<p class="note" data-ats="unsaved">${t('unsaved')}</p>` : nothing}
+      <div class="acts row">
+        <button type="button" class=${kept || stuck ? '' : 'main'} part="button" data-ats="save-access-code" aria-describedby="m-code" @click=${v.act.save}>
+          ${t(v.saved && !stuck ? 'saved' : 'save')}
+        </button>
         ${copyButton(v, c, 'access-code')}
       </div>
+      <p class="small" id="m-code" data-ats="told-save">${v.saved ? savedText(v.texts) : nothing}</p>
     </section>
   `;
 };
@@ -36,18 +48,21 @@ export function complete(v: View) {
   if (!r) return nothing;
   const url = recordOf(r);
   const update = s.mode === 'update';
+  const title = legible(s.title.trim());
+  // First what cannot be had again, then what was come for.
   return html`
     <div class="stack">
-      <div class="seal">${tick()}</div>
       <div class="stack tight">
-        ${heading(t(update ? 'updDone' : 'done'))}
-        <p class="soft">${t(update ? 'updDoneText' : 'doneText')}</p>
+        <div class="ends"><div class="seal">${tick()}</div>${heading(t(update ? 'updDone' : 'done'))}</div>
+        ${s.accessCode ? nothing : html`<p class="soft">${t(update ? 'updDoneText' : 'doneText')}</p>`}
       </div>
+      ${code(v)} ${v.flow.known && !s.accessCode ? html`<p class="soft" data-ats="own">${t('ownText')}</p>` : nothing} ${r.workId ? certificate(v) : nothing}
+      ${s.accessCode ? html`<p class="soft">${t(update ? 'updDoneText' : 'doneText')}</p>` : nothing}
       <dl class="facts">
-        ${s.title.trim()
+        ${title
           ? html`<div>
               <dt>${t('title')}</dt>
-              <dd><bdi>${s.title.trim()}</bdi></dd>
+              <dd><bdi>${title}</bdi></dd>
             </div>`
           : nothing}
         <div>
@@ -67,14 +82,18 @@ export function complete(v: View) {
             </div>`
           : nothing}
       </dl>
-      ${code(v)} ${v.flow.known && !s.accessCode ? html`<p class="soft" data-ats="own">${t('ownText')}</p>` : nothing} ${r.workId ? certificate(v) : nothing}
       ${update && !s.own ? html`<p class="soft" data-ats="code-stays">${t('codeStays')}</p>` : nothing}
-      <div class="acts">
-        ${url
-          ? html`<a class="link" data-ats="explorer" href=${url} target="_blank" rel="noopener noreferrer">${t('view')}</a>`
-          : nothing}
-        <button type="button" class="plain" data-ats="again" @click=${v.act.again}>${t(update ? 'updAgain' : 'again')}</button>
-      </div>
+      ${url
+        ? html`<div class="stack tight">
+            <div class="acts">
+              <a class="link" data-ats="explorer" href=${url} target="_blank" rel="noopener noreferrer" aria-describedby="m-view"
+                >${t('view')}<span aria-hidden="true"> ↗</span></a
+              >
+            </div>
+            <p class="small" id="m-view">${t('viewText')}</p>
+          </div>`
+        : nothing}
+      <div class="acts"><button type="button" class="plain" data-ats="again" @click=${v.act.again}>${t(update ? 'updAgain' : 'again')}</button></div>
       <details>
         <summary data-ats="technical">${t('technical')}</summary>
         <div class="stack tight">
@@ -99,13 +118,13 @@ export function failed(v: View) {
   const taken = p.code === 'work.already_registered' && s.resume === 'form';
   return html`
     <div class="stack">
-      <div class="seal bad">${cross()}</div>
       <div class="stack tight">
-        ${heading(t(off ? 'off' : 'failed'))}
+        <div class="ends"><div class="seal bad">${cross()}</div>${heading(t(off ? 'off' : 'failed'))}</div>
         <p data-ats="message">${sentenceOf(v.texts, p, v.now)}</p>
         ${taken && typeof p.details?.['ats_id'] === 'number'
           ? html`<p class="soft">${t('number')}: <b data-ats="existing">${p.details['ats_id']}</b></p>`
           : nothing}
+        ${taken ? html`<p class="soft" data-ats="taken">${t('taken')}</p>` : nothing}
         ${((off || !kept(s)) && !handedIn && !s.doubt) || lost
           ? nothing
           : html`<p class="soft" data-ats="standing">${t(handedIn ? 'noDouble' : s.doubt ? 'unsure' : 'kept')}</p>`}

@@ -1,18 +1,18 @@
 /** Choosing the recording: by dialog, by keyboard, or by dropping it. */
 import { html, nothing } from 'lit/html.js';
-import { complaint, invalid, wave, type View } from './view.js';
+import { complaint, invalid, legible, wave, type SongView } from './view.js';
 
 // Only a hint for the file dialog: the server judges by the bytes.
 const accept = 'audio/*,.wav,.aif,.aiff,.flac,.mp3,.m4a,.aac,.ogg,.oga,.opus,.webm';
-const usualFormats = 'WAV, AIFF, FLAC, MP3, M4A, Ogg';
+// As the server names them, so that nothing moves when its answer comes.
+const usualFormats = 'WAV, AIFF, FLAC, MP3, AAC, M4A, Ogg, Opus, WebM';
 
 /** Of an update, choosing none is a choice, and can be gone back to. */
-export function recording(v: View) {
+export function recording(v: SongView) {
   const { state: s, texts, flow } = v;
   const t = texts.t;
   const formats = v.formats.length ? v.formats.join(', ') : usualFormats;
   const update = s.mode === 'update';
-  const drag = (over: boolean) => (e: DragEvent) => (e.preventDefault(), v.act.drag(over));
   return html`
     <div class="stack tight">
       <label id="l-file" for="file">${t(update ? 'newFile' : 'file')}</label>
@@ -25,7 +25,7 @@ export function recording(v: View) {
         accept=${accept}
         aria-labelledby="l-file file-name"
         aria-invalid=${invalid(v, 'file') as 'true'}
-        aria-describedby="kept-hint file-hint e-file"
+        aria-describedby="kept-hint file-hint lost-hint e-file"
         @change=${(e: Event) => v.act.file((e.target as HTMLInputElement).files?.[0])}
       />
       <label
@@ -33,25 +33,29 @@ export function recording(v: View) {
         for="file"
         part="dropzone"
         data-ats="dropzone"
-        @dragover=${drag(true)}
-        @dragleave=${drag(false)}
-        @drop=${(e: DragEvent) => (drag(false)(e), v.act.file(e.dataTransfer?.files[0]))}
       >
         ${wave()}
         <span id="file-name">
           ${s.file
-            ? html`<strong><bdi data-ats="file-name">${s.file.name}</bdi></strong> <span class="soft" data-ats="file-size">${texts.size(s.file.size)}</span>`
+            ? html`<strong><bdi data-ats="file-name">${legible(s.file.name)}</bdi></strong> <span class="soft" data-ats="file-size">${texts.size(s.file.size)}</span>`
             : html`<b>${t('choose')}</b> ${t('drop')}`}
         </span>
         ${s.file ? html`<b class="small">${t('another')}</b>` : nothing}
       </label>
       ${complaint(v, 'file')}
+      ${s.lost && !s.file ? html`<p class="note" id="lost-hint" data-ats="lost">${lostText(t('chooseAgain', { name: '{name}' }), legible(s.lost))}</p>` : nothing}
       ${update && s.file
         ? html`<button type="button" class="plain" data-ats="keep-file" @click=${v.act.keepFile}>${t('keepFile')}</button>`
         : nothing}
       <p class="small" id="file-hint">
-        ${formats}${flow.maxBytes ? html`<br />${t('max', { max: texts.size(flow.maxBytes, true) })}` : nothing}
+        ${formats}<br />${flow.maxBytes ? t('max', { max: texts.size(flow.maxBytes, true) }) : '\u00a0'}
       </p>
     </div>
   `;
+}
+
+/** The name may run in another direction than the sentence. */
+function lostText(text: string, name: string) {
+  const [before, after] = text.split('{name}');
+  return html`${before}<bdi>${name}</bdi>${after}`;
 }

@@ -2,8 +2,9 @@
 import { html, nothing } from 'lit/html.js';
 import { maxCreators, roles, type Creator } from '../draft.js';
 import { withCreator } from '../flow.js';
-import { recording } from './file.js';
-import { complaint, describedBy, heading, invalid, noticeOf, submits, type View } from './view.js';
+import { song, value } from './song.js';
+import { noticeOf } from './parts.js';
+import { complaint, describedBy, heading, invalid, submits, type View } from './view.js';
 
 export const form = (v: View) => {
   const { step, mode } = v.state;
@@ -20,37 +21,6 @@ function fetching(v: View) {
   </div>`;
 }
 
-function song(v: View) {
-  const { state: s, flow } = v;
-  const t = v.texts.t;
-  return html`
-    <form class="stack" novalidate data-ats="form-song" @submit=${submits(() => flow.next())}>
-      <div class="stack tight">
-        ${heading(t('heading'))}
-        <p class="soft">${t('intro')}</p>
-      </div>
-      ${recording(v)}
-      <div class="stack tight">
-        <label for="title">${t('title')}</label>
-        <input
-          id="title"
-          data-ats="title"
-          dir="auto"
-          autocomplete="off"
-          .value=${s.title}
-          aria-invalid=${invalid(v, 'title') as 'true'}
-          aria-describedby=${describedBy(v, 'title')}
-          @input=${(e: Event) => flow.dispatch({ type: 'draft', path: 'title', draft: { title: value(e) } })}
-        />
-        ${complaint(v, 'title')}
-      </div>
-      <div class="acts"><button class="main" part="button" data-ats="next">${t('next')}</button></div>
-    </form>
-  `;
-}
-
-const value = (e: Event) => (e.target as HTMLInputElement).value;
-
 function creators(v: View) {
   const { state: s, flow } = v;
   const t = v.texts.t;
@@ -59,11 +29,12 @@ function creators(v: View) {
       <div class="stack tight">
         ${heading(t('whoHeading'))}
         <p class="soft">${t('whoIntro')}</p>
+        <p class="small" id="why-email" data-ats="why-email">${t('emailWhy')}</p>
       </div>
       ${s.creators.map((c, i) => creator(v, c, i))}
       ${s.creators.length < maxCreators
         ? html`<button type="button" data-ats="add-creator" @click=${v.act.addCreator}>+ ${t('add')}</button>`
-        : nothing}
+        : html`<p class="small" data-ats="most-creators">${t('mostCreators', { max: maxCreators })}</p>`}
       <div class="acts">
         <button class="main" part="button" data-ats="submit">${t('submit')}</button>
         <button type="button" class="plain" data-ats="back" @click=${() => flow.dispatch({ type: 'step', step: 'song' })}>
@@ -83,7 +54,7 @@ function creator(v: View, c: Creator, i: number) {
       path: path(field),
       draft: { creators: withCreator(v.state.creators, { ...c, ...change }) },
     });
-  const input = (field: 'fullName' | 'email' | 'ipi' | 'isni', label: string, more: { type?: string; complete?: string }) => html`
+  const input = (field: 'fullName' | 'email' | 'ipi' | 'isni', label: string, more: { type?: string; complete?: string; keys?: string }) => html`
     <div class="stack tight">
       <label for=${path(field)}>${label}</label>
       <input
@@ -92,9 +63,10 @@ function creator(v: View, c: Creator, i: number) {
         type=${more.type ?? 'text'}
         dir=${field === 'fullName' ? 'auto' : 'ltr'}
         autocomplete=${more.complete ?? 'off'}
+        inputmode=${(more.keys ?? nothing) as 'numeric'}
         .value=${c[field]}
         aria-invalid=${invalid(v, path(field)) as 'true'}
-        aria-describedby=${describedBy(v, path(field))}
+        aria-describedby=${field === 'email' ? `why-email e-${path(field)}` : describedBy(v, path(field))}
         @input=${(e: Event) => set(field, { [field]: value(e) })}
       />
       ${complaint(v, path(field))}
@@ -140,7 +112,7 @@ function creator(v: View, c: Creator, i: number) {
       </fieldset>
       <details ?open=${numbers || !!(c.ipi || c.isni)}>
         <summary data-ats=${`creator-${i}-numbers`}>${t('numbers')}</summary>
-        <div class="pair">${input('ipi', 'IPI', {})} ${input('isni', 'ISNI', {})}</div>
+        <div class="pair">${input('ipi', 'IPI', { keys: 'numeric' })} ${input('isni', 'ISNI', { keys: 'text' /* may end with X */ })}</div>
       </details>
     </fieldset>
   `;

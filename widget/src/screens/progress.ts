@@ -1,8 +1,11 @@
 /** UPLOAD, CONFIRMING and TRACKING: what is going on, and the price before the user agrees. */
 import { html, nothing } from 'lit/html.js';
-import type { Key } from '../i18n.js';
-import { changes, unchanged } from '../work.js';
-import { dot, heading, noticeOf, tick, turning, type View } from './view.js';
+import { wireCreators } from '../checks.js';
+import { roles, type Creator } from '../draft.js';
+import type { Key, Texts } from '../i18n.js';
+import { before, changes, unchanged, type Change } from '../work.js';
+import { dot, noticeOf, tick, turning } from './parts.js';
+import { heading, legible, type View } from './view.js';
 
 export function uploading(v: View) {
   const { state: s, texts, flow } = v;
@@ -12,7 +15,7 @@ export function uploading(v: View) {
   return html`
     <div class="stack">
       ${heading(name)}
-      <p class="soft"><bdi data-ats="file-name">${s.file?.name}</bdi></p>
+      <p class="soft"><bdi data-ats="file-name">${legible(s.file?.name ?? '')}</bdi></p>
       <div class="stack tight">
         <progress max=${total || 1} .value=${s.loaded} aria-label=${name} data-ats="progress" part="progress"></progress>
         <p class="small" data-ats="progress-text">${t('sent', { loaded: texts.size(s.loaded), total: texts.size(total) })}</p>
@@ -51,11 +54,14 @@ function review(v: View) {
   if (!q) return nothing;
   return html`
     <div class="stack">
-      ${heading(t('review'))}
+      <div class="stack tight">
+        ${heading(t('review'))}
+        <p class="soft">${t('sealText')}</p>
+      </div>
       <dl class="facts" data-ats="review">
         <div>
           <dt>${t('title')}</dt>
-          <dd><bdi>${s.title.trim()}</bdi></dd>
+          <dd><bdi>${legible(s.title.trim())}</bdi></dd>
         </div>
         ${s.version
           ? html`<div>
@@ -65,22 +71,22 @@ function review(v: View) {
           : nothing}
         <div>
           <dt>${t('file')}</dt>
-          <dd data-ats="review-file"><bdi>${s.file?.name ?? w?.filename}</bdi> ${w ? tag(t(s.file ? 'newRec' : 'sameFile'), !!s.file) : nothing}</dd>
+          <dd data-ats="review-file">
+            <bdi>${legible(s.file?.name ?? w?.filename ?? '')}</bdi> ${w ? tag(t(s.file ? 'newRec' : 'sameFile'), !!s.file) : nothing} ${s.file ? html`<span class="small">${texts.size(s.file.size)}</span>` : nothing}
+          </dd>
+          ${q.fileHash ? html`<dd class="small">${t('fileHash')}: <code data-ats="file-hash">${q.fileHash}</code></dd>` : nothing}
         </div>
         <div>
           <dt>${t('by')}</dt>
-          ${(w ? changes(w.creators, s.creators) : s.creators.map((c) => [c, ''] as const)).map(
-            ([c, change]) =>
-              html`<dd class=${change} data-ats="review-creator"><bdi>${c.fullName.trim()}</bdi> ${change ? tag(t(change), true) : nothing}</dd>`,
-          )}
+          ${(w ? changes(w.creators, s.creators) : s.creators.map((c) => [c, ''] as const)).map(([c, change]) => person(v, c, change))}
         </div>
         <div>
           <dt>${t('stepPrice')}</dt>
-          <dd class="total" data-ats="price">${t('credits', { n: q.total })}</dd>
+          <dd class="total" data-ats="price">${price(t, q.total)}</dd>
         </div>
       </dl>
       ${w && !s.file && unchanged(w.creators, s.creators)
-        ? html`<p class="note" data-ats="nothing-new">${t('nothingNew')}</p>`
+        ? html`<p class="note" data-ats="nothing-new">${t('nothingNew', { n: s.version ?? 0 })}</p>`
         : nothing}
       ${s.quoteOver
         ? html`<p class="note" role="status" data-ats="quote-over">${t('quoteOver')}</p>`
@@ -100,10 +106,34 @@ function review(v: View) {
         <dl class="lines">
           ${q.parts.map(([key, n]) => html`<dt>${t(key)}</dt><dd>${t('credits', { n })}</dd>`)}
         </dl>
+        ${q.total ? html`<p class="small" data-ats="who-pays">${t('creditsText')}</p>` : nothing}
         <p class="small">${t('fingerprint')}: <code data-ats="commitment">${q.commitment}</code></p>
       </details>
     </div>
   `;
+}
+
+const price = (t: Texts['t'], n: number) => (n ? t('credits', { n }) : t('free'));
+
+/** Everything of a creator that is sealed; of one that changed, what did. */
+function person(v: View, c: Creator, change: Change) {
+  const t = v.texts.t;
+  const was = change === 'changed' && before(v.state.work?.creators ?? [], c);
+  const line = (of: (c: Creator) => string, name: string, show = of(c)) =>
+    show || (was && of(was)) ? html`<span class="small" data-ats="review-${name}">${show || '\u2013'} ${was && of(was) !== of(c) ? tag(t('changed'), true) : nothing}</span>` : nothing;
+  const sealed = (key: 'full_name' | 'email' | 'ipi' | 'isni') => (x: Creator) => legible(wireCreators([x])[0]![key] ?? '');
+  const name = sealed('full_name');
+  const marked = was ? name(was) !== name(c) : change;
+  return html`<dd class="person ${change}" data-ats="review-creator">
+    <span data-ats="review-name"><bdi>${name(c)}</bdi> ${marked ? tag(t(change || 'changed'), true) : nothing}</span>
+    ${change === 'removed'
+      ? nothing
+      : [
+          line((x) => v.texts.list(roles.filter((r) => x.roles[r]).map((r) => t(r))), 'roles'),
+          line(sealed('email'), 'email'),
+          ...(['ipi', 'isni'] as const).map((key) => line(sealed(key), key, sealed(key)(c) && `${key.toUpperCase()} ${sealed(key)(c)}`)),
+        ]}
+  </dd>`;
 }
 
 const tag = (text: string, fresh: boolean) => html`<span class="tag ${fresh ? 'new' : ''}">${text}</span>`;
@@ -132,7 +162,8 @@ export function tracking(v: View) {
     <div class="stack">
       <div class="stack tight">
         ${heading(name)}
-        <p class="soft">${t('trackingText')}</p>
+        <p class="soft" data-ats="how-long">${t(v.late ? 'trackLong' : 'trackingText')}</p>
+        <p class="soft" data-ats="may-close">${t(v.flow.known || s.mode === 'update' ? 'trackClose' : 'trackStay')}</p>
       </div>
       <progress
         max="100"

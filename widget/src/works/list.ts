@@ -1,7 +1,7 @@
 /** The list of works: a field to search with, one radio button for each work, and a button for the next page. */
 import type { Texts } from '../i18n.js';
 import type { View } from '../screens/view.js';
-import { complaint, heading, html, noticeOf, nothing, submits } from './kit.js';
+import { complaint, heading, html, legible, noticeOf, nothing, submits } from './kit.js';
 import type { Entry, Works } from './shelf.js';
 
 const count = (s: Works, { t }: Texts): string => {
@@ -21,7 +21,7 @@ export function list(v: View, s: Works) {
     <form class="stack" novalidate data-ats="form-works" @submit=${submits(() => s.pick())}>
       <div class="stack tight">
         ${heading(t(download ? 'songs' : 'updHeading'))}
-        ${none ? html`<p class="soft" data-ats="none">${t('noSongs')}</p>` : html`<p class="soft">${t(download ? 'seeIntro' : 'pickIntro')}</p>`}
+        ${none ? html`<p class="soft" data-ats="none">${t('noSongs')} ${t('noSongsText')}</p>` : html`<p class="soft">${t(download ? 'seeIntro' : 'pickIntro')}</p>`}
       </div>
       ${first || none ? nothing : html`${search(v, s)} ${works(v, s)}`}
       ${first ? html`<progress aria-label=${t('opening')} data-ats="progress" part="progress"></progress>` : nothing} ${noticeOf(v)}
@@ -95,7 +95,7 @@ function works(v: View, s: Works) {
               @change=${() => s.choose(w)}
             />
             <span
-              ><b><bdi>${w.title}</bdi></b>
+              ><b><bdi>${legible(w.title)}</bdi></b>
               <span class="small">${t('nr', { n: String(w.atsId) })} · ${t('versionNr', { n: w.version })} · ${v.texts.date(w.at)}</span></span
             >
           </label>`,

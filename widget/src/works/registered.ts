@@ -1,12 +1,11 @@
 /** FORM of an update: the access code, and the song that it opens or that was chosen. Who made it is asked as for a new one. */
 import type { View } from '../screens/view.js';
-import { certificate, complaint, heading, html, invalid, noticeOf, nothing, recording, submits, tidyCode } from './kit.js';
+import { certificate, complaint, heading, html, invalid, legible, noticeOf, nothing, recording, submits, tidyCode } from './kit.js';
 
 export function accessCode(v: View) {
   const { state: s, flow } = v;
   const t = v.texts.t;
   const set = (code: string) => flow.dispatch({ type: 'draft', path: 'access_code', draft: { code } });
-  const form = (e: Event) => (e.target as HTMLElement).closest('form')!;
   return html`
     <form class="stack" novalidate data-ats="form-code" aria-busy=${s.opening} @submit=${submits(() => flow.open())}>
       <div class="stack tight">
@@ -35,7 +34,7 @@ export function accessCode(v: View) {
             set(field.selectionEnd === field.value.length ? tidyCode(field.value) : field.value);
           }}
           @keydown=${(e: KeyboardEvent) => {
-            if (e.key === 'Enter' && !e.isComposing) (e.preventDefault(), form(e).requestSubmit());
+            if (e.key === 'Enter' && !e.isComposing) (e.preventDefault(), flow.open());
           }}
         ></textarea>
         <p class="small" id="code-hint">${t('codeHint')}</p>
@@ -50,6 +49,10 @@ export function accessCode(v: View) {
           ? html`<button type="button" data-ats="cancel" @click=${() => flow.edit()}>${t('cancel')}</button>`
           : html`<button class="main" part="button" data-ats="next">${t('find')}</button>`}
       </div>
+      <details>
+        <summary data-ats="lost-code">${t('lostCode')}</summary>
+        <p class="small">${t('lostText')}</p>
+      </details>
     </form>
   `;
 }
@@ -69,7 +72,7 @@ export function registered(v: View) {
       <dl class="facts pairs" data-ats="work">
         <div class="wide">
           <dt>${t('title')}</dt>
-          <dd class="big"><bdi data-ats="work-title">${w.title}</bdi></dd>
+          <dd class="big"><bdi data-ats="work-title">${legible(w.title)}</bdi></dd>
         </div>
         <div>
           <dt>${t('number')}</dt>
@@ -82,7 +85,7 @@ export function registered(v: View) {
         ${w.filename
           ? html`<div class="wide">
               <dt>${t('keptFile')}</dt>
-              <dd><bdi data-ats="work-file">${w.filename}</bdi></dd>
+              <dd><bdi data-ats="work-file">${legible(w.filename)}</bdi></dd>
             </div>`
           : nothing}
       </dl>

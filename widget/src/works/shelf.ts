@@ -39,8 +39,6 @@ export type What = 'audio' | 'certificate';
 const pageSize = 20;
 /** Typing rests for this long, in ms, before it is searched for. */
 const pause = 250;
-/** The page is given this long, in ms, to bring the token that it was told of by itself before it is asked. */
-const grace = 2000;
 
 const record = (v: unknown) => (typeof v === 'object' && v !== null ? v : {}) as Record<string, unknown>;
 const text = (v: unknown) => (typeof v === 'string' ? v : '');
@@ -102,7 +100,8 @@ export class Works implements Shelf {
   }
 
   async open(signal: AbortSignal): Promise<'works' | 'song' | Work> {
-    if (this.#first && !this.#flow.tokens.value) await this.#flow.tokens.renew('', this.#env, signal, grace);
+    // The page has made the element and is about to give its token.
+    if (this.#first) this.#flow.tokens.expect(false);
     this.#first = false;
     if (this.#want === 'work' && this.chosen) return this.#work(this.chosen, signal);
     const more = this.#want === 'more' && this.next;

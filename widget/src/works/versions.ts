@@ -3,7 +3,7 @@ import type { Role } from '../draft.js';
 import type { Texts } from '../i18n.js';
 import type { View } from '../screens/view.js';
 import type { Fetching } from '../download.js';
-import { fetchingText, html, noticeOf, nothing } from './kit.js';
+import { fetchingText, html, legible, noticeOf, nothing } from './kit.js';
 import type { Version, What, Works } from './shelf.js';
 
 function stands(f: Fetching, texts: Texts, now: number): string {
@@ -19,7 +19,7 @@ export function versions(v: View, s: Works) {
   return html`
     <div class="stack" data-ats="versions">
       <div class="stack tight">
-        <h2 tabindex="-1" data-ats="heading"><bdi>${w.title}</bdi></h2>
+        <h2 tabindex="-1" data-ats="heading"><bdi>${legible(w.title)}</bdi></h2>
         <p class="soft">${t('nr', { n: String(w.atsId) })}. ${t('seeText')}</p>
       </div>
       ${noticeOf(v)}
@@ -39,14 +39,14 @@ function version(v: View, s: Works, x: Version) {
     <li class="who stack tight" data-ats=${`version-${n}`}>
       <h3 id=${`v-${n}`}>${t('versionNr', { n })}</h3>
       <p class="small"><time datetime=${new Date(x.at || 0).toISOString()}>${v.texts.date(x.at || 0)}</time></p>
-      ${x.filename ? html`<p><bdi data-ats=${`file-${n}`}>${x.filename}</bdi></p>` : nothing}
+      ${x.filename ? html`<p><bdi data-ats=${`file-${n}`}>${legible(x.filename)}</bdi></p>` : nothing}
       <details ?open=${n === s.versions.at(-1)?.version} @toggle=${(e: Event) => (e.target as HTMLDetailsElement).open && void s.show(n)}>
         <summary data-ats=${`creators-${n}`} aria-describedby=${`v-${n}`}>${t('by')}</summary>
         ${people
           ? html`<ul class="people">
               ${people.map(
                 (c) => html`<li data-ats=${`creator-${n}`}>
-                  <bdi>${c.fullName}</bdi>${' '}<span class="small">${joined(v, (Object.keys(c.roles) as Role[]).filter((r) => c.roles[r]).map((r) => t(r)))}</span>
+                  <bdi>${legible(c.fullName)}</bdi>${' '}<span class="small">${v.texts.list((Object.keys(c.roles) as Role[]).filter((r) => c.roles[r]).map((r) => t(r)))}</span>
                 </li>`,
               )}
             </ul>`
@@ -57,8 +57,6 @@ function version(v: View, s: Works, x: Version) {
     </li>
   `;
 }
-
-const joined = (v: View, words: string[]) => new Intl.ListFormat(v.texts.lang, { type: 'unit', style: 'short' }).format(words);
 
 // Not disabled while it works: the focus would be lost.
 const button = (v: View, s: Works, n: number, what: What) => html`

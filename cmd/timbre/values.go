@@ -1,0 +1,282 @@
+package main
+
+import (
+	"context"
+	"encoding"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"timbre.example/internal/limit"
+)
+
+// wrong says that a flag or an argument cannot have the value that it was given.
+// The command ends with exitUsage, and its message names the flag or variable,
+// the value, and a right example.
+type wrong struct {
+	name string // of the flag, without --, or of the argument
+	why  string // why the value is not taken, or what one is
+	text string // the value, where that is an argument
+}
+
+func (w *wrong) Error() string { return "--" + w.name + ": " + w.why }
+
+// wrongf makes one.
+func wrongf(name, why string, args ...any) error {
+	return &wrong{name: name, why: fmt.Sprintf(why, args...)}
+}
+
+// invocation is one call of the command.
+type invocation struct {
+	args []string
+	at   *kong.Context // nil before it is known which command is called
+}
+
+// say is the text of an error, in full where it is about a value.
+func (in invocation) say(err error) string {
+	if w := (*wrong)(nil); errors.As(err, &w) {
+		return in.describe(w)
+	}
+	return err.Error()
+}
+
+// describe says all of a wrong value: where it stands, what stands there, why that
+// is not taken, and what would be.
+func (in invocation) describe(w *wrong) string {
+	if in.at == nil {
+		return w.Error()
+	}
+	for _, flag := range in.at.Flags() {
+		if flag.Name != w.name {
+			continue
+		}
+		name, value, given := in.given(flag)
+		text := name
+		if shown := disclosed(flag.Tag.Get("secret"), value); given && shown != "" {
+			text += "=" + shown
+		}
+		text += ": " + w.why
+		if example := flag.Tag.Get("example"); flag.IsBool() {
+			text += ". For example: --" + flag.Name
+		} else if example != "" {
+			text += ". For example: " + name + "=" + shellWord(example)
+		}
+		return text
+	}
+	for _, arg := range in.at.Selected().Positional {
+		if arg.Name == w.name {
+			return fmt.Sprintf("<%s> %s: %s. For example: %s", arg.Name, shellWord(w.text), w.why, arg.Tag.Get("example"))
+		}
+	}
+	return w.Error()
+}
+
+// given finds where a flag was set, by the name to use there, and to what.
+func (in invocation) given(flag *kong.Flag) (name, value string, given bool) {
+	name = "--" + flag.Name
+	long, short := name, "-"+string(flag.Short)
+	for i, arg := range in.args {
+		if arg == "--" {
+			break
+		}
+		switch after, ok := strings.CutPrefix(arg, long+"="); {
+		case ok:
+			value, given = after, true
+		case (arg == long || flag.Short != 0 && arg == short) && i+1 < len(in.args):
+			value, given = in.args[i+1], true
+		}
+	}
+	if given {
+		return name, value, true
+	}
+	for _, env := range flag.Tag.Envs {
+		if text, ok := os.LookupEnv(env); ok {
+			return env, text, true
+		}
+	}
+	return name, flag.Default, flag.HasDefault
+}
+
+var userinfo = regexp.MustCompile(`//[^/?#]*@`)
+
+// disclosed is what may be shown of a value: secret is "all" where it is one, and
+// "after-scheme" where it may hold a password behind its scheme.
+func disclosed(secret, value string) string {
+	switch scheme, _, ok := strings.Cut(value, ":"); {
+	case secret == "all", secret == "after-scheme" && !ok:
+		return ""
+	case secret == "after-scheme" && scheme != "sqlite":
+		return shellWord(scheme + ":…")
+	}
+	return shellWord(userinfo.ReplaceAllString(value, "//…@"))
+}
+
+var plainWord = regexp.MustCompile(`^[\pL\pN…/:@%+=,.*?&_~\[\]{}-]+$`)
+
+// shellWord quotes what a shell would take apart, and what a terminal would obey.
+func shellWord(s string) string {
+	if plainWord.MatchString(s) {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+// plainly says in the operating system's or the database's words why something
+// failed, without the calls that it passed through.
+func plainly(err error) string {
+	var (
+		pg    *pgconn.PgError
+		dns   *net.DNSError
+		errno syscall.Errno
+		late  interface{ Timeout() bool }
+	)
+	switch {
+	case errors.As(err, &pg):
+		return pg.Message
+	case errors.As(err, &dns):
+		return fmt.Sprintf("there is no host %q", dns.Name)
+	case errors.As(err, &errno):
+		return errno.Error()
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &late) && late.Timeout():
+		return "no answer in time"
+	}
+	return err.Error()
+}
+
+// mappers read values. Each refuses in our words, where the parser of flags or
+// the standard library would in words of a program.
+func mappers() []kong.Option {
+	kinds := map[reflect.Kind]mapper{
+		reflect.Int: number, reflect.Int64: number, reflect.String: word,
+	}
+	options := []kong.Option{
+		kong.KindMapper(reflect.Bool, yesOrNo{}),
+		kong.TypeMapper(reflect.TypeFor[time.Duration](), mapper(duration)),
+		kong.TypeMapper(reflect.TypeFor[slog.Level](), mapper(level)),
+		kong.TypeMapper(reflect.TypeFor[limit.Rate](), mapper(byText)),
+		kong.TypeMapper(reflect.TypeFor[proxies](), mapper(byText)),
+		kong.TypeMapper(reflect.TypeFor[verifierKey](), mapper(byText)),
+		kong.NamedMapper("path", mapper(path)),
+		kong.NamedMapper("existingfile", mapper(existingFile)),
+	}
+	for kind, m := range kinds {
+		options = append(options, kong.KindMapper(kind, m))
+	}
+	return options
+}
+
+// mapper reads one value from its text, and returns why it does not.
+type mapper func(value *kong.Value, text string, target reflect.Value) (why string)
+
+// Decode implements kong.Mapper.
+func (m mapper) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
+	token := ctx.Scan.Peek()
+	text, isText := token.Value.(string)
+	if !isText {
+		text = fmt.Sprint(token.Value)
+	}
+	switch {
+	case token.InferredType().IsAny(kong.FlagToken, kong.ShortFlagToken):
+		return wrongf(ctx.Value.Name, "has no value. One that begins with - stands behind =, as in --%s=-1", ctx.Value.Name)
+	case !token.IsValue():
+		return wrongf(ctx.Value.Name, "has no value")
+	}
+	ctx.Scan.Pop()
+	if why := m(ctx.Value, text, target); why != "" {
+		return &wrong{ctx.Value.Name, why, text}
+	}
+	return nil
+}
+
+func number(_ *kong.Value, text string, target reflect.Value) string {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return "not a whole number, or one too large"
+	}
+	target.SetInt(n)
+	return ""
+}
+
+func word(value *kong.Value, text string, target reflect.Value) string {
+	if one := value.EnumSlice(); value.Enum != "" && !slices.Contains(one, text) {
+		one = slices.DeleteFunc(one, func(s string) bool { return s == "" })
+		return "must be one of " + strings.Join(one, ", ")
+	}
+	target.SetString(text)
+	return ""
+}
+
+func duration(_ *kong.Value, text string, target reflect.Value) string {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return `a time reads like "90s", "10m" or "8760h" (which is a year)`
+	}
+	target.SetInt(int64(d))
+	return ""
+}
+
+func level(_ *kong.Value, text string, target reflect.Value) string {
+	if err := target.Addr().Interface().(*slog.Level).UnmarshalText([]byte(text)); err != nil {
+		return "must be one of DEBUG, INFO, WARN, ERROR"
+	}
+	return ""
+}
+
+func byText(_ *kong.Value, text string, target reflect.Value) string {
+	if err := target.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// path makes a name absolute; - is the standard output.
+func path(_ *kong.Value, text string, target reflect.Value) string {
+	if text != "-" && text != "" {
+		text = kong.ExpandPath(text)
+	}
+	target.SetString(text)
+	return ""
+}
+
+func existingFile(_ *kong.Value, text string, target reflect.Value) string {
+	text = kong.ExpandPath(text)
+	info, err := os.Stat(text)
+	switch {
+	case err != nil:
+		return plainly(err)
+	case info.IsDir():
+		return "is a directory, and must be a file"
+	}
+	target.SetString(text)
+	return ""
+}
+
+// yesOrNo reads a switch, which needs no value.
+type yesOrNo struct{}
+
+func (yesOrNo) IsBool() bool { return true }
+
+func (yesOrNo) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
+	text := "true"
+	if ctx.Scan.Peek().Type == kong.FlagValueToken {
+		text = fmt.Sprint(ctx.Scan.Pop().Value)
+	}
+	switch text {
+	case "true", "false":
+		target.SetBool(text == "true")
+		return nil
+	}
+	return wrongf(ctx.Value.Name, "must be true or false")
+}

@@ -1,0 +1,407 @@
+package main
+
+import (
+	"database/sql"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+// inside are words that only a program's own libraries use.
+var inside = regexp.MustCompile(`strconv|netip|slog|parse "|invalid syntax|panic|goroutine|nil pointer|runtime error|%!|\.go:|\bEOF\b|bit int|unmarshal|lookup |dial |listen tcp|open /|stat /|mkdir |permission denied:|cannot parse|sqlite:? .*\([0-9]+\)|note:|blob:|store:|timestamp:`)
+
+// wrongValues are one or more wrong values for each flag and argument of each command. A name
+// stands for the same flag of every command; command's own stand as "command name". One that needs
+// no wrong value, because any text is one, says why.
+var wrongValues = map[string][]string{
+	"addr":                  {"nowhere", "127.0.0.1:http", "127.0.0.1:70000"},
+	"data":                  {"FILE/below"},
+	"block-time":            {"soon", "0s"},
+	"network-block-time":    {"soon", "0s", "6"},
+	"database-url":          {"mysql:x", "sqlite:", "nonsense", "sqlite:FILE/below.db", "sqlite:DIR", "sqlite:FILE", "postgres://u:opensesame@h:port/x"},
+	"database-url-file":     {"DIR/none", "DIR"},
+	"blob-url":              {"file:", "gs://bucket", "file:FILE/below", "s3://songs?endpoint=%zz", "s3://a;b", "s3://songs?acl=public"},
+	"s3-access-key":         {"only"},
+	"s3-secret-key":         {"only"},
+	"s3-secret-key-file":    {"DIR/none"},
+	"max-file-size":         {"500MB", "0", "99999999999999999999"},
+	"limits-mint":           {"300", "5/1ms", "0/1m", "x/1m"},
+	"limits-session":        {"300", "120/2h"},
+	"limits-address":        {"fast", "120/1m,burst=0"},
+	"limits-organization":   {"-1/1m", ""},
+	"limits-token":          {"1y", "0s", "5"},
+	"limits-upload-slot":    {"ten minutes", "0s"},
+	"limits-quote":          {"1y", "0s"},
+	"limits-result":         {"1h30", "0s"},
+	"limits-prepares":       {"four", "0"},
+	"limits-followers":      {"1e4", "0"},
+	"trusted-proxies":       {"10.0.0.0", "x", "10.0.0.0/33", ""},
+	"certificate-cert-file": {"DIR/none"},
+	"certificate-key-file":  {"DIR/none"},
+	"cert-file":             {"DIR/none"},
+	"key-file":              {"DIR/none"},
+	"tsa-url":               {"tsa.example", "ftp://u:opensesame@tsa.example", "http://[::1"},
+	"listen":                {"nowhere", "127.0.0.1:http", "127.0.0.1:70000", "nowhere.invalid:0"},
+	"metrics-listen":        {"nowhere", "127.0.0.1:-1"},
+	"registry-name":         {"a\nb", strings.Repeat("x", 201)},
+	"imprint":               {"a\nb", strings.Repeat("x", 201)},
+	"public-url":            {"songs.example", "https://songs.example/timbre", "https://u:opensesame@songs.example", "http://[::1", "http://%zz"},
+	"roles":                 {"console", "ats,console"},
+	"issuer-url":            {"songs.example", "https://songs.example/x"},
+	"jwks-refresh":          {"often", "0s"},
+	"jwks-max-age":          {"old", "1m"},
+	"secret-file":           {"FILE", "DIR", "FILE/below"},
+	"network-testnet":       {"substrate:ws://x"},
+	"network-mainnet":       {"log"},
+	"network-silence":       {"long", "1s"},
+	"prices-testnet":        {"network=cheap", "free"},
+	"prices-mainnet":        {"network=-1", "storage=10", "storage=x:1/:2"},
+	"log-level":             {"debgu", ""},
+	"log-format":            {"xml"},
+	"log-key":               {"DIR/none", "a+b+c"},
+	"tsa-ca":                {"DIR/none", "DIR", "FILE"},
+	"media":                 {"DIR/none", "DIR"},
+	"save":                  {"DIR"},
+	"only-creator":          {"first"},
+	"out":                   nil, // any name is one until it is written: see TestFilesThatCannotBeWritten
+	"network":               {"devnet", ""},
+	"work-version":          {"latest"},
+	"max-file-size of org":  {"many"},
+	"widget":                {"maybe"},
+	"access-code-ttl":       {"1y"},
+	"duplicate-titles":      {"maybe"},
+	"asset-storage":         {"some"},
+	"quota":                 {"unlimited"},
+	"limit":                 {"all"},
+	"note":                  nil, // any text
+	"before":                nil, // what is no id is not found
+	"<amount>":              {"many", "1.5"},
+	"<ats-id>":              {"first"},
+	"<evidence>":            {"DIR/none", "DIR"},
+	// Looked up in the database or the catalogue, and refused with a code.
+	"<org>": nil, "<id>": nil, "<name>": nil, "<origin>": nil, "<site-key>": nil, "<code>": nil, "<command>": nil,
+}
+
+// Each flag and argument of each command says of a wrong value where it stands, what stands there, and
+// what would be right, in words that are not a program's; by its variable too. None ends in a panic,
+// and none leaves a file behind.
+func TestWrongValues(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	file, folder := write("file", "neither a secret nor a database"), filepath.Join(dir, "folder")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	secret := write("secret", strings.Repeat("ab", 32))
+	database := filepath.Join(dir, "timbre.db")
+	if s := timbre(t, "migrate", "--database-url", "sqlite:"+database); s.code != exitDone {
+		t.Fatal(s.err)
+	}
+	evidence, err := filepath.Abs("../../evidence/testdata/v1/full.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A right call of each command, which the wrong value is added to. A flag that is given twice counts as the last says.
+	right := map[string][]string{
+		"--database-url": {"sqlite:" + database}, "--blob-url": {"file:" + filepath.Join(folder, "blobs")}, "--secret-file": {secret}, "--listen": {"127.0.0.1:0"},
+		"--public-url": {"https://songs.example"}, "--addr": {"127.0.0.1:0"}, "--data": {filepath.Join(folder, "demo")}, "--out": {filepath.Join(folder, "out")}, "--network": {"testnet"},
+	}
+	arguments := map[string]string{"org": "x", "id": "x", "name": "x", "origin": "x", "site-key": "x", "code": "x", "amount": "1", "ats-id": "1", "evidence": evidence, "command": "serve"}
+	// What must stand beside a wrong value for it to be looked at.
+	beside := map[string][]string{
+		"s3-access-key": {"--blob-url=s3://songs"}, "s3-secret-key": {"--blob-url=s3://songs"}, "s3-secret-key-file": {"--blob-url=s3://songs"},
+		"jwks-refresh": {"--roles=ats", "--issuer-url=https://songs.example"}, "jwks-max-age": {"--roles=ats", "--issuer-url=https://songs.example"},
+		"certificate-cert-file": {"--certificate-key-file=" + secret}, "certificate-key-file": {"--certificate-cert-file=" + secret},
+		"cert-file": {"--key-file=" + secret}, "key-file": {"--cert-file=" + secret},
+	}
+	// These name another flag, which has to be corrected: a key without the other half, or the file that says the database.
+	elsewhere := map[string]string{"s3-access-key": "--s3-secret-key", "s3-secret-key": "--s3-access-key"}
+	var tried, commands int
+	seen := map[string]bool{}
+	var visit func(n *kong.Node)
+	visit = func(n *kong.Node) {
+		for _, child := range n.Children {
+			visit(child)
+		}
+		if len(n.Children) > 0 || n.Type == kong.ApplicationNode {
+			return
+		}
+		commands++
+		command := strings.Fields(n.Path())
+		flags := slices.Concat(n.AllFlags(true)...)
+		base := slices.Clone(command)
+		for _, flag := range flags {
+			for _, value := range right["--"+flag.Name] {
+				base = append(base, "--"+flag.Name+"="+value)
+			}
+		}
+		check := func(name, value string, s said, shown string) {
+			t.Helper()
+			tried++
+			label := strings.Join(command, " ") + " " + name + " " + value
+			if s.code != exitUsage || s.out != "" {
+				t.Errorf("%s: exit %d, %q, %q", label, s.code, s.out, s.err)
+				return
+			}
+			if !strings.HasPrefix(s.err, "timbre: "+shown) || !strings.Contains(s.err, "For example: ") {
+				t.Errorf("%s: names no flag, or no example: %s", label, s.err)
+			}
+			if bad := inside.FindString(s.err); bad != "" || strings.Contains(s.err, "opensesame") {
+				t.Errorf("%s: has %q: %s", label, bad, s.err)
+			}
+		}
+		real := strings.NewReplacer("FILE", file, "DIR", folder)
+		for _, flag := range flags {
+			if flag.IsBool() {
+				if flag.Name != "help" && flag.Name != "version" {
+					check(flag.Name, "maybe", timbre(t, slices.Concat(base, positionals(n, arguments), []string{"--" + flag.Name + "=maybe"})...), "--"+flag.Name+"=maybe: ")
+				}
+				continue
+			}
+			values, ok := wrongValues[flag.Name]
+			if own, has := wrongValues[flag.Name+" of "+command[0]]; has {
+				values, ok = own, true
+				seen[flag.Name+" of "+command[0]] = true
+			}
+			seen[flag.Name] = true
+			if !ok {
+				t.Errorf("%s --%s: there is no wrong value for it here", n.Path(), flag.Name)
+			}
+			if flag.Tag.Get("example") == "" {
+				t.Errorf("%s --%s has no example", n.Path(), flag.Name)
+			}
+			for _, value := range values {
+				if n.Name == "doctor" {
+					continue // it looks at all that it is given, and says each: see TestDoctorOnWrongValues
+				}
+				value = real.Replace(value)
+				args := slices.Concat(base, positionals(n, arguments), beside[flag.Name])
+				named := "--" + flag.Name
+				if other := elsewhere[flag.Name]; other != "" {
+					named = other
+				}
+				check(flag.Name, value, timbre(t, append(args, "--"+flag.Name+"="+value)...), named)
+				for _, env := range flag.Tag.Envs {
+					// What is given as a flag hides the variable.
+					args := slices.DeleteFunc(slices.Clone(args), func(a string) bool { return strings.HasPrefix(a, "--"+flag.Name+"=") })
+					old, had := os.LookupEnv(env)
+					if err := os.Setenv(env, value); err != nil {
+						t.Fatal(err)
+					}
+					if elsewhere[flag.Name] == "" {
+						named = env
+					}
+					check(env, value, timbre(t, args...), named)
+					if had {
+						os.Setenv(env, old)
+					} else {
+						os.Unsetenv(env)
+					}
+				}
+			}
+		}
+		for _, arg := range n.Positional {
+			name := "<" + arg.Name + ">"
+			seen[name] = true
+			values, ok := wrongValues[name]
+			if !ok || arg.Tag.Get("example") == "" {
+				t.Errorf("%s %s: there is no wrong value, or no example", n.Path(), name)
+			}
+			for _, value := range values {
+				with := map[string]string{}
+				for k, v := range arguments {
+					with[k] = v
+				}
+				with[arg.Name] = real.Replace(value)
+				check(name, value, timbre(t, slices.Concat(base, positionals(n, with))...), name+" "+with[arg.Name]+": ")
+			}
+		}
+	}
+	var c cli
+	visit(kong.Must(&c, mappers()...).Model.Node)
+	for name := range wrongValues {
+		if !seen[name] {
+			t.Errorf("no command has %s", name)
+		}
+	}
+	if commands < 25 || tried < 200 {
+		t.Errorf("%d values of %d commands", tried, commands)
+	}
+	if err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && !strings.Contains(path, filepath.Join("folder", "demo")) {
+			t.Errorf("left behind: %s", path)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A release does not run on what a newer one has migrated: after a roll-back the
+// backup has to be restored as well.
+func TestDatabaseOfANewerRelease(t *testing.T) {
+	dir := inDatabase(t)
+	db, err := sql.Open("sqlite", filepath.Join(dir, "timbre.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES ((SELECT max(version_id) FROM goose_db_version) + 2, 1)"); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"org", "list"}, {"migrate"}, {"serve", "--listen", "127.0.0.1:0", "--public-url", "http://localhost", "--secret-file", filepath.Join(dir, "secret")}} {
+		timbre(t, command...).refused(exitRefused, "the database is 2 migrations ahead of this release")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "secret")); err == nil {
+		t.Error("a secret was made")
+	}
+}
+
+// positionals are a command's arguments.
+func positionals(n *kong.Node, values map[string]string) (args []string) {
+	for _, arg := range n.Positional {
+		args = append(args, values[arg.Name])
+	}
+	return args
+}
+
+// A name is refused that cannot be written, after everything else was well.
+func TestFilesThatCannotBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	timbre(t, "verify", "../../evidence/testdata/v1/full.json", "--save", dir).refused(exitUsage, "--save="+dir+": cannot be written: is a directory")
+}
+
+// A variable that nobody reads is named with the one that was meant.
+func TestUnknownVariables(t *testing.T) {
+	inDatabase(t)
+	for name, words := range map[string]string{
+		"TIMBRE_LISTN":             "Did you mean TIMBRE_LISTEN?",
+		"TIMBRE_ROLE":              "Did you mean TIMBRE_ROLES?",
+		"TIMBRE_SECRETFILE":        "Did you mean TIMBRE_SECRET_FILE?",
+		"TIMBRE_PUBLIC_URL_FILE":   "TIMBRE_PUBLIC_URL has no form that names a file",
+		"TIMBRE_S3_SECRET_KEYFILE": "Did you mean TIMBRE_S3_SECRET_KEY_FILE?",
+	} {
+		t.Setenv(name, "x")
+		for _, command := range [][]string{{"serve"}, {"org", "list"}, {"doctor"}, {"migrate"}} {
+			timbre(t, command...).refused(exitUsage, name+" is not a variable of timbre")
+			timbre(t, command...).refused(exitUsage, words)
+		}
+		os.Unsetenv(name)
+	}
+	// Those that look like no other are named and do not stop a server.
+	t.Setenv("TIMBRE_DEPLOYMENT_COLOUR", "blue")
+	if s := timbre(t, "org", "list"); s.code != exitDone || !strings.Contains(s.err, "warning: TIMBRE_DEPLOYMENT_COLOUR is not a variable of timbre and is not read. The nearest is TIMBRE_") {
+		t.Errorf("exit %d: %s", s.code, s.err)
+	}
+	os.Unsetenv("TIMBRE_DEPLOYMENT_COLOUR")
+	// Kubernetes sets these beside a service of this name.
+	for _, name := range []string{"TIMBRE_PORT", "TIMBRE_PORT_8080_TCP_ADDR", "TIMBRE_SERVICE_HOST", "TIMBRE_SERVICE_PORT"} {
+		t.Setenv(name, "tcp://10.0.0.1:8080")
+	}
+	if s := timbre(t, "org", "list"); s.code != exitDone || s.err != "" {
+		t.Errorf("exit %d: %s", s.code, s.err)
+	}
+}
+
+// Only serve, migrate and demo make a database; the others make no file at all.
+func TestNothingIsMadeByAccident(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, command := range [][]string{
+		{"org", "list"}, {"org", "create", "Songs"}, {"keys", "create", "x"}, {"origins", "list", "x"}, {"credits", "balance", "x"}, {"doctor"},
+		{"works", "redact", "1", "--network", "testnet"}, {"works", "evidence", "1", "-o", "e.json", "--secret-file", "none"},
+	} {
+		s := timbre(t, command...)
+		if said := s.out + s.err; s.code == exitDone || !strings.Contains(said, "there is no database at data/timbre.db") && !strings.Contains(said, "the secret file "+filepath.Join(dir, "none")+" is not there") {
+			t.Errorf("%v: exit %d, %s", command, s.code, said)
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Fatalf("%v made %v, %v", command, left, err)
+		}
+	}
+	// Nor does serve, while it has no name for the log, or cannot listen.
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	timbre(t, "serve", "--listen", "127.0.0.1:0").refused(exitUsage, "--public-url: is needed at the first start of a registry")
+	timbre(t, "serve", "--listen", taken.Addr().String(), "--public-url", "http://localhost").refused(exitRefused, "another program listens")
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Fatalf("serve made %v, %v", left, err)
+	}
+}
+
+// A registry goes on with its own secret only, which nobody else may read.
+func TestSecretOfAnotherRegistry(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	startDemo(t, dir).stop()
+	serve := func(args ...string) said {
+		return timbre(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--public-url", "http://localhost", "--database-url", "sqlite:" + at("timbre.db"), "--blob-url", "file:" + at("blobs")}, args...)...)
+	}
+	serve("--secret-file", at("none")).refused(exitUsage, "the secret file "+at("none")+" is not there. Restore it")
+	if _, err := os.Stat(at("none")); err == nil {
+		t.Error("a second secret was made")
+	}
+	if err := os.WriteFile(at("other"), []byte(strings.Repeat("cd", 32)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	serve("--secret-file", at("other")).refused(exitUsage, "the secret file "+at("other")+" is not the one that signed the log 127.0.0.1:")
+	timbre(t, "works", "evidence", "1", "--network", "testnet", "-o", at("e.json"), "--database-url", "sqlite:"+at("timbre.db"), "--secret-file", at("other")).refused(exitRefused, "work.not_found")
+	for mode, words := range map[fs.FileMode]string{0o644: "(mode 0644). Run: chmod 600 " + at("secret"), 0o660: "(mode 0660)", 0o604: "(mode 0604)"} {
+		if err := os.Chmod(at("secret"), mode); err != nil {
+			t.Fatal(err)
+		}
+		serve("--secret-file", at("secret")).refused(exitUsage, words)
+		found, _ := looked(t, "--database-url", "sqlite:"+at("timbre.db"), "--secret-file", at("secret"), "--blob-url", "file:"+at("blobs"))
+		if f := found["secret's permissions"]; f.OK || !strings.Contains(f.Found, words) {
+			t.Errorf("%o: %+v", mode, f)
+		}
+	}
+	for _, mode := range []fs.FileMode{0o400, 0o440, 0o640} {
+		if err := os.Chmod(at("secret"), mode); err != nil {
+			t.Fatal(err)
+		}
+		if warning, err := guarded(at("secret")); warning != "" || err != nil {
+			t.Errorf("%o: %s, %v", mode, warning, err)
+		}
+	}
+	// A file of another user is none that this process can change.
+	if os.Geteuid() == 0 {
+		if err := os.Chown(at("secret"), 12345, -1); err != nil {
+			t.Fatal(err)
+		}
+		for mode, refused := range map[fs.FileMode]bool{0o444: false, 0o644: false, 0o666: true, 0o464: true} {
+			if err := os.Chmod(at("secret"), mode); err != nil {
+				t.Fatal(err)
+			}
+			if warning, err := guarded(at("secret")); (err != nil) != refused || refused == strings.Contains(warning, "other users can read") {
+				t.Errorf("%o of another user: %q, %v", mode, warning, err)
+			}
+		}
+		if err := os.Chmod(at("secret"), 0o400); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		t.Log("not root: a secret of another user was not tried")
+	}
+	// Doctor says what follows from another public URL than the log's name.
+	found, _ := looked(t, "--database-url", "sqlite:"+at("timbre.db"), "--secret-file", at("secret"), "--blob-url", "file:"+at("blobs"), "--public-url", "https://songs.example")
+	if f := found["network mainnet"]; !f.OK || !strings.Contains(f.Found, "the log keeps its name") {
+		t.Errorf("%+v", f)
+	}
+}

@@ -1,0 +1,17 @@
+/** Ending one thing early. AbortSignal.any and AbortSignal.timeout do the same and are younger than some browsers in use. */
+
+/** Runs act with a signal that aborts with parent, or after ms, and once act has ended. */
+export async function within<T>(parent: AbortSignal | undefined, ms: number, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  parent?.throwIfAborted();
+  const own = new AbortController();
+  const stop = () => own.abort(parent?.reason);
+  parent?.addEventListener('abort', stop);
+  const timer = ms > 0 ? setTimeout(() => own.abort(new DOMException('timeout', 'TimeoutError')), ms) : undefined;
+  try {
+    return await act(own.signal);
+  } finally {
+    clearTimeout(timer);
+    parent?.removeEventListener('abort', stop);
+    own.abort();
+  }
+}

@@ -1,0 +1,109 @@
+/** The checks of a draft that can be made before sending it, and its form on the wire. Bytes are the server's to judge. */
+import { maxCreators, roles, type Creator, type Draft, type FieldProblem, type FieldProblems, type SavedDraft } from './draft.js';
+import type { Key } from './i18n.js';
+
+const maxText = 255;
+const maxTitle = 200;
+
+/** Numbers are often printed with spaces, dots or dashes. */
+const compact = (s: string) => s.replace(/[\s.-]/g, '').toUpperCase();
+/** As the server counts: characters, not units of UTF-16. */
+const length = (s: string) => [...s].length;
+
+/**
+ * The first character that makes a text read otherwise than its bytes, as U+202E: marks of direction, and controls. Joiners,
+ * which scripts and emoji need, are none. Spaces around are not sent.
+ */
+export function hiddenIn(text: string): string | undefined {
+  const found = /[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/.exec(text.trim());
+  return found ? 'U+' + found[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0') : undefined;
+}
+
+/** fixed: the title is registered already, and so is a recording. */
+export function checkSong(d: Draft, maxBytes: number, fixed = false): FieldProblems {
+  const found: Record<string, FieldProblem> = {};
+  const file = d.file && checkFile(d.file, maxBytes);
+  if (file) found['file'] = file;
+  if (fixed) return found;
+  if (!d.file) found['file'] = { key: 'choose' };
+  const title = d.title.trim();
+  if (!title) found['title'] = { key: 'needed' };
+  else if (length(title) > maxTitle) found['title'] = { key: 'tooLong', values: { max: maxTitle } };
+  else if (hiddenIn(title)) found['title'] = badChar(title);
+  return found;
+}
+
+const badChar = (text: string): FieldProblem => ({ key: 'badChar', values: { char: hiddenIn(text)! } });
+
+/** maxBytes is 0 when no limit is known. */
+export function checkFile(file: File, maxBytes: number): FieldProblem | undefined {
+  if (file.size === 0) return { key: 'errEmpty' };
+  if (maxBytes > 0 && file.size > maxBytes) return { key: 'errLarge', values: { size: file.size, max: maxBytes } };
+  return undefined;
+}
+
+export function checkCreators(creators: readonly Creator[]): FieldProblems {
+  const found: Record<string, FieldProblem> = {};
+  creators.forEach((c, i) => {
+    const put = (field: string, key: Key, max?: number) => {
+      found[`creators.${i}.${field}`] = max ? { key, values: { max } } : { key };
+    };
+    for (const field of ['fullName', 'email'] as const) {
+      const v = c[field].trim();
+      if (!v) put(field, 'needed');
+      else if (length(v) > maxText) put(field, 'tooLong', maxText);
+      else if (hiddenIn(v)) found[`creators.${i}.${field}`] = badChar(v);
+    }
+    const email = c.email.trim();
+    if (email && !/^[^\s@]+@[^\s@]+$/.test(email)) put('email', 'badEmail');
+    if (!roles.some((r) => c.roles[r])) put('roles', 'needRole');
+    if (compact(c.ipi) && !/^\d{1,11}$/.test(compact(c.ipi))) put('ipi', 'badIpi');
+    if (compact(c.isni) && !/^\d{15}[\dX]$/.test(compact(c.isni))) put('isni', 'badIsni');
+  });
+  return found;
+}
+
+/** The creators as the server wants them. */
+export const wireCreators = (creators: readonly Creator[]) =>
+  creators.map((c) => ({
+    full_name: c.fullName.trim(),
+    email: c.email.trim(),
+    roles: c.roles,
+    ...(compact(c.ipi) && { ipi: compact(c.ipi) }),
+    ...(compact(c.isni) && { isni: compact(c.isni) }),
+  }));
+
+/** The path of a field that the server names, such as creators[0].email. Undefined when no input of ours is meant. */
+export function pathOf(field: string): string | undefined {
+  if (field === 'title') return 'title';
+  if (/^(filename|file|size_bytes)$/.test(field)) return 'file';
+  const m = /^creators[.[](\d+)\]?\.(full_name|email|roles|ipi|isni)\b/.exec(field);
+  return m ? `creators.${m[1]}.${m[2]!.replace('full_name', 'fullName')}` : undefined;
+}
+
+const words = (v: unknown): string => (typeof v === 'string' ? v.slice(0, 1000) : '');
+const record = (v: unknown) => (typeof v === 'object' && v !== null ? v : {}) as Record<string, unknown>;
+
+/** Reads a draft that was kept. What is not one is none. */
+export function draftFrom(kept: unknown): SavedDraft | undefined {
+  const { title, proposed, creators, filename, atsId } = record(kept);
+  if (!Array.isArray(creators) || !creators.length) return undefined;
+  return {
+    title: words(title),
+    proposed: words(proposed),
+    filename: words(filename),
+    atsId: typeof atsId === 'number' ? atsId : 0,
+    creators: creators.slice(0, maxCreators).map((kept: unknown, id): Creator => {
+      const c = record(kept);
+      const has = record(c['roles']);
+      return {
+        id,
+        fullName: words(c['fullName']),
+        email: words(c['email']),
+        roles: Object.fromEntries(roles.map((r) => [r, has[r] === true])) as Creator['roles'],
+        ipi: words(c['ipi']),
+        isni: words(c['isni']),
+      };
+    }),
+  };
+}

@@ -1,0 +1,526 @@
+/** What the element does once a person has begun: every screen, events and focus. Fetched when it is needed (rest.ts). */
+import { render } from 'lit/html.js';
+import { maxCreators, newCreator, type FieldProblems } from './draft.js';
+import { dropped, type Dropped } from './drop.js';
+import type { AtsWidget, Begun, WidgetState } from './element.js';
+import { browserEnv } from './browser.js';
+import { AtsEvent, type AtsEventDetails, type AtsEventName } from './events.js';
+import { draftOf, ordered, type Purpose, type Screen } from './flow.js';
+import { downloads } from './frame.js';
+import type { Texts } from './i18n.js';
+import { smallest, unknown, type Limits } from './limits.js';
+import { recallDraft, recallTransaction, rememberDraft, rememberTransaction } from './memory.js';
+import { claimKey } from './place.js';
+import { lacking } from './needs.js';
+import { attributesOf, memoryOf, purposeOf } from './reflected.js';
+import { Registration, type Hooks } from './registration.js';
+import { restStyles } from './rest.styles.js';
+import { card } from './screens/card.js';
+import { fetchingText } from './screens/certificate.js';
+import { complete, failed, recordOf, savedText } from './screens/end.js';
+import { form } from './screens/form.js';
+import { confirming, stepKey, tracking, uploading } from './screens/progress.js';
+import { noticeText } from './screens/parts.js';
+import { legible, type View } from './screens/view.js';
+import { fetchPart } from './second.js';
+import { sentenceOf } from './sentences.js';
+import { styles } from './styles.js';
+
+/** An upload goes on this long, in ms, in an element that was taken out of the page. */
+const detachedFor = 5000;
+
+/** A screen that waits for longer, in ms, says so. */
+const longWait = 60_000;
+
+export class Controller {
+  readonly #el: AtsWidget;
+  readonly #root: ShadowRoot;
+  readonly #begun: Begun;
+  readonly #flow: Registration;
+  /** What the screens show beside the state of the flow. */
+  #look: Look = { dragging: false, copied: '', saved: false, late: false, warned: false, formats: [] };
+  #slow: ReturnType<typeof setTimeout> | undefined;
+  #limits = unknown;
+  #configured = '';
+  /** Where a transaction and a draft are remembered: another end-user never meets them. */
+  #memoryKey = '';
+  /** The browser keeps what it is given. */
+  #stored = true;
+  /** The draft that is kept there, as text; undefined before one was looked for. */
+  #draft: string | undefined;
+  #shown = '';
+  #lastErrors: FieldProblems = {};
+  #proposed = '';
+  #nextFocus = '';
+  #detached: ReturnType<typeof setTimeout> | undefined;
+  #guarding = false;
+  /** The dialogs around an access code that nobody has kept. */
+  #dialogs: Element[] = [];
+  /** The access code that the user has saved or copied. */
+  #kept = '';
+
+  constructor(el: AtsWidget, root: ShadowRoot, begun: Begun) {
+    this.#el = el;
+    this.#root = root;
+    this.#begun = begun;
+    const hooks: Hooks = {
+      env: browserEnv,
+      emit: (name, detail) => this.#emit(name, detail),
+      target: () => ({
+        siteKey: el.siteKey,
+        atsUrl: el.atsUrl,
+        network: el.network,
+        externalUserId: el.externalUserId,
+        language: this.#texts.lang,
+      }),
+      mode: () => this.#purpose,
+      changed: () => this.#queue(),
+      remember: (p) => (this.#stored = rememberTransaction(this.#memoryKey, p)),
+      fetchPart,
+      page: {
+        focused: () => (this.#root.activeElement as HTMLElement | null)?.dataset['ats'] ?? '',
+        focus: (name) => {
+          this.#nextFocus = name;
+          this.#queue();
+        },
+        dress: (sheet) => (root.adoptedStyleSheets = [styles(), restStyles(), sheet()]),
+        changed: () => this.#queue(),
+      },
+    };
+    this.#flow = new Registration(hooks);
+    this.setToken(begun.token);
+    if (!lacking()) root.adoptedStyleSheets = [styles(), restStyles()];
+  }
+
+  setToken(token: string): void {
+    this.#flow.tokens.set(token);
+  }
+
+  /** Goes on with what the first screen was given. */
+  begin(): void {
+    const { state, next, drop, ready, expects } = this.#begun;
+    this.#flow.switch(this.#purpose, true);
+    if (expects) this.#flow.tokens.expect(true);
+    if (this.#flow.state.mode !== 'register') return;
+    if (state.title) this.#flow.dispatch({ type: 'draft', path: '', draft: { title: state.title } });
+    // The first screen stands already, and the focus is where it is.
+    if (ready) this.#shown = this.#where();
+    if (drop) this.#take(drop);
+    if (next) this.#flow.next();
+  }
+
+  /** Stops whatever runs and returns to the empty form. Emits allfeat:token-expired with pendingAction "reset". */
+  reset(): void {
+    this.#flow.reset(this.#purpose);
+    this.#configured = '';
+    this.#queue();
+  }
+
+  getState(): WidgetState {
+    const { screen, jobId, transactionId, accessCode, result } = this.#flow.state;
+    return {
+      screen,
+      ...(jobId && { jobId }),
+      ...(transactionId && { transactionId }),
+      ...(result && { atsId: result.atsId }),
+      ...(accessCode && { accessCode }),
+    };
+  }
+
+  /** An attribute became another. */
+  changed(name: string, old: string | null, value: string | null): void {
+    const { ready } = this.#begun;
+    // At once, not with the next drawing: a token that the page gives in the same breath is one for the new mode.
+    // Before the first screen there was no one to be left.
+    if (name === 'external-user-id' && (value || '') !== (old || '') && ready) {
+      if (this.#flow.leave(this.#purpose, old || '')) this.#look.copied = '';
+    } else if (/^(mode|external-user-id)$/.test(name) && value !== old) {
+      const { mode } = this.#flow.state;
+      // The form that is left for another mode is left for good.
+      if (this.#flow.switch(this.#purpose, !ready) && ready) rememberDraft(this.#memoryKey, mode, undefined);
+    }
+  }
+
+  get #purpose(): Purpose {
+    return purposeOf(this.#el.mode);
+  }
+
+  connected(): void {
+    clearTimeout(this.#detached);
+    this.#guard();
+  }
+
+  disconnected(): void {
+    this.#guard();
+    this.#time(false);
+    // Being moved, or taken out for a moment, interrupts nothing.
+    this.#detached = setTimeout(() => this.#flow.abandon(), detachedFor);
+  }
+
+  /** Out of the page, and not to be disturbed: whether the server has taken the order is not known yet. */
+  get ordering(): boolean {
+    const { state } = this.#flow;
+    return ordered(state) && !state.transactionId;
+  }
+
+  /** Another widget has taken this one's place, and goes on with what is kept. */
+  giveWay(): void {
+    clearTimeout(this.#detached);
+    this.#memoryKey = this.#configured = '';
+    this.#draft = undefined;
+    this.#flow.giveWay(this.#purpose);
+  }
+
+  #queue(): void {
+    this.#begun.changed();
+  }
+
+  draw(): void {
+    // Out of the page, and another is in its place.
+    if (!this.#el.isConnected && !this.#memoryKey) return;
+    const announce = this.#configure();
+    render(this.#screen(), this.#root);
+    this.#drawn();
+    announce?.();
+    this.#keepDraft();
+  }
+
+  #emit<K extends AtsEventName>(name: K, detail: AtsEventDetails[K]): void {
+    this.#el.dispatchEvent(new AtsEvent(name, detail));
+  }
+
+  get #texts(): Texts {
+    return this.#begun.speaker.texts;
+  }
+
+  /**
+   * Checks the attributes, each time that they have become others; a running registration keeps those it began with.
+   * Returns what is to be done once the screen stands.
+   */
+  #configure(): (() => void) | undefined {
+    this.#flow.maxBytes = smallest(this.#limits.maxBytes, this.#el.maxFileSize);
+    const now = attributesOf(this.#el);
+    if (now === this.#configured) return undefined;
+    const { screen, problem } = this.#flow.state;
+    const broken = (screen === 'DISABLED' || problem?.code === 'widget.configuration_error') && !ordered(this.#flow.state);
+    if (this.#configured && screen !== 'FORM' && !broken) return undefined;
+    this.#configured = now;
+    const was = this.#memoryKey;
+    const key = claimKey(memoryOf(this.#el), this.#begun.place);
+    const moved = key !== was;
+    if (moved) this.#draft = undefined;
+    this.#memoryKey = key;
+    const wrong = this.#misconfigured();
+    if (wrong) return () => this.#flow.refuse({ code: 'widget.configuration_error', requestId: null, details: wrong });
+    if (broken) this.#flow.dispatch({ type: 'form' });
+    return () => {
+      const { mode } = this.#flow.state;
+      if (broken || this.#begun.ready !== mode) this.#emit('allfeat:ready', { mode: (this.#begun.ready = mode) });
+      // Another mode is a new form; the same place after a reload, or another element in it, is not.
+      if (moved && this.#flow.state.screen === 'FORM') this.#recall(!!was);
+      else this.#flow.browse();
+      const { limits } = this.#begun;
+      if (limits?.of === now) return this.#limit(limits);
+      void this.#flow.limits().then((limits) => {
+        if (this.#configured === now) this.#limit(limits);
+      });
+    };
+  }
+
+  #limit(limits: Limits): void {
+    this.#limits = limits;
+    this.#show({ formats: limits.formats });
+  }
+
+  /** Takes up what was left here: an order that goes on, an access code that nobody has kept, or what was filled in. */
+  #recall(elsewhere: boolean): void {
+    const flow = this.#flow;
+    const order = recallTransaction(this.#memoryKey, flow.state.mode);
+    const draft = recallDraft(this.#memoryKey, order ? (order.version ? 'update' : 'register') : flow.state.mode);
+    if (order) return flow.recall(order, draft);
+    // What is being typed goes before what was.
+    if (draft && !draftOf(flow.state)) flow.restore(draft);
+    flow.browse(elsewhere);
+  }
+
+  /** Keeps what was filled in, as soon as it has changed, until it is registered. */
+  #keepDraft(): void {
+    const { state } = this.#flow;
+    const over = state.screen === 'COMPLETE';
+    if (!this.#memoryKey || (state.transactionId && !over)) return;
+    const draft = draftOf(state);
+    const text = draft ? JSON.stringify(draft) : '';
+    if (text === this.#draft) return;
+    this.#draft = text;
+    rememberDraft(this.#memoryKey, state.mode, draft);
+  }
+
+  #show(look: Partial<Look>): void {
+    Object.assign(this.#look, look);
+    this.#queue();
+  }
+
+  /** What is wrong with the browser or an attribute; said to whoever builds the page, too. */
+  #misconfigured(): { reason: string; attribute?: string; needs?: string } | undefined {
+    const needs = lacking();
+    if (needs) return { reason: 'browser', needs };
+    const web = () => {
+      try {
+        return /^https?:$/.test(new URL(this.#el.atsUrl).protocol);
+      } catch {
+        return false;
+      }
+    };
+    const wrong = (attribute: string, reason: string, right: string) => {
+      const value = attribute === 'site-key' ? '…' : (this.#el.getAttribute(attribute) ?? '');
+      browserEnv.tell('error', `ats-widget: ${attribute}="${value}": ${reason}. Right: ${attribute}="${right}"`);
+      return { reason, attribute };
+    };
+    if (!this.#el.siteKey) return wrong('site-key', 'site-key is missing', 'cpk_…');
+    if (/^csk_/.test(this.#el.siteKey)) return wrong('site-key', 'site-key is a secret key, which no page may know: replace that key', 'cpk_…');
+    if (!this.#el.atsUrl) return wrong('ats-url', 'ats-url is missing', 'https://ats.example');
+    if (!web()) return wrong('ats-url', 'ats-url is not an absolute http or https address', 'https://ats.example');
+    if (!['testnet', 'mainnet'].includes(this.#el.network)) return wrong('network', 'network is neither testnet nor mainnet', 'testnet');
+    if (!['register', 'update', 'download'].includes(this.#el.mode)) return wrong('mode', 'mode is not one of register, update, download', 'register');
+    if (this.#el.mode === 'download' && !this.#el.externalUserId) return wrong('external-user-id', 'mode download needs an external-user-id', 'user-17');
+    if (!(this.#el.maxFileSize >= 0)) return wrong('max-file-size', 'max-file-size is not a number of bytes', '104857600');
+    return undefined;
+  }
+
+  /** What the live region says: the milestones, not every tick. */
+  #said(): string {
+    const { state: s } = this.#flow;
+    const t = this.#texts.t;
+    // A wait is said once, as long as it was: nobody wants to hear a countdown.
+    if (s.notice) return noticeText(this.#texts, s.notice, s.wait[1]);
+    const shelf = s.screen === 'FORM' && (s.step === 'works' || s.mode === 'download') && this.#flow.shelf;
+    if (shelf) return shelf.said(this.#texts);
+    if (s.opening) return t('opening');
+    if (s.screen === 'UPLOAD') {
+      const quarter = Math.floor((4 * s.loaded) / (s.file?.size || 1)) / 4;
+      return quarter ? this.#texts.percent(quarter) : '';
+    }
+    if (s.screen === 'TRACKING' && s.steps.length) return t(stepKey(s.steps.at(-1)!.progress)) + (this.#look.late ? ' ' + t('trackLong') : '');
+    if (s.problem) return sentenceOf(this.#texts, s.problem, browserEnv.now());
+    if (this.#look.warned) return t('unsaved');
+    if (this.#look.copied) return t('copied');
+    if (this.#look.saved && !s.certificate) return savedText(this.#texts);
+    return s.certificate ? fetchingText(s.certificate, this.#texts, browserEnv.now()) : '';
+  }
+
+  #screen() {
+    const { state: s } = this.#flow;
+    const screens: Partial<Record<Screen, (v: View) => unknown>> = {
+      FORM: form,
+      UPLOAD: uploading,
+      CONFIRMING: confirming,
+      TRACKING: tracking,
+      COMPLETE: complete,
+    };
+    return card(this.#el.network, s, this.#texts, (screens[s.screen] ?? failed)(this.#view()), this.#said());
+  }
+
+  #view(): View {
+    const flow = this.#flow;
+    return {
+      state: flow.state,
+      texts: this.#texts,
+      flow,
+      now: browserEnv.now(),
+      ...this.#look,
+      filled: !!draftOf(flow.state),
+      act: {
+        // When the dialog was cancelled, what was chosen before stays.
+        file: (file) => file && flow.choose(file),
+        copy: (text, from) => void this.#copy(text, from),
+        save: () => this.#save(),
+        certificate: () => {
+          this.#look.copied = '';
+          void flow.certificate();
+        },
+        addCreator: () => {
+          const list = flow.state.creators;
+          if (list.length >= maxCreators) return;
+          const id = Math.max(...list.map((c) => c.id)) + 1;
+          flow.dispatch({ type: 'draft', path: '', draft: { creators: [...list, newCreator(id)] } });
+          this.#nextFocus = `creator-${list.length}-fullName`;
+        },
+        removeCreator: (index) => {
+          const creators = flow.state.creators.filter((_, i) => i !== index);
+          flow.dispatch({ type: 'draft', path: 'creators', draft: { creators } });
+          this.#nextFocus = `creator-${Math.min(index, creators.length - 1)}-fullName`;
+        },
+        keepFile: () => {
+          flow.unchoose();
+          this.#nextFocus = 'file';
+        },
+        clear: () => {
+          flow.empty();
+          this.#nextFocus = 'file';
+        },
+        again: () => this.reset(),
+      },
+    };
+  }
+
+  /** A file that is dropped anywhere on the widget is taken where one is wanted, and never opened by the browser. */
+  drag(e: DragEvent): void {
+    const wanted = !!this.#root.querySelector('[data-ats="dropzone"]');
+    const drop = dropped(e, wanted);
+    if (!drop) return;
+    const inside = e.relatedTarget instanceof Node && this.#root.contains(e.relatedTarget);
+    const dragging = wanted && (e.type === 'dragover' || (e.type === 'dragleave' && inside));
+    if (dragging !== this.#look.dragging) this.#show({ dragging });
+    this.#take(drop);
+  }
+
+  #take({ wrong, file }: Dropped): void {
+    if (wrong) this.#flow.refuseDrop(wrong);
+    else if (file) this.#flow.choose(file);
+  }
+
+  async #copy(text: string, from: HTMLElement): Promise<void> {
+    let done = false;
+    try {
+      await navigator.clipboard.writeText(text);
+      done = true;
+    } catch {
+      // Not allowed here, or not a secure page: the older way.
+      const area = document.createElement('textarea');
+      area.value = text;
+      area.className = 'hide';
+      this.#root.append(area);
+      area.select();
+      done = document.execCommand('copy');
+      area.remove();
+      from.focus();
+    }
+    if (!done) return;
+    this.#keep(text);
+    this.#show({ copied: text });
+  }
+
+  /** Saves the access code with what it belongs to as a text file. */
+  #save(): void {
+    const { title, result, accessCode } = this.#flow.state;
+    const t = this.#texts.t;
+    const at = Date.parse(result?.at ?? '');
+    const lines = [
+      [t('testNet'), this.#el.network === 'mainnet' ? '' : t('testText')],
+      [t('title'), legible(title.trim())],
+      [t('number'), result ? String(result.atsId) : ''],
+      [t('date'), at ? `${this.#texts.date(at)}\r\n${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC` : ''],
+      [t('code'), accessCode ?? ''],
+      [t('useAt'), `${t('useText')}\r\n${location.origin}`],
+      [t('transaction'), result?.txHash ?? ''],
+      [t('view'), result ? recordOf(result) : ''],
+    ];
+    const text = lines.filter(([, value]) => value).map(([name, value]) => `${name}\r\n${value}\r\n`);
+    const url = URL.createObjectURL(new Blob([text.join('\r\n')], { type: 'text/plain;charset=utf-8' }));
+    const a = document.createElement('a');
+    a.href = url;
+    a.download = `access-code${result ? `-${result.atsId}` : ''}.txt`;
+    a.click();
+    // Where it cannot be saved it is not kept.
+    if (downloads() !== 'no') this.#keep(accessCode);
+    this.#show({ saved: true, copied: '' });
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  }
+
+  /** What was copied may be another text of the screen. */
+  #keep(text: string | undefined): void {
+    if (text && text === this.#flow.state.accessCode) {
+      this.#kept = text;
+      this.#look.warned = false;
+      this.#flow.codeKept();
+    }
+    this.#queue();
+  }
+
+  /** Names what is shown. The heading of a screen that is being fetched is not that of the screen. */
+  #where(): string {
+    const { state: s, shelf, second } = this.#flow;
+    return [s.screen, s.screen === 'FORM' && [s.step, !!(s.own ? shelf : second)], s.screen === 'CONFIRMING' && s.phase].join();
+  }
+
+  /** After each drawing: the focus goes where the user has to look next. */
+  #drawn(): void {
+    const s = this.#flow.state;
+    this.#guard();
+    // Choosing a file that was taken away would else be no change to the browser.
+    const input = this.#root.querySelector<HTMLInputElement>('#file');
+    if (input && !s.file) input.value = '';
+    const now = this.#where();
+    const moved = this.#begun.used && now !== this.#shown;
+    // A field of the page that is being typed into keeps the focus; what was removed with its screen left it to the body.
+    const active = document.activeElement;
+    const free = !active || active === document.body || this.#el.matches(':focus-within');
+    this.#shown = now;
+    const errors = s.errors !== this.#lastErrors && Object.keys(s.errors).length > 0 && !this.#typing(s.errors);
+    this.#lastErrors = s.errors;
+    if (moved) Object.assign(this.#look, { copied: '', saved: false, warned: false });
+    // What is typed into a proposal takes its place.
+    const title = this.#root.querySelector<HTMLInputElement>('#title');
+    if (s.proposed !== this.#proposed && title?.value === s.proposed && title.matches(':focus')) title.select();
+    this.#proposed = s.proposed;
+    this.#time(s.screen === 'TRACKING');
+    let to: HTMLElement | null | undefined;
+    if (this.#nextFocus) to = this.#root.querySelector<HTMLElement>(`[data-ats="${this.#nextFocus}"]`);
+    else if (errors) to = this.#root.querySelector<HTMLElement>('[aria-invalid="true"]');
+    else if (moved) to = this.#root.querySelector('h2');
+    this.#nextFocus = '';
+    if (!free) return;
+    to?.focus();
+    if (moved && !errors) this.#root.querySelector('h2')?.scrollIntoView?.({ block: 'nearest' });
+  }
+
+  /** After a while the screen that waits says something else. */
+  #time(waits: boolean): void {
+    if (waits === !!this.#slow) return;
+    clearTimeout(this.#slow);
+    this.#slow = waits ? setTimeout(() => this.#show({ late: true }), longWait) : undefined;
+    if (!waits) this.#look.late = false;
+  }
+
+  /** Errors that only became fewer are someone typing: the focus stays where it is. */
+  #typing(errors: FieldProblems): boolean {
+    const before = new Set(Object.keys(this.#lastErrors));
+    return before.size > 0 && Object.keys(errors).length < before.size && Object.keys(errors).every((k) => before.has(k));
+  }
+
+  /** Warns before the page is left while something is on its way, or with it an access code that nobody has kept. */
+  #guard(): void {
+    const { screen, phase, accessCode = '' } = this.#flow.state;
+    // An order that is followed is taken up again by the next page, unless nothing can be kept for it.
+    const losing = (screen === 'COMPLETE' || (screen === 'TRACKING' && !this.#stored)) && accessCode !== '' && accessCode !== this.#kept;
+    const busy = this.#el.isConnected && (losing || screen === 'UPLOAD' || (screen === 'CONFIRMING' && phase === 'confirming'));
+    if (losing !== this.#dialogs.length > 0 || !this.#el.isConnected) {
+      for (const dialog of this.#dialogs) dialog.removeEventListener('cancel', this.#stay);
+      this.#dialogs = losing && this.#el.isConnected ? dialogsAround(this.#el) : [];
+      for (const dialog of this.#dialogs) dialog.addEventListener('cancel', this.#stay);
+    }
+    if (busy === this.#guarding) return;
+    this.#guarding = busy;
+    if (busy) addEventListener('beforeunload', this.#warn);
+    else removeEventListener('beforeunload', this.#warn);
+  }
+
+  #warn = (e: BeforeUnloadEvent): void => e.preventDefault();
+
+  /** The key that closes a dialog is answered with a warning, once; the second time it closes. */
+  #stay = (e: Event): void => {
+    if (this.#look.warned || e.target !== e.currentTarget) return;
+    e.preventDefault();
+    this.#show({ warned: true });
+  };
+}
+
+type Look = { -readonly [K in 'dragging' | 'copied' | 'saved' | 'late' | 'warned' | 'formats']: View[K] };
+
+/** The dialogs that an element stands in, across shadow roots. */
+function dialogsAround(element: Element): Element[] {
+  const found: Element[] = [];
+  for (let at: Node | null = element; at; at = at.parentNode ?? (at instanceof ShadowRoot ? at.host : null))
+    if (at instanceof Element && at.localName === 'dialog') found.push(at);
+  return found;
+}

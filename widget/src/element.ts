@@ -1,0 +1,318 @@
+/**
+ * The <ats-widget> element: what a page may touch, and the first screen. Everything behind it is in rest.ts, which is
+ * fetched when a person begins, or at once where there is more to show than an empty form. Importing it defines nothing.
+ */
+import { render } from 'lit/html.js';
+import type { Controller } from './controller.js';
+import { dropped, type Dropped } from './drop.js';
+import { clock } from './env.js';
+import { AtsEvent, type AtsEventDetails, type AtsEventName, type Mode } from './events.js';
+import { fetchFile } from './files.js';
+import type { Screen, State } from './flow.js';
+import { limitsOf, smallest, type Limits } from './limits.js';
+import { lacking } from './needs.js';
+import { claimKey, draftKey, get, type Holder } from './place.js';
+import { attributesOf, memoryOf, reflected } from './reflected.js';
+import type { Rest } from './rest.js';
+import { card } from './screens/card.js';
+import { song } from './screens/song.js';
+import { shared } from './shared.js';
+import { Speaker } from './speaker.js';
+import { initial } from './state.js';
+import { styles } from './styles.js';
+
+export interface WidgetState {
+  screen: Screen;
+  jobId?: string;
+  transactionId?: string;
+  atsId?: number;
+  accessCode?: string;
+}
+
+/** What the first screen leaves to the rest. */
+export interface Begun {
+  /** The title, as far as it was typed. */
+  state: State;
+  /** The file that was chosen, or what else was dropped. */
+  drop: Dropped | undefined;
+  /** The person left the first screen while the rest was on its way. */
+  next: boolean;
+  token: string;
+  /** The page is about to give another token, for what it has just changed. */
+  expects: boolean;
+  readonly speaker: Speaker;
+  /** The mode that allfeat:ready was last emitted for. */
+  ready: Mode | '';
+  /** Set once the person has touched the element: before that it takes the focus from nobody. */
+  used: boolean;
+  /** What the server states, for attributes as they were then. */
+  limits: (Limits & { readonly of: string }) | undefined;
+  /** Stands for the element where a tab keeps things. */
+  readonly place: Holder;
+  /** Draws once for all changes of a turn. */
+  changed(): void;
+}
+
+/** A person who does this is about to begin. */
+const touches = ['pointerenter', 'pointerdown', 'focusin', 'dragenter', 'input'];
+
+export class AtsWidget extends HTMLElement {
+  static readonly observedAttributes: readonly string[] = [...Object.values(reflected), 'token', 'lang'];
+
+  declare siteKey: string;
+  /** Absolute address of the ATS. */
+  declare atsUrl: string;
+  declare network: string;
+  declare mode: Mode;
+  declare externalUserId: string;
+  /** Bytes; 0: only the server's own limit. */
+  declare maxFileSize: number;
+
+  readonly #root = this.attachShadow({ mode: 'open' });
+  readonly #begun: Begun = {
+    state: initial(),
+    drop: undefined,
+    next: false,
+    token: '',
+    expects: false,
+    speaker: new Speaker(clock, () => this.#queue()),
+    ready: '',
+    used: false,
+    limits: undefined,
+    place: placeOf(this, () => this.#rest, () => (this.#made = '')),
+    changed: () => this.#queue(),
+  };
+  #rest: Controller | undefined;
+  /** The rest is on its way, or could not be had. */
+  #fetching: 'no' | 'yes' | 'failed' = 'no';
+  #queued = false;
+  #shown = false;
+  #dragging = false;
+  /** The attributes that the first screen was made for. */
+  #made = '';
+  #watch: MutationObserver | undefined;
+
+  constructor() {
+    super();
+    for (const type of ['focusin', 'click']) this.#root.addEventListener(type, () => (this.#begun.used = true));
+    for (const type of touches) this.addEventListener(type, () => this.#fetch(), { passive: true });
+    for (const type of ['dragover', 'dragleave', 'drop'] as const) this.#root.addEventListener(type, (e) => this.#drag(e as DragEvent));
+    // A frame without allow-forms sends no form and says nothing, not even that one was to be sent: the button says it. Enter
+    // in a field presses that button too.
+    this.#root.addEventListener('click', (e) => {
+      const button = (e.target as Element).closest('button');
+      if (button?.type !== 'submit' || !button.form) return;
+      e.preventDefault();
+      button.form.dispatchEvent(new Event('submit', { cancelable: true }));
+    });
+  }
+
+  /** Write-only: what was set can be used by the widget and read by no one. */
+  get token(): string | null {
+    return null;
+  }
+  set token(token: string | null) {
+    this.setToken(token ?? '');
+  }
+
+  /** Gives the widget a session token. It is kept in memory and never stands in the DOM. */
+  setToken(token: string): void {
+    this.#begun.token = String(token ?? '').trim();
+    this.#rest?.setToken(this.#begun.token);
+  }
+
+  /** Stops whatever runs and returns to the empty form. Emits allfeat:token-expired with pendingAction "reset". */
+  reset(): void {
+    if (this.#rest) return this.#rest.reset();
+    this.#empty();
+    this.#emit('allfeat:token-expired', { pendingAction: 'reset' });
+    this.#queue();
+  }
+
+  getState(): WidgetState {
+    return this.#rest?.getState() ?? { screen: 'FORM' };
+  }
+
+  attributeChangedCallback(name: string, old: string | null, value: string | null): void {
+    if (name === 'token') {
+      if (value === null) return;
+      this.setToken(value);
+      this.removeAttribute('token');
+    } else if (name === 'lang' || name === 'ats-url') this.#speak();
+    else if (this.#rest) this.#rest.changed(name, old, value);
+    else if (this.#begun.ready && /^(mode|external-user-id)$/.test(name) && (value || '') !== (old || '')) {
+      this.#empty();
+      this.#begun.expects = true;
+    }
+    this.#queue();
+  }
+
+  /** Forgets what was given and filled in. */
+  #empty(): void {
+    Object.assign(this.#begun, { state: initial(), drop: undefined, next: false, token: '' });
+  }
+
+  connectedCallback(): void {
+    if (!lacking() && !this.#root.adoptedStyleSheets.length) this.#root.adoptedStyleSheets = [styles()];
+    // What was set on the element before it was defined hides the accessors: it is set again through them.
+    for (const name of ['token', ...Object.keys(reflected)] as 'token'[]) {
+      if (!Object.hasOwn(this, name)) continue;
+      const value = this[name];
+      delete (this as Partial<Record<typeof name, unknown>>)[name];
+      this[name] = value;
+    }
+    this.#speak();
+    this.#watch = new MutationObserver(() => this.#speak());
+    this.#watch.observe(document.documentElement, { attributeFilter: ['lang'] });
+    this.#rest?.connected();
+    this.#queue();
+  }
+
+  disconnectedCallback(): void {
+    this.#watch?.disconnect();
+    this.#rest?.disconnected();
+  }
+
+  #queue(): void {
+    if (this.#queued) return;
+    this.#queued = true;
+    queueMicrotask(() => {
+      this.#queued = false;
+      // Before the first connection there is no page to draw for, nor to hear the events.
+      if (!this.#shown && (!this.isConnected || this.#begun.speaker.waiting)) return;
+      this.#shown = true;
+      if (this.#rest) this.#rest.draw();
+      else this.#first();
+    });
+  }
+
+  /** Draws the first screen, and fetches the rest where there is more to show. */
+  #first(): void {
+    // Out of the page, where another may have taken its place.
+    if (!this.isConnected) return;
+    const { state, speaker, ready } = this.#begun;
+    const made = attributesOf(this);
+    if (made !== this.#made) {
+      this.#made = made;
+      if (this.#plain()) this.#ask(made);
+      else this.#fetch();
+    }
+    // What is left here, or another mode, is not preceded by an empty form.
+    if (!ready && this.#fetching === 'yes' && !this.#begun.used) return;
+    const limits = this.#begun.limits?.of === made ? this.#begun.limits : undefined;
+    const act = {
+      file: (file: File | undefined) => file && this.#take({ file }),
+      keepFile: () => {},
+      clear: () => {},
+    };
+    const flow = {
+      maxBytes: smallest(limits?.maxBytes ?? 0, this.maxFileSize),
+      dispatch: ({ draft }: { draft: Partial<State> }) => {
+        this.#begun.state = { ...this.#begun.state, ...draft };
+        this.#queue();
+      },
+      next: () => {
+        this.#begun.next = true;
+        this.#fetch();
+      },
+    };
+    const failed = this.#fetching === 'failed';
+    const view = { state, texts: speaker.texts, formats: limits?.formats ?? [], dragging: this.#dragging, filled: false, failed, flow, act };
+    render(card(this.network, state, speaker.texts, song(view), ''), this.#root);
+    if (ready || this.#fetching !== 'no') return;
+    this.#begun.ready = 'register';
+    this.#emit('allfeat:ready', { mode: 'register' });
+  }
+
+  /** An empty form is all that there is to show: nothing is wrong, and nothing was left here before. */
+  #plain(): boolean {
+    const { siteKey, atsUrl, network, mode, maxFileSize } = this;
+    if (lacking() || mode !== 'register' || !siteKey || /^csk_/.test(siteKey) || !(maxFileSize >= 0)) return false;
+    if (!/^(testnet|mainnet)$/.test(network) || !/^https?:\/\/./i.test(atsUrl)) return false;
+    const key = claimKey(memoryOf(this), this.#begun.place);
+    return !get(key) && !get(draftKey(key, mode));
+  }
+
+  /** Asks the server for its limits. What a refusal means the rest knows. */
+  #ask(of: string): void {
+    limitsOf(this).then(
+      (limits) => {
+        this.#begun.limits = { of, ...limits };
+        this.#queue();
+      },
+      () => of === this.#made && this.#fetch(),
+    );
+  }
+
+  #drag(e: DragEvent): void {
+    if (this.#rest) return this.#rest.drag(e);
+    const drop = dropped(e, true);
+    if (!drop) return;
+    this.#dragging = e.type === 'dragover';
+    if (drop.file || drop.wrong) this.#take(drop);
+    this.#queue();
+  }
+
+  /** What was chosen is shown, and judged by the rest. */
+  #take(drop: Dropped): void {
+    this.#begun.drop = drop;
+    this.#begun.state = { ...this.#begun.state, file: drop.file ?? null };
+    this.#fetch();
+    this.#queue();
+  }
+
+  #fetch(): void {
+    if (this.#rest || this.#fetching === 'yes') return;
+    this.#fetching = 'yes';
+    fetchFile('rest', this.atsUrl)
+      .then((file) => {
+        this.#rest = new (file.use(shared) as Rest).Controller(this, this.#root, this.#begun);
+        this.#rest.begin();
+      })
+      .catch(() => (this.#fetching = 'failed'))
+      .then(() => this.#queue());
+  }
+
+  #emit<K extends AtsEventName>(name: K, detail: AtsEventDetails[K]): void {
+    this.dispatchEvent(new AtsEvent(name, detail));
+  }
+
+  /** Takes up the language that stands nearest, across shadow roots. */
+  #speak(): void {
+    if (!this.isConnected) return;
+    let at: Node | null = this;
+    let lang = '';
+    while (at && !lang) {
+      if (at instanceof Element) lang = at.getAttribute('lang') ?? '';
+      at = at.parentNode ?? (at instanceof ShadowRoot ? at.host : null);
+    }
+    this.#begun.speaker.speak(lang || navigator.language || 'en', this.atsUrl);
+  }
+}
+
+/** Another element takes this one's place only when nobody would miss it. */
+const placeOf = (el: Element, rest: () => Controller | undefined, gone: () => void): Holder => ({
+  get isConnected() {
+    return el.isConnected;
+  },
+  get ordering() {
+    return !!rest()?.ordering;
+  },
+  giveWay: () => (gone(), rest()?.giveWay()),
+});
+
+for (const [name, attribute] of Object.entries(reflected)) {
+  const fallback = name === 'network' ? 'testnet' : name === 'mode' ? 'register' : '';
+  Object.defineProperty(AtsWidget.prototype, name, {
+    configurable: true,
+    enumerable: true,
+    get(this: AtsWidget) {
+      const value = this.getAttribute(attribute) || fallback;
+      return name === 'maxFileSize' ? Number(value) : value;
+    },
+    set(this: AtsWidget, value: unknown) {
+      if (value === null || value === undefined) this.removeAttribute(attribute);
+      else this.setAttribute(attribute, String(value));
+    },
+  });
+}

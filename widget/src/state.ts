@@ -1,0 +1,28 @@
+/** The empty form: where every registration and update begins. */
+import { newCreator } from './draft.js';
+import type { Purpose, State } from './flow.js';
+
+export const initial = (mode: Purpose = 'register', own = false, id = 0): State => ({
+  mode,
+  own,
+  screen: 'FORM',
+  step: mode === 'register' ? 'song' : own ? 'works' : 'code',
+  opening: false,
+  moved: false,
+  phase: 'preparing',
+  code: '',
+  file: null,
+  title: '',
+  creators: [newCreator(id)],
+  errors: {},
+  lost: '',
+  proposed: '',
+  notice: '',
+  wait: [0, 0],
+  loaded: 0,
+  stays: false,
+  quoteOver: false,
+  doubt: false,
+  steps: [],
+  resume: 'none',
+});

@@ -1,0 +1,117 @@
+/** What whoever builds the page is told, and what the songwriter reads of a mistake that only the site can mend. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Texts } from '../src/i18n.js';
+import { sentenceOf } from '../src/sentences.js';
+import { lacking, needs, oldest } from '../src/needs.js';
+import { World, type Fault } from './world.js';
+
+const english = new Texts('en');
+const invalid = (reason?: string): Fault => ({ status: 401, code: 'session.invalid_token', ...(reason && { details: { reason } }) });
+
+test('a session for another network, key or work: asked once more, then FAILED by its cause', async () => {
+  for (const [reason, text] of [
+    ['network', 'This site’s set-up does not match the registry. Please tell its owner.'],
+    ['key', 'This site’s set-up does not match the registry. Please tell its owner.'],
+    ['work', 'You do not have permission to do this here.'],
+  ] as const) {
+    const w = new World();
+    w.faults.init = Array.from({ length: 9 }, () => invalid(reason));
+    w.onTokenExpired = (f) => f.tokens.set('again');
+    w.flow.submit();
+    await w.screen('FAILED');
+    assert.deepEqual([w.asked.length, w.names()], [2, ['token-expired', 'failed']], reason);
+    assert.equal(sentenceOf(english, w.state.problem!, w.time), text);
+    const how = reason === 'work' ? 'warn' : 'error';
+    assert.equal(w.told[0], `${how}: ats-widget: session.invalid_token (${reason}), request req_1. See https://ats.example/docs/errors#session.invalid_token`);
+  }
+});
+
+test('every other cause may be over with the next token', async () => {
+  for (const reason of ['spent', 'action', 'revoked', undefined]) {
+    const w = new World();
+    w.faults.init = [invalid(reason), invalid(reason), invalid(reason)];
+    w.onTokenExpired = (f) => f.tokens.set('again');
+    w.flow.submit();
+    await w.review();
+    assert.equal(w.told.length, reason ? 3 : 0, 'the console gets each once');
+  }
+});
+
+test('a refusal says its reason to whoever builds the page, whatever its code', async () => {
+  const w = new World();
+  w.faults.init = [{ status: 403, code: 'common.forbidden', details: { reason: 'external_user_ref' } }];
+  w.flow.submit();
+  await w.screen('FAILED');
+  assert.deepEqual(w.told, ['warn: ats-widget: common.forbidden (external_user_ref), request req_1. See https://ats.example/docs/errors#common.forbidden']);
+});
+
+test('a browser that is too old is told the versions that are needed, from the one list', () => {
+  const text = sentenceOf(english, { code: 'widget.configuration_error', requestId: null, details: { reason: 'browser' } }, 0);
+  assert.equal(text, 'This browser is too old. Please use Chrome or Edge 100, Firefox 104, Safari 16.4, or a newer one.');
+  for (const engine of ['chrome', 'firefox', 'safari'] as const) assert.equal(Number(oldest[engine]), Math.max(...needs.map((n) => n[engine])));
+  const real = Object.getOwnPropertyDescriptor(Array.prototype, 'findLastIndex')!;
+  Object.assign(globalThis, { Document: { prototype: { adoptedStyleSheets: [] } } });
+  assert.equal(lacking(), '');
+  Reflect.deleteProperty(Array.prototype, 'findLastIndex');
+  assert.equal(lacking(), 'Array.prototype.findLastIndex');
+  Object.defineProperty(Array.prototype, 'findLastIndex', real);
+  Reflect.deleteProperty(globalThis, 'Document');
+});
+
+test('the widget uses nothing that is younger than its list, where small code does the same', async () => {
+  const { readFileSync, readdirSync } = await import('node:fs');
+  const sources = readdirSync('src', { recursive: true }).map(String).filter((f) => f.endsWith('.ts'));
+  for (const file of sources)
+    assert.doesNotMatch(readFileSync(`src/${file}`, 'utf8').replace(/\/\*[^]*?\*\//g, ''), /AbortSignal\.(any|timeout)|withResolvers|URL\.parse|structuredClone|toSorted|Object\.groupBy/, file);
+});
+
+test('a title or a name with a hidden character is told before it is sent, by its name', async () => {
+  for (const [text, char] of [
+    ['Song\u202e evol', 'U+202E'],
+    ['a\u200fb', 'U+200F'],
+    ['a\tb', 'U+0009'],
+    ['a\u2028b', 'U+2028'],
+    ['a\u0085b', 'U+0085'],
+    ['a\u061cb', 'U+061C'],
+  ] as const) {
+    const w = new World();
+    w.flow.dispatch({ type: 'draft', path: '', draft: { title: text, creators: [{ ...w.state.creators[0]!, fullName: text }] } });
+    w.flow.submit();
+    const wrong = { key: 'badChar', values: { char } };
+    assert.deepEqual([w.state.errors, w.asked, w.state.step], [{ title: wrong, 'creators.0.fullName': wrong }, [], 'song'], char);
+  }
+  assert.equal(english.t('badChar', { char: 'U+202E' }), 'Please remove the hidden character U+202E.');
+  for (const text of ['👩\u200d👩\u200d👧', 'می\u200cخواهم', ' Blue\n', 'שלום Blue']) {
+    const w = new World();
+    w.flow.dispatch({ type: 'draft', path: 'title', draft: { title: text } });
+    w.flow.submit();
+    assert.deepEqual(w.state.errors, {}, text);
+  }
+});
+
+test('a server that finds one says which, and where', async () => {
+  const w = new World();
+  const fields = [
+    { field: 'title', rule: 'direction_mark', message: 'U+202E at character 5 turns the text round.' },
+    { field: 'creators[0].full_name', rule: 'control_character', message: 'U+0007 is a control character.' },
+  ];
+  w.faults.init = [{ status: 422, code: 'common.validation_failed', details: { fields } }];
+  w.flow.submit();
+  await w.until(() => Object.keys(w.state.errors).length > 0);
+  assert.deepEqual(w.state.errors, {
+    title: { key: 'badChar', values: { char: 'U+202E' } },
+    'creators.0.fullName': { key: 'badChar', values: { char: 'U+0007' } },
+  });
+});
+
+test('a wait of more than a minute is told, with its end and a way on, and not sat out', async () => {
+  for (const code of ['common.rate_limited', 'session.rate_limited', 'common.quota_exceeded']) {
+    const w = new World();
+    w.faults.init = [{ status: 429, code, headers: { 'Retry-After': '213045' } }];
+    const began = w.time;
+    w.flow.submit();
+    await w.screen('FAILED');
+    assert.deepEqual([w.time - began, w.state.resume], [0, 'init'], code);
+  }
+});
