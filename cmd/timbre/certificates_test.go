@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +105,30 @@ func TestSignerIsTakenWholeOrNotAtAll(t *testing.T) {
 	} {
 		if _, err := f.signer(""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+// A registration is asked for in a language that certificates are written in.
+func TestLanguagesAreTheSame(t *testing.T) {
+	t.Parallel()
+	if a, b := registry.Languages, certificate.Languages(); !slices.Equal(a, b) {
+		t.Errorf("a registration is in one of %v, a certificate in one of %v", a, b)
+	}
+}
+
+func TestRegistryName(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"": "songs.example:8443", "  ": "songs.example:8443", " Songs of Example ": "Songs of Example", "歌の登録簿": "歌の登録簿"} {
+		f := registryFlag{RegistryName: name}
+		if err := f.AfterApply(); err != nil || f.registryName("https://songs.example:8443/base") != want {
+			t.Errorf("%q: %q, %v", name, f.registryName("https://songs.example:8443/base"), err)
+		}
+	}
+	for _, name := range []string{"two\nlines", "turned \u202e", strings.Repeat("x", 201)} {
+		err := registryFlag{RegistryName: name}.AfterApply()
+		if err == nil || !strings.Contains(err.Error(), "--registry-name") || !strings.Contains(err.Error(), "one line of at most 200 characters") {
+			t.Errorf("%q: %v", name, err)
 		}
 	}
 }

@@ -31,6 +31,7 @@ type demoCmd struct {
 	MaxFileSize int64 `example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file (default: ${default}, 500 MB)."`
 	limitFlags
 	Signing signingFlags `embed:"" prefix:"certificate-"`
+	registryFlag
 	authorityFlag
 }
 
@@ -53,7 +54,7 @@ func (c *demoCmd) Run(o *output) error {
 	f := serverFlags{
 		Listen: c.Addr, BlobURL: cmp.Or(c.BlobURL, "file:"+filepath.Join(c.Data, "blobs")), s3Flags: c.s3Flags, SecretFile: filepath.Join(c.Data, "secret"),
 		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: c.BlockTime, MaxFileSize: c.MaxFileSize,
-		limitFlags: c.limitFlags, Signing: c.Signing, authorityFlag: c.authorityFlag, LogFormat: "text", trial: true,
+		limitFlags: c.limitFlags, Signing: c.Signing, registryFlag: c.registryFlag, authorityFlag: c.authorityFlag, LogFormat: "text", trial: true,
 	}
 	f.DatabaseURL = c.DatabaseURL
 	if f.DatabaseURL == "" {

@@ -175,19 +175,29 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	s.api = api.New(api.Config{
 		Sessions: sessions, Registry: reg, Worker: working, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
 	}, s.stop)
+	refuse := render // people get pages where there are any
 	packed := compressed.New(maxCompressed)
 	if f.has(ats) {
 		if own, ok := s.blobs.(http.Handler); ok {
 			s.api.Mount("/blob", own)
 		}
+		pages := explorer.New(logs, render)
+		refuse = pages.Refuse
+		s.api.Missing(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/favicon.ico" { // browsers ask for it beside pages that name none
+				pages.Icon(w, r)
+				return
+			}
+			refuse(w, r, notFound)
+		})
 		for name, l := range logs {
 			prefix := "/log/" + string(name)
-			s.api.Mount(prefix, http.StripPrefix(prefix, l.Handler(render)))
+			s.api.Mount(prefix, http.StripPrefix(prefix, l.Handler(refuse)))
 		}
-		pages := packed.Handler(explorer.New(logs, render))
-		s.api.Mount("/explorer", pages)
-		s.api.Mount("/w", pages)
-		s.api.Mount("/widget", packed.Handler(widgetFiles(render)))
+		readable := packed.Handler(pages)
+		s.api.Mount("/explorer", readable)
+		s.api.Mount("/w", readable)
+		s.api.Mount("/widget", packed.Handler(widgetFiles(refuse)))
 		addWidget(packed)
 		var keys []string
 		for _, name := range slices.Sorted(maps.Keys(logs)) {
@@ -195,7 +205,13 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		}
 		// Who cuts an address of a certificate down to its host wants to check one.
 		s.api.Handle("/", http.RedirectHandler("/verify", http.StatusFound))
-		s.api.Mount("/verify", packed.Handler(verify.New(s.url, keys, func(w http.ResponseWriter, r *http.Request) { render(w, r, notFound) })))
+		s.api.Mount("/verify", packed.Handler(verify.New(s.url, keys, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/verify/" {
+				http.Redirect(w, r, "/verify", http.StatusMovedPermanently)
+				return
+			}
+			refuse(w, r, notFound)
+		})))
 	}
 	s.packed = packed
 	s.api.Mount("/docs", packed.Handler(docsite.New(render))) // in every role: refusals point there

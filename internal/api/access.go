@@ -93,7 +93,7 @@ func (a *API) downloadByCode(ctx context.Context, in *downloadByCodeInput) (*dow
 }
 
 type initVersionInput struct {
-	languageHeader
+	LanguageHeader
 	Body struct {
 		_        struct{}      `additionalProperties:"true"`
 		Creators []wireCreator `json:"creators" required:"false" doc:"1 to 32; all of them, not only those that changed"`
@@ -118,7 +118,7 @@ func (a *API) initVersion(ctx context.Context, in *initVersionInput) (*jobOutput
 }
 
 type initVersionUploadInput struct {
-	languageHeader
+	LanguageHeader
 	Body struct {
 		_           struct{}      `additionalProperties:"true"`
 		Creators    []wireCreator `json:"creators" required:"false" doc:"1 to 32; all of them, not only those that changed"`

@@ -22,6 +22,7 @@ import (
 	"os"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf16"
@@ -121,6 +122,20 @@ func New(c Config, stop <-chan struct{}) *API {
 // handling and bound on bodies: one must arrive within 10 seconds, unless the
 // handler sets a read deadline of its own.
 func (a *API) Mount(pattern string, h http.Handler) { a.router.Mount(pattern, h) }
+
+// Missing serves what is not there, outside the API's own paths, with a handler of
+// its own in place of the JSON answer.
+func (a *API) Missing(h http.HandlerFunc) {
+	own := func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/") {
+			a.RenderError(w, r, fault.CommonNotFound())
+			return
+		}
+		h(w, r)
+	}
+	a.router.NotFound(own)
+	a.router.MethodNotAllowed(own)
+}
 
 // Handle serves a handler at pattern.
 func (a *API) Handle(pattern string, h http.Handler) { a.router.Handle(pattern, h) }

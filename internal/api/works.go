@@ -124,13 +124,14 @@ func creators(in []wireCreator) []registry.Creator {
 	return out
 }
 
-// languageHeader is that of the certificate that a job ends in.
-type languageHeader struct {
+// LanguageHeader is the language of the certificate that a job ends in. Its name has
+// a capital because huma passes over embedded types without one.
+type LanguageHeader struct {
 	Language string `header:"Accept-Language" required:"false" doc:"The languages that the certificate should be in, most wanted first: one of en, fr, es, de, pt, ja and ar is chosen, English without one"`
 }
 
 type initInput struct {
-	languageHeader
+	LanguageHeader
 	Body struct {
 		_               struct{}      `additionalProperties:"true"`
 		Title           string        `json:"title" required:"false" doc:"1 to 200 characters"`

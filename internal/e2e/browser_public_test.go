@@ -31,7 +31,9 @@ func TestPublicPage(t *testing.T) {
 	page := s.URL + "/w/testnet/" + strconv.FormatInt(id, 10)
 	p := browser.Open(t)
 	pictures := browser.Pictures(t)
-	for _, at := range []struct{ name, url string }{{"work", page}, {"unknown", page + "99"}} {
+	for _, at := range []struct{ name, url string }{
+		{"work", page}, {"unknown", page + "99"}, {"two-places", s.URL + "/explorer/testnet?q=1"}, {"not-found", s.URL + "/explorer/testnet?q=" + strings.Repeat("ab", 32)}, {"no-page", s.URL + "/nope"}, {"block", s.URL + "/explorer/testnet/block/1"},
+	} {
 		p.Goto(at.url)
 		p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
 		for _, l := range looks {
@@ -48,6 +50,7 @@ func TestPublicPage(t *testing.T) {
 			p.Screenshot(pictures, at.name+"-"+l.name)
 		}
 	}
+	p.Goto(page + "99")
 	if h1 := browser.Eval[string](p, "document.querySelector('h1').textContent"); !strings.Contains(h1, "Nothing is registered") {
 		t.Errorf("an unknown work: %s", h1)
 	}

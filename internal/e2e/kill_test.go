@@ -34,7 +34,7 @@ var points = []string{
 	"log.sequenced", "log.committed",
 	"final.found", "final.committed",
 	"timestamp.answered", "timestamp.committed",
-	"certificate.stored", "certificate.committed",
+	"certificate.dated", "certificate.stored", "certificate.committed",
 }
 
 // settings give a server an authority where the point has to do with time-stamps,

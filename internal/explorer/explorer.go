@@ -35,21 +35,27 @@ var assets embed.FS
 // perPage is how many rows a list shows.
 const perPage = 50
 
-// styleURL changes with the style, so that it can be cached for ever.
-var styleURL, style = func() (string, []byte) {
-	data, err := assets.ReadFile("assets/style.css")
+// styleURL and iconURL change with what is there, so that it can be cached for
+// ever.
+var (
+	styleURL, style = embedded("style", ".css")
+	iconURL, icon   = embedded("icon", ".svg")
+)
+
+func embedded(name, end string) (string, []byte) {
+	data, err := assets.ReadFile("assets/" + name + end)
 	if err != nil {
 		panic(err) // it is embedded
 	}
 	sum := sha256.Sum256(data)
-	return fmt.Sprintf("/explorer/style-%x.css", sum[:8]), data
-}()
+	return fmt.Sprintf("/explorer/%s-%x%s", name, sum[:8], end), data
+}
 
 var pages = func() map[string]*template.Template {
 	funcs := template.FuncMap{
 		"hex":   func(b [32]byte) string { return hex.EncodeToString(b[:]) },
 		"hash":  func(h tlog.Hash) string { return hex.EncodeToString(h[:]) }, // its own String is base64
-		"day":   func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") },
+		"day":   day,
 		"date":  func(t time.Time) string { return t.UTC().Format("2 January 2006") },
 		"exact": func(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") },
 		"short": func(b [32]byte) string { return fmt.Sprintf("0x%x…%x", b[:6], b[28:]) },
@@ -58,11 +64,14 @@ var pages = func() map[string]*template.Template {
 	}
 	m := map[string]*template.Template{}
 	m["badge"] = template.Must(template.New("").Funcs(funcs).ParseFS(assets, "assets/badge.svg"))
-	for _, name := range []string{"transaction", "block", "log", "work", "missing"} {
+	for _, name := range []string{"transaction", "block", "log", "work", "found", "missing"} {
 		m[name] = template.Must(template.New("").Funcs(funcs).ParseFS(assets, "assets/layout.html", "assets/"+name+".html"))
 	}
 	return m
 }()
+
+// day is a moment to the second, with its zone.
+func day(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") }
 
 // count writes n with thin groups of thousands.
 func count(n int64) string {
@@ -75,20 +84,36 @@ func count(n int64) string {
 
 type explorer struct{ logs map[network.Name]*log.Log }
 
+// Pages are all that people can read of the logs, of which there is at least one.
+type Pages struct {
+	http.Handler
+	refuse func(http.ResponseWriter, *http.Request, error)
+}
+
+// Refuse answers with an error: with a page to people, whose browser prefers HTML,
+// and to programs as the refuse of [New] does. Status and headers are the same.
+func (p *Pages) Refuse(w http.ResponseWriter, r *http.Request, err error) { p.refuse(w, r, err) }
+
+// Icon serves the icon of every page, which browsers ask for under /favicon.ico.
+func (p *Pages) Icon(w http.ResponseWriter, r *http.Request) { forEver(w, "image/svg+xml", icon) }
+
+func forEver(w http.ResponseWriter, kind string, data []byte) {
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Write(data)
+}
+
 // New serves the logs under /explorer/ and works under /w/. What is refused goes
 // to refuse: transaction.not_found for an unknown hash, work.not_found for an
 // unknown work, common.not_found for anything else that is not there, other
-// errors as they are. Whoever asked for HTML gets a page in place of its body.
-func New(logs map[network.Name]*log.Log, refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
+// errors as they are. People get a page in place of its body.
+func New(logs map[network.Name]*log.Log, refuse func(http.ResponseWriter, *http.Request, error)) *Pages {
 	x := &explorer{logs}
 	refuse = x.readably(refuse)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+styleURL, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/css; charset=utf-8")
-		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Write(style)
-	})
+	mux.HandleFunc("GET "+styleURL, func(w http.ResponseWriter, r *http.Request) { forEver(w, "text/css; charset=utf-8", style) })
+	mux.HandleFunc("GET "+iconURL, func(w http.ResponseWriter, r *http.Request) { forEver(w, "image/svg+xml", icon) })
 	for path, page := range map[string]func(http.ResponseWriter, *http.Request, *log.Log) error{
 		"/explorer/{network}":                          x.log,
 		"/explorer/{network}/tx/{hash}":                x.transaction,
@@ -114,14 +139,47 @@ func New(logs map[network.Name]*log.Log, refuse func(http.ResponseWriter, *http.
 			}
 		})
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { refuse(w, r, fault.CommonNotFound()) })
-	return mux
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if to := x.nearest(r); to != "" {
+			http.Redirect(w, r, to, http.StatusSeeOther)
+			return
+		}
+		refuse(w, r, fault.CommonNotFound())
+	})
+	return &Pages{mux, refuse}
+}
+
+// nearest is where an address leads that a person shortened or that ends in a
+// slash; "": nowhere, or it was not a person.
+func (x *explorer) nearest(r *http.Request) string {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || !prefersHTML(r) {
+		return ""
+	}
+	path := strings.TrimRight(r.URL.Path, "/")
+	at := network.Mainnet
+	if _, ok := x.logs[at]; !ok {
+		at = names(x.logs)[0]
+	}
+	if under, ok := strings.CutPrefix(path, "/w/"); ok {
+		if _, ok := x.logs[network.Name(under)]; ok {
+			return "/explorer/" + under
+		}
+	}
+	switch {
+	case path == "/explorer" || path == "/w":
+		return "/explorer/" + string(at)
+	case path != r.URL.Path && !strings.Contains(path, "//"):
+		return path
+	}
+	return ""
 }
 
 // base is what every page knows.
 type base struct {
 	Title    string
 	Style    string
+	Icon     string
+	Test     bool // the network is for trying out
 	Network  network.Name
 	Networks []network.Name
 	Origin   string
@@ -130,7 +188,7 @@ type base struct {
 }
 
 func (x *explorer) base(l *log.Log, title string) base {
-	return base{Title: title, Style: styleURL, Network: l.Name(), Networks: names(x.logs), Origin: l.Origin(), Key: l.VerifierKey(), Files: "/log/" + string(l.Name())}
+	return base{Title: title, Style: styleURL, Icon: iconURL, Test: l.Name() == network.Testnet, Network: l.Name(), Networks: names(x.logs), Origin: l.Origin(), Key: l.VerifierKey(), Files: "/log/" + string(l.Name())}
 }
 
 func names(logs map[network.Name]*log.Log) []network.Name { return slices.Sorted(maps.Keys(logs)) }
@@ -154,7 +212,7 @@ func (x *explorer) render(w http.ResponseWriter, r *http.Request, page string, d
 
 // protect lets a page load its style and nothing else.
 func protect(h http.Header) {
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'")
 	h.Set("Referrer-Policy", "no-referrer")
 }
 
@@ -183,17 +241,7 @@ func send(w http.ResponseWriter, r *http.Request, kind string, data []byte) erro
 func (x *explorer) log(w http.ResponseWriter, r *http.Request, l *log.Log) error {
 	q := r.URL.Query()
 	if search := strings.TrimSpace(q.Get("q")); search != "" {
-		here := "/explorer/" + string(l.Name())
-		if n, err := strconv.ParseInt(search, 10, 64); err == nil && len(search) < 19 {
-			http.Redirect(w, r, here+"/block/"+strconv.FormatInt(n, 10), http.StatusSeeOther)
-			return nil
-		}
-		hash, ok := parseHash(search)
-		if !ok {
-			return fault.TransactionNotFound()
-		}
-		http.Redirect(w, r, here+"/tx/0x"+hex.EncodeToString(hash[:]), http.StatusSeeOther)
-		return nil
+		return x.answer(w, r, l, search)
 	}
 	newest := int64(1<<63 - 1)
 	if s := q.Get("before"); s != "" {
@@ -252,7 +300,7 @@ func (x *explorer) transaction(w http.ResponseWriter, r *http.Request, l *log.Lo
 	case v.Failure != "":
 		title = "Refused"
 	case v.Index >= 0:
-		title = fmt.Sprintf("ATS %d, version %d", v.AtsID, v.Version)
+		title = fmt.Sprintf("Registration number %d, version %d", v.AtsID, v.Version)
 	}
 	return x.render(w, r, "transaction", struct {
 		base

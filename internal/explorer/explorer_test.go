@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -116,12 +117,12 @@ func TestPages(t *testing.T) {
 		}{
 			{"/explorer/testnet", []string{"67 entries", "3 blocks", "/explorer/testnet/block/3"}},
 			{"/explorer/testnet?before=2", []string{"/explorer/testnet/block/1"}},
-			{tx(first[0]), []string{"Verified", "ATS 1, version 1", "the only entry", h.log.VerifierKey()[:30]}},
+			{tx(first[0]), []string{"Verified", "Registration number 1, version 1", "the only entry", h.log.VerifierKey()[:30]}},
 			{strings.Replace(tx(first[0]), "0x", "", 1), []string{"Verified"}},
 			{strings.ToUpper(tx(first[0])[len("/explorer/testnet/tx/"):]), nil},
-			{tx(second[0]), []string{"Verified", "ATS 1, version 2", "Added version 2", "/log/testnet/tile/0/000.p/7", "/log/testnet/tile/entries/000.p/7"}},
-			{tx(second[5]), []string{"Verified", "ATS 6, version 1", "Registered a new work"}},
-			{tx(third[59]), []string{"Verified", "ATS 66, version 1"}},
+			{tx(second[0]), []string{"Verified", "Registration number 1, version 2", "Added version 2", "/log/testnet/tile/0/000.p/7", "/log/testnet/tile/entries/000.p/7"}},
+			{tx(second[5]), []string{"Verified", "Registration number 6, version 1", "Registered a new work"}},
+			{tx(third[59]), []string{"Verified", "Registration number 66, version 1"}},
 			{tx(refused[0]), []string{"Refused", "there is no work 9000"}},
 			{tx(waiting[0]), []string{"Waiting", "not in the log yet"}},
 			{"/explorer/testnet/block/0", []string{"Verified", "it was empty"}},
@@ -146,15 +147,19 @@ func TestPages(t *testing.T) {
 			if strings.Contains(body, "Does not hold") || strings.Contains(body, "ZgotmplZ") {
 				t.Errorf("%s: %s", c.path, body)
 			}
-			if csp := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'; style-src 'self';") {
-				t.Errorf("%s: Content-Security-Policy %q", c.path, csp)
-			}
-			// Without one Firefox asks for /favicon.ico, and reports that the policy forbids it.
-			if strings.HasPrefix(body, "<!doctype html>") && !strings.Contains(body, `<link rel="icon" href="data:,">`) {
-				t.Errorf("%s: no icon", c.path)
+			policy := resp.Header.Get("Content-Security-Policy")
+			if !strings.HasPrefix(policy, "default-src 'none'; style-src 'self';") {
+				t.Errorf("%s: Content-Security-Policy %q", c.path, policy)
 			}
 			if m := regexp.MustCompile(`(?i)<script|<style|\sstyle=|\son[a-z]+=|https?://`).FindString(body); m != "" {
 				t.Errorf("%s: %q in the page", c.path, m)
+			}
+			if !strings.Contains(body, `<aside class="ribbon" aria-label="Test network"><strong>Test network</strong>`) || regexp.MustCompile(`(?i)fingerprint`).MatchString(body) {
+				t.Errorf("%s: no ribbon, or another word for a commitment:\n%s", c.path, body)
+			}
+			icon := regexp.MustCompile(`rel="icon" type="image/svg\+xml" href="(/explorer/icon-[^"]+)"`).FindStringSubmatch(body)
+			if resp, _ := h.get(icon[1]); resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "image/svg+xml" || !strings.Contains(policy, "img-src 'self'") {
+				t.Errorf("%s: %d", icon[1], resp.StatusCode)
 			}
 			style := regexp.MustCompile(`href="(/explorer/style-[^"]+)"`).FindStringSubmatch(body)
 			if resp, _ := h.get(style[1]); resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/css; charset=utf-8" {
@@ -207,17 +212,68 @@ func TestNotThere(t *testing.T) {
 }
 
 func TestSearch(t *testing.T) {
-	h := open(t, storetest.SQLite(t))
-	s := h.add(0, 1, 0, true)[0]
-	for q, want := range map[string]string{
-		"1":                                   "/explorer/testnet/block/1",
-		"%20" + hex.EncodeToString(s.Hash[:]): tx(s),
-		"0x" + hex.EncodeToString(s.Hash[:]):  tx(s),
-	} {
-		if resp, _ := h.get("/explorer/testnet?q=" + q); resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != want {
-			t.Errorf("%s: %d %s", q, resp.StatusCode, resp.Header.Get("Location"))
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := open(t, db)
+		first := h.add(0, 1, 0, true)[0]  // registration 1, block 1
+		h.add(1, 43, 0, true)             // registrations 2 to 44, block 2
+		h.add(50, 1, 44, true)            // version 2 of 44, block 3
+		waiting := h.add(60, 1, 0, false) // of no number yet
+		commitment := func(i int) string { return fmt.Sprintf("0x%x", sha256.Sum256(fmt.Append(nil, i))) }
+		hash := hex.EncodeToString(first.Hash[:])
+		block2, err := h.log.Block(t.Context(), 2)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		for q, want := range map[string]string{
+			"44": "/w/testnet/44", "No. 44": "/w/testnet/44", "no 44": "/w/testnet/44", "NO.44": "/w/testnet/44", "ATS 44": "/w/testnet/44", "ats44": "/w/testnet/44", "#44": "/w/testnet/44", " # 44 ": "/w/testnet/44",
+			"Registration number 44": "/w/testnet/44", "No. 44, version 2": "/w/testnet/44#v2", "N° 44, version 2": "/w/testnet/44#v2", "N.º 44, versión 2": "/w/testnet/44#v2", "Nr. 44, Version 1": "/w/testnet/44#v1",
+			"No. 44、バージョン 2": "/w/testnet/44#v2", "رقم 44، الإصدار 2": "/w/testnet/44#v2", "No. 1": "/w/testnet/1", "#3": "/w/testnet/3",
+			"block 3": "/explorer/testnet/block/3", "Block 2": "/explorer/testnet/block/2", "bloc 1": "/explorer/testnet/block/1", "block 0": "/explorer/testnet/block/0", "0": "/explorer/testnet/block/0",
+			" " + hash: tx(first), "0x" + hash: tx(first), "0X" + strings.ToUpper(hash): tx(first), hash[:20] + "\n" + hash[20:]: tx(first),
+			commitment(0): tx(first), strings.TrimPrefix(commitment(0), "0x"): tx(first), commitment(60): tx(waiting[0]),
+			fmt.Sprintf("0x%x", block2.Hash):                         "/explorer/testnet/block/2",
+			"https://songs.example/w/testnet/44":                     "/w/testnet/44",
+			"https://songs.example/explorer/testnet/block/2?from=40": "/explorer/testnet/block/2",
+		} {
+			if resp, body := h.get("/explorer/testnet?q=" + url.QueryEscape(q)); resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != want {
+				t.Errorf("%q: %d %s, want %s\n%.300s", q, resp.StatusCode, resp.Header.Get("Location"), want, body)
+			}
+		}
+		// What is a registration and a block is offered as both, the registration first.
+		resp, body := h.get("/explorer/testnet?q=1")
+		if work, block := strings.Index(body, `<a href="/w/testnet/1">Registration number 1</a>`), strings.Index(body, `<a href="/explorer/testnet/block/1">Block 1</a>`); resp.StatusCode != 200 || work < 0 || block < work {
+			t.Errorf("1: %d %s", resp.StatusCode, body)
+		}
+		// What was registered twice is shown twice.
+		c := network.Call{ProtocolVersion: 1, Commitment: sha256.Sum256([]byte("0")), Nonce: "again"}
+		again, err := h.log.Stage(t.Context(), c)
+		if err == nil {
+			err = h.log.Broadcast(t.Context(), []network.Staged{again})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, body = h.get("/explorer/testnet?q=" + commitment(0))
+		if resp.StatusCode != 200 || !strings.Contains(body, `href="`+tx(first)+`">Registration number 1, version 1</a>`) || !strings.Contains(body, `href="`+tx(again)+`">Waiting`) {
+			t.Errorf("a commitment of two: %d %s", resp.StatusCode, body)
+		}
+		for q, want := range map[string]fault.Code{
+			"nonsense": fault.CodeTransactionNotFound, "No. 99": fault.CodeWorkNotFound, "99": fault.CodeWorkNotFound, "block 99": fault.CodeCommonNotFound, "No. 99999999999999999999": fault.CodeWorkNotFound,
+			strings.Repeat("ab", 32): fault.CodeTransactionNotFound, strings.Repeat("7", 5000): fault.CodeTransactionNotFound,
+		} {
+			resp, body := h.ask("GET", "/explorer/testnet?q="+url.QueryEscape(q), "Accept", "application/json")
+			if resp.StatusCode != 404 || strings.TrimSpace(body) != string(want) {
+				t.Errorf("%.80q: %d %s, want %s", q, resp.StatusCode, body, want)
+			}
+			resp, body = h.ask("GET", "/explorer/testnet?q="+url.QueryEscape(q), "Accept", browserAccept)
+			if resp.StatusCode != 404 || !strings.Contains(body, "<h1>Nothing is") || strings.Contains(body, "file hashes are not public") != (q == strings.Repeat("ab", 32)) {
+				t.Errorf("%.80q for people: %d %s", q, resp.StatusCode, body)
+			}
+		}
+		if _, body := h.ask("GET", "/explorer/testnet?q="+url.QueryEscape("<b>\u202ex"), "Accept", browserAccept); strings.Contains(body, "<b>") || strings.Contains(body, "\u202e") {
+			t.Errorf("what was searched for is shown as it is: %s", body)
+		}
+	})
 }
 
 // The files are enough to prove an entry, with nothing but hashing.

@@ -11,7 +11,7 @@ import (
 // headers stay those of the refusal.
 func (x *explorer) readably(refuse func(http.ResponseWriter, *http.Request, error)) func(http.ResponseWriter, *http.Request, error) {
 	return func(w http.ResponseWriter, r *http.Request, err error) {
-		if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		if prefersHTML(r) {
 			w = &readable{w, r, x}
 		}
 		refuse(w, r, err)
@@ -26,8 +26,11 @@ type readable struct {
 
 func (w *readable) WriteHeader(status int) {
 	at := network.Name(w.r.PathValue("network"))
-	if _, ok := w.x.logs[at]; !ok {
+	if _, ok := w.x.logs[at]; !ok { // whoever is lost is on no network
 		at = names(w.x.logs)[0]
+		if other := pathNetwork(w.r.URL.Path); w.x.logs[other] != nil {
+			at = other
+		}
 	}
 	missing := status == http.StatusNotFound
 	title := "Not to be shown right now"
@@ -36,12 +39,16 @@ func (w *readable) WriteHeader(status int) {
 	}
 	page, err := execute("missing", "layout", struct {
 		base
-		Work    bool
-		Missing bool
-	}{w.x.base(w.x.logs[at], title), strings.HasPrefix(w.r.URL.Path, "/w/"), missing})
+		Work     bool
+		Explorer bool
+		Missing  bool
+		Searched searched
+	}{w.x.base(w.x.logs[at], title), strings.HasPrefix(w.r.URL.Path, "/w/"), strings.HasPrefix(w.r.URL.Path, "/explorer/"), missing, w.x.notFound(w.r, at)})
 	if err == nil {
 		protect(w.Header())
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Del("Content-Length") // that of the body that this replaces
+		w.Header().Add("Vary", "Accept")
 	}
 	w.ResponseWriter.WriteHeader(status)
 	if w.r.Method != http.MethodHead {
@@ -51,3 +58,12 @@ func (w *readable) WriteHeader(status int) {
 
 // Write drops the body of the refusal.
 func (w *readable) Write(b []byte) (int, error) { return len(b), nil }
+
+// pathNetwork is the second part of a path of a log.
+func pathNetwork(path string) network.Name {
+	parts := strings.Split(path, "/")
+	if len(parts) < 3 {
+		return ""
+	}
+	return network.Name(parts[2])
+}

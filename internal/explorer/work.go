@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -63,7 +65,7 @@ func (x *explorer) work(w http.ResponseWriter, r *http.Request, l *log.Log) erro
 		Versions []proven
 		OK       bool
 		More     int64
-	}{x.base(l, fmt.Sprintf("ATS %d", atsID)), atsID, last, versions, holds, more})
+	}{x.base(l, fmt.Sprintf("Registration number %d", atsID)), atsID, last, versions, holds, more})
 }
 
 // publicVersion is a version as a program reads it. Its members are a contract:
@@ -109,17 +111,39 @@ func prefixed(hash [32]byte) string { return "0x" + hex.EncodeToString(hash[:]) 
 // wantsJSON tells a program that asks for it from a browser, whose Accept names
 // HTML, and from a tool that takes whatever comes.
 func wantsJSON(r *http.Request) bool {
-	accept := r.Header.Get("Accept")
-	return strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html")
+	return quality(r, "application/json") > 0 && !prefersHTML(r)
+}
+
+// prefersHTML tells people from programs: a browser's Accept names HTML, and no
+// JSON before it.
+func prefersHTML(r *http.Request) bool {
+	html := quality(r, "text/html")
+	return html > 0 && html >= quality(r, "application/json")
+}
+
+// quality is how much a media type is wanted by its name (RFC 9110, section
+// 12.5.1), from 0 to 1. Ranges such as */* name none.
+func quality(r *http.Request, name string) float64 {
+	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
+		kind, parameters, err := mime.ParseMediaType(part)
+		if err != nil || kind != name {
+			continue
+		}
+		if q, err := strconv.ParseFloat(parameters["q"], 64); err == nil {
+			return q
+		}
+		return 1
+	}
+	return 0
 }
 
 // badgeLook is one of the two that a site can ask for. They have the colours of
 // the pages.
-type badgeLook struct{ Paper, Line, Ink, Soft, Accent, OnAccent string }
+type badgeLook struct{ Paper, Line, Ink, Soft, Accent, OnAccent, Warn string }
 
 var badgeLooks = map[string]badgeLook{
-	"light": {"#ffffff", "#d9d3e8", "#1f1c2b", "#5d586d", "#4b3fb5", "#ffffff"},
-	"dark":  {"#1e1b29", "#453f5c", "#eceaf4", "#a9a3bd", "#b3a9ff", "#1e1b29"},
+	"light": {"#ffffff", "#d9d3e8", "#1f1c2b", "#5d586d", "#4b3fb5", "#ffffff", "#a1232b"},
+	"dark":  {"#1e1b29", "#453f5c", "#eceaf4", "#a9a3bd", "#b3a9ff", "#1e1b29", "#ff9d9f"},
 }
 
 // badge is a picture of the day on which the work was first registered. It says
@@ -150,11 +174,11 @@ func (x *explorer) badge(w http.ResponseWriter, r *http.Request, l *log.Log) err
 	}
 	b, err := execute("badge", "badge", struct {
 		badgeLook
-		Network network.Name
-		AtsID   int64
-		At      time.Time
-		OK      bool
-	}{look, l.Name(), atsID, v.At, v.Checks.OK()})
+		Test  bool
+		AtsID int64
+		At    time.Time
+		OK    bool
+	}{look, l.Name() == network.Testnet, atsID, v.At, v.Checks.OK()})
 	if err != nil {
 		return err
 	}

@@ -203,7 +203,6 @@ func TestUnknownWorks(t *testing.T) {
 		"/w/testnet/x/badge.svg":           fault.CodeWorkNotFound,
 		"/w/mainnet/1":                     fault.CodeCommonNotFound,
 		"/w/mainnet/1/badge.svg":           fault.CodeCommonNotFound,
-		"/w/testnet":                       fault.CodeCommonNotFound,
 		"/w/testnet/1/badge.png":           fault.CodeCommonNotFound,
 		"/w/testnet/1?after=1":             fault.CodeCommonNotFound,
 		"/w/testnet/1?after=x":             fault.CodeCommonNotFound,
@@ -215,7 +214,7 @@ func TestUnknownWorks(t *testing.T) {
 		}
 		res, body := h.ask("GET", path, "Accept", browserAccept)
 		if res.StatusCode != 404 || res.Header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(res.Header.Get("Content-Security-Policy"), "default-src 'none'") ||
-			!strings.Contains(body, "<h1>Nothing is") || strings.Contains(body, string(want)) {
+			!regexp.MustCompile("<h1>(Nothing is|There is no)").MatchString(body) || strings.Contains(body, string(want)) {
 			t.Errorf("%s for people: %d %v\n%s", path, res.StatusCode, res.Header, body)
 		}
 		if res, body := h.ask("HEAD", path, "Accept", browserAccept); res.StatusCode != 404 || body != "" {
@@ -251,7 +250,7 @@ func TestBadge(t *testing.T) {
 		if err := xml.Unmarshal([]byte(body), &svg); err != nil {
 			t.Fatal(err)
 		}
-		if want := "Registered with Timbre · " + day + " · test network · ATS 1"; svg.Title != want || svg.Role != "img" {
+		if want := "Registered with Timbre · " + day + " · test network, not a real registration · registration number 1 (ATS 1)"; svg.Title != want || !strings.Contains(body, ">Test network, not real</text>") || !strings.Contains(body, ">Registered "+day+"</text>") || svg.Role != "img" {
 			t.Errorf("title %q, want %q", svg.Title, want)
 		}
 		if m := regexp.MustCompile(`(?i)<script|<style|href|url\(|\son[a-z]+=|ZgotmplZ`).FindString(body); m != "" {
@@ -315,5 +314,36 @@ func TestWorkWithoutDatabase(t *testing.T) {
 	res, body := h.ask("GET", "/w/testnet/1", "Accept", browserAccept)
 	if res.StatusCode != 500 || !strings.Contains(body, "cannot be shown right now") {
 		t.Errorf("%d %s", res.StatusCode, body)
+	}
+}
+
+// People get pages for addresses that they shorten, and programs get the code.
+func TestShortened(t *testing.T) {
+	h := open(t, storetest.SQLite(t))
+	h.add(0, 1, 0, true)
+	for path, want := range map[string]string{
+		"/explorer": "/explorer/testnet", "/explorer/": "/explorer/testnet", "/explorer/testnet/": "/explorer/testnet", "/w": "/explorer/testnet", "/w/": "/explorer/testnet", "/w/testnet": "/explorer/testnet",
+		"/w/testnet/": "/explorer/testnet", "/w/testnet/1/": "/w/testnet/1", "/explorer/testnet/block/1/": "/explorer/testnet/block/1",
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", h.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for accept, status := range map[string]int{browserAccept: http.StatusSeeOther, "application/json": http.StatusNotFound, "*/*": http.StatusNotFound, "": http.StatusNotFound, "application/json, text/html;q=0.5": http.StatusNotFound} {
+			req.Header.Set("Accept", accept)
+			res, err := http.DefaultTransport.RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if to := res.Header.Get("Location"); res.StatusCode != status || status == http.StatusSeeOther && to != want {
+				t.Errorf("%s, %q: %d %s", path, accept, res.StatusCode, to)
+			}
+		}
+	}
+	for _, path := range []string{"/explorer//evil.example/", "/w//evil.example/"} {
+		if res, _ := h.ask("GET", path, "Accept", browserAccept); res.Request.URL.Host != strings.TrimPrefix(h.url, "http://") {
+			t.Errorf("%s leads to %s", path, res.Request.URL)
+		}
 	}
 }

@@ -337,6 +337,7 @@ func TestOrganizations(t *testing.T) {
 		}
 		set := o
 		set.MaxFileSize, set.AccessCodeTTL, set.Quota, set.Suspended, set.WidgetEnabled, set.DuplicateTitles = 5, time.Hour, 7, true, false, true
+		set.Imprint = strings.Repeat("ß", 200)
 		if _, err := session.ChangeOrganization(ctx, db, o.ID, func(x *session.Organization) { *x = set }); err != nil {
 			t.Fatal(err)
 		}
@@ -345,6 +346,11 @@ func TestOrganizations(t *testing.T) {
 		}
 		if _, err := session.ChangeOrganization(ctx, db, o.ID, func(x *session.Organization) { x.Quota = -1 }); !errors.Is(err, fault.CodeCommonValidationFailed) {
 			t.Errorf("negative quota: %v", err)
+		}
+		for _, bad := range []string{strings.Repeat("x", 201), "two\nlines", "turned \u202e", "\xff"} {
+			if _, err := session.ChangeOrganization(ctx, db, o.ID, func(x *session.Organization) { x.Imprint = bad }); !errors.Is(err, fault.CodeCommonValidationFailed) {
+				t.Errorf("imprint %q: %v", bad, err)
+			}
 		}
 		if all, err := session.ListOrganizations(ctx, db); err != nil || len(all) != 1 || all[0] != set {
 			t.Errorf("%+v, %v", all, err)

@@ -25,12 +25,27 @@ func (db *DB) Migrate(ctx context.Context) error {
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("store: migrate: %w", err)
 	}
+	if err := db.fill(ctx); err != nil {
+		return fmt.Errorf("store: migrate: %w", err)
+	}
 	if db.dialect == "postgres" {
 		if err := db.unlog(ctx); err != nil {
 			return fmt.Errorf("store: migrate: %w", err)
 		}
 	}
 	return nil
+}
+
+// fill sets the commitments of log entries that were received before there was a
+// column for them. Each engine has its own words for it, so that the migrations
+// cannot say it. An entry's third line is "commitment " and 64 hex digits.
+func (db *DB) fill(ctx context.Context) error {
+	text := "UPDATE log_entries SET commitment = unhex(substr(CAST(body AS TEXT), instr(CAST(body AS TEXT), 'commitment ') + 11, 64)) WHERE commitment IS NULL"
+	if db.dialect == "postgres" {
+		text = "UPDATE log_entries SET commitment = decode(substring(convert_from(body, 'UTF8') FROM 'commitment ([0-9a-f]{64})'), 'hex') WHERE commitment IS NULL"
+	}
+	_, err := db.engine.pool().ExecContext(ctx, text)
+	return err
 }
 
 // unlog takes the rate limits' rows out of Postgres's log: a commit of theirs

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -295,4 +296,36 @@ func TestALongTransaction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Entries of a log that were received before they could be searched by commitment
+// can be, once the schema was brought up.
+func TestMigrateFillsCommitments(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		want := map[byte]string{1: "create", 2: "update 17"}
+		if err := db.Tx(ctx, func(tx *store.Tx) error {
+			for n, action := range want {
+				body := fmt.Appendf(nil, "timbre-log/v1\n%s\ncommitment %x\nprotocol 1\nnonce %064d\n", action, bytes.Repeat([]byte{n, 0xab}, 16), n)
+				if err := tx.InsertLogEntry(ctx, query.InsertLogEntryParams{Network: "testnet", TxHash: bytes.Repeat([]byte{n}, 32), Body: body}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // and what is filled in stays
+			if err := db.Migrate(ctx); err != nil {
+				t.Fatal(err)
+			}
+			for n := range want {
+				rows, err := db.Read().ListLogEntriesOfCommitment(ctx, query.ListLogEntriesOfCommitmentParams{Network: "testnet", Commitment: bytes.Repeat([]byte{n, 0xab}, 16), Lim: 5})
+				if err != nil || len(rows) != 1 || !bytes.Equal(rows[0].TxHash, bytes.Repeat([]byte{n}, 32)) {
+					t.Errorf("commitment of entry %d: %v, %v", n, rows, err)
+				}
+			}
+		}
+	})
 }

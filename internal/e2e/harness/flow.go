@@ -60,6 +60,8 @@ type Song struct {
 	AtsID int64
 	// HashOnly keeps the audio here: the server is told its hash and size.
 	HashOnly bool
+	// Language is what every call sends as Accept-Language.
+	Language string
 
 	Token         string
 	JobID         string
@@ -226,6 +228,9 @@ func (s *Song) call(ctx context.Context, method, path string, in, out any) error
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Origin", origin)
 	req.Header.Set("X-Site-Key", s.Server.SiteKey)
+	if s.Language != "" {
+		req.Header.Set("Accept-Language", s.Language)
+	}
 	if s.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+s.Token)
 	}

@@ -258,6 +258,7 @@ func unknownWork(atsID int64) string { return fmt.Sprintf("there is no work %d",
 func (l *Log) Broadcast(ctx context.Context, staged []network.Staged) error {
 	var refused []error
 	good := make([]network.Staged, 0, len(staged))
+	commitments := make([][32]byte, 0, len(staged))
 	for _, s := range staged {
 		t, err := leaf.ParseTransaction(s.Bytes)
 		if err == nil {
@@ -270,13 +271,13 @@ func (l *Log) Broadcast(ctx context.Context, staged []network.Staged) error {
 			refused = append(refused, fmt.Errorf("log %s: broadcast %x: %w: %w", l.config.Network, s.Hash, network.ErrRefused, err))
 			continue
 		}
-		good = append(good, s)
+		good, commitments = append(good, s), append(commitments, t.Commitment)
 	}
 	if len(good) > 0 {
 		err := l.db.Tx(ctx, func(tx *store.Tx) error {
 			for i, s := range good {
 				err := tx.InsertLogEntry(ctx, query.InsertLogEntryParams{
-					Network: string(l.config.Network), TxHash: s.Hash[:], Body: s.Bytes,
+					Network: string(l.config.Network), TxHash: s.Hash[:], Body: s.Bytes, Commitment: commitments[i][:],
 					ReceivedAt: store.Micros(tx.Now), Position: int64(i),
 				})
 				if err != nil {

@@ -85,6 +85,29 @@ func (l *Log) Entry(ctx context.Context, hash [32]byte) (Entry, error) {
 	return l.entry(row), nil
 }
 
+// WithCommitment returns at most n transactions that carry a commitment, in the
+// order in which they were received. Two registrations of the same have the same.
+func (l *Log) WithCommitment(ctx context.Context, commitment [32]byte, n int) ([]Entry, error) {
+	rows, err := l.db.Read().ListLogEntriesOfCommitment(ctx, query.ListLogEntriesOfCommitmentParams{Network: string(l.config.Network), Commitment: commitment[:], Lim: int32(n)})
+	if err != nil {
+		return nil, l.fail(fmt.Sprintf("commitment %x", commitment), err)
+	}
+	es := make([]Entry, len(rows))
+	for i, row := range rows {
+		es[i] = l.entry(query.GetLogEntryRow(row))
+	}
+	return es, nil
+}
+
+// BlockWithHash is the number of the block with this hash.
+func (l *Log) BlockWithHash(ctx context.Context, hash [32]byte) (int64, error) {
+	n, err := l.db.Read().LogBlockByHash(ctx, query.LogBlockByHashParams{Network: string(l.config.Network), Hash: hash[:]})
+	if err != nil {
+		return 0, l.fail(fmt.Sprintf("block %x", hash), err)
+	}
+	return n, nil
+}
+
 // EntryByIndex returns the entry at index, from 0.
 func (l *Log) EntryByIndex(ctx context.Context, index int64) (Entry, error) {
 	es, err := l.Entries(ctx, index, index+1)

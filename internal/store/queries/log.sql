@@ -23,8 +23,8 @@ WHERE network = sqlc.arg(network) AND size = sqlc.arg(old_size) AND refused = sq
 UPDATE logs SET sequencer_at = sqlc.arg(now) WHERE network = sqlc.arg(network) AND sequencer_at < sqlc.arg(now);
 
 -- name: InsertLogEntry :exec
-INSERT INTO log_entries (network, tx_hash, body, received_at, position)
-VALUES (sqlc.arg(network), sqlc.arg(tx_hash), sqlc.arg(body), sqlc.arg(received_at), sqlc.arg(position))
+INSERT INTO log_entries (network, tx_hash, body, commitment, received_at, position)
+VALUES (sqlc.arg(network), sqlc.arg(tx_hash), sqlc.arg(body), sqlc.arg(commitment), sqlc.arg(received_at), sqlc.arg(position))
 ON CONFLICT (network, tx_hash) DO NOTHING;
 
 -- name: ListWaitingLogEntries :many
@@ -62,6 +62,15 @@ SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.b
 FROM log_entries e LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block
 WHERE e.network = sqlc.arg(network) AND e.ats_id = sqlc.arg(ats_id) AND e.idx IS NOT NULL AND e.version > sqlc.arg(after)
 ORDER BY e.version LIMIT sqlc.arg(lim);
+
+-- name: ListLogEntriesOfCommitment :many
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, b.hash AS block_hash
+FROM log_entries e LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block AND e.idx IS NOT NULL
+WHERE e.commitment = sqlc.arg(commitment) AND e.network = sqlc.arg(network)
+ORDER BY e.received_at, e.position, e.tx_hash LIMIT sqlc.arg(lim);
+
+-- name: LogBlockByHash :one
+SELECT number FROM log_blocks WHERE hash = sqlc.arg(hash) AND network = sqlc.arg(network);
 
 -- name: ListLogLeaves :many
 SELECT leaf FROM log_entries

@@ -286,8 +286,8 @@ func (q *Queries) InsertLogBlock(ctx context.Context, arg InsertLogBlockParams) 
 }
 
 const insertLogEntry = `-- name: InsertLogEntry :exec
-INSERT INTO log_entries (network, tx_hash, body, received_at, position)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO log_entries (network, tx_hash, body, commitment, received_at, position)
+VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (network, tx_hash) DO NOTHING
 `
 
@@ -295,6 +295,7 @@ type InsertLogEntryParams struct {
 	Network    string
 	TxHash     []byte
 	Body       []byte
+	Commitment []byte
 	ReceivedAt int64
 	Position   int64
 }
@@ -304,6 +305,7 @@ func (q *Queries) InsertLogEntry(ctx context.Context, arg InsertLogEntryParams) 
 		arg.Network,
 		arg.TxHash,
 		arg.Body,
+		arg.Commitment,
 		arg.ReceivedAt,
 		arg.Position,
 	)
@@ -415,6 +417,68 @@ func (q *Queries) ListLogEntries(ctx context.Context, arg ListLogEntriesParams) 
 	var items []ListLogEntriesRow
 	for rows.Next() {
 		var i ListLogEntriesRow
+		if err := rows.Scan(
+			&i.TxHash,
+			&i.Body,
+			&i.ReceivedAt,
+			&i.Idx,
+			&i.Leaf,
+			&i.AtsID,
+			&i.Version,
+			&i.Block,
+			&i.DecidedAt,
+			&i.Failure,
+			&i.BlockHash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listLogEntriesOfCommitment = `-- name: ListLogEntriesOfCommitment :many
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, b.hash AS block_hash
+FROM log_entries e LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block AND e.idx IS NOT NULL
+WHERE e.commitment = $1 AND e.network = $2
+ORDER BY e.received_at, e.position, e.tx_hash LIMIT $3
+`
+
+type ListLogEntriesOfCommitmentParams struct {
+	Commitment []byte
+	Network    string
+	Lim        int32
+}
+
+type ListLogEntriesOfCommitmentRow struct {
+	TxHash     []byte
+	Body       []byte
+	ReceivedAt int64
+	Idx        sql.NullInt64
+	Leaf       []byte
+	AtsID      int64
+	Version    int64
+	Block      int64
+	DecidedAt  int64
+	Failure    string
+	BlockHash  []byte
+}
+
+func (q *Queries) ListLogEntriesOfCommitment(ctx context.Context, arg ListLogEntriesOfCommitmentParams) ([]ListLogEntriesOfCommitmentRow, error) {
+	rows, err := q.db.QueryContext(ctx, listLogEntriesOfCommitment, arg.Commitment, arg.Network, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListLogEntriesOfCommitmentRow
+	for rows.Next() {
+		var i ListLogEntriesOfCommitmentRow
 		if err := rows.Scan(
 			&i.TxHash,
 			&i.Body,
@@ -581,6 +645,22 @@ func (q *Queries) ListWaitingLogEntries(ctx context.Context, arg ListWaitingLogE
 		return nil, err
 	}
 	return items, nil
+}
+
+const logBlockByHash = `-- name: LogBlockByHash :one
+SELECT number FROM log_blocks WHERE hash = $1 AND network = $2
+`
+
+type LogBlockByHashParams struct {
+	Hash    []byte
+	Network string
+}
+
+func (q *Queries) LogBlockByHash(ctx context.Context, arg LogBlockByHashParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, logBlockByHash, arg.Hash, arg.Network)
+	var number int64
+	err := row.Scan(&number)
+	return number, err
 }
 
 const noteSequencer = `-- name: NoteSequencer :exec

@@ -107,6 +107,7 @@ type LogEntry struct {
 	Block      int64
 	DecidedAt  int64
 	Failure    string
+	Commitment []byte
 }
 
 type LogTile struct {

@@ -1,0 +1,207 @@
+package explorer
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"timbre.example/fault"
+	"timbre.example/internal/network"
+	"timbre.example/internal/network/log"
+)
+
+// maxSearch is the longest text that is searched for, in bytes: an address that
+// was copied whole fits.
+const maxSearch = 600
+
+// What people write before a number, in the languages of certificates: of a
+// registration, of a block, and of a version after it.
+const (
+	registrationWords = `ats|registration(?:\s+number)?|number|no|nr|n[°ºo]|n\.º|nº|№|#|registernummer|numéro(?:\s+de\s+dépôt)?|número(?:\s+de\s+registr?o)?|登録番号|رقم(?:\s+التسجيل)?`
+	blockWords        = `block|bloc|bloque|bloco|ブロック|الكتلة`
+	versionWords      = `version|versión|versão|バージョン|الإصدار|v`
+)
+
+var (
+	registrationText = regexp.MustCompile(`(?i)^(?:` + registrationWords + `)[\s.:#]*(\d+)(?:[\s,،、·]*(?:` + versionWords + `)\s*(\d+))?$`)
+	blockText        = regexp.MustCompile(`(?i)^(?:` + blockWords + `)[\s:#]*(\d+)$`)
+	numberText       = regexp.MustCompile(`^\d+$`)
+	grouping         = regexp.MustCompile(`(\d)[,.'’\x{00a0}\x{202f}](\d{3})\b`)
+	addressText      = regexp.MustCompile(`/(?:w/(testnet|mainnet)/\d+|explorer/(testnet|mainnet)/(?:tx/0x[0-9a-f]{64}|block/\d+))/?(?:[?#].*)?$`)
+)
+
+// found is a place that a search leads to, and what it is.
+type found struct{ Path, What, More string }
+
+// search finds what a text names in a log. Registrations come first: a number on a
+// certificate is one. The error is a refusal that says what there is not.
+func (x *explorer) search(ctx context.Context, l *log.Log, text string) ([]found, error) {
+	if len(text) > maxSearch {
+		return nil, fault.TransactionNotFound()
+	}
+	if path := addressText.FindString(text); path != "" { // copied from a browser, or of a code
+		if u, err := url.Parse(path); err == nil {
+			return []found{{Path: strings.TrimSuffix(u.Path, "/")}}, nil
+		}
+	}
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.In(r, unicode.Bidi_Control) }), " ")
+	for grouping.MatchString(text) {
+		text = grouping.ReplaceAllString(text, "$1$2")
+	}
+	if m := registrationText.FindStringSubmatch(text); m != nil {
+		all, err := registration(ctx, l, m[1])
+		if err == nil && len(all) == 0 {
+			err = fault.WorkNotFound()
+		}
+		if len(all) == 1 && m[2] != "" {
+			all[0].Path += "#v" + m[2]
+		}
+		return all, err
+	}
+	if m := blockText.FindStringSubmatch(text); m != nil {
+		all, err := block(ctx, l, m[1])
+		if err == nil && len(all) == 0 {
+			err = fault.CommonNotFound()
+		}
+		return all, err
+	}
+	if numberText.MatchString(text) {
+		all, err := registration(ctx, l, text)
+		if err != nil {
+			return nil, err
+		}
+		blocks, err := block(ctx, l, text)
+		if all = append(all, blocks...); err == nil && len(all) == 0 {
+			err = fault.WorkNotFound()
+		}
+		return all, err
+	}
+	// A hash that is copied from paper may be broken into lines.
+	if h, ok := parseHash(strings.ReplaceAll(text, " ", "")); ok {
+		return hashed(ctx, l, h)
+	}
+	return nil, fault.TransactionNotFound()
+}
+
+func registration(ctx context.Context, l *log.Log, digits string) ([]found, error) {
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return nil, nil
+	}
+	last, err := l.LastVersion(ctx, n)
+	if errors.Is(err, log.ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	more := "1 version"
+	if last > 1 {
+		more = count(last) + " versions"
+	}
+	return []found{{"/w/" + string(l.Name()) + "/" + strconv.FormatInt(n, 10), "Registration number " + strconv.FormatInt(n, 10), more}}, nil
+}
+
+func block(ctx context.Context, l *log.Log, digits string) ([]found, error) {
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return nil, nil
+	}
+	b, err := l.Block(ctx, n)
+	if errors.Is(err, log.ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return []found{{blockPath(l, n), "Block " + count(n), "signed on " + day(b.At)}}, nil
+}
+
+// hashed finds a transaction, a commitment or a block by its hash.
+func hashed(ctx context.Context, l *log.Log, h [32]byte) ([]found, error) {
+	if _, err := l.Entry(ctx, h); err == nil {
+		return []found{{Path: transactionPath(l, h)}}, nil
+	} else if !errors.Is(err, log.ErrNotFound) {
+		return nil, err
+	}
+	same, err := l.WithCommitment(ctx, h, perPage)
+	if err != nil {
+		return nil, err
+	}
+	var all []found
+	for _, e := range same {
+		what, more := "Waiting for its block", "received on "+day(e.ReceivedAt)
+		if e.Failure != "" {
+			what = "Refused"
+		} else if e.Index >= 0 {
+			what, more = "Registration number "+strconv.FormatInt(e.AtsID, 10)+", version "+strconv.FormatInt(e.Version, 10), "registered on "+day(e.At)
+		}
+		all = append(all, found{transactionPath(l, e.Hash), what, more})
+	}
+	if len(all) > 0 {
+		return all, nil
+	}
+	n, err := l.BlockWithHash(ctx, h)
+	if errors.Is(err, log.ErrNotFound) {
+		return nil, fault.TransactionNotFound()
+	} else if err != nil {
+		return nil, err
+	}
+	return []found{{Path: blockPath(l, n)}}, nil
+}
+
+func transactionPath(l *log.Log, h [32]byte) string {
+	return "/explorer/" + string(l.Name()) + "/tx/0x" + hex.EncodeToString(h[:])
+}
+
+func blockPath(l *log.Log, n int64) string {
+	return "/explorer/" + string(l.Name()) + "/block/" + strconv.FormatInt(n, 10)
+}
+
+// answer leads to the one place that a search found, or shows the places.
+func (x *explorer) answer(w http.ResponseWriter, r *http.Request, l *log.Log, text string) error {
+	all, err := x.search(r.Context(), l, text)
+	if err != nil {
+		return err
+	}
+	if len(all) == 1 {
+		http.Redirect(w, r, all[0].Path, http.StatusSeeOther)
+		return nil
+	}
+	return x.render(w, r, "found", struct {
+		base
+		Query string
+		Found []found
+	}{x.base(l, "Search"), text, all})
+}
+
+// searched is what a person searched for that was not found, in words that help.
+type searched struct {
+	Text string
+	Hash bool // of 32 bytes, so perhaps of a file
+	// Elsewhere is another network, on which the same text may be something.
+	Elsewhere network.Name
+}
+
+func (x *explorer) notFound(r *http.Request, at network.Name) searched {
+	s := searched{Text: strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Bidi_Control) {
+			return -1 // it would turn the sentence around it
+		}
+		return r
+	}, strings.TrimSpace(r.URL.Query().Get("q")))}
+	if len(s.Text) > maxSearch {
+		s.Text = ""
+	}
+	_, s.Hash = parseHash(strings.Join(strings.Fields(s.Text), ""))
+	for _, name := range names(x.logs) {
+		if name != at {
+			s.Elsewhere = name
+		}
+	}
+	return s
+}
