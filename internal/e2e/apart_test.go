@@ -89,7 +89,11 @@ func (x *apart) do(steps ...func(context.Context) error) {
 // refused says that err is this refusal, a 503 that says when to come back.
 func refused(err error, code string) bool {
 	var r *harness.Refusal
-	return errors.As(err, &r) && r.Code == code && r.Status == http.StatusServiceUnavailable && r.RetryAfter > 0 && r.RequestID != ""
+	if !errors.As(err, &r) || r.Code != code || r.RequestID == "" {
+		return false
+	}
+	// In a stream that was accepted there is no status.
+	return r.Status == 0 || r.Status == http.StatusServiceUnavailable && r.RetryAfter > 0
 }
 
 // until asks again until the step is refused with the code; "" is until it is not.
@@ -172,8 +176,8 @@ func (x *apart) routes(confirmed, prepared *harness.Song) []route {
 		{"prepare", x.ats, prepared.Prepare, session},
 		{"confirm", x.ats, prepared.Confirm, session},
 		{"status", x.ats, get(x.ats, "/v1/transactions/"+id), store},
-		{"events", x.ats, get(x.ats, "/v1/transactions/"+id+"/events"), store},
-		{"socket", x.ats, get(x.ats, "/v1/ws/transactions/"+id), store},
+		{"events", x.ats, func(ctx context.Context) error { return events(ctx, x.ats.URL, id) }, store},
+		{"socket", x.ats, func(ctx context.Context) error { return socket(ctx, x.ats.URL, id) }, store},
 	}
 }
 
@@ -185,11 +189,6 @@ func fetch(ctx context.Context, url string) error {
 		return err
 	}
 	req.Header.Set("Origin", "http://localhost:3000")
-	if strings.Contains(url, "/ws/") {
-		for k, v := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
-			req.Header.Set(k, v)
-		}
-	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
@@ -205,6 +204,63 @@ func fetch(ctx context.Context, url string) error {
 	e.Error.Status = res.StatusCode
 	e.Error.RetryAfter, _ = strconv.Atoi(res.Header.Get("Retry-After"))
 	return &e.Error
+}
+
+// said is what the first frame of a stream says that is more than a greeting: its error, or nil.
+func said(frame []byte) (err error, more bool) {
+	var f struct {
+		Type  string
+		Error *harness.Refusal
+	}
+	if err := json.Unmarshal(frame, &f); err != nil {
+		return err, false
+	}
+	if f.Error != nil {
+		return f.Error, false
+	}
+	return nil, f.Type == "connected"
+}
+
+// socket follows a transaction over a WebSocket, up to the first news.
+func socket(ctx context.Context, url, id string) error {
+	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(url, "http")+"/v1/ws/transactions/"+id, nil)
+	if err != nil {
+		return err
+	}
+	defer conn.CloseNow()
+	for {
+		_, frame, err := conn.Read(ctx)
+		if err != nil {
+			return err
+		}
+		if err, more := said(frame); !more {
+			return err
+		}
+	}
+}
+
+// events follows a transaction by server-sent events, up to the first news.
+func events(ctx context.Context, url, id string) error {
+	req, err := http.NewRequestWithContext(ctx, "GET", url+"/v1/transactions/"+id+"/events", nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	for all := (&lines{r: res.Body}); ; {
+		line, err := all.next()
+		if err != nil {
+			return err
+		}
+		if data, ok := strings.CutPrefix(line, "data: "); ok {
+			if err, more := said([]byte(data)); !more {
+				return err
+			}
+		}
+	}
 }
 
 // follower listens to a transaction, over a WebSocket or server-sent events.

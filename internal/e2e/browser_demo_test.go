@@ -313,6 +313,8 @@ func TestDemoSignedIn(t *testing.T) {
 	pick := func(name, value string) {
 		p.Run(fmt.Sprintf("(() => { const s = document.querySelector('select[name=%s]'); s.value = %q; s.dispatchEvent(new Event('change', {bubbles: true})); })()", name, value))
 	}
+	// The session that the page asked for at once is nobody's.
+	p.Wait("performance.getEntriesByType('resource').some((r) => r.name.endsWith('/demo/session'))")
 	pick("user", "ada")
 	fill(p, 0, fixtures+"pcm16.wav", "Signed")
 	p.Wait(browser.Hook("confirm"))

@@ -531,7 +531,7 @@ func TestOwnNarrowAndArabic(t *testing.T) {
 	p.Size(320, tall)
 	p.Goto(x.works("update", "ada"))
 	p.Run("Object.assign(document.documentElement, {lang: 'ar', dir: 'rtl'})")
-	p.Wait("e2e.hook('card').dir === 'rtl' && " + browser.Hook("works"))
+	p.Wait("e2e.hook('card')?.dir === 'rtl' && " + browser.Hook("works"))
 	reach := func(hook string) {
 		t.Helper()
 		for range 40 {

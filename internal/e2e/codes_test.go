@@ -332,7 +332,7 @@ var table = []row{
 	}}},
 	{code: fault.CodeCommonNotFound, text: "The service did not answer as it should. Please tell this site’s owner.", scene: &scene{element: func(x *site) string { return element(x.siteKey, x.server.URL+"/v1", "") }}},
 	{code: fault.CodeWidgetNetworkError, text: "The connection was lost.", scene: &scene{unseen: true, element: func(x *site) string { return element(x.siteKey, "http://127.0.0.1:1", "") }}},
-	{code: fault.CodeWidgetUploadError, text: "The file could not be sent.", scene: &scene{server: with(), unseen: true, at: "upload", do: func(_ *testing.T, x *site, _ *flow) { x.server.Kill() }}},
+	{code: fault.CodeWidgetUploadError, text: "The file could not be uploaded.", scene: &scene{server: with(), unseen: true, at: "upload", do: func(_ *testing.T, x *site, _ *flow) { x.server.Kill() }}},
 	{code: fault.CodeWidgetMalformedResponse, text: "The service did not answer as it should. Please tell this site’s owner.", scene: &scene{unseen: true, element: func(x *site) string { return element(x.siteKey, x.host.URL, "") }}},
 	{code: fault.CodeWidgetUnknownError, text: "Something went wrong on our side.", scene: &scene{unseen: true, element: func(x *site) string { return element(x.siteKey, tomorrow.URL(), "") }}},
 	{code: fault.CodeWidgetConfigurationError, text: "Songs cannot be registered on this site right now. Please tell its owner.", scene: &scene{unseen: true, element: func(x *site) string {
@@ -369,10 +369,10 @@ var table = []row{
 			}
 			return x.refused(t, "POST", "/v1/works/prepare", s.Token, map[string]any{"job_id": s.JobID})
 		}},
-	{code: fault.CodeRegistrationUploadMissing, text: "The file could not be sent.", scene: &scene{at: "prepare", do: func(t *testing.T, x *site, f *flow) {
+	{code: fault.CodeRegistrationUploadMissing, text: "The file could not be uploaded.", scene: &scene{at: "prepare", do: func(t *testing.T, x *site, f *flow) {
 		x.tamper(t, "UPDATE jobs SET upload_key = upload_key || '-elsewhere' WHERE id = ?", f.job())
 	}}},
-	{code: fault.CodeRegistrationDryRunFailed, text: "The register did not accept it. Nothing was charged.", scene: &scene{update: true, at: "prepare", do: func(t *testing.T, x *site, f *flow) {
+	{code: fault.CodeRegistrationDryRunFailed, text: "The registration was refused. Nothing was charged.", scene: &scene{update: true, at: "prepare", do: func(t *testing.T, x *site, f *flow) {
 		x.tamper(t, "UPDATE jobs SET ats_id = 999999 WHERE id = ?", f.job()) // a work that the log does not have
 	}}},
 	{code: fault.CodeVersionAlreadyInProgress, text: "Another update of this song came first. Try again to see how it stands now.", scene: &scene{update: true, at: "confirm", do: func(t *testing.T, x *site, f *flow) {
@@ -398,7 +398,7 @@ var table = []row{
 			f.page.Click(browser.Hook("certificate"))
 		},
 	}},
-	{code: fault.CodeTransactionFailed, text: "The register did not accept it. Nothing was charged.", scene: &scene{update: true, at: "confirm", do: func(t *testing.T, x *site, f *flow) {
+	{code: fault.CodeTransactionFailed, text: "The registration was refused. Nothing was charged.", scene: &scene{update: true, at: "confirm", do: func(t *testing.T, x *site, f *flow) {
 		x.tamper(t, "UPDATE jobs SET ats_id = 999999 WHERE id = ?", f.job()) // lost by the log between quote and confirm
 	}}},
 	{code: fault.CodeAPIKeyInvalidFormat, later: "the organization API"},

@@ -108,8 +108,10 @@ export class Api {
           if (retryAfter > 0) failure.problem = { ...failure.problem, again: this.env.now() + retryAfter * 1000 };
         }
         // A page that is set up for another network mints the same again.
-        const hopeless = reason === before && /^(network|key|work)$/.test(String(reason));
-        if (o.auth && classOf(code) === 'refresh' && !hopeless && renewed++ < renewals) {
+        const hopeless = reason === before && /^(network|key|work|\w+_external_user_ref)$/.test(String(reason));
+        // A page that changes the end-user may still deliver the token of the one before.
+        const former = code === 'common.forbidden' && /_external_user_ref$/.test(String(reason));
+        if (o.auth && (former || classOf(code) === 'refresh') && !hopeless && renewed++ < renewals) {
           own = undefined;
           // The page may have given another one in the meantime.
           if (!this.tokens.value || this.tokens.value === token) await this.#renew(o.signal, failure);

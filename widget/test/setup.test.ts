@@ -27,6 +27,19 @@ test('a session for another network, key or work: asked once more, then FAILED b
   }
 });
 
+test('a token of the end-user before is asked for anew, once', async () => {
+  for (const [refusals, screen, asked] of [[1, 'CONFIRMING', 2], [9, 'FAILED', 2]] as const) {
+    const w = new World('register', 'ada');
+    const forbidden: Fault = { status: 403, code: 'common.forbidden', details: { reason: 'other_external_user_ref' } };
+    w.faults.init = Array.from({ length: refusals }, () => forbidden);
+    w.onTokenExpired = (f) => f.tokens.set('again');
+    w.flow.submit();
+    if (screen === 'FAILED') await w.screen('FAILED');
+    else await w.review();
+    assert.deepEqual([w.state.screen, w.asked.filter((call) => call.startsWith('init')).length], [screen, asked]);
+  }
+});
+
 test('every other cause may be over with the next token', async () => {
   for (const reason of ['spent', 'action', 'revoked', undefined]) {
     const w = new World();

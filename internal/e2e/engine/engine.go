@@ -167,6 +167,7 @@ const (
 func (p *Page) Type(element, text string) {
 	p.t.Helper()
 	p.Click(element)
+	p.Chord("a") // in the place of what stands there
 	p.Keys(text)
 }
 
