@@ -26,7 +26,7 @@ test: deps ## Run every test there is: Go, TypeScript, browser, both databases
 	cd verify && npm ci --no-audit --no-fund --loglevel=error && npm run --silent typecheck && npm run --silent test
 	cd internal/e2e && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) -C tools/s3 tool -n versitygw >/dev/null
-	TIMBRE_TEST_ALL=1 $(GO) test -timeout 14m ./...
+	TIMBRE_TEST_ALL=1 $(GO) test -timeout 30m ./...
 
 .PHONY: check
 check: ## Format, vet, and whether generated files are current
