@@ -140,6 +140,12 @@ func TestRefusedFields(t *testing.T) {
 	p.Wait(browser.Hook("confirm"))
 	confirm(p, 0)
 
+	// A code that nobody has kept is asked about once.
+	p.Click(browser.Hook("again"))
+	p.Wait(browser.Hook("unsaved"))
+	if screen := stateOf(p, 0).Screen; screen != "COMPLETE" {
+		t.Errorf("the code is left at once, for %s", screen)
+	}
 	// Nothing at all: both fields complain, the first has the focus.
 	p.Click(browser.Hook("again"))
 	p.Click(browser.Hook("next"))

@@ -501,6 +501,8 @@ func TestSwitchMode(t *testing.T) {
 	}
 	before := len(p.Events())
 	p.Click(browser.Hook("again"))
+	p.Wait(browser.Hook("unsaved"))
+	p.Click(browser.Hook("again"))
 	p.Wait(browser.Hook("form-code"))
 	p.Wait(fmt.Sprintf("e2e.events.length === %d", before+2))
 	if got := course(p.Events()[before:]); got != "token-expired ready" {

@@ -358,7 +358,7 @@ export class Controller {
           flow.empty();
           this.#nextFocus = 'file';
         },
-        again: () => this.reset(),
+        again: () => (this.#losing && !this.#look.warned ? this.#show({ warned: true }) : this.reset()),
       },
     };
   }
@@ -488,11 +488,17 @@ export class Controller {
     return before.size > 0 && Object.keys(errors).length < before.size && Object.keys(errors).every((k) => before.has(k));
   }
 
+  /** There is an access code that nobody has kept. */
+  get #losing(): boolean {
+    const { screen, accessCode = '' } = this.#flow.state;
+    // An order that is followed is taken up again by the next page, unless nothing can be kept for it.
+    return (screen === 'COMPLETE' || (screen === 'TRACKING' && !this.#stored)) && accessCode !== '' && accessCode !== this.#kept;
+  }
+
   /** Warns before the page is left while something is on its way, or with it an access code that nobody has kept. */
   #guard(): void {
-    const { screen, phase, accessCode = '' } = this.#flow.state;
-    // An order that is followed is taken up again by the next page, unless nothing can be kept for it.
-    const losing = (screen === 'COMPLETE' || (screen === 'TRACKING' && !this.#stored)) && accessCode !== '' && accessCode !== this.#kept;
+    const { screen, phase } = this.#flow.state;
+    const losing = this.#losing;
     const busy = this.#el.isConnected && (losing || screen === 'UPLOAD' || (screen === 'CONFIRMING' && phase === 'confirming'));
     if (losing !== this.#dialogs.length > 0 || !this.#el.isConnected) {
       for (const dialog of this.#dialogs) dialog.removeEventListener('cancel', this.#stay);

@@ -48,11 +48,13 @@ function creators(v: View) {
 function creator(v: View, c: Creator, i: number) {
   const t = v.texts.t;
   const path = (field: string) => `creators.${i}.${field}`;
+  // A password manager fills several fields before the next drawing: what counts is what there is now.
+  const now = () => v.flow.state.creators;
   const set = (field: string, change: Partial<Creator>) =>
     v.flow.dispatch({
       type: 'draft',
       path: path(field),
-      draft: { creators: withCreator(v.state.creators, { ...c, ...change }) },
+      draft: { creators: withCreator(now(), { ...(now().find(({ id }) => id === c.id) ?? c), ...change }) },
     });
   const input = (field: 'fullName' | 'email' | 'ipi' | 'isni', label: string, more: { type?: string; complete?: string; keys?: string }) => html`
     <div class="stack tight">
@@ -103,7 +105,7 @@ function creator(v: View, c: Creator, i: number) {
                 data-ats=${`creator-${i}-${r}`}
                 .checked=${c.roles[r]}
                 aria-invalid=${invalid(v, path('roles')) as 'true'}
-                @change=${(e: Event) => set('roles', { roles: { ...c.roles, [r]: (e.target as HTMLInputElement).checked } })}
+                @change=${(e: Event) => set('roles', { roles: { ...(now()[i] ?? c).roles, [r]: (e.target as HTMLInputElement).checked } })}
               />${t(r)}</label
             >`,
           )}
