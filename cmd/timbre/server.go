@@ -156,6 +156,8 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			ExplorerURL: func(n network.Name, hash string) string { return s.url + "/explorer/" + string(n) + "/tx/" + hash },
 			Certify:     certifier(s.url, f.registryName(s.url), signer),
 			Stamp:       stamp,
+			// Longer than one takes to make, and shorter than people wait for a download to begin.
+			AwaitCertificate: 4 * time.Second,
 		})
 	}
 	var working *registry.Registry

@@ -257,6 +257,51 @@ func TestCertificateOfAnExpiredSession(t *testing.T) {
 	})
 }
 
+// A request for a certificate that is being made waits for it: a published widget
+// that is refused leaves the screen with the access code.
+func TestCertificateIsAwaited(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		s := w.confirmed("Last Ferry", 1)
+		w.advance()
+		awaited := 0
+		made := func() {}
+		w.reg.reached = func(point string) {
+			if point == "certificate.awaited" {
+				awaited++
+				made()
+			}
+		}
+		ask := func() (Download, error) {
+			return w.reg.Certificate(t.Context(), s.caller, s.view().Done.WorkID, 0, "")
+		}
+
+		_, err := ask()
+		wantCode(t, err, fault.CodeWorkCertificateUnavailable)
+		if awaited != 0 {
+			t.Error("waited, though the registry is not to wait")
+		}
+
+		w.reg.AwaitCertificate = 60 * time.Millisecond
+		_, err = ask()
+		wantCode(t, err, fault.CodeWorkCertificateUnavailable)
+		if awaited != 2 { // after 50 ms and after the 10 that were left
+			t.Errorf("waited %d times", awaited)
+		}
+
+		w.reg.AwaitCertificate = time.Minute
+		gone, leave := context.WithCancel(t.Context())
+		made = leave
+		if _, err := w.reg.Certificate(gone, s.caller, s.view().Done.WorkID, 0, ""); !errors.Is(err, context.Canceled) {
+			t.Errorf("the client left, and the answer is %v", err)
+		}
+
+		made = func() { s.certify(t) }
+		if d, err := ask(); err != nil || d.URL == "" {
+			t.Errorf("%+v, %v", d, err)
+		}
+	})
+}
+
 // A work that is redacted before it is its turn is nothing that failed.
 func TestCertifyPassesOverRedacted(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {

@@ -329,7 +329,7 @@ func (r *Registry) shown(ctx context.Context, c session.Caller) (query.Work, err
 }
 
 func (r *Registry) certificate(ctx context.Context, w query.Work, version int64) (Download, error) {
-	v, err := r.versionOf(ctx, w, version)
+	v, err := r.certified(ctx, w, version)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && v.CertificateKey == "" {
 		return Download{}, fault.WorkCertificateUnavailable()
 	} else if err != nil {
@@ -340,6 +340,26 @@ func (r *Registry) certificate(ctx context.Context, w query.Work, version int64)
 		name += " v" + strconv.FormatInt(v.Version, 10)
 	}
 	return r.download(ctx, v.CertificateKey, blob.File{Name: name + ".pdf", Type: "application/pdf"})
+}
+
+// certified is the version, read again until its certificate is made or AwaitCertificate
+// is over. A published widget that is refused here leaves the screen that shows the access code.
+func (r *Registry) certified(ctx context.Context, w query.Work, version int64) (query.Version, error) {
+	const first = 50 * time.Millisecond
+	for pause, left := first, r.AwaitCertificate; ; pause *= 2 {
+		v, err := r.versionOf(ctx, w, version)
+		if err != nil || v.CertificateKey != "" || left <= 0 {
+			return v, err
+		}
+		r.reached("certificate.awaited")
+		pause = min(pause, left)
+		left -= pause
+		select {
+		case <-ctx.Done():
+			return v, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
 }
 
 // began reports whether the caller's session was spent on a job of the work, and

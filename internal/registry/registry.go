@@ -46,6 +46,9 @@ type Config struct {
 	// Certify makes the PDF certificate. It may be asked again for one that it has
 	// made.
 	Certify func(context.Context, Issue) ([]byte, error)
+	// AwaitCertificate is how long the request for a certificate waits for one of a final
+	// version that is being made; 0 is not at all.
+	AwaitCertificate time.Duration
 	// Stamp asks a time-stamp authority for a token on a commitment; nil: there is
 	// none.
 	Stamp func(context.Context, [32]byte) ([]byte, error)
