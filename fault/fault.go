@@ -207,7 +207,7 @@ func bytesOf(v any) int64 {
 }
 
 // MaxRetryAfter is the longest wait that a response asks for. A widget waits without a word, so a longer wait is asked for
-// in parts: the client tries again, and is told to wait again.
+// in parts: the client tries again, and receives another Retry-After.
 const MaxRetryAfter = time.Minute
 
 // RetryAfterSeconds returns the value of the Retry-After header: whole seconds, rounded up, from 1 to 60. It is 0 when

@@ -20,7 +20,7 @@ import (
 func TestVerifyRefuses(t *testing.T) {
 	t.Parallel()
 	for text, words := range map[string]string{
-		`{"evidence":2}`:   "This evidence has a form that is not known here.",
+		`{"evidence":2}`:   "This evidence has an unknown form.",
 		`{"evidence":1}`:   "This evidence is damaged, or somebody changed it.",
 		`{"evidence":1`:    "This evidence is damaged, or somebody changed it.",
 		`{"invoice":1}`:    "This file is neither a certificate (PDF) nor evidence (JSON).",
@@ -83,7 +83,7 @@ func TestVerify(t *testing.T) {
 		{[]string{dir + "full.json", "--log-key", key, "--media", dir + "media.bin"}, exitDone, "\nwarning      Test network. This is a test registration.", ""},
 		{[]string{dir + "full.json", "--log-key", key}, exitDone, "verdict      The registration is proved\n             This registration was made on 2", ""},
 		{[]string{dir + "redacted.json", "--media", dir + "media.bin", "--log-key", dir + "key.txt"}, exitDone, "Some creators are not shown.", ""},
-		{[]string{dir + "full.json", "--media", dir + "key.txt"}, exitRefused, "Its file hash (SHA-256) or its size differs.", "not proved: This is another recording; give the registered recording with --media"},
+		{[]string{dir + "full.json", "--media", dir + "key.txt"}, exitRefused, "The file hash (SHA-256) or the size differs.", "not proved: This is another recording; give the registered recording with --media"},
 		{[]string{dir + "full.json", "--media", dir + "key.txt", "--log-key", key}, exitRefused, "verdict      This is another recording\n", "not proved: This is another recording"},
 		{[]string{dir + "full.json", "--log-key", other, "--json"}, exitRefused, `"verdict": "untrusted"`, "not proved: Not trusted"},
 		{[]string{dir + "full.json", "--log-key", made + "none.txt"}, exitUsage, "", "neither a verifier key nor a file"},

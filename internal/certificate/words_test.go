@@ -42,9 +42,9 @@ func TestEveryLanguage(t *testing.T) {
 		"en": {"Certificate of registration", "Registration number\nNo. 1042, version 3", "14 March 2026, 15:09:26 UTC", "WAV audio · 3:45 · 38.2 MB", "Music, Lyrics", "File hash (SHA-256)", "Page 1 of 1", "mainnet, block 88123"},
 		"fr": {"Certificat de dépôt", "N° 1042, version 3", "14 mars 2026, 15:09:26 UTC", "audio WAV · 3:45 · 38,2 Mo", "Musique, Paroles", "Hachage du fichier (SHA-256)", "Page 1 sur 1", "mainnet, bloc 88123"},
 		"es": {"Certificado de registro", "N.º 1042, versión 3", "14 de marzo de 2026, 15:09:26 UTC", "audio WAV · 3:45 · 38,2 MB", "Música, Letra", "Hash del archivo (SHA-256)", "Página 1 de 1", "mainnet, bloque 88123"},
-		"de": {"Registrierungsurkunde", "Nr. 1042, Version 3", "14. März 2026, 15:09:26 UTC", "WAV-Audio · 3:45 · 38,2 MB", "Musik, Text", "Datei-Hash (SHA-256)", "Seite 1 von 1", "mainnet, Block 88123"},
+		"de": {"Registrierungszertifikat", "Nr. 1042, Version 3", "14. März 2026, 15:09:26 UTC", "WAV-Audio · 3:45 · 38,2 MB", "Musik, Text", "Datei-Hash (SHA-256)", "Seite 1 von 1", "mainnet, Block 88123"},
 		"pt": {"Certificado de registro", "N.º 1042, versão 3", "14 de março de 2026, 15:09:26 UTC", "áudio WAV · 3:45 · 38,2 MB", "Música, Letra", "Hash do arquivo (SHA-256)", "Página 1 de 1", "mainnet, bloco 88123"},
-		"ja": {"登録証明書", "No. 1042、バージョン 3", "2026年3月14日 15:09:26 UTC", "WAV 音声 · 3:45 · 38.2 MB", "作曲、作詞", "ファイルハッシュ (SHA-256)", "1 / 1 ページ", "mainnet、ブロック 88123"},
+		"ja": {"登録証明書", "No. 1042、バージョン 3", "2026年3月14日 15:09:26 UTC", "WAV 音声 · 3:45 · 38.2 MB", "作曲、作詞", "ファイルのハッシュ値 (SHA-256)", "1 / 1 ページ", "mainnet、ブロック 88123"},
 		"ar": {"شهادة تسجيل", "رقم التسجيل", "مارس", "15:09:26", "38.2", "اللحن، الكلمات", "SHA-256", "1042"},
 	} {
 		t.Run(language, func(t *testing.T) {

@@ -98,7 +98,7 @@ func (c *Cache) get(coding string, body []byte) []byte {
 	if ok {
 		c.used.MoveToFront(at)
 	} else {
-		// Made once, outside the lock, by the first of those who ask at a time.
+		// Compressed once, outside the lock, by the first of several requests.
 		at = c.used.PushFront(&kept{key: k, made: sync.OnceValue(func() []byte { return pack(coding, body, quickly) })})
 		c.known[k] = at
 	}
@@ -176,7 +176,7 @@ func (w *writer) WriteHeader(status int) {
 		h.Add("Vary", "Accept-Encoding")
 	}
 	w.began = status >= http.StatusOK
-	// What is not text keeps its body and its tag. Its conditions were taken away,
+	// A body that is not text keeps its bytes and its ETag. Its conditions were taken away,
 	// so they are looked at here.
 	if w.held = w.coding != "" && status == http.StatusOK; !w.held {
 		w.ResponseWriter.WriteHeader(status)

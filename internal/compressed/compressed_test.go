@@ -176,7 +176,7 @@ func TestHandler(t *testing.T) {
 }
 
 // What was compressed at build time is what is sent; what was not is compressed
-// once for all who ask, and no more is kept than was said.
+// once for all requests, and the cache stays within its bound.
 func TestCache(t *testing.T) {
 	t.Parallel()
 	c := New(1000)

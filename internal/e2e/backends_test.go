@@ -169,7 +169,7 @@ func command(dir, tool string, args ...string) *exec.Cmd {
 }
 
 // TestBackends runs each backend of the documentation: with a server that answers,
-// one that refuses, and one that cannot be reached, says nothing, or is something
+// one that refuses, and one that cannot be reached, does not answer, or is something
 // else. It never ends for it.
 func TestBackends(t *testing.T) {
 	t.Parallel()

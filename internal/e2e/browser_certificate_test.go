@@ -137,7 +137,7 @@ func TestOwnCertificate(t *testing.T) {
 	fill(p, 0, noise(t, "own.wav", 20_000), "Certain Owner")
 	p.Wait(browser.Hook("confirm"))
 	confirm(p, 0)
-	if got := browser.Eval[string](p, "e2e.text('own') + ' ' + !!e2e.hook('access-code')"); got != "It is kept in your account on this site. false" {
+	if got := browser.Eval[string](p, "e2e.text('own') + ' ' + !!e2e.hook('access-code')"); got != "The song is kept in your account on this site. false" {
 		t.Errorf("the end says %q", got)
 	}
 	p.Click(browser.Hook("certificate"))

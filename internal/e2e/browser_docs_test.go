@@ -205,7 +205,7 @@ func TestQuickStart(t *testing.T) {
 		}
 	}
 
-	// Whoever mistypes something finds out what.
+	// A typing error is named.
 	p.ForgetProblems()
 	p.Run("e2e.widget().reset()")
 	p.Run("e2e.widget().setAttribute('network', 'tetsnet')")

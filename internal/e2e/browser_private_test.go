@@ -158,7 +158,7 @@ func TestHashingIsStopped(t *testing.T) {
 	p.Goto(private(t, x, scripts))
 	fill(p, 0, large, "Large")
 	p.Wait(browser.Hook("stays") + " && " + browser.Hook("progress") + ".value > 0")
-	if said := browser.Eval[string](p, "e2e.text('stays')"); said != "Your recording stays on this device. Only its file hash (SHA-256), its size and its name are sent." {
+	if said := browser.Eval[string](p, "e2e.text('stays')"); said != "Your recording stays on this device. Only the file hash (SHA-256), the size and the name are sent." {
 		t.Errorf("it says %q", said)
 	}
 	p.Click(browser.Hook("cancel"))

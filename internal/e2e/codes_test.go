@@ -375,7 +375,7 @@ var table = []row{
 	{code: fault.CodeRegistrationDryRunFailed, text: "The registration was refused. Nothing was charged.", scene: &scene{update: true, at: "prepare", do: func(t *testing.T, x *site, f *flow) {
 		x.tamper(t, "UPDATE jobs SET ats_id = 999999 WHERE id = ?", f.job()) // a work that the log does not have
 	}}},
-	{code: fault.CodeVersionAlreadyInProgress, text: "Another update of this song came first. Try again to see how it stands now.", scene: &scene{update: true, at: "confirm", do: func(t *testing.T, x *site, f *flow) {
+	{code: fault.CodeVersionAlreadyInProgress, text: "Another update of this song came first. Try again to see the newest version.", scene: &scene{update: true, at: "confirm", do: func(t *testing.T, x *site, f *flow) {
 		other := x.song("", 5)
 		other.Code, other.Audio = f.code, nil
 		through(t, other)
@@ -388,7 +388,7 @@ var table = []row{
 			}
 		}
 		return x.refused(t, "GET", "/v1/works/"+s.WorkID+"/download/certificate", s.Token, nil)
-	}, text: "The certificate is not there yet. Please try again a little later.", scene: &scene{
+	}, text: "The certificate is not ready yet. Please try again a little later.", scene: &scene{
 		server: func(t *testing.T) *harness.Server { // whose certificates wait for an authority that is away
 			return harness.Start(t, harness.Options{Settings: []string{"TSA_URL=http://127.0.0.1:1/"}})
 		},

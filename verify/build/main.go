@@ -24,8 +24,8 @@ import (
 	"timbre.example/internal/compressed"
 )
 
-// budget is the most that the page may weigh, in bytes after gzip. It is served with brotli to who accepts that, which is
-// less: see its line of this program.
+// budget is the most that the page may weigh, in bytes after gzip. Most browsers receive brotli, which is
+// less: the program prints both.
 const budget = 60_000
 
 func main() {
@@ -128,8 +128,8 @@ func build(dir string) ([]byte, error) {
 	return []byte(out), nil
 }
 
-// version is what a reader can name the page by: its version, and the beginning of
-// the SHA-256 of what it does.
+// version names the page: its version number, and the beginning of the SHA-256 of
+// its script and style.
 func version(dir, does string) (string, error) {
 	var about struct{ Version string }
 	if err := readJSON(filepath.Join(dir, "package.json"), &about); err != nil {
@@ -187,7 +187,7 @@ func readJSON(path string, into any) error {
 // libraries are those that the page has in it.
 var libraries = []string{"@noble/hashes", "@noble/curves", "hash-wasm"}
 
-// licences is what the libraries' licences want to be told wherever they are.
+// licences are the licence texts of the libraries in the page. The licences ask for them in every copy.
 func licences(dir string) (string, error) {
 	var out strings.Builder
 	for _, name := range libraries {

@@ -15,7 +15,7 @@ interface GivenFile {
   readonly size: number;
 }
 
-/** What was checked with what, and when: for whoever reads it on paper. */
+/** The files, keys and time of this check, for a printed result. */
 export interface Circumstances {
   readonly proof: GivenFile;
   readonly recording: (GivenFile & { readonly sha256: string }) | undefined;

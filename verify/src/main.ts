@@ -27,7 +27,7 @@ interface Notice {
 }
 let notices: readonly Notice[] = [];
 
-/** For who listens. It stays where it is: what is put in with its text is often not read. */
+/** For screen readers. The element stays in place: many do not read an element that is added with its text. */
 const status = document.getElementById('status')!;
 status.textContent = '';
 const announce = (text: string) => {

@@ -84,7 +84,7 @@ export function pathOf(field: string): string | undefined {
 const words = (v: unknown): string => (typeof v === 'string' ? v.slice(0, 1000) : '');
 const record = (v: unknown) => (typeof v === 'object' && v !== null ? v : {}) as Record<string, unknown>;
 
-/** Reads a draft that was kept. What is not one is none. */
+/** Reads a draft that was kept. Anything else is no draft. */
 export function draftFrom(kept: unknown): SavedDraft | undefined {
   const { title, proposed, creators, filename, atsId } = record(kept);
   if (!Array.isArray(creators) || !creators.length) return undefined;

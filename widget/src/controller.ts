@@ -260,7 +260,7 @@ export class Controller {
     this.#queue();
   }
 
-  /** What is wrong with the browser or an attribute; said to whoever builds the page, too. */
+  /** What is wrong with the browser or an attribute. The console says it, too, for the page's developer. */
   #misconfigured(): { reason: string; attribute?: string; needs?: string } | undefined {
     const needs = lacking();
     if (needs) return { reason: 'browser', needs };

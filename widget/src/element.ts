@@ -53,7 +53,7 @@ export interface Begun {
   changed(): void;
 }
 
-/** A person who does this is about to begin. */
+/** A person who does one of these is about to begin. */
 const touches = ['pointerenter', 'pointerdown', 'focusin', 'dragenter', 'input'];
 
 export class AtsWidget extends HTMLElement {

@@ -26,7 +26,7 @@ export interface Env {
   /** Sends the file as it is. Resolves whatever the status; rejects only when the signal aborts. */
   put(url: string, file: Blob, onProgress: (loaded: number) => void, signal: AbortSignal): Promise<PutAnswer>;
   socket(url: string): Socket;
-  /** Tells whoever builds the page. */
+  /** Writes to the console, for the page's developer. */
   tell(how: 'warn' | 'error', text: string): void;
 }
 

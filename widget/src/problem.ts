@@ -30,7 +30,7 @@ const known = (code: unknown): code is BrowserErrorCode => typeof code === 'stri
 const record = (v: unknown): Record<string, unknown> | undefined =>
   typeof v === 'object' && v !== null && !Array.isArray(v) ? (v as Record<string, unknown>) : undefined;
 
-/** The page and its server do not fit together: whoever runs the site can mend that, and no new session can. */
+/** The page and its server do not match: only the site's owner can mend that, and a new session cannot. */
 export const isSetup = (code: string, reason: unknown): boolean => code === 'session.invalid_token' && (reason === 'network' || reason === 'key');
 
 /** Reads the error object of an envelope or of a tracking frame. Undefined when it is not one. */

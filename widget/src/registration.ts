@@ -127,7 +127,7 @@ export class Registration {
     this.tell({ code, requestId: null, ...(details && { details }) }, 'file');
   }
 
-  /** Looks into the file, here: something else than a recording is told at once, and its title is proposed. */
+  /** Reads the beginning of the file on the device: refuses anything but a recording at once, and proposes a title. */
   async #look(file: File): Promise<void> {
     let seen: Look;
     try {

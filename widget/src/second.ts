@@ -56,7 +56,7 @@ export interface Page {
   changed(): void;
 }
 
-/** The works of one end-user, for as long as that is who looks at them. */
+/** The works of one end-user, for as long as the session is that end-user's. */
 export interface Shelf {
   /** Reads what is wanted: a page of the list, or the work that was chosen. Tells where that leads. */
   open(signal: AbortSignal): Promise<'works' | 'song' | Work>;
