@@ -217,6 +217,7 @@ type refusal struct {
 	detected string // a media type, with the codec where that is the matter
 	problem  string
 	declared int64 // bytes the file should at least have; 0 unknown
+	hole     bool  // truncated: the sound is missing in the middle, not at the end
 }
 
 // fault is the refusal as the caller and the person see it. It comes after the
