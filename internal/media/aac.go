@@ -103,22 +103,17 @@ func parseADTS(b []byte) (frame, bool) {
 	return f, true
 }
 
-// readADTS reads the frames of an AAC stream from the first, behind any ID3v2
-// tags, to the end. ok is false when there are none.
-func readADTS(s *source) (info Info, no *refusal, ok bool) {
-	first, ok := findFrames(s, parseADTS)
-	if !ok {
-		return Info{}, nil, false
-	}
+// readADTS reads the frames of an AAC stream to the end of the file.
+func readADTS(s *source) (Info, *refusal) {
+	first, _ := parseADTS(s.peek(headerSize))
 	r := follow(s, parseADTS, first.kind)
-	if !r.believable() {
-		return Info{}, &refusal{detected: aacType, problem: malformed}, true
+	switch {
+	case !r.believable():
+		return Info{}, &refusal{detected: aacType, problem: malformed}
+	case r.holed():
+		return Info{}, &refusal{detected: aacType, problem: truncated, hole: true}
+	case r.partial:
+		return Info{}, &refusal{detected: aacType, problem: truncated, declared: s.offset() + r.missing}
 	}
-	if r.partial {
-		return Info{}, &refusal{detected: aacType, problem: truncated, declared: s.offset() + r.missing}, true
-	}
-	return Info{
-		Format: AAC, SampleRate: first.rate, Channels: first.channels,
-		Duration: duration(uint64(r.samples), uint64(first.rate)),
-	}, nil, true
+	return Info{Format: AAC, SampleRate: first.rate, Channels: first.channels, Duration: r.length}, nil
 }

@@ -1,0 +1,47 @@
+package media
+
+const (
+	amrType   = "audio/amr"
+	amrNarrow = "#!AMR\n"
+	amrWide   = "#!AMR-WB\n"
+)
+
+// amrSizes are the bytes of a frame by its type, its first byte included; 0 is
+// no frame.
+var amrSizes = [2][16]int64{
+	{13, 14, 16, 18, 20, 21, 27, 32, 6, 7, 6, 6, 0, 0, 0, 1},
+	{18, 24, 33, 37, 41, 47, 51, 59, 61, 6, 0, 0, 0, 0, 1, 1},
+}
+
+// readAMR reads the frames of a phone's recorder, each of 20 ms.
+func readAMR(s *source) (Info, *refusal) {
+	sizes, rate, magic := amrSizes[0], 8000, amrNarrow
+	if string(s.peek(len(amrWide))) == amrWide {
+		sizes, rate, magic = amrSizes[1], 16000, amrWide
+	}
+	s.skip(int64(len(magic)))
+	var frames, sound, junk int64
+	for {
+		b := s.peek(1)
+		if len(b) == 0 {
+			break
+		}
+		size := sizes[b[0]>>3&15]
+		if b[0]&0x83 != 0 || size == 0 {
+			if junk += s.skip(1); junk > sound/10+slack {
+				return Info{}, &refusal{detected: amrType, problem: malformed}
+			}
+			continue
+		}
+		got := s.skip(size)
+		if got < size {
+			return Info{}, &refusal{detected: amrType, problem: truncated, declared: s.offset() + size - got}
+		}
+		frames++
+		sound += size
+	}
+	if frames == 0 {
+		return Info{}, &refusal{detected: amrType, problem: noAudio}
+	}
+	return Info{Format: AMR, SampleRate: rate, Channels: 1, Duration: duration(uint64(frames), 50)}, nil
+}
