@@ -94,7 +94,7 @@ func readFLAC(s *source) (Info, *refusal) {
 			length = duration(c.total, uint64(si.rate))
 		}
 	}
-	return Info{Format: FLAC, SampleRate: si.rate, Channels: si.channels, Duration: length}, nil
+	return Info{Format: FLAC, SampleRate: si.rate, Channels: c.channels, Duration: length}, nil
 }
 
 // flacMetadata passes the metadata blocks as long as they look like some: the
@@ -156,22 +156,24 @@ type flacFrame struct {
 	number   uint64 // of the frame, or of its first sample
 	block    int    // samples
 	rate     int    // hertz; 0 as in the stream's description
+	channels int
 }
 
 // A flacChain follows the frames of a stream. They state no length: a frame
 // ends where the next header stands and its CRC-16 is right.
 type flacChain struct {
-	si      streamInfo
-	total   uint64 // samples the file states, of all its streams
-	samples uint64 // in whole frames
-	missing uint64 // in holes, as far as the numbering tells
-	frames  int64
-	sound   int64         // bytes in whole frames
-	past    time.Duration // of the frames before the rate changed
-	run     uint64        // samples since
-	rate    int           // of those
-	mixed   bool          // the rate did change
-	biggest int           // block
+	si       streamInfo
+	total    uint64 // samples the file states, of all its streams
+	samples  uint64 // in whole frames
+	missing  uint64 // in holes, as far as the numbering tells
+	frames   int64
+	sound    int64         // bytes in whole frames
+	past     time.Duration // of the frames before the rate changed
+	run      uint64        // samples since
+	rate     int           // of those
+	mixed    bool          // the rate did change
+	biggest  int           // block
+	channels int           // of the first frame: the stream's description may be wrong
 
 	open   bool      // last has begun, and its end was not seen
 	last   flacFrame // the frame that began at lastAt
@@ -341,6 +343,9 @@ func (c *flacChain) close(at int64) {
 func (c *flacChain) count(f flacFrame) {
 	c.missing += c.gap(f)
 	c.biggest = max(c.biggest, f.block)
+	if c.frames == 0 {
+		c.channels = f.channels
+	}
 	rate := f.rate
 	if rate == 0 {
 		rate = c.si.rate
@@ -487,7 +492,7 @@ func (si streamInfo) frame(b []byte) (flacFrame, bool) {
 	default:
 		rate = flacRates[rateCode]
 	}
-	f.rate = rate
+	f.rate, f.channels = rate, channels
 	if n >= len(b) || f.block > si.maxBlock && f.block > 1<<15 {
 		return none, false
 	}
