@@ -20,7 +20,7 @@ func readAMR(s *source) (Info, *refusal) {
 		sizes, rate, magic = amrSizes[1], 16000, amrWide
 	}
 	s.skip(int64(len(magic)))
-	var frames, sound, junk int64
+	var frames, broken, sound, junk int64
 	for {
 		b := s.peek(1)
 		if len(b) == 0 {
@@ -37,11 +37,17 @@ func readAMR(s *source) (Info, *refusal) {
 		if got < size {
 			return Info{}, &refusal{detected: amrType, problem: truncated, declared: s.offset() + size - got}
 		}
+		if b[0]&4 == 0 { // a frame that the phone did not get whole, or zeros
+			broken++
+		}
 		frames++
 		sound += size
 	}
 	if frames == 0 {
 		return Info{}, &refusal{detected: amrType, problem: noAudio}
+	}
+	if broken > frames/10+1 {
+		return Info{}, &refusal{detected: amrType, problem: truncated, hole: true}
 	}
 	return Info{Format: AMR, SampleRate: rate, Channels: 1, Duration: duration(uint64(frames), 50)}, nil
 }

@@ -30,6 +30,8 @@ type mp4Track struct {
 	// Of fragments:
 	perSample, perSize uint32 // defaults of duration and size
 	added              uint64 // duration
+	begun              uint64 // time at which the first began
+	missing            uint64 // time between them in which there is nothing
 	pieces             uint64 // packets
 }
 
@@ -64,7 +66,11 @@ func readMP4(s *source) (Info, *refusal) {
 		}
 		if name == "" {
 			if m.moov && m.media > 0 {
-				break // junk behind a whole file
+				// Junk behind a whole file; of fragments, more may be behind it.
+				if here := s.offset(); m.fragmented && s.drain() > here/10+slack {
+					return Info{}, &refusal{detected: mp4Type, problem: truncated, hole: true}
+				}
+				break
 			}
 			return Info{}, &refusal{detected: mp4Type, problem: malformed}
 		}
@@ -121,8 +127,11 @@ func (m *mp4File) pass(s *source, size int64) (got int64) {
 		if len(w) == 0 {
 			break
 		}
-		if len(w) == len(zeros) && bytes.Equal(w, zeros[:]) {
-			m.blank += int64(len(w))
+		const block = 1 << 10
+		for b := w; len(b) >= block; b = b[block:] {
+			if bytes.Equal(b[:block], zeros[:block]) {
+				m.blank += block
+			}
 		}
 		got += s.skip(int64(len(w)))
 	}
@@ -425,6 +434,12 @@ func (t *mp4Track) describe(b []byte) {
 			width = (int(binary.BigEndian.Uint32(b[56:])&0xffff) + 7) / 8
 		}
 	}
+	switch t.codec {
+	case "samr": // the fields say something else, as the standard wants it
+		t.rate, t.channels = 8000, 1
+	case "sawb":
+		t.rate, t.channels = 16000, 1
+	}
 	t.frame = t.channels * width
 	if size := int(binary.BigEndian.Uint32(b)); size >= 36 && size < len(b) {
 		b = b[:size]
@@ -559,6 +574,19 @@ func (m *mp4File) fragment(s *source, size int64) {
 				}
 				if flags&16 != 0 && len(b) >= at+4 {
 					perSize = binary.BigEndian.Uint32(b[at:])
+				}
+			case "tfdt":
+				if t == nil {
+					return
+				}
+				at := uint64(binary.BigEndian.Uint32(b[4:]))
+				if b[0] == 1 && len(b) >= 12 {
+					at = binary.BigEndian.Uint64(b[4:])
+				}
+				if t.pieces == 0 {
+					t.begun = at
+				} else if due := t.begun + t.added + t.missing; at > due {
+					t.missing += at - due
 				}
 			case "trun":
 				if t != nil {
@@ -699,6 +727,18 @@ func (m *mp4File) audio() (first *mp4Track) {
 	return first
 }
 
+// needed is how many bytes the packets of all tracks have; of the sound alone
+// where that is more than there is, since some tracks' media are elsewhere.
+func (m *mp4File) needed() (all uint64) {
+	for i := range m.tracks {
+		all += m.tracks[i].bytes
+	}
+	if all > uint64(m.media) {
+		all = m.audio().bytes
+	}
+	return all
+}
+
 func (m *mp4File) info() (Info, *refusal) {
 	if no := m.verdict(); no != nil {
 		return Info{}, no
@@ -724,8 +764,11 @@ func (m *mp4File) info() (Info, *refusal) {
 	if uint64(m.media)+slack < needed {
 		return Info{}, &refusal{detected: mp4Type, problem: truncated}
 	}
-	// Compressed sound has no long runs of zeros.
-	if !t.pcm() && uint64(m.media-m.blank) < needed-needed/10 {
+	// Compressed sound has no long runs of zeros, and no other track has.
+	if all := m.needed(); !t.pcm() && uint64(m.media-m.blank)+needed/10 < all {
+		return Info{}, &refusal{detected: mp4Type, problem: truncated, hole: true}
+	}
+	if t.missing > (t.added+t.missing)/10+uint64(t.scale) {
 		return Info{}, &refusal{detected: mp4Type, problem: truncated, hole: true}
 	}
 	rate := t.rate

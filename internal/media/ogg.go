@@ -203,6 +203,9 @@ func (o *oggFile) page(page, body []byte) *refusal {
 		switch {
 		case t.serial != serial:
 		case t.picture:
+			if len(body) == 0 && len(lacing) <= 1 && flags&4 != 0 {
+				break // an empty page that ends the stream
+			}
 			t.pictures += oggPictures(lacing, body, flags&1 != 0)
 			if t.pictures > 1 {
 				return &refusal{detected: "video/ogg", problem: video}
