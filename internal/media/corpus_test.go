@@ -195,8 +195,8 @@ func compare(ctx context.Context, file string) (comparison, error) {
 }
 
 // unsure is the verdict on a file that is accepted and that libav has no decoder
-// for: 32 bits in FLAC, PCM of the newer kind in MP4.
-const unsure = "libav decodes nothing"
+// for: 32 bits in FLAC, PCM of the newer kind in MP4, some of WMA Voice.
+const unsure = "libav cannot tell"
 
 // judge names what the two differ in.
 func (c comparison) judge() string {
@@ -210,7 +210,7 @@ func (c comparison) judge() string {
 		return "refused, and whole"
 	case c.problem != "":
 		return ""
-	case o.decoded == 0:
+	case o.decoded == 0 || strings.Contains(o.complaints, "Not yet implemented"):
 		return unsure
 	case float64(o.decoded) < 0.9*float64(i.Duration) && i.Duration-o.decoded > 100*time.Millisecond:
 		return "accepted, and sound is missing"

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -44,6 +46,7 @@ type mp4Edit struct {
 type mp4File struct {
 	tracks     []mp4Track
 	scale      uint32 // the movie's units per second
+	gapless    uint64 // samples without the encoder's padding, as iTunes notes them; 0 unknown
 	moov       bool
 	fragmented bool
 	media      int64 // bytes of audio boxes
@@ -208,6 +211,8 @@ func (m *mp4File) movie(s *source, size int64) *refusal {
 					m.scale = binary.BigEndian.Uint32(b[20:])
 				}
 			}
+		case "udta":
+			m.gapless = parseGapless(s.peek(int(min(size, keepSize))))
 		case "trak":
 			if len(m.tracks) < mp4MaxTracks {
 				var t mp4Track
@@ -229,6 +234,25 @@ func (m *mp4File) movie(s *source, size int64) *refusal {
 		}
 	}
 	return nil
+}
+
+// parseGapless finds iTunes' note in the tags: delay, padding and length in
+// samples, as text.
+func parseGapless(b []byte) (samples uint64) {
+	_, b, found := bytes.Cut(b, []byte("iTunSMPB"))
+	_, b, there := bytes.Cut(b, []byte("data"))
+	if !found || !there || len(b) < 8+36 {
+		return 0
+	}
+	fields := strings.Fields(string(b[8:min(len(b), 8+64)]))
+	if len(fields) < 4 {
+		return 0
+	}
+	samples, err := strconv.ParseUint(fields[3], 16, 48)
+	if err != nil {
+		return 0
+	}
+	return samples
 }
 
 func (m *mp4File) track(id uint32) *mp4Track {
@@ -775,5 +799,10 @@ func (m *mp4File) info() (Info, *refusal) {
 	if rate == 0 {
 		rate = int(t.scale)
 	}
-	return Info{Format: M4A, SampleRate: rate, Channels: t.channels, Duration: t.length(units, m.scale)}, nil
+	length := t.length(units, m.scale)
+	// The note may be left over from before the file was cut.
+	if n := duration(m.gapless, uint64(rate)); len(t.edits) == 0 && n < length && length-n < time.Second/4 {
+		length = n
+	}
+	return Info{Format: M4A, SampleRate: rate, Channels: t.channels, Duration: length}, nil
 }

@@ -242,6 +242,18 @@ func (w *webmFile) audio() (first *webmTrack) {
 	return first
 }
 
+// tail stands for the length of the last block: that of the one before, or the
+// average where there was a pause between them.
+func (t *webmTrack) tail() uint64 {
+	if t.blocks < 3 {
+		return t.lastGap
+	}
+	if average := (t.last - t.first) / uint64(t.blocks-1); t.lastGap > 2*average+1 {
+		return average
+	}
+	return t.lastGap
+}
+
 // verdict refuses what the tracks show is no song.
 func (w *webmFile) verdict() *refusal {
 	t := w.audio()
@@ -267,7 +279,7 @@ func (w *webmFile) info() (Info, *refusal) {
 	if t.blocks == 0 {
 		return Info{}, w.refuse(noAudio, 0)
 	}
-	there := float64(t.last - t.first + t.lastGap)
+	there := float64(t.last - t.first + t.tail())
 	units := w.stated
 	if !(units > 0) {
 		units = there
