@@ -8,8 +8,8 @@ const (
 
 // amrSizes are the bytes of a frame by its type, its first byte included; 0 is
 // no frame.
-var amrSizes = [2][16]int64{
-	{13, 14, 16, 18, 20, 21, 27, 32, 6, 7, 6, 6, 0, 0, 0, 1},
+var amrSizes = [2][16]int{
+	{13, 14, 16, 18, 20, 21, 27, 32, 6, 0, 0, 0, 0, 0, 0, 1},
 	{18, 24, 33, 37, 41, 47, 51, 59, 61, 6, 0, 0, 0, 0, 1, 1},
 }
 
@@ -22,26 +22,35 @@ func readAMR(s *source) (Info, *refusal) {
 	s.skip(int64(len(magic)))
 	var frames, broken, sound, junk int64
 	for {
-		b := s.peek(1)
-		if len(b) == 0 {
+		w := s.peek(1 << 16)
+		if len(w) == 0 {
 			break
 		}
-		size := sizes[b[0]>>3&15]
-		if b[0]&0x83 != 0 || size == 0 {
-			if junk += s.skip(1); junk > sound/10+slack {
-				return Info{}, &refusal{detected: amrType, problem: malformed}
+		at := 0
+		for at < len(w) {
+			size := int(sizes[w[at]>>3&15])
+			if w[at]&0x83 != 0 || size == 0 {
+				at++
+				if junk++; junk > sound/10+slack {
+					return Info{}, &refusal{detected: amrType, problem: malformed}
+				}
+				continue
 			}
-			continue
+			if at+size > len(w) {
+				if len(w) < 1<<16 {
+					s.drain()
+					return Info{}, &refusal{detected: amrType, problem: truncated, declared: s.offset() + int64(at+size-len(w))}
+				}
+				break
+			}
+			if w[at]&4 == 0 { // a frame that the phone did not get whole, or zeros
+				broken++
+			}
+			frames++
+			sound += int64(size)
+			at += size
 		}
-		got := s.skip(size)
-		if got < size {
-			return Info{}, &refusal{detected: amrType, problem: truncated, declared: s.offset() + size - got}
-		}
-		if b[0]&4 == 0 { // a frame that the phone did not get whole, or zeros
-			broken++
-		}
-		frames++
-		sound += size
+		s.skip(int64(at))
 	}
 	if frames == 0 {
 		return Info{}, &refusal{detected: amrType, problem: noAudio}

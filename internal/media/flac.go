@@ -225,12 +225,24 @@ func (c *flacChain) follow(s *source) {
 			first, from = false, 1
 		}
 		restarted := false
+		joined := len(w) // where another file may begin
+		if i := bytes.Index(w, flacMagic); i >= 0 {
+			joined = i
+		}
 		for at := from; at < starts; at++ {
-			i := flacSync(w[at:], starts-at)
-			if i < 0 {
+			i := flacSync(w[at:], min(starts, max(joined, at))-at)
+			if i < 0 && joined >= starts {
 				break
 			}
-			at += i
+			if i >= 0 {
+				at += i
+			} else {
+				at = joined
+				joined = len(w)
+				if i := bytes.Index(w[at+1:], flacMagic); i >= 0 {
+					joined = at + 1 + i
+				}
+			}
 			b := w[at:min(at+flacHeaderMax, len(w))]
 			another := w[at] == 'f'
 			f, ok := flacFrame{}, false
@@ -279,22 +291,21 @@ func (c *flacChain) follow(s *source) {
 	}
 }
 
-// flacSync finds what may be a frame header, or the start of another file,
-// within the first so many bytes of w.
+// flacSync finds what may be a frame header within the first so many bytes of w,
+// -1 if there is nothing.
 func flacSync(w []byte, within int) int {
-	for at := 0; at < within; {
-		i := bytes.IndexByte(w[at:within], 0xff)
-		if i < 0 {
-			i = within - at
+	for at := 0; at < within; at++ {
+		if w[at] != 0xff {
+			i := bytes.IndexByte(w[at:within], 0xff)
+			if i < 0 {
+				return -1
+			}
+			at += i
 		}
-		if j := bytes.Index(w[at:min(at+i+len(flacMagic)-1, len(w))], flacMagic); j >= 0 {
-			return at + j
-		}
-		at += i
-		if at < within && at+1 < len(w) && w[at+1]&0xfe == 0xf8 {
+		// No block size of 0, no rate of 15, and a bit that is always 0.
+		if at+3 < len(w) && w[at+1]&0xfe == 0xf8 && w[at+2] >= 16 && w[at+2]&15 != 15 && w[at+3]&1 == 0 {
 			return at
 		}
-		at++
 	}
 	return -1
 }

@@ -27,6 +27,38 @@ type frame struct {
 // A frameParser reads the header at the start of b.
 type frameParser func(b []byte) (frame, bool)
 
+// nextSync finds the first place in front of within where the two bytes of a
+// sync word stand, whatever the format; -1 if there is none.
+func nextSync(w []byte, within int) int {
+	for at := 0; at < within; at++ {
+		if w[at] != 0xff {
+			i := bytes.IndexByte(w[at:within], 0xff)
+			if i < 0 {
+				return -1
+			}
+			at += i
+		}
+		// Layer I and the reserved version are none of ours, nor is a second 0xff.
+		if at+1 < len(w) && (syncs>>(w[at+1]>>1&15))&1 != 0 && w[at+1] >= 0xe0 {
+			return at
+		}
+	}
+	return -1
+}
+
+// syncs has a bit for each version and layer (bits 1 to 4 of the second byte) of
+// MPEG-1, 2 and 2.5 layers III and II, and of ADTS.
+const syncs = 1<<0b0001 | 1<<0b0010 | 1<<0b1000 | 1<<0b1001 | 1<<0b1010 | 1<<0b1100 | 1<<0b1101 | 1<<0b1110
+
+// rowAt counts the frames in a row at the start of b as inRow does, but first
+// looks whether the second begins with a sync word: most candidates end there.
+func rowAt(b []byte, f frame, parse frameParser) (n int, ranOut bool) {
+	if f.size+1 < len(b) && (b[f.size] != 0xff || b[f.size+1] < 0xe0) {
+		return 1, false
+	}
+	return inRow(b, parse)
+}
+
 // inRow counts the frames that stand one behind the other at the start of b,
 // up to framesInRow, and says whether b ended before they did.
 func inRow(b []byte, parse frameParser) (n int, ranOut bool) {
@@ -52,7 +84,7 @@ func inRow(b []byte, parse frameParser) (n int, ranOut bool) {
 func findFrames(s *source, parse frameParser) int {
 	w := s.peek(maxPadding + framesInRow*maxFrame)
 	for at := 0; at < min(len(w), maxPadding); at++ {
-		i := bytes.IndexByte(w[at:min(len(w), maxPadding)], 0xff)
+		i := nextSync(w[at:], min(len(w), maxPadding)-at)
 		if i < 0 {
 			break
 		}
@@ -161,20 +193,19 @@ func resync(s *source, parse frameParser, kind uint32) (passed int64) {
 			places = i
 		}
 		for at := 0; at < places; at++ {
-			i := bytes.IndexByte(w[at:places], 0xff)
+			i := nextSync(w[at:], places-at)
 			if i < 0 {
 				break
 			}
 			at += i
 			b := w[at:]
-			if f, ok := parse(b); ok && f.kind == kind {
-				if n, ranOut := inRow(b, parse); n >= 2 || ranOut && s.ended() {
-					return passed + s.skip(int64(at))
-				}
-			} else if ok && f.kind != kind {
-				if n, _ := inRow(b, parse); n == framesInRow {
-					return passed + s.skip(int64(at))
-				}
+			f, ok := parse(b)
+			if !ok {
+				continue
+			}
+			n, ranOut := rowAt(b, f, parse)
+			if f.kind == kind && (n >= 2 || ranOut && s.ended()) || f.kind != kind && n == framesInRow {
+				return passed + s.skip(int64(at))
 			}
 		}
 		whole := places == len(w) || places == max(1, len(w)-maxFrame-headerSize)
@@ -214,7 +245,7 @@ func tagAt(w []byte, within int, ended bool) int {
 
 const (
 	// maxJunk is as much as may always follow the frames: a picture.
-	maxJunk = 1 << 24
+	maxJunk = 1 << 22
 	// enoughFrames are no coincidence, whatever else the file holds.
 	enoughFrames = 8
 )

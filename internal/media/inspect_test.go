@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -81,6 +82,20 @@ var fixtures = []struct {
 	{"chromium.m4a", M4A, 582979 * time.Microsecond, 48000, 2},
 	{"chromium.webm", WebM, 660 * time.Millisecond, 48000, 2},
 	{"flac.mka", Matroska, time.Second, 8000, 1},
+	{"matroska.mka", Matroska, 250 * time.Millisecond, 8000, 1},
+	{"cover.webm", WebM, 1258 * time.Millisecond, 48000, 1},
+	{"cover.ogg", OggVorbis, 1250 * time.Millisecond, 44100, 2},
+	{"adpcm-ms.wav", WAV, 1018 * time.Millisecond, 8000, 1},
+	{"mp3.wav", WAV, 548571 * time.Microsecond, 44100, 1},
+	{"flac.mp4", M4A, time.Second, 8000, 1},
+	{"pcm16.mov", M4A, 250 * time.Millisecond, 8000, 1},
+	{"pcm24.mov", M4A, 250 * time.Millisecond, 8000, 1},
+	{"ac3-aac.mp4", M4A, time.Second, 44100, 1},
+	{"pcm16.caf", CAF, 250 * time.Millisecond, 8000, 1},
+	{"ima.caf", CAF, time.Second, 8000, 1},
+	{"alac.caf", CAF, 1024 * time.Millisecond, 16000, 2},
+	{"tune.wma", WMA, 1024 * time.Millisecond, 8000, 1},
+	{"tune.amr", AMR, time.Second, 8000, 1},
 }
 
 // noTotal marks the fixtures that state no total, so that a cut between two
@@ -502,6 +517,51 @@ func TestSupportedIsACopy(t *testing.T) {
 	}
 }
 
+// junkAfter are the beginnings behind which junk follows, and junkOf what it is
+// made of; "" is noise.
+var (
+	junkAfter = []string{"bare-cbr.mp3", "layer2.mp2", "stereo.aac", "streamed.flac", "opusenc.opus", "tune.amr"}
+	junkOf    = []string{"\x00", "\xff", "\xff\xfb\x90\x00", "\xff\xfd\x90\x00", "\xff\xf1\x50\x80", "\xff\xf8", "\xff\xf8\xc9\x18", "fLaC", "TAG", "ID3", "APETAGEX", "OggS", "OggS\x00", ""}
+)
+
+// junk fills a buffer.
+func junk(of string, b []byte) {
+	if of == "" {
+		rand.NewChaCha8([32]byte{}).Read(b)
+		return
+	}
+	for n := copy(b, of); n < len(b); n *= 2 {
+		copy(b[n:], b[:n])
+	}
+}
+
+// TestJunkIsQuick: junk costs at most three times what a WAV file of its size
+// does, measured side by side; the best of three, since others use the machine.
+func TestJunkIsQuick(t *testing.T) {
+	const size = 128 << 20
+	time := func(head []byte, body []byte) time.Duration {
+		start := time.Now()
+		Inspect(context.Background(), io.MultiReader(bytes.NewReader(head), bytes.NewReader(body)))
+		return time.Since(start)
+	}
+	body := make([]byte, size)
+	head := []byte(wav(chunk("fmt ", pcmFormat)) + "data" + le32(size))
+	floor := min(time(head, body), time(head, body), time(head, body))
+	for _, of := range junkOf {
+		junk(of, body)
+		for _, name := range junkAfter {
+			head := load(t, name)
+			took := time(head, body)
+			for n := 0; n < 2 && took > 3*floor; n++ {
+				took = min(took, time(head, body))
+			}
+			if took > 3*floor {
+				t.Errorf("%s and %q: %v, a WAV file %v", name, of, took, floor)
+			}
+		}
+	}
+}
+
 // BenchmarkInspect sets each kind of reader beside the hash alone, which is
 // the floor: repeat makes a long file of the frames of a short one.
 func BenchmarkInspect(b *testing.B) {
@@ -541,6 +601,18 @@ func BenchmarkInspect(b *testing.B) {
 				if _, err := inspect(whole); err != nil {
 					b.Fatal(err)
 				}
+			}
+		})
+	}
+	// Junk is at least a third as quick as WAV; it is given up on early.
+	body := make([]byte, size)
+	for _, of := range junkOf {
+		junk(of, body)
+		b.Run(fmt.Sprintf("junk-%x", of), func(b *testing.B) {
+			head := load(b, "bare-cbr.mp3")
+			b.SetBytes(size)
+			for b.Loop() {
+				Inspect(context.Background(), io.MultiReader(bytes.NewReader(head), bytes.NewReader(body)))
 			}
 		})
 	}

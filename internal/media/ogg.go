@@ -86,12 +86,14 @@ type oggFile struct {
 	info    Info
 	group   []oggStream
 	started bool // the group has sound: a new first page begins another group
+	tail    bool // more than a tenth of the file is behind its last whole page
 }
 
 // readOgg reads every page of an Ogg file.
 func readOgg(s *source) (Info, *refusal) {
 	var o oggFile
-	start, sound := s.offset(), int64(0)
+	var wasted int64                                       // bytes of what looked like pages and were none
+	start, sound, good := s.offset(), int64(0), s.offset() // good is behind the last whole page
 	for {
 		h := s.peek(27)
 		if len(h) == 0 {
@@ -129,6 +131,9 @@ func readOgg(s *source) (Info, *refusal) {
 			// Players pass it over. What looks like a page may be damage, so the
 			// next is searched for right behind its capture pattern.
 			o.damaged(binary.LittleEndian.Uint32(page[14:]))
+			if wasted += int64(size + body); wasted > 2*sound+maxBehind/2 {
+				return Info{}, &refusal{detected: oggType, problem: truncated, hole: true}
+			}
 			if !findPage(s) {
 				break
 			}
@@ -138,7 +143,9 @@ func readOgg(s *source) (Info, *refusal) {
 		}
 		sound += int64(size + body)
 		s.skip(int64(size + body))
+		good = s.offset()
 	}
+	o.tail = s.offset()+int64(len(s.buffered()))-good > sound/10
 	if no := o.close(); no != nil {
 		return Info{}, no
 	}
@@ -153,14 +160,14 @@ func findPage(s *source) bool {
 	s.skip(1)
 	for {
 		w := s.peek(oggMaxPage)
-		if i := bytes.Index(w, []byte("OggS")); i >= 0 {
+		if i := bytes.Index(w, []byte("OggS\x00")); i >= 0 {
 			s.skip(int64(i))
 			return true
 		}
 		if len(w) < oggMaxPage {
 			return false
 		}
-		s.skip(int64(len(w) - 3))
+		s.skip(int64(len(w) - 4))
 	}
 }
 
@@ -247,7 +254,7 @@ func (o *oggFile) close() *refusal {
 			continue
 		}
 		n := t.length()
-		if t.damaged || t.total > n && !t.joined() {
+		if t.damaged && o.tail || t.total > n && !t.joined() {
 			return &refusal{detected: oggType, problem: truncated}
 		}
 		if t.missing > n/10 {
