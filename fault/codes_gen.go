@@ -143,7 +143,7 @@ func RegistrationAudioTooLarge(sizeBytes, maxBytes int64) *Error {
 }
 
 // RegistrationInvalidAudioFormat is 415 registration.invalid_audio_format: Audio format not supported.
-// Optional, by With: problem (string), declared_bytes (int64), actual_bytes (int64).
+// Optional, by With: problem (string), advice (string), declared_bytes (int64), actual_bytes (int64).
 func RegistrationInvalidAudioFormat(detected string, supported []string) *Error {
 	return &Error{Code: CodeRegistrationInvalidAudioFormat, Details: map[string]any{"detected": detected, "supported": supported}}
 }
@@ -516,6 +516,7 @@ var table = []Entry{
 			{Name: "detected", Type: "string", Optional: false, Meaning: "What the bytes were recognised as: a format or a media type.", Example: `"WAV"`},
 			{Name: "supported", Type: "strings", Optional: false, Meaning: "Formats that are accepted, as people name them.", Example: `["WAV","FLAC","MP3"]`},
 			{Name: "problem", Type: "string", Optional: true, Meaning: "Why: unsupported, malformed, no_audio, codec, video or truncated.", Example: `"truncated"`},
+			{Name: "advice", Type: "string", Optional: true, Meaning: "What is wrong with the file and what to do, in a sentence or two of English.", Example: `"The file ends before its sound does. Upload the whole file, or export it anew."`},
 			{Name: "declared_bytes", Type: "int", Optional: true, Meaning: "For a truncated file, the size that its own header declares.", Example: `4000044`},
 			{Name: "actual_bytes", Type: "int", Optional: true, Meaning: "For a truncated file, the size that arrived.", Example: `2000022`},
 		},

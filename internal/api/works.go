@@ -259,6 +259,7 @@ type wireQuote struct {
 	Format      string    `json:"format,omitempty" doc:"Left out, as the next two, where nothing was uploaded: nobody looked"`
 	DurationSec float64   `json:"duration_seconds,omitempty"`
 	SampleRate  int       `json:"sample_rate,omitempty" doc:"Hz"`
+	Incomplete  bool      `json:"incomplete_last_frame,omitempty" doc:"The file is a bare stream of MP3 (or MP2) frames and ends inside one: it may have been cut, and is accepted. Left out when false"`
 }
 
 type prepareOutput struct {
@@ -290,6 +291,7 @@ func quoteOf(p registry.Prepared) (b wireQuote) {
 	b.JobID, b.WorkID, b.Commitment, b.ExpiresAt, b.IsValid = p.JobID, p.WorkID, registry.Hex(p.Commitment), p.Expires, true
 	b.NetworkFee, b.Deposit, b.ServiceFee, b.StorageFee, b.Total = p.Price.NetworkFee, p.Price.Deposit, p.Price.ServiceFee, p.Price.StorageFee, p.Price.Total
 	b.MediaHash, b.SizeBytes, b.Format, b.DurationSec, b.SampleRate = registry.Hex(p.MediaHash), p.Media.Size, p.Media.Format, p.Media.Duration.Seconds(), p.Media.SampleRate
+	b.Incomplete = p.Media.Incomplete
 	return b
 }
 

@@ -18,6 +18,68 @@ func aacChannels(config int) int {
 	return 0
 }
 
+// audioConfig reads an AudioSpecificConfig: the rate and channels of the decoded
+// sound, 0 where it does not tell.
+func audioConfig(b []byte) (hz, channels int) {
+	at := 0
+	take := func(n int) (v int) {
+		for range n {
+			v <<= 1
+			if at/8 < len(b) {
+				v |= int(b[at/8]>>(7-at%8)) & 1
+			}
+			at++
+		}
+		return v
+	}
+	object := func() int {
+		if v := take(5); v != 31 {
+			return v
+		}
+		return 32 + take(6)
+	}
+	rate := func() int {
+		i := take(4)
+		if i == 15 {
+			return take(24)
+		}
+		if i < len(aacRates) {
+			return aacRates[i]
+		}
+		return 0
+	}
+	const bandReplication, parametricStereo = 5, 29
+	if len(b) < 2 {
+		return 0, 0
+	}
+	kind := object()
+	hz, channels = rate(), aacChannels(take(4))
+	stereo := kind == parametricStereo
+	if kind == bandReplication || kind == parametricStereo { // the true rate follows
+		if full := rate(); full > 0 {
+			hz = full
+		}
+	} else {
+		// Most encoders write it behind everything else, where old decoders do
+		// not look: a mark of 11 bits, and whether there is any.
+		for ; at+16 <= 8*len(b); at++ {
+			back := at
+			if take(11) == 0x2b7 && object() == bandReplication && take(1) == 1 {
+				if full := rate(); full > 0 {
+					hz = full
+				}
+				stereo = take(11) == 0x548 && take(1) == 1
+				break
+			}
+			at = back
+		}
+	}
+	if stereo && channels == 1 {
+		channels = 2
+	}
+	return hz, channels
+}
+
 // parseADTS reads the header of an ADTS frame.
 func parseADTS(b []byte) (frame, bool) {
 	if len(b) < 7 || b[0] != 0xff || b[1]&0xf6 != 0xf0 { // sync word, layer 0
@@ -41,22 +103,17 @@ func parseADTS(b []byte) (frame, bool) {
 	return f, true
 }
 
-// readADTS reads the frames of an AAC stream from the first, behind any ID3v2
-// tags, to the end. ok is false when there are none.
-func readADTS(s *source) (info Info, no *refusal, ok bool) {
-	first, ok := findFrames(s, parseADTS)
-	if !ok {
-		return Info{}, nil, false
-	}
+// readADTS reads the frames of an AAC stream to the end of the file.
+func readADTS(s *source) (Info, *refusal) {
+	first, _ := parseADTS(s.peek(headerSize))
 	r := follow(s, parseADTS, first.kind)
-	if !r.believable() {
-		return Info{}, &refusal{detected: aacType, problem: malformed}, true
+	switch {
+	case !r.believable():
+		return Info{}, &refusal{detected: aacType, problem: malformed}
+	case r.holed():
+		return Info{}, &refusal{detected: aacType, problem: truncated, hole: true}
+	case r.partial:
+		return Info{}, &refusal{detected: aacType, problem: truncated, declared: s.offset() + r.missing}
 	}
-	if r.partial {
-		return Info{}, &refusal{detected: aacType, problem: truncated, declared: s.offset() + r.missing}, true
-	}
-	return Info{
-		Format: AAC, SampleRate: first.rate, Channels: first.channels,
-		Duration: duration(uint64(r.samples), uint64(first.rate)),
-	}, nil, true
+	return Info{Format: AAC, SampleRate: first.rate, Channels: first.channels, Duration: r.length}, nil
 }

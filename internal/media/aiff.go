@@ -11,7 +11,7 @@ const aiffType = "audio/aiff"
 // the audio, so both are gathered before they are judged.
 func readAIFF(s *source) (Info, *refusal) {
 	head := s.peek(12)
-	form := int64(binary.BigEndian.Uint32(head[4:]))
+	form := s.offset() + int64(binary.BigEndian.Uint32(head[4:]))
 	compressed := string(head[8:12]) == "AIFC"
 	s.skip(12)
 
@@ -44,6 +44,10 @@ func readAIFF(s *source) (Info, *refusal) {
 			if size == 0 {
 				audio = s.drain() // written without seeking back
 				break
+			}
+			// The size wraps at 4 GiB, the number of frames does not.
+			if whole := frames * int64(layout.frameBytes); whole+8 >= size+1<<32 {
+				size += (whole + 8 - size) &^ (1<<32 - 1)
 			}
 			audio = s.skip(max(size-8, 0))
 			if size-lead-audio > slack && size < unseekable {

@@ -3,6 +3,7 @@ package media
 import (
 	"bytes"
 	"encoding/binary"
+	"time"
 )
 
 const flacType = "audio/flac"
@@ -32,8 +33,8 @@ func parseStreamInfo(b []byte) (streamInfo, bool) {
 	return si, si.rate > 0 && si.minBlock >= 16 && si.maxBlock >= si.minBlock
 }
 
-// readFLAC reads a native FLAC file: its metadata, then every frame header, so
-// that the last frame's place is known without trusting the declared total.
+// readFLAC reads a native FLAC file: its metadata, then every frame. A frame is
+// whole when the CRC-16 at its end fits, so a hole shows wherever it is.
 func readFLAC(s *source) (Info, *refusal) {
 	bad := &refusal{detected: flacType, problem: malformed}
 	cut := &refusal{detected: flacType, problem: truncated}
@@ -49,46 +50,104 @@ func readFLAC(s *source) (Info, *refusal) {
 	if !ok {
 		return Info{}, bad
 	}
-	for last := false; !last; {
-		h := s.peek(4)
-		if len(h) < 4 {
-			return Info{}, cut
-		}
-		if h[0]&0x7f == 0x7f {
-			return Info{}, bad
-		}
-		last = h[0]&0x80 != 0
-		size := 4 + (int64(h[1])<<16 | int64(h[2])<<8 | int64(h[3]))
-		if s.skip(size) < size {
-			return Info{}, cut
-		}
-	}
-
-	chain := flacChain{si: si}
-	if !chain.first(s) {
-		if s.ended() && len(s.buffered()) < flacHeaderMax {
-			if si.total == 0 && len(s.buffered()) == 0 {
-				return Info{}, &refusal{detected: flacType, problem: noAudio}
-			}
-			return Info{}, cut
-		}
-		return Info{}, bad
-	}
-	chain.follow(s)
-	if behind := s.offset() - chain.lastAt; behind > maxBehind && behind > chain.lastAt {
-		return Info{}, bad // more of something else than of FLAC
-	}
-	samples := chain.samples()
-	if samples < si.total || !chain.lastWhole(s) {
+	if !flacMetadata(s) {
 		return Info{}, cut
 	}
-	if si.total > 0 {
-		samples = si.total
+	start := s.offset()
+	if si.total == 0 && len(s.peek(1)) == 0 {
+		return Info{}, &refusal{detected: flacType, problem: noAudio}
 	}
-	return Info{
-		Format: FLAC, SampleRate: si.rate, Channels: si.channels,
-		Duration: duration(samples, uint64(si.rate)),
-	}, nil
+	c := flacChain{si: si, total: si.total, end: start}
+	c.follow(s)
+	switch {
+	case c.outweighed && c.frames > 0:
+		return Info{}, &refusal{detected: flacType, problem: truncated, hole: true}
+	case c.outweighed, c.frames == 0 && !c.open && s.offset()-start >= flacHeaderMax:
+		return Info{}, bad
+	case c.frames == 0 && !c.open:
+		return Info{}, cut
+	}
+	behind := s.offset() - c.lastAt
+	if c.open && behind > maxBehind && behind > c.lastAt {
+		return Info{}, bad // more of something else than of FLAC
+	}
+	if c.strays && c.lastWhole(s, c.strayAt) {
+		c.last, c.lastAt, c.open = c.stray, c.strayAt, true
+	} else if c.open && !c.lastWhole(s, c.lastAt) {
+		return Info{}, cut
+	}
+	if c.open {
+		c.count(c.last)
+	}
+	edges := 2 * uint64(c.biggest) // a hole takes up to two frames beside what it covers
+	if c.missing > (c.samples+c.missing)/10+edges {
+		return Info{}, &refusal{detected: flacType, problem: truncated, hole: true}
+	}
+	reach := c.samples + c.missing
+	if reach < c.total && c.missing == 0 || c.samples+c.samples/9+edges < c.total {
+		return Info{}, &refusal{detected: flacType, problem: truncated, hole: c.missing > 0}
+	}
+	length := c.past + duration(c.run, uint64(c.rate))
+	if c.missing > 0 {
+		length += duration(c.missing, uint64(si.rate))
+		if reach < c.total || c.total > c.samples && !c.mixed {
+			length = duration(c.total, uint64(si.rate))
+		}
+	}
+	return Info{Format: FLAC, SampleRate: si.rate, Channels: c.channels, Duration: length}, nil
+}
+
+// flacMetadata passes the metadata blocks as long as they look like some: the
+// length of a picture of 16 MiB and more wraps, and frames are searched for from
+// there. It reports false when the file ends within.
+func flacMetadata(s *source) bool {
+	for {
+		h := s.peek(4 + 18)
+		if len(h) < 4 {
+			return false
+		}
+		kind, size := h[0]&0x7f, int64(h[1])<<16|int64(h[2])<<8|int64(h[3])
+		if !flacBlock(kind, size, h[4:]) {
+			return true
+		}
+		last := h[0]&0x80 != 0
+		if s.skip(4+size) < 4+size {
+			return false
+		}
+		if last {
+			return true
+		}
+	}
+}
+
+// flacBlock reports whether a metadata block of this kind can begin with b.
+func flacBlock(kind byte, size int64, b []byte) bool {
+	fits := func(at int, bigEndian bool, most int64) bool {
+		if len(b) < at+4 {
+			return true
+		}
+		if bigEndian {
+			return int64(binary.BigEndian.Uint32(b[at:])) <= most
+		}
+		return int64(binary.LittleEndian.Uint32(b[at:])) <= most
+	}
+	switch kind {
+	case 0:
+		return size >= 34
+	case 1:
+		return true
+	case 2:
+		return size >= 4 && (len(b) < 4 || fourCC(b))
+	case 3:
+		return size%18 == 0
+	case 4:
+		return fits(0, false, size)
+	case 5:
+		return size >= 396
+	case 6:
+		return fits(0, true, 255) && fits(4, true, 255)
+	}
+	return false
 }
 
 // A flacFrame is a frame header that passed its CRC-8.
@@ -96,116 +155,40 @@ type flacFrame struct {
 	variable bool   // number counts samples, not frames
 	number   uint64 // of the frame, or of its first sample
 	block    int    // samples
+	rate     int    // hertz; 0 as in the stream's description
+	channels int
 }
 
-// next is the number of the frame that follows.
-func (f flacFrame) next() uint64 {
-	if f.variable {
-		return f.number + uint64(f.block)
-	}
-	return f.number + 1
-}
-
-// A flacChain follows frame headers through a stream. Frames state no length,
-// so headers are searched for, and believed when they continue the numbering.
+// A flacChain follows the frames of a stream. They state no length: a frame
+// ends where the next header stands and its CRC-16 is right.
 type flacChain struct {
-	si     streamInfo
-	head   flacFrame
-	last   flacFrame
-	lastAt int64     // offset of last
-	stray  flacFrame // out of order; becomes last when its successor turns up
-	strays bool
-}
+	si       streamInfo
+	total    uint64 // samples the file states, of all its streams
+	samples  uint64 // in whole frames
+	missing  uint64 // in holes, as far as the numbering tells
+	frames   int64
+	sound    int64         // bytes in whole frames
+	past     time.Duration // of the frames before the rate changed
+	run      uint64        // samples since
+	rate     int           // of those
+	mixed    bool          // the rate did change
+	biggest  int           // block
+	channels int           // of the first frame: the stream's description may be wrong
 
-// first takes the frame that must stand right behind the metadata.
-func (c *flacChain) first(s *source) bool {
-	f, ok := c.si.frame(s.peek(flacHeaderMax))
-	c.head, c.last, c.lastAt = f, f, s.offset()
-	return ok
-}
+	open   bool      // last has begun, and its end was not seen
+	last   flacFrame // the frame that began at lastAt
+	lastAt int64
+	crc    uint16    // from lastAt on
+	end    int64     // of the last whole frame
+	before flacFrame // the last whole frame
+	fresh  bool      // the numbering begins anew
 
-// follow reads to the end of the file.
-func (c *flacChain) follow(s *source) {
-	sync := []byte{0xff, 0xf8}
-	if c.head.variable {
-		sync[1] = 0xf9
-	}
-	s.skip(1)
-	for {
-		if len(s.peek(flacHeaderMax)) < len(sync) {
-			return
-		}
-		w := s.buffered()
-		starts := len(w) - flacHeaderMax + 1 // where a whole header fits
-		if s.ended() {
-			starts = len(w) - 1
-		}
-		for at := 0; at < starts; at++ {
-			i := bytes.Index(w[at:starts+1], sync)
-			if i < 0 {
-				break
-			}
-			at += i
-			if f, ok := c.si.frame(w[at:min(at+flacHeaderMax, len(w))]); ok {
-				c.take(f, s.offset()+int64(at))
-			}
-		}
-		s.skip(int64(starts))
-	}
-}
+	stray    flacFrame // a header where none was due; one that its own successor proves ends a hole
+	strays   bool
+	strayAt  int64
+	strayCRC uint16
 
-// take adds a frame that continues the chain, or one that continues a stray:
-// a damaged stretch must not hide everything behind it.
-func (c *flacChain) take(f flacFrame, at int64) {
-	switch {
-	case f.number == c.last.next(), c.strays && f.number == c.stray.next() && f.number > c.last.number:
-		c.last, c.lastAt, c.strays = f, at, false
-	case f.number > c.last.number:
-		c.stray, c.strays = f, true
-	}
-}
-
-// samples is how far the chain reaches, counted from its first frame: a
-// recording of a running stream does not begin at zero.
-func (c *flacChain) samples() uint64 {
-	if c.last.variable {
-		return c.last.next() - c.head.number
-	}
-	return (c.last.number-c.head.number)*uint64(c.head.block) + uint64(c.last.block)
-}
-
-// lastWhole checks the last frame's CRC-16, which stands at the frame's end:
-// at the end of the file, or before the tags that follow there. A frame that
-// is no longer held is believed.
-func (c *flacChain) lastWhole(s *source) bool {
-	b := s.since(c.lastAt)
-	if b == nil {
-		return true
-	}
-	ends := []int{len(b)}
-	if t := len(b) - trailingTags(b); t > 0 && t < len(b) {
-		ends = append(ends, t)
-	}
-	zeros := len(b)
-	for zeros > 0 && b[zeros-1] == 0 {
-		zeros--
-	}
-	// What is longer than any frame of this file has something unknown behind it.
-	anywhere := c.si.maxFrame > 0 && len(b) > c.si.maxFrame
-
-	crc := uint16(0)
-	for i, v := range b {
-		crc = crc<<8 ^ crc16[byte(crc>>8)^v]
-		if crc != 0 {
-			continue
-		}
-		end := i + 1
-		// The CRC itself may end in zeros, so up to two of them belong to it.
-		if end == ends[0] || len(ends) > 1 && end == ends[1] || end >= zeros && end > 6 || anywhere && end > 6 && end <= c.si.maxFrame {
-			return true
-		}
-	}
-	return false
+	outweighed bool // gave up: more of something else than of FLAC
 }
 
 const (
@@ -213,9 +196,244 @@ const (
 	// maxBehind is as much as may always follow the last frame: a tag with
 	// pictures. More must not outweigh the frames.
 	maxBehind = 1 << 24
+	// maxFlacLead is how far the first frame is searched for: behind a picture
+	// whose length wrapped.
+	maxFlacLead = 1 << 26
 )
 
-// frame parses a frame header and holds it against the stream's description.
+// follow reads to the end of the file.
+func (c *flacChain) follow(s *source) {
+	c.fresh = true
+	start := s.offset()
+	if f, ok := c.si.frame(s.peek(flacHeaderMax)); ok {
+		c.begin(f, start)
+	}
+	first := true
+	for {
+		w := s.peek(flacHeaderMax)
+		if len(w) == 0 {
+			return
+		}
+		w = s.buffered()
+		starts := len(w) - flacHeaderMax + 1 // where a whole header fits
+		if s.ended() {
+			starts = len(w)
+		}
+		summed := 0 // up to where the checksums reach
+		from := 0
+		if first {
+			first, from = false, 1
+		}
+		restarted := false
+		joined := len(w) // where another file may begin
+		if i := bytes.Index(w, flacMagic); i >= 0 {
+			joined = i
+		}
+		for at := from; at < starts; at++ {
+			i := flacSync(w[at:], min(starts, max(joined, at))-at)
+			if i < 0 && joined >= starts {
+				break
+			}
+			if i >= 0 {
+				at += i
+			} else {
+				at = joined
+				joined = len(w)
+				if i := bytes.Index(w[at+1:], flacMagic); i >= 0 {
+					joined = at + 1 + i
+				}
+			}
+			b := w[at:min(at+flacHeaderMax, len(w))]
+			another := w[at] == 'f'
+			f, ok := flacFrame{}, false
+			if another {
+				another = len(b) > 8 && string(b[:4]) == "fLaC" && b[4]&0x7f == 0 && b[5] == 0 && b[6] == 0
+			} else {
+				f, ok = c.si.frame(b)
+			}
+			if !ok && !another {
+				continue
+			}
+			c.sum(w[summed:at])
+			summed = at
+			if another && c.open && c.crc == 0 {
+				// A second file was joined to the first.
+				c.close(s.offset() + int64(at))
+				s.skip(int64(at) + 4)
+				if h := s.peek(38); len(h) == 38 {
+					if si, ok := parseStreamInfo(h[4:]); ok && c.total > 0 && si.total > 0 {
+						c.total += si.total
+					} else {
+						c.total = 0
+					}
+				}
+				flacMetadata(s)
+				c.fresh, c.end, restarted = true, s.offset(), true
+				if f, ok := c.si.frame(s.peek(flacHeaderMax)); ok {
+					c.begin(f, s.offset())
+					first = true
+				}
+				break
+			}
+			if ok {
+				c.take(f, s.offset()+int64(at))
+			}
+		}
+		if restarted {
+			continue
+		}
+		c.sum(w[summed:starts])
+		s.skip(int64(starts))
+		if junk := s.offset() - c.end - maxBehind; junk > c.sound && (c.frames > 0 || c.open || junk > maxFlacLead) {
+			c.outweighed = true
+			return
+		}
+	}
+}
+
+// flacSync finds what may be a frame header within the first so many bytes of w,
+// -1 if there is nothing.
+func flacSync(w []byte, within int) int {
+	for at := 0; at < within; at++ {
+		if w[at] != 0xff {
+			i := bytes.IndexByte(w[at:within], 0xff)
+			if i < 0 {
+				return -1
+			}
+			at += i
+		}
+		// No block size of 0, no rate of 15, and a bit that is always 0.
+		if at+3 < len(w) && w[at+1]&0xfe == 0xf8 && w[at+2] >= 16 && w[at+2]&15 != 15 && w[at+3]&1 == 0 {
+			return at
+		}
+	}
+	return -1
+}
+
+var flacMagic = []byte("fLaC")
+
+// sum takes bytes into the checksums.
+func (c *flacChain) sum(b []byte) {
+	if c.open {
+		c.crc = flacCRC(c.crc, b)
+	}
+	if c.strays {
+		c.strayCRC = flacCRC(c.strayCRC, b)
+	}
+}
+
+// begin starts a frame.
+func (c *flacChain) begin(f flacFrame, at int64) {
+	c.open, c.last, c.lastAt, c.crc, c.strays = true, f, at, 0, false
+}
+
+// take looks at a header that stands at a file offset.
+func (c *flacChain) take(f flacFrame, at int64) {
+	switch {
+	case c.open && c.crc == 0:
+		c.close(at)
+	case c.strays && c.strayCRC == 0:
+		// What lies between the last whole frame and the stray is a hole.
+		c.last, c.lastAt = c.stray, c.strayAt
+		c.close(at)
+	default:
+		c.stray, c.strayAt, c.strayCRC, c.strays = f, at, 0, true
+		return
+	}
+	c.begin(f, at)
+}
+
+// close ends the last frame at a file offset.
+func (c *flacChain) close(at int64) {
+	c.count(c.last)
+	c.sound += at - c.lastAt
+	c.end, c.open = at, false
+}
+
+// count adds a whole frame, and what is missing in front of it.
+func (c *flacChain) count(f flacFrame) {
+	c.missing += c.gap(f)
+	c.biggest = max(c.biggest, f.block)
+	if c.frames == 0 {
+		c.channels = f.channels
+	}
+	rate := f.rate
+	if rate == 0 {
+		rate = c.si.rate
+	}
+	if rate != c.rate {
+		c.past += duration(c.run, uint64(c.rate))
+		c.mixed = c.mixed || c.rate != 0
+		c.run, c.rate = 0, rate
+	}
+	c.run += uint64(f.block)
+	c.samples += uint64(f.block)
+	c.frames++
+	c.before, c.fresh = f, false
+}
+
+// gap is how many samples are missing between the last whole frame and f. Some
+// old encoders number fixed blocks by samples, or begin again: where f is
+// numbered as their next or as an earlier one, nothing is missing.
+func (c *flacChain) gap(f flacFrame) uint64 {
+	b := c.before
+	if c.frames == 0 && c.lastAt > c.end && c.total == 0 { // a hole in front; else the file was recorded from a running stream
+		if f.variable {
+			return c.sane(f.number)
+		}
+		return c.sane(f.number * uint64(f.block))
+	}
+	byFrame, bySample := b.number+1, b.number+uint64(b.block)
+	switch {
+	case c.fresh || f.number <= b.number || f.number == byFrame || f.number == bySample:
+		return 0
+	case f.variable || f.number > bySample && c.samples > 0 && b.number == c.samples-uint64(b.block):
+		return c.sane(f.number - bySample)
+	}
+	return c.sane((f.number - byFrame) * uint64(b.block))
+}
+
+// sane bounds a gap that comes of a damaged number.
+func (c *flacChain) sane(gap uint64) uint64 {
+	if c.total > 0 {
+		return min(gap, c.total)
+	}
+	return min(gap, 1<<40)
+}
+
+// lastWhole checks the last frame's CRC-16, which stands at the frame's end:
+// at the end of the file, or before the tags that follow there. A frame that
+// is no longer held is believed.
+func (c *flacChain) lastWhole(s *source, at int64) bool {
+	b := s.since(at)
+	if b == nil {
+		return true
+	}
+	ends := []int{len(b)}
+	if t := len(b) - trailingTags(b); t > 0 && t < len(b) {
+		ends = append(ends, t)
+	}
+	filled := len(bytes.TrimRight(b, "\x00"))
+	// What is longer than any frame of this file has something unknown behind it.
+	anywhere := c.si.maxFrame > 0 && len(b) > c.si.maxFrame
+
+	crc := uint16(0)
+	for i, v := range b {
+		crc = crc<<8 ^ crc16[0][byte(crc>>8)^v]
+		if crc != 0 {
+			continue
+		}
+		end := i + 1
+		// The CRC itself may end in zeros, so up to two of them belong to it.
+		if end == ends[0] || len(ends) > 1 && end == ends[1] || end >= filled && end <= filled+2 && end > 6 || anywhere && end > 6 && end <= c.si.maxFrame {
+			return true
+		}
+	}
+	return false
+}
+
+// frame parses a frame header. Rate and channels may differ from the stream's
+// description: they may change within it.
 func (si streamInfo) frame(b []byte) (flacFrame, bool) {
 	none := flacFrame{}
 	if len(b) < 6 || b[0] != 0xff || b[1]&0xfe != 0xf8 || b[3]&1 != 0 {
@@ -227,7 +445,7 @@ func (si streamInfo) frame(b []byte) (flacFrame, bool) {
 	if assignment >= 8 {
 		channels = 2 // left/side, right/side, mid/side
 	}
-	if sizeCode == 0 || rateCode == 15 || assignment > 10 || depth == 3 || channels != si.channels {
+	if sizeCode == 0 || rateCode == 15 || assignment > 10 || depth == 3 || channels > 8 {
 		return none, false
 	}
 
@@ -285,7 +503,8 @@ func (si streamInfo) frame(b []byte) (flacFrame, bool) {
 	default:
 		rate = flacRates[rateCode]
 	}
-	if n >= len(b) || rate != 0 && rate != si.rate || f.block > si.maxBlock {
+	f.rate, f.channels = rate, channels
+	if n >= len(b) || f.block > si.maxBlock && f.block > 1<<15 {
 		return none, false
 	}
 	crc := byte(0)
@@ -298,14 +517,34 @@ func (si streamInfo) frame(b []byte) (flacFrame, bool) {
 var flacRates = [12]int{0, 88200, 176400, 192000, 8000, 16000, 22050, 24000, 32000, 44100, 48000, 96000}
 
 // The checksums of FLAC: polynomials 0x07 and 0x8005, most significant bit first.
-var crc8, crc16 = func() (t8 [256]byte, t16 [256]uint16) {
+// crc16[n] is for a byte that n more follow, so that eight are taken at once.
+var crc8, crc16 = func() (t8 [256]byte, t16 [8][256]uint16) {
 	for i := range 256 {
 		a, b := byte(i), uint16(i)<<8
 		for range 8 {
 			a = a<<1 ^ 0x07*(a>>7)
 			b = b<<1 ^ 0x8005*(b>>15)
 		}
-		t8[i], t16[i] = a, b
+		t8[i], t16[0][i] = a, b
+	}
+	for n := 1; n < 8; n++ {
+		for i := range 256 {
+			v := t16[n-1][i]
+			t16[n][i] = v<<8 ^ t16[0][v>>8]
+		}
 	}
 	return t8, t16
 }()
+
+// flacCRC goes on with a frame's CRC-16.
+func flacCRC(crc uint16, b []byte) uint16 {
+	for len(b) >= 8 {
+		crc = crc16[7][b[0]^byte(crc>>8)] ^ crc16[6][b[1]^byte(crc)] ^ crc16[5][b[2]] ^ crc16[4][b[3]] ^
+			crc16[3][b[4]] ^ crc16[2][b[5]] ^ crc16[1][b[6]] ^ crc16[0][b[7]]
+		b = b[8:]
+	}
+	for _, v := range b {
+		crc = crc<<8 ^ crc16[0][byte(crc>>8)^v]
+	}
+	return crc
+}

@@ -1,5 +1,10 @@
 package media
 
+import (
+	"bytes"
+	"time"
+)
+
 // MP3 and ADTS are bare frames, each with a header that states its length.
 // Four bits of luck make a header out of noise, so a stream is believed when
 // several frames in a row agree, and followed to its end.
@@ -22,6 +27,38 @@ type frame struct {
 // A frameParser reads the header at the start of b.
 type frameParser func(b []byte) (frame, bool)
 
+// nextSync finds the first place in front of within where the two bytes of a
+// sync word stand, whatever the format; -1 if there is none.
+func nextSync(w []byte, within int) int {
+	for at := 0; at < within; at++ {
+		if w[at] != 0xff {
+			i := bytes.IndexByte(w[at:within], 0xff)
+			if i < 0 {
+				return -1
+			}
+			at += i
+		}
+		// Layer I and the reserved version are none of ours, nor is a second 0xff.
+		if at+1 < len(w) && (syncs>>(w[at+1]>>1&15))&1 != 0 && w[at+1] >= 0xe0 {
+			return at
+		}
+	}
+	return -1
+}
+
+// syncs has a bit for each version and layer (bits 1 to 4 of the second byte) of
+// MPEG-1, 2 and 2.5 layers III and II, and of ADTS.
+const syncs = 1<<0b0001 | 1<<0b0010 | 1<<0b1000 | 1<<0b1001 | 1<<0b1010 | 1<<0b1100 | 1<<0b1101 | 1<<0b1110
+
+// rowAt counts the frames in a row at the start of b as inRow does, but first
+// looks whether the second begins with a sync word: most candidates end there.
+func rowAt(b []byte, f frame, parse frameParser) (n int, ranOut bool) {
+	if f.size+1 < len(b) && (b[f.size] != 0xff || b[f.size+1] < 0xe0) {
+		return 1, false
+	}
+	return inRow(b, parse)
+}
+
 // inRow counts the frames that stand one behind the other at the start of b,
 // up to framesInRow, and says whether b ended before they did.
 func inRow(b []byte, parse frameParser) (n int, ranOut bool) {
@@ -41,34 +78,44 @@ func inRow(b []byte, parse frameParser) (n int, ranOut bool) {
 	return n, false
 }
 
-// findFrames passes padding up to the first believable row of frames. A file
-// that ends within its first row counts when that begins with the file.
-func findFrames(s *source, parse frameParser) (frame, bool) {
+// findFrames returns how far in front of the first believable row of frames
+// padding reaches, -1 without any. A file that ends within its first row counts
+// when that begins with the file.
+func findFrames(s *source, parse frameParser) int {
 	w := s.peek(maxPadding + framesInRow*maxFrame)
-	for at := range min(len(w), maxPadding) {
+	for at := 0; at < min(len(w), maxPadding); at++ {
+		i := nextSync(w[at:], min(len(w), maxPadding)-at)
+		if i < 0 {
+			break
+		}
+		at += i
 		n, ranOut := inRow(w[at:], parse)
 		if n == framesInRow || n >= 2 && ranOut && at == 0 && s.ended() {
-			f, _ := parse(w[at:])
-			s.skip(int64(at))
-			return f, true
+			return at
 		}
 	}
-	return frame{}, false
+	return -1
 }
 
 // A run is what following the frames to the end of the file found.
 type run struct {
 	frames, samples int64
-	bytes           int64 // in whole frames
-	junk            int64 // bytes that were neither frames nor tags
-	partial         bool  // the file ends inside a frame
-	missing         int64 // bytes that would complete it, at least
+	length          time.Duration // of all frames
+	bytes           int64         // in whole frames
+	hole            int64         // bytes between frames that were neither frames nor tags
+	junk            int64         // such bytes behind the latest frame
+	blank           int64         // zeros among these
+	partial         bool          // the file ends inside a frame
+	missing         int64         // bytes that would complete it, at least
+	outweighed      bool          // gave up: more junk than sound
 }
 
 // follow passes frames of one kind to the end of the file, and any tags and
-// damage between them.
-func follow(s *source, parse frameParser, kind uint32) run {
-	var r run
+// damage between them. Joined files may go on with another kind.
+func follow(s *source, parse frameParser, kind uint32) (r run) {
+	var rate int
+	var since int64 // samples at this rate
+	defer func() { r.length += duration(uint64(since), uint64(rate)) }()
 	for {
 		b := s.peek(32)
 		if len(b) == 0 {
@@ -77,9 +124,15 @@ func follow(s *source, parse frameParser, kind uint32) run {
 		if f, ok := parse(b); ok && f.kind == kind {
 			got := s.skip(int64(f.size))
 			if got == int64(f.size) {
+				if f.rate != rate {
+					r.length += duration(uint64(since), uint64(rate))
+					rate, since = f.rate, 0
+				}
+				since += int64(f.samples)
 				r.frames++
 				r.samples += int64(f.samples)
 				r.bytes += got
+				r.hole, r.junk, r.blank = r.hole+r.junk, 0, 0
 				continue
 			}
 			// A tag that follows an unfinished frame shows that the file is
@@ -88,6 +141,11 @@ func follow(s *source, parse frameParser, kind uint32) run {
 				r.partial, r.missing = true, int64(f.size)-got
 			}
 			return r
+		} else if ok && r.frames >= framesInRow {
+			if n, _ := inRow(s.peek(framesInRow*maxFrame), parse); n == framesInRow {
+				kind = f.kind
+				continue
+			}
 		}
 		if len(b) < headerSize && b[0] == 0xff && (len(b) == 1 || b[1]&0xe0 == 0xe0) {
 			r.partial, r.missing = true, 1 // the file ends inside a header
@@ -95,6 +153,9 @@ func follow(s *source, parse frameParser, kind uint32) run {
 			return r
 		}
 		switch {
+		case b[0] == 0:
+			n := s.skipZeros()
+			r.junk, r.blank = r.junk+n, r.blank+n
 		case id3Size(b) > 0:
 			s.skip(id3Size(b))
 		case apeSize(b) > 0:
@@ -104,32 +165,100 @@ func follow(s *source, parse frameParser, kind uint32) run {
 		default:
 			r.junk += resync(s, parse, kind)
 		}
+		if r.hole+r.junk-r.blank > r.bytes+maxJunk {
+			r.outweighed = true
+			return r
+		}
 	}
 }
 
-// resync passes damage up to the next two frames in a row, or to the next tag.
+// resync passes damage up to the next two frames in a row, to the next tag, or
+// to zeros.
 func resync(s *source, parse frameParser, kind uint32) (passed int64) {
-	for {
+	for passed <= maxJunk {
 		passed += s.skip(1)
-		w := s.peek(2*maxFrame + headerSize)
+		w := s.peek(keepSize)
 		if len(w) == 0 {
 			return passed
 		}
-		for at := range max(1, len(w)-maxFrame-headerSize) {
+		// A place is looked at when a frame may follow it within w.
+		places := max(1, len(w)-maxFrame-headerSize)
+		if s.ended() {
+			places = len(w)
+		}
+		if i := tagAt(w, places, s.ended()); i >= 0 {
+			places = i
+		}
+		if i := bytes.Index(w[:places], zeros[:64]); i >= 0 {
+			places = i
+		}
+		for at := 0; at < places; at++ {
+			i := nextSync(w[at:], places-at)
+			if i < 0 {
+				break
+			}
+			at += i
 			b := w[at:]
 			f, ok := parse(b)
-			if ok && f.kind == kind {
-				if n, ranOut := inRow(b, parse); n >= 2 || ranOut && s.ended() {
-					return passed + s.skip(int64(at))
-				}
+			if !ok {
+				continue
 			}
-			if id3Size(b) > 0 || apeSize(b) > 0 || len(b) == id3v1Size && s.ended() && string(b[:3]) == id3v1 {
+			n, ranOut := rowAt(b, f, parse)
+			if f.kind == kind && (n >= 2 || ranOut && s.ended()) || f.kind != kind && n == framesInRow {
 				return passed + s.skip(int64(at))
 			}
 		}
-		passed += s.skip(int64(max(0, len(w)-maxFrame-headerSize-1)))
+		whole := places == len(w) || places == max(1, len(w)-maxFrame-headerSize)
+		if passed += s.skip(int64(max(0, places-1))); !whole {
+			return passed + s.skip(1)
+		}
 	}
+	return passed
 }
 
-// believable reports whether the frames make up the file rather than occur in it.
-func (r run) believable() bool { return r.frames >= 2 && r.junk <= max(r.bytes, 1<<12) }
+// tagAt finds the first place in front of within where a tag begins, -1 if none.
+func tagAt(w []byte, within int, ended bool) int {
+	first := -1
+	look := func(sig string, ok func(b []byte) bool) {
+		end := within
+		if first >= 0 {
+			end = first
+		}
+		for at := 0; at < end; at++ {
+			i := bytes.Index(w[at:min(end+len(sig), len(w))], []byte(sig))
+			if i < 0 {
+				return
+			}
+			if at += i; at < end && ok(w[at:]) {
+				first = at
+				return
+			}
+		}
+	}
+	look("ID3", func(b []byte) bool { return id3Size(b) > 0 })
+	look(apeHeader, func(b []byte) bool { return apeSize(b) > 0 })
+	if at := len(w) - id3v1Size; ended && at >= 0 && at < within && string(w[at:at+3]) == id3v1 && (first < 0 || at < first) {
+		first = at
+	}
+	return first
+}
+
+const (
+	// maxJunk is as much as may always follow the frames: a picture.
+	maxJunk = 1 << 22
+	// enoughFrames are no coincidence, whatever else the file holds.
+	enoughFrames = 8
+)
+
+// believable reports whether the frames make up the file rather than occur in
+// it. Zeros are padding.
+func (r run) believable() bool {
+	junk := r.hole + r.junk - r.blank
+	return r.frames >= 2 && !r.outweighed && (junk <= max(r.bytes, 1<<12) || r.frames >= enoughFrames && junk <= maxJunk)
+}
+
+// holed reports whether more than a tenth is missing between the frames: each
+// stretch may take a frame at both its ends.
+func (r run) holed() bool {
+	return r.frames > 0 && r.hole > (r.bytes+r.hole)/10+2*(r.bytes/r.frames)
+}

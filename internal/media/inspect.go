@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 	"math/bits"
-	"slices"
 	"strings"
 	"time"
 
@@ -21,37 +20,56 @@ type Format string
 
 // The supported formats. The zero Format is never returned without an error.
 const (
-	WAV       Format = "WAV"        // RIFF, RF64, BW64 or Wave64; PCM, float, A-law or µ-law
+	WAV       Format = "WAV"        // RIFF, RF64, BW64 or Wave64; PCM, float, A-law, µ-law, ADPCM or MP3
 	AIFF      Format = "AIFF"       // AIFF or uncompressed AIFF-C
 	FLAC      Format = "FLAC"       // native FLAC
 	MP3       Format = "MP3"        // MPEG-1, 2 or 2.5 layer III
+	MP2       Format = "MP2"        // MPEG-1 or 2 layer II
 	AAC       Format = "AAC"        // AAC in ADTS frames
-	M4A       Format = "M4A"        // AAC, ALAC or Opus in an MP4 or QuickTime file
+	M4A       Format = "M4A"        // AAC, ALAC, Opus, FLAC, PCM or AMR in an MP4, QuickTime or 3GP file
+	CAF       Format = "CAF"        // PCM, ALAC, AAC, Opus, FLAC, IMA ADPCM, A-law or µ-law in Apple's Core Audio Format
 	OggVorbis Format = "Ogg Vorbis" // Vorbis in Ogg
 	OggFLAC   Format = "Ogg FLAC"   // FLAC in Ogg
 	Opus      Format = "Opus"       // Opus in Ogg
-	WebM      Format = "WebM"       // audio-only WebM or Matroska
+	WebM      Format = "WebM"       // audio-only WebM
+	Matroska  Format = "Matroska"   // audio-only Matroska
+	DSF       Format = "DSF"        // DSD in Sony's container
+	DFF       Format = "DFF"        // DSD or DST in Philips' DSDIFF
+	WMA       Format = "WMA"        // Windows Media Audio in ASF
+	AMR       Format = "AMR"        // AMR or AMR-WB frames
 )
+
+// kinds has the media type of every format, and its name with what it may hold,
+// in the order people look for formats.
+var kinds = []struct {
+	format    Format
+	name, typ string
+}{
+	{WAV, "WAV", "audio/wav"},
+	{AIFF, "AIFF", "audio/aiff"},
+	{FLAC, "FLAC", "audio/flac"},
+	{MP3, "MP3", "audio/mpeg"},
+	{AAC, "AAC", "audio/aac"},
+	{M4A, "M4A, MP4 and MOV (AAC, ALAC, Opus, FLAC, PCM)", "audio/mp4"},
+	{CAF, "CAF", "audio/x-caf"},
+	{OggVorbis, "Ogg Vorbis", "audio/ogg"},
+	{OggFLAC, "Ogg FLAC", "audio/ogg"},
+	{Opus, "Opus", "audio/ogg"},
+	{WebM, "WebM", "audio/webm"},
+	{Matroska, "Matroska", "audio/x-matroska"},
+	{DSF, "DSF", "audio/x-dsf"},
+	{DFF, "DFF", "audio/x-dff"},
+	{MP2, "MP2", "audio/mpeg"},
+	{WMA, "WMA", "audio/x-ms-wma"},
+	{AMR, "AMR", "audio/amr"},
+}
 
 // Type is the format's media type, "" for a format that is none of ours.
 func (f Format) Type() string {
-	switch f {
-	case WAV:
-		return "audio/wav"
-	case AIFF:
-		return "audio/aiff"
-	case FLAC:
-		return "audio/flac"
-	case MP3:
-		return "audio/mpeg"
-	case AAC:
-		return "audio/aac"
-	case M4A:
-		return "audio/mp4"
-	case OggVorbis, OggFLAC, Opus:
-		return "audio/ogg"
-	case WebM:
-		return "audio/webm"
+	for _, k := range kinds {
+		if k.format == f {
+			return k.typ
+		}
 	}
 	return ""
 }
@@ -64,15 +82,20 @@ type Info struct {
 	Duration   time.Duration // of the audio; 0 when the file does not tell
 	SampleRate int           // in hertz; 0 when the file does not tell
 	Channels   int           // 0 when the file does not tell
-}
 
-// supported is in the order people look for formats.
-var supported = []string{
-	"WAV", "AIFF", "FLAC", "MP3", "AAC", "M4A (AAC, ALAC, Opus)", "Ogg Vorbis", "Ogg FLAC", "Opus", "WebM",
+	// IncompleteLastFrame says that a stream of bare MPEG frames, which states
+	// no length, ends inside a frame: all that is known to be missing is that.
+	IncompleteLastFrame bool
 }
 
 // Supported lists the accepted formats for people to read. The caller owns the slice.
-func Supported() []string { return slices.Clone(supported) }
+func Supported() []string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.name
+	}
+	return names
+}
 
 // Inspect reads r to its end and says what it holds. It reads in blocks of up
 // to 1 MiB, checks ctx before each, and stops early once the bytes prove that
@@ -85,11 +108,10 @@ func Inspect(ctx context.Context, r io.Reader) (Info, error) {
 	s := newSource(ctx, r)
 	defer s.release()
 
-	head := bytes.Clone(s.peek(headSize))
-	if len(head) == 0 && s.failure() == nil {
+	if len(s.peek(1)) == 0 && s.failure() == nil {
 		return Info{}, fault.RegistrationAudioEmpty()
 	}
-	info, no := read(s, head)
+	info, no := read(s)
 	if no == nil {
 		s.drain()
 	}
@@ -110,53 +132,117 @@ func Inspect(ctx context.Context, r io.Reader) (Info, error) {
 const headSize = 3072
 
 // read finds the reader for the file by its signature and runs it.
-func read(s *source, head []byte) (Info, *refusal) {
-	at := func(i int, sig string) bool {
-		return len(head) >= i+len(sig) && string(head[i:i+len(sig)]) == sig
-	}
-	switch {
-	case (at(0, "RIFF") || at(0, "RF64") || at(0, "BW64")) && at(8, "WAVE"):
-		return readWAV(s)
-	case at(0, w64Riff) && at(24, w64Wave):
-		return readWave64(s)
-	case at(0, "FORM") && (at(8, "AIFF") || at(8, "AIFC")):
-		return readAIFF(s)
-	case at(0, "OggS"):
-		return readOgg(s)
-	case at(0, ebmlMagic):
-		return readWebM(s)
-	case at(4, "ftyp"):
-		if named := detect(head); strings.HasPrefix(named, "image/") {
-			return Info{}, &refusal{detected: named, problem: unsupported}
-		}
-		return readMP4(s)
-	}
-
-	if no := skipID3(s); no != nil {
+func read(s *source) (Info, *refusal) {
+	if no := skipTags(s); no != nil {
 		return Info{}, no
 	}
-	if string(s.peek(4)) == "fLaC" {
-		return readFLAC(s)
+	if reader := readerOf(s.peek(headSize)); reader != nil {
+		return reader(s)
+	}
+	reader, padding := frameReader(s)
+	// Behind a tag whose size is wrong stands what it left over, or the file has
+	// begun already.
+	if from := s.offset(); from > 0 && (reader == nil || padding > 0) {
+		s.skipZeros()
+		if known := readerOf(s.peek(headSize)); known != nil {
+			return known(s)
+		}
+		if !s.rewind(0) {
+			s.rewind(from)
+		}
+		if at := signature(s.peek(keepSize)); at > 0 {
+			s.skip(int64(at))
+			return readerOf(s.peek(headSize))(s)
+		}
+		if s.offset() == 0 {
+			s.skip(from)
+		}
 	}
 	// Frames may hide behind padding, so a file that is plainly something else
 	// (an archive of songs, a script with one appended) must not be searched.
-	head = bytes.Clone(s.peek(headSize))
+	head := bytes.Clone(s.peek(headSize))
 	named := detect(head)
 	// Behind a tag, text is what a wrong size of the tag left over.
 	leftover := s.offset() > 0 && named == "text/plain"
 	if !searchable(named) && !leftover {
 		return Info{}, &refusal{detected: named, problem: unsupported}
 	}
-	if info, no, ok := readMP3(s); ok {
-		return info, no
+	if reader != nil {
+		s.skip(int64(padding))
+		return reader(s)
 	}
-	if info, no, ok := readADTS(s); ok {
-		return info, no
-	}
-	if layer := mpegLayer(head); layer == 1 || layer == 2 {
-		return Info{}, &refusal{detected: fmt.Sprintf("%s; layer=%d", mpegType, layer), problem: codec}
+	if mpegLayer(head) == 1 {
+		return Info{}, &refusal{detected: mpegType + "; layer=1", problem: codec}
 	}
 	return Info{}, &refusal{detected: named, problem: unsupported}
+}
+
+// frameReader returns the reader for bare frames whose first row stands
+// foremost, and how many bytes of padding are in front.
+func frameReader(s *source) (reader func(*source) (Info, *refusal), padding int) {
+	for _, c := range []struct {
+		parse  frameParser
+		reader func(*source) (Info, *refusal)
+	}{{parseMP3, readMP3}, {parseADTS, readADTS}, {parseMP2, readMP2}} {
+		if at := findFrames(s, c.parse); at >= 0 && (reader == nil || at < padding) {
+			reader, padding = c.reader, at
+		}
+	}
+	return reader, padding
+}
+
+// readerOf returns the reader for the container that begins with head, nil for
+// none of ours.
+func readerOf(head []byte) func(*source) (Info, *refusal) {
+	at := func(i int, sig string) bool {
+		return len(head) >= i+len(sig) && string(head[i:i+len(sig)]) == sig
+	}
+	switch {
+	case (at(0, "RIFF") || at(0, "RF64") || at(0, "BW64")) && at(8, "WAVE"):
+		return readWAV
+	case at(0, w64Riff) && at(24, w64Wave):
+		return readWave64
+	case at(0, "FORM") && (at(8, "AIFF") || at(8, "AIFC")):
+		return readAIFF
+	case at(0, "fLaC"):
+		return readFLAC
+	case at(0, "OggS"):
+		return readOgg
+	case at(0, ebmlMagic):
+		return readWebM
+	case at(0, "caff\x00\x01"):
+		return readCAF
+	case at(0, "DSD \x1c\x00"):
+		return readDSF
+	case at(0, "FRM8") && at(12, "DSD "):
+		return readDFF
+	case at(0, asfHeader):
+		return readASF
+	case at(0, amrNarrow), at(0, amrWide):
+		return readAMR
+	// QuickTime files before 2001 lack the first of these boxes.
+	case at(4, "ftyp"), at(4, "moov") && at(12, "mvhd"), at(4, "mdat") && head[0] == 0, at(4, "wide\x00"):
+		if named := detect(head); !strings.HasPrefix(named, "image/") {
+			return readMP4
+		}
+	}
+	return nil
+}
+
+// signature finds where a file begins that stands behind a tag of wrong size, 0
+// if nowhere.
+func signature(w []byte) int {
+	first := 0
+	for _, c := range []struct {
+		sig string
+		at  int // of sig, in the file
+	}{{"fLaC\x00\x00\x00\x22", 0}, {"OggS\x00\x02", 0}, {"WAVE", 8}, {"AIFF", 8}, {"AIFC", 8}, {"ftyp", 4}} {
+		i := bytes.Index(w, []byte(c.sig)) - c.at
+		if i > 0 && (first == 0 || i < first) && readerOf(w[i:min(len(w), i+headSize)]) != nil {
+			first = i
+		}
+	}
+	return first
 }
 
 // detect names a file that is none of ours, as a media type. Text with
@@ -170,9 +256,9 @@ func detect(head []byte) string {
 			break
 		}
 	}
-	if len(head) >= 4 {
-		if name, ok := otherAudio[string(head[:4])]; ok {
-			return name
+	for _, other := range otherAudio {
+		if len(head) >= other.at && bytes.HasPrefix(head[other.at:], []byte(other.sig)) {
+			return other.name
 		}
 	}
 	name := mediaType(head)
@@ -182,9 +268,20 @@ func detect(head []byte) string {
 	return name
 }
 
-// otherAudio is audio that is not supported and that mimetype does not know.
-var otherAudio = map[string]string{
-	"caff": "audio/x-caf", "wvpk": "audio/x-wavpack", "DSD ": "audio/x-dsf", "FRM8": "audio/x-dff", "TTA1": "audio/x-tta",
+// otherAudio is what else people take for audio, which mimetype does not know or
+// takes for text.
+var otherAudio = []struct {
+	at        int
+	sig, name string
+}{
+	{0, "caff", "audio/x-caf"}, {0, "wvpk", "audio/x-wavpack"}, {0, "DSD ", "audio/x-dsf"}, {0, "FRM8", "audio/x-dff"},
+	{0, "TTA1", "audio/x-tta"}, {0, "tBaK", "audio/x-tak"}, {0, "MAC ", "audio/x-ape"}, {0, "MPCK", "audio/x-musepack"},
+	{0, "MP+", "audio/x-musepack"}, {0, "OFR ", "audio/x-optimfrog"}, {0, "ajkg", "audio/x-shorten"},
+	{0, "RIFX", "audio/x-rifx"}, {0, ".snd", "audio/basic"}, {0, ".ra\xfd", "audio/x-pn-realaudio"}, {0, ".RMF", "audio/x-pn-realaudio"},
+	{0, "\x0b\x77", "audio/ac3"}, {0, "\x7f\xfe\x80\x01", "audio/vnd.dts"}, {0, "\x56\xe0", "audio/x-latm"}, {0, "#!AMR", "audio/amr"},
+	{0, "IMPM", "audio/x-it"}, {0, "Extended Module: ", "audio/x-xm"}, {44, "SCRM", "audio/x-s3m"},
+	{1080, "M.K.", "audio/x-mod"}, {1080, "M!K!", "audio/x-mod"}, {1080, "4CHN", "audio/x-mod"}, {1080, "6CHN", "audio/x-mod"},
+	{1080, "8CHN", "audio/x-mod"}, {1080, "FLT4", "audio/x-mod"}, {0, "MThd", "audio/midi"},
 }
 
 // mediaType is mimetype's opinion, without parameters.
@@ -217,12 +314,14 @@ type refusal struct {
 	detected string // a media type, with the codec where that is the matter
 	problem  string
 	declared int64 // bytes the file should at least have; 0 unknown
+	hole     bool  // truncated: the sound is missing in the middle, not at the end
 }
 
 // fault is the refusal as the caller and the person see it. It comes after the
 // readers stopped, so that a truncated file's end has been reached.
 func (no *refusal) fault(s *source) error {
-	f := fault.RegistrationInvalidAudioFormat(no.detected, Supported()).With("problem", no.problem)
+	s.whole()
+	f := fault.RegistrationInvalidAudioFormat(no.detected, Supported()).With("problem", no.problem).With("advice", no.advice())
 	if no.problem == truncated && s.ended() {
 		if no.declared > 0 {
 			f = f.With("declared_bytes", no.declared)
@@ -230,6 +329,27 @@ func (no *refusal) fault(s *source) error {
 		f = f.With("actual_bytes", s.offset()+int64(len(s.buffered())))
 	}
 	return f
+}
+
+// advice says what is wrong and what to do about it, to a person.
+func (no *refusal) advice() string {
+	switch {
+	case no.problem == truncated && no.hole:
+		return "Parts of the sound are missing in the middle of the file. The download or the copy did not finish, or the disk is damaged: fetch or export the file anew."
+	case no.problem == truncated && no.detected == flacType:
+		return "The file ends before its sound does. Upload the whole file. If it was cut with stream copy (ffmpeg -c copy), its header still states the old length: export it anew."
+	case no.problem == truncated:
+		return "The file ends before its sound does. Upload the whole file, or export it anew."
+	case no.problem == malformed:
+		return "The file begins like audio, and what follows is damaged or something else. Export it anew."
+	case no.problem == noAudio:
+		return "The file holds no sound. Choose the file with the recording."
+	case no.problem == codec:
+		return "The sound is stored in a codec that is not accepted. Export it as WAV, FLAC or MP3."
+	case no.problem == video:
+		return "The file is a video. Export its sound alone, as WAV, FLAC or MP3."
+	}
+	return "The file is no audio of an accepted format. Export the recording as WAV, FLAC or MP3."
 }
 
 // duration is n/rate seconds, or 0 (unknown) where that is no sensible length.

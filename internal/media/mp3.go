@@ -2,21 +2,28 @@ package media
 
 import "encoding/binary"
 
-// mp3Rates are the bit rates of layer III in kbit/s: MPEG-1, then MPEG-2 and 2.5.
-var mp3Rates = [2][15]int{
+// mpegRates are the bit rates in kbit/s: of layer III by MPEG-1, then MPEG-2 and
+// 2.5, and of layer II likewise.
+var mpegRates = [4][15]int{
 	{0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320},
+	{0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160},
+	{0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384},
 	{0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160},
 }
 
-// parseMP3 reads the header of a layer III frame. Free-format frames, whose
-// length is not stated, are not recognized.
-func parseMP3(b []byte) (frame, bool) {
+// parseMP3 and parseMP2 read the header of a frame of layer III or II.
+// Free-format frames, whose length is not stated, are not recognized.
+func parseMP3(b []byte) (frame, bool) { return parseMPEG(b, 3) }
+
+func parseMP2(b []byte) (frame, bool) { return parseMPEG(b, 2) }
+
+func parseMPEG(b []byte, wanted int) (frame, bool) {
 	if len(b) < 4 || b[0] != 0xff || b[1]&0xe0 != 0xe0 {
 		return frame{}, false
 	}
 	version, layer := b[1]>>3&3, b[1]>>1&3 // 3 is MPEG-1, 2 MPEG-2, 0 MPEG-2.5
 	rateIndex, freqIndex := b[2]>>4, b[2]>>2&3
-	if version == 1 || layer != 1 || rateIndex == 0 || rateIndex == 15 || freqIndex == 3 || b[3]&3 == 2 {
+	if version == 1 || int(4-layer) != wanted || rateIndex == 0 || rateIndex == 15 || freqIndex == 3 || b[3]&3 == 2 {
 		return frame{}, false
 	}
 	f := frame{rate: [3]int{44100, 48000, 32000}[freqIndex], samples: 1152, channels: 2}
@@ -27,7 +34,11 @@ func parseMP3(b []byte) (frame, bool) {
 	case 0:
 		f.rate, f.samples, table = f.rate/4, 576, 1
 	}
-	f.size = f.samples / 8 * mp3Rates[table][rateIndex] * 1000 / f.rate
+	if wanted == 2 {
+		f.samples = 1152
+		table += 2
+	}
+	f.size = f.samples / 8 * mpegRates[table][rateIndex] * 1000 / f.rate
 	f.size += int(b[2] >> 1 & 1) // padding
 	if b[3]>>6 == 3 {
 		f.channels = 1
@@ -98,42 +109,55 @@ func parseVBR(b []byte, f frame) (vbrHeader, bool) {
 	return v, true
 }
 
-// readMP3 reads the frames of an MP3 file from the first, behind any ID3v2
-// tags, to the end. ok is false when there are none.
-func readMP3(s *source) (info Info, no *refusal, ok bool) {
-	first, ok := findFrames(s, parseMP3)
-	if !ok {
-		return Info{}, nil, false
-	}
+// readMP3 reads the frames of an MP3 file from the first to the end.
+func readMP3(s *source) (Info, *refusal) {
+	first, _ := parseMP3(s.peek(headerSize))
 	start := s.offset()
 	stated, silent := parseVBR(s.peek(maxFrame), first)
 	r := follow(s, parseMP3, first.kind)
 	if !r.believable() {
-		return Info{}, &refusal{detected: mpegType, problem: malformed}, true
+		return Info{}, &refusal{detected: mpegType, problem: malformed}
 	}
 	audio := r
 	if silent {
 		audio.frames--
 		audio.samples -= int64(first.samples)
+		audio.length -= duration(uint64(first.samples), uint64(first.rate))
 	}
 	if short := stated.shortfall(audio, r); short > 0 {
 		no := &refusal{detected: mpegType, problem: truncated}
 		if stated.bytes > 0 {
 			no.declared = start + stated.bytes
 		}
-		return Info{}, no, true
+		return Info{}, no
 	}
-	if r.partial && stated.frames == 0 {
-		return Info{}, &refusal{detected: mpegType, problem: truncated, declared: s.offset() + r.missing}, true
+	if r.holed() {
+		return Info{}, &refusal{detected: mpegType, problem: truncated, hole: true}
 	}
-	samples := audio.samples
-	if stated.trim < samples && audio.frames <= stated.frames+1 {
-		samples -= stated.trim
+	length := audio.length
+	if stated.trim < audio.samples && audio.frames <= stated.frames+1 {
+		length = duration(uint64(audio.samples-stated.trim), uint64(first.rate))
 	}
 	return Info{
-		Format: MP3, SampleRate: first.rate, Channels: first.channels,
-		Duration: duration(uint64(samples), uint64(first.rate)),
-	}, nil, true
+		Format: MP3, SampleRate: first.rate, Channels: first.channels, Duration: length,
+		IncompleteLastFrame: r.partial && stated.frames == 0,
+	}, nil
+}
+
+// readMP2 reads the frames of a layer II file from the first to the end.
+func readMP2(s *source) (Info, *refusal) {
+	first, _ := parseMP2(s.peek(headerSize))
+	r := follow(s, parseMP2, first.kind)
+	switch {
+	case !r.believable():
+		return Info{}, &refusal{detected: mpegType, problem: malformed}
+	case r.holed():
+		return Info{}, &refusal{detected: mpegType, problem: truncated, hole: true}
+	}
+	return Info{
+		Format: MP2, SampleRate: first.rate, Channels: first.channels, Duration: r.length,
+		IncompleteLastFrame: r.partial,
+	}, nil
 }
 
 // shortfall is how many of the stated frames (or bytes) are not there, beyond
@@ -144,8 +168,8 @@ func (v vbrHeader) shortfall(audio, all run) int64 {
 	}
 	average := max(all.bytes/all.frames, 1)
 	hidden := int64(0)
-	if all.junk > 0 {
-		hidden = all.junk/average + 2
+	if all.hole > 0 {
+		hidden = all.hole/average + 2
 	}
 	if !all.partial {
 		hidden++

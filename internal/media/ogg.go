@@ -19,9 +19,17 @@ type oggStream struct {
 	format         Format // empty for what is no sound, such as Skeleton's index
 	rate, channels int
 	preSkip        uint64 // samples to drop at the start
+	packet         uint64 // most samples that one packet can hold
 	total          uint64 // samples by the stream's own header; 0 unknown
 	first, last    uint64 // positions stated by pages with sound, in samples
+	missing        uint64 // samples of pages that are not there
+	sequence       uint32 // number of the latest page
+	packets        uint64 // that ended since the last stated position
+	lost           uint32 // pages that are missing since then
 	sound          bool
+	damaged        bool // the latest page that names this stream has a wrong CRC
+	picture        bool // a stream of video
+	pictures       int  // of which one is a cover
 }
 
 // joined reports whether the recording began within a running stream: its
@@ -40,17 +48,52 @@ func (t *oggStream) length() uint64 {
 	return t.last - from
 }
 
+// page takes a page behind the stream's first: its position, its number, and
+// how many packets end in it.
+func (t *oggStream) page(granule uint64, sequence uint32, packets int, empty bool) {
+	if gap := sequence - t.sequence - 1; gap < 1<<30 {
+		t.lost += gap
+	}
+	t.sequence, t.damaged = sequence, false
+	t.packets += uint64(packets)
+	// Header pages state position 0; -1 is a page in which no packet ends.
+	if granule == 0 || granule > 1<<62 || empty && t.sound && granule < t.last {
+		if !t.sound {
+			t.packets = 0
+		}
+		return
+	}
+	from := t.last
+	if !t.sound {
+		t.first, t.sound = granule, true
+	}
+	if granule > from && !(from == 0 && t.joined()) {
+		passed, pages := granule-from, uint64(t.lost)
+		// Of n pages for which one is there, the others are missing; and no
+		// page holds more than its packets can.
+		missing := passed - passed/(pages+1)
+		if most := t.packets * t.packet; most > 0 && passed > most {
+			missing = max(missing, passed-most)
+		}
+		t.missing += missing
+	}
+	t.last, t.packets, t.lost = granule, 0, 0
+}
+
 // An oggFile gathers the streams of a file: those of a group play together,
 // groups play one after the other.
 type oggFile struct {
 	info    Info
 	group   []oggStream
 	started bool // the group has sound: a new first page begins another group
+	tail    bool // more than a tenth of the file is behind its last whole page
 }
 
 // readOgg reads every page of an Ogg file.
 func readOgg(s *source) (Info, *refusal) {
 	var o oggFile
+	var wasted int64                                       // bytes of what looked like pages and were none
+	start, sound, good := s.offset(), int64(0), s.offset() // good is behind the last whole page
 	for {
 		h := s.peek(27)
 		if len(h) == 0 {
@@ -60,11 +103,14 @@ func readOgg(s *source) (Info, *refusal) {
 			return Info{}, &refusal{detected: oggType, problem: truncated}
 		}
 		if len(h) < 27 || string(h[:4]) != "OggS" || h[4] != 0 {
-			if s.offset() == 0 {
+			if s.offset() == start {
 				return Info{}, &refusal{detected: oggType, problem: malformed}
 			}
 			if !findPage(s) {
 				break // junk behind the last page
+			}
+			if s.offset()-start > 2*sound+maxBehind {
+				break // more of something else than of pages
 			}
 			continue
 		}
@@ -78,11 +124,28 @@ func readOgg(s *source) (Info, *refusal) {
 		}
 		if page := s.peek(size + body); len(h) < size || len(page) < size+body {
 			return Info{}, &refusal{detected: oggType, problem: truncated, declared: s.offset() + int64(size+body)}
+		} else if oggChecksum(page) != binary.LittleEndian.Uint32(page[22:]) {
+			if s.offset() == start {
+				return Info{}, &refusal{detected: oggType, problem: malformed}
+			}
+			// Players pass it over. What looks like a page may be damage, so the
+			// next is searched for right behind its capture pattern.
+			o.damaged(binary.LittleEndian.Uint32(page[14:]))
+			if wasted += int64(size + body); wasted > 2*sound+maxBehind/2 {
+				return Info{}, &refusal{detected: oggType, problem: truncated, hole: true}
+			}
+			if !findPage(s) {
+				break
+			}
+			continue
 		} else if no := o.page(page, page[size:]); no != nil {
 			return Info{}, no
 		}
+		sound += int64(size + body)
 		s.skip(int64(size + body))
+		good = s.offset()
 	}
+	o.tail = s.offset()+int64(len(s.buffered()))-good > sound/10
 	if no := o.close(); no != nil {
 		return Info{}, no
 	}
@@ -97,28 +160,35 @@ func findPage(s *source) bool {
 	s.skip(1)
 	for {
 		w := s.peek(oggMaxPage)
-		if i := bytes.Index(w, []byte("OggS")); i >= 0 {
+		if i := bytes.Index(w, []byte("OggS\x00")); i >= 0 {
 			s.skip(int64(i))
 			return true
 		}
 		if len(w) < oggMaxPage {
 			return false
 		}
-		s.skip(int64(len(w) - 3))
+		s.skip(int64(len(w) - 4))
 	}
 }
 
-// page takes one page.
+// damaged notes a page that cannot be used.
+func (o *oggFile) damaged(serial uint32) {
+	for i := range o.group {
+		if o.group[i].serial == serial {
+			o.group[i].damaged = true
+		}
+	}
+}
+
+// page takes one page, whose CRC is right.
 func (o *oggFile) page(page, body []byte) *refusal {
 	flags, granule := page[5], binary.LittleEndian.Uint64(page[6:])
-	serial := binary.LittleEndian.Uint32(page[14:])
+	serial, sequence := binary.LittleEndian.Uint32(page[14:]), binary.LittleEndian.Uint32(page[18:])
+	lacing := page[27 : 27+int(page[26])]
 	if flags&2 == 0 && len(o.group) == 0 && o.info.Format == "" {
 		return &refusal{detected: oggType, problem: malformed}
 	}
 	if flags&2 != 0 { // first page of its stream
-		if oggChecksum(page) != binary.LittleEndian.Uint32(page[22:]) {
-			return &refusal{detected: oggType, problem: malformed}
-		}
 		if o.started {
 			if no := o.close(); no != nil {
 				return no
@@ -131,25 +201,48 @@ func (o *oggFile) page(page, body []byte) *refusal {
 		if no != nil {
 			return no
 		}
-		t.serial = serial
+		t.serial, t.sequence = serial, sequence
 		o.group = append(o.group, t)
 		return nil
 	}
 	for i := range o.group {
 		t := &o.group[i]
-		if t.serial != serial || t.format == "" {
-			continue
+		switch {
+		case t.serial != serial:
+		case t.picture:
+			if len(body) == 0 && len(lacing) <= 1 && flags&4 != 0 {
+				break // an empty page that ends the stream
+			}
+			t.pictures += oggPictures(lacing, body, flags&1 != 0)
+			if t.pictures > 1 {
+				return &refusal{detected: "video/ogg", problem: video}
+			}
+		case t.format != "":
+			packets := 0
+			for _, n := range lacing {
+				if n < 255 {
+					packets++
+				}
+			}
+			t.page(granule, sequence, packets, len(body) == 0)
+			o.started = o.started || t.sound
 		}
-		// Header pages state position 0; -1 is a page in which no packet ends.
-		if granule == 0 || granule > 1<<62 || len(body) == 0 && t.sound && granule < t.last {
-			continue
-		}
-		if !t.sound {
-			t.first, t.sound, o.started = granule, true, true
-		}
-		t.last = max(t.last, granule)
 	}
 	return nil
+}
+
+// oggPictures counts the packets that begin in a page of video and are no
+// headers. An empty one repeats the picture: that is a film of a still.
+func oggPictures(lacing, body []byte, continued bool) (n int) {
+	begins := !continued
+	for _, size := range lacing {
+		if begins && (size == 0 || body[0]&0x80 == 0) && !bytes.HasPrefix(body, []byte("OVP80")) && !bytes.HasPrefix(body, []byte("BBCD")) {
+			n++
+		}
+		body = body[size:]
+		begins = size < 255
+	}
+	return n
 }
 
 // close ends a group: its longest stream counts.
@@ -161,8 +254,11 @@ func (o *oggFile) close() *refusal {
 			continue
 		}
 		n := t.length()
-		if t.total > n && !t.joined() {
+		if t.damaged && o.tail || t.total > n && !t.joined() {
 			return &refusal{detected: oggType, problem: truncated}
+		}
+		if t.missing > n/10 {
+			return &refusal{detected: oggType, problem: truncated, hole: true}
 		}
 		if d := duration(n, uint64(t.rate)); longest.Format == "" || d > longest.Duration {
 			longest = Info{Format: t.format, SampleRate: t.rate, Channels: t.channels, Duration: d}
@@ -186,21 +282,24 @@ func oggHeader(b []byte) (oggStream, *refusal) {
 		t.format = OggVorbis
 		t.channels = int(b[11])
 		t.rate = int(binary.LittleEndian.Uint32(b[12:]))
+		t.packet = 1 << (b[28] >> 4) // a long block, twice what is new in one
 	case has("OpusHead", 19):
 		t.format = Opus
 		t.channels = int(b[9])
 		t.preSkip = uint64(binary.LittleEndian.Uint16(b[10:]))
+		t.packet = 5760
 		t.rate = 48000 // whatever was recorded, positions and decoders use this
 	case has("\x7fFLAC", 9+4+4+34) && string(b[9:13]) == "fLaC":
 		si, ok := parseStreamInfo(b[17:])
 		if !ok {
 			return t, &refusal{detected: oggType, problem: malformed}
 		}
-		t.format, t.channels, t.rate, t.total = OggFLAC, si.channels, si.rate, si.total
+		t.format, t.channels, t.rate, t.total, t.packet = OggFLAC, si.channels, si.rate, si.total, uint64(si.maxBlock)
 	case has("fishead\x00", 8):
 		return t, nil
 	case has("\x80theora", 7), has("BBCD\x00", 5), has("OVP80", 5), has("\x80daala", 6):
-		return t, &refusal{detected: "video/ogg", problem: video}
+		t.picture = true
+		return t, nil
 	case has("Speex   ", 8):
 		return t, &refusal{detected: oggType + "; codecs=speex", problem: codec}
 	default:
@@ -215,23 +314,38 @@ func oggHeader(b []byte) (oggStream, *refusal) {
 // oggChecksum is a page's CRC-32 (polynomial 0x04c11db7, most significant bit
 // first), with its own four bytes taken as zero.
 func oggChecksum(page []byte) uint32 {
-	var crc uint32
-	for i, v := range page {
-		if i >= 22 && i < 26 {
-			v = 0
-		}
-		crc = crc<<8 ^ oggCRC[byte(crc>>24)^v]
+	crc := oggSum(0, page[:22])
+	crc = oggSum(crc, zeros[:4])
+	return oggSum(crc, page[26:])
+}
+
+// oggSum goes on with a checksum.
+func oggSum(crc uint32, b []byte) uint32 {
+	for len(b) >= 8 {
+		crc ^= binary.BigEndian.Uint32(b)
+		crc = oggCRC[7][crc>>24] ^ oggCRC[6][byte(crc>>16)] ^ oggCRC[5][byte(crc>>8)] ^ oggCRC[4][byte(crc)] ^
+			oggCRC[3][b[4]] ^ oggCRC[2][b[5]] ^ oggCRC[1][b[6]] ^ oggCRC[0][b[7]]
+		b = b[8:]
+	}
+	for _, v := range b {
+		crc = crc<<8 ^ oggCRC[0][byte(crc>>24)^v]
 	}
 	return crc
 }
 
-var oggCRC = func() (t [256]uint32) {
-	for i := range t {
+// oggCRC[n] is for a byte that n more follow, so that eight are taken at once.
+var oggCRC = func() (t [8][256]uint32) {
+	for i := range t[0] {
 		v := uint32(i) << 24
 		for range 8 {
 			v = v<<1 ^ 0x04c11db7*(v>>31)
 		}
-		t[i] = v
+		t[0][i] = v
+	}
+	for n := 1; n < 8; n++ {
+		for i, v := range t[n-1] {
+			t[n][i] = v<<8 ^ t[0][v>>24]
+		}
 	}
 	return t
 }()

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"hash"
@@ -26,6 +27,7 @@ type source struct {
 	base int64 // file offset of mem[0]
 	pos  int   // the next byte is mem[pos]
 	end  int   // bytes of mem in use
+	stop int64 // file offset that reads as the end while a part is read; 0 none
 	err  error // why reading stopped, io.EOF included
 }
 
@@ -72,14 +74,32 @@ func (s *source) peek(n int) []byte {
 	for s.end-s.pos < n && s.err == nil {
 		s.fill()
 	}
-	return s.mem[s.pos:min(s.pos+n, s.end)]
+	return s.mem[s.pos:min(s.pos+n, max(s.pos, s.within()))]
 }
 
+// within is the end of what may be read of mem.
+func (s *source) within() int {
+	if s.stop > 0 && s.stop-s.base < int64(s.end) {
+		return int(s.stop - s.base)
+	}
+	return s.end
+}
+
+// part makes the next n bytes read as if the file ended behind them, until
+// whole is called. Parts do not nest.
+func (s *source) part(n int64) { s.stop = s.offset() + n }
+
+// whole ends a part.
+func (s *source) whole() { s.stop = 0 }
+
 // buffered returns the unread bytes that are in memory.
-func (s *source) buffered() []byte { return s.mem[s.pos:s.end] }
+func (s *source) buffered() []byte { return s.mem[s.pos:max(s.pos, s.within())] }
 
 // skip passes n bytes and returns how many there were.
 func (s *source) skip(n int64) int64 {
+	if s.stop > 0 {
+		n = min(n, s.stop-s.offset())
+	}
 	var done int64
 	for done < n {
 		if s.pos == s.end {
@@ -105,7 +125,45 @@ func (s *source) drain() int64 {
 func (s *source) offset() int64 { return s.base + int64(s.pos) }
 
 // ended reports whether the end of the file has been read into memory.
-func (s *source) ended() bool { return s.err != nil }
+func (s *source) ended() bool {
+	return s.err != nil || s.stop > 0 && s.base+int64(s.end) >= s.stop
+}
+
+// rewind goes back to a file offset, and reports whether it is still held.
+func (s *source) rewind(offset int64) bool {
+	if offset < s.base || offset > s.offset() {
+		return false
+	}
+	s.pos = int(offset - s.base)
+	return true
+}
+
+// zeros is a block to compare with.
+var zeros [1 << 14]byte
+
+// skipZeros passes a run of zero bytes and returns its length.
+func (s *source) skipZeros() (passed int64) {
+	for {
+		w := s.buffered()
+		if len(w) == 0 {
+			if w = s.peek(1); len(w) == 0 {
+				return passed
+			}
+			w = s.buffered()
+		}
+		n := 0
+		for len(w)-n >= len(zeros) && bytes.Equal(w[n:n+len(zeros)], zeros[:]) {
+			n += len(zeros)
+		}
+		for n < len(w) && w[n] == 0 {
+			n++
+		}
+		passed += s.skip(int64(n))
+		if n < len(w) {
+			return passed
+		}
+	}
+}
 
 // since returns the bytes from a file offset behind the position to the last
 // byte read, or nil when they are no longer held.
@@ -113,7 +171,7 @@ func (s *source) since(offset int64) []byte {
 	if offset < s.base || offset > s.base+int64(s.end) {
 		return nil
 	}
-	return s.mem[offset-s.base : s.end]
+	return s.mem[offset-s.base : max(int(offset-s.base), s.within())]
 }
 
 // failure is the error that ended reading, nil while going on or at a proper end.

@@ -4,17 +4,28 @@ import "encoding/binary"
 
 const mpegType = "audio/mpeg"
 
-// skipID3 passes any ID3v2 tags in front of the audio, whatever their size.
-func skipID3(s *source) *refusal {
+// skipTags passes any ID3v2 and APEv2 tags in front of the audio, whatever their
+// size.
+func skipTags(s *source) *refusal {
 	for {
-		size := id3Size(s.peek(10))
+		b := s.peek(32)
+		size := max(id3Size(b), apeSize(b))
 		if size == 0 {
 			return nil
 		}
 		declared := s.offset() + size
-		if s.skip(size) < size {
-			return &refusal{detected: mpegType, problem: truncated, declared: declared}
+		if s.skip(size) == size {
+			continue
 		}
+		// The end of the file: the tag's size is wrong if a file begins within it.
+		if s.rewind(0) {
+			if at := signature(s.peek(keepSize)); at > 0 {
+				s.skip(int64(at))
+				return nil
+			}
+			s.drain()
+		}
+		return &refusal{detected: mpegType, problem: truncated, declared: declared}
 	}
 }
 

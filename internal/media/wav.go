@@ -43,11 +43,11 @@ const wavType = "audio/wav"
 // readWAV reads RIFF, RF64 and BW64 files.
 func readWAV(s *source) (Info, *refusal) {
 	head := s.peek(12)
-	riff := int64(binary.LittleEndian.Uint32(head[4:]))
+	riff := s.offset() + int64(binary.LittleEndian.Uint32(head[4:]))
 	wide := string(head[:4]) != "RIFF"
 	s.skip(12)
 
-	var layout pcm
+	var layout wavFormat
 	var wideData int64
 	for range maxChunks {
 		h := s.peek(8)
@@ -78,14 +78,19 @@ func readWAV(s *source) (Info, *refusal) {
 			if layout, no = wavLayout(b); no != nil {
 				return Info{}, no
 			}
+		case "fact":
+			if b := s.peek(int(min(size, 4))); len(b) == 4 {
+				layout.samples = int64(binary.LittleEndian.Uint32(b))
+			}
 		case "data":
 			if layout.rate == 0 {
 				return Info{}, &refusal{detected: wavType, problem: malformed}
 			}
-			if wide && size == math.MaxUint32 {
+			// Some recorders fill in the small field too, with what they like.
+			if wide && (wideData > 0 || size == math.MaxUint32) {
 				size = wideData
 			}
-			return wavData(s, layout, size)
+			return wavData(s, layout, size, !wide)
 		}
 		if rest := start + size - s.offset(); s.skip(rest) < rest {
 			if !knownChunk(id) {
@@ -103,8 +108,12 @@ func readWAV(s *source) (Info, *refusal) {
 	return Info{}, &refusal{detected: wavType, problem: noAudio}
 }
 
-// wavData passes the audio itself. Whatever follows it is not looked at.
-func wavData(s *source, layout pcm, size int64) (Info, *refusal) {
+// wavData passes the audio itself. Whatever follows it is not looked at, but
+// that a size of 32 bits may have wrapped.
+func wavData(s *source, layout wavFormat, size int64, wraps bool) (Info, *refusal) {
+	if layout.tag == tagMP3 {
+		return wavMP3(s, size)
+	}
 	start := s.offset()
 	var audio int64
 	switch {
@@ -115,60 +124,133 @@ func wavData(s *source, layout pcm, size int64) (Info, *refusal) {
 		if missing := size - audio; missing > slack && size < unseekable {
 			return Info{}, &refusal{detected: wavType, problem: truncated, declared: start + size}
 		}
+		if wraps {
+			audio += s.drain() &^ (1<<32 - 1)
+		}
 	}
 	if audio < int64(layout.frameBytes) {
 		return Info{}, &refusal{detected: wavType, problem: noAudio}
 	}
-	return layout.info(WAV, audio), nil
+	return layout.info(audio), nil
 }
 
-// The tags of a format chunk that are samples rather than a codec's packets.
+// wavMP3 reads the MP3 frames that are a file's audio.
+func wavMP3(s *source, size int64) (Info, *refusal) {
+	start := s.offset()
+	bounded := size > 0 && size < unseekable
+	if bounded {
+		s.part(size)
+		defer s.whole()
+	}
+	at := findFrames(s, parseMP3)
+	if at < 0 {
+		return Info{}, &refusal{detected: wavType + "; codec=0x0055", problem: malformed}
+	}
+	s.skip(int64(at))
+	info, no := readMP3(s)
+	if no != nil {
+		no.detected = wavType + "; codec=0x0055"
+		return Info{}, no
+	}
+	if bounded && s.offset() < start+size-slack {
+		return Info{}, &refusal{detected: wavType, problem: truncated, declared: start + size}
+	}
+	info.Format, info.IncompleteLastFrame = WAV, false
+	return info, nil
+}
+
+// The tags of a format chunk that are accepted: samples, and old codecs of
+// dictaphones, games and radio stations.
 const (
 	tagPCM        = 0x0001
+	tagMSADPCM    = 0x0002
 	tagFloat      = 0x0003
 	tagALaw       = 0x0006
 	tagMuLaw      = 0x0007
+	tagIMAADPCM   = 0x0011
+	tagMP3        = 0x0055
 	tagExtensible = 0xfffe
 )
+
+// A wavFormat is what a format chunk describes, and how many samples a fact
+// chunk counts.
+type wavFormat struct {
+	pcm
+	tag      uint16
+	perBlock int64 // samples of each channel in a block of ADPCM
+	samples  int64 // 0 unknown
+}
+
+// info is the answer for so many bytes of audio.
+func (f wavFormat) info(audio int64) Info {
+	if f.perBlock == 0 {
+		return f.pcm.info(WAV, audio)
+	}
+	n := audio / int64(f.frameBytes) * f.perBlock
+	// The last block may not be full.
+	if f.samples > n-f.perBlock && f.samples < n {
+		n = f.samples
+	}
+	return Info{Format: WAV, SampleRate: f.rate, Channels: f.channels, Duration: duration(uint64(n), uint64(f.rate))}
+}
 
 // wavSubformat is what follows the tag in the sub-format of an extensible file.
 const wavSubformat = "\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"
 
 // wavLayout reads a format chunk.
-func wavLayout(b []byte) (pcm, *refusal) {
+func wavLayout(b []byte) (wavFormat, *refusal) {
+	bad := &refusal{detected: wavType, problem: malformed}
 	if len(b) < 16 {
-		return pcm{}, &refusal{detected: wavType, problem: malformed}
+		return wavFormat{}, bad
 	}
-	tag := binary.LittleEndian.Uint16(b)
-	if tag == tagExtensible {
+	f := wavFormat{tag: binary.LittleEndian.Uint16(b)}
+	if f.tag == tagExtensible {
 		if len(b) < 40 {
-			return pcm{}, &refusal{detected: wavType, problem: malformed}
+			return wavFormat{}, bad
 		}
-		tag = 0
+		f.tag = 0
 		if string(b[26:40]) == wavSubformat {
-			tag = binary.LittleEndian.Uint16(b[24:])
+			f.tag = binary.LittleEndian.Uint16(b[24:])
 		}
 	}
-	switch tag {
-	case tagPCM, tagFloat, tagALaw, tagMuLaw:
-	default:
-		return pcm{}, &refusal{detected: wavType + "; codec=0x" + hex16(tag), problem: codec}
-	}
-	p := pcm{
-		channels:   int(binary.LittleEndian.Uint16(b[2:])),
-		rate:       int(binary.LittleEndian.Uint32(b[4:])),
-		frameBytes: int(binary.LittleEndian.Uint16(b[12:])),
-	}
+	f.channels = int(binary.LittleEndian.Uint16(b[2:]))
+	f.rate = int(binary.LittleEndian.Uint32(b[4:]))
+	f.frameBytes = int(binary.LittleEndian.Uint16(b[12:]))
 	bits := int(binary.LittleEndian.Uint16(b[14:]))
-	if !p.sane() || bits == 0 || bits > 64 || p.frameBytes%p.channels != 0 || p.frameBytes/p.channels < (bits+7)/8 {
-		return pcm{}, &refusal{detected: wavType, problem: malformed}
+	if f.channels == 0 || f.channels > 1024 || f.rate == 0 || f.rate > maxRate {
+		return wavFormat{}, bad
 	}
-	return p, nil
+	switch f.tag {
+	case tagPCM, tagFloat, tagALaw, tagMuLaw:
+		if bits == 0 || bits > 64 {
+			return wavFormat{}, bad
+		}
+		// The block align is what recorders get wrong, and players do not ask.
+		f.frameBytes = f.channels * ((bits + 7) / 8)
+	case tagMSADPCM:
+		f.perBlock = int64(f.frameBytes-7*f.channels)*2/int64(f.channels) + 2
+	case tagIMAADPCM:
+		if bits != 3 {
+			bits = 4
+		}
+		f.perBlock = int64(f.frameBytes-4*f.channels)*8/int64(bits*f.channels) + 1
+	case tagMP3:
+		f.frameBytes = 1
+	default:
+		return wavFormat{}, &refusal{detected: wavType + "; codec=0x" + hex16(f.tag), problem: codec}
+	}
+	if f.perBlock < 0 || f.perBlock <= 2 && f.tag == tagMSADPCM || f.perBlock <= 1 && f.tag == tagIMAADPCM {
+		return wavFormat{}, bad
+	}
+	return f, nil
 }
+
+// maxRate is far beyond any studio's.
+const maxRate = 10_000_000
 
 // sane keeps noise from passing for a header. The limits are far beyond any studio's.
 func (p pcm) sane() bool {
-	return p.channels > 0 && p.channels <= 1024 && p.rate > 0 && p.rate <= 10_000_000 &&
+	return p.channels > 0 && p.channels <= 1024 && p.rate > 0 && p.rate <= maxRate &&
 		p.frameBytes > 0 && p.frameBytes/p.channels <= 8
 }
 
@@ -186,6 +268,7 @@ const (
 	w64Riff = "riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 	w64Wave = "wave\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 	w64Fmt  = "fmt \xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
+	w64Fact = "fact\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 	w64Data = "data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 )
 
@@ -193,7 +276,7 @@ const (
 // their header of 24, chunks aligned to 8.
 func readWave64(s *source) (Info, *refusal) {
 	s.skip(40)
-	var layout pcm
+	var layout wavFormat
 	for range maxChunks {
 		h := s.peek(24)
 		if len(h) < 24 {
@@ -202,7 +285,7 @@ func readWave64(s *source) (Info, *refusal) {
 		id, size := string(h[:16]), int64(binary.LittleEndian.Uint64(h[16:]))-24
 		s.skip(24)
 		if id == w64Data && layout.rate != 0 {
-			return wavData(s, layout, max(size, 0))
+			return wavData(s, layout, max(size, 0), false)
 		}
 		if size < 0 || size > math.MaxInt64-8 || !fourCC(h) {
 			break
@@ -211,6 +294,11 @@ func readWave64(s *source) (Info, *refusal) {
 			var no *refusal
 			if layout, no = wavLayout(s.peek(int(min(size, 40)))); no != nil {
 				return Info{}, no
+			}
+		}
+		if id == w64Fact && size >= 8 {
+			if b := s.peek(8); len(b) == 8 {
+				layout.samples = int64(binary.LittleEndian.Uint64(b))
 			}
 		}
 		s.skip((size + 7) &^ 7)

@@ -3,6 +3,7 @@ package media
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,6 +24,8 @@ const (
 	idDuration    = 0x4489
 	idTracks      = 0x1654ae6b
 	idTrack       = 0xae
+	idTrackNumber = 0xd7
+	idPrivate     = 0x63a2
 	idTrackType   = 0x83
 	idCodec       = 0x86
 	idAudio       = 0xe1
@@ -40,9 +43,20 @@ const (
 var webmCodecs = []string{"A_OPUS", "A_VORBIS", "A_FLAC", "A_AAC", "A_ALAC", "A_MPEG/L3", "A_PCM/"}
 
 type webmTrack struct {
+	number         uint64
 	kind           uint64 // 1 is video, 2 audio
 	codec          string
 	rate, channels int
+	blocks         int64
+	first          uint64 // time of the first block
+	last           uint64 // and of the latest
+	lastGap        uint64 // time between the last two blocks, standing for the length of the last
+	pauses         uint64 // of the time between blocks, what is too long for any
+}
+
+// accepted reports whether the track is sound in a supported codec.
+func (t *webmTrack) accepted() bool {
+	return t.kind == 2 && slices.ContainsFunc(webmCodecs, func(prefix string) bool { return strings.HasPrefix(t.codec, prefix) })
 }
 
 type webmFile struct {
@@ -54,10 +68,6 @@ type webmFile struct {
 	open    bool  // the segment's size is unknown
 	end     int64 // of the segment, else
 	cluster uint64
-	first   uint64 // time of the first block
-	last    uint64 // and of the latest
-	blocks  int64
-	lastGap uint64 // time between the last two blocks, standing for the length of the last
 }
 
 // readWebM walks the elements of a WebM or Matroska file. Segments, clusters
@@ -65,6 +75,7 @@ type webmFile struct {
 // difference whether their sizes are known: an element is told by its name.
 func readWebM(s *source) (Info, *refusal) {
 	w := webmFile{scale: uint64(time.Millisecond)}
+	begin := s.offset()
 	header := int64(0) // end of the EBML header
 	for {
 		if w.segment && !w.open && s.offset() >= w.end {
@@ -85,7 +96,7 @@ func readWebM(s *source) (Info, *refusal) {
 			return Info{}, &refusal{detected: webmType, problem: malformed}
 		}
 		switch {
-		case at == 0:
+		case at == begin:
 			if size > 1<<12 {
 				return Info{}, w.refuse(malformed, 0)
 			}
@@ -153,7 +164,7 @@ func (w *webmFile) element(s *source, id uint64, size int64, known bool) (enter 
 		}
 		w.tracks = append(w.tracks, webmTrack{channels: 1, rate: 8000})
 		return true, nil
-	case idTrackType, idCodec, idRate, idOutputRate, idChannels:
+	case idTrackNumber, idTrackType, idCodec, idPrivate, idRate, idOutputRate, idChannels:
 		if len(w.tracks) > 0 {
 			w.tracks[len(w.tracks)-1].set(id, value(32))
 		}
@@ -161,9 +172,9 @@ func (w *webmFile) element(s *source, id uint64, size int64, known bool) (enter 
 		w.cluster = ebmlUint(value(8))
 	case idSimpleBlock, idBlock:
 		b := value(12)
-		if _, n := ebmlNumber(b); n > 0 && len(b) >= n+2 {
+		if track, n := ebmlNumber(b); n > 0 && len(b) >= n+2 {
 			relative := int64(int16(binary.BigEndian.Uint16(b[n:])))
-			w.block(uint64(max(0, int64(min(w.cluster, math.MaxInt64/2))+relative)))
+			return false, w.block(track, uint64(max(0, int64(min(w.cluster, math.MaxInt64/2))+relative)))
 		}
 	}
 	return false, nil
@@ -172,8 +183,14 @@ func (w *webmFile) element(s *source, id uint64, size int64, known bool) (enter 
 // set fills in a field of the track.
 func (t *webmTrack) set(id uint64, b []byte) {
 	switch id {
+	case idTrackNumber:
+		t.number = ebmlUint(b)
 	case idTrackType:
 		t.kind = ebmlUint(b)
+	case idPrivate:
+		if hz, channels := audioConfig(b); strings.HasPrefix(t.codec, "A_AAC") && hz > 0 {
+			t.rate, t.channels = hz, max(channels, 1)
+		}
 	case idCodec:
 		t.codec = strings.TrimRight(string(b), "\x00")
 	case idRate, idOutputRate:
@@ -187,45 +204,68 @@ func (t *webmTrack) set(id uint64, b []byte) {
 	}
 }
 
-// block notes the time of a block of sound.
-func (w *webmFile) block(at uint64) {
-	if w.blocks == 0 {
-		w.first = at
-	}
-	w.blocks++
-	if at > w.last {
-		w.lastGap = at - w.last
-		w.last = at
-	}
-}
-
-// audio is the first track of sound.
-func (w *webmFile) audio() *webmTrack {
+// block notes the time of a block. One block of video is a cover.
+func (w *webmFile) block(track, at uint64) *refusal {
 	for i := range w.tracks {
-		if w.tracks[i].kind == 2 {
-			return &w.tracks[i]
+		t := &w.tracks[i]
+		if t.number != track {
+			continue
+		}
+		if t.blocks++; t.blocks == 1 {
+			t.first, t.last = at, at
+		}
+		if t.kind == 1 && t.blocks > 1 {
+			return &refusal{detected: strings.Replace(w.mediaType(), "audio", "video", 1), problem: video}
+		}
+		if at > t.last {
+			t.lastGap = at - t.last
+			if longest := uint64(2*time.Second) / w.scale; t.lastGap > longest {
+				t.pauses += t.lastGap
+			}
+			t.last = at
 		}
 	}
 	return nil
 }
 
+// audio is the first track of sound that is supported, else the first.
+func (w *webmFile) audio() (first *webmTrack) {
+	for i := range w.tracks {
+		t := &w.tracks[i]
+		if t.accepted() {
+			return t
+		}
+		if first == nil && t.kind == 2 {
+			first = t
+		}
+	}
+	return first
+}
+
+// tail stands for the length of the last block: that of the one before, or the
+// average where there was a pause between them.
+func (t *webmTrack) tail() uint64 {
+	if t.blocks < 3 {
+		return t.lastGap
+	}
+	if average := (t.last - t.first) / uint64(t.blocks-1); t.lastGap > 2*average+1 {
+		return average
+	}
+	return t.lastGap
+}
+
 // verdict refuses what the tracks show is no song.
 func (w *webmFile) verdict() *refusal {
-	for _, t := range w.tracks {
-		if t.kind == 1 {
-			return &refusal{detected: strings.Replace(w.mediaType(), "audio", "video", 1), problem: video}
-		}
-	}
 	t := w.audio()
-	if t == nil {
+	switch {
+	case t == nil && slices.ContainsFunc(w.tracks, func(t webmTrack) bool { return t.kind == 1 }):
+		return &refusal{detected: strings.Replace(w.mediaType(), "audio", "video", 1), problem: video}
+	case t == nil:
 		return w.refuse(noAudio, 0)
+	case !t.accepted():
+		return &refusal{detected: w.mediaType() + "; codecs=" + printable(t.codec), problem: codec}
 	}
-	for _, prefix := range webmCodecs {
-		if strings.HasPrefix(t.codec, prefix) {
-			return nil
-		}
-	}
-	return &refusal{detected: w.mediaType() + "; codecs=" + printable(t.codec), problem: codec}
+	return nil
 }
 
 func (w *webmFile) info() (Info, *refusal) {
@@ -235,19 +275,34 @@ func (w *webmFile) info() (Info, *refusal) {
 	if no := w.verdict(); no != nil {
 		return Info{}, no
 	}
-	if w.blocks == 0 {
+	t := w.audio()
+	if t.blocks == 0 {
 		return Info{}, w.refuse(noAudio, 0)
 	}
-	t := w.audio()
+	there := float64(t.last - t.first + t.tail())
 	units := w.stated
 	if !(units > 0) {
-		units = float64(w.last - w.first + w.lastGap)
+		units = there
+	} else if t.blocks > 1 && there < units*0.9 && (units-there)*float64(w.scale) > float64(2*time.Second) {
+		return Info{}, w.refuse(truncated, 0)
+	}
+	if float64(t.pauses) > units/10 {
+		no := w.refuse(truncated, 0)
+		no.hole = true
+		return Info{}, no
 	}
 	length := units * float64(w.scale)
 	if !(length < math.MaxInt64) {
 		length = 0
 	}
-	return Info{Format: WebM, SampleRate: t.rate, Channels: t.channels, Duration: time.Duration(length)}, nil
+	info := Info{Format: WebM, SampleRate: t.rate, Channels: t.channels, Duration: time.Duration(length)}
+	if w.doc == "matroska" {
+		info.Format = Matroska
+	}
+	if strings.HasPrefix(t.codec, "A_OPUS") {
+		info.SampleRate = 48000 // whatever was recorded
+	}
+	return info, nil
 }
 
 // ebmlElement reads an element's header: its name, the size of what follows

@@ -28,6 +28,7 @@ type Media struct {
 	Duration   time.Duration `json:"duration_ns,omitempty"`
 	SampleRate int           `json:"sample_rate,omitempty"`
 	Channels   int           `json:"channels,omitempty"`
+	Incomplete bool          `json:"incomplete_last_frame,omitempty"` // as media.Info says
 }
 
 // Prepared is a quote: what will be anchored, and what it costs until when.
@@ -95,7 +96,7 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 		if err != nil {
 			return p, false, err
 		}
-		m = Media{Size: info.Size, Format: string(info.Format), Duration: info.Duration, SampleRate: info.SampleRate, Channels: info.Channels}
+		m = Media{Size: info.Size, Format: string(info.Format), Duration: info.Duration, SampleRate: info.SampleRate, Channels: info.Channels, Incomplete: info.IncompleteLastFrame}
 		set.MediaHash = info.SHA256[:]
 		if announced := job.DeclaredHash; len(announced) > 0 && !bytes.Equal(announced, set.MediaHash) {
 			return p, false, fault.RegistrationUploadMissing().With("reason", "other_file").With("announced", Hex(announced)).With("uploaded", Hex(set.MediaHash))

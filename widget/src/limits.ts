@@ -37,4 +37,4 @@ export const smallest = (...limits: number[]): number => {
 };
 
 /** audio/x-wav as WAV, and "Ogg Vorbis" as Ogg. The server knows the rest. */
-const short = (format: string): string => format.replace(/^\w+\/(?:x-)?(.*)/, (_, name: string) => name.toUpperCase()).split(' ')[0]!;
+const short = (format: string): string => format.replace(/^\w+\/(?:x-)?(.*)/, (_, name: string) => name.toUpperCase()).split(/[\s,]/)[0]!;

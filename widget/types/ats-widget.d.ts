@@ -104,6 +104,8 @@ export interface ErrorDetails {
     supported: string[];
     /** Why: unsupported, malformed, no_audio, codec, video or truncated. */
     problem?: string;
+    /** What is wrong with the file and what to do, in a sentence or two of English. */
+    advice?: string;
     /** For a truncated file, the size that its own header declares. */
     declared_bytes?: number;
     /** For a truncated file, the size that arrived. */
