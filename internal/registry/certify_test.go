@@ -114,6 +114,7 @@ func TestCertificatesOfAnEarlierRelease(t *testing.T) {
 			songs = append(songs, w.confirmed(title, i))
 		}
 		w.advance()
+		w.stop()
 		broken := true
 		var asked []string
 		certify := w.reg.Certify
