@@ -222,6 +222,8 @@ func TestDemoByKeyboard(t *testing.T) {
 	k.to("explorer")
 	k.to("again")
 	p.Press(browser.Enter, false)
+	p.Wait(browser.Hook("unsaved")) // the code was neither saved nor copied
+	p.Press(browser.Enter, false)
 	p.Wait("e2e.state().screen === 'FORM'")
 	k.heading("again", "Register your song")
 	quiet(t, p)

@@ -37,7 +37,7 @@ func TestDocumentedPage(t *testing.T) {
 	t.Parallel()
 	x := newOwnSite(t, map[string][]string{"ada": {"Blue Morning"}})
 	p := browser.Open(t)
-	for _, takes := range []int{0, 1200} {
+	for _, takes := range []int{0, 600} {
 		x.host.Page("switch.js", fmt.Sprintf(documentedPage, takes))
 		p.Goto(x.host.Page(fmt.Sprintf("switch-%d.html", takes), x.element(`external-user-id="ada"`)+`<script src="/ats-widget.iife.js"></script><script src="/ats-widget.iife.js"></script><script type="module" src="/switch.js"></script>`))
 		p.Wait("window.switchMode")

@@ -41,7 +41,7 @@ func TestWhatIsSealed(t *testing.T) {
 	}
 	fillSong(p, 0, noise(t, "Sealed.wav", 300_000), "Sealed")
 	current("Creators")
-	if got := said("why-email"); !strings.Contains(got, "certificate can read it") {
+	if got := said("why-email"); !strings.Contains(got, "certificate can read the email") {
 		t.Errorf("nothing says who reads an email address: %q", got)
 	}
 	p.Type(browser.Hook("creator-0-fullName"), "Ana Writer")
@@ -131,7 +131,7 @@ func TestWhoPays(t *testing.T) {
 	hold.Await().Answer(200, `{"job_id":"1","work_id":"2","commitment":"0x5f0cbd4fa2c8ad9f1a1a4ed4f9d0a3a9d4fd1d2e07b9fbd5c2f9b6f2f2f0a1c3","network_fee_credits":12,"total_deposit_credits":70,"service_fee_credits":5,"storage_fee_credits":0,"total_price_credits":87,"is_valid":true,"expires_at":"2126-01-01T00:00:00Z"}`)
 	p.Wait("e2e.text('price') === '87 credits'")
 	p.Click(browser.Hook("technical"))
-	for _, want := range []string{"unit of price", "nothing is taken from you", "gets all credits back", "deposit included"} {
+	for _, want := range []string{"unit of price", "you pay nothing here", "gets all credits back", "no deposit"} {
 		if got := browser.Eval[string](p, "e2e.text('who-pays')"); !strings.Contains(got, want) {
 			t.Errorf("of the credits is said %q, without %q", got, want)
 		}

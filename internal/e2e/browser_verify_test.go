@@ -397,7 +397,7 @@ func (c *checker) strange(page, paper string) {
 	} {
 		p.Drop("document.querySelector('h1')", path)
 		p.Wait(fmt.Sprintf("document.getElementById('notices')?.innerText.includes(%q)", want))
-		if said := browser.Eval[string](p, "document.getElementById('notices').innerText + document.getElementById('status').textContent"); strings.Count(said, "Needed are the certificate (PDF)") != 2 {
+		if said := browser.Eval[string](p, "document.getElementById('notices').innerText + document.getElementById('status').textContent"); strings.Count(said, "This page needs the certificate (PDF)") != 2 {
 			c.t.Errorf("%s: what is needed is not said and announced: %s", path, said)
 		}
 		c.expect(path, "registered", "")

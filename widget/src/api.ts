@@ -110,7 +110,7 @@ export class Api {
         // A page that is set up for another network mints the same again.
         const hopeless = reason === before && /^(network|key|work|\w+_external_user_ref)$/.test(String(reason));
         // A page that changes the end-user may still deliver the token of the one before.
-        const former = code === 'common.forbidden' && /_external_user_ref$/.test(String(reason));
+        const former = !!this.target.externalUserId && code === 'common.forbidden' && /_external_user_ref$/.test(String(reason));
         if (o.auth && (former || classOf(code) === 'refresh') && !hopeless && renewed++ < renewals) {
           own = undefined;
           // The page may have given another one in the meantime.
