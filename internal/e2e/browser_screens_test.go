@@ -41,7 +41,7 @@ func TestWhatIsSealed(t *testing.T) {
 	}
 	fillSong(p, 0, noise(t, "Sealed.wav", 300_000), "Sealed")
 	current("Creators")
-	if got := said("why-email"); !strings.Contains(got, "certificate can read it") {
+	if got := said("why-email"); !strings.Contains(got, "certificate can read the email") {
 		t.Errorf("nothing says who reads an email address: %q", got)
 	}
 	p.Type(browser.Hook("creator-0-fullName"), "Ana Writer")
@@ -115,6 +115,18 @@ func TestWhatIsSealed(t *testing.T) {
 	p.Wait("e2e.hook('card') && !" + browser.Hook("test-network"))
 }
 
+// spacesSeen says whether the second word of the creator's name, which begins at
+// the place, stands neither right behind the first nor at the start of a line.
+const spacesSeen = `(() => {
+	const name = e2e.hook('review-name').querySelector('bdi');
+	const text = [...name.childNodes].find((n) => n.nodeType === 3 && n.data);
+	const word = document.createRange();
+	word.setStart(text, %d);
+	word.setEnd(text, text.length);
+	const from = name.getBoundingClientRect(), at = word.getBoundingClientRect();
+	return at.left > from.left + 8 && (at.top > from.top + 8 || at.left > from.left + 100);
+})()`
+
 // TestSpacesAreSealed reviews a title and a name with runs of spaces, on the
 // narrowest screen: they are shown as they are sealed, and nothing overflows.
 func TestSpacesAreSealed(t *testing.T) {
@@ -141,6 +153,9 @@ func TestSpacesAreSealed(t *testing.T) {
 			p.Dark(dark)
 			if over := p.Overflow(); len(over) > 0 {
 				t.Errorf("at %d px: %v", size, over)
+			}
+			if apart := browser.Eval[bool](p, fmt.Sprintf(spacesSeen, strings.Index(name, "W"))); !apart {
+				t.Errorf("at %d px the name looks as if it had one space", size)
 			}
 			p.Screenshot(dir, fmt.Sprintf("spaces-%d-%t", size, dark))
 		}
