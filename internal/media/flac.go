@@ -226,7 +226,7 @@ func (c *flacChain) follow(s *source) {
 		}
 		restarted := false
 		joined := len(w) // where another file may begin
-		if i := bytes.Index(w, flacMagic); i >= 0 {
+		if i := flacStart(w); i >= 0 {
 			joined = i
 		}
 		for at := from; at < starts; at++ {
@@ -239,7 +239,7 @@ func (c *flacChain) follow(s *source) {
 			} else {
 				at = joined
 				joined = len(w)
-				if i := bytes.Index(w[at+1:], flacMagic); i >= 0 {
+				if i := flacStart(w[at+1:]); i >= 0 {
 					joined = at + 1 + i
 				}
 			}
@@ -302,15 +302,25 @@ func flacSync(w []byte, within int) int {
 			}
 			at += i
 		}
-		// No block size of 0, no rate of 15, and a bit that is always 0.
-		if at+3 < len(w) && w[at+1]&0xfe == 0xf8 && w[at+2] >= 16 && w[at+2]&15 != 15 && w[at+3]&1 == 0 {
+		// No block size of 0, no rate of 15, no assignment of channels above 10,
+		// a bit that is always 0, and a number that begins like UTF-8.
+		if at+4 < len(w) && w[at+1]&0xfe == 0xf8 && w[at+2] >= 16 && w[at+2]&15 != 15 &&
+			w[at+3] < 0xb0 && w[at+3]&1 == 0 && (w[at+4] < 0x80 || w[at+4] >= 0xc0 && w[at+4] != 0xff) {
 			return at
 		}
 	}
 	return -1
 }
 
-var flacMagic = []byte("fLaC")
+// flacStart finds the start of a file, -1 if there is none: its description is
+// the first block of metadata, and may be the only one.
+func flacStart(w []byte) int {
+	i, j := bytes.Index(w, []byte("fLaC\x00\x00\x00")), bytes.Index(w, []byte("fLaC\x80\x00\x00"))
+	if i < 0 || j >= 0 && j < i {
+		return j
+	}
+	return i
+}
 
 // sum takes bytes into the checksums.
 func (c *flacChain) sum(b []byte) {
