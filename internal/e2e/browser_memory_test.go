@@ -114,6 +114,60 @@ func TestDialogAsksOnce(t *testing.T) {
 	p.Wait("!document.querySelector('dialog').open")
 }
 
+// TestCodeComesBack puts an access code that nobody has kept out of sight without
+// asking, as a page's own button, a popover and a route do: it comes back with the
+// element, and with another one long after the first was taken out.
+func TestCodeComesBack(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, harness.Start(t, harness.Options{}))
+	p := browser.Open(t)
+	for i, c := range []struct{ around, show, hide, hidden, again string }{
+		{
+			`<dialog id="a"><form method="dialog"><button id="close">Close</button></form>@</dialog>`, "a.showModal()",
+			"", "!a.open", "a.show()",
+		},
+		{
+			`<div id="a" popover>@<button id="close" popovertarget="a" popovertargetaction="hide">Close</button></div>`, "a.showPopover()",
+			"", "!a.matches(':popover-open')", "a.showPopover()",
+		},
+		{
+			`<div id="a" popover>@</div>`, "a.showPopover()",
+			"a.hidePopover()", "!a.matches(':popover-open')", "a.showPopover()",
+		},
+		{
+			`<div id="a">@</div>`, "",
+			// The route takes it out, and the widget gives up what was on its way.
+			"window.gone = false; const set = setTimeout; const made = e2e.widget().cloneNode(); window.next = () => a.append(made);" +
+				"window.setTimeout = (f, ms, ...rest) => set(() => { f(); gone ||= ms >= 5000; }, ms, ...rest); e2e.widget().remove();",
+			"gone && !e2e.widget()", "next()",
+		},
+	} {
+		p.Goto(x.host.Page(fmt.Sprintf("back%d.html", i), strings.Replace(c.around, "@", x.element(""), 1)+scripts))
+		p.Wait("e2e.widget()")
+		p.Run("{ globalThis.a = document.getElementById('a'); " + c.show + " }")
+		fill(p, 0, noise(t, fmt.Sprintf("back%d.wav", i), 20_000), fmt.Sprint("Comes back ", i))
+		p.Wait(browser.Hook("confirm"))
+		confirm(p, 0)
+		code := stateOf(p, 0).AccessCode
+		if c.hide == "" { // by the button of the page
+			p.Click("document.getElementById('close')")
+		} else {
+			p.Run("{ " + c.hide + " }")
+		}
+		p.Wait(c.hidden)
+		p.Run(c.again)
+		p.Wait("e2e.hook('access-code')?.checkVisibility()")
+		if got := browser.Eval[string](p, "e2e.text('access-code')"); code == "" || got != code {
+			t.Errorf("%s: the code is %q, was %q", c.around, got, code)
+		}
+		if !browser.Eval[bool](p, "!dispatchEvent(new Event('beforeunload', { cancelable: true }))") {
+			t.Errorf("%s: the page can be left without a question", c.around)
+		}
+		quiet(t, p)
+		p.Run("sessionStorage.clear()")
+	}
+}
+
 // TestFilesByMistake drops what is no recording, beside the field too.
 func TestFilesByMistake(t *testing.T) {
 	t.Parallel()

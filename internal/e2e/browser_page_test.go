@@ -64,7 +64,7 @@ func TestDocumentedPage(t *testing.T) {
 			t.Errorf("mints of %d ms: %v", takes, e)
 		}
 	}
-	p.ForgetProblems() // a token of the mode before may have been refused on the way
+	quiet(t, p)
 	for _, script := range []string{"/ats-widget.iife.js", "/ats-widget.esm.js"} {
 		p.Run(fmt.Sprintf("import(%q).then((m) => (window.loaded = [m.EVENT_NAMES?.COMPLETE, m.AtsWidget === customElements.get('ats-widget')]))", script))
 		p.Wait("window.loaded")

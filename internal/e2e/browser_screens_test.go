@@ -115,6 +115,54 @@ func TestWhatIsSealed(t *testing.T) {
 	p.Wait("e2e.hook('card') && !" + browser.Hook("test-network"))
 }
 
+// spacesSeen says whether the second word of the creator's name, which begins at
+// the place, stands neither right behind the first nor at the start of a line.
+const spacesSeen = `(() => {
+	const name = e2e.hook('review-name').querySelector('bdi');
+	const text = [...name.childNodes].find((n) => n.nodeType === 3 && n.data);
+	const word = document.createRange();
+	word.setStart(text, %d);
+	word.setEnd(text, text.length);
+	const from = name.getBoundingClientRect(), at = word.getBoundingClientRect();
+	return at.left > from.left + 8 && (at.top > from.top + 8 || at.left > from.left + 100);
+})()`
+
+// TestSpacesAreSealed reviews a title and a name with runs of spaces, on the
+// narrowest screen: they are shown as they are sealed, and nothing overflows.
+func TestSpacesAreSealed(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, harness.Start(t, harness.Options{}))
+	p := browser.Open(t)
+	dir := browser.Pictures(t)
+	p.Size(320, 900)
+	p.Goto(x.plain())
+	name := "Ana" + strings.Repeat(" ", 60) + "Writer"
+	fillSong(p, 0, noise(t, "Spaces.wav", 20_000), "Two  spaces   three")
+	p.Type(browser.Hook("creator-0-fullName"), name)
+	p.Type(browser.Hook("creator-0-email"), "ana@writers.example")
+	p.Click(browser.Hook("creator-0-author"))
+	p.Click(browser.Hook("submit"))
+	p.Wait(browser.Hook("confirm"))
+	// What is drawn, as a person could select and copy it.
+	if got := browser.Eval[string](p, "[...e2e.hook('review').querySelectorAll('bdi')].map((e) => e.innerText).join('|')"); got != "Two  spaces   three|Spaces.wav|"+name {
+		t.Errorf("the review shows %q", got)
+	}
+	for _, size := range []int64{320, 1280} {
+		for _, dark := range []bool{false, true} {
+			p.Size(size, 900)
+			p.Dark(dark)
+			if over := p.Overflow(); len(over) > 0 {
+				t.Errorf("at %d px: %v", size, over)
+			}
+			if apart := browser.Eval[bool](p, fmt.Sprintf(spacesSeen, strings.Index(name, "W"))); !apart {
+				t.Errorf("at %d px the name looks as if it had one space", size)
+			}
+			p.Screenshot(dir, fmt.Sprintf("spaces-%d-%t", size, dark))
+		}
+	}
+	quiet(t, p)
+}
+
 // TestWhoPays shows a price that is not nothing, and waits for long.
 func TestWhoPays(t *testing.T) {
 	t.Parallel()
