@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -64,7 +63,8 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	if err := r.validate(row.SiteKey.Test, hashOnly); err != nil {
 		return "", err
 	}
-	if least := s.MinimumCredits(r.Action, r.Network); least > 0 {
+	// A test key spends nothing.
+	if least := s.MinimumCredits(r.Action, r.Network); least > 0 && !row.SiteKey.Test {
 		available, err := credits.Available(ctx, s.DB.Read(), row.Organization.ID)
 		if err != nil {
 			return "", err
@@ -100,7 +100,7 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	}
 	return token, s.DB.One(ctx, func(tx *store.Tx) error {
 		return tx.InsertSession(ctx, query.InsertSessionParams{
-			Jti: c.ID, OrganizationID: c.Organization, SiteKey: row.SiteKey.SiteKey, ExpiresAt: store.Micros(c.Expires),
+			Jti: c.ID, OrganizationID: c.Organization, SiteKey: row.SiteKey.SiteKey, Action: string(c.Action), Network: string(c.Network), ExternalUserRef: c.ExternalUserRef, ExpiresAt: store.Micros(c.Expires),
 		})
 	})
 }
@@ -116,6 +116,8 @@ func (r MintRequest) validate(test, hashOnly bool) error {
 	}
 	if !r.Network.Valid() {
 		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "one_of", Message: "Must be testnet or mainnet."})
+	} else if test && r.Network != network.Testnet {
+		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "test_key", Message: "A test key reaches the test network only."})
 	}
 	// 0 is no id of a work, and taking it for "any work" would widen what the
 	// host asked to narrow.
@@ -171,10 +173,15 @@ func standing(o query.Organization, k query.SiteKey) error {
 	return nil
 }
 
-// Sweep forgets sessions that expired more than a day ago.
+// kept is how long the row of an expired session stays: until no key verifies its
+// token any more. A good token without a row is then one that this database did
+// not mint.
+const kept = (keptKeys + 1) * Rotation
+
+// Sweep forgets the sessions whose tokens no key verifies any more.
 func (s *Service) Sweep(ctx context.Context) (n int64, err error) {
 	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
-		n, err = tx.SweepSessions(ctx, store.Micros(tx.Now.Add(-24*time.Hour)))
+		n, err = tx.SweepSessions(ctx, store.Micros(tx.Now.Add(-kept)))
 		return err
 	})
 	return n, err
