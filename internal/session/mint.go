@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -100,7 +101,7 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	}
 	return token, s.DB.One(ctx, func(tx *store.Tx) error {
 		return tx.InsertSession(ctx, query.InsertSessionParams{
-			Jti: c.ID, OrganizationID: c.Organization, SiteKey: row.SiteKey.SiteKey, Action: string(c.Action), Network: string(c.Network), ExternalUserRef: c.ExternalUserRef, ExpiresAt: store.Micros(c.Expires),
+			Jti: c.ID, OrganizationID: c.Organization, SiteKey: row.SiteKey.SiteKey, Action: string(c.Action), Network: string(c.Network), EndUser: endUser(c.Organization, c.ExternalUserRef), ExpiresAt: store.Micros(c.Expires),
 		})
 	})
 }
@@ -173,15 +174,11 @@ func standing(o query.Organization, k query.SiteKey) error {
 	return nil
 }
 
-// kept is how long the row of an expired session stays: until no key verifies its
-// token any more. A good token without a row is then one that this database did
-// not mint.
-const kept = (keptKeys + 1) * Rotation
-
-// Sweep forgets the sessions whose tokens no key verifies any more.
+// Sweep forgets sessions that expired more than a day ago. Their tokens do nothing
+// any more, as any token without a row.
 func (s *Service) Sweep(ctx context.Context) (n int64, err error) {
 	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
-		n, err = tx.SweepSessions(ctx, store.Micros(tx.Now.Add(-kept)))
+		n, err = tx.SweepSessions(ctx, store.Micros(tx.Now.Add(-24*time.Hour)))
 		return err
 	})
 	return n, err

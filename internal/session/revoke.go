@@ -2,7 +2,9 @@ package session
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"time"
 
@@ -15,10 +17,21 @@ import (
 
 // Which names sessions. What is "" is any; all that is given must fit.
 type Which struct {
-	ID              string // the jti of the token
-	Organization    string
-	SiteKey         string
+	ID           string // the jti of the token
+	Organization string
+	SiteKey      string
+	// ExternalUserRef needs the Organization: references are unique there.
 	ExternalUserRef string
+}
+
+// endUser is what is stored of a reference: the host's own id of a person is kept
+// with works only, where it is erased with them.
+func endUser(organization, ref string) string {
+	if ref == "" {
+		return ""
+	}
+	h := sha256.Sum256([]byte("timbre end-user\x00" + organization + "\x00" + ref))
+	return hex.EncodeToString(h[:])
 }
 
 // errNothingNamed refuses a Which without a single name: it would be every session.
@@ -32,7 +45,7 @@ func Revoke(ctx context.Context, db *store.DB, w Which) (n int64, err error) {
 	}
 	err = db.Tx(ctx, func(tx *store.Tx) error {
 		n, err = tx.RevokeSessions(ctx, query.RevokeSessionsParams{
-			Now: store.Micros(tx.Now), Jti: w.ID, OrganizationID: w.Organization, SiteKey: w.SiteKey, ExternalUserRef: w.ExternalUserRef,
+			Now: store.Micros(tx.Now), Jti: w.ID, OrganizationID: w.Organization, SiteKey: w.SiteKey, EndUser: endUser(w.Organization, w.ExternalUserRef),
 		})
 		return err
 	})
@@ -69,7 +82,7 @@ func (s *Service) RevokeOwn(ctx context.Context, r RevokeRequest) (int64, error)
 			return 0, err
 		}
 	}
-	w := Which{SiteKey: row.SiteKey.SiteKey}
+	w := Which{Organization: row.Organization.ID, SiteKey: row.SiteKey.SiteKey}
 	named := 0
 	for _, x := range []struct {
 		given *string
@@ -107,29 +120,28 @@ func TokenID(token string) string {
 
 // Listed is a session as an administrator sees it.
 type Listed struct {
-	ID              string     `json:"id"` // the jti of its token
-	SiteKey         string     `json:"site_key"`
-	Action          Action     `json:"action_type,omitempty"`
-	Network         string     `json:"network,omitempty"`
-	ExternalUserRef string     `json:"external_user_ref,omitempty"`
-	JobID           string     `json:"job_id,omitempty"` // what it began
-	ExpiresAt       time.Time  `json:"expires_at"`
-	RevokedAt       *time.Time `json:"revoked_at,omitempty"`
+	ID        string     `json:"id"` // the jti of its token
+	SiteKey   string     `json:"site_key"`
+	Action    Action     `json:"action_type,omitempty"`
+	Network   string     `json:"network,omitempty"`
+	JobID     string     `json:"job_id,omitempty"` // what it began
+	ExpiresAt time.Time  `json:"expires_at"`
+	RevokedAt *time.Time `json:"revoked_at,omitempty"`
 }
 
 // MaxListed is the most sessions that one List returns.
 const MaxListed = 1000
 
-// List reads an organization's sessions, newest first, at most MaxListed. Expired ones are there
-// until no key verifies their tokens any more, some three days.
+// List reads an organization's sessions, newest first, at most MaxListed. Expired ones are
+// there for a day.
 func List(ctx context.Context, db *store.DB, w Which) ([]Listed, error) {
 	rows, err := db.Read().ListSessions(ctx, query.ListSessionsParams{
-		OrganizationID: w.Organization, SiteKey: w.SiteKey, ExternalUserRef: w.ExternalUserRef, Lim: MaxListed,
+		OrganizationID: w.Organization, SiteKey: w.SiteKey, EndUser: endUser(w.Organization, w.ExternalUserRef), Lim: MaxListed,
 	})
 	out := make([]Listed, len(rows))
 	for i, r := range rows {
 		out[i] = Listed{
-			ID: r.Jti, SiteKey: r.SiteKey, Action: Action(r.Action), Network: r.Network, ExternalUserRef: r.ExternalUserRef, JobID: r.JobID.String,
+			ID: r.Jti, SiteKey: r.SiteKey, Action: Action(r.Action), Network: r.Network, JobID: r.JobID.String,
 			ExpiresAt: store.Time(r.ExpiresAt),
 		}
 		if r.RevokedAt.Valid {

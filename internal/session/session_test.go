@@ -314,11 +314,11 @@ func TestSpend(t *testing.T) {
 		if err := spend(c, "z"); !errors.Is(err, fault.CodeCommonAuthExpired) {
 			t.Errorf("expired: %v", err)
 		}
-		// Sweeping keeps what a key still verifies.
+		// Sweeping keeps what expired less than a day ago.
 		for _, step := range []struct {
 			after time.Duration
 			want  int64
-		}{{71 * time.Hour, 0}, {2 * time.Hour, 3}, {0, 0}} {
+		}{{23 * time.Hour, 0}, {2 * time.Hour, 3}, {0, 0}} {
 			h.at.at = h.at.at.Add(step.after)
 			if n, err := h.Sweep(ctx); err != nil || n != step.want {
 				t.Errorf("swept %d, %v; want %d", n, err, step.want)

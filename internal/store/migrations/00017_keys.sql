@@ -16,15 +16,16 @@ UPDATE transactions SET test = TRUE WHERE id IN (SELECT id FROM jobs WHERE test)
 UPDATE title_claims SET network = network || '/test' WHERE work_id IN (SELECT work_id FROM jobs WHERE test);
 UPDATE media_claims SET network = network || '/test' WHERE work_id IN (SELECT work_id FROM jobs WHERE test);
 
--- What an administrator lists sessions by, and revokes them by.
+-- What an administrator lists sessions by, and revokes them by. end_user is a hash of
+-- the host's reference, '' without one: session.endUser.
 ALTER TABLE sessions ADD COLUMN action TEXT NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN network TEXT NOT NULL DEFAULT '';
-ALTER TABLE sessions ADD COLUMN external_user_ref TEXT NOT NULL DEFAULT '';
-CREATE INDEX sessions_by_end_user ON sessions (site_key, external_user_ref);
+ALTER TABLE sessions ADD COLUMN end_user TEXT NOT NULL DEFAULT '';
+CREATE INDEX sessions_by_end_user ON sessions (site_key, end_user);
 
 -- +goose Down
 DROP INDEX sessions_by_end_user;
-ALTER TABLE sessions DROP COLUMN external_user_ref;
+ALTER TABLE sessions DROP COLUMN end_user;
 ALTER TABLE sessions DROP COLUMN network;
 ALTER TABLE sessions DROP COLUMN action;
 UPDATE media_claims SET network = 'testnet' WHERE network = 'testnet/test' AND NOT EXISTS (SELECT 1 FROM media_claims o

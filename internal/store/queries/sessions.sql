@@ -1,6 +1,6 @@
 -- name: InsertSession :exec
-INSERT INTO sessions (jti, organization_id, site_key, action, network, external_user_ref, expires_at)
-VALUES (sqlc.arg(jti), sqlc.arg(organization_id), sqlc.arg(site_key), sqlc.arg(action), sqlc.arg(network), sqlc.arg(external_user_ref), sqlc.arg(expires_at));
+INSERT INTO sessions (jti, organization_id, site_key, action, network, end_user, expires_at)
+VALUES (sqlc.arg(jti), sqlc.arg(organization_id), sqlc.arg(site_key), sqlc.arg(action), sqlc.arg(network), sqlc.arg(end_user), sqlc.arg(expires_at));
 
 -- name: GetSession :one
 SELECT * FROM sessions WHERE jti = sqlc.arg(jti);
@@ -15,12 +15,12 @@ UPDATE sessions SET revoked_at = CAST(sqlc.arg(now) AS BIGINT)
 WHERE revoked_at IS NULL AND (CAST(sqlc.arg(jti) AS TEXT) = '' OR jti = CAST(sqlc.arg(jti) AS TEXT))
   AND (CAST(sqlc.arg(organization_id) AS TEXT) = '' OR organization_id = CAST(sqlc.arg(organization_id) AS TEXT))
   AND (CAST(sqlc.arg(site_key) AS TEXT) = '' OR site_key = CAST(sqlc.arg(site_key) AS TEXT))
-  AND (CAST(sqlc.arg(external_user_ref) AS TEXT) = '' OR external_user_ref = CAST(sqlc.arg(external_user_ref) AS TEXT));
+  AND (CAST(sqlc.arg(end_user) AS TEXT) = '' OR end_user = CAST(sqlc.arg(end_user) AS TEXT));
 
 -- name: ListSessions :many
 SELECT * FROM sessions
 WHERE organization_id = sqlc.arg(organization_id) AND (CAST(sqlc.arg(site_key) AS TEXT) = '' OR site_key = CAST(sqlc.arg(site_key) AS TEXT))
-  AND (CAST(sqlc.arg(external_user_ref) AS TEXT) = '' OR external_user_ref = CAST(sqlc.arg(external_user_ref) AS TEXT))
+  AND (CAST(sqlc.arg(end_user) AS TEXT) = '' OR end_user = CAST(sqlc.arg(end_user) AS TEXT))
 ORDER BY jti DESC LIMIT sqlc.arg(lim);
 
 -- name: SweepSessions :execrows

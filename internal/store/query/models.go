@@ -154,15 +154,15 @@ type ReplacedAccessCode struct {
 }
 
 type Session struct {
-	Jti             string
-	OrganizationID  string
-	SiteKey         string
-	JobID           sql.NullString
-	RevokedAt       sql.NullInt64
-	ExpiresAt       int64
-	Action          string
-	Network         string
-	ExternalUserRef string
+	Jti            string
+	OrganizationID string
+	SiteKey        string
+	JobID          sql.NullString
+	RevokedAt      sql.NullInt64
+	ExpiresAt      int64
+	Action         string
+	Network        string
+	EndUser        string
 }
 
 type SiteKey struct {

@@ -11,7 +11,7 @@ import (
 )
 
 const getSession = `-- name: GetSession :one
-SELECT jti, organization_id, site_key, job_id, revoked_at, expires_at, action, network, external_user_ref FROM sessions WHERE jti = $1
+SELECT jti, organization_id, site_key, job_id, revoked_at, expires_at, action, network, end_user FROM sessions WHERE jti = $1
 `
 
 func (q *Queries) GetSession(ctx context.Context, jti string) (Session, error) {
@@ -26,24 +26,24 @@ func (q *Queries) GetSession(ctx context.Context, jti string) (Session, error) {
 		&i.ExpiresAt,
 		&i.Action,
 		&i.Network,
-		&i.ExternalUserRef,
+		&i.EndUser,
 	)
 	return i, err
 }
 
 const insertSession = `-- name: InsertSession :exec
-INSERT INTO sessions (jti, organization_id, site_key, action, network, external_user_ref, expires_at)
+INSERT INTO sessions (jti, organization_id, site_key, action, network, end_user, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 `
 
 type InsertSessionParams struct {
-	Jti             string
-	OrganizationID  string
-	SiteKey         string
-	Action          string
-	Network         string
-	ExternalUserRef string
-	ExpiresAt       int64
+	Jti            string
+	OrganizationID string
+	SiteKey        string
+	Action         string
+	Network        string
+	EndUser        string
+	ExpiresAt      int64
 }
 
 func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) error {
@@ -53,31 +53,31 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 		arg.SiteKey,
 		arg.Action,
 		arg.Network,
-		arg.ExternalUserRef,
+		arg.EndUser,
 		arg.ExpiresAt,
 	)
 	return err
 }
 
 const listSessions = `-- name: ListSessions :many
-SELECT jti, organization_id, site_key, job_id, revoked_at, expires_at, action, network, external_user_ref FROM sessions
+SELECT jti, organization_id, site_key, job_id, revoked_at, expires_at, action, network, end_user FROM sessions
 WHERE organization_id = $1 AND (CAST($2 AS TEXT) = '' OR site_key = CAST($2 AS TEXT))
-  AND (CAST($3 AS TEXT) = '' OR external_user_ref = CAST($3 AS TEXT))
+  AND (CAST($3 AS TEXT) = '' OR end_user = CAST($3 AS TEXT))
 ORDER BY jti DESC LIMIT $4
 `
 
 type ListSessionsParams struct {
-	OrganizationID  string
-	SiteKey         string
-	ExternalUserRef string
-	Lim             int32
+	OrganizationID string
+	SiteKey        string
+	EndUser        string
+	Lim            int32
 }
 
 func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]Session, error) {
 	rows, err := q.db.QueryContext(ctx, listSessions,
 		arg.OrganizationID,
 		arg.SiteKey,
-		arg.ExternalUserRef,
+		arg.EndUser,
 		arg.Lim,
 	)
 	if err != nil {
@@ -96,7 +96,7 @@ func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]S
 			&i.ExpiresAt,
 			&i.Action,
 			&i.Network,
-			&i.ExternalUserRef,
+			&i.EndUser,
 		); err != nil {
 			return nil, err
 		}
@@ -116,15 +116,15 @@ UPDATE sessions SET revoked_at = CAST($1 AS BIGINT)
 WHERE revoked_at IS NULL AND (CAST($2 AS TEXT) = '' OR jti = CAST($2 AS TEXT))
   AND (CAST($3 AS TEXT) = '' OR organization_id = CAST($3 AS TEXT))
   AND (CAST($4 AS TEXT) = '' OR site_key = CAST($4 AS TEXT))
-  AND (CAST($5 AS TEXT) = '' OR external_user_ref = CAST($5 AS TEXT))
+  AND (CAST($5 AS TEXT) = '' OR end_user = CAST($5 AS TEXT))
 `
 
 type RevokeSessionsParams struct {
-	Now             int64
-	Jti             string
-	OrganizationID  string
-	SiteKey         string
-	ExternalUserRef string
+	Now            int64
+	Jti            string
+	OrganizationID string
+	SiteKey        string
+	EndUser        string
 }
 
 // Every argument that is ” is any. At least one says more than nothing: see session.Revoke.
@@ -134,7 +134,7 @@ func (q *Queries) RevokeSessions(ctx context.Context, arg RevokeSessionsParams) 
 		arg.Jti,
 		arg.OrganizationID,
 		arg.SiteKey,
-		arg.ExternalUserRef,
+		arg.EndUser,
 	)
 	if err != nil {
 		return 0, err
