@@ -302,6 +302,11 @@ func (f serverFlags) validate() error {
 			return wrongf(x.flag, "must be HOST:PORT or :PORT, with a port from 0 (a free one) to 65535")
 		}
 	}
+	for _, name := range f.MetricsHost {
+		if name == "" || strings.ContainsAny(name, ":/ ") {
+			return wrongf("metrics-host", "must be names such as timbre.internal.example, without a port, with commas between")
+		}
+	}
 	if f.NetworkSilence != 0 && f.NetworkSilence <= f.NetworkBlockTime {
 		return wrongf("network-silence", "must be more than --network-block-time, which is %s", f.NetworkBlockTime)
 	}
