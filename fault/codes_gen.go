@@ -313,7 +313,7 @@ var table = []Entry{
 		Action:  "Nothing by hand: the widget emits `allfeat:token-expired` and resumes once `setToken()` is given a freshly minted token.",
 		Cause:   "The token was signed here and has not expired, yet it cannot serve this call: another init already spent its jti, its session was revoked, or its site key, action, network or permitted work differs from what the call asks for.",
 		Details: []Detail{
-			{Name: "reason", Type: "string", Optional: false, Meaning: "What does not fit: `spent` (another init used the token), `revoked`, `key` (the site key is another), `action`, `network` or `work` (the token is for another).", Example: `"spent"`},
+			{Name: "reason", Type: "string", Optional: false, Meaning: "What does not fit: `spent` (another init used the token), `revoked`, `unknown` (this server did not mint it, or its database was restored since), `key` (the site key is another), `action`, `network` or `work` (the token is for another; `network` too where a test key's token names the mainnet).", Example: `"spent"`},
 		},
 		Rehearse: "call",
 		Seed:     true,
@@ -688,7 +688,7 @@ var table = []Entry{
 		Action:  "Check the path against the API reference.",
 		Cause:   "The route or the resource does not exist.",
 		Details: []Detail{
-			{Name: "reason", Type: "string", Optional: true, Meaning: "`route` (no such path), `method` (the path takes another method), `object` (no such file), or `hash_only` (the recording was never stored: only its hash was registered).", Example: `"route"`},
+			{Name: "reason", Type: "string", Optional: true, Meaning: "`route` (no such path), `method` (the path takes another method), `object` (no such file), `host` (of `/metrics`: called by a name that it does not answer to), or `hash_only` (the recording was never stored: only its hash was registered).", Example: `"route"`},
 		},
 		Rehearse: "call",
 		Seed:     true,

@@ -164,6 +164,8 @@ type serverFlags struct {
 
 	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" example:"10.0.0.5:9090" placeholder:"ADDR" help:"Serve /metrics on this address, without authentication. Without this flag, /metrics answers localhost only, and only if the public URL is localhost."`
 
+	MetricsHost []string `env:"TIMBRE_METRICS_HOST" example:"timbre.internal.example" placeholder:"NAME" help:"Names under which that address answers, with commas between, besides its addresses and names without a dot. Any other name may be a page of the web that points here."`
+
 	LogLevel slog.Level `env:"TIMBRE_LOG_LEVEL" example:"INFO" default:"INFO" placeholder:"LEVEL" help:"DEBUG logs every request, INFO those that were refused, WARN and ERROR problems only (default: ${default})."`
 	// trial is a server that nobody relies on: its secret may be made whatever the
 	// database, and its log is named after the address that it listens on.
@@ -298,6 +300,11 @@ func (f serverFlags) validate() error {
 		_, port, err := net.SplitHostPort(x.value)
 		if n, e := strconv.ParseUint(port, 10, 16); err != nil || e != nil || strconv.FormatUint(n, 10) != port {
 			return wrongf(x.flag, "must be HOST:PORT or :PORT, with a port from 0 (a free one) to 65535")
+		}
+	}
+	for _, name := range f.MetricsHost {
+		if name == "" || strings.ContainsAny(name, ":/ ") {
+			return wrongf("metrics-host", "must be names such as timbre.internal.example, without a port, with commas between")
 		}
 	}
 	if f.NetworkSilence != 0 && f.NetworkSilence <= f.NetworkBlockTime {

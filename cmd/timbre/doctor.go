@@ -121,6 +121,13 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 	if err != nil {
 		return
 	}
+	patterns, err := db.Read().AllOrigins(ctx)
+	for _, text := range patterns {
+		if _, e := session.ParsePattern(text); e != nil {
+			err = errors.Join(err, e)
+		}
+	}
+	look("allowed origins", err, fmt.Sprintf("%d, each can be used", len(patterns)), "Such an entry allows nothing: remove it (`timbre origins remove`), and add the host that is yours.")
 	// The two clocks meet in one question, so only a large difference means
 	// something.
 	skew, err := db.ClockSkew(ctx)

@@ -30,17 +30,18 @@ func built() string {
 }
 
 type cli struct {
-	Demo    demoCmd    `cmd:"" help:"Run everything in one process, with a seeded organization and an integrator's page at /demo/."`
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	Migrate migrateCmd `cmd:"" help:"Bring the database up to this release."`
-	Doctor  doctorCmd  `cmd:"" help:"Check database, object store, networks and clock, and say what to do."`
-	Org     orgCmd     `cmd:"" help:"Organizations and their settings."`
-	Keys    keysCmd    `cmd:"" help:"Key pairs: a public site key and the secret key that mints its sessions."`
-	Origins originsCmd `cmd:"" help:"Which sites may embed an organization's widget."`
-	Credits creditsCmd `cmd:"" help:"An organization's credits."`
-	Works   worksCmd   `cmd:"" help:"Registered works."`
-	Verify  verifyCmd  `cmd:"" help:"Check the evidence of a work, offline: without a server, a database or a network."`
-	Errors  errorsCmd  `cmd:"" help:"The error catalogue."`
+	Demo     demoCmd     `cmd:"" help:"Run everything in one process, with a seeded organization and an integrator's page at /demo/."`
+	Serve    serveCmd    `cmd:"" help:"Run the server."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring the database up to this release."`
+	Doctor   doctorCmd   `cmd:"" help:"Check database, object store, networks and clock, and say what to do."`
+	Org      orgCmd      `cmd:"" help:"Organizations and their settings."`
+	Keys     keysCmd     `cmd:"" help:"Key pairs: a public site key and the secret key that mints its sessions."`
+	Sessions sessionsCmd `cmd:"" help:"Running sessions, to end them."`
+	Origins  originsCmd  `cmd:"" help:"Which sites may embed an organization's widget."`
+	Credits  creditsCmd  `cmd:"" help:"An organization's credits."`
+	Works    worksCmd    `cmd:"" help:"Registered works."`
+	Verify   verifyCmd   `cmd:"" help:"Check the evidence of a work, offline: without a server, a database or a network."`
+	Errors   errorsCmd   `cmd:"" help:"The error catalogue."`
 
 	// Both are read as the flags of these names: see words.
 	Help    helpCmd    `cmd:"" help:"Explain a command, as --help does: timbre help serve."`

@@ -218,7 +218,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	s.packed = packed
 	s.api.Mount("/docs", packed.Handler(docsite.New(render))) // in every role: refusals point there
 	if f.MetricsListen != "" {
-		s.work = append(s.work, func(ctx context.Context) { serveMetrics(ctx, s.metrics, s.api.MetricsHandler(), log) })
+		s.work = append(s.work, func(ctx context.Context) { serveMetrics(ctx, s.metrics, s.api.MetricsHandler(f.MetricsHost), log) })
 	}
 	s.http = &http.Server{
 		Handler: describing(packed, s.api), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,

@@ -50,6 +50,8 @@ var wrongValues = map[string][]string{
 	"tsa-url":               {"tsa.example", "ftp://u:opensesame@tsa.example", "http://[::1"},
 	"listen":                {"nowhere", "127.0.0.1:http", "127.0.0.1:70000", "nowhere.invalid:0"},
 	"metrics-listen":        {"nowhere", "127.0.0.1:-1"},
+	"metrics-host":          {"http://timbre.example", "timbre.example:9090", "a b"},
+	"token":                 {"x", "a.b.c"},
 	"registry-name":         {"a\nb", strings.Repeat("x", 201)},
 	"imprint":               {"a\nb", strings.Repeat("x", 201)},
 	"public-url":            {"songs.example", "https://songs.example/timbre", "https://u:opensesame@songs.example", "http://[::1", "http://%zz"},
@@ -81,6 +83,9 @@ var wrongValues = map[string][]string{
 	"quota":                 {"unlimited"},
 	"limit":                 {"all"},
 	"note":                  nil, // any text
+	"key":                   nil, // what is no key pair of the organization has no sessions; so do the next two
+	"external-user-ref":     nil,
+	"id":                    nil,
 	"before":                nil, // what is no id is not found
 	"<amount>":              {"many", "1.5"},
 	"<ats-id>":              {"first"},
@@ -117,7 +122,7 @@ func TestWrongValues(t *testing.T) {
 	// A right call of each command, which the wrong value is added to. A flag that is given twice counts as the last says.
 	right := map[string][]string{
 		"--database-url": {"sqlite:" + database}, "--blob-url": {"file:" + filepath.Join(folder, "blobs")}, "--secret-file": {secret}, "--listen": {"127.0.0.1:0"},
-		"--public-url": {"https://songs.example"}, "--addr": {"127.0.0.1:0"}, "--data": {filepath.Join(folder, "demo")}, "--out": {filepath.Join(folder, "out")}, "--network": {"testnet"},
+		"--public-url": {"https://songs.example"}, "--addr": {"127.0.0.1:0"}, "--data": {filepath.Join(folder, "demo")}, "--out": {filepath.Join(folder, "out")}, "--network": {"testnet"}, "--id": {"x"},
 	}
 	arguments := map[string]string{"org": "x", "id": "x", "name": "x", "origin": "x", "site-key": "x", "code": "x", "amount": "1", "ats-id": "1", "evidence": evidence, "command": "serve"}
 	// What must stand beside a wrong value for it to be looked at.

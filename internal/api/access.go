@@ -25,8 +25,7 @@ type storedCreator struct {
 }
 
 type workOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         struct {
+	Body struct {
 		AtsID            int64           `json:"ats_id"`
 		Title            string          `json:"title"`
 		Network          string          `json:"network"`
@@ -45,7 +44,7 @@ func (a *API) workByCode(ctx context.Context, _ *struct{}) (*workOutput, error) 
 	if err != nil {
 		return nil, err
 	}
-	out := &workOutput{CacheControl: "no-store"}
+	out := &workOutput{}
 	b := &out.Body
 	b.AtsID, b.Title, b.Network, b.OwnerAddress, b.CreatedAt = w.AtsID, w.Title, string(w.Network), w.Owner, w.CreatedAt
 	b.LatestVersion, b.LatestCommitment, b.AssetFilename = w.LatestVersion, registry.Hex(w.LatestCommitment), w.Filename
@@ -157,8 +156,7 @@ type rotateInput struct {
 }
 
 type rotateOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         struct {
+	Body struct {
 		AccessCode string `json:"access_code" doc:"Shown here, then never again"`
 	}
 }
@@ -168,7 +166,7 @@ func (a *API) rotateCode(ctx context.Context, in *rotateInput) (*rotateOutput, e
 	if err != nil {
 		return nil, err
 	}
-	out := &rotateOutput{CacheControl: "no-store"}
+	out := &rotateOutput{}
 	out.Body.AccessCode = code
 	return out, nil
 }

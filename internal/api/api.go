@@ -94,7 +94,7 @@ func New(c Config, stop <-chan struct{}) *API {
 	}
 	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, metrics: newMetrics(c.Version, followers, c.Worker), streams: &streams{most: c.Followers, of: map[string]int{}}}
 	a.Sessions.Admit = a.admit // budgets are told in the answer's headers
-	a.router.Use(a.observe, a.recover, a.cors, a.limitAddress)
+	a.router.Use(a.observe, a.recover, unstored, a.cors, a.limitAddress)
 	a.router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		a.RenderError(w, r, fault.CommonNotFound().With("reason", "route"))
 	})
@@ -213,6 +213,7 @@ func (a *API) routes() {
 	defer func() { a.document(h.OpenAPI()) }()
 	if a.mints() {
 		huma.Register(h, op("POST", "/v1/sessions", "mint-session", "Mint a session: called by the host's backend", 200, reads[mintInput](true)), a.mint)
+		huma.Register(h, op("POST", "/v1/sessions/revoke", "revoke-sessions", "End sessions: called by the host's backend", 200, reads[revokeInput](true)), a.revoke)
 	}
 	if !a.works() {
 		return

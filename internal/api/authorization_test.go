@@ -63,7 +63,7 @@ func readAuthorization(t *testing.T) documented {
 			for group := range strings.SplitSeq(cells[2], ", ") {
 				in := []string{group}
 				if group == "any session route" {
-					in = d.groups[3:]
+					in = d.groups[4:]
 				}
 				for _, g := range in {
 					if g == "" {
@@ -78,7 +78,7 @@ func readAuthorization(t *testing.T) documented {
 			}
 		}
 	}
-	if len(d.groups) < 10 || !slices.Equal(d.groups[:3], []string{"open", "pages", "mint"}) || len(d.callers) < 15 {
+	if len(d.groups) < 10 || !slices.Equal(d.groups[:4], []string{"open", "pages", "mint", "revoke"}) || len(d.callers) < 15 {
 		t.Fatalf("read %q and %q", d.groups, d.callers)
 	}
 	return d
@@ -293,20 +293,24 @@ func theDoor(t *testing.T, w *world, doc documented) (tried []string) {
 			organization(func(o *session.Organization) { o.WidgetEnabled = false })
 			return func() { organization(func(o *session.Organization) { o.WidgetEnabled = true }) }
 		}}},
-		"from a page of another origin": set("Origin", "https://elsewhere.example", "http://songs.example", "https://songs.example:8443", "null", "https://songs.example.evil.example"),
-		"by a session that was revoked": nil, // below: of each session
+		"from a page of another origin":                       set("Origin", "https://elsewhere.example", "http://songs.example", "https://songs.example:8443", "null", "https://songs.example.evil.example"),
+		"by a session that was revoked":                       nil, // below: of each session
+		"with a token that has our signature, and no session": nil,
 	}
 	try := func(who string, v variant, group string, head map[string]string) {
 		t.Helper()
 		want := doc.answers[who][group]
 		for _, route := range doc.routes[group] {
 			var a answer
-			if group == "mint" {
+			if group == "mint" || group == "revoke" {
 				b := w.mintBody(nil)
+				if group == "revoke" {
+					b = map[string]any{"secret_key": w.keys.SecretKey, "session_id": "x"}
+				}
 				if v.secret != "" {
 					b["secret_key"] = v.secret
 				}
-				a = w.call("POST", "/v1/sessions", head, asJSON(b))
+				a = w.call("POST", strings.TrimPrefix(route, "POST "), head, asJSON(b))
 			} else {
 				a = s.call(head, group, route, false)
 			}
@@ -324,7 +328,7 @@ func theDoor(t *testing.T, w *world, doc documented) (tried []string) {
 			heads := map[string]map[string]string{}
 			for group := range doc.answers[who] {
 				heads[group] = map[string]string{"Content-Type": "application/json", "Origin": site}
-				if group != "mint" {
+				if group != "mint" && group != "revoke" {
 					heads[group] = s.right(group, nil).head()
 				}
 				if v.head != nil {
@@ -346,7 +350,18 @@ func theDoor(t *testing.T, w *world, doc documented) (tried []string) {
 		b := s.right(group, nil)
 		c, err := w.sessions.Tokens.Verify(b.token)
 		w.must(err)
-		w.must(w.sessions.Revoke(t.Context(), c.ID))
+		_, err = session.Revoke(t.Context(), w.db, session.Which{ID: c.ID})
+		w.must(err)
+		try(who, variant{}, group, b.head())
+	}
+	who = "with a token that has our signature, and no session"
+	for group := range doc.answers[who] {
+		b := s.right(group, nil)
+		c, err := w.sessions.Tokens.Verify(b.token)
+		w.must(err)
+		c.ID = "01890000-0000-7000-8000-000000000000"
+		b.token, err = w.sessions.Tokens.Sign(c)
+		w.must(err)
 		try(who, variant{}, group, b.head())
 	}
 	who = "with a key pair that was deleted"
@@ -354,7 +369,10 @@ func theDoor(t *testing.T, w *world, doc documented) (tried []string) {
 	w.keys = other
 	heads := map[string]map[string]string{}
 	for group := range doc.answers[who] {
-		heads[group] = s.right(group, nil).head()
+		heads[group] = map[string]string{"Content-Type": "application/json"}
+		if group != "mint" && group != "revoke" {
+			heads[group] = s.right(group, nil).head()
+		}
 	}
 	w.must(session.DeleteKey(t.Context(), w.db, other.SiteKey))
 	for group, head := range heads {
@@ -366,6 +384,13 @@ func theDoor(t *testing.T, w *world, doc documented) (tried []string) {
 
 // theRooms is who has a good session that is for something else, and who is let in.
 func theRooms(t *testing.T, w *world, doc documented) (tried []string) {
+	const (
+		madeLive   = "with a test key, for what a live key made"
+		madeByTest = "with a live key, for what a test key made"
+	)
+	live := w.keys
+	test, err := session.CreateKeys(t.Context(), w.db, w.org, true)
+	w.must(err)
 	stranger := w.stranger()
 	same := func(b tab) []map[string]string { return []map[string]string{b.head()} }
 	callers := map[string]func(*scene, string) []map[string]string{
@@ -397,6 +422,10 @@ func theRooms(t *testing.T, w *world, doc documented) (tried []string) {
 			w.keys = stranger
 			return same(s.right(group, nil))
 		},
+		madeLive: func(s *scene, group string) []map[string]string {
+			return same(s.right(group, nil)) // of the test key that is on by then
+		},
+		madeByTest: func(s *scene, group string) []map[string]string { return same(s.right(group, nil)) },
 		"for another end-user": func(s *scene, group string) []map[string]string {
 			return same(s.right(group, map[string]any{"external_user_ref": "ben"}))
 		},
@@ -443,8 +472,14 @@ func theRooms(t *testing.T, w *world, doc documented) (tried []string) {
 		if !here {
 			continue
 		}
+		if who == madeByTest {
+			w.keys = test
+		}
 		s := w.scene(who)
-		for _, group := range doc.groups[3:] {
+		if w.keys = live; who == madeLive {
+			w.keys = test
+		}
+		for _, group := range doc.groups[4:] {
 			c := call{who, group, s, heads(s, group)}
 			if strings.Contains(who, "expired") {
 				later = append(later, c)
@@ -452,6 +487,7 @@ func theRooms(t *testing.T, w *world, doc documented) (tried []string) {
 				now = append(now, c)
 			}
 		}
+		w.keys = live
 	}
 	run := func(calls []call) {
 		for _, c := range calls {

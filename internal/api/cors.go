@@ -17,7 +17,7 @@ import (
 // read its answer.
 func (a *API) cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.HasPrefix(r.URL.Path, "/v1/") || r.URL.Path == "/v1/sessions" {
+		if !strings.HasPrefix(r.URL.Path, "/v1/") || forBackends(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -37,6 +37,11 @@ func (a *API) cors(next http.Handler) http.Handler {
 		h.Set("Content-Type", "application/json")
 		w.Write([]byte("{}\n"))
 	})
+}
+
+// forBackends reports whether a path is called with a secret key.
+func forBackends(path string) bool {
+	return path == "/v1/sessions" || strings.HasPrefix(path, "/v1/sessions/")
 }
 
 // preflight reports whether a browser asks if its page may make a call.

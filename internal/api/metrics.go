@@ -6,7 +6,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -71,9 +73,32 @@ func (m *metrics) seen(method, route string, status int, code string, took time.
 	}
 }
 
-// MetricsHandler serves the metrics in Prometheus' text form, to whoever can
-// reach it.
-func (a *API) MetricsHandler() http.Handler { return a.metrics.handler }
+// MetricsHandler serves the metrics in Prometheus' text form, to whoever can reach
+// it by an address, by a name without a dot, or by one of these names. A page of
+// the web reaches it by a name of its own, whose owner lets it lead here (DNS
+// rebinding), and is refused: common.not_found.
+func (a *API) MetricsHandler(names []string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		host := hostOf(r)
+		if net.ParseIP(host) == nil && strings.Contains(host, ".") && !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, host) }) {
+			a.observe(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				a.RenderError(w, r, fault.CommonNotFound().With("reason", "host"))
+			})).ServeHTTP(w, r)
+			return
+		}
+		a.metrics.handler.ServeHTTP(w, r)
+	})
+}
+
+// hostOf is the name or address that the client called, without port and brackets.
+func hostOf(r *http.Request) string {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return strings.TrimSuffix(strings.Trim(host, "[]"), ".")
+}
 
 // metricsHere serves them beside the API to programs of this machine only. A
 // server with a public name has a proxy in front, perhaps on this very machine
@@ -86,10 +111,14 @@ func (a *API) metricsHere(w http.ResponseWriter, r *http.Request) {
 		a.RenderError(w, r, fault.CommonNotFound())
 		return
 	}
+	if !thisMachine(hostOf(r)) { // a page of the web whose name leads here: see MetricsHandler
+		a.RenderError(w, r, fault.CommonNotFound().With("reason", "host"))
+		return
+	}
 	a.metrics.handler.ServeHTTP(w, r)
 }
 
 func thisMachine(host string) bool {
 	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }

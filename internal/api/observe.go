@@ -81,6 +81,20 @@ func (a *API) observe(next http.Handler) http.Handler {
 	})
 }
 
+// unstored asks that no answer of the API is stored: nearly each holds a token, a URL
+// that is a permission, an access code, or what people wrote. Handlers of what is
+// public say otherwise themselves.
+func unstored(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, below := range []string{"/v1/", "/blob/", "/metrics", "/healthz", "/rehearsal/"} {
+			if strings.HasPrefix(r.URL.Path, below) {
+				w.Header().Set("Cache-Control", "no-store")
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // because is why a refusal was made, as far as the catalogue has a word for it:
 // the reason, and the names of the fields that failed with the rules they broke.
 // Values are never logged, and no reason holds any. Of a misnamed member only the

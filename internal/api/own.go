@@ -76,8 +76,7 @@ type ownWorksInput struct {
 }
 
 type ownWorksOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         struct {
+	Body struct {
 		Works    []wireWork `json:"works"`
 		PageInfo struct {
 			HasNextPage     bool    `json:"has_next_page"`
@@ -98,7 +97,7 @@ func (a *API) ownWorks(ctx context.Context, in *ownWorksInput) (*ownWorksOutput,
 	if err != nil {
 		return nil, err
 	}
-	out := &ownWorksOutput{CacheControl: "no-store"}
+	out := &ownWorksOutput{}
 	b := &out.Body
 	b.Works, b.TotalCount = make([]wireWork, len(page.Works)), page.Total
 	for i, w := range page.Works {
@@ -118,8 +117,7 @@ type ownInput struct {
 }
 
 type ownWorkOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         wireWork
+	Body wireWork
 }
 
 func (a *API) ownWork(ctx context.Context, _ *ownInput) (*ownWorkOutput, error) {
@@ -127,7 +125,7 @@ func (a *API) ownWork(ctx context.Context, _ *ownInput) (*ownWorkOutput, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &ownWorkOutput{CacheControl: "no-store", Body: workOf(w)}, nil
+	return &ownWorkOutput{Body: workOf(w)}, nil
 }
 
 func workOf(w registry.OwnWork) wireWork {
@@ -140,8 +138,7 @@ func workOf(w registry.OwnWork) wireWork {
 }
 
 type ownVersionsOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         struct {
+	Body struct {
 		AtsID    int64         `json:"ats_id"`
 		Versions []wireVersion `json:"versions" doc:"Oldest first"`
 	}
@@ -152,7 +149,7 @@ func (a *API) ownVersions(ctx context.Context, in *ownInput) (*ownVersionsOutput
 	if err != nil {
 		return nil, err
 	}
-	out := &ownVersionsOutput{CacheControl: "no-store"}
+	out := &ownVersionsOutput{}
 	out.Body.AtsID, out.Body.Versions = number(in.AtsID), versionsOf(v)
 	return out, nil
 }
@@ -163,8 +160,7 @@ type ownCreatorsInput struct {
 }
 
 type ownCreatorsOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         struct {
+	Body struct {
 		AtsID    int64           `json:"ats_id"`
 		Version  int64           `json:"version"`
 		Creators []storedCreator `json:"creators"`
@@ -185,7 +181,7 @@ func (a *API) creatorsOf(ctx context.Context, atsID string, version int64) (*own
 	if err != nil {
 		return nil, err
 	}
-	out := &ownCreatorsOutput{CacheControl: "no-store"}
+	out := &ownCreatorsOutput{}
 	out.Body.AtsID, out.Body.Version, out.Body.Creators = number(atsID), v.Version, stored(v.Creators)
 	return out, nil
 }
@@ -203,8 +199,7 @@ type downloadVersionInput struct {
 }
 
 type downloadOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         struct {
+	Body struct {
 		URL       string    `json:"url" doc:"Serves the file to whoever has it"`
 		ExpiresAt time.Time `json:"expires_at"`
 	}
@@ -256,7 +251,7 @@ func (a *API) download(ctx context.Context, work string, version int64, what, re
 }
 
 func downloadOf(d registry.Download) *downloadOutput {
-	out := &downloadOutput{CacheControl: "no-store"}
+	out := &downloadOutput{}
 	out.Body.URL, out.Body.ExpiresAt = d.URL, d.Expires
 	return out
 }

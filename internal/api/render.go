@@ -16,7 +16,7 @@ func refusalHeaders(f *fault.Error, x *exchange, set func(name, value string)) {
 	if s := f.RetryAfterSeconds(); s > 0 {
 		set("Retry-After", strconv.Itoa(s))
 	}
-	set("Cache-Control", "no-store")
+	set("Cache-Control", "no-store") // also where the answer would have been public
 	set("Link", "<"+x.help+string(f.Code)+`>; rel="help"`)
 }
 

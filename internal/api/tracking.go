@@ -47,8 +47,7 @@ type wireResult struct {
 }
 
 type transactionOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         struct {
+	Body struct {
 		ID          string          `json:"id"`
 		Kind        string          `json:"transaction_type"`
 		CurrentStep string          `json:"current_step"`
@@ -90,7 +89,7 @@ func (a *API) transaction(ctx context.Context, in *transactionInput) (*transacti
 	if err != nil {
 		return nil, err
 	}
-	out := &transactionOutput{CacheControl: "no-store"}
+	out := &transactionOutput{}
 	b := &out.Body
 	last := v.Steps[len(v.Steps)-1]
 	b.ID, b.Kind, b.Steps, b.CreatedAt, b.UpdatedAt = v.ID, v.Kind, v.Steps, v.CreatedAt, v.UpdatedAt
@@ -347,7 +346,6 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
 	rc := http.NewResponseController(w)
 	say := func(format string, args ...any) error {

@@ -53,6 +53,33 @@ func (a *API) mint(ctx context.Context, in *mintInput) (*mintOutput, error) {
 	return out, nil
 }
 
+type revokeInput struct {
+	Body struct {
+		SecretKey       string  `json:"secret_key" required:"false" doc:"csk_ and 64 hex digits: that of the key pair which minted the sessions"`
+		SessionID       *string `json:"session_id" required:"false" nullable:"true" doc:"The session with this id, the jti of its token"`
+		Token           *string `json:"token" required:"false" nullable:"true" doc:"The session of this token"`
+		ExternalUserRef *string `json:"external_user_ref" required:"false" nullable:"true" doc:"All sessions of this end-user"`
+	}
+}
+
+type revokeOutput struct {
+	Body struct {
+		Revoked int64 `json:"revoked" doc:"How many sessions ended now"`
+	}
+}
+
+func (a *API) revoke(ctx context.Context, in *revokeInput) (*revokeOutput, error) {
+	n, err := a.Sessions.RevokeOwn(ctx, session.RevokeRequest{
+		SecretKey: in.Body.SecretKey, ID: in.Body.SessionID, Token: in.Body.Token, ExternalUserRef: in.Body.ExternalUserRef,
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &revokeOutput{}
+	out.Body.Revoked = n
+	return out, nil
+}
+
 type statsInput struct {
 	Network string `query:"network" doc:"testnet or mainnet; testnet when left out"`
 }

@@ -183,7 +183,7 @@ func (s *S3) PresignGet(ctx context.Context, key string, as File, expires time.T
 	return s.presign(ctx, http.MethodGet, key, expires, url.Values{
 		"response-content-disposition": {disposition(safeFilename(as.Name))},
 		"response-content-type":        {mediaType(as.Type)},
-		"response-cache-control":       {"private, no-cache"},
+		"response-cache-control":       {"no-store"},
 	})
 }
 

@@ -125,7 +125,7 @@ func TestS3Headers(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		for name, want := range map[string]string{"Content-Type": "audio/wav", "Cache-Control": "private, no-cache", "Content-Disposition": `attachment; filename="song.wav"; filename*=UTF-8''song.wav`} {
+		for name, want := range map[string]string{"Content-Type": "audio/wav", "Cache-Control": "no-store", "Content-Disposition": `attachment; filename="song.wav"; filename*=UTF-8''song.wav`} {
 			if got := resp.Header.Get(name); got != want {
 				t.Errorf("%s: %s is %q, want %q", key, name, got, want)
 			}

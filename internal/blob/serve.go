@@ -37,7 +37,7 @@ func (d *Disk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Access-Control-Expose-Headers", "Link, Retry-After, X-Request-Id")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "sandbox")
-	h.Set("Cache-Control", "private, no-cache")
+	h.Set("Cache-Control", "no-store") // recordings, and certificates with addresses of people
 
 	switch r.Method {
 	case http.MethodOptions:

@@ -85,8 +85,10 @@ func (r *Registry) Unlock(ctx context.Context, c session.Caller, code string, be
 	return c, nil
 }
 
+// reaches reports whether a work is in the caller's reach at all: of the same
+// organization and network, and made by a key of the same kind, test or live.
 func reaches(c session.Caller, w query.Work) bool {
-	return w.OrganizationID == c.Organization && w.Network == string(c.Network)
+	return w.OrganizationID == c.Organization && w.Network == string(c.Network) && w.Test == c.Test
 }
 
 // codeOver reports whether the organization's lifetime of codes has passed.

@@ -268,7 +268,7 @@ func (r *Registry) settleWork(ctx context.Context, tx *store.Tx, job query.Job, 
 	}
 	w := query.InsertWorkParams{
 		ID: job.WorkID, OrganizationID: job.OrganizationID, Network: job.Network, AtsID: receipt.AtsID, Owner: receipt.Owner,
-		Title: job.Title, TitleKey: job.TitleKey, ExternalUserRef: job.ExternalUserRef, Now: store.Micros(tx.Now),
+		Title: job.Title, TitleKey: job.TitleKey, ExternalUserRef: job.ExternalUserRef, Test: job.Test, Now: store.Micros(tx.Now),
 	}
 	if job.ExternalUserRef == "" {
 		w.AccessCodeHash = hashAccessCode(r.accessCode(job.WorkID, 0))

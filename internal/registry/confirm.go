@@ -52,7 +52,7 @@ func (r *Registry) Confirm(ctx context.Context, c session.Caller, jobID, request
 		}
 		if n, err = tx.InsertTransaction(ctx, query.InsertTransactionParams{
 			ID: jobID, OrganizationID: job.OrganizationID, Network: job.Network, Kind: job.Kind, WorkID: job.WorkID, AtsID: job.AtsID,
-			Commitment: job.Commitment, TotalCredits: job.TotalCredits, Steps: steps(nil, tx.Now, stepValidating), RequestID: requestID, Rehearse: job.Rehearse, Now: store.Micros(tx.Now),
+			Commitment: job.Commitment, TotalCredits: job.TotalCredits, Steps: steps(nil, tx.Now, stepValidating), RequestID: requestID, Rehearse: job.Rehearse, Test: job.Test, Now: store.Micros(tx.Now),
 		}); err != nil {
 			return err
 		}
@@ -91,6 +91,15 @@ func overtaken(ctx context.Context, tx *store.Tx, jobID string) error {
 	return fault.TransactionExpired("job")
 }
 
+// claimScope is where claims are unique, in the column network: those of test keys
+// stand in no live key's way, nor the other way round.
+func claimScope(network string, test bool) string {
+	if test {
+		return network + "/test"
+	}
+	return network
+}
+
 // claim reserves the title and the audio for the work. An update has its title
 // already, and is refused when the work is not what it was when the update began:
 // what the end-user agreed to was a change of something else.
@@ -105,7 +114,7 @@ func claim(ctx context.Context, tx *store.Tx, job query.Job, duplicateTitles boo
 		}
 	} else if !duplicateTitles {
 		n, err := tx.ClaimTitle(ctx, query.ClaimTitleParams{
-			OrganizationID: job.OrganizationID, Network: job.Network, ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, WorkID: job.WorkID,
+			OrganizationID: job.OrganizationID, Network: claimScope(job.Network, job.Test), ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, WorkID: job.WorkID,
 		})
 		if err != nil {
 			return err
@@ -115,7 +124,7 @@ func claim(ctx context.Context, tx *store.Tx, job query.Job, duplicateTitles boo
 		}
 	}
 	for {
-		n, err := tx.ClaimMedia(ctx, query.ClaimMediaParams{OrganizationID: job.OrganizationID, Network: job.Network, MediaHash: job.MediaHash, WorkID: job.WorkID})
+		n, err := tx.ClaimMedia(ctx, query.ClaimMediaParams{OrganizationID: job.OrganizationID, Network: claimScope(job.Network, job.Test), MediaHash: job.MediaHash, WorkID: job.WorkID})
 		if err != nil || n == 1 {
 			return err
 		}
@@ -132,10 +141,10 @@ func claim(ctx context.Context, tx *store.Tx, job query.Job, duplicateTitles boo
 func free(ctx context.Context, tx *store.Tx, job query.Job) error {
 	if job.Kind == KindRegister {
 		if err := tx.FreeTitle(ctx, query.FreeTitleParams{
-			OrganizationID: job.OrganizationID, Network: job.Network, ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, WorkID: job.WorkID,
+			OrganizationID: job.OrganizationID, Network: claimScope(job.Network, job.Test), ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, WorkID: job.WorkID,
 		}); err != nil {
 			return err
 		}
 	}
-	return tx.FreeMedia(ctx, query.FreeMediaParams{OrganizationID: job.OrganizationID, Network: job.Network, MediaHash: job.MediaHash, WorkID: job.WorkID})
+	return tx.FreeMedia(ctx, query.FreeMediaParams{OrganizationID: job.OrganizationID, Network: claimScope(job.Network, job.Test), MediaHash: job.MediaHash, WorkID: job.WorkID})
 }

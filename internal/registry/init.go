@@ -88,7 +88,7 @@ func (r *Registry) Init(ctx context.Context, c session.Caller, in InitRequest) (
 		// is what decides.
 		if !c.DuplicateTitles {
 			_, err := tx.TitleClaim(ctx, query.TitleClaimParams{
-				OrganizationID: c.Organization, Network: job.Network, ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey,
+				OrganizationID: c.Organization, Network: claimScope(job.Network, job.Test), ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey,
 			})
 			if err == nil {
 				return fault.RegistrationDuplicateTitle()
@@ -124,7 +124,7 @@ func newJob(c session.Caller, kind string, d described, language string) (query.
 	}
 	return query.InsertJobParams{
 		ID: id.String(), OrganizationID: c.Organization, SessionJti: c.SessionID, Kind: kind, Network: string(c.Network), ExternalUserRef: c.ExternalUserRef,
-		Creators: string(list), Filename: d.filename, MaxBytes: c.MaxFileSize, UploadKey: "uploads/" + id.String(), Media: "{}", Rehearse: string(c.Rehearse), Language: Language(language),
+		Creators: string(list), Filename: d.filename, MaxBytes: c.MaxFileSize, UploadKey: "uploads/" + id.String(), Media: "{}", Rehearse: string(c.Rehearse), Language: Language(language), Test: c.Test,
 	}, nil
 }
 
@@ -201,9 +201,9 @@ func ownJob(ctx context.Context, q *query.Queries, c session.Caller, jobID strin
 // mayGoOn reports whether the session began the job, or is a fresh one for the
 // same end-user: a host may renew its token while a job is under way. Who has no
 // reference is known by the job's id alone, which only the one who began it was
-// told. What a test key's session rehearses is nothing for a live key to go on with.
+// told. What a test key began is nothing for a live key to go on with, nor the other way round.
 func mayGoOn(c session.Caller, job query.Job) bool {
-	if job.OrganizationID != c.Organization || !about(c, job) || job.Rehearse != "" && !c.Test {
+	if job.OrganizationID != c.Organization || !about(c, job) || job.Test != c.Test {
 		return false
 	}
 	return job.SessionJti == c.SessionID || !c.Expired && string(c.Network) == job.Network && c.ExternalUserRef == job.ExternalUserRef

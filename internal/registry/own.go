@@ -159,11 +159,11 @@ func (r *Registry) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksRe
 		return page, err
 	}
 	pattern := "%" + likeEscape.Replace(TitleKey(strings.ToValidUTF8(strings.ReplaceAll(in.Search, "\x00", ""), ""))) + "%"
-	if page.Total, err = r.DB.Read().CountOwnWorks(ctx, query.CountOwnWorksParams{OrganizationID: c.Organization, Network: string(c.Network), ExternalUserRef: c.ExternalUserRef, Pattern: pattern, One: c.AtsID}); err != nil {
+	if page.Total, err = r.DB.Read().CountOwnWorks(ctx, query.CountOwnWorksParams{OrganizationID: c.Organization, Network: string(c.Network), Test: c.Test, ExternalUserRef: c.ExternalUserRef, Pattern: pattern, One: c.AtsID}); err != nil {
 		return page, err
 	}
 	rows, err := r.DB.Read().OwnWorks(ctx, query.OwnWorksParams{
-		OrganizationID: c.Organization, Network: string(c.Network), ExternalUserRef: c.ExternalUserRef, Pattern: pattern, One: c.AtsID,
+		OrganizationID: c.Organization, Network: string(c.Network), Test: c.Test, ExternalUserRef: c.ExternalUserRef, Pattern: pattern, One: c.AtsID,
 		Before: before, BeforeID: id, Lim: int32(in.First) + 1,
 	})
 	if err != nil {
@@ -404,7 +404,7 @@ func (r *Registry) follows(ctx context.Context, c session.Caller, workID, transa
 	} else if err != nil {
 		return 0, false, err
 	}
-	if job.WorkID != workID || job.OrganizationID != c.Organization || job.Network != string(c.Network) || job.ExternalUserRef != c.ExternalUserRef {
+	if job.WorkID != workID || job.OrganizationID != c.Organization || job.Network != string(c.Network) || job.Test != c.Test || job.ExternalUserRef != c.ExternalUserRef {
 		return 0, false, nil
 	}
 	t, err := q.GetTransaction(ctx, transaction)

@@ -33,11 +33,11 @@ import (
 //	about    it is about the work and says neither what it is nor whose
 //	other    it is not about a work
 var columns = map[string]string{
-	"works":                 "id:about organization_id:about network:public ats_id:public owner:public title:erased title_key:erased external_user_ref:erased access_code_hash:erased access_code_generation:erased access_code_issued_at:erased latest_version:public created_at:about updated_at:about redacted_at:about",
+	"works":                 "id:about organization_id:about network:public ats_id:public owner:public title:erased title_key:erased external_user_ref:erased access_code_hash:erased access_code_generation:erased access_code_issued_at:erased latest_version:public created_at:about updated_at:about redacted_at:about test:about",
 	"versions":              "work_id:about version:public transaction_id:about commitment:public media_hash:erased media:erased merkle_root:erased creators:erased filename:erased asset_key:erased certificate_key:erased quote:about tx_hash:public block_number:public block_hash:public registered_at:public timestamp_until:about language:erased issued_at:about",
 	"timestamps":            "work_id:about version:public token:about", // it is of the commitment, which is public
-	"jobs":                  "id:about organization_id:about session_jti:about kind:about network:public external_user_ref:erased state:about work_id:about ats_id:public title:erased title_key:erased creators:erased filename:erased max_bytes:about upload_key:about asset_key:erased deadline:about quote_until:about media_hash:erased declared_hash:erased media:erased merkle_root:erased commitment:public quote:about total_credits:about created_at:about updated_at:about base_version:public rehearse:about hash_only:about language:erased",
-	"transactions":          "id:about organization_id:about network:public kind:public state:about work_id:about ats_id:public version:public commitment:public total_credits:about staged:public tx_hash:public block_number:public block_hash:public steps:about failure:about request_id:about rehearse:about created_at:about updated_at:about",
+	"jobs":                  "id:about organization_id:about session_jti:about kind:about network:public external_user_ref:erased state:about work_id:about ats_id:public title:erased title_key:erased creators:erased filename:erased max_bytes:about upload_key:about asset_key:erased deadline:about quote_until:about media_hash:erased declared_hash:erased media:erased merkle_root:erased commitment:public quote:about total_credits:about created_at:about updated_at:about base_version:public rehearse:about hash_only:about language:erased test:about",
+	"transactions":          "id:about organization_id:about network:public kind:public state:about work_id:about ats_id:public version:public commitment:public total_credits:about staged:public tx_hash:public block_number:public block_hash:public steps:about failure:about request_id:about rehearse:about test:about created_at:about updated_at:about",
 	"title_claims":          "organization_id:erased network:erased external_user_ref:erased title_key:erased work_id:erased",
 	"media_claims":          "organization_id:erased network:erased media_hash:erased work_id:erased",
 	"replaced_access_codes": "hash:erased work_id:erased generation:erased replaced_by:erased replaced_at:erased",
@@ -45,7 +45,7 @@ var columns = map[string]string{
 	"organizations":         "id:other name:other suspended_at:other widget_enabled:other max_file_size:other access_code_ttl:other duplicate_titles:other asset_storage:other quota:other imprint:other created_at:other",
 	"site_keys":             "site_key:other organization_id:other secret_hash:other test:other max_file_size:other disabled_at:other deleted_at:other created_at:other",
 	"origins":               "organization_id:other pattern:other created_at:other",
-	"sessions":              "jti:other organization_id:other site_key:other job_id:about revoked_at:other expires_at:other", // a day old at most
+	"sessions":              "jti:other organization_id:other site_key:other job_id:about revoked_at:other expires_at:other action:other network:other end_user:other", // a day old at most; the end-user is a hash
 	"ledger_accounts":       "organization_id:other account:other balance:other",
 	"ledger_transfers":      "id:other organization_id:other kind:other transaction_id:about note:other created_at:other",
 	"ledger_entries":        "transfer_id:other account:other amount:other",

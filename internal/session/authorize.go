@@ -32,7 +32,8 @@ type Caller struct {
 	// WorkID is the work that the caller has shown the right to update, beyond
 	// what the token says; "": none. Authorize leaves it empty.
 	WorkID string
-	// Test: the session is of a test key. Rehearse is the code that it is to meet;
+	// Test: the session is of a test key, and reaches what test keys made on the test
+	// network, nothing else. Rehearse is the code that it is to meet;
 	// "" for all others.
 	Test     bool
 	Rehearse fault.Code
@@ -78,8 +79,16 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 	if origin != "" && !Allowed(strings.Fields(row.Origins), origin) {
 		return Caller{}, fault.SessionOriginNotAllowed().With("reason", "not_listed")
 	}
-	if row.RevokedAt.Valid {
+	expired := !s.DB.Now().Before(c.Expires)
+	switch {
+	case row.RevokedAt.Valid:
 		return Caller{}, fault.SessionInvalidToken("revoked")
+	case !row.Jti.Valid && expired: // long ago, and forgotten
+		return Caller{}, fault.CommonAuthExpired()
+	case !row.Jti.Valid: // signed with our key, and not minted here: or a database that was restored
+		return Caller{}, fault.SessionInvalidToken("unknown")
+	case row.SiteKey.Test && c.Network != network.Testnet:
+		return Caller{}, fault.SessionInvalidToken("network")
 	}
 	caller := Caller{
 		SessionID: c.ID, Organization: c.Organization, Action: c.Action, Network: c.Network, AtsID: c.AtsID, ExternalUserRef: c.ExternalUserRef,
@@ -88,7 +97,7 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 		Quota:           row.Organization.Quota.Int64,
 		Test:            row.SiteKey.Test,
 		HashOnly:        c.HashOnly || row.Organization.AssetStorage == StoreNone,
-		Expired:         !s.DB.Now().Before(c.Expires),
+		Expired:         expired,
 	}
 	if caller.Test { // whatever a token says, a live key does not rehearse
 		caller.Rehearse = c.Rehearse
@@ -169,14 +178,6 @@ func (c Caller) Spend(ctx context.Context, tx *store.Tx, job string) error {
 		return fault.SessionInvalidToken("spent")
 	}
 	return fault.CommonAuthExpired()
-}
-
-// Revoke ends a session at once. Revoking twice is no error.
-func (s *Service) Revoke(ctx context.Context, id string) error {
-	return s.DB.Tx(ctx, func(tx *store.Tx) error {
-		_, err := tx.RevokeSession(ctx, query.RevokeSessionParams{RevokedAt: sql.NullInt64{Int64: store.Micros(tx.Now), Valid: true}, Jti: id})
-		return err
-	})
 }
 
 // smallest ignores zeros, which mean "no cap of its own".

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,8 @@ const (
 	fetchTimeout = 5 * time.Second
 	// maxKeySet is the largest key set that is read, in bytes.
 	maxKeySet = 64 << 10
+	// maxKeys is how many keys of a set are looked at; an issuer of ours has four.
+	maxKeys = 64
 	// retryKeys is the least time between two questions to an issuer whose keys
 	// are too old, and retryUnknown between two for the sake of tokens that name a key
 	// which it has not: whoever makes tokens up must not make us ask.
@@ -199,7 +202,7 @@ func (i *Issuer) fetch() (jwk.Set, error) {
 		return nil, fmt.Errorf("%s is no key set: %w", i.URL, err)
 	}
 	set := jwk.NewSet()
-	for n := range all.Len() {
+	for n := range min(all.Len(), maxKeys) {
 		if k, ok := all.Key(n); ok && ours(k) {
 			if err := set.AddKey(k); err != nil {
 				return nil, err
@@ -223,5 +226,6 @@ func ours(k jwk.Key) bool {
 	algorithm, _ := k.Algorithm()
 	id, _ := k.KeyID()
 	use, restricted := k.KeyUsage()
-	return curve == jwa.Ed25519() && algorithm == jwa.EdDSA() && id != "" && (!restricted || use == jwk.ForSignature.String())
+	x, _ := public.X()
+	return len(x) == ed25519.PublicKeySize && curve == jwa.Ed25519() && algorithm == jwa.EdDSA() && id != "" && (!restricted || use == jwk.ForSignature.String())
 }

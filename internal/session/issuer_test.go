@@ -220,6 +220,8 @@ func TestKeySets(t *testing.T) {
 		"a private key":   {write(`{"keys":[` + string(private) + `]}`), unusable},
 		"no algorithm":    {write(strings.ReplaceAll(string(good), `"alg":"EdDSA",`, "")), unusable},
 		"for encryption":  {write(strings.ReplaceAll(string(good), `"use":"sig"`, `"use":"enc"`)), unusable},
+		"a key too short": {write(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AAAA","kid":"s1","alg":"EdDSA"}]}`), unusable},
+		"a thousand keys": {write(`{"keys":[` + strings.Repeat(`{"kty":"oct","k":"eA","kid":"x"},`, 1000) + strings.TrimPrefix(string(good), `{"keys":[`)), unusable},
 		"without ids":     {write(strings.ReplaceAll(string(good), `"kid"`, `"id"`)), unusable},
 		"without an end":  {write(string(good) + strings.Repeat(" ", 1<<20)), unusable},
 		"an error":        {func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500); w.Write(good) }, unusable},

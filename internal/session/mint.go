@@ -64,7 +64,8 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	if err := r.validate(row.SiteKey.Test, hashOnly); err != nil {
 		return "", err
 	}
-	if least := s.MinimumCredits(r.Action, r.Network); least > 0 {
+	// A test key spends nothing.
+	if least := s.MinimumCredits(r.Action, r.Network); least > 0 && !row.SiteKey.Test {
 		available, err := credits.Available(ctx, s.DB.Read(), row.Organization.ID)
 		if err != nil {
 			return "", err
@@ -100,7 +101,7 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	}
 	return token, s.DB.One(ctx, func(tx *store.Tx) error {
 		return tx.InsertSession(ctx, query.InsertSessionParams{
-			Jti: c.ID, OrganizationID: c.Organization, SiteKey: row.SiteKey.SiteKey, ExpiresAt: store.Micros(c.Expires),
+			Jti: c.ID, OrganizationID: c.Organization, SiteKey: row.SiteKey.SiteKey, Action: string(c.Action), Network: string(c.Network), EndUser: endUser(c.Organization, c.ExternalUserRef), ExpiresAt: store.Micros(c.Expires),
 		})
 	})
 }
@@ -116,6 +117,8 @@ func (r MintRequest) validate(test, hashOnly bool) error {
 	}
 	if !r.Network.Valid() {
 		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "one_of", Message: "Must be testnet or mainnet."})
+	} else if test && r.Network != network.Testnet {
+		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "test_key", Message: "A test key reaches the test network only."})
 	}
 	// 0 is no id of a work, and taking it for "any work" would widen what the
 	// host asked to narrow.
@@ -171,7 +174,8 @@ func standing(o query.Organization, k query.SiteKey) error {
 	return nil
 }
 
-// Sweep forgets sessions that expired more than a day ago.
+// Sweep forgets sessions that expired more than a day ago. Their tokens do nothing
+// any more, as any token without a row.
 func (s *Service) Sweep(ctx context.Context) (n int64, err error) {
 	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
 		n, err = tx.SweepSessions(ctx, store.Micros(tx.Now.Add(-24*time.Hour)))

@@ -6,6 +6,10 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
+
+	"golang.org/x/net/idna"
+	"golang.org/x/net/publicsuffix"
 )
 
 // Pattern is one entry of an origin allowlist: [scheme://]host[:port].
@@ -13,12 +17,14 @@ import (
 //   - The scheme is https when it is left out, and http besides for a loopback
 //     host (localhost, 127.0.0.0/8, [::1]).
 //   - The host is exact, or *.host: any host that ends in .host, however many
-//     labels before it, but not host itself.
+//     labels before it, but not host itself. The host of a wildcard is one that
+//     somebody registered: no public suffix (co.uk, github.io), below which
+//     anybody gets a name, and nothing that has public suffixes below it.
 //   - The port is the scheme's own when it is left out; :* is every port.
 //
 // Hosts compare without regard to case, addresses by their value. An
-// international name is written as browsers send it (xn--…). The origin "null"
-// matches nothing.
+// international name is taken in either form, and kept as browsers send it (xn--…).
+// The origin "null" matches nothing.
 type Pattern struct {
 	scheme string // "" is the rule above
 	host   string
@@ -59,6 +65,14 @@ func ParsePattern(text string) (Pattern, error) {
 		port = ""
 	}
 	p.port = port
+	if name, wild := strings.CutPrefix(host, "*."); strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) || strings.Contains(name, "xn--") {
+		if name, err = idna.Lookup.ToASCII(name); err != nil {
+			return bad("no browser has this name: it is not written as international names are")
+		}
+		if host = name; wild {
+			host = "*." + name
+		}
+	}
 	if after, ok := strings.CutPrefix(host, "*."); ok {
 		p.sub, host = true, after
 		if !strings.Contains(host, ".") && host != "localhost" {
@@ -67,9 +81,15 @@ func ParsePattern(text string) (Pattern, error) {
 		if _, err := netip.ParseAddr(host); err == nil {
 			return bad("an address has no subdomains")
 		}
+		if public(host) {
+			return bad("anybody can have a name below it, and would be allowed: it is on the public suffix list. Name your own host")
+		}
 	}
 	if !validHost(host) {
-		return bad("the host is a name in ASCII, or an address")
+		return bad("the host is a name, or an address as browsers write it")
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Is4In6() {
+		return bad("write the IPv4 address in it as such: " + ip.Unmap().String())
 	}
 	p.host = canonical(host)
 	return p, nil
@@ -121,7 +141,9 @@ func validHost(host string) bool {
 	}
 	// Browsers take a name that ends in a number for an address in an odd form,
 	// and send the usual form: as it stands it would match nothing.
-	if last := host[strings.LastIndexByte(host, '.')+1:]; strings.Trim(last, "0123456789") == "" {
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	hex, isHex := strings.CutPrefix(last, "0x")
+	if strings.Trim(last, "0123456789") == "" || isHex && strings.Trim(hex, "0123456789abcdef") == "" {
 		return false
 	}
 	for label := range strings.SplitSeq(host, ".") {
@@ -191,7 +213,7 @@ func (p Pattern) Match(origin string) bool {
 		return false
 	case p.scheme == "" && scheme == "http" && !loopback(host):
 		return false
-	case p.sub && !(strings.HasSuffix(host, "."+p.host) && validHost(host)):
+	case p.sub && !(strings.HasSuffix(host, "."+p.host) && validHost(host) && !foreign(host, p.host)):
 		return false
 	case !p.sub && host != p.host:
 		return false
@@ -206,6 +228,22 @@ func (p Pattern) Match(origin string) bool {
 		return port == ownPort[scheme]
 	}
 	return port == p.port
+}
+
+// public reports whether names below host are given to anybody: it is on the public
+// suffix list, or a rule of the list is for every name below it.
+func public(host string) bool {
+	suffix, _ := publicsuffix.PublicSuffix(host)
+	below, _ := publicsuffix.PublicSuffix("www." + host)
+	return strings.Contains(host, ".") && suffix == host || below == "www."+host
+}
+
+// foreign reports whether a public suffix stands between a host and the name above
+// it: s3.amazonaws.com below amazonaws.com, where whoever has the one has not the
+// other.
+func foreign(host, above string) bool {
+	suffix, _ := publicsuffix.PublicSuffix(host)
+	return strings.HasSuffix(suffix, "."+above)
 }
 
 func loopback(host string) bool {

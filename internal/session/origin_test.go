@@ -34,6 +34,14 @@ func TestPattern(t *testing.T) {
 		{"10.0.0.1", "10.0.0.1", []string{"https://10.0.0.1"}, []string{"http://10.0.0.1"}},
 		{"[::1]:*", "[::1]:*", []string{"http://[::1]:8080"}, []string{"http://[::2]:8080"}},
 		{"[0:0:0:0:0:0:0:1]", "[::1]", []string{"http://[::1]"}, nil},
+		{"*.München.example", "*.xn--mnchen-3ya.example", []string{"https://www.xn--mnchen-3ya.example"}, []string{"https://www.munchen.example"}},
+		{"https://MÜNCHEN.example:8443", "https://xn--mnchen-3ya.example:8443", []string{"https://xn--mnchen-3ya.example:8443"}, nil},
+		{"songs。example", "songs.example", []string{"https://songs.example"}, nil},
+		{"*.songs.co.uk", "*.songs.co.uk", []string{"https://www.songs.co.uk"}, []string{"https://songs.co.uk", "https://evil.co.uk"}},
+		{"*.band.github.io", "*.band.github.io", []string{"https://a.band.github.io"}, []string{"https://evil.github.io"}},
+		{"co.uk", "co.uk", []string{"https://co.uk"}, []string{"https://evil.co.uk"}},
+		{"*.amazonaws.com", "*.amazonaws.com", []string{"https://console.amazonaws.com"}, []string{"https://evil.s3.amazonaws.com", "https://s3.amazonaws.com", "https://x.eu-west-1.compute.amazonaws.com"}},
+		{"*.songs.internal", "*.songs.internal", []string{"https://a.songs.internal"}, nil},
 		{"xn--mnchen-3ya.example", "xn--mnchen-3ya.example", []string{"https://xn--mnchen-3ya.example"}, []string{"https://münchen.example"}},
 	} {
 		p, err := ParsePattern(c.pattern)
@@ -64,7 +72,10 @@ func TestPatternRefused(t *testing.T) {
 	for _, text := range []string{
 		"", "*", "https://", "https://*", "*.com", "*.", "*.*.songs.example", "songs.*", "a*.songs.example", "ftp://songs.example", "null",
 		"songs.example:0", "songs.example:65536", "songs.example:080", "songs.example:", "songs.example:8080x", "songs.example/path", "songs.example//",
-		"user@songs.example", "songs..example", "songs.example.", "münchen.example", "songs example", "[::1", "[songs.example]", "[127.0.0.1]", "[::1]x", "::1",
+		"user@songs.example", "songs..example", "songs.example.", "songs example", "[::1", "[songs.example]", "[127.0.0.1]", "[::1]x", "::1",
+		"*.co.uk", "https://*.co.uk", "*.CO.UK:*", "*.co。uk", "*.github.io", "*.GitHub.io:8443", "http://*.github.io", "*.herokuapp.com", "*.s3.amazonaws.com", "*.compute.amazonaws.com",
+		"*.xn--55qx5d.cn", "*.公司.cn", "*.ck", "*.foo.ck", "*.co.uk.", "*。co.uk",
+		"[::ffff:127.0.0.1]", "[::ffff:7f00:1]:*", "[::ffff:10.0.0.1]", "*.0.0.1", "*.1", "*.x.0x7f", "0x7f000001", "a.0x", "xn--a.example", "xn--zzzzzz--.example",
 		"*.127.0.0.1", "127.1", "1.2.3.4.5", "a.7", strings.Repeat("a", 64) + ".example", strings.Repeat("a.", 127) + "example", "songs.example?x", "songs.example#x",
 	} {
 		if p, err := ParsePattern(text); err == nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -208,6 +209,12 @@ func keyID(token string) (string, error) {
 	}
 	if strings.Count(token, ".") != 2 {
 		return "", invalid("malformed", errors.New("not in compact form"))
+	}
+	// One text for each token: the last digit of base64 has bits that say nothing.
+	for part := range strings.SplitSeq(token, ".") {
+		if raw, err := base64.RawURLEncoding.DecodeString(part); err != nil || base64.RawURLEncoding.EncodeToString(raw) != part {
+			return "", invalid("malformed", errors.New("not in the one form of base64url"))
+		}
 	}
 	message, err := jws.ParseString(token, jws.WithCompact())
 	if err != nil {

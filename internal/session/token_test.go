@@ -245,6 +245,35 @@ func TestForeignTokens(t *testing.T) {
 	}
 }
 
+// A token has one text: what reads the same and is written otherwise is none.
+func TestTokenHasOneText(t *testing.T) {
+	at := noon()
+	tokens := newTokens(t, secret, issuer, at.now)
+	token, err := tokens.Sign(claims(at.now()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tokens.Verify(token); err != nil {
+		t.Fatal(err)
+	}
+	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	last := strings.IndexByte(digits, token[len(token)-1])
+	others := []string{token + "=", token + "\n", token[:20] + "\r\n" + token[20:], token + "==", strings.ReplaceAll(token, "-", "+"), strings.ReplaceAll(token, "_", "/") + "="}
+	for i := range 16 { // 64 bytes leave four bits of the last digit over
+		if d := last&^15 | i; d != last {
+			others = append(others, token[:len(token)-1]+digits[d:d+1])
+		}
+	}
+	for _, other := range others {
+		if other == token {
+			continue
+		}
+		if _, err := tokens.Verify(other); !errors.Is(err, fault.CodeCommonAuthInvalidToken) {
+			t.Errorf("%q is taken: %v", other[len(other)-4:], err)
+		}
+	}
+}
+
 func TestShortSecret(t *testing.T) {
 	if _, err := session.NewTokens(make([]byte, 31), issuer, time.Now); err == nil {
 		t.Error("a secret of 31 bytes was taken")

@@ -28,12 +28,20 @@ type job struct {
 	media, commitment                                         []byte
 	total, base                                               int64
 	sessionID                                                 string
-	hashOnly                                                  bool
+	hashOnly, test                                            bool
 	personal                                                  string
 }
 
 // reuses says that the job's recording is that of the version it was begun on.
 func (j job) reuses() bool { return j.kind == "add_version" && j.asset == "" && !j.hashOnly }
+
+// scope is where the claims of a job are unique.
+func (j job) scope() string {
+	if j.test {
+		return j.network + "/test"
+	}
+	return j.network
+}
 
 type transaction struct {
 	id, org, network, kind, state, work string
@@ -93,10 +101,10 @@ func (c *checker) rows(text string, scan func(scan func(...any) error) error) {
 func (c *checker) read() {
 	c.jobs, c.transactions, c.works = map[string]job{}, map[string]transaction{}, map[string]work{}
 	c.titles, c.media = map[string]claim{}, map[string]claim{}
-	c.rows(`SELECT id, organization_id, kind, network, external_user_ref, state, work_id, title_key, asset_key, media_hash, commitment, total_credits, session_jti, base_version, hash_only,
+	c.rows(`SELECT id, organization_id, kind, network, external_user_ref, state, work_id, title_key, asset_key, media_hash, commitment, total_credits, session_jti, base_version, hash_only, test,
 		title || creators || filename || media FROM jobs`, func(scan func(...any) error) error {
 		var j job
-		err := scan(&j.id, &j.org, &j.kind, &j.network, &j.ref, &j.state, &j.work, &j.titleKey, &j.asset, &j.media, &j.commitment, &j.total, &j.sessionID, &j.base, &j.hashOnly, &j.personal)
+		err := scan(&j.id, &j.org, &j.kind, &j.network, &j.ref, &j.state, &j.work, &j.titleKey, &j.asset, &j.media, &j.commitment, &j.total, &j.sessionID, &j.base, &j.hashOnly, &j.test, &j.personal)
 		c.jobs[j.id] = j
 		return err
 	})

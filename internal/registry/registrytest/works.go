@@ -146,7 +146,7 @@ func (c *checker) claims() {
 			continue
 		}
 		owners[j.work] = true
-		k, ok := c.media[strings.Join([]string{j.org, j.network, hex.EncodeToString(j.media)}, "\x00")]
+		k, ok := c.media[strings.Join([]string{j.org, j.scope(), hex.EncodeToString(j.media)}, "\x00")]
 		if !ok || k.work != j.work {
 			c.say("job %s has not claimed its audio: work %s has", id, k.work)
 		}
@@ -163,7 +163,7 @@ func (c *checker) claims() {
 		if !owners[j.work] || duplicates[j.org] || j.state != "confirmed" || j.kind != "register" || c.works[j.work].redacted {
 			continue
 		}
-		if k, ok := c.titles[strings.Join([]string{j.org, j.network, j.ref, j.titleKey}, "\x00")]; !ok || k.work != j.work {
+		if k, ok := c.titles[strings.Join([]string{j.org, j.scope(), j.ref, j.titleKey}, "\x00")]; !ok || k.work != j.work {
 			c.say("job %s has not claimed its title: work %q has", id, k.work)
 		}
 	}

@@ -36,8 +36,9 @@ WHERE k.secret_hash = sqlc.arg(secret_hash);
 -- name: KeyBySiteKey :one
 SELECT sqlc.embed(k), sqlc.embed(o),
   CAST(COALESCE((SELECT string_agg(pattern, ' ') FROM origins WHERE organization_id = o.id), '') AS TEXT) AS origins,
-  (SELECT revoked_at FROM sessions WHERE jti = sqlc.arg(jti)) AS revoked_at
+  s.jti, s.revoked_at
 FROM site_keys k JOIN organizations o ON o.id = k.organization_id
+  LEFT JOIN sessions s ON s.jti = sqlc.arg(jti) AND s.site_key = k.site_key AND s.organization_id = o.id
 WHERE k.site_key = sqlc.arg(site_key);
 
 -- name: AddOrigin :exec

@@ -1,9 +1,9 @@
 -- name: InsertJob :exec
 INSERT INTO jobs (id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key,
-  creators, filename, max_bytes, upload_key, base_version, media_hash, media, hash_only, declared_hash, deadline, rehearse, language, created_at, updated_at)
+  creators, filename, max_bytes, upload_key, base_version, media_hash, media, hash_only, declared_hash, deadline, rehearse, language, test, created_at, updated_at)
 VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(session_jti), sqlc.arg(kind), sqlc.arg(network), sqlc.arg(external_user_ref),
   'open', sqlc.arg(work_id), sqlc.arg(ats_id), sqlc.arg(title), sqlc.arg(title_key), sqlc.arg(creators), sqlc.arg(filename),
-  sqlc.arg(max_bytes), sqlc.arg(upload_key), sqlc.arg(base_version), sqlc.narg(media_hash), sqlc.arg(media), sqlc.arg(hash_only), sqlc.narg(declared_hash), sqlc.arg(deadline), sqlc.arg(rehearse), sqlc.arg(language), sqlc.arg(now), sqlc.arg(now));
+  sqlc.arg(max_bytes), sqlc.arg(upload_key), sqlc.arg(base_version), sqlc.narg(media_hash), sqlc.arg(media), sqlc.arg(hash_only), sqlc.narg(declared_hash), sqlc.arg(deadline), sqlc.arg(rehearse), sqlc.arg(language), sqlc.arg(test), sqlc.arg(now), sqlc.arg(now));
 
 -- name: GetJob :one
 SELECT * FROM jobs WHERE id = sqlc.arg(id);
@@ -81,16 +81,16 @@ DELETE FROM media_claims WHERE media_claims.organization_id = sqlc.arg(organizat
   AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.work_id = media_claims.work_id AND v.media_hash = media_claims.media_hash);
 
 -- name: InsertTransaction :execrows
-INSERT INTO transactions (id, organization_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, rehearse, created_at, updated_at)
+INSERT INTO transactions (id, organization_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, rehearse, test, created_at, updated_at)
 VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(network), sqlc.arg(kind), 'confirmed', sqlc.arg(work_id), sqlc.arg(ats_id),
-  sqlc.arg(commitment), sqlc.arg(total_credits), sqlc.arg(steps), sqlc.arg(request_id), sqlc.arg(rehearse), sqlc.arg(now), sqlc.arg(now))
+  sqlc.arg(commitment), sqlc.arg(total_credits), sqlc.arg(steps), sqlc.arg(request_id), sqlc.arg(rehearse), sqlc.arg(test), sqlc.arg(now), sqlc.arg(now))
 ON CONFLICT (work_id) WHERE state IN ('confirmed', 'staged', 'broadcast') DO NOTHING;
 
 -- name: TransactionInFlight :one
 SELECT id FROM transactions WHERE work_id = sqlc.arg(work_id) AND state IN ('confirmed', 'staged', 'broadcast');
 
 -- name: CountTransactions :one
-SELECT COUNT(*) FROM transactions WHERE organization_id = sqlc.arg(organization_id) AND created_at >= sqlc.arg(since) AND state <> 'failed';
+SELECT COUNT(*) FROM transactions WHERE organization_id = sqlc.arg(organization_id) AND created_at >= sqlc.arg(since) AND test = sqlc.arg(test) AND state <> 'failed';
 
 -- name: GetTransaction :one
 SELECT * FROM transactions WHERE id = sqlc.arg(id);
@@ -126,9 +126,9 @@ WHERE id = sqlc.arg(id) AND state = sqlc.arg(seen);
 SELECT id, updated_at FROM transactions WHERE updated_at >= sqlc.arg(since) ORDER BY updated_at LIMIT sqlc.arg(lim);
 
 -- name: InsertWork :exec
-INSERT INTO works (id, organization_id, network, ats_id, owner, title, title_key, external_user_ref, access_code_hash, access_code_issued_at, latest_version, created_at, updated_at)
+INSERT INTO works (id, organization_id, network, ats_id, owner, title, title_key, external_user_ref, access_code_hash, access_code_issued_at, latest_version, test, created_at, updated_at)
 VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(network), sqlc.arg(ats_id), sqlc.arg(owner), sqlc.arg(title), sqlc.arg(title_key), sqlc.arg(external_user_ref),
-  sqlc.arg(access_code_hash), sqlc.arg(now), 1, sqlc.arg(now), sqlc.arg(now));
+  sqlc.arg(access_code_hash), sqlc.arg(now), 1, sqlc.arg(test), sqlc.arg(now), sqlc.arg(now));
 
 -- name: SetWorkVersion :execrows
 UPDATE works SET latest_version = sqlc.arg(version), updated_at = sqlc.arg(now) WHERE id = sqlc.arg(id) AND latest_version + 1 = sqlc.arg(version);
@@ -172,14 +172,14 @@ SELECT * FROM works WHERE network = sqlc.arg(network) AND ats_id = sqlc.arg(ats_
 SELECT sqlc.embed(w), sqlc.embed(v) FROM works w JOIN versions v ON v.work_id = w.id
 WHERE w.id IN (
   SELECT p.id FROM works p
-  WHERE p.organization_id = sqlc.arg(organization_id) AND p.network = sqlc.arg(network) AND p.external_user_ref = sqlc.arg(external_user_ref)
+  WHERE p.organization_id = sqlc.arg(organization_id) AND p.network = sqlc.arg(network) AND p.test = sqlc.arg(test) AND p.external_user_ref = sqlc.arg(external_user_ref)
     AND p.title_key LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!' AND (CAST(sqlc.arg(one) AS BIGINT) = 0 OR p.ats_id = CAST(sqlc.arg(one) AS BIGINT))
     AND p.updated_at <= sqlc.arg(before) AND (p.updated_at < sqlc.arg(before) OR p.id < sqlc.arg(before_id))
   ORDER BY p.updated_at DESC, p.id DESC LIMIT sqlc.arg(lim))
 ORDER BY w.updated_at DESC, w.id DESC, v.version;
 
 -- name: CountOwnWorks :one
-SELECT COUNT(*) FROM works WHERE organization_id = sqlc.arg(organization_id) AND network = sqlc.arg(network)
+SELECT COUNT(*) FROM works WHERE organization_id = sqlc.arg(organization_id) AND network = sqlc.arg(network) AND test = sqlc.arg(test)
   AND external_user_ref = sqlc.arg(external_user_ref) AND title_key LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!'
   AND (CAST(sqlc.arg(one) AS BIGINT) = 0 OR ats_id = CAST(sqlc.arg(one) AS BIGINT));
 

@@ -1,6 +1,6 @@
 -- name: InsertSession :exec
-INSERT INTO sessions (jti, organization_id, site_key, expires_at)
-VALUES (sqlc.arg(jti), sqlc.arg(organization_id), sqlc.arg(site_key), sqlc.arg(expires_at));
+INSERT INTO sessions (jti, organization_id, site_key, action, network, end_user, expires_at)
+VALUES (sqlc.arg(jti), sqlc.arg(organization_id), sqlc.arg(site_key), sqlc.arg(action), sqlc.arg(network), sqlc.arg(end_user), sqlc.arg(expires_at));
 
 -- name: GetSession :one
 SELECT * FROM sessions WHERE jti = sqlc.arg(jti);
@@ -9,8 +9,19 @@ SELECT * FROM sessions WHERE jti = sqlc.arg(jti);
 UPDATE sessions SET job_id = sqlc.arg(job_id)
 WHERE jti = sqlc.arg(jti) AND job_id IS NULL AND revoked_at IS NULL AND expires_at > sqlc.arg(now);
 
--- name: RevokeSession :execrows
-UPDATE sessions SET revoked_at = sqlc.arg(revoked_at) WHERE jti = sqlc.arg(jti) AND revoked_at IS NULL;
+-- name: RevokeSessions :execrows
+-- Every argument that is '' is any. At least one says more than nothing: see session.Revoke.
+UPDATE sessions SET revoked_at = CAST(sqlc.arg(now) AS BIGINT)
+WHERE revoked_at IS NULL AND (CAST(sqlc.arg(jti) AS TEXT) = '' OR jti = CAST(sqlc.arg(jti) AS TEXT))
+  AND (CAST(sqlc.arg(organization_id) AS TEXT) = '' OR organization_id = CAST(sqlc.arg(organization_id) AS TEXT))
+  AND (CAST(sqlc.arg(site_key) AS TEXT) = '' OR site_key = CAST(sqlc.arg(site_key) AS TEXT))
+  AND (CAST(sqlc.arg(end_user) AS TEXT) = '' OR end_user = CAST(sqlc.arg(end_user) AS TEXT));
+
+-- name: ListSessions :many
+SELECT * FROM sessions
+WHERE organization_id = sqlc.arg(organization_id) AND (CAST(sqlc.arg(site_key) AS TEXT) = '' OR site_key = CAST(sqlc.arg(site_key) AS TEXT))
+  AND (CAST(sqlc.arg(end_user) AS TEXT) = '' OR end_user = CAST(sqlc.arg(end_user) AS TEXT))
+ORDER BY jti DESC LIMIT sqlc.arg(lim);
 
 -- name: SweepSessions :execrows
 DELETE FROM sessions WHERE expires_at < sqlc.arg(before);

@@ -51,6 +51,7 @@ type Job struct {
 	HashOnly        bool
 	DeclaredHash    []byte
 	Language        string
+	Test            bool
 }
 
 type LedgerAccount struct {
@@ -159,6 +160,9 @@ type Session struct {
 	JobID          sql.NullString
 	RevokedAt      sql.NullInt64
 	ExpiresAt      int64
+	Action         string
+	Network        string
+	EndUser        string
 }
 
 type SiteKey struct {
@@ -207,6 +211,7 @@ type Transaction struct {
 	CreatedAt      int64
 	UpdatedAt      int64
 	Rehearse       string
+	Test           bool
 }
 
 type Version struct {
@@ -247,4 +252,5 @@ type Work struct {
 	AccessCodeIssuedAt   int64
 	TitleKey             string
 	RedactedAt           sql.NullInt64
+	Test                 bool
 }

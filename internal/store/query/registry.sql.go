@@ -139,14 +139,15 @@ func (q *Queries) ConfirmJob(ctx context.Context, arg ConfirmJobParams) (int64, 
 }
 
 const countOwnWorks = `-- name: CountOwnWorks :one
-SELECT COUNT(*) FROM works WHERE organization_id = $1 AND network = $2
-  AND external_user_ref = $3 AND title_key LIKE CAST($4 AS TEXT) ESCAPE '!'
-  AND (CAST($5 AS BIGINT) = 0 OR ats_id = CAST($5 AS BIGINT))
+SELECT COUNT(*) FROM works WHERE organization_id = $1 AND network = $2 AND test = $3
+  AND external_user_ref = $4 AND title_key LIKE CAST($5 AS TEXT) ESCAPE '!'
+  AND (CAST($6 AS BIGINT) = 0 OR ats_id = CAST($6 AS BIGINT))
 `
 
 type CountOwnWorksParams struct {
 	OrganizationID  string
 	Network         string
+	Test            bool
 	ExternalUserRef string
 	Pattern         string
 	One             int64
@@ -156,6 +157,7 @@ func (q *Queries) CountOwnWorks(ctx context.Context, arg CountOwnWorksParams) (i
 	row := q.db.QueryRowContext(ctx, countOwnWorks,
 		arg.OrganizationID,
 		arg.Network,
+		arg.Test,
 		arg.ExternalUserRef,
 		arg.Pattern,
 		arg.One,
@@ -166,16 +168,17 @@ func (q *Queries) CountOwnWorks(ctx context.Context, arg CountOwnWorksParams) (i
 }
 
 const countTransactions = `-- name: CountTransactions :one
-SELECT COUNT(*) FROM transactions WHERE organization_id = $1 AND created_at >= $2 AND state <> 'failed'
+SELECT COUNT(*) FROM transactions WHERE organization_id = $1 AND created_at >= $2 AND test = $3 AND state <> 'failed'
 `
 
 type CountTransactionsParams struct {
 	OrganizationID string
 	Since          int64
+	Test           bool
 }
 
 func (q *Queries) CountTransactions(ctx context.Context, arg CountTransactionsParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countTransactions, arg.OrganizationID, arg.Since)
+	row := q.db.QueryRowContext(ctx, countTransactions, arg.OrganizationID, arg.Since, arg.Test)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -440,7 +443,7 @@ func (q *Queries) FreeTitle(ctx context.Context, arg FreeTitleParams) error {
 }
 
 const getJob = `-- name: GetJob :one
-SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language FROM jobs WHERE id = $1
+SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language, test FROM jobs WHERE id = $1
 `
 
 func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
@@ -478,12 +481,13 @@ func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
 		&i.HashOnly,
 		&i.DeclaredHash,
 		&i.Language,
+		&i.Test,
 	)
 	return i, err
 }
 
 const getTransaction = `-- name: GetTransaction :one
-SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse FROM transactions WHERE id = $1
+SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse, test FROM transactions WHERE id = $1
 `
 
 func (q *Queries) GetTransaction(ctx context.Context, id string) (Transaction, error) {
@@ -510,6 +514,7 @@ func (q *Queries) GetTransaction(ctx context.Context, id string) (Transaction, e
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Rehearse,
+		&i.Test,
 	)
 	return i, err
 }
@@ -551,7 +556,7 @@ func (q *Queries) GetVersion(ctx context.Context, arg GetVersionParams) (Version
 }
 
 const getWork = `-- name: GetWork :one
-SELECT id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_generation, latest_version, created_at, updated_at, access_code_issued_at, title_key, redacted_at FROM works WHERE id = $1
+SELECT id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_generation, latest_version, created_at, updated_at, access_code_issued_at, title_key, redacted_at, test FROM works WHERE id = $1
 `
 
 func (q *Queries) GetWork(ctx context.Context, id string) (Work, error) {
@@ -573,12 +578,13 @@ func (q *Queries) GetWork(ctx context.Context, id string) (Work, error) {
 		&i.AccessCodeIssuedAt,
 		&i.TitleKey,
 		&i.RedactedAt,
+		&i.Test,
 	)
 	return i, err
 }
 
 const inFlight = `-- name: InFlight :many
-SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse FROM transactions
+SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse, test FROM transactions
 WHERE network = $1 AND state = $2 AND state IN ('confirmed', 'staged', 'broadcast') AND id > $3
 ORDER BY id LIMIT $4
 `
@@ -625,6 +631,7 @@ func (q *Queries) InFlight(ctx context.Context, arg InFlightParams) ([]Transacti
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Rehearse,
+			&i.Test,
 		); err != nil {
 			return nil, err
 		}
@@ -641,10 +648,10 @@ func (q *Queries) InFlight(ctx context.Context, arg InFlightParams) ([]Transacti
 
 const insertJob = `-- name: InsertJob :exec
 INSERT INTO jobs (id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key,
-  creators, filename, max_bytes, upload_key, base_version, media_hash, media, hash_only, declared_hash, deadline, rehearse, language, created_at, updated_at)
+  creators, filename, max_bytes, upload_key, base_version, media_hash, media, hash_only, declared_hash, deadline, rehearse, language, test, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6,
   'open', $7, $8, $9, $10, $11, $12,
-  $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $23)
+  $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $24)
 `
 
 type InsertJobParams struct {
@@ -670,6 +677,7 @@ type InsertJobParams struct {
 	Deadline        int64
 	Rehearse        string
 	Language        string
+	Test            bool
 	Now             int64
 }
 
@@ -697,6 +705,7 @@ func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) error {
 		arg.Deadline,
 		arg.Rehearse,
 		arg.Language,
+		arg.Test,
 		arg.Now,
 	)
 	return err
@@ -718,9 +727,9 @@ func (q *Queries) InsertTimestamp(ctx context.Context, arg InsertTimestampParams
 }
 
 const insertTransaction = `-- name: InsertTransaction :execrows
-INSERT INTO transactions (id, organization_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, rehearse, created_at, updated_at)
+INSERT INTO transactions (id, organization_id, network, kind, state, work_id, ats_id, commitment, total_credits, steps, request_id, rehearse, test, created_at, updated_at)
 VALUES ($1, $2, $3, $4, 'confirmed', $5, $6,
-  $7, $8, $9, $10, $11, $12, $12)
+  $7, $8, $9, $10, $11, $12, $13, $13)
 ON CONFLICT (work_id) WHERE state IN ('confirmed', 'staged', 'broadcast') DO NOTHING
 `
 
@@ -736,6 +745,7 @@ type InsertTransactionParams struct {
 	Steps          string
 	RequestID      string
 	Rehearse       string
+	Test           bool
 	Now            int64
 }
 
@@ -752,6 +762,7 @@ func (q *Queries) InsertTransaction(ctx context.Context, arg InsertTransactionPa
 		arg.Steps,
 		arg.RequestID,
 		arg.Rehearse,
+		arg.Test,
 		arg.Now,
 	)
 	if err != nil {
@@ -794,9 +805,9 @@ func (q *Queries) InsertVersion(ctx context.Context, arg InsertVersionParams) er
 }
 
 const insertWork = `-- name: InsertWork :exec
-INSERT INTO works (id, organization_id, network, ats_id, owner, title, title_key, external_user_ref, access_code_hash, access_code_issued_at, latest_version, created_at, updated_at)
+INSERT INTO works (id, organization_id, network, ats_id, owner, title, title_key, external_user_ref, access_code_hash, access_code_issued_at, latest_version, test, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
-  $9, $10, 1, $10, $10)
+  $9, $10, 1, $11, $10, $10)
 `
 
 type InsertWorkParams struct {
@@ -810,6 +821,7 @@ type InsertWorkParams struct {
 	ExternalUserRef string
 	AccessCodeHash  []byte
 	Now             int64
+	Test            bool
 }
 
 func (q *Queries) InsertWork(ctx context.Context, arg InsertWorkParams) error {
@@ -824,6 +836,7 @@ func (q *Queries) InsertWork(ctx context.Context, arg InsertWorkParams) error {
 		arg.ExternalUserRef,
 		arg.AccessCodeHash,
 		arg.Now,
+		arg.Test,
 	)
 	return err
 }
@@ -896,19 +909,20 @@ func (q *Queries) MediaClaim(ctx context.Context, arg MediaClaimParams) (string,
 }
 
 const ownWorks = `-- name: OwnWorks :many
-SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at, v.work_id, v.version, v.transaction_id, v.commitment, v.media_hash, v.media, v.merkle_root, v.creators, v.filename, v.asset_key, v.quote, v.tx_hash, v.block_number, v.block_hash, v.registered_at, v.certificate_key, v.timestamp_until, v.language, v.issued_at FROM works w JOIN versions v ON v.work_id = w.id
+SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at, w.test, v.work_id, v.version, v.transaction_id, v.commitment, v.media_hash, v.media, v.merkle_root, v.creators, v.filename, v.asset_key, v.quote, v.tx_hash, v.block_number, v.block_hash, v.registered_at, v.certificate_key, v.timestamp_until, v.language, v.issued_at FROM works w JOIN versions v ON v.work_id = w.id
 WHERE w.id IN (
   SELECT p.id FROM works p
-  WHERE p.organization_id = $1 AND p.network = $2 AND p.external_user_ref = $3
-    AND p.title_key LIKE CAST($4 AS TEXT) ESCAPE '!' AND (CAST($5 AS BIGINT) = 0 OR p.ats_id = CAST($5 AS BIGINT))
-    AND p.updated_at <= $6 AND (p.updated_at < $6 OR p.id < $7)
-  ORDER BY p.updated_at DESC, p.id DESC LIMIT $8)
+  WHERE p.organization_id = $1 AND p.network = $2 AND p.test = $3 AND p.external_user_ref = $4
+    AND p.title_key LIKE CAST($5 AS TEXT) ESCAPE '!' AND (CAST($6 AS BIGINT) = 0 OR p.ats_id = CAST($6 AS BIGINT))
+    AND p.updated_at <= $7 AND (p.updated_at < $7 OR p.id < $8)
+  ORDER BY p.updated_at DESC, p.id DESC LIMIT $9)
 ORDER BY w.updated_at DESC, w.id DESC, v.version
 `
 
 type OwnWorksParams struct {
 	OrganizationID  string
 	Network         string
+	Test            bool
 	ExternalUserRef string
 	Pattern         string
 	One             int64
@@ -926,6 +940,7 @@ func (q *Queries) OwnWorks(ctx context.Context, arg OwnWorksParams) ([]OwnWorksR
 	rows, err := q.db.QueryContext(ctx, ownWorks,
 		arg.OrganizationID,
 		arg.Network,
+		arg.Test,
 		arg.ExternalUserRef,
 		arg.Pattern,
 		arg.One,
@@ -956,6 +971,7 @@ func (q *Queries) OwnWorks(ctx context.Context, arg OwnWorksParams) ([]OwnWorksR
 			&i.Work.AccessCodeIssuedAt,
 			&i.Work.TitleKey,
 			&i.Work.RedactedAt,
+			&i.Work.Test,
 			&i.Version.WorkID,
 			&i.Version.Version,
 			&i.Version.TransactionID,
@@ -1096,7 +1112,7 @@ func (q *Queries) ReplaceAccessCode(ctx context.Context, arg ReplaceAccessCodePa
 }
 
 const replacedAccessCode = `-- name: ReplacedAccessCode :one
-SELECT r.hash, r.work_id, r.generation, r.replaced_by, r.replaced_at, w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at FROM replaced_access_codes r JOIN works w ON w.id = r.work_id WHERE r.hash = $1
+SELECT r.hash, r.work_id, r.generation, r.replaced_by, r.replaced_at, w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at, w.test FROM replaced_access_codes r JOIN works w ON w.id = r.work_id WHERE r.hash = $1
 `
 
 type ReplacedAccessCodeRow struct {
@@ -1128,6 +1144,7 @@ func (q *Queries) ReplacedAccessCode(ctx context.Context, hash []byte) (Replaced
 		&i.Work.AccessCodeIssuedAt,
 		&i.Work.TitleKey,
 		&i.Work.RedactedAt,
+		&i.Work.Test,
 	)
 	return i, err
 }
@@ -1279,7 +1296,7 @@ func (q *Queries) TitleClaim(ctx context.Context, arg TitleClaimParams) (string,
 }
 
 const transactionForView = `-- name: TransactionForView :one
-SELECT t.id, t.organization_id, t.network, t.kind, t.state, t.work_id, t.ats_id, t.version, t.commitment, t.total_credits, t.staged, t.tx_hash, t.block_number, t.block_hash, t.steps, t.failure, t.request_id, t.created_at, t.updated_at, t.rehearse, CAST(COALESCE(w.external_user_ref, '') AS TEXT) AS external_user_ref, CAST(COALESCE(w.access_code_generation, 0) AS BIGINT) AS generation, w.redacted_at,
+SELECT t.id, t.organization_id, t.network, t.kind, t.state, t.work_id, t.ats_id, t.version, t.commitment, t.total_credits, t.staged, t.tx_hash, t.block_number, t.block_hash, t.steps, t.failure, t.request_id, t.created_at, t.updated_at, t.rehearse, t.test, CAST(COALESCE(w.external_user_ref, '') AS TEXT) AS external_user_ref, CAST(COALESCE(w.access_code_generation, 0) AS BIGINT) AS generation, w.redacted_at,
   CAST(COALESCE(v.registered_at, 0) AS BIGINT) AS registered_at
 FROM transactions t LEFT JOIN works w ON w.id = t.work_id LEFT JOIN versions v ON v.work_id = t.work_id AND v.version = t.version WHERE t.id = $1
 `
@@ -1316,6 +1333,7 @@ func (q *Queries) TransactionForView(ctx context.Context, id string) (Transactio
 		&i.Transaction.CreatedAt,
 		&i.Transaction.UpdatedAt,
 		&i.Transaction.Rehearse,
+		&i.Transaction.Test,
 		&i.ExternalUserRef,
 		&i.Generation,
 		&i.RedactedAt,
@@ -1462,7 +1480,7 @@ func (q *Queries) Versions(ctx context.Context, workID string) ([]Version, error
 }
 
 const workByAccessCode = `-- name: WorkByAccessCode :one
-SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at, o.access_code_ttl FROM works w JOIN organizations o ON o.id = w.organization_id WHERE w.access_code_hash = $1
+SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at, w.test, o.access_code_ttl FROM works w JOIN organizations o ON o.id = w.organization_id WHERE w.access_code_hash = $1
 `
 
 type WorkByAccessCodeRow struct {
@@ -1489,13 +1507,14 @@ func (q *Queries) WorkByAccessCode(ctx context.Context, hash []byte) (WorkByAcce
 		&i.Work.AccessCodeIssuedAt,
 		&i.Work.TitleKey,
 		&i.Work.RedactedAt,
+		&i.Work.Test,
 		&i.AccessCodeTtl,
 	)
 	return i, err
 }
 
 const workByAtsID = `-- name: WorkByAtsID :one
-SELECT id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_generation, latest_version, created_at, updated_at, access_code_issued_at, title_key, redacted_at FROM works WHERE network = $1 AND ats_id = $2
+SELECT id, organization_id, network, ats_id, owner, title, external_user_ref, access_code_hash, access_code_generation, latest_version, created_at, updated_at, access_code_issued_at, title_key, redacted_at, test FROM works WHERE network = $1 AND ats_id = $2
 `
 
 type WorkByAtsIDParams struct {
@@ -1522,6 +1541,7 @@ func (q *Queries) WorkByAtsID(ctx context.Context, arg WorkByAtsIDParams) (Work,
 		&i.AccessCodeIssuedAt,
 		&i.TitleKey,
 		&i.RedactedAt,
+		&i.Test,
 	)
 	return i, err
 }

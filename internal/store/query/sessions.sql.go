@@ -11,7 +11,7 @@ import (
 )
 
 const getSession = `-- name: GetSession :one
-SELECT jti, organization_id, site_key, job_id, revoked_at, expires_at FROM sessions WHERE jti = $1
+SELECT jti, organization_id, site_key, job_id, revoked_at, expires_at, action, network, end_user FROM sessions WHERE jti = $1
 `
 
 func (q *Queries) GetSession(ctx context.Context, jti string) (Session, error) {
@@ -24,19 +24,25 @@ func (q *Queries) GetSession(ctx context.Context, jti string) (Session, error) {
 		&i.JobID,
 		&i.RevokedAt,
 		&i.ExpiresAt,
+		&i.Action,
+		&i.Network,
+		&i.EndUser,
 	)
 	return i, err
 }
 
 const insertSession = `-- name: InsertSession :exec
-INSERT INTO sessions (jti, organization_id, site_key, expires_at)
-VALUES ($1, $2, $3, $4)
+INSERT INTO sessions (jti, organization_id, site_key, action, network, end_user, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 `
 
 type InsertSessionParams struct {
 	Jti            string
 	OrganizationID string
 	SiteKey        string
+	Action         string
+	Network        string
+	EndUser        string
 	ExpiresAt      int64
 }
 
@@ -45,22 +51,91 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 		arg.Jti,
 		arg.OrganizationID,
 		arg.SiteKey,
+		arg.Action,
+		arg.Network,
+		arg.EndUser,
 		arg.ExpiresAt,
 	)
 	return err
 }
 
-const revokeSession = `-- name: RevokeSession :execrows
-UPDATE sessions SET revoked_at = $1 WHERE jti = $2 AND revoked_at IS NULL
+const listSessions = `-- name: ListSessions :many
+SELECT jti, organization_id, site_key, job_id, revoked_at, expires_at, action, network, end_user FROM sessions
+WHERE organization_id = $1 AND (CAST($2 AS TEXT) = '' OR site_key = CAST($2 AS TEXT))
+  AND (CAST($3 AS TEXT) = '' OR end_user = CAST($3 AS TEXT))
+ORDER BY jti DESC LIMIT $4
 `
 
-type RevokeSessionParams struct {
-	RevokedAt sql.NullInt64
-	Jti       string
+type ListSessionsParams struct {
+	OrganizationID string
+	SiteKey        string
+	EndUser        string
+	Lim            int32
 }
 
-func (q *Queries) RevokeSession(ctx context.Context, arg RevokeSessionParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, revokeSession, arg.RevokedAt, arg.Jti)
+func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]Session, error) {
+	rows, err := q.db.QueryContext(ctx, listSessions,
+		arg.OrganizationID,
+		arg.SiteKey,
+		arg.EndUser,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Session
+	for rows.Next() {
+		var i Session
+		if err := rows.Scan(
+			&i.Jti,
+			&i.OrganizationID,
+			&i.SiteKey,
+			&i.JobID,
+			&i.RevokedAt,
+			&i.ExpiresAt,
+			&i.Action,
+			&i.Network,
+			&i.EndUser,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const revokeSessions = `-- name: RevokeSessions :execrows
+UPDATE sessions SET revoked_at = CAST($1 AS BIGINT)
+WHERE revoked_at IS NULL AND (CAST($2 AS TEXT) = '' OR jti = CAST($2 AS TEXT))
+  AND (CAST($3 AS TEXT) = '' OR organization_id = CAST($3 AS TEXT))
+  AND (CAST($4 AS TEXT) = '' OR site_key = CAST($4 AS TEXT))
+  AND (CAST($5 AS TEXT) = '' OR end_user = CAST($5 AS TEXT))
+`
+
+type RevokeSessionsParams struct {
+	Now            int64
+	Jti            string
+	OrganizationID string
+	SiteKey        string
+	EndUser        string
+}
+
+// Every argument that is ” is any. At least one says more than nothing: see session.Revoke.
+func (q *Queries) RevokeSessions(ctx context.Context, arg RevokeSessionsParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, revokeSessions,
+		arg.Now,
+		arg.Jti,
+		arg.OrganizationID,
+		arg.SiteKey,
+		arg.EndUser,
+	)
 	if err != nil {
 		return 0, err
 	}

@@ -84,7 +84,7 @@ export interface FieldError {
 /** The details of the codes that have some; sizes in bytes, times RFC 3339. */
 export interface ErrorDetails {
   "session.invalid_token": {
-    /** What does not fit: `spent` (another init used the token), `revoked`, `key` (the site key is another), `action`, `network` or `work` (the token is for another). */
+    /** What does not fit: `spent` (another init used the token), `revoked`, `unknown` (this server did not mint it, or its database was restored since), `key` (the site key is another), `action`, `network` or `work` (the token is for another; `network` too where a test key's token names the mainnet). */
     reason: string;
   };
   "session.origin_not_allowed": {
@@ -148,7 +148,7 @@ export interface ErrorDetails {
     fields: FieldError[];
   };
   "common.not_found": {
-    /** `route` (no such path), `method` (the path takes another method), `object` (no such file), or `hash_only` (the recording was never stored: only its hash was registered). */
+    /** `route` (no such path), `method` (the path takes another method), `object` (no such file), `host` (of `/metrics`: called by a name that it does not answer to), or `hash_only` (the recording was never stored: only its hash was registered). */
     reason?: string;
   };
   "widget.unknown_error": {

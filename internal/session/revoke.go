@@ -1,0 +1,157 @@
+package session
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v3/jwt"
+
+	"timbre.example/fault"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// Which names sessions. What is "" is any; all that is given must fit.
+type Which struct {
+	ID           string // the jti of the token
+	Organization string
+	SiteKey      string
+	// ExternalUserRef needs the Organization: references are unique there.
+	ExternalUserRef string
+}
+
+// endUser is what is stored of a reference: the host's own id of a person is kept
+// with works only, where it is erased with them.
+func endUser(organization, ref string) string {
+	if ref == "" {
+		return ""
+	}
+	h := sha256.Sum256([]byte("timbre end-user\x00" + organization + "\x00" + ref))
+	return hex.EncodeToString(h[:])
+}
+
+// errNothingNamed refuses a Which without a single name: it would be every session.
+var errNothingNamed = errors.New("session: no session is named")
+
+// Revoke ends sessions from the next call on, in every process on this database,
+// and returns how many it ended. Revoking twice is no error.
+func Revoke(ctx context.Context, db *store.DB, w Which) (n int64, err error) {
+	if w == (Which{}) {
+		return 0, errNothingNamed
+	}
+	err = db.Tx(ctx, func(tx *store.Tx) error {
+		n, err = tx.RevokeSessions(ctx, query.RevokeSessionsParams{
+			Now: store.Micros(tx.Now), Jti: w.ID, OrganizationID: w.Organization, SiteKey: w.SiteKey, EndUser: endUser(w.Organization, w.ExternalUserRef),
+		})
+		return err
+	})
+	return n, err
+}
+
+// RevokeRequest is what a host's backend asks for: one of ID, Token and
+// ExternalUserRef.
+type RevokeRequest struct {
+	SecretKey       string
+	ID              *string // the jti of a token
+	Token           *string // or the token
+	ExternalUserRef *string // or all of this end-user's
+}
+
+// RevokeOwn ends sessions that this key pair minted, and returns how many. A session
+// that there is not, or that another key pair minted, is none.
+func (s *Service) RevokeOwn(ctx context.Context, r RevokeRequest) (int64, error) {
+	if !secretKeyForm.MatchString(r.SecretKey) {
+		return 0, malformed("secret_key", r.SecretKey)
+	}
+	row, err := s.DB.Read().KeyBySecretHash(ctx, hashSecret(r.SecretKey))
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, fault.CommonAuthInvalidAPIKey("secret_key_unknown")
+	} else if err != nil {
+		return 0, err
+	}
+	if row.SiteKey.DeletedAt.Valid {
+		return 0, fault.OrganizationNoIntegration()
+	}
+	// A key pair that is switched off, and a suspended organization, may still end what they began.
+	if s.Admit != nil {
+		if err := s.Admit(ctx, row.SiteKey.SiteKey, row.Organization.ID); err != nil {
+			return 0, err
+		}
+	}
+	w := Which{Organization: row.Organization.ID, SiteKey: row.SiteKey.SiteKey}
+	named := 0
+	for _, x := range []struct {
+		given *string
+		to    *string
+	}{{r.ID, &w.ID}, {r.Token, &w.ID}, {r.ExternalUserRef, &w.ExternalUserRef}} {
+		if x.given != nil && *x.given != "" {
+			*x.to = *x.given
+			named++
+		}
+	}
+	if named != 1 {
+		return 0, fault.CommonValidationFailed([]fault.Field{{Field: "session_id", Rule: "one_of", Message: "Give one of session_id, token and external_user_ref."}})
+	}
+	if r.Token != nil && *r.Token != "" {
+		if w.ID = TokenID(*r.Token); w.ID == "" {
+			return 0, fault.CommonValidationFailed([]fault.Field{{Field: "token", Rule: "token", Message: "This is no session token."}})
+		}
+	}
+	if strings.ContainsRune(w.ID, 0) { // no id, and Postgres takes no such text
+		return 0, nil
+	}
+	return Revoke(ctx, s.DB, w)
+}
+
+// TokenID reads the session's id from a token without verifying it: the row with
+// that id says whose it is. What is no token has none, "".
+func TokenID(token string) string {
+	if _, err := keyID(token); err != nil {
+		return ""
+	}
+	parsed, err := jwt.ParseInsecure([]byte(token))
+	if err != nil {
+		return ""
+	}
+	id, _ := parsed.JwtID()
+	return id
+}
+
+// Listed is a session as an administrator sees it.
+type Listed struct {
+	ID        string     `json:"id"` // the jti of its token
+	SiteKey   string     `json:"site_key"`
+	Action    Action     `json:"action_type,omitempty"`
+	Network   string     `json:"network,omitempty"`
+	JobID     string     `json:"job_id,omitempty"` // what it began
+	ExpiresAt time.Time  `json:"expires_at"`
+	RevokedAt *time.Time `json:"revoked_at,omitempty"`
+}
+
+// MaxListed is the most sessions that one List returns.
+const MaxListed = 1000
+
+// List reads an organization's sessions, newest first, at most MaxListed. Expired ones are
+// there for a day.
+func List(ctx context.Context, db *store.DB, w Which) ([]Listed, error) {
+	rows, err := db.Read().ListSessions(ctx, query.ListSessionsParams{
+		OrganizationID: w.Organization, SiteKey: w.SiteKey, EndUser: endUser(w.Organization, w.ExternalUserRef), Lim: MaxListed,
+	})
+	out := make([]Listed, len(rows))
+	for i, r := range rows {
+		out[i] = Listed{
+			ID: r.Jti, SiteKey: r.SiteKey, Action: Action(r.Action), Network: r.Network, JobID: r.JobID.String,
+			ExpiresAt: store.Time(r.ExpiresAt),
+		}
+		if r.RevokedAt.Valid {
+			at := store.Time(r.RevokedAt.Int64)
+			out[i].RevokedAt = &at
+		}
+	}
+	return out, err
+}

@@ -1,0 +1,217 @@
+package session_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"timbre.example/fault"
+	"timbre.example/internal/network"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/storetest"
+)
+
+// reason is what a refusal says besides its code.
+func reason(err error) any {
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return f.Details["reason"]
+	}
+	return nil
+}
+
+func (h *house) authorize(token string, k session.KeyPair) error {
+	_, err := h.Authorize(h.t.Context(), "Bearer "+token, k.SiteKey, site)
+	return err
+}
+
+// Each way of naming sessions ends those, at once, and no others.
+func TestRevoke(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := newHouse(t, db)
+		ctx := t.Context()
+		second, err := session.CreateKeys(ctx, db, h.org, false)
+		h.must(err)
+		_, stranger := h.organization("Strangers")
+		type one struct {
+			token string
+			keys  session.KeyPair
+		}
+		mint := func(k session.KeyPair, ref *string) one {
+			t.Helper()
+			r := h.request()
+			r.SecretKey, r.ExternalUserRef = k.SecretKey, ref
+			token, err := h.Mint(ctx, r)
+			h.must(err)
+			return one{token, k}
+		}
+		ada, ben := ptr("ada"), ptr("ben")
+		for name, c := range map[string]struct {
+			revoke func(all []one) (int64, error)
+			ended  []int
+		}{
+			"by id": {func(all []one) (int64, error) {
+				return session.Revoke(ctx, db, session.Which{ID: session.TokenID(all[0].token)})
+			}, []int{0}},
+			"by end-user": {func([]one) (int64, error) {
+				return session.Revoke(ctx, db, session.Which{Organization: h.org, ExternalUserRef: "ada"})
+			}, []int{0, 2}},
+			"by key": {func([]one) (int64, error) {
+				return session.Revoke(ctx, db, session.Which{SiteKey: second.SiteKey})
+			}, []int{2}},
+			"by organization": {func([]one) (int64, error) {
+				return session.Revoke(ctx, db, session.Which{Organization: h.org})
+			}, []int{0, 1, 2, 3}},
+			"by a backend, the token": {func(all []one) (int64, error) {
+				return h.RevokeOwn(ctx, session.RevokeRequest{SecretKey: h.keys.SecretKey, Token: &all[0].token})
+			}, []int{0}},
+			"by a backend, an end-user of its key pair": {func([]one) (int64, error) {
+				return h.RevokeOwn(ctx, session.RevokeRequest{SecretKey: h.keys.SecretKey, ExternalUserRef: ada})
+			}, []int{0}},
+			"by a backend, another key pair's": {func(all []one) (int64, error) {
+				return h.RevokeOwn(ctx, session.RevokeRequest{SecretKey: second.SecretKey, ID: ptr(session.TokenID(all[0].token))})
+			}, nil},
+			"by a backend, another organization's": {func(all []one) (int64, error) {
+				return h.RevokeOwn(ctx, session.RevokeRequest{SecretKey: stranger.SecretKey, Token: &all[0].token})
+			}, nil},
+		} {
+			all := []one{mint(h.keys, ada), mint(h.keys, ben), mint(second, ada), mint(h.keys, nil), mint(stranger, ada)}
+			n, err := c.revoke(all)
+			if err != nil || n != int64(len(c.ended)) {
+				t.Errorf("%s: %d ended, %v; want %d", name, n, err, len(c.ended))
+			}
+			for i, s := range all {
+				ended := false
+				for _, e := range c.ended {
+					ended = ended || e == i
+				}
+				if err := h.authorize(s.token, s.keys); ended != errors.Is(err, fault.CodeSessionInvalidToken) || ended && reason(err) != "revoked" {
+					t.Errorf("%s: session %d: %v", name, i, err)
+				}
+			}
+			if n, err := c.revoke(all); err != nil || n != 0 {
+				t.Errorf("%s, again: %d ended, %v", name, n, err)
+			}
+			_, err = session.Revoke(ctx, db, session.Which{Organization: h.org})
+			h.must(err)
+		}
+		if _, err := session.Revoke(ctx, db, session.Which{}); err == nil {
+			t.Error("nothing was named, and that was no error")
+		}
+		for name, r := range map[string]session.RevokeRequest{
+			"nothing":    {SecretKey: h.keys.SecretKey},
+			"two":        {SecretKey: h.keys.SecretKey, ID: ptr("x"), ExternalUserRef: ada},
+			"no token":   {SecretKey: h.keys.SecretKey, Token: ptr("x")},
+			"empty ones": {SecretKey: h.keys.SecretKey, ID: ptr(""), ExternalUserRef: ptr("")},
+		} {
+			if _, err := h.RevokeOwn(ctx, r); !errors.Is(err, fault.CodeCommonValidationFailed) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if _, err := h.RevokeOwn(ctx, session.RevokeRequest{SecretKey: h.keys.SiteKey, ID: ptr("x")}); !errors.Is(err, fault.CodeCommonAuthInvalidAPIKey) {
+			t.Errorf("without the secret key: %v", err)
+		}
+		// A stolen key is switched off first, and its sessions are still ended.
+		s := mint(h.keys, ada)
+		h.must(session.EnableKey(ctx, db, h.keys.SiteKey, false))
+		if n, err := h.RevokeOwn(ctx, session.RevokeRequest{SecretKey: h.keys.SecretKey, Token: &s.token}); err != nil || n != 1 {
+			t.Errorf("with a key that is switched off: %d, %v", n, err)
+		}
+	})
+}
+
+// A token whose row is gone does nothing, however good its signature is, and a
+// row outlives every key that verifies its token.
+func TestTokenWithoutRow(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := newHouse(t, db)
+		now := h.at.now()
+		token := h.mint()
+		claims, err := h.Tokens.Verify(token)
+		h.must(err)
+		forge := func(change func(*session.Claims)) string {
+			c := claims
+			c.ID = "0198c0de-0000-7000-8000-000000000001"
+			change(&c)
+			token, err := h.Tokens.Sign(c)
+			h.must(err)
+			return token
+		}
+		for name, c := range map[string]struct {
+			token, reason string
+			code          fault.Code
+		}{
+			"made with the signing key alone": {forge(func(*session.Claims) {}), "unknown", fault.CodeSessionInvalidToken},
+			"without an id":                   {forge(func(c *session.Claims) { c.ID = "" }), "unknown", fault.CodeSessionInvalidToken},
+			"expired and forgotten":           {forge(func(c *session.Claims) { c.Expires = now }), "", fault.CodeCommonAuthExpired},
+		} {
+			if err := h.authorize(c.token, h.keys); !errors.Is(err, c.code) || c.reason != "" && reason(err) != c.reason {
+				t.Errorf("%s: %v, want %s %s", name, err, c.code, c.reason)
+			}
+		}
+		// The row of another key pair's session is none of this one's.
+		second, err := session.CreateKeys(t.Context(), db, h.org, false)
+		h.must(err)
+		r := h.request()
+		r.SecretKey = second.SecretKey
+		other, err := h.Mint(t.Context(), r)
+		h.must(err)
+		if err := h.authorize(forge(func(c *session.Claims) { c.ID = session.TokenID(other) }), h.keys); reason(err) != "unknown" {
+			t.Errorf("with the id of another key pair's session: %v", err)
+		}
+		h.at.at = h.at.at.Add(26 * time.Hour)
+		_, err = h.Sweep(t.Context())
+		h.must(err)
+		if _, err := h.Tokens.Verify(token); err != nil {
+			t.Errorf("its key is to verify still: %v", err)
+		}
+		if err := h.authorize(token, h.keys); !errors.Is(err, fault.CodeCommonAuthExpired) {
+			t.Errorf("swept: %v", err)
+		}
+		if _, err := db.Read().GetSession(t.Context(), claims.ID); err == nil {
+			t.Error("the row is never swept")
+		}
+	})
+}
+
+// A test key mints for the test network only, and spends nothing. A token for
+// another network, made before that was so, opens nothing.
+func TestTestKeyMintsForTestnetOnly(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := newHouse(t, db)
+		ctx := t.Context()
+		keys, err := session.CreateKeys(ctx, db, h.org, true)
+		h.must(err)
+		h.MinimumCredits = func(session.Action, network.Name) int64 { return 5000 } // more than there is
+		for _, action := range []session.Action{session.Register, session.UpdateVersion, session.Access} {
+			r := h.request()
+			r.SecretKey, r.Action, r.Network = keys.SecretKey, action, network.Mainnet
+			_, err := h.Mint(ctx, r)
+			var f *fault.Error
+			if !errors.As(err, &f) || f.Code != fault.CodeCommonValidationFailed {
+				t.Fatalf("%s on mainnet: %v", action, err)
+			}
+			if fields, _ := f.Details["fields"].([]fault.Field); len(fields) != 1 || fields[0].Field != "allowed_network" || fields[0].Rule != "test_key" {
+				t.Errorf("%s on mainnet: %v", action, f.Details)
+			}
+			r.Network = network.Testnet
+			token, err := h.Mint(ctx, r)
+			if err != nil {
+				t.Fatalf("%s on testnet, without credits: %v", action, err)
+			}
+			c, err := h.Authorize(ctx, "Bearer "+token, keys.SiteKey, site)
+			if err != nil || !c.Test {
+				t.Errorf("%s: %+v, %v", action, c, err)
+			}
+			claims, err := h.Tokens.Verify(token)
+			h.must(err)
+			claims.Network = network.Mainnet
+			old, err := h.Tokens.Sign(claims)
+			h.must(err)
+			if err := h.authorize(old, keys); !errors.Is(err, fault.CodeSessionInvalidToken) || reason(err) != "network" {
+				t.Errorf("a token of before, for mainnet: %v", err)
+			}
+		}
+	})
+}
