@@ -158,6 +158,7 @@ type serverFlags struct {
 	PricesMainnet string `env:"TIMBRE_PRICES_MAINNET" example:"network=12,base=50,version=20,service-bp=500" placeholder:"PRICES" help:"Likewise; default network=12,base=50,version=20,service-bp=500 and the same storage."`
 
 	limitFlags
+	memoryFlag
 	Signing signingFlags `embed:"" prefix:"certificate-"`
 	registryFlag
 	authorityFlag
@@ -299,6 +300,9 @@ func (f serverFlags) validate() error {
 		if n, e := strconv.ParseUint(port, 10, 16); err != nil || e != nil || strconv.FormatUint(n, 10) != port {
 			return wrongf(x.flag, "must be HOST:PORT or :PORT, with a port from 0 (a free one) to 65535")
 		}
+	}
+	if err := f.memoryFlag.validate(); err != nil {
+		return err
 	}
 	if f.NetworkSilence != 0 && f.NetworkSilence <= f.NetworkBlockTime {
 		return wrongf("network-silence", "must be more than --network-block-time, which is %s", f.NetworkBlockTime)

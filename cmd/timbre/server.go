@@ -68,6 +68,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			return nil, err
 		}
 	}
+	f.memoryFlag.set(log)
 	s := &server{log: log, stop: make(chan struct{})}
 	defer func() {
 		if err != nil {

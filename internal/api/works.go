@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"timbre.example/commitment"
 	"timbre.example/fault"
 	"timbre.example/internal/network"
@@ -31,6 +29,9 @@ type mintInput struct {
 		AssetStorage    *string `json:"asset_storage" required:"false" nullable:"true" doc:"none: no file of this session is uploaded or stored, only its hash is taken"`
 	}
 }
+
+func (in *mintInput) body() any                     { return &in.Body }
+func (*mintInput) most() (bytes int64, strict bool) { return maxSmallBody, true }
 
 type mintOutput struct {
 	Body struct {
@@ -155,13 +156,14 @@ func announced(size *int64, hash *string) (a registry.Announced) {
 	return a
 }
 
-// Resolve refuses a token for another network even where the body has other
+func (in *initInput) body() any                     { return &in.Body }
+func (*initInput) most() (bytes int64, strict bool) { return maxWorkBody, false }
+
+// refuse refuses a token for another network even where the body has other
 // faults. Whether it names a network at all is checked with the rest.
-func (in *initInput) Resolve(ctx huma.Context) []error {
+func (in *initInput) refuse(ctx context.Context) error {
 	if n := network.Name(in.Body.Network); n.Valid() {
-		if err := callerOf(ctx.Context()).May(session.Register, n, true); err != nil {
-			return []error{err}
-		}
+		return callerOf(ctx).May(session.Register, n, true)
 	}
 	return nil
 }
@@ -211,11 +213,14 @@ type jobInput struct {
 	}
 }
 
-// Resolve refuses an expired token that names no job: it may go on with its own
+func (in *jobInput) body() any                     { return &in.Body }
+func (*jobInput) most() (bytes int64, strict bool) { return maxSmallBody, false }
+
+// refuse refuses an expired token that names no job: it may go on with its own
 // and with nothing else.
-func (in *jobInput) Resolve(ctx huma.Context) []error {
-	if _, ok := parseID(strings.TrimSpace(in.Body.JobID)); !ok && callerOf(ctx.Context()).Expired {
-		return []error{fault.CommonAuthExpired()}
+func (in *jobInput) refuse(ctx context.Context) error {
+	if _, ok := parseID(strings.TrimSpace(in.Body.JobID)); !ok && callerOf(ctx).Expired {
+		return fault.CommonAuthExpired()
 	}
 	return nil
 }
