@@ -24,9 +24,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
+	"golang.org/x/sync/singleflight"
 
 	"timbre.example/fault"
 	"timbre.example/internal/limit"
+	"timbre.example/internal/network"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -63,6 +65,8 @@ type API struct {
 	metrics *metrics
 	streams *streams
 	bodies  *bodies
+	counts  counts
+	pings   singleflight.Group
 	// stop ends progress streams when the server shuts down.
 	stop        <-chan struct{}
 	bodyTimeout time.Duration
@@ -80,9 +84,9 @@ func New(c Config, stop <-chan struct{}) *API {
 	if c.Registry != nil {
 		followers = c.Registry.Progress.Followers
 	}
-	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, bodies: newBodies(), metrics: newMetrics(c.Version, followers, c.Worker), streams: &streams{most: c.Followers, of: map[string]int{}}}
+	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, bodies: newBodies(), counts: counts{of: map[network.Name]standing{}}, metrics: newMetrics(c.Version, followers, c.Worker), streams: &streams{most: c.Followers, of: map[string]int{}}}
 	a.Sessions.Admit = a.admit // budgets are told in the answer's headers
-	a.router.Use(a.observe, a.recover, a.cors, a.limitAddress)
+	a.router.Use(a.observe, a.recover, a.cors, a.limitHead, a.limitAddress)
 	a.router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		a.RenderError(w, r, fault.CommonNotFound().With("reason", "route"))
 	})
@@ -284,9 +288,13 @@ func (a *API) jwks(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *API) health(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-	defer cancel()
-	if err := a.Sessions.DB.Ping(ctx); err != nil {
+	// Those who ask at the same time share one question.
+	_, err, _ := a.pings.Do("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 2*time.Second)
+		defer cancel()
+		return nil, a.Sessions.DB.Ping(ctx)
+	})
+	if err != nil {
 		a.RenderError(w, r, fault.CommonServiceUnavailable(time.Second).Because(err))
 		return
 	}

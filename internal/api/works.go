@@ -3,7 +3,10 @@ package api
 import (
 	"context"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"timbre.example/commitment"
 	"timbre.example/fault"
@@ -75,7 +78,7 @@ func (a *API) stats(ctx context.Context, in *statsInput) (*statsOutput, error) {
 	if !n.Valid() {
 		return nil, fault.CommonValidationFailed([]fault.Field{{Field: "network", Rule: "one_of", Message: "Must be testnet or mainnet."}})
 	}
-	s, err := a.Registry.Stats(ctx, n)
+	s, err := a.countsOf(ctx, n)
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +86,48 @@ func (a *API) stats(ctx context.Context, in *statsInput) (*statsOutput, error) {
 	out.Body.TotalWorks, out.Body.MaxAudioSize = s.TotalWorks, a.Sessions.MaxFileSize
 	out.Body.SupportedFormats, out.Body.Upload = a.SupportedFormats, "put"
 	return out, nil
+}
+
+// counts keeps the counts of the networks for a second: the database counts rows. One
+// caller asks it, and the others share that answer.
+type counts struct {
+	asking singleflight.Group
+
+	mu sync.Mutex
+	of map[network.Name]standing
+}
+
+type standing struct {
+	registry.Stats
+	at time.Time
+}
+
+const (
+	countsLive = time.Second
+	countsWait = 5 * time.Second
+)
+
+func (a *API) countsOf(ctx context.Context, n network.Name) (registry.Stats, error) {
+	c := &a.counts
+	c.mu.Lock()
+	known := c.of[n]
+	c.mu.Unlock()
+	if time.Since(known.at) < countsLive {
+		return known.Stats, nil
+	}
+	s, err, _ := c.asking.Do(string(n), func() (any, error) {
+		// Another may be waiting for the answer when the first has gone.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countsWait)
+		defer cancel()
+		s, err := a.Registry.Stats(ctx, n)
+		if err == nil {
+			c.mu.Lock()
+			c.of[n] = standing{s, time.Now()}
+			c.mu.Unlock()
+		}
+		return s, err
+	})
+	return s.(registry.Stats), err
 }
 
 type wireRoles struct {
