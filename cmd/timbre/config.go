@@ -117,8 +117,13 @@ type limitFlags struct {
 }
 
 func (f limitFlags) rates() limit.Rates {
-	return limit.Rates{Mint: f.LimitsMint, Session: f.LimitsSession, Address: f.LimitsAddress, Organization: f.LimitsOrganization}
+	return limit.Rates{Mint: f.LimitsMint, Session: f.LimitsSession, Address: f.LimitsAddress, Organization: f.LimitsOrganization, Titles: duplicateTitles}
 }
+
+// duplicateTitles is how often one end-user, or one session of nobody, is told that a
+// title is taken: often enough to correct a title, and too seldom to ask for all that
+// a site has.
+var duplicateTitles = limit.Rate{Count: 20, Per: 10 * time.Minute, Burst: 20}
 
 // proxies are networks, separated by commas, or "none".
 type proxies []netip.Prefix

@@ -30,3 +30,6 @@ func (a *API) SetBodies(most, share int64) { a.bodies.mints = limit.NewBytes(mos
 
 // BodiesHeld are the bytes that an address holds of it.
 func (a *API) BodiesHeld(address string) int64 { return a.bodies.mints.Held(address) }
+
+// CountsAsked is how often the database was asked for the counts of stats.
+func (a *API) CountsAsked() int { return a.counts.asked }

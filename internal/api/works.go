@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -93,8 +94,9 @@ func (a *API) stats(ctx context.Context, in *statsInput) (*statsOutput, error) {
 type counts struct {
 	asking singleflight.Group
 
-	mu sync.Mutex
-	of map[network.Name]standing
+	mu    sync.Mutex
+	of    map[network.Name]standing
+	asked int
 }
 
 type standing struct {
@@ -123,6 +125,7 @@ func (a *API) countsOf(ctx context.Context, n network.Name) (registry.Stats, err
 		if err == nil {
 			c.mu.Lock()
 			c.of[n] = standing{s, time.Now()}
+			c.asked++
 			c.mu.Unlock()
 		}
 		return s, err
@@ -244,9 +247,35 @@ func (a *API) initWork(ctx context.Context, in *initInput) (*slotOutput, error) 
 	if in.Body.ExternalUserRef != nil {
 		r.ExternalUserRef = *in.Body.ExternalUserRef
 	}
+	asked, err := a.mayAskForTitle(callerOf(ctx))
+	if err != nil {
+		return nil, err
+	}
 	slot, err := a.Registry.Init(ctx, callerOf(ctx), r)
+	asked(err)
 	exchangeOf(ctx).job = slot.JobID
 	return a.slotOf(ctx, slot, err)
+}
+
+// mayAskForTitle refuses an init whose end-user was told too often that a title is
+// taken: a refused init costs nothing, so one token could ask for every title of a
+// site. The session stays as it was. What the init came to is reported to asked.
+func (a *API) mayAskForTitle(c session.Caller) (asked func(error), err error) {
+	if c.DuplicateTitles {
+		return func(error) {}, nil
+	}
+	key := "session " + c.SessionID
+	if c.ExternalUserRef != "" {
+		key = "user " + c.Organization + " " + c.ExternalUserRef
+	}
+	if s := a.Limits.Titles.Take(context.Background(), key); !s.Allowed {
+		return nil, fault.SessionRateLimited(s.Wait).With("reason", "duplicate_titles")
+	}
+	return func(err error) {
+		if !errors.Is(err, fault.CodeRegistrationDuplicateTitle) {
+			a.Limits.Titles.Return(key)
+		}
+	}, nil
 }
 
 type jobInput struct {
