@@ -54,9 +54,14 @@ func (a *API) observe(next http.Handler) http.Handler {
 		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		defer func() {
+			status := ww.Status()
+			gone := x.fault != nil && left(r, x.fault)
+			if gone {
+				status = statusLeft
+			}
 			attrs := []slog.Attr{
 				slog.String("request_id", x.id), slog.String("method", r.Method), slog.String("route", route(r)),
-				slog.Int("bytes", ww.BytesWritten()),
+				slog.Int("status", status), slog.Int("bytes", ww.BytesWritten()),
 				slog.String("took", time.Since(start).Round(time.Microsecond).String()), slog.String("client", addressOf(r, a.TrustedProxies)),
 			}
 			if x.organization != "" {
@@ -65,9 +70,8 @@ func (a *API) observe(next http.Handler) http.Handler {
 			if x.job != "" {
 				attrs = append(attrs, slog.String("job", traceable(x.job)))
 			}
-			level, code, status := slog.LevelDebug, "", ww.Status()
-			if x.fault != nil && left(r, x.fault) {
-				status = statusLeft
+			level, code := slog.LevelDebug, ""
+			if gone {
 				attrs = append(attrs, slog.Bool("client_left", true))
 			} else if x.fault != nil {
 				level, code = slog.LevelInfo, string(x.fault.Code)
@@ -78,7 +82,6 @@ func (a *API) observe(next http.Handler) http.Handler {
 					attrs = append(attrs, slog.String("error", x.fault.Error()))
 				}
 			}
-			attrs = append(attrs, slog.Int("status", status))
 			a.metrics.seen(r.Method, route(r), status, code, time.Since(start))
 			a.Log.LogAttrs(r.Context(), level, "request", attrs...)
 		}()
