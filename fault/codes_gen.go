@@ -207,6 +207,7 @@ func CommonValidationFailed(fields []Field) *Error {
 }
 
 // CommonServiceUnavailable is 503 common.service_unavailable: Service temporarily unavailable.
+// Optional, by With: reason (string).
 func CommonServiceUnavailable(retryAfter time.Duration) *Error {
 	return &Error{Code: CodeCommonServiceUnavailable, RetryAfter: retryAfter}
 }
@@ -363,7 +364,7 @@ var table = []Entry{
 		Action:  "Wait for the number of seconds in `Retry-After`, then try again.",
 		Cause:   "Either this key has used up its mint budget or this session has used up its budget of calls.",
 		Details: []Detail{
-			{Name: "reason", Type: "string", Optional: true, Meaning: "Whose budget is spent: `session`, or `mint` (of the key).", Example: `"session"`},
+			{Name: "reason", Type: "string", Optional: true, Meaning: "Whose budget is spent: `session`, `mint` (of the key), or `duplicate_titles` (refusals for a title that is taken).", Example: `"session"`},
 		},
 		RetryAfter: true,
 		Rehearse:   "call",
@@ -647,7 +648,7 @@ var table = []Entry{
 		Action:  "Wait for the number of seconds in `Retry-After`, then try again.",
 		Cause:   "The general limit for this address or this organization is reached, or as many as may already follow this transaction.",
 		Details: []Detail{
-			{Name: "reason", Type: "string", Optional: true, Meaning: "Whose limit is reached: `address`, `organization`, or `followers` (of this transaction).", Example: `"organization"`},
+			{Name: "reason", Type: "string", Optional: true, Meaning: "Whose limit is reached: `address`, `organization`, `followers` (of this transaction), or `bodies_in_flight` (request bodies that this address or organization is sending at the same time).", Example: `"organization"`},
 		},
 		RetryAfter: true,
 		Rehearse:   "call",
@@ -668,13 +669,16 @@ var table = []Entry{
 		Seed:     true,
 	},
 	{
-		Code:       CodeCommonServiceUnavailable,
-		Section:    "common",
-		Status:     503,
-		Class:      ClassFailed,
-		Message:    "Service temporarily unavailable.",
-		Action:     "Retry after the number of seconds in `Retry-After`.",
-		Cause:      "The object store or the network does not answer, or this node is shedding load.",
+		Code:    CodeCommonServiceUnavailable,
+		Section: "common",
+		Status:  503,
+		Class:   ClassFailed,
+		Message: "Service temporarily unavailable.",
+		Action:  "Retry after the number of seconds in `Retry-After`.",
+		Cause:   "The object store or the network does not answer, or this node is shedding load.",
+		Details: []Detail{
+			{Name: "reason", Type: "string", Optional: true, Meaning: "What there is no room for: `bodies_in_flight` (more request bodies at once than this node reads).", Example: `"bodies_in_flight"`},
+		},
 		RetryAfter: true,
 		Rehearse:   "prepare",
 		Seed:       true,

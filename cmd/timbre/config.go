@@ -117,8 +117,13 @@ type limitFlags struct {
 }
 
 func (f limitFlags) rates() limit.Rates {
-	return limit.Rates{Mint: f.LimitsMint, Session: f.LimitsSession, Address: f.LimitsAddress, Organization: f.LimitsOrganization}
+	return limit.Rates{Mint: f.LimitsMint, Session: f.LimitsSession, Address: f.LimitsAddress, Organization: f.LimitsOrganization, Titles: duplicateTitles}
 }
+
+// duplicateTitles is how often one end-user, or one session of nobody, is told that a
+// title is taken: often enough to correct a title, and too seldom to ask for all that
+// a site has.
+var duplicateTitles = limit.Rate{Count: 20, Per: 10 * time.Minute, Burst: 20}
 
 // proxies are networks, separated by commas, or "none".
 type proxies []netip.Prefix
@@ -158,6 +163,7 @@ type serverFlags struct {
 	PricesMainnet string `env:"TIMBRE_PRICES_MAINNET" example:"network=12,base=50,version=20,service-bp=500" placeholder:"PRICES" help:"Likewise; default network=12,base=50,version=20,service-bp=500 and the same storage."`
 
 	limitFlags
+	memoryFlag
 	Signing signingFlags `embed:"" prefix:"certificate-"`
 	registryFlag
 	authorityFlag
@@ -306,6 +312,9 @@ func (f serverFlags) validate() error {
 		if name == "" || strings.ContainsAny(name, ":/ ") {
 			return wrongf("metrics-host", "must be names such as timbre.internal.example, without a port, with commas between")
 		}
+	}
+	if err := f.memoryFlag.validate(); err != nil {
+		return err
 	}
 	if f.NetworkSilence != 0 && f.NetworkSilence <= f.NetworkBlockTime {
 		return wrongf("network-silence", "must be more than --network-block-time, which is %s", f.NetworkBlockTime)

@@ -48,6 +48,7 @@ func (c *doctorCmd) Run(o *output) error {
 		all = append(all, f)
 	}
 	look("configuration", c.validate(), "complete", "Correct the flag or environment variable that is named.")
+	look("memory limit", nil, c.memoryFlag.say(), "")
 	root, err := readSecret(c.SecretFile, false)
 	look("secret", err, "32 bytes", "The first start on SQLite makes it. Else restore it, or make one as said.")
 	if _, err := os.Stat(c.SecretFile); err == nil {

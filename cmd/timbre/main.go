@@ -110,12 +110,23 @@ func run(args []string, stdout, stderr io.Writer) int {
 		command += " " + in.at.Selected().Path()
 	}
 	if err != nil {
+		if in.logsJSON() {
+			in.log(stderr, err)
+			return exitUsage
+		}
 		fmt.Fprintf(stderr, "timbre: %s\nRun %s --help.\n", in.say(err), command)
 		return exitUsage
 	}
 	err = ctx.Run(&output{stdout, stderr, in.say})
 	if err == nil {
 		return exitDone
+	}
+	if in.logsJSON() {
+		in.log(stderr, err)
+		if errors.As(err, new(usageError)) || errors.As(err, new(*wrong)) {
+			return exitUsage
+		}
+		return exitRefused
 	}
 	if f := (*fault.Error)(nil); errors.As(err, &f) {
 		fmt.Fprintf(stderr, "timbre: %s: %s\n", f.Code, f.Message())
@@ -138,6 +149,29 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	return exitRefused
+}
+
+// logsJSON reports whether this is a server whose log is JSON: why it ends without
+// having begun is a line of that log.
+func (in invocation) logsJSON() bool {
+	if in.at == nil || in.at.Selected() == nil {
+		return false
+	}
+	if name := in.at.Selected().Name; name != "serve" && name != "demo" {
+		return false
+	}
+	for _, flag := range in.at.Flags() {
+		if flag.Name == "log-format" {
+			_, format, _ := in.given(flag)
+			return format == "json"
+		}
+	}
+	return false
+}
+
+// log writes an error as a line of a server's log.
+func (in invocation) log(w io.Writer, err error) {
+	serverFlags{LogFormat: "json"}.logger(w).Error("ended", "error", in.say(err))
 }
 
 // output is where a command writes, and how it says an error.

@@ -549,3 +549,29 @@ func TestProxies(t *testing.T) {
 		}
 	}
 }
+
+// A server whose log is JSON says in JSON why it did not start, whatever is wrong.
+func TestStartFailuresAreJSON(t *testing.T) {
+	dir := t.TempDir()
+	for name, args := range map[string][]string{
+		"a value":         {"--log-format", "json", "--limits-mint", "many"},
+		"a configuration": {"--log-format=json", "--network-silence", "1s"},
+		"an address":      {"--log-format=json", "--listen", "192.0.2.1:1", "--database-url", "sqlite:" + filepath.Join(dir, "x.db")},
+		"a database":      {"--log-format=json", "--listen", "127.0.0.1:0", "--database-url", "sqlite:" + dir},
+	} {
+		s := timbre(t, append([]string{"serve"}, args...)...)
+		if s.code == exitDone || s.out != "" {
+			t.Errorf("%s: exit %d, stdout %q", name, s.code, s.out)
+		}
+		var last map[string]any
+		for line := range strings.Lines(s.err) {
+			last = nil
+			if err := json.Unmarshal([]byte(line), &last); err != nil {
+				t.Errorf("%s: %q: %v", name, line, err)
+			}
+		}
+		if last["level"] != "ERROR" || last["error"] == "" || last["error"] == nil {
+			t.Errorf("%s: %v", name, last)
+		}
+	}
+}

@@ -68,6 +68,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			return nil, err
 		}
 	}
+	f.memoryFlag.set(log)
 	s := &server{log: log, stop: make(chan struct{})}
 	defer func() {
 		if err != nil {
@@ -221,7 +222,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		s.work = append(s.work, func(ctx context.Context) { serveMetrics(ctx, s.metrics, s.api.MetricsHandler(f.MetricsHost), log) })
 	}
 	s.http = &http.Server{
-		Handler: describing(packed, s.api), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: describing(packed, s.api), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: api.MaxHeaderBytes,
 		DisableGeneralOptionsHandler: true, // OPTIONS * is refused as every unknown path is
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
@@ -332,7 +333,7 @@ func wrongSecret(ctx context.Context, db *store.DB, file string, name network.Na
 
 // serveMetrics serves them on a listener of their own until ctx ends.
 func serveMetrics(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) {
-	server := &http.Server{Handler: h, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
+	server := &http.Server{Handler: h, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: api.MaxHeaderBytes}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -99,6 +99,9 @@ type initVersionInput struct {
 	}
 }
 
+func (in *initVersionInput) body() any                     { return &in.Body }
+func (*initVersionInput) most() (bytes int64, strict bool) { return maxWorkBody, false }
+
 type jobOutput struct {
 	Body struct {
 		JobID string `json:"job_id" format:"uuid"`
@@ -126,6 +129,9 @@ type initVersionUploadInput struct {
 		MediaSHA256 *string       `json:"media_sha256" required:"false" nullable:"true" doc:"The file's SHA-256, 0x and 64 hex digits: the upload is held to it; where nothing is uploaded it is what is registered"`
 	}
 }
+
+func (in *initVersionUploadInput) body() any                     { return &in.Body }
+func (*initVersionUploadInput) most() (bytes int64, strict bool) { return maxWorkBody, false }
 
 func (a *API) initVersionUpload(ctx context.Context, in *initVersionUploadInput) (*slotOutput, error) {
 	r := registry.UpdateRequest{Creators: creators(in.Body.Creators), NewFile: true, Filename: in.Body.Filename, Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256), Language: in.Language}

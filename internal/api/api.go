@@ -11,7 +11,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,21 +18,17 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"os"
-	"reflect"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
+	"golang.org/x/sync/singleflight"
 
 	"timbre.example/fault"
 	"timbre.example/internal/limit"
+	"timbre.example/internal/network"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -69,16 +64,13 @@ type API struct {
 	router  chi.Router
 	metrics *metrics
 	streams *streams
+	bodies  *bodies
+	counts  counts
+	pings   singleflight.Group
 	// stop ends progress streams when the server shuts down.
 	stop        <-chan struct{}
 	bodyTimeout time.Duration
 }
-
-// maxBody is the largest JSON body, and bodyTimeout the longest it may take.
-const (
-	maxBody     = 1 << 20
-	bodyTimeout = 10 * time.Second
-)
 
 // The routes of progress streams.
 const (
@@ -92,9 +84,9 @@ func New(c Config, stop <-chan struct{}) *API {
 	if c.Registry != nil {
 		followers = c.Registry.Progress.Followers
 	}
-	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, metrics: newMetrics(c.Version, followers, c.Worker), streams: &streams{most: c.Followers, of: map[string]int{}}}
+	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, bodies: newBodies(), counts: counts{of: map[network.Name]standing{}}, metrics: newMetrics(c.Version, followers, c.Worker), streams: &streams{most: c.Followers, of: map[string]int{}}}
 	a.Sessions.Admit = a.admit // budgets are told in the answer's headers
-	a.router.Use(a.observe, a.recover, unstored, a.cors, a.limitAddress)
+	a.router.Use(a.observe, a.recover, unstored, a.cors, a.limitHead, a.limitAddress)
 	a.router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		a.RenderError(w, r, fault.CommonNotFound().With("reason", "route"))
 	})
@@ -165,19 +157,11 @@ func (a *API) routes() {
 	c.Servers = []*huma.Server{{URL: a.PublicURL}}
 	h := humachi.New(a.router, c)
 
-	op := func(method, path, id, summary string, status int, before ...func(huma.API) func(huma.Context, func(huma.Context))) huma.Operation {
-		o := huma.Operation{
+	op := func(method, path, id, summary string, status int) huma.Operation {
+		return huma.Operation{
 			OperationID: id, Method: method, Path: path, Summary: summary, DefaultStatus: status,
-			// readBody has read it within its bounds. -1: nothing more to
-			// cap, and the read deadline, which would otherwise end a long
-			// request while it is worked on, is taken away.
-			MaxBodyBytes: -1, BodyReadTimeout: -1,
 			Errors: []int{401, 403, 404, 409, 410, 413, 415, 422, 429, 500, 503},
 		}
-		for _, m := range before {
-			o.Middlewares = append(o.Middlewares, m(h))
-		}
-		return o
 	}
 	// browser is an operation for whoever holds a session; begins says that it
 	// starts something, which an expired token may not.
@@ -212,24 +196,24 @@ func (a *API) routes() {
 	}
 	defer func() { a.document(h.OpenAPI()) }()
 	if a.mints() {
-		huma.Register(h, op("POST", "/v1/sessions", "mint-session", "Mint a session: called by the host's backend", 200, reads[mintInput](true)), a.mint)
-		huma.Register(h, op("POST", "/v1/sessions/revoke", "revoke-sessions", "End sessions: called by the host's backend", 200, reads[revokeInput](true)), a.revoke)
+		post(a, h, op("POST", "/v1/sessions", "mint-session", "Mint a session: called by the host's backend", 200), a.mint)
+		post(a, h, op("POST", "/v1/sessions/revoke", "revoke-sessions", "End sessions: called by the host's backend", 200), a.revoke)
 	}
 	if !a.works() {
 		return
 	}
 	huma.Register(h, op("GET", "/v1/stats", "stats", "Public facts of a network", 200), a.stats)
-	huma.Register(h, browser(op("POST", "/v1/works/init", "init-work", "Begin a registration and get an upload URL", 200, reads[initInput](false)), true, "init"), a.initWork)
-	huma.Register(h, browser(op("POST", "/v1/works/upload", "renew-upload", "Get another upload URL for a job", 200, reads[jobInput](false)), false, "upload"), a.renewUpload)
-	huma.Register(h, browser(op("POST", "/v1/works/prepare", "prepare-work", "Read the upload and quote", 200, reads[jobInput](false)), false, "prepare"), a.prepare)
-	huma.Register(h, browser(op("POST", "/v1/works/confirm", "confirm-work", "Accept the quote", 202, reads[jobInput](false)), false, "confirm"), a.confirm)
+	post(a, h, browser(op("POST", "/v1/works/init", "init-work", "Begin a registration and get an upload URL", 200), true, "init"), a.initWork)
+	post(a, h, browser(op("POST", "/v1/works/upload", "renew-upload", "Get another upload URL for a job", 200), false, "upload"), a.renewUpload)
+	post(a, h, browser(op("POST", "/v1/works/prepare", "prepare-work", "Read the upload and quote", 200), false, "prepare"), a.prepare)
+	post(a, h, browser(op("POST", "/v1/works/confirm", "confirm-work", "Accept the quote", 202), false, "confirm"), a.confirm)
 	huma.Register(h, lookUp(op("GET", "/v1/access/{code}/work", "work-by-code", "The work that an access code opens, with its versions", 200)), a.workByCode)
 	huma.Register(h, lookUp(op("GET", "/v1/access/{code}/versions/{v}/download/{what}", "download-by-code", "A URL of a version's certificate or recording, by access code", 200)), a.downloadByCode)
-	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/init", "init-version", "Begin a version that keeps the recording", 200, reads[initVersionInput](false)), true, "init"), a.initVersion)
-	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/init-upload", "init-version-upload", "Begin a version with a new recording, and get an upload URL", 200, reads[initVersionUploadInput](false)), true, "init"), a.initVersionUpload)
-	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/upload", "renew-version-upload", "Get another upload URL for a job", 200, reads[jobInput](false)), false, "upload"), a.renewUpload)
-	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/prepare", "prepare-version", "Read the upload, if there is one, and quote", 200, reads[jobInput](false)), false, "prepare"), a.prepareVersion)
-	huma.Register(h, change(op("POST", "/v1/access/{code}/versions/confirm", "confirm-version", "Accept the quote", 202, reads[jobInput](false)), false, "confirm"), a.confirm)
+	post(a, h, change(op("POST", "/v1/access/{code}/versions/init", "init-version", "Begin a version that keeps the recording", 200), true, "init"), a.initVersion)
+	post(a, h, change(op("POST", "/v1/access/{code}/versions/init-upload", "init-version-upload", "Begin a version with a new recording, and get an upload URL", 200), true, "init"), a.initVersionUpload)
+	post(a, h, change(op("POST", "/v1/access/{code}/versions/upload", "renew-version-upload", "Get another upload URL for a job", 200), false, "upload"), a.renewUpload)
+	post(a, h, change(op("POST", "/v1/access/{code}/versions/prepare", "prepare-version", "Read the upload, if there is one, and quote", 200), false, "prepare"), a.prepareVersion)
+	post(a, h, change(op("POST", "/v1/access/{code}/versions/confirm", "confirm-version", "Accept the quote", 202), false, "confirm"), a.confirm)
 	rotate := op("POST", "/v1/access/{code}/rotate", "rotate-code", "Replace an access code", 200)
 	rotate.Security = []map[string][]string{{"session": {}}}
 	rotate.Middlewares = huma.Middlewares{a.authorize(h, may(session.UpdateVersion, false), "code")}
@@ -242,11 +226,11 @@ func (a *API) routes() {
 	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions/{v}/creators", "own-creators", "Who made a version", 200), session.Caller.MayRead, "code", a.own(h, false)), a.ownCreators)
 	huma.Register(h, owner(op("GET", "/v1/works/{id}/download/{what}", "download-latest", "A URL of the latest version's certificate or recording", 200), anySession, "code"), a.downloadLatest)
 	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions/{v}/download/{what}", "download-version", "A URL of a version's certificate or recording", 200), anySession, "code"), a.downloadVersion)
-	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/init", "init-own-version", "Begin a version that keeps the recording", 200, reads[initVersionInput](false)), true, "init"), a.initVersion)
-	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/init-upload", "init-own-version-upload", "Begin a version with a new recording, and get an upload URL", 200, reads[initVersionUploadInput](false)), true, "init"), a.initVersionUpload)
-	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/upload", "renew-own-version-upload", "Get another upload URL for a job", 200, reads[jobInput](false)), false, "upload"), a.renewUpload)
-	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/prepare", "prepare-own-version", "Read the upload, if there is one, and quote", 200, reads[jobInput](false)), false, "prepare"), a.prepareVersion)
-	huma.Register(h, update(op("POST", "/v1/works/{id}/versions/confirm", "confirm-own-version", "Accept the quote", 202, reads[jobInput](false)), false, "confirm"), a.confirm)
+	post(a, h, update(op("POST", "/v1/works/{id}/versions/init", "init-own-version", "Begin a version that keeps the recording", 200), true, "init"), a.initVersion)
+	post(a, h, update(op("POST", "/v1/works/{id}/versions/init-upload", "init-own-version-upload", "Begin a version with a new recording, and get an upload URL", 200), true, "init"), a.initVersionUpload)
+	post(a, h, update(op("POST", "/v1/works/{id}/versions/upload", "renew-own-version-upload", "Get another upload URL for a job", 200), false, "upload"), a.renewUpload)
+	post(a, h, update(op("POST", "/v1/works/{id}/versions/prepare", "prepare-own-version", "Read the upload, if there is one, and quote", 200), false, "prepare"), a.prepareVersion)
+	post(a, h, update(op("POST", "/v1/works/{id}/versions/confirm", "confirm-own-version", "Accept the quote", 202), false, "confirm"), a.confirm)
 	huma.Register(h, op("GET", "/v1/transactions/{id}", "transaction", "Where a transaction is", 200), a.transaction)
 }
 
@@ -282,97 +266,15 @@ func (a *API) document(o *huma.OpenAPI) {
 	}
 }
 
-// misfit marks a number that is JSON, and that no Go integer can hold. Of an
-// error of Unmarshal, huma keeps only the text.
-const misfit = "misfit: "
-
 // plainJSON leaves <, > and & as they are: nothing of ours is pasted into HTML.
+// It reads nothing: receive does.
 var plainJSON = huma.Format{
 	Marshal: func(w io.Writer, v any) error {
 		e := json.NewEncoder(w)
 		e.SetEscapeHTML(false)
 		return e.Encode(v)
 	},
-	Unmarshal: func(data []byte, v any) error {
-		err := json.Unmarshal(data, v)
-		if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && t.Field != "" {
-			return errors.New(misfit + t.Field)
-		}
-		return err
-	},
-}
-
-// reads reads the JSON body of an input whole, within its bounds in bytes and
-// time, and checks the names in it, before anything looks at it. A strict body has
-// no unknown members.
-func reads[Input any](strict bool) func(huma.API) func(huma.Context, func(huma.Context)) {
-	field, _ := reflect.TypeFor[Input]().FieldByName("Body")
-	return func(h huma.API) func(huma.Context, func(huma.Context)) { return readBody(h, field.Type, strict) }
-}
-
-func readBody(h huma.API, t reflect.Type, strict bool) func(huma.Context, func(huma.Context)) {
-	return func(ctx huma.Context, next func(huma.Context)) {
-		r, w := humachi.Unwrap(ctx)
-		body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-		var bad fault.Field
-		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			bad = fault.Field{Field: "body", Rule: "timeout", Message: "The body did not arrive in time."}
-		case err != nil:
-			bad = fault.Field{Field: "body", Rule: "incomplete", Message: "The body broke off."}
-		case len(body) > maxBody:
-			bad = fault.Field{Field: "body", Rule: "max_bytes", Message: "The body is larger than " + strconv.Itoa(maxBody) + " bytes."}
-		case !isText(body):
-			bad = fault.Field{Field: "body", Rule: "utf8", Message: "The body is not UTF-8 throughout, or has one half of a surrogate pair."}
-		default:
-			if names := misnamed(body, t, strict); len(names) > 0 {
-				_ = huma.WriteErr(h, ctx, http.StatusUnprocessableEntity, "", fault.CommonValidationFailed(names))
-				return
-			}
-			r.Body = io.NopCloser(bytes.NewReader(body))
-			next(ctx)
-			return
-		}
-		w.Header().Set("Connection", "close") // what is still to come of it is not read
-		_ = huma.WriteErr(h, ctx, http.StatusUnprocessableEntity, "", fault.CommonValidationFailed([]fault.Field{bad}))
-	}
-}
-
-// isText reports whether a body can be read as what was meant. encoding/json puts
-// a replacement character where it is not: that would be anchored in a title for
-// ever, and would make one of two end-users whose references differ only there.
-func isText(body []byte) bool {
-	if !utf8.Valid(body) {
-		return false
-	}
-	for rest := body; ; {
-		i := bytes.IndexByte(rest, '\\')
-		if i < 0 || i+2 > len(rest) {
-			return true
-		}
-		r, size := escaped(rest[i:])
-		if utf16.IsSurrogate(r) {
-			low, more := escaped(rest[i+size:])
-			if utf16.DecodeRune(r, low) == unicode.ReplacementChar {
-				return false
-			}
-			size += more
-		}
-		rest = rest[i+size:]
-	}
-}
-
-// escaped reads the \uXXXX at the beginning of text, and how long it is. Another
-// escape is no rune, and two bytes long.
-func escaped(text []byte) (r rune, size int) {
-	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
-		return -1, min(2, len(text))
-	}
-	n, err := strconv.ParseUint(string(text[2:6]), 16, 16)
-	if err != nil {
-		return -1, 2 // no JSON: for others to say
-	}
-	return rune(n), 6
+	Unmarshal: func([]byte, any) error { return nil },
 }
 
 func (a *API) jwks(w http.ResponseWriter, r *http.Request) {
@@ -387,9 +289,13 @@ func (a *API) jwks(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *API) health(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-	defer cancel()
-	if err := a.Sessions.DB.Ping(ctx); err != nil {
+	// Those who ask at the same time share one question.
+	_, err, _ := a.pings.Do("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 2*time.Second)
+		defer cancel()
+		return nil, a.Sessions.DB.Ping(ctx)
+	})
+	if err != nil {
 		a.RenderError(w, r, fault.CommonServiceUnavailable(time.Second).Because(err))
 		return
 	}

@@ -1,12 +1,19 @@
 package api
 
-import "time"
+import (
+	"time"
+
+	"timbre.example/internal/limit"
+)
 
 // SetBodyTimeout shortens the time that a body may take.
 func (a *API) SetBodyTimeout(d time.Duration) { a.bodyTimeout = d }
 
-// MaxBody is the largest JSON body, in bytes.
-const MaxBody = maxBody
+// The bounds of JSON bodies, in bytes.
+const (
+	MaxSmallBody = maxSmallBody
+	MaxWorkBody  = maxWorkBody
+)
 
 // AddressOf is who calls.
 var AddressOf = addressOf
@@ -17,3 +24,12 @@ func (a *API) Streams() int {
 	defer a.streams.mu.Unlock()
 	return a.streams.all
 }
+
+// SetBodies makes the budget of the bodies of mints smaller.
+func (a *API) SetBodies(most, share int64) { a.bodies.mints = limit.NewBytes(most, share) }
+
+// BodiesHeld are the bytes that an address holds of it.
+func (a *API) BodiesHeld(address string) int64 { return a.bodies.mints.Held(address) }
+
+// CountsAsked is how often the database was asked for the counts of stats.
+func (a *API) CountsAsked() int { return a.counts.asked }

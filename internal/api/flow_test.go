@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"timbre.example/fault"
+	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/session"
@@ -278,7 +279,7 @@ func TestBadDescriptions(t *testing.T) {
 			"spaces":      {"  ", "body json"},
 			"deep":        {strings.Repeat("[", 100_000), "body json"},
 			"10 MB":       {`{"title":"` + strings.Repeat("x", 10<<20) + `"}`, "body max_bytes"},
-			"just over":   {strings.Repeat(" ", 1<<20+1), "body max_bytes"},
+			"just over":   {strings.Repeat(" ", api.MaxWorkBody+1), "body max_bytes"},
 			"Latin 1":     {"{\"title\":\"Caf\xe9\"}", "body utf8"},
 			"high half":   {`{"title":"\ud83c x"}`, "body utf8"},
 			"low half":    {`{"title":"\uDFB5"}`, "body utf8"},
@@ -288,7 +289,7 @@ func TestBadDescriptions(t *testing.T) {
 			"no hex":      {`{"title":"\ud8zz"}`, "body json"},
 			"cut escape":  {`{"title":"\`, "body json"},
 			"other case":  {`{"TITLE":5}`, "TITLE member_case"},
-			"right limit": {`{"title":""` + strings.Repeat(" ", 1<<20-12) + `}`, "title required, creators required, filename required, network one_of"},
+			"right limit": {`{"title":""` + strings.Repeat(" ", api.MaxWorkBody-12) + `}`, "title required, creators required, filename required, network one_of"},
 		} {
 			a := b.post("/v1/works/init", c.body)
 			if a.code != fault.CodeCommonValidationFailed || a.rules() != c.want {
@@ -361,7 +362,7 @@ func TestMintBodies(t *testing.T) {
 		`"Allowed_Ats_Id": 1`: "Allowed_Ats_Id member_case", `"EXTERNAL_USER_REF": "ada"`: "EXTERNAL_USER_REF member_case", `"allowed_network": "mainnet"`: "allowed_network duplicate_member",
 		`"\u0061llowed_network": "testnet"`: "allowed_network duplicate_member", `"allowed_ats_id": 1, "allowed_ats_id": 2`: "allowed_ats_id duplicate_member",
 		`"rehear\u017fe": "x"`: "rehear\u017fe member_case", `"external_user_ref": {"a": 1, "a": 2}`: "external_user_ref type", `"x": [[{"y": {}}]]`: "x unknown_member", `"x"`: "body json",
-		`"x": ` + strings.Repeat("[", 20_000): "body json", strings.Repeat(`"x": 1, `, 1000) + `"x": 1`: "x unknown_member" + strings.Repeat(", x duplicate_member", 19),
+		`"x": ` + strings.Repeat("[", 5_000): "body json", strings.Repeat(`"x": 1, `, 1000) + `"x": 1`: "x unknown_member" + strings.Repeat(", x duplicate_member", 19),
 	} {
 		body := append(written[:len(written)-1:len(written)-1], ", "+more+"}"...)
 		if a := w.call("POST", "/v1/sessions", map[string]string{"Origin": site}, bytes.NewReader(body)); a.rules() != want {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"timbre.example/fault"
@@ -49,10 +50,42 @@ func (a *API) admit(ctx context.Context, siteKey, organization string) error {
 	return a.spend(ctx, a.Limits.Organization, organization)
 }
 
-// counted reports whether a path costs its caller a call: those of the API, and
-// the pages that check proofs anew each time.
+// countedPaths are where a call costs its caller one of its address's budget: the API,
+// and all that is read, packed, searched or proved anew for a call.
+var countedPaths = []string{"/v1/", "/w/", "/explorer/", "/log/", "/docs/search"}
+
 func counted(path string) bool {
-	return strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/w/") || strings.HasPrefix(path, "/explorer/")
+	return slices.ContainsFunc(countedPaths, func(p string) bool { return strings.HasPrefix(path, p) })
+}
+
+// The bounds of what comes before a body. net/http refuses more bytes of it than
+// [MaxHeaderBytes].
+const (
+	maxTarget  = 8 << 10 // bytes of path and query
+	maxHeaders = 100     // header fields
+)
+
+// MaxHeaderBytes is the bound of a request's line and headers, for http.Server.
+const MaxHeaderBytes = 16 << 10
+
+// limitHead refuses what would be taken apart into more than any client of ours sends.
+func (a *API) limitHead(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fields := 0
+		for _, values := range r.Header {
+			fields += len(values)
+		}
+		switch {
+		case len(r.RequestURI) > maxTarget:
+			w.Header().Set("Connection", "close")
+			a.RenderError(w, r, fault.CommonValidationFailed([]fault.Field{{Field: "url", Rule: "max_bytes", Message: "Path and query are longer than " + strconv.Itoa(maxTarget) + " bytes."}}))
+		case fields > maxHeaders:
+			w.Header().Set("Connection", "close")
+			a.RenderError(w, r, fault.CommonValidationFailed([]fault.Field{{Field: "headers", Rule: "max_items", Message: "There are more than " + strconv.Itoa(maxHeaders) + " headers."}}))
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
 }
 
 // limitAddress holds every call that counts to the budget of where it comes from,

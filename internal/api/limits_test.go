@@ -169,8 +169,8 @@ func TestOrderOfRefusals(t *testing.T) {
 	}
 }
 
-// Every call below /v1/ counts once, whatever comes of it, and every page that
-// checks proofs; nothing else does.
+// Every call below /v1/ counts once, whatever comes of it, and every page that is
+// proved, packed or searched anew; nothing else does.
 func TestWhatCounts(t *testing.T) {
 	for name, c := range map[string]struct {
 		method, path string
@@ -187,6 +187,10 @@ func TestWhatCounts(t *testing.T) {
 		"preflight":      {"OPTIONS", "/v1/stats", map[string]string{"Origin": site, "Access-Control-Request-Method": "GET"}, false},
 		"a work":         {"GET", "/w/testnet/1", nil, true},
 		"a transaction":  {"GET", "/explorer/testnet/tx/x", nil, true},
+		"a tile":         {"GET", "/log/testnet/tile/entries/000", nil, true},
+		"a search":       {"GET", "/docs/search?q=x", nil, true},
+		"its script":     {"GET", "/docs/search.json?q=x", nil, true},
+		"a page of docs": {"GET", "/docs/api", nil, false},
 		"health":         {"GET", "/healthz", nil, false},
 		"keys":           {"GET", "/.well-known/jwks.json", nil, false},
 		"an upload":      {"PUT", "/blob/x", nil, false},

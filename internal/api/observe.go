@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -53,9 +54,14 @@ func (a *API) observe(next http.Handler) http.Handler {
 		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		defer func() {
+			status := ww.Status()
+			gone := x.fault != nil && left(r, x.fault)
+			if gone {
+				status = statusLeft
+			}
 			attrs := []slog.Attr{
 				slog.String("request_id", x.id), slog.String("method", r.Method), slog.String("route", route(r)),
-				slog.Int("status", ww.Status()), slog.Int("bytes", ww.BytesWritten()),
+				slog.Int("status", status), slog.Int("bytes", ww.BytesWritten()),
 				slog.String("took", time.Since(start).Round(time.Microsecond).String()), slog.String("client", addressOf(r, a.TrustedProxies)),
 			}
 			if x.organization != "" {
@@ -65,7 +71,9 @@ func (a *API) observe(next http.Handler) http.Handler {
 				attrs = append(attrs, slog.String("job", traceable(x.job)))
 			}
 			level, code := slog.LevelDebug, ""
-			if x.fault != nil {
+			if gone {
+				attrs = append(attrs, slog.Bool("client_left", true))
+			} else if x.fault != nil {
 				level, code = slog.LevelInfo, string(x.fault.Code)
 				attrs = append(attrs, slog.String("code", code))
 				attrs = append(attrs, because(x.fault)...)
@@ -74,7 +82,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 					attrs = append(attrs, slog.String("error", x.fault.Error()))
 				}
 			}
-			a.metrics.seen(r.Method, route(r), ww.Status(), code, time.Since(start))
+			a.metrics.seen(r.Method, route(r), status, code, time.Since(start))
 			a.Log.LogAttrs(r.Context(), level, "request", attrs...)
 		}()
 		next.ServeHTTP(ww, r)
@@ -93,6 +101,16 @@ func unstored(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// statusLeft is what a request is counted as whose client went away before its answer:
+// no status of HTTP, and the one that other servers log.
+const statusLeft = 499
+
+// left reports whether a request failed because its client went away: what was asked
+// for it was called off.
+func left(r *http.Request, f *fault.Error) bool {
+	return f.Status() == http.StatusServiceUnavailable && errors.Is(r.Context().Err(), context.Canceled)
 }
 
 // because is why a refusal was made, as far as the catalogue has a word for it:

@@ -79,9 +79,7 @@ func fields(status int, errs []error) []fault.Field {
 			name = strings.TrimPrefix(strings.TrimPrefix(detail.Location, "query."), "header.")
 		}
 		rule, message := "type", "This is not of the documented type: "+detail.Message+"."
-		if number, ok := strings.CutPrefix(detail.Message, misfit); ok {
-			name, message = number, "This is no whole number of a size that can be."
-		} else if name == "body" || name == "" {
+		if name == "body" || name == "" {
 			name, rule, message = "body", "json", "The body is not the documented JSON."
 		}
 		out = append(out, fault.Field{Field: name, Rule: rule, Message: message})

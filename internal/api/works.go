@@ -2,10 +2,12 @@ package api
 
 import (
 	"context"
+	"errors"
 	"strings"
+	"sync"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
+	"golang.org/x/sync/singleflight"
 
 	"timbre.example/commitment"
 	"timbre.example/fault"
@@ -31,6 +33,9 @@ type mintInput struct {
 		AssetStorage    *string `json:"asset_storage" required:"false" nullable:"true" doc:"none: no file of this session is uploaded or stored, only its hash is taken"`
 	}
 }
+
+func (in *mintInput) body() any                     { return &in.Body }
+func (*mintInput) most() (bytes int64, strict bool) { return maxSmallBody, true }
 
 type mintOutput struct {
 	Body struct {
@@ -61,6 +66,9 @@ type revokeInput struct {
 		ExternalUserRef *string `json:"external_user_ref" required:"false" nullable:"true" doc:"All sessions of this end-user"`
 	}
 }
+
+func (in *revokeInput) body() any                     { return &in.Body }
+func (*revokeInput) most() (bytes int64, strict bool) { return maxSmallBody, true }
 
 type revokeOutput struct {
 	Body struct {
@@ -101,7 +109,7 @@ func (a *API) stats(ctx context.Context, in *statsInput) (*statsOutput, error) {
 	if !n.Valid() {
 		return nil, fault.CommonValidationFailed([]fault.Field{{Field: "network", Rule: "one_of", Message: "Must be testnet or mainnet."}})
 	}
-	s, err := a.Registry.Stats(ctx, n)
+	s, err := a.countsOf(ctx, n)
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +117,50 @@ func (a *API) stats(ctx context.Context, in *statsInput) (*statsOutput, error) {
 	out.Body.TotalWorks, out.Body.MaxAudioSize = s.TotalWorks, a.Sessions.MaxFileSize
 	out.Body.SupportedFormats, out.Body.Upload = a.SupportedFormats, "put"
 	return out, nil
+}
+
+// counts keeps the counts of the networks for a second: the database counts rows. One
+// caller asks it, and the others share that answer.
+type counts struct {
+	asking singleflight.Group
+
+	mu    sync.Mutex
+	of    map[network.Name]standing
+	asked int
+}
+
+type standing struct {
+	registry.Stats
+	at time.Time
+}
+
+const (
+	countsLive = time.Second
+	countsWait = 5 * time.Second
+)
+
+func (a *API) countsOf(ctx context.Context, n network.Name) (registry.Stats, error) {
+	c := &a.counts
+	c.mu.Lock()
+	known := c.of[n]
+	c.mu.Unlock()
+	if time.Since(known.at) < countsLive {
+		return known.Stats, nil
+	}
+	s, err, _ := c.asking.Do(string(n), func() (any, error) {
+		// Another may be waiting for the answer when the first has gone.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countsWait)
+		defer cancel()
+		s, err := a.Registry.Stats(ctx, n)
+		if err == nil {
+			c.mu.Lock()
+			c.of[n] = standing{s, time.Now()}
+			c.asked++
+			c.mu.Unlock()
+		}
+		return s, err
+	})
+	return s.(registry.Stats), err
 }
 
 type wireRoles struct {
@@ -182,13 +234,14 @@ func announced(size *int64, hash *string) (a registry.Announced) {
 	return a
 }
 
-// Resolve refuses a token for another network even where the body has other
+func (in *initInput) body() any                     { return &in.Body }
+func (*initInput) most() (bytes int64, strict bool) { return maxWorkBody, false }
+
+// refuse refuses a token for another network even where the body has other
 // faults. Whether it names a network at all is checked with the rest.
-func (in *initInput) Resolve(ctx huma.Context) []error {
+func (in *initInput) refuse(ctx context.Context) error {
 	if n := network.Name(in.Body.Network); n.Valid() {
-		if err := callerOf(ctx.Context()).May(session.Register, n, true); err != nil {
-			return []error{err}
-		}
+		return callerOf(ctx).May(session.Register, n, true)
 	}
 	return nil
 }
@@ -224,9 +277,35 @@ func (a *API) initWork(ctx context.Context, in *initInput) (*slotOutput, error) 
 	if in.Body.ExternalUserRef != nil {
 		r.ExternalUserRef = *in.Body.ExternalUserRef
 	}
+	asked, err := a.mayAskForTitle(callerOf(ctx))
+	if err != nil {
+		return nil, err
+	}
 	slot, err := a.Registry.Init(ctx, callerOf(ctx), r)
+	asked(err)
 	exchangeOf(ctx).job = slot.JobID
 	return a.slotOf(ctx, slot, err)
+}
+
+// mayAskForTitle refuses an init whose end-user was told too often that a title is
+// taken: a refused init costs nothing, so one token could ask for every title of a
+// site. The session stays as it was. What the init came to is reported to asked.
+func (a *API) mayAskForTitle(c session.Caller) (asked func(error), err error) {
+	if c.DuplicateTitles {
+		return func(error) {}, nil
+	}
+	key := "session " + c.SessionID
+	if c.ExternalUserRef != "" {
+		key = "user " + c.Organization + " " + c.ExternalUserRef
+	}
+	if s := a.Limits.Titles.Take(context.Background(), key); !s.Allowed {
+		return nil, fault.SessionRateLimited(s.Wait).With("reason", "duplicate_titles")
+	}
+	return func(err error) {
+		if !errors.Is(err, fault.CodeRegistrationDuplicateTitle) {
+			a.Limits.Titles.Return(key)
+		}
+	}, nil
 }
 
 type jobInput struct {
@@ -238,11 +317,14 @@ type jobInput struct {
 	}
 }
 
-// Resolve refuses an expired token that names no job: it may go on with its own
+func (in *jobInput) body() any                     { return &in.Body }
+func (*jobInput) most() (bytes int64, strict bool) { return maxSmallBody, false }
+
+// refuse refuses an expired token that names no job: it may go on with its own
 // and with nothing else.
-func (in *jobInput) Resolve(ctx huma.Context) []error {
-	if _, ok := parseID(strings.TrimSpace(in.Body.JobID)); !ok && callerOf(ctx.Context()).Expired {
-		return []error{fault.CommonAuthExpired()}
+func (in *jobInput) refuse(ctx context.Context) error {
+	if _, ok := parseID(strings.TrimSpace(in.Body.JobID)); !ok && callerOf(ctx).Expired {
+		return fault.CommonAuthExpired()
 	}
 	return nil
 }

@@ -72,7 +72,7 @@ func New(c Config) http.Handler {
 		serve(w, r, name, data)
 	})
 	mux.HandleFunc("GET /demo/samples/{name}", func(w http.ResponseWriter, r *http.Request) {
-		data, err := sample(r.PathValue("name"), r.FormValue("take"))
+		data, err := sample(r.PathValue("name"), r.URL.Query().Get("take"))
 		if err != nil {
 			c.RenderError(w, r, err)
 			return

@@ -315,7 +315,7 @@ func (w *readable) Write(b []byte) (int, error) { return len(b), nil }
 
 // serveMatches answers the script of the search field.
 func (s *site) serveMatches(w http.ResponseWriter, r *http.Request) error {
-	results, _ := s.search(r.FormValue("q"))
+	results, _ := s.search(r.URL.Query().Get("q")) // FormValue would read a body, too
 	type match struct {
 		Title string `json:"title"`
 		Page  string `json:"page"`
@@ -334,7 +334,7 @@ func (s *site) serveMatches(w http.ResponseWriter, r *http.Request) error {
 
 func (s *site) serveSearch(w http.ResponseWriter, r *http.Request) error {
 	v := s.view("Search")
-	v.Query = strings.TrimSpace(r.FormValue("q"))
+	v.Query = strings.TrimSpace(r.URL.Query().Get("q"))
 	v.Results, v.Meant = s.search(v.Query)
 	html, err := execute(v)
 	if err != nil {

@@ -25,17 +25,20 @@ import (
 	"timbre.example/internal/store"
 )
 
-// Rates are the four budgets of a server.
+// Rates are the budgets of a server.
 type Rates struct {
 	Mint         Rate // sessions minted, by key pair
 	Session      Rate // calls, by session
 	Address      Rate // calls, by network address
 	Organization Rate // mints and calls, by organization
+	Titles       Rate // refusals for a title that is taken, by end-user or session
 }
 
 // Limits are the budgets of a server. A nil one allows everything.
 type Limits struct {
 	Mint, Session, Address, Organization *Budget
+	// Titles is counted by each instance alone.
+	Titles *Budget
 
 	shared *shared
 }
@@ -55,6 +58,9 @@ func New(db *store.DB, r Rates, log *slog.Logger) *Limits {
 	}
 	l.Mint, l.Session = budget("mint", r.Mint), budget("session", r.Session)
 	l.Address, l.Organization = budget("address", r.Address), budget("organization", r.Organization)
+	if !r.Titles.Off() {
+		l.Titles = newBudget("duplicate_titles", r.Titles, nil, func() time.Time { return db.Now() })
+	}
 	return l
 }
 
@@ -153,6 +159,18 @@ func (b *Budget) Take(ctx context.Context, key string) State {
 		s.Wait = a.whole.Add(b.every - b.burst).Sub(now)
 	}
 	return s
+}
+
+// Return gives back a call that Take let through. It is for a budget that each
+// instance counts alone.
+func (b *Budget) Return(key string) {
+	if b == nil {
+		return
+	}
+	a := b.account(key)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.whole = a.whole.Add(-b.every)
 }
 
 // left is how many calls fit in at once, when the budget is whole at that time.

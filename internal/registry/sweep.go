@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"timbre.example/internal/blob"
@@ -35,7 +36,15 @@ func (r *Registry) sweepEvery(ctx context.Context, every time.Duration) {
 // many jobs it ended.
 func (r *Registry) Sweep(ctx context.Context) (ended int, err error) {
 	ended, err = r.sweepExpired(ctx)
-	return ended, errors.Join(err, r.sweepLeftovers(ctx), r.erase(ctx))
+	return ended, errors.Join(during("expired jobs", err), during("leftover files", r.sweepLeftovers(ctx)), during("erasures", r.erase(ctx)))
+}
+
+// during names the part of a round that failed.
+func during(part string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", part, err)
 }
 
 // sweepExpired closes the row first: from then on nobody can confirm it, so a

@@ -101,7 +101,7 @@ func (db *DB) Ping(ctx context.Context) error {
 
 // Read returns the queries outside any transaction, for single reads. Writing
 // through it fails on SQLite.
-func (db *DB) Read() *query.Queries { return query.New(db.engine.reader()) }
+func (db *DB) Read() *query.Queries { return query.New(named{db.engine.reader()}) }
 
 // Tx runs f in one transaction and commits it when f returns nil. When the
 // database asks for another try (a deadlock, a lost serialization) f runs again
@@ -109,12 +109,12 @@ func (db *DB) Read() *query.Queries { return query.New(db.engine.reader()) }
 func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 	for try := 1; ; try++ {
 		err := db.engine.tx(ctx, func(q query.DBTX) error {
-			return f(&Tx{Queries: query.New(q), Now: db.now()})
+			return f(&Tx{Queries: query.New(named{q}), Now: db.now()})
 		})
 		if try < 5 && again(err) && ctx.Err() == nil {
 			continue
 		}
-		return err
+		return name("transaction", err)
 	}
 }
 
@@ -125,7 +125,7 @@ func (db *DB) One(ctx context.Context, f func(*Tx) error) error {
 	if !ok {
 		return db.Tx(ctx, f)
 	}
-	return f(&Tx{Queries: query.New(p.reader()), Now: db.now()})
+	return name("statement", f(&Tx{Queries: query.New(named{p.reader()}), Now: db.now()}))
 }
 
 func (db *DB) now() time.Time { return db.Now().UTC().Truncate(time.Microsecond) }

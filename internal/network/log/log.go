@@ -78,9 +78,10 @@ type Log struct {
 	vkey     string
 	verifier note.Verifier
 
-	wake  chan struct{} // an entry may be waiting
-	alive atomic.Int64  // when this process opened the log or last sequenced
-	crash func(point string)
+	wake   chan struct{} // an entry may be waiting
+	packed bundles
+	alive  atomic.Int64 // when this process opened the log or last sequenced
+	crash  func(point string)
 
 	mu   sync.Mutex
 	head chan struct{} // closed and replaced when the log has grown

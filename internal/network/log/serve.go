@@ -1,6 +1,7 @@
 package log
 
 import (
+	"bytes"
 	"compress/gzip"
 	"database/sql"
 	"encoding/binary"
@@ -56,15 +57,23 @@ func (l *Log) serve(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
+		if tile.L < 0 {
+			b, err := l.packed.get(path, func() (bundle, error) { return l.pack(r, tile) })
+			if err != nil {
+				return err
+			}
+			w.Header().Set("Vary", "Accept-Encoding")
+			if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+				w.Header().Set("Content-Encoding", "gzip")
+				respond(w, r, tileType, immutable, b.zipped)
+				return nil
+			}
+			respond(w, r, tileType, immutable, b.plain)
+			return nil
+		}
 		data, err := l.tile(r, tile)
 		if err != nil {
 			return err
-		}
-		if tile.L < 0 {
-			w.Header().Set("Vary", "Accept-Encoding")
-			if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-				return respondZipped(w, r, data)
-			}
 		}
 		respond(w, r, tileType, immutable, data)
 	}
@@ -87,19 +96,19 @@ func respond(w http.ResponseWriter, r *http.Request, contentType, cache string, 
 	}
 }
 
-// respondZipped is for bundles: text that repeats itself.
-func respondZipped(w http.ResponseWriter, r *http.Request, body []byte) error {
-	var b strings.Builder
+// pack reads a bundle, and compresses it: text that repeats itself.
+func (l *Log) pack(r *http.Request, t tlog.Tile) (bundle, error) {
+	data, err := l.bundle(r, t)
+	if err != nil {
+		return bundle{}, err
+	}
+	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
-	if _, err := z.Write(body); err != nil {
-		return err
+	if _, err := z.Write(data); err != nil {
+		return bundle{}, err
 	}
-	if err := z.Close(); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Encoding", "gzip")
-	respond(w, r, tileType, immutable, []byte(b.String()))
-	return nil
+	err = z.Close()
+	return bundle{data, b.Bytes()}, err
 }
 
 // parseTile reads tile/<L>/<N>[.p/<W>]; L is -1 for entries. The library's own
@@ -119,12 +128,9 @@ func parseTile(path string) (tlog.Tile, error) {
 	return t, nil
 }
 
-// tile returns what is published of a tile or bundle. What the database holds
+// tile returns what is published of a tile. What the database holds
 // is published: a block's tiles, entries and checkpoint commit together.
 func (l *Log) tile(r *http.Request, t tlog.Tile) ([]byte, error) {
-	if t.L < 0 {
-		return l.bundle(r, t)
-	}
 	data, err := l.loader(r.Context(), l.db.Read())(t.L, t.N)
 	if err != nil {
 		return nil, err

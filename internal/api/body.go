@@ -1,0 +1,258 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"bytes"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+
+	"timbre.example/commitment"
+	"timbre.example/fault"
+	"timbre.example/internal/limit"
+	"timbre.example/internal/registry"
+	"timbre.example/internal/session"
+)
+
+// The bounds of JSON bodies, in bytes.
+const (
+	// maxSmallBody is for a mint and for what names a job: some short members.
+	maxSmallBody = 8 << 10
+	// maxWorkBody is for what describes a work. It is what the fields' own limits
+	// come to when each character is written as two escapes of six bytes (\uD83C\uDFB5).
+	maxWorkBody  = (commitment.MaxCreators*creatorBytes + (registry.MaxTitle+registry.MaxFilename+session.MaxExternalUserRef)*escaped12 + 4<<10) &^ 1023
+	creatorBytes = (registry.MaxName+registry.MaxEmail)*escaped12 + 256 // 256: the names of the members, roles, IPI and ISNI
+	escaped12    = 12
+)
+
+const (
+	// bodyTimeout is the longest that a body may take.
+	bodyTimeout = 10 * time.Second
+	// bodyWait is how long a request waits for room in the budgets below.
+	bodyWait = 2 * time.Second
+)
+
+// bodies are the budgets of JSON bodies that are read at the same time in this
+// process, by their bytes. Who mints has a budget of its own: nothing that holders
+// of tokens do takes room from it.
+type bodies struct {
+	mints *limit.Bytes // shares by address
+	works *limit.Bytes // shares by organization
+	// decoding is a place for each processor: what a body becomes is larger than it,
+	// and reading it into its struct waits for nobody.
+	decoding chan struct{}
+}
+
+func newBodies() *bodies {
+	return &bodies{
+		mints: limit.NewBytes(8<<20, 2<<20), works: limit.NewBytes(32<<20, 8<<20),
+		decoding: make(chan struct{}, runtime.GOMAXPROCS(0)),
+	}
+}
+
+// posted is an input with a JSON body.
+type posted interface {
+	// body is where the body goes.
+	body() any
+	// most is the body's bound in bytes. A strict one has no unknown members.
+	most() (bytes int64, strict bool)
+}
+
+// prior is an input that may have to be refused before its faults are told.
+type prior interface{ refuse(context.Context) error }
+
+// post declares an operation with a JSON body. The body is read when all that may
+// refuse the call without it has let the call through.
+func post[I, O any, P interface {
+	*I
+	posted
+}](a *API, h huma.API, o huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	o.Middlewares = append(o.Middlewares, withhold)
+	o.SkipValidateBody = true
+	huma.Register(h, o, func(ctx context.Context, in *I) (*O, error) {
+		if err := a.receive(ctx, P(in)); err != nil {
+			return nil, err
+		}
+		return handler(ctx, in)
+	})
+}
+
+type withheldKey struct{}
+
+type humaContext = huma.Context // an embedded field named Context would hide the method
+
+// withheld is a body that huma does not see: it would make a tree of it.
+type withheld struct {
+	humaContext
+	r *http.Request
+	w http.ResponseWriter
+}
+
+func withhold(ctx huma.Context, next func(huma.Context)) {
+	r, w := humachi.Unwrap(ctx)
+	body := &withheld{ctx, r, w}
+	next(huma.WithValue(body, withheldKey{}, body))
+}
+
+// BodyReader is an empty object, for huma.
+func (*withheld) BodyReader() io.Reader { return strings.NewReader("{}") }
+
+// Header hides what kind of body it was.
+func (b *withheld) Header(name string) string {
+	if name == "Content-Type" {
+		return ""
+	}
+	return b.humaContext.Header(name)
+}
+
+// SetReadDeadline leaves the body's deadline as it is.
+func (*withheld) SetReadDeadline(time.Time) error { return nil }
+
+// Unwrap is for huma's adapter.
+func (b *withheld) Unwrap() huma.Context { return b.humaContext }
+
+// receive reads the body of a call into its input, within the bounds in bytes and
+// time and within the budget of its caller.
+func (a *API) receive(ctx context.Context, in posted) error {
+	body := ctx.Value(withheldKey{}).(*withheld)
+	most, strict := in.most()
+	if bad := body.announced(most); bad != nil {
+		body.w.Header().Set("Connection", "close") // what is still to come of it is not read
+		return fault.CommonValidationFailed([]fault.Field{*bad})
+	}
+	release, err := a.hold(ctx, body, most)
+	if err != nil {
+		body.w.Header().Set("Connection", "close")
+		return err
+	}
+	defer release()
+	text, bad := body.read(most)
+	if bad != nil {
+		body.w.Header().Set("Connection", "close")
+		return fault.CommonValidationFailed([]fault.Field{*bad})
+	}
+	// Read whole: what follows may take longer than a body may.
+	_ = http.NewResponseController(body.w).SetReadDeadline(time.Time{})
+	if !isText(text) {
+		return fault.CommonValidationFailed([]fault.Field{{Field: "body", Rule: "utf8", Message: "The body is not UTF-8 throughout, or has one half of a surrogate pair."}})
+	}
+	a.bodies.decoding <- struct{}{}
+	found, err := decode(text, in.body(), strict)
+	<-a.bodies.decoding
+	if len(found.misnamed) > 0 && err == nil {
+		return fault.CommonValidationFailed(append(found.misnamed, found.mistyped...))
+	}
+	if p, ok := in.(prior); ok {
+		if err := p.refuse(ctx); err != nil {
+			return err
+		}
+	}
+	switch {
+	case err != nil:
+		return fault.CommonValidationFailed([]fault.Field{{Field: "body", Rule: "json", Message: "The body is not the documented JSON."}})
+	case len(found.mistyped) > 0:
+		return fault.CommonValidationFailed(found.mistyped)
+	}
+	return nil
+}
+
+// announced refuses a body by its headers, before a byte of it is read.
+func (b *withheld) announced(most int64) *fault.Field {
+	kind, _, _ := strings.Cut(b.r.Header.Get("Content-Type"), ";")
+	switch kind = strings.TrimSpace(kind); {
+	case kind != "" && !strings.EqualFold(kind, "application/json"):
+		return &fault.Field{Field: "content-type", Rule: "json", Message: "The body must be application/json."}
+	case b.r.ContentLength > most:
+		return tooLarge(most)
+	}
+	return nil
+}
+
+func tooLarge(most int64) *fault.Field {
+	return &fault.Field{Field: "body", Rule: "max_bytes", Message: "The body is larger than " + strconv.FormatInt(most, 10) + " bytes."}
+}
+
+// hold takes the body's bytes out of the caller's budget: as many as it is announced
+// to have, or the bound where it is sent in chunks.
+func (a *API) hold(ctx context.Context, b *withheld, most int64) (release func(), err error) {
+	n := b.r.ContentLength
+	if n < 0 {
+		n = most
+	}
+	budget, key := a.bodies.mints, addressOf(b.r, a.TrustedProxies)
+	if c, ok := ctx.Value(callerKey{}).(session.Caller); ok {
+		budget, key = a.bodies.works, c.Organization
+	}
+	release, err = budget.Hold(ctx, key, n, bodyWait)
+	switch {
+	case errors.Is(err, limit.ErrShare):
+		return nil, fault.CommonRateLimited(time.Second).With("reason", "bodies_in_flight").Because(err)
+	case errors.Is(err, limit.ErrFull):
+		return nil, fault.CommonServiceUnavailable(time.Second).With("reason", "bodies_in_flight").Because(err)
+	}
+	return release, err
+}
+
+// read reads the body whole.
+func (b *withheld) read(most int64) ([]byte, *fault.Field) {
+	text := bytes.NewBuffer(make([]byte, 0, max(b.r.ContentLength, 0)+bytes.MinRead))
+	_, err := text.ReadFrom(io.LimitReader(b.r.Body, most+1))
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, &fault.Field{Field: "body", Rule: "timeout", Message: "The body did not arrive in time."}
+	case err != nil:
+		return nil, &fault.Field{Field: "body", Rule: "incomplete", Message: "The body broke off."}
+	case int64(text.Len()) > most:
+		return nil, tooLarge(most)
+	}
+	return text.Bytes(), nil
+}
+
+// isText reports whether a body can be read as what was meant. encoding/json puts
+// a replacement character where it is not: that would be anchored in a title for
+// ever, and would make one of two end-users whose references differ only there.
+func isText(body []byte) bool {
+	if !utf8.Valid(body) {
+		return false
+	}
+	for rest := body; ; {
+		i := bytes.IndexByte(rest, '\\')
+		if i < 0 || i+2 > len(rest) {
+			return true
+		}
+		r, size := escaped(rest[i:])
+		if utf16.IsSurrogate(r) {
+			low, more := escaped(rest[i+size:])
+			if utf16.DecodeRune(r, low) == unicode.ReplacementChar {
+				return false
+			}
+			size += more
+		}
+		rest = rest[i+size:]
+	}
+}
+
+// escaped reads the \uXXXX at the beginning of text, and how long it is. Another
+// escape is no rune, and two bytes long.
+func escaped(text []byte) (r rune, size int) {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return -1, min(2, len(text))
+	}
+	n, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil {
+		return -1, 2 // no JSON: for others to say
+	}
+	return rune(n), 6
+}

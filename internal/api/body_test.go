@@ -1,0 +1,149 @@
+package api_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"timbre.example/fault"
+	"timbre.example/internal/api"
+	"timbre.example/internal/store/storetest"
+)
+
+// ask sends a request head by hand, and no body, and reads the answer.
+func (w *world) ask(head string) answer {
+	w.t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	w.must(err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, strings.ReplaceAll(head, "\n", "\r\n"))
+	w.must(err)
+	conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	res, err := http.ReadResponse(bufio.NewReader(conn), must(http.NewRequest("POST", w.url, nil)))
+	w.must(err)
+	if !res.Close {
+		w.t.Error("the connection stays open, with a body that is still to come")
+	}
+	return w.answer(res)
+}
+
+// A body that is announced as too large is refused before any of it was sent. One
+// without a length is cut at the bound. A token is looked at before either.
+func TestBodyBounds(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	b := w.mint(nil)
+	auth := "Authorization: Bearer " + b.token + "\nX-Site-Key: " + b.keys.SiteKey + "\n"
+	for path, most := range map[string]int{
+		"sessions": api.MaxSmallBody, "works/prepare": api.MaxSmallBody, "works/upload": api.MaxSmallBody, "works/confirm": api.MaxSmallBody, "works/init": api.MaxWorkBody,
+	} {
+		head := auth
+		if path == "sessions" {
+			head = ""
+		}
+		a := w.ask(fmt.Sprintf("POST /v1/%s HTTP/1.1\nHost: x\n%sContent-Length: %d\n\n", path, head, most+1))
+		if a.code != fault.CodeCommonValidationFailed || a.rules() != "body max_bytes" || !strings.Contains(a.fields[0].Message, fmt.Sprint(most)) {
+			t.Errorf("%s, announced: %s", path, a.body)
+		}
+		header := map[string]string{"Origin": site}
+		if head != "" {
+			header = b.head()
+		}
+		// A reader of unknown length is sent in chunks.
+		if a := w.call("POST", "/v1/"+path, header, io.LimitReader(&endless{}, int64(most)+1)); a.rules() != "body max_bytes" {
+			t.Errorf("%s, in chunks: %s", path, a.body)
+		}
+		full := `{"job_id":"x"` + strings.Repeat(" ", most-14) + "}"
+		if a := w.call("POST", "/v1/"+path, header, io.MultiReader(strings.NewReader(full))); strings.HasPrefix(a.rules(), "body") {
+			t.Errorf("%s, as large as may be: %s", path, a.body)
+		}
+		if head != "" {
+			if a := w.ask(fmt.Sprintf("POST /v1/%s HTTP/1.1\nHost: x\nContent-Length: %d\n\n", path, most+1)); a.code != fault.CodeCommonAuthMissingToken {
+				t.Errorf("%s, without a token: %s", path, a.body)
+			}
+		}
+	}
+	if b.spent() {
+		t.Error("the session is spent")
+	}
+}
+
+// The bound of a body that describes a work is what its fields may come to, in the
+// longest way in which JSON writes their characters.
+func TestLargestWork(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	long := func(n int) string { return strings.Repeat(`\uD83C\uDFB5`, n) }
+	creator := fmt.Sprintf(`{"full_name":"%s","email":"%s@x.example","roles":{"author":true,"composer":true,"arranger":true,"adapter":true},"ipi":"12345678901","isni":"0000000121032683"}`, long(255), long(245))
+	body := fmt.Sprintf(`{"title":"%s","filename":"%s.wav","network":"testnet","external_user_ref":null,"creators":[%s]}`, long(200), long(251), strings.Repeat(creator+",", 31)+creator)
+	if !json.Valid([]byte(body)) {
+		t.Fatal("this is no JSON")
+	}
+	if a := w.mint(nil).post("/v1/works/init", body); a.code != "" {
+		t.Errorf("%d bytes of %d: %.500s", len(body), api.MaxWorkBody, a.body)
+	}
+	if len(body) < api.MaxWorkBody*9/10 {
+		t.Errorf("the largest work has %d bytes, and %d are let in", len(body), api.MaxWorkBody)
+	}
+}
+
+// eventually waits for what another goroutine does.
+func eventually(t *testing.T, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); {
+		if time.Now().After(deadline) {
+			t.Fatal("it never came")
+		}
+		<-time.After(time.Millisecond)
+	}
+}
+
+// Bodies that arrive slowly take room only from those of the same address or
+// organization, and give it back when their time is over.
+func TestBodiesInFlight(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{proxies: loopback})
+	b := w.mint(nil)
+	w.api.SetBodies(4*api.MaxSmallBody, 2*api.MaxSmallBody)
+	slow := func(head string) net.Conn {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+		w.must(err)
+		t.Cleanup(func() { conn.Close() })
+		_, err = io.WriteString(conn, strings.ReplaceAll(head, "\n", "\r\n"))
+		w.must(err)
+		return conn
+	}
+	from := func(address, path string) string {
+		return fmt.Sprintf("POST %s HTTP/1.1\nHost: x\nX-Forwarded-For: %s\nContent-Length: %d\n\n{", path, address, api.MaxSmallBody)
+	}
+	held := []net.Conn{slow(from("192.0.2.1", "/v1/sessions")), slow(from("192.0.2.1", "/v1/sessions"))}
+	eventually(t, func() bool { return w.api.BodiesHeld("192.0.2.1") == 2*api.MaxSmallBody })
+	mint := func(address string) answer {
+		return w.call("POST", "/v1/sessions", map[string]string{"Origin": site, "X-Forwarded-For": address}, asJSON(w.mintBody(nil)))
+	}
+	if a := mint("192.0.2.1"); a.status != 429 || a.code != fault.CodeCommonRateLimited || a.err.Details["reason"] != "bodies_in_flight" || a.header.Get("Retry-After") == "" {
+		t.Errorf("the same address: %d %s", a.status, a.body)
+	}
+	if a := mint("192.0.2.2"); a.code != "" {
+		t.Errorf("another: %s", a.body)
+	}
+	held = append(held, slow(from("192.0.2.3", "/v1/sessions")), slow(from("192.0.2.3", "/v1/sessions")))
+	eventually(t, func() bool { return w.api.BodiesHeld("192.0.2.3") == 2*api.MaxSmallBody })
+	if a := mint("192.0.2.4"); a.status != 503 || a.code != fault.CodeCommonServiceUnavailable || a.err.Details["reason"] != "bodies_in_flight" || a.header.Get("Retry-After") == "" {
+		t.Errorf("no room: %d %s", a.status, a.body)
+	}
+	// What holders of tokens send has room of its own.
+	if a := b.post("/v1/works/prepare", map[string]string{"job_id": "x"}); a.rules() != "job_id uuid" {
+		t.Errorf("a call with a token: %s", a.body)
+	}
+	for _, conn := range held {
+		conn.Close()
+	}
+	eventually(t, func() bool { return w.api.BodiesHeld("192.0.2.1")+w.api.BodiesHeld("192.0.2.3") == 0 })
+	if a := mint("192.0.2.1"); a.code != "" {
+		t.Errorf("after they went: %s", a.body)
+	}
+}

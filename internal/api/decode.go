@@ -1,0 +1,293 @@
+package api
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"timbre.example/fault"
+)
+
+// The rules about names.
+const (
+	ruleTwice   = "duplicate_member"
+	ruleCase    = "member_case"
+	ruleUnknown = "unknown_member"
+)
+
+// Bounds of what one body makes the server keep or say.
+const (
+	maxFaults = 20 // of one kind that are told of one body
+	maxKept   = 64 // elements of a list; every documented list is shorter
+)
+
+// errShape says that a body is no JSON, or no object.
+var errShape = errors.New("the body is not the documented JSON")
+
+// faults are what is wrong with the members of a body that is JSON.
+type faults struct {
+	// misnamed are members that a lenient reader takes for something else than they
+	// say: one that stands twice, of which the last would count; one in other
+	// capitals, which would count as the documented one; and in a strict body an
+	// unknown one, since of a restriction that is misspelled nothing would be left.
+	misnamed []fault.Field
+	// mistyped are documented members with a value of another type.
+	mistyped []fault.Field
+}
+
+// decode reads a JSON object into the struct that into points to, in one pass: what
+// the struct does not describe is passed over and never kept. The error is errShape.
+func decode(body []byte, into any, strict bool) (faults, error) {
+	d := decoder{in: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true)), strict: strict}
+	if d.in.PeekKind() != '{' {
+		return d.faults, errShape
+	}
+	if err := d.value(reflect.ValueOf(into).Elem(), ""); err == errFull {
+		return d.faults, nil
+	} else if err != nil {
+		return d.faults, errShape
+	}
+	if _, err := d.in.ReadToken(); err != io.EOF { // a second value
+		return d.faults, errShape
+	}
+	return d.faults, nil
+}
+
+type decoder struct {
+	in     *jsontext.Decoder
+	strict bool
+	faults
+}
+
+// errFull ends the reading of a body of which enough is wrong.
+var errFull = errors.New("enough is wrong")
+
+func (d *decoder) full() bool { return len(d.misnamed) >= maxFaults || len(d.mistyped) >= maxFaults }
+
+// mistype passes over a value of the wrong type.
+func (d *decoder) mistype(path, message string) error {
+	d.mistyped = append(d.mistyped, fault.Field{Field: path, Rule: "type", Message: message})
+	if d.full() {
+		return errFull
+	}
+	return d.in.SkipValue()
+}
+
+func (d *decoder) expected(path, what string) error {
+	return d.mistype(path, "This is not of the documented type: expected "+what+".")
+}
+
+// value reads the next value into v.
+func (d *decoder) value(v reflect.Value, path string) error {
+	kind := d.in.PeekKind()
+	if v.Kind() == reflect.Pointer {
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		if kind != '{' {
+			return d.expected(path, "object")
+		}
+		return d.object(v, path)
+	case reflect.Slice:
+		if kind != '[' {
+			return d.expected(path, "array")
+		}
+		return d.list(v, path)
+	case reflect.String:
+		if kind != '"' {
+			return d.expected(path, "string")
+		}
+	case reflect.Bool:
+		if kind != 't' && kind != 'f' {
+			return d.expected(path, "boolean")
+		}
+	case reflect.Int64:
+		if kind != '0' {
+			return d.expected(path, "integer")
+		}
+	default:
+		panic("no wire type: " + v.Type().String())
+	}
+	token, err := d.in.ReadToken()
+	if err != nil {
+		return err
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(token.String())
+	case reflect.Bool:
+		v.SetBool(token.Bool())
+	case reflect.Int64:
+		n, err := strconv.ParseInt(token.String(), 10, 64)
+		if err != nil {
+			if _, err := strconv.ParseFloat(token.String(), 64); err != nil {
+				return err // beyond every number that JSON readers have
+			}
+			d.mistyped = append(d.mistyped, fault.Field{Field: path, Rule: "type", Message: "This is no whole number of a size that can be."})
+		}
+		v.SetInt(n)
+	}
+	return nil
+}
+
+func (d *decoder) list(v reflect.Value, path string) error {
+	if _, err := d.in.ReadToken(); err != nil {
+		return err
+	}
+	for i := 0; d.in.PeekKind() != ']'; i++ {
+		if i >= maxKept {
+			if err := d.in.SkipValue(); err != nil {
+				return err
+			}
+			continue
+		}
+		one := reflect.New(v.Type().Elem()).Elem()
+		if err := d.value(one, path+"["+strconv.Itoa(i)+"]"); err != nil {
+			return err
+		}
+		v.Set(reflect.Append(v, one))
+	}
+	_, err := d.in.ReadToken()
+	return err
+}
+
+func (d *decoder) object(v reflect.Value, path string) error {
+	if _, err := d.in.ReadToken(); err != nil {
+		return err
+	}
+	known := fieldsOf(v.Type())
+	seen := map[string]bool{}
+	for d.in.PeekKind() != '}' {
+		token, err := d.in.ReadToken()
+		if err != nil {
+			return err
+		}
+		name := token.String()
+		at := strings.TrimPrefix(path+"."+name, ".")
+		field, documented := known[name]
+		switch {
+		case seen[name]:
+			d.misnamed = append(d.misnamed, fault.Field{Field: shown(at), Rule: ruleTwice, Message: "This member stands twice."})
+		case !documented:
+			d.unknown(name, at, known)
+		}
+		if d.full() {
+			return errFull
+		}
+		seen[name] = true
+		if documented && d.in.PeekKind() != 'n' { // null is as if it were left out
+			err = d.value(v.Field(field), at)
+		} else {
+			err = d.in.SkipValue()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err := d.in.ReadToken()
+	return err
+}
+
+// unknown refuses a member that is not documented, if it is to be refused.
+func (d *decoder) unknown(name, at string, known map[string]int) {
+	for k := range known {
+		if strings.EqualFold(name, k) {
+			d.misnamed = append(d.misnamed, fault.Field{Field: shown(at), Rule: ruleCase, Message: "Write this member as " + k + ".", DidYouMean: k})
+			return
+		}
+	}
+	if !d.strict {
+		return
+	}
+	f := fault.Field{Field: shown(at), Rule: ruleUnknown, Message: "There is no such member.", DidYouMean: near(name, known)}
+	if f.DidYouMean != "" {
+		f.Message += " Did you mean " + f.DidYouMean + "?"
+	}
+	d.misnamed = append(d.misnamed, f)
+}
+
+// shapes keeps what fieldsOf found out of a type.
+var shapes sync.Map
+
+// fieldsOf are a struct's fields, by the names of their members.
+func fieldsOf(t reflect.Type) map[string]int {
+	if known, ok := shapes.Load(t); ok {
+		return known.(map[string]int)
+	}
+	known := map[string]int{}
+	for i := range t.NumField() {
+		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" {
+			known[name] = i
+		}
+	}
+	shapes.Store(t, known)
+	return known
+}
+
+// shown is a member's name at a length that fits an answer and a log.
+func shown(name string) string {
+	const most = 100
+	if r := []rune(name); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return name
+}
+
+// near is the documented name that a misspelled one was meant to be, or "".
+func near(name string, known map[string]int) string {
+	const most = 64 // longer than any documented name
+	if len(name) > most {
+		return ""
+	}
+	best, least := "", 2*most
+	for k := range known {
+		a, b := plainName(name), plainName(k)
+		d := distance(a, b)
+		if d > max(2, len(b)/4) {
+			part := len(a) >= 5 && strings.Contains(b, a) || len(b) >= 5 && strings.Contains(a, b)
+			if !part {
+				continue
+			}
+			d += most // a part is meant where nothing is nearer
+		}
+		if d < least || d == least && k < best {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// plainName is a name without the writing in which words are joined.
+func plainName(name string) string {
+	return strings.NewReplacer("_", "", "-", "", ".", "", " ", "").Replace(strings.ToLower(name))
+}
+
+// distance is how many characters must be added, left out or changed to make one
+// text the other (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := before
+			if a[i] != b[j] {
+				cost++
+			}
+			before = row[j+1]
+			row[j+1] = min(cost, row[j]+1, before+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,68 @@
+package limit
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// Bytes is a budget of bytes that are held at the same time, in this process. One
+// key holds a share of it at most, so that it leaves room for the others.
+type Bytes struct {
+	free  *semaphore.Weighted
+	share int64
+
+	mu   sync.Mutex
+	held map[string]int64
+}
+
+// The refusals of Bytes.
+var (
+	ErrShare = errors.New("the key holds its whole share")
+	ErrFull  = errors.New("no room became free in time")
+)
+
+// NewBytes makes a budget of most bytes, of which one key holds share at most.
+func NewBytes(most, share int64) *Bytes {
+	return &Bytes{free: semaphore.NewWeighted(most), share: share, held: map[string]int64{}}
+}
+
+// Hold takes n bytes until release is called. It returns ErrShare at once where the
+// key's share has no room for them, and ErrFull where the budget has none for as long
+// as wait. Keys wait in the order in which they came.
+func (b *Bytes) Hold(ctx context.Context, key string, n int64, wait time.Duration) (release func(), err error) {
+	b.mu.Lock()
+	if b.held[key]+n > b.share {
+		b.mu.Unlock()
+		return nil, ErrShare
+	}
+	b.held[key] += n
+	b.mu.Unlock()
+	giveBack := func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.held[key] -= n; b.held[key] == 0 {
+			delete(b.held, key)
+		}
+	}
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	if err := b.free.Acquire(waiting, n); err != nil {
+		giveBack()
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, ErrFull
+	}
+	return func() { b.free.Release(n); giveBack() }, nil
+}
+
+// Held are the bytes that a key holds.
+func (b *Bytes) Held(key string) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.held[key]
+}

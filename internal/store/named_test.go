@@ -1,0 +1,44 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"timbre.example/internal/store/query"
+)
+
+// broken is a database whose connection breaks in the middle of everything.
+type broken struct{ query.DBTX }
+
+func (broken) ExecContext(context.Context, string, ...any) (sql.Result, error) {
+	return nil, io.ErrUnexpectedEOF
+}
+
+func (broken) QueryContext(context.Context, string, ...any) (*sql.Rows, error) {
+	return nil, io.ErrUnexpectedEOF
+}
+
+// A line of the log that says only "unexpected EOF" helps nobody.
+func TestErrorsNameTheDatabase(t *testing.T) {
+	t.Parallel()
+	q := query.New(named{broken{}})
+	_, err := q.AllOrigins(t.Context())
+	if err == nil || err.Error() != "database: AllOrigins: unexpected EOF" || !Unavailable(err) || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a query: %v", err)
+	}
+	if again := name("transaction", err); again != err {
+		t.Errorf("named twice: %v", again)
+	}
+	if err := q.SweepBudgets(t.Context(), 1); err == nil || !strings.HasPrefix(err.Error(), "database: SweepBudgets: ") {
+		t.Errorf("a statement: %v", err)
+	}
+	for _, other := range []error{nil, sql.ErrNoRows, context.Canceled, errors.New("another's")} {
+		if got := name("transaction", other); got != other {
+			t.Errorf("%v became %v", other, got)
+		}
+	}
+}
