@@ -235,7 +235,7 @@ func unnoticed(e encoding, what string) bool {
 		e.format == CAF && e.name != "alac.caf" || e.name == "s24.mka" || e.name == "alaw.mka" || e.name == "ms.mka"
 	switch {
 	case what == "zeroed":
-		return pcm || e.format == WMA || e.name == "alac.caf"
+		return pcm
 	case e.name == "pipe.wav":
 		return true
 	}

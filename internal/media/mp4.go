@@ -94,23 +94,11 @@ func readMP4(s *source) (Info, *refusal) {
 	return m.info()
 }
 
-// pass passes an audio box, and notes where nothing was written: download
-// managers and torrents set a file's size first.
-func (m *mp4File) pass(s *source, size int64) (got int64) {
-	for got < size {
-		w := s.peek(int(min(size-got, int64(len(zeros)))))
-		if len(w) == 0 {
-			break
-		}
-		const block = 1 << 10
-		for b := w; len(b) >= block; b = b[block:] {
-			if bytes.Equal(b[:block], zeros[:block]) {
-				m.blank += block
-			}
-		}
-		got += s.skip(int64(len(w)))
-	}
+// pass passes an audio box.
+func (m *mp4File) pass(s *source, size int64) int64 {
+	got, blank := s.skipSound(size)
 	m.media += got
+	m.blank += blank
 	return got
 }
 
