@@ -78,7 +78,7 @@ var encodings = []encoding{
 	{"mono8.mp3", "lame --quiet -m m --resample 8 -b 16 $in $out", MP3, ""},
 	{"shine.mp3", ff + "-c:a libshine -b:a 128k $out", MP3, ""},
 	{"cover.mp3", "ffmpeg -nostdin -loglevel error -y -i $flac -map 0 -c:v copy $out", MP3, ""},
-	{"free.mp3", "lame --quiet --freeformat -b 400 $in $out", "", "unsupported audio/mpeg"},
+	{"free.mp3", "lame --quiet --freeformat -b 400 $in $out", "", "codec audio/mpeg; bitrate=free"},
 	{"two.mp2", "twolame --quiet -b 192 $in $out", MP2, ""},
 	{"ff.mp2", ff + "-ar 24000 -b:a 64k $out", MP2, ""},
 	{"three.aac", ff + "-ac 3 -c:a aac $out", AAC, ""},

@@ -171,8 +171,11 @@ func read(s *source) (Info, *refusal) {
 		s.skip(int64(padding))
 		return reader(s)
 	}
-	if mpegLayer(head) == 1 {
+	switch {
+	case mpegLayer(head) == 1:
 		return Info{}, &refusal{detected: mpegType + "; layer=1", problem: codec}
+	case freeFormat(head):
+		return Info{}, &refusal{detected: mpegFree, problem: codec}
 	}
 	return Info{}, &refusal{detected: named, problem: unsupported}
 }
@@ -347,6 +350,8 @@ func (no *refusal) advice() string {
 		return "The file begins like audio, and what follows is damaged or something else. Export it anew."
 	case no.problem == noAudio:
 		return "The file holds no sound. Choose the file with the recording."
+	case no.detected == mpegFree:
+		return "The MP3 is in free format: its bit rate is none of the usual ones. Export it as WAV, FLAC, or MP3 with a usual bit rate."
 	case no.problem == codec:
 		return "The sound is stored in a codec that is not accepted. Export it as WAV, FLAC or MP3."
 	case no.problem == video:
