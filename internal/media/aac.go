@@ -79,6 +79,12 @@ func (r *bitReader) program() (channels int) {
 	return channels + low
 }
 
+// audioObject is the audio object type that an AudioSpecificConfig begins with.
+func audioObject(b []byte) int {
+	r := bitReader{b: b}
+	return r.object()
+}
+
 // audioConfig reads an AudioSpecificConfig: the rate and channels of the decoded
 // sound, 0 where it does not tell.
 func audioConfig(b []byte) (hz, channels int) {

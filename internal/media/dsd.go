@@ -34,7 +34,7 @@ func readDSF(s *source) (Info, *refusal) {
 	switch {
 	case size-got > slack:
 		return Info{}, &refusal{detected: dsfType, problem: truncated, declared: start + size}
-	case blank > size/10: // silence is no zeros
+	case dsdHole(size, blank):
 		return Info{}, &refusal{detected: dsfType, problem: truncated, hole: true}
 	}
 	// The last block of a channel is filled up; the others are full.
@@ -46,6 +46,13 @@ func readDSF(s *source) (Info, *refusal) {
 		return Info{}, &refusal{detected: dsfType, problem: noAudio}
 	}
 	return Info{Format: DSF, SampleRate: int(rate), Channels: int(channels), Duration: duration(samples, uint64(rate))}, nil
+}
+
+// dsdHole reports whether so many bytes of zeros are a hole. Silence is no zeros in
+// DSD, but a file of nothing else was made so.
+func dsdHole(size, blank int64) bool {
+	const block = 1 << 10 // zeros at the end may be fewer than are counted
+	return blank > size/10 && size-blank >= block
 }
 
 // readDFF reads DSDIFF: chunks with sizes of 8 bytes around DSD, or around DST,
@@ -99,7 +106,7 @@ func readDFF(s *source) (Info, *refusal) {
 			switch {
 			case int64(size)-got > slack:
 				return Info{}, &refusal{detected: dffType, problem: truncated, declared: start + int64(size)}
-			case blank > int64(size)/10:
+			case dsdHole(int64(size), blank):
 				return Info{}, &refusal{detected: dffType, problem: truncated, hole: true}
 			}
 			info := Info{Format: DFF, SampleRate: int(rate), Channels: int(channels)}

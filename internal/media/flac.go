@@ -32,6 +32,43 @@ func readFLAC(s *source) (Info, *refusal) {
 		return Info{}, &refusal{detected: flacType, problem: noAudio}
 	}
 	c := flacChain{si: si, total: si.total, end: start}
+	return c.read(s)
+}
+
+// readFLACFrames reads frames without a description in front, as streams are
+// recorded, when at least two stand there; else nothing of s is passed.
+func readFLACFrames(s *source) (info Info, no *refusal, ok bool) {
+	si := streamInfo{minBlock: 16, maxBlock: 1<<16 - 1}
+	head := s.peek(keepSize)
+	f, ok := si.frame(head)
+	if !ok || f.rate == 0 {
+		return Info{}, nil, false
+	}
+	// The first frame ends where its CRC is right and the second begins.
+	crc, whole := uint16(0), false
+	for at := range head {
+		if at > 0 && crc == 0 {
+			if next, ok := si.frame(head[at:min(len(head), at+flacHeaderMax)]); ok && next.rate == f.rate {
+				whole = true
+				break
+			}
+		}
+		crc = crc<<8 ^ crc16[0][byte(crc>>8)^head[at]]
+	}
+	if !whole {
+		return Info{}, nil, false
+	}
+	si.rate, si.channels = f.rate, f.channels
+	c := flacChain{si: si, end: s.offset()}
+	info, no = c.read(s)
+	return info, no, true
+}
+
+// read follows the frames to the end of the file, and answers.
+func (c *flacChain) read(s *source) (Info, *refusal) {
+	bad := &refusal{detected: flacType, problem: malformed}
+	cut := &refusal{detected: flacType, problem: truncated}
+	si, start := c.si, c.end
 	c.follow(s)
 	switch {
 	case c.outweighed && c.frames > 0:

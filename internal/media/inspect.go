@@ -140,6 +140,11 @@ func read(s *source) (Info, *refusal) {
 		return reader(s)
 	}
 	reader, padding := frameReader(s)
+	if reader == nil {
+		if info, no, ok := readFLACFrames(s); ok {
+			return info, no
+		}
+	}
 	// Behind a tag whose size is wrong stands what it left over, or the file has
 	// begun already.
 	if from := s.offset(); from > 0 && (reader == nil || padding > 0) {

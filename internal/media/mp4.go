@@ -91,7 +91,8 @@ func readMP4(s *source) (Info, *refusal) {
 	if !m.moov || m.owed {
 		return Info{}, &refusal{detected: mp4Type, problem: truncated}
 	}
-	return m.info()
+	s.drain()
+	return m.info(s.offset())
 }
 
 // pass passes an audio box.

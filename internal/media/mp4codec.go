@@ -141,6 +141,7 @@ func (t *mp4Track) elementary(b []byte) {
 			t.object = b[0]
 			b = b[13:]
 		case 5: // what the decoder must know
+			t.audioObject = audioObject(b[:min(n, len(b))])
 			if hz, channels := audioConfig(b[:min(n, len(b))]); hz > 0 && t.object != 0x6b && t.object != 0x69 {
 				t.rate = hz
 				if channels > 0 {
@@ -158,12 +159,16 @@ func (t *mp4Track) elementary(b []byte) {
 func (t *mp4Track) supported() bool {
 	switch t.codec {
 	case "mp4a": // AAC, in QuickTime files without saying so
-		return t.object == 0 || t.object == 0x40 || t.object >= 0x66 && t.object <= 0x68
+		return t.object == 0 || t.object == 0x40 && !t.otherObject() || t.object >= 0x66 && t.object <= 0x68
 	case "alac", "Opus", "fLaC", "samr", "sawb", "ima4":
 		return true
 	}
 	return t.pcm()
 }
+
+// otherObject reports whether MPEG-4 audio is of another kind than AAC: MPEG-1
+// layers, DST, ALS or SLS.
+func (t *mp4Track) otherObject() bool { return t.audioObject >= 32 && t.audioObject <= 38 }
 
 // pcm reports whether the track is uncompressed sound.
 func (t *mp4Track) pcm() bool {

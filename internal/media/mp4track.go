@@ -12,6 +12,7 @@ type mp4Track struct {
 	handler        string // "soun", "vide", …
 	codec          string // four characters of the sample description
 	object         byte   // MPEG-4 object type within an mp4a or mp4v description
+	audioObject    int    // MPEG-4 audio object type; 0 unknown
 	rate, channels int
 	scale          uint32 // units of duration per second
 	duration       uint64
@@ -19,6 +20,7 @@ type mp4Track struct {
 	bytes          uint64 // that these packets have
 	frame          int    // bytes of an uncompressed sample of all channels; 0 unknown
 	edits          []mp4Edit
+	lastChunk      uint64 // where the last chunk of packets begins in the file
 
 	// Of fragments:
 	perSample, perSize uint32 // defaults of duration and size
@@ -79,6 +81,10 @@ func (t *mp4Track) read(s *source, size int64) {
 			t.edit(s, size, version)
 		case "stsz", "stz2":
 			t.sizes(s, size, name == "stz2")
+		case "stco":
+			t.chunks(s, size, 4)
+		case "co64":
+			t.chunks(s, size, 8)
 		}
 	}
 	children(s, size, visit)
@@ -164,8 +170,33 @@ func (t *mp4Track) sizes(s *source, size int64, compact bool) {
 	}
 }
 
-// length is how long the track plays, of so many of its own units.
-func (t *mp4Track) length(units uint64, movie uint32) time.Duration {
+// chunks reads the table of where chunks of packets begin.
+func (t *mp4Track) chunks(s *source, size, each int64) {
+	h := s.peek(8)
+	if size < 8 || len(h) < 8 {
+		return
+	}
+	s.skip(8)
+	left := min(int64(binary.BigEndian.Uint32(h[4:])), (size-8)/each) * each
+	for left > 0 {
+		b := s.peek(int(min(left, 1<<16)))
+		if len(b) < int(each) {
+			return
+		}
+		for i := 0; i+int(each) <= len(b); i += int(each) {
+			at := uint64(binary.BigEndian.Uint32(b[i:]))
+			if each == 8 {
+				at = binary.BigEndian.Uint64(b[i:])
+			}
+			t.lastChunk = max(t.lastChunk, at)
+		}
+		left -= s.skip(int64(len(b)))
+	}
+}
+
+// length is how long the track plays, of so many of its own units. The edits of a
+// file with fragments were written before these were known, and end nothing.
+func (t *mp4Track) length(units uint64, movie uint32, fragmented bool) time.Duration {
 	all := duration(units, uint64(t.scale))
 	var played time.Duration
 	sound := false
@@ -175,7 +206,7 @@ func (t *mp4Track) length(units uint64, movie uint32) time.Duration {
 		}
 		sound = true
 		rest := max(all-duration(uint64(e.from), uint64(t.scale)), 0)
-		if n := duration(e.length, uint64(movie)); n > 0 {
+		if n := duration(e.length, uint64(movie)); n > 0 && !fragmented {
 			rest = min(rest, n)
 		}
 		played += rest

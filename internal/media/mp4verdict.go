@@ -1,6 +1,7 @@
 package media
 
 import (
+	"strconv"
 	"time"
 )
 
@@ -25,6 +26,9 @@ func (m *mp4File) verdict() *refusal {
 		}
 		if name == "mp4a" {
 			name += "." + hex16(uint16(t.object))[2:]
+			if t.otherObject() {
+				name += "." + strconv.Itoa(t.audioObject)
+			}
 		}
 		return &refusal{detected: mp4Type + "; codecs=" + name, problem: codec}
 	}
@@ -82,7 +86,8 @@ func (m *mp4File) needed() (all uint64) {
 	return all
 }
 
-func (m *mp4File) info() (Info, *refusal) {
+// info is the answer at the end of a file of so many bytes.
+func (m *mp4File) info(end int64) (Info, *refusal) {
 	if no := m.verdict(); no != nil {
 		return Info{}, no
 	}
@@ -98,6 +103,9 @@ func (m *mp4File) info() (Info, *refusal) {
 		if m.fragmented {
 			return Info{}, &refusal{detected: mp4Type, problem: noAudio}
 		}
+		return Info{}, &refusal{detected: mp4Type, problem: truncated}
+	}
+	if t.bytes > 0 && t.lastChunk >= uint64(end) {
 		return Info{}, &refusal{detected: mp4Type, problem: truncated}
 	}
 	needed := t.bytes
@@ -123,7 +131,7 @@ func (m *mp4File) info() (Info, *refusal) {
 	if rate == 0 {
 		rate = int(t.scale)
 	}
-	length := t.length(units, m.scale)
+	length := t.length(units, m.scale, m.fragmented && t.added > 0)
 	// The note may be left over from before the file was cut.
 	if n := duration(m.gapless, uint64(rate)); len(t.edits) == 0 && n < length && length-n < time.Second/4 {
 		length = n

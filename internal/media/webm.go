@@ -167,7 +167,7 @@ func (w *webmFile) element(s *source, id uint64, size int64, known bool) (enter 
 		return true, nil
 	case idTrackNumber, idTrackType, idCodec, idPrivate, idRate, idOutputRate, idChannels:
 		if len(w.tracks) > 0 {
-			w.tracks[len(w.tracks)-1].set(id, value(32))
+			w.tracks[len(w.tracks)-1].set(id, value(64))
 		}
 	case idTimestamp:
 		w.cluster = ebmlUint(value(8))
