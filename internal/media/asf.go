@@ -138,11 +138,14 @@ func (f *asfFormat) data(s *source) (Info, *refusal) {
 		return Info{}, &refusal{detected: asfType, problem: noAudio}
 	case left < math.MaxInt64 && left-got > slack:
 		return Info{}, &refusal{detected: asfType, problem: truncated, declared: start + 50 + left}
-	case w.strange > w.whole/9+1 || w.blank > got/10:
+	case 10*w.strange > w.whole+w.strange || w.blank > got/10:
 		return Info{}, &refusal{detected: asfType, problem: truncated, hole: true}
 	}
 	if f.live {
 		info.Duration = w.length()
+	}
+	if w.short(info.Duration) {
+		return Info{}, &refusal{detected: asfType, problem: truncated}
 	}
 	return info, nil
 }
@@ -177,6 +180,13 @@ func (p *asfPackets) walk(s *source, left int64, size int) (passed int64) {
 
 // length is the time from the first packet to the end of the last.
 func (p *asfPackets) length() time.Duration { return duration(p.end-min(p.first, p.end), 1000) }
+
+// short reports whether the packets last less than the header states, by more than
+// a tenth. Of a few packets the time is vague.
+func (p *asfPackets) short(stated time.Duration) bool {
+	missing, enough := stated-p.length(), p.whole >= 8
+	return p.whole > 0 && missing > time.Second && (enough && missing > stated/10 || missing > stated/2)
+}
 
 // asfPacket reads a packet's time and length in milliseconds.
 func asfPacket(b []byte) (at, length uint64, ok bool) {
