@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"testing"
+	"testing/iotest"
 
 	"timbre.example/commitment"
 )
@@ -111,6 +113,57 @@ func FuzzParseHash(f *testing.F) {
 		}
 		if again, err := commitment.ParseHash(h.String()); err != nil || again != h {
 			t.Errorf("%s is not read back: %v", h, err)
+		}
+	})
+}
+
+// A proof leads from its own leaf to the root, and from no other leaf or place.
+func FuzzTree(f *testing.F) {
+	f.Add([]byte("a"), uint8(0))
+	f.Add([]byte("three leaves"), uint8(2))
+	f.Add(bytes.Repeat([]byte("same"), 32), uint8(31))
+	f.Fuzz(func(t *testing.T, data []byte, at uint8) {
+		var leaves []commitment.Hash
+		for i := range data {
+			leaves = append(leaves, commitment.Hash{data[i], byte(i)})
+		}
+		root, err := commitment.Root(leaves)
+		if valid := len(leaves) > 0 && len(leaves) <= commitment.MaxCreators; (err == nil) != valid {
+			t.Fatalf("%d leaves: %v", len(leaves), err)
+		}
+		i := int(at)
+		proof, noProof := commitment.Prove(leaves, i)
+		if (noProof == nil) != (err == nil && i < len(leaves)) {
+			t.Fatalf("leaf %d of %d: %v", i, len(leaves), noProof)
+		}
+		if noProof != nil {
+			return
+		}
+		if !commitment.VerifyProof(leaves[i], proof, root) || proof.Index() != i {
+			t.Errorf("leaf %d of %d is not proved", i, len(leaves))
+		}
+		other := leaves[i]
+		other[31] ^= 1
+		if commitment.VerifyProof(other, proof, root) {
+			t.Error("another leaf is proved")
+		}
+		proof[at%5].IsLeft = !proof[at%5].IsLeft
+		if commitment.VerifyProof(leaves[i], proof, root) && proof[at%5].Sibling != leaves[i] {
+			t.Error("another place is proved")
+		}
+	})
+}
+
+// FuzzMedia: a recording's hash does not depend on how its bytes arrive.
+func FuzzMedia(f *testing.F) {
+	f.Add([]byte("RIFF"), uint8(1))
+	f.Add([]byte{}, uint8(0))
+	f.Fuzz(func(t *testing.T, data []byte, at uint8) {
+		whole, n, err := commitment.HashMedia(bytes.NewReader(data))
+		cut := min(int(at), len(data))
+		parts, m, again := commitment.HashMedia(io.MultiReader(iotest.OneByteReader(bytes.NewReader(data[:cut])), iotest.DataErrReader(bytes.NewReader(data[cut:]))))
+		if whole != parts || n != m || (err == nil) != (again == nil) || err == nil && n != int64(len(data)) {
+			t.Errorf("%x (%d, %v) in one piece, %x (%d, %v) in many", whole, n, err, parts, m, again)
 		}
 	})
 }

@@ -155,13 +155,3 @@ func amended(t *testing.T, file []byte, form, with string) []byte {
 // smallest is a file that has what is read, and nothing else.
 const smallest = "%PDF-1.7\n1 0 obj\n<</AF[2 0 R]>>\nendobj\n2 0 obj\n<</UF(evidence.json)/EF<</F 3 0 R>>>>\nendobj\n3 0 obj\n<</Length 2>>\nstream\n{}\nendstream\nendobj\n" +
 	"xref\n1 3\n0000000009 00000 n \n0000000039 00000 n \n0000000092 00000 n \ntrailer\n<</Root 1 0 R>>\nstartxref\n141\n%%EOF\n"
-
-// Any bytes are either read or refused.
-func FuzzAttachment(f *testing.F) {
-	f.Add([]byte(smallest))
-	f.Fuzz(func(t *testing.T, file []byte) {
-		if _, err := certificate.Attachment(file); err != nil && !errors.Is(err, certificate.ErrNoAttachment) {
-			t.Error(err)
-		}
-	})
-}

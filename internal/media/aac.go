@@ -12,66 +12,120 @@ func aacChannels(config int) int {
 		return 8
 	case config == 11:
 		return 7
+	case config == 13:
+		return 24
 	case config <= 6:
 		return config
 	}
 	return 0
 }
 
+// bitReader takes numbers off a row of bits, the most significant first. Behind
+// the end it reads zeros.
+type bitReader struct {
+	b  []byte
+	at int
+}
+
+func (r *bitReader) take(n int) (v int) {
+	for range n {
+		v <<= 1
+		if r.at/8 < len(r.b) {
+			v |= int(r.b[r.at/8]>>(7-r.at%8)) & 1
+		}
+		r.at++
+	}
+	return v
+}
+
+// object reads an MPEG-4 audio object type.
+func (r *bitReader) object() int {
+	if v := r.take(5); v != 31 {
+		return v
+	}
+	return 32 + r.take(6)
+}
+
+// rate reads a sampling frequency, 0 for one that is reserved.
+func (r *bitReader) rate() int {
+	i := r.take(4)
+	if i == 15 {
+		return r.take(24)
+	}
+	if i < len(aacRates) {
+		return aacRates[i]
+	}
+	return 0
+}
+
+// program reads a program_config_element, which lists the channels where no
+// configuration has them, and returns their number.
+func (r *bitReader) program() (channels int) {
+	r.take(4 + 2 + 4)
+	elements := r.take(4)
+	elements += r.take(4)
+	elements += r.take(4) // front, side, back
+	low := r.take(2)
+	r.take(3 + 4)
+	for _, mixdown := range []int{4, 4, 3} {
+		if r.take(1) == 1 {
+			r.take(mixdown)
+		}
+	}
+	for range elements {
+		channels += 1 + r.take(1) // one channel or a pair
+		r.take(4)
+	}
+	return channels + low
+}
+
+// audioObject is the audio object type that an AudioSpecificConfig begins with.
+func audioObject(b []byte) int {
+	r := bitReader{b: b}
+	return r.object()
+}
+
 // audioConfig reads an AudioSpecificConfig: the rate and channels of the decoded
 // sound, 0 where it does not tell.
 func audioConfig(b []byte) (hz, channels int) {
-	at := 0
-	take := func(n int) (v int) {
-		for range n {
-			v <<= 1
-			if at/8 < len(b) {
-				v |= int(b[at/8]>>(7-at%8)) & 1
-			}
-			at++
-		}
-		return v
-	}
-	object := func() int {
-		if v := take(5); v != 31 {
-			return v
-		}
-		return 32 + take(6)
-	}
-	rate := func() int {
-		i := take(4)
-		if i == 15 {
-			return take(24)
-		}
-		if i < len(aacRates) {
-			return aacRates[i]
-		}
-		return 0
-	}
-	const bandReplication, parametricStereo = 5, 29
+	const main, scalable, bandReplication, parametricStereo = 1, 4, 5, 29
 	if len(b) < 2 {
 		return 0, 0
 	}
-	kind := object()
-	hz, channels = rate(), aacChannels(take(4))
+	r := bitReader{b: b}
+	kind := r.object()
+	hz = r.rate()
+	config := r.take(4)
+	channels = aacChannels(config)
 	stereo := kind == parametricStereo
-	if kind == bandReplication || kind == parametricStereo { // the true rate follows
-		if full := rate(); full > 0 {
+	explicit := kind == bandReplication || kind == parametricStereo
+	if explicit { // the true rate follows, and the kind of the rest
+		if full := r.rate(); full > 0 {
 			hz = full
 		}
-	} else {
+		kind = r.object()
+	}
+	if config == 0 && kind >= main && kind <= scalable {
+		r.take(1)
+		if r.take(1) == 1 {
+			r.take(14)
+		}
+		r.take(1)
+		channels = r.program()
+	}
+	if !explicit {
 		// Most encoders write it behind everything else, where old decoders do
 		// not look: a mark of 11 bits, and whether there is any.
-		for ; at+16 <= 8*len(b); at++ {
-			back := at
-			if take(11) == 0x2b7 && object() == bandReplication && take(1) == 1 {
-				if full := rate(); full > 0 {
+		for ; r.at+16 <= 8*len(b); r.at++ {
+			back := r.at
+			if r.take(11) == 0x2b7 && r.object() == bandReplication && r.take(1) == 1 {
+				if full := r.rate(); full > 0 {
 					hz = full
 				}
-				stereo = take(11) == 0x548 && take(1) == 1
+				stereo = r.take(11) == 0x548 && r.take(1) == 1
 				break
 			}
-			at = back
+			r.at = back
 		}
 	}
 	if stereo && channels == 1 {
@@ -106,6 +160,9 @@ func parseADTS(b []byte) (frame, bool) {
 // readADTS reads the frames of an AAC stream to the end of the file.
 func readADTS(s *source) (Info, *refusal) {
 	first, _ := parseADTS(s.peek(headerSize))
+	if first.channels == 0 {
+		first.channels = adtsChannels(s.peek(first.size))
+	}
 	r := follow(s, parseADTS, first.kind)
 	switch {
 	case !r.believable():
@@ -116,4 +173,22 @@ func readADTS(s *source) (Info, *refusal) {
 		return Info{}, &refusal{detected: aacType, problem: truncated, declared: s.offset() + r.missing}
 	}
 	return Info{Format: AAC, SampleRate: first.rate, Channels: first.channels, Duration: r.length}, nil
+}
+
+// adtsChannels counts the channels that a frame lists itself, as its first
+// element; 0 if it does not.
+func adtsChannels(b []byte) int {
+	const programConfig = 5
+	head := 7
+	if len(b) > 1 && b[1]&1 == 0 {
+		head = 9
+	}
+	if len(b) < head {
+		return 0
+	}
+	r := bitReader{b: b[head:]}
+	if r.take(3) != programConfig {
+		return 0
+	}
+	return r.program()
 }

@@ -7,7 +7,7 @@ import (
 
 const aiffType = "audio/aiff"
 
-// readAIFF reads AIFF and uncompressed AIFF-C. The description may come after
+// readAIFF reads AIFF and AIFF-C. The description may come after
 // the audio, so both are gathered before they are judged.
 func readAIFF(s *source) (Info, *refusal) {
 	head := s.peek(12)
@@ -15,7 +15,7 @@ func readAIFF(s *source) (Info, *refusal) {
 	compressed := string(head[8:12]) == "AIFC"
 	s.skip(12)
 
-	var layout pcm
+	var layout aiffFormat
 	var frames, audio int64
 	found := false
 	for range maxChunks {
@@ -70,7 +70,7 @@ func readAIFF(s *source) (Info, *refusal) {
 		if frames > 0 && frames < audio/int64(layout.frameBytes) {
 			audio = frames * int64(layout.frameBytes)
 		}
-		return layout.info(AIFF, audio), nil
+		return layout.info(audio), nil
 	case s.ended() && s.offset() < form && !found:
 		return Info{}, &refusal{detected: aiffType, problem: truncated, declared: form + 8}
 	}
@@ -85,10 +85,24 @@ func aiffChunk(id string) bool {
 	return false
 }
 
+// An aiffFormat is how the sound is stored. A frame, which is what COMM counts,
+// has perFrame samples of each channel.
+type aiffFormat struct {
+	pcm
+	perFrame int64
+}
+
+// info is the answer for so many bytes of audio.
+func (f aiffFormat) info(audio int64) Info {
+	info := f.pcm.info(AIFF, audio)
+	info.Duration = duration(uint64(audio/int64(f.frameBytes)*f.perFrame), uint64(f.rate))
+	return info
+}
+
 // aiffLayout reads a COMM chunk, and how many sample frames it declares.
-func aiffLayout(b []byte, compressed bool) (pcm, int64, *refusal) {
+func aiffLayout(b []byte, compressed bool) (aiffFormat, int64, *refusal) {
 	if len(b) < 18 || compressed && len(b) < 22 {
-		return pcm{}, 0, &refusal{detected: aiffType, problem: malformed}
+		return aiffFormat{}, 0, &refusal{detected: aiffType, problem: malformed}
 	}
 	bits := int(binary.BigEndian.Uint16(b[6:]))
 	if compressed {
@@ -102,19 +116,32 @@ func aiffLayout(b []byte, compressed bool) (pcm, int64, *refusal) {
 			bits = 64
 		case "alaw", "ALAW", "ulaw", "ULAW":
 			bits = 8 // COMM gives the width after expansion
+		case "ima4":
+			return aiffIMA(b)
 		default:
 			if !fourCC([]byte(name)) {
-				return pcm{}, 0, &refusal{detected: aiffType, problem: malformed}
+				return aiffFormat{}, 0, &refusal{detected: aiffType, problem: malformed}
 			}
-			return pcm{}, 0, &refusal{detected: aiffType + "; codec=" + name, problem: codec}
+			return aiffFormat{}, 0, &refusal{detected: aiffType + "; codec=" + name, problem: codec}
 		}
 	}
 	p := pcm{channels: int(binary.BigEndian.Uint16(b)), rate: extended(b[8:18])}
 	p.frameBytes = p.channels * ((bits + 7) / 8)
 	if !p.sane() {
-		return pcm{}, 0, &refusal{detected: aiffType, problem: malformed}
+		return aiffFormat{}, 0, &refusal{detected: aiffType, problem: malformed}
 	}
-	return p, int64(binary.BigEndian.Uint32(b[2:])), nil
+	return aiffFormat{p, 1}, int64(binary.BigEndian.Uint32(b[2:])), nil
+}
+
+// aiffIMA is the layout of Apple's IMA ADPCM: COMM counts packets of 34 bytes a
+// channel, each of 64 samples.
+func aiffIMA(b []byte) (aiffFormat, int64, *refusal) {
+	f := aiffFormat{pcm{channels: int(binary.BigEndian.Uint16(b)), rate: extended(b[8:18])}, 64}
+	f.frameBytes = 34 * f.channels
+	if f.channels == 0 || f.channels > 1024 || f.rate <= 0 || f.rate > maxRate {
+		return aiffFormat{}, 0, &refusal{detected: aiffType, problem: malformed}
+	}
+	return f, int64(binary.BigEndian.Uint32(b[2:])), nil
 }
 
 // extended rounds an 80-bit floating-point number to an int; 0 if out of range.

@@ -118,22 +118,94 @@ func (f *asfFormat) data(s *source) (Info, *refusal) {
 	if string(h[:16]) != asfData || size > math.MaxInt64/2 {
 		return Info{}, &refusal{detected: asfType, problem: malformed}
 	}
-	if f.live || size <= 50 {
-		s.skip(50)
-		if s.drain() == 0 {
-			return Info{}, &refusal{detected: asfType, problem: noAudio}
-		}
-		if f.live {
-			info.Duration = 0
-		}
-		return info, nil
-	}
 	start := s.offset()
-	if f.packet > 0 && f.packets < 1<<32 {
-		size = max(size, 50+f.packets*f.packet)
+	s.skip(50)
+	left := int64(size) - 50
+	switch {
+	case f.live || left <= 0:
+		left = math.MaxInt64
+	case f.packet > 0 && f.packets < 1<<32:
+		left = max(left, int64(f.packets*f.packet))
 	}
-	if got := s.skip(int64(size)); int64(size)-got > slack {
-		return Info{}, &refusal{detected: asfType, problem: truncated, declared: start + int64(size)}
+	w, got := asfPackets{}, int64(0)
+	if f.packet > 0 && f.packet <= keepSize {
+		got = w.walk(s, left, int(f.packet))
+	} else {
+		got, w.blank = s.skipSound(left)
+	}
+	switch {
+	case got == 0:
+		return Info{}, &refusal{detected: asfType, problem: noAudio}
+	case left < math.MaxInt64 && left-got > slack:
+		return Info{}, &refusal{detected: asfType, problem: truncated, declared: start + 50 + left}
+	case 10*w.strange > w.whole+w.strange || w.blank > got/10:
+		return Info{}, &refusal{detected: asfType, problem: truncated, hole: true}
+	}
+	if f.live {
+		info.Duration = w.length()
+	}
+	if w.short(info.Duration) {
+		return Info{}, &refusal{detected: asfType, problem: truncated}
 	}
 	return info, nil
+}
+
+// asfPackets is what the packets of a file say themselves.
+type asfPackets struct {
+	whole, strange int64 // that begin like packets, and that do not
+	first, end     uint64
+	blank          int64 // bytes in long runs of zeros, where packets are not walked
+}
+
+// walk passes packets of one size.
+func (p *asfPackets) walk(s *source, left int64, size int) (passed int64) {
+	for passed < left {
+		b := s.peek(size)
+		if len(b) < size || int64(size) > left-passed {
+			return passed + s.skip(min(int64(len(b)), left-passed))
+		}
+		at, length, ok := asfPacket(b)
+		if ok {
+			if p.whole++; p.whole == 1 {
+				p.first = at
+			}
+			p.end = max(p.end, at+length)
+		} else {
+			p.strange++
+		}
+		passed += s.skip(int64(size))
+	}
+	return passed
+}
+
+// length is the time from the first packet to the end of the last.
+func (p *asfPackets) length() time.Duration { return duration(p.end-min(p.first, p.end), 1000) }
+
+// short reports whether the packets last less than the header states, by more than
+// a tenth. Of a few packets the time is vague.
+func (p *asfPackets) short(stated time.Duration) bool {
+	missing, enough := stated-p.length(), p.whole >= 8
+	return p.whole > 0 && missing > time.Second && (enough && missing > stated/10 || missing > stated/2)
+}
+
+// asfPacket reads a packet's time and length in milliseconds.
+func asfPacket(b []byte) (at, length uint64, ok bool) {
+	if len(b) < 24 || b[0] == 0 || b[0]&0x60 != 0 { // error correction of a kind that there is not
+		return 0, 0, false
+	}
+	if b[0]&0x80 != 0 {
+		b = b[1+b[0]&15:]
+	}
+	lengths, properties := b[0], b[1]
+	if properties != 0x5d { // the lengths of fields, which the standard fixes
+		return 0, 0, false
+	}
+	skip := 2
+	for _, code := range []byte{lengths >> 5, lengths >> 1, lengths >> 3} {
+		skip += [4]int{0, 1, 2, 4}[code&3]
+	}
+	if len(b) < skip+6 {
+		return 0, 0, false
+	}
+	return uint64(binary.LittleEndian.Uint32(b[skip:])), uint64(binary.LittleEndian.Uint16(b[skip+4:])), true
 }

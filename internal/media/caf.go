@@ -14,7 +14,7 @@ func readCAF(s *source) (Info, *refusal) {
 	s.skip(8)
 	var d cafDescription
 	var packets cafPackets
-	audio := int64(-1)
+	audio, blank := int64(-1), int64(0)
 	for range maxChunks {
 		h := s.peek(12)
 		if len(h) < 12 {
@@ -52,10 +52,10 @@ func readCAF(s *source) (Info, *refusal) {
 		case id == "data" && audio < 0:
 			s.skip(4) // a count of edits
 			if open {
-				audio = s.drain()
+				audio, blank = s.skipSound(math.MaxInt64)
 				break
 			}
-			if audio = s.skip(max(size-4, 0)); size-4-audio > slack {
+			if audio, blank = s.skipSound(max(size-4, 0)); size-4-audio > slack {
 				return Info{}, &refusal{detected: cafType, problem: truncated, declared: start + size}
 			}
 		}
@@ -68,6 +68,9 @@ func readCAF(s *source) (Info, *refusal) {
 			}
 			break
 		}
+	}
+	if d.bytes == 0 && blank > audio/10 { // compressed
+		return Info{}, &refusal{detected: cafType, problem: truncated, hole: true}
 	}
 	return d.info(audio, packets)
 }

@@ -163,7 +163,7 @@ func (o opinion) documented() bool {
 		return false
 	}
 	if o.format == "mov,mp4,m4a,3gp,3g2,mj2" && (o.codec == "mp3" || o.codec == "mp2" || o.codec == "vorbis") ||
-		o.format == "aiff" && o.codec == "adpcm_ima_qt" || o.format == "matroska,webm" && o.codec == "mp2" {
+		(o.format == "wav" || o.format == "w64" || o.format == "matroska,webm") && strings.HasPrefix(o.codec, "wma") {
 		return false
 	}
 	return slices.Contains(known, o.codec) || strings.HasPrefix(o.codec, "pcm_")

@@ -33,6 +33,13 @@ func TestHoles(t *testing.T) {
 	binary.BigEndian.PutUint64(unknown[18:], binary.BigEndian.Uint64(unknown[18:])&^(1<<36-1))
 	mdat := bytes.Index(m4a, []byte("mdat")) - 4
 	open := append(append(bytes.Clone(m4a[:mdat]), 0, 0, 0, 0), m4a[mdat+4:]...)
+	alac, wma := load(t, "alac.caf"), load(t, "tune.wma")
+	const file = "\xa1\xdc\xab\x8c\x47\xa9\xcf\x11\x8e\xe4\x00\xc0\x0c\x20\x53\x65"
+	short := bytes.Clone(wma) // than it says it plays
+	plays := bytes.Index(short, []byte(file)) + 64
+	binary.LittleEndian.PutUint64(short[plays:], 10*binary.LittleEndian.Uint64(short[plays:]))
+	beyond := bytes.Clone(m4a)
+	binary.BigEndian.PutUint32(beyond[bytes.Index(beyond, []byte("stco"))+12:], uint32(len(beyond)))
 	for _, c := range []struct{ name, bytes string }{
 		{"FLAC, the middle zeroed", zeroed(flac, 10000, len(flac)*4/5)},
 		{"FLAC, the middle removed", without(flac, 10000, len(flac)*4/5)},
@@ -47,6 +54,12 @@ func TestHoles(t *testing.T) {
 		{"M4A, media to the end, half there", string(open[:len(open)-(len(open)-mdat)/2])},
 		{"M4A, half zeroed", zeroed(m4a, len(m4a)-2000, len(m4a))},
 		{"MP3, the middle zeroed", zeroed(mp3, 2000, 6000)},
+		{"DSF, half zeroed", zeroed([]byte(dsf(2822400, 2, 282240)), 40_000, 70_000)},
+		{"DFF, half zeroed", zeroed([]byte(dff(2822400, 2, 282240)), 20_000, 60_000)},
+		{"CAF of ALAC, half zeroed", zeroed(alac, len(alac)/4, len(alac)*3/4)},
+		{"WMA, half zeroed", zeroed(wma, len(wma)/2, len(wma))},
+		{"WMA, one packet of many said to be all", string(short)},
+		{"M4A, its chunks behind the end", string(beyond)},
 		{"WAV with ds64, half there", "RF64" + le32(1<<32-1) + "WAVE" + chunk("ds64", le32(9000)+le32(0)+le32(8000)+strings.Repeat("\x00", 16)) +
 			chunk("fmt ", pcmFormat) + "data" + le32(4000) + tone},
 	} {
@@ -127,6 +140,11 @@ func TestAccepted(t *testing.T) {
 			refit(flake[at:end])
 		}
 	}
+	three := "" // frames
+	for range 3 {
+		f, _ := parseMP3([]byte(bare[len(three):]))
+		three = bare[:len(three)+f.size]
+	}
 	edge := 1250 * time.Millisecond
 	mp3 := 1018775 * time.Microsecond
 	for _, c := range []struct {
@@ -140,6 +158,7 @@ func TestAccepted(t *testing.T) {
 		{"WAV, align 0", wav(chunk("fmt ", format(1, 8000, 0, 16)), chunk("data", tone)), WAV, 250 * time.Millisecond, 8000},
 		{"WAV, align in bits", wav(chunk("fmt ", format(1, 8000, 8, 8)), chunk("data", tone)), WAV, 500 * time.Millisecond, 8000},
 		{"WAV, stereo 16 bit, align 8", wav(chunk("fmt ", format(2, 8000, 8, 16)), chunk("data", tone)), WAV, 125 * time.Millisecond, 8000},
+		{"RIFX", "RIFX" + be32(4036) + "WAVE" + "fmt " + be32(16) + "\x00\x01\x00\x01\x00\x00\x1f\x40\x00\x00\x3e\x80\x00\x02\x00\x10" + "data" + be32(4000) + tone, WAV, 250 * time.Millisecond, 8000},
 		{"RF64, small size filled in", "RF64" + le32(1<<32-1) + "WAVE" + chunk("ds64", le32(0)+le32(0)+le32(4000)+strings.Repeat("\x00", 16)) +
 			chunk("fmt ", pcmFormat) + "data" + le32(100) + tone, WAV, 250 * time.Millisecond, 8000},
 		{"RF64, small size of 0x00FFFFFF", "RF64" + le32(1<<32-1) + "WAVE" + chunk("ds64", le32(0)+le32(0)+le32(4000)+strings.Repeat("\x00", 16)) +
@@ -171,10 +190,16 @@ func TestAccepted(t *testing.T) {
 		{"Ogg, bit flipped in the last position", string(flippedLast), Opus, 780 * time.Millisecond, 48000},
 		{"Ogg, last position before the one before", string(backwards), Opus, 770 * time.Millisecond, 48000},
 
+		{"FLAC without a description", flac[metadata:], FLAC, edge, 44100},
+
+		{"MP3 of three frames and ID3v1", three + "TAG" + strings.Repeat("\x00", 125), MP3, 3 * 1152 * time.Second / 44100, 44100},
+		{"MP3 of three frames and zeros", three + strings.Repeat("\x00", 500), MP3, 3 * 1152 * time.Second / 44100, 44100},
+		{"MP3 of three frames behind ID3 and junk", id3Tag(30, 30) + strings.Repeat("junk", 90) + three, MP3, 3 * 1152 * time.Second / 44100, 44100},
 		{"MP3, more junk behind than sound", bare + strings.Repeat("picture", 5000), MP3, mp3, 44100},
 		{"MP3, more zeros behind than sound", bare + strings.Repeat("\x00", 300_000), MP3, mp3, 44100},
 		{"AMR behind ID3", id3Tag(30, 30) + string(load(t, "tune.amr")), AMR, time.Second, 8000},
 		{"DSF", dsf(2822400, 2, 282240), DSF, 100 * time.Millisecond, 2822400},
+		{"DSF of zeros", strings.ReplaceAll(dsf(2822400, 2, 282240), "\x69", "\x00"), DSF, 100 * time.Millisecond, 2822400},
 		{"DFF", dff(2822400, 2, 282240), DFF, 100 * time.Millisecond, 2822400},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -62,8 +62,8 @@
 // or block they are refused; cut exactly between two they are indistinguishable
 // from a shorter whole file, and pass. An MP3 with a Xing, Info or VBRI header
 // may lack its last frame and pass; one without may lack any part of its end.
-// Zeros are silence in uncompressed sound. WMA is read by its header, and held
-// to the size that it states.
+// Zeros are silence in uncompressed sound. WMA whose packets differ in size is read
+// by its header, and held to the size that it states.
 //
 // Durations are those of the sound that is played, as far as the file tells:
 // edit lists, iTunes' note, the silence that MP3 encoders state and Opus's

@@ -30,8 +30,12 @@ func readDSF(s *source) (Info, *refusal) {
 	}
 	s.skip(int64(len(b)))
 	start := s.offset()
-	if got := s.skip(size); size-got > slack {
+	got, blank := s.skipSound(size)
+	switch {
+	case size-got > slack:
 		return Info{}, &refusal{detected: dsfType, problem: truncated, declared: start + size}
+	case dsdHole(size, blank):
+		return Info{}, &refusal{detected: dsfType, problem: truncated, hole: true}
 	}
 	// The last block of a channel is filled up; the others are full.
 	held := uint64(size) / uint64(channels) * 8 / uint64(bits)
@@ -42,6 +46,13 @@ func readDSF(s *source) (Info, *refusal) {
 		return Info{}, &refusal{detected: dsfType, problem: noAudio}
 	}
 	return Info{Format: DSF, SampleRate: int(rate), Channels: int(channels), Duration: duration(samples, uint64(rate))}, nil
+}
+
+// dsdHole reports whether so many bytes of zeros are a hole. Silence is no zeros in
+// DSD, but a file of nothing else was made so.
+func dsdHole(size, blank int64) bool {
+	const block = 1 << 10 // zeros at the end may be fewer than are counted
+	return blank > size/10 && size-blank >= block
 }
 
 // readDFF reads DSDIFF: chunks with sizes of 8 bytes around DSD, or around DST,
@@ -91,8 +102,12 @@ func readDFF(s *source) (Info, *refusal) {
 			if b := s.peek(12 + 6); id == "DST " && len(b) == 18 && string(b[:4]) == "FRTE" {
 				frames, perSecond = uint64(binary.BigEndian.Uint32(b[12:])), uint64(binary.BigEndian.Uint16(b[16:]))
 			}
-			if got := s.skip(int64(size)); int64(size)-got > slack {
+			got, blank := s.skipSound(int64(size))
+			switch {
+			case int64(size)-got > slack:
 				return Info{}, &refusal{detected: dffType, problem: truncated, declared: start + int64(size)}
+			case dsdHole(int64(size), blank):
+				return Info{}, &refusal{detected: dffType, problem: truncated, hole: true}
 			}
 			info := Info{Format: DFF, SampleRate: int(rate), Channels: int(channels)}
 			if id == "DSD " {

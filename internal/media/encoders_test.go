@@ -51,6 +51,10 @@ var encodings = []encoding{
 	{"ms.wav", ff + "-c:a adpcm_ms $out", WAV, ""},
 	{"ima.wav", ff + "-c:a adpcm_ima_wav $out", WAV, ""},
 	{"mp3.wav", ff + "-c:a libmp3lame $out", WAV, ""},
+	{"two.wav", ff + "-c:a mp2 $out", WAV, ""},
+	{"alaw.wav", ff + "-c:a pcm_alaw $out", WAV, ""},
+	{"s64.wav", ff + "-c:a pcm_s64le -ar 768000 -t 0.5 $out", WAV, ""},
+	{"rifx.wav", "sox -V1 $in -B $out", WAV, ""},
 	{"pipe.wav", "sox -V1 $in -t wav - | cat >$out", WAV, ""},
 	{"sox-ms.wav", "sox -V1 $in -e ms-adpcm $out", WAV, ""},
 	{"sox-gsm.wav", "sox -V1 $in -r 8000 -c 1 -e gsm-full-rate $out", "", "codec audio/wav; codec=0x0031"},
@@ -59,6 +63,8 @@ var encodings = []encoding{
 	{"s16.aiff", ff + "$out", AIFF, ""},
 	{"sox.aifc", "sox -V1 $in -b 24 $out", AIFF, ""},
 	{"f64.aifc", ff + "-c:a pcm_f64be -f aiff $out", AIFF, ""},
+	{"ima.aifc", ff + "-c:a adpcm_ima_qt -f aiff $out", AIFF, ""},
+	{"ulaw.aifc", ff + "-c:a pcm_mulaw -f aiff $out", AIFF, ""},
 	{"ff.flac", ff + "$out", FLAC, ""},
 	{"fixed.flac", "flac --silent -0 --no-padding -o $out $in", FLAC, ""},
 	{"best.flac", "flac --silent -8 -b 1152 -o $out $in", FLAC, ""},
@@ -72,11 +78,14 @@ var encodings = []encoding{
 	{"mono8.mp3", "lame --quiet -m m --resample 8 -b 16 $in $out", MP3, ""},
 	{"shine.mp3", ff + "-c:a libshine -b:a 128k $out", MP3, ""},
 	{"cover.mp3", "ffmpeg -nostdin -loglevel error -y -i $flac -map 0 -c:v copy $out", MP3, ""},
-	{"free.mp3", "lame --quiet --freeformat -b 400 $in $out", "", "unsupported audio/mpeg"},
+	{"free.mp3", "lame --quiet --freeformat -b 400 $in $out", "", "codec audio/mpeg; bitrate=free"},
 	{"two.mp2", "twolame --quiet -b 192 $in $out", MP2, ""},
 	{"ff.mp2", ff + "-ar 24000 -b:a 64k $out", MP2, ""},
+	{"three.aac", ff + "-ac 3 -c:a aac $out", AAC, ""},
 	{"adts.aac", ff + "-c:a aac $out", AAC, ""},
 	{"aac.m4a", ff + "-c:a aac $out", M4A, ""},
+	{"seven.m4a", "sox -V1 $in -c 7 -t wav - | ffmpeg -nostdin -loglevel error -y -i - -c:a aac $out", M4A, ""},
+	{"ima.mov", ff + "-c:a adpcm_ima_qt $out", M4A, ""},
 	{"low.m4a", ff + "-c:a aac -ar 8000 -ac 1 $out", M4A, ""},
 	{"alac.m4a", ff + "-c:a alac $out", M4A, ""},
 	{"cover.m4a", "ffmpeg -nostdin -loglevel error -y -i $flac -map 0 -c:a aac -c:v copy -disposition:v attached_pic $out", M4A, ""},
@@ -108,6 +117,7 @@ var encodings = []encoding{
 	{"native.ogg", ff + "-c:a vorbis -strict -2 $out", OggVorbis, ""},
 	{"still.ogg", "ffmpeg -nostdin -loglevel error -y -i $flac $out", OggVorbis, ""},
 	{"flac.oga", "flac --silent --ogg -o $out $in", OggFLAC, ""},
+	{"cut-copy.oga", "flac --silent --ogg -c $in | ffmpeg -nostdin -loglevel error -y -ss 1 -i - -c copy $out", OggFLAC, ""},
 	{"enc.opus", "opusenc --quiet $in $out", Opus, ""},
 	{"voice.opus", ff + "-c:a libopus -ar 16000 -ac 1 -b:a 16k -frame_duration 60 $out", Opus, ""},
 	{"speex.spx", "speexenc --quiet $in $out", "", "codec audio/ogg; codecs=speex"},
@@ -117,6 +127,9 @@ var encodings = []encoding{
 	{"still.webm", "ffmpeg -nostdin -loglevel error -y -i $flac -map 0 -c:a libopus -c:v libvpx-vp9 -frames:v 1 $out", WebM, ""},
 	{"flac.mka", ff + "-c:a flac $out", Matroska, ""},
 	{"aac.mka", ff + "-c:a aac $out", Matroska, ""},
+	{"two.mka", ff + "-c:a mp2 $out", Matroska, ""},
+	{"alaw.mka", ff + "-c:a pcm_alaw $out", Matroska, ""},
+	{"ms.mka", ff + "-c:a adpcm_ms $out", Matroska, ""},
 	{"mp3.mka", ff + "-c:a libmp3lame $out", Matroska, ""},
 	{"s24.mka", ff + "-c:a pcm_s24le $out", Matroska, ""},
 	{"still.mkv", "ffmpeg -nostdin -loglevel error -y -i $flac -map 0 -c:a flac -c:v libx264 -pix_fmt yuv420p -frames:v 1 $out", Matroska, ""},
@@ -128,6 +141,7 @@ var encodings = []encoding{
 	{"ff.tta", ff + "$out", "", "unsupported audio/x-tta"},
 	{"ff.ac3", ff + "$out", "", "unsupported audio/ac3"},
 	{"ff.dts", ff + "-c:a dca -strict -2 $out", "", "unsupported audio/vnd.dts"},
+	{"latm.loas", ff + "-c:a aac -f latm $out", "", "unsupported audio/x-latm"},
 	{"ff.au", ff + "$out", "", "unsupported audio/basic"},
 }
 
@@ -218,10 +232,10 @@ func TestEncoders(t *testing.T) {
 // samples, and what states no length may be shorter.
 func unnoticed(e encoding, what string) bool {
 	pcm := e.format == WAV || e.format == AIFF || strings.Contains(e.name, ".mov") && e.name != "aac.mov" ||
-		e.format == CAF && e.name != "alac.caf" || e.name == "s24.mka"
+		e.format == CAF && e.name != "alac.caf" || e.name == "s24.mka" || e.name == "alaw.mka" || e.name == "ms.mka"
 	switch {
 	case what == "zeroed":
-		return pcm || e.format == WMA || e.name == "alac.caf"
+		return pcm
 	case e.name == "pipe.wav":
 		return true
 	}

@@ -2,36 +2,10 @@ package media
 
 import (
 	"bytes"
-	"encoding/binary"
 	"time"
 )
 
 const flacType = "audio/flac"
-
-// streamInfo is the part of FLAC's STREAMINFO block that is used here.
-type streamInfo struct {
-	minBlock, maxBlock int
-	maxFrame           int // bytes; 0 unknown
-	rate, channels     int
-	total              uint64 // samples; 0 unknown
-}
-
-// parseStreamInfo reads the 34 bytes of a STREAMINFO block.
-func parseStreamInfo(b []byte) (streamInfo, bool) {
-	if len(b) < 34 {
-		return streamInfo{}, false
-	}
-	packed := binary.BigEndian.Uint64(b[10:]) // rate 20, channels-1 3, bits-1 5, total 36
-	si := streamInfo{
-		minBlock: int(binary.BigEndian.Uint16(b)),
-		maxBlock: int(binary.BigEndian.Uint16(b[2:])),
-		maxFrame: int(b[7])<<16 | int(b[8])<<8 | int(b[9]),
-		rate:     int(packed >> 44),
-		channels: int(packed>>41&7) + 1,
-		total:    packed & (1<<36 - 1),
-	}
-	return si, si.rate > 0 && si.minBlock >= 16 && si.maxBlock >= si.minBlock
-}
 
 // readFLAC reads a native FLAC file: its metadata, then every frame. A frame is
 // whole when the CRC-16 at its end fits, so a hole shows wherever it is.
@@ -58,6 +32,43 @@ func readFLAC(s *source) (Info, *refusal) {
 		return Info{}, &refusal{detected: flacType, problem: noAudio}
 	}
 	c := flacChain{si: si, total: si.total, end: start}
+	return c.read(s)
+}
+
+// readFLACFrames reads frames without a description in front, as streams are
+// recorded, when at least two stand there; else nothing of s is passed.
+func readFLACFrames(s *source) (info Info, no *refusal, ok bool) {
+	si := streamInfo{minBlock: 16, maxBlock: 1<<16 - 1}
+	head := s.peek(keepSize)
+	f, ok := si.frame(head)
+	if !ok || f.rate == 0 {
+		return Info{}, nil, false
+	}
+	// The first frame ends where its CRC is right and the second begins.
+	crc, whole := uint16(0), false
+	for at := range head {
+		if at > 0 && crc == 0 {
+			if next, ok := si.frame(head[at:min(len(head), at+flacHeaderMax)]); ok && next.rate == f.rate {
+				whole = true
+				break
+			}
+		}
+		crc = crc<<8 ^ crc16[0][byte(crc>>8)^head[at]]
+	}
+	if !whole {
+		return Info{}, nil, false
+	}
+	si.rate, si.channels = f.rate, f.channels
+	c := flacChain{si: si, end: s.offset()}
+	info, no = c.read(s)
+	return info, no, true
+}
+
+// read follows the frames to the end of the file, and answers.
+func (c *flacChain) read(s *source) (Info, *refusal) {
+	bad := &refusal{detected: flacType, problem: malformed}
+	cut := &refusal{detected: flacType, problem: truncated}
+	si, start := c.si, c.end
 	c.follow(s)
 	switch {
 	case c.outweighed && c.frames > 0:
@@ -95,68 +106,6 @@ func readFLAC(s *source) (Info, *refusal) {
 		}
 	}
 	return Info{Format: FLAC, SampleRate: si.rate, Channels: c.channels, Duration: length}, nil
-}
-
-// flacMetadata passes the metadata blocks as long as they look like some: the
-// length of a picture of 16 MiB and more wraps, and frames are searched for from
-// there. It reports false when the file ends within.
-func flacMetadata(s *source) bool {
-	for {
-		h := s.peek(4 + 18)
-		if len(h) < 4 {
-			return false
-		}
-		kind, size := h[0]&0x7f, int64(h[1])<<16|int64(h[2])<<8|int64(h[3])
-		if !flacBlock(kind, size, h[4:]) {
-			return true
-		}
-		last := h[0]&0x80 != 0
-		if s.skip(4+size) < 4+size {
-			return false
-		}
-		if last {
-			return true
-		}
-	}
-}
-
-// flacBlock reports whether a metadata block of this kind can begin with b.
-func flacBlock(kind byte, size int64, b []byte) bool {
-	fits := func(at int, bigEndian bool, most int64) bool {
-		if len(b) < at+4 {
-			return true
-		}
-		if bigEndian {
-			return int64(binary.BigEndian.Uint32(b[at:])) <= most
-		}
-		return int64(binary.LittleEndian.Uint32(b[at:])) <= most
-	}
-	switch kind {
-	case 0:
-		return size >= 34
-	case 1:
-		return true
-	case 2:
-		return size >= 4 && (len(b) < 4 || fourCC(b))
-	case 3:
-		return size%18 == 0
-	case 4:
-		return fits(0, false, size)
-	case 5:
-		return size >= 396
-	case 6:
-		return fits(0, true, 255) && fits(4, true, 255)
-	}
-	return false
-}
-
-// A flacFrame is a frame header that passed its CRC-8.
-type flacFrame struct {
-	variable bool   // number counts samples, not frames
-	number   uint64 // of the frame, or of its first sample
-	block    int    // samples
-	rate     int    // hertz; 0 as in the stream's description
-	channels int
 }
 
 // A flacChain follows the frames of a stream. They state no length: a frame
@@ -441,90 +390,6 @@ func (c *flacChain) lastWhole(s *source, at int64) bool {
 	}
 	return false
 }
-
-// frame parses a frame header. Rate and channels may differ from the stream's
-// description: they may change within it.
-func (si streamInfo) frame(b []byte) (flacFrame, bool) {
-	none := flacFrame{}
-	if len(b) < 6 || b[0] != 0xff || b[1]&0xfe != 0xf8 || b[3]&1 != 0 {
-		return none, false
-	}
-	f := flacFrame{variable: b[1]&1 != 0}
-	sizeCode, rateCode, assignment, depth := b[2]>>4, b[2]&15, b[3]>>4, b[3]>>1&7
-	channels := int(assignment) + 1
-	if assignment >= 8 {
-		channels = 2 // left/side, right/side, mid/side
-	}
-	if sizeCode == 0 || rateCode == 15 || assignment > 10 || depth == 3 || channels > 8 {
-		return none, false
-	}
-
-	// The number is coded like UTF-8, with up to 7 bytes.
-	n := 4
-	lead := b[n]
-	n++
-	extra := 0
-	switch {
-	case lead < 0x80:
-		f.number = uint64(lead)
-	case lead < 0xc0 || lead == 0xff:
-		return none, false
-	default:
-		for mask := byte(0x40); lead&mask != 0; mask >>= 1 {
-			extra++
-		}
-		f.number = uint64(lead & (0x3f >> extra))
-	}
-	for range extra {
-		if n >= len(b) || b[n]&0xc0 != 0x80 {
-			return none, false
-		}
-		f.number = f.number<<6 | uint64(b[n]&0x3f)
-		n++
-	}
-
-	take := func(bytes int) (v int) {
-		for range bytes {
-			if n < len(b) {
-				v = v<<8 | int(b[n])
-			}
-			n++
-		}
-		return v
-	}
-	switch {
-	case sizeCode == 1:
-		f.block = 192
-	case sizeCode <= 5:
-		f.block = 144 << sizeCode
-	case sizeCode <= 7:
-		f.block = take(int(sizeCode)-5) + 1
-	default:
-		f.block = 1 << sizeCode
-	}
-	rate := 0
-	switch {
-	case rateCode == 12:
-		rate = take(1) * 1000
-	case rateCode == 13:
-		rate = take(2)
-	case rateCode == 14:
-		rate = take(2) * 10
-	default:
-		rate = flacRates[rateCode]
-	}
-	f.rate, f.channels = rate, channels
-	if n >= len(b) || f.block > si.maxBlock && f.block > 1<<15 {
-		return none, false
-	}
-	crc := byte(0)
-	for _, v := range b[:n] {
-		crc = crc8[crc^v]
-	}
-	return f, crc == b[n]
-}
-
-var flacRates = [12]int{0, 88200, 176400, 192000, 8000, 16000, 22050, 24000, 32000, 44100, 48000, 96000}
 
 // The checksums of FLAC: polynomials 0x07 and 0x8005, most significant bit first.
 // crc16[n] is for a byte that n more follow, so that eight are taken at once.

@@ -79,8 +79,8 @@ func inRow(b []byte, parse frameParser) (n int, ranOut bool) {
 }
 
 // findFrames returns how far in front of the first believable row of frames
-// padding reaches, -1 without any. A file that ends within its first row counts
-// when that begins with the file.
+// padding reaches, -1 without any. A file that ends within its first row, or behind
+// it but for tags, counts when that begins with the file or stands behind a tag.
 func findFrames(s *source, parse frameParser) int {
 	w := s.peek(maxPadding + framesInRow*maxFrame)
 	for at := 0; at < min(len(w), maxPadding); at++ {
@@ -90,11 +90,27 @@ func findFrames(s *source, parse frameParser) int {
 		}
 		at += i
 		n, ranOut := inRow(w[at:], parse)
-		if n == framesInRow || n >= 2 && ranOut && at == 0 && s.ended() {
+		if n == framesInRow {
+			return at
+		}
+		if n >= 2 && s.ended() && (at == 0 || s.offset() > 0) && (ranOut || onlyTags(w[at:], parse)) {
 			return at
 		}
 	}
 	return -1
+}
+
+// onlyTags reports whether nothing but tags and zeros stands behind the row of
+// frames that b begins with.
+func onlyTags(b []byte, parse frameParser) bool {
+	for {
+		f, ok := parse(b)
+		if !ok || f.size > len(b) {
+			break
+		}
+		b = b[f.size:]
+	}
+	return len(bytes.TrimLeft(b[:len(b)-trailingTags(b)], "\x00")) == 0
 }
 
 // A run is what following the frames to the end of the file found.

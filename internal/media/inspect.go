@@ -20,8 +20,8 @@ type Format string
 
 // The supported formats. The zero Format is never returned without an error.
 const (
-	WAV       Format = "WAV"        // RIFF, RF64, BW64 or Wave64; PCM, float, A-law, µ-law, ADPCM or MP3
-	AIFF      Format = "AIFF"       // AIFF or uncompressed AIFF-C
+	WAV       Format = "WAV"        // RIFF, RIFX, RF64, BW64 or Wave64; PCM, float, A-law, µ-law, ADPCM, MP3 or MPEG layer II
+	AIFF      Format = "AIFF"       // AIFF or AIFF-C; PCM, float, A-law, µ-law or IMA ADPCM
 	FLAC      Format = "FLAC"       // native FLAC
 	MP3       Format = "MP3"        // MPEG-1, 2 or 2.5 layer III
 	MP2       Format = "MP2"        // MPEG-1 or 2 layer II
@@ -140,6 +140,11 @@ func read(s *source) (Info, *refusal) {
 		return reader(s)
 	}
 	reader, padding := frameReader(s)
+	if reader == nil {
+		if info, no, ok := readFLACFrames(s); ok {
+			return info, no
+		}
+	}
 	// Behind a tag whose size is wrong stands what it left over, or the file has
 	// begun already.
 	if from := s.offset(); from > 0 && (reader == nil || padding > 0) {
@@ -171,8 +176,11 @@ func read(s *source) (Info, *refusal) {
 		s.skip(int64(padding))
 		return reader(s)
 	}
-	if mpegLayer(head) == 1 {
+	switch {
+	case mpegLayer(head) == 1:
 		return Info{}, &refusal{detected: mpegType + "; layer=1", problem: codec}
+	case freeFormat(head):
+		return Info{}, &refusal{detected: mpegFree, problem: codec}
 	}
 	return Info{}, &refusal{detected: named, problem: unsupported}
 }
@@ -198,7 +206,7 @@ func readerOf(head []byte) func(*source) (Info, *refusal) {
 		return len(head) >= i+len(sig) && string(head[i:i+len(sig)]) == sig
 	}
 	switch {
-	case (at(0, "RIFF") || at(0, "RF64") || at(0, "BW64")) && at(8, "WAVE"):
+	case (at(0, "RIFF") || at(0, "RIFX") || at(0, "RF64") || at(0, "BW64")) && at(8, "WAVE"):
 		return readWAV
 	case at(0, w64Riff) && at(24, w64Wave):
 		return readWave64
@@ -261,6 +269,9 @@ func detect(head []byte) string {
 			return other.name
 		}
 	}
+	if len(head) > 1 && head[0] == 0x56 && head[1]&0xe0 == 0xe0 { // 11 bits of a sync word
+		return "audio/x-latm"
+	}
 	name := mediaType(head)
 	if searchable(name) && len(text) >= enough {
 		name = mediaType(text)
@@ -278,7 +289,7 @@ var otherAudio = []struct {
 	{0, "TTA1", "audio/x-tta"}, {0, "tBaK", "audio/x-tak"}, {0, "MAC ", "audio/x-ape"}, {0, "MPCK", "audio/x-musepack"},
 	{0, "MP+", "audio/x-musepack"}, {0, "OFR ", "audio/x-optimfrog"}, {0, "ajkg", "audio/x-shorten"},
 	{0, "RIFX", "audio/x-rifx"}, {0, ".snd", "audio/basic"}, {0, ".ra\xfd", "audio/x-pn-realaudio"}, {0, ".RMF", "audio/x-pn-realaudio"},
-	{0, "\x0b\x77", "audio/ac3"}, {0, "\x7f\xfe\x80\x01", "audio/vnd.dts"}, {0, "\x56\xe0", "audio/x-latm"}, {0, "#!AMR", "audio/amr"},
+	{0, "\x0b\x77", "audio/ac3"}, {0, "\x7f\xfe\x80\x01", "audio/vnd.dts"}, {0, "#!AMR", "audio/amr"},
 	{0, "IMPM", "audio/x-it"}, {0, "Extended Module: ", "audio/x-xm"}, {44, "SCRM", "audio/x-s3m"},
 	{1080, "M.K.", "audio/x-mod"}, {1080, "M!K!", "audio/x-mod"}, {1080, "4CHN", "audio/x-mod"}, {1080, "6CHN", "audio/x-mod"},
 	{1080, "8CHN", "audio/x-mod"}, {1080, "FLT4", "audio/x-mod"}, {0, "MThd", "audio/midi"},
@@ -344,6 +355,8 @@ func (no *refusal) advice() string {
 		return "The file begins like audio, and what follows is damaged or something else. Export it anew."
 	case no.problem == noAudio:
 		return "The file holds no sound. Choose the file with the recording."
+	case no.detected == mpegFree:
+		return "The MP3 is in free format: its bit rate is none of the usual ones. Export it as WAV, FLAC, or MP3 with a usual bit rate."
 	case no.problem == codec:
 		return "The sound is stored in a codec that is not accepted. Export it as WAV, FLAC or MP3."
 	case no.problem == video:

@@ -370,33 +370,6 @@ func check(t *testing.T, b []byte) {
 	}
 }
 
-func FuzzInspect(f *testing.F) {
-	const most = 12 << 10 // bytes: small inputs are many
-	files, err := filepath.Glob("testdata/*.*")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, name := range files {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		if len(b) <= most {
-			f.Add(b)
-		}
-	}
-	f.Add([]byte(dsf(2822400, 1, 100)))
-	f.Add([]byte(dff(2822400, 1, 100)))
-	f.Add([]byte(opusOf(3)))
-	f.Add([]byte(flacOf(true, 0, 0, 100, 4096, 3000, 804)))
-	f.Add([]byte(id3Tag(200, 300) + flacOf(false, 0, 0, 100, 100, 50)))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if len(b) <= most {
-			check(t, b)
-		}
-	})
-}
-
 // TestReadErrors: what the reader failed with is what the caller gets.
 func TestReadErrors(t *testing.T) {
 	broken := errors.New("disk on fire")

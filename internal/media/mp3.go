@@ -56,6 +56,23 @@ func mpegLayer(b []byte) int {
 	return (4 - int(b[1]>>1&3)) & 3
 }
 
+const mpegFree = mpegType + "; bitrate=free"
+
+// freeFormat reports whether b begins with a frame of layer III or II that states
+// no bit rate, and is followed by another like it.
+func freeFormat(b []byte) bool {
+	layer := mpegLayer(b)
+	if layer != 2 && layer != 3 || b[1]>>3&3 == 1 || b[2]>>4 != 0 || b[2]>>2&3 == 3 || b[3]&3 == 2 {
+		return false
+	}
+	for at := 48; at+4 <= len(b); at++ { // no frame is shorter
+		if b[at] == b[0] && b[at+1] == b[1] && b[at+2]&0xfd == b[2]&0xfd && b[at+3]&0xc0 == b[3]&0xc0 {
+			return true
+		}
+	}
+	return false
+}
+
 // A vbrHeader is what encoders state about the whole stream in a first, silent
 // frame, after Xing's or the Fraunhofer encoder's fashion.
 type vbrHeader struct {

@@ -27,6 +27,7 @@ type oggStream struct {
 	packets        uint64 // that ended since the last stated position
 	lost           uint32 // pages that are missing since then
 	sound          bool
+	ended          bool // the latest page says that it is the last
 	damaged        bool // the latest page that names this stream has a wrong CRC
 	picture        bool // a stream of video
 	pictures       int  // of which one is a cover
@@ -225,6 +226,7 @@ func (o *oggFile) page(page, body []byte) *refusal {
 				}
 			}
 			t.page(granule, sequence, packets, len(body) == 0)
+			t.ended = flags&4 != 0
 			o.started = o.started || t.sound
 		}
 	}
@@ -254,7 +256,9 @@ func (o *oggFile) close() *refusal {
 			continue
 		}
 		n := t.length()
-		if t.damaged && o.tail || t.total > n && !t.joined() {
+		// A copy of a part keeps the length of the whole in its header, and says
+		// where it ends.
+		if t.damaged && o.tail || t.total > n && !t.joined() && !t.ended {
 			return &refusal{detected: oggType, problem: truncated}
 		}
 		if t.missing > n/10 {

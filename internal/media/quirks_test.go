@@ -302,6 +302,10 @@ func TestAudioConfig(t *testing.T) {
 		{"band replication, told behind", "\x13\x88\x56\xe5\xa5\x48", 44100, 1},
 		{"parametric stereo, told behind", "\x13\x88\x56\xe5\xa5\x48\x80", 44100, 2},
 		{"no band replication, told behind", "\x12\x10\x56\xe5\x00", 44100, 2},
+		{"a list of three channels", "\x12\x00\x05\x04\x01\x00\x20\x00\x0dLavc59.37.100\x56\xe5\x00", 44100, 3},
+		{"a list of seven channels", "\x12\x00\x05\x08\x48\x00\x20\x00\xc4\x40\x0dLavc59.37.100\x56\xe5\x00", 44100, 7},
+		{"seven channels and one", "\x12\x38", 44100, 8},
+		{"22.2 channels", "\x11\xe8", 48000, 24},
 		{"cut off", "\x12", 0, 0},
 	} {
 		rate, channels := audioConfig([]byte(c.bytes))

@@ -165,6 +165,26 @@ func (s *source) skipZeros() (passed int64) {
 	}
 }
 
+// skipSound passes up to size bytes as skip does, and counts those in long runs
+// of zeros: download managers and torrents set a file's size first, and nothing
+// was written there. Compressed sound has no such runs, nor has DSD.
+func (s *source) skipSound(size int64) (passed, blank int64) {
+	const block = 1 << 10
+	for passed < size {
+		w := s.peek(int(min(size-passed, int64(len(zeros)))))
+		if len(w) == 0 {
+			break
+		}
+		for b := w; len(b) >= block; b = b[block:] {
+			if bytes.Equal(b[:block], zeros[:block]) {
+				blank += block
+			}
+		}
+		passed += s.skip(int64(len(w)))
+	}
+	return passed, blank
+}
+
 // since returns the bytes from a file offset behind the position to the last
 // byte read, or nil when they are no longer held.
 func (s *source) since(offset int64) []byte {

@@ -40,11 +40,16 @@ func (p pcm) info(f Format, audio int64) Info {
 
 const wavType = "audio/wav"
 
-// readWAV reads RIFF, RF64 and BW64 files.
+// readWAV reads RIFF, RF64 and BW64 files, and RIFX, which is RIFF with its
+// numbers the other way round.
 func readWAV(s *source) (Info, *refusal) {
 	head := s.peek(12)
-	riff := s.offset() + int64(binary.LittleEndian.Uint32(head[4:]))
-	wide := string(head[:4]) != "RIFF"
+	order := binary.ByteOrder(binary.LittleEndian)
+	if string(head[:4]) == "RIFX" {
+		order = binary.BigEndian
+	}
+	riff := s.offset() + int64(order.Uint32(head[4:]))
+	wide := string(head[:4]) == "RF64" || string(head[:4]) == "BW64"
 	s.skip(12)
 
 	var layout wavFormat
@@ -54,7 +59,7 @@ func readWAV(s *source) (Info, *refusal) {
 		if len(h) < 8 {
 			break
 		}
-		id, size := string(h[:4]), int64(binary.LittleEndian.Uint32(h[4:]))
+		id, size := string(h[:4]), int64(order.Uint32(h[4:]))
 		if !fourCC(h) {
 			return Info{}, &refusal{detected: wavType, problem: malformed}
 		}
@@ -75,12 +80,12 @@ func readWAV(s *source) (Info, *refusal) {
 				return Info{}, &refusal{detected: wavType, problem: truncated, declared: start + size}
 			}
 			var no *refusal
-			if layout, no = wavLayout(b); no != nil {
+			if layout, no = wavLayout(b, order); no != nil {
 				return Info{}, no
 			}
 		case "fact":
 			if b := s.peek(int(min(size, 4))); len(b) == 4 {
-				layout.samples = int64(binary.LittleEndian.Uint32(b))
+				layout.samples = int64(order.Uint32(b))
 			}
 		case "data":
 			if layout.rate == 0 {
@@ -111,8 +116,11 @@ func readWAV(s *source) (Info, *refusal) {
 // wavData passes the audio itself. Whatever follows it is not looked at, but
 // that a size of 32 bits may have wrapped.
 func wavData(s *source, layout wavFormat, size int64, wraps bool) (Info, *refusal) {
-	if layout.tag == tagMP3 {
-		return wavMP3(s, size)
+	switch layout.tag {
+	case tagMP3:
+		return wavFrames(s, size, layout.tag, parseMP3, readMP3)
+	case tagMPEG:
+		return wavFrames(s, size, layout.tag, parseMP2, readMP2)
 	}
 	start := s.offset()
 	var audio int64
@@ -134,22 +142,23 @@ func wavData(s *source, layout wavFormat, size int64, wraps bool) (Info, *refusa
 	return layout.info(audio), nil
 }
 
-// wavMP3 reads the MP3 frames that are a file's audio.
-func wavMP3(s *source, size int64) (Info, *refusal) {
+// wavFrames reads the MPEG frames that are a file's audio.
+func wavFrames(s *source, size int64, tag uint16, parse frameParser, reader func(*source) (Info, *refusal)) (Info, *refusal) {
+	detected := wavType + "; codec=0x" + hex16(tag)
 	start := s.offset()
 	bounded := size > 0 && size < unseekable
 	if bounded {
 		s.part(size)
 		defer s.whole()
 	}
-	at := findFrames(s, parseMP3)
+	at := findFrames(s, parse)
 	if at < 0 {
-		return Info{}, &refusal{detected: wavType + "; codec=0x0055", problem: malformed}
+		return Info{}, &refusal{detected: detected, problem: malformed}
 	}
 	s.skip(int64(at))
-	info, no := readMP3(s)
+	info, no := reader(s)
 	if no != nil {
-		no.detected = wavType + "; codec=0x0055"
+		no.detected = detected
 		return Info{}, no
 	}
 	if bounded && s.offset() < start+size-slack {
@@ -168,6 +177,7 @@ const (
 	tagALaw       = 0x0006
 	tagMuLaw      = 0x0007
 	tagIMAADPCM   = 0x0011
+	tagMPEG       = 0x0050 // layer II, of radio stations
 	tagMP3        = 0x0055
 	tagExtensible = 0xfffe
 )
@@ -198,25 +208,25 @@ func (f wavFormat) info(audio int64) Info {
 const wavSubformat = "\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"
 
 // wavLayout reads a format chunk.
-func wavLayout(b []byte) (wavFormat, *refusal) {
+func wavLayout(b []byte, order binary.ByteOrder) (wavFormat, *refusal) {
 	bad := &refusal{detected: wavType, problem: malformed}
 	if len(b) < 16 {
 		return wavFormat{}, bad
 	}
-	f := wavFormat{tag: binary.LittleEndian.Uint16(b)}
+	f := wavFormat{tag: order.Uint16(b)}
 	if f.tag == tagExtensible {
 		if len(b) < 40 {
 			return wavFormat{}, bad
 		}
 		f.tag = 0
 		if string(b[26:40]) == wavSubformat {
-			f.tag = binary.LittleEndian.Uint16(b[24:])
+			f.tag = order.Uint16(b[24:])
 		}
 	}
-	f.channels = int(binary.LittleEndian.Uint16(b[2:]))
-	f.rate = int(binary.LittleEndian.Uint32(b[4:]))
-	f.frameBytes = int(binary.LittleEndian.Uint16(b[12:]))
-	bits := int(binary.LittleEndian.Uint16(b[14:]))
+	f.channels = int(order.Uint16(b[2:]))
+	f.rate = int(order.Uint32(b[4:]))
+	f.frameBytes = int(order.Uint16(b[12:]))
+	bits := int(order.Uint16(b[14:]))
 	if f.channels == 0 || f.channels > 1024 || f.rate == 0 || f.rate > maxRate {
 		return wavFormat{}, bad
 	}
@@ -234,7 +244,7 @@ func wavLayout(b []byte) (wavFormat, *refusal) {
 			bits = 4
 		}
 		f.perBlock = int64(f.frameBytes-4*f.channels)*8/int64(bits*f.channels) + 1
-	case tagMP3:
+	case tagMP3, tagMPEG:
 		f.frameBytes = 1
 	default:
 		return wavFormat{}, &refusal{detected: wavType + "; codec=0x" + hex16(f.tag), problem: codec}
@@ -292,7 +302,7 @@ func readWave64(s *source) (Info, *refusal) {
 		}
 		if id == w64Fmt {
 			var no *refusal
-			if layout, no = wavLayout(s.peek(int(min(size, 40)))); no != nil {
+			if layout, no = wavLayout(s.peek(int(min(size, 40))), binary.LittleEndian); no != nil {
 				return Info{}, no
 			}
 		}

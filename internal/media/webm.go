@@ -40,12 +40,13 @@ const (
 )
 
 // webmCodecs are the codecs accepted in WebM or Matroska, by prefix.
-var webmCodecs = []string{"A_OPUS", "A_VORBIS", "A_FLAC", "A_AAC", "A_ALAC", "A_MPEG/L3", "A_PCM/"}
+var webmCodecs = []string{"A_OPUS", "A_VORBIS", "A_FLAC", "A_AAC", "A_ALAC", "A_MPEG/L3", "A_MPEG/L2", "A_PCM/"}
 
 type webmTrack struct {
 	number         uint64
 	kind           uint64 // 1 is video, 2 audio
 	codec          string
+	riff           bool // the codec is one that WAV files may have
 	rate, channels int
 	blocks         int64
 	first          uint64 // time of the first block
@@ -56,7 +57,7 @@ type webmTrack struct {
 
 // accepted reports whether the track is sound in a supported codec.
 func (t *webmTrack) accepted() bool {
-	return t.kind == 2 && slices.ContainsFunc(webmCodecs, func(prefix string) bool { return strings.HasPrefix(t.codec, prefix) })
+	return t.kind == 2 && (t.riff || slices.ContainsFunc(webmCodecs, func(prefix string) bool { return strings.HasPrefix(t.codec, prefix) }))
 }
 
 type webmFile struct {
@@ -166,7 +167,7 @@ func (w *webmFile) element(s *source, id uint64, size int64, known bool) (enter 
 		return true, nil
 	case idTrackNumber, idTrackType, idCodec, idPrivate, idRate, idOutputRate, idChannels:
 		if len(w.tracks) > 0 {
-			w.tracks[len(w.tracks)-1].set(id, value(32))
+			w.tracks[len(w.tracks)-1].set(id, value(64))
 		}
 	case idTimestamp:
 		w.cluster = ebmlUint(value(8))
@@ -188,6 +189,12 @@ func (t *webmTrack) set(id uint64, b []byte) {
 	case idTrackType:
 		t.kind = ebmlUint(b)
 	case idPrivate:
+		// Where the codec is named by a format chunk of WAV. Its block, where it
+		// stands, comes after the name.
+		if t.codec == "A_MS/ACM" {
+			_, no := wavLayout(b, binary.LittleEndian)
+			t.riff = no == nil
+		}
 		if hz, channels := audioConfig(b); strings.HasPrefix(t.codec, "A_AAC") && hz > 0 {
 			t.rate, t.channels = hz, max(channels, 1)
 		}

@@ -99,6 +99,15 @@ func (w OwnWork) Cursor() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(store.Micros(w.UpdatedAt), 10) + " " + w.ID))
 }
 
+// parseCursor reads what Cursor wrote: when the work last changed, in
+// microseconds, and its id.
+func parseCursor(text string) (at int64, id string, ok bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	time, id, _ := strings.Cut(string(raw), " ")
+	at, numErr := strconv.ParseInt(time, 10, 64)
+	return at, id, err == nil && numErr == nil && len(id) == 36 && strings.Trim(id, "0123456789abcdef-") == ""
+}
+
 // OwnWorksRequest asks for a page of an end-user's works.
 type OwnWorksRequest struct {
 	Network network.Name // "" is the session's
@@ -148,10 +157,8 @@ func (r *Registry) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksRe
 	}
 	before, id := int64(math.MaxInt64), ""
 	if in.After != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(in.After)
-		at, rest, _ := strings.Cut(string(raw), " ")
-		n, numErr := strconv.ParseInt(at, 10, 64)
-		if before, id = n, rest; err != nil || numErr != nil || len(rest) != 36 || strings.Trim(rest, "0123456789abcdef-") != "" {
+		var ok bool
+		if before, id, ok = parseCursor(in.After); !ok {
 			bad.refuse("after", "cursor", "This is no cursor of this list.")
 		}
 	}

@@ -180,7 +180,7 @@ func (i *Issuer) attempt() {
 	i.flight = nil
 }
 
-// fetch asks the issuer. What is no Ed25519 key for EdDSA with an id is left out.
+// fetch asks the issuer.
 func (i *Issuer) fetch() (jwk.Set, error) {
 	response, err := i.client.Get(i.URL)
 	if err != nil {
@@ -197,9 +197,18 @@ func (i *Issuer) fetch() (jwk.Set, error) {
 	if len(body) > maxKeySet {
 		return nil, fmt.Errorf("%s is larger than %d bytes", i.URL, maxKeySet)
 	}
+	set, err := parseKeys(body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", i.URL, err)
+	}
+	return set, nil
+}
+
+// parseKeys reads a key set (RFC 7517). It leaves out what does not sign sessions.
+func parseKeys(body []byte) (jwk.Set, error) {
 	all, err := jwk.Parse(body, jwk.WithIgnoreParseError(true))
 	if err != nil {
-		return nil, fmt.Errorf("%s is no key set: %w", i.URL, err)
+		return nil, fmt.Errorf("no key set: %w", err)
 	}
 	set := jwk.NewSet()
 	for n := range min(all.Len(), maxKeys) {
@@ -210,7 +219,7 @@ func (i *Issuer) fetch() (jwk.Set, error) {
 		}
 	}
 	if set.Len() == 0 {
-		return nil, fmt.Errorf("%s has no key that signs sessions", i.URL)
+		return nil, errors.New("it has no key that signs sessions")
 	}
 	return set, nil
 }

@@ -27,6 +27,8 @@ export interface Quote {
   readonly commitment: string;
   /** SHA-256 of the recording, where it was computed here. */
   readonly fileHash?: string;
+  /** The recording ends inside a frame, and may have been cut. */
+  readonly cut?: boolean;
   /** Milliseconds since 1970, by this machine's clock. */
   readonly expiresAt: number;
 }
@@ -282,6 +284,15 @@ function resumeOf(p: Problem, stage: Stage, ended: boolean): Resume {
 /** Refusals of the transaction itself; others, such as a store that does not answer, leave it running. */
 const releases = (p: Problem) => /^(transaction\.(failed|expired)|registration|work|version)\b/.test(p.code);
 
+/** What is wrong with a recording, by the problem that the server names. */
+const audioTexts: Record<string, Key | undefined> = {
+  truncated: 'errCut',
+  malformed: 'errDamaged',
+  no_audio: 'errNoSound',
+  codec: 'errCodec',
+  video: 'errVideo',
+};
+
 /** The fields that a problem is about, each with its message. Empty when it is about none that this form has. */
 export function fieldProblems(p: Problem, s: State): FieldProblems {
   const one = (path: string, key: Key, values?: FieldProblem['values']): FieldProblems => ({
@@ -303,7 +314,7 @@ export function fieldProblems(p: Problem, s: State): FieldProblems {
     case 'registration.audio_empty':
       return one('file', 'errEmpty');
     case 'registration.invalid_audio_format':
-      return one('file', 'errFormat');
+      return one('file', audioTexts[String(p.details?.['problem'])] ?? 'errFormat');
     case 'registration.audio_too_large': {
       const max = size('max_bytes');
       return max

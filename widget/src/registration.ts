@@ -479,6 +479,7 @@ export class Registration {
       parts: parts.filter(([, n]) => n > 0),
       commitment: q.commitment,
       ...(this.#said && { fileHash: this.#said.media_sha256 }),
+      ...(q['incomplete_last_frame'] === true && { cut: true }),
       expiresAt: end > now ? end : now + usualQuote,
     };
   }

@@ -33,6 +33,20 @@ test('every code at every stage ends in a terminal screen or beside a field, and
 test('inline codes go back to the page of their field', () => {
   assert.deepEqual(after('registration.duplicate_title', 'confirm').errors, { title: { key: 'errTitle' } });
   assert.equal(after('registration.invalid_audio_format', 'prepare').step, 'song');
+  for (const [problem, key] of [
+    ['unsupported', 'errFormat'],
+    ['malformed', 'errDamaged'],
+    ['no_audio', 'errNoSound'],
+    ['codec', 'errCodec'],
+    ['video', 'errVideo'],
+    ['truncated', 'errCut'],
+    ['a newer one', 'errFormat'],
+    [undefined, 'errFormat'],
+  ] as const) {
+    const refused = { code: 'registration.invalid_audio_format', requestId: 'r', details: { problem } } as const;
+    const { errors } = reduce(filled, { type: 'problem', stage: 'prepare', ended: false, problem: refused });
+    assert.deepEqual(errors, { file: { key } }, problem);
+  }
   const s = reduce(filled, {
     type: 'problem',
     stage: 'init',

@@ -34,6 +34,15 @@ test('from the form to the proof', async () => {
   assert.equal(w.events.filter(([n]) => n === 'allfeat:step').length, 6);
 });
 
+test('a recording that ends inside a frame is told at the review, and may be confirmed', async () => {
+  const quote = { job_id: 'job', commitment: '0xcc', total_price_credits: 1, is_valid: true, expires_at: '2026-01-02T00:00:00Z' };
+  const w = await priced({ prepare: [{ status: 200, body: JSON.stringify({ ...quote, incomplete_last_frame: true }) }] });
+  assert.equal(w.state.quote?.cut, true);
+  w.flow.confirm();
+  await w.screen('COMPLETE');
+  assert.equal((await priced()).state.quote?.cut, undefined);
+});
+
 test('a missing field is marked and nothing is sent', async () => {
   const w = new World();
   w.flow.dispatch({ type: 'draft', path: 'title', draft: { title: '  ' } });

@@ -3,7 +3,7 @@ import { html, nothing } from 'lit/html.js';
 import { complaint, invalid, legible, wave, type SongView } from './view.js';
 
 // Only a hint for the file dialog: the server judges by the bytes.
-const accept = 'audio/*,.wav,.aif,.aiff,.flac,.mp3,.m4a,.mp4,.mov,.aac,.caf,.ogg,.oga,.opus,.webm,.mka,.dsf,.dff,.mp2,.wma,.amr';
+const accept = 'audio/*,.wav,.w64,.aif,.aiff,.flac,.mp3,.m4a,.mp4,.mov,.3gp,.aac,.caf,.ogg,.oga,.opus,.webm,.mka,.dsf,.dff,.mp2,.wma,.amr';
 // As the server names them, so that nothing moves when its answer comes.
 const usualFormats = 'WAV, AIFF, FLAC, MP3, AAC, M4A, CAF, Ogg, Opus, WebM, Matroska, DSF, DFF, MP2, WMA, AMR';
 

@@ -75,6 +75,7 @@ function review(v: View) {
             <bdi>${legible(s.file?.name ?? w?.filename ?? '')}</bdi> ${w ? tag(t(s.file ? 'newRec' : 'sameFile'), !!s.file) : nothing} ${s.file ? html`<span class="small">${texts.size(s.file.size)}</span>` : nothing}
           </dd>
           ${q.fileHash ? html`<dd class="small">${t('fileHash')}: <code data-ats="file-hash">${q.fileHash}</code></dd>` : nothing}
+          ${q.cut ? html`<dd class="small" data-ats="cut-end">${t('cutEnd')}</dd>` : nothing}
         </div>
         <div>
           <dt>${t('by')}</dt>

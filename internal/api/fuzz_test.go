@@ -1,0 +1,184 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http/httptest"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+)
+
+// tokens reads a JSON text as a row of tokens; nil if it is none.
+func tokens(body []byte) (all []json.Token) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	for {
+		token, err := d.Token()
+		if err == io.EOF {
+			return all
+		}
+		if err != nil {
+			return nil
+		}
+		all = append(all, token)
+	}
+}
+
+// members counts those of every object in a value that encoding/json made: of two
+// with one name, one is left.
+func members(v any) (n int) {
+	switch v := v.(type) {
+	case map[string]any:
+		n = len(v)
+		for _, one := range v {
+			n += members(one)
+		}
+	case []any:
+		for _, one := range v {
+			n += members(one)
+		}
+	}
+	return n
+}
+
+// written counts the members that a text has, by its colons outside of texts.
+func written(body []byte) (n int) {
+	quoted := false
+	for at := 0; at < len(body); at++ {
+		switch c := body[at]; {
+		case quoted && c == '\\':
+			at++
+		case c == '"':
+			quoted = !quoted
+		case !quoted && c == ':':
+			n++
+		}
+	}
+	return n
+}
+
+// FuzzMembers: a strict body whose names are right has each member once, and
+// none that its type has not.
+func FuzzMembers(f *testing.F) {
+	for _, body := range []string{
+		`{"secret_key":"csk_1","action_type":"register","allowed_network":"testnet"}`,
+		`{"secret_key":"csk_1","secret_key":"csk_2"}`, `{"Secret_Key":"csk_1"}`, `{"allowed_atsid":1}`, `{"allowed_ats_id":null}`,
+		`[{"action_type":1}]`, `{"action_type":{"a":1,"a":2}}`, `{"\u0061ction_type":"register","action_type":"access"}`, `{"ſecret_key":1}`, ``, `{`, `{} {}`,
+	} {
+		f.Add([]byte(body))
+	}
+	mint, _ := reflect.TypeFor[mintInput]().FieldByName("Body")
+	f.Fuzz(func(t *testing.T, body []byte) {
+		bad := misnamed(body, mint.Type, true)
+		if len(bad) > maxMisnamed {
+			t.Fatalf("%d members are told of", len(bad))
+		}
+		for _, one := range bad {
+			if one.Rule == "" || len(one.Field) > 500 {
+				t.Fatalf("%+v", one)
+			}
+		}
+		var read map[string]any
+		if len(bad) > 0 || json.Unmarshal(body, &read) != nil {
+			return
+		}
+		// Members of what is no object by its type are refused elsewhere.
+		for name, v := range read {
+			if _, ok := v.(map[string]any); ok {
+				return
+			}
+			if _, ok := v.([]any); ok {
+				return
+			}
+			if !documents(mint.Type, name) {
+				t.Errorf("%s: %q is let through", body, name)
+			}
+		}
+		if got, want := members(read), written(body); got != want {
+			t.Errorf("%s: %d members are read of %d", body, got, want)
+		}
+	})
+}
+
+func documents(t reflect.Type, name string) bool {
+	for i := range t.NumField() {
+		if known, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); known == name {
+			return true
+		}
+	}
+	return false
+}
+
+// FuzzText: a JSON body is text exactly when encoding/json reads all of it as it
+// is written, and replaces nothing.
+func FuzzText(f *testing.F) {
+	for _, body := range []string{`"é"`, `"\ud83d\ude80"`, `"\ud83d"`, `"\ude80\ud83d"`, "\"\xff\"", `"\\ud83d"`, `"\uD83Dx"`, `{"\ud800":1}`, `"\ud83d\\"`} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if !json.Valid(body) || bytes.Contains(body, []byte("\ufffd")) || bytes.Contains(bytes.ToLower(body), []byte(`\ufffd`)) {
+			return
+		}
+		replaced := false
+		for _, token := range tokens(body) {
+			if s, ok := token.(string); ok && strings.ContainsRune(s, '\ufffd') {
+				replaced = true
+			}
+		}
+		if text := isText(body); text == replaced {
+			t.Errorf("%q is text: %v, and encoding/json replaces something: %v", body, text, replaced)
+		}
+	})
+}
+
+// FuzzAddress: no header of a client's decides who it is. What the last proxy
+// adds counts, whatever stands before it.
+func FuzzAddress(f *testing.F) {
+	for _, told := range []string{"", "203.0.113.9", "1.2.3.4, 10.1.1.1", "unknown", "[2001:db8::1]:80", "::ffff:10.0.0.1", "fe80::1%eth0", ",,", "10.0.0.1,10.0.0.2"} {
+		f.Add(told)
+	}
+	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	at := func(remote string, told ...string) string {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = remote
+		r.Header["X-Forwarded-For"] = told
+		return addressOf(r, proxies)
+	}
+	f.Fuzz(func(t *testing.T, told string) {
+		if got := at("198.51.100.7:999", told); got != "198.51.100.7" {
+			t.Errorf("%q of no proxy: %s", told, got)
+		}
+		if got := at("10.9.9.9:999", told, "203.0.113.9"); got != "203.0.113.9" {
+			t.Errorf("%q before a proxy's word: %s", told, got)
+		}
+		if got := at("10.9.9.9:999", told+", 10.2.2.2, 203.0.113.9:4711 "); told != "" && got != "203.0.113.9" {
+			t.Errorf("%q before two proxies' word: %s", told, got)
+		}
+		got := at("[::1]:999", told)
+		if _, err := netip.ParsePrefix(got); err != nil {
+			if a, err := netip.ParseAddr(got); err != nil || !a.Is4() || a.Zone() != "" {
+				t.Errorf("%q makes the address %q", told, got)
+			}
+		}
+	})
+}
+
+// FuzzID: what is taken for an id is the one form of a UUID.
+func FuzzID(f *testing.F) {
+	for _, id := range []string{"0190163d-8694-739b-aea5-966c26f8ad91", "0190163D-8694-739B-AEA5-966C26F8AD91", "{0190163d-8694-739b-aea5-966c26f8ad91}", "0190163d8694739baea5966c26f8ad91", ""} {
+		f.Add(id)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		id, ok := parseID(text)
+		if !ok {
+			return
+		}
+		if u, err := uuid.Parse(id); err != nil || u.String() != id || !strings.EqualFold(id, text) {
+			t.Errorf("%q is read as %q, a UUID %v, %v", text, id, u, err)
+		}
+	})
+}

@@ -1,0 +1,63 @@
+package session
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"github.com/lestrrat-go/jwx/v3/jwk"
+)
+
+const fuzzedKeys = `{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","use":"sig","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
+
+// FuzzKeySet: an issuer's key that is used is a public one of Ed25519 for EdDSA,
+// with an id, and is written so that it is read as the same.
+func FuzzKeySet(f *testing.F) {
+	f.Add([]byte(fuzzedKeys))
+	f.Add(bytes.Replace([]byte(fuzzedKeys), []byte(`"use":"sig"`), []byte(`"d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"`), 1))
+	f.Add(bytes.Replace([]byte(fuzzedKeys), []byte(`EdDSA`), []byte(`HS256`), 1))
+	f.Add([]byte(`{"keys":[{"kty":"oct","kid":"a","alg":"EdDSA","k":"AAAA"}]}`))
+	f.Add([]byte(`{"kty":"OKP"}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if len(body) > maxKeySet {
+			return
+		}
+		set, err := parseKeys(body)
+		if err != nil {
+			return
+		}
+		for n := range set.Len() {
+			k, _ := set.Key(n)
+			if private, err := jwk.IsPrivateKey(k); private || err != nil || k.KeyType().String() != "OKP" {
+				t.Fatalf("%s is used: %v", body, err)
+			}
+			if id, _ := k.KeyID(); id == "" {
+				t.Fatalf("%s has no id", body)
+			}
+		}
+		written, err := json.Marshal(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := parseKeys(written); err != nil || again.Len() != set.Len() {
+			t.Errorf("%s is written as %s, of which %v are read: %v", body, written, again, err)
+		}
+	})
+}
+
+// FuzzKeyID: of a token's text, only three parts with a header that names a key
+// are looked up.
+func FuzzKeyID(f *testing.F) {
+	for _, s := range []string{"eyJhbGciOiJFZERTQSIsImtpZCI6ImEifQ.e30.AAAA", "eyJhbGciOiJub25lIn0.e30.", "a.b.c", "..", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, token string) {
+		id, err := keyID(token)
+		if (err == nil) != (id != "") {
+			t.Errorf("%q names %q: %v", token, id, err)
+		}
+		if err == nil && (len(token) > 8192 || bytes.Count([]byte(token), []byte(".")) != 2) {
+			t.Errorf("%q is read", token)
+		}
+	})
+}
