@@ -18,6 +18,11 @@ import (
 // meanwhile hardly feels it.
 const rests = 3
 
+// certificateTime is how long making one may take. The longest texts that are taken
+// are set in a tenth of a second; one that takes longer than this has failed, and is
+// tried again when others have had their turns.
+const certificateTime = 10 * time.Second
+
 // Issue is what a certificate says.
 type Issue struct {
 	evidence.Evidence
@@ -184,22 +189,25 @@ func (r *Registry) certifyOne(ctx context.Context, work string, version int64) (
 		return 0, nil, err
 	}
 	began := time.Now()
-	var pdf []byte
 	proof, err := r.prove(ctx, w, v)
 	took = time.Since(began)
 	var said Issue
 	if err == nil {
 		said, err = r.issue(ctx, proof, w, v)
 	}
-	if err == nil {
-		began = time.Now()
-		pdf, err = r.Certify(ctx, said)
-		took += time.Since(began)
-	}
 	if store.Unavailable(err) || ctx.Err() != nil {
 		return took, nil, errors.Join(err, ctx.Err())
+	} else if err != nil {
+		return took, err, nil
 	}
-	if err != nil {
+	within, cancel := context.WithTimeout(ctx, certificateTime)
+	began = time.Now()
+	pdf, err := r.Certify(within, said)
+	took += time.Since(began)
+	cancel()
+	if ctx.Err() != nil {
+		return took, nil, errors.Join(err, ctx.Err())
+	} else if err != nil { // it asks nobody, so the fault is its own
 		return took, err, nil
 	}
 	// The file first: a row never names one that is not there. Two instances that

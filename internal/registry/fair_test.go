@@ -72,6 +72,47 @@ func TestCertificatesTakeTurns(t *testing.T) {
 	})
 }
 
+// One that takes longer than it may has failed: the others are made meanwhile, it is
+// tried again, and counted.
+func TestCertificateTime(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.stop()
+		w.hostile(t, 1)
+		normal := w.confirmed("Normal", 1)
+		w.advance()
+		slow := 0
+		certify := w.reg.Certify
+		w.reg.Certify = func(ctx context.Context, c Issue) ([]byte, error) {
+			if at, ok := ctx.Deadline(); !ok || time.Until(at) > certificateTime {
+				t.Errorf("it may take until %v", at)
+			}
+			if c.Title != "Normal" {
+				slow++
+				return nil, fmt.Errorf("certificate: %w", context.DeadlineExceeded)
+			}
+			return certify(ctx, c)
+		}
+		for _, wait := range []time.Duration{0, firstWait, 2 * firstWait} {
+			w.pass(wait)
+			if err := w.reg.certify(t.Context()); err != nil {
+				t.Error(err)
+			}
+			normal.wantCertificate("Normal")
+		}
+		if slow != 3 || w.reg.CertificatesFailed() != 3 {
+			t.Errorf("tried %d times, %d counted", slow, w.reg.CertificatesFailed())
+		}
+		w.reg.Certify = certify
+		w.pass(4 * firstWait)
+		if err := w.reg.certify(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if n, err := w.reg.CertificatesWaiting(t.Context()); err != nil || n != 0 {
+			t.Errorf("%d wait, %v", n, err)
+		}
+	})
+}
+
 func position(list []string, what string) int {
 	for i, s := range list {
 		if s == what {
