@@ -48,12 +48,14 @@ var rooms = map[string]struct {
 
 	"internal/limit": {[]string{"internal/store", "internal/store/query"}, "counts calls by key; what a key is, and how a refusal reads, is its caller's"},
 
+	"internal/share": {nil, "slots by turns; whose and for what is its caller's"},
+
 	"internal/certificate": {nil, "a page from what it is told: no row, no file, no clock"},
 
 	"internal/timestamp":         {[]string{"commitment", "evidence"}, "a token is what verifiers take for one; it knows no work"},
 	"internal/timestamp/tsatest": {nil, "somebody else's authority, for tests"},
 
-	"internal/registry": {[]string{"commitment", "evidence", "fault", "internal/blob", "internal/crash", "internal/credits", "internal/media", "internal/network", "internal/session", "internal/store", "internal/store/query"},
+	"internal/registry": {[]string{"commitment", "evidence", "fault", "internal/blob", "internal/crash", "internal/credits", "internal/media", "internal/network", "internal/session", "internal/share", "internal/store", "internal/store/query"},
 		"the only orchestrator; it never renders and never routes"},
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "internal/network/log/leaf"}, "checks the invariants; it shares no code with what it checks"},

@@ -55,7 +55,7 @@ func (f signingFlags) signer(prefix string) (*certificate.Signer, error) {
 // certifier makes certificates that name a registry and lead to the pages of the
 // server at url.
 func certifier(url, registryName string, signer *certificate.Signer) func(context.Context, registry.Issue) ([]byte, error) {
-	return func(_ context.Context, e registry.Issue) ([]byte, error) {
+	return func(ctx context.Context, e registry.Issue) ([]byte, error) {
 		in := certificate.Input{
 			Language: e.Language, Issuer: e.Issuer, Imprint: e.Imprint, Issued: e.Issued, Registry: registryName, VerifyURL: url + "/verify",
 			Title: e.Title, Registration: e.AtsID, Version: e.Version, Network: e.Network.Name, At: e.Block.Time, Block: e.Block.Number,
@@ -80,6 +80,6 @@ func certifier(url, registryName string, signer *certificate.Signer) func(contex
 		if in.Evidence, err = evidence.Encode(e.Evidence); err != nil {
 			return nil, err
 		}
-		return certificate.Render(in, signer)
+		return certificate.RenderWithin(ctx, in, signer)
 	}
 }

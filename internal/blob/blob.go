@@ -46,6 +46,9 @@ type Info struct {
 	// Size in bytes: of what was uploaded, also where that was over the cap and
 	// was not kept.
 	Size int64
+	// Version is different for other bytes under the same key: a PUT that lands
+	// changes it. It is of Stat only, and never "".
+	Version string
 }
 
 // Store is an object store. Implementations are safe for concurrent use; a
@@ -63,6 +66,8 @@ type Store interface {
 	// Open returns the object's bytes as of the call: a PUT that lands later
 	// does not change what the reader reads.
 	Open(ctx context.Context, key string) (io.ReadCloser, Info, error)
+	// Stat describes the object as of the call, without its bytes.
+	Stat(ctx context.Context, key string) (Info, error)
 	// Copy makes dst an object with the bytes that src has now. It is how an
 	// upload becomes an asset: later PUTs to src leave dst alone.
 	Copy(ctx context.Context, src, dst string) error

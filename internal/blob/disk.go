@@ -169,6 +169,20 @@ func (d *Disk) Open(ctx context.Context, key string) (io.ReadCloser, Info, error
 	return f, Info{Size: size}, nil
 }
 
+// Stat implements Store.
+func (d *Disk) Stat(ctx context.Context, key string) (Info, error) {
+	if err := ctx.Err(); err != nil {
+		return Info{}, err
+	}
+	f, st, err := d.open(key)
+	if err != nil {
+		return Info{}, err
+	}
+	defer f.Close()
+	size, err := size(f, st)
+	return Info{Size: size, Version: fmt.Sprintf("%d-%d-%d", st.Size(), st.ModTime().UnixNano(), inode(st))}, err
+}
+
 // oversize is what is kept of a body that was over its cap. A client may upload
 // this text itself: then its own file is refused for its size, and nothing more.
 func oversize(size int64) string {

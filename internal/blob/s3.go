@@ -235,6 +235,20 @@ func (s *S3) Open(ctx context.Context, key string) (io.ReadCloser, Info, error) 
 	return d, Info{Size: info.Size}, nil
 }
 
+// Stat implements Store.
+func (s *S3) Stat(ctx context.Context, key string) (Info, error) {
+	if err := validKey(key); err != nil {
+		return Info{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.call)
+	defer cancel()
+	info, err := s.client.StatObject(ctx, s.bucket, s.object(key), minio.StatObjectOptions{})
+	if err != nil {
+		return Info{}, failed("stat", err)
+	}
+	return Info{Size: info.Size, Version: fmt.Sprintf("%d-%s-%d", info.Size, info.ETag, info.LastModified.UnixNano())}, nil
+}
+
 var errIdle = errors.New("no byte came for too long")
 
 // download is a body that ends when its reader waits too long. The time that the

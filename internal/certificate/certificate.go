@@ -11,6 +11,7 @@ package certificate
 
 import (
 	"bytes"
+	"context"
 	"encoding/xml"
 	"fmt"
 	"slices"
@@ -80,12 +81,22 @@ const MaxURL = 450
 // EvidenceName is the attachment's.
 const EvidenceName = "evidence.json"
 
-// Render makes the certificate. A nil signer leaves it unsigned.
-func Render(in Input, signer *Signer) (_ []byte, err error) {
+// Render is RenderWithin for as long as it takes.
+func Render(in Input, signer *Signer) ([]byte, error) {
+	return RenderWithin(context.Background(), in, signer)
+}
+
+// RenderWithin makes the certificate. A nil signer leaves it unsigned. It ends with
+// the error of ctx between two texts, each of which takes milliseconds.
+func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err error) {
 	// Anybody chooses a title, and a shaper is a large machine: a text that
 	// breaks it must cost one certificate and not the server.
 	defer func() {
 		if broken := recover(); broken != nil {
+			if late, ok := broken.(overtime); ok {
+				err = fmt.Errorf("certificate: %w", late.error)
+				return
+			}
 			err = fmt.Errorf("certificate: %v", broken)
 		}
 	}()
@@ -95,7 +106,7 @@ func Render(in Input, signer *Signer) (_ []byte, err error) {
 		}
 	}
 	in = in.visible()
-	p := page{typesetter: takeTypesetter(), words: wordsIn(in.Language), shaped: map[string]shown{}}
+	p := page{typesetter: takeTypesetter(ctx), words: wordsIn(in.Language), shaped: map[string]shown{}}
 	if signer != nil {
 		p.signer = visible(signer.name())
 	}

@@ -236,18 +236,19 @@ func (p *page) fit(all []cell, room float64) (best creators, ok bool) {
 		sizes := int((largest-least)/step) + 1
 		n := sort.Search(sizes, func(n int) bool { // smaller type is never higher
 			c.size = largest - step*float64(n)
-			p.measure(&c)
-			return c.height <= room
+			return p.measure(&c, room)
 		})
 		if c.size = largest - step*float64(n); n < sizes && c.size > best.size {
-			p.measure(&c)
+			p.measure(&c, room)
 			best, ok = c, true
 		}
 	}
 	return best, ok
 }
 
-func (p *page) measure(c *creators) {
+// measure finds out how high the cells are, and reports whether that is at most room:
+// if not, it does not look at all of them.
+func (p *page) measure(c *creators, room float64) bool {
 	c.width = (inner - between*float64(c.columns-1)) / float64(c.columns)
 	c.heights, c.height = nil, 0
 	for i, one := range c.cells {
@@ -256,11 +257,15 @@ func (p *page) measure(c *creators) {
 			c.heights = append(c.heights, 0)
 		}
 		row := &c.heights[len(c.heights)-1]
-		*row = max(*row, h)
+		if h > *row {
+			c.height += h - *row
+			*row = h
+		}
+		if c.height > room {
+			return false
+		}
 	}
-	for _, h := range c.heights {
-		c.height += h
-	}
+	return true
 }
 
 func (c creators) draw(p *page, top float64) {

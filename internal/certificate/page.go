@@ -319,8 +319,21 @@ func (p *page) height(s shown, size, width float64) float64 {
 	if len(s.runes) > 0 && s.width <= measure(size, width) { // most fit, and breaking lines is slow
 		return size * leading
 	}
-	return float64(len(p.wrap(s, size, width))) * size * leading
+	at := measure(size, width)
+	lines, known := s.lines[at]
+	if !known {
+		if len(s.lines) >= maxLines {
+			clear(s.lines)
+		}
+		lines = len(p.wrap(s, size, width))
+		s.lines[at] = lines
+	}
+	return float64(lines) * size * leading
 }
+
+// maxLines is for how many widths a paragraph remembers its lines. A search for the
+// best size asks for some hundred, of each of 32 names, again and again.
+const maxLines = 1024
 
 // within is the size, from largest down to least, at which a paragraph has at
 // most so many lines.

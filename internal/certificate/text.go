@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"compress/gzip"
+	"context"
 	"embed"
 	"fmt"
 	"io"
@@ -77,6 +78,18 @@ type typesetter struct {
 	drawn   map[drawnKey]drawn
 	said    map[said]shown // texts of ours, which most certificates share
 	packer  packer
+	ctx     context.Context // of the certificate that is being made
+}
+
+// overtime is what a certificate panics with whose time is over: no step on the way
+// up has anything to do about it.
+type overtime struct{ error }
+
+// goOn is asked before each text is set or broken into lines.
+func (t *typesetter) goOn() {
+	if err := t.ctx.Err(); err != nil {
+		panic(overtime{err})
+	}
 }
 
 type said struct {
@@ -92,16 +105,18 @@ const maxSaid = 320
 // made at the same time has one of its own, which is let go.
 var kept = make(chan *typesetter, 1)
 
-func takeTypesetter() *typesetter {
+func takeTypesetter(ctx context.Context) *typesetter {
 	select {
 	case t := <-kept:
+		t.ctx = ctx
 		return t
 	default:
-		return &typesetter{drawn: map[drawnKey]drawn{}, said: map[said]shown{}}
+		return &typesetter{drawn: map[drawnKey]drawn{}, said: map[said]shown{}, ctx: ctx}
 	}
 }
 
 func (t *typesetter) keep() {
+	t.ctx = nil
 	select {
 	case kept <- t:
 	default:
@@ -176,6 +191,8 @@ type shown struct {
 	runs   []shaping.Output
 	base   di.Direction
 	width  fixed.Int26_6 // in one line, at em
+	// lines is how many there are by their width at em. Copies share it.
+	lines map[fixed.Int26_6]int
 }
 
 // brackets stand around the number of a character that is not shown as itself.
@@ -217,8 +234,9 @@ func (t *typesetter) set(s string, first int) shown {
 // setTo shapes one paragraph. A character that no font has is named instead of
 // shown as an empty box, and still copied and searched as what it is.
 func (t *typesetter) setTo(base di.Direction, s string, first int) shown {
+	t.goOn()
 	t.first = first
-	p := shown{actual: map[int]string{}, base: base}
+	p := shown{actual: map[int]string{}, base: base, lines: map[fixed.Int26_6]int{}}
 	for _, r := range s {
 		if i := strings.IndexRune(brackets, r); i >= 0 && t.find(r) < 0 {
 			p.actual[len(p.runes)] = string(r)
@@ -306,6 +324,7 @@ func (t *typesetter) wrap(p shown, size, width float64) []shaping.Line {
 	if len(p.runes) == 0 {
 		return nil
 	}
+	t.goOn()
 	copies := make([]shaping.Output, len(p.runs)) // the wrapper trims what it is given
 	for i, r := range p.runs {
 		r.Glyphs = append([]shaping.Glyph(nil), r.Glyphs...)

@@ -82,31 +82,56 @@ func (r *Registry) follow(ctx context.Context, name network.Name, n network.Netw
 	}
 }
 
-// advance takes every transaction in flight on a network as far as it can go
-// now. What cannot go on is reported, and keeps nothing else from going on.
+// advance takes every transaction in flight on a network as far as it can go now, by
+// turns of the organizations: a page of each state after the other, so that whoever
+// has one transaction does not wait until all of somebody's ten thousand are staged.
+// What cannot go on is reported, and keeps nothing else from going on.
 func (r *Registry) advance(ctx context.Context, n network.Network) error {
 	var all []error
-	for _, step := range []struct {
+	type step struct {
 		state string
 		take  func(context.Context, network.Network, []query.Transaction) error
-	}{{"confirmed", r.stage}, {"staged", r.broadcast}, {"broadcast", r.finish}} {
-		for after := ""; ; {
-			rows, err := r.DB.Read().InFlight(ctx, query.InFlightParams{Network: string(n.Name()), State: step.state, After: after, Lim: batch})
+		seen  map[string]string // by organization: how far this call has come
+	}
+	steps := []step{{"confirmed", r.stage, map[string]string{}}, {"staged", r.broadcast, map[string]string{}}, {"broadcast", r.finish, map[string]string{}}}
+	for more := true; more && ctx.Err() == nil; {
+		more = false
+		for _, step := range steps {
+			rows, full, err := r.inFlight(ctx, n.Name(), step.state, step.seen)
 			if err != nil {
 				return errors.Join(append(all, err)...)
 			}
-			if len(rows) > 0 {
-				after = rows[len(rows)-1].ID
-				if err := step.take(ctx, n, rows); err != nil {
-					all = append(all, fmt.Errorf("%s: %w", step.state, err))
-				}
+			if more = more || full; len(rows) == 0 {
+				continue
 			}
-			if len(rows) < batch || ctx.Err() != nil {
-				break
+			if err := step.take(ctx, n, rows); err != nil {
+				all = append(all, fmt.Errorf("%s: %w", step.state, err))
 			}
 		}
 	}
 	return errors.Join(all...)
+}
+
+// inFlight is the next page of a state: a part of it is for each organization that
+// has transactions there, of each the oldest that were not seen. full says that an
+// organization may have more.
+func (r *Registry) inFlight(ctx context.Context, n network.Name, state string, seen map[string]string) (page []query.Transaction, full bool, err error) {
+	orgs, err := r.DB.Read().OrganizationsInFlight(ctx, query.OrganizationsInFlightParams{Network: string(n), State: state})
+	if err != nil {
+		return nil, false, err
+	}
+	each := int32(max(1, batch/max(1, len(orgs))))
+	for _, org := range orgs {
+		rows, err := r.DB.Read().InFlight(ctx, query.InFlightParams{Network: string(n), State: state, OrganizationID: org, After: seen[org], Lim: each})
+		if err != nil {
+			return nil, false, err
+		}
+		if len(rows) > 0 {
+			seen[org] = rows[len(rows)-1].ID
+		}
+		page, full = append(page, rows...), full || len(rows) == int(each)
+	}
+	return page, full, nil
 }
 
 // errRehearsed is the reason of a transaction that a test session wanted to fail.
@@ -299,18 +324,18 @@ func (r *Registry) fail(ctx context.Context, tx *store.Tx, row query.Transaction
 	return credits.Release(ctx, tx, row.OrganizationID, row.ID)
 }
 
-// share is how many rows one of the database transactions of a batch takes. On
+// rowsTogether is how many rows one of the database transactions of a batch takes. On
 // Postgres, where each statement is a round trip, they run beside each other; on
 // SQLite they end in the same commit.
-const share = 32
+const rowsTogether = 32
 
 // each runs f for every row, some rows together in one transaction.
 func (r *Registry) each(ctx context.Context, rows []query.Transaction, f func(*store.Tx, int) error) error {
-	errs := make([]error, (len(rows)+share-1)/share)
+	errs := make([]error, (len(rows)+rowsTogether-1)/rowsTogether)
 	var wg sync.WaitGroup
 	for i := range errs {
-		from := i * share
-		wg.Go(func() { errs[i] = r.together(ctx, rows, from, min(from+share, len(rows)), f) })
+		from := i * rowsTogether
+		wg.Go(func() { errs[i] = r.together(ctx, rows, from, min(from+rowsTogether, len(rows)), f) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)

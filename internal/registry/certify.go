@@ -3,6 +3,7 @@ package registry
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -17,9 +18,10 @@ import (
 // meanwhile hardly feels it.
 const rests = 3
 
-// afterAnyID sorts after every id in every collation: they begin with a
-// hexadecimal digit.
-const afterAnyID = "g"
+// certificateTime is how long making one may take. The longest texts that are taken
+// are set in a tenth of a second; one that takes longer than this has failed, and is
+// tried again when others have had their turns.
+const certificateTime = 10 * time.Second
 
 // Issue is what a certificate says.
 type Issue struct {
@@ -98,85 +100,121 @@ func (r *Registry) CertificatesWaiting(ctx context.Context) (int64, error) {
 // CertificatesFailed is how often this process tried to make one and could not.
 func (r *Registry) CertificatesFailed() int64 { return r.failed.Load() }
 
-// certify makes the certificates that are due, one at a time, the newest first:
-// those of an earlier release, thousands perhaps, let a new one go before. One
-// that cannot be made is tried again later, less and less often, and holds up no
-// other. A store or a database that is away ends the round.
+// certify makes the certificates that are due, one at a time, by turns of the
+// organizations. One that cannot be made is tried again later, less and less often.
+// A store or a database that is away ends the round.
 func (r *Registry) certify(ctx context.Context) error {
-	for before := afterAnyID; ; {
-		rows, err := r.DB.Read().Uncertified(ctx, query.UncertifiedParams{Before: before, Unstamped: r.Stamp == nil, Lim: batch})
-		if err != nil || len(rows) == 0 {
+	if r.Stamp == nil { // nobody asks for tokens any more
+		if err := r.DB.Tx(ctx, func(tx *store.Tx) error { _, err := tx.DismissTimestamps(ctx); return err }); err != nil {
 			return err
 		}
-		before = rows[len(rows)-1].TransactionID
-	page:
-		for _, row := range rows {
-			if !r.failing.due(row.TransactionID, r.DB.Now()) {
-				continue
-			}
-			took, err := r.certifyOne(ctx, row.WorkID, row.Version)
-			if err != nil {
-				return err
-			}
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(rests * took):
-			}
-			select {
-			case <-r.final:
-				before = afterAnyID
-				break page
-			default:
-			}
+	}
+	for {
+		row, err := r.nextUncertified(ctx)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		r.lastCertified = row.OrganizationID
+		took, err := r.certifyTurn(ctx, row)
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(rests * took):
 		}
 	}
 }
 
+// nextUncertified is the version whose turn it is. Of one organization the newest
+// and the oldest go in alternation: whoever registers now sees a certificate soon,
+// and whoever did before a flood of others sees one too.
+func (r *Registry) nextUncertified(ctx context.Context) (query.NextUncertifiedRow, error) {
+	row, err := nextTurn(r.lastCertified, func(after string) (query.NextUncertifiedRow, error) {
+		return r.DB.Read().NextUncertified(ctx, query.NextUncertifiedParams{After: after, Now: store.Micros(r.DB.Now())})
+	})
+	if err != nil || row.CertificateAt != 0 {
+		return row, err
+	}
+	if r.oldest = !r.oldest; r.oldest {
+		return row, nil
+	}
+	old, err := r.DB.Read().OldestUncertified(ctx, row.OrganizationID)
+	if errors.Is(err, sql.ErrNoRows) { // another instance was quicker
+		return row, nil
+	}
+	return query.NextUncertifiedRow(old), err
+}
+
+// certifyTurn makes the certificate of a version unless another instance does.
+func (r *Registry) certifyTurn(ctx context.Context, row query.NextUncertifiedRow) (took time.Duration, err error) {
+	var mine int64
+	if err := r.DB.Tx(ctx, func(tx *store.Tx) (err error) {
+		mine, err = tx.TryCertificate(ctx, query.TryCertificateParams{WorkID: row.WorkID, Version: row.Version, Seen: row.CertificateAt, AgainAt: store.Micros(tx.Now.Add(lease))})
+		return err
+	}); err != nil || mine == 0 {
+		return 0, err
+	}
+	r.reached("certificate.begun")
+	again, tries := row.CertificateAt, row.CertificateTries
+	took, failed, err := r.certifyOne(ctx, row.WorkID, row.Version)
+	if failed != nil {
+		wait := putOff(tries, lastWait)
+		again, tries = store.Micros(r.DB.Now().Add(wait)), tries+1
+		r.failed.Add(1)
+		r.Log.ErrorContext(ctx, "making a certificate", "work", row.WorkID, "version", row.Version, "tries", tries, "again_in", wait, "error", failed)
+	}
+	if err == nil && failed == nil || ctx.Err() != nil {
+		return took, err
+	}
+	return took, errors.Join(err, r.DB.Tx(ctx, func(tx *store.Tx) error {
+		return tx.RetryCertificate(ctx, query.RetryCertificateParams{WorkID: row.WorkID, Version: row.Version, AgainAt: again, Tries: tries})
+	}))
+}
+
 // certifyOne makes one, and says how long that took, without what was waited for
-// its row and its store. An error is one that others would meet as well.
-func (r *Registry) certifyOne(ctx context.Context, work string, version int64) (took time.Duration, err error) {
+// its row and its store. failed is the certificate's own; err is one that others
+// would meet as well.
+func (r *Registry) certifyOne(ctx context.Context, work string, version int64) (took time.Duration, failed, err error) {
 	q := r.DB.Read()
 	v, err := q.GetVersion(ctx, query.GetVersionParams{WorkID: work, Version: version})
 	if err != nil || v.CertificateKey != "" { // another instance was quicker
-		return 0, err
+		return 0, nil, err
 	}
 	w, err := q.GetWork(ctx, work)
 	if err != nil || w.RedactedAt.Valid { // meanwhile
-		return 0, err
-	}
-	if v.TimestampUntil > 0 { // and nobody asks for it any more
-		if err := r.decideTimestamp(ctx, work, version, nil); err != nil {
-			return 0, err
-		}
+		return 0, nil, err
 	}
 	began := time.Now()
-	var pdf []byte
 	proof, err := r.prove(ctx, w, v)
 	took = time.Since(began)
 	var said Issue
 	if err == nil {
 		said, err = r.issue(ctx, proof, w, v)
 	}
-	if err == nil {
-		began = time.Now()
-		pdf, err = r.Certify(ctx, said)
-		took += time.Since(began)
-	}
 	if store.Unavailable(err) || ctx.Err() != nil {
-		return took, errors.Join(err, ctx.Err())
+		return took, nil, errors.Join(err, ctx.Err())
+	} else if err != nil {
+		return took, err, nil
 	}
-	if err != nil {
-		r.failed.Add(1)
-		wait := r.failing.add(v.TransactionID, r.DB.Now())
-		r.Log.ErrorContext(ctx, "making a certificate", "work", work, "version", version, "again_in", wait, "error", err)
-		return took, nil
+	within, cancel := context.WithTimeout(ctx, certificateTime)
+	began = time.Now()
+	pdf, err := r.Certify(within, said)
+	took += time.Since(began)
+	cancel()
+	if ctx.Err() != nil {
+		return took, nil, errors.Join(err, ctx.Err())
+	} else if err != nil { // it asks nobody, so the fault is its own
+		return took, err, nil
 	}
 	// The file first: a row never names one that is not there. Two instances that
 	// make the same one put it under the same key, whole.
 	key := certificateKey(work, version)
 	if err := r.Blobs.Put(ctx, key, pdf); err != nil {
-		return took, err
+		return took, nil, err
 	}
 	r.reached("certificate.stored")
 	var kept int64
@@ -184,38 +222,13 @@ func (r *Registry) certifyOne(ctx context.Context, work string, version int64) (
 		kept, err = tx.SetCertificate(ctx, query.SetCertificateParams{CertificateKey: key, WorkID: work, Version: version})
 		return err
 	}); err != nil {
-		return took, err
+		return took, nil, err
 	}
 	if kept == 0 { // another instance was quicker, or the work was redacted meanwhile
 		if w, err := q.GetWork(ctx, work); err != nil || w.RedactedAt.Valid {
-			return took, errors.Join(err, r.Blobs.Delete(ctx, key))
+			return took, nil, errors.Join(err, r.Blobs.Delete(ctx, key))
 		}
 	}
 	r.reached("certificate.committed")
-	delete(r.failing, v.TransactionID)
-	return took, nil
-}
-
-// failing are the certificates that could not be made, and when they are tried
-// again. It is of this process: after a restart, perhaps of a release that can,
-// all are tried at once. It serves one goroutine.
-type failing map[string]retry
-
-type retry struct {
-	at   time.Time
-	wait time.Duration
-}
-
-// The waits double from the first to the last.
-const (
-	firstWait = time.Second
-	lastWait  = time.Hour
-)
-
-func (f failing) due(id string, now time.Time) bool { return !now.Before(f[id].at) }
-
-func (f failing) add(id string, now time.Time) time.Duration {
-	wait := min(max(2*f[id].wait, firstWait), lastWait)
-	f[id] = retry{now.Add(wait), wait}
-	return wait
+	return took, nil, nil
 }

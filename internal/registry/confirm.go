@@ -128,7 +128,7 @@ func claim(ctx context.Context, tx *store.Tx, job query.Job, duplicateTitles boo
 		if err != nil || n == 1 {
 			return err
 		}
-		owner, err := mediaOwner(ctx, tx, job, job.MediaHash)
+		owner, err := mediaOwner(ctx, tx.Queries, job, job.MediaHash)
 		if err != nil || owner == job.WorkID {
 			return err
 		}

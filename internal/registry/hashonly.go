@@ -124,6 +124,6 @@ func announcedOwner(ctx context.Context, tx *store.Tx, job query.InsertJobParams
 	if len(hash) == 0 {
 		return nil
 	}
-	_, err := mediaOwner(ctx, tx, query.Job{OrganizationID: job.OrganizationID, Network: job.Network, WorkID: job.WorkID, ExternalUserRef: job.ExternalUserRef, Test: job.Test}, hash)
+	_, err := mediaOwner(ctx, tx.Queries, query.Job{OrganizationID: job.OrganizationID, Network: job.Network, WorkID: job.WorkID, ExternalUserRef: job.ExternalUserRef, Test: job.Test}, hash)
 	return err
 }

@@ -66,56 +66,76 @@ func (r *Registry) Prepare(ctx context.Context, c session.Caller, jobID string) 
 	})
 }
 
+// reading is what was found in an upload. It is kept with the job, so that the same
+// bytes are not read again, by whichever process.
+type reading struct {
+	// Upload is the version of the object as it was before it was read. A PUT in
+	// between gives it another one, and it is read anew.
+	Upload string `json:"upload"`
+	// Hash is that of the file; nil when the file itself was refused.
+	Hash    []byte      `json:"hash,omitempty"`
+	Refusal *fault.Body `json:"refusal,omitempty"`
+}
+
+// readingOf is what is known of this version of a job's upload.
+func readingOf(job query.Job, upload string) (known reading, ok bool) {
+	if job.Reading == "" || upload == "" {
+		return reading{}, false
+	}
+	err := json.Unmarshal([]byte(job.Reading), &known)
+	return known, err == nil && known.Upload == upload
+}
+
 // prepare works on the job as it was read; again is true when somebody else
 // changed it in the meantime.
 func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, again bool, err error) {
-	set := query.PrepareJobParams{ID: job.ID, Seen: job.UpdatedAt, AssetKey: job.AssetKey}
-	var m Media
-	copied, err := r.freeze(ctx, job)
+	set := query.PrepareJobParams{ID: job.ID, Seen: job.UpdatedAt, AssetKey: job.AssetKey, MediaHash: job.MediaHash, Reading: job.Reading}
+	upload, err := r.uploaded(ctx, job)
 	if err != nil {
 		return p, false, err
 	}
-	fresh, tried := copied != "", false
+	known, wasRead := readingOf(job, upload)
+	if wasRead && known.Refusal != nil {
+		return p, false, &fault.Error{Code: known.Refusal.Code, Details: known.Refusal.Details}
+	}
+	if wasRead { // a file that is refused for what it is to others is not read again either
+		if _, err := r.acceptable(ctx, job, known.Hash); err != nil {
+			return p, false, err
+		}
+		if _, err := mediaOwner(ctx, r.DB.Read(), job, known.Hash); err != nil {
+			return p, false, err
+		}
+	}
+	var m Media
+	copied, tried := "", false
+	fresh := upload != "" && !(wasRead && job.AssetKey != "" && bytes.Equal(known.Hash, job.MediaHash))
 	if fresh {
-		r.reached("prepare.copied")
 		// A copy that no row will name goes. Once the commit was tried, only a
 		// refusal says that it did not happen: else the copy stays.
 		defer func() {
 			var refused *fault.Error
-			if again || err != nil && (!tried || errors.As(err, &refused)) {
+			if copied != "" && (again || err != nil && (!tried || errors.As(err, &refused))) {
 				r.discard(ctx, job.ID, copied)
 			}
 		}()
-		set.AssetKey = copied
-		info, err := r.read(ctx, set.AssetKey, job.MaxBytes)
-		if errors.Is(err, fault.CodeRegistrationAudioTooLarge) && len(job.MediaHash) == 0 {
-			// Of no use to anybody, and not small. Where there is an earlier file
-			// it stays until it is swept: the next prepare would quote that one.
-			r.discard(ctx, job.ID, job.UploadKey)
-		}
-		if err != nil {
+		var info media.Info
+		if copied, info, err = r.take(ctx, job); err != nil {
+			r.refused(ctx, job, upload, err)
 			return p, false, err
 		}
 		m = Media{Size: info.Size, Format: string(info.Format), Duration: info.Duration, SampleRate: info.SampleRate, Channels: info.Channels, Incomplete: info.IncompleteLastFrame}
-		set.MediaHash = info.SHA256[:]
-		if announced := job.DeclaredHash; len(announced) > 0 && !bytes.Equal(announced, set.MediaHash) {
-			return p, false, fault.RegistrationUploadMissing().With("reason", "other_file").With("announced", Hex(announced)).With("uploaded", Hex(set.MediaHash))
-		}
-	} else {
-		set.MediaHash = job.MediaHash
-		if err := json.Unmarshal([]byte(job.Media), &m); err != nil {
-			return p, false, err
-		}
-	}
-	var list []commitment.Creator
-	if err := json.Unmarshal([]byte(job.Creators), &list); err != nil {
+		set.AssetKey, set.MediaHash = copied, info.SHA256[:]
+		set.Reading = mustJSON(reading{Upload: upload, Hash: set.MediaHash})
+		defer func() {
+			if err != nil { // what follows may be tried again, and this was the dear part of it
+				r.note(ctx, job.ID, set.Reading)
+			}
+		}()
+	} else if err := json.Unmarshal([]byte(job.Media), &m); err != nil {
 		return p, false, err
 	}
-	sum, err := commitment.Compute(job.Title, list, commitment.Hash(set.MediaHash))
+	sum, err := r.acceptable(ctx, job, set.MediaHash)
 	if err != nil {
-		return p, false, err
-	}
-	if err := r.dryRun(ctx, job, sum.Hash); err != nil {
 		return p, false, err
 	}
 	stored := m.Size
@@ -129,7 +149,7 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 	tried = true
 	err = r.DB.Tx(ctx, func(tx *store.Tx) error {
 		// Told here so that nobody pays to learn it; decided at confirm.
-		if _, err := mediaOwner(ctx, tx, job, set.MediaHash); err != nil {
+		if _, err := mediaOwner(ctx, tx.Queries, job, set.MediaHash); err != nil {
 			return err
 		}
 		p = Prepared{JobID: job.ID, WorkID: job.WorkID, Commitment: set.Commitment, MediaHash: set.MediaHash, Price: price, Media: m, Expires: tx.Now.Add(r.Times.Quote)}
@@ -139,7 +159,7 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 			return err
 		}
 		if job.AssetKey != "" {
-			if err := orphan(ctx, tx, job.AssetKey); err != nil {
+			if err := r.orphan(ctx, tx, job.OrganizationID, job.AssetKey); err != nil {
 				return err
 			}
 		}
@@ -163,12 +183,10 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 	return p, false, nil
 }
 
-// freeze copies what was uploaded out of reach of its upload URL, to a key that
-// no other prepare uses: until this one commits, the asset of an earlier prepare
-// is what a confirm would register, and must not change. Without an upload it
-// returns "", and what is known already serves: the earlier asset, the recording
-// of the version that is updated, or the hash of one that is not uploaded.
-func (r *Registry) freeze(ctx context.Context, job query.Job) (key string, err error) {
+// uploaded is the version of what was uploaded for the job. Without an upload it
+// is "", and what is known already serves: the earlier asset, the recording of the
+// version that is updated, or the hash of one that is not uploaded.
+func (r *Registry) uploaded(ctx context.Context, job query.Job) (version string, err error) {
 	switch {
 	case job.HashOnly && len(job.MediaHash) == 0:
 		_, _, err = declared(Announced{}, job.MaxBytes)
@@ -176,14 +194,10 @@ func (r *Registry) freeze(ctx context.Context, job query.Job) (key string, err e
 	case len(job.MediaHash) > 0 && job.AssetKey == "": // nothing is uploaded for it
 		return "", nil
 	}
-	key = "assets/" + job.OrganizationID + "/" + job.ID + "-" + strings.ToLower(rand.Text())
-	if err = r.DB.Tx(ctx, func(tx *store.Tx) error { return orphan(ctx, tx, key) }); err != nil {
-		return "", err
-	}
-	err = r.Blobs.Copy(ctx, job.UploadKey, key)
+	info, err := r.Blobs.Stat(ctx, job.UploadKey)
 	switch {
 	case err == nil:
-		return key, nil
+		return info.Version, nil
 	case !errors.Is(err, blob.ErrNotFound):
 		return "", fault.CommonServiceUnavailable(retryStore).Because(err)
 	case len(job.MediaHash) > 0:
@@ -192,10 +206,95 @@ func (r *Registry) freeze(ctx context.Context, job query.Job) (key string, err e
 	return "", fault.RegistrationUploadMissing().With("reason", "not_uploaded")
 }
 
+// take copies what was uploaded and reads the copy, a bounded number of files at a
+// time: organizations take turns, and in one its end-users, or its sessions where
+// they are for nobody.
+func (r *Registry) take(ctx context.Context, job query.Job) (copied string, info media.Info, err error) {
+	member := "session " + job.SessionJti
+	if job.ExternalUserRef != "" {
+		member = "end-user " + job.ExternalUserRef
+	}
+	waiting, cancel := context.WithTimeout(ctx, prepareWait)
+	leave, err := r.slots.Enter(waiting, job.OrganizationID, member)
+	cancel()
+	if ctx.Err() != nil && err != nil {
+		return "", media.Info{}, ctx.Err()
+	} else if err != nil {
+		return "", media.Info{}, fault.CommonServiceUnavailable(prepareWait).Because(err)
+	}
+	defer leave()
+	if copied, err = r.freeze(ctx, job); err != nil {
+		return "", media.Info{}, err
+	}
+	r.reached("prepare.copied")
+	info, err = r.read(ctx, copied, job.MaxBytes)
+	return copied, info, err
+}
+
+// freeze copies what was uploaded out of reach of its upload URL, to a key that
+// no other prepare uses: until this one commits, the asset of an earlier prepare
+// is what a confirm would register, and must not change.
+func (r *Registry) freeze(ctx context.Context, job query.Job) (key string, err error) {
+	key = "assets/" + job.OrganizationID + "/" + job.ID + "-" + strings.ToLower(rand.Text())
+	if err = r.DB.Tx(ctx, func(tx *store.Tx) error { return r.orphan(ctx, tx, job.OrganizationID, key) }); err != nil {
+		return "", err
+	}
+	if err = r.Blobs.Copy(ctx, job.UploadKey, key); err != nil { // also when it has gone meanwhile
+		return "", fault.CommonServiceUnavailable(retryStore).Because(err)
+	}
+	return key, nil
+}
+
+// refused remembers a refusal that is the file's own.
+func (r *Registry) refused(ctx context.Context, job query.Job, upload string, err error) {
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Code == fault.CodeCommonServiceUnavailable {
+		return
+	}
+	if f.Code == fault.CodeRegistrationAudioTooLarge && len(job.MediaHash) == 0 {
+		// Of no use to anybody, and not small. Where there is an earlier file
+		// it stays until it is swept: the next prepare would quote that one.
+		r.discard(ctx, job.ID, job.UploadKey)
+		return
+	}
+	body := f.Envelope("").Error
+	r.note(ctx, job.ID, mustJSON(reading{Upload: upload, Refusal: &body}))
+	r.reached("prepare.refused")
+}
+
+// note keeps what was read, also when the client has gone. When that fails, the file
+// is read once more.
+func (r *Registry) note(ctx context.Context, jobID, text string) {
+	ctx = context.WithoutCancel(ctx)
+	if err := r.DB.Tx(ctx, func(tx *store.Tx) error {
+		return tx.NoteReading(ctx, query.NoteReadingParams{Reading: text, ID: jobID})
+	}); err != nil {
+		r.Log.WarnContext(ctx, "what was read is not kept", "job", jobID, "error", err)
+	}
+}
+
+// acceptable returns the commitment of the job with a file of this hash, or why that
+// cannot be registered.
+func (r *Registry) acceptable(ctx context.Context, job query.Job, hash []byte) (commitment.Commitment, error) {
+	if announced := job.DeclaredHash; len(announced) > 0 && !bytes.Equal(announced, hash) {
+		return commitment.Commitment{}, fault.RegistrationUploadMissing().With("reason", "other_file").With("announced", Hex(announced)).With("uploaded", Hex(hash))
+	}
+	var list []commitment.Creator
+	if err := json.Unmarshal([]byte(job.Creators), &list); err != nil {
+		return commitment.Commitment{}, err
+	}
+	sum, err := commitment.Compute(job.Title, list, commitment.Hash(hash))
+	if err != nil {
+		return commitment.Commitment{}, err
+	}
+	return sum, r.dryRun(ctx, job, sum.Hash)
+}
+
 // orphan notes a file that no row names, or soon none will: it is swept when it
 // was not adopted by then, also if this process ends now.
-func orphan(ctx context.Context, tx *store.Tx, key string) error {
-	return tx.InsertOrphan(ctx, query.InsertOrphanParams{ObjectKey: key, Now: store.Micros(tx.Now)})
+func (r *Registry) orphan(ctx context.Context, tx *store.Tx, organization, key string) error {
+	now := store.Micros(tx.Now)
+	return tx.InsertOrphan(ctx, query.InsertOrphanParams{ObjectKey: key, OrganizationID: organization, Now: now, DueAt: r.lands(now)})
 }
 
 // discard removes a file that no row names any more, also when the caller has
@@ -206,18 +305,8 @@ func (r *Registry) discard(ctx context.Context, jobID, key string) {
 	}
 }
 
-// read inspects an asset, a bounded number of them at a time.
+// read inspects an asset.
 func (r *Registry) read(ctx context.Context, key string, most int64) (media.Info, error) {
-	timer := time.NewTimer(prepareWait)
-	defer timer.Stop()
-	select {
-	case r.prepares <- struct{}{}:
-		defer func() { <-r.prepares }()
-	case <-timer.C:
-		return media.Info{}, fault.CommonServiceUnavailable(prepareWait)
-	case <-ctx.Done():
-		return media.Info{}, ctx.Err()
-	}
 	body, info, err := r.Blobs.Open(ctx, key)
 	if err != nil {
 		return media.Info{}, fault.CommonServiceUnavailable(retryStore).Because(err)
@@ -252,15 +341,15 @@ func (r *Registry) dryRun(ctx context.Context, job query.Job, sum commitment.Has
 // mediaOwner refuses audio that is another work of this organization already,
 // and otherwise returns the work that has claimed it: the job's own, or "". The
 // other work is named only to whom it belongs.
-func mediaOwner(ctx context.Context, tx *store.Tx, job query.Job, hash []byte) (string, error) {
-	workID, err := tx.MediaClaim(ctx, query.MediaClaimParams{OrganizationID: job.OrganizationID, Network: claimScope(job.Network, job.Test), MediaHash: hash})
+func mediaOwner(ctx context.Context, q *query.Queries, job query.Job, hash []byte) (string, error) {
+	workID, err := q.MediaClaim(ctx, query.MediaClaimParams{OrganizationID: job.OrganizationID, Network: claimScope(job.Network, job.Test), MediaHash: hash})
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	} else if err != nil || workID == job.WorkID {
 		return workID, err
 	}
 	refusal := fault.WorkAlreadyRegistered()
-	if w, err := tx.GetWork(ctx, workID); err == nil && job.ExternalUserRef != "" && w.ExternalUserRef == job.ExternalUserRef {
+	if w, err := q.GetWork(ctx, workID); err == nil && job.ExternalUserRef != "" && w.ExternalUserRef == job.ExternalUserRef {
 		refusal = refusal.With("ats_id", w.AtsID)
 	} else if err != nil && !errors.Is(err, sql.ErrNoRows) { // a claim whose work is not final yet
 		return "", err

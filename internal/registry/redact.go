@@ -81,6 +81,9 @@ func (r *Registry) Redact(ctx context.Context, n network.Name, atsID int64) (Red
 		if w, err = tx.GetWork(ctx, w.ID); err != nil {
 			return err
 		}
+		if err := tx.HurryErasures(ctx, w.OrganizationID); err != nil {
+			return err
+		}
 		if out, err = inventory(ctx, tx.Queries, w); err != nil || held == 0 {
 			return err
 		}
@@ -94,7 +97,7 @@ func (r *Registry) Redact(ctx context.Context, n network.Name, atsID int64) (Red
 			return err
 		}
 		for _, key := range out.Objects {
-			if err := tx.InsertErasure(ctx, query.InsertErasureParams{ObjectKey: key, Now: store.Micros(tx.Now)}); err != nil {
+			if err := tx.InsertErasure(ctx, query.InsertErasureParams{ObjectKey: key, OrganizationID: w.OrganizationID, Now: store.Micros(tx.Now)}); err != nil {
 				return err
 			}
 		}
@@ -210,36 +213,54 @@ func inventory(ctx context.Context, q *query.Queries, w query.Work) (Redaction, 
 	return out, nil
 }
 
-// erase removes the files of redacted works, and orphans. Those of works go twice:
-// at once, and when nothing can be under way any more that began before, such as an
-// upload or the making of a certificate. Orphans go then.
+// erasuresInTurn is how many files of one organization go before another's turn.
+const erasuresInTurn = 16
+
+// erase removes the files of redacted works, and orphans, by turns of their
+// organizations. Those of works go twice: at once, and when nothing can be under way
+// any more that began before, such as an upload or the making of a certificate.
+// Orphans go then.
 func (r *Registry) erase(ctx context.Context) error {
+	served := "" // the organization whose turn was last
+	var all []error
 	for {
-		before := r.landed()
-		keys, err := r.DB.Read().DueErasures(ctx, query.DueErasuresParams{Before: before, Lim: batch})
-		if err != nil || len(keys) == 0 {
-			return err
+		now := store.Micros(r.DB.Now())
+		org, err := nextTurn(served, func(after string) (string, error) {
+			return r.DB.Read().NextErasing(ctx, query.NextErasingParams{After: after, Now: now})
+		})
+		if errors.Is(err, sql.ErrNoRows) {
+			return errors.Join(all...)
 		}
-		erased, stuck, failed := removeEach(ctx, r, keys, func(key string) []string { return []string{key} })
+		var rows []query.DueErasuresRow
+		if err == nil {
+			served = org
+			rows, err = r.DB.Read().DueErasures(ctx, query.DueErasuresParams{OrganizationID: org, Now: now, Lim: erasuresInTurn})
+		}
+		if err != nil {
+			return errors.Join(append(all, err)...)
+		}
+		erased, stuck, failed := removeEach(ctx, r, rows, func(row query.DueErasuresRow) []string { return []string{row.ObjectKey} })
 		r.reached("redact.erased")
+		before := r.landed()
 		err = r.DB.Tx(ctx, func(tx *store.Tx) error {
-			for _, key := range erased {
-				if err := tx.MarkErased(ctx, key); err != nil {
+			for _, row := range erased {
+				if err := tx.MarkErased(ctx, query.MarkErasedParams{ObjectKey: row.ObjectKey, DueAt: r.lands(row.Since)}); err != nil {
 					return err
 				}
-				if err := tx.ForgetErasure(ctx, query.ForgetErasureParams{ObjectKey: key, Before: before}); err != nil {
+				if err := tx.ForgetErasure(ctx, query.ForgetErasureParams{ObjectKey: row.ObjectKey, Before: before}); err != nil {
 					return err
 				}
 			}
-			for _, key := range stuck {
-				if err := tx.PostponeErasure(ctx, query.PostponeErasureParams{Now: store.Micros(tx.Now), ObjectKey: key}); err != nil {
+			for _, row := range stuck {
+				again := store.Micros(tx.Now.Add(putOff(row.Tries, lastWait)))
+				if err := tx.PostponeErasure(ctx, query.PostponeErasureParams{DueAt: again, ObjectKey: row.ObjectKey}); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
-		if err = errors.Join(failed, err); err != nil {
-			return err
+		if all = append(all, failed); err != nil || len(stuck) == maxStuck { // the database or the store is away
+			return errors.Join(append(all, err)...)
 		}
 	}
 }

@@ -34,14 +34,14 @@ import (
 //	other    it is not about a work
 var columns = map[string]string{
 	"works":                 "id:about organization_id:about network:public ats_id:public owner:public title:erased title_key:erased external_user_ref:erased access_code_hash:erased access_code_generation:erased access_code_issued_at:erased latest_version:public created_at:about updated_at:about redacted_at:about test:about",
-	"versions":              "work_id:about version:public transaction_id:about commitment:public media_hash:erased media:erased merkle_root:erased creators:erased filename:erased asset_key:erased certificate_key:erased quote:about tx_hash:public block_number:public block_hash:public registered_at:public timestamp_until:about language:erased issued_at:about",
+	"versions":              "work_id:about version:public transaction_id:about commitment:public media_hash:erased media:erased merkle_root:erased creators:erased filename:erased asset_key:erased certificate_key:erased quote:about tx_hash:public block_number:public block_hash:public registered_at:public timestamp_until:about language:erased issued_at:about organization_id:about certificate_at:about certificate_tries:about timestamp_at:about timestamp_tries:about",
 	"timestamps":            "work_id:about version:public token:about", // it is of the commitment, which is public
-	"jobs":                  "id:about organization_id:about session_jti:about kind:about network:public external_user_ref:erased state:about work_id:about ats_id:public title:erased title_key:erased creators:erased filename:erased max_bytes:about upload_key:about asset_key:erased deadline:about quote_until:about media_hash:erased declared_hash:erased media:erased merkle_root:erased commitment:public quote:about total_credits:about created_at:about updated_at:about base_version:public rehearse:about hash_only:about language:erased test:about",
+	"jobs":                  "id:about organization_id:about session_jti:about kind:about network:public external_user_ref:erased state:about work_id:about ats_id:public title:erased title_key:erased creators:erased filename:erased max_bytes:about upload_key:about asset_key:erased deadline:about quote_until:about media_hash:erased declared_hash:erased media:erased merkle_root:erased commitment:public quote:about total_credits:about created_at:about updated_at:about base_version:public rehearse:about hash_only:about language:erased test:about reading:erased",
 	"transactions":          "id:about organization_id:about network:public kind:public state:about work_id:about ats_id:public version:public commitment:public total_credits:about staged:public tx_hash:public block_number:public block_hash:public steps:about failure:about request_id:about rehearse:about test:about created_at:about updated_at:about",
 	"title_claims":          "organization_id:erased network:erased external_user_ref:erased title_key:erased work_id:erased",
 	"media_claims":          "organization_id:erased network:erased media_hash:erased work_id:erased",
 	"replaced_access_codes": "hash:erased work_id:erased generation:erased replaced_by:erased replaced_at:erased",
-	"erasures":              "object_key:about since:about erased:about",
+	"erasures":              "object_key:about since:about erased:about organization_id:about due_at:about tries:about",
 	"organizations":         "id:other name:other suspended_at:other widget_enabled:other max_file_size:other access_code_ttl:other duplicate_titles:other asset_storage:other quota:other imprint:other created_at:other",
 	"site_keys":             "site_key:other organization_id:other secret_hash:other test:other max_file_size:other disabled_at:other deleted_at:other created_at:other",
 	"origins":               "organization_id:other pattern:other created_at:other",
@@ -424,6 +424,9 @@ func TestRedactFails(t *testing.T) {
 			}
 			w.check(false)
 			w.blobs.fail(nil)
+			if i > 0 {
+				w.pass(firstWait)
+			}
 			if err := finish(); err != nil {
 				t.Fatal(err)
 			}
@@ -503,6 +506,7 @@ func TestErasureOfOthersGoesOn(t *testing.T) {
 			t.Errorf("%d recordings are left, want the one that cannot be deleted", n)
 		}
 		w.blobs.fail(nil)
+		w.pass(2 * firstWait)
 		if _, err := w.reg.Sweep(ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -631,6 +635,7 @@ func TestRedactAgainInAnotherStore(t *testing.T) {
 		if _, err := there.Redact(t.Context(), network.Testnet, ats); err == nil {
 			t.Error("another store will do")
 		}
+		w.pass(2 * firstWait)
 		if _, err := w.reg.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -25,6 +25,7 @@ import (
 	"timbre.example/internal/crash"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/network"
+	"timbre.example/internal/share"
 	"timbre.example/internal/store"
 )
 
@@ -52,8 +53,9 @@ type Config struct {
 	// Stamp asks a time-stamp authority for a token on a commitment; nil: there is
 	// none.
 	Stamp func(context.Context, [32]byte) ([]byte, error)
-	// Prepares is how many files are read at once; a further prepare waits a
-	// little and is then refused with common.service_unavailable.
+	// Prepares is how many files are read at once, half of them for one organization.
+	// A further prepare waits a little for its turn and is then refused with
+	// common.service_unavailable.
 	Prepares int
 	Log      *slog.Logger
 }
@@ -84,16 +86,18 @@ func DefaultTimes() Times {
 type Registry struct {
 	Config
 	Progress *Progress
-	prepares chan struct{}
+	slots    *share.Pool // for reading files
 	turns    turns
 	wake     map[network.Name]chan struct{}
 	final    chan struct{} // a version waits for its certificate
-	failing  failing
-	failed   atomic.Int64 // certificates
-	// unstamped: a version waits for its token. authority says when to ask again;
-	// it serves one goroutine.
+	failed   atomic.Int64  // certificates
+	// unstamped: a version waits for its token. authority says when to ask again.
 	unstamped chan struct{}
 	authority retry
+	// lastCertified and lastStamped name the organization that was served last, and oldest
+	// says which of its versions: see fair.go. Each serves one goroutine.
+	lastCertified, lastStamped string
+	oldest                     bool
 	// reached is told each point of the way between two effects. It does
 	// nothing in a server; see package crash.
 	reached func(point string)
@@ -102,8 +106,8 @@ type Registry struct {
 // New makes a registry. Run drives what it confirms.
 func New(c Config) *Registry {
 	r := &Registry{
-		Config: c, Progress: newProgress(c.DB, c.Log), prepares: make(chan struct{}, c.Prepares), turns: turns{jobs: map[string]*turn{}},
-		wake: map[network.Name]chan struct{}{}, final: make(chan struct{}, 1), unstamped: make(chan struct{}, 1), failing: failing{}, reached: crash.Points(),
+		Config: c, Progress: newProgress(c.DB, c.Log), slots: share.New(c.Prepares), turns: turns{jobs: map[string]*turn{}},
+		wake: map[network.Name]chan struct{}{}, final: make(chan struct{}, 1), unstamped: make(chan struct{}, 1), reached: crash.Points(),
 	}
 	for name := range c.Networks {
 		r.wake[name] = make(chan struct{}, 1)

@@ -141,8 +141,13 @@ func removeEach[T any](ctx context.Context, r *Registry, rows []T, files func(T)
 
 // landed is the moment before which everything began that is over by now, uploads
 // too.
-func (r *Registry) landed() int64 {
-	return store.Micros(r.DB.Now().Add(-r.Times.UploadSlot - blob.LongestUpload - sweepAfter))
+func (r *Registry) landed() int64 { return store.Micros(r.DB.Now().Add(-r.landing())) }
+
+// lands is the moment from which on nothing is under way that began by since.
+func (r *Registry) lands(since int64) int64 { return since + r.landing().Microseconds() + 1 }
+
+func (r *Registry) landing() time.Duration {
+	return r.Times.UploadSlot + blob.LongestUpload + sweepAfter
 }
 
 func (r *Registry) remove(ctx context.Context, keys ...string) error {

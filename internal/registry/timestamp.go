@@ -2,8 +2,8 @@ package registry
 
 import (
 	"context"
+	"database/sql"
 	"errors"
-	"math"
 	"time"
 
 	"timbre.example/internal/store"
@@ -36,51 +36,102 @@ func (r *Registry) stampEvery(ctx context.Context) {
 	}
 }
 
-// stamp decides of every version that is due: it gets a token, or, while the
-// authority does not answer and its patience is over, none. What is decided is
-// never changed, so two instances may decide at once, and a token that was
-// answered and lost is asked for again. The newest go first: a token is worth more
-// the sooner it is given.
+// retry says when an authority is asked again that did not answer.
+type retry struct {
+	at   time.Time
+	wait time.Duration
+}
+
+// stamp decides of every version that is due: it gets a token, or, when its patience
+// is over, none. What is decided is never changed, so two instances may decide at
+// once, and a token that was answered and lost is asked for again.
 func (r *Registry) stamp(ctx context.Context) error {
 	for {
-		now := r.DB.Now()
-		asks, until := !now.Before(r.authority.at), int64(math.MaxInt64)
-		if !asks {
-			until = store.Micros(now)
+		row, err := r.nextUnstamped(ctx)
+		if errors.Is(err, sql.ErrNoRows) {
+			return r.giveUp(ctx)
+		} else if err != nil {
+			return err
 		}
-		rows, err := r.DB.Read().Unstamped(ctx, query.UnstampedParams{Until: until, Lim: batch})
+		r.lastStamped = row.OrganizationID
+		if err := r.stampTurn(ctx, row); err != nil {
+			return err
+		}
+	}
+}
+
+// nextUnstamped is the version whose turn it is: the newest of its organization,
+// since a token is worth more the sooner it is given. There is none while the
+// authority does not answer: it would answer nobody.
+func (r *Registry) nextUnstamped(ctx context.Context) (query.NextUnstampedRow, error) {
+	now := r.DB.Now()
+	if now.Before(r.authority.at) {
+		return query.NextUnstampedRow{}, sql.ErrNoRows
+	}
+	return nextTurn(r.lastStamped, func(after string) (query.NextUnstampedRow, error) {
+		return r.DB.Read().NextUnstamped(ctx, query.NextUnstampedParams{After: after, Now: store.Micros(now)})
+	})
+}
+
+// stampTurn asks for the token of a version unless another instance does. When it is
+// not answered, the next to be asked for is another organization's: a version that
+// the authority never answers for holds up no other.
+func (r *Registry) stampTurn(ctx context.Context, row query.NextUnstampedRow) error {
+	var mine int64
+	if err := r.DB.Tx(ctx, func(tx *store.Tx) (err error) {
+		mine, err = tx.TryTimestamp(ctx, query.TryTimestampParams{WorkID: row.WorkID, Version: row.Version, Seen: row.TimestampAt, AgainAt: store.Micros(tx.Now.Add(lease))})
+		return err
+	}); err != nil || mine == 0 {
+		return err
+	}
+	r.reached("timestamp.begun")
+	token, err := r.Stamp(ctx, [32]byte(row.Commitment))
+	if err != nil {
+		if ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+		now := r.DB.Now()
+		r.authority.wait = min(max(2*r.authority.wait, firstWait), lastTimestampWait)
+		r.authority.at = now.Add(r.authority.wait)
+		r.Log.WarnContext(ctx, "no time-stamp", "work", row.WorkID, "version", row.Version, "again_in", r.authority.wait, "error", err)
+		return r.DB.Tx(ctx, func(tx *store.Tx) error {
+			return tx.RetryTimestamp(ctx, query.RetryTimestampParams{
+				WorkID: row.WorkID, Version: row.Version, AgainAt: store.Micros(now.Add(putOff(row.TimestampTries, lastTimestampWait))), Tries: row.TimestampTries + 1,
+			})
+		})
+	}
+	r.authority = retry{}
+	r.reached("timestamp.answered")
+	if err := r.decideTimestamp(ctx, row.WorkID, row.Version, token); err != nil {
+		return err
+	}
+	r.reached("timestamp.committed")
+	notify(r.final)
+	return nil
+}
+
+// giveUp lets those go on without a token whose patience is over.
+func (r *Registry) giveUp(ctx context.Context) error {
+	for {
+		rows, err := r.DB.Read().OverdueTimestamps(ctx, query.OverdueTimestampsParams{Until: store.Micros(r.DB.Now()), Lim: batch})
 		if err != nil || len(rows) == 0 {
 			return err
 		}
-	page:
-		for _, row := range rows {
-			var token []byte
-			if asks {
-				if token, err = r.Stamp(ctx, [32]byte(row.Commitment)); err != nil {
-					if ctx.Err() != nil {
-						return errors.Join(err, ctx.Err())
-					}
-					r.authority.wait = min(max(2*r.authority.wait, firstWait), lastTimestampWait)
-					r.authority.at = r.DB.Now().Add(r.authority.wait)
-					r.Log.WarnContext(ctx, "no time-stamp", "again_in", r.authority.wait, "error", err)
-					break // now those go on whose patience is over
+		if err := r.DB.Tx(ctx, func(tx *store.Tx) error {
+			for _, row := range rows {
+				if _, err := tx.DecideTimestamp(ctx, query.DecideTimestampParams{WorkID: row.WorkID, Version: row.Version}); err != nil {
+					return err
 				}
-				r.authority = retry{}
-				r.reached("timestamp.answered")
-			} else {
-				r.Log.WarnContext(ctx, "a version stays without a time-stamp", "work", row.WorkID, "version", row.Version)
 			}
-			if err := r.decideTimestamp(ctx, row.WorkID, row.Version, token); err != nil {
-				return err
-			}
-			r.reached("timestamp.committed")
-			notify(r.final)
-			select {
-			case <-r.unstamped: // newer ones
-				break page
-			default:
-			}
+			return nil
+		}); err != nil {
+			return err
 		}
+		for _, row := range rows {
+			r.Log.WarnContext(ctx, "a version stays without a time-stamp", "work", row.WorkID, "version", row.Version)
+		}
+		r.reached("timestamp.committed")
+		notify(r.final)
 	}
 }
 

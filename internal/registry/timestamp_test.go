@@ -102,7 +102,7 @@ func (s *song) wantStamped(t *testing.T, a *tsatest.Authority, want bool) {
 // Each point at which the worker can be killed on the way to a token: it gets one
 // all the same, and one only.
 func TestTimestampKilled(t *testing.T) {
-	for _, at := range []string{"timestamp.answered", "timestamp.committed", "certificate.stored"} {
+	for _, at := range []string{"timestamp.begun", "timestamp.answered", "timestamp.committed", "certificate.stored"} {
 		t.Run(at, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, w *world) {
 				a := w.stamps(t)
@@ -122,6 +122,7 @@ func TestTimestampKilled(t *testing.T) {
 					t.Fatalf("it was not killed: %v", err)
 				}
 				w.reg = w.another(w.db)
+				w.pass(lease)
 				w.mustStamp(t)
 				s.wantStamped(t, a, true)
 			})
@@ -180,32 +181,34 @@ func TestTimestampAuthorityDismissed(t *testing.T) {
 	})
 }
 
-// Two workers that get a token each keep one.
+// Two workers do not ask for the same token; and where they do, since the authority
+// answers the first late, one is kept.
 func TestTimestampOfTwoWorkers(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
-		a := w.stamps(t)
-		s := w.finality(t)
-		both, errs := make(chan struct{}), make(chan error)
-		for _, r := range []*Registry{w.reg, w.another(w.db)} {
-			ask := r.Stamp
-			r.Stamp = func(ctx context.Context, sum [32]byte) ([]byte, error) {
-				token, err := ask(ctx, sum)
-				select {
-				case both <- struct{}{}:
-				case <-both:
+	for name, late := range map[string]bool{"at once": false, "the first is late": true} {
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, w *world) {
+				a := w.stamps(t)
+				s := w.finality(t)
+				other, ask := w.another(w.db), w.reg.Stamp
+				w.reg.Stamp = func(ctx context.Context, sum [32]byte) ([]byte, error) {
+					if late {
+						w.pass(lease)
+					}
+					before := a.Asked()
+					if err := other.stamp(ctx); err != nil {
+						t.Error(err)
+					}
+					if got := a.Asked() - before; (got == 1) != late || got > 1 {
+						t.Errorf("the other one asked %d times", got)
+					}
+					return ask(ctx, sum)
 				}
-				return token, err
-			}
-			go func() { errs <- r.stamp(t.Context()) }()
-		}
-		for range 2 {
-			if err := <-errs; err != nil {
-				t.Error(err)
-			}
-		}
-		w.reg.Stamp = w.stamp
-		s.wantStamped(t, a, true)
-	})
+				w.mustStamp(t)
+				w.reg.Stamp = w.stamp
+				s.wantStamped(t, a, true)
+			})
+		})
+	}
 }
 
 // Run is woken by finality, and then by the token: nobody waits for a pace.

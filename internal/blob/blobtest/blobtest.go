@@ -35,6 +35,7 @@ func Exercise(t *testing.T, newStore func(t *testing.T) blob.Store, known map[st
 		{"EmptyObject", emptyObject},
 		{"LastPutWins", lastPutWins},
 		{"OpenKeepsItsBytes", openKeepsItsBytes},
+		{"StatTellsVersions", statTellsVersions},
 		{"Missing", missing},
 		{"CopyIsIndependent", copyIsIndependent},
 		{"CopyOverwrites", copyOverwrites},
@@ -63,6 +64,38 @@ func putThenOpen(t *testing.T, s blob.Store) {
 	want := pattern(1, 3*mib+17)
 	put(t, s, "uploads/one", want)
 	wantObject(t, s, "uploads/one", want)
+}
+
+// A version stays while the bytes do, and changes with a PUT of as many bytes.
+func statTellsVersions(t *testing.T, s blob.Store) {
+	version := func() string {
+		t.Helper()
+		info, err := s.Stat(t.Context(), "uploads/one")
+		if err != nil || info.Size != 1000 || info.Version == "" {
+			t.Fatalf("%+v, %v", info, err)
+		}
+		return info.Version
+	}
+	if _, err := s.Stat(t.Context(), "uploads/one"); !errors.Is(err, blob.ErrNotFound) {
+		t.Errorf("of no object: %v", err)
+	}
+	put(t, s, "uploads/one", pattern(1, 1000))
+	first := version()
+	if err := s.Copy(t.Context(), "uploads/one", "assets/one"); err != nil {
+		t.Fatal(err)
+	}
+	if again := version(); again != first {
+		t.Errorf("%s became %s, and nothing was put", first, again)
+	}
+	seen := map[string]bool{first: true}
+	for i := range 5 {
+		put(t, s, "uploads/one", pattern(byte(2+i), 1000))
+		if v := version(); seen[v] {
+			t.Errorf("other bytes have the version %s too", v)
+		} else {
+			seen[v] = true
+		}
+	}
 }
 
 // What the program itself puts is as what is uploaded: the last one wins, and

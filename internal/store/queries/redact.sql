@@ -13,7 +13,7 @@ WHERE work_id = sqlc.arg(work_id);
 
 -- name: RedactJobs :exec
 UPDATE jobs SET external_user_ref = '', title = '', title_key = '', creators = '', filename = '', media_hash = NULL, declared_hash = NULL, merkle_root = NULL,
-  media = '{}', asset_key = '', language = '', state = CASE WHEN state IN ('open', 'prepared') THEN 'expired' ELSE state END, updated_at = sqlc.arg(now)
+  media = '{}', reading = '', asset_key = '', language = '', state = CASE WHEN state IN ('open', 'prepared') THEN 'expired' ELSE state END, updated_at = sqlc.arg(now)
 WHERE work_id = sqlc.arg(work_id);
 
 -- name: JobsOfWork :many
@@ -32,23 +32,39 @@ DELETE FROM media_claims WHERE work_id = sqlc.arg(work_id);
 DELETE FROM replaced_access_codes WHERE work_id = sqlc.arg(work_id);
 
 -- name: InsertErasure :exec
-INSERT INTO erasures (object_key, since) VALUES (sqlc.arg(object_key), sqlc.arg(now)) ON CONFLICT (object_key) DO NOTHING;
+INSERT INTO erasures (object_key, organization_id, since) VALUES (sqlc.arg(object_key), sqlc.arg(organization_id), sqlc.arg(now)) ON CONFLICT (object_key) DO NOTHING;
 
 -- name: InsertOrphan :exec
 -- erased: it is not due at once, but when nobody can be about to name it.
-INSERT INTO erasures (object_key, since, erased) VALUES (sqlc.arg(object_key), sqlc.arg(now), TRUE) ON CONFLICT (object_key) DO NOTHING;
+INSERT INTO erasures (object_key, organization_id, since, erased, due_at) VALUES (sqlc.arg(object_key), sqlc.arg(organization_id), sqlc.arg(now), TRUE, sqlc.arg(due_at)) ON CONFLICT (object_key) DO NOTHING;
 
 -- name: AdoptOrphan :execrows
 DELETE FROM erasures WHERE object_key = sqlc.arg(object_key);
 
+-- name: NextErasing :one
+-- The next organization that has a file due.
+WITH RECURSIVE o AS (
+  SELECT MIN(f.organization_id) AS id FROM erasures f WHERE f.organization_id > sqlc.arg(after)
+  UNION ALL
+  SELECT (SELECT MIN(n.organization_id) FROM erasures n WHERE n.organization_id > o.id) FROM o WHERE o.id IS NOT NULL
+)
+SELECT e.organization_id FROM o JOIN erasures e ON e.object_key = (
+  SELECT d.object_key FROM erasures d WHERE d.organization_id = o.id AND d.due_at <= sqlc.arg(now) ORDER BY d.due_at, d.object_key LIMIT 1)
+LIMIT 1;
+
 -- name: DueErasures :many
-SELECT object_key FROM erasures WHERE NOT erased OR since < sqlc.arg(before) ORDER BY since, object_key LIMIT sqlc.arg(lim);
+SELECT object_key, since, tries FROM erasures
+WHERE organization_id = sqlc.arg(organization_id) AND due_at <= sqlc.arg(now) ORDER BY due_at, object_key LIMIT sqlc.arg(lim);
 
 -- name: MarkErased :exec
-UPDATE erasures SET erased = TRUE WHERE object_key = sqlc.arg(object_key);
+UPDATE erasures SET erased = TRUE, due_at = sqlc.arg(due_at), tries = 0 WHERE object_key = sqlc.arg(object_key);
 
 -- name: PostponeErasure :exec
-UPDATE erasures SET since = sqlc.arg(now) WHERE object_key = sqlc.arg(object_key);
+UPDATE erasures SET due_at = sqlc.arg(due_at), tries = tries + 1 WHERE object_key = sqlc.arg(object_key);
+
+-- name: HurryErasures :exec
+-- Whoever asks for an erasure again does not wait for one that failed.
+UPDATE erasures SET due_at = 0 WHERE organization_id = sqlc.arg(organization_id) AND due_at > 0 AND tries > 0;
 
 -- name: ForgetErasure :exec
 DELETE FROM erasures WHERE object_key = sqlc.arg(object_key) AND since < sqlc.arg(before);

@@ -19,8 +19,12 @@ WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared');
 -- name: PrepareJob :execrows
 UPDATE jobs SET state = 'prepared', media_hash = sqlc.arg(media_hash), media = sqlc.arg(media), merkle_root = sqlc.arg(merkle_root),
   commitment = sqlc.arg(commitment), quote = sqlc.arg(quote), total_credits = sqlc.arg(total_credits), asset_key = sqlc.arg(asset_key),
-  quote_until = sqlc.arg(quote_until), deadline = sqlc.arg(deadline), updated_at = sqlc.arg(now)
+  quote_until = sqlc.arg(quote_until), deadline = sqlc.arg(deadline), reading = sqlc.arg(reading), updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared') AND updated_at = sqlc.arg(seen);
+
+-- name: NoteReading :exec
+-- updated_at stays: what is noted disturbs no prepare that is under way.
+UPDATE jobs SET reading = sqlc.arg(reading) WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared');
 
 -- name: ConfirmJob :execrows
 UPDATE jobs SET state = 'confirmed', updated_at = sqlc.arg(now)
@@ -48,7 +52,7 @@ UPDATE jobs SET upload_key = '' WHERE id = sqlc.arg(id);
 
 -- name: ForgetFailed :exec
 UPDATE jobs SET upload_key = '', asset_key = '', external_user_ref = '', title = '', title_key = '', creators = '', filename = '', media_hash = NULL,
-  declared_hash = NULL, merkle_root = NULL, media = '{}'
+  declared_hash = NULL, merkle_root = NULL, media = '{}', reading = ''
 WHERE id = sqlc.arg(id);
 
 -- name: DeleteExpiredJob :exec
@@ -100,9 +104,20 @@ SELECT sqlc.embed(t), CAST(COALESCE(w.external_user_ref, '') AS TEXT) AS externa
   CAST(COALESCE(v.registered_at, 0) AS BIGINT) AS registered_at
 FROM transactions t LEFT JOIN works w ON w.id = t.work_id LEFT JOIN versions v ON v.work_id = t.work_id AND v.version = t.version WHERE t.id = sqlc.arg(id);
 
+-- name: OrganizationsInFlight :many
+WITH RECURSIVE o AS (
+  SELECT MIN(f.organization_id) AS id FROM transactions f WHERE f.network = sqlc.arg(network) AND f.state = sqlc.arg(state) AND f.state IN ('confirmed', 'staged', 'broadcast')
+  UNION ALL
+  SELECT (SELECT MIN(n.organization_id) FROM transactions n
+    WHERE n.network = sqlc.arg(network) AND n.state = sqlc.arg(state) AND n.state IN ('confirmed', 'staged', 'broadcast') AND n.organization_id > o.id)
+  FROM o WHERE o.id IS NOT NULL
+)
+SELECT CAST(o.id AS TEXT) AS id FROM o WHERE o.id IS NOT NULL;
+
 -- name: InFlight :many
 SELECT * FROM transactions
-WHERE network = sqlc.arg(network) AND state = sqlc.arg(state) AND state IN ('confirmed', 'staged', 'broadcast') AND id > sqlc.arg(after)
+WHERE network = sqlc.arg(network) AND state = sqlc.arg(state) AND state IN ('confirmed', 'staged', 'broadcast')
+  AND organization_id = sqlc.arg(organization_id) AND id > sqlc.arg(after)
 ORDER BY id LIMIT sqlc.arg(lim);
 
 -- name: StageTransaction :execrows
@@ -152,11 +167,11 @@ VALUES (sqlc.arg(hash), sqlc.arg(work_id), sqlc.arg(generation), sqlc.arg(replac
 
 -- name: InsertVersion :exec
 INSERT INTO versions (work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote,
-  tx_hash, block_number, block_hash, registered_at, language, timestamp_until)
+  tx_hash, block_number, block_hash, registered_at, language, timestamp_until, organization_id)
 SELECT j.work_id, sqlc.arg(version), j.id, j.commitment, j.media_hash, j.media, j.merkle_root, j.creators, j.filename,
   CASE WHEN j.asset_key <> '' OR j.hash_only THEN j.asset_key ELSE (SELECT b.asset_key FROM versions b WHERE b.work_id = j.work_id AND b.version = j.base_version) END, j.quote,
   sqlc.arg(tx_hash), sqlc.arg(block_number), sqlc.arg(block_hash), sqlc.arg(now), j.language,
-  CAST(sqlc.arg(timestamp_until) AS BIGINT)
+  CAST(sqlc.arg(timestamp_until) AS BIGINT), j.organization_id
 FROM jobs j WHERE j.id = sqlc.arg(transaction_id);
 
 -- name: GetWork :one
@@ -186,12 +201,39 @@ SELECT COUNT(*) FROM works WHERE organization_id = sqlc.arg(organization_id) AND
 -- name: Versions :many
 SELECT * FROM versions WHERE work_id = sqlc.arg(work_id) ORDER BY version;
 
--- name: Uncertified :many
-SELECT work_id, version, transaction_id FROM versions
-WHERE certificate_key = '' AND creators <> '' AND transaction_id < sqlc.arg(before) AND (timestamp_until = 0 OR CAST(sqlc.arg(unstamped) AS BOOLEAN)) ORDER BY transaction_id DESC LIMIT sqlc.arg(lim);
+-- name: NextUncertified :one
+-- The newest version of the next organization that has one due: fresh ones before
+-- those that were tried.
+WITH RECURSIVE o AS (
+  SELECT MIN(f.organization_id) AS id FROM versions f
+  WHERE f.certificate_key = '' AND f.creators <> '' AND f.timestamp_until = 0 AND f.organization_id > sqlc.arg(after)
+  UNION ALL
+  SELECT (SELECT MIN(n.organization_id) FROM versions n WHERE n.certificate_key = '' AND n.creators <> '' AND n.timestamp_until = 0 AND n.organization_id > o.id)
+  FROM o WHERE o.id IS NOT NULL
+)
+SELECT v.work_id, v.version, v.transaction_id, v.organization_id, v.certificate_at, v.certificate_tries FROM o JOIN versions v ON v.transaction_id = (
+  SELECT d.transaction_id FROM versions d
+  WHERE d.certificate_key = '' AND d.creators <> '' AND d.timestamp_until = 0 AND d.organization_id = o.id AND d.certificate_at <= sqlc.arg(now)
+  ORDER BY d.certificate_at, d.transaction_id DESC LIMIT 1)
+LIMIT 1;
 
 -- name: CountUncertified :one
-SELECT COUNT(*) FROM versions WHERE certificate_key = '' AND creators <> '';
+SELECT CAST((SELECT COUNT(*) FROM versions a WHERE a.certificate_key = '' AND a.creators <> '' AND a.timestamp_until = 0)
+  + (SELECT COUNT(*) FROM versions b WHERE b.timestamp_until > 0 AND b.creators <> '') AS BIGINT);
+
+-- name: OldestUncertified :one
+SELECT work_id, version, transaction_id, organization_id, certificate_at, certificate_tries FROM versions
+WHERE certificate_key = '' AND creators <> '' AND timestamp_until = 0 AND organization_id = sqlc.arg(organization_id) AND certificate_at = 0
+ORDER BY certificate_at DESC, transaction_id LIMIT 1;
+
+-- name: TryCertificate :execrows
+-- Only one who has seen what it is now: two workers do not make the same one.
+UPDATE versions SET certificate_at = sqlc.arg(again_at)
+WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND certificate_key = '' AND creators <> '' AND certificate_at = sqlc.arg(seen);
+
+-- name: RetryCertificate :exec
+UPDATE versions SET certificate_at = sqlc.arg(again_at), certificate_tries = sqlc.arg(tries)
+WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND certificate_key = '';
 
 -- name: SetCertificate :execrows
 UPDATE versions SET certificate_key = sqlc.arg(certificate_key) WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND certificate_key = '' AND creators <> '';
@@ -199,9 +241,33 @@ UPDATE versions SET certificate_key = sqlc.arg(certificate_key) WHERE work_id = 
 -- name: SetIssued :execrows
 UPDATE versions SET issued_at = sqlc.arg(now) WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND issued_at = 0;
 
--- name: Unstamped :many
-SELECT work_id, version, commitment FROM versions
-WHERE timestamp_until > 0 AND timestamp_until <= sqlc.arg(until) ORDER BY transaction_id DESC LIMIT sqlc.arg(lim);
+-- name: NextUnstamped :one
+-- As NextUncertified.
+WITH RECURSIVE o AS (
+  SELECT MIN(f.organization_id) AS id FROM versions f WHERE f.timestamp_until > 0 AND f.organization_id > sqlc.arg(after)
+  UNION ALL
+  SELECT (SELECT MIN(n.organization_id) FROM versions n WHERE n.timestamp_until > 0 AND n.organization_id > o.id) FROM o WHERE o.id IS NOT NULL
+)
+SELECT v.work_id, v.version, v.commitment, v.organization_id, v.timestamp_at, v.timestamp_tries FROM o JOIN versions v ON v.transaction_id = (
+  SELECT d.transaction_id FROM versions d WHERE d.timestamp_until > 0 AND d.organization_id = o.id AND d.timestamp_at <= sqlc.arg(now)
+  ORDER BY d.timestamp_at, d.transaction_id DESC LIMIT 1)
+LIMIT 1;
+
+-- name: TryTimestamp :execrows
+-- As TryCertificate.
+UPDATE versions SET timestamp_at = sqlc.arg(again_at)
+WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND timestamp_until > 0 AND timestamp_at = sqlc.arg(seen);
+
+-- name: RetryTimestamp :exec
+UPDATE versions SET timestamp_at = sqlc.arg(again_at), timestamp_tries = sqlc.arg(tries)
+WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND timestamp_until > 0;
+
+-- name: OverdueTimestamps :many
+-- Those that have waited longest first: each costs next to nothing.
+SELECT work_id, version FROM versions WHERE timestamp_until > 0 AND timestamp_until <= sqlc.arg(until) ORDER BY timestamp_until LIMIT sqlc.arg(lim);
+
+-- name: DismissTimestamps :execrows
+UPDATE versions SET timestamp_until = 0 WHERE timestamp_until > 0;
 
 -- name: DecideTimestamp :execrows
 UPDATE versions SET timestamp_until = 0 WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND timestamp_until > 0;

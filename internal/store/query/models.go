@@ -14,9 +14,12 @@ type Budget struct {
 }
 
 type Erasure struct {
-	ObjectKey string
-	Since     int64
-	Erased    bool
+	ObjectKey      string
+	Since          int64
+	Erased         bool
+	OrganizationID string
+	DueAt          int64
+	Tries          int64
 }
 
 type Job struct {
@@ -51,6 +54,7 @@ type Job struct {
 	HashOnly        bool
 	DeclaredHash    []byte
 	Language        string
+	Reading         string
 	Test            bool
 }
 
@@ -215,25 +219,30 @@ type Transaction struct {
 }
 
 type Version struct {
-	WorkID         string
-	Version        int64
-	TransactionID  string
-	Commitment     []byte
-	MediaHash      []byte
-	Media          string
-	MerkleRoot     []byte
-	Creators       string
-	Filename       string
-	AssetKey       string
-	Quote          string
-	TxHash         []byte
-	BlockNumber    int64
-	BlockHash      []byte
-	RegisteredAt   int64
-	CertificateKey string
-	TimestampUntil int64
-	Language       string
-	IssuedAt       int64
+	WorkID           string
+	Version          int64
+	TransactionID    string
+	Commitment       []byte
+	MediaHash        []byte
+	Media            string
+	MerkleRoot       []byte
+	Creators         string
+	Filename         string
+	AssetKey         string
+	Quote            string
+	TxHash           []byte
+	BlockNumber      int64
+	BlockHash        []byte
+	RegisteredAt     int64
+	CertificateKey   string
+	TimestampUntil   int64
+	Language         string
+	IssuedAt         int64
+	OrganizationID   string
+	CertificateAt    int64
+	CertificateTries int64
+	TimestampAt      int64
+	TimestampTries   int64
 }
 
 type Work struct {

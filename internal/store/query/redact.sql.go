@@ -50,27 +50,35 @@ func (q *Queries) DropTitleClaims(ctx context.Context, workID string) error {
 }
 
 const dueErasures = `-- name: DueErasures :many
-SELECT object_key FROM erasures WHERE NOT erased OR since < $1 ORDER BY since, object_key LIMIT $2
+SELECT object_key, since, tries FROM erasures
+WHERE organization_id = $1 AND due_at <= $2 ORDER BY due_at, object_key LIMIT $3
 `
 
 type DueErasuresParams struct {
-	Before int64
-	Lim    int32
+	OrganizationID string
+	Now            int64
+	Lim            int32
 }
 
-func (q *Queries) DueErasures(ctx context.Context, arg DueErasuresParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, dueErasures, arg.Before, arg.Lim)
+type DueErasuresRow struct {
+	ObjectKey string
+	Since     int64
+	Tries     int64
+}
+
+func (q *Queries) DueErasures(ctx context.Context, arg DueErasuresParams) ([]DueErasuresRow, error) {
+	rows, err := q.db.QueryContext(ctx, dueErasures, arg.OrganizationID, arg.Now, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []string
+	var items []DueErasuresRow
 	for rows.Next() {
-		var object_key string
-		if err := rows.Scan(&object_key); err != nil {
+		var i DueErasuresRow
+		if err := rows.Scan(&i.ObjectKey, &i.Since, &i.Tries); err != nil {
 			return nil, err
 		}
-		items = append(items, object_key)
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -95,37 +103,55 @@ func (q *Queries) ForgetErasure(ctx context.Context, arg ForgetErasureParams) er
 	return err
 }
 
+const hurryErasures = `-- name: HurryErasures :exec
+UPDATE erasures SET due_at = 0 WHERE organization_id = $1 AND due_at > 0 AND tries > 0
+`
+
+// Whoever asks for an erasure again does not wait for one that failed.
+func (q *Queries) HurryErasures(ctx context.Context, organizationID string) error {
+	_, err := q.db.ExecContext(ctx, hurryErasures, organizationID)
+	return err
+}
+
 const insertErasure = `-- name: InsertErasure :exec
-INSERT INTO erasures (object_key, since) VALUES ($1, $2) ON CONFLICT (object_key) DO NOTHING
+INSERT INTO erasures (object_key, organization_id, since) VALUES ($1, $2, $3) ON CONFLICT (object_key) DO NOTHING
 `
 
 type InsertErasureParams struct {
-	ObjectKey string
-	Now       int64
+	ObjectKey      string
+	OrganizationID string
+	Now            int64
 }
 
 func (q *Queries) InsertErasure(ctx context.Context, arg InsertErasureParams) error {
-	_, err := q.db.ExecContext(ctx, insertErasure, arg.ObjectKey, arg.Now)
+	_, err := q.db.ExecContext(ctx, insertErasure, arg.ObjectKey, arg.OrganizationID, arg.Now)
 	return err
 }
 
 const insertOrphan = `-- name: InsertOrphan :exec
-INSERT INTO erasures (object_key, since, erased) VALUES ($1, $2, TRUE) ON CONFLICT (object_key) DO NOTHING
+INSERT INTO erasures (object_key, organization_id, since, erased, due_at) VALUES ($1, $2, $3, TRUE, $4) ON CONFLICT (object_key) DO NOTHING
 `
 
 type InsertOrphanParams struct {
-	ObjectKey string
-	Now       int64
+	ObjectKey      string
+	OrganizationID string
+	Now            int64
+	DueAt          int64
 }
 
 // erased: it is not due at once, but when nobody can be about to name it.
 func (q *Queries) InsertOrphan(ctx context.Context, arg InsertOrphanParams) error {
-	_, err := q.db.ExecContext(ctx, insertOrphan, arg.ObjectKey, arg.Now)
+	_, err := q.db.ExecContext(ctx, insertOrphan,
+		arg.ObjectKey,
+		arg.OrganizationID,
+		arg.Now,
+		arg.DueAt,
+	)
 	return err
 }
 
 const jobsOfWork = `-- name: JobsOfWork :many
-SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language, test FROM jobs WHERE work_id = $1 ORDER BY id
+SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language, reading, test FROM jobs WHERE work_id = $1 ORDER BY id
 `
 
 func (q *Queries) JobsOfWork(ctx context.Context, workID string) ([]Job, error) {
@@ -169,6 +195,7 @@ func (q *Queries) JobsOfWork(ctx context.Context, workID string) ([]Job, error) 
 			&i.HashOnly,
 			&i.DeclaredHash,
 			&i.Language,
+			&i.Reading,
 			&i.Test,
 		); err != nil {
 			return nil, err
@@ -197,11 +224,16 @@ func (q *Queries) LockWork(ctx context.Context, id string) (int64, error) {
 }
 
 const markErased = `-- name: MarkErased :exec
-UPDATE erasures SET erased = TRUE WHERE object_key = $1
+UPDATE erasures SET erased = TRUE, due_at = $1, tries = 0 WHERE object_key = $2
 `
 
-func (q *Queries) MarkErased(ctx context.Context, objectKey string) error {
-	_, err := q.db.ExecContext(ctx, markErased, objectKey)
+type MarkErasedParams struct {
+	DueAt     int64
+	ObjectKey string
+}
+
+func (q *Queries) MarkErased(ctx context.Context, arg MarkErasedParams) error {
+	_, err := q.db.ExecContext(ctx, markErased, arg.DueAt, arg.ObjectKey)
 	return err
 }
 
@@ -237,23 +269,47 @@ func (q *Queries) NewestFiles(ctx context.Context, lim int32) ([]NewestFilesRow,
 	return items, nil
 }
 
+const nextErasing = `-- name: NextErasing :one
+WITH RECURSIVE o AS (
+  SELECT MIN(f.organization_id) AS id FROM erasures f WHERE f.organization_id > $2
+  UNION ALL
+  SELECT (SELECT MIN(n.organization_id) FROM erasures n WHERE n.organization_id > o.id) FROM o WHERE o.id IS NOT NULL
+)
+SELECT e.organization_id FROM o JOIN erasures e ON e.object_key = (
+  SELECT d.object_key FROM erasures d WHERE d.organization_id = o.id AND d.due_at <= $1 ORDER BY d.due_at, d.object_key LIMIT 1)
+LIMIT 1
+`
+
+type NextErasingParams struct {
+	Now   int64
+	After string
+}
+
+// The next organization that has a file due.
+func (q *Queries) NextErasing(ctx context.Context, arg NextErasingParams) (string, error) {
+	row := q.db.QueryRowContext(ctx, nextErasing, arg.Now, arg.After)
+	var organization_id string
+	err := row.Scan(&organization_id)
+	return organization_id, err
+}
+
 const postponeErasure = `-- name: PostponeErasure :exec
-UPDATE erasures SET since = $1 WHERE object_key = $2
+UPDATE erasures SET due_at = $1, tries = tries + 1 WHERE object_key = $2
 `
 
 type PostponeErasureParams struct {
-	Now       int64
+	DueAt     int64
 	ObjectKey string
 }
 
 func (q *Queries) PostponeErasure(ctx context.Context, arg PostponeErasureParams) error {
-	_, err := q.db.ExecContext(ctx, postponeErasure, arg.Now, arg.ObjectKey)
+	_, err := q.db.ExecContext(ctx, postponeErasure, arg.DueAt, arg.ObjectKey)
 	return err
 }
 
 const redactJobs = `-- name: RedactJobs :exec
 UPDATE jobs SET external_user_ref = '', title = '', title_key = '', creators = '', filename = '', media_hash = NULL, declared_hash = NULL, merkle_root = NULL,
-  media = '{}', asset_key = '', language = '', state = CASE WHEN state IN ('open', 'prepared') THEN 'expired' ELSE state END, updated_at = $1
+  media = '{}', reading = '', asset_key = '', language = '', state = CASE WHEN state IN ('open', 'prepared') THEN 'expired' ELSE state END, updated_at = $1
 WHERE work_id = $2
 `
 

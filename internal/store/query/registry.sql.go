@@ -185,14 +185,15 @@ func (q *Queries) CountTransactions(ctx context.Context, arg CountTransactionsPa
 }
 
 const countUncertified = `-- name: CountUncertified :one
-SELECT COUNT(*) FROM versions WHERE certificate_key = '' AND creators <> ''
+SELECT CAST((SELECT COUNT(*) FROM versions a WHERE a.certificate_key = '' AND a.creators <> '' AND a.timestamp_until = 0)
+  + (SELECT COUNT(*) FROM versions b WHERE b.timestamp_until > 0 AND b.creators <> '') AS BIGINT)
 `
 
 func (q *Queries) CountUncertified(ctx context.Context) (int64, error) {
 	row := q.db.QueryRowContext(ctx, countUncertified)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const countWorks = `-- name: CountWorks :one
@@ -257,6 +258,18 @@ DELETE FROM jobs WHERE id = $1 AND state = 'expired'
 func (q *Queries) DeleteExpiredJob(ctx context.Context, id string) error {
 	_, err := q.db.ExecContext(ctx, deleteExpiredJob, id)
 	return err
+}
+
+const dismissTimestamps = `-- name: DismissTimestamps :execrows
+UPDATE versions SET timestamp_until = 0 WHERE timestamp_until > 0
+`
+
+func (q *Queries) DismissTimestamps(ctx context.Context) (int64, error) {
+	result, err := q.db.ExecContext(ctx, dismissTimestamps)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const expireJob = `-- name: ExpireJob :execrows
@@ -377,7 +390,7 @@ func (q *Queries) FinishTransaction(ctx context.Context, arg FinishTransactionPa
 
 const forgetFailed = `-- name: ForgetFailed :exec
 UPDATE jobs SET upload_key = '', asset_key = '', external_user_ref = '', title = '', title_key = '', creators = '', filename = '', media_hash = NULL,
-  declared_hash = NULL, merkle_root = NULL, media = '{}'
+  declared_hash = NULL, merkle_root = NULL, media = '{}', reading = ''
 WHERE id = $1
 `
 
@@ -443,7 +456,7 @@ func (q *Queries) FreeTitle(ctx context.Context, arg FreeTitleParams) error {
 }
 
 const getJob = `-- name: GetJob :one
-SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language, test FROM jobs WHERE id = $1
+SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language, reading, test FROM jobs WHERE id = $1
 `
 
 func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
@@ -481,6 +494,7 @@ func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
 		&i.HashOnly,
 		&i.DeclaredHash,
 		&i.Language,
+		&i.Reading,
 		&i.Test,
 	)
 	return i, err
@@ -520,7 +534,7 @@ func (q *Queries) GetTransaction(ctx context.Context, id string) (Transaction, e
 }
 
 const getVersion = `-- name: GetVersion :one
-SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key, timestamp_until, language, issued_at FROM versions WHERE work_id = $1 AND version = $2
+SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key, timestamp_until, language, issued_at, organization_id, certificate_at, certificate_tries, timestamp_at, timestamp_tries FROM versions WHERE work_id = $1 AND version = $2
 `
 
 type GetVersionParams struct {
@@ -551,6 +565,11 @@ func (q *Queries) GetVersion(ctx context.Context, arg GetVersionParams) (Version
 		&i.TimestampUntil,
 		&i.Language,
 		&i.IssuedAt,
+		&i.OrganizationID,
+		&i.CertificateAt,
+		&i.CertificateTries,
+		&i.TimestampAt,
+		&i.TimestampTries,
 	)
 	return i, err
 }
@@ -585,21 +604,24 @@ func (q *Queries) GetWork(ctx context.Context, id string) (Work, error) {
 
 const inFlight = `-- name: InFlight :many
 SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse, test FROM transactions
-WHERE network = $1 AND state = $2 AND state IN ('confirmed', 'staged', 'broadcast') AND id > $3
-ORDER BY id LIMIT $4
+WHERE network = $1 AND state = $2 AND state IN ('confirmed', 'staged', 'broadcast')
+  AND organization_id = $3 AND id > $4
+ORDER BY id LIMIT $5
 `
 
 type InFlightParams struct {
-	Network string
-	State   string
-	After   string
-	Lim     int32
+	Network        string
+	State          string
+	OrganizationID string
+	After          string
+	Lim            int32
 }
 
 func (q *Queries) InFlight(ctx context.Context, arg InFlightParams) ([]Transaction, error) {
 	rows, err := q.db.QueryContext(ctx, inFlight,
 		arg.Network,
 		arg.State,
+		arg.OrganizationID,
 		arg.After,
 		arg.Lim,
 	)
@@ -773,11 +795,11 @@ func (q *Queries) InsertTransaction(ctx context.Context, arg InsertTransactionPa
 
 const insertVersion = `-- name: InsertVersion :exec
 INSERT INTO versions (work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote,
-  tx_hash, block_number, block_hash, registered_at, language, timestamp_until)
+  tx_hash, block_number, block_hash, registered_at, language, timestamp_until, organization_id)
 SELECT j.work_id, $1, j.id, j.commitment, j.media_hash, j.media, j.merkle_root, j.creators, j.filename,
   CASE WHEN j.asset_key <> '' OR j.hash_only THEN j.asset_key ELSE (SELECT b.asset_key FROM versions b WHERE b.work_id = j.work_id AND b.version = j.base_version) END, j.quote,
   $2, $3, $4, $5, j.language,
-  CAST($6 AS BIGINT)
+  CAST($6 AS BIGINT), j.organization_id
 FROM jobs j WHERE j.id = $7
 `
 
@@ -908,8 +930,215 @@ func (q *Queries) MediaClaim(ctx context.Context, arg MediaClaimParams) (string,
 	return work_id, err
 }
 
+const nextUncertified = `-- name: NextUncertified :one
+WITH RECURSIVE o AS (
+  SELECT MIN(f.organization_id) AS id FROM versions f
+  WHERE f.certificate_key = '' AND f.creators <> '' AND f.timestamp_until = 0 AND f.organization_id > $2
+  UNION ALL
+  SELECT (SELECT MIN(n.organization_id) FROM versions n WHERE n.certificate_key = '' AND n.creators <> '' AND n.timestamp_until = 0 AND n.organization_id > o.id)
+  FROM o WHERE o.id IS NOT NULL
+)
+SELECT v.work_id, v.version, v.transaction_id, v.organization_id, v.certificate_at, v.certificate_tries FROM o JOIN versions v ON v.transaction_id = (
+  SELECT d.transaction_id FROM versions d
+  WHERE d.certificate_key = '' AND d.creators <> '' AND d.timestamp_until = 0 AND d.organization_id = o.id AND d.certificate_at <= $1
+  ORDER BY d.certificate_at, d.transaction_id DESC LIMIT 1)
+LIMIT 1
+`
+
+type NextUncertifiedParams struct {
+	Now   int64
+	After string
+}
+
+type NextUncertifiedRow struct {
+	WorkID           string
+	Version          int64
+	TransactionID    string
+	OrganizationID   string
+	CertificateAt    int64
+	CertificateTries int64
+}
+
+// The newest version of the next organization that has one due: fresh ones before
+// those that were tried.
+func (q *Queries) NextUncertified(ctx context.Context, arg NextUncertifiedParams) (NextUncertifiedRow, error) {
+	row := q.db.QueryRowContext(ctx, nextUncertified, arg.Now, arg.After)
+	var i NextUncertifiedRow
+	err := row.Scan(
+		&i.WorkID,
+		&i.Version,
+		&i.TransactionID,
+		&i.OrganizationID,
+		&i.CertificateAt,
+		&i.CertificateTries,
+	)
+	return i, err
+}
+
+const nextUnstamped = `-- name: NextUnstamped :one
+WITH RECURSIVE o AS (
+  SELECT MIN(f.organization_id) AS id FROM versions f WHERE f.timestamp_until > 0 AND f.organization_id > $2
+  UNION ALL
+  SELECT (SELECT MIN(n.organization_id) FROM versions n WHERE n.timestamp_until > 0 AND n.organization_id > o.id) FROM o WHERE o.id IS NOT NULL
+)
+SELECT v.work_id, v.version, v.commitment, v.organization_id, v.timestamp_at, v.timestamp_tries FROM o JOIN versions v ON v.transaction_id = (
+  SELECT d.transaction_id FROM versions d WHERE d.timestamp_until > 0 AND d.organization_id = o.id AND d.timestamp_at <= $1
+  ORDER BY d.timestamp_at, d.transaction_id DESC LIMIT 1)
+LIMIT 1
+`
+
+type NextUnstampedParams struct {
+	Now   int64
+	After string
+}
+
+type NextUnstampedRow struct {
+	WorkID         string
+	Version        int64
+	Commitment     []byte
+	OrganizationID string
+	TimestampAt    int64
+	TimestampTries int64
+}
+
+// As NextUncertified.
+func (q *Queries) NextUnstamped(ctx context.Context, arg NextUnstampedParams) (NextUnstampedRow, error) {
+	row := q.db.QueryRowContext(ctx, nextUnstamped, arg.Now, arg.After)
+	var i NextUnstampedRow
+	err := row.Scan(
+		&i.WorkID,
+		&i.Version,
+		&i.Commitment,
+		&i.OrganizationID,
+		&i.TimestampAt,
+		&i.TimestampTries,
+	)
+	return i, err
+}
+
+const noteReading = `-- name: NoteReading :exec
+UPDATE jobs SET reading = $1 WHERE id = $2 AND state IN ('open', 'prepared')
+`
+
+type NoteReadingParams struct {
+	Reading string
+	ID      string
+}
+
+// updated_at stays: what is noted disturbs no prepare that is under way.
+func (q *Queries) NoteReading(ctx context.Context, arg NoteReadingParams) error {
+	_, err := q.db.ExecContext(ctx, noteReading, arg.Reading, arg.ID)
+	return err
+}
+
+const oldestUncertified = `-- name: OldestUncertified :one
+SELECT work_id, version, transaction_id, organization_id, certificate_at, certificate_tries FROM versions
+WHERE certificate_key = '' AND creators <> '' AND timestamp_until = 0 AND organization_id = $1 AND certificate_at = 0
+ORDER BY certificate_at DESC, transaction_id LIMIT 1
+`
+
+type OldestUncertifiedRow struct {
+	WorkID           string
+	Version          int64
+	TransactionID    string
+	OrganizationID   string
+	CertificateAt    int64
+	CertificateTries int64
+}
+
+func (q *Queries) OldestUncertified(ctx context.Context, organizationID string) (OldestUncertifiedRow, error) {
+	row := q.db.QueryRowContext(ctx, oldestUncertified, organizationID)
+	var i OldestUncertifiedRow
+	err := row.Scan(
+		&i.WorkID,
+		&i.Version,
+		&i.TransactionID,
+		&i.OrganizationID,
+		&i.CertificateAt,
+		&i.CertificateTries,
+	)
+	return i, err
+}
+
+const organizationsInFlight = `-- name: OrganizationsInFlight :many
+WITH RECURSIVE o AS (
+  SELECT MIN(f.organization_id) AS id FROM transactions f WHERE f.network = $1 AND f.state = $2 AND f.state IN ('confirmed', 'staged', 'broadcast')
+  UNION ALL
+  SELECT (SELECT MIN(n.organization_id) FROM transactions n
+    WHERE n.network = $1 AND n.state = $2 AND n.state IN ('confirmed', 'staged', 'broadcast') AND n.organization_id > o.id)
+  FROM o WHERE o.id IS NOT NULL
+)
+SELECT CAST(o.id AS TEXT) AS id FROM o WHERE o.id IS NOT NULL
+`
+
+type OrganizationsInFlightParams struct {
+	Network string
+	State   string
+}
+
+func (q *Queries) OrganizationsInFlight(ctx context.Context, arg OrganizationsInFlightParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, organizationsInFlight, arg.Network, arg.State)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const overdueTimestamps = `-- name: OverdueTimestamps :many
+SELECT work_id, version FROM versions WHERE timestamp_until > 0 AND timestamp_until <= $1 ORDER BY timestamp_until LIMIT $2
+`
+
+type OverdueTimestampsParams struct {
+	Until int64
+	Lim   int32
+}
+
+type OverdueTimestampsRow struct {
+	WorkID  string
+	Version int64
+}
+
+// Those that have waited longest first: each costs next to nothing.
+func (q *Queries) OverdueTimestamps(ctx context.Context, arg OverdueTimestampsParams) ([]OverdueTimestampsRow, error) {
+	rows, err := q.db.QueryContext(ctx, overdueTimestamps, arg.Until, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OverdueTimestampsRow
+	for rows.Next() {
+		var i OverdueTimestampsRow
+		if err := rows.Scan(&i.WorkID, &i.Version); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ownWorks = `-- name: OwnWorks :many
-SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at, w.test, v.work_id, v.version, v.transaction_id, v.commitment, v.media_hash, v.media, v.merkle_root, v.creators, v.filename, v.asset_key, v.quote, v.tx_hash, v.block_number, v.block_hash, v.registered_at, v.certificate_key, v.timestamp_until, v.language, v.issued_at FROM works w JOIN versions v ON v.work_id = w.id
+SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at, w.test, v.work_id, v.version, v.transaction_id, v.commitment, v.media_hash, v.media, v.merkle_root, v.creators, v.filename, v.asset_key, v.quote, v.tx_hash, v.block_number, v.block_hash, v.registered_at, v.certificate_key, v.timestamp_until, v.language, v.issued_at, v.organization_id, v.certificate_at, v.certificate_tries, v.timestamp_at, v.timestamp_tries FROM works w JOIN versions v ON v.work_id = w.id
 WHERE w.id IN (
   SELECT p.id FROM works p
   WHERE p.organization_id = $1 AND p.network = $2 AND p.test = $3 AND p.external_user_ref = $4
@@ -991,6 +1220,11 @@ func (q *Queries) OwnWorks(ctx context.Context, arg OwnWorksParams) ([]OwnWorksR
 			&i.Version.TimestampUntil,
 			&i.Version.Language,
 			&i.Version.IssuedAt,
+			&i.Version.OrganizationID,
+			&i.Version.CertificateAt,
+			&i.Version.CertificateTries,
+			&i.Version.TimestampAt,
+			&i.Version.TimestampTries,
 		); err != nil {
 			return nil, err
 		}
@@ -1022,8 +1256,8 @@ func (q *Queries) PostponeLeftovers(ctx context.Context, arg PostponeLeftoversPa
 const prepareJob = `-- name: PrepareJob :execrows
 UPDATE jobs SET state = 'prepared', media_hash = $1, media = $2, merkle_root = $3,
   commitment = $4, quote = $5, total_credits = $6, asset_key = $7,
-  quote_until = $8, deadline = $9, updated_at = $10
-WHERE id = $11 AND state IN ('open', 'prepared') AND updated_at = $12
+  quote_until = $8, deadline = $9, reading = $10, updated_at = $11
+WHERE id = $12 AND state IN ('open', 'prepared') AND updated_at = $13
 `
 
 type PrepareJobParams struct {
@@ -1036,6 +1270,7 @@ type PrepareJobParams struct {
 	AssetKey     string
 	QuoteUntil   int64
 	Deadline     int64
+	Reading      string
 	Now          int64
 	ID           string
 	Seen         int64
@@ -1052,6 +1287,7 @@ func (q *Queries) PrepareJob(ctx context.Context, arg PrepareJobParams) (int64, 
 		arg.AssetKey,
 		arg.QuoteUntil,
 		arg.Deadline,
+		arg.Reading,
 		arg.Now,
 		arg.ID,
 		arg.Seen,
@@ -1147,6 +1383,50 @@ func (q *Queries) ReplacedAccessCode(ctx context.Context, hash []byte) (Replaced
 		&i.Work.Test,
 	)
 	return i, err
+}
+
+const retryCertificate = `-- name: RetryCertificate :exec
+UPDATE versions SET certificate_at = $1, certificate_tries = $2
+WHERE work_id = $3 AND version = $4 AND certificate_key = ''
+`
+
+type RetryCertificateParams struct {
+	AgainAt int64
+	Tries   int64
+	WorkID  string
+	Version int64
+}
+
+func (q *Queries) RetryCertificate(ctx context.Context, arg RetryCertificateParams) error {
+	_, err := q.db.ExecContext(ctx, retryCertificate,
+		arg.AgainAt,
+		arg.Tries,
+		arg.WorkID,
+		arg.Version,
+	)
+	return err
+}
+
+const retryTimestamp = `-- name: RetryTimestamp :exec
+UPDATE versions SET timestamp_at = $1, timestamp_tries = $2
+WHERE work_id = $3 AND version = $4 AND timestamp_until > 0
+`
+
+type RetryTimestampParams struct {
+	AgainAt int64
+	Tries   int64
+	WorkID  string
+	Version int64
+}
+
+func (q *Queries) RetryTimestamp(ctx context.Context, arg RetryTimestampParams) error {
+	_, err := q.db.ExecContext(ctx, retryTimestamp,
+		arg.AgainAt,
+		arg.Tries,
+		arg.WorkID,
+		arg.Version,
+	)
+	return err
 }
 
 const setCertificate = `-- name: SetCertificate :execrows
@@ -1353,87 +1633,60 @@ func (q *Queries) TransactionInFlight(ctx context.Context, workID string) (strin
 	return id, err
 }
 
-const uncertified = `-- name: Uncertified :many
-SELECT work_id, version, transaction_id FROM versions
-WHERE certificate_key = '' AND creators <> '' AND transaction_id < $1 AND (timestamp_until = 0 OR CAST($2 AS BOOLEAN)) ORDER BY transaction_id DESC LIMIT $3
+const tryCertificate = `-- name: TryCertificate :execrows
+UPDATE versions SET certificate_at = $1
+WHERE work_id = $2 AND version = $3 AND certificate_key = '' AND creators <> '' AND certificate_at = $4
 `
 
-type UncertifiedParams struct {
-	Before    string
-	Unstamped bool
-	Lim       int32
+type TryCertificateParams struct {
+	AgainAt int64
+	WorkID  string
+	Version int64
+	Seen    int64
 }
 
-type UncertifiedRow struct {
-	WorkID        string
-	Version       int64
-	TransactionID string
-}
-
-func (q *Queries) Uncertified(ctx context.Context, arg UncertifiedParams) ([]UncertifiedRow, error) {
-	rows, err := q.db.QueryContext(ctx, uncertified, arg.Before, arg.Unstamped, arg.Lim)
+// Only one who has seen what it is now: two workers do not make the same one.
+func (q *Queries) TryCertificate(ctx context.Context, arg TryCertificateParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, tryCertificate,
+		arg.AgainAt,
+		arg.WorkID,
+		arg.Version,
+		arg.Seen,
+	)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	defer rows.Close()
-	var items []UncertifiedRow
-	for rows.Next() {
-		var i UncertifiedRow
-		if err := rows.Scan(&i.WorkID, &i.Version, &i.TransactionID); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+	return result.RowsAffected()
 }
 
-const unstamped = `-- name: Unstamped :many
-SELECT work_id, version, commitment FROM versions
-WHERE timestamp_until > 0 AND timestamp_until <= $1 ORDER BY transaction_id DESC LIMIT $2
+const tryTimestamp = `-- name: TryTimestamp :execrows
+UPDATE versions SET timestamp_at = $1
+WHERE work_id = $2 AND version = $3 AND timestamp_until > 0 AND timestamp_at = $4
 `
 
-type UnstampedParams struct {
-	Until int64
-	Lim   int32
+type TryTimestampParams struct {
+	AgainAt int64
+	WorkID  string
+	Version int64
+	Seen    int64
 }
 
-type UnstampedRow struct {
-	WorkID     string
-	Version    int64
-	Commitment []byte
-}
-
-func (q *Queries) Unstamped(ctx context.Context, arg UnstampedParams) ([]UnstampedRow, error) {
-	rows, err := q.db.QueryContext(ctx, unstamped, arg.Until, arg.Lim)
+// As TryCertificate.
+func (q *Queries) TryTimestamp(ctx context.Context, arg TryTimestampParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, tryTimestamp,
+		arg.AgainAt,
+		arg.WorkID,
+		arg.Version,
+		arg.Seen,
+	)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	defer rows.Close()
-	var items []UnstampedRow
-	for rows.Next() {
-		var i UnstampedRow
-		if err := rows.Scan(&i.WorkID, &i.Version, &i.Commitment); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+	return result.RowsAffected()
 }
 
 const versions = `-- name: Versions :many
-SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key, timestamp_until, language, issued_at FROM versions WHERE work_id = $1 ORDER BY version
+SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key, timestamp_until, language, issued_at, organization_id, certificate_at, certificate_tries, timestamp_at, timestamp_tries FROM versions WHERE work_id = $1 ORDER BY version
 `
 
 func (q *Queries) Versions(ctx context.Context, workID string) ([]Version, error) {
@@ -1465,6 +1718,11 @@ func (q *Queries) Versions(ctx context.Context, workID string) ([]Version, error
 			&i.TimestampUntil,
 			&i.Language,
 			&i.IssuedAt,
+			&i.OrganizationID,
+			&i.CertificateAt,
+			&i.CertificateTries,
+			&i.TimestampAt,
+			&i.TimestampTries,
 		); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,476 @@
+package registry
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"timbre.example/fault"
+	"timbre.example/internal/network"
+	"timbre.example/internal/network/networktest"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// hostile is another organization, whose id comes before or after that of the world's
+// own as it happens, with so many songs that are final.
+func (w *world) hostile(t *testing.T, songs int) (org string, keys session.KeyPair) {
+	t.Helper()
+	org, keys = w.organization(plenty)
+	for i := range songs {
+		w.orderOf(t, keys, fmt.Sprintf("Hostile %d", i), 100+i)
+	}
+	return org, keys
+}
+
+// orderOf takes a song of an organization through confirm.
+func (w *world) orderOf(t *testing.T, keys session.KeyPair, title string, seed int) *song {
+	t.Helper()
+	s := w.beginAs(w.callerOf(keys, ""), title, seed)
+	if _, err := s.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.confirm(); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// An organization with many certificates to be made delays another's by one.
+func TestCertificatesTakeTurns(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		_, keys := w.hostile(t, 8)
+		w.advance()
+		var made []string
+		certify := w.reg.Certify
+		w.reg.Certify = func(ctx context.Context, c Issue) ([]byte, error) {
+			made = append(made, c.Title)
+			switch len(made) {
+			case 2: // in the middle of it, and the flood goes on
+				w.confirmed("Normal", 1)
+				w.orderOf(t, keys, "Hostile, later", 99)
+				w.advance()
+			case 20:
+				t.Error("it does not end")
+			}
+			return certify(ctx, c)
+		}
+		if err := w.reg.certify(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if at := position(made, "Normal"); at < 0 || at > 3 { // the one that is being made, and one more
+			t.Errorf("the normal one came at place %d of %q", at, made)
+		}
+		if len(made) != 10 {
+			t.Errorf("made %q", made)
+		}
+	})
+}
+
+// One that takes longer than it may has failed: the others are made meanwhile, it is
+// tried again, and counted.
+func TestCertificateTime(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.stop()
+		w.hostile(t, 1)
+		normal := w.confirmed("Normal", 1)
+		w.advance()
+		slow := 0
+		certify := w.reg.Certify
+		w.reg.Certify = func(ctx context.Context, c Issue) ([]byte, error) {
+			if at, ok := ctx.Deadline(); !ok || time.Until(at) > certificateTime {
+				t.Errorf("it may take until %v", at)
+			}
+			if c.Title != "Normal" {
+				slow++
+				return nil, fmt.Errorf("certificate: %w", context.DeadlineExceeded)
+			}
+			return certify(ctx, c)
+		}
+		for _, wait := range []time.Duration{0, firstWait, 2 * firstWait} {
+			w.pass(wait)
+			if err := w.reg.certify(t.Context()); err != nil {
+				t.Error(err)
+			}
+			normal.wantCertificate("Normal")
+		}
+		if slow != 3 || w.reg.CertificatesFailed() != 3 {
+			t.Errorf("tried %d times, %d counted", slow, w.reg.CertificatesFailed())
+		}
+		w.reg.Certify = certify
+		w.pass(4 * firstWait)
+		if err := w.reg.certify(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if n, err := w.reg.CertificatesWaiting(t.Context()); err != nil || n != 0 {
+			t.Errorf("%d wait, %v", n, err)
+		}
+	})
+}
+
+func position(list []string, what string) int {
+	for i, s := range list {
+		if s == what {
+			return i
+		}
+	}
+	return -1
+}
+
+// A version that the authority never answers for, and a flood of them, hold up
+// nobody's token; each is asked for less and less often.
+func TestTimestampsTakeTurns(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.stamps(t)
+		w.stop()
+		org, _ := w.hostile(t, 5)
+		normal := w.confirmed("Normal", 1)
+		w.advance()
+		sum := [32]byte{}
+		row, err := w.db.Read().GetTransaction(t.Context(), normal.view().ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copy(sum[:], row.Commitment)
+		asked, tokens := 0, 0
+		ask := w.reg.Stamp
+		w.reg.Stamp = func(ctx context.Context, of [32]byte) ([]byte, error) {
+			asked++
+			if of != sum {
+				return nil, errAway
+			}
+			tokens++
+			return ask(ctx, of)
+		}
+		for range 3 { // each ask that fails lets the authority rest
+			w.mustStamp(t)
+			w.pass(4 * firstWait)
+		}
+		if tokens != 1 || asked > 4 {
+			t.Errorf("%d tokens after %d asks", tokens, asked)
+		}
+		var tries int64
+		for _, row := range w.versionsOf(t, org) {
+			tries += row.TimestampTries
+		}
+		if tries != int64(asked-tokens) {
+			t.Errorf("%d tries are kept of %d", tries, asked-tokens)
+		}
+	})
+}
+
+// versionsOf are the versions of an organization that have no certificate.
+func (w *world) versionsOf(t *testing.T, org string) (all []query.Version) {
+	t.Helper()
+	orgs, err := w.db.Read().GetOrganization(t.Context(), org)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id := int64(1); ; id++ {
+		work, err := w.db.Read().WorkByAtsID(t.Context(), query.WorkByAtsIDParams{Network: string(network.Testnet), AtsID: id})
+		if err != nil {
+			return all
+		}
+		if work.OrganizationID != orgs.ID {
+			continue
+		}
+		rows, err := w.db.Read().Versions(t.Context(), work.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, rows...)
+	}
+}
+
+// An organization with many transactions delays another's by a page of a state, not
+// by all of its own.
+func TestAnchoringTakesTurns(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		orders := batch/2 + 40
+		_, keys := w.organization(plenty)
+		songs := w.manyOrders(t, keys, orders)
+		normal := w.confirmed("Normal", 1) // the last of all
+		before := 0
+		w.reg.reached = func(point string) {
+			if point == "stage.committed" && normal.state() != "staged" && before == 0 {
+				t.Error("the normal one was not on the first page")
+			}
+			if point == "final.committed" && before == 0 {
+				for _, id := range songs {
+					row, err := w.db.Read().GetTransaction(t.Context(), id)
+					if err != nil {
+						t.Error(err)
+					} else if row.State == "final" {
+						before++
+					}
+				}
+				normal.wantFinal()
+			}
+		}
+		w.advance()
+		if before > batch/2 {
+			t.Errorf("%d of the others were final with it", before)
+		}
+		w.reg.reached = func(string) {}
+		for _, id := range songs {
+			if row, err := w.db.Read().GetTransaction(t.Context(), id); err != nil || row.State != "final" {
+				t.Fatalf("%s is %s, %v", id, row.State, err)
+			}
+		}
+	})
+}
+
+// manyOrders confirms jobs whose file stays with their owner: nothing is read.
+func (w *world) manyOrders(t *testing.T, keys session.KeyPair, n int) (ids []string) {
+	t.Helper()
+	for i := range n {
+		ids = append(ids, w.orderOf(t, keys, fmt.Sprintf("Order %d", i), 1000+i).slot.JobID)
+	}
+	return ids
+}
+
+// An organization with many files to be removed delays another's by its turn; one
+// that cannot be removed is tried less and less often, and keeps no other.
+func TestErasuresTakeTurns(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.stop()
+		const many = 5 * erasuresInTurn
+		hostile, _ := w.organization(0)
+		if err := w.db.Tx(t.Context(), func(tx *store.Tx) error {
+			for i := range many {
+				if err := tx.InsertErasure(t.Context(), query.InsertErasureParams{ObjectKey: fmt.Sprintf("assets/hostile/%03d", i), OrganizationID: hostile, Now: 1}); err != nil {
+					return err
+				}
+			}
+			return tx.InsertErasure(t.Context(), query.InsertErasureParams{ObjectKey: "assets/normal/1", OrganizationID: w.org, Now: store.Micros(tx.Now)})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		var removed []string
+		stuck := 0
+		w.blobs.fail(func(op, key string) error {
+			if key == "assets/hostile/001" {
+				stuck++
+				return errAway
+			}
+			removed = append(removed, key)
+			return nil
+		})
+		if err := w.reg.erase(t.Context()); err == nil {
+			t.Error("the failure is hidden")
+		}
+		if at := position(removed, "assets/normal/1"); at < 0 || at > erasuresInTurn || len(removed) != many {
+			t.Errorf("the normal one was removed as number %d of %d", at, len(removed))
+		}
+		for i, wait := range []time.Duration{firstWait, 2 * firstWait, 4 * firstWait} {
+			w.pass(wait - time.Millisecond)
+			if err := w.reg.erase(t.Context()); err != nil || stuck != i+1 {
+				t.Errorf("tried %d times, too early: %v", stuck, err)
+			}
+			w.pass(time.Millisecond)
+			if err := w.reg.erase(t.Context()); err == nil || stuck != i+2 {
+				t.Errorf("tried %d times: %v", stuck, err)
+			}
+		}
+		w.blobs.fail(nil)
+		w.pass(lastWait)
+		if err := w.reg.erase(t.Context()); err != nil {
+			t.Error(err)
+		}
+		w.pass(24 * time.Hour)
+		if err := w.reg.erase(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if org, err := w.db.Read().NextErasing(t.Context(), query.NextErasingParams{Now: store.Micros(w.db.Now().Add(24 * time.Hour))}); !errors.Is(err, sql.ErrNoRows) {
+			t.Errorf("left: of %q, %v", org, err)
+		}
+	})
+}
+
+// junk is a file that is refused once it is read.
+var junk = []byte(strings.Repeat("this is no sound\n", 50))
+
+// A file is read once: a refusal is remembered until another file is uploaded, by
+// every instance, and so is a file that was accepted.
+func TestReadOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		reads := 0
+		w.blobs.fail(func(op, _ string) error {
+			if op == "open" {
+				reads++
+			}
+			return nil
+		})
+		s := w.begin("Quince Lullaby", 1)
+		w.put(s.slot.UploadURL, junk)
+		refused := func() string {
+			t.Helper()
+			_, err := w.another(w.db).Prepare(t.Context(), s.caller, s.slot.JobID)
+			wantCode(t, err, fault.CodeRegistrationInvalidAudioFormat)
+			var f *fault.Error
+			errors.As(err, &f)
+			return string(f.MarshalEnvelope("req"))
+		}
+		first := refused()
+		for range 3 {
+			if again := refused(); again != first {
+				t.Errorf("it says %s, and said %s", again, first)
+			}
+		}
+		if reads != 1 {
+			t.Errorf("read %d times", reads)
+		}
+		if n := w.filesBelow("assets"); n != 0 {
+			t.Errorf("%d copies of it are left", n)
+		}
+
+		w.put(s.slot.UploadURL, junk) // the same bytes, but nobody knows
+		refused()
+		w.put(s.slot.UploadURL, wav(1))
+		quote, err := s.prepare()
+		if err != nil || reads != 3 {
+			t.Fatalf("read %d times, %v", reads, err)
+		}
+		for range 3 {
+			again, err := s.prepare()
+			if err != nil || Hex(again.Commitment) != Hex(quote.Commitment) || again.Media != quote.Media {
+				t.Errorf("%+v, %v", again, err)
+			}
+		}
+		if reads != 3 {
+			t.Errorf("read %d times, though nothing changed", reads)
+		}
+		// Another file that is refused leaves the quote, and is remembered too.
+		w.put(s.slot.UploadURL, junk)
+		refused()
+		refused()
+		if reads != 4 {
+			t.Errorf("read %d times", reads)
+		}
+		if _, err := s.confirm(); err != nil {
+			t.Fatal(err)
+		}
+		w.blobs.fail(nil)
+		w.advance()
+		s.wantFinal()
+	})
+}
+
+// A good file that is refused for something else is not read again to learn that.
+func TestRefusedUnread(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.confirmed("Quince Lullaby", 1)
+		w.advance()
+		reads := 0
+		w.blobs.fail(func(op, _ string) error {
+			if op == "open" {
+				reads++
+			}
+			return nil
+		})
+		s := w.begin("Another Title", 1)
+		for range 4 {
+			_, err := s.prepare()
+			wantCode(t, err, fault.CodeWorkAlreadyRegistered)
+		}
+		if reads != 1 {
+			t.Errorf("read %d times", reads)
+		}
+		caller, in := w.caller(""), describing("Announced")
+		in.SHA256 = strings.Repeat("ab", 32)
+		slot, err := w.reg.Init(t.Context(), caller, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.put(slot.UploadURL, wav(7))
+		for range 4 {
+			_, err := (&song{w: w, caller: caller, slot: slot}).prepare()
+			wantCode(t, err, fault.CodeRegistrationUploadMissing)
+		}
+		if reads != 2 {
+			t.Errorf("read %d times", reads)
+		}
+		// And what the network says costs no second reading either.
+		quiet := w.begin("Quiet", 8)
+		for range 3 {
+			w.net.Refuse(networktest.DryRun, "not today")
+			_, err := quiet.prepare()
+			wantCode(t, err, fault.CodeRegistrationDryRunFailed)
+		}
+		if reads != 3 {
+			t.Errorf("read %d times", reads)
+		}
+	})
+}
+
+// What was found is kept or not; either way the answer is the file's.
+func TestNotingFails(t *testing.T) {
+	for _, at := range []string{"prepare.copied", "prepare.refused"} {
+		t.Run(at, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, w *world) {
+				s := w.begin("Quince Lullaby", 1)
+				w.put(s.slot.UploadURL, junk)
+				ctx, kill := context.WithCancel(t.Context())
+				defer kill()
+				w.reg.reached = func(point string) {
+					if point == at {
+						kill()
+					}
+				}
+				w.reg.Prepare(ctx, s.caller, s.slot.JobID)
+				w.reg = w.another(w.db)
+				_, err := s.prepare()
+				wantCode(t, err, fault.CodeRegistrationInvalidAudioFormat)
+				w.put(s.slot.UploadURL, wav(1))
+				if _, err := s.prepare(); err != nil {
+					t.Fatal(err)
+				}
+				w.finishes(s)
+			})
+		})
+	}
+}
+
+// Visitors of one organization whose files take long to read leave another's prepare
+// its turn.
+func TestPreparesTakeTurns(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		_, keys := w.organization(plenty)
+		var slow []*song
+		for i := range 10 {
+			slow = append(slow, w.beginAs(w.callerOf(keys, ""), fmt.Sprint("Slow ", i), 10+i))
+		}
+		normal := w.begin("Normal", 1)
+		begun, release, ended := make(chan struct{}, len(slow)), make(chan struct{}), make(chan error, len(slow))
+		w.blobs.fail(func(op, key string) error {
+			if op == "open" && !strings.Contains(key, normal.slot.JobID) {
+				begun <- struct{}{}
+				<-release
+			}
+			return nil
+		})
+		for _, s := range slow {
+			go func() { _, err := s.prepare(); ended <- err }()
+		}
+		for range w.reg.Prepares / 2 {
+			<-begun
+		}
+		if _, err := normal.prepare(); err != nil { // while none of theirs ends
+			t.Errorf("the normal one: %v", err)
+		}
+		if n := len(begun); n != 0 {
+			t.Errorf("%d more of theirs are read than half", n)
+		}
+		close(release)
+		for range slow {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
