@@ -4,15 +4,19 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"timbre.example/internal/blob"
+	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
 	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/store"
@@ -37,6 +41,9 @@ func (f serverFlags) checkpointURL() string {
 	}
 	return "file:" + filepath.Join(filepath.Dir(f.SecretFile), "checkpoints")
 }
+
+// checkpointPlace is the same for people: a password is not shown.
+func (f serverFlags) checkpointPlace() string { return disclosed("after-scheme", f.checkpointURL()) }
 
 // validateCheckpoints checks what can be checked without asking anybody.
 func (f serverFlags) validateCheckpoints() error {
@@ -78,11 +85,15 @@ func (f serverFlags) sameDatabase(other *pgx.ConnConfig) (bool, error) {
 }
 
 // checkpoints opens the place where checkpoints are kept, and says how to let go of
-// it. Of an object store it is asked whether it keeps to conditions, if it answers.
-func (f serverFlags) checkpoints(ctx context.Context, log *slog.Logger) (checkpoint.Store, io.Closer, error) {
+// it. A folder is made only if make says so. An object store is asked whether it keeps
+// to conditions, if it answers.
+func (f serverFlags) checkpoints(ctx context.Context, log *slog.Logger, make bool) (checkpoint.Store, io.Closer, error) {
 	at := f.checkpointURL()
 	switch dir, isFile := strings.CutPrefix(at, "file:"); {
 	case isFile:
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && !make {
+			return checkpoint.Dir(dir), nothing{}, nil
+		}
 		if err := checkpoint.Dir(dir).Probe(); err != nil {
 			return nil, nil, wrongf("log-checkpoint", "%s cannot be made or written: %s", dir, plainly(err))
 		}
@@ -135,6 +146,26 @@ func guard(ctx context.Context, db *store.DB, l *netlog.Log, log *slog.Logger) e
 		}
 		return err
 	})
+}
+
+// logMetrics tell whether logs are stopped, and how often the clock jumped.
+func logMetrics(logs map[network.Name]*netlog.Log) (all []prometheus.Collector) {
+	for name, l := range logs {
+		labels := prometheus.Labels{"network": string(name)}
+		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "timbre_log_stopped", ConstLabels: labels, Help: "1 while no block is made: the database or the clock went back, or the clock ahead. The log of the server and timbre doctor say why.",
+		}, func() float64 {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			if l.Stopped(ctx) != nil {
+				return 1
+			}
+			return 0
+		}), prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "timbre_clock_jumps_total", ConstLabels: labels, Help: "How often the sequencer saw the clock of its machine jump by more than 5 seconds.",
+		}, func() float64 { return float64(l.ClockJumps()) }))
+	}
+	return all
 }
 
 // afterRestore is what else went back with a database.

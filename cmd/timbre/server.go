@@ -138,7 +138,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		networks := map[network.Name]network.Network{}
 		var kept checkpoint.Store
 		if f.has(worker) { // others make no blocks
-			if kept, s.checkpoints, err = f.checkpoints(ctx, log); err != nil {
+			if kept, s.checkpoints, err = f.checkpoints(ctx, log, true); err != nil {
 				return nil, err
 			}
 		}
@@ -190,7 +190,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	}
 
 	s.api = api.New(api.Config{
-		Sessions: sessions, Registry: reg, Worker: working, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
+		Sessions: sessions, Registry: reg, Worker: working, Metrics: logMetrics(logs), Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
 	}, s.stop)
 	refuse := render // people get pages where there are any
 	packed := compressed.New(maxCompressed)

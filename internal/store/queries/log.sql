@@ -40,16 +40,19 @@ VALUES (sqlc.arg(network), sqlc.arg(from_size), sqlc.arg(to_size), sqlc.arg(lost
 -- name: CountLogRepairs :one
 SELECT COUNT(*) FROM log_repairs WHERE network = sqlc.arg(network);
 
--- name: SetLogEntryLost :exec
-UPDATE log_entries SET lost = TRUE WHERE network = sqlc.arg(network) AND tx_hash = sqlc.arg(tx_hash);
+-- name: RestoreLogEntry :execrows
+INSERT INTO log_entries (network, tx_hash, body, commitment, received_at, position, lost)
+VALUES (sqlc.arg(network), sqlc.arg(tx_hash), sqlc.arg(body), sqlc.arg(commitment), sqlc.arg(received_at), 0, TRUE)
+ON CONFLICT (network, tx_hash) DO NOTHING;
 
 -- name: NoteSequencer :exec
 UPDATE logs SET sequencer_at = sqlc.arg(now) WHERE network = sqlc.arg(network) AND sequencer_at < sqlc.arg(now);
 
 -- name: InsertLogEntry :exec
+-- What is broadcast again has its transaction here.
 INSERT INTO log_entries (network, tx_hash, body, commitment, received_at, position)
 VALUES (sqlc.arg(network), sqlc.arg(tx_hash), sqlc.arg(body), sqlc.arg(commitment), sqlc.arg(received_at), sqlc.arg(position))
-ON CONFLICT (network, tx_hash) DO NOTHING;
+ON CONFLICT (network, tx_hash) DO UPDATE SET lost = FALSE WHERE log_entries.lost;
 
 -- name: ListWaitingLogEntries :many
 SELECT tx_hash, body FROM log_entries

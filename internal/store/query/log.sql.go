@@ -314,7 +314,7 @@ func (q *Queries) InsertLogBlock(ctx context.Context, arg InsertLogBlockParams) 
 const insertLogEntry = `-- name: InsertLogEntry :exec
 INSERT INTO log_entries (network, tx_hash, body, commitment, received_at, position)
 VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (network, tx_hash) DO NOTHING
+ON CONFLICT (network, tx_hash) DO UPDATE SET lost = FALSE WHERE log_entries.lost
 `
 
 type InsertLogEntryParams struct {
@@ -326,6 +326,7 @@ type InsertLogEntryParams struct {
 	Position   int64
 }
 
+// What is broadcast again has its transaction here.
 func (q *Queries) InsertLogEntry(ctx context.Context, arg InsertLogEntryParams) error {
 	_, err := q.db.ExecContext(ctx, insertLogEntry,
 		arg.Network,
@@ -820,6 +821,34 @@ func (q *Queries) RefuseLogEntry(ctx context.Context, arg RefuseLogEntryParams) 
 	return result.RowsAffected()
 }
 
+const restoreLogEntry = `-- name: RestoreLogEntry :execrows
+INSERT INTO log_entries (network, tx_hash, body, commitment, received_at, position, lost)
+VALUES ($1, $2, $3, $4, $5, 0, TRUE)
+ON CONFLICT (network, tx_hash) DO NOTHING
+`
+
+type RestoreLogEntryParams struct {
+	Network    string
+	TxHash     []byte
+	Body       []byte
+	Commitment []byte
+	ReceivedAt int64
+}
+
+func (q *Queries) RestoreLogEntry(ctx context.Context, arg RestoreLogEntryParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, restoreLogEntry,
+		arg.Network,
+		arg.TxHash,
+		arg.Body,
+		arg.Commitment,
+		arg.ReceivedAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const sequenceLogEntry = `-- name: SequenceLogEntry :execrows
 UPDATE log_entries SET idx = $1, leaf = $2, ats_id = $3,
   version = $4, block = $5, decided_at = $6
@@ -852,20 +881,6 @@ func (q *Queries) SequenceLogEntry(ctx context.Context, arg SequenceLogEntryPara
 		return 0, err
 	}
 	return result.RowsAffected()
-}
-
-const setLogEntryLost = `-- name: SetLogEntryLost :exec
-UPDATE log_entries SET lost = TRUE WHERE network = $1 AND tx_hash = $2
-`
-
-type SetLogEntryLostParams struct {
-	Network string
-	TxHash  []byte
-}
-
-func (q *Queries) SetLogEntryLost(ctx context.Context, arg SetLogEntryLostParams) error {
-	_, err := q.db.ExecContext(ctx, setLogEntryLost, arg.Network, arg.TxHash)
-	return err
 }
 
 const setLogKept = `-- name: SetLogKept :exec
