@@ -31,7 +31,7 @@ var points = []string{
 	"confirm.committed",
 	"stage.committed",
 	"broadcast.sent", "broadcast.committed",
-	"log.sequenced", "log.committed",
+	"log.staged", "log.kept", "log.sequenced", "log.committed",
 	"final.found", "final.committed",
 	"timestamp.answered", "timestamp.committed",
 	"certificate.dated", "certificate.stored", "certificate.committed",
