@@ -42,12 +42,20 @@ func (p *Postgres) Place(name string) string {
 	return "the row " + name + " of timbre_checkpoints in " + p.name
 }
 
+// table makes the table where it is not there. Two who make it at once get an error in
+// spite of IF NOT EXISTS, so it is looked for once more.
 func (p *Postgres) table(ctx context.Context) error {
-	var there bool
-	if err := p.db.QueryRowContext(ctx, "SELECT to_regclass('timbre_checkpoints') IS NOT NULL").Scan(&there); err != nil || there {
+	there := func() (ok bool, err error) {
+		err = p.db.QueryRowContext(ctx, "SELECT to_regclass('timbre_checkpoints') IS NOT NULL").Scan(&ok)
+		return ok, err
+	}
+	if ok, err := there(); err != nil || ok {
 		return err
 	}
 	_, err := p.db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS timbre_checkpoints (name TEXT PRIMARY KEY, checkpoint TEXT NOT NULL)")
+	if ok, again := there(); again == nil && ok {
+		return nil
+	}
 	return err
 }
 
