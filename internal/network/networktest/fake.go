@@ -260,7 +260,7 @@ func (f *Fake) DryRun(ctx context.Context, call network.Call) error {
 		return err
 	}
 	f.check(call)
-	return nil
+	return f.stopped
 }
 
 func (f *Fake) check(call network.Call) {
