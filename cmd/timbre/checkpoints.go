@@ -22,9 +22,13 @@ import (
 	"timbre.example/internal/store"
 )
 
-// logFlags say what keeps the log from forking and from telling a false time.
-type logFlags struct {
-	LogCheckpoint         string        `env:"TIMBRE_LOG_CHECKPOINT" example:"file:data/checkpoints" placeholder:"URL" secret:"after-scheme" help:"Where the newest checkpoint of each log is kept outside of the database, so that a restored backup cannot fork the log: file:DIR, blobs: (an object in the bucket of --blob-url), or postgres://USER@HOST/NAME (another database). Never restore it with a backup (default: blobs: with a bucket, else file: and the directory checkpoints beside the secret file)."`
+// checkpointFlag says where the newest checkpoints are kept.
+type checkpointFlag struct {
+	LogCheckpoint string `env:"TIMBRE_LOG_CHECKPOINT" example:"file:data/checkpoints" placeholder:"URL" secret:"after-scheme" help:"Where the newest checkpoint of each log is kept outside of the database, so that a restored backup cannot fork the log: file:DIR, blobs: (an object in the bucket of --blob-url), or postgres://USER@HOST/NAME (another database). Never restore it with a backup (default: blobs: with a bucket, else file: and the directory checkpoints beside the secret file)."`
+}
+
+// clockFlag says how far the clock may be wrong.
+type clockFlag struct {
 	NetworkClockTolerance time.Duration `env:"TIMBRE_NETWORK_CLOCK_TOLERANCE" example:"1m" default:"1m" placeholder:"TIME" help:"No block is made while the newest one lies in the future by more than this, nor for a minute after the clock jumped ahead by more (default: ${default})."`
 }
 

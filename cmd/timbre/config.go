@@ -153,7 +153,8 @@ type serverFlags struct {
 	NetworkBlockTime time.Duration `env:"TIMBRE_NETWORK_BLOCK_TIME" example:"6s" default:"6s" placeholder:"TIME" help:"Time between blocks of the built-in log (default: ${default})."`
 	NetworkSilence   time.Duration `env:"TIMBRE_NETWORK_SILENCE" example:"36s" placeholder:"TIME" help:"Quotes are refused when no worker was active for this long (default: 30s more than --network-block-time)."`
 
-	logFlags
+	checkpointFlag
+	clockFlag
 
 	MaxFileSize   int64  `env:"TIMBRE_MAX_FILE_SIZE" example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file; organizations, keys and sessions may lower it (default: ${default}, 500 MB)."`
 	PricesTestnet string `env:"TIMBRE_PRICES_TESTNET" example:"network=0,base=0,version=0" placeholder:"PRICES" help:"In credits, as network=0,base=0,version=0,service-bp=0,storage=10:0/100:1/250:2/:3 (the default)."`

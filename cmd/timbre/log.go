@@ -28,7 +28,12 @@ type logCmd struct {
 
 // logRepair puts entries back.
 type logRepair struct {
-	serverFlags
+	databaseFlag
+	BlobURL string `example:"file:data/blobs" env:"TIMBRE_BLOB_URL" default:"file:data/blobs" placeholder:"URL" help:"Where the server keeps its files: the value of its own --blob-url (default: ${default})."`
+	s3Flags
+	SecretFile string `example:"data/secret" env:"TIMBRE_SECRET_FILE" default:"data/secret" type:"path" placeholder:"FILE" help:"The server's secret file; the log's key is derived from it (default: ${default})."`
+	checkpointFlag
+
 	Source    []string `arg:"" optional:"" example:"certificate.pdf" placeholder:"SOURCE" help:"Where entries are: certificates (PDF), evidence (JSON), folders with these or with a copy of the log (tile/entries/…), or the address of a log (https://…/log/mainnet)."`
 	Network   string   `example:"testnet" enum:"testnet,mainnet" default:"mainnet" placeholder:"NAME" help:"testnet or mainnet (default: ${default})."`
 	FromStore bool     `help:"Read the certificates in the object store, too."`
@@ -76,13 +81,39 @@ type repairReport struct {
 	Applied   bool          `json:"applied"`
 }
 
-func (c *logRepair) Run(o *output) error {
-	ctx := context.Background()
-	if err := c.validateCheckpoints(); err != nil {
+// check looks at what was given before anything is opened.
+func (c *logRepair) check(f serverFlags) error {
+	for _, s := range c.Source {
+		if _, err := os.Stat(s); err != nil && !isAddress(s) {
+			return &wrong{name: "source", text: s, why: "is no file, no folder and no address of a log: " + plainly(err)}
+		}
+	}
+	if err := f.validateCheckpoints(); err != nil {
 		return err
 	}
+	if err := f.validateBlobs(); err != nil {
+		return err
+	}
+	if dir, ok := strings.CutPrefix(c.BlobURL, "file:"); ok { // no folder is made for it
+		if _, err := os.Stat(dir); err != nil && (c.FromStore || !errors.Is(err, fs.ErrNotExist)) {
+			return wrongf("blob-url", "the server's files are not at %s: %s", dir, plainly(err))
+		}
+	}
+	return nil
+}
+
+func isAddress(source string) bool {
+	return strings.HasPrefix(source, "http://") || strings.HasPrefix(source, "https://")
+}
+
+func (c *logRepair) Run(o *output) error {
+	ctx := context.Background()
+	f := serverFlags{databaseFlag: c.databaseFlag, BlobURL: c.BlobURL, s3Flags: c.s3Flags, SecretFile: c.SecretFile, checkpointFlag: c.checkpointFlag}
 	root, err := readSecret(c.SecretFile, false)
 	if err != nil {
+		return err
+	}
+	if err := c.check(f); err != nil {
 		return err
 	}
 	db, err := c.open(ctx, true)
@@ -96,7 +127,7 @@ func (c *logRepair) Run(o *output) error {
 		return errors.New("the database is of another release: run `timbre migrate` of the release that the server runs")
 	}
 	log := slog.New(slog.NewTextHandler(o.err, nil))
-	kept, closer, err := c.checkpoints(ctx, log, c.Apply)
+	kept, closer, err := f.checkpoints(ctx, log, c.Apply)
 	if err != nil {
 		return err
 	}
@@ -106,7 +137,7 @@ func (c *logRepair) Run(o *output) error {
 	if err != nil {
 		return fmt.Errorf("network %s: the log has not begun in this database: %w", name, err)
 	}
-	l, err := netlog.Open(ctx, db, netlog.Config{Network: name, Origin: row.Origin, Key: root.key("log " + c.Network), Checkpoints: kept, ClockTolerance: c.NetworkClockTolerance, Logger: log})
+	l, err := netlog.Open(ctx, db, netlog.Config{Network: name, Origin: row.Origin, Key: root.key("log " + c.Network), Checkpoints: kept, Logger: log})
 	if err != nil {
 		return wrongSecret(ctx, db, c.SecretFile, name, err)
 	}
@@ -120,7 +151,7 @@ func (c *logRepair) Run(o *output) error {
 		in.read(s)
 	}
 	if c.FromStore {
-		if err := c.store(in, root); err != nil {
+		if err := c.store(in, f, root); err != nil {
 			return err
 		}
 	}
@@ -150,9 +181,10 @@ func (c *logRepair) Run(o *output) error {
 		}
 	}
 	if failure == nil && (c.Apply || report.Restored == 0) {
-		// The log may go on, where nothing else keeps it from that.
-		if err := l.Guard(ctx); err != nil {
-			failure = err
+		// The log may go on, unless something else keeps it from that. Of the clock its
+		// own machine knows.
+		if stop, ok := errors.AsType[*netlog.Stop](l.Guard(ctx)); ok && !stop.Clock() {
+			failure = stop
 		}
 	}
 	if err := o.print(c.JSON, report, report.words); err != nil {
@@ -213,11 +245,8 @@ func spans(list []netlog.Span) string {
 }
 
 // store reads the certificates in the object store.
-func (c *logRepair) store(in *sources, root secret) error {
-	if err := c.validateBlobs(); err != nil {
-		return err
-	}
-	blobs, err := c.openBlobs("http://localhost/blob", root.key("upload URLs"), blob.Options{RenderError: func(http.ResponseWriter, *http.Request, error) {}})
+func (c *logRepair) store(in *sources, f serverFlags, root secret) error {
+	blobs, err := f.openBlobs("http://localhost/blob", root.key("upload URLs"), blob.Options{RenderError: func(http.ResponseWriter, *http.Request, error) {}})
 	if err != nil {
 		return err
 	}
@@ -259,7 +288,7 @@ func (s *sources) done(name string, err error) {
 }
 
 func (s *sources) read(source string) {
-	if strings.HasPrefix(source, "http://") || strings.HasPrefix(source, "https://") {
+	if isAddress(source) {
 		s.log(strings.TrimRight(source, "/"))
 		return
 	}

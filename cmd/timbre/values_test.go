@@ -87,6 +87,7 @@ var wrongValues = map[string][]string{
 	"<amount>":                {"many", "1.5"},
 	"<ats-id>":                {"first"},
 	"<evidence>":              {"DIR/none", "DIR"},
+	"<source>":                {"DIR/none"},
 	// Looked up in the database or the catalogue, and refused with a code.
 	"<org>": nil, "<id>": nil, "<name>": nil, "<origin>": nil, "<site-key>": nil, "<code>": nil, "<command>": nil,
 }
@@ -121,7 +122,7 @@ func TestWrongValues(t *testing.T) {
 		"--database-url": {"sqlite:" + database}, "--blob-url": {"file:" + filepath.Join(folder, "blobs")}, "--secret-file": {secret}, "--listen": {"127.0.0.1:0"},
 		"--public-url": {"https://songs.example"}, "--addr": {"127.0.0.1:0"}, "--data": {filepath.Join(folder, "demo")}, "--out": {filepath.Join(folder, "out")}, "--network": {"testnet"},
 	}
-	arguments := map[string]string{"org": "x", "id": "x", "name": "x", "origin": "x", "site-key": "x", "code": "x", "amount": "1", "ats-id": "1", "evidence": evidence, "command": "serve"}
+	arguments := map[string]string{"org": "x", "id": "x", "name": "x", "origin": "x", "site-key": "x", "code": "x", "amount": "1", "ats-id": "1", "evidence": evidence, "source": evidence, "command": "serve"}
 	// What must stand beside a wrong value for it to be looked at.
 	beside := map[string][]string{
 		"s3-access-key": {"--blob-url=s3://songs"}, "s3-secret-key": {"--blob-url=s3://songs"}, "s3-secret-key-file": {"--blob-url=s3://songs"},
