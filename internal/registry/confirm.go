@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"timbre.example/fault"
@@ -100,6 +101,16 @@ func (r *Registry) stopped(ctx context.Context, c session.Caller, jobID string) 
 		return fault.CommonServiceUnavailable(retryStopped).Because(err)
 	}
 	return nil
+}
+
+// Stopped is the reason why a network takes nothing until its operator acts; nil when
+// all networks go on.
+func (r *Registry) Stopped(ctx context.Context) error {
+	var all []error
+	for _, n := range r.Networks {
+		all = append(all, n.Stopped(ctx))
+	}
+	return errors.Join(all...)
 }
 
 // overtaken is why a job that was good when it was read could not be changed a

@@ -180,11 +180,17 @@ func TestNetworkStopped(t *testing.T) {
 				t.Errorf("%v, retry after %v", err, f.RetryAfter)
 			}
 		}
+		if err := w.reg.Stopped(t.Context()); !errors.Is(err, network.ErrStopped) {
+			t.Errorf("stopped: %v", err)
+		}
 		if w.balance() != before {
 			t.Errorf("held: %+v, was %+v", w.balance(), before)
 		}
 		w.check(true)
 		w.net.Stop("")
+		if err := w.reg.Stopped(t.Context()); err != nil {
+			t.Error(err)
+		}
 		if _, err := early.prepare(); err != nil {
 			t.Error(err)
 		}

@@ -2,8 +2,10 @@ package checkpoint
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Bucket is what Objects needs of an object store.
@@ -14,6 +16,8 @@ type Bucket interface {
 	// PutTagged makes key an object with these bytes if the object there has this
 	// tag still; an empty tag means that there is none. ok is false when it has not.
 	PutTagged(ctx context.Context, key string, data []byte, tag string) (ok bool, err error)
+	// Delete removes an object; a missing one is no error.
+	Delete(ctx context.Context, key string) error
 }
 
 // Objects is a Store in an object store with conditional writes: one object for each
@@ -62,30 +66,33 @@ func (o Objects) Swap(ctx context.Context, name, old, new string) error {
 // hold.
 var ErrIgnored = errors.New("checkpoint: the object store takes a conditional write (If-Match, If-None-Match) whose condition does not hold")
 
-// Probe returns ErrIgnored when the object store does not keep to conditions. It leaves one
-// small object behind.
-func (o Objects) Probe(ctx context.Context) error {
-	const probe = "probe"
-	data, tag, err := o.Bucket.Tagged(ctx, key(probe), MaxSize)
+// Probe returns ErrIgnored when the object store does not keep to conditions. It tries
+// them on an object of its own, and leaves nothing behind.
+func (o Objects) Probe(ctx context.Context) (err error) {
+	probe := key("probe-" + strings.ToLower(rand.Text()))
+	put := func(text, tag string) (bool, error) { return o.Bucket.PutTagged(ctx, probe, []byte(text), tag) }
+	if _, err := put("timbre", ""); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	defer func() { err = errors.Join(err, o.Bucket.Delete(context.WithoutCancel(ctx), probe)) }()
+	_, tag, err := o.Bucket.Tagged(ctx, probe, MaxSize)
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	if data == nil {
-		if _, err := o.Bucket.PutTagged(ctx, key(probe), []byte("timbre 1\n"), ""); err != nil {
+	// One write that may happen, and two that must not: over a version that is gone, and
+	// where an object is.
+	for _, x := range []struct {
+		text, tag string
+		may       bool
+	}{{"timbre again", tag, true}, {"a version that is gone", tag, false}, {"there is one", "", false}} {
+		ok, err := put(x.text, x.tag)
+		switch {
+		case err != nil:
 			return fmt.Errorf("checkpoint: %w", err)
-		}
-		if _, tag, err = o.Bucket.Tagged(ctx, key(probe), MaxSize); err != nil {
-			return fmt.Errorf("checkpoint: %w", err)
-		}
-	}
-	// Two writes that must not happen: where an object is, and over another version.
-	next := []byte("timbre " + tag + "\n")
-	for _, wrong := range []string{"", "00000000000000000000000000000000"} {
-		ok, err := o.Bucket.PutTagged(ctx, key(probe), next, wrong)
-		if err != nil {
-			return fmt.Errorf("checkpoint: %w", err)
-		} else if ok {
+		case ok && !x.may:
 			return ErrIgnored
+		case !ok && x.may:
+			return errors.New("checkpoint: the object store refuses a conditional write whose condition holds")
 		}
 	}
 	return nil
