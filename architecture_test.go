@@ -38,10 +38,11 @@ var rooms = map[string]struct {
 
 	"internal/crash": {nil, "where a test may kill the process; nothing in a server"},
 
-	"internal/network":             {[]string{"evidence"}, "a seam has no opinions; what a network proves has the form that verifiers read"},
-	"internal/network/networktest": {[]string{"evidence", "internal/network", "internal/network/log/leaf"}, "a network that fails on request"},
-	"internal/network/log":         {[]string{"evidence", "fault", "internal/crash", "internal/network", "internal/network/log/leaf", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
-	"internal/network/log/leaf":    {nil, "the texts that are logged: verifiers read them"},
+	"internal/network":                {[]string{"evidence"}, "a seam has no opinions; what a network proves has the form that verifiers read"},
+	"internal/network/networktest":    {[]string{"evidence", "internal/network", "internal/network/log/leaf"}, "a network that fails on request"},
+	"internal/network/log":            {[]string{"evidence", "fault", "internal/crash", "internal/network", "internal/network/log/checkpoint", "internal/network/log/leaf", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
+	"internal/network/log/checkpoint": {nil, "keeps one text outside of a database; it never reads it"},
+	"internal/network/log/leaf":       {nil, "the texts that are logged: verifiers read them"},
 
 	"internal/credits": {[]string{"fault", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
 	"internal/session": {[]string{"fault", "internal/credits", "internal/network", "internal/store", "internal/store/query"}, "who is calling; the balance is part of the mint's check"},

@@ -158,6 +158,9 @@ type serverFlags struct {
 	NetworkBlockTime time.Duration `env:"TIMBRE_NETWORK_BLOCK_TIME" example:"6s" default:"6s" placeholder:"TIME" help:"Time between blocks of the built-in log (default: ${default})."`
 	NetworkSilence   time.Duration `env:"TIMBRE_NETWORK_SILENCE" example:"36s" placeholder:"TIME" help:"Quotes are refused when no worker was active for this long (default: 30s more than --network-block-time)."`
 
+	checkpointFlag
+	clockFlag
+
 	MaxFileSize   int64  `env:"TIMBRE_MAX_FILE_SIZE" example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file; organizations, keys and sessions may lower it (default: ${default}, 500 MB)."`
 	PricesTestnet string `env:"TIMBRE_PRICES_TESTNET" example:"network=0,base=0,version=0" placeholder:"PRICES" help:"In credits, as network=0,base=0,version=0,service-bp=0,storage=10:0/100:1/250:2/:3 (the default)."`
 	PricesMainnet string `env:"TIMBRE_PRICES_MAINNET" example:"network=12,base=50,version=20,service-bp=500" placeholder:"PRICES" help:"Likewise; default network=12,base=50,version=20,service-bp=500 and the same storage."`
@@ -271,7 +274,7 @@ func (f serverFlags) validate() error {
 		flag string
 		n    int64
 	}{
-		{"max-file-size", f.MaxFileSize}, {"network-block-time", int64(f.NetworkBlockTime)}, {"limits-prepares", int64(f.LimitsPrepares)}, {"limits-followers", int64(f.LimitsFollowers)},
+		{"max-file-size", f.MaxFileSize}, {"network-block-time", int64(f.NetworkBlockTime)}, {"network-clock-tolerance", int64(f.NetworkClockTolerance)}, {"limits-prepares", int64(f.LimitsPrepares)}, {"limits-followers", int64(f.LimitsFollowers)},
 		{"limits-token", int64(f.LimitsToken / time.Second)}, {"limits-upload-slot", int64(f.LimitsUploadSlot)}, {"limits-quote", int64(f.LimitsQuote)}, {"limits-result", int64(f.LimitsResult)},
 	} {
 		if x.n <= 0 {
@@ -289,6 +292,9 @@ func (f serverFlags) validate() error {
 		}
 	}
 	if err := f.validateBlobs(); err != nil {
+		return err
+	}
+	if err := f.validateCheckpoints(); err != nil {
 		return err
 	}
 	if _, err := f.authority(); err != nil {

@@ -19,6 +19,7 @@ import (
 	"timbre.example/internal/blob"
 	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
+	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 )
@@ -139,6 +140,15 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 	if root == nil || !c.has(ats) && !c.has(worker) {
 		return
 	}
+	var kept checkpoint.Store
+	if c.has(worker) && c.validateCheckpoints() == nil { // told with the configuration
+		var closer io.Closer
+		kept, closer, err = c.checkpoints(ctx, slog.New(slog.DiscardHandler), false)
+		look("place of checkpoints", err, c.checkpointPlace(), "Correct --log-checkpoint, or let this user write there.")
+		if err == nil {
+			defer closer.Close()
+		}
+	}
 	for _, name := range []network.Name{network.Testnet, network.Mainnet} {
 		row, err := db.Read().GetLog(ctx, string(name))
 		if errors.Is(err, sql.ErrNoRows) {
@@ -148,7 +158,7 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 		var l *netlog.Log
 		if err == nil {
 			l, err = netlog.Open(ctx, db, netlog.Config{
-				Network: name, Origin: row.Origin, Key: root.key("log " + string(name)), BlockTime: c.NetworkBlockTime, Silence: c.NetworkSilence,
+				Network: name, Origin: row.Origin, Key: root.key("log " + string(name)), BlockTime: c.NetworkBlockTime, Silence: c.NetworkSilence, Checkpoints: kept, ClockTolerance: c.NetworkClockTolerance,
 			})
 		}
 		if err != nil {
@@ -163,6 +173,33 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 		if err == nil && !c.has(worker) {
 			look("worker for "+string(name), l.Sequenced(ctx), "alive", "Start a process with the role worker on this database: until then nothing is quoted, and what was confirmed waits.")
 		}
+		if err == nil {
+			c.checkpoint(ctx, db, l, kept, look)
+		}
+	}
+}
+
+// checkpoint compares a log with its checkpoint outside of the database and with the
+// clock, as a worker does before each block. A process without that role is told what
+// workers found.
+func (c *doctorCmd) checkpoint(ctx context.Context, db *store.DB, l *netlog.Log, kept checkpoint.Store, look func(check string, err error, found, remedy string)) {
+	check := "continuity of " + string(l.Name())
+	const remedy = "See docs/operating.md, Backup and restore."
+	if kept == nil {
+		look(check, l.Stopped(ctx), "no worker has stopped this log", remedy)
+		return
+	}
+	text, place, err := l.Kept(ctx)
+	found := "the database continues the checkpoint in " + place
+	if text == "" {
+		found = "no checkpoint is kept yet: a worker does it at its start"
+	}
+	if err == nil {
+		err = l.Examine(ctx)
+	}
+	look(check, err, found, remedy)
+	if n, err := db.Read().CountLogRepairs(ctx, string(l.Name())); err == nil && n > 0 {
+		look("repairs of "+string(l.Name()), nil, fmt.Sprintf("%s. After a restore, %s", plural(int(n), "repair"), afterRestore), "")
 	}
 }
 

@@ -40,6 +40,7 @@ type cli struct {
 	Origins  originsCmd  `cmd:"" help:"Which sites may embed an organization's widget."`
 	Credits  creditsCmd  `cmd:"" help:"An organization's credits."`
 	Works    worksCmd    `cmd:"" help:"Registered works."`
+	Log      logCmd      `cmd:"" help:"The built-in log."`
 	Verify   verifyCmd   `cmd:"" help:"Check the evidence of a work, offline: without a server, a database or a network."`
 	Errors   errorsCmd   `cmd:"" help:"The error catalogue."`
 

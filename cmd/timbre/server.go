@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -29,6 +30,7 @@ import (
 	"timbre.example/internal/media"
 	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
+	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -45,8 +47,10 @@ type server struct {
 	metrics  net.Listener // nil when they have no address of their own
 	http     *http.Server
 	blobs    blobStore
-	packed   *compressed.Cache
-	log      *slog.Logger
+	// checkpoints is the place of the logs' checkpoints; nil where no blocks are made.
+	checkpoints io.Closer
+	packed      *compressed.Cache
+	log         *slog.Logger
 
 	work   []func(context.Context) // run until the context ends
 	stop   chan struct{}           // ends progress streams
@@ -133,13 +137,24 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			return nil, err
 		}
 		networks := map[network.Name]network.Network{}
+		var kept checkpoint.Store
+		if f.has(worker) { // others make no blocks
+			if kept, s.checkpoints, err = f.checkpoints(ctx, log, true); err != nil {
+				return nil, err
+			}
+		}
 		for _, name := range []network.Name{network.Testnet, network.Mainnet} {
 			l, err := netlog.Open(ctx, s.db, netlog.Config{
 				Network: name, Origin: public.Host + "/log/" + string(name), Key: root.key("log " + string(name)),
-				BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, Logger: log,
+				BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, Checkpoints: kept, ClockTolerance: f.NetworkClockTolerance, Logger: log,
 			})
 			if err != nil {
 				return nil, wrongSecret(ctx, s.db, f.SecretFile, name, err)
+			}
+			if kept != nil {
+				if err := guard(ctx, s.db, l, log); err != nil {
+					return nil, err
+				}
 			}
 			networks[name], logs[name] = l, l
 		}
@@ -176,7 +191,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	}
 
 	s.api = api.New(api.Config{
-		Sessions: sessions, Registry: reg, Worker: working, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
+		Sessions: sessions, Registry: reg, Worker: working, Metrics: logMetrics(logs), Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
 	}, s.stop)
 	refuse := render // people get pages where there are any
 	packed := compressed.New(maxCompressed)
@@ -391,6 +406,9 @@ func (s *server) close() {
 	}
 	if s.blobs != nil {
 		s.blobs.Close()
+	}
+	if s.checkpoints != nil {
+		s.checkpoints.Close()
 	}
 	if s.db != nil {
 		s.db.Close()

@@ -117,7 +117,7 @@ func disclosed(secret, value string) string {
 	switch scheme, _, ok := strings.Cut(value, ":"); {
 	case secret == "all", secret == "after-scheme" && !ok:
 		return ""
-	case secret == "after-scheme" && scheme != "sqlite":
+	case secret == "after-scheme" && scheme != "sqlite" && scheme != "file" && scheme != "blobs":
 		return shellWord(scheme + ":…")
 	}
 	return shellWord(userinfo.ReplaceAllString(value, "//…@"))

@@ -24,6 +24,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 
 	"timbre.example/fault"
@@ -44,7 +45,9 @@ type Config struct {
 	Registry *registry.Registry
 	// Worker is the one that makes certificates in this process, for the metrics.
 	Worker *registry.Registry
-	Limits *limit.Limits
+	// Metrics are what other parts of the process count.
+	Metrics []prometheus.Collector
+	Limits  *limit.Limits
 	// Followers is how many progress streams may be open at once.
 	Followers int
 	// TrustedProxies may say in X-Forwarded-For whom they speak for.
@@ -84,7 +87,7 @@ func New(c Config, stop <-chan struct{}) *API {
 	if c.Registry != nil {
 		followers = c.Registry.Progress.Followers
 	}
-	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, bodies: newBodies(), counts: counts{of: map[network.Name]standing{}}, metrics: newMetrics(c.Version, followers, c.Worker), streams: &streams{most: c.Followers, of: map[string]int{}}}
+	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, bodies: newBodies(), counts: counts{of: map[network.Name]standing{}}, metrics: newMetrics(c.Version, followers, c.Worker, c.Metrics), streams: &streams{most: c.Followers, of: map[string]int{}}}
 	a.Sessions.Admit = a.admit // budgets are told in the answer's headers
 	a.router.Use(a.observe, a.recover, unstored, a.cors, a.limitHead, a.limitAddress)
 	a.router.NotFound(func(w http.ResponseWriter, r *http.Request) {

@@ -73,9 +73,10 @@ func FuzzMembers(f *testing.F) {
 	}
 	mint, _ := reflect.TypeFor[mintInput]().FieldByName("Body")
 	f.Fuzz(func(t *testing.T, body []byte) {
-		bad := misnamed(body, mint.Type, true)
-		if len(bad) > maxMisnamed {
-			t.Fatalf("%d members are told of", len(bad))
+		found, err := decode(body, reflect.New(mint.Type).Interface(), true)
+		bad := append(found.misnamed, found.mistyped...)
+		if len(bad) > 2*maxFaults {
+			t.Fatalf("%d members are reported", len(bad))
 		}
 		for _, one := range bad {
 			if one.Rule == "" || len(one.Field) > 500 {
@@ -83,7 +84,7 @@ func FuzzMembers(f *testing.F) {
 			}
 		}
 		var read map[string]any
-		if len(bad) > 0 || json.Unmarshal(body, &read) != nil {
+		if len(bad) > 0 || err != nil || json.Unmarshal(body, &read) != nil {
 			return
 		}
 		// Members of what is no object by its type are refused elsewhere.

@@ -27,7 +27,7 @@ type metrics struct {
 	handler  http.Handler
 }
 
-func newMetrics(version string, followers func() int, worker *registry.Registry) *metrics {
+func newMetrics(version string, followers func() int, worker *registry.Registry, others []prometheus.Collector) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "timbre_requests_total", Help: "Requests by route, status and the code of the catalogue that they were refused with (empty: a success).",
@@ -43,6 +43,7 @@ func newMetrics(version string, followers func() int, worker *registry.Registry)
 	r := prometheus.NewRegistry()
 	r.MustRegister(m.requests, m.seconds, about, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_followers", Help: "Open progress streams."}, func() float64 { return float64(followers()) }))
+	r.MustRegister(others...)
 	if worker != nil {
 		r.MustRegister(
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_certificates_waiting", Help: "Final versions that have no certificate yet; NaN: the database does not say."}, func() float64 {

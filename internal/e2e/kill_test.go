@@ -31,7 +31,7 @@ var points = []string{
 	"confirm.committed",
 	"stage.committed",
 	"broadcast.sent", "broadcast.committed",
-	"log.sequenced", "log.committed",
+	"log.staged", "log.kept", "log.sequenced", "log.committed",
 	"final.found", "final.committed",
 	"timestamp.answered", "timestamp.committed",
 	"certificate.dated", "certificate.stored", "certificate.committed",
@@ -85,6 +85,7 @@ func TestKilledAtEachPoint(t *testing.T) {
 				}
 				checkWork(t, song, 1)
 				checkTimestamps(t, s, len(settings(point, authority)))
+				checkKept(t, s)
 			})
 		}
 	})
@@ -180,6 +181,19 @@ func checkTimestamps(t *testing.T, s *harness.Server, want int) {
 	var n int
 	if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM timestamps").Scan(&n); err != nil || n != want {
 		t.Errorf("%d tokens, want %d, %v", n, want, err)
+	}
+}
+
+// checkKept checks that the checkpoint outside of the database is the published one.
+func checkKept(t *testing.T, s *harness.Server) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(s.Data, "checkpoints", "testnet-*"))
+	if err != nil || len(names) != 1 {
+		t.Fatalf("checkpoints: %v, %v", names, err)
+	}
+	kept, err := os.ReadFile(names[0])
+	if published := get(t, s.URL+"/log/testnet/checkpoint"); err != nil || string(kept) != published {
+		t.Errorf("kept %q, published %q, %v", kept, published, err)
 	}
 }
 

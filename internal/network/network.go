@@ -89,6 +89,10 @@ var ErrNotFinal = errors.New("not final on the network")
 // the reason.
 var ErrRefused = errors.New("network refused")
 
+// ErrStopped is wrapped by Stopped and DryRun where a network takes nothing until its
+// operator has done something, or its clock is right again.
+var ErrStopped = errors.New("network stopped")
+
 // Network is one chain. Implementations are safe for concurrent use.
 type Network interface {
 	// Name is the network's name on the wire.
@@ -97,6 +101,9 @@ type Network interface {
 	// ErrRefused is the network's no; any other error means that it did not
 	// answer. It changes nothing.
 	DryRun(ctx context.Context, call Call) error
+	// Stopped is an error wrapping ErrStopped while the network takes nothing, and
+	// nil otherwise: also where it cannot be asked.
+	Stopped(ctx context.Context) error
 	// Stage builds and signs the call. It changes nothing on the network and
 	// is deterministic in the call.
 	Stage(ctx context.Context, call Call) (Staged, error)

@@ -2,6 +2,8 @@ package registry
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"timbre.example/fault"
 	"timbre.example/internal/credits"
@@ -22,8 +24,12 @@ type Confirmed struct {
 
 // Confirm accepts a quote. In one transaction the job is confirmed (once), its
 // title and audio are reserved, its price is held, and its transaction is
-// queued for the network. requestID is kept for a failure that comes later.
+// queued for the network. requestID is kept for a failure that comes later. While the
+// network is stopped it is common.service_unavailable, and nothing is held.
 func (r *Registry) Confirm(ctx context.Context, c session.Caller, jobID, requestID string) (Confirmed, error) {
+	if err := r.stopped(ctx, c, jobID); err != nil {
+		return Confirmed{}, err
+	}
 	var job query.Job
 	err := r.DB.Tx(ctx, func(tx *store.Tx) (err error) {
 		if job, err = openJob(ctx, tx.Queries, c, jobID, tx.Now); err != nil {
@@ -74,6 +80,37 @@ func (r *Registry) Confirm(ctx context.Context, c session.Caller, jobID, request
 		out.AccessCode = r.accessCode(job.WorkID, 0)
 	}
 	return out, nil
+}
+
+// retryStopped is when a client may ask again whose network is stopped: an operator
+// has to act first.
+const retryStopped = time.Minute
+
+// stopped refuses a job that could be confirmed while its network is stopped. What
+// else is wrong with a job Confirm says.
+func (r *Registry) stopped(ctx context.Context, c session.Caller, jobID string) error {
+	job, err := openJob(ctx, r.DB.Read(), c, jobID, r.DB.Now())
+	if err != nil || job.State != "prepared" {
+		return nil
+	}
+	n, err := r.network(network.Name(job.Network))
+	if err != nil {
+		return err
+	}
+	if err := n.Stopped(ctx); err != nil {
+		return fault.CommonServiceUnavailable(retryStopped).Because(err)
+	}
+	return nil
+}
+
+// Stopped is the reason why a network takes nothing until its operator acts; nil when
+// all networks go on.
+func (r *Registry) Stopped(ctx context.Context) error {
+	var all []error
+	for _, n := range r.Networks {
+		all = append(all, n.Stopped(ctx))
+	}
+	return errors.Join(all...)
 }
 
 // overtaken is why a job that was good when it was read could not be changed a

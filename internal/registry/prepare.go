@@ -332,6 +332,8 @@ func (r *Registry) dryRun(ctx context.Context, job query.Job, sum commitment.Has
 	switch {
 	case errors.Is(err, network.ErrRefused):
 		return fault.RegistrationDryRunFailed(err.Error())
+	case errors.Is(err, network.ErrStopped):
+		return fault.CommonServiceUnavailable(retryStopped).Because(err)
 	case err != nil:
 		return fault.CommonServiceUnavailable(retryStore).Because(err)
 	}

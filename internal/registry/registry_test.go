@@ -164,6 +164,42 @@ func TestFailureGivesEverythingBack(t *testing.T) {
 	}
 }
 
+// A network that is stopped takes no quote and no confirmation, holds nothing, and
+// loses nothing: the same job goes on afterwards.
+func TestNetworkStopped(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		s, early := w.quoted("First Snow", 1), w.begin("Thaw", 2)
+		before := w.balance()
+		w.net.Stop("its database went back")
+		_, first := s.confirm()
+		_, second := early.prepare()
+		for _, err := range []error{first, second} {
+			wantCode(t, err, fault.CodeCommonServiceUnavailable)
+			var f *fault.Error
+			if errors.As(err, &f); f.RetryAfter != time.Minute || !errors.Is(err, network.ErrStopped) {
+				t.Errorf("%v, retry after %v", err, f.RetryAfter)
+			}
+		}
+		if err := w.reg.Stopped(t.Context()); !errors.Is(err, network.ErrStopped) {
+			t.Errorf("stopped: %v", err)
+		}
+		if w.balance() != before {
+			t.Errorf("held: %+v, was %+v", w.balance(), before)
+		}
+		w.check(true)
+		w.net.Stop("")
+		if err := w.reg.Stopped(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if _, err := early.prepare(); err != nil {
+			t.Error(err)
+		}
+		if _, err := s.confirm(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestDryRun(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.begin("First Snow", 1)

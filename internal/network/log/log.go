@@ -17,6 +17,10 @@
 // is in the log, never signs two trees of which one does not continue the
 // other (not even when several processes sequence the same database), and never
 // learns what a commitment commits to.
+//
+// The newest checkpoint is also kept outside of the database (package checkpoint),
+// so that a database which went back does not sign on. A block is staged, then its
+// checkpoint is kept, then it is published: see Sequence.
 package log
 
 import (
@@ -34,6 +38,7 @@ import (
 
 	"timbre.example/internal/crash"
 	"timbre.example/internal/network"
+	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/network/log/leaf"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -65,6 +70,15 @@ type Config struct {
 	Silence time.Duration
 	// MaxBlock is the largest number of entries in one block; 0 means 1,000.
 	MaxBlock int
+	// Checkpoints keeps the newest checkpoint outside of the database. Every process
+	// that makes blocks of one log needs the same. nil keeps none, which is for
+	// processes that make no blocks: nothing else notices a database that went back.
+	Checkpoints checkpoint.Store
+	// ClockTolerance is by how much the newest block may lie in the future, and the
+	// clock may jump ahead, before no block is made; 0 means a minute.
+	ClockTolerance time.Duration
+	// Monotonic is a clock that nobody sets, for tests; nil means the system's.
+	Monotonic func() time.Duration
 	// Logger is told what Run could not do; nil means slog.Default.
 	Logger *slog.Logger
 }
@@ -82,6 +96,10 @@ type Log struct {
 	packed bundles
 	alive  atomic.Int64 // when this process opened the log or last sequenced
 	crash  func(point string)
+
+	clock   clock
+	guarded atomic.Bool          // the last Guard found nothing
+	stopped atomic.Pointer[Stop] // what it found
 
 	mu   sync.Mutex
 	head chan struct{} // closed and replaced when the log has grown
@@ -112,11 +130,19 @@ func Open(ctx context.Context, db *store.DB, c Config) (*Log, error) {
 	if c.MaxBlock <= 0 {
 		c.MaxBlock = 1000
 	}
+	if c.ClockTolerance <= 0 {
+		c.ClockTolerance = time.Minute
+	}
+	if c.Monotonic == nil {
+		begun := time.Now()
+		c.Monotonic = func() time.Duration { return time.Since(begun) }
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
 	l := &Log{
-		db: db, config: c, key: ed25519.NewKeyFromSeed(c.Key),
+		clock: clock{wall: func() time.Time { return db.Now() }, monotonic: c.Monotonic, tolerance: c.ClockTolerance, log: c.Logger},
+		db:    db, config: c, key: ed25519.NewKeyFromSeed(c.Key),
 		wake: make(chan struct{}, 1), head: make(chan struct{}), crash: crash.Points(),
 	}
 	if err := l.identify(c.Origin); err != nil {
@@ -129,7 +155,11 @@ func Open(ctx context.Context, db *store.DB, c Config) (*Log, error) {
 			return err
 		}
 		if made == 1 {
-			if err := l.writeBlock(ctx, tx, 0, 0, 0, tx.Now, newTree(nil)); err != nil {
+			signed, err := l.sign(0, newTree(nil))
+			if err != nil {
+				return err
+			}
+			if err := l.insertBlock(ctx, tx, 0, 0, 0, tx.Now, signed); err != nil {
 				return err
 			}
 		}
@@ -177,8 +207,8 @@ func (l *Log) Origin() string { return l.config.Origin }
 func (l *Log) VerifierKey() string { return l.vkey }
 
 // DryRun implements network.Network. It refuses another protocol version, a
-// commitment of zeros, an empty nonce, and an update of an unknown work. While
-// no sequencer is at work the log does not answer: what is broadcast would be
+// commitment of zeros, an empty nonce, and an update of an unknown work. A log that
+// is stopped takes nothing. While no sequencer is at work the log does not answer: what is broadcast would be
 // kept, but nobody could say for how long.
 func (l *Log) DryRun(ctx context.Context, call network.Call) error {
 	t, err := transaction(call)
@@ -186,13 +216,12 @@ func (l *Log) DryRun(ctx context.Context, call network.Call) error {
 		return err
 	}
 	silent := l.silent(l.alive.Load())
-	if t.Updates == 0 && silent == nil {
-		return nil
-	}
 	row, err := l.db.Read().GetLog(ctx, string(l.config.Network))
 	switch {
 	case err != nil:
 		return fmt.Errorf("log %s: dry run: %w", l.config.Network, err)
+	case row.Stopped != "":
+		return l.Stopped(ctx)
 	case t.Updates >= row.NextAtsID:
 		return fmt.Errorf("%w: %s", network.ErrRefused, unknownWork(t.Updates))
 	case silent != nil:

@@ -33,6 +33,8 @@ type Entry struct {
 	Bytes []byte
 	// Leaf is what the log holds; nil while Index is -1.
 	Leaf []byte
+	// Lost: a repair put the entry back, and the registry has no record of it.
+	Lost bool
 }
 
 // Final reports whether the entry's fate is decided.
@@ -158,7 +160,7 @@ func (l *Log) LastVersion(ctx context.Context, atsID int64) (int64, error) {
 }
 
 func (l *Log) entry(row query.GetLogEntryRow) Entry {
-	e := Entry{Index: -1, ReceivedAt: store.Time(row.ReceivedAt), Bytes: row.Body}
+	e := Entry{Index: -1, ReceivedAt: store.Time(row.ReceivedAt), Bytes: row.Body, Lost: row.Lost}
 	copy(e.Hash[:], row.TxHash)
 	if row.Idx.Valid {
 		e.Index, e.Leaf = row.Idx.Int64, row.Leaf

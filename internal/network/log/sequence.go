@@ -7,11 +7,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"timbre.example/internal/network"
+	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/network/log/leaf"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -39,7 +42,7 @@ func (l *Log) Run(ctx context.Context) {
 		}
 		for {
 			made, err := l.Sequence(ctx)
-			if err != nil && ctx.Err() == nil {
+			if err != nil && ctx.Err() == nil && !errors.Is(err, network.ErrStopped) { // a stop was told when it began
 				l.config.Logger.ErrorContext(ctx, "no block was made", "network", l.config.Network, "error", err)
 			}
 			if !made {
@@ -74,19 +77,19 @@ func (l *Log) Sequence(ctx context.Context) (_ bool, err error) {
 		return false, fmt.Errorf("log %s: sequence: %w", l.config.Network, err)
 	}
 	l.notice(position{at.Size, at.Refused})
-	if at.Waiting == 0 {
+	if at.Waiting == 0 && l.guarded.Load() && l.clock.look() == nil {
 		if l.db.Now().Sub(store.Time(at.SequencerAt)) < l.config.Silence/3 {
 			return false, nil
 		}
 		return false, l.note(ctx)
 	}
-	var reached position
-	err = l.db.Tx(ctx, func(tx *store.Tx) (err error) {
-		reached, err = l.sequence(ctx, tx)
-		l.crash("log.sequenced")
-		return err
-	})
-	l.crash("log.committed")
+	if err := l.Guard(ctx); err != nil {
+		return false, err
+	}
+	if at.Waiting == 0 {
+		return false, l.note(ctx)
+	}
+	reached, err := l.block(ctx)
 	if errors.Is(err, errOvertaken) {
 		return false, nil
 	}
@@ -98,6 +101,62 @@ func (l *Log) Sequence(ctx context.Context) (_ bool, err error) {
 	return made, nil
 }
 
+// block makes one block of what waits, in three steps:
+//
+//  1. In one transaction the block is staged: which entries, and the signed
+//     checkpoint. Nothing of it can be read yet.
+//  2. The checkpoint replaces that of the block before it, outside of the database.
+//  3. In one transaction the block is published.
+//
+// After a crash the next block is the one that was staged, and the step that was not
+// reached is taken. A step that was taken without our knowing it changes nothing the
+// second time. What another process stages is published by whoever is first.
+func (l *Log) block(ctx context.Context) (position, error) {
+	var (
+		reached position
+		before  string // the checkpoint that the block continues
+		staged  string
+	)
+	err := l.db.Tx(ctx, func(tx *store.Tx) (err error) {
+		reached, before, staged, err = l.stage(ctx, tx)
+		return err
+	})
+	l.crash("log.staged")
+	if err != nil || staged == "" {
+		return reached, err
+	}
+	if err := l.swap(ctx, before, staged); err != nil {
+		return position{}, err
+	}
+	l.crash("log.kept")
+	err = l.db.Tx(ctx, func(tx *store.Tx) (err error) {
+		reached, err = l.publish(ctx, tx, staged)
+		l.crash("log.sequenced")
+		return err
+	})
+	l.crash("log.committed")
+	return reached, err
+}
+
+// swap keeps the checkpoint of a staged block. It is no error when that one is kept
+// already.
+func (l *Log) swap(ctx context.Context, before, staged string) error {
+	name, _, ok := l.place()
+	if !ok {
+		return nil
+	}
+	err := l.config.Checkpoints.Swap(ctx, name, before, staged)
+	if !errors.Is(err, checkpoint.ErrSwapped) {
+		return err
+	}
+	if kept, _, err := l.Kept(ctx); err != nil || kept == staged {
+		return err
+	}
+	// Another process is further, or the database went back: the next Guard tells.
+	l.guarded.Store(false)
+	return errOvertaken
+}
+
 // note writes a sign of life down.
 func (l *Log) note(ctx context.Context) error {
 	return l.db.One(ctx, func(tx *store.Tx) error {
@@ -105,71 +164,150 @@ func (l *Log) note(ctx context.Context) error {
 	})
 }
 
-// sequence does the work of Sequence within tx. It reads, then claims the new
-// position by compare-and-set, then writes: a slower sequencer waits at the
-// claim, finds the log moved and has nothing to undo.
-func (l *Log) sequence(ctx context.Context, tx *store.Tx) (position, error) {
-	network := string(l.config.Network)
-	row, err := tx.GetLog(ctx, network)
-	if err != nil {
-		return position{}, err
-	}
-	old := position{row.Size, row.Refused}
-	waiting, err := tx.ListWaitingLogEntries(ctx, query.ListWaitingLogEntriesParams{Network: network, Lim: int32(l.config.MaxBlock)})
-	if err != nil {
-		return position{}, err
-	}
-	if len(waiting) == 0 {
-		return old, nil
-	}
+// plan is a block before it is written.
+type plan struct {
+	number   int64
+	at       int64 // the block's time
+	old      position
+	next     position
+	nextID   int64
+	hashes   []byte // of the transactions, one after the other
+	accepted []query.SequenceLogEntryParams
+	refused  []query.RefuseLogEntryParams
+	tree     *tree
+	signed   string // "" when nothing was accepted
+}
 
-	// Block times never run backwards, whatever the clock does.
-	number, now := row.Blocks+1, max(store.Micros(tx.Now), row.BlockAt)
-
-	next, nextID := old, row.NextAtsID
+// plan decides about entries: the same entries on the same log at the same time give
+// the same block, to the byte.
+func (l *Log) plan(ctx context.Context, tx *store.Tx, row query.GetLogRow, waiting []query.ListWaitingLogEntriesRow, at int64) (*plan, error) {
+	name := string(l.config.Network)
+	p := &plan{number: row.Blocks + 1, at: at, old: position{row.Size, row.Refused}, next: position{row.Size, row.Refused}, nextID: row.NextAtsID, tree: newTree(l.loader(ctx, tx.Queries))}
 	versions := map[int64]int64{} // latest of each work that this block touches
-	var accepted []query.SequenceLogEntryParams
-	var refused []query.RefuseLogEntryParams
 	for _, w := range waiting {
+		p.hashes = append(p.hashes, w.TxHash...)
 		t, err := leaf.ParseTransaction(w.Body)
 		if err != nil {
-			return position{}, err // Broadcast stores no such thing
+			return nil, err // Broadcast stores no such thing
 		}
-		entry := leaf.Leaf{Transaction: t, Block: number, At: store.Time(now)}
+		entry := leaf.Leaf{Transaction: t, Block: p.number, At: store.Time(at)}
 		switch {
 		case t.Updates == 0:
-			entry.AtsID, entry.Version = nextID, 1
-			nextID++
-		case t.Updates >= nextID:
-			refused = append(refused, query.RefuseLogEntryParams{
-				Network: network, TxHash: w.TxHash, Failure: unknownWork(t.Updates), DecidedAt: now,
+			entry.AtsID, entry.Version = p.nextID, 1
+			p.nextID++
+		case t.Updates >= p.nextID:
+			p.refused = append(p.refused, query.RefuseLogEntryParams{
+				Network: name, TxHash: w.TxHash, Failure: unknownWork(t.Updates), DecidedAt: at,
 			})
-			next.refused++
+			p.next.refused++
 			continue
 		default:
 			last, ok := versions[t.Updates]
 			if !ok {
-				last, err = tx.LastLogVersion(ctx, query.LastLogVersionParams{Network: network, AtsID: t.Updates})
+				last, err = tx.LastLogVersion(ctx, query.LastLogVersionParams{Network: name, AtsID: t.Updates})
 				if err != nil {
-					return position{}, err
+					return nil, err
 				}
 			}
 			entry.AtsID, entry.Version = t.Updates, last+1
 		}
 		versions[entry.AtsID] = entry.Version
-		accepted = append(accepted, query.SequenceLogEntryParams{
-			Network: network, TxHash: w.TxHash, Idx: sql.NullInt64{Int64: next.size, Valid: true}, Leaf: entry.Bytes(),
-			AtsID: entry.AtsID, Version: entry.Version, Block: number, DecidedAt: now,
+		text := entry.Bytes()
+		if err := p.tree.add(p.next.size, tlog.RecordHash(text)); err != nil {
+			return nil, err
+		}
+		p.accepted = append(p.accepted, query.SequenceLogEntryParams{
+			Network: name, TxHash: w.TxHash, Idx: sql.NullInt64{Int64: p.next.size, Valid: true}, Leaf: text,
+			AtsID: entry.AtsID, Version: entry.Version, Block: p.number, DecidedAt: at,
 		})
-		next.size++
+		p.next.size++
 	}
+	if len(p.accepted) == 0 {
+		return p, nil
+	}
+	var err error
+	p.signed, err = l.sign(p.next.size, p.tree)
+	return p, err
+}
+
+// stage decides about what waits and writes it down, but where a block is staged
+// already that one is it. Entries that are all refused make no block and are decided
+// at once. It reads, then claims by compare-and-set: a slower sequencer finds the log
+// moved and has nothing to undo.
+func (l *Log) stage(ctx context.Context, tx *store.Tx) (reached position, before, staged string, err error) {
+	name := string(l.config.Network)
+	row, err := tx.GetLog(ctx, name)
+	if err != nil {
+		return position{}, "", "", err
+	}
+	reached = position{row.Size, row.Refused}
+	if row.PendingCheckpoint != "" {
+		return reached, row.Checkpoint, row.PendingCheckpoint, nil
+	}
+	waiting, err := tx.ListWaitingLogEntries(ctx, query.ListWaitingLogEntriesParams{Network: name, Lim: int32(l.config.MaxBlock)})
+	if err != nil || len(waiting) == 0 {
+		return reached, "", "", err
+	}
+	// Block times never run backwards. Guard has seen that the difference is small.
+	p, err := l.plan(ctx, tx, row, waiting, max(store.Micros(tx.Now), row.BlockAt))
+	if err != nil {
+		return position{}, "", "", err
+	}
+	if p.signed == "" {
+		reached, err = l.write(ctx, tx, row, p)
+		return reached, "", "", err
+	}
+	claimed, err := tx.StageLogBlock(ctx, query.StageLogBlockParams{
+		Network: name, OldSize: p.old.size, OldRefused: p.old.refused, Pending: p.hashes, Checkpoint: p.signed, PendingAt: p.at,
+	})
+	if err == nil && claimed != 1 {
+		err = errOvertaken
+	}
+	return reached, row.Checkpoint, p.signed, err
+}
+
+// publish writes the block that is staged, whose checkpoint is this one.
+func (l *Log) publish(ctx context.Context, tx *store.Tx, staged string) (position, error) {
+	name := string(l.config.Network)
+	row, err := tx.GetLog(ctx, name)
+	if err != nil {
+		return position{}, err
+	}
+	if row.PendingCheckpoint != staged {
+		return position{}, errOvertaken
+	}
+	found, err := tx.FindLogEntries(ctx, query.FindLogEntriesParams{Network: name, Joined: row.Pending, Count: int64(len(row.Pending) / sha256.Size)})
+	if err != nil {
+		return position{}, err
+	}
+	bodies := make(map[[sha256.Size]byte][]byte, len(found))
+	for _, f := range found {
+		bodies[[sha256.Size]byte(f.TxHash)] = f.Body
+	}
+	var waiting []query.ListWaitingLogEntriesRow
+	for hash := range slices.Chunk(row.Pending, sha256.Size) {
+		waiting = append(waiting, query.ListWaitingLogEntriesRow{TxHash: hash, Body: bodies[[sha256.Size]byte(hash)]})
+	}
+	p, err := l.plan(ctx, tx, row, waiting, row.PendingAt)
+	if err != nil {
+		return position{}, err
+	}
+	if p.signed != staged {
+		return position{}, errors.New("the staged block cannot be made again from its entries: the database was changed by hand")
+	}
+	return l.write(ctx, tx, row, p)
+}
+
+// write claims the position that a plan leads to by compare-and-set, and then writes.
+func (l *Log) write(ctx context.Context, tx *store.Tx, row query.GetLogRow, p *plan) (position, error) {
+	name := string(l.config.Network)
 	blocks := row.Blocks
-	if len(accepted) > 0 {
-		blocks = number
+	if len(p.accepted) > 0 {
+		blocks = p.number
 	}
 	claimed, err := tx.AdvanceLog(ctx, query.AdvanceLogParams{
-		Network: network, OldSize: old.size, OldRefused: old.refused,
-		Size: next.size, Refused: next.refused, Blocks: blocks, NextAtsID: nextID, Now: store.Micros(tx.Now),
+		Network: name, OldSize: p.old.size, OldRefused: p.old.refused,
+		Size: p.next.size, Refused: p.next.refused, Blocks: blocks, NextAtsID: p.nextID, Now: store.Micros(tx.Now),
 	})
 	if err != nil {
 		return position{}, err
@@ -177,31 +315,34 @@ func (l *Log) sequence(ctx context.Context, tx *store.Tx) (position, error) {
 	if claimed != 1 {
 		return position{}, errOvertaken
 	}
-
-	for _, r := range refused {
+	for _, r := range p.refused {
 		if n, err := tx.RefuseLogEntry(ctx, r); err != nil || n != 1 {
 			return position{}, changed(n, err)
 		}
 	}
-	if len(accepted) == 0 {
-		return next, nil
+	if len(p.accepted) == 0 {
+		return p.next, nil
 	}
-	hashes := newTree(l.loader(ctx, tx.Queries))
-	for _, a := range accepted {
+	for _, a := range p.accepted {
 		if n, err := tx.SequenceLogEntry(ctx, a); err != nil || n != 1 {
 			return position{}, changed(n, err)
 		}
-		if err := hashes.add(a.Idx.Int64, tlog.RecordHash(a.Leaf)); err != nil {
-			return position{}, err
-		}
 	}
-	for _, id := range hashes.changed() {
-		err := tx.PutLogTile(ctx, query.PutLogTileParams{Network: network, Level: int64(id.level), N: id.n, Data: hashes.tiles[id]})
+	if err := l.putTiles(ctx, tx, p.tree); err != nil {
+		return position{}, err
+	}
+	return p.next, l.insertBlock(ctx, tx, p.number, p.old.size, p.next.size, store.Time(p.at), p.signed)
+}
+
+// putTiles stores what a tree has grown.
+func (l *Log) putTiles(ctx context.Context, tx *store.Tx, t *tree) error {
+	for _, id := range t.changed() {
+		err := tx.PutLogTile(ctx, query.PutLogTileParams{Network: string(l.config.Network), Level: int64(id.level), N: id.n, Data: t.tiles[id]})
 		if err != nil {
-			return position{}, err
+			return err
 		}
 	}
-	return next, l.writeBlock(ctx, tx, number, old.size, next.size, store.Time(now), hashes)
+	return nil
 }
 
 // changed explains an entry that was not updated: under the claim only this
@@ -213,21 +354,24 @@ func changed(n int64, err error) error {
 	return fmt.Errorf("a waiting entry was decided by somebody else (%d rows)", n)
 }
 
-// writeBlock signs the tree of the first size entries and stores the block.
-func (l *Log) writeBlock(ctx context.Context, tx *store.Tx, number, first, size int64, at time.Time, hashes *tree) error {
+// sign signs the tree of the first size entries. The same tree gives the same bytes:
+// Ed25519 signatures have no chance in them.
+func (l *Log) sign(size int64, hashes *tree) (string, error) {
 	root, err := tlog.TreeHash(size, hashes)
 	if err != nil {
-		return err
+		return "", err
 	}
 	text := fmt.Sprintf("%s\n%d\n%s\n", l.config.Origin, size, root)
 	signed, err := note.Sign(&note.Note{Text: text}, signer{l})
-	if err != nil {
-		return err
-	}
-	hash := sha256.Sum256(signed)
+	return string(signed), err
+}
+
+// insertBlock stores the block of the entries from first to size.
+func (l *Log) insertBlock(ctx context.Context, tx *store.Tx, number, first, size int64, at time.Time, signed string) error {
+	hash := sha256.Sum256([]byte(signed))
 	return tx.InsertLogBlock(ctx, query.InsertLogBlockParams{
 		Network: string(l.config.Network), Number: number, Hash: hash[:], FirstIdx: first, Size: size,
-		Checkpoint: string(signed), CreatedAt: store.Micros(at),
+		Checkpoint: signed, CreatedAt: store.Micros(at),
 	})
 }
 

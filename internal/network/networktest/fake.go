@@ -55,6 +55,7 @@ type Fake struct {
 	accepted map[[32]byte]*inclusion   // broadcasts that went through
 	order    [][32]byte                // of accepted, as they came
 	holding  bool
+	stopped  error
 	head     chan struct{}
 	block    int64
 	nextAts  int64
@@ -116,6 +117,23 @@ func (f *Fake) FailAfter(n int) { f.plan(Broadcast, fault{err: ErrDown, through:
 // refuses its first transaction and takes the others.
 func (f *Fake) Refuse(op Op, reason string) {
 	f.plan(op, fault{err: fmt.Errorf("%w: %s", network.ErrRefused, reason)})
+}
+
+// Stop makes the network take nothing more, for this reason; "" lets it go on.
+func (f *Fake) Stop(reason string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stopped = nil
+	if reason != "" {
+		f.stopped = fmt.Errorf("%w: %s", network.ErrStopped, reason)
+	}
+}
+
+// Stopped implements network.Network.
+func (f *Fake) Stopped(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.stopped
 }
 
 func (f *Fake) plan(op Op, x fault) {
@@ -242,7 +260,7 @@ func (f *Fake) DryRun(ctx context.Context, call network.Call) error {
 		return err
 	}
 	f.check(call)
-	return nil
+	return f.stopped
 }
 
 func (f *Fake) check(call network.Call) {

@@ -47,7 +47,7 @@ func (c *checker) network() {
 func (c *checker) log() map[[32]byte]int {
 	type place struct{ ats, version, block int64 }
 	anchored, places := map[[32]byte]int{}, map[string]place{}
-	c.rows(`SELECT tx_hash, body, idx, ats_id, version, block FROM log_entries WHERE failure = ''`, func(scan func(...any) error) error {
+	c.rows(`SELECT tx_hash, body, idx, ats_id, version, block FROM log_entries WHERE failure = '' AND NOT lost`, func(scan func(...any) error) error {
 		var hash, body []byte
 		var idx sql.NullInt64
 		var p place

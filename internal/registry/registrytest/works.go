@@ -80,14 +80,20 @@ func (c *checker) jobsAndTransactions() {
 }
 
 // worksAndVersions: every version has one final transaction, every final
-// transaction one version, every work its versions from 1 without a gap.
+// transaction one version, every work its versions from 1 without a gap, but for
+// versions of which a repair of the log says that their record was lost.
 func (c *checker) worksAndVersions() {
 	count := map[string]int64{}
+	lost := c.lost()
 	of := map[string]bool{}
 	var before version
 	for _, v := range c.versions {
 		count[v.work]++
 		of[v.transaction] = true
+		base := count[v.work] - 1
+		for w := c.works[v.work]; lost[place{w.network, w.ats, count[v.work]}]; {
+			count[v.work]++
+		}
 		if v.number != count[v.work] {
 			c.say("work %s has version %d in place %d", v.work, v.number, count[v.work])
 		}
@@ -105,7 +111,7 @@ func (c *checker) worksAndVersions() {
 		if j.reuses() && before.work == v.work && string(before.media) == string(v.media) {
 			asset, kept = before.asset, before.asset != ""
 		}
-		if v.asset != asset || string(v.media) != string(j.media) || kept != (v.asset != "") || j.base != v.number-1 {
+		if v.asset != asset || string(v.media) != string(j.media) || kept != (v.asset != "") || j.base != base {
 			c.say("version %d of work %s and its job differ: %+v, %+v", v.number, v.work, v, j)
 		}
 		if w.ref != "" && j.ref != w.ref {
@@ -135,6 +141,25 @@ func (c *checker) worksAndVersions() {
 			c.say("work %s belongs to %q and its access code has a hash of %d bytes", id, w.ref, len(w.code))
 		}
 	}
+}
+
+// place is a version of a work in a log.
+type place struct {
+	network string
+	ats     int64
+	version int64
+}
+
+// lost are the versions that a repair put back into a log, and that have no record.
+func (c *checker) lost() map[place]bool {
+	all := map[place]bool{}
+	c.rows(`SELECT network, ats_id, version FROM log_entries WHERE lost`, func(scan func(...any) error) error {
+		var p place
+		err := scan(&p.network, &p.ats, &p.version)
+		all[p] = true
+		return err
+	})
+	return all
 }
 
 // claims: whatever is in flight or registered has claimed its audio and its

@@ -4,7 +4,8 @@ VALUES (sqlc.arg(network), sqlc.arg(origin), 0, 0, 0, 1, sqlc.arg(now))
 ON CONFLICT (network) DO NOTHING;
 
 -- name: GetLog :one
-SELECT l.origin, l.size, l.refused, l.blocks, l.next_ats_id, l.sequencer_at, b.checkpoint, b.created_at AS block_at
+SELECT l.origin, l.size, l.refused, l.blocks, l.next_ats_id, l.sequencer_at, l.pending, l.pending_checkpoint, l.pending_at, l.kept_at, l.stopped,
+  b.checkpoint, b.created_at AS block_at
 FROM logs l JOIN log_blocks b ON b.network = l.network AND b.number = l.blocks
 WHERE l.network = sqlc.arg(network);
 
@@ -16,16 +17,42 @@ FROM logs l WHERE l.network = sqlc.arg(network);
 
 -- name: AdvanceLog :execrows
 UPDATE logs SET size = sqlc.arg(size), refused = sqlc.arg(refused), blocks = sqlc.arg(blocks), next_ats_id = sqlc.arg(next_ats_id),
-  sequencer_at = sqlc.arg(now)
+  sequencer_at = sqlc.arg(now), pending = NULL, pending_checkpoint = '', pending_at = 0
 WHERE network = sqlc.arg(network) AND size = sqlc.arg(old_size) AND refused = sqlc.arg(old_refused);
+
+-- name: StageLogBlock :execrows
+UPDATE logs SET pending = sqlc.arg(pending), pending_checkpoint = sqlc.arg(checkpoint), pending_at = sqlc.arg(pending_at)
+WHERE network = sqlc.arg(network) AND size = sqlc.arg(old_size) AND refused = sqlc.arg(old_refused) AND pending_checkpoint = '';
+
+-- name: SetLogKept :exec
+UPDATE logs SET kept_at = sqlc.arg(kept_at) WHERE network = sqlc.arg(network);
+
+-- name: SetLogStopped :execrows
+UPDATE logs SET stopped = sqlc.arg(stopped) WHERE network = sqlc.arg(network) AND stopped <> sqlc.arg(stopped);
+
+-- name: LogStopped :one
+SELECT stopped FROM logs WHERE network = sqlc.arg(network);
+
+-- name: InsertLogRepair :exec
+INSERT INTO log_repairs (network, from_size, to_size, lost, checkpoint, created_at)
+VALUES (sqlc.arg(network), sqlc.arg(from_size), sqlc.arg(to_size), sqlc.arg(lost), sqlc.arg(checkpoint), sqlc.arg(now));
+
+-- name: CountLogRepairs :one
+SELECT COUNT(*) FROM log_repairs WHERE network = sqlc.arg(network);
+
+-- name: RestoreLogEntry :execrows
+INSERT INTO log_entries (network, tx_hash, body, commitment, received_at, position, lost)
+VALUES (sqlc.arg(network), sqlc.arg(tx_hash), sqlc.arg(body), sqlc.arg(commitment), sqlc.arg(received_at), 0, TRUE)
+ON CONFLICT (network, tx_hash) DO NOTHING;
 
 -- name: NoteSequencer :exec
 UPDATE logs SET sequencer_at = sqlc.arg(now) WHERE network = sqlc.arg(network) AND sequencer_at < sqlc.arg(now);
 
 -- name: InsertLogEntry :exec
+-- What is broadcast again has its transaction here.
 INSERT INTO log_entries (network, tx_hash, body, commitment, received_at, position)
 VALUES (sqlc.arg(network), sqlc.arg(tx_hash), sqlc.arg(body), sqlc.arg(commitment), sqlc.arg(received_at), sqlc.arg(position))
-ON CONFLICT (network, tx_hash) DO NOTHING;
+ON CONFLICT (network, tx_hash) DO UPDATE SET lost = FALSE WHERE log_entries.lost;
 
 -- name: ListWaitingLogEntries :many
 SELECT tx_hash, body FROM log_entries
@@ -47,24 +74,24 @@ WHERE network = sqlc.arg(network) AND ats_id = sqlc.arg(ats_id) AND idx IS NOT N
 ORDER BY version DESC LIMIT 1;
 
 -- name: GetLogEntry :one
-SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, b.hash AS block_hash
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, e.lost, b.hash AS block_hash
 FROM log_entries e LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block AND e.idx IS NOT NULL
 WHERE e.network = sqlc.arg(network) AND e.tx_hash = sqlc.arg(tx_hash);
 
 -- name: ListLogEntries :many
-SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, b.hash AS block_hash
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, e.lost, b.hash AS block_hash
 FROM log_entries e LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block
 WHERE e.network = sqlc.arg(network) AND e.idx >= sqlc.arg(lo) AND e.idx < sqlc.arg(hi)
 ORDER BY e.idx;
 
 -- name: ListLogVersions :many
-SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, b.hash AS block_hash
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, e.lost, b.hash AS block_hash
 FROM log_entries e LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block
 WHERE e.network = sqlc.arg(network) AND e.ats_id = sqlc.arg(ats_id) AND e.idx IS NOT NULL AND e.version > sqlc.arg(after)
 ORDER BY e.version LIMIT sqlc.arg(lim);
 
 -- name: ListLogEntriesOfCommitment :many
-SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, b.hash AS block_hash
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, e.lost, b.hash AS block_hash
 FROM log_entries e LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block AND e.idx IS NOT NULL
 WHERE e.commitment = sqlc.arg(commitment) AND e.network = sqlc.arg(network)
 ORDER BY e.received_at, e.position, e.tx_hash LIMIT sqlc.arg(lim);
@@ -102,7 +129,7 @@ ORDER BY number DESC LIMIT sqlc.arg(lim);
 -- joined is any number of 32-byte hashes one after the other, for one engine's
 -- lists are not the other's. COALESCE with a column tells Postgres its type.
 WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST(sqlc.arg(count) AS BIGINT))
-SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, b.hash AS block_hash
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, e.lost, b.hash AS block_hash
 FROM log_blocks g CROSS JOIN n
 JOIN log_entries e ON e.network = g.network AND e.tx_hash = substr(COALESCE(sqlc.arg(joined), g.hash), n.i * 32 + 1, 32)
 LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block AND e.idx IS NOT NULL

@@ -146,7 +146,7 @@ VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(network), sqlc.arg(ats
   sqlc.arg(access_code_hash), sqlc.arg(now), 1, sqlc.arg(test), sqlc.arg(now), sqlc.arg(now));
 
 -- name: SetWorkVersion :execrows
-UPDATE works SET latest_version = sqlc.arg(version), updated_at = sqlc.arg(now) WHERE id = sqlc.arg(id) AND latest_version + 1 = sqlc.arg(version);
+UPDATE works SET latest_version = sqlc.arg(version), updated_at = sqlc.arg(now) WHERE id = sqlc.arg(id) AND latest_version < sqlc.arg(version);
 
 -- name: GetVersion :one
 SELECT * FROM versions WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version);

@@ -12,7 +12,7 @@ import (
 
 const advanceLog = `-- name: AdvanceLog :execrows
 UPDATE logs SET size = $1, refused = $2, blocks = $3, next_ats_id = $4,
-  sequencer_at = $5
+  sequencer_at = $5, pending = NULL, pending_checkpoint = '', pending_at = 0
 WHERE network = $6 AND size = $7 AND refused = $8
 `
 
@@ -44,9 +44,20 @@ func (q *Queries) AdvanceLog(ctx context.Context, arg AdvanceLogParams) (int64, 
 	return result.RowsAffected()
 }
 
+const countLogRepairs = `-- name: CountLogRepairs :one
+SELECT COUNT(*) FROM log_repairs WHERE network = $1
+`
+
+func (q *Queries) CountLogRepairs(ctx context.Context, network string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countLogRepairs, network)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const findLogEntries = `-- name: FindLogEntries :many
 WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST($3 AS BIGINT))
-SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, b.hash AS block_hash
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, e.lost, b.hash AS block_hash
 FROM log_blocks g CROSS JOIN n
 JOIN log_entries e ON e.network = g.network AND e.tx_hash = substr(COALESCE($1, g.hash), n.i * 32 + 1, 32)
 LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block AND e.idx IS NOT NULL
@@ -70,6 +81,7 @@ type FindLogEntriesRow struct {
 	Block      int64
 	DecidedAt  int64
 	Failure    string
+	Lost       bool
 	BlockHash  []byte
 }
 
@@ -95,6 +107,7 @@ func (q *Queries) FindLogEntries(ctx context.Context, arg FindLogEntriesParams) 
 			&i.Block,
 			&i.DecidedAt,
 			&i.Failure,
+			&i.Lost,
 			&i.BlockHash,
 		); err != nil {
 			return nil, err
@@ -111,20 +124,26 @@ func (q *Queries) FindLogEntries(ctx context.Context, arg FindLogEntriesParams) 
 }
 
 const getLog = `-- name: GetLog :one
-SELECT l.origin, l.size, l.refused, l.blocks, l.next_ats_id, l.sequencer_at, b.checkpoint, b.created_at AS block_at
+SELECT l.origin, l.size, l.refused, l.blocks, l.next_ats_id, l.sequencer_at, l.pending, l.pending_checkpoint, l.pending_at, l.kept_at, l.stopped,
+  b.checkpoint, b.created_at AS block_at
 FROM logs l JOIN log_blocks b ON b.network = l.network AND b.number = l.blocks
 WHERE l.network = $1
 `
 
 type GetLogRow struct {
-	Origin      string
-	Size        int64
-	Refused     int64
-	Blocks      int64
-	NextAtsID   int64
-	SequencerAt int64
-	Checkpoint  string
-	BlockAt     int64
+	Origin            string
+	Size              int64
+	Refused           int64
+	Blocks            int64
+	NextAtsID         int64
+	SequencerAt       int64
+	Pending           []byte
+	PendingCheckpoint string
+	PendingAt         int64
+	KeptAt            string
+	Stopped           string
+	Checkpoint        string
+	BlockAt           int64
 }
 
 func (q *Queries) GetLog(ctx context.Context, network string) (GetLogRow, error) {
@@ -137,6 +156,11 @@ func (q *Queries) GetLog(ctx context.Context, network string) (GetLogRow, error)
 		&i.Blocks,
 		&i.NextAtsID,
 		&i.SequencerAt,
+		&i.Pending,
+		&i.PendingCheckpoint,
+		&i.PendingAt,
+		&i.KeptAt,
+		&i.Stopped,
 		&i.Checkpoint,
 		&i.BlockAt,
 	)
@@ -177,7 +201,7 @@ func (q *Queries) GetLogBlock(ctx context.Context, arg GetLogBlockParams) (GetLo
 }
 
 const getLogEntry = `-- name: GetLogEntry :one
-SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, b.hash AS block_hash
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, e.lost, b.hash AS block_hash
 FROM log_entries e LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block AND e.idx IS NOT NULL
 WHERE e.network = $1 AND e.tx_hash = $2
 `
@@ -198,6 +222,7 @@ type GetLogEntryRow struct {
 	Block      int64
 	DecidedAt  int64
 	Failure    string
+	Lost       bool
 	BlockHash  []byte
 }
 
@@ -215,6 +240,7 @@ func (q *Queries) GetLogEntry(ctx context.Context, arg GetLogEntryParams) (GetLo
 		&i.Block,
 		&i.DecidedAt,
 		&i.Failure,
+		&i.Lost,
 		&i.BlockHash,
 	)
 	return i, err
@@ -288,7 +314,7 @@ func (q *Queries) InsertLogBlock(ctx context.Context, arg InsertLogBlockParams) 
 const insertLogEntry = `-- name: InsertLogEntry :exec
 INSERT INTO log_entries (network, tx_hash, body, commitment, received_at, position)
 VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (network, tx_hash) DO NOTHING
+ON CONFLICT (network, tx_hash) DO UPDATE SET lost = FALSE WHERE log_entries.lost
 `
 
 type InsertLogEntryParams struct {
@@ -300,6 +326,7 @@ type InsertLogEntryParams struct {
 	Position   int64
 }
 
+// What is broadcast again has its transaction here.
 func (q *Queries) InsertLogEntry(ctx context.Context, arg InsertLogEntryParams) error {
 	_, err := q.db.ExecContext(ctx, insertLogEntry,
 		arg.Network,
@@ -308,6 +335,32 @@ func (q *Queries) InsertLogEntry(ctx context.Context, arg InsertLogEntryParams) 
 		arg.Commitment,
 		arg.ReceivedAt,
 		arg.Position,
+	)
+	return err
+}
+
+const insertLogRepair = `-- name: InsertLogRepair :exec
+INSERT INTO log_repairs (network, from_size, to_size, lost, checkpoint, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+`
+
+type InsertLogRepairParams struct {
+	Network    string
+	FromSize   int64
+	ToSize     int64
+	Lost       int64
+	Checkpoint string
+	Now        int64
+}
+
+func (q *Queries) InsertLogRepair(ctx context.Context, arg InsertLogRepairParams) error {
+	_, err := q.db.ExecContext(ctx, insertLogRepair,
+		arg.Network,
+		arg.FromSize,
+		arg.ToSize,
+		arg.Lost,
+		arg.Checkpoint,
+		arg.Now,
 	)
 	return err
 }
@@ -382,7 +435,7 @@ func (q *Queries) ListLogBlocks(ctx context.Context, arg ListLogBlocksParams) ([
 }
 
 const listLogEntries = `-- name: ListLogEntries :many
-SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, b.hash AS block_hash
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, e.lost, b.hash AS block_hash
 FROM log_entries e LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block
 WHERE e.network = $1 AND e.idx >= $2 AND e.idx < $3
 ORDER BY e.idx
@@ -405,6 +458,7 @@ type ListLogEntriesRow struct {
 	Block      int64
 	DecidedAt  int64
 	Failure    string
+	Lost       bool
 	BlockHash  []byte
 }
 
@@ -428,6 +482,7 @@ func (q *Queries) ListLogEntries(ctx context.Context, arg ListLogEntriesParams) 
 			&i.Block,
 			&i.DecidedAt,
 			&i.Failure,
+			&i.Lost,
 			&i.BlockHash,
 		); err != nil {
 			return nil, err
@@ -444,7 +499,7 @@ func (q *Queries) ListLogEntries(ctx context.Context, arg ListLogEntriesParams) 
 }
 
 const listLogEntriesOfCommitment = `-- name: ListLogEntriesOfCommitment :many
-SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, b.hash AS block_hash
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, e.lost, b.hash AS block_hash
 FROM log_entries e LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block AND e.idx IS NOT NULL
 WHERE e.commitment = $1 AND e.network = $2
 ORDER BY e.received_at, e.position, e.tx_hash LIMIT $3
@@ -467,6 +522,7 @@ type ListLogEntriesOfCommitmentRow struct {
 	Block      int64
 	DecidedAt  int64
 	Failure    string
+	Lost       bool
 	BlockHash  []byte
 }
 
@@ -490,6 +546,7 @@ func (q *Queries) ListLogEntriesOfCommitment(ctx context.Context, arg ListLogEnt
 			&i.Block,
 			&i.DecidedAt,
 			&i.Failure,
+			&i.Lost,
 			&i.BlockHash,
 		); err != nil {
 			return nil, err
@@ -541,7 +598,7 @@ func (q *Queries) ListLogLeaves(ctx context.Context, arg ListLogLeavesParams) ([
 }
 
 const listLogVersions = `-- name: ListLogVersions :many
-SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, b.hash AS block_hash
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, e.lost, b.hash AS block_hash
 FROM log_entries e LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block
 WHERE e.network = $1 AND e.ats_id = $2 AND e.idx IS NOT NULL AND e.version > $3
 ORDER BY e.version LIMIT $4
@@ -565,6 +622,7 @@ type ListLogVersionsRow struct {
 	Block      int64
 	DecidedAt  int64
 	Failure    string
+	Lost       bool
 	BlockHash  []byte
 }
 
@@ -593,6 +651,7 @@ func (q *Queries) ListLogVersions(ctx context.Context, arg ListLogVersionsParams
 			&i.Block,
 			&i.DecidedAt,
 			&i.Failure,
+			&i.Lost,
 			&i.BlockHash,
 		); err != nil {
 			return nil, err
@@ -661,6 +720,17 @@ func (q *Queries) LogBlockByHash(ctx context.Context, arg LogBlockByHashParams) 
 	var number int64
 	err := row.Scan(&number)
 	return number, err
+}
+
+const logStopped = `-- name: LogStopped :one
+SELECT stopped FROM logs WHERE network = $1
+`
+
+func (q *Queries) LogStopped(ctx context.Context, network string) (string, error) {
+	row := q.db.QueryRowContext(ctx, logStopped, network)
+	var stopped string
+	err := row.Scan(&stopped)
+	return stopped, err
 }
 
 const noteSequencer = `-- name: NoteSequencer :exec
@@ -751,6 +821,34 @@ func (q *Queries) RefuseLogEntry(ctx context.Context, arg RefuseLogEntryParams) 
 	return result.RowsAffected()
 }
 
+const restoreLogEntry = `-- name: RestoreLogEntry :execrows
+INSERT INTO log_entries (network, tx_hash, body, commitment, received_at, position, lost)
+VALUES ($1, $2, $3, $4, $5, 0, TRUE)
+ON CONFLICT (network, tx_hash) DO NOTHING
+`
+
+type RestoreLogEntryParams struct {
+	Network    string
+	TxHash     []byte
+	Body       []byte
+	Commitment []byte
+	ReceivedAt int64
+}
+
+func (q *Queries) RestoreLogEntry(ctx context.Context, arg RestoreLogEntryParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, restoreLogEntry,
+		arg.Network,
+		arg.TxHash,
+		arg.Body,
+		arg.Commitment,
+		arg.ReceivedAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const sequenceLogEntry = `-- name: SequenceLogEntry :execrows
 UPDATE log_entries SET idx = $1, leaf = $2, ats_id = $3,
   version = $4, block = $5, decided_at = $6
@@ -778,6 +876,66 @@ func (q *Queries) SequenceLogEntry(ctx context.Context, arg SequenceLogEntryPara
 		arg.DecidedAt,
 		arg.Network,
 		arg.TxHash,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const setLogKept = `-- name: SetLogKept :exec
+UPDATE logs SET kept_at = $1 WHERE network = $2
+`
+
+type SetLogKeptParams struct {
+	KeptAt  string
+	Network string
+}
+
+func (q *Queries) SetLogKept(ctx context.Context, arg SetLogKeptParams) error {
+	_, err := q.db.ExecContext(ctx, setLogKept, arg.KeptAt, arg.Network)
+	return err
+}
+
+const setLogStopped = `-- name: SetLogStopped :execrows
+UPDATE logs SET stopped = $1 WHERE network = $2 AND stopped <> $1
+`
+
+type SetLogStoppedParams struct {
+	Stopped string
+	Network string
+}
+
+func (q *Queries) SetLogStopped(ctx context.Context, arg SetLogStoppedParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, setLogStopped, arg.Stopped, arg.Network)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const stageLogBlock = `-- name: StageLogBlock :execrows
+UPDATE logs SET pending = $1, pending_checkpoint = $2, pending_at = $3
+WHERE network = $4 AND size = $5 AND refused = $6 AND pending_checkpoint = ''
+`
+
+type StageLogBlockParams struct {
+	Pending    []byte
+	Checkpoint string
+	PendingAt  int64
+	Network    string
+	OldSize    int64
+	OldRefused int64
+}
+
+func (q *Queries) StageLogBlock(ctx context.Context, arg StageLogBlockParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, stageLogBlock,
+		arg.Pending,
+		arg.Checkpoint,
+		arg.PendingAt,
+		arg.Network,
+		arg.OldSize,
+		arg.OldRefused,
 	)
 	if err != nil {
 		return 0, err

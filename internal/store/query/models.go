@@ -80,13 +80,18 @@ type LedgerTransfer struct {
 }
 
 type Log struct {
-	Network     string
-	Origin      string
-	Size        int64
-	Refused     int64
-	Blocks      int64
-	NextAtsID   int64
-	SequencerAt int64
+	Network           string
+	Origin            string
+	Size              int64
+	Refused           int64
+	Blocks            int64
+	NextAtsID         int64
+	SequencerAt       int64
+	Pending           []byte
+	PendingCheckpoint string
+	PendingAt         int64
+	KeptAt            string
+	Stopped           string
 }
 
 type LogBlock struct {
@@ -113,6 +118,16 @@ type LogEntry struct {
 	DecidedAt  int64
 	Failure    string
 	Commitment []byte
+	Lost       bool
+}
+
+type LogRepair struct {
+	Network    string
+	FromSize   int64
+	ToSize     int64
+	Lost       int64
+	Checkpoint string
+	CreatedAt  int64
 }
 
 type LogTile struct {

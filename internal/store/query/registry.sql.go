@@ -1491,7 +1491,7 @@ func (q *Queries) SetJobUpload(ctx context.Context, arg SetJobUploadParams) (int
 }
 
 const setWorkVersion = `-- name: SetWorkVersion :execrows
-UPDATE works SET latest_version = $1, updated_at = $2 WHERE id = $3 AND latest_version + 1 = $1
+UPDATE works SET latest_version = $1, updated_at = $2 WHERE id = $3 AND latest_version < $1
 `
 
 type SetWorkVersionParams struct {

@@ -1,0 +1,56 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// Keys calls f with the key of every object whose key begins with prefix and a slash.
+// It is for commands: no request of a server lists anything.
+func (d *Disk) Keys(ctx context.Context, prefix string, f func(key string) error) error {
+	if err := validKey(prefix); err != nil {
+		return err
+	}
+	err := fs.WalkDir(d.root.FS(), path.Join(objectsDir, prefix), func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return errors.Join(err, ctx.Err())
+		}
+		key, ok := strings.CutSuffix(strings.TrimPrefix(name, objectsDir+"/"), suffix)
+		if !ok {
+			return nil
+		}
+		return f(key)
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Keys calls f with the key of every object whose key begins with prefix and a slash.
+// It needs s3:ListBucket.
+func (s *S3) Keys(ctx context.Context, prefix string, f func(key string) error) error {
+	if err := validKey(prefix); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends the listing
+	for object := range s.client.Client.ListObjects(ctx, s.bucket, minio.ListObjectsOptions{Prefix: s.prefix + prefix + "/", Recursive: true}) {
+		if object.Err != nil {
+			return failed("list", object.Err)
+		}
+		key, ok := strings.CutSuffix(strings.TrimPrefix(object.Key, s.prefix), suffix)
+		if !ok {
+			continue
+		}
+		if err := f(key); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}

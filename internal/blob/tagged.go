@@ -1,0 +1,61 @@
+package blob
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// Tagged returns an object of at most max bytes and the entity tag of this version
+// of it. Both are empty when there is no such object.
+func (s *S3) Tagged(ctx context.Context, key string, max int64) (data []byte, tag string, err error) {
+	if err := validKey(key); err != nil {
+		return nil, "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.call)
+	defer cancel()
+	body, info, _, err := s.client.GetObject(ctx, s.bucket, s.object(key), minio.GetObjectOptions{})
+	if isMissing(err) {
+		return nil, "", nil
+	} else if err != nil {
+		return nil, "", failed("read", err)
+	}
+	defer body.Close()
+	if data, err = io.ReadAll(io.LimitReader(body, max+1)); err != nil {
+		return nil, "", failed("read", err)
+	}
+	if int64(len(data)) > max || info.ETag == "" {
+		return nil, "", fmt.Errorf("blob: read: more than %d bytes, or without an entity tag", max)
+	}
+	return data, info.ETag, nil
+}
+
+// PutTagged makes key an object with these bytes if the object there has this entity
+// tag still (If-Match); an empty tag means that there must be none (If-None-Match).
+// ok is false when the condition does not hold.
+func (s *S3) PutTagged(ctx context.Context, key string, data []byte, tag string) (ok bool, err error) {
+	if err := validKey(key); err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.call)
+	defer cancel()
+	o := minio.PutObjectOptions{DisableMultipart: true, ContentType: "text/plain; charset=utf-8"}
+	if tag == "" {
+		o.SetMatchETagExcept("*")
+	} else {
+		o.SetMatchETag(tag)
+	}
+	_, err = s.client.Client.PutObject(ctx, s.bucket, s.object(key), bytes.NewReader(data), int64(len(data)), o)
+	switch status := minio.ToErrorResponse(err).StatusCode; {
+	case err == nil:
+		return true, nil
+	// 409: another conditional write of this object is under way. 404: it was removed.
+	case status == http.StatusPreconditionFailed || status == http.StatusConflict || isMissing(err):
+		return false, nil
+	}
+	return false, failed("write", err)
+}

@@ -1,0 +1,247 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"timbre.example/evidence"
+	"timbre.example/internal/e2e/harness"
+	"timbre.example/internal/registry/registrytest"
+)
+
+// backUp copies the database of a running server, as docs/operating.md says, and
+// returns what puts the copy back while the server is stopped.
+func backUp(t *testing.T, s *harness.Server) (restore func()) {
+	t.Helper()
+	copied := filepath.Join(t.TempDir(), "copy")
+	do := func(name string, args ...string) {
+		t.Helper()
+		if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, out)
+		}
+	}
+	if path, ok := strings.CutPrefix(s.DatabaseURL, "sqlite:"); ok {
+		do("sqlite3", path, ".backup '"+copied+"'")
+		return func() {
+			for _, end := range []string{"-wal", "-shm"} {
+				os.Remove(path + end)
+			}
+			do("cp", copied, path)
+		}
+	}
+	do("pg_dump", "-Fc", "-f", copied, s.DatabaseURL)
+	return func() { do("pg_restore", "--clean", "--if-exists", "-d", s.DatabaseURL, copied) }
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s, %v\n%s", url, res.Status, err, body)
+	}
+	return string(body)
+}
+
+// tiles read a log from outside.
+type tiles struct {
+	t   *testing.T
+	log string
+}
+
+func (r tiles) Height() int                         { return 8 }
+func (r tiles) SaveTiles(_ []tlog.Tile, _ [][]byte) {}
+func (r tiles) ReadTiles(list []tlog.Tile) (out [][]byte, err error) {
+	for _, t := range list {
+		out = append(out, []byte(get(r.t, r.log+"/tile/"+strings.TrimPrefix(t.Path(), "tile/8/"))))
+	}
+	return out, nil
+}
+
+// tool runs a command of the binary with the server's files and returns all that it
+// says, and whether it ended well.
+func tool(t *testing.T, s *harness.Server, args ...string) (string, bool) {
+	t.Helper()
+	if args[0] != "verify" {
+		args = append(args, "--database-url", s.DatabaseURL, "--secret-file", filepath.Join(s.Data, "secret"))
+	}
+	if args[0] == "log" || args[0] == "doctor" {
+		args = append(args, "--blob-url", "file:"+filepath.Join(s.Data, "blobs"))
+	}
+	out, err := exec.CommandContext(t.Context(), harness.Binary(t, ""), args...).CombinedOutput()
+	if err != nil && !errors.As(err, new(*exec.ExitError)) {
+		t.Fatal(err)
+	}
+	return string(out), err == nil
+}
+
+// A backup is restored. The log is not forked, reads go on, and after a repair it goes
+// on as one log, in which what was issued before and after is proved.
+func TestRestoredDatabase(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, databaseURL func(*testing.T) string) {
+		ctx := t.Context()
+		s := harness.Start(t, harness.Options{DatabaseURL: databaseURL(t)})
+		register := func(n int) *harness.Song {
+			t.Helper()
+			song := &harness.Song{Server: s, Title: fmt.Sprint("Song ", n), Audio: harness.WAV(n)}
+			walk(t, song, func(step string, err error) { t.Fatalf("%s: %v", step, err) })
+			if song.Result == nil || song.Result.AtsID != int64(n) {
+				t.Fatalf("song %d: %+v", n, song.Result)
+			}
+			return song
+		}
+		dir := t.TempDir()
+		logURL := s.URL + "/log/testnet"
+		keep := func(n int) string {
+			t.Helper()
+			out := filepath.Join(dir, fmt.Sprintf("%d.json", n))
+			if text, ok := tool(t, s, "works", "evidence", fmt.Sprint(n), "--network", "testnet", "-o", out); !ok {
+				t.Fatal(text)
+			}
+			return out
+		}
+		certified := func(n int) {
+			t.Helper()
+			if !harness.Eventually(func() bool { return len(certificates(t, s)) == n }) {
+				t.Fatalf("%d certificates, want %d", len(certificates(t, s)), n)
+			}
+		}
+
+		register(1)
+		old := []string{keep(1)}
+		unspent := &harness.Song{Server: s, Title: "Kept token", Audio: harness.WAV(9)}
+		if err := unspent.Mint(ctx); err != nil {
+			t.Fatal(err)
+		}
+		restore := backUp(t, s)
+		register(2)
+		old = append(old, keep(2))
+		certified(2)
+		published := get(t, logURL+"/checkpoint")
+		key := get(t, logURL+"/key")
+		s.Stop()
+		restore()
+		s.Restart()
+
+		// Nothing is signed, and the way on is told.
+		if size := strings.Split(get(t, logURL+"/checkpoint"), "\n")[1]; size != "1" {
+			t.Errorf("%s entries are published of a restored database", size)
+		}
+		get(t, s.URL+"/w/testnet/1")
+		said, ok := tool(t, s, "doctor")
+		if ok || !strings.Contains(said, "FAIL  continuity of testnet") || !strings.Contains(said, "timbre log repair --network testnet") || !strings.Contains(said, "checkpoint of 2 entries") {
+			t.Errorf("doctor:\n%s", said)
+		}
+		if text := get(t, s.URL+"/metrics"); !strings.Contains(text, `timbre_log_stopped{network="testnet"} 1`) || !strings.Contains(text, `timbre_log_stopped{network="mainnet"} 0`) {
+			t.Error("the metrics do not tell")
+		}
+		third := &harness.Song{Server: s, Title: "Song 3", Audio: harness.WAV(3)}
+		if err := errors.Join(third.Mint(ctx), third.Init(ctx), third.Put(ctx)); err != nil {
+			t.Fatal(err)
+		}
+		var refused *harness.Refusal
+		if err := third.Prepare(ctx); !errors.As(err, &refused) || refused.Code != "common.service_unavailable" || refused.RetryAfter != 60 {
+			t.Errorf("a quote of a stopped log: %v", err)
+		}
+		if err := unspent.Init(ctx); !errors.As(err, &refused) || refused.Status != http.StatusUnauthorized {
+			t.Errorf("a token from before the restore: %v", err)
+		}
+
+		// A repair without what is missing names it, and changes nothing.
+		said, ok = tool(t, s, "log", "repair", old[0], "--network", "testnet", "--apply")
+		if ok || !strings.Contains(said, "indexes: 1\n") {
+			t.Errorf("repair without entry 1:\n%s", said)
+		}
+		// A look changes nothing.
+		said, ok = tool(t, s, "log", "repair", "--from-store", "--network", "testnet")
+		if !ok || !strings.Contains(said, "changed      nothing: --apply writes them") || strings.Split(get(t, logURL+"/checkpoint"), "\n")[1] != "1" {
+			t.Errorf("a look:\n%s", said)
+		}
+		said, ok = tool(t, s, "log", "repair", "--from-store", "--network", "testnet", "--apply", "--json")
+		var report struct {
+			Applied bool
+			Lost    int64 `json:"without_registration"`
+			Next    int64 `json:"next_ats_id"`
+		}
+		if err := json.Unmarshal([]byte(said[strings.Index(said, "{"):]), &report); !ok || err != nil || !report.Applied || report.Lost != 1 || report.Next != 3 {
+			t.Fatalf("repair:\n%s", said)
+		}
+		if got := get(t, logURL+"/checkpoint"); got != published {
+			t.Errorf("the checkpoint after the repair is\n%s, and was\n%s", got, published)
+		}
+		page := get(t, s.URL+"/w/testnet/2")
+		_, hash, _ := strings.Cut(page, "/explorer/testnet/tx/")
+		for _, text := range []string{page, get(t, s.URL+"/explorer/testnet/tx/"+hash[:66])} {
+			if !strings.Contains(text, "record of it was lost") {
+				t.Error("a page does not say that the registration is lost")
+			}
+		}
+
+		// The server goes on by itself, where the log was.
+		if !harness.Eventually(func() bool {
+			return strings.Contains(get(t, s.URL+"/metrics"), `timbre_log_stopped{network="testnet"} 0`)
+		}) {
+			t.Fatal("the log does not go on")
+		}
+		if err := third.Prepare(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(third.Confirm(ctx), third.Follow(ctx)); err != nil || third.Result.AtsID != 3 || third.Result.BlockNumber != 3 {
+			t.Fatalf("after the repair: %+v, %v", third.Result, err)
+		}
+		old = append(old, keep(3))
+		for _, file := range old {
+			keyFile := filepath.Join(dir, "key")
+			if err := os.WriteFile(keyFile, []byte(key), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if text, ok := tool(t, s, "verify", file, "--log-key", keyFile); !ok {
+				t.Errorf("verify %s:\n%s", file, text)
+			}
+		}
+		before, err1 := evidence.OpenCheckpoint(published, strings.Split(published, "\n")[0], strings.TrimSpace(key))
+		now := get(t, logURL+"/checkpoint")
+		after, err2 := evidence.OpenCheckpoint(now, strings.Split(now, "\n")[0], strings.TrimSpace(key))
+		if err := errors.Join(err1, err2); err != nil || before.N != 2 || after.N != 3 {
+			t.Fatal(before, after, err)
+		}
+		reader := tlog.TileHashReader(after, tiles{t, logURL})
+		proof, err := tlog.ProveTree(after.N, before.N, reader)
+		if err == nil {
+			err = tlog.CheckTree(proof, after.N, after.Hash, before.N, before.Hash)
+		}
+		if err != nil {
+			t.Errorf("the log does not continue what was published: %v", err)
+		}
+		certified(3) // the lost work's stays
+		if said, ok := tool(t, s, "doctor"); !ok || !strings.Contains(said, "repairs of testnet: 1 repair. After a restore") {
+			t.Errorf("doctor after the repair:\n%s", said)
+		}
+		registrytest.Check(t, registrytest.World{DatabaseURL: s.DatabaseURL})
+	})
+}
+
+// certificates are the files of certificates in the server's store.
+func certificates(t *testing.T, s *harness.Server) (out []string) {
+	for _, f := range files(t, s) {
+		if strings.HasPrefix(f, "/certificates/") {
+			out = append(out, f)
+		}
+	}
+	return out
+}

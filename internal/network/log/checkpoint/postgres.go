@@ -1,0 +1,98 @@
+package checkpoint
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the "pgx" driver
+)
+
+// patience is how long a statement may take.
+const patience = 10 * time.Second
+
+// Postgres is a Store in the table timbre_checkpoints of a Postgres database, which
+// must be another than the log's.
+type Postgres struct {
+	db *sql.DB
+	// Name says to people which database it is.
+	name string
+}
+
+var _ Store = (*Postgres)(nil)
+
+// NewPostgres opens the database at url, under a name for people that holds no
+// password. It asks the server nothing; the first Load or Swap makes the table.
+func NewPostgres(url, name string) (*Postgres, error) {
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	db.SetMaxOpenConns(2)
+	return &Postgres{db, name}, nil
+}
+
+// Close lets go of the connections.
+func (p *Postgres) Close() error { return p.db.Close() }
+
+// Place implements Store.
+func (p *Postgres) Place(name string) string {
+	return "the row " + name + " of timbre_checkpoints in " + p.name
+}
+
+// table makes the table where it is not there. Two who make it at once get an error in
+// spite of IF NOT EXISTS, so it is looked for once more.
+func (p *Postgres) table(ctx context.Context) error {
+	there := func() (ok bool, err error) {
+		err = p.db.QueryRowContext(ctx, "SELECT to_regclass('timbre_checkpoints') IS NOT NULL").Scan(&ok)
+		return ok, err
+	}
+	if ok, err := there(); err != nil || ok {
+		return err
+	}
+	_, err := p.db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS timbre_checkpoints (name TEXT PRIMARY KEY, checkpoint TEXT NOT NULL)")
+	if ok, again := there(); again == nil && ok {
+		return nil
+	}
+	return err
+}
+
+// Load implements Store.
+func (p *Postgres) Load(ctx context.Context, name string) (text string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err = p.table(ctx); err == nil {
+		err = p.db.QueryRowContext(ctx, "SELECT checkpoint FROM timbre_checkpoints WHERE name = $1", name).Scan(&text)
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	} else if err != nil {
+		return "", fmt.Errorf("checkpoint: %w", err)
+	}
+	return text, nil
+}
+
+// Swap implements Store.
+func (p *Postgres) Swap(ctx context.Context, name, old, new string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := p.table(ctx); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	statement, args := "UPDATE timbre_checkpoints SET checkpoint = $2 WHERE name = $1 AND checkpoint = $3", []any{name, new, old}
+	if old == "" {
+		statement, args = "INSERT INTO timbre_checkpoints (name, checkpoint) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", args[:2]
+	}
+	result, err := p.db.ExecContext(ctx, statement, args...)
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	if n, err := result.RowsAffected(); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	} else if n == 0 {
+		return ErrSwapped
+	}
+	return nil
+}
