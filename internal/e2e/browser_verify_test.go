@@ -143,11 +143,12 @@ func TestVerifyPage(t *testing.T) {
 	s, other := harness.Start(t, harness.Options{Settings: signing(t)}), harness.Start(t, harness.Options{})
 	song := &harness.Song{Server: s, Title: "Παραμύθι · قصة · The Ferryman’s Daughter", Audio: harness.WAV(7)}
 	pdf := certified(t, song)
-	evidence, err := certificate.Attachment(pdf)
+	attached, err := certificate.Read(pdf)
+	evidence := attached.Evidence
 	if err != nil || !bytes.Contains(pdf, []byte("/ETSI.CAdES.detached")) {
 		t.Fatal("the certificate has no evidence or no signature: ", err)
 	}
-	foreign, err := certificate.Attachment(certified(t, &harness.Song{Server: other, Title: song.Title, Audio: song.Audio}))
+	foreign, err := certificate.Read(certified(t, &harness.Song{Server: other, Title: song.Title, Audio: song.Audio}))
 	if err != nil {
 		t.Fatal(err)
 	}
