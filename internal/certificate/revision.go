@@ -2,6 +2,7 @@ package certificate
 
 import (
 	"bytes"
+	"maps"
 	"reflect"
 	"slices"
 )
@@ -53,7 +54,7 @@ func (f *pdf) changed() bool {
 	// Every other object is what it was.
 	may := []any{any(f.root), kids[0], was.get("AcroForm"), form.get("Fields"), page.get("Annots")}
 	for _, s := range f.added {
-		for n := range s.places {
+		for _, n := range slices.Sorted(maps.Keys(s.places)) {
 			p := f.issued.place(n)
 			if p.kind == 0 || slices.ContainsFunc(may, func(v any) bool { r, ok := v.(reference); return ok && r.number == n }) {
 				continue

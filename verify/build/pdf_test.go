@@ -102,20 +102,26 @@ func (p *page) says(t testing.TB, pdf []byte) (s said) {
 	return s
 }
 
-// agree reports whether both say the same, and keeps the file when they do not.
+// keep writes a file for whoever looks into it, in the folder TIMBRE_TEST_KEEP.
+func keep(t testing.TB, name string, pdf []byte) string {
+	dir := os.Getenv("TIMBRE_TEST_KEEP")
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	kept := filepath.Join(dir, strings.ReplaceAll(name, " ", "-")+".pdf")
+	_ = os.WriteFile(kept, pdf, 0o600)
+	return kept
+}
+
+// agree reports whether both say the same.
 func agree(t testing.TB, p *page, name string, pdf []byte) (said, bool) {
 	t.Helper()
 	command, page := theCommand(t, pdf), p.says(t, pdf)
 	if command.Why == page.Why && bytes.Equal(command.Evidence, page.Evidence) && command.Changed == page.Changed {
 		return command, true
 	}
-	kept := filepath.Join(t.TempDir(), "differs.pdf")
-	if dir := os.Getenv("TIMBRE_TEST_KEEP"); dir != "" {
-		kept = filepath.Join(dir, "differs.pdf")
-	}
-	_ = os.WriteFile(kept, pdf, 0o600) // for whoever looks
 	t.Errorf("%s: the command says %q (%d bytes, changed %t), the page %q (%d bytes, changed %t): %s", name,
-		command.Why, len(command.Evidence), command.Changed, page.Why, len(page.Evidence), page.Changed, kept)
+		command.Why, len(command.Evidence), command.Changed, page.Why, len(page.Evidence), page.Changed, keep(t, name, pdf))
 	return command, false
 }
 
@@ -191,7 +197,8 @@ func real(t testing.TB) map[string][]byte {
 	return all
 }
 
-// mutants are how many are compared in a test; make fuzz tries more.
+// mutants are how many are compared; TIMBRE_TEST_MUTANTS says another number, and
+// shows all of them to the other readers. TIMBRE_TEST_SEED makes others.
 const mutants = 3000
 
 // The command and the page say the same of PDFs that were changed at random, and
@@ -208,8 +215,12 @@ func TestReadersAgree(t *testing.T) {
 	third := others(t)
 	small := pdftest.Certificate(firstEvidence).With(7, pdftest.Stream("", secondEvidence)).With(8, "<</Type/Filespec/F(evidence.json)/UF(evidence.json)/EF<</F 7 0 R>>>>").With(9, "[8 0 R]")
 	counts := map[string]int{}
-	asked := 0
-	for i := range mutants {
+	most, ask, asked := mutants, 200, 0 // a process for each that is asked
+	if text := os.Getenv("TIMBRE_TEST_MUTANTS"); text != "" {
+		_, _ = fmt.Sscan(text, &most)
+		ask = most
+	}
+	for i := range most {
 		name := fmt.Sprintf("seed %d, mutant %d", seed, i)
 		pdf := small.Mutate(r)
 		s, same := agree(t, p, name, pdf)
@@ -220,13 +231,13 @@ func TestReadersAgree(t *testing.T) {
 		if s.Changed {
 			counts["changed"]++
 		}
-		if s.Why == "" && asked < 200 { // a process each
+		if s.Why == "" && asked < ask {
 			asked++
 			third(name, pdf, s.Evidence)
 		}
 	}
-	t.Logf("seed %d: of %d mutants %v; %d shown to other readers", seed, mutants, counts, asked)
-	if counts[""] < mutants/10 || counts["changed"] < mutants/100 {
+	t.Logf("seed %d: of %d mutants %v; %d shown to other readers", seed, most, counts, asked)
+	if counts[""] < most/10 || counts["changed"] < most/100 {
 		t.Error("too few of the mutants can be read")
 	}
 	for how, file := range real(t) {
@@ -265,14 +276,7 @@ func others(t *testing.T) func(name string, pdf, evidence []byte) {
 		if err := os.WriteFile(path, pdf, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		keep := func() string {
-			kept := filepath.Join(dir, "differs.pdf")
-			if dir := os.Getenv("TIMBRE_TEST_KEEP"); dir != "" {
-				kept = filepath.Join(dir, "differs.pdf")
-			}
-			_ = os.WriteFile(kept, pdf, 0o600)
-			return kept
-		}
+		kept := func() string { return keep(t, name, pdf) }
 		list, _ := exec.Command("pdfdetach", "-list", path).Output()
 		for i, line := range strings.Split(string(list), "\n") {
 			number, called, ok := strings.Cut(line, ": ")
@@ -282,11 +286,11 @@ func others(t *testing.T) func(name string, pdf, evidence []byte) {
 			_ = os.Remove(saved)
 			out, err := exec.Command("pdfdetach", "-save", number, "-o", saved, path).CombinedOutput()
 			if got, _ := os.ReadFile(saved); !bytes.Equal(got, evidence) {
-				t.Errorf("%s: poppler takes out %.60q (%v, line %d, %s): %s", name, got, err, i, out, keep())
+				t.Errorf("%s: poppler takes out %.60q (%v, line %d, %s): %s", name, got, err, i, out, kept())
 			}
 			goto qpdf
 		}
-		t.Errorf("%s: poppler lists %q: %s", name, list, keep())
+		t.Errorf("%s: poppler lists %q: %s", name, list, kept())
 	qpdf:
 		list, _ = exec.Command("qpdf", "--list-attachments", "--verbose", path).Output()
 		key := ""
@@ -300,7 +304,7 @@ func others(t *testing.T) func(name string, pdf, evidence []byte) {
 		}
 		out, err := exec.Command("qpdf", "--show-attachment="+key, path).Output()
 		if !bytes.Equal(out, evidence) {
-			t.Errorf("%s: qpdf takes out %.60q (%v) of %q: %s", name, out, err, list, keep())
+			t.Errorf("%s: qpdf takes out %.60q (%v) of %q: %s", name, out, err, list, kept())
 		}
 	}
 }

@@ -501,7 +501,7 @@ class Pdf {
     // Every other object is what it was.
     const may = [this.root, kids[0], was.get('AcroForm'), form.get('Fields'), page.get('Annots')];
     for (const s of this.added)
-      for (const n of s.places.keys()) {
+      for (const n of [...s.places.keys()].sort((a, b) => a - b)) {
         const [before, after] = [this.issued.place(n), this.newest.place(n)];
         if (before[0] === 0 || may.some((v) => v instanceof Ref && v.number === n)) continue;
         if (after[0] === 0 || !this.same(this.object(this.issued, named(n, before)), this.object(this.newest, named(n, after)))) return true;
