@@ -177,7 +177,7 @@ func (f *pdf) isEvidence(spec dictionary) bool {
 // shown is the reader's choice.
 func (f *pdf) embedded(spec dictionary) []byte {
 	files, ok := f.get(f.newest, spec.get("EF")).(dictionary)
-	if !ok || len(files) == 0 {
+	if !ok || files.get("F") == nil {
 		refuse("object")
 	}
 	var found reference
@@ -226,8 +226,11 @@ func (f *pdf) listed() (listed bool) {
 			refuse("value")
 		}
 		for i := 0; i < len(pairs); i += 2 {
-			key, _ := f.get(f.newest, pairs[i]).(pdfString)
-			spec, _ := f.get(f.newest, pairs[i+1]).(dictionary)
+			key, ok := f.get(f.newest, pairs[i]).(pdfString)
+			spec, ok2 := f.get(f.newest, pairs[i+1]).(dictionary)
+			if !ok || !ok2 {
+				refuse("value")
+			}
 			if spec.get("EF") != nil && f.isEvidence(spec) {
 				listed = true
 			} else if key.text() == EvidenceName {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // The values of PDF. A dictionary keeps its order, a number the way it is written.
@@ -221,13 +222,14 @@ func (f *pdf) table(s *scanner, out *section) {
 		if first < 0 || count < 0 {
 			refuse("table")
 		}
+		s.space()
 		for n := first; n < first+count; n++ {
-			p := place{at: number(pdfNumber(s.word())), generation: number(pdfNumber(s.word()))}
-			switch s.word() {
-			case "n":
+			row := s.take(20)
+			p := place{at: number(pdfNumber(row[:10])), generation: number(pdfNumber(row[11:16]))}
+			if row[17] == 'n' {
 				p.kind = 1
-			case "f":
-			default:
+			}
+			if end := row[18:]; row[10] != ' ' || row[16] != ' ' || row[17] != 'n' && row[17] != 'f' || end != " \n" && end != " \r" && end != "\r\n" {
 				refuse("table")
 			}
 			out.add(n, p)
@@ -619,6 +621,16 @@ func (s *scanner) next() byte {
 	return s.text[s.at-1]
 }
 
+// take is a number of bytes of a table.
+func (s *scanner) take(n int) string {
+	if s.end-s.at < n {
+		refuse("table")
+	}
+	s.f.step(n)
+	s.at += n
+	return string(s.text[s.at-n : s.at])
+}
+
 // space skips white space and comments.
 func (s *scanner) space() {
 	from := s.at
@@ -636,14 +648,19 @@ func (s *scanner) space() {
 	s.f.step(s.at - from)
 }
 
-// bare is what stands here before the next white space or delimiter.
+// bare is what stands here before the next white space or delimiter. Some readers
+// take other control characters for white space.
 func (s *scanner) bare() string {
 	from := s.at
 	for s.at < s.end && !isWhite(s.text[s.at]) && !isDelimiter(s.text[s.at]) {
 		s.at++
 	}
 	s.f.step(s.at - from)
-	return string(s.text[from:s.at])
+	word := string(s.text[from:s.at])
+	if strings.ContainsFunc(word, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+		refuse("value")
+	}
+	return word
 }
 
 // word is the next bare word, behind white space and comments.

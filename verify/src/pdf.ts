@@ -202,10 +202,11 @@ class Pdf {
       if (word === 'trailer') break;
       const [first, count] = [whole(word), whole(s.word())];
       if (first < 0 || count < 0) refuse('table');
+      s.space();
       for (let n = first; n < first + count; n++) {
-        const [at, generation, kind] = [whole(s.word()), whole(s.word()), s.word()];
-        if (kind !== 'n' && kind !== 'f') refuse('table');
-        add(out, n, [kind === 'n' ? 1 : 0, at, generation]);
+        const row = s.take(20);
+        if (!/^.{10} .{5} [nf](?: \n| \r|\r\n)$/s.test(row)) refuse('table');
+        add(out, n, [row[17] === 'n' ? 1 : 0, whole(row.slice(0, 10)), whole(row.slice(11, 16))]);
       }
     }
     const d = s.one();
@@ -442,10 +443,10 @@ class Pdf {
 
   /** The one content of a file specification. Which of its entries is shown is the reader's choice. */
   embedded(spec: Dict): Bytes {
-    const files = [...dict(this.get(this.newest, spec.get('EF'))).values()];
-    const found = files[0];
-    if (!files.length) refuse('object');
-    if (!(found instanceof Ref) || files.some((one) => !equal(one, found))) return refuse('many');
+    const files = dict(this.get(this.newest, spec.get('EF')));
+    const found = files.get('F');
+    if (!found) refuse('object');
+    if (!(found instanceof Ref) || [...files.values()].some((one) => !equal(one, found))) return refuse('many');
     const o = this.object(this.newest, found);
     if (!o.data) refuse('object');
     return this.decode(this.newest, o, maxSize);
@@ -471,9 +472,10 @@ class Pdf {
       const pairs = list(get(node.get('Names')));
       if (pairs.length % 2) refuse('value');
       for (let i = 0; i < pairs.length; i += 2) {
-        const [key, spec] = [get(pairs[i]), dict(get(pairs[i + 1]))];
+        const [key, spec] = [get(pairs[i]), get(pairs[i + 1])];
+        if (!isString(key) || !isDict(spec)) return refuse('value');
         if (spec.has('EF') && this.isEvidence(spec)) listed = true;
-        else if (isString(key) && text(key.slice(1)) === evidenceName) refuse('name');
+        else if (text(key.slice(1)) === evidenceName) refuse('name');
       }
     };
     visit(dict(get(this.catalog(this.newest).get('Names'))).get('EmbeddedFiles'), 0);
@@ -584,6 +586,14 @@ class Scanner {
     return this.text[this.at++]!;
   }
 
+  /** A number of bytes of a table. */
+  take(n: number): string {
+    if (this.end - this.at < n) refuse('table');
+    this.f.step(n);
+    this.at += n;
+    return latin1(this.text.subarray(this.at - n, this.at));
+  }
+
   /** Skips white space and comments. */
   space(): void {
     const from = this.at;
@@ -594,12 +604,13 @@ class Scanner {
     this.f.step(this.at - from);
   }
 
-  /** What stands here before the next white space or delimiter. */
+  /** What stands here before the next white space or delimiter. Some readers take other control characters for white space. */
   bare(): string {
     const from = this.at;
     while (this.at < this.end && !ends[this.text[this.at]!]) this.at++;
     this.f.step(this.at - from);
-    return latin1(this.text.subarray(from, this.at));
+    const word = latin1(this.text.subarray(from, this.at));
+    return /[\x00-\x1f\x7f]/.test(word) ? refuse('value') : word;
   }
 
   /** The next bare word, behind white space and comments. */

@@ -69,6 +69,10 @@ func Cases(first, second string) (all []Case) {
 		add(name+" where another object could begin", bytes.Replace(Update(good.With(6, other).File(), Objects{6: Stream("", first)}, ""), []byte("\n6 0 obj\n"), []byte("\n6"+white+"0"+white+"obj\n"), 2), "")
 		all[len(all)-1].Changed = true
 	}
+	add("vertical tab behind a name", good.With(6, Stream("/Filter\v/FlateDecode", Pack(first))).File(), "value")
+	add("an entry without the end of its line", text(" n \ntrailer", " n  trailer"), "table")
+	add("entries of other lengths", bytes.ReplaceAll(file, []byte(" n \n"), []byte(" n\n")), "table")
+	add("entries with the other end of a line", bytes.ReplaceAll(file, []byte(" n \n"), []byte(" n\r\n")), "")
 	add("a comment in a dictionary", good.Swap(5, "/F(", "%)>> /EF\n/F(").File(), "")
 	add("a comment between the words of a reference", good.Swap(1, "[5 0 R]", "[5 %\r0%R\nR]").File(), "")
 	add("a name with a number", good.Swap(5, "/EF", "/#45#46").Swap(1, "/EmbeddedFiles", "/Embedded#46iles").File(), "")
@@ -116,6 +120,8 @@ dence\056json)`).File(), "")
 	add("a tree with a loop", good.Swap(1, "<</Names[(evidence.json) 5 0 R]>>", "8 0 R").With(8, "<</Kids[8 0 R]/Names[(evidence.json) 5 0 R]>>").File(), "value")
 	add("a tree with a loop of two", good.Swap(1, "<</Names[(evidence.json) 5 0 R]>>", "8 0 R").With(8, "<</Kids[9 0 R]>>").With(9, "<</Kids[8 0 R]/Names[(evidence.json) 5 0 R]>>").File(), "value")
 	add("a file elsewhere", good.Swap(6, "/Type", "/F(other.json)/Type").File(), "stream")
+	add("only the other entry of a file", good.Swap(5, "/F 6 0 R/", "/").File(), "object")
+	add("a list with a number for a name", good.Swap(1, "[(evidence.json) 5 0 R]", "[1 5 0 R]").File(), "value")
 	add("no file", good.Swap(5, "/EF<</F 6 0 R/UF 6 0 R>>", "/EF<</F 7 0 R>>").File(), "object")
 
 	// Streams.
