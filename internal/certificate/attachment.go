@@ -120,16 +120,18 @@ func (f *pdf) attachment() []byte {
 
 // specifications are the dictionaries with embedded files that can be reached.
 func (f *pdf) specifications() (specs []dictionary) {
-	seen := map[int]bool{f.root.number: true}
+	seen := map[int]int{f.root.number: f.root.generation}
 	queue := []reference{f.root}
 	var visit func(v any)
 	visit = func(v any) {
 		f.step(1)
 		switch v := v.(type) {
 		case reference:
-			if !seen[v.number] {
-				seen[v.number] = true
+			if generation, ok := seen[v.number]; !ok {
+				seen[v.number] = v.generation
 				queue = append(queue, v)
+			} else if generation != v.generation {
+				refuse("object")
 			}
 		case []any:
 			for _, one := range v {

@@ -250,6 +250,10 @@ func (s *section) add(n int, p place) {
 }
 
 func (f *pdf) packedTable(s *scanner, out *section) {
+	s.space()
+	from := s.at
+	itself := number(pdfNumber(s.word()))
+	s.at = from
 	o := f.indirect(nil, s, nil)
 	d, _ := o.value.(dictionary)
 	widths, ok := d.get("W").([]any)
@@ -295,7 +299,7 @@ func (f *pdf) packedTable(s *scanner, out *section) {
 			out.add(n, place{values[0], values[1], values[2]})
 		}
 	}
-	if at != len(data) {
+	if own, ok := out.places[itself]; at != len(data) || ok && (own.kind != 1 || own.at != from) {
 		refuse("table")
 	}
 	out.trailer = d

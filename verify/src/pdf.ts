@@ -215,6 +215,10 @@ class Pdf {
   }
 
   packedTable(s: Scanner, out: Section): void {
+    s.space();
+    const from = s.at;
+    const itself = whole(s.word());
+    s.at = from;
     const o = this.indirect(undefined, s, undefined);
     const d = dict(o.value);
     const w = list(d.get('W')).map(number);
@@ -242,7 +246,8 @@ class Pdf {
         add(out, n, [kind, values[1]!, values[2]!]);
       }
     }
-    if (at !== data.length) refuse('table');
+    const own = out.places.get(itself);
+    if (at !== data.length || (own && (own[0] !== 1 || own[1] !== from))) refuse('table');
     out.trailer = d;
   }
 
@@ -414,15 +419,15 @@ class Pdf {
   /** The dictionaries with embedded files that can be reached. */
   specifications(): Dict[] {
     const specs: Dict[] = [];
-    const seen = new Set([this.root.number]);
+    const seen = new Map([[this.root.number, this.root.generation]]);
     const queue = [this.root];
     const visit = (v: Value) => {
       this.step(1);
       if (v instanceof Ref) {
         if (!seen.has(v.number)) {
-          seen.add(v.number);
+          seen.set(v.number, v.generation);
           queue.push(v);
-        }
+        } else if (seen.get(v.number) !== v.generation) refuse('object');
       } else if (Array.isArray(v)) v.forEach(visit);
       else if (isDict(v)) {
         if (v.has('EF') && specs.push(v) > maxSpecifications) refuse('work');
