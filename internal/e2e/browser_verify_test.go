@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"timbre.example/internal/certificate"
+	"timbre.example/internal/certificate/pdftest"
 	"timbre.example/internal/e2e/browser"
 	"timbre.example/internal/e2e/harness"
 )
@@ -199,7 +200,7 @@ func TestVerifyPage(t *testing.T) {
 	t.Run("keys", func(t *testing.T) {
 		c.t, c.p = t, p.In(t)
 		c.choose("recording", audio)
-		c.choose("proof", c.file("foreign.json", foreign))
+		c.choose("proof", c.file("foreign.json", foreign.Evidence))
 		c.expect("another log", "untrusted", "log_key checkpoint inclusion")
 		p.Type("document.getElementById('key')", "not a key")
 		p.Press(browser.Enter, false)
@@ -568,6 +569,14 @@ func (c *checker) looks(page, paper, proof, audio string) {
 	see("empty")
 	c.choose("proof", c.file("A certificate with a rather long name that somebody gave it (final, really final).pdf", []byte("%PDF-1.7\n")))
 	see("trouble")
+	issued, err := os.ReadFile(paper)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	objects := pdftest.Parse(issued)
+	c.choose("proof", c.file("changed.pdf", pdftest.Update(issued, pdftest.Objects{1: strings.Replace(objects[1], "/Type/Catalog", "/Type/Catalog/OCProperties<</D<<>>/OCGs[]>>", 1)}, "")))
+	c.expect("a page that was changed", "page_changed", "page")
+	see("page-changed")
 	c.choose("proof", paper)
 	see("registered")
 	c.choose("recording", audio)

@@ -54,14 +54,13 @@ export function inflate(data: Uint8Array, room: number): { out: Bytes; end: numb
     }
     return refuse('stream');
   };
-  const put = (c: number) => {
-    if (size === room) refuse('size');
-    if (size === out.length) {
-      const more = new Uint8Array(Math.min(room, 2 * size));
-      more.set(out);
-      out = more;
-    }
-    out[size++] = c;
+  /** Makes room for n bytes. */
+  const grow = (n: number) => {
+    if (size + n > room) refuse('size');
+    if (size + n <= out.length) return;
+    const more = new Uint8Array(Math.min(room, 2 * size + n));
+    more.set(out);
+    out = more;
   };
   if (data.length < 2 || (data[0]! & 15) !== 8 || data[0]! > 0x7f || (data[0]! * 256 + data[1]!) % 31 || data[1]! & 0x20) refuse('stream');
   for (let last = 0; !last; ) {
@@ -71,15 +70,22 @@ export function inflate(data: Uint8Array, room: number): { out: Bytes; end: numb
       bit = 0;
       const n = byte() + byte() * 256;
       if (n + byte() + byte() * 256 !== 0xffff) refuse('stream');
-      for (let i = 0; i < n; i++) put(byte());
+      // A block that is cut is refused for that, unless it is too large before.
+      grow(Math.min(n, data.length - at));
+      if (n > data.length - at) refuse('stream');
+      out.set(data.subarray(at, at + n), size);
+      at += n;
+      size += n;
       continue;
     }
     if (kind === 3) refuse('stream');
     const [literals, distances] = kind === 1 ? fixed : dynamic();
     for (;;) {
       let n = symbol(literals);
-      if (n < 256) put(n);
-      else if (n === 256) break;
+      if (n < 256) {
+        grow(1);
+        out[size++] = n;
+      } else if (n === 256) break;
       else {
         if ((n -= 257) > 28) refuse('stream');
         const extra = n < 8 || n === 28 ? 0 : (n >> 2) - 1;
@@ -89,14 +95,17 @@ export function inflate(data: Uint8Array, room: number): { out: Bytes; end: numb
         const far = d < 4 ? 0 : (d >> 1) - 1;
         const distance = d < 4 ? d + 1 : ((2 + (d & 1)) << far) + bits(far) + 1;
         if (distance > size) refuse('stream');
-        for (let i = 0; i < length; i++) put(out[size - distance]!);
+        grow(length);
+        for (let i = size, end = size + length; i < end; i++) out[i] = out[i - distance]!;
+        size += length;
       }
     }
   }
   let [a, b] = [1, 0];
-  for (let i = 0; i < size; i++) {
-    a = (a + out[i]!) % 65521;
-    b = (b + a) % 65521;
+  for (let i = 0; i < size; ) {
+    for (const end = Math.min(size, i + 3800); i < end; i++) b += a += out[i]!; // no sum is larger than 32 bits
+    a %= 65521;
+    b %= 65521;
   }
   for (const c of [b >> 8, b & 255, a >> 8, a & 255]) if (byte() !== c) refuse('stream');
   return { out: out.subarray(0, size), end: at };

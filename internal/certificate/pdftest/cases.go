@@ -198,7 +198,7 @@ dence\056json)`).File(), "")
 	add("an object behind the end", append(bytes.Clone(file), "6 0 obj\n"+other+"\nendobj\n"...), "end")
 	add("another object that no table names", text("xref\n0 1", "6 0 obj\n"+other+"\nendobj\nxref\n0 1"), "table")
 	add("another object that no table names, in its place", unnamed(good, other), "")
-	say("two files in one", second, false, append(bytes.Clone(good.With(6, other).File()), file...)) // offsets are those of the first
+	add("the same file twice in one", append(bytes.Clone(file), file...), "") // offsets are those of the first
 	add("something in front", append([]byte("junk\n"), file...), "header")
 	add("another version", same("%PDF-1.7", "%PDF-2.0"), "")
 	add("nothing but a mark", []byte("%PDF-1.7\n"), "end")
