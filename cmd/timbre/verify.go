@@ -43,7 +43,7 @@ Exit codes:
      certainty, no key was given that you trust, or the network is a chain,
      which has to be asked
   2  the command was called wrongly
-  3  the PDF was changed after it was issued; its evidence has no fault`
+  3  the PDF was changed after it was issued; its evidence is proved`
 }
 
 // remedies say what to do about a verdict that is no proof, on the command line.
@@ -87,6 +87,7 @@ func (c *verifyCmd) Run(o *output) error {
 			return err
 		}
 	}
+	proved := evidence.Judge(e, report).Proved()
 	if page != nil {
 		report = append(evidence.Report{*page}, report...)
 	}
@@ -103,7 +104,7 @@ func (c *verifyCmd) Run(o *output) error {
 			text += "; " + remedy
 		}
 		failure = errors.New(text)
-		if verdict == evidence.PageChanged {
+		if verdict == evidence.PageChanged && proved {
 			failure = exitError{exitPageChanged, failure}
 		}
 	}
