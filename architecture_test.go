@@ -51,7 +51,8 @@ var rooms = map[string]struct {
 
 	"internal/share": {nil, "slots by turns; whose and for what is its caller's"},
 
-	"internal/certificate": {nil, "a page from what it is told: no row, no file, no clock"},
+	"internal/certificate":         {nil, "a page from what it is told: no row, no file, no clock"},
+	"internal/certificate/pdftest": {nil, "PDFs for tests; it shares no code with the reader that it checks"},
 
 	"internal/timestamp":         {[]string{"commitment", "evidence"}, "a token is what verifiers take for one; it knows no work"},
 	"internal/timestamp/tsatest": {nil, "somebody else's authority, for tests"},

@@ -2,6 +2,10 @@ package evidence
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -80,6 +84,9 @@ func (t RFC3161) Open(sum commitment.Hash) (Stamp, error) {
 	if signer == nil {
 		return Stamp{}, errors.New("the token does not hold the one certificate that signed it")
 	}
+	if err := acceptable(signer); err != nil {
+		return Stamp{}, fmt.Errorf("the certificate that signed has %w", err)
+	}
 	var kind asn1.ObjectIdentifier
 	if err := p7.UnmarshalSignedAttribute(pkcs7.OIDAttributeContentType, &kind); err != nil || !kind.Equal(oidTSTInfo) {
 		return Stamp{}, errors.New("what was signed is no time-stamp")
@@ -110,7 +117,9 @@ func (t RFC3161) Open(sum commitment.Hash) (Stamp, error) {
 func (s Stamp) IssuedUnder(roots *x509.CertPool) error {
 	between := x509.NewCertPool()
 	for _, c := range s.others {
-		between.AddCert(c)
+		if acceptable(c) == nil {
+			between.AddCert(c)
+		}
 	}
 	_, err := s.signer.Verify(x509.VerifyOptions{
 		Roots: roots, Intermediates: between, CurrentTime: s.Time, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageTimeStamping},
@@ -121,9 +130,34 @@ func (s Stamp) IssuedUnder(roots *x509.CertPool) error {
 // The bounds of a token. One with its chain of certificates has some thousands of
 // bytes, and nothing in it is nested deeper than names in certificates.
 const (
-	maxToken = 64 << 10
-	maxDepth = 32
+	maxToken        = 64 << 10
+	maxDepth        = 32
+	maxCertificates = 16
 )
+
+// The sizes of RSA keys, in bits. Whoever made the token chose its keys: the work of
+// checking a signature grows with the square of the size. A shorter key can be broken.
+const minRSA, maxRSA = 2048, 8192
+
+// acceptable returns an error when signatures of a certificate's key are not checked.
+func acceptable(c *x509.Certificate) error {
+	switch key := c.PublicKey.(type) {
+	case *rsa.PublicKey:
+		if bits := key.N.BitLen(); bits < minRSA || bits > maxRSA {
+			return fmt.Errorf("an RSA key of %d bits; %d to %d are accepted", bits, minRSA, maxRSA)
+		}
+		return nil
+	case *ecdsa.PublicKey:
+		switch key.Curve {
+		case elliptic.P256(), elliptic.P384(), elliptic.P521():
+			return nil
+		}
+		return errors.New("a key on a curve other than P-256, P-384 and P-521")
+	case ed25519.PublicKey:
+		return nil
+	}
+	return errors.New("a key of a kind that is not accepted")
+}
 
 // parsing: the library counts in a variable of its package.
 var parsing sync.Mutex
@@ -142,7 +176,10 @@ func parseCMS(der []byte) (p *pkcs7.PKCS7, err error) {
 			p, err = nil, errors.New("malformed")
 		}
 	}()
-	return pkcs7.Parse(der)
+	if p, err = pkcs7.Parse(der); err == nil && len(p.Certificates) > maxCertificates {
+		return nil, fmt.Errorf("more than %d certificates", maxCertificates)
+	}
+	return p, err
 }
 
 func wellFormed(der cryptobyte.String, depth int) bool {

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -146,6 +147,50 @@ func TestTokenOfWhom(t *testing.T) {
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
+	}
+}
+
+// Whoever makes a token chooses its keys, and with them the work of whoever checks
+// it.
+func TestTokenKeys(t *testing.T) {
+	t.Parallel()
+	sum := commitment.Hash{1}
+	now := time.Now().UTC().Truncate(time.Second)
+	usage := pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: true, Value: must(asn1.Marshal([]asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}}))}
+	form := func(serial int64) *x509.Certificate {
+		return &x509.Certificate{SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "Clock"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour), IsCA: true, BasicConstraintsValid: true, ExtraExtensions: []pkix.Extension{usage}}
+	}
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	open := func(public any, private crypto.Signer, more ...*x509.Certificate) error {
+		cert := must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, form(1), form(1), public, key))))
+		stamp := timestamp.Timestamp{HashAlgorithm: crypto.SHA256, HashedMessage: sum[:], Time: now, Policy: asn1.ObjectIdentifier{1, 2, 3}, AddTSACertificate: true, Certificates: more}
+		_, err := evidence.RFC3161{Token: tokenOf(t, must(stamp.CreateResponseWithOpts(cert, private, crypto.SHA256)))}.Open(sum)
+		return err
+	}
+	for bits, want := range map[int]string{2048: "does not hold", 8192: "does not hold", 1024: "an RSA key of 1024 bits", 8193: "an RSA key of 8193 bits", 240_000: "an RSA key of 240000 bits"} {
+		n := new(big.Int).SetBit(big.NewInt(1), bits-1, 1) // nobody has its private key
+		if err := open(&rsa.PublicKey{N: n, E: 65537}, key); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d bits: %v, want %q", bits, err, want)
+		}
+	}
+	for curve, want := range map[elliptic.Curve]string{elliptic.P224(): "P-256, P-384 and P-521", elliptic.P256(): "", elliptic.P384(): "", elliptic.P521(): ""} {
+		own := must(ecdsa.GenerateKey(curve, rand.Reader))
+		if err := open(own.Public(), own); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", curve.Params().Name, err, want)
+		}
+	}
+	// All certify each other: they have one name and one key.
+	chain := func(n int) (all []*x509.Certificate) {
+		for i := range n {
+			all = append(all, must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, form(int64(i+2)), form(1), key.Public(), key)))))
+		}
+		return all
+	}
+	if err := open(key.Public(), key, chain(15)...); err != nil {
+		t.Errorf("16 certificates: %v", err)
+	}
+	if err := open(key.Public(), key, chain(16)...); err == nil || !strings.Contains(err.Error(), "more than 16 certificates") {
+		t.Errorf("17 certificates: %v", err)
 	}
 }
 

@@ -16,6 +16,7 @@ type Verdict string
 const (
 	Verified       Verdict = "verified"        // everything, the recording among it
 	Registered     Verdict = "registered"      // everything but the recording, which was not given
+	PageChanged    Verdict = "page_changed"    // the evidence has no fault, but the page of the PDF that it came in was changed
 	OtherRecording Verdict = "other_recording" // the recording that was given is not the registered one; the evidence has no fault
 	Untrusted      Verdict = "untrusted"       // the parts match each other, in a log whose key is not trusted
 	Unknown        Verdict = "unknown"         // what was checked matches, but only the chain can say the rest
@@ -33,6 +34,15 @@ func (v Verdict) Name() string { return word("verdict_" + string(v)) }
 func (v Verdict) Sentence(e Evidence, at func(time.Time) string) string {
 	return strings.NewReplacer("{date}", at(e.Block.Time), "{network}", e.Network.Name).Replace(word("say_" + string(v)))
 }
+
+// Page is the check on the page of the PDF that evidence came in, for a caller who
+// has read that file: it goes before the others in a [Report].
+func Page(status Status, why string) Check {
+	return Check{Name: "page", Proves: word("check_page"), Status: status, Why: why}
+}
+
+// PageWhy explains a check of the page that did not pass.
+func PageWhy(key string) string { return word("why_page_" + key) }
 
 // Judge is the verdict on e, whose report is r. In words of the verdict
 // OtherRecording nothing is said about trust: see the check log_key for that.
@@ -55,14 +65,17 @@ func Judge(e Evidence, r Report) Verdict {
 		own, _ := Verify(e, Options{}) // without a recording nothing is read
 		note(own, "media", "token", "token_authority")
 	}
-	media := failed["media"]
+	media, page := failed["media"], failed["page"]
 	delete(failed, "media")
+	delete(failed, "page")
 	for _, bad := range failed {
 		if bad {
 			return Fails
 		}
 	}
 	switch {
+	case page:
+		return PageChanged
 	case media:
 		return OtherRecording
 	case e.Log == nil && len(r) > 0:

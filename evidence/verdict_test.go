@@ -14,10 +14,11 @@ import (
 // page's tests read the same file.
 type situation struct {
 	Name    string
-	Of      string    // the golden file, full.json if it is not named
-	Replace [2]string // a text that is there once, and what stands in its place
-	Media   string    // right, other or none
-	Key     string    // right, other or none
+	Of      string          // the golden file, full.json if it is not named
+	Replace [2]string       // a text that is there once, and what stands in its place
+	Page    evidence.Status // of the PDF that it came in, "" when it came in none
+	Media   string          // right, other or none
+	Key     string          // right, other or none
 	Verdict evidence.Verdict
 	Test    bool // a test network
 }
@@ -65,6 +66,9 @@ func TestVerdicts(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", s.Name, err)
 		}
+		if s.Page != "" {
+			report = append(evidence.Report{evidence.Page(s.Page, evidence.PageWhy(string(s.Page)))}, report...)
+		}
 		v := evidence.Judge(e, report)
 		if v != s.Verdict || e.OnTestNetwork() != s.Test {
 			t.Errorf("%s: %s, test network %t; want %s, %t", s.Name, v, e.OnTestNetwork(), s.Verdict, s.Test)
@@ -77,7 +81,7 @@ func TestVerdicts(t *testing.T) {
 		}
 		seen[v] = true
 	}
-	if len(seen) != 6 {
+	if len(seen) != 7 {
 		t.Errorf("only %v were given", seen)
 	}
 }

@@ -35,12 +35,12 @@ func TestCertificateLeadsToThePageOfItsWork(t *testing.T) {
 	if again, err := certifier("https://songs.example", "Songs of Example", nil)(t.Context(), registry.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)}); err != nil || !bytes.Equal(again, pdf) {
 		t.Errorf("made again it has other bytes (%v)", err)
 	}
-	attached, err := certificate.Attachment(pdf)
+	attached, err := certificate.Read(pdf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want, err := evidence.Encode(e); err != nil || !bytes.Equal(attached, want) {
-		t.Errorf("attached is %s (%v)", attached, err)
+	if want, err := evidence.Encode(e); err != nil || !bytes.Equal(attached.Evidence, want) {
+		t.Errorf("attached is %s (%v)", attached.Evidence, err)
 	}
 }
 

@@ -356,12 +356,14 @@ func (s *sources) checkpoint(name string, r io.Reader) {
 
 // document reads a certificate or evidence.
 func (s *sources) document(name string, r io.Reader) {
-	data, err := io.ReadAll(io.LimitReader(r, maxCertificate+1))
-	if err == nil && len(data) > maxCertificate {
-		err = fmt.Errorf("it has more than %d bytes", maxCertificate)
+	data, err := io.ReadAll(io.LimitReader(r, certificate.MaxFile+1))
+	if err == nil && len(data) > certificate.MaxFile {
+		err = fmt.Errorf("it has more than %d bytes", certificate.MaxFile)
 	}
 	if err == nil && bytes.HasPrefix(data, []byte("%PDF-")) {
-		data, err = certificate.Attachment(data)
+		var attached certificate.Attached
+		attached, err = certificate.Read(data)
+		data = attached.Evidence
 	}
 	var e evidence.Evidence
 	if err == nil {

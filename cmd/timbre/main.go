@@ -76,7 +76,15 @@ const (
 	exitDone    = 0
 	exitRefused = 1 // refused, a check that said no, or not proved
 	exitUsage   = 2
+	// The evidence is proved, and the page of its PDF was changed.
+	exitPageChanged = 3
 )
+
+// exitError is an error with an exit code of its own.
+type exitError struct {
+	code int
+	error
+}
 
 // usageError is a mistake in the environment, for which no command's help has more to say.
 type usageError struct{ error }
@@ -144,6 +152,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	fmt.Fprintf(stderr, "timbre: %s\n", in.say(err))
 	if errors.As(err, new(usageError)) {
 		return exitUsage
+	}
+	if own := (exitError{}); errors.As(err, &own) {
+		return own.code
 	}
 	if w := (*wrong)(nil); errors.As(err, &w) {
 		fmt.Fprintf(stderr, "Run %s --help.\n", command)

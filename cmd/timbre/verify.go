@@ -23,7 +23,7 @@ import (
 
 // verifyCmd checks evidence offline: it opens the files it is given and nothing else.
 type verifyCmd struct {
-	Evidence    string      `example:"certificate.pdf" arg:"" type:"existingfile" placeholder:"FILE" help:"Evidence as JSON (at most 1 MiB), or a certificate as PDF with the evidence attached (at most 64 MiB)."`
+	Evidence    string      `example:"certificate.pdf" arg:"" type:"existingfile" placeholder:"FILE" help:"Evidence as JSON (at most 1 MiB), or a certificate as PDF with the evidence attached (at most 8 MiB)."`
 	Media       string      `example:"song.wav" type:"existingfile" placeholder:"FILE" help:"The recording, of any size: it is read once, in pieces."`
 	LogKey      verifierKey `example:"log.pub" placeholder:"KEY" help:"The log's verifier key (NAME+HASH+BASE64) from a source that you trust, or a file that holds it. Without this flag nothing says whose log it is."`
 	TSACA       string      `example:"roots.pem" name:"tsa-ca" type:"existingfile" placeholder:"FILE" help:"Root certificates of time-stamp authorities that you trust (PEM). Without this flag a token's signer is not checked."`
@@ -39,23 +39,23 @@ are the verdict, in the words of the page /verify.
 
 Exit codes:
   0  proved: nothing failed, and the commitment is in the log whose key you gave
-  1  not proved: a check failed, the file is not evidence, no key was given that
-     you trust, or the network is a chain, which has to be asked
-  2  the command was called wrongly`
+  1  not proved: a check failed, the file is not evidence or cannot be read with
+     certainty, no key was given that you trust, or the network is a chain,
+     which has to be asked
+  2  the command was called wrongly
+  3  the PDF was changed after it was issued; its evidence is proved`
 }
-
-// maxCertificate is how large a PDF is read.
-const maxCertificate = 64 << 20
 
 // remedies say what to do about a verdict that is no proof, on the command line.
 var remedies = map[evidence.Verdict]string{
+	evidence.PageChanged:    "use the certificate as it was issued, or save the evidence with --save",
 	evidence.OtherRecording: "give the registered recording with --media",
 	evidence.Untrusted:      "give the key of a log that you trust with --log-key",
 	evidence.Unknown:        "ask a node of the chain",
 }
 
 func (c *verifyCmd) Run(o *output) error {
-	e, pdf, err := readEvidence(c.Evidence)
+	e, page, err := readEvidence(c.Evidence)
 	if err != nil {
 		return err
 	}
@@ -87,10 +87,16 @@ func (c *verifyCmd) Run(o *output) error {
 			return err
 		}
 	}
+	proved := evidence.Judge(e, report).Proved()
+	if page != nil {
+		report = append(evidence.Report{*page}, report...)
+	}
 	verdict := evidence.Judge(e, report)
 	result, failure := "proved", error(nil)
 	if !verdict.Proved() {
-		if result = "not_proved"; !report.OK() {
+		if result = "not_proved"; verdict == evidence.PageChanged {
+			result = "page_changed"
+		} else if !report.OK() {
 			result = "refused"
 		}
 		text := "not proved: " + verdict.Name()
@@ -98,12 +104,9 @@ func (c *verifyCmd) Run(o *output) error {
 			text += "; " + remedy
 		}
 		failure = errors.New(text)
-	}
-	if pdf {
-		report = append(evidence.Report{{
-			Name: "page", Proves: "The certificate's page says what its evidence says.", Status: evidence.NotChecked,
-			Why: "compare it with the lines above; pdfsig checks who signed the file",
-		}}, report...)
+		if verdict == evidence.PageChanged && proved {
+			failure = exitError{exitPageChanged, failure}
+		}
 	}
 	if err := o.print(c.JSON, struct {
 		Result   string            `json:"result"`
@@ -173,45 +176,50 @@ func (k *verifierKey) UnmarshalText(given []byte) error {
 }
 
 // readEvidence reads a document, or a certificate with one in it. What is neither
-// is named in the page's words.
-func readEvidence(path string) (e evidence.Evidence, pdf bool, err error) {
+// is named in the page's words. page is nil when it is no certificate.
+func readEvidence(path string) (e evidence.Evidence, page *evidence.Check, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return e, false, err
+		return e, nil, err
 	}
 	defer func() { _ = f.Close() }()
 	trouble := func(key string, err error) error { return fmt.Errorf("%s: %s\n  %w", path, evidence.Trouble(key), err) }
 	r := bufio.NewReaderSize(f, evidence.MaxSize+1)
 	head, err := r.Peek(evidence.MaxSize + 1)
 	if err != nil && err != io.EOF {
-		return e, false, fmt.Errorf("%s: %w", path, err)
+		return e, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if !bytes.HasPrefix(head, []byte("%PDF-")) {
+	if !bytes.Contains(head[:min(len(head), 1024)], []byte("%PDF-")) {
 		if !looksLikeEvidence(head) {
-			return e, false, fmt.Errorf("%s: %s\n  give the certificate or the evidence here, and the recording with --media", path, evidence.Trouble("neither"))
+			return e, nil, fmt.Errorf("%s: %s\n  give the certificate or the evidence here, and the recording with --media", path, evidence.Trouble("neither"))
 		}
 		if e, err = evidence.Decode(r); err != nil {
-			return e, false, trouble(damage(head), err)
+			return e, nil, trouble(damage(head), err)
 		}
-		return e, false, nil
+		return e, nil, nil
 	}
-	file, err := io.ReadAll(io.LimitReader(r, maxCertificate+1))
+	file, err := io.ReadAll(io.LimitReader(r, certificate.MaxFile+1))
 	if err != nil {
-		return e, true, err
+		return e, nil, err
 	}
-	if len(file) > maxCertificate {
-		return e, true, trouble("tooLarge", fmt.Errorf("it has more than %d bytes", maxCertificate))
+	if len(file) > certificate.MaxFile {
+		return e, nil, trouble("tooLarge", fmt.Errorf("it has more than %d bytes", certificate.MaxFile))
 	}
-	text, err := certificate.Attachment(file)
-	if errors.Is(err, certificate.ErrNoAttachment) {
-		return e, true, fmt.Errorf("%w; if another program shows %s among its attachments, save that and verify it", trouble("noAttachment", err), certificate.EvidenceName)
+	attached, err := certificate.Read(file)
+	if refusal := (*certificate.Refusal)(nil); errors.As(err, &refusal) {
+		return e, nil, trouble(string(refusal.Trouble), err)
 	} else if err != nil {
-		return e, true, err
+		return e, nil, err
 	}
-	if e, err = evidence.Decode(bytes.NewReader(text)); err != nil {
-		return e, true, trouble(damage(text), err)
+	if e, err = evidence.Decode(bytes.NewReader(attached.Evidence)); err != nil {
+		return e, nil, trouble(damage(attached.Evidence), err)
 	}
-	return e, true, nil
+	status := evidence.NotChecked
+	if attached.Changed {
+		status = evidence.Failed
+	}
+	check := evidence.Page(status, evidence.PageWhy(string(status)))
+	return e, &check, nil
 }
 
 // looksLikeEvidence: the bytes begin as a JSON object, and name what evidence

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"timbre.example/evidence"
 	"timbre.example/internal/certificate"
+	"timbre.example/internal/certificate/pdftest"
 )
 
 // What is not evidence is refused, and the command says so.
@@ -68,6 +70,21 @@ func TestVerify(t *testing.T) {
 		}
 		write(name, pdf)
 	}
+	issued, err := os.ReadFile(made + "certificate.pdf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects := pdftest.Parse(issued)
+	note := pdftest.Objects{len(objects) + 1: "<</Type/Annot/Subtype/FreeText/Rect[0 0 99 99]/Contents(Mallory)>>"}
+	for n, o := range objects {
+		if strings.HasPrefix(o, "<</Type/Page/") {
+			note[n] = strings.Replace(o, "/Annots[", fmt.Sprintf("/Annots[%d 0 R ", len(objects)+1), 1)
+		}
+	}
+	write("changed.pdf", pdftest.Update(issued, note, ""))
+	write("unsure.pdf", append([]byte("junk\n"), issued...))
+	write("behind.pdf", append(bytes.Clone(issued), "6 0 obj\n"...))
+	write("other-title.pdf", bytes.Replace(pdftest.Update(issued, note, ""), []byte(`"title": "Porch`), []byte(`"title": "Perch`), 1))
 	write("line.json", []byte(strings.Replace(string(whole), "Porch Light", `\u001b[2J\u202e\nok           The log is one that you trust.`, 1)))
 	write("twice.txt", []byte(key+key))
 	for _, c := range []struct {
@@ -89,7 +106,15 @@ func TestVerify(t *testing.T) {
 		{[]string{dir + "full.json", "--log-key", made + "none.txt"}, exitUsage, "", "neither a verifier key nor a file"},
 		{[]string{dir + "full.json", "--log-key", made + "twice.txt"}, exitUsage, "", "no verifier key is in that file"},
 		{[]string{made + "none.json"}, exitUsage, "", "none.json"},
-		{[]string{made + "certificate.pdf", "--log-key", key}, exitDone, "not checked  The certificate's page says what its evidence says.", ""},
+		{[]string{made + "certificate.pdf", "--log-key", key}, exitDone, "not checked  The certificate’s page says what its evidence says.", ""},
+		{[]string{made + "changed.pdf", "--log-key", key}, exitPageChanged, "verdict      The page was changed\n             This PDF was changed after it was issued", "not proved: The page was changed; use the certificate as it was issued"},
+		{[]string{made + "changed.pdf", "--log-key", key}, exitPageChanged, "failed       The certificate’s page says what its evidence says.\n             (Something other than a signature was added", ""},
+		{[]string{made + "changed.pdf", "--log-key", key, "--json"}, exitPageChanged, `"result": "page_changed",`, ""},
+		{[]string{made + "changed.pdf", "--log-key", key, "--media", dir + "key.txt"}, exitRefused, `failed       The recording is the one`, ""},
+		{[]string{made + "changed.pdf"}, exitRefused, "verdict      The page was changed", ""},
+		{[]string{made + "other-title.pdf", "--log-key", key}, exitRefused, "verdict      Does not match", ""},
+		{[]string{made + "unsure.pdf", "--log-key", key}, exitRefused, "", "This PDF cannot be read with certainty: another program may show another attachment. Use the evidence file.\n  the file does not begin with %PDF-"},
+		{[]string{made + "behind.pdf", "--log-key", key}, exitRefused, "", "the file does not end with startxref and %%EOF"},
 		{[]string{made + "bare.pdf", "--log-key", key}, exitRefused, "", "No evidence is attached to this PDF."},
 		{[]string{made + "other.pdf", "--log-key", key}, exitRefused, "", "This evidence is damaged"},
 		// A title cannot write lines of its own, nor clear the screen.
@@ -112,6 +137,7 @@ func TestVerify(t *testing.T) {
 		want []byte
 	}{
 		{[]string{"certificate.pdf"}, exitDone, whole},
+		{[]string{"changed.pdf"}, exitPageChanged, whole},
 		{[]string{"certificate.pdf", "--only-creator", "2"}, exitDone, redacted},
 		{[]string{"certificate.pdf", "--only-creator", "4"}, exitRefused, nil},
 		{[]string{"line.json"}, exitRefused, nil},

@@ -2,348 +2,268 @@ package certificate
 
 import (
 	"bytes"
-	"compress/zlib"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"io"
-	"slices"
-	"strconv"
+	"strings"
 	"unicode/utf16"
 )
 
-// ErrNoAttachment is wrapped by every error of [Attachment].
-var ErrNoAttachment = errors.New("no evidence is attached that can be read")
+// MaxFile is the largest PDF that is read, in bytes.
+const MaxFile = 8 << 20
 
-// maxAttachment is how large an attachment is taken out.
-const maxAttachment = 4 << 20
+// maxAttachment is the largest evidence that is taken out. It is evidence.MaxSize.
+const maxAttachment = 1 << 20
 
-// Attachment takes the evidence out of a certificate: the one file named
-// [EvidenceName] of its latest revision. It reads what [Render] writes, and what
-// a program appends that leaves those bytes alone, as signing does; a file that
-// was written anew by another program may be beyond it. What it returns is
-// nobody's word yet.
-func Attachment(file []byte) ([]byte, error) {
-	f := pdf{file: file, at: map[int]int{}}
-	b, err := f.attachment()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoAttachment, err)
-	}
-	return b, nil
+// maxSpecifications is how many file specifications a PDF may have.
+const maxSpecifications = 64
+
+// Attached is what a certificate holds beside its page.
+type Attached struct {
+	// Evidence is the file named [EvidenceName]. Nothing in it is verified yet.
+	Evidence []byte
+	// Changed: after the certificate was issued, something other than a signature
+	// was added to the file.
+	Changed bool
 }
 
-// pdf is a file and where its objects are, by number.
-type pdf struct {
-	file []byte
-	at   map[int]int
-	root reference
-}
+// Trouble is why no evidence is taken out of a PDF. The values are those of the
+// page (verify/src/pdf.ts).
+type Trouble string
 
-// The values of PDF that have no like in Go. A dictionary is a map, a string a
-// text, a number an int; what is of no use here is nil.
-type (
-	reference  int
-	pdfName    string
-	pdfString  string // as its bytes
-	dictionary map[pdfName]any
-)
-
-func (f *pdf) attachment() ([]byte, error) {
-	if err := f.index(); err != nil {
-		return nil, err
-	}
-	catalog, _ := f.get(f.root).(dictionary)
-	list, _ := f.get(catalog["AF"]).([]any)
-	names, _ := f.get(catalog["Names"]).(dictionary)
-	tree, _ := f.get(names["EmbeddedFiles"]).(dictionary)
-	pairs, _ := f.get(tree["Names"]).([]any)
-	var found reference
-	for _, entry := range slices.Concat(list, pairs) {
-		spec, _ := f.get(entry).(dictionary)
-		if !isName(spec["UF"]) && !isName(spec["F"]) {
-			continue
-		}
-		files, _ := f.get(spec["EF"]).(dictionary)
-		for _, key := range []pdfName{"F", "UF"} { // which of them is shown is a viewer's choice
-			file, ok := files[key].(reference)
-			if ok && found != 0 && file != found {
-				return nil, errors.New("more than one is attached: take out the one that you mean")
-			} else if ok {
-				found = file
-			}
-		}
-	}
-	if found == 0 {
-		return nil, errors.New("its catalog names none")
-	}
-	return f.stream(found)
-}
-
-func isName(v any) bool {
-	s, _ := v.(pdfString)
-	if wide, ok := bytes.CutPrefix([]byte(s), []byte{0xfe, 0xff}); ok {
-		var u []uint16
-		for pair := range slices.Chunk(wide, 2) {
-			if len(pair) == 2 {
-				u = append(u, uint16(pair[0])<<8|uint16(pair[1]))
-			}
-		}
-		s = pdfString(utf16.Decode(u))
-	}
-	return s == EvidenceName
-}
-
-// index reads the tables of the file's revisions, the latest first.
-func (f *pdf) index() error {
-	end := bytes.LastIndex(f.file, []byte("startxref"))
-	if end < 0 {
-		return errors.New("it does not end as a PDF file does")
-	}
-	s := scanner{file: f.file, at: end + len("startxref")}
-	offset, ok := s.value(0).(int)
-	for seen := map[int]bool{}; ok; {
-		if seen[offset] || offset < 0 || offset >= len(f.file) {
-			return errors.New("its tables lead nowhere")
-		}
-		seen[offset] = true
-		trailer, err := f.table(offset)
-		if err != nil {
-			return err
-		}
-		if f.root == 0 {
-			f.root, _ = trailer["Root"].(reference)
-		}
-		offset, ok = trailer["Prev"].(int)
-	}
-	if f.root == 0 {
-		return errors.New("it has no catalog")
-	}
-	return nil
-}
-
-// table reads one revision's: what a later one said stands.
-func (f *pdf) table(offset int) (dictionary, error) {
-	s := scanner{file: f.file, at: offset}
-	if s.word() != "xref" {
-		return nil, errors.New("it was written anew by another program, in a form that is not read here")
-	}
-	for {
-		word := s.word()
-		if word == "trailer" {
-			d, ok := s.value(0).(dictionary)
-			if !ok {
-				return nil, errors.New("a table without its end")
-			}
-			return d, nil
-		}
-		first, err := strconv.Atoi(word)
-		count, err2 := strconv.Atoi(s.word())
-		if err != nil || err2 != nil || first < 0 || count < 0 || count > len(f.file)/18 {
-			return nil, errors.New("a table that is none")
-		}
-		for n := first; n < first+count; n++ {
-			at, err := strconv.Atoi(s.word())
-			s.word() // the generation
-			if used := s.word(); err == nil && used == "n" {
-				if _, later := f.at[n]; !later {
-					f.at[n] = at
-				}
-			} else if used != "f" {
-				return nil, errors.New("a table that is none")
-			}
-		}
-	}
-}
-
-// open returns a scanner after "N G obj".
-func (f *pdf) open(n reference) (*scanner, bool) {
-	at, ok := f.at[int(n)]
-	if !ok || at < 0 || at >= len(f.file) {
-		return nil, false
-	}
-	s := &scanner{file: f.file, at: at}
-	number := s.word()
-	s.word()
-	return s, number == strconv.Itoa(int(n)) && s.word() == "obj"
-}
-
-// get follows a reference, once: no object here is only another reference.
-func (f *pdf) get(v any) any {
-	n, ok := v.(reference)
-	if !ok {
-		return v
-	}
-	s, ok := f.open(n)
-	if !ok {
-		return nil
-	}
-	return s.value(0)
-}
-
-func (f *pdf) stream(v any) ([]byte, error) {
-	n, _ := v.(reference)
-	s, ok := f.open(n)
-	if !ok {
-		return nil, errors.New("the attached file is not there")
-	}
-	d, _ := s.value(0).(dictionary)
-	length, ok := f.get(d["Length"]).(int)
-	if s.word() != "stream" || !ok || length < 0 || length > maxAttachment {
-		return nil, errors.New("the attached file is not there, or too large")
-	}
-	rest, _ := bytes.CutPrefix(s.file[s.at:], []byte("\r"))
-	rest, ok = bytes.CutPrefix(rest, []byte("\n"))
-	if !ok || length > len(rest) {
-		return nil, errors.New("the attached file ends too early")
-	}
-	data := rest[:length]
-	switch filter := f.get(d["Filter"]); filter {
-	case nil:
-		return data, nil
-	case pdfName("FlateDecode"):
-		z, err := zlib.NewReader(bytes.NewReader(data))
-		if err != nil {
-			return nil, err
-		}
-		out, err := io.ReadAll(io.LimitReader(z, maxAttachment+1))
-		if err == nil && len(out) > maxAttachment {
-			err = errors.New("the attached file is too large")
-		}
-		return out, err
-	}
-	return nil, errors.New("the attached file is encoded in a way that is not read here")
-}
-
-// scanner reads values from a place in the file. It never fails: what is no
-// value is nil, and the end is the empty word.
-type scanner struct {
-	file []byte
-	at   int
-}
-
+// The troubles.
 const (
-	white     = "\x00\t\n\f\r "
-	delimiter = "()<>[]{}/%"
+	None   Trouble = "noAttachment"    // no evidence is attached
+	Many   Trouble = "manyAttachments" // two different evidences are attached
+	Unsure Trouble = "unsure"          // two readers may see two files in this one
 )
 
-// space skips white space and comments.
-func (s *scanner) space() {
-	for s.at < len(s.file) {
-		if c := s.file[s.at]; c == '%' {
-			for s.at < len(s.file) && s.file[s.at] != '\n' && s.file[s.at] != '\r' {
-				s.at++
-			}
-		} else if bytes.IndexByte([]byte(white), c) < 0 {
-			return
-		} else {
-			s.at++
-		}
-	}
+// Refusal is the error of [Read].
+type Refusal struct {
+	Trouble Trouble
+	// Why names what the reader is unsure of, such as "table": see reasons.
+	Why string
 }
 
-// word is what stands before the next white space or delimiter.
-func (s *scanner) word() string {
-	s.space()
-	from := s.at
-	for s.at < len(s.file) && bytes.IndexByte([]byte(white+delimiter), s.file[s.at]) < 0 {
-		s.at++
-	}
-	return string(s.file[from:s.at])
+func (r *Refusal) Error() string { return reasons[r.Why] }
+
+// reasons explain the names that [Refusal.Why] has.
+var reasons = map[string]string{
+	"none":      "the catalog lists no attachment named " + EvidenceName,
+	"many":      "more than one attachment is named " + EvidenceName + ", and they differ",
+	"name":      "an attachment has two names",
+	"size":      "the file or its attachment is too large",
+	"header":    "the file does not begin with %PDF-",
+	"end":       "the file does not end with startxref and %%EOF",
+	"table":     "a cross-reference table or stream has a fault",
+	"hybrid":    "the file has two cross-reference tables for two kinds of readers",
+	"encrypted": "the file is encrypted",
+	"object":    "an object is not where the table says",
+	"value":     "a value is not written as PDF writes values",
+	"stream":    "a stream has a wrong length or a faulty end",
+	"filter":    "a stream is packed in a way that is not read here",
+	"depth":     "values are nested too deeply",
+	"work":      "the file takes too much work to read",
 }
 
-// cut skips a delimiter when it comes next.
-func (s *scanner) cut(token string) bool {
-	s.space()
-	if !bytes.HasPrefix(s.file[s.at:], []byte(token)) {
-		return false
+// refuse ends the reading. [Read] returns the refusal.
+func refuse(why string) {
+	trouble := Unsure
+	switch why {
+	case "none":
+		trouble = None
+	case "many":
+		trouble = Many
 	}
-	s.at += len(token)
-	return true
+	panic(&Refusal{trouble, why})
 }
 
-// maxDepth is how deep values stand in each other here.
-const maxDepth = 16
-
-func (s *scanner) value(depth int) any {
-	if depth > maxDepth {
-		s.at = len(s.file)
-		return nil
-	}
-	switch {
-	case s.cut("<<"):
-		d := dictionary{}
-		for !s.cut(">>") {
-			if !s.cut("/") {
-				s.at = len(s.file)
-				return nil
-			}
-			key := pdfName(s.word())
-			d[key] = s.value(depth + 1)
-		}
-		return d
-	case s.cut("["):
-		list := []any{}
-		for !s.cut("]") {
-			if s.space(); s.at == len(s.file) {
-				return nil
-			}
-			list = append(list, s.value(depth+1))
-		}
-		return list
-	case s.cut("/"):
-		return pdfName(s.word())
-	case s.cut("("):
-		return s.literal()
-	case s.cut("<"):
-		end := bytes.IndexByte(s.file[s.at:], '>')
-		if end < 0 {
-			s.at = len(s.file)
-			return nil
-		}
-		b, err := hex.DecodeString(string(s.file[s.at : s.at+end]))
-		s.at += end + 1
-		if err != nil {
-			return nil
-		}
-		return pdfString(b)
-	}
-	word := s.word()
-	if word == "" { // a delimiter that begins nothing
-		s.at = min(s.at+1, len(s.file))
-		return nil
-	}
-	n, err := strconv.Atoi(word)
-	if err != nil {
-		return nil
-	}
-	after := s.at
-	if _, err := strconv.Atoi(s.word()); err == nil && s.word() == "R" {
-		return reference(n)
-	}
-	s.at = after
-	return n
+// Read takes the evidence out of a certificate, in the one reading that
+// docs/verify.md defines. It returns a [*Refusal] where two readers could see
+// two different files. verify/src/pdf.ts is the same reader, function by function.
+func Read(file []byte) (_ Attached, err error) {
+	a, _, err := read(file)
+	return a, err
 }
 
-// literal reads a string up to its closing parenthesis.
-func (s *scanner) literal() any {
-	var out []byte
-	for open := 1; s.at < len(s.file); s.at++ {
-		c := s.file[s.at]
-		switch c {
-		case '\\':
-			if s.at++; s.at < len(s.file) {
-				out = append(out, s.file[s.at])
-			}
+// read returns the steps that it took, too.
+func read(file []byte) (a Attached, steps int, err error) {
+	f := newPDF(file)
+	defer func() {
+		steps = f.steps
+		if r, ok := recover().(*Refusal); ok {
+			err = r
+		} else if r != nil {
+			panic(r)
+		}
+	}()
+	f.open()
+	return Attached{Evidence: f.attachment(), Changed: f.changed()}, 0, nil
+}
+
+// attachment is the evidence: of every file specification that can be reached from
+// the catalog, those named evidence.json have one content, and the catalog lists one.
+func (f *pdf) attachment() []byte {
+	var found []byte
+	for _, spec := range f.specifications() {
+		if !f.isEvidence(spec) {
 			continue
-		case '(':
-			open++
-		case ')':
-			if open--; open == 0 {
-				s.at++
-				return pdfString(out)
+		}
+		data := f.embedded(spec)
+		if found != nil && !bytes.Equal(found, data) {
+			refuse("many")
+		}
+		found = data
+	}
+	if found == nil || !f.listed() {
+		refuse("none")
+	}
+	return found
+}
+
+// specifications are the dictionaries with embedded files that can be reached.
+func (f *pdf) specifications() (specs []dictionary) {
+	seen := map[int]int{f.root.number: f.root.generation}
+	queue := []reference{f.root}
+	var visit func(v any)
+	visit = func(v any) {
+		f.step(1)
+		switch v := v.(type) {
+		case reference:
+			if generation, ok := seen[v.number]; !ok {
+				seen[v.number] = v.generation
+				queue = append(queue, v)
+			} else if generation != v.generation {
+				refuse("object")
+			}
+		case []any:
+			for _, one := range v {
+				visit(one)
+			}
+		case dictionary:
+			if v.get("EF") != nil {
+				if specs = append(specs, v); len(specs) > maxSpecifications {
+					refuse("work")
+				}
+			}
+			for _, one := range v {
+				visit(one.value)
 			}
 		}
-		out = append(out, c)
 	}
-	return nil
+	for len(queue) > 0 {
+		next := queue[0]
+		queue = queue[1:]
+		o := f.object(f.newest, next)
+		visit(o.value)
+	}
+	return specs
+}
+
+// isEvidence reports whether a file specification has the evidence's name. Readers
+// show either of its two names, so one of them alone does not do.
+func (f *pdf) isEvidence(spec dictionary) bool {
+	names, ours := 0, 0
+	for _, key := range []pdfName{"UF", "F"} {
+		if s, ok := f.get(f.newest, spec.get(key)).(pdfString); ok {
+			names++
+			if s.text() == EvidenceName {
+				ours++
+			}
+		}
+	}
+	if ours > 0 && ours < names {
+		refuse("name")
+	}
+	return ours > 0
+}
+
+// embedded is the one content of a file specification. Which of its entries is
+// shown is the reader's choice.
+func (f *pdf) embedded(spec dictionary) []byte {
+	files, ok := f.get(f.newest, spec.get("EF")).(dictionary)
+	if !ok || files.get("F") == nil {
+		refuse("object")
+	}
+	var found reference
+	for i, one := range files {
+		n, ok := one.value.(reference)
+		if !ok || i > 0 && n != found {
+			refuse("many")
+		}
+		found = n
+	}
+	o := f.object(f.newest, found)
+	if o.data == nil {
+		refuse("object")
+	}
+	return f.decode(f.newest, o, maxAttachment)
+}
+
+// listed reports whether the catalog's tree of embedded files has the evidence,
+// as readers list it. Where the tree calls another file so, the reader is unsure.
+func (f *pdf) listed() (listed bool) {
+	catalog := f.catalog(f.newest)
+	names, _ := f.get(f.newest, catalog.get("Names")).(dictionary)
+	seen := map[int]bool{}
+	var visit func(v any, depth int)
+	visit = func(v any, depth int) {
+		if n, ok := v.(reference); ok {
+			if seen[n.number] || depth > maxDepth {
+				refuse("value")
+			}
+			seen[n.number] = true
+		}
+		f.step(1)
+		node, ok := f.get(f.newest, v).(dictionary)
+		if !ok {
+			if v != nil {
+				refuse("value")
+			}
+			return
+		}
+		kids, _ := f.get(f.newest, node.get("Kids")).([]any)
+		for _, kid := range kids {
+			visit(kid, depth+1)
+		}
+		pairs, _ := f.get(f.newest, node.get("Names")).([]any)
+		if len(pairs)%2 != 0 {
+			refuse("value")
+		}
+		for i := 0; i < len(pairs); i += 2 {
+			key, ok := f.get(f.newest, pairs[i]).(pdfString)
+			spec, ok2 := f.get(f.newest, pairs[i+1]).(dictionary)
+			if !ok || !ok2 {
+				refuse("value")
+			}
+			if spec.get("EF") != nil && f.isEvidence(spec) {
+				listed = true
+			} else if key.text() == EvidenceName {
+				refuse("name")
+			}
+		}
+	}
+	visit(names.get("EmbeddedFiles"), 0)
+	return listed
+}
+
+// text is a string of PDF as UTF-8. What has no mark in front is read as ASCII,
+// which is enough for the names that are compared.
+func (s pdfString) text() string {
+	if rest, ok := strings.CutPrefix(string(s), "\xef\xbb\xbf"); ok {
+		return rest
+	}
+	little := strings.HasPrefix(string(s), "\xff\xfe")
+	if !little && !strings.HasPrefix(string(s), "\xfe\xff") {
+		return string(s)
+	}
+	if len(s)%2 != 0 {
+		refuse("value")
+	}
+	var units []uint16
+	for i := 2; i < len(s); i += 2 {
+		a, b := uint16(s[i]), uint16(s[i+1])
+		if little {
+			a, b = b, a
+		}
+		units = append(units, a<<8|b)
+	}
+	return string(utf16.Decode(units))
 }

@@ -14,17 +14,17 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"timbre.example/internal/certificate"
+	"timbre.example/internal/certificate/pdftest"
 )
 
 func attached(t *testing.T, file []byte, want string) {
 	t.Helper()
-	if got, err := certificate.Attachment(file); err != nil || string(got) != want {
-		t.Errorf("attached is %q (%v), want %q", got, err, want)
+	if got, err := certificate.Read(file); err != nil || string(got.Evidence) != want {
+		t.Errorf("attached is %q (%v), want %q", got.Evidence, err, want)
 	}
 }
 
@@ -78,35 +78,31 @@ func TestAttachment(t *testing.T) {
 			if file, err = os.ReadFile(after); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := certificate.Attachment(file); !errors.Is(err, certificate.ErrNoAttachment) {
-				t.Errorf("a form that is not read: %v", err)
-			}
+			attached(t, file, string(in.Evidence))
 		})
 	}
-	attached(t, []byte(smallest), "{}")
-	// Of two, a viewer may show the other.
-	for how, change := range map[string][2]string{
-		"in the list":          {`/AF\[(\d+) 0 R\]`, "/AF[$1 0 R 998 0 R]"},
-		"among attached files": {`(\(evidence\.json\)) (\d+) 0 R`, "$1 998 0 R"},
-		"as the other name":    {`/UF \d+ 0 R>>`, "/UF 999 0 R>>"},
-	} {
-		file, err := certificate.Render(in, nil)
-		if err != nil {
-			t.Fatal(err)
+}
+
+// What is said of each case; verify/build holds the page to the same.
+func TestCases(t *testing.T) {
+	t.Parallel()
+	for _, c := range pdftest.Cases(`{"evidence":1}`, `{"evidence":2}`) {
+		got, steps, err := certificate.ReadSteps(c.PDF)
+		why := ""
+		if refusal := (*certificate.Refusal)(nil); errors.As(err, &refusal) {
+			why = refusal.Why
+			if err.Error() == "" {
+				t.Errorf("%s: nothing explains %s", c.Name, why)
+			}
+		} else if err != nil {
+			t.Errorf("%s: %v", c.Name, err)
 		}
-		if b, err := certificate.Attachment(amended(t, file, change[0], change[1])); !errors.Is(err, certificate.ErrNoAttachment) || !strings.Contains(err.Error(), "more than one") {
-			t.Errorf("two, one %s: %q, %v", how, b, err)
+		if why != c.Why || string(got.Evidence) != c.Evidence || got.Changed != c.Changed {
+			t.Errorf("%s: %q, %q, changed %t; want %q, %q, %t", c.Name, why, got.Evidence, got.Changed, c.Why, c.Evidence, c.Changed)
 		}
-	}
-	bare := in
-	bare.Evidence = nil
-	none, err := certificate.Render(bare, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, file := range map[string][]byte{"nothing attached": none, "cut": none[:len(none)/2], "empty": nil, "no PDF": []byte("startxref 0"), "a loop": []byte("xref\n0 0\ntrailer <</Prev 0>>\nstartxref\n0\n")} {
-		if b, err := certificate.Attachment(file); !errors.Is(err, certificate.ErrNoAttachment) {
-			t.Errorf("%s: %q, %v", name, b, err)
+		// The work has a bound, which a little more can be looked at than.
+		if most := 2*len(c.PDF) + 8<<20; steps > most+len(c.PDF) {
+			t.Errorf("%s: %d steps for %d bytes", c.Name, steps, len(c.PDF))
 		}
 	}
 }
@@ -125,33 +121,3 @@ func revised(t *testing.T, file []byte, text string) []byte {
 	return fmt.Appendf(out, "xref\n%d 1\n%010d 00000 n \ntrailer\n<</Size 999/Root %s 0 R/Prev %s>>\nstartxref\n%d\n%%%%EOF\n",
 		n, len(file), root[1], tables[len(tables)-1][1], len(file)+len(out))
 }
-
-// amended is a revision in which the object that the form is found in says
-// something else, and which has another attachment, 998, whose file is 999.
-func amended(t *testing.T, file []byte, form, with string) []byte {
-	t.Helper()
-	re := regexp.MustCompile(form)
-	root := regexp.MustCompile(`/Root (\d+) 0 R`).FindSubmatch(file)
-	tables := regexp.MustCompile(`startxref\s+(\d+)\s`).FindAllSubmatch(file, -1)
-	for _, o := range regexp.MustCompile(`(?m)^(\d+) 0 obj\s+(<<.*>>)\s+endobj`).FindAllSubmatch(file, -1) {
-		if !re.Match(o[2]) {
-			continue
-		}
-		out, refs := bytes.Clone(file), ""
-		for n, text := range map[string]string{
-			string(o[1]): re.ReplaceAllString(string(o[2]), with),
-			"998":        "<</Type/Filespec/F(evidence.json)/EF<</F 999 0 R>>>>",
-			"999":        "<</Length 2>>\nstream\n{}\nendstream",
-		} {
-			refs += fmt.Sprintf("%s 1\n%010d 00000 n \n", n, len(out))
-			out = fmt.Appendf(out, "%s 0 obj\n%s\nendobj\n", n, text)
-		}
-		return fmt.Appendf(out, "xref\n%strailer\n<</Size 1000/Root %s 0 R/Prev %s>>\nstartxref\n%d\n%%%%EOF\n", refs, root[1], tables[len(tables)-1][1], len(out))
-	}
-	t.Fatalf("nothing has the form %s", form)
-	return nil
-}
-
-// smallest is a file that has what is read, and nothing else.
-const smallest = "%PDF-1.7\n1 0 obj\n<</AF[2 0 R]>>\nendobj\n2 0 obj\n<</UF(evidence.json)/EF<</F 3 0 R>>>>\nendobj\n3 0 obj\n<</Length 2>>\nstream\n{}\nendstream\nendobj\n" +
-	"xref\n1 3\n0000000009 00000 n \n0000000039 00000 n \n0000000092 00000 n \ntrailer\n<</Root 1 0 R>>\nstartxref\n141\n%%EOF\n"

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"timbre.example/internal/certificate"
+	"timbre.example/internal/certificate/pdftest"
 )
 
 // skeleton is the part of a certificate that leads to its attachment.
@@ -35,22 +36,27 @@ func skeleton(attached string) []byte {
 // FuzzAttachment: any bytes are read or refused, the same each time; and what is
 // read of a file without compression is a part of it.
 func FuzzAttachment(f *testing.F) {
-	f.Add([]byte(smallest))
+	for _, c := range pdftest.Cases(`{"evidence":1}`, `{"evidence":2}`) {
+		if len(c.PDF) < 10_000 {
+			f.Add(c.PDF)
+		}
+	}
 	f.Add(skeleton(`{"evidence":1}`))
 	f.Add(bytes.Replace(skeleton("{}"), []byte("/EF<<"), []byte("/EF<</A[[[[[[[["), 1))
 	f.Add(bytes.Replace(skeleton("{}"), []byte("/Size 5"), []byte("/Size 5/Prev 9"), 1))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		given := bytes.Clone(file)
-		text, err := certificate.Attachment(file)
+		read, err := certificate.Read(file)
 		if !bytes.Equal(file, given) {
 			t.Fatal("the file was changed")
 		}
-		again, errAgain := certificate.Attachment(file)
-		if !bytes.Equal(text, again) || (err == nil) != (errAgain == nil) {
-			t.Errorf("read as %q (%v), and then as %q (%v)", text, err, again, errAgain)
+		again, errAgain := certificate.Read(file)
+		text := read.Evidence
+		if !bytes.Equal(text, again.Evidence) || read.Changed != again.Changed || (err == nil) != (errAgain == nil) {
+			t.Errorf("read as %q (%v), and then as %q (%v)", text, err, again.Evidence, errAgain)
 		}
 		if err != nil {
-			if !errors.Is(err, certificate.ErrNoAttachment) {
+			if !errors.As(err, new(*certificate.Refusal)) {
 				t.Error(err)
 			}
 			return
@@ -67,8 +73,8 @@ func FuzzEmbedded(f *testing.F) {
 	f.Add([]byte("endstream endobj 4 0 obj <</Length 1>> stream\nx startxref 0 %%EOF"))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, attached []byte) {
-		if got, err := certificate.Attachment(skeleton(string(attached))); err != nil || !bytes.Equal(got, attached) {
-			t.Errorf("%q is read as %q: %v", attached, got, err)
+		if got, err := certificate.Read(skeleton(string(attached))); err != nil || !bytes.Equal(got.Evidence, attached) {
+			t.Errorf("%q is read as %q: %v", attached, got.Evidence, err)
 		}
 	})
 }

@@ -42,8 +42,8 @@ func NewSigner(certPEM, keyPEM []byte, now func() time.Time) (*Signer, error) {
 	s := &Signer{leaf: pair.Leaf, now: now}
 	switch k := pair.PrivateKey.(type) {
 	case *rsa.PrivateKey:
-		if k.N.BitLen() < 2048 {
-			return nil, fmt.Errorf("an RSA key of %d bits is too short", k.N.BitLen())
+		if bits := k.N.BitLen(); bits < 2048 || bits > 8192 {
+			return nil, fmt.Errorf("an RSA key of %d bits; 2048 to 8192 are accepted", bits)
 		}
 		s.key, s.algorithm = k, pkix.AlgorithmIdentifier{Algorithm: oidSHA256WithRSA, Parameters: asn1.NullRawValue}
 	case *ecdsa.PrivateKey:

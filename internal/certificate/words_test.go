@@ -70,8 +70,8 @@ func TestEveryLanguage(t *testing.T) {
 			if !bytes.Contains(file, []byte("/Lang("+language+")")) || !bytes.Contains(file, []byte("<dc:language><rdf:Bag><rdf:li>"+language+"<")) {
 				t.Error("the file names another language")
 			}
-			if attached, err := certificate.Attachment(file); err != nil || !bytes.Equal(attached, in.Evidence) {
-				t.Errorf("attached is %q (%v)", attached, err)
+			if attached, err := certificate.Read(file); err != nil || !bytes.Equal(attached.Evidence, in.Evidence) {
+				t.Errorf("attached is %q (%v)", attached.Evidence, err)
 			}
 			if info := run(t, "pdfinfo", path); !regexp.MustCompile(`Pages: +1\n`).MatchString(info) || !regexp.MustCompile(`Author: +Example Records\n`).MatchString(info) {
 				t.Errorf("pdfinfo says:\n%s", info)

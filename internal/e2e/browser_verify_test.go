@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"timbre.example/internal/certificate"
+	"timbre.example/internal/certificate/pdftest"
 	"timbre.example/internal/e2e/browser"
 	"timbre.example/internal/e2e/harness"
 )
@@ -143,11 +144,12 @@ func TestVerifyPage(t *testing.T) {
 	s, other := harness.Start(t, harness.Options{Settings: signing(t)}), harness.Start(t, harness.Options{})
 	song := &harness.Song{Server: s, Title: "Παραμύθι · قصة · The Ferryman’s Daughter", Audio: harness.WAV(7)}
 	pdf := certified(t, song)
-	evidence, err := certificate.Attachment(pdf)
+	attached, err := certificate.Read(pdf)
+	evidence := attached.Evidence
 	if err != nil || !bytes.Contains(pdf, []byte("/ETSI.CAdES.detached")) {
 		t.Fatal("the certificate has no evidence or no signature: ", err)
 	}
-	foreign, err := certificate.Attachment(certified(t, &harness.Song{Server: other, Title: song.Title, Audio: song.Audio}))
+	foreign, err := certificate.Read(certified(t, &harness.Song{Server: other, Title: song.Title, Audio: song.Audio}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +200,7 @@ func TestVerifyPage(t *testing.T) {
 	t.Run("keys", func(t *testing.T) {
 		c.t, c.p = t, p.In(t)
 		c.choose("recording", audio)
-		c.choose("proof", c.file("foreign.json", foreign))
+		c.choose("proof", c.file("foreign.json", foreign.Evidence))
 		c.expect("another log", "untrusted", "log_key checkpoint inclusion")
 		p.Type("document.getElementById('key')", "not a key")
 		p.Press(browser.Enter, false)
@@ -567,6 +569,14 @@ func (c *checker) looks(page, paper, proof, audio string) {
 	see("empty")
 	c.choose("proof", c.file("A certificate with a rather long name that somebody gave it (final, really final).pdf", []byte("%PDF-1.7\n")))
 	see("trouble")
+	issued, err := os.ReadFile(paper)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	objects := pdftest.Parse(issued)
+	c.choose("proof", c.file("changed.pdf", pdftest.Update(issued, pdftest.Objects{1: strings.Replace(objects[1], "/Type/Catalog", "/Type/Catalog/OCProperties<</D<<>>/OCGs[]>>", 1)}, "")))
+	c.expect("a page that was changed", "page_changed", "page")
+	see("page-changed")
 	c.choose("proof", paper)
 	see("registered")
 	c.choose("recording", audio)

@@ -93,9 +93,9 @@ func TestCertificateLanguage(t *testing.T) {
 		if made, err := os.ReadFile(out); err != nil || !bytes.Equal(made, kept) {
 			t.Errorf("version %d made anew has other bytes (%v)", i+1, err)
 		}
-		attached, err := certificate.Attachment(kept)
-		if err != nil || bytes.Contains(attached, []byte(`"language"`)) || !bytes.Contains(attached, []byte(`"Pont Neuf"`)) {
-			t.Errorf("version %d has the evidence %s (%v)", i+1, attached, err)
+		attached, err := certificate.Read(kept)
+		if err != nil || attached.Changed || bytes.Contains(attached.Evidence, []byte(`"language"`)) || !bytes.Contains(attached.Evidence, []byte(`"Pont Neuf"`)) {
+			t.Errorf("version %d has the evidence %s (%v)", i+1, attached.Evidence, err)
 		}
 	}
 }

@@ -60,6 +60,8 @@ const reasons: Partial<Record<`${Check['name']} ${Check['status']}`, Key>> = {
   'log_key failed': 'why_log_key_failed',
   'log_key not_checked': 'why_log_key',
   'token not_checked': 'why_token',
+  'page not_checked': 'why_page_not_checked',
+  'page failed': 'why_page_failed',
 };
 
 /** What a check is about; on a chain some say another thing than in a log. */

@@ -1,11 +1,10 @@
 /** The page: what was chosen, what came of it, and how both are shown. */
 import { h } from './dom.js';
-import type { Evidence } from './evidence.js';
 import { findingOf } from './finding.js';
 import { hash } from './hashing.js';
 import { copy, distrust, host, keys, registry, trust, version } from './keys.js';
 import { shown } from './marks.js';
-import { kindOf, read, type Kind, type Refused } from './reading.js';
+import { kindOf, read, type Kind, type Proof, type Refused } from './reading.js';
 import { Texts, languageFor, languages, type Key } from './texts.js';
 import { find } from './verdict.js';
 
@@ -15,7 +14,7 @@ type Recording =
   | { readonly file: File; readonly state: 'canceled' | 'unreadable' };
 
 let texts = new Texts(languageFor(navigator.languages));
-let proof: { readonly file: File; readonly evidence: Evidence | Refused } | undefined;
+let proof: { readonly file: File; readonly is: Proof | Refused } | undefined;
 let recording: Recording | undefined;
 let keyRefused = '';
 /** When the result came to be what it is. */
@@ -53,8 +52,8 @@ let aside: readonly Given[] = [];
 async function take(files: readonly File[], folders: readonly string[], into: Slot | undefined): Promise<void> {
   const given: readonly Given[] = await Promise.all(files.map(async (file) => ({ file, kind: await kindOf(file) })));
   const proofs = given.filter((g) => g.kind === 'proof');
-  if (proofs[0]) proof = { file: proofs[0].file, evidence: await read(proofs[0].file) };
-  const size = proof && 'media' in proof.evidence ? Number(proof.evidence.media.size) : -1;
+  if (proofs[0]) proof = { file: proofs[0].file, is: await read(proofs[0].file) };
+  const size = proof && 'evidence' in proof.is ? Number(proof.is.evidence.media.size) : -1;
   // Whatever has the size of the registered recording may be it: its hash says so.
   const fits = (g: Given) => g.file.size === size;
   const found = given.filter((g) => g.kind === 'recording' || (g.kind !== 'proof' && fits(g))).sort((a, b) => Number(fits(b)) - Number(fits(a)));
@@ -157,7 +156,7 @@ function field(id: Slot, file: File | undefined, ...below: (HTMLElement | false 
 }
 
 function proofField(): HTMLElement {
-  const refused = proof && 'trouble' in proof.evidence ? proof.evidence : undefined;
+  const refused = proof && 'trouble' in proof.is ? proof.is : undefined;
   return field(
     'proof',
     proof?.file,
@@ -186,17 +185,18 @@ function recordingField(): HTMLElement {
 
 function result(): HTMLElement {
   const box = h('section', { id: 'result', 'aria-labelledby': 'result-heading' });
-  if (!proof || 'trouble' in proof.evidence) {
+  if (!proof || 'trouble' in proof.is) {
     box.append(h('h2', { id: 'result-heading' }, texts.t('result')), h('p', { class: 'soft' }, texts.t(recording ? 'waitingProof' : 'waiting')));
     box.hidden = proof !== undefined; // its field says what is the matter
     return box;
   }
-  const { evidence, file } = proof;
+  const { file } = proof;
+  const { evidence, changed } = proof.is;
   const read = recording?.state === 'read' ? recording : undefined;
   const media = read && { sha256: read.sha256, size: BigInt(read.file.size) };
   const key = 'leaf' in evidence.at ? evidence.at.key : undefined;
   box.append(
-    ...findingOf(texts, evidence, find(evidence, { media, keys: keys.map((k) => k.key) }), {
+    ...findingOf(texts, evidence, find(evidence, { media, keys: keys.map((k) => k.key), changed }), {
       proof: file,
       recording: read && { name: read.file.name, size: read.file.size, sha256: read.sha256 },
       at: checkedAt,

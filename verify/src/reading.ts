@@ -1,14 +1,22 @@
 /** From a file that a person chose to evidence, or to what is the matter with it. */
 import { Malformed, decode, maxSize, type Evidence } from './evidence.js';
-import { attachedEvidence, isPdf, looksLikeEvidence, maxPdf } from './pdf.js';
+import { isPdf, looksLikeEvidence, maxPdf, readPdf } from './pdf.js';
+import { Unread } from './unread.js';
 import type { Bytes } from './bytes.js';
 
-export type Trouble = 'unreadable' | 'neither' | 'tooLarge' | 'noAttachment' | 'manyAttachments' | 'otherVersion' | 'damaged';
+export type Trouble = 'unreadable' | 'neither' | 'tooLarge' | 'noAttachment' | 'manyAttachments' | 'unsure' | 'otherVersion' | 'damaged';
 
 export interface Refused {
   readonly trouble: Trouble;
   /** The member that is not as it must be, when it is one. */
   readonly where?: string;
+}
+
+/** What came out of a file. */
+export interface Proof {
+  readonly evidence: Evidence;
+  /** Of a PDF: whether its page was changed after it was issued. */
+  readonly changed?: boolean;
 }
 
 type Source = Pick<Blob, 'size' | 'slice'>;
@@ -46,7 +54,7 @@ function isText(head: Bytes): boolean {
 }
 
 /** Reads a certificate or evidence. Never rejects. */
-export async function read(f: Source): Promise<Evidence | Refused> {
+export async function read(f: Source): Promise<Proof | Refused> {
   try {
     const head = await bytesOf(f, 1024);
     if (!isPdf(head)) {
@@ -54,18 +62,17 @@ export async function read(f: Source): Promise<Evidence | Refused> {
       return evidenceOf(await bytesOf(f), 'neither');
     }
     if (f.size > maxPdf) return { trouble: 'tooLarge' };
-    const attached = await attachedEvidence(await bytesOf(f));
-    if (attached.length === 0) return { trouble: 'noAttachment' };
-    if (attached.length > 1) return { trouble: 'manyAttachments' };
-    return evidenceOf(attached[0]!, 'damaged');
-  } catch {
-    return { trouble: 'unreadable' };
+    const { evidence, changed } = readPdf(await bytesOf(f));
+    const proof = evidenceOf(evidence, 'damaged');
+    return 'trouble' in proof ? proof : { ...proof, changed };
+  } catch (e) {
+    return { trouble: e instanceof Unread ? e.trouble : 'unreadable' };
   }
 }
 
-function evidenceOf(bytes: Bytes, otherwise: Trouble): Evidence | Refused {
+function evidenceOf(bytes: Bytes, otherwise: Trouble): Proof | Refused {
   try {
-    return decode(bytes);
+    return { evidence: decode(bytes) };
   } catch (e) {
     if (!(e instanceof Malformed)) throw e;
     switch (e.why) {

@@ -8,6 +8,7 @@ import { blake2b256, headerNumber, registers } from './substrate.js';
 export type Status = 'ok' | 'failed' | 'not_checked';
 
 export type Name =
+  | 'page'
   | 'media'
   | 'creators'
   | 'all_creators'
@@ -33,17 +34,20 @@ export interface Options {
   readonly media?: { readonly sha256: string; readonly size: bigint } | undefined;
   /** The verifier keys that are trusted. Without any, the evidence's own is used and proves nothing about whose it is. */
   readonly keys: readonly string[];
+  /** Of a PDF: whether its page was changed after it was issued. */
+  readonly changed?: boolean | undefined;
 }
 
 /** Whether nothing failed. What was not checked is not proved. */
 export const holds = (checks: readonly Check[]): boolean => checks.every((c) => c.status !== 'failed');
 
-export function verify(e: Evidence, { media, keys }: Options): Check[] {
+export function verify(e: Evidence, { media, keys, changed }: Options): Check[] {
   const checks: Check[] = [];
   const add: Add = (name, holds) => {
     checks.push({ name, status: holds === 'not_checked' ? holds : holds ? 'ok' : 'failed' });
   };
   const leaves = e.creators.map(leaf);
+  if (changed !== undefined) add('page', changed ? false : 'not_checked');
   add('media', media ? media.sha256 === e.media.sha256 && media.size === e.media.size : 'not_checked');
   add('creators', e.creators.every((c, i) => proves(leaves[i]!, c.proof, e.merkleRoot)));
   add('all_creators', root(leaves) === e.merkleRoot || 'not_checked');

@@ -74,6 +74,7 @@ interface Situation {
   readonly replace?: readonly [string, string];
   readonly media: 'right' | 'other' | 'none';
   readonly key: 'right' | 'other' | 'none';
+  readonly page?: 'failed' | 'not_checked';
   readonly verdict: string;
   readonly test: boolean;
 }
@@ -86,7 +87,7 @@ test('every situation has the verdict that the command gives it', () => {
     const evidence = decode(bytes(text(`v1/${s.of ?? 'full.json'}`).replace(from, () => to)));
     const given = { right: media, other: recording(bytes('another')), none: undefined }[s.media];
     const keys = { right: [key], other: [mine], none: [] }[s.key];
-    assert.equal(find(evidence, { media: given, keys }).verdict, s.verdict, s.name);
+    assert.equal(find(evidence, { media: given, keys, changed: s.page && s.page === 'failed' }).verdict, s.verdict, s.name);
     assert.equal(onTestNetwork(evidence), s.test, s.name);
   }
   // The page can trust several logs, of which one signed.
