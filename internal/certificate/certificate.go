@@ -29,7 +29,7 @@ type Input struct {
 
 	Registration int64 // the number on the network
 	Version      int64
-	Network      string    // "testnet" is shown across the whole page
+	Network      string    // on every network but "mainnet" the whole page says that it is a test
 	At           time.Time // when the network sealed it
 	// Issued is the date of issue, which the file has as its own; zero: that is At.
 	Issued time.Time

@@ -188,7 +188,7 @@ type base struct {
 }
 
 func (x *explorer) base(l *log.Log, title string) base {
-	return base{Title: title, Style: styleURL, Icon: iconURL, Test: l.Name() == network.Testnet, Network: l.Name(), Networks: names(x.logs), Origin: l.Origin(), Key: l.VerifierKey(), Files: "/log/" + string(l.Name())}
+	return base{Title: title, Style: styleURL, Icon: iconURL, Test: l.Name().Test(), Network: l.Name(), Networks: names(x.logs), Origin: l.Origin(), Key: l.VerifierKey(), Files: "/log/" + string(l.Name())}
 }
 
 func names(logs map[network.Name]*log.Log) []network.Name { return slices.Sorted(maps.Keys(logs)) }

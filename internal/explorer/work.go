@@ -178,7 +178,7 @@ func (x *explorer) badge(w http.ResponseWriter, r *http.Request, l *log.Log) err
 		AtsID int64
 		At    time.Time
 		OK    bool
-	}{look, l.Name() == network.Testnet, atsID, v.At, v.Checks.OK()})
+	}{look, l.Name().Test(), atsID, v.At, v.Checks.OK()})
 	if err != nil {
 		return err
 	}
