@@ -100,9 +100,13 @@ func registration(ctx context.Context, l *log.Log, digits string) ([]found, erro
 	} else if err != nil {
 		return nil, err
 	}
-	more := "1 version"
+	latest, err := l.Versions(ctx, n, last-1, 1)
+	if err != nil || len(latest) == 0 {
+		return nil, err
+	}
+	more := "1 version, registered on " + day(latest[0].At)
 	if last > 1 {
-		more = count(last) + " versions"
+		more = count(last) + " versions, the latest registered on " + day(latest[0].At)
 	}
 	return []found{{"/w/" + string(l.Name()) + "/" + strconv.FormatInt(n, 10), "Registration number " + strconv.FormatInt(n, 10), more}}, nil
 }
