@@ -92,6 +92,22 @@ func Shown(text string) string {
 	return b.String()
 }
 
+// Clean is a text without the characters that turn its direction or that are not seen,
+// for a name that nothing is made of.
+func Clean(text string) string {
+	if plain(text) {
+		return text
+	}
+	var b strings.Builder
+	t := read(text)
+	for i, r := range t.all {
+		if kind := t.next(i); kind != Direction && kind != Hidden {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
 // plain texts need no second look: most have letters alone.
 func plain(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool {
