@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"timbre.example/internal/legible"
 )
 
 // Input is everything that a certificate says. Texts of people are shown with
@@ -97,7 +99,7 @@ func Render(in Input, signer *Signer) (_ []byte, err error) {
 	in = in.visible()
 	p := page{typesetter: takeTypesetter(), words: wordsIn(in.Language), shaped: map[string]shown{}}
 	if signer != nil {
-		p.signer = visible(signer.name())
+		p.signer = legible.Shown(signer.name())
 	}
 	if err := p.compose(in); err != nil {
 		return nil, err
@@ -198,14 +200,15 @@ func Render(in Input, signer *Signer) (_ []byte, err error) {
 	return signer.sign(out)
 }
 
-// visible is the input with the texts of people as they are shown.
+// visible is the input with the texts of people as they are shown: what is not seen, or
+// turns what is around it, is named. Else a page could read otherwise than its bytes.
 func (in Input) visible() Input {
 	for _, s := range []*string{&in.Title, &in.Issuer, &in.Imprint, &in.Registry, &in.File.Name} {
-		*s = visible(*s)
+		*s = legible.Shown(*s)
 	}
 	in.Creators = slices.Clone(in.Creators)
 	for i := range in.Creators {
-		in.Creators[i].Name = visible(in.Creators[i].Name)
+		in.Creators[i].Name = legible.Shown(in.Creators[i].Name)
 	}
 	return in
 }
