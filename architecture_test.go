@@ -27,7 +27,7 @@ var rooms = map[string]struct {
 	"fault/gen":                  {[]string{"fault/internal/placeholder"}, "runs before fault's own generated code exists"},
 	"fault/internal/placeholder": {nil, "shared by fault and its generator"},
 
-	"internal/store":           {[]string{"internal/store/query"}, "it knows transactions, not what they mean"},
+	"internal/store":           {[]string{"internal/legible", "internal/store/query"}, "it knows transactions, not what they mean; a migration makes keys of titles anew"},
 	"internal/store/query":     {nil, "generated"},
 	"internal/store/storetest": {[]string{"internal/store"}, "gives tests databases"},
 
@@ -35,6 +35,8 @@ var rooms = map[string]struct {
 	"internal/blob/blobtest": {[]string{"internal/blob"}, "the contract of every object store"},
 	"internal/blob/s3test":   {nil, "somebody else's server, for tests"},
 	"internal/media":         {[]string{"fault"}, "says what a file is; it must not know whose"},
+
+	"internal/legible": {nil, "characters alone; whose text it is, and what is refused, is its callers'"},
 
 	"internal/crash": {nil, "where a test may kill the process; nothing in a server"},
 
@@ -45,25 +47,25 @@ var rooms = map[string]struct {
 	"internal/network/log/leaf":       {nil, "the texts that are logged: verifiers read them"},
 
 	"internal/credits": {[]string{"fault", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
-	"internal/session": {[]string{"fault", "internal/credits", "internal/network", "internal/store", "internal/store/query"}, "who is calling; the balance is part of the mint's check"},
+	"internal/session": {[]string{"fault", "internal/credits", "internal/legible", "internal/network", "internal/store", "internal/store/query"}, "who is calling; the balance is part of the mint's check"},
 
 	"internal/limit": {[]string{"internal/store", "internal/store/query"}, "counts calls by key; what a key is, and how a refusal reads, is its caller's"},
 
 	"internal/share": {nil, "slots by turns; whose and for what is its caller's"},
 
-	"internal/certificate":         {nil, "a page from what it is told: no row, no file, no clock"},
+	"internal/certificate":         {[]string{"internal/legible"}, "a page from what it is told: no row, no file, no clock"},
 	"internal/certificate/pdftest": {nil, "PDFs for tests; it shares no code with the reader that it checks"},
 
 	"internal/timestamp":         {[]string{"commitment", "evidence"}, "a token is what verifiers take for one; it knows no work"},
 	"internal/timestamp/tsatest": {nil, "somebody else's authority, for tests"},
 
-	"internal/registry": {[]string{"commitment", "evidence", "fault", "internal/blob", "internal/crash", "internal/credits", "internal/media", "internal/network", "internal/session", "internal/share", "internal/store", "internal/store/query"},
+	"internal/registry": {[]string{"commitment", "evidence", "fault", "internal/blob", "internal/crash", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/session", "internal/share", "internal/store", "internal/store/query"},
 		"the only orchestrator; it never renders and never routes"},
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "internal/network/log/leaf"}, "checks the invariants; it shares no code with what it checks"},
 
 	"internal/api":      {[]string{"commitment", "fault", "internal/limit", "internal/network", "internal/registry", "internal/session", "internal/store"}, "translates; it touches no row and no file itself"},
-	"internal/explorer": {[]string{"evidence", "fault", "internal/network", "internal/network/log", "internal/network/log/leaf"}, "shows what the log holds and nothing of ours beyond it"},
+	"internal/explorer": {[]string{"evidence", "fault", "internal/legible", "internal/network", "internal/network/log", "internal/network/log/leaf"}, "shows what the log holds and nothing of ours beyond it"},
 	"internal/docsite":  {[]string{"docs", "fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"fault"}, "an integrator's page: it may use only what an integrator has"},
 

@@ -98,6 +98,8 @@ type Media struct {
 
 // Network names a network and says of which kind it is.
 type Network struct {
+	// Name is 1 to 63 of a–z, 0–9 and "-", of which the first is a letter. A log's is
+	// the end of its origin: see [NetworkOf].
 	Name string `json:"name"`
 	Kind string `json:"kind"`
 }
@@ -247,8 +249,8 @@ func (e Evidence) validate() error {
 		return errors.New("ats_id, version and block.number count from 1, a chain's ids from 0")
 	case e.Block.Time.Location() != time.UTC || !e.Block.Time.Equal(e.Block.Time.Truncate(time.Microsecond)):
 		return errors.New("block.time: not in UTC, or finer than a microsecond")
-	case e.Network.Name == "" || e.Network.Kind != KindLog && e.Network.Kind != KindSubstrate:
-		return fmt.Errorf("network: no name, or an unknown kind %.20q", e.Network.Kind)
+	case !networkName.MatchString(e.Network.Name) || e.Network.Kind != KindLog && e.Network.Kind != KindSubstrate:
+		return fmt.Errorf("network: %.80q is no name, or %.20q is no kind", e.Network.Name, e.Network.Kind)
 	case (e.Network.Kind == KindLog) != (e.Log != nil) || (e.Network.Kind == KindSubstrate) != (e.Substrate != nil):
 		return fmt.Errorf("network: of kind %s, and log or substrate says otherwise", e.Network.Kind)
 	case e.Log != nil && (e.Log.Index < 0 || len(e.Log.Proof) > maxProof):

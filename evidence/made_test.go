@@ -86,6 +86,12 @@ func (w work) sign(size int64, root tlog.Hash) []byte {
 	return must(note.Sign(&note.Note{Text: fmt.Sprintf("%s\n%d\n%s\n", logName, size, root)}, s))
 }
 
+// signAs is a checkpoint of the log with an origin, signed with the key of this one.
+func (w work) signAs(origin string) []byte {
+	s := signer{must(note.NewVerifier(w.key())), ed25519.NewKeyFromSeed(w.seed[:])}
+	return must(note.Sign(&note.Note{Text: fmt.Sprintf("%s\n1\n%s\n", origin, tlog.Hash{})}, s))
+}
+
 // logged is the version's evidence in a log.
 func (w work) logged() evidence.Evidence {
 	e := w.committed()

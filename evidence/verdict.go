@@ -88,10 +88,6 @@ func Judge(e Evidence, r Report) Verdict {
 	return Registered
 }
 
-// OnTestNetwork reports whether the evidence is of the network that is there for trying
-// out, on which nothing counts.
-func (e Evidence) OnTestNetwork() bool { return e.Network.Name == "testnet" }
-
 // TestWarning is what is said beside the verdict on evidence of a test network.
 func TestWarning() string { return word("test_network") + ". " + word("say_test_network") }
 

@@ -135,7 +135,7 @@ func verifyLog(e Evidence, key string, add func(string, string, error), skip fun
 		add("log_key", word("check_log_key"), must(key == l.Key, word("why_log_key_failed")))
 	}
 	tree, err := OpenCheckpoint(l.Checkpoint, l.Origin, key)
-	if err == nil && !strings.HasSuffix(l.Origin, "/"+e.Network.Name) {
+	if err == nil && NetworkOf(l.Origin) != e.Network.Name {
 		// What stands in a log for trying things out must not pass for the other's.
 		err = errors.New("the log is another network's")
 	}
@@ -175,13 +175,16 @@ func complete(e Evidence) bool {
 // that tlog computes overflow, and it does not come to an end.
 const maxLog = 1 << 62
 
-// OpenCheckpoint verifies a log's signed checkpoint with its verifier key, and
-// reads the tree that was signed. A note that another log signed, or that says
-// anything but a tree, is refused.
+// OpenCheckpoint verifies a log's signed checkpoint with its verifier key, whose name
+// is the log's origin, and reads the tree that was signed. A note that another log
+// signed, or that says anything but a tree, is refused.
 func OpenCheckpoint(signed, origin, key string) (tlog.Tree, error) {
 	v, err := note.NewVerifier(key)
 	if err != nil {
 		return tlog.Tree{}, err
+	}
+	if v.Name() != origin {
+		return tlog.Tree{}, errors.New("the key is another log's")
 	}
 	n, err := note.Open([]byte(signed), note.VerifierList(v))
 	if err != nil {

@@ -20,12 +20,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"timbre.example/internal/credits"
+	"timbre.example/internal/legible"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/network"
 	"timbre.example/internal/registry"
@@ -232,9 +232,9 @@ func (f registryFlag) AfterApply() error {
 	return fitsCertificate("registry-name", f.RegistryName)
 }
 
-// fitsCertificate refuses what has no room on a certificate.
+// fitsCertificate refuses what has no room on a certificate, or could not be seen there.
 func fitsCertificate(flag, text string) error {
-	if utf8.RuneCountInString(text) > 200 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+	if kind, _, _ := legible.First(text); utf8.RuneCountInString(text) > 200 || kind != legible.Fine || strings.TrimSpace(text) != "" && legible.Blank(text) {
 		return wrongf(flag, "give one line of at most 200 characters")
 	}
 	return nil

@@ -85,7 +85,7 @@ func (c *creditsHistory) Run(o *output) error {
 			t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 			defer t.Flush()
 			for _, x := range list {
-				fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\n", x.At.Format(time.RFC3339), x.Kind, x.Amount, x.TransactionID, x.Note)
+				fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\n", x.At.Format(time.RFC3339), x.Kind, x.Amount, x.TransactionID, oneLine(x.Note))
 			}
 		})
 	})

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -114,6 +115,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if parse := (*kong.ParseError)(nil); errors.As(err, &parse) {
 		in.at = parse.Context
 	}
+	stderr = terminal{stderr}
 	command := "timbre"
 	if in.at != nil && in.at.Selected() != nil {
 		command += " " + in.at.Selected().Path()
@@ -195,11 +197,16 @@ type output struct {
 // print writes a result: as JSON, or in words.
 func (o *output) print(asJSON bool, v any, words func(w io.Writer)) error {
 	if !asJSON {
-		words(o.out)
+		words(terminal{o.out})
 		return nil
 	}
-	e := json.NewEncoder(o.out)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := o.out.Write(escaped(b.Bytes()))
+	return err
 }

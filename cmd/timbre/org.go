@@ -82,7 +82,7 @@ func (c *orgList) Run(o *output) error {
 				if org.Suspended {
 					state = "suspended"
 				}
-				fmt.Fprintf(t, "%s\t%s\t%s\n", org.ID, state, org.Name)
+				fmt.Fprintf(t, "%s\t%s\t%s\n", org.ID, state, oneLine(org.Name))
 			}
 		})
 	})
@@ -106,8 +106,8 @@ func (c *orgShow) Run(o *output) error {
 func printOrg(o *output, asJSON bool, org session.Organization) error {
 	return o.print(asJSON, org, func(w io.Writer) {
 		fmt.Fprintf(w, "id                %s\nname              %s\nsuspended         %t\nwidget            %s\nmax file size     %s\naccess code ttl   %s\nduplicate titles  %s\nasset storage     %s\nquota a month     %s\nimprint           %s\ncreated           %s\n",
-			org.ID, org.Name, org.Suspended, either(org.WidgetEnabled, "on", "off"), orNone(org.MaxFileSize, "the system's"), orNone(org.AccessCodeTTL, "for ever"),
-			either(org.DuplicateTitles, "allow", "refuse"), org.AssetStorage, orNone(org.Quota, "none"), cmp.Or(org.Imprint, "none"), org.CreatedAt.Format(time.RFC3339))
+			org.ID, oneLine(org.Name), org.Suspended, either(org.WidgetEnabled, "on", "off"), orNone(org.MaxFileSize, "the system's"), orNone(org.AccessCodeTTL, "for ever"),
+			either(org.DuplicateTitles, "allow", "refuse"), org.AssetStorage, orNone(org.Quota, "none"), cmp.Or(oneLine(org.Imprint), "none"), org.CreatedAt.Format(time.RFC3339))
 	})
 }
 

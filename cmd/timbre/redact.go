@@ -72,7 +72,16 @@ func (c *worksRedact) tell(w io.Writer, r registry.Redaction) {
 	}
 	fmt.Fprintf(w, "Work %d on %s would lose, in %s and %s:\n  title     %s\n  creators  %s\n  files     %s\n"+
 		"and file names, end-user, access codes and the hashes of its recordings. Nothing was erased: add --yes to do it, for good.\n",
-		r.AtsID, r.Network, plural(r.Versions, "version"), plural(r.Jobs, "job"), r.Title, strings.Join(r.Creators, "\n            "), strings.Join(r.Objects, "\n            "))
+		r.AtsID, r.Network, plural(r.Versions, "version"), plural(r.Jobs, "job"), oneLine(r.Title), strings.Join(lines(r.Creators), "\n            "), strings.Join(r.Objects, "\n            "))
+}
+
+// lines are texts of which each stays one line.
+func lines(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, text := range texts {
+		out[i] = oneLine(text)
+	}
+	return out
 }
 
 func plural(n int, what string) string {

@@ -12,8 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -277,15 +275,4 @@ func tell(w io.Writer, report evidence.Report) {
 			fmt.Fprintf(w, "%-12s (%s)\n", "", oneLine(one.Why))
 		}
 	}
-}
-
-// oneLine: a reason may name what a forger chose, such as the subject of a
-// certificate, and a terminal obeys some of what can stand there.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return utf8.RuneError
-	}, s)
 }

@@ -404,9 +404,9 @@ func TestMintBodies(t *testing.T) {
 	}
 }
 
-// Characters that change how a text reads, or are not shown, stand neither in a
-// title nor in a creator's name, on any route that takes one.
-func TestDirectionMarks(t *testing.T) {
+// Characters that change how a text reads, or that are not seen, stand neither in a
+// title nor in what is said of a creator, on any route that takes one.
+func TestTextsThatAreSeen(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	w.work()
 	code := w.code("Porch Light")
@@ -449,8 +449,55 @@ func TestDirectionMarks(t *testing.T) {
 	for _, char := range []rune{0x00, 0x07, 0x09, 0x0A, 0x0D, 0x1B, 0x7F, 0x80, 0x85, 0x9B, 0x2028, 0x2029} {
 		refused(char, "control_character")
 	}
+	for _, char := range []rune{0xAD, 0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180E, 0x200B, 0x200C, 0x200D, 0x2060, 0x2061, 0x2800, 0x3164, 0xFE00, 0xFE0E, 0xFE0F, 0xFEFF, 0xFFA0, 0xFFF9, 0xFFFC, 0x1D159, 0x1D173, 0xE0001, 0xE0041, 0xE0100} {
+		refused(char, "hidden_character")
+	}
+	for _, char := range []rune{0xE000, 0xF8FF, 0xFFFF, 0xFDD0, 0x100000} {
+		refused(char, "private_character")
+	}
+	// Nothing is seen of these, whole.
+	for _, text := range []string{
+		"\u3164", "\u2800", "\u034f", "\ufe0f", "\uffa0", "\u115f", "\u1160", "\u17b4", "\u17b5", "\U0001d159", "\u0301", "\u200b", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u180e", "\u20dd", "\u093f",
+		"\U000e0041\U000e007f", "\U000e0100", "\u202e\u202c", " \u3164 \u2800 ", "\u200b\u0301",
+	} {
+		a := b.post("/v1/works/init", work(text, map[string]any{"creators": []any{map[string]any{"full_name": text, "email": text, "roles": map[string]any{"author": true}}}, "filename": text}))
+		want := "title blank, creators[0].full_name blank, creators[0].email blank, filename blank"
+		if !strings.Contains(text, "\u0301") && !strings.ContainsAny(text, "\u20dd\u093f") {
+			want = strings.Replace(want, "filename blank", "filename required", 1) // what is not seen is left out of it, and nothing is left
+		}
+		if a.rules() != want {
+			t.Errorf("%+q: %s", text, a.body)
+		}
+	}
+	for text, want := range map[string]string{
+		"Z" + strings.Repeat("\u0337\u0321", 200)[:60]: "title combining_marks",
+		"a" + strings.Repeat("\u0301", 9):              "title combining_marks",
+		"\u0301Song":                                   "title combining_marks",
+		"a" + strings.Repeat("\u0301", 8):              "",
+		"ཧྐྵྨླྺྼྻྂ":                                    "",
+		"辻\U000e0100 🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f 1\ufe0f\u20e3 ❤\ufe0f": "",
+	} {
+		caller := b
+		if want == "" {
+			caller = w.mint(nil) // it is taken, and spends the session
+		}
+		if a := caller.post("/v1/works/init", work(text, nil)); a.rules() != want {
+			t.Errorf("%+q: %s", text, a.body)
+		}
+	}
+	// White space of any kind, and a side of which nothing is seen, make no address.
+	for _, email := range []string{"a b@x.example", "a\u00a0b@x.example", "a@x\u3000y", "a\u2003@x.example", "a@", "@x", "a@@x", "a", "a@b@c", "a\u1680@x.example"} {
+		if a := b.post("/v1/works/init", work("T", map[string]any{"creators": []any{map[string]any{"full_name": "N", "email": email, "roles": map[string]any{"author": true}}}})); a.rules() != "creators[0].email email" {
+			t.Errorf("%+q: %s", email, a.body)
+		}
+	}
+	for _, email := range []string{"a\u2028b@x.example", "a\u202eb@x.example", "a\u200b@x.example", "\u3164@x.example", "a@\u3164", "a\x1b@x.example"} {
+		if a := b.post("/v1/works/init", work("T", map[string]any{"creators": []any{map[string]any{"full_name": "N", "email": email, "roles": map[string]any{"author": true}}}})); !strings.HasPrefix(a.rules(), "creators[0].email ") {
+			t.Errorf("%+q: %s", email, a.body)
+		}
+	}
 	// What scripts and emoji are made of stays, as does a file's name but for its marks.
-	job, _ := b.init("नमस्\u200dते می\u200cخواهم 👩\u200d👩\u200d👧 שלום", map[string]any{"creators": named("Zoë\u200d O\u2019Neil\u202f"), "filename": "song\u202e3pm.wav"})
+	job, _ := b.init("नमस्\u200dते می\u200cخواهم 👩\u200d👩\u200d👧 שלום", map[string]any{"creators": named("ශ්\u200dරී O\u2019Neil\u202f"), "filename": "song\u202e\u200b\u31643pm.wav"})
 	row, err := w.db.Read().GetJob(t.Context(), job)
 	w.must(err)
 	if row.Title != "नमस्\u200dते می\u200cخواهم 👩\u200d👩\u200d👧 שלום" || row.Filename != "song3pm.wav" {

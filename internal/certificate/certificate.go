@@ -17,6 +17,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"timbre.example/internal/legible"
 )
 
 // Input is everything that a certificate says. Texts of people are shown with
@@ -30,7 +32,7 @@ type Input struct {
 
 	Registration int64 // the number on the network
 	Version      int64
-	Network      string    // "testnet" is shown across the whole page
+	Network      string    // on every network but "mainnet" the whole page says that it is a test
 	At           time.Time // when the network sealed it
 	// Issued is the date of issue, which the file has as its own; zero: that is At.
 	Issued time.Time
@@ -108,7 +110,7 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 	in = in.visible()
 	p := page{typesetter: takeTypesetter(ctx), words: wordsIn(in.Language), shaped: map[string]shown{}}
 	if signer != nil {
-		p.signer = visible(signer.name())
+		p.signer = legible.Shown(signer.name())
 	}
 	if err := p.compose(in); err != nil {
 		return nil, err
@@ -209,14 +211,15 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 	return signer.sign(out)
 }
 
-// visible is the input with the texts of people as they are shown.
+// visible is the input with the texts of people as they are shown: what is not seen, or
+// turns what is around it, is named. Else a page could read otherwise than its bytes.
 func (in Input) visible() Input {
 	for _, s := range []*string{&in.Title, &in.Issuer, &in.Imprint, &in.Registry, &in.File.Name} {
-		*s = visible(*s)
+		*s = legible.Shown(*s)
 	}
 	in.Creators = slices.Clone(in.Creators)
 	for i := range in.Creators {
-		in.Creators[i].Name = visible(in.Creators[i].Name)
+		in.Creators[i].Name = legible.Shown(in.Creators[i].Name)
 	}
 	return in
 }

@@ -38,7 +38,7 @@ func (p *page) compose(in Input) error {
 	factsTop := max(foot+factsLeast, foot-p.facts(in, code, 0))
 	p.dry = false
 	p.ornament(func() {
-		if in.Network == testnet {
+		if in.Network != mainnet {
 			p.stamp()
 		}
 		p.frame()
@@ -50,7 +50,8 @@ func (p *page) compose(in Input) error {
 	return nil
 }
 
-const testnet = "testnet"
+// mainnet is the one network that is not for trying out.
+const mainnet = "mainnet"
 
 // stamp writes across the whole page that it is of a test network.
 func (p *page) stamp() {
@@ -80,7 +81,7 @@ func (p *page) frame() {
 
 func (p *page) head(in Input) {
 	wave, heading := top-33, top-48
-	if in.Network == testnet {
+	if in.Network != mainnet {
 		const ribbon = 24.0
 		p.ornament(func() {
 			p.colour(red)

@@ -199,24 +199,6 @@ type shown struct {
 // No embedded font has them, so that others are drawn.
 const brackets, drawnBrackets = "⟨⟩", "‹›"
 
-// visible gives names to the characters of a text that steer how it is read and
-// are not seen: without that a page could read otherwise than its bytes.
-func visible(s string) string {
-	steers := func(r rune) bool { return unicode.In(r, unicode.Bidi_Control, unicode.Cc, unicode.Zl, unicode.Zp) }
-	if !strings.ContainsFunc(s, steers) {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if steers(r) {
-			fmt.Fprintf(&b, "⟨U+%04X⟩", r)
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
 // set shapes one paragraph in the direction of its first letter.
 func (t *typesetter) set(s string, first int) shown {
 	base := di.DirectionLTR

@@ -200,6 +200,21 @@ func TestMarksAreNamed(t *testing.T) {
 	}
 }
 
+// What was registered before texts had to be seen is named, too: nobody has an empty
+// name, and no two names look the same for what is in them.
+func TestBlanksAreNamed(t *testing.T) {
+	t.Parallel()
+	in := input("Love\u200bSong\u3164", one("\u3164"))
+	in.Creators = []certificate.Creator{one("\u3164"), one("\u034f"), one("\u115f\u1160"), one("\u2800"), one("\U0001d159"), one("\ufe0f"), one("\U000e0041"), one("\u0301"), one("Zo\u00adë\ue000")}
+	path := render(t, in, nil)
+	got := readOut(t, path) + run(t, "pdftotext", path, "-")
+	for _, want := range []string{"Love⟨U+200B⟩Song⟨U+3164⟩", "⟨U+034F⟩", "⟨U+115F⟩⟨U+1160⟩", "⟨U+2800⟩", "⟨U+1D159⟩", "⟨U+FE0F⟩", "⟨U+E0041⟩", "⟨U+0301⟩", "Zo⟨U+00AD⟩ë⟨U+E000⟩"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the page does not say %q:\n%s", want, got)
+		}
+	}
+}
+
 // A title that nearly fits is set a little smaller, and one that is broken has
 // lines of about one length.
 func TestTitlesBreakWell(t *testing.T) {

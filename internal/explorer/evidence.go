@@ -49,8 +49,9 @@ type proven struct {
 	Root        tlog.Hash
 	Block       log.Block
 	Checks      checks
-	Tile        string // path of the tile that holds the leaf hash, and of
-	Bundle      string // the bundle that holds the leaf, in the log's files
+	Tile        string     // path of the tile that holds the leaf hash, and of
+	Bundle      string     // the bundle that holds the leaf, in the log's files
+	Earlier     *log.Entry // the first entry with the same commitment, if it is another; set by pages that tell it
 }
 
 // examine collects the evidence for e and checks it the way an outsider would:

@@ -188,7 +188,7 @@ type base struct {
 }
 
 func (x *explorer) base(l *log.Log, title string) base {
-	return base{Title: title, Style: styleURL, Icon: iconURL, Test: l.Name() == network.Testnet, Network: l.Name(), Networks: names(x.logs), Origin: l.Origin(), Key: l.VerifierKey(), Files: "/log/" + string(l.Name())}
+	return base{Title: title, Style: styleURL, Icon: iconURL, Test: l.Name().Test(), Network: l.Name(), Networks: names(x.logs), Origin: l.Origin(), Key: l.VerifierKey(), Files: "/log/" + string(l.Name())}
 }
 
 func names(logs map[network.Name]*log.Log) []network.Name { return slices.Sorted(maps.Keys(logs)) }
@@ -295,6 +295,15 @@ func (x *explorer) transaction(w http.ResponseWriter, r *http.Request, l *log.Lo
 	if err != nil {
 		return err
 	}
+	if v.Earlier, err = earlier(r.Context(), l, v); err != nil {
+		return err
+	}
+	last := v.Version
+	if v.Index >= 0 {
+		if last, err = l.LastVersion(r.Context(), v.AtsID); err != nil {
+			return err
+		}
+	}
 	title := "Waiting for its block"
 	switch {
 	case v.Failure != "":
@@ -305,7 +314,8 @@ func (x *explorer) transaction(w http.ResponseWriter, r *http.Request, l *log.Lo
 	return x.render(w, r, "transaction", struct {
 		base
 		proven
-	}{x.base(l, title), v})
+		Last int64 // the newest version of the work
+	}{x.base(l, title), v, last})
 }
 
 func (x *explorer) leafFile(w http.ResponseWriter, r *http.Request, l *log.Log) error {

@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"timbre.example/fault"
+	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log"
 )
@@ -51,6 +52,7 @@ func (x *explorer) search(ctx context.Context, l *log.Log, text string) ([]found
 		}
 	}
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.In(r, unicode.Bidi_Control) }), " ")
+	text = legible.Clean(text) // a copy may have characters that are not seen
 	for grouping.MatchString(text) {
 		text = grouping.ReplaceAllString(text, "$1$2")
 	}
@@ -100,9 +102,13 @@ func registration(ctx context.Context, l *log.Log, digits string) ([]found, erro
 	} else if err != nil {
 		return nil, err
 	}
-	more := "1 version"
+	latest, err := l.Versions(ctx, n, last-1, 1)
+	if err != nil || len(latest) == 0 {
+		return nil, err
+	}
+	more := "1 version, registered on " + day(latest[0].At)
 	if last > 1 {
-		more = count(last) + " versions"
+		more = count(last) + " versions, the latest registered on " + day(latest[0].At)
 	}
 	return []found{{"/w/" + string(l.Name()) + "/" + strconv.FormatInt(n, 10), "Registration number " + strconv.FormatInt(n, 10), more}}, nil
 }
@@ -176,7 +182,7 @@ func (x *explorer) answer(w http.ResponseWriter, r *http.Request, l *log.Log, te
 		base
 		Query string
 		Found []found
-	}{x.base(l, "Search"), text, all})
+	}{x.base(l, "Search"), legible.Shown(legible.Clean(text)), all})
 }
 
 // searched is what a person searched for that was not found, in words that help.
@@ -188,12 +194,8 @@ type searched struct {
 }
 
 func (x *explorer) notFound(r *http.Request, at network.Name) searched {
-	s := searched{Text: strings.Map(func(r rune) rune {
-		if unicode.In(r, unicode.Bidi_Control) {
-			return -1 // it would turn the sentence around it
-		}
-		return r
-	}, strings.TrimSpace(r.URL.Query().Get("q")))}
+	// What turns the sentence around it, or is not seen, is left out.
+	s := searched{Text: legible.Shown(legible.Clean(strings.TrimSpace(r.URL.Query().Get("q"))))}
 	if len(s.Text) > maxSearch {
 		s.Text = ""
 	}

@@ -1,6 +1,7 @@
 package explorer
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -31,12 +32,11 @@ func (x *explorer) work(w http.ResponseWriter, r *http.Request, l *log.Log) erro
 			return fault.CommonNotFound()
 		}
 	}
-	last, err := l.LastVersion(r.Context(), atsID)
-	if errors.Is(err, log.ErrNotFound) {
-		return fault.WorkNotFound().Because(err)
-	} else if err != nil {
+	told, err := endsOf(r.Context(), l, atsID)
+	if err != nil {
 		return err
 	}
+	last := told.Latest.Version
 	entries, err := l.Versions(r.Context(), atsID, after, perPage)
 	if err != nil {
 		return err
@@ -44,9 +44,12 @@ func (x *explorer) work(w http.ResponseWriter, r *http.Request, l *log.Log) erro
 	if len(entries) == 0 { // after is beyond the last
 		return fault.CommonNotFound()
 	}
-	versions, holds := make([]proven, len(entries)), true
+	versions, holds := make([]proven, len(entries)), told.ok()
 	for i, e := range entries {
 		if versions[i], err = examine(r.Context(), l, e); err != nil {
+			return err
+		}
+		if versions[i].Earlier, err = earlier(r.Context(), l, versions[i]); err != nil {
 			return err
 		}
 		holds = holds && versions[i].Checks.OK()
@@ -60,12 +63,59 @@ func (x *explorer) work(w http.ResponseWriter, r *http.Request, l *log.Log) erro
 	}
 	return x.render(w, r, "work", struct {
 		base
+		ends
 		AtsID    int64
 		Last     int64 // the newest version that there is
 		Versions []proven
 		OK       bool
 		More     int64
-	}{x.base(l, fmt.Sprintf("Registration number %d", atsID)), atsID, last, versions, holds, more})
+	}{x.base(l, fmt.Sprintf("Registration number %d", atsID)), told, atsID, last, versions, holds, more})
+}
+
+// ends are the versions that a summary of a work tells: the first one's day alone
+// would stand over whatever was added later.
+type ends struct{ First, Latest proven }
+
+func (e ends) ok() bool { return e.First.Checks.OK() && e.Latest.Checks.OK() }
+
+func endsOf(ctx context.Context, l *log.Log, atsID int64) (e ends, err error) {
+	last, err := l.LastVersion(ctx, atsID)
+	if errors.Is(err, log.ErrNotFound) {
+		return e, fault.WorkNotFound().Because(err)
+	} else if err != nil {
+		return e, err
+	}
+	if e.First, err = version(ctx, l, atsID, 1); err != nil || last == 1 {
+		e.Latest = e.First
+		return e, err
+	}
+	e.Latest, err = version(ctx, l, atsID, last)
+	return e, err
+}
+
+// version is one that the log has of a work, with its proof.
+func version(ctx context.Context, l *log.Log, atsID, n int64) (proven, error) {
+	one, err := l.Versions(ctx, atsID, n-1, 1)
+	if err != nil {
+		return proven{}, err
+	}
+	if len(one) == 0 {
+		return proven{}, fault.WorkNotFound()
+	}
+	return examine(ctx, l, one[0])
+}
+
+// earlier is the entry with the same commitment that the log had first, or nil: its
+// recording, title and creators are the same.
+func earlier(ctx context.Context, l *log.Log, v proven) (*log.Entry, error) {
+	if v.Index < 0 {
+		return nil, nil
+	}
+	e, err := l.Earlier(ctx, v.Transaction.Commitment, v.Index)
+	if errors.Is(err, log.ErrNotFound) {
+		return nil, nil
+	}
+	return &e, err
 }
 
 // publicVersion is a version as a program reads it. Its members are a contract:
@@ -146,8 +196,9 @@ var badgeLooks = map[string]badgeLook{
 	"dark":  {"#1e1b29", "#453f5c", "#eceaf4", "#a9a3bd", "#b3a9ff", "#1e1b29", "#ff9d9f"},
 }
 
-// badge is a picture of the day on which the work was first registered. It says
-// so only when the proof of that holds.
+// badge is a picture of the day on which the work was registered: of the latest
+// version, and of the first one where there are more. It says so only when the proofs
+// hold.
 func (x *explorer) badge(w http.ResponseWriter, r *http.Request, l *log.Log) error {
 	atsID, ok := parseNumber(r.PathValue("ats_id"))
 	if !ok {
@@ -161,24 +212,19 @@ func (x *explorer) badge(w http.ResponseWriter, r *http.Request, l *log.Log) err
 	if !ok {
 		return fault.CommonValidationFailed([]fault.Field{{Field: "theme", Rule: "one_of", Message: "Must be light or dark."}})
 	}
-	first, err := l.Versions(r.Context(), atsID, 0, 1)
-	if err != nil {
-		return err
-	}
-	if len(first) == 0 {
-		return fault.WorkNotFound()
-	}
-	v, err := examine(r.Context(), l, first[0])
+	told, err := endsOf(r.Context(), l, atsID)
 	if err != nil {
 		return err
 	}
 	b, err := execute("badge", "badge", struct {
 		badgeLook
+		ends
 		Test  bool
 		AtsID int64
-		At    time.Time
 		OK    bool
-	}{look, l.Name() == network.Testnet, atsID, v.At, v.Checks.OK()})
+		// Several versions are told, of which the proofs hold.
+		Several bool
+	}{look, told, l.Name().Test(), atsID, told.ok(), told.ok() && told.Latest.Version > 1})
 	if err != nil {
 		return err
 	}
@@ -186,8 +232,8 @@ func (x *explorer) badge(w http.ResponseWriter, r *http.Request, l *log.Log) err
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	h.Set("Access-Control-Allow-Origin", "*")
-	if v.Checks.OK() { // a first version is never another one later
-		h.Set("Cache-Control", "public, max-age=86400")
+	if told.ok() { // not for long: a version may follow
+		h.Set("Cache-Control", "public, max-age=300")
 	}
 	return send(w, r, "image/svg+xml", b)
 }

@@ -1,9 +1,11 @@
 package explorer_test
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/xml"
+	"fmt"
 	"html"
 	"io"
 	"net/http"
@@ -16,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"timbre.example/fault"
+	"timbre.example/internal/network"
 	"timbre.example/internal/network/log/leaf"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -236,7 +239,7 @@ func TestBadge(t *testing.T) {
 		res, body := h.ask("GET", "/w/testnet/1/badge.svg"+query)
 		bodies[query] = body
 		for name, want := range map[string]string{
-			"Content-Type": "image/svg+xml", "Cache-Control": "public, max-age=86400", "Cross-Origin-Resource-Policy": "cross-origin",
+			"Content-Type": "image/svg+xml", "Cache-Control": "public, max-age=300", "Cross-Origin-Resource-Policy": "cross-origin",
 			"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox",
 		} {
 			if got := res.Header.Get(name); got != want {
@@ -263,14 +266,100 @@ func TestBadge(t *testing.T) {
 	if bodies[""] != bodies["?theme=light"] || bodies[""] == bodies["?theme=dark"] {
 		t.Error("the themes are not light, as without one, and dark")
 	}
-	// The day is that of the first version, also when there are others.
-	h.add(1, 1, 1, true)
-	if _, body := h.ask("GET", "/w/testnet/1/badge.svg"); body != bodies[""] {
-		t.Error("a later version changes the badge")
-	}
 	if res, body := h.ask("GET", "/w/testnet/1/badge.svg?theme=neon"); res.StatusCode != 500 || !strings.Contains(body, string(fault.CodeCommonValidationFailed)) {
 		t.Errorf("an unknown theme: %d %s", res.StatusCode, body) // the test's refuse knows only 404
 	}
+}
+
+// A placeholder lends its date to nothing that is added later: whatever is told of a
+// work with several versions, each date stands beside its version.
+func TestNothingIsDatedBack(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		now := time.Date(2020, 5, 3, 9, 30, 0, 0, time.UTC)
+		db.Now = func() time.Time { return now }
+		h := open(t, db)
+		placeholder := h.add(0, 1, 0, true)[0]
+		_, alone := h.ask("GET", "/w/testnet/1/badge.svg")
+		if !strings.Contains(alone, ">Registered 3 May 2020</text>") {
+			t.Errorf("one version: %s", alone)
+		}
+		now = time.Date(2026, 11, 28, 12, 51, 10, 0, time.UTC)
+		latest := h.add(1, 1, 1, true)[0]
+		h.add(2, 1, 1, false) // waits for its block: it has no date yet
+
+		res, badge := h.ask("GET", "/w/testnet/1/badge.svg")
+		var svg struct {
+			Title string `xml:"title"`
+		}
+		if err := xml.Unmarshal([]byte(badge), &svg); err != nil {
+			t.Fatal(err)
+		}
+		if want := "Registered with Timbre · version 2: 28 November 2026 · version 1: 3 May 2020 · test network, not a real registration · registration number 1 (ATS 1)"; svg.Title != want {
+			t.Errorf("title %q, want %q", svg.Title, want)
+		}
+		for _, want := range []string{">Version 2: 28 November 2026</text>", ">Version 1: 3 May 2020</text>", ">Test network, not real</text>"} {
+			if !strings.Contains(badge, want) {
+				t.Errorf("no %q in %s", want, badge)
+			}
+		}
+		if got := res.Header.Get("Cache-Control"); got != "public, max-age=300" {
+			t.Errorf("a badge of the version before is kept: %s", got)
+		}
+
+		_, page := h.ask("GET", "/w/testnet/1", "Accept", browserAccept)
+		lead, _, _ := strings.Cut(page, "<section>")
+		at2, at1 := strings.Index(lead, "28 November 2026, 12:51:10 UTC"), strings.Index(lead, "3 May 2020, 09:30:00 UTC")
+		if at2 < 0 || at1 < at2 || !strings.Contains(lead, "The latest version is version 2.") || !strings.Contains(lead, "recording and the creators may differ") {
+			t.Errorf("the lead:\n%s", lead)
+		}
+		_, page = h.get(tx(placeholder))
+		if lead, _, _ := strings.Cut(page, "<section"+` class="card"`); !strings.Contains(lead, "It is version 1 of 2. The recording and the creators may differ between versions.") {
+			t.Errorf("the first transaction:\n%s", lead)
+		}
+		if _, page = h.get(tx(latest)); !strings.Contains(page, "28 November 2026, 12:51:10 UTC") || strings.Contains(page, "2020") {
+			t.Error("the latest transaction has another date")
+		}
+		if _, page = h.get("/explorer/testnet?q=1"); !strings.Contains(page, "2 versions, the latest registered on 28 November 2026, 12:51:10 UTC") {
+			t.Errorf("a row of the search:\n%s", page)
+		}
+	})
+}
+
+// The same commitment is the same recording, title and creators: a page says where
+// the log had it first.
+func TestTheSameCommitmentEarlier(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		now := time.Date(2020, 5, 3, 9, 30, 0, 0, time.UTC)
+		db.Now = func() time.Time { return now }
+		h := open(t, db)
+		again := func(nonce string, updates int64) network.Staged {
+			t.Helper()
+			s, err := h.log.Stage(t.Context(), network.Call{ProtocolVersion: 1, Commitment: sha256.Sum256([]byte("0")), Nonce: nonce, AtsID: updates})
+			if err == nil {
+				err = h.log.Broadcast(t.Context(), []network.Staged{s})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		first := h.add(0, 1, 0, true)[0]
+		other := h.add(1, 1, 0, true)[0]
+		now = now.AddDate(6, 0, 0)
+		second, third := again("x", 0), again("y", 2)
+		if made, err := h.log.Sequence(t.Context()); !made || err != nil {
+			t.Fatal(made, err)
+		}
+		waiting := again("z", 0)
+		const says = "The same commitment, registered earlier"
+		names := fmt.Sprintf(`<a href="%s">Registration number 1, version 1</a>, on <time datetime="2020-05-03T09:30:00.000000Z">`, tx(first))
+		for path, want := range map[string]bool{"/w/testnet/1": false, "/w/testnet/3": true, "/w/testnet/2": true, tx(first): false, tx(other): false, tx(second): true, tx(third): true, tx(waiting): false} {
+			_, page := h.get(path)
+			if strings.Contains(page, says) != want || strings.Contains(page, names) != want || strings.Count(page, says) > 1 {
+				t.Errorf("%s: names the earlier registration: %t\n%s", path, !want, page)
+			}
+		}
+	})
 }
 
 // Whoever changes the database is found out by both.

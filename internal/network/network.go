@@ -26,6 +26,9 @@ const (
 // Valid reports whether n is a network of the wire contract.
 func (n Name) Valid() bool { return n == Testnet || n == Mainnet }
 
+// Test reports whether n is for trying out: nothing counts but on mainnet.
+func (n Name) Test() bool { return n != Mainnet }
+
 // Call is one anchoring as the caller wants it: a new work, or a further
 // version of the work that AtsID names.
 type Call struct {

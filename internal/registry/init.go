@@ -11,6 +11,7 @@ import (
 
 	"timbre.example/fault"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -75,7 +76,7 @@ func (r *Registry) Init(ctx context.Context, c session.Caller, in InitRequest) (
 	if err != nil {
 		return Slot{}, err
 	}
-	job.WorkID, job.Title, job.TitleKey = workID.String(), d.title, TitleKey(d.title)
+	job.WorkID, job.Title, job.TitleKey = workID.String(), d.title, legible.Key(d.title)
 	var slot Slot
 	err = r.DB.Tx(ctx, func(tx *store.Tx) error {
 		if err := c.Spend(ctx, tx, job.ID); err != nil {

@@ -8,11 +8,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
-
 	"timbre.example/commitment"
 	"timbre.example/fault"
+	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
 )
 
@@ -44,10 +42,6 @@ type Description struct {
 var (
 	ipiForm  = regexp.MustCompile(`^[0-9]{1,11}$`)
 	isniForm = regexp.MustCompile(`^[0-9]{15}[0-9X]$`)
-	// Somebody's address, not a grammar's: one @ with something on each side
-	// and no white space is all that can be known without sending mail.
-	emailForm = regexp.MustCompile(`^[^\s@]+@[^\s@]+$`)
-	spaces    = regexp.MustCompile(`\s+`)
 )
 
 // described is a Description that has been trimmed and found good.
@@ -85,19 +79,18 @@ func describe(d Description, n network.Name) (described, error) {
 	return out, bad.err()
 }
 
-// filename keeps the last part of a path. A file is not renamed for a direction
-// mark in its name, which is not anchored: the mark is left out.
+// filename keeps the last part of a path. A file is not renamed for a character in its
+// name that is not seen, and the name is not anchored: the character is left out.
 func filename(refuse func(field, rule, message string), name string) string {
-	name = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if directionMark(r) {
-			return -1
-		}
-		return r
-	}, name))
+	name = strings.TrimSpace(legible.Clean(name))
 	if name != "" {
 		name = strings.TrimSpace(path.Base(strings.ReplaceAll(name, `\`, "/")))
 	}
-	text(refuse, "filename", name, MaxFilename)
+	if present(refuse, "filename", name, MaxFilename) {
+		if kind, r, at := legible.First(name); kind == legible.Control {
+			refuse("filename", string(kind), flaw(kind, r, at))
+		}
+	}
 	return name
 }
 
@@ -114,7 +107,7 @@ func creators(refuse func(field, rule, message string), in []Creator) []commitme
 		at := func(name string) string { return fmt.Sprintf("creators[%d].%s", i, name) }
 		k := commitment.Creator{FullName: strings.TrimSpace(c.FullName), Email: strings.TrimSpace(c.Email), Roles: c.Roles}
 		text(refuse, at("full_name"), k.FullName, MaxName)
-		if text(refuse, at("email"), k.Email, MaxEmail) && !emailForm.MatchString(k.Email) {
+		if text(refuse, at("email"), k.Email, MaxEmail) && !email(k.Email) {
 			refuse(at("email"), "email", "This is no e-mail address.")
 		}
 		if len(c.Roles) == 0 {
@@ -137,57 +130,54 @@ func creators(refuse func(field, rule, message string), in []Creator) []commitme
 	return out
 }
 
-// text checks a required text that has been trimmed.
-func text(refuse func(field, rule, message string), field, value string, most int) bool {
+// present checks that a text that has been trimmed is there, is no longer than it may
+// be, and has something that can be seen.
+func present(refuse func(field, rule, message string), field, value string, most int) bool {
 	switch {
-	case value == "" || strings.TrimFunc(value, invisible) == "":
+	case value == "":
 		refuse(field, "required", "This is required.")
 	case utf8.RuneCountInString(value) > most:
 		refuse(field, "max_length", fmt.Sprintf("At most %d characters.", most))
+	case legible.Blank(value):
+		refuse(field, "blank", "Nothing of this text can be seen. Write it with letters, digits or signs.")
 	default:
-		rule, message := unprintable(value)
-		if rule == "" {
-			return true
-		}
-		refuse(field, rule, message)
+		return true
 	}
 	return false
 }
 
-// directionMark reports whether a character changes the direction in which others
-// are shown (Bidi_Control of Unicode): with one, a text reads otherwise than its
-// characters stand, and what is anchored is not what was read. The joiners of emoji
-// and scripts, U+200C and U+200D, are none.
-func directionMark(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) }
-
-// controlCharacter is one that is not shown: C0, C1, and the two separators of
-// lines and paragraphs.
-func controlCharacter(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
-
-// unprintable finds the first character that may not stand in a text, and says
-// which it is and where. The rule is "" where there is none.
-func unprintable(value string) (rule, message string) {
-	n := 0
-	for _, r := range value {
-		n++
-		switch {
-		case directionMark(r):
-			return "direction_mark", fmt.Sprintf("Character %d is %U, which changes the direction of the text around it. Remove it.", n, r)
-		case controlCharacter(r):
-			return "control_character", fmt.Sprintf("Character %d is the control character %U. Remove it.", n, r)
-		}
+// text checks a required text that has been trimmed and that people read: what they
+// see has to be what is anchored.
+func text(refuse func(field, rule, message string), field, value string, most int) bool {
+	if !present(refuse, field, value, most) {
+		return false
 	}
-	return "", ""
+	kind, r, at := legible.First(value)
+	if kind != legible.Fine {
+		refuse(field, string(kind), flaw(kind, r, at))
+	}
+	return kind == legible.Fine
 }
 
-// invisible characters alone make no title.
-func invisible(r rune) bool {
-	return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) || unicode.IsControl(r)
+// flaw says which character is wrong, where, and what to do.
+func flaw(kind legible.Kind, r rune, at int) string {
+	switch kind {
+	case legible.Direction:
+		return fmt.Sprintf("Character %d is %U, which changes the direction of the text around it. Remove it.", at, r)
+	case legible.Control:
+		return fmt.Sprintf("Character %d is the control character %U. Remove it.", at, r)
+	case legible.Private:
+		return fmt.Sprintf("Character %d is %U, to which no standard gives a meaning. Remove it, or write it in words.", at, r)
+	case legible.Mark:
+		return fmt.Sprintf("Character %d is the mark %U. A mark needs a letter before it, and a letter has at most %d. Remove it.", at, r, legible.MaxMarks)
+	}
+	return fmt.Sprintf("Character %d is %U, which cannot be seen here. Remove it.", at, r)
 }
 
-// TitleKey is what makes two titles the same: composed (NFC), case folded,
-// trimmed, inner spaces folded to one.
-func TitleKey(title string) string {
-	folded := cases.Fold().String(norm.NFC.String(title))
-	return norm.NFC.String(strings.TrimSpace(spaces.ReplaceAllString(folded, " ")))
+// email reports whether a text is somebody's address. No grammar says that: one @ with
+// something on each side that can be seen, and no white space, is all that can be known
+// without sending mail.
+func email(text string) bool {
+	name, host, _ := strings.Cut(text, "@")
+	return !legible.Blank(name) && !legible.Blank(host) && !strings.Contains(host, "@") && !strings.ContainsFunc(text, unicode.IsSpace)
 }

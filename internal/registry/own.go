@@ -16,6 +16,7 @@ import (
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/media"
+	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -165,7 +166,7 @@ func (r *Registry) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksRe
 	if err := bad.err(); err != nil {
 		return page, err
 	}
-	pattern := "%" + likeEscape.Replace(TitleKey(strings.ToValidUTF8(strings.ReplaceAll(in.Search, "\x00", ""), ""))) + "%"
+	pattern := "%" + likeEscape.Replace(legible.Key(strings.ToValidUTF8(strings.ReplaceAll(in.Search, "\x00", ""), ""))) + "%"
 	if page.Total, err = r.DB.Read().CountOwnWorks(ctx, query.CountOwnWorksParams{OrganizationID: c.Organization, Network: string(c.Network), Test: c.Test, ExternalUserRef: c.ExternalUserRef, Pattern: pattern, One: c.AtsID}); err != nil {
 		return page, err
 	}

@@ -292,6 +292,30 @@ func TestRefusedInitLeavesTheToken(t *testing.T) {
 	})
 }
 
+// A title that looks the same is the same; one that only might be taken for another by a
+// machine is another.
+func TestTitlesThatLookTheSame(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.confirmed("Love Song", 1)
+		for _, title := range []string{"Love\u00a0Song", "Love\u3000Song", "LOVE\u2003 song", "L\u043eve Song", "Lоvе Sоng", "\uff2c\uff4f\uff56\uff45 \uff33ong", "𝐋𝐨𝐯𝐞 Song", "Ꮮove Song"} {
+			_, err := w.reg.Init(t.Context(), w.caller(""), describing(title))
+			wantCode(t, err, fault.CodeRegistrationDuplicateTitle)
+		}
+		// These have a character that is not seen: they are no titles at all.
+		for _, title := range []string{"Love\u200b Song", "Love\u200e Song", "Love\u3164Song", "\ufeffLove Song"} {
+			_, err := w.reg.Init(t.Context(), w.caller(""), describing(title))
+			wantCode(t, err, fault.CodeCommonValidationFailed)
+		}
+		for i, title := range []string{"Love Song 1", "Love Song l", "COH", "СОН"} {
+			w.confirmed(title, i+2)
+		}
+		// Another end-user's titles are that end-user's own.
+		if _, err := w.reg.Init(t.Context(), w.caller("somebody"), describing("Love Song")); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Two registrations race for one title, or for one audio. The loser keeps its
 // credits and its quote, and may go on when the winner fails.
 func TestRaces(t *testing.T) {

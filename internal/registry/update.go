@@ -9,6 +9,7 @@ import (
 
 	"timbre.example/commitment"
 	"timbre.example/fault"
+	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -107,7 +108,7 @@ func (r *Registry) InitUpdate(ctx context.Context, c session.Caller, in UpdateRe
 		if err != nil {
 			return err
 		}
-		job.WorkID, job.AtsID, job.Title, job.TitleKey, job.BaseVersion = w.ID, w.AtsID, w.Title, TitleKey(w.Title), w.LatestVersion
+		job.WorkID, job.AtsID, job.Title, job.TitleKey, job.BaseVersion = w.ID, w.AtsID, w.Title, legible.Key(w.Title), w.LatestVersion
 		if !in.NewFile {
 			v, err := tx.GetVersion(ctx, query.GetVersionParams{WorkID: w.ID, Version: w.LatestVersion})
 			if err != nil {

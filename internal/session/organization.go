@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"timbre.example/fault"
+	"timbre.example/internal/legible"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -55,8 +55,14 @@ type KeyPair struct {
 // CreateOrganization adds a tenant; the name is 1 to 200 characters.
 func CreateOrganization(ctx context.Context, db *store.DB, name string) (Organization, error) {
 	name = strings.TrimSpace(name)
-	if n := len([]rune(name)); n == 0 || n > 200 {
+	if n := len([]rune(name)); n == 0 || n > 200 || !utf8.ValidString(name) {
 		return Organization{}, fault.CommonValidationFailed([]fault.Field{{Field: "name", Rule: "length", Message: "A name has 1 to 200 characters."}})
+	}
+	if legible.Blank(name) {
+		return Organization{}, fault.CommonValidationFailed([]fault.Field{{Field: "name", Rule: "blank", Message: "Nothing of this name can be seen."}})
+	}
+	if kind, r, at := legible.First(name); kind != legible.Fine {
+		return Organization{}, fault.CommonValidationFailed([]fault.Field{{Field: "name", Rule: string(kind), Message: fmt.Sprintf("A name is one line, of which all can be seen. Character %d is %U. Remove it.", at, r)}})
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -116,8 +122,8 @@ func ChangeOrganization(ctx context.Context, db *store.DB, id string, change fun
 		if o.AssetStorage != StoreKeep && o.AssetStorage != StoreNone {
 			return fault.CommonValidationFailed([]fault.Field{{Field: "asset_storage", Rule: "one_of", Message: "Must be keep or none."}})
 		}
-		if o.Imprint = strings.TrimSpace(o.Imprint); utf8.RuneCountInString(o.Imprint) > maxImprint || !utf8.ValidString(o.Imprint) || strings.ContainsFunc(o.Imprint, unprintable) {
-			return fault.CommonValidationFailed([]fault.Field{{Field: "imprint", Rule: "length", Message: fmt.Sprintf("Must be one line of at most %d characters.", maxImprint)}})
+		if o.Imprint = strings.TrimSpace(o.Imprint); utf8.RuneCountInString(o.Imprint) > maxImprint || !utf8.ValidString(o.Imprint) || o.Imprint != "" && legible.Blank(o.Imprint) || legible.Shown(o.Imprint) != o.Imprint {
+			return fault.CommonValidationFailed([]fault.Field{{Field: "imprint", Rule: "length", Message: fmt.Sprintf("Must be one line of at most %d characters, of which all can be seen.", maxImprint)}})
 		}
 		suspended := row.SuspendedAt
 		if o.Suspended != suspended.Valid {
@@ -132,11 +138,6 @@ func ChangeOrganization(ctx context.Context, db *store.DB, id string, change fun
 		return err
 	})
 	return o, err
-}
-
-// unprintable are characters that break a line or turn its direction.
-func unprintable(r rune) bool {
-	return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }
 
 // CreateKeys makes an integration: a public site key and the secret key that

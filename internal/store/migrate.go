@@ -94,7 +94,7 @@ func (db *DB) provider() (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	dialect, opts := database.DialectSQLite3, []goose.ProviderOption{}
+	dialect, opts := database.DialectSQLite3, []goose.ProviderOption{goose.WithGoMigrations(titleKeys())}
 	if db.dialect == "postgres" {
 		dialect = database.DialectPostgres
 		locker, err := lock.NewPostgresSessionLocker()

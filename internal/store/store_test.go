@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -324,6 +325,64 @@ func TestMigrateFillsCommitments(t *testing.T) {
 				rows, err := db.Read().ListLogEntriesOfCommitment(ctx, query.ListLogEntriesOfCommitmentParams{Network: "testnet", Commitment: bytes.Repeat([]byte{n, 0xab}, 16), Lim: 5})
 				if err != nil || len(rows) != 1 || !bytes.Equal(rows[0].TxHash, bytes.Repeat([]byte{n}, 32)) {
 					t.Errorf("commitment of entry %d: %v, %v", n, rows, err)
+				}
+			}
+		}
+	})
+}
+
+// Titles that a release before took for two, and that look the same, are one to the
+// next: no row is lost, and no row is in the way of another.
+func TestMigrateMakesTitleKeysAnew(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		if err := db.DownTo(ctx, 14); err != nil {
+			t.Fatal(err)
+		}
+		// By the rule of before: NFC, case folded, ASCII spaces.
+		works := [][3]string{
+			{"1", "Love Song", "love song"}, {"2", "Love\u00a0Song", "love\u00a0song"}, {"3", "L\u043eve Song", "l\u043eve song"}, {"4", "Other", "other"}, {"5", "\uff2fther", "\uff4fther"}, {"6", "", ""},
+			{"7", "Moon\u200blight", "moon\u200blight"}, {"8", "СОН", "сон"}, {"9", "COH", "coh"},
+		}
+		for i, w := range works {
+			for _, text := range []string{
+				`INSERT INTO works (id, organization_id, network, ats_id, owner, title, title_key, external_user_ref, latest_version, created_at, updated_at) VALUES ($1, 'o', 'testnet', $2, 'x', $3, $4, 'ada', 1, 0, 0)`,
+				`INSERT INTO jobs (id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, deadline, created_at, updated_at) VALUES ($1, 'o', 's', 'register', 'testnet', 'ada', 'confirmed', $1, $2, $3, $4, '', '', 0, 0, 0, 0)`,
+			} {
+				if err := db.Exec(ctx, text, w[0], i+1, w[1], w[2]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if w[2] != "" {
+				if err := db.Exec(ctx, `INSERT INTO title_claims (organization_id, network, external_user_ref, title_key, work_id) VALUES ('o', 'testnet', 'ada', $1, $2)`, w[2], w[0]); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		// One that is on its way has no work yet.
+		for _, text := range []string{
+			`INSERT INTO jobs (id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, title, title_key, creators, filename, max_bytes, deadline, created_at, updated_at) VALUES ('j', 'o', 's', 'register', 'testnet', 'ada', 'confirmed', 'w', $1, $2, '', '', 0, 0, 0, 0)`,
+			`INSERT INTO title_claims (organization_id, network, external_user_ref, work_id, title_key) SELECT 'o', 'testnet', 'ada', 'w', CAST($2 AS TEXT) WHERE CAST($1 AS TEXT) <> ''`,
+		} {
+			if err := db.Exec(ctx, text, "Ｎｅｗ", "ｎｅｗ"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 { // and again does nothing
+			if err := db.Migrate(ctx); err != nil {
+				t.Fatal(err)
+			}
+			for text, want := range map[string]string{
+				"SELECT title_key FROM works ORDER BY id":                               "love song|love song|love song|other|other||moonlight|сон|coh",
+				"SELECT title_key FROM jobs ORDER BY work_id":                           "love song|love song|love song|other|other||moonlight|сон|coh|new",
+				"SELECT title FROM works ORDER BY id":                                   "Love Song|Love\u00a0Song|L\u043eve Song|Other|\uff2fther||Moon\u200blight|СОН|COH",
+				"SELECT title_key || ' ' || work_id FROM title_claims ORDER BY work_id": "love song 1|other 4|moonlight 7|сон 8|coh 9|new w",
+				"SELECT CAST(COUNT(*) AS TEXT) FROM works WHERE organization_id = 'o'":  "9",
+			} {
+				got, err := db.Strings(ctx, text)
+				if err != nil || strings.Join(got, "|") != want {
+					t.Errorf("%s: %+q, %v; want %+q", text, strings.Join(got, "|"), err, want)
 				}
 			}
 		}

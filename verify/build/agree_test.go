@@ -107,7 +107,8 @@ func look(name string) error {
 func changed(r *rand.Rand, document []byte) []byte {
 	b := bytes.Clone(document)
 	const signs = "{}[]\",:\\/0123456789.eE-+=ntfu \n\tabcXZ"
-	words := []string{"null", "true", "0", "-0", "1e3", "1.0", "\"\"", "\"0\"", "[]", "{}", `"\ud800"`, "\"\u00e9\"", "18446744073709551616", "\"2026-03-01T12:00:00Z\""}
+	words := []string{"null", "true", "0", "-0", "1e3", "1.0", "\"\"", "\"0\"", "[]", "{}", `"\ud800"`, "\"\u00e9\"", "18446744073709551616", "\"2026-03-01T12:00:00Z\"",
+		`"mainnet"`, `"log/testnet"`, `"Testnet"`, `"testnet "`, `"timbre.example/log/mainnet"`, `"timbre.example/log/log/testnet"`}
 	for range 1 + r.IntN(2) {
 		switch at := r.IntN(len(b)); r.IntN(6) {
 		case 0:

@@ -7,6 +7,7 @@ import { indexOf, maxCreators, proofLength, roles, valid, type Creator as Person
 import { base64, hex, unbase64, unhex, type Bytes } from './bytes.js';
 import { Num, Text, parse, type Json } from './json.js';
 import { maxInt64 } from './log.js';
+import { isNetworkName } from './network.js';
 import { moment } from './time.js';
 
 export const format = 1;
@@ -209,7 +210,7 @@ export function decode(bytes: Uint8Array): Evidence {
     merkleRoot: r.hash('merkle_root'),
     commitment: r.hash('commitment'),
     protocol: Number(protocol),
-    network: network.text('name') || network.refuse('name'),
+    network: isNetworkName(network.text('name')) ? network.text('name') : network.refuse('name'),
     atsId: r.integer('ats_id', chain ? 0n : 1n),
     version: r.integer('version', 1n),
     txHash: r.hash('tx_hash'),

@@ -4,8 +4,9 @@ import type { Evidence } from './evidence.js';
 import type { Trusted } from './keys.js';
 import { fingerprint } from './log.js';
 import { shown } from './marks.js';
+import { onTestNetwork } from './network.js';
 import type { Key, Texts } from './texts.js';
-import { onTestNetwork, type Finding } from './verdict.js';
+import type { Finding } from './verdict.js';
 import type { Check } from './verify.js';
 
 const ms = (ns: bigint): number => Number(ns / 1_000_000n);

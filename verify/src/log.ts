@@ -101,8 +101,9 @@ export interface Tree {
   readonly root: string;
 }
 
-/** Reads a checkpoint that the key signed, of the log with the origin. */
+/** Reads a checkpoint that the key signed, of the log with the origin, after which the key is named. */
 export function openCheckpoint(note: string, origin: string, key: Key): Tree | undefined {
+  if (key.name !== origin) return undefined;
   const lines = openNote(note, key)?.split('\n');
   if (lines?.length !== 4 || lines[0] !== origin || lines[3] !== '' || !/^(?:0|[1-9][0-9]*)$/.test(lines[1]!)) return undefined;
   const size = BigInt(lines[1]!);

@@ -16,9 +16,6 @@ export interface Finding {
   readonly checks: readonly Check[];
 }
 
-/** On a test network nothing counts. */
-export const onTestNetwork = (e: Evidence): boolean => e.network === 'testnet';
-
 /** The same as Judge of package evidence. */
 export function find(e: Evidence, options: Options): Finding {
   const checks = verify(e, options);

@@ -3,6 +3,7 @@ import { sha256, utf8 } from './bytes.js';
 import { leaf, proves, root, seal, version } from './commitment.js';
 import type { Evidence, Log, Substrate } from './evidence.js';
 import { included, openCheckpoint, parseKey, parseLeaf } from './log.js';
+import { networkOf } from './network.js';
 import { blake2b256, headerNumber, registers } from './substrate.js';
 
 export type Status = 'ok' | 'failed' | 'not_checked';
@@ -86,7 +87,7 @@ function verifyLog(e: Evidence, l: Log, keys: readonly string[], add: Add): void
   const known = keys.includes(l.key);
   add('log_key', keys.length ? known : 'not_checked');
   const key = parseKey(keys.length && !known ? keys[0]! : l.key);
-  const tree = key && l.origin.endsWith(`/${e.network}`) ? openCheckpoint(l.checkpoint, l.origin, key) : undefined;
+  const tree = key && networkOf(l.origin) === e.network ? openCheckpoint(l.checkpoint, l.origin, key) : undefined;
   add('checkpoint', tree !== undefined);
   add('inclusion', tree !== undefined && included(tree, l.index, l.leaf, l.proof));
   add('block', sha256(utf8(l.checkpoint)) === e.block.hash);

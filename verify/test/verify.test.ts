@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { sha256 } from '../src/bytes.js';
-import { Malformed, decode, maxSize, type Evidence } from '../src/evidence.js';
+import { Malformed, decode, maxSize, type Evidence, type Log } from '../src/evidence.js';
 import { fingerprint, parseKey } from '../src/log.js';
-import { find, onTestNetwork } from '../src/verdict.js';
+import { networkOf, onTestNetwork } from '../src/network.js';
+import { find } from '../src/verdict.js';
 import { verify } from '../src/verify.js';
 
 const testdata = (name: string): Uint8Array => new Uint8Array(readFileSync(`../evidence/testdata/${name}`));
@@ -92,6 +93,15 @@ test('every situation has the verdict that the command gives it', () => {
   }
   // The page can trust several logs, of which one signed.
   assert.equal(find(e, { media, keys: [mine, key] }).verdict, 'verified');
+});
+
+test('every origin is of the network that the command names', () => {
+  const e = decode(testdata('v1/full.json'));
+  for (const c of JSON.parse(text('networks.json')) as { origin: string; network: string; test: boolean }[]) {
+    assert.equal(networkOf(c.origin) ?? '', c.network, c.origin);
+    // The member that anybody can change says nothing about it.
+    for (const network of ['testnet', 'mainnet']) assert.equal(onTestNetwork({ ...e, network, at: { ...(e.at as Log), origin: c.origin } }), c.test, c.origin);
+  }
 });
 
 test('a time-stamp token is left to others', () => {

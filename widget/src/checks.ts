@@ -1,6 +1,7 @@
 /** The checks of a draft that can be made before sending it, and its form on the wire. Bytes are the server's to judge. */
 import { maxCreators, roles, type Creator, type Draft, type FieldProblem, type FieldProblems, type SavedDraft } from './draft.js';
 import type { Key } from './i18n.js';
+import { blank, flawOf, type Flaw } from './legible.js';
 
 const maxText = 255;
 const maxTitle = 200;
@@ -10,14 +11,18 @@ const compact = (s: string) => s.replace(/[\s.-]/g, '').toUpperCase();
 /** As the server counts: characters, not units of UTF-16. */
 const length = (s: string) => [...s].length;
 
-/**
- * The first character that makes a text read otherwise than its bytes, as U+202E: marks of direction, and controls. Joiners,
- * which scripts and emoji need, are none. Spaces around are not sent.
- */
-export function hiddenIn(text: string): string | undefined {
-  const found = /[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/.exec(text.trim());
-  return found ? 'U+' + found[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0') : undefined;
+/** What is wrong with a text that is required. Spaces around it are not sent. */
+function checkText(text: string, max: number): FieldProblem | undefined {
+  const v = text.trim();
+  if (!v) return { key: 'needed' };
+  if (length(v) > max) return { key: 'tooLong', values: { max } };
+  if (blank(v)) return { key: 'blank' };
+  const found = flawOf(v);
+  return found && { key: flawKey(found.flaw), values: { char: found.char } };
 }
+
+/** Marks and private characters are seen; the others are not. */
+export const flawKey = (flaw: Flaw): Key => (flaw === 'combining_marks' || flaw === 'private_character' ? 'oddChar' : 'badChar');
 
 /** fixed: the title is registered already, and so is a recording. */
 export function checkSong(d: Draft, maxBytes: number, fixed = false): FieldProblems {
@@ -26,14 +31,10 @@ export function checkSong(d: Draft, maxBytes: number, fixed = false): FieldProbl
   if (file) found['file'] = file;
   if (fixed) return found;
   if (!d.file) found['file'] = { key: 'choose' };
-  const title = d.title.trim();
-  if (!title) found['title'] = { key: 'needed' };
-  else if (length(title) > maxTitle) found['title'] = { key: 'tooLong', values: { max: maxTitle } };
-  else if (hiddenIn(title)) found['title'] = badChar(title);
+  const title = checkText(d.title, maxTitle);
+  if (title) found['title'] = title;
   return found;
 }
-
-const badChar = (text: string): FieldProblem => ({ key: 'badChar', values: { char: hiddenIn(text)! } });
 
 /** maxBytes is 0 when no limit is known. */
 export function checkFile(file: File, maxBytes: number): FieldProblem | undefined {
@@ -42,20 +43,20 @@ export function checkFile(file: File, maxBytes: number): FieldProblem | undefine
   return undefined;
 }
 
+/** One @ with something that is seen on each side, and no white space. */
+const isEmail = (text: string): boolean => /^[^\s\x85@]+@[^\s\x85@]+$/.test(text) && !text.split('@').some((side) => blank(side) || flawOf(side));
+
 export function checkCreators(creators: readonly Creator[]): FieldProblems {
   const found: Record<string, FieldProblem> = {};
   creators.forEach((c, i) => {
-    const put = (field: string, key: Key, max?: number) => {
-      found[`creators.${i}.${field}`] = max ? { key, values: { max } } : { key };
+    const put = (field: string, key: Key) => {
+      found[`creators.${i}.${field}`] = { key };
     };
     for (const field of ['fullName', 'email'] as const) {
-      const v = c[field].trim();
-      if (!v) put(field, 'needed');
-      else if (length(v) > maxText) put(field, 'tooLong', maxText);
-      else if (hiddenIn(v)) found[`creators.${i}.${field}`] = badChar(v);
+      const wrong = checkText(c[field], maxText);
+      if (wrong) found[`creators.${i}.${field}`] = wrong;
+      else if (field === 'email' && !isEmail(c.email.trim())) put('email', 'badEmail');
     }
-    const email = c.email.trim();
-    if (email && !/^[^\s@]+@[^\s@]+$/.test(email)) put('email', 'badEmail');
     if (!roles.some((r) => c.roles[r])) put('roles', 'needRole');
     if (compact(c.ipi) && !/^\d{1,11}$/.test(compact(c.ipi))) put('ipi', 'badIpi');
     if (compact(c.isni) && !/^\d{15}[\dX]$/.test(compact(c.isni))) put('isni', 'badIsni');

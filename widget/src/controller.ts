@@ -21,7 +21,8 @@ import { complete, failed, recordOf, savedText } from './screens/end.js';
 import { form } from './screens/form.js';
 import { confirming, stepKey, tracking, uploading } from './screens/progress.js';
 import { noticeText } from './screens/parts.js';
-import { legible, type View } from './screens/view.js';
+import { legible } from './legible.js';
+import type { View } from './screens/view.js';
 import { fetchPart } from './second.js';
 import { sentenceOf } from './sentences.js';
 import { styles } from './styles.js';
@@ -329,6 +330,7 @@ export class Controller {
       now: browserEnv.now(),
       ...this.#look,
       filled: !!draftOf(flow.state),
+      legible,
       act: {
         // When the dialog was cancelled, what was chosen before stays.
         file: (file) => file && flow.choose(file),

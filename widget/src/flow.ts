@@ -1,11 +1,12 @@
 /** The state machine of a registration or an update: every screen, and what leads from one to the next. Pure: performs nothing. */
-import { pathOf } from './checks.js';
+import { flawKey, pathOf } from './checks.js';
 import type { Creator, Draft, FieldProblem, FieldProblems, SavedDraft } from './draft.js';
 import type { Notice } from './api.js';
 import type { Mode } from './events.js';
 import type { Fetching } from './download.js';
 import { errorTable } from './gen/errors.js';
 import type { Key } from './i18n.js';
+import type { Flaw } from './legible.js';
 import { textOf } from './sentences.js';
 import { classOf, type Problem } from './problem.js';
 import { initial } from './state.js';
@@ -329,8 +330,10 @@ export function fieldProblems(p: Problem, s: State): FieldProblems {
         const row = path && /^creators\.(\d+)/.exec(path)?.[1];
         if (!path || (path === 'title' && s.mode === 'update') || (row && Number(row) >= s.creators.length)) continue;
         const { rule, message } = f as { rule?: unknown; message?: unknown };
-        const char = /^(direction_mark|control_character)$/.test(String(rule)) && /U\+[0-9A-F]{4,6}/.exec(String(message))?.[0];
-        found[path] = char ? { key: 'badChar', values: { char } } : { key: badKey[path.split('.').pop()!] ?? 'badField' };
+        const char = /^(direction_mark|(control|hidden|private)_character|combining_marks)$/.test(String(rule)) && /U\+[0-9A-F]{4,6}/.exec(String(message))?.[0];
+        found[path] = char
+          ? { key: flawKey(rule as Flaw), values: { char } }
+          : { key: rule === 'blank' ? 'blank' : (badKey[path.split('.').pop()!] ?? 'badField') };
       }
       return found;
     }

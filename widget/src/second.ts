@@ -18,7 +18,8 @@ import type { Registration } from './registration.js';
 import { certificate, fetchingText } from './screens/certificate.js';
 import { recording } from './screens/file.js';
 import { noticeOf } from './screens/parts.js';
-import { complaint, heading, invalid, legible, submits, type View } from './screens/view.js';
+import { legible } from './legible.js';
+import { complaint, heading, invalid, submits, type View } from './screens/view.js';
 import { creatorsFrom, tidyCode, type Work } from './work.js';
 
 export const kit = {

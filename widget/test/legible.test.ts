@@ -1,12 +1,26 @@
+/** The cases of the Go sources (internal/legible): widget, page and server say the same of each text. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { legible } from '../src/screens/view.js';
+import { blank, flawOf, legible, named } from '../src/legible.js';
 
-test('what turns the direction, and controls, are named; what writing needs stays', () => {
-  for (const [text, want] of [
-    ['song of \u202eevol ym', 'song of ⟨U+202E⟩evol ym'],
-    ['\u061c\u200e\u200f\u2066\u2069\u2028\0\x85', '⟨U+061C⟩⟨U+200E⟩⟨U+200F⟩⟨U+2066⟩⟨U+2069⟩⟨U+2028⟩⟨U+0000⟩⟨U+0085⟩'],
-    ['👩‍🎤 café أغنية می‌خواهم', '👩‍🎤 café أغنية می‌خواهم'],
-  ] as const)
-    assert.equal(legible(text), want);
+interface Case {
+  readonly name: string;
+  readonly text: string;
+  readonly rule: string;
+  readonly at?: number;
+  readonly shown: string;
+  readonly blank?: boolean;
+}
+
+test('what is not seen is found, and named where it is shown', () => {
+  const cases = JSON.parse(readFileSync('../internal/legible/testdata/cases.json', 'utf8')) as Case[];
+  assert.ok(cases.length > 200);
+  for (const c of cases) {
+    const text = `${c.name}: ${JSON.stringify(c.text)}`;
+    assert.equal(flawOf(c.text)?.flaw ?? '', c.rule, text);
+    if (c.at) assert.equal(flawOf(c.text)?.char, named([...c.text][c.at - 1]!), text);
+    assert.equal(legible(c.text), c.shown, text);
+    assert.equal(blank(c.text), c.blank ?? false, text);
+  }
 });

@@ -87,6 +87,9 @@ test('a title or a name with a hidden character is told before it is sent, by it
     ['a\u2028b', 'U+2028'],
     ['a\u0085b', 'U+0085'],
     ['a\u061cb', 'U+061C'],
+    ['a\u200bb', 'U+200B'],
+    ['Love\u3164', 'U+3164'],
+    ['a\u{e0041}b', 'U+E0041'],
   ] as const) {
     const w = new World();
     w.flow.dispatch({ type: 'draft', path: '', draft: { title: text, creators: [{ ...w.state.creators[0]!, fullName: text }] } });
@@ -103,18 +106,40 @@ test('a title or a name with a hidden character is told before it is sent, by it
   }
 });
 
+test('a title, a name and an address that look empty, or have marks in heaps', () => {
+  for (const [text, key, char] of [
+    ...['\u3164', '\u2800', '\u034f', '\ufe0f', '\uffa0', '\u115f', '\u17b4', '\u{1d159}', '\u0301', '\u200b', ' \u3164 '].map((text) => [text, 'blank'] as const),
+    ['Z' + '\u0337'.repeat(9), 'oddChar', 'U+0337'],
+    ['\uf8ff', 'oddChar', 'U+F8FF'],
+  ] as const) {
+    const w = new World();
+    w.flow.dispatch({ type: 'draft', path: '', draft: { title: text, creators: [{ ...w.state.creators[0]!, fullName: text, email: text }] } });
+    w.flow.submit();
+    const wrong = char ? { key, values: { char } } : { key };
+    assert.deepEqual([w.state.errors, w.asked], [{ title: wrong, 'creators.0.fullName': wrong, 'creators.0.email': wrong }, []], JSON.stringify(text));
+  }
+  for (const email of ['a b@x.example', 'a\u00a0b@x.example', 'a@\u3000x.example', 'a@@x', 'a@', '@x', 'a\u0301@\u0301']) {
+    const w = new World();
+    w.flow.dispatch({ type: 'draft', path: '', draft: { creators: [{ ...w.state.creators[0]!, email }] } });
+    w.flow.submit();
+    assert.deepEqual(w.state.errors['creators.0.email']?.key, 'badEmail', email);
+  }
+});
+
 test('a server that finds one says which, and where', async () => {
   const w = new World();
   const fields = [
     { field: 'title', rule: 'direction_mark', message: 'U+202E at character 5 turns the text round.' },
-    { field: 'creators[0].full_name', rule: 'control_character', message: 'U+0007 is a control character.' },
+    { field: 'creators[0].full_name', rule: 'combining_marks', message: 'Character 10 is U+0301, one mark too many.' },
+    { field: 'creators[0].email', rule: 'blank', message: 'Nothing of this can be seen.' },
   ];
   w.faults.init = [{ status: 422, code: 'common.validation_failed', details: { fields } }];
   w.flow.submit();
   await w.until(() => Object.keys(w.state.errors).length > 0);
   assert.deepEqual(w.state.errors, {
     title: { key: 'badChar', values: { char: 'U+202E' } },
-    'creators.0.fullName': { key: 'badChar', values: { char: 'U+0007' } },
+    'creators.0.fullName': { key: 'oddChar', values: { char: 'U+0301' } },
+    'creators.0.email': { key: 'blank' },
   });
 });
 

@@ -101,6 +101,16 @@ func (l *Log) WithCommitment(ctx context.Context, commitment [32]byte, n int) ([
 	return es, nil
 }
 
+// Earlier is the first entry with a commitment, if it stands before a place in the
+// log; it is ErrNotFound when there is none.
+func (l *Log) Earlier(ctx context.Context, commitment [32]byte, index int64) (Entry, error) {
+	row, err := l.db.Read().FirstLogEntryOfCommitment(ctx, query.FirstLogEntryOfCommitmentParams{Network: string(l.config.Network), Commitment: commitment[:], Before: valid(index)})
+	if err != nil {
+		return Entry{}, l.fail(fmt.Sprintf("commitment %x before entry %d", commitment, index), err)
+	}
+	return l.entry(query.GetLogEntryRow(row)), nil
+}
+
 // BlockWithHash is the number of the block with this hash.
 func (l *Log) BlockWithHash(ctx context.Context, hash [32]byte) (int64, error) {
 	n, err := l.db.Read().LogBlockByHash(ctx, query.LogBlockByHashParams{Network: string(l.config.Network), Hash: hash[:]})

@@ -96,6 +96,12 @@ FROM log_entries e LEFT JOIN log_blocks b ON b.network = e.network AND b.number 
 WHERE e.commitment = sqlc.arg(commitment) AND e.network = sqlc.arg(network)
 ORDER BY e.received_at, e.position, e.tx_hash LIMIT sqlc.arg(lim);
 
+-- name: FirstLogEntryOfCommitment :one
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, e.lost, b.hash AS block_hash
+FROM log_entries e LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block AND e.idx IS NOT NULL
+WHERE e.commitment = sqlc.arg(commitment) AND e.network = sqlc.arg(network) AND e.idx < sqlc.arg(before)
+ORDER BY e.idx LIMIT 1;
+
 -- name: LogBlockByHash :one
 SELECT number FROM log_blocks WHERE hash = sqlc.arg(hash) AND network = sqlc.arg(network);
 

@@ -123,6 +123,54 @@ func (q *Queries) FindLogEntries(ctx context.Context, arg FindLogEntriesParams) 
 	return items, nil
 }
 
+const firstLogEntryOfCommitment = `-- name: FirstLogEntryOfCommitment :one
+SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, e.lost, b.hash AS block_hash
+FROM log_entries e LEFT JOIN log_blocks b ON b.network = e.network AND b.number = e.block AND e.idx IS NOT NULL
+WHERE e.commitment = $1 AND e.network = $2 AND e.idx < $3
+ORDER BY e.idx LIMIT 1
+`
+
+type FirstLogEntryOfCommitmentParams struct {
+	Commitment []byte
+	Network    string
+	Before     sql.NullInt64
+}
+
+type FirstLogEntryOfCommitmentRow struct {
+	TxHash     []byte
+	Body       []byte
+	ReceivedAt int64
+	Idx        sql.NullInt64
+	Leaf       []byte
+	AtsID      int64
+	Version    int64
+	Block      int64
+	DecidedAt  int64
+	Failure    string
+	Lost       bool
+	BlockHash  []byte
+}
+
+func (q *Queries) FirstLogEntryOfCommitment(ctx context.Context, arg FirstLogEntryOfCommitmentParams) (FirstLogEntryOfCommitmentRow, error) {
+	row := q.db.QueryRowContext(ctx, firstLogEntryOfCommitment, arg.Commitment, arg.Network, arg.Before)
+	var i FirstLogEntryOfCommitmentRow
+	err := row.Scan(
+		&i.TxHash,
+		&i.Body,
+		&i.ReceivedAt,
+		&i.Idx,
+		&i.Leaf,
+		&i.AtsID,
+		&i.Version,
+		&i.Block,
+		&i.DecidedAt,
+		&i.Failure,
+		&i.Lost,
+		&i.BlockHash,
+	)
+	return i, err
+}
+
 const getLog = `-- name: GetLog :one
 SELECT l.origin, l.size, l.refused, l.blocks, l.next_ats_id, l.sequencer_at, l.pending, l.pending_checkpoint, l.pending_at, l.kept_at, l.stopped,
   b.checkpoint, b.created_at AS block_at

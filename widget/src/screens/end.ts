@@ -2,12 +2,13 @@
 import { html, nothing } from 'lit/html.js';
 import { kept, ordered } from '../flow.js';
 import { downloads } from '../frame.js';
+import { legible } from '../legible.js';
 import type { Texts } from '../i18n.js';
 import { sentenceOf } from '../sentences.js';
 import type { Result } from '../tracking.js';
 import { certificate } from './certificate.js';
 import { copyButton, copyable, cross, tick } from './parts.js';
-import { heading, legible, type View } from './view.js';
+import { heading, type View } from './view.js';
 
 /** Where the public record of a work is: its own page, where the server has one. */
 export const recordOf = (r: Result) => pageUrl(r.workUrl || r.explorerUrl);

@@ -1,6 +1,6 @@
 /** Choosing the recording: by dialog, by keyboard, or by dropping it. */
 import { html, nothing } from 'lit/html.js';
-import { complaint, invalid, legible, wave, type SongView } from './view.js';
+import { complaint, invalid, wave, type SongView } from './view.js';
 
 // Only a hint for the file dialog: the server judges by the bytes.
 const accept = 'audio/*,.wav,.w64,.aif,.aiff,.flac,.mp3,.m4a,.mp4,.mov,.3gp,.aac,.caf,.ogg,.oga,.opus,.webm,.mka,.dsf,.dff,.mp2,.wma,.amr';
@@ -13,6 +13,7 @@ export function recording(v: SongView) {
   const t = texts.t;
   const formats = v.formats.length ? v.formats.join(', ') : usualFormats;
   const update = s.mode === 'update';
+  const named = v.legible ?? String;
   return html`
     <div class="stack tight">
       <label id="l-file" for="file">${t(update ? 'newFile' : 'file')}</label>
@@ -37,13 +38,13 @@ export function recording(v: SongView) {
         ${wave()}
         <span id="file-name">
           ${s.file
-            ? html`<strong><bdi data-ats="file-name">${legible(s.file.name)}</bdi></strong> <span class="soft" data-ats="file-size">${texts.size(s.file.size)}</span>`
+            ? html`<strong><bdi data-ats="file-name">${named(s.file.name)}</bdi></strong> <span class="soft" data-ats="file-size">${texts.size(s.file.size)}</span>`
             : html`<b>${t('choose')}</b> ${t('drop')}`}
         </span>
         ${s.file ? html`<b class="small">${t('another')}</b>` : nothing}
       </label>
       ${complaint(v, 'file')}
-      ${s.lost && !s.file ? html`<p class="note" id="lost-hint" data-ats="lost">${lostText(t('chooseAgain', { name: '{name}' }), legible(s.lost))}</p>` : nothing}
+      ${s.lost && !s.file ? html`<p class="note" id="lost-hint" data-ats="lost">${lostText(t('chooseAgain', { name: '{name}' }), named(s.lost))}</p>` : nothing}
       ${update && s.file
         ? html`<button type="button" class="plain" data-ats="keep-file" @click=${v.act.keepFile}>${t('keepFile')}</button>`
         : nothing}

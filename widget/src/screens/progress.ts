@@ -5,7 +5,8 @@ import { roles, type Creator } from '../draft.js';
 import type { Key, Texts } from '../i18n.js';
 import { before, changes, unchanged, type Change } from '../work.js';
 import { dot, noticeOf, tick, turning } from './parts.js';
-import { heading, legible, type View } from './view.js';
+import { legible } from '../legible.js';
+import { heading, type View } from './view.js';
 
 export function uploading(v: View) {
   const { state: s, texts, flow } = v;

@@ -25,6 +25,8 @@ export interface View {
   readonly late: boolean;
   /** Something was filled in that could be lost. */
   readonly filled: boolean;
+  /** A text with the characters named that are not seen. The first screen has it from the moment when the rest is there. */
+  readonly legible: (text: string) => string;
   readonly act: {
     file(file: File | undefined): void;
     copy(text: string, from: HTMLElement): void;
@@ -42,17 +44,11 @@ export interface View {
 export type SongView = Pick<View, 'state' | 'texts' | 'formats' | 'dragging' | 'filled'> & {
   /** What comes next could not be had from the server. */
   readonly failed?: boolean;
+  readonly legible?: View['legible'];
   readonly flow: Pick<Registration, 'maxBytes' | 'next'> & { dispatch(a: { type: 'draft'; draft: Partial<Draft>; path: string }): void };
   readonly act: Pick<View['act'], 'file' | 'keepFile' | 'clear'>;
 };
 type Words = Pick<View, 'state' | 'texts'>;
-
-/**
- * A text of the registry's as it is, with the characters named that make it read otherwise: those that turn the direction,
- * and controls. What is registered today has none of them; what was registered before may have.
- */
-export const legible = (text: string): string =>
-  text.replace(/[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (c) => `⟨U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`);
 
 export const heading = (text: string) => html`<h2 tabindex="-1" data-ats="heading">${text}</h2>`;
 

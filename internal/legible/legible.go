@@ -1,0 +1,231 @@
+// Package legible says what of a text is seen. A title and a name are registered
+// byte by byte, and people compare what they see: a character that is not seen, or
+// that moves others, makes the two differ.
+//
+// The package knows characters only. The widget and the page /verify have the same
+// rules (widget/src/legible.ts); testdata/cases.json holds them together. The reasons
+// are in docs/adr/0060-texts-that-are-seen.md.
+package legible
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// Kind is what is wrong with a character where it stands. It is the rule of
+// common.validation_failed.
+type Kind string
+
+// The kinds.
+const (
+	Fine      Kind = ""
+	Direction Kind = "direction_mark"    // it turns the direction of the text around it
+	Control   Kind = "control_character" // C0, C1, and the separators of lines and paragraphs
+	Hidden    Kind = "hidden_character"  // it is not seen, and does nothing where it stands
+	Private   Kind = "private_character" // no standard says what it is
+	Mark      Kind = "combining_marks"   // a mark without a letter, or one more than a letter has
+)
+
+// MaxMarks is how many nonspacing marks one letter may have. Tibetan stacks have up
+// to 8.
+const MaxMarks = 8
+
+// blanks draw nothing, and are neither white space nor ignorable: a braille cell
+// without dots, a note without a head, two hieroglyphs, and the anchors of annotations
+// and objects.
+const blanks = "\u2800\U0001d159\U00013441\U00013442\ufff9\ufffa\ufffb\ufffc"
+
+// ignorable is Default_Ignorable_Code_Point: what a program shows as nothing when it
+// does not know what to do with it. The ranges are the same in Unicode 14 to 17.
+var ignorable = table(0xad, 0xad, 0x34f, 0x34f, 0x61c, 0x61c, 0x115f, 0x1160, 0x17b4, 0x17b5, 0x180b, 0x180f, 0x200b, 0x200f, 0x202a, 0x202e, 0x2060, 0x206f,
+	0x3164, 0x3164, 0xfe00, 0xfe0f, 0xfeff, 0xfeff, 0xffa0, 0xffa0, 0xfff0, 0xfff8, 0x1bca0, 0x1bca3, 0x1d173, 0x1d17a, 0xe0000, 0xe0fff)
+
+// table makes a table of ranges, given as first and last.
+func table(ends ...rune) *unicode.RangeTable {
+	t := &unicode.RangeTable{}
+	for i := 0; i < len(ends); i += 2 {
+		t.R32 = append(t.R32, unicode.Range32{Lo: uint32(ends[i]), Hi: uint32(ends[i+1]), Stride: 1})
+	}
+	return t
+}
+
+// hides are the characters that are not seen, at least not everywhere.
+func hides(r rune) bool { return unicode.Is(ignorable, r) || strings.ContainsRune(blanks, r) }
+
+// Blank reports whether nothing of a text is seen: it has only white space, marks
+// without a letter, and characters that are not drawn. The empty text is blank.
+func Blank(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsSpace(r) && !unicode.IsMark(r) && !hides(r) })
+}
+
+// First is the first character of a text that is not fine, with its place counted
+// from 1, or Fine.
+func First(text string) (kind Kind, r rune, at int) {
+	if plain(text) {
+		return Fine, 0, 0
+	}
+	t := read(text)
+	for i, r := range t.all {
+		if kind := t.next(i); kind != Fine {
+			return kind, r, i + 1
+		}
+	}
+	return Fine, 0, 0
+}
+
+// Shown is a text as people may see it: a character that is not fine stands there by
+// its number, as ⟨U+202E⟩.
+func Shown(text string) string {
+	if plain(text) {
+		return text
+	}
+	var b strings.Builder
+	t := read(text)
+	for i, r := range t.all {
+		if t.next(i) == Fine {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, "⟨U+%04X⟩", r)
+		}
+	}
+	return b.String()
+}
+
+// Clean is a text without the characters that turn its direction or that are not seen,
+// for a name that nothing is made of.
+func Clean(text string) string {
+	if plain(text) {
+		return text
+	}
+	var b strings.Builder
+	t := read(text)
+	for i, r := range t.all {
+		if kind := t.next(i); kind != Direction && kind != Hidden {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// plain texts need no second look: most have letters alone.
+func plain(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool {
+		return r < ' ' || r > '~' && (!unicode.IsLetter(r) || hides(r)) && !unicode.IsSpace(r) || unicode.Is(unicode.Cc, r) || r == '\u2028' || r == '\u2029'
+	})
+}
+
+// reading is a text that is read from its first character to its last.
+type reading struct {
+	all   []rune
+	base  rune // the character that marks stand on, or 0
+	marks int  // nonspacing ones, on base
+}
+
+func read(text string) *reading { return &reading{all: []rune(text)} }
+
+// at is the character at i, or 0.
+func (t *reading) at(i int) rune {
+	if i < 0 || i >= len(t.all) {
+		return 0
+	}
+	return t.all[i]
+}
+
+// next is the kind of the character at i, which follows the one that it was asked for
+// before.
+func (t *reading) next(i int) (kind Kind) {
+	r := t.all[i]
+	mark := unicode.IsMark(r)
+	if unicode.In(r, unicode.Mn, unicode.Me) {
+		t.marks++
+	}
+	switch {
+	case unicode.Is(unicode.Bidi_Control, r):
+		kind = Direction
+	case unicode.IsControl(r) || r == '\u2028' || r == '\u2029':
+		kind = Control
+	case hides(r) && !t.acts(i):
+		kind = Hidden
+	case unicode.Is(unicode.Co, r) || r&0xfffe == 0xfffe || r >= 0xfdd0 && r <= 0xfdef:
+		kind = Private
+	case mark && (t.marks > MaxMarks || bare(t.base)):
+		kind = Mark
+	}
+	if kind != Fine && kind != Mark {
+		t.base, t.marks = 0, 0 // a mark after it has nothing to stand on
+	} else if !mark {
+		t.base, t.marks = r, 0
+	}
+	return kind
+}
+
+// bare is where a mark has no letter to stand on.
+func bare(r rune) bool {
+	return r == 0 || unicode.IsSpace(r) || hides(r) && !joiner(r)
+}
+
+func joiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
+
+// acts reports whether a character that is not seen by itself changes what is seen:
+// joiners in scripts that join and in emoji, variations of what has them, breaks
+// between words of scripts without spaces, and the tags of a flag.
+func (t *reading) acts(i int) bool {
+	r, before, after := t.all[i], t.at(i-1), t.at(i+1)
+	switch {
+	case r == '\u200c': // ZERO WIDTH NON-JOINER
+		return t.base != 0 && !joiner(t.base) && !unicode.IsSpace(t.base) && after != 0 && !unicode.IsSpace(after) && (joins(t.base) || joins(after))
+	case r == '\u200d': // ZERO WIDTH JOINER
+		return joins(t.base) || t.base != 0 && !joiner(t.base) && joins(after) || pictograph(t.base) && pictograph(after)
+	case r == '\u200b': // ZERO WIDTH SPACE
+		return unicode.In(t.base, withoutSpaces...) && unicode.In(after, withoutSpaces...)
+	case r == '\ufe0e' || r == '\ufe0f': // the looks of an emoji
+		return pictograph(before) || after == '\u20e3' && before != 0 && strings.ContainsRune("0123456789#*", before)
+	case r >= '\ufe00' && r <= '\ufe02', r >= 0xe0100 && r <= 0xe01ef: // variations of an ideograph
+		return unicode.Is(unicode.Han, before) || r == '\ufe00' && unicode.Is(unicode.Myanmar, before)
+	case r >= '\u180b' && r <= '\u180d' || r == '\u180f': // variations of a Mongolian letter
+		return unicode.Is(unicode.Mongolian, before) && unicode.IsLetter(before)
+	case r == '\u180e': // MONGOLIAN VOWEL SEPARATOR
+		return unicode.Is(unicode.Mongolian, t.base) && unicode.Is(unicode.Mongolian, after)
+	case r == '\u034f': // COMBINING GRAPHEME JOINER, between Hebrew points
+		return point(before) && point(after)
+	case r == '\u2800': // a braille cell without dots, between others
+		return dots(before) && dots(after)
+	case tag(r):
+		return t.flag(i)
+	}
+	return false
+}
+
+// flag reports whether the tag at i is one of those that make a flag of a region: up to
+// 6 after a black flag, and the one that ends them.
+func (t *reading) flag(i int) bool {
+	from, to := i, i
+	for tag(t.at(from)) && i-from < 8 {
+		from--
+	}
+	for tag(t.at(to)) && t.at(to) != lastTag && to-i < 8 {
+		to++
+	}
+	return t.at(from) == blackFlag && t.at(to) == lastTag && to-from > 1 && to-from <= 7 && !tag(t.at(to+1))
+}
+
+// joins reports whether a letter or digit is of a script whose letters may join.
+func joins(r rune) bool {
+	return unicode.In(r, unicode.L, unicode.Nd) && !unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic, unicode.Armenian, unicode.Georgian, unicode.Hebrew, unicode.Cherokee,
+		unicode.Ethiopic, unicode.Thai, unicode.Lao, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Bopomofo, unicode.Hangul, unicode.Common) && !hides(r)
+}
+
+// withoutSpaces are scripts that put none between words.
+var withoutSpaces = []*unicode.RangeTable{unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar}
+
+const blackFlag, lastTag = '\U0001f3f4', '\U000e007f'
+
+func tag(r rune) bool  { return r >= 0xe0020 && r <= 0xe007f }
+func dots(r rune) bool { return r > '\u2800' && r <= '\u28ff' }
+
+// point is a mark of pointed Hebrew.
+func point(r rune) bool { return r >= '\u0591' && r <= '\u05c7' && unicode.IsMark(r) }
+
+// pictograph is Extended_Pictographic, Regional_Indicator or Emoji_Modifier.
+func pictograph(r rune) bool { return unicode.Is(pictographs, r) }

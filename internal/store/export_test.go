@@ -1,0 +1,38 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+)
+
+// DownTo takes the schema back to a migration.
+func (db *DB) DownTo(ctx context.Context, version int64) error {
+	p, err := db.provider()
+	if err == nil {
+		_, err = p.DownTo(ctx, version)
+	}
+	return err
+}
+
+// Exec runs a statement that no release has.
+func (db *DB) Exec(ctx context.Context, text string, args ...any) error {
+	_, err := db.engine.pool().ExecContext(ctx, text, args...)
+	return err
+}
+
+// Strings are the rows of a query with one column.
+func (db *DB) Strings(ctx context.Context, text string) (all []string, err error) {
+	err = func() error {
+		tx, err := db.engine.pool().BeginTx(ctx, &sql.TxOptions{})
+		if err != nil {
+			return err
+		}
+		defer func() { _ = tx.Rollback() }()
+		found, err := rows(ctx, tx, text, 1)
+		for _, row := range found {
+			all = append(all, row[0])
+		}
+		return err
+	}()
+	return all, err
+}
