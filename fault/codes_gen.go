@@ -207,6 +207,7 @@ func CommonValidationFailed(fields []Field) *Error {
 }
 
 // CommonServiceUnavailable is 503 common.service_unavailable: Service temporarily unavailable.
+// Optional, by With: reason (string).
 func CommonServiceUnavailable(retryAfter time.Duration) *Error {
 	return &Error{Code: CodeCommonServiceUnavailable, RetryAfter: retryAfter}
 }
@@ -645,9 +646,9 @@ var table = []Entry{
 		Class:   ClassFailed,
 		Message: "Too many requests.",
 		Action:  "Wait for the number of seconds in `Retry-After`, then try again.",
-		Cause:   "The general limit for this address or this organization is reached, or as many as may already follow this transaction.",
+		Cause:   "The general limit for this address or this organization is reached, or as many as may already follow this transaction, or a limit of uploads.",
 		Details: []Detail{
-			{Name: "reason", Type: "string", Optional: true, Meaning: "Whose limit is reached: `address`, `organization`, or `followers` (of this transaction).", Example: `"organization"`},
+			{Name: "reason", Type: "string", Optional: true, Meaning: "Which limit is reached: `address`, `organization`, or `followers` (of this transaction). Of an upload: `uploads_in_flight` (two uploads to this URL run already), `organization_uploads` or `server_uploads` (uploads that run at once), `organization_bytes` or `server_bytes` (bytes that are being uploaded or wait for their registration).", Example: `"organization"`},
 		},
 		RetryAfter: true,
 		Rehearse:   "call",
@@ -668,13 +669,16 @@ var table = []Entry{
 		Seed:     true,
 	},
 	{
-		Code:       CodeCommonServiceUnavailable,
-		Section:    "common",
-		Status:     503,
-		Class:      ClassFailed,
-		Message:    "Service temporarily unavailable.",
-		Action:     "Retry after the number of seconds in `Retry-After`.",
-		Cause:      "The object store or the network does not answer, or this node is shedding load.",
+		Code:    CodeCommonServiceUnavailable,
+		Section: "common",
+		Status:  503,
+		Class:   ClassFailed,
+		Message: "Service temporarily unavailable.",
+		Action:  "Retry after the number of seconds in `Retry-After`.",
+		Cause:   "The object store or the network does not answer, the store has no room for uploads, or this node is shedding load.",
+		Details: []Detail{
+			{Name: "reason", Type: "string", Optional: true, Meaning: "`storage_full`: there is no room for more uploads. What is uploaded already can be registered.", Example: `"storage_full"`},
+		},
 		RetryAfter: true,
 		Rehearse:   "prepare",
 		Seed:       true,

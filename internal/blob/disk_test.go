@@ -189,7 +189,7 @@ func TestSymlinksAreNotFollowedOut(t *testing.T) {
 			r.Close()
 			t.Errorf("Open(%s) left the store", key)
 		}
-		if err := s.Copy(t.Context(), key, "copy"); err == nil {
+		if err := s.Copy(t.Context(), key, "copy", 1<<20); err == nil {
 			if r, _, err := s.Open(t.Context(), "copy"); err == nil {
 				r.Close()
 				t.Errorf("Copy(%s) left the store", key)
@@ -215,7 +215,7 @@ func TestCopyLinks(t *testing.T) {
 	t.Parallel()
 	s := serve(t, blob.Options{})
 	put(t, s.presign(t, "a", 10), strings.NewReader("x"))
-	if err := s.Copy(t.Context(), "a", "b"); err != nil {
+	if err := s.Copy(t.Context(), "a", "b", 1<<20); err != nil {
 		t.Fatal(err)
 	}
 	a, errA := os.Stat(filepath.Join(s.dir, "objects", "a.blob"))

@@ -112,7 +112,7 @@ func TestS3Headers(t *testing.T) {
 	if code, said := c.put(u, []byte("<script>"), "Content-Type", "text/html", "Origin", "https://host.example", "Content-Disposition", "inline", "Cache-Control", "public"); code != http.StatusOK {
 		t.Fatalf("%d %s", code, said)
 	}
-	if err := s.Copy(t.Context(), "up", "asset"); err != nil {
+	if err := s.Copy(t.Context(), "up", "asset", 1<<20); err != nil {
 		t.Fatal(err)
 	}
 	for _, key := range []string{"up", "asset"} {
@@ -260,7 +260,7 @@ func TestS3Refusals(t *testing.T) {
 func wantAway(t *testing.T, what string, s *blob.S3) {
 	t.Helper()
 	_, _, open := s.Open(t.Context(), "k")
-	for call, err := range map[string]error{"open": open, "copy": s.Copy(t.Context(), "k", "l"), "delete": s.Delete(t.Context(), "d"), "probe": s.Probe(t.Context())} {
+	for call, err := range map[string]error{"open": open, "copy": s.Copy(t.Context(), "k", "l", 1<<20), "delete": s.Delete(t.Context(), "d"), "probe": s.Probe(t.Context())} {
 		if err == nil || errors.Is(err, blob.ErrNotFound) || !strings.HasPrefix(err.Error(), "blob: ") {
 			t.Errorf("%s: %s: %v", what, call, err)
 		}
@@ -312,7 +312,7 @@ func TestS3CopyThatTakesLong(t *testing.T) {
 		t.Fatalf("%d %s", code, said)
 	}
 	began := time.Now()
-	err := s.Copy(t.Context(), "k", "l")
+	err := s.Copy(t.Context(), "k", "l", 1<<20)
 	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took < 300*time.Millisecond || took > 5*time.Second {
 		t.Errorf("%v after %s", err, took)
 	}

@@ -88,11 +88,6 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 		}()
 		set.AssetKey = copied
 		info, err := r.read(ctx, set.AssetKey, job.MaxBytes)
-		if errors.Is(err, fault.CodeRegistrationAudioTooLarge) && len(job.MediaHash) == 0 {
-			// Of no use to anybody, and not small. Where there is an earlier file
-			// it stays until it is swept: the next prepare would quote that one.
-			r.discard(ctx, job.ID, job.UploadKey)
-		}
 		if err != nil {
 			return p, false, err
 		}
@@ -132,7 +127,7 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 		if _, err := mediaOwner(ctx, tx, job, set.MediaHash); err != nil {
 			return err
 		}
-		p = Prepared{JobID: job.ID, WorkID: job.WorkID, Commitment: set.Commitment, MediaHash: set.MediaHash, Price: price, Media: m, Expires: tx.Now.Add(r.Times.Quote)}
+		p = Prepared{JobID: job.ID, WorkID: job.WorkID, Commitment: set.Commitment, MediaHash: set.MediaHash, Price: price, Media: m, Expires: r.until(tx.Now, r.Times.Quote, job.CreatedAt)}
 		set.QuoteUntil, set.Now = store.Micros(p.Expires), store.Micros(tx.Now)
 		set.Deadline = max(job.Deadline, set.QuoteUntil) // a price that runs out costs no second upload
 		if changed, err = tx.PrepareJob(ctx, set); err != nil || changed == 0 || !fresh {
@@ -180,12 +175,20 @@ func (r *Registry) freeze(ctx context.Context, job query.Job) (key string, err e
 	if err = r.DB.Tx(ctx, func(tx *store.Tx) error { return orphan(ctx, tx, key) }); err != nil {
 		return "", err
 	}
-	err = r.Blobs.Copy(ctx, job.UploadKey, key)
+	err = r.Blobs.Copy(ctx, job.UploadKey, key, job.MaxBytes)
+	var large blob.TooLarge
 	switch {
 	case err == nil:
 		return key, nil
+	case errors.As(err, &large):
+		if len(job.MediaHash) == 0 {
+			// Of no use to anybody, and not small. Where there is an earlier file
+			// it stays until it is swept: the next prepare would quote that one.
+			r.discard(ctx, job.ID, job.UploadKey)
+		}
+		return "", fault.RegistrationAudioTooLarge(large.Size, job.MaxBytes)
 	case !errors.Is(err, blob.ErrNotFound):
-		return "", fault.CommonServiceUnavailable(retryStore).Because(err)
+		return "", storeFailed(err)
 	case len(job.MediaHash) > 0:
 		return "", nil
 	}
@@ -223,7 +226,7 @@ func (r *Registry) read(ctx context.Context, key string, most int64) (media.Info
 		return media.Info{}, fault.CommonServiceUnavailable(retryStore).Because(err)
 	}
 	defer body.Close()
-	if info.Size > most { // a store that could not enforce the cap itself
+	if info.Size > most { // a copy of something else than was looked at
 		return media.Info{}, fault.RegistrationAudioTooLarge(info.Size, most)
 	}
 	seen, err := media.Inspect(ctx, body)

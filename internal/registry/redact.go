@@ -214,32 +214,36 @@ func inventory(ctx context.Context, q *query.Queries, w query.Work) (Redaction, 
 // at once, and when nothing can be under way any more that began before, such as an
 // upload or the making of a certificate. Orphans go then.
 func (r *Registry) erase(ctx context.Context) error {
-	for {
-		before := r.landed()
-		keys, err := r.DB.Read().DueErasures(ctx, query.DueErasuresParams{Before: before, Lim: batch})
-		if err != nil || len(keys) == 0 {
-			return err
+	before := r.settled()
+	var unwritten error
+	for last := (query.DueErasuresRow{}); ; {
+		due, err := r.DB.Read().DueErasures(ctx, query.DueErasuresParams{Before: before, After: last.Since, AfterKey: last.ObjectKey, Lim: batch})
+		if err != nil || len(due) == 0 {
+			return errors.Join(unwritten, err)
 		}
-		erased, stuck, failed := removeEach(ctx, r, keys, func(key string) []string { return []string{key} })
+		last = due[len(due)-1]
+		erased, stuck, failed := removeEach(ctx, r, due, func(row query.DueErasuresRow) []string { return []string{row.ObjectKey} })
 		r.reached("redact.erased")
-		err = r.DB.Tx(ctx, func(tx *store.Tx) error {
-			for _, key := range erased {
-				if err := tx.MarkErased(ctx, key); err != nil {
-					return err
+		if unwritten == nil { // else the files go, and the rows when there is room for them
+			unwritten = r.DB.Tx(ctx, func(tx *store.Tx) error {
+				for _, row := range erased {
+					if err := tx.MarkErased(ctx, row.ObjectKey); err != nil {
+						return err
+					}
+					if err := tx.ForgetErasure(ctx, query.ForgetErasureParams{ObjectKey: row.ObjectKey, Before: before}); err != nil {
+						return err
+					}
 				}
-				if err := tx.ForgetErasure(ctx, query.ForgetErasureParams{ObjectKey: key, Before: before}); err != nil {
-					return err
+				for _, row := range stuck {
+					if err := tx.PostponeErasure(ctx, query.PostponeErasureParams{Now: store.Micros(tx.Now), ObjectKey: row.ObjectKey}); err != nil {
+						return err
+					}
 				}
-			}
-			for _, key := range stuck {
-				if err := tx.PostponeErasure(ctx, query.PostponeErasureParams{Now: store.Micros(tx.Now), ObjectKey: key}); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err = errors.Join(failed, err); err != nil {
-			return err
+				return nil
+			})
+		}
+		if failed != nil || ctx.Err() != nil {
+			return errors.Join(failed, unwritten)
 		}
 	}
 }

@@ -499,7 +499,7 @@ func TestLeftoversAreSwept(t *testing.T) {
 			t.Fatal("the asset of a final work was swept")
 		}
 		// An upload that lands after its job was swept.
-		if err := w.blobs.Store.Copy(t.Context(), finalAsset, lateUpload); err != nil {
+		if err := w.blobs.Store.Copy(t.Context(), finalAsset, lateUpload, 1<<20); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(w.reg.Times.UploadSlot + blob.LongestUpload + 2*sweepAfter)

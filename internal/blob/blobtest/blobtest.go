@@ -123,7 +123,7 @@ func openKeepsItsBytes(t *testing.T, s blob.Store) {
 
 func missing(t *testing.T, s blob.Store) {
 	wantMissing(t, s, "no/such-object")
-	if err := s.Copy(t.Context(), "no/such-object", "copy"); !errors.Is(err, blob.ErrNotFound) {
+	if err := s.Copy(t.Context(), "no/such-object", "copy", 1<<20); !errors.Is(err, blob.ErrNotFound) {
 		t.Errorf("Copy of a missing object: %v, want ErrNotFound", err)
 	}
 	wantMissing(t, s, "copy")
@@ -199,10 +199,10 @@ func keysThatAreRefused(t *testing.T, s blob.Store) {
 			r.Close()
 			t.Errorf("Open took key %q", k)
 		}
-		if err := s.Copy(t.Context(), "ok", k); err == nil {
+		if err := s.Copy(t.Context(), "ok", k, 1<<20); err == nil {
 			t.Errorf("Copy took dst %q", k)
 		}
-		if err := s.Copy(t.Context(), k, "ok"); err == nil {
+		if err := s.Copy(t.Context(), k, "ok", 1<<20); err == nil {
 			t.Errorf("Copy took src %q", k)
 		}
 		if err := s.Delete(t.Context(), k); err == nil {
@@ -274,12 +274,11 @@ func expiredURL(t *testing.T, s blob.Store) {
 func concurrentPuts(t *testing.T, s blob.Store) {
 	u := presignPut(t, s, "race", time.Now().Add(time.Hour))
 	var wg sync.WaitGroup
-	for i := range 8 {
-		// Lengths differ as well, so that a mixture shows however it came about.
-		body := bytes.Repeat([]byte{byte('a' + i)}, mib+i)
+	for one := range 2 { // a store may take no more of one URL at once
 		wg.Go(func() {
-			for range 3 {
-				mustPut(t, u, body)
+			for i := 4 * one; i < 4*one+4; i++ {
+				// Lengths differ as well, so that a mixture shows however it came about.
+				mustPut(t, u, bytes.Repeat([]byte{byte('a' + i)}, mib+i))
 			}
 		})
 	}
@@ -490,7 +489,7 @@ func wantMissing(t *testing.T, s blob.Store, key string) {
 
 func mustCopy(t *testing.T, s blob.Store, src, dst string) {
 	t.Helper()
-	if err := s.Copy(t.Context(), src, dst); err != nil {
+	if err := s.Copy(t.Context(), src, dst, 1<<40); err != nil {
 		t.Fatalf("Copy(%s, %s): %v", src, dst, err)
 	}
 }

@@ -13,7 +13,7 @@ WHERE work_id = sqlc.arg(work_id);
 
 -- name: RedactJobs :exec
 UPDATE jobs SET external_user_ref = '', title = '', title_key = '', creators = '', filename = '', media_hash = NULL, declared_hash = NULL, merkle_root = NULL,
-  media = '{}', asset_key = '', language = '', state = CASE WHEN state IN ('open', 'prepared') THEN 'expired' ELSE state END, updated_at = sqlc.arg(now)
+  media = '{}', asset_key = '', language = '', upload_bytes = 0, state = CASE WHEN state IN ('open', 'prepared') THEN 'expired' ELSE state END, updated_at = sqlc.arg(now)
 WHERE work_id = sqlc.arg(work_id);
 
 -- name: JobsOfWork :many
@@ -42,7 +42,9 @@ INSERT INTO erasures (object_key, since, erased) VALUES (sqlc.arg(object_key), s
 DELETE FROM erasures WHERE object_key = sqlc.arg(object_key);
 
 -- name: DueErasures :many
-SELECT object_key FROM erasures WHERE NOT erased OR since < sqlc.arg(before) ORDER BY since, object_key LIMIT sqlc.arg(lim);
+SELECT object_key, since FROM erasures
+WHERE (NOT erased OR since < sqlc.arg(before)) AND (since > sqlc.arg(after) OR since = sqlc.arg(after) AND object_key > sqlc.arg(after_key))
+ORDER BY since, object_key LIMIT sqlc.arg(lim);
 
 -- name: MarkErased :exec
 UPDATE erasures SET erased = TRUE WHERE object_key = sqlc.arg(object_key);

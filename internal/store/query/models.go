@@ -51,6 +51,7 @@ type Job struct {
 	HashOnly        bool
 	DeclaredHash    []byte
 	Language        string
+	UploadBytes     int64
 }
 
 type LedgerAccount struct {

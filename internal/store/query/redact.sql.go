@@ -50,27 +50,41 @@ func (q *Queries) DropTitleClaims(ctx context.Context, workID string) error {
 }
 
 const dueErasures = `-- name: DueErasures :many
-SELECT object_key FROM erasures WHERE NOT erased OR since < $1 ORDER BY since, object_key LIMIT $2
+SELECT object_key, since FROM erasures
+WHERE (NOT erased OR since < $1) AND (since > $2 OR since = $2 AND object_key > $3)
+ORDER BY since, object_key LIMIT $4
 `
 
 type DueErasuresParams struct {
-	Before int64
-	Lim    int32
+	Before   int64
+	After    int64
+	AfterKey string
+	Lim      int32
 }
 
-func (q *Queries) DueErasures(ctx context.Context, arg DueErasuresParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, dueErasures, arg.Before, arg.Lim)
+type DueErasuresRow struct {
+	ObjectKey string
+	Since     int64
+}
+
+func (q *Queries) DueErasures(ctx context.Context, arg DueErasuresParams) ([]DueErasuresRow, error) {
+	rows, err := q.db.QueryContext(ctx, dueErasures,
+		arg.Before,
+		arg.After,
+		arg.AfterKey,
+		arg.Lim,
+	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []string
+	var items []DueErasuresRow
 	for rows.Next() {
-		var object_key string
-		if err := rows.Scan(&object_key); err != nil {
+		var i DueErasuresRow
+		if err := rows.Scan(&i.ObjectKey, &i.Since); err != nil {
 			return nil, err
 		}
-		items = append(items, object_key)
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -125,7 +139,7 @@ func (q *Queries) InsertOrphan(ctx context.Context, arg InsertOrphanParams) erro
 }
 
 const jobsOfWork = `-- name: JobsOfWork :many
-SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language FROM jobs WHERE work_id = $1 ORDER BY id
+SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language, upload_bytes FROM jobs WHERE work_id = $1 ORDER BY id
 `
 
 func (q *Queries) JobsOfWork(ctx context.Context, workID string) ([]Job, error) {
@@ -169,6 +183,7 @@ func (q *Queries) JobsOfWork(ctx context.Context, workID string) ([]Job, error) 
 			&i.HashOnly,
 			&i.DeclaredHash,
 			&i.Language,
+			&i.UploadBytes,
 		); err != nil {
 			return nil, err
 		}
@@ -252,7 +267,7 @@ func (q *Queries) PostponeErasure(ctx context.Context, arg PostponeErasureParams
 
 const redactJobs = `-- name: RedactJobs :exec
 UPDATE jobs SET external_user_ref = '', title = '', title_key = '', creators = '', filename = '', media_hash = NULL, declared_hash = NULL, merkle_root = NULL,
-  media = '{}', asset_key = '', language = '', state = CASE WHEN state IN ('open', 'prepared') THEN 'expired' ELSE state END, updated_at = $1
+  media = '{}', asset_key = '', language = '', upload_bytes = 0, state = CASE WHEN state IN ('open', 'prepared') THEN 'expired' ELSE state END, updated_at = $1
 WHERE work_id = $2
 `
 
