@@ -17,17 +17,30 @@ import (
 // clocks of instances differ.
 const sweepAfter = time.Minute
 
-func (r *Registry) sweepEvery(ctx context.Context, every time.Duration) {
-	tick := time.NewTicker(every)
+// sweepRests is the time between sweeps. While uploads are refused for want of
+// space, or the last sweep failed, it is sweepHurry.
+const (
+	sweepRests = time.Minute
+	sweepHurry = 5 * time.Second
+)
+
+func (r *Registry) sweepEvery(ctx context.Context) {
+	tick := time.NewTicker(sweepHurry)
 	defer tick.Stop()
 	for {
-		if _, err := r.Sweep(ctx); err != nil && ctx.Err() == nil {
+		_, err := r.Sweep(ctx)
+		if err != nil && ctx.Err() == nil {
 			r.Log.ErrorContext(ctx, "sweeping", "error", err)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
+		for swept := time.Now(); ; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if err != nil || time.Since(swept) >= sweepRests || r.Space.Low(0) != nil {
+				break
+			}
 		}
 	}
 }

@@ -76,8 +76,11 @@ type State struct {
 	Reserved int64
 }
 
-// Low reports whether the place has no room above its reserve.
-func (s State) Low() bool { return s.room(s.Reserved) == 0 }
+// Low reports whether the place has hardly any room above its reserve: no more
+// than a tenth of it, and at most 16 MiB.
+func (s State) Low() bool { return s.room(s.Reserved) <= slack(s.Reserved) }
+
+func slack(reserve int64) int64 { return min(reserve/10, 16<<20) }
 
 // Guard lets uploads be written as long as the reserve stays free. A nil Guard
 // allows everything. It is safe for concurrent use.
@@ -164,11 +167,16 @@ func (g *Guard) room() int64 {
 	return max(0, left)
 }
 
-// Low is [ErrLow] when no n bytes more may be written, or when no row may: a
-// place is at its reserve.
+// Low is [ErrLow] when n bytes more do not fit, or when a place is low: then nothing
+// new begins, and what has begun still fits.
 func (g *Guard) Low(n int64) error {
-	if room := g.Room(); room == 0 || room < n {
+	if g.Room() < n {
 		return ErrLow
+	}
+	for _, s := range g.States() {
+		if s.Low() {
+			return ErrLow
+		}
 	}
 	return nil
 }
