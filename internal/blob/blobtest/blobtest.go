@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -38,6 +39,8 @@ func Exercise(t *testing.T, newStore func(t *testing.T) blob.Store, known map[st
 		{"Missing", missing},
 		{"CopyIsIndependent", copyIsIndependent},
 		{"CopyOverwrites", copyOverwrites},
+		{"CopyTooLarge", copyTooLarge},
+		{"List", list},
 		{"Delete", deleteObject},
 		{"KeysThatShareAPrefix", keysThatShareAPrefix},
 		{"KeysThatAreRefused", keysThatAreRefused},
@@ -118,6 +121,52 @@ func openKeepsItsBytes(t *testing.T, s blob.Store) {
 	got, err := io.ReadAll(r)
 	if err != nil || !bytes.Equal(got, old) || info.Size != int64(len(old)) {
 		t.Errorf("read %d bytes of %d (%v), not those of the time of Open", len(got), info.Size, err)
+	}
+}
+
+// Nothing is copied of what is larger than the caller takes.
+func copyTooLarge(t *testing.T, s blob.Store) {
+	put(t, s, "large", pattern(1, 1001))
+	var large blob.TooLarge
+	if err := s.Copy(t.Context(), "large", "copy", 1000); !errors.As(err, &large) || large.Size != 1001 {
+		t.Errorf("%v, want one that says 1001 bytes", err)
+	}
+	wantMissing(t, s, "copy")
+	if err := s.Copy(t.Context(), "large", "copy", 1001); err != nil {
+		t.Error(err)
+	}
+}
+
+// A list has what is below a key, and nothing beside it.
+func list(t *testing.T, s blob.Store) {
+	want := map[string]int64{"up/one": 3, "up/two/three": 5, "up/" + strings.Repeat("a", 100): 0}
+	for key, n := range want {
+		put(t, s, key, pattern(1, int(n)))
+	}
+	put(t, s, "upper/one", nil)
+	put(t, s, "up", nil)
+	began := time.Now().Add(-time.Hour)
+	got := map[string]int64{}
+	for o, err := range s.List(t.Context(), "up") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.Modified.Before(began) {
+			t.Errorf("%s came %s", o.Key, o.Modified)
+		}
+		got[o.Key] = o.Size
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("listed %v, want %v", got, want)
+	}
+	for o, err := range s.List(t.Context(), "none") {
+		t.Errorf("listed %v, %v", o, err)
+	}
+	for range s.List(t.Context(), "up") { // may be left early
+		break
+	}
+	if err := s.Sweep(t.Context()); err != nil {
+		t.Errorf("Sweep: %v", err)
 	}
 }
 
