@@ -156,7 +156,7 @@ func TestReserveOfSpace(t *testing.T) {
 	put(t, s.presign(t, "a/1", 1<<20), strings.NewReader(strings.Repeat("x", 2001))).wantFull(t)
 	// What runs has its room already: no other may have it.
 	running := s.begin(t, "a/1", 1500)
-	put(t, s.presign(t, "b/1", 1<<20), strings.NewReader(strings.Repeat("x", 501))).wantFull(t)
+	put(t, s.presign(t, "b/1", 1<<20), strings.NewReader(strings.Repeat("x", 502))).wantFull(t)
 	// Of two, nobody has more than half of the room.
 	put(t, s.presign(t, "a/2", 1<<20), strings.NewReader(strings.Repeat("x", 400))).wantBusy(t, "organization_bytes")
 	if r := put(t, s.presign(t, "b/1", 1<<20), strings.NewReader(strings.Repeat("x", 400))); r.status != 200 {
