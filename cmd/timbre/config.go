@@ -134,7 +134,7 @@ func (f limitFlags) uploads() blob.Limits {
 // they are in a folder, and that of its database, if it is a file.
 func (f serverFlags) space() *space.Guard {
 	var places []space.Place
-	if dir, ok := strings.CutPrefix(f.BlobURL, "file:"); ok {
+	if dir, ok := strings.CutPrefix(f.BlobURL, "file:"); ok && (f.has(ats) || f.has(worker)) {
 		places = append(places, space.Place{Name: "uploads", Dir: dir})
 	}
 	if url, _, err := f.databaseFlag.url(); err == nil {

@@ -70,6 +70,8 @@ func rehearsed(c session.Caller) *fault.Error {
 	case fault.CodeRegistrationUploadMissing: // nothing, not another file than announced
 		delete(f.Details, "announced")
 		delete(f.Details, "uploaded")
+	case fault.CodeCommonServiceUnavailable: // a store that is away, not one that is full
+		delete(f.Details, "reason")
 	case fault.CodeWorkAlreadyRegistered:
 		if c.ExternalUserRef == "" { // who owns nothing sees no other work
 			delete(f.Details, "ats_id")
