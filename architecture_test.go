@@ -31,7 +31,9 @@ var rooms = map[string]struct {
 	"internal/store/query":     {nil, "generated"},
 	"internal/store/storetest": {[]string{"internal/store"}, "gives tests databases"},
 
-	"internal/blob":          {[]string{"fault"}, "bytes under keys, nobody's in particular"},
+	"internal/space": {nil, "what file systems say; it knows no file"},
+
+	"internal/blob":          {[]string{"fault", "internal/space"}, "bytes under keys, nobody's in particular"},
 	"internal/blob/blobtest": {[]string{"internal/blob"}, "the contract of every object store"},
 	"internal/blob/s3test":   {nil, "somebody else's server, for tests"},
 	"internal/media":         {[]string{"fault"}, "says what a file is; it must not know whose"},
@@ -59,12 +61,12 @@ var rooms = map[string]struct {
 	"internal/timestamp":         {[]string{"commitment", "evidence"}, "a token is what verifiers take for one; it knows no work"},
 	"internal/timestamp/tsatest": {nil, "somebody else's authority, for tests"},
 
-	"internal/registry": {[]string{"commitment", "evidence", "fault", "internal/blob", "internal/crash", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/session", "internal/share", "internal/store", "internal/store/query"},
+	"internal/registry": {[]string{"commitment", "evidence", "fault", "internal/blob", "internal/crash", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/session", "internal/share", "internal/space", "internal/store", "internal/store/query"},
 		"the only orchestrator; it never renders and never routes"},
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "internal/network/log/leaf"}, "checks the invariants; it shares no code with what it checks"},
 
-	"internal/api":      {[]string{"commitment", "fault", "internal/limit", "internal/network", "internal/registry", "internal/session", "internal/store"}, "translates; it touches no row and no file itself"},
+	"internal/api":      {[]string{"commitment", "fault", "internal/limit", "internal/network", "internal/registry", "internal/session", "internal/space", "internal/store"}, "translates; it touches no row and no file itself"},
 	"internal/explorer": {[]string{"evidence", "fault", "internal/legible", "internal/network", "internal/network/log", "internal/network/log/leaf"}, "shows what the log holds and nothing of ours beyond it"},
 	"internal/docsite":  {[]string{"docs", "fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"fault"}, "an integrator's page: it may use only what an integrator has"},

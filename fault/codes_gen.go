@@ -646,9 +646,9 @@ var table = []Entry{
 		Class:   ClassFailed,
 		Message: "Too many requests.",
 		Action:  "Wait for the number of seconds in `Retry-After`, then try again.",
-		Cause:   "The general limit for this address or this organization is reached, or as many as may already follow this transaction.",
+		Cause:   "The general limit for this address or this organization is reached, or as many as may already follow this transaction, or a limit of uploads.",
 		Details: []Detail{
-			{Name: "reason", Type: "string", Optional: true, Meaning: "Whose limit is reached: `address`, `organization`, `followers` (of this transaction), or `bodies_in_flight` (request bodies that this address or organization is sending at the same time).", Example: `"organization"`},
+			{Name: "reason", Type: "string", Optional: true, Meaning: "Which limit is reached: `address`, `organization`, `followers` (of this transaction), or `bodies_in_flight` (request bodies that this address or organization sends at the same time). Of an upload: `uploads_in_flight` (two uploads to this URL run already), `organization_uploads` or `server_uploads` (uploads that run at once), `organization_bytes` or `server_bytes` (bytes that are being uploaded or wait for their registration).", Example: `"organization"`},
 		},
 		RetryAfter: true,
 		Rehearse:   "call",
@@ -675,9 +675,9 @@ var table = []Entry{
 		Class:   ClassFailed,
 		Message: "Service temporarily unavailable.",
 		Action:  "Retry after the number of seconds in `Retry-After`.",
-		Cause:   "The object store or the network does not answer, or this node is shedding load.",
+		Cause:   "The object store or the network does not answer, the store has no room for uploads, or this node is shedding load.",
 		Details: []Detail{
-			{Name: "reason", Type: "string", Optional: true, Meaning: "What there is no room for: `bodies_in_flight` (more request bodies at once than this node reads).", Example: `"bodies_in_flight"`},
+			{Name: "reason", Type: "string", Optional: true, Meaning: "What there is no room for: `storage_full` (more uploads; what is uploaded already can be registered), or `bodies_in_flight` (more request bodies at once than this node reads).", Example: `"storage_full"`},
 		},
 		RetryAfter: true,
 		Rehearse:   "prepare",

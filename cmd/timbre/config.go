@@ -24,11 +24,13 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/network"
 	"timbre.example/internal/registry"
+	"timbre.example/internal/space"
 	"timbre.example/internal/store"
 	"timbre.example/internal/timestamp"
 )
@@ -109,11 +111,38 @@ type limitFlags struct {
 	TrustedProxies     proxies    `env:"TIMBRE_TRUSTED_PROXIES" example:"10.0.0.0/8,192.168.1.7/32" default:"127.0.0.0/8,::1/128" placeholder:"CIDRS" help:"Proxies whose X-Forwarded-For is trusted (default: ${default}), as networks with commas between; none trusts nobody."`
 
 	LimitsToken      time.Duration `env:"TIMBRE_LIMITS_TOKEN" example:"5m" default:"5m" placeholder:"TIME" help:"How long a session token can start a registration, an update or a download, in whole seconds (default: ${default})."`
-	LimitsUploadSlot time.Duration `env:"TIMBRE_LIMITS_UPLOAD_SLOT" example:"10m" default:"10m" placeholder:"TIME" help:"How long an upload URL is valid. A registration without a quote expires after six times as long (default: ${default})."`
+	LimitsUploadSlot time.Duration `env:"TIMBRE_LIMITS_UPLOAD_SLOT" example:"10m" default:"10m" placeholder:"TIME" help:"How long an upload URL is valid. A registration without a quote expires after twelve times as long (default: ${default})."`
+	LimitsJob        time.Duration `env:"TIMBRE_LIMITS_JOB" example:"24h" placeholder:"TIME" help:"How long a registration or an update lives at most before it is confirmed, whatever is renewed. Then its files are removed (default: 24h, and at least twelve times --limits-upload-slot)."`
 	LimitsQuote      time.Duration `env:"TIMBRE_LIMITS_QUOTE" example:"5m" default:"5m" placeholder:"TIME" help:"How long a quote can be confirmed (default: ${default})."`
 	LimitsResult     time.Duration `env:"TIMBRE_LIMITS_RESULT" example:"1h" default:"1h" placeholder:"TIME" help:"How long the access code can be read after a registration is complete (default: ${default})."`
 	LimitsPrepares   int           `env:"TIMBRE_LIMITS_PREPARES" example:"4" default:"4" placeholder:"N" help:"How many uploaded files are read at the same time (default: ${default})."`
 	LimitsFollowers  int           `env:"TIMBRE_LIMITS_FOLLOWERS" example:"10000" default:"10000" placeholder:"N" help:"How many progress streams (WebSocket, server-sent events) are open at the same time (default: ${default})."`
+
+	LimitsUploads                 int   `env:"TIMBRE_LIMITS_UPLOADS" example:"256" default:"256" placeholder:"N" help:"How many uploads this process receives at the same time (default: ${default})."`
+	LimitsUploadsOrganization     int   `env:"TIMBRE_LIMITS_UPLOADS_ORGANIZATION" example:"64" default:"64" placeholder:"N" help:"How many of these belong to one organization (default: ${default})."`
+	LimitsUploadBytes             int64 `env:"TIMBRE_LIMITS_UPLOAD_BYTES" example:"107374182400" default:"107374182400" placeholder:"BYTES" help:"Largest total size of uploads that run or wait for their registration (default: ${default}, 100 GiB)."`
+	LimitsUploadBytesOrganization int64 `env:"TIMBRE_LIMITS_UPLOAD_BYTES_ORGANIZATION" example:"21474836480" default:"21474836480" placeholder:"BYTES" help:"The same for one organization (default: ${default}, 20 GiB)."`
+	LimitsUploadRate              int64 `env:"TIMBRE_LIMITS_UPLOAD_RATE" example:"8192" default:"8192" placeholder:"BYTES" help:"Least bytes per second that an upload brings, over any 2 minutes; a slower one is ended (default: ${default})."`
+	ReserveSpace                  int64 `env:"TIMBRE_RESERVE_SPACE" example:"1073741824" placeholder:"BYTES" help:"Free space that is kept for the database, on each file system that the server writes to: below it new registrations and uploads are refused (default: a tenth of the file system, at most 1 GiB)."`
+}
+
+func (f limitFlags) uploads() blob.Limits {
+	return blob.Limits{Puts: f.LimitsUploads, GroupPuts: f.LimitsUploadsOrganization, Bytes: f.LimitsUploadBytes, GroupBytes: f.LimitsUploadBytesOrganization, MinRate: f.LimitsUploadRate}
+}
+
+// space guards the file systems that a server writes to: that of its uploads, if
+// they are in a folder, and that of its database, if it is a file.
+func (f serverFlags) space() *space.Guard {
+	var places []space.Place
+	if dir, ok := strings.CutPrefix(f.BlobURL, "file:"); ok && (f.has(ats) || f.has(worker)) {
+		places = append(places, space.Place{Name: "uploads", Dir: dir})
+	}
+	if url, _, err := f.databaseFlag.url(); err == nil {
+		if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+			places = append(places, space.Place{Name: "database", Dir: filepath.Dir(path)})
+		}
+	}
+	return space.New(f.ReserveSpace, space.Of, places...)
 }
 
 func (f limitFlags) rates() limit.Rates {
@@ -219,7 +248,11 @@ func (f serverFlags) prices() (map[network.Name]credits.Prices, error) {
 }
 
 func (f serverFlags) times() registry.Times {
-	return registry.Times{UploadSlot: f.LimitsUploadSlot, Quote: f.LimitsQuote, Result: f.LimitsResult}
+	job := f.LimitsJob
+	if job == 0 {
+		job = max(registry.DefaultTimes().Job, 12*f.LimitsUploadSlot)
+	}
+	return registry.Times{UploadSlot: f.LimitsUploadSlot, Job: job, Quote: f.LimitsQuote, Result: f.LimitsResult}
 }
 
 // registryFlag names the registry on certificates.
@@ -276,6 +309,8 @@ func (f serverFlags) validate() error {
 	}{
 		{"max-file-size", f.MaxFileSize}, {"network-block-time", int64(f.NetworkBlockTime)}, {"network-clock-tolerance", int64(f.NetworkClockTolerance)}, {"limits-prepares", int64(f.LimitsPrepares)}, {"limits-followers", int64(f.LimitsFollowers)},
 		{"limits-token", int64(f.LimitsToken / time.Second)}, {"limits-upload-slot", int64(f.LimitsUploadSlot)}, {"limits-quote", int64(f.LimitsQuote)}, {"limits-result", int64(f.LimitsResult)},
+		{"limits-uploads", int64(f.LimitsUploads)}, {"limits-uploads-organization", int64(f.LimitsUploadsOrganization)},
+		{"limits-upload-bytes", f.LimitsUploadBytes}, {"limits-upload-bytes-organization", f.LimitsUploadBytesOrganization}, {"limits-upload-rate", f.LimitsUploadRate},
 	} {
 		if x.n <= 0 {
 			return wrongf(x.flag, "must be more than 0")
@@ -290,6 +325,12 @@ func (f serverFlags) validate() error {
 		if _, err := credits.ParsePrices(x.value, credits.Prices{}); err != nil {
 			return wrongf(x.flag, "%s", strings.TrimPrefix(err.Error(), "prices: "))
 		}
+	}
+	if f.ReserveSpace < 0 {
+		return wrongf("reserve-space", "must be 1 or more bytes; 0 is the default")
+	}
+	if least := f.LimitsUploadSlot + f.LimitsQuote; f.LimitsJob != 0 && f.LimitsJob < least {
+		return wrongf("limits-job", "must be at least %s, which is --limits-upload-slot and --limits-quote together", least)
 	}
 	if err := f.validateBlobs(); err != nil {
 		return err

@@ -74,6 +74,7 @@ func (c *doctorCmd) Run(o *output) error {
 	if c.has(ats) || c.has(worker) {
 		c.blobs(ctx, look)
 	}
+	c.room(look)
 	if c.verifiesElsewhere() {
 		c.issuerKeys(ctx, look)
 	}
@@ -249,6 +250,24 @@ func (c *doctorCmd) blobs(ctx context.Context, look func(check string, err error
 	}
 	look("object store", err, found, remedy)
 }
+
+// room compares the free space of the server's file systems with the reserve.
+func (c *doctorCmd) room(look func(check string, err error, found, remedy string)) {
+	for _, s := range c.space().States() {
+		free, reserve := megabytes(s.Free), megabytes(s.Reserved)
+		var err error
+		switch {
+		case s.Low():
+			err = fmt.Errorf("%s free on the file system of %s, and %s are kept for the database: new registrations and uploads are refused", free, s.Dir, reserve)
+		case c.has(ats) && s.Name == "uploads" && s.Free-s.Reserved < c.MaxFileSize:
+			err = fmt.Errorf("%s free on the file system of %s, of which %s are kept for the database: one file of the largest size (%s) does not fit", free, s.Dir, reserve, megabytes(c.MaxFileSize))
+		}
+		look("space for the "+s.Name, err, fmt.Sprintf("%s free, of which %s are kept for the database", free, reserve),
+			"Make room on that file system, or move --blob-url to a larger one or into a bucket. What expired is removed by the server within minutes.")
+	}
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%d MB", n>>20) }
 
 // uploads asks an S3 server what a browser asks it before it uploads: whether a
 // page of another origin may. There is nothing to ask of a store that Timbre

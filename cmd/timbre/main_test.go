@@ -462,6 +462,10 @@ func TestDoctor(t *testing.T) {
 	if s := timbre(t, "doctor"); s.code != exitDone || strings.Contains(s.out, "FAIL") || strings.Count(s.out, "\n") != len(found) {
 		t.Errorf("exit %d: %s", s.code, s.out)
 	}
+	found, s = looked(t, "--reserve-space", "1152921504606846976")
+	bad("a reserve that is larger than the disk", found, s, "space for the database", "space for the uploads")
+	found, s = looked(t, "--max-file-size", "1152921504606846976")
+	bad("files that are larger than the disk", found, s, "space for the uploads")
 	// Each role needs something else.
 	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		tokens, err := session.NewTokens(make([]byte, 32), "", time.Now)

@@ -24,6 +24,7 @@ import (
 	"timbre.example/internal/blob"
 	"timbre.example/internal/certificate"
 	"timbre.example/internal/compressed"
+	"timbre.example/internal/crash"
 	"timbre.example/internal/docsite"
 	"timbre.example/internal/explorer"
 	"timbre.example/internal/limit"
@@ -131,9 +132,15 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	}
 
 	var reg *registry.Registry
+	room := f.space()
 	logs := map[network.Name]*netlog.Log{}
 	if f.has(ats) || f.has(worker) {
-		if s.blobs, err = f.openBlobs(s.url+"/blob", root.key("upload URLs"), blob.Options{RenderError: render, Now: s.db.Now}); err != nil {
+		if s.blobs, err = f.openBlobs(s.url+"/blob", root.key("upload URLs"), blob.Options{
+			RenderError: render, Now: s.db.Now, Limits: f.uploads(), Space: room,
+			// The registry is made after its store.
+			Admit: func(ctx context.Context, key string) (blob.Owner, error) { return reg.Uploading(ctx, key) },
+			Land:  func(ctx context.Context, key string, size int64) error { return reg.Uploaded(ctx, key, size) },
+		}); err != nil {
 			return nil, err
 		}
 		networks := map[network.Name]network.Network{}
@@ -167,7 +174,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			stamp = authority.Stamp
 		}
 		reg = registry.New(registry.Config{
-			DB: s.db, Blobs: s.blobs, Networks: networks, Prices: prices, AccessSecret: root.key("access codes"), Times: f.times(), Prepares: f.LimitsPrepares, Log: log,
+			DB: s.db, Blobs: s.blobs, Networks: networks, Prices: prices, AccessSecret: root.key("access codes"), Times: f.times(), Prepares: f.LimitsPrepares, Space: room, Log: log,
 			WorkURL:     func(n network.Name, atsID int64) string { return fmt.Sprintf("%s/w/%s/%d", s.url, n, atsID) },
 			ExplorerURL: func(n network.Name, hash string) string { return s.url + "/explorer/" + string(n) + "/tx/" + hash },
 			Certify:     certifier(s.url, f.registryName(s.url), signer),
@@ -190,8 +197,12 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		reg = nil // it has work to do and nothing to answer
 	}
 
+	var running func() (int, int64)
+	if disk, ok := s.blobs.(*blob.Disk); ok && f.has(ats) {
+		running = disk.Running
+	}
 	s.api = api.New(api.Config{
-		Sessions: sessions, Registry: reg, Worker: working, Metrics: logMetrics(logs), Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
+		Sessions: sessions, Registry: reg, Worker: working, Metrics: logMetrics(logs), Space: room, Uploads: running, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
 	}, s.stop)
 	refuse := render // people get pages where there are any
 	packed := compressed.New(maxCompressed)
@@ -276,6 +287,7 @@ func (s *server) openDatabase(ctx context.Context, f serverFlags) (secret, error
 	if s.db, err = f.databaseFlag.open(ctx, false); err != nil {
 		return nil, err
 	}
+	s.db.Now = crash.Now()
 	if behind, err := s.db.Pending(ctx); err != nil {
 		return nil, err
 	} else if behind < 0 {

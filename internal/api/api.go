@@ -32,11 +32,12 @@ import (
 	"timbre.example/internal/network"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
+	"timbre.example/internal/space"
 	"timbre.example/internal/store"
 )
 
 // Config is what the API speaks for. Every field is required, but for
-// TrustedProxies, and for what is another process's: what would ask it is not
+// TrustedProxies, Space and Uploads, and for what is another process's: what would ask it is not
 // there, and answers common.not_found.
 type Config struct {
 	// Sessions without Tokens do not mint.
@@ -47,6 +48,11 @@ type Config struct {
 	Worker *registry.Registry
 	// Metrics are what other parts of the process count.
 	Metrics []prometheus.Collector
+	// Space says how much room the server's file systems have; nil: nobody does.
+	Space *space.Guard
+	// Uploads is how many this process takes now, and how many bytes they may
+	// bring; nil: it takes none.
+	Uploads func() (puts int, bytes int64)
 	Limits  *limit.Limits
 	// Followers is how many progress streams may be open at once.
 	Followers int
@@ -87,7 +93,7 @@ func New(c Config, stop <-chan struct{}) *API {
 	if c.Registry != nil {
 		followers = c.Registry.Progress.Followers
 	}
-	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, bodies: newBodies(), counts: counts{of: map[network.Name]standing{}}, metrics: newMetrics(c.Version, followers, c.Worker, c.Metrics), streams: &streams{most: c.Followers, of: map[string]int{}}}
+	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, bodies: newBodies(), counts: counts{of: map[network.Name]standing{}}, metrics: newMetrics(c, followers), streams: &streams{most: c.Followers, of: map[string]int{}}}
 	a.Sessions.Admit = a.admit // budgets are told in the answer's headers
 	a.router.Use(a.observe, a.recover, unstored, a.cors, a.limitHead, a.limitAddress)
 	a.router.NotFound(func(w http.ResponseWriter, r *http.Request) {
@@ -98,6 +104,8 @@ func New(c Config, stop <-chan struct{}) *API {
 	})
 	a.router.Get("/healthz", a.health)
 	a.router.Head("/healthz", a.health)
+	a.router.Get("/readyz", a.ready)
+	a.router.Head("/readyz", a.ready)
 	a.router.Get("/metrics", a.metricsHere)
 	if a.mints() {
 		a.router.Get("/.well-known/jwks.json", a.jwks)
@@ -256,6 +264,8 @@ func (a *API) document(o *huma.OpenAPI) {
 		{a.mints(), "GET", "/.well-known/jwks.json", "jwks", "The keys that session tokens are signed with", nil, map[string]*huma.Response{"200": object("A JSON Web Key Set")}},
 		{true, "GET", "/healthz", "health", "Whether this server can serve", nil, map[string]*huma.Response{"200": object("It can"), "503": refused}},
 		{true, "HEAD", "/healthz", "health-head", "Whether this server can serve, without a body", nil, map[string]*huma.Response{"200": {Description: "It can"}, "503": {Description: "It cannot"}}},
+		{true, "GET", "/readyz", "ready", "Whether this server can serve, and has room for uploads", []*huma.Param{{Name: "exclude", In: "query", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"storage"}}}}, map[string]*huma.Response{"200": object("It can, and has"), "503": refused}},
+		{true, "HEAD", "/readyz", "ready-head", "Whether this server can serve, and has room for uploads, without a body", nil, map[string]*huma.Response{"200": {Description: "It can, and has"}, "503": {Description: "It cannot, or has not"}}},
 		{true, "GET", "/metrics", "metrics", "Counts by route and code, for programs of this machine", nil, map[string]*huma.Response{"200": text("Prometheus' text form", "text/plain"), "404": refused}},
 		{a.works(), "GET", routeSocket, "follow-socket", "Progress as WebSocket frames", id, map[string]*huma.Response{"101": {Description: "Frames follow"}, "404": refused, "422": refused}},
 		{a.works(), "GET", routeEvents, "follow-events", "Progress as server-sent events", append(id[:1:1], &huma.Param{
@@ -304,6 +314,17 @@ func (a *API) health(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Write([]byte(`{"status":"ok","version":"` + a.Version + `"}` + "\n"))
+}
+
+// ready is health and, unless the query excludes storage, whether there is room
+// for uploads. Below the reserve all else still works, so a balancer that would
+// send nobody here any more leaves storage out.
+func (a *API) ready(w http.ResponseWriter, r *http.Request) {
+	if err := a.Space.Low(0); err != nil && r.URL.Query().Get("exclude") != "storage" {
+		a.RenderError(w, r, fault.CommonServiceUnavailable(time.Minute).With("reason", "storage_full").Because(err))
+		return
+	}
+	a.health(w, r)
 }
 
 // catalogued turns any error into the refusal that the client gets. A database

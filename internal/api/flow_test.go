@@ -704,7 +704,7 @@ func TestLongPrepare(t *testing.T) {
 // away is an object store that does not answer.
 type away struct{ blob.Store }
 
-func (away) Copy(context.Context, string, string) error { return errAway }
+func (away) Copy(context.Context, string, string, int64) error { return errAway }
 
 func TestStoreAway(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{blobs: func(b blob.Store) blob.Store { return away{b} }})

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"net"
@@ -16,7 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"timbre.example/fault"
-	"timbre.example/internal/registry"
+	"timbre.example/internal/space"
 )
 
 // metrics count what was asked and how it was answered. Labels are routes and
@@ -27,7 +28,8 @@ type metrics struct {
 	handler  http.Handler
 }
 
-func newMetrics(version string, followers func() int, worker *registry.Registry, others []prometheus.Collector) *metrics {
+func newMetrics(c Config, followers func() int) *metrics {
+	worker := c.Worker
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "timbre_requests_total", Help: "Requests by route, status and the code of the catalogue that they were refused with (empty: a success).",
@@ -37,13 +39,13 @@ func newMetrics(version string, followers func() int, worker *registry.Registry,
 			Buckets: []float64{.001, .005, .025, .1, .5, 2.5, 10, 60},
 		}, []string{"route"}),
 	}
-	about := prometheus.NewGauge(prometheus.GaugeOpts{Name: "timbre_info", Help: "Always 1; its label says which release this is.", ConstLabels: prometheus.Labels{"version": version}})
+	about := prometheus.NewGauge(prometheus.GaugeOpts{Name: "timbre_info", Help: "Always 1; its label says which release this is.", ConstLabels: prometheus.Labels{"version": c.Version}})
 	about.Set(1)
 	// Its own registry: what other packages count in the global one is theirs.
 	r := prometheus.NewRegistry()
 	r.MustRegister(m.requests, m.seconds, about, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_followers", Help: "Open progress streams."}, func() float64 { return float64(followers()) }))
-	r.MustRegister(others...)
+	r.MustRegister(c.Metrics...)
 	if worker != nil {
 		r.MustRegister(
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_certificates_waiting", Help: "Final versions that have no certificate yet; NaN: the database does not say."}, func() float64 {
@@ -57,8 +59,44 @@ func newMetrics(version string, followers func() int, worker *registry.Registry,
 			}),
 			prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "timbre_certificates_failed_total", Help: "How often a certificate could not be made; each is tried again."}, func() float64 { return float64(worker.CertificatesFailed()) }))
 	}
+	if c.Uploads != nil {
+		gauge := func(name, help string, value func() float64) {
+			r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+		}
+		gauge("timbre_uploads_running", "Uploads that this process receives now.", func() float64 { n, _ := c.Uploads(); return float64(n) })
+		gauge("timbre_uploads_running_bytes", "How many bytes they may bring.", func() float64 { _, n := c.Uploads(); return float64(n) })
+	}
+	if works := cmp.Or(c.Registry, worker); works != nil {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_uploads_staged_bytes", Help: "Bytes of uploads that wait for their registration; NaN: the database does not say."}, func() float64 {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			n, err := works.StagedBytes(ctx)
+			if err != nil {
+				return math.NaN()
+			}
+			return float64(n)
+		}))
+	}
+	r.MustRegister(places{c.Space})
 	m.handler = promhttp.HandlerFor(r, promhttp.HandlerOpts{})
 	return m
+}
+
+// places collects how much room the server's file systems have.
+type places struct{ *space.Guard }
+
+var (
+	freeBytes     = prometheus.NewDesc("timbre_storage_free_bytes", "Free bytes of the file system that holds the uploads or the database.", []string{"place"}, nil)
+	reservedBytes = prometheus.NewDesc("timbre_storage_reserve_bytes", "Below so many free bytes there, new registrations and uploads are refused.", []string{"place"}, nil)
+)
+
+func (p places) Describe(to chan<- *prometheus.Desc) { to <- freeBytes; to <- reservedBytes }
+
+func (p places) Collect(to chan<- prometheus.Metric) {
+	for _, s := range p.States() {
+		to <- prometheus.MustNewConstMetric(freeBytes, prometheus.GaugeValue, float64(s.Free), s.Name)
+		to <- prometheus.MustNewConstMetric(reservedBytes, prometheus.GaugeValue, float64(s.Reserved), s.Name)
+	}
 }
 
 // methods are those that have a label of their own: a client may send any word.

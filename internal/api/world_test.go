@@ -30,6 +30,7 @@ import (
 	netlog "timbre.example/internal/network/log"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
+	"timbre.example/internal/space"
 	"timbre.example/internal/store"
 )
 
@@ -64,6 +65,7 @@ type options struct {
 	maxSize   int64
 	prepares  int
 	limits    limit.Rates
+	space     *space.Guard
 	followers int
 	proxies   []netip.Prefix
 }
@@ -93,7 +95,9 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.url = "http://" + server.Listener.Addr().String()
 	key := func(b byte) []byte { return bytes.Repeat([]byte{b}, 32) }
 	disk, err := blob.NewDisk(t.TempDir(), w.url+"/blob", key(1), blob.Options{
-		RenderError: func(rw http.ResponseWriter, r *http.Request, err error) { w.api.RenderError(rw, r, err) }, Now: db.Now, DiscardBytes: 1 << 20,
+		RenderError: func(rw http.ResponseWriter, r *http.Request, err error) { w.api.RenderError(rw, r, err) }, Now: db.Now, DiscardBytes: 1 << 20, Space: o.space,
+		Admit: func(ctx context.Context, key string) (blob.Owner, error) { return w.registry.Uploading(ctx, key) },
+		Land:  func(ctx context.Context, key string, size int64) error { return w.registry.Uploaded(ctx, key, size) },
 	})
 	w.must(err)
 	var blobs blob.Store = disk
@@ -112,7 +116,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	}
 	prices := map[network.Name]credits.Prices{network.Testnet: credits.TestnetPrices(), network.Mainnet: credits.MainnetPrices()}
 	w.registry = registry.New(registry.Config{
-		DB: db, Blobs: blobs, Networks: networks, Prices: prices, AccessSecret: key(4), Times: registry.DefaultTimes(), Prepares: o.prepares, Log: log,
+		DB: db, Blobs: blobs, Networks: networks, Prices: prices, AccessSecret: key(4), Times: registry.DefaultTimes(), Prepares: o.prepares, Space: o.space, Log: log,
 		WorkURL:     func(n network.Name, atsID int64) string { return fmt.Sprintf("%s/w/%s/%d", w.url, n, atsID) },
 		ExplorerURL: func(n network.Name, hash string) string { return w.url + "/explorer/" + string(n) + "/tx/" + hash },
 		Certify: func(_ context.Context, c registry.Issue) ([]byte, error) {
@@ -124,7 +128,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.sessions = &session.Service{DB: db, Tokens: tokens, MaxFileSize: o.maxSize, Lifetime: session.DefaultLifetime, MinimumCredits: func(_ session.Action, n network.Name) int64 { return prices[n].Register(1).Total }}
 	stop := make(chan struct{})
 	w.stop = sync.OnceFunc(func() { close(stop) })
-	w.api = api.New(api.Config{Sessions: w.sessions, Registry: w.registry, Worker: w.registry, Limits: limit.New(db, o.limits, log), Followers: o.followers, TrustedProxies: o.proxies, SupportedFormats: []string{"WAV"}, PublicURL: w.url, Version: "test", Log: log}, stop)
+	w.api = api.New(api.Config{Sessions: w.sessions, Registry: w.registry, Worker: w.registry, Space: o.space, Uploads: disk.Running, Limits: limit.New(db, o.limits, log), Followers: o.followers, TrustedProxies: o.proxies, SupportedFormats: []string{"WAV"}, PublicURL: w.url, Version: "test", Log: log}, stop)
 	w.api.Mount("/blob", disk)
 	server.Config.Handler = w.api
 	server.Start()

@@ -10,7 +10,9 @@ package blob
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"iter"
 	"time"
 )
 
@@ -51,8 +53,28 @@ type Info struct {
 	Version string
 }
 
+// TooLarge is returned for an object that is larger than the caller takes.
+type TooLarge struct {
+	// Size in bytes.
+	Size int64
+}
+
+func (e TooLarge) Error() string {
+	return fmt.Sprintf("blob: an object of %d bytes is too large", e.Size)
+}
+
+// Object is one of a list.
+type Object struct {
+	Key string
+	// Size as Info has it.
+	Size int64
+	// Modified is when it came, by the store's clock.
+	Modified time.Time
+}
+
 // Store is an object store. Implementations are safe for concurrent use; a
-// transport failure (the store does not answer) is any error but ErrNotFound.
+// transport failure (the store does not answer) is any error but ErrNotFound. A store
+// without room says ErrFull.
 type Store interface {
 	// PresignPut returns a URL that takes repeated PUTs of the raw bytes until
 	// it expires. The last complete PUT wins, atomically.
@@ -69,8 +91,14 @@ type Store interface {
 	// Stat describes the object as of the call, without its bytes.
 	Stat(ctx context.Context, key string) (Info, error)
 	// Copy makes dst an object with the bytes that src has now. It is how an
-	// upload becomes an asset: later PUTs to src leave dst alone.
-	Copy(ctx context.Context, src, dst string) error
+	// upload becomes an asset: later PUTs to src leave dst alone. A src of more than
+	// most bytes is TooLarge, and nothing of it is copied.
+	Copy(ctx context.Context, src, dst string, most int64) error
 	// Delete removes the object; a missing one is no error.
 	Delete(ctx context.Context, key string) error
+	// List goes through the objects whose keys begin with under and a slash, in no
+	// particular order. It ends with the first error.
+	List(ctx context.Context, under string) iter.Seq2[Object, error]
+	// Sweep removes what was begun and never became an object.
+	Sweep(ctx context.Context) error
 }

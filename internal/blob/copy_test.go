@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"testing"
 )
 
@@ -19,19 +18,10 @@ func TestCopyBytes(t *testing.T) {
 	}
 	defer d.Close()
 	want := bytes.Repeat([]byte("timbre"), 100_000)
-	temp, err := d.stage(func(f *os.File) error { _, err := f.Write(want); return err })
-	if err == nil {
-		err = d.publish(temp, "src")
-	}
-	if err != nil {
+	if err := d.Put(t.Context(), "src", want); err != nil {
 		t.Fatal(err)
 	}
-
-	temp, err = d.copyBytes(t.Context(), "src")
-	if err == nil {
-		err = d.publish(temp, "dst")
-	}
-	if err != nil {
+	if err := d.copyBytes(t.Context(), "src", "dst", int64(len(want))); err != nil {
 		t.Fatal(err)
 	}
 	r, _, err := d.Open(t.Context(), "dst")
@@ -43,12 +33,15 @@ func TestCopyBytes(t *testing.T) {
 		t.Errorf("%d bytes (%v), want %d", len(got), err, len(want))
 	}
 
-	if _, err := d.copyBytes(t.Context(), "none"); !errors.Is(err, ErrNotFound) {
+	if err := d.copyBytes(t.Context(), "src", "larger", int64(len(want))-1); !errors.Is(err, TooLarge{int64(len(want))}) {
+		t.Errorf("too large: %v", err)
+	}
+	if err := d.copyBytes(t.Context(), "none", "dst", 1<<20); !errors.Is(err, ErrNotFound) {
 		t.Errorf("missing: %v", err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := d.copyBytes(ended, "src"); !errors.Is(err, context.Canceled) {
+	if err := d.copyBytes(ended, "src", "dst", 1<<20); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	left, err := d.root.Open(tempDir)

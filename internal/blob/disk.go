@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"math"
 	"net/http"
 	"os"
@@ -15,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"timbre.example/internal/space"
 )
 
 const (
@@ -23,8 +26,8 @@ const (
 	// suffix ends every object's file name. No key segment can hold a dot, so
 	// the object "a" and the folder of "a/b" never want the same name.
 	suffix = ".blob"
-	// staleAfter is far beyond any upload (Options.UploadTimeout), so that a
-	// second process on the same folder keeps its own temporary files.
+	// staleAfter is far beyond any upload (Options.UploadTimeout). It counts only
+	// where no lock tells whether a temporary file is still written.
 	staleAfter = 24 * time.Hour
 )
 
@@ -49,6 +52,18 @@ type Options struct {
 	// sends everything before it reads; 64 MiB and 10 s by default.
 	DrainBytes   int64
 	DrainTimeout time.Duration
+
+	// Limits bound what is taken at once.
+	Limits Limits
+	// Space is asked for room before a PUT and while it writes; nil allows
+	// everything.
+	Space *space.Guard
+	// Admit is asked whose the upload under a key is, before a byte of a PUT is
+	// taken; its error refuses the PUT. Land is asked when all bytes are there, with
+	// their number, before the object is visible; its error drops them. Nil allows
+	// everything.
+	Admit func(ctx context.Context, key string) (Owner, error)
+	Land  func(ctx context.Context, key string, size int64) error
 }
 
 // Disk is a Store in a folder of a local file system, and the HTTP handler of
@@ -64,12 +79,15 @@ type Disk struct {
 	// dirs is held while folders are made and synced, so that whoever sees a
 	// folder there can rely on it to outlast a crash.
 	dirs sync.Mutex
+	// live are the temporary files of this process.
+	live    sync.Map
+	running running
 }
 
 var _ Store = (*Disk)(nil)
 
 // NewDisk opens the store in dir, which is made if missing and must lie within
-// one file system, and removes temporary files older than 24 hours. baseURL is
+// one file system, and removes temporary files that a process left. baseURL is
 // where browsers reach ServeHTTP; key, of at least 16 bytes, signs the URLs:
 // every process that serves or signs for this folder needs the same one.
 func NewDisk(dir, baseURL string, key []byte, opts Options) (*Disk, error) {
@@ -84,6 +102,8 @@ func NewDisk(dir, baseURL string, key []byte, opts Options) (*Disk, error) {
 	setDefault(&opts.DiscardBytes, 1<<30)
 	setDefault(&opts.DrainBytes, 64<<20)
 	setDefault(&opts.DrainTimeout, 10*time.Second)
+	setDefault(&opts.Limits.MinRate, 8<<10)
+	setDefault(&opts.Limits.RateWindow, 2*time.Minute)
 	opts.UploadTimeout = min(opts.UploadTimeout, LongestUpload)
 	s, err := newSigner(baseURL, key)
 	if err != nil {
@@ -96,10 +116,10 @@ func NewDisk(dir, baseURL string, key []byte, opts Options) (*Disk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("blob: %w", err)
 	}
-	d := &Disk{signer: s, root: root, opts: opts}
+	d := &Disk{signer: s, root: root, opts: opts, running: running{keys: map[string]int{}, groups: map[string]tally{}}}
 	err = errors.Join(d.makeDir(objectsDir), d.makeDir(tempDir))
 	if err == nil {
-		err = d.sweep()
+		err = d.Sweep(context.Background())
 	}
 	if err != nil {
 		root.Close()
@@ -142,14 +162,10 @@ func (d *Disk) Put(ctx context.Context, key string, data []byte) error {
 	if err := errors.Join(ctx.Err(), validKey(key)); err != nil {
 		return err
 	}
-	temp, err := d.stage(func(f *os.File) error {
+	return d.make(key, func(f *os.File) error {
 		_, err := f.Write(data)
 		return err
-	})
-	if err != nil {
-		return err
-	}
-	return d.publish(temp, key)
+	}, nil)
 }
 
 // Open implements Store. The reader is an *os.File: it seeks as well.
@@ -230,44 +246,84 @@ func (d *Disk) open(key string) (*os.File, fs.FileInfo, error) {
 
 // Copy implements Store: a hard link where the file system has them, which
 // costs no bytes however large the object is.
-func (d *Disk) Copy(ctx context.Context, src, dst string) error {
+func (d *Disk) Copy(ctx context.Context, src, dst string, most int64) error {
 	if err := errors.Join(ctx.Err(), validKey(src), validKey(dst)); err != nil {
 		return err
 	}
-	temp := tempPath()
-	err := d.root.Link(objectPath(src), temp)
-	for try := 0; try < 100 && errors.Is(err, fs.ErrNotExist); try++ {
+	for try := 0; ; try++ {
+		err := d.link(src, dst, most)
 		// The object is missing; or a PUT replaced it between the kernel's
 		// finding it and linking it, and the new one is there to be linked; or
-		// the folder for temporary files is missing, which stays so.
-		if _, statErr := d.root.Lstat(objectPath(src)); errors.Is(statErr, fs.ErrNotExist) {
-			return ErrNotFound
+		// another process took the link for one that was left; or the folder for
+		// temporary files is missing, which stays so.
+		if errors.Is(err, fs.ErrNotExist) && try < 100 {
+			if _, statErr := d.root.Lstat(objectPath(src)); errors.Is(statErr, fs.ErrNotExist) {
+				return ErrNotFound
+			}
+			continue
 		}
-		err = d.root.Link(objectPath(src), temp)
-	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("blob: copy: %w", err)
-	case err != nil:
-		if temp, err = d.copyBytes(ctx, src); err != nil {
+		switch {
+		case err == nil || errors.As(err, new(TooLarge)):
 			return err
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("blob: copy: %w", err)
 		}
+		return d.copyBytes(ctx, src, dst, most)
+	}
+}
+
+// link makes dst another name of what src is, unless that is larger than most.
+func (d *Disk) link(src, dst string, most int64) error {
+	temp := d.tempPath()
+	defer d.live.Delete(temp)
+	if err := d.root.Link(objectPath(src), temp); err != nil {
+		return err
+	}
+	f, err := d.root.Open(temp)
+	if err == nil {
+		err = fits(f, most)
+		f.Close()
+	}
+	if err != nil {
+		d.root.Remove(temp)
+		return err
 	}
 	return d.publish(temp, dst)
 }
 
-// copyBytes stages a copy of src where it cannot be linked: a file system
-// without links, or a file that has as many as it may.
-func (d *Disk) copyBytes(ctx context.Context, src string) (temp string, err error) {
-	f, _, err := d.open(src)
+// fits is TooLarge for an object of more than most bytes.
+func fits(f *os.File, most int64) error {
+	st, err := f.Stat()
 	if err != nil {
-		return "", err
+		return err
+	}
+	n, err := size(f, st)
+	if err == nil && n > most {
+		err = TooLarge{n}
+	}
+	return err
+}
+
+// copyBytes makes a copy of src where it cannot be linked: a file system
+// without links, or a file that has as many as it may.
+func (d *Disk) copyBytes(ctx context.Context, src, dst string, most int64) error {
+	f, st, err := d.open(src)
+	if err != nil {
+		return err
 	}
 	defer f.Close()
-	return d.stage(func(to *os.File) error {
-		const chunk = 64 << 20
+	if err := fits(f, most); err != nil {
+		return err
+	}
+	claim, err := d.opts.Space.Claim(st.Size())
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	defer claim.End()
+	return d.make(dst, func(to *os.File) error {
+		const chunk = 16 << 20
 		for {
-			if err := ctx.Err(); err != nil {
+			if err := errors.Join(ctx.Err(), claim.Writing(chunk)); err != nil {
 				return err
 			}
 			if _, err := io.CopyN(to, f, chunk); err == io.EOF {
@@ -276,7 +332,7 @@ func (d *Disk) copyBytes(ctx context.Context, src string) (temp string, err erro
 				return err
 			}
 		}
-	})
+	}, nil)
 }
 
 // Delete implements Store. Once it returns, the object does not come back with
@@ -301,27 +357,44 @@ func (d *Disk) Delete(ctx context.Context, key string) error {
 
 func objectPath(key string) string { return objectsDir + "/" + key + suffix }
 
-func tempPath() string { return tempDir + "/" + strings.ToLower(rand.Text()) }
+// tempPath is a new name of this process's own. It is forgotten with d.live.Delete.
+func (d *Disk) tempPath() string {
+	temp := tempDir + "/" + strings.ToLower(rand.Text())
+	d.live.Store(temp, true)
+	return temp
+}
 
-// stage makes a temporary file with what write puts there, synced. Nothing is
-// left of it when write fails.
-func (d *Disk) stage(write func(*os.File) error) (string, error) {
-	temp := tempPath()
+// make makes key an object of what write puts into a file, synced, unless ready
+// refuses it then. Nothing is left of it when either fails.
+func (d *Disk) make(key string, write func(*os.File) error, ready func() error) error {
+	temp := d.tempPath()
+	defer d.live.Delete(temp)
 	f, err := d.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return "", fmt.Errorf("blob: stage: %w", err)
+		return stageFailed(err)
 	}
+	// It is closed when it has its name: until then the lock says that it is not
+	// one that a killed process left.
+	defer f.Close()
+	_ = hold(f) // where there are no locks, its age tells
 	if err = write(f); err == nil {
 		err = f.Sync()
 	}
-	if e := f.Close(); err == nil {
-		err = e
+	if err == nil && ready != nil {
+		err = ready()
 	}
 	if err != nil {
 		d.root.Remove(temp)
-		return "", fmt.Errorf("blob: stage: %w", err)
+		return stageFailed(err)
 	}
-	return temp, nil
+	return d.publish(temp, key)
+}
+
+func stageFailed(err error) error {
+	if isFull(err) || errors.Is(err, space.ErrLow) {
+		err = fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return fmt.Errorf("blob: stage: %w", err)
 }
 
 // publish makes the staged file the object key, atomically and durably. The
@@ -339,6 +412,9 @@ func (d *Disk) publish(temp, key string) error {
 	}
 	if err == nil {
 		err = d.syncDir(path.Dir(name))
+	}
+	if isFull(err) {
+		err = fmt.Errorf("%w: %w", ErrFull, err)
 	}
 	if err != nil {
 		return fmt.Errorf("blob: publish: %w", err)
@@ -377,8 +453,8 @@ func (d *Disk) syncDir(dir string) error {
 	return f.Sync()
 }
 
-// sweep removes what a killed process left half written.
-func (d *Disk) sweep() error {
+// Sweep implements Store: it removes what a killed process left half written.
+func (d *Disk) Sweep(ctx context.Context) error {
 	f, err := d.root.Open(tempDir)
 	if err != nil {
 		return err
@@ -390,16 +466,74 @@ func (d *Disk) sweep() error {
 	}
 	before := d.opts.Now().Add(-staleAfter)
 	for _, e := range entries {
-		st, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // a live process finished it
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		if err == nil && st.ModTime().Before(before) {
-			err = d.root.Remove(tempDir + "/" + e.Name())
+		temp := tempDir + "/" + e.Name()
+		if _, own := d.live.Load(temp); own {
+			continue
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		left, err := d.left(temp, before)
+		if err == nil && left {
+			err = d.root.Remove(temp)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // or a live process finished it
 			return err
 		}
 	}
 	return nil
+}
+
+// What hold says of a file that it does not hold.
+var (
+	errHeld    = errors.New("blob: another process holds the file")
+	errNoLocks = errors.New("blob: no locks here")
+)
+
+// left reports whether nobody writes a temporary file any more.
+func (d *Disk) left(temp string, before time.Time) (bool, error) {
+	f, err := d.root.OpenFile(temp, os.O_RDWR, 0)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	switch err := hold(f); {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, errHeld):
+		return false, nil
+	}
+	st, err := f.Stat()
+	return err == nil && st.ModTime().Before(before), err
+}
+
+// List implements Store.
+func (d *Disk) List(ctx context.Context, under string) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) {
+		dir := path.Join(objectsDir, under)
+		err := fs.WalkDir(d.root.FS(), dir, func(name string, e fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) { // nothing was ever there, or it went meanwhile
+				return nil
+			}
+			if err = errors.Join(err, ctx.Err()); err != nil || !e.Type().IsRegular() || !strings.HasSuffix(name, suffix) {
+				return err
+			}
+			key := strings.TrimSuffix(strings.TrimPrefix(name, objectsDir+"/"), suffix)
+			f, st, err := d.open(key)
+			if errors.Is(err, ErrNotFound) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+			n, err := size(f, st)
+			f.Close()
+			if err == nil && !yield(Object{Key: key, Size: n, Modified: st.ModTime()}, nil) {
+				return fs.SkipAll
+			}
+			return err
+		})
+		if err != nil {
+			yield(Object{}, fmt.Errorf("blob: list: %w", err))
+		}
+	}
 }

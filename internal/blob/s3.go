@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"net/url"
@@ -280,27 +281,88 @@ func (d *download) Close() error {
 	return d.body.Close()
 }
 
+// copyTries is how often a copy begins again because another upload landed.
+const copyTries = 10
+
 // Copy implements Store: the server copies, and no byte comes here.
-func (s *S3) Copy(ctx context.Context, src, dst string) error {
+func (s *S3) Copy(ctx context.Context, src, dst string, most int64) error {
 	if err := errors.Join(validKey(src), validKey(dst)); err != nil {
 		return err
 	}
+	for try := 1; ; try++ {
+		err := s.copyOnce(ctx, src, dst, most)
+		if try < copyTries && err != nil && minio.ToErrorResponse(err).StatusCode == http.StatusPreconditionFailed {
+			continue
+		}
+		if errors.As(err, new(TooLarge)) {
+			return err
+		}
+		return failed("copy", err)
+	}
+}
+
+// copyOnce copies what lies under src now, and nothing that replaces it meanwhile.
+func (s *S3) copyOnce(ctx context.Context, src, dst string, most int64) error {
 	// Asked first because it is answered at once: a server that is away costs
-	// nobody the long wait for a copy. What is missing the copy tells better: an
-	// object or the bucket.
+	// nobody the long wait for a copy, and what is too large is not copied. What is
+	// missing the copy tells better: an object or the bucket.
 	asking, cancel := context.WithTimeout(ctx, s.call)
-	_, err := s.client.StatObject(asking, s.bucket, s.object(src), minio.StatObjectOptions{})
+	info, err := s.client.StatObject(asking, s.bucket, s.object(src), minio.StatObjectOptions{})
 	cancel()
 	if err != nil && !isMissing(err) {
-		return failed("copy", err)
+		return err
+	}
+	if err == nil && info.Size > most {
+		return TooLarge{info.Size}
 	}
 	ctx, cancel = context.WithTimeout(ctx, s.copying)
 	defer cancel()
 	_, err = s.copier.CopyObject(ctx,
 		// What the upload said of itself does not come along.
 		minio.CopyDestOptions{Bucket: s.bucket, Object: s.object(dst), ReplaceMetadata: true, ContentType: "application/octet-stream"},
-		minio.CopySrcOptions{Bucket: s.bucket, Object: s.object(src)})
-	return failed("copy", err)
+		minio.CopySrcOptions{Bucket: s.bucket, Object: s.object(src), MatchETag: info.ETag})
+	return err
+}
+
+// List implements Store.
+func (s *S3) List(ctx context.Context, under string) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		for o := range s.client.Client.ListObjects(ctx, s.bucket, minio.ListObjectsOptions{Prefix: s.prefix + under + "/", Recursive: true}) {
+			if o.Err != nil {
+				yield(Object{}, failed("list", o.Err))
+				return
+			}
+			key, ours := strings.CutSuffix(strings.TrimPrefix(o.Key, s.prefix), suffix)
+			if ours && !yield(Object{Key: key, Size: o.Size, Modified: o.LastModified}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// multipartAfter is far beyond any upload.
+const multipartAfter = 24 * time.Hour
+
+// Sweep implements Store: it ends uploads in parts, which Timbre never begins, and
+// of which the parts stay in the bucket without an object that shows them.
+func (s *S3) Sweep(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.copying)
+	defer cancel()
+	for u := range s.client.Client.ListIncompleteUploads(ctx, s.bucket, s.prefix+"uploads/", true) {
+		if code := minio.ToErrorResponse(u.Err).Code; code == minio.AccessDenied || code == minio.NotImplemented {
+			return nil // keys that may not ask, or a server that has none
+		} else if u.Err != nil {
+			return failed("sweep", u.Err)
+		}
+		if time.Since(u.Initiated) > multipartAfter {
+			if err := s.client.Client.RemoveIncompleteUpload(ctx, s.bucket, u.Key); err != nil {
+				return failed("sweep", err)
+			}
+		}
+	}
+	return nil
 }
 
 // Delete implements Store.
@@ -329,7 +391,7 @@ func (s *S3) Probe(ctx context.Context) (err error) {
 	defer func() {
 		err = errors.Join(err, s.Delete(context.WithoutCancel(ctx), key), s.Delete(context.WithoutCancel(ctx), key+"-copy"))
 	}()
-	if err := s.Copy(ctx, key, key+"-copy"); err != nil {
+	if err := s.Copy(ctx, key, key+"-copy", int64(len(want))); err != nil {
 		return err
 	}
 	r, _, err := s.Open(ctx, key+"-copy")
@@ -355,12 +417,24 @@ func isMissing(err error) bool {
 	return err != nil && minio.ToErrorResponse(err).Code == minio.NoSuchKey
 }
 
+// isFullAnswer recognizes a server, or a quota on the bucket, that has no room.
+func isFullAnswer(err error) bool {
+	answer := minio.ToErrorResponse(err)
+	switch answer.Code {
+	case "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage", "QuotaExceeded", "StorageFull":
+		return true
+	}
+	return answer.StatusCode == http.StatusInsufficientStorage
+}
+
 func failed(what string, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case isMissing(err):
 		return ErrNotFound
+	case isFullAnswer(err):
+		return fmt.Errorf("%w: %s: %w", ErrFull, what, err)
 	}
 	return fmt.Errorf("blob: %s: %w", what, err)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -112,7 +114,7 @@ func TestS3Headers(t *testing.T) {
 	if code, said := c.put(u, []byte("<script>"), "Content-Type", "text/html", "Origin", "https://host.example", "Content-Disposition", "inline", "Cache-Control", "public"); code != http.StatusOK {
 		t.Fatalf("%d %s", code, said)
 	}
-	if err := s.Copy(t.Context(), "up", "asset"); err != nil {
+	if err := s.Copy(t.Context(), "up", "asset", 1<<20); err != nil {
 		t.Fatal(err)
 	}
 	for _, key := range []string{"up", "asset"} {
@@ -260,7 +262,7 @@ func TestS3Refusals(t *testing.T) {
 func wantAway(t *testing.T, what string, s *blob.S3) {
 	t.Helper()
 	_, _, open := s.Open(t.Context(), "k")
-	for call, err := range map[string]error{"open": open, "copy": s.Copy(t.Context(), "k", "l"), "delete": s.Delete(t.Context(), "d"), "probe": s.Probe(t.Context())} {
+	for call, err := range map[string]error{"open": open, "copy": s.Copy(t.Context(), "k", "l", 1<<20), "delete": s.Delete(t.Context(), "d"), "probe": s.Probe(t.Context())} {
 		if err == nil || errors.Is(err, blob.ErrNotFound) || !strings.HasPrefix(err.Error(), "blob: ") {
 			t.Errorf("%s: %s: %v", what, call, err)
 		}
@@ -312,9 +314,49 @@ func TestS3CopyThatTakesLong(t *testing.T) {
 		t.Fatalf("%d %s", code, said)
 	}
 	began := time.Now()
-	err := s.Copy(t.Context(), "k", "l")
+	err := s.Copy(t.Context(), "k", "l", 1<<20)
 	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took < 300*time.Millisecond || took > 5*time.Second {
 		t.Errorf("%v after %s", err, took)
+	}
+}
+
+// A server that has no room says so, each in its own words, and that is known.
+func TestS3Full(t *testing.T) {
+	t.Parallel()
+	srv := s3test.Start(t)
+	plain := bucket(t, srv, nil)
+	if code, said := (s3client{t}).put(presignPut(t, plain, "k", time.Now().Add(time.Hour)), []byte("x")); code != http.StatusOK {
+		t.Fatalf("%d %s", code, said)
+	}
+	for code, status := range map[string]int{"XMinioStorageFull": 507, "InsufficientStorage": 507, "XMinioAdminBucketQuotaExceeded": 400, "QuotaExceeded": 403, "": 507} {
+		var full atomic.Bool
+		to, _ := url.Parse(srv.URL)
+		proxy := &httputil.ReverseProxy{Rewrite: func(pr *httputil.ProxyRequest) { pr.SetURL(to); pr.Out.Host = pr.In.Host }}
+		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if full.Load() && r.Method == http.MethodPut {
+				w.WriteHeader(status)
+				if code != "" {
+					fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>no room</Message></Error>`, code)
+				}
+				return
+			}
+			proxy.ServeHTTP(w, r)
+		}))
+		defer front.Close()
+		s := bucket(t, srv, func(o *blob.S3Options) { o.Endpoint = front.URL })
+		if _, body := (s3client{t}).put(presignPut(t, s, "k", time.Now().Add(time.Hour)), []byte("x")); body != "" {
+			t.Logf("%s", body)
+		}
+		full.Store(true)
+		for call, err := range map[string]error{"copy": s.Copy(t.Context(), "k", "l", 10), "put": s.Put(t.Context(), "p", []byte("x"))} {
+			if !errors.Is(err, blob.ErrFull) {
+				t.Errorf("%s, %d %s: %v", call, status, code, err)
+			}
+		}
+		full.Store(false)
+		if err := errors.Join(s.Copy(t.Context(), "k", "l", 10), s.Put(t.Context(), "p", []byte("x"))); err != nil {
+			t.Errorf("%s, with room again: %v", code, err)
+		}
 	}
 }
 

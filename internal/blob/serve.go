@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"timbre.example/fault"
+	"timbre.example/internal/space"
 )
 
 // retryAfter is what a client is told when the disk fails or is full.
@@ -28,8 +29,9 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b 
 // (the resource does not exist for it) and for a missing object,
 // common.forbidden for a URL we did not sign, transaction.expired for one that
 // has expired, registration.audio_too_large far over the cap (Options.DiscardBytes),
-// registration.upload_missing for a body that broke off or stood still,
-// common.service_unavailable when the disk fails.
+// registration.upload_missing for a body that broke off, stood still or came too
+// slowly, common.rate_limited above Options.Limits, what Options.Admit and
+// Options.Land refuse, common.service_unavailable when the disk fails or is full.
 func (d *Disk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	// The URL itself is the permission and no cookie counts, so any origin may use it.
@@ -74,14 +76,22 @@ func (d *Disk) servePut(w http.ResponseWriter, r *http.Request, g grant) {
 		d.refuse(w, r, fault.RegistrationAudioTooLarge(r.ContentLength, g.max))
 		return
 	}
-	var size int64
-	temp, err := d.stage(func(f *os.File) (err error) {
-		size, err = d.receive(w, r, f, g.max, most)
-		return err
-	})
-	if err == nil {
-		err = d.publish(temp, g.key)
+	p, err := d.admit(r.Context(), g.key, r.ContentLength, g.max)
+	if err != nil {
+		d.refuse(w, r, err)
+		return
 	}
+	var size int64
+	err = d.make(g.key, func(f *os.File) (err error) {
+		size, err = d.receive(w, r, f, p.claim, g.max, most)
+		return err
+	}, func() error {
+		if d.opts.Land == nil {
+			return nil
+		}
+		return d.opts.Land(r.Context(), g.key, size)
+	})
+	p.end() // before the answer: who has it may send the next
 	if err != nil {
 		d.refuse(w, r, err)
 		return
@@ -95,22 +105,30 @@ func (d *Disk) servePut(w http.ResponseWriter, r *http.Request, g grant) {
 // size. Of a body of more than max bytes nothing is kept but its size, which is
 // for whoever opens the object to refuse: a client that is refused here sends the
 // whole file again. It fails as soon as more than most bytes have come.
-func (d *Disk) receive(w http.ResponseWriter, r *http.Request, f *os.File, max, most int64) (size int64, err error) {
-	over := false
+func (d *Disk) receive(w http.ResponseWriter, r *http.Request, f *os.File, claim *space.Claim, max, most int64) (size int64, err error) {
+	over := r.ContentLength > max
 	pooled := buffers.Get().(*[]byte)
 	defer buffers.Put(pooled)
 	buf := *pooled
 	rc := http.NewResponseController(w)
-	end := time.Now().Add(d.opts.UploadTimeout)
+	began := time.Now()
+	end := began.Add(d.opts.UploadTimeout)
+	rate := rate{least: d.opts.Limits.MinRate, window: d.opts.Limits.RateWindow, since: began}
 	for {
 		// The connection's clock, not Options.Now: this is about real bytes. It
 		// takes the place of the server's own read timeout, which no large
 		// upload would meet. A writer without deadlines leaves it to the server.
-		idle := time.Now().Add(d.opts.IdleTimeout)
-		if idle.After(end) {
-			idle = end
+		now := time.Now()
+		if !rate.keeps(size, now) {
+			return size, brokenBody{errSlow}
 		}
-		rc.SetReadDeadline(idle)
+		until := now.Add(d.opts.IdleTimeout)
+		for _, t := range []time.Time{end, rate.due(size)} {
+			if !t.IsZero() && t.Before(until) {
+				until = t
+			}
+		}
+		rc.SetReadDeadline(until)
 		n, readErr := r.Body.Read(buf)
 		size += int64(n)
 		switch {
@@ -123,6 +141,9 @@ func (d *Disk) receive(w http.ResponseWriter, r *http.Request, f *os.File, max, 
 				return size, err
 			}
 		default:
+			if err := claim.Writing(int64(n)); err != nil {
+				return size, err
+			}
 			if _, err := f.Write(buf[:n]); err != nil {
 				return size, err
 			}
@@ -136,6 +157,38 @@ func (d *Disk) receive(w http.ResponseWriter, r *http.Request, f *os.File, max, 
 			return size, brokenBody{readErr}
 		}
 	}
+}
+
+// rate holds an upload to the least that it has to bring in each window of time.
+type rate struct {
+	least  int64 // bytes a second
+	window time.Duration
+	since  time.Time // when the window began
+	before int64     // bytes that had come by then
+}
+
+var errSlow = errors.New("blob: the upload is slower than the least rate")
+
+func (r *rate) enough(size int64) bool {
+	return float64(size-r.before) >= float64(r.least)*r.window.Seconds()
+}
+
+// keeps reports whether the upload, which has brought size bytes by now, goes on.
+func (r *rate) keeps(size int64, now time.Time) bool {
+	if now.Sub(r.since) < r.window {
+		return true
+	}
+	enough := r.enough(size)
+	r.since, r.before = now, size
+	return enough
+}
+
+// due is when the next bytes must have come; zero: the window has enough.
+func (r *rate) due(size int64) time.Time {
+	if r.enough(size) {
+		return time.Time{}
+	}
+	return r.since.Add(r.window)
 }
 
 // brokenBody is a request body that ended in an error: nothing more comes of it.
@@ -213,7 +266,10 @@ func (d *Disk) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.As(err, &broken):
 		refusal = fault.RegistrationUploadMissing().With("reason", "incomplete").Because(err)
-	case !errors.As(err, &refusal):
+	case errors.As(err, &refusal):
+	case errors.Is(err, ErrFull) || errors.Is(err, space.ErrLow):
+		errors.As(Full(err), &refusal)
+	default:
 		refusal = fault.CommonServiceUnavailable(retryAfter).Because(err)
 	}
 

@@ -185,7 +185,7 @@ func (s *served) wantNotKept(tb testing.TB, key string, r reply, size int64) {
 		tb.Errorf("%s: a size of %d and %d bytes on the disk, %v", key, info.Size, len(kept), err)
 	}
 	// A copy, as prepare makes one, says the same.
-	if err := s.Copy(tb.Context(), key, key+"-copy"); err != nil {
+	if err := s.Copy(tb.Context(), key, key+"-copy", 1<<40); err != nil {
 		tb.Fatal(err)
 	}
 	copied, info, err := s.Open(tb.Context(), key+"-copy")

@@ -44,7 +44,7 @@ func (r *Registry) Run(ctx context.Context) {
 	}
 	go func() {
 		defer func() { done <- struct{}{} }()
-		r.sweepEvery(ctx, time.Minute)
+		r.sweepEvery(ctx)
 	}()
 	go func() {
 		defer func() { done <- struct{}{} }()

@@ -77,6 +77,9 @@ func (r *Registry) Init(ctx context.Context, c session.Caller, in InitRequest) (
 		return Slot{}, err
 	}
 	job.WorkID, job.Title, job.TitleKey = workID.String(), d.title, legible.Key(d.title)
+	if err := r.room(in.SizeBytes); err != nil {
+		return Slot{}, err
+	}
 	var slot Slot
 	err = r.DB.Tx(ctx, func(tx *store.Tx) error {
 		if err := c.Spend(ctx, tx, job.ID); err != nil {
@@ -125,20 +128,21 @@ func newJob(c session.Caller, kind string, d described, language string) (query.
 	}
 	return query.InsertJobParams{
 		ID: id.String(), OrganizationID: c.Organization, SessionJti: c.SessionID, Kind: kind, Network: string(c.Network), ExternalUserRef: c.ExternalUserRef,
-		Creators: string(list), Filename: d.filename, MaxBytes: c.MaxFileSize, UploadKey: "uploads/" + id.String(), Media: "{}", Rehearse: string(c.Rehearse), Language: Language(language), Test: c.Test,
+		Creators: string(list), Filename: d.filename, MaxBytes: c.MaxFileSize, UploadKey: uploads + id.String(), Media: "{}", Rehearse: string(c.Rehearse), Language: Language(language), Test: c.Test,
 	}, nil
 }
 
 // open stores a new job, with its deadlines, and returns its first slot.
 func (r *Registry) open(ctx context.Context, tx *store.Tx, job query.InsertJobParams) (Slot, error) {
-	job.Deadline, job.Now = store.Micros(tx.Now.Add(slotsPerJob*r.Times.UploadSlot)), store.Micros(tx.Now)
-	return Slot{JobID: job.ID, Expires: tx.Now.Add(r.Times.UploadSlot)}, tx.InsertJob(ctx, job)
+	job.Now = store.Micros(tx.Now)
+	job.Deadline = store.Micros(r.until(tx.Now, slotsPerJob*r.Times.UploadSlot, job.Now))
+	return Slot{JobID: job.ID, Expires: r.until(tx.Now, r.Times.UploadSlot, job.Now)}, tx.InsertJob(ctx, job)
 }
 
 // errNoUpload is for a job that has no upload.
 var errNoUpload = fault.CommonValidationFailed([]fault.Field{{Field: "job_id", Rule: "no_upload", Message: "Nothing is uploaded for this job."}})
 
-// RenewUpload gives a job another upload slot. An update that keeps the recording
+// RenewUpload gives a job another upload slot, within the lifetime of the job. An update that keeps the recording
 // has none: what was uploaded would take the recording's place. Nor has a job of
 // which only the hash is taken.
 func (r *Registry) RenewUpload(ctx context.Context, c session.Caller, jobID string) (Slot, error) {
@@ -151,9 +155,9 @@ func (r *Registry) RenewUpload(ctx context.Context, c session.Caller, jobID stri
 		if job.HashOnly || len(job.MediaHash) > 0 && job.AssetKey == "" {
 			return errNoUpload
 		}
-		slot.Expires = tx.Now.Add(r.Times.UploadSlot)
+		slot.Expires = r.until(tx.Now, r.Times.UploadSlot, job.CreatedAt)
 		n, err := tx.SetJobUpload(ctx, query.SetJobUploadParams{
-			Deadline: store.Micros(tx.Now.Add(slotsPerJob * r.Times.UploadSlot)), UploadKey: job.UploadKey, Now: store.Micros(tx.Now), ID: jobID,
+			Deadline: store.Micros(r.until(tx.Now, slotsPerJob*r.Times.UploadSlot, job.CreatedAt)), UploadKey: job.UploadKey, Now: store.Micros(tx.Now), ID: jobID,
 		})
 		if err == nil && n == 0 {
 			return overtaken(ctx, tx, jobID)

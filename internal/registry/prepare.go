@@ -152,7 +152,7 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 		if _, err := mediaOwner(ctx, tx.Queries, job, set.MediaHash); err != nil {
 			return err
 		}
-		p = Prepared{JobID: job.ID, WorkID: job.WorkID, Commitment: set.Commitment, MediaHash: set.MediaHash, Price: price, Media: m, Expires: tx.Now.Add(r.Times.Quote)}
+		p = Prepared{JobID: job.ID, WorkID: job.WorkID, Commitment: set.Commitment, MediaHash: set.MediaHash, Price: price, Media: m, Expires: r.until(tx.Now, r.Times.Quote, job.CreatedAt)}
 		set.QuoteUntil, set.Now = store.Micros(p.Expires), store.Micros(tx.Now)
 		set.Deadline = max(job.Deadline, set.QuoteUntil) // a price that runs out costs no second upload
 		if changed, err = tx.PrepareJob(ctx, set); err != nil || changed == 0 || !fresh {
@@ -199,7 +199,7 @@ func (r *Registry) uploaded(ctx context.Context, job query.Job) (version string,
 	case err == nil:
 		return info.Version, nil
 	case !errors.Is(err, blob.ErrNotFound):
-		return "", fault.CommonServiceUnavailable(retryStore).Because(err)
+		return "", storeFailed(err)
 	case len(job.MediaHash) > 0:
 		return "", nil
 	}
@@ -239,8 +239,13 @@ func (r *Registry) freeze(ctx context.Context, job query.Job) (key string, err e
 	if err = r.DB.Tx(ctx, func(tx *store.Tx) error { return r.orphan(ctx, tx, job.OrganizationID, key) }); err != nil {
 		return "", err
 	}
-	if err = r.Blobs.Copy(ctx, job.UploadKey, key); err != nil { // also when it has gone meanwhile
-		return "", fault.CommonServiceUnavailable(retryStore).Because(err)
+	err = r.Blobs.Copy(ctx, job.UploadKey, key, job.MaxBytes)
+	var large blob.TooLarge
+	switch {
+	case errors.As(err, &large):
+		return "", fault.RegistrationAudioTooLarge(large.Size, job.MaxBytes)
+	case err != nil: // also when it has gone meanwhile
+		return "", storeFailed(err)
 	}
 	return key, nil
 }
@@ -312,7 +317,7 @@ func (r *Registry) read(ctx context.Context, key string, most int64) (media.Info
 		return media.Info{}, fault.CommonServiceUnavailable(retryStore).Because(err)
 	}
 	defer body.Close()
-	if info.Size > most { // a store that could not enforce the cap itself
+	if info.Size > most { // a copy of something else than was looked at
 		return media.Info{}, fault.RegistrationAudioTooLarge(info.Size, most)
 	}
 	seen, err := media.Inspect(ctx, body)

@@ -241,7 +241,7 @@ func (r *Registry) erase(ctx context.Context) error {
 		}
 		erased, stuck, failed := removeEach(ctx, r, rows, func(row query.DueErasuresRow) []string { return []string{row.ObjectKey} })
 		r.reached("redact.erased")
-		before := r.landed()
+		before := r.settled()
 		err = r.DB.Tx(ctx, func(tx *store.Tx) error {
 			for _, row := range erased {
 				if err := tx.MarkErased(ctx, query.MarkErasedParams{ObjectKey: row.ObjectKey, DueAt: r.lands(row.Since)}); err != nil {
@@ -259,8 +259,29 @@ func (r *Registry) erase(ctx context.Context) error {
 			}
 			return nil
 		})
-		if all = append(all, failed); err != nil || len(stuck) == maxStuck { // the database or the store is away
-			return errors.Join(append(all, err)...)
+		if all = append(all, failed); err != nil { // no room for a row, perhaps: the files go without
+			return errors.Join(append(all, err, r.eraseUnwritten(ctx))...)
+		}
+		if len(stuck) == maxStuck { // the store is away
+			return errors.Join(all...)
 		}
 	}
+}
+
+// eraseUnwritten removes the files of all due erasures and writes no row: on a full
+// disk the files make the room that rows need. A later round finds the files gone, and
+// writes the rows then.
+func (r *Registry) eraseUnwritten(ctx context.Context) error {
+	now := store.Micros(r.DB.Now())
+	for last := ""; ctx.Err() == nil; {
+		keys, err := r.DB.Read().DueErasureKeys(ctx, query.DueErasureKeysParams{After: last, Now: now, Lim: batch})
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		last = keys[len(keys)-1]
+		if _, stuck, failed := removeEach(ctx, r, keys, func(key string) []string { return []string{key} }); len(stuck) == maxStuck {
+			return failed
+		}
+	}
+	return ctx.Err()
 }

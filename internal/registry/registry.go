@@ -26,6 +26,7 @@ import (
 	"timbre.example/internal/credits"
 	"timbre.example/internal/network"
 	"timbre.example/internal/share"
+	"timbre.example/internal/space"
 	"timbre.example/internal/store"
 )
 
@@ -57,15 +58,21 @@ type Config struct {
 	// A further prepare waits a little for its turn and is then refused with
 	// common.service_unavailable.
 	Prepares int
-	Log      *slog.Logger
+	// Space is asked before a job begins; nil: there is room.
+	Space *space.Guard
+	Log   *slog.Logger
 }
 
 // Times are the deadlines of a registration.
 type Times struct {
 	// UploadSlot is how long an upload URL takes PUTs. A job without a quote
-	// lives six slots, so that a slow upload begun in time is not lost; asking
+	// lives twelve slots, so that a slow upload begun in time is not lost; asking
 	// for another slot starts both again.
 	UploadSlot time.Duration
+	// Job is how long a job lives at most, from its init on, whatever is renewed:
+	// at the end of it nothing more is uploaded, prepared or confirmed, and its
+	// files go.
+	Job time.Duration
 	// Quote is how long a quote can be confirmed.
 	Quote time.Duration
 	// Result is how long the access code can be read from a finished
@@ -74,11 +81,12 @@ type Times struct {
 }
 
 // slotsPerJob is how many upload slots a job without a quote lives.
-const slotsPerJob = 6
+// By the usual slot that is two hours: 500 MB take 70 minutes at 1 Mbit/s.
+const slotsPerJob = 12
 
 // DefaultTimes are the documented defaults.
 func DefaultTimes() Times {
-	return Times{UploadSlot: 10 * time.Minute, Quote: 5 * time.Minute, Result: time.Hour}
+	return Times{UploadSlot: 10 * time.Minute, Job: 24 * time.Hour, Quote: 5 * time.Minute, Result: time.Hour}
 }
 
 // Registry is the state machine. It is safe for concurrent use, and several
@@ -98,6 +106,9 @@ type Registry struct {
 	// says which of its versions: see fair.go. Each serves one goroutine.
 	lastCertified, lastStamped string
 	oldest                     bool
+	// strays is when the uploads in the store were looked through. It serves one
+	// goroutine.
+	strays time.Time
 	// reached is told each point of the way between two effects. It does
 	// nothing in a server; see package crash.
 	reached func(point string)

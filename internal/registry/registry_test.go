@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -537,7 +538,9 @@ func TestLeftoversAreSwept(t *testing.T) {
 		}
 		w.advance()
 		failed.wantFailed("not today")
-		w.put(final.slot.UploadURL, wav(3)) // the URL still works, for nothing
+		if status, text := w.tryPut(final.slot.UploadURL, wav(3)); status == http.StatusOK || !strings.Contains(text, "transaction.expired") { // for nothing
+			t.Errorf("PUT: %d %s", status, text)
+		}
 		abandoned := w.begin("Abandoned", 4)
 		lateUpload, _ := files(abandoned)
 		finalUpload, finalAsset := files(final)
@@ -559,7 +562,7 @@ func TestLeftoversAreSwept(t *testing.T) {
 			t.Fatal("the asset of a final work was swept")
 		}
 		// An upload that lands after its job was swept.
-		if err := w.blobs.Store.Copy(t.Context(), finalAsset, lateUpload); err != nil {
+		if err := w.blobs.Store.Copy(t.Context(), finalAsset, lateUpload, 1<<20); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(w.reg.Times.UploadSlot + blob.LongestUpload + 2*sweepAfter)
@@ -679,8 +682,10 @@ func TestConcurrentPrepares(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.begin("Busy", 0)
 		var wg sync.WaitGroup
-		for i := range 4 {
-			wg.Go(func() { w.put(s.slot.UploadURL, wav(i)) })
+		for i := range 2 { // uploads of one URL at once; more are refused
+			wg.Go(func() { w.put(s.slot.UploadURL, wav(i)); w.put(s.slot.UploadURL, wav(i+2)) })
+		}
+		for range 4 {
 			wg.Go(func() {
 				if _, err := s.prepare(); err != nil && !errors.Is(err, fault.CodeRegistrationUploadMissing) {
 					t.Error(err)
@@ -934,7 +939,7 @@ func TestSweep(t *testing.T) {
 				t.Fatalf("%s is gone too early", key)
 			}
 		}
-		w.pass(2 * time.Hour)
+		w.pass(3 * time.Hour)
 		if n, err := w.reg.Sweep(ctx); n != 3 || err != nil {
 			t.Fatalf("swept %d, %v", n, err)
 		}

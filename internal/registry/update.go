@@ -84,6 +84,9 @@ func (r *Registry) InitUpdate(ctx context.Context, c session.Caller, in UpdateRe
 			return Slot{}, err
 		}
 	}
+	if err := r.room(in.SizeBytes); err != nil {
+		return Slot{}, err
+	}
 	var slot Slot
 	err = r.DB.Tx(ctx, func(tx *store.Tx) error {
 		if err := c.Spend(ctx, tx, job.ID); err != nil {

@@ -92,7 +92,7 @@ func newWorld(t tester, url string, db *store.DB, dir string, granted int64) *wo
 	var disk *blob.Disk
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { disk.ServeHTTP(rw, r) }))
 	t.Cleanup(server.Close)
-	disk, err := blob.NewDisk(dir, server.URL+"/blob", make([]byte, 32), blob.Options{Now: w.db.Now, RenderError: func(rw http.ResponseWriter, _ *http.Request, err error) {
+	disk, err := blob.NewDisk(dir, server.URL+"/blob", make([]byte, 32), blob.Options{Now: w.db.Now, Admit: w.uploading, Land: w.uploaded, RenderError: func(rw http.ResponseWriter, _ *http.Request, err error) {
 		http.Error(rw, err.Error(), http.StatusTeapot)
 	}})
 	if err != nil {
@@ -108,6 +108,14 @@ func newWorld(t tester, url string, db *store.DB, dir string, granted int64) *wo
 	w.reg = w.another(w.db)
 	w.org, w.keys = w.organization(granted)
 	return w
+}
+
+func (w *world) uploading(ctx context.Context, key string) (blob.Owner, error) {
+	return w.reg.Uploading(ctx, key)
+}
+
+func (w *world) uploaded(ctx context.Context, key string, size int64) error {
+	return w.reg.Uploaded(ctx, key, size)
 }
 
 // another is a registry on the same rows, as a second instance is, or the same
@@ -457,11 +465,11 @@ func (f *flaky) ask(op, key string) error {
 	return before(op, key)
 }
 
-func (f *flaky) Copy(ctx context.Context, src, dst string) error {
+func (f *flaky) Copy(ctx context.Context, src, dst string, most int64) error {
 	if err := f.ask("copy", src); err != nil {
 		return err
 	}
-	return f.Store.Copy(ctx, src, dst)
+	return f.Store.Copy(ctx, src, dst, most)
 }
 
 func (f *flaky) Put(ctx context.Context, key string, data []byte) error {

@@ -128,12 +128,16 @@ export interface ErrorDetails {
     reason: string;
   };
   "common.rate_limited": {
-    /** Whose limit is reached: `address`, `organization`, or `followers` (of this transaction). */
+    /** Which limit is reached: `address`, `organization`, or `followers` (of this transaction). Of an upload: `uploads_in_flight` (two uploads to this URL run already), `organization_uploads` or `server_uploads` (uploads that run at once), `organization_bytes` or `server_bytes` (bytes that are being uploaded or wait for their registration). */
     reason?: string;
   };
   "common.validation_failed": {
     /** Every field that failed, with the rule it broke. */
     fields: FieldError[];
+  };
+  "common.service_unavailable": {
+    /** `storage_full`: there is no room for more uploads. What is uploaded already can be registered. */
+    reason?: string;
   };
   "common.not_found": {
     /** `route` (no such path), `method` (the path takes another method), `object` (no such file), or `hash_only` (the recording was never stored: only its hash was registered). */

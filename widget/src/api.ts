@@ -22,7 +22,7 @@ const callTimeout = 120_000;
 /** How long to wait for the connection to come back. */
 export const offlinePatience = 120_000;
 /** A longer Retry-After is told to the user instead of being waited for. */
-const longestRetryAfter = 30;
+export const longestRetryAfter = 30;
 /** A page that keeps answering with unusable tokens is not asked for ever. */
 const renewals = 3;
 
@@ -102,7 +102,7 @@ export class Api {
         if (status === 429 && code !== 'common.quota_exceeded') {
           if (limited < 2 && !(retryAfter > longestRetryAfter)) {
             limited++;
-            await this.#waitOut(retryAfter >= 0 ? retryAfter : limited, o.signal);
+            await this.waitOut(retryAfter >= 0 ? retryAfter : limited, o.signal);
             continue;
           }
           if (retryAfter > 0) failure.problem = { ...failure.problem, again: this.env.now() + retryAfter * 1000 };
@@ -147,7 +147,8 @@ export class Api {
     }
   }
 
-  async #waitOut(seconds: number, signal: AbortSignal): Promise<void> {
+  /** Waits as long as the server asks for, and shows how long. */
+  async waitOut(seconds: number, signal: AbortSignal): Promise<void> {
     for (let left = seconds; left > 0; left--) {
       this.notice('limited', left);
       await this.env.sleep(1000, signal);

@@ -27,8 +27,9 @@ export const browserEnv: Env = {
       xhr.onloadend = () => {
         clearTimeout(timer);
         signal.removeEventListener('abort', stop);
-        if (signal.aborted) reject(signal.reason);
-        else resolve({ status: xhr.status, body: xhr.responseText });
+        if (signal.aborted) return reject(signal.reason);
+        const after = xhr.getResponseHeader('Retry-After');
+        resolve({ status: xhr.status, body: xhr.responseText, ...(after && /^\d+$/.test(after) && { retryAfter: +after }) });
       };
       signal.addEventListener('abort', stop);
       rearm();

@@ -12,6 +12,8 @@ export interface PutAnswer {
   /** 0 when there was no response. */
   status: number;
   body: string;
+  /** Seconds, where the store asks for a wait. */
+  retryAfter?: number;
 }
 
 export interface Env {

@@ -47,9 +47,10 @@ export const textOf = (code: BrowserErrorCode): Key => {
 export function sentenceOf(texts: Texts, p: Problem, now: number): string {
   const resets = p.code === 'common.quota_exceeded' ? Date.parse(String(p.details?.['resets_at'])) : NaN;
   if (resets > now) return texts.t('errQuotaUntil', { date: texts.date(resets) });
+  const reason = p.details?.['reason'];
+  if (reason === 'storage_full' || /_bytes$/.test(String(reason))) return texts.t('errFull');
   // A time of day names one moment for half a day.
   if (p.again) return texts.t('errLimited', { time: p.again - now < 12 * 3600e3 ? texts.time(p.again) : texts.date(p.again) });
-  const reason = p.details?.['reason'];
   if (isSetup(p.code, reason)) return texts.t('setup');
   if (p.code === 'session.invalid_token' && reason === 'work') return texts.t('errForbidden');
   if (p.code === 'widget.configuration_error' && reason === 'browser') return texts.t('tooOld', oldest);

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Texts } from '../src/i18n.js';
+import { sentenceOf } from '../src/sentences.js';
 import { World, type Fault, type Kind } from './world.js';
 
 const refused = (status: number, code: string, details?: unknown, headers?: Record<string, string>): Fault => ({
@@ -123,6 +125,44 @@ test('the upload: three attempts, then upload_error, then Retry sends again to t
   w.flow.retry();
   await w.review();
   assert.deepEqual(w.asked, ['init:t1', 'put', 'put', 'put', 'put', 'prepare:t1']);
+});
+
+test('a store that has no room is not sent the file again; Retry sends it to the same job', async () => {
+  const full = refused(503, 'common.service_unavailable', { reason: 'storage_full' }, { 'Retry-After': '60' });
+  for (const fault of [full, { status: 507, body: '<Error><Code>InsufficientStorage</Code></Error>' }]) {
+    const w = new World();
+    w.faults.put = [fault];
+    const began = w.time;
+    w.flow.submit();
+    await w.screen('FAILED');
+    assert.equal(w.time, began, 'nobody waits for it');
+    const p = w.state.problem!;
+    assert.equal(p.code, 'common.service_unavailable');
+    assert.equal(p.details?.['reason'], 'storage_full');
+    assert.equal(sentenceOf(new Texts('en'), p, w.time), 'There is no room for more files at the moment. Your file and your entries are kept on this page. Please try again later.');
+    assert.ok(w.state.file, 'the file is still there');
+    w.flow.retry();
+    await w.review();
+    assert.deepEqual(w.asked, ['init:t1', 'put', 'put', 'prepare:t1']);
+  }
+});
+
+test('a store that asks for a wait is given it, and says in the end why it takes nothing', async () => {
+  const busy = (wait: string) => refused(429, 'common.rate_limited', { reason: 'uploads_in_flight' }, { 'Retry-After': wait });
+  const w = await priced({ put: [busy('10'), busy('10')] });
+  assert.deepEqual(w.asked, ['init:t1', 'put', 'put', 'put', 'prepare:t1']);
+  const hopeless = new World();
+  hopeless.faults.put = [busy('10'), busy('10'), busy('10')];
+  const began = hopeless.time;
+  hopeless.flow.submit();
+  await hopeless.screen('FAILED');
+  assert.equal(hopeless.time - began, 20_000);
+  assert.equal(hopeless.state.problem?.code, 'common.rate_limited');
+  const long = new World();
+  long.faults.put = [busy('60')];
+  long.flow.submit();
+  await long.screen('FAILED');
+  assert.equal(long.asked.filter((a) => a === 'put').length, 1);
 });
 
 test('a slot that is over is renewed, and that is no attempt', async () => {

@@ -210,7 +210,11 @@ export class World {
       this.asked.push('put');
       const fault = this.#fault('put');
       if (!this.connected || fault === 'drop') return { status: 0, body: '' };
-      if (fault) return { status: fault.status, body: await respond(fault).text() };
+      if (fault) {
+        const r = respond(fault);
+        const after = r.headers.get('Retry-After');
+        return { status: fault.status, body: await r.text(), ...(after && { retryAfter: Number(after) }) };
+      }
       onProgress(file.size / 2);
       return { status: 200, body: 'ok' };
     },

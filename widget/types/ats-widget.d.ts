@@ -128,7 +128,7 @@ export interface ErrorDetails {
     reason: string;
   };
   "common.rate_limited": {
-    /** Whose limit is reached: `address`, `organization`, `followers` (of this transaction), or `bodies_in_flight` (request bodies that this address or organization is sending at the same time). */
+    /** Which limit is reached: `address`, `organization`, `followers` (of this transaction), or `bodies_in_flight` (request bodies that this address or organization sends at the same time). Of an upload: `uploads_in_flight` (two uploads to this URL run already), `organization_uploads` or `server_uploads` (uploads that run at once), `organization_bytes` or `server_bytes` (bytes that are being uploaded or wait for their registration). */
     reason?: string;
   };
   "common.validation_failed": {
@@ -136,7 +136,7 @@ export interface ErrorDetails {
     fields: FieldError[];
   };
   "common.service_unavailable": {
-    /** What there is no room for: `bodies_in_flight` (more request bodies at once than this node reads). */
+    /** What there is no room for: `storage_full` (more uploads; what is uploaded already can be registered), or `bodies_in_flight` (more request bodies at once than this node reads). */
     reason?: string;
   };
   "common.not_found": {

@@ -137,4 +137,30 @@ func (c *checker) files() {
 			r.Close()
 		}
 	}
+	c.strays()
+}
+
+// strays: no file is there that no row knows of.
+func (c *checker) strays() {
+	known := map[string]bool{}
+	for _, text := range []string{
+		`SELECT upload_key FROM jobs`, `SELECT asset_key FROM jobs`, `SELECT asset_key FROM versions`, `SELECT object_key FROM erasures`,
+		`SELECT 'certificates/' || work_id || '/' || CAST(version AS TEXT) FROM versions`,
+	} {
+		c.rows(text, func(scan func(...any) error) error {
+			var key string
+			err := scan(&key)
+			known[key] = true
+			return err
+		})
+	}
+	for _, folder := range []string{"uploads", "assets", "certificates"} {
+		for o, err := range c.world.Blobs.List(c.ctx, folder) {
+			if err != nil {
+				c.say("listing %s: %v", folder, err)
+			} else if !known[o.Key] {
+				c.say("no row knows of the file %s, %d bytes", o.Key, o.Size)
+			}
+		}
+	}
 }

@@ -13,7 +13,7 @@ WHERE work_id = sqlc.arg(work_id);
 
 -- name: RedactJobs :exec
 UPDATE jobs SET external_user_ref = '', title = '', title_key = '', creators = '', filename = '', media_hash = NULL, declared_hash = NULL, merkle_root = NULL,
-  media = '{}', reading = '', asset_key = '', language = '', state = CASE WHEN state IN ('open', 'prepared') THEN 'expired' ELSE state END, updated_at = sqlc.arg(now)
+  media = '{}', reading = '', asset_key = '', language = '', upload_bytes = 0, state = CASE WHEN state IN ('open', 'prepared') THEN 'expired' ELSE state END, updated_at = sqlc.arg(now)
 WHERE work_id = sqlc.arg(work_id);
 
 -- name: JobsOfWork :many
@@ -51,6 +51,10 @@ WITH RECURSIVE o AS (
 SELECT e.organization_id FROM o JOIN erasures e ON e.object_key = (
   SELECT d.object_key FROM erasures d WHERE d.organization_id = o.id AND d.due_at <= sqlc.arg(now) ORDER BY d.due_at, d.object_key LIMIT 1)
 LIMIT 1;
+
+-- name: DueErasureKeys :many
+SELECT object_key FROM erasures
+WHERE object_key > sqlc.arg(after) AND due_at <= sqlc.arg(now) ORDER BY object_key LIMIT sqlc.arg(lim);
 
 -- name: DueErasures :many
 SELECT object_key, since, tries FROM erasures

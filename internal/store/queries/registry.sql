@@ -27,22 +27,34 @@ WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared') AND updated_at = sqlc.
 UPDATE jobs SET reading = sqlc.arg(reading) WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared');
 
 -- name: ConfirmJob :execrows
-UPDATE jobs SET state = 'confirmed', updated_at = sqlc.arg(now)
+UPDATE jobs SET state = 'confirmed', upload_bytes = 0, updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND state = 'prepared' AND quote_until > sqlc.arg(now);
 
 -- name: ExpiredJobs :many
-SELECT id, upload_key, asset_key FROM jobs WHERE state IN ('open', 'prepared') AND deadline < sqlc.arg(before) ORDER BY deadline LIMIT sqlc.arg(lim);
+SELECT id, upload_key, asset_key, deadline FROM jobs
+WHERE state IN ('open', 'prepared') AND deadline < sqlc.arg(before)
+  AND (deadline > sqlc.arg(after) OR deadline = sqlc.arg(after) AND id > sqlc.arg(after_id))
+ORDER BY deadline, id LIMIT sqlc.arg(lim);
+
+-- name: LandUpload :execrows
+UPDATE jobs SET upload_bytes = sqlc.arg(upload_bytes) WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared') AND deadline > sqlc.arg(now);
+
+-- name: StagedBytes :one
+SELECT CAST(COALESCE(SUM(upload_bytes), 0) AS BIGINT) AS staged,
+  CAST(COALESCE(SUM(CASE WHEN organization_id = sqlc.arg(organization_id) THEN upload_bytes ELSE 0 END), 0) AS BIGINT) AS own
+FROM jobs WHERE upload_bytes > 0;
 
 -- name: ExpireJob :execrows
-UPDATE jobs SET state = 'expired', updated_at = sqlc.arg(now)
+UPDATE jobs SET state = 'expired', upload_bytes = 0, updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared') AND deadline < sqlc.arg(before);
 
 -- name: Leftovers :many
-SELECT j.id, j.state, j.upload_key, j.asset_key, CAST(COALESCE(t.state, '') AS TEXT) AS outcome
+SELECT j.id, j.state, j.upload_key, j.asset_key, j.updated_at, CAST(COALESCE(t.state, '') AS TEXT) AS outcome
 FROM jobs j LEFT JOIN transactions t ON t.id = j.id
 WHERE j.state IN ('confirmed', 'expired') AND j.upload_key <> '' AND j.updated_at < sqlc.arg(before)
   AND (t.state IS NULL OR t.state IN ('final', 'failed'))
-ORDER BY j.updated_at LIMIT sqlc.arg(lim);
+  AND (j.updated_at > sqlc.arg(after) OR j.updated_at = sqlc.arg(after) AND j.id > sqlc.arg(after_id))
+ORDER BY j.updated_at, j.id LIMIT sqlc.arg(lim);
 
 -- name: PostponeLeftovers :exec
 UPDATE jobs SET updated_at = sqlc.arg(now) WHERE id = sqlc.arg(id);

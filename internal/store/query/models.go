@@ -54,6 +54,7 @@ type Job struct {
 	HashOnly        bool
 	DeclaredHash    []byte
 	Language        string
+	UploadBytes     int64
 	Reading         string
 	Test            bool
 }

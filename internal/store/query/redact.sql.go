@@ -49,6 +49,40 @@ func (q *Queries) DropTitleClaims(ctx context.Context, workID string) error {
 	return err
 }
 
+const dueErasureKeys = `-- name: DueErasureKeys :many
+SELECT object_key FROM erasures
+WHERE object_key > $1 AND due_at <= $2 ORDER BY object_key LIMIT $3
+`
+
+type DueErasureKeysParams struct {
+	After string
+	Now   int64
+	Lim   int32
+}
+
+func (q *Queries) DueErasureKeys(ctx context.Context, arg DueErasureKeysParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, dueErasureKeys, arg.After, arg.Now, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var object_key string
+		if err := rows.Scan(&object_key); err != nil {
+			return nil, err
+		}
+		items = append(items, object_key)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const dueErasures = `-- name: DueErasures :many
 SELECT object_key, since, tries FROM erasures
 WHERE organization_id = $1 AND due_at <= $2 ORDER BY due_at, object_key LIMIT $3
@@ -151,7 +185,7 @@ func (q *Queries) InsertOrphan(ctx context.Context, arg InsertOrphanParams) erro
 }
 
 const jobsOfWork = `-- name: JobsOfWork :many
-SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language, reading, test FROM jobs WHERE work_id = $1 ORDER BY id
+SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language, upload_bytes, reading, test FROM jobs WHERE work_id = $1 ORDER BY id
 `
 
 func (q *Queries) JobsOfWork(ctx context.Context, workID string) ([]Job, error) {
@@ -195,6 +229,7 @@ func (q *Queries) JobsOfWork(ctx context.Context, workID string) ([]Job, error) 
 			&i.HashOnly,
 			&i.DeclaredHash,
 			&i.Language,
+			&i.UploadBytes,
 			&i.Reading,
 			&i.Test,
 		); err != nil {
@@ -309,7 +344,7 @@ func (q *Queries) PostponeErasure(ctx context.Context, arg PostponeErasureParams
 
 const redactJobs = `-- name: RedactJobs :exec
 UPDATE jobs SET external_user_ref = '', title = '', title_key = '', creators = '', filename = '', media_hash = NULL, declared_hash = NULL, merkle_root = NULL,
-  media = '{}', reading = '', asset_key = '', language = '', state = CASE WHEN state IN ('open', 'prepared') THEN 'expired' ELSE state END, updated_at = $1
+  media = '{}', reading = '', asset_key = '', language = '', upload_bytes = 0, state = CASE WHEN state IN ('open', 'prepared') THEN 'expired' ELSE state END, updated_at = $1
 WHERE work_id = $2
 `
 

@@ -121,7 +121,7 @@ func (q *Queries) ClaimTitle(ctx context.Context, arg ClaimTitleParams) (int64, 
 }
 
 const confirmJob = `-- name: ConfirmJob :execrows
-UPDATE jobs SET state = 'confirmed', updated_at = $1
+UPDATE jobs SET state = 'confirmed', upload_bytes = 0, updated_at = $1
 WHERE id = $2 AND state = 'prepared' AND quote_until > $1
 `
 
@@ -273,7 +273,7 @@ func (q *Queries) DismissTimestamps(ctx context.Context) (int64, error) {
 }
 
 const expireJob = `-- name: ExpireJob :execrows
-UPDATE jobs SET state = 'expired', updated_at = $1
+UPDATE jobs SET state = 'expired', upload_bytes = 0, updated_at = $1
 WHERE id = $2 AND state IN ('open', 'prepared') AND deadline < $3
 `
 
@@ -292,22 +292,33 @@ func (q *Queries) ExpireJob(ctx context.Context, arg ExpireJobParams) (int64, er
 }
 
 const expiredJobs = `-- name: ExpiredJobs :many
-SELECT id, upload_key, asset_key FROM jobs WHERE state IN ('open', 'prepared') AND deadline < $1 ORDER BY deadline LIMIT $2
+SELECT id, upload_key, asset_key, deadline FROM jobs
+WHERE state IN ('open', 'prepared') AND deadline < $1
+  AND (deadline > $2 OR deadline = $2 AND id > $3)
+ORDER BY deadline, id LIMIT $4
 `
 
 type ExpiredJobsParams struct {
-	Before int64
-	Lim    int32
+	Before  int64
+	After   int64
+	AfterID string
+	Lim     int32
 }
 
 type ExpiredJobsRow struct {
 	ID        string
 	UploadKey string
 	AssetKey  string
+	Deadline  int64
 }
 
 func (q *Queries) ExpiredJobs(ctx context.Context, arg ExpiredJobsParams) ([]ExpiredJobsRow, error) {
-	rows, err := q.db.QueryContext(ctx, expiredJobs, arg.Before, arg.Lim)
+	rows, err := q.db.QueryContext(ctx, expiredJobs,
+		arg.Before,
+		arg.After,
+		arg.AfterID,
+		arg.Lim,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -315,7 +326,12 @@ func (q *Queries) ExpiredJobs(ctx context.Context, arg ExpiredJobsParams) ([]Exp
 	var items []ExpiredJobsRow
 	for rows.Next() {
 		var i ExpiredJobsRow
-		if err := rows.Scan(&i.ID, &i.UploadKey, &i.AssetKey); err != nil {
+		if err := rows.Scan(
+			&i.ID,
+			&i.UploadKey,
+			&i.AssetKey,
+			&i.Deadline,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -456,7 +472,7 @@ func (q *Queries) FreeTitle(ctx context.Context, arg FreeTitleParams) error {
 }
 
 const getJob = `-- name: GetJob :one
-SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language, reading, test FROM jobs WHERE id = $1
+SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language, upload_bytes, reading, test FROM jobs WHERE id = $1
 `
 
 func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
@@ -494,6 +510,7 @@ func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
 		&i.HashOnly,
 		&i.DeclaredHash,
 		&i.Language,
+		&i.UploadBytes,
 		&i.Reading,
 		&i.Test,
 	)
@@ -863,17 +880,38 @@ func (q *Queries) InsertWork(ctx context.Context, arg InsertWorkParams) error {
 	return err
 }
 
+const landUpload = `-- name: LandUpload :execrows
+UPDATE jobs SET upload_bytes = $1 WHERE id = $2 AND state IN ('open', 'prepared') AND deadline > $3
+`
+
+type LandUploadParams struct {
+	UploadBytes int64
+	ID          string
+	Now         int64
+}
+
+func (q *Queries) LandUpload(ctx context.Context, arg LandUploadParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, landUpload, arg.UploadBytes, arg.ID, arg.Now)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const leftovers = `-- name: Leftovers :many
-SELECT j.id, j.state, j.upload_key, j.asset_key, CAST(COALESCE(t.state, '') AS TEXT) AS outcome
+SELECT j.id, j.state, j.upload_key, j.asset_key, j.updated_at, CAST(COALESCE(t.state, '') AS TEXT) AS outcome
 FROM jobs j LEFT JOIN transactions t ON t.id = j.id
 WHERE j.state IN ('confirmed', 'expired') AND j.upload_key <> '' AND j.updated_at < $1
   AND (t.state IS NULL OR t.state IN ('final', 'failed'))
-ORDER BY j.updated_at LIMIT $2
+  AND (j.updated_at > $2 OR j.updated_at = $2 AND j.id > $3)
+ORDER BY j.updated_at, j.id LIMIT $4
 `
 
 type LeftoversParams struct {
-	Before int64
-	Lim    int32
+	Before  int64
+	After   int64
+	AfterID string
+	Lim     int32
 }
 
 type LeftoversRow struct {
@@ -881,11 +919,17 @@ type LeftoversRow struct {
 	State     string
 	UploadKey string
 	AssetKey  string
+	UpdatedAt int64
 	Outcome   string
 }
 
 func (q *Queries) Leftovers(ctx context.Context, arg LeftoversParams) ([]LeftoversRow, error) {
-	rows, err := q.db.QueryContext(ctx, leftovers, arg.Before, arg.Lim)
+	rows, err := q.db.QueryContext(ctx, leftovers,
+		arg.Before,
+		arg.After,
+		arg.AfterID,
+		arg.Lim,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -898,6 +942,7 @@ func (q *Queries) Leftovers(ctx context.Context, arg LeftoversParams) ([]Leftove
 			&i.State,
 			&i.UploadKey,
 			&i.AssetKey,
+			&i.UpdatedAt,
 			&i.Outcome,
 		); err != nil {
 			return nil, err
@@ -1533,6 +1578,24 @@ func (q *Queries) StageTransaction(ctx context.Context, arg StageTransactionPara
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const stagedBytes = `-- name: StagedBytes :one
+SELECT CAST(COALESCE(SUM(upload_bytes), 0) AS BIGINT) AS staged,
+  CAST(COALESCE(SUM(CASE WHEN organization_id = $1 THEN upload_bytes ELSE 0 END), 0) AS BIGINT) AS own
+FROM jobs WHERE upload_bytes > 0
+`
+
+type StagedBytesRow struct {
+	Staged int64
+	Own    int64
+}
+
+func (q *Queries) StagedBytes(ctx context.Context, organizationID string) (StagedBytesRow, error) {
+	row := q.db.QueryRowContext(ctx, stagedBytes, organizationID)
+	var i StagedBytesRow
+	err := row.Scan(&i.Staged, &i.Own)
+	return i, err
 }
 
 const timestamp = `-- name: Timestamp :one

@@ -1,0 +1,60 @@
+package api_test
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"timbre.example/fault"
+	"timbre.example/internal/space"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/storetest"
+)
+
+// A server without room is not ready for uploads, and lives. The metrics say how
+// much there is.
+func TestReady(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		usage := space.Usage{Total: 10 << 30, Free: 5 << 30}
+		w := newWorld(t, db, options{space: space.New(0, func(string) (space.Usage, error) { return usage, nil }, space.Place{Name: "uploads", Dir: "u"}, space.Place{Name: "database", Dir: "d"})})
+		ready := func(path string, code fault.Code) {
+			t.Helper()
+			for _, method := range []string{"GET", "HEAD"} {
+				a := w.call(method, path, nil, nil)
+				want := 200
+				if code != "" {
+					want = 503
+				}
+				if a.status != want || method == "GET" && a.code != code {
+					t.Errorf("%s %s: %d %s", method, path, a.status, a.body)
+				}
+				if code != "" && a.header.Get("Retry-After") != "60" {
+					t.Errorf("%s %s: Retry-After %q", method, path, a.header.Get("Retry-After"))
+				}
+				if code != "" && method == "GET" && !strings.Contains(string(a.body), `"reason":"storage_full"`) {
+					t.Errorf("%s", a.body)
+				}
+			}
+		}
+		ready("/readyz", "")
+		usage.Free = 1<<30 + 1<<20 // a little above the reserve: what has begun still fits
+		ready("/readyz", fault.CodeCommonServiceUnavailable)
+		ready("/readyz?exclude=storage", "")
+		ready("/healthz", "")
+		res, err := w.client.Get(w.url + "/metrics")
+		w.must(err)
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		w.must(err)
+		for _, line := range []string{
+			fmt.Sprintf(`timbre_storage_free_bytes{place="uploads"} %g`, float64(usage.Free)),
+			fmt.Sprintf(`timbre_storage_reserve_bytes{place="database"} %g`, float64(1<<30)),
+			`timbre_uploads_running 0`, `timbre_uploads_running_bytes 0`, `timbre_uploads_staged_bytes 0`,
+		} {
+			if !strings.Contains(string(body), line+"\n") {
+				t.Errorf("the metrics lack %s", line)
+			}
+		}
+	})
+}

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package blob
+
+import "os"
+
+func hold(*os.File) error { return errNoLocks }

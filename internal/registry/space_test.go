@@ -1,0 +1,335 @@
+package registry
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"timbre.example/fault"
+	"timbre.example/internal/blob"
+	"timbre.example/internal/space"
+)
+
+// A job ends a day after its init, however often its upload slot and its quote are
+// renewed, and whoever renews them.
+func TestJobHasALifetime(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.stop()
+		begun := w.db.Now()
+		s := w.begin("For ever", 1)
+		other := w.quoted("For ever, prepared", 2)
+		expired := s.caller
+		expired.Expired = true
+		end := begun.Add(w.reg.Times.Job)
+		renewals := 0
+		for ; ; renewals++ {
+			slot, err := w.reg.RenewUpload(t.Context(), expired, s.slot.JobID)
+			if errors.Is(err, fault.CodeTransactionExpired) {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if slot.Expires.After(end) {
+				t.Fatalf("after %d renewals a URL works until %s, and the job ends at %s", renewals, slot.Expires, end)
+			}
+			p, err := other.prepare()
+			if err != nil && !errors.Is(err, fault.CodeTransactionExpired) {
+				t.Fatal(err)
+			} else if err == nil && p.Expires.After(end) {
+				t.Fatalf("a quote until %s, and the job ends at %s", p.Expires, end)
+			}
+			if w.db.Now().After(end.Add(time.Hour)) {
+				t.Fatal("the job does not end")
+			}
+			w.pass(4 * time.Minute)
+		}
+		if now := w.db.Now(); now.Before(end.Add(-time.Second)) || renewals < 300 {
+			t.Errorf("ended %s before its time, after %d renewals", end.Sub(now), renewals)
+		}
+		if _, err := other.prepare(); !errors.Is(err, fault.CodeTransactionExpired) {
+			t.Errorf("prepare after the end: %v", err)
+		}
+		if _, err := other.confirm(); !errors.Is(err, fault.CodeTransactionExpired) {
+			t.Errorf("confirm after the end: %v", err)
+		}
+		status, text := w.tryPut(s.slot.UploadURL, wav(1))
+		if status == http.StatusOK || !strings.Contains(text, "transaction.expired") {
+			t.Errorf("PUT after the end: %d %s", status, text)
+		}
+		w.pass(2 * sweepAfter)
+		if n, err := w.reg.Sweep(t.Context()); n != 2 || err != nil {
+			t.Errorf("%d swept, %v", n, err)
+		}
+		if n := w.filesBelow("uploads") + w.filesBelow("assets"); n != 0 {
+			t.Errorf("%d files are left", n)
+		}
+	})
+}
+
+// 500 MB take 70 minutes on a slow line; then there is a review, and co-writers.
+func TestSlowUploadFits(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		s := w.begin("Slow", 1)
+		w.pass(75 * time.Minute)
+		if _, err := s.prepare(); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(w.reg.Times.Quote - 10*time.Second)
+		if _, err := s.prepare(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.confirm(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// refuseWrites makes every change of a job's row fail, as on a full disk, until the
+// returned function is called.
+func (w *world) refuseWrites() (heal func()) {
+	w.t.Helper()
+	run := func(statements ...string) {
+		w.t.Helper()
+		driver, url := "pgx", w.url
+		if path, ok := strings.CutPrefix(w.url, "sqlite:"); ok {
+			driver, url = "sqlite", "file:"+path+"?_pragma=busy_timeout(10000)"
+		}
+		db, err := sql.Open(driver, url)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		defer db.Close()
+		for _, s := range statements {
+			if _, err := db.ExecContext(w.t.Context(), s); err != nil {
+				w.t.Fatalf("%s: %v", s, err)
+			}
+		}
+	}
+	if w.db.Dialect() == "postgres" {
+		run(`CREATE FUNCTION full_disk() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$ LANGUAGE plpgsql`,
+			`CREATE TRIGGER full_disk BEFORE UPDATE OR DELETE ON jobs FOR EACH ROW EXECUTE FUNCTION full_disk()`)
+		return func() { run(`DROP TRIGGER full_disk ON jobs`, `DROP FUNCTION full_disk()`) }
+	}
+	run(`CREATE TRIGGER full_update BEFORE UPDATE ON jobs BEGIN SELECT RAISE(ABORT, 'no space left'); END`,
+		`CREATE TRIGGER full_delete BEFORE DELETE ON jobs BEGIN SELECT RAISE(ABORT, 'no space left'); END`)
+	return func() { run(`DROP TRIGGER full_update`, `DROP TRIGGER full_delete`) }
+}
+
+// While no row can be written, the files of jobs that have expired go all the same,
+// more of them than one page of rows. What was confirmed stays, and so does what can
+// still be confirmed. Then the rows go, too.
+func TestSweepWithoutRows(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		paid := w.confirmed("Paid", 1)
+		w.advance()
+		paid.wantFinal()
+		const many = batch + 3
+		for range many { // files alone are slow to make
+			s := &song{w: w, caller: w.caller("")}
+			slot, err := w.reg.Init(t.Context(), s.caller, describing("Junk"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.blobs.Put(t.Context(), uploads+slot.JobID, []byte("junk")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		quoted := w.quoted("Quoted", 2)
+		w.pass(3*time.Hour + rowless)
+		alive := w.quoted("Alive", 3)
+		heal := w.refuseWrites()
+		if _, err := w.reg.Sweep(t.Context()); err == nil {
+			t.Error("the failure is hidden")
+		}
+		job, err := w.db.Read().GetJob(t.Context(), quoted.slot.JobID)
+		if err != nil || job.State != "prepared" {
+			t.Fatalf("the row was written: %s, %v", job.State, err)
+		}
+		for name, want := range map[string]int{"uploads": 2, "assets": 2} { // of what is paid, and of what is alive
+			if n := w.filesBelow(name); n != want {
+				t.Errorf("%d files below %s, want %d", n, name, want)
+			}
+		}
+		_, err = quoted.confirm()
+		wantCode(t, err, fault.CodeTransactionExpired)
+		heal()
+		if n, err := w.reg.Sweep(t.Context()); n != many+1 || err != nil {
+			t.Errorf("%d ended, %v", n, err)
+		}
+		if _, err := alive.confirm(); err != nil {
+			t.Errorf("what could still be confirmed: %v", err)
+		}
+		w.advance()
+		alive.wantFinal()
+	})
+}
+
+// A process dies after the files went and before the row did: the next sweep ends it.
+func TestSweepKilledBetweenFileAndRow(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		s := w.quoted("Killed", 1)
+		w.pass(3*time.Hour + rowless)
+		heal := w.refuseWrites()
+		_, _ = w.reg.Sweep(t.Context())
+		heal()
+		if n := w.filesBelow("uploads") + w.filesBelow("assets"); n != 0 {
+			t.Fatalf("%d files are left", n)
+		}
+		again := w.another(w.db) // after a restart
+		if n, err := again.Sweep(t.Context()); n != 1 || err != nil {
+			t.Errorf("%d ended, %v", n, err)
+		}
+		_, err := s.confirm()
+		wantCode(t, err, fault.CodeTransactionExpired)
+	})
+}
+
+// Confirms at the very end of a quote, beside sweeps: whatever is confirmed keeps
+// its file. The invariants say so.
+func TestConfirmBesideASweep(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		for i := range 5 {
+			s := w.quoted("At the end "+string(rune('A'+i)), i)
+			w.pass(w.reg.Times.Quote - time.Duration(i)*time.Millisecond)
+			swept := make(chan error, 1)
+			go func() {
+				_, err := w.reg.Sweep(context.WithoutCancel(t.Context()))
+				swept <- err
+			}()
+			_, err := s.confirm()
+			if err != nil && !errors.Is(err, fault.CodeTransactionExpired) {
+				t.Error(err)
+			}
+			if err := <-swept; err != nil {
+				t.Error(err)
+			}
+			w.check(true)
+		}
+	})
+}
+
+// Uploads are counted for their organization until they are paid for or gone.
+func TestStagedBytes(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		want := func(when string, want int64) {
+			t.Helper()
+			if got, err := w.reg.StagedBytes(t.Context()); err != nil || got != want {
+				t.Errorf("%s: %d bytes are staged, %v; want %d", when, got, err, want)
+			}
+		}
+		size := int64(len(wav(1)))
+		s := w.quoted("Counted", 1)
+		want("prepared", size) // one file with two names
+		w.put(s.slot.UploadURL, wav(2))
+		want("uploaded again", 2*size)
+		owner, err := w.reg.Uploading(t.Context(), uploads+s.slot.JobID)
+		if err != nil || owner != (blob.Owner{Group: w.org, GroupStaged: 2 * size, Staged: 2 * size}) {
+			t.Errorf("%+v, %v", owner, err)
+		}
+		if _, err := s.prepare(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.confirm(); err != nil {
+			t.Fatal(err)
+		}
+		want("confirmed", 0)
+		left := w.begin("Left", 3)
+		want("begun", size)
+		// A bucket takes uploads by itself: they are counted when it is looked through.
+		if err := w.blobs.Put(t.Context(), uploads+left.slot.JobID, make([]byte, 5000)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.reg.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want("looked through", 5000)
+		// And what is over the cap goes, without a prepare.
+		if err := w.blobs.Put(t.Context(), uploads+left.slot.JobID, make([]byte, 1<<20+1)); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(straysEvery)
+		if _, err := w.reg.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if w.exists(uploads + left.slot.JobID) {
+			t.Error("an upload over the cap stays")
+		}
+		w.pass(3 * time.Hour)
+		if _, err := w.reg.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want("expired", 0)
+	})
+}
+
+// An upload of no job goes when no job can come for it any more.
+func TestStrayUploads(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		stray := uploads + "01890000-0000-7000-8000-000000000000"
+		if err := w.blobs.Put(t.Context(), stray, []byte("whose?")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.reg.Sweep(t.Context()); err != nil || !w.exists(stray) {
+			t.Errorf("gone at once, %v", err)
+		}
+		w.pass(8 * time.Hour)
+		if _, err := w.reg.Sweep(t.Context()); err != nil || w.exists(stray) {
+			t.Errorf("it stays, %v", err)
+		}
+	})
+}
+
+// A job over the reserve is not begun, and one that was begun goes on.
+func TestNoRoom(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		free := int64(1 << 30)
+		w.reg.Space = space.New(100<<20, func(string) (space.Usage, error) { return space.Usage{Free: free, Total: 10 << 30}, nil }, space.Place{Name: "uploads", Dir: w.dir})
+		s := w.begin("Begun", 1)
+		full := func(what string, err error) {
+			t.Helper()
+			var f *fault.Error
+			if !errors.As(err, &f) || f.Code != fault.CodeCommonServiceUnavailable || f.Details["reason"] != "storage_full" || f.RetryAfterSeconds() == 0 {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		large := describing("Large")
+		large.SizeBytes = 1 << 20
+		free = 100<<20 + 1<<19
+		_, err := w.reg.Init(t.Context(), w.caller(""), describing("No room"))
+		full("init", err)
+		_, err = w.reg.Init(t.Context(), w.caller(""), large)
+		full("init with a size", err)
+		if _, err := s.prepare(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.confirm(); err != nil {
+			t.Fatal(err)
+		}
+		w.advance()
+		s.wantFinal()
+		_, err = w.reg.InitUpdate(t.Context(), w.holder(s.view().Done.AccessCode), UpdateRequest{Creators: describing("").Creators})
+		full("update", err)
+		free = 1 << 30
+		if _, err := w.reg.Init(t.Context(), w.caller(""), large); err != nil {
+			t.Errorf("with room: %v", err)
+		}
+		// A store that says that it is full is told as that, and heals.
+		full2 := w.begin("Full", 2)
+		w.blobs.fail(func(op, _ string) error {
+			if op == "copy" {
+				return blob.ErrFull
+			}
+			return nil
+		})
+		_, err = full2.prepare()
+		full("prepare", err)
+		w.blobs.fail(nil)
+		if _, err := full2.prepare(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,26 @@
+//go:build linux || darwin || freebsd
+
+package space
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Of asks the file system that holds dir.
+func Of(dir string) (Usage, error) {
+	var s unix.Statfs_t
+	var st unix.Stat_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return Usage{}, fmt.Errorf("space: %s: %w", dir, err)
+	}
+	if err := unix.Stat(dir, &st); err != nil {
+		return Usage{}, fmt.Errorf("space: %s: %w", dir, err)
+	}
+	block := int64(s.Bsize)
+	return Usage{
+		Free: int64(s.Bavail) * block, Total: int64(s.Blocks) * block,
+		FreeFiles: int64(s.Ffree), TotalFiles: int64(s.Files), Device: uint64(st.Dev),
+	}, nil
+}
