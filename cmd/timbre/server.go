@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -43,10 +44,13 @@ type server struct {
 	url      string
 	listener net.Listener
 	metrics  net.Listener // nil when they have no address of their own
-	http     *http.Server
-	blobs    blobStore
-	packed   *compressed.Cache
-	log      *slog.Logger
+	// connections is how many one address may hold, where it is none of the proxies.
+	connections int
+	proxies     []netip.Prefix
+	http        *http.Server
+	blobs       blobStore
+	packed      *compressed.Cache
+	log         *slog.Logger
 
 	work   []func(context.Context) // run until the context ends
 	stop   chan struct{}           // ends progress streams
@@ -69,7 +73,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		}
 	}
 	f.memoryFlag.set(log)
-	s := &server{log: log, stop: make(chan struct{})}
+	s := &server{log: log, stop: make(chan struct{}), connections: f.LimitsConnections, proxies: f.TrustedProxies}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -360,7 +364,7 @@ func (s *server) run(ctx context.Context) error {
 		wg.Go(func() { w(working) })
 	}
 	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(s.listener) }()
+	go func() { served <- s.http.Serve(api.LimitConnections(s.listener, s.connections, s.proxies)) }()
 	var err error
 	select {
 	case <-ctx.Done():

@@ -125,6 +125,11 @@ func addressOf(r *http.Request, proxies []netip.Prefix) string {
 		}
 		at = plain(next)
 	}
+	return keyOf(at)
+}
+
+// keyOf is what an address is counted by.
+func keyOf(at netip.Addr) string {
 	if at.Is6() {
 		p, _ := at.Prefix(64)
 		return p.String()
