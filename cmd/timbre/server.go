@@ -72,7 +72,6 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			return nil, err
 		}
 	}
-	f.memoryFlag.set(log)
 	s := &server{log: log, stop: make(chan struct{}), connections: f.LimitsConnections, proxies: f.TrustedProxies}
 	defer func() {
 		if err != nil {
@@ -230,6 +229,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		DisableGeneralOptionsHandler: true, // OPTIONS * is refused as every unknown path is
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+	f.memoryFlag.set(log)
 	return s, nil
 }
 
