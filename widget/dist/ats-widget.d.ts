@@ -80,7 +80,7 @@ export interface ErrorDetails {
     reason?: string;
   };
   "session.rate_limited": {
-    /** Whose budget is spent: `session`, or `mint` (of the key). */
+    /** Whose budget is spent: `session`, `mint` (of the key), or `duplicate_titles` (refusals for a title that is taken). */
     reason?: string;
   };
   "common.auth.invalid_token": {
@@ -128,12 +128,16 @@ export interface ErrorDetails {
     reason: string;
   };
   "common.rate_limited": {
-    /** Whose limit is reached: `address`, `organization`, or `followers` (of this transaction). */
+    /** Whose limit is reached: `address`, `organization`, `followers` (of this transaction), or `bodies_in_flight` (request bodies that this address or organization is sending at the same time). */
     reason?: string;
   };
   "common.validation_failed": {
     /** Every field that failed, with the rule it broke. */
     fields: FieldError[];
+  };
+  "common.service_unavailable": {
+    /** What there is no room for: `bodies_in_flight` (more request bodies at once than this node reads). */
+    reason?: string;
   };
   "common.not_found": {
     /** `route` (no such path), `method` (the path takes another method), `object` (no such file), or `hash_only` (the recording was never stored: only its hash was registered). */
