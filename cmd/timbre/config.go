@@ -110,13 +110,14 @@ type limitFlags struct {
 	LimitsOrganization limit.Rate `env:"TIMBRE_LIMITS_ORGANIZATION" example:"6000/1m,burst=600" default:"6000/1m,burst=600" placeholder:"RATE" help:"Sessions and calls of one organization (default: ${default})."`
 	TrustedProxies     proxies    `env:"TIMBRE_TRUSTED_PROXIES" example:"10.0.0.0/8,192.168.1.7/32" default:"127.0.0.0/8,::1/128" placeholder:"CIDRS" help:"Proxies whose X-Forwarded-For is trusted (default: ${default}), as networks with commas between; none trusts nobody."`
 
-	LimitsToken      time.Duration `env:"TIMBRE_LIMITS_TOKEN" example:"5m" default:"5m" placeholder:"TIME" help:"How long a session token can start a registration, an update or a download, in whole seconds (default: ${default})."`
-	LimitsUploadSlot time.Duration `env:"TIMBRE_LIMITS_UPLOAD_SLOT" example:"10m" default:"10m" placeholder:"TIME" help:"How long an upload URL is valid. A registration without a quote expires after twelve times as long (default: ${default})."`
-	LimitsJob        time.Duration `env:"TIMBRE_LIMITS_JOB" example:"24h" placeholder:"TIME" help:"How long a registration or an update lives at most before it is confirmed, whatever is renewed. Then its files are removed (default: 24h, and at least twelve times --limits-upload-slot)."`
-	LimitsQuote      time.Duration `env:"TIMBRE_LIMITS_QUOTE" example:"5m" default:"5m" placeholder:"TIME" help:"How long a quote can be confirmed (default: ${default})."`
-	LimitsResult     time.Duration `env:"TIMBRE_LIMITS_RESULT" example:"1h" default:"1h" placeholder:"TIME" help:"How long the access code can be read after a registration is complete (default: ${default})."`
-	LimitsPrepares   int           `env:"TIMBRE_LIMITS_PREPARES" example:"4" default:"4" placeholder:"N" help:"How many uploaded files are read at the same time (default: ${default})."`
-	LimitsFollowers  int           `env:"TIMBRE_LIMITS_FOLLOWERS" example:"10000" default:"10000" placeholder:"N" help:"How many progress streams (WebSocket, server-sent events) are open at the same time (default: ${default})."`
+	LimitsToken       time.Duration `env:"TIMBRE_LIMITS_TOKEN" example:"5m" default:"5m" placeholder:"TIME" help:"How long a session token can start a registration, an update or a download, in whole seconds (default: ${default})."`
+	LimitsUploadSlot  time.Duration `env:"TIMBRE_LIMITS_UPLOAD_SLOT" example:"10m" default:"10m" placeholder:"TIME" help:"How long an upload URL is valid. A registration without a quote expires after twelve times as long (default: ${default})."`
+	LimitsJob         time.Duration `env:"TIMBRE_LIMITS_JOB" example:"24h" placeholder:"TIME" help:"How long a registration or an update lives at most before it is confirmed, whatever is renewed. Then its files are removed (default: 24h, and at least twelve times --limits-upload-slot)."`
+	LimitsQuote       time.Duration `env:"TIMBRE_LIMITS_QUOTE" example:"5m" default:"5m" placeholder:"TIME" help:"How long a quote can be confirmed (default: ${default})."`
+	LimitsResult      time.Duration `env:"TIMBRE_LIMITS_RESULT" example:"1h" default:"1h" placeholder:"TIME" help:"How long the access code can be read after a registration is complete (default: ${default})."`
+	LimitsPrepares    int           `env:"TIMBRE_LIMITS_PREPARES" example:"4" default:"4" placeholder:"N" help:"How many uploaded files are read at the same time (default: ${default})."`
+	LimitsConnections int           `env:"TIMBRE_LIMITS_CONNECTIONS" example:"1000" default:"1000" placeholder:"N" help:"How many connections one client address has at the same time, trusted proxies not counted; 0 is no limit (default: ${default})."`
+	LimitsFollowers   int           `env:"TIMBRE_LIMITS_FOLLOWERS" example:"10000" default:"10000" placeholder:"N" help:"How many progress streams (WebSocket, server-sent events) are open at the same time (default: ${default})."`
 
 	LimitsUploads                 int   `env:"TIMBRE_LIMITS_UPLOADS" example:"256" default:"256" placeholder:"N" help:"How many uploads this process receives at the same time (default: ${default})."`
 	LimitsUploadsOrganization     int   `env:"TIMBRE_LIMITS_UPLOADS_ORGANIZATION" example:"64" default:"64" placeholder:"N" help:"How many of these belong to one organization (default: ${default})."`
@@ -359,6 +360,9 @@ func (f serverFlags) validate() error {
 		if name == "" || strings.ContainsAny(name, ":/ ") {
 			return wrongf("metrics-host", "must be names such as timbre.internal.example, without a port, with commas between")
 		}
+	}
+	if f.LimitsConnections < 0 {
+		return wrongf("limits-connections", "must be 0 (no limit) or more")
 	}
 	if err := f.memoryFlag.validate(); err != nil {
 		return err

@@ -23,6 +23,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"timbre.example/internal/api"
 	"timbre.example/internal/store/storetest"
 )
 
@@ -276,6 +277,76 @@ func TestRoutesAreDocumented(t *testing.T) {
 	if err != nil || routes < 40 {
 		t.Errorf("%d routes, %v", routes, err)
 	}
+}
+
+// Every route stands in the table of costs in docs/operating.md, with the bound of its
+// body and the budget of its address as they are.
+func TestCostsAreDocumented(t *testing.T) {
+	t.Parallel()
+	f := smallServer(t.TempDir())
+	s, err := newServer(t.Context(), f, f.logger(io.Discard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	b, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(b), "### What a call may cost\n")
+	section, _, _ = strings.Cut(section, "\n### ")
+	type cost struct{ body, budget string }
+	costs := map[string]cost{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `(/[^`]*)` \\| ([^|]*) \\| ([^|]*) \\|").FindAllStringSubmatch(section, -1) {
+		for _, path := range alternatives(row[1]) {
+			costs[path] = cost{row[2], row[3]}
+		}
+	}
+	bounds := map[int64]string{api.MaxSmallBody: "8,192", api.MaxWorkBody: "216,064"}
+	found := map[string]bool{}
+	err = chi.Walk(s.api.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		c, ok := costs[route]
+		found[route] = true
+		if !ok {
+			t.Errorf("%s %s is not in docs/operating.md: say what it may cost", method, route)
+		}
+		if counts := strings.HasPrefix(c.budget, "address"); counts != api.Counts(route) {
+			t.Errorf("%s counts against its address: %t, and docs/operating.md has %q", route, api.Counts(route), c.budget)
+		}
+		if want, posts := s.api.BodyBounds()[route]; posts && bounds[want] != c.body || !posts && strings.HasPrefix(route, "/v1/") && c.body != "-" {
+			t.Errorf("%s takes %d bytes, and docs/operating.md has %q", route, want, c.body)
+		}
+		return nil
+	})
+	if err != nil || len(found) < 30 {
+		t.Errorf("%d routes, %v", len(found), err)
+	}
+	for path := range costs {
+		if !found[path] {
+			t.Errorf("docs/operating.md has %s, and the server does not", path)
+		}
+	}
+}
+
+// alternatives are the paths of one with {a,b} in it.
+func alternatives(path string) []string {
+	open := strings.LastIndex(path, "{")
+	if open < 0 {
+		return []string{path}
+	}
+	before, rest := path[:open], path[open+1:]
+	inside, after, _ := strings.Cut(rest, "}")
+	var all []string
+	for _, start := range alternatives(before) {
+		if !strings.Contains(inside, ",") {
+			all = append(all, start+"{"+inside+"}"+after)
+			continue
+		}
+		for one := range strings.SplitSeq(inside, ",") {
+			all = append(all, start+one+after)
+		}
+	}
+	return all
 }
 
 // With every request logged, no secret of a whole registration is in the log,

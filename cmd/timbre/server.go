@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -50,6 +51,9 @@ type server struct {
 	blobs    blobStore
 	// checkpoints is the place of the logs' checkpoints; nil where no blocks are made.
 	checkpoints io.Closer
+	// connections is how many one address may hold, where it is none of the proxies.
+	connections int
+	proxies     []netip.Prefix
 	packed      *compressed.Cache
 	log         *slog.Logger
 
@@ -73,8 +77,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			return nil, err
 		}
 	}
-	f.memoryFlag.set(log)
-	s := &server{log: log, stop: make(chan struct{})}
+	s := &server{log: log, stop: make(chan struct{}), connections: f.LimitsConnections, proxies: f.TrustedProxies}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -252,6 +255,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		DisableGeneralOptionsHandler: true, // OPTIONS * is refused as every unknown path is
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+	f.memoryFlag.set(log)
 	return s, nil
 }
 
@@ -387,7 +391,7 @@ func (s *server) run(ctx context.Context) error {
 		wg.Go(func() { w(working) })
 	}
 	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(s.listener) }()
+	go func() { served <- s.http.Serve(api.LimitConnections(s.listener, s.connections, s.proxies)) }()
 	var err error
 	select {
 	case <-ctx.Done():

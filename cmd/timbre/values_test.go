@@ -49,6 +49,8 @@ var wrongValues = map[string][]string{
 	"limits-upload-rate":               {"8K", "0"},
 	"reserve-space":                    {"1GB", "-1"},
 	"limits-followers":                 {"1e4", "0"},
+	"limits-connections":               {"many", "-1"},
+	"memory-limit":                     {"1GiB", "1000", "-1"},
 	"trusted-proxies":                  {"10.0.0.0", "x", "10.0.0.0/33", ""},
 	"certificate-cert-file":            {"DIR/none"},
 	"certificate-key-file":             {"DIR/none"},

@@ -100,7 +100,7 @@ type initVersionInput struct {
 }
 
 func (in *initVersionInput) body() any                     { return &in.Body }
-func (*initVersionInput) most() (bytes int64, strict bool) { return maxWorkBody, false }
+func (*initVersionInput) most() (bytes int64, strict bool) { return MaxWorkBody, false }
 
 type jobOutput struct {
 	Body struct {
@@ -131,7 +131,7 @@ type initVersionUploadInput struct {
 }
 
 func (in *initVersionUploadInput) body() any                     { return &in.Body }
-func (*initVersionUploadInput) most() (bytes int64, strict bool) { return maxWorkBody, false }
+func (*initVersionUploadInput) most() (bytes int64, strict bool) { return MaxWorkBody, false }
 
 func (a *API) initVersionUpload(ctx context.Context, in *initVersionUploadInput) (*slotOutput, error) {
 	r := registry.UpdateRequest{Creators: creators(in.Body.Creators), NewFile: true, Filename: in.Body.Filename, Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256), Language: in.Language}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"runtime"
@@ -28,11 +29,11 @@ import (
 
 // The bounds of JSON bodies, in bytes.
 const (
-	// maxSmallBody is for a mint and for what names a job: some short members.
-	maxSmallBody = 8 << 10
-	// maxWorkBody is for what describes a work. It is what the fields' own limits
+	// MaxSmallBody is for a mint and for what names a job: some short members.
+	MaxSmallBody = 8 << 10
+	// MaxWorkBody is for what describes a work. It is what the fields' own limits
 	// come to when each character is written as two escapes of six bytes (\uD83C\uDFB5).
-	maxWorkBody  = (commitment.MaxCreators*creatorBytes + (registry.MaxTitle+registry.MaxFilename+session.MaxExternalUserRef)*escaped12 + 4<<10) &^ 1023
+	MaxWorkBody  = (commitment.MaxCreators*creatorBytes + (registry.MaxTitle+registry.MaxFilename+session.MaxExternalUserRef)*escaped12 + 4<<10) &^ 1023
 	creatorBytes = (registry.MaxName+registry.MaxEmail)*escaped12 + 256 // 256: the names of the members, roles, IPI and ISNI
 	escaped12    = 12
 )
@@ -79,6 +80,8 @@ func post[I, O any, P interface {
 	*I
 	posted
 }](a *API, h huma.API, o huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	most, _ := P(new(I)).most()
+	a.bounds[o.Path] = most
 	o.Middlewares = append(o.Middlewares, withhold)
 	o.SkipValidateBody = true
 	huma.Register(h, o, func(ctx context.Context, in *I) (*O, error) {
@@ -88,6 +91,9 @@ func post[I, O any, P interface {
 		return handler(ctx, in)
 	})
 }
+
+// BodyBounds are the largest JSON bodies in bytes, by route. No other route reads one.
+func (a *API) BodyBounds() map[string]int64 { return maps.Clone(a.bounds) }
 
 type withheldKey struct{}
 

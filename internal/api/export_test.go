@@ -9,12 +9,6 @@ import (
 // SetBodyTimeout shortens the time that a body may take.
 func (a *API) SetBodyTimeout(d time.Duration) { a.bodyTimeout = d }
 
-// The bounds of JSON bodies, in bytes.
-const (
-	MaxSmallBody = maxSmallBody
-	MaxWorkBody  = maxWorkBody
-)
-
 // AddressOf is who calls.
 var AddressOf = addressOf
 

@@ -50,11 +50,12 @@ func (a *API) admit(ctx context.Context, siteKey, organization string) error {
 	return a.spend(ctx, a.Limits.Organization, organization)
 }
 
-// countedPaths are where a call costs its caller one of its address's budget: the API,
-// and all that is read, packed, searched or proved anew for a call.
+// countedPaths are the API, and all that is read, packed, searched or proved anew for a
+// call.
 var countedPaths = []string{"/v1/", "/w/", "/explorer/", "/log/", "/docs/search"}
 
-func counted(path string) bool {
+// Counts reports whether a call of path costs its address one of its budget.
+func Counts(path string) bool {
 	return slices.ContainsFunc(countedPaths, func(p string) bool { return strings.HasPrefix(path, p) })
 }
 
@@ -92,7 +93,7 @@ func (a *API) limitHead(next http.Handler) http.Handler {
 // before anything else is asked about it. A preflight is no call: cors has answered it.
 func (a *API) limitAddress(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !counted(r.URL.Path) {
+		if !Counts(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -124,6 +125,11 @@ func addressOf(r *http.Request, proxies []netip.Prefix) string {
 		}
 		at = plain(next)
 	}
+	return keyOf(at)
+}
+
+// keyOf is what an address is counted by.
+func keyOf(at netip.Addr) string {
 	if at.Is6() {
 		p, _ := at.Prefix(64)
 		return p.String()

@@ -35,7 +35,7 @@ type mintInput struct {
 }
 
 func (in *mintInput) body() any                     { return &in.Body }
-func (*mintInput) most() (bytes int64, strict bool) { return maxSmallBody, true }
+func (*mintInput) most() (bytes int64, strict bool) { return MaxSmallBody, true }
 
 type mintOutput struct {
 	Body struct {
@@ -68,7 +68,7 @@ type revokeInput struct {
 }
 
 func (in *revokeInput) body() any                     { return &in.Body }
-func (*revokeInput) most() (bytes int64, strict bool) { return maxSmallBody, true }
+func (*revokeInput) most() (bytes int64, strict bool) { return MaxSmallBody, true }
 
 type revokeOutput struct {
 	Body struct {
@@ -235,7 +235,7 @@ func announced(size *int64, hash *string) (a registry.Announced) {
 }
 
 func (in *initInput) body() any                     { return &in.Body }
-func (*initInput) most() (bytes int64, strict bool) { return maxWorkBody, false }
+func (*initInput) most() (bytes int64, strict bool) { return MaxWorkBody, false }
 
 // refuse refuses a token for another network even where the body has other
 // faults. Whether it names a network at all is checked with the rest.
@@ -318,7 +318,7 @@ type jobInput struct {
 }
 
 func (in *jobInput) body() any                     { return &in.Body }
-func (*jobInput) most() (bytes int64, strict bool) { return maxSmallBody, false }
+func (*jobInput) most() (bytes int64, strict bool) { return MaxSmallBody, false }
 
 // refuse refuses an expired token that names no job: it may go on with its own
 // and with nothing else.
