@@ -92,7 +92,7 @@ func New(c Config, stop <-chan struct{}) *API {
 	if c.Registry != nil {
 		followers = c.Registry.Progress.Followers
 	}
-	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, metrics: newMetrics(c.Version, followers, c.Worker), streams: &streams{most: c.Followers, of: map[string]int{}}}
+	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, metrics: newMetrics(c.Version, followers, c.Worker), streams: &streams{most: c.Followers, of: map[string]int{}, orgs: map[string]int{}}}
 	a.Sessions.Admit = a.admit // budgets are told in the answer's headers
 	a.router.Use(a.observe, a.recover, a.cors, a.limitAddress)
 	a.router.NotFound(func(w http.ResponseWriter, r *http.Request) {
