@@ -82,6 +82,7 @@ var benches = []measurement{
 	{"prepare", benchPrepare},
 	{"put", benchPut},
 	{"mint", benchMint},
+	{"fair", benchFair},
 	{"registrations", benchRegistrations},
 	{"sockets", benchSockets},
 }
