@@ -22,6 +22,9 @@ type streams struct {
 	mu  sync.Mutex
 	all int
 	of  map[string]int // by transaction
+	// by organization; each may hold half of all, and never less than two
+	// transactions may
+	orgs map[string]int
 	// empty is closed when nobody is left; nil while nobody waits for that.
 	empty chan struct{}
 }
@@ -45,24 +48,30 @@ func (s *streams) drained(ctx context.Context) {
 }
 
 // enter makes room for one more, until leave is called. The id is "" for one who
-// is only told that there is nothing to follow.
-func (s *streams) enter(id string) (leave func(), err error) {
+// is only told that there is nothing to follow, and so is the organization.
+func (s *streams) enter(organization, id string) (leave func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case id != "" && s.of[id] >= followersOfOne:
 		return nil, fault.CommonRateLimited(heartbeat).With("reason", "followers").Because(errors.New("too many follow this transaction"))
+	case organization != "" && s.orgs[organization] >= max(2*followersOfOne, s.most/2):
+		return nil, fault.CommonRateLimited(heartbeat).With("reason", "organization").Because(errors.New("too many follow transactions of this organization"))
 	case s.all >= s.most:
 		return nil, fault.CommonServiceUnavailable(2 * time.Second).Because(errors.New("too many follow transactions here"))
 	}
 	s.all++
 	s.of[id]++
+	s.orgs[organization]++
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.all--
 		if s.of[id]--; s.of[id] == 0 {
 			delete(s.of, id)
+		}
+		if s.orgs[organization]--; s.orgs[organization] == 0 {
+			delete(s.orgs, organization)
 		}
 		if s.all == 0 && s.empty != nil {
 			close(s.empty)

@@ -263,7 +263,7 @@ func (a *API) socket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id := v.ID
-	leave, err := a.streams.enter(id)
+	leave, err := a.streams.enter(v.Organization, id)
 	if err != nil {
 		a.RenderError(w, r, err)
 		return
@@ -334,7 +334,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 		a.RenderError(w, r, unseen)
 		return
 	}
-	leave, err := a.streams.enter(v.ID)
+	leave, err := a.streams.enter(v.Organization, v.ID)
 	if err != nil {
 		a.RenderError(w, r, err)
 		return

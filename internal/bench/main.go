@@ -83,6 +83,7 @@ var benches = []measurement{
 	{"put", benchPut},
 	{"mint", benchMint},
 	{"flood", benchFlood},
+	{"fair", benchFair},
 	{"registrations", benchRegistrations},
 	{"sockets", benchSockets},
 }

@@ -33,8 +33,8 @@ var points = []string{
 	"broadcast.sent", "broadcast.committed",
 	"log.staged", "log.kept", "log.sequenced", "log.committed",
 	"final.found", "final.committed",
-	"timestamp.answered", "timestamp.committed",
-	"certificate.dated", "certificate.stored", "certificate.committed",
+	"timestamp.begun", "timestamp.answered", "timestamp.committed",
+	"certificate.begun", "certificate.dated", "certificate.stored", "certificate.committed",
 }
 
 // settings give a server an authority where the point has to do with time-stamps,

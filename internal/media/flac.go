@@ -137,7 +137,8 @@ type flacChain struct {
 	strayAt  int64
 	strayCRC uint16
 
-	outweighed bool // gave up: more of something else than of FLAC
+	wrong      int64 // sync words that began no header
+	outweighed bool  // gave up: more of something else than of FLAC
 }
 
 const (
@@ -201,6 +202,7 @@ func (c *flacChain) follow(s *source) {
 				f, ok = c.si.frame(b)
 			}
 			if !ok && !another {
+				c.wrong++
 				continue
 			}
 			c.sum(w[summed:at])
@@ -233,7 +235,7 @@ func (c *flacChain) follow(s *source) {
 		}
 		c.sum(w[summed:starts])
 		s.skip(int64(starts))
-		if junk := s.offset() - c.end - maxBehind; junk > c.sound && (c.frames > 0 || c.open || junk > maxFlacLead) {
+		if junk := s.offset() - c.end - maxBehind; junk > c.sound && (c.frames > 0 || c.open || junk > maxFlacLead) || wrongWeight*c.wrong > c.sound+maxBehind {
 			c.outweighed = true
 			return
 		}

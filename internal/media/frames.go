@@ -123,8 +123,14 @@ type run struct {
 	blank           int64         // zeros among these
 	partial         bool          // the file ends inside a frame
 	missing         int64         // bytes that would complete it, at least
+	wrong           int64         // sync words in the junk that began no row of frames
 	outweighed      bool          // gave up: more junk than sound
 }
+
+// wrongWeight is how many bytes of junk a wrong sync word counts for besides itself.
+// In damage and in pictures one stands in thousands of bytes. A file that is made of
+// them is given up on before it costs more than sound does.
+const wrongWeight = 64
 
 // follow passes frames of one kind to the end of the file, and any tags and
 // damage between them. Joined files may go on with another kind.
@@ -174,14 +180,16 @@ func follow(s *source, parse frameParser, kind uint32) (r run) {
 			r.junk, r.blank = r.junk+n, r.blank+n
 		case id3Size(b) > 0:
 			s.skip(id3Size(b))
+			r.wrong++ // any number of tags may follow, but not a file of empty ones
 		case apeSize(b) > 0:
 			s.skip(apeSize(b))
 		case len(b) >= 3 && string(b[:3]) == id3v1:
 			s.skip(id3v1Size)
 		default:
-			r.junk += resync(s, parse, kind)
+			passed, wrong := resync(s, parse, kind)
+			r.junk, r.wrong = r.junk+passed, r.wrong+wrong
 		}
-		if r.hole+r.junk-r.blank > r.bytes+maxJunk {
+		if most := r.bytes + maxJunk; r.hole+r.junk-r.blank > most || wrongWeight*r.wrong > most {
 			r.outweighed = true
 			return r
 		}
@@ -189,13 +197,13 @@ func follow(s *source, parse frameParser, kind uint32) (r run) {
 }
 
 // resync passes damage up to the next two frames in a row, to the next tag, or
-// to zeros.
-func resync(s *source, parse frameParser, kind uint32) (passed int64) {
-	for passed <= maxJunk {
+// to zeros. wrong counts the sync words on the way.
+func resync(s *source, parse frameParser, kind uint32) (passed, wrong int64) {
+	for passed <= maxJunk && wrong <= maxJunk/wrongWeight {
 		passed += s.skip(1)
 		w := s.peek(keepSize)
 		if len(w) == 0 {
-			return passed
+			return passed, wrong
 		}
 		// A place is looked at when a frame may follow it within w.
 		places := max(1, len(w)-maxFrame-headerSize)
@@ -215,21 +223,22 @@ func resync(s *source, parse frameParser, kind uint32) (passed int64) {
 			}
 			at += i
 			b := w[at:]
+			wrong++
 			f, ok := parse(b)
 			if !ok {
 				continue
 			}
 			n, ranOut := rowAt(b, f, parse)
 			if f.kind == kind && (n >= 2 || ranOut && s.ended()) || f.kind != kind && n == framesInRow {
-				return passed + s.skip(int64(at))
+				return passed + s.skip(int64(at)), wrong - 1
 			}
 		}
 		whole := places == len(w) || places == max(1, len(w)-maxFrame-headerSize)
 		if passed += s.skip(int64(max(0, places-1))); !whole {
-			return passed + s.skip(1)
+			return passed + s.skip(1), wrong
 		}
 	}
-	return passed
+	return passed, wrong
 }
 
 // tagAt finds the first place in front of within where a tag begins, -1 if none.

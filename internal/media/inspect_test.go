@@ -506,7 +506,7 @@ func TestSupportedIsACopy(t *testing.T) {
 // made of; "" is noise.
 var (
 	junkAfter = []string{"bare-cbr.mp3", "layer2.mp2", "stereo.aac", "streamed.flac", "opusenc.opus", "tune.amr"}
-	junkOf    = []string{"\x00", "\xff", "\xff\xfb\x90\x00", "\xff\xfd\x90\x00", "\xff\xf1\x50\x80", "\xff\xf8", "\xff\xf8\xc9\x18", "fLaC", "TAG", "ID3", "APETAGEX", "OggS", "OggS\x00", ""}
+	junkOf    = []string{"\xff\xfb\x90\x64\xff\xf3\x18\xc0", "\xff\xf8\xff\xfb\x90\x64", "\xff\xf9\x50\x80\x01\x5f\xfc", "ID3\x03\x00\x00\x00\x00\x00\x00", "\x00", "\xff", "\xff\xfb\x90\x00", "\xff\xfd\x90\x00", "\xff\xf1\x50\x80", "\xff\xf8", "\xff\xf8\xc9\x18", "fLaC", "TAG", "ID3", "APETAGEX", "OggS", "OggS\x00", ""}
 )
 
 // junk fills a buffer.
@@ -522,6 +522,38 @@ func junk(of string, b []byte) {
 
 // BenchmarkInspect sets each kind of reader beside the hash alone, which is
 // the floor: repeat makes a long file of the frames of a short one.
+// Junk that costs more than sound does, since it is made of beginnings, is given up on
+// before it has outweighed the sound by its bytes.
+func TestDearJunkIsGivenUpOn(t *testing.T) {
+	t.Parallel()
+	long := func(name string) []byte {
+		head := load(t, name)
+		return bytes.Repeat(head, 1+(8<<20)/len(head))
+	}
+	body := make([]byte, 32<<20)
+	for _, c := range []struct {
+		name string
+		head []byte
+		of   []string
+	}{
+		{"MP3", long("bare-cbr.mp3"), []string{"\xff\xfb\x90\x64\xff\xf3\x18\xc0", "\xff\xf8\xff\xfb\x90\x64", "\xff\xf1\x50\x80", "ID3\x03\x00\x00\x00\x00\x00\x00"}},
+		{"MP2", long("layer2.mp2"), []string{"\xff\xfb\x90\x64\xff\xf3\x18\xc0", "\xff\xfb\xe0"}},
+		{"AAC", long("stereo.aac"), []string{"\xff\xf1\x50\x80", "\xff\xfb\x90\x64"}},
+		{"M4A", []byte("\x00\x00\x00\x18ftypM4A \x00\x00\x00\x00M4A mp42"), []string{"\x00\x00\x00\x08free", "\x00\x00\x00\x08mdat", "\x00\x00\x00\x08trak"}},
+	} {
+		for _, of := range c.of {
+			junk(of, body)
+			r := &counted{r: io.MultiReader(bytes.NewReader(c.head), bytes.NewReader(body))}
+			if _, err := Inspect(t.Context(), r); !errors.Is(err, fault.CodeRegistrationInvalidAudioFormat) {
+				t.Errorf("%s and %x: %v", c.name, of, err)
+			}
+			if behind := r.n - int64(len(c.head)); behind > 5<<20 {
+				t.Errorf("%s: %d bytes of %x were read", c.name, behind, of)
+			}
+		}
+	}
+}
+
 func BenchmarkInspect(b *testing.B) {
 	const size = 64 << 20
 	b.Run("floor-sha256", func(b *testing.B) {

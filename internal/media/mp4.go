@@ -111,7 +111,9 @@ func mp4Box(s *source) (name string, size int64, whole bool) {
 	if len(h) < 8 {
 		return "", 0, false
 	}
-	if !fourCC(h[4:]) {
+	// A file of empty boxes is none: those of the smallest fragments have three times
+	// as many bytes.
+	if s.boxes++; !fourCC(h[4:]) || s.boxes > 1<<16+s.offset()/16 {
 		return "", 0, true
 	}
 	name = string(h[4:8])

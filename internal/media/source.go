@@ -29,6 +29,8 @@ type source struct {
 	end  int   // bytes of mem in use
 	stop int64 // file offset that reads as the end while a part is read; 0 none
 	err  error // why reading stopped, io.EOF included
+
+	boxes int64 // of an MP4 file that were passed
 }
 
 func newSource(ctx context.Context, r io.Reader) *source {

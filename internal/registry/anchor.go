@@ -372,7 +372,10 @@ func (r *Registry) together(ctx context.Context, rows []query.Transaction, from,
 
 // View is a transaction as its follower sees it.
 type View struct {
-	ID        string
+	ID string
+	// Organization is whose it is. No client is told.
+	Organization string
+
 	Kind      string
 	Steps     []Step
 	CreatedAt time.Time
@@ -409,7 +412,7 @@ func (r *Registry) Transaction(ctx context.Context, id string) (View, error) {
 		return View{}, fault.TransactionStoreUnavailable(retryStore).Because(err)
 	}
 	t := row.Transaction
-	v := View{ID: t.ID, Kind: t.Kind, Rehearse: fault.Code(t.Rehearse), CreatedAt: store.Time(t.CreatedAt), UpdatedAt: store.Time(t.UpdatedAt)}
+	v := View{ID: t.ID, Organization: t.OrganizationID, Kind: t.Kind, Rehearse: fault.Code(t.Rehearse), CreatedAt: store.Time(t.CreatedAt), UpdatedAt: store.Time(t.UpdatedAt)}
 	if v.Steps, err = parseSteps(t.Steps); err != nil {
 		return View{}, err
 	}

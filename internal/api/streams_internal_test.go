@@ -1,0 +1,48 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"timbre.example/fault"
+)
+
+// One organization has half of the streams at most, however many transactions it
+// has; another finds the other half, and what was left is free again.
+func TestStreamsAreShared(t *testing.T) {
+	t.Parallel()
+	const most = 6 * followersOfOne
+	s := &streams{most: most, of: map[string]int{}, orgs: map[string]int{}}
+	var leave []func()
+	enter := func(org string, n int) error {
+		out, err := s.enter(org, fmt.Sprint(org, n/followersOfOne))
+		if err == nil {
+			leave = append(leave, out)
+		}
+		return err
+	}
+	for i := range most / 2 {
+		if err := enter("hostile", i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var refused *fault.Error
+	if err := enter("hostile", most); !errors.Is(err, fault.CodeCommonRateLimited) || !errors.As(err, &refused) || refused.Details["reason"] != "organization" {
+		t.Errorf("one more than half: %v", err)
+	}
+	for i := range most / 2 {
+		if err := enter("normal", i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := enter("another", 0); !errors.Is(err, fault.CodeCommonServiceUnavailable) {
+		t.Errorf("one more than all: %v", err)
+	}
+	for _, f := range leave {
+		f()
+	}
+	if s.all != 0 || len(s.of) != 0 || len(s.orgs) != 0 {
+		t.Errorf("%d stay, of %v and %v", s.all, s.of, s.orgs)
+	}
+}
