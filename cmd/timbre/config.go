@@ -48,7 +48,19 @@ func (f databaseFlag) url() (url, name string, err error) {
 	if err != nil {
 		return "", "", wrongf("database-url-file", "%s", plainly(err))
 	}
+	if _, err := guarded("database-url-file", "file with the database's URL", f.DatabaseURLFile); err != nil { // which may hold a password
+		return "", "", err
+	}
 	return strings.TrimSpace(string(b)), "database-url-file", nil
+}
+
+// sqlite is the path of a SQLite database.
+func (f databaseFlag) sqlite() (path string, ok bool) {
+	url, _, err := f.url()
+	if err != nil {
+		return "", false
+	}
+	return strings.CutPrefix(url, "sqlite:")
 }
 
 // open opens the database. On SQLite it makes one unless mustExist says that

@@ -51,7 +51,7 @@ func (c *doctorCmd) Run(o *output) error {
 	root, err := readSecret(c.SecretFile, false)
 	look("secret", err, "32 bytes", "The first start on SQLite makes it. Else restore it, or make one as said.")
 	if _, err := os.Stat(c.SecretFile); err == nil {
-		warning, err := guarded(c.SecretFile)
+		warning, err := guarded("secret-file", "secret file", c.SecretFile)
 		found := "no other user can read it"
 		if warning != "" {
 			found = "taken, but: " + warning
@@ -79,6 +79,13 @@ func (c *doctorCmd) Run(o *output) error {
 	look("database", err, "answers", "Check that the database runs, and that the flag or variable is right.")
 	if err == nil {
 		defer db.Close()
+		if path, ok := c.sqlite(); ok {
+			var open error
+			if files := openToAll(path); len(files) > 0 {
+				open = fmt.Errorf("every user of this machine can read names and addresses in %s", strings.Join(files, ", "))
+			}
+			look("database's permissions", open, "no other user can read it", "Run: chmod 600 "+shellWord(path)+"*. A server that starts does it as well.")
+		}
 		c.database(ctx, db, root, look)
 		if c.has(ats) {
 			c.uploads(ctx, db, look)

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"timbre.example/evidence"
@@ -53,7 +52,7 @@ func (c *worksEvidence) Run(o *output) error {
 			_, err := o.out.Write(text)
 			return err
 		}
-		if err := os.WriteFile(c.Out, text, 0o600); err != nil {
+		if err := writePrivate(c.Out, text); err != nil {
 			return wrongf("out", "cannot be written: %s", plainly(err))
 		}
 		_, err = fmt.Fprintln(o.out, c.Out)

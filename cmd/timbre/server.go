@@ -257,6 +257,14 @@ func (s *server) openDatabase(ctx context.Context, f serverFlags) (secret, error
 			return nil, err
 		}
 	}
+	if onSQLite {
+		switch closed, err := tighten(path); {
+		case err != nil:
+			s.log.Warn("other users of this machine can read the database, and this user may not change that", "error", err)
+		case len(closed) > 0:
+			s.log.Warn("other users of this machine could read the database: it is closed to them now", "files", strings.Join(closed, " "))
+		}
+	}
 	if s.db, err = f.databaseFlag.open(ctx, false); err != nil {
 		return nil, err
 	}
@@ -278,7 +286,7 @@ func (s *server) openDatabase(ctx context.Context, f serverFlags) (secret, error
 	if err != nil {
 		return nil, err
 	}
-	warning, err := guarded(f.SecretFile)
+	warning, err := guarded("secret-file", "secret file", f.SecretFile)
 	if err != nil {
 		return nil, err
 	}

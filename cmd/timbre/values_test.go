@@ -381,7 +381,7 @@ func TestSecretOfAnotherRegistry(t *testing.T) {
 		if err := os.Chmod(at("secret"), mode); err != nil {
 			t.Fatal(err)
 		}
-		if warning, err := guarded(at("secret")); warning != "" || err != nil {
+		if warning, err := guarded("secret-file", "secret file", at("secret")); warning != "" || err != nil {
 			t.Errorf("%o: %s, %v", mode, warning, err)
 		}
 	}
@@ -394,7 +394,7 @@ func TestSecretOfAnotherRegistry(t *testing.T) {
 			if err := os.Chmod(at("secret"), mode); err != nil {
 				t.Fatal(err)
 			}
-			if warning, err := guarded(at("secret")); (err != nil) != refused || refused == strings.Contains(warning, "other users can read") {
+			if warning, err := guarded("secret-file", "secret file", at("secret")); (err != nil) != refused || refused == strings.Contains(warning, "other users can read") {
 				t.Errorf("%o of another user: %q, %v", mode, warning, err)
 			}
 		}
