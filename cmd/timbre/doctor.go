@@ -49,7 +49,16 @@ func (c *doctorCmd) Run(o *output) error {
 	}
 	look("configuration", c.validate(), "complete", "Correct the flag or environment variable that is named.")
 	root, err := readSecret(c.SecretFile, false)
-	look("secret", err, "32 bytes", "The first start on SQLite makes it. Else restore it, or make one as said.")
+	if err == nil {
+		err = root.serves(c.SecretFile, c.roles())
+	}
+	holds := "all keys of a server"
+	if spare := root.spare(c.roles()); len(spare) > 0 {
+		holds = "more than these roles need (" + strings.Join(spare, ", ") + "): timbre secret derive makes a file for them"
+	} else if root.root == nil {
+		holds = "the keys of these roles"
+	}
+	look("secret", err, holds, "The first start on SQLite makes it. Else restore it, or make one as said.")
 	if _, err := os.Stat(c.SecretFile); err == nil {
 		warning, err := guarded("secret-file", "secret file", c.SecretFile)
 		found := "no other user can read it"
@@ -142,7 +151,7 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 		err = fmt.Errorf("the database's clock differs by %s", skew.Round(time.Millisecond))
 	}
 	look("clock", err, "agrees with the database's", "Let both machines follow a time server.")
-	if root == nil || !c.has(ats) && !c.has(worker) {
+	if root.none() || !c.has(ats) && !c.has(worker) {
 		return
 	}
 	for _, name := range []network.Name{network.Testnet, network.Mainnet} {
@@ -154,7 +163,7 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 		var l *netlog.Log
 		if err == nil {
 			l, err = netlog.Open(ctx, db, netlog.Config{
-				Network: name, Origin: row.Origin, Key: root.key("log " + string(name)), BlockTime: c.NetworkBlockTime, Silence: c.NetworkSilence,
+				Network: name, Origin: row.Origin, Key: root.key(purposeLog(name)), PublicKey: root.key(purposeLog(name) + public), BlockTime: c.NetworkBlockTime, Silence: c.NetworkSilence,
 			})
 		}
 		if err != nil {

@@ -115,7 +115,7 @@ func existingLog(ctx context.Context, db *store.DB, name network.Name, file stri
 	if err != nil {
 		return nil, fmt.Errorf("network %s: %w", name, err)
 	}
-	l, err := netlog.Open(ctx, db, netlog.Config{Network: name, Origin: row.Origin, Key: root.key("log " + string(name))})
+	l, err := netlog.Open(ctx, db, netlog.Config{Network: name, Origin: row.Origin, Key: root.key(purposeLog(name)), PublicKey: root.key(purposeLog(name) + public)})
 	if err != nil {
 		return nil, wrongSecret(ctx, db, file, name, err)
 	}
