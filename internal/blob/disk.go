@@ -99,6 +99,8 @@ func NewDisk(dir, baseURL string, key []byte, opts Options) (*Disk, error) {
 	d := &Disk{signer: s, root: root, opts: opts}
 	err = errors.Join(d.makeDir(objectsDir), d.makeDir(tempDir))
 	if err == nil {
+		d.shut(objectsDir)
+		d.shut(tempDir)
 		err = d.sweep()
 	}
 	if err != nil {
@@ -333,6 +335,15 @@ func (d *Disk) publish(temp, key string) error {
 }
 
 // makeDir makes dir and its parents, each synced into its own parent.
+// shut closes a folder to other users of this machine. One that was restored from a
+// backup may be open to them, with files in it that are. A group that may enter was
+// chosen by somebody; a folder of another user is left to its owner.
+func (d *Disk) shut(dir string) {
+	if info, err := d.root.Stat(dir); err == nil && info.Mode().Perm()&0o007 != 0 {
+		_ = d.root.Chmod(dir, info.Mode().Perm()&^0o007)
+	}
+}
+
 func (d *Disk) makeDir(dir string) error {
 	d.dirs.Lock()
 	defer d.dirs.Unlock()
