@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -13,9 +12,7 @@ import (
 func writePrivate(path string, data []byte) error {
 	info, err := os.Stat(path)
 	switch {
-	case err == nil && info.IsDir():
-		return &fs.PathError{Op: "write", Path: path, Err: errors.New("it is a directory")}
-	case err == nil && !info.Mode().IsRegular():
+	case err == nil && !info.Mode().IsRegular(): // of a directory, the system says what it is
 		return os.WriteFile(path, data, 0o600)
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".timbre-") // mode 0600
