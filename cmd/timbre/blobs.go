@@ -54,6 +54,9 @@ func (f serverFlags) openS3() (*blob.S3, error) {
 		if err != nil {
 			return nil, wrongf("s3-secret-key-file", "%s", plainly(err))
 		}
+		if _, err := guarded("s3-secret-key-file", "file with the bucket's key", f.S3SecretKeyFile); err != nil {
+			return nil, err
+		}
 		o.SecretKey = strings.TrimSpace(string(b))
 	}
 	switch {

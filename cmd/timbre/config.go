@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/hkdf"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -50,7 +48,19 @@ func (f databaseFlag) url() (url, name string, err error) {
 	if err != nil {
 		return "", "", wrongf("database-url-file", "%s", plainly(err))
 	}
+	if _, err := guarded("database-url-file", "file with the database's URL", f.DatabaseURLFile); err != nil { // which may hold a password
+		return "", "", err
+	}
 	return strings.TrimSpace(string(b)), "database-url-file", nil
+}
+
+// sqlite is the path of a SQLite database.
+func (f databaseFlag) sqlite() (path string, ok bool) {
+	url, _, err := f.url()
+	if err != nil {
+		return "", false
+	}
+	return strings.CutPrefix(url, "sqlite:")
 }
 
 // open opens the database. On SQLite it makes one unless mustExist says that
@@ -373,31 +383,31 @@ func (f serverFlags) validate() error {
 	return f.roleFlags.validate(f.PublicURL)
 }
 
-// secret is the root that every key of a server is derived from.
-type secret []byte
-
 // readSecret reads the secret, and makes one at first start where that is safe:
 // only when this process alone can need it.
 func readSecret(path string, mayMake bool) (secret, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) && mayMake {
 		if err := makeSecret(path); err != nil {
-			return nil, wrongf("secret-file", "the secret file %s cannot be made: %s", path, plainly(err))
+			return secret{}, wrongf("secret-file", "the secret file %s cannot be made: %s", path, plainly(err))
 		}
 		text, err = os.ReadFile(path)
 		if err != nil {
-			return nil, err
+			return secret{}, err
 		}
 	} else if errors.Is(err, fs.ErrNotExist) {
-		return nil, wrongf("secret-file", "the secret file %s is not there. Restore it, or name the one that the server uses. Only a new registry gets a new one, the same for every instance: (umask 077; openssl rand -hex 32 > %s)", path, shellWord(path))
+		return secret{}, wrongf("secret-file", "the secret file %s is not there. Restore it, or name the one that the server uses. Only a new registry gets a new one, the same for every instance: (umask 077; openssl rand -hex 32 > %s)", path, shellWord(path))
 	} else if err != nil {
-		return nil, wrongf("secret-file", "the secret file %s cannot be read: %s", path, plainly(err))
+		return secret{}, wrongf("secret-file", "the secret file %s cannot be read: %s", path, plainly(err))
+	}
+	if s, ok := parseKeys(string(text)); ok {
+		return s, nil
 	}
 	b, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(b) != 32 {
-		return nil, wrongf("secret-file", "the secret file %s does not hold 64 hex digits and nothing else", path)
+		return secret{}, wrongf("secret-file", "the secret file %s does not hold 64 hex digits and nothing else, nor the keys that `timbre secret derive` wrote", path)
 	}
-	return b, nil
+	return secret{root: b}, nil
 }
 
 // makeSecret writes a new secret where none is.
@@ -427,13 +437,4 @@ func makeSecret(path string) error {
 		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
-}
-
-// key derives a key of 32 bytes for one purpose.
-func (s secret) key(purpose string) []byte {
-	k, err := hkdf.Key(sha256.New, s, nil, "timbre "+purpose, 32)
-	if err != nil {
-		panic(err) // only for lengths that SHA-256 cannot give
-	}
-	return k
 }

@@ -150,9 +150,5 @@ func writeDemo(path string, d demoFile) error {
 	if err != nil {
 		return err
 	}
-	tmp := path + ".new"
-	if err := os.WriteFile(tmp, append(b, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
+	return writePrivate(path, append(b, '\n'))
 }

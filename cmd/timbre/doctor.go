@@ -51,9 +51,18 @@ func (c *doctorCmd) Run(o *output) error {
 	look("configuration", c.validate(), "complete", "Correct the flag or environment variable that is named.")
 	look("memory limit", nil, c.memoryFlag.say(), "")
 	root, err := readSecret(c.SecretFile, false)
-	look("secret", err, "32 bytes", "The first start on SQLite makes it. Else restore it, or make one as said.")
+	if err == nil {
+		err = root.serves(c.SecretFile, c.roles())
+	}
+	holds := "all keys of a server"
+	if spare := root.spare(c.roles()); len(spare) > 0 {
+		holds = "more than these roles need (" + strings.Join(spare, ", ") + "): timbre secret derive makes a file for them"
+	} else if root.root == nil {
+		holds = "the keys of these roles"
+	}
+	look("secret", err, holds, "The first start on SQLite makes it. Else restore it, or make one as said.")
 	if _, err := os.Stat(c.SecretFile); err == nil {
-		warning, err := guarded(c.SecretFile)
+		warning, err := guarded("secret-file", "secret file", c.SecretFile)
 		found := "no other user can read it"
 		if warning != "" {
 			found = "taken, but: " + warning
@@ -82,6 +91,13 @@ func (c *doctorCmd) Run(o *output) error {
 	look("database", err, "answers", "Check that the database runs, and that the flag or variable is right.")
 	if err == nil {
 		defer db.Close()
+		if path, ok := c.sqlite(); ok {
+			var open error
+			if files := openToAll(path); len(files) > 0 {
+				open = fmt.Errorf("every user of this machine can read names and addresses in %s", strings.Join(files, ", "))
+			}
+			look("database's permissions", open, "no other user can read it", "Run: chmod 600 "+shellWord(path)+"*. A server that starts does it as well.")
+		}
 		c.database(ctx, db, root, look)
 		if c.has(ats) {
 			c.uploads(ctx, db, look)
@@ -138,7 +154,7 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 		err = fmt.Errorf("the database's clock differs by %s", skew.Round(time.Millisecond))
 	}
 	look("clock", err, "agrees with the database's", "Let both machines follow a time server.")
-	if root == nil || !c.has(ats) && !c.has(worker) {
+	if root.none() || !c.has(ats) && !c.has(worker) {
 		return
 	}
 	var kept checkpoint.Store
@@ -159,7 +175,7 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 		var l *netlog.Log
 		if err == nil {
 			l, err = netlog.Open(ctx, db, netlog.Config{
-				Network: name, Origin: row.Origin, Key: root.key("log " + string(name)), BlockTime: c.NetworkBlockTime, Silence: c.NetworkSilence, Checkpoints: kept, ClockTolerance: c.NetworkClockTolerance,
+				Network: name, Origin: row.Origin, Key: root.key(purposeLog(name)), PublicKey: root.key(purposeLog(name) + public), BlockTime: c.NetworkBlockTime, Silence: c.NetworkSilence, Checkpoints: kept, ClockTolerance: c.NetworkClockTolerance,
 			})
 		}
 		if err != nil {

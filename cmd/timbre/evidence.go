@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"timbre.example/evidence"
@@ -53,7 +52,7 @@ func (c *worksEvidence) Run(o *output) error {
 			_, err := o.out.Write(text)
 			return err
 		}
-		if err := os.WriteFile(c.Out, text, 0o600); err != nil {
+		if err := writePrivate(c.Out, text); err != nil {
 			return wrongf("out", "cannot be written: %s", plainly(err))
 		}
 		_, err = fmt.Fprintln(o.out, c.Out)
@@ -116,7 +115,7 @@ func existingLog(ctx context.Context, db *store.DB, name network.Name, file stri
 	if err != nil {
 		return nil, fmt.Errorf("network %s: %w", name, err)
 	}
-	l, err := netlog.Open(ctx, db, netlog.Config{Network: name, Origin: row.Origin, Key: root.key("log " + string(name))})
+	l, err := netlog.Open(ctx, db, netlog.Config{Network: name, Origin: row.Origin, Key: root.key(purposeLog(name)), PublicKey: root.key(purposeLog(name) + public)})
 	if err != nil {
 		return nil, wrongSecret(ctx, db, file, name, err)
 	}

@@ -37,6 +37,7 @@ type cli struct {
 	Doctor   doctorCmd   `cmd:"" help:"Check database, object store, networks and clock, and say what to do."`
 	Org      orgCmd      `cmd:"" help:"Organizations and their settings."`
 	Keys     keysCmd     `cmd:"" help:"Key pairs: a public site key and the secret key that mints its sessions."`
+	Secret   secretCmd   `cmd:"" help:"The server's secret, and the parts of it that one role needs."`
 	Sessions sessionsCmd `cmd:"" help:"Running sessions, to end them."`
 	Origins  originsCmd  `cmd:"" help:"Which sites may embed an organization's widget."`
 	Credits  creditsCmd  `cmd:"" help:"An organization's credits."`
@@ -90,7 +91,10 @@ type exitError struct {
 // usageError is a mistake in the environment, for which no command's help has more to say.
 type usageError struct{ error }
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	private()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 func run(args []string, stdout, stderr io.Writer) int {
 	var c cli

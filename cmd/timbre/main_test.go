@@ -376,7 +376,7 @@ func TestReadSecret(t *testing.T) {
 	}
 	wg.Wait()
 	for _, s := range got {
-		if len(s) != 32 || !bytes.Equal(s, got[0]) {
+		if len(s.root) != 32 || !bytes.Equal(s.root, got[0].root) {
 			t.Fatalf("%d first starts made different secrets", len(got))
 		}
 	}

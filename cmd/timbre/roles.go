@@ -27,6 +27,14 @@ type roleFlags struct {
 	JWKSMaxAge  time.Duration `env:"TIMBRE_JWKS_MAX_AGE" example:"1h" default:"1h" placeholder:"TIME" help:"How long these keys are used while the issuer does not answer (default: ${default})."`
 }
 
+// roles are those of this process.
+func (f roleFlags) roles() []role {
+	if len(f.Roles) == 0 {
+		return allRoles
+	}
+	return f.Roles
+}
+
 func (f roleFlags) has(r role) bool { return len(f.Roles) == 0 || slices.Contains(f.Roles, r) }
 
 // verifiesElsewhere says that tokens are verified with another process's keys.

@@ -26,11 +26,7 @@ func (c *serveCmd) Run(o *output) error {
 	if err != nil {
 		return err
 	}
-	roles := c.Roles
-	if len(roles) == 0 {
-		roles = allRoles
-	}
-	log.Info("ready", "url", s.url, "roles", roles, "version", version)
+	log.Info("ready", "url", s.url, "roles", c.roles(), "version", version)
 	return s.run(ctx)
 }
 

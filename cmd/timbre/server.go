@@ -100,7 +100,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	if s.url == "" {
 		s.url = "http://" + reachable(s.listener.Addr().(*net.TCPAddr))
 	}
-	public, err := url.Parse(s.url)
+	address, err := url.Parse(s.url)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	limits := limit.New(s.db, f.rates(), log)
 	s.work = append(s.work, limits.Run)
 	if f.has(organizations) {
-		if sessions.Tokens, err = session.NewTokens(root.key("session tokens"), f.issuer(s.url), s.db.Now); err != nil {
+		if sessions.Tokens, err = session.NewTokens(root.key(purposeTokens), f.issuer(s.url), s.db.Now); err != nil {
 			return nil, err
 		}
 		s.work = append(s.work, func(ctx context.Context) { sweepSessions(ctx, sessions, log) })
@@ -138,7 +138,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	room := f.space()
 	logs := map[network.Name]*netlog.Log{}
 	if f.has(ats) || f.has(worker) {
-		if s.blobs, err = f.openBlobs(s.url+"/blob", root.key("upload URLs"), blob.Options{
+		if s.blobs, err = f.openBlobs(s.url+"/blob", root.uploads(), blob.Options{
 			RenderError: render, Now: s.db.Now, Limits: f.uploads(), Space: room,
 			// The registry is made after its store.
 			Admit: func(ctx context.Context, key string) (blob.Owner, error) { return reg.Uploading(ctx, key) },
@@ -155,7 +155,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		}
 		for _, name := range []network.Name{network.Testnet, network.Mainnet} {
 			l, err := netlog.Open(ctx, s.db, netlog.Config{
-				Network: name, Origin: public.Host + "/log/" + string(name), Key: root.key("log " + string(name)),
+				Network: name, Origin: address.Host + "/log/" + string(name), Key: root.key(purposeLog(name)), PublicKey: root.key(purposeLog(name) + public),
 				BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, Checkpoints: kept, ClockTolerance: f.NetworkClockTolerance, Logger: log,
 			})
 			if err != nil {
@@ -177,7 +177,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			stamp = authority.Stamp
 		}
 		reg = registry.New(registry.Config{
-			DB: s.db, Blobs: s.blobs, Networks: networks, Prices: prices, AccessSecret: root.key("access codes"), Times: f.times(), Prepares: f.LimitsPrepares, Space: room, Log: log,
+			DB: s.db, Blobs: s.blobs, Networks: networks, Prices: prices, AccessSecret: root.key(purposeCodes), Times: f.times(), Prepares: f.LimitsPrepares, Space: room, Log: log,
 			WorkURL:     func(n network.Name, atsID int64) string { return fmt.Sprintf("%s/w/%s/%d", s.url, n, atsID) },
 			ExplorerURL: func(n network.Name, hash string) string { return s.url + "/explorer/" + string(n) + "/tx/" + hash },
 			Certify:     certifier(s.url, f.registryName(s.url), signer),
@@ -280,45 +280,59 @@ func listen(flag, address string) (net.Listener, error) {
 func (s *server) openDatabase(ctx context.Context, f serverFlags) (secret, error) {
 	dbURL, _, err := f.databaseFlag.url()
 	if err != nil {
-		return nil, err
+		return secret{}, err
 	}
 	path, onSQLite := strings.CutPrefix(dbURL, "sqlite:")
 	if _, err := os.Stat(path); onSQLite && errors.Is(err, fs.ErrNotExist) {
 		if err := f.named(); err != nil { // and no file is made
-			return nil, err
+			return secret{}, err
+		}
+	}
+	if onSQLite {
+		switch closed, err := tighten(path); {
+		case err != nil:
+			s.log.Warn("other users of this machine can read the database, and this user may not change that", "error", err)
+		case len(closed) > 0:
+			s.log.Warn("other users of this machine could read the database: it is closed to them now", "files", strings.Join(closed, " "))
 		}
 	}
 	if s.db, err = f.databaseFlag.open(ctx, false); err != nil {
-		return nil, err
+		return secret{}, err
 	}
 	s.db.Now = crash.Now()
 	if behind, err := s.db.Pending(ctx); err != nil {
-		return nil, err
+		return secret{}, err
 	} else if behind < 0 {
-		return nil, errAhead(-behind)
+		return secret{}, errAhead(-behind)
 	}
 	begun, err := logBegun(ctx, s.db)
 	if err != nil {
-		return nil, err
+		return secret{}, err
 	}
 	if !begun {
 		if err := f.named(); err != nil {
-			return nil, err
+			return secret{}, err
 		}
 	}
 	root, err := readSecret(f.SecretFile, !begun && (f.trial || onSQLite))
 	if err != nil {
-		return nil, err
+		return secret{}, err
 	}
-	warning, err := guarded(f.SecretFile)
+	if err := root.serves(f.SecretFile, f.roles()); err != nil {
+		return secret{}, err
+	}
+	if spare := root.spare(f.roles()); len(spare) > 0 {
+		s.log.Warn("the secret file holds more than the roles of this process need: give it a file of its own, see timbre secret derive --help", "not_needed", strings.Join(spare, ", "))
+	}
+	warning, err := guarded("secret-file", "secret file", f.SecretFile)
 	if err != nil {
-		return nil, err
+		return secret{}, err
 	}
 	if warning != "" {
 		s.log.Warn(warning)
 	}
 	if err := s.db.Migrate(ctx); err != nil {
-		return nil, err
+		return secret{}, err
 	}
 	return root, nil
 }
@@ -358,6 +372,9 @@ func logBegun(ctx context.Context, db *store.DB) (bool, error) {
 func wrongSecret(ctx context.Context, db *store.DB, file string, name network.Name, err error) error {
 	if row, e := db.Read().GetLog(ctx, string(name)); errors.Is(err, netlog.ErrKeyMismatch) && e == nil {
 		return wrongf("secret-file", "the secret file %s is not the one that signed the log %s. Restore or name that file: the log goes on with no other", file, row.Origin)
+	}
+	if errors.Is(err, netlog.ErrNotBegun) {
+		return fmt.Errorf("the log %s has not begun, and %s cannot sign it: start the worker first, with the secret file or the keys of a worker", name, file)
 	}
 	return fmt.Errorf("network %s: %w", name, err)
 }

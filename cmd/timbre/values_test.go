@@ -134,7 +134,7 @@ func TestWrongValues(t *testing.T) {
 	// A right call of each command, which the wrong value is added to. A flag that is given twice counts as the last says.
 	right := map[string][]string{
 		"--database-url": {"sqlite:" + database}, "--blob-url": {"file:" + filepath.Join(folder, "blobs")}, "--secret-file": {secret}, "--listen": {"127.0.0.1:0"},
-		"--public-url": {"https://songs.example"}, "--addr": {"127.0.0.1:0"}, "--data": {filepath.Join(folder, "demo")}, "--out": {filepath.Join(folder, "out")}, "--network": {"testnet"}, "--id": {"x"},
+		"--public-url": {"https://songs.example"}, "--addr": {"127.0.0.1:0"}, "--data": {filepath.Join(folder, "demo")}, "--out": {filepath.Join(folder, "out")}, "--network": {"testnet"}, "--id": {"x"}, "--roles": {"organizations,ats,worker"},
 	}
 	arguments := map[string]string{"org": "x", "id": "x", "name": "x", "origin": "x", "site-key": "x", "code": "x", "amount": "1", "ats-id": "1", "evidence": evidence, "source": evidence, "command": "serve"}
 	// What must stand beside a wrong value for it to be looked at.
@@ -393,7 +393,7 @@ func TestSecretOfAnotherRegistry(t *testing.T) {
 		if err := os.Chmod(at("secret"), mode); err != nil {
 			t.Fatal(err)
 		}
-		if warning, err := guarded(at("secret")); warning != "" || err != nil {
+		if warning, err := guarded("secret-file", "secret file", at("secret")); warning != "" || err != nil {
 			t.Errorf("%o: %s, %v", mode, warning, err)
 		}
 	}
@@ -406,7 +406,7 @@ func TestSecretOfAnotherRegistry(t *testing.T) {
 			if err := os.Chmod(at("secret"), mode); err != nil {
 				t.Fatal(err)
 			}
-			if warning, err := guarded(at("secret")); (err != nil) != refused || refused == strings.Contains(warning, "other users can read") {
+			if warning, err := guarded("secret-file", "secret file", at("secret")); (err != nil) != refused || refused == strings.Contains(warning, "other users can read") {
 				t.Errorf("%o of another user: %q, %v", mode, warning, err)
 			}
 		}

@@ -143,7 +143,7 @@ func (c *verifyCmd) save(e evidence.Evidence) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(c.Save, text, 0o600); err != nil {
+	if err := writePrivate(c.Save, text); err != nil {
 		return wrongf("save", "cannot be written: %s", plainly(err))
 	}
 	return nil

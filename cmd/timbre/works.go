@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
 	"timbre.example/internal/store"
@@ -59,7 +58,7 @@ func (c *worksCertificate) Run(o *output) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(c.Out, pdf, 0o600); err != nil {
+		if err := writePrivate(c.Out, pdf); err != nil {
 			return wrongf("out", "cannot be written: %s", plainly(err))
 		}
 		_, err = fmt.Fprintln(o.out, c.Out)

@@ -254,3 +254,24 @@ func TestMetricsByHost(t *testing.T) {
 		}
 	})
 }
+
+// A recording is downloaded with the ending of what it is, whatever it was called.
+func TestDownloadsAreCalledWhatTheyAre(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, options{})
+		w.work()
+		b := w.mint(map[string]any{"external_user_ref": "ada"})
+		job := b.prepared("A Page", map[string]any{"filename": "évil.html"})
+		done := w.done(b.post("/v1/works/confirm", map[string]string{"job_id": job}).get("transaction_id")).Done
+		b.certificate(done.WorkID)
+		for what, want := range map[string]string{"asset": "attachment; filename=\"_vil.wav\"; filename*=UTF-8''%C3%A9vil.wav", "certificate": "attachment; filename=\"A Page.pdf\"; filename*=UTF-8''A%20Page.pdf"} {
+			res, err := w.client.Get(w.call("GET", "/v1/works/"+done.WorkID+"/download/"+what, b.head(), nil).get("url"))
+			w.must(err)
+			res.Body.Close()
+			if got := res.Header.Get("Content-Disposition"); res.StatusCode != 200 || got != want || res.Header.Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("%s: %d, %s", what, res.StatusCode, got)
+			}
+		}
+	})
+}

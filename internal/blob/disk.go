@@ -119,6 +119,8 @@ func NewDisk(dir, baseURL string, key []byte, opts Options) (*Disk, error) {
 	d := &Disk{signer: s, root: root, opts: opts, running: running{keys: map[string]int{}, groups: map[string]tally{}}}
 	err = errors.Join(d.makeDir(objectsDir), d.makeDir(tempDir))
 	if err == nil {
+		d.shut(objectsDir)
+		d.shut(tempDir)
 		err = d.Sweep(context.Background())
 	}
 	if err != nil {
@@ -423,6 +425,15 @@ func (d *Disk) publish(temp, key string) error {
 }
 
 // makeDir makes dir and its parents, each synced into its own parent.
+// shut closes a folder to other users of this machine. One that was restored from a
+// backup may be open to them, with files in it that are. A group that may enter was
+// chosen by somebody; a folder of another user is left to its owner.
+func (d *Disk) shut(dir string) {
+	if info, err := d.root.Stat(dir); err == nil && info.Mode().Perm()&0o007 != 0 {
+		_ = d.root.Chmod(dir, info.Mode().Perm()&^0o007)
+	}
+}
+
 func (d *Disk) makeDir(dir string) error {
 	d.dirs.Lock()
 	defer d.dirs.Unlock()

@@ -176,12 +176,17 @@ func validKey(key string) error {
 	return nil
 }
 
+var reserved = map[string]bool{
+	"CON": true, "PRN": true, "AUX": true, "NUL": true, "COM1": true, "COM2": true, "COM3": true, "COM4": true, "COM5": true, "COM6": true, "COM7": true, "COM8": true, "COM9": true,
+	"LPT1": true, "LPT2": true, "LPT3": true, "LPT4": true, "LPT5": true, "LPT6": true, "LPT7": true, "LPT8": true, "LPT9": true,
+}
+
 // safeFilename makes a name that a browser may save under: one path segment,
 // no control or direction characters, at most 200 bytes with its extension kept.
 func safeFilename(name string) string {
 	name = strings.Map(func(r rune) rune {
 		switch {
-		case r == utf8.RuneError, unicode.Is(unicode.Cf, r), unicode.IsControl(r):
+		case r == utf8.RuneError, unicode.Is(unicode.Cf, r), unicode.IsControl(r), unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r):
 			return -1
 		case strings.ContainsRune(`/\:*?"<>|`, r):
 			return '_'
@@ -202,6 +207,10 @@ func safeFilename(name string) string {
 			cut--
 		}
 		name = strings.TrimRight(name[:cut], " .") + ext
+	}
+	// Windows keeps these for devices, whatever their ending.
+	if stem, _, _ := strings.Cut(name, "."); reserved[strings.ToUpper(strings.TrimRight(stem, " "))] {
+		name = "_" + name
 	}
 	if name == "" {
 		return "download"

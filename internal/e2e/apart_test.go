@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -60,16 +62,42 @@ func newApart(t *testing.T, database string, origins ...string) *apart {
 		AdminURL: database, Data: t.TempDir(), Roles: "organizations",
 		Settings: []string{"TIMBRE_LIMITS_MINT" + generous, "TIMBRE_LIMITS_SESSION" + generous, "TIMBRE_LIMITS_ADDRESS" + generous, "TIMBRE_LIMITS_ORGANIZATION" + generous},
 	}
+	// Each process has the keys of its role and no others.
+	mine := keysByRole(t, o.Data)
 	x.front, o.DatabaseURL = proxied()
+	o.Args = mine("organizations")
 	x.organizations = harness.Start(t, o)
 	x.organizations.NewOrganization(origins...)
-	o.Roles, o.Args = "ats", []string{"--issuer-url", x.organizations.URL, "--jwks-refresh", "200ms", "--jwks-max-age", keysMaxAge.String(), "--network-silence", silence.String()}
-	x.ats = harness.Start(t, o)
+	// The worker comes first: it alone can begin the log, which is named after ats.
+	at := harness.FreeAddress(t)
+	front := o.DatabaseURL
 	x.back, o.DatabaseURL = proxied()
-	o.Roles, o.Args = "worker", []string{"--public-url", x.ats.URL, "--network-silence", silence.String()}
+	o.Roles, o.Args = "worker", append(mine("worker"), "--public-url", "http://"+at, "--network-silence", silence.String())
 	x.worker = harness.Start(t, o)
+	o.DatabaseURL, o.Addr = front, at
+	o.Roles, o.Args = "ats", append(mine("ats"), "--issuer-url", x.organizations.URL, "--jwks-refresh", "200ms", "--jwks-max-age", keysMaxAge.String(), "--network-silence", silence.String())
+	x.ats = harness.Start(t, o)
 	x.ats.SiteKey, x.ats.SecretKey = x.organizations.SiteKey, x.organizations.SecretKey
 	return x
+}
+
+// keysByRole splits a secret in the folder as an operator does, and returns the
+// flag that names the file of a role. No server has the secret itself.
+func keysByRole(t *testing.T, dir string) func(role string) []string {
+	t.Helper()
+	whole := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(whole, []byte(strings.Repeat("5a", 32)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return func(role string) []string {
+		t.Helper()
+		file := filepath.Join(dir, role+".keys")
+		cmd := exec.CommandContext(t.Context(), harness.Binary(t, ""), "secret", "derive", "--roles", role, "--secret-file", whole, "--out", file)
+		if text, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		return []string{"--secret-file", file}
+	}
 }
 
 func (x *apart) song(title string, seed int) *harness.Song {

@@ -273,7 +273,7 @@ func (r *Registry) recording(ctx context.Context, w query.Work, version int64) (
 	if err := json.Unmarshal([]byte(v.Media), &m); err != nil {
 		return Download{}, err
 	}
-	return r.download(ctx, v.AssetKey, blob.File{Name: v.Filename, Type: media.Format(m.Format).Type()})
+	return r.download(ctx, v.AssetKey, blob.File{Name: recordingName(v.Filename, media.Format(m.Format)), Type: media.Format(m.Format).Type()})
 }
 
 // Certificate is where that of a version is; version 0 is the latest. The session

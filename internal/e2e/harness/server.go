@@ -101,6 +101,8 @@ type Options struct {
 	Env []string
 	// BlockTime is the time between blocks; "" is 100ms.
 	BlockTime string
+	// Addr is where it listens; "" is a free address.
+	Addr string
 	// Args are added to the command line of every start, Settings to its
 	// environment.
 	Args, Settings []string
@@ -158,14 +160,16 @@ func Start(t testing.TB, o Options) *Server {
 			t.Logf("the log of the server %s:\n%s", o.Roles, s.log.String())
 		}
 	})
-	s.addr = freeAddress(t)
+	if s.addr = o.Addr; s.addr == "" {
+		s.addr = FreeAddress(t)
+	}
 	s.run(o.Env)
 	return s
 }
 
-// freeAddress finds a port that stays free while the server is down: not one of
+// FreeAddress finds a port that stays free while the server is down: not one of
 // those that the system hands out by itself, nor 10080, which browsers refuse.
-func freeAddress(t testing.TB) string {
+func FreeAddress(t testing.TB) string {
 	for range 100 {
 		addr := fmt.Sprintf("127.0.0.1:%d", 10_100+mrand.IntN(20_000))
 		if l, err := net.Listen("tcp", addr); err == nil {

@@ -51,6 +51,10 @@ const ProtocolVersion = 1
 // signing on would make a log that no verifier accepts.
 var ErrKeyMismatch = errors.New("the key is not the one that signed this log")
 
+// ErrNotBegun is wrapped by Open when there is no such log, and this process does not
+// have the key to begin it with.
+var ErrNotBegun = errors.New("the log has not begun, and this process cannot sign")
+
 // Config is what Open needs to know.
 type Config struct {
 	// Network is the name on the wire, and the log's name in the database.
@@ -62,6 +66,9 @@ type Config struct {
 	Origin string
 	// Key is the 32-byte seed of the Ed25519 signing key.
 	Key []byte
+	// PublicKey stands in the place of Key where this process reads the log and
+	// never signs: it neither begins a log nor makes blocks.
+	PublicKey ed25519.PublicKey
 	// BlockTime is the least time between two blocks; 0 means a second.
 	BlockTime time.Duration
 	// Silence is how long no sequencer may have given a sign of life before the
@@ -88,7 +95,8 @@ type Config struct {
 type Log struct {
 	db       *store.DB
 	config   Config
-	key      ed25519.PrivateKey
+	key      ed25519.PrivateKey // nil in a process that never signs
+	public   ed25519.PublicKey
 	vkey     string
 	verifier note.Verifier
 
@@ -118,7 +126,7 @@ func Open(ctx context.Context, db *store.DB, c Config) (*Log, error) {
 	if !c.Network.Valid() {
 		return nil, fmt.Errorf("log: unknown network %q", c.Network)
 	}
-	if len(c.Key) != ed25519.SeedSize {
+	if len(c.Key) == 0 && len(c.PublicKey) != ed25519.PublicKeySize || len(c.Key) > 0 && len(c.Key) != ed25519.SeedSize {
 		return nil, fmt.Errorf("log %s: the key must be a seed of %d bytes, not %d", c.Network, ed25519.SeedSize, len(c.Key))
 	}
 	if c.BlockTime <= 0 {
@@ -142,8 +150,12 @@ func Open(ctx context.Context, db *store.DB, c Config) (*Log, error) {
 	}
 	l := &Log{
 		clock: clock{wall: func() time.Time { return db.Now() }, monotonic: c.Monotonic, tolerance: c.ClockTolerance, log: c.Logger},
-		db:    db, config: c, key: ed25519.NewKeyFromSeed(c.Key),
+		db:    db, config: c, public: c.PublicKey,
 		wake: make(chan struct{}, 1), head: make(chan struct{}), crash: crash.Points(),
+	}
+	if len(c.Key) > 0 {
+		l.key = ed25519.NewKeyFromSeed(c.Key)
+		l.public = l.key.Public().(ed25519.PublicKey)
 	}
 	if err := l.identify(c.Origin); err != nil {
 		return nil, err
@@ -153,6 +165,9 @@ func Open(ctx context.Context, db *store.DB, c Config) (*Log, error) {
 		made, err := tx.InsertLog(ctx, query.InsertLogParams{Network: string(c.Network), Origin: c.Origin, Now: store.Micros(tx.Now)})
 		if err != nil {
 			return err
+		}
+		if made == 1 && l.key == nil {
+			return ErrNotBegun
 		}
 		if made == 1 {
 			signed, err := l.sign(0, newTree(nil))
@@ -187,7 +202,7 @@ func Open(ctx context.Context, db *store.DB, c Config) (*Log, error) {
 // identify fixes the name under which the log signs.
 func (l *Log) identify(origin string) (err error) {
 	l.config.Origin = origin
-	if l.vkey, err = note.NewEd25519VerifierKey(origin, l.key.Public().(ed25519.PublicKey)); err == nil {
+	if l.vkey, err = note.NewEd25519VerifierKey(origin, l.public); err == nil {
 		l.verifier, err = note.NewVerifier(l.vkey)
 	}
 	if err != nil {

@@ -389,6 +389,11 @@ func (l *Log) loader(ctx context.Context, q *query.Queries) func(level int, n in
 // signer is the log as a note.Signer.
 type signer struct{ l *Log }
 
-func (s signer) Name() string                     { return s.l.verifier.Name() }
-func (s signer) KeyHash() uint32                  { return s.l.verifier.KeyHash() }
-func (s signer) Sign(text []byte) ([]byte, error) { return ed25519.Sign(s.l.key, text), nil }
+func (s signer) Name() string    { return s.l.verifier.Name() }
+func (s signer) KeyHash() uint32 { return s.l.verifier.KeyHash() }
+func (s signer) Sign(text []byte) ([]byte, error) {
+	if s.l.key == nil {
+		return nil, ErrNotBegun
+	}
+	return ed25519.Sign(s.l.key, text), nil
+}
