@@ -90,7 +90,7 @@ var _ network.Network = (*Fake)(nil)
 
 // New makes a network on which everything goes well and is final at once.
 func New(name network.Name) *Fake {
-	secret, key, err := note.GenerateKey(rand.Reader, "fake.example/"+string(name))
+	secret, key, err := note.GenerateKey(rand.Reader, "fake.example/log/"+string(name))
 	if err != nil {
 		panic(err) // the name is one that no test has
 	}
