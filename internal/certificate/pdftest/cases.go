@@ -20,7 +20,11 @@ type Case struct {
 }
 
 // Cases are made of two different evidences.
-func Cases(first, second string) (all []Case) {
+func Cases(first, second string) []Case { return append(Small(first, second), large(first)...) }
+
+// Small are the cases that are files of some kilobytes, made of two different
+// evidences.
+func Small(first, second string) (all []Case) {
 	good := Certificate(first)
 	file := good.File()
 	other := Stream("/Type/EmbeddedFile", second)
@@ -204,7 +208,20 @@ dence\056json)`).File(), "")
 	add("nothing but a mark", []byte("%PDF-1.7\n"), "end")
 	add("cut in the middle", file[:len(file)/2], "end")
 
-	// Work.
+	return all
+}
+
+// large are the cases that would be much work.
+func large(first string) (all []Case) {
+	good := Certificate(first)
+	file := good.File()
+	add := func(name string, pdf []byte, why string) {
+		c := Case{Name: name, PDF: pdf, Why: why}
+		if why == "" {
+			c.Evidence = first
+		}
+		all = append(all, c)
+	}
 	add("values nested deeply", good.With(7, strings.Repeat("[", 300)+strings.Repeat("]", 300)).Swap(3, "/Resources<<>>", "/Resources 7 0 R").File(), "depth")
 	add("nested as deeply as is read", good.With(7, strings.Repeat("[", 60)+strings.Repeat("]", 60)).Swap(3, "/Resources<<>>", "/Resources 7 0 R").File(), "")
 	bomb := Pack(strings.Repeat(" ", 64<<20))
