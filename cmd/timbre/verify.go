@@ -54,6 +54,16 @@ var remedies = map[evidence.Verdict]string{
 
 func (c *verifyCmd) Run(o *output) error {
 	e, page, err := readEvidence(c.Evidence)
+	if unread := (*unreadable)(nil); errors.As(err, &unread) && c.JSON {
+		// A script gets an answer for the very files that it is there for.
+		if err := o.print(true, struct {
+			Result  string `json:"result"`
+			Trouble string `json:"trouble"`
+			Why     string `json:"why,omitempty"`
+		}{"refused", unread.trouble, unread.why}, nil); err != nil {
+			return err
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -173,6 +183,15 @@ func (k *verifierKey) UnmarshalText(given []byte) error {
 	return nil
 }
 
+// unreadable is the error of a file that no evidence is read from: a key of the
+// page's words, and what a reader of PDF is unsure of.
+type unreadable struct {
+	trouble, why string
+	error
+}
+
+func (u *unreadable) Unwrap() error { return u.error }
+
 // readEvidence reads a document, or a certificate with one in it. What is neither
 // is named in the page's words. page is nil when it is no certificate.
 func readEvidence(path string) (e evidence.Evidence, page *evidence.Check, err error) {
@@ -181,7 +200,13 @@ func readEvidence(path string) (e evidence.Evidence, page *evidence.Check, err e
 		return e, nil, err
 	}
 	defer func() { _ = f.Close() }()
-	trouble := func(key string, err error) error { return fmt.Errorf("%s: %s\n  %w", path, evidence.Trouble(key), err) }
+	trouble := func(key string, err error) error {
+		u := &unreadable{trouble: key, error: fmt.Errorf("%s: %s\n  %w", path, evidence.Trouble(key), err)}
+		if refusal := (*certificate.Refusal)(nil); errors.As(err, &refusal) {
+			u.why = refusal.Why
+		}
+		return u
+	}
 	r := bufio.NewReaderSize(f, evidence.MaxSize+1)
 	head, err := r.Peek(evidence.MaxSize + 1)
 	if err != nil && err != io.EOF {
@@ -189,7 +214,7 @@ func readEvidence(path string) (e evidence.Evidence, page *evidence.Check, err e
 	}
 	if !bytes.Contains(head[:min(len(head), 1024)], []byte("%PDF-")) {
 		if !looksLikeEvidence(head) {
-			return e, nil, fmt.Errorf("%s: %s\n  give the certificate or the evidence here, and the recording with --media", path, evidence.Trouble("neither"))
+			return e, nil, trouble("neither", errors.New("give the certificate or the evidence here, and the recording with --media"))
 		}
 		if e, err = evidence.Decode(r); err != nil {
 			return e, nil, trouble(damage(head), err)

@@ -36,10 +36,8 @@ func skeleton(attached string) []byte {
 // FuzzAttachment: any bytes are read or refused, the same each time; and what is
 // read of a file without compression is a part of it.
 func FuzzAttachment(f *testing.F) {
-	for _, c := range pdftest.Cases(`{"evidence":1}`, `{"evidence":2}`) {
-		if len(c.PDF) < 10_000 {
-			f.Add(c.PDF)
-		}
+	for _, c := range pdftest.Small(`{"evidence":1}`, `{"evidence":2}`) {
+		f.Add(c.PDF)
 	}
 	f.Add(skeleton(`{"evidence":1}`))
 	f.Add(bytes.Replace(skeleton("{}"), []byte("/EF<<"), []byte("/EF<</A[[[[[[[["), 1))

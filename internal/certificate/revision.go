@@ -33,7 +33,8 @@ func (f *pdf) changed() bool {
 	pageNow, _ := f.get(f.newest, kids[0]).(dictionary)
 	form, _ := f.get(f.issued, was.get("AcroForm")).(dictionary)
 	formNow, _ := f.get(f.newest, is.get("AcroForm")).(dictionary)
-	if !same(page, pageNow, "Annots") || !same(form, formNow, "Fields", "SigFlags") {
+	info, infoNow := f.information(f.issued), f.information(f.newest)
+	if !same(info, infoNow, "ModDate", "Producer") || !same(page, pageNow, "Annots") || !same(form, formNow, "Fields", "SigFlags") {
 		return true
 	}
 	fields, ok := f.appended(form.get("Fields"), formNow.get("Fields"))
@@ -52,7 +53,7 @@ func (f *pdf) changed() bool {
 		}
 	}
 	// Every other object is what it was.
-	may := []any{any(f.root), kids[0], was.get("AcroForm"), form.get("Fields"), page.get("Annots")}
+	may := []any{any(f.root), kids[0], f.issued.sections[0].trailer.get("Info"), was.get("AcroForm"), form.get("Fields"), page.get("Annots")}
 	for _, s := range f.added {
 		for _, n := range slices.Sorted(maps.Keys(s.places)) {
 			p := f.issued.place(n)
@@ -66,6 +67,12 @@ func (f *pdf) changed() bool {
 		}
 	}
 	return false
+}
+
+// information is the document's, of a revision.
+func (f *pdf) information(v *view) dictionary {
+	d, _ := f.get(v, v.sections[0].trailer.get("Info")).(dictionary)
+	return d
 }
 
 // named is the reference to what is at a place.

@@ -501,12 +501,13 @@ class Pdf {
     if (kids.length !== 1) return true;
     const [page, pageNow] = [dict(old(kids[0])), dict(now(kids[0]))];
     const [form, formNow] = [dict(old(was.get('AcroForm'))), dict(now(is.get('AcroForm')))];
-    if (!same(page, pageNow, ['Annots']) || !same(form, formNow, ['Fields', 'SigFlags'])) return true;
+    const info = (v: View) => dict(this.get(v, v.sections[0]!.trailer.get('Info')));
+    if (!same(info(this.issued), info(this.newest), ['ModDate', 'Producer']) || !same(page, pageNow, ['Annots']) || !same(form, formNow, ['Fields', 'SigFlags'])) return true;
     const fields = this.appended(form.get('Fields'), formNow.get('Fields'));
     const annotations = this.appended(page.get('Annots'), pageNow.get('Annots'));
     if (!fields || !annotations || !fields.every((field) => this.invisible(field)) || annotations.some((one) => !fields.some((field) => equal(one, field)))) return true;
     // Every other object is what it was.
-    const may = [this.root, kids[0], was.get('AcroForm'), form.get('Fields'), page.get('Annots')];
+    const may = [this.root, kids[0], this.issued.sections[0]!.trailer.get('Info'), was.get('AcroForm'), form.get('Fields'), page.get('Annots')];
     for (const s of this.added)
       for (const n of [...s.places.keys()].sort((a, b) => a - b)) {
         const [before, after] = [this.issued.place(n), this.newest.place(n)];

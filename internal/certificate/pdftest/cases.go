@@ -20,7 +20,11 @@ type Case struct {
 }
 
 // Cases are made of two different evidences.
-func Cases(first, second string) (all []Case) {
+func Cases(first, second string) []Case { return append(Small(first, second), large(first)...) }
+
+// Small are the cases that are files of some kilobytes, made of two different
+// evidences.
+func Small(first, second string) (all []Case) {
 	good := Certificate(first)
 	file := good.File()
 	other := Stream("/Type/EmbeddedFile", second)
@@ -154,6 +158,11 @@ dence\056json)`).File(), "")
 	say("another catalog", first, true, Update(file, Objects{9: strings.Replace(good[1], "2 0 R", "10 0 R", 1), 10: "<</Type/Pages/Kids[3 0 R]/Count 1>>"}, "/X 1"))
 	all[len(all)-1].PDF = bytes.Replace(all[len(all)-1].PDF, []byte("/Root 1 0 R/X 1"), []byte("/Root 9 0 R/X 1"), 1)
 	say("a note on the page", first, true, Update(file, Objects{3: strings.Replace(good[3], "/Annots[]", "/Annots[9 0 R]", 1), 9: "<</Type/Annot/Subtype/FreeText/Rect[0 0 99 99]/Contents(Mallory)>>"}, ""))
+	about := good.With(7, "<</Title(Song)/ModDate(D:2026)>>")
+	named := bytes.Replace(about.File(), []byte("/Root 1 0 R"), []byte("/Root 1 0 R/Info 7 0 R"), 1)
+	say("the date of change", first, false, Update(named, Objects{7: "<</Title(Song)/ModDate(D:2027)/Producer(Another)>>"}, "/Info 7 0 R"))
+	say("another title of the document", first, true, Update(named, Objects{7: "<</Title(Another)/ModDate(D:2027)>>"}, "/Info 7 0 R"))
+	say("no title of the document", first, true, Update(named, Objects{8: "1"}, ""))
 	say("layers", first, true, Update(file, Objects{1: strings.Replace(good[1], "/AF", "/OCProperties<</D<<>>/OCGs[]>>/AF", 1)}, ""))
 	say("the same object again", first, false, Update(file, Objects{4: good[4]}, ""))
 	say("validation data", first, false, Update(file, Objects{1: strings.Replace(good[1], "/AF", "/DSS<</Certs[9 0 R]>>/AF", 1), 9: Stream("", "DER")}, ""))
@@ -204,7 +213,20 @@ dence\056json)`).File(), "")
 	add("nothing but a mark", []byte("%PDF-1.7\n"), "end")
 	add("cut in the middle", file[:len(file)/2], "end")
 
-	// Work.
+	return all
+}
+
+// large are the cases that would be much work.
+func large(first string) (all []Case) {
+	good := Certificate(first)
+	file := good.File()
+	add := func(name string, pdf []byte, why string) {
+		c := Case{Name: name, PDF: pdf, Why: why}
+		if why == "" {
+			c.Evidence = first
+		}
+		all = append(all, c)
+	}
 	add("values nested deeply", good.With(7, strings.Repeat("[", 300)+strings.Repeat("]", 300)).Swap(3, "/Resources<<>>", "/Resources 7 0 R").File(), "depth")
 	add("nested as deeply as is read", good.With(7, strings.Repeat("[", 60)+strings.Repeat("]", 60)).Swap(3, "/Resources<<>>", "/Resources 7 0 R").File(), "")
 	bomb := Pack(strings.Repeat(" ", 64<<20))
