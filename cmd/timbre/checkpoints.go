@@ -140,7 +140,7 @@ func guard(ctx context.Context, db *store.DB, l *netlog.Log, log *slog.Logger) e
 	case !ok: // its place does not answer
 		log.ErrorContext(ctx, "no block is made until this is over", "network", l.Name(), "error", err)
 		return nil
-	case stop.Clock() || before != nil:
+	case stop.Reason != netlog.Shorter && stop.Reason != netlog.Different, before != nil:
 		return nil
 	}
 	return db.Tx(ctx, func(tx *store.Tx) error {

@@ -212,12 +212,12 @@ func (r repairReport) words(w io.Writer) {
 	case r.Target == r.Size:
 		line("missing", "nothing")
 	case r.Applied:
-		line("written", "%s, which give the root hash of the checkpoint exactly", plural64(int64(r.Restored), "entry", "entries"))
+		line("written", "%s: the root hash of the checkpoint is reproduced exactly", plural64(int64(r.Restored), "entry", "entries"))
 		line("", "%s without a registration in this database: the explorer says so, and certificates stay valid", plural64(r.Lost, "entry is", "entries are"))
 		line("next", "registration number %d", r.NextAtsID)
 		line("look at", "%s", afterRestore)
 	case r.Restored > 0:
-		line("found", "%s, which give the root hash of the checkpoint exactly", plural64(int64(r.Restored), "entry", "entries"))
+		line("found", "%s: the root hash of the checkpoint is reproduced exactly", plural64(int64(r.Restored), "entry", "entries"))
 		line("changed", "nothing: --apply writes them")
 	default:
 		line("changed", "nothing")

@@ -106,7 +106,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	}
 	networks := map[network.Name]network.Network{}
 	for i, name := range []network.Name{network.Testnet, network.Mainnet} {
-		l, err := netlog.Open(t.Context(), db, netlog.Config{Network: name, Origin: "songs.example/log/" + string(name), Key: key(byte(2 + i)), BlockTime: time.Millisecond, Silence: 24 * time.Hour, Logger: log}) // clocks are moved
+		l, err := netlog.Open(t.Context(), db, netlog.Config{Network: name, Origin: "songs.example/log/" + string(name), Key: key(byte(2 + i)), BlockTime: time.Millisecond, Silence: 24 * time.Hour, Logger: log, Monotonic: func() time.Duration { return time.Duration(db.Now().UnixNano()) }}) // clocks are moved
 		w.must(err)
 		w.logs = append(w.logs, l)
 		networks[name] = l

@@ -12,11 +12,16 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"timbre.example/evidence"
+	"timbre.example/internal/blob"
+	"timbre.example/internal/blob/s3test"
 	"timbre.example/internal/e2e/harness"
+	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/registry/registrytest"
+	"timbre.example/internal/store/storetest"
 )
 
 // backUp copies the database of a running server, as docs/operating.md says, and
@@ -244,4 +249,112 @@ func certificates(t *testing.T, s *harness.Server) (out []string) {
 		}
 	}
 	return out
+}
+
+// An update was lost with the database. After a repair the work goes on with the
+// version behind it.
+func TestRestoredUpdates(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, databaseURL func(*testing.T) string) {
+		s := harness.Start(t, harness.Options{DatabaseURL: databaseURL(t)})
+		run := func(song *harness.Song) *harness.Song {
+			t.Helper()
+			walk(t, song, func(step string, err error) { t.Fatalf("%s: %v", step, err) })
+			return song
+		}
+		one := run(&harness.Song{Server: s, Title: "Song 1", Audio: harness.WAV(1)})
+		update := func(of *harness.Song, seed int) *harness.Song {
+			return &harness.Song{Server: s, Title: of.Title, Audio: harness.WAV(seed), Code: of.AccessCode}
+		}
+		restore := backUp(t, s)
+		run(update(one, 4))
+		if !harness.Eventually(func() bool { return len(certificates(t, s)) == 2 }) {
+			t.Fatal("no certificates")
+		}
+		s.Stop()
+		restore()
+		if said, ok := tool(t, s, "log", "repair", "--from-store", "--network", "testnet", "--apply"); !ok {
+			t.Fatal(said)
+		}
+		s.Restart()
+		third := run(update(one, 5))
+		if third.Result.AtsID != 1 || third.Result.BlockNumber != 3 {
+			t.Errorf("%+v", third.Result)
+		}
+		var page struct {
+			Latest   int64 `json:"latest_version"`
+			Versions []struct{ Version int64 }
+		}
+		req, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+"/w/testnet/1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", "application/json")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if err := json.NewDecoder(res.Body).Decode(&page); err != nil || page.Latest != 3 || len(page.Versions) != 3 {
+			t.Errorf("%+v, %v", page, err)
+		}
+		if text, ok := tool(t, s, "works", "evidence", "1", "--network", "testnet", "-o", filepath.Join(t.TempDir(), "out")); !ok {
+			t.Error(text)
+		}
+		registrytest.Check(t, registrytest.World{DatabaseURL: s.DatabaseURL})
+	})
+}
+
+// The checkpoint is kept in another database, or in the bucket of the uploads.
+func TestCheckpointPlaces(t *testing.T) {
+	t.Parallel()
+	for _, place := range []string{"postgres", "bucket"} {
+		t.Run(place, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			options := harness.Options{Roles: "organizations,ats,worker"}
+			var store checkpoint.Store
+			if place == "postgres" {
+				url := storetest.PostgresURL(t)
+				options.Args = []string{"--log-checkpoint", url}
+				p, err := checkpoint.NewPostgres(url, "it")
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { p.Close() })
+				store = p
+			} else {
+				server := s3test.Start(t)
+				bucket := server.Bucket()
+				options.Args, options.Settings = []string{"--blob-url", server.BlobURL(bucket)}, server.Env()
+				b, err := blob.NewS3(blob.S3Options{Bucket: bucket, Endpoint: server.URL, AccessKey: s3test.AccessKey, SecretKey: s3test.SecretKey})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { b.Close() })
+				store = checkpoint.Objects{Bucket: b}
+			}
+			s := harness.Start(t, options)
+			s.NewOrganization()
+			load := func(name string) string {
+				text, err := store.Load(ctx, name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return text
+			}
+			key, err := note.NewVerifier(strings.TrimSpace(get(t, s.URL+"/log/testnet/key")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := fmt.Sprintf("testnet-%08x", key.KeyHash())
+			for n := range 2 {
+				song := &harness.Song{Server: s, Title: fmt.Sprint("Song ", n), Audio: harness.WAV(n)}
+				walk(t, song, func(step string, err error) { t.Fatalf("%s: %v", step, err) })
+				if kept, published := load(name), get(t, s.URL+"/log/testnet/checkpoint"); kept != published || !strings.Contains(kept, fmt.Sprintf("\n%d\n", n+1)) {
+					t.Errorf("kept %q, published %q", kept, published)
+				}
+			}
+		})
+	}
 }
