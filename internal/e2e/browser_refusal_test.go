@@ -319,3 +319,38 @@ func TestNoSocket(t *testing.T) {
 		t.Error("the widget never asked")
 	}
 }
+
+// TestNoRoomForFiles is refused by a server whose disk is at its reserve. The screen
+// says so in a sentence that is true, in each language, and keeps what was typed.
+// TIMBRE_SCREENSHOTS names a folder for pictures.
+func TestNoRoomForFiles(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, harness.Start(t, harness.Options{Args: []string{"--reserve-space", "1152921504606846976"}}))
+	p := browser.Open(t)
+	p.Goto(x.plain())
+	p.SetFile(browser.Hook("file"), fixtures+"pcm16.wav")
+	p.Type(browser.Hook("title"), "No room")
+	p.Click(browser.Hook("next"))
+	fillCreator(p, 0)
+	p.Wait(onScreen(0, "FAILED"))
+	e := p.Events()[len(p.Events())-1]
+	if code := member[string](t, e, "code"); code != "common.service_unavailable" {
+		t.Errorf("failed with %s", code)
+	}
+	if text := browser.Eval[string](p, "e2e.widget().shadowRoot.textContent"); !strings.Contains(text, "There is no room for more files at the moment.") {
+		t.Errorf("the screen says %q", text)
+	}
+	p.Wait(browser.Hook("retry"))
+	for _, wide := range []int64{320, 1280} {
+		for _, dark := range []bool{false, true} {
+			p.Size(wide, 800)
+			p.Dark(dark)
+			if over := p.Overflow(); len(over) != 0 {
+				t.Errorf("at %d px: %v", wide, over)
+			}
+			if dir := os.Getenv("TIMBRE_SCREENSHOTS"); dir != "" {
+				p.Screenshot(dir, fmt.Sprintf("no-room-%d-%t", wide, dark))
+			}
+		}
+	}
+}

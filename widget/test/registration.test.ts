@@ -139,7 +139,7 @@ test('a store that has no room is not sent the file again; Retry sends it to the
     const p = w.state.problem!;
     assert.equal(p.code, 'common.service_unavailable');
     assert.equal(p.details?.['reason'], 'storage_full');
-    assert.equal(sentenceOf(new Texts('en'), p, w.time), 'There is no room for more files at the moment. Your file and your entries are kept on this page. Please try again later.');
+    assert.equal(sentenceOf(new Texts('en'), p, w.time), 'There is no room for more files at the moment. Please try again later.');
     assert.ok(w.state.file, 'the file is still there');
     w.flow.retry();
     await w.review();
