@@ -62,7 +62,7 @@ func behind(t *testing.T) (flags []string, published *httptest.Server) {
 	if err := os.WriteFile(secretFile, []byte(strings.Repeat("ab", 32)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	key := secret(bytes.Repeat([]byte{0xab}, 32)).key("log testnet")
+	key := secret{root: bytes.Repeat([]byte{0xab}, 32)}.key("log testnet")
 	newest := story(t, "sqlite:"+filepath.Join(dir, "newest.db"), key, checkpoint.Dir(filepath.Join(dir, "checkpoints")), 5)
 	story(t, "sqlite:"+filepath.Join(dir, "timbre.db"), key, nil, 2)
 	published = httptest.NewServer(http.StripPrefix("/log/testnet", newest.Handler(func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusNotFound) })))
