@@ -677,7 +677,7 @@ var table = []Entry{
 		Action:  "Retry after the number of seconds in `Retry-After`.",
 		Cause:   "The object store or the network does not answer, the store has no room for uploads, or this node is shedding load.",
 		Details: []Detail{
-			{Name: "reason", Type: "string", Optional: true, Meaning: "What there is no room for: `storage_full` (more uploads; what is uploaded already can be registered), or `bodies_in_flight` (more request bodies at once than this node reads).", Example: `"storage_full"`},
+			{Name: "reason", Type: "string", Optional: true, Meaning: "What there is no room for: `storage_full` (more uploads; what is uploaded already can be registered), `bodies_in_flight` (more request bodies at once than this node reads), or `log_stopped` (registrations: the operator has to repair the log first).", Example: `"storage_full"`},
 		},
 		RetryAfter: true,
 		Rehearse:   "prepare",

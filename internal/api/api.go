@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -265,8 +266,8 @@ func (a *API) document(o *huma.OpenAPI) {
 		{a.mints(), "GET", "/.well-known/jwks.json", "jwks", "The keys that session tokens are signed with", nil, map[string]*huma.Response{"200": object("A JSON Web Key Set")}},
 		{true, "GET", "/healthz", "health", "Whether this server can serve", nil, map[string]*huma.Response{"200": object("It can"), "503": refused}},
 		{true, "HEAD", "/healthz", "health-head", "Whether this server can serve, without a body", nil, map[string]*huma.Response{"200": {Description: "It can"}, "503": {Description: "It cannot"}}},
-		{true, "GET", "/readyz", "ready", "Whether this server can serve, and has room for uploads", []*huma.Param{{Name: "exclude", In: "query", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"storage"}}}}, map[string]*huma.Response{"200": object("It can, and has"), "503": refused}},
-		{true, "HEAD", "/readyz", "ready-head", "Whether this server can serve, and has room for uploads, without a body", nil, map[string]*huma.Response{"200": {Description: "It can, and has"}, "503": {Description: "It cannot, or has not"}}},
+		{true, "GET", "/readyz", "ready", "Whether this server can serve, has room for uploads, and its logs go on", []*huma.Param{{Name: "exclude", In: "query", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"storage", "log"}}}}, map[string]*huma.Response{"200": object("It can"), "503": refused}},
+		{true, "HEAD", "/readyz", "ready-head", "Whether this server can serve, has room for uploads, and its logs go on, without a body", nil, map[string]*huma.Response{"200": {Description: "It can"}, "503": {Description: "It cannot"}}},
 		{true, "GET", "/metrics", "metrics", "Counts by route and code, for programs of this machine", nil, map[string]*huma.Response{"200": text("Prometheus' text form", "text/plain"), "404": refused}},
 		{a.works(), "GET", routeSocket, "follow-socket", "Progress as WebSocket frames", id, map[string]*huma.Response{"101": {Description: "Frames follow"}, "404": refused, "422": refused}},
 		{a.works(), "GET", routeEvents, "follow-events", "Progress as server-sent events", append(id[:1:1], &huma.Param{
@@ -321,9 +322,19 @@ func (a *API) health(w http.ResponseWriter, r *http.Request) {
 // for uploads. Below the reserve all else still works, so a balancer that would
 // send nobody here any more leaves storage out.
 func (a *API) ready(w http.ResponseWriter, r *http.Request) {
-	if err := a.Space.Low(0); err != nil && r.URL.Query().Get("exclude") != "storage" {
+	excluded := r.URL.Query()["exclude"]
+	if err := a.Space.Low(0); err != nil && !slices.Contains(excluded, "storage") {
 		a.RenderError(w, r, fault.CommonServiceUnavailable(time.Minute).With("reason", "storage_full").Because(err))
 		return
+	}
+	if a.Registry != nil && !slices.Contains(excluded, "log") {
+		if err := a.Registry.Stopped(r.Context()); err != nil {
+			if !store.Unavailable(err) {
+				err = fault.CommonServiceUnavailable(time.Minute).With("reason", "log_stopped").Because(err)
+			}
+			a.RenderError(w, r, err)
+			return
+		}
 	}
 	a.health(w, r)
 }

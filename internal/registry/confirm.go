@@ -98,7 +98,7 @@ func (r *Registry) stopped(ctx context.Context, c session.Caller, jobID string) 
 		return err
 	}
 	if err := n.Stopped(ctx); err != nil {
-		return fault.CommonServiceUnavailable(retryStopped).Because(err)
+		return fault.CommonServiceUnavailable(retryStopped).With("reason", "log_stopped").Because(err)
 	}
 	return nil
 }

@@ -338,7 +338,7 @@ func (r *Registry) dryRun(ctx context.Context, job query.Job, sum commitment.Has
 	case errors.Is(err, network.ErrRefused):
 		return fault.RegistrationDryRunFailed(err.Error())
 	case errors.Is(err, network.ErrStopped):
-		return fault.CommonServiceUnavailable(retryStopped).Because(err)
+		return fault.CommonServiceUnavailable(retryStopped).With("reason", "log_stopped").Because(err)
 	case err != nil:
 		return fault.CommonServiceUnavailable(retryStore).Because(err)
 	}

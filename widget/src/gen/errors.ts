@@ -148,7 +148,7 @@ export interface ErrorDetails {
     fields: FieldError[];
   };
   "common.service_unavailable": {
-    /** What there is no room for: `storage_full` (more uploads; what is uploaded already can be registered), or `bodies_in_flight` (more request bodies at once than this node reads). */
+    /** What there is no room for: `storage_full` (more uploads; what is uploaded already can be registered), `bodies_in_flight` (more request bodies at once than this node reads), or `log_stopped` (registrations: the operator has to repair the log first). */
     reason?: string;
   };
   "common.not_found": {
