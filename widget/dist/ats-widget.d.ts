@@ -72,7 +72,7 @@ export interface FieldError {
 /** The details of the codes that have some; sizes in bytes, times RFC 3339. */
 export interface ErrorDetails {
   "session.invalid_token": {
-    /** What does not fit: `spent` (another init used the token), `revoked`, `key` (the site key is another), `action`, `network` or `work` (the token is for another). */
+    /** What does not fit: `spent` (another init used the token), `revoked`, `unknown` (this server did not mint it, or its database was restored since), `key` (the site key is another), `action`, `network` or `work` (the token is for another; `network` too where a test key's token names the mainnet). */
     reason: string;
   };
   "session.origin_not_allowed": {
@@ -80,7 +80,7 @@ export interface ErrorDetails {
     reason?: string;
   };
   "session.rate_limited": {
-    /** Whose budget is spent: `session`, or `mint` (of the key). */
+    /** Whose budget is spent: `session`, `mint` (of the key), or `duplicate_titles` (refusals for a title that is taken). */
     reason?: string;
   };
   "common.auth.invalid_token": {
@@ -128,7 +128,7 @@ export interface ErrorDetails {
     reason: string;
   };
   "common.rate_limited": {
-    /** Which limit is reached: `address`, `organization`, or `followers` (of this transaction). Of an upload: `uploads_in_flight` (two uploads to this URL run already), `organization_uploads` or `server_uploads` (uploads that run at once), `organization_bytes` or `server_bytes` (bytes that are being uploaded or wait for their registration). */
+    /** Which limit is reached: `address`, `organization`, `followers` (of this transaction), or `bodies_in_flight` (request bodies that this address or organization sends at the same time). Of an upload: `uploads_in_flight` (two uploads to this URL run already), `organization_uploads` or `server_uploads` (uploads that run at once), `organization_bytes` or `server_bytes` (bytes that are being uploaded or wait for their registration). */
     reason?: string;
   };
   "common.validation_failed": {
@@ -136,11 +136,11 @@ export interface ErrorDetails {
     fields: FieldError[];
   };
   "common.service_unavailable": {
-    /** `storage_full`: there is no room for more uploads. What is uploaded already can be registered. */
+    /** What there is no room for: `storage_full` (more uploads; what is uploaded already can be registered), `bodies_in_flight` (more request bodies at once than this node reads), or `log_stopped` (registrations: the operator has to repair the log first). */
     reason?: string;
   };
   "common.not_found": {
-    /** `route` (no such path), `method` (the path takes another method), `object` (no such file), or `hash_only` (the recording was never stored: only its hash was registered). */
+    /** `route` (no such path), `method` (the path takes another method), `object` (no such file), `host` (of `/metrics`: called by a name that it does not answer to), or `hash_only` (the recording was never stored: only its hash was registered). */
     reason?: string;
   };
   "widget.unknown_error": {
