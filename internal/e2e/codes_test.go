@@ -271,7 +271,7 @@ var table = []row{
 		through(t, x.song("same song", 2))
 	}}},
 	{code: fault.CodeRegistrationAudioTooLarge, text: "This file is too large: 20 kB, at most 9 kB.", rehearsed: "This file is too large: 600 MB, at most 500 MB.", scene: &scene{do: admin("org", "set", "ORG", "--max-file-size", "10000")}},
-	{code: fault.CodeRegistrationInvalidAudioFormat, text: "We cannot read this file as audio. Please choose another.", scene: &scene{file: func(t *testing.T) string {
+	{code: fault.CodeRegistrationInvalidAudioFormat, text: "This file is damaged. Export the song anew from your music program.", rehearsed: "Part of the sound is missing from this file. Upload the whole file, or export the song anew from your music program.", scene: &scene{file: func(t *testing.T) string {
 		// A letter would be refused by the widget: this one begins as a song does.
 		return write(t, "song.wav", []byte("RIFF\x24\x00\x00\x00WAVEDear label, this is a letter."))
 	}}},
@@ -312,7 +312,7 @@ var table = []row{
 		}
 	}}},
 	{code: fault.CodeTransactionExpired, text: "This took too long. Nothing was charged.", scene: &scene{server: with("--limits-upload-slot", "500ms"), at: "prepare", do: func(*testing.T, *site, *flow) {
-		until := time.Now().Add(6 * 500 * time.Millisecond)
+		until := time.Now().Add(12 * 500 * time.Millisecond)
 		harness.Eventually(func() bool { return time.Now().After(until) })
 	}}},
 	{code: fault.CodeCommonRateLimited, text: "Too many requests. Please try again after …", scene: &scene{server: with("--limits-address", "1/1h,burst=40"), at: "init", do: func(t *testing.T, x *site, _ *flow) {
@@ -323,7 +323,9 @@ var table = []row{
 		}
 		t.Error("the address has a budget without end")
 	}}},
-	{code: fault.CodeCommonValidationFailed, text: "Something here is not right.", rehearsed: "This email address is not complete.", scene: &scene{title: "\u200b\u200b"}}, // the server sees that nothing is to be seen
+	{code: fault.CodeCommonValidationFailed, text: "Something here is not right.", rehearsed: "This email address is not complete.", scene: &scene{file: func(t *testing.T) string {
+		return noise(t, "\u200b\u2060", 20_000) // the server sees that nothing of the name is to be seen
+	}}},
 	{code: fault.CodeCommonServiceUnavailable, text: "The service is busy right now. Please try again shortly.", scene: &scene{apart: true, at: "prepare", do: func(_ *testing.T, _ *site, f *flow) {
 		other := f.apart.song("Somebody else's", 6)
 		f.apart.do(other.Mint, other.Init, other.Put)

@@ -57,7 +57,7 @@ func mount(t *testing.T, dir string) error {
 func onSmallDisk(t *testing.T, databaseURL string) *smallDisk {
 	t.Helper()
 	d := &smallDisk{t: t, dir: t.TempDir(), clock: filepath.Join(t.TempDir(), "ahead"), counted: map[string]int{}}
-	o := harness.Options{Roles: "organizations,ats,worker", Tags: "crashpoints", Data: d.dir, DatabaseURL: databaseURL, Settings: []string{"TIMBRE_CLOCK_AHEAD=" + d.clock}}
+	o := harness.Options{Roles: "organizations,ats,worker", Tags: "crashpoints", Data: d.dir, DatabaseURL: databaseURL, Settings: []string{"TIMBRE_CLOCK_AHEAD=" + d.clock, "TIMBRE_NETWORK_CLOCK_TOLERANCE=24h"}}
 	if err := mount(t, d.dir); err == nil {
 		d.mounted = true
 	} else {

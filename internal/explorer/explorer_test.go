@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -39,7 +40,8 @@ type house struct {
 func open(t *testing.T, db *store.DB) house {
 	t.Helper()
 	l, err := log.Open(t.Context(), db, log.Config{
-		Network: network.Testnet, Origin: "timbre.example/log/testnet", Key: bytes.Repeat([]byte{7}, 32),
+		Monotonic: func() time.Duration { return time.Duration(db.Now().UnixNano()) }, // tests move the clock
+		Network:   network.Testnet, Origin: "timbre.example/log/testnet", Key: bytes.Repeat([]byte{7}, 32),
 	})
 	if err != nil {
 		t.Fatal(err)

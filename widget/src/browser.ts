@@ -28,8 +28,9 @@ export const browserEnv: Env = {
         clearTimeout(timer);
         signal.removeEventListener('abort', stop);
         if (signal.aborted) return reject(signal.reason);
-        const after = xhr.getResponseHeader('Retry-After');
-        resolve({ status: xhr.status, body: xhr.responseText, ...(after && /^\d+$/.test(after) && { retryAfter: +after }) });
+        // Of the list: Chromium complains on the console about one header that a bucket does not expose.
+        const after = /^retry-after: (\d+)\r?$/im.exec(xhr.getAllResponseHeaders())?.[1];
+        resolve({ status: xhr.status, body: xhr.responseText, ...(after && { retryAfter: +after }) });
       };
       signal.addEventListener('abort', stop);
       rearm();
