@@ -94,7 +94,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 // public say otherwise themselves.
 func unstored(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, below := range []string{"/v1/", "/blob/", "/metrics", "/healthz", "/rehearsal/"} {
+		for _, below := range []string{"/v1/", "/blob/", "/metrics", "/healthz", "/readyz", "/rehearsal/"} {
 			if strings.HasPrefix(r.URL.Path, below) {
 				w.Header().Set("Cache-Control", "no-store")
 			}
