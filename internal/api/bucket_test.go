@@ -155,7 +155,7 @@ func TestSweepWithoutBucket(t *testing.T) {
 	w, srv, bucket := inBucket(t, options{})
 	job, url := w.mint(nil).init("Given up", nil)
 	w.send(url, wav("given up", 4000))
-	w.ahead.Add(int64(2 * time.Hour))
+	w.ahead.Add(int64(3 * time.Hour))
 	srv.Stop()
 	if _, err := w.registry.Sweep(t.Context()); err == nil {
 		t.Error("nothing to tell")

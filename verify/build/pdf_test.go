@@ -320,6 +320,10 @@ func FuzzReadersAgree(f *testing.F) {
 		if seed != 0 { // one of the structure
 			pdf = small.Mutate(rand.New(rand.NewPCG(seed, 0)))
 		}
+		given := bytes.Clone(pdf)
 		agree(t, p, "fuzzed", pdf)
+		if !bytes.Equal(pdf, given) {
+			t.Error("the file was changed")
+		}
 	})
 }
