@@ -88,3 +88,57 @@ func anchors(t *testing.T, path string) map[string]bool {
 	}
 	return out
 }
+
+// The list of decisions has each file once, by number, under the file's own heading.
+func TestDecisionsAreListed(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("docs/adr/[0-9]*.md")
+	if err != nil || len(files) < 50 {
+		t.Fatalf("%d decisions, %v", len(files), err)
+	}
+	var want []string
+	for _, path := range files { // in the order of their names
+		name := filepath.Base(path)
+		first, rest, _ := strings.Cut(read(t, path), "\n")
+		title, ok := strings.CutPrefix(first, "# "+name[:4]+" · ")
+		if !ok {
+			t.Errorf("%s begins with %q, and not with # %s · ", path, first, name[:4])
+		}
+		if m := superseded.FindStringSubmatch(rest); m != nil {
+			title += "; superseded by " + m[1]
+		}
+		want = append(want, "| ["+name[:4]+"]("+name+") | "+title+" |")
+	}
+	_, list, _ := strings.Cut(read(t, "docs/adr/README.md"), "|---|---|\n")
+	if list != strings.Join(want, "\n")+"\n" {
+		t.Errorf("docs/adr/README.md should list\n%s", strings.Join(want, "\n"))
+	}
+}
+
+var superseded = regexp.MustCompile(`^\nSuperseded by \[(\d{4})\]`)
+
+// Every table has a head: a row that an empty line has parted from its table is text.
+func TestTablesAreWhole(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(files, "README.md", "ARCHITECTURE.md", "SECURITY.md", "docs/adr/README.md") {
+		lines := strings.Split(read(t, path), "\n")
+		for i, line := range lines {
+			if strings.HasPrefix(line, "|") && (i == 0 || !strings.HasPrefix(lines[i-1], "|")) && !strings.HasPrefix(strings.ReplaceAll(lines[i+1], " ", ""), "|--") {
+				t.Errorf("%s:%d is a row of no table: %s", path, i+1, line)
+			}
+		}
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

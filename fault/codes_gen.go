@@ -314,7 +314,7 @@ var table = []Entry{
 		Action:  "Nothing by hand: the widget emits `allfeat:token-expired` and resumes once `setToken()` is given a freshly minted token.",
 		Cause:   "The token was signed here and has not expired, yet it cannot serve this call: another init already spent its jti, its session was revoked, or its site key, action, network or permitted work differs from what the call asks for.",
 		Details: []Detail{
-			{Name: "reason", Type: "string", Optional: false, Meaning: "What does not fit: `spent` (another init used the token), `revoked`, `unknown` (this server did not mint it, or its database was restored since), `key` (the site key is another), `action`, `network` or `work` (the token is for another; `network` too where a test key's token names the mainnet).", Example: `"spent"`},
+			{Name: "reason", Type: "string", Optional: false, Meaning: "What does not fit: `spent` (another init used the token), `revoked`, `unknown` (this server did not mint it as it stands, or its database was restored since), `key` (the site key is another), `action`, `network` or `work` (the token is for another; `network` too where a test key's token names the mainnet).", Example: `"spent"`},
 		},
 		Rehearse: "call",
 		Seed:     true,

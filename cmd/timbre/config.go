@@ -191,7 +191,7 @@ type serverFlags struct {
 	databaseFlag
 	BlobURL string `env:"TIMBRE_BLOB_URL" example:"file:data/blobs" default:"file:data/blobs" placeholder:"URL" help:"Where uploads are kept: file:DIR, or s3://BUCKET?endpoint=URL with region=us-east-1, public-endpoint=URL (the store as browsers reach it), prefix=PATH, path-style=1 or 0 (default: ${default})."`
 	s3Flags
-	SecretFile string `env:"TIMBRE_SECRET_FILE" example:"data/secret" default:"data/secret" type:"path" placeholder:"FILE" help:"Holds 64 hex digits. Tokens, access codes, upload URLs and the log's key are derived from them. A new SQLite registry makes its own; instances on one Postgres share one. Back it up: no other secret can continue the log (default: ${default})."`
+	SecretFile string `env:"TIMBRE_SECRET_FILE" example:"data/secret" default:"data/secret" type:"path" placeholder:"FILE" help:"Holds 64 hex digits, or the keys of this process's roles (timbre secret derive). Tokens, access codes, upload URLs and the log's key are derived from them. A new SQLite registry makes its own; instances on one Postgres share one. Back it up: no other secret can continue the log (default: ${default})."`
 
 	NetworkTestnet   string        `env:"TIMBRE_NETWORK_TESTNET" example:"log:" default:"log:" placeholder:"URL" help:"The test network; log: is the built-in transparency log (default: ${default})."`
 	NetworkMainnet   string        `env:"TIMBRE_NETWORK_MAINNET" example:"log:" default:"log:" placeholder:"URL" help:"The mainnet (default: ${default})."`

@@ -71,7 +71,7 @@ type sessionsRevoke struct {
 	adminFlags
 	whichFlags
 	ID    string `example:"0198c0de-0000-7000-8000-000000000000" placeholder:"ID" help:"Only the session with this id, the jti of its token."`
-	Token string `example:"eyJ…" placeholder:"TOKEN" help:"Only the session of this token."`
+	Token string `example:"eyJ…" secret:"all" placeholder:"TOKEN" help:"Only the session of this token."`
 	All   bool   `help:"All sessions of the organization."`
 }
 

@@ -303,10 +303,13 @@ func (a *API) jwks(w http.ResponseWriter, r *http.Request) {
 	w.Write(set)
 }
 
+// pingTime is how long the database may take to say that it is there.
+const pingTime = 2 * time.Second
+
 func (a *API) health(w http.ResponseWriter, r *http.Request) {
 	// Those who ask at the same time share one question.
 	_, err, _ := a.pings.Do("", func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 2*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), pingTime)
 		defer cancel()
 		return nil, a.Sessions.DB.Ping(ctx)
 	})
@@ -328,7 +331,13 @@ func (a *API) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if a.Registry != nil && !slices.Contains(excluded, "log") {
-		if err := a.Registry.Stopped(r.Context()); err != nil {
+		// As for health, which those who ask at the same time share.
+		_, err, _ := a.pings.Do("log", func() (any, error) {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), pingTime)
+			defer cancel()
+			return nil, a.Registry.Stopped(ctx)
+		})
+		if err != nil {
 			if !store.Unavailable(err) {
 				err = fault.CommonServiceUnavailable(time.Minute).With("reason", "log_stopped").Because(err)
 			}

@@ -1,10 +1,13 @@
 package api
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"os"
 	"runtime"
@@ -14,8 +17,6 @@ import (
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
-
-	"bytes"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -46,11 +47,13 @@ const (
 )
 
 // bodies are the budgets of JSON bodies that are read at the same time in this
-// process, by their bytes. Who mints has a budget of its own: nothing that holders
-// of tokens do takes room from it.
+// process, by their bytes. Mints have a budget of their own: nothing that holders
+// of tokens do takes room from it. Neither can be filled by a few addresses, whose
+// bodies may stand still for [bodyTimeout].
 type bodies struct {
-	mints *limit.Bytes // shares by address
-	works *limit.Bytes // shares by organization
+	addresses *limit.Bytes // the share of each address in either of the others
+	mints     *limit.Bytes
+	works     *limit.Bytes // shares by organization
 	// decoding is a place for each processor: what a body becomes is larger than it,
 	// and reading it into its struct waits for nobody.
 	decoding chan struct{}
@@ -58,7 +61,8 @@ type bodies struct {
 
 func newBodies() *bodies {
 	return &bodies{
-		mints: limit.NewBytes(8<<20, 2<<20), works: limit.NewBytes(32<<20, 8<<20),
+		addresses: limit.NewBytes(math.MaxInt64, 2<<20),
+		mints:     limit.NewBytes(64<<20, math.MaxInt64), works: limit.NewBytes(64<<20, 8<<20),
 		decoding: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 }
@@ -180,6 +184,8 @@ func (b *withheld) announced(most int64) *fault.Field {
 	switch kind = strings.TrimSpace(kind); {
 	case kind != "" && !strings.EqualFold(kind, "application/json"):
 		return &fault.Field{Field: "content-type", Rule: "json", Message: "The body must be application/json."}
+	case !strings.EqualFold(cmp.Or(b.r.Header.Get("Content-Encoding"), "identity"), "identity"):
+		return &fault.Field{Field: "content-encoding", Rule: "identity", Message: "The body must not be compressed."}
 	case b.r.ContentLength > most:
 		return tooLarge(most)
 	}
@@ -190,25 +196,38 @@ func tooLarge(most int64) *fault.Field {
 	return &fault.Field{Field: "body", Rule: "max_bytes", Message: "The body is larger than " + strconv.FormatInt(most, 10) + " bytes."}
 }
 
-// hold takes the body's bytes out of the caller's budget: as many as it is announced
+// hold takes the body's bytes out of the caller's budgets: as many as it is announced
 // to have, or the bound where it is sent in chunks.
 func (a *API) hold(ctx context.Context, b *withheld, most int64) (release func(), err error) {
 	n := b.r.ContentLength
 	if n < 0 {
 		n = most
 	}
-	budget, key := a.bodies.mints, addressOf(b.r, a.TrustedProxies)
+	leave, err := a.bodies.addresses.Hold(ctx, addressOf(b.r, a.TrustedProxies), n, bodyWait)
+	if err != nil {
+		return nil, noRoom(err)
+	}
+	budget, key := a.bodies.mints, ""
 	if c, ok := ctx.Value(callerKey{}).(session.Caller); ok {
 		budget, key = a.bodies.works, c.Organization
 	}
-	release, err = budget.Hold(ctx, key, n, bodyWait)
+	free, err := budget.Hold(ctx, key, n, bodyWait)
+	if err != nil {
+		leave()
+		return nil, noRoom(err)
+	}
+	return func() { free(); leave() }, nil
+}
+
+// noRoom is the refusal of a body for which a budget has no room.
+func noRoom(err error) error {
 	switch {
 	case errors.Is(err, limit.ErrShare):
-		return nil, fault.CommonRateLimited(time.Second).With("reason", "bodies_in_flight").Because(err)
+		return fault.CommonRateLimited(time.Second).With("reason", "bodies_in_flight").Because(err)
 	case errors.Is(err, limit.ErrFull):
-		return nil, fault.CommonServiceUnavailable(time.Second).With("reason", "bodies_in_flight").Because(err)
+		return fault.CommonServiceUnavailable(time.Second).With("reason", "bodies_in_flight").Because(err)
 	}
-	return release, err
+	return err
 }
 
 // read reads the body whole.

@@ -147,3 +147,66 @@ func TestBodiesInFlight(t *testing.T) {
 		t.Errorf("after they went: %s", a.body)
 	}
 }
+
+// Bodies with a token count against their address, too: one visitor takes no room from
+// the others of an organization.
+func TestBodiesOfAnAddress(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{proxies: loopback})
+	b := w.mint(nil)
+	w.api.SetBodies(64<<20, 2*api.MaxWorkBody)
+	for range 2 {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+		w.must(err)
+		defer conn.Close()
+		_, err = fmt.Fprintf(conn, "POST /v1/works/init HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\nAuthorization: Bearer %s\r\nX-Site-Key: %s\r\nContent-Length: %d\r\n\r\n{", b.token, b.keys.SiteKey, api.MaxWorkBody)
+		w.must(err)
+	}
+	eventually(t, func() bool { return w.api.BodiesHeld("192.0.2.1") == 2*api.MaxWorkBody })
+	init := func(address string) answer {
+		head := b.head()
+		head["X-Forwarded-For"] = address
+		return w.call("POST", "/v1/works/init", head, asJSON(work("Song", nil)))
+	}
+	a := init("192.0.2.1")
+	if a.status != 429 || a.code != fault.CodeCommonRateLimited || a.err.Details["reason"] != "bodies_in_flight" || a.header.Get("Retry-After") != "1" || a.header.Get("Access-Control-Allow-Origin") == "" {
+		t.Errorf("the same address: %d %s", a.status, a.body)
+	}
+	if a := init("192.0.2.2"); a.code != "" {
+		t.Errorf("another: %s", a.body)
+	}
+}
+
+// A thousand mints that stand still, from some addresses, leave room for others.
+func TestMintsThatStandStill(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{proxies: loopback})
+	const addresses, each = 5, 256
+	for i := range addresses * each {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+		w.must(err)
+		defer conn.Close()
+		_, err = fmt.Fprintf(conn, "POST /v1/sessions HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.%d\r\nContent-Length: %d\r\n\r\n{", i%addresses, api.MaxSmallBody)
+		w.must(err)
+	}
+	for i := range addresses {
+		eventually(t, func() bool { return w.api.BodiesHeld(fmt.Sprintf("192.0.2.%d", i)) == each*api.MaxSmallBody })
+	}
+	a := w.call("POST", "/v1/sessions", map[string]string{"Origin": site, "X-Forwarded-For": "192.0.2.99"}, asJSON(w.mintBody(nil)))
+	if a.code != "" {
+		t.Errorf("another: %s", a.body)
+	}
+}
+
+// A compressed body is refused for what it is.
+func TestCompressedBodies(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{})
+	b := w.mint(nil)
+	for encoding, want := range map[string]string{"gzip": "content-encoding identity", "br": "content-encoding identity", "identity": "job_id uuid", "": "job_id uuid"} {
+		head := b.head()
+		if encoding != "" {
+			head["Content-Encoding"] = encoding
+		}
+		if a := w.call("POST", "/v1/works/prepare", head, asJSON(map[string]string{"job_id": "x"})); a.rules() != want {
+			t.Errorf("%q: %s", encoding, a.body)
+		}
+	}
+}

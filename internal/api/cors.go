@@ -3,12 +3,20 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"timbre.example/internal/session"
 )
+
+// publicPaths are what nobody has to be let in to: every page reads it, refusals
+// of a layer above its handler included.
+var publicPaths = []string{"/log/", "/w/", "/blob/", "/widget/", "/rehearsal/"}
+
+// exposed are the headers of an answer that a page of another origin may read.
+const exposed = "Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 
 // cors lets every page read the answers of what browsers call, refusals and
 // preflights included: the page of an origin that is on no list must be able to
@@ -17,15 +25,19 @@ import (
 // read its answer.
 func (a *API) cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		if slices.ContainsFunc(publicPaths, func(p string) bool { return strings.HasPrefix(r.URL.Path, p) }) {
+			h.Set("Access-Control-Allow-Origin", "*")
+			h.Set("Access-Control-Expose-Headers", exposed)
+		}
 		if !strings.HasPrefix(r.URL.Path, "/v1/") || forBackends(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
 		}
-		h := w.Header()
 		h.Add("Vary", "Origin")
 		if origin := r.Header.Get("Origin"); origin != "" {
 			h.Set("Access-Control-Allow-Origin", origin)
-			h.Set("Access-Control-Expose-Headers", "Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id")
+			h.Set("Access-Control-Expose-Headers", exposed)
 		}
 		if !preflight(r) {
 			next.ServeHTTP(w, r)

@@ -195,3 +195,23 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 		})
 	}
 }
+
+// Every page reads what is public, also where a layer above its handler refuses.
+func TestPublicRefusalsAreRead(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{limits: limit.Rates{Address: limit.Rate{Count: 1, Per: time.Hour, Burst: 1}}})
+	w.call("GET", "/v1/stats", nil, nil)
+	for path, status := range map[string]int{"/log/testnet/checkpoint": 429, "/w/testnet/1": 429, "/v1/stats": 429, "/blob/x?" + strings.Repeat("a", 9000): 422, "/widget/x?" + strings.Repeat("a", 9000): 422} {
+		a := w.call("GET", path, map[string]string{"Origin": site}, nil)
+		if o := a.header.Get("Access-Control-Allow-Origin"); a.status != status || o != "*" && o != site {
+			t.Errorf("%.30s: %d, Access-Control-Allow-Origin %q", path, a.status, o)
+		}
+		if status == 429 && (a.header.Get("Retry-After") != "60" || !strings.Contains(a.header.Get("Access-Control-Expose-Headers"), "Retry-After")) {
+			t.Errorf("%.30s: Retry-After %q, exposed %q", path, a.header.Get("Retry-After"), a.header.Get("Access-Control-Expose-Headers"))
+		}
+	}
+	for _, path := range []string{"/v1/sessions", "/v1/sessions/revoke", "/explorer/testnet"} {
+		if o := w.call("POST", path, map[string]string{"Origin": site}, nil).header.Get("Access-Control-Allow-Origin"); o != "" {
+			t.Errorf("%s: Access-Control-Allow-Origin %q", path, o)
+		}
+	}
+}

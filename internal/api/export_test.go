@@ -1,6 +1,7 @@
 package api
 
 import (
+	"math"
 	"time"
 
 	"timbre.example/internal/limit"
@@ -19,11 +20,13 @@ func (a *API) Streams() int {
 	return a.streams.all
 }
 
-// SetBodies makes the budget of the bodies of mints smaller.
-func (a *API) SetBodies(most, share int64) { a.bodies.mints = limit.NewBytes(most, share) }
+// SetBodies makes the budget of the bodies of mints smaller, and the share of an address.
+func (a *API) SetBodies(most, share int64) {
+	a.bodies.mints, a.bodies.addresses = limit.NewBytes(most, math.MaxInt64), limit.NewBytes(math.MaxInt64, share)
+}
 
-// BodiesHeld are the bytes that an address holds of it.
-func (a *API) BodiesHeld(address string) int64 { return a.bodies.mints.Held(address) }
+// BodiesHeld are the bytes that an address holds of its share.
+func (a *API) BodiesHeld(address string) int64 { return a.bodies.addresses.Held(address) }
 
 // CountsAsked is how often the database was asked for the counts of stats.
 func (a *API) CountsAsked() int { return a.counts.asked }

@@ -96,6 +96,29 @@ func TestTestKeysStandApart(t *testing.T) {
 	})
 }
 
+// The id of a transaction opens its certificate to sessions of the same kind of key only.
+func TestTransactionsOfTheOtherKind(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, options{})
+		w.work()
+		test, err := session.CreateKeys(t.Context(), db, w.org, true)
+		w.must(err)
+		kinds := []session.KeyPair{w.keys, test}
+		for i, keys := range kinds {
+			w.keys = keys
+			id := w.registered("Song")
+			at := "/v1/works/" + w.done(id).Done.WorkID + "/download/certificate?transaction=" + id
+			late := w.mint(nil).head()
+			eventually(t, func() bool { return w.call("GET", at, late, nil).code == "" })
+			w.keys = kinds[1-i]
+			if a := w.call("GET", at, w.mint(nil).head(), nil); a.code != fault.CodeCommonForbidden {
+				t.Errorf("a session of the other kind (test %t): %s", w.keys.Test, a.body)
+			}
+		}
+	})
+}
+
 // A backend ends sessions by id, by token and by end-user, from the next call on.
 func TestRevokeByBackend(t *testing.T) {
 	t.Parallel()

@@ -29,6 +29,9 @@ func TestReady(t *testing.T) {
 				if a.status != want || method == "GET" && a.code != code {
 					t.Errorf("%s %s: %d %s", method, path, a.status, a.body)
 				}
+				if a.header.Get("Cache-Control") != "no-store" {
+					t.Errorf("%s %s may be stored: %q", method, path, a.header.Get("Cache-Control"))
+				}
 				if code != "" && a.header.Get("Retry-After") != "60" {
 					t.Errorf("%s %s: Retry-After %q", method, path, a.header.Get("Retry-After"))
 				}

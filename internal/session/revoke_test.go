@@ -160,6 +160,19 @@ func TestTokenWithoutRow(t *testing.T) {
 		if err := h.authorize(forge(func(c *session.Claims) { c.ID = session.TokenID(other) }), h.keys); reason(err) != "unknown" {
 			t.Errorf("with the id of another key pair's session: %v", err)
 		}
+		// The row is of what was minted, and of nothing that a signature adds to it.
+		for name, change := range map[string]func(*session.Claims){
+			"another action":   func(c *session.Claims) { c.Action = session.Access },
+			"another network":  func(c *session.Claims) { c.Network = network.Mainnet },
+			"another end-user": func(c *session.Claims) { c.ExternalUserRef += "x" },
+		} {
+			if err := h.authorize(forge(func(c *session.Claims) { c.ID = claims.ID; change(c) }), h.keys); !errors.Is(err, fault.CodeSessionInvalidToken) || reason(err) != "unknown" {
+				t.Errorf("with the id of a session, for %s: %v", name, err)
+			}
+		}
+		if err := h.authorize(forge(func(c *session.Claims) { c.ID = claims.ID }), h.keys); err != nil {
+			t.Errorf("as it was minted: %v", err)
+		}
 		h.at.at = h.at.at.Add(26 * time.Hour)
 		_, err = h.Sweep(t.Context())
 		h.must(err)

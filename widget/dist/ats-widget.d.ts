@@ -72,7 +72,7 @@ export interface FieldError {
 /** The details of the codes that have some; sizes in bytes, times RFC 3339. */
 export interface ErrorDetails {
   "session.invalid_token": {
-    /** What does not fit: `spent` (another init used the token), `revoked`, `unknown` (this server did not mint it, or its database was restored since), `key` (the site key is another), `action`, `network` or `work` (the token is for another; `network` too where a test key's token names the mainnet). */
+    /** What does not fit: `spent` (another init used the token), `revoked`, `unknown` (this server did not mint it as it stands, or its database was restored since), `key` (the site key is another), `action`, `network` or `work` (the token is for another; `network` too where a test key's token names the mainnet). */
     reason: string;
   };
   "session.origin_not_allowed": {

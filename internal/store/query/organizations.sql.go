@@ -176,7 +176,7 @@ func (q *Queries) KeyBySecretHash(ctx context.Context, secretHash []byte) (KeyBy
 const keyBySiteKey = `-- name: KeyBySiteKey :one
 SELECT k.site_key, k.organization_id, k.secret_hash, k.test, k.max_file_size, k.disabled_at, k.deleted_at, k.created_at, o.id, o.name, o.suspended_at, o.widget_enabled, o.max_file_size, o.access_code_ttl, o.duplicate_titles, o.asset_storage, o.quota, o.created_at, o.imprint,
   CAST(COALESCE((SELECT string_agg(pattern, ' ') FROM origins WHERE organization_id = o.id), '') AS TEXT) AS origins,
-  s.jti, s.revoked_at
+  s.jti, s.revoked_at, CAST(COALESCE(s.action, '') AS TEXT) AS action, CAST(COALESCE(s.network, '') AS TEXT) AS network, CAST(COALESCE(s.end_user, '') AS TEXT) AS end_user
 FROM site_keys k JOIN organizations o ON o.id = k.organization_id
   LEFT JOIN sessions s ON s.jti = $1 AND s.site_key = k.site_key AND s.organization_id = o.id
 WHERE k.site_key = $2
@@ -193,6 +193,9 @@ type KeyBySiteKeyRow struct {
 	Origins      string
 	Jti          sql.NullString
 	RevokedAt    sql.NullInt64
+	Action       string
+	Network      string
+	EndUser      string
 }
 
 func (q *Queries) KeyBySiteKey(ctx context.Context, arg KeyBySiteKeyParams) (KeyBySiteKeyRow, error) {
@@ -221,6 +224,9 @@ func (q *Queries) KeyBySiteKey(ctx context.Context, arg KeyBySiteKeyParams) (Key
 		&i.Origins,
 		&i.Jti,
 		&i.RevokedAt,
+		&i.Action,
+		&i.Network,
+		&i.EndUser,
 	)
 	return i, err
 }
