@@ -11,6 +11,8 @@ import (
 
 	"timbre.example/fault"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/network"
+	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/space"
 )
 
@@ -330,6 +332,62 @@ func TestNoRoom(t *testing.T) {
 		w.blobs.fail(nil)
 		if _, err := full2.prepare(); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// While a network is stopped no file goes: a restored database does not know what was
+// paid for since.
+func TestSweepWhileStopped(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		s := w.quoted("Paid for in the newest database", 1)
+		w.pass(25 * time.Hour)
+		w.net.Stop("the database went back")
+		if n, err := w.reg.Sweep(t.Context()); n != 0 || err != nil {
+			t.Errorf("%d ended, %v", n, err)
+		}
+		if job, err := w.db.Read().GetJob(t.Context(), s.slot.JobID); err != nil || !w.exists(job.AssetKey) {
+			t.Errorf("its file is gone, %v", err)
+		}
+		w.net.Stop("")
+		if n, err := w.reg.Sweep(t.Context()); n != 1 || err != nil {
+			t.Errorf("%d ended, %v", n, err)
+		}
+	})
+}
+
+// slowDryRun is a network that takes its time over a dry run.
+type slowDryRun struct {
+	*networktest.Fake
+	meanwhile func()
+}
+
+func (s slowDryRun) DryRun(ctx context.Context, call network.Call) error {
+	s.meanwhile()
+	return s.Fake.DryRun(ctx, call)
+}
+
+// A prepare that began in time and ends late does not quote a file that a sweep has
+// removed meanwhile without a row.
+func TestPrepareBesideASweepWithoutRows(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		s := w.quoted("Late", 1)
+		before := w.reg.Networks
+		w.reg.Networks = map[network.Name]network.Network{network.Testnet: slowDryRun{w.net, func() {
+			w.pass(3*time.Hour + rowless)
+			heal := w.refuseWrites()
+			defer heal()
+			if _, err := w.reg.Sweep(t.Context()); err == nil {
+				t.Error("rows were written")
+			}
+		}}}
+		_, err := s.prepare()
+		wantCode(t, err, fault.CodeTransactionExpired)
+		w.reg.Networks = before
+		_, err = s.confirm()
+		wantCode(t, err, fault.CodeTransactionExpired)
+		if n, err := w.reg.Sweep(t.Context()); n != 1 || err != nil {
+			t.Errorf("%d ended, %v", n, err)
 		}
 	})
 }

@@ -52,7 +52,14 @@ func (r *Registry) sweepEvery(ctx context.Context) {
 // redacted works. It returns how many jobs it ended.
 //
 // A disk that is full heals by it: files go also while no row can be written.
+//
+// While a network is stopped nothing goes. The database, or the clock, is probably not
+// the right one then: a job that a restored backup has as expired may have been paid
+// for since, and its file is the only one.
 func (r *Registry) Sweep(ctx context.Context) (ended int, err error) {
+	if r.Stopped(ctx) != nil {
+		return 0, nil
+	}
 	ended, err = r.sweepExpired(ctx)
 	if err != nil && ctx.Err() == nil { // the files that went may have left room for the rows
 		var more int
