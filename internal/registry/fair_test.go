@@ -288,7 +288,8 @@ func TestErasuresTakeTurns(t *testing.T) {
 		if err := w.reg.erase(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if org, err := w.db.Read().NextErasing(t.Context(), query.NextErasingParams{Now: store.Micros(w.db.Now().Add(24 * time.Hour))}); !errors.Is(err, sql.ErrNoRows) {
+		end := store.Micros(w.db.Now().Add(24 * time.Hour))
+		if org, err := w.db.Read().NextErasing(t.Context(), query.NextErasingParams{Now: end, Before: end}); !errors.Is(err, sql.ErrNoRows) {
 			t.Errorf("left: of %q, %v", org, err)
 		}
 	})

@@ -49,8 +49,8 @@ func TestTurnsAreFoundByIndex(t *testing.T) {
 			{"registry", "overdueTimestamps", []string{"5", "256"}},
 			{"registry", "organizationsInFlight", []string{"'testnet'", "'confirmed'"}},
 			{"registry", "inFlight", []string{"'testnet'", "'confirmed'", "'b'", "''", "16"}},
-			{"redact", "nextErasing", []string{"5", "''"}},
-			{"redact", "dueErasures", []string{"'b'", "5", "16"}},
+			{"redact", "nextErasing", []string{"5", "5", "''"}},
+			{"redact", "dueErasures", []string{"'b'", "5", "5", "16"}},
 		} {
 			w.cheap(t, db, generated(t, q.file, q.name), q.args)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/space"
+	"timbre.example/internal/store"
 )
 
 // A job ends a day after its init, however often its upload slot and its quote are
@@ -352,6 +354,27 @@ func TestSweepWhileStopped(t *testing.T) {
 		w.net.Stop("")
 		if n, err := w.reg.Sweep(t.Context()); n != 1 || err != nil {
 			t.Errorf("%d ended, %v", n, err)
+		}
+	})
+}
+
+// The copy of a prepare in a process of the release before, which runs on for a while
+// and knows no due_at, does not go while it is read.
+func TestOrphanOfTheReleaseBefore(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		const key = "assets/o/being-read"
+		if err := w.blobs.Put(t.Context(), key, []byte("sound")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.raw(t).ExecContext(t.Context(), fmt.Sprintf("INSERT INTO erasures (object_key, since, erased) VALUES ('%s', %d, TRUE)", key, store.Micros(w.db.Now()))); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(w.reg.erase(t.Context()), w.reg.eraseUnwritten(t.Context())); err != nil || !w.exists(key) {
+			t.Errorf("gone at once, %v", err)
+		}
+		w.pass(8 * time.Hour)
+		if err := w.reg.erase(t.Context()); err != nil || w.exists(key) {
+			t.Errorf("it stays, %v", err)
 		}
 	})
 }

@@ -331,6 +331,57 @@ func TestMigrateFillsCommitments(t *testing.T) {
 	})
 }
 
+// A version that was there before versions had an organization, and one that a process
+// of the release before makes on the new schema: each gets its turn.
+func TestMigrateGivesVersionsTurns(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		nothing := "x'00'"
+		if db.Dialect() == "postgres" {
+			nothing = `'\x00'::bytea`
+		}
+		insert := func(id string) {
+			t.Helper()
+			text := strings.NewReplacer("$id", id, "$n", nothing).Replace(`INSERT INTO versions (work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at)
+				VALUES ('$id', 1, '$id', $n, $n, '', $n, 'c', '', '', '', $n, 0, $n, 0)`)
+			if err := db.Exec(ctx, text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		work := func(id string, atsID int) {
+			t.Helper()
+			if err := db.Exec(ctx, `INSERT INTO works (id, organization_id, network, ats_id, owner, title, latest_version, created_at, updated_at) VALUES ($1, 'o', 'testnet', $2, '', '', 1, 0, 0)`, id, atsID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := db.DownTo(ctx, 13); err != nil {
+			t.Fatal(err)
+		}
+		work("before", 1)
+		insert("before")
+		if err := db.Migrate(ctx); err != nil {
+			t.Fatal(err)
+		}
+		work("beside", 2)
+		insert("beside")
+		var turns []string
+		for after := ""; ; {
+			row, err := db.Read().NextUncertified(ctx, query.NextUncertifiedParams{After: after})
+			if errors.Is(err, sql.ErrNoRows) {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			after = row.OrganizationID
+			turns = append(turns, after+" "+row.WorkID)
+		}
+		if got := strings.Join(turns, ", "); got != "- beside, o before" {
+			t.Errorf("turns of %s", got)
+		}
+	})
+}
+
 // Titles that a release before took for two, and that look the same, are one to the
 // next: no row is lost, and no row is in the way of another.
 func TestMigrateMakesTitleKeysAnew(t *testing.T) {
