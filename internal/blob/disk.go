@@ -530,6 +530,9 @@ func (d *Disk) List(ctx context.Context, under string) iter.Seq2[Object, error] 
 				return err
 			}
 			key := strings.TrimSuffix(strings.TrimPrefix(name, objectsDir+"/"), suffix)
+			if validKey(key) != nil { // somebody else's file
+				return nil
+			}
 			f, st, err := d.open(key)
 			if errors.Is(err, ErrNotFound) {
 				return nil

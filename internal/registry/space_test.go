@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"strings"
 	"testing"
@@ -354,6 +355,35 @@ func TestSweepWhileStopped(t *testing.T) {
 		w.net.Stop("")
 		if n, err := w.reg.Sweep(t.Context()); n != 1 || err != nil {
 			t.Errorf("%d ended, %v", n, err)
+		}
+	})
+}
+
+// oldList lists objects as they were a while ago: over every cap.
+type oldList struct{ blob.Store }
+
+func (o oldList) List(ctx context.Context, under string) iter.Seq2[blob.Object, error] {
+	return func(yield func(blob.Object, error) bool) {
+		for object, err := range o.Store.List(ctx, under) {
+			object.Size = 1 << 40
+			if !yield(object, err) {
+				return
+			}
+		}
+	}
+}
+
+// A file that came after the list was made stays, though the one before it was too
+// large.
+func TestStraysAreAskedAgain(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		s := w.begin("Again", 1)
+		w.reg.Blobs = oldList{w.reg.Blobs}
+		if _, err := w.reg.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.prepare(); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -236,7 +236,12 @@ func (r *Registry) sweepStrays(ctx context.Context) error {
 			gone = true
 		case job.State == "confirmed":
 		case o.Size > job.MaxBytes && len(job.MediaHash) == 0:
-			gone = true
+			// A list is of a while ago: another file may have come since.
+			info, err := r.Blobs.Stat(ctx, o.Key)
+			if err != nil && !errors.Is(err, blob.ErrNotFound) {
+				return err
+			}
+			gone = err == nil && info.Size > job.MaxBytes
 		default:
 			var known *fault.Error
 			if err := r.landed(ctx, job, o.Size); err != nil && !errors.As(err, &known) {
