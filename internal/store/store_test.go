@@ -395,6 +395,7 @@ func TestMigrateMakesTitleKeysAnew(t *testing.T) {
 		works := [][3]string{
 			{"1", "Love Song", "love song"}, {"2", "Love\u00a0Song", "love\u00a0song"}, {"3", "L\u043eve Song", "l\u043eve song"}, {"4", "Other", "other"}, {"5", "\uff2fther", "\uff4fther"}, {"6", "", ""},
 			{"7", "Moon\u200blight", "moon\u200blight"}, {"8", "СОН", "сон"}, {"9", "COH", "coh"},
+			{"91", "\uff24awn", "\uff44awn"}, {"92", "Dawn", "dawn"}, // the younger one had the key
 		}
 		for i, w := range works {
 			for _, text := range []string{
@@ -425,11 +426,11 @@ func TestMigrateMakesTitleKeysAnew(t *testing.T) {
 				t.Fatal(err)
 			}
 			for text, want := range map[string]string{
-				"SELECT title_key FROM works ORDER BY id":                               "love song|love song|love song|other|other||moonlight|сон|coh",
-				"SELECT title_key FROM jobs ORDER BY work_id":                           "love song|love song|love song|other|other||moonlight|сон|coh|new",
-				"SELECT title FROM works ORDER BY id":                                   "Love Song|Love\u00a0Song|L\u043eve Song|Other|\uff2fther||Moon\u200blight|СОН|COH",
-				"SELECT title_key || ' ' || work_id FROM title_claims ORDER BY work_id": "love song 1|other 4|moonlight 7|сон 8|coh 9|new w",
-				"SELECT CAST(COUNT(*) AS TEXT) FROM works WHERE organization_id = 'o'":  "9",
+				"SELECT title_key FROM works ORDER BY id":                               "love song|love song|love song|other|other||moonlight|сон|coh|dawn|dawn",
+				"SELECT title_key FROM jobs ORDER BY work_id":                           "love song|love song|love song|other|other||moonlight|сон|coh|dawn|dawn|new",
+				"SELECT title FROM works ORDER BY id":                                   "Love Song|Love\u00a0Song|L\u043eve Song|Other|\uff2fther||Moon\u200blight|СОН|COH|\uff24awn|Dawn",
+				"SELECT title_key || ' ' || work_id FROM title_claims ORDER BY work_id": "love song 1|other 4|moonlight 7|сон 8|coh 9|dawn 91|new w",
+				"SELECT CAST(COUNT(*) AS TEXT) FROM works WHERE organization_id = 'o'":  "11",
 			} {
 				got, err := db.Strings(ctx, text)
 				if err != nil || strings.Join(got, "|") != want {
