@@ -229,6 +229,10 @@ func TestStagedBytes(t *testing.T) {
 		size := int64(len(wav(1)))
 		s := w.quoted("Counted", 1)
 		want("prepared", size) // one file with two names
+		if _, err := w.reg.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want("prepared and looked through", size)
 		w.put(s.slot.UploadURL, wav(2))
 		want("uploaded again", 2*size)
 		owner, err := w.reg.Uploading(t.Context(), uploads+s.slot.JobID)
@@ -248,6 +252,7 @@ func TestStagedBytes(t *testing.T) {
 		if err := w.blobs.Put(t.Context(), uploads+left.slot.JobID, make([]byte, 5000)); err != nil {
 			t.Fatal(err)
 		}
+		w.pass(straysEvery)
 		if _, err := w.reg.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}

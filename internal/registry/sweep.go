@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -243,6 +244,16 @@ func (r *Registry) sweepStrays(ctx context.Context) error {
 			}
 			gone = err == nil && info.Size > job.MaxBytes
 		default:
+			if job.AssetKey != "" {
+				// The copy that was made of this upload is counted with it, not beside it.
+				info, err := r.Blobs.Stat(ctx, o.Key)
+				if err != nil && !errors.Is(err, blob.ErrNotFound) {
+					return err
+				}
+				if was, ok := readingOf(job, info.Version); ok && bytes.Equal(was.Hash, job.MediaHash) {
+					job.AssetKey = ""
+				}
+			}
 			var known *fault.Error
 			if err := r.landed(ctx, job, o.Size); err != nil && !errors.As(err, &known) {
 				return err
