@@ -20,6 +20,7 @@ import (
 	netlog "timbre.example/internal/network/log"
 	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
 )
 
 // checkpointFlag says where the newest checkpoints are kept.
@@ -139,14 +140,19 @@ func guard(ctx context.Context, l *netlog.Log, log *slog.Logger) {
 // endSessions ends the sessions that a database remembers which went back: a token that
 // was spent or revoked since the copy would work again.
 func endSessions(db *store.DB, log *slog.Logger) func(context.Context) error {
+	const together = 10_000
 	return func(ctx context.Context) error {
-		return db.Tx(ctx, func(tx *store.Tx) error {
-			n, err := tx.EndAllSessions(ctx, store.Micros(tx.Now))
-			if err == nil {
-				log.WarnContext(ctx, "every session of this database was ended: "+afterRestore, "sessions", n)
+		var all int64
+		for n := int64(1); n > 0; all += n {
+			if err := db.Tx(ctx, func(tx *store.Tx) (err error) {
+				n, err = tx.EndSessions(ctx, query.EndSessionsParams{Now: store.Micros(tx.Now), Lim: together})
+				return err
+			}); err != nil {
+				return err
 			}
-			return err
-		})
+		}
+		log.WarnContext(ctx, "every session of this database was ended: "+afterRestore, "sessions", all)
+		return nil
 	}
 }
 

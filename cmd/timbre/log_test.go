@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +106,30 @@ func sessionEnded(t *testing.T, flags []string) func() bool {
 			t.Fatal(err)
 		}
 		return row.RevokedAt.Valid
+	}
+}
+
+// More sessions than one statement ends are ended, and counted.
+func TestEndSessions(t *testing.T) {
+	t.Parallel()
+	db := storetest.SQLite(t)
+	const many = 10_003
+	if err := db.Tx(t.Context(), func(tx *store.Tx) error {
+		for i := range many {
+			if err := tx.InsertSession(t.Context(), query.InsertSessionParams{Jti: fmt.Sprint(i), OrganizationID: "o", ExpiresAt: 1}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	if err := endSessions(db, slog.New(slog.NewTextHandler(&said, nil)))(t.Context()); err != nil || !strings.Contains(said.String(), "sessions=10003") {
+		t.Errorf("%s, %v", said.String(), err)
+	}
+	if n, err := db.Read().ListSessions(t.Context(), query.ListSessionsParams{OrganizationID: "o", Lim: many}); err != nil || slices.ContainsFunc(n, func(s query.Session) bool { return !s.RevokedAt.Valid }) || len(n) != many {
+		t.Errorf("not all of %d have ended, %v", len(n), err)
 	}
 }
 
