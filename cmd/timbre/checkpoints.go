@@ -20,6 +20,7 @@ import (
 	netlog "timbre.example/internal/network/log"
 	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
 )
 
 // checkpointFlag says where the newest checkpoints are kept.
@@ -128,28 +129,31 @@ func (f serverFlags) checkpoints(ctx context.Context, log *slog.Logger, make boo
 }
 
 // guard lets a log make blocks, or says why it makes none. A log that is stopped is no
-// reason not to start: reads go on. Where the database went back, sessions that it
-// remembers end: a token that was spent or revoked since the copy would work again.
-func guard(ctx context.Context, db *store.DB, l *netlog.Log, log *slog.Logger) error {
-	before := l.Stopped(ctx)
+// reason not to start: reads go on.
+func guard(ctx context.Context, l *netlog.Log, log *slog.Logger) {
 	err := l.Guard(ctx)
-	stop, ok := errors.AsType[*netlog.Stop](err)
-	switch {
-	case err == nil:
-		return nil
-	case !ok: // its place does not answer
+	if _, stopped := errors.AsType[*netlog.Stop](err); err != nil && !stopped { // its place does not answer
 		log.ErrorContext(ctx, "no block is made until this is over", "network", l.Name(), "error", err)
-		return nil
-	case stop.Reason != netlog.Shorter && stop.Reason != netlog.Different, before != nil:
+	}
+}
+
+// endSessions ends the sessions that a database remembers which went back: a token that
+// was spent or revoked since the copy would work again.
+func endSessions(db *store.DB, log *slog.Logger) func(context.Context) error {
+	const together = 10_000
+	return func(ctx context.Context) error {
+		var all int64
+		for n := int64(1); n > 0; all += n {
+			if err := db.Tx(ctx, func(tx *store.Tx) (err error) {
+				n, err = tx.EndSessions(ctx, query.EndSessionsParams{Now: store.Micros(tx.Now), Lim: together})
+				return err
+			}); err != nil {
+				return err
+			}
+		}
+		log.WarnContext(ctx, "every session of this database was ended: "+afterRestore, "sessions", all)
 		return nil
 	}
-	return db.Tx(ctx, func(tx *store.Tx) error {
-		n, err := tx.EndAllSessions(ctx, store.Micros(tx.Now))
-		if err == nil {
-			log.WarnContext(ctx, "every session of this database was ended: "+afterRestore, "sessions", n)
-		}
-		return err
-	})
 }
 
 // logMetrics tell whether logs are stopped, and how often the clock jumped.

@@ -19,7 +19,6 @@ import (
 	"timbre.example/internal/certificate"
 	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
-	"timbre.example/internal/store"
 )
 
 type logCmd struct {
@@ -137,11 +136,12 @@ func (c *logRepair) Run(o *output) error {
 	if err != nil {
 		return fmt.Errorf("network %s: the log has not begun in this database: %w", name, err)
 	}
-	l, err := netlog.Open(ctx, db, netlog.Config{Network: name, Origin: row.Origin, Key: root.key("log " + c.Network), Checkpoints: kept, Logger: log})
+	l, err := netlog.Open(ctx, db, netlog.Config{Network: name, Origin: row.Origin, Key: root.key(purposeLog(name)), Checkpoints: kept, WentBack: endSessions(db, log), Logger: log})
 	if err != nil {
 		return wrongSecret(ctx, db, c.SecretFile, name, err)
 	}
-	noticed := l.Stopped(ctx) != nil
+	stop, noticed := errors.AsType[*netlog.Stop](l.Stopped(ctx))
+	noticed = noticed && (stop.Reason == netlog.Shorter || stop.Reason == netlog.Different)
 	r, err := l.Repair(ctx)
 	if err != nil {
 		return err
@@ -167,18 +167,16 @@ func (c *logRepair) Run(o *output) error {
 		report.Restored = len(plan.Entries)
 	}
 	if failure == nil && c.Apply && report.Restored > 0 {
+		// Before the entries are back: afterwards nothing shows that they were missing.
+		if !noticed { // else a server has done it
+			if err := endSessions(db, log)(ctx); err != nil {
+				return err
+			}
+		}
 		if err := r.Apply(ctx, plan); err != nil {
 			return err
 		}
 		report.Applied, report.Lost = true, plan.Lost
-		if !noticed { // else a server has done it
-			if err := db.Tx(ctx, func(tx *store.Tx) error {
-				_, err := tx.EndAllSessions(ctx, store.Micros(tx.Now))
-				return err
-			}); err != nil {
-				return err
-			}
-		}
 	}
 	if failure == nil && (c.Apply || report.Restored == 0) {
 		// The log may go on, unless something else keeps it from that. Of the clock its
@@ -246,7 +244,7 @@ func spans(list []netlog.Span) string {
 
 // store reads the certificates in the object store.
 func (c *logRepair) store(in *sources, f serverFlags, root secret) error {
-	blobs, err := f.openBlobs("http://localhost/blob", root.key("upload URLs"), blob.Options{RenderError: func(http.ResponseWriter, *http.Request, error) {}})
+	blobs, err := f.openBlobs("http://localhost/blob", root.key(purposeUploads), blob.Options{RenderError: func(http.ResponseWriter, *http.Request, error) {}})
 	if err != nil {
 		return err
 	}

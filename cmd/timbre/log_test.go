@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ import (
 	netlog "timbre.example/internal/network/log"
 	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
 	"timbre.example/internal/store/storetest"
 )
 
@@ -85,6 +88,51 @@ func size(t *testing.T, flags []string) int64 {
 	return row.Size
 }
 
+// sessionEnded adds a session, and a stop of the clock, which is no sign that a server
+// has ended sessions. It says later whether the session was ended.
+func sessionEnded(t *testing.T, flags []string) func() bool {
+	t.Helper()
+	db := storetest.Open(t, flags[1])
+	if err := db.Tx(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.SetLogStopped(t.Context(), query.SetLogStoppedParams{Network: "testnet", Stopped: `{"reason":"clock_jumped"}`})
+		return errors.Join(err, tx.InsertSession(t.Context(), query.InsertSessionParams{Jti: "of the copy", ExpiresAt: store.Micros(tx.Now.Add(time.Hour))}))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return func() bool {
+		t.Helper()
+		row, err := db.Read().GetSession(t.Context(), "of the copy")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return row.RevokedAt.Valid
+	}
+}
+
+// More sessions than one statement ends are ended, and counted.
+func TestEndSessions(t *testing.T) {
+	t.Parallel()
+	db := storetest.SQLite(t)
+	const many = 10_003
+	if err := db.Tx(t.Context(), func(tx *store.Tx) error {
+		for i := range many {
+			if err := tx.InsertSession(t.Context(), query.InsertSessionParams{Jti: fmt.Sprint(i), OrganizationID: "o", ExpiresAt: 1}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	if err := endSessions(db, slog.New(slog.NewTextHandler(&said, nil)))(t.Context()); err != nil || !strings.Contains(said.String(), "sessions=10003") {
+		t.Errorf("%s, %v", said.String(), err)
+	}
+	if n, err := db.Read().ListSessions(t.Context(), query.ListSessionsParams{OrganizationID: "o", Lim: many}); err != nil || slices.ContainsFunc(n, func(s query.Session) bool { return !s.RevokedAt.Valid }) || len(n) != many {
+		t.Errorf("not all of %d have ended, %v", len(n), err)
+	}
+}
+
 // The entries come from another server's log, or from a copy of its files.
 func TestLogRepair(t *testing.T) {
 	t.Parallel()
@@ -121,7 +169,14 @@ func TestLogRepair(t *testing.T) {
 			if s := timbre(t, call...); s.code != exitDone || !strings.Contains(s.out, "found        3 entries: the root hash of the checkpoint is reproduced exactly") || size(t, flags) != 2 {
 				t.Fatalf("exit %d, %s%s", s.code, s.out, s.err)
 			}
+			ended := sessionEnded(t, flags)
+			if ended() {
+				t.Error("a session was ended, and nothing was written")
+			}
 			s := timbre(t, append(call, "--apply", "--json")...)
+			if !ended() {
+				t.Error("a session of the copy goes on")
+			}
 			var r repairReport
 			if err := json.Unmarshal([]byte(s.out), &r); err != nil || s.code != exitDone || !r.Applied || r.Restored != 3 || r.Lost != 3 || r.NextAtsID != 6 || size(t, flags) != 5 {
 				t.Fatalf("%+v, %v, exit %d, %s", r, err, s.code, s.err)

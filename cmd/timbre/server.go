@@ -156,15 +156,13 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		for _, name := range []network.Name{network.Testnet, network.Mainnet} {
 			l, err := netlog.Open(ctx, s.db, netlog.Config{
 				Network: name, Origin: address.Host + "/log/" + string(name), Key: root.key(purposeLog(name)), PublicKey: root.key(purposeLog(name) + public),
-				BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, Checkpoints: kept, ClockTolerance: f.NetworkClockTolerance, Logger: log,
+				BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, Checkpoints: kept, WentBack: endSessions(s.db, log), ClockTolerance: f.NetworkClockTolerance, Logger: log,
 			})
 			if err != nil {
 				return nil, wrongSecret(ctx, s.db, f.SecretFile, name, err)
 			}
 			if kept != nil {
-				if err := guard(ctx, s.db, l, log); err != nil {
-					return nil, err
-				}
+				guard(ctx, l, log)
 			}
 			networks[name], logs[name] = l, l
 		}

@@ -97,7 +97,8 @@ type Store interface {
 	// Delete removes the object; a missing one is no error.
 	Delete(ctx context.Context, key string) error
 	// List goes through the objects whose keys begin with under and a slash, in no
-	// particular order. It ends with the first error.
+	// particular order. It ends with the first error. What somebody else put there,
+	// under a name that is no key, is not listed.
 	List(ctx context.Context, under string) iter.Seq2[Object, error]
 	// Sweep removes what was begun and never became an object.
 	Sweep(ctx context.Context) error

@@ -424,7 +424,6 @@ func (d *Disk) publish(temp, key string) error {
 	return nil
 }
 
-// makeDir makes dir and its parents, each synced into its own parent.
 // shut closes a folder to other users of this machine. One that was restored from a
 // backup may be open to them, with files in it that are. A group that may enter was
 // chosen by somebody; a folder of another user is left to its owner.
@@ -434,6 +433,7 @@ func (d *Disk) shut(dir string) {
 	}
 }
 
+// makeDir makes dir and its parents, each synced into its own parent.
 func (d *Disk) makeDir(dir string) error {
 	d.dirs.Lock()
 	defer d.dirs.Unlock()
@@ -530,6 +530,9 @@ func (d *Disk) List(ctx context.Context, under string) iter.Seq2[Object, error] 
 				return err
 			}
 			key := strings.TrimSuffix(strings.TrimPrefix(name, objectsDir+"/"), suffix)
+			if validKey(key) != nil { // somebody else's file
+				return nil
+			}
 			f, st, err := d.open(key)
 			if errors.Is(err, ErrNotFound) {
 				return nil

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -272,5 +273,38 @@ func TestOpenSeeks(t *testing.T) {
 	}
 	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, []byte("789")) {
 		t.Errorf("read %q (%v)", got, err)
+	}
+}
+
+// A file that somebody else put among the objects is none, and keeps no other from
+// being listed.
+func TestListPassesOver(t *testing.T) {
+	dir := t.TempDir()
+	d, err := blob.NewDisk(dir, "http://localhost/blob", make([]byte, 32), blob.Options{RenderError: func(http.ResponseWriter, *http.Request, error) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := d.Put(t.Context(), "uploads/one", []byte("sound")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"A copy.blob", "note.txt"} {
+		if err := os.WriteFile(filepath.Join(dir, "objects", "uploads", name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var listed, keys []string
+	for o, err := range d.List(t.Context(), "uploads") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed = append(listed, o.Key)
+	}
+	err = d.Keys(t.Context(), "uploads", func(key string) error {
+		keys = append(keys, key)
+		return nil
+	})
+	if want := []string{"uploads/one"}; err != nil || !slices.Equal(listed, want) || !slices.Equal(keys, want) {
+		t.Errorf("listed %q, keys %q, %v", listed, keys, err)
 	}
 }

@@ -21,7 +21,7 @@ func (d *Disk) Keys(ctx context.Context, prefix string, f func(key string) error
 			return errors.Join(err, ctx.Err())
 		}
 		key, ok := strings.CutSuffix(strings.TrimPrefix(name, objectsDir+"/"), suffix)
-		if !ok {
+		if !ok || validKey(key) != nil { // somebody else's file
 			return nil
 		}
 		return f(key)
@@ -45,7 +45,7 @@ func (s *S3) Keys(ctx context.Context, prefix string, f func(key string) error) 
 			return failed("list", object.Err)
 		}
 		key, ok := strings.CutSuffix(strings.TrimPrefix(object.Key, s.prefix), suffix)
-		if !ok {
+		if !ok || validKey(key) != nil { // somebody else's object
 			continue
 		}
 		if err := f(key); err != nil {

@@ -335,7 +335,7 @@ func (s *S3) List(ctx context.Context, under string) iter.Seq2[Object, error] {
 				return
 			}
 			key, ours := strings.CutSuffix(strings.TrimPrefix(o.Key, s.prefix), suffix)
-			if ours && !yield(Object{Key: key, Size: o.Size, Modified: o.LastModified}, nil) {
+			if ours && validKey(key) == nil && !yield(Object{Key: key, Size: o.Size, Modified: o.LastModified}, nil) {
 				return
 			}
 		}

@@ -21,6 +21,9 @@ import (
 // its commit, which is what lets one worker keep up with many clients.
 const batch = 256
 
+// pagesInTurn is how many pages of each state one call of advance takes.
+const pagesInTurn = 16
+
 // retryEvery is the pace at which a worker looks for work that nobody woke it
 // for: after a failure, after a restart, or confirmed by another instance.
 const retryEvery = time.Second
@@ -86,6 +89,9 @@ func (r *Registry) follow(ctx context.Context, name network.Name, n network.Netw
 // turns of the organizations: a page of each state after the other, so that whoever
 // has one transaction does not wait until all of somebody's ten thousand are staged.
 // What cannot go on is reported, and keeps nothing else from going on.
+//
+// It looks at each transaction once. While others come and come, it ends after some
+// pages, so that the next call looks at the first ones again.
 func (r *Registry) advance(ctx context.Context, n network.Network) error {
 	var all []error
 	type step struct {
@@ -94,7 +100,12 @@ func (r *Registry) advance(ctx context.Context, n network.Network) error {
 		seen  map[string]string // by organization: how far this call has come
 	}
 	steps := []step{{"confirmed", r.stage, map[string]string{}}, {"staged", r.broadcast, map[string]string{}}, {"broadcast", r.finish, map[string]string{}}}
-	for more := true; more && ctx.Err() == nil; {
+	more := true
+	for page := 0; more && ctx.Err() == nil; page++ {
+		if page == pagesInTurn {
+			r.Wake(n.Name()) // to go on with it
+			break
+		}
 		more = false
 		for _, step := range steps {
 			rows, full, err := r.inFlight(ctx, n.Name(), step.state, step.seen)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/internal/store/storetest"
 )
 
 // hostile is another organization, whose id comes before or after that of the world's
@@ -286,7 +288,8 @@ func TestErasuresTakeTurns(t *testing.T) {
 		if err := w.reg.erase(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if org, err := w.db.Read().NextErasing(t.Context(), query.NextErasingParams{Now: store.Micros(w.db.Now().Add(24 * time.Hour))}); !errors.Is(err, sql.ErrNoRows) {
+		end := store.Micros(w.db.Now().Add(24 * time.Hour))
+		if org, err := w.db.Read().NextErasing(t.Context(), query.NextErasingParams{Now: end, Before: end}); !errors.Is(err, sql.ErrNoRows) {
 			t.Errorf("left: of %q, %v", org, err)
 		}
 	})
@@ -473,4 +476,36 @@ func TestPreparesTakeTurns(t *testing.T) {
 			}
 		}
 	})
+}
+
+// While others come and come, a transaction that was not final at the first look is
+// looked at again.
+func TestAdvanceEnds(t *testing.T) {
+	t.Parallel()
+	url := "sqlite:" + filepath.Join(t.TempDir(), "timbre.db")
+	w := newWorld(t, url, storetest.Open(t, url), t.TempDir(), plenty)
+	w.net.Hold()
+	for i := range batch { // so many that a page has one of each
+		_, keys := w.organization(plenty)
+		w.orderOf(t, keys, "One of many", 1000+i)
+	}
+	came := 0
+	w.reg.reached = func(point string) {
+		if point == "stage.committed" && came < 3*pagesInTurn {
+			came++
+			w.confirmed(fmt.Sprintf("Further %d", came), came)
+		}
+	}
+	w.advance()
+	if came > pagesInTurn {
+		t.Errorf("it went on for %d pages", came)
+	}
+	select {
+	case <-w.reg.wake[network.Testnet]:
+	default:
+		t.Error("nobody goes on with what is left")
+	}
+	w.reg.reached = func(string) {}
+	w.advance()
+	w.settle()
 }

@@ -148,6 +148,11 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 	var changed int64
 	tried = true
 	err = r.DB.Tx(ctx, func(tx *store.Tx) error {
+		// A sweep may have removed the file that was prepared before, without a row:
+		// see sweepExpired. A copy that was made now it does not know.
+		if !fresh && set.AssetKey != "" && job.Deadline <= store.Micros(tx.Now) {
+			return fault.TransactionExpired("job")
+		}
 		// Told here so that nobody pays to learn it; decided at confirm.
 		if _, err := mediaOwner(ctx, tx.Queries, job, set.MediaHash); err != nil {
 			return err

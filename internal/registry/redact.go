@@ -224,9 +224,9 @@ func (r *Registry) erase(ctx context.Context) error {
 	served := "" // the organization whose turn was last
 	var all []error
 	for {
-		now := store.Micros(r.DB.Now())
+		now, before := store.Micros(r.DB.Now()), r.settled()
 		org, err := nextTurn(served, func(after string) (string, error) {
-			return r.DB.Read().NextErasing(ctx, query.NextErasingParams{After: after, Now: now})
+			return r.DB.Read().NextErasing(ctx, query.NextErasingParams{After: after, Now: now, Before: before})
 		})
 		if errors.Is(err, sql.ErrNoRows) {
 			return errors.Join(all...)
@@ -234,14 +234,13 @@ func (r *Registry) erase(ctx context.Context) error {
 		var rows []query.DueErasuresRow
 		if err == nil {
 			served = org
-			rows, err = r.DB.Read().DueErasures(ctx, query.DueErasuresParams{OrganizationID: org, Now: now, Lim: erasuresInTurn})
+			rows, err = r.DB.Read().DueErasures(ctx, query.DueErasuresParams{OrganizationID: org, Now: now, Before: before, Lim: erasuresInTurn})
 		}
 		if err != nil {
 			return errors.Join(append(all, err)...)
 		}
 		erased, stuck, failed := removeEach(ctx, r, rows, func(row query.DueErasuresRow) []string { return []string{row.ObjectKey} })
 		r.reached("redact.erased")
-		before := r.settled()
 		err = r.DB.Tx(ctx, func(tx *store.Tx) error {
 			for _, row := range erased {
 				if err := tx.MarkErased(ctx, query.MarkErasedParams{ObjectKey: row.ObjectKey, DueAt: r.lands(row.Since)}); err != nil {
@@ -272,9 +271,9 @@ func (r *Registry) erase(ctx context.Context) error {
 // disk the files make the room that rows need. A later round finds the files gone, and
 // writes the rows then.
 func (r *Registry) eraseUnwritten(ctx context.Context) error {
-	now := store.Micros(r.DB.Now())
+	now, before := store.Micros(r.DB.Now()), r.settled()
 	for last := ""; ctx.Err() == nil; {
-		keys, err := r.DB.Read().DueErasureKeys(ctx, query.DueErasureKeysParams{After: last, Now: now, Lim: batch})
+		keys, err := r.DB.Read().DueErasureKeys(ctx, query.DueErasureKeysParams{After: last, Now: now, Before: before, Lim: batch})
 		if err != nil || len(keys) == 0 {
 			return err
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"iter"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,7 +13,10 @@ import (
 
 	"timbre.example/fault"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/network"
+	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/space"
+	"timbre.example/internal/store"
 )
 
 // A job ends a day after its init, however often its upload slot and its quote are
@@ -224,6 +229,10 @@ func TestStagedBytes(t *testing.T) {
 		size := int64(len(wav(1)))
 		s := w.quoted("Counted", 1)
 		want("prepared", size) // one file with two names
+		if _, err := w.reg.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want("prepared and looked through", size)
 		w.put(s.slot.UploadURL, wav(2))
 		want("uploaded again", 2*size)
 		owner, err := w.reg.Uploading(t.Context(), uploads+s.slot.JobID)
@@ -243,6 +252,7 @@ func TestStagedBytes(t *testing.T) {
 		if err := w.blobs.Put(t.Context(), uploads+left.slot.JobID, make([]byte, 5000)); err != nil {
 			t.Fatal(err)
 		}
+		w.pass(straysEvery)
 		if _, err := w.reg.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -330,6 +340,112 @@ func TestNoRoom(t *testing.T) {
 		w.blobs.fail(nil)
 		if _, err := full2.prepare(); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// While a network is stopped no file goes: a restored database does not know what was
+// paid for since.
+func TestSweepWhileStopped(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		s := w.quoted("Paid for in the newest database", 1)
+		w.pass(25 * time.Hour)
+		w.net.Stop("the database went back")
+		if n, err := w.reg.Sweep(t.Context()); n != 0 || err != nil {
+			t.Errorf("%d ended, %v", n, err)
+		}
+		if job, err := w.db.Read().GetJob(t.Context(), s.slot.JobID); err != nil || !w.exists(job.AssetKey) {
+			t.Errorf("its file is gone, %v", err)
+		}
+		w.net.Stop("")
+		if n, err := w.reg.Sweep(t.Context()); n != 1 || err != nil {
+			t.Errorf("%d ended, %v", n, err)
+		}
+	})
+}
+
+// oldList lists objects as they were a while ago: over every cap.
+type oldList struct{ blob.Store }
+
+func (o oldList) List(ctx context.Context, under string) iter.Seq2[blob.Object, error] {
+	return func(yield func(blob.Object, error) bool) {
+		for object, err := range o.Store.List(ctx, under) {
+			object.Size = 1 << 40
+			if !yield(object, err) {
+				return
+			}
+		}
+	}
+}
+
+// A file that came after the list was made stays, though the one before it was too
+// large.
+func TestStraysAreAskedAgain(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		s := w.begin("Again", 1)
+		w.reg.Blobs = oldList{w.reg.Blobs}
+		if _, err := w.reg.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.prepare(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The copy of a prepare in a process of the release before, which runs on for a while
+// and knows no due_at, does not go while it is read.
+func TestOrphanOfTheReleaseBefore(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		const key = "assets/o/being-read"
+		if err := w.blobs.Put(t.Context(), key, []byte("sound")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.raw(t).ExecContext(t.Context(), fmt.Sprintf("INSERT INTO erasures (object_key, since, erased) VALUES ('%s', %d, TRUE)", key, store.Micros(w.db.Now()))); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(w.reg.erase(t.Context()), w.reg.eraseUnwritten(t.Context())); err != nil || !w.exists(key) {
+			t.Errorf("gone at once, %v", err)
+		}
+		w.pass(8 * time.Hour)
+		if err := w.reg.erase(t.Context()); err != nil || w.exists(key) {
+			t.Errorf("it stays, %v", err)
+		}
+	})
+}
+
+// slowDryRun is a network that takes its time over a dry run.
+type slowDryRun struct {
+	*networktest.Fake
+	meanwhile func()
+}
+
+func (s slowDryRun) DryRun(ctx context.Context, call network.Call) error {
+	s.meanwhile()
+	return s.Fake.DryRun(ctx, call)
+}
+
+// A prepare that began in time and ends late does not quote a file that a sweep has
+// removed meanwhile without a row.
+func TestPrepareBesideASweepWithoutRows(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		s := w.quoted("Late", 1)
+		before := w.reg.Networks
+		w.reg.Networks = map[network.Name]network.Network{network.Testnet: slowDryRun{w.net, func() {
+			w.pass(3*time.Hour + rowless)
+			heal := w.refuseWrites()
+			defer heal()
+			if _, err := w.reg.Sweep(t.Context()); err == nil {
+				t.Error("rows were written")
+			}
+		}}}
+		_, err := s.prepare()
+		wantCode(t, err, fault.CodeTransactionExpired)
+		w.reg.Networks = before
+		_, err = s.confirm()
+		wantCode(t, err, fault.CodeTransactionExpired)
+		if n, err := w.reg.Sweep(t.Context()); n != 1 || err != nil {
+			t.Errorf("%d ended, %v", n, err)
 		}
 	})
 }

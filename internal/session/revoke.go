@@ -44,10 +44,17 @@ func Revoke(ctx context.Context, db *store.DB, w Which) (n int64, err error) {
 	if w == (Which{}) {
 		return 0, errNothingNamed
 	}
+	ref := endUser(w.Organization, w.ExternalUserRef)
 	err = db.Tx(ctx, func(tx *store.Tx) error {
-		n, err = tx.RevokeSessions(ctx, query.RevokeSessionsParams{
-			Now: store.Micros(tx.Now), Jti: w.ID, OrganizationID: w.Organization, SiteKey: w.SiteKey, EndUser: endUser(w.Organization, w.ExternalUserRef),
-		})
+		now := store.Micros(tx.Now)
+		switch {
+		case w.ID != "":
+			n, err = tx.RevokeSession(ctx, query.RevokeSessionParams{Now: now, Jti: w.ID, OrganizationID: w.Organization, SiteKey: w.SiteKey, EndUser: ref})
+		case w.SiteKey != "" && ref != "":
+			n, err = tx.RevokeEndUser(ctx, query.RevokeEndUserParams{Now: now, SiteKey: w.SiteKey, EndUser: ref, OrganizationID: w.Organization})
+		default:
+			n, err = tx.RevokeSessions(ctx, query.RevokeSessionsParams{Now: now, OrganizationID: w.Organization, SiteKey: w.SiteKey, EndUser: ref})
+		}
 		return err
 	})
 	return n, err

@@ -331,6 +331,57 @@ func TestMigrateFillsCommitments(t *testing.T) {
 	})
 }
 
+// A version that was there before versions had an organization, and one that a process
+// of the release before makes on the new schema: each gets its turn.
+func TestMigrateGivesVersionsTurns(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		nothing := "x'00'"
+		if db.Dialect() == "postgres" {
+			nothing = `'\x00'::bytea`
+		}
+		insert := func(id string) {
+			t.Helper()
+			text := strings.NewReplacer("$id", id, "$n", nothing).Replace(`INSERT INTO versions (work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at)
+				VALUES ('$id', 1, '$id', $n, $n, '', $n, 'c', '', '', '', $n, 0, $n, 0)`)
+			if err := db.Exec(ctx, text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		work := func(id string, atsID int) {
+			t.Helper()
+			if err := db.Exec(ctx, `INSERT INTO works (id, organization_id, network, ats_id, owner, title, latest_version, created_at, updated_at) VALUES ($1, 'o', 'testnet', $2, '', '', 1, 0, 0)`, id, atsID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := db.DownTo(ctx, 13); err != nil {
+			t.Fatal(err)
+		}
+		work("before", 1)
+		insert("before")
+		if err := db.Migrate(ctx); err != nil {
+			t.Fatal(err)
+		}
+		work("beside", 2)
+		insert("beside")
+		var turns []string
+		for after := ""; ; {
+			row, err := db.Read().NextUncertified(ctx, query.NextUncertifiedParams{After: after})
+			if errors.Is(err, sql.ErrNoRows) {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			after = row.OrganizationID
+			turns = append(turns, after+" "+row.WorkID)
+		}
+		if got := strings.Join(turns, ", "); got != "- beside, o before" {
+			t.Errorf("turns of %s", got)
+		}
+	})
+}
+
 // Titles that a release before took for two, and that look the same, are one to the
 // next: no row is lost, and no row is in the way of another.
 func TestMigrateMakesTitleKeysAnew(t *testing.T) {
@@ -344,6 +395,7 @@ func TestMigrateMakesTitleKeysAnew(t *testing.T) {
 		works := [][3]string{
 			{"1", "Love Song", "love song"}, {"2", "Love\u00a0Song", "love\u00a0song"}, {"3", "L\u043eve Song", "l\u043eve song"}, {"4", "Other", "other"}, {"5", "\uff2fther", "\uff4fther"}, {"6", "", ""},
 			{"7", "Moon\u200blight", "moon\u200blight"}, {"8", "СОН", "сон"}, {"9", "COH", "coh"},
+			{"91", "\uff24awn", "\uff44awn"}, {"92", "Dawn", "dawn"}, // the younger one had the key
 		}
 		for i, w := range works {
 			for _, text := range []string{
@@ -374,11 +426,11 @@ func TestMigrateMakesTitleKeysAnew(t *testing.T) {
 				t.Fatal(err)
 			}
 			for text, want := range map[string]string{
-				"SELECT title_key FROM works ORDER BY id":                               "love song|love song|love song|other|other||moonlight|сон|coh",
-				"SELECT title_key FROM jobs ORDER BY work_id":                           "love song|love song|love song|other|other||moonlight|сон|coh|new",
-				"SELECT title FROM works ORDER BY id":                                   "Love Song|Love\u00a0Song|L\u043eve Song|Other|\uff2fther||Moon\u200blight|СОН|COH",
-				"SELECT title_key || ' ' || work_id FROM title_claims ORDER BY work_id": "love song 1|other 4|moonlight 7|сон 8|coh 9|new w",
-				"SELECT CAST(COUNT(*) AS TEXT) FROM works WHERE organization_id = 'o'":  "9",
+				"SELECT title_key FROM works ORDER BY id":                               "love song|love song|love song|other|other||moonlight|сон|coh|dawn|dawn",
+				"SELECT title_key FROM jobs ORDER BY work_id":                           "love song|love song|love song|other|other||moonlight|сон|coh|dawn|dawn|new",
+				"SELECT title FROM works ORDER BY id":                                   "Love Song|Love\u00a0Song|L\u043eve Song|Other|\uff2fther||Moon\u200blight|СОН|COH|\uff24awn|Dawn",
+				"SELECT title_key || ' ' || work_id FROM title_claims ORDER BY work_id": "love song 1|other 4|moonlight 7|сон 8|coh 9|dawn 91|new w",
+				"SELECT CAST(COUNT(*) AS TEXT) FROM works WHERE organization_id = 'o'":  "11",
 			} {
 				got, err := db.Strings(ctx, text)
 				if err != nil || strings.Join(got, "|") != want {

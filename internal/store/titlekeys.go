@@ -76,7 +76,8 @@ func rekey(ctx context.Context, tx *sql.Tx, table string) error {
 }
 
 // reclaim moves each claim to its title's new key. Where another work has that key
-// already, the claim of the work that is younger is given up.
+// already, the claim of the work that is younger is given up: it may still fail, and
+// would free the title of the other.
 func reclaim(ctx context.Context, tx *sql.Tx) error {
 	all, err := rows(ctx, tx, `SELECT c.organization_id, c.network, c.external_user_ref, c.work_id, c.title_key,
 		COALESCE((SELECT w.title FROM works w WHERE w.id = c.work_id), (SELECT MIN(j.title) FROM jobs j WHERE j.work_id = c.work_id AND j.kind = 'register'), '')
@@ -90,10 +91,10 @@ func reclaim(ctx context.Context, tx *sql.Tx) error {
 		if title == "" || key == old {
 			continue
 		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM title_claims WHERE organization_id = $1 AND network = $2 AND external_user_ref = $3 AND title_key = $4", organization, network, ref, old); err != nil {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM title_claims WHERE organization_id = $1 AND network = $2 AND external_user_ref = $3 AND title_key = $4 AND work_id = $5", organization, network, ref, old, work); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "INSERT INTO title_claims (organization_id, network, external_user_ref, title_key, work_id) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (organization_id, network, external_user_ref, title_key) DO NOTHING",
+		if _, err := tx.ExecContext(ctx, "INSERT INTO title_claims (organization_id, network, external_user_ref, title_key, work_id) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (organization_id, network, external_user_ref, title_key) DO UPDATE SET work_id = excluded.work_id WHERE title_claims.work_id > excluded.work_id",
 			organization, network, ref, key, work); err != nil {
 			return err
 		}

@@ -210,6 +210,11 @@ func (l *Log) stop(ctx context.Context, row query.GetLogRow, s *Stop) error {
 	if row.Stopped == string(text) {
 		return s
 	}
+	if (s.Reason == Shorter || s.Reason == Different) && l.config.WentBack != nil {
+		if err := l.config.WentBack(ctx); err != nil {
+			return l.fail("the database went back", err)
+		}
+	}
 	if err := l.db.One(ctx, func(tx *store.Tx) error {
 		_, err := tx.SetLogStopped(ctx, query.SetLogStoppedParams{Network: string(l.config.Network), Stopped: string(text)})
 		return err

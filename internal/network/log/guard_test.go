@@ -150,6 +150,60 @@ func TestSwapFails(t *testing.T) {
 	}
 }
 
+// Whoever wants to know that the database went back learns it before that is written
+// down, and again when it failed or the process died in between. Afterwards, and of the
+// clock, it is not called.
+func TestWentBack(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := newShelf()
+		newest, _ := guarded(t, db, s)
+		fill(t, newest, 0, 2)
+		older := storetest.SQLite(t)
+		calls, fails := 0, true
+		c := config()
+		c.Checkpoints, c.Logger = s, slog.New(&told{})
+		c.WentBack = func(ctx context.Context) error {
+			calls++
+			if row, err := older.Read().GetLog(ctx, "testnet"); err != nil || row.Stopped != "" {
+				t.Errorf("written down before: %q, %v", row.Stopped, err)
+			}
+			if fails {
+				return errors.New("no answer")
+			}
+			return nil
+		}
+		again := func() *log.Log { // as after a restart
+			l, err := log.Open(t.Context(), older, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return l
+		}
+		l := again()
+		for range 2 {
+			if err := l.Guard(t.Context()); err == nil || l.Stopped(t.Context()) != nil {
+				t.Errorf("the failure is hidden: %v", err)
+			}
+		}
+		fails = false
+		for range 2 {
+			l = again()
+			// Also a server that runs while its database is exchanged notices by itself.
+			broadcast(t, l, stage(t, l, call(7))...)
+			_, err := l.Sequence(t.Context())
+			stopOf(t, err)
+		}
+		if calls != 3 {
+			t.Errorf("called %d times", calls)
+		}
+		s.texts[l.KeptName()] = "nonsense"
+		stopOf(t, l.Guard(t.Context()))
+		if calls != 3 {
+			t.Error("called, and the database did not go back")
+		}
+	})
+}
+
 // A place that does not answer, or answers nonsense, keeps blocks from being made.
 func TestPlaceDoesNotAnswer(t *testing.T) {
 	db := storetest.SQLite(t)

@@ -81,6 +81,10 @@ type Config struct {
 	// that makes blocks of one log needs the same. nil keeps none, which is for
 	// processes that make no blocks: nothing else notices a database that went back.
 	Checkpoints checkpoint.Store
+	// WentBack is called when the database has lost entries of the kept checkpoint, or
+	// has other ones, before that is written down. While it fails nothing is written
+	// down, and it is called again: also after a crash. nil: nobody wants to know.
+	WentBack func(context.Context) error
 	// ClockTolerance is by how much the newest block may lie in the future, and the
 	// clock may jump ahead, before no block is made; 0 means a minute.
 	ClockTolerance time.Duration

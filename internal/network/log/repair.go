@@ -83,7 +83,7 @@ func (l *Log) Repair(ctx context.Context) (*Repair, error) {
 	if err := r.AddCheckpoint(row.Checkpoint, "the database"); err != nil {
 		return nil, l.fail("the newest block", err)
 	}
-	if kept != "" {
+	if kept != "" && kept != row.PendingCheckpoint { // that block is here, and is published by whoever makes blocks
 		if err := r.AddCheckpoint(kept, place); err != nil {
 			return nil, fmt.Errorf("%s holds something else than a checkpoint that the key of this log signed: %w", place, err)
 		}

@@ -395,3 +395,25 @@ func TestTwoCopies(t *testing.T) {
 		t.Errorf("b published %d entries", size)
 	}
 }
+
+// A block that is staged, and whose checkpoint is kept already, lacks nothing: it is
+// published by itself.
+func TestNothingToRepairOfAStagedBlock(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := newShelf()
+		l, _ := guarded(t, db, s)
+		fill(t, l, 0, 1)
+		s.fault = func() (error, bool) { return errors.New("no answer"), true }
+		broadcast(t, l, stage(t, l, call(1))...)
+		if _, err := l.Sequence(t.Context()); err == nil {
+			t.Fatal("the swap was answered")
+		}
+		if p, err := repair(t, l).Plan(t.Context()); err != nil || len(p.Missing) > 0 || len(p.Entries) > 0 {
+			t.Errorf("missing %v, %d come back, %v", p.Missing, len(p.Entries), err)
+		}
+		s.fault = nil
+		if !sequence(t, l) {
+			t.Error("it is not published")
+		}
+	})
+}

@@ -7,8 +7,10 @@ ALTER TABLE jobs ADD COLUMN reading TEXT NOT NULL DEFAULT '';
 -- the organization, the moment before which an item is not tried again, and then
 -- the item, so that one lookup finds what an organization has next, however much it
 -- has waiting. tries counts attempts that came to nothing.
-ALTER TABLE versions ADD COLUMN organization_id TEXT NOT NULL DEFAULT '';
-UPDATE versions SET organization_id = COALESCE((SELECT w.organization_id FROM works w WHERE w.id = versions.work_id), '');
+-- '-': nobody's, or of a process of the release before that still runs. '' is no
+-- organization: a turn begins behind it.
+ALTER TABLE versions ADD COLUMN organization_id TEXT NOT NULL DEFAULT '-';
+UPDATE versions SET organization_id = COALESCE((SELECT w.organization_id FROM works w WHERE w.id = versions.work_id), '-');
 ALTER TABLE versions ADD COLUMN certificate_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE versions ADD COLUMN certificate_tries BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE versions ADD COLUMN timestamp_at BIGINT NOT NULL DEFAULT 0;

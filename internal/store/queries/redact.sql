@@ -42,23 +42,26 @@ INSERT INTO erasures (object_key, organization_id, since, erased, due_at) VALUES
 DELETE FROM erasures WHERE object_key = sqlc.arg(object_key);
 
 -- name: NextErasing :one
--- The next organization that has a file due.
+-- The next organization that has a file due. An orphan of a process of the release
+-- before has no due_at: it is due when nothing is under way that began before it.
 WITH RECURSIVE o AS (
   SELECT MIN(f.organization_id) AS id FROM erasures f WHERE f.organization_id > sqlc.arg(after)
   UNION ALL
   SELECT (SELECT MIN(n.organization_id) FROM erasures n WHERE n.organization_id > o.id) FROM o WHERE o.id IS NOT NULL
 )
-SELECT e.organization_id FROM o JOIN erasures e ON e.object_key = (
-  SELECT d.object_key FROM erasures d WHERE d.organization_id = o.id AND d.due_at <= sqlc.arg(now) ORDER BY d.due_at, d.object_key LIMIT 1)
-LIMIT 1;
+SELECT e.organization_id FROM erasures e WHERE e.object_key = (
+  SELECT t.id FROM (SELECT (
+    SELECT d.object_key FROM erasures d WHERE d.organization_id = o.id AND d.due_at <= sqlc.arg(now) AND (NOT d.erased OR d.since < sqlc.arg(before))
+    ORDER BY d.due_at, d.object_key LIMIT 1) AS id FROM o WHERE o.id IS NOT NULL) t
+  WHERE t.id IS NOT NULL LIMIT 1);
 
 -- name: DueErasureKeys :many
 SELECT object_key FROM erasures
-WHERE object_key > sqlc.arg(after) AND due_at <= sqlc.arg(now) ORDER BY object_key LIMIT sqlc.arg(lim);
+WHERE object_key > sqlc.arg(after) AND due_at <= sqlc.arg(now) AND (NOT erased OR since < sqlc.arg(before)) ORDER BY object_key LIMIT sqlc.arg(lim);
 
 -- name: DueErasures :many
 SELECT object_key, since, tries FROM erasures
-WHERE organization_id = sqlc.arg(organization_id) AND due_at <= sqlc.arg(now) ORDER BY due_at, object_key LIMIT sqlc.arg(lim);
+WHERE organization_id = sqlc.arg(organization_id) AND due_at <= sqlc.arg(now) AND (NOT erased OR since < sqlc.arg(before)) ORDER BY due_at, object_key LIMIT sqlc.arg(lim);
 
 -- name: MarkErased :exec
 UPDATE erasures SET erased = TRUE, due_at = sqlc.arg(due_at), tries = 0 WHERE object_key = sqlc.arg(object_key);

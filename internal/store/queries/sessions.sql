@@ -9,10 +9,24 @@ SELECT * FROM sessions WHERE jti = sqlc.arg(jti);
 UPDATE sessions SET job_id = sqlc.arg(job_id)
 WHERE jti = sqlc.arg(jti) AND job_id IS NULL AND revoked_at IS NULL AND expires_at > sqlc.arg(now);
 
+-- name: RevokeSession :execrows
+-- As RevokeSessions, where the session is named: it is found by its key.
+UPDATE sessions SET revoked_at = CAST(sqlc.arg(now) AS BIGINT)
+WHERE jti = sqlc.arg(jti) AND revoked_at IS NULL
+  AND (CAST(sqlc.arg(organization_id) AS TEXT) = '' OR organization_id = CAST(sqlc.arg(organization_id) AS TEXT))
+  AND (CAST(sqlc.arg(site_key) AS TEXT) = '' OR site_key = CAST(sqlc.arg(site_key) AS TEXT))
+  AND (CAST(sqlc.arg(end_user) AS TEXT) = '' OR end_user = CAST(sqlc.arg(end_user) AS TEXT));
+
+-- name: RevokeEndUser :execrows
+-- As RevokeSessions, where a site's end-user is named: they are found by an index.
+UPDATE sessions SET revoked_at = CAST(sqlc.arg(now) AS BIGINT)
+WHERE site_key = sqlc.arg(site_key) AND end_user = sqlc.arg(end_user) AND revoked_at IS NULL
+  AND (CAST(sqlc.arg(organization_id) AS TEXT) = '' OR organization_id = CAST(sqlc.arg(organization_id) AS TEXT));
+
 -- name: RevokeSessions :execrows
 -- Every argument that is '' is any. At least one says more than nothing: see session.Revoke.
 UPDATE sessions SET revoked_at = CAST(sqlc.arg(now) AS BIGINT)
-WHERE revoked_at IS NULL AND (CAST(sqlc.arg(jti) AS TEXT) = '' OR jti = CAST(sqlc.arg(jti) AS TEXT))
+WHERE revoked_at IS NULL
   AND (CAST(sqlc.arg(organization_id) AS TEXT) = '' OR organization_id = CAST(sqlc.arg(organization_id) AS TEXT))
   AND (CAST(sqlc.arg(site_key) AS TEXT) = '' OR site_key = CAST(sqlc.arg(site_key) AS TEXT))
   AND (CAST(sqlc.arg(end_user) AS TEXT) = '' OR end_user = CAST(sqlc.arg(end_user) AS TEXT));

@@ -51,17 +51,23 @@ func (q *Queries) DropTitleClaims(ctx context.Context, workID string) error {
 
 const dueErasureKeys = `-- name: DueErasureKeys :many
 SELECT object_key FROM erasures
-WHERE object_key > $1 AND due_at <= $2 ORDER BY object_key LIMIT $3
+WHERE object_key > $1 AND due_at <= $2 AND (NOT erased OR since < $3) ORDER BY object_key LIMIT $4
 `
 
 type DueErasureKeysParams struct {
-	After string
-	Now   int64
-	Lim   int32
+	After  string
+	Now    int64
+	Before int64
+	Lim    int32
 }
 
 func (q *Queries) DueErasureKeys(ctx context.Context, arg DueErasureKeysParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, dueErasureKeys, arg.After, arg.Now, arg.Lim)
+	rows, err := q.db.QueryContext(ctx, dueErasureKeys,
+		arg.After,
+		arg.Now,
+		arg.Before,
+		arg.Lim,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -85,12 +91,13 @@ func (q *Queries) DueErasureKeys(ctx context.Context, arg DueErasureKeysParams) 
 
 const dueErasures = `-- name: DueErasures :many
 SELECT object_key, since, tries FROM erasures
-WHERE organization_id = $1 AND due_at <= $2 ORDER BY due_at, object_key LIMIT $3
+WHERE organization_id = $1 AND due_at <= $2 AND (NOT erased OR since < $3) ORDER BY due_at, object_key LIMIT $4
 `
 
 type DueErasuresParams struct {
 	OrganizationID string
 	Now            int64
+	Before         int64
 	Lim            int32
 }
 
@@ -101,7 +108,12 @@ type DueErasuresRow struct {
 }
 
 func (q *Queries) DueErasures(ctx context.Context, arg DueErasuresParams) ([]DueErasuresRow, error) {
-	rows, err := q.db.QueryContext(ctx, dueErasures, arg.OrganizationID, arg.Now, arg.Lim)
+	rows, err := q.db.QueryContext(ctx, dueErasures,
+		arg.OrganizationID,
+		arg.Now,
+		arg.Before,
+		arg.Lim,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -306,23 +318,27 @@ func (q *Queries) NewestFiles(ctx context.Context, lim int32) ([]NewestFilesRow,
 
 const nextErasing = `-- name: NextErasing :one
 WITH RECURSIVE o AS (
-  SELECT MIN(f.organization_id) AS id FROM erasures f WHERE f.organization_id > $2
+  SELECT MIN(f.organization_id) AS id FROM erasures f WHERE f.organization_id > $3
   UNION ALL
   SELECT (SELECT MIN(n.organization_id) FROM erasures n WHERE n.organization_id > o.id) FROM o WHERE o.id IS NOT NULL
 )
-SELECT e.organization_id FROM o JOIN erasures e ON e.object_key = (
-  SELECT d.object_key FROM erasures d WHERE d.organization_id = o.id AND d.due_at <= $1 ORDER BY d.due_at, d.object_key LIMIT 1)
-LIMIT 1
+SELECT e.organization_id FROM erasures e WHERE e.object_key = (
+  SELECT t.id FROM (SELECT (
+    SELECT d.object_key FROM erasures d WHERE d.organization_id = o.id AND d.due_at <= $1 AND (NOT d.erased OR d.since < $2)
+    ORDER BY d.due_at, d.object_key LIMIT 1) AS id FROM o WHERE o.id IS NOT NULL) t
+  WHERE t.id IS NOT NULL LIMIT 1)
 `
 
 type NextErasingParams struct {
-	Now   int64
-	After string
+	Now    int64
+	Before int64
+	After  string
 }
 
-// The next organization that has a file due.
+// The next organization that has a file due. An orphan of a process of the release
+// before has no due_at: it is due when nothing is under way that began before it.
 func (q *Queries) NextErasing(ctx context.Context, arg NextErasingParams) (string, error) {
-	row := q.db.QueryRowContext(ctx, nextErasing, arg.Now, arg.After)
+	row := q.db.QueryRowContext(ctx, nextErasing, arg.Now, arg.Before, arg.After)
 	var organization_id string
 	err := row.Scan(&organization_id)
 	return organization_id, err

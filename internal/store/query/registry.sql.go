@@ -983,11 +983,12 @@ WITH RECURSIVE o AS (
   SELECT (SELECT MIN(n.organization_id) FROM versions n WHERE n.certificate_key = '' AND n.creators <> '' AND n.timestamp_until = 0 AND n.organization_id > o.id)
   FROM o WHERE o.id IS NOT NULL
 )
-SELECT v.work_id, v.version, v.transaction_id, v.organization_id, v.certificate_at, v.certificate_tries FROM o JOIN versions v ON v.transaction_id = (
-  SELECT d.transaction_id FROM versions d
-  WHERE d.certificate_key = '' AND d.creators <> '' AND d.timestamp_until = 0 AND d.organization_id = o.id AND d.certificate_at <= $1
-  ORDER BY d.certificate_at, d.transaction_id DESC LIMIT 1)
-LIMIT 1
+SELECT v.work_id, v.version, v.transaction_id, v.organization_id, v.certificate_at, v.certificate_tries FROM versions v WHERE v.transaction_id = (
+  SELECT t.id FROM (SELECT (
+    SELECT d.transaction_id FROM versions d
+    WHERE d.certificate_key = '' AND d.creators <> '' AND d.timestamp_until = 0 AND d.organization_id = o.id AND d.certificate_at <= $1
+    ORDER BY d.certificate_at, d.transaction_id DESC LIMIT 1) AS id FROM o WHERE o.id IS NOT NULL) t
+  WHERE t.id IS NOT NULL LIMIT 1)
 `
 
 type NextUncertifiedParams struct {
@@ -1005,7 +1006,8 @@ type NextUncertifiedRow struct {
 }
 
 // The newest version of the next organization that has one due: fresh ones before
-// those that were tried.
+// those that were tried. A join of o would leave its order to the database, and an
+// organization could be passed over.
 func (q *Queries) NextUncertified(ctx context.Context, arg NextUncertifiedParams) (NextUncertifiedRow, error) {
 	row := q.db.QueryRowContext(ctx, nextUncertified, arg.Now, arg.After)
 	var i NextUncertifiedRow
@@ -1026,10 +1028,11 @@ WITH RECURSIVE o AS (
   UNION ALL
   SELECT (SELECT MIN(n.organization_id) FROM versions n WHERE n.timestamp_until > 0 AND n.organization_id > o.id) FROM o WHERE o.id IS NOT NULL
 )
-SELECT v.work_id, v.version, v.commitment, v.organization_id, v.timestamp_at, v.timestamp_tries FROM o JOIN versions v ON v.transaction_id = (
-  SELECT d.transaction_id FROM versions d WHERE d.timestamp_until > 0 AND d.organization_id = o.id AND d.timestamp_at <= $1
-  ORDER BY d.timestamp_at, d.transaction_id DESC LIMIT 1)
-LIMIT 1
+SELECT v.work_id, v.version, v.commitment, v.organization_id, v.timestamp_at, v.timestamp_tries FROM versions v WHERE v.transaction_id = (
+  SELECT t.id FROM (SELECT (
+    SELECT d.transaction_id FROM versions d WHERE d.timestamp_until > 0 AND d.organization_id = o.id AND d.timestamp_at <= $1
+    ORDER BY d.timestamp_at, d.transaction_id DESC LIMIT 1) AS id FROM o WHERE o.id IS NOT NULL) t
+  WHERE t.id IS NOT NULL LIMIT 1)
 `
 
 type NextUnstampedParams struct {

@@ -9,13 +9,21 @@ import (
 	"context"
 )
 
-const endAllSessions = `-- name: EndAllSessions :execrows
-UPDATE sessions SET revoked_at = CAST($1 AS BIGINT) WHERE revoked_at IS NULL
+const endSessions = `-- name: EndSessions :execrows
+UPDATE sessions SET revoked_at = CAST($1 AS BIGINT)
+WHERE jti IN (SELECT s.jti FROM sessions s WHERE s.revoked_at IS NULL LIMIT $2)
 `
 
+type EndSessionsParams struct {
+	Now int64
+	Lim int32
+}
+
 // After a restore: tokens that were spent or revoked since the copy was made work no more.
-func (q *Queries) EndAllSessions(ctx context.Context, now int64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, endAllSessions, now)
+// So many at a time: a statement over all sessions of a large site takes longer than
+// Postgres is waited for.
+func (q *Queries) EndSessions(ctx context.Context, arg EndSessionsParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, endSessions, arg.Now, arg.Lim)
 	if err != nil {
 		return 0, err
 	}

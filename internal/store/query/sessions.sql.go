@@ -111,17 +111,74 @@ func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]S
 	return items, nil
 }
 
-const revokeSessions = `-- name: RevokeSessions :execrows
+const revokeEndUser = `-- name: RevokeEndUser :execrows
 UPDATE sessions SET revoked_at = CAST($1 AS BIGINT)
-WHERE revoked_at IS NULL AND (CAST($2 AS TEXT) = '' OR jti = CAST($2 AS TEXT))
+WHERE site_key = $2 AND end_user = $3 AND revoked_at IS NULL
+  AND (CAST($4 AS TEXT) = '' OR organization_id = CAST($4 AS TEXT))
+`
+
+type RevokeEndUserParams struct {
+	Now            int64
+	SiteKey        string
+	EndUser        string
+	OrganizationID string
+}
+
+// As RevokeSessions, where a site's end-user is named: they are found by an index.
+func (q *Queries) RevokeEndUser(ctx context.Context, arg RevokeEndUserParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, revokeEndUser,
+		arg.Now,
+		arg.SiteKey,
+		arg.EndUser,
+		arg.OrganizationID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const revokeSession = `-- name: RevokeSession :execrows
+UPDATE sessions SET revoked_at = CAST($1 AS BIGINT)
+WHERE jti = $2 AND revoked_at IS NULL
   AND (CAST($3 AS TEXT) = '' OR organization_id = CAST($3 AS TEXT))
   AND (CAST($4 AS TEXT) = '' OR site_key = CAST($4 AS TEXT))
   AND (CAST($5 AS TEXT) = '' OR end_user = CAST($5 AS TEXT))
 `
 
-type RevokeSessionsParams struct {
+type RevokeSessionParams struct {
 	Now            int64
 	Jti            string
+	OrganizationID string
+	SiteKey        string
+	EndUser        string
+}
+
+// As RevokeSessions, where the session is named: it is found by its key.
+func (q *Queries) RevokeSession(ctx context.Context, arg RevokeSessionParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, revokeSession,
+		arg.Now,
+		arg.Jti,
+		arg.OrganizationID,
+		arg.SiteKey,
+		arg.EndUser,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const revokeSessions = `-- name: RevokeSessions :execrows
+UPDATE sessions SET revoked_at = CAST($1 AS BIGINT)
+WHERE revoked_at IS NULL
+  AND (CAST($2 AS TEXT) = '' OR organization_id = CAST($2 AS TEXT))
+  AND (CAST($3 AS TEXT) = '' OR site_key = CAST($3 AS TEXT))
+  AND (CAST($4 AS TEXT) = '' OR end_user = CAST($4 AS TEXT))
+`
+
+type RevokeSessionsParams struct {
+	Now            int64
 	OrganizationID string
 	SiteKey        string
 	EndUser        string
@@ -131,7 +188,6 @@ type RevokeSessionsParams struct {
 func (q *Queries) RevokeSessions(ctx context.Context, arg RevokeSessionsParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, revokeSessions,
 		arg.Now,
-		arg.Jti,
 		arg.OrganizationID,
 		arg.SiteKey,
 		arg.EndUser,
