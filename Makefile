@@ -27,6 +27,7 @@ test: deps ## Run every test there is: Go, TypeScript, browser, both databases
 	cd internal/e2e && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) -C tools/s3 tool -n versitygw >/dev/null
 	TIMBRE_TEST_ALL=1 $(GO) test -timeout 30m ./...
+	$(GO) -C tools/release test -timeout 10m ./...
 
 .PHONY: check
 check: ## Format, vet, and whether generated files are current
@@ -35,12 +36,18 @@ check: ## Format, vet, and whether generated files are current
 	$(GO) vet -tags crashpoints ./...
 	$(GO) mod tidy -diff
 	$(GO) -C tools/s3 mod tidy -diff
+	$(GO) -C tools/release mod tidy -diff
+	$(GO) -C tools/release vet ./...
 	$(GO) run ./fault/gen -check -root .
 	cd widget && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./widget/build -check
 	cd verify && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./verify/build -check
 	$(GO) -C tools tool sqlc diff -f ../internal/store/sqlc.yaml
+
+.PHONY: release
+release: ## Build archives, packages, image and checksums into release/ (VERSION=1.2.3)
+	$(GO) -C tools/release run . -root ../.. $(if $(VERSION),-version $(VERSION))
 
 .PHONY: generate
 generate: ## Write every generated file anew: codes, queries, widget, page

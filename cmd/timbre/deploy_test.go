@@ -72,6 +72,16 @@ func TestUnit(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 	known(t, text)
+	for name, want := range map[string]string{"timbre.service": sample(t, "ini"), "environment": sample(t, "sh")} {
+		shipped, err := os.ReadFile("../../deploy/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(shipped) != want {
+			t.Errorf("deploy/%s is not the one of docs/deploy.md:\n%s", name, shipped)
+		}
+		known(t, string(shipped))
+	}
 }
 
 // Every variable in a file is one of timbre's, and its command is one.

@@ -16,14 +16,22 @@ import (
 	"slices"
 
 	"github.com/alecthomas/kong"
+	_ "golang.org/x/crypto/x509roots/fallback" // an image without files has no root certificates
 
 	"timbre.example/fault"
 )
+
+// release is the version that the release build sets with -X; "" in every other build. It
+// has no initial value here: one that is computed would replace what -X set.
+var release string
 
 // version is what this binary was built from: a release, or a commit.
 var version = built()
 
 func built() string {
+	if release != "" {
+		return release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version
 	}

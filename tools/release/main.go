@@ -1,0 +1,200 @@
+// Command release builds what a release consists of, the same bytes on every machine:
+// an archive, a software bill of materials for each platform, two Debian packages, an
+// image for containers, and the SHA-256 of each.
+//
+// It reads the tree and the module cache. It signs, tags and uploads nothing.
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A target is one platform, in Go's names.
+type target struct{ os, arch string }
+
+func (t target) String() string { return t.os + "/" + t.arch }
+
+// targets are the platforms of a release.
+var targets = []target{
+	{"linux", "amd64"}, {"linux", "arm64"},
+	{"darwin", "amd64"}, {"darwin", "arm64"},
+	{"windows", "amd64"}, {"windows", "arm64"},
+}
+
+// A release is what every file of it has to know.
+type release struct {
+	root    string    // the module's directory
+	out     string    // where the files go
+	version string    // without the v: 1.2.3
+	time    time.Time // of the commit: every file inside an archive bears it
+}
+
+func main() {
+	var r release
+	var only string
+	flag.StringVar(&r.root, "root", ".", "directory of the module")
+	flag.StringVar(&r.out, "out", "release", "directory of the files, relative to -root; it must be empty or missing")
+	flag.StringVar(&r.version, "version", "", "version to build, for example 1.2.3; default: from the newest tag of git")
+	flag.StringVar(&only, "only", "", "platforms, for example linux/amd64,darwin/arm64; default: all six")
+	flag.Parse()
+	if err := r.run(only); err != nil {
+		fmt.Fprintln(os.Stderr, "release:", err)
+		os.Exit(1)
+	}
+}
+
+func (r *release) run(only string) error {
+	var err error
+	if r.root, err = filepath.Abs(r.root); err != nil {
+		return err
+	}
+	if !filepath.IsAbs(r.out) {
+		r.out = filepath.Join(r.root, r.out)
+	}
+	if old, err := os.ReadDir(r.out); err == nil && len(old) > 0 {
+		return fmt.Errorf("%s is not empty: remove it, or name another with -out", r.out)
+	}
+	if err := os.MkdirAll(r.out, 0o755); err != nil {
+		return err
+	}
+	if err := r.describe(); err != nil {
+		return err
+	}
+	chosen := targets
+	if only != "" {
+		chosen = nil
+		for _, name := range strings.Split(only, ",") {
+			i := slices.IndexFunc(targets, func(t target) bool { return t.String() == name })
+			if i < 0 {
+				return fmt.Errorf("-only %s: the platforms are %v", name, targets)
+			}
+			chosen = append(chosen, targets[i])
+		}
+	}
+	var images []built
+	for _, t := range chosen {
+		b, err := r.build(t)
+		if err != nil {
+			return fmt.Errorf("build %s: %w", t, err)
+		}
+		if err := r.archive(b); err != nil {
+			return fmt.Errorf("archive %s: %w", t, err)
+		}
+		if err := r.bill(b); err != nil {
+			return fmt.Errorf("bill of materials of %s: %w", t, err)
+		}
+		if t.os == "linux" {
+			if err := r.debian(b); err != nil {
+				return fmt.Errorf("Debian package of %s: %w", t, err)
+			}
+			images = append(images, b)
+		}
+	}
+	if len(images) > 0 {
+		if err := r.image(images); err != nil {
+			return fmt.Errorf("image: %w", err)
+		}
+	}
+	return r.sums()
+}
+
+var versionForm = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`)
+
+// describe reads version and time from git.
+func (r *release) describe() error {
+	if r.version == "" {
+		tag, err := r.git("describe", "--tags", "--match", "v[0-9]*", "--dirty")
+		if err != nil {
+			// Before the first tag there is nothing to count from.
+			commit, err := r.git("rev-parse", "--short=12", "HEAD")
+			if err != nil {
+				return err
+			}
+			tag = "v0.0.0-" + commit
+		}
+		r.version = strings.TrimPrefix(tag, "v")
+	}
+	if !versionForm.MatchString(r.version) {
+		return fmt.Errorf("version %q: write it as 1.2.3 or 1.2.3-rc.1", r.version)
+	}
+	seconds, err := r.git("show", "-s", "--format=%ct", "HEAD")
+	if err != nil {
+		return err
+	}
+	unix, err := strconv.ParseInt(seconds, 10, 64)
+	if err != nil {
+		return fmt.Errorf("time of the commit: %w", err)
+	}
+	r.time = time.Unix(unix, 0).UTC()
+	return nil
+}
+
+func (r *release) git(args ...string) (string, error) {
+	out, err := exec.Command("git", append([]string{"-C", r.root}, args...)...).Output()
+	if err != nil {
+		return "", fmt.Errorf("git %s: %w", args[0], err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// A built is one platform's binary, and the modules inside it.
+type built struct {
+	target
+	binary  []byte
+	modules []module
+	notices []byte
+}
+
+func (r *release) build(t target) (built, error) {
+	b := built{target: t}
+	file := filepath.Join(r.out, ".binary")
+	defer os.Remove(file)
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false",
+		"-ldflags=-s -w -buildid= -X main.release="+r.version, "-o", file, "./cmd/timbre")
+	build.Dir = r.root
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+t.os, "GOARCH="+t.arch, "GOFLAGS=-mod=readonly", "GOAMD64=v1")
+	if out, err := build.CombinedOutput(); err != nil {
+		return b, fmt.Errorf("%w\n%s", err, out)
+	}
+	var err error
+	if b.binary, err = os.ReadFile(file); err != nil {
+		return b, err
+	}
+	if b.modules, err = r.linked(file); err != nil {
+		return b, err
+	}
+	b.notices, err = r.notices(b.modules)
+	return b, err
+}
+
+func (r *release) name(b built, ending string) string {
+	return filepath.Join(r.out, fmt.Sprintf("timbre_%s_%s_%s%s", r.version, b.os, b.arch, ending))
+}
+
+// sums writes the SHA-256 of every file, in the form that sha256sum -c reads.
+func (r *release) sums() error {
+	files, err := os.ReadDir(r.out)
+	if err != nil {
+		return err
+	}
+	var list bytes.Buffer
+	for _, f := range files {
+		content, err := os.ReadFile(filepath.Join(r.out, f.Name()))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&list, "%x  %s\n", sha256.Sum256(content), f.Name())
+	}
+	return os.WriteFile(filepath.Join(r.out, "SHA256SUMS"), list.Bytes(), 0o644)
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
+)
+
+// built runs the release for one platform.
+func buildOne(t *testing.T, dir string) {
+	t.Helper()
+	r := release{root: "../..", out: dir, version: "1.2.3"}
+	if err := r.run("linux/amd64"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRelease(t *testing.T) {
+	if _, err := exec.LookPath("dpkg-deb"); err != nil {
+		t.Fatal("dpkg-deb is missing: this test runs on Debian")
+	}
+	first, second := t.TempDir(), t.TempDir()
+	buildOne(t, first)
+	buildOne(t, second)
+
+	sums, err := os.ReadFile(filepath.Join(first, "SHA256SUMS"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := os.ReadFile(filepath.Join(second, "SHA256SUMS"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(sums, again) {
+		t.Errorf("two builds differ:\n%s\n%s", sums, again)
+	}
+	seen := 0
+	for _, line := range strings.Split(strings.TrimSpace(string(sums)), "\n") {
+		sum, name, _ := strings.Cut(line, "  ")
+		content, err := os.ReadFile(filepath.Join(first, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := sha256.Sum256(content); hex.EncodeToString(got[:]) != sum {
+			t.Errorf("%s: SHA256SUMS is wrong", name)
+		}
+		seen++
+	}
+	if seen != 4 {
+		t.Errorf("%d files, want an archive, a bill of materials, a package and an image:\n%s", seen, sums)
+	}
+
+	t.Run("archive", func(t *testing.T) {
+		dir := t.TempDir()
+		names := untar(t, filepath.Join(first, "timbre_1.2.3_linux_amd64.tar.gz"), true, dir)
+		for _, want := range []string{"timbre", "LICENSE", "NOTICES.txt", "README.md"} {
+			if !names["timbre_1.2.3_linux_amd64/"+want] {
+				t.Errorf("%s is missing", want)
+			}
+		}
+		out, err := exec.Command(filepath.Join(dir, "timbre_1.2.3_linux_amd64", "timbre"), "--version").Output()
+		if err != nil || strings.TrimSpace(string(out)) != "1.2.3" {
+			t.Errorf("--version printed %q, %v", out, err)
+		}
+		notices, err := os.ReadFile(filepath.Join(dir, "timbre_1.2.3_linux_amd64", "NOTICES.txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range []string{"github.com/jackc/pgx/v5", "SIL OPEN FONT LICENSE", "modernc.org/sqlite"} {
+			if !bytes.Contains(notices, []byte(part)) {
+				t.Errorf("NOTICES.txt does not name %s", part)
+			}
+		}
+	})
+	t.Run("bill", func(t *testing.T) {
+		text, err := os.ReadFile(filepath.Join(first, "timbre_1.2.3_linux_amd64.cdx.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var bill struct {
+			Components []struct {
+				Name     string
+				Licenses []any
+			}
+		}
+		if err := json.Unmarshal(text, &bill); err != nil {
+			t.Fatal(err)
+		}
+		if len(bill.Components) < 30 {
+			t.Errorf("%d components", len(bill.Components))
+		}
+		for _, c := range bill.Components {
+			if len(c.Licenses) == 0 {
+				t.Errorf("%s has no licence that is known", c.Name)
+			}
+		}
+	})
+	t.Run("package", func(t *testing.T) {
+		file := filepath.Join(first, "timbre_1.2.3_linux_amd64.deb")
+		list, err := exec.Command("dpkg-deb", "--contents", file).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, list)
+		}
+		for _, want := range []string{"./usr/bin/timbre", "./lib/systemd/system/timbre.service", "./usr/share/doc/timbre/copyright"} {
+			if !strings.Contains(string(list), want+"\n") {
+				t.Errorf("%s is missing in\n%s", want, list)
+			}
+		}
+		for _, line := range strings.Split(string(list), "\n") {
+			if strings.Contains(line, "/etc/timbre/environment") && !strings.HasPrefix(line, "-rw-------") {
+				t.Errorf("others can read the settings: %s", line)
+			}
+		}
+		dir := t.TempDir()
+		if out, err := exec.Command("dpkg-deb", "--extract", file, dir).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		unit, err := os.ReadFile(filepath.Join(dir, "lib/systemd/system/timbre.service"))
+		if err != nil || !bytes.Contains(unit, []byte("ExecStart=/usr/bin/timbre serve\n")) {
+			t.Errorf("%v:\n%s", err, unit)
+		}
+	})
+	t.Run("image", func(t *testing.T) {
+		dir := t.TempDir()
+		untar(t, filepath.Join(first, "timbre_1.2.3_image.oci.tar"), false, dir)
+		path, err := layout.FromPath(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		index, err := path.ImageIndex()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := validate.Index(index); err != nil {
+			t.Fatal(err)
+		}
+		top, err := index.IndexManifest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		platforms, err := index.ImageIndex(top.Manifests[0].Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		manifest, err := platforms.IndexManifest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		image, err := platforms.Image(manifest.Manifests[0].Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config, err := image.ConfigFile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if config.Config.User != "65532:65532" || config.Architecture != "amd64" {
+			t.Errorf("user %q, architecture %q", config.Config.User, config.Architecture)
+		}
+	})
+
+	r := release{root: "../..", out: first, version: "1.2.3"}
+	if err := r.run("linux/amd64"); err == nil {
+		t.Error("a directory with files was written to")
+	}
+}
+
+func TestVersions(t *testing.T) {
+	for version, ok := range map[string]bool{"1.2.3": true, "1.2.3-rc.1": true, "0.0.0-72427319e8f6": true, "v1.2.3": false, "1.2": false, "1.2.3;x": false} {
+		if versionForm.MatchString(version) != ok {
+			t.Errorf("%s: want %v", version, ok)
+		}
+	}
+}
+
+// untar unpacks an archive into dir and returns the names in it.
+func untar(t *testing.T, file string, zipped bool, dir string) map[string]bool {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var from io.Reader = f
+	if zipped {
+		if from, err = gzip.NewReader(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := map[string]bool{}
+	for r := tar.NewReader(from); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			return names
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		names[h.Name] = true
+		to := filepath.Join(dir, filepath.FromSlash(h.Name))
+		if h.Typeflag == tar.TypeDir {
+			if err := os.MkdirAll(to, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, content, os.FileMode(h.Mode)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

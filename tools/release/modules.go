@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bytes"
+	"debug/buildinfo"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/CycloneDX/cyclonedx-go"
+	"github.com/google/licensecheck"
+)
+
+// A module is one that is linked into the binary.
+type module struct {
+	path, version, sum string
+	dir                string // in the module cache; "" for Go's own library
+	licences           []licence
+}
+
+type licence struct {
+	file string
+	id   string // in SPDX's list; "" when the text is none of it
+	text []byte
+}
+
+// linked returns the modules that the binary itself names, with their licences. A binary
+// without a licence for one of them is refused: it could not be passed on.
+func (r *release) linked(binary string) ([]module, error) {
+	info, err := buildinfo.ReadFile(binary)
+	if err != nil {
+		return nil, err
+	}
+	dirs, err := r.moduleDirs()
+	if err != nil {
+		return nil, err
+	}
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return nil, fmt.Errorf("go env GOROOT: %w", err)
+	}
+	all := []module{{path: "std", version: strings.TrimPrefix(info.GoVersion, "go"), dir: strings.TrimSpace(string(goroot))}}
+	for _, d := range info.Deps {
+		if d.Replace != nil {
+			return nil, fmt.Errorf("%s is replaced by %s: a release has no replacement", d.Path, d.Replace.Path)
+		}
+		all = append(all, module{path: d.Path, version: d.Version, sum: d.Sum, dir: dirs[d.Path]})
+	}
+	for i := range all {
+		if all[i].licences, err = licencesIn(all[i].dir); err != nil {
+			return nil, fmt.Errorf("%s: %w", all[i].path, err)
+		}
+		if len(all[i].licences) == 0 {
+			return nil, fmt.Errorf("%s %s has no licence file in %s", all[i].path, all[i].version, all[i].dir)
+		}
+	}
+	return all, nil
+}
+
+func (r *release) moduleDirs() (map[string]string, error) {
+	list := exec.Command("go", "list", "-m", "-json", "all")
+	list.Dir = r.root
+	out, err := list.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list -m all: %w", err)
+	}
+	dirs := map[string]string{}
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var m struct{ Path, Dir string }
+		if err := d.Decode(&m); err == io.EOF {
+			return dirs, nil
+		} else if err != nil {
+			return nil, err
+		}
+		dirs[m.Path] = m.Dir
+	}
+}
+
+var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|patents|ofl|authors)([-._].*)?$`)
+
+func licencesIn(dir string) ([]licence, error) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var all []licence
+	for _, f := range files {
+		if f.IsDir() || !licenceFile.MatchString(f.Name()) || strings.HasSuffix(f.Name(), ".go") {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		if err != nil {
+			return nil, err
+		}
+		l := licence{file: f.Name(), text: text}
+		if found := licensecheck.Scan(text); found.Percent > 75 && len(found.Match) > 0 {
+			l.id = found.Match[0].ID
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// notices is the text that goes with each binary: what else is in it, and its terms. The
+// scripts of the pages name the terms of their parts themselves.
+func (r *release) notices(modules []module) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString("Timbre contains the software below. Each part is under its own terms.\n")
+	for _, m := range modules {
+		fmt.Fprintf(&b, "\n%s\n%s %s\n%[1]s\n", strings.Repeat("=", 78), m.path, m.version)
+		for _, l := range m.licences {
+			fmt.Fprintf(&b, "\n--- %s ---\n\n%s\n", l.file, bytes.TrimSpace(l.text))
+		}
+	}
+	fonts, err := os.ReadFile(filepath.Join(r.root, "internal", "certificate", "fonts", "OFL.txt"))
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(&b, "\n%s\nFonts of the certificate\n%[1]s\n\n%s\n", strings.Repeat("=", 78), bytes.TrimSpace(fonts))
+	return b.Bytes(), nil
+}
+
+// bill writes the software bill of materials of one binary, as CycloneDX 1.6.
+func (r *release) bill(b built) error {
+	main := cyclonedx.Component{
+		BOMRef: "timbre@" + r.version, Type: cyclonedx.ComponentTypeApplication, Name: "timbre", Version: r.version,
+		Licenses: &cyclonedx.Licenses{{License: &cyclonedx.License{ID: "Apache-2.0"}}},
+	}
+	var components []cyclonedx.Component
+	var refs []string
+	for _, m := range b.modules {
+		purl := "pkg:golang/" + m.path + "@" + m.version
+		c := cyclonedx.Component{BOMRef: purl, Type: cyclonedx.ComponentTypeLibrary, Name: m.path, Version: m.version, PackageURL: purl}
+		var ids cyclonedx.Licenses
+		for _, l := range m.licences {
+			known := slices.ContainsFunc(ids, func(c cyclonedx.LicenseChoice) bool { return c.License.ID == l.id })
+			if l.id != "" && !known {
+				ids = append(ids, cyclonedx.LicenseChoice{License: &cyclonedx.License{ID: l.id}})
+			}
+		}
+		if len(ids) > 0 {
+			c.Licenses = &ids
+		}
+		if m.sum != "" {
+			c.Properties = &[]cyclonedx.Property{{Name: "go:sum", Value: m.sum}}
+		}
+		components = append(components, c)
+		refs = append(refs, purl)
+	}
+	bom := cyclonedx.NewBOM()
+	bom.Metadata = &cyclonedx.Metadata{Timestamp: r.time.Format("2006-01-02T15:04:05Z"), Component: &main}
+	bom.Components = &components
+	bom.Dependencies = &[]cyclonedx.Dependency{{Ref: main.BOMRef, Dependencies: &refs}}
+	var out bytes.Buffer
+	enc := cyclonedx.NewBOMEncoder(&out, cyclonedx.BOMFileFormatJSON).SetPretty(true)
+	if err := enc.EncodeVersion(bom, cyclonedx.SpecVersion1_6); err != nil {
+		return err
+	}
+	return os.WriteFile(r.name(b, ".cdx.json"), out.Bytes(), 0o644)
+}
