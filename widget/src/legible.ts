@@ -110,8 +110,11 @@ export function flawOf(text: string): { readonly flaw: Flaw; readonly char: stri
 /** A character by its number with what stands around it, for somebody who cannot see it: Lo⟨U+200B⟩ve. at counts from 1. */
 export function around(text: string, at: number): string {
   const all: string[] = [];
-  read(text, (r, flaw) => void all.push(flaw || all.length === at - 1 ? `⟨${named(r)}⟩` : r));
-  const [from, to] = [Math.max(0, at - 9), at + 8];
+  // Others that may not stand there are left out: one is enough at a time.
+  read(text, (r, flaw) => void all.push(all.length === at - 1 ? `⟨${named(r)}⟩` : flaw ? '' : r));
+  let from = Math.max(0, at - 9);
+  while (from && mark.test(all[from]!)) from--; // marks stand with their letter
+  const to = at + 8;
   return `${from ? '…' : ''}${all.slice(from, to).join('')}${to < all.length ? '…' : ''}`;
 }
 
