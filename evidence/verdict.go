@@ -44,6 +44,10 @@ func Page(status Status, why string) Check {
 // PageWhy explains a check of the page that did not pass.
 func PageWhy(key string) string { return word("why_page_" + key) }
 
+// PageWarning is what is said beside a verdict that is a proof, where evidence came in a
+// PDF whose page was not checked.
+func PageWarning() string { return word("say_page_not_checked") }
+
 // Judge is the verdict on e, whose report is r. In words of the verdict
 // OtherRecording nothing is said about trust: see the check log_key for that.
 func Judge(e Evidence, r Report) Verdict {

@@ -484,7 +484,7 @@ var table = []Entry{
 		Class:    ClassInline,
 		Message:  "A work with this title already exists.",
 		Action:   "Choose a different title.",
-		Cause:    "The organization already has a work of this title on this network and in this end-user's scope, and does not allow duplicates. Titles are compared trimmed, with inner spaces folded, in NFC and without regard to case. Told at init and enforced again at confirm.",
+		Cause:    "The organization already has a work of this title on this network and in this end-user's scope, and does not allow duplicates. Titles that look the same are the same: capitals, white space, and letters of another script that pass for others make no difference. Told at init and enforced again at confirm.",
 		Stage:    "title",
 		Rehearse: "init",
 		Seed:     true,

@@ -126,6 +126,9 @@ func (c *verifyCmd) Run(o *output) error {
 		describe(w, e)
 		tell(w, report)
 		fmt.Fprintf(w, "\n%-12s %s\n%-12s %s\n", "verdict", verdict.Name(), "", oneLine(verdict.Sentence(e, clock)))
+		if page != nil && page.Status == evidence.NotChecked && verdict.Proved() {
+			fmt.Fprintf(w, "%-12s %s\n", "warning", evidence.PageWarning())
+		}
 		if e.OnTestNetwork() {
 			fmt.Fprintf(w, "%-12s %s\n", "warning", evidence.TestWarning())
 		}

@@ -107,6 +107,7 @@ func TestVerify(t *testing.T) {
 		{[]string{dir + "full.json", "--log-key", made + "twice.txt"}, exitUsage, "", "no verifier key is in that file"},
 		{[]string{made + "none.json"}, exitUsage, "", "none.json"},
 		{[]string{made + "certificate.pdf", "--log-key", key}, exitDone, "not checked  The certificate’s page says what its evidence says.", ""},
+		{[]string{made + "certificate.pdf", "--log-key", key}, exitDone, "\nwarning      The page of this PDF was not checked: anyone can put another page around real evidence.", ""},
 		{[]string{made + "changed.pdf", "--log-key", key}, exitPageChanged, "verdict      The page was changed\n             This PDF was changed after it was issued", "not proved: The page was changed; use the certificate as it was issued"},
 		{[]string{made + "changed.pdf", "--log-key", key}, exitPageChanged, "failed       The certificate’s page says what its evidence says.\n             (Something other than a signature was added", ""},
 		{[]string{made + "changed.pdf", "--log-key", key, "--json"}, exitPageChanged, `"result": "page_changed",`, ""},

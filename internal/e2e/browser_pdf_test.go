@@ -67,6 +67,10 @@ func TestVerifyPageReadsPDFs(t *testing.T) {
 		if green := browser.Eval[bool](p, "!!document.querySelector('.verdict.registered, .verdict.verified')"); green && one.Changed {
 			t.Errorf("%s: it is green", one.Name)
 		}
+		caution := browser.Eval[string](p, "document.querySelector('[data-verdict] [data-caution=page]')?.textContent ?? ''")
+		if wanted := map[bool]string{true: words["say_page_not_checked"]}[want == "registered"]; caution != wanted {
+			t.Errorf("%s: the verdict warns %q, want %q", one.Name, caution, wanted)
+		}
 		gap := browser.Eval[float64](p, "Math.max(0, ...gaps)")
 		if longest = max(longest, gap); gap > 250 {
 			t.Logf("%s: %.0f ms between two frames", one.Name, gap)

@@ -120,6 +120,7 @@ type reading struct {
 	all   []rune
 	base  rune // the character that marks stand on, or 0
 	marks int  // nonspacing ones, on base
+	begun bool // something other than white space was read
 }
 
 func read(text string) *reading { return &reading{all: []rune(text)} }
@@ -149,13 +150,14 @@ func (t *reading) next(i int) (kind Kind) {
 		kind = Hidden
 	case unicode.Is(unicode.Co, r) || r&0xfffe == 0xfffe || r >= 0xfdd0 && r <= 0xfdef:
 		kind = Private
-	case mark && (t.marks > MaxMarks || bare(t.base)):
+	case mark && (t.marks > MaxMarks || bare(t.base) && !(t.begun && unicode.IsSpace(t.base) && standsOnSpace(r))):
 		kind = Mark
 	}
 	if kind != Fine && kind != Mark {
 		t.base, t.marks = 0, 0 // a mark after it has nothing to stand on
 	} else if !mark {
 		t.base, t.marks = r, 0
+		t.begun = t.begun || !bare(r)
 	}
 	return kind
 }
@@ -163,6 +165,13 @@ func (t *reading) next(i int) (kind Kind) {
 // bare is where a mark has no letter to stand on.
 func bare(r rune) bool {
 	return r == 0 || unicode.IsSpace(r) || hides(r) && !joiner(r)
+}
+
+// standsOnSpace reports whether a mark is written on the spaces of a text, too: the
+// pauses of the Koran, which stand between words, and lines above, below and through
+// words.
+func standsOnSpace(r rune) bool {
+	return r >= '\u06d6' && r <= '\u06dc' || r == '\u0305' || r >= '\u0332' && r <= '\u0338'
 }
 
 func joiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
@@ -173,6 +182,8 @@ func joiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
 func (t *reading) acts(i int) bool {
 	r, before, after := t.all[i], t.at(i-1), t.at(i+1)
 	switch {
+	case r == '\u200c' && t.base != 0 && strings.ContainsRune(viramas, before): // also at the end of a word, as Malayalam and Telugu have it
+		return true
 	case r == '\u200c': // ZERO WIDTH NON-JOINER
 		return t.base != 0 && !joiner(t.base) && !unicode.IsSpace(t.base) && after != 0 && !unicode.IsSpace(after) && (joins(t.base) || joins(after))
 	case r == '\u200d': // ZERO WIDTH JOINER
@@ -197,14 +208,20 @@ func (t *reading) acts(i int) bool {
 	return false
 }
 
+// viramas take the vowel from the letter before them.
+const viramas = "\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca"
+
 // flag reports whether the tag at i is one of those that make a flag of a region: up to
-// 6 after a black flag, and the one that ends them.
+// 6 small letters and digits after a black flag, and the one that ends them.
 func (t *reading) flag(i int) bool {
 	from, to := i, i
-	for tag(t.at(from)) && i-from < 8 {
+	if t.at(i) == lastTag {
 		from--
 	}
-	for tag(t.at(to)) && t.at(to) != lastTag && to-i < 8 {
+	for regional(t.at(from)) && i-from < 8 {
+		from--
+	}
+	for regional(t.at(to)) && to-i < 8 {
 		to++
 	}
 	return t.at(from) == blackFlag && t.at(to) == lastTag && to-from > 1 && to-from <= 7 && !tag(t.at(to+1))
@@ -213,7 +230,8 @@ func (t *reading) flag(i int) bool {
 // joins reports whether a letter or digit is of a script whose letters may join.
 func joins(r rune) bool {
 	return unicode.In(r, unicode.L, unicode.Nd) && !unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic, unicode.Armenian, unicode.Georgian, unicode.Hebrew, unicode.Cherokee,
-		unicode.Ethiopic, unicode.Thai, unicode.Lao, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Bopomofo, unicode.Hangul, unicode.Common) && !hides(r)
+		unicode.Ethiopic, unicode.Thai, unicode.Lao, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Bopomofo, unicode.Hangul,
+		unicode.Canadian_Aboriginal, unicode.Coptic, unicode.Deseret, unicode.Gothic, unicode.Lisu, unicode.Ogham, unicode.Osage, unicode.Vai, unicode.Yi, unicode.Common) && !hides(r)
 }
 
 // withoutSpaces are scripts that put none between words.
@@ -221,7 +239,11 @@ var withoutSpaces = []*unicode.RangeTable{unicode.Thai, unicode.Lao, unicode.Khm
 
 const blackFlag, lastTag = '\U0001f3f4', '\U000e007f'
 
-func tag(r rune) bool  { return r >= 0xe0020 && r <= 0xe007f }
+func tag(r rune) bool { return r >= 0xe0020 && r <= 0xe007f }
+
+// regional are the tags that a region is named with: a to z and 0 to 9.
+func regional(r rune) bool { return r >= 0xe0061 && r <= 0xe007a || r >= 0xe0030 && r <= 0xe0039 }
+
 func dots(r rune) bool { return r > '\u2800' && r <= '\u28ff' }
 
 // point is a mark of pointed Hebrew.

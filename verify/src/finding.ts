@@ -34,6 +34,7 @@ export interface Circumstances {
 export function findingOf(texts: Texts, e: Evidence, { verdict, checks }: Finding, made: Circumstances): HTMLElement[] {
   const good = verdict === 'verified' || verdict === 'registered';
   const some = good && checks.some((c) => c.name === 'all_creators' && c.status !== 'ok');
+  const unread = good && checks.some((c) => c.name === 'page' && c.status === 'not_checked');
   const summary = h(
     'div',
     { class: `verdict ${verdict}`, 'data-verdict': verdict },
@@ -41,8 +42,9 @@ export function findingOf(texts: Texts, e: Evidence, { verdict, checks }: Findin
     h('h2', { id: 'result-heading' }, texts.t(`verdict_${verdict}`)),
     h('p', {}, texts.t(`say_${verdict}`, { date: texts.date(ms(e.block.time)), network: shown(e.network) })),
     some && h('p', {}, texts.t('some')),
+    unread && h('p', { class: 'caution', 'data-caution': 'page' }, texts.t('say_page_not_checked')),
   );
-  const said = [h('h3', {}, texts.t('facts')), ...(good ? [h('p', { class: 'soft' }, texts.t('compare'))] : []), facts(texts, e), h('p', { class: 'soft' }, texts.t('unproved'))];
+  const said = [h('h3', {}, texts.t('facts')), ...(good && !unread ? [h('p', { class: 'soft' }, texts.t('compare'))] : []), facts(texts, e), h('p', { class: 'soft' }, texts.t('unproved'))];
   const from = made.key && !made.key.own ? made.host : '';
   const checked = [h('h3', {}, texts.t('checks')), h('ul', { class: 'checks', id: 'checks' }, ...checks.map((c) => line(texts, c, 'leaf' in e.at ? '' : 'chain_', checks.some((k) => k.name === 'log_key' && k.status === 'failed'), from)))];
   // What is wrong comes first.

@@ -1,7 +1,7 @@
 /** The checks of a draft that can be made before sending it, and its form on the wire. Bytes are the server's to judge. */
 import { maxCreators, roles, type Creator, type Draft, type FieldProblem, type FieldProblems, type SavedDraft } from './draft.js';
 import type { Key } from './i18n.js';
-import { blank, flawOf, type Flaw } from './legible.js';
+import { around, blank, flawOf, named, type Flaw } from './legible.js';
 
 const maxText = 255;
 const maxTitle = 200;
@@ -18,11 +18,15 @@ function checkText(text: string, max: number): FieldProblem | undefined {
   if (length(v) > max) return { key: 'tooLong', values: { max } };
   if (blank(v)) return { key: 'blank' };
   const found = flawOf(v);
-  return found && { key: flawKey(found.flaw), values: { char: found.char } };
+  return found && flawed(v, found);
 }
 
-/** Marks and private characters are seen; the others are not. */
-export const flawKey = (flaw: Flaw): Key => (flaw === 'combining_marks' || flaw === 'private_character' ? 'oddChar' : 'badChar');
+/** Says which character of a text is wrong, and shows where: marks and private characters are seen, the others are not. */
+export const flawed = (text: string, { flaw, char, at }: { readonly flaw: Flaw; readonly char: string; readonly at: number }): FieldProblem => ({
+  key: flaw === 'combining_marks' || flaw === 'private_character' ? 'oddChar' : 'badChar',
+  // Isolated: a text in another direction leaves the sentence as it is. What a server says of another text is shown by its number.
+  values: { char, near: `\u2068${named([...text][at - 1] ?? '\0') === char ? around(text, at) : `⟨${char}⟩`}\u2069` },
+});
 
 /** fixed: the title is registered already, and so is a recording. */
 export function checkSong(d: Draft, maxBytes: number, fixed = false): FieldProblems {

@@ -1,5 +1,5 @@
 /** The state machine of a registration or an update: every screen, and what leads from one to the next. Pure: performs nothing. */
-import { flawKey, pathOf } from './checks.js';
+import { flawed, pathOf } from './checks.js';
 import type { Creator, Draft, FieldProblem, FieldProblems, SavedDraft } from './draft.js';
 import type { Notice } from './api.js';
 import type { Mode } from './events.js';
@@ -332,7 +332,7 @@ export function fieldProblems(p: Problem, s: State): FieldProblems {
         const { rule, message } = f as { rule?: unknown; message?: unknown };
         const char = /^(direction_mark|(control|hidden|private)_character|combining_marks)$/.test(String(rule)) && /U\+[0-9A-F]{4,6}/.exec(String(message))?.[0];
         found[path] = char
-          ? { key: flawKey(rule as Flaw), values: { char } }
+          ? flawed(textAt(s, path), { flaw: rule as Flaw, char, at: Number(/character (\d+)/i.exec(String(message))?.[1]) })
           : { key: rule === 'blank' ? 'blank' : (badKey[path.split('.').pop()!] ?? 'badField') };
       }
       return found;
@@ -340,6 +340,13 @@ export function fieldProblems(p: Problem, s: State): FieldProblems {
     default:
       return {};
   }
+}
+
+/** What was typed into a field, as it is sent. */
+function textAt(s: State, path: string): string {
+  const [, row, field] = path.split('.');
+  const text = path === 'title' ? s.title : path === 'file' ? s.file?.name : s.creators[Number(row)]?.[field as 'fullName' | 'email'];
+  return (text ?? '').trim();
 }
 
 const badKey: Readonly<Record<string, Key>> = { email: 'badEmail', roles: 'needRole', ipi: 'badIpi', isni: 'badIsni' };

@@ -94,10 +94,11 @@ test('a title or a name with a hidden character is told before it is sent, by it
     const w = new World();
     w.flow.dispatch({ type: 'draft', path: '', draft: { title: text, creators: [{ ...w.state.creators[0]!, fullName: text }] } });
     w.flow.submit();
-    const wrong = { key: 'badChar', values: { char } };
+    const near = `\u2068${text.replace(/[\p{Cc}\p{Cf}\u2028\u3164]/u, `⟨${char}⟩`)}\u2069`;
+    const wrong = { key: 'badChar', values: { char, near } };
     assert.deepEqual([w.state.errors, w.asked, w.state.step], [{ title: wrong, 'creators.0.fullName': wrong }, [], 'song'], char);
   }
-  assert.equal(english.t('badChar', { char: 'U+202E' }), 'Please remove the hidden character U+202E.');
+  assert.equal(english.t('badChar', { char: 'U+200B', near: 'Lo⟨U+200B⟩ve' }), 'Please remove the hidden character U+200B: Lo⟨U+200B⟩ve');
   for (const text of ['👩\u200d👩\u200d👧', 'می\u200cخواهم', ' Blue\n', 'שלום Blue']) {
     const w = new World();
     w.flow.dispatch({ type: 'draft', path: 'title', draft: { title: text } });
@@ -107,15 +108,16 @@ test('a title or a name with a hidden character is told before it is sent, by it
 });
 
 test('a title, a name and an address that look empty, or have marks in heaps', () => {
-  for (const [text, key, char] of [
+  for (const [text, key, char, near] of [
     ...['\u3164', '\u2800', '\u034f', '\ufe0f', '\uffa0', '\u115f', '\u17b4', '\u{1d159}', '\u0301', '\u200b', ' \u3164 '].map((text) => [text, 'blank'] as const),
-    ['Z' + '\u0337'.repeat(9), 'oddChar', 'U+0337'],
-    ['\uf8ff', 'oddChar', 'U+F8FF'],
+    ['Z' + '\u0337'.repeat(12) + 'ero', 'oddChar', 'U+0337', 'Z' + '\u0337'.repeat(8) + '⟨U+0337⟩ero'],
+    ['\uf8ff', 'oddChar', 'U+F8FF', '⟨U+F8FF⟩'],
+    ['a\ud800b', 'oddChar', 'U+D800', 'a⟨U+D800⟩b'],
   ] as const) {
     const w = new World();
     w.flow.dispatch({ type: 'draft', path: '', draft: { title: text, creators: [{ ...w.state.creators[0]!, fullName: text, email: text }] } });
     w.flow.submit();
-    const wrong = char ? { key, values: { char } } : { key };
+    const wrong = char ? { key, values: { char, near: `\u2068${near}\u2069` } } : { key };
     assert.deepEqual([w.state.errors, w.asked], [{ title: wrong, 'creators.0.fullName': wrong, 'creators.0.email': wrong }, []], JSON.stringify(text));
   }
   for (const email of ['a b@x.example', 'a\u00a0b@x.example', 'a@\u3000x.example', 'a@@x', 'a@', '@x', 'a\u0301@\u0301']) {
@@ -129,16 +131,17 @@ test('a title, a name and an address that look empty, or have marks in heaps', (
 test('a server that finds one says which, and where', async () => {
   const w = new World();
   const fields = [
-    { field: 'title', rule: 'direction_mark', message: 'U+202E at character 5 turns the text round.' },
+    { field: 'title', rule: 'hidden_character', message: 'Character 7 is U+FE0F, which cannot be seen here. Remove it.' },
     { field: 'creators[0].full_name', rule: 'combining_marks', message: 'Character 10 is U+0301, one mark too many.' },
     { field: 'creators[0].email', rule: 'blank', message: 'Nothing of this can be seen.' },
   ];
   w.faults.init = [{ status: 422, code: 'common.validation_failed', details: { fields } }];
+  w.flow.dispatch({ type: 'draft', path: '', draft: { title: ' Love ❤\ufe0f Song of the Winter' } });
   w.flow.submit();
   await w.until(() => Object.keys(w.state.errors).length > 0);
   assert.deepEqual(w.state.errors, {
-    title: { key: 'badChar', values: { char: 'U+202E' } },
-    'creators.0.fullName': { key: 'oddChar', values: { char: 'U+0301' } },
+    title: { key: 'badChar', values: { char: 'U+FE0F', near: '\u2068Love ❤⟨U+FE0F⟩ Song of…\u2069' } },
+    'creators.0.fullName': { key: 'oddChar', values: { char: 'U+0301', near: '\u2068⟨U+0301⟩\u2069' } },
     'creators.0.email': { key: 'blank' },
   });
 });
