@@ -160,6 +160,9 @@ func (c *logRepair) Run(o *output) error {
 		Log: l.Origin(), Size: plan.Size, Target: plan.Target.N, Root: plan.Target.Hash.String(), From: plan.Target.From,
 		Read: in.taken, Passed: in.passed, Missing: plan.Missing, NextAtsID: plan.NextAtsID,
 	}
+	for _, fork := range plan.Forks {
+		report.Passed = append(report.Passed, passed{fork.From, fmt.Sprintf("its checkpoint of %d entries does not continue the one that is kept: it is of a fork of this log", fork.N)})
+	}
 	switch {
 	case failure == nil && len(plan.Missing) > 0:
 		failure = fmt.Errorf("entries are missing, and no source has them: give more sources. Their indexes: %s", spans(plan.Missing))

@@ -143,6 +143,9 @@ func (b *Budget) Take(ctx context.Context, key string) State {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := b.now()
+	if a.whole.After(b.beyond(now)) {
+		a.whole, a.advance = time.Time{}, 0
+	}
 	// An advance that was not spent before its time is lost: by then the shared
 	// budget has grown by as much, and spending both would be too many.
 	a.advance = min(a.advance, int(max(0, a.whole.Sub(now))/b.every))
@@ -160,6 +163,14 @@ func (b *Budget) Take(ctx context.Context, key string) State {
 	}
 	return s
 }
+
+// disagreement is how far the clocks of instances may lie apart.
+const disagreement = time.Minute
+
+// beyond is the latest moment at which a budget can be whole again. A later one was
+// written while the clock was ahead, and says nothing since the clock was corrected.
+// Without this bound, all callers would be refused until that time.
+func (b *Budget) beyond(now time.Time) time.Time { return now.Add(b.burst + disagreement) }
 
 // Return gives back a call that Take let through. It is for a budget that each
 // instance counts alone.
@@ -184,7 +195,7 @@ func (b *Budget) spend(ctx context.Context, key string, a *account, now time.Tim
 	want := min(b.chunk, b.left(a.whole, now))
 	for b.shared.answers(now) {
 		cost := b.every * time.Duration(want)
-		whole, ok, err := b.shared.spend(ctx, b.name+" "+key, now, cost, now.Add(b.burst-cost))
+		whole, ok, err := b.shared.spend(ctx, b.name+" "+key, now, cost, now.Add(b.burst-cost), b.beyond(now))
 		if err != nil {
 			break
 		}

@@ -148,6 +148,36 @@ func TestRefill(t *testing.T) {
 	})
 }
 
+// A clock that was ahead for a while locks nobody out after it was set right, neither in
+// a process that saw it nor in one that starts then.
+func TestClockSetBack(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := newClock(db)
+		b := instance(db, rate(t, "120/1m,burst=3"))
+		take := func(b *limit.Budget) limit.State { return b.Take(t.Context(), "one") }
+		for _, ahead := range []time.Duration{2 * time.Hour, 26 * time.Hour} {
+			c.forward(ahead)
+			for range 4 {
+				take(b)
+			}
+			c.forward(-ahead)
+			for _, b := range []*limit.Budget{b, instance(db, rate(t, "120/1m,burst=3"))} {
+				if s := take(b); !s.Allowed || s.Whole > 3*500*time.Millisecond {
+					t.Errorf("%s back: %+v", ahead, s)
+				}
+			}
+			for range 3 {
+				take(b)
+			}
+			if s := take(b); s.Allowed || s.Wait > 500*time.Millisecond {
+				t.Errorf("over the burst, %s back: %+v", ahead, s)
+			}
+			c.forward(time.Hour)
+		}
+	})
+}
+
 // Whatever several instances do and whenever: in no stretch of time do they let
 // more through than the burst and what the stretch is worth. And who calls no
 // faster than the limit, alone, is never refused.

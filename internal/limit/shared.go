@@ -44,18 +44,18 @@ func (s *shared) answers(now time.Time) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !now.Before(s.until)
+	return !now.Before(s.until) || s.until.Sub(now) > alone // the clock was set back
 }
 
 // spend moves a budget's moment on by cost, unless it is after latest, and
-// returns the moment as it is now.
-func (s *shared) spend(ctx context.Context, key string, now time.Time, cost time.Duration, latest time.Time) (whole time.Time, ok bool, err error) {
+// returns the moment as it is now. One after beyond counts as past.
+func (s *shared) spend(ctx context.Context, key string, now time.Time, cost time.Duration, latest, beyond time.Time) (whole time.Time, ok bool, err error) {
 	// A caller who hangs up has called all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	var us int64
 	err = s.db.One(ctx, func(tx *store.Tx) error {
-		us, err = tx.SpendBudget(ctx, query.SpendBudgetParams{Key: key, Now: store.Micros(now), Cost: cost.Microseconds(), Latest: store.Micros(latest)})
+		us, err = tx.SpendBudget(ctx, query.SpendBudgetParams{Key: key, Now: store.Micros(now), Cost: cost.Microseconds(), Latest: store.Micros(latest), Beyond: store.Micros(beyond)})
 		return err
 	})
 	if ok = err == nil; errors.Is(err, sql.ErrNoRows) {
@@ -75,7 +75,7 @@ func (s *shared) away(now time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.until = now.Add(alone)
-	if now.Sub(s.said) < quiet {
+	if now.Sub(s.said).Abs() < quiet {
 		return
 	}
 	s.said = now

@@ -1123,5 +1123,19 @@ func TestSilence(t *testing.T) {
 			t.Error(err)
 		}
 		answers(true)
+
+		// A sign of life of a clock that was two hours ahead is none.
+		now = now.Add(2 * time.Hour)
+		if err := db.One(t.Context(), func(tx *store.Tx) error {
+			return tx.NoteSequencer(t.Context(), query.NoteSequencerParams{Now: store.Micros(now), Network: string(network.Testnet)})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(-2 * time.Hour)
+		answers(false)
+		if _, err := makes.Sequence(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		answers(true)
 	})
 }

@@ -2,10 +2,12 @@ package log
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,8 +27,13 @@ type Repair struct {
 	row query.GetLogRow
 	// found are the leaves that sources brought, each once, by their index.
 	found map[int64][][]byte
-	// target is the newest checkpoint of this log that is known.
-	target Target
+	// targets are the checkpoints of this log that are known, each once, and target the
+	// newest of them.
+	targets map[tlog.Tree]Target
+	target  Target
+	// kept is the tree that is kept outside of the database. What does not continue it
+	// is a fork.
+	kept tlog.Tree
 }
 
 // Target is a signed checkpoint that is to be reproduced.
@@ -55,6 +62,9 @@ type Restored struct {
 	// Size is how many entries the database has, and Target what it is to have.
 	Size   int64
 	Target Target
+	// Forks are newer checkpoints that sources brought, and that do not continue the one
+	// that is kept outside of the database.
+	Forks []Target
 	// Missing are the indexes that no source brought. Nothing is written then.
 	Missing []Span
 	// Entries are those that come back, from index Size on.
@@ -79,13 +89,18 @@ func (l *Log) Repair(ctx context.Context) (*Repair, error) {
 	if err != nil {
 		return nil, l.fail("repair", err)
 	}
-	r := &Repair{l: l, row: row, found: map[int64][][]byte{}}
+	r := &Repair{l: l, row: row, found: map[int64][][]byte{}, targets: map[tlog.Tree]Target{}}
 	if err := r.AddCheckpoint(row.Checkpoint, "the database"); err != nil {
 		return nil, l.fail("the newest block", err)
 	}
-	if kept != "" && kept != row.PendingCheckpoint { // that block is here, and is published by whoever makes blocks
-		if err := r.AddCheckpoint(kept, place); err != nil {
+	if kept != "" {
+		if r.kept, err = l.Tree(kept); err != nil {
 			return nil, fmt.Errorf("%s holds something else than a checkpoint that the key of this log signed: %w", place, err)
+		}
+		if kept != row.PendingCheckpoint { // that block is here, and is published by whoever makes blocks
+			if err := r.AddCheckpoint(kept, place); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return r, nil
@@ -94,10 +109,16 @@ func (l *Log) Repair(ctx context.Context) (*Repair, error) {
 // AddCheckpoint takes a signed checkpoint, of any age.
 func (r *Repair) AddCheckpoint(signed, from string) error {
 	tree, err := r.l.Tree(signed)
-	if err == nil && tree.N > r.target.N || r.target.Signed == "" {
-		r.target = Target{tree, signed, from}
+	if err != nil {
+		return err
 	}
-	return err
+	if _, ok := r.targets[tree]; !ok {
+		r.targets[tree] = Target{tree, signed, from}
+	}
+	if tree.N > r.target.N || r.target.Signed == "" {
+		r.target = r.targets[tree]
+	}
+	return nil
 }
 
 // AddEvidence takes the entry of a version's evidence. It is an error when the
@@ -183,13 +204,40 @@ const maxChoices = 256
 // errNotReproduced: everything is there, and it is not what was signed.
 var errNotReproduced = errors.New("the entries do not give the root hash of that checkpoint: the database, or a source, holds entries of a fork of this log")
 
+// errFork: everything is there, and does not continue the kept checkpoint.
+var errFork = errors.New("the entries give the root hash of that checkpoint, which does not continue the one that is kept: they are of a fork of this log")
+
 // Plan says what would be written. It changes nothing. The error says that the sources
-// do not reproduce the target.
+// do not reproduce the target. The target is the newest checkpoint that is known. One
+// that turns out to be a fork's is passed over.
 func (r *Repair) Plan(ctx context.Context) (*Restored, error) {
-	p := &Restored{Size: r.row.Size, Target: r.target, NextAtsID: r.row.NextAtsID}
+	targets := slices.SortedFunc(maps.Values(r.targets), func(a, b Target) int {
+		return cmp.Or(cmp.Compare(b.N, a.N), strings.Compare(a.Signed, b.Signed))
+	})
+	var forks []Target
+	for {
+		p, err := r.plan(ctx, targets[0])
+		if errors.Is(err, errFork) {
+			forks = append(forks, p.Target)
+			targets = slices.DeleteFunc(targets, func(t Target) bool {
+				root, err := tlog.TreeHash(t.N, p.tree)
+				return err == nil && root == t.Hash && t.N >= r.kept.N // of the same fork
+			})
+			if len(targets) > 0 && targets[0].N >= r.kept.N {
+				continue
+			}
+		}
+		p.Forks = forks
+		return p, err
+	}
+}
+
+// plan is Plan for one target.
+func (r *Repair) plan(ctx context.Context, target Target) (*Restored, error) {
+	p := &Restored{Size: r.row.Size, Target: target, NextAtsID: r.row.NextAtsID}
 	if p.Target.N == p.Size {
 		// Nothing is missing. Whether the trees are equal is compare's to say.
-		return p, r.l.compare(ctx, r.row, r.target.Signed)
+		return p, r.l.compare(ctx, r.row, target.Signed)
 	}
 	choices := 1
 	var open []int64 // indexes with a choice
@@ -238,6 +286,13 @@ func (r *Repair) reproduce(ctx context.Context, p *Restored, open []int64, choic
 	}
 	if root != p.Target.Hash {
 		return errNotReproduced
+	}
+	if r.kept.N > 0 {
+		if root, err = tlog.TreeHash(r.kept.N, p.tree); err != nil {
+			return r.l.fail("repair", err)
+		} else if root != r.kept.Hash {
+			return errFork
+		}
 	}
 	// The log signed these entries, so what they say is what it decided.
 	p.Entries, p.NextAtsID = nil, r.row.NextAtsID

@@ -304,6 +304,43 @@ func TestRepairAmongForks(t *testing.T) {
 	}
 }
 
+// A fork is longer than the checkpoint that is kept, and is of the same key. It is never
+// written, and does not hide the right entries.
+func TestRepairAmongLongerForks(t *testing.T) {
+	_, newest, back, all := restored(t, storetest.SQLite(t))
+	fork, wrong := story(t, storetest.SQLite(t), nil, 8)
+	for i := range 6 {
+		one := stage(t, fork, call(500+i))
+		broadcast(t, fork, one...)
+		sequence(t, fork)
+		wrong = append(wrong, one...)
+	}
+	r := repair(t, back)
+	bring := func(l *log.Log, list []network.Staged) {
+		t.Helper()
+		for _, s := range list {
+			if err := r.AddEvidence(brought(t, l, s), ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	bring(fork, wrong)
+	p, err := r.Plan(t.Context())
+	if err == nil || len(p.Forks) != 1 || p.Forks[0].N != 21 || p.Target.N != 19 {
+		t.Fatalf("of the fork alone: %d forks, target %d, %v", len(p.Forks), p.Target.N, err)
+	}
+	bring(newest, all)
+	if p, err = r.Plan(t.Context()); err != nil || len(p.Forks) != 1 || p.Target.N != 19 {
+		t.Fatalf("of both: %d forks, target %d, %v", len(p.Forks), p.Target.N, err)
+	}
+	if err := r.Apply(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	if err := back.Guard(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Where nothing was kept, or it went back as well, the newest certificate says what
 // there was.
 func TestRepairFromACertificateAlone(t *testing.T) {

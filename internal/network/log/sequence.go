@@ -78,7 +78,7 @@ func (l *Log) Sequence(ctx context.Context) (_ bool, err error) {
 	}
 	l.notice(position{at.Size, at.Refused})
 	if at.Waiting == 0 && l.guarded.Load() && l.clock.look() == nil {
-		if l.db.Now().Sub(store.Time(at.SequencerAt)) < l.config.Silence/3 {
+		if l.db.Now().Sub(store.Time(at.SequencerAt)).Abs() < l.config.Silence/3 {
 			return false, nil
 		}
 		return false, l.note(ctx)

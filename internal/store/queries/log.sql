@@ -46,7 +46,8 @@ VALUES (sqlc.arg(network), sqlc.arg(tx_hash), sqlc.arg(body), sqlc.arg(commitmen
 ON CONFLICT (network, tx_hash) DO NOTHING;
 
 -- name: NoteSequencer :exec
-UPDATE logs SET sequencer_at = sqlc.arg(now) WHERE network = sqlc.arg(network) AND sequencer_at < sqlc.arg(now);
+-- Also back: a clock that was ahead is set right.
+UPDATE logs SET sequencer_at = sqlc.arg(now) WHERE network = sqlc.arg(network);
 
 -- name: InsertLogEntry :exec
 -- What is broadcast again has its transaction here.

@@ -23,8 +23,8 @@ func (q *Queries) GetBudget(ctx context.Context, key string) (int64, error) {
 const spendBudget = `-- name: SpendBudget :one
 INSERT INTO budgets (key, whole) VALUES ($1, CAST($2 AS BIGINT) + CAST($3 AS BIGINT))
 ON CONFLICT (key) DO UPDATE
-SET whole = CASE WHEN budgets.whole > CAST($2 AS BIGINT) THEN budgets.whole + CAST($3 AS BIGINT) ELSE excluded.whole END
-WHERE budgets.whole <= CAST($4 AS BIGINT)
+SET whole = CASE WHEN budgets.whole > CAST($2 AS BIGINT) AND budgets.whole <= CAST($4 AS BIGINT) THEN budgets.whole + CAST($3 AS BIGINT) ELSE excluded.whole END
+WHERE budgets.whole <= CAST($5 AS BIGINT) OR budgets.whole > CAST($4 AS BIGINT)
 RETURNING whole
 `
 
@@ -32,16 +32,19 @@ type SpendBudgetParams struct {
 	Key    string
 	Now    int64
 	Cost   int64
+	Beyond int64
 	Latest int64
 }
 
 // One row, one statement: whoever spends at the same moment waits for the row
-// and then sees what was spent. No row comes back when not enough is left.
+// and then sees what was spent. No row comes back when not enough is left. A row
+// beyond what any call could have led to is of a clock that was ahead, and counts as whole.
 func (q *Queries) SpendBudget(ctx context.Context, arg SpendBudgetParams) (int64, error) {
 	row := q.db.QueryRowContext(ctx, spendBudget,
 		arg.Key,
 		arg.Now,
 		arg.Cost,
+		arg.Beyond,
 		arg.Latest,
 	)
 	var whole int64

@@ -782,7 +782,7 @@ func (q *Queries) LogStopped(ctx context.Context, network string) (string, error
 }
 
 const noteSequencer = `-- name: NoteSequencer :exec
-UPDATE logs SET sequencer_at = $1 WHERE network = $2 AND sequencer_at < $1
+UPDATE logs SET sequencer_at = $1 WHERE network = $2
 `
 
 type NoteSequencerParams struct {
@@ -790,6 +790,7 @@ type NoteSequencerParams struct {
 	Network string
 }
 
+// Also back: a clock that was ahead is set right.
 func (q *Queries) NoteSequencer(ctx context.Context, arg NoteSequencerParams) error {
 	_, err := q.db.ExecContext(ctx, noteSequencer, arg.Now, arg.Network)
 	return err

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"timbre.example/internal/blob"
@@ -151,6 +152,34 @@ func TestDirFiles(t *testing.T) {
 	}
 	if err := s.Swap(t.Context(), "testnet-1", "", "two\n"); err == nil || errors.Is(err, checkpoint.ErrSwapped) {
 		t.Errorf("an empty file is replaced: %v", err)
+	}
+}
+
+// What is no regular file is neither a checkpoint nor none: a link to a disk that is
+// not there would begin anew, and a pipe would be waited for.
+func TestDirRefusesOtherThanFiles(t *testing.T) {
+	t.Parallel()
+	for kind, make := range map[string]func(path string) error{
+		"a link to nowhere": func(path string) error { return os.Symlink(path+"-away", path) },
+		"a link to a file": func(path string) error {
+			return errors.Join(os.WriteFile(path+"-file", []byte("one\n"), 0o600), os.Symlink(path+"-file", path))
+		},
+		"a folder": func(path string) error { return os.Mkdir(path, 0o700) },
+		"a pipe":   func(path string) error { return syscall.Mkfifo(path, 0o600) },
+	} {
+		dir := t.TempDir()
+		if err := make(filepath.Join(dir, "testnet-1")); err != nil {
+			t.Fatal(err)
+		}
+		s := checkpoint.Dir(dir)
+		if text, err := s.Load(t.Context(), "testnet-1"); err == nil {
+			t.Errorf("%s holds %q", kind, text)
+		}
+		for _, old := range []string{"", "one\n"} {
+			if err := s.Swap(t.Context(), "testnet-1", old, "two\n"); err == nil || errors.Is(err, checkpoint.ErrSwapped) {
+				t.Errorf("%s is replaced: %v", kind, err)
+			}
+		}
 	}
 }
 

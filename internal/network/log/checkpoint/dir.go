@@ -39,7 +39,19 @@ func (d Dir) Probe() error {
 func (d Dir) file(name string) string { return filepath.Join(string(d), name) }
 
 // Load implements Store.
+//
+// A symbolic link is no checkpoint: where it leads may be away, which would pass for
+// none, and the next Swap would replace it. A pipe is none either: reading it waits.
 func (d Dir) Load(_ context.Context, name string) (string, error) {
+	info, err := os.Lstat(d.file(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	} else if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file", d.file(name))
+	}
+	if err != nil {
+		return "", fmt.Errorf("checkpoint: %w", err)
+	}
 	f, err := os.Open(d.file(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
