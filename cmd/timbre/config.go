@@ -102,8 +102,10 @@ func (f databaseFlag) open(ctx context.Context, mustExist bool) (*store.DB, erro
 	switch {
 	case err == nil:
 		return db, nil
-	case scheme == "sqlite" && store.Unavailable(err):
+	case scheme == "sqlite" && store.Busy(err):
 		return nil, fmt.Errorf("the database %s does not answer: another process holds it", path)
+	case scheme == "sqlite" && store.Unavailable(err):
+		return nil, fmt.Errorf("the database %s cannot be used: %s. See that its disk is not full, and that this user may write to it and to its directory", path, plainly(err))
 	case scheme == "sqlite":
 		return nil, wrongf(name, "%s is no SQLite database, or this user may not read and write it and its directory", path)
 	case errors.As(err, new(*pgconn.ParseConfigError)):

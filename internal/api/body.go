@@ -142,16 +142,11 @@ func (a *API) receive(ctx context.Context, in posted) error {
 		body.w.Header().Set("Connection", "close") // what is still to come of it is not read
 		return fault.CommonValidationFailed([]fault.Field{*bad})
 	}
-	release, err := a.hold(ctx, body, most)
+	text, release, err := a.read(ctx, body, most)
+	defer release()
 	if err != nil {
 		body.w.Header().Set("Connection", "close")
 		return err
-	}
-	defer release()
-	text, bad := body.read(most)
-	if bad != nil {
-		body.w.Header().Set("Connection", "close")
-		return fault.CommonValidationFailed([]fault.Field{*bad})
 	}
 	// Read whole: what follows may take longer than a body may.
 	_ = http.NewResponseController(body.w).SetReadDeadline(time.Time{})
@@ -196,13 +191,8 @@ func tooLarge(most int64) *fault.Field {
 	return &fault.Field{Field: "body", Rule: "max_bytes", Message: "The body is larger than " + strconv.FormatInt(most, 10) + " bytes."}
 }
 
-// hold takes the body's bytes out of the caller's budgets: as many as it is announced
-// to have, or the bound where it is sent in chunks.
-func (a *API) hold(ctx context.Context, b *withheld, most int64) (release func(), err error) {
-	n := b.r.ContentLength
-	if n < 0 {
-		n = most
-	}
+// hold takes n bytes out of the caller's budgets.
+func (a *API) hold(ctx context.Context, b *withheld, n int64) (release func(), err error) {
 	leave, err := a.bodies.addresses.Hold(ctx, addressOf(b.r, a.TrustedProxies), n, bodyWait)
 	if err != nil {
 		return nil, noRoom(err)
@@ -230,19 +220,49 @@ func noRoom(err error) error {
 	return err
 }
 
-// read reads the body whole.
-func (b *withheld) read(most int64) ([]byte, *fault.Field) {
-	text := bytes.NewBuffer(make([]byte, 0, max(b.r.ContentLength, 0)+bytes.MinRead))
-	_, err := text.ReadFrom(io.LimitReader(b.r.Body, most+1))
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, &fault.Field{Field: "body", Rule: "timeout", Message: "The body did not arrive in time."}
-	case err != nil:
-		return nil, &fault.Field{Field: "body", Rule: "incomplete", Message: "The body broke off."}
-	case int64(text.Len()) > most:
-		return nil, tooLarge(most)
+// firstBytes is the room that a body gets before anything of it has come.
+const firstBytes = 512
+
+// read reads the body whole. It takes room in the budgets as the bytes come, twice as
+// much each time: what is announced, and never sent, takes none from others. Until
+// release is called the body's room is held, also after an error.
+func (a *API) read(ctx context.Context, b *withheld, most int64) (text []byte, release func(), err error) {
+	var held []func()
+	release = func() {
+		for _, free := range held {
+			free()
+		}
 	}
-	return text.Bytes(), nil
+	if b.r.ContentLength >= 0 {
+		most = b.r.ContentLength
+	}
+	for size := min(firstBytes, most); ; size = min(2*size, most) {
+		if more := size - int64(cap(text)); more > 0 {
+			free, err := a.hold(ctx, b, more)
+			if err != nil {
+				return nil, release, err
+			}
+			held = append(held, free)
+		}
+		room := size
+		if size == most {
+			room++ // for the byte that is too many, or the end
+		}
+		text = append(make([]byte, 0, room), text...)
+		for len(text) < cap(text) {
+			n, err := b.r.Body.Read(text[len(text):cap(text)])
+			switch text = text[:len(text)+n]; {
+			case int64(len(text)) > most:
+				return nil, release, fault.CommonValidationFailed([]fault.Field{*tooLarge(most)})
+			case err == io.EOF:
+				return text, release, nil
+			case errors.Is(err, os.ErrDeadlineExceeded):
+				return nil, release, fault.CommonValidationFailed([]fault.Field{{Field: "body", Rule: "timeout", Message: "The body did not arrive in time."}})
+			case err != nil:
+				return nil, release, fault.CommonValidationFailed([]fault.Field{{Field: "body", Rule: "incomplete", Message: "The body broke off."}})
+			}
+		}
+	}
 }
 
 // isText reports whether a body can be read as what was meant. encoding/json puts

@@ -102,6 +102,32 @@ func eventually(t *testing.T, ok func() bool) {
 	}
 }
 
+// allButOne is the beginning of a body of size bytes, up to its last.
+func allButOne(size int) string { return "{" + strings.Repeat(" ", size-2) }
+
+// What is announced, and never sent, takes room from nobody.
+func TestAnnouncedBodies(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), options{proxies: loopback})
+	w.api.SetBodies(4*api.MaxSmallBody, 4*api.MaxSmallBody)
+	const still = 16 // four times the budget, of each kind
+	for _, length := range []string{fmt.Sprint("Content-Length: ", api.MaxSmallBody), "Transfer-Encoding: chunked"} {
+		for range still {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+			w.must(err)
+			defer conn.Close()
+			_, err = fmt.Fprintf(conn, "POST /v1/sessions HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n%s\r\n\r\n", length)
+			w.must(err)
+		}
+	}
+	eventually(t, func() bool { return w.api.BodiesHeld("192.0.2.1") == 2*still*512 })
+	for _, address := range []string{"192.0.2.1", "192.0.2.2"} {
+		a := w.call("POST", "/v1/sessions", map[string]string{"Origin": site, "X-Forwarded-For": address}, asJSON(w.mintBody(nil)))
+		if a.code != "" {
+			t.Errorf("%s: %s", address, a.body)
+		}
+	}
+}
+
 // Bodies that arrive slowly take room only from those of the same address or
 // organization, and give it back when their time is over.
 func TestBodiesInFlight(t *testing.T) {
@@ -117,7 +143,7 @@ func TestBodiesInFlight(t *testing.T) {
 		return conn
 	}
 	from := func(address, path string) string {
-		return fmt.Sprintf("POST %s HTTP/1.1\nHost: x\nX-Forwarded-For: %s\nContent-Length: %d\n\n{", path, address, api.MaxSmallBody)
+		return fmt.Sprintf("POST %s HTTP/1.1\nHost: x\nX-Forwarded-For: %s\nContent-Length: %d\n\n%s", path, address, api.MaxSmallBody, allButOne(api.MaxSmallBody))
 	}
 	held := []net.Conn{slow(from("192.0.2.1", "/v1/sessions")), slow(from("192.0.2.1", "/v1/sessions"))}
 	eventually(t, func() bool { return w.api.BodiesHeld("192.0.2.1") == 2*api.MaxSmallBody })
@@ -158,7 +184,7 @@ func TestBodiesOfAnAddress(t *testing.T) {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
 		w.must(err)
 		defer conn.Close()
-		_, err = fmt.Fprintf(conn, "POST /v1/works/init HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\nAuthorization: Bearer %s\r\nX-Site-Key: %s\r\nContent-Length: %d\r\n\r\n{", b.token, b.keys.SiteKey, api.MaxWorkBody)
+		_, err = fmt.Fprintf(conn, "POST /v1/works/init HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\nAuthorization: Bearer %s\r\nX-Site-Key: %s\r\nContent-Length: %d\r\n\r\n%s", b.token, b.keys.SiteKey, api.MaxWorkBody, allButOne(api.MaxWorkBody))
 		w.must(err)
 	}
 	eventually(t, func() bool { return w.api.BodiesHeld("192.0.2.1") == 2*api.MaxWorkBody })
@@ -184,7 +210,7 @@ func TestMintsThatStandStill(t *testing.T) {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
 		w.must(err)
 		defer conn.Close()
-		_, err = fmt.Fprintf(conn, "POST /v1/sessions HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.%d\r\nContent-Length: %d\r\n\r\n{", i%addresses, api.MaxSmallBody)
+		_, err = fmt.Fprintf(conn, "POST /v1/sessions HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.%d\r\nContent-Length: %d\r\n\r\n%s", i%addresses, api.MaxSmallBody, allButOne(api.MaxSmallBody))
 		w.must(err)
 	}
 	for i := range addresses {

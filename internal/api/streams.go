@@ -47,15 +47,16 @@ func (s *streams) drained(ctx context.Context) {
 	}
 }
 
-// enter makes room for one more, until leave is called. The id is "" for one who
-// is only told that there is nothing to follow, and so is the organization.
+// enter makes room for one more, until leave is called. The id is "" for a stream
+// that only tells that there is nothing to follow, and so is the organization: all of
+// these have the share of one organization, since anybody can open them.
 func (s *streams) enter(organization, id string) (leave func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case id != "" && s.of[id] >= followersOfOne:
 		return nil, fault.CommonRateLimited(heartbeat).With("reason", "followers").Because(errors.New("too many follow this transaction"))
-	case organization != "" && s.orgs[organization] >= max(2*followersOfOne, s.most/2):
+	case s.orgs[organization] >= max(2*followersOfOne, s.most/2):
 		return nil, fault.CommonRateLimited(heartbeat).With("reason", "organization").Because(errors.New("too many follow transactions of this organization"))
 	case s.all >= s.most:
 		return nil, fault.CommonServiceUnavailable(2 * time.Second).Because(errors.New("too many follow transactions here"))

@@ -46,3 +46,21 @@ func TestStreamsAreShared(t *testing.T) {
 		t.Errorf("%d stay, of %v and %v", s.all, s.of, s.orgs)
 	}
 }
+
+// Streams of unknown transactions, which anybody can open, leave half to the others.
+func TestStreamsOfNothing(t *testing.T) {
+	t.Parallel()
+	const most = 6 * followersOfOne
+	s := &streams{most: most, of: map[string]int{}, orgs: map[string]int{}}
+	for range most / 2 {
+		if _, err := s.enter("", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.enter("", ""); !errors.Is(err, fault.CodeCommonRateLimited) {
+		t.Errorf("one more than half: %v", err)
+	}
+	if _, err := s.enter("normal", "1"); err != nil {
+		t.Error(err)
+	}
+}

@@ -49,14 +49,24 @@ type running struct {
 }
 
 type tally struct {
-	puts  int
-	bytes int64
+	puts     int
+	bytes    int64 // announced, or the most that is kept
+	promised int64 // of these, arrived or next to arrive
 }
+
+// step is for how many bytes more a PUT gets room at a time. What is announced
+// takes no room from others: it may never come.
+const step = 1 << 20
 
 // put is one PUT that was taken. It ends with end.
 type put struct {
+	d     *Disk
+	owner Owner
 	claim *space.Claim
-	end   func()
+	n     int64 // bytes that it may bring
+	// promised are the bytes that it has room for; written those of them that came.
+	promised, written int64
+	leave             func()
 }
 
 // The waits that a refused upload is asked for: until another upload has ended, and
@@ -115,56 +125,105 @@ func (d *Disk) admit(ctx context.Context, key string, length, most int64) (*put,
 			return nil, err
 		}
 	}
-	claim, err := d.account(owner, n)
-	if err != nil {
+	p := &put{d: d, owner: owner, n: n, leave: leave}
+	if err := p.account(); err != nil {
 		leave()
 		return nil, err
 	}
-	return &put{claim: claim, end: func() {
-		claim.End()
-		r.mu.Lock()
-		t := r.groups[owner.Group]
-		t.puts, t.bytes = t.puts-1, t.bytes-n
-		if r.groups[owner.Group] = t; t.puts == 0 {
-			delete(r.groups, owner.Group)
-		}
-		r.all.bytes -= n
-		r.mu.Unlock()
-		leave()
-	}}, nil
+	return p, nil
 }
 
-// account counts n bytes for an owner, and claims room for them.
-func (d *Disk) account(owner Owner, n int64) (*space.Claim, error) {
-	r, limits := &d.running, d.opts.Limits
+// end gives back what the PUT holds.
+func (p *put) end() {
+	p.claim.End()
+	r := &p.d.running
+	r.mu.Lock()
+	t := r.groups[p.owner.Group]
+	t = tally{t.puts - 1, t.bytes - p.n, t.promised - p.promised}
+	if r.groups[p.owner.Group] = t; t.puts == 0 {
+		delete(r.groups, p.owner.Group)
+	}
+	r.all.bytes -= p.n
+	r.all.promised -= p.promised
+	r.mu.Unlock()
+	p.leave()
+}
+
+// account counts a PUT for its owner, and claims room for the first of its bytes.
+func (p *put) account() error {
+	r, limits, n := &p.d.running, p.d.opts.Limits, p.n
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	group := r.groups[owner.Group]
-	if limits.GroupPuts > 0 && group.puts >= limits.GroupPuts {
-		return nil, busy("organization_uploads")
+	group := r.groups[p.owner.Group]
+	switch {
+	case limits.GroupPuts > 0 && group.puts >= limits.GroupPuts:
+		return busy("organization_uploads")
+	case limits.Puts > 0 && p.owner.Group != "" && group.puts > 0 && 2*(group.puts+1) > limits.Puts-(r.all.puts-1)+group.puts:
+		// Half of the places are for others. The PUT itself has one already.
+		return busy("organization_uploads")
 	}
-	held := group.bytes + owner.GroupStaged
+	held := group.bytes + p.owner.GroupStaged
 	switch {
 	case limits.GroupBytes > 0 && n > 0 && held+n > limits.GroupBytes:
-		return nil, busy("organization_bytes")
-	case limits.Bytes > 0 && n > 0 && r.all.bytes+owner.Staged+n > limits.Bytes:
-		return nil, busy("server_bytes")
+		return busy("organization_bytes")
+	case limits.Bytes > 0 && n > 0 && r.all.promised+p.owner.Staged+n > limits.Bytes:
+		return busy("server_bytes")
 	}
-	room := d.opts.Space.Room()
+	room := p.d.opts.Space.Room()
 	switch {
 	case room == 0 || n > room:
-		return nil, Full(fmt.Errorf("%w: %d bytes are free above the reserve, %d are wanted", space.ErrLow, room, n))
-	case owner.Group != "" && n > 0 && held > 0 && held+n > (room+held)/2:
+		return Full(fmt.Errorf("%w: %d bytes are free above the reserve, %d are wanted", space.ErrLow, room, n))
+	case p.owner.Group != "" && n > 0 && held+n > (room+held)/2:
 		// The other half is for others, whoever came first.
-		return nil, busy("organization_bytes")
+		if held > 0 {
+			return busy("organization_bytes")
+		}
+		return Full(fmt.Errorf("%w: %d bytes are free above the reserve, and half of them for others; %d are wanted", space.ErrLow, room, n))
 	}
-	claim, err := d.opts.Space.Claim(n)
+	first := min(n, step)
+	claim, err := p.d.opts.Space.Claim(first)
 	if err != nil { // taken meanwhile
-		return nil, Full(err)
+		return Full(err)
 	}
-	r.groups[owner.Group] = tally{group.puts + 1, group.bytes + n}
+	p.claim, p.promised = claim, first
+	r.groups[p.owner.Group] = tally{group.puts + 1, group.bytes + n, group.promised + first}
 	r.all.bytes += n
-	return claim, nil
+	r.all.promised += first
+	return nil
+}
+
+// writing is told before n bytes are written. It claims room for the next ones, by
+// the same rules as before the first.
+func (p *put) writing(n int64) error {
+	if p.written+n > p.promised && p.promised < p.n {
+		if err := p.grow(min(max(step, p.written+n-p.promised), p.n-p.promised)); err != nil {
+			return err
+		}
+	}
+	p.written += n
+	return p.claim.Writing(n)
+}
+
+func (p *put) grow(more int64) error {
+	r, limits := &p.d.running, p.d.opts.Limits
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if limits.Bytes > 0 && r.all.promised+p.owner.Staged+more > limits.Bytes {
+		return busy("server_bytes")
+	}
+	group := r.groups[p.owner.Group]
+	held, room := group.promised+p.owner.GroupStaged, p.d.opts.Space.Room()
+	if p.owner.Group != "" && more <= room && held+more > (room+held)/2 {
+		return busy("organization_bytes")
+	}
+	if err := p.claim.Grow(more); err != nil {
+		return Full(err)
+	}
+	p.promised += more
+	group.promised += more
+	r.groups[p.owner.Group] = group
+	r.all.promised += more
+	return nil
 }
 
 // Running is how many PUTs this process takes now, and how many bytes they may

@@ -69,27 +69,29 @@ func (r reply) wantFull(t *testing.T) {
 
 func TestPutsAtOnce(t *testing.T) {
 	t.Parallel()
-	s := serve(t, blob.Options{Limits: blob.Limits{Puts: 5, GroupPuts: 3}, Admit: owners(nil)})
+	s := serve(t, blob.Options{Limits: blob.Limits{Puts: 6, GroupPuts: 3}, Admit: owners(nil)})
 	one, two := s.begin(t, "a/1", 100), s.begin(t, "a/1", 100)
 	put(t, s.presign(t, "a/1", 10), strings.NewReader("x")).wantBusy(t, "uploads_in_flight")
 	s.begin(t, "a/2", 100)
 	put(t, s.presign(t, "a/3", 10), strings.NewReader("x")).wantBusy(t, "organization_uploads")
 	s.begin(t, "b/1", 100)
-	s.begin(t, "b/2", 100)
-	put(t, s.presign(t, "b/3", 10), strings.NewReader("x")).wantBusy(t, "server_uploads")
-	if n, bytes := s.Running(); n != 5 || bytes != 500 {
+	put(t, s.presign(t, "b/2", 10), strings.NewReader("x")).wantBusy(t, "organization_uploads") // one of two places is for others
+	s.begin(t, "c/1", 100)
+	s.begin(t, "d/1", 100)
+	put(t, s.presign(t, "e/1", 10), strings.NewReader("x")).wantBusy(t, "server_uploads")
+	if n, bytes := s.Running(); n != 6 || bytes != 600 {
 		t.Errorf("%d run, %d bytes", n, bytes)
 	}
 	// One that breaks off makes room, and so does one that ends well.
 	one.Close()
-	s.wantRunning(t, 4)
+	s.wantRunning(t, 5)
 	if err := sendZeros(two, 99, false); err != nil {
 		t.Fatal(err)
 	}
 	if r := readRaw(t, two); r.status != 200 {
 		t.Errorf("%v", r)
 	}
-	if r := put(t, s.presign(t, "a/1", 10), strings.NewReader("x")); r.status != 200 {
+	if r := put(t, s.presign(t, "f/1", 10), strings.NewReader("x")); r.status != 200 {
 		t.Errorf("%v", r)
 	}
 }
@@ -150,15 +152,16 @@ func TestAdmitAndLandRefuse(t *testing.T) {
 func TestReserveOfSpace(t *testing.T) {
 	t.Parallel()
 	var free atomic.Int64
-	free.Store(3000)
+	free.Store(5000)
 	g := space.New(1000, func(string) (space.Usage, error) { return space.Usage{Total: 10_000, Free: free.Load()}, nil }, space.Place{Name: "uploads", Dir: "u"})
 	s := serve(t, blob.Options{Space: g, Admit: owners(nil)})
-	put(t, s.presign(t, "a/1", 1<<20), strings.NewReader(strings.Repeat("x", 2001))).wantFull(t)
+	put(t, s.presign(t, "a/1", 1<<20), strings.NewReader(strings.Repeat("x", 4001))).wantFull(t)
+	put(t, s.presign(t, "a/1", 1<<20), strings.NewReader(strings.Repeat("x", 2001))).wantFull(t) // the other half is for others
 	// What runs has its room already: no other may have it.
 	running := s.begin(t, "a/1", 1500)
-	put(t, s.presign(t, "b/1", 1<<20), strings.NewReader(strings.Repeat("x", 502))).wantFull(t)
+	put(t, s.presign(t, "b/1", 1<<20), strings.NewReader(strings.Repeat("x", 2502))).wantFull(t)
 	// Of two, nobody has more than half of the room.
-	put(t, s.presign(t, "a/2", 1<<20), strings.NewReader(strings.Repeat("x", 400))).wantBusy(t, "organization_bytes")
+	put(t, s.presign(t, "a/2", 1<<20), strings.NewReader(strings.Repeat("x", 600))).wantBusy(t, "organization_bytes")
 	if r := put(t, s.presign(t, "b/1", 1<<20), strings.NewReader(strings.Repeat("x", 400))); r.status != 200 {
 		t.Errorf("%v", r)
 	}
@@ -169,10 +172,52 @@ func TestReserveOfSpace(t *testing.T) {
 	}
 	readRaw(t, running).wantFull(t)
 	s.wantMissing(t, "a/1")
-	free.Store(3000)
+	free.Store(5000)
 	if r := put(t, s.presign(t, "a/1", 1<<20), strings.NewReader(strings.Repeat("x", 1500))); r.status != 200 {
 		t.Errorf("with room: %v", r)
 	}
+	if n, bytes := g.Claimed(); n != 0 || bytes != 0 {
+		t.Errorf("%d claims of %d bytes are left", n, bytes)
+	}
+}
+
+// What uploads announce, and never send, takes room from nobody. What they send is
+// held to the same rules as what they announce.
+func TestAnnouncedIsNotTaken(t *testing.T) {
+	t.Parallel()
+	const mb = 1 << 20
+	var free atomic.Int64
+	free.Store(41 * mb)
+	g := space.New(mb, func(string) (space.Usage, error) { return space.Usage{Total: 100 * mb, Free: free.Load()}, nil }, space.Place{Name: "uploads", Dir: "u"})
+	s := serve(t, blob.Options{Space: g, Admit: owners(nil), Limits: blob.Limits{Bytes: 60 * mb}})
+	open := func(key string, size int64) net.Conn {
+		before, _ := s.Running()
+		c := dial(t, s, s.presign(t, key, 100*mb), size, false)
+		if err := sendZeros(c, 1, false); err != nil {
+			t.Fatal(err)
+		}
+		s.wantRunning(t, before+1)
+		return c
+	}
+	var running []net.Conn
+	for i := range 10 { // 190 MB of 40
+		running = append(running, open(fmt.Sprintf("%c/1", 'a'+i), 19*mb-int64(i)*mb/2))
+	}
+	if n, bytes := g.Claimed(); n != 10 || bytes > 10*mb {
+		t.Errorf("%d claims of %d bytes", n, bytes)
+	}
+	if r := put(t, s.presign(t, "z/1", 100*mb), strings.NewReader(strings.Repeat("x", 10*mb))); r.status != 200 {
+		t.Errorf("another's: %v", r)
+	}
+	// There is less room now than was announced: what comes is cut at its half.
+	free.Store(21 * mb)
+	go sendZeros(running[0], 19*mb-1, false) // fails when the answer has come
+	readRaw(t, running[0]).wantBusy(t, "organization_bytes")
+	s.wantMissing(t, "a/1")
+	for _, c := range running[1:] {
+		c.Close()
+	}
+	s.wantRunning(t, 0)
 	if n, bytes := g.Claimed(); n != 0 || bytes != 0 {
 		t.Errorf("%d claims of %d bytes are left", n, bytes)
 	}

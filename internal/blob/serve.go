@@ -83,7 +83,7 @@ func (d *Disk) servePut(w http.ResponseWriter, r *http.Request, g grant) {
 	}
 	var size int64
 	err = d.make(g.key, func(f *os.File) (err error) {
-		size, err = d.receive(w, r, f, p.claim, g.max, most)
+		size, err = d.receive(w, r, f, p, g.max, most)
 		return err
 	}, func() error {
 		if d.opts.Land == nil {
@@ -105,7 +105,7 @@ func (d *Disk) servePut(w http.ResponseWriter, r *http.Request, g grant) {
 // size. Of a body of more than max bytes nothing is kept but its size, which is
 // for whoever opens the object to refuse: a client that is refused here sends the
 // whole file again. It fails as soon as more than most bytes have come.
-func (d *Disk) receive(w http.ResponseWriter, r *http.Request, f *os.File, claim *space.Claim, max, most int64) (size int64, err error) {
+func (d *Disk) receive(w http.ResponseWriter, r *http.Request, f *os.File, p *put, max, most int64) (size int64, err error) {
 	over := r.ContentLength > max
 	pooled := buffers.Get().(*[]byte)
 	defer buffers.Put(pooled)
@@ -141,7 +141,7 @@ func (d *Disk) receive(w http.ResponseWriter, r *http.Request, f *os.File, claim
 				return size, err
 			}
 		default:
-			if err := claim.Writing(int64(n)); err != nil {
+			if err := p.writing(int64(n)); err != nil {
 				return size, err
 			}
 			if _, err := f.Write(buf[:n]); err != nil {

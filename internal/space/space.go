@@ -202,6 +202,21 @@ func (g *Guard) Claim(n int64) (*Claim, error) {
 	return &Claim{g, n}, nil
 }
 
+// Grow takes room for n bytes more, or fails with [ErrLow].
+func (c *Claim) Grow(n int64) error {
+	if c == nil {
+		return nil
+	}
+	c.g.mu.Lock()
+	defer c.g.mu.Unlock()
+	if room := c.g.room(); room == 0 || room < n {
+		return ErrLow
+	}
+	c.left += n
+	c.g.claimed += n
+	return nil
+}
+
 // Writing is told before n bytes of the claim are written: from then on the file
 // system counts them. It fails with [ErrLow] when the reserve is reached: others
 // write, too.

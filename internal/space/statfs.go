@@ -3,6 +3,7 @@
 package space
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -19,8 +20,12 @@ func Of(dir string) (Usage, error) {
 		return Usage{}, fmt.Errorf("space: %s: %w", dir, err)
 	}
 	block := int64(s.Bsize)
+	free := int64(s.Bavail) * block
+	if errors.Is(unix.Access(dir, unix.W_OK), unix.EROFS) {
+		free = 0 // mounted to be read only, also later, after an error of the disk
+	}
 	return Usage{
-		Free: int64(s.Bavail) * block, Total: int64(s.Blocks) * block,
+		Free: free, Total: int64(s.Blocks) * block,
 		FreeFiles: int64(s.Ffree), TotalFiles: int64(s.Files), Device: uint64(st.Dev),
 	}, nil
 }

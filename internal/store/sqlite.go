@@ -244,6 +244,12 @@ func sqliteUnavailable(err error) bool {
 	return false
 }
 
+// Busy reports whether an error means that another process holds the SQLite database.
+func Busy(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_BUSY || e.Code()&0xff == sqlite3.SQLITE_LOCKED)
+}
+
 // reader is the pool for reading, with every statement it has met kept
 // prepared on every connection.
 type reader struct {
