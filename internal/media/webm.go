@@ -88,13 +88,13 @@ func readWebM(s *source) (Info, *refusal) {
 			if rest := len(s.buffered()); rest == 0 {
 				break
 			} else if s.ended() && rest < 12 {
-				return Info{}, &refusal{detected: webmType, problem: truncated}
+				return Info{}, w.refuse(truncated, 0)
 			}
-			return Info{}, &refusal{detected: webmType, problem: malformed}
+			return Info{}, w.refuse(malformed, 0)
 		}
 		s.skip(int64(n))
 		if !known && id != idSegment && id != idCluster {
-			return Info{}, &refusal{detected: webmType, problem: malformed}
+			return Info{}, w.refuse(malformed, 0)
 		}
 		switch {
 		case at == begin:
@@ -261,6 +261,16 @@ func (t *webmTrack) tail() uint64 {
 	return t.lastGap
 }
 
+// longest is the length of the longest track of sound, in units.
+func (w *webmFile) longest() (units float64) {
+	for _, t := range w.tracks {
+		if t.kind == 2 && t.blocks > 0 {
+			units = max(units, float64(t.last-t.first+t.tail()))
+		}
+	}
+	return units
+}
+
 // verdict refuses what the tracks show is no song.
 func (w *webmFile) verdict() *refusal {
 	t := w.audio()
@@ -288,7 +298,8 @@ func (w *webmFile) info() (Info, *refusal) {
 	}
 	there := float64(t.last - t.first + t.tail())
 	units := w.stated
-	if !(units > 0) {
+	if !(units > 0) || w.longest() > there && w.longest() >= units*0.9 {
+		// What is stated is the length of the longest track.
 		units = there
 	} else if t.blocks > 1 && there < units*0.9 && (units-there)*float64(w.scale) > float64(2*time.Second) {
 		return Info{}, w.refuse(truncated, 0)
