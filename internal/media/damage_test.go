@@ -219,6 +219,20 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
+// TestEmptyElements: a file of nothing but elements is given up on.
+func TestEmptyElements(t *testing.T) {
+	song := load(t, "opus.webm")
+	head := bytes.Index(song, []byte("\x18\x53\x80\x67"))
+	junk := string(song[:head]) + "\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff" + strings.Repeat("\xec\x80", webmOthers+10)
+	_, err := inspect([]byte(junk))
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	if d := refused(t, err); d["problem"] != malformed {
+		t.Errorf("%v, want %s", d, malformed)
+	}
+}
+
 // matroska is a file of tracks of Opus that begin together, each of so many blocks
 // of 20 ms. Its length is that of the longest.
 func matroska(tracks ...int) string {

@@ -69,7 +69,15 @@ type webmFile struct {
 	open    bool  // the segment's size is unknown
 	end     int64 // of the segment, else
 	cluster uint64
+	others  int // elements that are no block, less those that the blocks allow for
 }
+
+// A file has at most so many elements besides its blocks, and so many for each
+// block. Empty elements take far more time by the byte than sound.
+const (
+	webmOthers    = 1 << 16
+	webmWithBlock = 16
+)
 
 // readWebM walks the elements of a WebM or Matroska file. Segments, clusters
 // and track lists are entered rather than passed, so that it makes no
@@ -137,6 +145,11 @@ func (w *webmFile) mediaType() string {
 // element takes one element, and reports whether to go on inside it.
 func (w *webmFile) element(s *source, id uint64, size int64, known bool) (enter bool, no *refusal) {
 	value := func(most int64) []byte { return s.peek(int(min(size, most))) }
+	if id == idSimpleBlock || id == idBlock {
+		w.others = max(w.others-webmWithBlock, 0)
+	} else if w.others++; w.others > webmOthers {
+		return false, w.refuse(malformed, 0)
+	}
 	switch id {
 	case idEBML, idInfo, idBlockGroup, idAudio:
 		return true, nil
