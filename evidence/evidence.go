@@ -127,6 +127,33 @@ type Log struct {
 	Checkpoint string `json:"checkpoint"`
 }
 
+// UnmarshalJSON reads the hashes of the proof as any other text. Package tlog
+// takes them as they are written, and refuses the escapes of other encoders.
+func (l *Log) UnmarshalJSON(text []byte) error {
+	type members Log // without this method
+	var read struct {
+		members
+		Proof []string `json:"proof"`
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&read); err != nil {
+		return err
+	}
+	*l = Log(read.members)
+	if read.Proof != nil {
+		l.Proof = make(tlog.RecordProof, len(read.Proof))
+	}
+	for i, step := range read.Proof {
+		hash, err := tlog.ParseHash(step)
+		if err != nil {
+			return fmt.Errorf("log: proof: %w", err)
+		}
+		l.Proof[i] = hash
+	}
+	return nil
+}
+
 // Substrate is the place of a transaction on a chain: its block's header, and
 // the transaction itself.
 type Substrate struct {

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"hash"
 	"io"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -198,6 +200,8 @@ func TestAccepted(t *testing.T) {
 		{"MP3, more junk behind than sound", bare + strings.Repeat("picture", 5000), MP3, mp3, 44100},
 		{"MP3, more zeros behind than sound", bare + strings.Repeat("\x00", 300_000), MP3, mp3, 44100},
 		{"AMR behind ID3", id3Tag(30, 30) + string(load(t, "tune.amr")), AMR, time.Second, 8000},
+		{"Matroska, a shorter track first", matroska(200, 400), Matroska, 4 * time.Second, 48000},
+		{"Matroska, a shorter track second", matroska(400, 200), Matroska, 8 * time.Second, 48000},
 		{"DSF", dsf(2822400, 2, 282240), DSF, 100 * time.Millisecond, 2822400},
 		{"DSF of zeros", strings.ReplaceAll(dsf(2822400, 2, 282240), "\x69", "\x00"), DSF, 100 * time.Millisecond, 2822400},
 		{"DFF", dff(2822400, 2, 282240), DFF, 100 * time.Millisecond, 2822400},
@@ -213,6 +217,39 @@ func TestAccepted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestEmptyElements: a file of nothing but elements is given up on.
+func TestEmptyElements(t *testing.T) {
+	song := load(t, "opus.webm")
+	head := bytes.Index(song, []byte("\x18\x53\x80\x67"))
+	junk := string(song[:head]) + "\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff" + strings.Repeat("\xec\x80", webmOthers+10)
+	_, err := inspect([]byte(junk))
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	if d := refused(t, err); d["problem"] != malformed {
+		t.Errorf("%v, want %s", d, malformed)
+	}
+}
+
+// matroska is a file of tracks of Opus that begin together, each of so many blocks
+// of 20 ms. Its length is that of the longest.
+func matroska(tracks ...int) string {
+	element := func(id, data string) string {
+		return id + string([]byte{0x10, byte(len(data) >> 16), byte(len(data) >> 8), byte(len(data))}) + data
+	}
+	var entries, clusters string
+	for n, blocks := range tracks {
+		number := string(rune(n + 1))
+		entries += element("\xae", element("\xd7", number)+element("\x83", "\x02")+element("\x86", "A_OPUS"))
+		for at := range blocks {
+			clusters += element("\x1f\x43\xb6\x75", element("\xe7", be32(uint32(20*at)))+element("\xa3", string([]byte{0x81 + byte(n)})+"\x00\x00\x80sound"))
+		}
+	}
+	length := be32(math.Float32bits(float32(20 * slices.Max(tracks))))
+	return element("\x1a\x45\xdf\xa3", element("\x42\x82", "matroska")) +
+		element("\x18\x53\x80\x67", element("\x15\x49\xa9\x66", element("\x44\x89", length))+element("\x16\x54\xae\x6b", entries)+clusters)
 }
 
 // opusOf is an Ogg file of so many packets of Opus, each of 20 ms and in a page

@@ -69,7 +69,15 @@ type webmFile struct {
 	open    bool  // the segment's size is unknown
 	end     int64 // of the segment, else
 	cluster uint64
+	others  int // elements that are no block, less those that the blocks allow for
 }
+
+// A file has at most so many elements besides its blocks, and so many for each
+// block. Empty elements take far more time by the byte than sound.
+const (
+	webmOthers    = 1 << 16
+	webmWithBlock = 16
+)
 
 // readWebM walks the elements of a WebM or Matroska file. Segments, clusters
 // and track lists are entered rather than passed, so that it makes no
@@ -88,13 +96,13 @@ func readWebM(s *source) (Info, *refusal) {
 			if rest := len(s.buffered()); rest == 0 {
 				break
 			} else if s.ended() && rest < 12 {
-				return Info{}, &refusal{detected: webmType, problem: truncated}
+				return Info{}, w.refuse(truncated, 0)
 			}
-			return Info{}, &refusal{detected: webmType, problem: malformed}
+			return Info{}, w.refuse(malformed, 0)
 		}
 		s.skip(int64(n))
 		if !known && id != idSegment && id != idCluster {
-			return Info{}, &refusal{detected: webmType, problem: malformed}
+			return Info{}, w.refuse(malformed, 0)
 		}
 		switch {
 		case at == begin:
@@ -137,6 +145,11 @@ func (w *webmFile) mediaType() string {
 // element takes one element, and reports whether to go on inside it.
 func (w *webmFile) element(s *source, id uint64, size int64, known bool) (enter bool, no *refusal) {
 	value := func(most int64) []byte { return s.peek(int(min(size, most))) }
+	if id == idSimpleBlock || id == idBlock {
+		w.others = max(w.others-webmWithBlock, 0)
+	} else if w.others++; w.others > webmOthers {
+		return false, w.refuse(malformed, 0)
+	}
 	switch id {
 	case idEBML, idInfo, idBlockGroup, idAudio:
 		return true, nil
@@ -261,6 +274,16 @@ func (t *webmTrack) tail() uint64 {
 	return t.lastGap
 }
 
+// longest is the length of the longest track of sound, in units.
+func (w *webmFile) longest() (units float64) {
+	for _, t := range w.tracks {
+		if t.kind == 2 && t.blocks > 0 {
+			units = max(units, float64(t.last-t.first+t.tail()))
+		}
+	}
+	return units
+}
+
 // verdict refuses what the tracks show is no song.
 func (w *webmFile) verdict() *refusal {
 	t := w.audio()
@@ -288,7 +311,8 @@ func (w *webmFile) info() (Info, *refusal) {
 	}
 	there := float64(t.last - t.first + t.tail())
 	units := w.stated
-	if !(units > 0) {
+	if !(units > 0) || w.longest() > there && w.longest() >= units*0.9 {
+		// What is stated is the length of the longest track.
 		units = there
 	} else if t.blocks > 1 && there < units*0.9 && (units-there)*float64(w.scale) > float64(2*time.Second) {
 		return Info{}, w.refuse(truncated, 0)

@@ -9,12 +9,9 @@ export class Num {
   constructor(readonly digits: string) {}
 }
 
-/** A string, and its token with quotes and escapes. */
+/** A string. */
 export class Text {
-  constructor(
-    readonly value: string,
-    readonly raw: string,
-  ) {}
+  constructor(readonly value: string) {}
 }
 
 const token =
@@ -37,7 +34,7 @@ export function parse(source: string): Json {
   };
   const value = ([, sign, text, digits, word]: RegExpExecArray, depth: number): Json => {
     // Half a surrogate pair is no text; Go reads the same in its place.
-    if (text !== undefined) return new Text((JSON.parse(text) as string).toWellFormed(), text);
+    if (text !== undefined) return new Text((JSON.parse(text) as string).toWellFormed());
     if (digits !== undefined) return new Num(digits);
     if (word !== undefined) return word === 'null' ? null : word === 'true';
     if (depth > deepest) throw wrong();
