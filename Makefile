@@ -1,4 +1,4 @@
-# make help explains itself. Nothing but Go is needed for `demo` and `build`.
+# `make help` lists the targets. `demo` and `build` need only Go.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 export CGO_ENABLED := 0
@@ -17,11 +17,11 @@ build: ## Build bin/timbre
 	$(GO) build -trimpath -ldflags='-s -w' -o bin/timbre ./cmd/timbre
 
 .PHONY: deps
-deps: ## Install what the tests need from Debian's packages, or say what to install
+deps: ## Install the Debian packages that the tests need, or list them
 	@./scripts/deps
 
 .PHONY: test
-test: deps ## Run every test there is: Go, TypeScript, browser, both databases
+test: deps ## Run all tests: Go, TypeScript, browser, both databases
 	cd widget && npm ci --no-audit --no-fund --loglevel=error && npm run --silent typecheck && npm run --silent test
 	cd verify && npm ci --no-audit --no-fund --loglevel=error && npm run --silent typecheck && npm run --silent test
 	cd internal/e2e && npm ci --no-audit --no-fund --loglevel=error
@@ -30,7 +30,7 @@ test: deps ## Run every test there is: Go, TypeScript, browser, both databases
 	$(GO) -C tools/release test -timeout 10m ./...
 
 .PHONY: check
-check: ## Format, vet, and whether generated files are current
+check: ## Check the format, run vet, and check that generated files are current
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt'; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags crashpoints ./...
@@ -50,7 +50,7 @@ release: ## Build archives, packages, image and checksums into release/ (VERSION
 	$(GO) -C tools/release run . -root ../.. $(if $(VERSION),-version $(VERSION))
 
 .PHONY: generate
-generate: ## Write every generated file anew: codes, queries, widget, page
+generate: ## Regenerate all generated files: codes, queries, widget, page
 	$(GO) generate ./fault
 	$(GO) -C tools tool sqlc generate -f ../internal/store/sqlc.yaml
 	cd widget && npm ci --no-audit --no-fund --loglevel=error
@@ -59,9 +59,9 @@ generate: ## Write every generated file anew: codes, queries, widget, page
 	$(GO) run ./verify/build
 
 .PHONY: bench
-bench: ## Measure beside floors; prints a table and writes bench.json
+bench: ## Measure, and compare with the minimum cost; print a table and write bench.json
 	$(GO) run ./internal/bench -json bench.json
 
 .PHONY: fuzz
-fuzz: ## Fuzz every decoder for a while each (FUZZTIME=30s)
+fuzz: ## Fuzz each decoder for FUZZTIME (default 30s)
 	@./scripts/fuzz

@@ -13,10 +13,10 @@ var (
 	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading = regexp.MustCompile(`(?m)^#+ (.*)$|<a id="([^"]+)">`)
 	target  = regexp.MustCompile("`make ([a-z-]+)[` ]")
-	room    = regexp.MustCompile("(?m)^\\| `((?:internal|cmd)/[a-z/]+|commitment|evidence|fault|verify|widget)` ")
+	dir     = regexp.MustCompile("(?m)^\\| `((?:internal|cmd)/[a-z/]+|commitment|evidence|fault|verify|widget)` ")
 )
 
-// What the documents point to is there: files, headings, make targets, rooms.
+// Every file, heading, make target and directory that a document names exists.
 func TestDocumentsPointToWhatIsThere(t *testing.T) {
 	t.Parallel()
 	makefile, err := os.ReadFile("Makefile")
@@ -48,19 +48,19 @@ func TestDocumentsPointToWhatIsThere(t *testing.T) {
 				to = filepath.Join(filepath.Dir(path), file)
 			}
 			if _, err := os.Stat(to); err != nil {
-				t.Errorf("%s points to %s, which is not there", path, m[1])
+				t.Errorf("%s points to %s, which does not exist", path, m[1])
 			} else if anchor != "" && !anchors(t, to)[anchor] {
-				t.Errorf("%s points to %s, which has no such heading", path, m[1])
+				t.Errorf("%s points to %s: the file has no such heading", path, m[1])
 			}
 		}
 		for _, m := range target.FindAllStringSubmatch(text, -1) {
 			if !strings.Contains(string(makefile), "\n"+m[1]+":") {
-				t.Errorf("%s names make %s, which is not there", path, m[1])
+				t.Errorf("%s names make %s, which does not exist", path, m[1])
 			}
 		}
-		for _, m := range room.FindAllStringSubmatch(text, -1) {
+		for _, m := range dir.FindAllStringSubmatch(text, -1) {
 			if st, err := os.Stat(m[1]); err != nil || !st.IsDir() {
-				t.Errorf("%s names the room %s, which is not there", path, m[1])
+				t.Errorf("%s names the directory %s, which does not exist", path, m[1])
 			}
 		}
 		return nil
@@ -70,7 +70,7 @@ func TestDocumentsPointToWhatIsThere(t *testing.T) {
 	}
 }
 
-// anchors are the fragments that a rendered document has.
+// anchors returns the heading fragments of the rendered document.
 func anchors(t *testing.T, path string) map[string]bool {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -89,7 +89,7 @@ func anchors(t *testing.T, path string) map[string]bool {
 	return out
 }
 
-// The list of decisions has each file once, by number, under the file's own heading.
+// The index has each decision once, by number, with the title of its file.
 func TestDecisionsAreListed(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("docs/adr/[0-9]*.md")
@@ -102,7 +102,7 @@ func TestDecisionsAreListed(t *testing.T) {
 		first, rest, _ := strings.Cut(read(t, path), "\n")
 		title, ok := strings.CutPrefix(first, "# "+name[:4]+" · ")
 		if !ok {
-			t.Errorf("%s begins with %q, and not with # %s · ", path, first, name[:4])
+			t.Errorf("%s begins with %q, want # %s · ", path, first, name[:4])
 		}
 		if m := superseded.FindStringSubmatch(rest); m != nil {
 			title += "; superseded by " + m[1]
@@ -117,7 +117,7 @@ func TestDecisionsAreListed(t *testing.T) {
 
 var superseded = regexp.MustCompile(`^\nSuperseded by \[(\d{4})\]`)
 
-// Every table has a head: a row that an empty line has parted from its table is text.
+// Every table row belongs to a table with a head. After an empty line a row would be shown as text.
 func TestTablesAreWhole(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("docs/*.md")
@@ -128,7 +128,7 @@ func TestTablesAreWhole(t *testing.T) {
 		lines := strings.Split(read(t, path), "\n")
 		for i, line := range lines {
 			if strings.HasPrefix(line, "|") && (i == 0 || !strings.HasPrefix(lines[i-1], "|")) && !strings.HasPrefix(strings.ReplaceAll(lines[i+1], " ", ""), "|--") {
-				t.Errorf("%s:%d is a row of no table: %s", path, i+1, line)
+				t.Errorf("%s:%d is a row outside of a table: %s", path, i+1, line)
 			}
 		}
 	}

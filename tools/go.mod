@@ -1,5 +1,5 @@
-// The tools that make and check this tree, apart from the module that users
-// build: their dependencies are not Timbre's.
+// The tools that generate and check this tree. They are outside of the module that
+// users build, so that their dependencies are not dependencies of Timbre.
 module timbre.example/tools
 
 go 1.26.8

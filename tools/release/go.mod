@@ -1,5 +1,5 @@
-// The release builder, apart from the module that users build: what packs an archive or
-// an image is no dependency of Timbre's.
+// The release builder. It is outside of the module that users build, so that the
+// libraries which pack archives and images are not dependencies of Timbre.
 module timbre.example/tools/release
 
 go 1.26.8

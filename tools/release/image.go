@@ -15,14 +15,14 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// user is who runs inside the image: no name is needed for it, and root is not in it.
+// user is the user id of the process in the image. It has no name, and the image has no root user.
 const user = 65532
 
-// owners are the files of the image that the server writes to.
+// owners has the directories of the image that the server writes to, and their owner.
 var owners = map[string]int{"data/": user, "tmp/": user}
 
-// image writes an OCI image layout for all platforms of linux, as one tar. Nothing but
-// the binary is in it: no shell, no library, no certificate of the builder's.
+// image writes an OCI image layout for all Linux platforms, as one tar. The image has
+// only the binary and its notices: no shell, no library, no certificates.
 func (r *release) image(all []built) error {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, b := range all {
@@ -56,7 +56,7 @@ func (r *release) image(all []built) error {
 		}
 		config.Config = v1.Config{
 			User: "65532:65532", WorkingDir: "/", Entrypoint: []string{"/usr/bin/timbre"}, Cmd: []string{"serve"},
-			// The server is reached from outside of the container, and its files are in the volume.
+			// The server must be reachable from outside of the container.
 			Env:          []string{"TIMBRE_LISTEN=0.0.0.0:8080", "TMPDIR=/tmp"},
 			ExposedPorts: map[string]struct{}{"8080/tcp": {}},
 			Volumes:      map[string]struct{}{"/data": {}},

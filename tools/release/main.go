@@ -1,6 +1,6 @@
-// Command release builds what a release consists of, the same bytes on every machine:
-// an archive, a software bill of materials for each platform, two Debian packages, an
-// image for containers, and the SHA-256 of each.
+// Command release builds the files of a release, with the same bytes on every machine:
+// an archive and a software bill of materials for each platform, two Debian packages, a
+// container image, and the SHA-256 of each file.
 //
 // It reads the tree and the module cache. It signs, tags and uploads nothing.
 package main
@@ -32,20 +32,20 @@ var targets = []target{
 	{"windows", "amd64"}, {"windows", "arm64"},
 }
 
-// A release is what every file of it has to know.
+// A release has the settings that all its files share.
 type release struct {
 	root    string    // the module's directory
 	out     string    // where the files go
 	version string    // without the v: 1.2.3
-	time    time.Time // of the commit: every file inside an archive bears it
+	time    time.Time // of the commit; the modification time of every file in an archive
 }
 
 func main() {
 	var r release
 	var only string
 	flag.StringVar(&r.root, "root", ".", "directory of the module")
-	flag.StringVar(&r.out, "out", "release", "directory of the files, relative to -root; it must be empty or missing")
-	flag.StringVar(&r.version, "version", "", "version to build, for example 1.2.3; default: from the newest tag of git")
+	flag.StringVar(&r.out, "out", "release", "output directory, relative to -root; it must be empty or missing")
+	flag.StringVar(&r.version, "version", "", "version to build, for example 1.2.3; default: from the newest git tag")
 	flag.StringVar(&only, "only", "", "platforms, for example linux/amd64,darwin/arm64; default: all six")
 	flag.Parse()
 	if err := r.run(only); err != nil {
@@ -63,7 +63,7 @@ func (r *release) run(only string) error {
 		r.out = filepath.Join(r.root, r.out)
 	}
 	if old, err := os.ReadDir(r.out); err == nil && len(old) > 0 {
-		return fmt.Errorf("%s is not empty: remove it, or name another with -out", r.out)
+		return fmt.Errorf("%s is not empty: remove it, or set another directory with -out", r.out)
 	}
 	if err := os.MkdirAll(r.out, 0o755); err != nil {
 		return err
@@ -77,7 +77,7 @@ func (r *release) run(only string) error {
 		for _, name := range strings.Split(only, ",") {
 			i := slices.IndexFunc(targets, func(t target) bool { return t.String() == name })
 			if i < 0 {
-				return fmt.Errorf("-only %s: the platforms are %v", name, targets)
+				return fmt.Errorf("-only %s: unknown platform; the platforms are %v", name, targets)
 			}
 			chosen = append(chosen, targets[i])
 		}
@@ -111,12 +111,12 @@ func (r *release) run(only string) error {
 
 var versionForm = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`)
 
-// describe reads version and time from git.
+// describe reads the version (unless it is set) and the time of the commit from git.
 func (r *release) describe() error {
 	if r.version == "" {
 		tag, err := r.git("describe", "--tags", "--match", "v[0-9]*", "--dirty")
 		if err != nil {
-			// Before the first tag there is nothing to count from.
+			// No tag exists yet.
 			commit, err := r.git("rev-parse", "--short=12", "HEAD")
 			if err != nil {
 				return err
@@ -148,7 +148,7 @@ func (r *release) git(args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// A built is one platform's binary, and the modules inside it.
+// A built is one platform's binary, its modules and their licence notices.
 type built struct {
 	target
 	binary  []byte
@@ -182,7 +182,7 @@ func (r *release) name(b built, ending string) string {
 	return filepath.Join(r.out, fmt.Sprintf("timbre_%s_%s_%s%s", r.version, b.os, b.arch, ending))
 }
 
-// sums writes the SHA-256 of every file, in the form that sha256sum -c reads.
+// sums writes the SHA-256 of every file, in the format of sha256sum -c.
 func (r *release) sums() error {
 	files, err := os.ReadDir(r.out)
 	if err != nil {

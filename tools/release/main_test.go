@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
-// built runs the release for one platform.
+// buildOne runs the release for one platform.
 func buildOne(t *testing.T, dir string) {
 	t.Helper()
 	r := release{root: "../..", out: dir, version: "1.2.3"}
@@ -103,7 +103,7 @@ func TestRelease(t *testing.T) {
 		}
 		for _, c := range bill.Components {
 			if len(c.Licenses) == 0 {
-				t.Errorf("%s has no licence that is known", c.Name)
+				t.Errorf("%s has no known licence", c.Name)
 			}
 		}
 	})
@@ -173,7 +173,7 @@ func TestRelease(t *testing.T) {
 
 	r := release{root: "../..", out: first, version: "1.2.3"}
 	if err := r.run("linux/amd64"); err == nil {
-		t.Error("a directory with files was written to")
+		t.Error("the release was written to a directory that has files")
 	}
 }
 

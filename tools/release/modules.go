@@ -17,21 +17,21 @@ import (
 	"github.com/google/licensecheck"
 )
 
-// A module is one that is linked into the binary.
+// A module is a Go module that is linked into the binary.
 type module struct {
 	path, version, sum string
-	dir                string // in the module cache; "" for Go's own library
+	dir                string // in the module cache; GOROOT for the standard library
 	licences           []licence
 }
 
 type licence struct {
 	file string
-	id   string // in SPDX's list; "" when the text is none of it
+	id   string // in SPDX's list; "" for an unknown text
 	text []byte
 }
 
-// linked returns the modules that the binary itself names, with their licences. A binary
-// without a licence for one of them is refused: it could not be passed on.
+// linked returns the modules that the binary lists, with their licences. It fails when
+// a module has no licence file, because such a binary must not be distributed.
 func (r *release) linked(binary string) ([]module, error) {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
@@ -48,7 +48,7 @@ func (r *release) linked(binary string) ([]module, error) {
 	all := []module{{path: "std", version: strings.TrimPrefix(info.GoVersion, "go"), dir: strings.TrimSpace(string(goroot))}}
 	for _, d := range info.Deps {
 		if d.Replace != nil {
-			return nil, fmt.Errorf("%s is replaced by %s: a release has no replacement", d.Path, d.Replace.Path)
+			return nil, fmt.Errorf("%s is replaced by %s: a release must not have replaced modules", d.Path, d.Replace.Path)
 		}
 		all = append(all, module{path: d.Path, version: d.Version, sum: d.Sum, dir: dirs[d.Path]})
 	}
@@ -107,8 +107,8 @@ func licencesIn(dir string) ([]licence, error) {
 	return all, nil
 }
 
-// notices is the text that goes with each binary: what else is in it, and its terms. The
-// scripts of the pages name the terms of their parts themselves.
+// notices returns the text that goes with each binary: the names and licences of the
+// software in it. The scripts of the pages contain the licences of their own parts.
 func (r *release) notices(modules []module) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString("Timbre contains the software below. Each part is under its own terms.\n")

@@ -81,8 +81,8 @@ func (r *release) archive(b built) error {
 	return os.WriteFile(r.name(b, ".tar.gz"), out.Bytes(), 0o644)
 }
 
-// tar writes files that belong to root, at the time of the commit. A name that ends with a
-// slash is a directory.
+// tar writes the files with the time of the commit. They belong to root, unless owners says
+// otherwise. A name that ends with a slash is a directory.
 func (r *release) tar(to io.Writer, all []packed) error {
 	w := tar.NewWriter(to)
 	for _, f := range all {
@@ -103,7 +103,7 @@ func (r *release) tar(to io.Writer, all []packed) error {
 	return w.Close()
 }
 
-// debian writes a package with the binary, the unit of docs/deploy.md and its user.
+// debian writes a package with the binary, the systemd unit of docs/deploy.md and its user.
 func (r *release) debian(b built) error {
 	unit, err := os.ReadFile(filepath.Join(r.root, "deploy", "timbre.service"))
 	if err != nil {
@@ -146,7 +146,7 @@ func (r *release) debian(b built) error {
 		{"/usr/bin/timbre", b.binary, 0o755, ""},
 		{"/lib/systemd/system/timbre.service", unit, 0o644, ""},
 		{"/usr/lib/sysusers.d/timbre.conf", []byte("u timbre - \"Timbre registry\" /var/lib/timbre\n"), 0o644, ""},
-		// Secrets may stand in it.
+		// It may contain secrets.
 		{"/etc/timbre/environment", environment, 0o600, files.TypeConfigNoReplace},
 		{"/usr/share/doc/timbre/copyright", append(append(licence, '\n'), b.notices...), 0o644, ""},
 	} {

@@ -1,5 +1,5 @@
-// The S3 server that the tests run, apart from the module that users build and
-// from the other tools: it brings half a cloud along.
+// The S3 server that the tests run. It is outside of the module that users build,
+// and of the other tools, because it has very many dependencies.
 module timbre.example/tools/s3
 
 go 1.26.8

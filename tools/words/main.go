@@ -1,8 +1,8 @@
 // Command words checks the project's English against rules.tsv: comments, help texts,
 // messages, documents and screens.
 //
-// It prints one line for each match, as path:line: text: what to write instead, and exits
-// with status 1 when there is one. It reads the files that git tracks, and changes none.
+// It prints one line for each match, as path:line: text: what to write instead. It exits
+// with status 1 when it finds one. It reads the files that git tracks, and changes none.
 package main
 
 import (
@@ -123,7 +123,7 @@ func check(root string, out io.Writer) (int, error) {
 	return found, nil
 }
 
-// judge returns what is wrong with one passage.
+// judge returns the problems of one passage.
 func judge(rules []rule, text string) []string {
 	var found []string
 	for _, sentence := range sentences(text) {
@@ -162,7 +162,7 @@ func sentences(text string) []string {
 	return all
 }
 
-// reader returns how the file's running text is found, nil for a file that has none of ours.
+// reader returns the function that finds the file's running text, nil for a file that is not checked.
 func reader(name string) func([]byte) ([]passage, error) {
 	base := filepath.Base(name)
 	switch {
@@ -323,7 +323,7 @@ func markdown(text []byte) ([]passage, error) {
 		if len(block) == 0 {
 			begin = i + 1
 		}
-		// A list's second line is indented; it is text, and no code.
+		// The second line of a list item is indented. It is text, not code.
 		block = append(block, strings.TrimLeft(strings.TrimLeft(plain, " "), "#> "))
 	}
 	flush()
@@ -418,7 +418,7 @@ func jsonText(text []byte) ([]passage, error) {
 
 var tag = regexp.MustCompile(`<[^>]*>|\{\{[^}]*\}\}`)
 
-// htmlText returns what stands between the tags of a page, line by line.
+// htmlText returns the text between the tags of a page, line by line.
 func htmlText(text []byte) ([]passage, error) {
 	var all []passage
 	for i, line := range strings.Split(string(text), "\n") {
