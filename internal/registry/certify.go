@@ -19,7 +19,7 @@ import (
 const rests = 3
 
 // certificateTime is how long making one may take. The longest texts that are taken
-// are set in a tenth of a second; one that takes longer than this has failed, and is
+// are set in half a second; one that takes longer than this has failed, and is
 // tried again when others have had their turns.
 const certificateTime = 10 * time.Second
 
