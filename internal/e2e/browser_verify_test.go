@@ -488,10 +488,10 @@ func (c *checker) print(page, paper, audio string, proof []byte) {
 // old takes away what an old browser has not.
 func (c *checker) old(page string) {
 	p := c.p
-	p.Before("delete String.prototype.toWellFormed; delete globalThis.DecompressionStream;")
+	p.Before("delete String.prototype.toWellFormed; delete Intl.ListFormat;")
 	p.Goto("file://" + page)
 	text := browser.Eval[string](p, "document.getElementById('main').innerText")
-	for _, want := range []string{"This browser is too old for this page", "Chrome 111, Edge 111, Firefox 119, Safari 16.4", "String.prototype.toWellFormed, DecompressionStream."} {
+	for _, want := range []string{"This browser is too old for this page", "Chrome 111, Edge 111, Firefox 119, Safari 16.4", "String.prototype.toWellFormed, Intl.ListFormat."} {
 		if !strings.Contains(text, want) {
 			c.t.Errorf("an old browser does not say %q: %s", want, text)
 		}
