@@ -100,7 +100,7 @@ func TestFaults(t *testing.T) {
 		answer http.HandlerFunc
 		want   string
 	}{
-		"wrong imprint":     {other(func(q *lib.Request) { q.HashedMessage = make([]byte, 32) }), "about something else"},
+		"wrong imprint":     {other(func(q *lib.Request) { q.HashedMessage = make([]byte, 32) }), "for another commitment"},
 		"wrong nonce":       {other(func(q *lib.Request) { q.Nonce = big.NewInt(7) }), "another request"},
 		"no nonce":          {other(func(q *lib.Request) { q.Nonce = nil }), "another request"},
 		"no certificate":    {other(func(q *lib.Request) { q.Certificates = false }), "does not hold the one certificate"},
@@ -108,7 +108,7 @@ func TestFaults(t *testing.T) {
 		"an error":          {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, "answers 503"},
 		"nothing":           {func(http.ResponseWriter, *http.Request) {}, "asn1"},
 		"not DER":           {func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>maintenance</html>") }, "asn1"},
-		"huge":              {func(w http.ResponseWriter, _ *http.Request) { io.CopyN(w, zeros{}, 10<<20) }, "more than 65536 bytes"},
+		"huge":              {func(w http.ResponseWriter, _ *http.Request) { io.CopyN(w, zeros{}, 10<<20) }, "longer than 65536 bytes"},
 		"slow":              {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "Timeout"},
 		"slow in its body":  {func(w http.ResponseWriter, r *http.Request) { w.(http.Flusher).Flush(); <-r.Context().Done() }, "Timeout"},
 		"hangs up":          {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
