@@ -26,7 +26,7 @@ var Names = []string{"Firefox", "WebKit"}
 type driver interface {
 	// navigate opens an address and waits until it has loaded.
 	navigate(url string) error
-	// reload loads the same page anew.
+	// reload loads the same page again.
 	reload() error
 	// evaluate runs the body of a function, awaits what it returns, a text.
 	evaluate(body string) (string, error)
@@ -87,7 +87,7 @@ func (p *Page) prepare() {
 	p.must(err, "prepare the page")
 }
 
-// Reload loads the page anew, as a person does.
+// Reload reloads the page, as a person does.
 func (p *Page) Reload() {
 	p.t.Helper()
 	p.must(p.reload(), "reload")

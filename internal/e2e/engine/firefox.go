@@ -198,8 +198,8 @@ func start(t testing.TB, cmd *exec.Cmd, out *io.PipeWriter) {
 	})
 }
 
-// awaitLine waits until the program has said a line with the words in it, and
-// returns what follows them. What it says later is thrown away.
+// awaitLine waits until the program prints a line with the words, and returns the rest of
+// that line. It discards all later output.
 func awaitLine(t testing.TB, said io.Reader, words string) string {
 	t.Helper()
 	found := make(chan string, 1)

@@ -45,7 +45,7 @@ func openWebKit(t testing.TB, saved string) driver {
 	cmd := exec.Command(service, "--host=127.0.0.1", "--port="+port)
 	cmd.Env = append(os.Environ(), "DISPLAY="+display, "HOME="+home, "XDG_CONFIG_HOME="+filepath.Join(home, ".config"), "XDG_CACHE_HOME="+home, "XDG_DATA_HOME="+home,
 		"GDK_BACKEND=x11", "LANG=C.UTF-8", "LANGUAGE=en_US", "NO_AT_BRIDGE=1", "GTK_USE_PORTAL=0", "GSETTINGS_BACKEND=memory",
-		// There is no graphics card, and no bus of a desktop.
+		// The machine has no graphics card and no desktop bus.
 		"WEBKIT_DISABLE_COMPOSITING_MODE=1", "WEBKIT_DISABLE_DMABUF_RENDERER=1", "LIBGL_ALWAYS_SOFTWARE=1", "DBUS_SESSION_BUS_ADDRESS=disabled:")
 	said, out = io.Pipe()
 	cmd.Stdout, cmd.Stderr = out, out
@@ -154,5 +154,5 @@ func (w *webkit) setFile(element, path string) error {
 			return w.call("POST", "/element/"+id+"/value", map[string]any{"text": path}, nil)
 		}
 	}
-	return fmt.Errorf("%s is no element", element)
+	return fmt.Errorf("%s is not an element", element)
 }

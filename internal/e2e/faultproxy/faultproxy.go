@@ -55,7 +55,7 @@ type Proxy struct {
 type link struct {
 	client net.Conn
 	server net.Conn // nil while swallowed from the beginning
-	broken bool     // bytes of it are lost: nobody can go on with it
+	broken bool     // bytes are lost: the connection cannot continue
 }
 
 // New listens in front of target, an address of that network ("tcp", "unix"),
@@ -138,7 +138,8 @@ func (p *Proxy) cut(which func(*link) bool) {
 	}
 }
 
-// hangUp resets, as a server does that dies: nobody takes it for an orderly end.
+// hangUp resets the connection, as a dying server does. No peer takes it for an orderly
+// end.
 func (l *link) hangUp() {
 	for _, c := range []net.Conn{l.client, l.server} {
 		if tcp, ok := c.(*net.TCPConn); ok {

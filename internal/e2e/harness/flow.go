@@ -54,11 +54,11 @@ type Song struct {
 	// Code is the access code of the work that the song is a version of; "": it
 	// is a work of its own. A version without Audio keeps the recording.
 	Code string
-	// User is the end-user whose work it is; "": nobody's. AtsID is the work of
-	// theirs that the song is a version of; 0: it is a work of its own.
+	// User is the end-user who owns the work; "": no end-user. AtsID is the work of
+	// which the song is a new version; 0: the song is a new work.
 	User  string
 	AtsID int64
-	// HashOnly keeps the audio here: the server is told its hash and size.
+	// HashOnly sends only the file hash and the size to the server, not the audio.
 	HashOnly bool
 	// Language is what every call sends as Accept-Language.
 	Language string

@@ -118,7 +118,7 @@ type Server struct {
 	// Data is the folder that everything is kept in.
 	Data        string
 	DatabaseURL string
-	// What demo.json says, or NewOrganization made.
+	// From demo.json, or from NewOrganization.
 	SiteKey        string
 	SecretKey      string
 	TestSiteKey    string
@@ -167,8 +167,8 @@ func Start(t testing.TB, o Options) *Server {
 	return s
 }
 
-// FreeAddress finds a port that stays free while the server is down: not one of
-// those that the system hands out by itself, nor 10080, which browsers refuse.
+// FreeAddress finds a port that stays free while the server is down. It avoids the ports
+// that the system assigns, and 10080, which browsers refuse.
 func FreeAddress(t testing.TB) string {
 	for range 100 {
 		addr := fmt.Sprintf("127.0.0.1:%d", 10_100+mrand.IntN(20_000))
@@ -203,7 +203,7 @@ func (s *Server) Memory() (now, peak int64) {
 	return now, peak
 }
 
-// ForgetPeak begins to look for the highest size anew.
+// ForgetPeak starts to measure the highest size again.
 func (s *Server) ForgetPeak() {
 	s.t.Helper()
 	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.cmd.Process.Pid), []byte("5"), 0); err != nil {
