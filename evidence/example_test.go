@@ -20,7 +20,7 @@ func Example() {
 		defer f.Close()
 		e, err := evidence.Decode(f)
 		if err != nil {
-			return err // the file is not evidence
+			return err // it is not evidence
 		}
 		media, err := os.Open("testdata/v1/media.bin")
 		if err != nil {

@@ -129,7 +129,7 @@ func TestTokenOfWhom(t *testing.T) {
 		"for more than one": {[]asn1.ObjectIdentifier{clock, server}, false, now.Add(time.Hour), crypto.SHA256, "not for time-stamping"},
 		"not critical":      {[]asn1.ObjectIdentifier{clock}, true, now.Add(time.Hour), crypto.SHA256, "not for time-stamping"},
 		"expired before":    {[]asn1.ObjectIdentifier{clock}, false, now.Add(-time.Minute), crypto.SHA256, "valid"},
-		"another hash":      {[]asn1.ObjectIdentifier{clock}, false, now.Add(time.Hour), crypto.SHA512, "something else"},
+		"another hash":      {[]asn1.ObjectIdentifier{clock}, false, now.Add(time.Hour), crypto.SHA512, "another commitment"},
 	} {
 		key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 		form := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Clock"}, NotBefore: now.Add(-time.Hour), NotAfter: c.until}
@@ -167,7 +167,7 @@ func TestTokenKeys(t *testing.T) {
 		_, err := evidence.RFC3161{Token: tokenOf(t, must(stamp.CreateResponseWithOpts(cert, private, crypto.SHA256)))}.Open(sum)
 		return err
 	}
-	for bits, want := range map[int]string{2048: "does not hold", 8192: "does not hold", 1024: "an RSA key of 1024 bits", 8193: "an RSA key of 8193 bits", 240_000: "an RSA key of 240000 bits"} {
+	for bits, want := range map[int]string{2048: "signature is invalid", 8192: "signature is invalid", 1024: "an RSA key of 1024 bits", 8193: "an RSA key of 8193 bits", 240_000: "an RSA key of 240000 bits"} {
 		n := new(big.Int).SetBit(big.NewInt(1), bits-1, 1) // its private key does not exist
 		if err := open(&rsa.PublicKey{N: n, E: 65537}, key); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%d bits: %v, want %q", bits, err, want)

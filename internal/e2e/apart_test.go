@@ -299,7 +299,7 @@ type follower struct {
 
 func (x *apart) followers(id string) []follower {
 	x.t.Helper()
-	ctx, stop := context.WithTimeout(x.t.Context(), 2*harness.Patience)
+	ctx, stop := context.WithTimeout(x.t.Context(), 2*harness.Timeout)
 	x.t.Cleanup(stop)
 	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(x.ats.URL, "http")+"/v1/ws/transactions/"+id, nil)
 	if err != nil {
@@ -376,7 +376,7 @@ func (f follower) first(t *testing.T) {
 		if got != "update validating" {
 			t.Fatalf("%s: %q", f.name, got)
 		}
-	case <-time.After(harness.Patience):
+	case <-time.After(harness.Timeout):
 		t.Fatalf("%s: nothing", f.name)
 	}
 }
@@ -392,7 +392,7 @@ func (f follower) quiet(t *testing.T) {
 
 func (f follower) rest(t *testing.T) {
 	t.Helper()
-	limit := time.After(harness.Patience)
+	limit := time.After(harness.Timeout)
 	last := ""
 	for {
 		select {

@@ -57,7 +57,7 @@ var names = regexp.MustCompile(`(?m)(mint|^POST /my-backend/session): .`)
 // tells waits until the log names the cause, in what it says after a place.
 func (b *backend) tells(t *testing.T, after int) string {
 	t.Helper()
-	for late := time.After(browser.Patience); ; {
+	for late := time.After(browser.Timeout); ; {
 		if said := b.log()[after:]; names.MatchString(said) {
 			return said
 		}
@@ -144,7 +144,7 @@ func startBackend(t *testing.T, document, language, ats, secret, page string) *b
 	})
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
-	for late := time.After(browser.Patience); ; {
+	for late := time.After(browser.Timeout); ; {
 		if c, err := net.Dial("tcp", fmt.Sprintf("localhost:%d", port)); err == nil {
 			c.Close()
 			return b

@@ -50,7 +50,7 @@ func TestPublicPage(t *testing.T) {
 		}
 	}
 	p.Goto(page + "99")
-	if h1 := browser.Eval[string](p, "document.querySelector('h1').textContent"); !strings.Contains(h1, "Nothing is registered") {
+	if h1 := browser.Eval[string](p, "document.querySelector('h1').textContent"); !strings.Contains(h1, "No work has this registration number") {
 		t.Errorf("an unknown work: %s", h1)
 	}
 	p.ForgetProblems() // that it is 404 stands on the console

@@ -246,7 +246,7 @@ func TestSandboxedFrames(t *testing.T) {
 			t.Errorf("%s: saved %s", c.sandbox, name)
 		}
 		click("certificate")
-		p.WaitFor(fmt.Sprintf("frames[0].e2e.text('told-certificate').includes(%q)", c.certificate), browser.Patience)
+		p.WaitFor(fmt.Sprintf("frames[0].e2e.text('told-certificate').includes(%q)", c.certificate), browser.Timeout)
 	}
 }
 

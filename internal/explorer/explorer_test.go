@@ -105,7 +105,7 @@ func tx(s network.Staged) string { return "/explorer/testnet/tx/0x" + hex.Encode
 func TestPages(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := open(t, db)
-		if resp, body := h.get("/explorer/testnet"); resp.StatusCode != 200 || !strings.Contains(body, "empty so far") {
+		if resp, body := h.get("/explorer/testnet"); resp.StatusCode != 200 || !strings.Contains(body, "still empty") {
 			t.Errorf("an empty log: %d", resp.StatusCode)
 		}
 		first := h.add(0, 1, 0, true)
@@ -128,7 +128,7 @@ func TestPages(t *testing.T) {
 			{tx(refused[0]), []string{"Refused", "there is no work 9000"}},
 			{tx(waiting[0]), []string{"Waiting", "not in the log yet"}},
 			{"/explorer/testnet/block/0", []string{"Verified", "it was empty"}},
-			{"/explorer/testnet/block/1", []string{"Verified", "took in 1 entry", tx(first[0])}},
+			{"/explorer/testnet/block/1", []string{"Verified", "added 1 entry", tx(first[0])}},
 			{"/explorer/testnet/block/2", []string{"Verified", "only adds to block 1", tx(second[3]), "Block 3 →"}},
 			{"/explorer/testnet/block/3", []string{"Verified", "?from=57"}},
 			{"/explorer/testnet/block/3?from=57", []string{tx(third[59])}},
@@ -268,7 +268,7 @@ func TestSearch(t *testing.T) {
 				t.Errorf("%.80q: %d %s, want %s", q, resp.StatusCode, body, want)
 			}
 			resp, body = h.ask("GET", "/explorer/testnet?q="+url.QueryEscape(q), "Accept", browserAccept)
-			if resp.StatusCode != 404 || !strings.Contains(body, "<h1>Nothing is") || strings.Contains(body, "file hashes are not public") != (q == strings.Repeat("ab", 32)) {
+			if resp.StatusCode != 404 || !strings.Contains(body, "<h1>No") || strings.Contains(body, "they are not public") != (q == strings.Repeat("ab", 32)) {
 				t.Errorf("%.80q for people: %d %s", q, resp.StatusCode, body)
 			}
 		}

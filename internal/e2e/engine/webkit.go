@@ -56,7 +56,7 @@ func openWebKit(t testing.TB, saved string) driver {
 	w := &webkit{base}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(browser.Patience)
+	limit := time.After(browser.Timeout)
 	for w.call("GET", "/status", nil, nil) != nil {
 		select {
 		case <-tick.C:
@@ -68,7 +68,7 @@ func openWebKit(t testing.TB, saved string) driver {
 	err := w.call("POST", "/session", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
 		"webkitgtk:browserOptions": map[string]any{"binary": mini, "args": []string{"--automation"}},
 		"unhandledPromptBehavior":  "accept",
-		"timeouts":                 map[string]int{"script": int((browser.Patience + 10*time.Second).Milliseconds())},
+		"timeouts":                 map[string]int{"script": int((browser.Timeout + 10*time.Second).Milliseconds())},
 	}}}, &made)
 	if err != nil {
 		t.Fatalf("start MiniBrowser: %v", err)
@@ -91,7 +91,7 @@ func freePort(t testing.TB) string {
 }
 
 func (w *webkit) call(method, path string, body, value any) error {
-	ctx, cancel := context.WithTimeout(context.Background(), browser.Patience+20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), browser.Timeout+20*time.Second)
 	defer cancel()
 	var content io.Reader
 	if body != nil {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Patience is how long Await waits.
-const Patience = 30 * time.Second
+// Timeout is how long Await waits before it fails the test.
+const Timeout = 30 * time.Second
 
 // mode is what the proxy does with what comes.
 type mode int
@@ -105,7 +105,7 @@ func (p *Proxy) Delay(d time.Duration) {
 func (p *Proxy) Await(ok func(Counts) bool) {
 	p.t.Helper()
 	late := false
-	timer := time.AfterFunc(Patience, func() {
+	timer := time.AfterFunc(Timeout, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		late = true
@@ -116,7 +116,7 @@ func (p *Proxy) Await(ok func(Counts) bool) {
 	defer p.mu.Unlock()
 	for !ok(p.counts) {
 		if late {
-			p.t.Fatalf("the proxy waited in vain: %+v", p.counts)
+			p.t.Fatalf("the proxy waited without success: %+v", p.counts)
 		}
 		p.changed.Wait()
 	}

@@ -77,7 +77,7 @@ type Song struct {
 // origin is a page that the demo's organization allows.
 const origin = "http://localhost:3000"
 
-var client = &http.Client{Timeout: Patience, Transport: &http.Transport{MaxIdleConnsPerHost: 4}}
+var client = &http.Client{Timeout: Timeout, Transport: &http.Transport{MaxIdleConnsPerHost: 4}}
 
 // Mint gets a session, as the host's backend does.
 func (s *Song) Mint(ctx context.Context) error {
@@ -176,7 +176,7 @@ func (s *Song) Confirm(ctx context.Context) error {
 // Follow listens to the transaction's events until the last one, and then reads
 // its result.
 func (s *Song) Follow(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, Patience)
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, "GET", s.Server.URL+"/v1/transactions/"+s.TransactionID+"/events", nil)
 	if err != nil {
@@ -280,7 +280,7 @@ func WAV(seed int) []byte {
 // Eventually asks again and again until ok says yes, and reports whether it did
 // in time. It is for what gives no signal, such as another process's files.
 func Eventually(ok func() bool) bool {
-	limit := time.After(Patience)
+	limit := time.After(Timeout)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {

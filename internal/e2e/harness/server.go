@@ -31,9 +31,9 @@ import (
 	"time"
 )
 
-// Patience is how long anything may take before a test gives up: far more than
-// it takes on an idle machine.
-const Patience = 60 * time.Second
+// Timeout is the timeout of every wait in the tests: far longer than a wait takes on an
+// idle machine.
+const Timeout = 60 * time.Second
 
 var built struct {
 	sync.Mutex
@@ -264,7 +264,7 @@ func (s *Server) run(env []string) {
 		if !ok {
 			s.t.Fatalf("the server did not start\n%s", s.log.String())
 		}
-	case <-time.After(Patience):
+	case <-time.After(Timeout):
 		s.t.Fatalf("the server does not start\n%s", s.log.String())
 	}
 	if s.options.Roles == "" {
@@ -329,7 +329,7 @@ func (s *Server) Stop() {
 	}
 	select {
 	case <-s.exited:
-	case <-time.After(Patience):
+	case <-time.After(Timeout):
 		s.t.Fatal("the server does not stop")
 	}
 	if !s.cmd.ProcessState.Success() {
@@ -343,7 +343,7 @@ func (s *Server) WasKilled() bool {
 	s.t.Helper()
 	select {
 	case <-s.exited:
-	case <-time.After(Patience):
+	case <-time.After(Timeout):
 		return false
 	}
 	status, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus)
@@ -359,7 +359,7 @@ func (s *Server) Command(ctx context.Context, args ...string) *exec.Cmd {
 // into `into`, unless that is nil.
 func (s *Server) CLI(into any, args ...string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), Patience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), Timeout)
 	defer cancel()
 	cmd := s.Command(ctx, args...)
 	var complaint bytes.Buffer
