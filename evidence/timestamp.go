@@ -112,8 +112,8 @@ func (t RFC3161) Open(sum commitment.Hash) (Stamp, error) {
 	return Stamp{Time: info.Time.UTC(), Authority: signer.Subject.String(), Nonce: info.Nonce, signer: signer, others: p7.Certificates}, nil
 }
 
-// IssuedUnder returns nil when one of the roots issued the authority's certificate,
-// directly or through intermediates, and it was valid at the time of the token.
+// IssuedUnder returns nil when the authority's certificate leads to one of the roots.
+// The certificate must have been valid at the time of the token.
 func (s Stamp) IssuedUnder(roots *x509.CertPool) error {
 	between := x509.NewCertPool()
 	for _, c := range s.others {

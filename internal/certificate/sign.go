@@ -61,7 +61,7 @@ func NewSigner(certPEM, keyPEM []byte, now func() time.Time) (*Signer, error) {
 	if err := s.valid(); err != nil {
 		return nil, err
 	}
-	_, err = s.cms([]byte("at start, so that a key that cannot sign is told then"))
+	_, err = s.cms([]byte("at start, so that a key that cannot sign is found"))
 	return s, err
 }
 
