@@ -1,6 +1,6 @@
-// Package commitment is version 1 of the commitment protocol: how a song and its creators become the 32 bytes that
-// are anchored on a network. Anyone can compute and verify a commitment with this package alone; it needs nothing but
-// the standard library.
+// Package commitment is version 1 of the commitment protocol: it turns a song and its creators into the 32 bytes that
+// are anchored on a network. Anyone can compute and verify a commitment with this package alone; it needs only the
+// standard library.
 //
 // The protocol, with ‖ for concatenation:
 //
@@ -14,8 +14,8 @@
 //	media_hash = SHA-256(file)
 //	commitment = SHA-256(01 ‖ media_hash ‖ string(title) ‖ root)
 //
-// The package never trims, folds or normalises text: what is committed to is what the caller gives, byte by byte. It
-// never reads a file by name and never talks to a network.
+// The package never trims, folds or normalises text: it commits to the caller's text byte by byte. It
+// never opens a file by name and never uses a network.
 package commitment
 
 import (
@@ -26,7 +26,7 @@ import (
 	"io"
 )
 
-// Version is the version of the protocol; it is the first byte of what the commitment hashes.
+// Version is the version of the protocol. It is the first byte of the input of the commitment's hash.
 const Version = 1
 
 // Hash is a SHA-256 digest. Its text form is 64 hexadecimal digits without a prefix.
@@ -60,11 +60,11 @@ func ParseHash(s string) (Hash, error) {
 	return h, nil
 }
 
-// emptyMedia is what a file without bytes hashes to.
+// emptyMedia is the SHA-256 of an empty file.
 var emptyMedia = Hash(sha256.Sum256(nil))
 
-// HashMedia reads r to its end and returns its SHA-256 and its size in bytes. It holds a small buffer and never the
-// whole of r. An r without bytes is refused with a [*ValidationError]; an error of r is returned wrapped.
+// HashMedia reads r to its end and returns its SHA-256 and its size in bytes. It uses a small buffer and never holds the
+// whole content. For an empty r it returns a [*ValidationError]. It wraps an error of r.
 func HashMedia(r io.Reader) (Hash, int64, error) {
 	digest := sha256.New()
 	size, err := io.Copy(digest, r)
@@ -77,16 +77,16 @@ func HashMedia(r io.Reader) (Hash, int64, error) {
 	return Hash(digest.Sum(nil)), size, nil
 }
 
-// Commitment is what a work commits to, with all that is needed to prove one creator of it.
+// Commitment is the commitment of a work, with everything that proves one of its creators.
 type Commitment struct {
 	Hash   Hash   // the 32 bytes to anchor
 	Media  Hash   // SHA-256 of the file
 	Root   Hash   // root of the tree over the creators
-	Leaves []Hash // one leaf per creator, in their order
+	Leaves []Hash // one leaf per creator, in the order of the creators
 }
 
-// Compute validates the work and returns its commitment. A refusal is a [*ValidationError]; the hash of an empty file
-// is refused, too.
+// Compute validates the work and returns its commitment. It returns a [*ValidationError] for an invalid work, and also
+// for the hash of an empty file.
 func Compute(title string, creators []Creator, media Hash) (Commitment, error) {
 	if err := (Work{Title: title, Creators: creators}).Validate(); err != nil {
 		return Commitment{}, err
@@ -105,10 +105,10 @@ func Compute(title string, creators []Creator, media Hash) (Commitment, error) {
 	return Commitment{Hash: Seal(title, media, root), Media: media, Root: root, Leaves: leaves}, nil
 }
 
-// Proof returns the proof that creator i is part of the commitment. It fails when there is no such creator.
+// Proof returns the proof that creator i, counted from 0, is part of the commitment. It fails when i is out of range.
 func (c Commitment) Proof(i int) (Proof, error) { return Prove(c.Leaves, i) }
 
-// Seal returns the commitment for a root that is already known. A verifier uses it after [VerifyProof], to go on from
+// Seal returns the commitment for a known root. A verifier uses it after [VerifyProof], to get from
 // one creator to the anchored bytes without knowing the other creators.
 func Seal(title string, media, root Hash) Hash {
 	b := make([]byte, 0, 1+len(media)+4+len(title)+len(root))

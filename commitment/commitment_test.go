@@ -189,7 +189,7 @@ func TestHashMediaRefusesNothing(t *testing.T) {
 	}
 }
 
-// zeros gives n zero bytes and holds none of them.
+// zeros returns n zero bytes without holding them in memory.
 type zeros struct{ n int64 }
 
 func (z *zeros) Read(p []byte) (int, error) {
@@ -202,7 +202,7 @@ func (z *zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// The memory that HashMedia takes does not grow with the file.
+// The memory that HashMedia uses does not grow with the file.
 func TestHashMediaHoldsLittle(t *testing.T) {
 	const size = 256 << 20
 	var before, after runtime.MemStats
@@ -253,10 +253,10 @@ func TestRoleText(t *testing.T) {
 	}
 	var c commitment.Creator
 	if err := json.Unmarshal([]byte(`{"roles":"AAE="}`), &c); err == nil {
-		t.Errorf("base64 is read as %v", c.Roles)
+		t.Errorf("base64 was accepted as %v", c.Roles)
 	}
 	if _, err := json.Marshal(commitment.Role(4)); err == nil {
-		t.Error("a value that is no role has a text")
+		t.Error("a value that is not a role has a text")
 	}
 	if got := commitment.Role(-1).String(); got != "Role(-1)" {
 		t.Error(got)
@@ -367,7 +367,7 @@ func TestEncodingRoundTrip(t *testing.T) {
 	})
 }
 
-// Every creator can be proved, at its own place only and in this tree only.
+// Every creator can be proved, but only at its own place and only in this tree.
 func TestProofs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		work := creators().Draw(t, "creators")

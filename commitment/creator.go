@@ -12,8 +12,8 @@ import (
 
 // Role is what a creator did for the work. Its value is its tag in the encoding.
 //
-// It is an int and not a byte because encoding/json reads a slice of bytes from base64, whatever the element's own
-// text form is.
+// It is an int and not a byte, because encoding/json reads every slice of bytes as base64, even when the element has its
+// own text form.
 type Role int
 
 // The roles. Their values are part of the protocol.
@@ -41,15 +41,15 @@ func (r Role) String() string {
 func ParseRole(name string) (Role, error) {
 	i := slices.Index(roleNames[:], name)
 	if i < 0 {
-		return 0, fmt.Errorf("commitment: %q is no role; the roles are author, composer, arranger and adapter", name)
+		return 0, fmt.Errorf("commitment: %q is not a role; the roles are author, composer, arranger and adapter", name)
 	}
 	return Role(i), nil
 }
 
-// MarshalText returns the role's name. It fails for a value that is no role.
+// MarshalText returns the role's name. It fails for a value that is not a role.
 func (r Role) MarshalText() ([]byte, error) {
 	if !r.Valid() {
-		return nil, fmt.Errorf("commitment: %d is no role", int(r))
+		return nil, fmt.Errorf("commitment: %d is not a role", int(r))
 	}
 	return []byte(roleNames[r]), nil
 }
@@ -64,15 +64,15 @@ func (r *Role) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// UnmarshalJSON reads the name of a role. It is there besides UnmarshalText because encoding/json passes over a null,
-// which would leave the zero value: an author. On an error r keeps its value.
+// UnmarshalJSON reads the name of a role. UnmarshalText alone is not enough: encoding/json skips a null,
+// which would leave the zero value, an author. On an error r keeps its value.
 func (r *Role) UnmarshalJSON(data []byte) error {
 	var name *string
 	if err := json.Unmarshal(data, &name); err != nil {
 		return fmt.Errorf("commitment: decode role: %w", err)
 	}
 	if name == nil {
-		return errors.New("commitment: decode role: null is no role")
+		return errors.New("commitment: decode role: null is not a role")
 	}
 	return r.UnmarshalText([]byte(*name))
 }
@@ -82,12 +82,12 @@ type Creator struct {
 	FullName string  `json:"full_name"`
 	Email    string  `json:"email"`
 	Roles    []Role  `json:"roles"`          // in any order; repetitions count once
-	IPI      *string `json:"ipi,omitempty"`  // 1 to 11 digits; nil when there is none
-	ISNI     *string `json:"isni,omitempty"` // 16 of 0 to 9 and X; nil when there is none
+	IPI      *string `json:"ipi,omitempty"`  // 1 to 11 digits; nil when the creator has no IPI
+	ISNI     *string `json:"isni,omitempty"` // 16 characters, each 0 to 9 or X; nil when the creator has no ISNI
 }
 
-// Encode returns the canonical bytes of c. It does not validate: only the bytes of a creator that [Creator.Validate]
-// accepts mean anything.
+// Encode returns the canonical bytes of c. It does not validate: the bytes are meaningful only for a creator that
+// [Creator.Validate] accepts.
 func Encode(c Creator) []byte {
 	b := appendString(nil, c.FullName)
 	b = appendString(b, c.Email)
@@ -117,8 +117,8 @@ func appendOption(b []byte, s *string) []byte {
 	return appendString(append(b, 1), *s)
 }
 
-// DecodeCreator reads what [Encode] wrote. It accepts canonical bytes of a valid creator only, so decoding and encoding
-// again gives the same bytes. It never allocates more than data can fill.
+// DecodeCreator decodes the bytes of [Encode]. It accepts only canonical bytes of a valid creator, so encoding the result
+// gives the same bytes. It never allocates more than data can fill.
 func DecodeCreator(data []byte) (Creator, error) {
 	d := decoder{rest: data}
 	c := Creator{FullName: d.string(), Email: d.string(), Roles: d.roles(), IPI: d.option(), ISNI: d.option()}
@@ -136,7 +136,7 @@ func DecodeCreator(data []byte) (Creator, error) {
 
 var errShort = errors.New("the bytes end too early")
 
-// decoder takes values off the front of rest; after the first error every value is zero.
+// decoder takes values from the front of rest. After the first error every value is zero.
 type decoder struct {
 	rest []byte
 	err  error
@@ -188,7 +188,7 @@ func (d *decoder) option() *string {
 		s := d.string()
 		return &s
 	default:
-		d.fail(fmt.Errorf("%d marks neither a present nor an absent value", tag))
+		d.fail(fmt.Errorf("%d marks neither a present nor an absent value: want 0 or 1", tag))
 		return nil
 	}
 }

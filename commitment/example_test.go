@@ -30,7 +30,7 @@ func ExampleCompute() {
 	// 45fd0daa464f20cea2b248a5aa95b61dfc8a3673356315d9205b7a3e777068f5
 }
 
-// One creator can be shown to be part of an anchored commitment without telling who the others are.
+// A proof shows that one creator is part of an anchored commitment, without revealing the other creators.
 func ExampleVerifyProof() {
 	media, _, err := commitment.HashMedia(strings.NewReader("media"))
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"timbre.example/commitment"
 )
 
-// What decodes is canonical: it encodes to the very same bytes.
+// Accepted bytes are canonical: the decoded creator encodes to the same bytes.
 func FuzzDecodeCreator(f *testing.F) {
 	for _, v := range vectors(f) {
 		for _, encoding := range v.Expect.CreatorEncodings {
@@ -28,7 +28,7 @@ func FuzzDecodeCreator(f *testing.F) {
 			return
 		}
 		if again := commitment.Encode(c); !bytes.Equal(again, data) {
-			t.Errorf("%x is read and written back as %x", data, again)
+			t.Errorf("%x decodes, and encodes again as %x", data, again)
 		}
 		if err := c.Validate(); err != nil {
 			t.Errorf("an invalid creator was read: %v", err)
@@ -117,7 +117,7 @@ func FuzzParseHash(f *testing.F) {
 	})
 }
 
-// A proof leads from its own leaf to the root, and from no other leaf or place.
+// A proof leads to the root from its own leaf only, and at its own place only.
 func FuzzTree(f *testing.F) {
 	f.Add([]byte("a"), uint8(0))
 	f.Add([]byte("three leaves"), uint8(2))
@@ -154,7 +154,7 @@ func FuzzTree(f *testing.F) {
 	})
 }
 
-// FuzzMedia: a recording's hash does not depend on how its bytes arrive.
+// FuzzMedia: the hash of a recording does not depend on the sizes of the reads.
 func FuzzMedia(f *testing.F) {
 	f.Add([]byte("RIFF"), uint8(1))
 	f.Add([]byte{}, uint8(0))

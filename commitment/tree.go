@@ -8,24 +8,24 @@ import (
 	"fmt"
 )
 
-// depth is the depth of the tree; it is fixed, so that a proof is never mistaken for one of another shape.
+// depth is the depth of the tree. It is fixed, so that a proof of one shape never passes as a proof of another shape.
 const depth = 5
 
-// unused is the leaf that stands where there is no creator. No creator encodes to that single byte.
+// unused is the leaf of an unused place. No creator encodes to that single byte.
 var unused = Hash(sha256.Sum256([]byte{0}))
 
-// Step is one level of a proof: the sibling, and the side on which it stands.
+// Step is one level of a proof: the sibling and its side.
 type Step struct {
 	Sibling Hash `json:"sibling"`
 	IsLeft  bool `json:"is_left"` // the sibling is the left one of the two
 }
 
-// Proof shows that a leaf is in a tree, from the leaf's own level up to the children of the root. As JSON it is a list
-// of {"sibling", "is_left"}.
+// Proof shows that a leaf is in a tree. Its steps go from the leaf's level up to the children of the root. As JSON it is
+// a list of {"sibling", "is_left"}.
 type Proof [depth]Step
 
-// UnmarshalJSON reads a list of exactly the tree's depth, with both members in every step and no others. On an error
-// p keeps its value.
+// UnmarshalJSON reads a list whose length is the tree's depth. Each step must have both members and no others. On an
+// error p keeps its value.
 func (p *Proof) UnmarshalJSON(data []byte) error {
 	var steps []struct {
 		Sibling *Hash `json:"sibling"`
@@ -38,7 +38,7 @@ func (p *Proof) UnmarshalJSON(data []byte) error {
 	}
 	var parsed Proof
 	if len(steps) != len(parsed) {
-		return fmt.Errorf("commitment: decode proof: %d steps where there must be %d", len(steps), len(parsed))
+		return fmt.Errorf("commitment: decode proof: %d steps, want %d", len(steps), len(parsed))
 	}
 	for i, s := range steps {
 		if s.Sibling == nil || s.IsLeft == nil {
@@ -50,7 +50,7 @@ func (p *Proof) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Index returns the position of the leaf that p is about, counted from 0: the place of the creator in the work.
+// Index returns the position of the proved leaf, counted from 0: the place of the creator in the work.
 func (p Proof) Index() int {
 	index := 0
 	for level, s := range p {
@@ -61,7 +61,7 @@ func (p Proof) Index() int {
 	return index
 }
 
-// Root returns the root of the tree over leaves. It fails unless there are 1 to [MaxCreators] of them.
+// Root returns the root of the tree over leaves. It fails unless the number of leaves is 1 to [MaxCreators].
 func Root(leaves []Hash) (Hash, error) {
 	level, err := pad(leaves)
 	if err != nil {
@@ -73,7 +73,7 @@ func Root(leaves []Hash) (Hash, error) {
 	return level[0], nil
 }
 
-// Prove returns the proof of leaf i among leaves. It fails when there is no leaf i, or as [Root] does.
+// Prove returns the proof of leaf i, counted from 0, among leaves. It fails when i is out of range, or as [Root] does.
 func Prove(leaves []Hash, i int) (Proof, error) {
 	level, err := pad(leaves)
 	if err != nil {

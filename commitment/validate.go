@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// MaxCreators is how many creators a work may have: the leaves of the tree.
+// MaxCreators is the maximum number of creators of a work, and the number of leaves of the tree.
 const MaxCreators = 1 << depth
 
-// Rule names what a value has to be.
+// Rule names a rule that a value must satisfy.
 type Rule string
 
 // The rules.
@@ -19,37 +19,37 @@ const (
 	RuleUTF8     Rule = "utf8"     // valid UTF-8
 	RuleRole     Rule = "role"     // a role of the protocol
 	RuleIPI      Rule = "ipi"      // 1 to 11 digits
-	RuleISNI     Rule = "isni"     // 16 of 0 to 9 and X
+	RuleISNI     Rule = "isni"     // 16 characters, each 0 to 9 or X
 )
 
-// ValidationError is the first rule that a work breaks.
+// ValidationError is the error for the first rule that a work breaks.
 type ValidationError struct {
 	Field string // path of the value: "title", "creators", "creators[2].email", "media"; "email" for a lone creator
 	Rule  Rule
 }
 
-// Error returns one sentence for people who write software.
+// Error returns one sentence for programmers.
 func (e *ValidationError) Error() string { return "commitment: " + e.Field + " " + ruleWords[e.Rule] }
 
 var ruleWords = map[Rule]string{
 	RuleRequired: "is empty",
-	RuleCount:    fmt.Sprintf("has not 1 to %d entries", MaxCreators),
+	RuleCount:    fmt.Sprintf("must have 1 to %d entries", MaxCreators),
 	RuleUTF8:     "is not valid UTF-8",
-	RuleRole:     "is no role of the protocol",
+	RuleRole:     "is not a role of the protocol",
 	RuleIPI:      "is not 1 to 11 digits",
 	RuleISNI:     "is not 16 characters of 0 to 9 and X",
 }
 
 func errNoMedia() error { return &ValidationError{Field: "media", Rule: RuleRequired} }
 
-// Work is what a commitment is made of, besides the file.
+// Work is the input of a commitment, except the file.
 type Work struct {
 	Title    string    `json:"title"`
 	Creators []Creator `json:"creators"`
 }
 
-// Validate returns the first broken rule as a [*ValidationError], or nil. The order is that of the protocol: the title,
-// the number of creators, then for each creator in turn the name, the e-mail address, the roles, the IPI and the ISNI.
+// Validate returns the first broken rule as a [*ValidationError], or nil. It checks in the order of the protocol: the
+// title, the number of creators, then for each creator the name, the e-mail address, the roles, the IPI and the ISNI.
 func (w Work) Validate() error {
 	if err := text("title", w.Title); err != nil {
 		return err
@@ -65,8 +65,8 @@ func (w Work) Validate() error {
 	return nil
 }
 
-// Validate returns the first rule that c breaks as a [*ValidationError], or nil. The e-mail address needs only to be
-// there: whether it is one is for the caller to decide.
+// Validate returns the first rule that c breaks as a [*ValidationError], or nil. The e-mail address must not be empty.
+// The caller decides whether it has the form of an address.
 func (c Creator) Validate() error { return c.validate("") }
 
 func (c Creator) validate(path string) error {

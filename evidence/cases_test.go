@@ -15,20 +15,20 @@ import (
 	"timbre.example/evidence"
 )
 
-// kase is a change of a golden file, and what every verifier has to say of the
-// result. The page that verifies in a browser reads the same file.
+// kase is a change of a golden file, and the result that every verifier must give.
+// The tests of the page /verify read the same file.
 type kase struct {
 	Name string
-	// Of is the golden file, full.json if it is not named.
+	// Of is the golden file, full.json when empty.
 	Of string
-	// Each pair is a text that is there once, and what stands in its place.
+	// Each pair is a text that occurs once, and its replacement.
 	Replace [][2]string
-	// Key is the key that is trusted: that of the golden files if it is not named.
+	// Key is the trusted key: that of the golden files when empty.
 	Key string
-	// Media is the recording: that of the golden files if it is not named.
+	// Media is the recording: that of the golden files when nil.
 	Media *string
-	// Malformed says that it is not read at all; otherwise Failed names the
-	// checks that fail. Anything else holds.
+	// Malformed: Decode refuses the document. Otherwise Failed names the checks
+	// that fail; all others pass.
 	Malformed bool
 	Failed    []string
 }
@@ -56,7 +56,7 @@ func TestCases(t *testing.T) {
 		text := string(read("v1/" + c.Of))
 		for _, r := range c.Replace {
 			if strings.Count(text, r[0]) != 1 {
-				t.Fatalf("%s: %q is there %d times", c.Name, r[0], strings.Count(text, r[0]))
+				t.Fatalf("%s: %q occurs %d times", c.Name, r[0], strings.Count(text, r[0]))
 			}
 			text = strings.Replace(text, r[0], r[1], 1)
 		}
@@ -90,7 +90,7 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// A log that nobody trusts may sign any size: it must not keep a verifier busy.
+// An untrusted log may sign any size. No size may keep a verifier busy.
 func TestSizesThatAreNone(t *testing.T) {
 	t.Parallel()
 	f, err := os.Open("testdata/v1/full.json")

@@ -30,8 +30,8 @@ func blocks(text, language string) (all []string) {
 	return all
 }
 
-// docs/evidence.md promises that these commands, and those of docs/log.md after
-// them, prove evidence without a program of ours. They are run as they stand there.
+// docs/evidence.md promises that its commands, and after them those of docs/log.md,
+// prove evidence without our programs. The test runs the commands unchanged.
 func TestByHand(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"sh", "jq", "xxd", "sha256sum", "base64", "openssl"} {
@@ -58,12 +58,12 @@ func TestByHand(t *testing.T) {
 		}
 		cmd := exec.Command("sh", "-c", script)
 		cmd.Dir = dir
-		out, _ := cmd.CombinedOutput() // what it says decides
+		out, _ := cmd.CombinedOutput() // the test checks the output, not the exit code
 		return string(out)
 	}
 	words := []string{"the recording is right", "the commitment is right", "creator 0 is right", "the entry is right", "the block is right",
 		"the transaction is right", "Signature Verified Successfully", "the entry is in the log"}
-	// Each is told whatever became of those before it.
+	// Each check prints its result, whatever the results before it.
 	bad := song.logged()
 	bad.Media.SHA256[3] ^= 1
 	bad.Creators[0].IPI = nil
@@ -81,17 +81,17 @@ func TestByHand(t *testing.T) {
 			out := prove(t, c.e)
 			for _, w := range words {
 				if said := strings.Contains(out, w); said == slices.Contains(c.wrong, w) {
-					t.Errorf("%q is said: %t\n%s", w, said, out)
+					t.Errorf("%q in the output: %t\n%s", w, said, out)
 				}
 			}
 			if len(c.e.Creators) == 3 && !strings.Contains(out, "creator 2 is right") {
-				t.Errorf("not every creator is checked:\n%s", out)
+				t.Errorf("at least one creator is not checked:\n%s", out)
 			}
 		})
 	}
 }
 
-// The members in the document's table are those of the form, in its order.
+// The document's table lists the members of the form, in the order of the form.
 func TestTheFormIsDocumented(t *testing.T) {
 	t.Parallel()
 	_, table, _ := strings.Cut(document(t, "evidence.md"), "\n## The form\n")
@@ -106,7 +106,7 @@ func TestTheFormIsDocumented(t *testing.T) {
 	whole, chain := golden()["full.json"], song.chained()
 	chain.RFC3161 = &evidence.RFC3161{Token: []byte{1}}
 	var actual []string
-	seen := map[string]bool{"sibling": true, "is_left": true} // told in the line of proof
+	seen := map[string]bool{"sibling": true, "is_left": true} // the line of proof explains them
 	for _, text := range [][]byte{whole, must(evidence.Encode(chain))} {
 		for _, m := range regexp.MustCompile(`(?m)^\s*"([a-z0-9_]+)":\s`).FindAllSubmatch(text, -1) {
 			name := string(m[1])
@@ -125,11 +125,11 @@ func TestTheFormIsDocumented(t *testing.T) {
 		told[name] = true
 	}
 	if got, want := strings.Join(distinct, " "), strings.Join(actual, " "); got != want {
-		t.Errorf("documented are\n%s\nand the form has\n%s", got, want)
+		t.Errorf("the documented members are\n%s\nbut the form has\n%s", got, want)
 	}
 }
 
-// The program in the document is the one that is compiled and run as an example.
+// The program in the document is the example that the tests compile and run.
 func TestTheDocumentedProgramIsTheExample(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("example_test.go")

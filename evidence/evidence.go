@@ -1,13 +1,13 @@
-// Package evidence is the portable proof of one version of a work: what was
-// registered, and everything that leads from it to a block of a network. It is
-// checked without the registry, without a database and without a network.
+// Package evidence is the portable proof of one version of a work. It has the
+// registered data, and every hash and signature between them and a block of a
+// network. Verification needs no registry, no database and no network.
 //
-// Evidence is a JSON document, version 1. It holds personal data (the creators
-// that it discloses), so whoever hands it on decides who reads it; [Evidence.Redact]
+// Evidence is a JSON document, version 1. It holds personal data: the creators
+// that it discloses. Its holder decides who may read it. [Evidence.Redact]
 // keeps some creators and drops the others.
 //
-// The package never fetches anything, never reads a file by name, and trusts no
-// key that its caller did not give.
+// The package never fetches anything, never opens a file by name, and trusts
+// only keys from its caller.
 package evidence
 
 import (
@@ -29,14 +29,14 @@ import (
 // Format is the version of the JSON form that this package reads and writes.
 const Format = 1
 
-// MaxSize is how many bytes of JSON [Decode] reads. The largest evidence that a
-// registry makes is far smaller.
+// MaxSize is the maximum number of bytes of JSON that [Decode] reads. The largest
+// evidence of a registry is far smaller.
 const MaxSize = 1 << 20
 
-// maxProof is more steps than a tree with 2^63 leaves needs.
+// maxProof bounds the steps of a proof. A tree with 2^63 leaves needs fewer.
 const maxProof = 64
 
-// ErrMalformed is wrapped by every error of [Decode] about the document itself.
+// ErrMalformed: [Decode] wraps it in every error about the document itself.
 var ErrMalformed = errors.New("malformed evidence")
 
 // The kinds of network.
@@ -49,37 +49,38 @@ const (
 type Evidence struct {
 	// Format is the version of this document's form: 1.
 	Format int `json:"evidence"`
-	// Title is the work's title, byte by byte as it was committed to.
+	// Title is the work's title, byte by byte as in the commitment.
 	Title string `json:"title"`
-	// Creators are those that are disclosed, in the order of the work.
+	// Creators are the disclosed creators, in the order of the work.
 	Creators []Creator `json:"creators"`
-	// Media is the file that was registered.
+	// Media is the registered file.
 	Media Media `json:"media"`
 	// MerkleRoot is the root of the tree over all creators.
 	MerkleRoot commitment.Hash `json:"merkle_root"`
-	// Commitment is what was anchored.
+	// Commitment is the commitment that was registered.
 	Commitment commitment.Hash `json:"commitment"`
-	// ProtocolVersion is the commitment protocol's.
+	// ProtocolVersion is the version of the commitment protocol.
 	ProtocolVersion uint8 `json:"protocol_version"`
-	// Network says where it was anchored.
+	// Network is the network of the registration.
 	Network Network `json:"network"`
-	// AtsID is the work's id there; Version counts from 1 within the work.
+	// AtsID is the registration number of the work on the network. Version counts
+	// from 1 within the work.
 	AtsID   int64 `json:"ats_id"`
 	Version int64 `json:"version"`
 	// TxHash identifies the transaction on the network.
 	TxHash commitment.Hash `json:"tx_hash"`
 	// Block is the block that holds the transaction.
 	Block Block `json:"block"`
-	// Log proves the transaction on a network of kind "log", and is absent on others.
+	// Log proves the transaction on a network of kind "log"; otherwise absent.
 	Log *Log `json:"log,omitempty"`
-	// Substrate is the place of the transaction on a network of kind "substrate",
-	// and is absent on others.
+	// Substrate is the place of the transaction on a network of kind "substrate";
+	// otherwise absent.
 	Substrate *Substrate `json:"substrate,omitempty"`
-	// RFC3161 is a time-stamp authority's word on the commitment, if one was asked.
+	// RFC3161 is the time-stamp of an authority for the commitment, if there is one.
 	RFC3161 *RFC3161 `json:"rfc3161,omitempty"`
 }
 
-// Creator is a person who has a part in the work, with the proof of it.
+// Creator is one creator of the work, with a proof.
 type Creator struct {
 	commitment.Creator
 	// Proof leads from the creator to MerkleRoot.
@@ -96,10 +97,10 @@ type Media struct {
 	Duration float64 `json:"duration,omitempty"`
 }
 
-// Network names a network and says of which kind it is.
+// Network is the name and the kind of a network.
 type Network struct {
-	// Name is 1 to 63 of a–z, 0–9 and "-", of which the first is a letter. A log's is
-	// the end of its origin: see [NetworkOf].
+	// Name is 1 to 63 characters of a–z, 0–9 and "-", and begins with a letter. The
+	// name of a log's network is the end of the log's origin: see [NetworkOf].
 	Name string `json:"name"`
 	Kind string `json:"kind"`
 }
@@ -115,10 +116,10 @@ type Block struct {
 type Log struct {
 	// Origin is the log's name, the first line of its checkpoints.
 	Origin string `json:"origin"`
-	// Key is the log's verifier key (signed-note form). It is here for comfort:
-	// it proves something only when it equals a key that is trusted.
+	// Key is the log's verifier key (signed-note form). It is here for convenience:
+	// it proves something only when it equals a trusted key.
 	Key string `json:"key"`
-	// Leaf is the entry's text, Index its place from 0.
+	// Leaf is the text of the entry. Index is its place in the log, from 0.
 	Leaf  string `json:"leaf"`
 	Index int64  `json:"index"`
 	// Proof is the RFC 6962 inclusion proof, each hash in base64.
@@ -127,8 +128,8 @@ type Log struct {
 	Checkpoint string `json:"checkpoint"`
 }
 
-// UnmarshalJSON reads the hashes of the proof as any other text. Package tlog
-// takes them as they are written, and refuses the escapes of other encoders.
+// UnmarshalJSON reads the hashes of the proof as JSON strings. Package tlog does
+// not decode JSON escapes, so it would refuse the output of other encoders.
 func (l *Log) UnmarshalJSON(text []byte) error {
 	type members Log // without this method
 	var read struct {
@@ -157,18 +158,18 @@ func (l *Log) UnmarshalJSON(text []byte) error {
 // Substrate is the place of a transaction on a chain: its block's header, and
 // the transaction itself.
 type Substrate struct {
-	// Genesis is the hash of the chain's first block, by which it is named.
+	// Genesis is the hash of the chain's first block. It identifies the chain.
 	Genesis commitment.Hash `json:"genesis"`
 	// Header is the block's header in SCALE; the block's hash is its BLAKE2b-256.
 	Header Bytes `json:"header"`
 	// Index is the place of the transaction in the block, from 0.
 	Index int64 `json:"index"`
-	// Extrinsic is the signed transaction in SCALE with its length in front;
-	// the transaction's hash is its BLAKE2b-256.
+	// Extrinsic is the signed transaction in SCALE, with its length first. Its
+	// BLAKE2b-256 is the transaction's hash.
 	Extrinsic Bytes `json:"extrinsic"`
 }
 
-// Bytes are bytes that are hexadecimal in JSON, lower-case, without a prefix.
+// Bytes are bytes that JSON shows as lower-case hexadecimal without a prefix.
 type Bytes []byte
 
 // MarshalText returns b in lower-case hexadecimal.
@@ -188,11 +189,12 @@ type RFC3161 struct {
 	Token []byte `json:"token"`
 }
 
-// Decode reads one document and nothing after it. It refuses more than [MaxSize]
-// bytes, other versions, and every way to say the same in other words: members
-// that are unknown, repeated, in another order or in other capitals, numbers and
-// hashes written otherwise. White space is free. So two programs never read two
-// things in one document. Whether it proves anything is for [Verify].
+// Decode reads one document and refuses anything after it. It refuses more than
+// [MaxSize] bytes and other versions. It accepts only one form of each document:
+// it refuses members that are unknown, repeated, in another order or in other
+// capitals, and other forms of a number or hash. Only white space is free. So two
+// programs always read a document in the same way. Decode does not verify: see
+// [Verify].
 func Decode(r io.Reader) (Evidence, error) {
 	text, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
 	if err != nil {
@@ -229,8 +231,8 @@ func Decode(r io.Reader) (Evidence, error) {
 	return e, nil
 }
 
-// sameTokens reports whether two valid texts are the same JSON apart from white
-// space and escapes, and where a begins to differ.
+// sameTokens reports whether two valid texts are the same JSON except white
+// space and escapes, and at which byte a begins to differ.
 func sameTokens(a, b []byte) (at int64, same bool) {
 	da, db := json.NewDecoder(bytes.NewReader(a)), json.NewDecoder(bytes.NewReader(b))
 	for {
@@ -245,7 +247,7 @@ func sameTokens(a, b []byte) (at int64, same bool) {
 	}
 }
 
-// Encode returns e as a document: the bytes that are handed out and attached to
+// Encode returns e as a document: the bytes that a registry returns and attaches to
 // certificates. The same evidence gives the same bytes.
 func Encode(e Evidence) ([]byte, error) {
 	if err := e.validate(); err != nil {
@@ -253,7 +255,7 @@ func Encode(e Evidence) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	j := json.NewEncoder(&b)
-	j.SetEscapeHTML(false) // it is read by people, too
+	j.SetEscapeHTML(false) // people read it, too
 	j.SetIndent("", "  ")
 	if err := j.Encode(e); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
@@ -261,7 +263,7 @@ func Encode(e Evidence) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// validate says whether every member is one that the form allows.
+// validate returns an error for the first member that the form does not allow.
 func (e Evidence) validate() error {
 	switch {
 	case e.Format != Format:
@@ -269,21 +271,21 @@ func (e Evidence) validate() error {
 	case len(e.Creators) == 0 || len(e.Creators) > commitment.MaxCreators:
 		return fmt.Errorf("%d creators", len(e.Creators))
 	case e.Media.SizeBytes < 1 || e.Media.Duration < 0:
-		return errors.New("media: a size or duration that is none")
+		return errors.New("media: size_bytes below 1, or duration below 0")
 	case e.Title == "" || !utf8.ValidString(e.Title):
-		return errors.New("title: none, or not UTF-8")
+		return errors.New("title: empty, or not UTF-8")
 	case e.AtsID < 0 || e.AtsID < 1 && e.Network.Kind == KindLog || e.Version < 1 || e.Block.Number < 1:
-		return errors.New("ats_id, version and block.number count from 1, a chain's ids from 0")
+		return errors.New("ats_id, version or block.number is too small: they count from 1, the ids of a chain from 0")
 	case e.Block.Time.Location() != time.UTC || !e.Block.Time.Equal(e.Block.Time.Truncate(time.Microsecond)):
 		return errors.New("block.time: not in UTC, or finer than a microsecond")
 	case !networkName.MatchString(e.Network.Name) || e.Network.Kind != KindLog && e.Network.Kind != KindSubstrate:
-		return fmt.Errorf("network: %.80q is no name, or %.20q is no kind", e.Network.Name, e.Network.Kind)
+		return fmt.Errorf("network: invalid name %.80q or unknown kind %.20q", e.Network.Name, e.Network.Kind)
 	case (e.Network.Kind == KindLog) != (e.Log != nil) || (e.Network.Kind == KindSubstrate) != (e.Substrate != nil):
-		return fmt.Errorf("network: of kind %s, and log or substrate says otherwise", e.Network.Kind)
+		return fmt.Errorf("network: kind %s does not match the members log and substrate", e.Network.Kind)
 	case e.Log != nil && (e.Log.Index < 0 || len(e.Log.Proof) > maxProof):
-		return errors.New("log: an index or proof that is none")
+		return errors.New("log: index below 0, or proof too long")
 	case e.Substrate != nil && e.Substrate.Index < 0:
-		return errors.New("substrate: an index that is none")
+		return errors.New("substrate: index below 0")
 	case e.RFC3161 != nil && len(e.RFC3161.Token) == 0:
 		return errors.New("rfc3161: no token")
 	}
@@ -300,11 +302,11 @@ func (e Evidence) validate() error {
 	return nil
 }
 
-// Redact returns e with only those creators whose places in the work, from 0,
-// are in keep, and without the file's name, which nothing commits to and which
-// may name the others. What remains verifies as before. The proofs still hold
-// hashes of the others: whoever can guess all of a creator's details can confirm
-// the guess.
+// Redact returns e with only the creators in keep. keep holds their places in the
+// work, from 0. It also removes the file's name, which is not part of the
+// commitment and may name other creators. The result verifies as before. Its
+// proofs still contain hashes of the removed creators: a reader who guesses all
+// details of a creator can confirm the guess.
 func (e Evidence) Redact(keep ...int) (Evidence, error) {
 	var kept []Creator
 	for _, c := range e.Creators {
@@ -318,7 +320,7 @@ func (e Evidence) Redact(keep ...int) (Evidence, error) {
 		}
 	}
 	if len(kept) == 0 {
-		return Evidence{}, errors.New("evidence: no creator is left")
+		return Evidence{}, errors.New("evidence: keep at least one creator")
 	}
 	e.Creators, e.Media.Filename = kept, ""
 	return e, nil

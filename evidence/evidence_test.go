@@ -20,7 +20,7 @@ import (
 	"timbre.example/evidence"
 )
 
-// anyWork is a work as a registry takes it.
+// anyWork draws a work that a registry accepts.
 func anyWork(t *rapid.T) work {
 	text := func(label string, most int) string { return rapid.StringN(1, most, -1).Draw(t, label) }
 	optional := func(label, form string) *string {
@@ -44,7 +44,7 @@ func anyWork(t *rapid.T) work {
 	return w
 }
 
-// disclosed is e with some of its creators.
+// disclosed returns e with some of its creators.
 func disclosed(t *rapid.T, e evidence.Evidence) evidence.Evidence {
 	n := len(e.Creators)
 	keep := rapid.SliceOfNDistinct(rapid.IntRange(0, n-1), 1, n, rapid.ID).Draw(t, "keep")
@@ -88,7 +88,7 @@ func flipText(t *rapid.T, s *string) {
 	*s = string(r)
 }
 
-// mutations change one thing that evidence says.
+// mutations change one member of evidence.
 var mutations = map[string]func(*rapid.T, *evidence.Evidence){
 	"title":        func(t *rapid.T, e *evidence.Evidence) { flipText(t, &e.Title) },
 	"longer title": func(_ *rapid.T, e *evidence.Evidence) { e.Title += " " },
@@ -143,7 +143,7 @@ var logMutations = map[string]func(*rapid.T, *evidence.Evidence){
 	"index":       func(_ *rapid.T, e *evidence.Evidence) { e.Log.Index++ },
 	"a step":      func(_ *rapid.T, e *evidence.Evidence) { e.Log.Proof = append(e.Log.Proof, tlog.Hash{}) },
 	"inclusion": func(t *rapid.T, e *evidence.Evidence) {
-		if len(e.Log.Proof) == 0 { // alone in the log
+		if len(e.Log.Proof) == 0 { // the only entry of the log
 			e.Log.Proof = tlog.RecordProof{{}}
 			return
 		}
@@ -195,8 +195,8 @@ func step(t *rapid.T, e *evidence.Evidence) *commitment.Step {
 	return &p[rapid.IntRange(0, len(p)-1).Draw(t, "level")]
 }
 
-// refusesAny tries some of the changes, each on its own: over the runs of a
-// property, all of them.
+// refusesAny tries some of the changes, each on its own. All runs of a property
+// together try all changes.
 func refusesAny(t *rapid.T, text, media []byte, key string, all ...map[string]func(*rapid.T, *evidence.Evidence)) {
 	for _, changes := range all {
 		names := slices.Sorted(maps.Keys(changes))
@@ -210,8 +210,8 @@ func refusesAny(t *rapid.T, text, media []byte, key string, all ...map[string]fu
 	}
 }
 
-// Whatever is registered verifies, whole and redacted, after a round trip
-// through JSON; and nothing that is said in it can be changed.
+// Evidence of any work verifies, whole and redacted, after a round trip through
+// JSON. A change of any member is detected.
 func TestEvidence(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -228,7 +228,7 @@ func TestEvidence(t *testing.T) {
 			}
 		}
 		if r := verify(t, decode(t, text), w.media, ""); !r.OK() || r.Anchored() {
-			t.Errorf("without a key that is trusted: %+v", r)
+			t.Errorf("without a trusted key: %+v", r)
 		}
 		if verify(t, decode(t, text), w.media, work{seed: [32]byte{1, 1}}.key()).OK() {
 			t.Error("another log's key is accepted")
@@ -242,7 +242,7 @@ func TestEvidence(t *testing.T) {
 	})
 }
 
-// On a chain likewise; but what only the chain can say is never called proved.
+// The same on a chain. Facts that only the chain can confirm are never called proved.
 func TestEvidenceOfAChain(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -271,8 +271,8 @@ func TestEvidenceOfAChain(t *testing.T) {
 	})
 }
 
-// One bit of any byte of the document: it is refused, or says the same. What is
-// not committed to is the exception, and the documents say so.
+// A changed bit in any byte of the document is detected, or does not change the
+// content. The exception is members outside the commitment, as the documents say.
 func TestEveryByteOfADocument(t *testing.T) {
 	t.Parallel()
 	text := golden()["full.json"]
@@ -301,7 +301,7 @@ func TestEveryByteOfADocument(t *testing.T) {
 	}
 }
 
-// There is one way to say a thing.
+// Decode accepts only one form of each document.
 func TestDecodeTakesOneForm(t *testing.T) {
 	t.Parallel()
 	text := string(golden()["full.json"])
@@ -332,7 +332,7 @@ func TestDecodeTakesOneForm(t *testing.T) {
 	}
 	spaced := strings.NewReplacer("\n", " ", "Porch", `\u0050orch`).Replace(text)
 	if got := must(evidence.Encode(decode(t, []byte(spaced)))); string(got) != text {
-		t.Errorf("read otherwise:\n%s", got)
+		t.Errorf("decoded to something else:\n%s", got)
 	}
 }
 
@@ -373,7 +373,7 @@ func FuzzDecode(f *testing.F) {
 		if _, err := evidence.Verify(e, evidence.Options{}); err != nil {
 			t.Error(err)
 		}
-		// It is the same again, and Redact leaves what Decode reads.
+		// Encoding gives the same bytes again, and Decode reads the output of Redact.
 		again := must(evidence.Encode(e))
 		if got := must(evidence.Encode(decode(t, again))); !bytes.Equal(got, again) {
 			t.Errorf("%s\nis read as\n%s", again, got)
@@ -382,7 +382,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// Whoever is outside of this module can name every type that the package shows.
+// Code outside of this module can name every exported type of the package.
 func TestNoTypeIsInternal(t *testing.T) {
 	t.Parallel()
 	seen := map[reflect.Type]bool{}
@@ -417,6 +417,6 @@ func TestNoTypeIsInternal(t *testing.T) {
 		look(reflect.TypeOf(shown))
 	}
 	if len(seen) < 25 {
-		t.Errorf("only %d types were looked at", len(seen))
+		t.Errorf("only %d types were checked", len(seen))
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"timbre.example/evidence"
 )
 
-// The key comes from somewhere else than the evidence: it was kept.
+// The key does not come from the evidence: it was saved earlier.
 const trusted = "timbre.example/log/testnet+6666f8af+Ac7MFQfcHd1ylZUcKQiI8JWtuQRNG3PWlubfBl1oO9T8"
 
 func Example() {

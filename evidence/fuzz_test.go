@@ -13,8 +13,8 @@ import (
 	"timbre.example/evidence"
 )
 
-// FuzzCheckpoint: a checkpoint that opens is the very text that its log signs for
-// that tree, with other signatures behind it at most.
+// FuzzCheckpoint: an accepted checkpoint is exactly the text that the log signs for
+// that tree. Only more signatures may follow.
 func FuzzCheckpoint(f *testing.F) {
 	good := string(song.sign(17, tlog.Hash{1}))
 	f.Add(good)
@@ -39,8 +39,8 @@ func FuzzCheckpoint(f *testing.F) {
 	})
 }
 
-// FuzzVerifierKey: a checkpoint opens under the key that signed it, and under no
-// other text but that key.
+// FuzzVerifierKey: a checkpoint opens only with the key that signed it, and only with
+// one form of that key.
 func FuzzVerifierKey(f *testing.F) {
 	good := string(song.sign(17, tlog.Hash{1}))
 	key := song.key()
@@ -55,7 +55,7 @@ func FuzzVerifierKey(f *testing.F) {
 	})
 }
 
-// FuzzBytes: bytes are written as they were read.
+// FuzzBytes: decoding and encoding returns the same bytes.
 func FuzzBytes(f *testing.F) {
 	f.Add("00ff")
 	f.Add("0x00")
@@ -79,14 +79,14 @@ func FuzzBytes(f *testing.F) {
 	})
 }
 
-// FuzzMutated: evidence of which a byte was changed proves nothing else than the
-// true one does.
+// FuzzMutated: evidence with a changed byte never proves anything that the original
+// does not prove.
 func FuzzMutated(f *testing.F) {
 	text := must(evidence.Encode(song.logged()))
 	for at := range len(text) / 40 {
 		f.Add(uint16(at*40), byte(1))
 	}
-	// What is committed to. A file's name and length are not.
+	// The members that the commitment covers. A file's name and length are not covered.
 	claims := func(e evidence.Evidence) string {
 		return fmt.Sprintf("%q %v %x %d %d %d %v", e.Title, must(json.Marshal(e.Creators)), e.Media.SHA256, e.AtsID, e.Version, e.ProtocolVersion, e.Commitment)
 	}

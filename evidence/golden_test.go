@@ -13,13 +13,13 @@ import (
 	"timbre.example/evidence"
 )
 
-// Each release whose documents differ from those before adds a directory of
-// golden files, named here and written once with
+// A release whose documents differ from earlier ones adds a directory of golden
+// files. Name the directory here and write it once with
 //
 //	go test ./evidence -run TestGolden -update
 //
-// The directories of earlier releases are never written again, and have to
-// verify for ever.
+// Never write the directories of earlier releases again: their files must verify
+// for ever.
 const newest = "testdata/v1"
 
 var update = flag.Bool("update", false, "write the golden files of the newest release")
@@ -38,8 +38,8 @@ var song = work{
 
 func golden() map[string][]byte {
 	whole := song.logged()
-	// The token is the one thing that is not made again: an authority gave it once,
-	// whose root is authority.pem.
+	// Only the token is not made again. An authority with the root authority.pem
+	// made it once.
 	stamped := whole
 	stamped.RFC3161 = &evidence.RFC3161{Token: must(os.ReadFile(newest + "/token.der"))}
 	return map[string][]byte{

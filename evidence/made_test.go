@@ -17,7 +17,7 @@ import (
 	"timbre.example/internal/network/log/leaf"
 )
 
-// work is what a registry would know of a version, and of the log it is in.
+// work is a registry's data of a version and of its log.
 type work struct {
 	title    string
 	creators []commitment.Creator
@@ -59,7 +59,7 @@ type signer struct {
 
 func (s signer) Sign(text []byte) ([]byte, error) { return ed25519.Sign(s.key, text), nil }
 
-// must is for what fails only when the tests are wrong.
+// must panics on an error: use it only where an error is a bug of the tests.
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -67,7 +67,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// committed is the part of the evidence that says what was registered.
+// committed returns the part of the evidence with the registered data.
 func (w work) committed() evidence.Evidence {
 	c := must(commitment.Compute(w.title, w.creators, sha256.Sum256(w.media)))
 	e := evidence.Evidence{
@@ -80,19 +80,19 @@ func (w work) committed() evidence.Evidence {
 	return e
 }
 
-// sign is the log's signed checkpoint of a tree.
+// sign returns the log's signed checkpoint of a tree.
 func (w work) sign(size int64, root tlog.Hash) []byte {
 	s := signer{must(note.NewVerifier(w.key())), ed25519.NewKeyFromSeed(w.seed[:])}
 	return must(note.Sign(&note.Note{Text: fmt.Sprintf("%s\n%d\n%s\n", logName, size, root)}, s))
 }
 
-// signAs is a checkpoint of the log with an origin, signed with the key of this one.
+// signAs returns a checkpoint with the given origin, signed with this log's key.
 func (w work) signAs(origin string) []byte {
 	s := signer{must(note.NewVerifier(w.key())), ed25519.NewKeyFromSeed(w.seed[:])}
 	return must(note.Sign(&note.Note{Text: fmt.Sprintf("%s\n1\n%s\n", origin, tlog.Hash{})}, s))
 }
 
-// logged is the version's evidence in a log.
+// logged returns the version's evidence in a log.
 func (w work) logged() evidence.Evidence {
 	e := w.committed()
 	entry := leaf.Leaf{
@@ -121,8 +121,8 @@ func (w work) logged() evidence.Evidence {
 	return e
 }
 
-// What a chain of Substrate really gave: a header with its hash, and an
-// extrinsic of either kind up to its call.
+// Real data of a Substrate chain: a header with its hash, and for each call an
+// extrinsic up to the arguments.
 const (
 	chainHeader = "774ef7f11947c2853aaf4afb631bf387e8c4ab224d38a5fe731a1a942c535d1c080000000000000000000000000000000000000000000000000000000000000000" +
 		"e72e9e54c3b1d5235a2beb2d78fbd1590e838bc5735278802cc2e5adf27c8f810406617572612011fbd51100000000"
@@ -133,7 +133,7 @@ const (
 		"b9f41f3b42c1e176d5b3d71134549841e66906aca6f4c15e64346b02c7ec328d25000400006901"
 )
 
-// chained is the version's evidence on a chain: real bytes around its commitment.
+// chained returns the version's evidence on a chain: real bytes around its commitment.
 func (w work) chained() evidence.Evidence {
 	e := w.committed()
 	x := must(hex.DecodeString(chainCreate))

@@ -5,16 +5,17 @@ import (
 	"strings"
 )
 
-// realNetwork is the name of the one network on which a registration counts.
+// realNetwork is the name of the only network that is not a test network.
 const realNetwork = "mainnet"
 
-// networkName is what a network may be called.
+// networkName matches the valid names of networks.
 var networkName = regexp.MustCompile(`\A[a-z][a-z0-9-]{0,62}\z`)
 
-// NetworkOf is the network whose log has the origin: the name in HOST/log/NAME,
-// where HOST has no slash, and NAME begins with one of a–z and has at most 63 of
-// a–z, 0–9 and "-". Every other text is the origin of none: "". The page /verify has
-// the same rule (verify/src/network.ts); testdata/networks.json holds both.
+// NetworkOf returns the name of the network whose log has this origin. The form of
+// an origin is HOST/log/NAME. HOST has no slash. NAME begins with a letter a–z and
+// has at most 63 characters of a–z, 0–9 and "-". For any other text NetworkOf
+// returns "". The page /verify has the same rule (verify/src/network.ts), and
+// testdata/networks.json tests both.
 func NetworkOf(origin string) string {
 	host, name, found := strings.Cut(origin, "/log/")
 	if !found || host == "" || strings.Contains(host, "/") || !networkName.MatchString(name) {
@@ -23,9 +24,9 @@ func NetworkOf(origin string) string {
 	return name
 }
 
-// OnTestNetwork reports whether the evidence is of a network on which nothing
-// counts: of every network but mainnet. A log's network is in its origin, which the
-// log signs. A chain's is only claimed.
+// OnTestNetwork reports whether the evidence is of a test network. Every network
+// except mainnet is one. The name of a log's network is in its origin, which the
+// log signs. The name of a chain is only a claim of the evidence.
 func (e Evidence) OnTestNetwork() bool {
 	if e.Log != nil {
 		return NetworkOf(e.Log.Origin) != realNetwork

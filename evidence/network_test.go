@@ -26,7 +26,7 @@ func TestNetworkOf(t *testing.T) {
 		if got := evidence.NetworkOf(c.Origin); got != c.Network {
 			t.Errorf("%q: the log of %q, want %q", c.Origin, got, c.Network)
 		}
-		// The member that anybody can change says nothing about it.
+		// Anyone can change this member, so it must not decide.
 		for _, claimed := range []string{"testnet", "mainnet", c.Network} {
 			e := evidence.Evidence{Network: evidence.Network{Name: claimed, Kind: evidence.KindLog}, Log: &evidence.Log{Origin: c.Origin}}
 			if e.OnTestNetwork() != c.Test {
@@ -36,12 +36,12 @@ func TestNetworkOf(t *testing.T) {
 	}
 }
 
-// A key signs for the log that it is named after, and for no other.
+// A key is valid only for the log in the key's name.
 func TestTheKeyIsTheLogs(t *testing.T) {
 	t.Parallel()
 	checkpoint := string(song.signAs("timbre.example/log/mainnet"))
 	if _, err := evidence.OpenCheckpoint(checkpoint, "timbre.example/log/mainnet", song.key()); err == nil {
-		t.Error("the key of the test network's log speaks for the other")
+		t.Error("the key of the test network's log is accepted for the mainnet")
 	}
 	if _, err := evidence.OpenCheckpoint(string(song.signAs(logName)), logName, song.key()); err != nil {
 		t.Error(err)

@@ -11,9 +11,9 @@ import (
 	"timbre.example/commitment"
 )
 
-// verifySubstrate checks what of a chain can be checked without one: hashes, and
-// what the transaction says. That the block is the chain's, holds the
-// transaction and went well is the chain's to say.
+// verifySubstrate checks the hashes and the content of the transaction. Only the
+// chain itself can confirm that the block is part of it, that the block holds the
+// transaction, and that the transaction succeeded.
 func verifySubstrate(e Evidence, add func(string, string, error), skip func(string, string, string)) {
 	s := e.Substrate
 	add("transaction", word("check_transaction"), must(blake2b.Sum256(s.Extrinsic) == e.TxHash, "it is another's"))
@@ -29,22 +29,22 @@ func verifySubstrate(e Evidence, add func(string, string, error), skip func(stri
 	skip("time", word("check_chain_time"), ask)
 }
 
-// The calls of the pallet, by their index in it.
+// The indexes of the pallet's calls. The comment lists the arguments.
 const (
 	callCreate = 0 // commitment, protocol version
 	callUpdate = 1 // ats id, commitment, protocol version
 )
 
-// extrinsic checks that the transaction ends with what the call has to end with.
-// Where a call begins, and so what else it may be, only the chain's metadata
-// says; whose signature it is, likewise.
+// extrinsic checks that the transaction ends with the arguments of the call. Only
+// the chain's metadata says where a call begins, and so whether the bytes are that
+// call. The signer is not checked either, for the same reason.
 func extrinsic(e Evidence) error {
 	length, body, err := compact(e.Substrate.Extrinsic)
 	if err != nil {
 		return err
 	}
 	if length != uint64(len(body)) || length == 0 {
-		return errors.New("its length is not what it says")
+		return errors.New("the extrinsic's length differs from its length prefix")
 	}
 	if body[0] != 0x84 { // version 4, signed
 		return errors.New("not a signed extrinsic of version 4")
@@ -57,8 +57,8 @@ func extrinsic(e Evidence) error {
 	return must(bytes.HasSuffix(body, call), "it ends with something else")
 }
 
-// headerNumber reads a block's number. A header is the parent's hash, the
-// number, two roots and a digest.
+// headerNumber reads a block's number. A header consists of the parent's hash,
+// the number, two roots and a digest.
 func headerNumber(header []byte) (uint64, error) {
 	const hash = len(commitment.Hash{})
 	if len(header) < hash {
@@ -73,13 +73,13 @@ func headerNumber(header []byte) (uint64, error) {
 
 var errShort = errors.New("the bytes end too early")
 
-// compact reads a number of SCALE's compact form, and returns what follows it.
+// compact reads a number in SCALE's compact form, and returns the bytes after it.
 func compact(b []byte) (n uint64, rest []byte, err error) {
 	if len(b) == 0 {
 		return 0, nil, errShort
 	}
 	size := 1 << (b[0] & 3)
-	if b[0]&3 == 3 { // a number that no length and no block here needs
+	if b[0]&3 == 3 { // larger than any length or block number here
 		return 0, nil, errors.New("a number is too large")
 	}
 	if len(b) < size {

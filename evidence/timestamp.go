@@ -26,14 +26,14 @@ import (
 	"timbre.example/commitment"
 )
 
-// Stamp is what a time-stamp token says, once its signature was found to hold.
+// Stamp is the content of a time-stamp token with a valid signature.
 type Stamp struct {
-	// Time is when the authority saw the commitment, by its clock.
+	// Time is when the authority saw the commitment, by the authority's clock.
 	Time time.Time
-	// Authority is how its certificate names it. Whose that is, [Stamp.IssuedUnder]
-	// proves.
+	// Authority is the authority's name in its certificate. [Stamp.IssuedUnder]
+	// verifies that certificate.
 	Authority string
-	// Nonce is that of the request, nil if there was none.
+	// Nonce is the nonce of the request, nil if the request had none.
 	Nonce *big.Int
 
 	signer *x509.Certificate
@@ -50,7 +50,7 @@ var (
 	oidExtendedUsages = asn1.ObjectIdentifier{2, 5, 29, 37}
 )
 
-// tstInfo is what an authority signs (RFC 3161, section 2.4.2).
+// tstInfo is the content that an authority signs (RFC 3161, section 2.4.2).
 type tstInfo struct {
 	Version int
 	Policy  asn1.ObjectIdentifier
@@ -71,10 +71,10 @@ type tstInfo struct {
 	Extensions []pkix.Extension `asn1:"optional,tag:1"`
 }
 
-// Open reads the token and verifies that it is about sum: that its imprint is
-// SHA-256 with exactly these bytes, that it was signed, whole, by the one
-// certificate that it names, and that this certificate is for time-stamping and
-// was valid then. Who has that certificate is not asked: see [Stamp.IssuedUnder].
+// Open reads the token and verifies it. Its imprint must be SHA-256 and equal sum.
+// The certificate that the token names must have signed the whole token. This
+// certificate must be for time-stamping, and valid at the time of the token. Open
+// does not verify who owns the certificate: see [Stamp.IssuedUnder].
 func (t RFC3161) Open(sum commitment.Hash) (Stamp, error) {
 	p7, err := parseCMS(t.Token)
 	if err != nil {
@@ -89,21 +89,21 @@ func (t RFC3161) Open(sum commitment.Hash) (Stamp, error) {
 	}
 	var kind asn1.ObjectIdentifier
 	if err := p7.UnmarshalSignedAttribute(pkcs7.OIDAttributeContentType, &kind); err != nil || !kind.Equal(oidTSTInfo) {
-		return Stamp{}, errors.New("what was signed is no time-stamp")
+		return Stamp{}, errors.New("the signed content is not a time-stamp")
 	}
 	if err := p7.Verify(); err != nil {
-		return Stamp{}, fmt.Errorf("the signature does not hold: %w", err)
+		return Stamp{}, fmt.Errorf("the signature is invalid: %w", err)
 	}
 	if !namesSigner(p7, signer) {
-		return Stamp{}, errors.New("what was signed names another certificate")
+		return Stamp{}, errors.New("the signed content names another certificate")
 	}
 	var info tstInfo
 	if rest, err := asn1.Unmarshal(p7.Content, &info); err != nil || len(rest) > 0 {
-		return Stamp{}, errors.New("what was signed is no time-stamp")
+		return Stamp{}, errors.New("the signed content is not a time-stamp")
 	}
 	switch {
 	case !info.Imprint.Algorithm.Algorithm.Equal(oidSHA256) || !bytes.Equal(info.Imprint.Hash, sum[:]):
-		return Stamp{}, errors.New("it is about something else than the commitment")
+		return Stamp{}, errors.New("it is for another commitment")
 	case !timeStamping(signer):
 		return Stamp{}, errors.New("the certificate that signed is not for time-stamping")
 	case info.Time.Before(signer.NotBefore) || info.Time.After(signer.NotAfter):
@@ -112,8 +112,8 @@ func (t RFC3161) Open(sum commitment.Hash) (Stamp, error) {
 	return Stamp{Time: info.Time.UTC(), Authority: signer.Subject.String(), Nonce: info.Nonce, signer: signer, others: p7.Certificates}, nil
 }
 
-// IssuedUnder says whether the authority's certificate leads to one of the roots,
-// at the time of the token.
+// IssuedUnder returns nil when the authority's certificate leads to one of the roots.
+// The certificate must have been valid at the time of the token.
 func (s Stamp) IssuedUnder(roots *x509.CertPool) error {
 	between := x509.NewCertPool()
 	for _, c := range s.others {
@@ -127,19 +127,21 @@ func (s Stamp) IssuedUnder(roots *x509.CertPool) error {
 	return err
 }
 
-// The bounds of a token. One with its chain of certificates has some thousands of
-// bytes, and nothing in it is nested deeper than names in certificates.
+// The limits for a token. A token with its chain of certificates has some thousands
+// of bytes. Its deepest nesting is that of the names in certificates.
 const (
 	maxToken        = 64 << 10
 	maxDepth        = 32
 	maxCertificates = 16
 )
 
-// The sizes of RSA keys, in bits. Whoever made the token chose its keys: the work of
-// checking a signature grows with the square of the size. A shorter key can be broken.
+// The accepted sizes of RSA keys, in bits. An attacker may choose the keys of a
+// token, and the time to check a signature grows with the square of the size. A
+// shorter key can be broken.
 const minRSA, maxRSA = 2048, 8192
 
-// acceptable returns an error when signatures of a certificate's key are not checked.
+// acceptable returns an error when the certificate's key has a kind or size that is
+// not accepted.
 func acceptable(c *x509.Certificate) error {
 	switch key := c.PublicKey.(type) {
 	case *rsa.PublicKey:
@@ -159,11 +161,11 @@ func acceptable(c *x509.Certificate) error {
 	return errors.New("a key of a kind that is not accepted")
 }
 
-// parsing: the library counts in a variable of its package.
+// parsing guards the library, which counts in a variable of its package.
 var parsing sync.Mutex
 
-// parseCMS gives what anybody wrote to the library only when it is DER, whole and
-// small, and keeps the library from ending the program.
+// parseCMS parses untrusted input. It gives the library only complete DER of limited
+// size, and recovers from the library's panics.
 func parseCMS(der []byte) (p *pkcs7.PKCS7, err error) {
 	one := cryptobyte.String(der)
 	if len(der) > maxToken || !one.SkipASN1(casn1.SEQUENCE) || !one.Empty() || !wellFormed(der, maxDepth) {
@@ -193,8 +195,9 @@ func wellFormed(der cryptobyte.String, depth int) bool {
 	return true
 }
 
-// namesSigner: the signature covers a hash of its own certificate (RFC 5035 and
-// 2634), or another one with the same key could take its place.
+// namesSigner reports whether the signature covers a hash of its own certificate
+// (RFC 5035 and 2634). Otherwise another certificate with the same key could
+// replace it.
 func namesSigner(p7 *pkcs7.PKCS7, signer *x509.Certificate) bool {
 	var v2 struct {
 		Certs []struct {
@@ -228,12 +231,12 @@ func namesSigner(p7 *pkcs7.PKCS7, signer *x509.Certificate) bool {
 	if err := p7.UnmarshalSignedAttribute(oidSigningCert, &v1); err != nil || len(v1.Certs) == 0 {
 		return false
 	}
-	hash := sha1.Sum(signer.Raw) // the form says SHA-1; it picks one of the certificates at hand
+	hash := sha1.Sum(signer.Raw) // the RFC requires SHA-1; the hash only selects one of the token's certificates
 	return bytes.Equal(v1.Certs[0].Hash, hash[:])
 }
 
-// timeStamping: the certificate is for this and nothing else, and says so in a
-// way that nobody may pass over (RFC 3161, section 2.3).
+// timeStamping reports whether the certificate is only for time-stamping, by a
+// critical extension (RFC 3161, section 2.3).
 func timeStamping(c *x509.Certificate) bool {
 	if len(c.ExtKeyUsage) != 1 || c.ExtKeyUsage[0] != x509.ExtKeyUsageTimeStamping || len(c.UnknownExtKeyUsage) > 0 {
 		return false
@@ -246,7 +249,7 @@ func timeStamping(c *x509.Certificate) bool {
 	return false
 }
 
-// verifyToken checks the time-stamp authority's word.
+// verifyToken checks the time-stamp token.
 func verifyToken(e Evidence, opts Options, add func(name, proves string, err error), skip func(name, proves, why string)) {
 	seen := strings.TrimSuffix(word("check_token"), ".")
 	const trusted = "The time-stamp authority is one that you trust."

@@ -23,14 +23,14 @@ import (
 	"timbre.example/internal/timestamp/tsatest"
 )
 
-// stamped is the token that a real authority gives for a commitment.
+// stamped returns the token of a real authority for a commitment.
 func stamped(t *testing.T, a *tsatest.Authority, sum commitment.Hash) *evidence.RFC3161 {
 	t.Helper()
 	query := must((&timestamp.Request{HashAlgorithm: crypto.SHA256, HashedMessage: sum[:], Certificates: true, Nonce: big.NewInt(7)}).Marshal())
 	return &evidence.RFC3161{Token: must(timestamp.ParseResponse(must(a.Reply(query)))).RawToken}
 }
 
-// check is what became of the check of that name.
+// check returns the check with that name.
 func check(r evidence.Report, name string) evidence.Check {
 	for _, c := range r {
 		if c.Name == name {
@@ -40,8 +40,8 @@ func check(r evidence.Report, name string) evidence.Check {
 	return evidence.Check{}
 }
 
-// A token proves when the commitment was seen, and not by whom, unless the caller
-// trusts the authority's root.
+// A token proves when the commitment was seen. It proves by which authority only when
+// the caller trusts the authority's root.
 func TestToken(t *testing.T) {
 	t.Parallel()
 	a, other := tsatest.New(t), tsatest.New(t)
@@ -77,8 +77,8 @@ func TestToken(t *testing.T) {
 	}
 }
 
-// Whatever is changed in a token, it is refused or says the same: a part of its
-// form is not signed, and none of what it says.
+// A changed token is refused or has the same content: some bytes of its form are not
+// signed, but the whole content is.
 func TestNoOtherToken(t *testing.T) {
 	t.Parallel()
 	a := tsatest.New(t)
@@ -109,8 +109,8 @@ func TestNoOtherToken(t *testing.T) {
 	}
 }
 
-// A signature counts when its certificate is for time-stamping and nothing else,
-// and was valid at that time.
+// A signature is valid only when its certificate is for time-stamping alone and was
+// valid at that time.
 func TestTokenOfWhom(t *testing.T) {
 	t.Parallel()
 	sum := commitment.Hash{1}
@@ -129,7 +129,7 @@ func TestTokenOfWhom(t *testing.T) {
 		"for more than one": {[]asn1.ObjectIdentifier{clock, server}, false, now.Add(time.Hour), crypto.SHA256, "not for time-stamping"},
 		"not critical":      {[]asn1.ObjectIdentifier{clock}, true, now.Add(time.Hour), crypto.SHA256, "not for time-stamping"},
 		"expired before":    {[]asn1.ObjectIdentifier{clock}, false, now.Add(-time.Minute), crypto.SHA256, "valid"},
-		"another hash":      {[]asn1.ObjectIdentifier{clock}, false, now.Add(time.Hour), crypto.SHA512, "something else"},
+		"another hash":      {[]asn1.ObjectIdentifier{clock}, false, now.Add(time.Hour), crypto.SHA512, "another commitment"},
 	} {
 		key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 		form := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Clock"}, NotBefore: now.Add(-time.Hour), NotAfter: c.until}
@@ -150,8 +150,8 @@ func TestTokenOfWhom(t *testing.T) {
 	}
 }
 
-// Whoever makes a token chooses its keys, and with them the work of whoever checks
-// it.
+// An attacker chooses the keys of a token, and so the work of a verifier. The sizes
+// of keys and the number of certificates are therefore limited.
 func TestTokenKeys(t *testing.T) {
 	t.Parallel()
 	sum := commitment.Hash{1}
@@ -167,8 +167,8 @@ func TestTokenKeys(t *testing.T) {
 		_, err := evidence.RFC3161{Token: tokenOf(t, must(stamp.CreateResponseWithOpts(cert, private, crypto.SHA256)))}.Open(sum)
 		return err
 	}
-	for bits, want := range map[int]string{2048: "does not hold", 8192: "does not hold", 1024: "an RSA key of 1024 bits", 8193: "an RSA key of 8193 bits", 240_000: "an RSA key of 240000 bits"} {
-		n := new(big.Int).SetBit(big.NewInt(1), bits-1, 1) // nobody has its private key
+	for bits, want := range map[int]string{2048: "signature is invalid", 8192: "signature is invalid", 1024: "an RSA key of 1024 bits", 8193: "an RSA key of 8193 bits", 240_000: "an RSA key of 240000 bits"} {
+		n := new(big.Int).SetBit(big.NewInt(1), bits-1, 1) // its private key does not exist
 		if err := open(&rsa.PublicKey{N: n, E: 65537}, key); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%d bits: %v, want %q", bits, err, want)
 		}
@@ -179,7 +179,7 @@ func TestTokenKeys(t *testing.T) {
 			t.Errorf("%s: %v, want %q", curve.Params().Name, err, want)
 		}
 	}
-	// All certify each other: they have one name and one key.
+	// All certificates have one name and one key, so each certifies every other.
 	chain := func(n int) (all []*x509.Certificate) {
 		for i := range n {
 			all = append(all, must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, form(int64(i+2)), form(1), key.Public(), key)))))
@@ -194,7 +194,7 @@ func TestTokenKeys(t *testing.T) {
 	}
 }
 
-// tokenOf takes the token out of a reply without asking whether it holds.
+// tokenOf takes the token out of a reply without verifying it.
 func tokenOf(t *testing.T, reply []byte) []byte {
 	t.Helper()
 	var r struct {
@@ -207,7 +207,7 @@ func tokenOf(t *testing.T, reply []byte) []byte {
 	return r.Token.FullBytes
 }
 
-// What is nested without end, or without a length, is not looked into.
+// The parser refuses deep nesting and indefinite lengths.
 func TestTokenOfNoForm(t *testing.T) {
 	t.Parallel()
 	for name, token := range map[string][]byte{
@@ -220,13 +220,13 @@ func TestTokenOfNoForm(t *testing.T) {
 	}
 }
 
-// A token that anybody wrote neither ends the program nor proves anything.
+// FuzzToken: an arbitrary token neither crashes the program nor proves anything.
 func FuzzToken(f *testing.F) {
 	f.Add([]byte{0x30, 0})
 	f.Add(must(evidence.Decode(bytes.NewReader(golden()["stamped.json"]))).RFC3161.Token)
 	f.Fuzz(func(t *testing.T, token []byte) {
 		if _, err := (evidence.RFC3161{Token: token}).Open(commitment.Hash{9}); err == nil {
-			t.Error("accepted for a commitment that nobody asked about")
+			t.Error("accepted for a commitment that was never stamped")
 		}
 	})
 }

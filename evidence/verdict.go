@@ -8,48 +8,48 @@ import (
 	"time"
 )
 
-// Verdict is what all checks say together. The command timbre verify and the page
-// /verify give the same verdict in the same words.
+// Verdict is the result of all checks together. The command timbre verify and the
+// page /verify give the same verdict in the same words.
 type Verdict string
 
-// The verdicts. Verified and Registered are proofs; no other one is.
+// The verdicts. Only Verified and Registered are proofs.
 const (
-	Verified       Verdict = "verified"        // everything, the recording among it
-	Registered     Verdict = "registered"      // everything but the recording, which was not given
-	PageChanged    Verdict = "page_changed"    // the evidence has no fault, but the page of the PDF that it came in was changed
-	OtherRecording Verdict = "other_recording" // the recording that was given is not the registered one; the evidence has no fault
-	Untrusted      Verdict = "untrusted"       // the parts match each other, in a log whose key is not trusted
-	Unknown        Verdict = "unknown"         // what was checked matches, but only the chain can say the rest
-	Fails          Verdict = "fails"           // something differs from what was registered
+	Verified       Verdict = "verified"        // every check passed, also that of the recording
+	Registered     Verdict = "registered"      // every check passed, but no recording was given
+	PageChanged    Verdict = "page_changed"    // the evidence passed, but the page of its PDF was changed
+	OtherRecording Verdict = "other_recording" // the evidence passed, but the given recording is not the registered one
+	Untrusted      Verdict = "untrusted"       // all parts match, but the log's key is not trusted
+	Unknown        Verdict = "unknown"         // the checks passed, but only the chain can confirm the rest
+	Fails          Verdict = "fails"           // at least one part does not match the registration
 )
 
 // Proved reports whether the verdict is a proof.
 func (v Verdict) Proved() bool { return v == Verified || v == Registered }
 
-// Name is the verdict in a few words.
+// Name returns the verdict in a few words.
 func (v Verdict) Name() string { return word("verdict_" + string(v)) }
 
-// Sentence explains the verdict on e. The time is written as the caller writes
-// times, with its zone.
+// Sentence returns a sentence that explains the verdict on e. The caller's function
+// at writes the time, with its zone.
 func (v Verdict) Sentence(e Evidence, at func(time.Time) string) string {
 	return strings.NewReplacer("{date}", at(e.Block.Time), "{network}", e.Network.Name).Replace(word("say_" + string(v)))
 }
 
-// Page is the check on the page of the PDF that evidence came in, for a caller who
-// has read that file: it goes before the others in a [Report].
+// Page returns the check of a certificate's page, for a caller that has read
+// the PDF. Put it before the other checks of a [Report].
 func Page(status Status, why string) Check {
 	return Check{Name: "page", Proves: word("check_page"), Status: status, Why: why}
 }
 
-// PageWhy explains a check of the page that did not pass.
+// PageWhy returns why a check of the page did not pass.
 func PageWhy(key string) string { return word("why_page_" + key) }
 
-// PageWarning is what is said beside a verdict that is a proof, where evidence came in a
+// PageWarning returns the warning to show with a proof when the evidence came in a
 // PDF whose page was not checked.
 func PageWarning() string { return word("say_page_not_checked") }
 
-// Judge is the verdict on e, whose report is r. In words of the verdict
-// OtherRecording nothing is said about trust: see the check log_key for that.
+// Judge returns the verdict on e with the report r. The verdict OtherRecording says
+// nothing about trust: see the check log_key.
 func Judge(e Evidence, r Report) Verdict {
 	status := map[string]Status{}
 	failed := map[string]bool{}
@@ -64,9 +64,9 @@ func Judge(e Evidence, r Report) Verdict {
 	note(r)
 	trusted := status["log_key"] == OK
 	if status["log_key"] == Failed {
-		// With another log's key its signature fails, too. Its own key says whether
-		// the evidence was damaged.
-		own, _ := Verify(e, Options{}) // without a recording nothing is read
+		// With the key of another log the signature fails, too. A check with the
+		// evidence's own key shows whether the evidence is damaged.
+		own, _ := Verify(e, Options{}) // no recording, so no read can fail
 		note(own, "media", "token", "token_authority")
 	}
 	media, page := failed["media"], failed["page"]
@@ -92,10 +92,10 @@ func Judge(e Evidence, r Report) Verdict {
 	return Registered
 }
 
-// TestWarning is what is said beside the verdict on evidence of a test network.
+// TestWarning returns the warning to show with a verdict on evidence of a test network.
 func TestWarning() string { return word("test_network") + ". " + word("say_test_network") }
 
-// Name is the status in a word or two.
+// Name returns the status in one or two words.
 func (s Status) Name() string { return word("status_" + string(s)) }
 
 // wordsFile holds the English words of verdicts and checks. The page reads the
@@ -111,7 +111,7 @@ var words = func() (all map[string]string) {
 	return all
 }()
 
-// word is a text of the file. A key that is not there is a fault of the program.
+// word returns a text of the file. It panics for an unknown key, a bug of the program.
 func word(key string) string {
 	text, ok := words[key]
 	if !ok {
@@ -120,6 +120,6 @@ func word(key string) string {
 	return text
 }
 
-// Trouble says why a file is no evidence that can be read, in the page's words.
+// Trouble returns why a file cannot be read as evidence, in the page's words.
 // The keys are those of words.json that begin with trouble_.
 func Trouble(key string) string { return word("trouble_" + key) }

@@ -10,13 +10,13 @@ import (
 	"timbre.example/evidence"
 )
 
-// situation is what a reader has, and the verdict that every verifier gives. The
-// page's tests read the same file.
+// situation is a verifier's input, and the verdict that every verifier must give. The
+// tests of the page /verify read the same file.
 type situation struct {
 	Name    string
-	Of      string          // the golden file, full.json if it is not named
-	Replace [2]string       // a text that is there once, and what stands in its place
-	Page    evidence.Status // of the PDF that it came in, "" when it came in none
+	Of      string          // the golden file, full.json when empty
+	Replace [2]string       // a text that occurs once, and its replacement
+	Page    evidence.Status // of the page of its PDF, "" when it did not come in a PDF
 	Media   string          // right, other or none
 	Key     string          // right, other or none
 	Verdict evidence.Verdict
@@ -47,7 +47,7 @@ func TestVerdicts(t *testing.T) {
 		text := read("v1/" + s.Of)
 		if s.Replace[0] != "" {
 			if strings.Count(text, s.Replace[0]) != 1 {
-				t.Fatalf("%s: %q is there %d times", s.Name, s.Replace[0], strings.Count(text, s.Replace[0]))
+				t.Fatalf("%s: %q occurs %d times", s.Name, s.Replace[0], strings.Count(text, s.Replace[0]))
 			}
 			text = strings.Replace(text, s.Replace[0], s.Replace[1], 1)
 		}
@@ -82,10 +82,10 @@ func TestVerdicts(t *testing.T) {
 		seen[v] = true
 	}
 	if len(seen) != 7 {
-		t.Errorf("only %v were given", seen)
+		t.Errorf("only the verdicts %v occurred", seen)
 	}
 }
 
-// otherKey is the verifier key of a log with the golden log's name, which did
-// not sign it.
+// otherKey is the verifier key of another log with the golden log's name. This log
+// did not sign the golden files.
 const otherKey = "timbre.example/log/testnet+2833910c+AcWsj5sMk6fVekC4EEfDTx9NLNUzhBOkdroztBgHdU0c"

@@ -16,31 +16,31 @@ import (
 	"timbre.example/internal/network/log/leaf"
 )
 
-// Status is what became of a check.
+// Status is the result of a check.
 type Status string
 
-// What becomes of a check.
+// The results of a check.
 const (
 	OK         Status = "ok"
 	Failed     Status = "failed"
 	NotChecked Status = "not_checked"
 )
 
-// Check is one thing that was examined.
+// Check is one check and its result.
 type Check struct {
 	// Name is stable, for programs.
 	Name string `json:"name"`
-	// Proves is what holds when Status is OK, in words.
+	// Proves is a sentence that is true when Status is OK.
 	Proves string `json:"proves"`
 	Status Status `json:"status"`
 	// Why says why it failed or was not checked.
 	Why string `json:"why,omitempty"`
 }
 
-// Report is every check, in the order from the file to the network.
+// Report lists all checks, in the order from the file to the network.
 type Report []Check
 
-// OK reports whether nothing failed. What was not checked is not proved: see
+// OK reports whether no check failed. Skipped checks prove nothing: see
 // each check.
 func (r Report) OK() bool {
 	for _, c := range r {
@@ -51,9 +51,9 @@ func (r Report) OK() bool {
 	return len(r) > 0
 }
 
-// Anchored reports whether nothing failed and the commitment is in a log whose
-// key the caller trusts. Without such a key, and on a chain, nothing here says
-// that the network is not the evidence's own invention.
+// Anchored reports whether no check failed and the commitment is in a log whose
+// key the caller trusts. It is false without a trusted key and on a chain: then the
+// evidence could name an invented network.
 func (r Report) Anchored() bool {
 	proved := map[string]bool{}
 	for _, c := range r {
@@ -62,20 +62,18 @@ func (r Report) Anchored() bool {
 	return r.OK() && proved["log_key"] && proved["inclusion"]
 }
 
-// Options is what the verifier has besides the evidence.
+// Options is the verifier's input besides the evidence.
 type Options struct {
-	// Media is the recording, nil when it is not there.
+	// Media is the recording, or nil.
 	Media io.Reader
-	// Key is the log's verifier key from a source that is trusted, empty when
-	// there is none.
+	// Key is the log's verifier key from a trusted source, or empty.
 	Key string
-	// Authorities are the roots of the time-stamp authorities that are trusted, nil
-	// when there are none.
+	// Authorities are the roots of the trusted time-stamp authorities, or nil.
 	Authorities *x509.CertPool
 }
 
-// Verify checks e. The error is that of reading opts.Media; what e fails to
-// prove is in the report.
+// Verify checks e and returns a report with all results. It returns an error only
+// when reading opts.Media fails.
 func Verify(e Evidence, opts Options) (Report, error) {
 	if err := e.validate(); err != nil {
 		return Report{{"form", "The document is evidence.", Failed, err.Error()}}, nil
@@ -136,8 +134,8 @@ func verifyLog(e Evidence, key string, add func(string, string, error), skip fun
 	}
 	tree, err := OpenCheckpoint(l.Checkpoint, l.Origin, key)
 	if err == nil && NetworkOf(l.Origin) != e.Network.Name {
-		// What stands in a log for trying things out must not pass for the other's.
-		err = errors.New("the log is another network's")
+		// An entry of a test network must not pass as an entry of the mainnet.
+		err = errors.New("the log belongs to another network")
 	}
 	if err != nil && key != l.Key {
 		err = errors.New(word("why_checkpoint_failed"))
@@ -161,7 +159,7 @@ func creators(e Evidence) error {
 	return nil
 }
 
-// complete reports whether the disclosed creators alone make the root.
+// complete reports whether the disclosed creators alone give the root.
 func complete(e Evidence) bool {
 	leaves := make([]commitment.Hash, len(e.Creators))
 	for i, c := range e.Creators {
@@ -171,20 +169,20 @@ func complete(e Evidence) bool {
 	return err == nil && root == e.MerkleRoot
 }
 
-// maxLog is more entries than any log has. With sizes above it the powers of two
-// that tlog computes overflow, and it does not come to an end.
+// maxLog is more entries than any log has. Above this size tlog's powers of two
+// overflow, and its loop never ends.
 const maxLog = 1 << 62
 
-// OpenCheckpoint verifies a log's signed checkpoint with its verifier key, whose name
-// is the log's origin, and reads the tree that was signed. A note that another log
-// signed, or that says anything but a tree, is refused.
+// OpenCheckpoint verifies a log's signed checkpoint with the log's verifier key, and
+// returns the signed tree. The key's name must be the log's origin. OpenCheckpoint
+// refuses a note of another log, and a note that is not a tree.
 func OpenCheckpoint(signed, origin, key string) (tlog.Tree, error) {
 	v, err := note.NewVerifier(key)
 	if err != nil {
 		return tlog.Tree{}, err
 	}
 	if v.Name() != origin {
-		return tlog.Tree{}, errors.New("the key is another log's")
+		return tlog.Tree{}, errors.New("the key belongs to another log")
 	}
 	n, err := note.Open([]byte(signed), note.VerifierList(v))
 	if err != nil {
@@ -196,7 +194,7 @@ func OpenCheckpoint(signed, origin, key string) (tlog.Tree, error) {
 	}
 	size, err := strconv.ParseInt(lines[1], 10, 64)
 	if err != nil || size < 0 || size > maxLog || strconv.FormatInt(size, 10) != lines[1] {
-		return tlog.Tree{}, errors.New("not the size of a log")
+		return tlog.Tree{}, errors.New("the size is not the size of a log")
 	}
 	root, err := tlog.ParseHash(lines[2])
 	return tlog.Tree{N: size, Hash: root}, err

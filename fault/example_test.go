@@ -7,7 +7,7 @@ import (
 	"timbre.example/fault"
 )
 
-// A refusal is returned like any error; the edge turns whatever it gets into one body.
+// Code returns a fault like any other error. The HTTP layer turns every error into one body.
 func Example() {
 	read := func() error {
 		return fmt.Errorf("read work: %w", fault.WorkNotFound().Because(errors.New("sql: no rows in result set")))

@@ -1,13 +1,13 @@
-// Package fault is the error catalogue: every refusal that any part of this system may answer with, as a stable code
-// with its HTTP status, its message, and the way the widget reacts to it.
+// Package fault is the error catalogue: every error that a server or the widget may return. Each has a stable code,
+// an HTTP status, a message, and a class that says how the widget reacts to it.
 //
-// catalogue.json is the only source. go generate writes from it the constants and constructors of this package, the
-// widget's TypeScript and the documentation page. catalogue.lock keeps what was once published: a code is never
+// catalogue.json is the only source. From it go generate writes the constants and constructors of this package, the
+// widget's TypeScript and the documentation page. catalogue.lock lists all published codes: a code is never
 // removed, reused or given another status.
 //
-// Code that refuses something returns the [*Error] of one constructor, with the inner reason attached by
-// [Error.Because]. One place at the edge calls [From] and writes the [Envelope]. This package never writes a response, never
-// logs, and never puts the text of an inner error where a client can read it.
+// Code that refuses a request returns the [*Error] of one constructor and attaches the inner error with
+// [Error.Because]. The HTTP layer calls [From] and writes the [Envelope]. This package never writes a response, never
+// logs, and never shows the text of an inner error to a client.
 package fault
 
 //go:generate go run ./gen
@@ -23,7 +23,7 @@ import (
 	"timbre.example/fault/internal/placeholder"
 )
 
-// Code is the stable name of one kind of refusal, such as "session.invalid_token". It implements error only so that
+// Code is the stable name of one kind of error, such as "session.invalid_token". It implements error only so that
 // errors.Is(err, fault.CodeSessionInvalidToken) works; return the constructor's [*Error] instead of a bare Code.
 type Code string
 
@@ -40,7 +40,7 @@ const (
 	ClassFailed   Class = "failed"   // shows the FAILED screen, with a retry button
 	ClassInline   Class = "inline"   // shows the message next to the field that caused it
 	ClassClient   Class = "client"   // raised by the widget itself, never sent by a server
-	ClassNone     Class = "none"     // never met in a browser
+	ClassNone     Class = "none"     // never sent to a browser
 )
 
 // Entry is one row of the catalogue.
@@ -54,14 +54,14 @@ type Entry struct {
 	Cause      string // the condition that raises the code, in Markdown
 	Details    []Detail
 	RetryAfter bool   // the response carries a Retry-After header
-	Stage      string // for ClassInline: the part of the form it belongs to: title, file or access_code
-	Rehearse   string // where a rehearsed session raises the code, see below; "" when it cannot be rehearsed
-	Seed       bool   // promised by the first published catalogue
+	Stage      string // for ClassInline: the part of the form that shows the message: title, file or access_code
+	Rehearse   string // the call at which a rehearsed session raises the code, see below; "" when it cannot be rehearsed
+	Seed       bool   // part of the first published catalogue
 }
 
-// The stages of a rehearsal are the calls of a session in their order: "call" is its first call, whatever that is, "code"
-// the look-up of a work by access code, then "init", "upload", "prepare", "confirm", "track" for what follows the order, and
-// "certificate" for its download.
+// The values of Rehearse are the calls of a session, in their order. "call" is any first call. "code" is the look-up of
+// a work by access code. Then follow "init", "upload", "prepare", "confirm", "track" (the progress of the transaction)
+// and "certificate" (the download).
 
 // Detail describes one member of an error's details.
 type Detail struct {
@@ -81,19 +81,19 @@ type Field struct {
 	DidYouMean string `json:"did_you_mean,omitempty"`
 }
 
-// Error is a catalogued refusal. Make one with the constructor of its code. The methods never change their receiver,
-// so a value may be shared.
+// Error is an error of the catalogue. Make one with the constructor of its code. The methods never change their
+// receiver, so a value may be shared.
 type Error struct {
 	Code       Code
 	Details    map[string]any // by name; only details that the catalogue declares for Code reach a client
-	RetryAfter time.Duration  // how long to wait before a retry; 0 when the code has no such advice. A response asks for [MaxRetryAfter] at most
+	RetryAfter time.Duration  // wait before a retry; 0 when unknown. A response states at most [MaxRetryAfter]
 
 	cause error
 }
 
-// Example returns code as it could be raised: with the example that the catalogue gives for each of its details, optional ones
-// included, and a wait of 2 seconds where the response carries Retry-After. It is what a rehearsal answers and what the
-// documentation shows. A code that no server sends, or that the catalogue does not have, is answered as common.internal.
+// Example returns an example error with this code. Each of its details, also the optional ones, has the example value of
+// the catalogue. The wait is 2 seconds where the response carries Retry-After. A rehearsal returns it, and the
+// documentation shows it. A code that is unknown, or that no server sends, becomes common.internal.
 func Example(code Code) *Error {
 	e := &Error{Code: code}
 	entry, _ := Lookup(code)
@@ -106,7 +106,7 @@ func Example(code Code) *Error {
 	return e
 }
 
-// example returns the example in the Go type that constructors take. The generator has checked that it fits.
+// example returns the example in the Go type that constructors take. The generator has checked the type.
 func (d Detail) example() any {
 	switch d.Type {
 	case "int":
@@ -128,7 +128,7 @@ func decode[T any](raw string) (v T) {
 	return v
 }
 
-// Error returns the code, the message and the whole inner cause. It is meant for logs: a client gets [Error.Message].
+// Error returns the code, the message and the whole inner cause. It is for logs; a client receives [Error.Message].
 func (e *Error) Error() string {
 	if e == nil {
 		return string(CodeCommonInternal)
@@ -161,8 +161,8 @@ func (e *Error) Because(cause error) *Error {
 	return &c
 }
 
-// With returns a copy of e with one more detail, for those that the catalogue calls optional. A name that the catalogue does
-// not declare for this code stays on this side: it is kept in Details and is never sent.
+// With returns a copy of e with one more detail. Use it for details that are optional in the catalogue. A name that the
+// catalogue does not declare for this code is kept in Details and never sent to a client.
 func (e *Error) With(name string, value any) *Error {
 	c := *e
 	c.Details = maps.Clone(e.Details)
@@ -179,13 +179,13 @@ func (e *Error) Status() int { return e.entry().Status }
 // Class returns how the widget reacts to e.
 func (e *Error) Class() Class { return e.entry().Class }
 
-// Message returns the catalogued English message. Sizes are shown in megabytes of 1,048,576 bytes with one decimal at
-// most, the size rounded up and its maximum down, so that they never look equal.
+// Message returns the English message of the catalogue. Sizes are in megabytes of 1,048,576 bytes, with at most one
+// decimal. The size is rounded up and its maximum down, so that they never look equal.
 func (e *Error) Message() string {
 	return placeholder.Fill(e.entry().Message, bytesOf(e.Details["size_bytes"]), bytesOf(e.Details["max_bytes"]))
 }
 
-// entry returns the row to answer with: that of common.internal when e's code is not one that a server may send.
+// entry returns the row for the response. It is the row of common.internal when no server may send the code of e.
 func (e *Error) entry() Entry {
 	if entry, ok := Lookup(e.Code); ok && entry.Status != 0 {
 		return entry
@@ -206,8 +206,8 @@ func bytesOf(v any) int64 {
 	return -1
 }
 
-// MaxRetryAfter is the longest wait that a response asks for. A widget waits without a word, so a longer wait is asked for
-// in parts: the client tries again, and receives another Retry-After.
+// MaxRetryAfter is the longest wait in a Retry-After header. A widget waits silently, so a longer wait comes
+// in parts: the client tries again after a minute, and receives another Retry-After.
 const MaxRetryAfter = time.Minute
 
 // RetryAfterSeconds returns the value of the Retry-After header: whole seconds, rounded up, from 1 to 60. It is 0 when
@@ -228,7 +228,7 @@ type Envelope struct {
 	Error Body `json:"error"`
 }
 
-// Body is what an envelope holds, and what an error frame of a progress stream holds.
+// Body is the content of an envelope, and of an error frame in a progress stream.
 type Body struct {
 	Code      Code           `json:"code"`
 	Message   string         `json:"message"`
@@ -276,7 +276,7 @@ func (e *Error) MarshalEnvelope(requestID string) []byte {
 	body, err := json.Marshal(env)
 	if err != nil {
 		env.Error.Details = nil
-		// Strings only from here on, and those always marshal.
+		// Only strings are left, and strings always marshal.
 		body, _ = json.Marshal(env)
 	}
 	return body
@@ -284,11 +284,10 @@ func (e *Error) MarshalEnvelope(requestID string) []byte {
 
 // From turns any error into a catalogued one; nil stays nil.
 //
-// An [*Error] anywhere in the chain wins, and the texts wrapped around it are kept as the cause, for the log. A context that ended,
-// and nothing more telling, becomes common.service_unavailable: after a deadline something did not answer in time, and
-// after a cancellation either the caller has left and reads nothing, or this process is stopping and another will
-// serve the retry. All else is common.internal with the error as its cause. A code that only a browser
-// may raise is all else, too.
+// An [*Error] anywhere in the chain is returned, with the texts wrapped around it as its cause, for the log. Otherwise
+// an ended context becomes common.service_unavailable: a deadline means that something did not answer in time. A
+// cancellation means that the caller has disconnected, or that this process is stopping and another one will serve the
+// retry. Everything else, including browser-only codes, becomes common.internal with the error as its cause.
 func From(err error) *Error {
 	if err == nil {
 		return nil

@@ -203,11 +203,11 @@ func TestFrom(t *testing.T) {
 		t.Error("From(nil) is not nil")
 	}
 	if fault.From(refusal) != refusal {
-		t.Error("From copied what needed no copy")
+		t.Error("From copied an error that needed no copy")
 	}
 }
 
-// Whatever an inner error says, and however it is wrapped, the body depends on the code and the declared details alone.
+// The body depends only on the code and the declared details, for every inner error and every wrapping.
 func TestFromNeverLeaks(t *testing.T) {
 	entries := fault.All()
 	rapid.Check(t, func(t *rapid.T) {
@@ -248,7 +248,7 @@ func TestMethodsNeverChangeTheirReceiver(t *testing.T) {
 	}
 }
 
-// An example has every detail of its code, each in the type that a constructor takes.
+// TestExamples: an example has every detail of its code, in the type that a constructor takes.
 func TestExamples(t *testing.T) {
 	for _, entry := range fault.All() {
 		e := fault.Example(entry.Code)
@@ -265,7 +265,7 @@ func TestExamples(t *testing.T) {
 			t.Errorf("%s: Retry-After %d, want %d", entry.Code, e.RetryAfterSeconds(), want)
 		}
 		if entry.Seed && entry.Rehearse == "" {
-			t.Errorf("%s is of the seed and cannot be rehearsed", entry.Code)
+			t.Errorf("%s is part of the first catalogue and cannot be rehearsed", entry.Code)
 		}
 	}
 	if got := fault.Example("made.up").Envelope("r").Error.Code; got != fault.CodeCommonInternal {
@@ -273,7 +273,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// Each example in the documentation is what this package answers for that code and those details.
+// This package returns each example of the documentation for that code and those details.
 func TestDocumentedExamples(t *testing.T) {
 	page, err := os.ReadFile("../docs/errors.md")
 	if err != nil {

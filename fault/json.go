@@ -2,11 +2,11 @@ package fault
 
 import "encoding/json"
 
-// exampleRequestID stands in every example; it is well-formed and belongs to no request.
+// exampleRequestID is in every example. It is well-formed and belongs to no request.
 const exampleRequestID = "req_01J9Z3NDEKTSV4RRFFQ69G5FAV"
 
-// MarshalJSON returns the row as machines read it at /docs/errors.json: what does not apply is null, and two members are
-// added, a whole body as an example and the path of the code in the documentation.
+// MarshalJSON returns the row for /docs/errors.json. Members that do not apply are null. Two members are added: an
+// example body, and the path of the code in the documentation.
 func (e Entry) MarshalJSON() ([]byte, error) {
 	details := e.Details
 	if details == nil {
@@ -14,7 +14,7 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 	}
 	var status *int
 	var body json.RawMessage
-	if e.Status != 0 { // one that is raised in the browser has neither
+	if e.Status != 0 { // a code that the browser raises has no status and no body
 		status, body = &e.Status, Example(e.Code).MarshalEnvelope(exampleRequestID)
 	}
 	return json.Marshal(struct {
@@ -38,7 +38,7 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// MarshalJSON returns the detail with its example as the value that it is.
+// MarshalJSON returns the detail with its example as a JSON value, not as a string.
 func (d Detail) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Name     string          `json:"name"`

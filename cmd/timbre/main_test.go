@@ -341,7 +341,7 @@ func TestServeRefusesBadConfiguration(t *testing.T) {
 		{[]string{"--roles", "ats", "--issuer-url", "https://songs.example", "--jwks-max-age", "1m"}, "--jwks-max-age=1m: must be more than --jwks-refresh, which is 5m0s"},
 		{[]string{"--roles", "worker", "--public-url="}, "is needed where --roles has worker and not ats"},
 		{[]string{"--network-silence", "6s"}, "--network-silence=6s: must be more than --network-block-time, which is 6s"},
-		{[]string{"--prices-mainnet", "network=cheap"}, "--prices-mainnet=network=cheap: network=\"cheap\" is no amount"},
+		{[]string{"--prices-mainnet", "network=cheap"}, "--prices-mainnet=network=cheap: network=\"cheap\" must be a number"},
 		{[]string{"--secret-file", short}, "does not hold 64 hex digits"},
 		{[]string{"--database-url", "mysql:x"}, "begins with sqlite: or postgres://"},
 		{[]string{"--listen", "nowhere:http:x"}, "--listen=nowhere:http:x: must be HOST:PORT"},

@@ -12,37 +12,37 @@ import (
 )
 
 var classWords = map[string]string{
-	"refresh":  "**Refresh.** The widget pauses, emits `allfeat:token-expired`, waits up to 60 seconds for `setToken()`, and goes on where it was. Without one it shows FAILED and emits `allfeat:failed` with the code.",
-	"disabled": "**Disabled.** The widget shows its DISABLED screen and emits `allfeat:failed`. There is no retry button, because a retry cannot help.",
+	"refresh":  "**Refresh.** The widget pauses, emits `allfeat:token-expired`, and waits up to 60 seconds for `setToken()`. Then it continues. Without a new token it shows FAILED and emits `allfeat:failed` with the code.",
+	"disabled": "**Disabled.** The widget shows its DISABLED screen and emits `allfeat:failed`. There is no retry button, because a retry would fail again.",
 	"failed":   "**Failed.** The widget shows its FAILED screen with a retry button and emits `allfeat:failed`.",
 	"inline":   "**Inline.** The widget shows the message next to the field that caused it and emits `allfeat:error` only; the form stays open.",
-	"client":   "**Client.** The widget raises this itself; no server sends it, and its `requestId` is null.",
-	"none":     "**Backend only.** No browser meets this code: it answers organization backends.",
+	"client":   "**Client.** The widget raises this code itself. No server sends it, and its `requestId` is null.",
+	"none":     "**Backend only.** Only the backends of organizations receive this code, never a browser.",
 }
 
-// certificate is the one code that belongs to a button: its screen has ended, and nothing takes that away.
+// certificate is the only code that belongs to a button. Its screen shows a finished registration and stays.
 const certificate = "work.certificate_unavailable"
 
-const certificateWords = "**Waited for.** The widget asks again for two minutes. Then it says so below the certificate's button and emits `allfeat:error`, with the stage `certificate`; the screen stays, and the button tries again. Its class is `failed` to whoever knows only classes."
+const certificateWords = "**Retried.** The widget retries for two minutes. Then it shows the message below the certificate's button and emits `allfeat:error` with the stage `certificate`. The screen stays, and the button tries again. For clients that use only classes, its class is `failed`."
 
-// chapters are the parts of the page, in the order of the first published catalogue. Each has the codes of its sections that
-// were in that catalogue; the last has all others.
+// chapters are the parts of the page, in the order of the first published catalogue. Each lists those codes of its
+// sections that were in that catalogue; the last one lists all other codes.
 var chapters = []struct {
 	title    string
 	sections []string
 	intro    string
 }{
 	{"Sessions and authentication", []string{"session", "common.auth"}, ""},
-	{"The DISABLED screen", []string{"organization"}, "These codes show the DISABLED screen, which has no retry button. Those that are about an organization are explained here, the others where their links lead."},
+	{"The DISABLED screen", []string{"organization"}, "These codes show the DISABLED screen, which has no retry button. This section explains the codes about an organization; the links lead to the others."},
 	{"Registration", []string{"registration"}, ""},
 	{"Works and access codes", []string{"work", "access_code"}, ""},
 	{"Transactions", []string{"transaction"}, ""},
 	{"Common", []string{"common"}, ""},
-	{"Raised by the widget", []string{"widget"}, "These are raised in the browser. No server sends them, and `requestId` is null."},
-	{"Further codes", nil, "Codes that were added to the first catalogue. Clients that were written for that one treat them by their HTTP status."},
+	{"Raised by the widget", []string{"widget"}, "The widget raises these codes in the browser. No server sends them, and `requestId` is null."},
+	{"Further codes", nil, "These codes were added after the first catalogue. Clients that know only the first catalogue treat them by their HTTP status."},
 }
 
-// exampleRequestID stands in every example; it is well-formed and belongs to no request.
+// exampleRequestID is in every example. It is well-formed and belongs to no request.
 const exampleRequestID = "req_01J9Z3NDEKTSV4RRFFQ69G5FAV"
 
 // renderDoc returns the documentation page.
@@ -50,22 +50,22 @@ func renderDoc(rows []row) ([]byte, error) {
 	var b bytes.Buffer
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
 	p("<!-- %s -->\n\n# Error codes\n\n", generatedNote)
-	p("Every response that is not a success has the same body, whatever part of the system refused the request:\n\n")
+	p("Every error response has the same body:\n\n")
 	p("```json\n{\"error\": {\"code\": \"…\", \"message\": \"…\",\n           \"details\": {}, \"request_id\": \"req_…\"}}\n```\n\n")
-	p("`details` is present only where it is described below. `request_id` is also the `X-Request-Id` header; quote it when you report a problem. ")
-	p("The `Link` header, `rel=\"help\"`, leads to the code on this page. ")
+	p("`details` is present only for codes that list details below. `request_id` is also the `X-Request-Id` header; quote it when you report a problem. ")
+	p("The `Link` header with `rel=\"help\"` leads to the code on this page. ")
 	p("Responses with status 429 or 503 carry `Retry-After` in whole seconds.\n\n")
-	p("Codes are stable: one that is listed here is never removed, reused for something else or moved to another status. ")
-	p("Act on the code, never on the message. Treat a code you do not know by its HTTP status.\n\n")
-	p("Messages that name a size count a megabyte as 1,048,576 bytes and show at most one decimal, the size rounded up and its maximum down, so that they never look equal.\n\n")
-	p("[Error handling](error-handling.md) shows what a page does with codes, [rehearsal](authentication.md#rehearsal) how to make any of them happen, ")
-	p("and this list is there [for machines](error-handling.md#for-machines), too.\n\n")
+	p("Codes are stable: a listed code is never removed, never reused, and never gets another status. ")
+	p("Use the code in your program, never the message. Treat an unknown code by its HTTP status.\n\n")
+	p("In messages, a megabyte is 1,048,576 bytes. Sizes have at most one decimal. The size is rounded up and its maximum down, so that they never look equal.\n\n")
+	p("[Error handling](error-handling.md) shows what a page does with codes. [Rehearsal](authentication.md#rehearsal) shows how to raise each code in a test. ")
+	p("This list also exists [for machines](error-handling.md#for-machines).\n\n")
 
 	p("## How the widget reacts\n\n")
 	for _, class := range []string{"refresh", "disabled", "failed", "inline", "client", "none"} {
 		p("- %s\n", classWords[class])
 	}
-	p("\nA code that belongs to a field of the form is shown inline while that step of the form is open, and as its class otherwise.\n")
+	p("\nA code with a field is shown inline while that step of the form is open. Otherwise the widget reacts as its class says.\n")
 
 	told := 0
 	for i, c := range chapters {
@@ -102,7 +102,7 @@ func renderDoc(rows []row) ([]byte, error) {
 		}
 	}
 	if told != len(rows) {
-		return nil, fmt.Errorf("%d of %d codes have their place on the page: a section is missing in chapters", told, len(rows))
+		return nil, fmt.Errorf("the page has %d of %d codes: a section is missing in chapters", told, len(rows))
 	}
 	return b.Bytes(), nil
 }
@@ -160,7 +160,7 @@ func (r row) renderDoc(b *bytes.Buffer) error {
 	return nil
 }
 
-// reaction says what the widget makes of the code.
+// reaction describes how the widget reacts to the code.
 func (r row) reaction() string {
 	if r.Code == certificate {
 		return certificateWords
@@ -168,32 +168,32 @@ func (r row) reaction() string {
 	return classWords[r.Class]
 }
 
-// moments say when a rehearsed session meets its code.
+// moments say when a rehearsed session receives its code.
 var moments = map[string]string{
-	"call":    "at its first call, whatever that is",
-	"code":    "when the access code is looked up",
-	"init":    "when the form is handed in (`init`)",
-	"upload":  "while the file is being sent",
-	"prepare": "when the upload is read (`prepare`)",
-	"confirm": "when the price is agreed to (`confirm`)",
-	"track":   "after the order was taken, while it is followed",
+	"call":    "at its first call",
+	"code":    "when it looks up the access code",
+	"init":    "when the form is submitted (`init`)",
+	"upload":  "during the upload",
+	"prepare": "when the server reads the upload (`prepare`)",
+	"confirm": "when the price is accepted (`confirm`)",
+	"track":   "after the confirmation, while it follows the transaction",
 
-	"certificate": "when the certificate is asked for",
+	"certificate": "when it requests the certificate",
 }
 
-// rehearsal says how to make the code happen.
+// rehearsal says how to raise the code in a test.
 func (r row) rehearsal() string {
 	if r.Rehearse == "" {
-		return "Not yet: the routes that answer with it are still to come."
+		return "Not possible yet: no route returns this code so far."
 	}
 	mode := "in every mode of the widget"
 	if r.Rehearse == "code" || r.Section == "version" {
 		mode = "in `mode=\"update\"`"
 	}
-	return fmt.Sprintf("A session that was minted with a test key and `\"rehearse\": \"%s\"` meets it %s, %s.", r.Code, moments[r.Rehearse], mode)
+	return fmt.Sprintf("A session that was minted with a test key and `\"rehearse\": \"%s\"` receives it %s, %s.", r.Code, moments[r.Rehearse], mode)
 }
 
-// event returns what the page hears of the code: the name of the event and its detail.
+// event returns the event that the widget emits for the code: its name and its detail.
 func (r row) event(message, details string) (name, detail string) {
 	id := fmt.Sprintf("%q", exampleRequestID)
 	stage := ""
@@ -226,8 +226,8 @@ var typeWords = map[string]string{
 	"uuid":    "UUID",
 }
 
-// example returns the message with its placeholders filled from the examples of the details, as JSON, and the details as one
-// more member of an object, or nothing when there are none.
+// example returns the message as JSON, with its placeholders filled from the examples of the details. It also returns the
+// details as one more member of an object, or "" when the code has no details.
 func (r row) example() (message, details string, err error) {
 	size, limit := int64(-1), int64(-1)
 	var list []string

@@ -64,12 +64,12 @@ func TestCheckFindsEachStaleFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		stale := append([]byte("\n"), fresh...)
-		if name == typesFile { // by hand, but for one part
+		if name == typesFile { // written by hand, except one part
 			stale = bytes.Replace(fresh, []byte(typesEnd), []byte("\n"+typesEnd), 1)
 		}
 		write(t, root, name, stale)
 		if err := run(root, true); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s was changed, and check says %v", name, err)
+			t.Errorf("%s was changed, and check returns %v", name, err)
 		}
 		write(t, root, name, fresh)
 	}
@@ -77,7 +77,7 @@ func TestCheckFindsEachStaleFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := run(root, true); err == nil || !strings.Contains(err.Error(), docFile) {
-		t.Errorf("%s is missing, and check says %v", docFile, err)
+		t.Errorf("%s is missing, and check returns %v", docFile, err)
 	}
 }
 
@@ -117,7 +117,7 @@ func TestLock(t *testing.T) {
 				t.Fatal(readErr)
 			}
 			if !bytes.HasPrefix(after, before) {
-				t.Error("the lock was not only appended to")
+				t.Error("the generator changed an old line of the lock")
 			}
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("got %v, want %q", err, tt.want)
@@ -139,14 +139,14 @@ func TestCatalogueThatContradictsItself(t *testing.T) {
 		{"code", "code", "Session.X", "dotted lower case"},
 		{"section", "section", "work", "section"},
 		{"class", "class", "sometimes", "unknown class"},
-		{"client with status", "class", "client", "go together"},
-		{"success", "status", 200, "no failure"},
+		{"client with status", "class", "client", "class client needs status 0"},
+		{"success", "status", 200, "not from 400 to 599"},
 		{"retry", "retry_after", true, "Retry-After"},
 		{"inline without stage", "class", "inline", "stage"},
-		{"no message", "message", "", "needed"},
+		{"no message", "message", "", "required"},
 		{"unknown key", "severity", 3, "unknown field"},
 		{"detail type", "details", []any{map[string]any{"name": "x", "type": "float", "meaning": "m", "example": 1}}, "unknown type"},
-		{"detail example of another type", "details", []any{map[string]any{"name": "x", "type": "time", "meaning": "m", "example": "soon"}}, "no time"},
+		{"detail example of another type", "details", []any{map[string]any{"name": "x", "type": "time", "meaning": "m", "example": "soon"}}, "not of type time"},
 		{"rehearsal", "rehearse", "later", "stage of a rehearsal"},
 		{"seed without rehearsal", "rehearse", "", "every code of the seed"},
 		{"detail example", "details", []any{map[string]any{"name": "x", "type": "int", "meaning": "m"}}, "example"},

@@ -22,7 +22,7 @@ func renderGo(rows []row) ([]byte, error) {
 	p(")\n\n")
 	for _, r := range rows {
 		if r.Status == 0 {
-			continue // raised in the browser: a server has no way to make one
+			continue // only the browser raises it, so a server has no constructor
 		}
 		var params, details []string
 		if r.RetryAfter {
@@ -89,12 +89,12 @@ func renderGo(rows []row) ([]byte, error) {
 func compact(raw json.RawMessage) string {
 	var b bytes.Buffer
 	if err := json.Compact(&b, raw); err != nil {
-		panic(err) // it was parsed
+		panic(err) // impossible: parse accepted it
 	}
 	return b.String()
 }
 
-// goString writes s as a Go literal that can be read: JSON has many quotes.
+// goString writes s as a Go literal that is easy to read, since JSON has many quotes.
 func goString(s string) string {
 	if strconv.CanBackquote(s) {
 		return "`" + s + "`"
@@ -106,7 +106,7 @@ func unexported(name string) string {
 	first, rest, found := strings.Cut(name, "_")
 	switch {
 	case !found && (first == "max" || first == "min" || first == "len"):
-		return first + "imum" // not in the way of the builtin
+		return first + "imum" // min and max would shadow the builtins
 	case !found:
 		return first
 	}

@@ -11,8 +11,8 @@ const lockHeader = `# What was published: code, status, class, and the start of 
 # A code stays for ever with its status. When a class or a wording has to change, its line is changed by hand in the same commit.
 `
 
-// extendLock returns the lock with a line for every row that it did not have. It fails when a locked row is gone from
-// the catalogue or differs there.
+// extendLock returns the lock with a new line for every row that it did not have. It fails when a locked row is missing
+// from the catalogue or differs from it.
 func extendLock(lock []byte, rows []row) ([]byte, error) {
 	byCode := make(map[string]row, len(rows))
 	for _, r := range rows {
@@ -31,7 +31,7 @@ func extendLock(lock []byte, rows []row) ([]byte, error) {
 		case locked[code]:
 			return nil, fmt.Errorf("%s is locked twice", code)
 		case !ok:
-			return nil, fmt.Errorf("%s was published and is gone from the catalogue; codes are never removed", code)
+			return nil, fmt.Errorf("%s was published and is missing from the catalogue; codes are never removed", code)
 		case lockLine(r) != line:
 			return nil, fmt.Errorf("%s was published as %q and is now %q", code, line, lockLine(r))
 		}

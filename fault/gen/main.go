@@ -1,7 +1,7 @@
-// Command gen writes everything that is made from the error catalogue: the Go constants and constructors, the
-// widget's TypeScript, the published types, the documentation page and the lock. It refuses a catalogue that contradicts itself, and one
-// that takes back a code that was published. It never imports the package it writes, so it works when that one does
-// not compile.
+// Command gen writes all files that are generated from the error catalogue: the Go constants and constructors, the
+// widget's TypeScript, the published types, the documentation page and the lock. It refuses a catalogue that contradicts
+// itself or that lacks a published code. It never imports the package that it writes, so it also works when that package
+// does not compile.
 //
 //	go generate ./fault          write the files
 //	go run ./fault/gen -check -root .   say which files are stale and exit with 1
@@ -149,7 +149,7 @@ var (
 	tsTypes    = map[string]string{"int": "number", "string": "string", "strings": "string[]", "time": "string", "fields": "FieldError[]", "uuid": "string"}
 )
 
-// parse reads the catalogue strictly and checks what every reader of it relies on.
+// parse reads the catalogue strictly and checks the rules that its readers rely on.
 func parse(data []byte) ([]row, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
@@ -165,7 +165,7 @@ func parse(data []byte) ([]row, error) {
 		if err := r.check(); err != nil {
 			return nil, fmt.Errorf("%s: %w", r.Code, err)
 		}
-		// By the Go name, so that common.a_b and common.a.b cannot both be there.
+		// Compared by Go name, because common.a_b and common.a.b have the same one.
 		name := exported(r.Code)
 		if seen[name] {
 			return nil, fmt.Errorf("%s: listed twice", r.Code)
@@ -178,29 +178,29 @@ func parse(data []byte) ([]row, error) {
 func (r row) check() error {
 	switch {
 	case !codeForm.MatchString(r.Code):
-		return fmt.Errorf("a code is dotted lower case")
+		return fmt.Errorf("a code must be dotted lower case")
 	case r.Section != r.Code[:strings.LastIndexByte(r.Code, '.')]:
-		return fmt.Errorf("section %q is not the code without its last part", r.Section)
+		return fmt.Errorf("section %q must be the code without its last part", r.Section)
 	case !classes[r.Class]:
 		return fmt.Errorf("unknown class %q", r.Class)
 	case (r.Class == "client") != (r.Status == 0):
-		return fmt.Errorf("status 0 and class client go together")
+		return fmt.Errorf("status 0 needs class client, and class client needs status 0")
 	case r.Status != 0 && (r.Status < 400 || r.Status > 599):
-		return fmt.Errorf("status %d is no failure", r.Status)
+		return fmt.Errorf("status %d is not from 400 to 599", r.Status)
 	case r.RetryAfter != ((r.Status == 429 || r.Status == 503) && !r.resets()):
-		return fmt.Errorf("429 and 503 carry Retry-After unless they say resets_at, and nothing else does")
+		return fmt.Errorf("429 and 503 without resets_at must carry Retry-After, and no other code may")
 	case (r.Class == "inline") != (r.Stage != ""):
-		return fmt.Errorf("an inline code names its stage, and no other does")
+		return fmt.Errorf("an inline code must name its stage, and no other code may")
 	case !stages[r.Rehearse]:
 		return fmt.Errorf("unknown stage of a rehearsal %q", r.Rehearse)
 	case r.Class == "none" && r.Rehearse != "":
-		return fmt.Errorf("what no browser meets is not rehearsed in one")
+		return fmt.Errorf("a code of class none cannot be rehearsed")
 	case r.Seed && r.Rehearse == "":
-		return fmt.Errorf("every code of the seed is rehearsed")
+		return fmt.Errorf("every code of the seed must be rehearsed")
 	case strings.ContainsAny(r.Message, "\r\n|"):
-		return fmt.Errorf("a message is one line, and fits a table of the documentation")
+		return fmt.Errorf("a message must be one line without |, for a table of the documentation")
 	case r.Message == "" || r.Action == "" || r.Cause == "":
-		return fmt.Errorf("message, action and cause are all needed")
+		return fmt.Errorf("message, action and cause are required")
 	}
 	names := make(map[string]bool, len(r.Details))
 	for _, d := range r.Details {
@@ -210,9 +210,9 @@ func (r row) check() error {
 		case goTypes[d.Type] == "":
 			return fmt.Errorf("detail %q: unknown type %q", d.Name, d.Type)
 		case d.Meaning == "" || len(d.Example) == 0:
-			return fmt.Errorf("detail %q: meaning and example are needed", d.Name)
+			return fmt.Errorf("detail %q: meaning and example are required", d.Name)
 		case !d.exampleFits():
-			return fmt.Errorf("detail %q: the example is no %s", d.Name, d.Type)
+			return fmt.Errorf("detail %q: the example is not of type %s", d.Name, d.Type)
 		}
 		names[d.Name] = true
 	}
@@ -244,7 +244,7 @@ func (d detail) exampleFits() bool {
 
 var initialisms = map[string]string{"api": "API", "ats": "ATS", "id": "ID", "jwks": "JWKS"}
 
-// exported turns a code or a detail's name into the Go name of it: common.auth.invalid_api_key is
+// exported returns the Go name of a code or detail: common.auth.invalid_api_key becomes
 // CommonAuthInvalidAPIKey.
 func exported(name string) string {
 	var b strings.Builder
@@ -258,8 +258,8 @@ func exported(name string) string {
 	return b.String()
 }
 
-// resets reports whether the details say when the refusal ends. It may be days away: a client that waits for Retry-After
-// would wait for days without a word.
+// resets reports whether the details have resets_at. That time may be days away, so such a code has no Retry-After:
+// a client would wait silently for days.
 func (r row) resets() bool {
 	return slices.ContainsFunc(r.Details, func(d detail) bool { return d.Name == "resets_at" })
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// renderTS returns the widget's view of the catalogue. Types cost nothing in the bundle, so they have every code; the
-// two tables are shipped to every visitor, so they have only the codes that a browser can meet.
+// renderTS returns the catalogue for the widget. Types cost nothing in the bundle, so they have every code. Every
+// visitor downloads the two tables, so they have only the codes that a browser can receive.
 func renderTS(rows []row) []byte {
 	var b bytes.Buffer
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
@@ -56,7 +56,7 @@ func renderTS(rows []row) []byte {
 	return b.Bytes()
 }
 
-// writeDetails writes the types of the details, which cost a bundle nothing.
+// writeDetails writes the types of the details. Types add nothing to a bundle.
 func writeDetails(b *bytes.Buffer, rows []row) {
 	p := func(format string, args ...any) { fmt.Fprintf(b, format, args...) }
 	p("/** One failure inside common.validation_failed. */\n")
@@ -79,18 +79,18 @@ func writeDetails(b *bytes.Buffer, rows []row) {
 	p("}\n\n")
 }
 
-// The published types are written by hand, but for what stands between these two lines.
+// The published types are written by hand, except for the part between these two lines.
 const (
 	typesBegin = "// From fault/catalogue.json; go generate ./fault writes what follows.\n"
 	typesEnd   = "// To here.\n"
 )
 
-// renderPublishedTypes returns the published types with the codes and their details as the catalogue has them now.
+// renderPublishedTypes returns the published types with the current codes and details of the catalogue.
 func renderPublishedTypes(file []byte, rows []row) ([]byte, error) {
 	before, rest, begins := strings.Cut(string(file), typesBegin)
 	_, after, ends := strings.Cut(rest, typesEnd)
 	if !begins || !ends {
-		return nil, fmt.Errorf("the lines around the codes are gone: %q and %q", typesBegin, typesEnd)
+		return nil, fmt.Errorf("the lines around the codes are missing: %q and %q", typesBegin, typesEnd)
 	}
 	var b bytes.Buffer
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
@@ -112,10 +112,10 @@ func renderPublishedTypes(file []byte, rows []row) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// browser reports whether a page can be answered with this code.
+// browser reports whether a page can receive this code.
 func (r row) browser() bool { return r.Class != "none" }
 
-// tsString quotes s for TypeScript; a JSON string is one, but for the escapes of HTML that would only make it longer.
+// tsString quotes s for TypeScript. It is a JSON string without the HTML escapes, which would only make it longer.
 func tsString(s string) string {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

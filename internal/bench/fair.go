@@ -13,8 +13,8 @@ import (
 	"timbre.example/internal/store"
 )
 
-// benchFair measures what five visitors of one organization, who upload what is no
-// sound and ask for a quote again and again, do to the quotes of another.
+// benchFair measures how five visitors of one organization slow down the quotes of
+// another. The visitors upload files without sound and request quotes in a loop.
 func benchFair(ctx context.Context, b *bench) error {
 	return b.onEach(ctx, "fair", func(s *server, engine string) error {
 		hostile, normal := s.client("testnet"), s.client("testnet")

@@ -40,8 +40,8 @@ func benchWidget(_ context.Context, b *bench) error {
 	return nil
 }
 
-// benchStart measures the binary at rest: its size, how soon it serves, and
-// what it takes while nobody asks for anything.
+// benchStart measures the idle binary: its size, its start time, and the memory
+// and processor time that it uses without requests.
 func benchStart(ctx context.Context, b *bench) error {
 	st, err := os.Stat(b.binary)
 	if err != nil {
@@ -116,7 +116,7 @@ func benchPrepare(ctx context.Context, b *bench) error {
 	}
 	var growth float64
 	ours := func() (float64, error) {
-		// A file that was uploaded since the last prepare is read anew.
+		// After a new upload, prepare reads the file again.
 		f, err := os.Open(path)
 		if err != nil {
 			return 0, err

@@ -17,9 +17,9 @@ const (
 	floodEvery = time.Second
 )
 
-// benchFlood measures what a client waits for a session while others, without a key,
-// send bodies of 1 MB that are the dearest JSON for their size. The floor is the same
-// client without them.
+// benchFlood measures how long a client waits for a session while others flood the
+// server. They have no key and send bodies of 1 MB with the most costly JSON. The floor
+// is the same client without the flood.
 func benchFlood(ctx context.Context, b *bench) error {
 	return b.onEach(ctx, "mint under a flood", func(s *server, engine string) error {
 		body := []byte(`{"x":[` + strings.Repeat("{},", 340_000) + `{}]}`)

@@ -40,7 +40,7 @@ func benchMint(ctx context.Context, b *bench) error {
 		minter := &session.Service{DB: db, Tokens: tokens, MaxFileSize: 500 * mib, Lifetime: session.DefaultLifetime, MinimumCredits: func(session.Action, network.Name) int64 { return 0 }}
 		request := session.MintRequest{SecretKey: s.SecretKey, Origin: origin, Action: session.Register, Network: network.Testnet}
 		key := ed25519.NewKeyFromSeed(secret[:])
-		text := make([]byte, 400) // about what a token of ours signs
+		text := make([]byte, 400) // about the size of the signed part of our token
 		least := func(ctx context.Context, i int) error {
 			ed25519.Sign(key, text)
 			return floor.commit(ctx, i)
@@ -192,10 +192,10 @@ func newLoad(c *client, size int) *load {
 	return l
 }
 
-// run registers for a time. A client goes on to its next song once the last
-// is confirmed, while a follower waits for it to be final, as a page would;
-// the block time is then a delay and not a limit. The clock stops when the last
-// is final, and only what is final counts.
+// run registers for a time. A client continues with its next song when the last one is
+// confirmed. A follower waits for the last one to be final, as a page would. So the block
+// time is a delay and not a limit. The clock stops when the last registration is final,
+// and only final registrations count.
 func (l *load) run(ctx context.Context, d time.Duration) (perSecond float64, n int64, err error) {
 	var done atomic.Int64
 	slots := make(chan struct{}, followers)

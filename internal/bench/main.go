@@ -1,14 +1,13 @@
-// Command bench measures Timbre beside its floors: the least that the same
-// machine could do for the same promise (one fsync, one signature, one hash).
+// Command bench measures Timbre beside its floors. A floor is the least work that the
+// same machine needs for the same promise (one fsync, one signature, one hash).
 //
-// Every row is a ratio with the goal that was set for it. A goal that is missed
-// is printed, never an error: what fails here is only what could not be
-// measured. Ours and the floor take turns (A B A B…) and the median of the
-// pairs counts, so that a disk or a neighbour that changes its mind does so to
-// both. All traffic stays on loopback, and every loop ends by count or time.
+// Every row is a ratio with its goal. A missed goal is printed and is not an error: only a
+// failed measurement is one. Timbre and the floor run alternately (A B A B…), and the
+// result is the median of the pairs. So a change of the disk's or the machine's speed
+// affects both. All traffic stays on loopback, and every loop ends by count or time.
 //
-// The package holds the measurements and a small client. It starts the real
-// binary and never reaches into the server, except where a row says so.
+// The package has the measurements and a small client. It starts the real
+// binary and never reaches into the server, unless a row says so.
 package main
 
 import (
@@ -175,7 +174,7 @@ func run(ctx context.Context, progress io.Writer, o options) (*report, error) {
 	names := strings.FieldsFunc(o.only, func(r rune) bool { return r == ',' })
 	for _, name := range names {
 		if !slices.ContainsFunc(benches, func(x measurement) bool { return x.name == name }) {
-			return nil, fmt.Errorf("there is no bench %q", name)
+			return nil, fmt.Errorf("unknown bench %q", name)
 		}
 	}
 	b := &bench{quick: o.quick, binary: o.binary, out: progress}

@@ -45,8 +45,8 @@ func quantile(v []float64, q float64) float64 {
 	return s[min(max(i, 0), len(s)-1)]
 }
 
-// rate runs f again and again on n goroutines for a time and returns how often
-// a second it ran. The first error ends it. f is told which goroutine it is on.
+// rate runs f in a loop on n goroutines for a time, and returns the number of runs per
+// second. The first error stops it. f receives the number of its goroutine.
 func rate(ctx context.Context, n int, d time.Duration, f func(ctx context.Context, i int) error) (float64, error) {
 	var count atomic.Int64
 	start := time.Now()

@@ -39,7 +39,7 @@ type server struct {
 // in dir.
 func (b *bench) start(ctx context.Context, dir string, blockTime time.Duration, databaseURL string) (s *server, err error) {
 	args := []string{"demo", "--addr", "127.0.0.1:0", "--data", dir, "--block-time", blockTime.String(),
-		// What a server can do, not what it is told to refuse.
+		// Without limits: the bench measures the server, not its refusals.
 		"--limits-mint", "off", "--limits-session", "off", "--limits-address", "off", "--limits-organization", "off"}
 	if databaseURL != "" {
 		args = append(args, "--database-url", databaseURL)
@@ -175,9 +175,9 @@ var engines = []engine{
 	{"Postgres", storetest.NewPostgres},
 }
 
-// onEach runs f on a server with each database that can be had here.
+// onEach runs f on a server with each database that is available here.
 func (b *bench) onEach(ctx context.Context, what string, f func(*server, string) error) error {
-	// What a commit costs is the point, so Postgres keeps its promise here.
+	// The bench measures the cost of commits, so Postgres must use fsync here.
 	if err := os.Setenv("TIMBRE_TEST_FSYNC", "1"); err != nil {
 		return err
 	}

@@ -6,45 +6,45 @@ import (
 	"unicode/utf16"
 )
 
-// MaxFile is the largest PDF that is read, in bytes.
+// MaxFile is the maximum size of a PDF for [Read], in bytes.
 const MaxFile = 8 << 20
 
-// maxAttachment is the largest evidence that is taken out. It is evidence.MaxSize.
+// maxAttachment is the maximum size of the evidence, in bytes. It equals evidence.MaxSize.
 const maxAttachment = 1 << 20
 
-// maxSpecifications is how many file specifications a PDF may have.
+// maxSpecifications is the maximum number of file specifications in a PDF.
 const maxSpecifications = 64
 
-// Attached is what a certificate holds beside its page.
+// Attached is the content of a certificate besides its page.
 type Attached struct {
-	// Evidence is the file named [EvidenceName]. Nothing in it is verified yet.
+	// Evidence is the file named [EvidenceName]. It is not verified yet.
 	Evidence []byte
 	// Changed: after the certificate was issued, something other than a signature
 	// was added to the file.
 	Changed bool
 }
 
-// Trouble is why no evidence is taken out of a PDF. The values are those of the
-// page (verify/src/pdf.ts).
+// Trouble is the reason why [Read] returns no evidence. The page /verify has the same
+// values (verify/src/pdf.ts).
 type Trouble string
 
 // The troubles.
 const (
 	None   Trouble = "noAttachment"    // no evidence is attached
-	Many   Trouble = "manyAttachments" // two different evidences are attached
-	Unsure Trouble = "unsure"          // two readers may see two files in this one
+	Many   Trouble = "manyAttachments" // two different evidence files are attached
+	Unsure Trouble = "unsure"          // two PDF readers may see different attachments
 )
 
 // Refusal is the error of [Read].
 type Refusal struct {
 	Trouble Trouble
-	// Why names what the reader is unsure of, such as "table": see reasons.
+	// Why names the part of the PDF with the problem, such as "table": see reasons.
 	Why string
 }
 
 func (r *Refusal) Error() string { return reasons[r.Why] }
 
-// reasons explain the names that [Refusal.Why] has.
+// reasons explain the values of [Refusal.Why].
 var reasons = map[string]string{
 	"none":      "the catalog lists no attachment named " + EvidenceName,
 	"many":      "more than one attachment is named " + EvidenceName + ", and they differ",
@@ -63,7 +63,7 @@ var reasons = map[string]string{
 	"work":      "the file takes too much work to read",
 }
 
-// refuse ends the reading. [Read] returns the refusal.
+// refuse panics to stop reading. [Read] returns the refusal.
 func refuse(why string) {
 	trouble := Unsure
 	switch why {
@@ -75,15 +75,15 @@ func refuse(why string) {
 	panic(&Refusal{trouble, why})
 }
 
-// Read takes the evidence out of a certificate, in the one reading that
-// docs/verify.md defines. It returns a [*Refusal] where two readers could see
-// two different files. verify/src/pdf.ts is the same reader, function by function.
+// Read returns the evidence in a certificate, by the rules of docs/verify.md. It returns
+// a [*Refusal] when two PDF readers could see different files. verify/src/pdf.ts is the
+// same reader, function by function.
 func Read(file []byte) (_ Attached, err error) {
 	a, _, err := read(file)
 	return a, err
 }
 
-// read returns the steps that it took, too.
+// read also returns the number of steps.
 func read(file []byte) (a Attached, steps int, err error) {
 	f := newPDF(file)
 	defer func() {
@@ -98,8 +98,8 @@ func read(file []byte) (a Attached, steps int, err error) {
 	return Attached{Evidence: f.attachment(), Changed: f.changed()}, 0, nil
 }
 
-// attachment is the evidence: of every file specification that can be reached from
-// the catalog, those named evidence.json have one content, and the catalog lists one.
+// attachment returns the evidence. All file specifications named evidence.json that the
+// catalog reaches must have the same content, and the catalog must list one.
 func (f *pdf) attachment() []byte {
 	var found []byte
 	for _, spec := range f.specifications() {
@@ -118,7 +118,7 @@ func (f *pdf) attachment() []byte {
 	return found
 }
 
-// specifications are the dictionaries with embedded files that can be reached.
+// specifications returns the reachable dictionaries with embedded files.
 func (f *pdf) specifications() (specs []dictionary) {
 	seen := map[int]int{f.root.number: f.root.generation}
 	queue := []reference{f.root}
@@ -157,8 +157,8 @@ func (f *pdf) specifications() (specs []dictionary) {
 	return specs
 }
 
-// isEvidence reports whether a file specification has the evidence's name. Readers
-// show either of its two names, so one of them alone does not do.
+// isEvidence reports whether a file specification has the evidence's name. A reader may
+// show either of its two names, so both must match.
 func (f *pdf) isEvidence(spec dictionary) bool {
 	names, ours := 0, 0
 	for _, key := range []pdfName{"UF", "F"} {
@@ -175,8 +175,8 @@ func (f *pdf) isEvidence(spec dictionary) bool {
 	return ours > 0
 }
 
-// embedded is the one content of a file specification. Which of its entries is
-// shown is the reader's choice.
+// embedded returns the content of a file specification. All its entries must have the
+// same content, because a reader may show any of them.
 func (f *pdf) embedded(spec dictionary) []byte {
 	files, ok := f.get(f.newest, spec.get("EF")).(dictionary)
 	if !ok || files.get("F") == nil {
@@ -197,8 +197,8 @@ func (f *pdf) embedded(spec dictionary) []byte {
 	return f.decode(f.newest, o, maxAttachment)
 }
 
-// listed reports whether the catalog's tree of embedded files has the evidence,
-// as readers list it. Where the tree calls another file so, the reader is unsure.
+// listed reports whether the catalog's tree of embedded files lists the evidence, as
+// PDF readers do. It refuses a tree that gives this name to another file.
 func (f *pdf) listed() (listed bool) {
 	catalog := f.catalog(f.newest)
 	names, _ := f.get(f.newest, catalog.get("Names")).(dictionary)
@@ -244,8 +244,8 @@ func (f *pdf) listed() (listed bool) {
 	return listed
 }
 
-// text is a string of PDF as UTF-8. What has no mark in front is read as ASCII,
-// which is enough for the names that are compared.
+// text returns a PDF string as UTF-8. A string without a byte order mark is read as
+// ASCII, which is enough to compare names.
 func (s pdfString) text() string {
 	if rest, ok := strings.CutPrefix(string(s), "\xef\xbb\xbf"); ok {
 		return rest

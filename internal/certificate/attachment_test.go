@@ -60,7 +60,7 @@ func TestAttachment(t *testing.T) {
 			attached(t, file, string(in.Evidence))
 			attached(t, append(bytes.Clone(file), revised(t, file, `{"a later": "revision"}`)...), `{"a later": "revision"}`)
 
-			// Written anew by qpdf: other numbers, and what was plain is packed.
+			// Rewritten by qpdf: other object numbers, and plain streams are compressed.
 			if _, err := exec.LookPath("qpdf"); err != nil && os.Getenv("TIMBRE_TEST_ALL") == "" {
 				t.Skip("not tried after qpdf, which is not there (apt-get install qpdf)")
 			}
@@ -83,7 +83,7 @@ func TestAttachment(t *testing.T) {
 	}
 }
 
-// What is said of each case; verify/build holds the page to the same.
+// The result of each case. verify/build tests the page with the same cases.
 func TestCases(t *testing.T) {
 	t.Parallel()
 	for _, c := range pdftest.Cases(`{"evidence":1}`, `{"evidence":2}`) {

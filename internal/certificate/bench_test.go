@@ -9,8 +9,8 @@ import (
 	"timbre.example/internal/certificate"
 )
 
-// What a certificate costs. The floor writes what is in the file: the same bytes,
-// those that are packed packed again.
+// BenchmarkRender measures the cost of a certificate. The floor writes the bytes of the
+// file, and compresses its compressed streams again.
 func BenchmarkRender(b *testing.B) {
 	for _, c := range []struct {
 		name string

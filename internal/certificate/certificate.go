@@ -1,12 +1,10 @@
 // Package certificate makes the PDF certificate of one version of a work: one
-// page to hang on a wall or to show to a court, with the evidence attached where
-// its caller has some.
+// page for a wall or a court. If the caller gives evidence, the PDF has it attached.
 //
-// It holds how the page looks, the fonts for it, and the form of the file
-// (PDF/A-3b, signed when a key is given). It never reads a row or a clock, never
-// decides what the evidence says, and never shows a name as less than it is: a
-// character that no font has is named. The same input makes the same bytes,
-// apart from the signature.
+// The package has the layout of the page, its fonts, and the form of the file
+// (PDF/A-3b, signed when a key is given). It never reads a row or a clock, and never
+// creates evidence. It shows every character of a name: a character that no font has
+// is shown by its number. The same input gives the same bytes, except the signature.
 package certificate
 
 import (
@@ -21,28 +19,28 @@ import (
 	"timbre.example/internal/legible"
 )
 
-// Input is everything that a certificate says. Texts of people are shown with
-// characters that steer how they are read named, such as ⟨U+202E⟩.
+// Input is the whole content of a certificate. In titles and names, characters that are
+// invisible or change the direction are shown by their numbers, such as ⟨U+202E⟩.
 type Input struct {
-	// Language is one of [Languages]. The texts of the page are in it; the evidence
-	// is the same in all.
+	// Language is one of [Languages]: the language of the page. The evidence does not
+	// depend on it.
 	Language string
 	Title    string
 	Creators []Creator
 
 	Registration int64 // the number on the network
 	Version      int64
-	Network      string    // on every network but "mainnet" the whole page says that it is a test
-	At           time.Time // when the network sealed it
-	// Issued is the date of issue, which the file has as its own; zero: that is At.
+	Network      string    // for every network except "mainnet" the page is marked as a test
+	At           time.Time // when the network made it final
+	// Issued is the date of issue, also the date of the file; zero means At.
 	Issued time.Time
-	// Issuer is whoever issues it, Imprint what they say of themselves besides: at
-	// most two lines each. Registry is the registry's name. "" leaves one out.
+	// Issuer is the name of the issuer, and Imprint more lines about the issuer: at
+	// most two lines each. Registry is the registry's name. "" leaves a part out.
 	Issuer, Imprint, Registry string
 
 	File     File
 	FileHash string // SHA-256
-	// Unseen: the registry was given that and not the recording.
+	// Unseen: the registry received only the file hash, not the recording.
 	Unseen bool
 	// Stamped: the evidence has a token of a time-stamp authority.
 	Stamped     bool
@@ -50,17 +48,17 @@ type Input struct {
 	Transaction string
 	Block       int64
 
-	// PublicURL is the page of the work, which the QR code leads to: ASCII, at most
+	// PublicURL is the address of the work's page, for the QR code: ASCII, at most
 	// MaxURL bytes.
 	PublicURL string
-	// VerifyURL is the page that checks certificates: ASCII, at most MaxURL bytes; "":
-	// nothing is said of one.
+	// VerifyURL is the address of the page that checks certificates: ASCII, at most
+	// MaxURL bytes. "": the certificate does not mention such a page.
 	VerifyURL string
-	// Evidence is the JSON that is attached, as it is; nil attaches nothing.
+	// Evidence is the JSON to attach, unchanged; nil attaches nothing.
 	Evidence []byte
 }
 
-// File is the recording's. What is zero is not said.
+// File describes the recording's file. Zero values are not shown.
 type File struct {
 	Name     string
 	Format   string // such as WAV
@@ -71,28 +69,28 @@ type File struct {
 // Creator is one creator as they were registered.
 type Creator struct {
 	Name  string
-	Roles []string // author, composer, arranger, adapter; any other is shown as it is
+	Roles []string // author, composer, arranger, adapter; any other is shown unchanged
 	IPI   string
 	ISNI  string
 }
 
-// MaxURL is how long an address can be: the squares of its code can still be read
-// from paper.
+// MaxURL is the maximum length of an address, in bytes. The QR code of a longer address
+// could not be read from paper.
 const MaxURL = 450
 
-// EvidenceName is the attachment's.
+// EvidenceName is the file name of the attached evidence.
 const EvidenceName = "evidence.json"
 
-// Render is RenderWithin for as long as it takes.
+// Render is [RenderWithin] without a time limit.
 func Render(in Input, signer *Signer) ([]byte, error) {
 	return RenderWithin(context.Background(), in, signer)
 }
 
-// RenderWithin makes the certificate. A nil signer leaves it unsigned. It ends with
-// the error of ctx between two texts, each of which takes milliseconds.
+// RenderWithin makes the certificate. With a nil signer it is unsigned. When ctx ends,
+// RenderWithin returns the error of ctx after the current text, within milliseconds.
 func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err error) {
-	// Anybody chooses a title, and a shaper is a large machine: a text that
-	// breaks it must cost one certificate and not the server.
+	// Users choose titles, and the shaping library is complex. A text that makes it
+	// panic must fail one certificate, not the server.
 	defer func() {
 		if broken := recover(); broken != nil {
 			if late, ok := broken.(overtime); ok {
@@ -103,7 +101,7 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 		}
 	}()
 	if signer != nil {
-		if err := signer.valid(); err != nil { // before the work for nothing, each hour for each that waits
+		if err := signer.valid(); err != nil { // first, because waiting certificates are tried again every hour
 			return nil, err
 		}
 	}
@@ -119,19 +117,19 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 	root, info, pageNo := d.reserve(), d.reserve(), d.reserve()
 	fonts := p.glyphs.write(p.typesetter, &d)
 	content := d.stream(flate, p.packer.pack(p.content.Bytes()))
-	p.keep() // not one that something broke in
+	p.keep() // only after success: a panic may have left it damaged
 
 	date := pdfTime(in.issued())
-	attachment := "" // before the signature, which is looked for from the end
+	attachment := "" // before the signature, because sign searches from the end
 	if in.Evidence != nil {
 		file := d.stream(fmt.Sprintf("/Type/EmbeddedFile/Subtype/application#2Fjson/Params<</ModDate(%s)/Size %d>>", date, len(in.Evidence)), in.Evidence)
 		spec := d.add("<</Type/Filespec/F(%s)/UF(%s)/Desc %s/AFRelationship/Data/EF<</F %d 0 R/UF %d 0 R>>>>", EvidenceName, EvidenceName, text(p.evidence), file, file)
 		attachment = fmt.Sprintf("/AF[%d 0 R]/Names<</EmbeddedFiles<</Names[(%s) %d 0 R]>>>>", spec, EvidenceName, spec)
 	}
 
-	// The structure: one document of parts, in reading order. What can be followed or
-	// checked is an annotation, and a part as well: parents has the parts of all, the
-	// page's pieces under 0.
+	// The structure: one document with its parts, in reading order. Links and the
+	// signature are annotations and also parts. parents maps each annotation to its
+	// part; entry 0 has the page's pieces.
 	tree, whole := d.reserve(), d.reserve()
 	var parts, annotations []int
 	parents := map[int]int{}
@@ -162,7 +160,7 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 				fmt.Fprintf(&all, "<</Type/OBJR/Obj %d 0 R>> ", annotate(inside, "<</Type/Annot/Subtype/Link/Border[0 0 0]/Rect[%s]/Contents %s/A<</S/URI/URI %s>>",
 					rect, text(part.link.says), literal(part.link.url)))
 			}
-			// A figure is described, and so are the places where it leads.
+			// A figure has a description, and each of its links has one, too.
 			d.set(inside, "<</Type/StructElem/S/Link/P %d 0 R/Pg %d 0 R/K[%s]>>", n, pageNo, strings.TrimSpace(all.String()))
 			fmt.Fprintf(&kids, "%d 0 R ", inside)
 		}
@@ -211,8 +209,9 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 	return signer.sign(out)
 }
 
-// visible is the input with the texts of people as they are shown: what is not seen, or
-// turns what is around it, is named. Else a page could read otherwise than its bytes.
+// visible returns the input with the shown form of titles and names: characters that are
+// invisible or change the direction are replaced by their numbers. Otherwise a page could
+// show something other than the registered bytes.
 func (in Input) visible() Input {
 	for _, s := range []*string{&in.Title, &in.Issuer, &in.Imprint, &in.Registry, &in.File.Name} {
 		*s = legible.Shown(*s)
@@ -224,7 +223,7 @@ func (in Input) visible() Input {
 	return in
 }
 
-// box is the frame of a signature.
+// box returns the frame around a signature.
 func box() []byte {
 	const line = 0.8
 	var b bytes.Buffer
@@ -238,7 +237,7 @@ func box() []byte {
 
 func (in Input) documentTitle() string { return fmt.Sprintf(wordsIn(in.Language).document, in.Title) }
 
-// language is the one that the page is in.
+// language returns the language of the page.
 func (in Input) language() string {
 	if _, ok := catalogue[in.Language]; ok {
 		return in.Language
@@ -255,12 +254,12 @@ func (in Input) issued() time.Time {
 
 func pdfTime(t time.Time) string { return t.UTC().Format("D:20060102150405Z") }
 
-// literal is an ASCII string as PDF writes it.
+// literal returns an ASCII string in the syntax of PDF.
 func literal(s string) string {
 	return "(" + strings.NewReplacer(`\`, `\\`, `(`, `\(`, `)`, `\)`).Replace(s) + ")"
 }
 
-// xmp is what archives read: the same facts as the document's information.
+// xmp returns the metadata for archives: the same data as in the information dictionary.
 func (in Input) xmp() []byte {
 	var title bytes.Buffer
 	_ = xml.EscapeText(&title, []byte(in.documentTitle())) // to memory

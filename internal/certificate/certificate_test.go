@@ -204,9 +204,9 @@ func TestEveryWordCanBeFound(t *testing.T) {
 	}
 }
 
-// What follows the structure, as screen readers do, finds every name in one piece
-// and in the order in which it is read, also where that is from right to left; and
-// the parts of the page in their order.
+// A program that follows the structure, as screen readers do, finds every name in one
+// piece and in reading order, also from right to left. It finds the parts of the page in
+// their order.
 func TestTheStructureReadsInOrder(t *testing.T) {
 	t.Parallel()
 	for name, in := range cases() {
@@ -382,9 +382,8 @@ func authority(t *testing.T, days string, kind ...string) (root string, cert, ke
 	return root, append(all[0], all[1]...), all[2]
 }
 
-// What an authority vouches for is found to be so by another program than
-// readers of PDF, with the attribute that PAdES asks for and without the time
-// that it forbids.
+// OpenSSL, a program that is not a PDF reader, accepts a signature under an authority.
+// The signature has the attribute that PAdES requires, and not the time that it forbids.
 func TestSignedByAnAuthority(t *testing.T) {
 	t.Parallel()
 	for name, kind := range map[string][]string{
@@ -441,8 +440,8 @@ func TestSignedByAnAuthority(t *testing.T) {
 	}
 }
 
-// What could not be believed is refused when a server starts, and not when it
-// signs for the first time; what ends later is not signed with.
+// A signer that readers would reject is refused at the start of a server, not at its
+// first signature. A certificate that expires later no longer signs.
 func TestSignersThatAreRefused(t *testing.T) {
 	t.Parallel()
 	_, cert, key := authority(t, "1", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048")

@@ -8,14 +8,14 @@ import (
 	"github.com/skip2/go-qrcode"
 )
 
-// hash is the size of 64 digits.
+// hash is the font size of a hash of 64 digits, in points.
 const hash = 7.5
 
-// lineGap is between two facts, afterGap between two groups.
+// lineGap is the space between two facts, afterGap between two groups, in points.
 const lineGap, afterGap = 3.4, 7.0
 
-// facts draws what was registered, when, where and by whom, what that proves and
-// how it is checked. It returns where that ends.
+// facts draws the registered data, what it proves, and how to check it. It returns the
+// position below.
 func (p *page) facts(in Input, code [][]bool, y float64) float64 {
 	p.ornament(func() {
 		p.colour(pale)
@@ -66,7 +66,7 @@ func (p *page) issuedOn(in Input) string {
 	return p.time(in.Issued)
 }
 
-// about is what a file is, beside its name.
+// about describes a file: everything except its name.
 func (w words) about(f File) string {
 	var facts []string
 	if f.Format != "" {
@@ -81,17 +81,17 @@ func (w words) about(f File) string {
 	return strings.Join(facts, " · ")
 }
 
-// fact is a line with its name. One without a value is left out.
+// fact is a line with a name and a value. A fact without a value is not drawn.
 type fact struct {
 	name, value string
 	rest        string  // in smaller type below the value
 	size        float64 // of the value; 0: 9 points
-	ours        bool    // the value is a text of ours, and has the page's direction
+	ours        bool    // the value is our text, not a user's, and has the page's direction
 }
 
 const nameSize, restSize = 8.0, 7.5
 
-// names is the width of the column of the names.
+// names returns the width of the column of names.
 func (p *page) names(facts []fact) (widest float64) {
 	for _, f := range facts {
 		widest = max(widest, float64(p.say(f.name).width)/64/em*nameSize)
@@ -99,7 +99,7 @@ func (p *page) names(facts []fact) (widest float64) {
 	return min(math.Ceil(widest)+12, 0.3*inner)
 }
 
-// rows draws facts, their names in a column.
+// rows draws facts with their names in a column.
 func (p *page) rows(y, width, names float64, facts []fact) float64 {
 	for _, f := range facts {
 		if f.value == "" && f.rest == "" {
@@ -112,7 +112,7 @@ func (p *page) rows(y, width, names float64, facts []fact) float64 {
 		p.colour(grey)
 		var named float64
 		p.tag("P", "", func() {
-			// The two baselines are one.
+			// Both texts have the same baseline.
 			named = p.block(p.say(f.name), nameSize, p.from(margin, names-6), y-(size-nameSize), names-6, p.start())
 		})
 		x, room := p.from(margin+names, width-names), width-names
@@ -142,7 +142,7 @@ func (p *page) rows(y, width, names float64, facts []fact) float64 {
 	return y
 }
 
-// start is where lines of the page begin.
+// start returns the side where lines of the page begin.
 func (p *page) start() align {
 	if p.rtl {
 		return right
@@ -159,7 +159,7 @@ func (p *page) paragraph(s string, size float64, c colour, x, y, width float64) 
 // The box of a signature.
 const signedWidth, signedHeight = 158.0, 46.0
 
-// check says how to check the certificate, and who signed it.
+// check draws how to check the certificate, and who signed it.
 func (p *page) check(in Input, y float64) float64 {
 	width, end := inner, y
 	if p.signer != "" {
@@ -203,7 +203,7 @@ func (p *page) signature(y float64) float64 {
 	return y - signedHeight
 }
 
-// foot is the last line of the page.
+// foot draws the last line of the page.
 func (p *page) foot(in Input) {
 	const size, y = 7.0, foot - 5
 	p.colour(grey)
@@ -213,7 +213,7 @@ func (p *page) foot(in Input) {
 	p.tag("P", "", func() { p.block(p.say(p.words.page), size, p.from(margin, inner), y, inner, right-p.start()) })
 }
 
-// squares are the dark and light ones of a QR code, row by row.
+// squares returns the dark (true) and light squares of a QR code, row by row.
 func squares(url string) ([][]bool, error) {
 	q, err := qrcode.New(url, qrcode.Medium)
 	if err != nil {
@@ -223,8 +223,8 @@ func squares(url string) ([][]bool, error) {
 	return q.Bitmap(), nil
 }
 
-// code draws the QR code of the work's page and where it leads, and returns where
-// that ends.
+// code draws the QR code of the work's page and its address. It returns the position
+// below.
 func (p *page) code(in Input, bits [][]bool, y float64) float64 {
 	x, top := p.from(margin+inner-qrSize, qrSize), y-2
 	one := qrSize / float64(len(bits))
@@ -265,10 +265,10 @@ func (p *page) code(in Input, bits [][]bool, y float64) float64 {
 	return y
 }
 
-// The address below the code, which is a little wider than that.
+// The address below the code: its font size, and how much wider than the code it may be.
 const urlSize, urlWider = 6.2, 6.0
 
-// long reports whether an address takes the width of the page.
+// long reports whether an address needs the width of the page.
 func (p *page) long(url string) bool {
 	return len(p.wrap(p.quote(url), urlSize, qrSize+2*urlWider)) > 2
 }

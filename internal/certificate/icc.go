@@ -7,11 +7,11 @@ import (
 	"unicode/utf16"
 )
 
-// packedRGB is sRGB as it goes into each file.
+// packedRGB is the compressed sRGB profile, as in each file.
 var packedRGB = sync.OnceValue(func() []byte { return new(packer).pack(sRGB()) })
 
-// sRGB is an ICC profile of the colour space sRGB (IEC 61966-2-1), which PDF/A
-// wants embedded: the primaries as D50 sees them, and the curve as a formula.
+// sRGB returns an ICC profile of the colour space sRGB (IEC 61966-2-1). PDF/A requires
+// it in the file. It has the primaries adapted to D50, and the curve as a formula.
 func sRGB() []byte {
 	be := binary.BigEndian
 	fixed := func(kind string, values ...float64) (b []byte) {

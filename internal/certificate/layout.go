@@ -15,13 +15,13 @@ const (
 	inner  = pageWidth - 2*margin
 
 	qrSize  = 92.0
-	beside  = 18.0         // between the facts and the code
+	beside  = 18.0         // space between the facts and the code
 	foot    = frame + 26.0 // where the lower part ends
 	top     = pageHeight - frame - 5
-	headEnd = pageHeight - 150.0 // where the title may begin
-	gap     = 20.0               // between title and creators
+	headEnd = pageHeight - 150.0 // top of the room for the title
+	gap     = 20.0               // space between title and creators
 
-	factsLeast = 250.0 // how high the lower part is at least
+	factsLeast = 250.0 // minimum height of the lower part
 )
 
 // compose draws everything.
@@ -33,7 +33,7 @@ func (p *page) compose(in Input) error {
 	if err != nil {
 		return err
 	}
-	// The lower part is as high as it has to be. Title and creators have the rest.
+	// The lower part has the height that it needs. Title and creators have the rest.
 	p.dry = true
 	factsTop := max(foot+factsLeast, foot-p.facts(in, code, 0))
 	p.dry = false
@@ -50,10 +50,10 @@ func (p *page) compose(in Input) error {
 	return nil
 }
 
-// mainnet is the one network that is not for trying out.
+// mainnet is the only network that is not a test network.
 const mainnet = "mainnet"
 
-// stamp writes across the whole page that it is of a test network.
+// stamp draws the test network's watermark across the whole page.
 func (p *page) stamp() {
 	const long = 640.0 // of the 1,031 points of the diagonal
 	text := p.say(p.test)
@@ -61,7 +61,7 @@ func (p *page) stamp() {
 	angle := math.Atan2(pageHeight, pageWidth)
 	p.colour(rose)
 	for _, l := range p.wrap(text, size, pageWidth*pageHeight) {
-		// The middle of the capitals is on the diagonal's.
+		// The middle of the capitals is on the middle of the diagonal.
 		x, y := -long/2, -0.36*size
 		p.watermark(l, size, pageWidth/2+x*math.Cos(angle)-y*math.Sin(angle), pageHeight/2+x*math.Sin(angle)+y*math.Cos(angle), angle)
 	}
@@ -103,8 +103,8 @@ func (p *page) head(in Input) {
 	})
 }
 
-// wave draws the commitment as the picture of a sound: a bar a digit, so that
-// no two works have the same.
+// wave draws the commitment as a sound wave with one bar for each digit. So two
+// commitments never have the same wave.
 func (p *page) wave(digits string, y float64) {
 	digits = strings.TrimPrefix(digits, "0x")
 	p.colour(gold)
@@ -118,7 +118,7 @@ func (p *page) wave(digits string, y float64) {
 	p.fill()
 }
 
-// work draws the title and the creators as large as they fit together.
+// work draws the title and the creators, as large as the room allows.
 func (p *page) work(in Input, factsTop float64) {
 	title := p.set(in.Title, serif)
 	size, room := 36.0, 132.0
@@ -128,7 +128,7 @@ func (p *page) work(in Input, factsTop float64) {
 	for size > 8 && (p.height(title, size, inner) > room || len(p.wrap(title, size, inner)) > 2 && size > 24) {
 		size--
 	}
-	// Rather a little smaller than broken.
+	// Prefer a slightly smaller title in one line.
 	if one := math.Floor(0.97 * inner / (float64(title.width+1) / 64 / em)); one >= 26 {
 		size = min(size, one)
 	}
@@ -136,7 +136,7 @@ func (p *page) work(in Input, factsTop float64) {
 	room = headEnd - factsTop - titleHeight - gap
 	list := p.arrange(in, room)
 	top := headEnd - (room-list.height)*0.42
-	// Marks that are stacked on a letter without end stay off the rest of the page.
+	// Clip, so that a high stack of marks on a letter does not cover the rest of the page.
 	fmt.Fprintf(&p.content, "q %s %s %s %s re W n\n", num(frame), num(factsTop-4), num(pageWidth-2*frame), num(headEnd+12-factsTop))
 	p.colour(ink)
 	p.tag("H2", "", func() { p.block(title, size, (pageWidth-width)/2, top, width, centre) })
@@ -144,9 +144,8 @@ func (p *page) work(in Input, factsTop float64) {
 	p.content.WriteString("Q\n")
 }
 
-// balanced is the smallest width in which a paragraph has no more lines than in
-// width: the lines become about as long as each other, and none is left with the
-// last word.
+// balanced returns the smallest width in which a paragraph has no more lines than in
+// width. So all lines have about the same length, and the last line is not a single word.
 func (p *page) balanced(s shown, size, width float64) float64 {
 	lines := len(p.wrap(s, size, width))
 	if lines < 2 {
@@ -163,8 +162,8 @@ func (p *page) balanced(s shown, size, width float64) float64 {
 	return most
 }
 
-// widest is how wide the widest line is: a word that is longer than a line stands
-// out of it.
+// widest returns the width of the widest line. It may exceed width, because a long word
+// is not broken.
 func (p *page) widest(s shown, size, width float64) (most float64) {
 	for _, l := range p.wrap(s, size, width) {
 		most = max(most, lineWidth(l, size))
@@ -172,7 +171,7 @@ func (p *page) widest(s shown, size, width float64) (most float64) {
 	return most
 }
 
-// cell is one creator as it is drawn.
+// cell is the drawn form of one creator.
 type cell struct{ name, rest shown }
 
 // creators are arranged in columns.
@@ -183,22 +182,22 @@ type creators struct {
 	width   float64 // of a column
 	heights []float64
 	height  float64
-	more    shown // how many there are besides
+	more    shown // the line with the number of other creators
 }
 
 const between = 14.0 // columns
 
-// Names are at most and at least so large, in steps of a quarter of a point. What
-// stands below a name is smaller, and at least so large that a lens is not needed.
+// The largest and the smallest font size of names, and the step, in points. The text
+// below a name is smaller, but people can still read it without a lens.
 const largest, smallest, step = 17.0, 6.0, 0.25
 
-// How large it is said that there are more, and how far below the last.
+// The font size of the line about more creators, and its distance from the last name.
 const moreSize, moreGap = 9, 3
 
 func below(size float64) float64 { return max(0.68*size, 4.8) }
 
-// arrange places all creators, or, when there are more than can be read on a page,
-// as many as fit and how many more there are.
+// arrange places all creators. If not all fit on the page in a readable size, it places
+// as many as fit, and a line with the number of the others.
 func (p *page) arrange(in Input, room float64) creators {
 	var all []cell
 	for _, one := range in.Creators {
@@ -212,7 +211,7 @@ func (p *page) arrange(in Input, room float64) creators {
 		says = p.moreAttached
 	}
 	var best creators
-	sort.Search(len(all), func(n int) bool { // how many are too many
+	sort.Search(len(all), func(n int) bool { // finds the first number that does not fit
 		more := p.say(fmt.Sprintf(says, len(all)-n))
 		c, ok := p.fit(all[:n], room-p.height(more, moreSize, inner)-moreGap)
 		if ok {
@@ -223,7 +222,7 @@ func (p *page) arrange(in Input, room float64) creators {
 	return best
 }
 
-// fit finds the largest type in which cells fit, in as few columns as it can.
+// fit finds the largest font size in which the cells fit, with as few columns as possible.
 func (p *page) fit(all []cell, room float64) (best creators, ok bool) {
 	c := creators{cells: all}
 	for c.columns = 1; c.columns <= 3; c.columns++ {
@@ -231,7 +230,7 @@ func (p *page) fit(all []cell, room float64) (best creators, ok bool) {
 			break
 		}
 		least := smallest
-		if c.columns == 1 && len(all) > 3 { // rather two columns than small print
+		if c.columns == 1 && len(all) > 3 { // prefer two columns to small print
 			least = 12
 		}
 		sizes := int((largest-least)/step) + 1
@@ -247,8 +246,8 @@ func (p *page) fit(all []cell, room float64) (best creators, ok bool) {
 	return best, ok
 }
 
-// measure finds out how high the cells are, and reports whether that is at most room:
-// if not, it does not look at all of them.
+// measure computes the heights of the cells, and reports whether they fit into room. It
+// stops at the first cell that does not fit.
 func (p *page) measure(c *creators, room float64) bool {
 	c.width = (inner - between*float64(c.columns-1)) / float64(c.columns)
 	c.heights, c.height = nil, 0
@@ -290,7 +289,7 @@ func (c creators) draw(p *page, top float64) {
 	}
 }
 
-// below is what stands under a creator's name.
+// below returns the text under a creator's name.
 func (w words) below(c Creator) string {
 	var facts []string
 	for _, role := range c.Roles {

@@ -31,17 +31,16 @@ const (
 type part struct {
 	role, alt string
 	pieces    []piece
-	link      *link // what the part leads to
+	link      *link // target of the part, or nil
 }
 
-// link is a part that can be followed, with its places on the page.
+// link is the target of a part, with its places on the page.
 type link struct {
 	url, says string
 	rects     []string
 }
 
-// piece is a piece of content, with its number on the page. A span says what it
-// means itself.
+// piece is a piece of content, with its number on the page. A span has its own text.
 type piece struct {
 	number int
 	span   bool
@@ -53,16 +52,16 @@ type page struct {
 	*typesetter
 	words
 	glyphs
-	dry     bool             // nothing is drawn: how high something is, is found out
+	dry     bool             // draw nothing, only measure heights
 	shaped  map[string]shown // texts of the lower part, which is set twice
-	signer  string           // the name on the signature; "": it is not signed
-	field   string           // where the signature is on the page
+	signer  string           // the name on the signature; "": unsigned
+	field   string           // rectangle of the signature on the page
 	content bytes.Buffer
 	parts   []part
 	pieces  int
 }
 
-// tag makes what draw draws a part.
+// tag makes the content that draw draws a part.
 func (p *page) tag(role, alt string, draw func()) {
 	if !p.dry {
 		p.parts = append(p.parts, part{role: role, alt: alt})
@@ -70,8 +69,8 @@ func (p *page) tag(role, alt string, draw func()) {
 	draw()
 }
 
-// begin begins a piece of the last part, end ends it. Pieces do not nest: readers
-// lose their place then.
+// begin begins a piece of the last part, and end ends it. Pieces must not nest, because
+// screen readers then lose the order.
 func (p *page) begin() {
 	last := &p.parts[len(p.parts)-1]
 	fmt.Fprintf(&p.content, "/%s<</MCID %d>>BDC\n", last.role, p.pieces)
@@ -88,7 +87,7 @@ func (p *page) beginSpan(actual string) {
 
 func (p *page) end() { p.content.WriteString("EMC\n") }
 
-// ornament marks what draw draws as nothing to be read.
+// ornament marks the content that draw draws as decoration, which is not read.
 func (p *page) ornament(draw func()) {
 	if p.dry {
 		return
@@ -98,7 +97,7 @@ func (p *page) ornament(draw func()) {
 	p.content.WriteString("EMC\n")
 }
 
-// say shapes a text of ours, in the direction of the page.
+// say shapes our own text, in the direction of the page.
 func (p *page) say(s string) shown {
 	base := di.DirectionLTR
 	if p.rtl {
@@ -116,12 +115,12 @@ func (p *page) say(s string) shown {
 	return text
 }
 
-// quote shapes a text of others, in its own direction.
+// quote shapes a user's text, in its own direction.
 func (p *page) quote(s string) shown {
 	return p.once(s, func() shown { return p.set(s, sans) })
 }
 
-// once keeps texts while the page is made: its lower part is set twice.
+// once caches shaped texts of one page, because its lower part is set twice.
 func (p *page) once(key string, shape func() shown) shown {
 	s, ok := p.shaped[key]
 	if !ok {
@@ -131,8 +130,8 @@ func (p *page) once(key string, shape func() shown) shown {
 	return s
 }
 
-// from is where something begins that is x away from where lines begin, and width
-// wide.
+// from returns the left edge of something with this width, x away from the start of
+// the lines.
 func (p *page) from(x, width float64) float64 {
 	if p.rtl {
 		return pageWidth - x - width
@@ -140,7 +139,7 @@ func (p *page) from(x, width float64) float64 {
 	return x
 }
 
-// leads makes the last part a link, at a place.
+// leads makes the last part a link, in a rectangle of the page.
 func (p *page) leads(url, says string, x, y, w, h float64) {
 	if p.dry {
 		return
@@ -152,8 +151,7 @@ func (p *page) leads(url, says string, x, y, w, h float64) {
 	last.link.rects = append(last.link.rects, fmt.Sprintf("%s %s %s %s", num(x), num(y), num(x+w), num(y+h)))
 }
 
-// watermark draws a text as a shape across the page, which no reader finds and no
-// program copies.
+// watermark draws a text across the page as a shape. Search and copy do not find it.
 func (p *page) watermark(l shaping.Line, size, x, y, angle float64) {
 	sin, cos := math.Sincos(angle)
 	fmt.Fprintf(&p.content, "q %.5f %.5f %.5f %.5f %s %s cm\n", cos, sin, -sin, cos, num(x), num(y))
@@ -181,11 +179,11 @@ func (p *page) colour(c colour) {
 
 func (p *page) fill() { p.content.WriteString("f\n") }
 
-// longest is how many bytes of text a glyph can stand for by itself: more than any
-// ligature does, and fewer than readers take.
+// longest is the maximum number of bytes of text for one glyph: more than any ligature
+// has, and fewer than the limit of PDF readers.
 const longest = 64
 
-// cluster is what stands for some characters, with its place on the line.
+// cluster is the glyphs of some characters, with their place on the line.
 type cluster struct {
 	from, runes int
 	face        *font.Face
@@ -193,9 +191,9 @@ type cluster struct {
 	x           float64
 }
 
-// line draws one line of a paragraph, its baseline beginning at x, y. What is
-// drawn is in the order in which it is read, also where that is from right to
-// left: readers that follow the structure do not sort by place.
+// line draws one line of a paragraph, with its baseline from x, y. It draws in reading
+// order, also for text from right to left, because readers that follow the structure
+// do not sort by position.
 func (p *page) line(s shown, l shaping.Line, size, x, y float64) {
 	const unit = 1.0 / 64 / em
 	glyphs := 0
@@ -225,8 +223,8 @@ func (p *page) line(s shown, l shaping.Line, size, x, y float64) {
 		if replaced {
 			meaning = actual
 		}
-		// One glyph says by itself what it means; several, or one that means
-		// nothing or too much, need it said around them.
+		// One glyph has its text in the font. Several glyphs, or a glyph without text
+		// or with too much text, need a span with the text.
 		long := len(meaning) > longest
 		span := len(c.glyphs) > 1 || replaced || long
 		if open && span {
@@ -260,7 +258,7 @@ func (p *page) line(s shown, l shaping.Line, size, x, y float64) {
 	p.content.WriteString("ET\n")
 }
 
-// pen collects glyphs that follow each other where the font itself puts them.
+// pen collects consecutive glyphs at the positions that the font gives them.
 type pen struct {
 	*page
 	size       float64
@@ -300,11 +298,11 @@ type align float64 // how much of the free space is left of the text
 
 const left, centre, right align = 0, 0.5, 1
 
-// leading is the distance of two baselines. Scripts with marks above and below
-// need more than Latin.
+// leading is the distance of two baselines, as a multiple of the font size. Scripts with
+// marks above and below need more than Latin.
 const leading = 1.3
 
-// block draws a paragraph from its top down, and returns where it ends.
+// block draws a paragraph from top down, and returns the position below.
 func (p *page) block(s shown, size, x, top, width float64, a align) float64 {
 	for _, l := range p.wrap(s, size, width) {
 		top -= size * leading
@@ -331,12 +329,12 @@ func (p *page) height(s shown, size, width float64) float64 {
 	return float64(lines) * size * leading
 }
 
-// maxLines is for how many widths a paragraph remembers its lines. A search for the
-// best size asks for some hundred, of each of 32 names, again and again.
+// maxLines is the maximum number of widths for which a paragraph caches its number of
+// lines. The search for the best size needs some hundred widths for each of 32 names.
 const maxLines = 1024
 
-// within is the size, from largest down to least, at which a paragraph has at
-// most so many lines.
+// within returns the largest size, from largest down to least, at which a paragraph has
+// at most this many lines.
 func (p *page) within(s shown, largest, least, width float64, lines int) float64 {
 	size := largest
 	for size > least && p.height(s, size, width) > (float64(lines)+0.5)*size*leading {
@@ -345,8 +343,8 @@ func (p *page) within(s shown, largest, least, width float64, lines int) float64
 	return size
 }
 
-// short is a paragraph of at most so many lines. What is longer has its middle
-// left out.
+// short returns a paragraph of at most this many lines. It leaves out the middle of a
+// longer text.
 func (p *page) short(text string, size, width float64, lines int) shown {
 	whole := p.quote(text)
 	most := (float64(lines) + 0.5) * size * leading

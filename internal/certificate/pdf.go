@@ -10,11 +10,11 @@ import (
 	"unicode/utf16"
 )
 
-// document is a PDF file being written: numbered objects, and nothing that
-// differs between two writings of the same content.
+// document is a PDF file during writing, as numbered objects. The same content always
+// gives the same bytes.
 type document struct{ objects [][]byte }
 
-// reserve gives a number to an object that others name before it is there.
+// reserve returns the number of an object whose content follows later.
 func (d *document) reserve() int {
 	d.objects = append(d.objects, nil)
 	return len(d.objects)
@@ -30,15 +30,15 @@ func (d *document) add(format string, args ...any) int {
 	return n
 }
 
-// stream adds data as it is, so that it can be read without a PDF reader.
+// stream adds data uncompressed, so that it can be read without a PDF reader.
 func (d *document) stream(dict string, data []byte) int {
 	return d.add("<<%s/Length %d>>\nstream\n%s\nendstream", dict, len(data), data)
 }
 
-// flate says of a stream that it is packed.
+// flate marks a compressed stream.
 const flate = "/Filter/FlateDecode"
 
-// packer compresses. Its tables are large, so they are used again.
+// packer compresses data. Its tables are large, so it is reused.
 type packer struct{ w *zlib.Writer }
 
 func (p *packer) pack(data []byte) []byte {
@@ -53,7 +53,7 @@ func (p *packer) pack(data []byte) []byte {
 	return b.Bytes()
 }
 
-// bytes is the file. Its identifier is a hash of its content.
+// bytes returns the file. Its identifier is a hash of its content.
 func (d *document) bytes(root, info int) []byte {
 	var b bytes.Buffer
 	b.WriteString("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
@@ -72,7 +72,7 @@ func (d *document) bytes(root, info int) []byte {
 	return b.Bytes()
 }
 
-// text is a string of any script as PDF writes it.
+// text returns a string of any script in the syntax of PDF.
 func text(s string) string {
 	b := []byte{0xfe, 0xff}
 	for _, u := range utf16.Encode([]rune(s)) {
@@ -81,7 +81,7 @@ func text(s string) string {
 	return "<" + hex.EncodeToString(b) + ">"
 }
 
-// refs names objects in an array.
+// refs returns references to objects, for an array.
 func refs(numbers []int) string {
 	var b strings.Builder
 	for _, n := range numbers {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// The values of PDF. A dictionary keeps its order, a number the way it is written.
+// The values of PDF. A dictionary keeps its order, and a number its written form.
 type (
 	reference  struct{ number, generation int }
 	pdfName    string
@@ -32,7 +32,7 @@ func (d dictionary) get(key pdfName) any {
 	return nil
 }
 
-// number is a whole number that is not negative; -1 is anything else.
+// number returns v as a whole number from 0; -1 for any other value.
 func number(v any) int {
 	s, ok := v.(pdfNumber)
 	if !ok || len(s) > 10 {
@@ -45,13 +45,13 @@ func number(v any) int {
 	return n
 }
 
-// object is a value, and of a stream its data as they stand in the file.
+// object is a value. For a stream it also has the data as in the file.
 type object struct {
 	value any
-	data  []byte // nil: no stream
+	data  []byte // nil: not a stream
 }
 
-// place is where a table says that an object is.
+// place is the position of an object, from a table.
 type place struct {
 	kind       int // 0: deleted; 1: at an offset; 2: within an object stream
 	at         int // the offset, or the number of the object stream
@@ -64,7 +64,7 @@ type section struct {
 	trailer dictionary
 }
 
-// view is the file as of one revision: sections, the latest first.
+// view is one revision of the file: its sections, the latest first.
 type view struct {
 	sections []section
 	objects  map[int]*object
@@ -77,29 +77,29 @@ type packed struct {
 	data             []byte
 }
 
-// pdf is a file that is being read.
+// pdf is a file during reading.
 type pdf struct {
 	file           []byte
 	newest, issued *view
-	// added are the sections that are in newest and not in issued.
+	// added are the sections that newest has and issued does not have.
 	added []section
 	root  reference
-	// steps counts bytes that were looked at or unpacked, up to most.
+	// steps counts bytes that were read or decompressed, up to most.
 	steps, most int
-	// reading are the objects that are being read, each for the one before it.
+	// reading is the depth of nested object reads.
 	reading int
 }
 
-// The bounds of a file, beside its size.
+// The limits for a file, besides its size.
 const (
 	maxDepth    = 64
 	maxSections = 64
 	maxReading  = 16
-	// maxTail is how far from the end of the file startxref stands at most.
+	// maxTail is the maximum distance of startxref from the end of the file, in bytes.
 	maxTail = 1024
 )
 
-// newPDF allows twice the file's size in steps, and 8 MiB for what is packed.
+// newPDF allows twice the file's size in steps, plus 8 MiB for compressed data.
 func newPDF(file []byte) *pdf { return &pdf{file: file, most: 2*len(file) + 8<<20} }
 
 func (f *pdf) step(n int) {
@@ -141,8 +141,8 @@ func (f *pdf) open() {
 	}
 	f.root = root
 	f.newest = &view{all, map[int]*object{}, map[int]*packed{}}
-	// What stands in front of the table that it continues was not appended: a
-	// linearized file is one revision of two tables.
+	// A table before the table that it continues was not appended: a linearized file
+	// is one revision with two tables.
 	first := len(all) - 1
 	for first > 0 && offsets[first-1] < offsets[first] {
 		first--
@@ -151,7 +151,7 @@ func (f *pdf) open() {
 	f.added = all[:first]
 }
 
-// start is the offset that stands behind the last startxref.
+// start returns the offset after the last startxref.
 func (f *pdf) start() int {
 	s := string(f.file[max(0, len(f.file)-maxTail):])
 	at := len(s)
@@ -305,7 +305,7 @@ func (f *pdf) packedTable(s *scanner, out *section) {
 	out.trailer = d
 }
 
-// place is where an object is in a revision.
+// place returns the position of an object in a revision.
 func (v *view) place(n int) place {
 	for _, s := range v.sections {
 		if p, ok := s.places[n]; ok {
@@ -315,7 +315,7 @@ func (v *view) place(n int) place {
 	return place{}
 }
 
-// get follows a reference, once: an object that is only a reference is refused.
+// get follows a reference once. It refuses an object that is only a reference.
 func (f *pdf) get(v *view, value any) any {
 	n, ok := value.(reference)
 	if !ok {
@@ -324,7 +324,7 @@ func (f *pdf) get(v *view, value any) any {
 	return f.object(v, n).value
 }
 
-// catalog is that of a revision.
+// catalog returns the catalog of a revision.
 func (f *pdf) catalog(v *view) dictionary {
 	d, ok := f.object(v, f.root).value.(dictionary)
 	if !ok {
@@ -333,8 +333,9 @@ func (f *pdf) catalog(v *view) dictionary {
 	return d
 }
 
-// object reads an object, once in each revision. One that was deleted or never
-// there is null by the standard; some readers look for another one with its number.
+// object reads an object, once in each revision. A deleted or missing object is null by
+// the standard. It is refused, because some readers search for another one with its
+// number.
 func (f *pdf) object(v *view, n reference) *object {
 	f.step(1)
 	if o := v.objects[n.number]; o != nil {
@@ -343,7 +344,7 @@ func (f *pdf) object(v *view, n reference) *object {
 		}
 		return o
 	}
-	// The length of a stream is another object, and so on: round and round, too.
+	// The length of a stream may be another object, and so on, even in a cycle.
 	if f.reading++; f.reading > maxReading {
 		refuse("depth")
 	}
@@ -367,8 +368,8 @@ func (f *pdf) object(v *view, n reference) *object {
 	return o
 }
 
-// indirect reads "N G obj", a value, and the stream behind it. Without a view no
-// reference is followed; without a number any will do.
+// indirect reads "N G obj", a value, and the stream after it. Without a view it follows
+// no reference; without a number it accepts any number.
 func (f *pdf) indirect(v *view, s *scanner, n *reference) *object {
 	is := reference{number(pdfNumber(s.word())), number(pdfNumber(s.word()))}
 	if is.number < 0 || is.generation < 0 || n != nil && is != *n || s.word() != "obj" {
@@ -442,7 +443,7 @@ func (f *pdf) within(v *view, p place, n int) any {
 	return items[0]
 }
 
-// unpack reads what is at the head of an object stream.
+// unpack reads the head of an object stream.
 func (f *pdf) unpack(v *view, o *object) *packed {
 	d, _ := o.value.(dictionary)
 	count, first := number(f.get(v, d.get("N"))), number(f.get(v, d.get("First")))
@@ -468,8 +469,8 @@ func (f *pdf) unpack(v *view, o *object) *packed {
 	return out
 }
 
-// decode unpacks a stream, to at most a number of bytes. Without a view no
-// reference is followed.
+// decode decompresses a stream, to at most most bytes. Without a view it follows no
+// reference.
 func (f *pdf) decode(v *view, o *object, most int) []byte {
 	d, _ := o.value.(dictionary)
 	get := func(value any) any {
@@ -526,7 +527,7 @@ func (f *pdf) decode(v *view, o *object, most int) []byte {
 	return f.unpredict(data, columns)
 }
 
-// inflate unpacks one zlib stream. Behind it is nothing but the end of a line.
+// inflate decompresses one zlib stream. Only an end of line may follow it.
 func (f *pdf) inflate(data []byte, most int) []byte {
 	f.step(4 * len(data))                   // a byte of a code costs more than one of a text
 	if len(data) < 2 || data[1]&0x20 != 0 { // a preset dictionary
@@ -550,7 +551,7 @@ func (f *pdf) inflate(data []byte, most int) []byte {
 	return out
 }
 
-// unpredict undoes the filters of PNG, of one byte a column.
+// unpredict undoes the PNG filters, with one byte for each column.
 func (f *pdf) unpredict(data []byte, columns int) []byte {
 	f.step(len(data))
 	if len(data)%(columns+1) != 0 {
@@ -607,7 +608,7 @@ func isWhite(c byte) bool {
 
 func isDelimiter(c byte) bool { return bytes.IndexByte([]byte("()<>[]{}/%"), c) >= 0 }
 
-// peek is the next byte; at the end it is a space.
+// peek returns the next byte, or a space at the end.
 func (s *scanner) peek() byte {
 	if s.at < s.end {
 		return s.text[s.at]
@@ -615,7 +616,7 @@ func (s *scanner) peek() byte {
 	return ' '
 }
 
-// next takes a byte of a value that has to go on.
+// next reads a byte inside a value. It refuses the end of the file.
 func (s *scanner) next() byte {
 	if s.at >= s.end {
 		refuse("value")
@@ -625,7 +626,7 @@ func (s *scanner) next() byte {
 	return s.text[s.at-1]
 }
 
-// take is a number of bytes of a table.
+// take reads n bytes of a table.
 func (s *scanner) take(n int) string {
 	if s.end-s.at < n {
 		refuse("table")
@@ -652,8 +653,8 @@ func (s *scanner) space() {
 	s.f.step(s.at - from)
 }
 
-// bare is what stands here before the next white space or delimiter. Some readers
-// take other control characters for white space.
+// bare reads up to the next white space or delimiter. It refuses other control
+// characters, because some readers treat them as white space.
 func (s *scanner) bare() string {
 	from := s.at
 	for s.at < s.end && !isWhite(s.text[s.at]) && !isDelimiter(s.text[s.at]) {
@@ -667,13 +668,13 @@ func (s *scanner) bare() string {
 	return word
 }
 
-// word is the next bare word, behind white space and comments.
+// word reads the next bare word, after white space and comments.
 func (s *scanner) word() string {
 	s.space()
 	return s.bare()
 }
 
-// one is a value that is no number and no reference.
+// one reads a value that is not a number or a reference.
 func (s *scanner) one() any {
 	s.space()
 	if s.peek() != '<' {
@@ -682,8 +683,8 @@ func (s *scanner) one() any {
 	return s.value(s.next(), 0)
 }
 
-// items are the values up to a word or a sign that is none, which is returned too:
-// "endobj", "stream", "]", ">>" or the end, which is "".
+// items reads values up to a word or sign that is not a value, and returns that, too:
+// "endobj", "stream", "]", ">>", or "" for the end.
 func (s *scanner) items(depth int) (all []any, end string) {
 	if depth > maxDepth {
 		refuse("depth")
@@ -754,7 +755,7 @@ func isNumber(s string) bool {
 	return digits > 0
 }
 
-// value reads what a delimiter begins.
+// value reads a value that begins with a delimiter.
 func (s *scanner) value(c byte, depth int) any {
 	switch {
 	case c == '/':
@@ -790,14 +791,14 @@ func (s *scanner) dictionary(depth int) dictionary {
 			refuse("value")
 		}
 		seen[key] = true
-		if items[i+1] != nil { // null is as if it were not there
+		if items[i+1] != nil { // null means that the entry is missing
 			d = append(d, entry{key, items[i+1]})
 		}
 	}
 	return d
 }
 
-// name reads a name, in which #20 is a space.
+// name reads a name. In a name, #20 is a space.
 func (s *scanner) name() pdfName {
 	word := s.bare()
 	var out []byte
@@ -815,7 +816,7 @@ func (s *scanner) name() pdfName {
 	return pdfName(out)
 }
 
-// digit is a hexadecimal digit's value; -1 is anything else.
+// digit returns the value of a hexadecimal digit, or -1.
 func digit(c byte) int {
 	switch {
 	case c >= '0' && c <= '9':
@@ -868,7 +869,7 @@ func (s *scanner) literal() pdfString {
 			if open--; open == 0 {
 				return pdfString(out)
 			}
-		case '\r': // the end of a line is one sign
+		case '\r': // CR LF counts as one character
 			if s.peek() == '\n' {
 				s.next()
 			}

@@ -8,9 +8,9 @@ import (
 )
 
 // changed reports whether something other than an invisible signature was added
-// to the first revision: validation data (DSS) and time-stamps of the document
-// are what a certificate may get later. Whoever wants to change more can write the
-// whole file anew, so "not changed" proves nothing.
+// to the first revision. Validation data (DSS) and time-stamps of the document may be
+// added to a certificate later. An attacker can write the whole file again, so "not
+// changed" proves nothing.
 func (f *pdf) changed() bool {
 	if len(f.added) == 0 {
 		return false
@@ -52,7 +52,7 @@ func (f *pdf) changed() bool {
 			return true
 		}
 	}
-	// Every other object is what it was.
+	// Every other object must be unchanged.
 	may := []any{any(f.root), kids[0], f.issued.sections[0].trailer.get("Info"), was.get("AcroForm"), form.get("Fields"), page.get("Annots")}
 	for _, s := range f.added {
 		for _, n := range slices.Sorted(maps.Keys(s.places)) {
@@ -69,13 +69,13 @@ func (f *pdf) changed() bool {
 	return false
 }
 
-// information is the document's, of a revision.
+// information returns the information dictionary of a revision.
 func (f *pdf) information(v *view) dictionary {
 	d, _ := f.get(v, v.sections[0].trailer.get("Info")).(dictionary)
 	return d
 }
 
-// named is the reference to what is at a place.
+// named returns the reference to the object at a place.
 func (f *pdf) named(n int, p place) reference {
 	if p.kind == 2 {
 		return reference{number: n}
@@ -88,7 +88,7 @@ func (f *pdf) same(a, b *object) bool {
 	return reflect.DeepEqual(a.value, b.value) && (a.data == nil) == (b.data == nil) && bytes.Equal(a.data, b.data)
 }
 
-// same reports whether two dictionaries are equal in all but some entries.
+// same reports whether two dictionaries are equal, without the entries in but.
 func same(a, b dictionary, but ...pdfName) bool {
 	rest := func(d dictionary) dictionary {
 		d = slices.DeleteFunc(slices.Clone(d), func(e entry) bool { return slices.Contains(but, e.key) })
@@ -99,8 +99,8 @@ func same(a, b dictionary, but ...pdfName) bool {
 	return slices.EqualFunc(x, y, func(p, q entry) bool { return p.key == q.key && reflect.DeepEqual(p.value, q.value) })
 }
 
-// appended are the references that a list has more than it had, if it has all
-// that it had.
+// appended returns the references that were added to a list. ok is false when an old
+// one is missing.
 func (f *pdf) appended(was, is any) ([]any, bool) {
 	before, _ := f.get(f.issued, was).([]any)
 	now, _ := f.get(f.newest, is).([]any)
@@ -115,7 +115,7 @@ func (f *pdf) appended(was, is any) ([]any, bool) {
 	return now[len(before):], true
 }
 
-// invisible reports whether a field is a signature without a picture.
+// invisible reports whether a field is a signature without an appearance.
 func (f *pdf) invisible(field any) bool {
 	d, _ := f.get(f.newest, field).(dictionary)
 	allowed := []pdfName{"Type", "Subtype", "FT", "T", "TU", "V", "Rect", "F", "P", "Ff", "Lock", "SV", "StructParent"}

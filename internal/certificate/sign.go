@@ -20,9 +20,8 @@ import (
 	"time"
 )
 
-// Signer signs certificates with a key of the operator: PAdES, at the level B-B.
-// What differs between two signatures of one page is the time that they name and
-// the signature.
+// Signer signs certificates with a key of the operator: PAdES, level B-B. Two signatures
+// of the same page differ only in their time and in the signature itself.
 type Signer struct {
 	leaf      *x509.Certificate
 	chain     []byte // certificates one after another, the leaf first
@@ -32,8 +31,9 @@ type Signer struct {
 	length    int // of the space for a signature, in hex digits
 }
 
-// NewSigner takes a certificate, followed by those that it hangs on, and its key,
-// as PEM, and the clock. What could never sign is refused here.
+// NewSigner returns a signer for a certificate and its key, both as PEM. The
+// intermediate certificates may follow the certificate. now is the clock. NewSigner
+// refuses a certificate or key that cannot sign.
 func NewSigner(certPEM, keyPEM []byte, now func() time.Time) (*Signer, error) {
 	pair, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
@@ -61,20 +61,20 @@ func NewSigner(certPEM, keyPEM []byte, now func() time.Time) (*Signer, error) {
 	if err := s.valid(); err != nil {
 		return nil, err
 	}
-	_, err = s.cms([]byte("at start, so that a key that cannot sign is told then"))
+	_, err = s.cms([]byte("at start, so that a key that cannot sign is found"))
 	return s, err
 }
 
-// name is whom the certificate names.
+// name returns the name in the certificate.
 func (s *Signer) name() string {
 	subject := s.leaf.Subject
 	return cmp.Or(subject.CommonName, strings.Join(subject.Organization, ", "), subject.String())
 }
 
-// valid says whether a signature made now could be believed.
+// valid returns an error when a PDF reader would reject a signature that is made now.
 func (s *Signer) valid() error {
 	if now := s.now(); now.Before(s.leaf.NotBefore) || now.After(s.leaf.NotAfter) {
-		return fmt.Errorf("certificate: the one to sign with is good from %s to %s", s.leaf.NotBefore.Format(time.DateOnly), s.leaf.NotAfter.Format(time.DateOnly))
+		return fmt.Errorf("certificate: the signing certificate is valid only from %s to %s", s.leaf.NotBefore.Format(time.DateOnly), s.leaf.NotAfter.Format(time.DateOnly))
 	}
 	return nil
 }
@@ -85,17 +85,17 @@ const (
 	rangeForm    = "%010d %010d %010d %010d"
 )
 
-// reserve adds the object that the signature goes into.
+// reserve adds the object for the signature.
 func (s *Signer) reserve(d *document) int {
 	return d.add("<</Type/Sig/Filter/Adobe.PPKLite/M(%s)/SubFilter/ETSI.CAdES.detached"+rangeMark+rangeForm+"]"+contentsMark+"%0*d>>>", pdfTime(s.now()), 0, 0, 0, 0, s.length, 0)
 }
 
-// sign fills in the signature over everything around it.
+// sign adds the signature. It covers the whole file except itself.
 func (s *Signer) sign(file []byte) ([]byte, error) {
-	// The last one: what is attached comes before, and could say the same.
+	// Search from the end: the attached file comes before, and may contain the same text.
 	object := bytes.LastIndex(file, []byte("/ETSI.CAdES.detached"+rangeMark))
 	if object < 0 {
-		return nil, errors.New("certificate: no place for a signature")
+		return nil, errors.New("certificate: the file has no place for a signature")
 	}
 	numbers := object + len("/ETSI.CAdES.detached"+rangeMark)
 	from := object + bytes.Index(file[object:], []byte(contentsMark)) + len(contentsMark) - 1
@@ -155,8 +155,8 @@ type (
 	signingCert struct{ Certs []certID }
 )
 
-// cms is the detached signature. Among what is signed is the hash of its
-// certificate, and no time, as PAdES wants it: that is in the file.
+// cms returns the detached signature. As PAdES requires, the signed attributes have the
+// hash of the certificate and no time: the time is in the file.
 func (s *Signer) cms(data []byte) ([]byte, error) {
 	digest, cert := sha256.Sum256(data), sha256.Sum256(s.leaf.Raw)
 	attributes, err := asn1.MarshalWithParams([]attribute{

@@ -26,8 +26,8 @@ import (
 //go:embed fonts/*.gz
 var fontFiles embed.FS
 
-// fontNames are tried in this order. The large one is the last, and is unpacked
-// only when a character needs it.
+// fontNames are tried in this order. The large font is the last. It is decompressed only
+// when a character needs it.
 var fontNames = []string{
 	"serif.ttf", "sans.ttf", "arabic.ttf", "hebrew.ttf", "devanagari.ttf", "thai.ttf", "armenian.ttf", "georgian.ttf",
 	"bengali.ttf", "tamil.ttf", "telugu.ttf", "ethiopic.ttf", "emoji.ttf", "cjk.otf",
@@ -63,29 +63,29 @@ var fontCache = func() (all []func() (*font.Font, error)) {
 	return all
 }()
 
-// em is the size that text is measured at.
+// em is the font size for measuring text.
 const em = 1000
 
-// typesetter turns text into glyphs of the embedded fonts, and keeps what the
-// next certificate can use: fonts made ready for shaping, and glyphs as they were
-// drawn. It serves one certificate at a time.
+// typesetter turns text into glyphs of the embedded fonts. It caches the loaded fonts
+// and the drawn glyphs for later certificates. It serves one certificate at a time.
 type typesetter struct {
 	faces []*font.Face // by index of fontNames; nil until needed
-	first int          // the font that is asked first
+	first int          // the font to try first
 
 	shaper  shaping.HarfbuzzShaper
 	wrapper shaping.LineWrapper
 	drawn   map[drawnKey]drawn
-	said    map[said]shown // texts of ours, which most certificates share
+	said    map[said]shown // our own texts, which most certificates share
 	packer  packer
-	ctx     context.Context // of the certificate that is being made
+	ctx     context.Context // of the current certificate
 }
 
-// overtime is what a certificate panics with whose time is over: no step on the way
-// up has anything to do about it.
+// overtime is the panic value when the context of a certificate has ended. A panic,
+// because no function between goOn and RenderWithin has to handle it.
 type overtime struct{ error }
 
-// goOn is asked before each text is set or broken into lines.
+// goOn panics with overtime when the context has ended. It is called before each text is
+// set or broken into lines.
 func (t *typesetter) goOn() {
 	if err := t.ctx.Err(); err != nil {
 		panic(overtime{err})
@@ -97,12 +97,12 @@ type said struct {
 	text string
 }
 
-// maxSaid is how many texts are kept, some 10 KB each. A language has 40.
+// maxSaid is the maximum number of cached texts, some 10 KB each. A language has 40.
 const maxSaid = 320
 
-// kept is the typesetter that the last certificate used: 3 MB in all for Latin,
-// 16 MB once a Han character was on one, never 20. A second certificate that is
-// made at the same time has one of its own, which is let go.
+// kept is the typesetter of the last certificate. It takes 3 MB for Latin, 16 MB after
+// the first Han character, and always less than 20 MB. A second certificate at the same
+// time uses a new typesetter, which is then discarded.
 var kept = make(chan *typesetter, 1)
 
 func takeTypesetter(ctx context.Context) *typesetter {
@@ -128,15 +128,15 @@ type drawnKey struct {
 	id   font.GID
 }
 
-// drawn is a glyph as it goes into a file.
+// drawn is the form of a glyph in a file.
 type drawn struct {
 	packed []byte
 	width  int
 	box    [4]int
 }
 
-// maxDrawn is how many glyphs are kept, some 600 bytes each. A page of every
-// script has 300.
+// maxDrawn is the maximum number of cached glyphs, some 600 bytes each. A page with
+// every script has 300.
 const maxDrawn = 4096
 
 func (t *typesetter) draw(face *font.Face, id font.GID) drawn {
@@ -160,14 +160,14 @@ func (t *typesetter) face(i int) *font.Face {
 	if t.faces[i] == nil {
 		f, err := fontCache[i]()
 		if err != nil {
-			panic(err) // it is embedded, and every test reads it
+			panic(err) // impossible: the font is embedded, and the tests read it
 		}
 		t.faces[i] = font.NewFace(f)
 	}
 	return t.faces[i]
 }
 
-// find is the font that has a character, or -1.
+// find returns the index of the font that has a character, or -1.
 func (t *typesetter) find(r rune) int {
 	if _, ok := t.face(t.first).NominalGlyph(r); ok {
 		return t.first
@@ -183,20 +183,19 @@ func (t *typesetter) find(r rune) int {
 // ResolveFace implements shaping.Fontmap.
 func (t *typesetter) ResolveFace(r rune) *font.Face { return t.face(max(t.find(r), 0)) }
 
-// shown are the characters that one paragraph is drawn with, and what they stand
-// for where that is something else.
+// shown is one shaped paragraph: its drawn characters, and their text where it differs.
 type shown struct {
 	runes  []rune
-	actual map[int]string // by index: what this character means; "" for none
+	actual map[int]string // by index: the text of this character, which may be ""
 	runs   []shaping.Output
 	base   di.Direction
 	width  fixed.Int26_6 // in one line, at em
-	// lines is how many there are by their width at em. Copies share it.
+	// lines caches the number of lines by their width at em. Copies share it.
 	lines map[fixed.Int26_6]int
 }
 
-// brackets stand around the number of a character that is not shown as itself.
-// No embedded font has them, so that others are drawn.
+// brackets are around the number of a character that is not shown itself. No embedded
+// font has them, so drawnBrackets are drawn.
 const brackets, drawnBrackets = "⟨⟩", "‹›"
 
 // set shapes one paragraph in the direction of its first letter.
@@ -213,8 +212,8 @@ func (t *typesetter) set(s string, first int) shown {
 	return t.setTo(base, s, first)
 }
 
-// setTo shapes one paragraph. A character that no font has is named instead of
-// shown as an empty box, and still copied and searched as what it is.
+// setTo shapes one paragraph. A character that no font has is shown by its number, not
+// as an empty box. Search and copy still find the character itself.
 func (t *typesetter) setTo(base di.Direction, s string, first int) shown {
 	t.goOn()
 	t.first = first
@@ -225,7 +224,7 @@ func (t *typesetter) setTo(base di.Direction, s string, first int) shown {
 			r = []rune(drawnBrackets)[i/len("⟨")]
 		}
 		if strings.ContainsRune(isolates, r) {
-			p.actual[len(p.runes)] = "" // it is not of the text
+			p.actual[len(p.runes)] = "" // not part of the text
 		}
 		if t.find(r) >= 0 || unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.White_Space) {
 			p.runes = append(p.runes, r)
@@ -238,7 +237,7 @@ func (t *typesetter) setTo(base di.Direction, s string, first int) shown {
 		}
 		p.actual[from] = string(r)
 	}
-	if len(p.runes) == 0 { // the segmenter would make a run without a font of it
+	if len(p.runes) == 0 { // the segmenter would return a run without a font
 		return p
 	}
 	var seg shaping.Segmenter
@@ -255,9 +254,8 @@ func (t *typesetter) setTo(base di.Direction, s string, first int) shown {
 // keycap encloses the character before it.
 const keycap = '\u20e3'
 
-// regroup moves the ends of runs of emoji to the font where they belong. The
-// segmenter leaves spaces in the font of what stands before them, and a digit
-// apart from the keycap that encloses it.
+// regroup corrects the ends of runs of emoji. The segmenter gives a space the font of
+// the character before it, and separates a digit from its enclosing keycap.
 func (t *typesetter) regroup(runs []shaping.Input) []shaping.Input {
 	pictures := func(in shaping.Input) bool { return t.faces[emoji] != nil && in.Face == t.faces[emoji] }
 	if !slices.ContainsFunc(runs, pictures) {
@@ -298,7 +296,7 @@ func (t *typesetter) regroup(runs []shaping.Input) []shaping.Input {
 	return out
 }
 
-// measure is a width in points as it is at em for text of a size.
+// measure converts a width in points at a font size to the width at em.
 func measure(size, width float64) fixed.Int26_6 { return fixed.Int26_6(width / size * em * 64) }
 
 // wrap breaks a paragraph into lines of a width, both in points.
@@ -307,13 +305,13 @@ func (t *typesetter) wrap(p shown, size, width float64) []shaping.Line {
 		return nil
 	}
 	t.goOn()
-	copies := make([]shaping.Output, len(p.runs)) // the wrapper trims what it is given
+	copies := make([]shaping.Output, len(p.runs)) // the wrapper changes its input
 	for i, r := range p.runs {
 		r.Glyphs = append([]shaping.Glyph(nil), r.Glyphs...)
 		copies[i] = r
 	}
 	lines, _ := t.wrapper.WrapParagraphF(shaping.WrapConfig{Direction: p.base}, measure(size, width), p.runes, shaping.NewSliceIterator(copies))
-	own := make([]shaping.Line, len(lines)) // they are the wrapper's until the next paragraph
+	own := make([]shaping.Line, len(lines)) // the wrapper reuses its lines for the next paragraph
 	for i, l := range lines {
 		own[i] = append(shaping.Line(nil), l...)
 		sort.SliceStable(own[i], func(a, b int) bool { return own[i][a].VisualIndex < own[i][b].VisualIndex })
@@ -331,26 +329,27 @@ func lineWidth(l shaping.Line, size float64) float64 {
 	return w / 64 / em * size
 }
 
-// glyph is one shape with what it means: two characters that look the same are
-// two glyphs, so that each can be copied as itself.
+// glyph is one shape with its text. Two characters that look the same are two glyphs, so
+// that each is copied as itself.
 type glyph struct {
 	face *font.Face
 	id   font.GID
 	text string
 }
 
-// glyphs are the fonts of the file: each glyph is a drawing of its own (a font
-// of Type 3), so that shapes from any kind of font are embedded alike.
+// glyphs are the fonts of the file. Each glyph is a drawing (a Type 3 font), so shapes
+// from all kinds of fonts are embedded in the same way.
 type glyphs struct {
 	code  map[glyph][2]int // font, code
 	fonts [][]glyph
-	open  map[*font.Face]int // the font that takes a face's next glyph
+	open  map[*font.Face]int // the font for a face's next glyph
 }
 
-// joiner joins letters in what is seen as one, and is no letter.
+// joiner is an invisible character that is not a letter. It is the text of a glyph
+// without text.
 const joiner = "\u034f"
 
-// perFont is how many codes a font has: one byte's, without 0.
+// perFont is the number of codes of a font: those of one byte, without 0.
 const perFont = 255
 
 func (g *glyphs) use(x glyph) (fontIndex, code int) {
@@ -387,8 +386,8 @@ func (g *glyphs) write(t *typesetter, d *document) string {
 			fmt.Fprintf(&procs, "/g%d %d 0 R", j+1, d.stream(flate, one.packed))
 			fmt.Fprintf(&widths, "%d ", one.width)
 			box = [4]int{min(box[0], b[0]), min(box[1], b[1]), max(box[2], b[2]), max(box[3], b[3])}
-			// What means nothing by itself stands for a character that is not to be
-			// seen: readers would take the code for one, a line break perhaps.
+			// A glyph without text gets an invisible character. Otherwise readers would
+			// take its code for a character, perhaps a line break.
 			fmt.Fprintf(&unicodes, "1 beginbfchar\n<%02x> %s\nendbfchar\n", j+1, strings.Replace(text(cmp.Or(x.text, joiner)), "<feff", "<", 1))
 		}
 		cmap := "/CIDInit /ProcSet findresource begin\n12 dict begin\nbegincmap\n/CIDSystemInfo <</Registry(Adobe)/Ordering(UCS)/Supplement 0>> def\n/CMapName /Adobe-Identity-UCS def\n/CMapType 2 def\n1 begincodespacerange\n<00> <ff>\nendcodespacerange\n" +
@@ -404,17 +403,17 @@ func (g *glyphs) write(t *typesetter, d *document) string {
 	return all.String()
 }
 
-// natural is how far a glyph moves the pen by itself, in units of its font.
+// natural returns the advance of a glyph, in units of its font.
 func natural(face *font.Face, id font.GID) int { return int(face.HorizontalAdvance(id) + 0.5) }
 
-// drawing is a glyph as PDF draws it.
+// drawing returns the PDF commands that draw a glyph.
 func drawing(face *font.Face, id font.GID) (proc []byte, width int, box [4]int) {
 	path, box := outline(face, id)
 	width = natural(face, id)
 	return fmt.Appendf(nil, "%d 0 %d %d %d %d d1\n%s", width, box[0], box[1], box[2], box[3], path), width, box
 }
 
-// outline is the path of a glyph and its box, in units of its font.
+// outline returns the path of a glyph and its box, in units of its font.
 func outline(face *font.Face, id font.GID) (_ []byte, box [4]int) {
 	var path bytes.Buffer
 	first := true
@@ -457,5 +456,5 @@ func outline(face *font.Face, id font.GID) (_ []byte, box [4]int) {
 	return path.Bytes(), box
 }
 
-// third is where the handle of a cubic curve is that draws a quadratic one.
+// third returns the control point of the cubic curve that equals a quadratic one.
 func third(end, control int) string { return num(float64(end) + 2*float64(control-end)/3) }

@@ -11,7 +11,7 @@ import (
 type words struct {
 	rtl      bool // the page is laid out from right to left
 	heading  string
-	document string // the document's title; %s is the work's
+	document string // the document's title; %s is the work's title
 	test     string // across the page
 	testSays string
 
@@ -24,7 +24,7 @@ type words struct {
 	commitment         string
 	roles              map[string]string
 
-	more, moreAttached string // %d: creators that have no room
+	more, moreAttached string // %d: number of creators that do not fit
 	proves, unseen     string
 	provesNot          string
 	made               string
@@ -33,7 +33,7 @@ type words struct {
 	step1, step2       string // %s: the address
 	mail, page         string
 	codeOf, pageOf     string // %s: the address of the work's page
-	evidence           string // what the attached file is
+	evidence           string // description of the attached file
 	signed, signedNote string
 
 	months  string // twelve, with | between
@@ -44,7 +44,7 @@ type words struct {
 	mega    string
 }
 
-// Languages are the codes (BCP 47) that [Input] takes. Any other is English.
+// Languages returns the codes (BCP 47) for [Input]. Any other code gives English.
 func Languages() []string { return []string{"en", "fr", "es", "de", "pt", "ja", "ar"} }
 
 func wordsIn(language string) words {
@@ -198,7 +198,7 @@ var catalogue = map[string]words{
 	},
 }
 
-// time is a moment to the second. Every language names the zone, which is UTC.
+// time returns a time to the second. Every language names the zone, which is UTC.
 func (w words) time(t time.Time) string {
 	t = t.UTC()
 	month := strings.Split(w.months, "|")[t.Month()-1]
@@ -215,7 +215,7 @@ func (w words) size(bytes int64) string {
 	return strings.Replace(strings.TrimSuffix(n, ".0"), ".", w.decimal, 1) + "\u00a0" + w.mega
 }
 
-// length is in minutes and seconds, and in hours where there are some.
+// length returns minutes and seconds, and hours if there are any.
 func length(d time.Duration) string {
 	s := max(int64(math.Round(d.Seconds())), 1)
 	if s < 3600 {
@@ -224,8 +224,8 @@ func length(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
 }
 
-// What stands between isolates has a direction of its own: an address in a line
-// that is read from right to left.
+// Text between isolates has its own direction, such as an address in a line from right
+// to left.
 const isolates = "\u2068\u2069"
 
 func (w words) isolated(s string) string {

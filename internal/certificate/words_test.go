@@ -179,8 +179,8 @@ func span(t *testing.T, path string) float64 {
 	return most - least
 }
 
-// What steers how a text reads is named: a page never reads otherwise than what
-// was registered.
+// Characters that change the direction are shown by their numbers, so a page never shows
+// a text other than the registered one.
 func TestMarksAreNamed(t *testing.T) {
 	t.Parallel()
 	in := input("song \u202eevol ym fo\u202c gnos", one("Zoë\u2067 x"))
@@ -200,8 +200,8 @@ func TestMarksAreNamed(t *testing.T) {
 	}
 }
 
-// What was registered before texts had to be seen is named, too: nobody has an empty
-// name, and no two names look the same for what is in them.
+// Invisible characters in older registrations are shown by their numbers, too. So no name
+// is empty, and different names look different.
 func TestBlanksAreNamed(t *testing.T) {
 	t.Parallel()
 	in := input("Love\u200bSong\u3164", one("\u3164"))
@@ -230,8 +230,8 @@ func TestTitlesBreakWell(t *testing.T) {
 	}
 }
 
-// What a signature says is on the page, and its field is where a reader can see
-// it, in the middle of no text.
+// The content of a signature is on the page. Its field is visible and does not cover
+// text.
 func TestSignatureIsOnThePage(t *testing.T) {
 	t.Parallel()
 	_, cert, key := authority(t, "1", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")

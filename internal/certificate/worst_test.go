@@ -60,8 +60,8 @@ func TestWorstIsBounded(t *testing.T) {
 	}
 }
 
-// A certificate whose time is over ends with the next text, and the next certificate
-// is as it always is.
+// A certificate whose context has ended stops at the next text. The next certificate is
+// not affected.
 func TestOvertime(t *testing.T) {
 	t.Parallel()
 	in := worst()["Tamil"]

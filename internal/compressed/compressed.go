@@ -1,9 +1,8 @@
-// Package compressed sends what many ask for in fewer bytes: with brotli or gzip,
-// as the client accepts it.
+// Package compressed compresses responses with brotli or gzip, as the client accepts.
 //
-// It is for bodies that are the same for everybody: files, documents, public
-// pages. It must not stand before an answer with a secret in it, because the length
-// of compressed text says something about the text.
+// It is for bodies that are the same for all clients: files, documents, public
+// pages. Do not use it for an answer that contains a secret, because the length
+// of compressed text reveals something about the text.
 package compressed
 
 import (
@@ -22,17 +21,17 @@ import (
 	"github.com/andybalholm/brotli"
 )
 
-// Codings are what is offered, the best first, by the names that HTTP has for them.
+// Codings are the supported content codings by their HTTP names, the best first.
 var Codings = []string{"br", "gzip"}
 
-// Pack compresses a body as far as it goes. The same bytes always give the same.
-// It takes some 3 seconds for a megabyte, so it is for builds.
+// Pack compresses a body as much as possible. The same input always gives the same
+// output. It takes some 3 seconds for a megabyte, so use it only in builds.
 func Pack(coding string, body []byte) []byte {
 	return pack(coding, body, brotli.BestCompression)
 }
 
-// quickly is the quality of brotli for what is compressed while somebody waits:
-// some 30 ms for 100 KB, and 3 percent longer than the best.
+// quickly is the quality of brotli during a request: some 30 ms for 100 KB. Its
+// output is 3 percent longer than that of the best quality.
 const quickly = 9
 
 func pack(coding string, body []byte, quality int) []byte {
@@ -45,7 +44,7 @@ func pack(coding string, body []byte, quality int) []byte {
 	case "gzip":
 		w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
 		if err != nil {
-			panic(err) // the level is one
+			panic(err) // impossible: the level is valid
 		}
 		_, _ = w.Write(body)
 		_ = w.Close()
@@ -61,7 +60,7 @@ type Cache struct {
 
 	mu    sync.Mutex
 	known map[key]*list.Element // of *kept
-	used  list.List             // the last used in front
+	used  list.List             // the last used first
 	size  int
 }
 
@@ -72,17 +71,17 @@ type key struct {
 
 type kept struct {
 	key    key
-	pinned bool // made at build time: it is in the binary in any case
+	pinned bool // made at build time: never removed, since it is in the binary anyway
 	made   func() []byte
-	size   int // in bytes; 0 until it is made
+	size   int // in bytes; 0 before it is made
 }
 
-// New makes a cache that holds at most limit bytes of what it made itself.
+// New returns a cache for at most limit bytes. Bodies from Add do not count.
 func New(limit int) *Cache {
 	return &Cache{limit: limit, known: map[key]*list.Element{}}
 }
 
-// Add gives the cache what was compressed at build time.
+// Add adds a body that was compressed at build time.
 func (c *Cache) Add(coding string, body, packed []byte) {
 	k := key{coding, sha256.Sum256(body)}
 	c.mu.Lock()
@@ -90,7 +89,7 @@ func (c *Cache) Add(coding string, body, packed []byte) {
 	c.known[k] = c.used.PushFront(&kept{key: k, pinned: true, made: func() []byte { return packed }})
 }
 
-// get is a body in a coding.
+// get returns a body in a coding.
 func (c *Cache) get(coding string, body []byte) []byte {
 	k := key{coding, sha256.Sum256(body)}
 	c.mu.Lock()
@@ -98,7 +97,7 @@ func (c *Cache) get(coding string, body []byte) []byte {
 	if ok {
 		c.used.MoveToFront(at)
 	} else {
-		// Compressed once, outside the lock, by the first of several requests.
+		// The first of several requests compresses the body, once and outside the lock.
 		at = c.used.PushFront(&kept{key: k, made: sync.OnceValue(func() []byte { return pack(coding, body, quickly) })})
 		c.known[k] = at
 	}
@@ -111,7 +110,7 @@ func (c *Cache) get(coding string, body []byte) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if one.size == 0 && c.known[k] == at {
-		// What it is made of is held as well by the function that made it.
+		// The old function would keep the uncompressed body in memory.
 		one.made = func() []byte { return packed }
 		one.size = len(packed)
 		c.size += one.size
@@ -128,12 +127,12 @@ func (c *Cache) get(coding string, body []byte) []byte {
 	return packed
 }
 
-// least is the shortest body that is worth it.
+// least is the minimum size of a body to compress, in bytes.
 const least = 256
 
-// Handler compresses what next answers to GET and HEAD with 200, when it is text
-// and the client accepts it. Each coding has an entity tag of its own, and a part
-// of a file (Range) is given out of the file as it is only.
+// Handler compresses the 200 answers of next to GET and HEAD when they are text and
+// the client accepts a coding. Each coding has its own entity tag. Range requests
+// return parts of the uncompressed file only.
 func (c *Cache) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		coding := ""
@@ -144,7 +143,7 @@ func (c *Cache) Handler(next http.Handler) http.Handler {
 		inner := r
 		if coding != "" {
 			inner = r.Clone(r.Context())
-			inner.Method = http.MethodGet // the length of a HEAD is that of what a GET gives
+			inner.Method = http.MethodGet // a HEAD has the same Content-Length as a GET
 			for _, conditional := range []string{"If-None-Match", "If-Modified-Since", "If-Range", "Range"} {
 				inner.Header.Del(conditional)
 			}
@@ -154,16 +153,16 @@ func (c *Cache) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// writer holds back a body that is to be compressed.
+// writer holds back a body until it is complete, to compress it.
 type writer struct {
 	http.ResponseWriter
-	coding string // "" where the body stays as it is
+	coding string // "" when the body is not compressed
 	began  bool
 	held   bool
 	body   bytes.Buffer
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap returns the inner writer, for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *writer) WriteHeader(status int) {
@@ -176,8 +175,8 @@ func (w *writer) WriteHeader(status int) {
 		h.Add("Vary", "Accept-Encoding")
 	}
 	w.began = status >= http.StatusOK
-	// A body that is not text keeps its bytes and its ETag. Its conditions were taken away,
-	// so they are looked at here.
+	// A body that is not text keeps its bytes and its ETag. The conditions were removed
+	// from the inner request, so they are checked here.
 	if w.held = w.coding != "" && status == http.StatusOK; !w.held {
 		w.ResponseWriter.WriteHeader(status)
 	}
@@ -229,7 +228,7 @@ func (w *writer) finish(c *Cache, r *http.Request) {
 	}
 }
 
-// matches says whether If-None-Match names a tag.
+// matches reports whether If-None-Match names the tag.
 func matches(header []string, tag string) bool {
 	for _, one := range strings.Split(strings.Join(header, ","), ",") {
 		one = strings.TrimSpace(one)
@@ -240,16 +239,16 @@ func matches(header []string, tag string) bool {
 	return false
 }
 
-// compressible says of a type whether it is text.
+// compressible reports whether a media type is text.
 func compressible(kind string) bool {
 	kind, _, err := mime.ParseMediaType(kind)
 	return err == nil && (strings.HasPrefix(kind, "text/") && kind != "text/event-stream" || strings.HasSuffix(kind, "+xml") || strings.HasSuffix(kind, "+json") ||
 		slices.Contains([]string{"application/json", "application/javascript", "application/xml"}, kind))
 }
 
-// negotiate is the coding that Accept-Encoding prefers, the best of ours among
-// equals, or "" for none. A client that accepts none of them, not even the body as
-// it is, gets it as it is: an error would help nobody.
+// negotiate returns the coding that Accept-Encoding prefers, or "" for no coding. Among
+// equals the first of Codings wins. A client that accepts no coding and not even the
+// uncompressed body receives the uncompressed body, because an error would not help.
 func negotiate(header []string) string {
 	quality := map[string]float64{}
 	for _, part := range strings.Split(strings.ToLower(strings.Join(header, ",")), ",") {
@@ -258,7 +257,7 @@ func negotiate(header []string) string {
 		if value, ok := strings.CutPrefix(strings.ReplaceAll(parameter, " ", ""), "q="); ok {
 			var err error
 			if q, err = strconv.ParseFloat(value, 64); err != nil || !(q >= 0 && q <= 1) {
-				q = 0 // not understood, and so not relied on
+				q = 0 // invalid: treat it as not accepted
 			}
 		}
 		switch name = strings.TrimSpace(name); name {

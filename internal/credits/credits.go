@@ -1,11 +1,11 @@
-// Package credits is the double-entry ledger: who was granted, who owes, who
-// paid, in whole credits.
+// Package credits is the double-entry ledger of grants, holds and payments, in whole
+// credits.
 //
-// Every transfer moves an amount between two accounts of one organization, in
-// the transaction of the change that it pays for. Entries are only ever added;
-// balances are kept beside them and may not go below zero. The package never
-// decides what something costs for whom (Prices says what it costs), and never
-// opens a transaction of its own for a hold, a capture or a release.
+// Every transfer moves an amount between two accounts of one organization. It
+// happens in the database transaction of the change that it pays for. Entries are
+// only ever added. Balances are stored beside them and never go below zero. Prices
+// says what a registration costs; the package does not choose prices for an
+// organization. It never opens its own transaction for a hold, a capture or a release.
 package credits
 
 import (
@@ -22,7 +22,7 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// The accounts of an organization. What was ever issued equals what is
+// The accounts of an organization. The total of issued credits equals the sum of
 // available, held and spent.
 const (
 	issued    = "issued"
@@ -39,12 +39,12 @@ const (
 	KindRelease = "release" // held → available, on failure
 )
 
-// MaxGrant is the most credits of one grant: far from where a sum of many
-// would overflow.
+// MaxGrant is the maximum of one grant, in credits. Even a sum of many grants does
+// not overflow.
 const MaxGrant = 1_000_000_000_000
 
-// Grant gives an organization amount credits (1 to MaxGrant, else
-// common.validation_failed) and says why.
+// Grant gives an organization amount credits, 1 to MaxGrant. Another amount is
+// common.validation_failed. The note records the reason.
 func Grant(ctx context.Context, tx *store.Tx, organization string, amount int64, note string) error {
 	if amount < 1 || amount > MaxGrant {
 		return fault.CommonValidationFailed([]fault.Field{{Field: "amount", Rule: "range", Message: fmt.Sprintf("A grant is 1 to %d credits.", int64(MaxGrant))}})
@@ -53,9 +53,9 @@ func Grant(ctx context.Context, tx *store.Tx, organization string, amount int64,
 	return err
 }
 
-// Hold sets amount credits of an organization aside for a transaction. It
-// refuses with registration.insufficient_credits when the balance does not
-// cover it. Holding nothing is nothing to record.
+// Hold reserves amount credits of an organization for a transaction. It returns
+// registration.insufficient_credits when the balance is too low. A hold of 0
+// records nothing.
 func Hold(ctx context.Context, tx *store.Tx, organization, transaction string, amount int64) error {
 	if amount == 0 {
 		return nil
@@ -67,21 +67,21 @@ func Hold(ctx context.Context, tx *store.Tx, organization, transaction string, a
 	return err
 }
 
-// Capture spends what is held for a transaction. Capturing twice, or where
-// nothing is held, changes nothing.
+// Capture spends the credits held for a transaction. It changes nothing when no
+// credits are held, or when it is repeated.
 func Capture(ctx context.Context, tx *store.Tx, organization, transaction string) error {
 	return settle(ctx, tx, organization, transaction, KindCapture, spent)
 }
 
-// Release gives back what is held for a transaction. Releasing twice, or where
-// nothing is held, changes nothing.
+// Release returns the credits held for a transaction to the balance. It changes
+// nothing when no credits are held, or when it is repeated.
 func Release(ctx context.Context, tx *store.Tx, organization, transaction string) error {
 	return settle(ctx, tx, organization, transaction, KindRelease, available)
 }
 
 func settle(ctx context.Context, tx *store.Tx, organization, transaction, kind, to string) error {
-	// Locks the account, so that of a capture and a release at once the second
-	// sees what the first did. Without the account nothing is held.
+	// Locks the account: when a capture and a release run at once, the second one
+	// sees the result of the first. Without the account nothing is held.
 	if n, err := tx.MoveBalance(ctx, query.MoveBalanceParams{Amount: 0, OrganizationID: organization, Account: held}); err != nil || n == 0 {
 		return err
 	}
@@ -94,7 +94,7 @@ func settle(ctx context.Context, tx *store.Tx, organization, transaction, kind, 
 }
 
 // transfer moves amount from one account to another, once per transaction and
-// kind: moved is false when that had already happened.
+// kind. moved is false when this transfer already exists.
 func transfer(ctx context.Context, tx *store.Tx, organization, kind, from, to string, amount int64, transaction, note string) (moved bool, err error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -111,7 +111,7 @@ func transfer(ctx context.Context, tx *store.Tx, organization, kind, from, to st
 		amount  int64
 	}
 	sides := []side{{from, -amount}, {to, amount}}
-	if from > to { // always in the same order, so that transfers do not wait for each other in a circle
+	if from > to { // always in the same order, which prevents deadlocks between transfers
 		sides[0], sides[1] = sides[1], sides[0]
 	}
 	for _, side := range sides {
@@ -125,7 +125,7 @@ func transfer(ctx context.Context, tx *store.Tx, organization, kind, from, to st
 	return true, nil
 }
 
-// move changes a balance, and opens the account when it is not there yet.
+// move changes a balance, and creates the account if it does not exist.
 func move(ctx context.Context, tx *store.Tx, organization, account string, amount int64) error {
 	for opened := false; ; opened = true {
 		n, err := tx.MoveBalance(ctx, query.MoveBalanceParams{Amount: amount, OrganizationID: organization, Account: account})
@@ -144,14 +144,14 @@ func move(ctx context.Context, tx *store.Tx, organization, account string, amoun
 	}
 }
 
-// Balance is what an organization has, in credits.
+// Balance is the balance of an organization, in credits.
 type Balance struct {
 	Available int64 `json:"available"` // can be spent
-	Held      int64 `json:"held"`      // set aside for registrations under way
+	Held      int64 `json:"held"`      // reserved for running registrations
 	Spent     int64 `json:"spent"`     // paid for final registrations
 }
 
-// Of reads an organization's balance.
+// Of returns an organization's balance.
 func Of(ctx context.Context, q *query.Queries, organization string) (Balance, error) {
 	rows, err := q.ListBalances(ctx, organization)
 	var b Balance
@@ -168,7 +168,7 @@ func Of(ctx context.Context, q *query.Queries, organization string) (Balance, er
 	return b, err
 }
 
-// Available reads only what can be spent now.
+// Available returns only the credits that can be spent now.
 func Available(ctx context.Context, q *query.Queries, organization string) (int64, error) {
 	n, err := q.GetBalance(ctx, query.GetBalanceParams{OrganizationID: organization, Account: available})
 	if errors.Is(err, sql.ErrNoRows) {
@@ -187,14 +187,14 @@ type Transfer struct {
 	At            time.Time `json:"at"`
 }
 
-// MaxHistory is the most transfers that History reads at once.
+// MaxHistory is the maximum number of transfers that one call of History returns.
 const MaxHistory = 10_000
 
-// History lists an organization's transfers, newest first: at most limit of
-// those before the transfer id before ("" for the newest).
+// History lists an organization's transfers, newest first: at most limit transfers
+// that are older than the transfer with the id before ("" starts with the newest).
 func History(ctx context.Context, q *query.Queries, organization, before string, limit int) ([]Transfer, error) {
 	if before == "" {
-		before = "g" // after every id, in whatever order the database has for letters
+		before = "g" // sorts after every id, in every collation of the database
 	}
 	rows, err := q.History(ctx, query.HistoryParams{OrganizationID: organization, Before: before, Lim: int32(2 * min(max(limit, 0), MaxHistory))})
 	if err != nil {
@@ -202,7 +202,7 @@ func History(ctx context.Context, q *query.Queries, organization, before string,
 	}
 	out := []Transfer{}
 	for _, r := range rows {
-		if r.Amount > 0 { // each transfer has one entry that gains
+		if r.Amount > 0 { // each transfer has exactly one positive entry
 			out = append(out, Transfer{ID: r.ID, Kind: r.Kind, Amount: r.Amount, TransactionID: r.TransactionID, Note: r.Note, At: store.Time(r.CreatedAt)})
 		}
 	}

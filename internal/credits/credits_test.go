@@ -15,7 +15,7 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// ledger does each thing in a transaction of its own.
+// ledger runs each call in its own transaction.
 type ledger struct {
 	t   testing.TB
 	db  *store.DB
@@ -72,7 +72,7 @@ func TestTransfers(t *testing.T) {
 			}
 		}
 		if err := l.hold("a", -5); err == nil {
-			t.Error("a negative hold was taken")
+			t.Error("a negative hold was accepted")
 		}
 		ok(l.grant(100))
 		ok(l.hold("a", 60))
@@ -118,7 +118,7 @@ func TestTransfers(t *testing.T) {
 	})
 }
 
-// Random grants, holds, captures and releases, beside a model on paper.
+// Random grants, holds, captures and releases give the same balances as a model.
 func TestInvariants(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		run := 0
@@ -167,7 +167,7 @@ func TestInvariants(t *testing.T) {
 				}
 				got := l.balance()
 				if got != model {
-					rt.Fatalf("step %d: %+v, on paper %+v", i, got, model)
+					rt.Fatalf("step %d: %+v, the model has %+v", i, got, model)
 				}
 				if got.Available+got.Held+got.Spent != granted || min(got.Available, got.Held, got.Spent) < 0 {
 					rt.Fatalf("step %d: %+v of %d granted", i, got, granted)
@@ -188,7 +188,7 @@ func TestInvariants(t *testing.T) {
 	})
 }
 
-// 32 holds of 10 on a balance of 100: ten get it, and nobody overdraws.
+// Of 32 concurrent holds of 10 on a balance of 100, exactly ten succeed.
 func TestOverdrawTogether(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		l := ledger{t, db, "songs"}
@@ -201,7 +201,7 @@ func TestOverdrawTogether(t *testing.T) {
 			if err == nil {
 				won++
 			} else if !errors.Is(err, fault.CodeRegistrationInsufficientCredits) {
-				t.Errorf("a loser is told %v", err)
+				t.Errorf("a refused hold returned %v", err)
 			}
 		}
 		if won != 10 {
@@ -213,8 +213,8 @@ func TestOverdrawTogether(t *testing.T) {
 	})
 }
 
-// Capture and release of one transaction at once, while others hold: one of
-// the two counts, and no one else's hold pays for the other.
+// Capture and release of one transaction run at once, while other transactions hold
+// credits. Only one of the two succeeds, and the other uses no other hold.
 func TestSettleTogether(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		l := ledger{t, db, "songs"}

@@ -10,11 +10,11 @@ import (
 // states: 1,048,576 bytes.
 const Megabyte = 1 << 20
 
-// Prices is what a network charges, in credits.
+// Prices are the prices of a network, in credits.
 type Prices struct {
 	// NetworkFee is charged for every transaction.
 	NetworkFee int64
-	// BaseDeposit is charged once a work, VersionDeposit once a version.
+	// BaseDeposit is charged once for each work, VersionDeposit once for each version.
 	BaseDeposit, VersionDeposit int64
 	// ServiceBasisPoints is the service fee, in hundredths of a percent of
 	// network fee and deposits, rounded up to a whole credit.
@@ -26,14 +26,14 @@ type Prices struct {
 
 // Tier is one row of the storage table.
 type Tier struct {
-	UpToMB int64 // 0: without end
+	UpToMB int64 // 0: no end
 	PerMB  int64 // credits for each started megabyte within the tier
 }
 
-// storage is the default table: nothing to 10 MB, then progressive.
+// storage is the default table: free up to 10 MB, then progressive.
 func storage() []Tier { return []Tier{{10, 0}, {100, 1}, {250, 2}, {0, 3}} }
 
-// MainnetPrices are the defaults of a network that costs something.
+// MainnetPrices are the defaults of a network that charges fees.
 func MainnetPrices() Prices {
 	return Prices{NetworkFee: 12, BaseDeposit: 50, VersionDeposit: 20, ServiceBasisPoints: 500, Storage: storage()}
 }
@@ -56,7 +56,7 @@ type Quote struct {
 // Register prices a new work of size bytes.
 func (p Prices) Register(size int64) Quote { return p.quote(p.BaseDeposit+p.VersionDeposit, size) }
 
-// Update prices a version; size is 0 when it brings no new file.
+// Update prices a version of size bytes; size is 0 when it has no new file.
 func (p Prices) Update(size int64) Quote { return p.quote(p.VersionDeposit, size) }
 
 func (p Prices) quote(deposit, size int64) Quote {
@@ -95,9 +95,9 @@ func (p Prices) String() string {
 	return fmt.Sprintf("network=%d,base=%d,version=%d,service-bp=%d,storage=%s", p.NetworkFee, p.BaseDeposit, p.VersionDeposit, p.ServiceBasisPoints, strings.Join(tiers, "/"))
 }
 
-// ParsePrices reads "network=12,base=50,version=20,service-bp=500,storage=10:0/100:1/250:2/:3";
-// what is left out keeps the value it has in base. In storage, each tier is
-// END_IN_MB:CREDITS_PER_MB, ends ascending, the last without an end.
+// ParsePrices reads "network=12,base=50,version=20,service-bp=500,storage=10:0/100:1/250:2/:3".
+// A missing part keeps its value in base. In storage, each tier is
+// END_IN_MB:CREDITS_PER_MB. The ends are ascending, and the last tier has no end.
 func ParsePrices(text string, base Prices) (Prices, error) {
 	p := base
 	if text == "" {
@@ -115,11 +115,11 @@ func ParsePrices(text string, base Prices) (Prices, error) {
 		}
 		target, ok := map[string]*int64{"network": &p.NetworkFee, "base": &p.BaseDeposit, "version": &p.VersionDeposit, "service-bp": &p.ServiceBasisPoints}[name]
 		if !ok {
-			return base, fmt.Errorf("prices: %q is none of network, base, version, service-bp, storage", name)
+			return base, fmt.Errorf("prices: unknown name %q; use network, base, version, service-bp or storage", name)
 		}
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || n < 0 || n > 1_000_000_000 {
-			return base, fmt.Errorf("prices: %s=%q is no amount from 0 to 1,000,000,000", name, value)
+			return base, fmt.Errorf("prices: %s=%q must be a number from 0 to 1,000,000,000", name, value)
 		}
 		*target = n
 	}
@@ -138,11 +138,11 @@ func parseTiers(text string) ([]Tier, error) {
 			return nil, fmt.Errorf("prices: storage tier %q is not END_IN_MB:CREDITS_PER_MB", part)
 		}
 		if final := i == len(parts)-1; final != (end == "") {
-			return nil, fmt.Errorf("prices: the last storage tier, and only it, has no end: %q", text)
+			return nil, fmt.Errorf("prices: the last storage tier must have no end, and all others must have one: %q", text)
 		}
 		if end != "" {
 			if t.UpToMB, err = strconv.ParseInt(end, 10, 64); err != nil || t.UpToMB <= last || t.UpToMB > 1_000_000 {
-				return nil, fmt.Errorf("prices: storage tier %q does not end after the one before it", part)
+				return nil, fmt.Errorf("prices: storage tier %q must end after the tier before it", part)
 			}
 			last = t.UpToMB
 		}

@@ -50,9 +50,9 @@ func TestParsePrices(t *testing.T) {
 		"storage=10:0/10:1/:2", "storage=0:1/:2", "storage=-1:1/:2", "storage=10/:2", "storage=10:x/:2", "storage=10:-1/:2", "storage=9999999:1/:2", "storage=:1000001", "network=99999999999999999999",
 	} {
 		if p, err := credits.ParsePrices(text, base); err == nil {
-			t.Errorf("%q is taken, as %s", text, p)
+			t.Errorf("%q is accepted as %s", text, p)
 		} else if !cmp.Equal(p, base) {
-			t.Errorf("%q changed the prices all the same", text)
+			t.Errorf("%q was refused, but changed the prices", text)
 		}
 	}
 }
@@ -92,7 +92,7 @@ func TestQuotes(t *testing.T) {
 		if qb.Total < qa.Total {
 			t.Fatalf("%d bytes cost %d, %d cost %d", a, qa.Total, b, qb.Total)
 		}
-		// Megabyte by megabyte gives the same fee.
+		// A sum over the megabytes gives the same fee.
 		if size := a % (2000 * mb); size > 0 {
 			var sum int64
 			for m := int64(0); m*mb < size; m++ {

@@ -1,10 +1,10 @@
-// Package demo is the integrator's page at /demo/: what somebody who puts
-// <ats-widget> on a site writes, with an event log beside it, samples to try, and a
-// picker that rehearses any error of the catalogue.
+// Package demo is the demo page at /demo/. It shows how a site integrates
+// <ats-widget>. It also has an event log, samples to try, and a form that rehearses any
+// error of the catalogue.
 //
-// It holds a page, its style and scripts, four short pieces of music, and the
-// few lines of backend that mint a session. It reaches Timbre only as every
-// integrator does, through the public API, and never hands the secret key on.
+// The package has a page, its style and scripts, four short pieces of music, and the
+// small backend that mints sessions. It uses Timbre only through the public API, as
+// every integrator does, and never reveals the secret key.
 package demo
 
 import (
@@ -29,30 +29,30 @@ import (
 //go:embed assets session.go
 var files embed.FS
 
-// Config says whose page this is.
+// Config has the addresses and keys of the page.
 type Config struct {
 	APIURL       string // the public base URL of Timbre, without a slash at its end
-	UploadOrigin string // where upload URLs point to, where that is elsewhere
-	SiteKey      string // of the organization that the page belongs to
+	UploadOrigin string // origin of upload URLs, if it differs from APIURL
+	SiteKey      string // of the page's organization
 	SecretKey    string // mints sessions; stays in this process
 
-	// A test key pair of the same organization, for what is rehearsed.
+	// A test key pair of the same organization, for rehearsals.
 	TestSiteKey, TestSecretKey string
 
 	// RenderError writes a refusal in the form of the API.
 	RenderError func(http.ResponseWriter, *http.Request, error)
 }
 
-// New serves the page and all that belongs to it below /demo/. What is refused
-// goes to RenderError: session.origin_not_allowed for a page of another origin,
-// common.not_found for what is not there, common.service_unavailable when the
-// API cannot be reached. A refusal by the API is passed on as it came.
+// New serves the page and its files below /demo/. It passes errors to RenderError:
+// session.origin_not_allowed for a request from another origin, common.not_found for an
+// unknown path, common.service_unavailable when the API cannot be reached. It passes an
+// error response of the API to the page unchanged.
 func New(c Config) http.Handler {
 	policy := contentSecurityPolicy(c.APIURL, c.UploadOrigin)
 	page := render(c, policy)
 	client := &http.Client{
 		Timeout: 10 * time.Second,
-		// Wherever the API may point to, the secret key does not go there.
+		// Follow no redirect: the secret key must not reach another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 
@@ -101,10 +101,9 @@ func New(c Config) http.Handler {
 	})
 }
 
-// contentSecurityPolicy allows the page its own files, the API, and uploads, no
-// more. The
-// API stands in script-src because the widget is loaded from it: the same place
-// as 'self' when the page is opened under the public URL.
+// contentSecurityPolicy allows only the page's own files, the API, and uploads. The API
+// is in script-src because the page loads the widget from it. It is the same as 'self'
+// when the page is opened under the public URL.
 func contentSecurityPolicy(api, uploads string) string {
 	connect := "connect-src 'self' " + api + " ws" + strings.TrimPrefix(api, "http")
 	if uploads != "" && uploads != api {
@@ -124,7 +123,7 @@ func contentSecurityPolicy(api, uploads string) string {
 	}, "; ")
 }
 
-// render makes the page once: it is the same for everybody.
+// render makes the page once: it is the same for all visitors.
 func render(c Config, policy string) []byte {
 	t := template.Must(template.New("index.html").Funcs(template.FuncMap{
 		"asset": assetURL,
@@ -145,14 +144,14 @@ func render(c Config, policy string) []byte {
 	return b.Bytes()
 }
 
-// rehearsal is a section of the catalogue, with what of it can be rehearsed.
+// rehearsal is a section of the catalogue with its codes that can be rehearsed.
 type rehearsal struct {
 	Section string
 	Codes   []fault.Entry
 }
 
-// rehearsals are the codes that the page offers to meet, in the catalogue's order.
-// A cause is Markdown there and plain here.
+// rehearsals returns the codes that the page can rehearse, in the catalogue's order.
+// Causes are Markdown in the catalogue and plain text here.
 func rehearsals() (all []rehearsal) {
 	plain := strings.NewReplacer("`", "", "*", "")
 	for _, e := range fault.All() {
@@ -169,10 +168,11 @@ func rehearsals() (all []rehearsal) {
 	return all
 }
 
-// score is a listing on the page: what runs there, to be read and copied.
+// score is a listing on the page: the running code, for reading and copying.
 type score struct{ Number, Title, About, File, Text string }
 
-// assetURL names an asset by what it holds, so that it can be cached for ever.
+// assetURL returns an asset's URL with a hash of its content, so that browsers can cache
+// it for ever.
 func assetURL(name string) (string, error) {
 	b, err := files.ReadFile("assets/" + name)
 	return "/demo/assets/" + name + "?" + fingerprint(b), err
@@ -193,8 +193,8 @@ func serve(w http.ResponseWriter, r *http.Request, name string, data []byte) {
 	if r.URL.RawQuery == sum {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	// ServeContent refuses conditions and ranges in words of its own. They may be
-	// ignored, and so neither gets there but for what a player asks.
+	// ServeContent answers bad conditions and ranges with plain text instead of an
+	// envelope. HTTP allows ignoring them, so only valid ranges are passed to it.
 	r = r.Clone(r.Context())
 	r.Header.Del("If-Match")
 	r.Header.Del("If-Unmodified-Since")
@@ -206,7 +206,7 @@ func serve(w http.ResponseWriter, r *http.Request, name string, data []byte) {
 
 var fromTo = regexp.MustCompile(`^bytes=([0-9]{1,9})-([0-9]{0,9})$`)
 
-// plays reports whether a Range header asks for a part that there is.
+// plays reports whether a Range header asks for an existing part.
 func plays(header string, size int) bool {
 	m := fromTo.FindStringSubmatch(header)
 	if m == nil {
@@ -217,7 +217,7 @@ func plays(header string, size int) bool {
 	return from < size && (err != nil || to >= from)
 }
 
-// contentType does not ask the machine for what we know.
+// contentType returns the media type of a file, independent of the machine's configuration.
 func contentType(name string) string {
 	switch ext := path.Ext(name); ext {
 	case ".wav":
@@ -235,10 +235,10 @@ func contentType(name string) string {
 	}
 }
 
-// sameOrigin says whether a request was made by our own page. Unlike a check
-// against forgery it also refuses who sends no Origin: the mint needs one.
+// sameOrigin reports whether our own page made the request. Unlike a check against
+// forgery, it also refuses a request without Origin, because the mint needs one.
 func sameOrigin(r *http.Request) bool {
 	_, host, _ := strings.Cut(r.Header.Get("Origin"), "://")
-	site := r.Header.Get("Sec-Fetch-Site") // absent on plain http to other than loopback
+	site := r.Header.Get("Sec-Fetch-Site") // browsers omit it on plain http, except for loopback
 	return host != "" && host == r.Host && (site == "" || site == "same-origin")
 }

@@ -24,7 +24,7 @@ const (
 	testSecret = "csk_test_3333333333333333333333333333333333333333333333333333333333333333"
 )
 
-// refuse is a renderer in the form of the API's.
+// refuse renders an error as the API does.
 func refuse(w http.ResponseWriter, _ *http.Request, err error) {
 	f, ok := err.(*fault.Error)
 	if !ok {
@@ -35,13 +35,13 @@ func refuse(w http.ResponseWriter, _ *http.Request, err error) {
 	json.NewEncoder(w).Encode(f.Envelope("req_TEST"))
 }
 
-// mintAPI stands for POST /v1/sessions. It checks its caller as the real one
-// does, and answers each call with the next token, until it has been told to refuse.
+// mintAPI replaces POST /v1/sessions. It checks its caller as the real route
+// does. It answers each call with the next token, or with refuse when it is set.
 type mintAPI struct {
 	t      *testing.T
 	calls  int
 	refuse *fault.Error
-	want   map[string]any // the body, when it is another than an ordinary one
+	want   map[string]any // the expected body, if it is not an ordinary one
 }
 
 func (m *mintAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -130,7 +130,7 @@ func TestPage(t *testing.T) {
 	if d := cmp.Diff(want, w.Header().Get("Content-Security-Policy")); d != "" {
 		t.Errorf("policy (-want +got):\n%s", d)
 	}
-	// Uploads may go elsewhere: then the page may connect there, too.
+	// If uploads go to another origin, the page may connect to it, too.
 	policy := get(New(Config{APIURL: "https://timbre.test", UploadOrigin: "https://store.test", RenderError: refuse}), "/demo/").Header().Get("Content-Security-Policy")
 	if want := "connect-src 'self' https://timbre.test wss://timbre.test https://store.test;"; !strings.Contains(policy, want) {
 		t.Errorf("policy %q, want %q in it", policy, want)
@@ -149,7 +149,7 @@ func TestPage(t *testing.T) {
 			t.Errorf("the page holds %s, which its own policy forbids", part)
 		}
 	}
-	// Every file that the page names is there.
+	// Every file in the page exists.
 	for _, p := range strings.Split(page, `"/demo/`)[1:] {
 		p = "/demo/" + p[:strings.IndexByte(p, '"')]
 		if got := get(h, p); got.Code != 200 {
@@ -194,7 +194,7 @@ func TestSession(t *testing.T) {
 	}
 }
 
-// Who is signed in is whose session it is; what the page says of that counts for nothing.
+// The session belongs to the signed-in user. A user name from the page is ignored.
 func TestSessionOfUser(t *testing.T) {
 	h, m := newDemo(t)
 	m.want = map[string]any{"secret_key": secret, "action_type": "access", "allowed_network": "testnet", "external_user_ref": "ada-1"}
@@ -203,8 +203,8 @@ func TestSessionOfUser(t *testing.T) {
 	}
 }
 
-// The test key is used where it is asked for, and nowhere else; it alone takes a
-// wish, and only when there is one.
+// The test key is used only at its own route. Only there the member rehearse is passed
+// on, and only when it is set.
 func TestRehearsal(t *testing.T) {
 	h, m := newDemo(t)
 	m.want = map[string]any{"secret_key": testSecret, "action_type": "update_version", "allowed_network": "testnet", "rehearse": "access_code.expired"}
@@ -289,7 +289,7 @@ func TestSessionWithoutAPI(t *testing.T) {
 	}
 }
 
-// Nothing that is served holds the secret key, whatever is asked for.
+// No answer to any request contains the secret key.
 func TestSecretStays(t *testing.T) {
 	h, m := newDemo(t)
 	paths := []string{"/demo/", "/demo", "/demo/session", "/demo/nothing"}
@@ -316,8 +316,8 @@ func TestSecretStays(t *testing.T) {
 	}
 }
 
-// The published snippets must run as they were published, so that what
-// integrators already have works too.
+// The published snippets must run unchanged, so that the code of existing
+// integrations works, too.
 func TestErrorHandlingIsUnchanged(t *testing.T) {
 	b, err := files.ReadFile("assets/error-handling.js")
 	if err != nil {
@@ -325,11 +325,11 @@ func TestErrorHandlingIsUnchanged(t *testing.T) {
 	}
 	const want = "8c852b82b9a4c77da405a62e76564c9c7ff26ab6474b170558e8391575ecce5f"
 	if got := fmt.Sprintf("%x", sha256.Sum256(b)); got != want {
-		t.Errorf("error-handling.js is not the published text any more: %s", got)
+		t.Errorf("error-handling.js differs from the published text: %s", got)
 	}
 }
 
-// What is shown to integrators is what runs.
+// The page shows integrators exactly the code that runs.
 func TestListings(t *testing.T) {
 	h, _ := newDemo(t)
 	page := get(h, "/demo/").Body.String()
@@ -341,7 +341,7 @@ func TestListings(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !strings.Contains(shown, strings.TrimSpace(string(b))) {
-			t.Errorf("%s is not shown as it is", name)
+			t.Errorf("%s is not shown unchanged", name)
 		}
 	}
 }
@@ -451,7 +451,7 @@ func TestSampleRanges(t *testing.T) {
 	if w.Code != http.StatusPartialContent || string(b) != "RIFF" {
 		t.Errorf("answered %d %q", w.Code, b)
 	}
-	// What cannot be met is ignored: no answer is without the envelope.
+	// Invalid conditions and ranges are ignored, so every error has an envelope.
 	for _, head := range [][2]string{{"Range", "bytes=99999999-"}, {"Range", "bytes=5-2"}, {"Range", "lines=1"}, {"Range", "bytes=0-1,4-5"}, {"If-Match", `"x"`}, {"If-Unmodified-Since", "Mon, 01 Jan 2001 00:00:00 GMT"}} {
 		for _, path := range []string{"/demo/samples/porch-light.wav", "/demo/"} {
 			if w := get(h, path, head[0], head[1]); w.Code != http.StatusOK {

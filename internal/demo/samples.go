@@ -12,7 +12,7 @@ import (
 // piece is a song that visitors can try.
 type piece struct{ File, Title, Format, About string }
 
-// Name is the file's name without its ending.
+// Name is the file's name without its extension.
 func (p piece) Name() string { return strings.TrimSuffix(p.File, path.Ext(p.File)) }
 
 // Type is the media type.
@@ -25,13 +25,14 @@ var samples = []piece{
 	{"first-snow.ogg", "First Snow", "Ogg", "10 seconds, E minor"},
 }
 
-// takeTag stands in the comment of each sample. A copy gets another take there,
-// of the same length, so that its bytes are its own and its music is the same:
-// an organization registers the same audio only once.
+// takeTag is in the comment of each sample. Each copy has another take of the same
+// length there, so its bytes differ but its music is the same. An organization can
+// register the same bytes only once.
 const takeTag = "take 0000000000000000"
 
-// sample returns a piece, as take n of it unless take is empty: 1 to 16 lower
-// case letters and digits. It answers common.not_found for other pieces and takes.
+// sample returns a piece, with the given take unless take is empty. A take is 1 to 16
+// lower-case letters and digits. sample returns common.not_found for other pieces and
+// takes.
 func sample(name, take string) ([]byte, error) {
 	known := false
 	for _, s := range samples {
@@ -56,8 +57,8 @@ func sample(name, take string) ([]byte, error) {
 // lengths that follow it.
 const oggHead = 27
 
-// resum sets the checksums of the first two Ogg pages anew: the comment is on
-// the second. The file is our own and known to be whole.
+// resum computes the checksums of the first two Ogg pages again, because the comment is
+// on the second. The file is our own and complete.
 func resum(ogg []byte) {
 	for range 2 {
 		size := oggHead + int(ogg[oggHead-1])
@@ -71,8 +72,8 @@ func resum(ogg []byte) {
 	}
 }
 
-// oggCRC is CRC-32 as Ogg has it: most significant bit first, from 0, not
-// inverted. hash/crc32 has only the reflected kind.
+// oggCRC returns the CRC-32 of Ogg: most significant bit first, from 0, not
+// inverted. hash/crc32 has only the reflected form.
 func oggCRC(page []byte) uint32 {
 	var crc uint32
 	for _, b := range page {

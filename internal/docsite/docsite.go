@@ -1,9 +1,9 @@
 // Package docsite serves the documentation under /docs/: the Markdown of folder
-// docs as pages, a search over them, and the error catalogue for machines.
+// docs as pages, a search in them, and the error catalogue for machines.
 //
-// It holds how a document looks and where it is found. It says nothing of its
-// own: what stands on a page stands in the document or in the catalogue. No
-// page needs a script, and none loads anything from elsewhere.
+// It has the layout and the addresses of the pages. All content comes from the
+// documents and the catalogue. No page needs a script, and no page loads anything from
+// other hosts.
 package docsite
 
 import (
@@ -24,8 +24,8 @@ import (
 	"timbre.example/fault"
 )
 
-// contents is the order of the pages, as it is read and as the menu shows it.
-// The decisions follow their index.
+// contents is the reading order of the pages, and the order of the menu. The decisions
+// follow their index.
 var contents = []struct {
 	Title string
 	names []string // of documents, without .md
@@ -40,8 +40,8 @@ var contents = []struct {
 //go:embed assets
 var assets embed.FS
 
-// asset is a file of ours under a name that changes with it, so that it can be
-// cached for ever.
+// asset is our own file. Its name has a hash of its content, so that browsers can cache
+// it for ever.
 type asset struct {
 	url, kind string
 	data      []byte
@@ -50,13 +50,13 @@ type asset struct {
 func newAsset(name, kind string) asset {
 	data, err := assets.ReadFile("assets/" + name)
 	if err != nil {
-		panic(err) // it is embedded
+		panic(err) // impossible: the file is embedded
 	}
 	ext := path.Ext(name)
 	return asset{"/docs/" + strings.TrimSuffix(name, ext) + "-" + fingerprint(data) + ext, kind, data}
 }
 
-// errorsURL is where the catalogue is served for machines.
+// errorsURL is the path of the catalogue for machines.
 const errorsURL = "/docs/errors.json"
 
 var (
@@ -71,7 +71,7 @@ func fingerprint(data []byte) string {
 	return fmt.Sprintf("%x", sum[:8])
 }
 
-// site is everything that can be served, made once.
+// site is everything that the package serves, made once.
 type site struct {
 	pages    []*page // in reading order
 	byURL    map[string]*page
@@ -80,7 +80,7 @@ type site struct {
 	sections []section
 	words    []spelt // of all sections, sorted
 	errors   []byte  // the catalogue as JSON
-	missing  []byte  // the page for what is not there
+	missing  []byte  // the page for unknown addresses
 }
 
 // part is a part of the menu.
@@ -89,24 +89,24 @@ type part struct {
 	Pages []*page
 }
 
-// view is what the layout shows.
+// view is the data of the layout.
 type view struct {
 	Title   string
 	Style   string
 	Script  string
 	Icon    string
 	Menu    []part
-	Page    *page // nil on pages that are no document
+	Page    *page // nil on pages that are not documents
 	Prev    *page
 	Next    *page
 	Query   string
-	Meant   []string // words that were looked for in the place of unknown ones
+	Meant   []string // words that replaced unknown ones in the search
 	Results []result
 	Missing bool
 }
 
-// build renders every document. It fails on what a reader would stumble over:
-// a link that leads nowhere, a document that no menu leads to.
+// build renders every document. It fails on a broken link, and on a document that is
+// not in the menu.
 func build() (*site, error) {
 	s := &site{byURL: map[string]*page{}, html: map[string][]byte{}}
 	for _, c := range contents {
@@ -180,7 +180,7 @@ func (s *site) checkLinks() error {
 			to := s.byURL[url]
 			switch {
 			case to == nil:
-				return fmt.Errorf("docs/%s.md links to %s, which is no page", p.name, link)
+				return fmt.Errorf("docs/%s.md links to %s, which is not a page", p.name, link)
 			case anchor != "" && !to.anchors[anchor]:
 				return fmt.Errorf("docs/%s.md links to %s, which that page does not have", p.name, link)
 			}
@@ -199,13 +199,13 @@ func execute(v view) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// policy allows a page what comes from this server. Nothing stands inline.
+// policy allows a page only files from this server, and nothing inline.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
-// New serves the documentation under /docs/. What is not there goes to refuse,
-// as common.not_found; whoever asked for HTML gets a page in place of its body.
+// New serves the documentation under /docs/. It passes common.not_found to refuse for an
+// unknown path. A client that asks for HTML receives a page instead of that body.
 func New(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
-	made := sync.OnceValues(build) // a server that nobody reads at starts without it
+	made := sync.OnceValues(build) // on first use, so that it does not delay the start of the server
 	with := func(h func(*site, http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			s, err := made()
@@ -225,7 +225,7 @@ func New(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
 	mux.HandleFunc("GET /docs/search", with((*site).serveSearch))
 	mux.HandleFunc("GET /docs/search.json", with((*site).serveMatches))
 	mux.HandleFunc("GET "+errorsURL, with(func(s *site, w http.ResponseWriter, r *http.Request) error {
-		w.Header().Set("Access-Control-Allow-Origin", "*") // it is public, and a page may want it
+		w.Header().Set("Access-Control-Allow-Origin", "*") // public data, which scripts of any page may read
 		return send(w, r, "application/json", s.errors)
 	}))
 	mux.HandleFunc("GET /docs/images/{name}", with(func(_ *site, w http.ResponseWriter, r *http.Request) error {
@@ -252,7 +252,7 @@ func New(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
 	})
 }
 
-// servePage serves a document as a page, or under its own name as it is.
+// servePage serves a document as a page, or under its own name as Markdown.
 func (s *site) servePage(w http.ResponseWriter, r *http.Request) error {
 	if html, ok := s.html[r.URL.Path]; ok {
 		head(w)
@@ -273,7 +273,7 @@ func head(w http.ResponseWriter) {
 	h.Set("Referrer-Policy", "same-origin")
 }
 
-// send answers with what never changes while this process runs. It cannot fail;
+// send answers with data that does not change while this process runs. It cannot fail;
 // it returns an error because handlers do.
 func send(w http.ResponseWriter, r *http.Request, kind string, data []byte) error {
 	h := w.Header()
@@ -293,8 +293,8 @@ func send(w http.ResponseWriter, r *http.Request, kind string, data []byte) erro
 	return nil
 }
 
-// readable is a response whose refusal is shown to a person: status and headers
-// are those of the API, the body is a page.
+// readable is a response that shows an error to a person: status and headers are those
+// of the API, but the body is a page.
 type readable struct {
 	http.ResponseWriter
 	r    *http.Request

@@ -36,8 +36,8 @@ func get(t *testing.T, h http.Handler, method, path string, head ...string) *htt
 	return w
 }
 
-// Every document of the folder is a page, and every link between them leads to
-// a heading that is there: build says what does not.
+// Every document of the folder is a page, and every link between documents leads to an
+// existing heading. build reports broken links.
 func TestEveryDocumentIsAPage(t *testing.T) {
 	t.Parallel()
 	s, err := build()
@@ -51,7 +51,7 @@ func TestEveryDocumentIsAPage(t *testing.T) {
 		}
 		for _, name := range names {
 			if s.byURL[urlOf(strings.TrimSuffix(name, ".md"))] == nil {
-				t.Errorf("docs/%s is on no page: add it to contents", name)
+				t.Errorf("docs/%s is not a page: add it to contents", name)
 			}
 		}
 	}
@@ -91,7 +91,7 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// What is not there is told to a program as everywhere, and to a person in words.
+// For an unknown path, a program receives the usual body, and a person a page.
 func TestMissing(t *testing.T) {
 	t.Parallel()
 	h := New(refuse)
@@ -107,7 +107,7 @@ func TestMissing(t *testing.T) {
 		}
 		w = get(t, h, c.method, c.path, "Accept", browser)
 		if w.Code != 404 || w.Header().Get("X-Request-Id") != "req_TEST" || w.Header().Get("Content-Type") != "text/html; charset=utf-8" || w.Header().Get("Content-Security-Policy") != policy ||
-			!strings.Contains(w.Body.String(), "<h1>There is no such page</h1>") || strings.Contains(w.Body.String(), "req_TEST") {
+			!strings.Contains(w.Body.String(), "<h1>Page not found</h1>") || strings.Contains(w.Body.String(), "req_TEST") {
 			t.Errorf("%s %s for a person: %d %v %.200s", c.method, c.path, w.Code, w.Header(), w.Body)
 		}
 	}
@@ -116,7 +116,7 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// Pages have no script, style or address of their own in them.
+// Pages have no inline script or style, and load nothing from other hosts.
 func TestNothingInline(t *testing.T) {
 	t.Parallel()
 	s, err := build()
@@ -163,12 +163,12 @@ func TestSearch(t *testing.T) {
 	}
 	w = get(t, New(refuse), "GET", "/docs/search?q=setToken")
 	if !strings.Contains(w.Body.String(), "<mark>setToken</mark>") {
-		t.Error("what was found is not marked")
+		t.Error("the match is not marked")
 	}
 }
 
-// Words that people look for lead somewhere, as they type them: with errors, in
-// the plural, in words of their own, with words around that say nothing.
+// Searches find pages for words as people type them: with typing errors, in the plural,
+// as synonyms, and with filler words around them.
 func TestSearchNear(t *testing.T) {
 	t.Parallel()
 	s, err := build()
@@ -215,7 +215,7 @@ func TestSearchNear(t *testing.T) {
 			t.Errorf("%q leads to %q, want %s", query, urls, want)
 		}
 	}
-	// These are told of somewhere; where is the page's matter.
+	// These must have results, on any page.
 	for _, query := range []string{
 		"docker", "systemd", "nginx", "upgrade", "kubernetes", "legal", "noscript", "placeholder", "ats id", "ATS", "block", "mint", "quote", "credit", "evidence", "vue", "angular", "jsx", "sandbox", "colors", "rtl", "login", "throttle", "certifcate",
 	} {
@@ -223,13 +223,13 @@ func TestSearchNear(t *testing.T) {
 			t.Errorf("%q leads nowhere", query)
 		}
 	}
-	// What was looked for instead is said.
+	// The page shows the words that were searched instead.
 	w := get(t, New(refuse), "GET", "/docs/search?q=rehersal")
-	if !strings.Contains(w.Body.String(), `Near that is <a href="/docs/search?q=rehearsal">rehearsal</a>`) {
-		t.Error("the page does not say what was meant")
+	if !strings.Contains(w.Body.String(), `Did you mean: <a href="/docs/search?q=rehearsal">rehearsal</a>`) {
+		t.Error("the page does not show the corrected word")
 	}
-	if w := get(t, New(refuse), "GET", "/docs/search?q=rehearsal"); strings.Contains(w.Body.String(), "Near that is") {
-		t.Error("a word that is there was taken for another")
+	if w := get(t, New(refuse), "GET", "/docs/search?q=rehearsal"); strings.Contains(w.Body.String(), "Did you mean:") {
+		t.Error("a known word was replaced by another")
 	}
 }
 
@@ -251,7 +251,7 @@ func TestDistance(t *testing.T) {
 	}
 }
 
-// The dearest query that there can be: as many long words as may be, all unknown.
+// BenchmarkSearch runs the most costly query: the maximum number of long, unknown words.
 func BenchmarkSearch(b *testing.B) {
 	s, err := build()
 	if err != nil {
@@ -262,7 +262,7 @@ func BenchmarkSearch(b *testing.B) {
 	}
 }
 
-// A terminal's listing is copied without prompts and without what was printed.
+// A terminal listing is copied without prompts and output.
 func TestConsole(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
@@ -297,7 +297,7 @@ func TestCatalogueAsJSON(t *testing.T) {
 	t.Parallel()
 	w := get(t, New(refuse), "GET", "/docs/errors.json")
 	if w.Header().Get("Access-Control-Allow-Origin") != "*" {
-		t.Error("no page may read it")
+		t.Error("scripts of other sites cannot read it")
 	}
 	var rows []map[string]any
 	if err := json.Unmarshal(w.Body.Bytes(), &rows); err != nil {
@@ -322,13 +322,13 @@ func TestCatalogueAsJSON(t *testing.T) {
 		}
 		for name := range r {
 			if !strings.Contains(table, "`"+name+"`") {
-				t.Errorf("docs/error-handling.md does not tell of %s", name)
+				t.Errorf("docs/error-handling.md does not mention %s", name)
 			}
 		}
 	}
 }
 
-// The guides name all that the widget says it has.
+// The guides name every attribute, event, method and part of the widget.
 func TestGuidesAreWhole(t *testing.T) {
 	t.Parallel()
 	raw, err := fs.ReadFile(widget.Files, "custom-elements.json")
@@ -372,7 +372,7 @@ func TestGuidesAreWhole(t *testing.T) {
 	}
 }
 
-// light reports whether a property is told of by "each with …-light".
+// light reports whether the text "each with …-light" documents a property.
 func light(name, text string) bool {
 	base, ok := strings.CutSuffix(name, "-light")
 	return ok && strings.Contains(text, "`"+base+"`") && strings.Contains(text, "each with `…-light`")

@@ -25,7 +25,7 @@ import (
 type page struct {
 	URL      string
 	Title    string
-	Source   string // where the Markdown is served
+	Source   string // path of the Markdown
 	Contents []entry
 	HTML     template.HTML
 
@@ -38,16 +38,16 @@ type page struct {
 // entry is a line of a page's own table of contents.
 type entry struct {
 	Anchor, Text string
-	Code         bool // it is a name, and shown as one
+	Code         bool // shown as code
 	Under        []entry
 }
 
-// Parts are the places at which a long name may be broken.
+// Parts returns the parts between which a long name may be broken.
 func (e entry) Parts() []string { return breaks.FindAllString(e.Text, -1) }
 
 var breaks = regexp.MustCompile(`[^._/]+[._/]*|[._/]+`)
 
-// urlOf is where a document is served.
+// urlOf returns the path of a document's page.
 func urlOf(name string) string {
 	return "/docs/" + strings.TrimSuffix(name, "README")
 }
@@ -68,13 +68,13 @@ func render(name string) (*page, error) {
 		return nil, err
 	}
 	if p.Title == "" {
-		return nil, errors.New("it has no heading of the first level")
+		return nil, errors.New("no heading of the first level")
 	}
 	var b bytes.Buffer
 	if err := md.Renderer().Render(&b, source, doc); err != nil {
 		return nil, err
 	}
-	// Goldmark, asked for no raw HTML, escapes whatever is not Markdown.
+	// Goldmark without raw HTML escapes everything that is not Markdown.
 	p.HTML = template.HTML(b.String())
 	return p, nil
 }
@@ -84,22 +84,22 @@ var (
 	notInSlug = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// slug is the anchor that Git hosts give a heading, so that a link works here and there.
+// slug returns the anchor that Git hosts give a heading, so that a link works on both.
 func slug(heading string) string {
 	return strings.ReplaceAll(notInSlug.ReplaceAllString(strings.ToLower(heading), ""), " ", "-")
 }
 
-// arrange goes through the top of the document: headings get their anchors,
-// links lead to pages, and what is found is kept for search and contents.
+// arrange walks the top level of the document. It sets the anchors of headings, makes
+// links lead to pages, and collects the sections for search and contents.
 func (p *page) arrange(doc ast.Node, source []byte) error {
-	anchor := "" // given to the next heading by an <a id>
+	anchor := "" // for the next heading, from an <a id>
 	at := -1     // the current section
 	var gone []ast.Node
 	for n := doc.FirstChild(); n != nil; n = n.NextSibling() {
 		switch n := n.(type) {
 		case *ast.HTMLBlock:
 			if raw := n.Lines().Value(source); !bytes.HasPrefix(raw, []byte("<!--")) {
-				return fmt.Errorf("HTML that is no comment: %.60s", raw)
+				return fmt.Errorf("HTML that is not a comment: %.60s", raw)
 			}
 			gone = append(gone, n)
 			continue
@@ -165,7 +165,7 @@ func (p *page) arrange(doc ast.Node, source []byte) error {
 	})
 }
 
-// resolve turns the path of a file in Git into that of a page.
+// resolve turns the path of a file in Git into the path of a page.
 func (p *page) resolve(to string) string {
 	if strings.Contains(to, "://") || strings.HasPrefix(to, "mailto:") {
 		return to
@@ -182,7 +182,7 @@ func (p *page) resolve(to string) string {
 	return url
 }
 
-// plain is the text of a node as it is read.
+// plain returns the visible text of a node.
 func plain(n ast.Node, source []byte) string {
 	var b strings.Builder
 	_ = ast.Walk(n, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
@@ -212,8 +212,8 @@ func plain(n ast.Node, source []byte) string {
 	return b.String()
 }
 
-// boxes renders what is wider than a phone into boxes that scroll by themselves
-// and can be reached with the keyboard, and headings that link to themselves.
+// boxes renders wide content into boxes that scroll and that the keyboard can reach. It
+// also makes headings link to themselves.
 type boxes struct{}
 
 func (boxes) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
@@ -241,7 +241,7 @@ func heading(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast
 	return ast.WalkContinue, nil
 }
 
-// languages are how a listing is announced.
+// languages are the names of listings' languages, also for screen readers.
 var languages = map[string]string{"sh": "Shell", "console": "Terminal", "js": "JavaScript", "mjs": "JavaScript (Node.js)", "ts": "TypeScript", "tsx": "React (TSX)", "vue": "Vue", "svelte": "Svelte", "py": "Python", "html": "HTML", "xml": "XML", "css": "CSS", "json": "JSON", "go": "Go", "ini": "systemd", "nginx": "nginx", "caddyfile": "Caddyfile", "dockerfile": "Dockerfile", "text": "Text", "": "Text"}
 
 func code(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
@@ -267,10 +267,10 @@ func code(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.Wa
 	return ast.WalkSkipChildren, nil
 }
 
-// console writes a listing of a terminal. What is typed there can be copied without
-// the prompts and without what is printed.
+// console writes a terminal listing. People can copy the commands without the prompts
+// and the output.
 func console(w util.BufWriter, text string) {
-	typed := false // the line before goes on
+	typed := false // the line before continues on this line
 	for line := range strings.Lines(text) {
 		prompt, rest := "", line
 		for _, p := range []string{"$ ", "> "} {
@@ -300,7 +300,7 @@ func table(w util.BufWriter, _ []byte, _ ast.Node, entering bool) (ast.WalkStatu
 	return ast.WalkContinue, nil
 }
 
-// cell writes a header without words as an ordinary cell: there is nothing to announce.
+// cell writes an empty header as an ordinary cell: a screen reader has nothing to announce.
 func cell(w util.BufWriter, _ []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
 	tag := "td"
 	if node.Parent().Kind() == extast.KindTableHeader && node.HasChildren() {

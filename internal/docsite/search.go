@@ -9,19 +9,19 @@ import (
 	"unicode/utf8"
 )
 
-// section is what lies between two headings: what a search finds.
+// section is the text between two headings. A search returns sections.
 type section struct {
 	Page, Heading, URL string
 
 	text  string
-	lower struct{ page, heading, text string } // what a query is compared with
+	lower struct{ page, heading, text string } // lower case, for comparison with a query
 }
 
-// index makes a section ready to be searched.
+// index prepares a section for the search.
 func (s *section) index() {
 	s.text = strings.Join(strings.Fields(s.text), " ")
 	s.lower.page, s.lower.heading, s.lower.text = strings.ToLower(s.Page), strings.ToLower(s.Heading), strings.ToLower(s.text)
-	if len(s.lower.text) != len(s.text) { // a letter whose lower case has another length: an excerpt is cut by its places
+	if len(s.lower.text) != len(s.text) { // a letter's lower case has another length, but excerpts need equal offsets
 		s.lower.text = s.text
 	}
 }
@@ -30,7 +30,7 @@ func (s *section) has(word string) bool {
 	return strings.Contains(s.lower.text, word) || strings.Contains(s.lower.heading, word) || strings.Contains(s.lower.page, word)
 }
 
-// result is a section that was found, with the place where.
+// result is a section that was found, with its URL.
 type result struct {
 	section
 	Excerpt []fragment
@@ -42,27 +42,27 @@ type fragment struct {
 	Hit  bool
 }
 
-// The bounds of a query: what is longer is cut. They bound its cost too: each term
-// is looked for in each section, and one that is nowhere is compared once with each word.
+// The limits of a query: a longer one is cut. They also limit its cost: each term is
+// searched in each section, and an unknown term is compared once with each word.
 const (
 	maxQuery = 100
 	maxTerms = 8
-	maxNear  = 3 // words that a mistyped one may have meant
+	maxNear  = 3 // corrections of a mistyped word
 	shown    = 30
 )
 
-// term is a word of a query, with what else counts as it.
+// term is a word of a query, with its forms and synonyms.
 type term struct {
 	words []counted
 }
 
-// counted is a word that is looked for, and how much it counts: 100 is the word itself.
+// counted is a word to search, and its weight: 100 is the word itself.
 type counted struct {
 	word   string
 	weight int
 }
 
-// How much a word counts that is not the one that was typed.
+// The weights of words other than the typed one.
 const (
 	typed   = 100
 	stemmed = 70
@@ -70,7 +70,7 @@ const (
 	near    = 20 // in letters
 )
 
-// alikes are words that people look for, and those that these documents have for it.
+// alikes are words that people search for, with the words that these documents use.
 var alikes = map[string][]string{
 	"a11y":          {"accessibility"},
 	"account":       {"external-user-id"},
@@ -144,7 +144,7 @@ var alikes = map[string][]string{
 	"wordpress":     {"php", "where the widget can stand"},
 }
 
-// silent are words that say nothing of what is looked for.
+// silent are filler words, which a search ignores.
 var silent = words("a an and are can do does for how i in is it my of on or the to use we what when where with")
 
 func words(text string) map[string]bool {
@@ -155,10 +155,10 @@ func words(text string) map[string]bool {
 	return all
 }
 
-// word is one of a text, as people type it: an error code is one, and so is each part of it.
+// word matches a word as people type it. An error code is one word, and so is each part of it.
 var word = regexp.MustCompile(`[\p{L}\p{N}]+(?:[._-][\p{L}\p{N}]+)*`)
 
-// vocabulary is every word of at least four letters that a mistyped one may have meant.
+// vocabulary returns every word of at least four letters, for corrections of mistyped words.
 func vocabulary(sections []section) []spelt {
 	seen := map[string]bool{}
 	add := func(w string) {
@@ -187,8 +187,8 @@ func vocabulary(sections []section) []spelt {
 	return all
 }
 
-// spelt is a word by its letters. has is the set of them, in which most words
-// that are not near already differ too much.
+// spelt is a word as letters. has is the set of its letters: most words that are not
+// similar already differ too much in it.
 type spelt struct {
 	word    string
 	letters []rune
@@ -203,8 +203,8 @@ func spell(w string) spelt {
 	return s
 }
 
-// terms reads a query. What it says by words that are nowhere is told by the
-// nearest that are.
+// terms reads a query. It replaces unknown words by the nearest known ones, and returns
+// these as meant.
 func (s *site) terms(query string) (all []term, meant []string) {
 	if len(query) > maxQuery {
 		query = strings.ToValidUTF8(query[:maxQuery], "")
@@ -254,7 +254,7 @@ func expand(w string) term {
 	return t
 }
 
-// stem takes the ending of an English plural away; more would find less.
+// stem removes the ending of an English plural. Removing more endings would make results worse.
 func stem(w string) string {
 	switch {
 	case len(w) > 4 && strings.HasSuffix(w, "ies"):
@@ -267,7 +267,7 @@ func stem(w string) string {
 	return w
 }
 
-// known reports whether a term is anywhere.
+// known reports whether any section has the term.
 func (s *site) known(t term) bool {
 	for i := range s.sections {
 		for _, c := range t.words {
@@ -279,8 +279,8 @@ func (s *site) known(t term) bool {
 	return false
 }
 
-// nearest are the words with the fewest typing errors between: one in a word of
-// four letters or more, two from eight on.
+// nearest returns the words with the fewest typing errors: at most one in a word of four
+// letters or more, at most two from eight letters.
 func nearest(w string, among []spelt) []string {
 	from := spell(w)
 	best := min(len(from.letters)/4, 2)
@@ -299,12 +299,12 @@ func nearest(w string, among []spelt) []string {
 			found = append(found, one.word)
 		}
 	}
-	// Of many, those that begin alike.
+	// Prefer words with the same beginning.
 	slices.SortStableFunc(found, func(a, b string) int { return cmp.Compare(common(w, b), common(w, a)) })
 	return found[:min(len(found), maxNear)]
 }
 
-// common is how much of two words is the same at their beginning, in bytes.
+// common returns the length of the common beginning of two words, in bytes.
 func common(a, b string) int {
 	n := 0
 	for n < len(a) && n < len(b) && a[n] == b[n] {
@@ -313,8 +313,8 @@ func common(a, b string) int {
 	return n
 }
 
-// distance is how many letters have to be put in, taken out, replaced or
-// exchanged with their neighbour; more than most is most+1.
+// distance returns the number of letters to insert, delete, replace or swap with their
+// neighbour. It returns most+1 for more than most.
 func distance(a, b []rune, most int) int {
 	if len(a)-len(b) > most || len(b)-len(a) > most {
 		return most + 1
@@ -345,10 +345,9 @@ func distance(a, b []rune, most int) int {
 	return min(last[len(b)], most+1)
 }
 
-// search finds the sections that have every word of the query, the best first.
-// A word in a heading counts more than one in the text, and a word that is typed
-// more than one that is only near. What was meant is what it put in the place of
-// words that are nowhere.
+// search returns the sections that have every word of the query, the best first.
+// A word in a heading counts more than one in the text, and a typed word more than a
+// similar one. meant are the words that replaced unknown words.
 func (s *site) search(query string) (results []result, meant []string) {
 	terms, meant := s.terms(query)
 	if len(terms) == 0 {
@@ -376,7 +375,7 @@ func (s *site) search(query string) (results []result, meant []string) {
 	return results, meant
 }
 
-// score is 0 when a term is missing.
+// score returns the weight of a section, 0 when a term is missing.
 func (s section) score(terms []term) int {
 	total := 0
 	for _, t := range terms {
@@ -392,7 +391,7 @@ func (s section) score(terms []term) int {
 	return total
 }
 
-// count is how much a word counts here.
+// count returns the weight of a word in this section.
 func (s section) count(word string) int {
 	n := min(strings.Count(s.lower.text, word), 4)
 	if strings.Contains(s.lower.page, word) {
@@ -410,8 +409,7 @@ func (s section) count(word string) int {
 	return n
 }
 
-// excerpt is some of the text around the first term that is in it, with every
-// term marked.
+// excerpt returns some text around the first term in it, with every term marked.
 func (s section) excerpt(terms []term) []fragment {
 	text, lower := s.text, s.lower.text
 	var words []string

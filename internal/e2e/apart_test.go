@@ -120,7 +120,7 @@ func refused(err error, code string) bool {
 	if !errors.As(err, &r) || r.Code != code || r.RequestID == "" {
 		return false
 	}
-	// In a stream that was accepted there is no status.
+	// An error inside an accepted stream has no status.
 	return r.Status == 0 || r.Status == http.StatusServiceUnavailable && r.RetryAfter > 0
 }
 
@@ -146,7 +146,7 @@ func (x *apart) until(code string, step func(context.Context) error, also ...str
 	}
 }
 
-// check holds the invariants, and that there are so many works.
+// check checks the invariants and the number of works.
 func (x *apart) check(works int) {
 	x.t.Helper()
 	disk, err := blob.NewDisk(filepath.Join(x.ats.Data, "blobs"), x.ats.URL, make([]byte, 16), blob.Options{RenderError: func(http.ResponseWriter, *http.Request, error) {}})
@@ -209,8 +209,8 @@ func (x *apart) routes(confirmed, prepared *harness.Song) []route {
 	}
 }
 
-// fetch gets a page as a browser of the origin does. What comes after the
-// headers of a success is left.
+// fetch gets a page as a browser of the origin does. It does not read the body of a
+// success.
 func fetch(ctx context.Context, url string) error {
 	req, err := http.NewRequestWithContext(ctx, "GET", url, nil)
 	if err != nil {
@@ -299,7 +299,7 @@ type follower struct {
 
 func (x *apart) followers(id string) []follower {
 	x.t.Helper()
-	ctx, stop := context.WithTimeout(x.t.Context(), 2*harness.Patience)
+	ctx, stop := context.WithTimeout(x.t.Context(), 2*harness.Timeout)
 	x.t.Cleanup(stop)
 	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(x.ats.URL, "http")+"/v1/ws/transactions/"+id, nil)
 	if err != nil {
@@ -376,7 +376,7 @@ func (f follower) first(t *testing.T) {
 		if got != "update validating" {
 			t.Fatalf("%s: %q", f.name, got)
 		}
-	case <-time.After(harness.Patience):
+	case <-time.After(harness.Timeout):
 		t.Fatalf("%s: nothing", f.name)
 	}
 }
@@ -392,7 +392,7 @@ func (f follower) quiet(t *testing.T) {
 
 func (f follower) rest(t *testing.T) {
 	t.Helper()
-	limit := time.After(harness.Patience)
+	limit := time.After(harness.Timeout)
 	last := ""
 	for {
 		select {
@@ -412,10 +412,10 @@ func (f follower) rest(t *testing.T) {
 	}
 }
 
-// TestApart runs each role as a process of its own, on a Postgres of its own
-// behind a proxy, and takes away one after the other: the issuer, the worker,
-// the database in every way that it can go. Each time every route says what is
-// documented, and when what was away is back all goes on, without anybody's help.
+// TestApart runs each role as its own process, with its own Postgres behind a proxy. It
+// stops one after the other: the issuer, the worker, and the database in every possible
+// way. Each time every route returns the documented error. When the stopped part is back,
+// everything continues without help.
 func TestApart(t *testing.T) {
 	t.Parallel()
 	cluster := storetest.NewCluster(t)
@@ -485,7 +485,7 @@ func TestApart(t *testing.T) {
 		if err := s.Confirm(t.Context()); !refused(err, "common.auth.jwks_unavailable") {
 			t.Errorf("confirm: %v", err)
 		}
-		// What needs no token is not concerned.
+		// Routes without a token still work.
 		if err := fetch(t.Context(), x.ats.URL+"/v1/stats"); err != nil {
 			t.Error(err)
 		}

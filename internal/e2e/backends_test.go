@@ -57,7 +57,7 @@ var names = regexp.MustCompile(`(?m)(mint|^POST /my-backend/session): .`)
 // tells waits until the log names the cause, in what it says after a place.
 func (b *backend) tells(t *testing.T, after int) string {
 	t.Helper()
-	for late := time.After(browser.Patience); ; {
+	for late := time.After(browser.Timeout); ; {
 		if said := b.log()[after:]; names.MatchString(said) {
 			return said
 		}
@@ -91,7 +91,7 @@ func (b *backend) mint(t *testing.T) (status int, body string) {
 }
 
 // startBackend runs the backend of a document until the test ends, beside a page.
-// Its patience is a second in place of ten.
+// Its timeout is one second instead of ten.
 func startBackend(t *testing.T, document, language, ats, secret, page string) *backend {
 	t.Helper()
 	how := languages[language]
@@ -144,7 +144,7 @@ func startBackend(t *testing.T, document, language, ats, secret, page string) *b
 	})
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
-	for late := time.After(browser.Patience); ; {
+	for late := time.After(browser.Timeout); ; {
 		if c, err := net.Dial("tcp", fmt.Sprintf("localhost:%d", port)); err == nil {
 			c.Close()
 			return b
@@ -255,12 +255,12 @@ func TestBackends(t *testing.T) {
 					t.Errorf("%s: %d", wrong, res.StatusCode)
 				}
 			}
-			// A refusal is the server's own, and nobody else's.
+			// The backend passes on the server's refusal.
 			refused := startBackend(t, "backends.md", language, s.URL, "csk_wrong", "")
 			if status, body := refused.mint(t); status != 401 || !strings.Contains(body, `common.auth.invalid_api_key`) {
 				t.Errorf("refused: %d %s", status, body)
 			}
-			// And there may be nobody at all.
+			// No server listens at all.
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)

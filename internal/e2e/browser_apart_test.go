@@ -40,7 +40,7 @@ func TestBrowserApart(t *testing.T) {
 	completes := func(failures int) {
 		t.Helper()
 		p.Wait(onScreen(0, "COMPLETE"))
-		defer p.Run("e2e.widget().reset()") // an access code that nobody has kept would come back with the page
+		defer p.Run("e2e.widget().reset()") // an access code that was not saved would come back with the page
 		events := p.Events()
 		checkShapes(t, events)
 		if n, m := len(named(events, "complete")), len(named(events, "failed")); n != 1 || m != failures {

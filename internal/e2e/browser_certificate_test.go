@@ -31,10 +31,9 @@ func isCertificate(t *testing.T, saved *browser.Downloads, title string) {
 	}
 }
 
-// TestCertificate downloads the certificate from the screen that ends a
-// registration, under the strictest policy. While it is being made, the access
-// code can be kept; what goes wrong is told by its code, and tried again by
-// keyboard.
+// TestCertificate downloads the certificate from the last screen of a registration,
+// under the strictest policy. While the server makes the certificate, the access code
+// can be saved. An error shows its code, and the keyboard can retry.
 func TestCertificate(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))
@@ -72,7 +71,7 @@ func TestCertificate(t *testing.T) {
 		t.Errorf("%s was saved:\n%s", name, content)
 	}
 	hold.Await().Answer(404, notYet)
-	// What goes wrong.
+	// Errors.
 	hold.Await().Answer(500, `{"error":{"code":"common.internal","message":"An unexpected error occurred.","request_id":"req_01M84P5Y0S9D5JKPTP7BAC8R4F"}}`)
 	p.Wait("e2e.text('told-certificate').includes('went wrong') && e2e.text('code') === 'common.internal' && e2e.text('request-id') === 'req_01M84P5Y0S9D5JKPTP7BAC8R4F'")
 	if s := stateOf(p, 0); s.Screen != "COMPLETE" || s.AccessCode == "" {
@@ -103,8 +102,8 @@ func TestCertificate(t *testing.T) {
 	checkShapes(t, p.Events())
 }
 
-// TestCertificateOfReloadedPage loads the page anew while a song is registered:
-// the token that began it is gone, and another one will do.
+// TestCertificateOfReloadedPage reloads the page while a song is being registered. The
+// token of the registration is gone, and another token is enough.
 func TestCertificateOfReloadedPage(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))
@@ -157,10 +156,9 @@ func TestOwnCertificate(t *testing.T) {
 	isCertificate(t, saved, "Certain Owner")
 }
 
-// TestCertificateByCode comes back with the access code alone, in another page,
-// and saves the certificate of the song that it opens; what goes wrong is told
-// beside the button. Then the song is updated as ever, and its next version has a
-// certificate of its own.
+// TestCertificateByCode opens a song in another page with only its access code, and
+// saves its certificate. Errors are shown beside the button. Then it updates the song as
+// usual, and the new version has its own certificate.
 func TestCertificateByCode(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))
@@ -229,8 +227,8 @@ func TestCertificateByCode(t *testing.T) {
 	checkShapes(t, p.Events())
 }
 
-// TestCertificateLooks looks at the end of a registration, and at the song that
-// an access code opens, with all that may be told of the certificate.
+// TestCertificateLooks takes pictures of the end of a registration and of a song that an
+// access code opens, with every message about the certificate.
 func TestCertificateLooks(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))

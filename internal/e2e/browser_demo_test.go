@@ -13,9 +13,8 @@ import (
 
 const fullCourse = "ready upload-start upload-progress upload-complete confirmed step complete"
 
-// TestDemoByMouse registers a song of each format on the demo page, the way a
-// visitor does it: with the mouse. What the page hears, what stands on the
-// screen and what the public record says must be the same.
+// TestDemoByMouse registers a song of each format on the demo page with the mouse, as a
+// visitor does. The events, the screen and the public record must have the same values.
 func TestDemoByMouse(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})
@@ -24,7 +23,7 @@ func TestDemoByMouse(t *testing.T) {
 		{"pcm16.wav", "Wave"}, {"vbr-id3v2.mp3", "Em Pee Three"}, {"stereo.flac", "Flac é ñ 歌"}, {"vorbis.ogg", "Ogg <b>bold</b>"},
 	} {
 		if i > 0 {
-			p.Run("e2e.widget().reset()") // the code that nobody has kept would come back
+			p.Run("e2e.widget().reset()") // the code that was not saved would come back
 		}
 		p.Goto(s.URL + "/demo/")
 		fill(p, 0, fixtures+song.file, song.title)
@@ -90,8 +89,8 @@ func TestDemoByMouse(t *testing.T) {
 	quiet(t, p)
 }
 
-// TestDemoUpdates goes on from a registration to its update with the page's own
-// switch and samples, as a visitor does who has just been given an access code.
+// TestDemoUpdates registers a song and then updates it with the page's own switch and
+// samples, as a visitor does with a new access code.
 func TestDemoUpdates(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})
@@ -235,7 +234,7 @@ type keyboard struct {
 	p *browser.Page
 }
 
-// far is more than the stops on any page of ours.
+// far is more than the number of Tab stops on any of our pages.
 const far = 120
 
 // to presses Tab until the element has the focus.
@@ -285,8 +284,8 @@ func (k keyboard) heading(what, text string) {
 	k.p.Wait(fmt.Sprintf("e2e.focus() === 'heading' && e2e.text('heading') === %q", text))
 }
 
-// leaves checks that the widget is no trap: from its last stop Tab leads out of
-// it and Shift+Tab back in, and from its first Shift+Tab leads out.
+// leaves checks that the widget does not trap the focus. Tab leads out from its last
+// stop, and Shift+Tab back in. Shift+Tab also leads out from its first stop.
 func (k keyboard) leaves(first, last string) {
 	k.t.Helper()
 	const inside = "e2e.widget().shadowRoot.activeElement !== null"
@@ -315,7 +314,7 @@ func TestDemoSignedIn(t *testing.T) {
 	pick := func(name, value string) {
 		p.Run(fmt.Sprintf("(() => { const s = document.querySelector('select[name=%s]'); s.value = %q; s.dispatchEvent(new Event('change', {bubbles: true})); })()", name, value))
 	}
-	// The session that the page asked for at once is nobody's.
+	// The session that the page requested first has no end-user.
 	p.Wait("performance.getEntriesByType('resource').some((r) => r.name.endsWith('/demo/session'))")
 	pick("user", "ada")
 	fill(p, 0, fixtures+"pcm16.wav", "Signed")

@@ -278,9 +278,9 @@ func TestDocumentedGo(t *testing.T) {
 	}
 }
 
-// TestErrorHandlingAsPublished has the two snippets that integrators copied from
-// the first published documentation on a page, unchanged, and brings every code
-// that a browser can meet to it; then one for real.
+// TestErrorHandlingAsPublished runs a page with the two snippets of the first published
+// documentation, unchanged, as integrators copied them. The page receives every code that
+// a browser can receive, and then one real error.
 func TestErrorHandlingAsPublished(t *testing.T) {
 	t.Parallel()
 	published, err := os.ReadFile("../demo/assets/error-handling.js")
@@ -371,9 +371,8 @@ func TestErrorHandlingAsPublished(t *testing.T) {
 	}
 }
 
-// TestDocsLook holds the documentation to the rules of every page of ours, on a
-// phone and on a desk, light and dark. TIMBRE_SCREENSHOTS names a folder for
-// pictures.
+// TestDocsLook checks the documentation by the rules for all our pages, on a phone and a
+// desktop, light and dark. TIMBRE_SCREENSHOTS is the folder for pictures.
 func TestDocsLook(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})
@@ -490,7 +489,7 @@ func TestDocsByKeyboard(t *testing.T) {
 		t.Errorf("copied %d commands", commands)
 	}
 
-	// The key that goes to the search, where nobody writes, unless it is switched off.
+	// The key for the search works outside of text fields, unless it is switched off.
 	p.Run("document.activeElement.blur()")
 	p.Press(browser.Slash, false)
 	p.Wait("document.activeElement.id === 'q' && document.activeElement.value === ''")

@@ -12,8 +12,8 @@ import (
 	"timbre.example/internal/e2e/harness"
 )
 
-// driver fills the widget in from inside of its page, and tells the page around
-// it how far it came: into a frame without an origin nobody else can reach.
+// driver fills in the widget from inside of its page, and reports its progress to the
+// outer page. A test cannot reach into a frame without an origin from outside.
 const driver = `const say = (what) => parent.postMessage(what, '*');
 for (const name of ['failed', 'complete']) document.addEventListener('allfeat:' + name, (e) => say(name + ' ' + (e.detail.code ?? '')));
 const write = async (name, value) => {
@@ -106,7 +106,7 @@ func TestEmbedding(t *testing.T) {
 		p.Wait("!document.querySelector('dialog').open")
 	}
 	p.Size(1280, 2600)
-	// Esc, with an access code that nobody saved.
+	// Esc, with an access code that was not saved.
 	p.Run("globalThis.asked = []; globalThis.confirm = (text) => (asked.push(text), false)")
 	p.Click("document.getElementById('register')")
 	p.Run("e2e.widget().dispatchEvent(new CustomEvent('allfeat:complete', { detail: { atsId: 1, accessCode: 'atc_' }, bubbles: true, composed: true }))")
@@ -114,7 +114,7 @@ func TestEmbedding(t *testing.T) {
 	p.Wait("asked.length === 1 && document.querySelector('dialog').open")
 	quiet(t, p)
 
-	// What a frame without an origin is told.
+	// The answer to a frame without an origin.
 	req, err := http.NewRequest("POST", x.server.URL+"/v1/sessions", strings.NewReader(fmt.Sprintf(`{"secret_key": %q, "action_type": "register", "allowed_network": "testnet"}`, x.secret)))
 	if err != nil {
 		t.Fatal(err)

@@ -105,9 +105,9 @@ func errorAt(said, file string, line int, because string) bool {
 	return false
 }
 
-// TestFrameworkTypes compiles the examples for React with the types of each
-// version, in both forms of JSX, and what the types of Vue and Svelte make of
-// the element. What is wrong is an error.
+// TestFrameworkTypes compiles the examples for React with the types of each version, in
+// both forms of JSX, and uses of the element with the types of Vue and Svelte. Every wrong
+// use must be an error.
 func TestFrameworkTypes(t *testing.T) {
 	t.Parallel()
 	type wrong struct{ code, because string }
@@ -317,7 +317,7 @@ func TestFrameworks(t *testing.T) {
 		if got := len(named(p.Events(), "ready")); got != 1 {
 			t.Errorf("%s: %d times ready", c.name, got)
 		}
-		p.Run("e2e.widget().reset()") // or the access code, which nobody has kept, comes back
+		p.Run("e2e.widget().reset()") // otherwise the access code, which was not saved, comes back
 		p.Run("leave()")
 		p.Wait("!e2e.widget()")
 		p.Run(strings.Replace(mount, "document.getElementById('app')", "document.getElementById('app').appendChild(document.createElement('div'))", 1))

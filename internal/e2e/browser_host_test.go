@@ -8,8 +8,8 @@ import (
 	"timbre.example/internal/e2e/harness"
 )
 
-// TestHostStrictPolicy registers on a page that allows nothing but its own
-// scripts and styles and the API, with each bundle, and with all of them at once.
+// TestHostStrictPolicy registers on a page that allows only its own scripts and styles
+// and the API: with each bundle, and with all bundles at once.
 func TestHostStrictPolicy(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))
@@ -48,8 +48,8 @@ func TestHostTwoWidgets(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))
 	p := browser.Open(t)
-	// Side by side in a window that need not scroll, so that a screen of one that
-	// is shorter than its last moves nothing of the other under the mouse.
+	// Side by side in a window that does not scroll. So a shorter screen of one widget
+	// does not move the other one under the mouse.
 	p.Size(1280, tall)
 	p.Goto(x.host.Page("two.html", `<div class="side">`+x.element(`id="one"`)+x.element(`id="two"`)+`</div>`+scripts))
 	titles := []string{"First", "Second"}
@@ -87,8 +87,8 @@ func TestHostTwoWidgets(t *testing.T) {
 	quiet(t, p)
 }
 
-// TestHostTwoAlike loads a page anew while both of its widgets, which nothing tells
-// apart, follow an order: each takes up its own.
+// TestHostTwoAlike reloads a page while both of its widgets follow a registration. The
+// widgets are identical, but each continues its own registration.
 func TestHostTwoAlike(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))

@@ -24,8 +24,8 @@ func drain(t *testing.T, s *harness.Server) {
 	t.Fatal("this address has no limit")
 }
 
-// TestLimitWaitedFor registers with a session that may call once in two seconds.
-// The widget waits as it is told, and nobody notices anything but the wait.
+// TestLimitWaitedFor registers with a session that may call once in two seconds. The
+// widget waits as Retry-After says, and the user sees only the wait.
 func TestLimitWaitedFor(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{Args: []string{"--limits-session", "30/1m,burst=1"}}))
@@ -46,9 +46,9 @@ func TestLimitWaitedFor(t *testing.T) {
 	checkShapes(t, p.Events())
 }
 
-// TestLimitNotWaitedForLonger lets the budget be empty whenever the widget tries.
-// It waits twice as it is told, and then gives up with the server's code. The
-// next try, which the user asks for, waits for the budget and goes on.
+// TestLimitNotWaitedForLonger keeps the budget empty for every try of the widget. The
+// widget waits twice, as Retry-After says, and then shows the server's code. When the user
+// retries, the widget waits for the budget and continues.
 func TestLimitNotWaitedForLonger(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{Args: []string{"--limits-address", "20/1m,burst=20"}})
@@ -60,7 +60,7 @@ func TestLimitNotWaitedForLonger(t *testing.T) {
 	fill(p, 0, fixtures+"pcm16.wav", "No patience")
 	for range 3 {
 		one := held.Await()
-		drain(t, s) // the next call is let through three seconds from here
+		drain(t, s) // the next call is allowed in three seconds
 		one.Go()
 	}
 	p.Wait(onScreen(0, "FAILED"))

@@ -114,9 +114,9 @@ func TestLooks(t *testing.T) {
 	see("complete")
 	colour("complete")
 
-	// From here on some answers are made up, in the shapes of the contract, so
-	// that each screen stands still for as long as it is looked at. The code that
-	// nobody has kept would come back.
+	// From here some answers are fixed ones in the documented form, so that each screen
+	// stays while its picture is taken. reset, because the code that was not saved would
+	// come back.
 	p.Run("e2e.widget().reset()")
 	p.Goto(x.plain())
 	v.load()
@@ -128,7 +128,7 @@ func TestLooks(t *testing.T) {
 	hold.Await().Go() // init
 	hold.Await().Go() // prepare
 	p.Click(browser.Hook("confirm"))
-	// A socket that nobody answers: the widget asks instead.
+	// The socket does not answer: the widget polls instead.
 	hold.Await().Answer(202, fmt.Sprintf(`{"transaction_id":%q,"ws_url":"ws://127.0.0.1:1/","status_url":"%s/v1/transactions/%s"}`, id, x.server.URL, id))
 	hold.Await().Answer(200, fmt.Sprintf(`{"id":%q,"current_step":"submitting","progress":60,"description":"","is_complete":false,"result":null,"steps":[]}`, id))
 	p.Wait("e2e.events.some((e) => e.name === 'step')")
@@ -267,8 +267,7 @@ func (v *viewer) colour(screen string) {
 	p.Dark(false)
 }
 
-// done holds that there is a picture of every look at every screen, where there
-// are pictures.
+// done checks that every screen has a picture of every look, when pictures are taken.
 func (v *viewer) done() {
 	v.t.Helper()
 	if v.pictures == "" {

@@ -89,7 +89,7 @@ func TestNothingIsLost(t *testing.T) {
 	quiet(t, p)
 }
 
-// TestDialogAsksOnce closes a dialog around an access code that nobody has kept.
+// TestDialogAsksOnce closes a dialog with an access code that was not saved.
 func TestDialogAsksOnce(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))
@@ -114,9 +114,9 @@ func TestDialogAsksOnce(t *testing.T) {
 	p.Wait("!document.querySelector('dialog').open")
 }
 
-// TestCodeComesBack puts an access code that nobody has kept out of sight without
-// asking, as a page's own button, a popover and a route do: it comes back with the
-// element, and with another one long after the first was taken out.
+// TestCodeComesBack hides an access code that was not saved without asking, as a page's
+// button, a popover and a route do. The code comes back with the element, and also with
+// another element long after the first was removed.
 func TestCodeComesBack(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))
@@ -168,7 +168,7 @@ func TestCodeComesBack(t *testing.T) {
 	}
 }
 
-// TestFilesByMistake drops what is no recording, beside the field too.
+// TestFilesByMistake drops things that are not recordings, also beside the field.
 func TestFilesByMistake(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))

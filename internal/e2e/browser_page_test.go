@@ -30,9 +30,9 @@ widget.addEventListener(AtsWidgetComponent.EVENT_NAMES.TOKEN_EXPIRED, async (e) 
 minted('register').then((token) => widget.setToken(token));
 `
 
-// TestDocumentedPage switches between all modes as the public documentation
-// does, at once and again and again, with a server that answers fast and one
-// that is slow. The page is never asked for what it is about to give.
+// TestDocumentedPage switches between all modes as the public documentation does, many
+// times without a pause, with a fast and with a slow server. The widget never requests a
+// token that the page is already fetching.
 func TestDocumentedPage(t *testing.T) {
 	t.Parallel()
 	x := newOwnSite(t, map[string][]string{"ada": {"Blue Morning"}})

@@ -132,7 +132,7 @@ func TestPlaces(t *testing.T) {
 	x.host.Page("placing.js", placing)
 	p.Goto(x.host.Page("places.html", `<script type="module" src="/ats-widget.esm.js"></script><script src="/placing.js"></script>`))
 	p.Wait("globalThis.measure && customElements.get('ats-widget')")
-	// What is planted is found: a text over another, a small one, a small button.
+	// The checks find planted faults: overlapping texts, a small text, a small button.
 	stage(p, x.element(""), "", "")
 	p.Wait(browser.Hook("form-song"))
 	p.Run(`e2e.hook('heading').style.cssText = 'margin-block-end: -2em; font-size: 13px'; e2e.hook('next').style.cssText = 'min-block-size: 0; padding: 0'`)

@@ -139,9 +139,9 @@ func TestHashedWhereScriptsAreFrom(t *testing.T) {
 	}
 }
 
-// TestHashingIsStopped reads a recording that takes a while: the page answers
-// meanwhile, in any language and on any screen, says what it does, and stops when
-// it is told to. A file that changes meanwhile is told.
+// TestHashingIsStopped reads a large recording. Meanwhile the page responds, in every
+// language and on every screen, shows its progress, and stops on request. If the file
+// changes meanwhile, the page reports it.
 func TestHashingIsStopped(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))

@@ -21,9 +21,8 @@ func registered(t *testing.T, s *harness.Server) int64 {
 	return song.Result.AtsID
 }
 
-// TestPublicPage opens the page of a work as people do: it can be read from all
-// sides and in both directions, leads to the proofs and back, names nobody, and
-// what is not there is a page, too.
+// TestPublicPage opens the page of a work as people do. All links to it work, it leads to
+// the proofs and back, and it names no person. An unknown address is a page, too.
 func TestPublicPage(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})
@@ -51,7 +50,7 @@ func TestPublicPage(t *testing.T) {
 		}
 	}
 	p.Goto(page + "99")
-	if h1 := browser.Eval[string](p, "document.querySelector('h1').textContent"); !strings.Contains(h1, "Nothing is registered") {
+	if h1 := browser.Eval[string](p, "document.querySelector('h1').textContent"); !strings.Contains(h1, "No work has this registration number") {
 		t.Errorf("an unknown work: %s", h1)
 	}
 	p.ForgetProblems() // that it is 404 stands on the console
@@ -100,8 +99,8 @@ func TestPublicPage(t *testing.T) {
 	}
 }
 
-// TestDocumentedBadge puts the badge of the documentation on a page of another
-// origin, under a policy that lets no more in than it says, and in both themes.
+// TestDocumentedBadge puts the badge of the documentation on a page of another origin,
+// under the documented policy and in both themes.
 func TestDocumentedBadge(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})

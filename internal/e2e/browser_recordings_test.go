@@ -8,8 +8,8 @@ import (
 	"timbre.example/internal/e2e/harness"
 )
 
-// TestRecordings chooses files that are no whole recording: each is told what is
-// wrong with it, and one that only may be is told at the review.
+// TestRecordings chooses files that are not complete recordings. The page shows the
+// problem of each. For a file that may only be incomplete, the review shows a warning.
 func TestRecordings(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))

@@ -10,8 +10,8 @@ import (
 	"timbre.example/internal/e2e/harness"
 )
 
-// TestRefusedFiles hands in what is no song. Each time the file field says so,
-// has the focus, and everything that was typed is still there.
+// TestRefusedFiles submits files that are not songs. Each time the file field shows the
+// reason and has the focus, and everything that was typed is still there.
 func TestRefusedFiles(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))
@@ -140,7 +140,7 @@ func TestRefusedFields(t *testing.T) {
 	p.Wait(browser.Hook("confirm"))
 	confirm(p, 0)
 
-	// A code that nobody has kept is asked about once.
+	// For a code that was not saved, the widget asks once.
 	p.Click(browser.Hook("again"))
 	p.Wait(browser.Hook("unsaved"))
 	if screen := stateOf(p, 0).Screen; screen != "COMPLETE" {

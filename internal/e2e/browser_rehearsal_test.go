@@ -11,15 +11,15 @@ import (
 	"timbre.example/internal/e2e/harness"
 )
 
-// TestDemoRehearses runs every code that can be rehearsed with the demo's picker,
-// each with one click. What the page shows side by side is what the catalogue
-// promises of the code's class.
+// TestDemoRehearses rehearses every possible code with the demo's form, each with one
+// click. The screen, the event and the request must match the class of the code in the
+// catalogue.
 func TestDemoRehearses(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})
 	p := browser.Open(t)
 	p.Goto(s.URL + "/demo/")
-	// What the widget makes of a class, and of the codes for which it is something else.
+	// The screen for each class, and for the codes with another screen.
 	ends := map[fault.Class]string{
 		fault.ClassRefresh: "CONFIRMING allfeat:token-expired ", fault.ClassDisabled: "DISABLED allfeat:failed CODE", fault.ClassFailed: "FAILED allfeat:failed CODE",
 		fault.ClassInline: "FORM allfeat:error CODE", fault.ClassClient: "FAILED allfeat:failed CODE",
@@ -54,7 +54,7 @@ func TestDemoRehearses(t *testing.T) {
 		if want := entry.Code == fault.CodeTransactionNotFound || entry.Code == fault.CodeTransactionAlreadyConfirmed || entry.Rehearse == "certificate"; code != want {
 			t.Errorf("%s: an access code is shown: %t", entry.Code, code)
 		}
-		// That it was handed in is not said beside that it is not to be found.
+		// The screen must not say "submitted" when the transaction is not found.
 		if entry.Code == fault.CodeTransactionNotFound && browser.Eval[bool](p, "e2e.widget(1).shadowRoot.querySelector('[data-ats=standing]') !== null") {
 			t.Errorf("%s: the screen says two things at once", entry.Code)
 		}

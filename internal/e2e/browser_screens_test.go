@@ -115,8 +115,9 @@ func TestWhatIsSealed(t *testing.T) {
 	p.Wait("e2e.hook('card') && !" + browser.Hook("test-network"))
 }
 
-// spacesSeen says whether the second word of the creator's name, which begins at
-// the place, stands neither right behind the first nor at the start of a line.
+// spacesSeen reports whether a space is visible before the second word of the creator's
+// name, which begins at the given place. The word must not touch the first word or start
+// a line.
 const spacesSeen = `(() => {
 	const name = e2e.hook('review-name').querySelector('bdi');
 	const text = [...name.childNodes].find((n) => n.nodeType === 3 && n.data);
@@ -143,7 +144,7 @@ func TestSpacesAreSealed(t *testing.T) {
 	p.Click(browser.Hook("creator-0-author"))
 	p.Click(browser.Hook("submit"))
 	p.Wait(browser.Hook("confirm"))
-	// What is drawn, as a person could select and copy it.
+	// The visible text, as a person could select and copy it.
 	if got := browser.Eval[string](p, "[...e2e.hook('review').querySelectorAll('bdi')].map((e) => e.innerText).join('|')"); got != "Two  spaces   three|Spaces.wav|"+name {
 		t.Errorf("the review shows %q", got)
 	}
@@ -239,13 +240,13 @@ func TestSandboxedFrames(t *testing.T) {
 			t.Errorf("%s: asks before the code is left: %t", c.sandbox, got)
 		}
 		if c.asks {
-			continue // its certificate is told below
+			continue // its certificate is tested below
 		}
 		if name, _ := files.Await(); !strings.HasPrefix(name, "access-code-") {
 			t.Errorf("%s: saved %s", c.sandbox, name)
 		}
 		click("certificate")
-		p.WaitFor(fmt.Sprintf("frames[0].e2e.text('told-certificate').includes(%q)", c.certificate), browser.Patience)
+		p.WaitFor(fmt.Sprintf("frames[0].e2e.text('told-certificate').includes(%q)", c.certificate), browser.Timeout)
 	}
 }
 

@@ -256,8 +256,8 @@ func quiet(t *testing.T, p *browser.Page) {
 	}
 }
 
-// prepareCode asks the API, as the page of the site would, to read what was
-// uploaded for the job, and returns the code of its refusal.
+// prepareCode calls prepare for the job, as the page of the site would, and returns the
+// code of the error.
 func prepareCode(t *testing.T, x *site, token, job string) string {
 	t.Helper()
 	req, err := http.NewRequest("POST", x.server.URL+"/v1/works/prepare", strings.NewReader(`{"job_id":"`+job+`"}`))

@@ -228,9 +228,8 @@ func rotated(t *testing.T, x *site, p *browser.Page, code string) string {
 	return body.AccessCode
 }
 
-// TestUpdateOvertaken has two people update the same song. The second is told
-// when agreeing to the price, sees the song as it is now, and loses nothing that
-// was typed or chosen.
+// TestUpdateOvertaken: two people update the same song. The second one gets an error when
+// accepting the price, sees the current song, and loses nothing that was typed or chosen.
 func TestUpdateOvertaken(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))
@@ -538,8 +537,8 @@ func TestSwitchUser(t *testing.T) {
 	p.Wait("e2e.events.at(-1).name === 'token-expired' && e2e.events.at(-1).detail.pendingAction === 'submit'")
 }
 
-// TestReloadedUpdate loads the page anew while an update is under way: the tab
-// takes it up again and still knows its title and version.
+// TestReloadedUpdate reloads the page during an update. The tab continues the update and
+// still has its title and version.
 func TestReloadedUpdate(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))

@@ -123,7 +123,7 @@ func (c *checker) choose(field, path string) {
 	c.p.Wait(fmt.Sprintf("document.querySelector('#%s-name bdi')?.textContent === %q && !document.querySelector('progress')", field, filepath.Base(path)))
 }
 
-// verdict is what the page says of all, and the checks that failed; "" is none.
+// verdict returns the page's verdict and the failed checks; "" means none failed.
 func (c *checker) verdict() (verdict, failed string) {
 	c.t.Helper()
 	return browser.Eval[string](c.p, "document.querySelector('[data-verdict]')?.dataset.verdict ?? ''"),
@@ -137,8 +137,8 @@ func (c *checker) expect(what, verdict, failed string) {
 	}
 }
 
-// TestVerifyPage registers a song, saves the page and stops the server. What is
-// left then, a page and two files, is enough.
+// TestVerifyPage registers a song, saves the page and stops the server. The saved page
+// and two files are enough to verify.
 func TestVerifyPage(t *testing.T) {
 	t.Parallel()
 	s, other := harness.Start(t, harness.Options{Settings: signing(t)}), harness.Start(t, harness.Options{})
@@ -369,7 +369,7 @@ func (c *checker) drop(page, paper, proof, audio string) {
 	demo := c.file("demo.wav", harness.WAV(9)[:900])
 	p.Drop("document.body", demo, audio)
 	p.Wait("document.getElementById('recording-hash')")
-	p.Drop("document.body", paper) // only now it can be told which of them it is
+	p.Drop("document.body", paper) // only now the page can tell which of them it is
 	p.Wait(verified)
 	p.Goto("file://" + page)
 	p.Drop("document.body", demo, audio, paper)
@@ -404,7 +404,7 @@ func (c *checker) strange(page, paper string) {
 		}
 		c.expect(path, "registered", "")
 	}
-	// What is no file would be opened by the browser, too.
+	// Without the page's handler, the browser would open dropped text, too.
 	p.Run(`(() => {
 	  globalThis.prevented = ['dragover', 'drop'].map((type) => {
 	    const data = new DataTransfer();
@@ -418,8 +418,7 @@ func (c *checker) strange(page, paper string) {
 	}
 }
 
-// marks: what was registered with marks that turn the writing round is shown so
-// that nobody reads it otherwise.
+// marks: a registered text with direction marks is shown so that no one can misread it.
 func (c *checker) marks(page, evidence string) {
 	p := c.p
 	p.Goto("file://" + page)
@@ -616,8 +615,8 @@ const watchProgress = `(() => {
 	  requestAnimationFrame(frame);
 	})()`
 
-// large reads a file that is far larger than the memory it may take, while the
-// page goes on drawing; and stops when it is told to.
+// large reads a file that is far larger than the allowed memory, while the page stays
+// responsive. Then it stops the reading.
 func (c *checker) large(page, paper string) {
 	p := c.p
 	const size = 500 << 20
@@ -653,8 +652,8 @@ func (c *checker) large(page, paper string) {
 	if parts < 5 {
 		c.t.Errorf("progress was shown %d times", parts)
 	}
-	// What a browser keeps of pieces that were read is its own affair: 100 to 150 MB
-	// were seen. Half the file would be more than pieces.
+	// Browsers keep some of the pieces in memory: 100 to 150 MB were observed. Half the
+	// file would mean that the page keeps the pieces.
 	if most-before > size/2 {
 		c.t.Errorf("memory went from %d to %d bytes", before, most)
 	}

@@ -69,8 +69,8 @@ func newOwnSite(t *testing.T, songs map[string][]string) *site {
 	return x
 }
 
-// TestOwnUpdateByMouse has an end-user choose a song of theirs and update it:
-// nobody asks for an access code.
+// TestOwnUpdateByMouse: an end-user chooses one of their songs and updates it. The widget
+// does not ask for an access code.
 func TestOwnUpdateByMouse(t *testing.T) {
 	t.Parallel()
 	x := newOwnSite(t, map[string][]string{"ada": {"Blue Morning"}, "ben": {"Red Evening"}})
@@ -223,7 +223,7 @@ func TestOwnListByKeyboard(t *testing.T) {
 	// A search that is answered when the user is in the list already.
 	p.Press(browser.Tab, true)
 	p.Wait("e2e.focus() === 'search'")
-	// At once, as a word that is chosen from suggestions, so that there is one question.
+	// All at once, like a chosen suggestion, so that the widget sends one query.
 	put := func(text string) {
 		p.Run(fmt.Sprintf("e2e.hook('search').select(); document.execCommand('insertText', false, %q)", text))
 	}
@@ -385,8 +385,8 @@ func (x *site) blobOf(t *testing.T, call string) string {
 	return body.URL
 }
 
-// TestOwnTwoUsers has two people use one page, one after the other. Whatever
-// comes late of the first, the second sees nothing of it.
+// TestOwnTwoUsers: two people use one page, one after the other. The second person sees
+// no late answer for the first.
 func TestOwnTwoUsers(t *testing.T) {
 	t.Parallel()
 	x := newOwnSite(t, map[string][]string{"ada": {"The Secret of Ada"}, "ben": {"Of Ben"}})
@@ -422,13 +422,13 @@ func TestOwnTwoUsers(t *testing.T) {
 	hold.Release()
 	told(`["Of Ben"]`)
 
-	// A token of hers that arrives when he is there: it opens nothing for him.
+	// Her token arrives when he is signed in: it opens nothing for him.
 	swap("ada", "")
 	told(`["The Secret of Ada"]`)
 	p.Run("import('/token.js?mode=download&user=ada&once=late').then((m) => (globalThis.hers = m.default))")
 	swap("ben", "w.setToken(hers);")
 	told(`["Of Ben"]`)
-	// And another mode asks for another token, with nobody's data in between.
+	// Another mode requests another token, and shows no one's data meanwhile.
 	p.Run("e2e.widget().mode = 'update'")
 	told(`["Of Ben"]`)
 	p.Run("e2e.widget().removeAttribute('external-user-id')")
@@ -483,12 +483,12 @@ func TestOwnVanished(t *testing.T) {
 	checkShapes(t, p.Events())
 }
 
-// TestSecondFile brings the second file to a page in each way that there is.
+// TestSecondFile loads the widget's second file in every possible way.
 func TestSecondFile(t *testing.T) {
 	t.Parallel()
 	x := newOwnSite(t, map[string][]string{"ada": {"Carried"}})
 	p := browser.Open(t)
-	// Who registers never fetches it.
+	// A registration never fetches it.
 	p.Goto(x.plain())
 	p.Wait(browser.Hook("form-song"))
 	if n := len(p.Requests("", "ats-widget-works")); n != 0 {
@@ -600,7 +600,7 @@ func TestOwnOtherNetwork(t *testing.T) {
 	p.Run("e2e.widget().network = 'mainnet'")
 	hold.Await().Answer(200, `{"works":[],"total_count":0,"page_info":{"has_next_page":false}}`)
 	p.Wait(browser.Hook("none") + " && !" + browser.Hook("work"))
-	// What changes nothing of where it is leaves it chosen.
+	// A change that does not affect its position keeps it chosen.
 	hold.Release()
 	p.Run("e2e.widget().network = 'testnet'")
 	p.Wait(browser.Hook("works"))

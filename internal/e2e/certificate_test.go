@@ -50,9 +50,9 @@ func keptCertificate(t *testing.T, s *harness.Song) []byte {
 	return file
 }
 
-// A certificate is in the language that the registration was asked for in, names
-// who issues it, and is the same when it is made anew. An update has a language of
-// its own, and the evidence none.
+// A certificate is in the language of the registration and names its issuer. When it is
+// made again, it is the same. An update has its own language. The evidence does not depend
+// on the language.
 func TestCertificateLanguage(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{Args: []string{"--registry-name", "Songs of Example"}})

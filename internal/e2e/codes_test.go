@@ -23,9 +23,8 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// A row of the table says how one code is raised by its real cause, and what a
-// person then reads. What the code's answer, event and screen must be follows
-// from its class in the catalogue.
+// row says how to raise one code by its real cause, and which text a person then reads.
+// The code's class in the catalogue determines the answer, the event and the screen.
 type row struct {
 	code fault.Code
 	// later names the route that will raise the code, where it is still to come.
@@ -59,7 +58,7 @@ type scene struct {
 	typed  string
 	// element is the tag; that of the site when nil.
 	element func(*site) string
-	// tokens are handed out first; then fresh ones.
+	// tokens are returned first; then new ones.
 	tokens func(*testing.T, *site) []string
 	// at is the request that waits while do happens: init, upload, prepare,
 	// confirm; "": do happens before the page is opened.
@@ -89,7 +88,7 @@ type flow struct {
 // stage is where a request of the flow goes.
 var stages = map[string][2]string{"init": {"POST", "/init"}, "upload": {"PUT", "/blob/"}, "prepare": {"POST", "/prepare"}, "confirm": {"POST", "/confirm"}}
 
-// recorder keeps every answer that the page gets by fetch, and hands out tokens.
+// recorder records every answer to the page's fetch calls, and returns tokens.
 const recorder = `globalThis.answers = [];
 const plain = globalThis.fetch;
 globalThis.fetch = async (...args) => {

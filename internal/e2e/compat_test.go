@@ -32,7 +32,7 @@ var shipped = map[string]sources{
 	"Demo":                                     {"js": {"internal/demo/assets/*.js", "widget/dist/ats-widget.esm.js", "widget/dist/ats-widget-rest.js"}, "css": {"internal/demo/assets/*.css", "widget/src/styles.css", "widget/src/rest.css"}, "html": {"internal/demo/assets/*.html"}},
 }
 
-// harmless are features that a browser of the table lacks, and nobody sees it.
+// harmless are features that a browser of the table lacks without a visible effect.
 var harmless = map[string]string{
 	"cursor: pointer":          "a phone has no cursor",
 	"cursor: grab":             "a phone has no cursor",
@@ -62,7 +62,7 @@ var harmless = map[string]string{
 
 var engineColumns = []string{"Chrome and Edge", "Firefox", "Safari"}
 
-// since is the first version of each column that has a feature; 0 is none.
+// since is the first version in each column that has a feature; 0 means no version.
 type since [3]float64
 
 // browsersPage reads the two tables of docs/browsers.md: what each part needs,

@@ -41,7 +41,7 @@ type smallDisk struct {
 
 const diskSize = 96 << 20
 
-// mount puts a small file system on dir, or says why there is none.
+// mount mounts a small file system on dir. The error says why it cannot.
 func mount(t *testing.T, dir string) error {
 	err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("size=%d", diskSize))
 	if err == nil {
@@ -80,8 +80,8 @@ func (d *smallDisk) tenant() (become func()) {
 	return func() { d.SiteKey, d.SecretKey = site, secret }
 }
 
-// count keeps how a call was answered, and fails the test for an answer that is no
-// refusal of the catalogue.
+// count counts the answer to a call by its code. It fails the test for an error that is
+// not in the catalogue.
 func (d *smallDisk) count(what string, err error) string {
 	d.t.Helper()
 	answer := "taken"
@@ -101,8 +101,8 @@ func (d *smallDisk) count(what string, err error) string {
 	return answer
 }
 
-// attack begins jobs and uploads pieces that nobody will pay for, until uploads are
-// refused; three at once to each URL.
+// attack starts jobs and uploads pieces that are never registered, until uploads are
+// refused. It runs three uploads at once to each URL.
 func (d *smallDisk) attack(sessions, size int) {
 	d.t.Helper()
 	var wg sync.WaitGroup
@@ -195,9 +195,9 @@ func (d *smallDisk) check() {
 	registrytest.Check(d.t, registrytest.World{DatabaseURL: d.DatabaseURL, Blobs: disk})
 }
 
-// Visitors of several tenants upload what nobody pays for, until nothing more is
-// taken. The database goes on working, what was uploaded is registered, and space
-// comes back by itself when the jobs have expired.
+// Visitors of several tenants upload files that are never registered, until the server
+// refuses uploads. The database still works, uploaded files can be registered, and the
+// space becomes free when the jobs have expired.
 func TestSmallDisk(t *testing.T) {
 	t.Parallel()
 	databases(t, func(t *testing.T, databaseURL func(*testing.T) string) {
@@ -300,8 +300,8 @@ func (d *smallDisk) lastByte(victim func()) {
 	d.registers("With the filler still there", 6)
 }
 
-// Whoever declares a length is refused before a byte of it is taken, and slow
-// uploads of one URL are two at most.
+// An upload with a declared length is refused before the server reads its first byte. One
+// URL has at most two slow uploads at a time.
 func TestUploadsAreRefusedAtOnce(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})

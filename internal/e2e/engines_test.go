@@ -17,9 +17,9 @@ import (
 // listen is the tests' own script, before those of the page.
 const listen = `<script src="/e2e.js"></script>`
 
-// TestEngines takes the widget and the page that verifies through Firefox and
-// WebKit, under the strictest policy. What is tested to the last corner is tested
-// in Chromium; here the same things are held that another engine may do otherwise.
+// TestEngines tests the widget and the page /verify in Firefox and WebKit, under the
+// strictest policy. The detailed tests run in Chromium. This test covers the behaviour
+// that may differ in another engine.
 func TestEngines(t *testing.T) {
 	t.Parallel()
 	for _, name := range engine.Names {
@@ -236,8 +236,8 @@ func (e *engines) writesLeft() {
 	e.well()
 }
 
-// reloads loads the page anew while the transaction waits for its block, and
-// restarts the server: the socket goes, and the widget asks for the status.
+// reloads reloads the page while the transaction waits for its block, and restarts the
+// server. The socket closes, and the widget polls the status.
 func (e *engines) reloads() {
 	p, s := e.p, e.x.server
 	s.Stop()

@@ -122,7 +122,7 @@ func flooded(s *harness.Server, call, from, head, body string, chunked bool) str
 		return ""
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(harness.Patience))
+	conn.SetDeadline(time.Now().Add(harness.Timeout))
 	length := fmt.Sprintf("Content-Length: %d\r\n", len(body))
 	if chunked {
 		length, body = "Transfer-Encoding: chunked\r\n", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(body), body)
@@ -162,7 +162,7 @@ func TestSlowBodies(t *testing.T) {
 					}
 				}
 			}()
-			conn.SetDeadline(time.Now().Add(2 * harness.Patience))
+			conn.SetDeadline(time.Now().Add(2 * harness.Timeout))
 			io.Copy(io.Discard, conn)
 			ended <- time.Since(begun)
 		})

@@ -23,8 +23,8 @@ import (
 
 func TestMain(m *testing.M) { harness.Main(m.Run) }
 
-// points are where the server can be told to die, in the order in which a
-// registration comes by.
+// points are the places where a test can make the server die, in the order of a
+// registration.
 var points = []string{
 	"init.committed",
 	"prepare.copied", "prepare.committed",
@@ -91,8 +91,8 @@ func TestKilledAtEachPoint(t *testing.T) {
 	})
 }
 
-// walk goes through a registration. When a step gets no answer, dead is told,
-// which brings the server back; then the step is tried again.
+// walk runs a registration step by step. When a step gets no answer, walk calls dead,
+// which restarts the server, and retries the step.
 func walk(t *testing.T, song *harness.Song, dead func(step string, err error)) {
 	t.Helper()
 	ctx := t.Context()
@@ -120,8 +120,8 @@ func walk(t *testing.T, song *harness.Song, dead func(step string, err error)) {
 	}
 }
 
-// checkWork checks that there is this one work, with so many versions, exactly
-// once, everywhere.
+// checkWork checks that this work exists exactly once everywhere, with this number of
+// versions, and that no other work exists.
 func checkWork(t *testing.T, song *harness.Song, versions int) {
 	t.Helper()
 	ctx := t.Context()
@@ -169,8 +169,8 @@ func checkWork(t *testing.T, song *harness.Song, versions int) {
 	}
 }
 
-// checkTimestamps checks that there are so many tokens. That each is its version's,
-// the invariants say.
+// checkTimestamps checks the number of tokens. The invariants check that each token
+// belongs to its version.
 func checkTimestamps(t *testing.T, s *harness.Server, want int) {
 	t.Helper()
 	db, err := registrytest.Open(s.DatabaseURL)
@@ -272,8 +272,7 @@ func TestHashOnlyKilledAtEachPoint(t *testing.T) {
 	}
 }
 
-// The server is killed after each answer that it gave. What it has answered
-// stands.
+// The server is killed after each of its answers. Every answer stays true.
 func TestKilledBetweenSteps(t *testing.T) {
 	t.Parallel()
 	databases(t, func(t *testing.T, databaseURL func(*testing.T) string) {

@@ -241,7 +241,7 @@ func TestPublishedWidgetReadsTheCause(t *testing.T) {
 	s := harness.Start(t, harness.Options{})
 	p := browser.Open(t)
 
-	// A file above the cap is told when it is read, and not as an upload that failed.
+	// A file above the limit is refused when it is read, and not as a failed upload.
 	x := newSite(t, s)
 	s.CLI(nil, "org", "set", x.org, "--max-file-size", "10000")
 	published(t, x, p, 20, "")
@@ -259,7 +259,7 @@ func TestPublishedWidgetReadsTheCause(t *testing.T) {
 	fillPublished(p, noise(t, "Elsewhere.wav", 20_000), "From elsewhere")
 	p.Wait(onScreen(0, "DISABLED") + " && e2e.text('code') === 'session.origin_not_allowed'")
 
-	// A quota that is spent is told at once, not slept on until it is new.
+	// An exhausted quota is reported at once; the widget does not wait until it resets.
 	x = newSite(t, s)
 	s.CLI(nil, "origins", "add", x.org, "localhost:3000")
 	through(t, x.song("The only one", 4))
@@ -268,7 +268,7 @@ func TestPublishedWidgetReadsTheCause(t *testing.T) {
 	fillPublished(p, noise(t, "One more.wav", 20_000), "One more")
 	p.Wait(onScreen(0, "FAILED") + " && e2e.text('code') === 'common.quota_exceeded'")
 
-	// What was refused while nobody listened on the socket is a text.
+	// A refusal without a listener on the socket shows a text.
 	x = newTestSite(t, s)
 	published(t, x, p, 20, "", x.token(t, map[string]any{"rehearse": "transaction.failed"}))
 	p.Run("globalThis.WebSocket = class { constructor() { setTimeout(() => this.onerror()); } close() {} }")

@@ -94,8 +94,8 @@ func tool(t *testing.T, s *harness.Server, args ...string) (string, bool) {
 	return string(out), err == nil
 }
 
-// A backup is restored. The log is not forked, reads go on, and after a repair it goes
-// on as one log, in which what was issued before and after is proved.
+// A backup is restored. The log is not forked, and reads still work. After a repair it
+// continues as one log, which proves entries from before and after.
 func TestRestoredDatabase(t *testing.T) {
 	t.Parallel()
 	databases(t, func(t *testing.T, databaseURL func(*testing.T) string) {
@@ -143,7 +143,7 @@ func TestRestoredDatabase(t *testing.T) {
 		restore()
 		s.Restart()
 
-		// Nothing is signed, and the way on is told.
+		// The log signs nothing, and the error says how to continue.
 		if size := strings.Split(get(t, logURL+"/checkpoint"), "\n")[1]; size != "1" {
 			t.Errorf("%s entries are published of a restored database", size)
 		}
@@ -251,8 +251,8 @@ func certificates(t *testing.T, s *harness.Server) (out []string) {
 	return out
 }
 
-// An update was lost with the database. After a repair the work goes on with the
-// version behind it.
+// An update was lost with the database. After a repair the work continues with the
+// version after it.
 func TestRestoredUpdates(t *testing.T) {
 	t.Parallel()
 	databases(t, func(t *testing.T, databaseURL func(*testing.T) string) {

@@ -13,8 +13,8 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// docs/log.md promises that these commands prove an entry. They are run as
-// they stand there.
+// docs/log.md promises that its commands prove an entry. The test runs them
+// unchanged.
 func TestDocumentedCommands(t *testing.T) {
 	for _, tool := range []string{"sh", "curl", "sha256sum", "base64", "xxd", "openssl"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -54,7 +54,7 @@ func TestDocumentedCommands(t *testing.T) {
 			}
 		}
 	}
-	// And they can fail: another time in the entry is another leaf.
+	// The commands can also fail: another time in the entry gives another leaf.
 	forged := strings.Replace(script, `-o key.txt`, "-o key.txt\nsed -i 's/^time 2/time 1/' leaf.txt", 1)
 	if out, err := run(forged, hex.EncodeToString(staged[0].Hash[:])); err == nil || strings.Contains(out, "the entry is in the log") {
 		t.Errorf("a forged entry passes:\n%s", out)

@@ -13,7 +13,7 @@ import (
 	"timbre.example/internal/network/log/leaf"
 )
 
-// check is one thing that was examined, in words, and whether it holds.
+// check is one check in words, and whether it passed.
 type check struct {
 	What string
 	OK   bool
@@ -21,7 +21,7 @@ type check struct {
 
 type checks []check
 
-// OK reports whether everything holds, and that there was something to hold.
+// OK reports whether all checks passed. It is false when there are no checks.
 func (c checks) OK() bool {
 	for _, one := range c {
 		if !one.OK {
@@ -31,15 +31,15 @@ func (c checks) OK() bool {
 	return len(c) > 0
 }
 
-// step is one line of an inclusion proof: the sibling, on which side it stands,
-// and what both together hash to.
+// step is one line of an inclusion proof: the sibling, its side, and the hash of
+// both together.
 type step struct {
-	Left    bool // the sibling stands on the left
+	Left    bool // the sibling is on the left
 	Sibling tlog.Hash
 	Result  tlog.Hash
 }
 
-// proven is an entry with everything that proves it.
+// proven is an entry with its proof.
 type proven struct {
 	log.Entry
 	Transaction leaf.Transaction
@@ -49,13 +49,13 @@ type proven struct {
 	Root        tlog.Hash
 	Block       log.Block
 	Checks      checks
-	Tile        string     // path of the tile that holds the leaf hash, and of
-	Bundle      string     // the bundle that holds the leaf, in the log's files
-	Earlier     *log.Entry // the first entry with the same commitment, if it is another; set by pages that tell it
+	Tile        string     // path in the log's files of the tile with the leaf hash
+	Bundle      string     // path in the log's files of the bundle with the leaf
+	Earlier     *log.Entry // the first entry with the same commitment, or nil; set only by pages that show it
 }
 
-// examine collects the evidence for e and checks it the way an outsider would:
-// from the leaf, the proof, the checkpoint and the key alone.
+// examine collects the evidence for e and checks it as an outsider would: with
+// only the leaf, the proof, the checkpoint and the key.
 func examine(ctx context.Context, l *log.Log, e log.Entry) (proven, error) {
 	v := proven{Entry: e}
 	var err error
@@ -86,10 +86,10 @@ func examine(ctx context.Context, l *log.Log, e log.Entry) (proven, error) {
 	included := signErr == nil && tree.N == v.Block.Size && v.Root == tree.Hash &&
 		tlog.CheckRecord(proof, tree.N, tree.Hash, e.Index, v.LeafHash) == nil
 	v.Checks = checks{
-		{"The entry says what this page says, and its transaction has this hash.", says},
-		{"The log signed the checkpoint of this block, with the key below.", signErr == nil},
-		{"The entry, joined with its neighbours, gives exactly the root hash that was signed.", included},
-		{"The block hash is that of the signed checkpoint.", sha256.Sum256([]byte(v.Block.Checkpoint)) == v.Block.Hash && v.Block.Hash == e.BlockHash},
+		{"The entry matches this page, and its transaction has this hash.", says},
+		{"The log signed the checkpoint of this block with the key below.", signErr == nil},
+		{"The entry, joined with its neighbours, gives exactly the signed root hash.", included},
+		{"The block hash is the hash of the signed checkpoint.", sha256.Sum256([]byte(v.Block.Checkpoint)) == v.Block.Hash && v.Block.Hash == e.BlockHash},
 	}
 
 	width := int(min(256, v.Block.Size-e.Index/256*256))
@@ -98,12 +98,12 @@ func examine(ctx context.Context, l *log.Log, e log.Entry) (proven, error) {
 	return v, nil
 }
 
-// examineBlock checks that the block is signed and continues the one before.
+// examineBlock checks that the block is signed and continues the block before it.
 func examineBlock(ctx context.Context, l *log.Log, b log.Block) (checks, error) {
 	tree, err := evidence.OpenCheckpoint(b.Checkpoint, l.Origin(), l.VerifierKey())
 	c := checks{
-		{"The log signed this checkpoint, with the key below.", err == nil && tree.N == b.Size},
-		{"The block hash is that of the signed checkpoint.", sha256.Sum256([]byte(b.Checkpoint)) == b.Hash},
+		{"The log signed this checkpoint with the key below.", err == nil && tree.N == b.Size},
+		{"The block hash is the hash of the signed checkpoint.", sha256.Sum256([]byte(b.Checkpoint)) == b.Hash},
 	}
 	if b.First == 0 {
 		return c, nil
@@ -118,13 +118,13 @@ func examineBlock(ctx context.Context, l *log.Log, b log.Block) (checks, error) 
 	}
 	old, err := evidence.OpenCheckpoint(before.Checkpoint, l.Origin(), l.VerifierKey())
 	continues := err == nil && old.N == b.First && tlog.CheckTree(proof, tree.N, tree.Hash, old.N, old.Hash) == nil
-	return append(c, check{fmt.Sprintf("It only adds to block %s: nothing older was changed or taken away.", count(before.Number)), continues}), nil
+	return append(c, check{fmt.Sprintf("The block only adds to block %s: no older entry was changed or removed.", count(before.Number)), continues}), nil
 }
 
 // climb follows an inclusion proof from the leaf at index up to the root of a
-// tree of size leaves, as RFC 9162 section 2.1.3.2 describes. It says what each
-// step gives, so that a person can repeat it; tlog.CheckRecord has the last
-// word on whether the proof is good.
+// tree with size leaves (RFC 9162, section 2.1.3.2). It returns the result of each
+// step, so that a person can repeat it. Only tlog.CheckRecord decides whether the
+// proof is valid.
 func climb(index, size int64, leafHash tlog.Hash, proof tlog.RecordProof) []step {
 	steps := make([]step, 0, len(proof))
 	at, last, h := index, size-1, leafHash
@@ -144,8 +144,8 @@ func climb(index, size int64, leafHash tlog.Hash, proof tlog.RecordProof) []step
 	return steps
 }
 
-// publicPath is a tile's path as C2SP writes it: without the height, and with
-// entries for data.
+// publicPath returns a tile's path in the form of C2SP: without the height, and with
+// "entries" instead of "data".
 func publicPath(t tlog.Tile) string {
 	rest := strings.TrimPrefix(t.Path(), "tile/8/")
 	if n, ok := strings.CutPrefix(rest, "data/"); ok {

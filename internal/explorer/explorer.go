@@ -1,9 +1,9 @@
-// Package explorer shows the built-in log to people: what a transaction is,
-// which block it is in, and the proof that it is there, each checked before it
-// is called verified; and of a work, the versions that the log has of it.
+// Package explorer shows the built-in log to people. It shows a transaction, its
+// block and the proof of both. It calls an entry verified only after it has checked
+// the proof. For a work it shows the versions in the log.
 //
-// It holds pages and their style. It never writes, never runs a script, loads
-// nothing from elsewhere, and has nothing personal to show: the log has only
+// It has pages and their style. It never writes, never runs a script and loads
+// nothing from other hosts. It shows no personal data, because the log has only
 // numbers and hashes.
 package explorer
 
@@ -32,10 +32,10 @@ import (
 //go:embed assets
 var assets embed.FS
 
-// perPage is how many rows a list shows.
+// perPage is the maximum number of rows of a list.
 const perPage = 50
 
-// styleURL and iconURL change with what is there, so that it can be cached for
+// styleURL and iconURL contain a hash of the file, so browsers can cache it for
 // ever.
 var (
 	styleURL, style = embedded("style", ".css")
@@ -45,7 +45,7 @@ var (
 func embedded(name, end string) (string, []byte) {
 	data, err := assets.ReadFile("assets/" + name + end)
 	if err != nil {
-		panic(err) // it is embedded
+		panic(err) // impossible: the file is embedded
 	}
 	sum := sha256.Sum256(data)
 	return fmt.Sprintf("/explorer/%s-%x%s", name, sum[:8], end), data
@@ -70,7 +70,7 @@ var pages = func() map[string]*template.Template {
 	return m
 }()
 
-// day is a moment to the second, with its zone.
+// day returns a time to the second, with its zone.
 func day(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") }
 
 // count writes n with thin groups of thousands.
@@ -84,14 +84,14 @@ func count(n int64) string {
 
 type explorer struct{ logs map[network.Name]*log.Log }
 
-// Pages are all that people can read of the logs, of which there is at least one.
+// Pages are the pages about the logs. There is at least one log.
 type Pages struct {
 	http.Handler
 	refuse func(http.ResponseWriter, *http.Request, error)
 }
 
-// Refuse answers with an error: with a page to people, whose browser prefers HTML,
-// and to programs as the refuse of [New] does. Status and headers are the same.
+// Refuse answers with an error: a browser that prefers HTML receives a page, and a
+// program the response of the refuse function of [New]. Status and headers are the same.
 func (p *Pages) Refuse(w http.ResponseWriter, r *http.Request, err error) { p.refuse(w, r, err) }
 
 // Icon serves the icon of every page, which browsers ask for under /favicon.ico.
@@ -104,10 +104,10 @@ func forEver(w http.ResponseWriter, kind string, data []byte) {
 	w.Write(data)
 }
 
-// New serves the logs under /explorer/ and works under /w/. What is refused goes
-// to refuse: transaction.not_found for an unknown hash, work.not_found for an
-// unknown work, common.not_found for anything else that is not there, other
-// errors as they are. People get a page in place of its body.
+// New serves the logs under /explorer/ and works under /w/. It passes every error to
+// refuse: transaction.not_found for an unknown hash, work.not_found for an
+// unknown work, common.not_found for any other unknown path, and other errors
+// unchanged. Browsers receive a page instead of the body that refuse writes.
 func New(logs map[network.Name]*log.Log, refuse func(http.ResponseWriter, *http.Request, error)) *Pages {
 	x := &explorer{logs}
 	refuse = x.readably(refuse)
@@ -149,8 +149,8 @@ func New(logs map[network.Name]*log.Log, refuse func(http.ResponseWriter, *http.
 	return &Pages{mux, refuse}
 }
 
-// nearest is where an address leads that a person shortened or that ends in a
-// slash; "": nowhere, or it was not a person.
+// nearest returns the address to redirect to when a person shortened an address or
+// added a slash at its end. It returns "" for programs and when no page is near.
 func (x *explorer) nearest(r *http.Request) string {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead || !prefersHTML(r) {
 		return ""
@@ -174,17 +174,17 @@ func (x *explorer) nearest(r *http.Request) string {
 	return ""
 }
 
-// base is what every page knows.
+// base is the data of every page.
 type base struct {
 	Title    string
 	Style    string
 	Icon     string
-	Test     bool // the network is for trying out
+	Test     bool // a test network
 	Network  network.Name
 	Networks []network.Name
 	Origin   string
 	Key      string
-	Files    string // path under which the log itself is served
+	Files    string // path of the log's own files
 }
 
 func (x *explorer) base(l *log.Log, title string) base {
@@ -210,14 +210,14 @@ func (x *explorer) render(w http.ResponseWriter, r *http.Request, page string, d
 	return send(w, r, "text/html; charset=utf-8", b)
 }
 
-// protect lets a page load its style and nothing else.
+// protect sets headers that allow a page to load only its style.
 func protect(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'")
 	h.Set("Referrer-Policy", "no-referrer")
 }
 
-// send answers with data, or with 304 to who has it already. Unless the caller
-// said otherwise, a copy is asked about before it is used again.
+// send answers with data, or with 304 when the client's copy is current. Browsers
+// must revalidate a cached copy, unless the caller has set Cache-Control.
 func send(w http.ResponseWriter, r *http.Request, kind string, data []byte) error {
 	h := w.Header()
 	sum := sha256.Sum256(data)
@@ -237,7 +237,7 @@ func send(w http.ResponseWriter, r *http.Request, kind string, data []byte) erro
 	return nil
 }
 
-// log shows the newest blocks, and is where the search form leads.
+// log shows the newest blocks. With a query it answers the search form.
 func (x *explorer) log(w http.ResponseWriter, r *http.Request, l *log.Log) error {
 	q := r.URL.Query()
 	if search := strings.TrimSpace(q.Get("q")); search != "" {
@@ -264,7 +264,7 @@ func (x *explorer) log(w http.ResponseWriter, r *http.Request, l *log.Log) error
 		blocks = blocks[:perPage]
 		older = blocks[perPage-1].Number
 	}
-	// The empty log is nobody's news.
+	// Hide block 0: it is the signed empty log.
 	blocks = slices.DeleteFunc(blocks, func(b log.Block) bool { return b.Number == 0 })
 	return x.render(w, r, "log", struct {
 		base
@@ -411,7 +411,7 @@ func parseHash(s string) (h [32]byte, ok bool) {
 	return h, err == nil
 }
 
-// parseNumber reads the one way to write a number from 0 upwards.
+// parseNumber reads a decimal number from 0, without sign or leading zeros.
 func parseNumber(s string) (int64, bool) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil && n >= 0 && strconv.FormatInt(n, 10) == s

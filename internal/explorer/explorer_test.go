@@ -29,7 +29,7 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// house is an explorer over one log, with a browser that follows no redirect.
+// house is an explorer of one log, with a client that follows no redirects.
 type house struct {
 	t   *testing.T
 	db  *store.DB
@@ -40,7 +40,7 @@ type house struct {
 func open(t *testing.T, db *store.DB) house {
 	t.Helper()
 	l, err := log.Open(t.Context(), db, log.Config{
-		Monotonic: func() time.Duration { return time.Duration(db.Now().UnixNano()) }, // tests move the clock
+		Monotonic: func() time.Duration { return time.Duration(db.Now().UnixNano()) }, // tests set the clock
 		Network:   network.Testnet, Origin: "timbre.example/log/testnet", Key: bytes.Repeat([]byte{7}, 32),
 	})
 	if err != nil {
@@ -58,8 +58,8 @@ func open(t *testing.T, db *store.DB) house {
 	return house{t, db, l, srv.URL}
 }
 
-// add broadcasts n transactions, the first an update of work updates, and makes
-// a block of them unless it should wait.
+// add broadcasts n transactions. The first one updates the work updates. If block is
+// true, it also makes a block of them.
 func (h house) add(from, n int, updates int64, block bool) []network.Staged {
 	h.t.Helper()
 	var staged []network.Staged
@@ -105,7 +105,7 @@ func tx(s network.Staged) string { return "/explorer/testnet/tx/0x" + hex.Encode
 func TestPages(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := open(t, db)
-		if resp, body := h.get("/explorer/testnet"); resp.StatusCode != 200 || !strings.Contains(body, "empty so far") {
+		if resp, body := h.get("/explorer/testnet"); resp.StatusCode != 200 || !strings.Contains(body, "still empty") {
 			t.Errorf("an empty log: %d", resp.StatusCode)
 		}
 		first := h.add(0, 1, 0, true)
@@ -128,7 +128,7 @@ func TestPages(t *testing.T) {
 			{tx(refused[0]), []string{"Refused", "there is no work 9000"}},
 			{tx(waiting[0]), []string{"Waiting", "not in the log yet"}},
 			{"/explorer/testnet/block/0", []string{"Verified", "it was empty"}},
-			{"/explorer/testnet/block/1", []string{"Verified", "took in 1 entry", tx(first[0])}},
+			{"/explorer/testnet/block/1", []string{"Verified", "added 1 entry", tx(first[0])}},
 			{"/explorer/testnet/block/2", []string{"Verified", "only adds to block 1", tx(second[3]), "Block 3 →"}},
 			{"/explorer/testnet/block/3", []string{"Verified", "?from=57"}},
 			{"/explorer/testnet/block/3?from=57", []string{tx(third[59])}},
@@ -146,7 +146,7 @@ func TestPages(t *testing.T) {
 					t.Errorf("%s: no %q in\n%s", c.path, want, body)
 				}
 			}
-			if strings.Contains(body, "Does not hold") || strings.Contains(body, "ZgotmplZ") {
+			if strings.Contains(body, "Failed: ") || strings.Contains(body, "ZgotmplZ") {
 				t.Errorf("%s: %s", c.path, body)
 			}
 			policy := resp.Header.Get("Content-Security-Policy")
@@ -219,7 +219,7 @@ func TestSearch(t *testing.T) {
 		first := h.add(0, 1, 0, true)[0]  // registration 1, block 1
 		h.add(1, 43, 0, true)             // registrations 2 to 44, block 2
 		h.add(50, 1, 44, true)            // version 2 of 44, block 3
-		waiting := h.add(60, 1, 0, false) // of no number yet
+		waiting := h.add(60, 1, 0, false) // has no registration number yet
 		commitment := func(i int) string { return fmt.Sprintf("0x%x", sha256.Sum256(fmt.Append(nil, i))) }
 		hash := hex.EncodeToString(first.Hash[:])
 		block2, err := h.log.Block(t.Context(), 2)
@@ -241,12 +241,12 @@ func TestSearch(t *testing.T) {
 				t.Errorf("%q: %d %s, want %s\n%.300s", q, resp.StatusCode, resp.Header.Get("Location"), want, body)
 			}
 		}
-		// What is a registration and a block is offered as both, the registration first.
+		// For a number of a registration and a block, both are offered, the registration first.
 		resp, body := h.get("/explorer/testnet?q=1")
 		if work, block := strings.Index(body, `<a href="/w/testnet/1">Registration number 1</a>`), strings.Index(body, `<a href="/explorer/testnet/block/1">Block 1</a>`); resp.StatusCode != 200 || work < 0 || block < work {
 			t.Errorf("1: %d %s", resp.StatusCode, body)
 		}
-		// What was registered twice is shown twice.
+		// A commitment that was registered twice is shown twice.
 		c := network.Call{ProtocolVersion: 1, Commitment: sha256.Sum256([]byte("0")), Nonce: "again"}
 		again, err := h.log.Stage(t.Context(), c)
 		if err == nil {
@@ -268,17 +268,17 @@ func TestSearch(t *testing.T) {
 				t.Errorf("%.80q: %d %s, want %s", q, resp.StatusCode, body, want)
 			}
 			resp, body = h.ask("GET", "/explorer/testnet?q="+url.QueryEscape(q), "Accept", browserAccept)
-			if resp.StatusCode != 404 || !strings.Contains(body, "<h1>Nothing is") || strings.Contains(body, "file hashes are not public") != (q == strings.Repeat("ab", 32)) {
+			if resp.StatusCode != 404 || !strings.Contains(body, "<h1>No") || strings.Contains(body, "they are not public") != (q == strings.Repeat("ab", 32)) {
 				t.Errorf("%.80q for people: %d %s", q, resp.StatusCode, body)
 			}
 		}
 		if _, body := h.ask("GET", "/explorer/testnet?q="+url.QueryEscape("<b>\u202ex"), "Accept", browserAccept); strings.Contains(body, "<b>") || strings.Contains(body, "\u202e") {
-			t.Errorf("what was searched for is shown as it is: %s", body)
+			t.Errorf("the query is shown unescaped: %s", body)
 		}
 	})
 }
 
-// The files are enough to prove an entry, with nothing but hashing.
+// The log's files and a hash function are enough to prove an entry.
 func TestFiles(t *testing.T) {
 	h := open(t, storetest.SQLite(t))
 	h.add(0, 5, 0, true)
@@ -316,8 +316,8 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// The page repeats the proof step by step; what it shows must lead to the root
-// by plain hashing, whatever the shape of the tree.
+// The page shows the proof step by step. The steps must lead to the root by plain
+// hashing, for every shape of the tree.
 func TestShownSteps(t *testing.T) {
 	h := open(t, storetest.SQLite(t))
 	n := 0
@@ -357,7 +357,7 @@ func decode(t *testing.T, s string) (h [32]byte) {
 	return h
 }
 
-// Whoever changes the database is found out: the page does not say verified.
+// A changed database is detected: the page does not say "verified".
 func TestTampered(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -387,7 +387,7 @@ func TestTampered(t *testing.T) {
 			if c.name == "a later block" {
 				path = "/explorer/testnet/block/2"
 			}
-			if resp, body := h.get(path); resp.StatusCode != 200 || !strings.Contains(body, "Could not be verified") || !strings.Contains(body, "Does not hold") {
+			if resp, body := h.get(path); resp.StatusCode != 200 || !strings.Contains(body, "Could not be verified") || !strings.Contains(body, "Failed: ") {
 				t.Errorf("%d:\n%s", resp.StatusCode, body)
 			}
 		})

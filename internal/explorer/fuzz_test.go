@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// FuzzHash: what is read as a hash is its 64 digits.
+// FuzzHash: only the 64 digits of a hash are accepted as that hash.
 func FuzzHash(f *testing.F) {
 	digits := strings.Repeat("0123456789abcdef", 4)
 	for _, s := range []string{digits, "0x" + digits, "0X" + strings.ToUpper(digits), "0x0X" + digits, digits + "0", ""} {
@@ -21,7 +21,7 @@ func FuzzHash(f *testing.F) {
 	})
 }
 
-// FuzzNumber: a number has one form.
+// FuzzNumber: each number has only one accepted form.
 func FuzzNumber(f *testing.F) {
 	for _, s := range []string{"0", "17", "007", "+1", "-0", "9223372036854775807", "9223372036854775808", "1_000", ""} {
 		f.Add(s)

@@ -7,8 +7,8 @@ import (
 	"timbre.example/internal/network"
 )
 
-// readably gives people a page where refuse gives programs its body. Status and
-// headers stay those of the refusal.
+// readably returns a refuse function that answers people with a page instead of the
+// body that refuse writes for programs. Status and headers stay the same.
 func (x *explorer) readably(refuse func(http.ResponseWriter, *http.Request, error)) func(http.ResponseWriter, *http.Request, error) {
 	return func(w http.ResponseWriter, r *http.Request, err error) {
 		if prefersHTML(r) {
@@ -26,16 +26,16 @@ type readable struct {
 
 func (w *readable) WriteHeader(status int) {
 	at := network.Name(w.r.PathValue("network"))
-	if _, ok := w.x.logs[at]; !ok { // whoever is lost is on no network
+	if _, ok := w.x.logs[at]; !ok { // the path names no known network
 		at = names(w.x.logs)[0]
 		if other := pathNetwork(w.r.URL.Path); w.x.logs[other] != nil {
 			at = other
 		}
 	}
 	missing := status == http.StatusNotFound
-	title := "Not to be shown right now"
+	title := "Not available right now"
 	if missing {
-		title = "Nothing is here"
+		title = "Not found"
 	}
 	page, err := execute("missing", "layout", struct {
 		base
@@ -47,7 +47,7 @@ func (w *readable) WriteHeader(status int) {
 	if err == nil {
 		protect(w.Header())
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Del("Content-Length") // that of the body that this replaces
+		w.Header().Del("Content-Length") // it is the length of the replaced body
 		w.Header().Add("Vary", "Accept")
 	}
 	w.ResponseWriter.WriteHeader(status)
@@ -56,10 +56,10 @@ func (w *readable) WriteHeader(status int) {
 	}
 }
 
-// Write drops the body of the refusal.
+// Write drops the body that refuse writes.
 func (w *readable) Write(b []byte) (int, error) { return len(b), nil }
 
-// pathNetwork is the second part of a path of a log.
+// pathNetwork returns the network in a log's path: its second part.
 func pathNetwork(path string) network.Name {
 	parts := strings.Split(path, "/")
 	if len(parts) < 3 {

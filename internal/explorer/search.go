@@ -17,12 +17,12 @@ import (
 	"timbre.example/internal/network/log"
 )
 
-// maxSearch is the longest text that is searched for, in bytes: an address that
-// was copied whole fits.
+// maxSearch is the maximum length of a query, in bytes. A complete copied address
+// fits.
 const maxSearch = 600
 
-// What people write before a number, in the languages of certificates: of a
-// registration, of a block, and of a version after it.
+// The words that people write before the number of a registration, a block and a
+// version, in the languages of certificates.
 const (
 	registrationWords = `ats|registration(?:\s+number)?|number|no|nr|n[°ºo]|n\.º|nº|№|#|registernummer|numéro(?:\s+de\s+dépôt)?|número(?:\s+de\s+registr?o)?|登録番号|رقم(?:\s+التسجيل)?`
 	blockWords        = `block|bloc|bloque|bloco|ブロック|الكتلة`
@@ -37,22 +37,23 @@ var (
 	addressText      = regexp.MustCompile(`/(?:w/(testnet|mainnet)/\d+|explorer/(testnet|mainnet)/(?:tx/0x[0-9a-f]{64}|block/\d+))/?(?:[?#].*)?$`)
 )
 
-// found is a place that a search leads to, and what it is.
+// found is one result of a search: its path and a description.
 type found struct{ Path, What, More string }
 
-// search finds what a text names in a log. Registrations come first: a number on a
-// certificate is one. The error is a refusal that says what there is not.
+// search returns everything in a log that text names. Registrations come first,
+// because a number on a certificate is a registration number. The error is a fault
+// that says what was not found.
 func (x *explorer) search(ctx context.Context, l *log.Log, text string) ([]found, error) {
 	if len(text) > maxSearch {
 		return nil, fault.TransactionNotFound()
 	}
-	if path := addressText.FindString(text); path != "" { // copied from a browser, or of a code
+	if path := addressText.FindString(text); path != "" { // copied from a browser or read from a QR code
 		if u, err := url.Parse(path); err == nil {
 			return []found{{Path: strings.TrimSuffix(u.Path, "/")}}, nil
 		}
 	}
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.In(r, unicode.Bidi_Control) }), " ")
-	text = legible.Clean(text) // a copy may have characters that are not seen
+	text = legible.Clean(text) // a copied text may have invisible characters
 	for grouping.MatchString(text) {
 		text = grouping.ReplaceAllString(text, "$1$2")
 	}
@@ -84,7 +85,7 @@ func (x *explorer) search(ctx context.Context, l *log.Log, text string) ([]found
 		}
 		return all, err
 	}
-	// A hash that is copied from paper may be broken into lines.
+	// A hash that is copied from paper may have line breaks.
 	if h, ok := parseHash(strings.ReplaceAll(text, " ", "")); ok {
 		return hashed(ctx, l, h)
 	}
@@ -168,7 +169,7 @@ func blockPath(l *log.Log, n int64) string {
 	return "/explorer/" + string(l.Name()) + "/block/" + strconv.FormatInt(n, 10)
 }
 
-// answer leads to the one place that a search found, or shows the places.
+// answer redirects to the only result of a search, or lists the results.
 func (x *explorer) answer(w http.ResponseWriter, r *http.Request, l *log.Log, text string) error {
 	all, err := x.search(r.Context(), l, text)
 	if err != nil {
@@ -185,16 +186,16 @@ func (x *explorer) answer(w http.ResponseWriter, r *http.Request, l *log.Log, te
 	}{x.base(l, "Search"), legible.Shown(legible.Clean(text)), all})
 }
 
-// searched is what a person searched for that was not found, in words that help.
+// searched describes a query without results, for the page that helps the person.
 type searched struct {
 	Text string
-	Hash bool // of 32 bytes, so perhaps of a file
-	// Elsewhere is another network, on which the same text may be something.
+	Hash bool // the text is 32 bytes in hexadecimal, so perhaps a file hash
+	// Elsewhere is another network, where the same text may have results.
 	Elsewhere network.Name
 }
 
 func (x *explorer) notFound(r *http.Request, at network.Name) searched {
-	// What turns the sentence around it, or is not seen, is left out.
+	// Remove characters that are invisible or change the direction of the sentence.
 	s := searched{Text: legible.Shown(legible.Clean(strings.TrimSpace(r.URL.Query().Get("q"))))}
 	if len(s.Text) > maxSearch {
 		s.Text = ""

@@ -17,9 +17,9 @@ import (
 	"timbre.example/internal/network/log"
 )
 
-// work shows what is public about one: the versions that the log has of it, each
-// with its proof checked. It asks the log alone, so there is nothing personal
-// that it could show, and the page of a work outlives whatever else is erased.
+// work shows the public data of a work: its versions in the log, each with a checked
+// proof. It reads only the log. So it cannot show personal data, and the page stays
+// when other data of the work is erased.
 func (x *explorer) work(w http.ResponseWriter, r *http.Request, l *log.Log) error {
 	w.Header().Set("Vary", "Accept")
 	atsID, ok := parseNumber(r.PathValue("ats_id"))
@@ -41,7 +41,7 @@ func (x *explorer) work(w http.ResponseWriter, r *http.Request, l *log.Log) erro
 	if err != nil {
 		return err
 	}
-	if len(entries) == 0 { // after is beyond the last
+	if len(entries) == 0 { // after is larger than the last version
 		return fault.CommonNotFound()
 	}
 	versions, holds := make([]proven, len(entries)), told.ok()
@@ -65,15 +65,15 @@ func (x *explorer) work(w http.ResponseWriter, r *http.Request, l *log.Log) erro
 		base
 		ends
 		AtsID    int64
-		Last     int64 // the newest version that there is
+		Last     int64 // the newest version
 		Versions []proven
 		OK       bool
 		More     int64
 	}{x.base(l, fmt.Sprintf("Registration number %d", atsID)), told, atsID, last, versions, holds, more})
 }
 
-// ends are the versions that a summary of a work tells: the first one's day alone
-// would stand over whatever was added later.
+// ends are the versions in a summary of a work. With the first one's date alone,
+// later versions would seem to have that date, too.
 type ends struct{ First, Latest proven }
 
 func (e ends) ok() bool { return e.First.Checks.OK() && e.Latest.Checks.OK() }
@@ -93,7 +93,7 @@ func endsOf(ctx context.Context, l *log.Log, atsID int64) (e ends, err error) {
 	return e, err
 }
 
-// version is one that the log has of a work, with its proof.
+// version returns version n of a work from the log, with its proof.
 func version(ctx context.Context, l *log.Log, atsID, n int64) (proven, error) {
 	one, err := l.Versions(ctx, atsID, n-1, 1)
 	if err != nil {
@@ -105,8 +105,8 @@ func version(ctx context.Context, l *log.Log, atsID, n int64) (proven, error) {
 	return examine(ctx, l, one[0])
 }
 
-// earlier is the entry with the same commitment that the log had first, or nil: its
-// recording, title and creators are the same.
+// earlier returns the first entry of the log with the same commitment, or nil when v
+// is the first. Its recording, title and creators are the same.
 func earlier(ctx context.Context, l *log.Log, v proven) (*log.Entry, error) {
 	if v.Index < 0 {
 		return nil, nil
@@ -118,8 +118,8 @@ func earlier(ctx context.Context, l *log.Log, v proven) (*log.Entry, error) {
 	return &e, err
 }
 
-// publicVersion is a version as a program reads it. Its members are a contract:
-// docs/public-page.md.
+// publicVersion is the JSON of a version. Its members are documented in
+// docs/public-page.md and do not change.
 type publicVersion struct {
 	Version      int64     `json:"version"`
 	Commitment   string    `json:"commitment"`
@@ -152,27 +152,27 @@ func publish(w http.ResponseWriter, r *http.Request, l *log.Log, atsID, last, mo
 	if err != nil {
 		return fmt.Errorf("explorer: %w", err)
 	}
-	w.Header().Set("Access-Control-Allow-Origin", "*") // it is public
+	w.Header().Set("Access-Control-Allow-Origin", "*") // the data is public
 	return send(w, r, "application/json", append(b, '\n'))
 }
 
 func prefixed(hash [32]byte) string { return "0x" + hex.EncodeToString(hash[:]) }
 
-// wantsJSON tells a program that asks for it from a browser, whose Accept names
-// HTML, and from a tool that takes whatever comes.
+// wantsJSON reports whether the client asks for JSON. A browser asks for HTML, and
+// a tool that accepts everything does not ask for JSON.
 func wantsJSON(r *http.Request) bool {
 	return quality(r, "application/json") > 0 && !prefersHTML(r)
 }
 
-// prefersHTML tells people from programs: a browser's Accept names HTML, and no
-// JSON before it.
+// prefersHTML reports whether the client is a browser: its Accept header names HTML,
+// and does not prefer JSON.
 func prefersHTML(r *http.Request) bool {
 	html := quality(r, "text/html")
 	return html > 0 && html >= quality(r, "application/json")
 }
 
-// quality is how much a media type is wanted by its name (RFC 9110, section
-// 12.5.1), from 0 to 1. Ranges such as */* name none.
+// quality returns the weight of a media type in Accept, from 0 to 1 (RFC 9110, section
+// 12.5.1). Ranges such as */* do not count.
 func quality(r *http.Request, name string) float64 {
 	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
 		kind, parameters, err := mime.ParseMediaType(part)
@@ -187,8 +187,7 @@ func quality(r *http.Request, name string) float64 {
 	return 0
 }
 
-// badgeLook is one of the two that a site can ask for. They have the colours of
-// the pages.
+// badgeLook is one of the two themes of a badge. They have the colours of the pages.
 type badgeLook struct{ Paper, Line, Ink, Soft, Accent, OnAccent, Warn string }
 
 var badgeLooks = map[string]badgeLook{
@@ -196,9 +195,9 @@ var badgeLooks = map[string]badgeLook{
 	"dark":  {"#1e1b29", "#453f5c", "#eceaf4", "#a9a3bd", "#b3a9ff", "#1e1b29", "#ff9d9f"},
 }
 
-// badge is a picture of the day on which the work was registered: of the latest
-// version, and of the first one where there are more. It says so only when the proofs
-// hold.
+// badge answers with a picture that shows the date of the latest version, and also of
+// the first version when there are several. It shows dates only when the proofs are
+// valid.
 func (x *explorer) badge(w http.ResponseWriter, r *http.Request, l *log.Log) error {
 	atsID, ok := parseNumber(r.PathValue("ats_id"))
 	if !ok {
@@ -222,7 +221,7 @@ func (x *explorer) badge(w http.ResponseWriter, r *http.Request, l *log.Log) err
 		Test  bool
 		AtsID int64
 		OK    bool
-		// Several versions are told, of which the proofs hold.
+		// Several: the work has several versions, and their proofs are valid.
 		Several bool
 	}{look, told, l.Name().Test(), atsID, told.ok(), told.ok() && told.Latest.Version > 1})
 	if err != nil {
@@ -232,7 +231,7 @@ func (x *explorer) badge(w http.ResponseWriter, r *http.Request, l *log.Log) err
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	h.Set("Access-Control-Allow-Origin", "*")
-	if told.ok() { // not for long: a version may follow
+	if told.ok() { // short, because a new version may follow
 		h.Set("Cache-Control", "public, max-age=300")
 	}
 	return send(w, r, "image/svg+xml", b)

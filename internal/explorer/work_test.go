@@ -25,7 +25,7 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// ask is get with headers, given as name, value, name, value.
+// ask is get with headers. They are given as name, value, name, value.
 func (h house) ask(method, path string, headers ...string) (*http.Response, string) {
 	h.t.Helper()
 	req, err := http.NewRequestWithContext(h.t.Context(), method, h.url+path, nil)
@@ -54,7 +54,7 @@ func TestWork(t *testing.T) {
 		h := open(t, db)
 		first := h.add(0, 3, 0, true)[0]
 		second := h.add(3, 1, 1, true)[0]
-		h.add(4, 1, 1, false) // a version that waits is not there yet
+		h.add(4, 1, 1, false) // a waiting version is not shown
 		res, body := h.ask("GET", "/w/testnet/1", "Accept", browserAccept)
 		body = html.UnescapeString(body)
 		if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/html; charset=utf-8" {
@@ -81,7 +81,7 @@ func TestWork(t *testing.T) {
 			t.Error("the block does not lead to its works")
 		}
 
-		// Who has it already is told so, a HEAD has the same headers, and both end with the next version.
+		// A client with a current copy receives 304, and HEAD has the same headers. A new version ends both.
 		tag := res.Header.Get("ETag")
 		if again, rest := h.ask("GET", "/w/testnet/1", "Accept", browserAccept, "If-None-Match", tag); tag == "" || again.StatusCode != 304 || rest != "" || again.Header.Get("ETag") != tag {
 			t.Errorf("If-None-Match %s: %d %q", tag, again.StatusCode, rest)
@@ -101,7 +101,7 @@ func TestWork(t *testing.T) {
 	})
 }
 
-// A program reads the same, and what stands there is what the log holds.
+// The JSON has the same data as the page and the log.
 func TestWorkAsJSON(t *testing.T) {
 	h := open(t, storetest.SQLite(t))
 	first := h.add(0, 1, 0, true)[0]
@@ -151,7 +151,7 @@ func commitmentOf(t *testing.T, bytes []byte) string {
 	return hex.EncodeToString(tx.Commitment[:])
 }
 
-// A work with many versions is read page by page, and none is skipped.
+// A work with many versions has several pages, and no version is skipped.
 func TestManyVersions(t *testing.T) {
 	h := open(t, storetest.SQLite(t))
 	h.add(0, 1, 0, true)
@@ -217,7 +217,7 @@ func TestUnknownWorks(t *testing.T) {
 		}
 		res, body := h.ask("GET", path, "Accept", browserAccept)
 		if res.StatusCode != 404 || res.Header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(res.Header.Get("Content-Security-Policy"), "default-src 'none'") ||
-			!regexp.MustCompile("<h1>(Nothing is|There is no)").MatchString(body) || strings.Contains(body, string(want)) {
+			!regexp.MustCompile("<h1>(No work has|Not found|Page not found)").MatchString(body) || strings.Contains(body, string(want)) {
 			t.Errorf("%s for people: %d %v\n%s", path, res.StatusCode, res.Header, body)
 		}
 		if res, body := h.ask("HEAD", path, "Accept", browserAccept); res.StatusCode != 404 || body != "" {
@@ -271,8 +271,8 @@ func TestBadge(t *testing.T) {
 	}
 }
 
-// A placeholder lends its date to nothing that is added later: whatever is told of a
-// work with several versions, each date stands beside its version.
+// A first version must not give its date to later versions. Every summary of a work
+// with several versions shows each date beside its version.
 func TestNothingIsDatedBack(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		now := time.Date(2020, 5, 3, 9, 30, 0, 0, time.UTC)
@@ -325,8 +325,8 @@ func TestNothingIsDatedBack(t *testing.T) {
 	})
 }
 
-// The same commitment is the same recording, title and creators: a page says where
-// the log had it first.
+// The same commitment means the same recording, title and creators. A page links to
+// the first entry with the same commitment.
 func TestTheSameCommitmentEarlier(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		now := time.Date(2020, 5, 3, 9, 30, 0, 0, time.UTC)
@@ -362,7 +362,7 @@ func TestTheSameCommitmentEarlier(t *testing.T) {
 	})
 }
 
-// Whoever changes the database is found out by both.
+// The page, the JSON and the badge detect a changed database.
 func TestTamperedWork(t *testing.T) {
 	h := open(t, storetest.SQLite(t))
 	h.add(0, 3, 0, true)
@@ -377,7 +377,7 @@ func TestTamperedWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, body := h.ask("GET", "/w/testnet/1"); !strings.Contains(body, "Something is wrong") || !strings.Contains(body, "Does not hold") || strings.Contains(body, "A registered work") {
+	if _, body := h.ask("GET", "/w/testnet/1"); !strings.Contains(body, "Something is wrong") || !strings.Contains(body, "Failed: ") || strings.Contains(body, "A registered work") {
 		t.Error(body)
 	}
 	if _, body := h.ask("GET", "/w/testnet/1", "Accept", "application/json"); !strings.Contains(body, `"verified":false`) {
@@ -388,7 +388,7 @@ func TestTamperedWork(t *testing.T) {
 	}
 }
 
-// A database that is away is no work that is not there.
+// An unavailable database is not reported as an unknown work.
 func TestWorkWithoutDatabase(t *testing.T) {
 	db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "gone.db"))
 	if err != nil {
@@ -406,7 +406,7 @@ func TestWorkWithoutDatabase(t *testing.T) {
 	}
 }
 
-// People get pages for addresses that they shorten, and programs get the code.
+// A browser is redirected from a shortened address to a page. A program receives the code.
 func TestShortened(t *testing.T) {
 	h := open(t, storetest.SQLite(t))
 	h.add(0, 1, 0, true)

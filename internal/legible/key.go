@@ -9,15 +9,16 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Key is what makes two titles the same to their reader: equal keys are equal titles.
-// Capitals, white space, forms of one letter (NFKC), quotation marks, dashes and what is
-// not seen count for nothing; and a letter of another script counts as the one that it
-// passes for, where its word or its title says which script is meant. A text wholly of
-// another script stays: СОН is not COH. Nor is 1 an l, or rn an m.
+// Key returns the comparison key of a title: titles that look the same have equal keys.
+// Capitals, white space, forms of one letter (NFKC), quotation marks, dashes and
+// invisible characters make no difference. A lookalike letter of another script counts
+// as the letter that it looks like, where its word or title shows which script is meant.
+// A text that is wholly in another script keeps its letters: СОН is not COH. 1 is not l,
+// and rn is not m.
 func Key(title string) string {
 	key := once(title)
-	// A small letter may pass for another where its capital does not: some take a
-	// second turn, and none was found that takes a fourth.
+	// A small letter may look like another one although its capital does not, so some
+	// texts need more than one round. No text is known that needs a fourth round.
 	for range 4 {
 		again := once(key)
 		if again == key {
@@ -39,8 +40,8 @@ func once(title string) string {
 	return norm.NFKC.String(fold.String(key))
 }
 
-// seen drops what is not seen, puts a space where a blank has the width of one, and
-// makes one of the signs that look the same.
+// seen removes invisible characters, replaces blank characters by a space, and replaces
+// signs that look the same by one of them.
 func seen(title string) string {
 	t := read(title)
 	var b strings.Builder
@@ -62,7 +63,7 @@ func seen(title string) string {
 	return b.String()
 }
 
-// pair is a letter of a script, by its index in scripts.
+// pair is a letter of a script. The script is an index in scripts.
 type pair struct {
 	script int
 	letter rune
@@ -82,7 +83,7 @@ var toLatin, fromLatin = func() (map[rune]rune, map[pair]rune) {
 	return to, from
 }()
 
-// scriptOf is the index of a letter's script in scripts, or -1.
+// scriptOf returns the index of a letter's script in scripts, or -1.
 func scriptOf(r rune) int {
 	if r < 0x80 || !unicode.IsLetter(r) {
 		return -1
@@ -90,25 +91,25 @@ func scriptOf(r rune) int {
 	return slices.IndexFunc(scripts, func(s script) bool { return unicode.Is(s.of, r) })
 }
 
-// letters are the letters of a text that can pass for others, or that others pass for.
+// letters are the letters of a text that look like other letters, or that others look like.
 type letters []rune
 
 func (all letters) latin() bool {
 	return slices.ContainsFunc(all, func(r rune) bool { return unicode.Is(unicode.Latin, r) })
 }
 
-// own reports whether a script is there with a letter that passes for no Latin one.
+// own reports whether the text has a letter of the script that does not look like a Latin one.
 func (all letters) own(script int) bool {
 	return slices.ContainsFunc(all, func(r rune) bool { return scriptOf(r) == script && toLatin[r] == 0 })
 }
 
-// latinOwn reports whether there is a Latin letter that none of the script passes for.
+// latinOwn reports whether the text has a Latin letter that no letter of the script looks like.
 func (all letters) latinOwn(script int) bool {
 	return slices.ContainsFunc(all, func(r rune) bool { return unicode.Is(unicode.Latin, r) && fromLatin[pair{script, r}] == 0 })
 }
 
-// other is the script beside Latin that the letters are of, or -1. Of several it is the
-// one with letters of its own.
+// other returns the script of the letters that are not Latin, or -1. If there are several
+// scripts, it returns the one with letters that do not look like Latin ones.
 func (all letters) other() int {
 	found := -1
 	for _, r := range all {
@@ -121,7 +122,7 @@ func (all letters) other() int {
 	return found
 }
 
-// meant is a word of the title, in the letters of the script that it is meant in.
+// meant returns a word of the title in letters of the intended script.
 func (all letters) meant(word string) string {
 	w := letters(word)
 	to, of := w.other(), all.other()
@@ -135,7 +136,7 @@ func (all letters) meant(word string) string {
 	case w.own(to):
 		toOther = !w.latinOwn(to)
 	case !w.latin() && !all.latin():
-		toOther = true // perhaps a word of two scripts, neither of them Latin
+		toOther = true // perhaps a word of two scripts that are not Latin
 	case !w.latin():
 		toOther = all.own(to)
 	}

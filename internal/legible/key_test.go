@@ -9,7 +9,7 @@ import (
 	"timbre.example/internal/legible"
 )
 
-// Each line is one title to its reader.
+// The titles in a line look the same to a reader.
 func TestTheSameTitle(t *testing.T) {
 	t.Parallel()
 	for _, same := range [][]string{
@@ -42,7 +42,7 @@ func TestTheSameTitle(t *testing.T) {
 	}
 }
 
-// Titles that differ to their readers have keys that differ.
+// Titles that look different have different keys.
 func TestOtherTitles(t *testing.T) {
 	t.Parallel()
 	for _, titles := range [][]string{
@@ -63,8 +63,8 @@ func TestOtherTitles(t *testing.T) {
 	}
 }
 
-// A key is searched for, too, so that the key of a key is itself; and nothing that is
-// there is shown as nothing.
+// Keys are used in searches, too, so the key of a key must be the same key. No text may
+// be shown as an empty text.
 func TestAnyText(t *testing.T) {
 	t.Parallel()
 	letters := rapid.SampledFrom([]rune("aeIlоОсСнНяЯοΟψ 1-’´\u00a0\u0301\u0345\u200b\u200d\u200c\u202e\u2800\u3164\ufe0f\u20e3\u0336\u06db\u0130ﬃ❤🏴\U000e0067\U000e007f\U0001d159\ue000ᄀ가ｶﾞمᠠ\u180eक"))
@@ -75,10 +75,10 @@ func TestAnyText(t *testing.T) {
 			t.Fatalf("%+q: %+q, then %+q", s, key, again)
 		}
 		if shown := legible.Shown(s); legible.Blank(shown) && strings.TrimSpace(s) != "" {
-			t.Fatalf("%+q is shown as nothing", s)
+			t.Fatalf("%+q is shown as an empty text", s)
 		}
 		if kind, _, _ := legible.First(legible.Shown(s)); kind != legible.Fine {
-			t.Fatalf("%+q: what is shown has a %s", s, kind)
+			t.Fatalf("%+q: the shown text has a %s", s, kind)
 		}
 	})
 }

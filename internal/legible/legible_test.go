@@ -43,7 +43,7 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// What somebody else made is shown, too, and may be as large as it likes.
+// Texts from other people are shown, too, and may be of any size.
 func TestLargeTexts(t *testing.T) {
 	t.Parallel()
 	for _, part := range []string{"\u0301", "\u200d", "\U000e0061", "\ufe0f", "\u3164", "क्\u200d", "\U0001f3f4\U000e0061"} {

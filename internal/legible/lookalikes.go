@@ -2,8 +2,8 @@ package legible
 
 import "unicode"
 
-// A script whose letters can pass for Latin ones: each letter of other looks like the
-// one in the same place of latin, capitals and small letters apart.
+// script is a script with letters that look like Latin ones: each letter of other looks
+// like the letter at the same place of latin. Capitals and small letters are separate.
 type script struct {
 	of    *unicode.RangeTable
 	other string
@@ -25,8 +25,8 @@ var scripts = []script{
 	{unicode.Osage, "𐒴𐓂𐓎𐓪𐓶", "ROUou"},
 }
 
-// signs are marks of punctuation that look like one of ASCII, and two letters of the
-// phonetic alphabet, which readers take for others in every script.
+// signs are punctuation marks that look like ASCII ones, and two letters of the
+// phonetic alphabet that look like other letters in every script.
 var signs = map[rune]rune{
 	'‘': '\'', '’': '\'', '‛': '\'', '′': '\'', 'ʼ': '\'', 'ʹ': '\'', '`': '\'', '´': '\'', '“': '"', '”': '"', '‟': '"', '″': '"',
 	'‐': '-', '‑': '-', '‒': '-', '–': '-', '—': '-', '―': '-', '−': '-', 'ɑ': 'a', 'ɡ': 'g',

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzShown: what is drawn of a text has nothing that steers how the rest is
-// read, and a text without such is drawn as it is.
+// FuzzShown: a shown text has no character that changes how the rest is shown. A text
+// without such characters is shown unchanged.
 func FuzzShown(f *testing.F) {
 	for _, s := range []string{"Zoë", "\u202egnirts\u202c", "a\nb", "\u2066x\u2069", "\u2028", "⟨U+202E⟩", "\xff"} {
 		f.Add(s)
@@ -21,7 +21,7 @@ func FuzzShown(f *testing.F) {
 			}
 		}
 		if again := Shown(shown); again != shown {
-			t.Errorf("%q is drawn as %q, and that as %q", text, shown, again)
+			t.Errorf("%q is shown as %q, and that as %q", text, shown, again)
 		}
 		if !strings.Contains(shown, "⟨U+") && shown != strings.ToValidUTF8(text, "\ufffd") && utf8.ValidString(text) {
 			t.Errorf("%q is drawn as %q", text, shown)

@@ -5,7 +5,8 @@ const aacType = "audio/aac"
 // aacRates are MPEG-4's sampling frequencies by index.
 var aacRates = [13]int{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350}
 
-// aacChannels turns a channel configuration into a count; 0 is stated elsewhere.
+// aacChannels returns the number of channels of a configuration; 0 means that another
+// element states it.
 func aacChannels(config int) int {
 	switch {
 	case config == 7 || config == 12 || config == 14:
@@ -20,7 +21,7 @@ func aacChannels(config int) int {
 	return 0
 }
 
-// bitReader takes numbers off a row of bits, the most significant first. Behind
+// bitReader reads numbers from a sequence of bits, the most significant first. After
 // the end it reads zeros.
 type bitReader struct {
 	b  []byte
@@ -46,7 +47,7 @@ func (r *bitReader) object() int {
 	return 32 + r.take(6)
 }
 
-// rate reads a sampling frequency, 0 for one that is reserved.
+// rate reads a sampling frequency, 0 for a reserved one.
 func (r *bitReader) rate() int {
 	i := r.take(4)
 	if i == 15 {
@@ -58,8 +59,8 @@ func (r *bitReader) rate() int {
 	return 0
 }
 
-// program reads a program_config_element, which lists the channels where no
-// configuration has them, and returns their number.
+// program reads a program_config_element and returns its number of channels. It exists
+// when no configuration fits the channels.
 func (r *bitReader) program() (channels int) {
 	r.take(4 + 2 + 4)
 	elements := r.take(4)
@@ -79,14 +80,14 @@ func (r *bitReader) program() (channels int) {
 	return channels + low
 }
 
-// audioObject is the audio object type that an AudioSpecificConfig begins with.
+// audioObject returns the audio object type at the start of an AudioSpecificConfig.
 func audioObject(b []byte) int {
 	r := bitReader{b: b}
 	return r.object()
 }
 
-// audioConfig reads an AudioSpecificConfig: the rate and channels of the decoded
-// sound, 0 where it does not tell.
+// audioConfig reads an AudioSpecificConfig. It returns the rate and channels of the
+// decoded sound, 0 when unknown.
 func audioConfig(b []byte) (hz, channels int) {
 	const main, scalable, bandReplication, parametricStereo = 1, 4, 5, 29
 	if len(b) < 2 {
@@ -99,7 +100,7 @@ func audioConfig(b []byte) (hz, channels int) {
 	channels = aacChannels(config)
 	stereo := kind == parametricStereo
 	explicit := kind == bandReplication || kind == parametricStereo
-	if explicit { // the true rate follows, and the kind of the rest
+	if explicit { // the real rate follows, and the type of the core
 		if full := r.rate(); full > 0 {
 			hz = full
 		}
@@ -114,8 +115,8 @@ func audioConfig(b []byte) (hz, channels int) {
 		channels = r.program()
 	}
 	if !explicit {
-		// Most encoders write it behind everything else, where old decoders do
-		// not look: a mark of 11 bits, and whether there is any.
+		// Most encoders write the extension at the end, where old decoders do not
+		// look: a mark of 11 bits, then a flag.
 		for ; r.at+16 <= 8*len(b); r.at++ {
 			back := r.at
 			if r.take(11) == 0x2b7 && r.object() == bandReplication && r.take(1) == 1 {
@@ -175,8 +176,8 @@ func readADTS(s *source) (Info, *refusal) {
 	return Info{Format: AAC, SampleRate: first.rate, Channels: first.channels, Duration: r.length}, nil
 }
 
-// adtsChannels counts the channels that a frame lists itself, as its first
-// element; 0 if it does not.
+// adtsChannels returns the number of channels in the first element of a frame; 0 if
+// that element does not list channels.
 func adtsChannels(b []byte) int {
 	const programConfig = 5
 	head := 7

@@ -8,7 +8,7 @@ import (
 const aiffType = "audio/aiff"
 
 // readAIFF reads AIFF and AIFF-C. The description may come after
-// the audio, so both are gathered before they are judged.
+// the audio, so both are read before the verdict.
 func readAIFF(s *source) (Info, *refusal) {
 	head := s.peek(12)
 	form := s.offset() + int64(binary.BigEndian.Uint32(head[4:]))
@@ -25,7 +25,7 @@ func readAIFF(s *source) (Info, *refusal) {
 		}
 		if !fourCC(h) {
 			if found && layout.rate != 0 {
-				break // junk behind the audio
+				break // junk after the audio
 			}
 			return Info{}, &refusal{detected: aiffType, problem: malformed}
 		}
@@ -66,7 +66,7 @@ func readAIFF(s *source) (Info, *refusal) {
 	}
 	switch {
 	case layout.rate != 0 && audio >= int64(layout.frameBytes) && found:
-		// The smaller of the two counts: the description may be a pipe's guess.
+		// Use the smaller size: an encoder that writes to a pipe guesses the description.
 		if frames > 0 && frames < audio/int64(layout.frameBytes) {
 			audio = frames * int64(layout.frameBytes)
 		}
@@ -85,21 +85,21 @@ func aiffChunk(id string) bool {
 	return false
 }
 
-// An aiffFormat is how the sound is stored. A frame, which is what COMM counts,
+// An aiffFormat describes how the sound is stored. COMM counts frames. A frame
 // has perFrame samples of each channel.
 type aiffFormat struct {
 	pcm
 	perFrame int64
 }
 
-// info is the answer for so many bytes of audio.
+// info returns the result for audio bytes of sound.
 func (f aiffFormat) info(audio int64) Info {
 	info := f.pcm.info(AIFF, audio)
 	info.Duration = duration(uint64(audio/int64(f.frameBytes)*f.perFrame), uint64(f.rate))
 	return info
 }
 
-// aiffLayout reads a COMM chunk, and how many sample frames it declares.
+// aiffLayout reads a COMM chunk: the format, and the number of sample frames.
 func aiffLayout(b []byte, compressed bool) (aiffFormat, int64, *refusal) {
 	if len(b) < 18 || compressed && len(b) < 22 {
 		return aiffFormat{}, 0, &refusal{detected: aiffType, problem: malformed}
@@ -133,8 +133,8 @@ func aiffLayout(b []byte, compressed bool) (aiffFormat, int64, *refusal) {
 	return aiffFormat{p, 1}, int64(binary.BigEndian.Uint32(b[2:])), nil
 }
 
-// aiffIMA is the layout of Apple's IMA ADPCM: COMM counts packets of 34 bytes a
-// channel, each of 64 samples.
+// aiffIMA returns the layout of Apple's IMA ADPCM. COMM counts packets of 64 samples;
+// each has 34 bytes for each channel.
 func aiffIMA(b []byte) (aiffFormat, int64, *refusal) {
 	f := aiffFormat{pcm{channels: int(binary.BigEndian.Uint16(b)), rate: extended(b[8:18])}, 64}
 	f.frameBytes = 34 * f.channels

@@ -6,14 +6,14 @@ const (
 	amrWide   = "#!AMR-WB\n"
 )
 
-// amrSizes are the bytes of a frame by its type, its first byte included; 0 is
-// no frame.
+// amrSizes are the sizes of a frame by its type, in bytes with its first byte; 0 marks
+// a type without a frame.
 var amrSizes = [2][16]int{
 	{13, 14, 16, 18, 20, 21, 27, 32, 6, 0, 0, 0, 0, 0, 0, 1},
 	{18, 24, 33, 37, 41, 47, 51, 59, 61, 6, 0, 0, 0, 0, 1, 1},
 }
 
-// readAMR reads the frames of a phone's recorder, each of 20 ms.
+// readAMR reads the frames of a phone recording, each of 20 ms.
 func readAMR(s *source) (Info, *refusal) {
 	sizes, rate, magic := amrSizes[0], 8000, amrNarrow
 	if string(s.peek(len(amrWide))) == amrWide {
@@ -43,7 +43,7 @@ func readAMR(s *source) (Info, *refusal) {
 				}
 				break
 			}
-			if w[at]&4 == 0 { // a frame that the phone did not get whole, or zeros
+			if w[at]&4 == 0 { // a frame that the phone received damaged, or zeros
 				broken++
 			}
 			frames++

@@ -19,18 +19,18 @@ const (
 	asfVideo     = "\xc0\xef\x19\xbc\x4d\x5b\xcf\x11\xa8\xfd\x00\x80\x5f\x5c\x44\x2b"
 )
 
-// An asfFormat is what the header says.
+// An asfFormat has the values of the header.
 type asfFormat struct {
 	packets        uint64
-	packet         uint64        // bytes; 0 where they differ
+	packet         uint64        // bytes; 0 when packets differ in size
 	length         time.Duration // 0 unknown
-	live           bool          // written without seeking back: the header knows nothing of the whole
+	live           bool          // written without seeking back: the header does not have the totals
 	tag            uint16
 	rate, channels int
 	video, locked  bool
 }
 
-// readASF reads the header of a Windows Media file, and whether its packets are there.
+// readASF reads the header of a Windows Media file, and checks that its packets exist.
 func readASF(s *source) (Info, *refusal) {
 	bad := &refusal{detected: asfType, problem: malformed}
 	h := s.peek(30)
@@ -65,7 +65,7 @@ func readASF(s *source) (Info, *refusal) {
 	return f.data(s)
 }
 
-// read takes one object of the header.
+// read reads one object of the header.
 func (f *asfFormat) read(id string, b []byte) {
 	switch {
 	case id == asfFile && len(b) >= 104:
@@ -88,7 +88,7 @@ func (f *asfFormat) read(id string, b []byte) {
 	}
 }
 
-// verdict refuses what the header shows is no song.
+// verdict refuses a file whose header shows that it is not a song.
 func (f *asfFormat) verdict() *refusal {
 	switch {
 	case f.video:
@@ -107,7 +107,7 @@ func (f *asfFormat) verdict() *refusal {
 	return &refusal{detected: asfType + "; codec=0x" + hex16(f.tag), problem: codec}
 }
 
-// data passes the packets.
+// data reads the packets.
 func (f *asfFormat) data(s *source) (Info, *refusal) {
 	info := Info{Format: WMA, SampleRate: f.rate, Channels: f.channels, Duration: f.length}
 	h := s.peek(50)
@@ -150,14 +150,14 @@ func (f *asfFormat) data(s *source) (Info, *refusal) {
 	return info, nil
 }
 
-// asfPackets is what the packets of a file say themselves.
+// asfPackets has the values in the packets of a file.
 type asfPackets struct {
-	whole, strange int64 // that begin like packets, and that do not
+	whole, strange int64 // number that begin like packets, and number that do not
 	first, end     uint64
-	blank          int64 // bytes in long runs of zeros, where packets are not walked
+	blank          int64 // bytes in long runs of zeros, when packets differ in size
 }
 
-// walk passes packets of one size.
+// walk reads packets of one size.
 func (p *asfPackets) walk(s *source, left int64, size int) (passed int64) {
 	for passed < left {
 		b := s.peek(size)
@@ -178,11 +178,11 @@ func (p *asfPackets) walk(s *source, left int64, size int) (passed int64) {
 	return passed
 }
 
-// length is the time from the first packet to the end of the last.
+// length returns the time from the first packet to the end of the last.
 func (p *asfPackets) length() time.Duration { return duration(p.end-min(p.first, p.end), 1000) }
 
-// short reports whether the packets last less than the header states, by more than
-// a tenth. Of a few packets the time is vague.
+// short reports whether the packets are more than a tenth shorter than the header
+// states. The time of only a few packets is too vague.
 func (p *asfPackets) short(stated time.Duration) bool {
 	missing, enough := stated-p.length(), p.whole >= 8
 	return p.whole > 0 && missing > time.Second && (enough && missing > stated/10 || missing > stated/2)
@@ -190,14 +190,14 @@ func (p *asfPackets) short(stated time.Duration) bool {
 
 // asfPacket reads a packet's time and length in milliseconds.
 func asfPacket(b []byte) (at, length uint64, ok bool) {
-	if len(b) < 24 || b[0] == 0 || b[0]&0x60 != 0 { // error correction of a kind that there is not
+	if len(b) < 24 || b[0] == 0 || b[0]&0x60 != 0 { // unknown kind of error correction
 		return 0, 0, false
 	}
 	if b[0]&0x80 != 0 {
 		b = b[1+b[0]&15:]
 	}
 	lengths, properties := b[0], b[1]
-	if properties != 0x5d { // the lengths of fields, which the standard fixes
+	if properties != 0x5d { // the standard fixes these lengths of fields
 		return 0, 0, false
 	}
 	skip := 2

@@ -7,8 +7,8 @@ import (
 
 const cafType = "audio/x-caf"
 
-// readCAF reads Apple's Core Audio Format: a description, then chunks with sizes
-// of 8 bytes. Where packets differ in size, a table counts them.
+// readCAF reads Apple's Core Audio Format: a description, then chunks with 8-byte
+// sizes. When packets differ in size, a table counts them.
 func readCAF(s *source) (Info, *refusal) {
 	bad := &refusal{detected: cafType, problem: malformed}
 	s.skip(8)
@@ -22,7 +22,7 @@ func readCAF(s *source) (Info, *refusal) {
 		}
 		if !fourCC(h) {
 			if audio >= 0 {
-				break // junk behind
+				break // junk after the audio
 			}
 			return Info{}, bad
 		}
@@ -75,11 +75,11 @@ func readCAF(s *source) (Info, *refusal) {
 	return d.info(audio, packets)
 }
 
-// A cafDescription is the chunk that says how the sound is stored.
+// A cafDescription is the chunk that describes how the sound is stored.
 type cafDescription struct {
 	rate          float64
 	codec         string
-	bytes, frames int64 // of a packet; 0 where packets differ
+	bytes, frames int64 // of a packet; 0 when packets differ
 	channels      int
 }
 
@@ -103,7 +103,7 @@ func (d cafDescription) supported() bool {
 	return false
 }
 
-// A cafPackets is what the table of packets counts.
+// A cafPackets has the totals of the table of packets.
 type cafPackets struct {
 	there               bool
 	count, valid, bytes int64
@@ -170,7 +170,7 @@ func (d cafDescription) info(audio int64, p cafPackets) (Info, *refusal) {
 	rate := int(math.Round(d.rate))
 	info := Info{Format: CAF, SampleRate: rate, Channels: d.channels, Duration: duration(uint64(frames), uint64(rate))}
 	if d.codec == "opus" {
-		info.SampleRate = 48000 // whatever was recorded
+		info.SampleRate = 48000 // Opus always plays at this rate
 	}
 	return info, nil
 }

@@ -24,24 +24,23 @@ import (
 	"timbre.example/fault"
 )
 
-// A second opinion on a file: what libav (ffprobe and ffmpeg) makes of it.
+// opinion is the result of libav (ffprobe and ffmpeg) for a file.
 type opinion struct {
 	format, codec  string
 	stated         time.Duration // by the container; 0 unknown
-	decoded        time.Duration // of what came out of the decoder
+	decoded        time.Duration // of the decoder's output
 	rate, channels int
 	complaints     string // the decoder's first line
-	pictures       int    // of a track of video; 0 none
+	pictures       int    // pictures in a video track; 0 without one
 }
 
-// whole reports whether the decoder had nothing to say, and all came out that
-// the container states.
+// whole reports whether the decoder had no complaints and decoded the stated length.
 func (o opinion) whole() bool {
 	return o.decoded > 50*time.Millisecond && o.complaints == "" && (o.stated == 0 || o.decoded+max(100*time.Millisecond, o.stated/100) >= o.stated)
 }
 
-// tool returns a program's path. Where it is missing the test says so, and
-// fails if all must run.
+// tool returns a program's path. Without the program the test is skipped with a
+// message, or fails if all tests must run.
 func tool(t testing.TB, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -55,7 +54,7 @@ func tool(t testing.TB, name string) string {
 	return ""
 }
 
-// secondOpinion asks libav.
+// secondOpinion runs libav on the file.
 func secondOpinion(ctx context.Context, file string) (opinion, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
@@ -139,16 +138,16 @@ func secondOpinion(ctx context.Context, file string) (opinion, error) {
 	return o, nil
 }
 
-// A comparison is what the two readers make of one file.
+// A comparison has the results of both readers for one file.
 type comparison struct {
 	file    string
 	info    Info
-	problem string // why it was refused, "" accepted
+	problem string // why Inspect refused it, "" when accepted
 	opinion opinion
-	verdict string // "" where they agree
+	verdict string // the difference, "" when they agree
 }
 
-// known are libav's names of what the documentation promises to read.
+// known are libav's names of the documented formats.
 var known = []string{
 	"aac", "alac", "flac", "mp3", "mp2", "opus", "vorbis", "amrnb", "amrwb", "wmav1", "wmav2", "wmapro", "wmalossless", "wmavoice",
 	"adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt", "dsd_lsbf", "dsd_msbf", "dsd_lsbf_planar", "dsd_msbf_planar", "dst",
@@ -169,7 +168,7 @@ func (o opinion) documented() bool {
 	return slices.Contains(known, o.codec) || strings.HasPrefix(o.codec, "pcm_")
 }
 
-// compare inspects a file in both ways.
+// compare inspects a file with both readers.
 func compare(ctx context.Context, file string) (comparison, error) {
 	c := comparison{file: file}
 	f, err := os.Open(file)
@@ -194,11 +193,11 @@ func compare(ctx context.Context, file string) (comparison, error) {
 	return c, nil
 }
 
-// unsure is the verdict on a file that is accepted and that libav has no decoder
-// for: 32 bits in FLAC, PCM of the newer kind in MP4, some of WMA Voice.
+// unsure is the verdict on an accepted file that libav cannot decode: FLAC with 32 bits,
+// PCM of the newer kind in MP4, some WMA Voice.
 const unsure = "libav cannot tell"
 
-// judge names what the two differ in.
+// judge names the difference between the two results.
 func (c comparison) judge() string {
 	o, i := c.opinion, c.info
 	if strings.HasPrefix(o.codec, "dsd_") {
@@ -226,7 +225,7 @@ func (c comparison) judge() string {
 	return ""
 }
 
-// table prints the rows that matter.
+// table prints the rows with differences.
 func table(t *testing.T, rows []comparison) {
 	t.Helper()
 	var b strings.Builder
@@ -245,7 +244,7 @@ func table(t *testing.T, rows []comparison) {
 	t.Log(b.String())
 }
 
-// compareAll compares files, a few at a time, in their order.
+// compareAll compares files, a few at a time. The results keep the order of the files.
 func compareAll(t *testing.T, files []string) []comparison {
 	t.Helper()
 	rows := make([]comparison, len(files))
@@ -265,10 +264,10 @@ func compareAll(t *testing.T, files []string) []comparison {
 	return rows
 }
 
-// TestCorpus holds the answers against libav's, over every file of the folder
-// that TIMBRE_TEST_AUDIO names. It fails for a whole file of a documented format
-// that is refused, for one that is accepted with more than a tenth of its sound
-// missing, and for lengths (100 ms or 1 %), rates and channels that differ.
+// TestCorpus compares the results with libav's, for every file of the folder in
+// TIMBRE_TEST_AUDIO. It fails when a complete file of a documented format is refused, or
+// a file with more than a tenth of its sound missing is accepted. It also fails when
+// lengths (100 ms or 1 %), rates or channels differ.
 func TestCorpus(t *testing.T) {
 	root := os.Getenv("TIMBRE_TEST_AUDIO")
 	if root == "" {

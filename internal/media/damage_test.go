@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// id3Tag is an ID3v2 tag whose header states a size and which holds so much.
+// id3Tag returns an ID3v2 tag with held bytes, whose header states the size stated.
 func id3Tag(stated, held int) string {
 	return "ID3\x03\x00\x00" + string([]byte{byte(stated >> 21 & 127), byte(stated >> 14 & 127), byte(stated >> 7 & 127), byte(stated & 127)}) +
 		strings.Repeat("\x00", held)
 }
 
-// TestHoles: what is missing in the middle is found, and told as that.
+// TestHoles: missing parts in the middle are found and reported as such.
 func TestHoles(t *testing.T) {
 	flac, ogg, m4a := load(t, "stereo.flac"), load(t, "vorbis.ogg"), load(t, "moov-front.m4a")
 	mp3 := load(t, "bare-cbr.mp3")
@@ -37,7 +37,7 @@ func TestHoles(t *testing.T) {
 	open := append(append(bytes.Clone(m4a[:mdat]), 0, 0, 0, 0), m4a[mdat+4:]...)
 	alac, wma := load(t, "alac.caf"), load(t, "tune.wma")
 	const file = "\xa1\xdc\xab\x8c\x47\xa9\xcf\x11\x8e\xe4\x00\xc0\x0c\x20\x53\x65"
-	short := bytes.Clone(wma) // than it says it plays
+	short := bytes.Clone(wma) // shorter than its stated length
 	plays := bytes.Index(short, []byte(file)) + 64
 	binary.LittleEndian.PutUint64(short[plays:], 10*binary.LittleEndian.Uint64(short[plays:]))
 	beyond := bytes.Clone(m4a)
@@ -81,11 +81,11 @@ func TestHoles(t *testing.T) {
 	}
 }
 
-// TestAdvice: a FLAC that was cut without coding it anew is told so.
+// TestAdvice: the advice for a FLAC that was cut without encoding it again says so.
 func TestAdvice(t *testing.T) {
 	flac := load(t, "stereo.flac")
 	_, err := inspect(flac[:len(flac)/2])
-	if d := refused(t, err); !strings.Contains(d["advice"].(string), "export it anew") {
+	if d := refused(t, err); !strings.Contains(d["advice"].(string), "export it again") {
 		t.Error(d)
 	}
 	for _, no := range []refusal{{problem: unsupported}, {problem: malformed}, {problem: noAudio}, {problem: codec}, {problem: video}, {problem: truncated}, {problem: truncated, hole: true}} {
@@ -95,7 +95,7 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
-// TestAccepted holds whole files that were refused or measured wrongly.
+// TestAccepted has complete files that were once refused or measured wrongly.
 func TestAccepted(t *testing.T) {
 	format := func(channels, rate, align, bits int) string {
 		b := []byte("\x01\x00")
@@ -115,7 +115,7 @@ func TestAccepted(t *testing.T) {
 		at += 4 + int(flac[at+1])<<16 + int(flac[at+2])<<8 + int(flac[at+3])
 		metadata = at
 	}
-	stream := "fLaC\x00" + flac[5:42] // STREAMINFO alone, with more to come
+	stream := "fLaC\x00" + flac[5:42] // only STREAMINFO, not marked as the last block
 	picture := func(size int) string {
 		b := "\x00\x00\x00\x03\x00\x00\x00\x0aimage/jpeg" + strings.Repeat("\x00", 16) + be32(uint32(size))
 		return b + strings.Repeat("\xff\xd8picture", size/9+1)[:size]
@@ -131,7 +131,7 @@ func TestAccepted(t *testing.T) {
 	binary.LittleEndian.PutUint32(end[22:], oggChecksum(end))
 	small := []byte(flac) // its total
 	binary.BigEndian.PutUint64(small[18:], binary.BigEndian.Uint64(small[18:])&^(1<<36-1)|20000)
-	// A Flake file numbers by samples and does not say so.
+	// A Flake file has sample numbers, but its flag says frame numbers.
 	flake := []byte(flacOf(true, 0, 0, 100, 100, 100, 100, 100, 50))
 	for at := 42; at+12 < len(flake); at++ {
 		if flake[at] == 0xff && flake[at+1] == 0xf9 {
@@ -219,7 +219,7 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
-// TestEmptyElements: a file of nothing but elements is given up on.
+// TestEmptyElements: the reader stops early in a file of empty elements.
 func TestEmptyElements(t *testing.T) {
 	song := load(t, "opus.webm")
 	head := bytes.Index(song, []byte("\x18\x53\x80\x67"))
@@ -233,8 +233,8 @@ func TestEmptyElements(t *testing.T) {
 	}
 }
 
-// matroska is a file of tracks of Opus that begin together, each of so many blocks
-// of 20 ms. Its length is that of the longest.
+// matroska returns a file with tracks of Opus that begin together. Each has the given
+// number of blocks of 20 ms. The file is as long as the longest track.
 func matroska(tracks ...int) string {
 	element := func(id, data string) string {
 		return id + string([]byte{0x10, byte(len(data) >> 16), byte(len(data) >> 8), byte(len(data))}) + data
@@ -252,8 +252,8 @@ func matroska(tracks ...int) string {
 		element("\x18\x53\x80\x67", element("\x15\x49\xa9\x66", element("\x44\x89", length))+element("\x16\x54\xae\x6b", entries)+clusters)
 }
 
-// opusOf is an Ogg file of so many packets of Opus, each of 20 ms and in a page
-// of its own behind two pages of headers.
+// opusOf returns an Ogg file with two pages of headers and then packets pages, each
+// with one packet of Opus of 20 ms.
 func opusOf(packets int) string {
 	number := func(page string, n int) string {
 		b := []byte(page)
@@ -273,8 +273,8 @@ func opusOf(packets int) string {
 	return file
 }
 
-// refit makes a frame of flacOf one whose blocks are said to be of one size,
-// without changing its number.
+// refit changes a frame of flacOf into one with a fixed block size, and keeps its
+// number.
 func refit(frame []byte) {
 	frame[1] = 0xf8
 	n := 5
@@ -296,7 +296,7 @@ func refit(frame []byte) {
 	binary.BigEndian.PutUint16(frame[len(frame)-2:], flacCRC(0, frame[:len(frame)-2]))
 }
 
-// dsf is a file of DSD silence with so many samples of each channel.
+// dsf returns a DSF file of silence with the given number of samples in each channel.
 func dsf(rate, channels, samples int) string {
 	le64 := func(n int) string { return string(binary.LittleEndian.AppendUint64(nil, uint64(n))) }
 	blocks := (samples + 8*4096 - 1) / (8 * 4096)
@@ -306,7 +306,7 @@ func dsf(rate, channels, samples int) string {
 		"data" + le64(12+len(data)) + data
 }
 
-// dff is the same as DSDIFF.
+// dff returns the same as a DSDIFF file.
 func dff(rate, channels, samples int) string {
 	c := func(id, body string) string {
 		return id + string(binary.BigEndian.AppendUint64(nil, uint64(len(body)))) + body
@@ -326,8 +326,8 @@ func TestCutDSD(t *testing.T) {
 	}
 }
 
-// TestIncompleteLastFrame: a bare MP3 may end inside a frame, and says so; one
-// whose header counts its frames may not.
+// TestIncompleteLastFrame: a bare MP3 may end inside a frame, and the result says so.
+// An MP3 whose header counts its frames may not.
 func TestIncompleteLastFrame(t *testing.T) {
 	bare, stated := load(t, "bare-cbr.mp3"), load(t, "xing-cbr.mp3")
 	if info, err := inspect(bare); err != nil || info.IncompleteLastFrame {
@@ -343,7 +343,7 @@ func TestIncompleteLastFrame(t *testing.T) {
 	refused(t, err)
 }
 
-// noHash makes a file of gigabytes quick.
+// noHash skips hashing, so that a file of gigabytes is quick.
 type noHash struct{ hash.Hash }
 
 func (noHash) Write(p []byte) (int, error) { return len(p), nil }

@@ -1,73 +1,72 @@
-// Package media says what a file is by its bytes: its format, duration, sample
-// rate, channels, size and SHA-256, in one streaming pass.
+// Package media identifies an audio file by its bytes. In one streaming pass it finds
+// the format, duration, sample rate, channels, size and SHA-256.
 //
-// It holds one small reader for each supported format and the buffered source
-// that they all pull from, which hashes every byte on its way. It never looks
-// at a file's name or declared type, never decodes audio, never seeks, never
-// starts a goroutine, and never holds more of a file than its buffer: about
-// 1.3 MiB whatever the file's size.
+// It has one small reader for each supported format. All readers read from one
+// buffered source, which hashes every byte. The package never looks at a file's name
+// or declared type, never decodes audio, never seeks and never starts a goroutine. It
+// never holds more of a file than its buffer: about 1.3 MiB for any file size.
 //
-// # What is refused
+// # Refused files
 //
-// A file passes when it is audio of a supported format and whole as far as its
-// format can tell. Anything else is refused with
-// registration.invalid_audio_format, whose details name what was detected and,
-// as "problem", why:
+// A file is accepted when it is audio of a supported format and complete, as far as
+// the format shows that. Any other file is refused with
+// registration.invalid_audio_format. Its details name the detected format, and the
+// reason as "problem":
 //
 //   - unsupported: the bytes are something else, named in "detected".
 //   - malformed: the signature of a supported format, without its structure.
-//   - no_audio: a well-formed container with no sound in it.
-//   - codec: a supported container around a codec that is not.
-//   - video: a container with a moving-picture track. One picture is a cover.
-//   - truncated: sound is missing: the file ends before its own declarations
-//     do, or more than about a tenth is missing in the middle. Where they are
-//     known, "declared_bytes" and "actual_bytes" say how far.
+//   - no_audio: a well-formed container without sound.
+//   - codec: a supported container with an unsupported codec.
+//   - video: a container with a video track. A single picture is a cover and allowed.
+//   - truncated: sound is missing. The file ends before the end that it declares,
+//     or more than about a tenth is missing in the middle. "declared_bytes" and
+//     "actual_bytes" have the two sizes when both are known.
 //
-// "advice" says the same to a person, with what to do.
+// "advice" explains the problem to a person, with a remedy.
 //
-// # What is forgiven
+// # Accepted deviations
 //
-// Real files bend their specifications. These are accepted:
+// Many real files deviate from their specifications. These are accepted:
 //
-//   - Any format: ID3v2 and APEv2 tags in front, also of a wrong size.
-//   - WAV, AIFF: audio that ends up to 64 bytes early; a wrong outer size; a
-//     data size of 0, or of about 2 GiB and more in a shorter file, as written
-//     by encoders that could not seek back (the rest of the file is then the
-//     audio, and a cut cannot be seen); sizes that wrapped at 4 GiB; a wrong
-//     block align; missing pad bytes; anything after the audio.
-//   - FLAC: an unknown total, or one that is too small; frames that do not
-//     start at zero, that are numbered by old encoders, or that change their
-//     rate; up to 64 MiB of bytes in front of the first; damage; ID3v1, APE tags
-//     or zeros behind; files that were joined.
-//   - MP3, MP2, AAC: up to 64 KiB of padding in front; tags of any size in
-//     front, behind and between; damage; up to 4 MiB of junk, and any number of
-//     zeros, behind. A bare MP3 or MP2 may end inside a frame: the answer has
-//     IncompleteLastFrame.
+//   - Any format: ID3v2 and APEv2 tags at the start, also with a wrong size.
+//   - WAV, AIFF: audio that ends up to 64 bytes early; a wrong outer size; sizes
+//     that wrapped at 4 GiB; a wrong block align; missing pad bytes; anything
+//     after the audio. Also a data size of 0, or of about 2 GiB and more in a
+//     shorter file: encoders that cannot seek back write these. The rest of the
+//     file is then the audio, and a cut cannot be detected.
+//   - FLAC: an unknown or too small total; frames that do not start at zero, that
+//     have the numbers of old encoders, or that change their rate; up to 64 MiB
+//     before the first frame; damage; ID3v1, APE tags or zeros at the end; files
+//     that were joined.
+//   - MP3, MP2, AAC: up to 64 KiB of padding at the start; tags of any size
+//     at the start, at the end and between frames; damage; at the end up to 4 MiB
+//     of junk and any number of zeros. An MP3 or MP2 without a header for the whole
+//     stream may end inside a frame: the result has IncompleteLastFrame.
 //   - M4A: either order of its parts; fragments; covers and chapter pictures
-//     as tracks; a foreign track of sound in front of a supported one; junk
-//     behind the whole.
-//   - Ogg: streams in a chain, whose durations add up; junk between and behind
-//     pages; single pages whose CRC is wrong; a missing end-of-stream flag, since
+//     as tracks; an unsupported track of sound before a supported one; junk
+//     at the end.
+//   - Ogg: chained streams, whose durations add up; junk between and after
+//     pages; single pages with a wrong CRC; a missing end-of-stream flag, because
 //     voice recorders omit it; one picture of Theora or VP8.
 //   - WebM, Matroska: unknown sizes and no duration, as browsers record; one
-//     picture; junk behind a segment of known size.
+//     picture; junk after a segment of known size.
 //
-// Damage in the middle is forgiven up to a tenth of the sound, and the one or
+// Damage in the middle is accepted up to a tenth of the sound, plus the one or
 // two frames at its edges.
 //
-// # What cannot be known
+// # Limits of detection
 //
-// A FLAC without its total, an AAC or AMR stream, an Ogg file, a fragmented M4A
-// and a WebM of unknown size state no total. Cut inside a frame, page, fragment
-// or block they are refused; cut exactly between two they are indistinguishable
-// from a shorter whole file, and pass. An MP3 with a Xing, Info or VBRI header
-// may lack its last frame and pass; one without may lack any part of its end.
-// Zeros are silence in uncompressed sound. WMA whose packets differ in size is read
-// by its header, and held to the size that it states.
+// Some files state no total: a FLAC without its total, an AAC or AMR stream, an Ogg
+// file, a fragmented M4A and a WebM of unknown size. When such a file is cut inside a
+// frame, page, fragment or block, it is refused. When it is cut exactly between two, it
+// looks like a shorter complete file and is accepted. An MP3 with a Xing, Info or VBRI
+// header is accepted without its last frame. An MP3 without such a header may lack any
+// part of its end. Zeros are silence in uncompressed sound. For WMA with packets of
+// different sizes, only the size in the header is checked.
 //
-// Durations are those of the sound that is played, as far as the file tells:
-// edit lists, iTunes' note, the silence that MP3 encoders state and Opus's
-// pre-skip are taken off. In AAC streams and Matroska, AAC's priming (some 20 ms;
-// up to 0.25 s at 8 kHz) is not. The rate of HE-AAC in ADTS frames is half of
-// what is played: nothing in the file tells. A DSD rate counts bits.
+// Durations are those of the played sound, as far as the file shows. Edit lists,
+// iTunes' gapless comment, the silence that MP3 encoders state and Opus's
+// pre-skip are subtracted. AAC's priming in AAC streams and Matroska (some 20 ms;
+// up to 0.25 s at 8 kHz) is not subtracted. The rate of HE-AAC in ADTS frames is half
+// of the played rate, because the file does not state the latter. A DSD rate counts bits.
 package media

@@ -37,7 +37,7 @@ func readDSF(s *source) (Info, *refusal) {
 	case dsdHole(size, blank):
 		return Info{}, &refusal{detected: dsfType, problem: truncated, hole: true}
 	}
-	// The last block of a channel is filled up; the others are full.
+	// Only the last block of a channel may have padding.
 	held := uint64(size) / uint64(channels) * 8 / uint64(bits)
 	if samples > held {
 		return Info{}, &refusal{detected: dsfType, problem: truncated}
@@ -48,15 +48,15 @@ func readDSF(s *source) (Info, *refusal) {
 	return Info{Format: DSF, SampleRate: int(rate), Channels: int(channels), Duration: duration(samples, uint64(rate))}, nil
 }
 
-// dsdHole reports whether so many bytes of zeros are a hole. Silence is no zeros in
-// DSD, but a file of nothing else was made so.
+// dsdHole reports whether blank bytes of zeros are a hole. Silence in DSD is not
+// zeros. But a file with only zeros was made that way.
 func dsdHole(size, blank int64) bool {
-	const block = 1 << 10 // zeros at the end may be fewer than are counted
+	const block = 1 << 10 // short runs of zeros at the end are not counted
 	return blank > size/10 && size-blank >= block
 }
 
-// readDFF reads DSDIFF: chunks with sizes of 8 bytes around DSD, or around DST,
-// its lossless compression.
+// readDFF reads DSDIFF: chunks with 8-byte sizes that contain DSD, or DST, its
+// lossless compression.
 func readDFF(s *source) (Info, *refusal) {
 	bad := &refusal{detected: dffType, problem: malformed}
 	s.skip(16)

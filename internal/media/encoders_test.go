@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// tune is a WAV file of 3 s, 44100 Hz, stereo: two sines over some noise, so
-// that no encoder makes nothing of it.
+// tune returns a WAV file of 3 s, 44100 Hz, stereo. It has two sines and some noise, so
+// that no encoder compresses it to almost nothing.
 func tune() []byte {
 	rng := rand.New(rand.NewPCG(5, 6))
 	var pcm bytes.Buffer
@@ -29,7 +29,7 @@ func tune() []byte {
 	return []byte(wav(chunk("fmt ", format), chunk("data", pcm.String())))
 }
 
-// An encoding is a file that a program of Debian's makes of the tune. In the
+// An encoding is a file that a Debian program makes from the tune. In the
 // command, $in is the tune, $flac the tune with a cover, $cover a picture.
 type encoding struct {
 	name, command string
@@ -39,7 +39,7 @@ type encoding struct {
 
 const ff = "ffmpeg -nostdin -hide_banner -loglevel error -y -i $in "
 
-// encodings are one of each kind that Debian's encoders can make.
+// encodings has one file of each kind that Debian's encoders can make.
 var encodings = []encoding{
 	{"s16.wav", ff + "-c:a pcm_s16le $out", WAV, ""},
 	{"u8.wav", ff + "-c:a pcm_u8 $out", WAV, ""},
@@ -145,7 +145,7 @@ var encodings = []encoding{
 	{"ff.au", ff + "$out", "", "unsupported audio/basic"},
 }
 
-// encode makes the files of encodings in a folder, and returns their paths.
+// encode makes the files of encodings in a folder and returns their paths.
 func encode(t testing.TB) map[string]string {
 	t.Helper()
 	for _, name := range []string{"ffmpeg", "ffprobe", "flac", "lame", "oggenc", "opusenc", "sox", "speexenc", "twolame", "wavpack"} {
@@ -185,8 +185,8 @@ func encode(t testing.TB) map[string]string {
 	return files
 }
 
-// TestEncoders holds the answers against libav's, over a file of every kind that
-// Debian's encoders make; and over each with a third missing in the middle.
+// TestEncoders compares the results with libav's, for a file of every kind that
+// Debian's encoders make, and for each file with a third missing in the middle.
 func TestEncoders(t *testing.T) {
 	files := encode(t)
 	var paths []string
@@ -228,8 +228,8 @@ func TestEncoders(t *testing.T) {
 	table(t, rows)
 }
 
-// unnoticed are the damages that a format cannot show: zeros are silence in
-// samples, and what states no length may be shorter.
+// unnoticed reports whether a format cannot show the damage. Zeros are silence in
+// samples, and a format without a stated length may be shorter.
 func unnoticed(e encoding, what string) bool {
 	pcm := e.format == WAV || e.format == AIFF || strings.Contains(e.name, ".mov") && e.name != "aac.mov" ||
 		e.format == CAF && e.name != "alac.caf" || e.name == "s24.mka" || e.name == "alaw.mka" || e.name == "ms.mka"
@@ -239,6 +239,6 @@ func unnoticed(e encoding, what string) bool {
 	case e.name == "pipe.wav":
 		return true
 	}
-	// What remains fits together: only the length is shorter.
+	// The remaining parts fit together: the file is only shorter.
 	return e.format == AAC || e.format == MP2 || e.format == AMR || e.name == "bare.mp3" || e.name == "mono8.mp3"
 }

@@ -2,7 +2,7 @@ package media
 
 import "testing"
 
-// Every format has an ending, and none that another kind of file has.
+// TestExtensions: every format has an extension that no other kind of file has.
 func TestExtensions(t *testing.T) {
 	for _, k := range kinds {
 		if len(k.format.Extensions()) == 0 {
@@ -16,6 +16,6 @@ func TestExtensions(t *testing.T) {
 		}
 	}
 	if len(Format("none").Extensions()) > 0 {
-		t.Error("an unknown format has an ending")
+		t.Error("an unknown format has an extension")
 	}
 }

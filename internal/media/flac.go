@@ -8,7 +8,7 @@ import (
 const flacType = "audio/flac"
 
 // readFLAC reads a native FLAC file: its metadata, then every frame. A frame is
-// whole when the CRC-16 at its end fits, so a hole shows wherever it is.
+// complete when the CRC-16 at its end matches, so every hole is found.
 func readFLAC(s *source) (Info, *refusal) {
 	bad := &refusal{detected: flacType, problem: malformed}
 	cut := &refusal{detected: flacType, problem: truncated}
@@ -35,8 +35,8 @@ func readFLAC(s *source) (Info, *refusal) {
 	return c.read(s)
 }
 
-// readFLACFrames reads frames without a description in front, as streams are
-// recorded, when at least two stand there; else nothing of s is passed.
+// readFLACFrames reads frames without a description before them, as in a recorded
+// stream. At least two frames must follow; otherwise s keeps its position.
 func readFLACFrames(s *source) (info Info, no *refusal, ok bool) {
 	si := streamInfo{minBlock: 16, maxBlock: 1<<16 - 1}
 	head := s.peek(keepSize)
@@ -44,7 +44,7 @@ func readFLACFrames(s *source) (info Info, no *refusal, ok bool) {
 	if !ok || f.rate == 0 {
 		return Info{}, nil, false
 	}
-	// The first frame ends where its CRC is right and the second begins.
+	// The first frame ends where its CRC matches and the second frame begins.
 	crc, whole := uint16(0), false
 	for at := range head {
 		if at > 0 && crc == 0 {
@@ -64,7 +64,7 @@ func readFLACFrames(s *source) (info Info, no *refusal, ok bool) {
 	return info, no, true
 }
 
-// read follows the frames to the end of the file, and answers.
+// read follows the frames to the end of the file, and returns the result.
 func (c *flacChain) read(s *source) (Info, *refusal) {
 	bad := &refusal{detected: flacType, problem: malformed}
 	cut := &refusal{detected: flacType, problem: truncated}
@@ -80,7 +80,7 @@ func (c *flacChain) read(s *source) (Info, *refusal) {
 	}
 	behind := s.offset() - c.lastAt
 	if c.open && behind > maxBehind && behind > c.lastAt {
-		return Info{}, bad // more of something else than of FLAC
+		return Info{}, bad // mostly not FLAC
 	}
 	if c.strays && c.lastWhole(s, c.strayAt) {
 		c.last, c.lastAt, c.open = c.stray, c.strayAt, true
@@ -90,7 +90,7 @@ func (c *flacChain) read(s *source) (Info, *refusal) {
 	if c.open {
 		c.count(c.last)
 	}
-	edges := 2 * uint64(c.biggest) // a hole takes up to two frames beside what it covers
+	edges := 2 * uint64(c.biggest) // a hole also damages up to two frames at its edges
 	if c.missing > (c.samples+c.missing)/10+edges {
 		return Info{}, &refusal{detected: flacType, problem: truncated, hole: true}
 	}
@@ -108,50 +108,50 @@ func (c *flacChain) read(s *source) (Info, *refusal) {
 	return Info{Format: FLAC, SampleRate: si.rate, Channels: c.channels, Duration: length}, nil
 }
 
-// A flacChain follows the frames of a stream. They state no length: a frame
-// ends where the next header stands and its CRC-16 is right.
+// A flacChain follows the frames of a stream. Frames do not state their length: a frame
+// ends where its CRC-16 matches and the next header begins.
 type flacChain struct {
 	si       streamInfo
 	total    uint64 // samples the file states, of all its streams
 	samples  uint64 // in whole frames
-	missing  uint64 // in holes, as far as the numbering tells
+	missing  uint64 // samples in holes, by the frame numbers
 	frames   int64
 	sound    int64         // bytes in whole frames
-	past     time.Duration // of the frames before the rate changed
-	run      uint64        // samples since
-	rate     int           // of those
-	mixed    bool          // the rate did change
-	biggest  int           // block
+	past     time.Duration // of the frames before the last change of the rate
+	run      uint64        // samples since that change
+	rate     int           // of those samples
+	mixed    bool          // the rate has changed
+	biggest  int           // largest block, in samples
 	channels int           // of the first frame: the stream's description may be wrong
 
-	open   bool      // last has begun, and its end was not seen
+	open   bool      // last has begun, and its end is not found yet
 	last   flacFrame // the frame that began at lastAt
 	lastAt int64
 	crc    uint16    // from lastAt on
 	end    int64     // of the last whole frame
 	before flacFrame // the last whole frame
-	fresh  bool      // the numbering begins anew
+	fresh  bool      // the numbering starts again
 
-	stray    flacFrame // a header where none was due; one that its own successor proves ends a hole
+	stray    flacFrame // an unexpected header; if its own successor confirms it, it ends a hole
 	strays   bool
 	strayAt  int64
 	strayCRC uint16
 
-	wrong      int64 // sync words that began no header
-	outweighed bool  // gave up: more of something else than of FLAC
+	wrong      int64 // sync words that did not begin a header
+	outweighed bool  // stopped early: mostly not FLAC
 }
 
 const (
 	flacHeaderMax = 16
-	// maxBehind is as much as may always follow the last frame: a tag with
-	// pictures. More must not outweigh the frames.
+	// maxBehind is the number of bytes that are always accepted after the last frame:
+	// a tag with pictures. More bytes are accepted if the frames have more.
 	maxBehind = 1 << 24
-	// maxFlacLead is how far the first frame is searched for: behind a picture
-	// whose length wrapped.
+	// maxFlacLead is how far the reader searches for the first frame, in bytes: a
+	// picture whose length wrapped may come before it.
 	maxFlacLead = 1 << 26
 )
 
-// follow reads to the end of the file.
+// follow reads the frames to the end of the file.
 func (c *flacChain) follow(s *source) {
 	c.fresh = true
 	start := s.offset()
@@ -165,11 +165,11 @@ func (c *flacChain) follow(s *source) {
 			return
 		}
 		w = s.buffered()
-		starts := len(w) - flacHeaderMax + 1 // where a whole header fits
+		starts := len(w) - flacHeaderMax + 1 // places with room for a whole header
 		if s.ended() {
 			starts = len(w)
 		}
-		summed := 0 // up to where the checksums reach
+		summed := 0 // end of the bytes in the checksums
 		from := 0
 		if first {
 			first, from = false, 1
@@ -242,8 +242,7 @@ func (c *flacChain) follow(s *source) {
 	}
 }
 
-// flacSync finds what may be a frame header within the first so many bytes of w,
-// -1 if there is nothing.
+// flacSync returns the first place before within that may be a frame header, or -1.
 func flacSync(w []byte, within int) int {
 	for at := 0; at < within; at++ {
 		if w[at] != 0xff {
@@ -263,7 +262,7 @@ func flacSync(w []byte, within int) int {
 	return -1
 }
 
-// flacStart finds the start of a file, -1 if there is none: its description is
+// flacStart returns the start of a FLAC file in w, or -1. Its description is
 // the first block of metadata, and may be the only one.
 func flacStart(w []byte) int {
 	i, j := bytes.Index(w, []byte("fLaC\x00\x00\x00")), bytes.Index(w, []byte("fLaC\x80\x00\x00"))
@@ -273,7 +272,7 @@ func flacStart(w []byte) int {
 	return i
 }
 
-// sum takes bytes into the checksums.
+// sum adds bytes to the checksums.
 func (c *flacChain) sum(b []byte) {
 	if c.open {
 		c.crc = flacCRC(c.crc, b)
@@ -288,13 +287,13 @@ func (c *flacChain) begin(f flacFrame, at int64) {
 	c.open, c.last, c.lastAt, c.crc, c.strays = true, f, at, 0, false
 }
 
-// take looks at a header that stands at a file offset.
+// take handles a header at a file offset.
 func (c *flacChain) take(f flacFrame, at int64) {
 	switch {
 	case c.open && c.crc == 0:
 		c.close(at)
 	case c.strays && c.strayCRC == 0:
-		// What lies between the last whole frame and the stray is a hole.
+		// The bytes between the last whole frame and the stray header are a hole.
 		c.last, c.lastAt = c.stray, c.strayAt
 		c.close(at)
 	default:
@@ -311,7 +310,7 @@ func (c *flacChain) close(at int64) {
 	c.end, c.open = at, false
 }
 
-// count adds a whole frame, and what is missing in front of it.
+// count adds a whole frame, and the samples that are missing before it.
 func (c *flacChain) count(f flacFrame) {
 	c.missing += c.gap(f)
 	c.biggest = max(c.biggest, f.block)
@@ -333,12 +332,12 @@ func (c *flacChain) count(f flacFrame) {
 	c.before, c.fresh = f, false
 }
 
-// gap is how many samples are missing between the last whole frame and f. Some
-// old encoders number fixed blocks by samples, or begin again: where f is
-// numbered as their next or as an earlier one, nothing is missing.
+// gap returns how many samples are missing between the last whole frame and f. Some
+// old encoders number fixed blocks by samples, or start again. If f has the next
+// number of such an encoder, or an earlier number, nothing is missing.
 func (c *flacChain) gap(f flacFrame) uint64 {
 	b := c.before
-	if c.frames == 0 && c.lastAt > c.end && c.total == 0 { // a hole in front; else the file was recorded from a running stream
+	if c.frames == 0 && c.lastAt > c.end && c.total == 0 { // a hole before the first frame; otherwise the file was recorded from a running stream
 		if f.variable {
 			return c.sane(f.number)
 		}
@@ -354,7 +353,7 @@ func (c *flacChain) gap(f flacFrame) uint64 {
 	return c.sane((f.number - byFrame) * uint64(b.block))
 }
 
-// sane bounds a gap that comes of a damaged number.
+// sane limits a gap that a damaged number may cause.
 func (c *flacChain) sane(gap uint64) uint64 {
 	if c.total > 0 {
 		return min(gap, c.total)
@@ -362,9 +361,9 @@ func (c *flacChain) sane(gap uint64) uint64 {
 	return min(gap, 1<<40)
 }
 
-// lastWhole checks the last frame's CRC-16, which stands at the frame's end:
-// at the end of the file, or before the tags that follow there. A frame that
-// is no longer held is believed.
+// lastWhole checks the CRC-16 at the end of the last frame. That end is the end of
+// the file, or the start of the tags there. A frame that is no longer in the buffer
+// counts as complete.
 func (c *flacChain) lastWhole(s *source, at int64) bool {
 	b := s.since(at)
 	if b == nil {
@@ -375,7 +374,7 @@ func (c *flacChain) lastWhole(s *source, at int64) bool {
 		ends = append(ends, t)
 	}
 	filled := len(bytes.TrimRight(b, "\x00"))
-	// What is longer than any frame of this file has something unknown behind it.
+	// Unknown bytes follow the frame if the rest is longer than any frame of this file.
 	anywhere := c.si.maxFrame > 0 && len(b) > c.si.maxFrame
 
 	crc := uint16(0)
@@ -394,7 +393,8 @@ func (c *flacChain) lastWhole(s *source, at int64) bool {
 }
 
 // The checksums of FLAC: polynomials 0x07 and 0x8005, most significant bit first.
-// crc16[n] is for a byte that n more follow, so that eight are taken at once.
+// crc16[n] is the table for a byte with n more bytes after it. So the loop handles eight
+// bytes at once.
 var crc8, crc16 = func() (t8 [256]byte, t16 [8][256]uint16) {
 	for i := range 256 {
 		a, b := byte(i), uint16(i)<<8
@@ -413,7 +413,7 @@ var crc8, crc16 = func() (t8 [256]byte, t16 [8][256]uint16) {
 	return t8, t16
 }()
 
-// flacCRC goes on with a frame's CRC-16.
+// flacCRC continues a frame's CRC-16.
 func flacCRC(crc uint16, b []byte) uint16 {
 	for len(b) >= 8 {
 		crc = crc16[7][b[0]^byte(crc>>8)] ^ crc16[6][b[1]^byte(crc)] ^ crc16[5][b[2]] ^ crc16[4][b[3]] ^

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 )
 
-// streamInfo is the part of FLAC's STREAMINFO block that is used here.
+// streamInfo is the part of FLAC's STREAMINFO block that this package uses.
 type streamInfo struct {
 	minBlock, maxBlock int
 	maxFrame           int // bytes; 0 unknown
@@ -29,9 +29,9 @@ func parseStreamInfo(b []byte) (streamInfo, bool) {
 	return si, si.rate > 0 && si.minBlock >= 16 && si.maxBlock >= si.minBlock
 }
 
-// flacMetadata passes the metadata blocks as long as they look like some: the
-// length of a picture of 16 MiB and more wraps, and frames are searched for from
-// there. It reports false when the file ends within.
+// flacMetadata skips the metadata blocks while they look valid. The length of a
+// picture of 16 MiB and more wraps; the caller then searches for frames from
+// there. It returns false when the file ends inside a block.
 func flacMetadata(s *source) bool {
 	for {
 		h := s.peek(4 + 18)
@@ -87,12 +87,12 @@ type flacFrame struct {
 	variable bool   // number counts samples, not frames
 	number   uint64 // of the frame, or of its first sample
 	block    int    // samples
-	rate     int    // hertz; 0 as in the stream's description
+	rate     int    // hertz; 0 means the rate of the stream's description
 	channels int
 }
 
 // frame parses a frame header. Rate and channels may differ from the stream's
-// description: they may change within it.
+// description, because they may change inside the stream.
 func (si streamInfo) frame(b []byte) (flacFrame, bool) {
 	none := flacFrame{}
 	if len(b) < 6 || b[0] != 0xff || b[1]&0xfe != 0xf8 || b[3]&1 != 0 {

@@ -6,17 +6,17 @@ import (
 )
 
 // MP3 and ADTS are bare frames, each with a header that states its length.
-// Four bits of luck make a header out of noise, so a stream is believed when
-// several frames in a row agree, and followed to its end.
+// Noise looks like a header quite often. So a stream counts only when several
+// frames in a row agree; then it is followed to its end.
 
 const (
-	framesInRow = 4       // that must agree before anything is believed
-	maxPadding  = 1 << 16 // bytes of padding tolerated in front of the first
+	framesInRow = 4       // frames that must agree before a stream counts
+	maxPadding  = 1 << 16 // bytes of padding accepted before the first frame
 	headerSize  = 7       // enough for either format
 	maxFrame    = 1 << 13 // bytes, of either format
 )
 
-// A frame is what one header states.
+// A frame has the values of one header.
 type frame struct {
 	size           int    // bytes, header included
 	samples        int    // per channel
@@ -27,8 +27,8 @@ type frame struct {
 // A frameParser reads the header at the start of b.
 type frameParser func(b []byte) (frame, bool)
 
-// nextSync finds the first place in front of within where the two bytes of a
-// sync word stand, whatever the format; -1 if there is none.
+// nextSync returns the first place before within that has the two bytes of a
+// sync word of any format, or -1.
 func nextSync(w []byte, within int) int {
 	for at := 0; at < within; at++ {
 		if w[at] != 0xff {
@@ -38,7 +38,7 @@ func nextSync(w []byte, within int) int {
 			}
 			at += i
 		}
-		// Layer I and the reserved version are none of ours, nor is a second 0xff.
+		// Layer I, the reserved version and a second 0xff are not supported.
 		if at+1 < len(w) && (syncs>>(w[at+1]>>1&15))&1 != 0 && w[at+1] >= 0xe0 {
 			return at
 		}
@@ -50,8 +50,8 @@ func nextSync(w []byte, within int) int {
 // MPEG-1, 2 and 2.5 layers III and II, and of ADTS.
 const syncs = 1<<0b0001 | 1<<0b0010 | 1<<0b1000 | 1<<0b1001 | 1<<0b1010 | 1<<0b1100 | 1<<0b1101 | 1<<0b1110
 
-// rowAt counts the frames in a row at the start of b as inRow does, but first
-// looks whether the second begins with a sync word: most candidates end there.
+// rowAt counts the frames in a row at the start of b, as inRow does. It first checks
+// whether the second frame begins with a sync word, because most candidates fail there.
 func rowAt(b []byte, f frame, parse frameParser) (n int, ranOut bool) {
 	if f.size+1 < len(b) && (b[f.size] != 0xff || b[f.size+1] < 0xe0) {
 		return 1, false
@@ -59,8 +59,8 @@ func rowAt(b []byte, f frame, parse frameParser) (n int, ranOut bool) {
 	return inRow(b, parse)
 }
 
-// inRow counts the frames that stand one behind the other at the start of b,
-// up to framesInRow, and says whether b ended before they did.
+// inRow counts the consecutive frames at the start of b, up to framesInRow. ranOut
+// reports whether b ended first.
 func inRow(b []byte, parse frameParser) (n int, ranOut bool) {
 	var kind uint32
 	for n < framesInRow {
@@ -78,9 +78,9 @@ func inRow(b []byte, parse frameParser) (n int, ranOut bool) {
 	return n, false
 }
 
-// findFrames returns how far in front of the first believable row of frames
-// padding reaches, -1 without any. A file that ends within its first row, or behind
-// it but for tags, counts when that begins with the file or stands behind a tag.
+// findFrames returns the number of padding bytes before the first row of frames, or -1
+// without such a row. If the file ends inside its first row, or has only tags after it,
+// the row counts when it is at the start of the file or after a tag.
 func findFrames(s *source, parse frameParser) int {
 	w := s.peek(maxPadding + framesInRow*maxFrame)
 	for at := 0; at < min(len(w), maxPadding); at++ {
@@ -100,8 +100,8 @@ func findFrames(s *source, parse frameParser) int {
 	return -1
 }
 
-// onlyTags reports whether nothing but tags and zeros stands behind the row of
-// frames that b begins with.
+// onlyTags reports whether only tags and zeros follow the row of frames at the start
+// of b.
 func onlyTags(b []byte, parse frameParser) bool {
 	for {
 		f, ok := parse(b)
@@ -113,27 +113,27 @@ func onlyTags(b []byte, parse frameParser) bool {
 	return len(bytes.TrimLeft(b[:len(b)-trailingTags(b)], "\x00")) == 0
 }
 
-// A run is what following the frames to the end of the file found.
+// A run is the result of following the frames to the end of the file.
 type run struct {
 	frames, samples int64
 	length          time.Duration // of all frames
 	bytes           int64         // in whole frames
 	hole            int64         // bytes between frames that were neither frames nor tags
-	junk            int64         // such bytes behind the latest frame
-	blank           int64         // zeros among these
+	junk            int64         // such bytes after the latest frame
+	blank           int64         // zeros in the junk
 	partial         bool          // the file ends inside a frame
-	missing         int64         // bytes that would complete it, at least
-	wrong           int64         // sync words in the junk that began no row of frames
-	outweighed      bool          // gave up: more junk than sound
+	missing         int64         // minimum number of bytes missing from that frame
+	wrong           int64         // sync words in the junk that did not begin a row of frames
+	outweighed      bool          // stopped early: more junk than sound
 }
 
-// wrongWeight is how many bytes of junk a wrong sync word counts for besides itself.
-// In damage and in pictures one stands in thousands of bytes. A file that is made of
-// them is given up on before it costs more than sound does.
+// wrongWeight is the number of junk bytes that a wrong sync word counts for. In damage
+// and in pictures, thousands of bytes have one sync word. The reader stops early in a
+// file full of wrong sync words, so that such a file does not cost more than sound.
 const wrongWeight = 64
 
-// follow passes frames of one kind to the end of the file, and any tags and
-// damage between them. Joined files may go on with another kind.
+// follow reads frames of one kind to the end of the file. It skips tags and damage
+// between them. A joined file may continue with another kind.
 func follow(s *source, parse frameParser, kind uint32) (r run) {
 	var rate int
 	var since int64 // samples at this rate
@@ -157,8 +157,8 @@ func follow(s *source, parse frameParser, kind uint32) (r run) {
 				r.hole, r.junk, r.blank = r.hole+r.junk, 0, 0
 				continue
 			}
-			// A tag that follows an unfinished frame shows that the file is
-			// as its encoder left it.
+			// A tag after an unfinished frame shows that the encoder wrote the file
+			// like this.
 			if trailingTags(s.since(s.offset()-got)) == 0 {
 				r.partial, r.missing = true, int64(f.size)-got
 			}
@@ -180,7 +180,7 @@ func follow(s *source, parse frameParser, kind uint32) (r run) {
 			r.junk, r.blank = r.junk+n, r.blank+n
 		case id3Size(b) > 0:
 			s.skip(id3Size(b))
-			r.wrong++ // any number of tags may follow, but not a file of empty ones
+			r.wrong++ // any number of tags may follow, but not a whole file of empty tags
 		case apeSize(b) > 0:
 			s.skip(apeSize(b))
 		case len(b) >= 3 && string(b[:3]) == id3v1:
@@ -196,8 +196,8 @@ func follow(s *source, parse frameParser, kind uint32) (r run) {
 	}
 }
 
-// resync passes damage up to the next two frames in a row, to the next tag, or
-// to zeros. wrong counts the sync words on the way.
+// resync skips damage up to the next two frames in a row, the next tag, or
+// zeros. wrong counts the sync words in the damage.
 func resync(s *source, parse frameParser, kind uint32) (passed, wrong int64) {
 	for passed <= maxJunk && wrong <= maxJunk/wrongWeight {
 		passed += s.skip(1)
@@ -205,7 +205,7 @@ func resync(s *source, parse frameParser, kind uint32) (passed, wrong int64) {
 		if len(w) == 0 {
 			return passed, wrong
 		}
-		// A place is looked at when a frame may follow it within w.
+		// Only places with room for a whole frame in w are checked.
 		places := max(1, len(w)-maxFrame-headerSize)
 		if s.ended() {
 			places = len(w)
@@ -241,7 +241,7 @@ func resync(s *source, parse frameParser, kind uint32) (passed, wrong int64) {
 	return passed, wrong
 }
 
-// tagAt finds the first place in front of within where a tag begins, -1 if none.
+// tagAt returns the first place before within where a tag begins, or -1.
 func tagAt(w []byte, within int, ended bool) int {
 	first := -1
 	look := func(sig string, ok func(b []byte) bool) {
@@ -269,21 +269,21 @@ func tagAt(w []byte, within int, ended bool) int {
 }
 
 const (
-	// maxJunk is as much as may always follow the frames: a picture.
+	// maxJunk is the junk that is always accepted after the frames, in bytes: a picture.
 	maxJunk = 1 << 22
-	// enoughFrames are no coincidence, whatever else the file holds.
+	// enoughFrames in a row cannot be a coincidence, in any file.
 	enoughFrames = 8
 )
 
-// believable reports whether the frames make up the file rather than occur in
-// it. Zeros are padding.
+// believable reports whether the file consists mainly of frames. Zeros count as
+// padding.
 func (r run) believable() bool {
 	junk := r.hole + r.junk - r.blank
 	return r.frames >= 2 && !r.outweighed && (junk <= max(r.bytes, 1<<12) || r.frames >= enoughFrames && junk <= maxJunk)
 }
 
-// holed reports whether more than a tenth is missing between the frames: each
-// stretch may take a frame at both its ends.
+// holed reports whether more than a tenth is missing between the frames. Each hole may
+// also damage a frame at both its ends.
 func (r run) holed() bool {
 	return r.frames > 0 && r.hole > (r.bytes+r.hole)/10+2*(r.bytes/r.frames)
 }

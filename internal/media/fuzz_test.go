@@ -11,10 +11,10 @@ import (
 	"testing/iotest"
 )
 
-// FuzzInspect: any bytes are an answer or a refusal, the same however they
-// arrive; and sound that is accepted does not last longer than its file can hold.
+// FuzzInspect: any bytes give a result or a refusal, and the sizes of the reads do not
+// matter. Accepted sound is not longer than its file can hold.
 func FuzzInspect(f *testing.F) {
-	const most = 12 << 10 // bytes: small inputs are many
+	const most = 12 << 10 // bytes: small inputs give more runs
 	files, err := filepath.Glob("testdata/*.*")
 	if err != nil {
 		f.Fatal(err)
@@ -50,8 +50,7 @@ func FuzzInspect(f *testing.F) {
 	})
 }
 
-// FuzzAudioConfig: whatever describes AAC, its rate and channels are some that
-// AAC can have.
+// FuzzAudioConfig: any description of AAC gives a rate and channels that AAC can have.
 func FuzzAudioConfig(f *testing.F) {
 	for _, b := range []string{"\x12\x10", "\x13\x88\x56\xe5\xa5\x48", "\xf8\xf0\x20\x00", "\x2b\x92\x08\x00", "\xeb\x8a\x08\x00", "\x12\x00\x05\x88\xc4\x00\x20\x0d", "\x17\x80\x56\xe5"} {
 		f.Add([]byte(b))
@@ -67,8 +66,8 @@ func FuzzAudioConfig(f *testing.F) {
 	})
 }
 
-// FuzzHeaders: a frame that is read from a header has a size, a rate and a kind
-// that its format has, and none reads as two formats.
+// FuzzHeaders: a parsed header has a valid size, rate and kind of its format. No header
+// parses as two formats.
 func FuzzHeaders(f *testing.F) {
 	for _, b := range []string{"\xff\xfb\x90\x64\x00\x00\x00", "\xff\xfd\x90\x04\x00\x00\x00", "\xff\xf1\x50\x80\x02\x1f\xfc", "\xff\xe3\x18\xc4\x00\x00\x00", "\xff\xf9\x4c\x80\x00\x40\x00\x00\x00"} {
 		f.Add([]byte(b))
@@ -85,10 +84,10 @@ func FuzzHeaders(f *testing.F) {
 				t.Errorf("%x: %+v", b, one)
 			}
 			if again, ok := parse(b[:min(len(b), headerSize)]); !ok || again != one {
-				t.Errorf("%x: %+v, and of its header alone %+v", b, one, again)
+				t.Errorf("%x: %+v, but its header alone gives %+v", b, one, again)
 			}
 			if i := nextSync(b, len(b)); i != 0 {
-				t.Errorf("%x: a frame stands there, and the search for one goes to %d", b, i)
+				t.Errorf("%x: a frame begins here, but the search finds %d", b, i)
 			}
 		}
 		if read > 1 {
@@ -97,7 +96,7 @@ func FuzzHeaders(f *testing.F) {
 	})
 }
 
-// FuzzChecksums: the tables give what one bit after the other gives.
+// FuzzChecksums: the tables give the same result as bit by bit.
 func FuzzChecksums(f *testing.F) {
 	f.Add([]byte("OggS"), uint32(0))
 	f.Add([]byte("123456789 123456789"), uint32(1<<31))
@@ -120,8 +119,8 @@ func FuzzChecksums(f *testing.F) {
 	})
 }
 
-// FuzzFLACHeader: a frame's header that is read has a block and a channel count
-// that FLAC has, and every byte of it counts.
+// FuzzFLACHeader: a parsed frame header has a valid block size and channel count, and a
+// change of any byte is detected.
 func FuzzFLACHeader(f *testing.F) {
 	f.Add([]byte(flacOf(true, 0, 0, 100, 4096)[42:]))
 	f.Add([]byte(flacOf(false, 70000, 0, 800)[42:]))
@@ -135,19 +134,19 @@ func FuzzFLACHeader(f *testing.F) {
 			t.Fatalf("%x: %+v", b, frame)
 		}
 		if flacSync(b, 1) != 0 {
-			t.Errorf("%x: a frame stands there, and the search goes past it", b[:min(len(b), flacHeaderMax)])
+			t.Errorf("%x: a frame begins here, but the search misses it", b[:min(len(b), flacHeaderMax)])
 		}
-		for at := range 5 { // what every header has
+		for at := range 5 { // every header has these bytes
 			bad := bytes.Clone(b)
 			bad[at] ^= 1
 			if other, ok := si.frame(bad); ok && other == frame {
-				t.Errorf("%x: byte %d counts for nothing", b, at)
+				t.Errorf("%x: a change of byte %d is not detected", b, at)
 			}
 		}
 	})
 }
 
-// FuzzEBML: a number and an element's header are read as they are written.
+// FuzzEBML: numbers and element headers are read as they were written.
 func FuzzEBML(f *testing.F) {
 	f.Add([]byte("\x1a\x45\xdf\xa3\x9f"))
 	f.Add([]byte("\xec\x01\xff\xff\xff\xff\xff\xff\xff"))
@@ -169,7 +168,7 @@ func FuzzEBML(f *testing.F) {
 	})
 }
 
-// FuzzTags: a tag is as long as its header says, and never nothing.
+// FuzzTags: a tag has the length in its header, and never the length 0.
 func FuzzTags(f *testing.F) {
 	f.Add([]byte(id3Tag(200, 22)))
 	f.Add([]byte(apeHeader + le32(2000) + le32(132) + le32(1) + le32(1<<31|1<<29) + "\x00\x00\x00\x00\x00\x00\x00\x00"))
@@ -186,7 +185,7 @@ func FuzzTags(f *testing.F) {
 	})
 }
 
-// FuzzSource: what is peeked and skipped is the file, whatever the order.
+// FuzzSource: peek and skip return the file's bytes, in any order of calls.
 func FuzzSource(f *testing.F) {
 	f.Add([]byte("0123456789"), []byte{3, 130, 0, 255, 7})
 	f.Fuzz(func(t *testing.T, b, steps []byte) {

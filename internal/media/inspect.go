@@ -15,7 +15,7 @@ import (
 	"timbre.example/fault"
 )
 
-// Format names a supported audio format, as people write it.
+// Format is the usual name of a supported audio format.
 type Format string
 
 // The supported formats. The zero Format is never returned without an error.
@@ -39,8 +39,8 @@ const (
 	AMR       Format = "AMR"        // AMR or AMR-WB frames
 )
 
-// kinds has the media type of every format, and its name with what it may hold,
-// in the order people look for formats.
+// kinds lists every format with its media type and its name for people, which includes
+// its codecs. The most common formats come first.
 var kinds = []struct {
 	format    Format
 	name, typ string
@@ -64,7 +64,7 @@ var kinds = []struct {
 	{AMR, "AMR", "audio/amr"},
 }
 
-// Type is the format's media type, "" for a format that is none of ours.
+// Type returns the format's media type, "" for an unknown format.
 func (f Format) Type() string {
 	for _, k := range kinds {
 		if k.format == f {
@@ -74,21 +74,21 @@ func (f Format) Type() string {
 	return ""
 }
 
-// Info is what one pass over a file tells.
+// Info is the result of one pass over a file.
 type Info struct {
 	SHA256     [32]byte      // of every byte of the file
 	Size       int64         // in bytes
 	Format     Format        // by the bytes, never by the name
-	Duration   time.Duration // of the audio; 0 when the file does not tell
-	SampleRate int           // in hertz; 0 when the file does not tell
-	Channels   int           // 0 when the file does not tell
+	Duration   time.Duration // of the audio; 0 when unknown
+	SampleRate int           // in hertz; 0 when unknown
+	Channels   int           // 0 when unknown
 
-	// IncompleteLastFrame says that a stream of bare MPEG frames, which states
-	// no length, ends inside a frame: all that is known to be missing is that.
+	// IncompleteLastFrame: a stream of bare MPEG frames, which states no length,
+	// ends inside a frame. More frames may be missing.
 	IncompleteLastFrame bool
 }
 
-// Supported lists the accepted formats for people to read. The caller owns the slice.
+// Supported lists the accepted formats by their names for people. The caller owns the slice.
 func Supported() []string {
 	names := make([]string, len(kinds))
 	for i, k := range kinds {
@@ -97,12 +97,12 @@ func Supported() []string {
 	return names
 }
 
-// Inspect reads r to its end and says what it holds. It reads in blocks of up
-// to 1 MiB, checks ctx before each, and stops early once the bytes prove that
+// Inspect reads r to its end and returns what it found. It reads in blocks of up
+// to 1 MiB and checks ctx before each. It stops early when the bytes prove that
 // the file is refused.
 //
-// Its errors are registration.audio_empty for no bytes at all,
-// registration.invalid_audio_format for anything that is not whole, supported
+// Its errors are registration.audio_empty for an empty file,
+// registration.invalid_audio_format for anything that is not complete, supported
 // audio, and otherwise the error of r or of ctx, wrapped.
 func Inspect(ctx context.Context, r io.Reader) (Info, error) {
 	s := newSource(ctx, r)
@@ -115,8 +115,8 @@ func Inspect(ctx context.Context, r io.Reader) (Info, error) {
 	if no == nil {
 		s.drain()
 	}
-	// A failed read looks like an early end to the format readers, so it
-	// outranks whatever they concluded.
+	// To the format readers a failed read looks like an early end of the file. So its
+	// error replaces their result.
 	if err := s.failure(); err != nil {
 		return Info{}, fmt.Errorf("read media: %w", err)
 	}
@@ -128,7 +128,7 @@ func Inspect(ctx context.Context, r io.Reader) (Info, error) {
 	return info, nil
 }
 
-// headSize is what mimetype looks at, and more than any signature needs.
+// headSize is the number of bytes that mimetype reads. It is more than any signature needs.
 const headSize = 3072
 
 // read finds the reader for the file by its signature and runs it.
@@ -145,8 +145,8 @@ func read(s *source) (Info, *refusal) {
 			return info, no
 		}
 	}
-	// Behind a tag whose size is wrong stands what it left over, or the file has
-	// begun already.
+	// After a tag with a wrong size follows the rest of the tag, or the file has
+	// started inside it.
 	if from := s.offset(); from > 0 && (reader == nil || padding > 0) {
 		s.skipZeros()
 		if known := readerOf(s.peek(headSize)); known != nil {
@@ -163,11 +163,11 @@ func read(s *source) (Info, *refusal) {
 			s.skip(from)
 		}
 	}
-	// Frames may hide behind padding, so a file that is plainly something else
-	// (an archive of songs, a script with one appended) must not be searched.
+	// Frames may follow padding, so the file is searched for them. A file that is clearly
+	// something else (an archive of songs, a script with one appended) is not searched.
 	head := bytes.Clone(s.peek(headSize))
 	named := detect(head)
-	// Behind a tag, text is what a wrong size of the tag left over.
+	// Text after a tag is the rest of a tag with a wrong size.
 	leftover := s.offset() > 0 && named == "text/plain"
 	if !searchable(named) && !leftover {
 		return Info{}, &refusal{detected: named, problem: unsupported}
@@ -185,8 +185,8 @@ func read(s *source) (Info, *refusal) {
 	return Info{}, &refusal{detected: named, problem: unsupported}
 }
 
-// frameReader returns the reader for bare frames whose first row stands
-// foremost, and how many bytes of padding are in front.
+// frameReader returns the reader for the bare frames whose first row comes first in
+// the file, and the number of padding bytes before it.
 func frameReader(s *source) (reader func(*source) (Info, *refusal), padding int) {
 	for _, c := range []struct {
 		parse  frameParser
@@ -199,8 +199,8 @@ func frameReader(s *source) (reader func(*source) (Info, *refusal), padding int)
 	return reader, padding
 }
 
-// readerOf returns the reader for the container that begins with head, nil for
-// none of ours.
+// readerOf returns the reader for the container that begins with head, nil for an
+// unknown container.
 func readerOf(head []byte) func(*source) (Info, *refusal) {
 	at := func(i int, sig string) bool {
 		return len(head) >= i+len(sig) && string(head[i:i+len(sig)]) == sig
@@ -237,8 +237,8 @@ func readerOf(head []byte) func(*source) (Info, *refusal) {
 	return nil
 }
 
-// signature finds where a file begins that stands behind a tag of wrong size, 0
-// if nowhere.
+// signature returns where a file begins after a tag with a wrong size, 0
+// if no file begins there.
 func signature(w []byte) int {
 	first := 0
 	for _, c := range []struct {
@@ -253,10 +253,10 @@ func signature(w []byte) int {
 	return first
 }
 
-// detect names a file that is none of ours, as a media type. Text with
-// anything behind it is named by the text.
+// detect returns the media type of an unsupported file. A file that begins with text
+// counts as text.
 func detect(head []byte) string {
-	const enough = 8 // characters that are no coincidence
+	const enough = 8 // characters that cannot be a coincidence
 	text := head
 	for i, c := range head {
 		if c < 0x20 && c != '\t' && c != '\n' && c != '\r' || c >= 0x7f {
@@ -279,8 +279,8 @@ func detect(head []byte) string {
 	return name
 }
 
-// otherAudio is what else people take for audio, which mimetype does not know or
-// takes for text.
+// otherAudio lists other files that people upload as audio, which mimetype does not
+// know or takes for text.
 var otherAudio = []struct {
 	at        int
 	sig, name string
@@ -295,13 +295,13 @@ var otherAudio = []struct {
 	{1080, "8CHN", "audio/x-mod"}, {1080, "FLT4", "audio/x-mod"}, {0, "MThd", "audio/midi"},
 }
 
-// mediaType is mimetype's opinion, without parameters.
+// mediaType returns the media type that mimetype detects, without parameters.
 func mediaType(b []byte) string {
 	name, _, _ := strings.Cut(mimetype.Detect(b).String(), ";")
 	return name
 }
 
-// searchable reports whether a file of this name may be bare MPEG frames.
+// searchable reports whether a file with this detected type may be bare MPEG frames.
 func searchable(named string) bool {
 	switch named {
 	case "application/octet-stream", "audio/mpeg", "audio/aac":
@@ -310,7 +310,7 @@ func searchable(named string) bool {
 	return false
 }
 
-// The problems a refusal can have; package documentation says what each means.
+// The problems of a refusal. The package documentation explains them.
 const (
 	unsupported = "unsupported"
 	malformed   = "malformed"
@@ -322,14 +322,14 @@ const (
 
 // A refusal says why a file is not accepted.
 type refusal struct {
-	detected string // a media type, with the codec where that is the matter
+	detected string // a media type, with the codec when the codec is the problem
 	problem  string
-	declared int64 // bytes the file should at least have; 0 unknown
+	declared int64 // minimum size that the file declares, in bytes; 0 unknown
 	hole     bool  // truncated: the sound is missing in the middle, not at the end
 }
 
-// fault is the refusal as the caller and the person see it. It comes after the
-// readers stopped, so that a truncated file's end has been reached.
+// fault returns the refusal as an error for the caller. Call it after the readers
+// have stopped: then the end of a truncated file has been reached.
 func (no *refusal) fault(s *source) error {
 	s.whole()
 	f := fault.RegistrationInvalidAudioFormat(no.detected, Supported()).With("problem", no.problem).With("advice", no.advice())
@@ -342,30 +342,30 @@ func (no *refusal) fault(s *source) error {
 	return f
 }
 
-// advice says what is wrong and what to do about it, to a person.
+// advice tells a person what is wrong and what to do.
 func (no *refusal) advice() string {
 	switch {
 	case no.problem == truncated && no.hole:
-		return "Parts of the sound are missing in the middle of the file. The download or the copy did not finish, or the disk is damaged: fetch or export the file anew."
+		return "Parts of the sound are missing in the middle of the file. The download or the copy did not finish, or the disk is damaged. Download or export the file again."
 	case no.problem == truncated && no.detected == flacType:
-		return "The file ends before its sound does. Upload the whole file. If it was cut with stream copy (ffmpeg -c copy), its header still states the old length: export it anew."
+		return "The file ends before its sound does. Upload the whole file. If it was cut with stream copy (ffmpeg -c copy), its header still states the old length: export it again."
 	case no.problem == truncated:
-		return "The file ends before its sound does. Upload the whole file, or export it anew."
+		return "The file ends before its sound does. Upload the whole file, or export it again."
 	case no.problem == malformed:
-		return "The file begins like audio, and what follows is damaged or something else. Export it anew."
+		return "The file begins like audio, but the rest is damaged or is not audio. Export it again."
 	case no.problem == noAudio:
-		return "The file holds no sound. Choose the file with the recording."
+		return "The file contains no sound. Choose the file with the recording."
 	case no.detected == mpegFree:
-		return "The MP3 is in free format: its bit rate is none of the usual ones. Export it as WAV, FLAC, or MP3 with a usual bit rate."
+		return "The MP3 is in free format, with an unusual bit rate. Export it as WAV, FLAC, or MP3 with a usual bit rate."
 	case no.problem == codec:
 		return "The sound is stored in a codec that is not accepted. Export it as WAV, FLAC or MP3."
 	case no.problem == video:
-		return "The file is a video. Export its sound alone, as WAV, FLAC or MP3."
+		return "The file is a video. Export only its sound, as WAV, FLAC or MP3."
 	}
-	return "The file is no audio of an accepted format. Export the recording as WAV, FLAC or MP3."
+	return "The file is not audio in an accepted format. Export the recording as WAV, FLAC or MP3."
 }
 
-// duration is n/rate seconds, or 0 (unknown) where that is no sensible length.
+// duration returns n/rate seconds, or 0 (unknown) when that is not a plausible length.
 func duration(n, rate uint64) time.Duration {
 	if rate == 0 {
 		return 0
@@ -382,7 +382,7 @@ func duration(n, rate uint64) time.Duration {
 }
 
 // fourCC reports whether b can be the identifier of a chunk: four printable
-// characters (0xA9, the copyright sign, occurs in QuickTime's).
+// characters, or 0xA9, the copyright sign, which QuickTime uses.
 func fourCC(b []byte) bool {
 	if len(b) < 4 {
 		return false

@@ -23,8 +23,8 @@ import (
 	"timbre.example/fault"
 )
 
-// fixtures are the accepted files of testdata with what they hold, as their
-// encoders' own tools tell it.
+// fixtures are the accepted files of testdata. Their values come from the tools of
+// their encoders.
 var fixtures = []struct {
 	name     string
 	format   Format
@@ -98,14 +98,14 @@ var fixtures = []struct {
 	{"tune.amr", AMR, time.Second, 8000, 1},
 }
 
-// noTotal marks the fixtures that state no total, so that a cut between two
-// frames, pages or blocks cannot be seen.
+// noTotal marks the fixtures that state no total: a cut between two frames, pages or
+// blocks cannot be detected.
 var noTotal = map[string]bool{
 	"streamed.flac": true, "bare-cbr.mp3": true, "padded.mp3": true, "layer2.mp2": true, "tune.amr": true, "cover.ogg": true, "stereo.aac": true, "fragmented.m4a": true,
 	"vorbis.ogg": true, "opusenc.opus": true, "ffmpeg.opus": true, "chained.opus": true, "live.webm": true, "chromium.m4a": true, "chromium.webm": true,
 }
 
-// streamed marks those whose audio is whatever follows the header.
+// streamed reports whether all bytes after the header are the audio.
 func streamed(name string) bool {
 	return strings.HasPrefix(name, "streamed") && !strings.HasSuffix(name, ".flac")
 }
@@ -153,7 +153,7 @@ func TestFixtures(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			// However the bytes arrive, the answer is the same.
+			// The result does not depend on the sizes of the reads.
 			for how, r := range map[string]io.Reader{
 				"one byte at a time": iotest.OneByteReader(bytes.NewReader(b)),
 				"end with the data":  iotest.DataErrReader(bytes.NewReader(b)),
@@ -193,7 +193,7 @@ func TestRefusedFixtures(t *testing.T) {
 	}
 }
 
-// TestNotAudio holds what people upload instead of a song, whatever its name.
+// TestNotAudio has files that people upload instead of a song, with any name.
 func TestNotAudio(t *testing.T) {
 	song := load(t, "xing-cbr.mp3")
 	noise := make([]byte, 300_000)
@@ -246,7 +246,7 @@ func TestNotAudio(t *testing.T) {
 	}
 }
 
-// zipped is an archive that holds the file uncompressed.
+// zipped returns an archive with the uncompressed file.
 func zipped(t *testing.T, name string, b []byte) []byte {
 	t.Helper()
 	var buf bytes.Buffer
@@ -272,8 +272,8 @@ func TestEmpty(t *testing.T) {
 	}
 }
 
-// TestCut cuts every fixture at the places where uploads break off, and then
-// at many others, where only what doc.go forgives may pass.
+// TestCut cuts every fixture at the places where uploads often stop, and then
+// at many others. There only the cases in doc.go may be accepted.
 func TestCut(t *testing.T) {
 	for _, f := range fixtures {
 		t.Run(f.name, func(t *testing.T) {
@@ -311,7 +311,7 @@ func TestCut(t *testing.T) {
 					continue
 				}
 				if info.IncompleteLastFrame {
-					continue // said, not hidden
+					continue // reported by IncompleteLastFrame
 				}
 				missing := len(b) - n
 				tolerated := streamed(f.name) || missing <= slack+1 || noTotal[f.name] ||
@@ -328,8 +328,8 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// TestFlips changes bytes of every fixture at random: nothing panics, and what
-// still passes is described in sane numbers.
+// TestFlips changes random bytes of every fixture. Nothing panics, and every accepted
+// file has plausible values.
 func TestFlips(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, f := range fixtures {
@@ -348,14 +348,14 @@ func TestFlips(t *testing.T) {
 	}
 }
 
-// check holds an answer against what must be true of any.
+// check checks the rules that hold for every result.
 func check(t *testing.T, b []byte) {
 	t.Helper()
 	info, err := inspect(b)
 	if err != nil {
 		var f *fault.Error
 		if !errors.As(err, &f) {
-			t.Fatalf("error %v is no refusal", err)
+			t.Fatalf("error %v is not a refusal", err)
 		}
 		if info != (Info{}) {
 			t.Fatalf("refused, and %+v", info)
@@ -366,11 +366,11 @@ func check(t *testing.T, b []byte) {
 		t.Fatalf("size %d of %d, hash %x", info.Size, len(b), info.SHA256)
 	}
 	if info.Duration < 0 || info.SampleRate < 0 || info.Channels < 0 || info.Format == "" {
-		t.Fatalf("no sane answer: %+v", info)
+		t.Fatalf("implausible result: %+v", info)
 	}
 }
 
-// TestReadErrors: what the reader failed with is what the caller gets.
+// TestReadErrors: the caller receives the reader's error.
 func TestReadErrors(t *testing.T) {
 	broken := errors.New("disk on fire")
 	for _, f := range fixtures {
@@ -396,7 +396,7 @@ type idle struct{}
 
 func (idle) Read([]byte) (int, error) { return 0, nil }
 
-// TestStopsEarly: a file without end that is no audio is not read to its end.
+// TestStopsEarly: an endless file that is not audio is not read for ever.
 func TestStopsEarly(t *testing.T) {
 	for name, head := range map[string]string{
 		"script":   "#!/bin/sh\n",
@@ -428,7 +428,7 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// bigWAV is a WAV file of so much silence, of which only the header is kept.
+// bigWAV returns a WAV file with size bytes of silence. Only its header is in memory.
 func bigWAV(size int64) io.Reader {
 	head := wav(chunk("fmt ", pcmFormat)) + "data" + le32(uint32(size))
 	return io.MultiReader(strings.NewReader(head), io.LimitReader(endless{}, size))
@@ -436,7 +436,7 @@ func bigWAV(size int64) io.Reader {
 
 const big = 500_000_000
 
-// TestMemory: half a gigabyte costs the buffer and little more.
+// TestMemory: half a gigabyte needs only a little more memory than the buffer.
 func TestMemory(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -450,8 +450,8 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// TestSource holds the buffered source against plain slices, whatever sizes
-// reads, peeks and skips come in.
+// TestSource compares the buffered source with plain slices, for reads, peeks and skips
+// of any size.
 func TestSource(t *testing.T) {
 	data := make([]byte, 5<<20)
 	rng := rand.NewChaCha8([32]byte{1})
@@ -502,8 +502,8 @@ func TestSupportedIsACopy(t *testing.T) {
 	}
 }
 
-// junkAfter are the beginnings behind which junk follows, and junkOf what it is
-// made of; "" is noise.
+// junkAfter are the starts of files that junk follows. junkOf are the bytes that the
+// junk repeats; "" is noise.
 var (
 	junkAfter = []string{"bare-cbr.mp3", "layer2.mp2", "stereo.aac", "streamed.flac", "opusenc.opus", "tune.amr"}
 	junkOf    = []string{"\xff\xfb\x90\x64\xff\xf3\x18\xc0", "\xff\xf8\xff\xfb\x90\x64", "\xff\xf9\x50\x80\x01\x5f\xfc", "ID3\x03\x00\x00\x00\x00\x00\x00", "\x00", "\xff", "\xff\xfb\x90\x00", "\xff\xfd\x90\x00", "\xff\xf1\x50\x80", "\xff\xf8", "\xff\xf8\xc9\x18", "fLaC", "TAG", "ID3", "APETAGEX", "OggS", "OggS\x00", ""}
@@ -520,11 +520,9 @@ func junk(of string, b []byte) {
 	}
 }
 
-// BenchmarkInspect sets each kind of reader beside the hash alone, which is
-// the floor: repeat makes a long file of the frames of a short one.
-// Junk that costs more than sound does, since it is made of beginnings, is given up on
-// before it has outweighed the sound by its bytes.
-func TestDearJunkIsGivenUpOn(t *testing.T) {
+// Junk full of frame starts costs more time for each byte than sound. The reader stops
+// in it before it has more bytes than the sound.
+func TestCostlyJunkStopsTheReader(t *testing.T) {
 	t.Parallel()
 	long := func(name string) []byte {
 		head := load(t, name)
@@ -554,6 +552,8 @@ func TestDearJunkIsGivenUpOn(t *testing.T) {
 	}
 }
 
+// BenchmarkInspect compares each kind of reader with the hash alone, which is
+// the floor. repeat makes a long file from the frames of a short one.
 func BenchmarkInspect(b *testing.B) {
 	const size = 64 << 20
 	b.Run("floor-sha256", func(b *testing.B) {
@@ -594,7 +594,7 @@ func BenchmarkInspect(b *testing.B) {
 			}
 		})
 	}
-	// Junk is at least a third as quick as WAV; it is given up on early.
+	// Junk is at least a third as quick as WAV, because the reader stops early.
 	body := make([]byte, size)
 	for _, name := range junkAfter {
 		head := load(b, name)
@@ -609,7 +609,7 @@ func BenchmarkInspect(b *testing.B) {
 		}
 	}
 	b.Run("flac", func(b *testing.B) {
-		// Noise behind a first frame: the search for the next costs the same.
+		// Noise after a first frame: the search for the next frame costs the same.
 		head := load(b, "streamed.flac")
 		whole := make([]byte, size)
 		rand.NewChaCha8([32]byte{}).Read(whole)

@@ -2,8 +2,8 @@ package media
 
 import "encoding/binary"
 
-// mpegRates are the bit rates in kbit/s: of layer III by MPEG-1, then MPEG-2 and
-// 2.5, and of layer II likewise.
+// mpegRates are the bit rates in kbit/s: layer III in MPEG-1, then in MPEG-2 and
+// 2.5, then the same for layer II.
 var mpegRates = [4][15]int{
 	{0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320},
 	{0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160},
@@ -48,7 +48,7 @@ func parseMPEG(b []byte, wanted int) (frame, bool) {
 	return f, true
 }
 
-// mpegLayer is the layer of the MPEG audio frame that b begins with, 0 if none.
+// mpegLayer returns the layer of the MPEG audio frame at the start of b, 0 without a frame.
 func mpegLayer(b []byte) int {
 	if len(b) < 4 || b[0] != 0xff || b[1]&0xe0 != 0xe0 {
 		return 0
@@ -58,8 +58,8 @@ func mpegLayer(b []byte) int {
 
 const mpegFree = mpegType + "; bitrate=free"
 
-// freeFormat reports whether b begins with a frame of layer III or II that states
-// no bit rate, and is followed by another like it.
+// freeFormat reports whether b begins with a frame of layer III or II without a bit
+// rate, and a similar frame follows.
 func freeFormat(b []byte) bool {
 	layer := mpegLayer(b)
 	if layer != 2 && layer != 3 || b[1]>>3&3 == 1 || b[2]>>4 != 0 || b[2]>>2&3 == 3 || b[3]&3 == 2 {
@@ -73,15 +73,15 @@ func freeFormat(b []byte) bool {
 	return false
 }
 
-// A vbrHeader is what encoders state about the whole stream in a first, silent
-// frame, after Xing's or the Fraunhofer encoder's fashion.
+// A vbrHeader is an encoder's data about the whole stream, in a silent first frame:
+// in the form of Xing or of the Fraunhofer encoder.
 type vbrHeader struct {
-	frames int64 // not counting this one; 0 unknown
-	bytes  int64 // counting this one; 0 unknown
-	trim   int64 // samples of encoder delay and padding to leave out
+	frames int64 // without this frame; 0 unknown
+	bytes  int64 // with this frame; 0 unknown
+	trim   int64 // samples of encoder delay and padding to subtract
 }
 
-// parseVBR looks for such a header in the frame at the start of b.
+// parseVBR reads the vbrHeader in the frame at the start of b.
 func parseVBR(b []byte, f frame) (vbrHeader, bool) {
 	at := 4 + 32
 	if f.channels == 1 {
@@ -177,8 +177,8 @@ func readMP2(s *source) (Info, *refusal) {
 	}, nil
 }
 
-// shortfall is how many of the stated frames (or bytes) are not there, beyond
-// what encoders miscount (one frame, if the last is not cut) and what damage hides.
+// shortfall returns how many of the stated frames (or bytes) are missing. It ignores one
+// frame that encoders miscount (if the last is not cut) and the frames in damage.
 func (v vbrHeader) shortfall(audio, all run) int64 {
 	if all.frames == 0 {
 		return 1

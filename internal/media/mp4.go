@@ -10,24 +10,24 @@ import (
 
 const (
 	mp4Type      = "audio/mp4"
-	mp4MaxEntry  = 1 << 12 // bytes of a sample description that are looked at
+	mp4MaxEntry  = 1 << 12 // bytes of a sample description that are read
 	mp4MaxTracks = 64
 )
 
-// An mp4File is what the boxes of a file say, as far as they were read.
+// An mp4File has the values of the boxes that were read so far.
 type mp4File struct {
 	tracks     []mp4Track
 	scale      uint32 // the movie's units per second
-	gapless    uint64 // samples without the encoder's padding, as iTunes notes them; 0 unknown
+	gapless    uint64 // samples without the encoder's padding, from iTunes' comment; 0 unknown
 	moov       bool
 	fragmented bool
 	media      int64 // bytes of audio boxes
-	blank      int64 // of those in long runs of zeros
-	owed       bool  // a fragment's description came, its sound did not yet
+	blank      int64 // bytes of audio in long runs of zeros
+	owed       bool  // a fragment's description was read, but not its sound yet
 }
 
-// readMP4 walks the boxes of an MP4 or QuickTime file. The sample tables are
-// passed over, never kept.
+// readMP4 reads the boxes of an MP4 or QuickTime file. It never keeps the sample
+// tables in memory.
 func readMP4(s *source) (Info, *refusal) {
 	var m mp4File
 	for {
@@ -41,7 +41,7 @@ func readMP4(s *source) (Info, *refusal) {
 		}
 		if name == "" {
 			if m.moov && m.media > 0 {
-				// Junk behind a whole file; of fragments, more may be behind it.
+				// Junk after a complete file. In a file of fragments, more fragments may follow it.
 				if here := s.offset(); m.fragmented && s.drain() > here/10+slack {
 					return Info{}, &refusal{detected: mp4Type, problem: truncated, hole: true}
 				}
@@ -77,7 +77,7 @@ func readMP4(s *source) (Info, *refusal) {
 		}
 		needed := name == "mdat" || name == "moov" || name == "moof"
 		if got < rest && !needed && m.moov && m.media > 0 && !m.owed {
-			break // tags or junk behind the sound
+			break // tags or junk after the sound
 		}
 		if got < rest {
 			return Info{}, &refusal{detected: mp4Type, problem: truncated, declared: start + size}
@@ -95,7 +95,7 @@ func readMP4(s *source) (Info, *refusal) {
 	return m.info(s.offset())
 }
 
-// pass passes an audio box.
+// pass skips an audio box and counts its bytes.
 func (m *mp4File) pass(s *source, size int64) int64 {
 	got, blank := s.skipSound(size)
 	m.media += got
@@ -103,16 +103,16 @@ func (m *mp4File) pass(s *source, size int64) int64 {
 	return got
 }
 
-// mp4Box passes a box header and returns the box's name and the size of what
-// follows, -1 when it goes on to the end of the file. name is empty when no
-// box can start here; whole is false when the file ends first.
+// mp4Box reads a box header. It returns the box's name and the size of its content,
+// -1 when the content extends to the end of the file. name is empty when no box can
+// start here; whole is false when the file ends first.
 func mp4Box(s *source) (name string, size int64, whole bool) {
 	h := s.peek(16)
 	if len(h) < 8 {
 		return "", 0, false
 	}
-	// A file of empty boxes is none: those of the smallest fragments have three times
-	// as many bytes.
+	// A file of empty boxes is refused: even the boxes of the smallest fragments have
+	// three times as many bytes.
 	if s.boxes++; !fourCC(h[4:]) || s.boxes > 1<<16+s.offset()/16 {
 		return "", 0, true
 	}
@@ -139,8 +139,8 @@ func mp4Box(s *source) (name string, size int64, whole bool) {
 	}
 }
 
-// children calls visit for each box within the next size bytes, and passes
-// what visit leaves of it. It stops at the first that does not fit.
+// children calls visit for each box in the next size bytes, and skips the bytes
+// that visit did not read. It stops at the first box that does not fit.
 func children(s *source, size int64, visit func(name string, size int64)) {
 	end := s.offset() + size
 	for s.offset()+8 <= end {
@@ -199,7 +199,7 @@ func (m *mp4File) movie(s *source, size int64) *refusal {
 	return nil
 }
 
-// parseGapless finds iTunes' note in the tags: delay, padding and length in
+// parseGapless finds iTunes' gapless comment in the tags: delay, padding and length in
 // samples, as text.
 func parseGapless(b []byte) (samples uint64) {
 	_, b, found := bytes.Cut(b, []byte("iTunSMPB"))

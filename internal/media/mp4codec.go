@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// describe reads the sample descriptions; the first counts.
+// describe reads the sample descriptions. Only the first one is used.
 func (t *mp4Track) describe(b []byte) {
 	if len(b) < 16 {
 		return
@@ -48,7 +48,7 @@ func (t *mp4Track) describe(b []byte) {
 		}
 	}
 	switch t.codec {
-	case "samr": // the fields say something else, as the standard wants it
+	case "samr": // the standard requires other values in the fields
 		t.rate, t.channels = 8000, 1
 	case "sawb":
 		t.rate, t.channels = 16000, 1
@@ -62,7 +62,7 @@ func (t *mp4Track) describe(b []byte) {
 	}
 }
 
-// extend reads the boxes in a sample description, which know better than its
+// extend reads the boxes in a sample description. Their values replace those of its
 // fixed fields.
 func (t *mp4Track) extend(b []byte, depth int) {
 	for len(b) >= 8 {
@@ -83,7 +83,7 @@ func (t *mp4Track) extend(b []byte, depth int) {
 			}
 		case "dOps":
 			if len(body) >= 2 {
-				t.channels, t.rate = int(body[1]), 48000 // whatever was recorded
+				t.channels, t.rate = int(body[1]), 48000 // Opus always plays at this rate
 			}
 		case "dfLa":
 			if len(body) >= 8+34 {
@@ -119,7 +119,7 @@ func (t *mp4Track) elementary(b []byte) {
 		}
 		b = b[at:]
 		switch tag {
-		case 3: // the stream: id, flags, and what they announce
+		case 3: // the stream: id, flags, and the fields that the flags announce
 			if len(b) < 3 {
 				return
 			}
@@ -140,7 +140,7 @@ func (t *mp4Track) elementary(b []byte) {
 			}
 			t.object = b[0]
 			b = b[13:]
-		case 5: // what the decoder must know
+		case 5: // the decoder's configuration
 			t.audioObject = audioObject(b[:min(n, len(b))])
 			if hz, channels := audioConfig(b[:min(n, len(b))]); hz > 0 && t.object != 0x6b && t.object != 0x69 {
 				t.rate = hz
@@ -155,10 +155,10 @@ func (t *mp4Track) elementary(b []byte) {
 	}
 }
 
-// supported reports whether the track is sound in a codec that is accepted.
+// supported reports whether the track is sound in an accepted codec.
 func (t *mp4Track) supported() bool {
 	switch t.codec {
-	case "mp4a": // AAC, in QuickTime files without saying so
+	case "mp4a": // AAC; QuickTime files may omit the object type
 		return t.object == 0 || t.object == 0x40 && !t.otherObject() || t.object >= 0x66 && t.object <= 0x68
 	case "alac", "Opus", "fLaC", "samr", "sawb", "ima4":
 		return true
@@ -166,8 +166,8 @@ func (t *mp4Track) supported() bool {
 	return t.pcm()
 }
 
-// otherObject reports whether MPEG-4 audio is of another kind than AAC: MPEG-1
-// layers, DST, ALS or SLS.
+// otherObject reports whether MPEG-4 audio is not AAC: MPEG-1 layers, DST, ALS or
+// SLS.
 func (t *mp4Track) otherObject() bool { return t.audioObject >= 32 && t.audioObject <= 38 }
 
 // pcm reports whether the track is uncompressed sound.

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 )
 
-// fragment reads a moof box and adds up what it lists.
+// fragment reads a moof box and adds its packets to the totals.
 func (m *mp4File) fragment(s *source, size int64) {
 	children(s, size, func(name string, size int64) {
 		if name != "traf" {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// An mp4Track is what a track's boxes say.
+// An mp4Track has the values of a track's boxes.
 type mp4Track struct {
 	id             uint32
 	handler        string // "soun", "vide", …
@@ -17,7 +17,7 @@ type mp4Track struct {
 	scale          uint32 // units of duration per second
 	duration       uint64
 	samples        uint64 // packets in the sample table
-	bytes          uint64 // that these packets have
+	bytes          uint64 // of these packets
 	frame          int    // bytes of an uncompressed sample of all channels; 0 unknown
 	edits          []mp4Edit
 	lastChunk      uint64 // where the last chunk of packets begins in the file
@@ -25,20 +25,20 @@ type mp4Track struct {
 	// Of fragments:
 	perSample, perSize uint32 // defaults of duration and size
 	added              uint64 // duration
-	begun              uint64 // time at which the first began
-	missing            uint64 // time between them in which there is nothing
+	begun              uint64 // start time of the first fragment
+	missing            uint64 // time of the gaps between fragments
 	pieces             uint64 // packets
 }
 
-// An mp4Edit is a stretch of the track that is played.
+// An mp4Edit is a part of the track that is played.
 type mp4Edit struct {
-	length uint64 // in the movie's units; 0 is all that is left
+	length uint64 // in the movie's units; 0 means the rest
 	from   int64  // in the track's units; -1 is a pause
 }
 
-// read fills in the track from the boxes it is spread over.
+// read sets the track's fields from its nested boxes.
 func (t *mp4Track) read(s *source, size int64) {
-	depth := 0 // edts, mdia, minf, stbl; boxes in boxes without end must not exhaust the stack
+	depth := 0 // edts, mdia, minf, stbl; deep nesting must not exhaust the stack
 	var visit func(name string, size int64)
 	visit = func(name string, size int64) {
 		b := s.peek(int(min(size, 32)))
@@ -71,7 +71,7 @@ func (t *mp4Track) read(s *source, size int64) {
 				}
 			}
 		case "hdlr":
-			// Within minf stands a second one in QuickTime files, for the data.
+			// QuickTime files have a second one inside minf, for the data.
 			if len(b) >= 12 && t.handler == "" {
 				t.handler = string(b[8:12])
 			}
@@ -90,7 +90,7 @@ func (t *mp4Track) read(s *source, size int64) {
 	children(s, size, visit)
 }
 
-// maxEdits is far more cuts than a recording has.
+// maxEdits is the maximum number of edits, far more than a recording has.
 const maxEdits = 1 << 16
 
 // edit reads an edit list.
@@ -122,7 +122,7 @@ func (t *mp4Track) edit(s *source, size int64, version byte) {
 	}
 }
 
-// sizes reads the table of the packets' sizes: their number, and their sum.
+// sizes reads the table of packet sizes: their number and their sum.
 func (t *mp4Track) sizes(s *source, size int64, compact bool) {
 	h := s.peek(12)
 	if size < 12 || len(h) < 12 {
@@ -170,7 +170,7 @@ func (t *mp4Track) sizes(s *source, size int64, compact bool) {
 	}
 }
 
-// chunks reads the table of where chunks of packets begin.
+// chunks reads the table of the offsets of chunks of packets.
 func (t *mp4Track) chunks(s *source, size, each int64) {
 	h := s.peek(8)
 	if size < 8 || len(h) < 8 {
@@ -194,15 +194,16 @@ func (t *mp4Track) chunks(s *source, size, each int64) {
 	}
 }
 
-// length is how long the track plays, of so many of its own units. The edits of a
-// file with fragments were written before these were known, and end nothing.
+// length returns how long the track plays. units is its length in its own units. A file
+// with fragments has its edits before the fragments, so these edits do not limit the
+// length.
 func (t *mp4Track) length(units uint64, movie uint32, fragmented bool) time.Duration {
 	all := duration(units, uint64(t.scale))
 	var played time.Duration
 	sound := false
 	for _, e := range t.edits {
 		if e.from < 0 {
-			continue // a pause before the recording is none of it
+			continue // a pause before the recording does not count
 		}
 		sound = true
 		rest := max(all-duration(uint64(e.from), uint64(t.scale)), 0)

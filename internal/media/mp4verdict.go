@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// verdict refuses what the tracks show is no song.
+// verdict refuses a file whose tracks show that it is not a song.
 func (m *mp4File) verdict() *refusal {
 	if len(m.tracks) == 0 {
 		return &refusal{detected: mp4Type, problem: noAudio}
@@ -38,8 +38,8 @@ func (m *mp4File) verdict() *refusal {
 	return nil
 }
 
-// stills reports whether a track of pictures is cover art (one picture,
-// whatever its codec) or chapter marks (photographs, seconds apart).
+// stills reports whether a track of pictures is cover art (one picture of any
+// codec) or chapter marks (photographs, seconds apart).
 func (t *mp4Track) stills() bool {
 	pictures := t.samples + t.pieces
 	if pictures <= 1 {
@@ -57,7 +57,7 @@ func (t *mp4Track) stills() bool {
 	return pictures <= uint64(duration(t.duration+t.added, uint64(t.scale))/time.Second)+1
 }
 
-// audio is the first track of sound that is supported, else the first.
+// audio returns the first supported track of sound, or else the first track of sound.
 func (m *mp4File) audio() (first *mp4Track) {
 	for i := range m.tracks {
 		t := &m.tracks[i]
@@ -74,8 +74,9 @@ func (m *mp4File) audio() (first *mp4Track) {
 	return first
 }
 
-// needed is how many bytes the packets of all tracks have; of the sound alone
-// where that is more than there is, since some tracks' media are elsewhere.
+// needed returns the number of bytes of the packets of all tracks. If the file has
+// fewer bytes, it counts only the sound, because other tracks may have their data in
+// other files.
 func (m *mp4File) needed() (all uint64) {
 	for i := range m.tracks {
 		all += m.tracks[i].bytes
@@ -86,7 +87,7 @@ func (m *mp4File) needed() (all uint64) {
 	return all
 }
 
-// info is the answer at the end of a file of so many bytes.
+// info returns the result for a file of end bytes.
 func (m *mp4File) info(end int64) (Info, *refusal) {
 	if no := m.verdict(); no != nil {
 		return Info{}, no
@@ -120,7 +121,7 @@ func (m *mp4File) info(end int64) (Info, *refusal) {
 	if uint64(m.media)+slack < needed {
 		return Info{}, &refusal{detected: mp4Type, problem: truncated}
 	}
-	// Compressed sound has no long runs of zeros, and no other track has.
+	// Compressed sound and other tracks have no long runs of zeros.
 	if all := m.needed(); !t.pcm() && uint64(m.media-m.blank)+needed/10 < all {
 		return Info{}, &refusal{detected: mp4Type, problem: truncated, hole: true}
 	}
@@ -132,7 +133,7 @@ func (m *mp4File) info(end int64) (Info, *refusal) {
 		rate = int(t.scale)
 	}
 	length := t.length(units, m.scale, m.fragmented && t.added > 0)
-	// The note may be left over from before the file was cut.
+	// The comment may be older than a cut of the file.
 	if n := duration(m.gapless, uint64(rate)); len(t.edits) == 0 && n < length && length-n < time.Second/4 {
 		length = n
 	}

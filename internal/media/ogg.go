@@ -8,7 +8,7 @@ import (
 const (
 	oggType    = "audio/ogg"
 	oggMaxPage = 27 + 255 + 255*255
-	// oggMaxStreams bounds the tracks that play at once; music has one or two.
+	// oggMaxStreams is the maximum number of tracks that play at once; music has one or two.
 	oggMaxStreams = 16
 )
 
@@ -16,28 +16,28 @@ const (
 // first page and its last.
 type oggStream struct {
 	serial         uint32
-	format         Format // empty for what is no sound, such as Skeleton's index
+	format         Format // empty for a stream without sound, such as Skeleton's index
 	rate, channels int
 	preSkip        uint64 // samples to drop at the start
-	packet         uint64 // most samples that one packet can hold
+	packet         uint64 // maximum number of samples in one packet
 	total          uint64 // samples by the stream's own header; 0 unknown
 	first, last    uint64 // positions stated by pages with sound, in samples
-	missing        uint64 // samples of pages that are not there
+	missing        uint64 // samples of missing pages
 	sequence       uint32 // number of the latest page
-	packets        uint64 // that ended since the last stated position
-	lost           uint32 // pages that are missing since then
+	packets        uint64 // packets that ended since the last stated position
+	lost           uint32 // missing pages since then
 	sound          bool
-	ended          bool // the latest page says that it is the last
+	ended          bool // the latest page is marked as the last
 	damaged        bool // the latest page that names this stream has a wrong CRC
 	picture        bool // a stream of video
-	pictures       int  // of which one is a cover
+	pictures       int  // number of pictures; one is a cover
 }
 
-// joined reports whether the recording began within a running stream: its
-// first page states a position that one page hardly reaches by itself.
+// joined reports whether the recording started inside a running stream: the position
+// of its first page is too large for one page.
 func (t *oggStream) joined() bool { return t.first > 60*uint64(t.rate) }
 
-// length is the stream's duration in samples.
+// length returns the stream's duration in samples.
 func (t *oggStream) length() uint64 {
 	from := t.preSkip
 	if t.joined() {
@@ -49,8 +49,8 @@ func (t *oggStream) length() uint64 {
 	return t.last - from
 }
 
-// page takes a page behind the stream's first: its position, its number, and
-// how many packets end in it.
+// page handles a page after the stream's first one. It receives the page's position,
+// its number, and the number of packets that end in it.
 func (t *oggStream) page(granule uint64, sequence uint32, packets int, empty bool) {
 	if gap := sequence - t.sequence - 1; gap < 1<<30 {
 		t.lost += gap
@@ -70,8 +70,8 @@ func (t *oggStream) page(granule uint64, sequence uint32, packets int, empty boo
 	}
 	if granule > from && !(from == 0 && t.joined()) {
 		passed, pages := granule-from, uint64(t.lost)
-		// Of n pages for which one is there, the others are missing; and no
-		// page holds more than its packets can.
+		// The samples since the last position belong to this page and the missing
+		// ones. No page has more samples than its packets can hold.
 		missing := passed - passed/(pages+1)
 		if most := t.packets * t.packet; most > 0 && passed > most {
 			missing = max(missing, passed-most)
@@ -81,20 +81,20 @@ func (t *oggStream) page(granule uint64, sequence uint32, packets int, empty boo
 	t.last, t.packets, t.lost = granule, 0, 0
 }
 
-// An oggFile gathers the streams of a file: those of a group play together,
+// An oggFile collects the streams of a file. The streams of a group play together;
 // groups play one after the other.
 type oggFile struct {
 	info    Info
 	group   []oggStream
 	started bool // the group has sound: a new first page begins another group
-	tail    bool // more than a tenth of the file is behind its last whole page
+	tail    bool // more than a tenth of the file is after its last complete page
 }
 
 // readOgg reads every page of an Ogg file.
 func readOgg(s *source) (Info, *refusal) {
 	var o oggFile
-	var wasted int64                                       // bytes of what looked like pages and were none
-	start, sound, good := s.offset(), int64(0), s.offset() // good is behind the last whole page
+	var wasted int64                                       // bytes that looked like pages but were not
+	start, sound, good := s.offset(), int64(0), s.offset() // good is the end of the last complete page
 	for {
 		h := s.peek(27)
 		if len(h) == 0 {
@@ -108,10 +108,10 @@ func readOgg(s *source) (Info, *refusal) {
 				return Info{}, &refusal{detected: oggType, problem: malformed}
 			}
 			if !findPage(s) {
-				break // junk behind the last page
+				break // junk after the last page
 			}
 			if s.offset()-start > 2*sound+maxBehind {
-				break // more of something else than of pages
+				break // mostly not pages
 			}
 			continue
 		}
@@ -129,8 +129,8 @@ func readOgg(s *source) (Info, *refusal) {
 			if s.offset() == start {
 				return Info{}, &refusal{detected: oggType, problem: malformed}
 			}
-			// Players pass it over. What looks like a page may be damage, so the
-			// next is searched for right behind its capture pattern.
+			// Players skip a damaged page. Its header may be damaged, too, so the
+			// search for the next page starts right after its capture pattern.
 			o.damaged(binary.LittleEndian.Uint32(page[14:]))
 			if wasted += int64(size + body); wasted > 2*sound+maxBehind/2 {
 				return Info{}, &refusal{detected: oggType, problem: truncated, hole: true}
@@ -156,7 +156,7 @@ func readOgg(s *source) (Info, *refusal) {
 	return o.info, nil
 }
 
-// findPage passes junk up to the next page, and reports whether there is one.
+// findPage skips junk up to the next page. It returns false when no page follows.
 func findPage(s *source) bool {
 	s.skip(1)
 	for {
@@ -172,7 +172,7 @@ func findPage(s *source) bool {
 	}
 }
 
-// damaged notes a page that cannot be used.
+// damaged records a page with a wrong CRC.
 func (o *oggFile) damaged(serial uint32) {
 	for i := range o.group {
 		if o.group[i].serial == serial {
@@ -181,7 +181,7 @@ func (o *oggFile) damaged(serial uint32) {
 	}
 }
 
-// page takes one page, whose CRC is right.
+// page handles one page with a correct CRC.
 func (o *oggFile) page(page, body []byte) *refusal {
 	flags, granule := page[5], binary.LittleEndian.Uint64(page[6:])
 	serial, sequence := binary.LittleEndian.Uint32(page[14:]), binary.LittleEndian.Uint32(page[18:])
@@ -233,8 +233,8 @@ func (o *oggFile) page(page, body []byte) *refusal {
 	return nil
 }
 
-// oggPictures counts the packets that begin in a page of video and are no
-// headers. An empty one repeats the picture: that is a film of a still.
+// oggPictures counts the packets that begin in a page of video, without
+// headers. An empty packet repeats the picture: the video shows a still.
 func oggPictures(lacing, body []byte, continued bool) (n int) {
 	begins := !continued
 	for _, size := range lacing {
@@ -247,7 +247,7 @@ func oggPictures(lacing, body []byte, continued bool) (n int) {
 	return n
 }
 
-// close ends a group: its longest stream counts.
+// close ends a group and adds the length of its longest stream.
 func (o *oggFile) close() *refusal {
 	var longest Info
 	for i := range o.group {
@@ -256,8 +256,8 @@ func (o *oggFile) close() *refusal {
 			continue
 		}
 		n := t.length()
-		// A copy of a part keeps the length of the whole in its header, and says
-		// where it ends.
+		// A copied part of a file has the length of the whole file in its header, and
+		// a page that is marked as the last.
 		if t.damaged && o.tail || t.total > n && !t.joined() && !t.ended {
 			return &refusal{detected: oggType, problem: truncated}
 		}
@@ -277,7 +277,7 @@ func (o *oggFile) close() *refusal {
 	return nil
 }
 
-// oggHeader reads the packet that a stream begins with, which names its codec.
+// oggHeader reads the first packet of a stream, which names its codec.
 func oggHeader(b []byte) (oggStream, *refusal) {
 	has := func(sig string, size int) bool { return len(b) >= size && string(b[:len(sig)]) == sig }
 	var t oggStream
@@ -286,13 +286,13 @@ func oggHeader(b []byte) (oggStream, *refusal) {
 		t.format = OggVorbis
 		t.channels = int(b[11])
 		t.rate = int(binary.LittleEndian.Uint32(b[12:]))
-		t.packet = 1 << (b[28] >> 4) // a long block, twice what is new in one
+		t.packet = 1 << (b[28] >> 4) // a long block; half of it is new samples
 	case has("OpusHead", 19):
 		t.format = Opus
 		t.channels = int(b[9])
 		t.preSkip = uint64(binary.LittleEndian.Uint16(b[10:]))
 		t.packet = 5760
-		t.rate = 48000 // whatever was recorded, positions and decoders use this
+		t.rate = 48000 // Opus positions and decoders always use this rate
 	case has("\x7fFLAC", 9+4+4+34) && string(b[9:13]) == "fLaC":
 		si, ok := parseStreamInfo(b[17:])
 		if !ok {
@@ -307,7 +307,7 @@ func oggHeader(b []byte) (oggStream, *refusal) {
 	case has("Speex   ", 8):
 		return t, &refusal{detected: oggType + "; codecs=speex", problem: codec}
 	default:
-		return t, nil // lyrics or the like; alone, it is no song
+		return t, nil // lyrics, for example; not a song without another stream
 	}
 	if t.channels == 0 || t.rate <= 0 || t.rate > 10_000_000 {
 		return t, &refusal{detected: oggType, problem: malformed}
@@ -323,7 +323,7 @@ func oggChecksum(page []byte) uint32 {
 	return oggSum(crc, page[26:])
 }
 
-// oggSum goes on with a checksum.
+// oggSum continues a checksum.
 func oggSum(crc uint32, b []byte) uint32 {
 	for len(b) >= 8 {
 		crc ^= binary.BigEndian.Uint32(b)
@@ -337,7 +337,8 @@ func oggSum(crc uint32, b []byte) uint32 {
 	return crc
 }
 
-// oggCRC[n] is for a byte that n more follow, so that eight are taken at once.
+// oggCRC[n] is the table for a byte with n more bytes after it. So the loop handles
+// eight bytes at once.
 var oggCRC = func() (t [8][256]uint32) {
 	for i := range t[0] {
 		v := uint32(i) << 24

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// le32 is a number as RIFF files write it.
+// le32 returns a number in the form of RIFF files.
 func le32(n uint32) string { return string(binary.LittleEndian.AppendUint32(nil, n)) }
 
-// be32 is a number as nearly all others do.
+// be32 returns a number in the form of most other files.
 func be32(n uint32) string { return string(binary.BigEndian.AppendUint32(nil, n)) }
 
-// chunk is a RIFF chunk with its pad byte.
+// chunk returns a RIFF chunk with its pad byte.
 func chunk(id, body string) string {
 	s := id + le32(uint32(len(body))) + body
 	if len(body)%2 == 1 {
@@ -23,7 +23,7 @@ func chunk(id, body string) string {
 	return s
 }
 
-// wav is a RIFF file of these chunks.
+// wav returns a RIFF file of these chunks.
 func wav(chunks ...string) string {
 	body := "WAVE" + strings.Join(chunks, "")
 	return "RIFF" + le32(uint32(len(body))) + body
@@ -34,7 +34,7 @@ const pcmFormat = "\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\
 
 var tone = strings.Repeat("\x10\x20\x30\x40", 1000)
 
-// TestQuirks holds what real files do that they should not.
+// TestQuirks has deviations of real files from their specifications.
 func TestQuirks(t *testing.T) {
 	format := chunk("fmt ", pcmFormat)
 	mp3, tagged, bare := string(load(t, "xing-cbr.mp3")), string(load(t, "vbr-id3v2.mp3")), string(load(t, "bare-cbr.mp3"))
@@ -44,7 +44,7 @@ func TestQuirks(t *testing.T) {
 	ape := apeHeader + le32(2000) + le32(32+100) + le32(1) + le32(1<<31|1<<29) + strings.Repeat("\x00", 8) +
 		strings.Repeat("v", 100) +
 		apeHeader + le32(2000) + le32(32+100) + le32(1) + le32(1<<31) + strings.Repeat("\x00", 8)
-	id3 := func(size int) string { // an ID3v2 tag with so much picture
+	id3 := func(size int) string { // an ID3v2 tag with size bytes of a picture
 		return "ID3\x03\x00\x00" + string([]byte{byte(size >> 21 & 127), byte(size >> 14 & 127), byte(size >> 7 & 127), byte(size & 127)}) +
 			strings.Repeat("\xff\xfb\x90", size/3+1)[:size]
 	}
@@ -123,7 +123,7 @@ func TestQuirks(t *testing.T) {
 	}
 }
 
-// oggPage is a page of one packet of less than 255 bytes.
+// oggPage returns a page with one packet of less than 255 bytes.
 func oggPage(serial string, flags byte, granule uint64, body string) string {
 	page := append([]byte("OggS\x00"), flags)
 	page = binary.LittleEndian.AppendUint64(page, granule)
@@ -134,7 +134,7 @@ func oggPage(serial string, flags byte, granule uint64, body string) string {
 	return string(page)
 }
 
-// oggPages are the pages of a file, within its bytes.
+// oggPages returns the pages of a file, as parts of b.
 func oggPages(b []byte) (pages [][]byte) {
 	for len(b) >= 27 {
 		size := 27 + int(b[26])
@@ -147,11 +147,11 @@ func oggPages(b []byte) (pages [][]byte) {
 	return pages
 }
 
-// skeleton is an Ogg page that announces other streams.
+// skeleton returns an Ogg page that announces other streams.
 func skeleton() string { return oggPage("skel", 2, 0, "fishead\x00"+strings.Repeat("\x00", 56)) }
 
-// joinedLate moves every position of an Ogg file by an hour, as a recording of
-// a radio station has them.
+// joinedLate moves every position of an Ogg file by an hour, as in a recording of
+// a radio station.
 func joinedLate(ogg string) string {
 	b := []byte(ogg)
 	for _, page := range oggPages(b) {
@@ -163,8 +163,8 @@ func joinedLate(ogg string) string {
 	return string(b)
 }
 
-// flacOf is a FLAC file of silent frames: blocks are their sizes, and start the
-// first one's number. Frames are numbered by samples if variable.
+// flacOf returns a FLAC file of silent frames. blocks are their sizes, and start is the
+// number of the first. If variable, frames have sample numbers.
 func flacOf(variable bool, start, total uint64, blocks ...int) string {
 	info := make([]byte, 34)
 	binary.BigEndian.PutUint16(info, 16)
@@ -177,7 +177,7 @@ func flacOf(variable bool, start, total uint64, blocks ...int) string {
 		if variable {
 			f[1]++
 		}
-		f = append(f, string(rune(number))...) // UTF-8, as far as that goes
+		f = append(f, string(rune(number))...) // the same as UTF-8 for small numbers
 		f = binary.BigEndian.AppendUint16(f, uint16(n-1))
 		var c8 byte
 		for _, v := range f {
@@ -198,7 +198,7 @@ func flacOf(variable bool, start, total uint64, blocks ...int) string {
 	return string(file)
 }
 
-// TestFLACNumbers holds ways of numbering frames that the fixtures lack.
+// TestFLACNumbers has ways to number frames that the fixtures lack.
 func TestFLACNumbers(t *testing.T) {
 	for _, c := range []struct {
 		name, bytes string
@@ -224,13 +224,13 @@ func TestFLACNumbers(t *testing.T) {
 	}
 }
 
-// m4aToTheEnd gives a file's last box, its media, the size of 0.
+// m4aToTheEnd sets the size of a file's last box, its media, to 0.
 func m4aToTheEnd(m4a string) string {
 	at := strings.Index(m4a, "mdat") - 4
 	return m4a[:at] + be32(0) + m4a[at+4:]
 }
 
-// TestStated holds headers of whole-stream facts that no encoder at hand writes.
+// TestStated has headers with values of the whole stream that no available encoder writes.
 func TestStated(t *testing.T) {
 	bare := load(t, "bare-cbr.mp3")
 	first, ok := parseMP3(bare)
@@ -276,7 +276,7 @@ func TestStated(t *testing.T) {
 	}
 }
 
-// TestNesting: boxes within boxes, as deep as a file can make them.
+// TestNesting: boxes inside boxes, as deep as a file allows.
 func TestNesting(t *testing.T) {
 	const levels = 3_000_000
 	b := append([]byte(nil), be32(16)+"ftypM4A \x00\x00\x00\x00"...)

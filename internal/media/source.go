@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	readSize = 1 << 20 // large enough that hashing, not calls, is the cost
-	keepSize = 1 << 18 // what stays reachable behind the position, and the largest peek
+	readSize = 1 << 20 // so large that hashing costs more than the read calls
+	keepSize = 1 << 18 // bytes kept before the position, and the largest peek
 )
 
 var buffers = sync.Pool{New: func() any { return new([readSize + keepSize]byte) }}
 
-// A source is a file pulled forward once: format readers peek and skip, and
-// every byte that arrives is hashed. A failed read shows to them as the end of
-// the file; failure tells the difference.
+// A source reads a file once, from start to end. Format readers peek and skip, and
+// the source hashes every byte. A failed read looks to them like the end of the
+// file; failure returns the error.
 type source struct {
 	ctx  context.Context
 	r    io.Reader
@@ -27,23 +27,23 @@ type source struct {
 	base int64 // file offset of mem[0]
 	pos  int   // the next byte is mem[pos]
 	end  int   // bytes of mem in use
-	stop int64 // file offset that reads as the end while a part is read; 0 none
+	stop int64 // file offset that counts as the end while a part is read; 0 no part
 	err  error // why reading stopped, io.EOF included
 
-	boxes int64 // of an MP4 file that were passed
+	boxes int64 // number of MP4 boxes read so far
 }
 
 func newSource(ctx context.Context, r io.Reader) *source {
 	return &source{ctx: ctx, r: r, hash: sha256.New(), mem: buffers.Get().(*[readSize + keepSize]byte)}
 }
 
-// release gives the buffer back; nothing peeked may be used after it.
+// release returns the buffer to the pool. Do not use peeked bytes after it.
 func (s *source) release() {
 	buffers.Put(s.mem)
 	s.mem = nil
 }
 
-// fill reads once more, keeping what is unread and keepSize behind the position.
+// fill reads one more block. It keeps the unread bytes and keepSize bytes before the position.
 func (s *source) fill() {
 	if s.err != nil {
 		return
@@ -70,8 +70,8 @@ func (s *source) fill() {
 	s.err = io.ErrNoProgress
 }
 
-// peek returns the next n bytes without passing them, fewer only at the end of
-// the file. n is at most keepSize. The bytes hold until the next call.
+// peek returns the next n bytes without moving the position, fewer only at the end of
+// the file. n is at most keepSize. The bytes are valid until the next call.
 func (s *source) peek(n int) []byte {
 	for s.end-s.pos < n && s.err == nil {
 		s.fill()
@@ -79,7 +79,7 @@ func (s *source) peek(n int) []byte {
 	return s.mem[s.pos:min(s.pos+n, max(s.pos, s.within()))]
 }
 
-// within is the end of what may be read of mem.
+// within returns the end of the bytes in mem that may be read.
 func (s *source) within() int {
 	if s.stop > 0 && s.stop-s.base < int64(s.end) {
 		return int(s.stop - s.base)
@@ -87,8 +87,8 @@ func (s *source) within() int {
 	return s.end
 }
 
-// part makes the next n bytes read as if the file ended behind them, until
-// whole is called. Parts do not nest.
+// part makes the source end after the next n bytes, until whole is called. Parts do
+// not nest.
 func (s *source) part(n int64) { s.stop = s.offset() + n }
 
 // whole ends a part.
@@ -97,7 +97,7 @@ func (s *source) whole() { s.stop = 0 }
 // buffered returns the unread bytes that are in memory.
 func (s *source) buffered() []byte { return s.mem[s.pos:max(s.pos, s.within())] }
 
-// skip passes n bytes and returns how many there were.
+// skip moves n bytes forward and returns how many bytes were there.
 func (s *source) skip(n int64) int64 {
 	if s.stop > 0 {
 		n = min(n, s.stop-s.offset())
@@ -117,13 +117,13 @@ func (s *source) skip(n int64) int64 {
 	return done
 }
 
-// drain passes everything that is left and returns how much that was.
+// drain skips the rest and returns its length in bytes.
 func (s *source) drain() int64 {
 	const everything = 1<<63 - 1
 	return s.skip(everything)
 }
 
-// offset is the position in the file.
+// offset returns the position in the file.
 func (s *source) offset() int64 { return s.base + int64(s.pos) }
 
 // ended reports whether the end of the file has been read into memory.
@@ -131,7 +131,7 @@ func (s *source) ended() bool {
 	return s.err != nil || s.stop > 0 && s.base+int64(s.end) >= s.stop
 }
 
-// rewind goes back to a file offset, and reports whether it is still held.
+// rewind moves back to a file offset. It returns false when the buffer no longer holds it.
 func (s *source) rewind(offset int64) bool {
 	if offset < s.base || offset > s.offset() {
 		return false
@@ -140,10 +140,10 @@ func (s *source) rewind(offset int64) bool {
 	return true
 }
 
-// zeros is a block to compare with.
+// zeros is a block of zeros to compare with.
 var zeros [1 << 14]byte
 
-// skipZeros passes a run of zero bytes and returns its length.
+// skipZeros skips a run of zero bytes and returns its length.
 func (s *source) skipZeros() (passed int64) {
 	for {
 		w := s.buffered()
@@ -167,9 +167,9 @@ func (s *source) skipZeros() (passed int64) {
 	}
 }
 
-// skipSound passes up to size bytes as skip does, and counts those in long runs
-// of zeros: download managers and torrents set a file's size first, and nothing
-// was written there. Compressed sound has no such runs, nor has DSD.
+// skipSound skips up to size bytes as skip does, and counts the bytes in long runs
+// of zeros. Download managers and torrents set a file's size first; such runs are
+// parts that were never written. Compressed sound and DSD have no such runs.
 func (s *source) skipSound(size int64) (passed, blank int64) {
 	const block = 1 << 10
 	for passed < size {
@@ -187,8 +187,8 @@ func (s *source) skipSound(size int64) (passed, blank int64) {
 	return passed, blank
 }
 
-// since returns the bytes from a file offset behind the position to the last
-// byte read, or nil when they are no longer held.
+// since returns the bytes from an earlier file offset to the last byte read, or nil
+// when the buffer no longer holds them.
 func (s *source) since(offset int64) []byte {
 	if offset < s.base || offset > s.base+int64(s.end) {
 		return nil
@@ -196,7 +196,8 @@ func (s *source) since(offset int64) []byte {
 	return s.mem[offset-s.base : max(int(offset-s.base), s.within())]
 }
 
-// failure is the error that ended reading, nil while going on or at a proper end.
+// failure returns the error that ended reading. It returns nil while reading continues
+// and at the end of the file.
 func (s *source) failure() error {
 	if s.err == io.EOF {
 		return nil

@@ -4,8 +4,7 @@ import "encoding/binary"
 
 const mpegType = "audio/mpeg"
 
-// skipTags passes any ID3v2 and APEv2 tags in front of the audio, whatever their
-// size.
+// skipTags skips all ID3v2 and APEv2 tags before the audio, of any size.
 func skipTags(s *source) *refusal {
 	for {
 		b := s.peek(32)
@@ -17,7 +16,7 @@ func skipTags(s *source) *refusal {
 		if s.skip(size) == size {
 			continue
 		}
-		// The end of the file: the tag's size is wrong if a file begins within it.
+		// At the end of the file: if a file begins inside the tag, the tag's size is wrong.
 		if s.rewind(0) {
 			if at := signature(s.peek(keepSize)); at > 0 {
 				s.skip(int64(at))
@@ -29,7 +28,7 @@ func skipTags(s *source) *refusal {
 	}
 }
 
-// id3Size is the length of the ID3v2 tag that b begins with, 0 if none.
+// id3Size returns the length of the ID3v2 tag at the start of b, 0 without a tag.
 func id3Size(b []byte) int64 {
 	if len(b) < 10 || string(b[:3]) != "ID3" || b[3] == 0xff || b[4] == 0xff {
 		return 0
@@ -47,15 +46,15 @@ func id3Size(b []byte) int64 {
 	return size
 }
 
-// apeHeader is what an APEv2 tag begins and ends with.
+// apeHeader begins the header and the footer of an APEv2 tag.
 const apeHeader = "APETAGEX"
 
-// apeSize is the length of the APE tag that b begins with, 0 if none.
+// apeSize returns the length of the APE tag at the start of b, 0 without a tag.
 func apeSize(b []byte) int64 {
 	if len(b) < 32 || string(b[:8]) != apeHeader {
 		return 0
 	}
-	return 32 + int64(binary.LittleEndian.Uint32(b[12:])) // the size leaves out this header
+	return 32 + int64(binary.LittleEndian.Uint32(b[12:])) // the size does not include this header
 }
 
 const (
@@ -63,7 +62,7 @@ const (
 	id3v1Size = 128
 )
 
-// trailingTags is the length of the ID3v1 and APE tags that b ends with.
+// trailingTags returns the length of the ID3v1 and APE tags at the end of b.
 func trailingTags(b []byte) int {
 	n := 0
 	if at := len(b) - id3v1Size; at >= 0 && string(b[at:at+3]) == id3v1 {
@@ -72,7 +71,7 @@ func trailingTags(b []byte) int {
 	if at := len(b) - n - 32; at >= 0 && string(b[at:at+8]) == apeHeader {
 		size := int64(binary.LittleEndian.Uint32(b[at+12:])) // of items and footer
 		if binary.LittleEndian.Uint32(b[at+20:])&(1<<31) != 0 {
-			size += 32 // a header stands in front of them
+			size += 32 // a header comes before the items
 		}
 		if int64(n)+size <= int64(len(b)) {
 			n += int(size)

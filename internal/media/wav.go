@@ -8,18 +8,18 @@ import (
 )
 
 const (
-	// slack is how many bytes of declared audio may be missing: less than a
-	// millisecond, and what careless header writers get wrong.
+	// slack is the number of bytes of declared audio that may be missing. It is less
+	// than a millisecond; careless encoders write such wrong sizes.
 	slack = 64
-	// unseekable is the least size that is read as "unknown" when the file is
-	// shorter: encoders writing to a pipe put values from here up.
+	// unseekable is the smallest size that means "unknown" when the file is shorter.
+	// Encoders that write to a pipe use such values.
 	unseekable = 0x7f000000
-	// maxChunks bounds the walk over a header made of tiny chunks.
+	// maxChunks is the maximum number of chunks: it limits the work for tiny chunks.
 	maxChunks = 4096
 )
 
-// knownChunks may stand around the audio of a WAV file; other names are
-// allowed too, but only these are proof that a chunk starts here.
+// knownChunks may be before or after the audio of a WAV file. Other names are
+// allowed, too, but only these prove that a chunk starts here.
 var knownChunks = []string{
 	"fmt ", "data", "LIST", "fact", "bext", "iXML", "JUNK", "junk", "FLLR", "PAD ", "cue ", "smpl", "inst",
 	"PEAK", "id3 ", "ID3 ", "_PMX", "axml", "chna", "acid", "cart", "plst", "umid", "minf", "elm1", "regn", "DISP",
@@ -32,7 +32,7 @@ type pcm struct {
 	rate, channels, frameBytes int
 }
 
-// info is the answer for so many bytes of audio.
+// info returns the result for audio bytes of sound.
 func (p pcm) info(f Format, audio int64) Info {
 	frames := uint64(audio) / uint64(p.frameBytes)
 	return Info{Format: f, SampleRate: p.rate, Channels: p.channels, Duration: duration(frames, uint64(p.rate))}
@@ -40,8 +40,8 @@ func (p pcm) info(f Format, audio int64) Info {
 
 const wavType = "audio/wav"
 
-// readWAV reads RIFF, RF64 and BW64 files, and RIFX, which is RIFF with its
-// numbers the other way round.
+// readWAV reads RIFF, RF64 and BW64 files, and RIFX, which is RIFF with big-endian
+// numbers.
 func readWAV(s *source) (Info, *refusal) {
 	head := s.peek(12)
 	order := binary.ByteOrder(binary.LittleEndian)
@@ -91,7 +91,7 @@ func readWAV(s *source) (Info, *refusal) {
 			if layout.rate == 0 {
 				return Info{}, &refusal{detected: wavType, problem: malformed}
 			}
-			// Some recorders fill in the small field too, with what they like.
+			// Some recorders also write an arbitrary value into the small field.
 			if wide && (wideData > 0 || size == math.MaxUint32) {
 				size = wideData
 			}
@@ -113,8 +113,8 @@ func readWAV(s *source) (Info, *refusal) {
 	return Info{}, &refusal{detected: wavType, problem: noAudio}
 }
 
-// wavData passes the audio itself. Whatever follows it is not looked at, but
-// that a size of 32 bits may have wrapped.
+// wavData reads the audio itself. It ignores the bytes after it, but handles a 32-bit
+// size that wrapped.
 func wavData(s *source, layout wavFormat, size int64, wraps bool) (Info, *refusal) {
 	switch layout.tag {
 	case tagMP3:
@@ -168,8 +168,8 @@ func wavFrames(s *source, size int64, tag uint16, parse frameParser, reader func
 	return info, nil
 }
 
-// The tags of a format chunk that are accepted: samples, and old codecs of
-// dictaphones, games and radio stations.
+// The accepted tags of a format chunk: samples, and old codecs of dictaphones, games
+// and radio stations.
 const (
 	tagPCM        = 0x0001
 	tagMSADPCM    = 0x0002
@@ -182,8 +182,8 @@ const (
 	tagExtensible = 0xfffe
 )
 
-// A wavFormat is what a format chunk describes, and how many samples a fact
-// chunk counts.
+// A wavFormat has the values of a format chunk, and the number of samples from a fact
+// chunk.
 type wavFormat struct {
 	pcm
 	tag      uint16
@@ -191,7 +191,7 @@ type wavFormat struct {
 	samples  int64 // 0 unknown
 }
 
-// info is the answer for so many bytes of audio.
+// info returns the result for audio bytes of sound.
 func (f wavFormat) info(audio int64) Info {
 	if f.perBlock == 0 {
 		return f.pcm.info(WAV, audio)
@@ -204,7 +204,7 @@ func (f wavFormat) info(audio int64) Info {
 	return Info{Format: WAV, SampleRate: f.rate, Channels: f.channels, Duration: duration(uint64(n), uint64(f.rate))}
 }
 
-// wavSubformat is what follows the tag in the sub-format of an extensible file.
+// wavSubformat is the rest of the sub-format of an extensible file, after the tag.
 const wavSubformat = "\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"
 
 // wavLayout reads a format chunk.
@@ -235,7 +235,7 @@ func wavLayout(b []byte, order binary.ByteOrder) (wavFormat, *refusal) {
 		if bits == 0 || bits > 64 {
 			return wavFormat{}, bad
 		}
-		// The block align is what recorders get wrong, and players do not ask.
+		// Recorders often write a wrong block align, and players ignore it.
 		f.frameBytes = f.channels * ((bits + 7) / 8)
 	case tagMSADPCM:
 		f.perBlock = int64(f.frameBytes-7*f.channels)*2/int64(f.channels) + 2
@@ -255,10 +255,11 @@ func wavLayout(b []byte, order binary.ByteOrder) (wavFormat, *refusal) {
 	return f, nil
 }
 
-// maxRate is far beyond any studio's.
+// maxRate is the maximum sample rate, in hertz: far above any studio's.
 const maxRate = 10_000_000
 
-// sane keeps noise from passing for a header. The limits are far beyond any studio's.
+// sane reports whether the values are plausible, so that noise is not accepted as a
+// header. The limits are far above any studio's.
 func (p pcm) sane() bool {
 	return p.channels > 0 && p.channels <= 1024 && p.rate > 0 && p.rate <= maxRate &&
 		p.frameBytes > 0 && p.frameBytes/p.channels <= 8
@@ -282,8 +283,8 @@ const (
 	w64Data = "data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 )
 
-// readWave64 reads Sony's 64-bit relative of WAV: sizes of 8 bytes that include
-// their header of 24, chunks aligned to 8.
+// readWave64 reads Wave64, Sony's 64-bit form of WAV. Its 8-byte sizes include the
+// 24-byte header, and chunks are aligned to 8 bytes.
 func readWave64(s *source) (Info, *refusal) {
 	s.skip(40)
 	var layout wavFormat

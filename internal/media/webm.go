@@ -13,7 +13,7 @@ const (
 	webmType  = "audio/webm"
 )
 
-// The elements of Matroska that matter here.
+// The Matroska elements that this package reads.
 const (
 	idEBML        = 0x1a45dfa3
 	idDocType     = 0x4282
@@ -51,8 +51,8 @@ type webmTrack struct {
 	blocks         int64
 	first          uint64 // time of the first block
 	last           uint64 // and of the latest
-	lastGap        uint64 // time between the last two blocks, standing for the length of the last
-	pauses         uint64 // of the time between blocks, what is too long for any
+	lastGap        uint64 // time between the last two blocks, used as the length of the last
+	pauses         uint64 // total of the times between blocks that are too long for a block
 }
 
 // accepted reports whether the track is sound in a supported codec.
@@ -67,28 +67,28 @@ type webmFile struct {
 	tracks  []webmTrack
 	segment bool
 	open    bool  // the segment's size is unknown
-	end     int64 // of the segment, else
+	end     int64 // end of the segment, if its size is known
 	cluster uint64
-	others  int // elements that are no block, less those that the blocks allow for
+	others  int // elements that are not blocks, minus the allowance of the blocks
 }
 
-// A file has at most so many elements besides its blocks, and so many for each
-// block. Empty elements take far more time by the byte than sound.
+// A file may have this many elements besides its blocks, plus this many for each
+// block. Empty elements take far more time for each byte than sound.
 const (
 	webmOthers    = 1 << 16
 	webmWithBlock = 16
 )
 
-// readWebM walks the elements of a WebM or Matroska file. Segments, clusters
-// and track lists are entered rather than passed, so that it makes no
-// difference whether their sizes are known: an element is told by its name.
+// readWebM reads the elements of a WebM or Matroska file. It enters segments, clusters
+// and track lists and does not skip them, so their sizes may be unknown: each element
+// is recognised by its name.
 func readWebM(s *source) (Info, *refusal) {
 	w := webmFile{scale: uint64(time.Millisecond)}
 	begin := s.offset()
 	header := int64(0) // end of the EBML header
 	for {
 		if w.segment && !w.open && s.offset() >= w.end {
-			break // whole; anything behind is not part of it
+			break // complete; bytes after it do not belong to the file
 		}
 		at := s.offset()
 		id, size, known, n := ebmlElement(s.peek(12))
@@ -130,7 +130,7 @@ func readWebM(s *source) (Info, *refusal) {
 	return w.info()
 }
 
-// refuse names the file as far as it is known by now.
+// refuse returns a refusal with the type that is known so far.
 func (w *webmFile) refuse(problem string, declared int64) *refusal {
 	return &refusal{detected: w.mediaType(), problem: problem, declared: declared}
 }
@@ -142,7 +142,7 @@ func (w *webmFile) mediaType() string {
 	return webmType
 }
 
-// element takes one element, and reports whether to go on inside it.
+// element handles one element, and reports whether to enter it.
 func (w *webmFile) element(s *source, id uint64, size int64, known bool) (enter bool, no *refusal) {
 	value := func(most int64) []byte { return s.peek(int(min(size, most))) }
 	if id == idSimpleBlock || id == idBlock {
@@ -162,7 +162,7 @@ func (w *webmFile) element(s *source, id uint64, size int64, known bool) (enter 
 		w.segment, w.open, w.end = true, !known, s.offset()+size
 		return true, nil
 	case idCluster:
-		// Tracks stand before the first cluster, so the answer is due.
+		// All tracks come before the first cluster, so the verdict is possible now.
 		return true, w.verdict()
 	case idDocType:
 		w.doc = strings.TrimRight(string(value(16)), "\x00")
@@ -194,7 +194,7 @@ func (w *webmFile) element(s *source, id uint64, size int64, known bool) (enter 
 	return false, nil
 }
 
-// set fills in a field of the track.
+// set sets a field of the track.
 func (t *webmTrack) set(id uint64, b []byte) {
 	switch id {
 	case idTrackNumber:
@@ -202,8 +202,8 @@ func (t *webmTrack) set(id uint64, b []byte) {
 	case idTrackType:
 		t.kind = ebmlUint(b)
 	case idPrivate:
-		// Where the codec is named by a format chunk of WAV. Its block, where it
-		// stands, comes after the name.
+		// Here a format chunk of WAV names the codec. The chunk, if present,
+		// comes after the codec's name.
 		if t.codec == "A_MS/ACM" {
 			_, no := wavLayout(b, binary.LittleEndian)
 			t.riff = no == nil
@@ -224,7 +224,7 @@ func (t *webmTrack) set(id uint64, b []byte) {
 	}
 }
 
-// block notes the time of a block. One block of video is a cover.
+// block records the time of a block. One block of video is a cover.
 func (w *webmFile) block(track, at uint64) *refusal {
 	for i := range w.tracks {
 		t := &w.tracks[i]
@@ -248,7 +248,7 @@ func (w *webmFile) block(track, at uint64) *refusal {
 	return nil
 }
 
-// audio is the first track of sound that is supported, else the first.
+// audio returns the first supported track of sound, or else the first track of sound.
 func (w *webmFile) audio() (first *webmTrack) {
 	for i := range w.tracks {
 		t := &w.tracks[i]
@@ -262,8 +262,8 @@ func (w *webmFile) audio() (first *webmTrack) {
 	return first
 }
 
-// tail stands for the length of the last block: that of the one before, or the
-// average where there was a pause between them.
+// tail returns an estimate of the length of the last block: the length of the block
+// before it, or the average if there was a pause between them.
 func (t *webmTrack) tail() uint64 {
 	if t.blocks < 3 {
 		return t.lastGap
@@ -274,7 +274,7 @@ func (t *webmTrack) tail() uint64 {
 	return t.lastGap
 }
 
-// longest is the length of the longest track of sound, in units.
+// longest returns the length of the longest track of sound, in units.
 func (w *webmFile) longest() (units float64) {
 	for _, t := range w.tracks {
 		if t.kind == 2 && t.blocks > 0 {
@@ -284,7 +284,7 @@ func (w *webmFile) longest() (units float64) {
 	return units
 }
 
-// verdict refuses what the tracks show is no song.
+// verdict refuses a file whose tracks show that it is not a song.
 func (w *webmFile) verdict() *refusal {
 	t := w.audio()
 	switch {
@@ -312,7 +312,7 @@ func (w *webmFile) info() (Info, *refusal) {
 	there := float64(t.last - t.first + t.tail())
 	units := w.stated
 	if !(units > 0) || w.longest() > there && w.longest() >= units*0.9 {
-		// What is stated is the length of the longest track.
+		// The stated duration is that of the longest track.
 		units = there
 	} else if t.blocks > 1 && there < units*0.9 && (units-there)*float64(w.scale) > float64(2*time.Second) {
 		return Info{}, w.refuse(truncated, 0)
@@ -331,13 +331,13 @@ func (w *webmFile) info() (Info, *refusal) {
 		info.Format = Matroska
 	}
 	if strings.HasPrefix(t.codec, "A_OPUS") {
-		info.SampleRate = 48000 // whatever was recorded
+		info.SampleRate = 48000 // Opus always plays at this rate
 	}
 	return info, nil
 }
 
-// ebmlElement reads an element's header: its name, the size of what follows
-// and whether that is known, and the header's own length, 0 if b holds none.
+// ebmlElement reads an element's header. It returns the name, the size of the content,
+// whether that size is known, and the header's own length, 0 if b has no header.
 func ebmlElement(b []byte) (id uint64, size int64, known bool, n int) {
 	if len(b) == 0 || b[0] < 0x10 {
 		return 0, 0, false, 0
@@ -357,7 +357,8 @@ func ebmlElement(b []byte) (id uint64, size int64, known bool, n int) {
 	return id, int64(v), true, length + m
 }
 
-// ebmlNumber reads a number whose leading zeros state its length, 0 if b holds none.
+// ebmlNumber reads a number whose leading zero bits state its length. n is 0 if b has
+// no such number.
 func ebmlNumber(b []byte) (v uint64, n int) {
 	if len(b) == 0 || b[0] == 0 {
 		return 0, 0
@@ -394,7 +395,7 @@ func ebmlFloat(b []byte) float64 {
 	return 0
 }
 
-// printable keeps a foreign name fit for a message.
+// printable makes a name from a file safe for a message.
 func printable(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r <= 0x20 || r > 0x7e {

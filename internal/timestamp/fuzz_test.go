@@ -9,8 +9,8 @@ import (
 	"timbre.example/evidence"
 )
 
-// FuzzAnswer: an authority's answer that is read holds a token of its bytes, and
-// none that is about a commitment which nobody asked about.
+// FuzzAnswer: an accepted answer contains the token's bytes. No token is accepted for
+// a commitment that was not in the request.
 func FuzzAnswer(f *testing.F) {
 	token, err := os.ReadFile("../../evidence/testdata/v1/token.der")
 	if err != nil {
@@ -32,10 +32,10 @@ func FuzzAnswer(f *testing.F) {
 			return
 		}
 		if !bytes.Contains(answer, token) || len(token) == 0 {
-			t.Fatalf("the token %x is no part of the answer %x", token, answer)
+			t.Fatalf("the token %x is not part of the answer %x", token, answer)
 		}
 		if _, err := (evidence.RFC3161{Token: token}).Open(commitment.Hash{9}); err == nil {
-			t.Error("accepted for a commitment that nobody asked about")
+			t.Error("accepted for a commitment that was not in the request")
 		}
 	})
 }

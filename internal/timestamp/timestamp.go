@@ -1,9 +1,9 @@
-// Package timestamp asks a time-stamp authority (RFC 3161) for its word on a
-// commitment.
+// Package timestamp requests a time-stamp token for a commitment from a time-stamp
+// authority (RFC 3161).
 //
-// It holds the one call, and lets no token out that does not hold or is about
-// something else. It never keeps a token, never asks twice, and never says who the
-// authority is: whoever verifies decides whom to trust.
+// It returns only valid tokens for the requested commitment. It never stores a token
+// and never retries. It does not decide whether the authority is trusted: that is for
+// the verifier.
 package timestamp
 
 import (
@@ -25,47 +25,47 @@ import (
 	"timbre.example/evidence"
 )
 
-// maxAnswer is how many bytes an authority may answer. A token with its chain of
-// certificates has some thousands.
+// maxAnswer is the maximum size of an answer, in bytes. A token with its chain of
+// certificates has some thousands of bytes.
 const maxAnswer = 64 << 10
 
-// DefaultTimeout is how long an authority may take for its whole answer.
+// DefaultTimeout is the timeout for an authority's whole answer.
 const DefaultTimeout = 10 * time.Second
 
-// Client asks one authority. It is safe for concurrent use.
+// Client sends requests to one authority. It is safe for concurrent use.
 type Client struct {
 	url  string
 	http *http.Client
 }
 
-// New makes a client of the authority at an http or https URL, which whoever runs
-// the server chose: it may be anywhere, also on a private network. A user and
-// password in it are sent as such.
+// New returns a client of the authority at an http or https URL. The operator of the
+// server chooses the URL, so it may also be on a private network. A user and password
+// in the URL are sent with HTTP basic authentication.
 func New(address string, timeout time.Duration) (*Client, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Fragment != "" {
-		return nil, errors.New("timestamp: the authority's address is no http or https URL") // it may hold a password
+		return nil, errors.New("timestamp: the authority's address is not an http or https URL") // without the address: it may contain a password
 	}
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConns, t.MaxResponseHeaderBytes = 2, 64<<10
 	return &Client{url: u.String(), http: &http.Client{Transport: t, Timeout: timeout, CheckRedirect: sameHost}}, nil
 }
 
-// sameHost follows what sends the same request elsewhere on the same host. Nobody
-// chose another one.
+// sameHost allows a redirect of the same request to another path on the same host.
+// The operator has not allowed any other host.
 func sameHost(next *http.Request, before []*http.Request) error {
 	first := before[0]
 	if next.URL.Scheme != first.URL.Scheme || next.URL.Host != first.URL.Host || next.Method != first.Method || len(before) > 3 {
-		return errors.New("it leads elsewhere")
+		return errors.New("the answer is an unexpected redirect")
 	}
 	return nil
 }
 
-// Close lets go of idle connections.
+// Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Stamp returns a token, in DER, whose imprint is SHA-256 with exactly the bytes of
-// sum: what is committed to is such a hash already, and is not hashed again.
+// sum. A commitment is already a SHA-256 hash, so Stamp does not hash it again.
 func (c *Client) Stamp(ctx context.Context, sum [32]byte) ([]byte, error) {
 	token, err := c.stamp(ctx, sum)
 	if err != nil {
@@ -106,7 +106,7 @@ func (c *Client) stamp(ctx context.Context, sum [32]byte) ([]byte, error) {
 		return nil, err
 	}
 	if len(answer) > maxAnswer {
-		return nil, fmt.Errorf("it answers more than %d bytes", maxAnswer)
+		return nil, fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
 	}
 	token, err := read(answer)
 	if err != nil {
@@ -117,14 +117,14 @@ func (c *Client) stamp(ctx context.Context, sum [32]byte) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case stamp.Nonce == nil || stamp.Nonce.Cmp(nonce) != 0:
-		return nil, errors.New("the token is of another request")
+		return nil, errors.New("the token is for another request")
 	}
 	return token, nil
 }
 
-// read takes the token out of an answer that grants one.
+// read returns the token of a successful answer.
 func read(answer []byte) (token []byte, err error) {
-	defer func() { // a library reads what anybody may have sent
+	defer func() { // a library parses untrusted input and may panic
 		if r := recover(); r != nil {
 			token, err = nil, errors.New("the answer is malformed")
 		}

@@ -35,8 +35,8 @@ func client(t *testing.T, url string, timeout time.Duration) *timestamp.Client {
 	return c
 }
 
-// A token of a real authority is what OpenSSL accepts for the commitment's own
-// digits: nobody has hashed it again.
+// OpenSSL accepts the token of a real authority for the commitment itself, which was
+// not hashed again.
 func TestStamp(t *testing.T) {
 	t.Parallel()
 	a := tsatest.New(t)
@@ -67,16 +67,16 @@ func TestStamp(t *testing.T) {
 		t.Error(err)
 	}
 	if err := stamp.IssuedUnder(tsatest.New(t).Roots()); err == nil {
-		t.Error("another authority's root vouches for it")
+		t.Error("the token is valid under another authority's root")
 	}
 }
 
-// What can go wrong at an authority is an error in time, and never a token.
+// Every failure of an authority is an error within the timeout, never a token.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	a := tsatest.New(t)
 	sum := sha256.Sum256([]byte("a commitment"))
-	// other answers what the authority says to a changed query.
+	// other returns the authority's answer to a changed query.
 	other := func(change func(*lib.Request)) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			b, _ := io.ReadAll(r.Body)
@@ -100,7 +100,7 @@ func TestFaults(t *testing.T) {
 		answer http.HandlerFunc
 		want   string
 	}{
-		"wrong imprint":     {other(func(q *lib.Request) { q.HashedMessage = make([]byte, 32) }), "about something else"},
+		"wrong imprint":     {other(func(q *lib.Request) { q.HashedMessage = make([]byte, 32) }), "for another commitment"},
 		"wrong nonce":       {other(func(q *lib.Request) { q.Nonce = big.NewInt(7) }), "another request"},
 		"no nonce":          {other(func(q *lib.Request) { q.Nonce = nil }), "another request"},
 		"no certificate":    {other(func(q *lib.Request) { q.Certificates = false }), "does not hold the one certificate"},
@@ -108,13 +108,13 @@ func TestFaults(t *testing.T) {
 		"an error":          {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, "answers 503"},
 		"nothing":           {func(http.ResponseWriter, *http.Request) {}, "asn1"},
 		"not DER":           {func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>maintenance</html>") }, "asn1"},
-		"huge":              {func(w http.ResponseWriter, _ *http.Request) { io.CopyN(w, zeros{}, 10<<20) }, "more than 65536 bytes"},
+		"huge":              {func(w http.ResponseWriter, _ *http.Request) { io.CopyN(w, zeros{}, 10<<20) }, "longer than 65536 bytes"},
 		"slow":              {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "Timeout"},
 		"slow in its body":  {func(w http.ResponseWriter, r *http.Request) { w.(http.Flusher).Flush(); <-r.Context().Done() }, "Timeout"},
 		"hangs up":          {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
-		"to another host":   {http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect).ServeHTTP, "leads elsewhere"},
-		"to a page":         {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) }, "leads elsewhere"},
-		"to itself, always": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusTemporaryRedirect) }, "leads elsewhere"},
+		"to another host":   {http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect).ServeHTTP, "unexpected redirect"},
+		"to a page":         {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) }, "unexpected redirect"},
+		"to itself, always": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusTemporaryRedirect) }, "unexpected redirect"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a.Answer(c.answer)
@@ -128,7 +128,7 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
-	// Elsewhere on the same host is the same authority.
+	// Another path on the same host is the same authority.
 	a.Answer(func(w http.ResponseWriter, r *http.Request) {
 		a.Answer(nil)
 		http.Redirect(w, r, "/v2", http.StatusTemporaryRedirect)

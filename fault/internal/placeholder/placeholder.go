@@ -1,6 +1,5 @@
-// Package placeholder fills the {size_mb} and {max_mb} of catalogued messages. It is shared by the fault
-// package and by its generator, so that the examples in the documentation read exactly like real
-// refusals. It never decides what a message says.
+// Package placeholder fills the {size_mb} and {max_mb} of catalogue messages. Package fault and its
+// generator share it, so the examples in the documentation read exactly like real errors.
 package placeholder
 
 import (
@@ -8,8 +7,8 @@ import (
 	"strings"
 )
 
-// Fill replaces {size_mb} and {max_mb} in message by the sizes, given in bytes. A negative size is unknown and
-// is shown as a question mark.
+// Fill replaces {size_mb} and {max_mb} in message by the sizes, given in bytes. A negative size means unknown; Fill
+// writes a question mark.
 func Fill(message string, sizeBytes, maxBytes int64) string {
 	if !strings.Contains(message, "{") {
 		return message
@@ -18,13 +17,13 @@ func Fill(message string, sizeBytes, maxBytes int64) string {
 	return strings.NewReplacer("{size_mb}", size, "{max_mb}", limit).Replace(message)
 }
 
-// megabyte is 1,048,576 bytes, as for every size and price that Timbre states: the default cap of 524,288,000 bytes
-// reads as 500 MB.
+// megabyte is 1,048,576 bytes, as for every size and price in Timbre. The default limit of 524,288,000 bytes
+// is therefore 500 MB.
 const megabyte = 1 << 20
 
-// Megabytes returns a size and its maximum as people read them: with one decimal, or none where that is 0. The size is
-// rounded up and the maximum down, so that a size above the maximum never looks equal to it: "500 MB is too
-// large, the maximum is 500 MB" helps nobody. A maximum below a tenth gets as many decimals as show it.
+// Megabytes returns a size and its maximum as text, in megabytes: with one decimal, or without if that decimal is 0. The
+// size is rounded up and the maximum down, so that a size above the maximum never looks equal to it: "500 MB is too
+// large, the maximum is 500 MB" would not help. A maximum below a tenth has as many decimals as it needs.
 func Megabytes(sizeBytes, maxBytes int64) (size, limit string) {
 	decimals, scale := 1, int64(10)
 	for maxBytes > 0 && maxBytes*scale < megabyte && decimals < 6 {

@@ -1,11 +1,11 @@
-// What makes this page a demo: the event log, the samples, the switches. None
-// of it is needed to use the widget; what is stands in quickstart.js.
+// The demo's own parts: the event log, the samples, the switches. To use the
+// widget you need only quickstart.js.
 const $ = (id) => document.getElementById(id);
 const widget = document.querySelector('ats-widget');
 
 // The event log.
 
-const most = 200; // entries that are kept
+const most = 200; // maximum number of entries
 const events = ['ready', 'upload-start', 'upload-progress', 'upload-complete', 'confirmed', 'step', 'complete', 'failed', 'token-expired', 'error'];
 const kinds = { 'allfeat:complete': 'ok', 'allfeat:failed': 'bad', 'allfeat:error': 'bad', 'demo:session': 'bad', 'analytics.track': 'host' };
 const list = $('log-list');
@@ -16,7 +16,7 @@ let saying;
 function make(tag, className, text = '') {
   const e = document.createElement(tag);
   e.className = className;
-  e.textContent = text; // never markup: what arrives here was written by others
+  e.textContent = text; // never markup: the text comes from other people
   return e;
 }
 
@@ -25,7 +25,7 @@ function log(name, detail) {
   const now = new Date();
   const entry = make('li', `entry ${kinds[name] ?? ''}`);
   const details = make('details', '');
-  // Ticks come by the dozen, so they come folded.
+  // Ticks are frequent, so their entries start folded.
   details.open = name !== 'allfeat:upload-progress';
   const summary = make('summary', '');
   const time = make('time', 'small', now.toTimeString().slice(0, 8) + '.' + String(now.getMilliseconds()).padStart(3, '0'));
@@ -43,7 +43,7 @@ function log(name, detail) {
   while (list.children.length > most) list.lastChild.remove();
   total++;
   refresh();
-  // One sentence when it has become quiet, not one for each event.
+  // Announce one sentence after the last event, not one for each event.
   unsaid++;
   clearTimeout(saying);
   saying = setTimeout(() => {
@@ -65,22 +65,22 @@ function refresh() {
 }
 
 for (const name of events) widget.addEventListener(`allfeat:${name}`, (e) => log(e.type, e.detail));
-// What went wrong is over once something goes right.
+// A success closes the notice of an earlier error.
 for (const name of ['upload-start', 'confirmed', 'complete']) widget.addEventListener(`allfeat:${name}`, () => closeToast());
-widget.addEventListener('input', () => closeToast()); // somebody who types has read it
+widget.addEventListener('input', () => closeToast()); // a person who types has read the notice
 $('log-filter').addEventListener('input', refresh);
 $('log-clear').addEventListener('click', () => {
   list.replaceChildren();
   total = 0;
   refresh();
 });
-// The quick start throws what its backend was refused.
+// The quick start throws the error that its backend received.
 addEventListener('unhandledrejection', (e) => {
   log('demo:session', { message: String(e.reason?.message ?? e.reason), ...e.reason?.cause });
   showMessage(String(e.reason?.message ?? e.reason));
 });
 
-// What error-handling.js expects of its page.
+// The functions that error-handling.js expects of its page.
 
 window.analytics = { track: (event, properties) => log('analytics.track', { event, ...properties }) };
 window.showMessage = (text) => {
@@ -178,21 +178,21 @@ switches.elements.lang.addEventListener('change', (e) => {
   widget.lang = e.target.value;
   document.documentElement.dir = e.target.value === 'ar' ? 'rtl' : 'ltr';
 });
-// The widget takes up another mode at once, unless a song was ordered and has not
-// ended: then its next form is of that mode.
+// The widget changes its mode at once. While a song is being registered, the new mode
+// begins with the next form.
 switches.elements.mode.addEventListener('change', (e) => {
   const { accessCode } = widget.getState();
   closeToast();
-  // Songs are somebody's: Ada is glad to help.
+  // "My songs" needs a signed-in user, so choose Ada.
   if (e.target.value === 'download' && !widget.externalUserId) useUser('ada');
   widget.mode = e.target.value;
-  if (widget.getState().screen !== 'FORM') showMessage('The song that is being registered comes first. Then press “Start over”.');
+  if (widget.getState().screen !== 'FORM') showMessage('A song is being registered. Wait until it is done, then press “Start over”.');
   else if (accessCode) showMessage('The access code is in the event log, under allfeat:complete.');
 });
-// Who is signed in. A real site has that in a session of its own; this one writes a
-// cookie for its little backend. Everybody who tries the demo has an Ada and a Ben of
-// their own, so that nobody sees a stranger's songs.
-// A browser may keep nothing for any page: then a reload begins anew.
+// The signed-in user. A real site has its own session for that; this page writes a
+// cookie for its small backend. Every visitor of the demo has their own Ada and Ben, so
+// no visitor sees the songs of another one.
+// A browser may refuse to store anything: then a reload starts again.
 const keep = (area, name, value) => {
   try {
     globalThis[area].setItem(name, value);
@@ -223,10 +223,10 @@ switches.elements.user.addEventListener('change', (e) => {
 });
 useUser(kept('sessionStorage', 'user') ?? '');
 const useNetwork = (network) => {
-  keep('sessionStorage', 'network', network); // a reload goes on where it was
+  keep('sessionStorage', 'network', network); // a reload continues with the same network
   switches.elements.network.value = network;
   widget.setAttribute('network', network);
-  $('network-mark').textContent = network === 'mainnet' ? 'Main network, as this demo runs it: on this machine only.' : 'Test network: for trying. These are no real registrations.';
+  $('network-mark').textContent = network === 'mainnet' ? 'Main network, as this demo runs it: on this machine only.' : 'Test network: nothing here is a real registration.';
   $('link-explorer').href = `/explorer/${network}`;
   $('link-checkpoint').href = `/log/${network}/checkpoint`;
 };
@@ -267,7 +267,7 @@ async function copyText(text, button) {
     await navigator.clipboard.writeText(text);
     showMessage('Copied.');
   } catch {
-    // Not a secure page, or not allowed: select it, so that the keyboard can.
+    // The page is not secure, or copying is not allowed: select the text instead.
     const pre = button.closest('.sheet, .body').querySelector('pre');
     getSelection().selectAllChildren(pre);
     showMessage('Selected. Press Ctrl+C to copy.');

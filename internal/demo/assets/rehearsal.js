@@ -1,27 +1,27 @@
-// The rehearsal: a second widget, with a test key, is filled in as a person
-// would, and meets the error that its session was minted for. Beside it stands
-// what the page heard and what went over the network.
+// The rehearsal: the page fills in a second widget with a test key, as a person
+// would. The widget receives the error that its session was minted for. The page
+// shows its events and its requests beside it.
 const $ = (id) => document.getElementById(id);
 const form = $('rehearsal');
 const list = $('rehearsal-code');
 const { siteKey, atsUrl } = form.dataset;
 
 const promises = {
-  refresh: 'The widget waits, asks the page for a new token with allfeat:token-expired, and goes on when it has one.',
-  disabled: 'The widget shows DISABLED, says so with allfeat:failed, and offers no second try.',
-  failed: 'The widget shows FAILED with a way to go on, and says so with allfeat:failed.',
-  inline: 'The message stands at the field that it is about, with allfeat:error, and what was typed stays.',
-  client: 'The widget itself raises this, when what came back is no answer, and says so with allfeat:failed.',
+  refresh: 'The widget asks the page for a new token with allfeat:token-expired, waits, and then continues.',
+  disabled: 'The widget shows DISABLED without a retry button, and emits allfeat:failed.',
+  failed: 'The widget shows FAILED with a retry button, and emits allfeat:failed.',
+  inline: 'The widget shows the message next to the field, emits allfeat:error, and keeps what was typed.',
+  client: 'The widget itself raises this code when the response is missing or malformed, and emits allfeat:failed.',
 };
 
 const otherwise = {
-  'transaction.already_confirmed': 'The widget follows the transaction that the answer names, to its end: nothing is paid twice.',
-  'transaction.store_unavailable': 'The widget goes on asking, for two minutes. Then it shows FAILED, with a way to follow on, and says so with allfeat:failed.',
-  'work.certificate_unavailable': 'The registration goes through. The widget waits for its certificate, for two minutes; then it says so below the button, with allfeat:error, and the screen stays.',
-  'common.validation_failed': 'Fields that the form has show their messages, with allfeat:error. Others make it FAILED, with allfeat:failed.',
+  'transaction.already_confirmed': 'The widget follows the transaction in the answer to its end. Nothing is paid twice.',
+  'transaction.store_unavailable': 'The widget retries for two minutes. Then it shows FAILED with a button to continue, and emits allfeat:failed.',
+  'work.certificate_unavailable': 'The registration succeeds. The widget waits two minutes for the certificate. Then it shows a message below the button and emits allfeat:error; the screen stays.',
+  'common.validation_failed': 'Messages for fields of the form are shown next to them, with allfeat:error. For other fields the widget shows FAILED and emits allfeat:failed.',
 };
 
-// One rehearsal at a time: what the one before still does is not shown.
+// One rehearsal at a time: later events of an earlier one are not shown.
 let current = { over: new AbortController() };
 
 function make(tag, className, ...content) {
@@ -42,7 +42,7 @@ function describe() {
   promise.replaceChildren(`${otherwise[chosen().value] ?? promises[chosen().dataset.class]} `, link);
 }
 
-// What the widget sends. It is told from the page's other widget by its site key.
+// The widget's requests. Its site key tells them apart from those of the page's other widget.
 
 function note(method, url, status, more) {
   const path = new URL(url, location.href).pathname.replace(/[0-9a-f]{8}-[0-9a-f-]{27}|atc_[0-9a-f]+/g, (id) => `${id.slice(0, 8)}…`).replace(/^(\/blob\/).*/, '$1…');
@@ -91,7 +91,7 @@ window.WebSocket = class extends Socket {
   }
 };
 
-// The person who fills the widget in.
+// Fills in the widget as a person would.
 
 /** Calls look now and whenever the widget has drawn, until it returns true or the run is over. */
 async function watch(run, look) {
@@ -134,7 +134,7 @@ async function chooseSong(run) {
 
 /** Goes as far as the stage, and no further: the rest is for whoever watches. */
 async function fill(run, stage, accessCode) {
-  await run.ready; // or else it would ask for a second token, an ordinary one
+  await run.ready; // otherwise the widget would request a second, ordinary token
   if (run.widget.mode === 'update') {
     await type(run, 'access_code', accessCode);
     await click(run, 'next');
@@ -165,7 +165,7 @@ function perform(code, mode) {
   const renewToken = async () => {
     const body = JSON.stringify({ action_type: actions[mode], network: 'testnet', rehearse: wish });
     wish = undefined;
-    // Nobody's session, whoever is signed in.
+    // A session without a user, even when a user is signed in.
     const response = await fetch('/demo/session/test', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body, credentials: 'omit' });
     const { token } = await response.json();
     if (token) widget.setToken(token);
@@ -192,9 +192,9 @@ function perform(code, mode) {
 async function rehearse(code, stage) {
   const update = stage === 'code' || code.startsWith('version.');
   if (!update) return fill(perform(code, 'register'), stage);
-  let accessCode = `atc_${'0'.repeat(64)}`; // whatever it is: the rehearsal is quicker
+  let accessCode = `atc_${'0'.repeat(64)}`; // any code works: the server answers with the rehearsed error first
   if (stage !== 'code') {
-    // There must be a song to update.
+    // An update needs an existing song.
     const first = perform(undefined, 'register');
     const done = new Promise((resolve) => first.widget.addEventListener('allfeat:complete', (e) => resolve(e.detail.accessCode)));
     await fill(first, 'confirm');

@@ -1,5 +1,5 @@
-// What a script adds to pages that work without one: matches while somebody
-// types, buttons that copy listings, and fewer stops for the Tab key.
+// Pages work without this script. It adds matches while a person types, buttons
+// that copy listings, and fewer stops for the Tab key.
 const form = document.getElementById('search');
 const field = document.getElementById('q');
 const box = document.getElementById('matches');
@@ -12,7 +12,7 @@ function element(name, text, more = {}) {
   return e;
 }
 
-// Only the answer to what stands in the field now is shown.
+// Show only the answer to the current text of the field.
 let asked = '';
 async function look() {
   const q = field.value.trim();
@@ -23,12 +23,12 @@ async function look() {
     try {
       answer = await (await fetch('/docs/search.json?q=' + encodeURIComponent(q))).json();
     } catch {
-      return; // the form still works, or says why not
+      return; // the form still works, or shows the error
     }
   }
   if (q !== asked) return;
   if (box.contains(document.activeElement)) {
-    asked = ''; // Who walks through the matches keeps them; the field asks again when it is entered.
+    asked = ''; // A person who moves through the matches keeps them. The field searches again when it gets the focus.
     return;
   }
   const list = element('ul');
@@ -69,14 +69,14 @@ form.addEventListener('keydown', (e) => {
 });
 box.addEventListener('click', () => close());
 
-// The key that goes to the search can be switched off: somebody who speaks to a
-// computer presses keys without meaning to.
+// The key for the search can be switched off: with speech input, people may press
+// keys by mistake.
 const slash = document.getElementById('slash-key');
 document.getElementById('slash-note').hidden = false;
 try {
   slash.checked = localStorage.getItem('docs-slash') !== 'off';
 } catch {
-  // No storage: it is on, and is asked again on the next page.
+  // Without storage the key is on, on every page.
 }
 const announce = () => (slash.checked ? field.setAttribute('aria-keyshortcuts', '/') : field.removeAttribute('aria-keyshortcuts'));
 announce();
@@ -85,7 +85,7 @@ slash.addEventListener('change', () => {
   try {
     localStorage.setItem('docs-slash', slash.checked ? 'on' : 'off');
   } catch {
-    // It holds for this page.
+    // The choice applies to this page only.
   }
 });
 document.addEventListener('keydown', (e) => {

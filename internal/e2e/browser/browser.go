@@ -45,8 +45,8 @@ const Scene = `function look() {
     '\nevents: ' + JSON.stringify(globalThis.e2e?.events?.slice(-12).map((e) => [e.from, e.name, e.detail]));
 }`
 
-// Patience is how long a page may take to show what a test waits for.
-const Patience = 20 * time.Second
+// Timeout is how long a test waits for a condition on a page.
+const Timeout = 20 * time.Second
 
 // running bounds how many browsers there are at once: more are slower on two cores.
 var running = make(chan struct{}, 2)
@@ -141,7 +141,7 @@ func (p *Page) must(err error, what string, args ...any) {
 
 // do runs one step with a limit of its own.
 func do[T any](p *Page, a chromedp.Action[T]) (T, error) {
-	ctx, cancel := context.WithTimeout(p.ctx, Patience+10*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, Timeout+10*time.Second)
 	defer cancel()
 	return chromedp.Run(ctx, a)
 }
@@ -149,7 +149,7 @@ func do[T any](p *Page, a chromedp.Action[T]) (T, error) {
 // call is one command with the same limit. A headless Chromium under load has
 // been seen to answer one never.
 func call[P, R any](p *Page, command cdp.Command[P, R], params P) (R, error) {
-	ctx, cancel := context.WithTimeout(p.ctx, Patience+10*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, Timeout+10*time.Second)
 	defer cancel()
 	return chromedp.Call(ctx, command, params)
 }
@@ -229,7 +229,7 @@ func (p *Page) Run(expression string) {
 // Wait waits until the expression is true.
 func (p *Page) Wait(condition string) {
 	p.t.Helper()
-	p.WaitFor(condition, Patience)
+	p.WaitFor(condition, Timeout)
 }
 
 // WaitFor is Wait with a limit of its own.
@@ -240,7 +240,7 @@ func (p *Page) WaitFor(condition string, limit time.Duration) {
 	ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](fmt.Sprintf("e2e.until(() => (%s), %d)", condition, limit.Milliseconds()), chromedp.EvalAwaitPromise))
 	p.must(err, "wait for %s", condition)
 	if !ok {
-		p.t.Fatalf("waited %v in vain for %s%s", limit, condition, p.scene())
+		p.t.Fatalf("waited %v without success for %s%s", limit, condition, p.scene())
 	}
 }
 
@@ -267,7 +267,7 @@ func (p *Page) Problems() []string {
 // some of them after what the page shows.
 func (p *Page) WaitForProblem(part string) {
 	p.t.Helper()
-	for late := time.Now().Add(Patience); ; p.Run("new Promise((resolve) => setTimeout(resolve, 20))") {
+	for late := time.Now().Add(Timeout); ; p.Run("new Promise((resolve) => setTimeout(resolve, 20))") {
 		if strings.Contains(strings.Join(p.Problems(), "\n"), part) {
 			return
 		}
@@ -318,7 +318,7 @@ func (p *Page) Click(element string) {
 	at := Eval[struct {
 		X, Y    float64
 		Problem string
-	}](p, fmt.Sprintf("e2e.place(() => %s, %d)", element, Patience.Milliseconds()))
+	}](p, fmt.Sprintf("e2e.place(() => %s, %d)", element, Timeout.Milliseconds()))
 	if at.Problem != "" {
 		p.t.Fatalf("%s cannot be clicked: it %s%s", element, at.Problem, p.scene())
 	}
@@ -413,7 +413,7 @@ func (p *Page) ChooseFile(path string) {
 	case e := <-p.choosers:
 		_, err := call(p, dom.SetFileInputFiles, dom.SetFileInputFilesParams{Files: []string{absolute(p.t, path)}, BackendNodeID: e.BackendNodeID})
 		p.must(err, "choose %s", path)
-	case <-time.After(Patience):
+	case <-time.After(Timeout):
 		p.t.Fatalf("no file dialog opened%s", p.scene())
 	}
 }
@@ -436,7 +436,7 @@ func (p *Page) SetFile(element, path string) {
 // Drop drags files from elsewhere over the element, and lets them fall there.
 func (p *Page) Drop(element string, paths ...string) {
 	p.t.Helper()
-	at := Eval[struct{ X, Y float64 }](p, fmt.Sprintf("e2e.place(() => %s, %d)", element, Patience.Milliseconds()))
+	at := Eval[struct{ X, Y float64 }](p, fmt.Sprintf("e2e.place(() => %s, %d)", element, Timeout.Milliseconds()))
 	data := &input.DragData{Items: []*input.DragDataItem{}, DragOperationsMask: 1}
 	for _, path := range paths {
 		data.Files = append(data.Files, absolute(p.t, path))
@@ -501,7 +501,7 @@ func (p *Page) Follow(link string) *Page {
 	var id target.ID
 	select {
 	case id = <-opened:
-	case <-time.After(Patience):
+	case <-time.After(Timeout):
 		p.t.Fatalf("%s opened no tab%s", link, p.scene())
 	}
 	tab := &Page{t: p.t, choosers: make(chan *page.EventFileChooserOpened, 4)}

@@ -41,7 +41,7 @@ func (d *Downloads) Await() (name string, content []byte) {
 		d.p.mu.Lock()
 		defer d.p.mu.Unlock()
 		return d.name[id], content
-	case <-time.After(Patience):
+	case <-time.After(Timeout):
 		d.p.t.Fatalf("nothing was downloaded%s", d.p.scene())
 		return "", nil
 	}

@@ -104,7 +104,7 @@ func (h *Host) API() string {
 	return h.api
 }
 
-// Policy sets the Content-Security-Policy of all pages; "" is none.
+// Policy sets the Content-Security-Policy of all pages; "" removes it.
 func (h *Host) Policy(p string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -165,8 +165,8 @@ func (h *Host) tokenScript(mode, user string) []byte {
 	return fmt.Appendf(nil, "export default %q;\n", token)
 }
 
-// mint asks the API for a session in the name of this site, for what a widget in
-// the mode does, for its end-user where it has one.
+// mint requests a session for this site from the API: for a widget in this mode, and
+// for the end-user, if any.
 func (h *Host) mint(mode, user string) (token string, err error) {
 	action := map[string]string{"update": "update_version", "download": "access"}[mode]
 	if action == "" {

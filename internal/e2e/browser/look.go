@@ -62,8 +62,8 @@ func (p *Page) TimeZone(name string) {
 	p.must(err, "time zone %s", name)
 }
 
-// Pictures is the folder for this test's pictures: the one of its name in what
-// TIMBRE_SCREENSHOTS names, or "" where nobody wants to look.
+// Pictures returns the folder for this test's pictures, with the test's name, in the
+// folder TIMBRE_SCREENSHOTS. It returns "" when that variable is empty.
 func Pictures(t testing.TB) string {
 	t.Helper()
 	dir := os.Getenv("TIMBRE_SCREENSHOTS")
@@ -119,9 +119,8 @@ func (p *Page) LoadAxe(path string) {
 	p.Run(string(source) + "\n;undefined")
 }
 
-// Audit runs the accessibility rules for WCAG 2.2 A and AA and best practices,
-// or only those that are named, on what the page shows now. Each line it
-// returns is one violation.
+// Audit runs the accessibility rules for WCAG 2.2 A and AA and best practices, or only
+// the given rules, on the current state of the page. Each returned line is one violation.
 func (p *Page) Audit(rules ...string) []string {
 	p.t.Helper()
 	only := "runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}, rules: {'target-size': {enabled: true}}"

@@ -113,7 +113,7 @@ func (h *Hold) Await() *Held {
 	select {
 	case e := <-h.held:
 		return &Held{h.p, e}
-	case <-time.After(Patience):
+	case <-time.After(Timeout):
 		h.p.t.Fatalf("no %s %s came%s", h.method, h.part, h.p.scene())
 		return nil
 	}

@@ -26,7 +26,7 @@ var Names = []string{"Firefox", "WebKit"}
 type driver interface {
 	// navigate opens an address and waits until it has loaded.
 	navigate(url string) error
-	// reload loads the same page anew.
+	// reload loads the same page again.
 	reload() error
 	// evaluate runs the body of a function, awaits what it returns, a text.
 	evaluate(body string) (string, error)
@@ -87,7 +87,7 @@ func (p *Page) prepare() {
 	p.must(err, "prepare the page")
 }
 
-// Reload loads the page anew, as a person does.
+// Reload reloads the page, as a person does.
 func (p *Page) Reload() {
 	p.t.Helper()
 	p.must(p.reload(), "reload")
@@ -115,8 +115,8 @@ func (p *Page) Run(expression string) {
 // Wait waits until the expression is true.
 func (p *Page) Wait(condition string) {
 	p.t.Helper()
-	if !Eval[bool](p, fmt.Sprintf("e2e.until(() => (%s), %d)", condition, browser.Patience.Milliseconds())) {
-		p.t.Fatalf("waited %v in vain for %s%s", browser.Patience, condition, p.scene())
+	if !Eval[bool](p, fmt.Sprintf("e2e.until(() => (%s), %d)", condition, browser.Timeout.Milliseconds())) {
+		p.t.Fatalf("waited %v without success for %s%s", browser.Timeout, condition, p.scene())
 	}
 }
 
@@ -136,7 +136,7 @@ func (p *Page) Click(element string) {
 	at := Eval[struct {
 		X, Y    float64
 		Problem string
-	}](p, fmt.Sprintf("e2e.place(() => %s, %d)", element, browser.Patience.Milliseconds()))
+	}](p, fmt.Sprintf("e2e.place(() => %s, %d)", element, browser.Timeout.Milliseconds()))
 	if at.Problem != "" {
 		p.t.Fatalf("%s cannot be clicked: it %s%s", element, at.Problem, p.scene())
 	}
@@ -203,7 +203,7 @@ func (p *Page) SetFile(element, path string) {
 // in it.
 func (p *Page) Download(suffix string) (name string, content []byte) {
 	p.t.Helper()
-	limit := time.After(browser.Patience)
+	limit := time.After(browser.Timeout)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {

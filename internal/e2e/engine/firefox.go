@@ -62,7 +62,7 @@ func openFirefox(t testing.TB, saved string, preferences map[string]any) driver 
 	cmd.Stdout, cmd.Stderr = out, out
 	start(t, cmd, out)
 	address := awaitLine(t, said, "WebDriver BiDi listening on ")
-	ctx, cancel := context.WithTimeout(context.Background(), browser.Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), browser.Timeout)
 	defer cancel()
 	conn, _, err := websocket.Dial(ctx, address+"/session", nil)
 	if err != nil {
@@ -91,7 +91,7 @@ func openFirefox(t testing.TB, saved string, preferences map[string]any) driver 
 // call sends one command and waits for its answer. No event is subscribed to, so
 // nothing else comes.
 func (f *firefox) call(method string, params, result any) error {
-	ctx, cancel := context.WithTimeout(context.Background(), browser.Patience+10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), browser.Timeout+10*time.Second)
 	defer cancel()
 	f.last++
 	if err := wsjson.Write(ctx, f.conn, map[string]any{"id": f.last, "method": method, "params": params}); err != nil {
@@ -198,8 +198,8 @@ func start(t testing.TB, cmd *exec.Cmd, out *io.PipeWriter) {
 	})
 }
 
-// awaitLine waits until the program has said a line with the words in it, and
-// returns what follows them. What it says later is thrown away.
+// awaitLine waits until the program prints a line with the words, and returns the rest of
+// that line. It discards all later output.
 func awaitLine(t testing.TB, said io.Reader, words string) string {
 	t.Helper()
 	found := make(chan string, 1)
@@ -224,7 +224,7 @@ func awaitLine(t testing.TB, said io.Reader, words string) string {
 			t.Fatalf("a program ended before it said %q", words)
 		}
 		return rest
-	case <-time.After(browser.Patience):
+	case <-time.After(browser.Timeout):
 		t.Fatalf("a program did not say %q", words)
 	}
 	return ""

@@ -45,7 +45,7 @@ func openWebKit(t testing.TB, saved string) driver {
 	cmd := exec.Command(service, "--host=127.0.0.1", "--port="+port)
 	cmd.Env = append(os.Environ(), "DISPLAY="+display, "HOME="+home, "XDG_CONFIG_HOME="+filepath.Join(home, ".config"), "XDG_CACHE_HOME="+home, "XDG_DATA_HOME="+home,
 		"GDK_BACKEND=x11", "LANG=C.UTF-8", "LANGUAGE=en_US", "NO_AT_BRIDGE=1", "GTK_USE_PORTAL=0", "GSETTINGS_BACKEND=memory",
-		// There is no graphics card, and no bus of a desktop.
+		// The machine has no graphics card and no desktop bus.
 		"WEBKIT_DISABLE_COMPOSITING_MODE=1", "WEBKIT_DISABLE_DMABUF_RENDERER=1", "LIBGL_ALWAYS_SOFTWARE=1", "DBUS_SESSION_BUS_ADDRESS=disabled:")
 	said, out = io.Pipe()
 	cmd.Stdout, cmd.Stderr = out, out
@@ -56,7 +56,7 @@ func openWebKit(t testing.TB, saved string) driver {
 	w := &webkit{base}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(browser.Patience)
+	limit := time.After(browser.Timeout)
 	for w.call("GET", "/status", nil, nil) != nil {
 		select {
 		case <-tick.C:
@@ -68,7 +68,7 @@ func openWebKit(t testing.TB, saved string) driver {
 	err := w.call("POST", "/session", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
 		"webkitgtk:browserOptions": map[string]any{"binary": mini, "args": []string{"--automation"}},
 		"unhandledPromptBehavior":  "accept",
-		"timeouts":                 map[string]int{"script": int((browser.Patience + 10*time.Second).Milliseconds())},
+		"timeouts":                 map[string]int{"script": int((browser.Timeout + 10*time.Second).Milliseconds())},
 	}}}, &made)
 	if err != nil {
 		t.Fatalf("start MiniBrowser: %v", err)
@@ -91,7 +91,7 @@ func freePort(t testing.TB) string {
 }
 
 func (w *webkit) call(method, path string, body, value any) error {
-	ctx, cancel := context.WithTimeout(context.Background(), browser.Patience+20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), browser.Timeout+20*time.Second)
 	defer cancel()
 	var content io.Reader
 	if body != nil {
@@ -154,5 +154,5 @@ func (w *webkit) setFile(element, path string) error {
 			return w.call("POST", "/element/"+id+"/value", map[string]any{"text": path}, nil)
 		}
 	}
-	return fmt.Errorf("%s is no element", element)
+	return fmt.Errorf("%s is not an element", element)
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Patience is how long Await waits.
-const Patience = 30 * time.Second
+// Timeout is how long Await waits before it fails the test.
+const Timeout = 30 * time.Second
 
 // mode is what the proxy does with what comes.
 type mode int
@@ -55,7 +55,7 @@ type Proxy struct {
 type link struct {
 	client net.Conn
 	server net.Conn // nil while swallowed from the beginning
-	broken bool     // bytes of it are lost: nobody can go on with it
+	broken bool     // bytes are lost: the connection cannot continue
 }
 
 // New listens in front of target, an address of that network ("tcp", "unix"),
@@ -105,7 +105,7 @@ func (p *Proxy) Delay(d time.Duration) {
 func (p *Proxy) Await(ok func(Counts) bool) {
 	p.t.Helper()
 	late := false
-	timer := time.AfterFunc(Patience, func() {
+	timer := time.AfterFunc(Timeout, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		late = true
@@ -116,7 +116,7 @@ func (p *Proxy) Await(ok func(Counts) bool) {
 	defer p.mu.Unlock()
 	for !ok(p.counts) {
 		if late {
-			p.t.Fatalf("the proxy waited in vain: %+v", p.counts)
+			p.t.Fatalf("the proxy waited without success: %+v", p.counts)
 		}
 		p.changed.Wait()
 	}
@@ -138,7 +138,8 @@ func (p *Proxy) cut(which func(*link) bool) {
 	}
 }
 
-// hangUp resets, as a server does that dies: nobody takes it for an orderly end.
+// hangUp resets the connection, as a dying server does. No peer takes it for an orderly
+// end.
 func (l *link) hangUp() {
 	for _, c := range []net.Conn{l.client, l.server} {
 		if tcp, ok := c.(*net.TCPConn); ok {

@@ -67,19 +67,19 @@ func TestFaults(t *testing.T) {
 	t.Parallel()
 	p := faultproxy.New(t, "tcp", echo(t))
 	old := dial(t, p)
-	if err := old.say(faultproxy.Patience); err != nil {
+	if err := old.say(faultproxy.Timeout); err != nil {
 		t.Fatal(err)
 	}
 
 	p.Refuse()
 	if c, err := net.Dial("tcp", p.Addr); err == nil { // or refused already
-		if err := (&client{t, c, bufio.NewReader(c)}).say(faultproxy.Patience); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		if err := (&client{t, c, bufio.NewReader(c)}).say(faultproxy.Timeout); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("refused: %v", err)
 		}
 		c.Close()
 	}
 	p.Await(func(c faultproxy.Counts) bool { return c.Refused == 1 })
-	if err := old.say(faultproxy.Patience); err != nil {
+	if err := old.say(faultproxy.Timeout); err != nil {
 		t.Errorf("a connection from before: %v", err)
 	}
 
@@ -93,22 +93,22 @@ func TestFaults(t *testing.T) {
 
 	p.Pass() // what lost bytes is cut
 	p.Await(func(c faultproxy.Counts) bool { return c.Live == 0 })
-	if err := old.say(faultproxy.Patience); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := old.say(faultproxy.Timeout); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("half a conversation went on: %v", err)
 	}
 	c := dial(t, p)
-	if err := c.say(faultproxy.Patience); err != nil {
+	if err := c.say(faultproxy.Timeout); err != nil {
 		t.Fatal(err)
 	}
 	p.Cut()
-	if err := c.say(faultproxy.Patience); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := c.say(faultproxy.Timeout); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("cut: %v", err)
 	}
 
 	const late = 30 * time.Millisecond
 	p.Delay(late)
 	begun := time.Now()
-	if err := dial(t, p).say(faultproxy.Patience); err != nil || time.Since(begun) < 2*late {
+	if err := dial(t, p).say(faultproxy.Timeout); err != nil || time.Since(begun) < 2*late {
 		t.Errorf("slow: %v after %s", err, time.Since(begun))
 	}
 }

@@ -54,11 +54,11 @@ type Song struct {
 	// Code is the access code of the work that the song is a version of; "": it
 	// is a work of its own. A version without Audio keeps the recording.
 	Code string
-	// User is the end-user whose work it is; "": nobody's. AtsID is the work of
-	// theirs that the song is a version of; 0: it is a work of its own.
+	// User is the end-user who owns the work; "": no end-user. AtsID is the work of
+	// which the song is a new version; 0: the song is a new work.
 	User  string
 	AtsID int64
-	// HashOnly keeps the audio here: the server is told its hash and size.
+	// HashOnly sends only the file hash and the size to the server, not the audio.
 	HashOnly bool
 	// Language is what every call sends as Accept-Language.
 	Language string
@@ -77,7 +77,7 @@ type Song struct {
 // origin is a page that the demo's organization allows.
 const origin = "http://localhost:3000"
 
-var client = &http.Client{Timeout: Patience, Transport: &http.Transport{MaxIdleConnsPerHost: 4}}
+var client = &http.Client{Timeout: Timeout, Transport: &http.Transport{MaxIdleConnsPerHost: 4}}
 
 // Mint gets a session, as the host's backend does.
 func (s *Song) Mint(ctx context.Context) error {
@@ -176,7 +176,7 @@ func (s *Song) Confirm(ctx context.Context) error {
 // Follow listens to the transaction's events until the last one, and then reads
 // its result.
 func (s *Song) Follow(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, Patience)
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, "GET", s.Server.URL+"/v1/transactions/"+s.TransactionID+"/events", nil)
 	if err != nil {
@@ -280,7 +280,7 @@ func WAV(seed int) []byte {
 // Eventually asks again and again until ok says yes, and reports whether it did
 // in time. It is for what gives no signal, such as another process's files.
 func Eventually(ok func() bool) bool {
-	limit := time.After(Patience)
+	limit := time.After(Timeout)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {

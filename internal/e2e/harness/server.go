@@ -31,9 +31,9 @@ import (
 	"time"
 )
 
-// Patience is how long anything may take before a test gives up: far more than
-// it takes on an idle machine.
-const Patience = 60 * time.Second
+// Timeout is the timeout of every wait in the tests: far longer than a wait takes on an
+// idle machine.
+const Timeout = 60 * time.Second
 
 var built struct {
 	sync.Mutex
@@ -118,7 +118,7 @@ type Server struct {
 	// Data is the folder that everything is kept in.
 	Data        string
 	DatabaseURL string
-	// What demo.json says, or NewOrganization made.
+	// From demo.json, or from NewOrganization.
 	SiteKey        string
 	SecretKey      string
 	TestSiteKey    string
@@ -167,8 +167,8 @@ func Start(t testing.TB, o Options) *Server {
 	return s
 }
 
-// FreeAddress finds a port that stays free while the server is down: not one of
-// those that the system hands out by itself, nor 10080, which browsers refuse.
+// FreeAddress finds a port that stays free while the server is down. It avoids the ports
+// that the system assigns, and 10080, which browsers refuse.
 func FreeAddress(t testing.TB) string {
 	for range 100 {
 		addr := fmt.Sprintf("127.0.0.1:%d", 10_100+mrand.IntN(20_000))
@@ -203,7 +203,7 @@ func (s *Server) Memory() (now, peak int64) {
 	return now, peak
 }
 
-// ForgetPeak begins to look for the highest size anew.
+// ForgetPeak starts to measure the highest size again.
 func (s *Server) ForgetPeak() {
 	s.t.Helper()
 	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.cmd.Process.Pid), []byte("5"), 0); err != nil {
@@ -264,7 +264,7 @@ func (s *Server) run(env []string) {
 		if !ok {
 			s.t.Fatalf("the server did not start\n%s", s.log.String())
 		}
-	case <-time.After(Patience):
+	case <-time.After(Timeout):
 		s.t.Fatalf("the server does not start\n%s", s.log.String())
 	}
 	if s.options.Roles == "" {
@@ -329,7 +329,7 @@ func (s *Server) Stop() {
 	}
 	select {
 	case <-s.exited:
-	case <-time.After(Patience):
+	case <-time.After(Timeout):
 		s.t.Fatal("the server does not stop")
 	}
 	if !s.cmd.ProcessState.Success() {
@@ -343,7 +343,7 @@ func (s *Server) WasKilled() bool {
 	s.t.Helper()
 	select {
 	case <-s.exited:
-	case <-time.After(Patience):
+	case <-time.After(Timeout):
 		return false
 	}
 	status, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus)
@@ -359,7 +359,7 @@ func (s *Server) Command(ctx context.Context, args ...string) *exec.Cmd {
 // into `into`, unless that is nil.
 func (s *Server) CLI(into any, args ...string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), Patience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), Timeout)
 	defer cancel()
 	cmd := s.Command(ctx, args...)
 	var complaint bytes.Buffer

@@ -1,8 +1,8 @@
-// Package tsatest gives tests a real time-stamp authority: OpenSSL's, with a
-// certificate under an authority of its own, behind an HTTP server that can be
-// told to misbehave.
+// Package tsatest runs a real time-stamp authority for tests: OpenSSL with a
+// certificate of its own root, behind an HTTP server. Tests can make the server
+// misbehave.
 //
-// It knows nothing of how Timbre uses it.
+// It does not depend on how Timbre uses it.
 package tsatest
 
 import (
@@ -27,10 +27,10 @@ import (
 	"time"
 )
 
-// Authority is one that answers at URL.
+// Authority is a time-stamp authority that answers at URL.
 type Authority struct {
 	URL string
-	// CAFile holds the root that its certificate is under, as PEM.
+	// CAFile is the path of the root of its certificate, as PEM.
 	CAFile string
 
 	t      testing.TB
@@ -38,11 +38,11 @@ type Authority struct {
 	server *httptest.Server
 
 	mu     sync.Mutex
-	answer http.HandlerFunc // in place of its own
+	answer http.HandlerFunc // replaces the authority's answer
 	asked  int
 }
 
-// New starts an authority, for as long as the test runs.
+// New starts an authority. It stops at the end of the test.
 func New(t testing.TB) *Authority {
 	t.Helper()
 	if _, err := exec.LookPath("openssl"); err != nil {
@@ -101,7 +101,7 @@ func (a *Authority) write(name string, b []byte) {
 	}
 }
 
-// certificate makes one under a parent, or under itself.
+// certificate makes a certificate that parent signs, or that is self-signed.
 func certificate(t testing.TB, c, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -123,7 +123,7 @@ func certificate(t testing.TB, c, parent *x509.Certificate, parentKey *ecdsa.Pri
 	return made, key
 }
 
-// Roots is what trusts it.
+// Roots returns a pool with the authority's root.
 func (a *Authority) Roots() *x509.CertPool {
 	a.t.Helper()
 	b, err := os.ReadFile(a.CAFile)
@@ -134,14 +134,14 @@ func (a *Authority) Roots() *x509.CertPool {
 	return pool
 }
 
-// Answer makes it answer so from now on; nil: as an authority does.
+// Answer sets the handler of all later requests; nil restores the authority's answers.
 func (a *Authority) Answer(h http.HandlerFunc) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.answer = h
 }
 
-// Asked is how often it was asked.
+// Asked returns the number of requests.
 func (a *Authority) Asked() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -153,7 +153,7 @@ func (a *Authority) serve(w http.ResponseWriter, r *http.Request) {
 	a.asked++
 	answer := a.answer
 	a.mu.Unlock()
-	// Read whole first: a server notices that its client has gone only after that.
+	// Read the whole body first: only then does a server notice that its client has disconnected.
 	query, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
 	if answer != nil {
 		r.Body = io.NopCloser(bytes.NewReader(query))
@@ -175,9 +175,9 @@ func (a *Authority) serve(w http.ResponseWriter, r *http.Request) {
 	w.Write(query)
 }
 
-// Reply is what the authority answers to a query.
+// Reply returns the authority's reply to a query.
 func (a *Authority) Reply(query []byte) ([]byte, error) {
-	a.mu.Lock() // OpenSSL counts in a file
+	a.mu.Lock() // OpenSSL keeps its serial number in a file
 	defer a.mu.Unlock()
 	in, out := filepath.Join(a.dir, "query"), filepath.Join(a.dir, "reply")
 	if err := os.WriteFile(in, query, 0o600); err != nil {
