@@ -54,8 +54,8 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// The page's policy names the script and the style that it has, and it names
-// nothing that would have to be fetched.
+// TestPolicy checks that the policy names the script and the style of the page, and nothing that
+// would have to be fetched.
 func TestPolicy(t *testing.T) {
 	t.Parallel()
 	page := string(Page("https://registry.example", nil))
