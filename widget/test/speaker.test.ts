@@ -139,7 +139,7 @@ test('a language changed twice: the last one counts, whichever comes first; show
   p.open['test/locale/de.json']!(new Response(file('de')));
   await turn();
   assert.match(p.shown, /^ar rtl /);
-  assert.deepEqual(p.slept, [1500], 'patience is had once');
+  assert.deepEqual(p.slept, [1500], 'the element waits only once');
   p.speaker.speak('de', p.ats);
   assert.match(p.shown, /^de ltr /);
 });

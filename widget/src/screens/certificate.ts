@@ -1,4 +1,7 @@
-/** The certificate, on COMPLETE and of what an access code opened: its button, and how it stands. Nothing else on the screen waits for it. */
+/**
+ * The certificate, on COMPLETE and of a work that an access code opened: its button, and its state. Nothing else on the screen waits for
+ * it.
+ */
 import { html, nothing } from 'lit/html.js';
 import type { Fetching } from '../download.js';
 import { downloads } from '../frame.js';
@@ -9,7 +12,7 @@ import type { View } from './view.js';
 
 const begun = { yes: 'got', unsure: 'gotMaybe', no: 'gotNot' } as const;
 
-/** What is said of it. */
+/** The text next to the button. */
 export function fetchingText(f: Fetching, texts: Texts, now: number): string {
   const p = f.problem;
   if (!p) return texts.t(f.state === 'busy' ? 'getting' : f.state === 'waiting' ? 'certWait' : begun[downloads()]);
@@ -20,7 +23,7 @@ export function certificate(v: View) {
   const { result, accessCode, certificate: f } = v.state;
   const next = result && (!accessCode || v.saved || v.copied === accessCode);
   const p = f?.problem;
-  // Not disabled while it works: the focus would be lost.
+  // Not disabled while the download is prepared: the button would lose the focus.
   return html`
     <section class="stack tight">
       <div class="acts">

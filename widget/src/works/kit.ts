@@ -1,6 +1,6 @@
 /**
- * What the second file is given by the first. Nothing of the first is imported here but its types: two copies of Lit, or of
- * an error class, would not know each other. The build holds that.
+ * The parts of the first file that the works file receives. This file imports only types from it: two copies of Lit, or of an error class,
+ * would not recognise each other. The build checks that.
  */
 import type { Kit } from '../second.js';
 

@@ -1,4 +1,4 @@
-/** The versions of a work, oldest first: when, who, and what can be downloaded of each. */
+/** The versions of a work, oldest first: date, creators, and downloads of each. */
 import type { Role } from '../draft.js';
 import type { Texts } from '../i18n.js';
 import type { View } from '../screens/view.js';
@@ -58,7 +58,7 @@ function version(v: View, s: Works, x: Version) {
   `;
 }
 
-// Not disabled while it works: the focus would be lost.
+// Not disabled while the download is prepared: the button would lose the focus.
 const button = (v: View, s: Works, n: number, what: What) => html`
   <button type="button" data-ats=${`${what}-${n}`} aria-describedby=${`v-${n} m-${what}-${n}`} @click=${() => void s.get(n, what)}>
     ${v.texts.t(what === 'audio' ? 'getAudio' : 'getCert')}

@@ -1,4 +1,4 @@
-/** The entry of the second file: works that are registered already, to be updated and downloaded. */
+/** The entry of the works file: update and download registered works. */
 import type { Kit, Second } from '../second.js';
 import texts from '../locales/en.works.json';
 import { take, en } from './kit.js';
@@ -18,7 +18,7 @@ function sheet(): CSSStyleSheet {
   return made;
 }
 
-/** Takes what the first file has, and gives what this one has. */
+/** Takes the modules of the first file, and returns the exports of this one. */
 export function use(kit: Kit): Second {
   take(kit);
   Object.assign(en, texts);
