@@ -9,7 +9,7 @@ interface Win {
   frameElement: { getAttribute(name: string): string | null } | null;
 }
 
-/** A page in frames, the outermost first: the sandbox of each, null for none, undefined for one that cannot be read. */
+/** A page in frames, the outermost first: the sandbox of each, null for none, undefined for an unreadable one. */
 function page(origin: string, ...frames: (string | null | undefined)[]): void {
   const top: Win = { origin: 'https://a.example', frameElement: null };
   top.top = top.parent = top;
@@ -24,7 +24,7 @@ function page(origin: string, ...frames: (string | null | undefined)[]): void {
 
 afterEach(() => void delete (globalThis as { window?: unknown }).window);
 
-test('a page of its own may download', () => {
+test('a page outside a frame may download', () => {
   assert.equal(downloads(), 'yes', 'no page at all');
   page('https://a.example');
   assert.equal(downloads(), 'yes');

@@ -6,17 +6,17 @@ import { Speaker } from '../src/speaker.js';
 const file = (lang: string) => readFileSync(`dist/locale/${lang}.json`, 'utf8');
 const turn = () => new Promise((r) => setImmediate(r));
 
-/** An ATS that answers when it is told to, a clock that runs out when it is told to, and an element that counts its drawings. */
+/** An ATS and a clock that the test controls, and an element that counts its drawings. */
 class Page {
   readonly asked: string[] = [];
   readonly slept: number[] = [];
   drawn = 0;
   late: () => void = () => {};
-  /** By address: what is answered at once. Without one the call stays open. */
+  /** By URL: the immediate answer. Without one the call stays open. */
   answers: Record<string, () => Response> = {};
   readonly open: Record<string, (r: Response) => void> = {};
   readonly speaker: Speaker;
-  // Each test has a server of its own: what was fetched is shared by all elements of a page.
+  // Each test has its own server: all elements of a page share the fetched catalogues.
   constructor(readonly ats = `https://ats${Page.#n++}.example`) {
     this.speaker = this.another();
   }
@@ -41,7 +41,7 @@ class Page {
   }
 }
 
-test('English and unknown languages ask for nothing and are there at once', () => {
+test('English and unknown languages need no request and are shown at once', () => {
   for (const tag of ['en', 'en-GB', 'sv', '']) {
     const p = new Page();
     p.speaker.speak(tag, p.ats);
@@ -51,7 +51,7 @@ test('English and unknown languages ask for nothing and are there at once', () =
   }
 });
 
-test('the first drawing waits for the texts, and no longer than that', async () => {
+test('the first drawing waits for the texts, but only until the timeout', async () => {
   const p = new Page();
   p.speaker.speak('fr-CH', p.ats + '/');
   assert.equal(p.speaker.waiting, true);
@@ -62,7 +62,7 @@ test('the first drawing waits for the texts, and no longer than that', async () 
   assert.equal(p.shown, 'fr ltr Continuer');
 });
 
-test('texts that are late: English, then a switch; the direction is right at once', async () => {
+test('late texts: English first, then a switch; the direction is right at once', async () => {
   const p = new Page();
   p.speaker.speak('ar', p.ats);
   p.late();
@@ -76,7 +76,7 @@ test('texts that are late: English, then a switch; the direction is right at onc
   assert.equal(p.drawn, before + 1);
 });
 
-test('texts that cannot be had: English, silently, and another try the next time', async () => {
+test('unavailable texts: English, silently, and another attempt at the next request', async () => {
   const bad: Record<string, () => Response> = {
     'no JSON': () => new Response('<html>'),
     'texts missing': () => new Response('{"next":"Suivant"}'),
@@ -98,7 +98,7 @@ test('texts that cannot be had: English, silently, and another try the next time
   }
 });
 
-test('a server of another version gives the texts of its newest', async () => {
+test('a server of another version gives its newest texts', async () => {
   const p = new Page();
   p.answers = { 'test/locale/de.json': () => new Response('{}', { status: 404 }), 'v1/locale/de.json': () => new Response(file('de')) };
   p.speaker.speak('de', p.ats);
@@ -113,7 +113,7 @@ test('a server of another version gives the texts of its newest', async () => {
   assert.equal(none.asked.length, 2);
 });
 
-test('two elements fetch once, and a third has it at once', async () => {
+test('two elements fetch once, and a third has the texts at once', async () => {
   const p = new Page();
   const other = p.another();
   p.speaker.speak('ja', p.ats);
@@ -126,7 +126,7 @@ test('two elements fetch once, and a third has it at once', async () => {
   assert.equal(p.asked.length, 1);
 });
 
-test('a language changed twice: the last one counts, whichever comes first; shown texts stay until then', async () => {
+test('a language changed twice: the last change counts, whichever texts arrive first; the old texts stay until then', async () => {
   const p = new Page();
   p.answers['test/locale/fr.json'] = () => new Response(file('fr'));
   p.speaker.speak('fr', p.ats);
@@ -144,7 +144,7 @@ test('a language changed twice: the last one counts, whichever comes first; show
   assert.match(p.shown, /^de ltr /);
 });
 
-test('without an address of a server nothing is asked', () => {
+test('without the URL of a server nothing is fetched', () => {
   for (const ats of ['', 'ats.example', '/x', 'javascript:x']) {
     const p = new Page(ats);
     p.speaker.speak('fr', ats);

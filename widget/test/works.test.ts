@@ -1,4 +1,4 @@
-/** The works of an end-user: the list, choosing one to update, and what can be downloaded. */
+/** The works of an end-user: the list, choosing a work to update, and the downloads. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { kept } from '../src/flow.js';
@@ -10,7 +10,7 @@ const refused = (status: number, code: string): Fault => ({ status, code });
 const shelfOf = (w: World) => w.flow.shelf as Works;
 const titles = (w: World) => shelfOf(w).list.map((e) => e.title);
 
-/** A world of an end-user with so many songs. */
+/** A world of an end-user with this many songs. */
 function worldOf(mode: 'update' | 'download', songs: number): World {
   const w = new World(mode, 'ada');
   w.accessCode = undefined;
@@ -18,7 +18,7 @@ function worldOf(mode: 'update' | 'download', songs: number): World {
   return w;
 }
 
-/** The same, at its list. */
+/** The same world, with its list shown. */
 async function listed(mode: 'update' | 'download', songs = 3): Promise<World> {
   const w = worldOf(mode, songs);
   w.flow.browse();
@@ -32,7 +32,7 @@ async function chosen(w: World, i = 0): Promise<void> {
   await w.until(() => w.state.step === 'song');
 }
 
-test('the list begins with no code, and leads to the newest version with its creators', async () => {
+test('the list needs no code, and leads to the newest version with its creators', async () => {
   const w = await listed('update');
   assert.deepEqual([w.state.step, w.state.own, titles(w)], ['works', true, ['Blue 0', 'Song 1', 'Song 2']]);
   await chosen(w, 1);
@@ -47,7 +47,7 @@ test('the list begins with no code, and leads to the newest version with its cre
   assert.equal(w.state.accessCode, undefined);
 });
 
-test('a token is waited for before it is asked for', async () => {
+test('the widget waits for a token before it asks for one', async () => {
   const w = worldOf('update', 1);
   w.flow.tokens.clear();
   w.flow.browse();
@@ -65,7 +65,7 @@ test('a token is waited for before it is asked for', async () => {
   assert.deepEqual([v.events, v.asked], [[['allfeat:token-expired', { pendingAction: 'submit' }]], ['works:t3']]);
 });
 
-test('typing is searched for once it rests, and the last question is the one that counts', async () => {
+test('the search starts after a pause in typing, and the last search text counts', async () => {
   const w = await listed('update', 9);
   for (const typed of ['B', 'Bl', 'Blu', 'Blue 3']) shelfOf(w).type(typed);
   await w.until(() => shelfOf(w).answered === 'Blue 3');
@@ -75,7 +75,7 @@ test('typing is searched for once it rests, and the last question is the one tha
   assert.deepEqual([titles(w), shelfOf(w).total], [[], 0]);
 });
 
-test('pages follow each other, and the keys go on where they were', async () => {
+test('pages follow each other, and the focus continues at the next work', async () => {
   const w = await listed('update', 45);
   assert.equal(titles(w).length, 20);
   w.focus = 'more';
@@ -89,22 +89,22 @@ test('pages follow each other, and the keys go on where they were', async () => 
   assert.deepEqual([w.focus, shelfOf(w).chosen?.atsId, shelfOf(w).next, w.asked.length], ['work-140', 140, '', 3]);
 });
 
-test('a late answer takes nothing away from under the keys', async () => {
+test('a late answer moves nothing that the user works with', async () => {
   const w = await listed('update', 9);
   shelfOf(w).type('Blue');
-  // Before the answer is there, the user goes into the list and chooses.
+  // Before the answer arrives, the user moves into the list and chooses.
   shelfOf(w).choose(shelfOf(w).list[2]!);
   w.focus = 'work-102';
   await w.until(() => shelfOf(w).answered === 'Blue');
   assert.deepEqual([titles(w), w.focus], [['Blue 0', 'Blue 3', 'Song 2', 'Blue 6'], 'work-102']);
-  // Only looked at, in a list that becomes shorter.
+  // Only focused, in a list that becomes shorter.
   shelfOf(w).type('Blue 6');
   w.focus = 'work-103';
   await w.until(() => shelfOf(w).answered === 'Blue 6');
   assert.deepEqual([titles(w), w.focus], [['Blue 6', 'Blue 3'], 'work-103']);
 });
 
-test('while a session is renewed, typing asks the page no second time', async () => {
+test('while a session is renewed, typing does not ask the page again', async () => {
   const w = await listed('update', 9);
   w.dead.add('t1');
   shelfOf(w).type('Song');
@@ -115,7 +115,7 @@ test('while a session is renewed, typing asks the page no second time', async ()
   assert.deepEqual([titles(w), w.names()], [['Song 4'], ['token-expired']]);
 });
 
-test('what another end-user has is not shown, whatever token arrives late', async () => {
+test('the works of another end-user are not shown, whatever token arrives late', async () => {
   const w = worldOf('update', 2);
   w.owner = 'ben';
   w.onTokenExpired = (flow) => {
@@ -134,7 +134,7 @@ test('what another end-user has is not shown, whatever token arrives late', asyn
   assert.deepEqual([v.state.problem?.code, titles(v)], ['common.forbidden', []]);
 });
 
-test('a work that has vanished leads to the list, read anew', async () => {
+test('a deleted work leads to the list, read again', async () => {
   for (const at of ['list', 'init'] as const) {
     const w = await listed('update');
     if (at === 'init') await chosen(w, 1);
@@ -150,7 +150,7 @@ test('a work that has vanished leads to the list, read anew', async () => {
   }
 });
 
-test('a server that is away: Retry asks for what was wanted', async () => {
+test('an unreachable server: Retry repeats the request', async () => {
   const w = await listed('update', 45);
   shelfOf(w).type('Song');
   w.faults.works = [refused(503, 'common.service_unavailable')];
@@ -165,7 +165,7 @@ test('a server that is away: Retry asks for what was wanted', async () => {
   await w.until(() => titles(w).length === 30);
 });
 
-test('overtaken by another update: the work is looked at anew, and what was typed is kept', async () => {
+test('after another update came first, the work is read again, and the typed fields are kept', async () => {
   const w = await listed('update');
   await chosen(w);
   w.flow.dispatch({ type: 'draft', path: '', draft: { creators: [{ ...w.state.creators[0]!, fullName: 'Ada L.' }] } });
@@ -178,7 +178,7 @@ test('overtaken by another update: the work is looked at anew, and what was type
   assert.deepEqual([w.state.moved, w.state.version, w.state.creators.map((c) => c.fullName)], [true, 4, ['Ada L.']]);
 });
 
-test('answers that are not the documented JSON', async () => {
+test('answers without the documented JSON', async () => {
   for (const body of ['{"total_count":1}', '{"total_count":1,"works":[{}]}', '[]', '{"total_count":1,"works":{}}']) {
     const w = worldOf('update', 1);
     w.faults.works = [{ status: 200, body }];
@@ -188,7 +188,7 @@ test('answers that are not the documented JSON', async () => {
   }
 });
 
-test('without the second file: Retry fetches it', async () => {
+test('without the works file: Retry fetches it', async () => {
   const w = worldOf('update', 1);
   const second = w.second;
   w.second = async () => {
@@ -202,7 +202,7 @@ test('without the second file: Retry fetches it', async () => {
   await w.until(() => !w.state.opening && titles(w).length === 1);
 });
 
-test('another end-user, and another mode, begin with nothing', async () => {
+test('another end-user, and another mode, start empty', async () => {
   const w = await listed('update');
   await chosen(w);
   const former = shelfOf(w);
@@ -222,7 +222,7 @@ test('another end-user, and another mode, begin with nothing', async () => {
   assert.deepEqual([w.state.step, w.state.own], ['code', false]);
 });
 
-test('the versions of a work, their creators when they are looked at, and a download', async () => {
+test('the versions of a work, their creators when they are opened, and a download', async () => {
   const w = await listed('download');
   await chosen(w);
   const s = shelfOf(w);
@@ -237,7 +237,7 @@ test('the versions of a work, their creators when they are looked at, and a down
   assert.equal(s.files.get('audio-1')?.state, 'begun');
 });
 
-test('a certificate that is being made is waited for; one that does not come is told beside its button', async () => {
+test('a certificate that is being made is waited for; one that does not arrive is reported next to its button', async () => {
   const w = await listed('download');
   await chosen(w);
   const s = shelfOf(w);
@@ -258,7 +258,7 @@ test('a certificate that is being made is waited for; one that does not come is 
   assert.deepEqual([name, told['code'], told['stage']], ['allfeat:error', 'work.certificate_unavailable', 'certificate']);
 });
 
-test('a recording that is not kept is told beside its button; what ends everything is a screen', async () => {
+test('a recording that is not kept is reported next to its button; a problem of the whole page is a screen', async () => {
   const w = await listed('download');
   await chosen(w);
   const s = shelfOf(w);
@@ -270,7 +270,7 @@ test('a recording that is not kept is told beside its button; what ends everythi
   assert.equal(w.state.screen, 'DISABLED');
 });
 
-test('going back ends what is waited for', async () => {
+test('leaving the screen ends all waiting', async () => {
   const w = await listed('download');
   await chosen(w);
   const s = shelfOf(w);
@@ -282,13 +282,13 @@ test('going back ends what is waited for', async () => {
   assert.deepEqual([w.state.step, w.focus, s.files.size, w.saved], ['works', 'work-100', 0, []]);
 });
 
-test('every code, met by the list: as its class', async () => {
+test('every code, received by the list: by its class', async () => {
   for (const code of Object.keys(errorTable) as BrowserErrorCode[]) {
     const { class: kind, status } = errorTable[code];
     if (kind === 'client') continue;
     const w = await listed('update');
     const t1 = refused(status, code);
-    // A limit is waited for by itself, twice; a session without an end-user is asked for again, twice.
+    // The widget waits for a rate limit by itself, twice. A session without an end-user is replaced, twice.
     w.faults.works = [t1, t1, t1];
     w.onTokenExpired = (flow) => flow.tokens.set('fresh');
     const before = w.events.length;

@@ -1,6 +1,6 @@
 /**
- * A world for the flow: a clock that moves only when nothing else does, an ATS with a state, a store, sockets.
- * Faults are given as rules: what to answer in place of the truth, in order, to calls of one kind.
+ * A world for the flow: a clock that moves only when nothing else does, an ATS with a state, a store, sockets. Faults are rules: the
+ * answers that replace the true ones, in order, for calls of one kind.
  */
 import { en } from '../src/catalogues.js';
 import type { Env, PutAnswer, Socket } from '../src/env.js';
@@ -13,7 +13,7 @@ import { use as reading } from '../src/hash/hash.js';
 import rest from '../src/locales/en.rest.json';
 import { use } from '../src/works/works.js';
 
-// As when the rest is there.
+// As when rest.ts is loaded.
 Object.assign(en, rest);
 
 export type Fault = { status: number; code?: string; details?: unknown; headers?: Record<string, string>; body?: string } | 'drop' | undefined;
@@ -29,24 +29,24 @@ interface Timer {
 export class World {
   time = Date.parse('2026-01-01T00:00:00Z');
   connected = true;
-  /** What the store and the ATS were asked, in order: kind, and the token of calls that have one. */
+  /** The requests to the store and the ATS, in order: kind, and the token of calls that have one. */
   readonly asked: string[] = [];
-  /** The same by method and path. */
+  /** The same requests by method and path. */
   readonly routes: string[] = [];
   /** The bodies that were sent, parsed. */
   readonly bodies: Record<string, unknown>[] = [];
   readonly events: [AtsEventName, Record<string, unknown>][] = [];
   remembered: Pending | undefined;
   readonly faults: Partial<Record<Kind, Fault[]>> = {};
-  /** What a socket does when it is opened; by default it tells the whole story. */
+  /** The action of a socket after it is opened; by default it sends every step. */
   onSocket: (s: FakeSocket) => void = (s) => s.tellAll();
   readonly sockets: FakeSocket[] = [];
-  /** Where the file was put, in order. */
+  /** The addresses that the file was put to, in order. */
   readonly puts: string[] = [];
   /** Called for token-expired, inside its handler. */
   onTokenExpired: (flow: Registration) => void = () => {};
   confirmations = 0;
-  /** What the access code opens. */
+  /** The work that the access code opens. */
   work = {
     ats_id: 42,
     title: 'Blue Morning',
@@ -58,29 +58,29 @@ export class World {
       { full_name: 'Ben', email: 'ben@example.org', roles: ['arranger'] },
     ],
   };
-  /** The codes that open it. */
+  /** The valid access codes. */
   readonly codes = new Set([code]);
   /** Tokens that the ATS refuses as spent or expired. */
   readonly dead = new Set<string>();
-  /** What the ATS has against a token for a call. */
+  /** The reason why the ATS refuses a token for a call. */
   refusal: (token: string, method: string, path: string) => Fault = () => undefined;
-  /** Steps of the transaction that status answers with. */
+  /** The steps of the transaction in the answers of status. */
   reached = 6;
   accessCode: string | undefined = 'atc_' + 'a'.repeat(64);
-  /** The ATS takes only hashes. */
+  /** The ATS accepts only hashes. */
   hashOnly = false;
-  /** Whose page it is, and whose token the page has. */
+  /** The end-user of the page, and the end-user of its token. */
   user = '';
   owner = '';
-  /** What the end-user has, latest change first. */
+  /** The end-user's works, latest change first. */
   shelf: { id: string; ats_id: number; title: string; versions: number }[] = [];
-  /** The data-ats name of what has the focus. */
+  /** The data-ats name of the focused control. */
   focus = '';
-  /** Downloads that were begun. */
+  /** The downloads that were started. */
   readonly saved: string[] = [];
-  /** The server tells which work it is. */
+  /** The server sends the id of the work. */
   tellsWork = true;
-  /** What whoever builds the page was told. */
+  /** The console messages for the page's developer. */
   readonly told: string[] = [];
   readonly flow: Registration;
   #timers: Timer[] = [];
@@ -131,7 +131,7 @@ export class World {
     return this.events.map(([n]) => n.replace('allfeat:', '')).filter((n) => n !== 'upload-progress' && n !== 'step');
   }
 
-  /** Lets everything happen until done says so; moves the clock only when nothing else is left to do. */
+  /** Runs until done returns true; moves the clock only when nothing else is left to do. */
   async until(done: () => boolean): Promise<void> {
     for (let turn = 0; turn < 2000; turn++) {
       for (let i = 0; i < 4; i++) {
@@ -194,7 +194,7 @@ export class World {
       if (!this.connected) throw new TypeError('offline');
       const fault = this.#fault(kind);
       if (fault === 'drop') {
-        if (kind === 'confirm') this.confirmations++; // it went through, only its answer was lost
+        if (kind === 'confirm') this.confirmations++; // it succeeded, only its answer was lost
         throw new TypeError('connection lost');
       }
       if (fault) return respond(fault);
@@ -240,10 +240,10 @@ export class World {
     };
   }
 
-  /** Fetches a part that has a file of its own. */
+  /** Fetches a part that has its own file. */
   second: Fetch = async (part) => ({ works: use, hash: reading, file: looking })[part](kit) as never;
 
-  /** Lets something begin downloads, which a link does. */
+  /** Allows downloads, which a link starts. */
   async saving(act: () => Promise<void>): Promise<void> {
     const saved = this.saved;
     Object.assign(globalThis, { document: { createElement: () => ({ click() { saved.push((this as unknown as { href: string }).href); } }) } });
@@ -366,7 +366,7 @@ export class FakeSocket implements Socket {
   send(frame: unknown): void {
     this.onmessage?.({ data: typeof frame === 'string' ? frame : JSON.stringify(frame) } as MessageEvent);
   }
-  /** Tells the first n steps. */
+  /** Sends the first n steps. */
   tell(n: number): void {
     this.send({ type: 'connected', transaction_id: 'tx' });
     for (const [step, progress] of story.slice(0, n))
