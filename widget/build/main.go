@@ -209,7 +209,7 @@ func extra(dir, version, name string, holds *regexp.Regexp) ([]byte, error) {
 	for _, out := range meta.Outputs {
 		for source, in := range out.Inputs {
 			if in.BytesInOutput > 0 && !holds.MatchString(source) {
-				return nil, fmt.Errorf("ats-widget-%s.js would carry a copy of %s: take it from the kit", name, source)
+				return nil, fmt.Errorf("ats-widget-%s.js would carry a copy of %s: list it in imports of src/parts.ts", name, source)
 			}
 		}
 	}
@@ -236,7 +236,7 @@ func options(dir string) api.BuildOptions {
 		Target:        api.ES2022,
 		Charset:       api.CharsetUTF8,
 		LegalComments: api.LegalCommentsEndOfFile,
-		Inject:        []string{filepath.Join(dir, "src", "nodom.ts")},
+		Inject:        []string{filepath.Join(dir, "src", "ssr.ts")},
 		Plugins:       []api.Plugin{optionalPolicy(), minifiedStyles(), tightTemplates()},
 		LogLevel:      api.LogLevelWarning,
 		Outfile:       filepath.Join(dir, "dist", "out.js"),

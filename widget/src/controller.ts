@@ -20,10 +20,10 @@ import { fetchingText } from './screens/certificate.js';
 import { complete, failed, recordOf, savedText } from './screens/end.js';
 import { form } from './screens/form.js';
 import { confirming, stepKey, tracking, uploading } from './screens/progress.js';
-import { noticeText } from './screens/parts.js';
+import { noticeText } from './screens/controls.js';
 import { legible } from './legible.js';
 import type { View } from './screens/view.js';
-import { fetchPart } from './second.js';
+import { fetchPart } from './parts.js';
 import { sentenceOf } from './sentences.js';
 import { styles } from './styles.js';
 
@@ -38,7 +38,7 @@ export class Controller {
   readonly #root: ShadowRoot;
   readonly #begun: Begun;
   readonly #flow: Registration;
-  /** What the screens show in addition to the state of the flow. */
+  /** Values that the screens show in addition to the state of the flow. */
   #look: Look = { dragging: false, copied: '', saved: false, late: false, warned: false, formats: [] };
   #slow: ReturnType<typeof setTimeout> | undefined;
   #limits = unknown;
@@ -191,7 +191,7 @@ export class Controller {
   }
 
   get #texts(): Texts {
-    return this.#begun.speaker.texts;
+    return this.#begun.language.texts;
   }
 
   /**
@@ -294,8 +294,8 @@ export class Controller {
     const t = this.#texts.t;
     // A wait is announced once, with its full length: no one wants to hear a countdown.
     if (s.notice) return noticeText(this.#texts, s.notice, s.wait[1]);
-    const shelf = s.screen === 'FORM' && (s.step === 'works' || s.mode === 'download') && this.#flow.shelf;
-    if (shelf) return shelf.said(this.#texts);
+    const library = s.screen === 'FORM' && (s.step === 'works' || s.mode === 'download') && this.#flow.library;
+    if (library) return library.said(this.#texts);
     if (s.opening) return t('opening');
     if (s.screen === 'UPLOAD') {
       const quarter = Math.floor((4 * s.loaded) / (s.file?.size || 1)) / 4;
@@ -439,10 +439,10 @@ export class Controller {
     this.#queue();
   }
 
-  /** Labels the element with the heading on the screen. While a screen is being fetched, its loading text is not the heading. */
+  /** A key of the current heading. A screen that is being fetched has another heading than the screen itself. */
   #where(): string {
-    const { state: s, shelf, second } = this.#flow;
-    return [s.screen, s.screen === 'FORM' && [s.step, !!(s.own ? shelf : second)], s.screen === 'CONFIRMING' && s.phase].join();
+    const { state: s, library, works } = this.#flow;
+    return [s.screen, s.screen === 'FORM' && [s.step, !!(s.own ? library : works)], s.screen === 'CONFIRMING' && s.phase].join();
   }
 
   /** After each drawing, moves the focus to where the user has to look next. */

@@ -17,7 +17,7 @@ import type { Rest } from './rest.js';
 import { card } from './screens/card.js';
 import { song } from './screens/song.js';
 import { shared } from './shared.js';
-import { Speaker } from './speaker.js';
+import { Language } from './language.js';
 import { initial } from './state.js';
 import { styles } from './styles.js';
 
@@ -40,7 +40,7 @@ export interface Begun {
   token: string;
   /** The page will soon give another token, because of its last change. */
   expects: boolean;
-  readonly speaker: Speaker;
+  readonly language: Language;
   /** The mode that allfeat:ready was last emitted for. */
   ready: Mode | '';
   /** Set after the person has touched the element: until then the element never takes the focus. */
@@ -75,7 +75,7 @@ export class AtsWidget extends HTMLElement {
     next: false,
     token: '',
     expects: false,
-    speaker: new Speaker(clock, () => this.#queue()),
+    language: new Language(clock, () => this.#queue()),
     ready: '',
     used: false,
     limits: undefined,
@@ -138,7 +138,7 @@ export class AtsWidget extends HTMLElement {
       if (value === null) return;
       this.setToken(value);
       this.removeAttribute('token');
-    } else if (name === 'lang' || name === 'ats-url') this.#speak();
+    } else if (name === 'lang' || name === 'ats-url') this.#setLanguage();
     else if (this.#rest) this.#rest.changed(name, old, value);
     else if (this.#begun.ready && /^(mode|external-user-id)$/.test(name) && (value || '') !== (old || '')) {
       this.#empty();
@@ -161,8 +161,8 @@ export class AtsWidget extends HTMLElement {
       delete (this as Partial<Record<typeof name, unknown>>)[name];
       this[name] = value;
     }
-    this.#speak();
-    this.#watch = new MutationObserver(() => this.#speak());
+    this.#setLanguage();
+    this.#watch = new MutationObserver(() => this.#setLanguage());
     this.#watch.observe(document.documentElement, { attributeFilter: ['lang'] });
     this.#rest?.connected();
     this.#queue();
@@ -179,7 +179,7 @@ export class AtsWidget extends HTMLElement {
     queueMicrotask(() => {
       this.#queued = false;
       // Before the first connection there is nothing to draw, and no listener for the events.
-      if (!this.#shown && (!this.isConnected || this.#begun.speaker.waiting)) return;
+      if (!this.#shown && (!this.isConnected || this.#begun.language.waiting)) return;
       this.#shown = true;
       if (this.#rest) this.#rest.draw();
       else this.#first();
@@ -190,7 +190,7 @@ export class AtsWidget extends HTMLElement {
   #first(): void {
     // Removed from the page; another element may have taken over.
     if (!this.isConnected) return;
-    const { state, speaker, ready } = this.#begun;
+    const { state, language, ready } = this.#begun;
     const made = attributesOf(this);
     if (made !== this.#made) {
       this.#made = made;
@@ -217,8 +217,8 @@ export class AtsWidget extends HTMLElement {
       },
     };
     const failed = this.#fetching === 'failed';
-    const view = { state, texts: speaker.texts, formats: limits?.formats ?? [], dragging: this.#dragging, filled: false, failed, flow, act };
-    render(card(this.network, state, speaker.texts, song(view), ''), this.#root);
+    const view = { state, texts: language.texts, formats: limits?.formats ?? [], dragging: this.#dragging, filled: false, failed, flow, act };
+    render(card(this.network, state, language.texts, song(view), ''), this.#root);
     if (ready || this.#fetching !== 'no') return;
     this.#begun.ready = 'register';
     this.#emit('allfeat:ready', { mode: 'register' });
@@ -278,7 +278,7 @@ export class AtsWidget extends HTMLElement {
   }
 
   /** Uses the nearest lang attribute, across shadow roots. */
-  #speak(): void {
+  #setLanguage(): void {
     if (!this.isConnected) return;
     let at: Node | null = this;
     let lang = '';
@@ -286,7 +286,7 @@ export class AtsWidget extends HTMLElement {
       if (at instanceof Element) lang = at.getAttribute('lang') ?? '';
       at = at.parentNode ?? (at instanceof ShadowRoot ? at.host : null);
     }
-    this.#begun.speaker.speak(lang || navigator.language || 'en', this.atsUrl);
+    this.#begun.language.set(lang || navigator.language || 'en', this.atsUrl);
   }
 }
 

@@ -15,7 +15,7 @@ import { limitsFrom, unknown, type Limits } from './limits.js';
 import type { BrowserErrorCode } from './gen/errors.js';
 import { ProblemError, classOf, englishMessage, problemOf, type Problem } from './problem.js';
 import { Tokens } from './token.js';
-import type { Fetch, Look, Page, Second, Shelf } from './second.js';
+import type { Fetch, Look, Page, WorksPart, Library } from './parts.js';
 import { TransactionFailed, track } from './tracking.js';
 import { upload, type Slot } from './upload.js';
 import { isCode, tidyCode, workFrom } from './work.js';
@@ -61,9 +61,9 @@ export class Registration {
   maxBytes = 0;
   readonly tokens: Tokens;
   /** The works file, once it is loaded. */
-  second: Second | undefined;
+  works: WorksPart | undefined;
   /** The end-user's works, once they were requested. */
-  shelf: Shelf | undefined;
+  library: Library | undefined;
   readonly #hooks: Hooks;
   #run = new AbortController();
   #stage: Stage = 'init';
@@ -224,14 +224,14 @@ export class Registration {
   browse(elsewhere = false): void {
     if (elsewhere && this.state.own) this.dispatch({ type: 'reset', mode: this.state.mode, own: true });
     const { screen, step, mode } = this.state;
-    if (screen !== 'FORM' || (step === 'code' ? this.second : step !== 'works' && mode !== 'download')) return;
+    if (screen !== 'FORM' || (step === 'code' ? this.works : step !== 'works' && mode !== 'download')) return;
     this.#forget();
     this.resume('open');
   }
 
   #forget(): void {
-    this.shelf?.stop();
-    this.shelf = undefined;
+    this.library?.stop();
+    this.library = undefined;
   }
 
   /** Returns to the empty form; stops all work. */
@@ -286,7 +286,7 @@ export class Registration {
 
   /** Stops an upload whose element left the page for good, and downloads that wait. */
   abandon(): void {
-    this.shelf?.stop();
+    this.library?.stop();
     if (this.state.screen === 'UPLOAD') this.edit();
   }
 
@@ -299,7 +299,7 @@ export class Registration {
   resume(from: Resume): void {
     if (from === 'none') return;
     // After a reload the access code is unknown: the user is asked for it.
-    if (from === 'form' || (from === 'open' && this.second && !this.state.code && !this.state.own)) return this.edit();
+    if (from === 'form' || (from === 'open' && this.works && !this.state.code && !this.state.own)) return this.edit();
     this.#stop();
     const signal = this.#run.signal;
     this.#perform(from, signal).catch((e: unknown) => {
@@ -353,11 +353,11 @@ export class Registration {
     this.#stage = 'open';
     this.#api = this.#newApi();
     this.dispatch({ type: 'opening' });
-    this.second ??= await this.#hooks.fetchPart('works', this.#api.target.atsUrl);
+    this.works ??= await this.#hooks.fetchPart('works', this.#api.target.atsUrl);
     signal.throwIfAborted();
     if (this.state.own) {
-      this.shelf ??= this.second.shelf(this, this.#hooks.env, this.#api.target, this.#hooks.page);
-      const to = await this.shelf.open(signal);
+      this.library ??= this.works.library(this, this.#hooks.env, this.#api.target, this.#hooks.page);
+      const to = await this.library.open(signal);
       return this.dispatch(typeof to === 'string' ? { type: 'looked', step: to } : { type: 'found', work: to });
     }
     const code = tidyCode(this.state.code);
@@ -419,7 +419,7 @@ export class Registration {
     }
   }
 
-  /** A deadline that this machine's clock puts in the past is no information: the store decides. */
+  /** If this machine's clock puts a deadline in the past, the deadline is ignored: the store decides. */
   #slotOf(url: unknown, expires: unknown): Slot {
     const end = Date.parse(String(expires));
     return { url: String(url), expiresAt: end > this.#hooks.env.now() ? end : Infinity };

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { tidy, titleOf, use } from '../src/file/file.js';
-import { kit } from '../src/second.js';
+import { imports } from '../src/parts.js';
 import { World } from './world.js';
 
-const look = use(kit);
+const look = use(imports);
 const latin = (s: string) => Uint8Array.from(s, (c) => c.charCodeAt(0));
 const utf16 = (s: string) => [0xff, 0xfe, ...[...new Uint16Array([...s].map((c) => c.charCodeAt(0)))].flatMap((n) => [n & 255, n >> 8])];
 const be = (n: number) => [n >>> 24, (n >> 16) & 255, (n >> 8) & 255, n & 255];
@@ -127,7 +127,7 @@ test('a chosen file is inspected: refused next to its field, before anything is 
     const [name, detail] = w.events[0]!;
     assert.deepEqual([name, detail['code'], detail['stage'], detail['details'], w.asked], ['allfeat:error', code, 'file', details, []]);
     w.flow.submit();
-    assert.equal(w.state.screen, 'FORM', 'and it is not sent by pressing on');
+    assert.equal(w.state.screen, 'FORM', 'continuing does not send it');
   }
 });
 
@@ -165,7 +165,7 @@ test('a title is proposed where none was typed, and another file proposes anothe
 
 test('without the part that inspects files, the server checks the file', async () => {
   const w = new World();
-  w.second = () => Promise.reject(new Error('not there'));
+  w.fetchPart = () => Promise.reject(new Error('not there'));
   w.flow.choose(file(latin('%PDF-1.7')));
   await new Promise(setImmediate);
   assert.deepEqual([w.state.errors, w.state.file?.name], [{}, 'take 1.wav']);

@@ -23,7 +23,7 @@ test('every code at every stage ends in a final screen or next to a field, and n
         else assert.equal(s.screen, 'FAILED');
         // Only the page can fix its own problem.
         const stuck = stage === 'setup' || (code === 'widget.configuration_error' && stage !== 'track');
-        if (s.screen === 'FAILED') assert.equal(s.resume === 'none', stuck, `${code} at ${stage} has no way on`);
+        if (s.screen === 'FAILED') assert.equal(s.resume === 'none', stuck, `${code} at ${stage} has no next step`);
         if (stage === 'track' && !ended && s.screen === 'FAILED') assert.equal(s.resume, 'track', code);
       }
     }
@@ -137,5 +137,5 @@ test('a registration that may have been ordered cannot be left for a second orde
     const settled = after(code, 'confirm', false, doubt);
     assert.deepEqual([settled.resume, ordered(settled)], ['init', false], code);
   }
-  assert.equal(ordered(after('transaction.already_confirmed', 'confirm')), true, 'ordered, and not told which');
+  assert.equal(ordered(after('transaction.already_confirmed', 'confirm')), true, 'ordered, but the transaction is unknown');
 });

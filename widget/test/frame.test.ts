@@ -29,7 +29,7 @@ test('a page outside a frame may download', () => {
   page('https://a.example');
   assert.equal(downloads(), 'yes');
   page('null');
-  assert.equal(downloads(), 'unsure', 'a page that a policy has put into a sandbox');
+  assert.equal(downloads(), 'unsure', 'a page in a sandbox of its policy');
 });
 
 test('a sandbox without allow-downloads forbids it, at any depth', () => {

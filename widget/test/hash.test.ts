@@ -3,10 +3,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { use } from '../src/hash/hash.js';
 import { ProblemError } from '../src/problem.js';
-import { kit } from '../src/second.js';
+import { imports } from '../src/parts.js';
 import { World } from './world.js';
 
-const hash = use(kit);
+const hash = use(imports);
 const hexOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 const fileOf = (bytes: Uint8Array<ArrayBuffer>, name = 'song.wav') => new File([bytes], name);
 const never = new AbortController().signal;
@@ -74,10 +74,10 @@ test('an aborted reading ends with the reason, at the next piece', async () => {
 
 /** Holds the reading until it is released. */
 function held(w: World): () => void {
-  const there = w.second;
+  const there = w.fetchPart;
   let go = () => {};
   const gate = new Promise<void>((resolve) => (go = resolve));
-  w.second = (async () => async (...a: Parameters<typeof hash>) => (await gate, (await there('hash', ''))(...a))) as typeof there;
+  w.fetchPart = (async () => async (...a: Parameters<typeof hash>) => (await gate, (await there('hash', ''))(...a))) as typeof there;
   return () => go();
 }
 
@@ -98,7 +98,7 @@ test('without uploads, the hash is sent with prepare, and no byte of the file wi
   await w.review();
   w.flow.confirm();
   await w.screen('COMPLETE');
-  assert.deepEqual(w.names(), ['confirmed', 'complete'], 'nothing is said to be uploaded');
+  assert.deepEqual(w.names(), ['confirmed', 'complete'], 'no event of an upload');
   assert.deepEqual(w.puts, []);
 });
 
@@ -132,11 +132,11 @@ test('the part that reads is unavailable: Retry continues from there', async () 
   const w = new World();
   w.hashOnly = true;
   w.onTokenExpired = (f) => f.tokens.set('t2');
-  const there = w.second;
-  w.second = () => Promise.reject(new ProblemError('widget.network_error'));
+  const there = w.fetchPart;
+  w.fetchPart = () => Promise.reject(new ProblemError('widget.network_error'));
   w.flow.submit();
   await w.screen('FAILED');
-  w.second = there;
+  w.fetchPart = there;
   w.flow.retry();
   await w.review();
   assert.deepEqual(w.asked, ['init:t1', 'init:t2', 'prepare:t2']);

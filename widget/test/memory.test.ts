@@ -27,9 +27,9 @@ test('two widgets with the same configuration store a transaction each', () => {
   rememberTransaction(first, undefined);
   assert.deepEqual([...kept.values()].map((v) => JSON.parse(v).transactionId), ['b']);
   assert.equal(recallTransaction(first, 'register'), undefined);
-  assert.equal(recallTransaction(second, 'register')?.transactionId, 'b', 'as often as the page is loaded');
+  assert.equal(recallTransaction(second, 'register')?.transactionId, 'b', 'after each reload');
   assert.notEqual(claimKey('alike bob 2', on()), second, 'another end-user');
-  assert.equal(claimKey('alike bob', two), second, 'asked again, each keeps its own');
+  assert.equal(claimKey('alike bob', two), second, 'at the next claim, each keeps its own key');
 });
 
 test('the key of a widget that left the page, or was configured otherwise, is free', () => {
@@ -56,7 +56,7 @@ test('a widget that left the page gives its key to the one in its place, unless 
   const one = { isConnected: true, ordering: true, giveWay: () => gave++ };
   claimKey('place', one);
   one.isConnected = false;
-  assert.equal(claimKey('place', on()), '2 place', 'whether its order was taken is not known yet');
+  assert.equal(claimKey('place', on()), '2 place', 'it is unknown whether its order was accepted');
   one.ordering = false;
   assert.deepEqual([claimKey('place', on()), gave], ['place', 1]);
 });
@@ -83,7 +83,7 @@ test('a draft returns without its file, and the file is requested by its name; t
   assert.deepEqual(draftOf(back), { ...draftOf(s)!, creators: back.creators }, 'a second reload loses nothing more');
   assert.equal(reduce(back, { type: 'draft', path: 'file', draft: { file: new File(['x'], 'b.wav') } }).lost, '');
   rememberDraft('d', 'register', draftOf(initial()));
-  assert.equal(recallDraft('d', 'register'), undefined, 'an empty form is nothing to keep');
+  assert.equal(recallDraft('d', 'register'), undefined, 'an empty form is not stored');
 });
 
 test('an invalid draft is ignored, and an oversized one is cut to what a form can hold', () => {
@@ -114,13 +114,13 @@ test('in an update the creators return with the work that they were typed for, a
     await v.until(() => v.state.step === 'song');
   };
   await looked(w);
-  assert.equal(draftOf(w.state), undefined, 'what the work has already is nothing to keep');
+  assert.equal(draftOf(w.state), undefined, 'the data of the work itself is not stored');
   const [ada, ben] = w.state.creators;
   w.flow.dispatch({ type: 'draft', path: '', draft: { creators: [{ ...ada!, fullName: 'Ada M.' }, ben!], file: new File(['x'], 'b.wav') } });
   rememberDraft('u', 'update', draftOf(w.state));
   const v = new World('update');
   v.flow.restore(recallDraft('u', 'update')!);
-  assert.deepEqual(draftOf(v.state), recallDraft('u', 'update'), 'it is kept until then');
+  assert.deepEqual(draftOf(v.state), recallDraft('u', 'update'), 'it is stored until then');
   await looked(v);
   assert.deepEqual([v.state.creators.map((c) => c.fullName), v.state.lost], [['Ada M.', 'Ben'], 'b.wav']);
   // Another work: fields typed for the first work do not apply.
@@ -151,7 +151,7 @@ test('an access code that is not saved is shown again after a reload, while the 
   assert.ok(!JSON.stringify(w.remembered).includes(w.accessCode!));
   const v = await again(w, true);
   assert.deepEqual([v.state.screen, v.state.accessCode, v.state.result?.atsId, v.state.title, v.events], ['COMPLETE', w.accessCode, 42, 'Blue Morning', []]);
-  assert.ok(v.remembered, 'and once more, if need be');
+  assert.ok(v.remembered, 'it can be resumed once more');
   v.flow.codeKept();
   assert.equal(v.remembered, undefined);
   // The server no longer returns the code: an empty form, and nothing stored.
@@ -173,7 +173,7 @@ test('a code that was copied early, next to a problem, is not shown again', asyn
   await w.screen('FAILED');
   assert.equal(w.state.accessCode, w.accessCode);
   w.flow.codeKept();
-  assert.ok(w.remembered, 'it is still under way');
+  assert.ok(w.remembered, 'it is still running');
   w.reached = 6;
   w.flow.retry();
   await w.screen('COMPLETE');

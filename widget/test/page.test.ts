@@ -18,7 +18,7 @@ class DocumentedPage {
     readonly mintTakes: number,
   ) {
     this.w = new World('register', user);
-    this.w.shelf = [{ id: 'w1', ats_id: 42, title: 'Blue Morning', versions: 2 }];
+    this.w.library = [{ id: 'w1', ats_id: 42, title: 'Blue Morning', versions: 2 }];
     this.w.refusal = (token, method, path) => {
       const action = token.split(' ')[0];
       const reads = method === 'GET';
@@ -50,7 +50,7 @@ class DocumentedPage {
 
 for (const user of ['ada', ''])
   for (const mintTakes of [0, 300, 1900])
-    test(`${user || 'nobody'}, mints of ${mintTakes} ms: register, update, download and back, three times`, async () => {
+    test(`${user || 'no end-user'}, mints of ${mintTakes} ms: register, update, download and back, three times`, async () => {
       const p = new DocumentedPage(user, mintTakes);
       const { w } = p;
       for (let round = 0; round < 3; round++)
@@ -58,10 +58,10 @@ for (const user of ['ada', ''])
           p.switchMode(mode);
           await w.until(() => w.flow.tokens.value !== '' && !w.state.opening);
           assert.deepEqual([w.state.screen, w.state.mode], ['FORM', mode]);
-          assert.deepEqual(p.asked, [], `${mode}: the page is not asked for what it is about to give`);
+          assert.deepEqual(p.asked, [], `${mode}: the page is not asked for the token that it will give`);
         }
       p.switchMode('update');
-      if (user) await w.until(() => w.state.step === 'works' && !w.state.opening && (w.flow.shelf as unknown as { total?: number }).total === 1);
+      if (user) await w.until(() => w.state.step === 'works' && !w.state.opening && (w.flow.library as unknown as { total?: number }).total === 1);
       else {
         w.flow.dispatch({ type: 'draft', path: 'access_code', draft: { code } });
         w.flow.open();
@@ -95,7 +95,7 @@ test('reset() in an update needs a token for another action: the next write asks
 test('a page that gives no token after a change of mode is asked once, after 2 s, with the action of the mode', async () => {
   for (const mode of ['update', 'download'] as const) {
     const w = new World('register', 'ada');
-    w.shelf = [{ id: 'w1', ats_id: 42, title: 'Blue Morning', versions: 2 }];
+    w.library = [{ id: 'w1', ats_id: 42, title: 'Blue Morning', versions: 2 }];
     const began = w.time;
     let at = 0;
     w.onTokenExpired = (f) => ((at = w.time), f.tokens.set('t2'));

@@ -149,7 +149,7 @@ test('a long wait is reported at once, with its end; a quota with the day of its
     w.flow.submit();
     await w.screen('FAILED');
     assert.deepEqual(w.asked, ['init:t1']);
-    assert.ok(!('again' in w.events.at(-1)![1]), 'the event is that of the contract');
+    assert.ok(!('again' in w.events.at(-1)![1]), 'the event has only documented members');
     return w;
   };
   const hour = await after('session.rate_limited', { 'Retry-After': '3600' });

@@ -30,7 +30,7 @@ test('from the form to the certificate', async () => {
   assert.deepEqual(w.asked, ['init:t1', 'put', 'prepare:t1', 'confirm:t1']);
   assert.equal(w.state.result?.atsId, 42);
   assert.equal(w.sockets[0]?.url, 'wss://ats.example/v1/ws/transactions/tx');
-  assert.deepEqual([w.remembered?.transactionId, w.remembered?.done], ['tx', true], 'until its code was kept');
+  assert.deepEqual([w.remembered?.transactionId, w.remembered?.done], ['tx', true], 'until its code is saved');
   w.flow.codeKept();
   assert.equal(w.remembered, undefined);
   assert.equal(w.events.filter(([n]) => n === 'allfeat:step').length, 6);
@@ -110,7 +110,7 @@ test('503 is reported at once', async () => {
   assert.equal(w.state.problem?.requestId, 'req_1');
   w.flow.retry();
   await w.review();
-  assert.deepEqual(w.asked, ['init:t1', 'put', 'prepare:t1', 'prepare:t1'], 'Retry goes on where it stopped');
+  assert.deepEqual(w.asked, ['init:t1', 'put', 'prepare:t1', 'prepare:t1'], 'Retry continues where it stopped');
 });
 
 test('the upload: three attempts, then upload_error, then Retry sends again to the same job', async () => {
@@ -135,7 +135,7 @@ test('a full store does not receive the file again; Retry sends it to the same j
     const began = w.time;
     w.flow.submit();
     await w.screen('FAILED');
-    assert.equal(w.time, began, 'nobody waits for it');
+    assert.equal(w.time, began, 'no wait');
     const p = w.state.problem!;
     assert.equal(p.code, 'common.service_unavailable');
     assert.equal(p.details?.['reason'], 'storage_full');
@@ -261,7 +261,7 @@ test('a lost connection is waited for', async () => {
   v.flow.submit();
   await v.screen('FAILED');
   assert.equal(v.state.problem?.code, 'widget.network_error');
-  assert.ok(v.time - began <= 400_000, 'but not for ever');
+  assert.ok(v.time - began <= 400_000, 'but not forever');
 });
 
 test('a confirm whose answer was lost: Retry follows the first transaction and never orders a second', async () => {
@@ -453,7 +453,7 @@ test('reset stops the upload, clears the form, and emits its event', async () =>
   assert.deepEqual(w.events.at(-1), ['allfeat:token-expired', { pendingAction: 'reset' }]);
   hang!();
   await new Promise((r) => setImmediate(r));
-  assert.equal(w.state.screen, 'FORM', 'what was stopped changes nothing any more');
+  assert.equal(w.state.screen, 'FORM', 'a stopped run changes nothing');
 });
 
 test('an unknown code keeps the message of the server', async () => {

@@ -47,7 +47,7 @@ test('every other cause may be gone with the next token', async () => {
     w.onTokenExpired = (f) => f.tokens.set('again');
     w.flow.submit();
     await w.review();
-    assert.equal(w.told.length, reason ? 3 : 0, 'the console gets each once');
+    assert.equal(w.told.length, reason ? 3 : 0, 'the console shows each once');
   }
 });
 

@@ -36,7 +36,7 @@ for (const at of ['init', 'prepare', 'confirm'] as const) {
         w.flow.retry();
         if (at === 'confirm') await w.screen('COMPLETE');
         else await w.review();
-        assert.deepEqual(asked(w), ['submit'], 'the token that came late is used, not asked for again');
+        assert.deepEqual(asked(w), ['submit'], 'the late token is used; the page is not asked again');
       }
       assert.equal(w.asked.filter((a) => a === 'put').length, 1, 'the upload is not repeated');
     }
@@ -145,7 +145,7 @@ test('two widgets at once: each asks and is answered separately', async () => {
   await two.until(() => two.state.notice === 'token');
   two.flow.tokens.set('u1');
   await two.until(() => two.state.step === 'song');
-  assert.equal(one.state.notice, 'token', 'the token of the other is not its own');
+  assert.equal(one.state.notice, 'token', 'it does not use the token of the other');
   one.flow.tokens.set('t2');
   await one.review();
   assert.deepEqual([one.asked.at(-1), two.asked], ['prepare:t2', ['work:u1']]);

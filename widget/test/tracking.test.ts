@@ -49,7 +49,7 @@ test('absolute addresses are used unchanged', async () => {
 });
 
 for (const [what, result] of [
-  ['a text, the rest beside it', { success: false, error: 'The registration did not go through.', error_code: 'transaction.failed', error_details: { reason: 'nonce' }, request_id: 'req_1' }],
+  ['a text, with the other members next to it', { success: false, error: 'The registration did not go through.', error_code: 'transaction.failed', error_details: { reason: 'nonce' }, request_id: 'req_1' }],
   ['one object', { success: false, error: { code: 'transaction.failed', message: 'm', details: { reason: 'nonce' }, request_id: 'req_1' } }],
 ] as const)
   test(`a failure that polling finds: ${what}`, async () => {

@@ -283,7 +283,7 @@ test('a reload after another update came first: the user is asked for the code',
   w.onSocket = (s) => s.send({ type: 'error', error: { code: 'version.already_in_progress', message: 'm' } });
   w.flow.recall({ transactionId: 'tx', wsUrl: '/ws', statusUrl: '/s', title: 'Blue Morning', version: 3 });
   await w.screen('FAILED');
-  assert.equal(kept(w.state), false, 'nothing that was filled in outlived the page');
+  assert.equal(kept(w.state), false, 'nothing filled in survived the reload');
   w.flow.retry();
   assert.deepEqual([w.state.screen, w.state.step, w.asked], ['FORM', 'code', []]);
 });
@@ -316,7 +316,7 @@ test('a reload resumes an update, by name and version, without the code', async 
 
 test('another mode gives an empty form, but does not replace a running order', async () => {
   const w = await opened();
-  assert.equal(w.flow.switch('update'), false, 'it is that already');
+  assert.equal(w.flow.switch('update'), false, 'already in this mode');
   w.flow.submit();
   await w.review();
   w.onSocket = () => {};
@@ -345,7 +345,7 @@ test('another end-user finds nothing of the previous one, not even a running ord
   assert.equal(w.flow.tokens.value, '');
   w.sockets[0]!.tellAll();
   await new Promise(setImmediate);
-  assert.equal(w.state.screen, 'FORM', 'the former run says nothing any more');
+  assert.equal(w.state.screen, 'FORM', 'the previous run reports nothing');
 });
 
 test('added, changed and removed creators: matched by name, or else by email', () => {

@@ -7,7 +7,7 @@ import type { Env, PutAnswer, Socket } from '../src/env.js';
 import type { AtsEventName } from '../src/events.js';
 import type { Purpose } from '../src/flow.js';
 import { Registration, type Pending } from '../src/registration.js';
-import { kit, type Fetch, type Page } from '../src/second.js';
+import { imports, type Fetch, type Page } from '../src/parts.js';
 import { use as looking } from '../src/file/file.js';
 import { use as reading } from '../src/hash/hash.js';
 import rest from '../src/locales/en.rest.json';
@@ -73,7 +73,7 @@ export class World {
   user = '';
   owner = '';
   /** The end-user's works, latest change first. */
-  shelf: { id: string; ats_id: number; title: string; versions: number }[] = [];
+  library: { id: string; ats_id: number; title: string; versions: number }[] = [];
   /** The data-ats name of the focused control. */
   focus = '';
   /** The downloads that were started. */
@@ -98,7 +98,7 @@ export class World {
       mode: () => mode,
       changed: () => {},
       remember: (p) => (this.remembered = p),
-      fetchPart: (part, atsUrl) => this.second(part, atsUrl),
+      fetchPart: (part, atsUrl) => this.fetchPart(part, atsUrl),
       page: this.page,
     });
     this.flow.tokens.set('t1');
@@ -202,7 +202,7 @@ export class World {
       if (refused && refused !== 'drop') return respond(refused);
       if (this.dead.has(token)) return respond({ status: 401, code: 'common.auth.expired' });
       const named = /^\/v1\/works\/(\d+)\//.exec(path)?.[1];
-      if (named && !this.shelf.some((w) => w.ats_id === Number(named))) return respond({ status: 404, code: 'work.not_found' });
+      if (named && !this.library.some((w) => w.ats_id === Number(named))) return respond({ status: 404, code: 'work.not_found' });
       return new Response(JSON.stringify(this.#truth(kind, path, query)), { status: 200 });
     },
     put: async (url, file, onProgress): Promise<PutAnswer> => {
@@ -241,7 +241,7 @@ export class World {
   }
 
   /** Fetches a part that has its own file. */
-  second: Fetch = async (part) => ({ works: use, hash: reading, file: looking })[part](kit) as never;
+  fetchPart: Fetch = async (part) => ({ works: use, hash: reading, file: looking })[part](imports) as never;
 
   /** Allows downloads, which a link starts. */
   async saving(act: () => Promise<void>): Promise<void> {
@@ -265,7 +265,7 @@ export class World {
     const number = Number(path.split('/')[3]);
     switch (kind) {
       case 'works': {
-        const found = this.shelf.filter((w) => w.title.toLowerCase().includes((query.get('search') ?? '').toLowerCase()));
+        const found = this.library.filter((w) => w.title.toLowerCase().includes((query.get('search') ?? '').toLowerCase()));
         const from = Number(query.get('after') ?? 0);
         const end = from + Number(query.get('first'));
         return {
@@ -282,7 +282,7 @@ export class World {
         };
       }
       case 'versions': {
-        const w = this.shelf.find((x) => x.ats_id === number)!;
+        const w = this.library.find((x) => x.ats_id === number)!;
         return {
           ats_id: number,
           versions: Array.from({ length: w.versions }, (_, i) => ({ version: i + 1, registered_at: '2026-01-01T00:00:00Z', asset_filename: `take${i + 1}.wav` })),

@@ -1,5 +1,5 @@
 /** The entry of ats-widget-file.js: inspects a chosen file, and proposes a title. It reads a few kilobytes and sends none. */
-import type { Kit, Look } from '../second.js';
+import type { Imports, Look } from '../parts.js';
 import { kindOf } from './kinds.js';
 import { titleIn } from './tags.js';
 
@@ -32,7 +32,7 @@ export const titleOf = (filename: string): string =>
       .replace(/^\d{1,3}\s*[-.]\s+(?=\S)/, ''),
   );
 
-export const use = (_: Kit) => async (file: File): Promise<Look> => {
+export const use = (_: Imports) => async (file: File): Promise<Look> => {
   let head: Uint8Array;
   try {
     head = new Uint8Array(await file.slice(0, 4096).arrayBuffer());

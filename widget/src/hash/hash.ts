@@ -5,7 +5,7 @@
 /*! With @noble/hashes, Copyright (c) 2022 Paul Miller (https://paulmillr.com), MIT License */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import type { Hash, Kit } from '../second.js';
+import type { Hash, Imports } from '../parts.js';
 import { kindOf } from '../file/kinds.js';
 import texts from '../locales/en.hash.json';
 
@@ -83,7 +83,7 @@ try {
   // The page's policy lists its policies by name, and this one is missing.
 }
 
-export function use({ en, ProblemError }: Kit): Hash {
+export function use({ en, ProblemError }: Imports): Hash {
   Object.assign(en, texts);
   return async (file, onProgress, signal) => {
     try {

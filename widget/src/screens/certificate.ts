@@ -7,7 +7,7 @@ import type { Fetching } from '../download.js';
 import { downloads } from '../frame.js';
 import type { Texts } from '../i18n.js';
 import { sentenceOf } from '../sentences.js';
-import { copyable, noticeOf } from './parts.js';
+import { copyable, noticeOf } from './controls.js';
 import type { View } from './view.js';
 
 const begun = { yes: 'got', unsure: 'gotMaybe', no: 'gotNot' } as const;

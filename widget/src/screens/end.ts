@@ -7,7 +7,7 @@ import type { Texts } from '../i18n.js';
 import { sentenceOf } from '../sentences.js';
 import type { Result } from '../tracking.js';
 import { certificate } from './certificate.js';
-import { copyButton, copyable, cross, tick } from './parts.js';
+import { copyButton, copyable, cross, tick } from './controls.js';
 import { heading, type View } from './view.js';
 
 /** The address of a work's public record: the work's own page, if the server has one. */
@@ -115,7 +115,7 @@ export function failed(v: View) {
   const follow = s.resume === 'track';
   // Confirmed but unknown to the server: the outcome is unknown.
   const lost = follow && p.code === 'transaction.not_found';
-  const handedIn = !!s.transactionId && ordered(s);
+  const submitted = !!s.transactionId && ordered(s);
   const taken = p.code === 'work.already_registered' && s.resume === 'form';
   return html`
     <div class="stack">
@@ -126,11 +126,11 @@ export function failed(v: View) {
           ? html`<p class="soft">${t('number')}: <b data-ats="existing">${p.details['ats_id']}</b></p>`
           : nothing}
         ${taken ? html`<p class="soft" data-ats="taken">${t('taken')}</p>` : nothing}
-        ${((off || !kept(s)) && !handedIn && !s.doubt) || lost
+        ${((off || !kept(s)) && !submitted && !s.doubt) || lost
           ? nothing
-          : html`<p class="soft" data-ats="standing">${t(handedIn ? 'noDouble' : s.doubt ? 'unsure' : 'kept')}</p>`}
+          : html`<p class="soft" data-ats="standing">${t(submitted ? 'noDouble' : s.doubt ? 'unsure' : 'kept')}</p>`}
       </div>
-      ${handedIn ? code(v) : nothing /* of an order that was refused it opens nothing */}
+      ${submitted ? code(v) : nothing /* the code of a refused order opens nothing */}
       ${s.resume === 'none'
         ? nothing
         : html`<div class="acts">

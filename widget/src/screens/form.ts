@@ -3,13 +3,13 @@ import { html, nothing } from 'lit/html.js';
 import { maxCreators, roles, type Creator } from '../draft.js';
 import { withCreator } from '../flow.js';
 import { song, value } from './song.js';
-import { noticeOf } from './parts.js';
+import { noticeOf } from './controls.js';
 import { complaint, describedBy, heading, invalid, submits, type View } from './view.js';
 
 export const form = (v: View) => {
   const { step, mode } = v.state;
   if (step === 'creators') return creators(v);
-  return mode === 'register' ? song(v) : (v.flow.second?.form(v) ?? fetching(v));
+  return mode === 'register' ? song(v) : (v.flow.works?.form(v) ?? fetching(v));
 };
 
 function fetching(v: View) {

@@ -4,7 +4,7 @@ import { wireCreators } from '../checks.js';
 import { roles, type Creator } from '../draft.js';
 import type { Key, Texts } from '../i18n.js';
 import { before, changes, unchanged, type Change } from '../work.js';
-import { dot, noticeOf, tick, turning } from './parts.js';
+import { dot, noticeOf, tick, turning } from './controls.js';
 import { legible } from '../legible.js';
 import { heading, type View } from './view.js';
 

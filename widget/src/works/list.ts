@@ -1,8 +1,8 @@
 /** The list of works: a search field, one radio button for each work, and a button for the next page. */
 import type { Texts } from '../i18n.js';
 import type { View } from '../screens/view.js';
-import { complaint, heading, html, legible, noticeOf, nothing, submits } from './kit.js';
-import type { Entry, Works } from './shelf.js';
+import { complaint, heading, html, legible, noticeOf, nothing, submits } from './imports.js';
+import type { Entry, Works } from './library.js';
 
 const count = (s: Works, { t }: Texts): string => {
   const total = s.total ?? 0;

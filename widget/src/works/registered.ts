@@ -3,7 +3,7 @@
  * registration.
  */
 import type { View } from '../screens/view.js';
-import { certificate, complaint, heading, html, invalid, legible, noticeOf, nothing, recording, submits, tidyCode } from './kit.js';
+import { certificate, complaint, heading, html, invalid, legible, noticeOf, nothing, recording, submits, tidyCode } from './imports.js';
 
 export function accessCode(v: View) {
   const { state: s, flow } = v;

@@ -3,8 +3,8 @@ import type { Role } from '../draft.js';
 import type { Texts } from '../i18n.js';
 import type { View } from '../screens/view.js';
 import type { Fetching } from '../download.js';
-import { fetchingText, html, legible, noticeOf, nothing } from './kit.js';
-import type { Version, What, Works } from './shelf.js';
+import { fetchingText, html, legible, noticeOf, nothing } from './imports.js';
+import type { Version, What, Works } from './library.js';
 
 function stands(f: Fetching, texts: Texts, now: number): string {
   return f.problem?.code === 'common.not_found' ? texts.t('noAudio') : fetchingText(f, texts, now);

@@ -1,7 +1,7 @@
 /**
  * The files that are fetched when they are first needed. ats-widget-works.js has the screens for a registered work (update and download).
  * ats-widget-file.js inspects a chosen file. ats-widget-hash.js reads recordings that are not sent. Each receives the modules that it needs
- * from this file (the kit), so it has no copy of them.
+ * from this file (imports), so it has no copy of them.
  */
 import { html, nothing } from 'lit/html.js';
 import { en } from './catalogues.js';
@@ -16,12 +16,12 @@ import { ProblemError, malformed, problemOf } from './problem.js';
 import type { Registration } from './registration.js';
 import { certificate, fetchingText } from './screens/certificate.js';
 import { recording } from './screens/file.js';
-import { noticeOf } from './screens/parts.js';
+import { noticeOf } from './screens/controls.js';
 import { legible } from './legible.js';
 import { complaint, heading, invalid, submits, type View } from './screens/view.js';
 import { creatorsFrom, tidyCode, type Work } from './work.js';
 
-export const kit = {
+export const imports = {
   certificate,
   complaint,
   creatorsFrom,
@@ -43,7 +43,7 @@ export const kit = {
   submits,
   tidyCode,
 };
-export type Kit = typeof kit;
+export type Imports = typeof imports;
 
 /** The operations that the works may perform on their element. */
 export interface Page {
@@ -57,7 +57,7 @@ export interface Page {
 }
 
 /** The works of one end-user, while the session belongs to that end-user. */
-export interface Shelf {
+export interface Library {
   /** Reads the requested page of the list, or the chosen work. Returns the screen to show. */
   open(signal: AbortSignal): Promise<'works' | 'song' | Work>;
   /** Stops all running work. */
@@ -67,10 +67,10 @@ export interface Shelf {
   said(texts: Texts): string;
 }
 
-export type NewShelf = (flow: Registration, env: Env, target: Target, page: Page) => Shelf;
+export type NewLibrary = (flow: Registration, env: Env, target: Target, page: Page) => Library;
 
-export interface Second {
-  shelf: NewShelf;
+export interface WorksPart {
+  library: NewLibrary;
   /** FORM of a mode that starts with a work. */
   form(v: View): unknown;
 }
@@ -86,7 +86,7 @@ export type Look = { title: string } | { detected: string };
 
 /** The exports of each file. */
 export interface Parts {
-  works: Second;
+  works: WorksPart;
   hash: Hash;
   file: (file: File) => Promise<Look>;
 }
@@ -94,7 +94,7 @@ export type Fetch = <K extends keyof Parts>(name: K, atsUrl: string) => Promise<
 
 export const fetchPart: Fetch = async (part, atsUrl) => {
   try {
-    return (await fetchFile(part, atsUrl)).use(kit) as never;
+    return (await fetchFile(part, atsUrl)).use(imports) as never;
   } catch {
     throw new ProblemError('widget.network_error', { reason: `ats-widget-${part}.js` });
   }

@@ -9,10 +9,10 @@ import type { Env } from '../env.js';
 import type { Texts } from '../i18n.js';
 import type { Problem } from '../problem.js';
 import type { Registration } from '../registration.js';
-import type { Page, Shelf } from '../second.js';
+import type { Page, Library } from '../parts.js';
 import type { View } from '../screens/view.js';
 import type { Work } from '../work.js';
-import { ProblemError, creatorsFrom, download, errorTable, malformed, problemOf } from './kit.js';
+import { ProblemError, creatorsFrom, download, errorTable, malformed, problemOf } from './imports.js';
 import { list, listSaid } from './list.js';
 import { versions, versionsSaid } from './versions.js';
 
@@ -47,7 +47,7 @@ const items = (body: Record<string, unknown>, name: string) => {
   return (body[name] as unknown[]).map(record);
 };
 
-export class Works implements Shelf {
+export class Works implements Library {
   /** The works loaded so far, latest change first. */
   list: readonly Entry[] = [];
   /** The number of works on all pages. Undefined until the list was read. */

@@ -6,7 +6,7 @@ import { Texts, languageOf } from './i18n.js';
 /** The longest time, in ms, that the first drawing waits for the texts of its language. */
 const timeout = 1500;
 
-export class Speaker {
+export class Language {
   texts = new Texts('en');
   #wanted = '';
   #pending = false;
@@ -27,7 +27,7 @@ export class Speaker {
   }
 
   /** Switches to a language tag. The old texts stay until the new ones are loaded, but the direction changes at once. */
-  speak(tag: string, atsUrl: string): void {
+  set(tag: string, atsUrl: string): void {
     const language = languageOf(tag);
     const wanted = `${tag} ${atsUrl}`;
     if (wanted === this.#wanted) return;
