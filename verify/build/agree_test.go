@@ -82,7 +82,7 @@ func TestThePageAgrees(t *testing.T) {
 			want = strings.Join(said, ", ")
 		}
 		if !answers.Scan() {
-			t.Fatal("it says no more")
+			t.Fatal("the page printed too few results")
 		}
 		if got := answers.Text(); got != want {
 			t.Fatalf("seed %d: the page says %s, the package %s, of\n%s", seed, got, want, document)

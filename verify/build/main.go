@@ -262,7 +262,7 @@ func runTests(dir string) error {
 func forNode(dir, out, pattern string) ([]string, error) {
 	sources, err := filepath.Glob(pattern)
 	if err != nil || len(sources) == 0 {
-		return nil, fmt.Errorf("nothing is %s: %w", pattern, err)
+		return nil, fmt.Errorf("no file matches %s: %w", pattern, err)
 	}
 	if err := os.RemoveAll(out); err != nil {
 		return nil, err

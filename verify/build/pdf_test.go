@@ -286,7 +286,7 @@ func others(t *testing.T) func(name string, pdf, evidence []byte) {
 			_ = os.Remove(saved)
 			out, err := exec.Command("pdfdetach", "-save", number, "-o", saved, path).CombinedOutput()
 			if got, _ := os.ReadFile(saved); !bytes.Equal(got, evidence) {
-				t.Errorf("%s: poppler takes out %.60q (%v, line %d, %s): %s", name, got, err, i, out, kept())
+				t.Errorf("%s: poppler extracts %.60q (%v, line %d, %s): %s", name, got, err, i, out, kept())
 			}
 			goto qpdf
 		}
@@ -304,7 +304,7 @@ func others(t *testing.T) func(name string, pdf, evidence []byte) {
 		}
 		out, err := exec.Command("qpdf", "--show-attachment="+key, path).Output()
 		if !bytes.Equal(out, evidence) {
-			t.Errorf("%s: qpdf takes out %.60q (%v) of %q: %s", name, out, err, list, kept())
+			t.Errorf("%s: qpdf extracts %.60q (%v) of %q: %s", name, out, err, list, kept())
 		}
 	}
 }

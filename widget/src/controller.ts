@@ -132,7 +132,7 @@ export class Controller {
   changed(name: string, old: string | null, value: string | null): void {
     const { ready } = this.#begun;
     // Immediately, not at the next drawing: a token that the page gives right after the change is for the new mode. Before the first screen
-    // there is no end-user to leave.
+    // there was no previous end-user.
     if (name === 'external-user-id' && (value || '') !== (old || '') && ready) {
       if (this.#flow.leave(this.#purpose, old || '')) this.#look.copied = '';
     } else if (/^(mode|external-user-id)$/.test(name) && value !== old) {

@@ -255,8 +255,8 @@ export class Registration {
   }
 
   /**
-   * Another end-user is here: everything of the previous one is removed, also what was ordered; the server carries that out. Without an
-   * end-user of the page, an order has an access code that is shown only once: it is followed to its end.
+   * Another end-user is here: everything of the previous one (user) is removed, and so is a running order, which the server completes.
+   * An order without an end-user has an access code that is shown only once: the widget follows such an order to its end.
    */
   leave(mode: Purpose, user: string): boolean {
     if (!user && this.state.screen !== 'COMPLETE' && ordered(this.state)) return false;

@@ -62,7 +62,7 @@ export class Works implements Library {
   /** By version; undefined while they are being read. */
   readonly people = new Map<number, readonly Creator[] | undefined>();
   readonly files = new Map<string, Fetching>();
-  /** The last action, for the live region. */
+  /** The download that changed last, for the live region. */
   file: Fetching | undefined;
   readonly #flow: Registration;
   readonly #env: Env;
@@ -73,7 +73,7 @@ export class Works implements Library {
   #first = true;
   /** The first work of the next page gets the focus. */
   #onward = false;
-  /** Stops the requests that run beside the run. */
+  /** Aborts the requests that are outside the run of the flow. */
   #life = new AbortController();
 
   constructor(flow: Registration, env: Env, target: Target, page: Page) {
