@@ -19,7 +19,7 @@ import (
 //go:embed dist/verify.html
 var built string
 
-// place is the marker in the page after which the keys are inserted.
+// place is the marker in the page before which the keys are inserted.
 const place = "<title>"
 
 // policy is the page's own policy, and forbids framing. A page itself cannot forbid framing.

@@ -274,13 +274,13 @@ export class Controller {
     };
     const wrong = (attribute: string, reason: string, right: string) => {
       const value = attribute === 'site-key' ? '…' : (this.#el.getAttribute(attribute) ?? '');
-      browserEnv.tell('error', `ats-widget: ${attribute}="${value}": ${reason}. Right: ${attribute}="${right}"`);
+      browserEnv.tell('error', `ats-widget: ${attribute}="${value}": ${reason}. Example: ${attribute}="${right}"`);
       return { reason, attribute };
     };
     if (!this.#el.siteKey) return wrong('site-key', 'site-key is missing', 'cpk_…');
-    if (/^csk_/.test(this.#el.siteKey)) return wrong('site-key', 'site-key is a secret key, which no page may know: replace that key', 'cpk_…');
+    if (/^csk_/.test(this.#el.siteKey)) return wrong('site-key', 'site-key is a secret key, which a page must never contain: replace that key', 'cpk_…');
     if (!this.#el.atsUrl) return wrong('ats-url', 'ats-url is missing', 'https://ats.example');
-    if (!web()) return wrong('ats-url', 'ats-url is not an absolute http or https address', 'https://ats.example');
+    if (!web()) return wrong('ats-url', 'ats-url is not an absolute http or https URL', 'https://ats.example');
     if (!['testnet', 'mainnet'].includes(this.#el.network)) return wrong('network', 'network is neither testnet nor mainnet', 'testnet');
     if (!['register', 'update', 'download'].includes(this.#el.mode)) return wrong('mode', 'mode is not one of register, update, download', 'register');
     if (this.#el.mode === 'download' && !this.#el.externalUserId) return wrong('external-user-id', 'mode download needs an external-user-id', 'user-17');
