@@ -296,8 +296,8 @@ class Pdf {
     if (s.peek() === 13) s.at++;
     if (s.peek() !== 10) refuse('stream');
     s.at++;
-    const told = value.get('Length');
-    const length = number(v ? this.get(v, told) : told);
+    const declared = value.get('Length');
+    const length = number(v ? this.get(v, declared) : declared);
     if (length < 0 || length > this.file.length - s.at || value.has('F')) refuse('stream');
     const data = this.file.subarray(s.at, s.at + length) as Bytes;
     s.at += length;

@@ -127,7 +127,7 @@ export class Api {
   /** A refusal whose code does not say the cause. */
   #explain({ code, requestId }: Problem, reason: string): void {
     const how = isSetup(code, reason) ? 'error' : 'warn';
-    this.env.tell(how, `ats-widget: ${code} (${reason}), request ${requestId ?? '?'}. See ${this.resolve('/docs/errors')}#${code}`);
+    this.env.log(how, `ats-widget: ${code} (${reason}), request ${requestId ?? '?'}. See ${this.resolve('/docs/errors')}#${code}`);
   }
 
   /** Waits for the connection to come back. Throws widget.network_error if it stays away for too long. */

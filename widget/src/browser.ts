@@ -2,7 +2,7 @@
 import { clock, type Env } from './env.js';
 
 /** Messages already written to the console of this page: each is written once. */
-const told = new Set<string>();
+const logged = new Set<string>();
 
 /** An upload that moves no byte for this long is aborted and counts as a failed attempt. */
 const stalled = 60_000;
@@ -38,9 +38,9 @@ export const browserEnv: Env = {
       xhr.send(file);
     }),
   socket: (url) => new WebSocket(url),
-  tell: (how, text) => {
-    if (told.has(text)) return;
-    told.add(text);
+  log: (how, text) => {
+    if (logged.has(text)) return;
+    logged.add(text);
     console[how](text);
   },
 };

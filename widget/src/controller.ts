@@ -247,8 +247,8 @@ export class Controller {
   /** Stores the draft after each change, until it is registered. */
   #keepDraft(): void {
     const { state } = this.#flow;
-    const over = state.screen === 'COMPLETE';
-    if (!this.#memoryKey || (state.transactionId && !over)) return;
+    const done = state.screen === 'COMPLETE';
+    if (!this.#memoryKey || (state.transactionId && !done)) return;
     const draft = draftOf(state);
     const text = draft ? JSON.stringify(draft) : '';
     if (text === this.#draft) return;
@@ -274,7 +274,7 @@ export class Controller {
     };
     const wrong = (attribute: string, reason: string, right: string) => {
       const value = attribute === 'site-key' ? '…' : (this.#el.getAttribute(attribute) ?? '');
-      browserEnv.tell('error', `ats-widget: ${attribute}="${value}": ${reason}. Example: ${attribute}="${right}"`);
+      browserEnv.log('error', `ats-widget: ${attribute}="${value}": ${reason}. Example: ${attribute}="${right}"`);
       return { reason, attribute };
     };
     if (!this.#el.siteKey) return wrong('site-key', 'site-key is missing', 'cpk_…');

@@ -29,7 +29,7 @@ export interface Env {
   put(url: string, file: Blob, onProgress: (loaded: number) => void, signal: AbortSignal): Promise<PutAnswer>;
   socket(url: string): Socket;
   /** Writes to the console, for the page's developer. */
-  tell(how: 'warn' | 'error', text: string): void;
+  log(how: 'warn' | 'error', text: string): void;
 }
 
 /** setTimeout fires at once when its delay is larger. */

@@ -53,7 +53,7 @@ const usualQuote = 5 * 60_000;
 
 const codeOf = (e: unknown) => (e instanceof ProblemError ? e.problem.code : '');
 /** The job of the call no longer exists. */
-const isOver = (e: unknown) => /^transaction\.(expired|not_found)$/.test(codeOf(e));
+const isGone = (e: unknown) => /^transaction\.(expired|not_found)$/.test(codeOf(e));
 
 export class Registration {
   state: State = initial();
@@ -104,7 +104,7 @@ export class Registration {
     if (isCode(code)) return this.resume('open');
     const key = code ? 'badCode' : 'needed';
     this.dispatch({ type: 'invalid', errors: { access_code: { key } } });
-    if (code) this.tell({ code: 'access_code.format_invalid', requestId: null }, 'access_code');
+    if (code) this.report({ code: 'access_code.format_invalid', requestId: null }, 'access_code');
   }
 
   /** Takes the chosen file. A file that cannot be sent is reported immediately, before any byte leaves. */
@@ -124,7 +124,7 @@ export class Registration {
 
   #refuseFile(wrong: FieldProblem, code: BrowserErrorCode, details?: Readonly<Record<string, unknown>>): void {
     this.dispatch({ type: 'invalid', errors: { ...this.state.errors, file: wrong } });
-    this.tell({ code, requestId: null, ...(details && { details }) }, 'file');
+    this.report({ code, requestId: null, ...(details && { details }) }, 'file');
   }
 
   /** Reads the beginning of the file on the device: refuses anything but a recording immediately, and proposes a title. */
@@ -323,7 +323,7 @@ export class Registration {
       try {
         return await this.#price(signal);
       } catch (e) {
-        if (!isOver(e)) throw e;
+        if (!isGone(e)) throw e;
         // The job has expired, and its upload with it. Nothing was ordered: start a new job.
         from = 'init';
       }
@@ -412,7 +412,7 @@ export class Registration {
       return (this.#slot = this.#slotOf(job.upload_url, job['upload_expires_at']));
     } catch (e) {
       // Nothing was uploaded that could be lost with the job. A server that cannot renew upload URLs answers not_found.
-      if (!isOver(e) && codeOf(e) !== 'common.not_found') throw e;
+      if (!isGone(e) && codeOf(e) !== 'common.not_found') throw e;
       return (this.#slot = (await this.#init(signal))!);
     } finally {
       this.#stage = 'upload';
@@ -578,7 +578,7 @@ export class Registration {
       if (signal.aborted) return;
       const problem = problemOf(thrown);
       stands({ state: 'refused', problem });
-      this.tell(problem, 'certificate');
+      this.report(problem, 'certificate');
     }
   }
 
@@ -594,12 +594,12 @@ export class Registration {
     this.dispatch({ type: 'problem', problem, stage, ended });
     // A transaction that can be followed is not forgotten. One that the server does not know does not return after a reload.
     if (stage === 'track' && (!ordered(this.state) || problem.code === 'transaction.not_found')) this.#hooks.remember(undefined);
-    if (this.state.screen === 'FORM') this.tell(problem, Object.keys(this.state.errors)[0]!.split('.')[0]!);
+    if (this.state.screen === 'FORM') this.report(problem, Object.keys(this.state.errors)[0]!.split('.')[0]!);
     else this.#hooks.emit('allfeat:failed', detail(problem));
   }
 
   /** Reports a problem that is shown next to its field to the page. */
-  tell(problem: Problem, stage: string): void {
+  report(problem: Problem, stage: string): void {
     this.#hooks.emit('allfeat:error', { ...detail(problem), stage });
   }
 

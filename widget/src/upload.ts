@@ -41,12 +41,12 @@ export async function upload(api: Api, o: UploadOptions): Promise<void> {
     if (answer.status >= 200 && answer.status < 300) return;
 
     // Stores with the S3 protocol send only the status.
-    const told =
+    const refusal =
       problemOfBody(answer.body) ?? (answer.status === 507 ? new ProblemError('common.service_unavailable', { reason: 'storage_full' }) : undefined);
-    const kind = told && classOf(told.problem.code);
+    const kind = refusal && classOf(refusal.problem.code);
     if (answer.status === 413 && kind !== 'inline')
       throw new ProblemError('registration.audio_too_large', { size_bytes: o.file.size });
-    if (told && (kind === 'inline' || kind === 'disabled')) throw told;
+    if (refusal && (kind === 'inline' || kind === 'disabled')) throw refusal;
 
     if ((answer.status === 403 || answer.status === 410) && renewed++ < renewals) {
       slot = await o.renew();
@@ -54,21 +54,21 @@ export async function upload(api: Api, o: UploadOptions): Promise<void> {
     }
     // A full store is still full two seconds later, and a file may be large: do not send it again.
     const wait = answer.retryAfter ?? 0;
-    const full = told?.problem.details?.['reason'] === 'storage_full';
-    if (told && (full || wait > longestRetryAfter || (answer.status === 429 && failures >= waits.length))) {
-      if (wait) told.problem = { ...told.problem, again: api.env.now() + wait * 1000 };
-      throw told;
+    const full = refusal?.problem.details?.['reason'] === 'storage_full';
+    if (refusal && (full || wait > longestRetryAfter || (answer.status === 429 && failures >= waits.length))) {
+      if (wait) refusal.problem = { ...refusal.problem, again: api.env.now() + wait * 1000 };
+      throw refusal;
     }
     // A lost connection does not count as an attempt.
     if (!answer.status && !api.env.online() && offline < 3) continue;
     if (failures >= waits.length)
       throw new ProblemError('widget.upload_error', {
         status: answer.status,
-        ...(told && { code: told.problem.code, request_id: told.problem.requestId }),
+        ...(refusal && { code: refusal.problem.code, request_id: refusal.problem.requestId }),
       });
     const least = waits[failures++]!;
     api.notice('retry');
-    await (wait && told ? api.waitOut(wait, o.signal) : api.env.sleep(least, o.signal));
+    await (wait && refusal ? api.waitOut(wait, o.signal) : api.env.sleep(least, o.signal));
     api.notice('');
   }
 }

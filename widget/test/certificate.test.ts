@@ -64,8 +64,8 @@ test('a certificate that does not arrive is reported by its code, and can be req
   assert.ok(asked(w).length < 20, String(asked(w).length));
   assert.equal(w.state.certificate?.problem?.code, 'work.certificate_unavailable');
   assert.deepEqual([w.state.screen, w.state.accessCode], ['COMPLETE', w.accessCode]);
-  const [name, told] = w.events.at(-1)!;
-  assert.deepEqual([name, told['code'], told['stage'], told['requestId']], ['allfeat:error', 'work.certificate_unavailable', 'certificate', 'req_1']);
+  const [name, emitted] = w.events.at(-1)!;
+  assert.deepEqual([name, emitted['code'], emitted['stage'], emitted['requestId']], ['allfeat:error', 'work.certificate_unavailable', 'certificate', 'req_1']);
   delete w.faults.certificate;
   await w.saving(() => w.flow.certificate());
   assert.equal(w.state.certificate?.state, 'begun');
@@ -194,7 +194,7 @@ test('leaving ends the wait, and a later answer is ignored', async () => {
 });
 
 test('a server that does not send the work has no certificate to request; its record is the transaction', async () => {
-  const w = await completed((x) => (x.tellsWork = false));
+  const w = await completed((x) => (x.sendsWork = false));
   await w.flow.certificate();
   assert.deepEqual([asked(w), w.state.certificate], [[], undefined]);
   assert.equal(recordOf(w.state.result!), 'https://ats.example/explorer');

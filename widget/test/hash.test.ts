@@ -15,10 +15,10 @@ test('a file of any size is read once, in order, and its progress is reported', 
   for (const size of [1, 3, 55, 64, 256 << 10, (256 << 10) + 1, 1_000_003]) {
     const bytes = new Uint8Array(randomBytes(size));
     bytes[0] = 0; // unlike the first byte of a refused kind
-    const told: number[] = [];
-    assert.equal(await hash(fileOf(bytes), (n) => told.push(n), never), hexOf(bytes), `${size} bytes`);
-    assert.equal(told.at(-1), size);
-    assert.deepEqual(told, [...told].sort((a, b) => a - b));
+    const reported: number[] = [];
+    assert.equal(await hash(fileOf(bytes), (n) => reported.push(n), never), hexOf(bytes), `${size} bytes`);
+    assert.equal(reported.at(-1), size);
+    assert.deepEqual(reported, [...reported].sort((a, b) => a - b));
   }
 });
 
@@ -59,17 +59,17 @@ test('a file that was changed or deleted since it was chosen is reported as unre
 
 test('an aborted reading ends with the reason, at the next piece', async () => {
   const stop = new AbortController();
-  const told: number[] = [];
+  const reported: number[] = [];
   const reading = hash(
     fileOf(new Uint8Array(2_000_000)),
     (n) => {
-      told.push(n);
+      reported.push(n);
       stop.abort(new Error('enough'));
     },
     stop.signal,
   );
   await assert.rejects(reading, /enough/);
-  assert.equal(told.length, 1);
+  assert.equal(reported.length, 1);
 });
 
 /** Holds the reading until it is released. */

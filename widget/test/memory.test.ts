@@ -131,10 +131,10 @@ test('in an update the creators return with the work that they were typed for, a
   assert.deepEqual([x.state.creators.map((c) => c.fullName), x.state.lost, draftOf(x.state)], [['Ada', 'Ben'], '', undefined]);
 });
 
-/** Reloads the page. tells: the server still returns the code. */
-async function again(w: World, tells: boolean): Promise<World> {
+/** Reloads the page. returns: the server still returns the code. */
+async function again(w: World, returns: boolean): Promise<World> {
   const v = new World();
-  if (!tells) v.accessCode = undefined;
+  if (!returns) v.accessCode = undefined;
   v.flow.dispatch({ type: 'reset', mode: 'register', own: false });
   v.flow.recall(w.remembered!);
   v.remembered = w.remembered;

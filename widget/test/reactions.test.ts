@@ -46,15 +46,15 @@ for (const [mode, calls] of [
               : undefined;
         const w = await met(mode, at, Array.from({ length: status === 429 ? 3 : 1 }, () => ({ status: status || 500, code, details })));
         const where = `${code} at ${at} of ${mode}`;
-        const told = w.events.filter(([n]) => /failed|error/.test(n));
+        const emitted = w.events.filter(([n]) => /failed|error/.test(n));
         const asked = w.events.filter(([n]) => n === 'allfeat:token-expired').length;
         if (kind === 'refresh') {
-          assert.deepEqual([w.state.screen, told.length, asked], ['COMPLETE', 0, 1], where);
+          assert.deepEqual([w.state.screen, emitted.length, asked], ['COMPLETE', 0, 1], where);
           continue;
         }
         assert.equal(asked, 0, where);
-        assert.equal(told.length, 1, where);
-        const [name, detail] = told[0]!;
+        assert.equal(emitted.length, 1, where);
+        const [name, detail] = emitted[0]!;
         assert.equal(detail['code'], code, where);
         assert.equal(typeof detail['message'], 'string');
         if (kind === 'client') {

@@ -342,7 +342,7 @@ test('a token that arrived in the meantime is used, and the page is not asked', 
 
 test('the socket drops: polling continues, and every step is reported once', async () => {
   const w = await priced();
-  w.onSocket = (s) => (s.tell(3), s.drop());
+  w.onSocket = (s) => (s.sendSteps(3), s.drop());
   w.flow.confirm();
   await w.screen('COMPLETE');
   assert.deepEqual(
@@ -413,9 +413,9 @@ test('after 120 s the error is that of the last answer', async () => {
 test('an error frame ends the transaction; the access code is not lost', async () => {
   const w = await priced();
   w.onSocket = (s) => {
-    s.tell(2);
+    s.sendSteps(2);
     s.send({ type: 'error', error: { code: 'transaction.failed', message: 'm', details: { reason: 'X' }, request_id: 'req_9' } });
-    s.tellAll(); // too late
+    s.sendAll(); // too late
   };
   w.flow.confirm();
   await w.screen('FAILED');

@@ -23,7 +23,7 @@ test('a session for another network, key or work: asked once more, then FAILED w
     assert.deepEqual([w.asked.length, w.names()], [2, ['token-expired', 'failed']], reason);
     assert.equal(sentenceOf(english, w.state.problem!, w.time), text);
     const how = reason === 'work' ? 'warn' : 'error';
-    assert.equal(w.told[0], `${how}: ats-widget: session.invalid_token (${reason}), request req_1. See https://ats.example/docs/errors#session.invalid_token`);
+    assert.equal(w.logged[0], `${how}: ats-widget: session.invalid_token (${reason}), request req_1. See https://ats.example/docs/errors#session.invalid_token`);
   }
 });
 
@@ -47,7 +47,7 @@ test('every other cause may be gone with the next token', async () => {
     w.onTokenExpired = (f) => f.tokens.set('again');
     w.flow.submit();
     await w.review();
-    assert.equal(w.told.length, reason ? 3 : 0, 'the console shows each once');
+    assert.equal(w.logged.length, reason ? 3 : 0, 'the console shows each once');
   }
 });
 
@@ -56,7 +56,7 @@ test('the console has the reason of a refusal, whatever its code', async () => {
   w.faults.init = [{ status: 403, code: 'common.forbidden', details: { reason: 'external_user_ref' } }];
   w.flow.submit();
   await w.screen('FAILED');
-  assert.deepEqual(w.told, ['warn: ats-widget: common.forbidden (external_user_ref), request req_1. See https://ats.example/docs/errors#common.forbidden']);
+  assert.deepEqual(w.logged, ['warn: ats-widget: common.forbidden (external_user_ref), request req_1. See https://ats.example/docs/errors#common.forbidden']);
 });
 
 test('in a browser that is too old, the screen names the needed versions, from the one list', () => {

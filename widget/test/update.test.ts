@@ -324,7 +324,7 @@ test('another mode gives an empty form, but does not replace a running order', a
   assert.equal(w.flow.switch('register'), false);
   await w.screen('TRACKING');
   assert.equal(w.flow.switch('register'), false);
-  w.sockets[0]!.tellAll();
+  w.sockets[0]!.sendAll();
   await w.screen('COMPLETE');
   assert.equal(w.flow.switch('register'), true);
   assert.deepEqual([w.state.screen, w.state.step, w.state.mode, w.flow.tokens.value], ['FORM', 'song', 'register', '']);
@@ -343,7 +343,7 @@ test('another end-user finds nothing of the previous one, not even a running ord
   const { screen, step, title, code, work, transactionId, accessCode, steps } = w.state;
   assert.deepEqual([screen, step, title, code, work, transactionId, accessCode, steps], ['FORM', 'code', '', '', undefined, undefined, undefined, []]);
   assert.equal(w.flow.tokens.value, '');
-  w.sockets[0]!.tellAll();
+  w.sockets[0]!.sendAll();
   await new Promise(setImmediate);
   assert.equal(w.state.screen, 'FORM', 'the previous run reports nothing');
 });

@@ -254,8 +254,8 @@ test('a certificate that is being made is waited for; one that does not arrive i
   await w.until(() => s.files.get('certificate-1')?.state === 'refused');
   await late;
   assert.equal(w.state.screen, 'FORM');
-  const [name, told] = w.events.at(-1)!;
-  assert.deepEqual([name, told['code'], told['stage']], ['allfeat:error', 'work.certificate_unavailable', 'certificate']);
+  const [name, emitted] = w.events.at(-1)!;
+  assert.deepEqual([name, emitted['code'], emitted['stage']], ['allfeat:error', 'work.certificate_unavailable', 'certificate']);
 });
 
 test('a recording that is not kept is reported next to its button; a problem of the whole page is a screen', async () => {
@@ -294,11 +294,11 @@ test('every code, received by the list: by its class', async () => {
     const before = w.events.length;
     libraryOf(w).type('Song', true);
     await w.until(() => w.state.screen !== 'FORM' || libraryOf(w).answered === 'Song');
-    const told = w.names().slice(before);
-    if (kind === 'refresh') assert.deepEqual([w.state.screen, told], ['FORM', ['token-expired', 'token-expired', 'token-expired']], code);
+    const emitted = w.names().slice(before);
+    if (kind === 'refresh') assert.deepEqual([w.state.screen, emitted], ['FORM', ['token-expired', 'token-expired', 'token-expired']], code);
     else {
       const asked = code === 'common.forbidden' ? ['token-expired', 'token-expired'] : [];
-      assert.deepEqual([w.state.screen, told], [kind === 'disabled' ? 'DISABLED' : 'FAILED', [...asked, 'failed']], code);
+      assert.deepEqual([w.state.screen, emitted], [kind === 'disabled' ? 'DISABLED' : 'FAILED', [...asked, 'failed']], code);
     }
   }
 });

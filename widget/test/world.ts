@@ -39,7 +39,7 @@ export class World {
   remembered: Pending | undefined;
   readonly faults: Partial<Record<Kind, Fault[]>> = {};
   /** The action of a socket after it is opened; by default it sends every step. */
-  onSocket: (s: FakeSocket) => void = (s) => s.tellAll();
+  onSocket: (s: FakeSocket) => void = (s) => s.sendAll();
   readonly sockets: FakeSocket[] = [];
   /** The addresses that the file was put to, in order. */
   readonly puts: string[] = [];
@@ -79,9 +79,9 @@ export class World {
   /** The downloads that were started. */
   readonly saved: string[] = [];
   /** The server sends the id of the work. */
-  tellsWork = true;
+  sendsWork = true;
   /** The console messages for the page's developer. */
-  readonly told: string[] = [];
+  readonly logged: string[] = [];
   readonly flow: Registration;
   #timers: Timer[] = [];
   #online: (() => void)[] = [];
@@ -218,7 +218,7 @@ export class World {
       onProgress(file.size / 2);
       return { status: 200, body: 'ok' };
     },
-    tell: (how, text) => void this.told.push(`${how}: ${text}`),
+    log: (how, text) => void this.logged.push(`${how}: ${text}`),
     socket: (url): Socket => {
       const s = new FakeSocket(url, this.#result());
       this.sockets.push(s);
@@ -235,7 +235,7 @@ export class World {
       block_hash: '0xbb',
       ats_id: 42,
       explorer_url: 'https://ats.example/explorer',
-      ...(this.tellsWork && { registered_at: '2026-01-02T03:04:05Z', work_id: 'w', work_url: 'https://ats.example/w/testnet/42' }),
+      ...(this.sendsWork && { registered_at: '2026-01-02T03:04:05Z', work_id: 'w', work_url: 'https://ats.example/w/testnet/42' }),
       ...(this.accessCode && { access_code: this.accessCode }),
     };
   }
@@ -321,8 +321,8 @@ export class World {
         this.confirmations++;
         return { transaction_id: 'tx', ws_url: '/v1/ws/transactions/tx', status_url: '/v1/transactions/tx', access_code: this.accessCode };
       case 'status': {
-        const told = story.slice(0, this.reached);
-        const [step, progress] = told.at(-1)!;
+        const sent = story.slice(0, this.reached);
+        const [step, progress] = sent.at(-1)!;
         const over = step === 'completed';
         return {
           id: 'tx',
@@ -330,7 +330,7 @@ export class World {
           progress,
           is_complete: over,
           result: over ? this.#result() : null,
-          steps: told.map(([s, p]) => ({ step: s, progress: p })),
+          steps: sent.map(([s, p]) => ({ step: s, progress: p })),
         };
       }
       case 'put':
@@ -367,13 +367,13 @@ export class FakeSocket implements Socket {
     this.onmessage?.({ data: typeof frame === 'string' ? frame : JSON.stringify(frame) } as MessageEvent);
   }
   /** Sends the first n steps. */
-  tell(n: number): void {
+  sendSteps(n: number): void {
     this.send({ type: 'connected', transaction_id: 'tx' });
     for (const [step, progress] of story.slice(0, n))
       this.send({ type: 'update', step, progress, ...(step === 'completed' && { details: this.result }) });
   }
-  tellAll(): void {
-    this.tell(6);
+  sendAll(): void {
+    this.sendSteps(6);
   }
   drop(): void {
     this.onclose?.({} as CloseEvent);

@@ -272,7 +272,7 @@ export class Works implements Library {
       const problem = problemOf(thrown);
       if (!ofFile(problem)) return this.#flow.fail(thrown);
       stands({ state: 'refused', problem });
-      this.#flow.tell(problem, what);
+      this.#flow.report(problem, what);
     }
   }
 }

@@ -53,7 +53,7 @@ function version(v: View, s: Works, x: Version) {
           : html`<progress aria-label=${t('getting')} part="progress"></progress>`}
       </details>
       <div class="acts">${button(v, s, n, 'audio')} ${button(v, s, n, 'certificate')}</div>
-      ${told(v, s, n, 'audio')} ${told(v, s, n, 'certificate')}
+      ${message(v, s, n, 'audio')} ${message(v, s, n, 'certificate')}
     </li>
   `;
 }
@@ -65,7 +65,7 @@ const button = (v: View, s: Works, n: number, what: What) => html`
   </button>
 `;
 
-const told = (v: View, s: Works, n: number, what: What) => {
+const message = (v: View, s: Works, n: number, what: What) => {
   const f = s.files.get(`${what}-${n}`);
   return f
     ? html`<p class="note ${f.state === 'begun' ? 'good' : ''}" id=${`m-${what}-${n}`} data-ats=${`told-${what}-${n}`}>${stands(f, v.texts, v.now)}</p>`
