@@ -1,10 +1,9 @@
-// Package verify holds the page that checks evidence in a browser, and serves it
-// under /verify. The page is one file: who saved it needs neither the server nor
-// a network.
+// Package verify holds the page that checks evidence in a browser, and serves it under /verify. The
+// page is one file: a saved copy needs neither the server nor a network.
 //
-// The package adds to the page which registry it is from and the keys of its
-// logs, and nothing else; it never sees what is checked. The page itself is
-// TypeScript (verify/src), and built by `go run ./verify/build`.
+// The package adds to the page the registry that serves it and the keys of the registry's logs, and
+// nothing else. The package never receives the checked files. The page itself is TypeScript
+// (verify/src), built by `go run ./verify/build`.
 package verify
 
 import (
@@ -20,11 +19,10 @@ import (
 //go:embed dist/verify.html
 var built string
 
-// place is what the keys stand before.
+// place is the marker in the page before which the keys are inserted.
 const place = "<title>"
 
-// policy is the page's own, and that nobody may frame it: that cannot be said in
-// a page.
+// policy is the page's own policy, and forbids framing. A page itself cannot forbid framing.
 var policy = func() string {
 	_, rest, found := strings.Cut(built, `http-equiv="Content-Security-Policy" content="`)
 	own, _, _ := strings.Cut(rest, `"`)
@@ -34,8 +32,7 @@ var policy = func() string {
 	return own + "; frame-ancestors 'none'"
 }()
 
-// Page is the page as a registry at the URL gives it out, with the verifier keys
-// of its logs.
+// Page returns the page as the registry at the URL serves it, with the verifier keys of its logs.
 func Page(registry string, keys []string) []byte {
 	var head strings.Builder
 	meta := func(name, content string) {
@@ -48,7 +45,7 @@ func Page(registry string, keys []string) []byte {
 	return []byte(strings.Replace(built, place, head.String()+place, 1))
 }
 
-// New serves the page at /verify. Everything else goes to missing.
+// New serves the page at /verify. missing answers every other path.
 func New(registry string, keys []string, missing http.HandlerFunc) http.Handler {
 	page := Page(registry, keys)
 	tag := fmt.Sprintf(`"%x"`, sha256.Sum256(page))

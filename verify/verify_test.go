@@ -34,7 +34,7 @@ func TestPage(t *testing.T) {
 		`<meta name="timbre-log-key" content="a+1+b/c=">`, `<meta name="timbre-log-key" content="b+2+d">`,
 	} {
 		if strings.Count(body, want) != 1 {
-			t.Errorf("the page has not %s", want)
+			t.Errorf("the page lacks %s", want)
 		}
 	}
 	if !strings.HasSuffix(w.Header().Get("Content-Security-Policy"), "; frame-ancestors 'none'") {
@@ -54,8 +54,8 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// The page's policy names the script and the style that it has, and it names
-// nothing that would have to be fetched.
+// TestPolicy checks that the policy names the script and the style of the page, and nothing that
+// would have to be fetched.
 func TestPolicy(t *testing.T) {
 	t.Parallel()
 	page := string(Page("https://registry.example", nil))
@@ -69,7 +69,7 @@ func TestPolicy(t *testing.T) {
 		for _, one := range m {
 			sum := sha256.Sum256([]byte(one[1]))
 			if !strings.Contains(allowed, "'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'") {
-				t.Errorf("the policy has not the %s: %s", tag, policy)
+				t.Errorf("the policy lacks the %s: %s", tag, policy)
 			}
 		}
 	}

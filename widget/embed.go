@@ -1,5 +1,5 @@
-// Package widget holds the built <ats-widget> as it is served: bundles, types, manifest and their integrity.
-// It never builds them: `go run ./widget/build` does, and what it wrote is committed.
+// Package widget holds the built <ats-widget> as it is served: bundles, types, manifest and
+// integrity values. `go run ./widget/build` builds them, and its output is committed.
 package widget
 
 import (
@@ -14,16 +14,19 @@ var dist embed.FS
 //go:embed packed
 var packed embed.FS
 
-// Files holds ats-widget.esm.js and ats-widget.iife.js, the files that either fetches (ats-widget-rest.js, -works.js, -file.js, -hash.js), ats-widget.d.ts, custom-elements.json and integrity.json at its root,
-// and in locale/ the texts of each language but English, such as locale/fr.json.
+// Files holds at its root the bundles ats-widget.esm.js and ats-widget.iife.js, the files that
+// either fetches (ats-widget-rest.js, -works.js, -file.js, -hash.js), the types,
+// custom-elements.json and integrity.json. locale/ holds the texts of each language but English,
+// such as locale/fr.json.
 var Files fs.FS = sub()
 
 var integrity = readIntegrity()
 
-// Version is the version of the embedded bundles, as in immutable URLs.
+// Version is the version of the embedded bundles, which is part of immutable URLs.
 var Version = integrity["version"]
 
-// Packed returns a file of Files as it is sent compressed, with coding "br" or "gzip"; nil when there is no such file.
+// Packed returns the compressed copy of a file of Files, with coding "br" or "gzip"; nil for an
+// unknown file.
 func Packed(name, coding string) []byte {
 	ext, ok := map[string]string{"br": ".br", "gzip": ".gz"}[coding]
 	if !ok {
@@ -36,7 +39,8 @@ func Packed(name, coding string) []byte {
 	return b
 }
 
-// Integrity returns the SRI value ("sha384-…") of a file of Files by its path, or "" when there is no such file.
+// Integrity returns the SRI value ("sha384-…") of a file of Files by its path, or "" for an unknown
+// file.
 func Integrity(name string) string {
 	if name == "version" {
 		return ""
@@ -44,7 +48,7 @@ func Integrity(name string) string {
 	return integrity[name]
 }
 
-// sub panics only when the binary was built without dist, which the compiler already refuses.
+// sub panics only if the binary was built without dist, which the compiler already refuses.
 func sub() fs.FS {
 	f, err := fs.Sub(dist, "dist")
 	if err != nil {

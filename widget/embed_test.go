@@ -15,7 +15,7 @@ import (
 	"timbre.example/internal/compressed"
 )
 
-// unpacked is what a browser makes of it.
+// unpacked returns the content of a compressed copy.
 func unpacked(t *testing.T, coding string, b []byte) []byte {
 	t.Helper()
 	var r io.Reader = brotli.NewReader(bytes.NewReader(b))
@@ -52,7 +52,7 @@ func TestIntegrityOfEveryFile(t *testing.T) {
 				t.Errorf("%s: %s holds something else: run `go run ./widget/build`", name, coding)
 			}
 		}
-		if strings.HasSuffix(name, ".d.ts") { // the element's own, and one for each framework
+		if strings.HasSuffix(name, ".d.ts") { // the element's types, and one file for each framework
 			types++
 		}
 		if name == "ats-widget.d.ts" || !strings.HasSuffix(name, ".d.ts") {

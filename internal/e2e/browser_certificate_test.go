@@ -57,7 +57,7 @@ func TestCertificate(t *testing.T) {
 
 	p.Click(browser.Hook("certificate"))
 	first := hold.Await()
-	p.Wait("e2e.text('told-certificate') === 'Fetching it…'")
+	p.Wait("e2e.text('told-certificate') === 'Preparing the download…'")
 	first.Answer(404, notYet)
 	p.Wait("e2e.text('told-certificate').includes('being made') && e2e.text('live').includes('being made') && e2e.focus() === 'certificate'")
 	p.Click(browser.Hook("certificate")) // asks nothing twice

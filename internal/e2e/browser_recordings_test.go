@@ -26,11 +26,11 @@ func TestRecordings(t *testing.T) {
 	}
 	first := true
 	for _, c := range []struct{ file, text string }{
-		{part("stereo.flac", 1, 2), "Part of the sound is missing from this file. Upload the whole file, or export the song anew from your music program."},
+		{part("stereo.flac", 1, 2), "Part of the sound is missing from this file. Upload the whole file, or export the song again from your music program."},
 		{fixtures + "refused-video.mp4", "This file is a video. Export the sound alone, as WAV, FLAC or MP3."},
 		{fixtures + "refused-speex.spx", "We cannot read the kind of sound in this file. Export the song as WAV, FLAC or MP3."},
-		{write(t, "song.wav", []byte("RIFF\x24\x00\x00\x00WAVE\x01\x02\x03\x04\x05\x06\x07\x08")), "This file is damaged. Export the song anew from your music program."},
-		{write(t, "song.aiff", []byte("FORM\x00\x00\x00\x04AIFF")), "There is no sound in this file. Choose the file with the recording."},
+		{write(t, "song.wav", []byte("RIFF\x24\x00\x00\x00WAVE\x01\x02\x03\x04\x05\x06\x07\x08")), "This file is damaged. Export the song again from your music program."},
+		{write(t, "song.aiff", []byte("FORM\x00\x00\x00\x04AIFF")), "This file has no sound. Choose the file with the recording."},
 	} {
 		if first {
 			fillSong(p, 0, c.file, "Whole")

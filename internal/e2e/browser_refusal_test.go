@@ -337,7 +337,7 @@ func TestNoRoomForFiles(t *testing.T) {
 	if code := member[string](t, e, "code"); code != "common.service_unavailable" {
 		t.Errorf("failed with %s", code)
 	}
-	if text := browser.Eval[string](p, "e2e.widget().shadowRoot.textContent"); !strings.Contains(text, "There is no room for more files at the moment.") {
+	if text := browser.Eval[string](p, "e2e.widget().shadowRoot.textContent"); !strings.Contains(text, "There is no space for more files right now.") {
 		t.Errorf("the screen says %q", text)
 	}
 	p.Wait(browser.Hook("retry"))

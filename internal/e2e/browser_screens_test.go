@@ -95,7 +95,7 @@ func TestWhatIsSealed(t *testing.T) {
 	p.Wait("e2e.hook('certificate').classList.contains('main')")
 	_, content := files.Await()
 	utc := regexp.MustCompile(`\r\n\d{4}-\d\d-\d\d \d\d:\d\d UTC\r\n`)
-	if text := string(content); !strings.HasPrefix(text, "Test network\r\n") || !strings.Contains(text, "GMT+14") || !utc.MatchString(text) || !strings.Contains(text, "Where to use it\r\n") || !strings.Contains(text, x.host.URL) {
+	if text := string(content); !strings.HasPrefix(text, "Test network\r\n") || !strings.Contains(text, "GMT+14") || !utc.MatchString(text) || !strings.Contains(text, "Where to use the code\r\n") || !strings.Contains(text, x.host.URL) {
 		t.Errorf("the file says:\n%s", text)
 	}
 	if got := said("explorer") + browser.Eval[string](p, "e2e.widget().shadowRoot.getElementById(e2e.hook('explorer').getAttribute('aria-describedby')).textContent"); !strings.Contains(got, "new tab") {
@@ -207,7 +207,7 @@ func TestSandboxedFrames(t *testing.T) {
 		sandbox, save, told, certificate string
 		asks                             bool
 	}{
-		{"allow-scripts allow-same-origin", "Save as a file", "may not save files here", "may not download files here", true},
+		{"allow-scripts allow-same-origin", "Save as a file", "is not allowed to save files here", "is not allowed to download files here", true},
 		{"allow-scripts allow-same-origin allow-downloads", "Saved", "If nothing was saved", "The download has begun.", false},
 	} {
 		x.host.Page("framed.html", x.element(fmt.Sprintf(`id="frame-%d"`, i))+scripts) // else the last one's code is there again

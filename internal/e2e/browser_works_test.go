@@ -166,7 +166,7 @@ func TestWorksLooks(t *testing.T) {
 	v.see("list-found")
 	p.Type(browser.Hook("search"), "x")
 	hold.Await().Go()
-	p.Wait("e2e.hook('count').textContent.includes('None of your songs')")
+	p.Wait("e2e.hook('count').textContent.includes('No song title')")
 	v.see("list-nothing-found")
 	hold.Release()
 

@@ -270,7 +270,7 @@ var table = []row{
 		through(t, x.song("same song", 2))
 	}}},
 	{code: fault.CodeRegistrationAudioTooLarge, text: "This file is too large: 20 kB, at most 9 kB.", rehearsed: "This file is too large: 600 MB, at most 500 MB.", scene: &scene{do: admin("org", "set", "ORG", "--max-file-size", "10000")}},
-	{code: fault.CodeRegistrationInvalidAudioFormat, text: "This file is damaged. Export the song anew from your music program.", rehearsed: "Part of the sound is missing from this file. Upload the whole file, or export the song anew from your music program.", scene: &scene{file: func(t *testing.T) string {
+	{code: fault.CodeRegistrationInvalidAudioFormat, text: "This file is damaged. Export the song again from your music program.", rehearsed: "Part of the sound is missing from this file. Upload the whole file, or export the song again from your music program.", scene: &scene{file: func(t *testing.T) string {
 		// A letter would be refused by the widget: this one begins as a song does.
 		return write(t, "song.wav", []byte("RIFF\x24\x00\x00\x00WAVEDear label, this is a letter."))
 	}}},
@@ -322,7 +322,7 @@ var table = []row{
 		}
 		t.Error("the address has a budget without end")
 	}}},
-	{code: fault.CodeCommonValidationFailed, text: "Something here is not right.", rehearsed: "This email address is not complete.", scene: &scene{file: func(t *testing.T) string {
+	{code: fault.CodeCommonValidationFailed, text: "Please check this field.", rehearsed: "This email address is not complete.", scene: &scene{file: func(t *testing.T) string {
 		return noise(t, "\u200b\u2060", 20_000) // the server sees that nothing of the name is to be seen
 	}}},
 	{code: fault.CodeCommonServiceUnavailable, text: "The service is busy right now. Please try again shortly.", scene: &scene{apart: true, at: "prepare", do: func(_ *testing.T, _ *site, f *flow) {
@@ -331,10 +331,10 @@ var table = []row{
 		f.apart.worker.Kill() // with it the sequencer, which is the chain here
 		f.apart.until("common.service_unavailable", other.Prepare)
 	}}},
-	{code: fault.CodeCommonNotFound, text: "The service did not answer as it should. Please tell this site’s owner.", scene: &scene{element: func(x *site) string { return element(x.siteKey, x.server.URL+"/v1", "") }}},
+	{code: fault.CodeCommonNotFound, text: "The service gave an invalid answer. Please tell this site’s owner.", scene: &scene{element: func(x *site) string { return element(x.siteKey, x.server.URL+"/v1", "") }}},
 	{code: fault.CodeWidgetNetworkError, text: "The connection was lost.", scene: &scene{unseen: true, element: func(x *site) string { return element(x.siteKey, "http://127.0.0.1:1", "") }}},
 	{code: fault.CodeWidgetUploadError, text: "The file could not be uploaded.", scene: &scene{server: with(), unseen: true, at: "upload", do: func(_ *testing.T, x *site, _ *flow) { x.server.Kill() }}},
-	{code: fault.CodeWidgetMalformedResponse, text: "The service did not answer as it should. Please tell this site’s owner.", scene: &scene{unseen: true, element: func(x *site) string { return element(x.siteKey, x.host.URL, "") }}},
+	{code: fault.CodeWidgetMalformedResponse, text: "The service gave an invalid answer. Please tell this site’s owner.", scene: &scene{unseen: true, element: func(x *site) string { return element(x.siteKey, x.host.URL, "") }}},
 	{code: fault.CodeWidgetUnknownError, text: "Something went wrong on our side.", scene: &scene{unseen: true, element: func(x *site) string { return element(x.siteKey, tomorrow.URL(), "") }}},
 	{code: fault.CodeWidgetConfigurationError, text: "Songs cannot be registered on this site right now. Please tell its owner.", scene: &scene{unseen: true, element: func(x *site) string {
 		return strings.Replace(element(x.siteKey, x.server.URL, ""), "testnet", "moonnet", 1)

@@ -17,9 +17,9 @@ import (
 	"timbre.example/evidence"
 )
 
-// The page and package evidence say the same of documents that were changed at
-// random, check by check. What is in evidence/testdata/cases.json was thought of;
-// this is for the rest.
+// TestThePageAgrees compares the page with package evidence, check by check, on documents that were
+// changed at random. The cases of evidence/testdata/cases.json are chosen by hand; random changes
+// find others.
 func TestThePageAgrees(t *testing.T) {
 	t.Parallel()
 	dir, err := verifyDir()
@@ -82,7 +82,7 @@ func TestThePageAgrees(t *testing.T) {
 			want = strings.Join(said, ", ")
 		}
 		if !answers.Scan() {
-			t.Fatal("it says no more")
+			t.Fatal("the page printed too few results")
 		}
 		if got := answers.Text(); got != want {
 			t.Fatalf("seed %d: the page says %s, the package %s, of\n%s", seed, got, want, document)
@@ -103,7 +103,7 @@ func look(name string) error {
 	return err
 }
 
-// changed is a document with a few bytes, or a value, as they were not.
+// changed returns a document in which a few bytes, or one value, are changed.
 func changed(r *rand.Rand, document []byte) []byte {
 	b := bytes.Clone(document)
 	const signs = "{}[]\",:\\/0123456789.eE-+=ntfu \n\tabcXZ"

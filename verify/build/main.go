@@ -1,6 +1,7 @@
-// Command build makes verify/dist/verify.html, the page that checks evidence, out of its sources: one file with its
-// script, its worker and its style inside, which loads nothing. It uses esbuild's Go API and needs no Node; the unit
-// tests (-test) do. It never type-checks: that is tsc's work.
+// Command build makes verify/dist/verify.html, the page that checks evidence, out of its sources.
+// The page is one file that contains its script, its worker and its style, and loads nothing. The
+// command uses esbuild's Go API and needs no Node; the unit tests (-test) do. It does not
+// type-check: that is tsc's work.
 package main
 
 import (
@@ -24,8 +25,8 @@ import (
 	"timbre.example/internal/compressed"
 )
 
-// budget is the most that the page may weigh, in bytes after gzip. Most browsers receive brotli, which is
-// less: the program prints both.
+// budget is the largest size of the page, in bytes after gzip. Most browsers receive brotli, which
+// is smaller: the program prints both sizes.
 const budget = 68_000
 
 func main() {
@@ -73,14 +74,15 @@ func verifyDir() (string, error) {
 	return "", errors.New("run it in the repository's root: go run ./verify/build")
 }
 
-// policy allows the page its own scripts and style, by their hashes, and the worker that the script makes of a part of
-// itself and may compile WebAssembly. Nothing can be fetched, sent or navigated to by a form.
+// policy allows the page its own scripts and style, by their hashes. It also allows the worker that
+// the script makes of a part of itself, and WebAssembly in the worker. The page cannot fetch or
+// send anything, nor submit a form.
 func policy(needs, script, style string) string {
 	return fmt.Sprintf("default-src 'none'; script-src %s %s 'wasm-unsafe-eval'; style-src %s; worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types verify",
 		source(needs), source(script), source(style))
 }
 
-// source names an inline text in a policy.
+// source is the policy's source expression for an inline text.
 func source(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
@@ -128,8 +130,8 @@ func build(dir string) ([]byte, error) {
 	return []byte(out), nil
 }
 
-// version names the page: its version number, and the beginning of the SHA-256 of
-// its script and style.
+// version is the page's version: a version number, and the first digits of the SHA-256 of its
+// script and style.
 func version(dir, does string) (string, error) {
 	var about struct{ Version string }
 	if err := readJSON(filepath.Join(dir, "package.json"), &about); err != nil {
@@ -138,8 +140,8 @@ func version(dir, does string) (string, error) {
 	return fmt.Sprintf("%s (%.4x)", about.Version, sha256.Sum256([]byte(does))), nil
 }
 
-// needs is the script that says when a browser is too old. needs.json is the one
-// list of what the page needs; docs/verify.md and a test are held against it.
+// needs is the script that reports when a browser is too old. needs.json is the one list of the
+// features that the page needs; a test compares docs/verify.md with it.
 func needs(dir string) (string, error) {
 	src := filepath.Join(dir, "src")
 	text, err := os.ReadFile(filepath.Join(src, "needs.js"))
@@ -184,10 +186,11 @@ func readJSON(path string, into any) error {
 	return nil
 }
 
-// libraries are those that the page has in it.
+// libraries are the libraries in the page.
 var libraries = []string{"@noble/hashes", "@noble/curves", "hash-wasm"}
 
-// licences are the licence texts of the libraries in the page. The licences ask for them in every copy.
+// licences are the licence texts of the libraries in the page. The licences require them in every
+// copy.
 func licences(dir string) (string, error) {
 	var out strings.Builder
 	for _, name := range libraries {
@@ -217,7 +220,8 @@ func options(dir string) api.BuildOptions {
 	}
 }
 
-// bundle is a script of src with all that it imports. esbuild escapes what would end the element that it stands in.
+// bundle is a script of src with all its imports. esbuild escapes text that would end the script
+// element.
 func bundle(dir, name string) (string, error) {
 	o := options(dir)
 	o.EntryPoints = []string{filepath.Join(dir, "src", name)}
@@ -229,7 +233,8 @@ func bundle(dir, name string) (string, error) {
 	return strings.TrimSpace(string(r.OutputFiles[0].Contents)), nil
 }
 
-// workers makes a worker's bundle importable as text: a page that was saved as one file has no other to start it from.
+// workers makes a worker's bundle importable as text: a page saved as one file has no second file
+// to load the worker from.
 func workers(dir string) api.Plugin {
 	return api.Plugin{Name: "workers", Setup: func(b api.PluginBuild) {
 		b.OnResolve(api.OnResolveOptions{Filter: `^worker:`}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
@@ -242,7 +247,7 @@ func workers(dir string) api.Plugin {
 	}}
 }
 
-// runTests bundles each test on its own and hands them all to Node's test runner.
+// runTests bundles each test separately, and passes all bundles to Node's test runner.
 func runTests(dir string) error {
 	built, err := forNode(dir, filepath.Join(dir, ".test"), filepath.Join(dir, "test", "*.test.ts"))
 	if err != nil {
@@ -257,7 +262,7 @@ func runTests(dir string) error {
 func forNode(dir, out, pattern string) ([]string, error) {
 	sources, err := filepath.Glob(pattern)
 	if err != nil || len(sources) == 0 {
-		return nil, fmt.Errorf("nothing is %s: %w", pattern, err)
+		return nil, fmt.Errorf("no file matches %s: %w", pattern, err)
 	}
 	if err := os.RemoveAll(out); err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ import (
 	"timbre.example/internal/certificate/pdftest"
 )
 
-// said is what a reader says of a PDF.
+// said is the result of a reader for a PDF.
 type said struct {
 	Why      string
 	Evidence []byte
@@ -29,7 +29,7 @@ type said struct {
 	Steps    int
 }
 
-// theCommand is what internal/certificate says.
+// theCommand is the reader of internal/certificate.
 func theCommand(t testing.TB, pdf []byte) (s said) {
 	t.Helper()
 	a, err := certificate.Read(pdf)
@@ -102,7 +102,7 @@ func (p *page) says(t testing.TB, pdf []byte) (s said) {
 	return s
 }
 
-// keep writes a file for whoever looks into it, in the folder TIMBRE_TEST_KEEP.
+// keep writes a file to the folder TIMBRE_TEST_KEEP, so that a developer can inspect it.
 func keep(t testing.TB, name string, pdf []byte) string {
 	dir := os.Getenv("TIMBRE_TEST_KEEP")
 	if dir == "" {
@@ -113,7 +113,7 @@ func keep(t testing.TB, name string, pdf []byte) string {
 	return kept
 }
 
-// agree reports whether both say the same.
+// agree reports whether both readers give the same result.
 func agree(t testing.TB, p *page, name string, pdf []byte) (said, bool) {
 	t.Helper()
 	command, page := theCommand(t, pdf), p.says(t, pdf)
@@ -127,7 +127,7 @@ func agree(t testing.TB, p *page, name string, pdf []byte) (said, bool) {
 
 const firstEvidence, secondEvidence = `{"evidence": 1, "title": "first"}`, `{"evidence": 1, "title": "second"}`
 
-// The page says of each case what is expected, with bounded work.
+// TestThePageReadsPDFs checks the page's result for each case, and that its work is bounded.
 func TestThePageReadsPDFs(t *testing.T) {
 	t.Parallel()
 	p := thePage(t)
@@ -142,8 +142,8 @@ func TestThePageReadsPDFs(t *testing.T) {
 	}
 }
 
-// real are certificates as the server makes them, and what other programs make of
-// them, by how.
+// real returns certificates as the server makes them, and as other programs rewrite them, by the
+// way they were made.
 func real(t testing.TB) map[string][]byte {
 	t.Helper()
 	evidence, err := os.ReadFile("../../evidence/testdata/v1/full.json")
@@ -197,13 +197,13 @@ func real(t testing.TB) map[string][]byte {
 	return all
 }
 
-// mutants are how many are compared; TIMBRE_TEST_MUTANTS says another number, and
-// shows all of them to the other readers. TIMBRE_TEST_SEED makes others.
+// mutants is the number of changed files that are compared. TIMBRE_TEST_MUTANTS sets another
+// number, and compares all of them with the other programs. TIMBRE_TEST_SEED changes them in
+// another way.
 const mutants = 3000
 
-// The command and the page say the same of PDFs that were changed at random, and
-// of those that other programs wrote. What they take out of a file, qpdf and poppler
-// take out, too.
+// TestReadersAgree compares the command with the page on PDFs that were changed at random, and on
+// PDFs that other programs wrote. qpdf and poppler must extract the same file.
 func TestReadersAgree(t *testing.T) {
 	t.Parallel()
 	p := thePage(t)
@@ -215,7 +215,7 @@ func TestReadersAgree(t *testing.T) {
 	third := others(t)
 	small := pdftest.Certificate(firstEvidence).With(7, pdftest.Stream("", secondEvidence)).With(8, "<</Type/Filespec/F(evidence.json)/UF(evidence.json)/EF<</F 7 0 R>>>>").With(9, "[8 0 R]")
 	counts := map[string]int{}
-	most, ask, asked := mutants, 200, 0 // a process for each that is asked
+	most, ask, asked := mutants, 200, 0 // qpdf and poppler start a process for each file
 	if text := os.Getenv("TIMBRE_TEST_MUTANTS"); text != "" {
 		_, _ = fmt.Sscan(text, &most)
 		ask = most
@@ -259,7 +259,7 @@ func TestReadersAgree(t *testing.T) {
 	}
 }
 
-// others returns a function that compares with what qpdf and poppler take out.
+// others returns a function that compares a result with the file that qpdf and poppler extract.
 func others(t *testing.T) func(name string, pdf, evidence []byte) {
 	for _, tool := range []string{"qpdf", "pdfdetach"} {
 		if err := look(tool); err != nil && os.Getenv("TIMBRE_TEST_ALL") != "" {
@@ -286,7 +286,7 @@ func others(t *testing.T) func(name string, pdf, evidence []byte) {
 			_ = os.Remove(saved)
 			out, err := exec.Command("pdfdetach", "-save", number, "-o", saved, path).CombinedOutput()
 			if got, _ := os.ReadFile(saved); !bytes.Equal(got, evidence) {
-				t.Errorf("%s: poppler takes out %.60q (%v, line %d, %s): %s", name, got, err, i, out, kept())
+				t.Errorf("%s: poppler extracts %.60q (%v, line %d, %s): %s", name, got, err, i, out, kept())
 			}
 			goto qpdf
 		}
@@ -304,12 +304,12 @@ func others(t *testing.T) func(name string, pdf, evidence []byte) {
 		}
 		out, err := exec.Command("qpdf", "--show-attachment="+key, path).Output()
 		if !bytes.Equal(out, evidence) {
-			t.Errorf("%s: qpdf takes out %.60q (%v) of %q: %s", name, out, err, list, kept())
+			t.Errorf("%s: qpdf extracts %.60q (%v) of %q: %s", name, out, err, list, kept())
 		}
 	}
 }
 
-// The page reads as the command does whatever it is given.
+// FuzzReadersAgree checks that the page and the command give the same result for all input.
 func FuzzReadersAgree(f *testing.F) {
 	p := thePage(f)
 	for _, c := range pdftest.Small(firstEvidence, secondEvidence) {
@@ -317,7 +317,7 @@ func FuzzReadersAgree(f *testing.F) {
 	}
 	small := pdftest.Certificate(firstEvidence).With(7, pdftest.Stream("", secondEvidence)).With(8, "<</Type/Filespec/F(evidence.json)/UF(evidence.json)/EF<</F 7 0 R>>>>")
 	f.Fuzz(func(t *testing.T, pdf []byte, seed uint64) {
-		if seed != 0 { // one of the structure
+		if seed != 0 { // a change of the structure
 			pdf = small.Mutate(rand.New(rand.NewPCG(seed, 0)))
 		}
 		given := bytes.Clone(pdf)

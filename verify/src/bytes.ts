@@ -1,11 +1,11 @@
-/** Bytes and their texts, as Go's standard library reads and writes them. */
+/** Converts bytes to text and back, as Go's standard library does. */
 import { sha256 as digest } from '@noble/hashes/sha2.js';
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
 const encoder = new TextEncoder();
 
-/** The UTF-8 of a text. */
+/** A text in UTF-8. */
 export const utf8 = (s: string): Bytes => encoder.encode(s);
 
 export const hex = (b: Uint8Array): string => Array.from(b, (n) => n.toString(16).padStart(2, '0')).join('');
@@ -13,7 +13,7 @@ export const hex = (b: Uint8Array): string => Array.from(b, (n) => n.toString(16
 /** The bytes of an even number of hexadecimal digits. */
 export const unhex = (s: string): Bytes => Uint8Array.from(s.match(/../g) ?? [], (two) => parseInt(two, 16));
 
-/** The bytes of padded base64, undefined when it is none. */
+/** The bytes of padded base64, undefined when the text is not valid. */
 export function unbase64(s: string): Bytes | undefined {
   const text = s.replace(/[\r\n]/g, '');
   if (text.length % 4 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined;

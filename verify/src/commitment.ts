@@ -1,4 +1,4 @@
-/** Version 1 of the commitment protocol: package commitment of the Go sources, for a verifier. */
+/** Version 1 of the commitment protocol, for a verifier: package commitment of the Go sources. */
 import { concat, sha256, unhex, utf8 } from './bytes.js';
 
 export const version = 1;
@@ -18,17 +18,17 @@ export interface Creator {
   readonly isni?: string;
 }
 
-/** A level of a proof: the sibling, in hexadecimal, and whether it is the left one. */
+/** A level of a proof: the sibling, in hexadecimal, and whether it is on the left. */
 export interface Step {
   readonly sibling: string;
   readonly isLeft: boolean;
 }
 
-/** From the leaf's level to the children of the root: always of the tree's depth. */
+/** From the leaf's level to the children of the root: always as many as the tree is deep. */
 export type Proof = readonly Step[];
 export const proofLength = depth;
 
-/** Whether a creator is one that the protocol takes. */
+/** Whether the protocol accepts a creator. */
 export const valid = (c: Creator): boolean =>
   c.fullName !== '' &&
   c.email !== '' &&
@@ -53,7 +53,7 @@ export function leaf(c: Creator): string {
 
 const node = (left: string, right: string): string => sha256(unhex(left + right));
 
-/** The place of the creator that a proof is about, from 0. */
+/** The position of the creator that a proof is about, from 0. */
 export const indexOf = (p: Proof): number => p.reduce((i, step, level) => i | (Number(step.isLeft) << level), 0);
 
 /** Whether a proof leads from a leaf to the root. */

@@ -1,4 +1,4 @@
-/** Elements from their parts. Text is only ever text. */
+/** Creates elements from their parts. Text never becomes markup. */
 type Part = Node | string | false | undefined;
 
 interface Attributes {

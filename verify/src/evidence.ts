@@ -1,7 +1,7 @@
 /**
- * The form of evidence, version 1: package evidence of the Go sources has it with its reasons. There is one way to say a thing,
- * apart from white space and escapes: members in their order, each there unless it is said to be optional. What that package
- * refuses is refused here, and the other way round.
+ * The format of evidence, version 1. Package evidence of the Go sources has the same format and its reasons. Each document has one
+ * spelling, apart from white space and escapes: the members are in a fixed order, and present unless optional. Both implementations accept
+ * and refuse the same documents.
  */
 import { indexOf, maxCreators, proofLength, roles, valid, type Creator as Person, type Proof, type Role } from './commitment.js';
 import { base64, hex, unbase64, unhex, type Bytes } from './bytes.js';
@@ -35,7 +35,7 @@ export interface Substrate {
   readonly extrinsic: Bytes;
 }
 
-/** Hashes are in hexadecimal, moments in nanoseconds since 1970. */
+/** Hashes are in hexadecimal, times in nanoseconds since 1970. */
 export interface Evidence {
   readonly title: string;
   readonly creators: readonly Creator[];
@@ -48,13 +48,13 @@ export interface Evidence {
   readonly version: bigint;
   readonly txHash: string;
   readonly block: { readonly number: bigint; readonly hash: string; readonly time: bigint };
-  /** Where it is: in a log or on a chain. */
+  /** The place of the registration: in a log or on a chain. */
   readonly at: Log | Substrate;
-  /** There is a time-stamp token; this page does not read it. */
+  /** Whether there is a time-stamp token; this page does not read it. */
   readonly token: boolean;
 }
 
-/** Why a document is no evidence: it is too large, of another version, no JSON at all, or a member is not as it must be. */
+/** The reason why a document is not evidence: too large, another version, not JSON, or an invalid member. */
 export class Malformed extends Error {
   constructor(
     readonly why: 'size' | 'version' | 'json' | 'member',
@@ -64,7 +64,7 @@ export class Malformed extends Error {
   }
 }
 
-/** Reads the members of one object, whose names are given in their order; one with a question mark may be missing. */
+/** Reads the members of one object in the given order. A name with a question mark is optional. */
 class Reader {
   readonly #members: Map<string, Json>;
 
@@ -99,7 +99,7 @@ class Reader {
     return v instanceof Text ? v.value : this.refuse(name);
   }
 
-  /** A text that is there and not empty, or undefined. */
+  /** A text that is present and not empty, or undefined. */
   optional(name: string): string | undefined {
     return this.has(name) ? this.text(name) || this.refuse(name) : undefined;
   }
@@ -153,7 +153,7 @@ function creatorOf(value: Json, path: string): Creator {
 }
 
 function logOf(r: Reader): Log {
-  // A log with one entry proves it with nothing, which Go writes as null.
+  // The proof in a log with one entry is empty, which Go writes as null.
   const proof = (r.get('proof') === null ? [] : r.list('proof')).map((one) => {
     const b = one instanceof Text ? unbase64(one.value) : undefined;
     return b?.length === 32 && base64(b) === (one as Text).value ? hex(b) : r.refuse('proof');
@@ -162,10 +162,10 @@ function logOf(r: Reader): Log {
   return { origin: r.text('origin'), key: r.text('key'), leaf: r.text('leaf'), index: r.integer('index', 0n), proof, checkpoint: r.text('checkpoint') };
 }
 
-/** A moment as Go writes it: in UTC, to the microsecond, and no zeros at the end. */
+/** A time as Go writes it: in UTC, to the microsecond, without trailing zeros. */
 const canonicalTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{0,5}[1-9])?Z$/;
 
-/** Reads one document and nothing after it. Throws Malformed, and nothing else. */
+/** Reads one document and nothing after it. Throws only Malformed. */
 export function decode(bytes: Uint8Array): Evidence {
   if (bytes.length > maxSize) throw new Malformed('size');
   let document: Json;

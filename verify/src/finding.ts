@@ -1,4 +1,4 @@
-/** How a finding is shown. */
+/** Shows a finding. */
 import { h } from './dom.js';
 import type { Evidence } from './evidence.js';
 import type { Trusted } from './keys.js';
@@ -22,15 +22,15 @@ export interface Circumstances {
   readonly recording: (GivenFile & { readonly sha256: string }) | undefined;
   /** Milliseconds since 1970. */
   readonly at: number;
-  /** The key that the log was checked with, when it is trusted. */
+  /** The key that the log was checked with, if it is trusted. */
   readonly key: Trusted | undefined;
-  /** Where the page came from. */
+  /** The origin of the page. */
   readonly host: string;
-  /** The page's. */
+  /** The version of the page. */
   readonly version: string;
 }
 
-/** The verdict, what the evidence says, every check, and how it was checked. */
+/** The verdict, the facts of the evidence, every check, and the circumstances of the check. */
 export function findingOf(texts: Texts, e: Evidence, { verdict, checks }: Finding, made: Circumstances): HTMLElement[] {
   const good = verdict === 'verified' || verdict === 'registered';
   const some = good && checks.some((c) => c.name === 'all_creators' && c.status !== 'ok');
@@ -47,12 +47,12 @@ export function findingOf(texts: Texts, e: Evidence, { verdict, checks }: Findin
   const said = [h('h3', {}, texts.t('facts')), ...(good && !unread ? [h('p', { class: 'soft' }, texts.t('compare'))] : []), facts(texts, e), h('p', { class: 'soft' }, texts.t('unproved'))];
   const from = made.key && !made.key.own ? made.host : '';
   const checked = [h('h3', {}, texts.t('checks')), h('ul', { class: 'checks', id: 'checks' }, ...checks.map((c) => line(texts, c, 'leaf' in e.at ? '' : 'chain_', checks.some((k) => k.name === 'log_key' && k.status === 'failed'), from)))];
-  // What is wrong comes first.
+  // Failed checks come first.
   const all = good ? [...said, ...checked, h('p', { class: 'soft after' }, texts.t('not'))] : [...checked, ...said];
   return [summary, ...all, h('h3', {}, texts.t('thisCheck')), circumstances(texts, made), h('p', { class: 'act' }, h('button', { type: 'button', id: 'print', click: () => print() }, texts.t('print'))), numbers(texts, e)];
 }
 
-/** Why a check failed or was not made, for those where it can be told. */
+/** The reason why a check failed or was not made, if it is known. */
 const reasons: Partial<Record<`${Check['name']} ${Check['status']}`, Key>> = {
   'media failed': 'why_media_failed',
   'media not_checked': 'why_media',
@@ -67,7 +67,7 @@ const reasons: Partial<Record<`${Check['name']} ${Check['status']}`, Key>> = {
   'page failed': 'why_page_failed',
 };
 
-/** What a check is about; on a chain some say another thing than in a log. */
+/** The text of a check; some checks have another text for a chain than for a log. */
 const claims = (c: Check, chain: '' | 'chain_'): Key => (chain && ['entry', 'time', 'inclusion', 'block'].includes(c.name) ? (`check_chain_${c.name}` as Key) : `check_${c.name}`);
 
 function line(texts: Texts, c: Check, chain: '' | 'chain_', keyFailed: boolean, from: string): HTMLElement {
@@ -99,7 +99,7 @@ function facts(texts: Texts, e: Evidence): HTMLElement {
       ),
     ),
   );
-  // A redacted document has no name, and of a recording at home nobody knows the format.
+  // A redacted document has no file name. A recording that was never uploaded has no known format.
   const file = h('span', {}, ...[e.media.filename, e.media.format].filter(Boolean).flatMap((known) => [h('bdi', {}, shown(known)), ' · ']), texts.size(Number(e.media.size)));
   return list([
     [texts.t('title'), h('bdi', { class: 'title' }, shown(e.title))],
@@ -114,7 +114,7 @@ function facts(texts: Texts, e: Evidence): HTMLElement {
   ]);
 }
 
-/** Hexadecimal, which is read from the left in every language. */
+/** Hexadecimal, which is read from left to right in every language. */
 const code = (text: string): HTMLElement => h('bdi', { class: 'mono', dir: 'ltr' }, text);
 
 function circumstances(texts: Texts, { proof, recording, at, key, host, version }: Circumstances): HTMLElement {

@@ -1,4 +1,4 @@
-/** Hashes the pieces that the page sends, away from the page. It never opens the file: WebKit forbids that to a worker of a saved page. */
+/** Hashes the pieces that the page sends, in a worker. It never opens the file: WebKit forbids that to a worker of a saved page. */
 import { createSHA256 } from 'hash-wasm';
 import type { Answer, Piece } from './hashing.js';
 
@@ -11,7 +11,7 @@ addEventListener('message', async ({ data }: MessageEvent<Piece>) => {
     if (data) d.update(new Uint8Array(data));
     answer = data ? '' : d.digest();
   } catch {
-    answer = undefined; // some browsers forbid WebAssembly, as phones in lockdown do
+    answer = undefined; // some browsers forbid WebAssembly, for example phones in Lockdown Mode
   }
   postMessage(answer);
 });

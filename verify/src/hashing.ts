@@ -1,31 +1,31 @@
 /**
- * Hashes a file. The page reads it in pieces, and a worker, whose source is part of this page, hashes them with WebAssembly.
- * Where no worker starts or it has no WebAssembly, the page hashes small pieces itself, and draws between them.
+ * Hashes a file. The page reads it in pieces. A worker, whose source is part of this page, hashes them with WebAssembly. If no worker
+ * starts, or it has no WebAssembly, the page hashes small pieces itself, and draws in between.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import source from 'worker:hash.worker.ts';
 import { hex } from './bytes.js';
 
-/** What a worker is sent: a piece, or null for the end. */
+/** The messages to a worker: a piece, or null for the end. */
 export type Piece = ArrayBuffer | null;
-/** What it answers: an empty text, and at the end the hash in hexadecimal; undefined when it cannot hash. */
+/** The answers of a worker: an empty text for a piece, and the hash in hexadecimal for the end; undefined when it cannot hash. */
 export type Answer = string | undefined;
 
 /** Hashes pieces in their order. */
 interface Hasher {
-  /** Bytes of a piece. */
+  /** The size of a piece in bytes. */
   readonly piece: number;
   send(piece: Piece): Promise<string>;
-  /** Gives back what it holds. */
+  /** Frees its resources. */
   end(): void;
 }
 
-/** Large enough that asking costs nothing, small enough that two of them are no burden. */
+/** Large enough that a message costs little, small enough that two pieces use little memory. */
 const piece = 4 << 20;
-/** Takes the page some 10 ms: less than a frame. */
+/** The page needs some 10 ms for it: less than a frame. */
 const smallPiece = 1 << 19;
 
-/** A page may only start a worker from an address that a policy of its own made. */
+/** A page may only start a worker from an address that its own Trusted Types policy made. */
 interface Policies {
   createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): string };
 }
@@ -34,7 +34,7 @@ const policy = trustedTypes?.createPolicy('verify', { createScriptURL: (url) => 
 
 class WorkerFailed extends Error {}
 
-/** Throws WorkerFailed, and so do its promises, when no worker starts or the worker breaks. */
+/** Throws WorkerFailed when no worker starts or the worker breaks; so do its promises. */
 function inWorker(): Hasher {
   const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
   let worker: Worker;
@@ -87,9 +87,9 @@ async function feed(file: Blob, hasher: Hasher, progress: (done: number) => void
     let next = read(0);
     for (let at = 0; at < file.size; at += hasher.piece) {
       const bytes = await next;
-      // The next piece is on its way while this one is hashed.
+      // The next piece is read while this one is hashed.
       next = at + hasher.piece < file.size ? read(at + hasher.piece) : Promise.resolve(bytes);
-      next.catch(() => undefined); // it is awaited above, unless hashing fails first
+      next.catch(() => undefined); // awaited above, unless hashing fails first
       await hasher.send(bytes);
       signal.throwIfAborted();
       progress(Math.min(at + hasher.piece, file.size));
@@ -100,7 +100,7 @@ async function feed(file: Blob, hasher: Hasher, progress: (done: number) => void
   }
 }
 
-/** The SHA-256 of the file in hexadecimal. When the signal says stop, and when the file cannot be read, the promise is rejected. */
+/** The SHA-256 of the file in hexadecimal. The promise is rejected when the signal aborts, and when the file cannot be read. */
 export async function hash(file: Blob, progress: (done: number) => void, signal: AbortSignal): Promise<string> {
   try {
     return await feed(file, inWorker(), progress, signal);

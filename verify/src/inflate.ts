@@ -1,11 +1,11 @@
 /**
- * Unpacks zlib (RFC 1950, RFC 1951), as compress/zlib of Go does. DecompressionStream differs between browsers in what it says of
- * bytes behind the end, tells nobody where the end is, and would make every step of the reader wait.
+ * Unpacks zlib (RFC 1950, RFC 1951), as Go's compress/zlib does. DecompressionStream is not used: browsers differ about bytes after the
+ * end, it does not report where the end is, and every step of the reader would have to wait.
  */
 import type { Bytes } from './bytes.js';
 import { refuse } from './unread.js';
 
-/** A canonical code: how many codes have each length, and the symbols in their order. */
+/** A canonical code: the number of codes of each length, and the symbols in their order. */
 type Code = readonly [counts: number[], symbols: number[]];
 
 function code(lengths: readonly number[]): Code {
@@ -15,7 +15,7 @@ function code(lengths: readonly number[]): Code {
   counts[0] = 0;
   let left = 1;
   for (let n = 1; n < 16; n++) left = 2 * left - counts[n]!;
-  // Of codes with a hole only one is good: that of one bit for one symbol.
+  // Only one incomplete code is valid: one bit for one symbol.
   if (used && left !== 0 && !(used === 1 && counts[1] === 1)) refuse('stream');
   const at = [0, 0];
   for (let n = 1; n < 15; n++) at.push(at[n]! + counts[n]!);
@@ -27,7 +27,7 @@ function code(lengths: readonly number[]): Code {
 const fixed = [code(Array.from({ length: 288 }, (_, i) => (i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8))), code(Array<number>(32).fill(5))] as const;
 const order = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
-/** The first zlib stream of the data, and where it ends. More than room bytes are refused. */
+/** The first zlib stream of the data, and the position of its end. More than room bytes are refused. */
 export function inflate(data: Uint8Array, room: number): { out: Bytes; end: number } {
   let [at, held, bit] = [2, 0, 0];
   let out = new Uint8Array(Math.min(room, 1 << 16));
@@ -70,7 +70,7 @@ export function inflate(data: Uint8Array, room: number): { out: Bytes; end: numb
       bit = 0;
       const n = byte() + byte() * 256;
       if (n + byte() + byte() * 256 !== 0xffff) refuse('stream');
-      // A block that is cut is refused for that, unless it is too large before.
+      // A truncated block is refused as truncated, unless it is already too large.
       grow(Math.min(n, data.length - at));
       if (n > data.length - at) refuse('stream');
       out.set(data.subarray(at, at + n), size);
@@ -103,14 +103,14 @@ export function inflate(data: Uint8Array, room: number): { out: Bytes; end: numb
   }
   let [a, b] = [1, 0];
   for (let i = 0; i < size; ) {
-    for (const end = Math.min(size, i + 3800); i < end; i++) b += a += out[i]!; // no sum is larger than 32 bits
+    for (const end = Math.min(size, i + 3800); i < end; i++) b += a += out[i]!; // no sum exceeds 32 bits
     a %= 65521;
     b %= 65521;
   }
   for (const c of [b >> 8, b & 255, a >> 8, a & 255]) if (byte() !== c) refuse('stream');
   return { out: out.subarray(0, size), end: at };
 
-  /** The codes of a block that brings its own. */
+  /** The codes of a block that contains its own. */
   function dynamic(): [Code, Code] {
     const [literals, distances, n] = [bits(5) + 257, bits(5) + 1, bits(4) + 4];
     if (literals > 286 || distances > 30) refuse('stream');

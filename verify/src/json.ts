@@ -1,6 +1,6 @@
 /**
- * JSON in which nothing can be said twice: a member that is repeated is refused, where JSON.parse would keep the last. Numbers
- * keep their digits, since JavaScript's own lose some of them.
+ * Unambiguous JSON: a repeated member is refused, where JSON.parse would keep the last. Numbers keep their digits, because a JavaScript
+ * number loses some.
  */
 export type Json = null | boolean | Num | Text | Json[] | Map<string, Json>;
 
@@ -18,7 +18,7 @@ const token =
   /[ \t\n\r]*(?:([{}[\]:,])|("[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*")|(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)|(true|false|null))/y;
 const blank = /[ \t\n\r]*$/y;
 
-/** Nothing that is read here is deeper. */
+/** The deepest nesting; no document of this page is deeper. */
 const deepest = 16;
 
 /** Reads one value and nothing after it. Throws a SyntaxError. */
@@ -33,7 +33,7 @@ export function parse(source: string): Json {
     return found;
   };
   const value = ([, sign, text, digits, word]: RegExpExecArray, depth: number): Json => {
-    // Half a surrogate pair is no text; Go reads the same in its place.
+    // An unpaired surrogate is not text; Go replaces it in the same way.
     if (text !== undefined) return new Text((JSON.parse(text) as string).toWellFormed());
     if (digits !== undefined) return new Num(digits);
     if (word !== undefined) return word === 'null' ? null : word === 'true';

@@ -1,10 +1,10 @@
-/** Whose logs are trusted. The keys stand in the page's head, so that a saved copy has them. */
+/** The trusted keys of logs. They are in the page's head, so that a saved copy has them. */
 import { fingerprint, parseKey } from './log.js';
 
 export interface Trusted {
   readonly key: string;
   readonly fingerprint: string;
-  /** Added by the reader, and not the registry's. */
+  /** Added by the reader, not by the registry. */
   readonly own: boolean;
 }
 
@@ -13,23 +13,23 @@ const ownKey = 'timbre-own-key';
 
 const metas = (name: string): string[] => [...document.querySelectorAll<HTMLMetaElement>(`meta[name="${name}"]`)].map((m) => m.content);
 
-/** The page as it was before any script changed it: this is what is saved, so no copy has anybody's evidence in it. */
+/** The page as it was before any script changed it. This text is saved, so a copy contains no evidence. */
 const pristine = document.documentElement.cloneNode(true) as HTMLElement;
 
-/** The registry that served the page, or the page that this one is a copy of. */
+/** The registry that served the page, or that served the original of this copy. */
 export const registry = metas('timbre-registry')[0] ?? '';
 
-/** Its name, for people. */
+/** The host name of the registry, for people. */
 export const host = registry.replace(/^https?:\/\//, '');
 
-/** Which page this is. */
+/** The version of this page. */
 export const version = metas('timbre-verify')[0] ?? '';
 
 const trusted = (key: string, own: boolean): Trusted[] => (parseKey(key) ? [{ key, own, fingerprint: fingerprint(key) }] : []);
 
 export let keys: readonly Trusted[] = [...metas(registryKey).flatMap((k) => trusted(k, false)), ...metas(ownKey).flatMap((k) => trusted(k, true))];
 
-/** Adds a key. One that came with the page is then the reader's own choice. False when it is none. */
+/** Adds a key. A key that came with the page then counts as the reader's own choice. False when it is invalid. */
 export function trust(text: string): boolean {
   const [added] = trusted(text.trim(), true);
   if (!added) return false;

@@ -1,6 +1,6 @@
 /**
- * What a transparency log publishes: the text of an entry, a signed checkpoint, and the proof that the entry is under it. The
- * Go sources have it in internal/network/log/leaf and golang.org/x/mod/sumdb.
+ * The published data of a transparency log: the text of an entry, a signed checkpoint, and the proof that the checkpoint includes the
+ * entry. The Go sources have it in internal/network/log/leaf and golang.org/x/mod/sumdb.
  */
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { hex, sha256, unbase64, unhex, utf8, type Bytes } from './bytes.js';
@@ -8,7 +8,7 @@ import { moment } from './time.js';
 
 export const maxInt64 = 2n ** 63n - 1n;
 
-/** Sizes above it are no log's; half of what an int64 holds, so that nothing overflows that is computed from it. */
+/** The largest size of a log: half of the largest int64, so that calculations with sizes do not overflow. */
 const maxSize = 2n ** 62n;
 
 export interface Leaf {
@@ -25,7 +25,7 @@ export interface Leaf {
 const form =
   /^(timbre-log\/v1\n(?:create|update ([1-9][0-9]*))\ncommitment ([0-9a-f]{64})\nprotocol ([1-9][0-9]{0,2})\nnonce [0-9a-f]{64}\n)ats ([1-9][0-9]*)\nversion ([1-9][0-9]*)\nblock ([1-9][0-9]*)\ntime ([0-9T:-]{19}\.[0-9]{6}Z)\n$/;
 
-/** Reads the one way to write an entry; undefined for every other, and for one that contradicts itself. */
+/** Reads an entry in its only valid form; undefined for every other text, and for an entry that contradicts itself. */
 export function parseLeaf(text: string): Leaf | undefined {
   const m = form.exec(text);
   if (!m) return undefined;
@@ -38,7 +38,7 @@ export function parseLeaf(text: string): Leaf | undefined {
   return { commitment: m[3]!, protocol, atsId, version, block, at, tx: sha256(utf8(m[1]!)) };
 }
 
-/** A verifier key, as text "name+hash+key" when it was read. */
+/** A verifier key, in the text form "name+hash+key". */
 export interface Key {
   readonly name: string;
   readonly hash: number;
@@ -49,7 +49,7 @@ const validName = (name: string): boolean => name !== '' && !/[\p{White_Space}+]
 
 const uint32 = (b: Uint8Array): number => new DataView(b.buffer, b.byteOffset).getUint32(0);
 
-/** Reads a verifier key: undefined for what is none, or not of an Ed25519 key. */
+/** Reads a verifier key: undefined when it is invalid, or not an Ed25519 key. */
 export function parseKey(text: string): Key | undefined {
   const [name = '', hash = '', ...rest] = text.split('+');
   const key = unbase64(rest.join('+'));
@@ -59,22 +59,22 @@ export function parseKey(text: string): Key | undefined {
   return { name, hash: named, point: key.slice(1) };
 }
 
-/** What people compare to know a key again: 128 bits of the SHA-256 of its text, in groups. */
+/** The fingerprint that people compare: 128 bits of the SHA-256 of the key's text, in groups. */
 export const fingerprint = (key: string): string => sha256(utf8(key)).slice(0, 32).match(/.{4}/g)!.join(' ');
 
 function signed(key: Key, text: string, signature: Bytes): boolean {
   try {
     return ed25519.verify(signature, utf8(text), key.point, { zip215: false });
   } catch {
-    return false; // not of a signature's length, or no point
+    return false; // not the length of a signature, or not a point of the curve
   }
 }
 
 const maxSignatures = 100;
 
 /**
- * The text of a signed note, when the key signed it. Undefined when it is no note, when the key's signature is wrong, or when
- * there is none; signatures of others are passed over.
+ * The text of a signed note, if the key signed it. Undefined when the text is not a note, or the key's signature is wrong or missing.
+ * Signatures of other keys are ignored.
  */
 function openNote(note: string, key: Key): string | undefined {
   if (/[\x00-\x09\x0b-\x1f]/.test(note)) return undefined;
@@ -101,7 +101,7 @@ export interface Tree {
   readonly root: string;
 }
 
-/** Reads a checkpoint that the key signed, of the log with the origin, after which the key is named. */
+/** Reads a checkpoint that the key signed, of the log with this origin. The origin is also the name of the key. */
 export function openCheckpoint(note: string, origin: string, key: Key): Tree | undefined {
   if (key.name !== origin) return undefined;
   const lines = openNote(note, key)?.split('\n');
@@ -113,10 +113,10 @@ export function openCheckpoint(note: string, origin: string, key: Key): Tree | u
 
 const node = (left: string, right: string): string => sha256(Uint8Array.of(1), unhex(left + right));
 
-/** Whether the proof (RFC 6962) shows the text at the place in the tree. */
+/** Whether the proof (RFC 6962) shows that the text is at this position of the tree. */
 export function included(tree: Tree, index: bigint, text: string, proof: readonly string[]): boolean {
   if (index < 0n || index >= tree.size) return false;
-  // From the root down: which neighbour stands on which side.
+  // From the root down: the side of each neighbour.
   const left: boolean[] = [];
   for (let [from, to] = [0n, tree.size]; to - from > 1n; ) {
     let half = 1n;

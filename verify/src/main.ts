@@ -1,4 +1,4 @@
-/** The page: what was chosen, what came of it, and how both are shown. */
+/** The page: the chosen files, the results, and how both are shown. */
 import { h } from './dom.js';
 import { findingOf } from './finding.js';
 import { hash } from './hashing.js';
@@ -17,16 +17,16 @@ let texts = new Texts(languageFor(navigator.languages));
 let proof: { readonly file: File; readonly is: Proof | Refused } | undefined;
 let recording: Recording | undefined;
 let keyRefused = '';
-/** When the result came to be what it is. */
+/** The time of the result. */
 let checkedAt = 0;
-/** What is said of the files that were given last, where one is not what was needed. */
+/** A message about a file that was given last and is not a needed one. */
 interface Notice {
   readonly text: Key;
   readonly name?: string;
 }
 let notices: readonly Notice[] = [];
 
-/** For screen readers. The element stays in place: many do not read an element that is added with its text. */
+/** For screen readers. The element stays in the DOM: many do not read an element that is added with its text. */
 const status = document.getElementById('status')!;
 status.textContent = '';
 const announce = (text: string) => {
@@ -35,7 +35,7 @@ const announce = (text: string) => {
 
 type Slot = 'proof' | 'recording';
 
-/** Looks at files one gift after the other: none is lost, however fast they come. */
+/** Handles one set of files after the other: none is lost, however fast they come. */
 let queue: Promise<void> = Promise.resolve();
 const give = (files: readonly File[], folders: readonly string[] = [], into?: Slot): void => {
   queue = queue.then(() => take(files, folders, into)).catch((e: unknown) => console.error(e));
@@ -45,16 +45,16 @@ interface Given {
   readonly file: File;
   readonly kind: Kind;
 }
-/** What was not taken. When the certificate comes later, one of these may be the recording. */
+/** The files that were not used. When the certificate comes later, one of these may be the recording. */
 let aside: readonly Given[] = [];
 
-/** Puts each file where it belongs, by what is in it. */
+/** Puts each file where it belongs, by its content. */
 async function take(files: readonly File[], folders: readonly string[], into: Slot | undefined): Promise<void> {
   const given: readonly Given[] = await Promise.all(files.map(async (file) => ({ file, kind: await kindOf(file) })));
   const proofs = given.filter((g) => g.kind === 'proof');
   if (proofs[0]) proof = { file: proofs[0].file, is: await read(proofs[0].file) };
   const size = proof && 'evidence' in proof.is ? Number(proof.is.evidence.media.size) : -1;
-  // Whatever has the size of the registered recording may be it: its hash says so.
+  // A file with the size of the registered recording may be the recording: its hash decides.
   const fits = (g: Given) => g.file.size === size;
   const found = given.filter((g) => g.kind === 'recording' || (g.kind !== 'proof' && fits(g))).sort((a, b) => Number(fits(b)) - Number(fits(a)));
   const recordings = found.length || recording?.file.size === size ? found : aside.filter(fits).slice(0, 1);
@@ -115,7 +115,7 @@ function progress(file: File, done: number, stop: AbortController): void {
   if (!bar) return;
   bar.value = done / file.size;
   const percent = Math.floor((bar.value * 100) / 25) * 25;
-  // A quarter at a time: a reader that speaks would do nothing else.
+  // In steps of a quarter: a screen reader would otherwise read nothing else.
   if (percent !== quarter) announce(texts.t('reading', { percent: texts.percent(percent / 100) }));
   quarter = percent;
 }
@@ -187,7 +187,7 @@ function result(): HTMLElement {
   const box = h('section', { id: 'result', 'aria-labelledby': 'result-heading' });
   if (!proof || 'trouble' in proof.is) {
     box.append(h('h2', { id: 'result-heading' }, texts.t('result')), h('p', { class: 'soft' }, texts.t(recording ? 'waitingProof' : 'waiting')));
-    box.hidden = proof !== undefined; // its field says what is the matter
+    box.hidden = proof !== undefined; // the field of the certificate shows its problem
     return box;
   }
   const { file } = proof;
@@ -284,11 +284,11 @@ function languageMenu(): HTMLElement {
   return h('label', { class: 'language' }, h('span', { class: 'hide' }, texts.t('language')), menu);
 }
 
-/** Something is dragged over the page. What it is over must stay: a drop on an element that is gone would be lost. */
+/** Something is dragged over the page. The element below must stay: a drop on a removed element would be lost. */
 let dragging = false;
 let late = false;
 
-/** Shows everything anew, when nothing is dragged. What has the focus keeps it. */
+/** Draws everything again, unless something is dragged. The focused element keeps the focus. */
 function show(): void {
   late = dragging;
   if (dragging) return;
@@ -313,7 +313,7 @@ function show(): void {
   else announce([...document.querySelectorAll('.drop .trouble, .drop .notice, [data-verdict] > *')].map((e) => e.textContent).join(' '));
 }
 
-// Whatever is dropped anywhere stays on this page: a browser would open it in place of the page. Text may go into a text field.
+// A file dropped anywhere stays on this page: a browser would open it in place of the page. Text may be dropped into a text field.
 const ours = (e: DragEvent): boolean => e.dataTransfer?.types.includes('Files') || !(e.target instanceof HTMLInputElement && e.target.type === 'text');
 function drag(on: boolean): void {
   dragging = on;
@@ -326,13 +326,13 @@ addEventListener('dragover', (e) => {
   drag(true);
 });
 addEventListener('dragleave', (e) => e.relatedTarget || drag(false));
-// While something is dragged no pointer moves: where a browser forgot to say that it left, this does.
+// During a drag the pointer does not move. So a move ends a drag whose end the browser did not report.
 addEventListener('pointermove', () => dragging && drag(false));
 addEventListener('drop', (e) => {
   if (!ours(e)) return;
   e.preventDefault();
   drag(false);
-  // Only now can be told which of them are folders.
+  // Only now is it known which of them are folders.
   const files: File[] = [];
   const folders: string[] = [];
   for (const item of e.dataTransfer!.items) {
@@ -345,5 +345,5 @@ addEventListener('drop', (e) => {
   show();
 });
 
-// An old browser was told so already; see needs.js.
+// needs.js has already shown a message in an old browser.
 if (document.documentElement.dataset['old'] === undefined) show();

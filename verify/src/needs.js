@@ -1,5 +1,5 @@
-// Says, before anything else runs, when the browser is too old for the page. It is a script of its own, in the JavaScript of 2009:
-// an old browser does not even read the other one. The build puts in what is needed (needs.json) and the words (old.json).
+// Shows a message, before anything else runs, when the browser is too old for the page. It is a separate script, in the JavaScript of 2009:
+// an old browser cannot even parse the other script. The build inserts the list of needs (needs.json) and the texts (old.json).
 (function () {
   var features = FEATURES, browsers = BROWSERS, words = WORDS, missing = [];
   for (var i = 0; i < features.length; i++) {

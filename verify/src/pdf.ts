@@ -1,6 +1,6 @@
 /**
- * Takes the evidence out of a certificate. This is the reader of internal/certificate (attachment.go, revision.go and reader.go),
- * function by function: both say the same of every file (docs/verify.md, "How a PDF is read").
+ * Takes the evidence out of a certificate. It follows the reader of internal/certificate (attachment.go, revision.go and reader.go)
+ * function by function: both give the same result for every file (docs/verify.md, "How a PDF is read").
  */
 import type { Bytes } from './bytes.js';
 import { maxSize } from './evidence.js';
@@ -10,7 +10,7 @@ import { refuse } from './unread.js';
 /** The largest PDF that is read, in bytes. Certificates are far smaller. */
 export const maxPdf = 8 << 20;
 
-/** Whether the bytes begin as a PDF does. A mark that has something before it is refused later, and in words. */
+/** Whether the bytes start as a PDF does. A header with bytes before it is refused later, with a reason. */
 export const isPdf = (head: Uint8Array): boolean => latin1(head.subarray(0, 1024)).includes('%PDF-');
 
 const latin1 = (b: Uint8Array): string => {
@@ -28,7 +28,7 @@ export interface Attached {
   readonly changed: boolean;
 }
 
-/** Throws Unread where two readers could see two different files. The steps that it took are for tests. */
+/** Throws Unread if two readers could see two different files. The number of steps is for tests. */
 export function readPdf(file: Bytes, count?: (steps: number) => void): Attached {
   const f = new Pdf(file);
   try {
@@ -44,7 +44,7 @@ export function readPdf(file: Bytes, count?: (steps: number) => void): Attached 
 const evidenceName = 'evidence.json';
 const maxSpecifications = 64;
 
-/** A string of PDF as text. What has no mark in front is read as ASCII, which is enough for the names that are compared. */
+/** A PDF string as text. Without a byte order mark it is read as ASCII, which is enough for the names that are compared. */
 function text(s: string): string {
   if (s.startsWith('\xef\xbb\xbf')) return s.slice(3);
   const little = s.startsWith('\xff\xfe');
@@ -67,7 +67,7 @@ class Ref {
   ) {}
 }
 type Dict = Map<string, Value>;
-/** A text is by its first sign a name (/), a string ((), a number (#), or a word (!): true, false. */
+/** The first sign of a text is its type: a name (/), a string ((), a number (#), or a word (!): true, false. */
 type Value = null | string | Ref | Value[] | Dict;
 
 const isDict = (v: Value | undefined): v is Dict => v instanceof Map;
@@ -75,14 +75,14 @@ const list = (v: Value | undefined): Value[] => (Array.isArray(v) ? v : []);
 const dict = (v: Value | undefined): Dict => (isDict(v) ? v : new Map());
 const isString = (v: Value | undefined): v is string => typeof v === 'string' && v[0] === '(';
 const whole = (s: string): number => (/^\d{1,10}$/.test(s) ? Number(s) : -1);
-/** A whole number that is not negative; -1 is anything else. */
+/** A whole number that is not negative; -1 for anything else. */
 const number = (v: Value | undefined): number => (typeof v === 'string' && v[0] === '#' ? whole(v.slice(1)) : -1);
 const equal = (a: unknown, b: unknown): boolean => canonical(a) === canonical(b);
 const canonical = (v: unknown): string | undefined => JSON.stringify(v, (_, x: unknown) => (x instanceof Map ? { d: [...x] } : x));
 
 interface Obj {
   readonly value: Value;
-  /** Of a stream, as it stands in the file. */
+  /** In a stream: its bytes as they are in the file. */
   readonly data?: Bytes;
 }
 /** Deleted (0), at an offset with a generation (1), or in an object stream at an index (2). */
@@ -109,7 +109,7 @@ class View {
 const maxDepth = 64;
 const maxSections = 64;
 const maxReading = 16;
-/** How far from the end of the file startxref stands at most. */
+/** The largest distance of startxref from the end of the file. */
 const maxTail = 1024;
 
 class Pdf {
@@ -149,14 +149,14 @@ class Pdf {
     if (!(root instanceof Ref)) return refuse('table');
     this.root = root;
     this.newest = new View(all);
-    // What stands in front of the table that it continues was not appended: a linearized file is one revision of two tables.
+    // A section before the table that it continues was not appended: a linearized file is one revision of two tables.
     let first = all.length - 1;
     while (first > 0 && offsets[first - 1]! < offsets[first]!) first--;
     this.issued = new View(all.slice(first));
     this.added = all.slice(0, first);
   }
 
-  /** The offset that stands behind the last startxref. */
+  /** The offset after the last startxref. */
   start(): number {
     const s = latin1(this.file.subarray(Math.max(0, this.file.length - maxTail)));
     let at = s.length;
@@ -263,8 +263,8 @@ class Pdf {
   }
 
   /**
-   * Reads an object, once in each revision. One that was deleted or never there is null by the standard; some readers look for
-   * another one with its number.
+   * Reads an object, once in each revision. A deleted or missing object is null by the standard; some readers look for another object with
+   * its number.
    */
   object(v: View, n: Ref): Obj {
     this.step(1);
@@ -272,7 +272,7 @@ class Pdf {
     if ((kind === 1 && generation !== n.generation) || (kind === 2 && n.generation !== 0)) refuse('object');
     let o = v.objects.get(n.number);
     if (o) return o;
-    // The length of a stream is another object, and so on: round and round, too.
+    // The length of a stream can be a reference, whose object has a length too: the references can form a circle.
     if (++this.reading > maxReading) refuse('depth');
     if (kind === 1 && at >= this.file.length) refuse('object');
     if (kind === 1) o = this.indirect(v, new Scanner(this, this.file, at, this.file.length), n);
@@ -282,7 +282,9 @@ class Pdf {
     return o;
   }
 
-  /** Reads "N G obj", a value, and the stream behind it. Without a view no reference is followed; without a number any will do. */
+  /**
+   * Reads "N G obj", a value, and the stream after it. Without a view no reference is followed; without a number any number is accepted.
+   */
   indirect(v: View | undefined, s: Scanner, n: Ref | undefined): Obj {
     const [is, generation] = [whole(s.word()), whole(s.word())];
     if (is < 0 || generation < 0 || (n && (is !== n.number || generation !== n.generation)) || s.word() !== 'obj') refuse('object');
@@ -294,8 +296,8 @@ class Pdf {
     if (s.peek() === 13) s.at++;
     if (s.peek() !== 10) refuse('stream');
     s.at++;
-    const told = value.get('Length');
-    const length = number(v ? this.get(v, told) : told);
+    const declared = value.get('Length');
+    const length = number(v ? this.get(v, declared) : declared);
     if (length < 0 || length > this.file.length - s.at || value.has('F')) refuse('stream');
     const data = this.file.subarray(s.at, s.at + length) as Bytes;
     s.at += length;
@@ -321,7 +323,7 @@ class Pdf {
     return items[0]!;
   }
 
-  /** Reads what is at the head of an object stream. */
+  /** Reads the header of an object stream. */
   unpack(v: View, o: Obj): Packed {
     const d = dict(o.value);
     const [count, first] = [number(this.get(v, d.get('N'))), number(this.get(v, d.get('First')))];
@@ -370,16 +372,16 @@ class Pdf {
     return predictor === 1 ? data : this.unpredict(data, columns);
   }
 
-  /** Unpacks one zlib stream. Behind it is nothing but the end of a line. */
+  /** Unpacks one zlib stream. Only the end of a line may follow it. */
   inflate(data: Bytes, most: number): Bytes {
-    this.step(4 * data.length); // a byte of a code costs more than one of a text
+    this.step(4 * data.length); // a byte of compressed data costs more than a byte of text
     const z = inflate(data, Math.min(most, this.most - this.steps));
     if (!/^\r?\n?$/.test(latin1(data.subarray(z.end, z.end + 3)))) refuse('stream');
     this.step(z.out.length);
     return z.out;
   }
 
-  /** Undoes the filters of PNG, of one byte a column. */
+  /** Reverses the PNG filters, with one byte for each column. */
   unpredict(data: Bytes, columns: number): Bytes {
     this.step(data.length);
     if (data.length % (columns + 1)) refuse('filter');
@@ -401,8 +403,8 @@ class Pdf {
   // ---- attachment.go
 
   /**
-   * The evidence: of every file specification that can be reached from the catalog, those named evidence.json have one content,
-   * and the catalog lists one.
+   * The evidence. All reachable file specifications that are named evidence.json must have the same content, and the catalog must list one
+   * of them.
    */
   attachment(): Bytes {
     let found: Bytes | undefined;
@@ -416,7 +418,7 @@ class Pdf {
     return found;
   }
 
-  /** The dictionaries with embedded files that can be reached. */
+  /** The reachable dictionaries with embedded files. */
   specifications(): Dict[] {
     const specs: Dict[] = [];
     const seen = new Map([[this.root.number, this.root.generation]]);
@@ -438,7 +440,7 @@ class Pdf {
     return specs;
   }
 
-  /** Whether a file specification has the evidence's name. Readers show either of its two names, so one of them alone does not do. */
+  /** Whether a file specification has the evidence's name. A PDF viewer shows either of its two names, so both must match. */
   isEvidence(spec: Dict): boolean {
     const names = ['UF', 'F'].map((key) => this.get(this.newest, spec.get(key))).filter(isString);
     const ours = names.filter((s) => text(s.slice(1)) === evidenceName).length;
@@ -446,7 +448,7 @@ class Pdf {
     return ours > 0;
   }
 
-  /** The one content of a file specification. Which of its entries is shown is the reader's choice. */
+  /** The one content of a file specification. PDF viewers differ in which of its entries they show. */
   embedded(spec: Dict): Bytes {
     const files = dict(this.get(this.newest, spec.get('EF')));
     const found = files.get('F');
@@ -458,7 +460,7 @@ class Pdf {
   }
 
   /**
-   * Whether the catalog's tree of embedded files has the evidence, as readers list it. Where the tree calls another file so, the
+   * Whether the catalog's tree of embedded files lists the evidence, as PDF viewers do. If the tree gives this name to another file, the
    * reader is unsure.
    */
   listed(): boolean {
@@ -506,7 +508,7 @@ class Pdf {
     const fields = this.appended(form.get('Fields'), formNow.get('Fields'));
     const annotations = this.appended(page.get('Annots'), pageNow.get('Annots'));
     if (!fields || !annotations || !fields.every((field) => this.invisible(field)) || annotations.some((one) => !fields.some((field) => equal(one, field)))) return true;
-    // Every other object is what it was.
+    // Every other object is unchanged.
     const may = [this.root, kids[0], this.issued.sections[0]!.trailer.get('Info'), was.get('AcroForm'), form.get('Fields'), page.get('Annots')];
     for (const s of this.added)
       for (const n of [...s.places.keys()].sort((a, b) => a - b)) {
@@ -522,7 +524,7 @@ class Pdf {
     return equal(a.value, b.value) && (a.data && b.data ? sameBytes(a.data, b.data) : a.data === b.data);
   }
 
-  /** The references that a list has more than it had, if it has all that it had. */
+  /** The references that were added to a list, if no old one was removed. */
   appended(was: Value | undefined, is: Value | undefined): Value[] | undefined {
     const [before, now] = [list(this.get(this.issued, was)), list(this.get(this.newest, is))];
     if (!equal(before, now.slice(0, before.length))) return undefined;
@@ -530,7 +532,7 @@ class Pdf {
     return more.every((one) => one instanceof Ref && this.issued.place(one.number)[0] === 0) ? more : undefined;
   }
 
-  /** Whether a field is a signature without a picture. */
+  /** Whether a field is a signature without an appearance. */
   invisible(field: Value): boolean {
     const d = dict(this.get(this.newest, field));
     const allowed = ['Type', 'Subtype', 'FT', 'T', 'TU', 'V', 'Rect', 'F', 'P', 'Ff', 'Lock', 'SV', 'StructParent'];
@@ -541,7 +543,7 @@ class Pdf {
   }
 }
 
-/** The reference to what is at a place. */
+/** The reference to the object at a position. */
 const named = (n: number, [kind, , generation]: Place): Ref => new Ref(n, kind === 2 ? 0 : generation);
 
 /** Whether two dictionaries are equal in all but some entries. */
@@ -568,7 +570,7 @@ const isDigit = (c: number): boolean => c >= 48 && c <= 57;
 const isDelimiter = (c: number): boolean => '()<>[]{}/%'.includes(String.fromCharCode(c));
 /** Whether a byte ends a bare word. */
 const ends = Array.from({ length: 256 }, (_, c) => isWhite(c) || isDelimiter(c));
-/** The value of a hexadecimal digit; -1 is anything else. */
+/** The value of a hexadecimal digit; -1 for anything else. */
 const digit = (c: number | undefined): number => (c === undefined ? -1 : '0123456789abcdef'.indexOf(String.fromCharCode(c).toLowerCase()));
 
 /** Reads values from at up to end. */
@@ -580,19 +582,19 @@ class Scanner {
     readonly end: number,
   ) {}
 
-  /** The next byte; at the end it is a space. */
+  /** The next byte; at the end, a space. */
   peek(): number {
     return this.at < this.end ? this.text[this.at]! : 32;
   }
 
-  /** Takes a byte of a value that has to go on. */
+  /** Takes a byte of a value that must not end here. */
   next(): number {
     if (this.at >= this.end) refuse('value');
     this.f.step(1);
     return this.text[this.at++]!;
   }
 
-  /** A number of bytes of a table. */
+  /** Reads a number of bytes of a table. */
   take(n: number): string {
     if (this.end - this.at < n) refuse('table');
     this.f.step(n);
@@ -610,7 +612,7 @@ class Scanner {
     this.f.step(this.at - from);
   }
 
-  /** What stands here before the next white space or delimiter. Some readers take other control characters for white space. */
+  /** The text up to the next white space or delimiter. Some readers treat other control characters as white space. */
   bare(): string {
     const from = this.at;
     while (this.at < this.end && !ends[this.text[this.at]!]) this.at++;
@@ -619,20 +621,22 @@ class Scanner {
     return /[\x00-\x1f\x7f]/.test(word) ? refuse('value') : word;
   }
 
-  /** The next bare word, behind white space and comments. */
+  /** The next bare word, after white space and comments. */
   word(): string {
     this.space();
     return this.bare();
   }
 
-  /** A value that is no number and no reference. */
+  /** A value that is neither a number nor a reference. */
   one(): Value {
     this.space();
     if (this.peek() !== 0x3c) refuse('value');
     return this.value(this.next(), 0);
   }
 
-  /** The values up to a word or a sign that is none, which is returned too: "endobj", "stream", "]", ">>" or the end, which is "". */
+  /**
+   * The values up to a word or sign that is not a value. The word or sign is returned too: "endobj", "stream", "]", ">>" or "" at the end.
+   */
   items(depth: number): [Value[], string] {
     if (depth > maxDepth) refuse('depth');
     const all: Value[] = [];
@@ -662,7 +666,7 @@ class Scanner {
     }
   }
 
-  /** Reads what a delimiter begins. */
+  /** Reads the value that a delimiter starts. */
   value(c: number, depth: number): Value {
     if (c === 0x2f) return '/' + this.name();
     if (c === 0x28) return '(' + this.literal();
@@ -685,7 +689,7 @@ class Scanner {
       const key = items[i]!;
       if (typeof key !== 'string' || key[0] !== '/' || seen.has(key)) return refuse('value');
       seen.add(key);
-      if (items[i + 1] !== null) d.set(key.slice(1), items[i + 1]!); // null is as if it were not there
+      if (items[i + 1] !== null) d.set(key.slice(1), items[i + 1]!); // null means absent
     }
     return d;
   }
@@ -724,7 +728,7 @@ class Scanner {
       else if (c === 0x29) {
         if (--open === 0) return out;
       } else if (c === 13) {
-        // The end of a line is one sign.
+        // The end of a line counts as one character.
         if (this.peek() === 10) this.next();
         c = 10;
       } else if (c === 0x5c) {

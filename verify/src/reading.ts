@@ -1,4 +1,4 @@
-/** From a file that a person chose to evidence, or to what is the matter with it. */
+/** Reads a file that a person chose: to evidence, or to the reason why it is not evidence. */
 import { Malformed, decode, maxSize, type Evidence } from './evidence.js';
 import { isPdf, looksLikeEvidence, maxPdf, readPdf } from './pdf.js';
 import { Unread } from './unread.js';
@@ -8,14 +8,14 @@ export type Trouble = 'unreadable' | 'neither' | 'tooLarge' | 'noAttachment' | '
 
 export interface Refused {
   readonly trouble: Trouble;
-  /** The member that is not as it must be, when it is one. */
+  /** The invalid member, if one is invalid. */
   readonly where?: string;
 }
 
-/** What came out of a file. */
+/** The content of a file. */
 export interface Proof {
   readonly evidence: Evidence;
-  /** Of a PDF: whether its page was changed after it was issued. */
+  /** In a PDF: whether its page was changed after it was issued. */
   readonly changed?: boolean;
 }
 
@@ -23,7 +23,7 @@ type Source = Pick<Blob, 'size' | 'slice'>;
 
 const bytesOf = async (f: Source, size = f.size): Promise<Bytes> => new Uint8Array(await f.slice(0, size).arrayBuffer());
 
-/** What a file is by its first bytes. What cannot be told is a recording: its hash says whether it is the right one. */
+/** The kind of a file, by its first bytes. An unknown file counts as a recording: its hash shows whether it is the right one. */
 export type Kind = 'proof' | 'recording' | 'empty' | 'unreadable' | 'json' | 'text' | 'image' | 'archive';
 
 const latin1 = (b: Uint8Array): string => String.fromCharCode(...b);
@@ -35,7 +35,7 @@ export async function kindOf(f: Source): Promise<Kind> {
   try {
     head = await bytesOf(f, 1 << 16);
   } catch {
-    return 'unreadable'; // as a folder is
+    return 'unreadable'; // for example a folder
   }
   if (isPdf(head) || (f.size <= maxSize && looksLikeEvidence(head))) return 'proof';
   const first = latin1(head.subarray(0, 16));

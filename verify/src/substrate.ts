@@ -1,13 +1,16 @@
 /**
- * What of a chain can be checked without one: hashes, and what the transaction says. That the block is the chain's, holds the
- * transaction and went well is the chain's to say. The Go sources have it in evidence/substrate.go.
+ * Checks the parts of a chain's evidence that need no chain: hashes, and the content of the transaction. Only the chain can show that it
+ * has the block, that the block holds the transaction, and that the transaction succeeded. The Go sources have this in
+ * evidence/substrate.go.
  */
 import { blake2b } from '@noble/hashes/blake2.js';
 import { concat, hex, unhex } from './bytes.js';
 
 export const blake2b256 = (b: Uint8Array): string => hex(blake2b(b, { dkLen: 32 }));
 
-/** Reads a number of SCALE's compact form, and what follows it. Undefined when it is none, or larger than any here. */
+/**
+ * Reads a number in SCALE's compact form, and returns the bytes after it too. Undefined when it is invalid, or larger than any number here.
+ */
 function compact(b: Uint8Array): { n: number; rest: Uint8Array } | undefined {
   const size = b.length ? 1 << (b[0]! & 3) : 0;
   if (size === 0 || size === 8 || b.length < size) return undefined;
@@ -16,7 +19,7 @@ function compact(b: Uint8Array): { n: number; rest: Uint8Array } | undefined {
   return { n: Math.floor(n / 4), rest: b.subarray(size) };
 }
 
-/** The number in a block's header: the parent's hash, the number, two roots and a digest. */
+/** The number in a block's header, which has the parent's hash, the number, two roots and a digest. */
 export function headerNumber(header: Uint8Array): number | undefined {
   const c = header.length < 32 ? undefined : compact(header.subarray(32));
   return c && c.rest.length > 64 ? c.n : undefined;

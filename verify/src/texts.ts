@@ -1,4 +1,4 @@
-/** The texts of the page in each of its languages, all of them inside it. */
+/** The texts of the page in each of its languages, all of them inside the page. */
 import words from '../../evidence/words.json';
 import ar from './locales/ar.json';
 import de from './locales/de.json';
@@ -8,13 +8,13 @@ import fr from './locales/fr.json';
 import ja from './locales/ja.json';
 import pt from './locales/pt.json';
 
-/** The words of verdicts and checks are those of the command, whose file has them. */
+/** The words of verdicts and checks are shared with the command: they are in its file. */
 const en = { ...page, ...words };
 
 export type Key = keyof typeof en;
 export type Catalogue = Readonly<Record<Key, string>>;
 
-/** By language tag; each under its own name. */
+/** By language tag; each language has its own name for itself. */
 export const languages: Readonly<Record<string, { readonly name: string; readonly texts: Catalogue }>> = {
   ar: { name: 'العربية', texts: ar },
   de: { name: 'Deutsch', texts: de },
@@ -25,14 +25,14 @@ export const languages: Readonly<Record<string, { readonly name: string; readonl
   pt: { name: 'Português', texts: pt },
 };
 
-/** The language to begin with: the first that the reader wants and that there is. */
+/** The first language: the reader's most preferred one that the page has. */
 export const languageFor = (wanted: readonly string[]): string =>
   wanted.map((tag) => tag.toLowerCase().split('-')[0]!).find((base) => Object.hasOwn(languages, base)) ?? 'en';
 
 export class Texts {
   readonly dir: 'ltr' | 'rtl';
   readonly #texts: Catalogue;
-  /** Numbers stand beside others that nobody translates: hashes, versions. So their digits are the same. */
+  /** The digits are the same in every language: numbers stand next to hashes and versions, which are never translated. */
   readonly #numbers: string;
 
   constructor(readonly lang: string) {
@@ -41,14 +41,14 @@ export class Texts {
     this.#numbers = `${lang}-u-nu-latn`;
   }
 
-  /** A text with its named places filled. Values are isolated: a name in another script does not turn its sentence around. */
+  /** A text with its named places filled. Values are isolated: a name in another script does not turn the sentence around. */
   t = (key: Key, values: Readonly<Record<string, string>> = {}): string =>
     this.#texts[key].replace(/\{(\w+)\}/g, (_, name: string) => `\u2068${values[name] ?? ''}\u2069`);
 
-  /** Day and time in UTC: what the log wrote down, wherever its reader is. */
+  /** Date and time in UTC: the time that the log recorded, wherever its reader is. */
   date = (ms: number): string => this.#date(ms, 'UTC');
 
-  /** Day and time where the reader is, and in UTC. */
+  /** Date and time in the reader's time zone, and in UTC. */
   here = (ms: number): string => {
     const [here, utc] = [this.#date(ms), this.date(ms)];
     return here === utc ? utc : `${here} (${utc})`;
@@ -60,7 +60,7 @@ export class Texts {
 
   list = (texts: readonly string[]): string => new Intl.ListFormat(this.lang).format(texts);
 
-  /** A megabyte has 1,048,576 bytes, as everywhere here. Rounded up, as the widget rounds. */
+  /** A megabyte has 1,048,576 bytes, as everywhere in Timbre. Rounded up, as in the widget. */
   size = (bytes: number): string => {
     const [n, unit] = bytes < 1 << 20 ? [Math.ceil(bytes / 1024), 'kilobyte'] : [Math.ceil((bytes / (1 << 20)) * 10) / 10, 'megabyte'];
     return new Intl.NumberFormat(this.#numbers, { style: 'unit', unit, maximumFractionDigits: 1 }).format(n);

@@ -1,4 +1,4 @@
-/** Why no evidence is taken out of a PDF. Why names what the reader is unsure of, as Refusal.Why of internal/certificate does. */
+/** The reason why no evidence is taken out of a PDF. why has the values of Refusal.Why of internal/certificate. */
 export class Unread extends Error {
   readonly trouble: 'noAttachment' | 'manyAttachments' | 'unsure';
   constructor(readonly why: string) {

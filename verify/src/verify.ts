@@ -1,4 +1,4 @@
-/** What evidence proves, check by check: the same checks, in the same order, as Verify of package evidence in the Go sources. */
+/** Checks evidence: the same checks, in the same order, as Verify of package evidence in the Go sources. */
 import { sha256, utf8 } from './bytes.js';
 import { leaf, proves, root, seal, version } from './commitment.js';
 import type { Evidence, Log, Substrate } from './evidence.js';
@@ -29,17 +29,17 @@ export interface Check {
   readonly status: Status;
 }
 
-/** What the verifier has besides the evidence. */
+/** The verifier's own data, in addition to the evidence. */
 export interface Options {
   /** The recording's SHA-256 and size, when it was given. */
   readonly media?: { readonly sha256: string; readonly size: bigint } | undefined;
-  /** The verifier keys that are trusted. Without any, the evidence's own is used and proves nothing about whose it is. */
+  /** The trusted verifier keys. Without any, the evidence's own key is used; this does not prove who owns the log. */
   readonly keys: readonly string[];
-  /** Of a PDF: whether its page was changed after it was issued. */
+  /** In a PDF: whether its page was changed after it was issued. */
   readonly changed?: boolean | undefined;
 }
 
-/** Whether nothing failed. What was not checked is not proved. */
+/** Whether nothing failed. A check that was not made proves nothing. */
 export const holds = (checks: readonly Check[]): boolean => checks.every((c) => c.status !== 'failed');
 
 export function verify(e: Evidence, { media, keys, changed }: Options): Check[] {
@@ -66,7 +66,7 @@ function verifyChain(e: Evidence, s: Substrate, add: Add): void {
   add('entry', registers(s.extrinsic, e.commitment, e.protocol, e.atsId, e.version));
   const number = headerNumber(s.header);
   add('block', number !== undefined && BigInt(number) === e.block.number && blake2b256(s.header) === e.block.hash);
-  // For these one has to ask the chain.
+  // Only the chain can answer these checks.
   add('inclusion', 'not_checked');
   add('chain', 'not_checked');
   add('time', 'not_checked');

@@ -1,4 +1,4 @@
-/** Says what the page says of each document on its standard input: verify/build compares that with package evidence. */
+/** Prints the page's result for each document on its standard input: verify/build compares it with package evidence. */
 import { createInterface } from 'node:readline';
 import { decode } from '../src/evidence.js';
 import { verify } from '../src/verify.js';
@@ -19,7 +19,7 @@ for await (const text of createInterface({ input: process.stdin })) {
       .map((c) => `${c.name} ${c.status}`)
       .join(', ');
   } catch {
-    // That is what malformed means.
+    // That is the meaning of malformed.
   }
   console.log(said);
 }

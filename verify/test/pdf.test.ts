@@ -1,4 +1,4 @@
-/** What is no certificate is told. What is said of each PDF, a test of verify/build compares with the command. */
+/** Files that are not certificates get a message. A test of verify/build compares the result for each PDF with the command. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -23,7 +23,7 @@ function pdf(...attached: Uint8Array[]): Bytes {
   return concat(file, utf8(`xref\n1 ${objects.length}\n${table}trailer\n<</Size ${objects.length + 1}/Root 1 0 R>>\nstartxref\n${file.length}\n%%EOF\n`));
 }
 
-test('what is no certificate is told kindly', async () => {
+test('a file that is not a certificate gets a message', async () => {
   const trouble = async (b: Bytes) => {
     const r = await read(new Blob([b]));
     return 'trouble' in r ? r.trouble : 'none';
@@ -48,7 +48,7 @@ test('what is no certificate is told kindly', async () => {
   assert.equal(await kindOf(broken), 'unreadable');
 });
 
-test('each file is known by what is in it', async () => {
+test('the kind of each file is found from its content', async () => {
   const latin1 = (s: string) => Uint8Array.from(s, (c) => c.charCodeAt(0));
   for (const [kind, files] of Object.entries({
     proof: [pdf(), golden, utf8(' {"evidence":1'), utf8('{"evidence":2}')],

@@ -1,4 +1,4 @@
-/** Says what the page says of each PDF on its standard input, in base64: verify/build compares that with internal/certificate. */
+/** Prints the page's result for each PDF on its standard input, in base64: verify/build compares it with internal/certificate. */
 import { createInterface } from 'node:readline';
 import { readPdf } from '../src/pdf.js';
 import { Unread } from '../src/unread.js';

@@ -8,7 +8,7 @@ import { Texts, languageFor, languages, type Key } from '../src/texts.js';
 
 const places = (text: string): string[] => (text.match(/\{\w+\}/g) ?? []).sort();
 
-test('every language says everything, with the same places', () => {
+test('every language has every text, with the same places', () => {
   const en = languages['en']!.texts;
   for (const [lang, { texts }] of Object.entries(languages)) {
     assert.deepEqual(Object.keys(texts).sort(), Object.keys(en).sort(), lang);
@@ -19,20 +19,20 @@ test('every language says everything, with the same places', () => {
   }
 });
 
-test('the language is one that the reader wants', () => {
+test('the language is the first supported one of the reader', () => {
   assert.equal(languageFor(['pt-BR', 'en']), 'pt');
   assert.equal(languageFor(['xx', 'ar-EG']), 'ar');
   assert.equal(languageFor(['constructor']), 'en');
   assert.equal(languageFor([]), 'en');
 });
 
-test('dates are in UTC, whatever the language', () => {
+test('dates are in UTC in every language', () => {
   for (const lang of Object.keys(languages)) assert.match(new Texts(lang).date(Date.UTC(2026, 2, 1, 23, 30)), /UTC/, lang);
   assert.match(new Texts('en').date(Date.UTC(2026, 2, 1, 23, 30)), /March 1, 2026.*11:30/);
   assert.equal(new Texts('ar').dir, 'rtl');
 });
 
-test('an instant says its zone, here and in UTC', () => {
+test('a time shows its zone, in local time and in UTC', () => {
   const at = Date.UTC(2026, 2, 1, 23, 30);
   const zone = process.env['TZ'];
   try {
@@ -46,7 +46,7 @@ test('an instant says its zone, here and in UTC', () => {
   }
 });
 
-test('sizes are those of the widget: 1024 times 1024 bytes are a megabyte, rounded up', () => {
+test('sizes are those of the widget: a megabyte has 1024 times 1024 bytes, rounded up', () => {
   const en = new Texts('en');
   assert.deepEqual([1, 1024, 1025, (1 << 20) - 1, 1 << 20, 1_900_000, 500 << 20].map(en.size), ['1 kB', '1 kB', '2 kB', '1,024 kB', '1 MB', '1.9 MB', '500 MB']);
 });
@@ -58,14 +58,14 @@ test('digits are the same in every language', () => {
   }
 });
 
-test('what turns the writing round is shown by its number', () => {
+test('characters that change the text direction are shown by their number', () => {
   assert.equal(shown('song \u202eevol\u202c'), 'song ⟨U+202E⟩evol⟨U+202C⟩');
   assert.equal(shown('a\u200fb\u061cc\u2066d\u0000e\u2028f\ng'), 'a⟨U+200F⟩b⟨U+061C⟩c⟨U+2066⟩d⟨U+0000⟩e⟨U+2028⟩f⟨U+000A⟩g');
   const joined = '👩\u200d👧 قصة\u200cها';
   assert.equal(shown(joined), joined);
 });
 
-test('an old browser is told so in every language, and the versions are those that have all that is needed', () => {
+test('an old browser gets a message in every language, and the versions named are those that have all needed features', () => {
   assert.deepEqual(Object.keys(old).sort(), Object.keys(languages).sort());
   for (const says of Object.values(old)) assert.equal(says.filter((s) => s.trim()).length, 4);
   const newest = (versions: string[]) => versions.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1)!;
@@ -73,6 +73,6 @@ test('an old browser is told so in every language, and the versions are those th
     assert.equal(newest(needs.features.map((f) => f.since[browser as 'Chrome'])), version, browser);
     assert.ok(readFileSync('../docs/verify.md', 'utf8').includes(`${browser} ${version}`), `docs/verify.md: ${browser} ${version}`);
   }
-  // A misspelt need would be missing everywhere. (Node has no documents.)
+  // A misspelt need would be missing in every browser. (Node has no documents.)
   for (const { name } of needs.features.filter((f) => !f.name.startsWith('Element.'))) assert.ok(name.split('.').reduce((at, part) => at?.[part], globalThis as any), name);
 });

@@ -1,4 +1,4 @@
-/** The golden files and the cases of the Go sources: both verifiers say the same of each. */
+/** The golden files and the cases of the Go sources: both verifiers give the same result for each. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -36,7 +36,7 @@ const decoded = (b: Uint8Array): Evidence | undefined => {
   }
 };
 
-test('every case has the verdict that the Go sources give it', () => {
+test('every case has the verdict of the Go sources', () => {
   const cases = JSON.parse(text('cases.json')) as Case[];
   assert.ok(cases.length > 300);
   for (const c of cases) {
@@ -54,12 +54,12 @@ test('every case has the verdict that the Go sources give it', () => {
       c.failed ?? [],
       c.name,
     );
-    // What fails is never called verified.
+    // Evidence with a failed check is never called verified.
     assert.equal(['verified', 'unknown'].includes(find(e, options).verdict), failed.length === 0, c.name);
   }
 });
 
-test('evidence that is no UTF-8, or too large', () => {
+test('evidence that is not UTF-8, or too large', () => {
   const golden = testdata('v1/full.json');
   const at = text('v1/full.json').indexOf('Porch');
   assert.equal(decoded(golden.map((b, i) => (i === at ? 0xff : b))), undefined);
@@ -80,7 +80,7 @@ interface Situation {
   readonly test: boolean;
 }
 
-test('every situation has the verdict that the command gives it', () => {
+test('every situation has the verdict of the command', () => {
   const mine = 'timbre.example/log/testnet+2833910c+AcWsj5sMk6fVekC4EEfDTx9NLNUzhBOkdroztBgHdU0c';
   const e = decode(testdata('v1/full.json'));
   for (const s of JSON.parse(text('verdicts.json')) as Situation[]) {
@@ -91,20 +91,20 @@ test('every situation has the verdict that the command gives it', () => {
     assert.equal(find(evidence, { media: given, keys, changed: s.page && s.page === 'failed' }).verdict, s.verdict, s.name);
     assert.equal(onTestNetwork(evidence), s.test, s.name);
   }
-  // The page can trust several logs, of which one signed.
+  // The page can trust several logs; one of them signed.
   assert.equal(find(e, { media, keys: [mine, key] }).verdict, 'verified');
 });
 
-test('every origin is of the network that the command names', () => {
+test('every origin has the network that the command names', () => {
   const e = decode(testdata('v1/full.json'));
   for (const c of JSON.parse(text('networks.json')) as { origin: string; network: string; test: boolean }[]) {
     assert.equal(networkOf(c.origin) ?? '', c.network, c.origin);
-    // The member that anybody can change says nothing about it.
+    // The member that anyone can change does not decide the network.
     for (const network of ['testnet', 'mainnet']) assert.equal(onTestNetwork({ ...e, network, at: { ...(e.at as Log), origin: c.origin } }), c.test, c.origin);
   }
 });
 
-test('a time-stamp token is left to others', () => {
+test('this page does not check a time-stamp token', () => {
   const found = find(decode(testdata('v1/stamped.json')), { media, keys: [key] });
   assert.equal(found.verdict, 'verified');
   assert.deepEqual(
@@ -113,13 +113,13 @@ test('a time-stamp token is left to others', () => {
   );
 });
 
-test('keys', () => {
+test('trusted keys: fingerprint, validity and choice', () => {
   assert.equal(parseKey(key)?.name, 'timbre.example/log/testnet');
   for (const bad of ['', 'x', key + 'A', key.slice(0, -1), key.replace('log', 'l g'), key.replace('6666f8af', '6666f8a'), key.replace('+', '++')]) assert.equal(parseKey(bad), undefined, bad);
   assert.match(fingerprint(key), /^([0-9a-f]{4} ){7}[0-9a-f]{4}$/);
 });
 
-test('whatever is read ends in evidence or in a refusal', () => {
+test('all input ends in evidence or in a refusal', () => {
   const golden = testdata('v1/full.json');
   let seed = 1;
   const random = (n: number) => (seed = (seed * 48271) % 2147483647) % n;

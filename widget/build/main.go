@@ -1,6 +1,7 @@
-// Command build makes the files of widget/dist and, compressed, of widget/packed out of the TypeScript sources, with esbuild's Go API: no Node is
-// needed, only Lit in widget/node_modules. It also runs the unit tests (-test), which do need Node.
-// It never type-checks: that is tsc's work.
+// Command build makes the files of widget/dist and their compressed copies in widget/packed out of
+// the TypeScript sources, with esbuild's Go API. It needs no Node, only Lit in widget/node_modules.
+// It also runs the unit tests (-test), which do need Node. It does not type-check: that is tsc's
+// work.
 package main
 
 import (
@@ -25,17 +26,19 @@ import (
 	"timbre.example/internal/compressed"
 )
 
-// weight is the most that a file may weigh on its way, in bytes after each coding that it is served with. Browsers ask
-// for brotli wherever a page is served by TLS.
+// weight is the largest size of a file on the network, in bytes, for each content coding. Browsers
+// ask for brotli on every page that is served by TLS.
 type weight struct{ gzip, brotli int }
 
-// budget is that of a first file: the element and its first screen.
+// budget is the weight of a first file: the element and its first screen.
 var budget = weight{13_200, 12_288}
 
-// restBudget is that of what is fetched when a person begins. 1,000 bytes of it are the rules of which characters are seen.
+// restBudget is the weight of the file that is fetched when a person starts. The rules for visible
+// characters take 1,000 bytes of it.
 var restBudget = weight{27_600, 24_600}
 
-// more are the files that the bundles fetch when they are needed: src/NAME/NAME.ts, what each may weigh, and what it holds.
+// more are the files that the bundles fetch when they are needed: src/NAME/NAME.ts, the weight of
+// each, and its content.
 var more = []struct {
 	name   string
 	budget weight
@@ -46,7 +49,7 @@ var more = []struct {
 	{"hash", weight{4_200, 3_800}, regexp.MustCompile(`(^|[/:])(src/(hash/|file/kinds\.ts$|locales/en\.hash\.json$|version\.ts$)|node_modules/@noble/hashes/)`)},
 }
 
-// types are those of the element, and what brings them to the templates of each framework.
+// types are the types of the element, and those for the templates of each framework.
 var types = []string{"ats-widget.d.ts", "ats-widget-react.d.ts", "ats-widget-vue.d.ts", "ats-widget-svelte.d.ts"}
 
 func main() {
@@ -89,8 +92,8 @@ func widgetDir() (string, error) {
 	return "", errors.New("run it in the repository's root: go run ./widget/build")
 }
 
-// build returns the content of every file of dist by its name, and of widget/packed, where each is compressed, by its
-// path from there.
+// build returns the content of every file of dist by its name, and of widget/packed, which has the
+// compressed copies, by the path from there.
 func build(dir string) (map[string][]byte, error) {
 	var pkg struct{ Version string }
 	raw, err := os.ReadFile(filepath.Join(dir, "package.json"))
@@ -118,12 +121,12 @@ func build(dir string) (map[string][]byte, error) {
 		o := options(dir)
 		o.Format = format
 		o.Define = map[string]string{"__VERSION__": fmt.Sprintf("%q", pkg.Version)}
-		// Where the file lies; a classic script knows that only while it begins.
+		// The URL of the file; a classic script knows it only while it starts.
 		o.Banner = map[string]string{"js": "const __HERE__=import.meta.url;"}
 		o.EntryPoints = []string{filepath.Join(dir, "src", "define.ts")}
 		o.MinifyWhitespace, o.MinifyIdentifiers, o.MinifySyntax = true, true, true
 		if format == api.FormatIIFE {
-			// A classic script that is loaded twice must not even begin the second time.
+			// A classic script that is loaded twice must stop before it runs a second time.
 			o.Banner = map[string]string{"js": `globalThis.customElements?.get("ats-widget")||(()=>{const __HERE__=globalThis.document?.currentScript?.src;`}
 			o.Footer = map[string]string{"js": `})();`}
 			o.EntryPoints = []string{filepath.Join(dir, "src", "classic.ts")}
@@ -133,8 +136,8 @@ func build(dir string) (map[string][]byte, error) {
 			return nil, err
 		}
 		if format == api.FormatIIFE {
-			// A classic script without a charset is read in the encoding of its page, whatever that is. A byte order
-			// mark settles it.
+			// A browser reads a classic script without a charset in the encoding of its page. A byte order
+			// mark makes it UTF-8.
 			out = append([]byte("\ufeff"), out...)
 		}
 		files[name] = out
@@ -186,8 +189,8 @@ func build(dir string) (map[string][]byte, error) {
 	return files, nil
 }
 
-// extra makes one of more. It holds what is its own: what a bundle has already it is given by that, and types leave
-// nothing behind.
+// extra makes one of the files in more. The file holds only its own code: it receives the modules
+// that a bundle already has. Types are removed.
 func extra(dir, version, name string, holds *regexp.Regexp) ([]byte, error) {
 	o := options(dir)
 	o.Format, o.Metafile = api.FormatESModule, true
@@ -206,14 +209,14 @@ func extra(dir, version, name string, holds *regexp.Regexp) ([]byte, error) {
 	for _, out := range meta.Outputs {
 		for source, in := range out.Inputs {
 			if in.BytesInOutput > 0 && !holds.MatchString(source) {
-				return nil, fmt.Errorf("ats-widget-%s.js would carry a copy of %s: take it from the kit", name, source)
+				return nil, fmt.Errorf("ats-widget-%s.js would carry a copy of %s: list it in imports of src/parts.ts", name, source)
 			}
 		}
 	}
 	return r.OutputFiles[0].Contents, nil
 }
 
-// made says what a bundle is made of.
+// made lists the sources of a bundle.
 type made struct {
 	Outputs map[string]struct {
 		EntryPoint string
@@ -233,8 +236,8 @@ func options(dir string) api.BuildOptions {
 		Target:        api.ES2022,
 		Charset:       api.CharsetUTF8,
 		LegalComments: api.LegalCommentsEndOfFile,
-		Inject:        []string{filepath.Join(dir, "src", "nodom.ts")},
-		Plugins:       []api.Plugin{patientPolicy(), minifiedStyles(), tightTemplates()},
+		Inject:        []string{filepath.Join(dir, "src", "ssr.ts")},
+		Plugins:       []api.Plugin{optionalPolicy(), minifiedStyles(), tightTemplates()},
 		LogLevel:      api.LogLevelWarning,
 		Outfile:       filepath.Join(dir, "dist", "out.js"),
 	}
@@ -248,13 +251,14 @@ func bundle(o api.BuildOptions) ([]byte, error) {
 	return r.OutputFiles[0].Contents, nil
 }
 
-// patientPolicy lets lit-html load where its Trusted Types policy is refused, because the page's
-// trusted-types directive names others or because another copy of Lit took the name: the script must
-// not throw there. (Only a page that names no lit-html policy at all then cannot show the element.)
-func patientPolicy() api.Plugin {
+// optionalPolicy lets lit-html load if its Trusted Types policy is refused. The page's
+// trusted-types directive may name other policies, or another copy of Lit may have taken the name.
+// The script must not throw there. Only a page that names no lit-html policy at all cannot show the
+// element.
+func optionalPolicy() api.Plugin {
 	const strict = `s?s.createPolicy("lit-html",{createHTML:t=>t}):void 0`
-	const patient = `(()=>{try{return s?.createPolicy("lit-html",{createHTML:t=>t})}catch{}})()`
-	return api.Plugin{Name: "patient-policy", Setup: func(b api.PluginBuild) {
+	const optional = `(()=>{try{return s?.createPolicy("lit-html",{createHTML:t=>t})}catch{}})()`
+	return api.Plugin{Name: "optional-policy", Setup: func(b api.PluginBuild) {
 		b.OnLoad(api.OnLoadOptions{Filter: `[\\/]lit-html[\\/]lit-html\.js$`}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
 			src, err := os.ReadFile(a.Path)
 			if err != nil {
@@ -262,19 +266,19 @@ func patientPolicy() api.Plugin {
 			}
 			text := string(src)
 			if strings.Count(text, strict) != 1 {
-				return api.OnLoadResult{}, fmt.Errorf("%s no longer creates its policy as expected: adapt patientPolicy", a.Path)
+				return api.OnLoadResult{}, fmt.Errorf("%s no longer creates its policy as expected: adapt optionalPolicy", a.Path)
 			}
-			text = strings.Replace(text, strict, patient, 1)
+			text = strings.Replace(text, strict, optional, 1)
 			return api.OnLoadResult{Contents: &text, Loader: api.LoaderJS}, nil
 		})
 	}}
 }
 
-// locales are the languages that are served beside the bundles; English is inside them.
+// locales are the languages with a file next to the bundles; the bundles contain English.
 var locales = []string{"ar", "de", "es", "fr", "ja", "pt"}
 
-// catalogues returns the files of the languages by their name in dist. It fails when one lacks a text of English, which
-// is in one file for each that is built, or has one too many.
+// catalogues returns the files of the languages by their name in dist. It fails when a language
+// lacks a text of English, or has an unknown one. English has one file for each bundle.
 func catalogues(dir string) (map[string][]byte, error) {
 	read := func(locale string) (map[string]string, error) {
 		raw, err := os.ReadFile(filepath.Join(dir, "src", "locales", locale+".json"))
@@ -347,7 +351,7 @@ func minifiedStyles() api.Plugin {
 	}}
 }
 
-// tightTemplates takes the indentation out of the html and svg templates.
+// tightTemplates removes the indentation of the html and svg templates.
 func tightTemplates() api.Plugin {
 	return api.Plugin{Name: "tight-templates", Setup: func(b api.PluginBuild) {
 		b.OnLoad(api.OnLoadOptions{Filter: `[\\/]src[\\/]((screens|works)[\\/]\w+|controller)\.ts$`}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
@@ -389,7 +393,7 @@ func compare(dist string, files map[string][]byte) error {
 	return nil
 }
 
-// runTests bundles each test on its own and hands them all to Node's test runner.
+// runTests bundles each test separately, and passes all bundles to Node's test runner.
 func runTests(dir string) error {
 	tests, err := filepath.Glob(filepath.Join(dir, "test", "*.test.ts"))
 	if err != nil {

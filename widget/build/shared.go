@@ -11,16 +11,17 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-// What rest.ts uses of the first file's modules it is handed as a list, in an order that only the build knows: no code
-// and no state is on a page twice. Both files are made in one run and carry one version, which is compared before use.
+// rest.ts receives the names that it uses of the first file's modules as a list, whose order only
+// the build knows. So no code and no state is on a page twice. One run makes both files, with one
+// version, which is compared before use.
 
-// given is one name that the first file hands over.
+// given is one name that the first file passes to rest.ts.
 type given struct {
 	module string // its absolute path
 	name   string
 }
 
-// first makes the bundle of an entry, and hands over what rest uses.
+// first makes the bundle of an entry, which exports the names that rest.ts uses.
 func first(o api.BuildOptions, uses []given) ([]byte, error) {
 	var list strings.Builder
 	for i, u := range uses {
@@ -41,8 +42,8 @@ func first(o api.BuildOptions, uses []given) ([]byte, error) {
 	return bundle(o)
 }
 
-// rest makes ats-widget-rest.js, and says what it uses of modules, which are those of the first file. It exports its
-// version and use(shared).
+// rest makes ats-widget-rest.js, and returns the names that it uses of modules, the modules of the
+// first file. The file exports its version and use(shared).
 func rest(dir, version string, modules []string) ([]byte, []given, error) {
 	build := func(o api.BuildOptions, value func(given) string) ([]byte, error) {
 		o.Format, o.GlobalName, o.Inject = api.FormatIIFE, "rest", nil
@@ -67,7 +68,8 @@ func rest(dir, version string, modules []string) ([]byte, []given, error) {
 		}}}, o.Plugins...)
 		return bundle(o)
 	}
-	// Once to see what is left when the unused is shaken off, and once more with the places in the list.
+	// The first build finds the names that remain after tree shaking; the second reads them from the
+	// list.
 	var all []given
 	draft, err := build(options(dir), func(g given) string {
 		all = append(all, g)
@@ -115,7 +117,7 @@ func exports(dir string, modules []string) (map[string][]string, error) {
 	return names, nil
 }
 
-// inputs returns the absolute paths of the modules that a bundle is made of.
+// inputs returns the absolute paths of the sources of a bundle.
 func inputs(dir string, o api.BuildOptions) ([]string, error) {
 	o.Metafile = true
 	r := api.Build(o)

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// tighten removes the line breaks and the indentation inside html`…` and svg`…` literals of a source: between two tags
-// or values altogether, elsewhere down to one space. Code, strings and other literals stay as they are.
+// tighten removes the line breaks and the indentation inside html`…` and svg`…` literals of a
+// source: completely between two tags or values, elsewhere down to one space. Code, strings and
+// other literals stay as they are.
 func tighten(src string) string {
 	var out strings.Builder
 	t := tightener{src: src, out: &out}
@@ -20,7 +21,7 @@ type tightener struct {
 	out *strings.Builder
 }
 
-// code copies up to the end of the source, or of the ${…} that it stands in.
+// code copies up to the end of the source, or of the ${…} that it is in.
 func (t *tightener) code(inside bool) {
 	depth := 0
 	for t.at < len(t.src) {

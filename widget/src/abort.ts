@@ -1,6 +1,6 @@
-/** Ending one thing early. AbortSignal.any and AbortSignal.timeout do the same and are younger than some browsers in use. */
+/** Aborts one operation early. AbortSignal.any and AbortSignal.timeout do the same, but some supported browsers lack them. */
 
-/** Runs act with a signal that aborts with parent, or after ms, and once act has ended. */
+/** Runs act with a signal that aborts when parent aborts, after ms, and when act has returned. */
 export async function within<T>(parent: AbortSignal | undefined, ms: number, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
   parent?.throwIfAborted();
   const own = new AbortController();

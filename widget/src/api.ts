@@ -1,4 +1,4 @@
-/** Calls to the ATS: headers, retries, token renewal, and answers checked before anyone reads them. Knows nothing of screens. */
+/** Calls to the ATS: headers, retries, token renewal, and a check of each answer before it is used. Knows no screens. */
 import { within } from './abort.js';
 import type { Env } from './env.js';
 import { ProblemError, classOf, isSetup, malformed, problemOfBody, type Problem } from './problem.js';
@@ -6,24 +6,24 @@ import type { Tokens } from './token.js';
 
 export interface Target {
   readonly siteKey: string;
-  /** Absolute. */
+  /** An absolute URL. */
   readonly atsUrl: string;
   readonly network: string;
   readonly externalUserId: string;
-  /** Of the texts that are shown. */
+  /** The language of the texts on the screen. */
   readonly language: string;
 }
 
-/** Why a call is waiting, for the screen. */
+/** The reason why a call waits, for the screen. */
 export type Notice = '' | 'token' | 'offline' | 'retry' | 'limited';
 
-/** No call outlives this. */
+/** The longest time that a call may take. */
 const callTimeout = 120_000;
-/** How long to wait for the connection to come back. */
+/** The longest wait for the connection to come back. */
 export const offlinePatience = 120_000;
-/** A longer Retry-After is told to the user instead of being waited for. */
+/** A longer Retry-After is shown to the user instead of being waited for. */
 export const longestRetryAfter = 30;
-/** A page that keeps answering with unusable tokens is not asked for ever. */
+/** How often the page is asked for a token in one call. A page that keeps giving unusable tokens is not asked forever. */
 const renewals = 3;
 
 export type Shape = Record<string, 'string' | 'number' | 'boolean'>;
@@ -33,26 +33,26 @@ export type Shaped<S extends Shape> = {
 
 export interface CallOptions {
   body?: unknown;
-  /** The call needs a token; the page is asked for one that is missing or refused. */
+  /** The call needs a token. If the token is missing or refused, the page is asked for one. */
   auth?: boolean;
-  /** The token to begin with, instead of the page's newest: a job goes on with the one that began it. */
+  /** The token to try first, instead of the page's newest: a job continues with the token that started it. */
   token?: string;
   signal: AbortSignal;
 }
 
 export class Api {
-  /** The token of the last call that was answered well. */
+  /** The token of the last call that succeeded. */
   used = '';
 
   constructor(
     readonly env: Env,
     readonly target: Target,
     readonly tokens: Tokens,
-    /** seconds: what is left of a wait that the server asked for. */
+    /** seconds: the rest of a wait that the server asked for. */
     readonly notice: (n: Notice, seconds?: number) => void,
   ) {}
 
-  /** An absolute or relative address given by the server, as an absolute one. */
+  /** An address from the server, relative or absolute, as an absolute URL. */
   resolve(url: string): string {
     try {
       const base = this.target.atsUrl.replace(/\/+$/, '');
@@ -62,7 +62,7 @@ export class Api {
     }
   }
 
-  /** Calls and checks that the answer has the fields of shape. Throws ProblemError, or the signal's reason. */
+  /** Calls, and checks that the answer has the fields of shape. Throws ProblemError, or the signal's reason. */
   async call<S extends Shape>(method: string, path: string, shape: S, o: CallOptions): Promise<Shaped<S>> {
     const url = this.resolve(path);
     let limited = 0;
@@ -98,7 +98,7 @@ export class Api {
         const before = reason;
         reason = failure.problem.details?.['reason'];
         if (typeof reason === 'string') this.#explain(failure.problem, reason);
-        // A quota is not over in a moment.
+        // A quota lasts for a whole period: waiting a moment does not help.
         if (status === 429 && code !== 'common.quota_exceeded') {
           if (limited < 2 && !(retryAfter > longestRetryAfter)) {
             limited++;
@@ -107,13 +107,13 @@ export class Api {
           }
           if (retryAfter > 0) failure.problem = { ...failure.problem, again: this.env.now() + retryAfter * 1000 };
         }
-        // A page that is set up for another network mints the same again.
+        // A page that is set up for another network would mint the same token again.
         const hopeless = reason === before && /^(network|key|work|\w+_external_user_ref)$/.test(String(reason));
-        // A page that changes the end-user may still deliver the token of the one before.
+        // While a page changes the end-user, it may still deliver the token of the previous one.
         const former = !!this.target.externalUserId && code === 'common.forbidden' && /_external_user_ref$/.test(String(reason));
         if (o.auth && (former || classOf(code) === 'refresh') && !hopeless && renewed++ < renewals) {
           own = undefined;
-          // The page may have given another one in the meantime.
+          // The page may have given another token in the meantime.
           if (!this.tokens.value || this.tokens.value === token) await this.#renew(o.signal, failure);
           continue;
         }
@@ -124,13 +124,13 @@ export class Api {
     }
   }
 
-  /** A refusal whose cause is not in its code. */
+  /** A refusal whose code does not say the cause. */
   #explain({ code, requestId }: Problem, reason: string): void {
     const how = isSetup(code, reason) ? 'error' : 'warn';
-    this.env.tell(how, `ats-widget: ${code} (${reason}), request ${requestId ?? '?'}. See ${this.resolve('/docs/errors')}#${code}`);
+    this.env.log(how, `ats-widget: ${code} (${reason}), request ${requestId ?? '?'}. See ${this.resolve('/docs/errors')}#${code}`);
   }
 
-  /** Waits for the connection to come back; throws widget.network_error when it does not in time. */
+  /** Waits for the connection to come back. Throws widget.network_error if it stays away for too long. */
   async waitOnline(signal: AbortSignal): Promise<void> {
     this.notice('offline');
     try {
@@ -147,7 +147,7 @@ export class Api {
     }
   }
 
-  /** Waits as long as the server asks for, and shows how long. */
+  /** Waits for as long as the server asks, and shows the remaining time. */
   async waitOut(seconds: number, signal: AbortSignal): Promise<void> {
     for (let left = seconds; left > 0; left--) {
       this.notice('limited', left);

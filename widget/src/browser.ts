@@ -1,10 +1,10 @@
-/** The world as a browser has it. */
+/** The browser's implementation of the environment. */
 import { clock, type Env } from './env.js';
 
-/** What was told on this page: once is enough. */
-const told = new Set<string>();
+/** Messages already written to the console of this page: each is written once. */
+const logged = new Set<string>();
 
-/** An upload that moves no byte for this long is given up and counted as a failed attempt. */
+/** An upload that moves no byte for this long is aborted and counts as a failed attempt. */
 const stalled = 60_000;
 
 export const browserEnv: Env = {
@@ -18,7 +18,7 @@ export const browserEnv: Env = {
   put: (url, file, onProgress, signal) =>
     new Promise((resolve, reject) => {
       signal.throwIfAborted();
-      // XMLHttpRequest because fetch tells nothing about the progress of an upload.
+      // XMLHttpRequest, because fetch does not report the progress of an upload.
       const xhr = new XMLHttpRequest();
       let timer: ReturnType<typeof setTimeout> | undefined;
       const rearm = () => (clearTimeout(timer), (timer = setTimeout(() => xhr.abort(), stalled)));
@@ -28,7 +28,7 @@ export const browserEnv: Env = {
         clearTimeout(timer);
         signal.removeEventListener('abort', stop);
         if (signal.aborted) return reject(signal.reason);
-        // Of the list: Chromium complains on the console about one header that a bucket does not expose.
+        // Read from the list of all headers: when a bucket does not expose a header, Chromium logs an error if it is read by name.
         const after = /^retry-after: (\d+)\r?$/im.exec(xhr.getAllResponseHeaders())?.[1];
         resolve({ status: xhr.status, body: xhr.responseText, ...(after && { retryAfter: +after }) });
       };
@@ -38,9 +38,9 @@ export const browserEnv: Env = {
       xhr.send(file);
     }),
   socket: (url) => new WebSocket(url),
-  tell: (how, text) => {
-    if (told.has(text)) return;
-    told.add(text);
+  log: (how, text) => {
+    if (logged.has(text)) return;
+    logged.add(text);
     console[how](text);
   },
 };

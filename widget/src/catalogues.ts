@@ -1,4 +1,4 @@
-/** The texts of each language: English is in the bundle, the others are fetched from the ATS when they are needed. */
+/** The texts of each language. English is in the bundle; the others are fetched from the ATS when they are needed. */
 import { within } from './abort.js';
 import type { Env } from './env.js';
 import first from './locales/en.json';
@@ -10,22 +10,22 @@ import { version } from './version.js';
 export type Key = keyof typeof first | keyof typeof rest | keyof typeof works | keyof typeof hash;
 export type Catalogue = Readonly<Record<Key, string>>;
 
-/** English. Each other file adds its own. */
+/** The English texts of the first file. Each other file adds its own texts. */
 export const en = { ...first } as Record<Key, string>;
 
-/** The languages that there are. */
+/** The available languages. */
 export const languages = ['en', 'fr', 'es', 'de', 'pt', 'ja', 'ar'];
 
-/** No page waits longer for one. */
+/** The longest time that a page waits for a catalogue. */
 const timeout = 30_000;
 
-/** By address, and shared: two elements on a page fetch it once. One that could not be had is asked for again. */
+/** By URL, and shared: two elements on a page fetch a catalogue once. A failed fetch is tried again at the next request. */
 const fetched = new Map<string, Catalogue | Promise<Catalogue | undefined>>();
 
-/** The catalogue of a language, at once where it is here already. Undefined, and never a rejection, when it cannot be had. */
+/** The catalogue of a language; immediate if it was fetched before. Undefined, never a rejection, when it is unavailable. */
 export function catalogueOf(env: Pick<Env, 'fetch'>, atsUrl: string, language: string): Catalogue | Promise<Catalogue | undefined> | undefined {
   if (language === 'en') return en;
-  // A relative address would ask the page's own server.
+  // A relative address would ask the server of the page.
   if (!/^https?:/i.test(atsUrl)) return undefined;
   const base = atsUrl.replace(/\/+$/, '') + '/widget/';
   const key = base + language;
@@ -44,7 +44,7 @@ export function catalogueOf(env: Pick<Env, 'fetch'>, atsUrl: string, language: s
 }
 
 async function load(env: Pick<Env, 'fetch'>, base: string, path: string): Promise<Catalogue | undefined> {
-  // A page may host a bundle of another version than its server has: the server's newest serves as well.
+  // The page may load a bundle of another version than the server's. The server's newest catalogue works too.
   for (const v of [version, 'v1']) {
     const found = await within(undefined, timeout, async (signal) => {
       const r = await env.fetch(base + v + path, { credentials: 'omit', signal });
@@ -55,7 +55,10 @@ async function load(env: Pick<Env, 'fetch'>, base: string, path: string): Promis
   return undefined;
 }
 
-/** Takes every text, those of the other files too. Undefined when one of the first is missing: half a language helps nobody. */
+/**
+ * Takes every text, also those of the other files. Undefined when a text of the first file is missing: a screen in two languages helps no
+ * one.
+ */
 export function catalogueFrom(body: unknown): Catalogue | undefined {
   if (typeof body !== 'object' || body === null) return undefined;
   const texts = Object.fromEntries(Object.entries(body).filter(([, text]) => typeof text === 'string')) as Catalogue;

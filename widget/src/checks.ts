@@ -1,4 +1,4 @@
-/** The checks of a draft that can be made before sending it, and its form on the wire. Bytes are the server's to judge. */
+/** Checks a draft before it is sent, and converts it to its wire form. Only the server checks the bytes of the file. */
 import { maxCreators, roles, type Creator, type Draft, type FieldProblem, type FieldProblems, type SavedDraft } from './draft.js';
 import type { Key } from './i18n.js';
 import { around, blank, flawOf, named, type Flaw } from './legible.js';
@@ -8,10 +8,10 @@ const maxTitle = 200;
 
 /** Numbers are often printed with spaces, dots or dashes. */
 const compact = (s: string) => s.replace(/[\s.-]/g, '').toUpperCase();
-/** As the server counts: characters, not units of UTF-16. */
+/** Counted as the server counts: characters, not UTF-16 units. */
 const length = (s: string) => [...s].length;
 
-/** What is wrong with a text that is required. Spaces around it are not sent. */
+/** The error of a required text. Spaces around the text are not sent. */
 function checkText(text: string, max: number): FieldProblem | undefined {
   const v = text.trim();
   if (!v) return { key: 'needed' };
@@ -21,14 +21,17 @@ function checkText(text: string, max: number): FieldProblem | undefined {
   return found && flawed(v, found);
 }
 
-/** Says which character of a text is wrong, and shows where: marks and private characters are seen, the others are not. */
+/**
+ * Says which character of a text is wrong, and shows its place. Combining marks and private-use characters are visible, the others are not.
+ */
 export const flawed = (text: string, { flaw, char, at }: { readonly flaw: Flaw; readonly char: string; readonly at: number }): FieldProblem => ({
   key: flaw === 'combining_marks' || flaw === 'private_character' ? 'oddChar' : 'badChar',
-  // Isolated: a text in another direction leaves the sentence as it is. What a server says of another text is shown by its number.
+  // Isolated: a text in another direction does not turn the sentence around. The number of a character shows what the server says of
+  // another text.
   values: { char, near: `\u2068${named([...text][at - 1] ?? '\0') === char ? around(text, at) : `⟨${char}⟩`}\u2069` },
 });
 
-/** fixed: the title is registered already, and so is a recording. */
+/** fixed: the title is already registered, and so is a recording. */
 export function checkSong(d: Draft, maxBytes: number, fixed = false): FieldProblems {
   const found: Record<string, FieldProblem> = {};
   const file = d.file && checkFile(d.file, maxBytes);
@@ -40,14 +43,14 @@ export function checkSong(d: Draft, maxBytes: number, fixed = false): FieldProbl
   return found;
 }
 
-/** maxBytes is 0 when no limit is known. */
+/** maxBytes is 0 when the limit is unknown. */
 export function checkFile(file: File, maxBytes: number): FieldProblem | undefined {
   if (file.size === 0) return { key: 'errEmpty' };
   if (maxBytes > 0 && file.size > maxBytes) return { key: 'errLarge', values: { size: file.size, max: maxBytes } };
   return undefined;
 }
 
-/** One @ with something that is seen on each side, and no white space. */
+/** One @ with something visible on each side, and no white space. */
 const isEmail = (text: string): boolean => /^[^\s\x85@]+@[^\s\x85@]+$/.test(text) && !text.split('@').some((side) => blank(side) || flawOf(side));
 
 export function checkCreators(creators: readonly Creator[]): FieldProblems {
@@ -68,7 +71,7 @@ export function checkCreators(creators: readonly Creator[]): FieldProblems {
   return found;
 }
 
-/** The creators as the server wants them. */
+/** The creators in the form that the server expects. */
 export const wireCreators = (creators: readonly Creator[]) =>
   creators.map((c) => ({
     full_name: c.fullName.trim(),
@@ -78,7 +81,7 @@ export const wireCreators = (creators: readonly Creator[]) =>
     ...(compact(c.isni) && { isni: compact(c.isni) }),
   }));
 
-/** The path of a field that the server names, such as creators[0].email. Undefined when no input of ours is meant. */
+/** The path of a field that the server names, such as creators[0].email. Undefined when it is not an input of this form. */
 export function pathOf(field: string): string | undefined {
   if (field === 'title') return 'title';
   if (/^(filename|file|size_bytes)$/.test(field)) return 'file';
@@ -89,7 +92,7 @@ export function pathOf(field: string): string | undefined {
 const words = (v: unknown): string => (typeof v === 'string' ? v.slice(0, 1000) : '');
 const record = (v: unknown) => (typeof v === 'object' && v !== null ? v : {}) as Record<string, unknown>;
 
-/** Reads a draft that was kept. Anything else is no draft. */
+/** Reads a saved draft. Returns undefined for anything else. */
 export function draftFrom(kept: unknown): SavedDraft | undefined {
   const { title, proposed, creators, filename, atsId } = record(kept);
   if (!Array.isArray(creators) || !creators.length) return undefined;

@@ -1,5 +1,5 @@
-/** The entry of the classic script: defines the element, and gives the page what the module exports under one global name. */
+/** The entry of the classic script: defines the element, and sets one global name that holds the module's exports. */
 import * as exported from './define.js';
 
-// A page that has the name already keeps its own.
+// If the page already uses the name, the page's own value stays.
 (globalThis as { AtsWidgetComponent?: unknown }).AtsWidgetComponent ??= Object.freeze({ ...exported });

@@ -1,4 +1,4 @@
-/** What the element does once a person has begun: every screen, events and focus. Fetched when it is needed (rest.ts). */
+/** Everything that the element does after a person has started: every screen, events and focus. Fetched when it is needed (rest.ts). */
 import { render } from 'lit/html.js';
 import { maxCreators, newCreator, type FieldProblems } from './draft.js';
 import { dropped, type Dropped } from './drop.js';
@@ -20,17 +20,17 @@ import { fetchingText } from './screens/certificate.js';
 import { complete, failed, recordOf, savedText } from './screens/end.js';
 import { form } from './screens/form.js';
 import { confirming, stepKey, tracking, uploading } from './screens/progress.js';
-import { noticeText } from './screens/parts.js';
+import { noticeText } from './screens/controls.js';
 import { legible } from './legible.js';
 import type { View } from './screens/view.js';
-import { fetchPart } from './second.js';
+import { fetchPart } from './parts.js';
 import { sentenceOf } from './sentences.js';
 import { styles } from './styles.js';
 
-/** An upload goes on this long, in ms, in an element that was taken out of the page. */
+/** How long an upload continues, in ms, after its element was removed from the page. */
 const detachedFor = 5000;
 
-/** A screen that waits for longer, in ms, says so. */
+/** How long a screen waits, in ms, before it says that it is slow. */
 const longWait = 60_000;
 
 export class Controller {
@@ -38,16 +38,16 @@ export class Controller {
   readonly #root: ShadowRoot;
   readonly #begun: Begun;
   readonly #flow: Registration;
-  /** What the screens show beside the state of the flow. */
+  /** Values that the screens show in addition to the state of the flow. */
   #look: Look = { dragging: false, copied: '', saved: false, late: false, warned: false, formats: [] };
   #slow: ReturnType<typeof setTimeout> | undefined;
   #limits = unknown;
   #configured = '';
-  /** Where a transaction and a draft are remembered: another end-user never meets them. */
+  /** The key under which a transaction and a draft are stored. It differs for each end-user, so that no one sees another's. */
   #memoryKey = '';
-  /** The browser keeps what it is given. */
+  /** The browser stores what it is given. */
   #stored = true;
-  /** The draft that is kept there, as text; undefined before one was looked for. */
+  /** The stored draft, as text; undefined until the storage was read. */
   #draft: string | undefined;
   #shown = '';
   #lastErrors: FieldProblems = {};
@@ -55,7 +55,7 @@ export class Controller {
   #nextFocus = '';
   #detached: ReturnType<typeof setTimeout> | undefined;
   #guarding = false;
-  /** The dialogs around an access code that nobody has kept. */
+  /** The dialogs around an access code that is not saved yet. */
   #dialogs: Element[] = [];
   /** The access code that the user has saved or copied. */
   #kept = '';
@@ -97,20 +97,20 @@ export class Controller {
     this.#flow.tokens.set(token);
   }
 
-  /** Goes on with what the first screen was given. */
+  /** Continues with the state of the first screen. */
   begin(): void {
     const { state, next, drop, ready, expects } = this.#begun;
     this.#flow.switch(this.#purpose, true);
     if (expects) this.#flow.tokens.expect(true);
     if (this.#flow.state.mode !== 'register') return;
     if (state.title) this.#flow.dispatch({ type: 'draft', path: '', draft: { title: state.title } });
-    // The first screen stands already, and the focus is where it is.
+    // The first screen is drawn already, and the focus stays where it is.
     if (ready) this.#shown = this.#where();
     if (drop) this.#take(drop);
     if (next) this.#flow.next();
   }
 
-  /** Stops whatever runs and returns to the empty form. Emits allfeat:token-expired with pendingAction "reset". */
+  /** Stops all work and returns to the empty form. Emits allfeat:token-expired with pendingAction "reset". */
   reset(): void {
     this.#flow.reset(this.#purpose);
     this.#configured = '';
@@ -128,16 +128,16 @@ export class Controller {
     };
   }
 
-  /** An attribute became another. */
+  /** An attribute has changed. */
   changed(name: string, old: string | null, value: string | null): void {
     const { ready } = this.#begun;
-    // At once, not with the next drawing: a token that the page gives in the same breath is one for the new mode.
-    // Before the first screen there was no one to be left.
+    // Immediately, not at the next drawing: a token that the page gives right after the change is for the new mode. Before the first screen
+    // there was no previous end-user.
     if (name === 'external-user-id' && (value || '') !== (old || '') && ready) {
       if (this.#flow.leave(this.#purpose, old || '')) this.#look.copied = '';
     } else if (/^(mode|external-user-id)$/.test(name) && value !== old) {
       const { mode } = this.#flow.state;
-      // The form that is left for another mode is left for good.
+      // A form that is left for another mode does not come back.
       if (this.#flow.switch(this.#purpose, !ready) && ready) rememberDraft(this.#memoryKey, mode, undefined);
     }
   }
@@ -154,17 +154,17 @@ export class Controller {
   disconnected(): void {
     this.#guard();
     this.#time(false);
-    // Being moved, or taken out for a moment, interrupts nothing.
+    // An element that is moved, or removed for a moment, keeps working.
     this.#detached = setTimeout(() => this.#flow.abandon(), detachedFor);
   }
 
-  /** Out of the page, and not to be disturbed: whether the server has taken the order is not known yet. */
+  /** Removed from the page, but still needed: it is unknown whether the server has accepted the order. */
   get ordering(): boolean {
     const { state } = this.#flow;
     return ordered(state) && !state.transactionId;
   }
 
-  /** Another widget has taken this one's place, and goes on with what is kept. */
+  /** Another widget has taken over this one's key, and continues with what is stored. */
   giveWay(): void {
     clearTimeout(this.#detached);
     this.#memoryKey = this.#configured = '';
@@ -177,7 +177,7 @@ export class Controller {
   }
 
   draw(): void {
-    // Out of the page, and another is in its place.
+    // Removed from the page, and another widget has taken over.
     if (!this.#el.isConnected && !this.#memoryKey) return;
     const announce = this.#configure();
     render(this.#screen(), this.#root);
@@ -191,12 +191,12 @@ export class Controller {
   }
 
   get #texts(): Texts {
-    return this.#begun.speaker.texts;
+    return this.#begun.language.texts;
   }
 
   /**
-   * Checks the attributes, each time that they have become others; a running registration keeps those it began with.
-   * Returns what is to be done once the screen stands.
+   * Checks the attributes whenever they change. A running registration keeps the attributes that it started with.
+   * Returns what is to be done once the screen is drawn.
    */
   #configure(): (() => void) | undefined {
     this.#flow.maxBytes = smallest(this.#limits.maxBytes, this.#el.maxFileSize);
@@ -217,7 +217,7 @@ export class Controller {
     return () => {
       const { mode } = this.#flow.state;
       if (broken || this.#begun.ready !== mode) this.#emit('allfeat:ready', { mode: (this.#begun.ready = mode) });
-      // Another mode is a new form; the same place after a reload, or another element in it, is not.
+      // Another mode starts a new form. A reload, or another element in the same place, does not.
       if (moved && this.#flow.state.screen === 'FORM') this.#recall(!!was);
       else this.#flow.browse();
       const { limits } = this.#begun;
@@ -233,22 +233,22 @@ export class Controller {
     this.#show({ formats: limits.formats });
   }
 
-  /** Takes up what was left here: an order that goes on, an access code that nobody has kept, or what was filled in. */
+  /** Resumes what is stored for this place: a running order, an access code that is not saved yet, or a draft. */
   #recall(elsewhere: boolean): void {
     const flow = this.#flow;
     const order = recallTransaction(this.#memoryKey, flow.state.mode);
     const draft = recallDraft(this.#memoryKey, order ? (order.version ? 'update' : 'register') : flow.state.mode);
     if (order) return flow.recall(order, draft);
-    // What is being typed goes before what was.
+    // A form that is being typed into takes precedence over the stored draft.
     if (draft && !draftOf(flow.state)) flow.restore(draft);
     flow.browse(elsewhere);
   }
 
-  /** Keeps what was filled in, as soon as it has changed, until it is registered. */
+  /** Stores the draft after each change, until it is registered. */
   #keepDraft(): void {
     const { state } = this.#flow;
-    const over = state.screen === 'COMPLETE';
-    if (!this.#memoryKey || (state.transactionId && !over)) return;
+    const done = state.screen === 'COMPLETE';
+    if (!this.#memoryKey || (state.transactionId && !done)) return;
     const draft = draftOf(state);
     const text = draft ? JSON.stringify(draft) : '';
     if (text === this.#draft) return;
@@ -261,7 +261,7 @@ export class Controller {
     this.#queue();
   }
 
-  /** What is wrong with the browser or an attribute. The console says it, too, for the page's developer. */
+  /** The error of the browser or of an attribute. The console reports it too, for the page's developer. */
   #misconfigured(): { reason: string; attribute?: string; needs?: string } | undefined {
     const needs = lacking();
     if (needs) return { reason: 'browser', needs };
@@ -274,13 +274,13 @@ export class Controller {
     };
     const wrong = (attribute: string, reason: string, right: string) => {
       const value = attribute === 'site-key' ? '…' : (this.#el.getAttribute(attribute) ?? '');
-      browserEnv.tell('error', `ats-widget: ${attribute}="${value}": ${reason}. Right: ${attribute}="${right}"`);
+      browserEnv.log('error', `ats-widget: ${attribute}="${value}": ${reason}. Example: ${attribute}="${right}"`);
       return { reason, attribute };
     };
     if (!this.#el.siteKey) return wrong('site-key', 'site-key is missing', 'cpk_…');
-    if (/^csk_/.test(this.#el.siteKey)) return wrong('site-key', 'site-key is a secret key, which no page may know: replace that key', 'cpk_…');
+    if (/^csk_/.test(this.#el.siteKey)) return wrong('site-key', 'site-key is a secret key, which a page must never contain: replace that key', 'cpk_…');
     if (!this.#el.atsUrl) return wrong('ats-url', 'ats-url is missing', 'https://ats.example');
-    if (!web()) return wrong('ats-url', 'ats-url is not an absolute http or https address', 'https://ats.example');
+    if (!web()) return wrong('ats-url', 'ats-url is not an absolute http or https URL', 'https://ats.example');
     if (!['testnet', 'mainnet'].includes(this.#el.network)) return wrong('network', 'network is neither testnet nor mainnet', 'testnet');
     if (!['register', 'update', 'download'].includes(this.#el.mode)) return wrong('mode', 'mode is not one of register, update, download', 'register');
     if (this.#el.mode === 'download' && !this.#el.externalUserId) return wrong('external-user-id', 'mode download needs an external-user-id', 'user-17');
@@ -288,14 +288,14 @@ export class Controller {
     return undefined;
   }
 
-  /** What the live region says: the milestones, not every tick. */
+  /** The text of the live region: the milestones, not every step. */
   #said(): string {
     const { state: s } = this.#flow;
     const t = this.#texts.t;
-    // A wait is said once, as long as it was: nobody wants to hear a countdown.
+    // A wait is announced once, with its full length: no one wants to hear a countdown.
     if (s.notice) return noticeText(this.#texts, s.notice, s.wait[1]);
-    const shelf = s.screen === 'FORM' && (s.step === 'works' || s.mode === 'download') && this.#flow.shelf;
-    if (shelf) return shelf.said(this.#texts);
+    const library = s.screen === 'FORM' && (s.step === 'works' || s.mode === 'download') && this.#flow.library;
+    if (library) return library.said(this.#texts);
     if (s.opening) return t('opening');
     if (s.screen === 'UPLOAD') {
       const quarter = Math.floor((4 * s.loaded) / (s.file?.size || 1)) / 4;
@@ -332,7 +332,7 @@ export class Controller {
       filled: !!draftOf(flow.state),
       legible,
       act: {
-        // When the dialog was cancelled, what was chosen before stays.
+        // When the dialog was cancelled, the chosen file stays.
         file: (file) => file && flow.choose(file),
         copy: (text, from) => void this.#copy(text, from),
         save: () => this.#save(),
@@ -365,7 +365,7 @@ export class Controller {
     };
   }
 
-  /** A file that is dropped anywhere on the widget is taken where one is wanted, and never opened by the browser. */
+  /** A file that is dropped anywhere on the widget is taken if a file is expected. The browser never opens it. */
   drag(e: DragEvent): void {
     const wanted = !!this.#root.querySelector('[data-ats="dropzone"]');
     const drop = dropped(e, wanted);
@@ -387,7 +387,7 @@ export class Controller {
       await navigator.clipboard.writeText(text);
       done = true;
     } catch {
-      // Not allowed here, or not a secure page: the older way.
+      // The clipboard is not allowed here, or the page is not secure: use the older way.
       const area = document.createElement('textarea');
       area.value = text;
       area.className = 'hide';
@@ -402,7 +402,7 @@ export class Controller {
     this.#show({ copied: text });
   }
 
-  /** Saves the access code with what it belongs to as a text file. */
+  /** Saves the access code and the registration that it belongs to as a text file. */
   #save(): void {
     const { title, result, accessCode } = this.#flow.state;
     const t = this.#texts.t;
@@ -423,13 +423,13 @@ export class Controller {
     a.href = url;
     a.download = `access-code${result ? `-${result.atsId}` : ''}.txt`;
     a.click();
-    // Where it cannot be saved it is not kept.
+    // If the code cannot be saved, it does not count as saved.
     if (downloads() !== 'no') this.#keep(accessCode);
     this.#show({ saved: true, copied: '' });
     setTimeout(() => URL.revokeObjectURL(url), 60_000);
   }
 
-  /** What was copied may be another text of the screen. */
+  /** The copied text may be another text of the screen, not the access code. */
   #keep(text: string | undefined): void {
     if (text && text === this.#flow.state.accessCode) {
       this.#kept = text;
@@ -439,29 +439,30 @@ export class Controller {
     this.#queue();
   }
 
-  /** Names what is shown. The heading of a screen that is being fetched is not that of the screen. */
+  /** A key of the current heading. A screen that is being fetched has another heading than the screen itself. */
   #where(): string {
-    const { state: s, shelf, second } = this.#flow;
-    return [s.screen, s.screen === 'FORM' && [s.step, !!(s.own ? shelf : second)], s.screen === 'CONFIRMING' && s.phase].join();
+    const { state: s, library, works } = this.#flow;
+    return [s.screen, s.screen === 'FORM' && [s.step, !!(s.own ? library : works)], s.screen === 'CONFIRMING' && s.phase].join();
   }
 
-  /** After each drawing: the focus goes where the user has to look next. */
+  /** After each drawing, moves the focus to where the user has to look next. */
   #drawn(): void {
     const s = this.#flow.state;
     this.#guard();
-    // Choosing a file that was taken away would else be no change to the browser.
+    // Reset the input: otherwise choosing the removed file again would not fire a change event.
     const input = this.#root.querySelector<HTMLInputElement>('#file');
     if (input && !s.file) input.value = '';
     const now = this.#where();
     const moved = this.#begun.used && now !== this.#shown;
-    // A field of the page that is being typed into keeps the focus; what was removed with its screen left it to the body.
+    // A field of the page that is being typed into keeps the focus. When a focused control was removed with its screen, the body has the
+    // focus.
     const active = document.activeElement;
     const free = !active || active === document.body || this.#el.matches(':focus-within');
     this.#shown = now;
     const errors = s.errors !== this.#lastErrors && Object.keys(s.errors).length > 0 && !this.#typing(s.errors);
     this.#lastErrors = s.errors;
     if (moved) Object.assign(this.#look, { copied: '', saved: false, warned: false });
-    // What is typed into a proposal takes its place.
+    // Typing into a field with a proposed title replaces the proposal.
     const title = this.#root.querySelector<HTMLInputElement>('#title');
     if (s.proposed !== this.#proposed && title?.value === s.proposed && title.matches(':focus')) title.select();
     this.#proposed = s.proposed;
@@ -476,7 +477,7 @@ export class Controller {
     if (moved && !errors) this.#root.querySelector('h2')?.scrollIntoView?.({ block: 'nearest' });
   }
 
-  /** After a while the screen that waits says something else. */
+  /** After a while, a waiting screen says that it takes longer. */
   #time(waits: boolean): void {
     if (waits === !!this.#slow) return;
     clearTimeout(this.#slow);
@@ -484,20 +485,20 @@ export class Controller {
     if (!waits) this.#look.late = false;
   }
 
-  /** Errors that only became fewer are someone typing: the focus stays where it is. */
+  /** When errors only become fewer, someone is typing: the focus stays where it is. */
   #typing(errors: FieldProblems): boolean {
     const before = new Set(Object.keys(this.#lastErrors));
     return before.size > 0 && Object.keys(errors).length < before.size && Object.keys(errors).every((k) => before.has(k));
   }
 
-  /** There is an access code that nobody has kept. */
+  /** There is an access code that is not saved yet. */
   get #losing(): boolean {
     const { screen, accessCode = '' } = this.#flow.state;
-    // An order that is followed is taken up again by the next page, unless nothing can be kept for it.
+    // The next page resumes an order, unless the browser stores nothing.
     return (screen === 'COMPLETE' || (screen === 'TRACKING' && !this.#stored)) && accessCode !== '' && accessCode !== this.#kept;
   }
 
-  /** Warns before the page is left while something is on its way, or with it an access code that nobody has kept. */
+  /** Warns before the page is closed while a transfer or an order is running, or while an access code is not saved. */
   #guard(): void {
     const { screen, phase } = this.#flow.state;
     const losing = this.#losing;
@@ -515,7 +516,7 @@ export class Controller {
 
   #warn = (e: BeforeUnloadEvent): void => e.preventDefault();
 
-  /** The key that closes a dialog is answered with a warning, once; the second time it closes. */
+  /** The first key press that would close a dialog shows a warning; the second closes it. */
   #stay = (e: Event): void => {
     if (this.#look.warned || e.target !== e.currentTarget) return;
     e.preventDefault();
@@ -525,7 +526,7 @@ export class Controller {
 
 type Look = { -readonly [K in 'dragging' | 'copied' | 'saved' | 'late' | 'warned' | 'formats']: View[K] };
 
-/** The dialogs that an element stands in, across shadow roots. */
+/** The dialogs that contain an element, across shadow roots. */
 function dialogsAround(element: Element): Element[] {
   const found: Element[] = [];
   for (let at: Node | null = element; at; at = at.parentNode ?? (at instanceof ShadowRoot ? at.host : null))

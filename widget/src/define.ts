@@ -1,7 +1,7 @@
-/** Defines <ats-widget>, once, however often it is loaded. The entry of the module bundle. */
+/** Defines <ats-widget> once, however often this file is loaded. The entry of the module bundle. */
 import { AtsWidget } from './element.js';
 
-// Another copy may have been first; its element then stays the one.
+// If another copy was loaded first, its element stays.
 const registry = globalThis.customElements;
 if (registry && !registry.get('ats-widget')) registry.define('ats-widget', AtsWidget);
 

@@ -1,21 +1,21 @@
-/** Beginning a download of a file that may still be in the making. Knows no screen; shared with the second file. */
+/** Starts the download of a file that the server may still be making. Knows no screen; shared with the works file. */
 import type { Env } from './env.js';
 import { malformed, problemOf, type Problem } from './problem.js';
 
-/** How a download stands. */
+/** The state of a download. */
 export interface Fetching {
   readonly state: 'busy' | 'waiting' | 'begun' | 'refused';
   readonly problem?: Problem;
 }
 
-/** A certificate is asked for again after a second, then ever more slowly up to the longest, for as long as patience lasts; in ms. */
+/** Intervals for asking again for a certificate: one second at first, then longer up to a maximum, until the timeout; in ms. */
 const first = 1000;
 const longest = 10_000;
-const patience = 120_000;
+const timeout = 120_000;
 
-/** Waits for a certificate that is being made, telling so once, and begins the download. Throws what else is in the way. */
+/** Waits for a certificate that is being made, reports that once, and starts the download. Throws any other problem. */
 export async function download(ask: () => Promise<{ url: string }>, waiting: () => void, env: Env, signal: AbortSignal): Promise<void> {
-  const until = env.now() + patience;
+  const until = env.now() + timeout;
   for (let pause = first; ; pause = Math.min(pause * 1.5, longest)) {
     try {
       const { url } = await ask();
@@ -29,7 +29,7 @@ export async function download(ask: () => Promise<{ url: string }>, waiting: () 
   }
 }
 
-/** The store sends it as an attachment: the page stays. */
+/** The store sends the file as an attachment: the page stays. */
 function save(url: string): void {
   if (!/^https?:\/\//i.test(url)) throw malformed('url');
   const a = globalThis.document.createElement('a');

@@ -1,4 +1,4 @@
-/** What the user fills in. */
+/** The fields that the user fills in. */
 import type { Key } from './i18n.js';
 
 export const roles = ['author', 'composer', 'arranger', 'adapter'] as const;
@@ -6,7 +6,7 @@ export type Role = (typeof roles)[number];
 export const maxCreators = 32;
 
 export interface Creator {
-  /** Stays with the row when others are removed. */
+  /** Identifies the row, also after other rows were removed. */
   readonly id: number;
   fullName: string;
   email: string;
@@ -16,22 +16,22 @@ export interface Creator {
 }
 
 export interface Draft {
-  /** The access code as it was typed. */
+  /** The access code as the user typed it. */
   readonly code: string;
-  /** Of an update null too: the registered recording stays. */
+  /** In an update also null: the registered recording stays. */
   readonly file: File | null;
   readonly title: string;
   readonly creators: readonly Creator[];
 }
 
-/** What is kept of a draft while the page is loaded again: never the access code, and of the file its name. */
+/** The part of a draft that is stored across a reload: never the access code, and only the name of the file. */
 export interface SavedDraft {
   readonly title: string;
   /** The title that the file proposed. */
   readonly proposed: string;
   readonly creators: readonly Creator[];
   readonly filename: string;
-  /** Of an update: the work that it is for. */
+  /** In an update: the work that the draft is for. */
   readonly atsId: number;
 }
 
@@ -44,11 +44,11 @@ export const newCreator = (id: number): Creator => ({
   isni: '',
 });
 
-/** A message of the catalogue beside one field, with its values. */
+/** A message of the catalogue next to one field, with its values. */
 export interface FieldProblem {
   readonly key: Key;
   readonly values?: Readonly<Record<string, string | number>>;
 }
 
-/** Problems by path: file, title, creators.0.email and so on. */
+/** Problems by path, for example file, title, creators.0.email. */
 export type FieldProblems = Readonly<Record<string, FieldProblem>>;

@@ -1,12 +1,12 @@
-/** What was dropped on the widget. */
+/** Reads what was dropped on the widget. */
 
 export interface Dropped {
-  /** Nothing is taken of a folder, or of several files. */
+  /** A folder, or several files, is refused as a whole. */
   readonly wrong?: 'folder' | 'several';
   readonly file?: File;
 }
 
-/** Undefined when no files are being dragged: the page may have its own use for what is. The browser opens nothing of it. */
+/** Undefined when no files are being dragged: the page may handle the drag itself. The browser opens none of the files. */
 export function dropped(e: DragEvent, wanted: boolean): Dropped | undefined {
   const data = e.dataTransfer;
   if (!data?.types.includes('Files')) return undefined;

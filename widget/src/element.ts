@@ -1,6 +1,6 @@
 /**
- * The <ats-widget> element: what a page may touch, and the first screen. Everything behind it is in rest.ts, which is
- * fetched when a person begins, or at once where there is more to show than an empty form. Importing it defines nothing.
+ * The <ats-widget> element: its public members, and the first screen. Everything after that is in rest.ts. rest.ts is fetched when a person
+ * starts, or immediately where there is more to show than an empty form. Importing this file defines nothing.
  */
 import { render } from 'lit/html.js';
 import type { Controller } from './controller.js';
@@ -17,7 +17,7 @@ import type { Rest } from './rest.js';
 import { card } from './screens/card.js';
 import { song } from './screens/song.js';
 import { shared } from './shared.js';
-import { Speaker } from './speaker.js';
+import { Language } from './language.js';
 import { initial } from './state.js';
 import { styles } from './styles.js';
 
@@ -29,43 +29,43 @@ export interface WidgetState {
   accessCode?: string;
 }
 
-/** What the first screen leaves to the rest. */
+/** The state that the first screen hands to the rest. */
 export interface Begun {
-  /** The title, as far as it was typed. */
+  /** The title, as far as the user typed it. */
   state: State;
-  /** The file that was chosen, or what else was dropped. */
+  /** The chosen file, or something else that was dropped. */
   drop: Dropped | undefined;
-  /** The person left the first screen while the rest was on its way. */
+  /** The person left the first screen while rest.ts was loading. */
   next: boolean;
   token: string;
-  /** The page is about to give another token, for what it has just changed. */
+  /** The page will soon give another token, because of its last change. */
   expects: boolean;
-  readonly speaker: Speaker;
+  readonly language: Language;
   /** The mode that allfeat:ready was last emitted for. */
   ready: Mode | '';
-  /** Set once the person has touched the element: before that it takes the focus from nobody. */
+  /** Set after the person has touched the element: until then the element never takes the focus. */
   used: boolean;
-  /** What the server states, for attributes as they were then. */
+  /** The limits that the server states, and the attributes that they were read for. */
   limits: (Limits & { readonly of: string }) | undefined;
-  /** Stands for the element where a tab keeps things. */
+  /** Represents the element as the owner of a storage key. */
   readonly place: Holder;
-  /** Draws once for all changes of a turn. */
+  /** Draws once for all changes within one task. */
   changed(): void;
 }
 
-/** A person who does one of these is about to begin. */
+/** A person who does one of these is about to start. */
 const touches = ['pointerenter', 'pointerdown', 'focusin', 'dragenter', 'input'];
 
 export class AtsWidget extends HTMLElement {
   static readonly observedAttributes: readonly string[] = [...Object.values(reflected), 'token', 'lang'];
 
   declare siteKey: string;
-  /** Absolute address of the ATS. */
+  /** Absolute URL of the ATS. */
   declare atsUrl: string;
   declare network: string;
   declare mode: Mode;
   declare externalUserId: string;
-  /** Bytes; 0: only the server's own limit. */
+  /** In bytes; 0: only the server's own limit. */
   declare maxFileSize: number;
 
   readonly #root = this.attachShadow({ mode: 'open' });
@@ -75,7 +75,7 @@ export class AtsWidget extends HTMLElement {
     next: false,
     token: '',
     expects: false,
-    speaker: new Speaker(clock, () => this.#queue()),
+    language: new Language(clock, () => this.#queue()),
     ready: '',
     used: false,
     limits: undefined,
@@ -83,12 +83,12 @@ export class AtsWidget extends HTMLElement {
     changed: () => this.#queue(),
   };
   #rest: Controller | undefined;
-  /** The rest is on its way, or could not be had. */
+  /** rest.ts is loading, or could not be loaded. */
   #fetching: 'no' | 'yes' | 'failed' = 'no';
   #queued = false;
   #shown = false;
   #dragging = false;
-  /** The attributes that the first screen was made for. */
+  /** The attributes that the first screen was drawn for. */
   #made = '';
   #watch: MutationObserver | undefined;
 
@@ -97,8 +97,8 @@ export class AtsWidget extends HTMLElement {
     for (const type of ['focusin', 'click']) this.#root.addEventListener(type, () => (this.#begun.used = true));
     for (const type of touches) this.addEventListener(type, () => this.#fetch(), { passive: true });
     for (const type of ['dragover', 'dragleave', 'drop'] as const) this.#root.addEventListener(type, (e) => this.#drag(e as DragEvent));
-    // A frame without allow-forms sends no form and says nothing, not even that one was to be sent: the button says it. Enter
-    // in a field presses that button too.
+    // A frame without allow-forms sends no form and fires no submit event. So the click of the button counts. Enter in a field also clicks
+    // the button.
     this.#root.addEventListener('click', (e) => {
       const button = (e.target as Element).closest('button');
       if (button?.type !== 'submit' || !button.form) return;
@@ -107,7 +107,7 @@ export class AtsWidget extends HTMLElement {
     });
   }
 
-  /** Write-only: what was set can be used by the widget and read by no one. */
+  /** Write-only: the widget uses the token, and no code can read it. */
   get token(): string | null {
     return null;
   }
@@ -115,13 +115,13 @@ export class AtsWidget extends HTMLElement {
     this.setToken(token ?? '');
   }
 
-  /** Gives the widget a session token. It is kept in memory and never stands in the DOM. */
+  /** Gives the widget a session token. It is kept in memory and never in the DOM. */
   setToken(token: string): void {
     this.#begun.token = String(token ?? '').trim();
     this.#rest?.setToken(this.#begun.token);
   }
 
-  /** Stops whatever runs and returns to the empty form. Emits allfeat:token-expired with pendingAction "reset". */
+  /** Stops all work and returns to the empty form. Emits allfeat:token-expired with pendingAction "reset". */
   reset(): void {
     if (this.#rest) return this.#rest.reset();
     this.#empty();
@@ -138,7 +138,7 @@ export class AtsWidget extends HTMLElement {
       if (value === null) return;
       this.setToken(value);
       this.removeAttribute('token');
-    } else if (name === 'lang' || name === 'ats-url') this.#speak();
+    } else if (name === 'lang' || name === 'ats-url') this.#setLanguage();
     else if (this.#rest) this.#rest.changed(name, old, value);
     else if (this.#begun.ready && /^(mode|external-user-id)$/.test(name) && (value || '') !== (old || '')) {
       this.#empty();
@@ -147,22 +147,22 @@ export class AtsWidget extends HTMLElement {
     this.#queue();
   }
 
-  /** Forgets what was given and filled in. */
+  /** Forgets the token and everything that was filled in. */
   #empty(): void {
     Object.assign(this.#begun, { state: initial(), drop: undefined, next: false, token: '' });
   }
 
   connectedCallback(): void {
     if (!lacking() && !this.#root.adoptedStyleSheets.length) this.#root.adoptedStyleSheets = [styles()];
-    // What was set on the element before it was defined hides the accessors: it is set again through them.
+    // A property that was set before the element was defined hides its accessor: set it again through the accessor.
     for (const name of ['token', ...Object.keys(reflected)] as 'token'[]) {
       if (!Object.hasOwn(this, name)) continue;
       const value = this[name];
       delete (this as Partial<Record<typeof name, unknown>>)[name];
       this[name] = value;
     }
-    this.#speak();
-    this.#watch = new MutationObserver(() => this.#speak());
+    this.#setLanguage();
+    this.#watch = new MutationObserver(() => this.#setLanguage());
     this.#watch.observe(document.documentElement, { attributeFilter: ['lang'] });
     this.#rest?.connected();
     this.#queue();
@@ -178,26 +178,26 @@ export class AtsWidget extends HTMLElement {
     this.#queued = true;
     queueMicrotask(() => {
       this.#queued = false;
-      // Before the first connection there is no page to draw for, nor to hear the events.
-      if (!this.#shown && (!this.isConnected || this.#begun.speaker.waiting)) return;
+      // Before the first connection there is nothing to draw, and no listener for the events.
+      if (!this.#shown && (!this.isConnected || this.#begun.language.waiting)) return;
       this.#shown = true;
       if (this.#rest) this.#rest.draw();
       else this.#first();
     });
   }
 
-  /** Draws the first screen, and fetches the rest where there is more to show. */
+  /** Draws the first screen, and fetches rest.ts where there is more to show. */
   #first(): void {
-    // Out of the page, where another may have taken its place.
+    // Removed from the page; another element may have taken over.
     if (!this.isConnected) return;
-    const { state, speaker, ready } = this.#begun;
+    const { state, language, ready } = this.#begun;
     const made = attributesOf(this);
     if (made !== this.#made) {
       this.#made = made;
       if (this.#plain()) this.#ask(made);
       else this.#fetch();
     }
-    // What is left here, or another mode, is not preceded by an empty form.
+    // No empty form is drawn before a stored draft or another mode.
     if (!ready && this.#fetching === 'yes' && !this.#begun.used) return;
     const limits = this.#begun.limits?.of === made ? this.#begun.limits : undefined;
     const act = {
@@ -217,14 +217,14 @@ export class AtsWidget extends HTMLElement {
       },
     };
     const failed = this.#fetching === 'failed';
-    const view = { state, texts: speaker.texts, formats: limits?.formats ?? [], dragging: this.#dragging, filled: false, failed, flow, act };
-    render(card(this.network, state, speaker.texts, song(view), ''), this.#root);
+    const view = { state, texts: language.texts, formats: limits?.formats ?? [], dragging: this.#dragging, filled: false, failed, flow, act };
+    render(card(this.network, state, language.texts, song(view), ''), this.#root);
     if (ready || this.#fetching !== 'no') return;
     this.#begun.ready = 'register';
     this.#emit('allfeat:ready', { mode: 'register' });
   }
 
-  /** An empty form is all that there is to show: nothing is wrong, and nothing was left here before. */
+  /** The empty form is all there is to show: no error, and nothing is stored here. */
   #plain(): boolean {
     const { siteKey, atsUrl, network, mode, maxFileSize } = this;
     if (lacking() || mode !== 'register' || !siteKey || /^csk_/.test(siteKey) || !(maxFileSize >= 0)) return false;
@@ -233,7 +233,7 @@ export class AtsWidget extends HTMLElement {
     return !get(key) && !get(draftKey(key, mode));
   }
 
-  /** Asks the server for its limits. What a refusal means the rest knows. */
+  /** Asks the server for its limits. rest.ts shows what a refusal means. */
   #ask(of: string): void {
     limitsOf(this).then(
       (limits) => {
@@ -253,7 +253,7 @@ export class AtsWidget extends HTMLElement {
     this.#queue();
   }
 
-  /** What was chosen is shown, and judged by the rest. */
+  /** Shows the chosen file. rest.ts checks it. */
   #take(drop: Dropped): void {
     this.#begun.drop = drop;
     this.#begun.state = { ...this.#begun.state, file: drop.file ?? null };
@@ -277,8 +277,8 @@ export class AtsWidget extends HTMLElement {
     this.dispatchEvent(new AtsEvent(name, detail));
   }
 
-  /** Takes up the language that stands nearest, across shadow roots. */
-  #speak(): void {
+  /** Uses the nearest lang attribute, across shadow roots. */
+  #setLanguage(): void {
     if (!this.isConnected) return;
     let at: Node | null = this;
     let lang = '';
@@ -286,11 +286,11 @@ export class AtsWidget extends HTMLElement {
       if (at instanceof Element) lang = at.getAttribute('lang') ?? '';
       at = at.parentNode ?? (at instanceof ShadowRoot ? at.host : null);
     }
-    this.#begun.speaker.speak(lang || navigator.language || 'en', this.atsUrl);
+    this.#begun.language.set(lang || navigator.language || 'en', this.atsUrl);
   }
 }
 
-/** Another element takes this one's place only when nobody would miss it. */
+/** Another element may take over from this one only when nothing is lost. */
 const placeOf = (el: Element, rest: () => Controller | undefined, gone: () => void): Holder => ({
   get isConnected() {
     return el.isConnected;

@@ -1,4 +1,4 @@
-/** What the flow needs from the world, as one seam: time, the network, sockets, and a place to remember. Tests bring their own. */
+/** The environment of the flow: time, the network, sockets and storage. Tests bring their own. */
 
 /** The part of a WebSocket that tracking uses. */
 export interface Socket {
@@ -12,7 +12,7 @@ export interface PutAnswer {
   /** 0 when there was no response. */
   status: number;
   body: string;
-  /** Seconds, where the store asks for a wait. */
+  /** Seconds, if the store asks for a wait. */
   retryAfter?: number;
 }
 
@@ -25,17 +25,17 @@ export interface Env {
   /** Resolves when the browser is online again; rejects when the signal aborts. */
   untilOnline(signal: AbortSignal): Promise<void>;
   fetch(url: string, init: RequestInit): Promise<Response>;
-  /** Sends the file as it is. Resolves whatever the status; rejects only when the signal aborts. */
+  /** Sends the file unchanged. Resolves with any status; rejects only when the signal aborts. */
   put(url: string, file: Blob, onProgress: (loaded: number) => void, signal: AbortSignal): Promise<PutAnswer>;
   socket(url: string): Socket;
   /** Writes to the console, for the page's developer. */
-  tell(how: 'warn' | 'error', text: string): void;
+  log(how: 'warn' | 'error', text: string): void;
 }
 
-/** setTimeout fires at once when it is asked for more. */
+/** setTimeout fires at once when its delay is larger. */
 const longest = 2 ** 31 - 1;
 
-/** What the first screen needs of it. */
+/** The part that the first screen needs. */
 export const clock: Pick<Env, 'now' | 'sleep' | 'fetch'> = {
   now: () => Date.now(),
   sleep: (ms, signal) =>

@@ -1,21 +1,21 @@
 /** The events of the element: their names, their details, and one class for all. */
 import type { BrowserErrorCode, ErrorDetails } from './gen/errors.js';
 
-/** What a fresh token is for: registering and updating, downloading, or nothing yet after reset(). */
+/** The reason for a new token: registering and updating, downloading, or reset() (nothing to do yet). */
 export type PendingAction = 'submit' | 'download' | 'reset';
 export type Mode = 'register' | 'update' | 'download';
 
-/** What is told beside a code, for the codes that have some. A server of another version may leave members out, or add some. */
+/** The details of the codes that have some. A server of another version may omit members, or add some. */
 export type AtsProblemDetails<C extends BrowserErrorCode> = Readonly<Record<string, unknown>> &
   (C extends keyof ErrorDetails ? Readonly<Partial<ErrorDetails[C]>> : unknown);
 
-/** Comparing the code narrows the details. */
+/** Comparing the code narrows the type of details. */
 export type AtsProblemDetail<C extends BrowserErrorCode = BrowserErrorCode> = C extends BrowserErrorCode
   ? {
       code: C;
-      /** Stable English text, meant for logs; the screen shows a localized one. */
+      /** Stable English text, for logs; the screen shows a localized text. */
       message: string;
-      /** Null when the problem was raised in the browser. */
+      /** Null when the problem arose in the browser. */
       requestId: string | null;
       details?: AtsProblemDetails<C>;
     }
@@ -24,7 +24,7 @@ export type AtsProblemDetail<C extends BrowserErrorCode = BrowserErrorCode> = C 
 export interface AtsEventDetails {
   'allfeat:ready': { mode: Mode };
   'allfeat:upload-start': { filename: string; size: number };
-  /** progress in percent, loaded and total in bytes. */
+  /** progress in percent; loaded and total in bytes. */
   'allfeat:upload-progress': { progress: number; loaded: number; total: number };
   'allfeat:upload-complete': { filename: string };
   'allfeat:confirmed': { transactionId: string };
@@ -38,13 +38,13 @@ export interface AtsEventDetails {
   };
   'allfeat:failed': AtsProblemDetail;
   'allfeat:token-expired': { pendingAction: PendingAction };
-  /** A problem shown beside its field: the user can go on. stage names the field. */
+  /** A problem shown next to its field; the user can continue. stage names the field. */
   'allfeat:error': AtsProblemDetail & { stage: string };
 }
 
 export type AtsEventName = keyof AtsEventDetails;
 
-/** The names of the events, for pages that would rather not spell them. */
+/** The names of the events, as constants. */
 export const EVENT_NAMES = Object.freeze({
   READY: 'allfeat:ready',
   UPLOAD_START: 'allfeat:upload-start',
@@ -61,7 +61,7 @@ export const EVENT_NAMES = Object.freeze({
 /** Sends one event; the element's own emit(). */
 export type Emit = <K extends AtsEventName>(name: K, detail: AtsEventDetails[K]) => void;
 
-// Importing must be safe where there is no DOM (server-side rendering).
+// Importing must be safe without a DOM (server-side rendering).
 const Base: typeof CustomEvent = globalThis.CustomEvent ?? (class {} as unknown as typeof CustomEvent);
 
 /** Every event bubbles and crosses shadow roots. */

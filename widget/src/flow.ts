@@ -1,4 +1,4 @@
-/** The state machine of a registration or an update: every screen, and what leads from one to the next. Pure: performs nothing. */
+/** The state machine of a registration or an update: every screen, and the transitions between them. Pure: performs nothing. */
 import { flawed, pathOf } from './checks.js';
 import type { Creator, Draft, FieldProblem, FieldProblems, SavedDraft } from './draft.js';
 import type { Notice } from './api.js';
@@ -14,11 +14,11 @@ import type { Result, Step } from './tracking.js';
 import { tidyCode, unchanged, type Work } from './work.js';
 
 export type Screen = 'FORM' | 'UPLOAD' | 'CONFIRMING' | 'TRACKING' | 'COMPLETE' | 'FAILED' | 'DISABLED';
-/** What was being done when a problem came. */
+/** The step that was running when a problem occurred. */
 export type Stage = 'setup' | 'open' | 'init' | 'upload' | 'prepare' | 'confirm' | 'track';
-/** Where Retry goes on. */
+/** The step where Retry continues. */
 export type Resume = 'none' | 'form' | 'open' | 'init' | 'upload' | 'prepare' | 'confirm' | 'track';
-/** What the form is for: a new work, a new version of one, or looking at those that there are. */
+/** The purpose of the form: a new work, a new version of a work, or a look at the existing works. */
 export type Purpose = Mode;
 
 export interface Quote {
@@ -26,9 +26,9 @@ export interface Quote {
   /** Message of the catalogue and credits; parts that cost nothing are left out. */
   readonly parts: readonly (readonly [Key, number])[];
   readonly commitment: string;
-  /** SHA-256 of the recording, where it was computed here. */
+  /** SHA-256 of the recording, if it was computed here. */
   readonly fileHash?: string;
-  /** The recording ends inside a frame, and may have been cut. */
+  /** The recording ends inside a frame, so its end may be missing. */
   readonly cut?: boolean;
   /** Milliseconds since 1970, by this machine's clock. */
   readonly expiresAt: number;
@@ -36,45 +36,45 @@ export interface Quote {
 
 export interface State extends Draft {
   readonly mode: Purpose;
-  /** The work is chosen from the end-user's own: no access code opens it. */
+  /** The work is chosen from the end-user's own works, without an access code. */
   readonly own: boolean;
   readonly screen: Screen;
-  /** The page of FORM; a download has no creators, and its song is only shown. */
+  /** The page of FORM. A download has no page of creators, and only shows its song. */
   readonly step: 'code' | 'works' | 'song' | 'creators';
-  /** Something is being looked up: what an access code opens, or the end-user's works. */
+  /** A look-up is running: of an access code, or of the end-user's works. */
   readonly opening: boolean;
-  /** What the access code opened, or was chosen. */
+  /** The work that the access code opened, or that the user chose. */
   readonly work?: Work;
-  /** The work was found to be another version than before. */
+  /** The work has another version than before. */
   readonly moved: boolean;
-  /** The version that an update makes. */
+  /** The version that an update creates. */
   readonly version?: number;
   /** The part of CONFIRMING. */
   readonly phase: 'preparing' | 'review' | 'confirming';
   readonly errors: FieldProblems;
-  /** The name of a file that was chosen before the page was loaded again, and has to be chosen once more. */
+  /** The name of a file that was chosen before a reload, and has to be chosen again. */
   readonly lost: string;
   /** The title that the file proposed. */
   readonly proposed: string;
-  /** What was typed for a work that has yet to be found again. */
+  /** The fields typed for a work that has to be looked up again. */
   readonly saved?: SavedDraft;
   readonly notice: Notice;
-  /** Seconds of a wait that the server asked for: what is left, and what it was. */
+  /** Seconds of a wait that the server asked for: the remaining and the whole wait. */
   readonly wait: readonly [left: number, of: number];
   readonly loaded: number;
-  /** The file is read here and sent nowhere. */
+  /** The file is read here and not sent. */
   readonly stays: boolean;
   readonly jobId?: string;
   readonly quote?: Quote;
   readonly quoteOver: boolean;
-  /** The price was agreed to, and whether the server took the order is not known. */
+  /** The user agreed to the price; it is unknown whether the server accepted the order. */
   readonly doubt: boolean;
   readonly transactionId?: string;
-  /** Kept from the first answer that tells it, whatever fails later. */
+  /** Kept from the first answer that has it, whatever fails later. */
   readonly accessCode?: string;
   readonly steps: readonly Step[];
   readonly result?: Result;
-  /** How the certificate stands, once it was asked for. */
+  /** The state of the certificate, once it was requested. */
   readonly certificate?: Fetching;
   readonly problem?: Problem;
   readonly resume: Resume;
@@ -109,14 +109,14 @@ export type Action =
 export function reduce(s: State, a: Action): State {
   switch (a.type) {
     case 'draft': {
-      // Typing into a field takes its complaint away; rows that moved take theirs along by being checked again.
+      // Typing into a field removes its error. When rows move, the check runs again and moves their errors.
       const errors = Object.fromEntries(
         Object.entries(s.errors).filter(([p]) => p !== a.path && !(a.path === 'creators' && p.startsWith(a.path))),
       );
       return { ...s, ...a.draft, errors, lost: a.draft.file ? '' : s.lost };
     }
     case 'proposed':
-      // What a person typed stays, be it spaces.
+      // The typed text stays as it is, spaces included.
       return s.title && s.title !== s.proposed ? s : { ...s, title: a.title, proposed: a.title };
     case 'restored':
       return restored(s, a.saved);
@@ -167,7 +167,7 @@ export function reduce(s: State, a: Action): State {
     case 'problem':
       return withProblem(s, a.problem, a.stage, a.ended);
     case 'form':
-      // The recording is what another one is to be chosen for: it says so.
+      // The problem is about the recording, and another one has to be chosen: the file field shows the problem.
       return backToForm(s, s.problem?.code === 'work.already_registered' && s.file ? { file: { key: 'errRegistered' } } : {});
     case 'recalled': {
       const clean = initial(a.version ? 'update' : 'register', a.own);
@@ -179,10 +179,10 @@ export function reduce(s: State, a: Action): State {
   }
 }
 
-/** A certificate that was fetched before is of another version than what is being made. */
+/** A certificate that was fetched before belongs to another version than the one being made. */
 const forget = ({ problem: _, certificate: __, ...s }: State): State => ({ ...s, resume: 'none', notice: '' });
 
-/** What was filled in stays; what belongs to the job that is given up goes. */
+/** Keeps everything that was filled in, and removes everything that belongs to the cancelled job. */
 function backToForm(s: State, errors: FieldProblems): State {
   const paths = Object.keys(errors);
   const creators = paths.length > 0 && paths.every((p) => p.startsWith('creators'));
@@ -203,14 +203,14 @@ function backToForm(s: State, errors: FieldProblems): State {
   };
 }
 
-/** What an earlier page kept. Of an update it comes back with its work. */
+/** The stored draft of an earlier page. In an update it returns together with its work. */
 function restored(s: State, saved: SavedDraft): State {
   if (s.mode !== 'register') return saved.atsId ? { ...s, saved } : s;
   const { title, proposed, creators, filename } = saved;
   return { ...s, title, proposed, creators, lost: filename };
 }
 
-/** What is to be kept in case that the page is loaded again. Undefined when nothing was filled in. */
+/** The draft to store for a reload. Undefined when nothing was filled in. */
 export function draftOf(s: State): SavedDraft | undefined {
   if (s.screen === 'COMPLETE' || s.mode === 'download') return undefined;
   if (s.saved) return s.saved;
@@ -222,7 +222,7 @@ export function draftOf(s: State): SavedDraft | undefined {
   return title || filename || creators.length > 1 || creators.some(typed) ? { title, proposed, creators, filename, atsId: 0 } : undefined;
 }
 
-/** What was typed for the same work stays; what was only shown is shown anew. */
+/** For the same work, typed text stays; fields that were only shown follow the work. */
 function found({ saved, ...s }: State, work: Work): State {
   const again = s.work?.atsId === work.atsId ? s.work : undefined;
   if (saved?.atsId === work.atsId) return { ...found(s, work), creators: saved.creators, lost: saved.filename };
@@ -248,24 +248,24 @@ function withProblem(s: State, problem: Problem, stage: Stage, ended: boolean): 
   if (Object.keys(errors).length) return backToForm(s, errors);
   const screen = classOf(problem.code) === 'disabled' ? 'DISABLED' : 'FAILED';
   const resume = screen === 'DISABLED' ? 'none' : doubt ? 'confirm' : resumeOf(problem, stage, ended);
-  // What is not there any more is not gone on with: another one is chosen.
+  // The work is gone: let the user choose another.
   const gone = s.own && problem.code === 'work.not_found' && stage !== 'track' && !doubt;
   return { ...s, screen, problem, notice: '', opening: false, doubt, ...(gone ? { work: undefined, resume: 'form' } : { resume }) };
 }
 
-/** After this a confirm may have gone through. */
+/** From this step on, a confirm may have succeeded. */
 const unheard = ({ code }: Problem) =>
   (classOf(code) === 'client' && code !== 'widget.configuration_error') || errorTable[code].status >= 500 || code === 'transaction.already_confirmed';
 
-/** Where Retry goes on. After confirm nothing leads to a second paid submission unless the server ended the first. */
+/** The step where Retry continues. After confirm, no step leads to a second paid submission unless the server ended the first. */
 function resumeOf(p: Problem, stage: Stage, ended: boolean): Resume {
   if (stage === 'setup') return 'none';
   if (stage === 'track' && !(ended && releases(p))) return 'track';
-  // The work has to be looked at again: it is not what it was.
+  // The work has changed: it has to be looked up again.
   if (p.code === 'version.already_in_progress') return 'open';
   if (stage === 'track') return 'form';
   switch (p.code) {
-    // Only the page can mend it.
+    // Only the page can fix it.
     case 'widget.configuration_error':
       return 'none';
     case 'work.already_registered':
@@ -282,10 +282,10 @@ function resumeOf(p: Problem, stage: Stage, ended: boolean): Resume {
   return stage;
 }
 
-/** Refusals of the transaction itself; others, such as a store that does not answer, leave it running. */
+/** Refusals of the transaction itself. After other problems, such as a store that does not answer, the transaction continues. */
 const releases = (p: Problem) => /^(transaction\.(failed|expired)|registration|work|version)\b/.test(p.code);
 
-/** What is wrong with a recording, by the problem that the server names. */
+/** The messages about a recording, by the problem that the server names. */
 const audioTexts: Record<string, Key | undefined> = {
   truncated: 'errCut',
   malformed: 'errDamaged',
@@ -294,7 +294,7 @@ const audioTexts: Record<string, Key | undefined> = {
   video: 'errVideo',
 };
 
-/** The fields that a problem is about, each with its message. Empty when it is about none that this form has. */
+/** The fields that a problem is about, each with its message. Empty when this form has none of them. */
 export function fieldProblems(p: Problem, s: State): FieldProblems {
   const one = (path: string, key: Key, values?: FieldProblem['values']): FieldProblems => ({
     [path]: values ? { key, values } : { key },
@@ -342,7 +342,7 @@ export function fieldProblems(p: Problem, s: State): FieldProblems {
   }
 }
 
-/** What was typed into a field, as it is sent. */
+/** The text of a field as it is sent. */
 function textAt(s: State, path: string): string {
   const [, row, field] = path.split('.');
   const text = path === 'title' ? s.title : path === 'file' ? s.file?.name : s.creators[Number(row)]?.[field as 'fullName' | 'email'];
@@ -351,11 +351,11 @@ function textAt(s: State, path: string): string {
 
 const badKey: Readonly<Record<string, Key>> = { email: 'badEmail', roles: 'needRole', ipi: 'badIpi', isni: 'badIsni' };
 
-/** While a registration may have been ordered that is not known to have failed: leaving it could order a second one. */
+/** A registration may have been ordered, and is not known to have failed: leaving it could order a second one. */
 export const ordered = (s: State): boolean =>
   s.resume !== 'form' && s.resume !== 'open' && (!!s.transactionId || s.doubt || (s.screen === 'CONFIRMING' && s.phase === 'confirming'));
 
-/** What was filled in is still there: not when the page was loaded again after the order. */
+/** The form still has what was filled in. After the order, a reload loses it. */
 export const kept = (s: State): boolean => (!s.transactionId && !s.own) || !!s.file || !!s.work;
 
 /** Adds or changes one creator. */

@@ -1,8 +1,8 @@
-/** Whether the page that the element stands in may begin a download. */
+/** Whether the page around the element may start a download. */
 
 /**
- * 'no' where a frame around it has a sandbox without allow-downloads. 'unsure' where that cannot be read: the frame is
- * another site's, or the page has no origin of its own. A browser refuses such a download without a word.
+ * 'no' if a frame around the page has a sandbox without allow-downloads. 'unsure' if the sandbox cannot be read, because the frame is of
+ * another site or the page has an opaque origin. A browser refuses such a download silently.
  */
 export function downloads(): 'yes' | 'unsure' | 'no' {
   for (let w = globalThis.window; w; w = w.parent as typeof w) {

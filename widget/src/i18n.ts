@@ -1,20 +1,20 @@
-/** Texts and formats in the language of the page. Sentences are whole; values are put into named places. */
+/** Texts and formats in the language of the page. Sentences are whole; values fill named places. */
 import { en, languages, type Catalogue, type Key } from './catalogues.js';
 
 export type { Key };
 
-/** Bytes, as for every size that Timbre states. */
+/** In bytes, as every size that Timbre states. */
 export const megabyte = 1_048_576;
 
 export type Values = Readonly<Record<string, string | number>>;
 
-/** The language to use for a language tag: itself without its region, or English. */
+/** The language to use for a language tag: the tag without its region, or English. */
 export const languageOf = (tag: string): string => {
   const base = tag.toLowerCase().split(/[-_]/)[0]!;
   return languages.includes(base) ? base : 'en';
 };
 
-/** Fills named places. A plural text holds its forms as "one=…|other=…", chosen by the value n. */
+/** Fills named places. A plural text holds its forms as "one=…|other=…"; the value n chooses the form. */
 export function fill(text: string, values: Values, locale: string, number: (n: number) => string): string {
   let chosen = text;
   if (/^(zero|one|two|few|many|other)=/.test(text)) {
@@ -36,7 +36,7 @@ export class Texts {
   readonly #tag: string;
   readonly #locale: string;
   readonly #catalogue: Catalogue;
-  // Kept, for lists that are long: making one takes as long as formatting a hundred.
+  // Cached, for long lists: making a formatter takes as long as formatting a hundred values.
   #numbers: Intl.NumberFormat | undefined;
   #dates: Intl.DateTimeFormat | undefined;
 
@@ -45,13 +45,13 @@ export class Texts {
     this.lang = language;
     this.#catalogue = catalogue;
     this.dir = dir;
-    // The region decides on numbers where it belongs to the language: fr-CH, but not sv-SE with English texts.
+    // The region decides the number format if it belongs to the language: fr-CH, but not sv-SE with English texts.
     this.#locale = languageOf(tag) === language && tag.toLowerCase().startsWith(language) && valid(tag) ? tag : language;
-    // Digits as the registration numbers have them; some browsers write Arabic dates in others.
+    // The same digits as in registration numbers; some browsers write Arabic dates in other digits.
     this.#locale = new Intl.Locale(this.#locale, { numberingSystem: 'latn' }).toString();
   }
 
-  /** The same texts in the direction of another language, whose own are on their way. */
+  /** The same texts in the direction of another language whose texts are still loading. */
   facing(language: string): Texts {
     return new Texts(this.#tag, this.lang, this.#catalogue, directionOf(language));
   }
@@ -62,7 +62,7 @@ export class Texts {
 
   percent = (part: number): string => new Intl.NumberFormat(this.#locale, { style: 'percent' }).format(part);
 
-  /** Bytes as kilobytes or megabytes, rounded up; a limit is rounded down, so that what is above it never looks equal. */
+  /** Bytes as kilobytes or megabytes, rounded up. A limit is rounded down, so that a larger size never looks equal to it. */
   size = (bytes: number, limit = false): string => {
     const round = limit ? Math.floor : Math.ceil;
     return bytes < megabyte
@@ -73,7 +73,7 @@ export class Texts {
   #unit = (n: number, unit: string): string =>
     new Intl.NumberFormat(this.#locale, { style: 'unit', unit, maximumFractionDigits: 1 }).format(n);
 
-  /** Day and time of day, with the time zone: the same moment is another day elsewhere. */
+  /** Date and time, with the time zone: the same moment can be another day elsewhere. */
   date = (ms: number): string =>
     (this.#dates ??= new Intl.DateTimeFormat(this.#locale, { year: 'numeric', month: 'long', day: 'numeric', ...clock })).format(ms);
   /** Time of day, with the time zone. */

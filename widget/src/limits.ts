@@ -1,18 +1,18 @@
-/** The limits that a server states, as the first screen shows them. What a refusal means is not known here. */
+/** The limits that a server states, for the first screen. This file does not explain refusals. */
 import { within } from './abort.js';
 export interface Limits {
-  /** Bytes; 0 when unknown. */
+  /** In bytes; 0 when unknown. */
   readonly maxBytes: number;
-  /** As people call them: WAV, Ogg. */
+  /** Names as people use them: WAV, Ogg. */
   readonly formats: readonly string[];
 }
 
 export const unknown: Limits = { maxBytes: 0, formats: [] };
 
-/** No page waits longer for them, in ms. */
+/** The longest time that a page waits for the limits, in ms. */
 const timeout = 30_000;
 
-/** Rejects when the server refuses the page. A server that cannot be reached has no limits to tell. */
+/** Rejects when the server refuses the page. A server that cannot be reached has no limits. */
 export async function limitsOf(o: { atsUrl: string; siteKey: string; network: string }): Promise<Limits> {
   const headers = { 'Content-Type': 'application/json', 'X-Site-Key': o.siteKey };
   const url = `${o.atsUrl.replace(/\/+$/, '')}/v1/stats?network=${o.network}`;
@@ -20,7 +20,7 @@ export async function limitsOf(o: { atsUrl: string; siteKey: string; network: st
     const r = await fetch(url, { headers, credentials: 'omit', cache: 'no-store', signal });
     return { status: r.status, stats: (r.ok ? await r.json() : {}) as object };
   }).catch(() => ({ status: 0, stats: {} }));
-  // A server that is busy has only no limits to tell.
+  // A busy server only leaves the limits unknown.
   if (/^4(?!29)/.test(String(answer.status))) throw new Error('refused');
   return limitsFrom(answer.stats);
 }
@@ -30,11 +30,11 @@ export const limitsFrom = (stats: { max_audio_size_bytes?: unknown; supported_fo
   formats: Array.isArray(stats.supported_formats) ? [...new Set(stats.supported_formats.filter((f) => typeof f === 'string').map(short))] : [],
 });
 
-/** The smallest of those that are set; 0 when none is. */
+/** The smallest of the limits that are set; 0 when none is set. */
 export const smallest = (...limits: number[]): number => {
   const set = limits.filter((n) => n > 0);
   return set.length ? Math.min(...set) : 0;
 };
 
-/** audio/x-wav as WAV, and "Ogg Vorbis" as Ogg. The server knows the rest. */
+/** audio/x-wav as WAV, and "Ogg Vorbis" as Ogg. The server knows the other names. */
 const short = (format: string): string => format.replace(/^\w+\/(?:x-)?(.*)/, (_, name: string) => name.toUpperCase()).split(/[\s,]/)[0]!;

@@ -1,7 +1,7 @@
 /**
- * What this tab keeps so that loading the page again, or a route of its own, loses nothing: a transaction that is under way, or
- * whose access code nobody has kept yet, and what was filled in. Never the token and never the access code: the id of the
- * transaction is the right to follow it, and to be told its code for as long as the server tells it.
+ * Data that a tab stores so that a reload, or a route change within the page, loses nothing. It stores a transaction that is running, or
+ * whose access code is not saved yet, and the draft. It never stores the token or the access code. The id of the transaction is the
+ * permission to follow it, and to receive its code for as long as the server returns it.
  */
 import { draftFrom } from './checks.js';
 import type { SavedDraft } from './draft.js';
@@ -9,7 +9,7 @@ import { draftKey, get, prefix } from './place.js';
 import type { Purpose } from './flow.js';
 import type { Pending } from './registration.js';
 
-/** False where the browser keeps nothing: the widget works all the same. */
+/** False if the browser stores nothing: the widget works anyway. */
 function put(name: string, value: unknown): boolean {
   try {
     if (value) sessionStorage.setItem(prefix + name, JSON.stringify(value));
@@ -20,7 +20,7 @@ function put(name: string, value: unknown): boolean {
   }
 }
 
-/** What has ended on this very page, on whatever route of its own. */
+/** The transactions that ended on this page, on any route of the page. */
 const ended = new Set<string>();
 const page = () => globalThis.location?.pathname ?? '';
 
@@ -29,7 +29,7 @@ export function rememberTransaction(key: string, p: Pending | undefined): boolea
   return put(key, p && { ...p, ...(p.done && { page: page() }) });
 }
 
-/** mode: of the widget that asks. A last screen comes back where it was, not in the place of another page's form. */
+/** mode: the mode of the widget that asks. A final screen returns to its own place, not to the form of another page. */
 export function recallTransaction(key: string, mode: Purpose): Pending | undefined {
   const { transactionId, wsUrl, statusUrl, title, version, done, page: where } = (get(key) ?? {}) as Record<string, unknown>;
   if (typeof transactionId !== 'string' || typeof wsUrl !== 'string' || typeof statusUrl !== 'string') return undefined;

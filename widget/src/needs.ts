@@ -1,10 +1,12 @@
-/** What the widget needs of a browser, and the first version of each that has it. docs/ and the screen say the same. */
+/**
+ * The features that the widget needs of a browser, and the first version of each browser that has them. docs/ and the screen say the same.
+ */
 export interface Need {
   readonly name: string;
   readonly chrome: number;
   readonly firefox: number;
   readonly safari: number;
-  /** Whether this browser has it. */
+  /** Whether this browser has the feature. */
   has(): boolean;
 }
 
@@ -14,12 +16,12 @@ export const needs: readonly Need[] = [
   { name: 'AbortSignal.prototype.throwIfAborted', chrome: 100, firefox: 97, safari: 15.4, has: () => 'throwIfAborted' in AbortSignal.prototype },
 ];
 
-/** The oldest versions that have all of it; Edge is as Chrome. */
+/** The oldest versions that have all features; Edge has the same number as Chrome. */
 export const oldest = {
   chrome: String(Math.max(...needs.map((n) => n.chrome))),
   firefox: String(Math.max(...needs.map((n) => n.firefox))),
   safari: String(Math.max(...needs.map((n) => n.safari))),
 };
 
-/** What this browser lacks, or ''. */
+/** The feature that this browser lacks, or ''. */
 export const lacking = (): string => needs.find((n) => !n.has())?.name ?? '';

@@ -1,13 +1,13 @@
-/** Problems: a code of the catalogue with what is needed to act on it. Holds no screen text but the stable English one. */
+/** Problems: a code of the catalogue with the data needed to act on it. The only text here is the stable English one. */
 import { megabyte } from './i18n.js';
 import { errorMessages, errorTable, type BrowserErrorCode, type ErrorClass } from './gen/errors.js';
 
 export interface Problem {
   readonly code: BrowserErrorCode;
-  /** The server's request id; null when the problem was raised in the browser. */
+  /** The server's request id; null when the problem arose in the browser. */
   readonly requestId: string | null;
   readonly details?: Readonly<Record<string, unknown>>;
-  /** When the server wants to be asked again, in milliseconds since 1970 by this machine's clock; for the screen. */
+  /** When the server may be asked again, in milliseconds since 1970 by this machine's clock; for the screen. */
   readonly again?: number;
 }
 
@@ -20,7 +20,7 @@ export class ProblemError extends Error {
   }
 }
 
-/** The server's answer is not the documented one. */
+/** The server's answer does not have the documented form. */
 export const malformed = (field: string) => new ProblemError('widget.malformed_response', { field });
 
 export const classOf = (code: BrowserErrorCode): ErrorClass => errorTable[code].class;
@@ -30,7 +30,7 @@ const known = (code: unknown): code is BrowserErrorCode => typeof code === 'stri
 const record = (v: unknown): Record<string, unknown> | undefined =>
   typeof v === 'object' && v !== null && !Array.isArray(v) ? (v as Record<string, unknown>) : undefined;
 
-/** The page and its server do not match: only the site's owner can mend that, and a new session cannot. */
+/** The page and its server do not match. Only the site's owner can fix that; a new session cannot. */
 export const isSetup = (code: string, reason: unknown): boolean => code === 'session.invalid_token' && (reason === 'network' || reason === 'key');
 
 /** Reads the error object of an envelope or of a tracking frame. Undefined when it is not one. */
@@ -40,9 +40,9 @@ export function problemFrom(error: unknown): ProblemError | undefined {
   const details = record(e['details']);
   const id = typeof e['request_id'] === 'string' ? { request_id: e['request_id'] } : {};
   if (!known(e['code']))
-    // A newer server may know codes that this build does not: what it said must not be lost.
+    // A newer server may have codes that this build does not know: its answer must not be lost.
     return new ProblemError('widget.unknown_error', { ...details, code: e['code'], ...id, message: e['message'] });
-  // A server that rehearses what only a browser can find: it is shown as if the browser had found it.
+  // A server in rehearsal sends a code that only a browser can raise: show it as if the browser had raised it.
   if (classOf(e['code']) === 'client') return new ProblemError(e['code'], { ...details, ...id });
   return new ProblemError(e['code'], details, id.request_id);
 }
@@ -56,15 +56,15 @@ export function problemOfBody(body: string): ProblemError | undefined {
   }
 }
 
-/** Whatever was thrown, as a problem. */
+/** Any thrown value, as a problem. */
 export function problemOf(thrown: unknown): Problem {
   if (thrown instanceof ProblemError) return thrown.problem;
   return { code: 'widget.unknown_error', requestId: null, details: { reason: String(thrown) } };
 }
 
 /**
- * A size and its maximum in megabytes, with one decimal: the size rounded up and the maximum down, so that a size above
- * the maximum never looks equal to it. A maximum below a tenth gets as many decimals as show it.
+ * A size and its maximum in megabytes, with one decimal. The size is rounded up and the maximum down, so that a size above the maximum
+ * never looks equal to it. A maximum below a tenth gets as many decimals as it needs.
  */
 export function megabytes(size: number, max: number): [number, number] {
   let scale = 10;

@@ -1,4 +1,4 @@
-/** The properties of the element that stand in an attribute, and what follows from their values. */
+/** The properties of the element that are attributes too, and values derived from them. */
 import type { AtsWidget } from './element.js';
 import type { Mode } from './events.js';
 
@@ -11,11 +11,11 @@ export const reflected = {
   maxFileSize: 'max-file-size',
 } as const;
 
-/** What the form is for, whatever the attribute says. */
+/** The purpose of the form, whatever the attribute says. */
 export const purposeOf = (mode: string): Mode => (mode === 'update' || mode === 'download' ? mode : 'register');
 
-/** The attributes as one text: another one when one of them became another. */
+/** The attributes as one text: it changes when an attribute changes. */
 export const attributesOf = (el: AtsWidget): string => Object.values(reflected).map((name) => el.getAttribute(name)).join('\n');
 
-/** What a tab remembers under: another end-user never meets it. */
+/** The storage key of a tab; another end-user has another key. */
 export const memoryOf = (el: AtsWidget): string => [el.atsUrl, el.siteKey, el.network, el.id, el.externalUserId].join(' ');

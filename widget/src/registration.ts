@@ -1,6 +1,6 @@
 /**
- * One registration or update being carried out: performs what the state machine says and tells it what came of it.
- * Knows no DOM and no screen; one run at a time, and a run that was stopped changes nothing any more.
+ * Carries out one registration or update: performs the steps of the state machine and reports their results to it. Knows no DOM and no
+ * screen. One run at a time; a stopped run changes nothing.
  */
 import { Api, expect, type Shape, type Shaped, type Target } from './api.js';
 import { checkCreators, checkFile, checkSong, wireCreators } from './checks.js';
@@ -15,7 +15,7 @@ import { limitsFrom, unknown, type Limits } from './limits.js';
 import type { BrowserErrorCode } from './gen/errors.js';
 import { ProblemError, classOf, englishMessage, problemOf, type Problem } from './problem.js';
 import { Tokens } from './token.js';
-import type { Fetch, Look, Page, Second, Shelf } from './second.js';
+import type { Fetch, Look, Page, WorksPart, Library } from './parts.js';
 import { TransactionFailed, track } from './tracking.js';
 import { upload, type Slot } from './upload.js';
 import { isCode, tidyCode, workFrom } from './work.js';
@@ -26,54 +26,54 @@ export interface Pending {
   wsUrl: string;
   statusUrl: string;
   title: string;
-  /** Of an update: the version that it makes. */
+  /** In an update: the version that it creates. */
   version?: number;
-  /** It has ended well, the page was told, and nobody has kept its access code yet. */
+  /** The transaction succeeded and the page received the event, but the access code is not saved yet. */
   done?: boolean;
 }
 
 export interface Hooks {
   env: Env;
   emit: Emit;
-  /** The configuration at this moment; fixed for a job when it starts. */
+  /** The current configuration; fixed for a job when it starts. */
   target: () => Target;
-  /** What the page wants now; a running job keeps the mode that it began with. */
+  /** The mode that the page wants now; a running job keeps the mode that it started with. */
   mode: () => Purpose;
   /** Called after every change of state. */
   changed: () => void;
-  /** Remembers the transaction across a reload of the page; undefined forgets it. */
+  /** Stores the transaction across a reload of the page; undefined forgets it. */
   remember: (p: Pending | undefined) => unknown;
-  /** Fetches a part that has a file of its own. */
+  /** Fetches a part that has its own file. */
   fetchPart: Fetch;
   page: Page;
 }
 
-/** A quote whose deadline this machine's clock puts in the past is taken to live this long. */
+/** If this machine's clock puts the deadline of a quote in the past, the quote counts as valid for this long. */
 const usualQuote = 5 * 60_000;
 
 const codeOf = (e: unknown) => (e instanceof ProblemError ? e.problem.code : '');
-/** The job that a call was about is no more. */
-const isOver = (e: unknown) => /^transaction\.(expired|not_found)$/.test(codeOf(e));
+/** The job of the call no longer exists. */
+const isGone = (e: unknown) => /^transaction\.(expired|not_found)$/.test(codeOf(e));
 
 export class Registration {
   state: State = initial();
   /** Largest file in bytes, 0 when unknown. */
   maxBytes = 0;
   readonly tokens: Tokens;
-  /** The second file, once it is here. */
-  second: Second | undefined;
-  /** The end-user's works, once they were asked for. */
-  shelf: Shelf | undefined;
+  /** The works file, once it is loaded. */
+  works: WorksPart | undefined;
+  /** The end-user's works, once they were requested. */
+  library: Library | undefined;
   readonly #hooks: Hooks;
   #run = new AbortController();
   #stage: Stage = 'init';
   #api: Api;
   #slot: Slot | undefined;
-  /** What takes the place of an upload. */
+  /** The operation that replaces an upload. */
   #said: { media_sha256: string; size_bytes: number } | undefined;
-  /** The token that serves the job: the one that began it, whatever the page gives meanwhile, until it is refused. */
+  /** The token of the job: the one that started it, even if the page gives another, until it is refused. */
   #token = '';
-  /** The token that began the last job: it begins no other. */
+  /** The token that started the last job: it cannot start another. */
   #spent = '';
   #pending: Pending | undefined;
   #percent = -1;
@@ -83,7 +83,7 @@ export class Registration {
   constructor(hooks: Hooks) {
     this.#hooks = hooks;
     this.tokens = new Tokens(hooks.env, () => {
-      // A page that set the element up wrongly is asked for nothing: no token mends that.
+      // A page that set up the element wrongly is not asked for a token: no token fixes that.
       if (this.state.problem?.code !== 'widget.configuration_error')
         hooks.emit('allfeat:token-expired', { pendingAction: this.state.mode === 'download' ? 'download' : 'submit' });
     });
@@ -97,17 +97,17 @@ export class Registration {
     this.#hooks.changed();
   }
 
-  /** Looks up what the access code opens. A code that can be none is told at once. */
+  /** Looks up the work of the access code. A code of the wrong form is reported immediately. */
   open(): void {
     if (this.state.screen !== 'FORM' || this.state.opening) return;
     const code = tidyCode(this.state.code);
     if (isCode(code)) return this.resume('open');
     const key = code ? 'badCode' : 'needed';
     this.dispatch({ type: 'invalid', errors: { access_code: { key } } });
-    if (code) this.tell({ code: 'access_code.format_invalid', requestId: null }, 'access_code');
+    if (code) this.report({ code: 'access_code.format_invalid', requestId: null }, 'access_code');
   }
 
-  /** Takes the chosen file; one that cannot be sent is told at once, before any byte leaves. */
+  /** Takes the chosen file. A file that cannot be sent is reported immediately, before any byte leaves. */
   choose(file: File): void {
     this.dispatch({ type: 'draft', path: 'file', draft: { file } });
     const wrong = checkFile(file, this.maxBytes);
@@ -117,36 +117,36 @@ export class Registration {
     else this.#refuseFile(wrong, 'registration.audio_empty');
   }
 
-  /** What was dropped is not one file: nothing of it is taken, and what was chosen before stays. */
+  /** The drop was not one file: it is refused as a whole, and the chosen file stays. */
   refuseDrop(reason: 'folder' | 'several'): void {
     this.#refuseFile({ key: reason === 'folder' ? 'errFolder' : 'errSeveral' }, 'widget.upload_error', { reason });
   }
 
   #refuseFile(wrong: FieldProblem, code: BrowserErrorCode, details?: Readonly<Record<string, unknown>>): void {
     this.dispatch({ type: 'invalid', errors: { ...this.state.errors, file: wrong } });
-    this.tell({ code, requestId: null, ...(details && { details }) }, 'file');
+    this.report({ code, requestId: null, ...(details && { details }) }, 'file');
   }
 
-  /** Reads the beginning of the file on the device: refuses anything but a recording at once, and proposes a title. */
+  /** Reads the beginning of the file on the device: refuses anything but a recording immediately, and proposes a title. */
   async #look(file: File): Promise<void> {
     let seen: Look;
     try {
       seen = await (await this.#hooks.fetchPart('file', this.#hooks.target().atsUrl))(file);
     } catch {
-      return; // The server will look.
+      return; // The server will check.
     }
     const { file: now, screen, mode } = this.state;
     if (now !== file || screen !== 'FORM') return;
     if (!('title' in seen)) {
       if (this.state.step === 'creators') this.dispatch({ type: 'step', step: 'song' });
-      // Another one is to be chosen: this one cannot be sent by pressing on.
+      // Another file has to be chosen: continuing does not send this one.
       this.dispatch({ type: 'draft', path: 'file', draft: { file: null } });
       if (seen.detected) this.#refuseFile({ key: 'errFormat' }, 'registration.invalid_audio_format', { detected: seen.detected });
       else this.#refuseFile({ key: 'errUnreadable' }, 'widget.upload_error', { reason: 'unreadable' });
     } else if (mode === 'register' && seen.title) this.dispatch({ type: 'proposed', title: seen.title });
   }
 
-  /** Takes up what an earlier page was told. */
+  /** Resumes with the data that an earlier page received. */
   restore(saved: SavedDraft): void {
     this.dispatch({ type: 'restored', saved });
   }
@@ -158,23 +158,23 @@ export class Registration {
     this.browse();
   }
 
-  /** The access code was saved or copied: a page that is loaded again need not show it again. */
+  /** The access code was saved or copied: after a reload the page does not show it again. */
   codeKept(): void {
     this.#kept = this.state.accessCode;
     if (this.state.screen === 'COMPLETE') this.#hooks.remember(undefined);
   }
 
-  /** Another widget goes on in this one's place. */
+  /** Another widget takes over from this one. */
   giveWay(mode: Purpose): void {
     this.#clear(mode);
   }
 
-  /** Of an update: the registered recording stays. */
+  /** In an update: the registered recording stays. */
   unchoose(): void {
     this.dispatch({ type: 'draft', path: 'file', draft: { file: null } });
   }
 
-  /** Leaves the first page of the form when it is in order. */
+  /** Leaves the first page of the form when it is valid. */
   next(): void {
     const errors = this.#checkSong();
     if (Object.keys(errors).length) {
@@ -182,7 +182,7 @@ export class Registration {
     } else this.dispatch({ type: 'step', step: 'creators' });
   }
 
-  /** Sends everything, up to the price. Does nothing but mark the fields when something is missing. */
+  /** Sends everything, up to the price. Only marks the fields when something is missing. */
   submit(): void {
     if (this.state.screen !== 'FORM') return;
     const song = this.#checkSong();
@@ -209,7 +209,7 @@ export class Registration {
     if (this.state.screen === 'FAILED') this.resume(this.state.resume);
   }
 
-  /** Gives the job up and goes back to the form, everything kept. Not possible once it may have been ordered. */
+  /** Cancels the job and returns to the form, everything kept. Not possible once it may have been ordered. */
   edit(): void {
     if (ordered(this.state)) return;
     this.#stop();
@@ -218,23 +218,23 @@ export class Registration {
   }
 
   /**
-   * Reads what the form begins with, anew: the end-user's works, and the file that shows them.
-   * elsewhere: of another network or server, where the number of what was chosen may be another song's.
+   * Reads the start of the form again: the end-user's works, and the file that shows them.
+   * elsewhere: another network or server, where the number of the chosen work may belong to another song.
    */
   browse(elsewhere = false): void {
     if (elsewhere && this.state.own) this.dispatch({ type: 'reset', mode: this.state.mode, own: true });
     const { screen, step, mode } = this.state;
-    if (screen !== 'FORM' || (step === 'code' ? this.second : step !== 'works' && mode !== 'download')) return;
+    if (screen !== 'FORM' || (step === 'code' ? this.works : step !== 'works' && mode !== 'download')) return;
     this.#forget();
     this.resume('open');
   }
 
   #forget(): void {
-    this.shelf?.stop();
-    this.shelf = undefined;
+    this.library?.stop();
+    this.library = undefined;
   }
 
-  /** Back to the empty form; stops whatever runs. */
+  /** Returns to the empty form; stops all work. */
   reset(mode: Purpose): void {
     this.#clear(mode);
     this.#hooks.remember(undefined);
@@ -242,8 +242,8 @@ export class Registration {
   }
 
   /**
-   * Gives the empty form of another mode, unless that is what there is. What was ordered and has not ended is not left for it.
-   * first: the page is still saying what it wants, in any order: the token that it gave is one for this mode.
+   * Gives the empty form of another mode, unless it is already shown. An order that has not ended stays.
+   * first: the page is still setting the element up, in any order: the token that it gave is for this mode.
    */
   switch(mode: Purpose, first = false): boolean {
     if ((mode === this.state.mode && this.#own(mode) === this.state.own) || (this.state.screen !== 'COMPLETE' && ordered(this.state))) return false;
@@ -255,8 +255,8 @@ export class Registration {
   }
 
   /**
-   * Another end-user is there: everything of the former goes, what was ordered too; the server carries that out. Without an
-   * end-user of the page an order has an access code that is told only once: it is followed to its end.
+   * Another end-user is here: everything of the previous one (user) is removed, and so is a running order, which the server completes.
+   * An order without an end-user has an access code that is shown only once: the widget follows such an order to its end.
    */
   leave(mode: Purpose, user: string): boolean {
     if (!user && this.state.screen !== 'COMPLETE' && ordered(this.state)) return false;
@@ -276,7 +276,7 @@ export class Registration {
 
   #own = (mode: Purpose): boolean => mode !== 'register' && !!this.#hooks.target().externalUserId;
 
-  /** Goes on following a transaction that an earlier page began. */
+  /** Follows a transaction that an earlier page started. */
   recall(p: Pending, saved?: SavedDraft): void {
     this.#pending = p;
     this.#api = this.#newApi();
@@ -286,7 +286,7 @@ export class Registration {
 
   /** Stops an upload whose element left the page for good, and downloads that wait. */
   abandon(): void {
-    this.shelf?.stop();
+    this.library?.stop();
     if (this.state.screen === 'UPLOAD') this.edit();
   }
 
@@ -298,12 +298,12 @@ export class Registration {
 
   resume(from: Resume): void {
     if (from === 'none') return;
-    // After a reload there is no code to look up: it is asked for.
-    if (from === 'form' || (from === 'open' && this.second && !this.state.code && !this.state.own)) return this.edit();
+    // After a reload the access code is unknown: the user is asked for it.
+    if (from === 'form' || (from === 'open' && this.works && !this.state.code && !this.state.own)) return this.edit();
     this.#stop();
     const signal = this.#run.signal;
     this.#perform(from, signal).catch((e: unknown) => {
-      // A run that was stopped has nothing to say.
+      // A stopped run reports nothing.
       if (!signal.aborted) this.#fail(e, this.#stage);
     });
   }
@@ -323,8 +323,8 @@ export class Registration {
       try {
         return await this.#price(signal);
       } catch (e) {
-        if (!isOver(e)) throw e;
-        // The job is over, with what was uploaded. Nothing was ordered: it is begun anew.
+        if (!isGone(e)) throw e;
+        // The job has expired, and its upload with it. Nothing was ordered: start a new job.
         from = 'init';
       }
     }
@@ -340,11 +340,11 @@ export class Registration {
     await this.#track(signal);
   }
 
-  /** Asks for the price, and shows it until its time is over. */
+  /** Asks for the price, and shows it until it expires. */
   async #price(signal: AbortSignal): Promise<void> {
     const quote = await this.#prepare(signal);
     this.dispatch({ type: 'quoted', quote });
-    // A price must not be agreed to after its time.
+    // A price must not be agreed to after it has expired.
     await this.#hooks.env.sleep(quote.expiresAt - this.#hooks.env.now(), signal);
     this.dispatch({ type: 'quoteOver' });
   }
@@ -353,11 +353,11 @@ export class Registration {
     this.#stage = 'open';
     this.#api = this.#newApi();
     this.dispatch({ type: 'opening' });
-    this.second ??= await this.#hooks.fetchPart('works', this.#api.target.atsUrl);
+    this.works ??= await this.#hooks.fetchPart('works', this.#api.target.atsUrl);
     signal.throwIfAborted();
     if (this.state.own) {
-      this.shelf ??= this.second.shelf(this, this.#hooks.env, this.#api.target, this.#hooks.page);
-      const to = await this.shelf.open(signal);
+      this.library ??= this.works.library(this, this.#hooks.env, this.#api.target, this.#hooks.page);
+      const to = await this.library.open(signal);
       return this.dispatch(typeof to === 'string' ? { type: 'looked', step: to } : { type: 'found', work: to });
     }
     const code = tidyCode(this.state.code);
@@ -371,12 +371,12 @@ export class Registration {
     this.dispatch({ type: 'found', work: workFrom(body, code) });
   }
 
-  /** Reads what belongs to the end-user. */
+  /** Reads data of the end-user. */
   read<S extends Shape>(path: string, shape: S, signal: AbortSignal): Promise<Shaped<S>> {
     return this.#api.call('GET', path, shape, { auth: true, signal });
   }
 
-  /** A call that belongs to the job, by the routes of its kind. */
+  /** A call of the job, on the routes of its kind. */
   async #call<S extends Shape>(action: string, shape: S, signal: AbortSignal, body?: object): Promise<Shaped<S>> {
     const { mode, own, work, code, jobId } = this.state;
     const routes = mode !== 'update' ? '/v1/works/' : (own ? `/v1/works/${work?.atsId}` : `/v1/access/${tidyCode(code)}`) + '/versions/';
@@ -386,7 +386,7 @@ export class Registration {
     return answer;
   }
 
-  /** Begins a job. Undefined when there is nothing to upload for it. */
+  /** Starts a job. Undefined when it has nothing to upload. */
   async #init(signal: AbortSignal): Promise<Slot | undefined> {
     this.#stage = 'init';
     this.#token = '';
@@ -405,21 +405,21 @@ export class Registration {
     return file && job['upload'] !== 'none' ? this.#slotOf(expect(job, { upload_url: 'string' }).upload_url, job['upload_expires_at']) : undefined;
   }
 
-  /** Another slot, for the same job where that is possible. */
+  /** Another upload URL, for the same job if possible. */
   async #renewSlot(signal: AbortSignal): Promise<Slot> {
     try {
       const job = await this.#call('upload', { upload_url: 'string' }, signal);
       return (this.#slot = this.#slotOf(job.upload_url, job['upload_expires_at']));
     } catch (e) {
-      // Nothing was uploaded that could be lost with the job; and a server that cannot renew slots says not_found.
-      if (!isOver(e) && codeOf(e) !== 'common.not_found') throw e;
+      // Nothing was uploaded that could be lost with the job. A server that cannot renew upload URLs answers not_found.
+      if (!isGone(e) && codeOf(e) !== 'common.not_found') throw e;
       return (this.#slot = (await this.#init(signal))!);
     } finally {
       this.#stage = 'upload';
     }
   }
 
-  /** A deadline that this machine's clock puts in the past says nothing: the store will tell. */
+  /** If this machine's clock puts a deadline in the past, the deadline is ignored: the store decides. */
   #slotOf(url: unknown, expires: unknown): Slot {
     const end = Date.parse(String(expires));
     return { url: String(url), expiresAt: end > this.#hooks.env.now() ? end : Infinity };
@@ -441,7 +441,7 @@ export class Registration {
     this.#hooks.emit('allfeat:upload-complete', { filename });
   }
 
-  /** The file stays here: its hash is all that is sent. */
+  /** The file stays here: only its hash is sent. */
   async #read(file: File, signal: AbortSignal): Promise<void> {
     this.#stage = 'upload';
     const hash = await this.#hooks.fetchPart('hash', this.#api.target.atsUrl);
@@ -451,7 +451,7 @@ export class Registration {
     this.#said = { media_sha256: '0x' + (await hash(file, onProgress, signal)), size_bytes: file.size };
   }
 
-  /** One event for each percent is enough for anyone. */
+  /** At most one event for each percent. */
   #progress(loaded: number, total: number): void {
     const progress = total ? Math.floor((loaded / total) * 100) : 100;
     if (progress === this.#percent) return;
@@ -498,7 +498,7 @@ export class Registration {
       accessCode = typeof c['access_code'] === 'string' ? c['access_code'] : undefined;
       this.#pending = { transactionId: id, wsUrl: c.ws_url, statusUrl: c.status_url, ...named };
     } catch (e) {
-      // The first confirm went through and its answer was lost: follow what it began.
+      // The first confirm succeeded and its answer was lost: follow the transaction that it started.
       const p = e instanceof ProblemError ? e.problem : undefined;
       if (p?.code !== 'transaction.already_confirmed' || typeof p.details?.['transaction_id'] !== 'string') throw e;
       id = p.details['transaction_id'];
@@ -524,7 +524,7 @@ export class Registration {
       statusUrl: p.statusUrl,
       signal,
       onStep: (step) => {
-        if (step.progress <= reached) return; // told before the retry
+        if (step.progress <= reached) return; // reported before the retry
         reached = step.progress;
         this.dispatch({ type: 'tracked', step });
         if (!p.done) this.#hooks.emit('allfeat:step', { ...step });
@@ -532,7 +532,7 @@ export class Registration {
     });
     const accessCode = this.state.accessCode ?? result.accessCode;
     if (p.done) {
-      // The page was told before. Without its code there is nothing left to show.
+      // The page received the event before. Without the code there is nothing left to show.
       if (accessCode) return this.dispatch({ type: 'completed', result });
       this.#hooks.remember(undefined);
       this.#pending = undefined;
@@ -546,15 +546,18 @@ export class Registration {
     this.#hooks.emit('allfeat:complete', { atsId, txHash, blockNumber, explorerUrl, ...(accessCode && { accessCode }) });
   }
 
-  /** There is an end-user of the page, who needs no access code. */
+  /** The page has an end-user, who needs no access code. */
   get known(): boolean {
     return !!this.#api.target.externalUserId;
   }
 
-  /** Downloads the certificate of what was registered, or of what the access code opened. Whatever comes of it, the screen stays as it is. */
+  /**
+   * Downloads the certificate of the registration, or of the work that the access code opened. The screen stays as it is, whatever the
+   * result.
+   */
   async certificate(): Promise<void> {
     const { result, work, certificate, transactionId = '' } = this.state;
-    // After a reload the token that began the job is gone: the transaction says whose the certificate is.
+    // After a reload the token that started the job is gone: the transaction says whose certificate it is.
     const path = result
       ? result.workId && `/v1/works/${encodeURIComponent(result.workId)}/download/certificate?transaction=${encodeURIComponent(transactionId)}`
       : work?.code && `/v1/access/${work.code}/versions/${work.version}/download/certificate`;
@@ -575,11 +578,11 @@ export class Registration {
       if (signal.aborted) return;
       const problem = problemOf(thrown);
       stands({ state: 'refused', problem });
-      this.tell(problem, 'certificate');
+      this.report(problem, 'certificate');
     }
   }
 
-  /** What was being read could not be. */
+  /** A read failed. */
   fail(thrown: unknown): void {
     this.#stop();
     this.#fail(thrown, 'open');
@@ -589,14 +592,14 @@ export class Registration {
     const problem = problemOf(thrown);
     const ended = thrown instanceof TransactionFailed;
     this.dispatch({ type: 'problem', problem, stage, ended });
-    // What can still be followed is not forgotten; what the server does not know is not met again by a reload.
+    // A transaction that can be followed is not forgotten. One that the server does not know does not return after a reload.
     if (stage === 'track' && (!ordered(this.state) || problem.code === 'transaction.not_found')) this.#hooks.remember(undefined);
-    if (this.state.screen === 'FORM') this.tell(problem, Object.keys(this.state.errors)[0]!.split('.')[0]!);
+    if (this.state.screen === 'FORM') this.report(problem, Object.keys(this.state.errors)[0]!.split('.')[0]!);
     else this.#hooks.emit('allfeat:failed', detail(problem));
   }
 
-  /** Tells the page of a problem that stands beside its field. */
-  tell(problem: Problem, stage: string): void {
+  /** Reports a problem that is shown next to its field to the page. */
+  report(problem: Problem, stage: string): void {
     this.#hooks.emit('allfeat:error', { ...detail(problem), stage });
   }
 
@@ -606,7 +609,7 @@ export class Registration {
     });
   }
 
-  /** Reads the limits that the server states. Without them the server still decides. */
+  /** Reads the limits that the server states. Without them, the server still decides. */
   async limits(): Promise<Limits> {
     const api = this.#newApi(true);
     try {
@@ -614,7 +617,7 @@ export class Registration {
         'GET',
         `/v1/stats?network=${encodeURIComponent(api.target.network)}`,
         { max_audio_size_bytes: 'number' },
-        // Not of the run: what the user begins meanwhile does not end it.
+        // Not part of the run: what the user starts meanwhile does not stop it.
         { signal: new AbortController().signal },
       );
       return limitsFrom(stats);
@@ -626,7 +629,7 @@ export class Registration {
   }
 }
 
-// A server's details are what it sent: their types promise no more than that.
+// The details are what the server sent: their types promise no more than that.
 const detail = (p: Problem) =>
   ({
     code: p.code,

@@ -1,5 +1,5 @@
-/** The style sheet of the screens behind the first one, constructed once for all elements. */
-// The build hands over the text of the file, minified.
+/** The style sheet of the screens after the first one, constructed once for all elements. */
+// The build imports the file as its minified text.
 import text from './rest.css';
 import { sheetOf } from './styles.js';
 

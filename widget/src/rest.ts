@@ -1,4 +1,4 @@
-/** The entry of ats-widget-rest.js: everything behind the first screen. */
+/** The entry of ats-widget-rest.js: everything after the first screen. */
 import { en } from './catalogues.js';
 import { Controller } from './controller.js';
 import texts from './locales/en.rest.json';
@@ -7,7 +7,7 @@ Object.assign(en, texts);
 
 export { Controller };
 
-/** What the file gives to the first one. */
+/** The exports that the first file uses. */
 export interface Rest {
   Controller: typeof Controller;
 }

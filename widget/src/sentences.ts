@@ -33,7 +33,7 @@ const screenTexts: Partial<Record<BrowserErrorCode, Key>> = {
   'widget.configuration_error': 'errOff',
 };
 
-/** The text of a problem on the screen: codes that mean the same to a songwriter share one. */
+/** The text of a problem on the screen: codes that mean the same to a songwriter share one text. */
 export const textOf = (code: BrowserErrorCode): Key => {
   const own = screenTexts[code];
   if (own) return own;
@@ -43,13 +43,13 @@ export const textOf = (code: BrowserErrorCode): Key => {
   return /unavailable$/.test(code) ? 'errDown' : 'errOther';
 };
 
-/** The sentence of a problem, with the time from which it may be over, where the server told it. */
+/** The sentence of a problem, with the time after which a retry may succeed, if the server gave one. */
 export function sentenceOf(texts: Texts, p: Problem, now: number): string {
   const resets = p.code === 'common.quota_exceeded' ? Date.parse(String(p.details?.['resets_at'])) : NaN;
   if (resets > now) return texts.t('errQuotaUntil', { date: texts.date(resets) });
   const reason = p.details?.['reason'];
   if (reason === 'storage_full' || /_bytes$/.test(String(reason))) return texts.t('errFull');
-  // A time of day names one moment for half a day.
+  // A time of day without a date is unambiguous for only half a day.
   if (p.again) return texts.t('errLimited', { time: p.again - now < 12 * 3600e3 ? texts.time(p.again) : texts.date(p.again) });
   if (isSetup(p.code, reason)) return texts.t('setup');
   if (p.code === 'session.invalid_token' && reason === 'work') return texts.t('errForbidden');

@@ -1,4 +1,4 @@
-/** The empty form: where every registration and update begins. */
+/** The empty form: the start of every registration and update. */
 import { newCreator } from './draft.js';
 import type { Purpose, State } from './flow.js';
 

@@ -1,8 +1,8 @@
 /** The style sheet of the frame and the first screen. */
-// The build hands over the text of the file, minified.
+// The build imports the file as its minified text.
 import text from './styles.css';
 
-/** A style sheet, constructed once for all elements, when it is needed first. */
+/** A style sheet, constructed once for all elements, at its first use. */
 export function sheetOf(text: string): () => CSSStyleSheet {
   let sheet: CSSStyleSheet | undefined;
   return () => {

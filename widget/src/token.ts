@@ -2,18 +2,18 @@
 import { within } from './abort.js';
 import type { Env } from './env.js';
 
-/** How long the page has to answer allfeat:token-expired, in ms. */
-const patience = 60_000;
-/** How long the page has to give a token by itself, after it changed the mode or made the element, in ms. */
+/** The timeout for an answer to allfeat:token-expired, in ms. */
+const timeout = 60_000;
+/** How long the widget waits, in ms, for the page to give a token unasked, after the page changed the mode or created the element. */
 const grace = 2000;
 
 export class Tokens {
   #token = '';
   readonly #waiting = new Set<() => void>();
-  /** Until then the page may give a token by itself. */
+  /** The end of that wait. */
   #grace = 0;
   #end = new AbortController();
-  /** Until then an answer to the last question may come. */
+  /** The time until which an answer to the last request may come. */
   #asked = 0;
   readonly #env: Env;
   readonly #ask: () => void;
@@ -35,7 +35,7 @@ export class Tokens {
     for (const wake of this.#waiting) wake();
   }
 
-  /** Forgets the token, and whatever was asked for. */
+  /** Forgets the token, and all requests for one. */
   clear(): void {
     this.#token = '';
     this.#asked = 0;
@@ -44,8 +44,8 @@ export class Tokens {
   }
 
   /**
-   * The page is about to give a token: it is not asked before its time is over. Pages change the mode first and give the
-   * token afterwards, when their server has answered. asks: then it is asked, even if nothing waits for a token yet.
+   * The page will soon give a token: the widget does not ask before the wait ends. A page changes the mode first, and gives the token when
+   * its server has answered. asks: ask after the wait, even if nothing needs a token yet.
    */
   expect(asks: boolean): void {
     if (this.#token) return;
@@ -59,27 +59,27 @@ export class Tokens {
   /** Asks, unless an answer may be on its way. */
   #question(): void {
     if (this.#env.now() < this.#asked) return;
-    this.#asked = this.#env.now() + patience;
+    this.#asked = this.#env.now() + timeout;
     this.#ask();
   }
 
-  /** Waits for a fresh token, and asks for it. False when none came in time. */
+  /** Asks for a new token, and waits for it. False when none came in time. */
   async renew(signal: AbortSignal): Promise<boolean> {
-    // What was refused may have been for the mode before: the page is about to give the one for this.
+    // The refused token may be the one of the previous mode: the page will soon give one for this mode.
     const rest = this.#grace - this.#env.now();
     if (rest > 0 && (await this.#given(rest, signal))) return true;
-    // The waiter stands before the question is asked: the page may answer inside its handler.
-    const given = this.#given(patience, signal);
+    // The waiter is registered before the request: the page may answer inside its event handler.
+    const given = this.#given(timeout, signal);
     this.#question();
     try {
       return await given;
     } finally {
-      // Another try asks again: the page may have failed to answer.
+      // The next attempt asks again: the page may have failed to answer.
       if (!this.#waiting.size) this.#asked = 0;
     }
   }
 
-  /** Waits for a token that is given. */
+  /** Waits for a token from the page. */
   #given(wait: number, parent: AbortSignal): Promise<boolean> {
     return within(parent, 0, async (signal) => {
       let wake!: () => void;

@@ -1,4 +1,4 @@
-/** Following a transaction to its end: by socket, by polling when the socket fails. Always ends. */
+/** Follows a transaction to its end: by socket, and by polling when the socket fails. Always ends. */
 import { expect, type Api } from './api.js';
 import { ProblemError, malformed, problemFrom } from './problem.js';
 
@@ -14,11 +14,11 @@ export interface Result {
   blockNumber: number;
   blockHash: string;
   explorerUrl: string;
-  /** The work's UUID, and its public page: where the server tells them. */
+  /** The work's UUID, and its public page, if the server sends them. */
   workId?: string;
   workUrl?: string;
   accessCode?: string;
-  /** When the network took it, or, of a server that does not tell, when the last step was reached; empty when neither is known. */
+  /** The time when the network accepted it. If the server does not send it: the time of the last step. Empty when neither is known. */
   at?: string;
 }
 
@@ -31,10 +31,10 @@ export interface TrackOptions {
 
 const pollEvery = 3000;
 const pollFor = 120_000;
-/** A socket that says nothing for this long is taken for dead. */
+/** A socket that sends nothing for this long counts as broken. */
 const silence = 60_000;
 
-/** Thrown when the server said that the transaction has ended in failure: it will not succeed any more. */
+/** Thrown when the server said that the transaction has failed for good. */
 export class TransactionFailed extends ProblemError {}
 
 type Json = Record<string, unknown>;
@@ -47,7 +47,7 @@ const ended = (error: unknown): TransactionFailed => {
     : new TransactionFailed('transaction.failed', typeof error === 'string' ? { reason: error } : undefined);
 };
 
-/** The failure of a result: a text with code, details and request id beside it; of an older server, all of them in one object. */
+/** The failure of a result: a text with code, details and request id next to it. An older server sends all of them in one object. */
 const failure = (r: Json): TransactionFailed =>
   ended(
     typeof r['error_code'] === 'string'
@@ -55,7 +55,7 @@ const failure = (r: Json): TransactionFailed =>
       : r['error'],
   );
 
-/** Error frames about the socket, not about the end of the transaction: the status tells more. */
+/** Error frames about the socket, not about the end of the transaction: the status has the answer. */
 const elsewhere = new Set<unknown>(['transaction.not_found', 'transaction.store_unavailable', 'common.rate_limited', 'common.service_unavailable']);
 
 function result(details: unknown): Result {
@@ -79,11 +79,11 @@ function result(details: unknown): Result {
   };
 }
 
-/** Resolves with the result of the transaction. Throws TransactionFailed when it failed, ProblemError when it cannot be known. */
+/** Resolves with the result of the transaction. Throws TransactionFailed when it failed, ProblemError when the result is unknown. */
 export async function track(api: Api, o: TrackOptions): Promise<Result> {
   let reached = -1;
   let at = '';
-  // A late subscriber is told everything again, and polling repeats itself: each step is passed on once.
+  // A late subscriber receives all steps again, and so does polling: each step is passed on once.
   const onStep = (s: Json) => {
     const progress = Number(s['progress']);
     if (typeof s['step'] !== 'string' || !(progress > reached)) return;
@@ -99,7 +99,7 @@ export async function track(api: Api, o: TrackOptions): Promise<Result> {
   return { ...end, at: end.at || at };
 }
 
-/** Undefined when the socket failed before it told the end. */
+/** Undefined when the socket failed before the end of the transaction. */
 function bySocket(api: Api, o: TrackOptions, onStep: (s: Json) => void): Promise<Result | undefined> {
   return new Promise((resolve, reject) => {
     o.signal.throwIfAborted();
@@ -143,7 +143,7 @@ function bySocket(api: Api, o: TrackOptions, onStep: (s: Json) => void): Promise
           if (elsewhere.has(object(frame['error'])?.['code'])) lost();
           else stop(() => reject(ended(frame['error'])));
         } else if (frame?.['type'] === 'update') {
-          // Told by the contract to be an error frame; an older server may say it so.
+          // Documented as an error frame; an older server may send it as a result.
           if (frame['step'] === 'failed') stop(() => reject(ended(object(frame['details'])?.['error'])));
           else {
             onStep(frame);
@@ -157,7 +157,7 @@ function bySocket(api: Api, o: TrackOptions, onStep: (s: Json) => void): Promise
         } else if (frame?.['type'] === 'connected') watch();
         else if (!frame) lost();
       } catch {
-        lost(); // a frame that does not read: the status tells the same
+        lost(); // the frame cannot be read: the status has the same data
       }
     };
     watch();
@@ -167,7 +167,7 @@ function bySocket(api: Api, o: TrackOptions, onStep: (s: Json) => void): Promise
 async function byPolling(api: Api, o: TrackOptions, onStep: (s: Json) => void): Promise<Result> {
   const until = api.env.now() + pollFor;
   let last: ProblemError;
-  /** Answers that said that it is over and not how. One may have come too early; a second will be followed by more. */
+  /** Answers that say that it has ended, but not how. The first may have come too early; after a second, no better answer comes. */
   let unclear = 0;
   for (;;) {
     try {

@@ -1,20 +1,23 @@
-/** The registered work that an access code opens, or that was chosen: read from the server, and compared with what is to become of it. */
+/**
+ * The registered work that an access code opened, or that the user chose: read from the server, and compared with the draft of its new
+ * version.
+ */
 import { malformed } from './problem.js';
 import { newCreator, roles, type Creator } from './draft.js';
 
 export interface Work {
-  /** The access code that opened it, tidied: another one opens another work. Empty where it was chosen. */
+  /** The access code that opened it, cleaned up: another code opens another work. Empty for a chosen work. */
   readonly code: string;
   readonly atsId: number;
   readonly title: string;
-  /** The newest version that there is. */
+  /** The newest version. */
   readonly version: number;
-  /** The file of the newest version; empty when the server does not tell. */
+  /** The file of the newest version; empty when the server does not send it. */
   readonly filename: string;
   readonly creators: readonly Creator[];
 }
 
-/** An access code as it was typed or pasted: letters break over lines, and texts that run from right to left bring marks along. */
+/** Cleans up a typed or pasted access code: letters break over lines, and right-to-left texts add direction marks. */
 export const tidyCode = (typed: string): string => typed.replace(/[\s\u200b-\u200f\u202a-\u202e\u2060-\u2069]/g, '').toLowerCase();
 
 export const isCode = (code: string): boolean => /^atc_[0-9a-f]{64}$/.test(code);
@@ -31,7 +34,7 @@ export function workFrom(body: Record<string, unknown>, code: string): Work {
   };
 }
 
-/** The creators of a version, as the server tells them. */
+/** The creators of a version, from the server's answer. */
 export function creatorsFrom(list: unknown): Creator[] {
   if (!Array.isArray(list) || !list.length) throw malformed('creators');
   return list.map((c: Record<string, unknown> | null, id) => {
@@ -62,8 +65,8 @@ const key = (c: Creator) =>
   JSON.stringify([c.fullName.trim(), c.email.trim(), roles.map((r) => c.roles[r]), c.ipi.replace(/\D/g, ''), c.isni.replace(/[\s.-]/g, '').toUpperCase()]);
 
 /**
- * What becomes of each creator, those that go last. A creator is who has the same name, or else the same email: taking
- * someone out and putting the same person in again changes nothing.
+ * The change of each creator; removed creators are last. Two entries are the same creator if they have the same name, or else the same
+ * email. Removing a person and adding the same person again changes nothing.
  */
 export function changes(before: readonly Creator[], after: readonly Creator[]): [Creator, Change][] {
   const left = new Set(before);
@@ -78,7 +81,7 @@ export function changes(before: readonly Creator[], after: readonly Creator[]): 
   return [...after.map((c): [Creator, Change] => [c, found.get(c) ?? 'added']), ...[...left].map((c): [Creator, Change] => [c, 'removed'])];
 }
 
-/** What a creator was before: who has the same name, or else the same email. */
+/** The earlier entry of a creator: the one with the same name, or else the same email. */
 export const before = (list: readonly Creator[], c: Creator): Creator | undefined =>
   same.slice(1).map((alike) => list.find((b) => alike(b, c))).find(Boolean);
 

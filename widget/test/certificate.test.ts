@@ -17,12 +17,12 @@ async function completed(change: (w: World) => void = () => {}): Promise<World> 
   return w;
 }
 
-test('the date is the one that the certificate has', async () => {
+test('the date is that of the certificate', async () => {
   const w = await completed();
   assert.equal(w.state.result?.at, '2026-01-02T03:04:05Z');
 });
 
-test('the certificate is asked for with the token of the job, and its download begins', async () => {
+test('the certificate is requested with the token of the job, and its download starts', async () => {
   const w = await completed();
   w.flow.tokens.set('t2');
   const urls: string[] = [];
@@ -36,7 +36,7 @@ test('the certificate is asked for with the token of the job, and its download b
   assert.equal(w.state.accessCode, w.accessCode);
 });
 
-test('one that is being made is waited for, ever more slowly, and asked for once however often it is pressed', async () => {
+test('a certificate that is being made is polled at growing intervals, by one request however often the button is pressed', async () => {
   const w = await completed();
   w.faults.certificate = unavailable(4);
   const at: number[] = [];
@@ -52,7 +52,7 @@ test('one that is being made is waited for, ever more slowly, and asked for once
   assert.equal(w.names().filter((n) => n === 'error').length, 0);
 });
 
-test('one that does not come is told by its code, and can be asked for again', async () => {
+test('a certificate that does not arrive is reported by its code, and can be requested again', async () => {
   const w = await completed();
   w.faults.certificate = unavailable(60);
   const began = w.time;
@@ -64,14 +64,14 @@ test('one that does not come is told by its code, and can be asked for again', a
   assert.ok(asked(w).length < 20, String(asked(w).length));
   assert.equal(w.state.certificate?.problem?.code, 'work.certificate_unavailable');
   assert.deepEqual([w.state.screen, w.state.accessCode], ['COMPLETE', w.accessCode]);
-  const [name, told] = w.events.at(-1)!;
-  assert.deepEqual([name, told['code'], told['stage'], told['requestId']], ['allfeat:error', 'work.certificate_unavailable', 'certificate', 'req_1']);
+  const [name, emitted] = w.events.at(-1)!;
+  assert.deepEqual([name, emitted['code'], emitted['stage'], emitted['requestId']], ['allfeat:error', 'work.certificate_unavailable', 'certificate', 'req_1']);
   delete w.faults.certificate;
   await w.saving(() => w.flow.certificate());
   assert.equal(w.state.certificate?.state, 'begun');
 });
 
-test('whatever else is wrong with it, the screen stays', async () => {
+test('after any other problem of the certificate, the screen stays', async () => {
   for (const [fault, want] of [
     [refused(403, 'session.key_inactive'), 'session.key_inactive'],
     [refused(500, 'common.internal'), 'common.internal'],
@@ -87,7 +87,7 @@ test('whatever else is wrong with it, the screen stays', async () => {
   }
 });
 
-test('a token that is not taken any more is renewed', async () => {
+test('a refused token is renewed', async () => {
   const w = await completed();
   w.dead.add('t1');
   w.onTokenExpired = (flow) => flow.tokens.set('t2');
@@ -107,7 +107,7 @@ test('after a reload the page gives another token, and the transaction says whic
   assert.deepEqual(w.events.filter(([n]) => n === 'allfeat:token-expired').map(([, d]) => d), [{ pendingAction: 'submit' }]);
 });
 
-test('an update has one, too', async () => {
+test('an update has a certificate too', async () => {
   const w = new World('update');
   w.flow.dispatch({ type: 'draft', path: 'code', draft: { code } });
   w.flow.open();
@@ -120,7 +120,7 @@ test('an update has one, too', async () => {
   assert.equal(w.saved.length, 1);
 });
 
-/** An update whose access code was taken. */
+/** An update whose access code was accepted. */
 async function opened(change: (w: World) => void = () => {}): Promise<World> {
   const w = new World('update');
   change(w);
@@ -130,7 +130,7 @@ async function opened(change: (w: World) => void = () => {}): Promise<World> {
   return w;
 }
 
-test('an access code gives that of the latest version, and the update goes on as if nothing had been', async () => {
+test('an access code gives the certificate of the latest version, and the update continues unchanged', async () => {
   const w = await opened();
   w.flow.dispatch({ type: 'draft', path: 'code', draft: { code: 'typed on' } });
   await w.saving(() => w.flow.certificate());
@@ -140,7 +140,7 @@ test('an access code gives that of the latest version, and the update goes on as
   w.flow.dispatch({ type: 'draft', path: 'code', draft: { code } });
   w.flow.submit();
   await w.review();
-  // What was said of the old version is not said of the new one.
+  // The state for the old version is not shown for the new one.
   assert.equal(w.state.certificate, undefined);
   w.flow.confirm();
   await w.screen('COMPLETE');
@@ -149,7 +149,7 @@ test('an access code gives that of the latest version, and the update goes on as
   assert.equal(w.saved.at(-1), 'https://blob.example/v1/works/w/download/certificate');
 });
 
-test('what is wrong with it leaves the form as it is, and handing the form in ends the wait', async () => {
+test('a problem of the certificate leaves the form as it is, and submitting the form ends the wait', async () => {
   const w = await opened((x) => (x.faults.certificate = [refused(410, 'access_code.expired'), ...unavailable(60)]));
   await w.saving(() => w.flow.certificate());
   assert.deepEqual([w.state.screen, w.state.step, w.state.certificate?.problem?.code, w.state.errors], ['FORM', 'song', 'access_code.expired', {}]);
@@ -166,7 +166,7 @@ test('what is wrong with it leaves the form as it is, and handing the form in en
   assert.deepEqual([w.state.certificate, w.saved.length, w.names()], [undefined, 0, ['error']]);
 });
 
-test('another code is another song’s', async () => {
+test('another code gives the certificate of another song', async () => {
   const w = await opened();
   await w.saving(() => w.flow.certificate());
   w.flow.dispatch({ type: 'step', step: 'code' });
@@ -175,14 +175,14 @@ test('another code is another song’s', async () => {
   assert.equal(w.state.certificate, undefined);
 });
 
-test('before a code was taken there is none to ask for', async () => {
+test('before a code was accepted, no certificate is requested', async () => {
   const w = new World('update');
   w.flow.dispatch({ type: 'draft', path: 'code', draft: { code } });
   await w.flow.certificate();
   assert.deepEqual(w.asked, []);
 });
 
-test('leaving ends the wait, and what comes later is nobody’s', async () => {
+test('leaving ends the wait, and a later answer is ignored', async () => {
   const w = await completed();
   w.faults.certificate = unavailable(60);
   const waits = w.saving(() => w.flow.certificate());
@@ -193,8 +193,8 @@ test('leaving ends the wait, and what comes later is nobody’s', async () => {
   assert.equal(w.names().filter((n) => n === 'error').length, 0);
 });
 
-test('a server that does not tell the work has nothing to ask for; its record is the transaction', async () => {
-  const w = await completed((x) => (x.tellsWork = false));
+test('a server that does not send the work has no certificate to request; its record is the transaction', async () => {
+  const w = await completed((x) => (x.sendsWork = false));
   await w.flow.certificate();
   assert.deepEqual([asked(w), w.state.certificate], [[], undefined]);
   assert.equal(recordOf(w.state.result!), 'https://ats.example/explorer');

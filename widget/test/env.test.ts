@@ -1,9 +1,9 @@
-/** The browser's own part of the seam, as far as Node has it. */
+/** The browser's implementation of the environment, as far as Node supports it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { browserEnv } from '../src/browser.js';
 
-test('a wait beyond what a timer can hold does not end at once', async () => {
+test('a wait longer than a timer supports does not end at once', async () => {
   const stop = new AbortController();
   let over = false;
   const wait = browserEnv.sleep(2 ** 31, stop.signal).then(() => (over = true));

@@ -1,11 +1,11 @@
-/** What is seen of a file at once: what is no recording, and the title that it proposes. */
+/** The inspection of a chosen file: it detects files that are not recordings, and proposes a title. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { tidy, titleOf, use } from '../src/file/file.js';
-import { kit } from '../src/second.js';
+import { imports } from '../src/parts.js';
 import { World } from './world.js';
 
-const look = use(kit);
+const look = use(imports);
 const latin = (s: string) => Uint8Array.from(s, (c) => c.charCodeAt(0));
 const utf16 = (s: string) => [0xff, 0xfe, ...[...new Uint16Array([...s].map((c) => c.charCodeAt(0)))].flatMap((n) => [n & 255, n >> 8])];
 const be = (n: number) => [n >>> 24, (n >> 16) & 255, (n >> 8) & 255, n & 255];
@@ -30,7 +30,7 @@ const comments = (...list: string[]) => bytes(le(3), 'me!', le(list.length), ...
 const ogg = (...packets: Uint8Array[]) =>
   bytes(...packets.flatMap((p) => ['OggS', Array(22).fill(0) as number[], [Math.ceil((p.length + 1) / 255)], Array.from({ length: Math.ceil((p.length + 1) / 255) }, (_, i) => Math.min(255, p.length - 255 * i)), p]));
 
-test('a title is taken from the tags of every format that has some', async () => {
+test('a title is taken from the tags of every format that has tags', async () => {
   const long = bytes(Array<number>(70_001).fill(1));
   const name = (t: string) => box('\xa9nam', box('data', bytes(be(1), be(0), text(t))));
   const cases: readonly (readonly [string, Uint8Array, string])[] = [
@@ -50,7 +50,7 @@ test('a title is taken from the tags of every format that has some', async () =>
   for (const [what, b, title] of cases) assert.deepEqual(await look(file(b)), { title }, what);
 });
 
-test('tags that lie about their sizes, end early or run in circles are no title, and take no time', async () => {
+test('tags with wrong sizes, an early end or circular references give no title, and take no time', async () => {
   const broken = [
     bytes('ID3', [3, 0, 0], safe(1 << 27), 'TIT2', be(-1), [0, 0, 0]),
     riff(chunk('LIST', bytes('INFO', 'INAM', le(-1)))),
@@ -63,7 +63,7 @@ test('tags that lie about their sizes, end early or run in circles are no title,
     bytes('ID3'),
   ];
   for (const b of broken) assert.deepEqual(await look(file(b, 'Name.mp3')), { title: 'Name' });
-  // Whatever the bytes are, there is an answer.
+  // All input gives a result.
   let seed = 1;
   for (let n = 0; n < 300; n++) {
     const noise = Uint8Array.from({ length: 200 }, () => (seed = (seed * 48271) % 2147483647) & 255);
@@ -71,14 +71,14 @@ test('tags that lie about their sizes, end early or run in circles are no title,
   }
 });
 
-test('what stands in a tag is tidied: no control, no mark of direction, no more than a title holds', () => {
+test('the text of a tag is cleaned: no control character, no direction mark, and no more than a title may have', () => {
   assert.equal(tidy(' Blue\u202e\tMor\x07ning\n\u200f '), 'Blue Mor ning');
   assert.equal(tidy('a\ud800b'), 'ab');
   assert.equal([...tidy('😀'.repeat(300))].length, 200);
   assert.equal(tidy('👩‍👩‍👧'), '👩‍👩‍👧', 'joiners stay');
 });
 
-test('else the name proposes one', () => {
+test('without a tag, the file name proposes a title', () => {
   for (const [name, title] of [
     ['blue_morning.wav', 'blue morning'],
     ['03 - Blue Morning.mp3', 'Blue Morning'],
@@ -93,7 +93,7 @@ test('else the name proposes one', () => {
     assert.equal(titleOf(name), title, name);
 });
 
-test('what is no recording for certain is told as what it is; all else the server judges', async () => {
+test('a file that is certainly not a recording is reported by its kind; the server checks all others', async () => {
   for (const [begins, detected] of [
     ['%PDF-1.7', 'application/pdf'],
     ['PK\x03\x04', 'application/zip'],
@@ -115,7 +115,7 @@ const chosen = async (w: World, f: File, done: () => boolean) => {
   await w.until(done);
 };
 
-test('a file is looked at when it is chosen: refused beside its field, before anything is sent', async () => {
+test('a chosen file is inspected: refused next to its field, before anything is sent', async () => {
   for (const [f, key, code, details] of [
     [file(latin('%PDF-1.7 and so on')), 'errFormat', 'registration.invalid_audio_format', { detected: 'application/pdf' }],
     [Object.assign(file(latin('RIFF')), { slice: () => ({ arrayBuffer: () => Promise.reject(new Error()) }) }) as unknown as File, 'errUnreadable', 'widget.upload_error', { reason: 'unreadable' }],
@@ -127,11 +127,11 @@ test('a file is looked at when it is chosen: refused beside its field, before an
     const [name, detail] = w.events[0]!;
     assert.deepEqual([name, detail['code'], detail['stage'], detail['details'], w.asked], ['allfeat:error', code, 'file', details, []]);
     w.flow.submit();
-    assert.equal(w.state.screen, 'FORM', 'and it is not sent by pressing on');
+    assert.equal(w.state.screen, 'FORM', 'continuing does not send it');
   }
 });
 
-test('what is found when the person has gone on to the creators leads back to the file', async () => {
+test('a problem found after the person continued to the creators leads back to the file', async () => {
   const w = new World();
   w.flow.choose(file(latin('%PDF-1.7 and so on')));
   w.flow.next();
@@ -140,7 +140,7 @@ test('what is found when the person has gone on to the creators leads back to th
   assert.equal(w.state.step, 'song');
 });
 
-test('a folder or several files: nothing is taken, and what was chosen stays', () => {
+test('a folder or several files: nothing is taken, and the chosen file stays', () => {
   const w = new World();
   const before = w.state.file;
   for (const [reason, key] of [['folder', 'errFolder'], ['several', 'errSeveral']] as const) {
@@ -150,7 +150,7 @@ test('a folder or several files: nothing is taken, and what was chosen stays', (
   }
 });
 
-test('a title is proposed where none was typed, and another file proposes another', async () => {
+test('a title is proposed where none was typed, and another file proposes another title', async () => {
   const w = new World();
   const title = (t: string) => w.flow.dispatch({ type: 'draft', path: 'title', draft: { title: t } });
   title('');
@@ -163,9 +163,9 @@ test('a title is proposed where none was typed, and another file proposes anothe
   assert.equal(w.state.title, 'Mine');
 });
 
-test('where the part cannot be had, the server looks', async () => {
+test('without the part that inspects files, the server checks the file', async () => {
   const w = new World();
-  w.second = () => Promise.reject(new Error('not there'));
+  w.fetchPart = () => Promise.reject(new Error('not there'));
   w.flow.choose(file(latin('%PDF-1.7')));
   await new Promise(setImmediate);
   assert.deepEqual([w.state.errors, w.state.file?.name], [{}, 'take 1.wav']);

@@ -11,7 +11,7 @@ const filled: State = { ...initial(), title: 'T', file: new File(['x'], 'a.wav')
 const after = (code: BrowserErrorCode, stage: Stage, ended = false, s = filled) =>
   reduce(s, { type: 'problem', problem: { code, requestId: 'r' }, stage, ended });
 
-test('every code at every stage ends in a terminal screen or beside a field, and nothing filled in is lost', () => {
+test('every code at every stage ends in a final screen or next to a field, and nothing filled in is lost', () => {
   for (const code of Object.keys(errorTable) as BrowserErrorCode[]) {
     for (const stage of ['setup', 'open', 'init', 'upload', 'prepare', 'confirm', 'track'] as const) {
       for (const ended of [false, true]) {
@@ -21,9 +21,9 @@ test('every code at every stage ends in a terminal screen or beside a field, and
         if (s.screen === 'FORM') assert.ok(Object.keys(s.errors).length && classOf(code) === 'inline');
         else if (classOf(code) === 'disabled') assert.deepEqual([s.screen, s.resume], ['DISABLED', 'none']);
         else assert.equal(s.screen, 'FAILED');
-        // Only the page can mend what is wrong with the page.
+        // Only the page can fix its own problem.
         const stuck = stage === 'setup' || (code === 'widget.configuration_error' && stage !== 'track');
-        if (s.screen === 'FAILED') assert.equal(s.resume === 'none', stuck, `${code} at ${stage} has no way on`);
+        if (s.screen === 'FAILED') assert.equal(s.resume === 'none', stuck, `${code} at ${stage} has no next step`);
         if (stage === 'track' && !ended && s.screen === 'FAILED') assert.equal(s.resume, 'track', code);
       }
     }
@@ -62,11 +62,11 @@ test('inline codes go back to the page of their field', () => {
   assert.deepEqual(s.errors, { 'creators.0.email': { key: 'badEmail' } });
 });
 
-test('a validation problem about no field of ours is a failure', () => {
+test('a validation problem of a field that the form does not have is a failure', () => {
   assert.equal(after('common.validation_failed', 'init').screen, 'FAILED');
 });
 
-test('the access code survives everything after it is known', () => {
+test('once it is known, the access code survives everything', () => {
   let s = reduce(filled, { type: 'confirmed', transactionId: 't', accessCode: 'atc_1' });
   s = reduce(s, { type: 'problem', problem: { code: 'widget.network_error', requestId: null }, stage: 'track', ended: false });
   assert.equal(s.accessCode, 'atc_1');
@@ -76,14 +76,14 @@ test('the access code survives everything after it is known', () => {
   assert.equal(s.accessCode, 'atc_1');
 });
 
-test('late news changes no other screen', () => {
+test('a late message changes no other screen', () => {
   const s = initial();
   assert.equal(reduce(s, { type: 'progress', loaded: 5 }), s);
   assert.equal(reduce(s, { type: 'tracked', step: { step: 'signing', progress: 40 } }), s);
   assert.equal(reduce(s, { type: 'quoteOver' }), s);
 });
 
-test('names of fields as servers write them', () => {
+test('server field names map to the paths of the form', () => {
   for (const [field, path] of [
     ['title', 'title'],
     ['filename', 'file'],
@@ -118,7 +118,7 @@ test('creators are checked field by field', () => {
     );
 });
 
-test('what may have been ordered cannot be left for a second order', () => {
+test('a registration that may have been ordered cannot be left for a second order', () => {
   assert.equal(ordered(after('widget.network_error', 'confirm')), true);
   assert.equal(ordered(reduce(filled, { type: 'confirming' })), true);
   assert.equal(ordered(reduce(filled, { type: 'confirmed', transactionId: 't' })), true);
@@ -126,7 +126,7 @@ test('what may have been ordered cannot be left for a second order', () => {
   assert.equal(ordered(after('widget.network_error', 'prepare')), false);
   assert.equal(ordered(after('registration.insufficient_credits', 'confirm')), false, 'refused before it was ordered');
 
-  // The answer was lost; a refusal that says nothing of the order leaves it in doubt, one of the job itself settles it.
+  // The answer was lost. A refusal that does not mention the order leaves it in doubt; a refusal of the job itself settles it.
   const doubt = after('widget.network_error', 'confirm');
   assert.equal(doubt.doubt, true);
   for (const code of ['access_code.expired', 'common.auth.expired', 'common.rate_limited', 'common.service_unavailable'] as const) {
@@ -137,5 +137,5 @@ test('what may have been ordered cannot be left for a second order', () => {
     const settled = after(code, 'confirm', false, doubt);
     assert.deepEqual([settled.resume, ordered(settled)], ['init', false], code);
   }
-  assert.equal(ordered(after('transaction.already_confirmed', 'confirm')), true, 'ordered, and not told which');
+  assert.equal(ordered(after('transaction.already_confirmed', 'confirm')), true, 'ordered, but the transaction is unknown');
 });

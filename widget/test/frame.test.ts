@@ -9,7 +9,7 @@ interface Win {
   frameElement: { getAttribute(name: string): string | null } | null;
 }
 
-/** A page in frames, the outermost first: the sandbox of each, null for none, undefined for one that cannot be read. */
+/** A page in frames, the outermost first: the sandbox of each, null for none, undefined for an unreadable one. */
 function page(origin: string, ...frames: (string | null | undefined)[]): void {
   const top: Win = { origin: 'https://a.example', frameElement: null };
   top.top = top.parent = top;
@@ -24,12 +24,12 @@ function page(origin: string, ...frames: (string | null | undefined)[]): void {
 
 afterEach(() => void delete (globalThis as { window?: unknown }).window);
 
-test('a page of its own may download', () => {
+test('a page outside a frame may download', () => {
   assert.equal(downloads(), 'yes', 'no page at all');
   page('https://a.example');
   assert.equal(downloads(), 'yes');
   page('null');
-  assert.equal(downloads(), 'unsure', 'a page that a policy has put into a sandbox');
+  assert.equal(downloads(), 'unsure', 'a page in a sandbox of its policy');
 });
 
 test('a sandbox without allow-downloads forbids it, at any depth', () => {

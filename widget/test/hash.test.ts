@@ -3,26 +3,26 @@ import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { use } from '../src/hash/hash.js';
 import { ProblemError } from '../src/problem.js';
-import { kit } from '../src/second.js';
+import { imports } from '../src/parts.js';
 import { World } from './world.js';
 
-const hash = use(kit);
+const hash = use(imports);
 const hexOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 const fileOf = (bytes: Uint8Array<ArrayBuffer>, name = 'song.wav') => new File([bytes], name);
 const never = new AbortController().signal;
 
-test('a file of any size is read once, in order, and its progress is told', async () => {
+test('a file of any size is read once, in order, and its progress is reported', async () => {
   for (const size of [1, 3, 55, 64, 256 << 10, (256 << 10) + 1, 1_000_003]) {
     const bytes = new Uint8Array(randomBytes(size));
-    bytes[0] = 0; // as none of those that are refused begins
-    const told: number[] = [];
-    assert.equal(await hash(fileOf(bytes), (n) => told.push(n), never), hexOf(bytes), `${size} bytes`);
-    assert.equal(told.at(-1), size);
-    assert.deepEqual(told, [...told].sort((a, b) => a - b));
+    bytes[0] = 0; // unlike the first byte of a refused kind
+    const reported: number[] = [];
+    assert.equal(await hash(fileOf(bytes), (n) => reported.push(n), never), hexOf(bytes), `${size} bytes`);
+    assert.equal(reported.at(-1), size);
+    assert.deepEqual(reported, [...reported].sort((a, b) => a - b));
   }
 });
 
-test('what is no audio by mistake is told, and nothing of it is read further', async () => {
+test('a file that is certainly not audio is reported, and not read further', async () => {
   const wrong: [string, number[]][] = [
     ['application/pdf', [0x25, 0x50, 0x44, 0x46, 0x2d]],
     ['application/zip', [0x50, 0x4b, 3, 4]],
@@ -34,11 +34,11 @@ test('what is no audio by mistake is told, and nothing of it is read further', a
       assert.deepEqual([e.problem.code, e.problem.details], ['registration.invalid_audio_format', { detected }]);
       return true;
     });
-  // MP3 frames and padding before them are audio.
+  // MP3 frames, and padding before them, count as audio.
   for (const head of [[0xff, 0xfb, 0x90, 0], [0, 0, 0, 0], [0x49, 0x44, 0x33, 4]]) await hash(fileOf(new Uint8Array(head)), () => {}, never);
 });
 
-/** A file that can be read up to a place. */
+/** A file that is readable up to a position. */
 class Broken extends File {
   override slice(from = 0, to = this.size): Blob {
     if (to <= 4) return super.slice(from, to);
@@ -46,7 +46,7 @@ class Broken extends File {
   }
 }
 
-test('a file that changed or went since it was chosen is told as that', async () => {
+test('a file that was changed or deleted since it was chosen is reported as unreadable', async () => {
   const unreadable = (e: unknown) => e instanceof ProblemError && e.problem.code === 'widget.upload_error' && e.problem.details?.['reason'] === 'unreadable';
   await assert.rejects(hash(new Broken([new Uint8Array(9)], 'a.wav'), () => {}, never), unreadable);
   class Shorter extends File {
@@ -57,31 +57,31 @@ test('a file that changed or went since it was chosen is told as that', async ()
   await assert.rejects(hash(new Shorter([new Uint8Array(9)], 'a.wav'), () => {}, never), unreadable);
 });
 
-test('a reading that is stopped ends with the reason, at the next piece', async () => {
+test('an aborted reading ends with the reason, at the next piece', async () => {
   const stop = new AbortController();
-  const told: number[] = [];
+  const reported: number[] = [];
   const reading = hash(
     fileOf(new Uint8Array(2_000_000)),
     (n) => {
-      told.push(n);
+      reported.push(n);
       stop.abort(new Error('enough'));
     },
     stop.signal,
   );
   await assert.rejects(reading, /enough/);
-  assert.equal(told.length, 1);
+  assert.equal(reported.length, 1);
 });
 
-/** Holds the reading up until it is let go. */
+/** Holds the reading until it is released. */
 function held(w: World): () => void {
-  const there = w.second;
+  const there = w.fetchPart;
   let go = () => {};
   const gate = new Promise<void>((resolve) => (go = resolve));
-  w.second = (async () => async (...a: Parameters<typeof hash>) => (await gate, (await there('hash', ''))(...a))) as typeof there;
+  w.fetchPart = (async () => async (...a: Parameters<typeof hash>) => (await gate, (await there('hash', ''))(...a))) as typeof there;
   return () => go();
 }
 
-test('where nothing is uploaded, the hash goes with prepare, and no byte with anything', async () => {
+test('without uploads, the hash is sent with prepare, and no byte of the file with anything', async () => {
   const w = new World();
   w.hashOnly = true;
   const go = held(w);
@@ -98,11 +98,11 @@ test('where nothing is uploaded, the hash goes with prepare, and no byte with an
   await w.review();
   w.flow.confirm();
   await w.screen('COMPLETE');
-  assert.deepEqual(w.names(), ['confirmed', 'complete'], 'nothing is said to be uploaded');
+  assert.deepEqual(w.names(), ['confirmed', 'complete'], 'no event of an upload');
   assert.deepEqual(w.puts, []);
 });
 
-test('a file that cannot be read leads back to the form, which says so', async () => {
+test('an unreadable file leads back to the form, which says so', async () => {
   const w = new World();
   w.hashOnly = true;
   w.flow.dispatch({ type: 'draft', path: 'file', draft: { file: new Broken([new Uint8Array(9)], 'song.wav') } });
@@ -113,7 +113,7 @@ test('a file that cannot be read leads back to the form, which says so', async (
   assert.deepEqual(w.names(), ['error']);
 });
 
-test('cancelling stops the reading; the next attempt begins anew', async () => {
+test('cancelling stops the reading; the next attempt starts again', async () => {
   const w = new World();
   w.hashOnly = true;
   w.onTokenExpired = (f) => f.tokens.set('t2');
@@ -128,21 +128,21 @@ test('cancelling stops the reading; the next attempt begins anew', async () => {
   assert.deepEqual(w.asked, ['init:t1', 'init:t2', 'prepare:t2']);
 });
 
-test('the part that reads cannot be had: Retry goes on where it was', async () => {
+test('the part that reads is unavailable: Retry continues from there', async () => {
   const w = new World();
   w.hashOnly = true;
   w.onTokenExpired = (f) => f.tokens.set('t2');
-  const there = w.second;
-  w.second = () => Promise.reject(new ProblemError('widget.network_error'));
+  const there = w.fetchPart;
+  w.fetchPart = () => Promise.reject(new ProblemError('widget.network_error'));
   w.flow.submit();
   await w.screen('FAILED');
-  w.second = there;
+  w.fetchPart = there;
   w.flow.retry();
   await w.review();
   assert.deepEqual(w.asked, ['init:t1', 'init:t2', 'prepare:t2']);
 });
 
-test('an upload after a job of which only the hash went says nothing of that hash', async () => {
+test('an upload after a hash-only job does not mention that hash', async () => {
   const w = new World();
   w.hashOnly = true;
   w.onTokenExpired = (f) => f.tokens.set('t2');

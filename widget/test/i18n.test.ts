@@ -7,7 +7,7 @@ import { Texts, languageOf } from '../src/i18n.js';
 import { textOf } from '../src/sentences.js';
 import { englishMessage } from '../src/problem.js';
 
-// As when the other files are there.
+// As when the other files are loaded.
 const others = ['rest', 'works', 'hash'].map((part) => JSON.parse(readFileSync(`src/locales/en.${part}.json`, 'utf8')) as object);
 const more = others.flatMap(Object.keys);
 Object.assign(en, ...others);
@@ -28,7 +28,7 @@ test('seven catalogues, each with every key and the same places', () => {
   }
 });
 
-test('the served catalogues are the files, and what the element takes', () => {
+test('the served catalogues equal the files, and contain what the element reads', () => {
   for (const lang of languages.filter((l) => l !== 'en')) {
     const served: unknown = JSON.parse(readFileSync(`dist/locale/${lang}.json`, 'utf8'));
     assert.deepEqual(served, read(lang));
@@ -36,13 +36,13 @@ test('the served catalogues are the files, and what the element takes', () => {
   }
 });
 
-test('a catalogue is taken whole or not at all, as far as the first file goes, and nothing but texts', () => {
+test('a catalogue is accepted as a whole or not at all, for the texts of the first file, and must contain only texts', () => {
   const fr = read('fr');
   const { next, ...rest } = fr;
   for (const body of [null, [], 'x', {}, rest, { ...fr, next: 1 }, { ...fr, next: '' }, { ...rest, __proto__: { next } }])
     assert.equal(catalogueFrom(body), undefined, JSON.stringify(body)?.slice(0, 40));
   assert.deepEqual(catalogueFrom({ ...fr, newer: 1, toString: null }), fr);
-  // A server of before the other files: its texts are in English.
+  // A server older than the other files: their texts are in English.
   const old = Object.fromEntries(Object.entries(fr).filter(([key]) => !more.includes(key)));
   assert.deepEqual(catalogueFrom(old), old);
   const texts = new Texts('fr', 'fr', old as Catalogue);
@@ -76,7 +76,7 @@ test('languages: region dropped, unknown is English, direction', () => {
   assert.equal(new Texts('not a tag').t('next'), en.next);
 });
 
-test('sizes: up, and a limit down', () => {
+test('a size is rounded up, and a limit down', () => {
   const t = new Texts('en');
   for (const [bytes, limit, want] of [
     [12_345_678, false, '11.8 MB'],
@@ -91,8 +91,8 @@ test('sizes: up, and a limit down', () => {
   assert.equal(texts('fr').size(1_572_864).replace(/\s/g, ' '), '1,5 Mo');
 });
 
-// The same cases as the server's own test of its messages.
-test('the sizes in a message read as the server writes them', () => {
+// The cases are those of the server's own test of its messages.
+test('a size in a message equals the size that the server writes', () => {
   for (const [size, max, want] of [
     [537_200_000, 524_288_000, '512.4 500'],
     [600 * 1_048_576, 500 * 1_048_576, '600 500'],
@@ -114,7 +114,7 @@ test('the sizes in a message read as the server writes them', () => {
     );
 });
 
-test('values are text: places inside them are not filled', () => {
+test('values are text: places inside a value are not filled', () => {
   assert.equal(new Texts('en').t('sent', { loaded: '{total}', total: 'x' }), '{total} of x');
 });
 
@@ -122,7 +122,7 @@ test('every code has a text on the screen', () => {
   for (const code of Object.keys(errorTable) as BrowserErrorCode[]) assert.ok(en[textOf(code)], code);
 });
 
-test('numbers have the digits of registration numbers, whatever the region', () => {
+test('numbers have the same digits as registration numbers, in every region', () => {
   for (const tag of ['ar', 'ar-EG', 'ar-u-nu-arab', 'en-u-nu-arab']) {
     const t = texts(tag);
     const seen = [t.number(1234), t.percent(0.5), t.size(5e8), t.date(0), t.time(0), t.t('credits', { n: 12 })].join(' ');
@@ -131,7 +131,7 @@ test('numbers have the digits of registration numbers, whatever the region', () 
   }
 });
 
-test('a time has its zone, and digits are those of the numbers beside it', () => {
+test('a time has its zone, and the same digits as the numbers next to it', () => {
   const at = Date.UTC(2026, 10, 28, 12, 59);
   for (const [lang] of all)
     for (const said of [texts(lang).date(at), texts(lang).time(at), texts(lang).number(1234), texts(lang).size(5_000_000), texts(`${lang}-u-nu-arab`).date(at)]) {
@@ -141,7 +141,7 @@ test('a time has its zone, and digits are those of the numbers beside it', () =>
   assert.ok(texts('en').date(at).endsWith(zone) && texts('en').time(at).endsWith(zone), texts('en').date(at));
 });
 
-test('one word for one thing: what was called a fingerprint is a hash or a commitment', () => {
+test('one word for one thing: a hash and a commitment are never called a fingerprint', () => {
   for (const [lang, c] of all)
     for (const [key, text] of Object.entries(c))
       assert.doesNotMatch(text, /finger.?print|empreinte|huella|fingerabdruck|impressão digital|指紋|بصمة/i, `${lang} ${key}`);

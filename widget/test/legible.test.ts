@@ -1,4 +1,4 @@
-/** The cases of the Go sources (internal/legible): widget, page and server say the same of each text. */
+/** The cases of the Go sources (internal/legible): widget, page and server give the same result for each text. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -13,7 +13,7 @@ interface Case {
   readonly blank?: boolean;
 }
 
-test('what is not seen is found, and named where it is shown', () => {
+test('an invisible character is found, and named where it is shown', () => {
   const cases = JSON.parse(readFileSync('../internal/legible/testdata/cases.json', 'utf8')) as Case[];
   assert.ok(cases.length > 200);
   for (const c of cases) {

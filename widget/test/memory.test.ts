@@ -1,4 +1,4 @@
-/** What is remembered over a reload of the page, and by which of its widgets it is found. */
+/** The data stored across a reload of the page, and the widget that finds it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { draftOf, reduce, type State } from '../src/flow.js';
@@ -18,7 +18,7 @@ Object.assign(globalThis, {
 const pending = (id: string) => ({ transactionId: id, wsUrl: 'w', statusUrl: 's', title: id });
 const on = () => ({ isConnected: true });
 
-test('two widgets that are configured alike remember a transaction each', () => {
+test('two widgets with the same configuration store a transaction each', () => {
   const [one, two] = [on(), on()];
   const [first, second] = [claimKey('alike bob', one), claimKey('alike bob', two)];
   rememberTransaction(first, pending('a'));
@@ -27,12 +27,12 @@ test('two widgets that are configured alike remember a transaction each', () => 
   rememberTransaction(first, undefined);
   assert.deepEqual([...kept.values()].map((v) => JSON.parse(v).transactionId), ['b']);
   assert.equal(recallTransaction(first, 'register'), undefined);
-  assert.equal(recallTransaction(second, 'register')?.transactionId, 'b', 'as often as the page is loaded');
+  assert.equal(recallTransaction(second, 'register')?.transactionId, 'b', 'after each reload');
   assert.notEqual(claimKey('alike bob 2', on()), second, 'another end-user');
-  assert.equal(claimKey('alike bob', two), second, 'asked again, each keeps its own');
+  assert.equal(claimKey('alike bob', two), second, 'at the next claim, each keeps its own key');
 });
 
-test('the key of a widget that left the page, or became another, is free', () => {
+test('the key of a widget that left the page, or was configured otherwise, is free', () => {
   const one = { isConnected: true };
   assert.equal(claimKey('free', one), 'free');
   one.isConnected = false;
@@ -42,7 +42,7 @@ test('the key of a widget that left the page, or became another, is free', () =>
   assert.equal(claimKey('free', on()), 'free');
 });
 
-test('what is kept and cannot be read is nothing', () => {
+test('unreadable stored data counts as nothing', () => {
   kept.set('ats-widget odd', '{"transactionId":1}');
   assert.equal(recallTransaction('odd', 'register'), undefined);
   kept.set('ats-widget broken', '{');
@@ -51,12 +51,12 @@ test('what is kept and cannot be read is nothing', () => {
   assert.deepEqual(recallTransaction('found', 'register'), { ...pending('t'), version: 2 });
 });
 
-test('a widget that left the page gives way to the one in its place, unless it is ordering', () => {
+test('a widget that left the page gives its key to the one in its place, unless it is ordering', () => {
   let gave = 0;
   const one = { isConnected: true, ordering: true, giveWay: () => gave++ };
   claimKey('place', one);
   one.isConnected = false;
-  assert.equal(claimKey('place', on()), '2 place', 'whether its order was taken is not known yet');
+  assert.equal(claimKey('place', on()), '2 place', 'it is unknown whether its order was accepted');
   one.ordering = false;
   assert.deepEqual([claimKey('place', on()), gave], ['place', 1]);
 });
@@ -73,7 +73,7 @@ const filled = (s: State): State =>
     },
   });
 
-test('a draft comes back without its file, and the file is asked for by its name; the access code is never kept', () => {
+test('a draft returns without its file, and the file is requested by its name; the access code is never stored', () => {
   const s = filled(initial());
   assert.ok(rememberDraft('d', 'register', draftOf(s)));
   assert.doesNotMatch([...kept.values()].join(), /atc_/);
@@ -83,10 +83,10 @@ test('a draft comes back without its file, and the file is asked for by its name
   assert.deepEqual(draftOf(back), { ...draftOf(s)!, creators: back.creators }, 'a second reload loses nothing more');
   assert.equal(reduce(back, { type: 'draft', path: 'file', draft: { file: new File(['x'], 'b.wav') } }).lost, '');
   rememberDraft('d', 'register', draftOf(initial()));
-  assert.equal(recallDraft('d', 'register'), undefined, 'an empty form is nothing to keep');
+  assert.equal(recallDraft('d', 'register'), undefined, 'an empty form is not stored');
 });
 
-test('a draft that is no draft is none, and a strange one is cut to what a form can hold', () => {
+test('an invalid draft is ignored, and an oversized one is cut to what a form can hold', () => {
   for (const text of ['{', '[]', '{"creators":[]}', '{"creators":{}}', '7', 'null']) {
     kept.set('ats-widget draft register odd', text);
     assert.equal(recallDraft('odd', 'register'), undefined, text);
@@ -96,7 +96,7 @@ test('a draft that is no draft is none, and a strange one is cut to what a form 
   assert.deepEqual([d.title, d.creators.length, d.creators[31]?.fullName.length, d.creators[0]?.roles.author], ['', 32, 1000, false]);
 });
 
-test('where the browser keeps nothing, nothing is kept and nothing breaks', () => {
+test('if the browser stores nothing, nothing breaks', () => {
   const all = globalThis.sessionStorage;
   for (const broken of [undefined, { getItem: () => assert.fail(), setItem: () => assert.fail(), removeItem: () => assert.fail() }]) {
     Object.assign(globalThis, { sessionStorage: broken });
@@ -106,7 +106,7 @@ test('where the browser keeps nothing, nothing is kept and nothing breaks', () =
   Object.assign(globalThis, { sessionStorage: all });
 });
 
-test('of an update the creators come back with the work that they were typed for, after its code was entered again', async () => {
+test('in an update the creators return with the work that they were typed for, after its code was entered again', async () => {
   const w = new World('update');
   const looked = async (v: World) => {
     v.flow.dispatch({ type: 'draft', path: 'access_code', draft: { code } });
@@ -114,16 +114,16 @@ test('of an update the creators come back with the work that they were typed for
     await v.until(() => v.state.step === 'song');
   };
   await looked(w);
-  assert.equal(draftOf(w.state), undefined, 'what the work has already is nothing to keep');
+  assert.equal(draftOf(w.state), undefined, 'the data of the work itself is not stored');
   const [ada, ben] = w.state.creators;
   w.flow.dispatch({ type: 'draft', path: '', draft: { creators: [{ ...ada!, fullName: 'Ada M.' }, ben!], file: new File(['x'], 'b.wav') } });
   rememberDraft('u', 'update', draftOf(w.state));
   const v = new World('update');
   v.flow.restore(recallDraft('u', 'update')!);
-  assert.deepEqual(draftOf(v.state), recallDraft('u', 'update'), 'it is kept until then');
+  assert.deepEqual(draftOf(v.state), recallDraft('u', 'update'), 'it is stored until then');
   await looked(v);
   assert.deepEqual([v.state.creators.map((c) => c.fullName), v.state.lost], [['Ada M.', 'Ben'], 'b.wav']);
-  // Another work: what was typed for the first is not for this one.
+  // Another work: fields typed for the first work do not apply.
   const x = new World('update');
   x.work = { ...x.work, ats_id: 43 };
   x.flow.restore(recallDraft('u', 'update')!);
@@ -131,10 +131,10 @@ test('of an update the creators come back with the work that they were typed for
   assert.deepEqual([x.state.creators.map((c) => c.fullName), x.state.lost, draftOf(x.state)], [['Ada', 'Ben'], '', undefined]);
 });
 
-/** The page is loaded again, for as long as the server tells the code. */
-async function again(w: World, tells: boolean): Promise<World> {
+/** Reloads the page. returns: the server still returns the code. */
+async function again(w: World, returns: boolean): Promise<World> {
   const v = new World();
-  if (!tells) v.accessCode = undefined;
+  if (!returns) v.accessCode = undefined;
   v.flow.dispatch({ type: 'reset', mode: 'register', own: false });
   v.flow.recall(w.remembered!);
   v.remembered = w.remembered;
@@ -142,7 +142,7 @@ async function again(w: World, tells: boolean): Promise<World> {
   return v;
 }
 
-test('an access code that nobody kept is shown again after a reload, as long as the server tells it, and the page hears nothing twice', async () => {
+test('an access code that is not saved is shown again after a reload, while the server returns it, and the page receives no event twice', async () => {
   const w = new World();
   w.flow.submit();
   await w.review();
@@ -151,19 +151,19 @@ test('an access code that nobody kept is shown again after a reload, as long as 
   assert.ok(!JSON.stringify(w.remembered).includes(w.accessCode!));
   const v = await again(w, true);
   assert.deepEqual([v.state.screen, v.state.accessCode, v.state.result?.atsId, v.state.title, v.events], ['COMPLETE', w.accessCode, 42, 'Blue Morning', []]);
-  assert.ok(v.remembered, 'and once more, if need be');
+  assert.ok(v.remembered, 'it can be resumed once more');
   v.flow.codeKept();
   assert.equal(v.remembered, undefined);
-  // The server tells it no longer: an empty form, and no more of it.
+  // The server no longer returns the code: an empty form, and nothing stored.
   const late = await again(w, false);
   assert.deepEqual([late.state.screen, late.remembered, late.events], ['FORM', undefined, []]);
-  // Another registration is begun.
+  // Another registration is started.
   v.remembered = w.remembered;
   v.flow.reset('register');
   assert.equal(v.remembered, undefined);
 });
 
-test('a code that was copied on the way, beside a problem, is not shown again', async () => {
+test('a code that was copied early, next to a problem, is not shown again', async () => {
   const w = new World();
   w.onSocket = (s) => s.drop();
   w.reached = 3;
@@ -173,14 +173,14 @@ test('a code that was copied on the way, beside a problem, is not shown again', 
   await w.screen('FAILED');
   assert.equal(w.state.accessCode, w.accessCode);
   w.flow.codeKept();
-  assert.ok(w.remembered, 'it is still under way');
+  assert.ok(w.remembered, 'it is still running');
   w.reached = 6;
   w.flow.retry();
   await w.screen('COMPLETE');
   assert.equal(w.remembered, undefined);
 });
 
-test('a title that was proposed before the reload gives way to that of another file', async () => {
+test('a title proposed before the reload is replaced by that of another file', async () => {
   const w = new World();
   w.flow.dispatch({ type: 'reset', mode: 'register', own: false });
   w.flow.dispatch({ type: 'proposed', title: 'one' });
@@ -192,7 +192,7 @@ test('a title that was proposed before the reload gives way to that of another f
   await v.until(() => v.state.title === 'two');
 });
 
-test('what has no access code is not kept after its end', async () => {
+test('a registration without an access code is not stored after its end', async () => {
   const w = new World('register', 'ada');
   w.accessCode = undefined;
   w.flow.submit();
@@ -202,19 +202,19 @@ test('what has no access code is not kept after its end', async () => {
   assert.equal(w.remembered, undefined);
 });
 
-test('a last screen comes back where it was: on its page, or on a route of the page that it was shown on, in its mode', () => {
+test('a final screen returns to its place: the page, or the route of the page, that showed it, in its mode', () => {
   const at = (pathname: string) => Object.assign(globalThis, { location: { pathname } });
   at('/register');
   rememberTransaction('here', { ...pending('t'), done: true });
   at('/another/route');
   assert.ok(recallTransaction('here', 'register'));
   assert.equal(recallTransaction('here', 'update'), undefined);
-  // Loaded anew: the page knows only what was kept.
+  // After a reload the page knows only the stored data.
   kept.set('ats-widget new', kept.get('ats-widget here')!);
   assert.equal(recallTransaction('new', 'register'), undefined);
   at('/register');
   assert.deepEqual(recallTransaction('new', 'register'), { ...pending('t'), done: true });
-  // What is under way is followed wherever.
+  // A running transaction is followed on any route.
   rememberTransaction('on', pending('t'));
   at('/another/route');
   assert.ok(recallTransaction('on', 'update'));

@@ -19,7 +19,7 @@ test('importing without a DOM defines nothing and does not throw', () => {
   assert.equal(version, 'test');
 });
 
-test('the exports of the module are those of the types and of the classic script', async () => {
+test('the module exports the same names as the types and the classic script', async () => {
   const types = readFileSync('types/ats-widget.d.ts', 'utf8');
   assert.deepEqual(Object.keys(exported).sort(), found(types, /^export declare (?:const|class) (\w+)/gm));
   assert.deepEqual(Object.values(exported.EVENT_NAMES).sort(), names(manifest.events));
@@ -30,7 +30,7 @@ test('the exports of the module are those of the types and of the classic script
   assert.deepEqual({ ...all }, { ...exported });
 });
 
-test('the manifest names what the element has', () => {
+test('the manifest lists the members of the element', () => {
   assert.deepEqual(names(manifest.attributes), [...AtsWidget.observedAttributes].sort());
   assert.deepEqual(names(manifest.events), found(source('events.ts'), /'(allfeat:[\w-]+)':/g));
   assert.deepEqual(names(manifest.cssProperties), found(source('styles.css'), /var\((--ats-[\w-]+)/g));
@@ -38,7 +38,7 @@ test('the manifest names what the element has', () => {
   assert.deepEqual(names(manifest.cssParts), found(screens, /part="([\w-]+)"/g));
 });
 
-test('no inline style, no markup from strings', () => {
+test('no inline style, and no markup from strings', () => {
   const all = drawn.map(source).join('');
   assert.doesNotMatch(all, /innerHTML|unsafeHTML|style=|<style|setAttribute\('style/);
 });

@@ -1,4 +1,4 @@
-/** The page of the public documentation: it changes the mode, fetches a token, and gives it; its handler knows two words. */
+/** The page of the public documentation: it changes the mode, fetches a token, and sets it; its handler knows two actions. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Purpose } from '../src/flow.js';
@@ -6,7 +6,7 @@ import { World, code } from './world.js';
 
 const actions = { register: 'register', update: 'update_version', download: 'access' } as const;
 
-/** A page as documented, on a server whose mint takes so many milliseconds. */
+/** A page as documented, with a server whose mint takes this many milliseconds. */
 class DocumentedPage {
   readonly w: World;
   mode: Purpose = 'register';
@@ -18,7 +18,7 @@ class DocumentedPage {
     readonly mintTakes: number,
   ) {
     this.w = new World('register', user);
-    this.w.shelf = [{ id: 'w1', ats_id: 42, title: 'Blue Morning', versions: 2 }];
+    this.w.library = [{ id: 'w1', ats_id: 42, title: 'Blue Morning', versions: 2 }];
     this.w.refusal = (token, method, path) => {
       const action = token.split(' ')[0];
       const reads = method === 'GET';
@@ -39,7 +39,7 @@ class DocumentedPage {
     void this.w.env.sleep(this.mintTakes, new AbortController().signal).then(() => this.w.flow.tokens.set(token));
   }
 
-  /** What the element does when its attribute changes, and what the page does after that. */
+  /** First the element reacts to the change of its attribute, then the page does. */
   switchMode(mode: Purpose): void {
     this.mode = mode;
     this.w.flow.switch(mode);
@@ -50,7 +50,7 @@ class DocumentedPage {
 
 for (const user of ['ada', ''])
   for (const mintTakes of [0, 300, 1900])
-    test(`${user || 'nobody'}, mints of ${mintTakes} ms: register, update, download and back, three times`, async () => {
+    test(`${user || 'no end-user'}, mints of ${mintTakes} ms: register, update, download and back, three times`, async () => {
       const p = new DocumentedPage(user, mintTakes);
       const { w } = p;
       for (let round = 0; round < 3; round++)
@@ -58,10 +58,10 @@ for (const user of ['ada', ''])
           p.switchMode(mode);
           await w.until(() => w.flow.tokens.value !== '' && !w.state.opening);
           assert.deepEqual([w.state.screen, w.state.mode], ['FORM', mode]);
-          assert.deepEqual(p.asked, [], `${mode}: the page is not asked for what it is about to give`);
+          assert.deepEqual(p.asked, [], `${mode}: the page is not asked for the token that it will give`);
         }
       p.switchMode('update');
-      if (user) await w.until(() => w.state.step === 'works' && !w.state.opening && (w.flow.shelf as unknown as { total?: number }).total === 1);
+      if (user) await w.until(() => w.state.step === 'works' && !w.state.opening && (w.flow.library as unknown as { total?: number }).total === 1);
       else {
         w.flow.dispatch({ type: 'draft', path: 'access_code', draft: { code } });
         w.flow.open();
@@ -70,7 +70,7 @@ for (const user of ['ada', ''])
       assert.deepEqual([p.asked, w.names()], [[], []], w.asked.join());
     });
 
-test('modes that follow at once, and tokens that come late and out of order: no question, no failure', async () => {
+test('fast changes of mode, with late tokens out of order: no request for a token, no failure', async () => {
   const p = new DocumentedPage('ada', 1500);
   const { w } = p;
   for (const mode of ['update', 'download', 'register', 'update', 'register', 'download', 'update'] as const) p.switchMode(mode);
@@ -78,7 +78,7 @@ test('modes that follow at once, and tokens that come late and out of order: no 
   assert.deepEqual([w.state.screen, w.state.step, p.asked, w.names()], ['FORM', 'works', [], []]);
 });
 
-test('reset() in an update mints for another action: the next write asks by the word that its page knows', async () => {
+test('reset() in an update needs a token for another action: the next write asks with the action that the page knows', async () => {
   const p = new DocumentedPage('', 10);
   const { w } = p;
   p.switchMode('update');
@@ -92,10 +92,10 @@ test('reset() in an update mints for another action: the next write asks by the 
   assert.deepEqual(p.asked, ['reset', 'submit']);
 });
 
-test('a page that gives no token after a change of mode is asked once, after 2 s, by the word of the mode', async () => {
+test('a page that gives no token after a change of mode is asked once, after 2 s, with the action of the mode', async () => {
   for (const mode of ['update', 'download'] as const) {
     const w = new World('register', 'ada');
-    w.shelf = [{ id: 'w1', ats_id: 42, title: 'Blue Morning', versions: 2 }];
+    w.library = [{ id: 'w1', ats_id: 42, title: 'Blue Morning', versions: 2 }];
     const began = w.time;
     let at = 0;
     w.onTokenExpired = (f) => ((at = w.time), f.tokens.set('t2'));
@@ -105,7 +105,7 @@ test('a page that gives no token after a change of mode is asked once, after 2 s
     assert.equal(at - began, 2000);
     assert.deepEqual(w.events, [['allfeat:token-expired', { pendingAction: mode === 'download' ? 'download' : 'submit' }]]);
   }
-  // Nothing waits for it yet: it is asked for all the same, so that the form need not wait for it later.
+  // Nothing needs the token yet. The widget asks all the same, so that the form need not wait for it later.
   const w = new World('update');
   w.flow.switch('register');
   await w.until(() => w.events.length > 0);

@@ -1,4 +1,4 @@
-/** Every code that a browser can meet, met by a widget at every stage: the screen, the events, and what is left to do. */
+/** Each code that a browser can receive, at each stage of the widget: the screen, the events, and the next step. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { errorTable, type BrowserErrorCode } from '../src/gen/errors.js';
@@ -8,7 +8,7 @@ import { code as accessCode, World, type Kind } from './world.js';
 
 const codes = Object.keys(errorTable) as BrowserErrorCode[];
 
-/** A widget that meets faults at one call of its flow, and goes on as far as it gets. */
+/** A widget that receives faults at one call of its flow, and continues as far as possible. */
 async function met(mode: 'register' | 'update', at: Kind, faults: World['faults'][Kind]): Promise<World> {
   const w = new World(mode);
   w.onTokenExpired = (f) => f.tokens.set('t2');
@@ -46,15 +46,15 @@ for (const [mode, calls] of [
               : undefined;
         const w = await met(mode, at, Array.from({ length: status === 429 ? 3 : 1 }, () => ({ status: status || 500, code, details })));
         const where = `${code} at ${at} of ${mode}`;
-        const told = w.events.filter(([n]) => /failed|error/.test(n));
+        const emitted = w.events.filter(([n]) => /failed|error/.test(n));
         const asked = w.events.filter(([n]) => n === 'allfeat:token-expired').length;
         if (kind === 'refresh') {
-          assert.deepEqual([w.state.screen, told.length, asked], ['COMPLETE', 0, 1], where);
+          assert.deepEqual([w.state.screen, emitted.length, asked], ['COMPLETE', 0, 1], where);
           continue;
         }
         assert.equal(asked, 0, where);
-        assert.equal(told.length, 1, where);
-        const [name, detail] = told[0]!;
+        assert.equal(emitted.length, 1, where);
+        const [name, detail] = emitted[0]!;
         assert.equal(detail['code'], code, where);
         assert.equal(typeof detail['message'], 'string');
         if (kind === 'client') {
@@ -76,7 +76,7 @@ for (const [mode, calls] of [
       }
     });
 
-test('a failure after the order: the way on is to follow it, whatever the code', async () => {
+test('after a failure after the order, the next step is to follow it, whatever the code', async () => {
   for (const code of codes) {
     const w = new World();
     w.onSocket = (s) => s.drop();
@@ -99,7 +99,7 @@ test('a failure after the order: the way on is to follow it, whatever the code',
   }
 });
 
-test('a transaction that the server does not know is followed again by Retry, not met again by a reload', async () => {
+test('a transaction that the server does not know is followed by Retry, and not resumed by a reload', async () => {
   const w = new World();
   w.onSocket = (s) => s.drop();
   w.faults.status = [{ status: 404, code: 'transaction.not_found' }];
@@ -111,7 +111,7 @@ test('a transaction that the server does not know is followed again by Retry, no
   assert.equal(w.remembered, undefined);
 });
 
-test('a known recording: back to the form beside the file, title and creators kept, and another one goes through', async () => {
+test('a registered recording: back to the form, next to the file, title and creators kept, and another file succeeds', async () => {
   const w = new World();
   w.faults.prepare = [{ status: 409, code: 'work.already_registered', details: { ats_id: 7 } }];
   w.flow.submit();
@@ -126,7 +126,7 @@ test('a known recording: back to the form beside the file, title and creators ke
   await w.review();
 });
 
-test('a wait that the server asks for is counted down on the screen, and nothing else is', async () => {
+test('a wait that the server asks for is counted down on the screen, and no other wait is', async () => {
   const w = new World();
   w.faults.init = [{ status: 429, code: 'common.rate_limited', headers: { 'Retry-After': '3' } }];
   const seen: string[] = [];
@@ -140,7 +140,7 @@ test('a wait that the server asks for is counted down on the screen, and nothing
   assert.deepEqual(seen.filter((s) => s !== ' 0/0'), ['limited 3/3', 'limited 2/3', 'limited 1/3', 'retry 0/0']);
 });
 
-test('a long wait is told at once, with its end; a quota with the day it is over', async () => {
+test('a long wait is reported at once, with its end; a quota with the day of its reset', async () => {
   const en = new Texts('en-GB');
   const sentence = (w: World) => sentenceOf(en, w.state.problem!, w.time);
   const after = async (code: string, headers: Record<string, string>, details?: unknown) => {
@@ -149,7 +149,7 @@ test('a long wait is told at once, with its end; a quota with the day it is over
     w.flow.submit();
     await w.screen('FAILED');
     assert.deepEqual(w.asked, ['init:t1']);
-    assert.ok(!('again' in w.events.at(-1)![1]), 'the event is that of the contract');
+    assert.ok(!('again' in w.events.at(-1)![1]), 'the event has only documented members');
     return w;
   };
   const hour = await after('session.rate_limited', { 'Retry-After': '3600' });
@@ -162,7 +162,7 @@ test('a long wait is told at once, with its end; a quota with the day it is over
   assert.equal(sentence(bare), 'No more songs can be registered here for now.');
 });
 
-test('three refusals for too many calls end in FAILED with when to come back', async () => {
+test('three refusals for too many calls end in FAILED with the time to try again', async () => {
   const w = new World();
   w.faults.init = [1, 2, 3].map(() => ({ status: 429, code: 'session.rate_limited', headers: { 'Retry-After': '20' } }));
   const began = w.time;

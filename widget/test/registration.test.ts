@@ -11,7 +11,7 @@ const refused = (status: number, code: string, details?: unknown, headers?: Reco
   ...(headers && { headers }),
 });
 
-/** A world that was brought to the price. */
+/** A world in which the price is shown. */
 async function priced(faults: Partial<Record<Kind, Fault[]>> = {}): Promise<World> {
   const w = new World();
   Object.assign(w.faults, faults);
@@ -20,7 +20,7 @@ async function priced(faults: Partial<Record<Kind, Fault[]>> = {}): Promise<Worl
   return w;
 }
 
-test('from the form to the proof', async () => {
+test('from the form to the certificate', async () => {
   const w = await priced();
   assert.equal(w.state.quote?.total, 86);
   assert.equal(w.confirmations, 0, 'nothing is ordered before the user agrees');
@@ -30,13 +30,13 @@ test('from the form to the proof', async () => {
   assert.deepEqual(w.asked, ['init:t1', 'put', 'prepare:t1', 'confirm:t1']);
   assert.equal(w.state.result?.atsId, 42);
   assert.equal(w.sockets[0]?.url, 'wss://ats.example/v1/ws/transactions/tx');
-  assert.deepEqual([w.remembered?.transactionId, w.remembered?.done], ['tx', true], 'until its code was kept');
+  assert.deepEqual([w.remembered?.transactionId, w.remembered?.done], ['tx', true], 'until its code is saved');
   w.flow.codeKept();
   assert.equal(w.remembered, undefined);
   assert.equal(w.events.filter(([n]) => n === 'allfeat:step').length, 6);
 });
 
-test('a recording that ends inside a frame is told at the review, and may be confirmed', async () => {
+test('a recording that ends inside a frame is reported at the review, and may be confirmed', async () => {
   const quote = { job_id: 'job', commitment: '0xcc', total_price_credits: 1, is_valid: true, expires_at: '2026-01-02T00:00:00Z' };
   const w = await priced({ prepare: [{ status: 200, body: JSON.stringify({ ...quote, incomplete_last_frame: true }) }] });
   assert.equal(w.state.quote?.cut, true);
@@ -53,7 +53,7 @@ test('a missing field is marked and nothing is sent', async () => {
   assert.deepEqual(w.asked, []);
 });
 
-test('an expired token pauses the very call, also when the answer comes inside the handler', async () => {
+test('an expired token pauses the call that needs it, also when the page answers inside its handler', async () => {
   const w = new World();
   w.faults.prepare = [refused(401, 'common.auth.expired')];
   w.onTokenExpired = (f) => f.tokens.set('t2');
@@ -63,7 +63,7 @@ test('an expired token pauses the very call, also when the answer comes inside t
   assert.deepEqual(w.events.find(([n]) => n === 'allfeat:token-expired')?.[1], { pendingAction: 'submit' });
 });
 
-test('a token that comes later resumes; one that never comes ends in FAILED after 60 s, and Retry asks again', async () => {
+test('a late token continues; without a token FAILED follows after 60 s, and Retry asks again', async () => {
   const w = new World();
   w.flow.tokens.clear();
   const began = w.time;
@@ -78,7 +78,7 @@ test('a token that comes later resumes; one that never comes ends in FAILED afte
   assert.equal(w.names().filter((n) => n === 'token-expired').length, 2);
 });
 
-test('a page that keeps giving a bad token is not asked for ever', async () => {
+test('a page that keeps giving a bad token is not asked forever', async () => {
   const w = new World();
   w.faults.init = Array.from({ length: 20 }, () => refused(401, 'session.invalid_token'));
   w.onTokenExpired = (f) => f.tokens.set('bad');
@@ -102,7 +102,7 @@ test('429 is tried twice more, with the wait that the server asks for', async ()
   assert.equal(v.asked.length, 3);
 });
 
-test('503 is told at once', async () => {
+test('503 is reported at once', async () => {
   const w = new World();
   w.faults.prepare = [refused(503, 'common.service_unavailable', undefined, { 'Retry-After': '1' })];
   w.flow.submit();
@@ -110,7 +110,7 @@ test('503 is told at once', async () => {
   assert.equal(w.state.problem?.requestId, 'req_1');
   w.flow.retry();
   await w.review();
-  assert.deepEqual(w.asked, ['init:t1', 'put', 'prepare:t1', 'prepare:t1'], 'Retry goes on where it stopped');
+  assert.deepEqual(w.asked, ['init:t1', 'put', 'prepare:t1', 'prepare:t1'], 'Retry continues where it stopped');
 });
 
 test('the upload: three attempts, then upload_error, then Retry sends again to the same job', async () => {
@@ -127,7 +127,7 @@ test('the upload: three attempts, then upload_error, then Retry sends again to t
   assert.deepEqual(w.asked, ['init:t1', 'put', 'put', 'put', 'put', 'prepare:t1']);
 });
 
-test('a store that has no room is not sent the file again; Retry sends it to the same job', async () => {
+test('a full store does not receive the file again; Retry sends it to the same job', async () => {
   const full = refused(503, 'common.service_unavailable', { reason: 'storage_full' }, { 'Retry-After': '60' });
   for (const fault of [full, { status: 507, body: '<Error><Code>InsufficientStorage</Code></Error>' }]) {
     const w = new World();
@@ -135,11 +135,11 @@ test('a store that has no room is not sent the file again; Retry sends it to the
     const began = w.time;
     w.flow.submit();
     await w.screen('FAILED');
-    assert.equal(w.time, began, 'nobody waits for it');
+    assert.equal(w.time, began, 'no wait');
     const p = w.state.problem!;
     assert.equal(p.code, 'common.service_unavailable');
     assert.equal(p.details?.['reason'], 'storage_full');
-    assert.equal(sentenceOf(new Texts('en'), p, w.time), 'There is no room for more files at the moment. Please try again later.');
+    assert.equal(sentenceOf(new Texts('en'), p, w.time), 'There is no space for more files right now. Please try again later.');
     assert.ok(w.state.file, 'the file is still there');
     w.flow.retry();
     await w.review();
@@ -147,7 +147,7 @@ test('a store that has no room is not sent the file again; Retry sends it to the
   }
 });
 
-test('a store that asks for a wait is given it, and says in the end why it takes nothing', async () => {
+test('a wait that the store asks for is kept, and the end says why the store refused', async () => {
   const busy = (wait: string) => refused(429, 'common.rate_limited', { reason: 'uploads_in_flight' }, { 'Retry-After': wait });
   const w = await priced({ put: [busy('10'), busy('10')] });
   assert.deepEqual(w.asked, ['init:t1', 'put', 'put', 'put', 'prepare:t1']);
@@ -165,7 +165,7 @@ test('a store that asks for a wait is given it, and says in the end why it takes
   assert.equal(long.asked.filter((a) => a === 'put').length, 1);
 });
 
-test('a slot that is over is renewed, and that is no attempt', async () => {
+test('an expired upload URL is renewed, which does not count as an attempt', async () => {
   for (const status of [403, 410]) {
     const w = await priced({ put: ['drop', { status, body: '<Error/>' }, 'drop'] });
     assert.deepEqual(w.asked, ['init:t1', 'put', 'put', 'upload:t1', 'put', 'put', 'prepare:t1']);
@@ -173,7 +173,7 @@ test('a slot that is over is renewed, and that is no attempt', async () => {
   }
 });
 
-test('a store that refuses every slot ends in FAILED', async () => {
+test('a store that refuses every upload URL ends in FAILED', async () => {
   const w = new World();
   w.faults.put = Array.from({ length: 9 }, () => ({ status: 403, body: '' }));
   w.flow.submit();
@@ -183,12 +183,12 @@ test('a store that refuses every slot ends in FAILED', async () => {
   assert.equal(w.state.resume, 'upload');
 });
 
-test('a slot whose time passed between two attempts is renewed before the next', async () => {
+test('an upload URL that expires between two attempts is renewed before the next', async () => {
   const w = new World();
   const put = w.env.put;
   let slept = false;
   w.env.put = (...args) => {
-    if (!slept) w.time += 11 * 60_000; // the lid was closed
+    if (!slept) w.time += 11 * 60_000; // the lid was closed meanwhile
     const first = !slept;
     slept = true;
     if (first) w.faults.put = ['drop'];
@@ -199,7 +199,7 @@ test('a slot whose time passed between two attempts is renewed before the next',
   assert.deepEqual(w.asked, ['init:t1', 'put', 'upload:t1', 'put', 'prepare:t1']);
 });
 
-test('a clock that is ahead of every deadline renews nothing', async () => {
+test('a clock ahead of every deadline renews nothing', async () => {
   const w = new World();
   const now = w.env.now;
   w.env.now = () => now() + 864e5;
@@ -208,7 +208,7 @@ test('a clock that is ahead of every deadline renews nothing', async () => {
   assert.deepEqual(w.asked, ['init:t1', 'put', 'prepare:t1']);
 });
 
-test('where a slot cannot be renewed another job is begun', async () => {
+test('another job is started if an upload URL cannot be renewed', async () => {
   for (const refusal of [refused(404, 'common.not_found'), refused(410, 'transaction.expired'), refused(404, 'transaction.not_found')]) {
     const w = new World();
     w.faults.put = [{ status: 403, body: '' }];
@@ -220,7 +220,7 @@ test('where a slot cannot be renewed another job is begun', async () => {
   }
 });
 
-test('a renewal that fails for another reason is told, and Retry goes on with the upload', async () => {
+test('a renewal that fails for another reason is reported, and Retry continues with the upload', async () => {
   const w = new World();
   w.faults.put = [{ status: 410, body: '' }, { status: 410, body: '' }];
   w.faults.upload = [refused(503, 'common.service_unavailable')];
@@ -232,7 +232,7 @@ test('a renewal that fails for another reason is told, and Retry goes on with th
   assert.deepEqual(w.asked, ['init:t1', 'put', 'upload:t1', 'put', 'upload:t1', 'put', 'prepare:t1']);
 });
 
-test('a file over the cap is told at once, beside the file, with everything kept', async () => {
+test('a file over the limit is reported at once, next to the file, with everything kept', async () => {
   const w = new World();
   w.faults.put = [refused(413, 'registration.audio_too_large', { size_bytes: 1_000_000, max_bytes: 500_000 })];
   w.flow.submit();
@@ -247,7 +247,7 @@ test('a file over the cap is told at once, beside the file, with everything kept
   assert.equal(detail['stage'], 'file');
 });
 
-test('losing the connection is waited out', async () => {
+test('a lost connection is waited for', async () => {
   const w = new World();
   w.connected = false;
   w.flow.submit();
@@ -261,10 +261,10 @@ test('losing the connection is waited out', async () => {
   v.flow.submit();
   await v.screen('FAILED');
   assert.equal(v.state.problem?.code, 'widget.network_error');
-  assert.ok(v.time - began <= 400_000, 'but not for ever');
+  assert.ok(v.time - began <= 400_000, 'but not forever');
 });
 
-test('confirm whose answer was lost: Retry follows the first transaction and never orders a second', async () => {
+test('a confirm whose answer was lost: Retry follows the first transaction and never orders a second', async () => {
   const w = await priced({ confirm: ['drop'] });
   w.flow.confirm();
   await w.screen('FAILED');
@@ -283,7 +283,7 @@ test('two clicks on confirm order once', async () => {
   assert.equal(w.confirmations, 1);
 });
 
-test('a price that is over cannot be agreed to; a new one can', async () => {
+test('an expired price cannot be agreed to; a new one can', async () => {
   const w = await priced();
   await w.until(() => w.state.quoteOver);
   w.flow.confirm();
@@ -293,7 +293,7 @@ test('a price that is over cannot be agreed to; a new one can', async () => {
   assert.equal(w.state.quoteOver, false);
 });
 
-test('a new price for a job that is over begins it anew with one click: a fresh token, everything kept', async () => {
+test('a new price for an expired job starts it again with one click: a new token, everything kept', async () => {
   for (const refusal of [refused(410, 'transaction.expired'), refused(404, 'transaction.not_found')]) {
     const w = await priced();
     await w.until(() => w.state.quoteOver);
@@ -308,7 +308,7 @@ test('a new price for a job that is over begins it anew with one click: a fresh 
   }
 });
 
-test('a job that is over right after its upload is told, not begun for ever', async () => {
+test('a job that expires right after its upload is reported, not started forever', async () => {
   const w = new World();
   w.faults.prepare = [refused(410, 'transaction.expired'), refused(410, 'transaction.expired')];
   w.flow.submit();
@@ -316,7 +316,7 @@ test('a job that is over right after its upload is told, not begun for ever', as
   assert.equal(w.state.resume, 'init');
 });
 
-test('a job that expired before it was confirmed is begun anew by Retry', async () => {
+test('Retry starts a job again that expired before it was confirmed', async () => {
   const w = await priced({ confirm: [refused(410, 'transaction.expired')] });
   w.flow.confirm();
   await w.screen('FAILED');
@@ -330,7 +330,7 @@ test('a job that expired before it was confirmed is begun anew by Retry', async 
   assert.equal(w.state.creators[0]?.fullName, 'Ada');
 });
 
-test('a token that came in the meantime is not asked for', async () => {
+test('a token that arrived in the meantime is used, and the page is not asked', async () => {
   const w = await priced();
   w.flow.edit();
   w.flow.tokens.set('t2');
@@ -340,9 +340,9 @@ test('a token that came in the meantime is not asked for', async () => {
   assert.ok(!w.names().includes('token-expired'));
 });
 
-test('the socket drops: polling goes on, and every step is told once', async () => {
+test('the socket drops: polling continues, and every step is reported once', async () => {
   const w = await priced();
-  w.onSocket = (s) => (s.tell(3), s.drop());
+  w.onSocket = (s) => (s.sendSteps(3), s.drop());
   w.flow.confirm();
   await w.screen('COMPLETE');
   assert.deepEqual(
@@ -351,7 +351,7 @@ test('the socket drops: polling goes on, and every step is told once', async () 
   );
 });
 
-test('a silent socket and a status that never ends: FAILED, with the access code, and checking again is no new order', async () => {
+test('a silent socket and a status without an end: FAILED, with the access code, and checking again is not a new order', async () => {
   const w = await priced();
   w.onSocket = () => {};
   w.reached = 2;
@@ -379,7 +379,7 @@ test('polling asks every 3 s for 120 s', async () => {
   assert.equal(w.time - began, 120_000);
 });
 
-test('a status that says that it is over and not how: asked once more, then told as what it is', async () => {
+test('a status that says that it has ended, but not how: asked once more, then reported as what it is', async () => {
   for (const [field, result] of [['result', null], ['tx_hash', { success: true, ats_id: 42 }]] as const) {
     const w = await priced();
     w.onSocket = (s) => s.drop();
@@ -393,7 +393,7 @@ test('a status that says that it is over and not how: asked once more, then told
     w.flow.retry();
     await w.screen('COMPLETE');
 
-    // A first one may have come too early.
+    // The first answer may have come too early.
     const early = await priced({ status: [{ status: 200, body }] });
     early.onSocket = (s) => s.drop();
     early.flow.confirm();
@@ -401,7 +401,7 @@ test('a status that says that it is over and not how: asked once more, then told
   }
 });
 
-test('what is told after 120 s is what the last answer said', async () => {
+test('after 120 s the error is that of the last answer', async () => {
   const w = await priced({ status: [refused(503, 'transaction.store_unavailable')] });
   w.onSocket = (s) => s.drop();
   w.reached = 4;
@@ -410,12 +410,12 @@ test('what is told after 120 s is what the last answer said', async () => {
   assert.equal(w.state.problem?.code, 'widget.network_error');
 });
 
-test('an error frame ends it; the access code is not lost', async () => {
+test('an error frame ends the transaction; the access code is not lost', async () => {
   const w = await priced();
   w.onSocket = (s) => {
-    s.tell(2);
+    s.sendSteps(2);
     s.send({ type: 'error', error: { code: 'transaction.failed', message: 'm', details: { reason: 'X' }, request_id: 'req_9' } });
-    s.tellAll(); // too late
+    s.sendAll(); // too late
   };
   w.flow.confirm();
   await w.screen('FAILED');
@@ -425,7 +425,7 @@ test('an error frame ends it; the access code is not lost', async () => {
   assert.ok(w.sockets[0]!.closed);
 });
 
-test('frames that cannot be read lead to polling, not to a spinner', async () => {
+test('unreadable frames lead to polling, not to an endless wait', async () => {
   for (const frame of ['<html>', '{"type":"update","step":"completed","progress":100}', '[]', '{"type":"update","step":"completed","details":{"ats_id":"x"}}']) {
     const w = await priced();
     w.onSocket = (s) => s.send(frame);
@@ -435,7 +435,7 @@ test('frames that cannot be read lead to polling, not to a spinner', async () =>
   }
 });
 
-test('reset stops the upload and forgets, and says so', async () => {
+test('reset stops the upload, clears the form, and emits its event', async () => {
   const w = new World();
   let hang: (() => void) | undefined;
   const put = w.env.put;
@@ -453,10 +453,10 @@ test('reset stops the upload and forgets, and says so', async () => {
   assert.deepEqual(w.events.at(-1), ['allfeat:token-expired', { pendingAction: 'reset' }]);
   hang!();
   await new Promise((r) => setImmediate(r));
-  assert.equal(w.state.screen, 'FORM', 'what was stopped changes nothing any more');
+  assert.equal(w.state.screen, 'FORM', 'a stopped run changes nothing');
 });
 
-test('an unknown code keeps what the server said', async () => {
+test('an unknown code keeps the message of the server', async () => {
   const w = new World();
   w.faults.init = [refused(418, 'tea.pot')];
   w.flow.submit();
@@ -465,7 +465,7 @@ test('an unknown code keeps what the server said', async () => {
   assert.deepEqual(w.state.problem?.details, { code: 'tea.pot', request_id: 'req_1', message: 'm' });
 });
 
-test('answers that are not the documented JSON', async () => {
+test('answers without the documented JSON', async () => {
   for (const body of ['', '<html>', '[]', '{"job_id":1}', 'null', '{"error":{}}']) {
     const w = new World();
     w.faults.init = [{ status: 200, body }];
@@ -501,7 +501,7 @@ test('the server is sent trimmed values and compact numbers', async () => {
   assert.ok(!('external_user_ref' in body));
 });
 
-test('a job goes on with the token that began it, whatever the page gives meanwhile', async () => {
+test('a job continues with the token that started it, whatever the page gives meanwhile', async () => {
   const w = await priced();
   w.flow.tokens.set('t2');
   w.flow.requote();
@@ -511,7 +511,7 @@ test('a job goes on with the token that began it, whatever the page gives meanwh
   assert.deepEqual(w.asked.filter((a) => /^(init|prepare|confirm):/.test(a)), ['init:t1', 'prepare:t1', 'prepare:t1', 'confirm:t1']);
 });
 
-test('reset, another mode, another user and removal while a file is being sent: it stops, and nothing is ordered or told afterwards', async () => {
+test('reset, another mode, another user and removal during an upload: it stops, and nothing is ordered or reported afterwards', async () => {
   for (const act of [
     (w: World) => w.flow.reset('register'),
     (w: World) => w.flow.switch('update'),
@@ -527,7 +527,7 @@ test('reset, another mode, another user and removal while a file is being sent: 
     await w.until(() => !!signal);
     act(w);
     assert.ok(signal?.aborted);
-    sent(); // too late to be stopped on its way
+    sent(); // too late to abort
     for (let i = 0; i < 20; i++) await new Promise(setImmediate);
     assert.deepEqual([w.state.screen, w.routes.filter((r) => /prepare|confirm/.test(r)), w.confirmations], ['FORM', [], 0]);
     assert.ok(!w.names().includes('upload-complete') && !w.names().includes('failed'));

@@ -1,4 +1,4 @@
-/** What whoever builds the page is told, and what the songwriter reads of a mistake that only the site can mend. */
+/** The console messages for the page's developer, and the screen texts for mistakes that only the site can fix. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Texts } from '../src/i18n.js';
@@ -9,7 +9,7 @@ import { World, type Fault } from './world.js';
 const english = new Texts('en');
 const invalid = (reason?: string): Fault => ({ status: 401, code: 'session.invalid_token', ...(reason && { details: { reason } }) });
 
-test('a session for another network, key or work: asked once more, then FAILED by its cause', async () => {
+test('a session for another network, key or work: asked once more, then FAILED with its cause', async () => {
   for (const [reason, text] of [
     ['network', 'This site’s set-up does not match the registry. Please tell its owner.'],
     ['key', 'This site’s set-up does not match the registry. Please tell its owner.'],
@@ -23,11 +23,11 @@ test('a session for another network, key or work: asked once more, then FAILED b
     assert.deepEqual([w.asked.length, w.names()], [2, ['token-expired', 'failed']], reason);
     assert.equal(sentenceOf(english, w.state.problem!, w.time), text);
     const how = reason === 'work' ? 'warn' : 'error';
-    assert.equal(w.told[0], `${how}: ats-widget: session.invalid_token (${reason}), request req_1. See https://ats.example/docs/errors#session.invalid_token`);
+    assert.equal(w.logged[0], `${how}: ats-widget: session.invalid_token (${reason}), request req_1. See https://ats.example/docs/errors#session.invalid_token`);
   }
 });
 
-test('a token of the end-user before is asked for anew, once', async () => {
+test('a token of the previous end-user is replaced once', async () => {
   for (const [refusals, screen, asked] of [[1, 'CONFIRMING', 2], [9, 'FAILED', 2]] as const) {
     const w = new World('register', 'ada');
     const forbidden: Fault = { status: 403, code: 'common.forbidden', details: { reason: 'other_external_user_ref' } };
@@ -40,26 +40,26 @@ test('a token of the end-user before is asked for anew, once', async () => {
   }
 });
 
-test('every other cause may be over with the next token', async () => {
+test('every other cause may be gone with the next token', async () => {
   for (const reason of ['spent', 'action', 'revoked', undefined]) {
     const w = new World();
     w.faults.init = [invalid(reason), invalid(reason), invalid(reason)];
     w.onTokenExpired = (f) => f.tokens.set('again');
     w.flow.submit();
     await w.review();
-    assert.equal(w.told.length, reason ? 3 : 0, 'the console gets each once');
+    assert.equal(w.logged.length, reason ? 3 : 0, 'the console shows each once');
   }
 });
 
-test('a refusal says its reason to whoever builds the page, whatever its code', async () => {
+test('the console has the reason of a refusal, whatever its code', async () => {
   const w = new World();
   w.faults.init = [{ status: 403, code: 'common.forbidden', details: { reason: 'external_user_ref' } }];
   w.flow.submit();
   await w.screen('FAILED');
-  assert.deepEqual(w.told, ['warn: ats-widget: common.forbidden (external_user_ref), request req_1. See https://ats.example/docs/errors#common.forbidden']);
+  assert.deepEqual(w.logged, ['warn: ats-widget: common.forbidden (external_user_ref), request req_1. See https://ats.example/docs/errors#common.forbidden']);
 });
 
-test('a browser that is too old is told the versions that are needed, from the one list', () => {
+test('in a browser that is too old, the screen names the needed versions, from the one list', () => {
   const text = sentenceOf(english, { code: 'widget.configuration_error', requestId: null, details: { reason: 'browser' } }, 0);
   assert.equal(text, 'This browser is too old. Please use Chrome or Edge 100, Firefox 104, Safari 16.4, or a newer one.');
   for (const engine of ['chrome', 'firefox', 'safari'] as const) assert.equal(Number(oldest[engine]), Math.max(...needs.map((n) => n[engine])));
@@ -72,14 +72,14 @@ test('a browser that is too old is told the versions that are needed, from the o
   Reflect.deleteProperty(globalThis, 'Document');
 });
 
-test('the widget uses nothing that is younger than its list, where small code does the same', async () => {
+test('the widget does not use newer features than its list where a little code does the same', async () => {
   const { readFileSync, readdirSync } = await import('node:fs');
   const sources = readdirSync('src', { recursive: true }).map(String).filter((f) => f.endsWith('.ts'));
   for (const file of sources)
     assert.doesNotMatch(readFileSync(`src/${file}`, 'utf8').replace(/\/\*[^]*?\*\//g, ''), /AbortSignal\.(any|timeout)|withResolvers|URL\.parse|structuredClone|toSorted|Object\.groupBy/, file);
 });
 
-test('a title or a name with a hidden character is told before it is sent, by its name', async () => {
+test('a title or a name with a hidden character is reported before it is sent, with the character', async () => {
   for (const [text, char] of [
     ['Song\u202e evol', 'U+202E'],
     ['a\u200fb', 'U+200F'],
@@ -107,7 +107,7 @@ test('a title or a name with a hidden character is told before it is sent, by it
   }
 });
 
-test('a title, a name and an address that look empty, or have marks in heaps', () => {
+test('a title, a name or an address that looks empty, or has too many marks, is refused', () => {
   for (const [text, key, char, near] of [
     ...['\u3164', '\u2800', '\u034f', '\ufe0f', '\uffa0', '\u115f', '\u17b4', '\u{1d159}', '\u0301', '\u200b', ' \u3164 '].map((text) => [text, 'blank'] as const),
     ['Z' + '\u0337'.repeat(12) + 'ero', 'oddChar', 'U+0337', 'Z' + '\u0337'.repeat(8) + '⟨U+0337⟩ero'],
@@ -128,7 +128,7 @@ test('a title, a name and an address that look empty, or have marks in heaps', (
   }
 });
 
-test('a server that finds one says which, and where', async () => {
+test('a server that finds a hidden character says which, and where', async () => {
   const w = new World();
   const fields = [
     { field: 'title', rule: 'hidden_character', message: 'Character 7 is U+FE0F, which cannot be seen here. Remove it.' },
@@ -146,7 +146,7 @@ test('a server that finds one says which, and where', async () => {
   });
 });
 
-test('a wait of more than a minute is told, with its end and a way on, and not sat out', async () => {
+test('a wait of more than a minute is reported, with its end and a button, and not waited for', async () => {
   for (const code of ['common.rate_limited', 'session.rate_limited', 'common.quota_exceeded']) {
     const w = new World();
     w.faults.init = [{ status: 429, code, headers: { 'Retry-After': '213045' } }];

@@ -1,4 +1,4 @@
-/** The token under every timing: what the page gives, when, and what the widget does with it. */
+/** The token in every order of events: what the page gives and when, and what the widget does with it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { World, type Kind } from './world.js';
@@ -7,7 +7,7 @@ const expired = { status: 401, code: 'common.auth.expired' } as const;
 const asked = (w: World) => w.events.filter(([n]) => n === 'allfeat:token-expired').map(([, d]) => d['pendingAction']);
 const failures = (w: World) => w.names().filter((n) => n === 'failed').length;
 
-/** Answers token-expired with a token after so many milliseconds of the world's clock. */
+/** Answers token-expired with a token after this many milliseconds of the world's clock. */
 const answerAfter = (w: World, ms: number, token: string) => {
   w.onTokenExpired = (f) => void w.env.sleep(ms, new AbortController().signal).then(() => f.tokens.set(token));
 };
@@ -36,14 +36,14 @@ for (const at of ['init', 'prepare', 'confirm'] as const) {
         w.flow.retry();
         if (at === 'confirm') await w.screen('COMPLETE');
         else await w.review();
-        assert.deepEqual(asked(w), ['submit'], 'the token that came late is used, not asked for again');
+        assert.deepEqual(asked(w), ['submit'], 'the late token is used; the page is not asked again');
       }
       assert.equal(w.asked.filter((a) => a === 'put').length, 1, 'the upload is not repeated');
     }
   });
 }
 
-test('a fresh token serves the rest of the job: it is asked for once', async () => {
+test('a new token serves the rest of the job: the page is asked once', async () => {
   const w = new World();
   w.env.put = async () => (w.dead.add('t1'), { status: 200, body: '' });
   w.onTokenExpired = (f) => f.tokens.set('t2');
@@ -55,7 +55,7 @@ test('a fresh token serves the rest of the job: it is asked for once', async () 
   assert.deepEqual(asked(w), ['submit']);
 });
 
-test('a token that the page gave on its own is tried before one is asked for', async () => {
+test('a token that the page gave unasked is tried before the page is asked', async () => {
   const w = new World();
   w.flow.submit();
   await w.review();
@@ -67,7 +67,7 @@ test('a token that the page gave on its own is tried before one is asked for', a
   assert.deepEqual(asked(w), []);
 });
 
-test('expiry during the upload: a renewed slot needs a token, the upload goes on', async () => {
+test('a token that expires during the upload: a renewed upload URL needs a token, the upload continues', async () => {
   const w = new World();
   w.faults.put = [{ status: 403, body: '' }];
   w.faults.upload = [expired];
@@ -90,7 +90,7 @@ test('tracking needs no token', async () => {
   assert.ok(w.asked.includes('status:'));
 });
 
-test('the same spent token for every question, at every call: FAILED, not a loop', async () => {
+test('the same spent token for every request, at every call: FAILED, not a loop', async () => {
   for (const at of ['init', 'prepare', 'confirm'] as Kind[]) {
     const w = new World();
     w.onTokenExpired = (f) => f.tokens.set('t1');
@@ -111,7 +111,7 @@ test('the same spent token for every question, at every call: FAILED, not a loop
   }
 });
 
-test('the same good token twice, empty tokens, and one after the answer change nothing', async () => {
+test('the same valid token twice, empty tokens, and a token after the answer change nothing', async () => {
   const w = new World();
   w.dead.add('t1');
   w.onTokenExpired = (f) => (f.tokens.set(''), f.tokens.set('t2'), f.tokens.set('t2'));
@@ -121,7 +121,7 @@ test('the same good token twice, empty tokens, and one after the answer change n
   assert.deepEqual(w.asked, ['init:t1', 'init:t2', 'put', 'prepare:t2']);
 });
 
-test('a second song with the spent token of the first: a fresh one is asked for before anything is sent', async () => {
+test('a second song with the spent token of the first: the page is asked for a new one before anything is sent', async () => {
   const w = new World();
   w.flow.submit();
   await w.review();
@@ -133,7 +133,7 @@ test('a second song with the spent token of the first: a fresh one is asked for 
   assert.deepEqual(asked(w), ['submit']);
 });
 
-test('two widgets at once: each asks, and is answered, for itself', async () => {
+test('two widgets at once: each asks and is answered separately', async () => {
   const one = new World();
   const two = new World('update');
   one.dead.add('t1');
@@ -145,7 +145,7 @@ test('two widgets at once: each asks, and is answered, for itself', async () => 
   await two.until(() => two.state.notice === 'token');
   two.flow.tokens.set('u1');
   await two.until(() => two.state.step === 'song');
-  assert.equal(one.state.notice, 'token', 'the token of the other is not its own');
+  assert.equal(one.state.notice, 'token', 'it does not use the token of the other');
   one.flow.tokens.set('t2');
   await one.review();
   assert.deepEqual([one.asked.at(-1), two.asked], ['prepare:t2', ['work:u1']]);

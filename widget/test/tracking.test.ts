@@ -1,4 +1,4 @@
-/** Where a transaction is followed, and what the last answer says of a failure. */
+/** Following a transaction: the addresses, and the failures that the last answer reports. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Api } from '../src/api.js';
@@ -6,7 +6,7 @@ import { Tokens } from '../src/token.js';
 import { TransactionFailed, track } from '../src/tracking.js';
 import { FakeSocket, World } from './world.js';
 
-/** Follows a transaction of a server at atsUrl, and tells which addresses were asked. */
+/** Follows a transaction of a server at atsUrl, and returns the requested addresses. */
 async function follow(o: { atsUrl: string; wsUrl: string; statusUrl: string; onSocket: (s: FakeSocket) => void; result: unknown }) {
   const w = new World();
   w.onSocket = o.onSocket;
@@ -41,7 +41,7 @@ for (const [what, atsUrl, base] of [
     assert.deepEqual(polls, [`https://${base}/v1/transactions/tx`]);
   });
 
-test('absolute addresses are taken as they are', async () => {
+test('absolute addresses are used unchanged', async () => {
   const { polls, sockets } = await follow({
     atsUrl: 'https://ats.example', wsUrl: 'wss://other.example/ws', statusUrl: 'https://other.example/s', onSocket: dropped, result: { success: false },
   });
@@ -49,7 +49,7 @@ test('absolute addresses are taken as they are', async () => {
 });
 
 for (const [what, result] of [
-  ['a text, the rest beside it', { success: false, error: 'The registration did not go through.', error_code: 'transaction.failed', error_details: { reason: 'nonce' }, request_id: 'req_1' }],
+  ['a text, with the other members next to it', { success: false, error: 'The registration did not go through.', error_code: 'transaction.failed', error_details: { reason: 'nonce' }, request_id: 'req_1' }],
   ['one object', { success: false, error: { code: 'transaction.failed', message: 'm', details: { reason: 'nonce' }, request_id: 'req_1' } }],
 ] as const)
   test(`a failure that polling finds: ${what}`, async () => {
@@ -58,7 +58,7 @@ for (const [what, result] of [
     assert.deepEqual(end.problem, { code: 'transaction.failed', requestId: 'req_1', details: { reason: 'nonce' } });
   });
 
-test('a failure that is only a text', async () => {
+test('a failure that is only a text is reported', async () => {
   const { end } = await follow({ ...paths, atsUrl: 'https://ats.example', onSocket: dropped, result: { success: false, error: 'nonce' } });
   assert.ok(end instanceof TransactionFailed);
   assert.deepEqual(end.problem, { code: 'transaction.failed', requestId: null, details: { reason: 'nonce' } });

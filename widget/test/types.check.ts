@@ -1,4 +1,4 @@
-/** Compiled, never run: the published types say what the element is. */
+/** Compiled, never run: the published types describe the element. */
 import type * as published from '../types/ats-widget.js';
 import type { AtsEventDetails } from '../src/events.js';
 import type { BrowserErrorCode, ErrorCode, ErrorDetails } from '../src/gen/errors.js';
@@ -15,7 +15,7 @@ export const checks: [
   Same<Pick<published.AtsWidget, Members>, Pick<AtsWidget, Members>>,
 ] = [true, true, true, true, true];
 
-/** What a page may write: the code narrows the details, of every code. */
+/** Code that a page may contain: the code narrows the details, for every code. */
 export function page(e: published.AtsEvent<'allfeat:failed'> | published.AtsEvent<'allfeat:error'>): string | number | undefined {
   const d = e.detail;
   switch (d.code) {
@@ -27,9 +27,9 @@ export function page(e: published.AtsEvent<'allfeat:failed'> | published.AtsEven
       return d.details?.fields?.[0]?.rule;
     case 'widget.unknown_error':
       return d.details?.code;
-    // @ts-expect-error: an access code that is not found has nothing to tell
+    // @ts-expect-error: access_code.not_found has no details
     case 'access_code.not_found': return d.details?.reason.length;
-    // @ts-expect-error: no such code
+    // @ts-expect-error: an unknown code
     case 'access_code.lost': return '';
   }
   return d.message;

@@ -9,7 +9,7 @@ const refused = (status: number, code: string, details?: unknown): Fault => ({ s
 const type = (w: World, text: string) => w.flow.dispatch({ type: 'draft', path: 'access_code', draft: { code: text } });
 const people = (w: World) => w.state.creators.map((c) => c.fullName);
 
-/** A world whose access code was taken. */
+/** A world whose access code was accepted. */
 async function opened(faults: Partial<Record<Kind, Fault[]>> = {}): Promise<World> {
   const w = new World('update');
   w.accessCode = undefined;
@@ -23,7 +23,7 @@ async function opened(faults: Partial<Record<Kind, Fault[]>> = {}): Promise<Worl
 const rename = (w: World, i: number, fullName: string) =>
   w.flow.dispatch({ type: 'draft', path: '', draft: { creators: w.state.creators.map((c, at) => (at === i ? { ...c, fullName } : c)) } });
 
-test('a code is taken as it was pasted', () => {
+test('a pasted code is cleaned up', () => {
   const broken = ` ${code.slice(0, 20).toUpperCase()}\n  ${code.slice(20, 50)} \u200f${code.slice(50)}\u2069\r\n`;
   assert.equal(tidyCode(broken), code);
   assert.ok(isCode(code));
@@ -31,7 +31,7 @@ test('a code is taken as it was pasted', () => {
     assert.ok(!isCode(bad), bad);
 });
 
-test('without a new file: the code opens the song, and its new version is registered', async () => {
+test('without a new file: the code opens the song, and the new version is registered', async () => {
   const w = await opened();
   assert.deepEqual([w.state.title, w.state.version, people(w)], ['Blue Morning', 3, ['Ada', 'Ben']]);
   assert.deepEqual(w.state.creators[0]?.roles, { author: true, composer: true, arranger: false, adapter: false });
@@ -61,7 +61,7 @@ test('without a new file: the code opens the song, and its new version is regist
   assert.ok(!('accessCode' in w.events.at(-1)![1]));
 });
 
-test('with a new file: it is uploaded, and its slot can be renewed', async () => {
+test('with a new file: it is uploaded, and its upload URL can be renewed', async () => {
   const w = await opened();
   w.faults.put = [{ status: 403, body: '' }];
   w.flow.choose(new File([new Uint8Array(2000)], 'take2.wav'));
@@ -76,7 +76,7 @@ test('with a new file: it is uploaded, and its slot can be renewed', async () =>
   assert.deepEqual(w.names(), ['upload-start', 'upload-complete', 'confirmed', 'complete']);
 });
 
-test('a chosen file can be taken away again', async () => {
+test('a chosen file can be removed again', async () => {
   const w = await opened();
   w.flow.choose(new File([], 'empty.wav'));
   assert.deepEqual(Object.keys(w.state.errors), ['file']);
@@ -87,7 +87,7 @@ test('a chosen file can be taken away again', async () => {
   assert.ok(w.routes[1]!.endsWith('/init'));
 });
 
-test('a malformed code is told at once, beside its field, and asks no server', () => {
+test('a malformed code is reported at once, next to its field, without a request', () => {
   const w = new World('update');
   type(w, 'atc_123 4');
   w.flow.open();
@@ -101,7 +101,7 @@ test('a malformed code is told at once, beside its field, and asks no server', (
   assert.deepEqual(w.state.errors, { access_code: { key: 'needed' } });
 });
 
-test('a refused code is told beside its field, what was typed is kept, and another one goes through', async () => {
+test('a refused code is reported next to its field, the typed code is kept, and another one succeeds', async () => {
   for (const [status, refusal] of [[404, 'access_code.not_found'], [410, 'access_code.expired'], [422, 'access_code.format_invalid']] as const) {
     const w = new World('update');
     w.faults.work = [refused(status, refusal)];
@@ -116,7 +116,7 @@ test('a refused code is told beside its field, what was typed is kept, and anoth
   }
 });
 
-test('the look-up: a fresh token, a server that is away, and a cancel', async () => {
+test('the look-up: a new token, an unreachable server, and a cancel', async () => {
   const w = new World('update');
   w.flow.tokens.clear();
   type(w, code);
@@ -137,7 +137,7 @@ test('the look-up: a fresh token, a server that is away, and a cancel', async ()
   assert.deepEqual(v.asked, ['work:t1', 'work:t1']);
 });
 
-test('answers about the work that are not the documented JSON', async () => {
+test('answers about the work without the documented JSON', async () => {
   const w = new World('update');
   const good = w.work;
   for (const bad of [
@@ -158,7 +158,7 @@ test('answers about the work that are not the documented JSON', async () => {
   assert.equal(workFrom({ ...good, asset_filename: null }, code).filename, '');
 });
 
-test('another update is under way: Retry looks at the work anew, and what was typed is kept', async () => {
+test('another update is running: Retry reads the work again, and the typed fields are kept', async () => {
   for (const at of ['init', 'prepare', 'confirm'] as const) {
     const w = await opened();
     rename(w, 0, 'Ada L.');
@@ -188,7 +188,7 @@ test('another update is under way: Retry looks at the work anew, and what was ty
   }
 });
 
-test('what was only shown follows the work; another code brings another work', async () => {
+test('a field that was only shown follows the work; another code opens another work', async () => {
   const w = await opened();
   w.flow.choose(new File(['x'], 'take2.wav'));
   w.flow.dispatch({ type: 'step', step: 'code' });
@@ -204,7 +204,7 @@ test('what was only shown follows the work; another code brings another work', a
   assert.deepEqual([people(w), w.state.file, w.state.title, w.state.moved], [['Ben'], null, 'Other', false]);
 });
 
-test('a code that was replaced in the meantime: back to its field, all else kept', async () => {
+test('a code that was replaced in the meantime: back to its field, everything else kept', async () => {
   const w = await opened();
   rename(w, 0, 'Ada L.');
   w.faults.prepare = [refused(410, 'access_code.expired')];
@@ -216,7 +216,7 @@ test('a code that was replaced in the meantime: back to its field, all else kept
   assert.deepEqual(people(w), ['Ada L.', 'Ben']);
 });
 
-test('an update whose confirm was lost and whose code ran out is not left for a second one', async () => {
+test('an update whose confirm was lost and whose code expired is not left for a second one', async () => {
   const w = await opened();
   w.flow.submit();
   await w.review();
@@ -233,7 +233,7 @@ test('an update whose confirm was lost and whose code ran out is not left for a 
   assert.equal(w.confirmations, 1);
 });
 
-test('a recording that is registered already: another one is asked for, or the registered one again', async () => {
+test('a registered recording: another one is requested, or the registered one again', async () => {
   const w = await opened();
   w.flow.choose(new File(['x'], 'take2.wav'));
   w.faults.prepare = [refused(409, 'work.already_registered')];
@@ -247,7 +247,7 @@ test('a recording that is registered already: another one is asked for, or the r
   await w.review();
 });
 
-test('a job without a file that is over is begun anew; one that lacks an upload too', async () => {
+test('an expired job without a file is started again, and so is one that lacks an upload', async () => {
   const w = await opened({ prepare: [refused(410, 'transaction.expired'), refused(409, 'registration.upload_missing')] });
   w.onTokenExpired = (f) => f.tokens.set('t' + (w.asked.length + 1));
   w.flow.submit();
@@ -259,7 +259,7 @@ test('a job without a file that is over is begun anew; one that lacks an upload 
   assert.deepEqual(w.asked.map((a) => a.split(':')[0]), ['work', 'init', 'prepare', 'init', 'prepare', 'init', 'prepare']);
 });
 
-test('a code whose work was not seen never goes with what was filled in for another one', async () => {
+test('a code whose work was not read is never sent with fields typed for another work', async () => {
   const w = await opened();
   rename(w, 0, 'Ada L.');
   w.flow.dispatch({ type: 'step', step: 'code' });
@@ -271,24 +271,24 @@ test('a code whose work was not seen never goes with what was filled in for anot
   await w.screen('FAILED');
   w.flow.edit();
   assert.deepEqual([w.state.screen, w.state.step, w.state.code], ['FORM', 'code', other]);
-  // The first code again: its work is looked up again, and what was typed for it is there.
+  // The first code again: its work is read again, and the fields typed for it are there.
   type(w, code);
   w.flow.open();
   await w.until(() => w.state.step === 'song');
   assert.deepEqual(people(w), ['Ada L.', 'Ben']);
 });
 
-test('an update that another one came before, after a reload: the code is asked for', async () => {
+test('a reload after another update came first: the user is asked for the code', async () => {
   const w = new World();
   w.onSocket = (s) => s.send({ type: 'error', error: { code: 'version.already_in_progress', message: 'm' } });
   w.flow.recall({ transactionId: 'tx', wsUrl: '/ws', statusUrl: '/s', title: 'Blue Morning', version: 3 });
   await w.screen('FAILED');
-  assert.equal(kept(w.state), false, 'nothing that was filled in outlived the page');
+  assert.equal(kept(w.state), false, 'nothing filled in survived the reload');
   w.flow.retry();
   assert.deepEqual([w.state.screen, w.state.step, w.asked], ['FORM', 'code', []]);
 });
 
-test('the token given before the mode is one for the mode, until there is a screen', () => {
+test('a token given before the mode counts for the mode, until there is a screen', () => {
   const w = new World();
   w.flow.switch('update', true);
   assert.equal(w.flow.tokens.value, 't1');
@@ -296,7 +296,7 @@ test('the token given before the mode is one for the mode, until there is a scre
   assert.equal(w.flow.tokens.value, '');
 });
 
-test('a reload takes an update up again, by name and version, without the code', async () => {
+test('a reload resumes an update, by name and version, without the code', async () => {
   const w = await opened();
   w.onSocket = () => {};
   w.flow.submit();
@@ -314,9 +314,9 @@ test('a reload takes an update up again, by name and version, without the code',
   assert.deepEqual(v.asked, []);
 });
 
-test('another mode gives an empty form, but not in the place of what was ordered', async () => {
+test('another mode gives an empty form, but does not replace a running order', async () => {
   const w = await opened();
-  assert.equal(w.flow.switch('update'), false, 'it is that already');
+  assert.equal(w.flow.switch('update'), false, 'already in this mode');
   w.flow.submit();
   await w.review();
   w.onSocket = () => {};
@@ -324,13 +324,13 @@ test('another mode gives an empty form, but not in the place of what was ordered
   assert.equal(w.flow.switch('register'), false);
   await w.screen('TRACKING');
   assert.equal(w.flow.switch('register'), false);
-  w.sockets[0]!.tellAll();
+  w.sockets[0]!.sendAll();
   await w.screen('COMPLETE');
   assert.equal(w.flow.switch('register'), true);
   assert.deepEqual([w.state.screen, w.state.step, w.state.mode, w.flow.tokens.value], ['FORM', 'song', 'register', '']);
 });
 
-test('another end-user finds nothing of the former, not even what was ordered', async () => {
+test('another end-user finds nothing of the previous one, not even a running order', async () => {
   const w = await opened();
   w.flow.submit();
   await w.review();
@@ -343,12 +343,12 @@ test('another end-user finds nothing of the former, not even what was ordered', 
   const { screen, step, title, code, work, transactionId, accessCode, steps } = w.state;
   assert.deepEqual([screen, step, title, code, work, transactionId, accessCode, steps], ['FORM', 'code', '', '', undefined, undefined, undefined, []]);
   assert.equal(w.flow.tokens.value, '');
-  w.sockets[0]!.tellAll();
+  w.sockets[0]!.sendAll();
   await new Promise(setImmediate);
-  assert.equal(w.state.screen, 'FORM', 'the former run says nothing any more');
+  assert.equal(w.state.screen, 'FORM', 'the previous run reports nothing');
 });
 
-test('who was added, changed and removed: by name, or else by email', () => {
+test('added, changed and removed creators: matched by name, or else by email', () => {
   const who = (fullName: string, email: string, more: Partial<Creator> = {}): Creator => ({ ...newCreator(0), fullName, email, ...more });
   const a = who('Ada', 'a@x', { isni: '000000012345678X' });
   const b = who('Ben', 'b@x');
@@ -359,7 +359,7 @@ test('who was added, changed and removed: by name, or else by email', () => {
     [[a, b], [{ ...a, email: 'new@x' }], [['Ada', 'changed'], ['Ben', 'removed']]],
     [[a, b], [a, who('Benjamin', 'B@x ')], [['Ada', ''], ['Benjamin', 'changed']]],
     [[a], [who('Cy', 'c@x')], [['Cy', 'added'], ['Ada', 'removed']]],
-    // One address for both, as of a publisher: names decide first.
+    // One address for both, for example of a publisher: names take precedence.
     [[a, who('Ben', 'a@x')], [who('Ben', 'a@x', { ipi: '1' }), a], [['Ben', 'changed'], ['Ada', '']]],
   ] as const)
     assert.deepEqual(changes(before, after).map(([c, change]) => [c.fullName, change]), want);

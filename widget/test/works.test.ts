@@ -1,38 +1,38 @@
-/** The works of an end-user: the list, choosing one to update, and what can be downloaded. */
+/** The works of an end-user: the list, choosing a work to update, and the downloads. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { kept } from '../src/flow.js';
 import { errorTable, type BrowserErrorCode } from '../src/gen/errors.js';
-import type { Works } from '../src/works/shelf.js';
+import type { Works } from '../src/works/library.js';
 import { World, type Fault } from './world.js';
 
 const refused = (status: number, code: string): Fault => ({ status, code });
-const shelfOf = (w: World) => w.flow.shelf as Works;
-const titles = (w: World) => shelfOf(w).list.map((e) => e.title);
+const libraryOf = (w: World) => w.flow.library as Works;
+const titles = (w: World) => libraryOf(w).list.map((e) => e.title);
 
-/** A world of an end-user with so many songs. */
+/** A world of an end-user with this many songs. */
 function worldOf(mode: 'update' | 'download', songs: number): World {
   const w = new World(mode, 'ada');
   w.accessCode = undefined;
-  w.shelf = Array.from({ length: songs }, (_, i) => ({ id: `id-${i}`, ats_id: 100 + i, title: i % 3 ? `Song ${i}` : `Blue ${i}`, versions: 2 }));
+  w.library = Array.from({ length: songs }, (_, i) => ({ id: `id-${i}`, ats_id: 100 + i, title: i % 3 ? `Song ${i}` : `Blue ${i}`, versions: 2 }));
   return w;
 }
 
-/** The same, at its list. */
+/** The same world, with its list shown. */
 async function listed(mode: 'update' | 'download', songs = 3): Promise<World> {
   const w = worldOf(mode, songs);
   w.flow.browse();
-  await w.until(() => !w.state.opening && shelfOf(w)?.total !== undefined);
+  await w.until(() => !w.state.opening && libraryOf(w)?.total !== undefined);
   return w;
 }
 
 async function chosen(w: World, i = 0): Promise<void> {
-  shelfOf(w).choose(shelfOf(w).list[i]!);
-  shelfOf(w).pick();
+  libraryOf(w).choose(libraryOf(w).list[i]!);
+  libraryOf(w).pick();
   await w.until(() => w.state.step === 'song');
 }
 
-test('the list begins with no code, and leads to the newest version with its creators', async () => {
+test('the list needs no code, and leads to the newest version with its creators', async () => {
   const w = await listed('update');
   assert.deepEqual([w.state.step, w.state.own, titles(w)], ['works', true, ['Blue 0', 'Song 1', 'Song 2']]);
   await chosen(w, 1);
@@ -47,7 +47,7 @@ test('the list begins with no code, and leads to the newest version with its cre
   assert.equal(w.state.accessCode, undefined);
 });
 
-test('a token is waited for before it is asked for', async () => {
+test('the widget waits for a token before it asks for one', async () => {
   const w = worldOf('update', 1);
   w.flow.tokens.clear();
   w.flow.browse();
@@ -65,57 +65,57 @@ test('a token is waited for before it is asked for', async () => {
   assert.deepEqual([v.events, v.asked], [[['allfeat:token-expired', { pendingAction: 'submit' }]], ['works:t3']]);
 });
 
-test('typing is searched for once it rests, and the last question is the one that counts', async () => {
+test('the search starts after a pause in typing, and the last search text counts', async () => {
   const w = await listed('update', 9);
-  for (const typed of ['B', 'Bl', 'Blu', 'Blue 3']) shelfOf(w).type(typed);
-  await w.until(() => shelfOf(w).answered === 'Blue 3');
+  for (const typed of ['B', 'Bl', 'Blu', 'Blue 3']) libraryOf(w).type(typed);
+  await w.until(() => libraryOf(w).answered === 'Blue 3');
   assert.deepEqual([titles(w), w.asked.length], [['Blue 3'], 2]);
-  shelfOf(w).type('nothing', true);
-  await w.until(() => shelfOf(w).answered === 'nothing');
-  assert.deepEqual([titles(w), shelfOf(w).total], [[], 0]);
+  libraryOf(w).type('nothing', true);
+  await w.until(() => libraryOf(w).answered === 'nothing');
+  assert.deepEqual([titles(w), libraryOf(w).total], [[], 0]);
 });
 
-test('pages follow each other, and the keys go on where they were', async () => {
+test('pages follow each other, and the focus continues at the next work', async () => {
   const w = await listed('update', 45);
   assert.equal(titles(w).length, 20);
   w.focus = 'more';
-  shelfOf(w).more(false);
-  shelfOf(w).more(false); // pressed twice
+  libraryOf(w).more(false);
+  libraryOf(w).more(false); // pressed twice
   await w.until(() => titles(w).length === 40);
   assert.equal(w.focus, 'more');
   w.focus = 'work-139';
-  shelfOf(w).more(true);
+  libraryOf(w).more(true);
   await w.until(() => titles(w).length === 45);
-  assert.deepEqual([w.focus, shelfOf(w).chosen?.atsId, shelfOf(w).next, w.asked.length], ['work-140', 140, '', 3]);
+  assert.deepEqual([w.focus, libraryOf(w).chosen?.atsId, libraryOf(w).next, w.asked.length], ['work-140', 140, '', 3]);
 });
 
-test('a late answer takes nothing away from under the keys', async () => {
+test('a late answer moves nothing that the user works with', async () => {
   const w = await listed('update', 9);
-  shelfOf(w).type('Blue');
-  // Before the answer is there, the user goes into the list and chooses.
-  shelfOf(w).choose(shelfOf(w).list[2]!);
+  libraryOf(w).type('Blue');
+  // Before the answer arrives, the user moves into the list and chooses.
+  libraryOf(w).choose(libraryOf(w).list[2]!);
   w.focus = 'work-102';
-  await w.until(() => shelfOf(w).answered === 'Blue');
+  await w.until(() => libraryOf(w).answered === 'Blue');
   assert.deepEqual([titles(w), w.focus], [['Blue 0', 'Blue 3', 'Song 2', 'Blue 6'], 'work-102']);
-  // Only looked at, in a list that becomes shorter.
-  shelfOf(w).type('Blue 6');
+  // Only focused, in a list that becomes shorter.
+  libraryOf(w).type('Blue 6');
   w.focus = 'work-103';
-  await w.until(() => shelfOf(w).answered === 'Blue 6');
+  await w.until(() => libraryOf(w).answered === 'Blue 6');
   assert.deepEqual([titles(w), w.focus], [['Blue 6', 'Blue 3'], 'work-103']);
 });
 
-test('while a session is renewed, typing asks the page no second time', async () => {
+test('while a session is renewed, typing does not ask the page again', async () => {
   const w = await listed('update', 9);
   w.dead.add('t1');
-  shelfOf(w).type('Song');
+  libraryOf(w).type('Song');
   await w.until(() => w.names().length > 0);
-  shelfOf(w).type('Song 4');
+  libraryOf(w).type('Song 4');
   w.flow.tokens.set('t2');
-  await w.until(() => shelfOf(w).answered === 'Song 4');
+  await w.until(() => libraryOf(w).answered === 'Song 4');
   assert.deepEqual([titles(w), w.names()], [['Song 4'], ['token-expired']]);
 });
 
-test('what another end-user has is not shown, whatever token arrives late', async () => {
+test('the works of another end-user are not shown, whatever token arrives late', async () => {
   const w = worldOf('update', 2);
   w.owner = 'ben';
   w.onTokenExpired = (flow) => {
@@ -134,51 +134,51 @@ test('what another end-user has is not shown, whatever token arrives late', asyn
   assert.deepEqual([v.state.problem?.code, titles(v)], ['common.forbidden', []]);
 });
 
-test('a work that has vanished leads to the list, read anew', async () => {
+test('a deleted work leads to the list, read again', async () => {
   for (const at of ['list', 'init'] as const) {
     const w = await listed('update');
     if (at === 'init') await chosen(w, 1);
-    else shelfOf(w).choose(shelfOf(w).list[1]!);
-    w.shelf = w.shelf.filter((x) => x.ats_id !== 101);
+    else libraryOf(w).choose(libraryOf(w).list[1]!);
+    w.library = w.library.filter((x) => x.ats_id !== 101);
     if (at === 'init') w.flow.submit();
-    else shelfOf(w).pick();
+    else libraryOf(w).pick();
     await w.screen('FAILED');
     assert.deepEqual([w.state.problem?.code, w.state.resume, kept(w.state)], ['work.not_found', 'form', false]);
     w.flow.retry();
     await w.until(() => titles(w).length === 2 && !w.state.opening);
-    assert.deepEqual([w.state.screen, w.state.step, shelfOf(w).chosen], ['FORM', 'works', undefined]);
+    assert.deepEqual([w.state.screen, w.state.step, libraryOf(w).chosen], ['FORM', 'works', undefined]);
   }
 });
 
-test('a server that is away: Retry asks for what was wanted', async () => {
+test('an unreachable server: Retry repeats the request', async () => {
   const w = await listed('update', 45);
-  shelfOf(w).type('Song');
+  libraryOf(w).type('Song');
   w.faults.works = [refused(503, 'common.service_unavailable')];
   await w.screen('FAILED');
   assert.deepEqual([w.state.resume, w.names()], ['open', ['failed']]);
   w.flow.retry();
-  await w.until(() => shelfOf(w).answered === 'Song');
+  await w.until(() => libraryOf(w).answered === 'Song');
   w.faults.works = [refused(503, 'common.service_unavailable')];
-  shelfOf(w).more(false);
+  libraryOf(w).more(false);
   await w.screen('FAILED');
   w.flow.retry();
   await w.until(() => titles(w).length === 30);
 });
 
-test('overtaken by another update: the work is looked at anew, and what was typed is kept', async () => {
+test('after another update came first, the work is read again, and the typed fields are kept', async () => {
   const w = await listed('update');
   await chosen(w);
   w.flow.dispatch({ type: 'draft', path: '', draft: { creators: [{ ...w.state.creators[0]!, fullName: 'Ada L.' }] } });
   w.faults.init = [refused(409, 'version.already_in_progress')];
   w.flow.submit();
   await w.screen('FAILED');
-  w.shelf[0]!.versions = 3;
+  w.library[0]!.versions = 3;
   w.flow.retry();
   await w.until(() => w.state.step === 'song' && !w.state.opening);
   assert.deepEqual([w.state.moved, w.state.version, w.state.creators.map((c) => c.fullName)], [true, 4, ['Ada L.']]);
 });
 
-test('answers that are not the documented JSON', async () => {
+test('answers without the documented JSON', async () => {
   for (const body of ['{"total_count":1}', '{"total_count":1,"works":[{}]}', '[]', '{"total_count":1,"works":{}}']) {
     const w = worldOf('update', 1);
     w.faults.works = [{ status: 200, body }];
@@ -188,11 +188,11 @@ test('answers that are not the documented JSON', async () => {
   }
 });
 
-test('without the second file: Retry fetches it', async () => {
+test('without the works file: Retry fetches it', async () => {
   const w = worldOf('update', 1);
-  const second = w.second;
-  w.second = async () => {
-    w.second = second;
+  const fetchPart = w.fetchPart;
+  w.fetchPart = async () => {
+    w.fetchPart = fetchPart;
     throw new (await import('../src/problem.js')).ProblemError('widget.network_error');
   };
   w.flow.browse();
@@ -202,30 +202,30 @@ test('without the second file: Retry fetches it', async () => {
   await w.until(() => !w.state.opening && titles(w).length === 1);
 });
 
-test('another end-user, and another mode, begin with nothing', async () => {
+test('another end-user, and another mode, start empty', async () => {
   const w = await listed('update');
   await chosen(w);
-  const former = shelfOf(w);
+  const former = libraryOf(w);
   w.user = w.owner = 'ben';
   assert.equal(w.flow.leave('update', 'ada'), true);
-  assert.deepEqual([w.flow.shelf, w.state.work, w.state.title, w.state.step, w.flow.tokens.value], [undefined, undefined, '', 'works', '']);
-  w.shelf = [{ id: 'b', ats_id: 7, title: 'Ben’s', versions: 1 }];
+  assert.deepEqual([w.flow.library, w.state.work, w.state.title, w.state.step, w.flow.tokens.value], [undefined, undefined, '', 'works', '']);
+  w.library = [{ id: 'b', ats_id: 7, title: 'Ben’s', versions: 1 }];
   w.flow.tokens.set('t2');
   w.flow.browse();
-  await w.until(() => !w.state.opening && !!w.flow.shelf);
-  assert.notEqual(shelfOf(w), former);
+  await w.until(() => !w.state.opening && !!w.flow.library);
+  assert.notEqual(libraryOf(w), former);
   assert.deepEqual(titles(w), ['Ben’s']);
   assert.equal(w.flow.switch('download'), true);
-  assert.deepEqual([w.flow.shelf, w.state.step, w.flow.tokens.value], [undefined, 'works', '']);
+  assert.deepEqual([w.flow.library, w.state.step, w.flow.tokens.value], [undefined, 'works', '']);
   w.user = '';
   assert.equal(w.flow.leave('update', 'ben'), true);
   assert.deepEqual([w.state.step, w.state.own], ['code', false]);
 });
 
-test('the versions of a work, their creators when they are looked at, and a download', async () => {
+test('the versions of a work, their creators when they are opened, and a download', async () => {
   const w = await listed('download');
   await chosen(w);
-  const s = shelfOf(w);
+  const s = libraryOf(w);
   assert.deepEqual(s.versions.map((v) => [v.version, v.filename]), [[1, 'take1.wav'], [2, 'take2.wav']]);
   assert.deepEqual([...s.people.keys()], [2]);
   await s.show(1);
@@ -237,10 +237,10 @@ test('the versions of a work, their creators when they are looked at, and a down
   assert.equal(s.files.get('audio-1')?.state, 'begun');
 });
 
-test('a certificate that is being made is waited for; one that does not come is told beside its button', async () => {
+test('a certificate that is being made is waited for; one that does not arrive is reported next to its button', async () => {
   const w = await listed('download');
   await chosen(w);
-  const s = shelfOf(w);
+  const s = libraryOf(w);
   w.faults.certificate = [refused(404, 'work.certificate_unavailable'), refused(404, 'work.certificate_unavailable')];
   const done = w.saving(() => s.get(2, 'certificate'));
   await w.until(() => s.files.get('certificate-2')?.state === 'waiting');
@@ -254,14 +254,14 @@ test('a certificate that is being made is waited for; one that does not come is 
   await w.until(() => s.files.get('certificate-1')?.state === 'refused');
   await late;
   assert.equal(w.state.screen, 'FORM');
-  const [name, told] = w.events.at(-1)!;
-  assert.deepEqual([name, told['code'], told['stage']], ['allfeat:error', 'work.certificate_unavailable', 'certificate']);
+  const [name, emitted] = w.events.at(-1)!;
+  assert.deepEqual([name, emitted['code'], emitted['stage']], ['allfeat:error', 'work.certificate_unavailable', 'certificate']);
 });
 
-test('a recording that is not kept is told beside its button; what ends everything is a screen', async () => {
+test('a recording that is not kept is reported next to its button; a problem of the whole page is a screen', async () => {
   const w = await listed('download');
   await chosen(w);
-  const s = shelfOf(w);
+  const s = libraryOf(w);
   w.faults.audio = [refused(404, 'common.not_found')];
   await s.get(1, 'audio');
   assert.deepEqual([s.files.get('audio-1')?.problem?.code, w.state.screen], ['common.not_found', 'FORM']);
@@ -270,10 +270,10 @@ test('a recording that is not kept is told beside its button; what ends everythi
   assert.equal(w.state.screen, 'DISABLED');
 });
 
-test('going back ends what is waited for', async () => {
+test('leaving the screen ends all waiting', async () => {
   const w = await listed('download');
   await chosen(w);
-  const s = shelfOf(w);
+  const s = libraryOf(w);
   w.faults.certificate = Array.from({ length: 60 }, () => refused(404, 'work.certificate_unavailable'));
   const waits = s.get(2, 'certificate');
   await w.until(() => s.files.get('certificate-2')?.state === 'waiting');
@@ -282,23 +282,23 @@ test('going back ends what is waited for', async () => {
   assert.deepEqual([w.state.step, w.focus, s.files.size, w.saved], ['works', 'work-100', 0, []]);
 });
 
-test('every code, met by the list: as its class', async () => {
+test('every code, received by the list: by its class', async () => {
   for (const code of Object.keys(errorTable) as BrowserErrorCode[]) {
     const { class: kind, status } = errorTable[code];
     if (kind === 'client') continue;
     const w = await listed('update');
     const t1 = refused(status, code);
-    // A limit is waited for by itself, twice; a session without an end-user is asked for again, twice.
+    // The widget waits for a rate limit by itself, twice. A session without an end-user is replaced, twice.
     w.faults.works = [t1, t1, t1];
     w.onTokenExpired = (flow) => flow.tokens.set('fresh');
     const before = w.events.length;
-    shelfOf(w).type('Song', true);
-    await w.until(() => w.state.screen !== 'FORM' || shelfOf(w).answered === 'Song');
-    const told = w.names().slice(before);
-    if (kind === 'refresh') assert.deepEqual([w.state.screen, told], ['FORM', ['token-expired', 'token-expired', 'token-expired']], code);
+    libraryOf(w).type('Song', true);
+    await w.until(() => w.state.screen !== 'FORM' || libraryOf(w).answered === 'Song');
+    const emitted = w.names().slice(before);
+    if (kind === 'refresh') assert.deepEqual([w.state.screen, emitted], ['FORM', ['token-expired', 'token-expired', 'token-expired']], code);
     else {
       const asked = code === 'common.forbidden' ? ['token-expired', 'token-expired'] : [];
-      assert.deepEqual([w.state.screen, told], [kind === 'disabled' ? 'DISABLED' : 'FAILED', [...asked, 'failed']], code);
+      assert.deepEqual([w.state.screen, emitted], [kind === 'disabled' ? 'DISABLED' : 'FAILED', [...asked, 'failed']], code);
     }
   }
 });

@@ -1,19 +1,19 @@
 /**
- * A world for the flow: a clock that moves only when nothing else does, an ATS with a state, a store, sockets.
- * Faults are given as rules: what to answer in place of the truth, in order, to calls of one kind.
+ * A world for the flow: a clock that moves only when nothing else does, an ATS with a state, a store, sockets. Faults are rules: the
+ * answers that replace the true ones, in order, for calls of one kind.
  */
 import { en } from '../src/catalogues.js';
 import type { Env, PutAnswer, Socket } from '../src/env.js';
 import type { AtsEventName } from '../src/events.js';
 import type { Purpose } from '../src/flow.js';
 import { Registration, type Pending } from '../src/registration.js';
-import { kit, type Fetch, type Page } from '../src/second.js';
+import { imports, type Fetch, type Page } from '../src/parts.js';
 import { use as looking } from '../src/file/file.js';
 import { use as reading } from '../src/hash/hash.js';
 import rest from '../src/locales/en.rest.json';
 import { use } from '../src/works/works.js';
 
-// As when the rest is there.
+// As when rest.ts is loaded.
 Object.assign(en, rest);
 
 export type Fault = { status: number; code?: string; details?: unknown; headers?: Record<string, string>; body?: string } | 'drop' | undefined;
@@ -29,24 +29,24 @@ interface Timer {
 export class World {
   time = Date.parse('2026-01-01T00:00:00Z');
   connected = true;
-  /** What the store and the ATS were asked, in order: kind, and the token of calls that have one. */
+  /** The requests to the store and the ATS, in order: kind, and the token of calls that have one. */
   readonly asked: string[] = [];
-  /** The same by method and path. */
+  /** The same requests by method and path. */
   readonly routes: string[] = [];
   /** The bodies that were sent, parsed. */
   readonly bodies: Record<string, unknown>[] = [];
   readonly events: [AtsEventName, Record<string, unknown>][] = [];
   remembered: Pending | undefined;
   readonly faults: Partial<Record<Kind, Fault[]>> = {};
-  /** What a socket does when it is opened; by default it tells the whole story. */
-  onSocket: (s: FakeSocket) => void = (s) => s.tellAll();
+  /** The action of a socket after it is opened; by default it sends every step. */
+  onSocket: (s: FakeSocket) => void = (s) => s.sendAll();
   readonly sockets: FakeSocket[] = [];
-  /** Where the file was put, in order. */
+  /** The addresses that the file was put to, in order. */
   readonly puts: string[] = [];
   /** Called for token-expired, inside its handler. */
   onTokenExpired: (flow: Registration) => void = () => {};
   confirmations = 0;
-  /** What the access code opens. */
+  /** The work that the access code opens. */
   work = {
     ats_id: 42,
     title: 'Blue Morning',
@@ -58,30 +58,30 @@ export class World {
       { full_name: 'Ben', email: 'ben@example.org', roles: ['arranger'] },
     ],
   };
-  /** The codes that open it. */
+  /** The valid access codes. */
   readonly codes = new Set([code]);
   /** Tokens that the ATS refuses as spent or expired. */
   readonly dead = new Set<string>();
-  /** What the ATS has against a token for a call. */
+  /** The reason why the ATS refuses a token for a call. */
   refusal: (token: string, method: string, path: string) => Fault = () => undefined;
-  /** Steps of the transaction that status answers with. */
+  /** The steps of the transaction in the answers of status. */
   reached = 6;
   accessCode: string | undefined = 'atc_' + 'a'.repeat(64);
-  /** The ATS takes only hashes. */
+  /** The ATS accepts only hashes. */
   hashOnly = false;
-  /** Whose page it is, and whose token the page has. */
+  /** The end-user of the page, and the end-user of its token. */
   user = '';
   owner = '';
-  /** What the end-user has, latest change first. */
-  shelf: { id: string; ats_id: number; title: string; versions: number }[] = [];
-  /** The data-ats name of what has the focus. */
+  /** The end-user's works, latest change first. */
+  library: { id: string; ats_id: number; title: string; versions: number }[] = [];
+  /** The data-ats name of the focused control. */
   focus = '';
-  /** Downloads that were begun. */
+  /** The downloads that were started. */
   readonly saved: string[] = [];
-  /** The server tells which work it is. */
-  tellsWork = true;
-  /** What whoever builds the page was told. */
-  readonly told: string[] = [];
+  /** The server sends the id of the work. */
+  sendsWork = true;
+  /** The console messages for the page's developer. */
+  readonly logged: string[] = [];
   readonly flow: Registration;
   #timers: Timer[] = [];
   #online: (() => void)[] = [];
@@ -98,7 +98,7 @@ export class World {
       mode: () => mode,
       changed: () => {},
       remember: (p) => (this.remembered = p),
-      fetchPart: (part, atsUrl) => this.second(part, atsUrl),
+      fetchPart: (part, atsUrl) => this.fetchPart(part, atsUrl),
       page: this.page,
     });
     this.flow.tokens.set('t1');
@@ -131,7 +131,7 @@ export class World {
     return this.events.map(([n]) => n.replace('allfeat:', '')).filter((n) => n !== 'upload-progress' && n !== 'step');
   }
 
-  /** Lets everything happen until done says so; moves the clock only when nothing else is left to do. */
+  /** Runs until done returns true; moves the clock only when nothing else is left to do. */
   async until(done: () => boolean): Promise<void> {
     for (let turn = 0; turn < 2000; turn++) {
       for (let i = 0; i < 4; i++) {
@@ -194,7 +194,7 @@ export class World {
       if (!this.connected) throw new TypeError('offline');
       const fault = this.#fault(kind);
       if (fault === 'drop') {
-        if (kind === 'confirm') this.confirmations++; // it went through, only its answer was lost
+        if (kind === 'confirm') this.confirmations++; // it succeeded, only its answer was lost
         throw new TypeError('connection lost');
       }
       if (fault) return respond(fault);
@@ -202,7 +202,7 @@ export class World {
       if (refused && refused !== 'drop') return respond(refused);
       if (this.dead.has(token)) return respond({ status: 401, code: 'common.auth.expired' });
       const named = /^\/v1\/works\/(\d+)\//.exec(path)?.[1];
-      if (named && !this.shelf.some((w) => w.ats_id === Number(named))) return respond({ status: 404, code: 'work.not_found' });
+      if (named && !this.library.some((w) => w.ats_id === Number(named))) return respond({ status: 404, code: 'work.not_found' });
       return new Response(JSON.stringify(this.#truth(kind, path, query)), { status: 200 });
     },
     put: async (url, file, onProgress): Promise<PutAnswer> => {
@@ -218,7 +218,7 @@ export class World {
       onProgress(file.size / 2);
       return { status: 200, body: 'ok' };
     },
-    tell: (how, text) => void this.told.push(`${how}: ${text}`),
+    log: (how, text) => void this.logged.push(`${how}: ${text}`),
     socket: (url): Socket => {
       const s = new FakeSocket(url, this.#result());
       this.sockets.push(s);
@@ -235,15 +235,15 @@ export class World {
       block_hash: '0xbb',
       ats_id: 42,
       explorer_url: 'https://ats.example/explorer',
-      ...(this.tellsWork && { registered_at: '2026-01-02T03:04:05Z', work_id: 'w', work_url: 'https://ats.example/w/testnet/42' }),
+      ...(this.sendsWork && { registered_at: '2026-01-02T03:04:05Z', work_id: 'w', work_url: 'https://ats.example/w/testnet/42' }),
       ...(this.accessCode && { access_code: this.accessCode }),
     };
   }
 
-  /** Fetches a part that has a file of its own. */
-  second: Fetch = async (part) => ({ works: use, hash: reading, file: looking })[part](kit) as never;
+  /** Fetches a part that has its own file. */
+  fetchPart: Fetch = async (part) => ({ works: use, hash: reading, file: looking })[part](imports) as never;
 
-  /** Lets something begin downloads, which a link does. */
+  /** Allows downloads, which a link starts. */
   async saving(act: () => Promise<void>): Promise<void> {
     const saved = this.saved;
     Object.assign(globalThis, { document: { createElement: () => ({ click() { saved.push((this as unknown as { href: string }).href); } }) } });
@@ -265,7 +265,7 @@ export class World {
     const number = Number(path.split('/')[3]);
     switch (kind) {
       case 'works': {
-        const found = this.shelf.filter((w) => w.title.toLowerCase().includes((query.get('search') ?? '').toLowerCase()));
+        const found = this.library.filter((w) => w.title.toLowerCase().includes((query.get('search') ?? '').toLowerCase()));
         const from = Number(query.get('after') ?? 0);
         const end = from + Number(query.get('first'));
         return {
@@ -282,7 +282,7 @@ export class World {
         };
       }
       case 'versions': {
-        const w = this.shelf.find((x) => x.ats_id === number)!;
+        const w = this.library.find((x) => x.ats_id === number)!;
         return {
           ats_id: number,
           versions: Array.from({ length: w.versions }, (_, i) => ({ version: i + 1, registered_at: '2026-01-01T00:00:00Z', asset_filename: `take${i + 1}.wav` })),
@@ -321,8 +321,8 @@ export class World {
         this.confirmations++;
         return { transaction_id: 'tx', ws_url: '/v1/ws/transactions/tx', status_url: '/v1/transactions/tx', access_code: this.accessCode };
       case 'status': {
-        const told = story.slice(0, this.reached);
-        const [step, progress] = told.at(-1)!;
+        const sent = story.slice(0, this.reached);
+        const [step, progress] = sent.at(-1)!;
         const over = step === 'completed';
         return {
           id: 'tx',
@@ -330,7 +330,7 @@ export class World {
           progress,
           is_complete: over,
           result: over ? this.#result() : null,
-          steps: told.map(([s, p]) => ({ step: s, progress: p })),
+          steps: sent.map(([s, p]) => ({ step: s, progress: p })),
         };
       }
       case 'put':
@@ -366,14 +366,14 @@ export class FakeSocket implements Socket {
   send(frame: unknown): void {
     this.onmessage?.({ data: typeof frame === 'string' ? frame : JSON.stringify(frame) } as MessageEvent);
   }
-  /** Tells the first n steps. */
-  tell(n: number): void {
+  /** Sends the first n steps. */
+  sendSteps(n: number): void {
     this.send({ type: 'connected', transaction_id: 'tx' });
     for (const [step, progress] of story.slice(0, n))
       this.send({ type: 'update', step, progress, ...(step === 'completed' && { details: this.result }) });
   }
-  tellAll(): void {
-    this.tell(6);
+  sendAll(): void {
+    this.sendSteps(6);
   }
   drop(): void {
     this.onclose?.({} as CloseEvent);

@@ -1,4 +1,4 @@
-/** <ats-widget> in Svelte templates. Include it beside ats-widget.d.ts. */
+/** <ats-widget> in Svelte templates. Include it with ats-widget.d.ts. */
 import type { HTMLAttributes } from 'svelte/elements';
 import type { AtsEvent, AtsEventName, AtsWidget, AtsWidgetAttributes } from './ats-widget.js';
 

@@ -1,10 +1,10 @@
-/** <ats-widget> in Vue 3 templates. Include it beside ats-widget.d.ts. */
+/** <ats-widget> in Vue 3 templates. Include it with ats-widget.d.ts. */
 import type { HTMLAttributes, ReservedProps } from 'vue';
 import type { AtsEvent, AtsEventName, AtsWidget, AtsWidgetAttributes } from './ats-widget.js';
 
 type Camel<S extends string> = S extends `${infer A}-${infer B}` ? `${A}${Capitalize<Camel<B>>}` : S;
 
-/** A template has them in kebab case, and events as @allfeat:ready="…". */
+/** In a template the attributes are in kebab case, and events are @allfeat:ready="…". */
 export type AtsWidgetProps = Omit<HTMLAttributes, 'lang'> &
   ReservedProps & { [K in keyof AtsWidgetAttributes as Camel<K>]: AtsWidgetAttributes[K] } & {
     [K in AtsEventName as `on${Capitalize<Camel<K>>}`]?: (event: AtsEvent<K>) => void;

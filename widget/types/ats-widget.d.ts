@@ -199,7 +199,7 @@ export interface ErrorDetails {
 
 export type AtsMode = 'register' | 'update' | 'download';
 export type AtsScreen = 'FORM' | 'UPLOAD' | 'CONFIRMING' | 'TRACKING' | 'COMPLETE' | 'FAILED' | 'DISABLED';
-/** What a fresh token is for: registering and updating ("submit"), downloading, or nothing yet after reset(). */
+/** The reason for a new token: registering and updating ("submit"), downloading, or reset() (nothing to do yet). */
 export type AtsPendingAction = 'submit' | 'download' | 'reset';
 
 export interface AtsState {
@@ -207,21 +207,21 @@ export interface AtsState {
   jobId?: string;
   transactionId?: string;
   atsId?: number;
-  /** Of a registration, as soon as the server told it; an update has none, because the code stays the same. */
+  /** In a registration, from the moment when the server returned it. An update has none, because the code stays the same. */
   accessCode?: string;
 }
 
-/** What is told beside a code, for the codes that have some. A server of another version may leave members out, or add some. */
+/** The details of the codes that have some. A server of another version may omit members, or add some. */
 export type AtsProblemDetails<C extends AtsErrorCode> = Readonly<Record<string, unknown>> &
   (C extends keyof ErrorDetails ? Readonly<Partial<ErrorDetails[C]>> : unknown);
 
-/** Comparing the code narrows the details. */
+/** Comparing the code narrows the type of details. */
 export type AtsProblemDetail<C extends AtsErrorCode = AtsErrorCode> = C extends AtsErrorCode
   ? {
       code: C;
       /** Stable English text for logs; the screen shows a localized one. */
       message: string;
-      /** Null when the problem was raised in the browser. */
+      /** Null when the problem arose in the browser. */
       requestId: string | null;
       details?: AtsProblemDetails<C>;
     }
@@ -230,7 +230,7 @@ export type AtsProblemDetail<C extends AtsErrorCode = AtsErrorCode> = C extends 
 export interface AtsEventDetails {
   'allfeat:ready': { mode: AtsMode };
   'allfeat:upload-start': { filename: string; size: number };
-  /** progress in percent, loaded and total in bytes. */
+  /** progress in percent; loaded and total in bytes. */
   'allfeat:upload-progress': { progress: number; loaded: number; total: number };
   'allfeat:upload-complete': { filename: string };
   'allfeat:confirmed': { transactionId: string };
@@ -244,7 +244,7 @@ export interface AtsEventDetails {
   };
   'allfeat:failed': AtsProblemDetail;
   'allfeat:token-expired': { pendingAction: AtsPendingAction };
-  /** A problem shown beside its field (title, file, creators or access_code) or button (audio or certificate), which stage names. */
+  /** A problem shown next to its field (title, file, creators or access_code) or button (audio or certificate), which stage names. */
   'allfeat:error': AtsProblemDetail & { stage: string };
 }
 
@@ -284,20 +284,23 @@ export declare class AtsEvent<K extends AtsEventName = AtsEventName> extends Cus
 export declare class AtsWidget extends HTMLElement {
   /** Attribute site-key. */
   siteKey: string;
-  /** Attribute ats-url: absolute address of the ATS. */
+  /** Attribute ats-url: absolute URL of the ATS. */
   atsUrl: string;
   network: string;
-  /** Another mode gives its empty form and forgets the token: give the one for it within 2 s, or be asked. Never in the place of what was ordered and has not ended. */
+  /**
+   * Another mode shows its empty form and forgets the token. Give the token for the new mode within 2 s, or the widget asks for it. An
+   * order that has not ended stays.
+   */
   mode: AtsMode;
-  /** Attribute external-user-id: whose works an update chooses from and a download shows, without an access code. */
+  /** Attribute external-user-id: the end-user whose works an update and a download list, without an access code. */
   externalUserId: string;
   /** Attribute max-file-size, in bytes; 0: only the server's own limit. */
   maxFileSize: number;
   /** Write-only: reads as null. */
   token: string | null;
-  /** Gives a session token. It is kept in memory and never stands in the DOM. */
+  /** Gives a session token. It is kept in memory and never in the DOM. */
   setToken(token: string): void;
-  /** Stops whatever runs and returns to the empty form; emits allfeat:token-expired with pendingAction "reset". */
+  /** Stops all work and returns to the empty form; emits allfeat:token-expired with pendingAction "reset". */
   reset(): void;
   getState(): AtsState;
   addEventListener<K extends AtsEventName>(
@@ -321,7 +324,7 @@ export declare class AtsWidget extends HTMLElement {
 export declare const version: string;
 
 declare global {
-  /** What the classic script gives: the exports of the module. */
+  /** The global name of the classic script: the exports of the module. */
   var AtsWidgetComponent:
     | Readonly<{ AtsWidget: typeof AtsWidget; AtsEvent: typeof AtsEvent; EVENT_NAMES: typeof EVENT_NAMES; version: string }>
     | undefined;
@@ -342,14 +345,14 @@ declare global {
   }
 }
 
-/** What markup may set. ats-widget-react.d.ts, -vue.d.ts and -svelte.d.ts bring it to templates. */
+/** The attributes that markup may set. ats-widget-react.d.ts, -vue.d.ts and -svelte.d.ts add them to templates. */
 export interface AtsWidgetAttributes {
   'site-key': string;
-  /** Absolute address of the ATS. */
+  /** Absolute URL of the ATS. */
   'ats-url': string;
   network?: 'testnet' | 'mainnet';
   mode?: AtsMode;
-  /** Removed from the DOM at once; setToken() never stands there. */
+  /** Removed from the DOM at once; setToken() never writes to the DOM. */
   token?: string | null;
   'external-user-id'?: string | null;
   /** In bytes; 0: only the server's own limit. */

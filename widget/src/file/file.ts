@@ -1,19 +1,19 @@
-/** The entry of ats-widget-file.js: looks into a file that was chosen, and proposes a title. A few kilobytes are read, and none is sent. */
-import type { Kit, Look } from '../second.js';
+/** The entry of ats-widget-file.js: inspects a chosen file, and proposes a title. It reads a few kilobytes and sends none. */
+import type { Imports, Look } from '../parts.js';
 import { kindOf } from './kinds.js';
 import { titleIn } from './tags.js';
 
 export { version } from '../version.js';
 
-/** As many characters as a title may have. */
+/** The most characters that a title may have. */
 const most = 200;
 
-/** A title as it may stand in the field: what a tag says was written by anyone. */
+/** A title in the form that the field accepts: the text of a tag is untrusted. */
 export const tidy = (title: string): string =>
   [
     ...title
       .split('\0')[0]!
-      // Controls, marks of direction, and halves of characters.
+      // Control characters, direction marks, and unpaired surrogates.
       .replace(/[\x01-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffd]/g, ' ')
       .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '')
       .replace(/\s+/g, ' ')
@@ -23,7 +23,7 @@ export const tidy = (title: string): string =>
     .join('')
     .trim();
 
-/** A title from a name such as "03 - blue_morning.wav". */
+/** A title from a file name such as "03 - blue_morning.wav". */
 export const titleOf = (filename: string): string =>
   tidy(
     filename
@@ -32,13 +32,13 @@ export const titleOf = (filename: string): string =>
       .replace(/^\d{1,3}\s*[-.]\s+(?=\S)/, ''),
   );
 
-export const use = (_: Kit) => async (file: File): Promise<Look> => {
+export const use = (_: Imports) => async (file: File): Promise<Look> => {
   let head: Uint8Array;
   try {
     head = new Uint8Array(await file.slice(0, 4096).arrayBuffer());
     if (!head.length) throw 0;
   } catch {
-    // A folder, or a file that was moved or taken out since.
+    // A folder, or a file that was moved or deleted since it was chosen.
     return { detected: '' };
   }
   const detected = kindOf(head);

@@ -1,4 +1,6 @@
-/** How files begin that are chosen by mistake. What is audio is not to be told by its beginning: the server reads it whole. */
+/**
+ * The first bytes of files that are chosen by mistake. The first bytes cannot prove that a file is audio: the server reads the whole file.
+ */
 const others: readonly (readonly [type: string, begins: string])[] = [
   ['application/pdf', '%PDF'],
   ['application/zip', 'PK\x03\x04'],
@@ -14,12 +16,12 @@ const others: readonly (readonly [type: string, begins: string])[] = [
   ['image/gif', 'GIF8'],
 ];
 
-/** What a file is that begins like this and is no recording for certain; '' for all that may be one. */
+/** The kind of a file that begins like this and is certainly not a recording; '' for a file that may be one. */
 export function kindOf(head: Uint8Array): string {
   const begins = String.fromCharCode(...head.subarray(0, 8));
   const other = others.find(([, sign]) => begins.startsWith(sign));
   if (other) return other[0];
-  // Words: no format of audio begins with so much text. The formats that begin with a name of four letters go on with numbers.
+  // Words: no audio format begins with so much text. Formats that begin with a name of four letters have numbers after it.
   const start = head.subarray(0, 512);
   return start.length >= 16 && start.every((b) => b > 31 ? b !== 127 : b === 9 || b === 10 || b === 12 || b === 13) && utf8(start) ? 'text/plain' : '';
 }

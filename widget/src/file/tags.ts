@@ -1,6 +1,6 @@
-/** The title that a recording names itself: ID3v2, Vorbis comments, MP4 and RIFF. Whatever cannot be read is no title. */
+/** The title inside a recording: ID3v2, Vorbis comments, MP4 and RIFF. An unreadable tag gives no title. */
 
-/** At most so much of a file is read for its title, in bytes, at one place and in how many places. */
+/** The most that is read of a file for its title: in bytes at one place, and in places. */
 const longest = 256 << 10;
 const hops = 64;
 
@@ -23,7 +23,7 @@ export async function titleIn(file: Blob, head: Uint8Array): Promise<string> {
   return '';
 }
 
-/** Chunks of a name and a size, padded to an even size. */
+/** Chunks with a name and a size, padded to an even size. */
 async function chunks(file: Blob, at: number, size: typeof u32, readers: Record<string, (b: Uint8Array) => string>): Promise<string> {
   for (let n = 0; n < hops && at + 8 <= file.size; n++) {
     const h = await bytesOf(file, at, at + 8);
@@ -46,7 +46,7 @@ function info(list: Uint8Array): string {
   return '';
 }
 
-/** RIFF names no encoding: UTF-8 where it is that, else Latin-1. */
+/** RIFF names no encoding: UTF-8 if the bytes are valid UTF-8, else Latin-1. */
 function either(b: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(b);
@@ -67,7 +67,7 @@ function id3(tag: Uint8Array): string {
     const length = major === 2 ? (frames[at + 3]! << 16) | (frames[at + 4]! << 8) | frames[at + 5]! : major === 4 ? syncsafe(frames, at + 4) : u32(frames, at + 4);
     if (latin(frames.subarray(at, at + name.length)) === name) {
       let text = frames.subarray(at + head, at + head + length);
-      // The length of the data stands before it.
+      // The length of the data is in the bytes before it.
       if (major === 4 && frames[at + 9]! & 1) text = text.subarray(4);
       if (major === 4 && frames[at + 9]! & 2) text = synchronised(text);
       return textFrame(text);
@@ -94,7 +94,7 @@ function textFrame(b: Uint8Array): string {
   return '';
 }
 
-/** After its vendor: name=value, each with its length. */
+/** The vendor, then name=value entries, each with its length. */
 function comments(b: Uint8Array): string {
   let at = 4 + u32le(b, 0);
   const count = u32le(b, at);
@@ -119,7 +119,7 @@ async function flac(file: Blob): Promise<string> {
 }
 
 function ogg(b: Uint8Array): string {
-  // The packets, without the headers of the pages that cut them.
+  // The packets, without the page headers between their parts.
   const body: number[] = [];
   for (let at = 0; at + 27 <= b.length && latin(b.subarray(at, at + 4)) === 'OggS'; ) {
     const table = b.subarray(at + 27, at + 27 + b[at + 26]!);
@@ -136,7 +136,7 @@ function ogg(b: Uint8Array): string {
   return '';
 }
 
-/** Boxes in boxes, down a path. */
+/** Nested boxes, along a path. */
 async function mp4(file: Blob, at: number, end: number, path: readonly string[]): Promise<string> {
   for (let n = 0; n < hops && at + 8 <= end; n++) {
     const h = await bytesOf(file, at, at + 16);
@@ -147,7 +147,7 @@ async function mp4(file: Blob, at: number, end: number, path: readonly string[])
     if (length < head) break;
     if (latin(h.subarray(4, 8)) === path[0]) {
       if (path[0] === 'data') return utf8(await bytesOf(file, at + head + 8, at + length));
-      // QuickTime’s own meta has no version before its boxes.
+      // QuickTime’s own meta box has no version before its boxes.
       const plain = path[0] !== 'meta' || latin(h.subarray(12, 16)) === 'hdlr';
       return mp4(file, at + head + (plain ? 0 : 4), at + length, path.slice(1));
     }

@@ -1,23 +1,23 @@
 /**
- * The entry of ats-widget-hash.js: reads a recording that is not sent, a piece at a time, and gives its SHA-256. It is also
- * the worker that it does so in. Where the page lets it have none, it works beside everything else in small pieces.
+ * The entry of ats-widget-hash.js: reads a recording that is not sent, piece by piece, and returns its SHA-256. The same file is also the
+ * worker that does this. Where the page allows no worker, the page itself reads small pieces.
  */
 /*! With @noble/hashes, Copyright (c) 2022 Paul Miller (https://paulmillr.com), MIT License */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import type { Hash, Kit } from '../second.js';
+import type { Hash, Imports } from '../parts.js';
 import { kindOf } from '../file/kinds.js';
 import texts from '../locales/en.hash.json';
 
 export { version } from '../version.js';
 
-/** Bytes at a time: in a worker, and where a page must answer its user in between (about 10 ms of a phone). */
+/** Bytes of a piece: in a worker, and in a page, which must answer its user in between (about 10 ms on a phone). */
 const pieces = { worker: 1 << 20, page: 256 << 10 };
 
-/** How a worker answers: with how far it is, or with its end. */
+/** The messages of a worker: its progress, or its end. */
 type Answer = number | { hex: string } | { failed: string };
 
-/** A page sees that it is no worker by its document. */
+/** A page has a document, a worker has none. */
 if (typeof document === 'undefined') {
   globalThis.onmessage = ({ data: file }: MessageEvent<Blob>) => {
     const answer = (a: Answer) => globalThis.postMessage(a);
@@ -32,7 +32,7 @@ async function digest(file: Blob, piece: number, onProgress: (loaded: number) =>
   const hash = sha256.create();
   let at = 0;
   while (at < file.size) {
-    // Reading gives everything else its turn.
+    // Reading lets other tasks run.
     const bytes = new Uint8Array(await file.slice(at, at + piece).arrayBuffer());
     signal?.throwIfAborted();
     if (!bytes.length) throw new Error('the file is shorter than it was');
@@ -42,7 +42,7 @@ async function digest(file: Blob, piece: number, onProgress: (loaded: number) =>
   return bytesToHex(hash.digest());
 }
 
-/** Undefined when the page has no worker for us. */
+/** Undefined when the page allows no worker. */
 function inWorker(file: File, onProgress: (loaded: number) => void, signal: AbortSignal): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     let worker: Worker | undefined;
@@ -64,7 +64,7 @@ function inWorker(file: File, onProgress: (loaded: number) => void, signal: Abor
   });
 }
 
-/** This file, as a worker may load it: one of another origin only through a script of the page's. */
+/** This file, in a form that a worker may load: a file of another origin needs a script of the page's origin. */
 function address(): string {
   const here = import.meta.url;
   if (new URL(here).origin === globalThis.location?.origin) return here;
@@ -80,10 +80,10 @@ try {
     createScriptURL: (url) => url,
   });
 } catch {
-  // The page lists its policies, and not this one.
+  // The page's policy lists its policies by name, and this one is missing.
 }
 
-export function use({ en, ProblemError }: Kit): Hash {
+export function use({ en, ProblemError }: Imports): Hash {
   Object.assign(en, texts);
   return async (file, onProgress, signal) => {
     try {
@@ -92,7 +92,7 @@ export function use({ en, ProblemError }: Kit): Hash {
       return (await inWorker(file, onProgress, signal)) ?? (await digest(file, pieces.page, onProgress, signal));
     } catch (e) {
       signal.throwIfAborted();
-      // It was moved, changed or taken out since it was chosen.
+      // The file was moved, changed or deleted since it was chosen.
       throw e instanceof ProblemError ? e : new ProblemError('widget.upload_error', { reason: 'unreadable' });
     }
   };

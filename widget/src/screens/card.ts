@@ -1,4 +1,4 @@
-/** The frame around every screen: the network, what the registration goes through, the screen, and what the live region says. */
+/** The frame around every screen: the network, the steps of the registration, the screen, and the live region. */
 import { html, nothing } from 'lit/html.js';
 import type { State } from '../flow.js';
 import type { Texts } from '../i18n.js';
@@ -24,7 +24,7 @@ export const card = (network: string, s: State, texts: Texts, screen: unknown, s
   </div>`;
 
 function path({ screen, step, phase, stays }: State, { t }: Texts) {
-  // There is no price before it was asked for: until then the step is what leads to it.
+  // Before the price was requested, the current step is the one that leads to the price.
   const third = screen === 'UPLOAD' && !stays ? 'stepUpload' : screen === 'UPLOAD' || (screen === 'CONFIRMING' && phase === 'preparing') ? 'stepCheck' : 'stepPrice';
   const names = [t('stepSong'), t('by'), t(third), t('stepProof')];
   const at = screen === 'FORM' ? (step === 'creators' ? 1 : 0) : screen === 'UPLOAD' || screen === 'CONFIRMING' ? 2 : 3;

@@ -1,15 +1,18 @@
-/** The certificate, on COMPLETE and of what an access code opened: its button, and how it stands. Nothing else on the screen waits for it. */
+/**
+ * The certificate, on COMPLETE and of a work that an access code opened: its button, and its state. Nothing else on the screen waits for
+ * it.
+ */
 import { html, nothing } from 'lit/html.js';
 import type { Fetching } from '../download.js';
 import { downloads } from '../frame.js';
 import type { Texts } from '../i18n.js';
 import { sentenceOf } from '../sentences.js';
-import { copyable, noticeOf } from './parts.js';
+import { copyable, noticeOf } from './controls.js';
 import type { View } from './view.js';
 
 const begun = { yes: 'got', unsure: 'gotMaybe', no: 'gotNot' } as const;
 
-/** What is said of it. */
+/** The text next to the button. */
 export function fetchingText(f: Fetching, texts: Texts, now: number): string {
   const p = f.problem;
   if (!p) return texts.t(f.state === 'busy' ? 'getting' : f.state === 'waiting' ? 'certWait' : begun[downloads()]);
@@ -20,7 +23,7 @@ export function certificate(v: View) {
   const { result, accessCode, certificate: f } = v.state;
   const next = result && (!accessCode || v.saved || v.copied === accessCode);
   const p = f?.problem;
-  // Not disabled while it works: the focus would be lost.
+  // Not disabled while the download is prepared: the button would lose the focus.
   return html`
     <section class="stack tight">
       <div class="acts">

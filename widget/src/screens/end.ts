@@ -1,4 +1,4 @@
-/** COMPLETE, FAILED and DISABLED: the terminal screens. */
+/** COMPLETE, FAILED and DISABLED: the final screens. */
 import { html, nothing } from 'lit/html.js';
 import { kept, ordered } from '../flow.js';
 import { downloads } from '../frame.js';
@@ -7,16 +7,16 @@ import type { Texts } from '../i18n.js';
 import { sentenceOf } from '../sentences.js';
 import type { Result } from '../tracking.js';
 import { certificate } from './certificate.js';
-import { copyButton, copyable, cross, tick } from './parts.js';
+import { copyButton, copyable, cross, tick } from './controls.js';
 import { heading, type View } from './view.js';
 
-/** Where the public record of a work is: its own page, where the server has one. */
+/** The address of a work's public record: the work's own page, if the server has one. */
 export const recordOf = (r: Result) => pageUrl(r.workUrl || r.explorerUrl);
 
-/** An address given by the server is followed only when it is one of a page. */
+/** An address from the server becomes a link only if it is http or https. */
 const pageUrl = (url: string) => (/^https?:\/\//i.test(url) ? url : '');
 
-/** What is said once the access code was saved as a file: whether it was, only the user can see. */
+/** The text after the access code was saved as a file. Only the user can see whether the file exists. */
 export const savedText = (texts: Texts): string => texts.t(downloads() === 'no' ? 'saveNot' : 'saveHint');
 
 const code = (v: View) => {
@@ -50,7 +50,7 @@ export function complete(v: View) {
   const url = recordOf(r);
   const update = s.mode === 'update';
   const title = legible(s.title.trim());
-  // First what cannot be had again, then what was come for.
+  // First the access code, which is shown only once, then the certificate and the record.
   return html`
     <div class="stack">
       <div class="stack tight">
@@ -113,9 +113,9 @@ export function failed(v: View) {
   if (!p) return nothing;
   const off = s.screen === 'DISABLED' || p.code === 'widget.configuration_error';
   const follow = s.resume === 'track';
-  // It was handed in, and is not to be found: what became of it nobody can say here.
+  // Confirmed but unknown to the server: the outcome is unknown.
   const lost = follow && p.code === 'transaction.not_found';
-  const handedIn = !!s.transactionId && ordered(s);
+  const submitted = !!s.transactionId && ordered(s);
   const taken = p.code === 'work.already_registered' && s.resume === 'form';
   return html`
     <div class="stack">
@@ -126,11 +126,11 @@ export function failed(v: View) {
           ? html`<p class="soft">${t('number')}: <b data-ats="existing">${p.details['ats_id']}</b></p>`
           : nothing}
         ${taken ? html`<p class="soft" data-ats="taken">${t('taken')}</p>` : nothing}
-        ${((off || !kept(s)) && !handedIn && !s.doubt) || lost
+        ${((off || !kept(s)) && !submitted && !s.doubt) || lost
           ? nothing
-          : html`<p class="soft" data-ats="standing">${t(handedIn ? 'noDouble' : s.doubt ? 'unsure' : 'kept')}</p>`}
+          : html`<p class="soft" data-ats="standing">${t(submitted ? 'noDouble' : s.doubt ? 'unsure' : 'kept')}</p>`}
       </div>
-      ${handedIn ? code(v) : nothing /* of an order that was refused it opens nothing */}
+      ${submitted ? code(v) : nothing /* the code of a refused order opens nothing */}
       ${s.resume === 'none'
         ? nothing
         : html`<div class="acts">

@@ -1,13 +1,13 @@
-/** Choosing the recording: by dialog, by keyboard, or by dropping it. */
+/** Chooses the recording: by dialog, by keyboard, or by drag and drop. */
 import { html, nothing } from 'lit/html.js';
 import { complaint, invalid, wave, type SongView } from './view.js';
 
-// Only a hint for the file dialog: the server judges by the bytes.
+// Only a hint for the file dialog: the server checks the bytes.
 const accept = 'audio/*,.wav,.w64,.aif,.aiff,.flac,.mp3,.m4a,.mp4,.mov,.3gp,.aac,.caf,.ogg,.oga,.opus,.webm,.mka,.dsf,.dff,.mp2,.wma,.amr';
-// As the server names them, so that nothing moves when its answer comes.
+// The names that the server uses, so that the layout does not move when its answer arrives.
 const usualFormats = 'WAV, AIFF, FLAC, MP3, AAC, M4A, CAF, Ogg, Opus, WebM, Matroska, DSF, DFF, MP2, WMA, AMR';
 
-/** Of an update, choosing none is a choice, and can be gone back to. */
+/** In an update, choosing no file is possible, and a chosen file can be removed again. */
 export function recording(v: SongView) {
   const { state: s, texts, flow } = v;
   const t = texts.t;
@@ -55,7 +55,7 @@ export function recording(v: SongView) {
   `;
 }
 
-/** The name may run in another direction than the sentence. */
+/** The name may have another text direction than the sentence. */
 function lostText(text: string, name: string) {
   const [before, after] = text.split('{name}');
   return html`${before}<bdi>${name}</bdi>${after}`;

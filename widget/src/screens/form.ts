@@ -1,15 +1,15 @@
-/** FORM: the song, then the people. What begins with a registered work is in the second file. */
+/** FORM: the song, then the creators. The form of a registered work is in the works file. */
 import { html, nothing } from 'lit/html.js';
 import { maxCreators, roles, type Creator } from '../draft.js';
 import { withCreator } from '../flow.js';
 import { song, value } from './song.js';
-import { noticeOf } from './parts.js';
+import { noticeOf } from './controls.js';
 import { complaint, describedBy, heading, invalid, submits, type View } from './view.js';
 
 export const form = (v: View) => {
   const { step, mode } = v.state;
   if (step === 'creators') return creators(v);
-  return mode === 'register' ? song(v) : (v.flow.second?.form(v) ?? fetching(v));
+  return mode === 'register' ? song(v) : (v.flow.works?.form(v) ?? fetching(v));
 };
 
 function fetching(v: View) {
@@ -48,7 +48,7 @@ function creators(v: View) {
 function creator(v: View, c: Creator, i: number) {
   const t = v.texts.t;
   const path = (field: string) => `creators.${i}.${field}`;
-  // A password manager fills several fields before the next drawing: what counts is what there is now.
+  // A password manager fills several fields before the next drawing: read the current values.
   const now = () => v.flow.state.creators;
   const set = (field: string, change: Partial<Creator>) =>
     v.flow.dispatch({

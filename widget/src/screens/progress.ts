@@ -1,10 +1,10 @@
-/** UPLOAD, CONFIRMING and TRACKING: what is going on, and the price before the user agrees. */
+/** UPLOAD, CONFIRMING and TRACKING: the progress, and the price before the user agrees. */
 import { html, nothing } from 'lit/html.js';
 import { wireCreators } from '../checks.js';
 import { roles, type Creator } from '../draft.js';
 import type { Key, Texts } from '../i18n.js';
 import { before, changes, unchanged, type Change } from '../work.js';
-import { dot, noticeOf, tick, turning } from './parts.js';
+import { dot, noticeOf, tick, turning } from './controls.js';
 import { legible } from '../legible.js';
 import { heading, type View } from './view.js';
 
@@ -117,7 +117,7 @@ function review(v: View) {
 
 const price = (t: Texts['t'], n: number) => (n ? t('credits', { n }) : t('free'));
 
-/** Everything of a creator that is sealed; of one that changed, what did. */
+/** All sealed data of a creator; for a changed creator, the changes. */
 function person(v: View, c: Creator, change: Change) {
   const t = v.texts.t;
   const was = change === 'changed' && before(v.state.work?.creators ?? [], c);
@@ -140,7 +140,7 @@ function person(v: View, c: Creator, change: Change) {
 
 const tag = (text: string, fresh: boolean) => html`<span class="tag ${fresh ? 'new' : ''}">${text}</span>`;
 
-/** The steps as a songwriter understands them: what each is called, and the progress that begins it. */
+/** The steps as a songwriter understands them: the text of each, and the server's progress at which it starts. */
 const steps: readonly (readonly [Key, number])[] = [
   ['stepCheck', 5],
   ['stepSend', 40],
@@ -148,10 +148,10 @@ const steps: readonly (readonly [Key, number])[] = [
   ['completed', 100],
 ];
 
-/** Where in the list a progress of the server stands; steps that it may add later fall in between. */
+/** The step in the list for a progress of the server. Steps that a server adds later fall in between. */
 const place = (progress: number): number => Math.max(0, steps.findLastIndex(([, from]) => progress >= from));
 
-/** What a progress of the server is called here. */
+/** The text for a progress of the server. */
 export const stepKey = (progress: number): Key => steps[place(progress)]![0];
 
 export function tracking(v: View) {

@@ -1,4 +1,4 @@
-/** What every screen is given to draw itself, and the small parts that they share. */
+/** The data that every screen receives to draw itself, and the small controls that they share. */
 import { html, nothing, svg, type TemplateResult } from 'lit/html.js';
 import type { Draft, FieldProblem } from '../draft.js';
 import type { State } from '../flow.js';
@@ -9,23 +9,23 @@ export interface View {
   readonly state: State;
   readonly texts: Texts;
   readonly flow: Registration;
-  /** Media types or file endings that the server takes, for display. */
+  /** Media types or file endings that the server accepts, for display. */
   readonly formats: readonly string[];
   /** Milliseconds since 1970. */
   readonly now: number;
-  /** True while a file is being dragged over the form. */
+  /** A file is being dragged over the form. */
   readonly dragging: boolean;
   /** The text that was copied last. */
   readonly copied: string;
-  /** Somebody was about to leave the access code. */
+  /** The user tried to leave before the access code was saved. */
   readonly warned: boolean;
   /** The access code was saved as a file. */
   readonly saved: boolean;
-  /** The screen has been waiting for long. */
+  /** The screen has been waiting for a long time. */
   readonly late: boolean;
   /** Something was filled in that could be lost. */
   readonly filled: boolean;
-  /** A text with the characters named that are not seen. The first screen has it from the moment when the rest is there. */
+  /** A text in which invisible characters are shown by their numbers. The first screen has this function once rest.ts is loaded. */
   readonly legible: (text: string) => string;
   readonly act: {
     file(file: File | undefined): void;
@@ -40,9 +40,9 @@ export interface View {
   };
 }
 
-/** What the first page of a registration needs of it. */
+/** The part that the first page of a registration needs. */
 export type SongView = Pick<View, 'state' | 'texts' | 'formats' | 'dragging' | 'filled'> & {
-  /** What comes next could not be had from the server. */
+  /** The rest could not be fetched from the server. */
   readonly failed?: boolean;
   readonly legible?: View['legible'];
   readonly flow: Pick<Registration, 'maxBytes' | 'next'> & { dispatch(a: { type: 'draft'; draft: Partial<Draft>; path: string }): void };
@@ -52,7 +52,7 @@ type Words = Pick<View, 'state' | 'texts'>;
 
 export const heading = (text: string) => html`<h2 tabindex="-1" data-ats="heading">${text}</h2>`;
 
-/** The message beside a field; its id is what aria-describedby points at. */
+/** The message next to a field; aria-describedby names its id. */
 export const complaint = (v: Words, path: string) => {
   const p = v.state.errors[path];
   return p ? html`<p class="err" id=${`e-${path}`} data-ats=${`error-${path}`}>${fieldText(v, p)}</p>` : nothing;
@@ -67,7 +67,7 @@ const fieldText = (v: Words, p: FieldProblem): string => {
 export const describedBy = (v: Words, path: string) => (v.state.errors[path] ? `e-${path}` : nothing);
 export const invalid = (v: Words, path: string) => (v.state.errors[path] ? 'true' : nothing);
 
-/** What a form does instead of being sent. */
+/** The submit handler of a form: the browser does not send the form. */
 export const submits = (act: () => void) => (e: Event) => (e.preventDefault(), act());
 
 export const icon = (path: TemplateResult, turns = false) =>

@@ -1,8 +1,8 @@
-/** The list of works: a field to search with, one radio button for each work, and a button for the next page. */
+/** The list of works: a search field, one radio button for each work, and a button for the next page. */
 import type { Texts } from '../i18n.js';
 import type { View } from '../screens/view.js';
-import { complaint, heading, html, legible, noticeOf, nothing, submits } from './kit.js';
-import type { Entry, Works } from './shelf.js';
+import { complaint, heading, html, legible, noticeOf, nothing, submits } from './imports.js';
+import type { Entry, Works } from './library.js';
 
 const count = (s: Works, { t }: Texts): string => {
   const total = s.total ?? 0;
@@ -52,7 +52,7 @@ const search = (v: View, s: Works) => html`
       @input=${(e: Event) => s.type((e.target as HTMLInputElement).value)}
       @keydown=${(e: KeyboardEvent) => {
         if (e.isComposing) return;
-        // Enter is for the search: the button below is for what was chosen.
+        // Enter starts the search; the button below opens the chosen work.
         if (e.key === 'Enter') (e.preventDefault(), s.type(s.search, true));
         if (e.key === 'ArrowDown' && s.list[0]) (e.preventDefault(), radio(e, s.chosen ?? s.list[0])?.focus());
       }}
@@ -75,7 +75,7 @@ function works(v: View, s: Works) {
         aria-busy=${opening}
         aria-describedby=${v.state.errors['work'] ? 'e-work' : nothing}
         @keydown=${(e: KeyboardEvent) => {
-          // The keys would turn back to the first work at the end of a page.
+          // At the end of a page, the arrow keys would wrap to the first work.
           if (e.key !== 'ArrowDown' || !s.next || (e.target as HTMLInputElement).value !== s.list.at(-1)?.id) return;
           e.preventDefault();
           s.more(true);

@@ -1,6 +1,9 @@
-/** FORM of an update: the access code, and the song that it opens or that was chosen. Who made it is asked as for a new one. */
+/**
+ * FORM of an update: the access code, and the song that it opened or that the user chose. The creators have the same form as in a new
+ * registration.
+ */
 import type { View } from '../screens/view.js';
-import { certificate, complaint, heading, html, invalid, legible, noticeOf, nothing, recording, submits, tidyCode } from './kit.js';
+import { certificate, complaint, heading, html, invalid, legible, noticeOf, nothing, recording, submits, tidyCode } from './imports.js';
 
 export function accessCode(v: View) {
   const { state: s, flow } = v;
@@ -30,7 +33,7 @@ export function accessCode(v: View) {
           aria-describedby="code-hint e-access_code"
           @input=${(e: Event) => {
             const field = e.target as HTMLTextAreaElement;
-            // Not while something in the middle is mended: the caret would jump.
+            // Not while a character in the middle is corrected: the caret would jump.
             set(field.selectionEnd === field.value.length ? tidyCode(field.value) : field.value);
           }}
           @keydown=${(e: KeyboardEvent) => {

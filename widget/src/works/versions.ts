@@ -1,10 +1,10 @@
-/** The versions of a work, oldest first: when, who, and what can be downloaded of each. */
+/** The versions of a work, oldest first: date, creators, and downloads of each. */
 import type { Role } from '../draft.js';
 import type { Texts } from '../i18n.js';
 import type { View } from '../screens/view.js';
 import type { Fetching } from '../download.js';
-import { fetchingText, html, legible, noticeOf, nothing } from './kit.js';
-import type { Version, What, Works } from './shelf.js';
+import { fetchingText, html, legible, noticeOf, nothing } from './imports.js';
+import type { Version, What, Works } from './library.js';
 
 function stands(f: Fetching, texts: Texts, now: number): string {
   return f.problem?.code === 'common.not_found' ? texts.t('noAudio') : fetchingText(f, texts, now);
@@ -53,19 +53,19 @@ function version(v: View, s: Works, x: Version) {
           : html`<progress aria-label=${t('getting')} part="progress"></progress>`}
       </details>
       <div class="acts">${button(v, s, n, 'audio')} ${button(v, s, n, 'certificate')}</div>
-      ${told(v, s, n, 'audio')} ${told(v, s, n, 'certificate')}
+      ${message(v, s, n, 'audio')} ${message(v, s, n, 'certificate')}
     </li>
   `;
 }
 
-// Not disabled while it works: the focus would be lost.
+// Not disabled while the download is prepared: the button would lose the focus.
 const button = (v: View, s: Works, n: number, what: What) => html`
   <button type="button" data-ats=${`${what}-${n}`} aria-describedby=${`v-${n} m-${what}-${n}`} @click=${() => void s.get(n, what)}>
     ${v.texts.t(what === 'audio' ? 'getAudio' : 'getCert')}
   </button>
 `;
 
-const told = (v: View, s: Works, n: number, what: What) => {
+const message = (v: View, s: Works, n: number, what: What) => {
   const f = s.files.get(`${what}-${n}`);
   return f
     ? html`<p class="note ${f.state === 'begun' ? 'good' : ''}" id=${`m-${what}-${n}`} data-ats=${`told-${what}-${n}`}>${stands(f, v.texts, v.now)}</p>`

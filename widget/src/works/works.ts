@@ -1,9 +1,9 @@
-/** The entry of the second file: works that are registered already, to be updated and downloaded. */
-import type { Kit, Second } from '../second.js';
+/** The entry of the works file: update and download registered works. */
+import type { Imports, WorksPart } from '../parts.js';
 import texts from '../locales/en.works.json';
-import { take, en } from './kit.js';
+import { take, en } from './imports.js';
 import { accessCode, registered } from './registered.js';
-import { Works } from './shelf.js';
+import { Works } from './library.js';
 import css from './works.css';
 
 export { version } from '../version.js';
@@ -18,19 +18,19 @@ function sheet(): CSSStyleSheet {
   return made;
 }
 
-/** Takes what the first file has, and gives what this one has. */
-export function use(kit: Kit): Second {
-  take(kit);
+/** Takes the modules of the first file, and returns the exports of this one. */
+export function use(imports: Imports): WorksPart {
+  take(imports);
   Object.assign(en, texts);
   return {
-    shelf: (flow, env, target, page) => {
+    library: (flow, env, target, page) => {
       page.dress(sheet);
       return new Works(flow, env, target, page);
     },
     form: (v) => {
       const { step, mode } = v.state;
       if (step === 'code') return accessCode(v);
-      return mode === 'update' && step !== 'works' ? registered(v) : v.flow.shelf?.screen(v);
+      return mode === 'update' && step !== 'works' ? registered(v) : v.flow.library?.screen(v);
     },
   };
 }

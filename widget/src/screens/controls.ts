@@ -1,10 +1,10 @@
-/** The small parts that the screens behind the first one share. */
+/** Small controls that the screens after the first one share. */
 import { html, nothing, svg, type TemplateResult } from 'lit/html.js';
 import type { Notice } from '../api.js';
 import type { Key, Texts } from '../i18n.js';
 import { icon, type View } from './view.js';
 
-/** A value that can be copied, such as a request id. */
+/** A value with a copy button, such as a request id. */
 export const copyable = (v: View, label: string, value: string, name: string) => html`
   <div class="copy">
     <span class="small">${label}: <code data-ats=${name}>${value}</code></span>

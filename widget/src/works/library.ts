@@ -1,6 +1,6 @@
 /**
- * The works of one end-user: what was read of the list, what was chosen, and what is being downloaded. It reads within the
- * one run of the flow, so that only the last question is answered. Knows no markup.
+ * The works of one end-user: the loaded part of the list, the chosen work, and the running downloads. It reads within the one run of the
+ * flow, so that only the newest request is answered. Knows no markup.
  */
 import type { Target } from '../api.js';
 import type { Creator } from '../draft.js';
@@ -9,14 +9,14 @@ import type { Env } from '../env.js';
 import type { Texts } from '../i18n.js';
 import type { Problem } from '../problem.js';
 import type { Registration } from '../registration.js';
-import type { Page, Shelf } from '../second.js';
+import type { Page, Library } from '../parts.js';
 import type { View } from '../screens/view.js';
 import type { Work } from '../work.js';
-import { ProblemError, creatorsFrom, download, errorTable, malformed, problemOf } from './kit.js';
+import { ProblemError, creatorsFrom, download, errorTable, malformed, problemOf } from './imports.js';
 import { list, listSaid } from './list.js';
 import { versions, versionsSaid } from './versions.js';
 
-/** A work as the list has it. */
+/** A work in the list. */
 export interface Entry {
   /** The UUID. */
   readonly id: string;
@@ -35,9 +35,9 @@ export interface Version {
 
 export type What = 'audio' | 'certificate';
 
-/** Works that are read at once. */
+/** Works in one page of the list. */
 const pageSize = 20;
-/** Typing rests for this long, in ms, before it is searched for. */
+/** The pause in typing, in ms, after which the search starts. */
 const pause = 250;
 
 const record = (v: unknown) => (typeof v === 'object' && v !== null ? v : {}) as Record<string, unknown>;
@@ -47,14 +47,14 @@ const items = (body: Record<string, unknown>, name: string) => {
   return (body[name] as unknown[]).map(record);
 };
 
-export class Works implements Shelf {
-  /** What was read so far, latest change first. */
+export class Works implements Library {
+  /** The works loaded so far, latest change first. */
   list: readonly Entry[] = [];
-  /** On all pages. Undefined until the list was read. */
+  /** The number of works on all pages. Undefined until the list was read. */
   total: number | undefined;
   /** The cursor of the next page. */
   next = '';
-  /** What was typed, and what the list answers. */
+  /** The typed search text, and the search text of the list. */
   search = '';
   answered = '';
   chosen: Entry | undefined;
@@ -62,7 +62,7 @@ export class Works implements Shelf {
   /** By version; undefined while they are being read. */
   readonly people = new Map<number, readonly Creator[] | undefined>();
   readonly files = new Map<string, Fetching>();
-  /** What was asked for last, for the live region. */
+  /** The download that changed last, for the live region. */
   file: Fetching | undefined;
   readonly #flow: Registration;
   readonly #env: Env;
@@ -73,7 +73,7 @@ export class Works implements Shelf {
   #first = true;
   /** The first work of the next page gets the focus. */
   #onward = false;
-  /** Ends what goes on beside the run. */
+  /** Aborts the requests that are outside the run of the flow. */
   #life = new AbortController();
 
   constructor(flow: Registration, env: Env, target: Target, page: Page) {
@@ -100,7 +100,7 @@ export class Works implements Shelf {
   }
 
   async open(signal: AbortSignal): Promise<'works' | 'song' | Work> {
-    // The page has made the element and is about to give its token.
+    // The page has created the element and will soon give its token.
     if (this.#first) this.#flow.tokens.expect(false);
     this.#first = false;
     if (this.#want === 'work' && this.chosen) return this.#work(this.chosen, signal);
@@ -113,7 +113,7 @@ export class Works implements Shelf {
       this.#pause = 0;
       asked = this.search.trim();
       [page, entries] = await this.#read(asked, more || '', signal);
-      // While a token was waited for, what was typed went on.
+      // While the widget waited for a token, the user may have continued typing.
     } while (asked !== this.search.trim());
     signal.throwIfAborted();
     const info = record(page['page_info']);
@@ -125,7 +125,7 @@ export class Works implements Shelf {
     return 'works';
   }
 
-  /** A list that comes late takes nothing away from under the keys: what is chosen, or has the focus, stays where it was. */
+  /** A list that arrives late moves nothing that the user works with: the chosen and the focused work stay where they were. */
   #put(entries: readonly Entry[]): void {
     const focused = this.#page.focused();
     const at = this.list.findIndex((e) => (this.chosen ? e.id === this.chosen.id : `work-${e.atsId}` === focused));
@@ -134,7 +134,7 @@ export class Works implements Shelf {
     if (stays && !next.some((e) => e.id === stays.id)) next.splice(Math.min(at, next.length), 0, stays);
     const fresh = next[this.list.length];
     this.list = next;
-    // The button for more is gone with the last page.
+    // After the last page, the button for more is removed.
     const gone = focused === 'more' && !this.next;
     if (fresh && (this.#onward || gone)) {
       this.#page.focus(`work-${fresh.atsId}`);
@@ -159,9 +159,9 @@ export class Works implements Shelf {
         const theirs = (w: Record<string, unknown>) => typeof w['external_user_ref'] === 'string' && w['external_user_ref'] !== this.#target.externalUserId;
         if (works.some(theirs)) throw new ProblemError('common.forbidden');
       } catch (e) {
-        // A token that was fetched for who was here before may arrive late: what it opens is shown to nobody else.
+        // A token fetched for the previous end-user may arrive late: the works that it opens are not shown to anyone else.
         if (!left || problemOf(e).code !== 'common.forbidden') throw e;
-        // Unless another one has come in the meantime.
+        // Unless another token has arrived in the meantime.
         if (!token || tokens.value === token) tokens.clear();
         continue;
       }
@@ -195,17 +195,17 @@ export class Works implements Shelf {
     return creatorsFrom(body['creators']);
   }
 
-  /** Searches for what was typed, once typing rests. What was chosen before belongs to another list. */
+  /** Searches for the typed text after a pause in typing. A work chosen before belongs to another list. */
   type(typed: string, now = false): void {
     this.search = typed;
     this.chosen = undefined;
     this.#want = 'list';
     this.#pause = now ? 0 : pause;
-    // A renewal of the token is not begun anew for each letter: the search comes after it.
+    // Typing a letter does not start the renewal of the token again: the search follows it.
     if (this.#flow.state.notice !== 'token') this.#flow.resume('open');
   }
 
-  /** Reads the next page; onward: the keys go on to its first work. */
+  /** Reads the next page; onward: the focus moves to its first work. */
   more(onward: boolean): void {
     if (!this.next || this.#want === 'more') return;
     this.#want = 'more';
@@ -218,21 +218,21 @@ export class Works implements Shelf {
     this.#flow.dispatch({ type: 'draft', path: 'work', draft: {} });
   }
 
-  /** Opens what was chosen. */
+  /** Opens the chosen work. */
   pick(): void {
     if (!this.chosen) return this.#flow.dispatch({ type: 'invalid', errors: { work: { key: 'needSong' } } });
     this.#want = 'work';
     this.#flow.resume('open');
   }
 
-  /** From the versions to the list. */
+  /** Returns from the versions to the list. */
   back(): void {
     this.stop();
     this.#page.focus(`work-${this.chosen?.atsId}`);
     this.#flow.dispatch({ type: 'step', step: 'works' });
   }
 
-  /** Reads who made a version, the first time that it is looked at. */
+  /** Reads the creators of a version, when the user first opens it. */
   async show(version: number): Promise<void> {
     if (!this.chosen || this.people.has(version)) return;
     const signal = this.#life.signal;
@@ -246,7 +246,7 @@ export class Works implements Shelf {
     }
   }
 
-  /** Begins a download. A certificate that is being made is waited for. */
+  /** Starts a download. Waits for a certificate that is being made. */
   async get(version: number, what: What): Promise<void> {
     const e = this.chosen;
     const key = `${what}-${version}`;
@@ -272,11 +272,11 @@ export class Works implements Shelf {
       const problem = problemOf(thrown);
       if (!ofFile(problem)) return this.#flow.fail(thrown);
       stands({ state: 'refused', problem });
-      this.#flow.tell(problem, what);
+      this.#flow.report(problem, what);
     }
   }
 }
 
-/** What is said of one file, and stands beside it: the rest of the screen goes on. */
+/** Problems of one file, shown next to it: the rest of the screen keeps working. */
 const ofFile = ({ code }: Problem) =>
   /^(work|common|registration)\./.test(code) && !/^(work\.not_found|common\.forbidden)$/.test(code) && /^(404|409|410|422)$/.test(String(errorTable[code].status));

@@ -1,8 +1,7 @@
 /**
- * The files that are fetched when they are needed first: ats-widget-works.js, the screens that begin with a work which is
- * registered already (update and download), ats-widget-file.js, which looks into the file that was chosen, and
- * ats-widget-hash.js, which reads recordings that are not sent. What they need
- * of this file they are given (the kit): they carry no copy of it.
+ * The files that are fetched when they are first needed. ats-widget-works.js has the screens for a registered work (update and download).
+ * ats-widget-file.js inspects a chosen file. ats-widget-hash.js reads recordings that are not sent. Each receives the modules that it needs
+ * from this file (imports), so it has no copy of them.
  */
 import { html, nothing } from 'lit/html.js';
 import { en } from './catalogues.js';
@@ -17,12 +16,12 @@ import { ProblemError, malformed, problemOf } from './problem.js';
 import type { Registration } from './registration.js';
 import { certificate, fetchingText } from './screens/certificate.js';
 import { recording } from './screens/file.js';
-import { noticeOf } from './screens/parts.js';
+import { noticeOf } from './screens/controls.js';
 import { legible } from './legible.js';
 import { complaint, heading, invalid, submits, type View } from './screens/view.js';
 import { creatorsFrom, tidyCode, type Work } from './work.js';
 
-export const kit = {
+export const imports = {
   certificate,
   complaint,
   creatorsFrom,
@@ -44,47 +43,50 @@ export const kit = {
   submits,
   tidyCode,
 };
-export type Kit = typeof kit;
+export type Imports = typeof imports;
 
-/** What the works do to the element that shows them. */
+/** The operations that the works may perform on their element. */
 export interface Page {
-  /** The data-ats name of what has the focus, or ''. */
+  /** The data-ats name of the focused control, or ''. */
   focused(): string;
-  /** Gives the focus with the next drawing. */
+  /** Moves the focus at the next drawing. */
   focus(name: string): void;
   /** Adds a style sheet. */
   dress(sheet: () => CSSStyleSheet): void;
   changed(): void;
 }
 
-/** The works of one end-user, for as long as the session is that end-user's. */
-export interface Shelf {
-  /** Reads what is wanted: a page of the list, or the work that was chosen. Tells where that leads. */
+/** The works of one end-user, while the session belongs to that end-user. */
+export interface Library {
+  /** Reads the requested page of the list, or the chosen work. Returns the screen to show. */
   open(signal: AbortSignal): Promise<'works' | 'song' | Work>;
-  /** Ends what still goes on. */
+  /** Stops all running work. */
   stop(): void;
   screen(v: View): unknown;
-  /** What the live region says. */
+  /** The text of the live region. */
   said(texts: Texts): string;
 }
 
-export type NewShelf = (flow: Registration, env: Env, target: Target, page: Page) => Shelf;
+export type NewLibrary = (flow: Registration, env: Env, target: Target, page: Page) => Library;
 
-export interface Second {
-  shelf: NewShelf;
-  /** FORM of a mode that begins with a work. */
+export interface WorksPart {
+  library: NewLibrary;
+  /** FORM of a mode that starts with a work. */
   form(v: View): unknown;
 }
 
-/** Reads a file to its end, here, and gives the hex digits of its SHA-256. Throws a ProblemError, or the signal's reason. */
+/** Reads a whole file on this device, and returns its SHA-256 in hexadecimal. Throws a ProblemError, or the signal's reason. */
 export type Hash = (file: File, onProgress: (loaded: number) => void, signal: AbortSignal) => Promise<string>;
 
-/** What can be seen of a file at once: the title that it proposes, '' for none; or what it is instead of a recording, '' when it cannot be read. */
+/**
+ * The result of inspecting a file: the title that it proposes, '' for none; or the kind of a file that is not a recording, '' for an
+ * unreadable file.
+ */
 export type Look = { title: string } | { detected: string };
 
-/** What each file gives. */
+/** The exports of each file. */
 export interface Parts {
-  works: Second;
+  works: WorksPart;
   hash: Hash;
   file: (file: File) => Promise<Look>;
 }
@@ -92,7 +94,7 @@ export type Fetch = <K extends keyof Parts>(name: K, atsUrl: string) => Promise<
 
 export const fetchPart: Fetch = async (part, atsUrl) => {
   try {
-    return (await fetchFile(part, atsUrl)).use(kit) as never;
+    return (await fetchFile(part, atsUrl)).use(imports) as never;
   } catch {
     throw new ProblemError('widget.network_error', { reason: `ats-widget-${part}.js` });
   }

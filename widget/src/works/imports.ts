@@ -1,8 +1,8 @@
 /**
- * What the second file is given by the first. Nothing of the first is imported here but its types: two copies of Lit, or of
- * an error class, would not know each other. The build holds that.
+ * The parts of the first file that the works file receives. This file imports only types from it: two copies of Lit, or of an error class,
+ * would not recognise each other. The build checks that.
  */
-import type { Kit } from '../second.js';
+import type { Imports } from '../parts.js';
 
 export let {
   certificate,
@@ -25,9 +25,9 @@ export let {
   sentenceOf,
   submits,
   tidyCode,
-}: Kit = {} as Kit;
+}: Imports = {} as Imports;
 
-export function take(kit: Kit): void {
+export function take(imports: Imports): void {
   ({
     certificate,
     complaint,
@@ -49,5 +49,5 @@ export function take(kit: Kit): void {
     sentenceOf,
     submits,
     tidyCode,
-  } = kit);
+  } = imports);
 }

@@ -1,28 +1,28 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Speaker } from '../src/speaker.js';
+import { Language } from '../src/language.js';
 
 const file = (lang: string) => readFileSync(`dist/locale/${lang}.json`, 'utf8');
 const turn = () => new Promise((r) => setImmediate(r));
 
-/** An ATS that answers when it is told to, a clock that runs out when it is told to, and an element that counts its drawings. */
+/** An ATS and a clock that the test controls, and an element that counts its drawings. */
 class Page {
   readonly asked: string[] = [];
   readonly slept: number[] = [];
   drawn = 0;
   late: () => void = () => {};
-  /** By address: what is answered at once. Without one the call stays open. */
+  /** By URL: the immediate answer. Without one the call stays open. */
   answers: Record<string, () => Response> = {};
   readonly open: Record<string, (r: Response) => void> = {};
-  readonly speaker: Speaker;
-  // Each test has a server of its own: what was fetched is shared by all elements of a page.
+  readonly language: Language;
+  // Each test has its own server: all elements of a page share the fetched catalogues.
   constructor(readonly ats = `https://ats${Page.#n++}.example`) {
-    this.speaker = this.another();
+    this.language = this.another();
   }
   static #n = 0;
-  another(): Speaker {
-    return new Speaker(
+  another(): Language {
+    return new Language(
       {
         fetch: (url) => {
           const path = url.replace(/^https:\/\/[^/]+\/widget\//, '');
@@ -36,38 +36,38 @@ class Page {
     );
   }
   get shown(): string {
-    const { texts } = this.speaker;
+    const { texts } = this.language;
     return `${texts.lang} ${texts.dir} ${texts.t('next')}`;
   }
 }
 
-test('English and unknown languages ask for nothing and are there at once', () => {
+test('English and unknown languages need no request and are shown at once', () => {
   for (const tag of ['en', 'en-GB', 'sv', '']) {
     const p = new Page();
-    p.speaker.speak(tag, p.ats);
-    assert.equal(p.speaker.waiting, false);
+    p.language.set(tag, p.ats);
+    assert.equal(p.language.waiting, false);
     assert.equal(p.shown, 'en ltr Continue');
     assert.deepEqual(p.asked, []);
   }
 });
 
-test('the first drawing waits for the texts, and no longer than that', async () => {
+test('the first drawing waits for the texts, but only until the timeout', async () => {
   const p = new Page();
-  p.speaker.speak('fr-CH', p.ats + '/');
-  assert.equal(p.speaker.waiting, true);
+  p.language.set('fr-CH', p.ats + '/');
+  assert.equal(p.language.waiting, true);
   assert.deepEqual([p.asked, p.slept], [['test/locale/fr.json'], [1500]]);
   p.open['test/locale/fr.json']!(new Response(file('fr')));
   await turn();
-  assert.equal(p.speaker.waiting, false);
+  assert.equal(p.language.waiting, false);
   assert.equal(p.shown, 'fr ltr Continuer');
 });
 
-test('texts that are late: English, then a switch; the direction is right at once', async () => {
+test('late texts: English first, then a switch; the direction is right at once', async () => {
   const p = new Page();
-  p.speaker.speak('ar', p.ats);
+  p.language.set('ar', p.ats);
   p.late();
   await turn();
-  assert.equal(p.speaker.waiting, false);
+  assert.equal(p.language.waiting, false);
   assert.equal(p.shown, 'en rtl Continue');
   const before = p.drawn;
   p.open['test/locale/ar.json']!(new Response(file('ar')));
@@ -76,7 +76,7 @@ test('texts that are late: English, then a switch; the direction is right at onc
   assert.equal(p.drawn, before + 1);
 });
 
-test('texts that cannot be had: English, silently, and another try the next time', async () => {
+test('unavailable texts: English, silently, and another attempt at the next request', async () => {
   const bad: Record<string, () => Response> = {
     'no JSON': () => new Response('<html>'),
     'texts missing': () => new Response('{"next":"Suivant"}'),
@@ -87,67 +87,67 @@ test('texts that cannot be had: English, silently, and another try the next time
   for (const [name, answer] of Object.entries(bad)) {
     const p = new Page();
     p.answers['test/locale/ar.json'] = answer;
-    p.speaker.speak('ar', p.ats);
+    p.language.set('ar', p.ats);
     await turn();
     assert.equal(p.shown, 'en ltr Continue', name);
-    assert.equal(p.speaker.waiting, false);
+    assert.equal(p.language.waiting, false);
     p.answers['test/locale/ar.json'] = () => new Response(file('ar'));
-    p.speaker.speak('ar', p.ats);
+    p.language.set('ar', p.ats);
     await turn();
     assert.match(p.shown, /^ar rtl /);
   }
 });
 
-test('a server of another version gives the texts of its newest', async () => {
+test('a server of another version gives its newest texts', async () => {
   const p = new Page();
   p.answers = { 'test/locale/de.json': () => new Response('{}', { status: 404 }), 'v1/locale/de.json': () => new Response(file('de')) };
-  p.speaker.speak('de', p.ats);
+  p.language.set('de', p.ats);
   await turn();
   assert.equal(p.shown, 'de ltr Weiter');
 
   const none = new Page();
   none.answers = Object.fromEntries(['test', 'v1'].map((v) => [`${v}/locale/de.json`, () => new Response('', { status: 404 })]));
-  none.speaker.speak('de', none.ats);
+  none.language.set('de', none.ats);
   await turn();
   assert.equal(none.shown, 'en ltr Continue');
   assert.equal(none.asked.length, 2);
 });
 
-test('two elements fetch once, and a third has it at once', async () => {
+test('two elements fetch once, and a third has the texts at once', async () => {
   const p = new Page();
   const other = p.another();
-  p.speaker.speak('ja', p.ats);
-  other.speak('ja', p.ats);
+  p.language.set('ja', p.ats);
+  other.set('ja', p.ats);
   p.open['test/locale/ja.json']!(new Response(file('ja')));
   await turn();
   const third = p.another();
-  third.speak('ja-JP', p.ats);
-  assert.deepEqual([p.speaker, other, third].map((s) => s.texts.lang), ['ja', 'ja', 'ja']);
+  third.set('ja-JP', p.ats);
+  assert.deepEqual([p.language, other, third].map((s) => s.texts.lang), ['ja', 'ja', 'ja']);
   assert.equal(p.asked.length, 1);
 });
 
-test('a language changed twice: the last one counts, whichever comes first; shown texts stay until then', async () => {
+test('a language changed twice: the last change counts, whichever texts arrive first; the old texts stay until then', async () => {
   const p = new Page();
   p.answers['test/locale/fr.json'] = () => new Response(file('fr'));
-  p.speaker.speak('fr', p.ats);
+  p.language.set('fr', p.ats);
   await turn();
-  p.speaker.speak('de', p.ats);
-  p.speaker.speak('ar', p.ats);
+  p.language.set('de', p.ats);
+  p.language.set('ar', p.ats);
   assert.equal(p.shown, 'fr rtl Continuer');
   p.open['test/locale/ar.json']!(new Response(file('ar')));
   await turn();
   p.open['test/locale/de.json']!(new Response(file('de')));
   await turn();
   assert.match(p.shown, /^ar rtl /);
-  assert.deepEqual(p.slept, [1500], 'patience is had once');
-  p.speaker.speak('de', p.ats);
+  assert.deepEqual(p.slept, [1500], 'the element waits only once');
+  p.language.set('de', p.ats);
   assert.match(p.shown, /^de ltr /);
 });
 
-test('without an address of a server nothing is asked', () => {
+test('without the URL of a server nothing is fetched', () => {
   for (const ats of ['', 'ats.example', '/x', 'javascript:x']) {
     const p = new Page(ats);
-    p.speaker.speak('fr', ats);
+    p.language.set('fr', ats);
     assert.equal(p.shown, 'en ltr Continue');
     assert.deepEqual(p.asked, []);
   }

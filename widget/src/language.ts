@@ -1,33 +1,33 @@
-/** The language of one element: which texts it shows while others are on their way. Knows no DOM. */
+/** The language of one element: the texts to show, also while texts are loading. Knows no DOM. */
 import { catalogueOf, type Catalogue } from './catalogues.js';
 import type { Env } from './env.js';
 import { Texts, languageOf } from './i18n.js';
 
-/** The first drawing waits this long, in ms, for the texts of its language. */
-const patience = 1500;
+/** The longest time, in ms, that the first drawing waits for the texts of its language. */
+const timeout = 1500;
 
-export class Speaker {
+export class Language {
   texts = new Texts('en');
   #wanted = '';
   #pending = false;
-  /** Undefined until texts were waited for. */
+  /** Undefined until the element first waited for texts. */
   #late: boolean | undefined;
   readonly #env: Pick<Env, 'fetch' | 'sleep'>;
   readonly #changed: () => void;
 
-  /** changed is called whenever texts or waiting became others. */
+  /** changed is called whenever texts or waiting has changed. */
   constructor(env: Pick<Env, 'fetch' | 'sleep'>, changed: () => void) {
     this.#env = env;
     this.#changed = changed;
   }
 
-  /** True while an element that has shown nothing yet had better wait. */
+  /** True while an element that has shown nothing yet should wait. */
   get waiting(): boolean {
     return this.#pending && !this.#late;
   }
 
-  /** Takes up a language tag. What is shown stays until its texts are here, but its direction is right at once. */
-  speak(tag: string, atsUrl: string): void {
+  /** Switches to a language tag. The old texts stay until the new ones are loaded, but the direction changes at once. */
+  set(tag: string, atsUrl: string): void {
     const language = languageOf(tag);
     const wanted = `${tag} ${atsUrl}`;
     if (wanted === this.#wanted) return;
@@ -43,7 +43,7 @@ export class Speaker {
     this.texts = this.texts.facing(language);
     if (this.#late === undefined) {
       this.#late = false;
-      void this.#env.sleep(patience, new AbortController().signal).then(() => {
+      void this.#env.sleep(timeout, new AbortController().signal).then(() => {
         this.#late = true;
         this.#changed();
       });
@@ -51,7 +51,7 @@ export class Speaker {
     this.#changed();
     void found.then((c) => {
       if (this.#wanted !== wanted) return;
-      // English for now; the next time that it is asked for it may be there.
+      // Shows English for now. The next request may succeed.
       if (!c) this.#wanted = '';
       use(c);
     });
