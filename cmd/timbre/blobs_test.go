@@ -32,9 +32,9 @@ func TestParseS3(t *testing.T) {
 		"s3://":                             "uploads are kept in",
 		"s3://songs/deep":                   "uploads are kept in",
 		"https://songs":                     "uploads are kept in",
-		"s3://id:secret@songs":              "keys have variables of their own",
-		"s3://songs?acl=public":             `"acl" is none of endpoint`,
-		"s3://songs?path-style=yes":         `path-style is 1 or 0, not "yes"`,
+		"s3://id:secret@songs":              "must not contain keys",
+		"s3://songs?acl=public":             `unknown parameter "acl": must be one of endpoint`,
+		"s3://songs?path-style=yes":         `path-style must be 1 or 0, not "yes"`,
 		"s3://songs?region=a&region=b":      "region is given twice",
 		"s3://songs?endpoint=%zz":           "a %, & or ; within a value",
 		"s3://songs?endpoint=https://a;b=c": "a %, & or ; within a value",
@@ -53,12 +53,12 @@ func TestServeRefusesBucket(t *testing.T) {
 		args  []string
 		words string
 	}{
-		{[]string{"--blob-url", "s3://songs"}, "--s3-secret-key: is needed with an access key, or neither"},
+		{[]string{"--blob-url", "s3://songs"}, "--s3-secret-key: is missing: give both the access key and the secret key, or neither"},
 		{[]string{"--blob-url", "s3://songs", "--s3-secret-key-file", filepath.Join(dir, "none")}, "no such file"},
 		{[]string{"--blob-url", "s3://songs?endpoint=store", "--s3-secret-key", "x"}, "an endpoint is http(s)://host[:port]"},
 		{[]string{"--blob-url", "s3://So", "--s3-secret-key", "x"}, "--blob-url=s3://So: bucket"},
-		{[]string{"--blob-url", "s3://songs", "--s3-secret-key", "x", "--max-file-size", "5368709121"}, "--max-file-size=5368709121: S3 takes at most 5368709120 bytes in one upload"},
-		{[]string{"--blob-url", "s3://songs", "--s3-secret-key", "x", "--limits-upload-slot", "169h"}, "--limits-upload-slot=169h: S3 signs for at most 7 days"},
+		{[]string{"--blob-url", "s3://songs", "--s3-secret-key", "x", "--max-file-size", "5368709121"}, "--max-file-size=5368709121: must be at most 5368709120 bytes, the limit of S3 for one upload"},
+		{[]string{"--blob-url", "s3://songs", "--s3-secret-key", "x", "--limits-upload-slot", "169h"}, "--limits-upload-slot=169h: must be at most 7 days (168h), the limit of S3 for signed URLs"},
 	} {
 		timbre(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--secret-file", filepath.Join(dir, "secret")}, c.args...)...).refused(exitUsage, c.words)
 	}

@@ -66,7 +66,7 @@ OLD_CODE=$ACCESS_CODE
 grep -q '"title":"Porch Light"' work.json
 [[ $(head -c 8 again.pdf) == %PDF-1.7 ]]
 [[ $ACCESS_CODE == atc_* && ${#ACCESS_CODE} == 68 && $ACCESS_CODE != $OLD_CODE ]]
-timbre org show "$ORG" | grep -q '^access code ttl *for ever$'
+timbre org show "$ORG" | grep -q '^access code ttl *no end$'
 timbre keys create "$ORG" --test --json > test-keys.json
 TEST_SECRET_KEY=$(field secret_key < test-keys.json)
 `)
@@ -110,7 +110,7 @@ grep -v '"filename"' evidence.json | cmp - redacted.json # it has one creator
 cmp mine.json redacted.json
 timbre works evidence 1 --network testnet --work-version 1 -o - | cmp - evidence.json
 timbre works evidence 1 --network testnet --only-creator 2 -o none.json 2> none.txt && exit 1
-grep -q 'there is no such creator' none.txt && [[ ! -e none.json ]]
+grep -q 'the work has no creator at this position' none.txt && [[ ! -e none.json ]]
 timbre works evidence 1 --network testnet --work-version 9 -o none.json 2> none.txt && exit 1
 grep -q 'work.certificate_unavailable' none.txt
 timbre works evidence 9 --network testnet -o none.json 2> none.txt && exit 1

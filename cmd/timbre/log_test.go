@@ -166,7 +166,7 @@ func TestLogRepair(t *testing.T) {
 				}
 			}
 			call := append([]string{"log", "repair", source}, flags...)
-			if s := timbre(t, call...); s.code != exitDone || !strings.Contains(s.out, "found        3 entries: the root hash of the checkpoint is reproduced exactly") || size(t, flags) != 2 {
+			if s := timbre(t, call...); s.code != exitDone || !strings.Contains(s.out, "found        3 entries: the root hash equals that of the checkpoint") || size(t, flags) != 2 {
 				t.Fatalf("exit %d, %s%s", s.code, s.out, s.err)
 			}
 			ended := sessionEnded(t, flags)
@@ -182,7 +182,7 @@ func TestLogRepair(t *testing.T) {
 				t.Fatalf("%+v, %v, exit %d, %s", r, err, s.code, s.err)
 			}
 			if passed := len(r.Passed); from == "folder" && passed != 1 || from == "address" && passed != 0 {
-				t.Errorf("passed over: %+v", r.Passed)
+				t.Errorf("not used: %+v", r.Passed)
 			}
 			// Again there is nothing to do.
 			if s := timbre(t, append(call, "--apply")...); s.code != exitDone || !strings.Contains(s.out, "missing      nothing") {
@@ -201,7 +201,7 @@ func TestLogRepairWithoutSources(t *testing.T) {
 		if s.code != exitRefused || !strings.Contains(s.err, "indexes: 2–4") || !strings.Contains(s.out, "changed      nothing") || size(t, flags) != 2 {
 			t.Errorf("%q: exit %d, %s%s", source, s.code, s.out, s.err)
 		}
-		if len(source) > 0 && strings.HasPrefix(source[0], "http") && !strings.Contains(s.out, "passed over  "+source[0]) {
+		if len(source) > 0 && strings.HasPrefix(source[0], "http") && !strings.Contains(s.out, "not used     "+source[0]) {
 			t.Errorf("%q is not told: %s", source, s.out)
 		}
 	}

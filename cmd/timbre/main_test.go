@@ -105,8 +105,8 @@ func TestErrors(t *testing.T) {
 	} {
 		timbre(t, "errors", "explain", asked).refused(exitRefused, "the closest are "+near)
 	}
-	timbre(t, "errors", "explain", "").refused(exitRefused, "there is no code")
-	timbre(t, "errors", "explain", strings.Repeat("é", 5000)).refused(exitRefused, "there is no code")
+	timbre(t, "errors", "explain", "").refused(exitRefused, "unknown code")
+	timbre(t, "errors", "explain", strings.Repeat("é", 5000)).refused(exitRefused, "unknown code")
 }
 
 func TestUsage(t *testing.T) {
@@ -116,7 +116,7 @@ func TestUsage(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{{"org", "set", "x", "--access-code-ttl", "1y"}, {"serve", "--limits-quote", "1y"}} {
-		timbre(t, args...).refused(exitUsage, args[len(args)-2]+`=1y: a time reads like "90s", "10m" or "8760h" (which is a year). For example: `+args[len(args)-2]+"=")
+		timbre(t, args...).refused(exitUsage, args[len(args)-2]+`=1y: must be a time such as "90s", "10m" or "8760h" (a year). For example: `+args[len(args)-2]+"=")
 	}
 	for _, args := range [][]string{{}, {"help"}, {"help", "serve"}, {"help", "keys", "create"}, {"version"}, {"--help"}, {"org", "--help"}, {"serve", "--help"}, {"--version"}} {
 		if s := timbre(t, args...); s.code != exitDone || s.out == "" || s.err != "" {
@@ -305,7 +305,7 @@ func TestDatabaseURL(t *testing.T) {
 	var list []any
 	timbre(t, "org", "list", "--json", "--database-url-file", file).ok(&list)
 	timbre(t, "org", "list", "--database-url-file", file+"x").refused(exitUsage, "no such file")
-	timbre(t, "org", "list", "--database-url", "mysql:x").refused(exitUsage, "--database-url=mysql:…: a database URL begins with sqlite: or postgres://")
+	timbre(t, "org", "list", "--database-url", "mysql:x").refused(exitUsage, "--database-url=mysql:…: must begin with sqlite: or postgres://")
 	timbre(t, "org", "list", "--database-url", "sqlite:"+filepath.Join(dir, "new.db")).refused(exitUsage, "there is no database at "+filepath.Join(dir, "new.db"))
 }
 
@@ -330,22 +330,22 @@ func TestServeRefusesBadConfiguration(t *testing.T) {
 		{[]string{"--limits-followers", "0"}, "--limits-followers=0: must be more than 0"},
 		{[]string{"--limits-quote", "0s"}, "--limits-quote=0s: must be more than 0"},
 		{[]string{"--network-mainnet", "substrate:ws://x"}, "--network-mainnet=substrate:ws://x: must be log:"},
-		{[]string{"--blob-url", "file:"}, "--blob-url=file:: uploads are kept in file:DIR or s3://BUCKET?endpoint=URL"},
-		{[]string{"--blob-url", "gs://bucket"}, "--blob-url=gs://bucket: uploads are kept in file:DIR or s3://BUCKET?endpoint=URL"},
+		{[]string{"--blob-url", "file:"}, "--blob-url=file:: must be file:DIR or s3://BUCKET?endpoint=URL"},
+		{[]string{"--blob-url", "gs://bucket"}, "--blob-url=gs://bucket: must be file:DIR or s3://BUCKET?endpoint=URL"},
 		{[]string{"--public-url", "songs.example"}, "--public-url=songs.example: must be http(s)://host[:port]"},
 		{[]string{"--public-url", "https://songs.example/timbre"}, "--public-url=https://songs.example/timbre: must be http(s)://host[:port]"},
-		{[]string{"--roles", "ats,worker"}, "--issuer-url: is needed where --roles has ats and not organizations"},
+		{[]string{"--roles", "ats,worker"}, "--issuer-url: is required when --roles has ats without organizations"},
 		{[]string{"--roles", "ats", "--issuer-url", "songs.example"}, "--issuer-url=songs.example: must be http(s)://host[:port]"},
 		{[]string{"--roles", "ats", "--issuer-url", "https://a:b@songs.example"}, "--issuer-url=https://…@songs.example: must be http(s)://host[:port], without a user"},
 		{[]string{"--public-url", "https://songs.example/#x"}, "must be http(s)://host[:port], without a path"},
 		{[]string{"--roles", "ats", "--issuer-url", "https://songs.example", "--jwks-max-age", "1m"}, "--jwks-max-age=1m: must be more than --jwks-refresh, which is 5m0s"},
-		{[]string{"--roles", "worker", "--public-url="}, "is needed where --roles has worker and not ats"},
+		{[]string{"--roles", "worker", "--public-url="}, "is required when --roles has worker without ats"},
 		{[]string{"--network-silence", "6s"}, "--network-silence=6s: must be more than --network-block-time, which is 6s"},
 		{[]string{"--prices-mainnet", "network=cheap"}, "--prices-mainnet=network=cheap: network=\"cheap\" is no amount"},
-		{[]string{"--secret-file", short}, "does not hold 64 hex digits"},
-		{[]string{"--database-url", "mysql:x"}, "begins with sqlite: or postgres://"},
+		{[]string{"--secret-file", short}, "must hold 64 hex digits"},
+		{[]string{"--database-url", "mysql:x"}, "must begin with sqlite: or postgres://"},
 		{[]string{"--listen", "nowhere:http:x"}, "--listen=nowhere:http:x: must be HOST:PORT"},
-		{[]string{"--listen", "nowhere.invalid:0"}, "--listen=nowhere.invalid:0: cannot listen there: there is no host"},
+		{[]string{"--listen", "nowhere.invalid:0"}, "--listen=nowhere.invalid:0: cannot listen on this address: unknown host"},
 	} {
 		args := append([]string{"serve", "--listen", "127.0.0.1:0", "--public-url", "http://localhost", "--blob-url", "file:" + filepath.Join(dir, "blobs"), "--secret-file", filepath.Join(dir, "secret-"+strings.Trim(c.args[0], "-"))}, c.args...)
 		timbre(t, args...).refused(exitUsage, c.words)

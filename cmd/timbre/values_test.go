@@ -301,7 +301,7 @@ func positionals(n *kong.Node, values map[string]string) (args []string) {
 // A name is refused that cannot be written, after everything else was well.
 func TestFilesThatCannotBeWritten(t *testing.T) {
 	dir := t.TempDir()
-	timbre(t, "verify", "../../evidence/testdata/v1/full.json", "--save", dir).refused(exitUsage, "--save="+dir+": cannot be written: is a directory")
+	timbre(t, "verify", "../../evidence/testdata/v1/full.json", "--save", dir).refused(exitUsage, "--save="+dir+": cannot write this file: is a directory")
 }
 
 // A variable that nobody reads is named with the one that was meant.
@@ -323,7 +323,7 @@ func TestUnknownVariables(t *testing.T) {
 	}
 	// Those that look like no other are named and do not stop a server.
 	t.Setenv("TIMBRE_DEPLOYMENT_COLOUR", "blue")
-	if s := timbre(t, "org", "list"); s.code != exitDone || !strings.Contains(s.err, "warning: TIMBRE_DEPLOYMENT_COLOUR is not a variable of timbre and is not read. The nearest is TIMBRE_") {
+	if s := timbre(t, "org", "list"); s.code != exitDone || !strings.Contains(s.err, "warning: TIMBRE_DEPLOYMENT_COLOUR is not a variable of timbre and is ignored. The most similar one is TIMBRE_") {
 		t.Errorf("exit %d: %s", s.code, s.err)
 	}
 	os.Unsetenv("TIMBRE_DEPLOYMENT_COLOUR")
@@ -345,7 +345,7 @@ func TestNothingIsMadeByAccident(t *testing.T) {
 		{"works", "redact", "1", "--network", "testnet"}, {"works", "evidence", "1", "-o", "e.json", "--secret-file", "none"},
 	} {
 		s := timbre(t, command...)
-		if said := s.out + s.err; s.code == exitDone || !strings.Contains(said, "there is no database at data/timbre.db") && !strings.Contains(said, "the secret file "+filepath.Join(dir, "none")+" is not there") {
+		if said := s.out + s.err; s.code == exitDone || !strings.Contains(said, "there is no database at data/timbre.db") && !strings.Contains(said, "the secret file "+filepath.Join(dir, "none")+" is missing") {
 			t.Errorf("%v: exit %d, %s", command, s.code, said)
 		}
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
@@ -373,14 +373,14 @@ func TestSecretOfAnotherRegistry(t *testing.T) {
 	serve := func(args ...string) said {
 		return timbre(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--public-url", "http://localhost", "--database-url", "sqlite:" + at("timbre.db"), "--blob-url", "file:" + at("blobs")}, args...)...)
 	}
-	serve("--secret-file", at("none")).refused(exitUsage, "the secret file "+at("none")+" is not there. Restore it")
+	serve("--secret-file", at("none")).refused(exitUsage, "the secret file "+at("none")+" is missing. Restore it")
 	if _, err := os.Stat(at("none")); err == nil {
 		t.Error("a second secret was made")
 	}
 	if err := os.WriteFile(at("other"), []byte(strings.Repeat("cd", 32)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	serve("--secret-file", at("other")).refused(exitUsage, "the secret file "+at("other")+" is not the one that signed the log 127.0.0.1:")
+	serve("--secret-file", at("other")).refused(exitUsage, "the secret file "+at("other")+" did not sign the log 127.0.0.1:")
 	timbre(t, "works", "evidence", "1", "--network", "testnet", "-o", at("e.json"), "--database-url", "sqlite:"+at("timbre.db"), "--secret-file", at("other")).refused(exitRefused, "work.not_found")
 	for mode, words := range map[fs.FileMode]string{0o644: "(mode 0644). Run: chmod 600 " + at("secret"), 0o660: "(mode 0660)", 0o604: "(mode 0604)"} {
 		if err := os.Chmod(at("secret"), mode); err != nil {
