@@ -45,7 +45,7 @@ func TestParseS3(t *testing.T) {
 	}
 }
 
-// What is wrong with a bucket's configuration is told before anything starts.
+// Errors in a bucket's configuration are reported before anything starts.
 func TestServeRefusesBucket(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TIMBRE_S3_ACCESS_KEY", "id")
@@ -67,8 +67,8 @@ func TestServeRefusesBucket(t *testing.T) {
 	}
 }
 
-// The doctor finds what keeps a bucket from working, and what it says to do
-// about pages of other origins works as it stands.
+// The doctor finds errors of a bucket's configuration. Its command for uploads from pages
+// of other origins works unchanged.
 func TestDoctorOnBucket(t *testing.T) {
 	srv := s3test.Start(t)
 	bucket, dir := srv.Bucket(), t.TempDir()
@@ -106,7 +106,7 @@ func TestDoctorOnBucket(t *testing.T) {
 	if !found[store].OK || !found[pages].OK || !strings.Contains(found[pages].Found, srv.URL) {
 		t.Errorf("all is well: %+v %+v", found[store], found[pages])
 	}
-	// Some of the origins are not all of them.
+	// Allowing some of the origins is not enough.
 	srv.Allow(bucket, "https://*.songs.example")
 	found, _ = looked(t)
 	if found[pages].OK || !strings.Contains(found[pages].Found, "pages of http://localhost may not upload") {
@@ -152,9 +152,8 @@ func applyCORS(t *testing.T, srv *s3test.Server, bucket, text string) {
 	}
 }
 
-// docs/operating.md is true: its policy is enough and no more than that, its CORS
-// rule is the doctor's in both forms, and a folder moves into a bucket by the
-// names of its files.
+// docs/operating.md is correct. The keys need exactly its policy, and its CORS rule is
+// the doctor's in both forms. A folder moves into a bucket with the same file names.
 func TestOperatingDocument(t *testing.T) {
 	t.Parallel()
 	b, err := os.ReadFile("../../docs/operating.md")
@@ -216,8 +215,8 @@ func TestOperatingDocument(t *testing.T) {
 		t.Error("a user without a policy may do everything")
 	}
 	policy := strings.NewReplacer("USER", "songs-user", "BUCKET", bucket).Replace(block("json", "Statement"))
-	// That s3:ListBucket is needed shows at Amazon only: this server tells a
-	// missing object from a forbidden one in any case.
+	// Only Amazon needs s3:ListBucket: this server distinguishes a missing object from a
+	// forbidden one without it.
 	for _, action := range []string{"s3:PutObject", "s3:GetObject", "s3:DeleteObject"} {
 		if err := admin.SetBucketPolicy(t.Context(), bucket, strings.Replace(policy, action, "s3:GetObjectTagging", 1)); err != nil {
 			t.Fatal(err)

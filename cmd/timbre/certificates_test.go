@@ -44,8 +44,8 @@ func TestCertificateLeadsToThePageOfItsWork(t *testing.T) {
 	}
 }
 
-// Of a recording that stayed with whoever registered it the page does not say that
-// it existed.
+// For a recording that was never uploaded, the page does not say that the recording
+// existed.
 func TestCertificateOfWhatWasNotSeen(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../evidence/testdata/v1/full.json")
@@ -109,7 +109,7 @@ func TestSignerIsTakenWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
-// A registration is asked for in a language that certificates are written in.
+// A registration can only ask for a language in which certificates exist.
 func TestLanguagesAreTheSame(t *testing.T) {
 	t.Parallel()
 	if a, b := registry.Languages, certificate.Languages(); !slices.Equal(a, b) {

@@ -16,8 +16,8 @@ import (
 	"timbre.example/fault"
 )
 
-// shell are the blocks of a document that a reader would paste into one, and at
-// least how many there are.
+// shell returns the blocks of a document that a reader would paste into a shell. The test
+// fails if there are fewer than least.
 func shell(t *testing.T, document string, least int) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/" + document)
@@ -36,9 +36,9 @@ func shell(t *testing.T, document string, least int) string {
 	return script.String()
 }
 
-// The documents are followed line by line, with the real binary and a real
-// shell. What stands between them is what a reader has by then, and what the
-// document promises.
+// The documents are followed line by line, with the real binary and a real shell. The
+// code between the blocks creates the state that a reader has at that point, and checks
+// what the document promises.
 func TestDocumentsAreFollowed(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"bash", "curl", "jq", "xxd"} {
@@ -163,7 +163,7 @@ echo followed
 	}
 }
 
-// clean is the environment without what would configure a server.
+// clean returns the environment without variables that would configure a server.
 func clean() []string {
 	var env []string
 	for _, e := range os.Environ() {

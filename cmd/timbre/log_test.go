@@ -25,7 +25,7 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// story begins a log and gives it so many blocks, at times that are always the same.
+// story starts a log and adds some blocks, at fixed times.
 func story(t *testing.T, url string, key []byte, kept checkpoint.Store, blocks int) *netlog.Log {
 	t.Helper()
 	db := storetest.Open(t, url)
@@ -56,7 +56,7 @@ func story(t *testing.T, url string, key []byte, kept checkpoint.Store, blocks i
 	return l
 }
 
-// behind is a database of two blocks whose log had five, the flags that name it, and
+// behind returns a database of two blocks whose log had five, the flags that name it, and
 // where the log of five is published.
 func behind(t *testing.T) (flags []string, published *httptest.Server) {
 	t.Helper()
@@ -73,7 +73,7 @@ func behind(t *testing.T) (flags []string, published *httptest.Server) {
 	return []string{"--database-url", "sqlite:" + filepath.Join(dir, "timbre.db"), "--secret-file", secretFile, "--blob-url", "file:" + filepath.Join(dir, "blobs"), "--network", "testnet"}, published
 }
 
-// size is how many entries the database has.
+// size returns the number of entries in the database.
 func size(t *testing.T, flags []string) int64 {
 	t.Helper()
 	db, err := store.Open(t.Context(), flags[1])
@@ -88,8 +88,9 @@ func size(t *testing.T, flags []string) int64 {
 	return row.Size
 }
 
-// sessionEnded adds a session, and a stop of the clock, which is no sign that a server
-// has ended sessions. It says later whether the session was ended.
+// sessionEnded adds a session and a stop because of the clock; such a stop does not mean
+// that a server has ended the sessions. The returned function reports whether the session
+// was ended.
 func sessionEnded(t *testing.T, flags []string) func() bool {
 	t.Helper()
 	db := storetest.Open(t, flags[1])
@@ -109,7 +110,7 @@ func sessionEnded(t *testing.T, flags []string) func() bool {
 	}
 }
 
-// More sessions than one statement ends are ended, and counted.
+// All sessions are ended and counted, also if there are more than one statement ends.
 func TestEndSessions(t *testing.T) {
 	t.Parallel()
 	db := storetest.SQLite(t)
@@ -184,7 +185,7 @@ func TestLogRepair(t *testing.T) {
 			if passed := len(r.Passed); from == "folder" && passed != 1 || from == "address" && passed != 0 {
 				t.Errorf("not used: %+v", r.Passed)
 			}
-			// Again there is nothing to do.
+			// A second run has nothing to do.
 			if s := timbre(t, append(call, "--apply")...); s.code != exitDone || !strings.Contains(s.out, "missing      nothing") {
 				t.Errorf("exit %d, %s%s", s.code, s.out, s.err)
 			}
@@ -192,7 +193,7 @@ func TestLogRepair(t *testing.T) {
 	}
 }
 
-// Entries that nobody brings are named, and nothing is changed.
+// Entries that no source has are listed, and nothing is changed.
 func TestLogRepairWithoutSources(t *testing.T) {
 	t.Parallel()
 	flags, published := behind(t)

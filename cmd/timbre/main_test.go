@@ -26,7 +26,7 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// said is how a command ended.
+// said is the result of a command.
 type said struct {
 	t        *testing.T
 	code     int
@@ -40,7 +40,7 @@ func timbre(t *testing.T, args ...string) said {
 	return said{t, code, out.String(), err.String()}
 }
 
-// ok reads the JSON of a command that succeeded.
+// ok decodes the JSON of a successful command.
 func (s said) ok(v any) {
 	s.t.Helper()
 	if s.code != exitDone || s.err != "" {
@@ -58,7 +58,7 @@ func (s said) refused(code int, words string) {
 	}
 }
 
-// inDatabase makes a fresh database the one that commands use.
+// inDatabase makes all commands use a new database.
 func inDatabase(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -164,7 +164,7 @@ func TestCommands(t *testing.T) {
 	if org["widget_enabled"] != false || org["max_file_size_bytes"] != 1000.0 || org["access_code_ttl_ns"] != 720*3600e9 || org["duplicate_titles"] != true || org["asset_storage"] != "none" || org["quota"] != 5.0 {
 		t.Errorf("%v", org)
 	}
-	// For people it is in the words that set takes.
+	// The text output uses the words that org set accepts.
 	if said := timbre(t, "org", "show", id).out; !strings.Contains(said, "widget            off\n") || !strings.Contains(said, "duplicate titles  allow\n") || !strings.Contains(said, "asset storage     none\n") {
 		t.Error(said)
 	}
@@ -244,7 +244,7 @@ func TestCommands(t *testing.T) {
 	for _, c := range [][]string{{"grant", "nobody", "1"}, {"balance", "nobody"}, {"history", "nobody"}} {
 		timbre(t, append([]string{"credits"}, c...)...).refused(exitRefused, "organization.not_found")
 	}
-	// In words, nothing fails either, and every command says something.
+	// Without --json no command fails, and each prints something.
 	for _, c := range [][]string{{"org", "list"}, {"org", "show", id}, {"keys", "list", id}, {"origins", "add", id, "a.example"}, {"origins", "list", id}, {"origins", "remove", id, "a.example"}, {"credits", "balance", id}, {"credits", "history", id}, {"migrate"}} {
 		if s := timbre(t, c...); s.code != exitDone || s.out == "" || s.err != "" {
 			t.Errorf("%v: exit %d, %q, %q", c, s.code, s.out, s.err)
@@ -252,7 +252,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// A secret key is shown once, and nowhere in the database's files.
+// A secret key is shown only once, and is not in the database's files.
 func TestSecretKeyIsShownOnce(t *testing.T) {
 	dir := inDatabase(t)
 	id := strings.TrimSpace(timbre(t, "org", "create", "Songs").out)
@@ -276,7 +276,7 @@ func TestSecretKeyIsShownOnce(t *testing.T) {
 	}
 }
 
-// files is every file below dir, one after the other.
+// files returns the content of every file below dir, joined.
 func files(t *testing.T, dir string) (all []byte) {
 	t.Helper()
 	if err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
@@ -362,7 +362,7 @@ func TestReadSecret(t *testing.T) {
 	if _, err := readSecret(path, false); err == nil || !strings.Contains(err.Error(), "openssl rand -hex 32") {
 		t.Errorf("%v", err)
 	}
-	// 16 first starts at once agree.
+	// 16 processes that start at the same time for the first time use the same secret.
 	var wg sync.WaitGroup
 	got := make([]secret, 16)
 	for i := range got {
@@ -406,7 +406,7 @@ func TestReadSecret(t *testing.T) {
 	}
 }
 
-// looked is what doctor found, by check.
+// looked returns the doctor's results, by check.
 func looked(t *testing.T, args ...string) (map[string]finding, said) {
 	t.Helper()
 	s := timbre(t, append([]string{"doctor", "--json"}, args...)...)
@@ -452,7 +452,7 @@ func TestDoctor(t *testing.T) {
 	if _, err := os.Stat(path("timbre.db")); err == nil {
 		t.Error("doctor made a database")
 	}
-	demo := startDemo(t, dir) // its names are those that the environment has
+	demo := startDemo(t, dir) // the environment has the demo's file names
 	demo.stop()
 	found, s = looked(t)
 	bad("after a first start", found, s)
@@ -466,7 +466,7 @@ func TestDoctor(t *testing.T) {
 	bad("a reserve that is larger than the disk", found, s, "space for the database", "space for the uploads")
 	found, s = looked(t, "--max-file-size", "1152921504606846976")
 	bad("files that are larger than the disk", found, s, "space for the uploads")
-	// Each role needs something else.
+	// Each role has different requirements.
 	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		tokens, err := session.NewTokens(make([]byte, 32), "", time.Now)
 		if err != nil || r.URL.Path != "/.well-known/jwks.json" {
@@ -521,7 +521,7 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// buffer is what several goroutines write.
+// buffer is a buffer for several goroutines.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -539,7 +539,7 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-// Proxies are read as they are written, and default to this machine.
+// A list of proxies is written as it was read; the default is this machine.
 func TestProxies(t *testing.T) {
 	for text, want := range map[string]string{"none": "[]", "10.0.0.0/8": "[10.0.0.0/8]", "127.0.0.0/8, ::1/128": "[127.0.0.0/8 ::1/128]"} {
 		var p proxies
@@ -554,7 +554,7 @@ func TestProxies(t *testing.T) {
 	}
 }
 
-// A server whose log is JSON says in JSON why it did not start, whatever is wrong.
+// A server with a JSON log reports in JSON why it did not start, for every error.
 func TestStartFailuresAreJSON(t *testing.T) {
 	dir := t.TempDir()
 	for name, args := range map[string][]string{

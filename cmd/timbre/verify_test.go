@@ -18,7 +18,7 @@ import (
 	"timbre.example/internal/certificate/pdftest"
 )
 
-// What is not evidence is refused, and the command says so.
+// A file that is not evidence is refused with a clear message.
 func TestVerifyRefuses(t *testing.T) {
 	t.Parallel()
 	for text, words := range map[string]string{
@@ -122,7 +122,7 @@ func TestVerify(t *testing.T) {
 		{[]string{made + "behind.pdf", "--log-key", key}, exitRefused, "", "the file does not end with startxref and %%EOF"},
 		{[]string{made + "bare.pdf", "--log-key", key}, exitRefused, "", "No evidence is attached to this PDF."},
 		{[]string{made + "other.pdf", "--log-key", key}, exitRefused, "", "This evidence is damaged"},
-		// A title cannot write lines of its own, nor clear the screen.
+		// A title cannot start a line of its own, and cannot clear the screen.
 		{[]string{made + "line.json"}, exitRefused, `title        "\x1b[2J\u202e\nok  `, "not proved: Does not match\n"},
 	} {
 		var out, errs bytes.Buffer
@@ -131,7 +131,7 @@ func TestVerify(t *testing.T) {
 		}
 	}
 
-	// What is saved is what was attached; of some creators, it is redacted.
+	// The saved file equals the attached one; with only some creators, it is redacted.
 	redacted, err := os.ReadFile(dir + "redacted.json")
 	if err != nil {
 		t.Fatal(err)
@@ -174,8 +174,8 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// The reason of a check may hold words of whoever made the evidence, such as the
-// name of a time-stamp authority: they do not become lines of ours.
+// The reason of a check can contain text from the maker of the evidence, such as the name
+// of a time-stamp authority. Such text cannot look like a line of timbre.
 func TestVerifyTellsInOneLine(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
