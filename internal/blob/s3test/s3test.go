@@ -35,8 +35,8 @@ const (
 	SecretKey = "not-a-secret-of-anyone"
 )
 
-// patience is how long the server may take to start or to end.
-const patience = 60 * time.Second
+// timeout is how long the server can take to start or to stop.
+const timeout = 60 * time.Second
 
 // program is the server's path, built when it is first needed. The go command
 // keeps what it built.
@@ -131,7 +131,7 @@ func (s *Server) Restart() {
 		cmd.Wait()
 		close(exited)
 	}(s.cmd)
-	limit := time.After(patience)
+	limit := time.After(timeout)
 	for {
 		if conn, err := net.Dial("tcp", s.addr); err == nil { // it says so in no other way
 			conn.Close()

@@ -10,8 +10,8 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the "pgx" driver
 )
 
-// patience is how long a statement may take.
-const patience = 10 * time.Second
+// timeout is the timeout of a statement.
+const timeout = 10 * time.Second
 
 // Postgres is a Store in the table timbre_checkpoints of a Postgres database, which
 // must be another than the log's.
@@ -61,7 +61,7 @@ func (p *Postgres) table(ctx context.Context) error {
 
 // Load implements Store.
 func (p *Postgres) Load(ctx context.Context, name string) (text string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if err = p.table(ctx); err == nil {
 		err = p.db.QueryRowContext(ctx, "SELECT checkpoint FROM timbre_checkpoints WHERE name = $1", name).Scan(&text)
@@ -76,7 +76,7 @@ func (p *Postgres) Load(ctx context.Context, name string) (text string, err erro
 
 // Swap implements Store.
 func (p *Postgres) Swap(ctx context.Context, name, old, new string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if err := p.table(ctx); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
