@@ -105,8 +105,8 @@ func (p *postgres) within(ctx context.Context, restart func(), f func(query.DBTX
 // statements runs the statements of one transaction. They end with the transaction's
 // context, which begin derives from theirs.
 type statements struct {
-	tx   *sql.Tx
-	ctx  context.Context
+	tx      *sql.Tx
+	ctx     context.Context
 	restart func()
 }
 
