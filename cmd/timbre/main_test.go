@@ -299,7 +299,7 @@ func TestDatabaseURL(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("TIMBRE_DATABASE_URL", "postgres://nobody:opensesame@127.0.0.1:1/none?connect_timeout=2")
-	if s := timbre(t, "org", "list"); s.code != exitRefused || !strings.Contains(s.err, "cannot be used: connection refused") || strings.Contains(s.err, "opensesame") {
+	if s := timbre(t, "org", "list"); s.code != exitRefused || !strings.Contains(s.err, "(or its variable): connection refused") || strings.Contains(s.err, "opensesame") {
 		t.Errorf("exit %d: %s", s.code, s.err)
 	}
 	var list []any

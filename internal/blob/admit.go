@@ -174,13 +174,13 @@ func (p *put) account() error {
 	room := p.d.opts.Space.Room()
 	switch {
 	case room == 0 || n > room:
-		return Full(fmt.Errorf("%w: %d bytes are free above the reserve, %d are wanted", space.ErrLow, room, n))
+		return Full(fmt.Errorf("%w: %d bytes are free above the reserve, the upload needs %d", space.ErrLow, room, n))
 	case p.owner.Group != "" && n > 0 && held+n > (room+held)/2:
 		// The other half is for other groups, in any order of arrival.
 		if held > 0 {
 			return busy("organization_bytes")
 		}
-		return Full(fmt.Errorf("%w: %d bytes are free above the reserve, and half of them for others; %d are wanted", space.ErrLow, room, n))
+		return Full(fmt.Errorf("%w: %d bytes are free above the reserve, half of them for other organizations; the upload needs %d", space.ErrLow, room, n))
 	}
 	first := min(n, step)
 	claim, err := p.d.opts.Space.Claim(first)

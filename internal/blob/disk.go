@@ -496,8 +496,8 @@ func (d *Disk) Sweep(ctx context.Context) error {
 
 // The errors of hold.
 var (
-	errHeld    = errors.New("blob: another process holds the file")
-	errNoLocks = errors.New("blob: no locks here")
+	errHeld    = errors.New("blob: another process has locked the file")
+	errNoLocks = errors.New("blob: this system has no file locks")
 )
 
 // left reports whether no process writes a temporary file any more.

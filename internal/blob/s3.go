@@ -111,7 +111,7 @@ func NewS3(o S3Options) (*S3, error) {
 	keys := credentials.NewStaticV4(o.AccessKey, o.SecretKey, "")
 	switch {
 	case (o.AccessKey == "") != (o.SecretKey == ""):
-		return nil, errors.New("blob: an access key and a secret key are needed, or neither")
+		return nil, errors.New("blob: give both an access key and a secret key, or neither")
 	case o.AccessKey == "":
 		keys = credentials.NewChainCredentials([]credentials.Provider{&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{}})
 	}
@@ -120,7 +120,7 @@ func NewS3(o S3Options) (*S3, error) {
 	dial := func(endpoint string, t *http.Transport) (*minio.Client, error) {
 		u, err := url.Parse(endpoint)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-			return nil, fmt.Errorf("blob: an endpoint is http(s)://host[:port], not %q", endpoint)
+			return nil, fmt.Errorf("blob: an endpoint must be http(s)://host[:port], not %q", endpoint)
 		}
 		c, err := minio.New(u.Host, &minio.Options{
 			Creds: keys, Secure: u.Scheme == "https", Region: o.Region, Transport: t, MaxRetries: s3Tries,
@@ -224,7 +224,7 @@ func (s *S3) Open(ctx context.Context, key string) (io.ReadCloser, Info, error) 
 	d.timer.Stop()
 	if err == nil && info.Size < 0 {
 		body.Close()
-		err = errors.New("the server does not say how large the object is")
+		err = errors.New("the server does not report the object's size")
 	}
 	if err != nil {
 		cancel(nil)
@@ -248,7 +248,7 @@ func (s *S3) Stat(ctx context.Context, key string) (Info, error) {
 	return Info{Size: info.Size, Version: fmt.Sprintf("%d-%s-%d", info.Size, info.ETag, info.LastModified.UnixNano())}, nil
 }
 
-var errIdle = errors.New("no byte came for too long")
+var errIdle = errors.New("timeout: no byte came")
 
 // download is a body that ends if a read waits too long. The time between reads does not
 // count.
@@ -399,7 +399,7 @@ func (s *S3) Probe(ctx context.Context) (err error) {
 	got, err := io.ReadAll(io.LimitReader(r, 100))
 	r.Close()
 	if err == nil && !bytes.Equal(got, want) {
-		err = errors.New("blob: read: other bytes than were written")
+		err = errors.New("blob: read: the bytes differ from those that were written")
 	}
 	if err != nil {
 		return err
@@ -407,7 +407,7 @@ func (s *S3) Probe(ctx context.Context) (err error) {
 	// For a missing object, Amazon answers "forbidden" to keys that cannot list the
 	// bucket.
 	if _, _, err := s.Open(ctx, key+"-none"); !errors.Is(err, ErrNotFound) {
-		return fmt.Errorf("blob: a missing object is not told as missing (is s3:ListBucket allowed?): %v", err)
+		return fmt.Errorf("blob: the store does not report a missing object as missing (is s3:ListBucket allowed?): %v", err)
 	}
 	return nil
 }

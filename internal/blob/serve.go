@@ -171,7 +171,7 @@ type rate struct {
 	before int64     // bytes that had come by then
 }
 
-var errSlow = errors.New("blob: the upload is slower than the least rate")
+var errSlow = errors.New("blob: the upload is slower than the lowest speed")
 
 func (r *rate) enough(size int64) bool {
 	return float64(size-r.before) >= float64(r.least)*r.window.Seconds()

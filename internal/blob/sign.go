@@ -44,7 +44,7 @@ type signer struct {
 
 func newSigner(baseURL string, key []byte) (*signer, error) {
 	if len(key) < minSigningKey {
-		return nil, fmt.Errorf("blob: the signing key has %d bytes, at least %d are needed", len(key), minSigningKey)
+		return nil, fmt.Errorf("blob: the signing key has %d bytes, must have at least %d", len(key), minSigningKey)
 	}
 	u, err := url.Parse(baseURL)
 	if err != nil {
@@ -162,7 +162,7 @@ func ceilUnix(t time.Time) int64 {
 // file path that stays inside the folder.
 func validKey(key string) error {
 	if len(key) == 0 || len(key) > maxKeyBytes {
-		return fmt.Errorf("blob: a key has 1 to %d bytes, not %d", maxKeyBytes, len(key))
+		return fmt.Errorf("blob: a key must have 1 to %d bytes, not %d", maxKeyBytes, len(key))
 	}
 	for seg := range strings.SplitSeq(key, "/") {
 		if seg == "" {
@@ -170,7 +170,7 @@ func validKey(key string) error {
 		}
 		for _, c := range []byte(seg) {
 			if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-				return fmt.Errorf("blob: key %q may hold only a-z, 0-9, - and /", key)
+				return fmt.Errorf("blob: key %q may contain only a-z, 0-9, - and /", key)
 			}
 		}
 	}

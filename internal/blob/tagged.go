@@ -29,7 +29,7 @@ func (s *S3) Tagged(ctx context.Context, key string, max int64) (data []byte, ta
 		return nil, "", failed("read", err)
 	}
 	if int64(len(data)) > max || info.ETag == "" {
-		return nil, "", fmt.Errorf("blob: read: more than %d bytes, or without an entity tag", max)
+		return nil, "", fmt.Errorf("blob: read: the object has more than %d bytes, or no entity tag", max)
 	}
 	return data, info.ETag, nil
 }

@@ -120,7 +120,7 @@ func TestOf(t *testing.T) {
 	t.Parallel()
 	u, err := space.Of(t.TempDir())
 	if errors.Is(err, space.ErrUnknown) {
-		t.Skip("skipped: this system does not tell")
+		t.Skip("skipped: this system does not report free space")
 	}
 	if err != nil || u.Total <= 0 || u.Free < 0 || u.Free > u.Total {
 		t.Errorf("%+v, %v", u, err)
