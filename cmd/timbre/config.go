@@ -79,7 +79,7 @@ func (f databaseFlag) open(ctx context.Context, mustExist bool) (*store.DB, erro
 		info, err := os.Stat(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && mustExist:
-			return nil, wrongf(name, "there is no database at %s. Run this command in the server's directory, or give the URL of the database that the server uses. To create a new database, run `timbre serve`", path)
+			return nil, wrongf(name, "the database %s does not exist. Run this command in the server's directory, or give the URL of the database that the server uses. To create a new database, run `timbre serve`", path)
 		case err == nil && info.IsDir():
 			return nil, wrongf(name, "%s is a directory; it must be a file", path)
 		case err != nil && !errors.Is(err, fs.ErrNotExist):

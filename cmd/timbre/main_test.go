@@ -306,7 +306,7 @@ func TestDatabaseURL(t *testing.T) {
 	timbre(t, "org", "list", "--json", "--database-url-file", file).ok(&list)
 	timbre(t, "org", "list", "--database-url-file", file+"x").refused(exitUsage, "no such file")
 	timbre(t, "org", "list", "--database-url", "mysql:x").refused(exitUsage, "--database-url=mysql:…: must begin with sqlite: or postgres://")
-	timbre(t, "org", "list", "--database-url", "sqlite:"+filepath.Join(dir, "new.db")).refused(exitUsage, "there is no database at "+filepath.Join(dir, "new.db"))
+	timbre(t, "org", "list", "--database-url", "sqlite:"+filepath.Join(dir, "new.db")).refused(exitUsage, "the database "+filepath.Join(dir, "new.db")+" does not exist")
 }
 
 func TestServeRefusesBadConfiguration(t *testing.T) {

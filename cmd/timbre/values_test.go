@@ -19,7 +19,7 @@ var inside = regexp.MustCompile(`strconv|netip|slog|parse "|invalid syntax|panic
 
 // wrongValues has one or more invalid values for each flag and argument of each command.
 // A plain name is the same flag of every command; "command name" is the flag of one
-// command. If every text is valid, there is no invalid value, and a comment says why.
+// command. If every text is valid, the list is nil, and a comment says why.
 var wrongValues = map[string][]string{
 	"addr":                             {"nowhere", "127.0.0.1:http", "127.0.0.1:70000"},
 	"data":                             {"FILE/below"},
@@ -106,9 +106,9 @@ var wrongValues = map[string][]string{
 	"<org>": nil, "<id>": nil, "<name>": nil, "<origin>": nil, "<site-key>": nil, "<code>": nil, "<command>": nil,
 }
 
-// For an invalid value, each flag and argument of each command (and its variable) reports
-// its name, the value and a valid example, in words for people. None panics, and none
-// creates a file.
+// Each flag and argument of each command (and its variable) refuses an invalid value. The
+// error has the name, the value and a valid example, in words for people. None panics,
+// and none creates a file.
 func TestWrongValues(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
@@ -349,7 +349,7 @@ func TestNothingIsMadeByAccident(t *testing.T) {
 		{"works", "redact", "1", "--network", "testnet"}, {"works", "evidence", "1", "-o", "e.json", "--secret-file", "none"},
 	} {
 		s := timbre(t, command...)
-		if said := s.out + s.err; s.code == exitDone || !strings.Contains(said, "there is no database at data/timbre.db") && !strings.Contains(said, "the secret file "+filepath.Join(dir, "none")+" is missing") {
+		if said := s.out + s.err; s.code == exitDone || !strings.Contains(said, "the database data/timbre.db does not exist") && !strings.Contains(said, "the secret file "+filepath.Join(dir, "none")+" is missing") {
 			t.Errorf("%v: exit %d, %s", command, s.code, said)
 		}
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {

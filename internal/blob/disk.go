@@ -45,9 +45,9 @@ type Options struct {
 	// UploadTimeout ends an upload or download that takes longer; the default and the
 	// maximum are LongestUpload.
 	UploadTimeout time.Duration
-	// DiscardBytes is the largest body over the limit that is read to its end, because a
-	// browser sends the whole body before it reads the answer. The default is 1 GiB, or
-	// twice the limit if that is more. A longer body is refused at once.
+	// DiscardBytes is the largest body over the limit that is read to its end: a browser
+	// sends the whole body before it reads the answer. The default is 1 GiB, or twice the
+	// limit if that is more. A longer body is refused at once.
 	DiscardBytes int64
 	// DrainBytes and DrainTimeout bound how many bytes of a refused body are read and
 	// dropped, and for how long. So the error reaches a client that sends everything

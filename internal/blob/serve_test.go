@@ -231,7 +231,7 @@ func (s *served) onDisk(tb testing.TB) (n int64) {
 	return n
 }
 
-// If a client uploads the text that the store writes for a body over its limit, that
+// A client can upload the text that the store writes for a body over its limit. Then that
 // upload is refused for its size, and nothing else happens.
 func TestOverCapByItsOwnWords(t *testing.T) {
 	t.Parallel()

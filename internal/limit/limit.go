@@ -9,8 +9,8 @@
 // Not every call needs the database. A process takes several calls at once from a large
 // budget, so that a busy organization is not one row that every call waits for. A refused
 // key is refused from memory until it may call again. If the database does not answer,
-// each instance counts alone for a while: a limit refuses nobody because of the database,
-// and the call itself will report the error.
+// each instance counts alone for a while, so that no caller is refused because of it; the
+// call itself will report the error.
 //
 // The package knows neither the meaning of a key nor the text of a refusal.
 package limit

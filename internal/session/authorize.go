@@ -29,8 +29,8 @@ type Caller struct {
 	// Quota is the largest number of registrations and updates of the organization in a
 	// month; 0: no quota, credits are the only limit.
 	Quota int64
-	// WorkID is a work that the caller may update beyond what the token allows, because
-	// the caller has shown an access code or owns the work; "": none. Authorize leaves it
+	// WorkID is a work that the caller may update beyond what the token allows. The
+	// caller has shown an access code, or owns the work; "": none. Authorize leaves it
 	// empty.
 	WorkID string
 	// Test: the session belongs to a test key. It reaches only what test keys made on the
@@ -129,8 +129,8 @@ func unread(err error) error {
 }
 
 // May refuses a caller whose token is for another action or another network ("" is any).
-// It also refuses a token for a single work if the call makes a new work, and an expired
-// token if the call starts a job. An expired token can continue its job.
+// It refuses a token for a single work if the call makes a new work. It refuses an
+// expired token if the call starts a job; an expired token can continue its job.
 func (c Caller) May(action Action, n network.Name, begins bool) error {
 	switch {
 	case begins && c.Expired:

@@ -170,9 +170,9 @@ func (i *Issuer) attempt() {
 	defer i.mu.Unlock()
 	switch {
 	case err == nil && i.err != nil:
-		i.Log.Info("the issuer's keys are to be had again", "url", i.URL)
+		i.Log.Info("the issuer's keys are available again", "url", i.URL)
 	case err != nil && i.err == nil:
-		i.Log.Warn("the issuer's keys are not to be had", "url", i.URL, "error", err)
+		i.Log.Warn("the issuer's keys are not available", "url", i.URL, "error", err)
 	}
 	if err == nil {
 		i.keys, i.asked = set, asked

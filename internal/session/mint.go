@@ -117,7 +117,7 @@ func (r MintRequest) validate(test, hashOnly bool) error {
 	if !r.Network.Valid() {
 		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "one_of", Message: "Must be testnet or mainnet."})
 	} else if test && r.Network != network.Testnet {
-		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "test_key", Message: "A test key reaches the test network only."})
+		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "test_key", Message: "Must be testnet for a test key."})
 	}
 	// 0 is not a work's id. Reading it as "any work" would allow more than the host asked
 	// for.
@@ -129,11 +129,11 @@ func (r MintRequest) validate(test, hashOnly bool) error {
 	}
 	if r.Rehearse != nil {
 		if !test {
-			bad = append(bad, fault.Field{Field: "rehearse", Rule: "test_key", Message: "Only a test key rehearses."})
+			bad = append(bad, fault.Field{Field: "rehearse", Rule: "test_key", Message: "Only allowed with a test key."})
 		} else if !Rehearsable(fault.Code(*r.Rehearse)) {
 			bad = append(bad, fault.Field{Field: "rehearse", Rule: "one_of", Message: "Must be a code that can be rehearsed."})
 		} else if hashOnly && fault.Code(*r.Rehearse) == fault.CodeWidgetUploadError {
-			bad = append(bad, fault.Field{Field: "rehearse", Rule: "hash_only", Message: "This session uploads nothing."})
+			bad = append(bad, fault.Field{Field: "rehearse", Rule: "hash_only", Message: "Cannot be rehearsed: this session uploads no file."})
 		}
 	}
 	// A session can store less than its organization does, never more.

@@ -56,13 +56,13 @@ type KeyPair struct {
 func CreateOrganization(ctx context.Context, db *store.DB, name string) (Organization, error) {
 	name = strings.TrimSpace(name)
 	if n := len([]rune(name)); n == 0 || n > 200 || !utf8.ValidString(name) {
-		return Organization{}, fault.CommonValidationFailed([]fault.Field{{Field: "name", Rule: "length", Message: "A name has 1 to 200 characters."}})
+		return Organization{}, fault.CommonValidationFailed([]fault.Field{{Field: "name", Rule: "length", Message: "Must have 1 to 200 characters."}})
 	}
 	if legible.Blank(name) {
-		return Organization{}, fault.CommonValidationFailed([]fault.Field{{Field: "name", Rule: "blank", Message: "Nothing of this name can be seen."}})
+		return Organization{}, fault.CommonValidationFailed([]fault.Field{{Field: "name", Rule: "blank", Message: "Must have visible characters."}})
 	}
 	if kind, r, at := legible.First(name); kind != legible.Fine {
-		return Organization{}, fault.CommonValidationFailed([]fault.Field{{Field: "name", Rule: string(kind), Message: fmt.Sprintf("A name is one line, of which all can be seen. Character %d is %U. Remove it.", at, r)}})
+		return Organization{}, fault.CommonValidationFailed([]fault.Field{{Field: "name", Rule: string(kind), Message: fmt.Sprintf("Must be one line of visible characters. Remove character %d (%U).", at, r)}})
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -117,13 +117,13 @@ func ChangeOrganization(ctx context.Context, db *store.DB, id string, change fun
 		o = organization(row)
 		change(&o)
 		if o.MaxFileSize < 0 || o.AccessCodeTTL < 0 || o.Quota < 0 {
-			return fault.CommonValidationFailed([]fault.Field{{Field: "settings", Rule: "min", Message: "Sizes, lifetimes and quotas are not negative."}})
+			return fault.CommonValidationFailed([]fault.Field{{Field: "settings", Rule: "min", Message: "Sizes, lifetimes and quotas must not be negative."}})
 		}
 		if o.AssetStorage != StoreKeep && o.AssetStorage != StoreNone {
 			return fault.CommonValidationFailed([]fault.Field{{Field: "asset_storage", Rule: "one_of", Message: "Must be keep or none."}})
 		}
 		if o.Imprint = strings.TrimSpace(o.Imprint); utf8.RuneCountInString(o.Imprint) > maxImprint || !utf8.ValidString(o.Imprint) || o.Imprint != "" && legible.Blank(o.Imprint) || legible.Shown(o.Imprint) != o.Imprint {
-			return fault.CommonValidationFailed([]fault.Field{{Field: "imprint", Rule: "length", Message: fmt.Sprintf("Must be one line of at most %d characters, of which all can be seen.", maxImprint)}})
+			return fault.CommonValidationFailed([]fault.Field{{Field: "imprint", Rule: "length", Message: fmt.Sprintf("Must be one line of at most %d visible characters.", maxImprint)}})
 		}
 		suspended := row.SuspendedAt
 		if o.Suspended != suspended.Valid {

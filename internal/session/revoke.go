@@ -102,11 +102,11 @@ func (s *Service) RevokeOwn(ctx context.Context, r RevokeRequest) (int64, error)
 		}
 	}
 	if named != 1 {
-		return 0, fault.CommonValidationFailed([]fault.Field{{Field: "session_id", Rule: "one_of", Message: "Give one of session_id, token and external_user_ref."}})
+		return 0, fault.CommonValidationFailed([]fault.Field{{Field: "session_id", Rule: "one_of", Message: "Give exactly one of session_id, token and external_user_ref."}})
 	}
 	if r.Token != nil && *r.Token != "" {
 		if w.ID = TokenID(*r.Token); w.ID == "" {
-			return 0, fault.CommonValidationFailed([]fault.Field{{Field: "token", Rule: "token", Message: "This is no session token."}})
+			return 0, fault.CommonValidationFailed([]fault.Field{{Field: "token", Rule: "token", Message: "Must be a session token."}})
 		}
 	}
 	if strings.ContainsRune(w.ID, 0) { // not an id, and Postgres refuses such a text

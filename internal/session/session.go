@@ -49,8 +49,8 @@ func (a Action) Valid() bool { return a == Register || a == UpdateVersion || a =
 // Service mints and checks sessions.
 type Service struct {
 	DB *store.DB
-	// Tokens signs tokens. It also verifies them if there is no Issuer. It is nil in a
-	// process that does not mint.
+	// Tokens signs tokens. Without an Issuer it also verifies them. It is nil in a process
+	// that does not mint.
 	Tokens *Tokens
 	// Issuer has the keys of the process that mints, if that is another process.
 	Issuer *Issuer

@@ -18,7 +18,7 @@ import (
 )
 
 // sqliteDB has one connection for writing and a pool for reading. SQLite allows only one
-// writer at a time. Transactions queue for it in this process, which costs nothing, so
+// writer at a time. Transactions queue for it in this process. That costs nothing, so
 // SQLite's busy timeout is only needed for other processes (such as the command line next
 // to a running server).
 //

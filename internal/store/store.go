@@ -135,7 +135,7 @@ func Micros(t time.Time) int64 { return t.UnixMicro() }
 func Time(us int64) time.Time { return time.UnixMicro(us).UTC() }
 
 // again reports whether the transaction must run again: Postgres asks for it, or the
-// connection was lost before the commit was sent. If it was lost later, nobody knows
+// connection was lost before the commit was sent. After a later loss it is unknown
 // whether the transaction was committed, and the caller decides.
 func again(err error) bool {
 	var pg *pgconn.PgError

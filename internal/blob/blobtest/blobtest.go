@@ -116,7 +116,7 @@ func ownPut(t *testing.T, s blob.Store) {
 		t.Fatal(err)
 	}
 	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, first) {
-		t.Errorf("whoever was reading got %d other bytes (%v)", len(got), err)
+		t.Errorf("an open reader got %d other bytes (%v)", len(got), err)
 	}
 	wantObject(t, s, "certificates/one/1", second)
 	if err := s.Put(t.Context(), "certificates/../one", first); err == nil {

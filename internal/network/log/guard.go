@@ -84,8 +84,8 @@ func (l *Log) KeptName() string {
 	return fmt.Sprintf("%s-%08x", l.config.Network, l.verifier.KeyHash())
 }
 
-// Kept returns the checkpoint that is stored outside of the database ("" if there is
-// none), and its place.
+// Kept returns the checkpoint that is stored outside of the database ("" if it is
+// missing), and its place.
 func (l *Log) Kept(ctx context.Context) (text, place string, err error) {
 	if l.config.Checkpoints == nil {
 		return "", "", nil

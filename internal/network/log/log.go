@@ -1,11 +1,11 @@
 // Package log is the built-in network: a transparency log in the database. It follows
 // C2SP's tlog-tiles and tlog-checkpoint, so other verifiers work with it too.
 //
-// Package leaf has the two texts, the transaction and the leaf. A block is what
-// one commit of the sequencer added to the log; its checkpoint is a signed note
-// of three lines (origin, number of entries, base64 root hash), and the SHA-256
-// of that signed note is the block hash. Block 0 is the empty log. docs/log.md
-// says how to verify all of it by hand.
+// Package leaf has the two texts, the transaction and the leaf. A block is what one
+// commit of the sequencer added to the log. Its checkpoint is a signed note of three
+// lines: origin, number of entries, base64 root hash. The SHA-256 of that signed note is
+// the block hash. Block 0 is the empty log. docs/log.md describes how to verify
+// everything by hand.
 //
 // Creates get ats ids from 1 upwards. Updates get the next version of their
 // work. An update of a work that does not exist when its turn comes is refused:
@@ -293,7 +293,7 @@ func check(t leaf.Transaction) error {
 	return nil
 }
 
-func unknownWork(atsID int64) string { return fmt.Sprintf("there is no work %d", atsID) }
+func unknownWork(atsID int64) string { return fmt.Sprintf("work %d does not exist", atsID) }
 
 // Broadcast implements network.Network. In one transaction it stores the entries for the
 // sequencer. It leaves out bytes that are not a transaction, and then returns an error

@@ -450,7 +450,7 @@ func TestRefusedInItsTurn(t *testing.T) {
 		}
 		<-head
 		got := find(t, l, staged[0])
-		if len(got) != 1 || got[0].Failure != "there is no work 1" || got[0].BlockNumber != 0 || got[0].At.IsZero() {
+		if len(got) != 1 || got[0].Failure != "work 1 does not exist" || got[0].BlockNumber != 0 || got[0].At.IsZero() {
 			t.Errorf("receipt %+v", got)
 		}
 		if _, err := l.Block(t.Context(), 1); !errors.Is(err, log.ErrNotFound) {
@@ -757,7 +757,7 @@ func TestPaths(t *testing.T) {
 }
 
 // Two processes, each with its own connections, sequence one database while senders
-// broadcast, some of them twice. There is no fork, no loss and no duplicate.
+// broadcast, some of them twice. The log has no forks, no gaps and no duplicates.
 func TestTwoSequencers(t *testing.T) {
 	for name, url := range map[string]func() string{
 		"sqlite":   func() string { return "sqlite:" + filepath.Join(t.TempDir(), "timbre.db") },

@@ -229,7 +229,7 @@ func (l *Log) plan(ctx context.Context, tx *store.Tx, row query.GetLogRow, waiti
 }
 
 // stage decides about the waiting entries and records the block, unless a block is staged
-// already. If all entries are refused, there is no block, and they are decided at once.
+// already. If all entries are refused, they are decided at once and no block is made.
 // stage reads first and then claims by compare-and-set: a slower sequencer finds that the
 // log has moved, and has nothing to undo.
 func (l *Log) stage(ctx context.Context, tx *store.Tx) (reached position, before, staged string, err error) {

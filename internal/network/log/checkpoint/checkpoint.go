@@ -25,7 +25,7 @@ const MaxSize = 64 << 10
 // Store stores one text under each name. Implementations are safe for concurrent use by
 // several processes. A name contains only [a-z0-9-].
 type Store interface {
-	// Load returns the text under name, or "" if there is none.
+	// Load returns the text under name, or "" if it is missing.
 	Load(ctx context.Context, name string) (string, error)
 	// Swap replaces old by new. An old of "" means that no text is stored yet. It returns
 	// ErrSwapped if another text is stored. After any other error, new can be stored or
