@@ -15,7 +15,7 @@ import (
 // s3Flags are the keys of the bucket that --blob-url names.
 type s3Flags struct {
 	S3AccessKey     string `name:"s3-access-key" example:"timbre" env:"TIMBRE_S3_ACCESS_KEY" placeholder:"KEY" help:"Access key of the s3: bucket. Without keys, the server uses AWS's environment variables, ~/.aws/credentials or the machine's role."`
-	S3SecretKey     string `name:"s3-secret-key" secret:"all" example:"SECRET" env:"TIMBRE_S3_SECRET_KEY" placeholder:"SECRET" help:"Secret key of the bucket. Better use the variable or the file: the list of processes shows flags."`
+	S3SecretKey     string `name:"s3-secret-key" secret:"all" example:"SECRET" env:"TIMBRE_S3_SECRET_KEY" placeholder:"SECRET" help:"Secret key of the bucket. Prefer the variable or the file, because the list of processes shows flags."`
 	S3SecretKeyFile string `name:"s3-secret-key-file" example:"/run/secrets/s3" env:"TIMBRE_S3_SECRET_KEY_FILE" type:"path" placeholder:"FILE" help:"Read the secret key from this file instead."`
 }
 

@@ -72,7 +72,7 @@ type Object struct {
 }
 
 // Store is an object store. Implementations are safe for concurrent use. A store without
-// room returns ErrFull. Any error that is neither ErrNotFound nor ErrFull means that the
+// room returns ErrFull. Any error besides ErrNotFound, ErrFull and TooLarge means that the
 // store does not answer.
 type Store interface {
 	// PresignPut returns a URL that accepts PUTs of the raw bytes until it expires, also

@@ -11,8 +11,8 @@ import (
 
 // titleKeys is migration 15. It computes the keys of titles again, by a rule that SQL
 // cannot express. If the titles of two works became equal, both works stay, and the title
-// belongs to one of them; only a new work is refused. It also adds an index that finds a
-// commitment's log entries by position.
+// belongs to one of them; only a new work is refused. It also adds the position to the
+// index of log entries by commitment.
 func titleKeys() *goose.Migration {
 	return goose.NewGoMigration(15,
 		&goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
