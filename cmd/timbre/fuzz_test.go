@@ -24,7 +24,7 @@ func FuzzProxies(f *testing.F) {
 		}
 		if len(p) == 0 {
 			if text != "none" {
-				t.Errorf("%q trusts nobody", text)
+				t.Errorf("%q trusts no proxy", text)
 			}
 			return
 		}

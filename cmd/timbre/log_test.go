@@ -203,7 +203,7 @@ func TestLogRepairWithoutSources(t *testing.T) {
 			t.Errorf("%q: exit %d, %s%s", source, s.code, s.out, s.err)
 		}
 		if len(source) > 0 && strings.HasPrefix(source[0], "http") && !strings.Contains(s.out, "not used     "+source[0]) {
-			t.Errorf("%q is not told: %s", source, s.out)
+			t.Errorf("%q is not listed: %s", source, s.out)
 		}
 	}
 }

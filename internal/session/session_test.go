@@ -292,7 +292,7 @@ func TestSpend(t *testing.T) {
 			if err == nil {
 				won++
 			} else if !errors.Is(err, fault.CodeSessionInvalidToken) {
-				t.Errorf("a loser is told %v", err)
+				t.Errorf("a later init returned %v", err)
 			}
 		}
 		if won != 1 {

@@ -1099,7 +1099,7 @@ func TestSilence(t *testing.T) {
 		now = now.Add(c.Silence/3 - time.Second)
 		sequence(t, makes)
 		if noted() != before {
-			t.Error("a sign of life that nobody needs yet")
+			t.Error("a sign was written too early")
 		}
 		now = now.Add(time.Second)
 		sequence(t, makes)
