@@ -29,8 +29,8 @@ type doctorCmd struct {
 	JSON bool `help:"Print JSON."`
 }
 
-// finding is the result of one check.
-type finding struct {
+// checkResult is the result of one check.
+type checkResult struct {
 	Check  string `json:"check"`
 	OK     bool   `json:"ok"`
 	Found  string `json:"found"`
@@ -40,9 +40,9 @@ type finding struct {
 func (c *doctorCmd) Run(o *output) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	var all []finding
+	var all []checkResult
 	look := func(check string, err error, found, remedy string) {
-		f := finding{Check: check, OK: err == nil, Found: found}
+		f := checkResult{Check: check, OK: err == nil, Found: found}
 		if err != nil {
 			f.Found, f.Remedy = o.say(err), remedy
 		}

@@ -58,8 +58,8 @@ Exit codes:
   2  a flag or an argument is wrong`
 }
 
-// passed is a source, or a part of one, that was not used, and the reason.
-type passed struct {
+// unused is a source, or a part of one, that was not used, and the reason.
+type unused struct {
 	Source string `json:"source"`
 	Why    string `json:"why"`
 }
@@ -72,7 +72,7 @@ type repairReport struct {
 	Root      string        `json:"target_root"`
 	From      string        `json:"target_from"`
 	Read      int           `json:"sources_read"`
-	Passed    []passed      `json:"passed_over"`
+	Passed    []unused      `json:"passed_over"`
 	Missing   []netlog.Span `json:"missing"`
 	Restored  int           `json:"restored"`
 	Lost      int64         `json:"without_registration"`
@@ -158,10 +158,10 @@ func (c *logRepair) Run(o *output) error {
 	plan, failure := r.Plan(ctx)
 	report := repairReport{
 		Log: l.Origin(), Size: plan.Size, Target: plan.Target.N, Root: plan.Target.Hash.String(), From: plan.Target.From,
-		Read: in.taken, Passed: in.passed, Missing: plan.Missing, NextAtsID: plan.NextAtsID,
+		Read: in.used, Passed: in.unused, Missing: plan.Missing, NextAtsID: plan.NextAtsID,
 	}
 	for _, fork := range plan.Forks {
-		report.Passed = append(report.Passed, passed{fork.From, fmt.Sprintf("its checkpoint of %d entries does not continue the stored checkpoint: it belongs to a fork of this log", fork.N)})
+		report.Passed = append(report.Passed, unused{fork.From, fmt.Sprintf("its checkpoint of %d entries does not continue the stored checkpoint: it belongs to a fork of this log", fork.N)})
 	}
 	switch {
 	case failure == nil && len(plan.Missing) > 0:
@@ -276,17 +276,17 @@ func (c *logRepair) store(in *sources, f serverFlags, root secret) error {
 type sources struct {
 	ctx    context.Context
 	to     *netlog.Repair
-	taken  int
-	passed []passed
+	used   int
+	unused []unused
 }
 
 // done records the result of one source.
 func (s *sources) done(name string, err error) {
 	if err != nil {
-		s.passed = append(s.passed, passed{name, err.Error()})
+		s.unused = append(s.unused, unused{name, err.Error()})
 		return
 	}
-	s.taken++
+	s.used++
 }
 
 func (s *sources) read(source string) {

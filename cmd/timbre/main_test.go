@@ -407,14 +407,14 @@ func TestReadSecret(t *testing.T) {
 }
 
 // looked returns the doctor's results, by check.
-func looked(t *testing.T, args ...string) (map[string]finding, said) {
+func looked(t *testing.T, args ...string) (map[string]checkResult, said) {
 	t.Helper()
 	s := timbre(t, append([]string{"doctor", "--json"}, args...)...)
-	var list []finding
+	var list []checkResult
 	if err := json.Unmarshal([]byte(s.out), &list); err != nil {
 		t.Fatalf("%v in %q, %q", err, s.out, s.err)
 	}
-	found := map[string]finding{}
+	found := map[string]checkResult{}
 	for _, f := range list {
 		found[f.Check] = f
 		if f.OK == (f.Remedy != "") || f.Found == "" {
@@ -430,7 +430,7 @@ func TestDoctor(t *testing.T) {
 	t.Setenv("TIMBRE_DATABASE_URL", "sqlite:"+path("timbre.db"))
 	t.Setenv("TIMBRE_BLOB_URL", "file:"+path("blobs"))
 	t.Setenv("TIMBRE_SECRET_FILE", path("secret"))
-	bad := func(what string, found map[string]finding, s said, checks ...string) {
+	bad := func(what string, found map[string]checkResult, s said, checks ...string) {
 		t.Helper()
 		var got []string
 		for name, f := range found {

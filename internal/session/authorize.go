@@ -87,7 +87,7 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 		return Caller{}, fault.SessionInvalidToken("revoked")
 	case !row.Jti.Valid && expired: // expired long ago, and its row was deleted
 		return Caller{}, fault.CommonAuthExpired()
-	case !row.Jti.Valid: // signed with our key, but there is no session: it was not minted here, or the database was restored
+	case !row.Jti.Valid: // signed with our key, but its session is missing: it was not minted here, or the database was restored
 		return Caller{}, fault.SessionInvalidToken("unknown")
 	case row.SiteKey.Test && c.Network != network.Testnet:
 		return Caller{}, fault.SessionInvalidToken("network")
