@@ -27,17 +27,17 @@ func TestParseS3(t *testing.T) {
 		t.Errorf("%v (-want +got):\n%s", err, d)
 	}
 	for text, words := range map[string]string{
-		"s3:":                               "uploads are kept in",
-		"s3:songs":                          "uploads are kept in",
-		"s3://":                             "uploads are kept in",
-		"s3://songs/deep":                   "uploads are kept in",
-		"https://songs":                     "uploads are kept in",
+		"s3:":                               "must be file:DIR or s3://BUCKET",
+		"s3:songs":                          "must be file:DIR or s3://BUCKET",
+		"s3://":                             "must be file:DIR or s3://BUCKET",
+		"s3://songs/deep":                   "must be file:DIR or s3://BUCKET",
+		"https://songs":                     "must be file:DIR or s3://BUCKET",
 		"s3://id:secret@songs":              "must not contain keys",
 		"s3://songs?acl=public":             `unknown parameter "acl": must be one of endpoint`,
 		"s3://songs?path-style=yes":         `path-style must be 1 or 0, not "yes"`,
 		"s3://songs?region=a&region=b":      "region is given twice",
-		"s3://songs?endpoint=%zz":           "a %, & or ; within a value",
-		"s3://songs?endpoint=https://a;b=c": "a %, & or ; within a value",
+		"s3://songs?endpoint=%zz":           "Within a value, write %, & and ;",
+		"s3://songs?endpoint=https://a;b=c": "Within a value, write %, & and ;",
 	} {
 		if _, err := parseS3(text); err == nil || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v, want %q", text, err, words)
@@ -55,7 +55,7 @@ func TestServeRefusesBucket(t *testing.T) {
 	}{
 		{[]string{"--blob-url", "s3://songs"}, "--s3-secret-key: is missing: give both the access key and the secret key, or neither"},
 		{[]string{"--blob-url", "s3://songs", "--s3-secret-key-file", filepath.Join(dir, "none")}, "no such file"},
-		{[]string{"--blob-url", "s3://songs?endpoint=store", "--s3-secret-key", "x"}, "an endpoint is http(s)://host[:port]"},
+		{[]string{"--blob-url", "s3://songs?endpoint=store", "--s3-secret-key", "x"}, "an endpoint must be http(s)://host[:port]"},
 		{[]string{"--blob-url", "s3://So", "--s3-secret-key", "x"}, "--blob-url=s3://So: bucket"},
 		{[]string{"--blob-url", "s3://songs", "--s3-secret-key", "x", "--max-file-size", "5368709121"}, "--max-file-size=5368709121: must be at most 5368709120 bytes, the limit of S3 for one upload"},
 		{[]string{"--blob-url", "s3://songs", "--s3-secret-key", "x", "--limits-upload-slot", "169h"}, "--limits-upload-slot=169h: must be at most 7 days (168h), the limit of S3 for signed URLs"},

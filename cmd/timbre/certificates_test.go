@@ -98,8 +98,8 @@ func TestSignerIsTakenWholeOrNotAtAll(t *testing.T) {
 		}
 	}
 	for want, f := range map[string]signingFlags{
-		"go together":      {CertFile: file},
-		"cannot be signed": {CertFile: file, KeyFile: file},
+		"give both the signing certificate":      {CertFile: file},
+		"cannot sign certificates": {CertFile: file, KeyFile: file},
 		"chmod 600":        {CertFile: file, KeyFile: open},
 		"no such file":     {CertFile: file, KeyFile: file + "-none"},
 	} {

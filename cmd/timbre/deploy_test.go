@@ -134,7 +134,7 @@ func TestContainer(t *testing.T) {
 	if len(entry) != 1 || entry[0] != "/timbre" {
 		t.Errorf("%q", entry)
 	}
-	timbre(t, command...).refused(exitUsage, "--public-url: is needed at the first start")
+	timbre(t, command...).refused(exitUsage, "--public-url: is required at the first start")
 }
 
 // A registration works through each proxy with the configuration of the page: an upload,

@@ -99,7 +99,7 @@ timbre works certificate 9 --network testnet --public-url https://timbre.example
 grep -q 'work.not_found' none.txt
 timbre works certificate 1 --network testnet --public-url https://timbre.example -o none.pdf --cert-file song.wav 2> none.txt && exit 1
 timbre works evidence 1 --network testnet -o evidence.json && grep -aqF "$(sed -n 2p evidence.json)" certificate.pdf
-grep -q 'go together' none.txt && [[ ! -e none.pdf ]]
+grep -q 'give both the signing certificate' none.txt && [[ ! -e none.pdf ]]
 `)
 	script.WriteString("export TIMBRE_SECRET_FILE=timbre-demo/secret\n{\n")
 	script.WriteString(shell(t, "evidence.md", 7))

@@ -103,7 +103,7 @@ func TestErrors(t *testing.T) {
 		"registration.duplicat_title": "registration.duplicate_title", "duplicate_title": "registration.duplicate_title", "session.rate_limit": "session.rate_limited",
 		"Session.Invalid_Token": "session.invalid_token", "common.auth.expird": "common.auth.expired",
 	} {
-		timbre(t, "errors", "explain", asked).refused(exitRefused, "the closest are "+near)
+		timbre(t, "errors", "explain", asked).refused(exitRefused, "the most similar ones are "+near)
 	}
 	timbre(t, "errors", "explain", "").refused(exitRefused, "unknown code")
 	timbre(t, "errors", "explain", strings.Repeat("é", 5000)).refused(exitRefused, "unknown code")
@@ -220,7 +220,7 @@ func TestCommands(t *testing.T) {
 	if len(origins) != 1 || origins[0] != "https://songs.example" {
 		t.Errorf("%v", origins)
 	}
-	timbre(t, "origins", "add", id, "https://songs.example/page").refused(exitRefused, "leave out the path")
+	timbre(t, "origins", "add", id, "https://songs.example/page").refused(exitRefused, "remove the path")
 	timbre(t, "origins", "add", id, "*").refused(exitRefused, "common.validation_failed")
 	timbre(t, "origins", "remove", id, "https://songs.example:443", "--json").ok(&added)
 	timbre(t, "origins", "remove", id, "https://songs.example").refused(exitRefused, "common.not_found")
@@ -258,7 +258,7 @@ func TestSecretKeyIsShownOnce(t *testing.T) {
 	id := strings.TrimSpace(timbre(t, "org", "create", "Songs").out)
 	created := timbre(t, "keys", "create", id).out
 	secret := regexp.MustCompile(`csk_[0-9a-f]{64}`).FindString(created)
-	if secret == "" || strings.Count(created, secret) != 1 || !strings.Contains(created, "shown once") {
+	if secret == "" || strings.Count(created, secret) != 1 || !strings.Contains(created, "shown only now") {
 		t.Fatalf("%q", created)
 	}
 	site := regexp.MustCompile(`cpk_[0-9a-f]{64}`).FindString(created)

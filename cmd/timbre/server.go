@@ -265,7 +265,7 @@ func listen(flag, address string) (net.Listener, error) {
 	case err == nil:
 		return l, nil
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("--%s %s: another program (perhaps another timbre) listens on this address. Stop it, or choose another port (`ss -ltnp` shows the program)", flag, address)
+		return nil, fmt.Errorf("--%s %s: another program listens on this address, perhaps another timbre. Stop it, or choose another port (`ss -ltnp` shows the program)", flag, address)
 	case errors.Is(err, syscall.EACCES):
 		return nil, wrongf(flag, "this user may not listen on a port below 1024. Choose a higher port, and put a proxy in front")
 	case errors.Is(err, syscall.EADDRNOTAVAIL):

@@ -112,7 +112,7 @@ func TestTimestamps(t *testing.T) {
 			t.Errorf("%v: exit %d: %s%s", args, said.code, said.out, said.err)
 		}
 	}
-	if said := timbre(t, "verify", file, "--tsa-ca", file); said.code == exitDone || !strings.Contains(said.err, "no certificate as PEM") {
+	if said := timbre(t, "verify", file, "--tsa-ca", file); said.code == exitDone || !strings.Contains(said.err, "no certificate in PEM form") {
 		t.Errorf("a file without a root: %+v", said)
 	}
 	f.TSAURL = "ftp://user:secret@tsa.example"

@@ -314,7 +314,7 @@ func TestUnknownVariables(t *testing.T) {
 		"TIMBRE_LISTN":             "Did you mean TIMBRE_LISTEN?",
 		"TIMBRE_ROLE":              "Did you mean TIMBRE_ROLES?",
 		"TIMBRE_SECRETFILE":        "Did you mean TIMBRE_SECRET_FILE?",
-		"TIMBRE_PUBLIC_URL_FILE":   "TIMBRE_PUBLIC_URL has no form that names a file",
+		"TIMBRE_PUBLIC_URL_FILE":   "TIMBRE_PUBLIC_URL cannot be read from a file",
 		"TIMBRE_S3_SECRET_KEYFILE": "Did you mean TIMBRE_S3_SECRET_KEY_FILE?",
 	} {
 		t.Setenv(name, "x")
@@ -362,7 +362,7 @@ func TestNothingIsMadeByAccident(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	timbre(t, "serve", "--listen", "127.0.0.1:0").refused(exitUsage, "--public-url: is needed at the first start of a registry")
+	timbre(t, "serve", "--listen", "127.0.0.1:0").refused(exitUsage, "--public-url: is required at the first start of a registry")
 	timbre(t, "serve", "--listen", taken.Addr().String(), "--public-url", "http://localhost").refused(exitRefused, "another program listens")
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Fatalf("serve made %v, %v", left, err)
