@@ -98,10 +98,10 @@ func TestSignerIsTakenWholeOrNotAtAll(t *testing.T) {
 		}
 	}
 	for want, f := range map[string]signingFlags{
-		"give both the signing certificate":      {CertFile: file},
-		"cannot sign certificates": {CertFile: file, KeyFile: file},
-		"chmod 600":        {CertFile: file, KeyFile: open},
-		"no such file":     {CertFile: file, KeyFile: file + "-none"},
+		"give both the signing certificate": {CertFile: file},
+		"cannot sign certificates":          {CertFile: file, KeyFile: file},
+		"chmod 600":                         {CertFile: file, KeyFile: open},
+		"no such file":                      {CertFile: file, KeyFile: file + "-none"},
 	} {
 		if _, err := f.signer(""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
