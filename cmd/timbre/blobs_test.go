@@ -27,17 +27,17 @@ func TestParseS3(t *testing.T) {
 		t.Errorf("%v (-want +got):\n%s", err, d)
 	}
 	for text, words := range map[string]string{
-		"s3:":                               "uploads are kept in",
-		"s3:songs":                          "uploads are kept in",
-		"s3://":                             "uploads are kept in",
-		"s3://songs/deep":                   "uploads are kept in",
-		"https://songs":                     "uploads are kept in",
-		"s3://id:secret@songs":              "keys have variables of their own",
-		"s3://songs?acl=public":             `"acl" is none of endpoint`,
-		"s3://songs?path-style=yes":         `path-style is 1 or 0, not "yes"`,
+		"s3:":                               "must be file:DIR or s3://BUCKET",
+		"s3:songs":                          "must be file:DIR or s3://BUCKET",
+		"s3://":                             "must be file:DIR or s3://BUCKET",
+		"s3://songs/deep":                   "must be file:DIR or s3://BUCKET",
+		"https://songs":                     "must be file:DIR or s3://BUCKET",
+		"s3://id:secret@songs":              "must not contain keys",
+		"s3://songs?acl=public":             `unknown parameter "acl": must be one of endpoint`,
+		"s3://songs?path-style=yes":         `path-style must be 1 or 0, not "yes"`,
 		"s3://songs?region=a&region=b":      "region is given twice",
-		"s3://songs?endpoint=%zz":           "a %, & or ; within a value",
-		"s3://songs?endpoint=https://a;b=c": "a %, & or ; within a value",
+		"s3://songs?endpoint=%zz":           "Within a value, write %, & and ;",
+		"s3://songs?endpoint=https://a;b=c": "Within a value, write %, & and ;",
 	} {
 		if _, err := parseS3(text); err == nil || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v, want %q", text, err, words)
@@ -45,7 +45,7 @@ func TestParseS3(t *testing.T) {
 	}
 }
 
-// What is wrong with a bucket's configuration is told before anything starts.
+// Errors in a bucket's configuration are reported before anything starts.
 func TestServeRefusesBucket(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TIMBRE_S3_ACCESS_KEY", "id")
@@ -53,12 +53,12 @@ func TestServeRefusesBucket(t *testing.T) {
 		args  []string
 		words string
 	}{
-		{[]string{"--blob-url", "s3://songs"}, "--s3-secret-key: is needed with an access key, or neither"},
+		{[]string{"--blob-url", "s3://songs"}, "--s3-secret-key: is missing: give both the access key and the secret key, or neither"},
 		{[]string{"--blob-url", "s3://songs", "--s3-secret-key-file", filepath.Join(dir, "none")}, "no such file"},
-		{[]string{"--blob-url", "s3://songs?endpoint=store", "--s3-secret-key", "x"}, "an endpoint is http(s)://host[:port]"},
+		{[]string{"--blob-url", "s3://songs?endpoint=store", "--s3-secret-key", "x"}, "an endpoint must be http(s)://host[:port]"},
 		{[]string{"--blob-url", "s3://So", "--s3-secret-key", "x"}, "--blob-url=s3://So: bucket"},
-		{[]string{"--blob-url", "s3://songs", "--s3-secret-key", "x", "--max-file-size", "5368709121"}, "--max-file-size=5368709121: S3 takes at most 5368709120 bytes in one upload"},
-		{[]string{"--blob-url", "s3://songs", "--s3-secret-key", "x", "--limits-upload-slot", "169h"}, "--limits-upload-slot=169h: S3 signs for at most 7 days"},
+		{[]string{"--blob-url", "s3://songs", "--s3-secret-key", "x", "--max-file-size", "5368709121"}, "--max-file-size=5368709121: must be at most 5368709120 bytes, the limit of S3 for one upload"},
+		{[]string{"--blob-url", "s3://songs", "--s3-secret-key", "x", "--limits-upload-slot", "169h"}, "--limits-upload-slot=169h: must be at most 7 days (168h), the limit of S3 for signed URLs"},
 	} {
 		timbre(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--secret-file", filepath.Join(dir, "secret")}, c.args...)...).refused(exitUsage, c.words)
 	}
@@ -67,8 +67,8 @@ func TestServeRefusesBucket(t *testing.T) {
 	}
 }
 
-// The doctor finds what keeps a bucket from working, and what it says to do
-// about pages of other origins works as it stands.
+// The doctor finds errors of a bucket's configuration. Its command for uploads from pages
+// of other origins works unchanged.
 func TestDoctorOnBucket(t *testing.T) {
 	srv := s3test.Start(t)
 	bucket, dir := srv.Bucket(), t.TempDir()
@@ -106,7 +106,7 @@ func TestDoctorOnBucket(t *testing.T) {
 	if !found[store].OK || !found[pages].OK || !strings.Contains(found[pages].Found, srv.URL) {
 		t.Errorf("all is well: %+v %+v", found[store], found[pages])
 	}
-	// Some of the origins are not all of them.
+	// Allowing some of the origins is not enough.
 	srv.Allow(bucket, "https://*.songs.example")
 	found, _ = looked(t)
 	if found[pages].OK || !strings.Contains(found[pages].Found, "pages of http://localhost may not upload") {
@@ -152,9 +152,8 @@ func applyCORS(t *testing.T, srv *s3test.Server, bucket, text string) {
 	}
 }
 
-// docs/operating.md is true: its policy is enough and no more than that, its CORS
-// rule is the doctor's in both forms, and a folder moves into a bucket by the
-// names of its files.
+// docs/operating.md is correct. The keys need exactly its policy, and its CORS rule is
+// the doctor's in both forms. A folder moves into a bucket with the same file names.
 func TestOperatingDocument(t *testing.T) {
 	t.Parallel()
 	b, err := os.ReadFile("../../docs/operating.md")
@@ -216,8 +215,8 @@ func TestOperatingDocument(t *testing.T) {
 		t.Error("a user without a policy may do everything")
 	}
 	policy := strings.NewReplacer("USER", "songs-user", "BUCKET", bucket).Replace(block("json", "Statement"))
-	// That s3:ListBucket is needed shows at Amazon only: this server tells a
-	// missing object from a forbidden one in any case.
+	// Only Amazon needs s3:ListBucket: this server distinguishes a missing object from a
+	// forbidden one without it.
 	for _, action := range []string{"s3:PutObject", "s3:GetObject", "s3:DeleteObject"} {
 		if err := admin.SetBucketPolicy(t.Context(), bucket, strings.Replace(policy, action, "s3:GetObjectTagging", 1)); err != nil {
 			t.Fatal(err)

@@ -11,16 +11,16 @@ import (
 	"timbre.example/internal/registry"
 )
 
-// signingFlags name what certificates are signed with.
+// signingFlags name the certificate and the key that sign the PDF certificates.
 type signingFlags struct {
-	CertFile string `env:"TIMBRE_CERTIFICATE_CERT_FILE" example:"/etc/timbre/chain.pem" type:"path" placeholder:"FILE" help:"Sign the PDF certificates with this: the signing certificate and its chain (PEM)."`
-	KeyFile  string `env:"TIMBRE_CERTIFICATE_KEY_FILE" example:"/etc/timbre/key.pem" type:"path" placeholder:"FILE" help:"Private key of the signing certificate, RSA or ECDSA (PEM), readable by this user (or its group) alone."`
+	CertFile string `env:"TIMBRE_CERTIFICATE_CERT_FILE" example:"/etc/timbre/chain.pem" type:"path" placeholder:"FILE" help:"Certificate that signs the PDF certificates, and its intermediates (PEM)."`
+	KeyFile  string `env:"TIMBRE_CERTIFICATE_KEY_FILE" example:"/etc/timbre/key.pem" type:"path" placeholder:"FILE" help:"Private key of the signing certificate, RSA or ECDSA (PEM). Other users must not be able to read the file."`
 }
 
-// signer is nil when certificates are not signed. prefix is what the names of the
-// command's two flags begin with. No error quotes a file.
+// signer returns nil when certificates are not signed. prefix is the start of the names
+// of the command's two flags. Errors never include the content of a file.
 func (f signingFlags) signer(prefix string) (*certificate.Signer, error) {
-	const both = "is needed too: a signing certificate and its key go together. Give both, or neither"
+	const both = "is missing: give both the signing certificate and its key, or neither"
 	certFile, keyFile := prefix+"cert-file", prefix+"key-file"
 	switch {
 	case f == (signingFlags{}):
@@ -47,13 +47,13 @@ func (f signingFlags) signer(prefix string) (*certificate.Signer, error) {
 	}
 	s, err := certificate.NewSigner(cert, key, time.Now)
 	if err != nil {
-		return nil, wrongf(certFile, "certificates cannot be signed with it and --%s: %s", keyFile, plainly(err))
+		return nil, wrongf(certFile, "cannot sign certificates with it and --%s: %s", keyFile, plainly(err))
 	}
 	return s, nil
 }
 
-// certifier makes certificates that name a registry and lead to the pages of the
-// server at url.
+// certifier returns a function that makes certificates. They show registryName and link
+// to the pages of the server at url.
 func certifier(url, registryName string, signer *certificate.Signer) func(context.Context, registry.Issue) ([]byte, error) {
 	return func(ctx context.Context, e registry.Issue) ([]byte, error) {
 		in := certificate.Input{

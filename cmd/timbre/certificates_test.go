@@ -44,8 +44,8 @@ func TestCertificateLeadsToThePageOfItsWork(t *testing.T) {
 	}
 }
 
-// Of a recording that stayed with whoever registered it the page does not say that
-// it existed.
+// For a recording that was never uploaded, the page does not say that the recording
+// existed.
 func TestCertificateOfWhatWasNotSeen(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../evidence/testdata/v1/full.json")
@@ -98,10 +98,10 @@ func TestSignerIsTakenWholeOrNotAtAll(t *testing.T) {
 		}
 	}
 	for want, f := range map[string]signingFlags{
-		"go together":      {CertFile: file},
-		"cannot be signed": {CertFile: file, KeyFile: file},
-		"chmod 600":        {CertFile: file, KeyFile: open},
-		"no such file":     {CertFile: file, KeyFile: file + "-none"},
+		"give both the signing certificate": {CertFile: file},
+		"cannot sign certificates":          {CertFile: file, KeyFile: file},
+		"chmod 600":                         {CertFile: file, KeyFile: open},
+		"no such file":                      {CertFile: file, KeyFile: file + "-none"},
 	} {
 		if _, err := f.signer(""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
@@ -109,7 +109,7 @@ func TestSignerIsTakenWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
-// A registration is asked for in a language that certificates are written in.
+// A registration can only ask for a language in which certificates exist.
 func TestLanguagesAreTheSame(t *testing.T) {
 	t.Parallel()
 	if a, b := registry.Languages, certificate.Languages(); !slices.Equal(a, b) {

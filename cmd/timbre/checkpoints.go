@@ -23,20 +23,20 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// checkpointFlag says where the newest checkpoints are kept.
+// checkpointFlag is the place where the newest checkpoint of each log is stored.
 type checkpointFlag struct {
-	LogCheckpoint string `env:"TIMBRE_LOG_CHECKPOINT" example:"file:data/checkpoints" placeholder:"URL" secret:"after-scheme" help:"Where the newest checkpoint of each log is kept outside of the database, so that a restored backup cannot fork the log: file:DIR, blobs: (an object in the bucket of --blob-url), or postgres://USER@HOST/NAME (another database). Never restore it with a backup (default: blobs: with a bucket, else file: and the directory checkpoints beside the secret file)."`
+	LogCheckpoint string `env:"TIMBRE_LOG_CHECKPOINT" example:"file:data/checkpoints" placeholder:"URL" secret:"after-scheme" help:"Where the newest checkpoint of each log is stored outside of the database: file:DIR, blobs: (the bucket of --blob-url) or postgres://USER@HOST/NAME (another database). It keeps a restored backup from forking the log, so never restore it with a backup (default: blobs: with a bucket, otherwise the directory checkpoints beside the secret file)."`
 }
 
-// clockFlag says how far the clock may be wrong.
+// clockFlag is how far the clock may be wrong.
 type clockFlag struct {
-	NetworkClockTolerance time.Duration `env:"TIMBRE_NETWORK_CLOCK_TOLERANCE" example:"1m" default:"1m" placeholder:"TIME" help:"No block is made while the newest one lies in the future by more than this, nor for a minute after the clock jumped ahead by more (default: ${default})."`
+	NetworkClockTolerance time.Duration `env:"TIMBRE_NETWORK_CLOCK_TOLERANCE" example:"1m" default:"1m" placeholder:"TIME" help:"Largest error of the clock. The log makes no block while its newest block is further in the future, and for a minute after the clock jumped ahead further (default: ${default})."`
 }
 
-// inBucket says whether uploads are kept in a bucket.
+// inBucket reports whether uploads are stored in a bucket.
 func (f serverFlags) inBucket() bool { return !strings.HasPrefix(f.BlobURL, "file:") }
 
-// checkpointURL is where checkpoints are kept, by the flag or by what else is used.
+// checkpointURL returns the place of the checkpoints: the flag's, or the default.
 func (f serverFlags) checkpointURL() string {
 	switch {
 	case f.LogCheckpoint != "":
@@ -47,10 +47,10 @@ func (f serverFlags) checkpointURL() string {
 	return "file:" + filepath.Join(filepath.Dir(f.SecretFile), "checkpoints")
 }
 
-// checkpointPlace is the same for people: a password is not shown.
+// checkpointPlace returns checkpointURL for messages, without a password.
 func (f serverFlags) checkpointPlace() string { return disclosed("after-scheme", f.checkpointURL()) }
 
-// validateCheckpoints checks what can be checked without asking anybody.
+// validateCheckpoints checks the flag without a connection to the place.
 func (f serverFlags) validateCheckpoints() error {
 	at := f.checkpointURL()
 	scheme, rest, _ := strings.Cut(at, ":")
@@ -58,25 +58,25 @@ func (f serverFlags) validateCheckpoints() error {
 	case scheme == "file" && rest != "":
 		return nil
 	case at == "blobs:" && !f.inBucket():
-		return wrongf("log-checkpoint", "blobs: needs --blob-url to name a bucket (s3:). A folder is named with file:DIR")
+		return wrongf("log-checkpoint", "blobs: needs a bucket (s3:) in --blob-url. For a folder, use file:DIR")
 	case at == "blobs:":
 		return nil
 	case scheme == "postgres" || scheme == "postgresql":
 		other, err := pgx.ParseConfig(at)
 		if err != nil {
-			return wrongf("log-checkpoint", "this is not the URL of a Postgres database")
+			return wrongf("log-checkpoint", "is not a valid URL of a Postgres database")
 		}
 		if same, err := f.sameDatabase(other); err != nil {
 			return err
 		} else if same {
-			return wrongf("log-checkpoint", "must be another database than --database-url: what is restored with the database shows nothing")
+			return wrongf("log-checkpoint", "must be another database than --database-url: a checkpoint that is restored with the database proves nothing")
 		}
 		return nil
 	}
 	return wrongf("log-checkpoint", "must be file:DIR, blobs: or postgres://USER@HOST/NAME")
 }
 
-// sameDatabase says whether other is the database of --database-url.
+// sameDatabase reports whether other is the database of --database-url.
 func (f serverFlags) sameDatabase(other *pgx.ConnConfig) (bool, error) {
 	own, _, err := f.databaseFlag.url()
 	if err != nil {
@@ -89,9 +89,9 @@ func (f serverFlags) sameDatabase(other *pgx.ConnConfig) (bool, error) {
 	return c.Host == other.Host && c.Port == other.Port && c.Database == other.Database, nil
 }
 
-// checkpoints opens the place where checkpoints are kept, and says how to let go of
-// it. A folder is made only if make says so. An object store is asked whether it keeps
-// to conditions, if it answers.
+// checkpoints opens the place of the checkpoints, and returns its closer too. It creates
+// a missing folder only if make is true. If an object store answers, checkpoints tests
+// that the store obeys conditional writes.
 func (f serverFlags) checkpoints(ctx context.Context, log *slog.Logger, make bool) (checkpoint.Store, io.Closer, error) {
 	at := f.checkpointURL()
 	switch dir, isFile := strings.CutPrefix(at, "file:"); {
@@ -100,7 +100,7 @@ func (f serverFlags) checkpoints(ctx context.Context, log *slog.Logger, make boo
 			return checkpoint.Dir(dir), nothing{}, nil
 		}
 		if err := checkpoint.Dir(dir).Probe(); err != nil {
-			return nil, nil, wrongf("log-checkpoint", "%s cannot be made or written: %s", dir, plainly(err))
+			return nil, nil, wrongf("log-checkpoint", "cannot create %s or write to it: %s", dir, plainly(err))
 		}
 		return checkpoint.Dir(dir), nothing{}, nil
 	case at == "blobs:":
@@ -111,15 +111,15 @@ func (f serverFlags) checkpoints(ctx context.Context, log *slog.Logger, make boo
 		objects := bucketCheckpoints(s, f.BlobURL)
 		if err := objects.Probe(ctx); errors.Is(err, checkpoint.ErrIgnored) {
 			s.Close()
-			return nil, nil, wrongf("log-checkpoint", "the object store ignores the conditions of a write (If-Match, If-None-Match). Name a folder that is not restored with the database (file:DIR), or another Postgres database")
+			return nil, nil, wrongf("log-checkpoint", "the object store ignores the conditions of a write (If-Match, If-None-Match). Use a folder that is not restored with the database (file:DIR), or another Postgres database")
 		} else if err != nil {
-			log.WarnContext(ctx, "the place of the log's checkpoints does not answer: no block is made until it does", "error", err)
+			log.WarnContext(ctx, "the place of the checkpoints does not answer: no block is made until it answers", "error", err)
 		}
 		return objects, s, nil
 	}
 	u, err := url.Parse(at)
 	if err != nil {
-		return nil, nil, wrongf("log-checkpoint", "this is not a URL")
+		return nil, nil, wrongf("log-checkpoint", "is not a valid URL")
 	}
 	p, err := checkpoint.NewPostgres(at, "the database "+strings.TrimPrefix(u.Path, "/")+" on "+u.Host)
 	if err != nil {
@@ -128,17 +128,17 @@ func (f serverFlags) checkpoints(ctx context.Context, log *slog.Logger, make boo
 	return p, p, nil
 }
 
-// guard lets a log make blocks, or says why it makes none. A log that is stopped is no
-// reason not to start: reads go on.
+// guard allows a log to make blocks, or logs why the log makes none. The server starts
+// also when a log is stopped, because reads still work.
 func guard(ctx context.Context, l *netlog.Log, log *slog.Logger) {
 	err := l.Guard(ctx)
 	if _, stopped := errors.AsType[*netlog.Stop](err); err != nil && !stopped { // its place does not answer
-		log.ErrorContext(ctx, "no block is made until this is over", "network", l.Name(), "error", err)
+		log.ErrorContext(ctx, "no block is made until this error is solved", "network", l.Name(), "error", err)
 	}
 }
 
-// endSessions ends the sessions that a database remembers which went back: a token that
-// was spent or revoked since the copy would work again.
+// endSessions ends all sessions in a restored database. Without it, tokens that were
+// used or revoked after the backup would work again.
 func endSessions(db *store.DB, log *slog.Logger) func(context.Context) error {
 	const together = 10_000
 	return func(ctx context.Context) error {
@@ -156,12 +156,13 @@ func endSessions(db *store.DB, log *slog.Logger) func(context.Context) error {
 	}
 }
 
-// logMetrics tell whether logs are stopped, and how often the clock jumped.
+// logMetrics returns metrics: whether each log is stopped, and how often the clock
+// jumped.
 func logMetrics(logs map[network.Name]*netlog.Log) (all []prometheus.Collector) {
 	for name, l := range logs {
 		labels := prometheus.Labels{"network": string(name)}
 		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "timbre_log_stopped", ConstLabels: labels, Help: "1 while no block is made: the database or the clock went back, or the clock ahead. The log of the server and timbre doctor say why.",
+			Name: "timbre_log_stopped", ConstLabels: labels, Help: "1 while no block is made, because the database or the clock went back or the clock jumped ahead. The server's log and timbre doctor show why.",
 		}, func() float64 {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
@@ -176,11 +177,11 @@ func logMetrics(logs map[network.Name]*netlog.Log) (all []prometheus.Collector) 
 	return all
 }
 
-// afterRestore is what else went back with a database.
-const afterRestore = "what was changed after the copy is as it was before: access codes that were replaced, keys that were disabled or deleted, suspended organizations, erased works and credits. Go through them (docs/operating.md)"
+// afterRestore says what else a restored database has lost.
+const afterRestore = "changes that were made after the backup are lost: replaced access codes, disabled or deleted keys, suspended organizations, erased works, and credits. Check them (docs/operating.md)"
 
-// bucketCheckpoints keeps checkpoints in a bucket, whose name is all that is said of
-// its URL.
+// bucketCheckpoints stores checkpoints in a bucket. Messages show the bucket's name and
+// prefix, not its whole URL.
 func bucketCheckpoints(s *blob.S3, blobURL string) checkpoint.Objects {
 	o, err := parseS3(blobURL)
 	name := "the bucket " + o.Bucket

@@ -24,8 +24,8 @@ func varies(r *http.Response) bool {
 	return slices.Contains(r.Header.Values("Vary"), "Accept-Encoding")
 }
 
-// Everything that is the same for everybody is sent compressed, and is what it was
-// once it is unpacked; nothing with a secret in it is compressed.
+// Answers that are the same for every client are compressed, and unpack to the same
+// bytes. Answers with a secret are not compressed.
 func TestStaticFilesAreCompressed(t *testing.T) {
 	r := startDemo(t, filepath.Join(t.TempDir(), "demo"))
 	defer r.stop()
@@ -85,7 +85,7 @@ func TestStaticFilesAreCompressed(t *testing.T) {
 			if again, b := get("GET", path, coding, h.Get("ETag")); again.StatusCode != 304 || len(b) > 0 {
 				t.Errorf("%s: %s again: %d", path, coding, again.StatusCode)
 			}
-			if path != "/v1/openapi.json" { // which answers GET alone
+			if path != "/v1/openapi.json" { // answers only GET
 				if headed, b := get("HEAD", path, coding, ""); headed.StatusCode != 200 || len(b) > 0 || headed.Header.Get("Content-Length") != h.Get("Content-Length") || headed.Header.Get("ETag") != h.Get("ETag") {
 					t.Errorf("%s: %s HEAD: %d %v", path, coding, headed.StatusCode, headed.Header)
 				}
@@ -97,7 +97,7 @@ func TestStaticFilesAreCompressed(t *testing.T) {
 				if !bytes.Equal(packed, widget.Packed(name, coding)) {
 					t.Errorf("%s: %s is not what was built", path, coding)
 				}
-				sum := sha512.Sum384(unpacked) // a browser checks what it unpacked
+				sum := sha512.Sum384(unpacked) // a browser checks the unpacked bytes
 				if widget.Integrity(name) != "sha384-"+base64.StdEncoding.EncodeToString(sum[:]) {
 					t.Errorf("%s: %s has another integrity", path, coding)
 				}
@@ -110,7 +110,7 @@ func TestStaticFilesAreCompressed(t *testing.T) {
 			t.Errorf("%s: %v", c[0], res.Header)
 		}
 	}
-	// A mint's answer holds a token.
+	// The answer to a mint contains a token.
 	req, err := http.NewRequestWithContext(t.Context(), "POST", r.demo.URL+"/v1/sessions", strings.NewReader(fmt.Sprintf(`{"secret_key": %q, "action_type": %q, "allowed_network": "testnet"}`, r.demo.SecretKey, session.Register)))
 	if err != nil {
 		t.Fatal(err)

@@ -39,7 +39,7 @@ type databaseFlag struct {
 	DatabaseURLFile string `env:"TIMBRE_DATABASE_URL_FILE" type:"path" placeholder:"FILE" example:"/run/secrets/database-url" help:"Read the database URL from this file instead."`
 }
 
-// url is the database's, and name the flag that said so.
+// url returns the database's URL, and the name of the flag that gave it.
 func (f databaseFlag) url() (url, name string, err error) {
 	if f.DatabaseURLFile == "" {
 		return f.DatabaseURL, "database-url", nil
@@ -54,7 +54,7 @@ func (f databaseFlag) url() (url, name string, err error) {
 	return strings.TrimSpace(string(b)), "database-url-file", nil
 }
 
-// sqlite is the path of a SQLite database.
+// sqlite returns the path of a SQLite database; ok is false for any other database.
 func (f databaseFlag) sqlite() (path string, ok bool) {
 	url, _, err := f.url()
 	if err != nil {
@@ -63,8 +63,8 @@ func (f databaseFlag) sqlite() (path string, ok bool) {
 	return strings.CutPrefix(url, "sqlite:")
 }
 
-// open opens the database. On SQLite it makes one unless mustExist says that
-// there is to be one already.
+// open opens the database. A missing SQLite database is created, unless mustExist is
+// true: then it is an error.
 func (f databaseFlag) open(ctx context.Context, mustExist bool) (*store.DB, error) {
 	url, name, err := f.url()
 	if err != nil {
@@ -74,24 +74,24 @@ func (f databaseFlag) open(ctx context.Context, mustExist bool) (*store.DB, erro
 	switch scheme {
 	case "sqlite":
 		if path == "" {
-			return nil, wrongf(name, "sqlite: stands before a path")
+			return nil, wrongf(name, "the path is missing after sqlite:")
 		}
 		info, err := os.Stat(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && mustExist:
-			return nil, wrongf(name, "there is no database at %s. Run this in the server's directory, or name the database that the server uses. `timbre serve` makes a new one", path)
+			return nil, wrongf(name, "the database %s does not exist. Run this command in the server's directory, or give the URL of the database that the server uses. To create a new database, run `timbre serve`", path)
 		case err == nil && info.IsDir():
-			return nil, wrongf(name, "%s is a directory, and must be a file", path)
+			return nil, wrongf(name, "%s is a directory; it must be a file", path)
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return nil, wrongf(name, "%s cannot be opened: %s", path, plainly(err))
 		case err != nil:
 			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-				return nil, wrongf(name, "the directory of %s cannot be made: %s", path, plainly(err))
+				return nil, wrongf(name, "cannot create the directory of %s: %s", path, plainly(err))
 			}
 		}
 	case "postgres", "postgresql":
 	default:
-		return nil, wrongf(name, "a database URL begins with sqlite: or postgres://")
+		return nil, wrongf(name, "must begin with sqlite: or postgres://")
 	}
 	db, err := store.Open(ctx, url)
 	if err == nil && scheme == "sqlite" {
@@ -103,48 +103,48 @@ func (f databaseFlag) open(ctx context.Context, mustExist bool) (*store.DB, erro
 	case err == nil:
 		return db, nil
 	case scheme == "sqlite" && store.Busy(err):
-		return nil, fmt.Errorf("the database %s does not answer: another process holds it", path)
+		return nil, fmt.Errorf("the database %s is locked by another process", path)
 	case scheme == "sqlite" && store.Unavailable(err):
-		return nil, fmt.Errorf("the database %s cannot be used: %s. See that its disk is not full, and that this user may write to it and to its directory", path, plainly(err))
+		return nil, fmt.Errorf("the database %s cannot be used: %s. Check that its disk is not full, and that this user can write to the file and to its directory", path, plainly(err))
 	case scheme == "sqlite":
-		return nil, wrongf(name, "%s is no SQLite database, or this user may not read and write it and its directory", path)
+		return nil, wrongf(name, "%s is not a SQLite database, or this user cannot read and write it and its directory", path)
 	case errors.As(err, new(*pgconn.ParseConfigError)):
-		return nil, wrongf(name, "this is not the URL of a Postgres database, or has a parameter that Postgres does not know")
+		return nil, wrongf(name, "is not a valid URL of a Postgres database, or has a parameter that Postgres does not know")
 	}
-	return nil, fmt.Errorf("the database that --%s or its variable names cannot be used: %s. See that it runs, and that the URL is right", name, plainly(err))
+	return nil, fmt.Errorf("cannot use the database of --%s (or its variable): %s. Check that the database runs, and that the URL is right", name, plainly(err))
 }
 
-// limitFlags say how much anybody may call, and how long what was begun lives.
+// limitFlags set rate limits, lifetimes and the limits of what runs at the same time.
 type limitFlags struct {
-	LimitsMint         limit.Rate `env:"TIMBRE_LIMITS_MINT" example:"300/1m,burst=100" default:"300/1m,burst=100" placeholder:"RATE" help:"Sessions created with one key pair; off is no limit (default: ${default})."`
-	LimitsSession      limit.Rate `env:"TIMBRE_LIMITS_SESSION" example:"120/1m,burst=60" default:"120/1m,burst=60" placeholder:"RATE" help:"Calls with one session token (default: ${default})."`
-	LimitsAddress      limit.Rate `env:"TIMBRE_LIMITS_ADDRESS" example:"1200/1m,burst=300" default:"1200/1m,burst=300" placeholder:"RATE" help:"Calls from one client address (default: ${default})."`
-	LimitsOrganization limit.Rate `env:"TIMBRE_LIMITS_ORGANIZATION" example:"6000/1m,burst=600" default:"6000/1m,burst=600" placeholder:"RATE" help:"Sessions and calls of one organization (default: ${default})."`
-	TrustedProxies     proxies    `env:"TIMBRE_TRUSTED_PROXIES" example:"10.0.0.0/8,192.168.1.7/32" default:"127.0.0.0/8,::1/128" placeholder:"CIDRS" help:"Proxies whose X-Forwarded-For is trusted (default: ${default}), as networks with commas between; none trusts nobody."`
+	LimitsMint         limit.Rate `env:"TIMBRE_LIMITS_MINT" example:"300/1m,burst=100" default:"300/1m,burst=100" placeholder:"RATE" help:"Rate limit of new sessions for one key pair: COUNT/TIME,burst=COUNT, or off for no limit (default: ${default})."`
+	LimitsSession      limit.Rate `env:"TIMBRE_LIMITS_SESSION" example:"120/1m,burst=60" default:"120/1m,burst=60" placeholder:"RATE" help:"Rate limit of calls with one session token (default: ${default})."`
+	LimitsAddress      limit.Rate `env:"TIMBRE_LIMITS_ADDRESS" example:"1200/1m,burst=300" default:"1200/1m,burst=300" placeholder:"RATE" help:"Rate limit of calls from one client address (default: ${default})."`
+	LimitsOrganization limit.Rate `env:"TIMBRE_LIMITS_ORGANIZATION" example:"6000/1m,burst=600" default:"6000/1m,burst=600" placeholder:"RATE" help:"Rate limit of new sessions and calls of one organization (default: ${default})."`
+	TrustedProxies     proxies    `env:"TIMBRE_TRUSTED_PROXIES" example:"10.0.0.0/8,192.168.1.7/32" default:"127.0.0.0/8,::1/128" placeholder:"CIDRS" help:"Networks of the proxies whose X-Forwarded-For is trusted, separated by commas; none trusts no proxy (default: ${default})."`
 
 	LimitsToken       time.Duration `env:"TIMBRE_LIMITS_TOKEN" example:"5m" default:"5m" placeholder:"TIME" help:"How long a session token can start a registration, an update or a download, in whole seconds (default: ${default})."`
-	LimitsUploadSlot  time.Duration `env:"TIMBRE_LIMITS_UPLOAD_SLOT" example:"10m" default:"10m" placeholder:"TIME" help:"How long an upload URL is valid. A registration without a quote expires after twelve times as long (default: ${default})."`
-	LimitsJob         time.Duration `env:"TIMBRE_LIMITS_JOB" example:"24h" placeholder:"TIME" help:"How long a registration or an update lives at most before it is confirmed, whatever is renewed. Then its files are removed (default: 24h, and at least twelve times --limits-upload-slot)."`
-	LimitsQuote       time.Duration `env:"TIMBRE_LIMITS_QUOTE" example:"5m" default:"5m" placeholder:"TIME" help:"How long a quote can be confirmed (default: ${default})."`
+	LimitsUploadSlot  time.Duration `env:"TIMBRE_LIMITS_UPLOAD_SLOT" example:"10m" default:"10m" placeholder:"TIME" help:"How long an upload URL is valid. A registration without a quote expires after 12 times this time (default: ${default})."`
+	LimitsJob         time.Duration `env:"TIMBRE_LIMITS_JOB" example:"24h" placeholder:"TIME" help:"Longest life of a registration or an update that is not confirmed, also when its quote or upload URL is renewed. Then its files are removed (default: 24h, and at least 12 times --limits-upload-slot)."`
+	LimitsQuote       time.Duration `env:"TIMBRE_LIMITS_QUOTE" example:"5m" default:"5m" placeholder:"TIME" help:"How long a quote is valid (default: ${default})."`
 	LimitsResult      time.Duration `env:"TIMBRE_LIMITS_RESULT" example:"1h" default:"1h" placeholder:"TIME" help:"How long the access code can be read after a registration is complete (default: ${default})."`
-	LimitsPrepares    int           `env:"TIMBRE_LIMITS_PREPARES" example:"4" default:"4" placeholder:"N" help:"How many uploaded files are read at the same time (default: ${default})."`
-	LimitsConnections int           `env:"TIMBRE_LIMITS_CONNECTIONS" example:"1000" default:"1000" placeholder:"N" help:"How many connections one client address has at the same time, trusted proxies not counted; 0 is no limit (default: ${default})."`
-	LimitsFollowers   int           `env:"TIMBRE_LIMITS_FOLLOWERS" example:"10000" default:"10000" placeholder:"N" help:"How many progress streams (WebSocket, server-sent events) are open at the same time (default: ${default})."`
+	LimitsPrepares    int           `env:"TIMBRE_LIMITS_PREPARES" example:"4" default:"4" placeholder:"N" help:"Largest number of uploaded files that are checked at the same time (default: ${default})."`
+	LimitsConnections int           `env:"TIMBRE_LIMITS_CONNECTIONS" example:"1000" default:"1000" placeholder:"N" help:"Largest number of open connections of one client address; 0 for no limit. Trusted proxies have no limit (default: ${default})."`
+	LimitsFollowers   int           `env:"TIMBRE_LIMITS_FOLLOWERS" example:"10000" default:"10000" placeholder:"N" help:"Largest number of open progress streams (WebSocket, server-sent events) (default: ${default})."`
 
-	LimitsUploads                 int   `env:"TIMBRE_LIMITS_UPLOADS" example:"256" default:"256" placeholder:"N" help:"How many uploads this process receives at the same time (default: ${default})."`
-	LimitsUploadsOrganization     int   `env:"TIMBRE_LIMITS_UPLOADS_ORGANIZATION" example:"64" default:"64" placeholder:"N" help:"How many of these belong to one organization (default: ${default})."`
-	LimitsUploadBytes             int64 `env:"TIMBRE_LIMITS_UPLOAD_BYTES" example:"107374182400" default:"107374182400" placeholder:"BYTES" help:"Largest total size of uploads that run or wait for their registration (default: ${default}, 100 GiB)."`
+	LimitsUploads                 int   `env:"TIMBRE_LIMITS_UPLOADS" example:"256" default:"256" placeholder:"N" help:"Largest number of uploads that this process receives at the same time (default: ${default})."`
+	LimitsUploadsOrganization     int   `env:"TIMBRE_LIMITS_UPLOADS_ORGANIZATION" example:"64" default:"64" placeholder:"N" help:"The same for one organization (default: ${default})."`
+	LimitsUploadBytes             int64 `env:"TIMBRE_LIMITS_UPLOAD_BYTES" example:"107374182400" default:"107374182400" placeholder:"BYTES" help:"Largest total size of the uploads that are running or not yet registered (default: ${default}, 100 GiB)."`
 	LimitsUploadBytesOrganization int64 `env:"TIMBRE_LIMITS_UPLOAD_BYTES_ORGANIZATION" example:"21474836480" default:"21474836480" placeholder:"BYTES" help:"The same for one organization (default: ${default}, 20 GiB)."`
-	LimitsUploadRate              int64 `env:"TIMBRE_LIMITS_UPLOAD_RATE" example:"8192" default:"8192" placeholder:"BYTES" help:"Least bytes per second that an upload brings, over any 2 minutes; a slower one is ended (default: ${default})."`
-	ReserveSpace                  int64 `env:"TIMBRE_RESERVE_SPACE" example:"1073741824" placeholder:"BYTES" help:"Free space that is kept for the database, on each file system that the server writes to: below it new registrations and uploads are refused (default: a tenth of the file system, at most 1 GiB)."`
+	LimitsUploadRate              int64 `env:"TIMBRE_LIMITS_UPLOAD_RATE" example:"8192" default:"8192" placeholder:"BYTES" help:"Lowest speed of an upload in bytes per second, over 2 minutes; a slower upload is stopped (default: ${default})."`
+	ReserveSpace                  int64 `env:"TIMBRE_RESERVE_SPACE" example:"1073741824" placeholder:"BYTES" help:"Free space reserved for the database on each file system that the server writes to. With less free space, new registrations and uploads are refused (default: a tenth of the file system, at most 1 GiB)."`
 }
 
 func (f limitFlags) uploads() blob.Limits {
 	return blob.Limits{Puts: f.LimitsUploads, GroupPuts: f.LimitsUploadsOrganization, Bytes: f.LimitsUploadBytes, GroupBytes: f.LimitsUploadBytesOrganization, MinRate: f.LimitsUploadRate}
 }
 
-// space guards the file systems that a server writes to: that of its uploads, if
-// they are in a folder, and that of its database, if it is a file.
+// space returns a guard of the file systems that a server writes to: that of a blob
+// folder (not a bucket), and that of a SQLite database (not Postgres).
 func (f serverFlags) space() *space.Guard {
 	var places []space.Place
 	if dir, ok := strings.CutPrefix(f.BlobURL, "file:"); ok && (f.has(ats) || f.has(worker)) {
@@ -162,9 +162,9 @@ func (f limitFlags) rates() limit.Rates {
 	return limit.Rates{Mint: f.LimitsMint, Session: f.LimitsSession, Address: f.LimitsAddress, Organization: f.LimitsOrganization, Titles: duplicateTitles}
 }
 
-// duplicateTitles is how often one end-user, or one session of nobody, is told that a
-// title is taken: often enough to correct a title, and too seldom to ask for all that
-// a site has.
+// duplicateTitles limits how often one end-user (or one session without an end-user)
+// receives registration.duplicate_title: often enough to correct a title, too seldom to
+// find out all the titles of a site.
 var duplicateTitles = limit.Rate{Count: 20, Per: 10 * time.Minute, Burst: 20}
 
 // proxies are networks, separated by commas, or "none".
@@ -178,7 +178,7 @@ func (p *proxies) UnmarshalText(text []byte) error {
 	for one := range strings.SplitSeq(string(text), ",") {
 		network, err := netip.ParsePrefix(strings.TrimSpace(one))
 		if err != nil {
-			return errors.New("must be networks such as 10.0.0.0/8 with commas between them, or none; one address is a network with /32 or, in IPv6, /128")
+			return errors.New("must be networks such as 10.0.0.0/8, separated by commas, or none. Write one address as a network with /32 or, in IPv6, /128")
 		}
 		*p = append(*p, network)
 	}
@@ -187,25 +187,25 @@ func (p *proxies) UnmarshalText(text []byte) error {
 
 // serverFlags configure a server.
 type serverFlags struct {
-	Listen    string `env:"TIMBRE_LISTEN" example:"127.0.0.1:8080" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on; the protocol is plain HTTP, so put a proxy with TLS in front (default: ${default})."`
-	PublicURL string `env:"TIMBRE_PUBLIC_URL" example:"https://timbre.your-domain.example" placeholder:"URL" help:"How browsers reach this server; of a worker, how they reach ats. The first start needs it: the log is named after its host for ever (later default: http:// and the listening address)."`
+	Listen    string `env:"TIMBRE_LISTEN" example:"127.0.0.1:8080" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on, for plain HTTP: put a proxy with TLS in front (default: ${default})."`
+	PublicURL string `env:"TIMBRE_PUBLIC_URL" example:"https://timbre.your-domain.example" placeholder:"URL" help:"Base URL at which browsers reach this server (for a worker process: that of the ats process). Required at the first start, because the log keeps the name of this host for ever (default after that: http:// and the listening address)."`
 	roleFlags
 	databaseFlag
-	BlobURL string `env:"TIMBRE_BLOB_URL" example:"file:data/blobs" default:"file:data/blobs" placeholder:"URL" help:"Where uploads are kept: file:DIR, or s3://BUCKET?endpoint=URL with region=us-east-1, public-endpoint=URL (the store as browsers reach it), prefix=PATH, path-style=1 or 0 (default: ${default})."`
+	BlobURL string `env:"TIMBRE_BLOB_URL" example:"file:data/blobs" default:"file:data/blobs" placeholder:"URL" help:"Where files are stored: file:DIR or s3://BUCKET?endpoint=URL. More parameters of s3: region=us-east-1, public-endpoint=URL (at which browsers reach the store), prefix=PATH, path-style=1 or 0 (default: ${default})."`
 	s3Flags
-	SecretFile string `env:"TIMBRE_SECRET_FILE" example:"data/secret" default:"data/secret" type:"path" placeholder:"FILE" help:"Holds 64 hex digits, or the keys of this process's roles (timbre secret derive). Tokens, access codes, upload URLs and the log's key are derived from them. A new SQLite registry makes its own; instances on one Postgres share one. Back it up: no other secret can continue the log (default: ${default})."`
+	SecretFile string `env:"TIMBRE_SECRET_FILE" example:"data/secret" default:"data/secret" type:"path" placeholder:"FILE" help:"File with the secret: 64 hex digits, or the keys of this process's roles (timbre secret derive). The keys of tokens, access codes, upload URLs and the log are derived from it. A new SQLite registry creates the file; instances on one Postgres database share one. Back it up: without it the log cannot continue (default: ${default})."`
 
-	NetworkTestnet   string        `env:"TIMBRE_NETWORK_TESTNET" example:"log:" default:"log:" placeholder:"URL" help:"The test network; log: is the built-in transparency log (default: ${default})."`
-	NetworkMainnet   string        `env:"TIMBRE_NETWORK_MAINNET" example:"log:" default:"log:" placeholder:"URL" help:"The mainnet (default: ${default})."`
+	NetworkTestnet   string        `env:"TIMBRE_NETWORK_TESTNET" example:"log:" default:"log:" placeholder:"URL" help:"URL of the test network; log: is the built-in transparency log (default: ${default})."`
+	NetworkMainnet   string        `env:"TIMBRE_NETWORK_MAINNET" example:"log:" default:"log:" placeholder:"URL" help:"URL of the mainnet; log: is the built-in transparency log (default: ${default})."`
 	NetworkBlockTime time.Duration `env:"TIMBRE_NETWORK_BLOCK_TIME" example:"6s" default:"6s" placeholder:"TIME" help:"Time between blocks of the built-in log (default: ${default})."`
-	NetworkSilence   time.Duration `env:"TIMBRE_NETWORK_SILENCE" example:"36s" placeholder:"TIME" help:"Quotes are refused when no worker was active for this long (default: 30s more than --network-block-time)."`
+	NetworkSilence   time.Duration `env:"TIMBRE_NETWORK_SILENCE" example:"36s" placeholder:"TIME" help:"New quotes are refused when no worker was active for this time (default: 30s more than --network-block-time)."`
 
 	checkpointFlag
 	clockFlag
 
-	MaxFileSize   int64  `env:"TIMBRE_MAX_FILE_SIZE" example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file; organizations, keys and sessions may lower it (default: ${default}, 500 MB)."`
-	PricesTestnet string `env:"TIMBRE_PRICES_TESTNET" example:"network=0,base=0,version=0" placeholder:"PRICES" help:"In credits, as network=0,base=0,version=0,service-bp=0,storage=10:0/100:1/250:2/:3 (the default)."`
-	PricesMainnet string `env:"TIMBRE_PRICES_MAINNET" example:"network=12,base=50,version=20,service-bp=500" placeholder:"PRICES" help:"Likewise; default network=12,base=50,version=20,service-bp=500 and the same storage."`
+	MaxFileSize   int64  `env:"TIMBRE_MAX_FILE_SIZE" example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file in bytes; organizations, keys and sessions can set a lower limit (default: ${default}, 500 MB)."`
+	PricesTestnet string `env:"TIMBRE_PRICES_TESTNET" example:"network=0,base=0,version=0" placeholder:"PRICES" help:"Prices on the test network, in credits (default: network=0,base=0,version=0,service-bp=0,storage=10:0/100:1/250:2/:3)."`
+	PricesMainnet string `env:"TIMBRE_PRICES_MAINNET" example:"network=12,base=50,version=20,service-bp=500" placeholder:"PRICES" help:"Prices on mainnet, in credits (default: network=12,base=50,version=20,service-bp=500 and storage as on the test network)."`
 
 	limitFlags
 	memoryFlag
@@ -213,16 +213,16 @@ type serverFlags struct {
 	registryFlag
 	authorityFlag
 
-	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" example:"10.0.0.5:9090" placeholder:"ADDR" help:"Serve /metrics on this address, without authentication. Without this flag, /metrics answers localhost only, and only if the public URL is localhost."`
+	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" example:"10.0.0.5:9090" placeholder:"ADDR" help:"Serve /metrics on this address, without authentication. Without this flag, only localhost can read /metrics, and only if the public URL is on localhost."`
 
-	MetricsHost []string `env:"TIMBRE_METRICS_HOST" example:"timbre.internal.example" placeholder:"NAME" help:"Names under which that address answers, with commas between, besides its addresses and names without a dot. Any other name may be a page of the web that points here."`
+	MetricsHost []string `env:"TIMBRE_METRICS_HOST" example:"timbre.internal.example" placeholder:"NAME" help:"Host names that clients use for --metrics-listen, separated by commas. IP addresses and names without a dot are always accepted. Other names are refused, because any web page could use them to read the metrics."`
 
-	LogLevel slog.Level `env:"TIMBRE_LOG_LEVEL" example:"INFO" default:"INFO" placeholder:"LEVEL" help:"DEBUG logs every request, INFO those that were refused, WARN and ERROR problems only (default: ${default})."`
-	// trial is a server that nobody relies on: its secret may be made whatever the
-	// database, and its log is named after the address that it listens on.
+	LogLevel slog.Level `env:"TIMBRE_LOG_LEVEL" example:"INFO" default:"INFO" placeholder:"LEVEL" help:"DEBUG logs every request, INFO refused requests, WARN and ERROR only problems (default: ${default})."`
+	// trial marks a server for trying Timbre out (demo, tests). It may create its secret
+	// with any database, and its log takes the name of the listening address.
 	trial bool
 
-	LogFormat string `env:"TIMBRE_LOG_FORMAT" example:"json" default:"text" enum:"text,json" placeholder:"FORM" help:"text or json (default: ${default})."`
+	LogFormat string `env:"TIMBRE_LOG_FORMAT" example:"json" default:"text" enum:"text,json" placeholder:"FORM" help:"Form of the server's log: text or json (default: ${default})."`
 }
 
 func (f serverFlags) logger(w io.Writer) *slog.Logger {
@@ -233,12 +233,13 @@ func (f serverFlags) logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, o))
 }
 
-// uuid7 is the form of every id of ours.
+// uuid7 matches Timbre's ids, which are all UUIDv7.
 var uuid7 = regexp.MustCompile(`([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3})-[0-9a-f]{4}-[0-9a-f]{12}`)
 
-// discreet keeps a line of the log from being a key: a job's id is its
-// transaction's, which opens tracking and with it, for a while, the access code.
-// Enough of an id stays to find it by. Errors may quote ids anywhere.
+// discreet shortens ids in the server's log. A job's id is also its transaction's id:
+// anyone who knows the id can follow the transaction and, for a while, read the access
+// code. The part that stays is enough to find the row. It looks at every attribute,
+// because errors can quote ids.
 func discreet(_ []string, a slog.Attr) slog.Attr {
 	if a.Key == "organization" || a.Key == slog.TimeKey || a.Key == slog.LevelKey {
 		return a
@@ -251,7 +252,7 @@ func discreet(_ []string, a slog.Attr) slog.Attr {
 }
 
 func (f serverFlags) prices() (map[network.Name]credits.Prices, error) {
-	// They are valid: see validate.
+	// validate has checked both.
 	test, err := credits.ParsePrices(f.PricesTestnet, credits.TestnetPrices())
 	if err != nil {
 		return nil, err
@@ -270,7 +271,7 @@ func (f serverFlags) times() registry.Times {
 
 // registryFlag names the registry on certificates.
 type registryFlag struct {
-	RegistryName string `env:"TIMBRE_REGISTRY_NAME" example:"Songs of Example" placeholder:"NAME" help:"The registry's name on certificates, such as 'Songs of Example': one line of at most 200 characters (default: the host of the public URL)."`
+	RegistryName string `env:"TIMBRE_REGISTRY_NAME" example:"Songs of Example" placeholder:"NAME" help:"Name of the registry on certificates, such as 'Songs of Example': one line of at most 200 characters (default: the host of the public URL)."`
 }
 
 // AfterApply refuses a name that is not one line.
@@ -278,10 +279,10 @@ func (f registryFlag) AfterApply() error {
 	return fitsCertificate("registry-name", f.RegistryName)
 }
 
-// fitsCertificate refuses what has no room on a certificate, or could not be seen there.
+// fitsCertificate refuses a text that is too long for a certificate or not visible on it.
 func fitsCertificate(flag, text string) error {
 	if kind, _, _ := legible.First(text); utf8.RuneCountInString(text) > 200 || kind != legible.Fine || strings.TrimSpace(text) != "" && legible.Blank(text) {
-		return wrongf(flag, "give one line of at most 200 characters")
+		return wrongf(flag, "must be one line of at most 200 characters")
 	}
 	return nil
 }
@@ -302,14 +303,14 @@ type authorityFlag struct {
 	TSAURL string `name:"tsa-url" env:"TIMBRE_TSA_URL,TSA_URL" example:"https://tsa.example/tsr" placeholder:"URL" help:"Time-stamp authority (RFC 3161). A worker requests its token for each version before it makes the certificate."`
 }
 
-// authority is nil when there is none.
+// authority returns nil when no authority is configured.
 func (f authorityFlag) authority() (*timestamp.Client, error) {
 	if f.TSAURL == "" {
 		return nil, nil
 	}
 	c, err := timestamp.New(f.TSAURL, timestamp.DefaultTimeout)
 	if err != nil {
-		return nil, wrongf("tsa-url", "must be a URL with http or https")
+		return nil, wrongf("tsa-url", "must be an http or https URL")
 	}
 	return c, nil
 }
@@ -340,10 +341,10 @@ func (f serverFlags) validate() error {
 		}
 	}
 	if f.ReserveSpace < 0 {
-		return wrongf("reserve-space", "must be 1 or more bytes; 0 is the default")
+		return wrongf("reserve-space", "must not be negative; 0 means the default")
 	}
 	if least := f.LimitsUploadSlot + f.LimitsQuote; f.LimitsJob != 0 && f.LimitsJob < least {
-		return wrongf("limits-job", "must be at least %s, which is --limits-upload-slot and --limits-quote together", least)
+		return wrongf("limits-job", "must be at least %s, the sum of --limits-upload-slot and --limits-quote", least)
 	}
 	if err := f.validateBlobs(); err != nil {
 		return err
@@ -370,7 +371,7 @@ func (f serverFlags) validate() error {
 	}
 	for _, name := range f.MetricsHost {
 		if name == "" || strings.ContainsAny(name, ":/ ") {
-			return wrongf("metrics-host", "must be names such as timbre.internal.example, without a port, with commas between")
+			return wrongf("metrics-host", "must be names such as timbre.internal.example, without a port, separated by commas")
 		}
 	}
 	if f.LimitsConnections < 0 {
@@ -385,42 +386,42 @@ func (f serverFlags) validate() error {
 	return f.roleFlags.validate(f.PublicURL)
 }
 
-// readSecret reads the secret, and makes one at first start where that is safe:
-// only when this process alone can need it.
+// readSecret reads the secret file. If the file is missing and mayMake is true, it
+// creates one: that is safe only at the first start of the only process.
 func readSecret(path string, mayMake bool) (secret, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) && mayMake {
 		if err := makeSecret(path); err != nil {
-			return secret{}, wrongf("secret-file", "the secret file %s cannot be made: %s", path, plainly(err))
+			return secret{}, wrongf("secret-file", "cannot create the secret file %s: %s", path, plainly(err))
 		}
 		text, err = os.ReadFile(path)
 		if err != nil {
 			return secret{}, err
 		}
 	} else if errors.Is(err, fs.ErrNotExist) {
-		return secret{}, wrongf("secret-file", "the secret file %s is not there. Restore it, or name the one that the server uses. Only a new registry gets a new one, the same for every instance: (umask 077; openssl rand -hex 32 > %s)", path, shellWord(path))
+		return secret{}, wrongf("secret-file", "the secret file %s is missing. Restore it, or give the file that the server uses. Only for a new registry, create one and give every instance the same: (umask 077; openssl rand -hex 32 > %s)", path, shellWord(path))
 	} else if err != nil {
-		return secret{}, wrongf("secret-file", "the secret file %s cannot be read: %s", path, plainly(err))
+		return secret{}, wrongf("secret-file", "cannot read the secret file %s: %s", path, plainly(err))
 	}
 	if s, ok := parseKeys(string(text)); ok {
 		return s, nil
 	}
 	b, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(b) != 32 {
-		return secret{}, wrongf("secret-file", "the secret file %s does not hold 64 hex digits and nothing else, nor the keys that `timbre secret derive` wrote", path)
+		return secret{}, wrongf("secret-file", "the secret file %s must hold 64 hex digits and nothing else, or the keys that `timbre secret derive` wrote", path)
 	}
 	return secret{root: b}, nil
 }
 
-// makeSecret writes a new secret where none is.
+// makeSecret writes a new secret to path, unless that file exists already.
 func makeSecret(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
 	var b [32]byte
 	rand.Read(b[:])
-	// Linked into place complete, so that of two first starts one wins
-	// and the other reads what it wrote.
+	// A complete file is linked into place. If two processes start at the same time, one
+	// wins, and the other reads the winner's secret.
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".secret-")
 	if err != nil {
 		return err
@@ -433,7 +434,7 @@ func makeSecret(path string) error {
 	if err := os.Link(tmp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	// On disk before anything is signed with it.
+	// The secret must be on the disk before anything is signed with it.
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
 		return err

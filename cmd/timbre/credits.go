@@ -15,8 +15,8 @@ import (
 
 type creditsCmd struct {
 	Grant   creditsGrant   `cmd:"" help:"Give an organization credits."`
-	Balance creditsBalance `cmd:"" help:"What it has, what is held, what it spent."`
-	History creditsHistory `cmd:"" help:"Its transfers, newest first."`
+	Balance creditsBalance `cmd:"" help:"Show an organization's balance: available, held and spent."`
+	History creditsHistory `cmd:"" help:"List an organization's transfers, newest first."`
 }
 
 type creditsGrant struct {
@@ -65,7 +65,7 @@ func printBalance(ctx context.Context, o *output, asJSON bool, db *store.DB, org
 type creditsHistory struct {
 	adminFlags
 	Org    string `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
-	Limit  int    `default:"50" example:"50" help:"How many (default: ${default})."`
+	Limit  int    `default:"50" example:"50" help:"Largest number of transfers to list (default: ${default})."`
 	Before string `placeholder:"ID" example:"0198c0de-0000-7000-8000-000000000000" help:"Only transfers older than this one."`
 }
 
@@ -75,7 +75,7 @@ func (c *creditsHistory) Run(o *output) error {
 			return err
 		}
 		if c.Limit < 1 || c.Limit > credits.MaxHistory {
-			return fault.CommonValidationFailed([]fault.Field{{Field: "limit", Rule: "range", Message: fmt.Sprintf("1 to %d.", credits.MaxHistory)}})
+			return fault.CommonValidationFailed([]fault.Field{{Field: "limit", Rule: "range", Message: fmt.Sprintf("Must be 1 to %d.", credits.MaxHistory)}})
 		}
 		list, err := credits.History(ctx, db.Read(), c.Org, c.Before, c.Limit)
 		if err != nil {

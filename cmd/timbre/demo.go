@@ -22,21 +22,21 @@ import (
 )
 
 type demoCmd struct {
-	Addr        string        `example:"127.0.0.1:8090" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where to listen (default: ${default}); port 0 takes a free one."`
-	Data        string        `example:"timbre-demo" default:"timbre-demo" type:"path" placeholder:"DIR" help:"Where everything is kept (default: ./timbre-demo). Remove it to start over."`
+	Addr        string        `example:"127.0.0.1:8090" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on; port 0 takes a free port (default: ${default})."`
+	Data        string        `example:"timbre-demo" default:"timbre-demo" type:"path" placeholder:"DIR" help:"Directory for all data. Remove it to start again (default: ./timbre-demo)."`
 	BlockTime   time.Duration `example:"1s" default:"1s" placeholder:"TIME" help:"Time between blocks of the log (default: ${default})."`
-	DatabaseURL string        `secret:"after-scheme" example:"sqlite:demo.db" placeholder:"URL" help:"Use this database instead of one in DIR."`
-	BlobURL     string        `example:"file:blobs" placeholder:"URL" help:"Keep uploads there instead of in DIR: s3://BUCKET?endpoint=URL."`
+	DatabaseURL string        `secret:"after-scheme" example:"sqlite:demo.db" placeholder:"URL" help:"Use this database instead of one in --data."`
+	BlobURL     string        `example:"file:blobs" placeholder:"URL" help:"Store files here instead of in --data: s3://BUCKET?endpoint=URL."`
 	s3Flags
-	MaxFileSize int64 `example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file (default: ${default}, 500 MB)."`
+	MaxFileSize int64 `example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file in bytes (default: ${default}, 500 MB)."`
 	limitFlags
 	Signing signingFlags `embed:"" prefix:"certificate-"`
 	registryFlag
 	authorityFlag
 }
 
-// demoFile is what DIR/demo.json tells scripts. It holds a secret key, so only
-// its owner may read it.
+// demoFile is the content of DIR/demo.json, for scripts. It holds a secret key, so only
+// its owner can read the file.
 type demoFile struct {
 	URL            string `json:"url"`
 	SiteKey        string `json:"site_key"`
@@ -62,10 +62,10 @@ func (c *demoCmd) Run(o *output) error {
 		f.DatabaseURL = "sqlite:" + filepath.Join(c.Data, "timbre.db")
 	}
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return wrongf("data", "cannot be made: %s", plainly(err))
+		return wrongf("data", "cannot create this directory: %s", plainly(err))
 	}
 	s, err := newServer(ctx, f, f.logger(o.err))
-	if w := (*wrong)(nil); errors.As(err, &w) { // here these flags have other names
+	if w := (*wrong)(nil); errors.As(err, &w) { // demo has other names for these flags
 		switch w.name {
 		case "listen":
 			w.name = "addr"
@@ -102,13 +102,13 @@ func (c *demoCmd) Run(o *output) error {
 	return s.run(ctx)
 }
 
-// seedDemo finds the organization of an earlier run, or makes one.
+// seedDemo returns the organization of an earlier run, or creates one.
 func seedDemo(ctx context.Context, db *store.DB, path string) (demoFile, error) {
 	var d demoFile
 	b, err := os.ReadFile(path)
 	if err == nil && json.Unmarshal(b, &d) == nil && d.SecretKey != "" {
 		if _, err := session.GetOrganization(ctx, db, d.OrganizationID); err == nil {
-			return d, d.addTestKeys(ctx, db) // of a release that made none
+			return d, d.addTestKeys(ctx, db) // older releases created no test keys
 		} else if !errors.Is(err, fault.CodeOrganizationNotFound) {
 			return d, err
 		}
@@ -135,7 +135,7 @@ func seedDemo(ctx context.Context, db *store.DB, path string) (demoFile, error) 
 	return d, d.addTestKeys(ctx, db)
 }
 
-// addTestKeys makes the pair that rehearses, unless it is there.
+// addTestKeys creates the test key pair, which can rehearse errors, if it is missing.
 func (d *demoFile) addTestKeys(ctx context.Context, db *store.DB) error {
 	if d.TestSecretKey != "" {
 		return nil

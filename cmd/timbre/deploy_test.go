@@ -17,7 +17,7 @@ import (
 	"timbre.example/internal/compressed"
 )
 
-// sample is the block of docs/deploy.md in a language; there is one of each.
+// sample returns the only block of docs/deploy.md in a language.
 func sample(t *testing.T, language string) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/deploy.md")
@@ -31,7 +31,7 @@ func sample(t *testing.T, language string) string {
 	return blocks[0][1]
 }
 
-// tool finds a program that scripts/deps installs.
+// tool returns the path of a program that scripts/deps installs.
 func tool(t *testing.T, name, from string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -47,7 +47,7 @@ func tool(t *testing.T, name, from string) string {
 	return path
 }
 
-// changed is text with each of the old words replaced, all of which are there.
+// changed returns text with each old word replaced; each must be there.
 func changed(t *testing.T, text string, pairs ...string) string {
 	t.Helper()
 	for i := 0; i < len(pairs); i += 2 {
@@ -59,11 +59,11 @@ func changed(t *testing.T, text string, pairs ...string) string {
 	return text
 }
 
-// systemd reads the unit without a complaint, and every variable in it is one.
+// systemd accepts the unit without warnings, and timbre knows every variable in it.
 func TestUnit(t *testing.T) {
 	analyze := tool(t, "systemd-analyze", "systemd")
 	unit := filepath.Join(t.TempDir(), "timbre.service")
-	// The program and its user are not here.
+	// The unit's program and user do not exist on this machine.
 	text := changed(t, sample(t, "ini"), "/usr/local/bin/timbre serve", "/bin/true serve", "User=timbre", "User=root")
 	if err := os.WriteFile(unit, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -84,7 +84,8 @@ func TestUnit(t *testing.T) {
 	}
 }
 
-// Every variable in a file is one of timbre's, and its command is one.
+// Every variable in a file is a variable of timbre, and its command is a command of
+// timbre.
 func known(t *testing.T, text string) {
 	t.Helper()
 	var c cli
@@ -125,7 +126,7 @@ func TestContainer(t *testing.T) {
 			}
 		}
 	}
-	// It starts as the file says, and asks for the name.
+	// It starts with the file unchanged, and asks for the public URL.
 	for _, m := range regexp.MustCompile(`(TIMBRE_\w+)=(\S+)`).FindAllStringSubmatch(text, -1) {
 		t.Setenv(m[1], strings.ReplaceAll(m[2], "/data", t.TempDir()))
 	}
@@ -133,18 +134,18 @@ func TestContainer(t *testing.T) {
 	if len(entry) != 1 || entry[0] != "/timbre" {
 		t.Errorf("%q", entry)
 	}
-	timbre(t, command...).refused(exitUsage, "--public-url: is needed at the first start")
+	timbre(t, command...).refused(exitUsage, "--public-url: is required at the first start")
 }
 
-// A registration goes through each proxy as the page has it: an upload, the
-// stream of events, and compressed files.
+// A registration works through each proxy with the configuration of the page: an upload,
+// the stream of events, and compressed files.
 func TestProxyFiles(t *testing.T) {
 	for name, run := range map[string]func(t *testing.T, dir, upstream, addr string) *exec.Cmd{
 		"nginx": func(t *testing.T, dir, upstream, addr string) *exec.Cmd {
 			path := tool(t, "nginx", "nginx-light")
 			_, port, _ := net.SplitHostPort(addr)
 			selfSigned(t, dir)
-			// Its own ports, certificate and server; everything else as it stands.
+			// Only ports, certificate and server are replaced; everything else stays.
 			text := changed(t, sample(t, "nginx"), "listen 80;", "listen 127.0.0.1:"+freePort(t)+";", "    listen [::]:80;\n", "", "    listen [::]:443 ssl http2;\n", "", "listen 443 ssl", "listen 127.0.0.1:"+port+" ssl",
 				"/etc/letsencrypt/live/timbre.your-domain.example/", dir+"/", "http://127.0.0.1:8080", upstream)
 			conf := filepath.Join(dir, "nginx.conf")
@@ -202,12 +203,14 @@ func TestProxyFiles(t *testing.T) {
 			if out, err := curl("-H", "Accept: text/event-stream", "https://"+addr+"/v1/transactions/00000000-0000-7000-8000-000000000000/events"); err != nil || !strings.Contains(out, "event: error") || !strings.Contains(out, "transaction.not_found") {
 				t.Errorf("events: %v: %s", err, out)
 			}
-			// The handshake of a WebSocket gets to the API, which knows no such transaction.
+			// The WebSocket handshake reaches the API, which does not know the
+			// transaction.
 			out, _ := curl("--http1.1", "-i", "-H", "Connection: Upgrade", "-H", "Upgrade: websocket", "-H", "Sec-WebSocket-Version: 13", "-H", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "--max-time", "3", "--retry", "0", "https://"+addr+"/v1/ws/transactions/00000000-0000-7000-8000-000000000000")
 			if !strings.Contains(out, "transaction.not_found") && !strings.Contains(out, " 101 ") {
 				t.Errorf("WebSocket: %s", out)
 			}
-			// An upload of more than a proxy's usual megabyte is not refused by it, but by the API.
+			// The proxy's usual limit of one megabyte does not stop a larger upload; only
+			// the API refuses it.
 			big := filepath.Join(dir, "big")
 			if err := os.WriteFile(big, make([]byte, 3<<20), 0o600); err != nil {
 				t.Fatal(err)
@@ -236,7 +239,7 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// selfSigned makes fullchain.pem and privkey.pem.
+// selfSigned writes fullchain.pem and privkey.pem.
 func selfSigned(t *testing.T, dir string) {
 	t.Helper()
 	if out, err := exec.CommandContext(t.Context(), "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=timbre.your-domain.example",

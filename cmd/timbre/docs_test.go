@@ -16,8 +16,8 @@ import (
 	"timbre.example/fault"
 )
 
-// shell are the blocks of a document that a reader would paste into one, and at
-// least how many there are.
+// shell returns the blocks of a document that a reader would paste into a shell. The test
+// fails if there are fewer than least.
 func shell(t *testing.T, document string, least int) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/" + document)
@@ -36,9 +36,9 @@ func shell(t *testing.T, document string, least int) string {
 	return script.String()
 }
 
-// The documents are followed line by line, with the real binary and a real
-// shell. What stands between them is what a reader has by then, and what the
-// document promises.
+// The documents are followed line by line, with the real binary and a real shell. The
+// code between the blocks creates the state that a reader has at that point, and checks
+// what the document promises.
 func TestDocumentsAreFollowed(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"bash", "curl", "jq", "xxd"} {
@@ -66,7 +66,7 @@ OLD_CODE=$ACCESS_CODE
 grep -q '"title":"Porch Light"' work.json
 [[ $(head -c 8 again.pdf) == %PDF-1.7 ]]
 [[ $ACCESS_CODE == atc_* && ${#ACCESS_CODE} == 68 && $ACCESS_CODE != $OLD_CODE ]]
-timbre org show "$ORG" | grep -q '^access code ttl *for ever$'
+timbre org show "$ORG" | grep -q '^access code ttl *no end$'
 timbre keys create "$ORG" --test --json > test-keys.json
 TEST_SECRET_KEY=$(field secret_key < test-keys.json)
 `)
@@ -99,7 +99,7 @@ timbre works certificate 9 --network testnet --public-url https://timbre.example
 grep -q 'work.not_found' none.txt
 timbre works certificate 1 --network testnet --public-url https://timbre.example -o none.pdf --cert-file song.wav 2> none.txt && exit 1
 timbre works evidence 1 --network testnet -o evidence.json && grep -aqF "$(sed -n 2p evidence.json)" certificate.pdf
-grep -q 'go together' none.txt && [[ ! -e none.pdf ]]
+grep -q 'give both the signing certificate' none.txt && [[ ! -e none.pdf ]]
 `)
 	script.WriteString("export TIMBRE_SECRET_FILE=timbre-demo/secret\n{\n")
 	script.WriteString(shell(t, "evidence.md", 7))
@@ -110,7 +110,7 @@ grep -v '"filename"' evidence.json | cmp - redacted.json # it has one creator
 cmp mine.json redacted.json
 timbre works evidence 1 --network testnet --work-version 1 -o - | cmp - evidence.json
 timbre works evidence 1 --network testnet --only-creator 2 -o none.json 2> none.txt && exit 1
-grep -q 'there is no such creator' none.txt && [[ ! -e none.json ]]
+grep -q 'the work has no creator at this position' none.txt && [[ ! -e none.json ]]
 timbre works evidence 1 --network testnet --work-version 9 -o none.json 2> none.txt && exit 1
 grep -q 'work.certificate_unavailable' none.txt
 timbre works evidence 9 --network testnet -o none.json 2> none.txt && exit 1
@@ -163,7 +163,7 @@ echo followed
 	}
 }
 
-// clean is the environment without what would configure a server.
+// clean returns the environment without variables that would configure a server.
 func clean() []string {
 	var env []string
 	for _, e := range os.Environ() {

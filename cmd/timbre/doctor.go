@@ -29,8 +29,8 @@ type doctorCmd struct {
 	JSON bool `help:"Print JSON."`
 }
 
-// finding is one thing that was looked at.
-type finding struct {
+// checkResult is the result of one check.
+type checkResult struct {
 	Check  string `json:"check"`
 	OK     bool   `json:"ok"`
 	Found  string `json:"found"`
@@ -40,44 +40,44 @@ type finding struct {
 func (c *doctorCmd) Run(o *output) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	var all []finding
+	var all []checkResult
 	look := func(check string, err error, found, remedy string) {
-		f := finding{Check: check, OK: err == nil, Found: found}
+		f := checkResult{Check: check, OK: err == nil, Found: found}
 		if err != nil {
 			f.Found, f.Remedy = o.say(err), remedy
 		}
 		all = append(all, f)
 	}
-	look("configuration", c.validate(), "complete", "Correct the flag or environment variable that is named.")
+	look("configuration", c.validate(), "valid", "Correct the flag or environment variable that the message names.")
 	look("memory limit", nil, c.memoryFlag.say(), "")
 	root, err := readSecret(c.SecretFile, false)
 	if err == nil {
 		err = root.serves(c.SecretFile, c.roles())
 	}
-	holds := "all keys of a server"
+	holds := "has all keys of a server"
 	if spare := root.spare(c.roles()); len(spare) > 0 {
-		holds = "more than these roles need (" + strings.Join(spare, ", ") + "): timbre secret derive makes a file for them"
+		holds = "has keys that these roles do not need (" + strings.Join(spare, ", ") + "): timbre secret derive writes a file with only the keys that they need"
 	} else if root.root == nil {
-		holds = "the keys of these roles"
+		holds = "has the keys of these roles"
 	}
-	look("secret", err, holds, "The first start on SQLite makes it. Else restore it, or make one as said.")
+	look("secret", err, holds, "The first start on SQLite creates it. Otherwise restore it, or for a new registry create one as the message says.")
 	if _, err := os.Stat(c.SecretFile); err == nil {
 		warning, err := guarded("secret-file", "secret file", c.SecretFile)
 		found := "no other user can read it"
 		if warning != "" {
-			found = "taken, but: " + warning
+			found = "accepted, but: " + warning
 		}
-		look("secret's permissions", err, found, "Run the command that is named.")
+		look("secret's permissions", err, found, "Run the command that the message names.")
 	}
 	if c.has(worker) && c.Signing != (signingFlags{}) {
 		_, err := c.Signing.signer("certificate-")
-		look("certificates' signature", err, "can be made", "Correct the file that is named.")
+		look("certificates' signature", err, "can be made", "Correct the file that the message names.")
 	}
 	if authority, err := c.authority(); err == nil && authority != nil && c.has(worker) {
 		var sum [32]byte
-		rand.Read(sum[:]) // nobody's commitment
+		rand.Read(sum[:]) // not the commitment of a work
 		_, err := authority.Stamp(ctx, sum)
-		look("time-stamp authority", err, "gives tokens that hold", "Correct --tsa-url, or see why it does not answer: certificates wait ten minutes for it, and are then made without.")
+		look("time-stamp authority", err, "returns valid tokens", "Correct --tsa-url, or find out why the authority does not answer. A certificate waits 10 minutes for its token, and is then made without one.")
 		authority.Close()
 	}
 	if c.has(ats) || c.has(worker) {
@@ -88,15 +88,15 @@ func (c *doctorCmd) Run(o *output) error {
 		c.issuerKeys(ctx, look)
 	}
 	db, err := c.open(ctx, true)
-	look("database", err, "answers", "Check that the database runs, and that the flag or variable is right.")
+	look("database", err, "answers", "Check that the database runs, and that the flag or variable has its URL.")
 	if err == nil {
 		defer db.Close()
 		if path, ok := c.sqlite(); ok {
 			var open error
 			if files := openToAll(path); len(files) > 0 {
-				open = fmt.Errorf("every user of this machine can read names and addresses in %s", strings.Join(files, ", "))
+				open = fmt.Errorf("every user of this machine can read %s, which holds names and addresses", strings.Join(files, ", "))
 			}
-			look("database's permissions", open, "no other user can read it", "Run: chmod 600 "+shellWord(path)+"*. A server that starts does it as well.")
+			look("database's permissions", open, "no other user can read it", "Run: chmod 600 "+shellWord(path)+"*. The server also does this when it starts.")
 		}
 		c.database(ctx, db, root, look)
 		if c.has(ats) {
@@ -136,7 +136,7 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 	} else if err == nil && pending < 0 {
 		err = errAhead(-pending)
 	}
-	look("schema", err, "up to date", "Back up, then run `timbre migrate` of the release that the server runs.")
+	look("schema", err, "up to date", "Make a backup. Then run `timbre migrate` of the release that the server runs.")
 	if err != nil {
 		return
 	}
@@ -146,22 +146,21 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 			err = errors.Join(err, e)
 		}
 	}
-	look("allowed origins", err, fmt.Sprintf("%d, each can be used", len(patterns)), "Such an entry allows nothing: remove it (`timbre origins remove`), and add the host that is yours.")
-	// The two clocks meet in one question, so only a large difference means
-	// something.
+	look("allowed origins", err, fmt.Sprintf("%d, all valid", len(patterns)), "An invalid origin allows nothing: remove it (`timbre origins remove`), and add your own host.")
+	// The difference includes the time of one query, so only a large one counts.
 	skew, err := db.ClockSkew(ctx)
 	if err == nil && (skew > time.Second || skew < -time.Second) {
 		err = fmt.Errorf("the database's clock differs by %s", skew.Round(time.Millisecond))
 	}
-	look("clock", err, "agrees with the database's", "Let both machines follow a time server.")
+	look("clock", err, "agrees with the database's clock", "Synchronize both machines with a time server (NTP).")
 	if root.none() || !c.has(ats) && !c.has(worker) {
 		return
 	}
 	var kept checkpoint.Store
-	if c.has(worker) && c.validateCheckpoints() == nil { // told with the configuration
+	if c.has(worker) && c.validateCheckpoints() == nil { // else the check of the configuration reports it
 		var closer io.Closer
 		kept, closer, err = c.checkpoints(ctx, slog.New(slog.DiscardHandler), false)
-		look("place of checkpoints", err, c.checkpointPlace(), "Correct --log-checkpoint, or let this user write there.")
+		look("place of checkpoints", err, c.checkpointPlace(), "Correct --log-checkpoint, or allow this user to write there.")
 		if err == nil {
 			defer closer.Close()
 		}
@@ -169,7 +168,7 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 	for _, name := range []network.Name{network.Testnet, network.Mainnet} {
 		row, err := db.Read().GetLog(ctx, string(name))
 		if errors.Is(err, sql.ErrNoRows) {
-			look("network "+string(name), nil, "not begun yet", "")
+			look("network "+string(name), nil, "not started yet", "")
 			continue
 		}
 		var l *netlog.Log
@@ -183,12 +182,12 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 		}
 		found := fmt.Sprintf("%s, entries: %d, signed with this secret", row.Origin, row.Size)
 		if u, e := url.Parse(c.PublicURL); e == nil && u.Host != "" && u.Host+"/log/"+string(name) != row.Origin {
-			found += ". The public URL has another host now, and the log keeps its name: proofs stay valid, and verifiers know the log by this name only." +
-				" Certificates made before lead to the old host: keep it, or let it redirect to the new one"
+			found += ". The public URL has another host now, but the log keeps its name: proofs stay valid, and verifiers identify the log by this name." +
+				" Links on older certificates point to the old host: keep that host, or redirect it to the new one"
 		}
-		look("network "+string(name), err, found, "A log goes on only with the secret that began it: restore that secret file.")
+		look("network "+string(name), err, found, "A log can continue only with the secret that started it: restore that secret file.")
 		if err == nil && !c.has(worker) {
-			look("worker for "+string(name), l.Sequenced(ctx), "alive", "Start a process with the role worker on this database: until then nothing is quoted, and what was confirmed waits.")
+			look("worker for "+string(name), l.Sequenced(ctx), "alive", "Start a process with the role worker on this database. Until then the server refuses new quotes, and confirmed registrations wait.")
 		}
 		if err == nil {
 			c.checkpoint(ctx, db, l, kept, look)
@@ -197,8 +196,8 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 }
 
 // checkpoint compares a log with its checkpoint outside of the database and with the
-// clock, as a worker does before each block. A process without that role is told what
-// workers found.
+// clock, as a worker does before each block. A process without the role worker reports
+// what workers found.
 func (c *doctorCmd) checkpoint(ctx context.Context, db *store.DB, l *netlog.Log, kept checkpoint.Store, look func(check string, err error, found, remedy string)) {
 	check := "continuity of " + string(l.Name())
 	const remedy = "See docs/operating.md, Backup and restore."
@@ -209,7 +208,7 @@ func (c *doctorCmd) checkpoint(ctx context.Context, db *store.DB, l *netlog.Log,
 	text, place, err := l.Kept(ctx)
 	found := "the database continues the checkpoint in " + place
 	if text == "" {
-		found = "no checkpoint is kept yet: a worker does it at its start"
+		found = "no checkpoint is stored yet: a worker stores one when it starts"
 	}
 	if err == nil {
 		err = l.Examine(ctx)
@@ -220,10 +219,10 @@ func (c *doctorCmd) checkpoint(ctx context.Context, db *store.DB, l *netlog.Log,
 	}
 }
 
-// issuerKeys asks for the keys that tokens are verified with.
+// issuerKeys fetches the keys that verify tokens.
 func (c *doctorCmd) issuerKeys(ctx context.Context, look func(check string, err error, found, remedy string)) {
-	const remedy = "See that the process with the role organizations runs, that --issuer-url is its address, and that this machine reaches it."
-	if c.IssuerURL == "" { // told with the configuration
+	const remedy = "Check that the process with the role organizations runs, that --issuer-url is its address, and that this machine can reach it."
+	if c.IssuerURL == "" { // the check of the configuration reports it
 		return
 	}
 	at := c.keySetURL("")
@@ -231,9 +230,9 @@ func (c *doctorCmd) issuerKeys(ctx context.Context, look func(check string, err 
 	look("issuer's keys", keys.Renew(ctx), "published at "+at, remedy)
 }
 
-// blobs writes and removes a file where the store is.
+// blobs writes and removes a file in the store.
 func (c *doctorCmd) blobs(ctx context.Context, look func(check string, err error, found, remedy string)) {
-	if c.validateBlobs() != nil { // told with the configuration
+	if c.validateBlobs() != nil { // the check of the configuration reports it
 		return
 	}
 	dir, ok := strings.CutPrefix(c.BlobURL, "file:")
@@ -243,17 +242,17 @@ func (c *doctorCmd) blobs(ctx context.Context, look func(check string, err error
 			err = s.Probe(ctx)
 			s.Close()
 		}
-		look("object store", err, "writes, copies, reads and removes", "Check the bucket's name, the endpoint, the region and the keys, and that the keys allow s3:PutObject, s3:GetObject and s3:DeleteObject on its objects and s3:ListBucket on itself.")
+		look("object store", err, "can write, copy, read and remove", "Check the bucket's name, the endpoint, the region and the keys. The keys must allow s3:PutObject, s3:GetObject and s3:DeleteObject on the objects, and s3:ListBucket on the bucket.")
 		return
 	}
-	const remedy = "Make the directory writable for this user, and see that the disk is not full."
+	const remedy = "Make the directory writable for this user, and check that the disk is not full."
 	found := "writable"
-	at := dir // or, before a first start, where the server would make it
+	at := dir // before the first start: the nearest parent that exists
 	for {
 		if _, err := os.Stat(at); !errors.Is(err, fs.ErrNotExist) || filepath.Dir(at) == at {
 			break
 		}
-		at, found = filepath.Dir(at), "not there yet: the server makes it"
+		at, found = filepath.Dir(at), "missing: the server creates it"
 	}
 	probe, err := os.CreateTemp(at, ".doctor-")
 	if err == nil {
@@ -274,26 +273,26 @@ func (c *doctorCmd) room(look func(check string, err error, found, remedy string
 		var err error
 		switch {
 		case s.Low():
-			err = fmt.Errorf("%s free on the file system of %s, and %s are kept for the database: new registrations and uploads are refused", free, s.Dir, reserve)
+			err = fmt.Errorf("%s free on the file system of %s, and %s are reserved for the database: new registrations and uploads are refused", free, s.Dir, reserve)
 		case c.has(ats) && s.Name == "uploads" && s.Free-s.Reserved < c.MaxFileSize:
-			err = fmt.Errorf("%s free on the file system of %s, of which %s are kept for the database: one file of the largest size (%s) does not fit", free, s.Dir, reserve, megabytes(c.MaxFileSize))
+			err = fmt.Errorf("%s free on the file system of %s, of which %s are reserved for the database: one file of the largest size (%s) does not fit", free, s.Dir, reserve, megabytes(c.MaxFileSize))
 		}
-		look("space for the "+s.Name, err, fmt.Sprintf("%s free, of which %s are kept for the database", free, reserve),
-			"Make room on that file system, or move --blob-url to a larger one or into a bucket. What expired is removed by the server within minutes.")
+		look("space for the "+s.Name, err, fmt.Sprintf("%s free, of which %s are reserved for the database", free, reserve),
+			"Free space on that file system, or move --blob-url to a larger one or to a bucket. The server removes expired files within minutes.")
 	}
 }
 
 func megabytes(n int64) string { return fmt.Sprintf("%d MB", n>>20) }
 
-// uploads asks an S3 server what a browser asks it before it uploads: whether a
-// page of another origin may. There is nothing to ask of a store that Timbre
-// serves itself.
+// uploads sends an S3 server the preflight request that a browser sends before an
+// upload from a page of another origin. A folder is served by Timbre itself, and needs
+// no such check.
 func (c *doctorCmd) uploads(ctx context.Context, db *store.DB, look func(check string, err error, found, remedy string)) {
 	if c.validateBlobs() != nil || strings.HasPrefix(c.BlobURL, "file:") {
 		return
 	}
 	patterns, err := db.Read().AllOrigins(ctx)
-	if err != nil { // told with the schema
+	if err != nil { // the check of the schema reports it
 		return
 	}
 	var origins []string
@@ -324,15 +323,15 @@ func (c *doctorCmd) uploads(ctx context.Context, db *store.DB, look func(check s
 	if o.Endpoint != "" {
 		at = " --endpoint-url " + o.Endpoint
 	}
-	look("uploads from pages", err, "allowed, to "+to+" (a page with a policy names it in connect-src)",
-		"See that browsers reach the store there (public-endpoint), and let pages PUT: aws s3api put-bucket-cors --bucket "+o.Bucket+at+" --cors-configuration '"+bucketCORS+"'")
+	look("uploads from pages", err, "allowed, to "+to+" (a page with a Content-Security-Policy needs this origin in connect-src)",
+		"Check that browsers reach the store at its public-endpoint, and allow pages to PUT: aws s3api put-bucket-cors --bucket "+o.Bucket+at+" --cors-configuration '"+bucketCORS+"'")
 }
 
-// bucketCORS allows every page what an upload needs, and to read what it
-// downloads: the URL is the permission, not where it is used.
+// bucketCORS allows pages of every origin to upload, and to read what they download.
+// The signed URL is the permission; the origin does not matter.
 const bucketCORS = `{"CORSRules":[{"AllowedOrigins":["*"],"AllowedMethods":["PUT","GET"],"AllowedHeaders":["Content-Type"],"MaxAgeSeconds":7200}]}`
 
-// preflight asks as a browser does on behalf of a page of the origin.
+// preflight sends the request that a browser sends for a page of this origin.
 func preflight(ctx context.Context, s blob.Store, origin string) error {
 	to, err := s.PresignPut(ctx, blob.Upload{Key: "probe/preflight", MaxBytes: 1, Expires: time.Now().Add(time.Minute)})
 	if err != nil {

@@ -12,10 +12,12 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// environment looks at the variables before any is used. One that a flag of the
-// command cannot take is refused by its own name. So is one that no flag of any
-// command has and that looks like a slip: a server would start without what the
-// variable was to say. Any other unknown one is only named.
+// environment checks the environment variables before any is used. It refuses:
+//   - a variable whose value its flag cannot take; the error names the variable;
+//   - an unknown variable that looks like a typing error, because the server would
+//     otherwise start without that setting.
+//
+// For any other unknown TIMBRE_ variable it prints a warning.
 func environment(ctx *kong.Context, stderr io.Writer) error {
 	for _, flag := range ctx.Flags() {
 		for _, name := range flag.Tag.Envs {
@@ -28,7 +30,7 @@ func environment(ctx *kong.Context, stderr io.Writer) error {
 			if w := (*wrong)(nil); errors.As(err, &w) {
 				return w
 			}
-			break // what comes after the first that is set is not read
+			break // only the first variable that is set is read
 		}
 	}
 	known := variables(ctx.Model.Node)
@@ -39,17 +41,17 @@ func environment(ctx *kong.Context, stderr io.Writer) error {
 		}
 		near, distance := nearest(name, known)
 		if base, ok := strings.CutSuffix(name, "_FILE"); ok && slices.Contains(known, base) {
-			return usageError{fmt.Errorf("%s is not a variable of timbre: %s has no form that names a file. Set %s itself, or remove %s", name, base, base, name)}
+			return usageError{fmt.Errorf("%s is not a variable of timbre: %s cannot be read from a file. Set %s itself, or remove %s", name, base, base, name)}
 		}
 		if distance <= 2 {
 			return usageError{fmt.Errorf("%s is not a variable of timbre. Did you mean %s? Correct it, or remove it", name, near)}
 		}
-		fmt.Fprintf(stderr, "timbre: warning: %s is not a variable of timbre and is not read. The nearest is %s.\n", name, near)
+		fmt.Fprintf(stderr, "timbre: warning: %s is not a variable of timbre and is ignored. The most similar one is %s.\n", name, near)
 	}
 	return nil
 }
 
-// variables are the names of all variables that some flag reads.
+// variables returns the names of all variables that flags read.
 func variables(n *kong.Node) (all []string) {
 	for _, flag := range n.Flags {
 		all = append(all, flag.Tag.Envs...)
@@ -60,15 +62,17 @@ func variables(n *kong.Node) (all []string) {
 	return all
 }
 
-// foreign variables begin as ours do and are none: Kubernetes sets TIMBRE_PORT and
-// the like beside a service of the name timbre; the tests have their own.
+// foreign reports whether a variable that begins with TIMBRE_ belongs to another program.
+// Kubernetes sets TIMBRE_PORT and similar ones next to a service with the name timbre;
+// the tests have variables of their own.
 func foreign(name string) bool {
 	rest := strings.TrimPrefix(name, "TIMBRE_")
 	return rest == "PORT" || strings.HasPrefix(rest, "PORT_") || strings.HasPrefix(rest, "SERVICE_") ||
 		strings.HasPrefix(rest, "TEST_") || rest == "SCREENSHOTS" || rest == "CRASH_AT"
 }
 
-// nearest is the known name that is most like another, and by how many letters it differs.
+// nearest returns the known name that is most similar, and the number of letters that
+// differ.
 func nearest(name string, known []string) (near string, distance int) {
 	for _, one := range known {
 		if d := edits(name, one); near == "" || d < distance {

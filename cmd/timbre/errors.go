@@ -11,12 +11,12 @@ import (
 )
 
 type errorsCmd struct {
-	List    errorsList    `cmd:"" help:"List every code."`
-	Explain errorsExplain `cmd:"" help:"Say what a code means, what causes it and what to do."`
+	List    errorsList    `cmd:"" help:"List every error code."`
+	Explain errorsExplain `cmd:"" help:"Explain an error code: its meaning, its cause and what to do."`
 }
 
 type errorsList struct {
-	JSON bool `help:"Print JSON, as /docs/errors.json."`
+	JSON bool `help:"Print JSON, the same as /docs/errors.json."`
 }
 
 func (c *errorsList) Run(o *output) error {
@@ -30,14 +30,14 @@ func (c *errorsList) Run(o *output) error {
 }
 
 type errorsExplain struct {
-	Code string `arg:"" example:"registration.duplicate_title" help:"For example registration.duplicate_title."`
+	Code string `arg:"" example:"registration.duplicate_title" help:"Error code, for example registration.duplicate_title."`
 	JSON bool   `help:"Print JSON."`
 }
 
 func (c *errorsExplain) Run(o *output) error {
 	e, ok := fault.Lookup(fault.Code(c.Code))
 	if !ok {
-		return fmt.Errorf("there is no code %q; the closest are %s", c.Code, strings.Join(closest(c.Code), ", "))
+		return fmt.Errorf("unknown code %q; the most similar ones are %s", c.Code, strings.Join(closest(c.Code), ", "))
 	}
 	return o.print(c.JSON, e, func(w io.Writer) {
 		fmt.Fprintf(w, "%s: %s\n\nCause:      %s\nWhat to do: %s\n\n", e.Code, e.Message, e.Cause, e.Action)
@@ -59,13 +59,13 @@ func (c *errorsExplain) Run(o *output) error {
 
 func orDash(status int) string {
 	if status == 0 {
-		return "-" // raised in the browser
+		return "-" // only the browser raises this code
 	}
 	return fmt.Sprint(status)
 }
 
-// closest are the three codes that are like what was asked for: those that have
-// it in them first, then by the number of letters that differ.
+// closest returns the three codes that are most similar to asked: first codes that
+// contain it, then by the number of letters that differ.
 func closest(asked string) []string {
 	var codes []string
 	distance := map[string]int{}
@@ -81,7 +81,7 @@ func closest(asked string) []string {
 	return codes[:3]
 }
 
-// edits is the Levenshtein distance: letters to put in, take out or change.
+// edits returns the Levenshtein distance: letters to insert, remove or change.
 func edits(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -12,8 +12,7 @@ import (
 	"timbre.example/internal/blob"
 )
 
-// FuzzProxies: networks that are read are written so that they are read as the
-// same.
+// FuzzProxies: accepted networks, written as text and read again, are the same.
 func FuzzProxies(f *testing.F) {
 	for _, s := range []string{"none", "10.0.0.0/8, ::1/128", "10.0.0.1", "10.0.0.0/33", "::ffff:1.2.3.4/96", "fe80::%eth0/10", ""} {
 		f.Add(s)
@@ -25,7 +24,7 @@ func FuzzProxies(f *testing.F) {
 		}
 		if len(p) == 0 {
 			if text != "none" {
-				t.Errorf("%q trusts nobody", text)
+				t.Errorf("%q trusts no proxy", text)
 			}
 			return
 		}
@@ -42,7 +41,7 @@ func FuzzProxies(f *testing.F) {
 	})
 }
 
-// FuzzSecret: a secret file is 64 hex digits, and is left as it is.
+// FuzzSecret: only a file of 64 hex digits is accepted, and reading does not change it.
 func FuzzSecret(f *testing.F) {
 	digits := strings.Repeat("0123456789abcdef", 4)
 	for _, s := range []string{digits + "\n", digits, strings.ToUpper(digits), digits + digits, "\ufeff" + digits, digits[2:], ""} {
@@ -66,8 +65,8 @@ func FuzzSecret(f *testing.F) {
 	})
 }
 
-// FuzzBucket: of a bucket's URL nothing is let by that is not one of its
-// parameters, once, and no key is taken from it.
+// FuzzBucket: a bucket's URL is accepted only with known parameters, each at most once,
+// and without keys.
 func FuzzBucket(f *testing.F) {
 	for _, s := range []string{
 		"s3://songs", "s3://songs?endpoint=https%3A%2F%2Fs3.example&region=eu-1&prefix=a/b&path-style=1&public-endpoint=https://x", "s3://key:secret@songs",
@@ -89,8 +88,8 @@ func FuzzBucket(f *testing.F) {
 	})
 }
 
-// FuzzEvidenceFile: the first bytes of a file say what it is, and a damaged one is
-// named by one of the page's texts.
+// FuzzEvidenceFile: the first bytes of a file say what it is. For a damaged file the
+// error is one of the page's texts.
 func FuzzEvidenceFile(f *testing.F) {
 	for _, s := range []string{`{"evidence":1}`, `{"evidence":2}`, ` {"evidence":"1"}`, "%PDF-1.7", "RIFF", `{"Evidence":1e999}`, ""} {
 		f.Add([]byte(s))

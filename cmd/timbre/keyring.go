@@ -15,8 +15,8 @@ import (
 	"timbre.example/internal/network"
 )
 
-// What keys are for. A purpose with public behind it is the public half of a
-// signing key.
+// The purposes of keys. A purpose that ends in public is the public half of a signing
+// key.
 const (
 	purposeTokens  = "session tokens"
 	purposeUploads = "upload URLs"
@@ -26,8 +26,8 @@ const (
 
 func purposeLog(n network.Name) string { return "log " + string(n) }
 
-// needs are the purposes of a role: what it needs to do its work, and no more. Only
-// organizations can make a token, and only a worker can sign a log.
+// needs returns the purposes of the keys that a role needs, and no others. Only
+// organizations can sign a token, and only a worker can sign a log.
 func needs(r role) []string {
 	test, main := purposeLog(network.Testnet), purposeLog(network.Mainnet)
 	switch r {
@@ -39,16 +39,16 @@ func needs(r role) []string {
 	return []string{purposeCodes, test, main}
 }
 
-// secret is the root that every key of a server is derived from or, where it has
-// been split by role, some of these keys.
+// secret is the root from which every key of a server is derived. A file for some roles
+// has only their keys instead of the root.
 type secret struct {
 	root []byte
-	keys map[string][]byte // by purpose; nil where there is the root
+	keys map[string][]byte // by purpose; nil if root is set
 }
 
 func (s secret) none() bool { return s.root == nil && s.keys == nil }
 
-// key is the key of 32 bytes for one purpose; nil: it is not in a file of keys.
+// key returns the 32 bytes of the key for a purpose, or nil if the file of keys lacks it.
 func (s secret) key(purpose string) []byte {
 	if s.root == nil {
 		return s.keys[purpose]
@@ -58,13 +58,13 @@ func (s secret) key(purpose string) []byte {
 	}
 	k, err := hkdf.Key(sha256.New, s.root, nil, "timbre "+purpose, 32)
 	if err != nil {
-		panic(err) // only for lengths that SHA-256 cannot give
+		panic(err) // only for lengths that HKDF with SHA-256 cannot produce
 	}
 	return k
 }
 
-// uploads signs the URLs of a store that Timbre serves. A worker gives out none, and
-// one of nobody's serves it to open the store with.
+// uploads returns the key that signs upload URLs. A worker signs no URLs and may lack
+// this key: it gets a random key, only to open the store.
 func (s secret) uploads() []byte {
 	if k := s.key(purposeUploads); k != nil {
 		return k
@@ -74,25 +74,25 @@ func (s secret) uploads() []byte {
 	return b[:]
 }
 
-// holds reports whether a purpose can be served: a signing key has its public half.
+// holds reports whether the secret has the key for a purpose.
 func (s secret) holds(purpose string) bool {
 	return s.root != nil || s.keys[purpose] != nil
 }
 
-// serves refuses a file that lacks a key of these roles.
+// serves returns an error if a key of these roles is missing.
 func (s secret) serves(path string, roles []role) error {
 	for _, r := range roles {
 		for _, purpose := range needs(r) {
 			// A process that signs a log needs no public half beside it.
 			if !s.holds(purpose) && !s.holds(strings.TrimSuffix(purpose, public)) {
-				return wrongf("secret-file", "the secret file %s has no key for %s, which the role %s needs. Make one where the whole secret is: timbre secret derive --roles %s --out FILE", path, purpose, r, joined(roles))
+				return wrongf("secret-file", "the secret file %s has no key for %s, which the role %s needs. On the machine with the whole secret, run: timbre secret derive --roles %s --out FILE", path, purpose, r, joined(roles))
 			}
 		}
 	}
 	return nil
 }
 
-// spare are the secret keys that these roles do not need.
+// spare returns the purposes of the secret keys that these roles do not need.
 func (s secret) spare(roles []role) (out []string) {
 	var needed []string
 	for _, r := range roles {
@@ -118,7 +118,7 @@ func joined(roles []role) string {
 
 const keysHeading = "timbre keys of "
 
-// parseKeys reads what secret derive wrote; ok is false for anything else.
+// parseKeys reads a file of `secret derive`; ok is false for any other text.
 func parseKeys(text string) (s secret, ok bool) {
 	lines := bufio.NewScanner(strings.NewReader(text))
 	if !lines.Scan() || !strings.HasPrefix(lines.Text(), keysHeading) {
@@ -136,7 +136,7 @@ func parseKeys(text string) (s secret, ok bool) {
 	return s, lines.Err() == nil && len(s.keys) > 0
 }
 
-// keysOf is a file for processes with these roles.
+// keysOf returns the content of a file of keys for processes with these roles.
 func (s secret) keysOf(roles []role) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s%s\n", keysHeading, joined(roles))
@@ -153,22 +153,22 @@ func (s secret) keysOf(roles []role) string {
 }
 
 type secretCmd struct {
-	Derive secretDerive `cmd:"" help:"Write the keys that some roles need, so that their process cannot do what it is not there for."`
+	Derive secretDerive `cmd:"" help:"Write a file with only the keys that some roles need, so that their process cannot do the work of other roles."`
 }
 
 type secretDerive struct {
-	Roles      []role `example:"ats" enum:"organizations,ats,worker" required:"" placeholder:"ROLE" help:"Roles of the process: organizations, ats, worker; with commas between."`
-	SecretFile string `example:"data/secret" env:"TIMBRE_SECRET_FILE" default:"data/secret" type:"path" placeholder:"FILE" help:"The whole secret (default: ${default})."`
-	Out        string `example:"ats.keys" short:"o" required:"" type:"path" placeholder:"FILE" help:"File to write them to, readable by this user only; - is the standard output."`
+	Roles      []role `example:"ats" enum:"organizations,ats,worker" required:"" placeholder:"ROLE" help:"Roles of the process, separated by commas: organizations, ats, worker."`
+	SecretFile string `example:"data/secret" env:"TIMBRE_SECRET_FILE" default:"data/secret" type:"path" placeholder:"FILE" help:"File with the whole secret (default: ${default})."`
+	Out        string `example:"ats.keys" short:"o" required:"" type:"path" placeholder:"FILE" help:"File to write the keys to, readable by this user only; - for standard output."`
 }
 
-// Help says what each role gets.
+// Help lists the keys of each role.
 func (secretDerive) Help() string {
 	return `organizations: the key that signs session tokens.
 ats:           the keys of upload URLs and access codes, and the logs' public keys.
-worker:        the keys that sign the logs, and that of access codes.
-The same secret gives the same file. Keep the whole secret where no server runs:
-it makes these files again, and nothing else can.`
+worker:        the keys that sign the logs, and the key of access codes.
+The same secret always gives the same file. Keep the whole secret on a machine
+where no server runs: only the whole secret can make these files again.`
 }
 
 func (c *secretDerive) Run(o *output) error {
@@ -180,7 +180,7 @@ func (c *secretDerive) Run(o *output) error {
 		return err
 	}
 	if root.root == nil {
-		return wrongf("secret-file", "%s holds keys of some roles: they are derived from the whole secret only", c.SecretFile)
+		return wrongf("secret-file", "%s holds only the keys of some roles: this command needs the whole secret", c.SecretFile)
 	}
 	text := root.keysOf(c.Roles)
 	if c.Out == "-" {
@@ -188,7 +188,7 @@ func (c *secretDerive) Run(o *output) error {
 		return err
 	}
 	if err := writePrivate(c.Out, []byte(text)); err != nil {
-		return wrongf("out", "cannot be written: %s", plainly(err))
+		return wrongf("out", "cannot write this file: %s", plainly(err))
 	}
 	_, err = fmt.Fprintln(o.out, c.Out)
 	return err

@@ -16,9 +16,9 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// The file of a role has what the role needs and cannot do what another does: an ats
-// or a worker cannot make a token, and an ats cannot sign a log, whatever of its file
-// is taken for a key.
+// The file of a role has the keys that the role needs, and cannot do the work of another
+// role. An ats or a worker cannot sign a token, and an ats cannot sign a log, also with
+// any other of its keys.
 func TestKeysByRole(t *testing.T) {
 	dir := t.TempDir()
 	whole := filepath.Join(dir, "secret")
@@ -91,7 +91,8 @@ func TestKeysByRole(t *testing.T) {
 		if spare := s.spare(of); len(spare) > 0 {
 			t.Errorf("%s: not needed: %q", roles, spare)
 		}
-		// What it has is what the whole secret has: old tokens, URLs, codes and logs stay good.
+		// Its keys equal those of the whole secret: old tokens, URLs, codes and logs stay
+		// valid.
 		for purpose, key := range s.keys {
 			if !bytes.Equal(key, root.key(purpose)) {
 				t.Errorf("%s: another key for %s", roles, purpose)
@@ -109,7 +110,7 @@ func TestKeysByRole(t *testing.T) {
 	if spare := root.spare(allRoles); len(spare) > 0 {
 		t.Errorf("one process for all: %q", spare)
 	}
-	// A process is refused by the file of another role, before it serves anything.
+	// A process does not start with the file of another role.
 	for file, as := range map[string]string{"ats": "organizations", "worker": "ats", "organizations": "worker"} {
 		s := timbre(t, "serve", "--roles", as, "--secret-file", filepath.Join(dir, file), "--listen", "127.0.0.1:0", "--public-url", "https://songs.example", "--issuer-url", "https://songs.example",
 			"--database-url", "sqlite:"+filepath.Join(dir, "timbre.db"), "--blob-url", "file:"+filepath.Join(dir, "blobs"))
@@ -130,8 +131,7 @@ func TestKeysByRole(t *testing.T) {
 	}
 }
 
-// A process with the public key reads a log that another began, and neither begins
-// nor signs one.
+// A process with only the public key reads an existing log, but cannot start or sign one.
 func TestLogWithPublicKeyOnly(t *testing.T) {
 	db := storetest.Open(t, "sqlite:"+filepath.Join(t.TempDir(), "timbre.db"))
 	seed := bytes.Repeat([]byte{7}, 32)

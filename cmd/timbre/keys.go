@@ -11,17 +11,17 @@ import (
 )
 
 type keysCmd struct {
-	Create  keysCreate  `cmd:"" help:"Make a key pair. The secret key is shown once, here."`
+	Create  keysCreate  `cmd:"" help:"Create a key pair. The secret key is shown only once."`
 	List    keysList    `cmd:"" help:"List an organization's key pairs."`
-	Disable keysDisable `cmd:"" help:"Switch a key pair off, at once and for running sessions too."`
-	Enable  keysEnable  `cmd:"" help:"Switch it on again."`
-	Delete  keysDelete  `cmd:"" help:"Remove the integration for good."`
+	Disable keysDisable `cmd:"" help:"Disable a key pair and its running sessions, at once."`
+	Enable  keysEnable  `cmd:"" help:"Enable a key pair again."`
+	Delete  keysDelete  `cmd:"" help:"Delete a key pair. This cannot be undone."`
 }
 
 type keysCreate struct {
 	adminFlags
 	Org  string `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
-	Test bool   `help:"A test key (cpk_test_…)."`
+	Test bool   `help:"Create a test key pair (cpk_test_…)."`
 }
 
 func (c *keysCreate) Run(o *output) error {
@@ -31,7 +31,7 @@ func (c *keysCreate) Run(o *output) error {
 			return err
 		}
 		return o.print(c.JSON, k, func(w io.Writer) {
-			fmt.Fprintf(w, "site key    %s\nsecret key  %s\n\nThe secret key is shown once, now. Store it where your backend reads its secrets: Timbre keeps only a hash of it.\n", k.SiteKey, k.SecretKey)
+			fmt.Fprintf(w, "site key    %s\nsecret key  %s\n\nThe secret key is shown only now. Store it where your backend reads its secrets: Timbre stores only its hash.\n", k.SiteKey, k.SecretKey)
 		})
 	})
 }
@@ -62,14 +62,14 @@ func (c *keysList) Run(o *output) error {
 
 type keysDisable struct {
 	adminFlags
-	SiteKey string `arg:"" example:"cpk_…" help:"cpk_…"`
+	SiteKey string `arg:"" example:"cpk_…" help:"Site key of the pair (cpk_…)."`
 }
 
 func (c *keysDisable) Run(o *output) error {
 	return changeKey(o, c.adminFlags, c.SiteKey, "disabled", func(ctx context.Context, db *store.DB) error { return session.EnableKey(ctx, db, c.SiteKey, false) })
 }
 
-// changeKey makes a change to a key pair and says what it is now.
+// changeKey changes a key pair and prints its new status.
 func changeKey(o *output, f adminFlags, siteKey, status string, change func(context.Context, *store.DB) error) error {
 	return f.with(func(ctx context.Context, db *store.DB) error {
 		if err := change(ctx, db); err != nil {
@@ -81,7 +81,7 @@ func changeKey(o *output, f adminFlags, siteKey, status string, change func(cont
 
 type keysEnable struct {
 	adminFlags
-	SiteKey string `arg:"" example:"cpk_…" help:"cpk_…"`
+	SiteKey string `arg:"" example:"cpk_…" help:"Site key of the pair (cpk_…)."`
 }
 
 func (c *keysEnable) Run(o *output) error {
@@ -90,7 +90,7 @@ func (c *keysEnable) Run(o *output) error {
 
 type keysDelete struct {
 	adminFlags
-	SiteKey string `arg:"" example:"cpk_…" help:"cpk_…"`
+	SiteKey string `arg:"" example:"cpk_…" help:"Site key of the pair (cpk_…)."`
 }
 
 func (c *keysDelete) Run(o *output) error {

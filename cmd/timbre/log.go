@@ -22,44 +22,44 @@ import (
 )
 
 type logCmd struct {
-	Repair logRepair `cmd:"" help:"Put entries back that a restored database lacks, from certificates, evidence and copies of the log."`
+	Repair logRepair `cmd:"" help:"Restore log entries that are missing in a restored database, from certificates, evidence and copies of the log."`
 }
 
-// logRepair puts entries back.
+// logRepair restores missing entries of a log.
 type logRepair struct {
 	databaseFlag
-	BlobURL string `example:"file:data/blobs" env:"TIMBRE_BLOB_URL" default:"file:data/blobs" placeholder:"URL" help:"Where the server keeps its files: the value of its own --blob-url (default: ${default})."`
+	BlobURL string `example:"file:data/blobs" env:"TIMBRE_BLOB_URL" default:"file:data/blobs" placeholder:"URL" help:"Store with the server's files: the same value as the server's --blob-url (default: ${default})."`
 	s3Flags
 	SecretFile string `example:"data/secret" env:"TIMBRE_SECRET_FILE" default:"data/secret" type:"path" placeholder:"FILE" help:"The server's secret file; the log's key is derived from it (default: ${default})."`
 	checkpointFlag
 
-	Source    []string `arg:"" optional:"" example:"certificate.pdf" placeholder:"SOURCE" help:"Where entries are: certificates (PDF), evidence (JSON), folders with these or with a copy of the log (tile/entries/…), or the address of a log (https://…/log/mainnet)."`
+	Source    []string `arg:"" optional:"" example:"certificate.pdf" placeholder:"SOURCE" help:"Sources of entries: certificates (PDF), evidence (JSON), folders with these or with a copy of the log (tile/entries/…), or the URL of a log (https://…/log/mainnet)."`
 	Network   string   `example:"testnet" enum:"testnet,mainnet" default:"mainnet" placeholder:"NAME" help:"testnet or mainnet (default: ${default})."`
-	FromStore bool     `help:"Read the certificates in the object store, too."`
-	Apply     bool     `help:"Write. Without this flag nothing is changed."`
+	FromStore bool     `help:"Also read the certificates in the store of --blob-url."`
+	Apply     bool     `help:"Write the entries. Without this flag the command changes nothing."`
 	JSON      bool     `help:"Print JSON."`
 }
 
-// Help says what is believed, and what does not come back.
+// Help says how entries are checked, and what cannot be restored.
 func (logRepair) Help() string {
-	return `A log whose database is shorter than its checkpoint, which is kept outside of the
-database, makes no block. This command finds the missing entries in what was
-published, and compares all of them with that checkpoint: it writes them only when
-they give its root hash exactly. It may run beside a server, which then goes on by
-itself.
+	return `A log makes no block while its database has fewer entries than the checkpoint that is
+stored outside of the database. This command finds the missing entries in published
+files. It writes them only if the root hash of all entries equals that of the
+checkpoint. It can run next to a server; the server then continues by itself.
 
-The log holds no titles, names or recordings. So an entry comes back without its
-registration, unless this database still has the transaction: its page says so, and
-its certificate stays valid. Registration numbers and blocks are given once only.
+The log contains no titles, names or recordings. An entry is therefore restored
+without its registration, unless this database still has the transaction. The entry's
+page says so, and its certificate stays valid. Registration numbers and blocks are
+never used twice.
 
 Exit codes:
-  0  the entries are complete (and with --apply: they are written), or none is missing
-  1  entries are missing, or do not give the root hash; nothing was changed
-  2  the command was called wrongly`
+  0  all entries are found (and with --apply: written), or none is missing
+  1  entries are missing, or their root hash differs; nothing was changed
+  2  a flag or an argument is wrong`
 }
 
-// passed is a source, or a part of one, that was not used, and why.
-type passed struct {
+// unused is a source, or a part of one, that was not used, and the reason.
+type unused struct {
 	Source string `json:"source"`
 	Why    string `json:"why"`
 }
@@ -72,7 +72,7 @@ type repairReport struct {
 	Root      string        `json:"target_root"`
 	From      string        `json:"target_from"`
 	Read      int           `json:"sources_read"`
-	Passed    []passed      `json:"passed_over"`
+	Passed    []unused      `json:"passed_over"`
 	Missing   []netlog.Span `json:"missing"`
 	Restored  int           `json:"restored"`
 	Lost      int64         `json:"without_registration"`
@@ -80,11 +80,11 @@ type repairReport struct {
 	Applied   bool          `json:"applied"`
 }
 
-// check looks at what was given before anything is opened.
+// check validates the flags and arguments before anything is opened.
 func (c *logRepair) check(f serverFlags) error {
 	for _, s := range c.Source {
 		if _, err := os.Stat(s); err != nil && !isAddress(s) {
-			return &wrong{name: "source", text: s, why: "is no file, no folder and no address of a log: " + plainly(err)}
+			return &wrong{name: "source", text: s, why: "must be a file, a folder or the URL of a log: " + plainly(err)}
 		}
 	}
 	if err := f.validateCheckpoints(); err != nil {
@@ -93,9 +93,9 @@ func (c *logRepair) check(f serverFlags) error {
 	if err := f.validateBlobs(); err != nil {
 		return err
 	}
-	if dir, ok := strings.CutPrefix(c.BlobURL, "file:"); ok { // no folder is made for it
+	if dir, ok := strings.CutPrefix(c.BlobURL, "file:"); ok { // opening the store would create a missing folder
 		if _, err := os.Stat(dir); err != nil && (c.FromStore || !errors.Is(err, fs.ErrNotExist)) {
-			return wrongf("blob-url", "the server's files are not at %s: %s", dir, plainly(err))
+			return wrongf("blob-url", "cannot find the server's files at %s: %s", dir, plainly(err))
 		}
 	}
 	return nil
@@ -123,7 +123,7 @@ func (c *logRepair) Run(o *output) error {
 	if behind, err := db.Pending(ctx); err != nil {
 		return err
 	} else if behind != 0 {
-		return errors.New("the database is of another release: run `timbre migrate` of the release that the server runs")
+		return errors.New("the database belongs to another release: run `timbre migrate` of the release that the server runs")
 	}
 	log := slog.New(slog.NewTextHandler(o.err, nil))
 	kept, closer, err := f.checkpoints(ctx, log, c.Apply)
@@ -134,7 +134,7 @@ func (c *logRepair) Run(o *output) error {
 	name := network.Name(c.Network)
 	row, err := db.Read().GetLog(ctx, c.Network)
 	if err != nil {
-		return fmt.Errorf("network %s: the log has not begun in this database: %w", name, err)
+		return fmt.Errorf("network %s: this database has no log yet: %w", name, err)
 	}
 	l, err := netlog.Open(ctx, db, netlog.Config{Network: name, Origin: row.Origin, Key: root.key(purposeLog(name)), Checkpoints: kept, WentBack: endSessions(db, log), Logger: log})
 	if err != nil {
@@ -158,20 +158,21 @@ func (c *logRepair) Run(o *output) error {
 	plan, failure := r.Plan(ctx)
 	report := repairReport{
 		Log: l.Origin(), Size: plan.Size, Target: plan.Target.N, Root: plan.Target.Hash.String(), From: plan.Target.From,
-		Read: in.taken, Passed: in.passed, Missing: plan.Missing, NextAtsID: plan.NextAtsID,
+		Read: in.used, Passed: in.unused, Missing: plan.Missing, NextAtsID: plan.NextAtsID,
 	}
 	for _, fork := range plan.Forks {
-		report.Passed = append(report.Passed, passed{fork.From, fmt.Sprintf("its checkpoint of %d entries does not continue the one that is kept: it is of a fork of this log", fork.N)})
+		report.Passed = append(report.Passed, unused{fork.From, fmt.Sprintf("its checkpoint of %d entries does not continue the stored checkpoint: it belongs to a fork of this log", fork.N)})
 	}
 	switch {
 	case failure == nil && len(plan.Missing) > 0:
-		failure = fmt.Errorf("entries are missing, and no source has them: give more sources. Their indexes: %s", spans(plan.Missing))
+		failure = fmt.Errorf("entries are missing in all sources: give more sources. Missing indexes: %s", spans(plan.Missing))
 	case failure == nil:
 		report.Restored = len(plan.Entries)
 	}
 	if failure == nil && c.Apply && report.Restored > 0 {
-		// Before the entries are back: afterwards nothing shows that they were missing.
-		if !noticed { // else a server has done it
+		// End the sessions before the entries are written: afterwards nothing shows that
+		// they were missing.
+		if !noticed { // otherwise a server has ended them already
 			if err := endSessions(db, log)(ctx); err != nil {
 				return err
 			}
@@ -182,8 +183,8 @@ func (c *logRepair) Run(o *output) error {
 		report.Applied, report.Lost = true, plan.Lost
 	}
 	if failure == nil && (c.Apply || report.Restored == 0) {
-		// The log may go on, unless something else keeps it from that. Of the clock its
-		// own machine knows.
+		// Allow the log to continue, unless it is stopped for another reason. A wrong clock
+		// is checked on the server's own machine.
 		if stop, ok := errors.AsType[*netlog.Stop](l.Guard(ctx)); ok && !stop.Clock() {
 			failure = stop
 		}
@@ -194,7 +195,7 @@ func (c *logRepair) Run(o *output) error {
 	return failure
 }
 
-// words prints it for people.
+// words prints the report for people.
 func (r repairReport) words(w io.Writer) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%-12s %s\n", name, fmt.Sprintf(format, args...))
@@ -204,22 +205,22 @@ func (r repairReport) words(w io.Writer) {
 	line("checkpoint", "%s, root hash %s, from %s", plural64(r.Target, "entry", "entries"), r.Root, r.From)
 	line("sources", "%s read", plural64(int64(r.Read), "proof or bundle", "proofs and bundles"))
 	for _, p := range r.Passed {
-		line("passed over", "%s: %s", p.Source, oneLine(p.Why))
+		line("not used", "%s: %s", p.Source, oneLine(p.Why))
 	}
 	switch {
 	case len(r.Missing) > 0:
-		line("missing", "the indexes %s", spans(r.Missing))
+		line("missing", "indexes %s", spans(r.Missing))
 		line("changed", "nothing")
 	case r.Target == r.Size:
 		line("missing", "nothing")
 	case r.Applied:
-		line("written", "%s: the root hash of the checkpoint is reproduced exactly", plural64(int64(r.Restored), "entry", "entries"))
+		line("written", "%s: the root hash equals that of the checkpoint", plural64(int64(r.Restored), "entry", "entries"))
 		line("", "%s without a registration in this database: the explorer says so, and certificates stay valid", plural64(r.Lost, "entry is", "entries are"))
 		line("next", "registration number %d", r.NextAtsID)
-		line("look at", "%s", afterRestore)
+		line("check", "%s", afterRestore)
 	case r.Restored > 0:
-		line("found", "%s: the root hash of the checkpoint is reproduced exactly", plural64(int64(r.Restored), "entry", "entries"))
-		line("changed", "nothing: --apply writes them")
+		line("found", "%s: the root hash equals that of the checkpoint", plural64(int64(r.Restored), "entry", "entries"))
+		line("changed", "nothing: add --apply to write them")
 	default:
 		line("changed", "nothing")
 	}
@@ -237,7 +238,7 @@ func spans(list []netlog.Span) string {
 	var parts []string
 	for i, s := range list {
 		if i == most {
-			parts = append(parts, fmt.Sprintf("and %d further spans", len(list)-most))
+			parts = append(parts, fmt.Sprintf("and %d more", len(list)-most))
 			break
 		}
 		parts = append(parts, s.String())
@@ -256,7 +257,7 @@ func (c *logRepair) store(in *sources, f serverFlags, root secret) error {
 		Keys(ctx context.Context, prefix string, f func(key string) error) error
 	})
 	if !ok {
-		return wrongf("from-store", "this object store cannot be listed")
+		return wrongf("from-store", "this store does not support listing")
 	}
 	return lister.Keys(in.ctx, "certificates", func(key string) error {
 		file, _, err := blobs.Open(in.ctx, key)
@@ -271,21 +272,21 @@ func (c *logRepair) store(in *sources, f serverFlags, root secret) error {
 	})
 }
 
-// sources reads what operators give, and notes what cannot be used.
+// sources reads the sources that the operator gave, and records those that it cannot use.
 type sources struct {
 	ctx    context.Context
 	to     *netlog.Repair
-	taken  int
-	passed []passed
+	used   int
+	unused []unused
 }
 
-// done notes what became of one source.
+// done records the result of one source.
 func (s *sources) done(name string, err error) {
 	if err != nil {
-		s.passed = append(s.passed, passed{name, err.Error()})
+		s.unused = append(s.unused, unused{name, err.Error()})
 		return
 	}
-	s.taken++
+	s.used++
 }
 
 func (s *sources) read(source string) {
@@ -315,7 +316,8 @@ func (s *sources) read(source string) {
 	}
 }
 
-// file reads a bundle, a checkpoint or a document, by its path. Others are no sources.
+// file reads a bundle, a checkpoint or a document: its path says which. It ignores other
+// files.
 func (s *sources) file(path string) {
 	slashed := filepath.ToSlash(path)
 	at := strings.LastIndex(slashed, "tile/entries/")
@@ -359,7 +361,7 @@ func (s *sources) checkpoint(name string, r io.Reader) {
 func (s *sources) document(name string, r io.Reader) {
 	data, err := io.ReadAll(io.LimitReader(r, certificate.MaxFile+1))
 	if err == nil && len(data) > certificate.MaxFile {
-		err = fmt.Errorf("it has more than %d bytes", certificate.MaxFile)
+		err = fmt.Errorf("larger than %d bytes", certificate.MaxFile)
 	}
 	if err == nil && bytes.HasPrefix(data, []byte("%PDF-")) {
 		var attached certificate.Attached
@@ -376,7 +378,7 @@ func (s *sources) document(name string, r io.Reader) {
 	s.done(name, err)
 }
 
-// log reads from the address of a log.
+// log reads bundles from the URL of a log.
 func (s *sources) log(base string) {
 	client := &http.Client{Timeout: time.Minute}
 	defer client.CloseIdleConnections()
@@ -399,7 +401,7 @@ func (s *sources) log(base string) {
 		return true
 	}
 	if !get("checkpoint", s.checkpoint) {
-		s.done(base, errors.New("there is no checkpoint: the address of a log ends in /log/mainnet or /log/testnet"))
+		s.done(base, errors.New("no checkpoint found: the URL of a log ends in /log/mainnet or /log/testnet"))
 		return
 	}
 	for _, path := range s.to.Bundles() {
@@ -407,11 +409,11 @@ func (s *sources) log(base string) {
 		if get(path, take) {
 			continue
 		}
-		// A copy may have the whole bundle only.
+		// A copy may have only the full bundle.
 		whole, _, partial := strings.Cut(path, ".p/")
 		if partial && get(whole, func(name string, r io.Reader) { s.bundle(name, whole, r) }) {
 			continue
 		}
-		s.done(base+"/"+path, errors.New("it is not there"))
+		s.done(base+"/"+path, errors.New("not found"))
 	}
 }

@@ -25,7 +25,7 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// story begins a log and gives it so many blocks, at times that are always the same.
+// story starts a log and adds some blocks, at fixed times.
 func story(t *testing.T, url string, key []byte, kept checkpoint.Store, blocks int) *netlog.Log {
 	t.Helper()
 	db := storetest.Open(t, url)
@@ -56,7 +56,7 @@ func story(t *testing.T, url string, key []byte, kept checkpoint.Store, blocks i
 	return l
 }
 
-// behind is a database of two blocks whose log had five, the flags that name it, and
+// behind returns a database of two blocks whose log had five, the flags that name it, and
 // where the log of five is published.
 func behind(t *testing.T) (flags []string, published *httptest.Server) {
 	t.Helper()
@@ -73,7 +73,7 @@ func behind(t *testing.T) (flags []string, published *httptest.Server) {
 	return []string{"--database-url", "sqlite:" + filepath.Join(dir, "timbre.db"), "--secret-file", secretFile, "--blob-url", "file:" + filepath.Join(dir, "blobs"), "--network", "testnet"}, published
 }
 
-// size is how many entries the database has.
+// size returns the number of entries in the database.
 func size(t *testing.T, flags []string) int64 {
 	t.Helper()
 	db, err := store.Open(t.Context(), flags[1])
@@ -88,8 +88,9 @@ func size(t *testing.T, flags []string) int64 {
 	return row.Size
 }
 
-// sessionEnded adds a session, and a stop of the clock, which is no sign that a server
-// has ended sessions. It says later whether the session was ended.
+// sessionEnded adds a session and a stop because of the clock; such a stop does not mean
+// that a server has ended the sessions. The returned function reports whether the session
+// was ended.
 func sessionEnded(t *testing.T, flags []string) func() bool {
 	t.Helper()
 	db := storetest.Open(t, flags[1])
@@ -109,7 +110,7 @@ func sessionEnded(t *testing.T, flags []string) func() bool {
 	}
 }
 
-// More sessions than one statement ends are ended, and counted.
+// All sessions are ended and counted, also if there are more than one statement ends.
 func TestEndSessions(t *testing.T) {
 	t.Parallel()
 	db := storetest.SQLite(t)
@@ -166,7 +167,7 @@ func TestLogRepair(t *testing.T) {
 				}
 			}
 			call := append([]string{"log", "repair", source}, flags...)
-			if s := timbre(t, call...); s.code != exitDone || !strings.Contains(s.out, "found        3 entries: the root hash of the checkpoint is reproduced exactly") || size(t, flags) != 2 {
+			if s := timbre(t, call...); s.code != exitDone || !strings.Contains(s.out, "found        3 entries: the root hash equals that of the checkpoint") || size(t, flags) != 2 {
 				t.Fatalf("exit %d, %s%s", s.code, s.out, s.err)
 			}
 			ended := sessionEnded(t, flags)
@@ -182,9 +183,9 @@ func TestLogRepair(t *testing.T) {
 				t.Fatalf("%+v, %v, exit %d, %s", r, err, s.code, s.err)
 			}
 			if passed := len(r.Passed); from == "folder" && passed != 1 || from == "address" && passed != 0 {
-				t.Errorf("passed over: %+v", r.Passed)
+				t.Errorf("not used: %+v", r.Passed)
 			}
-			// Again there is nothing to do.
+			// A second run has nothing to do.
 			if s := timbre(t, append(call, "--apply")...); s.code != exitDone || !strings.Contains(s.out, "missing      nothing") {
 				t.Errorf("exit %d, %s%s", s.code, s.out, s.err)
 			}
@@ -192,7 +193,7 @@ func TestLogRepair(t *testing.T) {
 	}
 }
 
-// Entries that nobody brings are named, and nothing is changed.
+// Entries that no source has are listed, and nothing is changed.
 func TestLogRepairWithoutSources(t *testing.T) {
 	t.Parallel()
 	flags, published := behind(t)
@@ -201,8 +202,8 @@ func TestLogRepairWithoutSources(t *testing.T) {
 		if s.code != exitRefused || !strings.Contains(s.err, "indexes: 2–4") || !strings.Contains(s.out, "changed      nothing") || size(t, flags) != 2 {
 			t.Errorf("%q: exit %d, %s%s", source, s.code, s.out, s.err)
 		}
-		if len(source) > 0 && strings.HasPrefix(source[0], "http") && !strings.Contains(s.out, "passed over  "+source[0]) {
-			t.Errorf("%q is not told: %s", source, s.out)
+		if len(source) > 0 && strings.HasPrefix(source[0], "http") && !strings.Contains(s.out, "not used     "+source[0]) {
+			t.Errorf("%q is not listed: %s", source, s.out)
 		}
 	}
 }

@@ -1,8 +1,8 @@
 // Command timbre is the time-stamp registry in one binary: the server, its demo,
 // and the commands that administer its database.
 //
-// This package only wires the rooms together and reads configuration; it
-// decides nothing that a room should.
+// This package reads the configuration and connects the other packages. The rules of the
+// registry are in those packages.
 package main
 
 import (
@@ -16,16 +16,16 @@ import (
 	"slices"
 
 	"github.com/alecthomas/kong"
-	_ "golang.org/x/crypto/x509roots/fallback" // an image without files has no root certificates
+	_ "golang.org/x/crypto/x509roots/fallback" // for a container image without root certificates
 
 	"timbre.example/fault"
 )
 
 // release is the version that the release build sets with -X; "" in every other build. It
-// has no initial value here: one that is computed would replace what -X set.
+// has no initial value here, because a computed initial value would replace that of -X.
 var release string
 
-// version is what this binary was built from: a release, or a commit.
+// version is the release or the commit that this binary was built from.
 var version = built()
 
 func built() string {
@@ -39,36 +39,36 @@ func built() string {
 }
 
 type cli struct {
-	Demo     demoCmd     `cmd:"" help:"Run everything in one process, with a seeded organization and an integrator's page at /demo/."`
+	Demo     demoCmd     `cmd:"" help:"Run everything in one process, with a ready organization and an example page at /demo/."`
 	Serve    serveCmd    `cmd:"" help:"Run the server."`
-	Migrate  migrateCmd  `cmd:"" help:"Bring the database up to this release."`
-	Doctor   doctorCmd   `cmd:"" help:"Check database, object store, networks and clock, and say what to do."`
-	Org      orgCmd      `cmd:"" help:"Organizations and their settings."`
-	Keys     keysCmd     `cmd:"" help:"Key pairs: a public site key and the secret key that mints its sessions."`
-	Secret   secretCmd   `cmd:"" help:"The server's secret, and the parts of it that one role needs."`
-	Sessions sessionsCmd `cmd:"" help:"Running sessions, to end them."`
-	Origins  originsCmd  `cmd:"" help:"Which sites may embed an organization's widget."`
-	Credits  creditsCmd  `cmd:"" help:"An organization's credits."`
-	Works    worksCmd    `cmd:"" help:"Registered works."`
-	Log      logCmd      `cmd:"" help:"The built-in log."`
+	Migrate  migrateCmd  `cmd:"" help:"Update the database's schema to this release."`
+	Doctor   doctorCmd   `cmd:"" help:"Check the configuration, the database, the object store, the networks and the clock, and say how to correct errors."`
+	Org      orgCmd      `cmd:"" help:"Manage organizations and their settings."`
+	Keys     keysCmd     `cmd:"" help:"Manage key pairs: a public site key, and the secret key that creates its sessions."`
+	Secret   secretCmd   `cmd:"" help:"Derive files with only the keys of some roles from the server's secret."`
+	Sessions sessionsCmd `cmd:"" help:"List and end running sessions."`
+	Origins  originsCmd  `cmd:"" help:"Manage the origins (websites) that can embed an organization's widget."`
+	Credits  creditsCmd  `cmd:"" help:"Grant credits to an organization, and show its balance."`
+	Works    worksCmd    `cmd:"" help:"Write a registered work's certificate or evidence, or erase its personal data."`
+	Log      logCmd      `cmd:"" help:"Repair the built-in log after a restore."`
 	Verify   verifyCmd   `cmd:"" help:"Check the evidence of a work, offline: without a server, a database or a network."`
-	Errors   errorsCmd   `cmd:"" help:"The error catalogue."`
+	Errors   errorsCmd   `cmd:"" help:"List and explain error codes."`
 
-	// Both are read as the flags of these names: see words.
-	Help    helpCmd    `cmd:"" help:"Explain a command, as --help does: timbre help serve."`
+	// The function words turns both into the flags of these names.
+	Help    helpCmd    `cmd:"" help:"Show the help of a command, as --help does: timbre help serve."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 
 	VersionFlag kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 type helpCmd struct {
-	Command []string `arg:"" optional:"" help:"For example: keys create." example:"serve"`
+	Command []string `arg:"" optional:"" help:"The command, for example: keys create." example:"serve"`
 }
 
 type versionCmd struct{}
 
-// words are the arguments with help and version as the flags that they stand for,
-// and a call without any as one for help.
+// words replaces the commands help and version by the flags --help and --version. It
+// returns --help when there are no arguments.
 func words(args []string) []string {
 	switch {
 	case len(args) == 0:
@@ -84,9 +84,9 @@ func words(args []string) []string {
 // The exit codes.
 const (
 	exitDone    = 0
-	exitRefused = 1 // refused, a check that said no, or not proved
+	exitRefused = 1 // refused, a failed check, or not proved
 	exitUsage   = 2
-	// The evidence is proved, and the page of its PDF was changed.
+	// The evidence is proved, but the page of its PDF was changed.
 	exitPageChanged = 3
 )
 
@@ -96,7 +96,8 @@ type exitError struct {
 	error
 }
 
-// usageError is a mistake in the environment, for which no command's help has more to say.
+// usageError is an error in an environment variable. A command's help would not explain
+// more.
 type usageError struct{ error }
 
 func main() {
@@ -109,7 +110,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	exit := -1
 	in := invocation{args: words(args)}
 	parser, err := kong.New(&c, append(mappers(), kong.Name("timbre"),
-		kong.Description("A time-stamp registry for songs and other creative works. Flags that name a variable can also be set in the environment."),
+		kong.Description("A time-stamp registry for songs and other creative works. A flag with a variable ($TIMBRE_…) can also be set in the environment."),
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) {
 			if exit < 0 {
 				exit = code
@@ -177,8 +178,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return exitRefused
 }
 
-// logsJSON reports whether this is a server whose log is JSON: why it ends without
-// having begun is a line of that log.
+// logsJSON reports whether the command is a server with a log in JSON. Its errors at the
+// start are then also lines of that log.
 func (in invocation) logsJSON() bool {
 	if in.at == nil || in.at.Selected() == nil {
 		return false
@@ -195,18 +196,18 @@ func (in invocation) logsJSON() bool {
 	return false
 }
 
-// log writes an error as a line of a server's log.
+// log writes an error as a line of the server's log.
 func (in invocation) log(w io.Writer, err error) {
 	serverFlags{LogFormat: "json"}.logger(w).Error("ended", "error", in.say(err))
 }
 
-// output is where a command writes, and how it says an error.
+// output is where a command writes, and how it formats errors.
 type output struct {
 	out, err io.Writer
 	say      func(error) string
 }
 
-// print writes a result: as JSON, or in words.
+// print writes a result as JSON, or as text for people.
 func (o *output) print(asJSON bool, v any, words func(w io.Writer)) error {
 	if !asJSON {
 		words(terminal{o.out})

@@ -26,7 +26,7 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// said is how a command ended.
+// said is the result of a command.
 type said struct {
 	t        *testing.T
 	code     int
@@ -40,7 +40,7 @@ func timbre(t *testing.T, args ...string) said {
 	return said{t, code, out.String(), err.String()}
 }
 
-// ok reads the JSON of a command that succeeded.
+// ok decodes the JSON of a successful command.
 func (s said) ok(v any) {
 	s.t.Helper()
 	if s.code != exitDone || s.err != "" {
@@ -58,7 +58,7 @@ func (s said) refused(code int, words string) {
 	}
 }
 
-// inDatabase makes a fresh database the one that commands use.
+// inDatabase makes all commands use a new database.
 func inDatabase(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -103,10 +103,10 @@ func TestErrors(t *testing.T) {
 		"registration.duplicat_title": "registration.duplicate_title", "duplicate_title": "registration.duplicate_title", "session.rate_limit": "session.rate_limited",
 		"Session.Invalid_Token": "session.invalid_token", "common.auth.expird": "common.auth.expired",
 	} {
-		timbre(t, "errors", "explain", asked).refused(exitRefused, "the closest are "+near)
+		timbre(t, "errors", "explain", asked).refused(exitRefused, "the most similar ones are "+near)
 	}
-	timbre(t, "errors", "explain", "").refused(exitRefused, "there is no code")
-	timbre(t, "errors", "explain", strings.Repeat("é", 5000)).refused(exitRefused, "there is no code")
+	timbre(t, "errors", "explain", "").refused(exitRefused, "unknown code")
+	timbre(t, "errors", "explain", strings.Repeat("é", 5000)).refused(exitRefused, "unknown code")
 }
 
 func TestUsage(t *testing.T) {
@@ -116,7 +116,7 @@ func TestUsage(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{{"org", "set", "x", "--access-code-ttl", "1y"}, {"serve", "--limits-quote", "1y"}} {
-		timbre(t, args...).refused(exitUsage, args[len(args)-2]+`=1y: a time reads like "90s", "10m" or "8760h" (which is a year). For example: `+args[len(args)-2]+"=")
+		timbre(t, args...).refused(exitUsage, args[len(args)-2]+`=1y: must be a time such as "90s", "10m" or "8760h" (a year). For example: `+args[len(args)-2]+"=")
 	}
 	for _, args := range [][]string{{}, {"help"}, {"help", "serve"}, {"help", "keys", "create"}, {"version"}, {"--help"}, {"org", "--help"}, {"serve", "--help"}, {"--version"}} {
 		if s := timbre(t, args...); s.code != exitDone || s.out == "" || s.err != "" {
@@ -164,7 +164,7 @@ func TestCommands(t *testing.T) {
 	if org["widget_enabled"] != false || org["max_file_size_bytes"] != 1000.0 || org["access_code_ttl_ns"] != 720*3600e9 || org["duplicate_titles"] != true || org["asset_storage"] != "none" || org["quota"] != 5.0 {
 		t.Errorf("%v", org)
 	}
-	// For people it is in the words that set takes.
+	// The text output uses the words that org set accepts.
 	if said := timbre(t, "org", "show", id).out; !strings.Contains(said, "widget            off\n") || !strings.Contains(said, "duplicate titles  allow\n") || !strings.Contains(said, "asset storage     none\n") {
 		t.Error(said)
 	}
@@ -220,7 +220,7 @@ func TestCommands(t *testing.T) {
 	if len(origins) != 1 || origins[0] != "https://songs.example" {
 		t.Errorf("%v", origins)
 	}
-	timbre(t, "origins", "add", id, "https://songs.example/page").refused(exitRefused, "leave out the path")
+	timbre(t, "origins", "add", id, "https://songs.example/page").refused(exitRefused, "remove the path")
 	timbre(t, "origins", "add", id, "*").refused(exitRefused, "common.validation_failed")
 	timbre(t, "origins", "remove", id, "https://songs.example:443", "--json").ok(&added)
 	timbre(t, "origins", "remove", id, "https://songs.example").refused(exitRefused, "common.not_found")
@@ -244,7 +244,7 @@ func TestCommands(t *testing.T) {
 	for _, c := range [][]string{{"grant", "nobody", "1"}, {"balance", "nobody"}, {"history", "nobody"}} {
 		timbre(t, append([]string{"credits"}, c...)...).refused(exitRefused, "organization.not_found")
 	}
-	// In words, nothing fails either, and every command says something.
+	// Without --json no command fails, and each prints something.
 	for _, c := range [][]string{{"org", "list"}, {"org", "show", id}, {"keys", "list", id}, {"origins", "add", id, "a.example"}, {"origins", "list", id}, {"origins", "remove", id, "a.example"}, {"credits", "balance", id}, {"credits", "history", id}, {"migrate"}} {
 		if s := timbre(t, c...); s.code != exitDone || s.out == "" || s.err != "" {
 			t.Errorf("%v: exit %d, %q, %q", c, s.code, s.out, s.err)
@@ -252,13 +252,13 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// A secret key is shown once, and nowhere in the database's files.
+// A secret key is shown only once, and is not in the database's files.
 func TestSecretKeyIsShownOnce(t *testing.T) {
 	dir := inDatabase(t)
 	id := strings.TrimSpace(timbre(t, "org", "create", "Songs").out)
 	created := timbre(t, "keys", "create", id).out
 	secret := regexp.MustCompile(`csk_[0-9a-f]{64}`).FindString(created)
-	if secret == "" || strings.Count(created, secret) != 1 || !strings.Contains(created, "shown once") {
+	if secret == "" || strings.Count(created, secret) != 1 || !strings.Contains(created, "shown only now") {
 		t.Fatalf("%q", created)
 	}
 	site := regexp.MustCompile(`cpk_[0-9a-f]{64}`).FindString(created)
@@ -276,7 +276,7 @@ func TestSecretKeyIsShownOnce(t *testing.T) {
 	}
 }
 
-// files is every file below dir, one after the other.
+// files returns the content of every file below dir, joined.
 func files(t *testing.T, dir string) (all []byte) {
 	t.Helper()
 	if err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
@@ -299,14 +299,14 @@ func TestDatabaseURL(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("TIMBRE_DATABASE_URL", "postgres://nobody:opensesame@127.0.0.1:1/none?connect_timeout=2")
-	if s := timbre(t, "org", "list"); s.code != exitRefused || !strings.Contains(s.err, "cannot be used: connection refused") || strings.Contains(s.err, "opensesame") {
+	if s := timbre(t, "org", "list"); s.code != exitRefused || !strings.Contains(s.err, "(or its variable): connection refused") || strings.Contains(s.err, "opensesame") {
 		t.Errorf("exit %d: %s", s.code, s.err)
 	}
 	var list []any
 	timbre(t, "org", "list", "--json", "--database-url-file", file).ok(&list)
 	timbre(t, "org", "list", "--database-url-file", file+"x").refused(exitUsage, "no such file")
-	timbre(t, "org", "list", "--database-url", "mysql:x").refused(exitUsage, "--database-url=mysql:…: a database URL begins with sqlite: or postgres://")
-	timbre(t, "org", "list", "--database-url", "sqlite:"+filepath.Join(dir, "new.db")).refused(exitUsage, "there is no database at "+filepath.Join(dir, "new.db"))
+	timbre(t, "org", "list", "--database-url", "mysql:x").refused(exitUsage, "--database-url=mysql:…: must begin with sqlite: or postgres://")
+	timbre(t, "org", "list", "--database-url", "sqlite:"+filepath.Join(dir, "new.db")).refused(exitUsage, "the database "+filepath.Join(dir, "new.db")+" does not exist")
 }
 
 func TestServeRefusesBadConfiguration(t *testing.T) {
@@ -330,22 +330,22 @@ func TestServeRefusesBadConfiguration(t *testing.T) {
 		{[]string{"--limits-followers", "0"}, "--limits-followers=0: must be more than 0"},
 		{[]string{"--limits-quote", "0s"}, "--limits-quote=0s: must be more than 0"},
 		{[]string{"--network-mainnet", "substrate:ws://x"}, "--network-mainnet=substrate:ws://x: must be log:"},
-		{[]string{"--blob-url", "file:"}, "--blob-url=file:: uploads are kept in file:DIR or s3://BUCKET?endpoint=URL"},
-		{[]string{"--blob-url", "gs://bucket"}, "--blob-url=gs://bucket: uploads are kept in file:DIR or s3://BUCKET?endpoint=URL"},
+		{[]string{"--blob-url", "file:"}, "--blob-url=file:: must be file:DIR or s3://BUCKET?endpoint=URL"},
+		{[]string{"--blob-url", "gs://bucket"}, "--blob-url=gs://bucket: must be file:DIR or s3://BUCKET?endpoint=URL"},
 		{[]string{"--public-url", "songs.example"}, "--public-url=songs.example: must be http(s)://host[:port]"},
 		{[]string{"--public-url", "https://songs.example/timbre"}, "--public-url=https://songs.example/timbre: must be http(s)://host[:port]"},
-		{[]string{"--roles", "ats,worker"}, "--issuer-url: is needed where --roles has ats and not organizations"},
+		{[]string{"--roles", "ats,worker"}, "--issuer-url: is required when --roles has ats without organizations"},
 		{[]string{"--roles", "ats", "--issuer-url", "songs.example"}, "--issuer-url=songs.example: must be http(s)://host[:port]"},
 		{[]string{"--roles", "ats", "--issuer-url", "https://a:b@songs.example"}, "--issuer-url=https://…@songs.example: must be http(s)://host[:port], without a user"},
 		{[]string{"--public-url", "https://songs.example/#x"}, "must be http(s)://host[:port], without a path"},
 		{[]string{"--roles", "ats", "--issuer-url", "https://songs.example", "--jwks-max-age", "1m"}, "--jwks-max-age=1m: must be more than --jwks-refresh, which is 5m0s"},
-		{[]string{"--roles", "worker", "--public-url="}, "is needed where --roles has worker and not ats"},
+		{[]string{"--roles", "worker", "--public-url="}, "is required when --roles has worker without ats"},
 		{[]string{"--network-silence", "6s"}, "--network-silence=6s: must be more than --network-block-time, which is 6s"},
 		{[]string{"--prices-mainnet", "network=cheap"}, "--prices-mainnet=network=cheap: network=\"cheap\" must be a number"},
-		{[]string{"--secret-file", short}, "does not hold 64 hex digits"},
-		{[]string{"--database-url", "mysql:x"}, "begins with sqlite: or postgres://"},
+		{[]string{"--secret-file", short}, "must hold 64 hex digits"},
+		{[]string{"--database-url", "mysql:x"}, "must begin with sqlite: or postgres://"},
 		{[]string{"--listen", "nowhere:http:x"}, "--listen=nowhere:http:x: must be HOST:PORT"},
-		{[]string{"--listen", "nowhere.invalid:0"}, "--listen=nowhere.invalid:0: cannot listen there: there is no host"},
+		{[]string{"--listen", "nowhere.invalid:0"}, "--listen=nowhere.invalid:0: cannot listen on this address: unknown host"},
 	} {
 		args := append([]string{"serve", "--listen", "127.0.0.1:0", "--public-url", "http://localhost", "--blob-url", "file:" + filepath.Join(dir, "blobs"), "--secret-file", filepath.Join(dir, "secret-"+strings.Trim(c.args[0], "-"))}, c.args...)
 		timbre(t, args...).refused(exitUsage, c.words)
@@ -362,7 +362,7 @@ func TestReadSecret(t *testing.T) {
 	if _, err := readSecret(path, false); err == nil || !strings.Contains(err.Error(), "openssl rand -hex 32") {
 		t.Errorf("%v", err)
 	}
-	// 16 first starts at once agree.
+	// 16 processes that start at the same time for the first time use the same secret.
 	var wg sync.WaitGroup
 	got := make([]secret, 16)
 	for i := range got {
@@ -406,15 +406,15 @@ func TestReadSecret(t *testing.T) {
 	}
 }
 
-// looked is what doctor found, by check.
-func looked(t *testing.T, args ...string) (map[string]finding, said) {
+// looked returns the doctor's results, by check.
+func looked(t *testing.T, args ...string) (map[string]checkResult, said) {
 	t.Helper()
 	s := timbre(t, append([]string{"doctor", "--json"}, args...)...)
-	var list []finding
+	var list []checkResult
 	if err := json.Unmarshal([]byte(s.out), &list); err != nil {
 		t.Fatalf("%v in %q, %q", err, s.out, s.err)
 	}
-	found := map[string]finding{}
+	found := map[string]checkResult{}
 	for _, f := range list {
 		found[f.Check] = f
 		if f.OK == (f.Remedy != "") || f.Found == "" {
@@ -430,7 +430,7 @@ func TestDoctor(t *testing.T) {
 	t.Setenv("TIMBRE_DATABASE_URL", "sqlite:"+path("timbre.db"))
 	t.Setenv("TIMBRE_BLOB_URL", "file:"+path("blobs"))
 	t.Setenv("TIMBRE_SECRET_FILE", path("secret"))
-	bad := func(what string, found map[string]finding, s said, checks ...string) {
+	bad := func(what string, found map[string]checkResult, s said, checks ...string) {
 		t.Helper()
 		var got []string
 		for name, f := range found {
@@ -452,7 +452,7 @@ func TestDoctor(t *testing.T) {
 	if _, err := os.Stat(path("timbre.db")); err == nil {
 		t.Error("doctor made a database")
 	}
-	demo := startDemo(t, dir) // its names are those that the environment has
+	demo := startDemo(t, dir) // the environment has the demo's file names
 	demo.stop()
 	found, s = looked(t)
 	bad("after a first start", found, s)
@@ -466,7 +466,7 @@ func TestDoctor(t *testing.T) {
 	bad("a reserve that is larger than the disk", found, s, "space for the database", "space for the uploads")
 	found, s = looked(t, "--max-file-size", "1152921504606846976")
 	bad("files that are larger than the disk", found, s, "space for the uploads")
-	// Each role needs something else.
+	// Each role has different requirements.
 	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		tokens, err := session.NewTokens(make([]byte, 32), "", time.Now)
 		if err != nil || r.URL.Path != "/.well-known/jwks.json" {
@@ -521,7 +521,7 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// buffer is what several goroutines write.
+// buffer is a buffer for several goroutines.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -539,7 +539,7 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-// Proxies are read as they are written, and default to this machine.
+// A list of proxies is written as it was read; the default is this machine.
 func TestProxies(t *testing.T) {
 	for text, want := range map[string]string{"none": "[]", "10.0.0.0/8": "[10.0.0.0/8]", "127.0.0.0/8, ::1/128": "[127.0.0.0/8 ::1/128]"} {
 		var p proxies
@@ -554,7 +554,7 @@ func TestProxies(t *testing.T) {
 	}
 }
 
-// A server whose log is JSON says in JSON why it did not start, whatever is wrong.
+// A server with a JSON log reports in JSON why it did not start, for every error.
 func TestStartFailuresAreJSON(t *testing.T) {
 	dir := t.TempDir()
 	for name, args := range map[string][]string{

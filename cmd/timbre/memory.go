@@ -13,13 +13,14 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
-// memoryFlag bounds the memory that Go's heap grows to before the garbage collector
-// works harder than usual. It is a soft limit: nothing is refused because of it.
+// memoryFlag is the soft limit of Go's memory: near the limit the garbage collector runs
+// more often. No request is refused because of it.
 type memoryFlag struct {
-	MemoryLimit int64 `env:"TIMBRE_MEMORY_LIMIT" example:"1073741824" placeholder:"BYTES" help:"Soft limit of the process's memory, from 67108864 (default: GOMEMLIMIT or, without it, three quarters of the cgroup's limit or of the available memory, whichever is less)."`
+	MemoryLimit int64 `env:"TIMBRE_MEMORY_LIMIT" example:"1073741824" placeholder:"BYTES" help:"Soft limit of the process's memory, at least 67108864 (default: GOMEMLIMIT; without it, three quarters of the cgroup's limit or of the available memory, whichever is less)."`
 }
 
-// minMemory is the smallest limit: below it the collector would hardly rest.
+// minMemory is the smallest limit: below it the garbage collector would run almost all
+// the time.
 const minMemory = 64 << 20
 
 func (f memoryFlag) validate() error {
@@ -29,8 +30,8 @@ func (f memoryFlag) validate() error {
 	return nil
 }
 
-// limit is the limit that a server sets, and where it comes from. It is 0 where the
-// server sets none.
+// limit returns the limit that a server sets, and its source. It is 0 if the server sets
+// no limit.
 func (f memoryFlag) limit() (bytes int64, from string) {
 	if f.MemoryLimit != 0 {
 		return f.MemoryLimit, "--memory-limit"
@@ -45,7 +46,7 @@ func (f memoryFlag) limit() (bytes int64, from string) {
 	free := available()
 	switch least := min(group, free); {
 	case least == math.MaxUint64:
-		return 0, "this system does not say how much memory there is"
+		return 0, "this system does not report its memory"
 	case group <= free:
 		return threeQuarters(group), "three quarters of the cgroup's limit"
 	default:
@@ -53,13 +54,14 @@ func (f memoryFlag) limit() (bytes int64, from string) {
 	}
 }
 
-// threeQuarters leaves a quarter to SQLite, which has memory of its own, to the
-// kernel's buffers of connections and files, and to other programs.
+// threeQuarters leaves a quarter of the memory for SQLite (which is outside of Go's
+// heap), for the kernel's buffers, and for other programs.
 func threeQuarters(bytes uint64) int64 {
 	return int64(max(min(bytes, math.MaxInt64)/4*3, minMemory))
 }
 
-// available is how much memory programs may still take, as Linux says.
+// available returns the bytes of memory that Linux reports as available. It returns
+// math.MaxUint64 on other systems.
 func available() uint64 {
 	f, err := os.Open("/proc/meminfo")
 	if err != nil {
@@ -77,7 +79,7 @@ func available() uint64 {
 	return math.MaxUint64
 }
 
-// set sets the limit, and says so.
+// set sets the limit, and logs it.
 func (f memoryFlag) set(log *slog.Logger) {
 	bytes, from := f.limit()
 	if bytes > 0 {
@@ -86,7 +88,7 @@ func (f memoryFlag) set(log *slog.Logger) {
 	log.Info("memory limit", "limit", sizeOf(bytes), "from", from)
 }
 
-// say is how doctor tells the limit.
+// say returns the limit as doctor shows it.
 func (f memoryFlag) say() string {
 	bytes, from := f.limit()
 	return sizeOf(bytes) + ", from " + from
@@ -94,7 +96,7 @@ func (f memoryFlag) say() string {
 
 func sizeOf(bytes int64) string {
 	if bytes == 0 {
-		return "none of its own"
+		return "not set by timbre"
 	}
 	return fmt.Sprintf("%d MiB", bytes>>20)
 }

@@ -9,7 +9,7 @@ import (
 func TestMemoryLimit(t *testing.T) {
 	t.Setenv("GOMEMLIMIT", "")
 	if available() == math.MaxUint64 {
-		t.Fatal("this system does not say how much memory there is")
+		t.Fatal("this system does not report its memory")
 	}
 	bytes, from := memoryFlag{}.limit()
 	if bytes < minMemory || uint64(bytes) > available() || !strings.HasPrefix(from, "three quarters of the ") {

@@ -12,14 +12,14 @@ import (
 	"timbre.example/internal/store"
 )
 
-// adminFlags are common to the commands that administer a database, which may
-// be that of a running server.
+// adminFlags are the flags of all commands that administer a database. A server can use
+// the database at the same time.
 type adminFlags struct {
 	databaseFlag
 	JSON bool `help:"Print JSON."`
 }
 
-// with opens the database for one command.
+// with opens the database, calls do, and closes the database.
 func (f adminFlags) with(do func(ctx context.Context, db *store.DB) error) error {
 	ctx := context.Background()
 	db, err := f.open(ctx, true)
@@ -30,7 +30,7 @@ func (f adminFlags) with(do func(ctx context.Context, db *store.DB) error) error
 	if n, err := db.Pending(ctx); err != nil {
 		return err
 	} else if n > 0 {
-		return fmt.Errorf("the database is %s behind this release: back it up, then run `timbre migrate` or start this release's server", plural(int(n), "migration"))
+		return fmt.Errorf("the database is %s behind this release: make a backup, then run `timbre migrate` or start the server of this release", plural(int(n), "migration"))
 	} else if n < 0 {
 		return errAhead(-n)
 	}
@@ -39,21 +39,21 @@ func (f adminFlags) with(do func(ctx context.Context, db *store.DB) error) error
 
 // errAhead refuses a database that a newer release has migrated.
 func errAhead(n int64) error {
-	return fmt.Errorf("the database is %s ahead of this release (%s): a newer one has used it. Run that one, or restore the backup that was made before", plural(int(n), "migration"), version)
+	return fmt.Errorf("the database is %s ahead of this release (%s): a newer release has used it. Run the newer release, or restore a backup from before the update", plural(int(n), "migration"), version)
 }
 
 type orgCmd struct {
-	Create  orgCreate  `cmd:"" help:"Make an organization."`
+	Create  orgCreate  `cmd:"" help:"Create an organization."`
 	List    orgList    `cmd:"" help:"List organizations."`
-	Show    orgShow    `cmd:"" help:"Show one."`
-	Suspend orgSuspend `cmd:"" help:"Refuse its calls from now on."`
-	Resume  orgResume  `cmd:"" help:"Undo suspend."`
-	Set     orgSet     `cmd:"" help:"Change settings."`
+	Show    orgShow    `cmd:"" help:"Show an organization and its settings."`
+	Suspend orgSuspend `cmd:"" help:"Suspend an organization: its calls are refused from now on."`
+	Resume  orgResume  `cmd:"" help:"Accept the calls of a suspended organization again."`
+	Set     orgSet     `cmd:"" help:"Change an organization's settings."`
 }
 
 type orgCreate struct {
 	adminFlags
-	Name string `arg:"" example:"'Your Records'" help:"Its name, 1 to 200 characters."`
+	Name string `arg:"" example:"'Your Records'" help:"Name of the organization, 1 to 200 characters."`
 }
 
 func (c *orgCreate) Run(o *output) error {
@@ -106,12 +106,12 @@ func (c *orgShow) Run(o *output) error {
 func printOrg(o *output, asJSON bool, org session.Organization) error {
 	return o.print(asJSON, org, func(w io.Writer) {
 		fmt.Fprintf(w, "id                %s\nname              %s\nsuspended         %t\nwidget            %s\nmax file size     %s\naccess code ttl   %s\nduplicate titles  %s\nasset storage     %s\nquota a month     %s\nimprint           %s\ncreated           %s\n",
-			org.ID, oneLine(org.Name), org.Suspended, either(org.WidgetEnabled, "on", "off"), orNone(org.MaxFileSize, "the system's"), orNone(org.AccessCodeTTL, "for ever"),
+			org.ID, oneLine(org.Name), org.Suspended, either(org.WidgetEnabled, "on", "off"), orNone(org.MaxFileSize, "the server's limit"), orNone(org.AccessCodeTTL, "no end"),
 			either(org.DuplicateTitles, "allow", "refuse"), org.AssetStorage, orNone(org.Quota, "none"), cmp.Or(oneLine(org.Imprint), "none"), org.CreatedAt.Format(time.RFC3339))
 	})
 }
 
-// either is a setting in the word that org set takes for it.
+// either returns a setting in the word that org set uses for it.
 func either(is bool, yes, no string) string {
 	if is {
 		return yes
@@ -157,13 +157,13 @@ func changeOrg(o *output, f adminFlags, id string, change func(*session.Organiza
 type orgSet struct {
 	adminFlags
 	ID              string         `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
-	Widget          string         `example:"off" enum:"on,off," default:"" placeholder:"on|off" help:"Whether its widget may be used."`
-	MaxFileSize     *int64         `example:"100000000" placeholder:"BYTES" help:"Largest file of this organization; 0 for the server's limit."`
-	AccessCodeTTL   *time.Duration `example:"8760h" name:"access-code-ttl" placeholder:"TIME" help:"How long an access code is valid after it was issued or replaced, such as 8760h; 0 for ever."`
-	DuplicateTitles string         `example:"allow" enum:"refuse,allow," default:"" placeholder:"refuse|allow" help:"Whether two works may have the same title."`
-	AssetStorage    string         `example:"none" enum:"keep,none," default:"" placeholder:"keep|none" help:"Whether recordings are stored. none: from now on only their hashes; recordings stored before stay."`
-	Imprint         *string        `example:"Example Street 1, Hamburg, Germany" placeholder:"TEXT" help:"What certificates say after the organization's name, such as an address: one line of at most 200 characters; '' for nothing."`
-	Quota           *int64         `example:"1000" placeholder:"N" help:"Registrations and updates in a calendar month (UTC); 0 for no quota."`
+	Widget          string         `example:"off" enum:"on,off," default:"" placeholder:"on|off" help:"Allow (on) or refuse (off) the organization's widget."`
+	MaxFileSize     *int64         `example:"100000000" placeholder:"BYTES" help:"Largest file of this organization in bytes; 0 for the server's limit."`
+	AccessCodeTTL   *time.Duration `example:"8760h" name:"access-code-ttl" placeholder:"TIME" help:"How long an access code is valid after it was issued or replaced, such as 8760h; 0 for no end."`
+	DuplicateTitles string         `example:"allow" enum:"refuse,allow," default:"" placeholder:"refuse|allow" help:"Refuse or allow two works of one end-user with the same title."`
+	AssetStorage    string         `example:"none" enum:"keep,none," default:"" placeholder:"keep|none" help:"keep stores recordings. none stores only the hashes of new recordings; recordings that are already stored stay."`
+	Imprint         *string        `example:"Example Street 1, Hamburg, Germany" placeholder:"TEXT" help:"Text on certificates after the organization's name, such as an address: one line of at most 200 characters; '' for no text."`
+	Quota           *int64         `example:"1000" placeholder:"N" help:"Largest number of registrations and updates in a calendar month (UTC); 0 for no quota."`
 }
 
 func (c *orgSet) Run(o *output) error {

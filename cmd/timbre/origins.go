@@ -10,15 +10,15 @@ import (
 )
 
 type originsCmd struct {
-	Add    originsAdd    `cmd:"" help:"Allow an origin: [scheme://]host[:port], host may begin with *., port may be *."`
-	Remove originsRemove `cmd:"" help:"Take one off the list."`
-	List   originsList   `cmd:"" help:"List them."`
+	Add    originsAdd    `cmd:"" help:"Allow an origin: [scheme://]host[:port]. The host can begin with *. and the port can be *."`
+	Remove originsRemove `cmd:"" help:"Remove an allowed origin."`
+	List   originsList   `cmd:"" help:"List the allowed origins."`
 }
 
 type originsAdd struct {
 	adminFlags
 	Org    string `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
-	Origin string `arg:"" example:"https://www.your-domain.example" help:"For example https://songs.example, *.songs.example or localhost:3000."`
+	Origin string `arg:"" example:"https://www.your-domain.example" help:"The origin, for example https://songs.example, *.songs.example or localhost:3000."`
 }
 
 func (c *originsAdd) Run(o *output) error {
@@ -34,7 +34,7 @@ func (c *originsAdd) Run(o *output) error {
 type originsRemove struct {
 	adminFlags
 	Org    string `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
-	Origin string `arg:"" example:"https://www.your-domain.example" help:"As listed."`
+	Origin string `arg:"" example:"https://www.your-domain.example" help:"The origin, exactly as timbre origins list shows it."`
 }
 
 func (c *originsRemove) Run(o *output) error {

@@ -19,7 +19,7 @@ func modeOf(t *testing.T, path string) fs.FileMode {
 	return info.Mode()
 }
 
-// A file that only this user may read is made so, whatever stood there.
+// The written file is readable by this user only, also if the old file was not.
 func TestWritePrivate(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -50,7 +50,7 @@ func TestWritePrivate(t *testing.T) {
 			t.Errorf("%s: %q, %v, mode %v", name, text, err, modeOf(t, at(name)))
 		}
 	}
-	for _, name := range []string{"target", "linked"} { // are another's, and open to all
+	for _, name := range []string{"target", "linked"} { // belong to another user, and everybody can read them
 		if text, _ := os.ReadFile(at(name)); string(text) != "before" {
 			t.Errorf("%s holds %q", name, text)
 		}
@@ -69,8 +69,8 @@ func TestWritePrivate(t *testing.T) {
 	}
 }
 
-// A database is closed to other users when it is made, in whatever folder, and
-// when a server starts on one that was open.
+// A new database is private to this user, in every folder. A server makes an existing one
+// private when it starts.
 func TestDatabaseIsPrivate(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o755); err != nil {
@@ -83,7 +83,7 @@ func TestDatabaseIsPrivate(t *testing.T) {
 	if mode := modeOf(t, path); mode != 0o600 {
 		t.Errorf("made with mode %v", mode)
 	}
-	db, err := store.Open(t.Context(), "sqlite:"+path) // and its journal is there
+	db, err := store.Open(t.Context(), "sqlite:"+path) // and its journal exists
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestDatabaseIsPrivate(t *testing.T) {
 			t.Errorf("%s has mode %v", name, mode)
 		}
 	}
-	if err := os.Chmod(path, 0o660); err != nil { // a group that somebody chose
+	if err := os.Chmod(path, 0o660); err != nil { // an administrator allowed a group
 		t.Fatal(err)
 	}
 	if closed, err := tighten(path); len(closed) > 0 || err != nil {
@@ -120,7 +120,7 @@ func TestDatabaseIsPrivate(t *testing.T) {
 	}
 }
 
-// Files that hold passwords are refused where others can read them.
+// Files with passwords are refused if other users can read them.
 func TestPasswordFilesAreGuarded(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "url")

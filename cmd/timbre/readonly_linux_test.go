@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A database on a file system that became read only is said to be that, and not to be
-// held by another process.
+// A database on a read-only file system gives that error, not that another process has
+// locked it.
 func TestDatabaseThatIsReadOnly(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=16m"); err != nil {

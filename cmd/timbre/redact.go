@@ -20,29 +20,31 @@ type worksRedact struct {
 	adminFlags
 	AtsID   int64  `arg:"" example:"44" name:"ats-id" help:"The work's registration number."`
 	Network string `example:"testnet" enum:"testnet,mainnet" required:"" placeholder:"NAME" help:"testnet or mainnet."`
-	Yes     bool   `help:"Erase it. Without this flag the command only shows what would be erased."`
-	BlobURL string `example:"file:data/blobs" env:"TIMBRE_BLOB_URL" default:"file:data/blobs" placeholder:"URL" help:"Where the server keeps its files: the value of its own --blob-url (default: ${default})."`
+	Yes     bool   `help:"Erase the data. Without this flag the command only shows what it would erase."`
+	BlobURL string `example:"file:data/blobs" env:"TIMBRE_BLOB_URL" default:"file:data/blobs" placeholder:"URL" help:"Store with the server's files: the same value as the server's --blob-url (default: ${default})."`
 	s3Flags
 }
 
-// Help says what it is, and what it is not.
+// Help says what is erased, and what stays.
 func (worksRedact) Help() string {
-	return `Erased are the title, the creators, file names, the end-user's reference, the
-access code, the hash of the recording, and every file of the work, of all of its
-versions. The commitment, its place on the network and its versions stay, so
-whoever holds a certificate or evidence can still prove the work; nobody can get
-another one. It cannot be undone. Backups are yours to erase: docs/privacy.md.`
+	return `This command erases data of all versions of a work: the title, the creators, file
+names, the end-user's reference, the access code, the file hash (SHA-256) of the
+recording, and every file. It cannot be undone.
+
+The commitment, its place on the network and the version numbers stay. So an
+existing certificate or evidence still proves the work, but no new one can be
+made. Erase the data in your backups too: docs/privacy.md.`
 }
 
 func (c *worksRedact) Run(o *output) error {
 	log := slog.New(slog.NewTextHandler(o.err, nil))
 	return c.with(func(ctx context.Context, db *store.DB) error {
-		if dir, ok := strings.CutPrefix(c.BlobURL, "file:"); ok { // whose files would else be erased from a folder that is made for it
+		if dir, ok := strings.CutPrefix(c.BlobURL, "file:"); ok { // opening the store would create a missing folder, and erase nothing in it
 			if _, err := os.Stat(dir); err != nil {
-				return wrongf("blob-url", "the server's files are not at %s: %s", dir, plainly(err))
+				return wrongf("blob-url", "cannot find the server's files at %s: %s", dir, plainly(err))
 			}
 		}
-		// Nothing is served from here.
+		// This process serves no files, so it renders no errors.
 		unserved := blob.Options{RenderError: func(http.ResponseWriter, *http.Request, error) {}}
 		files, err := serverFlags{BlobURL: c.BlobURL, s3Flags: c.s3Flags}.openBlobs("http://localhost", make([]byte, 32), unserved)
 		if err != nil {
@@ -58,7 +60,7 @@ func (c *worksRedact) Run(o *output) error {
 		if err != nil {
 			return err
 		}
-		if c.Yes { // the operator's record of it, in which nobody is named
+		if c.Yes { // a record for the operator, without personal data
 			log.Info("work redacted", "network", r.Network, "ats_id", r.AtsID, "work", r.WorkID, "versions", r.Versions, "jobs", r.Jobs, "files", len(r.Objects), "redacted_at", r.At)
 		}
 		return o.print(c.JSON, r, func(w io.Writer) { c.tell(w, r) })
@@ -67,15 +69,15 @@ func (c *worksRedact) Run(o *output) error {
 
 func (c *worksRedact) tell(w io.Writer, r registry.Redaction) {
 	if !r.At.IsZero() {
-		fmt.Fprintf(w, "Work %d on %s was redacted on %s. Its %s and their place on the network stay.\n", r.AtsID, r.Network, r.At.Format(time.RFC3339), plural(r.Versions, "version"))
+		fmt.Fprintf(w, "The data of work %d on %s was erased on %s. Its %s and their place on the network stay.\n", r.AtsID, r.Network, r.At.Format(time.RFC3339), plural(r.Versions, "version"))
 		return
 	}
-	fmt.Fprintf(w, "Work %d on %s would lose, in %s and %s:\n  title     %s\n  creators  %s\n  files     %s\n"+
-		"and file names, end-user, access codes and the hashes of its recordings. Nothing was erased: add --yes to do it, for good.\n",
+	fmt.Fprintf(w, "This would be erased from work %d on %s, in %s and %s:\n  title     %s\n  creators  %s\n  files     %s\n"+
+		"and file names, the end-user, access codes and the file hashes of its recordings. Nothing was erased. To erase it for good, add --yes.\n",
 		r.AtsID, r.Network, plural(r.Versions, "version"), plural(r.Jobs, "job"), oneLine(r.Title), strings.Join(lines(r.Creators), "\n            "), strings.Join(r.Objects, "\n            "))
 }
 
-// lines are texts of which each stays one line.
+// lines makes each text fit on one line.
 func lines(texts []string) []string {
 	out := make([]string, len(texts))
 	for i, text := range texts {

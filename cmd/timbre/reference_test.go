@@ -42,7 +42,7 @@ func TestFlagsAreDocumented(t *testing.T) {
 	}
 }
 
-// docs/operating.md names every metric of ours that a server with all roles has.
+// docs/operating.md names every timbre_ metric of a server with all roles.
 func TestMetricsAreDocumented(t *testing.T) {
 	t.Parallel()
 	f := smallServer(t.TempDir())
@@ -58,7 +58,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 		h.ServeHTTP(w, r)
 		return w.Body.String()
 	}
-	ask(s.api, "/healthz") // what counts by route is there after a request
+	ask(s.api, "/healthz") // metrics by route exist after the first request
 	text := ask(s.api.MetricsHandler(nil), "/metrics")
 	document := operating(t)
 	found := 0

@@ -9,22 +9,22 @@ import (
 	"syscall"
 )
 
-// guarded refuses a file with a secret that other users can read or write; what says
-// what is in it, and flag named it. The group may read it, which is how Kubernetes
-// gives a file to a process (fsGroup). A file of another user is none that this
-// process can change, and in a container nobody else is there to read it: that gives
-// a warning only, unless others can write it.
+// guarded refuses a file with a secret that other users can read or write. what
+// describes the file, and flag named it. The group can read the file: Kubernetes gives
+// files to a process that way (fsGroup). If another user owns the file, this process
+// cannot change its mode. guarded then returns only a warning, unless others can write
+// the file: in a container no other user reads it.
 func guarded(flag, what, path string) (warning string, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return "", wrongf(flag, "the %s %s cannot be read: %s", what, path, plainly(err))
+		return "", wrongf(flag, "cannot read the %s %s: %s", what, path, plainly(err))
 	}
 	mode := info.Mode().Perm()
-	if mode&0o027 == 0 || !info.Mode().IsRegular() { // a pipe of the shell's is nobody else's
+	if mode&0o027 == 0 || !info.Mode().IsRegular() { // a pipe of the shell belongs to this process alone
 		return "", nil
 	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
-	text := fmt.Sprintf("other users can read or write the %s %s (mode %04o). Run: chmod 600 %s. In Kubernetes: defaultMode 0400; as a Docker secret: mode 0400", what, path, mode, shellWord(path))
+	text := fmt.Sprintf("other users can read or write the %s %s (mode %04o). Run: chmod 600 %s. In Kubernetes, set defaultMode 0400; for a Docker secret, set mode 0400", what, path, mode, shellWord(path))
 	if ok && int(owner.Uid) != os.Geteuid() && mode&0o022 == 0 {
 		return text, nil
 	}
@@ -33,6 +33,6 @@ func guarded(flag, what, path string) (warning string, err error) {
 
 func othersMay(info fs.FileInfo) bool { return info.Mode().Perm()&0o007 != 0 }
 
-// private lets nothing that this process makes be read by other users, whatever
-// mode it is made with: databases, recordings, certificates, backups.
+// private sets the umask, so that other users cannot read the files that this process
+// creates: databases, recordings, certificates, backups.
 func private() { syscall.Umask(0o077) }

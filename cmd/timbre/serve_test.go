@@ -35,8 +35,8 @@ type running struct {
 	ended chan int
 }
 
-// startDemo runs `timbre demo` as it is run at a terminal, and waits for the
-// line that says it is ready.
+// startDemo runs `timbre demo` as in a terminal, and waits until it prints that it is
+// ready.
 func startDemo(t *testing.T, dir string, args ...string) *running {
 	t.Helper()
 	r := &running{t: t, said: &buffer{}, ended: make(chan int, 1)}
@@ -63,7 +63,7 @@ func startDemo(t *testing.T, dir string, args ...string) *running {
 	return r
 }
 
-// stop ends it as a terminal does.
+// stop ends it as Ctrl-C in a terminal does.
 func (r *running) stop() {
 	r.t.Helper()
 	http.DefaultClient.CloseIdleConnections()
@@ -109,7 +109,7 @@ func send(t *testing.T, method, url string, head map[string]string, body []byte)
 	return out
 }
 
-// register goes the whole way, and returns the secrets that it met.
+// register does a complete registration, and returns the secrets that it received.
 func register(t *testing.T, url, site, secretKey, origin, title string) (token, code, transaction string) {
 	t.Helper()
 	token = post(t, url+"/v1/sessions", map[string]string{"Origin": origin}, map[string]string{"secret_key": secretKey, "action_type": "register", "allowed_network": "testnet"})["token"].(string)
@@ -141,7 +141,7 @@ func register(t *testing.T, url, site, secretKey, origin, title string) (token, 
 	return token, code, transaction
 }
 
-// The demo starts, serves, stops, and starts again with what it had.
+// The demo starts, serves, stops, and starts again with the same data.
 func TestDemo(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demo")
 	first := startDemo(t, dir)
@@ -159,7 +159,7 @@ func TestDemo(t *testing.T) {
 	if res.StatusCode != 200 || res.Request.URL.Path != "/demo/" {
 		t.Errorf("/: %d at %s", res.StatusCode, res.Request.URL)
 	}
-	// net/http has an answer of its own to this one.
+	// Without our handler, net/http would answer this request itself.
 	conn, err := net.Dial("tcp", strings.TrimPrefix(d.URL, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -196,7 +196,7 @@ func TestDemo(t *testing.T) {
 		t.Errorf("%v", balance)
 	}
 	second.stop()
-	// Removing the database starts over, with new keys.
+	// After the database is removed, the demo starts with new keys.
 	for _, f := range []string{"timbre.db", "timbre.db-wal", "timbre.db-shm"} {
 		os.Remove(filepath.Join(dir, f))
 	}
@@ -222,8 +222,7 @@ func smallServer(dir string) serverFlags {
 	}
 }
 
-// Who has a certificate and no more than the name of the host comes to the page
-// that checks it.
+// A visitor who knows only the host on a certificate reaches the page that verifies it.
 func TestRoot(t *testing.T) {
 	t.Parallel()
 	for want, has := range map[string][]role{"/verify": allRoles, "": {worker}} {
@@ -242,9 +241,8 @@ func TestRoot(t *testing.T) {
 	}
 }
 
-// Every route of a server, what is mounted beside the API included, stands in
-// docs/authentication.md. That each answers as it says there is tested in
-// package api.
+// Every route of a server is in docs/authentication.md, also those that are mounted next
+// to the API. Package api tests that each route behaves as documented.
 func TestRoutesAreDocumented(t *testing.T) {
 	t.Parallel()
 	f := smallServer(t.TempDir())
@@ -260,7 +258,7 @@ func TestRoutesAreDocumented(t *testing.T) {
 	_, section, _ := strings.Cut(string(b), "## Who is let in\n")
 	section, _, _ = strings.Cut(section, "| who calls |")
 	listed := regexp.MustCompile("`(?:([A-Z]+) )?(/[^`]*)`").FindAllStringSubmatch(section, -1)
-	// A parameter in either stands for any segment.
+	// A parameter in either matches any segment.
 	same := func(a, b string) bool {
 		return slices.EqualFunc(strings.Split(a, "/"), strings.Split(b, "/"), func(a, b string) bool {
 			return a == b || strings.HasPrefix(a, "{") || strings.HasPrefix(b, "{")
@@ -279,8 +277,8 @@ func TestRoutesAreDocumented(t *testing.T) {
 	}
 }
 
-// Every route stands in the table of costs in docs/operating.md, with the bound of its
-// body and the budget of its address as they are.
+// Every route is in the table of costs in docs/operating.md, with the real bound of its
+// body and the real budget of its address.
 func TestCostsAreDocumented(t *testing.T) {
 	t.Parallel()
 	f := smallServer(t.TempDir())
@@ -328,7 +326,7 @@ func TestCostsAreDocumented(t *testing.T) {
 	}
 }
 
-// alternatives are the paths of one with {a,b} in it.
+// alternatives returns the paths of one path that contains {a,b}.
 func alternatives(path string) []string {
 	open := strings.LastIndex(path, "{")
 	if open < 0 {
@@ -349,8 +347,8 @@ func alternatives(path string) []string {
 	return all
 }
 
-// With every request logged, no secret of a whole registration is in the log,
-// and neither key nor code is readable in what is stored.
+// A whole registration with every request logged leaves no secret in the log. The stored
+// data contains neither key nor code in readable form.
 func TestNothingSecretIsKeptOrLogged(t *testing.T) {
 	dir := inDatabase(t)
 	id := strings.TrimSpace(timbre(t, "org", "create", "Songs").out)

@@ -46,12 +46,13 @@ type server struct {
 	api      *api.API
 	url      string
 	listener net.Listener
-	metrics  net.Listener // nil when they have no address of their own
+	metrics  net.Listener // nil without --metrics-listen
 	http     *http.Server
 	blobs    blobStore
-	// checkpoints is the place of the logs' checkpoints; nil where no blocks are made.
+	// checkpoints is the place of the logs' checkpoints; nil without the role worker.
 	checkpoints io.Closer
-	// connections is how many one address may hold, where it is none of the proxies.
+	// connections is the largest number of connections of one address, except for those of
+	// the trusted proxies.
 	connections int
 	proxies     []netip.Prefix
 	packed      *compressed.Cache
@@ -62,7 +63,7 @@ type server struct {
 	stopMu sync.Once
 }
 
-// newServer opens and wires everything, and listens, but serves nothing yet.
+// newServer opens and connects everything, and listens, but does not serve yet.
 func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server, err error) {
 	if err := f.validate(); err != nil {
 		return nil, err
@@ -83,7 +84,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			s.close()
 		}
 	}()
-	// Before anything is made: a second server on the same files ends here.
+	// Listen before anything is created: a second server on the same files ends here.
 	if s.listener, err = listen("listen", f.Listen); err != nil {
 		return nil, err
 	}
@@ -105,7 +106,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		return nil, err
 	}
 
-	// The store renders through the API, which is made after it.
+	// The store renders errors with the API, which is created later.
 	render := func(w http.ResponseWriter, r *http.Request, err error) { s.api.RenderError(w, r, err) }
 	sessions := &session.Service{
 		DB: s.db, MaxFileSize: f.MaxFileSize, Lifetime: f.LimitsToken,
@@ -140,7 +141,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	if f.has(ats) || f.has(worker) {
 		if s.blobs, err = f.openBlobs(s.url+"/blob", root.uploads(), blob.Options{
 			RenderError: render, Now: s.db.Now, Limits: f.uploads(), Space: room,
-			// The registry is made after its store.
+			// The registry is created after its store.
 			Admit: func(ctx context.Context, key string) (blob.Owner, error) { return reg.Uploading(ctx, key) },
 			Land:  func(ctx context.Context, key string, size int64) error { return reg.Uploaded(ctx, key, size) },
 		}); err != nil {
@@ -148,7 +149,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		}
 		networks := map[network.Name]network.Network{}
 		var kept checkpoint.Store
-		if f.has(worker) { // others make no blocks
+		if f.has(worker) { // only a worker makes blocks
 			if kept, s.checkpoints, err = f.checkpoints(ctx, log, true); err != nil {
 				return nil, err
 			}
@@ -180,7 +181,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			ExplorerURL: func(n network.Name, hash string) string { return s.url + "/explorer/" + string(n) + "/tx/" + hash },
 			Certify:     certifier(s.url, f.registryName(s.url), signer),
 			Stamp:       stamp,
-			// Longer than one takes to make, and shorter than people wait for a download to begin.
+			// Longer than it takes to make one certificate, and shorter than people wait for a download to start.
 			AwaitCertificate: 4 * time.Second,
 		})
 	}
@@ -195,7 +196,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	if f.has(ats) {
 		s.work = append(s.work, reg.Progress.Watch)
 	} else {
-		reg = nil // it has work to do and nothing to answer
+		reg = nil // a worker-only process: no API
 	}
 
 	var running func() (int, int64)
@@ -205,7 +206,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	s.api = api.New(api.Config{
 		Sessions: sessions, Registry: reg, Worker: working, Metrics: logMetrics(logs), Space: room, Uploads: running, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
 	}, s.stop)
-	refuse := render // people get pages where there are any
+	refuse := render // with the role ats, browsers get pages instead of JSON
 	packed := compressed.New(maxCompressed)
 	if f.has(ats) {
 		if own, ok := s.blobs.(http.Handler); ok {
@@ -214,7 +215,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		pages := explorer.New(logs, render)
 		refuse = pages.Refuse
 		s.api.Missing(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/favicon.ico" { // browsers ask for it beside pages that name none
+			if r.URL.Path == "/favicon.ico" { // browsers request it for pages that name no icon
 				pages.Icon(w, r)
 				return
 			}
@@ -233,7 +234,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		for _, name := range slices.Sorted(maps.Keys(logs)) {
 			keys = append(keys, logs[name].VerifierKey())
 		}
-		// Who cuts an address of a certificate down to its host wants to check one.
+		// A visitor at "/" probably shortened the URL on a certificate, and wants to verify it.
 		s.api.Handle("/", http.RedirectHandler("/verify", http.StatusFound))
 		s.api.Mount("/verify", packed.Handler(verify.New(s.url, keys, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/verify/" {
@@ -244,37 +245,37 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		})))
 	}
 	s.packed = packed
-	s.api.Mount("/docs", packed.Handler(docsite.New(render))) // in every role: refusals point there
+	s.api.Mount("/docs", packed.Handler(docsite.New(render))) // with every role: errors link there
 	if f.MetricsListen != "" {
 		s.work = append(s.work, func(ctx context.Context) { serveMetrics(ctx, s.metrics, s.api.MetricsHandler(f.MetricsHost), log) })
 	}
 	s.http = &http.Server{
 		Handler: describing(packed, s.api), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: api.MaxHeaderBytes,
-		DisableGeneralOptionsHandler: true, // OPTIONS * is refused as every unknown path is
+		DisableGeneralOptionsHandler: true, // OPTIONS * is refused like every unknown path
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	f.memoryFlag.set(log)
 	return s, nil
 }
 
-// listen listens, or says which flag to change.
+// listen listens on an address. Its errors name the flag to change.
 func listen(flag, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	switch {
 	case err == nil:
 		return l, nil
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("--%s %s: another program listens on this address, perhaps another timbre. Stop it, or choose another port (`ss -ltnp` shows which program it is)", flag, address)
+		return nil, fmt.Errorf("--%s %s: another program listens on this address, perhaps another timbre. Stop it, or choose another port (`ss -ltnp` shows the program)", flag, address)
 	case errors.Is(err, syscall.EACCES):
-		return nil, wrongf(flag, "this user may not listen on a port below 1024. Choose a higher one, and let a proxy listen there")
+		return nil, wrongf(flag, "this user may not listen on a port below 1024. Choose a higher port, and put a proxy in front")
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return nil, wrongf(flag, "this machine does not have this address")
 	}
-	return nil, wrongf(flag, "cannot listen there: %s", plainly(err))
+	return nil, wrongf(flag, "cannot listen on this address: %s", plainly(err))
 }
 
-// openDatabase opens the database and reads the secret that belongs to it. What is
-// made is made for a new registry only, after its name is known.
+// openDatabase opens the database and reads its secret. It creates them only for a new
+// registry, and only after the registry's name is known.
 func (s *server) openDatabase(ctx context.Context, f serverFlags) (secret, error) {
 	dbURL, _, err := f.databaseFlag.url()
 	if err != nil {
@@ -282,16 +283,16 @@ func (s *server) openDatabase(ctx context.Context, f serverFlags) (secret, error
 	}
 	path, onSQLite := strings.CutPrefix(dbURL, "sqlite:")
 	if _, err := os.Stat(path); onSQLite && errors.Is(err, fs.ErrNotExist) {
-		if err := f.named(); err != nil { // and no file is made
+		if err := f.named(); err != nil { // before the database file is created
 			return secret{}, err
 		}
 	}
 	if onSQLite {
 		switch closed, err := tighten(path); {
 		case err != nil:
-			s.log.Warn("other users of this machine can read the database, and this user may not change that", "error", err)
+			s.log.Warn("other users of this machine can read the database, and this user cannot change its mode", "error", err)
 		case len(closed) > 0:
-			s.log.Warn("other users of this machine could read the database: it is closed to them now", "files", strings.Join(closed, " "))
+			s.log.Warn("other users of this machine could read the database: its mode was changed, now they cannot", "files", strings.Join(closed, " "))
 		}
 	}
 	if s.db, err = f.databaseFlag.open(ctx, false); err != nil {
@@ -320,7 +321,7 @@ func (s *server) openDatabase(ctx context.Context, f serverFlags) (secret, error
 		return secret{}, err
 	}
 	if spare := root.spare(f.roles()); len(spare) > 0 {
-		s.log.Warn("the secret file holds more than the roles of this process need: give it a file of its own, see timbre secret derive --help", "not_needed", strings.Join(spare, ", "))
+		s.log.Warn("the secret file has keys that the roles of this process do not need: make a file with only the needed keys, see timbre secret derive --help", "not_needed", strings.Join(spare, ", "))
 	}
 	warning, err := guarded("secret-file", "secret file", f.SecretFile)
 	if err != nil {
@@ -335,16 +336,16 @@ func (s *server) openDatabase(ctx context.Context, f serverFlags) (secret, error
 	return root, nil
 }
 
-// named refuses to begin a log without a name that somebody chose: it stands in
-// every proof, and cannot be changed.
+// named refuses to start a log without --public-url: the log's name is in every proof and
+// cannot be changed.
 func (f serverFlags) named() error {
 	if f.PublicURL != "" || f.trial || !f.has(ats) && !f.has(worker) {
 		return nil
 	}
-	return wrongf("public-url", "is needed at the first start of a registry: its log is named after this host for ever, in every proof. To try it on this machine only, say so (http://127.0.0.1:8080), or run `timbre demo`")
+	return wrongf("public-url", "is required at the first start of a registry: the log takes the name of this host, which is in every proof and cannot be changed. To try Timbre on this machine only, give http://127.0.0.1:8080, or run `timbre demo`")
 }
 
-// logBegun says whether a database has the log of a registry.
+// logBegun reports whether a database has the log of a registry.
 func logBegun(ctx context.Context, db *store.DB) (bool, error) {
 	if empty, err := db.Empty(ctx); err != nil || empty {
 		return false, err
@@ -357,7 +358,7 @@ func logBegun(ctx context.Context, db *store.DB) (bool, error) {
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}
-		// An older release's tables may lack a column that is read here.
+		// The tables of an older release can lack a column that GetLog reads.
 		if behind, e := db.Pending(ctx); e == nil && behind > 0 {
 			return true, nil
 		}
@@ -366,18 +367,19 @@ func logBegun(ctx context.Context, db *store.DB) (bool, error) {
 	return false, nil
 }
 
-// wrongSecret says of a log that a secret did not sign which one that is.
+// wrongSecret explains the error of netlog.Open: a wrong secret file, or a log that has not
+// started.
 func wrongSecret(ctx context.Context, db *store.DB, file string, name network.Name, err error) error {
 	if row, e := db.Read().GetLog(ctx, string(name)); errors.Is(err, netlog.ErrKeyMismatch) && e == nil {
-		return wrongf("secret-file", "the secret file %s is not the one that signed the log %s. Restore or name that file: the log goes on with no other", file, row.Origin)
+		return wrongf("secret-file", "the secret file %s did not sign the log %s. Restore or give the file that did: the log cannot continue with another one", file, row.Origin)
 	}
 	if errors.Is(err, netlog.ErrNotBegun) {
-		return fmt.Errorf("the log %s has not begun, and %s cannot sign it: start the worker first, with the secret file or the keys of a worker", name, file)
+		return fmt.Errorf("the log %s has not started, and %s has no key to sign it: first start a worker, with the whole secret or the keys of a worker", name, file)
 	}
 	return fmt.Errorf("network %s: %w", name, err)
 }
 
-// serveMetrics serves them on a listener of their own until ctx ends.
+// serveMetrics serves the metrics on their own listener until ctx ends.
 func serveMetrics(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) {
 	server := &http.Server{Handler: h, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: api.MaxHeaderBytes}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
@@ -387,8 +389,8 @@ func serveMetrics(ctx context.Context, l net.Listener, h http.Handler, log *slog
 	}
 }
 
-// reachable is how this machine's browser gets to a listener. One on every
-// address is there under the name localhost.
+// reachable returns the host and port at which a browser on this machine reaches a
+// listener. A listener on all addresses is reached as localhost.
 func reachable(a *net.TCPAddr) string {
 	if a.IP.IsUnspecified() {
 		return net.JoinHostPort("localhost", strconv.Itoa(a.Port))
@@ -396,8 +398,8 @@ func reachable(a *net.TCPAddr) string {
 	return a.String()
 }
 
-// run serves until ctx ends, then lets what is under way finish: requests for
-// a while, the worker its current step.
+// run serves until ctx ends. Then running requests have 20 s to finish, and the worker
+// finishes its current step.
 func (s *server) run(ctx context.Context) error {
 	defer s.close()
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
@@ -414,9 +416,9 @@ func (s *server) run(ctx context.Context) error {
 		s.stopMu.Do(func() { close(s.stop) })
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 		if err = s.http.Shutdown(limit); err != nil {
-			s.http.Close() // whoever is still there is dropped
+			s.http.Close() // closes the remaining connections
 		}
-		s.api.Drain(limit) // sockets, which Shutdown does not know
+		s.api.Drain(limit) // WebSockets, which Shutdown does not wait for
 		cancel()
 	case err = <-served:
 	}
@@ -461,12 +463,11 @@ func sweepSessions(ctx context.Context, s *session.Service, log *slog.Logger) {
 	}
 }
 
-// maxCompressed is how much is kept of what was compressed while the server runs:
-// all documents take some 2 MB, in both codings.
+// maxCompressed bounds the cache of compressed files, in bytes. All documents take about
+// 2 MB in both codings.
 const maxCompressed = 16 << 20
 
-// addWidget gives a cache the widget's files as they were compressed when they
-// were built.
+// addWidget adds the widget's files to the cache, as compressed at build time.
 func addWidget(packed *compressed.Cache) {
 	_ = fs.WalkDir(widget.Files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -482,8 +483,8 @@ func addWidget(packed *compressed.Cache) {
 	})
 }
 
-// describing compresses the one answer of the API that is the same for everybody,
-// its description. Every other answer stays as it is: it may hold a secret.
+// describing compresses only the API's description, which is the same for every client.
+// Other answers are not compressed, because they can contain a secret.
 func describing(packed *compressed.Cache, api http.Handler) http.Handler {
 	description := packed.Handler(api)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -519,7 +520,7 @@ func widgetFiles(refuse func(http.ResponseWriter, *http.Request, error)) http.Ha
 			}
 			r2 := r.Clone(r.Context())
 			for _, conditional := range []string{"Range", "If-Range", "If-Match", "If-Unmodified-Since"} {
-				r2.Header.Del(conditional) // http.FileServer would refuse them in words of its own
+				r2.Header.Del(conditional) // http.FileServer would refuse them with a text of its own
 			}
 			r2.URL.Path = "/" + name
 			files.ServeHTTP(w, r2)

@@ -14,17 +14,18 @@ import (
 
 type sessionsCmd struct {
 	List   sessionsList   `cmd:"" help:"List an organization's sessions of the last day, newest first."`
-	Revoke sessionsRevoke `cmd:"" help:"End sessions, from the next call on and in every process."`
+	Revoke sessionsRevoke `cmd:"" help:"Revoke sessions: every process refuses their next call."`
 }
 
-// whichFlags name sessions of one organization.
+// whichFlags select sessions of one organization.
 type whichFlags struct {
 	Org             string `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
-	Key             string `example:"cpk_…" placeholder:"SITE_KEY" help:"Only those of this key pair."`
-	ExternalUserRef string `example:"user-17" placeholder:"REF" help:"Only those of this end-user."`
+	Key             string `example:"cpk_…" placeholder:"SITE_KEY" help:"Only sessions of this key pair."`
+	ExternalUserRef string `example:"user-17" placeholder:"REF" help:"Only sessions of this end-user."`
 }
 
-// which is empty-handed of an unknown organization, which is refused.
+// which returns the selection. It returns organization.not_found if the organization is
+// unknown.
 func (f whichFlags) which(ctx context.Context, db *store.DB) (session.Which, error) {
 	_, err := session.GetOrganization(ctx, db, f.Org)
 	return session.Which{Organization: f.Org, SiteKey: f.Key, ExternalUserRef: f.ExternalUserRef}, err
@@ -35,9 +36,9 @@ type sessionsList struct {
 	whichFlags
 }
 
-// Help says what is not listed.
+// Help says which sessions are not listed.
 func (sessionsList) Help() string {
-	return fmt.Sprintf("At most %d are listed. End-users are stored as a hash only: filter by one with --external-user-ref.", session.MaxListed)
+	return fmt.Sprintf("The list has at most %d sessions. It shows no end-users, because only their hashes are stored. To list one end-user's sessions, use --external-user-ref.", session.MaxListed)
 }
 
 func (c *sessionsList) Run(o *output) error {
@@ -70,29 +71,29 @@ func (c *sessionsList) Run(o *output) error {
 type sessionsRevoke struct {
 	adminFlags
 	whichFlags
-	ID    string `example:"0198c0de-0000-7000-8000-000000000000" placeholder:"ID" help:"Only the session with this id, the jti of its token."`
+	ID    string `example:"0198c0de-0000-7000-8000-000000000000" placeholder:"ID" help:"Only the session with this id (the jti of its token)."`
 	Token string `example:"eyJ…" secret:"all" placeholder:"TOKEN" help:"Only the session of this token."`
 	All   bool   `help:"All sessions of the organization."`
 }
 
-// Help says what stays.
+// Help says how to select sessions, and what revoking does not undo.
 func (sessionsRevoke) Help() string {
-	return `Name the sessions by --id, --token, --external-user-ref or --key, or say --all.
-What was confirmed stays confirmed. To refuse new sessions too, switch the key
-pair off first: timbre keys disable.`
+	return `Select the sessions with --id, --token, --external-user-ref or --key, or give --all.
+Confirmed registrations stay confirmed. To refuse new sessions too, first disable
+the key pair: timbre keys disable.`
 }
 
 func (c *sessionsRevoke) Run(o *output) error {
 	named := c.ID != "" || c.Token != "" || c.ExternalUserRef != "" || c.Key != ""
 	switch {
 	case c.All && named:
-		return wrongf("all", "goes with no other choice of sessions")
+		return wrongf("all", "cannot be used together with --id, --token, --external-user-ref or --key")
 	case !c.All && !named:
-		return wrongf("id", "name the sessions: --id, --token, --external-user-ref, --key or --all")
+		return wrongf("id", "no sessions are selected: give --id, --token, --external-user-ref, --key or --all")
 	case c.Token != "" && session.TokenID(c.Token) == "":
-		return wrongf("token", "this is no session token")
+		return wrongf("token", "is not a session token")
 	case c.ID != "" && c.Token != "":
-		return wrongf("token", "goes without --id")
+		return wrongf("token", "cannot be used together with --id")
 	}
 	return c.with(func(ctx context.Context, db *store.DB) error {
 		w, err := c.which(ctx, db)

@@ -12,9 +12,9 @@ import (
 	"timbre.example/internal/legible"
 )
 
-// terminal is where words are written. Titles, names and addresses are other people's,
-// and a terminal obeys some of what can stand in them: that stands there by its number,
-// as ⟨U+009B⟩, and so does what is not seen.
+// terminal writes text for people. Titles, names and addresses come from other people and
+// can contain characters that control a terminal. terminal writes those characters, and
+// invisible ones, by number: ⟨U+009B⟩.
 type terminal struct{ io.Writer }
 
 func (t terminal) Write(p []byte) (int, error) {
@@ -41,8 +41,8 @@ func (t terminal) Write(p []byte) (int, error) {
 	return t.Writer.Write(p)
 }
 
-// escaped is JSON that says the same, with escapes for what a terminal would obey or
-// not show.
+// escaped returns the same JSON with escapes for characters that control a terminal or
+// are invisible.
 func escaped(text []byte) []byte {
 	var b bytes.Buffer
 	for len(text) > 0 {
@@ -61,5 +61,5 @@ func escaped(text []byte) []byte {
 	return b.Bytes()
 }
 
-// oneLine is a text of which nothing is taken for a line of ours.
+// oneLine returns a text on one line, so that no part of it looks like a line of timbre.
 func oneLine(s string) string { return legible.Shown(s) }

@@ -9,8 +9,8 @@ import (
 	"unicode"
 )
 
-// What a terminal would obey stands in no output, whoever chose the text, and JSON
-// says the same with escapes.
+// No output contains characters that control a terminal, from any source. JSON has
+// escapes for them.
 func TestNothingForTheTerminal(t *testing.T) {
 	t.Parallel()
 	hostile := "\x1b]0;owned\a\x1b[2J\u009b31m\rpaid\u202eecalp\u200b\u3164\u2028\x7f\U000e0041\ue000"

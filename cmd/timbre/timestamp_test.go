@@ -15,8 +15,8 @@ import (
 	"timbre.example/internal/timestamp/tsatest"
 )
 
-// With TSA_URL, what is registered has a token in its evidence that OpenSSL
-// accepts for the commitment, and `timbre verify` says what it proves.
+// With TSA_URL, the evidence of a registration has a token that OpenSSL accepts for the
+// commitment. `timbre verify` says what the token proves.
 func TestTimestamps(t *testing.T) {
 	a := tsatest.New(t)
 	t.Setenv("TSA_URL", a.URL)
@@ -49,7 +49,7 @@ func TestTimestamps(t *testing.T) {
 		t.Errorf("the doctor finds %+v", got)
 	}
 
-	// Evidence waits for the token, as the certificate does.
+	// Evidence waits for the token, like the certificate.
 	file := filepath.Join(dir, "evidence.json")
 	for limit := time.Now().Add(30 * time.Second); ; {
 		wrote := timbre(t, "works", "evidence", "1", "--network", "testnet", "-o", file)
@@ -70,7 +70,7 @@ func TestTimestamps(t *testing.T) {
 	if err != nil || e.RFC3161 == nil {
 		t.Fatalf("no token: %v", err)
 	}
-	// As docs/evidence.md says, word by word.
+	// Exactly as docs/evidence.md says.
 	root, err := os.ReadFile(a.CAFile)
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "authority-root.pem"), root, 0o600)
@@ -112,7 +112,7 @@ func TestTimestamps(t *testing.T) {
 			t.Errorf("%v: exit %d: %s%s", args, said.code, said.out, said.err)
 		}
 	}
-	if said := timbre(t, "verify", file, "--tsa-ca", file); said.code == exitDone || !strings.Contains(said.err, "no certificate as PEM") {
+	if said := timbre(t, "verify", file, "--tsa-ca", file); said.code == exitDone || !strings.Contains(said.err, "no certificate in PEM form") {
 		t.Errorf("a file without a root: %+v", said)
 	}
 	f.TSAURL = "ftp://user:secret@tsa.example"

@@ -22,18 +22,17 @@ import (
 	"timbre.example/internal/limit"
 )
 
-// wrong says that a flag or an argument cannot have the value that it was given.
-// The command ends with exitUsage, and its message names the flag or variable,
-// the value, and a right example.
+// wrong is the error of a flag or an argument with an invalid value. The command ends
+// with exitUsage. Its message names the flag or variable, the value, and a valid example.
 type wrong struct {
 	name string // of the flag, without --, or of the argument
-	why  string // why the value is not taken, or what one is
-	text string // the value, where that is an argument
+	why  string // why the value is invalid, or what a valid one is
+	text string // the value, for an argument
 }
 
 func (w *wrong) Error() string { return "--" + w.name + ": " + w.why }
 
-// wrongf makes one.
+// wrongf makes a wrong; why and args are as in fmt.Sprintf.
 func wrongf(name, why string, args ...any) error {
 	return &wrong{name: name, why: fmt.Sprintf(why, args...)}
 }
@@ -41,10 +40,10 @@ func wrongf(name, why string, args ...any) error {
 // invocation is one call of the command.
 type invocation struct {
 	args []string
-	at   *kong.Context // nil before it is known which command is called
+	at   *kong.Context // nil until the parser has found the command
 }
 
-// say is the text of an error, in full where it is about a value.
+// say returns the text of an error. For an invalid value it is the full description.
 func (in invocation) say(err error) string {
 	if w := (*wrong)(nil); errors.As(err, &w) {
 		return in.describe(w)
@@ -52,8 +51,8 @@ func (in invocation) say(err error) string {
 	return err.Error()
 }
 
-// describe says all of a wrong value: where it stands, what stands there, why that
-// is not taken, and what would be.
+// describe returns the flag or variable, its value, why that value is invalid, and a
+// valid example.
 func (in invocation) describe(w *wrong) string {
 	if in.at == nil {
 		return w.Error()
@@ -83,7 +82,7 @@ func (in invocation) describe(w *wrong) string {
 	return w.Error()
 }
 
-// given finds where a flag was set, by the name to use there, and to what.
+// given finds how a flag was set: name is the flag or the variable, value its value.
 func (in invocation) given(flag *kong.Flag) (name, value string, given bool) {
 	name = "--" + flag.Name
 	long, short := name, "-"+string(flag.Short)
@@ -111,8 +110,8 @@ func (in invocation) given(flag *kong.Flag) (name, value string, given bool) {
 
 var userinfo = regexp.MustCompile(`//[^/?#]*@`)
 
-// disclosed is what may be shown of a value: secret is "all" where it is one, and
-// "after-scheme" where it may hold a password behind its scheme.
+// disclosed returns the part of a value that messages can show. secret is "all" if the
+// value is a secret, and "after-scheme" if a password can follow its scheme.
 func disclosed(secret, value string) string {
 	switch scheme, _, ok := strings.Cut(value, ":"); {
 	case secret == "all", secret == "after-scheme" && !ok:
@@ -125,7 +124,7 @@ func disclosed(secret, value string) string {
 
 var plainWord = regexp.MustCompile(`^[\pL\pN…/:@%+=,.*?&_~\[\]{}-]+$`)
 
-// shellWord quotes what a shell would take apart, and what a terminal would obey.
+// shellWord quotes a text if a shell would split it or a terminal would obey it.
 func shellWord(s string) string {
 	if plainWord.MatchString(s) {
 		return s
@@ -133,8 +132,8 @@ func shellWord(s string) string {
 	return strconv.Quote(s)
 }
 
-// plainly says in the operating system's or the database's words why something
-// failed, without the calls that it passed through.
+// plainly returns the operating system's or the database's message for an error, without
+// the names of the calls around it.
 func plainly(err error) string {
 	var (
 		pg    *pgconn.PgError
@@ -146,17 +145,17 @@ func plainly(err error) string {
 	case errors.As(err, &pg):
 		return pg.Message
 	case errors.As(err, &dns):
-		return fmt.Sprintf("there is no host %q", dns.Name)
+		return fmt.Sprintf("unknown host %q", dns.Name)
 	case errors.As(err, &errno):
 		return errno.Error()
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &late) && late.Timeout():
-		return "no answer in time"
+		return "timeout"
 	}
 	return err.Error()
 }
 
-// mappers read values. Each refuses in our words, where the parser of flags or
-// the standard library would in words of a program.
+// mappers parse the values of flags. Their error messages are for people; those of the
+// flag parser and of the standard library are not.
 func mappers() []kong.Option {
 	kinds := map[reflect.Kind]mapper{
 		reflect.Int: number, reflect.Int64: number, reflect.String: word,
@@ -177,7 +176,7 @@ func mappers() []kong.Option {
 	return options
 }
 
-// mapper reads one value from its text, and returns why it does not.
+// mapper parses one value, and returns why it cannot; "" means success.
 type mapper func(value *kong.Value, text string, target reflect.Value) (why string)
 
 // Decode implements kong.Mapper.
@@ -189,7 +188,7 @@ func (m mapper) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 	}
 	switch {
 	case token.InferredType().IsAny(kong.FlagToken, kong.ShortFlagToken):
-		return wrongf(ctx.Value.Name, "has no value. One that begins with - stands behind =, as in --%s=-1", ctx.Value.Name)
+		return wrongf(ctx.Value.Name, "has no value. If the value begins with -, write --%s=-1", ctx.Value.Name)
 	case !token.IsValue():
 		return wrongf(ctx.Value.Name, "has no value")
 	}
@@ -203,7 +202,7 @@ func (m mapper) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 func number(_ *kong.Value, text string, target reflect.Value) string {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return "not a whole number, or one too large"
+		return "must be a whole number, and not too large"
 	}
 	target.SetInt(n)
 	return ""
@@ -221,7 +220,7 @@ func word(value *kong.Value, text string, target reflect.Value) string {
 func duration(_ *kong.Value, text string, target reflect.Value) string {
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return `a time reads like "90s", "10m" or "8760h" (which is a year)`
+		return `must be a time such as "90s", "10m" or "8760h" (a year)`
 	}
 	target.SetInt(int64(d))
 	return ""
@@ -241,7 +240,7 @@ func byText(_ *kong.Value, text string, target reflect.Value) string {
 	return ""
 }
 
-// path makes a name absolute; - is the standard output.
+// path makes a path absolute; - stays, for standard output.
 func path(_ *kong.Value, text string, target reflect.Value) string {
 	if text != "-" && text != "" {
 		text = kong.ExpandPath(text)
@@ -257,13 +256,13 @@ func existingFile(_ *kong.Value, text string, target reflect.Value) string {
 	case err != nil:
 		return plainly(err)
 	case info.IsDir():
-		return "is a directory, and must be a file"
+		return "is a directory; it must be a file"
 	}
 	target.SetString(text)
 	return ""
 }
 
-// yesOrNo reads a switch, which needs no value.
+// yesOrNo parses a switch: a flag that needs no value.
 type yesOrNo struct{}
 
 func (yesOrNo) IsBool() bool { return true }

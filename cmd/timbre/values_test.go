@@ -14,12 +14,12 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// inside are words that only a program's own libraries use.
+// inside lists words that only appear in messages of libraries.
 var inside = regexp.MustCompile(`strconv|netip|slog|parse "|invalid syntax|panic|goroutine|nil pointer|runtime error|%!|\.go:|\bEOF\b|bit int|unmarshal|lookup |dial |listen tcp|open /|stat /|mkdir |permission denied:|cannot parse|sqlite:? .*\([0-9]+\)|note:|blob:|store:|timestamp:`)
 
-// wrongValues are one or more wrong values for each flag and argument of each command. A name
-// stands for the same flag of every command; command's own stand as "command name". One that needs
-// no wrong value, because any text is one, says why.
+// wrongValues has one or more invalid values for each flag and argument of each command.
+// A plain name is the same flag of every command; "command name" is the flag of one
+// command. If every text is valid, the list is nil, and a comment says why.
 var wrongValues = map[string][]string{
 	"addr":                             {"nowhere", "127.0.0.1:http", "127.0.0.1:70000"},
 	"data":                             {"FILE/below"},
@@ -83,7 +83,7 @@ var wrongValues = map[string][]string{
 	"media":                            {"DIR/none", "DIR"},
 	"save":                             {"DIR"},
 	"only-creator":                     {"first"},
-	"out":                              nil, // any name is one until it is written: see TestFilesThatCannotBeWritten
+	"out":                              nil, // every name is valid until the file is written: see TestFilesThatCannotBeWritten
 	"network":                          {"devnet", ""},
 	"work-version":                     {"latest"},
 	"max-file-size of org":             {"many"},
@@ -94,10 +94,10 @@ var wrongValues = map[string][]string{
 	"quota":                            {"unlimited"},
 	"limit":                            {"all"},
 	"note":                             nil, // any text
-	"key":                              nil, // what is no key pair of the organization has no sessions; so do the next two
+	"key":                              nil, // an unknown key pair has no sessions; the same holds for the next two
 	"external-user-ref":                nil,
 	"id":                               nil,
-	"before":                           nil, // what is no id is not found
+	"before":                           nil, // an unknown id is not found
 	"<amount>":                         {"many", "1.5"},
 	"<ats-id>":                         {"first"},
 	"<evidence>":                       {"DIR/none", "DIR"},
@@ -106,9 +106,9 @@ var wrongValues = map[string][]string{
 	"<org>": nil, "<id>": nil, "<name>": nil, "<origin>": nil, "<site-key>": nil, "<code>": nil, "<command>": nil,
 }
 
-// Each flag and argument of each command says of a wrong value where it stands, what stands there, and
-// what would be right, in words that are not a program's; by its variable too. None ends in a panic,
-// and none leaves a file behind.
+// Each flag and argument of each command (and its variable) refuses an invalid value. The
+// error has the name, the value and a valid example, in words for people. None panics,
+// and none creates a file.
 func TestWrongValues(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
@@ -131,20 +131,22 @@ func TestWrongValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A right call of each command, which the wrong value is added to. A flag that is given twice counts as the last says.
+	// A valid call of each command, to which the invalid value is added. If a flag is
+	// given twice, the last one counts.
 	right := map[string][]string{
 		"--database-url": {"sqlite:" + database}, "--blob-url": {"file:" + filepath.Join(folder, "blobs")}, "--secret-file": {secret}, "--listen": {"127.0.0.1:0"},
 		"--public-url": {"https://songs.example"}, "--addr": {"127.0.0.1:0"}, "--data": {filepath.Join(folder, "demo")}, "--out": {filepath.Join(folder, "out")}, "--network": {"testnet"}, "--id": {"x"},
 	}
 	arguments := map[string]string{"org": "x", "id": "x", "name": "x", "origin": "x", "site-key": "x", "code": "x", "amount": "1", "ats-id": "1", "evidence": evidence, "source": evidence, "command": "serve"}
-	// What must stand beside a wrong value for it to be looked at.
+	// Flags that must be given too, or the invalid value is not read.
 	beside := map[string][]string{
 		"s3-access-key": {"--blob-url=s3://songs"}, "s3-secret-key": {"--blob-url=s3://songs"}, "s3-secret-key-file": {"--blob-url=s3://songs"},
 		"jwks-refresh": {"--roles=ats", "--issuer-url=https://songs.example"}, "jwks-max-age": {"--roles=ats", "--issuer-url=https://songs.example"},
 		"certificate-cert-file": {"--certificate-key-file=" + secret}, "certificate-key-file": {"--certificate-cert-file=" + secret},
 		"cert-file": {"--key-file=" + secret}, "key-file": {"--cert-file=" + secret},
 	}
-	// These name another flag, which has to be corrected: a key without the other half, or the file that says the database.
+	// These errors name another flag, which has to be corrected: the missing half of a
+	// key pair, or the file with the database URL.
 	elsewhere := map[string]string{"s3-access-key": "--s3-secret-key", "s3-secret-key": "--s3-access-key"}
 	var tried, commands int
 	seen := map[string]bool{}
@@ -165,7 +167,7 @@ func TestWrongValues(t *testing.T) {
 				base = append(base, "--"+flag.Name+"="+value)
 			}
 		}
-		if command[0] == "secret" { // required there, and a server with them would be another
+		if command[0] == "secret" { // required there; a server with them would be another one
 			base = append(base, "--roles=ats")
 		}
 		check := func(name, value string, s said, shown string) {
@@ -205,7 +207,7 @@ func TestWrongValues(t *testing.T) {
 			}
 			for _, value := range values {
 				if n.Name == "doctor" {
-					continue // it looks at all that it is given, and says each: see TestDoctorOnWrongValues
+					continue // it checks everything and reports each error: see TestDoctorOnWrongValues
 				}
 				value = real.Replace(value)
 				args := slices.Concat(base, positionals(n, arguments), beside[flag.Name])
@@ -215,7 +217,7 @@ func TestWrongValues(t *testing.T) {
 				}
 				check(flag.Name, value, timbre(t, append(args, "--"+flag.Name+"="+value)...), named)
 				for _, env := range flag.Tag.Envs {
-					// What is given as a flag hides the variable.
+					// A flag overrides its variable.
 					args := slices.DeleteFunc(slices.Clone(args), func(a string) bool { return strings.HasPrefix(a, "--"+flag.Name+"=") })
 					old, had := os.LookupEnv(env)
 					if err := os.Setenv(env, value); err != nil {
@@ -270,8 +272,8 @@ func TestWrongValues(t *testing.T) {
 	}
 }
 
-// A release does not run on what a newer one has migrated: after a roll-back the
-// backup has to be restored as well.
+// A release does not run on a database that a newer one has migrated: after a roll-back
+// the backup has to be restored too.
 func TestDatabaseOfANewerRelease(t *testing.T) {
 	dir := inDatabase(t)
 	db, err := sql.Open("sqlite", filepath.Join(dir, "timbre.db"))
@@ -290,7 +292,7 @@ func TestDatabaseOfANewerRelease(t *testing.T) {
 	}
 }
 
-// positionals are a command's arguments.
+// positionals returns a command's arguments.
 func positionals(n *kong.Node, values map[string]string) (args []string) {
 	for _, arg := range n.Positional {
 		args = append(args, values[arg.Name])
@@ -298,20 +300,21 @@ func positionals(n *kong.Node, values map[string]string) (args []string) {
 	return args
 }
 
-// A name is refused that cannot be written, after everything else was well.
+// A file that cannot be written is an error, after all other checks succeeded.
 func TestFilesThatCannotBeWritten(t *testing.T) {
 	dir := t.TempDir()
-	timbre(t, "verify", "../../evidence/testdata/v1/full.json", "--save", dir).refused(exitUsage, "--save="+dir+": cannot be written: is a directory")
+	timbre(t, "verify", "../../evidence/testdata/v1/full.json", "--save", dir).refused(exitUsage, "--save="+dir+": cannot write this file: is a directory")
 }
 
-// A variable that nobody reads is named with the one that was meant.
+// An unknown variable is refused, and the error names the variable that was probably
+// meant.
 func TestUnknownVariables(t *testing.T) {
 	inDatabase(t)
 	for name, words := range map[string]string{
 		"TIMBRE_LISTN":             "Did you mean TIMBRE_LISTEN?",
 		"TIMBRE_ROLE":              "Did you mean TIMBRE_ROLES?",
 		"TIMBRE_SECRETFILE":        "Did you mean TIMBRE_SECRET_FILE?",
-		"TIMBRE_PUBLIC_URL_FILE":   "TIMBRE_PUBLIC_URL has no form that names a file",
+		"TIMBRE_PUBLIC_URL_FILE":   "TIMBRE_PUBLIC_URL cannot be read from a file",
 		"TIMBRE_S3_SECRET_KEYFILE": "Did you mean TIMBRE_S3_SECRET_KEY_FILE?",
 	} {
 		t.Setenv(name, "x")
@@ -321,13 +324,14 @@ func TestUnknownVariables(t *testing.T) {
 		}
 		os.Unsetenv(name)
 	}
-	// Those that look like no other are named and do not stop a server.
+	// Unknown variables that are not similar to a known one give a warning and do not
+	// stop a server.
 	t.Setenv("TIMBRE_DEPLOYMENT_COLOUR", "blue")
-	if s := timbre(t, "org", "list"); s.code != exitDone || !strings.Contains(s.err, "warning: TIMBRE_DEPLOYMENT_COLOUR is not a variable of timbre and is not read. The nearest is TIMBRE_") {
+	if s := timbre(t, "org", "list"); s.code != exitDone || !strings.Contains(s.err, "warning: TIMBRE_DEPLOYMENT_COLOUR is not a variable of timbre and is ignored. The most similar one is TIMBRE_") {
 		t.Errorf("exit %d: %s", s.code, s.err)
 	}
 	os.Unsetenv("TIMBRE_DEPLOYMENT_COLOUR")
-	// Kubernetes sets these beside a service of this name.
+	// Kubernetes sets these next to a service with this name.
 	for _, name := range []string{"TIMBRE_PORT", "TIMBRE_PORT_8080_TCP_ADDR", "TIMBRE_SERVICE_HOST", "TIMBRE_SERVICE_PORT"} {
 		t.Setenv(name, "tcp://10.0.0.1:8080")
 	}
@@ -336,7 +340,7 @@ func TestUnknownVariables(t *testing.T) {
 	}
 }
 
-// Only serve, migrate and demo make a database; the others make no file at all.
+// Only serve, migrate and demo create a database; other commands create no file.
 func TestNothingIsMadeByAccident(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -345,27 +349,28 @@ func TestNothingIsMadeByAccident(t *testing.T) {
 		{"works", "redact", "1", "--network", "testnet"}, {"works", "evidence", "1", "-o", "e.json", "--secret-file", "none"},
 	} {
 		s := timbre(t, command...)
-		if said := s.out + s.err; s.code == exitDone || !strings.Contains(said, "there is no database at data/timbre.db") && !strings.Contains(said, "the secret file "+filepath.Join(dir, "none")+" is not there") {
+		if said := s.out + s.err; s.code == exitDone || !strings.Contains(said, "the database data/timbre.db does not exist") && !strings.Contains(said, "the secret file "+filepath.Join(dir, "none")+" is missing") {
 			t.Errorf("%v: exit %d, %s", command, s.code, said)
 		}
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 			t.Fatalf("%v made %v, %v", command, left, err)
 		}
 	}
-	// Nor does serve, while it has no name for the log, or cannot listen.
+	// Nor does serve, if it has no name for the log or cannot listen.
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	timbre(t, "serve", "--listen", "127.0.0.1:0").refused(exitUsage, "--public-url: is needed at the first start of a registry")
+	timbre(t, "serve", "--listen", "127.0.0.1:0").refused(exitUsage, "--public-url: is required at the first start of a registry")
 	timbre(t, "serve", "--listen", taken.Addr().String(), "--public-url", "http://localhost").refused(exitRefused, "another program listens")
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Fatalf("serve made %v, %v", left, err)
 	}
 }
 
-// A registry goes on with its own secret only, which nobody else may read.
+// A registry starts only with its own secret, and only if other users cannot read the
+// file.
 func TestSecretOfAnotherRegistry(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -373,14 +378,14 @@ func TestSecretOfAnotherRegistry(t *testing.T) {
 	serve := func(args ...string) said {
 		return timbre(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--public-url", "http://localhost", "--database-url", "sqlite:" + at("timbre.db"), "--blob-url", "file:" + at("blobs")}, args...)...)
 	}
-	serve("--secret-file", at("none")).refused(exitUsage, "the secret file "+at("none")+" is not there. Restore it")
+	serve("--secret-file", at("none")).refused(exitUsage, "the secret file "+at("none")+" is missing. Restore it")
 	if _, err := os.Stat(at("none")); err == nil {
 		t.Error("a second secret was made")
 	}
 	if err := os.WriteFile(at("other"), []byte(strings.Repeat("cd", 32)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	serve("--secret-file", at("other")).refused(exitUsage, "the secret file "+at("other")+" is not the one that signed the log 127.0.0.1:")
+	serve("--secret-file", at("other")).refused(exitUsage, "the secret file "+at("other")+" did not sign the log 127.0.0.1:")
 	timbre(t, "works", "evidence", "1", "--network", "testnet", "-o", at("e.json"), "--database-url", "sqlite:"+at("timbre.db"), "--secret-file", at("other")).refused(exitRefused, "work.not_found")
 	for mode, words := range map[fs.FileMode]string{0o644: "(mode 0644). Run: chmod 600 " + at("secret"), 0o660: "(mode 0660)", 0o604: "(mode 0604)"} {
 		if err := os.Chmod(at("secret"), mode); err != nil {
@@ -400,7 +405,7 @@ func TestSecretOfAnotherRegistry(t *testing.T) {
 			t.Errorf("%o: %s, %v", mode, warning, err)
 		}
 	}
-	// A file of another user is none that this process can change.
+	// This process cannot change a file of another user.
 	if os.Geteuid() == 0 {
 		if err := os.Chown(at("secret"), 12345, -1); err != nil {
 			t.Fatal(err)
@@ -419,7 +424,7 @@ func TestSecretOfAnotherRegistry(t *testing.T) {
 	} else {
 		t.Log("not root: a secret of another user was not tried")
 	}
-	// Doctor says what follows from another public URL than the log's name.
+	// The doctor explains what follows if the public URL differs from the log's name.
 	found, _ := looked(t, "--database-url", "sqlite:"+at("timbre.db"), "--secret-file", at("secret"), "--blob-url", "file:"+at("blobs"), "--public-url", "https://songs.example")
 	if f := found["network mainnet"]; !f.OK || !strings.Contains(f.Found, "the log keeps its name") {
 		t.Errorf("%+v", f)

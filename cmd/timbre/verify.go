@@ -19,32 +19,34 @@ import (
 	"timbre.example/internal/certificate"
 )
 
-// verifyCmd checks evidence offline: it opens the files it is given and nothing else.
+// verifyCmd checks evidence offline: it opens only the files that the flags name.
 type verifyCmd struct {
 	Evidence    string      `example:"certificate.pdf" arg:"" type:"existingfile" placeholder:"FILE" help:"Evidence as JSON (at most 1 MiB), or a certificate as PDF with the evidence attached (at most 8 MiB)."`
-	Media       string      `example:"song.wav" type:"existingfile" placeholder:"FILE" help:"The recording, of any size: it is read once, in pieces."`
-	LogKey      verifierKey `example:"log.pub" placeholder:"KEY" help:"The log's verifier key (NAME+HASH+BASE64) from a source that you trust, or a file that holds it. Without this flag nothing says whose log it is."`
-	TSACA       string      `example:"roots.pem" name:"tsa-ca" type:"existingfile" placeholder:"FILE" help:"Root certificates of time-stamp authorities that you trust (PEM). Without this flag a token's signer is not checked."`
+	Media       string      `example:"song.wav" type:"existingfile" placeholder:"FILE" help:"The recording, of any size."`
+	LogKey      verifierKey `example:"log.pub" placeholder:"KEY" help:"The log's verifier key (NAME+HASH+BASE64) from a source that you trust, or a file with it. Without this flag the command cannot prove that the log is the right one."`
+	TSACA       string      `example:"roots.pem" name:"tsa-ca" type:"existingfile" placeholder:"FILE" help:"Root certificates of time-stamp authorities that you trust (PEM). Without this flag the signer of a time-stamp is not checked."`
 	Save        string      `example:"evidence.json" type:"path" placeholder:"FILE" help:"Write the evidence as JSON to this file, readable by this user only, if no check failed."`
 	OnlyCreator []int       `example:"1" placeholder:"N" help:"With --save: include only this creator, by position in the work, from 1. Can be repeated."`
-	JSON        bool        `name:"json" help:"Print JSON: result, verdict, checks, and the evidence that was read."`
+	JSON        bool        `name:"json" help:"Print JSON: result, verdict, checks and evidence."`
 }
 
-// Help says what the exit codes say.
+// Help explains the output and the exit codes.
 func (verifyCmd) Help() string {
 	return `Each line says what one check proved, or why it proved nothing. The last lines
-are the verdict, in the words of the page /verify.
+are the verdict, in the same words as the page /verify.
 
 Exit codes:
-  0  proved: nothing failed, and the commitment is in the log whose key you gave
-  1  not proved: a check failed, the file is not evidence or cannot be read with
-     certainty, no key was given that you trust, or the network is a chain,
-     which has to be asked
-  2  the command was called wrongly
-  3  the PDF was changed after it was issued; its evidence is proved`
+  0  proved: no check failed, and the commitment is in the log of --log-key.
+  1  not proved. Either:
+       - a check failed;
+       - the file is not evidence, or cannot be read with certainty;
+       - --log-key is missing;
+       - the network is a chain: ask a node of the chain.
+  2  a flag or an argument is wrong.
+  3  the PDF was changed after it was issued, but its evidence is proved.`
 }
 
-// remedies say what to do about a verdict that is no proof, on the command line.
+// remedies are what to do on the command line after a verdict that is not a proof.
 var remedies = map[evidence.Verdict]string{
 	evidence.PageChanged:    "use the certificate as it was issued, or save the evidence with --save",
 	evidence.OtherRecording: "give the registered recording with --media",
@@ -55,7 +57,7 @@ var remedies = map[evidence.Verdict]string{
 func (c *verifyCmd) Run(o *output) error {
 	e, page, err := readEvidence(c.Evidence)
 	if unread := (*unreadable)(nil); errors.As(err, &unread) && c.JSON {
-		// A script gets an answer for the very files that it is there for.
+		// A script receives JSON for unreadable files too.
 		if err := o.print(true, struct {
 			Result  string `json:"result"`
 			Trouble string `json:"trouble"`
@@ -75,7 +77,7 @@ func (c *verifyCmd) Run(o *output) error {
 		}
 		opts.Authorities = x509.NewCertPool()
 		if !opts.Authorities.AppendCertsFromPEM(roots) {
-			return wrongf("tsa-ca", "the file holds no certificate as PEM")
+			return wrongf("tsa-ca", "this file contains no certificate in PEM form")
 		}
 	}
 	if c.Media != "" {
@@ -141,7 +143,7 @@ func (c *verifyCmd) Run(o *output) error {
 // Validate refuses flags that do not go together.
 func (c *verifyCmd) Validate() error {
 	if len(c.OnlyCreator) > 0 && c.Save == "" {
-		return wrongf("only-creator", "needs --save, which names the file to write")
+		return wrongf("only-creator", "can only be used together with --save, which names the file to write")
 	}
 	return nil
 }
@@ -157,12 +159,13 @@ func (c *verifyCmd) save(e evidence.Evidence) (err error) {
 		return err
 	}
 	if err := writePrivate(c.Save, text); err != nil {
-		return wrongf("save", "cannot be written: %s", plainly(err))
+		return wrongf("save", "cannot write this file: %s", plainly(err))
 	}
 	return nil
 }
 
-// verifierKey is a log's, given as it is or as the name of a file that holds it.
+// verifierKey is a log's verifier key. The flag's value is the key or the name of a file
+// with it.
 type verifierKey string
 
 func (k *verifierKey) UnmarshalText(given []byte) error {
@@ -170,7 +173,7 @@ func (k *verifierKey) UnmarshalText(given []byte) error {
 	if _, err := note.NewVerifier(key); err != nil {
 		f, err := os.Open(key)
 		if err != nil {
-			return errors.New("neither a verifier key nor a file that holds one (NAME+HASH+BASE64)")
+			return errors.New("must be a verifier key (NAME+HASH+BASE64), or a file with one")
 		}
 		defer func() { _ = f.Close() }()
 		text, err := io.ReadAll(io.LimitReader(f, 1<<10))
@@ -179,15 +182,15 @@ func (k *verifierKey) UnmarshalText(given []byte) error {
 		}
 		key = strings.TrimSpace(string(text))
 		if _, err := note.NewVerifier(key); err != nil {
-			return errors.New("no verifier key is in that file (NAME+HASH+BASE64)")
+			return errors.New("this file contains no verifier key (NAME+HASH+BASE64)")
 		}
 	}
 	*k = verifierKey(key)
 	return nil
 }
 
-// unreadable is the error of a file that no evidence is read from: a key of the
-// page's words, and what a reader of PDF is unsure of.
+// unreadable is the error of a file without readable evidence. trouble is a key of the
+// texts of the page /verify; why is what the PDF reader could not read with certainty.
 type unreadable struct {
 	trouble, why string
 	error
@@ -195,8 +198,9 @@ type unreadable struct {
 
 func (u *unreadable) Unwrap() error { return u.error }
 
-// readEvidence reads a document, or a certificate with one in it. What is neither
-// is named in the page's words. page is nil when it is no certificate.
+// readEvidence reads evidence, or a certificate with evidence attached. For any other
+// file the error uses the texts of the page /verify. page is the check of the PDF's page,
+// or nil if the file is not a certificate.
 func readEvidence(path string) (e evidence.Evidence, page *evidence.Check, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -229,7 +233,7 @@ func readEvidence(path string) (e evidence.Evidence, page *evidence.Check, err e
 		return e, nil, err
 	}
 	if len(file) > certificate.MaxFile {
-		return e, nil, trouble("tooLarge", fmt.Errorf("it has more than %d bytes", certificate.MaxFile))
+		return e, nil, trouble("tooLarge", fmt.Errorf("larger than %d bytes", certificate.MaxFile))
 	}
 	attached, err := certificate.Read(file)
 	if refusal := (*certificate.Refusal)(nil); errors.As(err, &refusal) {
@@ -248,14 +252,14 @@ func readEvidence(path string) (e evidence.Evidence, page *evidence.Check, err e
 	return e, &check, nil
 }
 
-// looksLikeEvidence: the bytes begin as a JSON object, and name what evidence
-// begins with.
+// looksLikeEvidence reports whether the bytes begin as a JSON object and contain the
+// member "evidence".
 func looksLikeEvidence(head []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(head, " \t\r\n"), []byte("{")) && bytes.Contains(head, []byte(`"evidence"`))
 }
 
-// damage is the trouble with evidence that cannot be read: a newer form, or
-// damage.
+// damage returns why evidence cannot be read: "otherVersion" (another format number) or
+// "damaged".
 func damage(text []byte) string {
 	var claims struct{ Evidence json.Number }
 	if json.Unmarshal(text, &claims) == nil && claims.Evidence != "" && claims.Evidence != json.Number(strconv.Itoa(evidence.Format)) {
@@ -264,11 +268,11 @@ func damage(text []byte) string {
 	return "damaged"
 }
 
-// roleNames are what the roles are called on screens.
+// roleNames are the roles' names on screens.
 var roleNames = map[string]string{"author": "lyrics", "composer": "music", "arranger": "arrangement", "adapter": "adaptation"}
 
-// describe says what the evidence is about. Whoever made it chose the texts:
-// they are quoted, so that none of them is taken for a line of ours.
+// describe prints the work that the evidence is about. Another person chose its texts, so
+// they are quoted: none of them can look like a line of timbre.
 func describe(w io.Writer, e evidence.Evidence) {
 	fmt.Fprintf(w, "%-12s %q\n", "title", e.Title)
 	for _, c := range e.Creators {

@@ -18,7 +18,7 @@ import (
 	"timbre.example/internal/certificate/pdftest"
 )
 
-// What is not evidence is refused, and the command says so.
+// A file that is not evidence is refused with a clear message.
 func TestVerifyRefuses(t *testing.T) {
 	t.Parallel()
 	for text, words := range map[string]string{
@@ -103,8 +103,8 @@ func TestVerify(t *testing.T) {
 		{[]string{dir + "full.json", "--media", dir + "key.txt"}, exitRefused, "The file hash (SHA-256) or the size differs.", "not proved: This is another recording; give the registered recording with --media"},
 		{[]string{dir + "full.json", "--media", dir + "key.txt", "--log-key", key}, exitRefused, "verdict      This is another recording\n", "not proved: This is another recording"},
 		{[]string{dir + "full.json", "--log-key", other, "--json"}, exitRefused, `"verdict": "untrusted"`, "not proved: Not trusted"},
-		{[]string{dir + "full.json", "--log-key", made + "none.txt"}, exitUsage, "", "neither a verifier key nor a file"},
-		{[]string{dir + "full.json", "--log-key", made + "twice.txt"}, exitUsage, "", "no verifier key is in that file"},
+		{[]string{dir + "full.json", "--log-key", made + "none.txt"}, exitUsage, "", "must be a verifier key (NAME+HASH+BASE64), or a file with one"},
+		{[]string{dir + "full.json", "--log-key", made + "twice.txt"}, exitUsage, "", "this file contains no verifier key"},
 		{[]string{made + "none.json"}, exitUsage, "", "none.json"},
 		{[]string{made + "certificate.pdf", "--log-key", key}, exitDone, "not checked  The certificate’s page matches its evidence.", ""},
 		{[]string{made + "certificate.pdf", "--log-key", key}, exitDone, "\nwarning      The page of this PDF was not checked: anyone can put another page around real evidence.", ""},
@@ -122,7 +122,7 @@ func TestVerify(t *testing.T) {
 		{[]string{made + "behind.pdf", "--log-key", key}, exitRefused, "", "the file does not end with startxref and %%EOF"},
 		{[]string{made + "bare.pdf", "--log-key", key}, exitRefused, "", "No evidence is attached to this PDF."},
 		{[]string{made + "other.pdf", "--log-key", key}, exitRefused, "", "This evidence is damaged"},
-		// A title cannot write lines of its own, nor clear the screen.
+		// A title cannot start a line of its own, and cannot clear the screen.
 		{[]string{made + "line.json"}, exitRefused, `title        "\x1b[2J\u202e\nok  `, "not proved: Does not match\n"},
 	} {
 		var out, errs bytes.Buffer
@@ -131,7 +131,7 @@ func TestVerify(t *testing.T) {
 		}
 	}
 
-	// What is saved is what was attached; of some creators, it is redacted.
+	// The saved file equals the attached one; with only some creators, it is redacted.
 	redacted, err := os.ReadFile(dir + "redacted.json")
 	if err != nil {
 		t.Fatal(err)
@@ -174,8 +174,8 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// The reason of a check may hold words of whoever made the evidence, such as the
-// name of a time-stamp authority: they do not become lines of ours.
+// The reason of a check can contain text from the maker of the evidence, such as the name
+// of a time-stamp authority. Such text cannot look like a line of timbre.
 func TestVerifyTellsInOneLine(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

@@ -10,26 +10,25 @@ import (
 
 type worksCmd struct {
 	Certificate worksCertificate `cmd:"" help:"Write the PDF certificate of a registered work."`
-	Redact      worksRedact      `cmd:"" help:"Erase the personal data of a registered work, for good."`
+	Redact      worksRedact      `cmd:"" help:"Erase the personal data of a registered work. This cannot be undone."`
 	Evidence    worksEvidence    `cmd:"" help:"Write the evidence of a registered work, which proves it without this server."`
 }
 
 type worksCertificate struct {
 	databaseFlag
 	versionFlags
-	PublicURL string `example:"https://timbre.your-domain.example" env:"TIMBRE_PUBLIC_URL" required:"" placeholder:"URL" help:"Public URL of the server: the QR code leads to the work's page there."`
-	Out       string `example:"certificate.pdf" short:"o" required:"" type:"path" placeholder:"FILE" help:"File to write it to, readable by this user only."`
+	PublicURL string `example:"https://timbre.your-domain.example" env:"TIMBRE_PUBLIC_URL" required:"" placeholder:"URL" help:"Public URL of the server: the QR code links to the work's page there."`
+	Out       string `example:"certificate.pdf" short:"o" required:"" type:"path" placeholder:"FILE" help:"File to write the PDF to, readable by this user only."`
 	registryFlag
 	signingFlags
 }
 
-// Help says how it differs from the one that the server keeps.
+// Help says how this certificate differs from the one that the server stores.
 func (worksCertificate) Help() string {
-	return `The server makes a certificate of each version and keeps it. This makes it anew:
-by the same release, with the same name of the registry, the same bytes, apart
-from the signature. The language and the date of issue are those of the
-certificate that the server keeps. The evidence is attached, and holds the name
-and e-mail address of every creator.`
+	return `The server makes and stores a certificate of each version. This command makes the
+certificate again, with the same language and date of issue. With the same release
+and the same registry name the bytes are the same, except for the signature. The
+attached evidence contains the name and e-mail address of every creator.`
 }
 
 func (c *worksCertificate) Run(o *output) error {

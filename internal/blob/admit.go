@@ -11,36 +11,37 @@ import (
 	"timbre.example/internal/space"
 )
 
-// ErrFull says that the store has no room.
+// ErrFull means that the store has no room.
 var ErrFull = errors.New("blob: no space left")
 
-// putsPerURL is how many PUTs of one URL are taken at once: one that runs, and one
-// more of a client that lost the connection of the first.
+// putsPerURL is the largest number of PUTs of one URL at the same time: one that runs,
+// and one more from a client that lost the connection of the first.
 const putsPerURL = 2
 
-// Owner is on whose account an upload is counted.
+// Owner says for whom an upload is counted.
 type Owner struct {
-	// Group is the same for all uploads that share a bound.
+	// Group is the same for all uploads that share a limit.
 	Group string
-	// Staged bytes lie in the store for uploads that nobody has paid for: those of
-	// the group, and those of all.
+	// Staged is the number of stored bytes of uploads that are not registered yet: those
+	// of the group, and those of all groups.
 	GroupStaged, Staged int64
 }
 
-// Limits bound what a Disk takes. 0 is no bound, but for the rate.
+// Limits bound the uploads that a Disk accepts. 0 means no limit, except for MinRate.
 type Limits struct {
-	// Puts run at once in this process, and of them GroupPuts of one group.
+	// Puts is the largest number of PUTs at the same time in this process, GroupPuts that
+	// of one group.
 	Puts, GroupPuts int
-	// Bytes are those that are staged and those of PUTs that run; GroupBytes are
-	// those of one group. A group never has more than half of the room either.
+	// Bytes is the largest sum of staged bytes and the bytes of running PUTs, GroupBytes
+	// that of one group. A group also never gets more than half of the room.
 	Bytes, GroupBytes int64
-	// MinRate is how many bytes a second an upload brings at least, over any
-	// RateWindow; 8 KiB over 2 minutes by default.
+	// MinRate is the lowest speed of an upload in bytes per second, over every
+	// RateWindow; the default is 8 KiB over 2 minutes.
 	MinRate    int64
 	RateWindow time.Duration
 }
 
-// running are the PUTs of this process that have not ended.
+// running is the list of PUTs of this process that have not ended.
 type running struct {
 	mu     sync.Mutex
 	all    tally
@@ -50,27 +51,28 @@ type running struct {
 
 type tally struct {
 	puts     int
-	bytes    int64 // announced, or the most that is kept
-	promised int64 // of these, arrived or next to arrive
+	bytes    int64 // announced, or the largest number that is stored
+	promised int64 // the part of bytes that has arrived or is expected next
 }
 
-// step is for how many bytes more a PUT gets room at a time. What is announced
-// takes no room from others: it may never come.
+// step is how many bytes of room a PUT gets at a time. Announced bytes reserve no room,
+// because they may never come.
 const step = 1 << 20
 
-// put is one PUT that was taken. It ends with end.
+// put is one accepted PUT, until end.
 type put struct {
 	d     *Disk
 	owner Owner
 	claim *space.Claim
-	n     int64 // bytes that it may bring
-	// promised are the bytes that it has room for; written those of them that came.
+	n     int64 // the number of bytes that it can bring
+	// promised is the number of bytes for which the PUT has room, written the number that
+	// have come.
 	promised, written int64
 	leave             func()
 }
 
-// The waits that a refused upload is asked for: until another upload has ended, and
-// until files have expired.
+// The waiting times in refusals: until another upload has ended, and until files have
+// expired.
 const (
 	busyWait = 10 * time.Second
 	fullWait = time.Minute
@@ -80,19 +82,19 @@ func busy(reason string) error {
 	return fault.CommonRateLimited(busyWait).With("reason", reason)
 }
 
-// Full is the refusal for want of space.
+// Full returns the error for a store without room.
 func Full(err error) error {
 	return fault.CommonServiceUnavailable(fullWait).With("reason", "storage_full").Because(err)
 }
 
-// admit takes a PUT of so many bytes, of which no more than most are kept, or
-// refuses it. An unknown length, -1, counts as the most.
+// admit accepts or refuses a PUT of length bytes, of which at most most are stored. An
+// unknown length (-1) counts as most.
 func (d *Disk) admit(ctx context.Context, key string, length, most int64) (*put, error) {
 	n := length
 	switch {
 	case length < 0:
 		n = most
-	case length > most: // nothing of it is kept
+	case length > most: // nothing of it is stored
 		n = 0
 	}
 	r, limits := &d.running, d.opts.Limits
@@ -133,7 +135,7 @@ func (d *Disk) admit(ctx context.Context, key string, length, most int64) (*put,
 	return p, nil
 }
 
-// end gives back what the PUT holds.
+// end returns what the PUT holds.
 func (p *put) end() {
 	p.claim.End()
 	r := &p.d.running
@@ -149,7 +151,7 @@ func (p *put) end() {
 	p.leave()
 }
 
-// account counts a PUT for its owner, and claims room for the first of its bytes.
+// account counts a PUT for its owner, and claims room for its first bytes.
 func (p *put) account() error {
 	r, limits, n := &p.d.running, p.d.opts.Limits, p.n
 	r.mu.Lock()
@@ -159,7 +161,7 @@ func (p *put) account() error {
 	case limits.GroupPuts > 0 && group.puts >= limits.GroupPuts:
 		return busy("organization_uploads")
 	case limits.Puts > 0 && p.owner.Group != "" && group.puts > 0 && 2*(group.puts+1) > limits.Puts-(r.all.puts-1)+group.puts:
-		// Half of the places are for others. The PUT itself has one already.
+		// Half of the places are for other groups. This PUT has a place already.
 		return busy("organization_uploads")
 	}
 	held := group.bytes + p.owner.GroupStaged
@@ -172,17 +174,17 @@ func (p *put) account() error {
 	room := p.d.opts.Space.Room()
 	switch {
 	case room == 0 || n > room:
-		return Full(fmt.Errorf("%w: %d bytes are free above the reserve, %d are wanted", space.ErrLow, room, n))
+		return Full(fmt.Errorf("%w: %d bytes are free above the reserve, the upload needs %d", space.ErrLow, room, n))
 	case p.owner.Group != "" && n > 0 && held+n > (room+held)/2:
-		// The other half is for others, whoever came first.
+		// The other half is for other groups, in any order of arrival.
 		if held > 0 {
 			return busy("organization_bytes")
 		}
-		return Full(fmt.Errorf("%w: %d bytes are free above the reserve, and half of them for others; %d are wanted", space.ErrLow, room, n))
+		return Full(fmt.Errorf("%w: %d bytes are free above the reserve, half of them for other organizations; the upload needs %d", space.ErrLow, room, n))
 	}
 	first := min(n, step)
 	claim, err := p.d.opts.Space.Claim(first)
-	if err != nil { // taken meanwhile
+	if err != nil { // taken by another claim meanwhile
 		return Full(err)
 	}
 	p.claim, p.promised = claim, first
@@ -192,8 +194,8 @@ func (p *put) account() error {
 	return nil
 }
 
-// writing is told before n bytes are written. It claims room for the next ones, by
-// the same rules as before the first.
+// writing must be called before n bytes are written. It claims room for the next bytes,
+// by the same rules as for the first.
 func (p *put) writing(n int64) error {
 	if p.written+n > p.promised && p.promised < p.n {
 		if err := p.grow(min(max(step, p.written+n-p.promised), p.n-p.promised)); err != nil {
@@ -226,7 +228,7 @@ func (p *put) grow(more int64) error {
 	return nil
 }
 
-// Running is how many PUTs this process takes now, and how many bytes they may
+// Running returns how many PUTs this process is receiving, and how many bytes they can
 // bring.
 func (d *Disk) Running() (puts int, bytes int64) {
 	d.running.mu.Lock()

@@ -16,7 +16,7 @@ import (
 	"timbre.example/internal/space"
 )
 
-// owners says whose a key is: the text before the first slash.
+// owners returns the owner of a key: the text before the first slash.
 func owners(staged map[string]int64) func(context.Context, string) (blob.Owner, error) {
 	return func(_ context.Context, key string) (blob.Owner, error) {
 		group, _, _ := strings.Cut(key, "/")
@@ -28,7 +28,8 @@ func owners(staged map[string]int64) func(context.Context, string) (blob.Owner, 
 	}
 }
 
-// begin sends the head of a PUT and a byte of its body, and waits until it is taken.
+// begin sends the head of a PUT and one byte of its body, and waits until the PUT is
+// accepted.
 func (s *served) begin(t *testing.T, key string, size int64) net.Conn {
 	t.Helper()
 	before, _ := s.Running()
@@ -75,14 +76,14 @@ func TestPutsAtOnce(t *testing.T) {
 	s.begin(t, "a/2", 100)
 	put(t, s.presign(t, "a/3", 10), strings.NewReader("x")).wantBusy(t, "organization_uploads")
 	s.begin(t, "b/1", 100)
-	put(t, s.presign(t, "b/2", 10), strings.NewReader("x")).wantBusy(t, "organization_uploads") // one of two places is for others
+	put(t, s.presign(t, "b/2", 10), strings.NewReader("x")).wantBusy(t, "organization_uploads") // one of two places is for other groups
 	s.begin(t, "c/1", 100)
 	s.begin(t, "d/1", 100)
 	put(t, s.presign(t, "e/1", 10), strings.NewReader("x")).wantBusy(t, "server_uploads")
 	if n, bytes := s.Running(); n != 6 || bytes != 600 {
 		t.Errorf("%d run, %d bytes", n, bytes)
 	}
-	// One that breaks off makes room, and so does one that ends well.
+	// A PUT that breaks off makes room, and so does one that succeeds.
 	one.Close()
 	s.wantRunning(t, 5)
 	if err := sendZeros(two, 99, false); err != nil {
@@ -110,9 +111,9 @@ func TestBytesAtOnce(t *testing.T) {
 	}
 	s.begin(t, "b/1", 400)
 	send("b/2", 101).wantBusy(t, "server_bytes")
-	// A body of unknown length may be as long as the cap.
+	// A body of unknown length counts as the limit.
 	do(t, http.MethodPut, s.presign(t, "b/2", 200), struct{ *strings.Reader }{strings.NewReader("x")}).wantBusy(t, "server_bytes")
-	// Of a body over the cap nothing is kept, so it needs no room.
+	// Nothing of a body over the limit is stored, so it needs no room.
 	if r := put(t, s.presign(t, "b/2", 10), strings.NewReader(strings.Repeat("x", 5000))); r.status != 200 {
 		t.Errorf("%v", r)
 	}
@@ -123,7 +124,7 @@ func TestBytesAtOnce(t *testing.T) {
 	}
 }
 
-// Whoever admits, or takes what has arrived, may refuse; nothing is left then.
+// Admit and Land can refuse an upload; then nothing stays.
 func TestAdmitAndLandRefuse(t *testing.T) {
 	t.Parallel()
 	var admit, land error
@@ -148,7 +149,7 @@ func TestAdmitAndLandRefuse(t *testing.T) {
 	s.wantRunning(t, 0)
 }
 
-// Uploads leave the reserve, whether it is reached before them or while they run.
+// Uploads leave the reserve free, whether it is reached before them or while they run.
 func TestReserveOfSpace(t *testing.T) {
 	t.Parallel()
 	var free atomic.Int64
@@ -156,16 +157,16 @@ func TestReserveOfSpace(t *testing.T) {
 	g := space.New(1000, func(string) (space.Usage, error) { return space.Usage{Total: 10_000, Free: free.Load()}, nil }, space.Place{Name: "uploads", Dir: "u"})
 	s := serve(t, blob.Options{Space: g, Admit: owners(nil)})
 	put(t, s.presign(t, "a/1", 1<<20), strings.NewReader(strings.Repeat("x", 4001))).wantFull(t)
-	put(t, s.presign(t, "a/1", 1<<20), strings.NewReader(strings.Repeat("x", 2001))).wantFull(t) // the other half is for others
-	// What runs has its room already: no other may have it.
+	put(t, s.presign(t, "a/1", 1<<20), strings.NewReader(strings.Repeat("x", 2001))).wantFull(t) // the other half is for other groups
+	// A running upload has its room already: no other upload gets it.
 	running := s.begin(t, "a/1", 1500)
 	put(t, s.presign(t, "b/1", 1<<20), strings.NewReader(strings.Repeat("x", 2502))).wantFull(t)
-	// Of two, nobody has more than half of the room.
+	// Of two groups, none gets more than half of the room.
 	put(t, s.presign(t, "a/2", 1<<20), strings.NewReader(strings.Repeat("x", 600))).wantBusy(t, "organization_bytes")
 	if r := put(t, s.presign(t, "b/1", 1<<20), strings.NewReader(strings.Repeat("x", 400))); r.status != 200 {
 		t.Errorf("%v", r)
 	}
-	// Something else has filled the disk: what runs is cut.
+	// Another program has filled the disk: a running upload is stopped.
 	free.Store(1000)
 	if err := sendZeros(running, 1499, false); err != nil {
 		t.Fatal(err)
@@ -181,8 +182,8 @@ func TestReserveOfSpace(t *testing.T) {
 	}
 }
 
-// What uploads announce, and never send, takes room from nobody. What they send is
-// held to the same rules as what they announce.
+// Announced bytes that never come take no room from other uploads. Arriving bytes follow
+// the same rules as announced ones.
 func TestAnnouncedIsNotTaken(t *testing.T) {
 	t.Parallel()
 	const mb = 1 << 20
@@ -200,7 +201,7 @@ func TestAnnouncedIsNotTaken(t *testing.T) {
 		return c
 	}
 	var running []net.Conn
-	for i := range 10 { // 190 MB of 40
+	for i := range 10 { // 190 MB for 40 MB of room
 		running = append(running, open(fmt.Sprintf("%c/1", 'a'+i), 19*mb-int64(i)*mb/2))
 	}
 	if n, bytes := g.Claimed(); n != 10 || bytes > 10*mb {
@@ -209,9 +210,10 @@ func TestAnnouncedIsNotTaken(t *testing.T) {
 	if r := put(t, s.presign(t, "z/1", 100*mb), strings.NewReader(strings.Repeat("x", 10*mb))); r.status != 200 {
 		t.Errorf("another's: %v", r)
 	}
-	// There is less room now than was announced: what comes is cut at its half.
+	// There is less room now than was announced: the upload is stopped at half of the
+	// room.
 	free.Store(21 * mb)
-	go sendZeros(running[0], 19*mb-1, false) // fails when the answer has come
+	go sendZeros(running[0], 19*mb-1, false) // fails after the answer has come
 	readRaw(t, running[0]).wantBusy(t, "organization_bytes")
 	s.wantMissing(t, "a/1")
 	for _, c := range running[1:] {
@@ -223,15 +225,15 @@ func TestAnnouncedIsNotTaken(t *testing.T) {
 	}
 }
 
-// An upload that trickles holds its place for one window, and one that is quick
-// enough in each is taken to its end.
+// A very slow upload keeps its place for one window. An upload that is fast enough in
+// each window is read to its end.
 func TestSlowUploadEnds(t *testing.T) {
 	t.Parallel()
 	s := serve(t, blob.Options{IdleTimeout: time.Minute, Limits: blob.Limits{MinRate: 1000, RateWindow: 200 * time.Millisecond}})
 	c := dial(t, s, s.presign(t, "slow", 1<<20), 1000, false)
 	began := time.Now()
 	go func() {
-		for fmt.Fprint(c, "x"); ; { // a byte now and then, never idle
+		for fmt.Fprint(c, "x"); ; { // a byte now and then, so it is never idle
 			<-time.After(20 * time.Millisecond)
 			if _, err := fmt.Fprint(c, "x"); err != nil {
 				return

@@ -13,10 +13,10 @@ import (
 	"timbre.example/internal/blob"
 )
 
-// BenchmarkPut measures a PUT over loopback HTTP against its floor, a plain
-// synced copy of the same bytes (write, fsync, rename, fsync of the folder). They
-// take turns, so that a disk that changes its mind does so to both. The metric
-// of-floor is the rate of PUT divided by that of the floor.
+// BenchmarkPut measures a PUT over loopback HTTP against its floor: a plain synced copy
+// of the same bytes (write, fsync, rename, fsync of the folder). The two take turns, so
+// that a change of the disk's speed affects both. The metric of-floor is the rate of PUT
+// divided by that of the floor.
 func BenchmarkPut(b *testing.B) {
 	for _, size := range []int{64 << 10, 5 << 20} {
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
@@ -24,7 +24,7 @@ func BenchmarkPut(b *testing.B) {
 			body := bytes.Repeat([]byte("timbre"), size/6+1)[:size]
 			u := s.presign(b, "bench/put", int64(size))
 			floorDir := b.TempDir()
-			// A bare connection, kept open: the client should cost what sending costs.
+			// A bare open connection, so that the client costs only the sending.
 			conn := dial(b, s, u, int64(size), false)
 			conn.SetDeadline(time.Time{})
 			answers := bufio.NewReader(conn)

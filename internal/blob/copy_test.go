@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Where files cannot be linked, the bytes are copied to the same effect.
+// If files cannot be linked, the bytes are copied, with the same result.
 func TestCopyBytes(t *testing.T) {
 	d, err := NewDisk(t.TempDir(), "http://127.0.0.1:1/blob", []byte("sixteen bytes or"),
 		Options{RenderError: func(http.ResponseWriter, *http.Request, error) {}})

@@ -23,73 +23,73 @@ import (
 const (
 	objectsDir = "objects"
 	tempDir    = "tmp"
-	// suffix ends every object's file name. No key segment can hold a dot, so
-	// the object "a" and the folder of "a/b" never want the same name.
+	// suffix ends every object's file name. A key segment cannot contain a dot, so the
+	// object "a" and the folder of "a/b" never have the same name.
 	suffix = ".blob"
-	// staleAfter is far beyond any upload (Options.UploadTimeout). It counts only
-	// where no lock tells whether a temporary file is still written.
+	// staleAfter is far longer than any upload (Options.UploadTimeout). It is used only
+	// on systems without locks, which would show whether a temporary file is still
+	// written.
 	staleAfter = 24 * time.Hour
 )
 
-// Options tune a Disk. The zero value of every field but RenderError means its default.
+// Options configure a Disk. The zero value of every field but RenderError means its
+// default.
 type Options struct {
-	// RenderError writes err, a *fault.Error, as the response. Required: the
-	// store decides what is refused, the API how a refusal looks.
+	// RenderError writes err, a *fault.Error, as the response. Required: the store
+	// decides what is refused, the API how the error is rendered.
 	RenderError func(w http.ResponseWriter, r *http.Request, err error)
-	// Now is the clock that URLs expire by; time.Now by default.
+	// Now is the clock for the expiry of URLs; time.Now by default.
 	Now func() time.Time
-	// IdleTimeout ends an upload of which no byte came for so long; 60 s by default.
+	// IdleTimeout ends an upload that receives no byte for this time; 60 s by default.
 	IdleTimeout time.Duration
-	// UploadTimeout ends any upload or download that lasts so long; LongestUpload by default, and at most.
+	// UploadTimeout ends an upload or download that takes longer; the default and the
+	// maximum are LongestUpload.
 	UploadTimeout time.Duration
-	// DiscardBytes is how long a body may be that is over its cap and is read to
-	// its end all the same: a browser reads no answer before it has sent
-	// everything. It is 1 GiB by default, and twice the cap where that is more. A
-	// longer body is refused outright.
+	// DiscardBytes is the largest body over the limit that is read to its end: a browser
+	// sends the whole body before it reads the answer. The default is 1 GiB, or twice the
+	// limit if that is more. A longer body is refused at once.
 	DiscardBytes int64
-	// DrainBytes and DrainTimeout bound how much of a refused body is read and
-	// thrown away, and for how long, so that the refusal reaches a client that
-	// sends everything before it reads; 64 MiB and 10 s by default.
+	// DrainBytes and DrainTimeout bound how many bytes of a refused body are read and
+	// dropped, and for how long. So the error reaches a client that sends everything
+	// before it reads. The defaults are 64 MiB and 10 s.
 	DrainBytes   int64
 	DrainTimeout time.Duration
 
-	// Limits bound what is taken at once.
+	// Limits bound the uploads at the same time.
 	Limits Limits
-	// Space is asked for room before a PUT and while it writes; nil allows
-	// everything.
+	// Space is asked for room before a PUT and while it writes; nil allows everything.
 	Space *space.Guard
-	// Admit is asked whose the upload under a key is, before a byte of a PUT is
-	// taken; its error refuses the PUT. Land is asked when all bytes are there, with
-	// their number, before the object is visible; its error drops them. Nil allows
-	// everything.
+	// Admit returns the owner of the upload under a key, before a byte of a PUT is read;
+	// its error refuses the PUT. Land is called with the number of bytes when all have
+	// arrived, before the object is visible; its error drops them. nil allows everything.
 	Admit func(ctx context.Context, key string) (Owner, error)
 	Land  func(ctx context.Context, key string, size int64) error
 }
 
-// Disk is a Store in a folder of a local file system, and the HTTP handler of
-// the URLs it signs. An object that is visible is complete and synced to disk.
+// Disk is a Store in a folder of a local file system, and the HTTP handler of the URLs it
+// signs. A visible object is complete and synced to disk.
 //
-// A complete upload is renamed into place; objects are never changed where they
-// lie, so readers and hard links keep the bytes they began with. Folders, once
-// made, stay: choose keys with few distinct prefixes.
+// A complete upload is renamed into place. Objects are never changed in place, so readers
+// and hard links keep their bytes. Folders are never removed: choose keys with few
+// different prefixes.
 type Disk struct {
 	*signer
 	root *os.Root
 	opts Options
-	// dirs is held while folders are made and synced, so that whoever sees a
-	// folder there can rely on it to outlast a crash.
+	// dirs is locked while folders are created and synced. So a folder that another
+	// goroutine sees survives a crash.
 	dirs sync.Mutex
-	// live are the temporary files of this process.
+	// live has the temporary files of this process.
 	live    sync.Map
 	running running
 }
 
 var _ Store = (*Disk)(nil)
 
-// NewDisk opens the store in dir, which is made if missing and must lie within
-// one file system, and removes temporary files that a process left. baseURL is
-// where browsers reach ServeHTTP; key, of at least 16 bytes, signs the URLs:
-// every process that serves or signs for this folder needs the same one.
+// NewDisk opens the store in dir, which it creates if missing. dir must be on one file
+// system. NewDisk also removes temporary files of earlier processes. Browsers reach
+// ServeHTTP at baseURL. key has at least 16 bytes and signs the URLs; every process that
+// serves or signs for this folder needs the same key.
 func NewDisk(dir, baseURL string, key []byte, opts Options) (*Disk, error) {
 	if opts.RenderError == nil {
 		return nil, errors.New("blob: Options.RenderError is required")
@@ -136,7 +136,7 @@ func setDefault[T time.Duration | int64](v *T, def T) {
 	}
 }
 
-// Close lets go of the folder. Nothing else may be called after it.
+// Close closes the folder. Nothing else may be called after it.
 func (d *Disk) Close() error { return d.root.Close() }
 
 // PresignPut implements Store.
@@ -150,8 +150,7 @@ func (d *Disk) PresignPut(_ context.Context, up Upload) (string, error) {
 	return d.url(grant{method: http.MethodPut, key: up.Key, expires: ceilUnix(up.Expires), max: up.MaxBytes}), nil
 }
 
-// PresignGet implements Store. Characters that a file name must not have are
-// taken out of it first.
+// PresignGet implements Store. It removes characters that a file name must not have.
 func (d *Disk) PresignGet(_ context.Context, key string, as File, expires time.Time) (string, error) {
 	if err := validKey(key); err != nil {
 		return "", err
@@ -170,7 +169,7 @@ func (d *Disk) Put(ctx context.Context, key string, data []byte) error {
 	}, nil)
 }
 
-// Open implements Store. The reader is an *os.File: it seeks as well.
+// Open implements Store. The reader is an *os.File, so it can also seek.
 func (d *Disk) Open(ctx context.Context, key string) (io.ReadCloser, Info, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, Info{}, err
@@ -201,13 +200,13 @@ func (d *Disk) Stat(ctx context.Context, key string) (Info, error) {
 	return Info{Size: size, Version: fmt.Sprintf("%d-%d-%d", st.Size(), st.ModTime().UnixNano(), inode(st))}, err
 }
 
-// oversize is what is kept of a body that was over its cap. A client may upload
-// this text itself: then its own file is refused for its size, and nothing more.
+// oversize is the text that replaces a body over the limit. A client can upload this text
+// itself; then its own file is refused for its size, and nothing else happens.
 func oversize(size int64) string {
 	return "timbre: not kept, over the cap, bytes: " + strconv.FormatInt(size, 10) + "\n"
 }
 
-// size is that of an object, or that of the body of which only this was kept.
+// size returns the size of an object, or of the body that oversize replaced.
 func size(f *os.File, st fs.FileInfo) (int64, error) {
 	if st.Size() > int64(len(oversize(math.MaxInt64))) {
 		return st.Size(), nil
@@ -246,18 +245,18 @@ func (d *Disk) open(key string) (*os.File, fs.FileInfo, error) {
 	return f, st, nil
 }
 
-// Copy implements Store: a hard link where the file system has them, which
-// costs no bytes however large the object is.
+// Copy implements Store. It makes a hard link if the file system supports links, which
+// takes no space.
 func (d *Disk) Copy(ctx context.Context, src, dst string, most int64) error {
 	if err := errors.Join(ctx.Err(), validKey(src), validKey(dst)); err != nil {
 		return err
 	}
 	for try := 0; ; try++ {
 		err := d.link(src, dst, most)
-		// The object is missing; or a PUT replaced it between the kernel's
-		// finding it and linking it, and the new one is there to be linked; or
-		// another process took the link for one that was left; or the folder for
-		// temporary files is missing, which stays so.
+		// Possible reasons: the object is missing; a PUT replaced it while the kernel
+		// linked it, and the new one can be linked; another process removed the link as a
+		// stale file; or the folder for temporary files is missing, which does not
+		// change.
 		if errors.Is(err, fs.ErrNotExist) && try < 100 {
 			if _, statErr := d.root.Lstat(objectPath(src)); errors.Is(statErr, fs.ErrNotExist) {
 				return ErrNotFound
@@ -274,7 +273,7 @@ func (d *Disk) Copy(ctx context.Context, src, dst string, most int64) error {
 	}
 }
 
-// link makes dst another name of what src is, unless that is larger than most.
+// link makes dst another name of src, unless src is larger than most.
 func (d *Disk) link(src, dst string, most int64) error {
 	temp := d.tempPath()
 	defer d.live.Delete(temp)
@@ -293,7 +292,7 @@ func (d *Disk) link(src, dst string, most int64) error {
 	return d.publish(temp, dst)
 }
 
-// fits is TooLarge for an object of more than most bytes.
+// fits returns TooLarge for an object of more than most bytes.
 func fits(f *os.File, most int64) error {
 	st, err := f.Stat()
 	if err != nil {
@@ -306,8 +305,8 @@ func fits(f *os.File, most int64) error {
 	return err
 }
 
-// copyBytes makes a copy of src where it cannot be linked: a file system
-// without links, or a file that has as many as it may.
+// copyBytes copies src if it cannot be linked: on a file system without links, or for a
+// file with the largest number of links.
 func (d *Disk) copyBytes(ctx context.Context, src, dst string, most int64) error {
 	f, st, err := d.open(src)
 	if err != nil {
@@ -337,8 +336,7 @@ func (d *Disk) copyBytes(ctx context.Context, src, dst string, most int64) error
 	}, nil)
 }
 
-// Delete implements Store. Once it returns, the object does not come back with
-// a crash.
+// Delete implements Store. After it returns, a crash does not restore the object.
 func (d *Disk) Delete(ctx context.Context, key string) error {
 	if err := errors.Join(ctx.Err(), validKey(key)); err != nil {
 		return err
@@ -359,15 +357,16 @@ func (d *Disk) Delete(ctx context.Context, key string) error {
 
 func objectPath(key string) string { return objectsDir + "/" + key + suffix }
 
-// tempPath is a new name of this process's own. It is forgotten with d.live.Delete.
+// tempPath returns a new name for a temporary file of this process. d.live.Delete
+// unregisters it.
 func (d *Disk) tempPath() string {
 	temp := tempDir + "/" + strings.ToLower(rand.Text())
 	d.live.Store(temp, true)
 	return temp
 }
 
-// make makes key an object of what write puts into a file, synced, unless ready
-// refuses it then. Nothing is left of it when either fails.
+// make stores as key what write puts into a file. It syncs the file and then calls ready.
+// If write or ready fails, nothing stays.
 func (d *Disk) make(key string, write func(*os.File) error, ready func() error) error {
 	temp := d.tempPath()
 	defer d.live.Delete(temp)
@@ -375,10 +374,10 @@ func (d *Disk) make(key string, write func(*os.File) error, ready func() error) 
 	if err != nil {
 		return stageFailed(err)
 	}
-	// It is closed when it has its name: until then the lock says that it is not
-	// one that a killed process left.
+	// The file stays open until it has its name: until then its lock shows that it does
+	// not belong to a killed process.
 	defer f.Close()
-	_ = hold(f) // where there are no locks, its age tells
+	_ = hold(f) // without locks, its age decides
 	if err = write(f); err == nil {
 		err = f.Sync()
 	}
@@ -399,16 +398,16 @@ func stageFailed(err error) error {
 	return fmt.Errorf("blob: stage: %w", err)
 }
 
-// publish makes the staged file the object key, atomically and durably. The
-// temporary name is gone in any case.
+// publish makes the staged file the object key, atomically and durably. It always removes
+// the temporary name.
 func (d *Disk) publish(temp, key string) error {
 	name := objectPath(key)
 	err := d.makeDir(path.Dir(name))
 	if err == nil {
 		err = d.root.Rename(temp, name)
 	}
-	// Renaming one hard link onto another of the same file does nothing and
-	// leaves both; so the temporary name is removed after success, too.
+	// Renaming one hard link onto another of the same file does nothing, and both stay.
+	// So the temporary name is also removed after success.
 	if rm := d.root.Remove(temp); err == nil && !errors.Is(rm, fs.ErrNotExist) {
 		err = rm
 	}
@@ -424,16 +423,16 @@ func (d *Disk) publish(temp, key string) error {
 	return nil
 }
 
-// shut closes a folder to other users of this machine. One that was restored from a
-// backup may be open to them, with files in it that are. A group that may enter was
-// chosen by somebody; a folder of another user is left to its owner.
+// shut makes a folder private to this user. A folder that was restored from a backup can
+// be readable by others, with readable files in it. It does not change the group's
+// permissions, which an administrator chose, or a folder of another user.
 func (d *Disk) shut(dir string) {
 	if info, err := d.root.Stat(dir); err == nil && info.Mode().Perm()&0o007 != 0 {
 		_ = d.root.Chmod(dir, info.Mode().Perm()&^0o007)
 	}
 }
 
-// makeDir makes dir and its parents, each synced into its own parent.
+// makeDir creates dir and its parents, and syncs each into its own parent.
 func (d *Disk) makeDir(dir string) error {
 	d.dirs.Lock()
 	defer d.dirs.Unlock()
@@ -464,7 +463,7 @@ func (d *Disk) syncDir(dir string) error {
 	return f.Sync()
 }
 
-// Sweep implements Store: it removes what a killed process left half written.
+// Sweep implements Store: it removes unfinished files of killed processes.
 func (d *Disk) Sweep(ctx context.Context) error {
 	f, err := d.root.Open(tempDir)
 	if err != nil {
@@ -488,20 +487,20 @@ func (d *Disk) Sweep(ctx context.Context) error {
 		if err == nil && left {
 			err = d.root.Remove(temp)
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // or a live process finished it
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // or a running process finished it
 			return err
 		}
 	}
 	return nil
 }
 
-// What hold says of a file that it does not hold.
+// The errors of hold.
 var (
-	errHeld    = errors.New("blob: another process holds the file")
-	errNoLocks = errors.New("blob: no locks here")
+	errHeld    = errors.New("blob: another process has locked the file")
+	errNoLocks = errors.New("blob: this system has no file locks")
 )
 
-// left reports whether nobody writes a temporary file any more.
+// left reports whether no process writes a temporary file any more.
 func (d *Disk) left(temp string, before time.Time) (bool, error) {
 	f, err := d.root.OpenFile(temp, os.O_RDWR, 0)
 	if err != nil {
@@ -523,14 +522,14 @@ func (d *Disk) List(ctx context.Context, under string) iter.Seq2[Object, error] 
 	return func(yield func(Object, error) bool) {
 		dir := path.Join(objectsDir, under)
 		err := fs.WalkDir(d.root.FS(), dir, func(name string, e fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) { // nothing was ever there, or it went meanwhile
+			if errors.Is(err, fs.ErrNotExist) { // there was no object yet, or it was removed meanwhile
 				return nil
 			}
 			if err = errors.Join(err, ctx.Err()); err != nil || !e.Type().IsRegular() || !strings.HasSuffix(name, suffix) {
 				return err
 			}
 			key := strings.TrimSuffix(strings.TrimPrefix(name, objectsDir+"/"), suffix)
-			if validKey(key) != nil { // somebody else's file
+			if validKey(key) != nil { // a file of another program
 				return nil
 			}
 			f, st, err := d.open(key)

@@ -27,7 +27,7 @@ type served struct {
 	dir  string
 	addr string
 	url  string // base URL without a slash
-	// done gets a value after each request was handled to its end.
+	// done receives a value after each request has been handled completely.
 	done chan struct{}
 }
 
@@ -80,7 +80,7 @@ func (s *served) presign(tb testing.TB, key string, max int64) string {
 	return u
 }
 
-// wantNoTemp checks that nothing half written is left.
+// wantNoTemp checks that no unfinished file is left.
 func (s *served) wantNoTemp(tb testing.TB) {
 	tb.Helper()
 	left, err := os.ReadDir(filepath.Join(s.dir, "tmp"))
@@ -143,8 +143,8 @@ func TestNewDiskRefusesBadSettings(t *testing.T) {
 	}
 }
 
-// What a killed process left goes with the next start, or with the next sweep of
-// another process. What is being written stays, whichever process writes it.
+// Files of a killed process are removed at the next start, or by the next sweep of
+// another process. Files that any process is still writing stay.
 func TestSweepRemovesWhatNobodyWrites(t *testing.T) {
 	t.Parallel()
 	s := serve(t, blob.Options{})
@@ -166,7 +166,7 @@ func TestSweepRemovesWhatNobodyWrites(t *testing.T) {
 		}
 	}
 	again()
-	other, err := blob.NewDisk(s.dir, s.url, signingKey, blob.Options{RenderError: render}) // another process, as far as locks go
+	other, err := blob.NewDisk(s.dir, s.url, signingKey, blob.Options{RenderError: render}) // for the locks, this is another process
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,8 +276,8 @@ func TestOpenSeeks(t *testing.T) {
 	}
 }
 
-// A file that somebody else put among the objects is none, and keeps no other from
-// being listed.
+// A file of another program among the objects is not listed, and does not stop the
+// listing.
 func TestListPassesOver(t *testing.T) {
 	dir := t.TempDir()
 	d, err := blob.NewDisk(dir, "http://localhost/blob", make([]byte, 32), blob.Options{RenderError: func(http.ResponseWriter, *http.Request, error) {}})

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// inode is the number of a file: that of another file which takes its name is
-// another one, also when it came within the same tick of the clock.
+// inode returns the inode number of a file. It differs for a new file with the same name,
+// also within the same tick of the clock.
 func inode(st fs.FileInfo) uint64 {
 	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
 		return uint64(sys.Ino)

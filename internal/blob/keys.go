@@ -10,8 +10,8 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// Keys calls f with the key of every object whose key begins with prefix and a slash.
-// It is for commands: no request of a server lists anything.
+// Keys calls f with the key of every object whose key begins with prefix and a slash. It
+// is for commands; requests to a server never list objects.
 func (d *Disk) Keys(ctx context.Context, prefix string, f func(key string) error) error {
 	if err := validKey(prefix); err != nil {
 		return err
@@ -21,7 +21,7 @@ func (d *Disk) Keys(ctx context.Context, prefix string, f func(key string) error
 			return errors.Join(err, ctx.Err())
 		}
 		key, ok := strings.CutSuffix(strings.TrimPrefix(name, objectsDir+"/"), suffix)
-		if !ok || validKey(key) != nil { // somebody else's file
+		if !ok || validKey(key) != nil { // a file of another program
 			return nil
 		}
 		return f(key)
@@ -32,20 +32,20 @@ func (d *Disk) Keys(ctx context.Context, prefix string, f func(key string) error
 	return err
 }
 
-// Keys calls f with the key of every object whose key begins with prefix and a slash.
-// It needs s3:ListBucket.
+// Keys calls f with the key of every object whose key begins with prefix and a slash. It
+// needs the permission s3:ListBucket.
 func (s *S3) Keys(ctx context.Context, prefix string, f func(key string) error) error {
 	if err := validKey(prefix); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends the listing
+	defer cancel() // stops the listing
 	for object := range s.client.Client.ListObjects(ctx, s.bucket, minio.ListObjectsOptions{Prefix: s.prefix + prefix + "/", Recursive: true}) {
 		if object.Err != nil {
 			return failed("list", object.Err)
 		}
 		key, ok := strings.CutSuffix(strings.TrimPrefix(object.Key, s.prefix), suffix)
-		if !ok || validKey(key) != nil { // somebody else's object
+		if !ok || validKey(key) != nil { // an object of another program
 			continue
 		}
 		if err := f(key); err != nil {

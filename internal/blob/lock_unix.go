@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// hold marks a temporary file as one that a live process writes: the lock ends
-// with the process, however that ends. It fails with errHeld when another process
-// holds it, and otherwise where there are no locks.
+// hold locks a temporary file for a running process; the lock always ends with the
+// process. It fails with errHeld if another process holds the lock, and with errNoLocks
+// on a system without locks.
 func hold(f *os.File) error {
 	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// Whoever made the folders, other users of the machine see no object.
+// Other users of the machine cannot read an object, also if another program created the
+// folders.
 func TestFoldersAreShut(t *testing.T) {
 	for mode, want := range map[os.FileMode]os.FileMode{0o755: 0o750, 0o777: 0o770, 0o700: 0o700, 0o770: 0o770} {
 		dir := t.TempDir()

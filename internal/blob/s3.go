@@ -19,42 +19,41 @@ import (
 	"github.com/minio/minio-go/v7/pkg/s3utils"
 )
 
-// MaxS3Object is the largest object that S3 takes in one PUT and copies in one
-// call: 5 GiB.
+// MaxS3Object is the largest object that S3 accepts in one PUT and copies in one call: 5
+// GiB.
 const MaxS3Object = 5 << 30
 
-// s3Tries is how often a call is sent that got no answer, or one that says "try
-// again". Whoever waits for it has a retry of his own.
+// s3Tries is how often a call is sent if it gets no answer, or an answer that asks for a
+// retry. Callers of the Store have their own retries.
 const s3Tries = 2
 
-// S3Options say which bucket. The zero value of a field from Region on means its
+// S3Options configure a bucket. The zero value of a field from Region on means its
 // default.
 type S3Options struct {
 	Bucket string
-	// Region signs requests; us-east-1 by default.
+	// Region is the region in signatures; us-east-1 by default.
 	Region string
-	// Endpoint is the store's address, http(s)://host[:port]; Amazon's by default.
+	// Endpoint is the store's URL, http(s)://host[:port]; Amazon's by default.
 	Endpoint string
-	// PublicEndpoint is where browsers find the store, where that is elsewhere.
+	// PublicEndpoint is the store's URL for browsers, if it differs from Endpoint.
 	PublicEndpoint string
-	// Style of addresses: with the bucket as first label of the host, as first
-	// segment of the path, or, by default, the former at Amazon and the latter
-	// anywhere else.
+	// Style is how URLs name the bucket: in the host or in the path. The default is the
+	// host at Amazon, and the path at other stores.
 	Style S3Style
 	// Prefix goes before every key, with a slash between them.
 	Prefix string
-	// AccessKey and SecretKey sign. Without them the usual places of AWS's tools
-	// are looked at: the environment, ~/.aws/credentials, the role of the machine.
+	// AccessKey and SecretKey sign requests. Without them the store uses the sources of
+	// AWS's tools: the environment, ~/.aws/credentials, the role of the machine.
 	AccessKey, SecretKey string
 
-	// AnswerTimeout is how long the server may take to begin an answer, 10 s by
-	// default, which may be needed twice. A copy, which some servers answer when
-	// all bytes are there, may take CopyTimeout, 60 s by default. IdleTimeout ends
-	// a download of which no byte came for so long; 30 s by default.
+	// AnswerTimeout is how long the server can take to start an answer; 10 s by default.
+	// A call can need it twice. CopyTimeout is the same for a copy, 60 s by default,
+	// because some servers only answer after all bytes are copied. IdleTimeout ends a
+	// download that receives no byte for this time; 30 s by default.
 	AnswerTimeout, CopyTimeout, IdleTimeout time.Duration
 }
 
-// S3Style is how an address names a bucket.
+// S3Style is how a URL names a bucket.
 type S3Style int
 
 const (
@@ -63,19 +62,19 @@ const (
 	S3StylePath
 )
 
-// S3 is a Store in a bucket of any server that speaks S3. Browsers send to the
-// server itself, with URLs signed here (Signature Version 4), and nothing of
-// what they send is a header that was signed: a browser adds some of its own.
+// S3 is a Store in a bucket of any S3 server. Browsers send to that server directly, with
+// URLs that are signed here (Signature Version 4). The signature covers no header that a
+// browser sends, because browsers add headers of their own.
 //
-// Two things are the bucket's business: that browsers may PUT from other origins
-// (CORS), and that what nobody removed goes in the end (a lifecycle). S3 cannot
-// bind a URL to a size, so Upload.MaxBytes is not enforced here.
+// The bucket needs two settings: browsers must be allowed to PUT from other origins
+// (CORS), and old uploads must expire (a lifecycle rule). S3 cannot limit the size by
+// URL, so Upload.MaxBytes has no effect here.
 type S3 struct {
 	bucket, prefix string
-	// Limits of a whole call, tries and all, of a copy, and of one read.
+	// Timeouts of a whole call with its retries, of a copy, and of one read.
 	call, copying, idle time.Duration
-	// The same bucket seen by the server, by the server that waits for a copy,
-	// and by browsers.
+	// Clients of the same bucket for the server, for the server's copies, and for
+	// browsers' URLs.
 	client minio.Core
 	copier *minio.Client
 	public *minio.Client
@@ -85,7 +84,7 @@ type S3 struct {
 
 var _ Store = (*S3)(nil)
 
-// NewS3 makes a store of a bucket that exists. It asks the server nothing.
+// NewS3 makes a store for an existing bucket. It makes no request.
 func NewS3(o S3Options) (*S3, error) {
 	setDefault(&o.AnswerTimeout, 10*time.Second)
 	setDefault(&o.CopyTimeout, 60*time.Second)
@@ -112,7 +111,7 @@ func NewS3(o S3Options) (*S3, error) {
 	keys := credentials.NewStaticV4(o.AccessKey, o.SecretKey, "")
 	switch {
 	case (o.AccessKey == "") != (o.SecretKey == ""):
-		return nil, errors.New("blob: an access key and a secret key are needed, or neither")
+		return nil, errors.New("blob: give both an access key and a secret key, or neither")
 	case o.AccessKey == "":
 		keys = credentials.NewChainCredentials([]credentials.Provider{&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{}})
 	}
@@ -121,7 +120,7 @@ func NewS3(o S3Options) (*S3, error) {
 	dial := func(endpoint string, t *http.Transport) (*minio.Client, error) {
 		u, err := url.Parse(endpoint)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-			return nil, fmt.Errorf("blob: an endpoint is http(s)://host[:port], not %q", endpoint)
+			return nil, fmt.Errorf("blob: an endpoint must be http(s)://host[:port], not %q", endpoint)
 		}
 		c, err := minio.New(u.Host, &minio.Options{
 			Creds: keys, Secure: u.Scheme == "https", Region: o.Region, Transport: t, MaxRetries: s3Tries,
@@ -145,8 +144,8 @@ func NewS3(o S3Options) (*S3, error) {
 	return s, nil
 }
 
-// s3Transport gives up on a server that takes longer than answer to begin one,
-// if that is not 0.
+// s3Transport gives up on a server that takes longer than answer to start an answer; 0
+// means no timeout.
 func s3Transport(answer time.Duration) *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
@@ -155,22 +154,21 @@ func s3Transport(answer time.Duration) *http.Transport {
 		ResponseHeaderTimeout: answer,
 		MaxIdleConnsPerHost:   16,
 		IdleConnTimeout:       time.Minute,
-		DisableCompression:    true, // the bytes as they are, whatever a PUT called them
+		DisableCompression:    true, // the bytes unchanged, also if a PUT declared an encoding
 	}
 }
 
-// Close lets go of idle connections.
+// Close closes idle connections.
 func (s *S3) Close() error {
 	s.close()
 	return nil
 }
 
-// object is the name in the bucket. The suffix is for servers that keep objects
-// as files, where "a" and "a/b" would want the same name.
+// object returns the name in the bucket. The suffix is for servers that store objects as
+// files, where "a" and "a/b" would conflict.
 func (s *S3) object(key string) string { return s.prefix + key + suffix }
 
-// PresignPut implements Store. It asks the server nothing, so it works while
-// that is away.
+// PresignPut implements Store. It makes no request, so it works while the server is down.
 func (s *S3) PresignPut(ctx context.Context, up Upload) (string, error) {
 	if up.MaxBytes < 1 {
 		return "", fmt.Errorf("blob: upload cap of %d bytes", up.MaxBytes)
@@ -178,8 +176,8 @@ func (s *S3) PresignPut(ctx context.Context, up Upload) (string, error) {
 	return s.presign(ctx, http.MethodPut, up.Key, up.Expires, nil)
 }
 
-// PresignGet implements Store. The server sends the name and the type that are
-// signed here, not what an upload called itself.
+// PresignGet implements Store. The server sends the signed name and type, not those of
+// the upload.
 func (s *S3) PresignGet(ctx context.Context, key string, as File, expires time.Time) (string, error) {
 	return s.presign(ctx, http.MethodGet, key, expires, url.Values{
 		"response-content-disposition": {disposition(safeFilename(as.Name))},
@@ -192,7 +190,7 @@ func (s *S3) presign(ctx context.Context, method, key string, expires time.Time,
 	if err := validKey(key); err != nil {
 		return "", err
 	}
-	// A signature counts whole seconds from the one that it was made in.
+	// A signature is valid for whole seconds, counted from the second of signing.
 	u, err := s.public.Presign(ctx, method, s.bucket, s.object(key), time.Duration(ceilUnix(expires)-time.Now().Unix())*time.Second, query)
 	if err != nil {
 		return "", fmt.Errorf("blob: sign: %w", err)
@@ -226,7 +224,7 @@ func (s *S3) Open(ctx context.Context, key string) (io.ReadCloser, Info, error) 
 	d.timer.Stop()
 	if err == nil && info.Size < 0 {
 		body.Close()
-		err = errors.New("the server does not say how large the object is")
+		err = errors.New("the server does not report the object's size")
 	}
 	if err != nil {
 		cancel(nil)
@@ -250,16 +248,16 @@ func (s *S3) Stat(ctx context.Context, key string) (Info, error) {
 	return Info{Size: info.Size, Version: fmt.Sprintf("%d-%s-%d", info.Size, info.ETag, info.LastModified.UnixNano())}, nil
 }
 
-var errIdle = errors.New("no byte came for too long")
+var errIdle = errors.New("timeout: no byte came")
 
-// download is a body that ends when its reader waits too long. The time that the
-// reader itself takes does not count.
+// download is a body that ends if a read waits too long. The time between reads does not
+// count.
 type download struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	body   io.ReadCloser
 	idle   time.Duration
-	timer  *time.Timer // cancels ctx
+	timer  *time.Timer // its timer cancels ctx
 }
 
 func (d *download) Read(p []byte) (int, error) {
@@ -281,10 +279,10 @@ func (d *download) Close() error {
 	return d.body.Close()
 }
 
-// copyTries is how often a copy begins again because another upload landed.
+// copyTries is how often a copy starts again because another upload was stored.
 const copyTries = 10
 
-// Copy implements Store: the server copies, and no byte comes here.
+// Copy implements Store: the server copies, and no byte passes through this process.
 func (s *S3) Copy(ctx context.Context, src, dst string, most int64) error {
 	if err := errors.Join(validKey(src), validKey(dst)); err != nil {
 		return err
@@ -301,11 +299,11 @@ func (s *S3) Copy(ctx context.Context, src, dst string, most int64) error {
 	}
 }
 
-// copyOnce copies what lies under src now, and nothing that replaces it meanwhile.
+// copyOnce copies the current object under src, and no later one.
 func (s *S3) copyOnce(ctx context.Context, src, dst string, most int64) error {
-	// Asked first because it is answered at once: a server that is away costs
-	// nobody the long wait for a copy, and what is too large is not copied. What is
-	// missing the copy tells better: an object or the bucket.
+	// Stat comes first because it is quick: if the server is down, no caller waits for
+	// the long timeout of a copy, and an object that is too large is not copied. If
+	// something is missing, only the copy says what: the object or the bucket.
 	asking, cancel := context.WithTimeout(ctx, s.call)
 	info, err := s.client.StatObject(asking, s.bucket, s.object(src), minio.StatObjectOptions{})
 	cancel()
@@ -318,7 +316,7 @@ func (s *S3) copyOnce(ctx context.Context, src, dst string, most int64) error {
 	ctx, cancel = context.WithTimeout(ctx, s.copying)
 	defer cancel()
 	_, err = s.copier.CopyObject(ctx,
-		// What the upload said of itself does not come along.
+		// The metadata of the upload is not copied.
 		minio.CopyDestOptions{Bucket: s.bucket, Object: s.object(dst), ReplaceMetadata: true, ContentType: "application/octet-stream"},
 		minio.CopySrcOptions{Bucket: s.bucket, Object: s.object(src), MatchETag: info.ETag})
 	return err
@@ -342,17 +340,17 @@ func (s *S3) List(ctx context.Context, under string) iter.Seq2[Object, error] {
 	}
 }
 
-// multipartAfter is far beyond any upload.
+// multipartAfter is far longer than any upload.
 const multipartAfter = 24 * time.Hour
 
-// Sweep implements Store: it ends uploads in parts, which Timbre never begins, and
-// of which the parts stay in the bucket without an object that shows them.
+// Sweep implements Store: it aborts multipart uploads. Timbre never starts one, but their
+// parts would stay in the bucket without a visible object.
 func (s *S3) Sweep(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.copying)
 	defer cancel()
 	for u := range s.client.Client.ListIncompleteUploads(ctx, s.bucket, s.prefix+"uploads/", true) {
 		if code := minio.ToErrorResponse(u.Err).Code; code == minio.AccessDenied || code == minio.NotImplemented {
-			return nil // keys that may not ask, or a server that has none
+			return nil // the keys are not allowed to list them, or the server does not support it
 		} else if u.Err != nil {
 			return failed("sweep", u.Err)
 		}
@@ -373,14 +371,14 @@ func (s *S3) Delete(ctx context.Context, key string) error {
 	ctx, cancel := context.WithTimeout(ctx, s.call)
 	defer cancel()
 	err := s.client.RemoveObject(ctx, s.bucket, s.object(key), minio.RemoveObjectOptions{})
-	if isMissing(err) { // most servers do not mind
+	if isMissing(err) { // most servers ignore it
 		return nil
 	}
 	return failed("delete", err)
 }
 
-// Probe does to an object of its own what a Store does to uploads, and leaves
-// nothing behind. Its error says which step is not allowed.
+// Probe does with its own object what a Store does with uploads, and removes the object.
+// Its error names the step that is not allowed.
 func (s *S3) Probe(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.call)
 	defer cancel()
@@ -401,14 +399,15 @@ func (s *S3) Probe(ctx context.Context) (err error) {
 	got, err := io.ReadAll(io.LimitReader(r, 100))
 	r.Close()
 	if err == nil && !bytes.Equal(got, want) {
-		err = errors.New("blob: read: other bytes than were written")
+		err = errors.New("blob: read: the bytes differ from those that were written")
 	}
 	if err != nil {
 		return err
 	}
-	// Amazon says "forbidden" of what is missing to those who may not list.
+	// For a missing object, Amazon answers "forbidden" to keys that cannot list the
+	// bucket.
 	if _, _, err := s.Open(ctx, key+"-none"); !errors.Is(err, ErrNotFound) {
-		return fmt.Errorf("blob: a missing object is not told as missing (is s3:ListBucket allowed?): %v", err)
+		return fmt.Errorf("blob: the store does not report a missing object as missing (is s3:ListBucket allowed?): %v", err)
 	}
 	return nil
 }
@@ -417,7 +416,7 @@ func isMissing(err error) bool {
 	return err != nil && minio.ToErrorResponse(err).Code == minio.NoSuchKey
 }
 
-// isFullAnswer recognizes a server, or a quota on the bucket, that has no room.
+// isFullAnswer reports whether the server or a quota on the bucket has no room.
 func isFullAnswer(err error) bool {
 	answer := minio.ToErrorResponse(err)
 	switch answer.Code {

@@ -21,7 +21,7 @@ import (
 	"timbre.example/internal/blob/s3test"
 )
 
-// bucket is a store in a bucket of its own, which every page may PUT to.
+// bucket is a store in its own bucket, which every page may PUT to.
 func bucket(t *testing.T, srv *s3test.Server, change func(*blob.S3Options)) *blob.S3 {
 	t.Helper()
 	o := blob.S3Options{Endpoint: srv.URL, AccessKey: s3test.AccessKey, SecretKey: s3test.SecretKey}
@@ -49,7 +49,7 @@ func TestS3Contract(t *testing.T) {
 	})
 }
 
-// s3client is somebody who has a URL and nothing else.
+// s3client is a client that has only a URL.
 type s3client struct{ t *testing.T }
 
 func (s s3client) put(u string, body []byte, header ...string) (int, string) {
@@ -101,8 +101,8 @@ func stored(t *testing.T, s blob.Store, key string) string {
 	return string(b)
 }
 
-// What an upload says of itself is neither signed nor kept: a browser adds a
-// type of its own, and a page that pretends to be a song stays a download.
+// The headers of an upload are neither signed nor stored: a browser adds its own type,
+// and a page that is uploaded as a song is served as a download.
 func TestS3Headers(t *testing.T) {
 	t.Parallel()
 	srv := s3test.Start(t)
@@ -135,7 +135,7 @@ func TestS3Headers(t *testing.T) {
 	}
 }
 
-// A URL works until it expires, by the server's clock, and then no more.
+// A URL works until it expires by the server's clock, and not after.
 func TestS3Expiry(t *testing.T) {
 	t.Parallel()
 	srv := s3test.Start(t)
@@ -165,8 +165,8 @@ func TestS3Expiry(t *testing.T) {
 	}
 }
 
-// Several installations may share a bucket, and browsers may know the server by
-// another name.
+// Several installations can share a bucket, and browsers can use another name of the
+// server.
 func TestS3PrefixAndPublicEndpoint(t *testing.T) {
 	t.Parallel()
 	srv := s3test.Start(t)
@@ -195,7 +195,7 @@ func TestS3PrefixAndPublicEndpoint(t *testing.T) {
 	}
 }
 
-// At Amazon the bucket is part of the host, and the region too.
+// At Amazon the bucket and the region are part of the host.
 func TestS3AtAmazon(t *testing.T) {
 	t.Parallel()
 	for style, want := range map[blob.S3Style]string{
@@ -212,7 +212,7 @@ func TestS3AtAmazon(t *testing.T) {
 	}
 }
 
-// Keys may come from where AWS's tools look for them.
+// Keys can come from the places where AWS's tools look.
 func TestS3KeysOfTheEnvironment(t *testing.T) {
 	srv := s3test.Start(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", s3test.AccessKey)
@@ -244,7 +244,7 @@ func TestS3OptionsThatAreRefused(t *testing.T) {
 	}
 }
 
-// What is wrong with the bucket or the keys is never told as a missing object.
+// An error of the bucket or the keys is never reported as a missing object.
 func TestS3Refusals(t *testing.T) {
 	t.Parallel()
 	srv := s3test.Start(t)
@@ -258,7 +258,7 @@ func TestS3Refusals(t *testing.T) {
 	}
 }
 
-// wantAway holds that every call fails soon, and not as if something were missing.
+// wantAway checks that every call fails soon, and not with ErrNotFound.
 func wantAway(t *testing.T, what string, s *blob.S3) {
 	t.Helper()
 	_, _, open := s.Open(t.Context(), "k")
@@ -269,8 +269,8 @@ func wantAway(t *testing.T, what string, s *blob.S3) {
 	}
 }
 
-// A server that is away, or there and silent, is an error in a time that can be
-// waited for; URLs are signed meanwhile, and when it is back all is as before.
+// A server that is down or silent gives an error within the timeout. URLs are signed
+// meanwhile, and when the server is back everything works again.
 func TestS3Away(t *testing.T) {
 	t.Parallel()
 	srv := s3test.Start(t)
@@ -286,7 +286,7 @@ func TestS3Away(t *testing.T) {
 		away.leave()
 		began := time.Now()
 		wantAway(t, away.what, s)
-		// Four calls, of which one has a second to clean up, two tries each.
+		// Four calls with two tries each; one call has another second to clean up.
 		if took := time.Since(began); took > 10*time.Second {
 			t.Errorf("%s: known after %s", away.what, took)
 		}
@@ -301,11 +301,11 @@ func TestS3Away(t *testing.T) {
 	}
 }
 
-// A copy is given more time than an answer, and no more than that.
+// A copy has a longer timeout than an answer, and also ends.
 func TestS3CopyThatTakesLong(t *testing.T) {
 	t.Parallel()
 	srv := s3test.Start(t)
-	// Asked what is there the server answers at once; the copy it never ends.
+	// The server answers at once whether the object exists, but never ends the copy.
 	slow := &relay{to: srv.URL, stall: func(r *http.Request) bool { return r.Header.Get("X-Amz-Copy-Source") != "" }}
 	front := httptest.NewServer(slow)
 	defer front.Close()
@@ -320,7 +320,7 @@ func TestS3CopyThatTakesLong(t *testing.T) {
 	}
 }
 
-// A server that has no room says so, each in its own words, and that is known.
+// Each kind of "no room" answer of a server is recognized.
 func TestS3Full(t *testing.T) {
 	t.Parallel()
 	srv := s3test.Start(t)
@@ -360,7 +360,7 @@ func TestS3Full(t *testing.T) {
 	}
 }
 
-// relay is a proxy in front of a server that keeps some requests for ever.
+// relay is a proxy in front of a server that never answers some requests.
 type relay struct {
 	to    string
 	stall func(*http.Request) bool
@@ -374,17 +374,16 @@ func (p *relay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	to, _ := url.Parse(p.to)
 	(&httputil.ReverseProxy{Rewrite: func(pr *httputil.ProxyRequest) {
 		pr.SetURL(to)
-		pr.Out.Host = pr.In.Host // it is signed
+		pr.Out.Host = pr.In.Host // the host is signed
 	}}).ServeHTTP(w, r)
 }
 
-// A download that stands still, or whose server dies, is an error and no end of
-// the file.
+// A download that stops, or whose server dies, ends with an error and not with io.EOF.
 func TestS3DownloadThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	srv := s3test.Start(t)
 	s := bucket(t, srv, func(o *blob.S3Options) { o.IdleTimeout = 300 * time.Millisecond })
-	body := bytes.Repeat([]byte("timbre"), 8<<20) // more than any buffer on the way
+	body := bytes.Repeat([]byte("timbre"), 8<<20) // larger than all buffers on the way
 	if code, said := (s3client{t}).put(presignPut(t, s, "big", time.Now().Add(time.Hour)), body); code != http.StatusOK {
 		t.Fatalf("%d %s", code, said)
 	}
@@ -408,7 +407,7 @@ func TestS3DownloadThatBreaksOff(t *testing.T) {
 		srv.Stop()
 		srv.Restart()
 	}
-	// Whoever reads slowly is waited for.
+	// A slow reader causes no timeout.
 	r, _, err := s.Open(t.Context(), "big")
 	if err != nil {
 		t.Fatal(err)

@@ -16,25 +16,29 @@ import (
 	"timbre.example/internal/space"
 )
 
-// retryAfter is what a client is told when the disk fails or is full.
+// retryAfter is the Retry-After of errors when the disk fails or is full.
 const retryAfter = 30 * time.Second
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
 
-// ServeHTTP answers the URLs that PresignPut and PresignGet made, CORS preflight
-// for them, and nothing else. Mount it, prefix and all, at the path of the base
-// URL, outside of any layer that adds CORS headers or caps bodies.
+// ServeHTTP serves the URLs of PresignPut and PresignGet, and CORS preflight requests for
+// them. Mount it with its prefix at the path of the base URL, outside of layers that add
+// CORS headers or limit bodies.
 //
-// Refusals: common.not_found for a method other than PUT, GET, HEAD and OPTIONS
-// (the resource does not exist for it) and for a missing object,
-// common.forbidden for a URL we did not sign, transaction.expired for one that
-// has expired, registration.audio_too_large far over the cap (Options.DiscardBytes),
-// registration.upload_missing for a body that broke off, stood still or came too
-// slowly, common.rate_limited above Options.Limits, what Options.Admit and
-// Options.Land refuse, common.service_unavailable when the disk fails or is full.
+// Errors:
+//   - common.not_found for a method other than PUT, GET, HEAD and OPTIONS, and for a
+//     missing object
+//   - common.forbidden for a URL with a wrong signature
+//   - transaction.expired for an expired URL
+//   - registration.audio_too_large for a body far over the limit (Options.DiscardBytes)
+//   - registration.upload_missing for a body that broke off, stopped or came too slowly
+//   - common.rate_limited above Options.Limits
+//   - the errors of Options.Admit and Options.Land
+//   - common.service_unavailable if the disk fails or is full
 func (d *Disk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	// The URL itself is the permission and no cookie counts, so any origin may use it.
+	// The signed URL is the permission and cookies do not matter, so any origin may use
+	// it.
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Access-Control-Expose-Headers", "Link, Retry-After, X-Request-Id")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -70,7 +74,7 @@ func (d *Disk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (d *Disk) servePut(w http.ResponseWriter, r *http.Request, g grant) {
 	most := max(2*g.max, d.opts.DiscardBytes)
 	if strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
-		most = g.max // a client that asks first reads the refusal, and sends nothing
+		most = g.max // a client that sends Expect: 100-continue reads the error, and sends no body
 	}
 	if r.ContentLength > most {
 		d.refuse(w, r, fault.RegistrationAudioTooLarge(r.ContentLength, g.max))
@@ -91,7 +95,7 @@ func (d *Disk) servePut(w http.ResponseWriter, r *http.Request, g grant) {
 		}
 		return d.opts.Land(r.Context(), g.key, size)
 	})
-	p.end() // before the answer: who has it may send the next
+	p.end() // before the answer, because a client with the answer can send the next PUT
 	if err != nil {
 		d.refuse(w, r, err)
 		return
@@ -101,10 +105,10 @@ func (d *Disk) servePut(w http.ResponseWriter, r *http.Request, g grant) {
 	fmt.Fprintf(w, "{\"size\":%d}\n", size)
 }
 
-// receive streams the body into f through one pooled buffer and returns its
-// size. Of a body of more than max bytes nothing is kept but its size, which is
-// for whoever opens the object to refuse: a client that is refused here sends the
-// whole file again. It fails as soon as more than most bytes have come.
+// receive streams the body into f through a pooled buffer, and returns its size. Of a
+// body of more than max bytes it stores only the size; a reader of the object refuses it.
+// A refused PUT would make the client send the whole file again. It fails as soon as more
+// than most bytes have come.
 func (d *Disk) receive(w http.ResponseWriter, r *http.Request, f *os.File, p *put, max, most int64) (size int64, err error) {
 	over := r.ContentLength > max
 	pooled := buffers.Get().(*[]byte)
@@ -115,9 +119,9 @@ func (d *Disk) receive(w http.ResponseWriter, r *http.Request, f *os.File, p *pu
 	end := began.Add(d.opts.UploadTimeout)
 	rate := rate{least: d.opts.Limits.MinRate, window: d.opts.Limits.RateWindow, since: began}
 	for {
-		// The connection's clock, not Options.Now: this is about real bytes. It
-		// takes the place of the server's own read timeout, which no large
-		// upload would meet. A writer without deadlines leaves it to the server.
+		// The connection's clock, not Options.Now, because this deadline is for real
+		// bytes. It replaces the server's read timeout, which is too short for a large
+		// upload. A writer without deadlines keeps the server's timeout.
 		now := time.Now()
 		if !rate.keeps(size, now) {
 			return size, brokenBody{errSlow}
@@ -134,7 +138,7 @@ func (d *Disk) receive(w http.ResponseWriter, r *http.Request, f *os.File, p *pu
 		switch {
 		case size > most:
 			return size, fault.RegistrationAudioTooLarge(size, max)
-		case over: // read and thrown away
+		case over: // read and dropped
 		case size > max:
 			over = true
 			if err := f.Truncate(0); err != nil {
@@ -159,21 +163,21 @@ func (d *Disk) receive(w http.ResponseWriter, r *http.Request, f *os.File, p *pu
 	}
 }
 
-// rate holds an upload to the least that it has to bring in each window of time.
+// rate checks that an upload reaches the lowest speed in each window of time.
 type rate struct {
-	least  int64 // bytes a second
+	least  int64 // bytes per second
 	window time.Duration
-	since  time.Time // when the window began
+	since  time.Time // start of the window
 	before int64     // bytes that had come by then
 }
 
-var errSlow = errors.New("blob: the upload is slower than the least rate")
+var errSlow = errors.New("blob: the upload is slower than the lowest speed")
 
 func (r *rate) enough(size int64) bool {
 	return float64(size-r.before) >= float64(r.least)*r.window.Seconds()
 }
 
-// keeps reports whether the upload, which has brought size bytes by now, goes on.
+// keeps reports whether the upload, with size bytes so far, is fast enough.
 func (r *rate) keeps(size int64, now time.Time) bool {
 	if now.Sub(r.since) < r.window {
 		return true
@@ -183,7 +187,7 @@ func (r *rate) keeps(size int64, now time.Time) bool {
 	return enough
 }
 
-// due is when the next bytes must have come; zero: the window has enough.
+// due is when the next bytes must have come; zero means that the window has enough.
 func (r *rate) due(size int64) time.Time {
 	if r.enough(size) {
 		return time.Time{}
@@ -191,7 +195,7 @@ func (r *rate) due(size int64) time.Time {
 	return r.since.Add(r.window)
 }
 
-// brokenBody is a request body that ended in an error: nothing more comes of it.
+// brokenBody is a request body that ended in an error: no more bytes come.
 type brokenBody struct{ error }
 
 func (b brokenBody) Unwrap() error { return b.error }
@@ -207,9 +211,9 @@ func (d *Disk) serveGet(w http.ResponseWriter, r *http.Request, g grant) {
 	}
 	defer f.Close()
 
-	// ServeContent answers failed conditions and ranges with bodies of its own.
-	// Conditions are of no use on a URL that lives for minutes, and a range that
-	// cannot be served may be ignored; so neither gets there.
+	// http.ServeContent answers failed conditions and ranges with its own bodies. A
+	// condition is useless for a URL that is valid for minutes, and a range that cannot
+	// be served can be ignored. So both are removed.
 	r = r.Clone(r.Context())
 	for _, name := range []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
 		r.Header.Del(name)
@@ -225,8 +229,8 @@ func (d *Disk) serveGet(w http.ResponseWriter, r *http.Request, g grant) {
 	http.ServeContent(w, r, "", st.ModTime(), f)
 }
 
-// satisfiable reports whether header asks for one range of which an object of
-// size bytes has at least the first byte.
+// satisfiable reports whether header requests one range whose first byte is in an object
+// of size bytes.
 func satisfiable(header string, size int64) bool {
 	spec, ok := strings.CutPrefix(header, "bytes=")
 	from, to, dash := strings.Cut(spec, "-")
@@ -248,18 +252,18 @@ func satisfiable(header string, size int64) bool {
 	return err == nil && last >= first
 }
 
-// extendWrite gives the response its own time: what the server allows is
-// counted from the request's first byte, and an upload may have used it up.
+// extendWrite gives the response its own timeout. The server's timeout counts from the
+// request's first byte, and an upload can have used it up.
 func (d *Disk) extendWrite(w http.ResponseWriter, by time.Duration) {
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(by))
 }
 
-// refuse answers err and makes it likely that the client gets to read it.
+// refuse writes the error err, and makes it likely that the client can read it.
 //
-// A browser sends its whole body before it looks for the answer, and closing a
-// connection with unread bytes resets it, which may throw the answer away on
-// the client's side. So the answer goes out whole, then the body is read on and
-// dropped, within Options.DrainBytes and DrainTimeout; then the connection ends.
+// A browser sends its whole body before it reads the answer. Closing a connection with
+// unread bytes resets it, and the client can then lose the answer. So refuse sends the
+// whole answer first, and then reads and drops the body, within Options.DrainBytes and
+// DrainTimeout. Then the connection ends.
 func (d *Disk) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var broken brokenBody
 	var refusal *fault.Error
@@ -277,11 +281,11 @@ func (d *Disk) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	h1body := r.ProtoMajor == 1 && r.Body != nil && r.ContentLength != 0
 	d.extendWrite(w, d.opts.IdleTimeout)
 	if h1body {
-		rc.EnableFullDuplex() // else net/http reads the body before it answers
+		rc.EnableFullDuplex() // otherwise net/http reads the body before it answers
 		w.Header().Set("Connection", "close")
 	}
-	// Held back to learn its length: a body of unknown length would only end
-	// when this handler returns, after the drain.
+	// The answer is held back until its length is known: an answer of unknown length
+	// would only end after the drain.
 	held := &heldResponse{ResponseWriter: w, status: http.StatusOK}
 	d.opts.RenderError(held, r, refusal)
 	w.Header().Set("Content-Length", strconv.Itoa(held.body.Len()))
@@ -295,8 +299,8 @@ func (d *Disk) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	io.CopyN(io.Discard, r.Body, d.opts.DrainBytes)
 }
 
-// heldResponse keeps status and body until the renderer is done; headers go
-// straight through.
+// heldResponse keeps status and body until the renderer has finished; headers are written
+// directly.
 type heldResponse struct {
 	http.ResponseWriter
 	status int

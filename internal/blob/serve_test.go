@@ -22,7 +22,7 @@ import (
 	"timbre.example/internal/blob"
 )
 
-// reply is a response read to its end.
+// reply is a response that was read completely.
 type reply struct {
 	status  int
 	header  http.Header
@@ -126,7 +126,7 @@ func TestOverCapByContentLength(t *testing.T) {
 	t.Parallel()
 	s := serve(t, blob.Options{})
 	s.wantNotKept(t, "big", put(t, s.presign(t, "big", 1000), bytes.NewReader(make([]byte, 1001))), 1001)
-	// Far over the cap nothing is read for nothing.
+	// A body far over the limit is refused without reading it.
 	far := serve(t, blob.Options{DiscardBytes: 5000})
 	far.wantNotKept(t, "big", put(t, far.presign(t, "big", 1000), bytes.NewReader(make([]byte, 5000))), 5000)
 	r := put(t, far.presign(t, "far", 1000), bytes.NewReader(make([]byte, 5001)))
@@ -136,7 +136,7 @@ func TestOverCapByContentLength(t *testing.T) {
 	}
 	far.wantMissing(t, "far")
 	far.wantNoTemp(t)
-	// Twice the cap where that is more.
+	// Twice the limit if that is more.
 	far.wantNotKept(t, "large", put(t, far.presign(t, "large", 3000), bytes.NewReader(make([]byte, 6000))), 6000)
 	if r := put(t, s.presign(t, "big", 1000), bytes.NewReader(make([]byte, 1000))); r.status != 200 {
 		t.Errorf("exactly the cap: %v", r)
@@ -149,11 +149,11 @@ func TestOverCapWhileStreaming(t *testing.T) {
 	u := s.presign(t, "big", 1<<20)
 	put(t, u, strings.NewReader("before"))
 	s.wantNotKept(t, "big", put(t, u, io.LimitReader(zeros{}, 8<<20)), 8<<20) // of unknown length: chunked
-	// The right file takes its place.
+	// The right file replaces it.
 	if r := put(t, u, strings.NewReader("after")); r.status != 200 || read(t, s, "big") != "after" {
 		t.Errorf("after it: %v", r)
 	}
-	// One without an end is cut off.
+	// A body without an end is cut off.
 	far := serve(t, blob.Options{DiscardBytes: 3 << 20})
 	u = far.presign(t, "endless", 1<<20)
 	put(t, u, strings.NewReader("before"))
@@ -168,8 +168,8 @@ func TestOverCapWhileStreaming(t *testing.T) {
 	}
 }
 
-// wantNotKept checks that a body over the cap was answered as one that went
-// through, and that its size is all that is left of it.
+// wantNotKept checks that a body over the limit was answered with success, and that only
+// its size is stored.
 func (s *served) wantNotKept(tb testing.TB, key string, r reply, size int64) {
 	tb.Helper()
 	if r.status != 200 || r.body != fmt.Sprintf("{\"size\":%d}\n", size) {
@@ -184,7 +184,7 @@ func (s *served) wantNotKept(tb testing.TB, key string, r reply, size int64) {
 	if err != nil || info.Size != size || len(kept) > 100 {
 		tb.Errorf("%s: a size of %d and %d bytes on the disk, %v", key, info.Size, len(kept), err)
 	}
-	// A copy, as prepare makes one, says the same.
+	// A copy, like the one of prepare, has the same size.
 	if err := s.Copy(tb.Context(), key, key+"-copy", 1<<40); err != nil {
 		tb.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func (s *served) wantNotKept(tb testing.TB, key string, r reply, size int64) {
 	s.wantNoTemp(tb)
 }
 
-// The disk takes nothing of a body over its cap while the rest of it comes.
+// The disk stores nothing of a body over its limit while the rest arrives.
 func TestOverCapHoldsNoDisk(t *testing.T) {
 	t.Parallel()
 	s := serve(t, blob.Options{})
@@ -206,7 +206,7 @@ func TestOverCapHoldsNoDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	limit := time.Now().Add(10 * time.Second)
-	for s.onDisk(t) != 0 { // what was sent arrives a little later
+	for s.onDisk(t) != 0 { // the bytes that were sent arrive a little later
 		if time.Now().After(limit) {
 			t.Fatalf("%d bytes on the disk", s.onDisk(t))
 		}
@@ -216,12 +216,12 @@ func TestOverCapHoldsNoDisk(t *testing.T) {
 	s.wantNotKept(t, "big", readRaw(t, conn), size)
 }
 
-// onDisk is how large the files are that are being written.
+// onDisk returns the size of the files that are being written.
 func (s *served) onDisk(tb testing.TB) (n int64) {
 	tb.Helper()
 	files, err := filepath.Glob(filepath.Join(s.dir, "tmp", "*"))
 	if err != nil || len(files) == 0 {
-		return -1 // it has not begun
+		return -1 // it has not started
 	}
 	for _, f := range files {
 		if st, err := os.Stat(f); err == nil {
@@ -231,8 +231,8 @@ func (s *served) onDisk(tb testing.TB) (n int64) {
 	return n
 }
 
-// Whoever uploads what the store writes of a body over its cap has it refused for
-// that size, and nothing more.
+// A client can upload the text that the store writes for a body over its limit. Then that
+// upload is refused for its size, and nothing else happens.
 func TestOverCapByItsOwnWords(t *testing.T) {
 	t.Parallel()
 	s := serve(t, blob.Options{})
@@ -251,8 +251,8 @@ func TestOverCapByItsOwnWords(t *testing.T) {
 	}
 }
 
-// A client of this kind (an XHR, curl without Expect) looks for the answer only
-// when everything is sent. The body is larger than all socket buffers together.
+// Such a client (an XHR, curl without Expect) reads the answer only after it has sent
+// everything. The body is larger than all socket buffers together.
 func TestRefusalReachesAClientThatSendsAllFirst(t *testing.T) {
 	t.Parallel()
 	const size = 24 << 20
@@ -261,7 +261,7 @@ func TestRefusalReachesAClientThatSendsAllFirst(t *testing.T) {
 		url  func(s *served) string
 		code fault.Code
 	}{
-		{"too large", func(s *served) string { return s.presign(t, "big", 1000) }, fault.CodeRegistrationAudioTooLarge}, // far
+		{"too large", func(s *served) string { return s.presign(t, "big", 1000) }, fault.CodeRegistrationAudioTooLarge}, // far over the limit
 		{"not signed", func(s *served) string { return s.url + "/big?sig=00" }, fault.CodeCommonForbidden},
 	} {
 		for _, chunked := range []bool{false, true} {
@@ -279,8 +279,8 @@ func TestRefusalReachesAClientThatSendsAllFirst(t *testing.T) {
 	}
 }
 
-// Past its bounds the server stops reading, and what it answered is still there
-// to be read.
+// Beyond the drain limits the server stops reading, and the client can still read the
+// answer.
 func TestDrainIsBounded(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -298,7 +298,7 @@ func TestDrainIsBounded(t *testing.T) {
 			conn := dial(t, s, s.presign(t, "big", 1000), declared, false)
 			sent := make(chan error, 1)
 			go func() { sent <- sendZeros(conn, c.send, false) }()
-			<-s.done // the handler gave up by itself
+			<-s.done // the handler stopped by itself
 			readRaw(t, conn).want(t, fault.CodeRegistrationAudioTooLarge)
 			conn.Close()
 			if err := <-sent; err == nil && c.send == declared {
@@ -341,8 +341,8 @@ func TestBrokenUploads(t *testing.T) {
 	}
 }
 
-// A slow upload that keeps moving outlives both the idle limit and what the
-// server allows a request.
+// A slow upload with regular bytes outlives both the idle timeout and the server's
+// timeout of a request.
 func TestSlowUploadIsNotIdle(t *testing.T) {
 	t.Parallel()
 	s := serve(t, blob.Options{IdleTimeout: 300 * time.Millisecond})
@@ -384,7 +384,7 @@ func TestExpectContinueOverCap(t *testing.T) {
 	t.Parallel()
 	s := serve(t, blob.Options{})
 	conn := dial(t, s, s.presign(t, "big", 10), 1<<30, false, "Expect: 100-continue")
-	// Not a byte of the body was sent, nor asked for.
+	// No byte of the body was sent or requested.
 	readRaw(t, conn).want(t, fault.CodeRegistrationAudioTooLarge)
 }
 
@@ -546,7 +546,7 @@ func TestDownload(t *testing.T) {
 			}
 		}
 	}
-	// A download that resumes is told apart from one whose object was replaced.
+	// A download that resumes is distinguished from one whose object was replaced.
 	tag := do(t, "HEAD", u, nil).header.Get("ETag")
 	if r := do(t, "GET", u, nil, "Range", "bytes=2-4", "If-Range", tag); r.status != 206 {
 		t.Errorf("If-Range with the current tag: %v", r)
@@ -584,7 +584,7 @@ func TestDiskFailures(t *testing.T) {
 	}
 }
 
-// The memory of a PUT is one buffer, however long the body.
+// The memory of a PUT is one buffer, for a body of any length.
 func TestPutMemoryIsFlat(t *testing.T) {
 	s := serve(t, blob.Options{})
 	const size = 200 << 20
@@ -623,8 +623,7 @@ func read(tb testing.TB, s *served, key string) string {
 	return string(b)
 }
 
-// dial opens a connection of a client that does nothing but what the test says,
-// and sends the head of a PUT.
+// dial opens a connection that sends only the head of a PUT; the test sends the rest.
 func dial(tb testing.TB, s *served, u string, size int64, chunked bool, extra ...string) *net.TCPConn {
 	tb.Helper()
 	var nd net.Dialer

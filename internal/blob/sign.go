@@ -22,20 +22,21 @@ const (
 	minSigningKey    = 16
 )
 
-// grant is what one signed URL allows: one method on one object, for a while.
+// grant is the permission in one signed URL: one method on one object, until a time.
 type grant struct {
 	method  string // PUT or GET; a GET grant also answers HEAD
 	key     string
 	expires int64 // Unix seconds
 	max     int64 // bytes, PUT only
-	// GET only. Without a type the URL says nothing of one, as those of before did.
+	// GET only. Without a type the URL has no type parameter, like the URLs of older
+	// releases.
 	filename, mediaType string
 }
 
-// signer makes and checks signed URLs. Each method signs with a key derived for
-// it alone, so that no crafted field can turn a grant to write into one to read.
+// signer makes and checks signed URLs. Each method has its own signing key, so no crafted
+// field turns a permission to write into one to read.
 type signer struct {
-	base string // no slash at the end
+	base string // without a slash at the end
 	path string // path of base, with a slash at the end
 	put  []byte
 	get  []byte
@@ -43,7 +44,7 @@ type signer struct {
 
 func newSigner(baseURL string, key []byte) (*signer, error) {
 	if len(key) < minSigningKey {
-		return nil, fmt.Errorf("blob: the signing key has %d bytes, at least %d are needed", len(key), minSigningKey)
+		return nil, fmt.Errorf("blob: the signing key has %d bytes, must have at least %d", len(key), minSigningKey)
 	}
 	u, err := url.Parse(baseURL)
 	if err != nil {
@@ -66,8 +67,8 @@ func derive(key []byte, method string) []byte {
 	return m.Sum(nil)
 }
 
-// sum authenticates g. Texts are length-prefixed, so that no two grants
-// authenticate the same bytes.
+// sum returns the signature of g. Texts are length-prefixed, so two different grants
+// never sign the same bytes.
 func (s *signer) sum(g grant) []byte {
 	key, texts := s.get, []string{g.method, g.key, g.filename}
 	if g.method == http.MethodPut {
@@ -104,9 +105,9 @@ func (s *signer) url(g grant) string {
 	return s.base + "/" + g.key + "?" + q.Encode()
 }
 
-// check returns the grant that u carries for method (PUT, GET or HEAD) and
-// whether we signed it. A URL we did not make (a parameter more, twice or
-// missing, a number written otherwise) is not signed.
+// check returns the grant in u for method (PUT, GET or HEAD), and whether we signed it.
+// It accepts only the exact form that we make: no additional, repeated or missing
+// parameter, and numbers in their usual form.
 func (s *signer) check(method string, u *url.URL) (grant, bool) {
 	if method == http.MethodHead {
 		method = http.MethodGet
@@ -149,7 +150,7 @@ func canonicalInt(s string) (int64, bool) {
 	return n, err == nil && n >= 0 && strconv.FormatInt(n, 10) == s
 }
 
-// ceilUnix rounds up: a URL never dies before the moment it was promised for.
+// ceilUnix rounds up, so a URL never expires before its promised time.
 func ceilUnix(t time.Time) int64 {
 	if t.Nanosecond() > 0 {
 		return t.Unix() + 1
@@ -157,11 +158,11 @@ func ceilUnix(t time.Time) int64 {
 	return t.Unix()
 }
 
-// validKey refuses all but segments of [a-z0-9-] joined by single slashes, so
-// that a key is a file path that stays where it is put.
+// validKey accepts only segments of [a-z0-9-] joined by single slashes. Such a key is a
+// file path that stays inside the folder.
 func validKey(key string) error {
 	if len(key) == 0 || len(key) > maxKeyBytes {
-		return fmt.Errorf("blob: a key has 1 to %d bytes, not %d", maxKeyBytes, len(key))
+		return fmt.Errorf("blob: a key must have 1 to %d bytes, not %d", maxKeyBytes, len(key))
 	}
 	for seg := range strings.SplitSeq(key, "/") {
 		if seg == "" {
@@ -169,7 +170,7 @@ func validKey(key string) error {
 		}
 		for _, c := range []byte(seg) {
 			if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-				return fmt.Errorf("blob: key %q may hold only a-z, 0-9, - and /", key)
+				return fmt.Errorf("blob: key %q may contain only a-z, 0-9, - and /", key)
 			}
 		}
 	}
@@ -181,8 +182,8 @@ var reserved = map[string]bool{
 	"LPT1": true, "LPT2": true, "LPT3": true, "LPT4": true, "LPT5": true, "LPT6": true, "LPT7": true, "LPT8": true, "LPT9": true,
 }
 
-// safeFilename makes a name that a browser may save under: one path segment,
-// no control or direction characters, at most 200 bytes with its extension kept.
+// safeFilename makes a safe name for a download: one path segment, without control or
+// direction characters, at most 200 bytes with its extension kept.
 func safeFilename(name string) string {
 	name = strings.Map(func(r rune) rune {
 		switch {
@@ -195,7 +196,7 @@ func safeFilename(name string) string {
 		}
 		return r
 	}, name)
-	// Windows drops dots and spaces at the end, and a dot in front hides a file.
+	// Windows removes dots and spaces at the end, and a dot in front hides a file.
 	name = strings.Trim(name, " .")
 	if len(name) > maxFilenameBytes {
 		ext := ""
@@ -208,7 +209,7 @@ func safeFilename(name string) string {
 		}
 		name = strings.TrimRight(name[:cut], " .") + ext
 	}
-	// Windows keeps these for devices, whatever their ending.
+	// Windows reserves these names for devices, with any extension.
 	if stem, _, _ := strings.Cut(name, "."); reserved[strings.ToUpper(strings.TrimRight(stem, " "))] {
 		name = "_" + name
 	}
@@ -218,7 +219,7 @@ func safeFilename(name string) string {
 	return name
 }
 
-// mediaType is what a download without one is.
+// mediaType is the default type of a download.
 func mediaType(t string) string {
 	if t == "" {
 		return "application/octet-stream"
@@ -226,8 +227,8 @@ func mediaType(t string) string {
 	return t
 }
 
-// disposition is the Content-Disposition of a download (RFC 6266): a plain
-// name for old clients, and the real one in the coding of RFC 5987.
+// disposition returns the Content-Disposition of a download (RFC 6266): an ASCII name for
+// old clients, and the real name in the encoding of RFC 5987.
 func disposition(name string) string {
 	const plain = "!#$&+-.^_`~"
 	var ascii, ext strings.Builder

@@ -29,8 +29,8 @@ func mustParse(tb interface{ Fatal(...any) }, raw string) *url.URL {
 	return u
 }
 
-// The form of a URL is a promise: those handed out before an upgrade work after
-// it. The signatures were computed apart from this code, with another HMAC.
+// The form of a URL is a promise: URLs from before an upgrade work after it. These
+// signatures were computed without this code, with another HMAC implementation.
 func TestSignedURLIsStable(t *testing.T) {
 	s := testSigner(t)
 	for _, c := range []struct {
@@ -84,7 +84,7 @@ func TestAnotherKeySignsOtherwise(t *testing.T) {
 	}
 }
 
-// Whatever URL is accepted is, to the byte of each value, one that we would make.
+// Every accepted URL is exactly one that we would make, in each byte of each value.
 func FuzzCheck(f *testing.F) {
 	s := testSigner(f)
 	put := s.url(grant{method: "PUT", key: "uploads/a", expires: 1800000000, max: 500})
@@ -139,7 +139,7 @@ func TestSafeFilename(t *testing.T) {
 	}
 }
 
-// A name survives the header as it is, and nothing in it escapes from there.
+// A file name survives the header unchanged, and cannot break out of it.
 func FuzzDisposition(f *testing.F) {
 	for _, name := range []string{"song.wav", "É \"x\".wav", "a\r\nSet-Cookie: b", "100%.wav", "日本.flac", "\xff", strings.Repeat("é", 200)} {
 		f.Add(name)

@@ -10,8 +10,8 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// Tagged returns an object of at most max bytes and the entity tag of this version
-// of it. Both are empty when there is no such object.
+// Tagged returns an object of at most max bytes, and the entity tag of this version. Both
+// are empty if the object is missing.
 func (s *S3) Tagged(ctx context.Context, key string, max int64) (data []byte, tag string, err error) {
 	if err := validKey(key); err != nil {
 		return nil, "", err
@@ -29,14 +29,14 @@ func (s *S3) Tagged(ctx context.Context, key string, max int64) (data []byte, ta
 		return nil, "", failed("read", err)
 	}
 	if int64(len(data)) > max || info.ETag == "" {
-		return nil, "", fmt.Errorf("blob: read: more than %d bytes, or without an entity tag", max)
+		return nil, "", fmt.Errorf("blob: read: the object has more than %d bytes, or no entity tag", max)
 	}
 	return data, info.ETag, nil
 }
 
-// PutTagged makes key an object with these bytes if the object there has this entity
-// tag still (If-Match); an empty tag means that there must be none (If-None-Match).
-// ok is false when the condition does not hold.
+// PutTagged stores these bytes as key if the object still has this entity tag (If-Match).
+// With an empty tag, the object must be missing (If-None-Match). ok is false if the
+// condition is not met.
 func (s *S3) PutTagged(ctx context.Context, key string, data []byte, tag string) (ok bool, err error) {
 	if err := validKey(key); err != nil {
 		return false, err
@@ -53,7 +53,8 @@ func (s *S3) PutTagged(ctx context.Context, key string, data []byte, tag string)
 	switch status := minio.ToErrorResponse(err).StatusCode; {
 	case err == nil:
 		return true, nil
-	// 409: another conditional write of this object is under way. 404: it was removed.
+	// 409: another conditional write of this object is running. 404: the object was
+	// removed.
 	case status == http.StatusPreconditionFailed || status == http.StatusConflict || isMissing(err):
 		return false, nil
 	}

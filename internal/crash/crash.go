@@ -1,7 +1,6 @@
-// Package crash lets the kill test end the process, as a power cut would, at
-// the points between two effects that must survive one; and it lets tests of the
-// real program move its clock on.
+// Package crash is for tests only. It lets the kill test end the process, like a power
+// cut, between two effects. It also lets tests of the real program move the clock ahead.
 //
-// It holds the hooks and nothing of what it interrupts. It does something only
-// in a build with the tag crashpoints, which no release has.
+// It contains only the hooks, and does nothing unless the binary is built with the tag
+// crashpoints. No release is.
 package crash

@@ -4,8 +4,8 @@ package crash
 
 import "time"
 
-// Points is what a program asks at start. In a server it does nothing.
+// Points returns the hook of the crash points. In a release the hook does nothing.
 func Points() func(point string) { return func(string) {} }
 
-// Now is the clock of a program.
+// Now returns the program's clock.
 func Now() func() time.Time { return time.Now }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Points is what a program asks at start: the function it returns kills the
-// process at the point that TIMBRE_CRASH_AT names.
+// Points returns the hook of the crash points: a function that kills the process at the
+// point that TIMBRE_CRASH_AT names.
 func Points() func(point string) {
 	at := os.Getenv("TIMBRE_CRASH_AT")
 	return func(point string) {
@@ -21,8 +21,8 @@ func Points() func(point string) {
 	}
 }
 
-// Now is the clock of a program: it is ahead by what stands in the file that
-// TIMBRE_CLOCK_AHEAD names, such as 3h, whenever it is asked.
+// Now returns the program's clock. It is ahead by the duration in the file that
+// TIMBRE_CLOCK_AHEAD names, such as 3h. The file is read at each call.
 func Now() func() time.Time {
 	file := os.Getenv("TIMBRE_CLOCK_AHEAD")
 	return func() time.Time {

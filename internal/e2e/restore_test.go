@@ -174,7 +174,7 @@ func TestRestoredDatabase(t *testing.T) {
 		}
 		// A look changes nothing.
 		said, ok = tool(t, s, "log", "repair", "--from-store", "--network", "testnet")
-		if !ok || !strings.Contains(said, "changed      nothing: --apply writes them") || strings.Split(get(t, logURL+"/checkpoint"), "\n")[1] != "1" {
+		if !ok || !strings.Contains(said, "changed      nothing: add --apply to write them") || strings.Split(get(t, logURL+"/checkpoint"), "\n")[1] != "1" {
 			t.Errorf("a look:\n%s", said)
 		}
 		said, ok = tool(t, s, "log", "repair", "--from-store", "--network", "testnet", "--apply", "--json")

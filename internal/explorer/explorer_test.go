@@ -125,7 +125,7 @@ func TestPages(t *testing.T) {
 			{tx(second[0]), []string{"Verified", "Registration number 1, version 2", "Added version 2", "/log/testnet/tile/0/000.p/7", "/log/testnet/tile/entries/000.p/7"}},
 			{tx(second[5]), []string{"Verified", "Registration number 6, version 1", "Registered a new work"}},
 			{tx(third[59]), []string{"Verified", "Registration number 66, version 1"}},
-			{tx(refused[0]), []string{"Refused", "there is no work 9000"}},
+			{tx(refused[0]), []string{"Refused", "work 9000 does not exist"}},
 			{tx(waiting[0]), []string{"Waiting", "not in the log yet"}},
 			{"/explorer/testnet/block/0", []string{"Verified", "it was empty"}},
 			{"/explorer/testnet/block/1", []string{"Verified", "added 1 entry", tx(first[0])}},

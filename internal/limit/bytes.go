@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Bytes is a budget of bytes that are held at the same time, in this process. One
-// key holds a share of it at most, so that it leaves room for the others.
+// Bytes is a budget of bytes that are held at the same time in this process. One key can
+// hold at most a share of it, so that other keys have room.
 type Bytes struct {
 	free  *semaphore.Weighted
 	share int64
@@ -19,20 +19,20 @@ type Bytes struct {
 	held map[string]int64
 }
 
-// The refusals of Bytes.
+// The errors of Bytes.
 var (
-	ErrShare = errors.New("the key holds its whole share")
-	ErrFull  = errors.New("no room became free in time")
+	ErrShare = errors.New("the key's share is used up")
+	ErrFull  = errors.New("no room became free before the timeout")
 )
 
-// NewBytes makes a budget of most bytes, of which one key holds share at most.
+// NewBytes makes a budget of most bytes, of which one key can hold at most share.
 func NewBytes(most, share int64) *Bytes {
 	return &Bytes{free: semaphore.NewWeighted(most), share: share, held: map[string]int64{}}
 }
 
-// Hold takes n bytes until release is called. It returns ErrShare at once where the
-// key's share has no room for them, and ErrFull where the budget has none for as long
-// as wait. Keys wait in the order in which they came.
+// Hold takes n bytes until release is called. If they do not fit in the key's share, it
+// returns ErrShare at once. If the budget has no room, it waits for at most wait and then
+// returns ErrFull. Keys wait in the order in which they came.
 func (b *Bytes) Hold(ctx context.Context, key string, n int64, wait time.Duration) (release func(), err error) {
 	b.mu.Lock()
 	if b.held[key]+n > b.share {
@@ -60,7 +60,7 @@ func (b *Bytes) Hold(ctx context.Context, key string, n int64, wait time.Duratio
 	return func() { b.free.Release(n); giveBack() }, nil
 }
 
-// Held are the bytes that a key holds.
+// Held returns the number of bytes that a key holds.
 func (b *Bytes) Held(key string) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()

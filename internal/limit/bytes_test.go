@@ -32,7 +32,7 @@ func TestBytes(t *testing.T) {
 	if _, err := b.Hold(gone, "c", 1, time.Hour); !errors.Is(err, context.Canceled) {
 		t.Errorf("a client that went: %v", err)
 	}
-	// Who waits gets what becomes free.
+	// A waiting caller receives bytes that become free.
 	got := make(chan error)
 	go func() {
 		_, err := b.Hold(t.Context(), "c", 60, time.Hour)

@@ -1,6 +1,6 @@
 package limit
 
-// Remembered is how many keys a budget holds in memory.
+// Remembered returns the number of keys that a budget holds in memory.
 func Remembered(b *Budget) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -2,8 +2,8 @@ package limit
 
 import "testing"
 
-// FuzzRate: a rate that is read is within its bounds, and is written so that it
-// is read as the same.
+// FuzzRate: an accepted rate is within its bounds. Written and read again, it is the
+// same.
 func FuzzRate(f *testing.F) {
 	for _, s := range []string{"300/1m,burst=100", "off", "1/1s", "1000000/1h,burst=1", "5/90s", "5/1m0s,burst=", "+5/1m", "5/0x1s"} {
 		f.Add(s)

@@ -1,19 +1,18 @@
-// Package limit counts calls against budgets: so many in a time, and so many
-// of them at once, by key (a session, an address, …).
+// Package limit limits the rate of calls by key (a session, an address, …): a number of
+// calls in a time, and a burst.
 //
-// The count is a GCRA: all that is kept of a budget is the moment at which it
-// will be whole again, and a call that is let through moves that moment on by
-// one call's time. Where instances share a Postgres they share that moment, as
-// one row, and together never let more through than one of them would. On
-// SQLite one process serves, and counts in memory alone.
+// The algorithm is GCRA. The only state of a budget is the time at which it will be full
+// again; an allowed call moves that time on by the cost of one call. Instances on one
+// Postgres share that time as one row, so together they never allow more calls than one
+// instance would. On SQLite one process serves, and counts in memory only.
 //
-// A call does not always ask the database. A large budget is spent from in
-// small advances, so that a busy organization is not one row that every call
-// waits for; and what was refused is refused from memory until it is due. When
-// the database does not answer, each instance counts alone for a while: a limit
-// is no reason to turn anybody away, and the call itself will tell.
+// Not every call needs the database. A process takes several calls at once from a large
+// budget, so that a busy organization is not one row that every call waits for. A refused
+// key is refused from memory until it may call again. If the database does not answer,
+// each instance counts alone for a while, so that no caller is refused because of it; the
+// call itself will report the error.
 //
-// The package never knows what a key means or how a refusal reads.
+// The package knows neither the meaning of a key nor the text of a refusal.
 package limit
 
 import (
@@ -25,26 +24,25 @@ import (
 	"timbre.example/internal/store"
 )
 
-// Rates are the budgets of a server.
+// Rates are the rate limits of a server.
 type Rates struct {
 	Mint         Rate // sessions minted, by key pair
 	Session      Rate // calls, by session
 	Address      Rate // calls, by network address
 	Organization Rate // mints and calls, by organization
-	Titles       Rate // refusals for a title that is taken, by end-user or session
+	Titles       Rate // registration.duplicate_title errors, by end-user or session
 }
 
-// Limits are the budgets of a server. A nil one allows everything.
+// Limits are the budgets of a server. A nil Limits allows everything.
 type Limits struct {
 	Mint, Session, Address, Organization *Budget
-	// Titles is counted by each instance alone.
+	// Each instance counts Titles alone.
 	Titles *Budget
 
 	shared *shared
 }
 
-// New makes the budgets. They are shared by every instance on db when that is a
-// Postgres.
+// New makes the budgets. If db is a Postgres, all instances on it share them.
 func New(db *store.DB, r Rates, log *slog.Logger) *Limits {
 	l := &Limits{}
 	if db.Dialect() == "postgres" {
@@ -64,7 +62,7 @@ func New(db *store.DB, r Rates, log *slog.Logger) *Limits {
 	return l
 }
 
-// Run forgets rows that say nothing any more, until ctx ends.
+// Run deletes rows of budgets that are full again, until ctx ends.
 func (l *Limits) Run(ctx context.Context) {
 	if l.shared == nil {
 		return
@@ -81,55 +79,55 @@ func (l *Limits) Run(ctx context.Context) {
 	}
 }
 
-// State is what is left of a budget after a call.
+// State is the state of a budget after a call.
 type State struct {
 	Allowed bool
-	// Left is how many calls would be let through at once.
+	// Left is how many more calls are allowed now.
 	Left int
-	// Whole is how long until the whole burst would be.
+	// Whole is the time until the whole burst is available again.
 	Whole time.Duration
-	// Wait is how long until one will be, after a refusal.
+	// Wait is the time until the next call is allowed, after a refusal.
 	Wait time.Duration
 }
 
-// Budget is one limit, with an account for each key.
+// Budget is one rate limit, with an account for each key.
 type Budget struct {
 	name   string
 	rate   Rate
-	every  time.Duration // one call's time
-	burst  time.Duration // that of the whole burst
-	chunk  int           // the largest advance
+	every  time.Duration // the cost of one call
+	burst  time.Duration // the cost of the whole burst
+	chunk  int           // the largest number of calls that are taken ahead
 	shared *shared       // nil: this process counts alone
 	now    func() time.Time
 
-	// Accounts that nobody used for a generation, which is longer than any
-	// takes to be whole again, are forgotten.
+	// Accounts that are not used for a generation are deleted. A generation is longer
+	// than any budget takes to be full again.
 	mu             sync.Mutex
 	recent, before map[string]*account
 	turned         time.Time
 }
 
-// MaxKeys is how many keys a budget remembers in this process. When more than
-// that call within one generation, those that called longest ago are forgotten
-// first; a forgotten one that is counted in memory alone starts afresh.
+// MaxKeys is the largest number of keys of one budget in this process's memory. With more
+// keys in one generation, the least recently used are deleted first. A deleted key that
+// is counted only in memory starts again with a full budget.
 const MaxKeys = 1 << 16
 
-// account is one key's budget as this process knows it.
+// account is the state of one key's budget in this process.
 type account struct {
 	mu sync.Mutex
-	// whole is when the budget will be whole again, as last seen. Others may
-	// have moved it on since, and never back.
+	// whole is the time at which the budget will be full again, as last read. Other
+	// instances can have moved it on since, but never back.
 	whole time.Time
-	// advance is how many calls were taken from the shared budget ahead of
-	// time: the last ones before whole.
+	// advance is the number of calls that were taken ahead from the shared budget and are
+	// not used yet.
 	advance int
 }
 
 func newBudget(name string, r Rate, s *shared, now func() time.Time) *Budget {
 	b := &Budget{name: name, rate: r, every: r.every(), shared: s, now: now, recent: map[string]*account{}, turned: now()}
 	b.burst = b.every * time.Duration(r.Burst)
-	// At most 1.6 % of the burst, so that what other instances hold unused is
-	// hardly missed.
+	// At most 1.6 % of the burst, so that the unused calls of other instances hardly
+	// matter.
 	b.chunk = max(1, r.Burst/64)
 	return b
 }
@@ -146,8 +144,8 @@ func (b *Budget) Take(ctx context.Context, key string) State {
 	if a.whole.After(b.beyond(now)) {
 		a.whole, a.advance = time.Time{}, 0
 	}
-	// An advance that was not spent before its time is lost: by then the shared
-	// budget has grown by as much, and spending both would be too many.
+	// Unused calls of an advance expire: the shared budget has grown by as much
+	// meanwhile, and using both would be too many.
 	a.advance = min(a.advance, int(max(0, a.whole.Sub(now))/b.every))
 	s := State{}
 	switch {
@@ -164,16 +162,16 @@ func (b *Budget) Take(ctx context.Context, key string) State {
 	return s
 }
 
-// disagreement is how far the clocks of instances may lie apart.
+// disagreement is the largest difference between the clocks of instances.
 const disagreement = time.Minute
 
-// beyond is the latest moment at which a budget can be whole again. A later one was
-// written while the clock was ahead, and says nothing since the clock was corrected.
-// Without this bound, all callers would be refused until that time.
+// beyond is the latest time at which a budget can be full again. A later time was written
+// while a clock was ahead, and does not count after the clock was corrected. Without this
+// bound, all callers would be refused until that time.
 func (b *Budget) beyond(now time.Time) time.Time { return now.Add(b.burst + disagreement) }
 
-// Return gives back a call that Take let through. It is for a budget that each
-// instance counts alone.
+// Return undoes one allowed Take. Use it only for a budget that each instance counts
+// alone.
 func (b *Budget) Return(key string) {
 	if b == nil {
 		return
@@ -184,13 +182,13 @@ func (b *Budget) Return(key string) {
 	a.whole = a.whole.Add(-b.every)
 }
 
-// left is how many calls fit in at once, when the budget is whole at that time.
+// left returns how many calls are allowed at once, if the budget is full at that time.
 func (b *Budget) left(whole, now time.Time) int {
 	return int((b.burst - max(0, whole.Sub(now))) / b.every)
 }
 
-// spend takes one call, and an advance where the budget is a large one, from
-// the shared budget or else from this process's own.
+// spend takes one call (and for a large budget an advance) from the shared budget, or
+// without a database from this process's own.
 func (b *Budget) spend(ctx context.Context, key string, a *account, now time.Time) bool {
 	want := min(b.chunk, b.left(a.whole, now))
 	for b.shared.answers(now) {
@@ -204,7 +202,8 @@ func (b *Budget) spend(ctx context.Context, key string, a *account, now time.Tim
 			a.advance = want - 1
 			return true
 		}
-		// Others have spent what we thought was left. Perhaps less will do.
+		// Another instance has used the calls that we expected. Fewer calls may still
+		// fit.
 		if want = min(want-1, b.left(whole, now)); want < 1 {
 			return false
 		}
@@ -216,7 +215,7 @@ func (b *Budget) spend(ctx context.Context, key string, a *account, now time.Tim
 	return true
 }
 
-// account finds or makes the account of a key.
+// account returns the account of a key, and makes it if it is missing.
 func (b *Budget) account(key string) *account {
 	b.mu.Lock()
 	defer b.mu.Unlock()

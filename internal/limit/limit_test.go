@@ -21,7 +21,7 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// clock is a time that a test moves.
+// clock is a clock that a test sets.
 type clock struct{ us atomic.Int64 }
 
 func newClock(db *store.DB) *clock {
@@ -44,12 +44,12 @@ func rate(t testing.TB, text string) (r limit.Rate) {
 	return r
 }
 
-// instance is one more process's limits, with the rate as its sessions'.
+// instance returns the limits of one more process; its session rate is the given rate.
 func instance(db *store.DB, r limit.Rate) *limit.Budget {
 	return limit.New(db, limit.Rates{Session: r}, quiet()).Session
 }
 
-// However many call at once, the burst is let through and nobody else.
+// With any number of calls at the same time, exactly the burst is allowed.
 func TestExactWhenAllCallAtOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
@@ -71,8 +71,8 @@ func TestExactWhenAllCallAtOnce(t *testing.T) {
 	})
 }
 
-// Instances on one Postgres let the burst through together: exactly, where it
-// is small; less by the advances that lie with others, where it is large.
+// Instances on one Postgres together allow the burst: exactly for a small burst; for a
+// large one, less by the advances that other instances hold.
 func TestInstancesShareABudget(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -107,8 +107,8 @@ func TestInstancesShareABudget(t *testing.T) {
 	}
 }
 
-// Who waits as long as he is told is let through, and one microsecond less is
-// not enough.
+// A caller who waits for the time in the refusal is allowed again; one microsecond less
+// is too short.
 func TestRefill(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
@@ -120,7 +120,7 @@ func TestRefill(t *testing.T) {
 				t.Errorf("call %d: %+v", i, s)
 			}
 		}
-		for range 3 { // refusals cost nothing
+		for range 3 { // refusals spend nothing
 			if s := take(); s.Allowed || s.Left != 0 || s.Wait != 500*time.Millisecond {
 				t.Errorf("over the burst: %+v", s)
 			}
@@ -148,8 +148,8 @@ func TestRefill(t *testing.T) {
 	})
 }
 
-// A clock that was ahead for a while locks nobody out after it was set right, neither in
-// a process that saw it nor in one that starts then.
+// A clock that was ahead for a while refuses no caller after it was corrected. This holds
+// for a process that saw it, and for a process that starts then.
 func TestClockSetBack(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
@@ -178,9 +178,9 @@ func TestClockSetBack(t *testing.T) {
 	})
 }
 
-// Whatever several instances do and whenever: in no stretch of time do they let
-// more through than the burst and what the stretch is worth. And who calls no
-// faster than the limit, alone, is never refused.
+// For any calls of several instances: in no period do they allow more calls than the
+// burst and what the period adds. A single caller that is not faster than the limit is
+// never refused.
 func TestNeverMoreThanTheLimit(t *testing.T) {
 	t.Parallel()
 	url := storetest.PostgresURL(t)
@@ -194,7 +194,7 @@ func TestNeverMoreThanTheLimit(t *testing.T) {
 		r := limit.Rate{Count: rapid.IntRange(1, 6000).Draw(rt, "count"), Per: time.Minute, Burst: rapid.IntRange(1, 400).Draw(rt, "burst")}
 		every := math.Ceil(6e7 / float64(r.Count)) // microseconds
 		both := []*limit.Budget{instance(a, r), instance(b, r)}
-		var let []int64 // when
+		var let []int64 // times of the allowed calls
 		for range rapid.IntRange(1, 150).Draw(rt, "steps") {
 			c.us.Add(int64(rapid.Float64Range(0, 3).Draw(rt, "pause") * every))
 			if rapid.IntRange(0, 20).Draw(rt, "rest") == 0 {
@@ -224,8 +224,8 @@ func TestNeverMoreThanTheLimit(t *testing.T) {
 	})
 }
 
-// What was refused is refused without the database until it is due, and a large
-// budget asks it seldom.
+// A refused call is refused without the database until its time has come. A large budget
+// asks the database rarely.
 func TestHowOftenTheDatabaseIsAsked(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t, storetest.PostgresURL(t))
@@ -250,7 +250,7 @@ func TestHowOftenTheDatabaseIsAsked(t *testing.T) {
 	}
 	l.Session.Take(t.Context(), "s")
 	l.Session.Take(t.Context(), "s")
-	if err := db.Close(); err != nil { // from here on it would count alone
+	if err := db.Close(); err != nil { // without the database it would count alone
 		t.Fatal(err)
 	}
 	for range 100 {
@@ -260,8 +260,8 @@ func TestHowOftenTheDatabaseIsAsked(t *testing.T) {
 	}
 }
 
-// A database that does not answer turns nobody away; each instance then counts
-// alone, and says so once.
+// A database that does not answer refuses no caller. Each instance then counts alone, and
+// logs it once.
 func TestDatabaseAway(t *testing.T) {
 	t.Parallel()
 	db, err := store.Open(t.Context(), storetest.PostgresURL(t))
@@ -288,7 +288,7 @@ func TestDatabaseAway(t *testing.T) {
 	}
 }
 
-// Rows whose moment has passed are swept, and those that still count are not.
+// Rows whose time has passed are deleted; rows that still count are not.
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t, storetest.PostgresURL(t))
@@ -307,7 +307,7 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// Memory is bounded by count and by time, and nobody busy is forgotten.
+// Memory is bounded by the number of keys and by time. A busy key is never deleted.
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	db := storetest.SQLite(t)
@@ -361,7 +361,7 @@ func TestRates(t *testing.T) {
 	}
 }
 
-// The rows are not in Postgres's log, however often a server starts.
+// The table is not in Postgres's write-ahead log, also after several starts of a server.
 func TestUnlogged(t *testing.T) {
 	t.Parallel()
 	url := storetest.PostgresURL(t)
@@ -379,8 +379,8 @@ func TestUnlogged(t *testing.T) {
 	}
 }
 
-// What a call pays for its limit, beside what a bare commit costs there: in
-// memory, as one of many small budgets, and as a large one that all spend from.
+// The cost of the limit for a call, compared with a bare commit: in memory, with many
+// small budgets, and with one large budget that all callers share.
 func BenchmarkTake(b *testing.B) {
 	each := func(b *testing.B, f func(n int64)) {
 		var n atomic.Int64

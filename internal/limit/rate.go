@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Rate is a limit: Count calls in the time Per, and at most Burst of them at
-// once. The zero Rate is no limit.
+// Rate is a rate limit: Count calls in the time Per, and at most Burst calls at once. The
+// zero Rate means no limit.
 type Rate struct {
 	Count int
 	Per   time.Duration // whole seconds
@@ -18,10 +18,10 @@ type Rate struct {
 
 const maxCount = 1_000_000
 
-var errRate = errors.New(`a limit reads like "300/1m,burst=100", or "off"`)
+var errRate = errors.New(`must be a rate such as "300/1m,burst=100", or "off"`)
 
-// UnmarshalText reads "300/1m,burst=100", or "off". A burst that is left out is
-// as large as the count.
+// UnmarshalText parses "300/1m,burst=100", or "off". Without a burst, the burst is the
+// count.
 func (r *Rate) UnmarshalText(text []byte) error {
 	*r = Rate{}
 	if string(text) == "off" {
@@ -43,14 +43,14 @@ func (r *Rate) UnmarshalText(text []byte) error {
 	}
 	switch {
 	case r.Count < 1, r.Count > maxCount, r.Burst < 1, r.Burst > maxCount:
-		return fmt.Errorf("a limit and its burst are from 1 to %d", maxCount)
+		return fmt.Errorf("the count and the burst must be from 1 to %d", maxCount)
 	case r.Per < time.Second, r.Per > time.Hour, r.Per%time.Second != 0:
-		return errors.New("a limit is for a time from 1s to 1h, in whole seconds")
+		return errors.New("the time must be from 1s to 1h, in whole seconds")
 	}
 	return nil
 }
 
-// MarshalText is the inverse.
+// MarshalText is the inverse of UnmarshalText.
 func (r Rate) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 func (r Rate) String() string {
@@ -58,26 +58,26 @@ func (r Rate) String() string {
 		return "off"
 	}
 	per := r.Per.String()
-	if strings.HasSuffix(per, "m0s") { // as people write it
+	if strings.HasSuffix(per, "m0s") { // write 1m, not 1m0s
 		per = strings.TrimSuffix(strings.TrimSuffix(per, "0s"), "0m")
 	}
 	return fmt.Sprintf("%d/%s,burst=%d", r.Count, per, r.Burst)
 }
 
-// Off reports whether r is no limit.
+// Off reports whether r means no limit.
 func (r Rate) Off() bool { return r.Count == 0 }
 
-// every is the time of one call, in the microseconds that are stored, rounded
-// up: never more than the limit.
+// every returns the time of one call in whole microseconds, the stored unit. It rounds
+// up, so the limit is never exceeded.
 func (r Rate) every() time.Duration {
 	us := (r.Per.Microseconds() + int64(r.Count) - 1) / int64(r.Count)
 	return time.Duration(us) * time.Microsecond
 }
 
-// Headers are the values of RateLimit-Policy and RateLimit after a call, in the
-// form of the IETF's draft: a quota per window of seconds, then what remains
-// and in how many seconds all of it will. The burst is a parameter of our own:
-// the draft has none. A budget that is off has no headers.
+// Headers returns the values of RateLimit-Policy and RateLimit after a call, in the form
+// of the IETF draft: a quota for a window of seconds; then the calls that remain, and the
+// seconds until all are available. The burst is our own parameter, because the draft has
+// none. A budget without a limit has no headers.
 func (b *Budget) Headers(s State) (policy, standing string) {
 	if b == nil {
 		return "", ""

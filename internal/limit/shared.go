@@ -12,46 +12,45 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// shared is the budgets of all instances: rows in Postgres. Each statement
-// touches one row and is a transaction of its own, so none waits for another
-// while it holds a row, and nothing can deadlock.
+// shared is the budgets of all instances, as rows in Postgres. Each statement changes one
+// row in a transaction of its own. So no statement waits while it holds a row, and there
+// are no deadlocks.
 //
-// The times are those of the instance that asks. Clocks that disagree let
-// through, once, what a budget regains in the difference.
+// The times are those of the calling instance. If clocks differ, the instances together
+// allow, once, the calls of that difference.
 type shared struct {
 	db  *store.DB
 	log *slog.Logger
 
 	mu    sync.Mutex
-	until time.Time // when the database is asked again after it did not answer
-	said  time.Time // when that was logged last
+	until time.Time // when the database is tried again after a failure
+	said  time.Time // time of the last log line
 }
 
 const (
-	// patience is how long a call waits for its limit.
-	patience = 500 * time.Millisecond
-	// alone is how long each instance counts alone after that.
+	// timeout is how long a call waits for the database.
+	timeout = 500 * time.Millisecond
+	// alone is how long each instance counts alone after a timeout.
 	alone = 5 * time.Second
-	// quiet is how long nothing more is logged.
+	// quiet is the shortest time between two log lines.
 	quiet = time.Minute
 )
 
-// answers reports whether there is a database to share with, and it is thought
-// to answer.
+// answers reports whether there is a shared database that probably answers.
 func (s *shared) answers(now time.Time) bool {
 	if s == nil {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !now.Before(s.until) || s.until.Sub(now) > alone // the clock was set back
+	return !now.Before(s.until) || s.until.Sub(now) > alone // or the clock was set back
 }
 
-// spend moves a budget's moment on by cost, unless it is after latest, and
-// returns the moment as it is now. One after beyond counts as past.
+// spend moves the time of a budget on by cost, unless the result is after latest. It
+// returns the new time. A time after beyond counts as past.
 func (s *shared) spend(ctx context.Context, key string, now time.Time, cost time.Duration, latest, beyond time.Time) (whole time.Time, ok bool, err error) {
-	// A caller who hangs up has called all the same.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	// The call counts also if the caller cancels it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	var us int64
 	err = s.db.One(ctx, func(tx *store.Tx) error {
@@ -60,7 +59,7 @@ func (s *shared) spend(ctx context.Context, key string, now time.Time, cost time
 	})
 	if ok = err == nil; errors.Is(err, sql.ErrNoRows) {
 		us, err = s.db.Read().GetBudget(ctx, key)
-		if errors.Is(err, sql.ErrNoRows) { // swept this very moment
+		if errors.Is(err, sql.ErrNoRows) { // the row was deleted at this moment
 			us, err = store.Micros(now), nil
 		}
 	}
@@ -70,7 +69,7 @@ func (s *shared) spend(ctx context.Context, key string, now time.Time, cost time
 	return store.Time(us), ok, err
 }
 
-// away remembers that the database does not answer, and says so now and then.
+// away records that the database does not answer, and logs it now and then.
 func (s *shared) away(now time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// Caller is a browser whose session was found good for this call.
+// Caller is a browser whose session is valid for this call.
 type Caller struct {
 	SessionID       string
 	Organization    string
@@ -21,34 +21,36 @@ type Caller struct {
 	Network         network.Name
 	AtsID           int64
 	ExternalUserRef string
-	// MaxFileSize is the smallest of the system's, the organization's, the
-	// key's and the session's caps, in bytes.
+	// MaxFileSize is the smallest limit of the system, the organization, the key and the
+	// session, in bytes.
 	MaxFileSize int64
 	// DuplicateTitles is the organization's setting.
 	DuplicateTitles bool
-	// Quota is how many registrations and updates the organization has a month;
-	// 0: as many as it can pay for.
+	// Quota is the largest number of registrations and updates of the organization in a
+	// month; 0: no quota, credits are the only limit.
 	Quota int64
-	// WorkID is the work that the caller has shown the right to update, beyond
-	// what the token says; "": none. Authorize leaves it empty.
+	// WorkID is a work that the caller may update beyond what the token allows. The
+	// caller has shown an access code, or owns the work; "": none. Authorize leaves it
+	// empty.
 	WorkID string
-	// Test: the session is of a test key, and reaches what test keys made on the test
-	// network, nothing else. Rehearse is the code that it is to meet;
-	// "" for all others.
+	// Test: the session belongs to a test key. It reaches only what test keys made on the
+	// test network. Rehearse is the error code to rehearse; "" for none.
 	Test     bool
 	Rehearse fault.Code
-	// HashOnly: of recordings only the hash is taken, and no file is stored.
+	// HashOnly: the registry stores only the hash of a recording, and no file.
 	HashOnly bool
-	// Expired: the token may go on with the job it began, and begin no other.
+	// Expired: the token can continue the job that it started, but cannot start another
+	// one.
 	Expired bool
 }
 
-// Authorize checks what a browser's call carries: the Authorization and
-// X-Site-Key headers, and Origin where the browser sent one (it does on every
-// cross-origin call; a call without one is not from another site's page). An
-// issuer whose keys are not to be had is common.auth.jwks_unavailable. A
-// database that does not answer is common.auth.backend_unavailable: the token is
-// good, and nothing more can be said of it.
+// Authorize checks the headers Authorization and X-Site-Key of a browser's call, and
+// Origin if the browser sent it. A browser sends Origin with every cross-origin call, so
+// a call without it does not come from another site's page.
+//
+// Errors: common.auth.jwks_unavailable if the issuer's keys are missing;
+// common.auth.backend_unavailable if the database does not answer. In the second case the
+// token's signature is valid, but its session could not be read.
 func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin string) (Caller, error) {
 	if authorization == "" {
 		return Caller{}, fault.CommonAuthMissingToken()
@@ -83,14 +85,14 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 	switch {
 	case row.RevokedAt.Valid:
 		return Caller{}, fault.SessionInvalidToken("revoked")
-	case !row.Jti.Valid && expired: // long ago, and forgotten
+	case !row.Jti.Valid && expired: // expired long ago, and its row was deleted
 		return Caller{}, fault.CommonAuthExpired()
-	case !row.Jti.Valid: // signed with our key, and not minted here: or a database that was restored
+	case !row.Jti.Valid: // signed with our key, but its session is missing: it was not minted here, or the database was restored
 		return Caller{}, fault.SessionInvalidToken("unknown")
 	case row.SiteKey.Test && c.Network != network.Testnet:
 		return Caller{}, fault.SessionInvalidToken("network")
-	// A row of a release before has no action. Any other says what was minted, and a
-	// token that says more was made with a stolen key and the id of a session.
+	// A row of an older release has no action. Any other row has what was minted. A token
+	// that claims more was made with a stolen key and the id of a session.
 	case row.Action != "" && (row.Action != string(c.Action) || row.Network != string(c.Network) || row.EndUser != endUser(c.Organization, c.ExternalUserRef)):
 		return Caller{}, fault.SessionInvalidToken("unknown")
 	}
@@ -103,14 +105,14 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 		HashOnly:        c.HashOnly || row.Organization.AssetStorage == StoreNone,
 		Expired:         expired,
 	}
-	if caller.Test { // whatever a token says, a live key does not rehearse
+	if caller.Test { // a live key never rehearses, also if the token claims it
 		caller.Rehearse = c.Rehearse
 	}
 	return caller, nil
 }
 
-// verify checks with this process's own keys, which it always has, or with those
-// of its issuer.
+// verify checks a token with the issuer's keys, or without an issuer with this process's
+// own keys.
 func (s *Service) verify(ctx context.Context, token string) (Claims, error) {
 	if s.Issuer != nil {
 		return s.Issuer.Verify(ctx, token)
@@ -118,7 +120,7 @@ func (s *Service) verify(ctx context.Context, token string) (Claims, error) {
 	return s.Tokens.Verify(token)
 }
 
-// unread is the refusal for a token whose session could not be looked up.
+// unread is the error for a token whose session could not be read.
 func unread(err error) error {
 	if store.Unavailable(err) {
 		return fault.CommonAuthBackendUnavailable(2 * time.Second).Because(err)
@@ -126,10 +128,9 @@ func unread(err error) error {
 	return err
 }
 
-// May refuses a caller whose token is for another action, or for another
-// network ("" is any); one who may touch a single work, when the call makes a new
-// one; and one whose token has expired, when the call begins something (a job
-// already begun may go on).
+// May refuses a caller whose token is for another action or another network ("" is any).
+// It refuses a token for a single work if the call makes a new work. It refuses an
+// expired token if the call starts a job; an expired token can continue its job.
 func (c Caller) May(action Action, n network.Name, begins bool) error {
 	switch {
 	case begins && c.Expired:
@@ -144,9 +145,9 @@ func (c Caller) May(action Action, n network.Name, begins bool) error {
 	return nil
 }
 
-// MayRead refuses a caller whose token has expired. An end-user's works are read
-// by sessions of every action that carry the end-user: a page changes the widget's
-// mode first and its token after.
+// MayRead refuses a caller whose token has expired. Sessions of every action can read
+// their end-user's works, because a page changes the widget's mode first and its token
+// later.
 func (c Caller) MayRead() error {
 	if c.Expired {
 		return fault.CommonAuthExpired()
@@ -154,8 +155,8 @@ func (c Caller) MayRead() error {
 	return nil
 }
 
-// MayLookUp refuses a caller who may not look at the work that an access code
-// opens: neither to update it nor to download it.
+// MayLookUp refuses a caller who may neither update nor download the work of an access
+// code.
 func (c Caller) MayLookUp() error {
 	if c.Action == Access {
 		return c.May(Access, "", true)
@@ -163,8 +164,8 @@ func (c Caller) MayLookUp() error {
 	return c.May(UpdateVersion, "", true)
 }
 
-// Spend uses the session up for a job, in the job's own transaction. Of two
-// that try, one succeeds.
+// Spend marks the session as used by a job, in the job's own transaction. If two jobs try
+// at the same time, one succeeds.
 func (c Caller) Spend(ctx context.Context, tx *store.Tx, job string) error {
 	n, err := tx.SpendSession(ctx, query.SpendSessionParams{Jti: c.SessionID, JobID: sql.NullString{String: job, Valid: true}, Now: store.Micros(tx.Now)})
 	if err != nil || n == 1 {
@@ -184,7 +185,7 @@ func (c Caller) Spend(ctx context.Context, tx *store.Tx, job string) error {
 	return fault.CommonAuthExpired()
 }
 
-// smallest ignores zeros, which mean "no cap of its own".
+// smallest returns the smallest limit. It ignores zeros, which mean "no limit".
 func smallest(system int64, caps ...int64) int64 {
 	for _, c := range caps {
 		if c > 0 && c < system {
@@ -194,8 +195,8 @@ func smallest(system int64, caps ...int64) int64 {
 	return system
 }
 
-// malformed is the refusal of a key, the site's or the secret one, that is
-// missing or has not the form of one.
+// malformed is the error for a site key or secret key that is missing or has the wrong
+// form.
 func malformed(name, key string) error {
 	if key == "" {
 		return fault.CommonAuthInvalidAPIKey(name + "_missing")

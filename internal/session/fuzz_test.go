@@ -10,8 +10,8 @@ import (
 
 const fuzzedKeys = `{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","use":"sig","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
 
-// FuzzKeySet: an issuer's key that is used is a public one of Ed25519 for EdDSA,
-// with an id, and is written so that it is read as the same.
+// FuzzKeySet: a key of an issuer is accepted only if it is a public Ed25519 key for EdDSA
+// with an id. Written and read again, it is the same.
 func FuzzKeySet(f *testing.F) {
 	f.Add([]byte(fuzzedKeys))
 	f.Add(bytes.Replace([]byte(fuzzedKeys), []byte(`"use":"sig"`), []byte(`"d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"`), 1))
@@ -45,8 +45,7 @@ func FuzzKeySet(f *testing.F) {
 	})
 }
 
-// FuzzKeyID: of a token's text, only three parts with a header that names a key
-// are looked up.
+// FuzzKeyID: a key id is read only from a text of three parts whose header names a key.
 func FuzzKeyID(f *testing.F) {
 	for _, s := range []string{"eyJhbGciOiJFZERTQSIsImtpZCI6ImEifQ.e30.AAAA", "eyJhbGciOiJub25lIn0.e30.", "a.b.c", "..", ""} {
 		f.Add(s)

@@ -18,48 +18,50 @@ import (
 )
 
 const (
-	// fetchTimeout is how long the issuer may take to give its keys, and so how
-	// long a call waits for them at most.
+	// fetchTimeout is the timeout of a request for the issuer's keys, and so the longest
+	// wait of a call for them.
 	fetchTimeout = 5 * time.Second
 	// maxKeySet is the largest key set that is read, in bytes.
 	maxKeySet = 64 << 10
-	// maxKeys is how many keys of a set are looked at; an issuer of ours has four.
+	// maxKeys is the largest number of keys of a set that are read; Timbre publishes
+	// four.
 	maxKeys = 64
-	// retryKeys is the least time between two questions to an issuer whose keys
-	// are too old, and retryUnknown between two for the sake of tokens that name a key
-	// which it has not: whoever makes tokens up must not make us ask.
+	// retryKeys is the shortest time between two requests when the keys are too old.
+	// retryUnknown is the shortest time between two requests because of unknown key ids:
+	// invented tokens must not cause many requests.
 	retryKeys    = 2 * time.Second
 	retryUnknown = 30 * time.Second
 )
 
-// Issuer verifies tokens with the key set that another process publishes. It
-// keeps a copy, fetches it again now and then, and goes on with what it has
-// while the issuer is away, until that is too old to be trusted.
+// Issuer verifies tokens with the key set that another process publishes. It fetches the
+// key set regularly and keeps a copy. While the issuer does not answer, it uses the copy
+// until the copy is too old.
 type Issuer struct {
 	IssuerConfig
 	client *http.Client
 
 	mu     sync.Mutex
 	keys   jwk.Set
-	asked  time.Time     // when the keys were asked for
-	tried  time.Time     // when the last attempt ended
-	err    error         // how it ended
-	flight chan struct{} // closed when the attempt under way has ended; nil when none is
+	asked  time.Time     // start of the last attempt
+	tried  time.Time     // end of the last attempt
+	err    error         // result of the last attempt
+	flight chan struct{} // closed when the running attempt ends; nil if none is running
 }
 
-// IssuerConfig says whose tokens are good. Every field is required.
+// IssuerConfig configures an Issuer. Every field is required.
 type IssuerConfig struct {
-	// Name is the iss of its tokens, and URL where its key set is.
+	// Name is the issuer (iss) in its tokens, and URL the address of its key set.
 	Name, URL string
-	// Refresh is the pace at which the keys are fetched again.
+	// Refresh is the time between two requests for the keys.
 	Refresh time.Duration
-	// MaxAge is how old a copy may be used, while no newer one is to be had.
+	// MaxAge is how long a copy can be used while no newer one is available.
 	MaxAge time.Duration
 	Now    func() time.Time
 	Log    *slog.Logger
 }
 
-// NewIssuer has no keys yet: they are fetched by Run, or when they are needed.
+// NewIssuer returns an Issuer without keys: Run fetches them, or the first call that
+// needs them.
 func NewIssuer(c IssuerConfig) *Issuer {
 	return &Issuer{IssuerConfig: c, client: &http.Client{
 		Timeout:       fetchTimeout,
@@ -85,11 +87,10 @@ func (i *Issuer) Run(ctx context.Context) {
 	}
 }
 
-// Verify checks a token's signature, issuer and audience, and reads it. It does
-// not look at the clock: expiry matters to some calls only, see
-// [Claims.Expires]. A token that is not the issuer's is
-// common.auth.invalid_token. Without a usable key set nothing can be said of it,
-// which is common.auth.jwks_unavailable.
+// Verify checks a token's signature, issuer and audience, and decodes it. It does not
+// check the expiry, because only some calls need that: see [Claims.Expires]. Errors:
+// common.auth.invalid_token for a token that is not the issuer's;
+// common.auth.jwks_unavailable if no usable key set is available.
 func (i *Issuer) Verify(ctx context.Context, token string) (Claims, error) {
 	id, err := keyID(token)
 	if err != nil {
@@ -102,7 +103,8 @@ func (i *Issuer) Verify(ctx context.Context, token string) (Claims, error) {
 	return verify(token, i.Name, set)
 }
 
-// keysWith returns a usable key set, and one that has the key if the issuer does.
+// keysWith returns a usable key set. It contains the key with this id if the issuer has
+// it.
 func (i *Issuer) keysWith(ctx context.Context, id string) (jwk.Set, error) {
 	set := i.usable()
 	pause := retryKeys
@@ -114,7 +116,7 @@ func (i *Issuer) keysWith(ctx context.Context, id string) (jwk.Set, error) {
 	}
 	err := i.renew(ctx, pause)
 	if set = i.usable(); set != nil {
-		return set, nil // without the key, perhaps: then nobody's token
+		return set, nil // perhaps without the key: then the token is invalid
 	}
 	if err == nil {
 		err = errors.New("the keys are too old")
@@ -122,7 +124,7 @@ func (i *Issuer) keysWith(ctx context.Context, id string) (jwk.Set, error) {
 	return nil, err
 }
 
-// usable returns the copy unless there is none or it is too old.
+// usable returns the copy, or nil if it is missing or too old.
 func (i *Issuer) usable() jwk.Set {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -135,9 +137,9 @@ func (i *Issuer) usable() jwk.Set {
 // Renew fetches the keys now.
 func (i *Issuer) Renew(ctx context.Context) error { return i.renew(ctx, 0) }
 
-// renew fetches the keys, unless that was tried less than pause ago, and returns
-// how the last attempt went. Callers share one attempt, which goes on when they
-// do not.
+// renew fetches the keys and returns the result, unless the last attempt was less than
+// pause ago: then it returns the result of that attempt. Callers share one attempt, which
+// continues when they leave.
 func (i *Issuer) renew(ctx context.Context, pause time.Duration) error {
 	i.mu.Lock()
 	flight := i.flight
@@ -168,9 +170,9 @@ func (i *Issuer) attempt() {
 	defer i.mu.Unlock()
 	switch {
 	case err == nil && i.err != nil:
-		i.Log.Info("the issuer's keys are to be had again", "url", i.URL)
+		i.Log.Info("the issuer's keys are available again", "url", i.URL)
 	case err != nil && i.err == nil:
-		i.Log.Warn("the issuer's keys are not to be had", "url", i.URL, "error", err)
+		i.Log.Warn("the issuer's keys are not available", "url", i.URL, "error", err)
 	}
 	if err == nil {
 		i.keys, i.asked = set, asked
@@ -180,7 +182,7 @@ func (i *Issuer) attempt() {
 	i.flight = nil
 }
 
-// fetch asks the issuer.
+// fetch requests the issuer's key set.
 func (i *Issuer) fetch() (jwk.Set, error) {
 	response, err := i.client.Get(i.URL)
 	if err != nil {
@@ -204,11 +206,11 @@ func (i *Issuer) fetch() (jwk.Set, error) {
 	return set, nil
 }
 
-// parseKeys reads a key set (RFC 7517). It leaves out what does not sign sessions.
+// parseKeys reads a key set (RFC 7517). It ignores keys that do not sign sessions.
 func parseKeys(body []byte) (jwk.Set, error) {
 	all, err := jwk.Parse(body, jwk.WithIgnoreParseError(true))
 	if err != nil {
-		return nil, fmt.Errorf("no key set: %w", err)
+		return nil, fmt.Errorf("not a key set: %w", err)
 	}
 	set := jwk.NewSet()
 	for n := range min(all.Len(), maxKeys) {
@@ -219,13 +221,13 @@ func parseKeys(body []byte) (jwk.Set, error) {
 		}
 	}
 	if set.Len() == 0 {
-		return nil, errors.New("it has no key that signs sessions")
+		return nil, errors.New("the key set has no key that signs sessions")
 	}
 	return set, nil
 }
 
-// ours reports whether a key may verify tokens: its algorithm is then never the
-// token's to choose.
+// ours reports whether a key may verify tokens. It fixes the algorithm, so a token cannot
+// choose one.
 func ours(k jwk.Key) bool {
 	public, ok := k.(jwk.OKPPublicKey)
 	if private, err := jwk.IsPrivateKey(k); !ok || private || err != nil {

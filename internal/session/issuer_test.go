@@ -22,13 +22,13 @@ import (
 	"timbre.example/internal/session"
 )
 
-// issuing is a process that mints, seen from one that only verifies.
+// issuing is a process that mints, as seen by a process that only verifies.
 type issuing struct {
 	*session.Issuer
 	at     *clock
 	tokens *session.Tokens
 	asked  atomic.Int64
-	// answer is what it gives for its key set; nil is the truth.
+	// answer replaces the response to a request for its key set; nil means the real one.
 	answer atomic.Pointer[http.HandlerFunc]
 }
 
@@ -57,7 +57,7 @@ func (x *issuing) truth(w http.ResponseWriter, _ *http.Request) {
 
 func (x *issuing) answers(f http.HandlerFunc) { x.answer.Store(&f) }
 
-// down answers as what stands in front of a process that is not there.
+// down makes it answer like a proxy whose server does not run.
 func down(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
 
 func (x *issuing) token(t *testing.T) string {
@@ -69,8 +69,8 @@ func (x *issuing) token(t *testing.T) string {
 	return token
 }
 
-// want verifies, and fails the test if another code comes of it or if the issuer
-// was asked another number of times.
+// want verifies a token. It fails the test if the code or the number of requests to the
+// issuer differs.
 func (x *issuing) want(t *testing.T, token string, code fault.Code, asks int64) {
 	t.Helper()
 	before := x.asked.Load()
@@ -91,15 +91,15 @@ func (x *issuing) want(t *testing.T, token string, code fault.Code, asks int64) 
 
 func noon() *clock { return &clock{time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)} }
 
-// The issuer goes and comes back. A copy serves as long as it is fresh enough;
-// after that nothing is believed, and nobody is asked more than now and then.
+// The issuer stops and starts again. A copy of the keys is used until it is too old.
+// After that no token is accepted, and the issuer is asked only now and then.
 func TestIssuerAway(t *testing.T) {
 	t.Parallel()
 	x := newIssuer(t, noon())
 	x.answers(down)
 	token := x.token(t)
-	x.want(t, token, fault.CodeCommonAuthJWKSUnavailable, 1) // never had any keys
-	x.want(t, token, fault.CodeCommonAuthJWKSUnavailable, 0) // asked a moment ago
+	x.want(t, token, fault.CodeCommonAuthJWKSUnavailable, 1) // there were never any keys
+	x.want(t, token, fault.CodeCommonAuthJWKSUnavailable, 0) // the last request was a moment ago
 	x.at.at = x.at.at.Add(2 * time.Second)
 	x.want(t, token, fault.CodeCommonAuthJWKSUnavailable, 1)
 	x.answer.Store(nil)
@@ -112,14 +112,14 @@ func TestIssuerAway(t *testing.T) {
 	x.want(t, token, "", 0)
 	x.at.at = x.at.at.Add(time.Second)
 	x.want(t, token, fault.CodeCommonAuthJWKSUnavailable, 1)
-	x.want(t, "no.to.ken", fault.CodeCommonAuthInvalidToken, 0) // needs no key to be refused
+	x.want(t, "no.to.ken", fault.CodeCommonAuthInvalidToken, 0) // refused without a key
 	x.answer.Store(nil)
 	x.at.at = x.at.at.Add(2 * time.Second)
 	x.want(t, token, "", 1)
 }
 
-// Tokens that name keys which nobody has make us ask once, and then not for a
-// while. A key that is new since the last time is found that way.
+// Tokens with an invented key id cause one request, and then none for a while. A new key
+// of the issuer is found in this way too.
 func TestUnknownKeys(t *testing.T) {
 	t.Parallel()
 	x := newIssuer(t, noon())
@@ -134,18 +134,18 @@ func TestUnknownKeys(t *testing.T) {
 	x.want(t, x.token(t), "", 0)
 	x.at.at = x.at.at.Add(30 * time.Second)
 	x.answers(down)
-	x.want(t, made(1), fault.CodeCommonAuthInvalidToken, 1) // the copy is good: it is the token that is not
+	x.want(t, made(1), fault.CodeCommonAuthInvalidToken, 1) // the copy is current; the token is invalid
 	x.want(t, x.token(t), "", 0)
 	x.answer.Store(nil)
 
-	// Two rotations later in one step, as after a night's sleep of a machine with
-	// a very long MaxAge.
+	// Two rotations at once, as after a night in which the machine slept, with a very
+	// long MaxAge.
 	x.MaxAge = 1000 * time.Hour
 	x.at.at = x.at.at.Add(2 * session.Rotation)
 	x.want(t, x.token(t), "", 1)
 }
 
-// Many callers at once share one question.
+// Many callers at the same time share one request.
 func TestOneQuestionForAll(t *testing.T) {
 	t.Parallel()
 	x := newIssuer(t, noon())
@@ -172,7 +172,7 @@ func TestOneQuestionForAll(t *testing.T) {
 	}
 }
 
-// An issuer that takes the question and never answers is away, after a while.
+// An issuer that accepts the request and never answers is unavailable after the timeout.
 func TestSilentIssuer(t *testing.T) {
 	t.Parallel()
 	x := newIssuer(t, noon())
@@ -184,7 +184,7 @@ func TestSilentIssuer(t *testing.T) {
 	}
 }
 
-// What an issuer may give, and what is taken of it.
+// The possible answers of an issuer, and the keys that are accepted from each.
 func TestKeySets(t *testing.T) {
 	t.Parallel()
 	x := newIssuer(t, noon())
@@ -248,7 +248,7 @@ func TestKeySets(t *testing.T) {
 			x.answer.Store(nil)
 			x.at.at = x.at.at.Add(2 * time.Second)
 			x.want(t, x.token(t), "", 1)
-			// What cannot be used does not replace what can.
+			// An unusable answer does not replace usable keys.
 			x.answers(c.answer)
 			x.at.at = x.at.at.Add(time.Minute)
 			x.want(t, enc(`{"alg":"EdDSA","kid":"unknown"}`)+x.token(t)[strings.Index(x.token(t), "."):], fault.CodeCommonAuthInvalidToken, 1)
@@ -257,7 +257,7 @@ func TestKeySets(t *testing.T) {
 	}
 }
 
-// Run has the keys before anybody needs them.
+// Run fetches the keys before a call needs them.
 func TestIssuerRuns(t *testing.T) {
 	t.Parallel()
 	x := newIssuer(t, noon())
@@ -274,7 +274,7 @@ func TestIssuerRuns(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { x.Run(ctx) })
-	for range 3 { // the third is asked when the first has been taken
+	for range 3 { // the third request comes after the first one was answered
 		<-asked
 	}
 	stop()

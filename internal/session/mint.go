@@ -16,7 +16,7 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// MintRequest is what a host's backend asks for.
+// MintRequest is a request of a host's backend for a session.
 type MintRequest struct {
 	SecretKey       string
 	Origin          string // of the site that embeds the widget
@@ -25,16 +25,16 @@ type MintRequest struct {
 	AtsID           *int64  // the only work that the session may update
 	ExternalUserRef *string // 1 to MaxExternalUserRef bytes
 	MaxFileSize     *int64  // bytes, more than 0
-	// Rehearse is the code that the session is to meet, for a test key only.
+	// Rehearse is the error code that the session is to rehearse; only for a test key.
 	Rehearse *string
-	// AssetStorage may be StoreNone, which keeps the session's files out of the
-	// store; nil leaves it to the organization.
+	// AssetStorage can be StoreNone: then the session's files are not stored. nil uses
+	// the organization's setting.
 	AssetStorage *string
 }
 
-// Mint checks the key, its organization, the origin, how often it is done, the
-// request and the balance, in this order, and signs a token. The one row it writes is what the
-// first init of the token will spend.
+// Mint checks the key, its organization, the origin, the rate limit, the request and the
+// balance, in this order, and signs a token. It writes one row, which the token's first
+// init spends.
 func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err error) {
 	if !secretKeyForm.MatchString(r.SecretKey) {
 		return "", malformed("secret_key", r.SecretKey)
@@ -64,7 +64,7 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	if err := r.validate(row.SiteKey.Test, hashOnly); err != nil {
 		return "", err
 	}
-	// A test key spends nothing.
+	// A test key spends no credits.
 	if least := s.MinimumCredits(r.Action, r.Network); least > 0 && !row.SiteKey.Test {
 		available, err := credits.Available(ctx, s.DB.Read(), row.Organization.ID)
 		if err != nil {
@@ -106,8 +106,7 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	})
 }
 
-// maxClaim is the largest number that every JSON reader of a token reads
-// exactly.
+// maxClaim is the largest number that every JSON parser reads exactly.
 const maxClaim = 1<<53 - 1
 
 func (r MintRequest) validate(test, hashOnly bool) error {
@@ -118,10 +117,10 @@ func (r MintRequest) validate(test, hashOnly bool) error {
 	if !r.Network.Valid() {
 		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "one_of", Message: "Must be testnet or mainnet."})
 	} else if test && r.Network != network.Testnet {
-		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "test_key", Message: "A test key reaches the test network only."})
+		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "test_key", Message: "Must be testnet for a test key."})
 	}
-	// 0 is no id of a work, and taking it for "any work" would widen what the
-	// host asked to narrow.
+	// 0 is not a work's id. Reading it as "any work" would allow more than the host asked
+	// for.
 	if r.AtsID != nil && (*r.AtsID < 1 || *r.AtsID > maxClaim) {
 		bad = append(bad, fault.Field{Field: "allowed_ats_id", Rule: "range", Message: "Must be a work's id."})
 	}
@@ -130,14 +129,14 @@ func (r MintRequest) validate(test, hashOnly bool) error {
 	}
 	if r.Rehearse != nil {
 		if !test {
-			bad = append(bad, fault.Field{Field: "rehearse", Rule: "test_key", Message: "Only a test key rehearses."})
+			bad = append(bad, fault.Field{Field: "rehearse", Rule: "test_key", Message: "Only allowed with a test key."})
 		} else if !Rehearsable(fault.Code(*r.Rehearse)) {
 			bad = append(bad, fault.Field{Field: "rehearse", Rule: "one_of", Message: "Must be a code that can be rehearsed."})
 		} else if hashOnly && fault.Code(*r.Rehearse) == fault.CodeWidgetUploadError {
-			bad = append(bad, fault.Field{Field: "rehearse", Rule: "hash_only", Message: "This session uploads nothing."})
+			bad = append(bad, fault.Field{Field: "rehearse", Rule: "hash_only", Message: "Cannot be rehearsed: this session uploads no file."})
 		}
 	}
-	// A session may ask for less to be kept than the organization does, never for more.
+	// A session can store less than its organization does, never more.
 	if r.AssetStorage != nil && *r.AssetStorage != StoreNone {
 		bad = append(bad, fault.Field{Field: "asset_storage", Rule: "one_of", Message: "Must be none, or left out."})
 	}
@@ -158,8 +157,8 @@ func (r MintRequest) validate(test, hashOnly bool) error {
 	return nil
 }
 
-// standing refuses what may not call at all. Deleted keys come first: without
-// an integration nothing else about it matters.
+// standing refuses a key or an organization that must not make calls. Deleted keys come
+// first, because nothing else matters for them.
 func standing(o query.Organization, k query.SiteKey) error {
 	switch {
 	case k.DeletedAt.Valid:
@@ -174,8 +173,8 @@ func standing(o query.Organization, k query.SiteKey) error {
 	return nil
 }
 
-// Sweep forgets sessions that expired more than a day ago. Their tokens do nothing
-// any more, as any token without a row.
+// Sweep deletes sessions that expired more than a day ago. Their tokens stay invalid,
+// like every token without a row.
 func (s *Service) Sweep(ctx context.Context) (n int64, err error) {
 	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
 		n, err = tx.SweepSessions(ctx, store.Micros(tx.Now.Add(-24*time.Hour)))

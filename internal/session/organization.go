@@ -23,27 +23,27 @@ type Organization struct {
 	Name            string        `json:"name"`
 	Suspended       bool          `json:"suspended"`
 	WidgetEnabled   bool          `json:"widget_enabled"`
-	MaxFileSize     int64         `json:"max_file_size_bytes,omitempty"` // 0: the system's cap
+	MaxFileSize     int64         `json:"max_file_size_bytes,omitempty"` // 0: the system's limit
 	AccessCodeTTL   time.Duration `json:"access_code_ttl_ns,omitempty"`  // 0: codes do not expire
 	DuplicateTitles bool          `json:"duplicate_titles"`
 	AssetStorage    string        `json:"asset_storage"`   // StoreKeep or StoreNone
-	Quota           int64         `json:"quota,omitempty"` // registrations and updates in a calendar month, UTC; 0: none
-	// Imprint is what certificates say after the name: at most 200 characters, in one
-	// line, such as "Example Street 1, Hamburg, Germany"; "": nothing.
+	Quota           int64         `json:"quota,omitempty"` // registrations and updates in a calendar month, UTC; 0: no quota
+	// Imprint is the text on certificates after the name: one line of at most 200
+	// characters, such as "Example Street 1, Hamburg, Germany"; "": no text.
 	Imprint   string    `json:"imprint,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// maxImprint is the longest, in characters: two lines of a certificate.
+// maxImprint is the longest imprint, in characters: two lines of a certificate.
 const maxImprint = 200
 
-// What becomes of recordings: they are kept, or only their hashes are taken.
+// The settings for recordings: store them, or store only their hashes.
 const (
 	StoreKeep = "keep"
 	StoreNone = "none"
 )
 
-// KeyPair is an integration's key. SecretKey is set by CreateKeys only.
+// KeyPair is an integration's key pair. Only CreateKeys sets SecretKey.
 type KeyPair struct {
 	SiteKey   string    `json:"site_key"`
 	SecretKey string    `json:"secret_key,omitempty"`
@@ -56,13 +56,13 @@ type KeyPair struct {
 func CreateOrganization(ctx context.Context, db *store.DB, name string) (Organization, error) {
 	name = strings.TrimSpace(name)
 	if n := len([]rune(name)); n == 0 || n > 200 || !utf8.ValidString(name) {
-		return Organization{}, fault.CommonValidationFailed([]fault.Field{{Field: "name", Rule: "length", Message: "A name has 1 to 200 characters."}})
+		return Organization{}, fault.CommonValidationFailed([]fault.Field{{Field: "name", Rule: "length", Message: "Must have 1 to 200 characters."}})
 	}
 	if legible.Blank(name) {
-		return Organization{}, fault.CommonValidationFailed([]fault.Field{{Field: "name", Rule: "blank", Message: "Nothing of this name can be seen."}})
+		return Organization{}, fault.CommonValidationFailed([]fault.Field{{Field: "name", Rule: "blank", Message: "Must have visible characters."}})
 	}
 	if kind, r, at := legible.First(name); kind != legible.Fine {
-		return Organization{}, fault.CommonValidationFailed([]fault.Field{{Field: "name", Rule: string(kind), Message: fmt.Sprintf("A name is one line, of which all can be seen. Character %d is %U. Remove it.", at, r)}})
+		return Organization{}, fault.CommonValidationFailed([]fault.Field{{Field: "name", Rule: string(kind), Message: fmt.Sprintf("Must be one line of visible characters. Remove character %d (%U).", at, r)}})
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -77,7 +77,7 @@ func CreateOrganization(ctx context.Context, db *store.DB, name string) (Organiz
 	return GetOrganization(ctx, db, id.String())
 }
 
-// GetOrganization reads one; an unknown id is organization.not_found.
+// GetOrganization reads an organization; an unknown id is organization.not_found.
 func GetOrganization(ctx context.Context, db *store.DB, id string) (Organization, error) {
 	o, err := db.Read().GetOrganization(ctx, id)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -86,7 +86,7 @@ func GetOrganization(ctx context.Context, db *store.DB, id string) (Organization
 	return organization(o), err
 }
 
-// ListOrganizations reads all, oldest first.
+// ListOrganizations reads all organizations, oldest first.
 func ListOrganizations(ctx context.Context, db *store.DB) ([]Organization, error) {
 	rows, err := db.Read().ListOrganizations(ctx)
 	out := make([]Organization, len(rows))
@@ -117,13 +117,13 @@ func ChangeOrganization(ctx context.Context, db *store.DB, id string, change fun
 		o = organization(row)
 		change(&o)
 		if o.MaxFileSize < 0 || o.AccessCodeTTL < 0 || o.Quota < 0 {
-			return fault.CommonValidationFailed([]fault.Field{{Field: "settings", Rule: "min", Message: "Sizes, lifetimes and quotas are not negative."}})
+			return fault.CommonValidationFailed([]fault.Field{{Field: "settings", Rule: "min", Message: "Sizes, lifetimes and quotas must not be negative."}})
 		}
 		if o.AssetStorage != StoreKeep && o.AssetStorage != StoreNone {
 			return fault.CommonValidationFailed([]fault.Field{{Field: "asset_storage", Rule: "one_of", Message: "Must be keep or none."}})
 		}
 		if o.Imprint = strings.TrimSpace(o.Imprint); utf8.RuneCountInString(o.Imprint) > maxImprint || !utf8.ValidString(o.Imprint) || o.Imprint != "" && legible.Blank(o.Imprint) || legible.Shown(o.Imprint) != o.Imprint {
-			return fault.CommonValidationFailed([]fault.Field{{Field: "imprint", Rule: "length", Message: fmt.Sprintf("Must be one line of at most %d characters, of which all can be seen.", maxImprint)}})
+			return fault.CommonValidationFailed([]fault.Field{{Field: "imprint", Rule: "length", Message: fmt.Sprintf("Must be one line of at most %d visible characters.", maxImprint)}})
 		}
 		suspended := row.SuspendedAt
 		if o.Suspended != suspended.Valid {
@@ -140,8 +140,8 @@ func ChangeOrganization(ctx context.Context, db *store.DB, id string, change fun
 	return o, err
 }
 
-// CreateKeys makes an integration: a public site key and the secret key that
-// mints its sessions. The secret is returned here and never again.
+// CreateKeys creates an integration: a public site key, and the secret key that mints its
+// sessions. Only CreateKeys returns the secret key, and only once.
 func CreateKeys(ctx context.Context, db *store.DB, organizationID string, test bool) (KeyPair, error) {
 	if _, err := GetOrganization(ctx, db, organizationID); err != nil {
 		return KeyPair{}, err
@@ -173,8 +173,8 @@ func ListKeys(ctx context.Context, db *store.DB, organizationID string) ([]KeyPa
 	return out, err
 }
 
-// EnableKey switches a key pair on or off, at once and for running sessions
-// too. An unknown key is common.not_found.
+// EnableKey enables or disables a key pair, at once and for running sessions too. An
+// unknown key is common.not_found.
 func EnableKey(ctx context.Context, db *store.DB, siteKey string, on bool) error {
 	return db.Tx(ctx, func(tx *store.Tx) error {
 		n, err := tx.SetSiteKeyDisabled(ctx, query.SetSiteKeyDisabledParams{
@@ -184,7 +184,7 @@ func EnableKey(ctx context.Context, db *store.DB, siteKey string, on bool) error
 	})
 }
 
-// DeleteKey removes an integration for good.
+// DeleteKey deletes an integration. This cannot be undone.
 func DeleteKey(ctx context.Context, db *store.DB, siteKey string) error {
 	return db.Tx(ctx, func(tx *store.Tx) error {
 		n, err := tx.DeleteSiteKey(ctx, query.DeleteSiteKeyParams{
@@ -194,7 +194,7 @@ func DeleteKey(ctx context.Context, db *store.DB, siteKey string) error {
 	})
 }
 
-// AddOrigin allows an origin for an organization and returns its canonical form.
+// AddOrigin allows an origin for an organization, and returns its canonical form.
 func AddOrigin(ctx context.Context, db *store.DB, organizationID, pattern string) (string, error) {
 	p, err := ParsePattern(pattern)
 	if err != nil {
@@ -208,7 +208,7 @@ func AddOrigin(ctx context.Context, db *store.DB, organizationID, pattern string
 	})
 }
 
-// RemoveOrigin takes an origin off the list, effective at once.
+// RemoveOrigin removes an origin from the allowlist, at once.
 func RemoveOrigin(ctx context.Context, db *store.DB, organizationID, pattern string) error {
 	if p, err := ParsePattern(pattern); err == nil {
 		pattern = p.String()
@@ -224,7 +224,7 @@ func ListOrigins(ctx context.Context, db *store.DB, organizationID string) ([]st
 		return nil, err
 	}
 	list, err := db.Read().ListOrigins(ctx, organizationID)
-	return append([]string{}, list...), err // an empty list, never none
+	return append([]string{}, list...), err // an empty list, never nil
 }
 
 func found(n int64, err error) error {

@@ -14,25 +14,25 @@ import (
 
 // Pattern is one entry of an origin allowlist: [scheme://]host[:port].
 //
-//   - The scheme is https when it is left out, and http besides for a loopback
-//     host (localhost, 127.0.0.0/8, [::1]).
-//   - The host is exact, or *.host: any host that ends in .host, however many
-//     labels before it, but not host itself. The host of a wildcard is one that
-//     somebody registered: no public suffix (co.uk, github.io), below which
-//     anybody gets a name, and nothing that has public suffixes below it.
-//   - The port is the scheme's own when it is left out; :* is every port.
+//   - Without a scheme, the scheme is https, and for a loopback host (localhost,
+//     127.0.0.0/8, [::1]) also http.
+//   - The host is exact, or *.host: any host that ends in .host, with any number of
+//     labels before it, but not host itself. The host of a wildcard must be a name that
+//     one owner registered: not a public suffix (co.uk, github.io), below which anyone
+//     can get a name, and not a name with public suffixes below it.
+//   - Without a port, the port is the scheme's default; :* is every port.
 //
-// Hosts compare without regard to case, addresses by their value. An
-// international name is taken in either form, and kept as browsers send it (xn--…).
-// The origin "null" matches nothing.
+// Hosts compare without regard to case, addresses by value. An international name is
+// accepted in both forms, and stored as browsers send it (xn--…). The origin "null"
+// matches nothing.
 type Pattern struct {
-	scheme string // "" is the rule above
+	scheme string // "": the default rule above
 	host   string
 	sub    bool
-	port   string // "" is the scheme's own, "*" every
+	port   string // "": the scheme's default; "*": every port
 }
 
-// ParsePattern reads an allowlist entry.
+// ParsePattern parses an allowlist entry. Its error says what to correct.
 func ParsePattern(text string) (Pattern, error) {
 	bad := func(why string) (Pattern, error) {
 		return Pattern{}, fmt.Errorf("origin %q: %s", text, why)
@@ -40,17 +40,17 @@ func ParsePattern(text string) (Pattern, error) {
 	var p Pattern
 	rest := strings.ToLower(strings.TrimSpace(text))
 	if rest == "null" {
-		return bad("every sandboxed page has it")
+		return bad("is the origin of every sandboxed page")
 	}
 	if scheme, after, ok := strings.Cut(rest, "://"); ok {
 		if scheme != "http" && scheme != "https" {
-			return bad("the scheme is http or https")
+			return bad("the scheme must be http or https")
 		}
 		p.scheme, rest = scheme, after
 	}
 	rest = strings.TrimSuffix(rest, "/")
 	if strings.ContainsAny(rest, "/?#@") {
-		return bad("an origin ends with its host or port, as in https://songs.example: leave out the path, and a user")
+		return bad("an origin ends with its host or port, such as https://songs.example: remove the path and the user name")
 	}
 	host, port, err := splitHostPort(rest)
 	if err != nil {
@@ -58,7 +58,7 @@ func ParsePattern(text string) (Pattern, error) {
 	}
 	if port != "" && port != "*" {
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 || strconv.Itoa(n) != port {
-			return bad("the port is a number from 1 to 65535, or *")
+			return bad("the port must be a number from 1 to 65535, or *")
 		}
 	}
 	if port == ownPort[p.scheme] {
@@ -67,7 +67,7 @@ func ParsePattern(text string) (Pattern, error) {
 	p.port = port
 	if name, wild := strings.CutPrefix(host, "*."); strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) || strings.Contains(name, "xn--") {
 		if name, err = idna.Lookup.ToASCII(name); err != nil {
-			return bad("no browser has this name: it is not written as international names are")
+			return bad("is not a valid international name: browsers never send it")
 		}
 		if host = name; wild {
 			host = "*." + name
@@ -79,17 +79,17 @@ func ParsePattern(text string) (Pattern, error) {
 			return bad("a wildcard needs a host of at least two labels")
 		}
 		if _, err := netip.ParseAddr(host); err == nil {
-			return bad("an address has no subdomains")
+			return bad("an IP address has no subdomains")
 		}
 		if public(host) {
-			return bad("anybody can have a name below it, and would be allowed: it is on the public suffix list. Name your own host")
+			return bad("is on the public suffix list: anyone can get a name below it, and would be allowed. Give your own host")
 		}
 	}
 	if !validHost(host) {
-		return bad("the host is a name, or an address as browsers write it")
+		return bad("the host must be a name, or an IP address in the form that browsers use")
 	}
 	if ip, err := netip.ParseAddr(host); err == nil && ip.Is4In6() {
-		return bad("write the IPv4 address in it as such: " + ip.Unmap().String())
+		return bad("write it as an IPv4 address: " + ip.Unmap().String())
 	}
 	p.host = canonical(host)
 	return p, nil
@@ -99,11 +99,11 @@ func splitHostPort(s string) (host, port string, err error) {
 	if strings.HasPrefix(s, "[") {
 		end := strings.IndexByte(s, ']')
 		if end < 0 {
-			return "", "", fmt.Errorf("the address lacks its closing bracket")
+			return "", "", fmt.Errorf("the closing bracket of the address is missing")
 		}
 		host, s = s[1:end], s[end+1:]
 		if ip, err := netip.ParseAddr(host); err != nil || !ip.Is6() || ip.Zone() != "" {
-			return "", "", fmt.Errorf("no IPv6 address between the brackets")
+			return "", "", fmt.Errorf("there must be an IPv6 address between the brackets")
 		}
 	} else {
 		i := strings.IndexByte(s, ':')
@@ -116,15 +116,15 @@ func splitHostPort(s string) (host, port string, err error) {
 		return host, "", nil
 	}
 	if s[0] != ':' || len(s) == 1 {
-		return "", "", fmt.Errorf("a colon is followed by a port")
+		return "", "", fmt.Errorf("the port is missing after the colon")
 	}
 	return host, s[1:], nil
 }
 
-// ownPort is the port that a scheme's origins leave out.
+// ownPort returns the default port of a scheme, which origins leave out.
 var ownPort = map[string]string{"http": "80", "https": "443"}
 
-// canonical writes an address in its one form; a name is left as it is.
+// canonical returns the canonical form of an address; it does not change a name.
 func canonical(host string) string {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return ip.String()
@@ -139,8 +139,8 @@ func validHost(host string) bool {
 	if host == "" || len(host) > 253 {
 		return false
 	}
-	// Browsers take a name that ends in a number for an address in an odd form,
-	// and send the usual form: as it stands it would match nothing.
+	// Browsers read a name that ends in a number as an address, and send its usual form.
+	// The name as written would match nothing.
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	hex, isHex := strings.CutPrefix(last, "0x")
 	if strings.Trim(last, "0123456789") == "" || isHex && strings.Trim(hex, "0123456789abcdef") == "" {
@@ -160,8 +160,7 @@ func validHost(host string) bool {
 	return true
 }
 
-// String is the canonical form, which ParsePattern reads back to the same
-// pattern.
+// String returns the canonical form. ParsePattern of that form returns the same pattern.
 func (p Pattern) String() string {
 	var b strings.Builder
 	if p.scheme != "" {
@@ -181,7 +180,7 @@ func (p Pattern) String() string {
 	return b.String()
 }
 
-// Example is an origin that the pattern matches.
+// Example returns an origin that the pattern matches.
 func (p Pattern) Example() string {
 	if p.scheme == "" {
 		p.scheme = "https"
@@ -230,17 +229,17 @@ func (p Pattern) Match(origin string) bool {
 	return port == p.port
 }
 
-// public reports whether names below host are given to anybody: it is on the public
-// suffix list, or a rule of the list is for every name below it.
+// public reports whether anyone can get a name below host: host is on the public suffix
+// list, or a rule of the list covers every name below it.
 func public(host string) bool {
 	suffix, _ := publicsuffix.PublicSuffix(host)
 	below, _ := publicsuffix.PublicSuffix("www." + host)
 	return strings.Contains(host, ".") && suffix == host || below == "www."+host
 }
 
-// foreign reports whether a public suffix stands between a host and the name above
-// it: s3.amazonaws.com below amazonaws.com, where whoever has the one has not the
-// other.
+// foreign reports whether there is a public suffix between a host and the name above it.
+// For example s3.amazonaws.com is below amazonaws.com, but the two can have different
+// owners.
 func foreign(host, above string) bool {
 	suffix, _ := publicsuffix.PublicSuffix(host)
 	return strings.HasSuffix(suffix, "."+above)
@@ -251,8 +250,8 @@ func loopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || (err == nil && ip.IsLoopback())
 }
 
-// Allowed reports whether any entry of an allowlist matches. Entries that do
-// not parse match nothing: they were refused when they were added.
+// Allowed reports whether any entry of an allowlist matches. Entries that do not parse
+// match nothing; AddOrigin refuses such entries.
 func Allowed(patterns []string, origin string) bool {
 	for _, text := range patterns {
 		if p, err := ParsePattern(text); err == nil && p.Match(origin) {

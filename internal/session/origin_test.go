@@ -103,7 +103,7 @@ func FuzzParsePattern(f *testing.F) {
 		if p.Match(origin) != again.Match(origin) {
 			t.Fatalf("%q and its canonical form %q differ on %q", text, p, origin)
 		}
-		if own := p.Example(); !p.Match(own) && len(p.host) < 250 { // a label more must fit
+		if own := p.Example(); !p.Match(own) && len(p.host) < 250 { // one more label must fit
 			t.Fatalf("%q does not match its own example %q", text, own)
 		}
 	})

@@ -16,7 +16,7 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// Which names sessions. What is "" is any; all that is given must fit.
+// Which selects sessions: those that match all fields that are not "".
 type Which struct {
 	ID           string // the jti of the token
 	Organization string
@@ -25,8 +25,8 @@ type Which struct {
 	ExternalUserRef string
 }
 
-// endUser is what is stored of a reference: the host's own id of a person is kept
-// with works only, where it is erased with them.
+// endUser returns the form in which sessions store an end-user's reference. The plain
+// reference is stored only with works, where it can be erased with them.
 func endUser(organization, ref string) string {
 	if ref == "" {
 		return ""
@@ -35,11 +35,11 @@ func endUser(organization, ref string) string {
 	return hex.EncodeToString(h[:])
 }
 
-// errNothingNamed refuses a Which without a single name: it would be every session.
-var errNothingNamed = errors.New("session: no session is named")
+// errNothingNamed refuses an empty Which, which would select every session.
+var errNothingNamed = errors.New("session: no sessions are selected")
 
-// Revoke ends sessions from the next call on, in every process on this database,
-// and returns how many it ended. Revoking twice is no error.
+// Revoke ends sessions from the next call on, in every process on this database. It
+// returns the number of sessions that it ended. Revoking twice is not an error.
 func Revoke(ctx context.Context, db *store.DB, w Which) (n int64, err error) {
 	if w == (Which{}) {
 		return 0, errNothingNamed
@@ -60,7 +60,7 @@ func Revoke(ctx context.Context, db *store.DB, w Which) (n int64, err error) {
 	return n, err
 }
 
-// RevokeRequest is what a host's backend asks for: one of ID, Token and
+// RevokeRequest is a request of a host's backend: exactly one of ID, Token and
 // ExternalUserRef.
 type RevokeRequest struct {
 	SecretKey       string
@@ -69,8 +69,8 @@ type RevokeRequest struct {
 	ExternalUserRef *string // or all of this end-user's
 }
 
-// RevokeOwn ends sessions that this key pair minted, and returns how many. A session
-// that there is not, or that another key pair minted, is none.
+// RevokeOwn ends sessions that this key pair minted, and returns their number. It does
+// not count sessions that are unknown or that another key pair minted.
 func (s *Service) RevokeOwn(ctx context.Context, r RevokeRequest) (int64, error) {
 	if !secretKeyForm.MatchString(r.SecretKey) {
 		return 0, malformed("secret_key", r.SecretKey)
@@ -84,7 +84,7 @@ func (s *Service) RevokeOwn(ctx context.Context, r RevokeRequest) (int64, error)
 	if row.SiteKey.DeletedAt.Valid {
 		return 0, fault.OrganizationNoIntegration()
 	}
-	// A key pair that is switched off, and a suspended organization, may still end what they began.
+	// A disabled key pair and a suspended organization can still end their sessions.
 	if s.Admit != nil {
 		if err := s.Admit(ctx, row.SiteKey.SiteKey, row.Organization.ID); err != nil {
 			return 0, err
@@ -102,21 +102,21 @@ func (s *Service) RevokeOwn(ctx context.Context, r RevokeRequest) (int64, error)
 		}
 	}
 	if named != 1 {
-		return 0, fault.CommonValidationFailed([]fault.Field{{Field: "session_id", Rule: "one_of", Message: "Give one of session_id, token and external_user_ref."}})
+		return 0, fault.CommonValidationFailed([]fault.Field{{Field: "session_id", Rule: "one_of", Message: "Give exactly one of session_id, token and external_user_ref."}})
 	}
 	if r.Token != nil && *r.Token != "" {
 		if w.ID = TokenID(*r.Token); w.ID == "" {
-			return 0, fault.CommonValidationFailed([]fault.Field{{Field: "token", Rule: "token", Message: "This is no session token."}})
+			return 0, fault.CommonValidationFailed([]fault.Field{{Field: "token", Rule: "token", Message: "Must be a session token."}})
 		}
 	}
-	if strings.ContainsRune(w.ID, 0) { // no id, and Postgres takes no such text
+	if strings.ContainsRune(w.ID, 0) { // not an id, and Postgres refuses such a text
 		return 0, nil
 	}
 	return Revoke(ctx, s.DB, w)
 }
 
-// TokenID reads the session's id from a token without verifying it: the row with
-// that id says whose it is. What is no token has none, "".
+// TokenID reads the session's id from a token without verifying the token: the row with
+// that id says who owns it. It returns "" for a text that is not a token.
 func TokenID(token string) string {
 	if _, err := keyID(token); err != nil {
 		return ""
@@ -135,16 +135,16 @@ type Listed struct {
 	SiteKey   string     `json:"site_key"`
 	Action    Action     `json:"action_type,omitempty"`
 	Network   string     `json:"network,omitempty"`
-	JobID     string     `json:"job_id,omitempty"` // what it began
+	JobID     string     `json:"job_id,omitempty"` // the job that it started
 	ExpiresAt time.Time  `json:"expires_at"`
 	RevokedAt *time.Time `json:"revoked_at,omitempty"`
 }
 
-// MaxListed is the most sessions that one List returns.
+// MaxListed is the largest number of sessions that one List returns.
 const MaxListed = 1000
 
-// List reads an organization's sessions, newest first, at most MaxListed. Expired ones are
-// there for a day.
+// List reads an organization's sessions, newest first, at most MaxListed. Expired
+// sessions stay in the list for a day.
 func List(ctx context.Context, db *store.DB, w Which) ([]Listed, error) {
 	rows, err := db.Read().ListSessions(ctx, query.ListSessionsParams{
 		OrganizationID: w.Organization, SiteKey: w.SiteKey, EndUser: endUser(w.Organization, w.ExternalUserRef), Lim: MaxListed,

@@ -12,7 +12,7 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// reason is what a refusal says besides its code.
+// reason returns the detail "reason" of a refusal.
 func reason(err error) any {
 	var f *fault.Error
 	if errors.As(err, &f) {
@@ -26,7 +26,7 @@ func (h *house) authorize(token string, k session.KeyPair) error {
 	return err
 }
 
-// Each way of naming sessions ends those, at once, and no others.
+// Each way of selecting sessions ends exactly those, at once.
 func TestRevoke(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := newHouse(t, db)
@@ -112,7 +112,7 @@ func TestRevoke(t *testing.T) {
 		if _, err := h.RevokeOwn(ctx, session.RevokeRequest{SecretKey: h.keys.SiteKey, ID: ptr("x")}); !errors.Is(err, fault.CodeCommonAuthInvalidAPIKey) {
 			t.Errorf("without the secret key: %v", err)
 		}
-		// A stolen key is switched off first, and its sessions are still ended.
+		// After a stolen key was disabled, its sessions can still be ended.
 		s := mint(h.keys, ada)
 		h.must(session.EnableKey(ctx, db, h.keys.SiteKey, false))
 		if n, err := h.RevokeOwn(ctx, session.RevokeRequest{SecretKey: h.keys.SecretKey, Token: &s.token}); err != nil || n != 1 {
@@ -121,8 +121,8 @@ func TestRevoke(t *testing.T) {
 	})
 }
 
-// A token whose row is gone does nothing, however good its signature is, and a
-// row outlives every key that verifies its token.
+// A token without a row is invalid, also with a valid signature. A row outlives every key
+// that verifies its token.
 func TestTokenWithoutRow(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := newHouse(t, db)
@@ -150,7 +150,7 @@ func TestTokenWithoutRow(t *testing.T) {
 				t.Errorf("%s: %v, want %s %s", name, err, c.code, c.reason)
 			}
 		}
-		// The row of another key pair's session is none of this one's.
+		// A key pair cannot end the sessions of another key pair.
 		second, err := session.CreateKeys(t.Context(), db, h.org, false)
 		h.must(err)
 		r := h.request()
@@ -160,7 +160,7 @@ func TestTokenWithoutRow(t *testing.T) {
 		if err := h.authorize(forge(func(c *session.Claims) { c.ID = session.TokenID(other) }), h.keys); reason(err) != "unknown" {
 			t.Errorf("with the id of another key pair's session: %v", err)
 		}
-		// The row is of what was minted, and of nothing that a signature adds to it.
+		// The row has what was minted, and nothing that only the signed token claims.
 		for name, change := range map[string]func(*session.Claims){
 			"another action":   func(c *session.Claims) { c.Action = session.Access },
 			"another network":  func(c *session.Claims) { c.Network = network.Mainnet },
@@ -188,15 +188,15 @@ func TestTokenWithoutRow(t *testing.T) {
 	})
 }
 
-// A test key mints for the test network only, and spends nothing. A token for
-// another network, made before that was so, opens nothing.
+// A test key mints for the test network only, and spends no credits. A token for another
+// network from before that rule allows nothing.
 func TestTestKeyMintsForTestnetOnly(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := newHouse(t, db)
 		ctx := t.Context()
 		keys, err := session.CreateKeys(ctx, db, h.org, true)
 		h.must(err)
-		h.MinimumCredits = func(session.Action, network.Name) int64 { return 5000 } // more than there is
+		h.MinimumCredits = func(session.Action, network.Name) int64 { return 5000 } // more than the balance
 		for _, action := range []session.Action{session.Register, session.UpdateVersion, session.Access} {
 			r := h.request()
 			r.SecretKey, r.Action, r.Network = keys.SecretKey, action, network.Mainnet

@@ -1,11 +1,11 @@
-// Package session says who is calling: organizations, their key pairs and
-// allowed origins, the short-lived tokens that a host's backend mints for one
-// end-user, and the check of every call that carries one.
+// Package session authenticates callers. It has organizations with their key pairs and
+// allowed origins. It mints short-lived tokens for one end-user on request of a host's
+// backend, and checks every call with such a token.
 //
-// Secret keys are stored as hashes and shown once. A refusal is always a
-// catalogued one, in the order: who you are, whether you may at all, what you
-// sent. The package never knows what is done with a session, beyond the id of
-// the job that spent it.
+// Secret keys are stored as hashes and shown once. Every refusal is a catalogued error.
+// The checks come in this order: who the caller is, whether the caller may call, what the
+// caller sent. The package does not know how a session is used, except for the id of the
+// job that spent it.
 package session
 
 import (
@@ -21,10 +21,10 @@ import (
 	"timbre.example/internal/store"
 )
 
-// DefaultLifetime is how long a token of the wire contract lives.
+// DefaultLifetime is the lifetime of a token in the wire contract.
 const DefaultLifetime = 5 * time.Minute
 
-// Rehearsable reports whether a test session may be minted to meet this code.
+// Rehearsable reports whether a test session can rehearse this error code.
 func Rehearsable(code fault.Code) bool {
 	entry, _ := fault.Lookup(code)
 	return entry.Rehearse != ""
@@ -33,7 +33,7 @@ func Rehearsable(code fault.Code) bool {
 // MaxExternalUserRef is the longest reference to an end-user, in bytes.
 const MaxExternalUserRef = 255
 
-// Action is what a token allows.
+// Action is the action that a token allows.
 type Action string
 
 // The actions of the wire contract.
@@ -49,21 +49,21 @@ func (a Action) Valid() bool { return a == Register || a == UpdateVersion || a =
 // Service mints and checks sessions.
 type Service struct {
 	DB *store.DB
-	// Tokens sign, and verify where there is no Issuer. A process that does not
-	// mint has none.
+	// Tokens signs tokens. Without an Issuer it also verifies them. It is nil in a process
+	// that does not mint.
 	Tokens *Tokens
-	// Issuer has the keys of the process that mints, where that is another one.
+	// Issuer has the keys of the process that mints, if that is another process.
 	Issuer *Issuer
-	// MaxFileSize is the system's cap in bytes; organizations, keys and
-	// sessions may only lower it.
+	// MaxFileSize is the system's limit in bytes; organizations, keys and sessions can
+	// only lower it.
 	MaxFileSize int64
-	// Lifetime is how long a minted token can begin something, in whole seconds.
+	// Lifetime is how long a minted token can start a job, in whole seconds.
 	Lifetime time.Duration
-	// MinimumCredits is what the action costs at least on a network; a mint for
-	// an organization that has less is refused.
+	// MinimumCredits returns the lowest price of the action on a network. Mint refuses an
+	// organization with fewer credits.
 	MinimumCredits func(Action, network.Name) int64
-	// Admit has the last word on who may mint, once key and origin are good and
-	// before anything that was sent is looked at. nil admits everybody.
+	// Admit is the last check of a mint's caller: after key and origin, and before the
+	// request is read. nil admits every caller.
 	Admit func(ctx context.Context, siteKey, organization string) error
 }
 
@@ -72,7 +72,7 @@ var (
 	secretKeyForm = regexp.MustCompile(`^csk_(test_)?[0-9a-f]{64}$`)
 )
 
-// newKeyPair makes the two halves of an integration's key.
+// newKeyPair makes a site key and a secret key.
 func newKeyPair(test bool) (siteKey, secretKey string) {
 	mark := ""
 	if test {
@@ -80,20 +80,20 @@ func newKeyPair(test bool) (siteKey, secretKey string) {
 	}
 	random := func() string {
 		var b [32]byte
-		rand.Read(b[:]) // never fails: the program ends when the system has no randomness
+		rand.Read(b[:]) // never fails: without randomness the program ends
 		return hex.EncodeToString(b[:])
 	}
 	return "cpk_" + mark + random(), "csk_" + mark + random()
 }
 
-// hashSecret is what is stored of a secret key, and what it is found by: 256
-// random bits need no slow hash, and a look-up by hash compares no secret.
+// hashSecret returns the stored form of a secret key, which is also its lookup key. 256
+// random bits need no slow hash, and a lookup by hash compares no secret.
 func hashSecret(secretKey string) []byte {
 	h := sha256.Sum256([]byte(secretKey))
 	return h[:]
 }
 
-// hashSiteKey is how a token names the site key it was minted for.
+// hashSiteKey returns the form in which a token names its site key.
 func hashSiteKey(siteKey string) string {
 	h := sha256.Sum256([]byte(siteKey))
 	return hex.EncodeToString(h[:])

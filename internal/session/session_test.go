@@ -22,7 +22,7 @@ import (
 
 const site = "https://songs.example"
 
-// house is one organization with a key pair, an origin and 1,000 credits.
+// house is an organization with a key pair, an origin and 1,000 credits.
 type house struct {
 	*session.Service
 	t    *testing.T
@@ -80,7 +80,7 @@ func (h *house) change(f func(*session.Organization)) {
 	h.must(err)
 }
 
-// revoke ends a session that is on or has been revoked before.
+// revoke ends a session that is active, or was revoked before.
 func (h *house) revoke(id string) {
 	h.t.Helper()
 	_, err := session.Revoke(h.t.Context(), h.DB, session.Which{ID: id})
@@ -89,8 +89,8 @@ func (h *house) revoke(id string) {
 
 func ptr[T any](v T) *T { return &v }
 
-// Everything that is wrong at once, then set right one by one: what is told is
-// always the first in the order of the wire contract.
+// The test starts with everything wrong, and corrects one thing after the other. The
+// error is always the first one in the order of the wire contract.
 func TestMintOrder(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := newHouse(t, db)
@@ -130,7 +130,7 @@ func TestMintOrder(t *testing.T) {
 		if _, err := h.Mint(ctx, r); err != nil {
 			t.Fatalf("nothing is wrong, and yet: %v", err)
 		}
-		// A deleted key comes before all that is wrong with its organization.
+		// A deleted key is reported before all errors of its organization.
 		h.change(func(o *session.Organization) { o.Suspended = true })
 		h.must(session.DeleteKey(ctx, db, h.keys.SiteKey))
 		if _, err := h.Mint(ctx, r); !errors.Is(err, fault.CodeOrganizationNoIntegration) {
@@ -192,8 +192,7 @@ func TestAuthorize(t *testing.T) {
 			_, err := h.Authorize(ctx, "Bearer "+token, h.keys.SiteKey, site)
 			return err
 		}
-		// What is switched off after the mint counts at once, and so does
-		// switching it on again.
+		// Disabling after the mint takes effect at once, and so does enabling again.
 		for _, c := range []struct {
 			want    fault.Code
 			off, on func()
@@ -252,7 +251,7 @@ func TestCaller(t *testing.T) {
 			t.Errorf("%s: %v", name, got.err)
 		}
 	}
-	// A session cannot raise what the organization lowered.
+	// A session cannot raise a limit that the organization lowered.
 	r.MaxFileSize = ptr[int64](600)
 	token, err = h.Mint(t.Context(), r)
 	h.must(err)
@@ -281,7 +280,7 @@ func TestSpend(t *testing.T) {
 		spend := func(c session.Caller, job string) error {
 			return db.Tx(ctx, func(tx *store.Tx) error { return c.Spend(ctx, tx, job) })
 		}
-		// 16 inits at once: one gets it.
+		// Of 16 inits at the same time, one succeeds.
 		var wg sync.WaitGroup
 		results := make([]error, 16)
 		for i := range results {
@@ -293,13 +292,13 @@ func TestSpend(t *testing.T) {
 			if err == nil {
 				won++
 			} else if !errors.Is(err, fault.CodeSessionInvalidToken) {
-				t.Errorf("a loser is told %v", err)
+				t.Errorf("a later init returned %v", err)
 			}
 		}
 		if won != 1 {
 			t.Errorf("%d of 16 spent the session", won)
 		}
-		// An init that fails leaves the session unspent.
+		// A failed init leaves the session unspent.
 		c, err = h.Authorize(ctx, "Bearer "+h.mint(), h.keys.SiteKey, site)
 		h.must(err)
 		boom := errors.New("boom")
@@ -307,14 +306,14 @@ func TestSpend(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.must(spend(c, "y"))
-		// It expires between the check and the transaction.
+		// The session expires between the check and the transaction.
 		c, err = h.Authorize(ctx, "Bearer "+h.mint(), h.keys.SiteKey, site)
 		h.must(err)
 		h.at.at = h.at.at.Add(session.DefaultLifetime)
 		if err := spend(c, "z"); !errors.Is(err, fault.CodeCommonAuthExpired) {
 			t.Errorf("expired: %v", err)
 		}
-		// Sweeping keeps what expired less than a day ago.
+		// Sweep keeps sessions that expired less than a day ago.
 		for _, step := range []struct {
 			after time.Duration
 			want  int64
@@ -444,7 +443,7 @@ func TestSecretsAreNotStored(t *testing.T) {
 	}
 }
 
-// An entry that somebody wrote past the command line matches nothing.
+// An invalid entry that was written directly to the database matches nothing.
 func TestOriginOfAnotherHand(t *testing.T) {
 	h := newHouse(t, storetest.SQLite(t))
 	h.must(h.DB.Tx(t.Context(), func(tx *store.Tx) error {

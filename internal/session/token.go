@@ -24,16 +24,15 @@ import (
 // Audience is the aud of every session token.
 const Audience = "timbre-widget"
 
-// Rotation is how long a signing key signs. A key is published one rotation
-// before it signs and verifies for two after it, so that nothing which is
-// still of use outlives its key.
+// Rotation is how long a key signs. A key is published one rotation before it signs, and
+// verifies for two rotations after. So no valid token outlives its key.
 const Rotation = 24 * time.Hour
 
 const keptKeys = 2
 
-// Tokens signs and verifies session tokens with EdDSA keys that follow from
-// one secret and the date: every instance with the secret has the same keys,
-// none is stored, and each retires by itself.
+// Tokens signs and verifies session tokens with EdDSA keys that are derived from one
+// secret and the date. Every instance with the secret has the same keys. No key is
+// stored, and each expires by itself.
 type Tokens struct {
 	secret []byte
 	issuer string
@@ -45,8 +44,8 @@ type Tokens struct {
 	publishedAt int64
 }
 
-// NewTokens derives keys from secret (at least 32 bytes). The issuer is the
-// URL below which the keys are published.
+// NewTokens derives keys from secret (at least 32 bytes). The keys are published below
+// the issuer, which is a URL.
 func NewTokens(secret []byte, issuer string, now func() time.Time) (*Tokens, error) {
 	if len(secret) < 32 {
 		return nil, errors.New("session: the signing secret is shorter than 32 bytes")
@@ -76,7 +75,7 @@ func (t *Tokens) key(period int64) (jwk.Key, error) {
 			return nil, err
 		}
 	}
-	for old := range t.keys { // a process lives long; keys do not
+	for old := range t.keys { // a process can run for a long time; it must not keep old keys
 		if old < period-keptKeys-1 {
 			delete(t.keys, old)
 		}
@@ -85,7 +84,7 @@ func (t *Tokens) key(period int64) (jwk.Key, error) {
 	return k, nil
 }
 
-// JWKS is the published key set: the keys that verify now, and the next one.
+// JWKS returns the published key set: the keys that verify now, and the next one.
 func (t *Tokens) JWKS() ([]byte, error) {
 	set, err := t.public()
 	if err != nil {
@@ -94,7 +93,7 @@ func (t *Tokens) JWKS() ([]byte, error) {
 	return json.Marshal(set)
 }
 
-// public is the key set, made once a period.
+// public returns the key set, which it makes once in each period.
 func (t *Tokens) public() (jwk.Set, error) {
 	now := t.period()
 	t.mu.Lock()
@@ -124,23 +123,23 @@ func (t *Tokens) public() (jwk.Set, error) {
 	return set, nil
 }
 
-// Claims is what a token says. The token is the authority on all of it.
+// Claims is the content of a token. Only the token decides these values.
 type Claims struct {
 	ID              string // jti
 	Organization    string
 	SiteKeyHash     string
 	Action          Action
 	Network         network.Name
-	AtsID           int64      // the only work an update may touch; 0: not limited
+	AtsID           int64      // the only work that the token can update; 0: any
 	ExternalUserRef string     // "": an end-user without an account
-	MaxFileSize     int64      // bytes; 0: not lowered by the session
-	Rehearse        fault.Code // what a test session is to meet; "": nothing
-	HashOnly        bool       // no file is to be stored, whatever the organization does
+	MaxFileSize     int64      // bytes; 0: the session sets no limit
+	Rehearse        fault.Code // the error code that a test session rehearses; ""
+	HashOnly        bool       // no file is stored, also if the organization stores files
 	IssuedAt        time.Time
 	Expires         time.Time
 }
 
-// The private claims, short because the token travels with every call.
+// The private claims. They are short because every call carries the token.
 const (
 	claimSiteKey  = "skh"
 	claimAction   = "act"
@@ -152,7 +151,7 @@ const (
 	claimHashOnly = "hash"
 )
 
-// Sign makes the compact token.
+// Sign returns the token in compact form.
 func (t *Tokens) Sign(c Claims) (string, error) {
 	b := jwt.NewBuilder().Issuer(t.issuer).Audience([]string{Audience}).Subject(c.Organization).JwtID(c.ID).
 		IssuedAt(c.IssuedAt).Expiration(c.Expires).
@@ -196,45 +195,46 @@ func (t *Tokens) Verify(token string) (Claims, error) {
 	return verify(token, t.issuer, set)
 }
 
-// invalid is the refusal of what is no token of ours, with the catalogue's word for why.
+// invalid is the error for a text that is not a valid token; reason is a word of the
+// catalogue.
 func invalid(reason string, err error) error {
 	return fault.CommonAuthInvalidToken(reason).Because(err)
 }
 
-// keyID reads which key a token says that it was signed with. What has not the
-// form of a token is common.auth.invalid_token.
+// keyID reads the id of the key that a token says it was signed with. A text that has not
+// the form of a token is common.auth.invalid_token.
 func keyID(token string) (string, error) {
 	if len(token) > 8192 {
-		return "", invalid("malformed", errors.New("longer than any token of ours"))
+		return "", invalid("malformed", errors.New("longer than any valid token"))
 	}
 	if strings.Count(token, ".") != 2 {
 		return "", invalid("malformed", errors.New("not in compact form"))
 	}
-	// One text for each token: the last digit of base64 has bits that say nothing.
+	// Each token has exactly one text: the unused bits of the last base64 digit must be
+	// zero.
 	for part := range strings.SplitSeq(token, ".") {
 		if raw, err := base64.RawURLEncoding.DecodeString(part); err != nil || base64.RawURLEncoding.EncodeToString(raw) != part {
-			return "", invalid("malformed", errors.New("not in the one form of base64url"))
+			return "", invalid("malformed", errors.New("not in canonical base64url"))
 		}
 	}
 	message, err := jws.ParseString(token, jws.WithCompact())
 	if err != nil {
 		return "", invalid("malformed", err)
 	}
-	for _, s := range message.Signatures() { // the one
+	for _, s := range message.Signatures() { // there is exactly one
 		if id, _ := s.ProtectedHeaders().KeyID(); id != "" {
 			return id, nil
 		}
 	}
-	return "", invalid("unknown_key", errors.New("it names no key"))
+	return "", invalid("unknown_key", errors.New("has no key id"))
 }
 
-// verify checks a token's signature, issuer and audience, and reads it. It does
-// not look at the clock: expiry matters to some calls only, see
-// [Claims.Expires]. A token that is not one of ours is
-// common.auth.invalid_token.
+// verify checks a token's signature, issuer and audience, and decodes it. It does not
+// check the expiry, because only some calls need that: see [Claims.Expires]. A token that
+// this issuer did not sign is common.auth.invalid_token.
 func verify(token, issuer string, set jwk.Set) (Claims, error) {
-	// A key of the set is for EdDSA and has its own id, so a token can choose
-	// neither a weaker algorithm nor a key that has retired.
+	// Every key of the set is for EdDSA and has its own id. So a token cannot choose a
+	// weaker algorithm or an expired key.
 	parsed, err := jwt.Parse([]byte(token), jwt.WithKeySet(set), jwt.WithValidate(false))
 	if err != nil {
 		return Claims{}, invalid("signature", err)

@@ -23,7 +23,7 @@ const issuer = "https://timbre.example"
 
 var secret = bytes.Repeat([]byte{7}, 32)
 
-// clock is a time that a test moves.
+// clock is a clock that a test sets.
 type clock struct{ at time.Time }
 
 func (c *clock) now() time.Time { return c.at }
@@ -46,8 +46,8 @@ func claims(at time.Time) session.Claims {
 	}
 }
 
-// outsider verifies a token as somebody would who has only the published keys
-// and RFC 7515 and 8037: no code of ours, no library.
+// outsider verifies a token with only the published keys and RFC 7515 and 8037, without
+// our code or a library.
 func outsider(t *testing.T, jwks []byte, token string) map[string]any {
 	t.Helper()
 	var set struct {
@@ -122,8 +122,8 @@ func TestTokenRoundTrip(t *testing.T) {
 	}
 }
 
-// Days pass: every token verifies with the keys published when it was made and
-// one rotation before, until two rotations after; then its key is gone.
+// Days pass. Every token verifies with the keys that were published when it was made or
+// one rotation before. Two rotations later its key is gone.
 func TestRotation(t *testing.T) {
 	start := time.Date(2026, 3, 1, 23, 59, 59, 0, time.UTC)
 	c := &clock{start}
@@ -160,7 +160,7 @@ func TestRotation(t *testing.T) {
 			}
 		}
 	}
-	// Another instance with the secret has the same keys, without having met them.
+	// Another instance with the secret has the same keys, without contact between them.
 	c.at = start
 	if _, err := newTokens(t, secret, issuer, c.now).Verify(token); err != nil {
 		t.Errorf("another instance: %v", err)
@@ -196,7 +196,7 @@ func TestForeignTokens(t *testing.T) {
 	if err := json.Unmarshal(b, &head); err != nil {
 		t.Fatal(err)
 	}
-	// The classic confusion: the published key taken for a shared secret.
+	// The well-known key confusion: the published key used as a shared secret.
 	jwks, _ := tokens.JWKS()
 	var set struct{ Keys []struct{ Kid, X string } }
 	json.Unmarshal(jwks, &set)
@@ -245,7 +245,8 @@ func TestForeignTokens(t *testing.T) {
 	}
 }
 
-// A token has one text: what reads the same and is written otherwise is none.
+// A token has exactly one valid text: another text that decodes to the same bytes is
+// invalid.
 func TestTokenHasOneText(t *testing.T) {
 	at := noon()
 	tokens := newTokens(t, secret, issuer, at.now)
@@ -259,7 +260,7 @@ func TestTokenHasOneText(t *testing.T) {
 	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	last := strings.IndexByte(digits, token[len(token)-1])
 	others := []string{token + "=", token + "\n", token[:20] + "\r\n" + token[20:], token + "==", strings.ReplaceAll(token, "-", "+"), strings.ReplaceAll(token, "_", "/") + "="}
-	for i := range 16 { // 64 bytes leave four bits of the last digit over
+	for i := range 16 { // 64 bytes leave four unused bits in the last digit
 		if d := last&^15 | i; d != last {
 			others = append(others, token[:len(token)-1]+digits[d:d+1])
 		}

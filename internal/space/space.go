@@ -1,9 +1,8 @@
-// Package space keeps a reserve of free space on the file systems that a server
-// writes to, so that its database still works when uploads have taken the rest.
+// Package space keeps a reserve of free space on the file systems that a server writes
+// to. So the database still works when uploads have used the rest.
 //
-// It holds what file systems say of themselves (Of), and the guard that uploads
-// ask before they take a byte, and while they write. It knows no file, and never
-// knows whose a byte is.
+// Of reads the free space of a file system. Guard is asked before an upload writes a
+// byte, and while it writes. The package knows no files and no owners.
 package space
 
 import (
@@ -11,41 +10,41 @@ import (
 	"sync"
 )
 
-// ErrLow says that the reserve would be touched.
-var ErrLow = errors.New("space: less than the reserve is free")
+// ErrLow means that an upload would use the reserve.
+var ErrLow = errors.New("space: less space is free than the reserve")
 
-// ErrUnknown says that this system does not tell the space of a file system.
-var ErrUnknown = errors.New("space: this system does not tell")
+// ErrUnknown means that this system does not report the space of a file system.
+var ErrUnknown = errors.New("space: this system does not report free space")
 
-// The reserve of a file system, where nobody sets one: a tenth of it, and at most
-// 1 GiB.
+// The default reserve of a file system: a tenth of it, and at most 1 GiB.
 const (
 	share       = 10
 	mostReserve = 1 << 30
 )
 
-// Files are reserved too: a file system that is out of inodes is full. Of those
-// that have a fixed number, a hundredth stays free, and at most 1,000.
+// Inodes are reserved too, because a file system without free inodes is full. Of a fixed
+// number of inodes, a hundredth stays free, and at most 1,000.
 const (
 	fileShare = 100
 	mostFiles = 1000
 )
 
-// unlimited is the room where nobody tells.
+// unlimited is the room of a file system that does not report its space.
 const unlimited = 1 << 62
 
-// Usage is what a file system says of itself.
+// Usage is the space of a file system, as the system reports it.
 type Usage struct {
-	// Free bytes are those that this process may still write; Total are all.
+	// Free is how many bytes this process can still write; Total is the size.
 	Free, Total int64
-	// Files that may still be made, and all; both are 0 where there is no bound.
+	// The number of files that can still be created, and the largest number; both are 0
+	// without a limit.
 	FreeFiles, TotalFiles int64
-	// Device tells file systems apart.
+	// Device identifies the file system.
 	Device uint64
 }
 
-// Reserve is what stays free of the file system, in bytes: want, or the default
-// when that is 0.
+// Reserve returns how many bytes of the file system stay free: want, or the default if
+// want is 0.
 func (u Usage) Reserve(want int64) int64 {
 	if want > 0 {
 		return want
@@ -53,7 +52,7 @@ func (u Usage) Reserve(want int64) int64 {
 	return min(u.Total/share, mostReserve)
 }
 
-// room is how many bytes may be written before the reserve is touched.
+// room returns how many bytes can be written before the reserve is reached.
 func (u Usage) room(want int64) int64 {
 	if u.TotalFiles > 0 && u.FreeFiles <= min(u.TotalFiles/fileShare, mostFiles) {
 		return 0
@@ -63,41 +62,41 @@ func (u Usage) room(want int64) int64 {
 
 // Place is a directory that a server writes to.
 type Place struct {
-	// Name says for what: "uploads" or "database".
+	// Name is the purpose: "uploads" or "database".
 	Name string
 	Dir  string
 }
 
-// State is how much room one place has.
+// State is the space of one place.
 type State struct {
 	Place
 	Usage
-	// Reserved are the bytes that stay free.
+	// Reserved is how many bytes stay free.
 	Reserved int64
 }
 
-// Low reports whether the place has hardly any room above its reserve: no more
-// than a tenth of it, and at most 16 MiB.
+// Low reports whether the place has almost no room above its reserve: at most a tenth of
+// the reserve, and at most 16 MiB.
 func (s State) Low() bool { return s.room(s.Reserved) <= slack(s.Reserved) }
 
 func slack(reserve int64) int64 { return min(reserve/10, 16<<20) }
 
-// Guard lets uploads be written as long as the reserve stays free. A nil Guard
-// allows everything. It is safe for concurrent use.
+// Guard allows uploads while the reserve stays free. A nil Guard allows everything. It is
+// safe for concurrent use.
 type Guard struct {
 	reserve int64
 	places  []Place
-	uploads string // directory of the place that claims are about
+	uploads string // directory of the place that claims count for
 	stat    func(dir string) (Usage, error)
 
 	mu      sync.Mutex
-	claimed int64 // bytes that were promised and are not written yet
+	claimed int64 // bytes that are claimed and not written yet
 	claims  int
 }
 
-// New makes a guard of the places, of which the one named "uploads" is what claims
-// are about. reserve is in bytes; 0 is the default of each file system. stat is
-// [Of], or a test's.
+// New makes a guard of the places. Claims count for the place with the name "uploads".
+// reserve is in bytes; 0 is the default of each file system. stat is [Of], or a
+// replacement in tests.
 func New(reserve int64, stat func(dir string) (Usage, error), places ...Place) *Guard {
 	g := &Guard{reserve: reserve, places: places, stat: stat}
 	for _, p := range places {
@@ -108,7 +107,7 @@ func New(reserve int64, stat func(dir string) (Usage, error), places ...Place) *
 	return g
 }
 
-// States are those of all places whose file system tells.
+// States returns the state of every place whose file system reports its space.
 func (g *Guard) States() []State {
 	if g == nil {
 		return nil
@@ -122,8 +121,7 @@ func (g *Guard) States() []State {
 	return out
 }
 
-// Claimed is how many claims there are, and how many bytes of them are not written
-// yet.
+// Claimed returns the number of claims, and how many of their bytes are not written yet.
 func (g *Guard) Claimed() (claims int, bytes int64) {
 	if g == nil {
 		return 0, 0
@@ -133,8 +131,8 @@ func (g *Guard) Claimed() (claims int, bytes int64) {
 	return g.claims, g.claimed
 }
 
-// Room is how many bytes may still be claimed. What other claims have not written
-// yet is not room. A file system that does not tell has room.
+// Room returns how many bytes can still be claimed. Claimed bytes that are not written
+// yet are not free. A file system that does not report its space has room.
 func (g *Guard) Room() int64 {
 	if g == nil {
 		return unlimited
@@ -160,15 +158,15 @@ func (g *Guard) room() int64 {
 		switch {
 		case known && u.Device == uploads.Device:
 			left = min(left, room-g.claimed)
-		case room == 0: // rows have no room
+		case room == 0: // the database has no room
 			left = 0
 		}
 	}
 	return max(0, left)
 }
 
-// Low is [ErrLow] when n bytes more do not fit, or when a place is low: then nothing
-// new begins, and what has begun still fits.
+// Low returns [ErrLow] if n more bytes do not fit, or if a place is low. Then nothing new
+// starts, and running uploads still fit.
 func (g *Guard) Low(n int64) error {
 	if g.Room() < n {
 		return ErrLow
@@ -181,7 +179,7 @@ func (g *Guard) Low(n int64) error {
 	return nil
 }
 
-// Claim is room for one upload. It ends with End.
+// Claim is the room of one upload, until End.
 type Claim struct {
 	g    *Guard
 	left int64
@@ -202,7 +200,7 @@ func (g *Guard) Claim(n int64) (*Claim, error) {
 	return &Claim{g, n}, nil
 }
 
-// Grow takes room for n bytes more, or fails with [ErrLow].
+// Grow takes room for n more bytes, or fails with [ErrLow].
 func (c *Claim) Grow(n int64) error {
 	if c == nil {
 		return nil
@@ -217,9 +215,9 @@ func (c *Claim) Grow(n int64) error {
 	return nil
 }
 
-// Writing is told before n bytes of the claim are written: from then on the file
-// system counts them. It fails with [ErrLow] when the reserve is reached: others
-// write, too.
+// Writing must be called before n bytes of the claim are written: from then on the file
+// system counts them. It fails with [ErrLow] if the reserve is reached, because other
+// programs write too.
 func (c *Claim) Writing(n int64) error {
 	if c == nil {
 		return nil
@@ -237,7 +235,7 @@ func (c *Claim) Writing(n int64) error {
 	return nil
 }
 
-// End gives back what was not written.
+// End returns the bytes that were not written.
 func (c *Claim) End() {
 	if c == nil {
 		return

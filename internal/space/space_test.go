@@ -9,7 +9,7 @@ import (
 
 const mb = 1 << 20
 
-// disk is a file system of the tests.
+// disk is a simulated file system.
 type disk struct{ space.Usage }
 
 func (d *disk) stat(string) (space.Usage, error) { return d.Usage, nil }
@@ -25,7 +25,7 @@ func TestReserve(t *testing.T) {
 	}
 }
 
-// However many claim at once, together they leave the reserve.
+// Many claims at the same time together leave the reserve free.
 func TestClaims(t *testing.T) {
 	t.Parallel()
 	d := &disk{space.Usage{Total: 1000 * mb, Free: 400 * mb, Device: 1}}
@@ -44,7 +44,7 @@ func TestClaims(t *testing.T) {
 	if n, bytes := g.Claimed(); n != 15 || bytes != 300*mb {
 		t.Errorf("%d claims, %d bytes", n, bytes)
 	}
-	// What is written is the file system's to count.
+	// The file system counts written bytes.
 	if err := held[0].Writing(20 * mb); err != nil {
 		t.Fatal(err)
 	}
@@ -53,18 +53,18 @@ func TestClaims(t *testing.T) {
 		t.Errorf("%d bytes of room", room)
 	}
 	held[1].End()
-	held[1].End() // no harm
+	held[1].End() // ending twice is allowed
 	if room := g.Room(); room != 20*mb {
 		t.Errorf("%d bytes of room after one gave up", room)
 	}
-	// Others write, too: who still writes is cut.
+	// Other programs write too: a running upload is then stopped.
 	d.Free = 100 * mb
 	if err := held[2].Writing(1); !errors.Is(err, space.ErrLow) {
 		t.Errorf("at the reserve: %v", err)
 	}
 }
 
-// The database may be on a file system of its own.
+// The database can be on another file system.
 func TestTwoFileSystems(t *testing.T) {
 	t.Parallel()
 	at := map[string]*disk{"u": {space.Usage{Total: 1000 * mb, Free: 900 * mb, Device: 1}}, "d": {space.Usage{Total: 1000 * mb, Free: 200 * mb, Device: 2}}}
@@ -84,7 +84,7 @@ func TestTwoFileSystems(t *testing.T) {
 	}
 }
 
-// A file system is full as well when no file can be made on it.
+// A file system is also full if no file can be created on it.
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	d := &disk{space.Usage{Total: 1000 * mb, Free: 900 * mb, TotalFiles: 10_000, FreeFiles: 101}}
@@ -98,7 +98,8 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// Without a guard, and on a file system that does not tell, everything is allowed.
+// Without a guard, or on a file system that does not report its space, everything is
+// allowed.
 func TestUnknown(t *testing.T) {
 	t.Parallel()
 	var none *space.Guard
@@ -119,7 +120,7 @@ func TestOf(t *testing.T) {
 	t.Parallel()
 	u, err := space.Of(t.TempDir())
 	if errors.Is(err, space.ErrUnknown) {
-		t.Skip("skipped: this system does not tell")
+		t.Skip("skipped: this system does not report free space")
 	}
 	if err != nil || u.Total <= 0 || u.Free < 0 || u.Free > u.Total {
 		t.Errorf("%+v, %v", u, err)

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Of asks the file system that holds dir.
+// Of reads the space of the file system that contains dir.
 func Of(dir string) (Usage, error) {
 	var s unix.Statfs_t
 	var st unix.Stat_t
@@ -22,7 +22,7 @@ func Of(dir string) (Usage, error) {
 	block := int64(s.Bsize)
 	free := int64(s.Bavail) * block
 	if errors.Is(unix.Access(dir, unix.W_OK), unix.EROFS) {
-		free = 0 // mounted to be read only, also later, after an error of the disk
+		free = 0 // mounted read-only, perhaps later, after a disk error
 	}
 	return Usage{
 		Free: free, Total: int64(s.Blocks) * block,

@@ -9,7 +9,7 @@ import (
 	"timbre.example/internal/space"
 )
 
-// Nothing can be written to a file system that is read only, whatever is free.
+// A read-only file system has no room, also if space is free.
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

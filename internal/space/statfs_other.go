@@ -2,5 +2,5 @@
 
 package space
 
-// Of knows no way to ask on this system.
+// Of returns ErrUnknown: it cannot read the space on this system.
 func Of(string) (Usage, error) { return Usage{}, ErrUnknown }

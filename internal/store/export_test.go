@@ -14,13 +14,13 @@ func (db *DB) DownTo(ctx context.Context, version int64) error {
 	return err
 }
 
-// Exec runs a statement that no release has.
+// Exec runs a statement that no release contains.
 func (db *DB) Exec(ctx context.Context, text string, args ...any) error {
 	_, err := db.engine.pool().ExecContext(ctx, text, args...)
 	return err
 }
 
-// Strings are the rows of a query with one column.
+// Strings returns the rows of a query with one column.
 func (db *DB) Strings(ctx context.Context, text string) (all []string, err error) {
 	err = func() error {
 		tx, err := db.engine.pool().BeginTx(ctx, &sql.TxOptions{})

@@ -14,8 +14,8 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// What test keys made before there was a column for it is marked, with its claims,
-// and nothing else is. The way back loses nothing of live keys.
+// Works of test keys from before the column existed are marked, and so are their claims;
+// nothing else is. Migrating down loses nothing of live keys.
 func TestMigrateMarksTestKeys(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -50,7 +50,8 @@ func TestMigrateMarksTestKeys(t *testing.T) {
 			exec(`INSERT INTO organizations (id, name, created_at) VALUES ('o', 'O', 0);
 				INSERT INTO site_keys (site_key, organization_id, secret_hash, test, created_at) VALUES ('live', 'o', '1', FALSE, 0), ('test', 'o', '2', TRUE, 0);
 				INSERT INTO sessions (jti, organization_id, site_key, expires_at) VALUES ('sl', 'o', 'live', 0), ('st', 'o', 'test', 0)`)
-			// One work each: of a live key, of a test key, rehearsed, of a session that is forgotten, of a test key on the mainnet.
+			// One work each: of a live key, of a test key, rehearsed, of a deleted
+			// session, of a test key on the mainnet.
 			for n, w := range []struct{ id, session, network, rehearse string }{
 				{"a", "sl", "testnet", ""}, {"b", "st", "testnet", ""}, {"c", "gone", "testnet", "transaction.failed"}, {"d", "gone", "testnet", ""}, {"e", "st", "mainnet", ""},
 			} {
@@ -102,7 +103,7 @@ func TestMigrateMarksTestKeys(t *testing.T) {
 					t.Errorf("%s: %q, want %q", text, got, want)
 				}
 			}
-			// A live key claims the same title meanwhile: it keeps it.
+			// A live key claims the same title meanwhile, and keeps it.
 			exec("INSERT INTO title_claims (organization_id, network, external_user_ref, title_key, work_id) VALUES ('o', 'testnet', '', 'b', 'x')")
 			if _, err := p.DownTo(ctx, 16); err != nil {
 				t.Fatal(err)

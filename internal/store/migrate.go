@@ -14,9 +14,8 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Migrate brings the schema up to this release. Several instances may call it
-// at once: on Postgres a session lock lets one work while the others wait, on
-// SQLite the writer does.
+// Migrate updates the schema to this release. Several instances can call it at the same
+// time: on Postgres a session lock makes the others wait, on SQLite the writer lock does.
 func (db *DB) Migrate(ctx context.Context) error {
 	p, err := db.provider()
 	if err != nil {
@@ -36,9 +35,9 @@ func (db *DB) Migrate(ctx context.Context) error {
 	return nil
 }
 
-// fill sets the commitments of log entries that were received before there was a
-// column for them. Each engine has its own words for it, so that the migrations
-// cannot say it. An entry's third line is "commitment " and 64 hex digits.
+// fill sets the commitments of log entries that are older than the column for them.
+// SQLite and Postgres need different SQL for it, so a migration file cannot do it. An
+// entry's third line is "commitment " and 64 hex digits.
 func (db *DB) fill(ctx context.Context) error {
 	text := "UPDATE log_entries SET commitment = unhex(substr(CAST(body AS TEXT), instr(CAST(body AS TEXT), 'commitment ') + 11, 64)) WHERE commitment IS NULL"
 	if db.dialect == "postgres" {
@@ -48,9 +47,9 @@ func (db *DB) fill(ctx context.Context) error {
 	return err
 }
 
-// unlog takes the rate limits' rows out of Postgres's log: a commit of theirs
-// then waits for no disk, and after a crash of the database every budget is
-// whole again. SQLite has no such tables, so that the migrations cannot say it.
+// unlog makes the table of rate limits UNLOGGED on Postgres. Its commits then wait for no
+// disk, and after a crash of the database every budget is full again. SQLite has no such
+// tables, so a migration file cannot do it.
 func (db *DB) unlog(ctx context.Context) error {
 	var kept string
 	err := db.engine.pool().QueryRowContext(ctx, "SELECT relpersistence FROM pg_class WHERE oid = CAST('budgets' AS regclass)").Scan(&kept)
@@ -60,7 +59,8 @@ func (db *DB) unlog(ctx context.Context) error {
 	return err
 }
 
-// Pending counts the migrations that Migrate would apply. It is negative when a newer release has migrated the database.
+// Pending returns the number of migrations that Migrate would apply. It is negative if a
+// newer release has migrated the database.
 func (db *DB) Pending(ctx context.Context) (int64, error) {
 	p, err := db.provider()
 	if err != nil {
@@ -71,7 +71,7 @@ func (db *DB) Pending(ctx context.Context) (int64, error) {
 		return newest - current, err
 	}
 	var pending int64
-	for _, source := range p.ListSources() { // their numbers may have gaps
+	for _, source := range p.ListSources() { // the numbers can have gaps
 		if source.Version > current {
 			pending++
 		}
@@ -79,7 +79,7 @@ func (db *DB) Pending(ctx context.Context) (int64, error) {
 	return pending, err
 }
 
-// Empty says that no release has migrated this database yet.
+// Empty reports whether no release has migrated this database yet.
 func (db *DB) Empty(ctx context.Context) (bool, error) {
 	p, err := db.provider()
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// named names the statement in the errors of a database that does not answer: its own
-// say only "unexpected EOF", or that time is over.
+// named adds the name of the statement to errors of a database that does not answer. The
+// errors themselves only say "unexpected EOF", or that a timeout expired.
 type named struct{ query.DBTX }
 
 func (n named) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
@@ -24,12 +24,12 @@ func (n named) QueryContext(ctx context.Context, text string, args ...any) (*sql
 	return r, name(statement(text), err)
 }
 
-// nameError is an error that has its name.
+// nameError is an error that already has a name.
 type nameError struct{ error }
 
 func (e nameError) Unwrap() error { return e.error }
 
-// name says of an error of the database what failed.
+// name adds to a database error what failed.
 func name(what string, err error) error {
 	if err == nil || errors.As(err, new(nameError)) || !Unavailable(err) {
 		return err
@@ -37,7 +37,7 @@ func name(what string, err error) error {
 	return nameError{fmt.Errorf("database: %s: %w", what, err)}
 }
 
-// statement is the name of a query of ours: "-- name: SpendBudget :one".
+// statement returns the name of a generated query, from its "-- name: SpendBudget :one".
 func statement(text string) string {
 	rest, ours := strings.CutPrefix(text, "-- name: ")
 	what, _, _ := strings.Cut(rest, " ")

@@ -11,7 +11,7 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// broken is a database whose connection breaks in the middle of everything.
+// broken is a database whose connection breaks during a statement.
 type broken struct{ query.DBTX }
 
 func (broken) ExecContext(context.Context, string, ...any) (sql.Result, error) {
@@ -22,7 +22,7 @@ func (broken) QueryContext(context.Context, string, ...any) (*sql.Rows, error) {
 	return nil, io.ErrUnexpectedEOF
 }
 
-// A line of the log that says only "unexpected EOF" helps nobody.
+// A log line that says only "unexpected EOF" does not help the operator.
 func TestErrorsNameTheDatabase(t *testing.T) {
 	t.Parallel()
 	q := query.New(named{broken{}})

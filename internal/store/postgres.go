@@ -17,32 +17,32 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// Patience is how long Postgres may take over one statement, over a commit, or
-// to let us in: a server that has vanished without a word is then one that does
-// not answer. It is long for anything that we ask and short for somebody who
-// waits. Migrations may take as long as they take.
-const Patience = 5 * time.Second
+// StatementTimeout is the timeout of one Postgres statement, of a commit, and of a new
+// connection. After it, a server that disappeared silently counts as not answering. It is
+// long for every statement that we run, and short for a person who waits. Migrations have
+// no timeout.
+const StatementTimeout = 5 * time.Second
 
 var errLostBeforeCommit = errors.New("connection lost before the commit")
 
 type postgres struct {
 	db         *sql.DB
-	migrates   *sql.DB // without Patience; connects only when it is used
+	migrates   *sql.DB // without StatementTimeout; connects only when it is used
 	forgetting atomic.Bool
 }
 
-// maxConns lets several instances fit in a default server's hundred.
+// maxConns is small, so that several instances fit in the hundred connections of a
+// default server.
 const maxConns = 24
 
-// openPostgres makes a pool. The driver prepares each statement once a
-// connection by itself.
+// openPostgres makes a pool. The driver prepares each statement once for each connection.
 func openPostgres(ctx context.Context, url string) (engine, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, err
 	}
 	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = Patience // the pool connects also when nobody waits for it any more
+		config.ConnectTimeout = StatementTimeout // the pool also connects without a waiting caller
 	}
 	db := stdlib.OpenDB(*config)
 	db.SetMaxOpenConns(maxConns)
@@ -59,20 +59,21 @@ func openPostgres(ctx context.Context, url string) (engine, error) {
 func (p *postgres) tx(given context.Context, f func(query.DBTX) error) error {
 	ctx, cancel := context.WithCancelCause(given)
 	defer cancel(nil)
-	// Wound up again before each statement: many short ones may take long.
-	patience := time.AfterFunc(Patience, func() { cancel(context.DeadlineExceeded) })
-	defer patience.Stop()
-	err := p.within(ctx, func() { patience.Reset(Patience) }, f)
+	// The timer starts again before each statement: many short statements together can
+	// take longer.
+	timer := time.AfterFunc(StatementTimeout, func() { cancel(context.DeadlineExceeded) })
+	defer timer.Stop()
+	err := p.within(ctx, func() { timer.Reset(StatementTimeout) }, f)
 	if err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		err = fmt.Errorf("%w: %v", context.DeadlineExceeded, err) // it says only that it was cancelled
 	}
-	return p.heard(given, err)
+	return p.dropIdle(given, err)
 }
 
-// heard drops the idle connections when Patience with one was at its end, and
-// not the caller's own: what made it dumb, a router that forgot it, made the
-// others so too, and each would cost somebody his Patience.
-func (p *postgres) heard(given context.Context, err error) error {
+// dropIdle closes the idle connections after a statement reached StatementTimeout (and
+// not the caller's own timeout). The cause, such as a router that forgot the connection,
+// probably affects the idle ones too, and each would cost another caller a timeout.
+func (p *postgres) dropIdle(given context.Context, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) && given.Err() == nil && p.forgetting.CompareAndSwap(false, true) {
 		go func() {
 			p.db.SetMaxIdleConns(0)
@@ -83,13 +84,13 @@ func (p *postgres) heard(given context.Context, err error) error {
 	return err
 }
 
-func (p *postgres) within(ctx context.Context, wind func(), f func(query.DBTX) error) error {
-	// A pool in which callers hang up hands out dead connections now and then,
-	// more often than database/sql tries again.
+func (p *postgres) within(ctx context.Context, restart func(), f func(query.DBTX) error) error {
+	// A pool sometimes returns dead connections after callers have cancelled, more often
+	// than database/sql retries.
 	tx, err := p.db.BeginTx(ctx, nil)
 	if err == nil {
 		defer tx.Rollback()
-		err = f(statements{tx, ctx, wind})
+		err = f(statements{tx, ctx, restart})
 	}
 	switch {
 	case errors.Is(err, driver.ErrBadConn):
@@ -97,24 +98,24 @@ func (p *postgres) within(ctx context.Context, wind func(), f func(query.DBTX) e
 	case err != nil:
 		return err
 	}
-	wind()
+	restart()
 	return tx.Commit()
 }
 
-// statements are those of one transaction. They end with the transaction's
-// context, which is made of the one that they are given.
+// statements runs the statements of one transaction. They end with the transaction's
+// context, which begin derives from theirs.
 type statements struct {
-	tx   *sql.Tx
-	ctx  context.Context
-	wind func()
+	tx      *sql.Tx
+	ctx     context.Context
+	restart func()
 }
 
-// begin gives one statement its time, unless its context has ended already.
+// begin starts the timer of one statement, unless its context has ended already.
 func (s statements) begin(given context.Context) context.Context {
 	if given.Err() != nil {
 		return given
 	}
-	s.wind()
+	s.restart()
 	return s.ctx
 }
 
@@ -134,35 +135,35 @@ func (s statements) QueryRowContext(ctx context.Context, text string, args ...an
 	return s.tx.QueryRowContext(s.begin(ctx), text, args...)
 }
 
-// singly runs statements outside transactions, each within Patience, which
-// includes the wait for a connection.
+// singly runs statements outside of transactions, each within StatementTimeout. The
+// timeout includes the wait for a connection.
 type singly struct{ *postgres }
 
 func (s singly) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
 	result, err := s.db.ExecContext(bounded(ctx), text, args...)
-	return result, s.heard(ctx, err)
+	return result, s.dropIdle(ctx, err)
 }
 
 func (s singly) PrepareContext(ctx context.Context, text string) (*sql.Stmt, error) {
 	statement, err := s.db.PrepareContext(bounded(ctx), text)
-	return statement, s.heard(ctx, err)
+	return statement, s.dropIdle(ctx, err)
 }
 
 func (s singly) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	rows, err := s.db.QueryContext(bounded(ctx), text, args...)
-	return rows, s.heard(ctx, err)
+	return rows, s.dropIdle(ctx, err)
 }
 
 func (s singly) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
 	row := s.db.QueryRowContext(bounded(ctx), text, args...)
-	_ = s.heard(ctx, row.Err())
+	_ = s.dropIdle(ctx, row.Err())
 	return row
 }
 
-// bounded ends after Patience by itself: rows are read after the call that
-// asked for them, by somebody who has nothing to cancel.
+// bounded returns a context with StatementTimeout that no caller needs to cancel: rows
+// are read after the call that requested them.
 func bounded(ctx context.Context) context.Context {
-	ctx, cancel := context.WithTimeout(ctx, Patience)
+	ctx, cancel := context.WithTimeout(ctx, StatementTimeout)
 	context.AfterFunc(ctx, cancel)
 	return ctx
 }
@@ -171,7 +172,7 @@ func (p *postgres) reader() query.DBTX { return singly{p} }
 func (p *postgres) pool() *sql.DB      { return p.migrates }
 func (p *postgres) close() error       { return errors.Join(p.db.Close(), p.migrates.Close()) }
 
-// dropped recognizes a connection that the server dropped in use.
+// dropped reports whether the server closed a connection that was in use.
 func dropped(err error) bool {
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 }

@@ -11,7 +11,7 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// Transactions that share a commit fail, panic and are cancelled one by one.
+// Each transaction of a shared commit can fail, panic or be cancelled without the others.
 func TestSharedCommitKeepsTransactionsApart(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {

@@ -17,32 +17,31 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// sqliteDB keeps one connection for writing and a pool for reading. SQLite has
-// one writer at a time in any case; queueing for it here, where waiting is
-// free, leaves its busy timer for other processes (the command line on the
-// database of a running server).
+// sqliteDB has one connection for writing and a pool for reading. SQLite allows only one
+// writer at a time. Transactions queue for it in this process. That costs nothing, so
+// SQLite's busy timeout is only needed for other processes (such as the command line next
+// to a running server).
 //
-// Transactions that wait for it at the same time share one commit, each within
-// a savepoint of its own: the disk is asked to sync once for all of them, and
-// none is told that it committed before that has happened.
+// Transactions that wait at the same time share one commit, each in its own savepoint.
+// The disk syncs once for all of them, and each returns only after that.
 type sqliteDB struct {
 	write  *sql.DB
 	read   *reader
-	writer chan *sqliteConn // holds the one writing connection while it is free
+	writer chan *sqliteConn // has the one writing connection while it is free
 
-	waiting atomic.Int64 // transactions that want the writer
-	open    *commit      // belongs to whoever holds the writer; nil between commits
+	waiting atomic.Int64 // transactions that wait for the writer
+	open    *commit      // used only by the holder of the writer; nil between commits
 }
 
-// commit is what several transactions end in.
+// commit is one commit of several transactions.
 type commit struct {
 	members int
 	done    chan struct{} // closed when err is known
 	err     error
 }
 
-// maxShared bounds how many transactions share a commit, and so how long the
-// first of them waits for it.
+// maxShared is the largest number of transactions that share a commit. It bounds how long
+// the first of them waits.
 const maxShared = 64
 
 func openSQLite(ctx context.Context, path string) (engine, error) {
@@ -52,8 +51,8 @@ func openSQLite(ctx context.Context, path string) (engine, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	// SQLite would make it as readable as the umask lets it, and the files beside it
-	// as readable as it is.
+	// SQLite would create the file with the permissions of the umask, and the files next
+	// to it with the file's permissions.
 	made, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -61,7 +60,7 @@ func openSQLite(ctx context.Context, path string) (engine, error) {
 	if err := made.Close(); err != nil {
 		return nil, err
 	}
-	// The journal that a rush made large gives its space back at the next checkpoint.
+	// The next checkpoint shrinks a journal that became large.
 	dsn := func(extra string) string {
 		return "file:" + (&url.URL{Path: path}).EscapedPath() +
 			"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=secure_delete(1)&_pragma=cache_size(-16000)&_pragma=journal_size_limit(16777216)" + extra
@@ -92,8 +91,8 @@ func (s *sqliteDB) tx(ctx context.Context, f func(query.DBTX) error) error {
 	if shared == nil {
 		return err
 	}
-	// Also a refusal waits: it may rest on what another transaction of this
-	// commit wrote.
+	// Errors wait for the commit too: an error can depend on rows that another member of
+	// this commit wrote.
 	<-shared.done
 	if shared.err != nil {
 		return shared.err
@@ -101,11 +100,11 @@ func (s *sqliteDB) tx(ctx context.Context, f func(query.DBTX) error) error {
 	return err
 }
 
-// join runs f as a member of the commit that is open, or of a new one. It
-// returns nil when f did not run.
+// join runs f as a member of the open commit, or of a new one. It returns nil if f did
+// not run.
 func (s *sqliteDB) join(ctx context.Context, f func(query.DBTX) error) (shared *commit, err error) {
-	// The wait is not given up when ctx ends: the one before may count on this
-	// one to commit for both. Whoever is in front is quick.
+	// The wait does not end with ctx: the transaction before can rely on this one to
+	// commit for both. Each transaction in the queue is short.
 	s.waiting.Add(1)
 	c := <-s.writer
 	s.waiting.Add(-1)
@@ -127,22 +126,22 @@ func (s *sqliteDB) join(ctx context.Context, f func(query.DBTX) error) (shared *
 	}
 	shared = s.open
 	shared.members++
-	// What one member does is taken back without the others. Where SQLite has
-	// rolled back everything by itself (a full disk), the savepoint is gone, and
-	// with it the whole commit.
+	// One member can be rolled back without the others. If SQLite has rolled back
+	// everything by itself (a full disk), the savepoint is gone, and so is the whole
+	// commit.
 	const release = "RELEASE member"
 	after := "ROLLBACK TO member"
 	if _, err := c.ExecContext(context.Background(), "SAVEPOINT member"); err != nil {
 		s.end(c, err)
 		return shared, err
 	}
-	defer func() { // also when f panics
+	defer func() { // also if f panics
 		_, gone := c.ExecContext(context.Background(), after)
 		if gone == nil && after != release {
 			_, gone = c.ExecContext(context.Background(), release)
 		}
 		if gone != nil {
-			s.end(c, errors.Join(err, gone)) // err says why SQLite rolled back
+			s.end(c, errors.Join(err, gone)) // err is why SQLite rolled back
 		}
 	}()
 	if err = f(c); err == nil {
@@ -154,7 +153,7 @@ func (s *sqliteDB) join(ctx context.Context, f func(query.DBTX) error) (shared *
 	return shared, err
 }
 
-// end tells the members of the open commit how it went.
+// end reports the result to all members of the open commit.
 func (s *sqliteDB) end(c *sqliteConn, err error) {
 	if err != nil {
 		if _, rerr := c.ExecContext(context.Background(), "ROLLBACK"); rerr != nil {
@@ -174,15 +173,15 @@ func (s *sqliteDB) close() error {
 	return errors.Join(c.conn.Close(), s.read.db.Close(), s.write.Close())
 }
 
-// sqliteConn is the writing connection with every statement it has met kept
-// prepared: compiling SQL costs more than running most of ours.
+// sqliteConn is the writing connection. It keeps every statement prepared, because
+// compiling SQL takes longer than running most of our statements.
 type sqliteConn struct {
 	conn     *sql.Conn
 	mu       sync.Mutex
 	prepared map[string]*sql.Stmt
 }
 
-// PrepareContext returns the kept statement; callers do not close it.
+// PrepareContext returns the prepared statement; callers do not close it.
 func (c *sqliteConn) PrepareContext(ctx context.Context, text string) (*sql.Stmt, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -220,9 +219,9 @@ func (c *sqliteConn) QueryRowContext(ctx context.Context, text string, args ...a
 	return st.QueryRowContext(uninterrupted(ctx), args...)
 }
 
-// uninterrupted is ctx for one statement of a transaction: not begun when ctx
-// has ended, and not broken off halfway, since SQLite would then roll back more
-// than this transaction. It also spares the driver a goroutine each.
+// uninterrupted returns the context of one statement of a transaction. A statement does
+// not start after ctx has ended, but it is never interrupted: SQLite would then roll back
+// more than this transaction. It also saves the driver's goroutine for each statement.
 func uninterrupted(ctx context.Context) context.Context {
 	if ctx.Err() != nil {
 		return ctx
@@ -230,8 +229,8 @@ func uninterrupted(ctx context.Context) context.Context {
 	return context.WithoutCancel(ctx)
 }
 
-// sqliteUnavailable recognizes a database file that cannot be used now: locked
-// for longer than we wait, unreadable, or on a full disk.
+// sqliteUnavailable reports whether an error means that the database file cannot be used
+// now: locked for too long, unreadable, or on a full disk.
 func sqliteUnavailable(err error) bool {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
@@ -250,8 +249,7 @@ func Busy(err error) bool {
 	return errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_BUSY || e.Code()&0xff == sqlite3.SQLITE_LOCKED)
 }
 
-// reader is the pool for reading, with every statement it has met kept
-// prepared on every connection.
+// reader is the pool for reading. Every connection keeps every statement prepared.
 type reader struct {
 	db       *sql.DB
 	mu       sync.RWMutex

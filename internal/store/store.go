@@ -1,9 +1,9 @@
-// Package store opens the database, SQLite or Postgres, and runs transactions
-// on it: one SQL text, one schema, two engines.
+// Package store opens the database, SQLite or Postgres, and runs transactions on it. Both
+// use the same SQL and the same schema.
 //
-// It holds the connection rules, the migrations and the generated queries
-// (package query). It knows what a transaction is and when to try one again;
-// it never knows what a work, a credit or a session means.
+// It has the rules of connections, the migrations and the generated queries (package
+// query). It knows what a transaction is and when to retry it. It does not know works,
+// credits or sessions.
 package store
 
 import (
@@ -21,8 +21,8 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// Unavailable reports whether an error of this package, or of a query, means
-// that the database does not answer, as opposed to refusing what we asked.
+// Unavailable reports whether an error of this package or of a query means that the
+// database does not answer. It is false if the database refused a statement.
 func Unavailable(err error) bool {
 	var (
 		connect *pgconn.ConnectError
@@ -33,8 +33,8 @@ func Unavailable(err error) bool {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, sql.ErrNoRows):
 		return false
 	case errors.As(err, &pg):
-		// 57P: the server is going down or cannot take connections now.
-		// 53: out of resources. 08: connection trouble it noticed itself.
+		// 57P: the server is stopping or accepts no connections now. 53: it lacks
+		// resources. 08: it noticed a connection error itself.
 		return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "08")
 	}
 	return errors.As(err, &connect) || errors.As(err, &netErr) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) ||
@@ -45,23 +45,22 @@ func Unavailable(err error) bool {
 type DB struct {
 	engine  engine
 	dialect string
-	// Now is the clock: microseconds are as fine as it gets. Tests replace it.
+	// Now is the clock, with a resolution of microseconds. Tests replace it.
 	Now func() time.Time
 }
 
-// engine is what differs between the two databases.
+// engine is the difference between the two databases.
 type engine interface {
-	// tx runs f in one transaction that may write.
+	// tx runs f in one transaction that can write.
 	tx(ctx context.Context, f func(query.DBTX) error) error
 	// reader serves single statements that do not write.
 	reader() query.DBTX
-	// pool is the connection pool that migrations run on.
+	// pool is the connection pool for migrations.
 	pool() *sql.DB
 	close() error
 }
 
-// Tx is one transaction: the queries, and the one moment that all its rows say
-// they happened at.
+// Tx is one transaction: its queries, and the one time that all its rows get.
 type Tx struct {
 	*query.Queries
 	Now time.Time
@@ -79,7 +78,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 		db.dialect = "postgres"
 		db.engine, err = openPostgres(ctx, url)
 	default:
-		return nil, fmt.Errorf("store: a database URL starts with sqlite: or postgres://, not %q", scheme+":")
+		return nil, fmt.Errorf("store: a database URL must begin with sqlite: or postgres://, not %q", scheme+":")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("store: open: %w", err)
@@ -93,19 +92,19 @@ func (db *DB) Close() error { return db.engine.close() }
 // Dialect is "sqlite3" or "postgres".
 func (db *DB) Dialect() string { return db.dialect }
 
-// Ping asks the database for a sign of life.
+// Ping checks that the database answers.
 func (db *DB) Ping(ctx context.Context) error {
 	var one int
 	return db.engine.reader().QueryRowContext(ctx, "SELECT 1").Scan(&one)
 }
 
-// Read returns the queries outside any transaction, for single reads. Writing
-// through it fails on SQLite.
+// Read returns the queries outside of a transaction, for single reads. Writing through it
+// fails on SQLite.
 func (db *DB) Read() *query.Queries { return query.New(named{db.engine.reader()}) }
 
-// Tx runs f in one transaction and commits it when f returns nil. When the
-// database asks for another try (a deadlock, a lost serialization) f runs again
-// from the start, so f must change nothing but the database.
+// Tx runs f in one transaction, and commits it if f returns nil. If the database asks for
+// a retry (a deadlock, a serialization failure), Tx runs f again from the start. So f
+// must change nothing outside of the database.
 func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 	for try := 1; ; try++ {
 		err := db.engine.tx(ctx, func(q query.DBTX) error {
@@ -118,8 +117,7 @@ func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 	}
 }
 
-// One is Tx for an f that runs a single statement, which is a transaction
-// without being asked.
+// One is Tx for an f that runs only one statement, which is a transaction by itself.
 func (db *DB) One(ctx context.Context, f func(*Tx) error) error {
 	p, ok := db.engine.(*postgres)
 	if !ok {
@@ -130,24 +128,24 @@ func (db *DB) One(ctx context.Context, f func(*Tx) error) error {
 
 func (db *DB) now() time.Time { return db.Now().UTC().Truncate(time.Microsecond) }
 
-// Micros is how a time is stored.
+// Micros is the stored form of a time.
 func Micros(t time.Time) int64 { return t.UnixMicro() }
 
 // Time is the inverse of Micros.
 func Time(us int64) time.Time { return time.UnixMicro(us).UTC() }
 
-// again reports whether the transaction is to be run once more: Postgres asks
-// for it, or its connection was lost before the commit was sent. After that
-// nobody knows whether it was committed, and the caller decides.
+// again reports whether the transaction must run again: Postgres asks for it, or the
+// connection was lost before the commit was sent. After a later loss it is unknown
+// whether the transaction was committed, and the caller decides.
 func again(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01") || errors.Is(err, errLostBeforeCommit)
 }
 
-// Scrub takes out of the database's files what rows that are gone left there. On
-// SQLite pages are overwritten as rows go, and this empties the journal of those
-// that were written before; while somebody reads an older state it does not, and
-// the next checkpoint will. On Postgres, VACUUM does it.
+// Scrub removes deleted rows from the database's files. SQLite overwrites deleted pages
+// by itself; Scrub empties its journal of older pages. While another connection reads an
+// older state, Scrub cannot, and the next checkpoint does it. On Postgres, VACUUM removes
+// deleted rows.
 func (db *DB) Scrub(ctx context.Context) error {
 	if db.dialect == "postgres" {
 		return nil
@@ -156,8 +154,8 @@ func (db *DB) Scrub(ctx context.Context) error {
 	return err
 }
 
-// ClockSkew is how far the database's clock is ahead of this process's. On
-// SQLite they are the same clock.
+// ClockSkew returns how far the database's clock is ahead of this process's. On SQLite
+// both are the same clock.
 func (db *DB) ClockSkew(ctx context.Context) (time.Duration, error) {
 	if db.dialect != "postgres" {
 		return 0, nil

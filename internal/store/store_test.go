@@ -71,9 +71,8 @@ func TestTxCommitsOrLeavesNothing(t *testing.T) {
 	})
 }
 
-// Every number in the SQL text stands for the argument of that number, also
-// where it is used twice or out of order: SQLite's driver could as well bind
-// by position.
+// Every number in the SQL text stands for the argument with that number, also if the
+// number is used twice or out of order. SQLite's driver could bind by position instead.
 func TestArgumentsAreBoundByNumber(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
@@ -167,7 +166,7 @@ func TestAnAbsentDatabaseIsUnavailable(t *testing.T) {
 	}
 }
 
-// A context that ends while a transaction begins leaves none behind.
+// A context that ends while a transaction starts leaves no open transaction behind.
 func TestACancelledBeginBlocksNobody(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
@@ -195,8 +194,8 @@ func TestReadersCannotWrite(t *testing.T) {
 	}
 }
 
-// A server that vanishes without a word does not answer: every statement ends
-// within Patience, says so, and the next ones find the server when it is back.
+// A server that disappears silently counts as not answering. Every statement then returns
+// an error within StatementTimeout, and later statements work when the server is back.
 func TestASilentDatabase(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -218,7 +217,7 @@ func TestASilentDatabase(t *testing.T) {
 		"count": func() error { _, err := db.Read().CountWorks(ctx, "testnet"); return err },
 		"one":   func() error { return db.One(ctx, insertSession("b")) },
 		"tx":    tx,
-		"half": func() error { // it vanishes in the middle
+		"half": func() error { // the connection breaks during the transaction
 			return db.Tx(ctx, func(tx *store.Tx) error {
 				if err := insertSession("c")(tx); err != nil {
 					return err
@@ -242,7 +241,7 @@ func TestASilentDatabase(t *testing.T) {
 			wg.Go(func() {
 				begun := time.Now()
 				err := calls[name]()
-				if took := time.Since(begun); !store.Unavailable(err) || took > 3*store.Patience {
+				if took := time.Since(begun); !store.Unavailable(err) || took > 3*store.StatementTimeout {
 					t.Errorf("%s: %v after %s", name, err, took)
 				}
 			})
@@ -253,12 +252,12 @@ func TestASilentDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	together("half", "commit")
-	// More callers than there are connections: they wait no longer than one.
+	// With more callers than connections, each waits no longer than one timeout.
 	together(append(slices.Repeat([]string{"read", "one", "count"}, 10), "tx")...)
 	proxy.Pass()
-	// One that was being connected while it was silent may still break.
+	// A connection that was being opened while the server was silent can still break.
 	err = db.Ping(ctx)
-	for begun := time.Now(); err != nil && time.Since(begun) < store.Patience; err = db.Ping(ctx) {
+	for begun := time.Now(); err != nil && time.Since(begun) < store.StatementTimeout; err = db.Ping(ctx) {
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -275,19 +274,19 @@ func TestASilentDatabase(t *testing.T) {
 	proxy.Cut()
 	for _, name := range []string{"read", "one", "tx"} {
 		begun := time.Now()
-		if err := calls[name](); !store.Unavailable(err) || time.Since(begun) > store.Patience {
+		if err := calls[name](); !store.Unavailable(err) || time.Since(begun) > store.StatementTimeout {
 			t.Errorf("refused %s: %v after %s", name, err, time.Since(begun))
 		}
 	}
 }
 
-// Patience is with each statement, not with all of a transaction.
+// StatementTimeout applies to each statement, not to a whole transaction.
 func TestALongTransaction(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t, storetest.PostgresURL(t))
 	begun := time.Now()
 	err := db.Tx(t.Context(), func(tx *store.Tx) error {
-		for i := 0; time.Since(begun) < store.Patience+500*time.Millisecond; i++ {
+		for i := 0; time.Since(begun) < store.StatementTimeout+500*time.Millisecond; i++ {
 			if err := insertSession(fmt.Sprint(i))(tx); err != nil {
 				return err
 			}
@@ -299,8 +298,8 @@ func TestALongTransaction(t *testing.T) {
 	}
 }
 
-// Entries of a log that were received before they could be searched by commitment
-// can be, once the schema was brought up.
+// After the migration, a search by commitment also finds log entries that are older than
+// that search.
 func TestMigrateFillsCommitments(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
@@ -317,7 +316,7 @@ func TestMigrateFillsCommitments(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		for range 2 { // and what is filled in stays
+		for range 2 { // filled-in values stay
 			if err := db.Migrate(ctx); err != nil {
 				t.Fatal(err)
 			}
@@ -331,8 +330,8 @@ func TestMigrateFillsCommitments(t *testing.T) {
 	})
 }
 
-// A version that was there before versions had an organization, and one that a process
-// of the release before makes on the new schema: each gets its turn.
+// Versions from before the column for the organization are processed in turn. So are
+// those that a process of the release before makes on the new schema.
 func TestMigrateGivesVersionsTurns(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
@@ -382,8 +381,8 @@ func TestMigrateGivesVersionsTurns(t *testing.T) {
 	})
 }
 
-// Titles that a release before took for two, and that look the same, are one to the
-// next: no row is lost, and no row is in the way of another.
+// Two titles that the older release distinguished and that look the same are one title to
+// the new release. No row is lost, and no row conflicts with another.
 func TestMigrateMakesTitleKeysAnew(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
@@ -391,7 +390,7 @@ func TestMigrateMakesTitleKeysAnew(t *testing.T) {
 		if err := db.DownTo(ctx, 14); err != nil {
 			t.Fatal(err)
 		}
-		// By the rule of before: NFC, case folded, ASCII spaces.
+		// The older rule: NFC, case folded, ASCII spaces.
 		works := [][3]string{
 			{"1", "Love Song", "love song"}, {"2", "Love\u00a0Song", "love\u00a0song"}, {"3", "L\u043eve Song", "l\u043eve song"}, {"4", "Other", "other"}, {"5", "\uff2fther", "\uff4fther"}, {"6", "", ""},
 			{"7", "Moon\u200blight", "moon\u200blight"}, {"8", "СОН", "сон"}, {"9", "COH", "coh"},
@@ -412,7 +411,7 @@ func TestMigrateMakesTitleKeysAnew(t *testing.T) {
 				}
 			}
 		}
-		// One that is on its way has no work yet.
+		// A work that is not final has no row yet.
 		for _, text := range []string{
 			`INSERT INTO jobs (id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, title, title_key, creators, filename, max_bytes, deadline, created_at, updated_at) VALUES ('j', 'o', 's', 'register', 'testnet', 'ada', 'confirmed', 'w', $1, $2, '', '', 0, 0, 0, 0)`,
 			`INSERT INTO title_claims (organization_id, network, external_user_ref, work_id, title_key) SELECT 'o', 'testnet', 'ada', 'w', CAST($2 AS TEXT) WHERE CAST($1 AS TEXT) <> ''`,
@@ -421,7 +420,7 @@ func TestMigrateMakesTitleKeysAnew(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for range 2 { // and again does nothing
+		for range 2 { // a second run changes nothing
 			if err := db.Migrate(ctx); err != nil {
 				t.Fatal(err)
 			}

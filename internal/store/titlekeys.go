@@ -9,9 +9,10 @@ import (
 	"timbre.example/internal/legible"
 )
 
-// titleKeys is migration 15. The keys of titles are made anew, by a rule that SQL cannot
-// say. Two works whose titles became equal both stay, and the title is one work's: only
-// a new work is refused. What the log has of a commitment is found by its place, too.
+// titleKeys is migration 15. It computes the keys of titles again, by a rule that SQL
+// cannot express. If the titles of two works became equal, both works stay, and the title
+// belongs to one of them; only a new work is refused. It also adds the position to the
+// index of log entries by commitment.
 func titleKeys() *goose.Migration {
 	return goose.NewGoMigration(15,
 		&goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
@@ -25,7 +26,7 @@ func titleKeys() *goose.Migration {
 			}
 			return reclaim(ctx, tx)
 		}},
-		// Keys are only compared: those of the new rule stay.
+		// Keys are only compared, so the keys of the new rule can stay.
 		&goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error { return index(ctx, tx, "commitment") }})
 }
 
@@ -37,8 +38,7 @@ func index(ctx context.Context, tx *sql.Tx, columns string) error {
 	return err
 }
 
-// rows reads the rows of a query whole, so that the next statement finds the
-// connection free.
+// rows reads all rows of a query, so that the connection is free for the next statement.
 func rows(ctx context.Context, tx *sql.Tx, text string, columns int) (all [][]string, err error) {
 	found, err := tx.QueryContext(ctx, text)
 	if err != nil {
@@ -58,7 +58,7 @@ func rows(ctx context.Context, tx *sql.Tx, text string, columns int) (all [][]st
 	return all, found.Err()
 }
 
-// rekey makes the keys of a table's titles anew. What was erased has no title, and
+// rekey computes the keys of a table's titles again. An erased work has no title and
 // keeps no key.
 func rekey(ctx context.Context, tx *sql.Tx, table string) error {
 	all, err := rows(ctx, tx, "SELECT id, title, title_key FROM "+table+" WHERE title <> ''", 3)
@@ -75,9 +75,9 @@ func rekey(ctx context.Context, tx *sql.Tx, table string) error {
 	return nil
 }
 
-// reclaim moves each claim to its title's new key. Where another work has that key
-// already, the claim of the work that is younger is given up: it may still fail, and
-// would free the title of the other.
+// reclaim moves each claim to the new key of its title. If another work has that key
+// already, the claim of the younger work is dropped: the younger work can still fail, and
+// would then free the title of the other.
 func reclaim(ctx context.Context, tx *sql.Tx) error {
 	all, err := rows(ctx, tx, `SELECT c.organization_id, c.network, c.external_user_ref, c.work_id, c.title_key,
 		COALESCE((SELECT w.title FROM works w WHERE w.id = c.work_id), (SELECT MIN(j.title) FROM jobs j WHERE j.work_id = c.work_id AND j.kind = 'register'), '')

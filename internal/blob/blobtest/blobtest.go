@@ -1,7 +1,7 @@
-// Package blobtest holds the contract of blob.Store as a test suite, run
-// against every implementation over real HTTP. It never looks at how a store
-// keeps its bytes. Upload.MaxBytes is not part of it: not every store can bind
-// a URL to a size, so each implementation tests its own cap.
+// Package blobtest is the contract of blob.Store as a test suite, run against every
+// implementation over real HTTP. It does not depend on how a store keeps its bytes.
+// Upload.MaxBytes is not part of it: not every store can limit the size by URL, so each
+// implementation tests its own limit.
 package blobtest
 
 import (
@@ -23,9 +23,8 @@ import (
 
 const mib = 1 << 20
 
-// Exercise runs the contract against stores from newStore. Each must be empty,
-// and the URLs it signs must be reachable from this process. What a store is
-// known not to keep is left out, each with its reason.
+// Exercise runs the contract against stores from newStore. Each store must be empty, and
+// this process must reach the URLs it signs. A skipped part has a reason that is printed.
 func Exercise(t *testing.T, newStore func(t *testing.T) blob.Store, known map[string]string) {
 	for _, c := range []struct {
 		name string
@@ -69,7 +68,7 @@ func putThenOpen(t *testing.T, s blob.Store) {
 	wantObject(t, s, "uploads/one", want)
 }
 
-// A version stays while the bytes do, and changes with a PUT of as many bytes.
+// A version stays the same while the bytes do, and changes with a PUT of the same size.
 func statTellsVersions(t *testing.T, s blob.Store) {
 	version := func() string {
 		t.Helper()
@@ -101,8 +100,8 @@ func statTellsVersions(t *testing.T, s blob.Store) {
 	}
 }
 
-// What the program itself puts is as what is uploaded: the last one wins, and
-// whoever reads the one before keeps it.
+// An object of Put is like an uploaded one: the last one wins, and an open reader keeps
+// the bytes of the one before.
 func ownPut(t *testing.T, s blob.Store) {
 	first, second := pattern(1, mib+3), pattern(2, 10)
 	if err := s.Put(t.Context(), "certificates/one/1", first); err != nil {
@@ -117,7 +116,7 @@ func ownPut(t *testing.T, s blob.Store) {
 		t.Fatal(err)
 	}
 	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, first) {
-		t.Errorf("whoever was reading got %d other bytes (%v)", len(got), err)
+		t.Errorf("an open reader got %d other bytes (%v)", len(got), err)
 	}
 	wantObject(t, s, "certificates/one/1", second)
 	if err := s.Put(t.Context(), "certificates/../one", first); err == nil {
@@ -157,7 +156,7 @@ func openKeepsItsBytes(t *testing.T, s blob.Store) {
 	}
 }
 
-// Nothing is copied of what is larger than the caller takes.
+// Nothing is copied of an object that is larger than the caller's limit.
 func copyTooLarge(t *testing.T, s blob.Store) {
 	put(t, s, "large", pattern(1, 1001))
 	var large blob.TooLarge
@@ -170,7 +169,7 @@ func copyTooLarge(t *testing.T, s blob.Store) {
 	}
 }
 
-// A list has what is below a key, and nothing beside it.
+// List yields only objects below a key.
 func list(t *testing.T, s blob.Store) {
 	want := map[string]int64{"up/one": 3, "up/two/three": 5, "up/" + strings.Repeat("a", 100): 0}
 	for key, n := range want {
@@ -195,7 +194,7 @@ func list(t *testing.T, s blob.Store) {
 	for o, err := range s.List(t.Context(), "none") {
 		t.Errorf("listed %v, %v", o, err)
 	}
-	for range s.List(t.Context(), "up") { // may be left early
+	for range s.List(t.Context(), "up") { // a caller can stop early
 		break
 	}
 	if err := s.Sweep(t.Context()); err != nil {
@@ -233,7 +232,7 @@ func copyIsIndependent(t *testing.T, s blob.Store) {
 func copyOverwrites(t *testing.T, s blob.Store) {
 	put(t, s, "src", []byte("new"))
 	put(t, s, "dst", []byte("old"))
-	// Again and onto itself: the state is the same after each.
+	// Again, and onto itself: the state is the same after each.
 	for _, dst := range []string{"dst", "dst", "src"} {
 		mustCopy(t, s, "src", dst)
 		wantObject(t, s, dst, []byte("new"))
@@ -339,7 +338,7 @@ func urlsAllowOnlyWhatTheyName(t *testing.T, s blob.Store) {
 func expiredURL(t *testing.T, s blob.Store) {
 	put(t, s, "e", []byte("x"))
 	past := time.Now().Add(-time.Minute)
-	// A store may as well refuse to sign what is over.
+	// A store can also refuse to sign an expired URL.
 	if u, err := s.PresignPut(t.Context(), blob.Upload{Key: "e", MaxBytes: 10, Expires: past}); err == nil {
 		if resp, _ := do(t, http.MethodPut, u, []byte("y")); resp.StatusCode < 400 || resp.StatusCode >= 500 {
 			t.Errorf("PUT: %s", resp.Status)
@@ -356,10 +355,10 @@ func expiredURL(t *testing.T, s blob.Store) {
 func concurrentPuts(t *testing.T, s blob.Store) {
 	u := presignPut(t, s, "race", time.Now().Add(time.Hour))
 	var wg sync.WaitGroup
-	for one := range 2 { // a store may take no more of one URL at once
+	for one := range 2 { // a store can refuse more PUTs of one URL at once
 		wg.Go(func() {
 			for i := 4 * one; i < 4*one+4; i++ {
-				// Lengths differ as well, so that a mixture shows however it came about.
+				// The lengths differ too, so that every mixture shows.
 				mustPut(t, u, bytes.Repeat([]byte{byte('a' + i)}, mib+i))
 			}
 		})
@@ -372,7 +371,7 @@ func concurrentPuts(t *testing.T, s blob.Store) {
 	}
 }
 
-// An object that is being replaced is there all the time.
+// An object that is being replaced can always be read.
 func copyDuringPuts(t *testing.T, s blob.Store) {
 	u := presignPut(t, s, "busy", time.Now().Add(time.Hour))
 	mustPut(t, u, []byte("first"))
@@ -449,7 +448,7 @@ func allowsOrigin(resp *http.Response) bool {
 	return o == "*" || o == "https://host.example"
 }
 
-// tamper changes the last character of whichever parameter is the signature.
+// tamper changes the last character of the parameter with the signature.
 func tamper(t *testing.T, raw string) string {
 	t.Helper()
 	u, err := url.Parse(raw)
@@ -497,7 +496,7 @@ func put(t *testing.T, s blob.Store, key string, body []byte) {
 	mustPut(t, presignPut(t, s, key, time.Now().Add(time.Hour)), body)
 }
 
-// mustPut may run in any goroutine of a test.
+// mustPut can run in any goroutine of a test.
 func mustPut(t *testing.T, u string, body []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, u, bytes.NewReader(body))
@@ -576,7 +575,7 @@ func mustCopy(t *testing.T, s blob.Store, src, dst string) {
 	}
 }
 
-// pattern is n bytes that differ with seed and do not repeat with any buffer size.
+// pattern returns n bytes that differ with seed and do not repeat with any buffer size.
 func pattern(seed byte, n int) []byte {
 	b := make([]byte, 0, n+16)
 	for i := 0; len(b) < n; i++ {

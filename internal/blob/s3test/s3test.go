@@ -1,8 +1,8 @@
-// Package s3test gives tests a real S3 server: one that checks signatures, their
-// expiry and CORS, keeps what it is given in a folder, and can be stopped and
-// started again where it was.
+// Package s3test gives tests a real S3 server. It checks signatures, their expiry and
+// CORS, and stores objects in a folder. A test can stop it and start it again with its
+// data.
 //
-// It knows nothing of how Timbre uses it.
+// It does not know how Timbre uses it.
 package s3test
 
 import (
@@ -29,17 +29,17 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
-// The keys of every server, which are no secret.
+// The keys of every server; they are not secret.
 const (
 	AccessKey = "timbre-tests"
 	SecretKey = "not-a-secret-of-anyone"
 )
 
-// patience is how long the server may take to start or to end.
-const patience = 60 * time.Second
+// timeout is how long the server can take to start or to stop.
+const timeout = 60 * time.Second
 
-// program is the server's path, built when it is first needed. The go command
-// keeps what it built.
+// program returns the server's path; the first call builds it. The go command caches the
+// build.
 var program = sync.OnceValues(func() (string, error) {
 	mod, err := exec.Command("go", "env", "GOMOD").Output()
 	if err != nil {
@@ -56,9 +56,9 @@ var program = sync.OnceValues(func() (string, error) {
 	return strings.TrimSpace(string(path)), nil
 })
 
-// Server is one S3 server on a folder of its own.
+// Server is one S3 server with its own folder.
 type Server struct {
-	// URL is its address, without a slash at the end.
+	// URL is its URL, without a slash at the end.
 	URL string
 
 	t      testing.TB
@@ -66,11 +66,11 @@ type Server struct {
 	dir    string
 	cmd    *exec.Cmd
 	exited chan struct{}
-	log    bytes.Buffer // read after the end of cmd only
+	log    bytes.Buffer // read only after cmd has ended
 }
 
-// Start runs a server until the end of the test. Where it cannot be built the
-// test is skipped or, where everything is required, fails.
+// Start runs a server until the end of the test. If the server cannot be built, it skips
+// the test, or fails it if TIMBRE_TEST_ALL is set.
 func Start(t testing.TB) *Server {
 	t.Helper()
 	if _, err := program(); err != nil {
@@ -96,8 +96,8 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
-// freeAddress finds a port that stays free while the server is down: not one of
-// those that the system hands out by itself.
+// freeAddress returns an address whose port stays free while the server is down: it is
+// outside of the range from which the system assigns ports.
 func freeAddress(t testing.TB) string {
 	for range 100 {
 		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+mrand.IntN(20_000))
@@ -110,8 +110,8 @@ func freeAddress(t testing.TB) string {
 	return ""
 }
 
-// Restart starts a server that was stopped, at the same address and with what it
-// held, and waits until it answers.
+// Restart starts a stopped server again, at the same address and with its data, and waits
+// until it answers.
 func (s *Server) Restart() {
 	s.t.Helper()
 	path, err := program()
@@ -131,9 +131,9 @@ func (s *Server) Restart() {
 		cmd.Wait()
 		close(exited)
 	}(s.cmd)
-	limit := time.After(patience)
+	limit := time.After(timeout)
 	for {
-		if conn, err := net.Dial("tcp", s.addr); err == nil { // it says so in no other way
+		if conn, err := net.Dial("tcp", s.addr); err == nil { // the server gives no other sign that it is ready
 			conn.Close()
 			return
 		}
@@ -147,8 +147,8 @@ func (s *Server) Restart() {
 	}
 }
 
-// Stop ends the server, if it runs, as a power cut would: every connection
-// breaks, and nothing answers at its address.
+// Stop stops the server, if it runs, like a power cut: every connection breaks, and
+// nothing answers at its address.
 func (s *Server) Stop() {
 	s.t.Helper()
 	if s.cmd == nil {
@@ -159,15 +159,15 @@ func (s *Server) Stop() {
 	s.cmd = nil
 }
 
-// Freeze makes the server take connections and answer nothing, until Thaw. What
-// it is asked meanwhile it does then.
+// Freeze makes the server accept connections and answer nothing until Thaw. It processes
+// those requests after Thaw.
 func (s *Server) Freeze() {
 	s.t.Helper()
 	pid := s.cmd.Process.Pid
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		s.t.Fatal(err)
 	}
-	for { // until every thread stands still
+	for { // until every thread has stopped
 		var ws syscall.WaitStatus
 		if _, err := syscall.Wait4(pid, &ws, syscall.WUNTRACED, nil); err == nil && ws.Stopped() {
 			return
@@ -185,7 +185,7 @@ func (s *Server) Thaw() {
 	}
 }
 
-// Client speaks to the server as its administrator.
+// Client returns a client with the administrator's keys.
 func (s *Server) Client() *minio.Client {
 	s.t.Helper()
 	c, err := minio.New(s.addr, &minio.Options{Creds: credentials.NewStaticV4(AccessKey, SecretKey, ""), Region: "us-east-1", Transport: &http.Transport{DisableKeepAlives: true}})
@@ -195,8 +195,8 @@ func (s *Server) Client() *minio.Client {
 	return c
 }
 
-// Bucket makes a bucket of any name. Pages of the origins may PUT to it and read
-// the answer; without one, no page may.
+// Bucket creates a bucket with this name. Pages of these origins can PUT to it and read
+// the answer; without origins, no page can.
 func (s *Server) Bucket(origins ...string) string {
 	s.t.Helper()
 	name := "b-" + strings.ToLower(rand.Text())
@@ -209,8 +209,8 @@ func (s *Server) Bucket(origins ...string) string {
 	return name
 }
 
-// Allow sets the origins whose pages may PUT to the bucket, as docs/operating.md
-// says.
+// Allow sets the origins whose pages can PUT to the bucket, as docs/operating.md
+// describes.
 func (s *Server) Allow(bucket string, origins ...string) {
 	s.t.Helper()
 	err := s.Client().SetBucketCors(context.Background(), bucket, &cors.Config{CORSRules: []cors.Rule{{
@@ -221,7 +221,7 @@ func (s *Server) Allow(bucket string, origins ...string) {
 	}
 }
 
-// User makes a user who may do what a bucket's policy says and no more.
+// User creates a user with only the permissions of a bucket's policy.
 func (s *Server) User(accessKey, secretKey string) {
 	s.t.Helper()
 	path, err := program()
@@ -235,17 +235,17 @@ func (s *Server) User(accessKey, secretKey string) {
 	}
 }
 
-// BlobURL is the bucket as Timbre's configuration names it.
+// BlobURL returns the bucket in the form of Timbre's configuration.
 func (s *Server) BlobURL(bucket string) string {
 	return "s3://" + bucket + "?endpoint=" + url.QueryEscape(s.URL)
 }
 
-// Env are the server's keys as Timbre's configuration names them.
+// Env returns the server's keys in the form of Timbre's configuration.
 func (s *Server) Env() []string {
 	return []string{"TIMBRE_S3_ACCESS_KEY=" + AccessKey, "TIMBRE_S3_SECRET_KEY=" + SecretKey}
 }
 
-// Objects are the names in the bucket.
+// Objects returns the names in the bucket.
 func (s *Server) Objects(bucket string) (names []string) {
 	s.t.Helper()
 	for o := range s.Client().ListObjects(context.Background(), bucket, minio.ListObjectsOptions{Recursive: true}) {

@@ -10,17 +10,17 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// Clock limits. A step of an NTP daemon is smaller than jump, most of the time.
+// Limits of the clock. A correction by an NTP daemon is usually smaller than jump.
 const (
-	// jump is the difference between both clocks that is told.
+	// jump is the smallest difference between the two clocks that is logged.
 	jump = 5 * time.Second
-	// steady is how long no block is made after a jump ahead by more than the
-	// tolerance: long enough for a time service to take it back.
+	// steady is how long no block is made after a jump ahead by more than the tolerance:
+	// long enough for a time service to correct it.
 	steady = time.Minute
 )
 
 // clock compares the wall clock, which gives blocks their times, with the monotonic
-// clock, which nobody sets. It is safe for concurrent use.
+// clock, which no program can set. It is safe for concurrent use.
 type clock struct {
 	wall      func() time.Time
 	monotonic func() time.Duration
@@ -31,13 +31,13 @@ type clock struct {
 	seen     bool
 	lastWall time.Time
 	lastMono time.Duration
-	ahead    time.Duration // by how much it jumped ahead, not taken back since
-	steadyAt time.Duration // monotonic: when a jump ahead counts as the true time
+	ahead    time.Duration // how far it jumped ahead and was not corrected
+	steadyAt time.Duration // monotonic: from then on, a jump ahead counts as the true time
 	jumps    int64
 }
 
-// look notices jumps since the last look. It returns a Stop while a jump ahead may
-// still be a mistake.
+// look detects jumps since the last call. It returns a Stop while a jump ahead can still
+// be an error.
 func (c *clock) look() *Stop {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -46,7 +46,7 @@ func (c *clock) look() *Stop {
 		by := wall.Sub(c.lastWall) - (mono - c.lastMono)
 		if by > jump || by < -jump {
 			c.jumps++
-			c.log.WarnContext(context.Background(), "the clock of this machine jumped: see that it follows a time server", "by", by.Round(time.Millisecond), "now", wall.UTC())
+			c.log.WarnContext(context.Background(), "the clock of this machine jumped: check that a time server (NTP) synchronizes it", "by", by.Round(time.Millisecond), "now", wall.UTC())
 			c.ahead = max(0, c.ahead+by)
 			if c.ahead > c.tolerance {
 				c.steadyAt = mono + steady
@@ -64,15 +64,15 @@ func (c *clock) look() *Stop {
 	return &Stop{Reason: ClockJumped, Until: wall.Add(c.steadyAt - mono)}
 }
 
-// ClockJumps is how often this process saw the clock jump by more than 5 seconds.
+// ClockJumps returns how often this process saw the clock jump by more than 5 seconds.
 func (l *Log) ClockJumps() int64 {
 	l.clock.mu.Lock()
 	defer l.clock.mu.Unlock()
 	return l.clock.jumps
 }
 
-// behind is a Stop while the newest block lies in the future by more than the
-// tolerance: every block would get that time until it has come.
+// behind returns a Stop while the newest block is further in the future than the
+// tolerance: until then, every block would get that time.
 func (l *Log) behind(row query.GetLogRow) error {
 	at := store.Time(row.BlockAt)
 	if at.Sub(l.db.Now()) <= l.config.ClockTolerance {

@@ -19,72 +19,73 @@ import (
 // Reason is why a log is stopped.
 type Reason string
 
-// The reasons.
+// The reasons for a stop.
 const (
-	// Shorter: the database lacks entries of the kept checkpoint.
+	// Shorter: the database lacks entries of the stored checkpoint.
 	Shorter Reason = "shorter"
-	// Different: the database has other entries than the kept checkpoint.
+	// Different: the database has other entries than the stored checkpoint.
 	Different Reason = "different"
-	// Unreadable: what is kept is no checkpoint that this log's key signed.
+	// Unreadable: the stored text is not a checkpoint signed with this log's key.
 	Unreadable Reason = "unreadable"
 	// ClockBehind: the newest block lies in the future.
 	ClockBehind Reason = "clock_behind"
-	// ClockJumped: the clock went ahead a moment ago, and may be set back yet.
+	// ClockJumped: the clock jumped ahead a moment ago, and may be set back again.
 	ClockJumped Reason = "clock_jumped"
 )
 
-// Stop is why a log makes no block. It is an error that wraps network.ErrStopped.
+// Stop is why a log makes no block. It wraps network.ErrStopped.
 type Stop struct {
 	Reason  Reason       `json:"reason"`
 	Network network.Name `json:"network"`
 	Origin  string       `json:"origin"`
-	// Place says where the kept checkpoint is, KeptSize and KeptRoot what it says.
+	// Place is where the checkpoint is stored; KeptSize and KeptRoot are its content.
 	Place    string `json:"place,omitempty"`
 	KeptSize int64  `json:"kept_size,omitempty"`
 	KeptRoot string `json:"kept_root,omitempty"`
-	// Size is how many entries this database has, Root its root hash.
+	// Size is the number of entries in this database, Root its root hash.
 	Size int64  `json:"size"`
 	Root string `json:"root,omitempty"`
-	// Until is when blocks are made again by themselves, of a clock's reasons.
+	// Until is when the log makes blocks again by itself; only if the clock is the
+	// reason.
 	Until time.Time `json:"until,omitzero"`
 }
 
 // Unwrap makes errors.Is find network.ErrStopped.
 func (s *Stop) Unwrap() error { return network.ErrStopped }
 
-// Clock reports whether the clock is the reason, and not the database.
+// Clock reports whether the clock is the reason, not the database.
 func (s *Stop) Clock() bool { return s.Reason == ClockBehind || s.Reason == ClockJumped }
 
-// Error says what was found, what probably happened, and how to go on.
+// Error says what was found, the probable cause, and what to do.
 func (s *Stop) Error() string {
 	head := fmt.Sprintf("the log %s makes no block: ", s.Origin)
 	switch s.Reason {
 	case Shorter:
-		return head + fmt.Sprintf("%s holds its checkpoint of %d entries (root %s), and the database has %d (root %s). "+
-			"A backup was probably restored, or a replica that lagged behind has taken over. A block now would fork the log. "+
-			"Start the newest database, or run `timbre log repair --network %s` to put the missing entries back. Reads go on", s.Place, s.KeptSize, s.KeptRoot, s.Size, s.Root, s.Network)
+		return head + fmt.Sprintf("%s has its checkpoint of %d entries (root %s), but the database has %d (root %s). "+
+			"Probably a backup was restored, or a replica took over that lagged behind. A new block would fork the log. "+
+			"Use the newest database, or run `timbre log repair --network %s` to restore the missing entries. Reads still work", s.Place, s.KeptSize, s.KeptRoot, s.Size, s.Root, s.Network)
 	case Different:
-		return head + fmt.Sprintf("%s holds its checkpoint of %d entries (root %s), and the database has other entries (%d, root %s). "+
-			"This is probably another database, or a backup that registered works after it was restored. Start the database that the checkpoint belongs to. Reads go on", s.Place, s.KeptSize, s.KeptRoot, s.Size, s.Root)
+		return head + fmt.Sprintf("%s has its checkpoint of %d entries (root %s), but the database has other entries (%d, root %s). "+
+			"Probably this is another database, or works were registered after a backup was restored. Use the database that the checkpoint belongs to. Reads still work", s.Place, s.KeptSize, s.KeptRoot, s.Size, s.Root)
 	case Unreadable:
-		return head + fmt.Sprintf("%s holds something else than a checkpoint that the key of this log signed. Put the right one there. Reads go on", s.Place)
+		return head + fmt.Sprintf("%s has a text that is not a checkpoint signed with this log's key. Put the right checkpoint there. Reads still work", s.Place)
 	case ClockJumped:
-		return head + "the clock of this machine went ahead suddenly. Blocks are made again at " + clockText(s.Until) + ", unless the clock is set back"
+		return head + "the clock of this machine jumped ahead. Blocks are made again at " + clockText(s.Until) + ", unless the clock is set back"
 	}
-	return head + "its newest block is from " + clockText(s.Until) + ", which this machine's clock has not reached. " +
-		"Correct the clock if it is behind. If it was ahead and is right now, wait, or raise --network-clock-tolerance for a while: blocks then carry the time of the newest block. Reads go on"
+	return head + "its newest block is from " + clockText(s.Until) + ", which is in the future for this machine's clock. " +
+		"If the clock is behind, correct it. If the clock was ahead and is right now, wait, or increase --network-clock-tolerance for a while: blocks then get the time of the newest block. Reads still work"
 }
 
 func clockText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
-// KeptName is the name under which the newest checkpoint of a log is kept outside of
-// its database. It is the log's alone: another origin or another key has another.
+// KeptName returns the name under which a log's newest checkpoint is stored outside of
+// its database. A log with another origin or key has another name.
 func (l *Log) KeptName() string {
 	return fmt.Sprintf("%s-%08x", l.config.Network, l.verifier.KeyHash())
 }
 
-// Kept returns the checkpoint that is kept outside of the database, "" when there is
-// none, and where that is.
+// Kept returns the checkpoint that is stored outside of the database ("" if it is
+// missing), and its place.
 func (l *Log) Kept(ctx context.Context) (text, place string, err error) {
 	if l.config.Checkpoints == nil {
 		return "", "", nil
@@ -93,14 +94,14 @@ func (l *Log) Kept(ctx context.Context) (text, place string, err error) {
 	return text, l.config.Checkpoints.Place(l.KeptName()), err
 }
 
-// Examine compares the database with the checkpoint that is kept outside of it and
-// with the clock, and changes nothing. The error is a *Stop when no block may be made.
+// Examine compares the database with the checkpoint outside of it and with the clock. It
+// changes nothing. It returns a *Stop if the log must not make blocks.
 func (l *Log) Examine(ctx context.Context) error {
 	kept, _, err := l.Kept(ctx)
 	if err != nil {
 		return l.fail("the kept checkpoint", err)
 	}
-	row, err := l.db.Read().GetLog(ctx, string(l.config.Network)) // after kept: see Guard
+	row, err := l.db.Read().GetLog(ctx, string(l.config.Network)) // after the checkpoint: see Guard
 	if err != nil {
 		return l.fail("guard", err)
 	}
@@ -110,8 +111,8 @@ func (l *Log) Examine(ctx context.Context) error {
 	return l.behind(row)
 }
 
-// compare is nil when the database continues the tree of the kept checkpoint, or
-// nothing is kept.
+// compare returns nil if the database continues the tree of the stored checkpoint, or if
+// no checkpoint is stored.
 func (l *Log) compare(ctx context.Context, row query.GetLogRow, kept string) error {
 	if kept == "" || kept == row.Checkpoint || kept == row.PendingCheckpoint {
 		return nil
@@ -143,7 +144,7 @@ func (l *Log) compare(ctx context.Context, row query.GetLogRow, kept string) err
 	return nil
 }
 
-// place is where the checkpoint is kept.
+// place returns the place of the checkpoint.
 func (l *Log) place() (name, place string, ok bool) {
 	if l.config.Checkpoints == nil {
 		return "", "", false
@@ -151,18 +152,18 @@ func (l *Log) place() (name, place string, ok bool) {
 	return l.KeptName(), l.config.Checkpoints.Place(l.KeptName()), true
 }
 
-// Tree reads a checkpoint that this log's key signed.
+// Tree parses a checkpoint that this log's key signed.
 func (l *Log) Tree(signed string) (tlog.Tree, error) {
 	return evidence.OpenCheckpoint(signed, l.config.Origin, l.vkey)
 }
 
-// Guard decides whether blocks may be made, and lets other processes know. It keeps
-// the newest checkpoint outside of the database where an older one, or none, is kept.
-// The error is a *Stop when no block may be made.
+// Guard decides whether the log may make blocks, and records it for other processes. If
+// the checkpoint outside of the database is missing or older, Guard replaces it by the
+// newest one. It returns a *Stop if the log must not make blocks.
 //
-// The kept checkpoint is read first, and the database after it. A checkpoint is kept
-// only after its block was staged in the database, so a database that was read later
-// and does not know it has lost that block.
+// Guard reads the stored checkpoint first and the database second. A checkpoint is stored
+// only after its block was staged in the database. So a database that is read later and
+// lacks that block has lost it.
 func (l *Log) Guard(ctx context.Context) error {
 	jumped := l.clock.look()
 	if jumped != nil {
@@ -198,7 +199,7 @@ func (l *Log) Guard(ctx context.Context) error {
 	return l.resume(ctx, row)
 }
 
-// stop writes down why no block is made, and returns it.
+// stop records why no block is made, and returns it.
 func (l *Log) stop(ctx context.Context, row query.GetLogRow, s *Stop) error {
 	if before := l.stopped.Swap(s); before == nil || before.Reason != s.Reason || before.KeptSize != s.KeptSize || before.Size != s.Size {
 		l.config.Logger.ErrorContext(ctx, s.Error(), "network", l.config.Network)
@@ -224,7 +225,7 @@ func (l *Log) stop(ctx context.Context, row query.GetLogRow, s *Stop) error {
 	return s
 }
 
-// resume takes back what stop wrote.
+// resume deletes the record of stop.
 func (l *Log) resume(ctx context.Context, row query.GetLogRow) error {
 	if row.Stopped != "" {
 		if err := l.db.One(ctx, func(tx *store.Tx) error {
@@ -240,8 +241,8 @@ func (l *Log) resume(ctx context.Context, row query.GetLogRow) error {
 	return nil
 }
 
-// keep makes the newest checkpoint of a database that continues the kept one the one
-// that is kept. It remembers in the database where.
+// keep stores the newest checkpoint of a database that continues the stored one, and
+// records the place in the database.
 func (l *Log) keep(ctx context.Context, row query.GetLogRow, kept string) error {
 	name, place, ok := l.place()
 	if !ok {
@@ -250,20 +251,20 @@ func (l *Log) keep(ctx context.Context, row query.GetLogRow, kept string) error 
 	if kept != row.Checkpoint && kept != row.PendingCheckpoint || kept == "" {
 		err := l.config.Checkpoints.Swap(ctx, name, kept, row.Checkpoint)
 		if errors.Is(err, checkpoint.ErrSwapped) {
-			return nil // another process was quicker: the next look will tell
+			return nil // another process was faster; the next look compares again
 		} else if err != nil {
 			return l.fail("keep the checkpoint", err)
 		}
 		log := l.config.Logger.With("network", l.config.Network, "entries", row.Size, "place", place)
 		switch {
 		case kept != "":
-			log.InfoContext(ctx, "an older checkpoint was kept outside of the database: now it is the newest one")
+			log.InfoContext(ctx, "the checkpoint outside of the database was older: it was replaced by the newest one")
 		case row.KeptAt == place:
-			log.WarnContext(ctx, "the checkpoint that was kept outside of the database is gone, and is kept again from now on. If the database was restored from a backup meanwhile, stop the server: nothing else notices entries that are missing now")
+			log.WarnContext(ctx, "the checkpoint outside of the database was missing, and was stored again. If the database was restored from a backup meanwhile, stop the server: nothing else detects entries that are missing now")
 		case row.KeptAt != "":
-			log.WarnContext(ctx, "the checkpoint is kept in another place from now on: compare it with the one in the former place", "former_place", row.KeptAt)
+			log.WarnContext(ctx, "the checkpoint is now stored in another place: compare it with the one in the former place", "former_place", row.KeptAt)
 		case row.Size > 0:
-			log.WarnContext(ctx, "the newest checkpoint is kept outside of the database from now on")
+			log.WarnContext(ctx, "the newest checkpoint is now also stored outside of the database")
 		}
 	}
 	if row.KeptAt == place {
@@ -277,12 +278,12 @@ func (l *Log) keep(ctx context.Context, row query.GetLogRow, kept string) error 
 	return nil
 }
 
-// Stopped implements network.Network: it reads what the processes wrote that make
+// Stopped implements network.Network: it reads the record of the processes that make
 // blocks.
 func (l *Log) Stopped(ctx context.Context) error {
 	text, err := l.db.Read().LogStopped(ctx, string(l.config.Network))
 	if err != nil || text == "" {
-		return nil // a database that does not answer says so to whoever needs it
+		return nil // other calls report that the database does not answer
 	}
 	s := &Stop{}
 	if err := json.Unmarshal([]byte(text), s); err != nil {

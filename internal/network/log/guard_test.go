@@ -18,27 +18,27 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// shelf is a checkpoint store that fails on request.
-type shelf struct {
+// faulty is a checkpoint store that fails on request.
+type faulty struct {
 	mu    sync.Mutex
 	texts map[string]string
-	// fault is told each Swap before it is done; its error is returned, and through
-	// says whether the swap is done all the same.
+	// fault is called before each Swap; its error is returned. through is whether the
+	// swap is done in spite of the error.
 	fault func() (err error, through bool)
 	loads error
 }
 
-func newShelf() *shelf { return &shelf{texts: map[string]string{}} }
+func newFaulty() *faulty { return &faulty{texts: map[string]string{}} }
 
-func (s *shelf) Place(name string) string { return "the shelf of " + name }
+func (s *faulty) Place(name string) string { return "the faulty of " + name }
 
-func (s *shelf) Load(_ context.Context, name string) (string, error) {
+func (s *faulty) Load(_ context.Context, name string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.texts[name], s.loads
 }
 
-func (s *shelf) Swap(_ context.Context, name, old, new string) error {
+func (s *faulty) Swap(_ context.Context, name, old, new string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fault != nil {
@@ -56,23 +56,23 @@ func (s *shelf) Swap(_ context.Context, name, old, new string) error {
 	return nil
 }
 
-// told keeps what a logger is told, by level.
-type told struct {
+// logged collects the lines of a logger, by level.
+type logged struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-func (h *told) Enabled(context.Context, slog.Level) bool { return true }
-func (h *told) WithAttrs([]slog.Attr) slog.Handler       { return h }
-func (h *told) WithGroup(string) slog.Handler            { return h }
-func (h *told) Handle(_ context.Context, r slog.Record) error {
+func (h *logged) Enabled(context.Context, slog.Level) bool { return true }
+func (h *logged) WithAttrs([]slog.Attr) slog.Handler       { return h }
+func (h *logged) WithGroup(string) slog.Handler            { return h }
+func (h *logged) Handle(_ context.Context, r slog.Record) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.lines = append(h.lines, r.Level.String()+" "+r.Message)
 	return nil
 }
 
-func (h *told) count(part string) (n int) {
+func (h *logged) count(part string) (n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, line := range h.lines {
@@ -83,10 +83,10 @@ func (h *told) count(part string) (n int) {
 	return n
 }
 
-// guarded opens a log whose checkpoint is kept on the shelf.
-func guarded(t testing.TB, db *store.DB, s checkpoint.Store) (*log.Log, *told) {
+// guarded opens a log whose checkpoint is stored in a faulty store.
+func guarded(t testing.TB, db *store.DB, s checkpoint.Store) (*log.Log, *logged) {
 	t.Helper()
-	h := &told{}
+	h := &logged{}
 	c := config()
 	c.Checkpoints, c.Logger = s, slog.New(h)
 	l, err := log.Open(t.Context(), db, c)
@@ -96,7 +96,7 @@ func guarded(t testing.TB, db *store.DB, s checkpoint.Store) (*log.Log, *told) {
 	return l, h
 }
 
-// stopOf is why a log makes no block.
+// stopOf returns why a log makes no block.
 func stopOf(t testing.TB, err error) *log.Stop {
 	t.Helper()
 	var s *log.Stop
@@ -106,13 +106,13 @@ func stopOf(t testing.TB, err error) *log.Stop {
 	return s
 }
 
-// Whatever becomes of a swap, the next look goes on where the log was, and the block
-// is the one that was staged.
+// After every failure of a swap, the next look continues where the log was, and the block
+// is the staged one.
 func TestSwapFails(t *testing.T) {
 	for _, through := range []bool{false, true} {
 		t.Run(fmt.Sprint("through ", through), func(t *testing.T) {
 			storetest.Each(t, func(t *testing.T, db *store.DB) {
-				s := newShelf()
+				s := newFaulty()
 				l, _ := guarded(t, db, s)
 				if err := l.Guard(t.Context()); err != nil {
 					t.Fatal(err)
@@ -130,7 +130,7 @@ func TestSwapFails(t *testing.T) {
 				if len(find(t, l, stage(t, l, call(0))...)) != 0 {
 					t.Error("final before it was kept")
 				}
-				// A further entry does not change the staged block, nor does a restart.
+				// Neither another entry nor a restart changes the staged block.
 				broadcast(t, l, stage(t, l, call(1))...)
 				s.fault = nil
 				l, _ = guarded(t, db, s)
@@ -150,18 +150,17 @@ func TestSwapFails(t *testing.T) {
 	}
 }
 
-// Whoever wants to know that the database went back learns it before that is written
-// down, and again when it failed or the process died in between. Afterwards, and of the
-// clock, it is not called.
+// WentBack is called before the stop is recorded, and again if it failed or the process
+// died in between. It is not called afterwards, and never because of the clock.
 func TestWentBack(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		s := newShelf()
+		s := newFaulty()
 		newest, _ := guarded(t, db, s)
 		fill(t, newest, 0, 2)
 		older := storetest.SQLite(t)
 		calls, fails := 0, true
 		c := config()
-		c.Checkpoints, c.Logger = s, slog.New(&told{})
+		c.Checkpoints, c.Logger = s, slog.New(&logged{})
 		c.WentBack = func(ctx context.Context) error {
 			calls++
 			if row, err := older.Read().GetLog(ctx, "testnet"); err != nil || row.Stopped != "" {
@@ -188,7 +187,7 @@ func TestWentBack(t *testing.T) {
 		fails = false
 		for range 2 {
 			l = again()
-			// Also a server that runs while its database is exchanged notices by itself.
+			// A running server also notices when its database is exchanged.
 			broadcast(t, l, stage(t, l, call(7))...)
 			_, err := l.Sequence(t.Context())
 			stopOf(t, err)
@@ -204,10 +203,10 @@ func TestWentBack(t *testing.T) {
 	})
 }
 
-// A place that does not answer, or answers nonsense, keeps blocks from being made.
+// If the place does not answer, or answers nonsense, no blocks are made.
 func TestPlaceDoesNotAnswer(t *testing.T) {
 	db := storetest.SQLite(t)
-	s := newShelf()
+	s := newFaulty()
 	l, _ := guarded(t, db, s)
 	fill(t, l, 0, 1)
 	s.loads = errors.New("no answer")
@@ -217,7 +216,7 @@ func TestPlaceDoesNotAnswer(t *testing.T) {
 	}
 	s.loads = nil
 	good := s.texts[l.KeptName()]
-	s.texts[l.KeptName()] = strings.Replace(good, "\n1\n", "\n9\n", 1) // unsigned
+	s.texts[l.KeptName()] = strings.Replace(good, "\n1\n", "\n9\n", 1) // without a valid signature
 	_, err := l.Sequence(t.Context())
 	if stopOf(t, err).Reason != log.Unreadable {
 		t.Error(err)
@@ -228,16 +227,16 @@ func TestPlaceDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// A database that went back makes no block, says why, and goes on as soon as the
-// newest one is there.
+// A database that went back makes no block and says why. It continues as soon as the
+// newest database is back.
 func TestShorterAndDifferent(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		s := newShelf()
+		s := newFaulty()
 		newest, _ := guarded(t, db, s)
 		fill(t, newest, 0, 2)
 		kept := s.texts[newest.KeptName()]
 
-		// The same key, and an empty database: a restored one from the first day.
+		// The same key, and a database restored from the first day.
 		older, older2 := storetest.SQLite(t), storetest.SQLite(t)
 		l, h := guarded(t, older, s)
 		for range 3 {
@@ -248,16 +247,16 @@ func TestShorterAndDifferent(t *testing.T) {
 			}
 		}
 		if n := h.count("ERROR"); n != 1 {
-			t.Errorf("told %d times", n)
+			t.Errorf("logged %d times", n)
 		}
 		broadcast(t, l, stage(t, l, call(7))...)
 		if made, err := l.Sequence(t.Context()); made || stopOf(t, err) == nil {
 			t.Errorf("%v, %v", made, err)
 		}
-		// Another process on this database, which makes no blocks, knows it.
+		// Another process on this database, which makes no blocks, reports it too.
 		other := open(t, older)
 		if stopOf(t, other.Stopped(t.Context())).Reason != log.Shorter {
-			t.Error("others are not told")
+			t.Error("other processes do not know it")
 		}
 		if err := other.DryRun(t.Context(), call(8)); !errors.Is(err, network.ErrStopped) {
 			t.Errorf("dry run: %v", err)
@@ -267,7 +266,7 @@ func TestShorterAndDifferent(t *testing.T) {
 			t.Errorf("%q, kept %q", text, s.texts[l.KeptName()])
 		}
 
-		// As many entries, and other ones; then more of them.
+		// The same number of entries, but different ones; then more of them.
 		for _, n := range []int{2, 3} {
 			unguarded := open(t, older2)
 			fill(t, unguarded, 10*n, n-int(must(unguarded.Blocks(t.Context(), 1<<62, 1))[0].Size))
@@ -277,7 +276,7 @@ func TestShorterAndDifferent(t *testing.T) {
 			}
 		}
 
-		// The newest goes on.
+		// The newest database continues.
 		fill(t, newest, 2, 1)
 		if err := newest.Stopped(t.Context()); err != nil {
 			t.Error(err)
@@ -293,11 +292,11 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// A block that was staged before a failover, and that the other side has overtaken
+// A block that was staged before a failover, and that the other database has overtaken
 // since, is never published.
 func TestOvertakenStagedBlock(t *testing.T) {
 	db := storetest.SQLite(t)
-	s := newShelf()
+	s := newFaulty()
 	l, _ := guarded(t, db, s)
 	fill(t, l, 0, 1)
 	broadcast(t, l, stage(t, l, call(1))...)
@@ -305,7 +304,7 @@ func TestOvertakenStagedBlock(t *testing.T) {
 	if _, err := l.Sequence(t.Context()); err == nil {
 		t.Fatal("made")
 	}
-	// Meanwhile another database of the same log makes a block of its own.
+	// Meanwhile another database of the same log makes its own block.
 	s.fault = nil
 	otherDB := storetest.SQLite(t)
 	other := open(t, otherDB)
@@ -320,12 +319,12 @@ func TestOvertakenStagedBlock(t *testing.T) {
 	}
 }
 
-// What is kept is made good where the database continues it: after an upgrade, in a
-// new place, and where the place itself went back. It is told, and only once.
+// The stored checkpoint is corrected if the database continues it: after an upgrade, in a
+// new place, and if the place itself went back. It is logged, and only once.
 func TestAdoption(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		// A log that begins is no news.
-		s := newShelf()
+		// The start of a log is not logged.
+		s := newFaulty()
 		l, h := guarded(t, db, s)
 		if err := l.Guard(t.Context()); err != nil || h.count("WARN") != 0 {
 			t.Fatal(err, h.lines)
@@ -350,17 +349,17 @@ func TestAdoption(t *testing.T) {
 			}
 		}
 		s.texts[l.KeptName()] = two
-		look(s, "INFO", "older checkpoint")
+		look(s, "INFO", "was older")
 		delete(s.texts, l.KeptName())
-		look(s, "WARN", "is gone")
+		look(s, "WARN", "was missing")
 		look(checkpoint.Dir(t.TempDir()), "WARN", "another place")
 	})
 	t.Run("upgrade", func(t *testing.T) {
 		db := storetest.SQLite(t)
-		fill(t, open(t, db), 0, 2) // a release that kept none
-		s := newShelf()
+		fill(t, open(t, db), 0, 2) // a release that stored no checkpoint
+		s := newFaulty()
 		l, h := guarded(t, db, s)
-		if err := l.Guard(t.Context()); err != nil || h.count("WARN the newest checkpoint is kept outside") != 1 {
+		if err := l.Guard(t.Context()); err != nil || h.count("WARN the newest checkpoint is now also stored outside") != 1 {
 			t.Errorf("%v, %q", err, h.lines)
 		}
 	})
@@ -369,7 +368,7 @@ func TestAdoption(t *testing.T) {
 // Several sequencers with one database and one place make one log.
 func TestSequencersShareAPlace(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		s := newShelf()
+		s := newFaulty()
 		var wg sync.WaitGroup
 		const each, sequencers = 20, 4
 		first, _ := guarded(t, db, s)
@@ -399,13 +398,14 @@ func TestSequencersShareAPlace(t *testing.T) {
 	})
 }
 
-// The clock jumps. It is told; a jump ahead keeps blocks from a time that may be false.
+// If the clock jumps, that is logged. A jump ahead keeps blocks from getting a time that
+// can be wrong.
 func TestClockJumps(t *testing.T) {
 	db := storetest.SQLite(t)
 	now, mono := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), time.Duration(0)
 	db.Now = func() time.Time { return now }
 	pass := func(d time.Duration) { now, mono = now.Add(d), mono+d }
-	h := &told{}
+	h := &logged{}
 	c := config()
 	c.Logger, c.Monotonic = slog.New(h), func() time.Duration { return mono }
 	l, err := log.Open(t.Context(), db, c)
@@ -419,20 +419,21 @@ func TestClockJumps(t *testing.T) {
 	}
 	last := func() log.Block { return must(l.Blocks(t.Context(), 1<<62, 1))[0] }
 
-	// A small step, either way, is no news.
+	// A small step in either direction is not logged.
 	pass(time.Hour)
 	now = now.Add(2 * time.Second)
 	fill(t, l, 1, 1)
 	if l.ClockJumps() != 0 {
 		t.Error("a step of 2 s is a jump")
 	}
-	// Some time ahead, within the tolerance: told, no more.
+	// A jump ahead within the tolerance is only logged.
 	now = now.Add(30 * time.Second)
 	fill(t, l, 2, 1)
 	if l.ClockJumps() != 1 || h.count("WARN the clock of this machine jumped") != 1 {
 		t.Errorf("%d jumps, %q", l.ClockJumps(), h.lines)
 	}
-	// Far ahead: no block, also without an entry that waits, and others are told.
+	// A jump far ahead: no block is made, also without a waiting entry, and other
+	// processes know it.
 	before, was := last(), now
 	now = now.Add(24 * time.Hour)
 	if _, err := l.Sequence(t.Context()); stopOf(t, err).Reason != log.ClockJumped {
@@ -447,7 +448,7 @@ func TestClockJumps(t *testing.T) {
 	if last() != before {
 		t.Error("a block with a false time")
 	}
-	// Set back in time: the block has the true time.
+	// The clock was corrected in time: the block has the true time.
 	now = was.Add(21 * time.Second)
 	mono += time.Second
 	if !sequence(t, l) || !last().At.Equal(now) || l.ClockJumps() != 3 {
@@ -456,7 +457,7 @@ func TestClockJumps(t *testing.T) {
 	if err := l.Stopped(t.Context()); err != nil {
 		t.Error(err)
 	}
-	// Not set back within a minute: it is the true time.
+	// The clock was not corrected within a minute: its time counts as true.
 	now = now.Add(24 * time.Hour)
 	wait(4)
 	if _, err := l.Sequence(t.Context()); stopOf(t, err).Reason != log.ClockJumped {
@@ -466,7 +467,8 @@ func TestClockJumps(t *testing.T) {
 	if !sequence(t, l) || !last().At.Equal(now) {
 		t.Errorf("block at %v, now %v", last().At, now)
 	}
-	// It was false: a restarted server does not give that time to others for a day.
+	// It was wrong after all: a restarted server does not use that time for other blocks
+	// for a day.
 	now = now.Add(-24 * time.Hour)
 	wait(5)
 	l, err = log.Open(t.Context(), db, c)
@@ -481,7 +483,7 @@ func TestClockJumps(t *testing.T) {
 	if err := l.DryRun(t.Context(), call(6)); !errors.Is(err, network.ErrStopped) {
 		t.Errorf("dry run: %v", err)
 	}
-	// The operator knows better.
+	// The operator can override it.
 	c.ClockTolerance = 25 * time.Hour
 	l, err = log.Open(t.Context(), db, c)
 	if err != nil {
@@ -493,7 +495,7 @@ func TestClockJumps(t *testing.T) {
 	serve(t, l).audit()
 }
 
-// brought is the evidence of an entry, as a certificate carries it.
+// brought returns the evidence of an entry, as in a certificate.
 func brought(t testing.TB, l *log.Log, n network.Staged) *evidence.Log {
 	t.Helper()
 	p, err := l.Prove(t.Context(), n.Hash)

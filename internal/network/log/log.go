@@ -1,26 +1,24 @@
-// Package log is the built-in network: a transparency log in the database, as
-// C2SP's tlog-tiles and tlog-checkpoint describe it, so that anybody's verifier
-// works on it.
+// Package log is the built-in network: a transparency log in the database. It follows
+// C2SP's tlog-tiles and tlog-checkpoint, so other verifiers work with it too.
 //
-// Package leaf has the two texts, the transaction and the leaf. A block is what
-// one commit of the sequencer added to the log; its checkpoint is a signed note
-// of three lines (origin, number of entries, base64 root hash), and the SHA-256
-// of that signed note is the block hash. Block 0 is the empty log. docs/log.md
-// says how to verify all of it by hand.
+// Package leaf has the two texts, the transaction and the leaf. A block is what one
+// commit of the sequencer added to the log. Its checkpoint is a signed note of three
+// lines: origin, number of entries, base64 root hash. The SHA-256 of that signed note is
+// the block hash. Block 0 is the empty log. docs/log.md describes how to verify
+// everything by hand.
 //
 // Creates get ats ids from 1 upwards. Updates get the next version of their
 // work. An update of a work that does not exist when its turn comes is refused:
 // it never enters the log, and Find gives it a receipt with a Failure and
 // without a block.
 //
-// The package holds entries, tiles and blocks. It never deletes or changes what
-// is in the log, never signs two trees of which one does not continue the
-// other (not even when several processes sequence the same database), and never
-// learns what a commitment commits to.
+// The package has entries, tiles and blocks. It never deletes or changes an entry of the
+// log. It never signs two trees of which one does not continue the other, also if several
+// processes sequence the same database. It does not know what a commitment commits to.
 //
-// The newest checkpoint is also kept outside of the database (package checkpoint),
-// so that a database which went back does not sign on. A block is staged, then its
-// checkpoint is kept, then it is published: see Sequence.
+// The newest checkpoint is also stored outside of the database (package checkpoint), so
+// that the log stops after a restored database went back. A block is staged, then its
+// checkpoint is stored there, then the block is published: see Sequence.
 package log
 
 import (
@@ -47,50 +45,48 @@ import (
 // ProtocolVersion is the one commitment protocol that the log accepts.
 const ProtocolVersion = 1
 
-// ErrKeyMismatch is wrapped by Open when the log was signed by another key:
-// signing on would make a log that no verifier accepts.
-var ErrKeyMismatch = errors.New("the key is not the one that signed this log")
+// ErrKeyMismatch is wrapped by Open if another key signed the log. No verifier would
+// accept blocks of two keys.
+var ErrKeyMismatch = errors.New("another key signed this log")
 
-// ErrNotBegun is wrapped by Open when there is no such log, and this process does not
-// have the key to begin it with.
-var ErrNotBegun = errors.New("the log has not begun, and this process cannot sign")
+// ErrNotBegun is wrapped by Open if the log does not exist and this process has no key to
+// start it.
+var ErrNotBegun = errors.New("the log has not started, and this process has no key to start it")
 
-// Config is what Open needs to know.
+// Config configures Open.
 type Config struct {
-	// Network is the name on the wire, and the log's name in the database.
+	// Network is the name on the wire and in the database.
 	Network network.Name
-	// Origin names the log in its checkpoints: the URL prefix under which it is
-	// served, without scheme and last slash, such as timbre.example/log/testnet.
-	// The first Open fixes it for ever; a later one with another origin keeps
-	// the first and logs a warning.
+	// Origin is the log's name in its checkpoints: the URL prefix of the log, without
+	// scheme and last slash, such as timbre.example/log/testnet. The first Open sets it
+	// for ever; a later Open with another origin keeps the first one and logs a warning.
 	Origin string
 	// Key is the 32-byte seed of the Ed25519 signing key.
 	Key []byte
-	// PublicKey stands in the place of Key where this process reads the log and
-	// never signs: it neither begins a log nor makes blocks.
+	// PublicKey replaces Key in a process that only reads the log: such a process neither
+	// starts a log nor makes blocks.
 	PublicKey ed25519.PublicKey
-	// BlockTime is the least time between two blocks; 0 means a second.
+	// BlockTime is the shortest time between two blocks; 0 means a second.
 	BlockTime time.Duration
-	// Silence is how long no sequencer may have given a sign of life before the
-	// log counts as one that does not answer; 0 means 30 seconds more than
-	// BlockTime.
+	// Silence is how long all sequencers can be inactive before the log counts as not
+	// answering; 0 means 30 seconds more than BlockTime.
 	Silence time.Duration
 	// MaxBlock is the largest number of entries in one block; 0 means 1,000.
 	MaxBlock int
-	// Checkpoints keeps the newest checkpoint outside of the database. Every process
-	// that makes blocks of one log needs the same. nil keeps none, which is for
-	// processes that make no blocks: nothing else notices a database that went back.
+	// Checkpoints stores the newest checkpoint outside of the database. Every process
+	// that makes blocks of one log needs the same store. nil is only for processes that
+	// make no blocks: without it, nothing detects that the database went back.
 	Checkpoints checkpoint.Store
-	// WentBack is called when the database has lost entries of the kept checkpoint, or
-	// has other ones, before that is written down. While it fails nothing is written
-	// down, and it is called again: also after a crash. nil: nobody wants to know.
+	// WentBack is called if the database lacks entries of the stored checkpoint, or has
+	// other ones, before the stop is recorded. If it fails, the stop is not recorded and
+	// it is called again, also after a crash. nil: no call.
 	WentBack func(context.Context) error
-	// ClockTolerance is by how much the newest block may lie in the future, and the
-	// clock may jump ahead, before no block is made; 0 means a minute.
+	// ClockTolerance is how far the newest block can be in the future, and how far the
+	// clock can jump ahead, before no block is made; 0 means a minute.
 	ClockTolerance time.Duration
-	// Monotonic is a clock that nobody sets, for tests; nil means the system's.
+	// Monotonic replaces the system's monotonic clock in tests; nil means the system's.
 	Monotonic func() time.Duration
-	// Logger is told what Run could not do; nil means slog.Default.
+	// Logger logs the errors of Run; nil means slog.Default.
 	Logger *slog.Logger
 }
 
@@ -104,28 +100,26 @@ type Log struct {
 	vkey     string
 	verifier note.Verifier
 
-	wake   chan struct{} // an entry may be waiting
+	wake   chan struct{} // an entry can be waiting
 	packed bundles
-	alive  atomic.Int64 // when this process opened the log or last sequenced
+	alive  atomic.Int64 // time of the last sequencing by this process, or of Open
 	crash  func(point string)
 
 	clock   clock
-	guarded atomic.Bool          // the last Guard found nothing
-	stopped atomic.Pointer[Stop] // what it found
+	guarded atomic.Bool          // the last Guard returned nil
+	stopped atomic.Pointer[Stop] // the last Guard's Stop
 
 	mu   sync.Mutex
-	head chan struct{} // closed and replaced when the log has grown
+	head chan struct{} // closed and replaced when the log grows
 	seen position
 }
 
-// position is how far a log has come: it changes with every commit of a
-// sequencer.
+// position is the state of a log: it changes with every commit of a sequencer.
 type position struct{ size, refused int64 }
 
 var _ network.Network = (*Log)(nil)
 
-// Open opens the log named by c.Network, making it (and signing its empty
-// checkpoint) at first use.
+// Open opens the log c.Network. The first Open creates it and signs its empty checkpoint.
 func Open(ctx context.Context, db *store.DB, c Config) (*Log, error) {
 	if !c.Network.Valid() {
 		return nil, fmt.Errorf("log: unknown network %q", c.Network)
@@ -199,11 +193,11 @@ func Open(ctx context.Context, db *store.DB, c Config) (*Log, error) {
 		return nil, fmt.Errorf("log %s: %w: %w", c.Network, ErrKeyMismatch, err)
 	}
 	l.seen = position{row.Size, row.Refused}
-	l.alive.Store(store.Micros(db.Now())) // where everything starts at once, the sequencer may be later
+	l.alive.Store(store.Micros(db.Now())) // when all processes start together, the sequencer can be later
 	return l, nil
 }
 
-// identify fixes the name under which the log signs.
+// identify sets the name under which the log signs.
 func (l *Log) identify(origin string) (err error) {
 	l.config.Origin = origin
 	if l.vkey, err = note.NewEd25519VerifierKey(origin, l.public); err == nil {
@@ -218,17 +212,16 @@ func (l *Log) identify(origin string) (err error) {
 // Name implements network.Network.
 func (l *Log) Name() network.Name { return l.config.Network }
 
-// Origin is the log's name in its checkpoints, and the owner in receipts.
+// Origin returns the log's name in its checkpoints, which is also the owner in receipts.
 func (l *Log) Origin() string { return l.config.Origin }
 
-// VerifierKey is the public key in the form of signed notes:
-// origin+hash+base64.
+// VerifierKey returns the public key in the form of signed notes: origin+hash+base64.
 func (l *Log) VerifierKey() string { return l.vkey }
 
-// DryRun implements network.Network. It refuses another protocol version, a
-// commitment of zeros, an empty nonce, and an update of an unknown work. A log that
-// is stopped takes nothing. While no sequencer is at work the log does not answer: what is broadcast would be
-// kept, but nobody could say for how long.
+// DryRun implements network.Network. It refuses another protocol version, a commitment of
+// zeros, an empty nonce, and an update of an unknown work. A stopped log refuses
+// everything. While no sequencer is active, the log counts as not answering: it would
+// store a broadcast, but for an unknown time.
 func (l *Log) DryRun(ctx context.Context, call network.Call) error {
 	t, err := transaction(call)
 	if err != nil {
@@ -249,7 +242,7 @@ func (l *Log) DryRun(ctx context.Context, call network.Call) error {
 	return nil
 }
 
-// Sequenced says whether some process has made blocks lately, or could have.
+// Sequenced returns an error if no process has made blocks recently, or was able to.
 func (l *Log) Sequenced(ctx context.Context) error {
 	row, err := l.db.Read().GetLog(ctx, string(l.config.Network))
 	if err != nil {
@@ -258,11 +251,11 @@ func (l *Log) Sequenced(ctx context.Context) error {
 	return l.silent(row.SequencerAt)
 }
 
-// silent says that the last sign of life of a sequencer is too long ago. One that lies
-// as far ahead was given by a clock that was wrong, and counts as little.
+// silent returns an error if the last sign of a sequencer is too old. A sign that is as
+// far in the future came from a wrong clock, and does not count either.
 func (l *Log) silent(last int64) error {
 	if since := l.db.Now().Sub(store.Time(last)); since.Abs() > l.config.Silence {
-		return fmt.Errorf("log %s: no sequencer has given a sign of life for %s", l.config.Network, since.Round(time.Second))
+		return fmt.Errorf("log %s: no sequencer was active for %s", l.config.Network, since.Round(time.Second))
 	}
 	return nil
 }
@@ -287,11 +280,11 @@ func transaction(call network.Call) (leaf.Transaction, error) {
 	return t, check(t)
 }
 
-// check refuses what can be refused without looking at the log.
+// check refuses calls that can be refused without reading the log.
 func check(t leaf.Transaction) error {
 	switch {
 	case t.ProtocolVersion != ProtocolVersion:
-		return fmt.Errorf("%w: commitment protocol %d is not known, only %d is", network.ErrRefused, t.ProtocolVersion, ProtocolVersion)
+		return fmt.Errorf("%w: commitment protocol %d is unknown, must be %d", network.ErrRefused, t.ProtocolVersion, ProtocolVersion)
 	case t.Commitment == [32]byte{}:
 		return fmt.Errorf("%w: the commitment is all zeros", network.ErrRefused)
 	case t.Updates < 0:
@@ -300,11 +293,11 @@ func check(t leaf.Transaction) error {
 	return nil
 }
 
-func unknownWork(atsID int64) string { return fmt.Sprintf("there is no work %d", atsID) }
+func unknownWork(atsID int64) string { return fmt.Sprintf("work %d does not exist", atsID) }
 
-// Broadcast implements network.Network: in one transaction it stores what the
-// sequencer will take up. Bytes that are no transaction are left out, and the
-// error then wraps network.ErrRefused; the others have gone through.
+// Broadcast implements network.Network. In one transaction it stores the entries for the
+// sequencer. It leaves out bytes that are not a transaction, and then returns an error
+// that wraps network.ErrRefused; the other transactions are accepted.
 func (l *Log) Broadcast(ctx context.Context, staged []network.Staged) error {
 	var refused []error
 	good := make([]network.Staged, 0, len(staged))
@@ -315,7 +308,7 @@ func (l *Log) Broadcast(ctx context.Context, staged []network.Staged) error {
 			err = check(t)
 		}
 		if err == nil && sha256.Sum256(s.Bytes) != s.Hash {
-			err = errors.New("the hash is not that of the bytes")
+			err = errors.New("the hash does not match the bytes")
 		}
 		if err != nil {
 			refused = append(refused, fmt.Errorf("log %s: broadcast %x: %w: %w", l.config.Network, s.Hash, network.ErrRefused, err))
@@ -347,19 +340,19 @@ func (l *Log) Broadcast(ctx context.Context, staged []network.Staged) error {
 	return errors.Join(refused...)
 }
 
-// Head implements network.Network. A block made by another process on the same
-// database is noticed within a BlockTime while Run runs here.
+// Head implements network.Network. While Run runs in this process, it notices blocks of
+// other processes on the same database within a BlockTime.
 func (l *Log) Head() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.head
 }
 
-// notice wakes the readers up when the log stands elsewhere than last seen.
+// notice wakes the readers up if the log has changed.
 func (l *Log) notice(at position) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// Reads may overtake each other; both numbers only ever grow.
+	// Reads can return out of order, but both numbers only grow.
 	if at.size+at.refused <= l.seen.size+l.seen.refused {
 		return
 	}

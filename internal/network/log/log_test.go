@@ -48,7 +48,7 @@ func open(t testing.TB, db *store.DB) *log.Log {
 	return l
 }
 
-// call is the i-th distinct creation.
+// call returns the i-th of many different new works.
 func call(i int) network.Call {
 	c := network.Call{ProtocolVersion: 1, Nonce: fmt.Sprint("nonce ", i)}
 	binary.BigEndian.PutUint64(c.Commitment[:], uint64(i+1))
@@ -103,7 +103,7 @@ func find(t testing.TB, l *log.Log, staged ...network.Staged) []network.Receipt 
 	return out
 }
 
-// fill adds n creations, from the from-th on, in blocks of at most 1,000.
+// fill adds n new works, starting with number from, in blocks of at most 1,000.
 func fill(t testing.TB, l *log.Log, from, n int) {
 	t.Helper()
 	calls := make([]network.Call, n)
@@ -115,7 +115,7 @@ func fill(t testing.TB, l *log.Log, from, n int) {
 	}
 }
 
-// outsider verifies a log with nothing but its address and its verifier key.
+// outsider verifies a log with only its address and its verifier key.
 type outsider struct {
 	t    testing.TB
 	url  string
@@ -198,15 +198,15 @@ func (o outsider) checkpoint(text string) tlog.Tree {
 	return tlog.Tree{N: size, Hash: hash}
 }
 
-// audit reads the whole published log and returns it: every leaf hashes to its
-// place, the whole to the root, and what the leaves say about sequence is true.
+// audit reads the whole published log and returns it. Every leaf hashes to its place, the
+// tree to the root, and the sequence in the leaves is correct.
 func (o outsider) audit() (tlog.Tree, []leaf.Leaf) {
 	o.t.Helper()
 	_, text, _ := o.get("/checkpoint")
 	tree := o.checkpoint(string(text))
 	hashes := tlog.TileHashReader(tree, o)
 	var leaves []leaf.Leaf
-	var recomputed []tlog.Hash // all stored hashes, from the leaves alone
+	var recomputed []tlog.Hash // all stored hashes, computed only from the leaves
 	works := map[int64]int64{}
 	seen := map[[32]byte]bool{}
 	for n := int64(0); n*256 < tree.N; n++ {
@@ -364,7 +364,7 @@ func TestRefusals(t *testing.T) {
 		for _, c := range []struct {
 			name   string
 			change func(*network.Call)
-			stage  bool // whether Stage, which does not look at the log, lets it pass
+			stage  bool // whether Stage, which does not read the log, accepts it
 			ok     bool
 		}{
 			{"create", func(*network.Call) {}, true, true},
@@ -388,8 +388,8 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// What is final is proved in its own block, whatever the log holds since; what
-// waits, was refused, or was never heard of, is not proved.
+// A final entry is proved in its own block, also after the log has grown. A waiting,
+// refused or unknown entry is not proved.
 func TestProve(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		l := open(t, db)
@@ -435,8 +435,8 @@ func TestProve(t *testing.T) {
 	})
 }
 
-// An update can wait for a work that never comes to be. It is refused in its
-// turn, for good, and does not hold up what waits behind it.
+// An update can wait for a work that never appears. It is refused when its turn comes,
+// for ever, and does not delay later entries.
 func TestRefusedInItsTurn(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		l := open(t, db)
@@ -450,7 +450,7 @@ func TestRefusedInItsTurn(t *testing.T) {
 		}
 		<-head
 		got := find(t, l, staged[0])
-		if len(got) != 1 || got[0].Failure != "there is no work 1" || got[0].BlockNumber != 0 || got[0].At.IsZero() {
+		if len(got) != 1 || got[0].Failure != "work 1 does not exist" || got[0].BlockNumber != 0 || got[0].At.IsZero() {
 			t.Errorf("receipt %+v", got)
 		}
 		if _, err := l.Block(t.Context(), 1); !errors.Is(err, log.ErrNotFound) {
@@ -458,7 +458,7 @@ func TestRefusedInItsTurn(t *testing.T) {
 		}
 		broadcast(t, l, staged[1])
 		sequence(t, l)
-		broadcast(t, l, staged[0]) // again, now that the work is there
+		broadcast(t, l, staged[0]) // again, now that the work exists
 		if sequence(t, l) {
 			t.Error("a final outcome was decided again")
 		}
@@ -471,8 +471,8 @@ func TestRefusedInItsTurn(t *testing.T) {
 	})
 }
 
-// A sender that saw Broadcast fail cannot know whether it went through, and
-// sends again, before and after the block.
+// After an error of Broadcast, a sender cannot know whether it succeeded. It sends again,
+// before and after the block.
 func TestBroadcastAgain(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		l := open(t, db)
@@ -549,7 +549,7 @@ func TestOpenAgain(t *testing.T) {
 	})
 }
 
-// The two networks of one database know nothing of each other.
+// The two networks of one database are independent.
 func TestTwoNetworks(t *testing.T) {
 	db := storetest.SQLite(t)
 	testnet := open(t, db)
@@ -568,8 +568,8 @@ func TestTwoNetworks(t *testing.T) {
 	}
 }
 
-// The log grows in random steps; an outsider who kept every checkpoint can
-// prove each from each later one.
+// The log grows in random steps. A verifier that kept every checkpoint can prove each
+// from each later one.
 func TestGrowth(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		l := open(t, db)
@@ -594,7 +594,7 @@ func TestGrowth(t *testing.T) {
 		for i, new := range trees {
 			for _, old := range trees[:i+1] {
 				if old == new {
-					continue // rapid ran a step of none
+					continue // rapid ran no step
 				}
 				p, err := tlog.ProveTree(new.N, old.N, hashes)
 				if err == nil {
@@ -742,7 +742,7 @@ func TestPaths(t *testing.T) {
 	if resp.StatusCode != http.StatusOK || resp.ContentLength != 8192 {
 		t.Errorf("HEAD: status %d, length %d", resp.StatusCode, resp.ContentLength)
 	}
-	// Without the client's own gzip the bundle is the same, unzipped.
+	// Without gzip in the client, the bundle is the same, uncompressed.
 	req, _ := http.NewRequest(http.MethodGet, o.url+"/tile/entries/000", nil)
 	req.Header.Set("Accept-Encoding", "identity")
 	resp, err = http.DefaultClient.Do(req)
@@ -756,8 +756,8 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// Two processes, each with its own connections, sequence one database while
-// senders broadcast, some of them twice: no fork, no loss, no double.
+// Two processes, each with its own connections, sequence one database while senders
+// broadcast, some of them twice. The log has no forks, no gaps and no duplicates.
 func TestTwoSequencers(t *testing.T) {
 	for name, url := range map[string]func() string{
 		"sqlite":   func() string { return "sqlite:" + filepath.Join(t.TempDir(), "timbre.db") },
@@ -851,8 +851,7 @@ func twoSequencers(t *testing.T, logs ...*log.Log) {
 	}
 }
 
-// Two transactions that began at the same log: whoever claims second changes
-// nothing.
+// If two transactions start at the same log, the second one to claim changes nothing.
 func TestClaimedOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		l := open(t, db)
@@ -875,9 +874,9 @@ func TestClaimedOnce(t *testing.T) {
 	})
 }
 
-// A block that dies at any of its statements leaves the checkpoint before it
-// true, and the next attempt makes the block. When the commit itself is what
-// was interrupted, the block may be there all the same: then it is whole.
+// A block that fails at any of its statements leaves the checkpoint before it valid, and
+// the next attempt makes the block. If the commit itself was interrupted, the block can
+// exist: then it is complete.
 func TestCrash(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		l := open(t, db)
@@ -896,7 +895,7 @@ func TestCrash(t *testing.T) {
 			if rerr != nil {
 				t.Fatal(rerr)
 			}
-			// An interrupted commit may come through a little after it was given up.
+			// An interrupted commit can succeed a little after the call gave up.
 			if err == nil && !made && now == before {
 				t.Fatal("no block and no error")
 			}
@@ -917,8 +916,8 @@ func TestCrash(t *testing.T) {
 	})
 }
 
-// dying is a context that ends when it has been asked how it is too often: the
-// database asks at every statement.
+// dying is a context that ends after a number of checks: the database checks it at every
+// statement.
 type dying struct {
 	context.Context
 	mu   sync.Mutex
@@ -945,8 +944,8 @@ func (d *dying) Done() <-chan struct{} {
 	return d.Context.Done()
 }
 
-// Run makes blocks by itself, also of what another process broadcast, and
-// wakes readers up on blocks that another process made.
+// Run makes blocks by itself, also of entries that another process broadcast. It wakes
+// readers up after blocks of another process.
 func TestRun(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		c := config()
@@ -977,7 +976,7 @@ func TestRun(t *testing.T) {
 		}
 		broadcast(t, logs[0], staged[0])
 		wait(logs[0], staged[0])
-		broadcast(t, logs[1], staged[1]) // woken up by nobody
+		broadcast(t, logs[1], staged[1]) // without a wake-up
 		wait(logs[0], staged[1])
 
 		head := logs[0].Head()
@@ -985,7 +984,7 @@ func TestRun(t *testing.T) {
 		if _, err := logs[1].Sequence(t.Context()); err != nil {
 			t.Error(err)
 		}
-		<-head // whoever of the two made the block
+		<-head // whichever of the two made the block
 	})
 }
 
@@ -1031,9 +1030,9 @@ func TestFindMany(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		l := open(t, db)
 		fill(t, l, 0, 600)
-		broadcast(t, l, stage(t, l, call(600))...) // waits
+		broadcast(t, l, stage(t, l, call(600))...) // these wait
 		var hashes [][32]byte
-		for i := range 1200 { // 0–599 are there, 601–1199 are not
+		for i := range 1200 { // 0–599 exist, 601–1199 do not
 			hashes = append(hashes, stage(t, l, call(i))[0].Hash)
 		}
 		hashes = append(hashes, hashes[3], hashes[3])
@@ -1052,8 +1051,8 @@ func TestFindMany(t *testing.T) {
 	})
 }
 
-// Who makes no blocks knows from the database whether anybody does, and does not
-// answer while nobody has for too long.
+// A process that makes no blocks reads from the database whether another process does. It
+// counts as not answering if none has for too long.
 func TestSilence(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -1085,7 +1084,7 @@ func TestSilence(t *testing.T) {
 			}
 			return row.SequencerAt
 		}
-		answers(true) // a fresh server refuses nobody
+		answers(true) // a new server refuses no call
 		now = now.Add(c.Silence)
 		answers(true)
 		now = now.Add(time.Second)
@@ -1094,13 +1093,13 @@ func TestSilence(t *testing.T) {
 			t.Errorf("what is known all the same: %v", err)
 		}
 
-		sequence(t, makes) // nothing to do, but here
+		sequence(t, makes) // there is nothing to do, but it writes a sign
 		answers(true)
 		before := noted()
 		now = now.Add(c.Silence/3 - time.Second)
 		sequence(t, makes)
 		if noted() != before {
-			t.Error("a sign of life that nobody needs yet")
+			t.Error("a sign was written too early")
 		}
 		now = now.Add(time.Second)
 		sequence(t, makes)
@@ -1111,7 +1110,7 @@ func TestSilence(t *testing.T) {
 		broadcast(t, asks, stage(t, asks, call(0))...)
 		sequence(t, makes)
 		if noted() != store.Micros(now) {
-			t.Error("a block is no sign of life")
+			t.Error("a block does not count as a sign of life")
 		}
 		now = now.Add(c.Silence + time.Second)
 		answers(false)
@@ -1124,7 +1123,7 @@ func TestSilence(t *testing.T) {
 		}
 		answers(true)
 
-		// A sign of life of a clock that was two hours ahead is none.
+		// A sign from a clock that was two hours ahead does not count.
 		now = now.Add(2 * time.Hour)
 		if err := db.One(t.Context(), func(tx *store.Tx) error {
 			return tx.NoteSequencer(t.Context(), query.NoteSequencerParams{Now: store.Micros(now), Network: string(network.Testnet)})

@@ -2,21 +2,21 @@ package log
 
 import "sync"
 
-// bundle is a bundle of leaves as it is sent. It never changes: a wider one of the same
-// place has another path.
+// bundle is a bundle of leaves in the form that is sent. It never changes: a longer
+// bundle of the same place has another path.
 type bundle struct{ plain, zipped []byte }
 
-// bundles keep those that were asked for lately, up to about twice keptBytes.
+// bundles caches recently requested bundles, up to about twice keptBytes.
 type bundles struct {
 	mu             sync.Mutex
 	recent, before map[string]bundle
 	size           int // of recent
 }
 
-// keptBytes is what a generation of bundles may hold: some 60 full ones.
+// keptBytes is the size of one generation of the cache in bytes: about 60 full bundles.
 const keptBytes = 4 << 20
 
-// get returns the bundle at a path, made by make the first time.
+// get returns the bundle of a path; the first call makes it with make.
 func (b *bundles) get(path string, make func() (bundle, error)) (bundle, error) {
 	b.mu.Lock()
 	one, ok := b.recent[path]

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A bundle is read and packed once. What is kept stays within its bound, however many
-// are asked for.
+// A bundle is read and packed once. The cache stays within its bound, for any number of
+// requested bundles.
 func TestBundlesAreKept(t *testing.T) {
 	t.Parallel()
 	var b bundles
@@ -32,7 +32,7 @@ func TestBundlesAreKept(t *testing.T) {
 	}
 	for i := range 100 {
 		get(fmt.Sprintf("tile/entries/%03d", i))
-		get("tile/entries/000") // asked for all the time
+		get("tile/entries/000") // requested all the time
 	}
 	if held := len(b.recent) + len(b.before); held > 18 || made != 100 {
 		t.Errorf("%d of an eighth each are held, %d were made", held, made)

@@ -16,28 +16,28 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// ErrNotFound is wrapped when the log has no such entry, block, tile or size.
+// ErrNotFound is wrapped if the log has no such entry, block, tile or size.
 var ErrNotFound = errors.New("not in the log")
 
 // Entry is a transaction that the log has received.
 type Entry struct {
-	// Receipt is complete once the entry is in the log; Failure is set when it
-	// was refused. Before either only Hash is set.
+	// Receipt is complete if the entry is in the log; Failure is set if it was refused.
+	// While it waits, only Hash is set.
 	network.Receipt
-	// Index is the entry's place in the log, from 0; -1 while it waits, and for
-	// ever when it was refused.
+	// Index is the entry's position in the log, from 0; -1 while it waits, and also after
+	// it was refused.
 	Index int64
 	// ReceivedAt is when Broadcast stored it.
 	ReceivedAt time.Time
 	// Bytes is the transaction as broadcast (package leaf reads it).
 	Bytes []byte
-	// Leaf is what the log holds; nil while Index is -1.
+	// Leaf is the entry's text in the log; nil while Index is -1.
 	Leaf []byte
-	// Lost: a repair put the entry back, and the registry has no record of it.
+	// Lost: a repair restored the entry, and the registry has no record of it.
 	Lost bool
 }
 
-// Final reports whether the entry's fate is decided.
+// Final reports whether the entry is in the log or refused.
 func (e Entry) Final() bool { return e.Index >= 0 || e.Failure != "" }
 
 // Block is one signed step of the log.
@@ -46,16 +46,16 @@ type Block struct {
 	Number int64
 	// Hash is the SHA-256 of Checkpoint.
 	Hash [32]byte
-	// First is the index of the block's first entry, Size the number of entries
-	// in the log with this block: the block holds the entries [First, Size).
+	// First is the index of the block's first entry, Size the number of entries in the
+	// log up to this block. The block holds the entries [First, Size).
 	First, Size int64
-	// Checkpoint is the signed note, and At when it was made.
+	// Checkpoint is the signed note, and At its time.
 	Checkpoint string
 	At         time.Time
 }
 
-// Find implements network.Network. A refused transaction has a receipt without
-// a block, whose At is the time of the refusal.
+// Find implements network.Network. The receipt of a refused transaction has no block, and
+// its At is the time of the refusal.
 func (l *Log) Find(ctx context.Context, hashes [][32]byte) (map[[32]byte]network.Receipt, error) {
 	found := make(map[[32]byte]network.Receipt, len(hashes))
 	for some := range slices.Chunk(hashes, 500) {
@@ -87,8 +87,8 @@ func (l *Log) Entry(ctx context.Context, hash [32]byte) (Entry, error) {
 	return l.entry(row), nil
 }
 
-// WithCommitment returns at most n transactions that carry a commitment, in the
-// order in which they were received. Two registrations of the same have the same.
+// WithCommitment returns at most n transactions with a commitment, in the order in which
+// they were received. Two equal registrations have the same commitment.
 func (l *Log) WithCommitment(ctx context.Context, commitment [32]byte, n int) ([]Entry, error) {
 	rows, err := l.db.Read().ListLogEntriesOfCommitment(ctx, query.ListLogEntriesOfCommitmentParams{Network: string(l.config.Network), Commitment: commitment[:], Lim: int32(n)})
 	if err != nil {
@@ -101,8 +101,8 @@ func (l *Log) WithCommitment(ctx context.Context, commitment [32]byte, n int) ([
 	return es, nil
 }
 
-// Earlier is the first entry with a commitment, if it stands before a place in the
-// log; it is ErrNotFound when there is none.
+// Earlier returns the first entry with a commitment, if it is before an index of the log.
+// Otherwise it returns ErrNotFound.
 func (l *Log) Earlier(ctx context.Context, commitment [32]byte, index int64) (Entry, error) {
 	row, err := l.db.Read().FirstLogEntryOfCommitment(ctx, query.FirstLogEntryOfCommitmentParams{Network: string(l.config.Network), Commitment: commitment[:], Before: valid(index)})
 	if err != nil {
@@ -111,7 +111,7 @@ func (l *Log) Earlier(ctx context.Context, commitment [32]byte, index int64) (En
 	return l.entry(query.GetLogEntryRow(row)), nil
 }
 
-// BlockWithHash is the number of the block with this hash.
+// BlockWithHash returns the number of the block with this hash.
 func (l *Log) BlockWithHash(ctx context.Context, hash [32]byte) (int64, error) {
 	n, err := l.db.Read().LogBlockByHash(ctx, query.LogBlockByHashParams{Network: string(l.config.Network), Hash: hash[:]})
 	if err != nil {
@@ -132,7 +132,7 @@ func (l *Log) EntryByIndex(ctx context.Context, index int64) (Entry, error) {
 	return es[0], nil
 }
 
-// Entries returns the entries with indexes in [lo, hi), as far as the log goes.
+// Entries returns the entries with indexes in [lo, hi), up to the end of the log.
 func (l *Log) Entries(ctx context.Context, lo, hi int64) ([]Entry, error) {
 	rows, err := l.db.Read().ListLogEntries(ctx, query.ListLogEntriesParams{Network: string(l.config.Network), Lo: valid(lo), Hi: valid(hi)})
 	if err != nil {
@@ -145,8 +145,8 @@ func (l *Log) Entries(ctx context.Context, lo, hi int64) ([]Entry, error) {
 	return es, nil
 }
 
-// Versions returns at most n versions of a work, oldest first, from the one that
-// follows after. A work that the log does not have has none.
+// Versions returns at most n versions of a work after the version after, oldest first.
+// For an unknown work it returns none.
 func (l *Log) Versions(ctx context.Context, atsID, after int64, n int) ([]Entry, error) {
 	rows, err := l.db.Read().ListLogVersions(ctx, query.ListLogVersionsParams{Network: string(l.config.Network), AtsID: atsID, After: after, Lim: int32(n)})
 	if err != nil {
@@ -159,8 +159,7 @@ func (l *Log) Versions(ctx context.Context, atsID, after int64, n int) ([]Entry,
 	return es, nil
 }
 
-// LastVersion is the newest version of a work; it is ErrNotFound when there is
-// none.
+// LastVersion returns the newest version of a work, or ErrNotFound.
 func (l *Log) LastVersion(ctx context.Context, atsID int64) (int64, error) {
 	n, err := l.db.Read().LastLogVersion(ctx, query.LastLogVersionParams{Network: string(l.config.Network), AtsID: atsID})
 	if err != nil {
@@ -193,8 +192,8 @@ func (l *Log) Block(ctx context.Context, number int64) (Block, error) {
 	return block(row), nil
 }
 
-// Blocks returns at most n blocks, newest first, from the block numbered newest
-// downwards. A newest beyond the last block means the last.
+// Blocks returns at most n blocks, newest first, from block newest downwards. If newest
+// is larger than the last block, it starts with the last.
 func (l *Log) Blocks(ctx context.Context, newest int64, n int) ([]Block, error) {
 	rows, err := l.db.Read().ListLogBlocks(ctx, query.ListLogBlocksParams{Network: string(l.config.Network), Newest: newest, Lim: int32(n)})
 	if err != nil {
@@ -222,8 +221,8 @@ func (l *Log) LatestCheckpoint(ctx context.Context) (string, error) {
 	return row.Checkpoint, nil
 }
 
-// InclusionProof proves that the entry at index is in the log of the first size
-// entries: sibling hashes from the leaf upwards, for tlog.CheckRecord.
+// InclusionProof proves that the entry at index is in the log of the first size entries.
+// It returns sibling hashes from the leaf upwards, for tlog.CheckRecord.
 func (l *Log) InclusionProof(ctx context.Context, index, size int64) (tlog.RecordProof, error) {
 	what := fmt.Sprintf("entry %d in the first %d", index, size)
 	if index < 0 || index >= size {
@@ -236,9 +235,9 @@ func (l *Log) InclusionProof(ctx context.Context, index, size int64) (tlog.Recor
 	return p, nil
 }
 
-// ProofFile returns the inclusion proof of e in its own block's checkpoint, as a
-// C2SP tlog-proof: with the leaf and the verifier key it proves the entry
-// without any server. It is ErrNotFound while e is not in the log.
+// ProofFile returns the inclusion proof of e in its own block's checkpoint, as a C2SP
+// tlog-proof. With the leaf and the verifier key it proves the entry without a server. It
+// returns ErrNotFound while e is not in the log.
 func (l *Log) ProofFile(ctx context.Context, e Entry) (string, error) {
 	if e.Index < 0 {
 		return "", l.fail(fmt.Sprintf("transaction %x", e.Hash), ErrNotFound)
@@ -271,7 +270,7 @@ func (l *Log) Prove(ctx context.Context, hash [32]byte) (network.Proof, error) {
 	}}, nil
 }
 
-// proveIn is the block of an entry that is in the log, and its proof there.
+// proveIn returns the block of an entry in the log, and its proof in that block.
 func (l *Log) proveIn(ctx context.Context, e Entry) (Block, tlog.RecordProof, error) {
 	b, err := l.Block(ctx, e.BlockNumber)
 	if err != nil {
@@ -281,8 +280,8 @@ func (l *Log) proveIn(ctx context.Context, e Entry) (Block, tlog.RecordProof, er
 	return b, p, err
 }
 
-// ConsistencyProof proves that the log of the first size entries continues the
-// log of the first old, for tlog.CheckTree. old is at least 1.
+// ConsistencyProof proves that the log of the first size entries continues the log of the
+// first old, for tlog.CheckTree. old is at least 1.
 func (l *Log) ConsistencyProof(ctx context.Context, old, size int64) (tlog.TreeProof, error) {
 	what := fmt.Sprintf("from %d to %d entries", old, size)
 	if old < 1 || old > size {
@@ -295,7 +294,7 @@ func (l *Log) ConsistencyProof(ctx context.Context, old, size int64) (tlog.TreeP
 	return p, nil
 }
 
-// fail names the log and what was looked for, and turns an absent row into
+// fail adds the log's name and the operation to an error, and turns a missing row into
 // ErrNotFound.
 func (l *Log) fail(what string, err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
@@ -306,5 +305,5 @@ func (l *Log) fail(what string, err error) error {
 
 func valid(n int64) sql.NullInt64 { return sql.NullInt64{Int64: n, Valid: true} }
 
-// Added is the number of entries that the block added.
+// Added returns the number of entries that the block added.
 func (b Block) Added() int64 { return b.Size - b.First }

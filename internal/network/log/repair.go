@@ -19,32 +19,32 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// Repair puts entries back into a log whose database lacks them. It takes them from
-// what was published, believes none of it, and changes the database only when all
-// together reproduce a checkpoint that this log's key signed. It serves one goroutine.
+// Repair restores entries of a log whose database lacks them. It reads them from
+// published files and trusts none of them: it changes the database only if all entries
+// together give a checkpoint that this log's key signed. It must be used by one
+// goroutine.
 type Repair struct {
 	l   *Log
 	row query.GetLogRow
-	// found are the leaves that sources brought, each once, by their index.
+	// found has the leaves from sources, each once, by index.
 	found map[int64][][]byte
-	// targets are the checkpoints of this log that are known, each once, and target the
-	// newest of them.
+	// targets has the known checkpoints of this log, each once; target is the newest.
 	targets map[tlog.Tree]Target
 	target  Target
-	// kept is the tree that is kept outside of the database. What does not continue it
-	// is a fork.
+	// kept is the tree that is stored outside of the database. A tree that does not
+	// continue it is a fork.
 	kept tlog.Tree
 }
 
-// Target is a signed checkpoint that is to be reproduced.
+// Target is a signed checkpoint that the entries must reproduce.
 type Target struct {
 	tlog.Tree
 	Signed string
-	// From says where it was found.
+	// From is the source of the checkpoint.
 	From string
 }
 
-// Span is the indexes from First to Last.
+// Span is a range of indexes, from First to Last inclusive.
 type Span struct {
 	First int64 `json:"first"`
 	Last  int64 `json:"last"`
@@ -57,17 +57,16 @@ func (s Span) String() string {
 	return fmt.Sprintf("%d–%d", s.First, s.Last)
 }
 
-// Restored is what a repair would write, or has written.
+// Restored is the result of a repair: what it would write, or has written.
 type Restored struct {
-	// Size is how many entries the database has, and Target what it is to have.
+	// Size is the number of entries in the database, and Target the checkpoint to reach.
 	Size   int64
 	Target Target
-	// Forks are newer checkpoints that sources brought, and that do not continue the one
-	// that is kept outside of the database.
+	// Forks are newer checkpoints from sources that do not continue the stored one.
 	Forks []Target
-	// Missing are the indexes that no source brought. Nothing is written then.
+	// Missing are the indexes that no source has. Then nothing is written.
 	Missing []Span
-	// Entries are those that come back, from index Size on.
+	// Entries are the restored entries, from index Size on.
 	Entries []leaf.Leaf
 	// Lost is how many of them have no transaction in this database. Apply sets it.
 	Lost int64
@@ -78,8 +77,8 @@ type Restored struct {
 	tree   *tree
 }
 
-// Repair begins one. Its target is the checkpoint that is kept outside of the
-// database, until a source brings a newer one.
+// Repair starts a repair. Its target is the checkpoint outside of the database, until a
+// source has a newer one.
 func (l *Log) Repair(ctx context.Context) (*Repair, error) {
 	kept, place, err := l.Kept(ctx)
 	if err != nil {
@@ -95,9 +94,9 @@ func (l *Log) Repair(ctx context.Context) (*Repair, error) {
 	}
 	if kept != "" {
 		if r.kept, err = l.Tree(kept); err != nil {
-			return nil, fmt.Errorf("%s holds something else than a checkpoint that the key of this log signed: %w", place, err)
+			return nil, fmt.Errorf("%s has a text that is not a checkpoint signed with this log's key: %w", place, err)
 		}
-		if kept != row.PendingCheckpoint { // that block is here, and is published by whoever makes blocks
+		if kept != row.PendingCheckpoint { // that block is staged here, and the process that makes blocks publishes it
 			if err := r.AddCheckpoint(kept, place); err != nil {
 				return nil, err
 			}
@@ -106,7 +105,7 @@ func (l *Log) Repair(ctx context.Context) (*Repair, error) {
 	return r, nil
 }
 
-// AddCheckpoint takes a signed checkpoint, of any age.
+// AddCheckpoint adds a signed checkpoint, also an old one.
 func (r *Repair) AddCheckpoint(signed, from string) error {
 	tree, err := r.l.Tree(signed)
 	if err != nil {
@@ -121,11 +120,11 @@ func (r *Repair) AddCheckpoint(signed, from string) error {
 	return nil
 }
 
-// AddEvidence takes the entry of a version's evidence. It is an error when the
-// evidence is another log's, or does not prove it.
+// AddEvidence adds the entry of a version's evidence. It returns an error if the evidence
+// belongs to another log or does not prove the entry.
 func (r *Repair) AddEvidence(e *evidence.Log, from string) error {
 	if e == nil || e.Origin != r.l.Origin() {
-		return errors.New("it is another log's")
+		return errors.New("belongs to another log")
 	}
 	tree, err := r.l.Tree(e.Checkpoint)
 	if err != nil {
@@ -140,15 +139,15 @@ func (r *Repair) AddEvidence(e *evidence.Log, from string) error {
 	return r.add(e.Index, []byte(e.Leaf))
 }
 
-// MaxBundle is how long a bundle of 256 entries may be, in bytes.
+// MaxBundle is the largest size of a bundle of 256 entries, in bytes.
 const MaxBundle = fullTile * (2 + 1<<16)
 
-// AddBundle takes a bundle of entries as the log publishes it, at a path such as
+// AddBundle adds a bundle of entries as the log publishes it, with its path, such as
 // tile/entries/000 or tile/entries/000.p/5.
 func (r *Repair) AddBundle(path string, data []byte) error {
 	t, err := parseTile(path)
 	if err != nil || t.L >= 0 {
-		return fmt.Errorf("%s is no bundle of entries", path)
+		return fmt.Errorf("%s is not a bundle of entries", path)
 	}
 	for i := range int64(t.W) {
 		if len(data) < 2 {
@@ -164,12 +163,12 @@ func (r *Repair) AddBundle(path string, data []byte) error {
 		data = data[2+n:]
 	}
 	if len(data) > 0 {
-		return fmt.Errorf("%s goes on after its last entry", path)
+		return fmt.Errorf("%s has more bytes after its last entry", path)
 	}
 	return nil
 }
 
-// add takes a leaf that the database lacks.
+// add adds a leaf that the database lacks.
 func (r *Repair) add(index int64, text []byte) error {
 	if index < r.row.Size {
 		return nil
@@ -183,13 +182,13 @@ func (r *Repair) add(index int64, text []byte) error {
 		}
 	}
 	if len(r.found[index]) >= maxChoices {
-		return fmt.Errorf("index %d: sources bring too many different entries", index)
+		return fmt.Errorf("index %d: the sources have too many different entries", index)
 	}
 	r.found[index] = append(r.found[index], bytes.Clone(text))
 	return nil
 }
 
-// Bundles are the paths of the bundles that hold what the database lacks.
+// Bundles returns the paths of the bundles with the entries that the database lacks.
 func (r *Repair) Bundles() (paths []string) {
 	for at := r.row.Size / fullTile * fullTile; at < r.target.N; at += fullTile {
 		t := tlog.Tile{H: height, L: -1, N: at / fullTile, W: int(min(fullTile, r.target.N-at))}
@@ -198,18 +197,19 @@ func (r *Repair) Bundles() (paths []string) {
 	return paths
 }
 
-// maxChoices is how many combinations are tried where sources contradict each other.
+// maxChoices is the largest number of combinations that are tried if sources contradict
+// each other.
 const maxChoices = 256
 
-// errNotReproduced: everything is there, and it is not what was signed.
-var errNotReproduced = errors.New("the entries do not give the root hash of that checkpoint: the database, or a source, holds entries of a fork of this log")
+// errNotReproduced: all entries are there, but their root hash is not the signed one.
+var errNotReproduced = errors.New("the entries do not give the root hash of that checkpoint: the database or a source has entries of a fork of this log")
 
-// errFork: everything is there, and does not continue the kept checkpoint.
-var errFork = errors.New("the entries give the root hash of that checkpoint, which does not continue the one that is kept: they are of a fork of this log")
+// errFork: all entries are there, but they do not continue the stored checkpoint.
+var errFork = errors.New("the entries give the root hash of that checkpoint, but it does not continue the stored checkpoint: they belong to a fork of this log")
 
-// Plan says what would be written. It changes nothing. The error says that the sources
-// do not reproduce the target. The target is the newest checkpoint that is known. One
-// that turns out to be a fork's is passed over.
+// Plan returns what Apply would write, and changes nothing. It returns an error if the
+// sources do not reproduce the target. The target is the newest known checkpoint that
+// does not belong to a fork.
 func (r *Repair) Plan(ctx context.Context) (*Restored, error) {
 	targets := slices.SortedFunc(maps.Values(r.targets), func(a, b Target) int {
 		return cmp.Or(cmp.Compare(b.N, a.N), strings.Compare(a.Signed, b.Signed))
@@ -221,7 +221,7 @@ func (r *Repair) Plan(ctx context.Context) (*Restored, error) {
 			forks = append(forks, p.Target)
 			targets = slices.DeleteFunc(targets, func(t Target) bool {
 				root, err := tlog.TreeHash(t.N, p.tree)
-				return err == nil && root == t.Hash && t.N >= r.kept.N // of the same fork
+				return err == nil && root == t.Hash && t.N >= r.kept.N // not a fork
 			})
 			if len(targets) > 0 && targets[0].N >= r.kept.N {
 				continue
@@ -236,11 +236,11 @@ func (r *Repair) Plan(ctx context.Context) (*Restored, error) {
 func (r *Repair) plan(ctx context.Context, target Target) (*Restored, error) {
 	p := &Restored{Size: r.row.Size, Target: target, NextAtsID: r.row.NextAtsID}
 	if p.Target.N == p.Size {
-		// Nothing is missing. Whether the trees are equal is compare's to say.
+		// Nothing is missing. compare checks whether the trees are equal.
 		return p, r.l.compare(ctx, r.row, target.Signed)
 	}
 	choices := 1
-	var open []int64 // indexes with a choice
+	var open []int64 // indexes with more than one leaf
 	for i := p.Size; i < p.Target.N; i++ {
 		switch n := len(r.found[i]); {
 		case n == 0 && len(p.Missing) > 0 && p.Missing[len(p.Missing)-1].Last == i-1:
@@ -252,7 +252,7 @@ func (r *Repair) plan(ctx context.Context, target Target) (*Restored, error) {
 			open = append(open, i)
 		}
 		if choices > maxChoices {
-			return p, fmt.Errorf("sources contradict each other at the indexes %v and further ones: give those of one log", open)
+			return p, fmt.Errorf("the sources contradict each other at the indexes %v and others: give only sources of one log", open)
 		}
 	}
 	if len(p.Missing) > 0 {
@@ -294,7 +294,7 @@ func (r *Repair) reproduce(ctx context.Context, p *Restored, open []int64, choic
 			return errFork
 		}
 	}
-	// The log signed these entries, so what they say is what it decided.
+	// The log signed these entries, so their content is what the log decided.
 	p.Entries, p.NextAtsID = nil, r.row.NextAtsID
 	number := r.row.Blocks
 	for i, text := range p.leaves {
@@ -303,7 +303,7 @@ func (r *Repair) reproduce(ctx context.Context, p *Restored, open []int64, choic
 			return err
 		}
 		if one.Block != number && one.Block != number+1 || i == 0 && one.Block == number {
-			return fmt.Errorf("entry %d is of block %d, which does not follow block %d", p.Size+int64(i), one.Block, number)
+			return fmt.Errorf("entry %d belongs to block %d, which does not follow block %d", p.Size+int64(i), one.Block, number)
 		}
 		number = one.Block
 		p.NextAtsID = max(p.NextAtsID, one.AtsID+1)
@@ -312,8 +312,8 @@ func (r *Repair) reproduce(ctx context.Context, p *Restored, open []int64, choic
 	return nil
 }
 
-// Apply writes a plan in one transaction. Blocks are signed again, which gives the
-// same bytes. What another process changed meanwhile makes it fail, and changes nothing.
+// Apply writes a plan in one transaction. It signs the blocks again, which gives the same
+// bytes. If another process has changed the log meanwhile, it fails and changes nothing.
 func (r *Repair) Apply(ctx context.Context, p *Restored) error {
 	if len(p.Missing) > 0 || len(p.Entries) == 0 {
 		return errors.New("there is nothing to write")
@@ -333,7 +333,7 @@ func (r *Repair) Apply(ctx context.Context, p *Restored) error {
 			return errOvertaken
 		}
 		first := p.Size
-		prefix := newTree(r.l.loader(ctx, tx.Queries)) // grows block by block
+		prefix := newTree(r.l.loader(ctx, tx.Queries)) // grows with each block
 		for i, one := range p.Entries {
 			index := p.Size + int64(i)
 			lost, err := r.restore(ctx, tx, index, one, p.leaves[i])
@@ -371,8 +371,7 @@ func (r *Repair) Apply(ctx context.Context, p *Restored) error {
 	return nil
 }
 
-// restore writes one entry back. It reports whether this database had not even its
-// transaction.
+// restore writes one entry. It reports whether this database also lacked its transaction.
 func (r *Repair) restore(ctx context.Context, tx *store.Tx, index int64, one leaf.Leaf, text []byte) (lost bool, err error) {
 	network, hash, at := string(r.l.config.Network), one.Hash(), store.Micros(one.At)
 	made, err := tx.RestoreLogEntry(ctx, query.RestoreLogEntryParams{

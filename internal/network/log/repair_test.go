@@ -14,15 +14,15 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// story gives a log so many blocks, of an odd number of entries each, at times that are
-// always the same: two databases with one story hold one log.
-func story(t testing.TB, db *store.DB, s *shelf, blocks int) (*log.Log, []network.Staged) {
+// story gives a log a number of blocks, each with an odd number of entries, at fixed
+// times: two databases with one story have the same log.
+func story(t testing.TB, db *store.DB, s *faulty, blocks int) (*log.Log, []network.Staged) {
 	t.Helper()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	db.Now = func() time.Time { return now }
 	c := config()
 	c.Monotonic = func() time.Duration { return now.Sub(time.Time{}) }
-	if s != nil { // and not a nil *shelf
+	if s != nil { // not a nil *faulty in the interface
 		c.Checkpoints = s
 	}
 	l, err := log.Open(t.Context(), db, c)
@@ -36,7 +36,7 @@ func story(t testing.TB, db *store.DB, s *shelf, blocks int) (*log.Log, []networ
 		for range block%3 + 1 {
 			one := call(len(all) + len(calls))
 			if len(all) > 0 && len(calls) == 1 {
-				one.AtsID = 1 // a further version
+				one.AtsID = 1 // another version
 			}
 			calls = append(calls, one)
 		}
@@ -51,10 +51,10 @@ func story(t testing.TB, db *store.DB, s *shelf, blocks int) (*log.Log, []networ
 	return l, all
 }
 
-// restored is a log of ten blocks, and a database that went back to the fourth.
-func restored(t testing.TB, older *store.DB) (s *shelf, newest, back *log.Log, all []network.Staged) {
+// restored returns a log of ten blocks, and a database that went back to the fourth.
+func restored(t testing.TB, older *store.DB) (s *faulty, newest, back *log.Log, all []network.Staged) {
 	t.Helper()
-	s = newShelf()
+	s = newFaulty()
 	newest, all = story(t, storetest.SQLite(t), s, 10)
 	story(t, older, nil, 4)
 	c := config()
@@ -78,8 +78,8 @@ func repair(t testing.TB, l *log.Log) *log.Repair {
 	return r
 }
 
-// From certificates alone, from the published files alone, and from both, the log
-// becomes what it was, to the byte, and goes on.
+// From certificates alone, from the published files alone, and from both, the log is
+// restored exactly, and continues.
 func TestRepair(t *testing.T) {
 	for name, bring := range map[string]func(t *testing.T, r *log.Repair, newest *log.Log, all []network.Staged){
 		"certificates": func(t *testing.T, r *log.Repair, newest *log.Log, all []network.Staged) {
@@ -116,7 +116,8 @@ func TestRepair(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			storetest.Each(t, func(t *testing.T, db *store.DB) {
 				s, newest, back, all := restored(t, db)
-				// One was on its way when the copy was made: its transaction is here.
+				// One entry was waiting when the copy was made: its transaction is in the
+				// database.
 				broadcast(t, back, all[8])
 				r := repair(t, back)
 				bring(t, r, newest, all)
@@ -151,12 +152,12 @@ func TestRepair(t *testing.T) {
 						t.Errorf("entry %d: lost %v", i, e.Lost)
 					}
 				}
-				// A registry that has the transaction after all sends it again.
+				// A registry that still has the transaction sends it again.
 				broadcast(t, back, all[9])
 				if must(back.Entry(t.Context(), all[9].Hash)).Lost {
 					t.Error("still lost")
 				}
-				// It goes on behind what was given.
+				// The log continues after the restored entries.
 				next := stage(t, back, call(100))
 				broadcast(t, back, next...)
 				if !sequence(t, back) {
@@ -174,7 +175,7 @@ func TestRepair(t *testing.T) {
 					t.Error("the next checkpoint is not kept")
 				}
 				serve(t, back).audit()
-				// The newest of before is now the one that is behind.
+				// The database that was the newest is now the older one.
 				if stop := stopOf(t, newest.Guard(t.Context())); stop.Reason != log.Shorter {
 					t.Errorf("%+v", stop)
 				}
@@ -183,7 +184,7 @@ func TestRepair(t *testing.T) {
 	}
 }
 
-// What is missing is named, what is wrong is not believed, and nothing is changed.
+// Missing entries are listed, wrong ones are not trusted, and nothing is changed.
 func TestRepairRefuses(t *testing.T) {
 	for _, x := range []struct {
 		name  string
@@ -272,8 +273,8 @@ func TestRepairRefuses(t *testing.T) {
 	}
 }
 
-// A fork's certificates lie among the right ones, of the same key. The entries that
-// reproduce the kept checkpoint are found.
+// Certificates of a fork with the same key are among the right ones. The entries that
+// reproduce the stored checkpoint are found.
 func TestRepairAmongForks(t *testing.T) {
 	_, newest, back, all := restored(t, storetest.SQLite(t))
 	fork, _ := story(t, storetest.SQLite(t), nil, 4)
@@ -304,8 +305,8 @@ func TestRepairAmongForks(t *testing.T) {
 	}
 }
 
-// A fork is longer than the checkpoint that is kept, and is of the same key. It is never
-// written, and does not hide the right entries.
+// A fork with the same key is longer than the stored checkpoint. It is never written, and
+// does not hide the right entries.
 func TestRepairAmongLongerForks(t *testing.T) {
 	_, newest, back, all := restored(t, storetest.SQLite(t))
 	fork, wrong := story(t, storetest.SQLite(t), nil, 8)
@@ -341,12 +342,12 @@ func TestRepairAmongLongerForks(t *testing.T) {
 	}
 }
 
-// Where nothing was kept, or it went back as well, the newest certificate says what
-// there was.
+// If no checkpoint was stored, or it went back too, the newest certificate shows what
+// existed.
 func TestRepairFromACertificateAlone(t *testing.T) {
 	s, newest, back, all := restored(t, storetest.SQLite(t))
 	s.texts = map[string]string{}
-	if err := back.Guard(t.Context()); err != nil { // it adopts: it knows no better
+	if err := back.Guard(t.Context()); err != nil { // without a stored checkpoint it accepts the database
 		t.Fatal(err)
 	}
 	r := repair(t, back)
@@ -367,7 +368,7 @@ func TestRepairFromACertificateAlone(t *testing.T) {
 	}
 }
 
-// A repair does not write over what a server did meanwhile.
+// A repair does not overwrite what a server did meanwhile.
 func TestRepairIsOvertaken(t *testing.T) {
 	s, newest, back, all := restored(t, storetest.SQLite(t))
 	r := repair(t, back)
@@ -390,9 +391,9 @@ func TestRepairIsOvertaken(t *testing.T) {
 	}
 }
 
-// Two copies of one database, of which both go on: one of them makes the block.
+// Two copies of one database both continue: only one of them makes the block.
 func TestTwoCopies(t *testing.T) {
-	s := newShelf()
+	s := newFaulty()
 	a, _ := story(t, storetest.SQLite(t), s, 3)
 	dbB := storetest.SQLite(t)
 	story(t, dbB, nil, 3)
@@ -433,11 +434,11 @@ func TestTwoCopies(t *testing.T) {
 	}
 }
 
-// A block that is staged, and whose checkpoint is kept already, lacks nothing: it is
-// published by itself.
+// A staged block whose checkpoint is stored already lacks nothing: it is published
+// without a repair.
 func TestNothingToRepairOfAStagedBlock(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		s := newShelf()
+		s := newFaulty()
 		l, _ := guarded(t, db, s)
 		fill(t, l, 0, 1)
 		s.fault = func() (error, bool) { return errors.New("no answer"), true }

@@ -20,16 +20,16 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// errOvertaken rolls a block back that another sequencer was faster with.
+// errOvertaken rolls a block back if another sequencer was faster.
 var errOvertaken = errors.New("another sequencer was faster")
 
-// Run sequences until ctx ends: a block as soon as an entry waits, but never
-// sooner than BlockTime after the one before. Any number of processes may run
-// it on one database. What fails is logged and tried again.
+// Run makes blocks until ctx ends: as soon as an entry waits, but at least BlockTime
+// after the block before. Any number of processes can run it on one database. Errors are
+// logged, and Run tries again.
 func (l *Log) Run(ctx context.Context) {
 	tick := time.NewTicker(l.config.BlockTime)
 	defer tick.Stop()
-	// Who waits for a sequencer need not wait for its first block.
+	// Signal that a sequencer is active before the first block.
 	if err := l.note(ctx); err != nil && ctx.Err() == nil {
 		l.config.Logger.ErrorContext(ctx, "no sign of life", "network", l.config.Network, "error", err)
 	}
@@ -42,7 +42,7 @@ func (l *Log) Run(ctx context.Context) {
 		}
 		for {
 			made, err := l.Sequence(ctx)
-			if err != nil && ctx.Err() == nil && !errors.Is(err, network.ErrStopped) { // a stop was told when it began
+			if err != nil && ctx.Err() == nil && !errors.Is(err, network.ErrStopped) { // a stop was logged when it began
 				l.config.Logger.ErrorContext(ctx, "no block was made", "network", l.config.Network, "error", err)
 			}
 			if !made {
@@ -58,14 +58,12 @@ func (l *Log) Run(ctx context.Context) {
 	}
 }
 
-// Sequence makes one block of the entries that wait, if any do, and reports
-// whether it did (or refused some). When another process makes that block
-// first it reports false and no error. Run calls it; tests and the command line
-// may.
+// Sequence makes one block of the waiting entries, and reports whether it made a block or
+// refused entries. If another process makes that block first, it returns false and no
+// error. Run calls it; tests and the command line can call it too.
 //
-// A block is a sign of life for the processes that make none. Where there is
-// nothing to make a block of, one is noted when the last is a third of Silence
-// old, by whoever is first.
+// A block shows other processes that a sequencer is active. Without waiting entries, the
+// first sequencer writes such a sign when the last one is a third of Silence old.
 func (l *Log) Sequence(ctx context.Context) (_ bool, err error) {
 	defer func() {
 		if err == nil {
@@ -101,20 +99,20 @@ func (l *Log) Sequence(ctx context.Context) (_ bool, err error) {
 	return made, nil
 }
 
-// block makes one block of what waits, in three steps:
+// block makes one block of the waiting entries, in three steps:
 //
 //  1. In one transaction the block is staged: which entries, and the signed
 //     checkpoint. Nothing of it can be read yet.
 //  2. The checkpoint replaces that of the block before it, outside of the database.
 //  3. In one transaction the block is published.
 //
-// After a crash the next block is the one that was staged, and the step that was not
-// reached is taken. A step that was taken without our knowing it changes nothing the
-// second time. What another process stages is published by whoever is first.
+// After a crash, the next block is the staged one, and the missing steps follow.
+// Repeating a step changes nothing. A block that another process staged is published by
+// the first process that can.
 func (l *Log) block(ctx context.Context) (position, error) {
 	var (
 		reached position
-		before  string // the checkpoint that the block continues
+		before  string // the checkpoint before this block
 		staged  string
 	)
 	err := l.db.Tx(ctx, func(tx *store.Tx) (err error) {
@@ -138,8 +136,8 @@ func (l *Log) block(ctx context.Context) (position, error) {
 	return reached, err
 }
 
-// swap keeps the checkpoint of a staged block. It is no error when that one is kept
-// already.
+// swap stores the checkpoint of a staged block. If it is stored already, that is not an
+// error.
 func (l *Log) swap(ctx context.Context, before, staged string) error {
 	name, _, ok := l.place()
 	if !ok {
@@ -152,12 +150,12 @@ func (l *Log) swap(ctx context.Context, before, staged string) error {
 	if kept, _, err := l.Kept(ctx); err != nil || kept == staged {
 		return err
 	}
-	// Another process is further, or the database went back: the next Guard tells.
+	// Another process is further, or the database went back: the next Guard detects it.
 	l.guarded.Store(false)
 	return errOvertaken
 }
 
-// note writes a sign of life down.
+// note records that a sequencer is active.
 func (l *Log) note(ctx context.Context) error {
 	return l.db.One(ctx, func(tx *store.Tx) error {
 		return tx.NoteSequencer(ctx, query.NoteSequencerParams{Now: store.Micros(tx.Now), Network: string(l.config.Network)})
@@ -171,24 +169,24 @@ type plan struct {
 	old      position
 	next     position
 	nextID   int64
-	hashes   []byte // of the transactions, one after the other
+	hashes   []byte // of the transactions, concatenated
 	accepted []query.SequenceLogEntryParams
 	refused  []query.RefuseLogEntryParams
 	tree     *tree
-	signed   string // "" when nothing was accepted
+	signed   string // "" if no entry was accepted
 }
 
-// plan decides about entries: the same entries on the same log at the same time give
-// the same block, to the byte.
+// plan decides about entries. The same entries on the same log at the same time give
+// exactly the same block.
 func (l *Log) plan(ctx context.Context, tx *store.Tx, row query.GetLogRow, waiting []query.ListWaitingLogEntriesRow, at int64) (*plan, error) {
 	name := string(l.config.Network)
 	p := &plan{number: row.Blocks + 1, at: at, old: position{row.Size, row.Refused}, next: position{row.Size, row.Refused}, nextID: row.NextAtsID, tree: newTree(l.loader(ctx, tx.Queries))}
-	versions := map[int64]int64{} // latest of each work that this block touches
+	versions := map[int64]int64{} // newest version of each work in this block
 	for _, w := range waiting {
 		p.hashes = append(p.hashes, w.TxHash...)
 		t, err := leaf.ParseTransaction(w.Body)
 		if err != nil {
-			return nil, err // Broadcast stores no such thing
+			return nil, err // Broadcast never stores such bytes
 		}
 		entry := leaf.Leaf{Transaction: t, Block: p.number, At: store.Time(at)}
 		switch {
@@ -230,10 +228,10 @@ func (l *Log) plan(ctx context.Context, tx *store.Tx, row query.GetLogRow, waiti
 	return p, err
 }
 
-// stage decides about what waits and writes it down, but where a block is staged
-// already that one is it. Entries that are all refused make no block and are decided
-// at once. It reads, then claims by compare-and-set: a slower sequencer finds the log
-// moved and has nothing to undo.
+// stage decides about the waiting entries and records the block, unless a block is staged
+// already. If all entries are refused, they are decided at once and no block is made.
+// stage reads first and then claims by compare-and-set: a slower sequencer finds that the
+// log has moved, and has nothing to undo.
 func (l *Log) stage(ctx context.Context, tx *store.Tx) (reached position, before, staged string, err error) {
 	name := string(l.config.Network)
 	row, err := tx.GetLog(ctx, name)
@@ -248,7 +246,7 @@ func (l *Log) stage(ctx context.Context, tx *store.Tx) (reached position, before
 	if err != nil || len(waiting) == 0 {
 		return reached, "", "", err
 	}
-	// Block times never run backwards. Guard has seen that the difference is small.
+	// Block times never decrease. Guard has checked that the difference is small.
 	p, err := l.plan(ctx, tx, row, waiting, max(store.Micros(tx.Now), row.BlockAt))
 	if err != nil {
 		return position{}, "", "", err
@@ -266,7 +264,7 @@ func (l *Log) stage(ctx context.Context, tx *store.Tx) (reached position, before
 	return reached, row.Checkpoint, p.signed, err
 }
 
-// publish writes the block that is staged, whose checkpoint is this one.
+// publish writes the staged block with this checkpoint.
 func (l *Log) publish(ctx context.Context, tx *store.Tx, staged string) (position, error) {
 	name := string(l.config.Network)
 	row, err := tx.GetLog(ctx, name)
@@ -293,12 +291,12 @@ func (l *Log) publish(ctx context.Context, tx *store.Tx, staged string) (positio
 		return position{}, err
 	}
 	if p.signed != staged {
-		return position{}, errors.New("the staged block cannot be made again from its entries: the database was changed by hand")
+		return position{}, errors.New("the staged block differs from its entries: the database was changed by hand")
 	}
 	return l.write(ctx, tx, row, p)
 }
 
-// write claims the position that a plan leads to by compare-and-set, and then writes.
+// write claims the plan's position by compare-and-set, and then writes.
 func (l *Log) write(ctx context.Context, tx *store.Tx, row query.GetLogRow, p *plan) (position, error) {
 	name := string(l.config.Network)
 	blocks := row.Blocks
@@ -334,7 +332,7 @@ func (l *Log) write(ctx context.Context, tx *store.Tx, row query.GetLogRow, p *p
 	return p.next, l.insertBlock(ctx, tx, p.number, p.old.size, p.next.size, store.Time(p.at), p.signed)
 }
 
-// putTiles stores what a tree has grown.
+// putTiles stores the new tiles of a tree.
 func (l *Log) putTiles(ctx context.Context, tx *store.Tx, t *tree) error {
 	for _, id := range t.changed() {
 		err := tx.PutLogTile(ctx, query.PutLogTileParams{Network: string(l.config.Network), Level: int64(id.level), N: id.n, Data: t.tiles[id]})
@@ -345,17 +343,17 @@ func (l *Log) putTiles(ctx context.Context, tx *store.Tx, t *tree) error {
 	return nil
 }
 
-// changed explains an entry that was not updated: under the claim only this
+// changed returns an error if an entry was not updated: after the claim, only this
 // sequencer may decide about entries.
 func changed(n int64, err error) error {
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("a waiting entry was decided by somebody else (%d rows)", n)
+	return fmt.Errorf("another process decided about a waiting entry (%d rows)", n)
 }
 
-// sign signs the tree of the first size entries. The same tree gives the same bytes:
-// Ed25519 signatures have no chance in them.
+// sign signs the tree of the first size entries. The same tree gives the same bytes,
+// because Ed25519 signatures are deterministic.
 func (l *Log) sign(size int64, hashes *tree) (string, error) {
 	root, err := tlog.TreeHash(size, hashes)
 	if err != nil {
@@ -366,7 +364,7 @@ func (l *Log) sign(size int64, hashes *tree) (string, error) {
 	return string(signed), err
 }
 
-// insertBlock stores the block of the entries from first to size.
+// insertBlock stores the block with the entries from first to size.
 func (l *Log) insertBlock(ctx context.Context, tx *store.Tx, number, first, size int64, at time.Time, signed string) error {
 	hash := sha256.Sum256([]byte(signed))
 	return tx.InsertLogBlock(ctx, query.InsertLogBlockParams{
@@ -386,7 +384,7 @@ func (l *Log) loader(ctx context.Context, q *query.Queries) func(level int, n in
 	}
 }
 
-// signer is the log as a note.Signer.
+// signer is the log's note.Signer.
 type signer struct{ l *Log }
 
 func (s signer) Name() string    { return s.l.verifier.Name() }

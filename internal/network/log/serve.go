@@ -24,9 +24,8 @@ import (
 //	/tile/entries/<N>[.p/<W>] leaves, each after its length as big-endian uint16
 //	/key                      the verifier key, one line
 //
-// Everything may be read from any site. What is refused goes to refuse:
-// fault.CommonNotFound for what the log does not have, the store's errors as
-// they are.
+// Every site may read everything. Errors go to refuse: fault.CommonNotFound if the log
+// lacks the resource, and the errors of the store unchanged.
 func (l *Log) Handler(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := l.serve(w, r); err != nil {
@@ -92,11 +91,11 @@ func respond(w http.ResponseWriter, r *http.Request, contentType, cache string, 
 	h.Set("Cache-Control", cache)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	if r.Method != http.MethodHead {
-		w.Write(body) // a reader that went away is not an error of ours
+		w.Write(body) // a client that disconnected is not an error
 	}
 }
 
-// pack reads a bundle, and compresses it: text that repeats itself.
+// pack reads a bundle and compresses it, because its text repeats itself.
 func (l *Log) pack(r *http.Request, t tlog.Tile) (bundle, error) {
 	data, err := l.bundle(r, t)
 	if err != nil {
@@ -111,8 +110,8 @@ func (l *Log) pack(r *http.Request, t tlog.Tile) (bundle, error) {
 	return bundle{data, b.Bytes()}, err
 }
 
-// parseTile reads tile/<L>/<N>[.p/<W>]; L is -1 for entries. The library's own
-// paths have the height as one element more and say data for entries.
+// parseTile parses tile/<L>/<N>[.p/<W>]; L is -1 for entries. The paths of the library
+// also contain the height, and have "data" instead of "entries".
 func parseTile(path string) (tlog.Tile, error) {
 	rest, ok := strings.CutPrefix(path, "tile/")
 	if !ok || strings.HasPrefix(rest, "data/") {
@@ -128,8 +127,8 @@ func parseTile(path string) (tlog.Tile, error) {
 	return t, nil
 }
 
-// tile returns what is published of a tile. What the database holds
-// is published: a block's tiles, entries and checkpoint commit together.
+// tile returns a published tile. Everything in the database is published, because a
+// block's tiles, entries and checkpoint commit together.
 func (l *Log) tile(r *http.Request, t tlog.Tile) ([]byte, error) {
 	data, err := l.loader(r.Context(), l.db.Read())(t.L, t.N)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// height is the tile height of the C2SP specification: 256 hashes a tile.
+// height is the tile height of the C2SP specification: 256 hashes in a tile.
 const (
 	height   = 8
 	fullTile = 1 << height
@@ -18,9 +18,9 @@ type tileID struct {
 	n     int64
 }
 
-// tree reads the hashes of a Merkle tree out of its tiles, each loaded once,
-// and grows it in memory. It implements tlog.HashReader. One goroutine, one
-// transaction or one proof: never shared, never kept.
+// tree reads the hashes of a Merkle tree from its tiles, each loaded once, and grows it
+// in memory. It implements tlog.HashReader. Use it in one goroutine, for one transaction
+// or one proof, and then drop it.
 type tree struct {
 	load  func(level int, n int64) ([]byte, error)
 	tiles map[tileID][]byte
@@ -59,8 +59,8 @@ func (t *tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	return hashes, nil
 }
 
-// add appends the leaf hash h at index n, which must be the tree's size. Of
-// the hashes that it completes only those at the foot of a tile are stored.
+// add appends the leaf hash h at index n, which must be the tree's size. It stores only
+// the hashes at the lowest level of a tile.
 func (t *tree) add(n int64, h tlog.Hash) error {
 	hashes, err := tlog.StoredHashesForRecordHash(n, h, t)
 	if err != nil {
@@ -81,7 +81,7 @@ func (t *tree) add(n int64, h tlog.Hash) error {
 	return nil
 }
 
-// changed lists the tiles that add wrote to, in order.
+// changed returns the tiles that add wrote to, in order.
 func (t *tree) changed() []tileID {
 	ids := make([]tileID, 0, len(t.grown))
 	for id := range t.grown {

@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// disk keeps tiles the way the database does.
+// disk stores tiles like the database.
 type disk map[tileID][]byte
 
 func (d disk) load(level int, n int64) ([]byte, error) {
@@ -29,8 +29,8 @@ func record(i int64) tlog.Hash {
 	return tlog.RecordHash(binary.BigEndian.AppendUint64(nil, uint64(i)))
 }
 
-// grow adds a block of leaves and checks that exactly the tiles that the
-// library names have changed, to exactly the width that it names.
+// grow adds a block of leaves. It checks that exactly the tiles that the library names
+// have changed, to exactly the width that it names.
 func (d disk) grow(t interface{ Fatalf(string, ...any) }, from, to int64) tlog.Hash {
 	tr := newTree(d.load)
 	for i := from; i < to; i++ {
@@ -60,7 +60,7 @@ func (d disk) grow(t interface{ Fatalf(string, ...any) }, from, to int64) tlog.H
 	return root
 }
 
-// merkle is RFC 6962's definition of the tree head, word for word.
+// merkle is the literal definition of the tree head in RFC 6962.
 func merkle(lo, hi int64) tlog.Hash {
 	switch n := hi - lo; n {
 	case 0:
@@ -102,8 +102,8 @@ func TestTreeBoundaries(t *testing.T) {
 		ids = append(ids, id)
 	}
 	slices.SortFunc(ids, func(a, b tileID) int { return cmp.Or(cmp.Compare(b.level, a.level), cmp.Compare(b.n, a.n)) })
-	// The specification's own example: 273 full tiles and one of 112 on level
-	// 0, a full one and one of 17 on level 1, one of width 1 on level 2.
+	// The example of the specification. Level 0: 273 full tiles and one of 112. Level 1:
+	// a full tile and one of 17. Level 2: one tile of width 1.
 	for i, want := range []struct {
 		id    tileID
 		width int

@@ -1,10 +1,10 @@
-// Package networktest holds a network for tests: it behaves like a chain, goes
-// wrong on demand in the ways that chains do, and checks its caller.
+// Package networktest has a network for tests. It behaves like a chain, fails on demand
+// in the ways that chains fail, and checks its caller.
 //
-// What is final on it is in a small log, so that it can be proved to anybody.
+// Its final transactions are in a small log, so that they can be proved.
 //
-// It keeps everything in memory and never forgets what it accepted, so a test
-// can end one registry and begin another on it, as after a crash.
+// It keeps everything in memory and never deletes what it accepted. So a test can end one
+// registry and start another one on it, as after a crash.
 package networktest
 
 import (
@@ -26,10 +26,10 @@ import (
 	"timbre.example/internal/network/log/leaf"
 )
 
-// Op is a call of the seam.
+// Op is a method of the seam.
 type Op int
 
-// The calls that can be told to fail.
+// The methods that can be made to fail.
 const (
 	DryRun Op = iota
 	Stage
@@ -38,8 +38,7 @@ const (
 	Prove
 )
 
-// ErrDown is what a call answers that was told to fail: the network did not
-// answer.
+// ErrDown is the error of a method that was made to fail: the network did not answer.
 var ErrDown = errors.New("the network does not answer")
 
 // Fake is a network.Network. It is safe for concurrent use.
@@ -50,10 +49,10 @@ type Fake struct {
 	calls    map[Op]int
 	faults   map[Op][]fault
 	failures []string
-	nonces   map[string][]byte         // what was staged under a nonce
-	staged   map[[32]byte]network.Call // what was staged, ever
-	accepted map[[32]byte]*inclusion   // broadcasts that went through
-	order    [][32]byte                // of accepted, as they came
+	nonces   map[string][]byte         // the staged bytes by nonce
+	staged   map[[32]byte]network.Call // everything that was ever staged
+	accepted map[[32]byte]*inclusion   // broadcasts that were accepted
+	order    [][32]byte                // of accepted, in the order of arrival
 	holding  bool
 	stopped  error
 	head     chan struct{}
@@ -63,24 +62,24 @@ type Fake struct {
 	wrong    []string
 
 	signer note.Signer
-	key    string // that signer's signatures are verified with
-	tree   hashes // over the leaves of what is final
+	key    string // verifies that signer's signatures
+	tree   hashes // over the leaves of final transactions
 	leaves int64
 }
 
-// fault is one planned misbehaviour of one call.
+// fault is one planned failure of one call.
 type fault struct {
 	err error
-	// through says how many of a batch go through before the error; -1: all.
+	// through is how many transactions of a batch are accepted before the error; -1: all.
 	through int
 }
 
-// inclusion is a transaction that the network took.
+// inclusion is a transaction that the network accepted.
 type inclusion struct {
 	call    network.Call
 	failure string
 	receipt *network.Receipt // nil until final
-	// Where it is in the log, when it did not fail.
+	// Its position in the log, unless it failed.
 	leaf       leaf.Leaf
 	index      int64
 	checkpoint string
@@ -88,11 +87,12 @@ type inclusion struct {
 
 var _ network.Network = (*Fake)(nil)
 
-// New makes a network on which everything goes well and is final at once.
+// New makes a network on which every call succeeds and every transaction is final at
+// once.
 func New(name network.Name) *Fake {
 	secret, key, err := note.GenerateKey(rand.Reader, "fake.example/log/"+string(name))
 	if err != nil {
-		panic(err) // the name is one that no test has
+		panic(err) // the name is not valid
 	}
 	signer, err := note.NewSigner(secret)
 	if err != nil {
@@ -105,21 +105,21 @@ func New(name network.Name) *Fake {
 	}
 }
 
-// Fail makes the next call of op answer nothing and do nothing. Called again,
-// it is for the call after that one; so with the others.
+// Fail makes the next call of op fail without any effect. A second Fail is for the call
+// after that; the other planned failures work the same way.
 func (f *Fake) Fail(op Op) { f.plan(op, fault{err: ErrDown}) }
 
-// FailAfter makes the next Broadcast report a failure although the first n of
-// its batch went through; -1 means all of them.
+// FailAfter makes the next Broadcast return an error although the first n transactions of
+// its batch were accepted; -1 means all.
 func (f *Fake) FailAfter(n int) { f.plan(Broadcast, fault{err: ErrDown, through: n}) }
 
-// Refuse makes the next call of op refuse for ever, with a reason. A Broadcast
-// refuses its first transaction and takes the others.
+// Refuse makes the next call of op refuse with ErrRefused and this reason. A Broadcast
+// refuses its first transaction and accepts the others.
 func (f *Fake) Refuse(op Op, reason string) {
 	f.plan(op, fault{err: fmt.Errorf("%w: %s", network.ErrRefused, reason)})
 }
 
-// Stop makes the network take nothing more, for this reason; "" lets it go on.
+// Stop makes the network accept nothing more, for this reason; "" ends that.
 func (f *Fake) Stop(reason string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -142,15 +142,14 @@ func (f *Fake) plan(op Op, x fault) {
 	f.faults[op] = append(f.faults[op], x)
 }
 
-// IncludeFailed makes the next new transaction that is accepted end with a
-// failure on the network.
+// IncludeFailed makes the next new transaction fail on the network.
 func (f *Fake) IncludeFailed(reason string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.failures = append(f.failures, reason)
 }
 
-// Heal forgets every planned misbehaviour that has not happened yet.
+// Heal removes every planned failure that has not happened yet.
 func (f *Fake) Heal() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -158,15 +157,15 @@ func (f *Fake) Heal() {
 	f.failures = nil
 }
 
-// Hold keeps whatever is accepted from now on from becoming final.
+// Hold keeps new transactions from becoming final.
 func (f *Fake) Hold() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.holding = true
 }
 
-// Waiting lists the nonces of what was accepted and is not final, in the order
-// it came.
+// Waiting returns the nonces of accepted transactions that are not final, in the order of
+// arrival.
 func (f *Fake) Waiting() (nonces []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -178,8 +177,8 @@ func (f *Fake) Waiting() (nonces []string) {
 	return nonces
 }
 
-// Finalize makes waiting transactions final, one block each, in the order
-// given. Others go on waiting.
+// Finalize makes waiting transactions final, in this order, one block each. Others still
+// wait.
 func (f *Fake) Finalize(nonces ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -192,24 +191,24 @@ func (f *Fake) Finalize(nonces ...string) {
 	}
 }
 
-// Release ends Hold: all that waits becomes final.
+// Release ends Hold: all waiting transactions become final.
 func (f *Fake) Release() {
 	f.Finalize(f.Waiting()...)
 	f.mu.Lock()
 	f.holding = false
 	f.mu.Unlock()
-	f.Finalize(f.Waiting()...) // what came in between
+	f.Finalize(f.Waiting()...) // those that arrived in between
 }
 
-// Calls counts the calls of op, failed ones too.
+// Calls counts the calls of op, with failed ones.
 func (f *Fake) Calls(op Op) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.calls[op]
 }
 
-// Anchored counts, for each commitment, how often it is on the network or
-// bound to be: everything accepted that did not fail there.
+// Anchored counts, for each commitment, how often it is or will be on the network: every
+// accepted transaction that did not fail.
 func (f *Fake) Anchored() map[[32]byte]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -222,9 +221,8 @@ func (f *Fake) Anchored() map[[32]byte]int {
 	return n
 }
 
-// Violations lists what a caller did that no caller may do: other bytes under
-// the same nonce, bytes sent that were never staged, a commitment anchored
-// twice, a call that names nothing.
+// Violations lists the caller's violations of the contract: other bytes under the same
+// nonce, bytes that were never staged, a commitment anchored twice, an unknown call.
 func (f *Fake) Violations() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -235,7 +233,7 @@ func (f *Fake) violated(format string, args ...any) {
 	f.wrong = append(f.wrong, fmt.Sprintf(format, args...))
 }
 
-// begin counts a call and takes its planned fault.
+// begin counts a call, and returns its planned failure.
 func (f *Fake) begin(ctx context.Context, op Op) (fault, error) {
 	f.calls[op]++
 	if err := ctx.Err(); err != nil {
@@ -310,7 +308,7 @@ func (f *Fake) Broadcast(ctx context.Context, batch []network.Staged) error {
 
 func (f *Fake) accept(s network.Staged) {
 	if _, again := f.accepted[s.Hash]; again {
-		return // the same bytes again are harmless
+		return // sending the same bytes again is harmless
 	}
 	call, staged := f.staged[s.Hash]
 	if sha256.Sum256(s.Bytes) != s.Hash || !staged {
@@ -321,7 +319,7 @@ func (f *Fake) accept(s network.Staged) {
 	if len(f.failures) > 0 {
 		in.failure, f.failures = f.failures[0], f.failures[1:]
 	}
-	// A version may repeat the one before it: the same recording, by the same people.
+	// A version can equal the one before: the same recording and creators.
 	for _, other := range f.accepted {
 		if in.call.AtsID == 0 && in.failure == "" && other.failure == "" && other.call.Commitment == in.call.Commitment {
 			f.violated("commitment %x anchored by %s and by %s", in.call.Commitment, other.call.Nonce, in.call.Nonce)
@@ -334,7 +332,7 @@ func (f *Fake) accept(s network.Staged) {
 	}
 }
 
-// finalize puts a transaction in a block of its own.
+// finalize puts a transaction in its own block.
 func (f *Fake) finalize(h [32]byte, in *inclusion) {
 	f.block++
 	r := network.Receipt{
@@ -372,7 +370,7 @@ func (f *Fake) Find(ctx context.Context, hashes [][32]byte) (map[[32]byte]networ
 	return found, nil
 }
 
-// hashes are a tree's, as tlog stores them.
+// hashes are the hashes of a tree, as tlog stores them.
 type hashes []tlog.Hash
 
 func (h hashes) ReadHashes(at []int64) ([]tlog.Hash, error) {
@@ -392,7 +390,7 @@ func (f *Fake) log(in *inclusion, r network.Receipt) {
 	in.index = f.leaves
 	more, err := tlog.StoredHashes(in.index, in.leaf.Bytes(), f.tree)
 	if err != nil {
-		panic(err) // the tree is in memory and whole
+		panic(err) // the tree is complete and in memory
 	}
 	f.tree = append(f.tree, more...)
 	f.leaves++
@@ -434,5 +432,5 @@ func (f *Fake) Head() <-chan struct{} {
 	return f.head
 }
 
-// Key is what the signatures in its proofs are verified with.
+// Key returns the verifier key for the signatures in its proofs.
 func (f *Fake) Key() string { return f.key }

@@ -46,11 +46,11 @@ VALUES (sqlc.arg(network), sqlc.arg(tx_hash), sqlc.arg(body), sqlc.arg(commitmen
 ON CONFLICT (network, tx_hash) DO NOTHING;
 
 -- name: NoteSequencer :exec
--- Also back: a clock that was ahead is set right.
+-- It can also go back: a clock that was ahead was corrected.
 UPDATE logs SET sequencer_at = sqlc.arg(now) WHERE network = sqlc.arg(network);
 
 -- name: InsertLogEntry :exec
--- What is broadcast again has its transaction here.
+-- A transaction that is broadcast again is in this table already.
 INSERT INTO log_entries (network, tx_hash, body, commitment, received_at, position)
 VALUES (sqlc.arg(network), sqlc.arg(tx_hash), sqlc.arg(body), sqlc.arg(commitment), sqlc.arg(received_at), sqlc.arg(position))
 ON CONFLICT (network, tx_hash) DO UPDATE SET lost = FALSE WHERE log_entries.lost;
@@ -133,8 +133,8 @@ WHERE network = sqlc.arg(network) AND number <= sqlc.arg(newest)
 ORDER BY number DESC LIMIT sqlc.arg(lim);
 
 -- name: FindLogEntries :many
--- joined is any number of 32-byte hashes one after the other, for one engine's
--- lists are not the other's. COALESCE with a column tells Postgres its type.
+-- joined is any number of concatenated 32-byte hashes, because the two engines have
+-- different types for lists. COALESCE with a column tells Postgres the type.
 WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT n.i + 1 AS i FROM n WHERE n.i + 1 < CAST(sqlc.arg(count) AS BIGINT))
 SELECT e.tx_hash, e.body, e.received_at, e.idx, e.leaf, e.ats_id, e.version, e.block, e.decided_at, e.failure, e.lost, b.hash AS block_hash
 FROM log_blocks g CROSS JOIN n

@@ -35,15 +35,16 @@ DELETE FROM replaced_access_codes WHERE work_id = sqlc.arg(work_id);
 INSERT INTO erasures (object_key, organization_id, since) VALUES (sqlc.arg(object_key), sqlc.arg(organization_id), sqlc.arg(now)) ON CONFLICT (object_key) DO NOTHING;
 
 -- name: InsertOrphan :exec
--- erased: it is not due at once, but when nobody can be about to name it.
+-- erased is TRUE: no row names the file. It is due when no running job can name it any
+-- more.
 INSERT INTO erasures (object_key, organization_id, since, erased, due_at) VALUES (sqlc.arg(object_key), sqlc.arg(organization_id), sqlc.arg(now), TRUE, sqlc.arg(due_at)) ON CONFLICT (object_key) DO NOTHING;
 
 -- name: AdoptOrphan :execrows
 DELETE FROM erasures WHERE object_key = sqlc.arg(object_key);
 
 -- name: NextErasing :one
--- The next organization that has a file due. An orphan of a process of the release
--- before has no due_at: it is due when nothing is under way that began before it.
+-- The next organization with a file that is due. An orphan of an older release has no
+-- due_at: it is due when no job that started before it is running.
 WITH RECURSIVE o AS (
   SELECT MIN(f.organization_id) AS id FROM erasures f WHERE f.organization_id > sqlc.arg(after)
   UNION ALL
@@ -70,7 +71,7 @@ UPDATE erasures SET erased = TRUE, due_at = sqlc.arg(due_at), tries = 0 WHERE ob
 UPDATE erasures SET due_at = sqlc.arg(due_at), tries = tries + 1 WHERE object_key = sqlc.arg(object_key);
 
 -- name: HurryErasures :exec
--- Whoever asks for an erasure again does not wait for one that failed.
+-- A repeated erasure does not wait for the next try of a failed one.
 UPDATE erasures SET due_at = 0 WHERE organization_id = sqlc.arg(organization_id) AND due_at > 0 AND tries > 0;
 
 -- name: ForgetErasure :exec

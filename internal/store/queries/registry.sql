@@ -23,7 +23,7 @@ UPDATE jobs SET state = 'prepared', media_hash = sqlc.arg(media_hash), media = s
 WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared') AND updated_at = sqlc.arg(seen);
 
 -- name: NoteReading :exec
--- updated_at stays: what is noted disturbs no prepare that is under way.
+-- updated_at stays, so that a running prepare is not disturbed.
 UPDATE jobs SET reading = sqlc.arg(reading) WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared');
 
 -- name: ConfirmJob :execrows
@@ -214,9 +214,9 @@ SELECT COUNT(*) FROM works WHERE organization_id = sqlc.arg(organization_id) AND
 SELECT * FROM versions WHERE work_id = sqlc.arg(work_id) ORDER BY version;
 
 -- name: NextUncertified :one
--- The newest version of the next organization that has one due: fresh ones before
--- those that were tried. A join of o would leave its order to the database, and an
--- organization could be passed over.
+-- The newest version of the next organization that has one due: new ones before those
+-- that were tried. A join with o would leave the order to the database, which could skip
+-- an organization.
 WITH RECURSIVE o AS (
   SELECT MIN(f.organization_id) AS id FROM versions f
   WHERE f.certificate_key = '' AND f.creators <> '' AND f.timestamp_until = 0 AND f.organization_id > sqlc.arg(after)
@@ -241,7 +241,7 @@ WHERE certificate_key = '' AND creators <> '' AND timestamp_until = 0 AND organi
 ORDER BY certificate_at DESC, transaction_id LIMIT 1;
 
 -- name: TryCertificate :execrows
--- Only one who has seen what it is now: two workers do not make the same one.
+-- Only if the row is unchanged: two workers never make the same certificate.
 UPDATE versions SET certificate_at = sqlc.arg(again_at)
 WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND certificate_key = '' AND creators <> '' AND certificate_at = sqlc.arg(seen);
 
@@ -256,7 +256,7 @@ UPDATE versions SET certificate_key = sqlc.arg(certificate_key) WHERE work_id = 
 UPDATE versions SET issued_at = sqlc.arg(now) WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND issued_at = 0;
 
 -- name: NextUnstamped :one
--- As NextUncertified.
+-- Like NextUncertified.
 WITH RECURSIVE o AS (
   SELECT MIN(f.organization_id) AS id FROM versions f WHERE f.timestamp_until > 0 AND f.organization_id > sqlc.arg(after)
   UNION ALL
@@ -269,7 +269,7 @@ SELECT v.work_id, v.version, v.commitment, v.organization_id, v.timestamp_at, v.
   WHERE t.id IS NOT NULL LIMIT 1);
 
 -- name: TryTimestamp :execrows
--- As TryCertificate.
+-- Like TryCertificate.
 UPDATE versions SET timestamp_at = sqlc.arg(again_at)
 WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND timestamp_until > 0 AND timestamp_at = sqlc.arg(seen);
 
@@ -278,7 +278,7 @@ UPDATE versions SET timestamp_at = sqlc.arg(again_at), timestamp_tries = sqlc.ar
 WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND timestamp_until > 0;
 
 -- name: OverdueTimestamps :many
--- Those that have waited longest first: each costs next to nothing.
+-- The longest waiting first: each costs almost nothing.
 SELECT work_id, version FROM versions WHERE timestamp_until > 0 AND timestamp_until <= sqlc.arg(until) ORDER BY timestamp_until LIMIT sqlc.arg(lim);
 
 -- name: DismissTimestamps :execrows

@@ -10,7 +10,7 @@ UPDATE sessions SET job_id = sqlc.arg(job_id)
 WHERE jti = sqlc.arg(jti) AND job_id IS NULL AND revoked_at IS NULL AND expires_at > sqlc.arg(now);
 
 -- name: RevokeSession :execrows
--- As RevokeSessions, where the session is named: it is found by its key.
+-- Like RevokeSessions, for one session: found by its primary key.
 UPDATE sessions SET revoked_at = CAST(sqlc.arg(now) AS BIGINT)
 WHERE jti = sqlc.arg(jti) AND revoked_at IS NULL
   AND (CAST(sqlc.arg(organization_id) AS TEXT) = '' OR organization_id = CAST(sqlc.arg(organization_id) AS TEXT))
@@ -18,13 +18,14 @@ WHERE jti = sqlc.arg(jti) AND revoked_at IS NULL
   AND (CAST(sqlc.arg(end_user) AS TEXT) = '' OR end_user = CAST(sqlc.arg(end_user) AS TEXT));
 
 -- name: RevokeEndUser :execrows
--- As RevokeSessions, where a site's end-user is named: they are found by an index.
+-- Like RevokeSessions, for one end-user of a site: found by an index.
 UPDATE sessions SET revoked_at = CAST(sqlc.arg(now) AS BIGINT)
 WHERE site_key = sqlc.arg(site_key) AND end_user = sqlc.arg(end_user) AND revoked_at IS NULL
   AND (CAST(sqlc.arg(organization_id) AS TEXT) = '' OR organization_id = CAST(sqlc.arg(organization_id) AS TEXT));
 
 -- name: RevokeSessions :execrows
--- Every argument that is '' is any. At least one says more than nothing: see session.Revoke.
+-- An argument that is '' matches everything. At least one must not be '': see
+-- session.Revoke.
 UPDATE sessions SET revoked_at = CAST(sqlc.arg(now) AS BIGINT)
 WHERE revoked_at IS NULL
   AND (CAST(sqlc.arg(organization_id) AS TEXT) = '' OR organization_id = CAST(sqlc.arg(organization_id) AS TEXT))

@@ -36,9 +36,9 @@ type SpendBudgetParams struct {
 	Latest int64
 }
 
-// One row, one statement: whoever spends at the same moment waits for the row
-// and then sees what was spent. No row comes back when not enough is left. A row
-// beyond what any call could have led to is of a clock that was ahead, and counts as whole.
+// One row, one statement: a second statement at the same time waits for the row, and then
+// sees what the first one spent. It returns no row if not enough is left. A time that no
+// call could have reached was written by a clock that was ahead, and counts as full.
 func (q *Queries) SpendBudget(ctx context.Context, arg SpendBudgetParams) (int64, error) {
 	row := q.db.QueryRowContext(ctx, spendBudget,
 		arg.Key,

@@ -85,8 +85,8 @@ type FindLogEntriesRow struct {
 	BlockHash  []byte
 }
 
-// joined is any number of 32-byte hashes one after the other, for one engine's
-// lists are not the other's. COALESCE with a column tells Postgres its type.
+// joined is any number of concatenated 32-byte hashes, because the two engines have
+// different types for lists. COALESCE with a column tells Postgres the type.
 func (q *Queries) FindLogEntries(ctx context.Context, arg FindLogEntriesParams) ([]FindLogEntriesRow, error) {
 	rows, err := q.db.QueryContext(ctx, findLogEntries, arg.Joined, arg.Network, arg.Count)
 	if err != nil {
@@ -374,7 +374,7 @@ type InsertLogEntryParams struct {
 	Position   int64
 }
 
-// What is broadcast again has its transaction here.
+// A transaction that is broadcast again is in this table already.
 func (q *Queries) InsertLogEntry(ctx context.Context, arg InsertLogEntryParams) error {
 	_, err := q.db.ExecContext(ctx, insertLogEntry,
 		arg.Network,
@@ -790,7 +790,7 @@ type NoteSequencerParams struct {
 	Network string
 }
 
-// Also back: a clock that was ahead is set right.
+// It can also go back: a clock that was ahead was corrected.
 func (q *Queries) NoteSequencer(ctx context.Context, arg NoteSequencerParams) error {
 	_, err := q.db.ExecContext(ctx, noteSequencer, arg.Now, arg.Network)
 	return err

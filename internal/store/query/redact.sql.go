@@ -153,7 +153,7 @@ const hurryErasures = `-- name: HurryErasures :exec
 UPDATE erasures SET due_at = 0 WHERE organization_id = $1 AND due_at > 0 AND tries > 0
 `
 
-// Whoever asks for an erasure again does not wait for one that failed.
+// A repeated erasure does not wait for the next try of a failed one.
 func (q *Queries) HurryErasures(ctx context.Context, organizationID string) error {
 	_, err := q.db.ExecContext(ctx, hurryErasures, organizationID)
 	return err
@@ -185,7 +185,8 @@ type InsertOrphanParams struct {
 	DueAt          int64
 }
 
-// erased: it is not due at once, but when nobody can be about to name it.
+// erased is TRUE: no row names the file. It is due when no running job can name it any
+// more.
 func (q *Queries) InsertOrphan(ctx context.Context, arg InsertOrphanParams) error {
 	_, err := q.db.ExecContext(ctx, insertOrphan,
 		arg.ObjectKey,
@@ -335,8 +336,8 @@ type NextErasingParams struct {
 	After  string
 }
 
-// The next organization that has a file due. An orphan of a process of the release
-// before has no due_at: it is due when nothing is under way that began before it.
+// The next organization with a file that is due. An orphan of an older release has no
+// due_at: it is due when no job that started before it is running.
 func (q *Queries) NextErasing(ctx context.Context, arg NextErasingParams) (string, error) {
 	row := q.db.QueryRowContext(ctx, nextErasing, arg.Now, arg.Before, arg.After)
 	var organization_id string

@@ -1005,9 +1005,9 @@ type NextUncertifiedRow struct {
 	CertificateTries int64
 }
 
-// The newest version of the next organization that has one due: fresh ones before
-// those that were tried. A join of o would leave its order to the database, and an
-// organization could be passed over.
+// The newest version of the next organization that has one due: new ones before those
+// that were tried. A join with o would leave the order to the database, which could skip
+// an organization.
 func (q *Queries) NextUncertified(ctx context.Context, arg NextUncertifiedParams) (NextUncertifiedRow, error) {
 	row := q.db.QueryRowContext(ctx, nextUncertified, arg.Now, arg.After)
 	var i NextUncertifiedRow
@@ -1049,7 +1049,7 @@ type NextUnstampedRow struct {
 	TimestampTries int64
 }
 
-// As NextUncertified.
+// Like NextUncertified.
 func (q *Queries) NextUnstamped(ctx context.Context, arg NextUnstampedParams) (NextUnstampedRow, error) {
 	row := q.db.QueryRowContext(ctx, nextUnstamped, arg.Now, arg.After)
 	var i NextUnstampedRow
@@ -1073,7 +1073,7 @@ type NoteReadingParams struct {
 	ID      string
 }
 
-// updated_at stays: what is noted disturbs no prepare that is under way.
+// updated_at stays, so that a running prepare is not disturbed.
 func (q *Queries) NoteReading(ctx context.Context, arg NoteReadingParams) error {
 	_, err := q.db.ExecContext(ctx, noteReading, arg.Reading, arg.ID)
 	return err
@@ -1161,7 +1161,7 @@ type OverdueTimestampsRow struct {
 	Version int64
 }
 
-// Those that have waited longest first: each costs next to nothing.
+// The longest waiting first: each costs almost nothing.
 func (q *Queries) OverdueTimestamps(ctx context.Context, arg OverdueTimestampsParams) ([]OverdueTimestampsRow, error) {
 	rows, err := q.db.QueryContext(ctx, overdueTimestamps, arg.Until, arg.Lim)
 	if err != nil {
@@ -1711,7 +1711,7 @@ type TryCertificateParams struct {
 	Seen    int64
 }
 
-// Only one who has seen what it is now: two workers do not make the same one.
+// Only if the row is unchanged: two workers never make the same certificate.
 func (q *Queries) TryCertificate(ctx context.Context, arg TryCertificateParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, tryCertificate,
 		arg.AgainAt,
@@ -1737,7 +1737,7 @@ type TryTimestampParams struct {
 	Seen    int64
 }
 
-// As TryCertificate.
+// Like TryCertificate.
 func (q *Queries) TryTimestamp(ctx context.Context, arg TryTimestampParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, tryTimestamp,
 		arg.AgainAt,

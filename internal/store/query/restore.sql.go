@@ -19,9 +19,9 @@ type EndSessionsParams struct {
 	Lim int32
 }
 
-// After a restore: tokens that were spent or revoked since the copy was made work no more.
-// So many at a time: a statement over all sessions of a large site takes longer than
-// Postgres is waited for.
+// After a restore: tokens that were used or revoked after the backup must not work again.
+// It ends a limited number of sessions, because one statement over all sessions of a
+// large site would reach the statement timeout of Postgres.
 func (q *Queries) EndSessions(ctx context.Context, arg EndSessionsParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, endSessions, arg.Now, arg.Lim)
 	if err != nil {

@@ -124,7 +124,7 @@ type RevokeEndUserParams struct {
 	OrganizationID string
 }
 
-// As RevokeSessions, where a site's end-user is named: they are found by an index.
+// Like RevokeSessions, for one end-user of a site: found by an index.
 func (q *Queries) RevokeEndUser(ctx context.Context, arg RevokeEndUserParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, revokeEndUser,
 		arg.Now,
@@ -154,7 +154,7 @@ type RevokeSessionParams struct {
 	EndUser        string
 }
 
-// As RevokeSessions, where the session is named: it is found by its key.
+// Like RevokeSessions, for one session: found by its primary key.
 func (q *Queries) RevokeSession(ctx context.Context, arg RevokeSessionParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, revokeSession,
 		arg.Now,
@@ -184,7 +184,8 @@ type RevokeSessionsParams struct {
 	EndUser        string
 }
 
-// Every argument that is ” is any. At least one says more than nothing: see session.Revoke.
+// An argument that is ” matches everything. At least one must not be ”: see
+// session.Revoke.
 func (q *Queries) RevokeSessions(ctx context.Context, arg RevokeSessionsParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, revokeSessions,
 		arg.Now,

@@ -1,8 +1,8 @@
-// Package storetest gives tests real databases: a fresh SQLite file and a
-// fresh database on a Postgres server that the test process starts from
-// Debian's binaries and that ends with it.
+// Package storetest gives tests real databases: a new SQLite file, and a new database on
+// a Postgres server. The test process starts the server from Debian's binaries, and the
+// server ends with the process.
 //
-// It is for tests only and never opens a database that somebody else made.
+// It is for tests only, and never opens a database that it did not create.
 package storetest
 
 import (
@@ -46,7 +46,7 @@ func SQLite(t testing.TB) *store.DB {
 	return Open(t, "sqlite:"+filepath.Join(t.TempDir(), "timbre.db"))
 }
 
-// Open opens and migrates the database at url and closes it after the test.
+// Open opens and migrates the database at url, and closes it after the test.
 func Open(t testing.TB, url string) *store.DB {
 	t.Helper()
 	db, err := store.Open(t.Context(), url)
@@ -71,8 +71,8 @@ var (
 	databases atomic.Int64
 )
 
-// PostgresURL names a fresh, empty database. Without Postgres on the machine
-// the test is skipped and says so, or fails when TIMBRE_TEST_ALL is set, as
+// PostgresURL creates an empty database and returns its URL. Without Postgres on the
+// machine it skips the test with a message, or fails it if TIMBRE_TEST_ALL is set, as
 // `make test` does.
 func PostgresURL(t testing.TB) string {
 	t.Helper()
@@ -86,8 +86,8 @@ func PostgresURL(t testing.TB) string {
 	return url
 }
 
-// NewPostgres is PostgresURL for the benchmarks, which are a program. The
-// server starts at the first call and ends with the process.
+// NewPostgres is PostgresURL for the benchmarks, which are a program. The server starts
+// at the first call and ends with the process.
 func NewPostgres() (url string, err error) {
 	start.Do(func() { shared, startErr = startPostgres() })
 	if startErr != nil {
@@ -96,15 +96,15 @@ func NewPostgres() (url string, err error) {
 	return shared.newDatabase()
 }
 
-// Cluster is a Postgres server. It ends with the process, however that ends.
+// Cluster is a Postgres server. It always ends with the process.
 type Cluster struct {
 	dir string // of its socket
 	in  io.WriteCloser
 	out *bufio.Reader
 }
 
-// NewCluster starts a server of the test's own, one that can be stopped. Without
-// Postgres the test is skipped, or fails, as PostgresURL says.
+// NewCluster starts a server for one test, which can stop it. Without Postgres it skips
+// or fails the test, like PostgresURL.
 func NewCluster(t testing.TB) *Cluster {
 	t.Helper()
 	PostgresURL(t)
@@ -116,7 +116,7 @@ func NewCluster(t testing.TB) *Cluster {
 	return c
 }
 
-// URL names a fresh, empty database of the server.
+// URL creates an empty database on the server, and returns its URL.
 func (c *Cluster) URL(t testing.TB) string {
 	t.Helper()
 	url, err := c.newDatabase()
@@ -126,8 +126,8 @@ func (c *Cluster) URL(t testing.TB) string {
 	return url
 }
 
-// Stop ends the server as an operator does who does not wait for its clients,
-// and Start starts it again on what it had.
+// Stop stops the server without waiting for its clients. Start starts it again with its
+// data.
 func (c *Cluster) Stop(t testing.TB)  { t.Helper(); c.do(t, "stop", "stopped") }
 func (c *Cluster) Start(t testing.TB) { t.Helper(); c.do(t, "start", "ready") }
 
@@ -157,7 +157,7 @@ func (c *Cluster) newDatabase() (string, error) {
 
 func (c *Cluster) url(name string) string { return "postgres://postgres@/" + name + "?host=" + c.dir }
 
-// await reads until the shell says the word.
+// await reads until the shell prints the word.
 func (c *Cluster) await(word string) error {
 	var said strings.Builder
 	for {
@@ -172,10 +172,10 @@ func (c *Cluster) await(word string) error {
 	}
 }
 
-// startPostgres makes a cluster in a directory of its own and serves it on a
-// Unix socket there. The server is the child of a shell that does what its
-// standard input says until that ends, which happens when this process does,
-// however it does; the shell then stops the server and removes the directory.
+// startPostgres makes a cluster in a new directory, and serves it on a Unix socket there.
+// The server is the child of a shell that runs the commands on its standard input. When
+// this process ends in any way, that input ends; the shell then stops the server and
+// removes the directory.
 func startPostgres() (*Cluster, error) {
 	bin, err := binaries()
 	if err != nil {
@@ -243,7 +243,7 @@ cd / && rm -rf "$dir"
 	return c, c.await("ready")
 }
 
-// binaries finds the directory with initdb: on the PATH or where Debian keeps it.
+// binaries finds the directory with initdb: on the PATH or where Debian installs it.
 func binaries() (string, error) {
 	candidates, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if p, err := exec.LookPath("initdb"); err == nil {

@@ -17,7 +17,7 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// each runs f on every store. open opens the same place again, as another process does.
+// each runs f on every store. open opens the same place again, as another process would.
 func each(t *testing.T, f func(t *testing.T, open func() checkpoint.Store)) {
 	atomic(t, f)
 	t.Run("objects", func(t *testing.T) {
@@ -27,9 +27,9 @@ func each(t *testing.T, f func(t *testing.T, open func() checkpoint.Store)) {
 	})
 }
 
-// atomic runs f on the stores whose Swap is atomic whoever else swaps at that very
-// moment. Of an object store that is its server's business: the one of the tests looks
-// at the condition first and writes then.
+// atomic runs f on the stores whose Swap is atomic also for two swaps at the same moment.
+// For an object store this depends on the server: that of the tests checks the condition
+// first and writes later.
 func atomic(t *testing.T, f func(t *testing.T, open func() checkpoint.Store)) {
 	t.Run("dir", func(t *testing.T) {
 		t.Parallel()
@@ -50,7 +50,7 @@ func atomic(t *testing.T, f func(t *testing.T, open func() checkpoint.Store)) {
 	})
 }
 
-// bucket makes one.
+// bucket creates a bucket.
 func bucket(t *testing.T, server *s3test.Server) func() checkpoint.Objects {
 	name := server.Bucket()
 	return func() checkpoint.Objects {
@@ -91,7 +91,7 @@ func TestSwap(t *testing.T) {
 	})
 }
 
-// Of many who replace one text, one does.
+// Of many processes that replace one text, one succeeds.
 func TestSwapAtOnce(t *testing.T) {
 	t.Parallel()
 	atomic(t, func(t *testing.T, open func() checkpoint.Store) {
@@ -128,7 +128,8 @@ func TestSwapAtOnce(t *testing.T) {
 	})
 }
 
-// Only its owner can read a checkpoint's file, and an empty one is no absent one.
+// Only its owner can read a checkpoint's file, and an empty file does not count as a
+// missing one.
 func TestDirFiles(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "checkpoints")
@@ -155,8 +156,8 @@ func TestDirFiles(t *testing.T) {
 	}
 }
 
-// What is no regular file is neither a checkpoint nor none: a link to a disk that is
-// not there would begin anew, and a pipe would be waited for.
+// Anything but a regular file is an error: a link to a missing disk would start the log
+// again, and reading a pipe would wait for ever.
 func TestDirRefusesOtherThanFiles(t *testing.T) {
 	t.Parallel()
 	for kind, make := range map[string]func(path string) error{
@@ -183,7 +184,7 @@ func TestDirRefusesOtherThanFiles(t *testing.T) {
 	}
 }
 
-// An object store that is away says so, and goes on where it was.
+// An object store that is down returns an error, and works again when it is back.
 func TestObjectsAway(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)

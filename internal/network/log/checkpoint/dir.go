@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 )
 
-// Dir is a Store in a folder of a local disk: one file for each name. The folder is
-// made at the first Swap. Processes of one machine lock it for each Swap.
+// Dir is a Store in a folder of a local disk: one file for each name. The first Swap
+// creates the folder. Processes on one machine lock it for each Swap.
 type Dir string
 
 var _ Store = Dir("")
@@ -19,8 +19,8 @@ var _ Store = Dir("")
 // Place implements Store.
 func (d Dir) Place(name string) string { return "the file " + d.file(name) }
 
-// Probe makes the folder, and returns an error unless files can be made and locked
-// in it.
+// Probe creates the folder, and returns an error if files cannot be created and locked in
+// it.
 func (d Dir) Probe() error {
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return err
@@ -40,14 +40,15 @@ func (d Dir) file(name string) string { return filepath.Join(string(d), name) }
 
 // Load implements Store.
 //
-// A symbolic link is no checkpoint: where it leads may be away, which would pass for
-// none, and the next Swap would replace it. A pipe is none either: reading it waits.
+// Load refuses a symbolic link and a pipe. The target of a link can be missing: it would
+// look like a missing checkpoint, and the next Swap would replace the link. Reading a
+// pipe would wait for ever.
 func (d Dir) Load(_ context.Context, name string) (string, error) {
 	info, err := os.Lstat(d.file(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	} else if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file", d.file(name))
+		err = fmt.Errorf("%s is not a regular file", d.file(name))
 	}
 	if err != nil {
 		return "", fmt.Errorf("checkpoint: %w", err)
@@ -61,7 +62,7 @@ func (d Dir) Load(_ context.Context, name string) (string, error) {
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, MaxSize))
 	if err == nil && len(text) == 0 {
-		// Swap never leaves an empty file: a disk did.
+		// Swap never leaves an empty file, so the disk has lost its content.
 		err = fmt.Errorf("%s is empty", d.file(name))
 	}
 	if err != nil {
@@ -70,7 +71,7 @@ func (d Dir) Load(_ context.Context, name string) (string, error) {
 	return string(text), nil
 }
 
-// Swap implements Store: a new file is synced, and then renamed into place.
+// Swap implements Store: a new file is synced and then renamed into place.
 func (d Dir) Swap(ctx context.Context, name, old, new string) error {
 	if err := d.swap(ctx, name, old, new); err != nil && !errors.Is(err, ErrSwapped) {
 		return fmt.Errorf("checkpoint: %w", err)

@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// lock refuses: without a lock, two processes could both replace one text.
+// lock fails: without a lock, two processes could both replace one text.
 func lock(*os.File) error { return errors.New("a folder cannot be locked on this system") }

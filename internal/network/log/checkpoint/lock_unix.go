@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// lock waits until no other process holds the folder. Closing it, or the end of the
+// lock waits until no other process has locked the folder. Closing it, or the end of the
 // process, unlocks it.
 func lock(folder *os.File) error {
 	for {

@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// Bucket is what Objects needs of an object store.
+// Bucket is the part of an object store that Objects needs.
 type Bucket interface {
-	// Tagged returns an object of at most max bytes and the tag of this version of
-	// it; both are empty when there is no such object.
+	// Tagged returns an object of at most max bytes, and the tag of this version. Both
+	// are empty if the object is missing.
 	Tagged(ctx context.Context, key string, max int64) (data []byte, tag string, err error)
-	// PutTagged makes key an object with these bytes if the object there has this
-	// tag still; an empty tag means that there is none. ok is false when it has not.
+	// PutTagged stores these bytes as key if the object still has this tag. With an empty
+	// tag, the object must be missing. ok is false if the condition is not met.
 	PutTagged(ctx context.Context, key string, data []byte, tag string) (ok bool, err error)
-	// Delete removes an object; a missing one is no error.
+	// Delete removes an object; a missing object is not an error.
 	Delete(ctx context.Context, key string) error
 }
 
@@ -24,7 +24,7 @@ type Bucket interface {
 // name, under checkpoints/.
 type Objects struct {
 	Bucket Bucket
-	// Name says to people which object store it is.
+	// Name describes the object store for people.
 	Name string
 }
 
@@ -62,12 +62,11 @@ func (o Objects) Swap(ctx context.Context, name, old, new string) error {
 	return nil
 }
 
-// ErrIgnored is returned by Probe when a write went through whose condition does not
-// hold.
-var ErrIgnored = errors.New("checkpoint: the object store takes a conditional write (If-Match, If-None-Match) whose condition does not hold")
+// ErrIgnored is returned by Probe if a write succeeded although its condition is not met.
+var ErrIgnored = errors.New("checkpoint: the object store accepts a conditional write (If-Match, If-None-Match) whose condition is not met")
 
-// Probe returns ErrIgnored when the object store does not keep to conditions. It tries
-// them on an object of its own, and leaves nothing behind.
+// Probe returns ErrIgnored if the object store ignores conditions. It tests them with its
+// own object, and removes that object.
 func (o Objects) Probe(ctx context.Context) (err error) {
 	probe := key("probe-" + strings.ToLower(rand.Text()))
 	put := func(text, tag string) (bool, error) { return o.Bucket.PutTagged(ctx, probe, []byte(text), tag) }
@@ -79,8 +78,8 @@ func (o Objects) Probe(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	// One write that may happen, and two that must not: over a version that is gone, and
-	// where an object is.
+	// One allowed write, and two that must fail: over a version that is replaced, and
+	// where an object exists.
 	for _, x := range []struct {
 		text, tag string
 		may       bool
@@ -92,7 +91,7 @@ func (o Objects) Probe(ctx context.Context) (err error) {
 		case ok && !x.may:
 			return ErrIgnored
 		case !ok && x.may:
-			return errors.New("checkpoint: the object store refuses a conditional write whose condition holds")
+			return errors.New("checkpoint: the object store refuses a conditional write whose condition is met")
 		}
 	}
 	return nil

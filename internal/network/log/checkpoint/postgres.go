@@ -10,21 +10,21 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the "pgx" driver
 )
 
-// patience is how long a statement may take.
-const patience = 10 * time.Second
+// timeout is the timeout of a statement.
+const timeout = 10 * time.Second
 
-// Postgres is a Store in the table timbre_checkpoints of a Postgres database, which
-// must be another than the log's.
+// Postgres is a Store in the table timbre_checkpoints of a Postgres database, which must
+// be another than the log's.
 type Postgres struct {
 	db *sql.DB
-	// Name says to people which database it is.
+	// Name describes the database for people.
 	name string
 }
 
 var _ Store = (*Postgres)(nil)
 
-// NewPostgres opens the database at url, under a name for people that holds no
-// password. It asks the server nothing; the first Load or Swap makes the table.
+// NewPostgres opens the database at url. name describes it for people, without a
+// password. NewPostgres makes no connection; the first Load or Swap creates the table.
 func NewPostgres(url, name string) (*Postgres, error) {
 	db, err := sql.Open("pgx", url)
 	if err != nil {
@@ -34,7 +34,7 @@ func NewPostgres(url, name string) (*Postgres, error) {
 	return &Postgres{db, name}, nil
 }
 
-// Close lets go of the connections.
+// Close closes the connections.
 func (p *Postgres) Close() error { return p.db.Close() }
 
 // Place implements Store.
@@ -42,8 +42,8 @@ func (p *Postgres) Place(name string) string {
 	return "the row " + name + " of timbre_checkpoints in " + p.name
 }
 
-// table makes the table where it is not there. Two who make it at once get an error in
-// spite of IF NOT EXISTS, so it is looked for once more.
+// table creates the table if it is missing. Two processes that create it at the same time
+// can get an error in spite of IF NOT EXISTS, so table then checks once more.
 func (p *Postgres) table(ctx context.Context) error {
 	there := func() (ok bool, err error) {
 		err = p.db.QueryRowContext(ctx, "SELECT to_regclass('timbre_checkpoints') IS NOT NULL").Scan(&ok)
@@ -61,7 +61,7 @@ func (p *Postgres) table(ctx context.Context) error {
 
 // Load implements Store.
 func (p *Postgres) Load(ctx context.Context, name string) (text string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if err = p.table(ctx); err == nil {
 		err = p.db.QueryRowContext(ctx, "SELECT checkpoint FROM timbre_checkpoints WHERE name = $1", name).Scan(&text)
@@ -76,7 +76,7 @@ func (p *Postgres) Load(ctx context.Context, name string) (text string, err erro
 
 // Swap implements Store.
 func (p *Postgres) Swap(ctx context.Context, name, old, new string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if err := p.table(ctx); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)

@@ -60,10 +60,9 @@ type Transaction struct {
 	Nonce [32]byte
 }
 
-// Nonce is the SHA-256 of the caller's nonce. The log is public and the
-// caller's nonce may be a secret that opens things (Timbre's transaction id
-// does), so only its hash is written down; who knows it can still recognize
-// the entry.
+// Nonce returns the SHA-256 of the caller's nonce. The log is public, and the caller's
+// nonce can be a secret that gives access (Timbre's transaction id does). So the log has
+// only its hash. A client that knows the nonce can still find the entry.
 func Nonce(s string) [32]byte { return sha256.Sum256([]byte(s)) }
 
 // Bytes is the canonical text.
