@@ -11,11 +11,11 @@ import (
 	"timbre.example/internal/registry"
 )
 
-// codeParam stands in the path of every call of who holds an access code. What
-// reads it is unlock, before anything of the body is looked at.
+// codeParam is the path parameter of every route that takes an access code. unlock reads it,
+// before the body is read.
 var codeParam = &huma.Param{Name: "code", In: "path", Required: true, Description: "atc_ and 64 hex digits", Schema: &huma.Schema{Type: huma.TypeString}}
 
-// storedCreator is a creator as the registry tells of one: roles by name.
+// storedCreator is a creator as the registry returns it: roles by their wire names.
 type storedCreator struct {
 	FullName string   `json:"full_name"`
 	Email    string   `json:"email"`

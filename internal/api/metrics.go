@@ -20,8 +20,8 @@ import (
 	"timbre.example/internal/space"
 )
 
-// metrics count what was asked and how it was answered. Labels are routes and
-// codes, of which there are few; never an id, a title or an address.
+// metrics count requests and their answers. Labels are routes and codes, of which there are
+// few; never an id, a title or an address.
 type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
@@ -41,7 +41,7 @@ func newMetrics(c Config, followers func() int) *metrics {
 	}
 	about := prometheus.NewGauge(prometheus.GaugeOpts{Name: "timbre_info", Help: "Always 1; its label says which release this is.", ConstLabels: prometheus.Labels{"version": c.Version}})
 	about.Set(1)
-	// Its own registry: what other packages count in the global one is theirs.
+	// A registry of its own: other packages use the global one.
 	r := prometheus.NewRegistry()
 	r.MustRegister(m.requests, m.seconds, about, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_followers", Help: "Open progress streams."}, func() float64 { return float64(followers()) }))
@@ -82,7 +82,7 @@ func newMetrics(c Config, followers func() int) *metrics {
 	return m
 }
 
-// places collects how much room the server's file systems have.
+// places collects the free space of the server's file systems.
 type places struct{ *space.Guard }
 
 var (
@@ -99,7 +99,7 @@ func (p places) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// methods are those that have a label of their own: a client may send any word.
+// methods are the methods with a label of their own: a client may send any word.
 var methods = map[string]bool{"GET": true, "HEAD": true, "POST": true, "PUT": true, "DELETE": true, "OPTIONS": true}
 
 func (m *metrics) seen(method, route string, status int, code string, took time.Duration) {
@@ -112,10 +112,9 @@ func (m *metrics) seen(method, route string, status int, code string, took time.
 	}
 }
 
-// MetricsHandler serves the metrics in Prometheus' text form, to whoever can reach
-// it by an address, by a name without a dot, or by one of these names. A page of
-// the web reaches it by a name of its own, whose owner lets it lead here (DNS
-// rebinding), and is refused: common.not_found.
+// MetricsHandler serves the metrics in Prometheus' text format. The request's host must be
+// an address, a name without a dot, or one of names. Any other host is refused with
+// common.not_found: a web page may have a name that leads to this server (DNS rebinding).
 func (a *API) MetricsHandler(names []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -130,7 +129,7 @@ func (a *API) MetricsHandler(names []string) http.Handler {
 	})
 }
 
-// hostOf is the name or address that the client called, without port and brackets.
+// hostOf returns the name or address that the client called, without port and brackets.
 func hostOf(r *http.Request) string {
 	host := r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -139,9 +138,9 @@ func hostOf(r *http.Request) string {
 	return strings.TrimSuffix(strings.Trim(host, "[]"), ".")
 }
 
-// metricsHere serves them beside the API to programs of this machine only. A
-// server with a public name has a proxy in front, perhaps on this very machine
-// and one that does not say whom it speaks for: there is nothing here then.
+// metricsHere serves the metrics beside the API, only to programs on this machine. A server
+// with a public name has a proxy in front. That proxy may run on the same machine and not
+// forward the client's address, so then the answer is common.not_found.
 func (a *API) metricsHere(w http.ResponseWriter, r *http.Request) {
 	from, _, err := net.SplitHostPort(r.RemoteAddr)
 	public, urlErr := url.Parse(a.PublicURL)
@@ -150,7 +149,7 @@ func (a *API) metricsHere(w http.ResponseWriter, r *http.Request) {
 		a.RenderError(w, r, fault.CommonNotFound())
 		return
 	}
-	if !thisMachine(hostOf(r)) { // a page of the web whose name leads here: see MetricsHandler
+	if !thisMachine(hostOf(r)) { // a web page whose name leads here: see MetricsHandler
 		a.RenderError(w, r, fault.CommonNotFound().With("reason", "host"))
 		return
 	}

@@ -12,11 +12,11 @@ import (
 	"timbre.example/internal/registry"
 )
 
-// atsIDParam stands in the path of calls on an end-user's own work. What reads it
-// is own, before anything of the body is looked at.
+// atsIDParam is the path parameter of calls on an end-user's own work. own reads it, before
+// the body is read.
 var atsIDParam = &huma.Param{Name: "id", In: "path", Required: true, Description: "The work's ats_id", Schema: &huma.Schema{Type: huma.TypeInteger}}
 
-// number reads one of a path; what is none is 0, which names nothing.
+// number reads a number in a path; an invalid one is 0, which matches nothing.
 func number(text string) int64 {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 1 {
@@ -175,7 +175,7 @@ func (a *API) ownCreators(ctx context.Context, in *ownCreatorsInput) (*ownCreato
 	return a.creatorsOf(ctx, in.AtsID, version(in.Version))
 }
 
-// creatorsOf tells those of a version; version 0 is the latest.
+// creatorsOf returns the creators of a version; version 0 is the latest.
 func (a *API) creatorsOf(ctx context.Context, atsID string, version int64) (*ownCreatorsOutput, error) {
 	v, err := a.Registry.Version(ctx, callerOf(ctx), version)
 	if err != nil {
@@ -213,8 +213,8 @@ func (a *API) downloadVersion(ctx context.Context, in *downloadVersionInput) (*d
 	return a.download(ctx, in.ID, version(in.Version), in.What, "audio", "")
 }
 
-// version is the number of one in a path. What is none is -1, which names no
-// version: 0 would be the latest.
+// version reads a version number in a path. An invalid one is -1, which matches no version:
+// 0 would be the latest.
 func version(text string) int64 {
 	if n := number(text); n != 0 {
 		return n
@@ -222,11 +222,11 @@ func version(text string) int64 {
 	return -1
 }
 
-// download gives the URL of a file; recording is what the route calls that.
+// download returns the URL of a file; recording is the route's word for the audio.
 func (a *API) download(ctx context.Context, work string, version int64, what, recording, transaction string) (*downloadOutput, error) {
 	id, ok := parseID(work)
 	if !ok {
-		id = "" // names no work
+		id = "" // matches no work
 	}
 	var d registry.Download
 	var err error
@@ -234,7 +234,7 @@ func (a *API) download(ctx context.Context, work string, version int64, what, re
 	case "certificate":
 		transaction, ok := parseID(transaction)
 		if !ok {
-			transaction = "" // is nobody's
+			transaction = "" // matches no transaction
 		}
 		if d, err = a.Registry.Certificate(ctx, callerOf(ctx), id, version, transaction); err == nil {
 			err = unmade(callerOf(ctx))

@@ -16,9 +16,9 @@ import (
 	"timbre.example/internal/session"
 )
 
-// The shapes below are the wire contract. Nothing is required by its type, and
-// unknown members are let be, but for a mint's: what is missing or wrong is told by field, after
-// trimming, by those who know the rules.
+// The structs below are the wire contract. Their types make no member required, and unknown
+// members are ignored, except in a mint. The registry and the sessions know the rules: they
+// trim the values and report every missing or invalid field.
 
 type mintInput struct {
 	Origin string `header:"Origin" doc:"The origin of the site that embeds the widget"`
@@ -119,8 +119,8 @@ func (a *API) stats(ctx context.Context, in *statsInput) (*statsOutput, error) {
 	return out, nil
 }
 
-// counts keeps the counts of the networks for a second: the database counts rows. One
-// caller asks it, and the others share that answer.
+// counts caches the counts of the networks for a second, since the database counts rows. One
+// caller queries it, and the others share the answer.
 type counts struct {
 	asking singleflight.Group
 
@@ -148,7 +148,7 @@ func (a *API) countsOf(ctx context.Context, n network.Name) (registry.Stats, err
 		return known.Stats, nil
 	}
 	s, err, _ := c.asking.Do(string(n), func() (any, error) {
-		// Another may be waiting for the answer when the first has gone.
+		// Another caller may wait for the answer when the first has disconnected.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countsWait)
 		defer cancel()
 		s, err := a.Registry.Stats(ctx, n)
@@ -203,8 +203,8 @@ func creators(in []wireCreator) []registry.Creator {
 	return out
 }
 
-// LanguageHeader is the language of the certificate that a job ends in. Its name has
-// a capital because huma passes over embedded types without one.
+// LanguageHeader is the language of the certificate that a job makes. Its name is exported
+// because huma ignores unexported embedded types.
 type LanguageHeader struct {
 	Language string `header:"Accept-Language" required:"false" doc:"The languages that the certificate should be in, most wanted first: one of en, fr, es, de, pt, ja and ar is chosen, English without one"`
 }
@@ -223,7 +223,7 @@ type initInput struct {
 	}
 }
 
-// announced is what a client knows of its file beforehand.
+// announced returns the client's description of its file.
 func announced(size *int64, hash *string) (a registry.Announced) {
 	if size != nil {
 		a.SizeBytes = *size
@@ -237,8 +237,8 @@ func announced(size *int64, hash *string) (a registry.Announced) {
 func (in *initInput) body() any                     { return &in.Body }
 func (*initInput) most() (bytes int64, strict bool) { return MaxWorkBody, false }
 
-// refuse refuses a token for another network even where the body has other
-// faults. Whether it names a network at all is checked with the rest.
+// refuse refuses a token for another network even when the body has other errors. An invalid
+// network is reported with those.
 func (in *initInput) refuse(ctx context.Context) error {
 	if n := network.Name(in.Body.Network); n.Valid() {
 		return callerOf(ctx).May(session.Register, n, true)
@@ -287,9 +287,9 @@ func (a *API) initWork(ctx context.Context, in *initInput) (*slotOutput, error) 
 	return a.slotOf(ctx, slot, err)
 }
 
-// mayAskForTitle refuses an init whose end-user was told too often that a title is
-// taken: a refused init costs nothing, so one token could ask for every title of a
-// site. The session stays as it was. What the init came to is reported to asked.
+// mayAskForTitle refuses an init whose end-user has received duplicate_title too often. A
+// refused init costs nothing, so one token could test every title of a site. The session
+// stays unspent. The caller passes the result of the init to asked.
 func (a *API) mayAskForTitle(c session.Caller) (asked func(error), err error) {
 	if c.DuplicateTitles {
 		return func(error) {}, nil
@@ -320,8 +320,7 @@ type jobInput struct {
 func (in *jobInput) body() any                     { return &in.Body }
 func (*jobInput) most() (bytes int64, strict bool) { return MaxSmallBody, false }
 
-// refuse refuses an expired token that names no job: it may go on with its own
-// and with nothing else.
+// refuse refuses an expired token without a job id: it may continue its own job only.
 func (in *jobInput) refuse(ctx context.Context) error {
 	if _, ok := parseID(strings.TrimSpace(in.Body.JobID)); !ok && callerOf(ctx).Expired {
 		return fault.CommonAuthExpired()
@@ -329,7 +328,7 @@ func (in *jobInput) refuse(ctx context.Context) error {
 	return nil
 }
 
-// id checks a job's id. That it exists is for others to say.
+// id checks the form of a job's id, not whether the job exists.
 func (in *jobInput) id(ctx context.Context) (string, error) {
 	id, ok := parseID(strings.TrimSpace(in.Body.JobID))
 	switch {
@@ -351,7 +350,7 @@ func (a *API) renewUpload(ctx context.Context, in *jobInput) (*slotOutput, error
 	return a.slotOf(ctx, slot, err)
 }
 
-// wireQuote is what a prepare answers.
+// wireQuote is the answer of a prepare.
 type wireQuote struct {
 	JobID       string    `json:"job_id" format:"uuid"`
 	WorkID      string    `json:"work_id" format:"uuid"`

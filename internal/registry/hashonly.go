@@ -12,16 +12,15 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// A hash-only job registers a recording that never comes here: its hash and its
-// size are the client's word. Its format and duration are not known, and nobody
-// pretends that they are. Everything about such jobs that is not a line in
-// another step stands in this file.
+// A hash-only job registers a recording that is never uploaded: hash and size are what the
+// client declares. Format and duration are unknown, and nothing claims otherwise. All code
+// for such jobs is in this file, apart from single lines in other steps.
 
-// announce writes what a client said of its file into a job that brings one.
+// announce writes the client's description of its file into a job that brings a file.
 func announce(job *query.InsertJobParams, c session.Caller, in Announced) error {
 	job.HashOnly = c.HashOnly
 	if in.SHA256 == "" || !c.HashOnly {
-		// Without the hash, prepare asks for both.
+		// Without the hash, prepare returns both fields as missing.
 		if err := checkSize(in.SizeBytes, c.MaxFileSize); err != nil || in.SHA256 == "" {
 			return err
 		}
@@ -34,8 +33,8 @@ func announce(job *query.InsertJobParams, c session.Caller, in Announced) error 
 	return err
 }
 
-// declared checks the word of a client that uploads nothing: both the hash and
-// the size are wanted.
+// declared checks the description of a file that is not uploaded: both hash and size are
+// required.
 func declared(in Announced, most int64) (hash []byte, m Media, err error) {
 	var bad refusals
 	if in.SHA256 == "" {
@@ -59,7 +58,7 @@ func declared(in Announced, most int64) (hash []byte, m Media, err error) {
 	return hash, Media{Size: in.SizeBytes}, nil
 }
 
-// checkSize refuses a size that is known before the upload; 0 is not known.
+// checkSize refuses an invalid size before the upload; 0 means unknown.
 func checkSize(size, most int64) error {
 	switch {
 	case size < 0:
@@ -78,9 +77,8 @@ func parseHash(text string) ([]byte, error) {
 	return hash, nil
 }
 
-// Declare takes what the client says of its file, in the place of an upload or
-// beforehand. Like an upload it may be repeated until the job is confirmed, and
-// the last one counts.
+// Declare stores the client's description of its file, instead of an upload or before it.
+// Like an upload, it may be repeated until the job is confirmed; the last one counts.
 func (r *Registry) Declare(ctx context.Context, c session.Caller, jobID string, in Announced) error {
 	err := r.DB.Tx(ctx, func(tx *store.Tx) error {
 		job, err := openJob(ctx, tx.Queries, c, jobID, tx.Now)
@@ -114,8 +112,8 @@ func (r *Registry) Declare(ctx context.Context, c session.Caller, jobID string, 
 	return err
 }
 
-// announcedOwner refuses, before anything is uploaded, audio that is another
-// work's already. It is a courtesy: prepare and confirm decide.
+// announcedOwner refuses audio of another work before anything is uploaded. This check only
+// saves an upload: prepare and confirm decide.
 func announcedOwner(ctx context.Context, tx *store.Tx, job query.InsertJobParams) error {
 	hash := job.DeclaredHash
 	if job.HashOnly {

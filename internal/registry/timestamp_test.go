@@ -140,7 +140,7 @@ func TestTimestampAuthorityAway(t *testing.T) {
 				s := w.finality(t)
 				asks := 0
 				w.reg.Stamp = func(context.Context, [32]byte) ([]byte, error) { asks++; return nil, errAway }
-				for waited, wait := time.Duration(0), firstWait; waited < timestampPatience-lastTimestampWait; wait = min(2*wait, lastTimestampWait) {
+				for waited, wait := time.Duration(0), firstWait; waited < timestampTimeout-lastTimestampWait; wait = min(2*wait, lastTimestampWait) {
 					w.mustStamp(t)
 					w.mustStamp(t) // too early
 					w.pass(wait)

@@ -8,31 +8,31 @@ import (
 	"timbre.example/fault"
 )
 
-// turns lets the prepares of one job that come at once share the reading of its
-// file. Each would read it whole and then find that another had changed the job
-// meanwhile, and begin again.
+// turns lets simultaneous prepares of one job share one read of its file. Without it each
+// would read the whole file, find that another had changed the job meanwhile, and begin
+// again.
 //
-// An outcome serves everybody who came before it was begun: what he has uploaded
-// is what it was read from. So of any number that come at once, two read.
-// Processes do not know of each other's turns; their rows decide, as ever.
+// A result is shared with every caller that arrived before its read started, since the read
+// covers that caller's upload. So of any number of simultaneous calls, two read the file.
+// Each process has its own turns; between processes the rows decide.
 type turns struct {
 	mu   sync.Mutex
 	jobs map[string]*turn
 }
 
 type turn struct {
-	free chan struct{} // has room for the one who prepares
+	free chan struct{} // has room for one: the caller that prepares
 
-	// Held with the mutex of all.
+	// Guarded by turns.mu.
 	callers int
-	begun   int // how many were begun
-	told    int // which of them the outcome is of
+	begun   int // number of prepares that started
+	told    int // which of these prepares made the outcome
 	outcome Prepared
 	refusal error
 }
 
-// prepare runs do for the job when it is this caller's turn, unless what another
-// was told meanwhile serves this one too.
+// prepare runs do for the job when it is this caller's turn. If a result that covers this
+// call arrived meanwhile, it returns that result instead.
 func (t *turns) prepare(ctx context.Context, job string, do func() (Prepared, error)) (Prepared, error) {
 	t.mu.Lock()
 	u := t.jobs[job]
@@ -65,7 +65,7 @@ func (t *turns) prepare(ctx context.Context, job string, do func() (Prepared, er
 	mine := u.begun
 	t.mu.Unlock()
 	p, err := do()
-	// Of a caller who left there is nothing to be told.
+	// Share no result that only reflects a cancelled caller.
 	if known := (*fault.Error)(nil); err == nil || ctx.Err() == nil && errors.As(err, &known) {
 		t.mu.Lock()
 		u.told, u.outcome, u.refusal = mine, p, err

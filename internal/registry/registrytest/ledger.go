@@ -4,10 +4,10 @@ import (
 	"maps"
 )
 
-// ledger: every transfer is two entries that cancel out, of the accounts that
-// its kind names; balances are the sums of entries; what is held is what
-// transactions in flight will cost; every ended transaction has settled its
-// hold, once, by its outcome.
+// ledger checks four rules. Every transfer is two entries that cancel out, in the accounts
+// of its kind. Balances are the sums of their entries. The held amount is the cost of the
+// transactions in flight. Every ended transaction has settled its hold once, as its outcome
+// requires.
 func (c *checker) ledger() {
 	type transfer struct {
 		org, kind, transaction string

@@ -13,8 +13,8 @@ import (
 	"timbre.example/internal/network/log/leaf"
 )
 
-// network: what we say is on a network is there exactly once, and nothing of
-// ours is there that we do not know of.
+// network: every final transaction is on its network exactly once, and the network has no
+// commitment that the registry does not know.
 func (c *checker) network() {
 	anchored := c.world.Anchored
 	if anchored == nil {
@@ -43,7 +43,7 @@ func (c *checker) network() {
 	}
 }
 
-// log reads the built-in logs, and checks receipts against them.
+// log reads the built-in logs, and checks transactions against them.
 func (c *checker) log() map[[32]byte]int {
 	type place struct{ ats, version, block int64 }
 	anchored, places := map[[32]byte]int{}, map[string]place{}
@@ -72,8 +72,9 @@ func (c *checker) log() map[[32]byte]int {
 	return anchored
 }
 
-// timestamps: a version that waits for a token has neither that nor a certificate,
-// which would have to hold it, and a token is about its version's commitment.
+// timestamps: a version that waits for a token has no token yet. It has no certificate
+// either, since the certificate would contain the token. A token is about its version's
+// commitment.
 func (c *checker) timestamps() {
 	type place struct {
 		work    string
@@ -98,9 +99,9 @@ func (c *checker) timestamps() {
 	}
 }
 
-// files: the asset of whatever can still be or has been registered is there,
-// with the bytes that were hashed; a version that names a certificate names its
-// own, and that is there.
+// files: the asset of every job and version that is or can be registered exists, with the
+// bytes that were hashed. A version that names a certificate names its own, and the file
+// exists.
 func (c *checker) files() {
 	if c.world.Blobs == nil || c.err != nil {
 		return
@@ -140,7 +141,7 @@ func (c *checker) files() {
 	c.strays()
 }
 
-// strays: no file is there that no row knows of.
+// strays: every stored file is known to a row.
 func (c *checker) strays() {
 	known := map[string]bool{}
 	for _, text := range []string{

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// jobsAndTransactions: a job is confirmed exactly when its transaction exists,
-// and they say the same; each state has what it needs.
+// jobsAndTransactions: a job is confirmed exactly when its transaction exists, and both
+// agree. Each state has the fields that it needs.
 func (c *checker) jobsAndTransactions() {
 	for id, j := range c.jobs {
 		t, ok := c.transactions[id]
@@ -79,9 +79,9 @@ func (c *checker) jobsAndTransactions() {
 	}
 }
 
-// worksAndVersions: every version has one final transaction, every final
-// transaction one version, every work its versions from 1 without a gap, but for
-// versions of which a repair of the log says that their record was lost.
+// worksAndVersions: every version has one final transaction, and every final transaction has
+// one version. The versions of a work are numbered from 1 without a gap, except for versions
+// whose record a repair of the log marks as lost.
 func (c *checker) worksAndVersions() {
 	count := map[string]int64{}
 	lost := c.lost()
@@ -150,7 +150,7 @@ type place struct {
 	version int64
 }
 
-// lost are the versions that a repair put back into a log, and that have no record.
+// lost returns the versions that a repair put back into a log without their record.
 func (c *checker) lost() map[place]bool {
 	all := map[place]bool{}
 	c.rows(`SELECT network, ats_id, version FROM log_entries WHERE lost`, func(scan func(...any) error) error {
@@ -162,10 +162,10 @@ func (c *checker) lost() map[place]bool {
 	return all
 }
 
-// claims: whatever is in flight or registered has claimed its audio and its
-// title, and nothing else has claimed any.
+// claims: every transaction in flight and every registration has claimed its audio and its
+// title, and there are no other claims.
 func (c *checker) claims() {
-	owners := map[string]bool{} // works that may hold claims
+	owners := map[string]bool{} // works that may have claims
 	for id, j := range c.jobs {
 		if t := c.transactions[id]; j.state != "confirmed" || t.state == "failed" || c.works[j.work].redacted {
 			continue
@@ -204,8 +204,8 @@ func (c *checker) claims() {
 	}
 }
 
-// codes: a work that was given its n-th further access code has n that were
-// replaced, and no code opens two works.
+// codes: a work with an access code of generation n has n replaced codes, and no code opens
+// two works.
 func (c *checker) codes() {
 	opens := map[string]string{}
 	for id, w := range c.works {
@@ -235,14 +235,14 @@ func (c *checker) codes() {
 	})
 }
 
-// sessions: one session begins one job.
+// sessions: each session begins one job.
 func (c *checker) sessions() {
 	spent := map[string]string{}
 	c.rows(`SELECT jti, job_id FROM sessions WHERE job_id IS NOT NULL`, func(scan func(...any) error) error {
 		var jti, jobID string
 		err := scan(&jti, &jobID)
 		spent[jti] = jobID
-		// The rows of jobs that came to nothing are swept before their sessions.
+		// The rows of expired jobs are swept before their sessions.
 		if j, ok := c.jobs[jobID]; ok && j.sessionID != jti {
 			c.say("session %s was spent on job %s, which is of session %s", jti, jobID, j.sessionID)
 		}
