@@ -211,7 +211,7 @@ func (a *API) routes() {
 	if !a.works() {
 		return
 	}
-	huma.Register(h, op("GET", "/v1/stats", "stats", "Public facts of a network", 200), a.stats)
+	huma.Register(h, op("GET", "/v1/stats", "stats", "Public numbers of a network", 200), a.stats)
 	post(a, h, browser(op("POST", "/v1/works/init", "init-work", "Begin a registration and get an upload URL", 200), true, "init"), a.initWork)
 	post(a, h, browser(op("POST", "/v1/works/upload", "renew-upload", "Get another upload URL for a job", 200), false, "upload"), a.renewUpload)
 	post(a, h, browser(op("POST", "/v1/works/prepare", "prepare-work", "Read the upload and quote", 200), false, "prepare"), a.prepare)
@@ -229,10 +229,10 @@ func (a *API) routes() {
 	huma.Register(h, rotate, a.rotateCode)
 	anySession := func(session.Caller) error { return nil }
 	huma.Register(h, owner(op("GET", "/v1/works", "own-works", "The end-user's works, latest change first", 200), session.Caller.MayRead, "code"), a.ownWorks)
-	huma.Register(h, owner(op("GET", "/v1/works/{id}", "own-work", "One of the end-user's works, as the list has it", 200), session.Caller.MayRead, "code", a.own(h, false)), a.ownWork)
-	huma.Register(h, owner(op("GET", "/v1/works/{id}/creators", "latest-creators", "Who made the latest version", 200), session.Caller.MayRead, "code", a.own(h, false)), a.latestCreators)
+	huma.Register(h, owner(op("GET", "/v1/works/{id}", "own-work", "One of the end-user's works, as in the list", 200), session.Caller.MayRead, "code", a.own(h, false)), a.ownWork)
+	huma.Register(h, owner(op("GET", "/v1/works/{id}/creators", "latest-creators", "The creators of the latest version", 200), session.Caller.MayRead, "code", a.own(h, false)), a.latestCreators)
 	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions", "own-versions", "The versions of an end-user's work, oldest first", 200), session.Caller.MayRead, "code", a.own(h, false)), a.ownVersions)
-	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions/{v}/creators", "own-creators", "Who made a version", 200), session.Caller.MayRead, "code", a.own(h, false)), a.ownCreators)
+	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions/{v}/creators", "own-creators", "The creators of a version", 200), session.Caller.MayRead, "code", a.own(h, false)), a.ownCreators)
 	huma.Register(h, owner(op("GET", "/v1/works/{id}/download/{what}", "download-latest", "A URL of the latest version's certificate or recording", 200), anySession, "code"), a.downloadLatest)
 	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions/{v}/download/{what}", "download-version", "A URL of a version's certificate or recording", 200), anySession, "code"), a.downloadVersion)
 	post(a, h, update(op("POST", "/v1/works/{id}/versions/init", "init-own-version", "Begin a version that keeps the recording", 200), true, "init"), a.initVersion)
@@ -240,7 +240,7 @@ func (a *API) routes() {
 	post(a, h, update(op("POST", "/v1/works/{id}/versions/upload", "renew-own-version-upload", "Get another upload URL for a job", 200), false, "upload"), a.renewUpload)
 	post(a, h, update(op("POST", "/v1/works/{id}/versions/prepare", "prepare-own-version", "Read the upload, if there is one, and quote", 200), false, "prepare"), a.prepareVersion)
 	post(a, h, update(op("POST", "/v1/works/{id}/versions/confirm", "confirm-own-version", "Accept the quote", 202), false, "confirm"), a.confirm)
-	huma.Register(h, op("GET", "/v1/transactions/{id}", "transaction", "Where a transaction is", 200), a.transaction)
+	huma.Register(h, op("GET", "/v1/transactions/{id}", "transaction", "The progress of a transaction", 200), a.transaction)
 }
 
 // document describes the routes that are not JSON operations.
@@ -259,15 +259,15 @@ func (a *API) document(o *huma.OpenAPI) {
 		params                    []*huma.Param
 		responses                 map[string]*huma.Response
 	}{
-		{a.mints(), "GET", "/.well-known/jwks.json", "jwks", "The keys that session tokens are signed with", nil, map[string]*huma.Response{"200": object("A JSON Web Key Set")}},
-		{true, "GET", "/healthz", "health", "Whether this server can serve", nil, map[string]*huma.Response{"200": object("It can"), "503": refused}},
-		{true, "HEAD", "/healthz", "health-head", "Whether this server can serve, without a body", nil, map[string]*huma.Response{"200": {Description: "It can"}, "503": {Description: "It cannot"}}},
-		{true, "GET", "/readyz", "ready", "Whether this server can serve, has room for uploads, and its logs go on", []*huma.Param{{Name: "exclude", In: "query", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"storage", "log"}}}}, map[string]*huma.Response{"200": object("It can"), "503": refused}},
-		{true, "HEAD", "/readyz", "ready-head", "Whether this server can serve, has room for uploads, and its logs go on, without a body", nil, map[string]*huma.Response{"200": {Description: "It can"}, "503": {Description: "It cannot"}}},
-		{true, "GET", "/metrics", "metrics", "Counts by route and code, for programs of this machine", nil, map[string]*huma.Response{"200": text("Prometheus' text form", "text/plain"), "404": refused}},
-		{a.works(), "GET", routeSocket, "follow-socket", "Progress as WebSocket frames", id, map[string]*huma.Response{"101": {Description: "Frames follow"}, "404": refused, "422": refused}},
+		{a.mints(), "GET", "/.well-known/jwks.json", "jwks", "The public keys of session tokens", nil, map[string]*huma.Response{"200": object("A JSON Web Key Set")}},
+		{true, "GET", "/healthz", "health", "Health of this server", nil, map[string]*huma.Response{"200": object("It can serve"), "503": refused}},
+		{true, "HEAD", "/healthz", "health-head", "Health of this server, without a body", nil, map[string]*huma.Response{"200": {Description: "It can serve"}, "503": {Description: "It cannot serve"}}},
+		{true, "GET", "/readyz", "ready", "Readiness of this server: healthy, with space for uploads, and no log stopped", []*huma.Param{{Name: "exclude", In: "query", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"storage", "log"}}}}, map[string]*huma.Response{"200": object("It can serve"), "503": refused}},
+		{true, "HEAD", "/readyz", "ready-head", "Readiness of this server: healthy, with space for uploads, and no log stopped; without a body", nil, map[string]*huma.Response{"200": {Description: "It can serve"}, "503": {Description: "It cannot serve"}}},
+		{true, "GET", "/metrics", "metrics", "Metrics, for programs on this machine", nil, map[string]*huma.Response{"200": text("Prometheus' text format", "text/plain"), "404": refused}},
+		{a.works(), "GET", routeSocket, "follow-socket", "Progress as WebSocket frames", id, map[string]*huma.Response{"101": {Description: "Switched to WebSocket frames"}, "404": refused, "422": refused}},
 		{a.works(), "GET", routeEvents, "follow-events", "Progress as server-sent events", append(id[:1:1], &huma.Param{
-			Name: "Last-Event-ID", In: "header", Description: "How many steps the client has seen", Schema: &huma.Schema{Type: huma.TypeInteger},
+			Name: "Last-Event-ID", In: "header", Description: "The number of steps that the client has received", Schema: &huma.Schema{Type: huma.TypeInteger},
 		}), map[string]*huma.Response{"200": text("update, completed and error events", "text/event-stream"), "404": refused}},
 	} {
 		if !r.here {

@@ -150,7 +150,7 @@ func (a *API) receive(ctx context.Context, in posted) error {
 	// The body has arrived, so its timeout ends: the handler may take longer.
 	_ = http.NewResponseController(body.w).SetReadDeadline(time.Time{})
 	if !isText(text) {
-		return fault.CommonValidationFailed([]fault.Field{{Field: "body", Rule: "utf8", Message: "The body is not UTF-8 throughout, or has one half of a surrogate pair."}})
+		return fault.CommonValidationFailed([]fault.Field{{Field: "body", Rule: "utf8", Message: "The body is not valid UTF-8, or contains an unpaired surrogate."}})
 	}
 	a.bodies.decoding <- struct{}{}
 	found, err := decode(text, in.body(), strict)
@@ -258,7 +258,7 @@ func (a *API) read(ctx context.Context, b *withheld, most int64) (text []byte, r
 			case errors.Is(err, os.ErrDeadlineExceeded):
 				return nil, release, fault.CommonValidationFailed([]fault.Field{{Field: "body", Rule: "timeout", Message: "The body did not arrive in time."}})
 			case err != nil:
-				return nil, release, fault.CommonValidationFailed([]fault.Field{{Field: "body", Rule: "incomplete", Message: "The body broke off."}})
+				return nil, release, fault.CommonValidationFailed([]fault.Field{{Field: "body", Rule: "incomplete", Message: "The body ended early."}})
 			}
 		}
 	}

@@ -7,10 +7,10 @@ import (
 	"sync"
 )
 
-// LimitConnections lets each address hold at most most connections of a listener at the same
-// time. A further connection is closed at once, without an answer: reading its request would
-// already be the cost. Trusted proxies are not counted, since they carry many clients. If
-// most is 0, there is no limit.
+// LimitConnections lets each address hold at most so many connections of a listener at the
+// same time; 0 means unlimited. A further connection is closed at once, without an answer:
+// reading its request would already be the cost. Trusted proxies are not counted, since they
+// carry many clients.
 func LimitConnections(l net.Listener, most int, proxies []netip.Prefix) net.Listener {
 	if most == 0 {
 		return l

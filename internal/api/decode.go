@@ -67,7 +67,7 @@ type decoder struct {
 }
 
 // errFull stops the reading of a body after maxFaults errors.
-var errFull = errors.New("enough is wrong")
+var errFull = errors.New("too many errors in the body")
 
 func (d *decoder) full() bool { return len(d.misnamed) >= maxFaults || len(d.mistyped) >= maxFaults }
 
@@ -81,7 +81,7 @@ func (d *decoder) mistype(path, message string) error {
 }
 
 func (d *decoder) expected(path, what string) error {
-	return d.mistype(path, "This is not of the documented type: expected "+what+".")
+	return d.mistype(path, "Wrong type: expected "+what+".")
 }
 
 // value reads the next value into v.
@@ -132,7 +132,7 @@ func (d *decoder) value(v reflect.Value, path string) error {
 			if _, err := strconv.ParseFloat(token.String(), 64); err != nil {
 				return err // out of range for every JSON reader
 			}
-			d.mistyped = append(d.mistyped, fault.Field{Field: path, Rule: "type", Message: "This is no whole number of a size that can be."})
+			d.mistyped = append(d.mistyped, fault.Field{Field: path, Rule: "type", Message: "Must be an integer within range."})
 		}
 		v.SetInt(n)
 	}
@@ -176,7 +176,7 @@ func (d *decoder) object(v reflect.Value, path string) error {
 		field, documented := known[name]
 		switch {
 		case seen[name]:
-			d.misnamed = append(d.misnamed, fault.Field{Field: shown(at), Rule: ruleTwice, Message: "This member stands twice."})
+			d.misnamed = append(d.misnamed, fault.Field{Field: shown(at), Rule: ruleTwice, Message: "This member appears twice."})
 		case !documented:
 			d.unknown(name, at, known)
 		}
@@ -208,7 +208,7 @@ func (d *decoder) unknown(name, at string, known map[string]int) {
 	if !d.strict {
 		return
 	}
-	f := fault.Field{Field: shown(at), Rule: ruleUnknown, Message: "There is no such member.", DidYouMean: near(name, known)}
+	f := fault.Field{Field: shown(at), Rule: ruleUnknown, Message: "Unknown member.", DidYouMean: near(name, known)}
 	if f.DidYouMean != "" {
 		f.Message += " Did you mean " + f.DidYouMean + "?"
 	}

@@ -32,14 +32,14 @@ func newMetrics(c Config, followers func() int) *metrics {
 	worker := c.Worker
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "timbre_requests_total", Help: "Requests by route, status and the code of the catalogue that they were refused with (empty: a success).",
+			Name: "timbre_requests_total", Help: "Requests by route, status and catalogue code of the refusal (empty for a success).",
 		}, []string{"method", "route", "status", "code"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "timbre_request_seconds", Help: "How long requests took, without those that stay open to follow a transaction.",
+			Name: "timbre_request_seconds", Help: "Duration of requests in seconds, without progress streams.",
 			Buckets: []float64{.001, .005, .025, .1, .5, 2.5, 10, 60},
 		}, []string{"route"}),
 	}
-	about := prometheus.NewGauge(prometheus.GaugeOpts{Name: "timbre_info", Help: "Always 1; its label says which release this is.", ConstLabels: prometheus.Labels{"version": c.Version}})
+	about := prometheus.NewGauge(prometheus.GaugeOpts{Name: "timbre_info", Help: "Always 1; the label is the release.", ConstLabels: prometheus.Labels{"version": c.Version}})
 	about.Set(1)
 	// A registry of its own: other packages use the global one.
 	r := prometheus.NewRegistry()
@@ -48,7 +48,7 @@ func newMetrics(c Config, followers func() int) *metrics {
 	r.MustRegister(c.Metrics...)
 	if worker != nil {
 		r.MustRegister(
-			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_certificates_waiting", Help: "Final versions that have no certificate yet; NaN: the database does not say."}, func() float64 {
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_certificates_waiting", Help: "Final versions that have no certificate yet; NaN if the database is unavailable."}, func() float64 {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 				defer cancel()
 				n, err := worker.CertificatesWaiting(ctx)
@@ -57,17 +57,17 @@ func newMetrics(c Config, followers func() int) *metrics {
 				}
 				return float64(n)
 			}),
-			prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "timbre_certificates_failed_total", Help: "How often a certificate could not be made; each is tried again."}, func() float64 { return float64(worker.CertificatesFailed()) }))
+			prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "timbre_certificates_failed_total", Help: "Failed attempts to make a certificate; each is retried."}, func() float64 { return float64(worker.CertificatesFailed()) }))
 	}
 	if c.Uploads != nil {
 		gauge := func(name, help string, value func() float64) {
 			r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 		}
-		gauge("timbre_uploads_running", "Uploads that this process receives now.", func() float64 { n, _ := c.Uploads(); return float64(n) })
-		gauge("timbre_uploads_running_bytes", "How many bytes they may bring.", func() float64 { _, n := c.Uploads(); return float64(n) })
+		gauge("timbre_uploads_running", "Uploads that this process is receiving.", func() float64 { n, _ := c.Uploads(); return float64(n) })
+		gauge("timbre_uploads_running_bytes", "The most bytes that the running uploads may have.", func() float64 { _, n := c.Uploads(); return float64(n) })
 	}
 	if works := cmp.Or(c.Registry, worker); works != nil {
-		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_uploads_staged_bytes", Help: "Bytes of uploads that wait for their registration; NaN: the database does not say."}, func() float64 {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_uploads_staged_bytes", Help: "Stored bytes of uploads that are not registered yet; NaN if the database is unavailable."}, func() float64 {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
 			n, err := works.StagedBytes(ctx)
@@ -87,7 +87,7 @@ type places struct{ *space.Guard }
 
 var (
 	freeBytes     = prometheus.NewDesc("timbre_storage_free_bytes", "Free bytes of the file system that holds the uploads or the database.", []string{"place"}, nil)
-	reservedBytes = prometheus.NewDesc("timbre_storage_reserve_bytes", "Below so many free bytes there, new registrations and uploads are refused.", []string{"place"}, nil)
+	reservedBytes = prometheus.NewDesc("timbre_storage_reserve_bytes", "New registrations and uploads are refused below this number of free bytes.", []string{"place"}, nil)
 )
 
 func (p places) Describe(to chan<- *prometheus.Desc) { to <- freeBytes; to <- reservedBytes }

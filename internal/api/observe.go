@@ -137,7 +137,7 @@ func because(f *fault.Error) (attrs []slog.Attr) {
 }
 
 // traceable shortens a job's id: enough to find its row, but without 62 random bits, so that
-// nobody can follow its transaction.
+// its transaction cannot be followed.
 func traceable(id string) string { return id[:min(len(id), 18)] }
 
 func route(r *http.Request) string {

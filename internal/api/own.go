@@ -27,7 +27,7 @@ func number(text string) int64 {
 
 type wireVersion struct {
 	Version         int64     `json:"version"`
-	Commitment      string    `json:"commitment" doc:"0x and 64 hex digits, as all hashes here"`
+	Commitment      string    `json:"commitment" doc:"0x and 64 hex digits, like all hashes here"`
 	AssetFilename   string    `json:"asset_filename"`
 	RegisteredBlock int64     `json:"registered_at_block"`
 	RegisteredAt    time.Time `json:"registered_at"`
@@ -36,7 +36,7 @@ type wireVersion struct {
 	BlockHash       string    `json:"block_hash"`
 	TxHash          string    `json:"tx_hash"`
 	Fee             int64     `json:"fee_credits" doc:"The whole price of the version"`
-	StorageFee      int64     `json:"storage_fee_credits" doc:"Its part for storage"`
+	StorageFee      int64     `json:"storage_fee_credits" doc:"The part of fee_credits for storage"`
 }
 
 func versionsOf(in []registry.OwnVersion) []wireVersion {
@@ -58,7 +58,7 @@ type wireWork struct {
 	Owner            string        `json:"owner"`
 	Title            string        `json:"title"`
 	AssetFilename    string        `json:"asset_filename"`
-	HasFiles         bool          `json:"has_files" doc:"Whether the latest recording is kept here"`
+	HasFiles         bool          `json:"has_files" doc:"Whether the latest recording is stored here"`
 	LatestVersion    int64         `json:"latest_version"`
 	LatestCommitment string        `json:"latest_commitment"`
 	CreatedAt        time.Time     `json:"created_at"`
@@ -69,10 +69,10 @@ type wireWork struct {
 }
 
 type ownWorksInput struct {
-	Network string `query:"network" doc:"As the session's, or left out"`
+	Network string `query:"network" doc:"The session's network, or left out"`
 	First   string `query:"first" doc:"1 to 100; 20 when left out"`
-	After   string `query:"after" doc:"end_cursor of the page before"`
-	Search  string `query:"search" doc:"A part of the title, in any case"`
+	After   string `query:"after" doc:"end_cursor of the previous page"`
+	Search  string `query:"search" doc:"A part of the title, in upper or lower case"`
 }
 
 type ownWorksOutput struct {
@@ -189,7 +189,7 @@ func (a *API) creatorsOf(ctx context.Context, atsID string, version int64) (*own
 type downloadLatestInput struct {
 	ID          string `path:"id" doc:"The work's id, a UUID"`
 	What        string `path:"what" doc:"certificate or asset"`
-	Transaction string `query:"transaction" doc:"Of a certificate: the transaction that made it, where another session than this one began it"`
+	Transaction string `query:"transaction" doc:"For a certificate: the transaction that made it, if another session began it"`
 }
 
 type downloadVersionInput struct {
@@ -200,7 +200,7 @@ type downloadVersionInput struct {
 
 type downloadOutput struct {
 	Body struct {
-		URL       string    `json:"url" doc:"Serves the file to whoever has it"`
+		URL       string    `json:"url" doc:"Anyone with this URL can read the file"`
 		ExpiresAt time.Time `json:"expires_at"`
 	}
 }

@@ -139,7 +139,7 @@ func (a *API) storeThatRefuses(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.CopyN(io.Discard, r.Body, 64<<20)
 		h.Set("Content-Type", "application/xml")
 		w.WriteHeader(http.StatusServiceUnavailable)
-		io.WriteString(w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>SlowDown</Code><Message>This store refuses every upload: it is a rehearsal.</Message></Error>\n")
+		io.WriteString(w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>SlowDown</Code><Message>Rehearsal: this store refuses every upload.</Message></Error>\n")
 	default:
 		a.RenderError(w, r, fault.CommonNotFound())
 	}

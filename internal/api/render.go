@@ -77,7 +77,7 @@ func fields(status int, errs []error) []fault.Field {
 		if !in {
 			name = strings.TrimPrefix(strings.TrimPrefix(detail.Location, "query."), "header.")
 		}
-		rule, message := "type", "This is not of the documented type: "+detail.Message+"."
+		rule, message := "type", "Wrong type: "+detail.Message+"."
 		if name == "body" || name == "" {
 			name, rule, message = "body", "json", "The body is not the documented JSON."
 		}

@@ -55,11 +55,11 @@ func (s *streams) enter(organization, id string) (leave func(), err error) {
 	defer s.mu.Unlock()
 	switch {
 	case id != "" && s.of[id] >= followersOfOne:
-		return nil, fault.CommonRateLimited(heartbeat).With("reason", "followers").Because(errors.New("too many follow this transaction"))
+		return nil, fault.CommonRateLimited(heartbeat).With("reason", "followers").Because(errors.New("too many followers of this transaction"))
 	case s.orgs[organization] >= max(2*followersOfOne, s.most/2):
-		return nil, fault.CommonRateLimited(heartbeat).With("reason", "organization").Because(errors.New("too many follow transactions of this organization"))
+		return nil, fault.CommonRateLimited(heartbeat).With("reason", "organization").Because(errors.New("too many followers of this organization's transactions"))
 	case s.all >= s.most:
-		return nil, fault.CommonServiceUnavailable(2 * time.Second).Because(errors.New("too many follow transactions here"))
+		return nil, fault.CommonServiceUnavailable(2 * time.Second).Because(errors.New("too many followers in this process"))
 	}
 	s.all++
 	s.of[id]++

@@ -22,14 +22,14 @@ import (
 )
 
 type transactionInput struct {
-	ID string `path:"id" doc:"The id is the capability: whoever has it may follow"`
+	ID string `path:"id" doc:"The id is the capability: any client that knows it may follow"`
 }
 
 type wireDetails struct {
 	TxHash      string    `json:"tx_hash"`
 	BlockNumber int64     `json:"block_number"`
 	BlockHash   string    `json:"block_hash"`
-	At          time.Time `json:"registered_at" doc:"When the network took it, as certificate and evidence tell it"`
+	At          time.Time `json:"registered_at" doc:"When the network accepted it: the time on certificate and evidence"`
 	AtsID       int64     `json:"ats_id"`
 	WorkID      string    `json:"work_id"`
 	ExplorerURL string    `json:"explorer_url"`
@@ -40,10 +40,10 @@ type wireDetails struct {
 type wireResult struct {
 	Success bool `json:"success"`
 	*wireDetails
-	Error        string         `json:"error,omitempty" doc:"Of a failure: the catalogue's message, in English"`
+	Error        string         `json:"error,omitempty" doc:"For a failure: the catalogue's message, in English"`
 	ErrorCode    fault.Code     `json:"error_code,omitempty"`
 	ErrorDetails map[string]any `json:"error_details,omitempty"`
-	RequestID    string         `json:"request_id,omitempty" doc:"Of the confirm"`
+	RequestID    string         `json:"request_id,omitempty" doc:"The request_id of the confirm"`
 }
 
 type transactionOutput struct {
@@ -273,7 +273,7 @@ func (a *API) socket(w http.ResponseWriter, r *http.Request) {
 	conn, err := websocket.Accept(shake, r, &websocket.AcceptOptions{OriginPatterns: []string{"*"}, CompressionMode: websocket.CompressionDisabled})
 	if err != nil {
 		if shake.refused {
-			a.RenderError(w, r, fault.CommonValidationFailed([]fault.Field{{Field: "upgrade", Rule: "websocket", Message: "This address speaks WebSocket, version 13."}}).Because(err))
+			a.RenderError(w, r, fault.CommonValidationFailed([]fault.Field{{Field: "upgrade", Rule: "websocket", Message: "A WebSocket upgrade (version 13) is required."}}).Because(err))
 		}
 		return
 	}

@@ -28,9 +28,9 @@ type mintInput struct {
 		AllowedNetwork  string  `json:"allowed_network" required:"false" doc:"testnet or mainnet"`
 		AllowedAtsID    *int64  `json:"allowed_ats_id" required:"false" nullable:"true" doc:"The only work that the session may update"`
 		ExternalUserRef *string `json:"external_user_ref" required:"false" nullable:"true" doc:"The host's own id of the end-user, 1 to 255 bytes"`
-		Rehearse        *string `json:"rehearse" required:"false" nullable:"true" doc:"With a test key: the code that the session is to meet"`
+		Rehearse        *string `json:"rehearse" required:"false" nullable:"true" doc:"With a test key: the code that the session rehearses"`
 		MaxFileSize     *int64  `json:"max_file_size_bytes" required:"false" nullable:"true" doc:"Lowers the size cap, in bytes"`
-		AssetStorage    *string `json:"asset_storage" required:"false" nullable:"true" doc:"none: no file of this session is uploaded or stored, only its hash is taken"`
+		AssetStorage    *string `json:"asset_storage" required:"false" nullable:"true" doc:"none: files of this session are not uploaded or stored; only hashes are registered"`
 	}
 }
 
@@ -60,7 +60,7 @@ func (a *API) mint(ctx context.Context, in *mintInput) (*mintOutput, error) {
 
 type revokeInput struct {
 	Body struct {
-		SecretKey       string  `json:"secret_key" required:"false" doc:"csk_ and 64 hex digits: that of the key pair which minted the sessions"`
+		SecretKey       string  `json:"secret_key" required:"false" doc:"csk_ and 64 hex digits: the secret key of the pair that minted the sessions"`
 		SessionID       *string `json:"session_id" required:"false" nullable:"true" doc:"The session with this id, the jti of its token"`
 		Token           *string `json:"token" required:"false" nullable:"true" doc:"The session of this token"`
 		ExternalUserRef *string `json:"external_user_ref" required:"false" nullable:"true" doc:"All sessions of this end-user"`
@@ -206,7 +206,7 @@ func creators(in []wireCreator) []registry.Creator {
 // LanguageHeader is the language of the certificate that a job makes. Its name is exported
 // because huma ignores unexported embedded types.
 type LanguageHeader struct {
-	Language string `header:"Accept-Language" required:"false" doc:"The languages that the certificate should be in, most wanted first: one of en, fr, es, de, pt, ja and ar is chosen, English without one"`
+	Language string `header:"Accept-Language" required:"false" doc:"Preferred languages of the certificate: the best match of en, fr, es, de, pt, ja and ar; English by default"`
 }
 
 type initInput struct {
@@ -216,10 +216,10 @@ type initInput struct {
 		Title           string        `json:"title" required:"false" doc:"1 to 200 characters"`
 		Creators        []wireCreator `json:"creators" required:"false" doc:"1 to 32"`
 		Filename        string        `json:"filename" required:"false"`
-		Network         string        `json:"network" required:"false" doc:"testnet or mainnet, as the session's"`
-		ExternalUserRef *string       `json:"external_user_ref" required:"false" nullable:"true" doc:"As the session's, or left out"`
-		SizeBytes       *int64        `json:"size_bytes" required:"false" nullable:"true" doc:"The file's size, where it is known"`
-		MediaSHA256     *string       `json:"media_sha256" required:"false" nullable:"true" doc:"The file's SHA-256, 0x and 64 hex digits: the upload is held to it; where nothing is uploaded it is what is registered"`
+		Network         string        `json:"network" required:"false" doc:"The session's network: testnet or mainnet"`
+		ExternalUserRef *string       `json:"external_user_ref" required:"false" nullable:"true" doc:"The session's, or left out"`
+		SizeBytes       *int64        `json:"size_bytes" required:"false" nullable:"true" doc:"The file's size in bytes, if known"`
+		MediaSHA256     *string       `json:"media_sha256" required:"false" nullable:"true" doc:"The file's SHA-256, 0x and 64 hex digits. An upload must match it; without an upload it is registered"`
 	}
 }
 
@@ -249,7 +249,7 @@ func (in *initInput) refuse(ctx context.Context) error {
 type slotOutput struct {
 	Body struct {
 		JobID     string     `json:"job_id" format:"uuid"`
-		Upload    string     `json:"upload,omitempty" enum:"none" doc:"none: nothing is uploaded, and prepare wants the file's hash and size unless init had them; left out where there is a URL"`
+		Upload    string     `json:"upload,omitempty" enum:"none" doc:"none: nothing is uploaded, and prepare needs the file's hash and size unless init had them; left out with an upload_url"`
 		UploadURL string     `json:"upload_url,omitempty"`
 		ExpiresAt *time.Time `json:"upload_expires_at,omitempty"`
 	}
@@ -312,8 +312,8 @@ type jobInput struct {
 	Body struct {
 		_           struct{} `additionalProperties:"true"`
 		JobID       string   `json:"job_id" required:"false" doc:"From init, a UUID"`
-		SizeBytes   *int64   `json:"size_bytes" required:"false" nullable:"true" doc:"Of a prepare where nothing is uploaded: the file's size"`
-		MediaSHA256 *string  `json:"media_sha256" required:"false" nullable:"true" doc:"Of a prepare where nothing is uploaded: the file's SHA-256, 0x and 64 hex digits"`
+		SizeBytes   *int64   `json:"size_bytes" required:"false" nullable:"true" doc:"For a prepare without an upload: the file's size"`
+		MediaSHA256 *string  `json:"media_sha256" required:"false" nullable:"true" doc:"For a prepare without an upload: the file's SHA-256, 0x and 64 hex digits"`
 	}
 }
 
@@ -335,7 +335,7 @@ func (in *jobInput) id(ctx context.Context) (string, error) {
 	case id == "":
 		return "", fault.CommonValidationFailed([]fault.Field{{Field: "job_id", Rule: "required", Message: "This is required."}})
 	case !ok:
-		return "", fault.CommonValidationFailed([]fault.Field{{Field: "job_id", Rule: "uuid", Message: "This is no UUID."}})
+		return "", fault.CommonValidationFailed([]fault.Field{{Field: "job_id", Rule: "uuid", Message: "Must be a UUID."}})
 	}
 	exchangeOf(ctx).job = id
 	return id, nil
@@ -364,10 +364,10 @@ type wireQuote struct {
 	ExpiresAt   time.Time `json:"expires_at"`
 	MediaHash   string    `json:"media_hash" doc:"SHA-256 of the file, 0x and 64 hex digits"`
 	SizeBytes   int64     `json:"size_bytes"`
-	Format      string    `json:"format,omitempty" doc:"Left out, as the next two, where nothing was uploaded: nobody looked"`
+	Format      string    `json:"format,omitempty" doc:"Left out, like the next two, for a file that was not uploaded"`
 	DurationSec float64   `json:"duration_seconds,omitempty"`
 	SampleRate  int       `json:"sample_rate,omitempty" doc:"Hz"`
-	Incomplete  bool      `json:"incomplete_last_frame,omitempty" doc:"The file is a bare stream of MP3 (or MP2) frames and ends inside one: it may have been cut, and is accepted. Left out when false"`
+	Incomplete  bool      `json:"incomplete_last_frame,omitempty" doc:"The file is a plain stream of MP3 or MP2 frames and ends inside a frame. It may be truncated, and is accepted. Left out when false"`
 }
 
 type prepareOutput struct {
@@ -406,9 +406,9 @@ func quoteOf(p registry.Prepared) (b wireQuote) {
 type confirmOutput struct {
 	Body struct {
 		TransactionID string `json:"transaction_id" format:"uuid"`
-		WSURL         string `json:"ws_url" doc:"A path below the server's address: the client puts the address in front"`
-		StatusURL     string `json:"status_url" doc:"A path, as ws_url"`
-		AccessCode    string `json:"access_code,omitempty" doc:"Of a new work: shown here and in the result, then never again"`
+		WSURL         string `json:"ws_url" doc:"A path: the client adds the server's address in front"`
+		StatusURL     string `json:"status_url" doc:"A path, like ws_url"`
+		AccessCode    string `json:"access_code,omitempty" doc:"Of a new work: shown only here and in the result"`
 	}
 }
 

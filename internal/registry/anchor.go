@@ -146,7 +146,7 @@ func (r *Registry) inFlight(ctx context.Context, n network.Name, state string, s
 }
 
 // errRehearsed is the failure of a transaction for which a test session requested a failure.
-var errRehearsed = errors.New("this is a rehearsal: the test session asked for a transaction that fails")
+var errRehearsed = errors.New("this is a rehearsal: the test session requested a failing transaction")
 
 // stage builds and signs the transactions. It stores the exact bytes and their hash before
 // anything is sent.

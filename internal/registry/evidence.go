@@ -108,7 +108,7 @@ func (r *Registry) prove(ctx context.Context, w query.Work, v query.Version) (ev
 	}
 	report, err := evidence.Verify(e, evidence.Options{})
 	if err == nil && !report.OK() {
-		err = fmt.Errorf("it does not hold: %+v", report)
+		err = fmt.Errorf("it does not verify: %+v", report)
 	}
 	return e, err
 }

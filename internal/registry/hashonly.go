@@ -38,10 +38,10 @@ func announce(job *query.InsertJobParams, c session.Caller, in Announced) error 
 func declared(in Announced, most int64) (hash []byte, m Media, err error) {
 	var bad refusals
 	if in.SHA256 == "" {
-		bad.refuse("media_sha256", "required", "Nothing is uploaded here: send the SHA-256 of the file.")
+		bad.refuse("media_sha256", "required", "Required without an upload: send the SHA-256 of the file.")
 	}
 	if in.SizeBytes == 0 {
-		bad.refuse("size_bytes", "required", "Nothing is uploaded here: send the size of the file.")
+		bad.refuse("size_bytes", "required", "Required without an upload: send the size of the file.")
 	}
 	if err := bad.err(); err != nil {
 		return nil, m, err
@@ -62,7 +62,7 @@ func declared(in Announced, most int64) (hash []byte, m Media, err error) {
 func checkSize(size, most int64) error {
 	switch {
 	case size < 0:
-		return fault.CommonValidationFailed([]fault.Field{{Field: "size_bytes", Rule: "min", Message: "A size is not negative."}})
+		return fault.CommonValidationFailed([]fault.Field{{Field: "size_bytes", Rule: "min", Message: "Must not be negative."}})
 	case size > most:
 		return fault.RegistrationAudioTooLarge(size, most)
 	}
@@ -72,7 +72,7 @@ func checkSize(size, most int64) error {
 func parseHash(text string) ([]byte, error) {
 	hash, err := hex.DecodeString(strings.TrimPrefix(text, "0x"))
 	if err != nil || len(hash) != sha256.Size {
-		return nil, fault.CommonValidationFailed([]fault.Field{{Field: "media_sha256", Rule: "sha256", Message: "A SHA-256 is 0x and 64 hex digits."}})
+		return nil, fault.CommonValidationFailed([]fault.Field{{Field: "media_sha256", Rule: "sha256", Message: "Must be 0x and 64 hex digits."}})
 	}
 	return hash, nil
 }

@@ -139,7 +139,7 @@ func (r *Registry) open(ctx context.Context, tx *store.Tx, job query.InsertJobPa
 }
 
 // errNoUpload is the refusal of an upload slot for a job without an upload.
-var errNoUpload = fault.CommonValidationFailed([]fault.Field{{Field: "job_id", Rule: "no_upload", Message: "Nothing is uploaded for this job."}})
+var errNoUpload = fault.CommonValidationFailed([]fault.Field{{Field: "job_id", Rule: "no_upload", Message: "This job takes no upload."}})
 
 // RenewUpload gives a job another upload slot, within the lifetime of the job. It refuses an
 // update that keeps the recording, since an upload would replace that recording. It also

@@ -107,7 +107,7 @@ func creators(refuse func(field, rule, message string), in []Creator) []commitme
 		k := commitment.Creator{FullName: strings.TrimSpace(c.FullName), Email: strings.TrimSpace(c.Email), Roles: c.Roles}
 		text(refuse, at("full_name"), k.FullName, MaxName)
 		if text(refuse, at("email"), k.Email, MaxEmail) && !email(k.Email) {
-			refuse(at("email"), "email", "This is no e-mail address.")
+			refuse(at("email"), "email", "Must be an e-mail address.")
 		}
 		if len(c.Roles) == 0 {
 			refuse(at("roles"), "required", "Choose at least one role.")
@@ -138,7 +138,7 @@ func present(refuse func(field, rule, message string), field, value string, most
 	case utf8.RuneCountInString(value) > most:
 		refuse(field, "max_length", fmt.Sprintf("At most %d characters.", most))
 	case legible.Blank(value):
-		refuse(field, "blank", "Nothing of this text can be seen. Write it with letters, digits or signs.")
+		refuse(field, "blank", "This text is invisible. Use letters, digits or signs.")
 	default:
 		return true
 	}
@@ -166,7 +166,7 @@ func flaw(kind legible.Kind, r rune, at int) string {
 	case legible.Control:
 		return fmt.Sprintf("Character %d is the control character %U. Remove it.", at, r)
 	case legible.Private:
-		return fmt.Sprintf("Character %d is %U, to which no standard gives a meaning. Remove it, or write it in words.", at, r)
+		return fmt.Sprintf("Character %d is %U, which has no standard meaning. Remove it, or write it in words.", at, r)
 	case legible.Mark:
 		return fmt.Sprintf("Character %d is the mark %U. A mark needs a letter before it, and a letter has at most %d. Remove it.", at, r, legible.MaxMarks)
 	}

@@ -29,7 +29,7 @@ func TestInvariantsAreSeen(t *testing.T) {
 		"UPDATE works SET access_code_hash = NULL":                                                      "access code",
 		"DELETE FROM title_claims":                                                                      "has not claimed its title",
 		"DELETE FROM media_claims":                                                                      "has not claimed its audio",
-		"UPDATE title_claims SET work_id = 'other'":                                                     "neither registered nor on its way",
+		"UPDATE title_claims SET work_id = 'other'":                                                     "neither registered nor in flight",
 		"UPDATE jobs SET state = 'expired'":                                                             "it has a transaction: true",
 		"UPDATE jobs SET asset_key = 'assets/other'; UPDATE versions SET asset_key = 'assets/other'":    "object not found",
 		"UPDATE versions SET certificate_key = 'certificates/' || work_id || '/1'":                      "object not found",

@@ -160,7 +160,7 @@ func (r *Registry) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksRe
 	if in.After != "" {
 		var ok bool
 		if before, id, ok = parseCursor(in.After); !ok {
-			bad.refuse("after", "cursor", "This is no cursor of this list.")
+			bad.refuse("after", "cursor", "Must be a cursor from this list.")
 		}
 	}
 	if err := bad.err(); err != nil {

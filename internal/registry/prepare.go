@@ -171,7 +171,7 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 		}
 		adopted, err := tx.AdoptOrphan(ctx, copied)
 		if err == nil && adopted == 0 { // the prepare took so long that the copy was swept
-			err = fault.CommonServiceUnavailable(retryStore).Because(errors.New("the copy is gone"))
+			err = fault.CommonServiceUnavailable(retryStore).Because(errors.New("the copy was swept before the commit"))
 		}
 		return err
 	})
@@ -189,8 +189,8 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 	return p, false, nil
 }
 
-// uploaded returns the version of the job's upload. It is "" when there is no upload and
-// none is needed: after an earlier prepare, for an update that keeps the recording, or for a
+// uploaded returns the version of the job's upload. It is "" where the job has no upload and
+// needs none: after an earlier prepare, for an update that keeps the recording, or for a
 // hash-only job.
 func (r *Registry) uploaded(ctx context.Context, job query.Job) (version string, err error) {
 	switch {
@@ -280,7 +280,7 @@ func (r *Registry) note(ctx context.Context, jobID, text string) {
 	if err := r.DB.Tx(ctx, func(tx *store.Tx) error {
 		return tx.NoteReading(ctx, query.NoteReadingParams{Reading: text, ID: jobID})
 	}); err != nil {
-		r.Log.WarnContext(ctx, "what was read is not kept", "job", jobID, "error", err)
+		r.Log.WarnContext(ctx, "result of reading the upload not stored", "job", jobID, "error", err)
 	}
 }
 

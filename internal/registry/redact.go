@@ -43,7 +43,7 @@ func Redacted(w query.Work) error {
 	if !w.RedactedAt.Valid {
 		return nil
 	}
-	return fault.WorkNotFound().Because(fmt.Errorf("it was redacted on %s: what was stored of it is erased", store.Time(w.RedactedAt.Int64).Format(time.DateOnly)))
+	return fault.WorkNotFound().Because(fmt.Errorf("it was redacted on %s: its stored data is erased", store.Time(w.RedactedAt.Int64).Format(time.DateOnly)))
 }
 
 // Redactable returns what Redact would erase, and erases nothing.
@@ -155,7 +155,7 @@ func (r *Registry) holdsFiles(ctx context.Context, n network.Name, atsID int64) 
 		}
 	}
 	if len(keys) > 0 {
-		return fmt.Errorf("nothing was erased, is this the server's store? It has not even %s", keys[0])
+		return fmt.Errorf("nothing was erased: wrong blob store? It lacks %s", keys[0])
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ var (
 	stepPreparing  = step{"preparing_transaction", 20, "Preparing the entry for the network."}
 	stepSigning    = step{"signing", 40, "Signing the entry."}
 	stepSubmitting = step{"submitting", 60, "Sending the entry to the network."}
-	stepConfirming = step{"confirming", 80, "Waiting for the network to seal it."}
+	stepConfirming = step{"confirming", 80, "Waiting for the network to confirm it."}
 	stepCompleted  = step{"completed", 100, "Registered."}
 	stepFailed     = step{"failed", 100, "The registration did not go through."}
 )

@@ -88,7 +88,7 @@ const rowless = time.Hour
 // of a paid job is never removed. Files that a crash leaves, or that an upload adds later,
 // are removed with the leftovers.
 //
-// When the disk is full and no row can be written, the file is removed first, and the row is
+// When the disk is full and no row can be written, the file is removed first. The row is
 // closed when there is space again. The job cannot be confirmed in between: its deadline has
 // passed, and no earlier confirm is still running.
 func (r *Registry) sweepExpired(ctx context.Context) (ended int, err error) {

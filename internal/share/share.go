@@ -18,7 +18,7 @@ import (
 const Waiting = 64
 
 // ErrFull is returned when [Waiting] calls already wait for the same owner.
-var ErrFull = errors.New("share: too many wait for the same owner")
+var ErrFull = errors.New("share: too many calls wait for the same owner")
 
 // Pool is a number of slots. It is safe for concurrent use.
 type Pool struct {

@@ -33,7 +33,7 @@ func (c *checker) network() {
 	}
 	for k, n := range anchored {
 		if n < ours[k] || n > ours[k]+bound[k] {
-			c.say("commitment %x is on the network %d times, is final here %d times and on its way %d times", k, n, ours[k], bound[k])
+			c.say("commitment %x is on the network %d times, final here %d times and in flight %d times", k, n, ours[k], bound[k])
 		}
 	}
 	for k, n := range ours {
@@ -120,7 +120,7 @@ func (c *checker) files() {
 		_, err = io.Copy(h, r)
 		r.Close()
 		if err != nil || string(h.Sum(nil)) != string(j.media) {
-			c.say("asset %s of job %s (%s) has not the bytes that were hashed (%v)", j.asset, j.id, j.state, err)
+			c.say("asset %s of job %s (%s) does not have the hashed bytes (%v)", j.asset, j.id, j.state, err)
 		}
 	}
 	for _, v := range c.versions {
@@ -160,7 +160,7 @@ func (c *checker) strays() {
 			if err != nil {
 				c.say("listing %s: %v", folder, err)
 			} else if !known[o.Key] {
-				c.say("no row knows of the file %s, %d bytes", o.Key, o.Size)
+				c.say("no row names the file %s, %d bytes", o.Key, o.Size)
 			}
 		}
 	}

@@ -23,7 +23,7 @@ func (c *checker) jobsAndTransactions() {
 		swept := j.asset == "" && (t.state == "failed" || j.reuses() || j.hashOnly)
 		if c.works[j.work].redacted {
 			if j.personal+j.titleKey+j.ref+j.asset != "{}" || len(j.media) > 0 || j.state == "open" || j.state == "prepared" {
-				c.say("job %s of a redacted work still holds something: %+v", id, j)
+				c.say("job %s of a redacted work still has data: %+v", id, j)
 			}
 			continue
 		}
@@ -105,7 +105,7 @@ func (c *checker) worksAndVersions() {
 			c.say("version %d of work %s and its transaction differ: %+v, %+v, %+v", v.number, v.work, v, t, w)
 		}
 		if w.redacted && (v.personal != "{}" || len(v.media) > 0) {
-			c.say("version %d of a redacted work still holds something: %+v", v.number, v)
+			c.say("version %d of a redacted work still has data: %+v", v.number, v)
 		}
 		asset, kept := j.asset, !j.hashOnly && !w.redacted
 		if j.reuses() && before.work == v.work && string(before.media) == string(v.media) {
@@ -135,7 +135,7 @@ func (c *checker) worksAndVersions() {
 			c.say("work %s has %d versions, the latest is %d", id, count[id], w.latest)
 		}
 		if w.redacted && w.personal+w.ref+string(w.code) != "" {
-			c.say("redacted work %s still holds something: %+v", id, w)
+			c.say("redacted work %s still has data: %+v", id, w)
 		}
 		if !w.redacted && (w.ref == "") != (len(w.code) == 32) {
 			c.say("work %s belongs to %q and its access code has a hash of %d bytes", id, w.ref, len(w.code))
@@ -194,12 +194,12 @@ func (c *checker) claims() {
 	}
 	for _, k := range c.media {
 		if !owners[k.work] {
-			c.say("audio %s is claimed by work %s, which is neither registered nor on its way", k.key, k.work)
+			c.say("audio %s is claimed by work %s, which is neither registered nor in flight", k.key, k.work)
 		}
 	}
 	for _, k := range c.titles {
 		if !owners[k.work] {
-			c.say("title %q is claimed by work %s, which is neither registered nor on its way", k.key, k.work)
+			c.say("title %q is claimed by work %s, which is neither registered nor in flight", k.key, k.work)
 		}
 	}
 }
