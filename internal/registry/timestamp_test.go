@@ -45,7 +45,7 @@ func (w *world) finality(t *testing.T) *song {
 	return s
 }
 
-// certify makes what certificates can be made, and returns where the song's is.
+// certify makes all certificates that can be made, and returns the key of the song's.
 func (s *song) certify(t *testing.T) (key string) {
 	t.Helper()
 	if err := s.w.reg.certify(t.Context()); err != nil {
@@ -62,8 +62,8 @@ func (w *world) mustStamp(t *testing.T) {
 	}
 }
 
-// wantStamped: the certificate was made of evidence with a token that holds, or
-// without one, and the evidence says the same ever after.
+// wantStamped: the certificate was made of evidence with a valid token, or without one, and
+// the evidence never changes afterwards.
 func (s *song) wantStamped(t *testing.T, a *tsatest.Authority, want bool) {
 	t.Helper()
 	id := s.view().Done.WorkID
@@ -99,8 +99,8 @@ func (s *song) wantStamped(t *testing.T, a *tsatest.Authority, want bool) {
 	}
 }
 
-// Each point at which the worker can be killed on the way to a token: it gets one
-// all the same, and one only.
+// The worker is killed at each point on the way to a token: the version still gets exactly
+// one token.
 func TestTimestampKilled(t *testing.T) {
 	for _, at := range []string{"timestamp.begun", "timestamp.answered", "timestamp.committed", "certificate.stored"} {
 		t.Run(at, func(t *testing.T) {
@@ -130,8 +130,8 @@ func TestTimestampKilled(t *testing.T) {
 	}
 }
 
-// An authority that is away is asked less and less often, and the certificate
-// waits; but not for ever, and then it stays as it was made.
+// An authority that does not answer is asked with growing pauses, and the certificate waits.
+// After the timeout the certificate is made without a token, and does not change later.
 func TestTimestampAuthorityAway(t *testing.T) {
 	for name, back := range map[string]bool{"it comes back": true, "it comes back too late": false} {
 		t.Run(name, func(t *testing.T) {
@@ -166,7 +166,7 @@ func TestTimestampAuthorityAway(t *testing.T) {
 	}
 }
 
-// Whoever takes the authority out of the configuration does without.
+// Without an authority in the configuration, waiting versions go without a token.
 func TestTimestampAuthorityDismissed(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		a := w.stamps(t)
@@ -181,8 +181,8 @@ func TestTimestampAuthorityDismissed(t *testing.T) {
 	})
 }
 
-// Two workers do not ask for the same token; and where they do, since the authority
-// answers the first late, one is kept.
+// Two workers do not request the same token. If they do, since the authority answers the
+// first one late, one token is kept.
 func TestTimestampOfTwoWorkers(t *testing.T) {
 	for name, late := range map[string]bool{"at once": false, "the first is late": true} {
 		t.Run(name, func(t *testing.T) {
@@ -211,7 +211,7 @@ func TestTimestampOfTwoWorkers(t *testing.T) {
 	}
 }
 
-// Run is woken by finality, and then by the token: nobody waits for a pace.
+// A final transaction wakes Run, and so does its token: no step waits for the poll.
 func TestRunStamps(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.stamps(t)
@@ -239,7 +239,7 @@ func TestRunStamps(t *testing.T) {
 	})
 }
 
-// Of a backlog the newest are stamped first, also those that come meanwhile.
+// Of a backlog the newest versions are stamped first, also new ones.
 func TestNewestStampedFirst(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		var asked [][32]byte
