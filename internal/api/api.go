@@ -201,7 +201,7 @@ func (a *API) routes() {
 		return o
 	}
 	update := func(o huma.Operation, begins bool, stage string) huma.Operation {
-		return owner(o, may(session.UpdateVersion, begins), stage, a.own(h, true))
+		return owner(o, may(session.UpdateVersion, begins), stage, a.endUserWork(h, true))
 	}
 	defer func() { a.document(h.OpenAPI()) }()
 	if a.mints() {
@@ -229,10 +229,10 @@ func (a *API) routes() {
 	huma.Register(h, rotate, a.rotateCode)
 	anySession := func(session.Caller) error { return nil }
 	huma.Register(h, owner(op("GET", "/v1/works", "own-works", "The end-user's works, latest change first", 200), session.Caller.MayRead, "code"), a.ownWorks)
-	huma.Register(h, owner(op("GET", "/v1/works/{id}", "own-work", "One of the end-user's works, as in the list", 200), session.Caller.MayRead, "code", a.own(h, false)), a.ownWork)
-	huma.Register(h, owner(op("GET", "/v1/works/{id}/creators", "latest-creators", "The creators of the latest version", 200), session.Caller.MayRead, "code", a.own(h, false)), a.latestCreators)
-	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions", "own-versions", "The versions of an end-user's work, oldest first", 200), session.Caller.MayRead, "code", a.own(h, false)), a.ownVersions)
-	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions/{v}/creators", "own-creators", "The creators of a version", 200), session.Caller.MayRead, "code", a.own(h, false)), a.ownCreators)
+	huma.Register(h, owner(op("GET", "/v1/works/{id}", "own-work", "One of the end-user's works, as in the list", 200), session.Caller.MayRead, "code", a.endUserWork(h, false)), a.ownWork)
+	huma.Register(h, owner(op("GET", "/v1/works/{id}/creators", "latest-creators", "The creators of the latest version", 200), session.Caller.MayRead, "code", a.endUserWork(h, false)), a.latestCreators)
+	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions", "own-versions", "The versions of an end-user's work, oldest first", 200), session.Caller.MayRead, "code", a.endUserWork(h, false)), a.ownVersions)
+	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions/{v}/creators", "own-creators", "The creators of a version", 200), session.Caller.MayRead, "code", a.endUserWork(h, false)), a.ownCreators)
 	huma.Register(h, owner(op("GET", "/v1/works/{id}/download/{what}", "download-latest", "A URL of the latest version's certificate or recording", 200), anySession, "code"), a.downloadLatest)
 	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions/{v}/download/{what}", "download-version", "A URL of a version's certificate or recording", 200), anySession, "code"), a.downloadVersion)
 	post(a, h, update(op("POST", "/v1/works/{id}/versions/init", "init-own-version", "Begin a version that keeps the recording", 200), true, "init"), a.initVersion)

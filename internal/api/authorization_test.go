@@ -171,15 +171,15 @@ func (s *scene) call(by map[string]string, group, route string, body bool) answe
 }
 
 // Every route, for every kind of caller, as docs/authentication.md says.
-func TestWhoIsLetIn(t *testing.T) {
+func TestAuthorization(t *testing.T) {
 	t.Parallel()
 	doc := readAuthorization(t)
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
 		w.work()
 		everyRouteIsDocumented(t, w, doc)
-		theOpenAreOpen(t, w, doc)
-		tried := append(theDoor(t, w, doc), theRooms(t, w, doc)...)
+		openRoutes(t, w, doc)
+		tried := append(refusedEverywhere(t, w, doc), refusedBySession(t, w, doc)...)
 		if d := cmp.Diff(slices.Sorted(slices.Values(doc.callers)), slices.Sorted(slices.Values(tried))); d != "" {
 			t.Errorf("documented and tried callers differ: %s", d)
 		}
@@ -213,7 +213,7 @@ func everyRouteIsDocumented(t *testing.T, w *world, doc documented) {
 }
 
 // Open routes answer the same with any headers.
-func theOpenAreOpen(t *testing.T, w *world, doc documented) {
+func openRoutes(t *testing.T, w *world, doc documented) {
 	id := w.registered("Open")
 	w.done(id)
 	for _, route := range doc.routes["open"] {
@@ -245,7 +245,7 @@ func theOpenAreOpen(t *testing.T, w *world, doc documented) {
 
 // refusedEverywhere tests callers that every route refuses alike, before anything else is
 // checked: an invalid body does not change the answer.
-func theDoor(t *testing.T, w *world, doc documented) (tried []string) {
+func refusedEverywhere(t *testing.T, w *world, doc documented) (tried []string) {
 	s := w.scene("Door")
 	other, err := session.CreateKeys(t.Context(), w.db, w.org, false)
 	w.must(err)
@@ -383,7 +383,7 @@ func theDoor(t *testing.T, w *world, doc documented) (tried []string) {
 
 // refusedBySession tests callers with a valid session for another purpose, and allowed
 // callers.
-func theRooms(t *testing.T, w *world, doc documented) (tried []string) {
+func refusedBySession(t *testing.T, w *world, doc documented) (tried []string) {
 	const (
 		madeLive   = "with a test key, for what a live key made"
 		madeByTest = "with a live key, for what a test key made"

@@ -60,7 +60,7 @@ func TestBodyBounds(t *testing.T) {
 		}
 		full := `{"job_id":"x"` + strings.Repeat(" ", most-14) + "}"
 		if a := w.call("POST", "/v1/"+path, header, io.MultiReader(strings.NewReader(full))); strings.HasPrefix(a.rules(), "body") {
-			t.Errorf("%s, as large as may be: %s", path, a.body)
+			t.Errorf("%s, at the limit: %s", path, a.body)
 		}
 		if head != "" {
 			if a := w.ask(fmt.Sprintf("POST /v1/%s HTTP/1.1\nHost: x\nContent-Length: %d\n\n", path, most+1)); a.code != fault.CodeCommonAuthMissingToken {
@@ -81,13 +81,13 @@ func TestLargestWork(t *testing.T) {
 	creator := fmt.Sprintf(`{"full_name":"%s","email":"%s@x.example","roles":{"author":true,"composer":true,"arranger":true,"adapter":true},"ipi":"12345678901","isni":"0000000121032683"}`, long(255), long(245))
 	body := fmt.Sprintf(`{"title":"%s","filename":"%s.wav","network":"testnet","external_user_ref":null,"creators":[%s]}`, long(200), long(251), strings.Repeat(creator+",", 31)+creator)
 	if !json.Valid([]byte(body)) {
-		t.Fatal("this is no JSON")
+		t.Fatal("not JSON")
 	}
 	if a := w.mint(nil).post("/v1/works/init", body); a.code != "" {
 		t.Errorf("%d bytes of %d: %.500s", len(body), api.MaxWorkBody, a.body)
 	}
 	if len(body) < api.MaxWorkBody*9/10 {
-		t.Errorf("the largest work has %d bytes, and %d are let in", len(body), api.MaxWorkBody)
+		t.Errorf("the largest work has %d bytes, and %d are accepted", len(body), api.MaxWorkBody)
 	}
 }
 
@@ -96,7 +96,7 @@ func eventually(t *testing.T, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); {
 		if time.Now().After(deadline) {
-			t.Fatal("it never came")
+			t.Fatal("timed out")
 		}
 		<-time.After(time.Millisecond)
 	}
@@ -159,7 +159,7 @@ func TestBodiesInFlight(t *testing.T) {
 	held = append(held, slow(from("192.0.2.3", "/v1/sessions")), slow(from("192.0.2.3", "/v1/sessions")))
 	eventually(t, func() bool { return w.api.BodiesHeld("192.0.2.3") == 2*api.MaxSmallBody })
 	if a := mint("192.0.2.4"); a.status != 503 || a.code != fault.CodeCommonServiceUnavailable || a.err.Details["reason"] != "bodies_in_flight" || a.header.Get("Retry-After") == "" {
-		t.Errorf("no room: %d %s", a.status, a.body)
+		t.Errorf("without space: %d %s", a.status, a.body)
 	}
 	// Bodies with a token have a budget of their own.
 	if a := b.post("/v1/works/prepare", map[string]string{"job_id": "x"}); a.rules() != "job_id uuid" {
@@ -203,7 +203,7 @@ func TestBodiesOfAnAddress(t *testing.T) {
 }
 
 // A thousand stalled mints from a few addresses leave budget for other addresses.
-func TestMintsThatStandStill(t *testing.T) {
+func TestStalledMints(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{proxies: loopback})
 	const addresses, each = 5, 256
 	for i := range addresses * each {

@@ -108,7 +108,7 @@ func TestTooLargeInBucket(t *testing.T) {
 
 // While the bucket is unavailable, a registration can begin but not be prepared. When the
 // bucket is back, the same job continues.
-func TestBucketAway(t *testing.T) {
+func TestBucketUnavailable(t *testing.T) {
 	t.Parallel()
 	w, srv, _ := inBucket(t, options{})
 	w.work()
@@ -126,7 +126,7 @@ func TestBucketAway(t *testing.T) {
 			t.Errorf("%s: %s", away.what, a.body)
 		}
 		if took := time.Since(began); took > 5*time.Second {
-			t.Errorf("%s: told after %s", away.what, took)
+			t.Errorf("%s: answered after %s", away.what, took)
 		}
 		if strings.Contains(string(a.body), strings.TrimPrefix(srv.URL, "http://")) {
 			t.Errorf("%s: the answer names the server: %s", away.what, a.body)
@@ -156,7 +156,7 @@ func TestSweepWithoutBucket(t *testing.T) {
 	w.ahead.Add(int64(3 * time.Hour))
 	srv.Stop()
 	if _, err := w.registry.Sweep(t.Context()); err == nil {
-		t.Error("nothing to tell")
+		t.Error("no error")
 	}
 	if s := w.state(job); s != "expired" {
 		t.Errorf("the job is %s", s)

@@ -105,9 +105,9 @@ func (a *API) unlock(h huma.API, begins bool) func(huma.Context, func(huma.Conte
 	}
 }
 
-// own accepts calls whose path names a work of the caller's end-user. It passes on the
+// endUserWork accepts calls whose path names a work of the caller's end-user. It passes on the
 // caller with the right to read the work, or to update it when write is set.
-func (a *API) own(h huma.API, write bool) func(huma.Context, func(huma.Context)) {
+func (a *API) endUserWork(h huma.API, write bool) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c, err := a.Registry.Own(ctx.Context(), callerOf(ctx.Context()), number(ctx.Param("id")), write)
 		if err != nil {

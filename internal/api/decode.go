@@ -176,7 +176,7 @@ func (d *decoder) object(v reflect.Value, path string) error {
 		field, documented := known[name]
 		switch {
 		case seen[name]:
-			d.misnamed = append(d.misnamed, fault.Field{Field: shown(at), Rule: ruleTwice, Message: "This member appears twice."})
+			d.misnamed = append(d.misnamed, fault.Field{Field: shorten(at), Rule: ruleTwice, Message: "This member appears twice."})
 		case !documented:
 			d.unknown(name, at, known)
 		}
@@ -201,14 +201,14 @@ func (d *decoder) object(v reflect.Value, path string) error {
 func (d *decoder) unknown(name, at string, known map[string]int) {
 	for k := range known {
 		if strings.EqualFold(name, k) {
-			d.misnamed = append(d.misnamed, fault.Field{Field: shown(at), Rule: ruleCase, Message: "Write this member as " + k + ".", DidYouMean: k})
+			d.misnamed = append(d.misnamed, fault.Field{Field: shorten(at), Rule: ruleCase, Message: "Write this member as " + k + ".", DidYouMean: k})
 			return
 		}
 	}
 	if !d.strict {
 		return
 	}
-	f := fault.Field{Field: shown(at), Rule: ruleUnknown, Message: "Unknown member.", DidYouMean: near(name, known)}
+	f := fault.Field{Field: shorten(at), Rule: ruleUnknown, Message: "Unknown member.", DidYouMean: closest(name, known)}
 	if f.DidYouMean != "" {
 		f.Message += " Did you mean " + f.DidYouMean + "?"
 	}
@@ -233,8 +233,8 @@ func fieldsOf(t reflect.Type) map[string]int {
 	return known
 }
 
-// shown shortens a member's name for answers and logs.
-func shown(name string) string {
+// shorten shortens a member's name for answers and logs.
+func shorten(name string) string {
 	const most = 100
 	if r := []rune(name); len(r) > most {
 		return string(r[:most]) + "…"
@@ -242,8 +242,8 @@ func shown(name string) string {
 	return name
 }
 
-// near returns the documented name that a misspelled name was probably meant to be, or "".
-func near(name string, known map[string]int) string {
+// closest returns the documented name that a misspelled name was probably meant to be, or "".
+func closest(name string, known map[string]int) string {
 	const most = 64 // longer than any documented name
 	if len(name) > most {
 		return ""

@@ -33,7 +33,7 @@ func (h hangs) Open(ctx context.Context, _ string) (io.ReadCloser, blob.Info, er
 
 // A client that disconnects is not a failure of the server: it is neither logged as an error
 // nor counted as a refusal.
-func TestClientsThatGoAway(t *testing.T) {
+func TestClientsDisconnect(t *testing.T) {
 	opened := make(chan struct{})
 	w := newWorld(t, storetest.SQLite(t), options{blobs: func(b blob.Store) blob.Store { return hangs{b, opened} }})
 	b := w.mint(nil)
@@ -55,7 +55,7 @@ func TestClientsThatGoAway(t *testing.T) {
 	<-opened
 	goAway()
 	if err := <-gone; err == nil {
-		t.Fatal("it was answered")
+		t.Fatal("the request was answered")
 	}
 	eventually(t, func() bool { return strings.Contains(w.logged.String(), "route=/v1/works/prepare") })
 	for line := range strings.Lines(w.logged.String()) {
@@ -71,7 +71,7 @@ func TestClientsThatGoAway(t *testing.T) {
 
 // duplicate_title is returned often enough for a person to correct a title, but not often
 // enough to discover a site's titles. The session stays unspent.
-func TestTitlesThatAreTaken(t *testing.T) {
+func TestDuplicateTitleLimit(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{limits: limit.Rates{Titles: limit.Rate{Count: 3, Per: 3 * time.Minute, Burst: 3}}})
 	w.stopClock()
 	w.registered("Taken")
@@ -132,7 +132,7 @@ func TestHeadBounds(t *testing.T) {
 		}
 	}
 	if a := w.call("GET", "/v1/stats?network=testnet&"+strings.Repeat("a", 8000), nil, nil); a.code != "" {
-		t.Errorf("just as long as may be: %s", a.body)
+		t.Errorf("at the limit: %s", a.body)
 	}
 }
 
@@ -144,7 +144,7 @@ func names(n int) (text string) {
 }
 
 // The database counts works once a second, for all callers together.
-func TestStatsAreKept(t *testing.T) {
+func TestStatsAreCached(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	for range 2 {
 		if a := w.call("GET", "/v1/stats", nil, nil); a.code != "" {

@@ -238,27 +238,27 @@ func TestBadDescriptions(t *testing.T) {
 			change map[string]any
 			want   string
 		}{
-			"title of spaces":     {map[string]any{"title": "   "}, "title required"},
-			"no title":            {map[string]any{"title": nil}, "title required"},
-			"title too long":      {map[string]any{"title": strings.Repeat("é", 201)}, "title max_length"},
-			"title with NUL":      {map[string]any{"title": "a\x00b"}, "title control_character"},
-			"title is a number":   {map[string]any{"title": 5}, "title type"},
-			"no creators":         {map[string]any{"creators": []any{}}, "creators required"},
-			"33 creators":         {map[string]any{"creators": many(33)}, "creators max_items"},
-			"creators no list":    {map[string]any{"creators": "Ada"}, "creators type"},
-			"creator no object":   {map[string]any{"creators": []any{5}}, "creators[0] type"},
-			"bad ISNI":            {map[string]any{"creators": with("isni", "0000-0001-2103-2683")}, "creators[0].isni isni"},
-			"ISNI is a number":    {map[string]any{"creators": with("isni", 5)}, "creators[0].isni type"},
-			"bad IPI":             {map[string]any{"creators": with("ipi", "123456789012")}, "creators[0].ipi ipi"},
-			"no role":             {map[string]any{"creators": with("roles", map[string]bool{"author": false})}, "creators[0].roles required"},
-			"role no boolean":     {map[string]any{"creators": with("roles", map[string]any{"author": "yes"})}, "creators[0].roles.author type"},
-			"bad e-mail":          {map[string]any{"creators": with("email", "ada")}, "creators[0].email email"},
-			"unknown network":     {map[string]any{"network": "moon"}, "network one_of"},
-			"no network":          {map[string]any{"network": ""}, "network one_of"},
-			"negative size":       {map[string]any{"size_bytes": -1}, "size_bytes min"},
-			"fraction of a byte":  {map[string]any{"size_bytes": 1.5}, "size_bytes type"},
-			"size beyond numbers": {map[string]any{"size_bytes": json.Number("1e30")}, "size_bytes type"},
-			"several":             {map[string]any{"title": "", "filename": "", "network": ""}, "title required, filename required, network one_of"},
+			"title of spaces":       {map[string]any{"title": "   "}, "title required"},
+			"no title":              {map[string]any{"title": nil}, "title required"},
+			"title too long":        {map[string]any{"title": strings.Repeat("é", 201)}, "title max_length"},
+			"title with NUL":        {map[string]any{"title": "a\x00b"}, "title control_character"},
+			"title is a number":     {map[string]any{"title": 5}, "title type"},
+			"no creators":           {map[string]any{"creators": []any{}}, "creators required"},
+			"33 creators":           {map[string]any{"creators": many(33)}, "creators max_items"},
+			"creators not a list":   {map[string]any{"creators": "Ada"}, "creators type"},
+			"creator not an object": {map[string]any{"creators": []any{5}}, "creators[0] type"},
+			"bad ISNI":              {map[string]any{"creators": with("isni", "0000-0001-2103-2683")}, "creators[0].isni isni"},
+			"ISNI is a number":      {map[string]any{"creators": with("isni", 5)}, "creators[0].isni type"},
+			"bad IPI":               {map[string]any{"creators": with("ipi", "123456789012")}, "creators[0].ipi ipi"},
+			"no role":               {map[string]any{"creators": with("roles", map[string]bool{"author": false})}, "creators[0].roles required"},
+			"role not a boolean":    {map[string]any{"creators": with("roles", map[string]any{"author": "yes"})}, "creators[0].roles.author type"},
+			"bad e-mail":            {map[string]any{"creators": with("email", "ada")}, "creators[0].email email"},
+			"unknown network":       {map[string]any{"network": "moon"}, "network one_of"},
+			"no network":            {map[string]any{"network": ""}, "network one_of"},
+			"negative size":         {map[string]any{"size_bytes": -1}, "size_bytes min"},
+			"fraction of a byte":    {map[string]any{"size_bytes": 1.5}, "size_bytes type"},
+			"size beyond numbers":   {map[string]any{"size_bytes": json.Number("1e30")}, "size_bytes type"},
+			"several":               {map[string]any{"title": "", "filename": "", "network": ""}, "title required, filename required, network one_of"},
 		} {
 			a := b.post("/v1/works/init", work("Title", c.change))
 			if a.code != fault.CodeCommonValidationFailed || a.rules() != c.want {
@@ -406,7 +406,7 @@ func TestMintBodies(t *testing.T) {
 
 // Invisible characters, and characters that change the order of a text, are refused. This
 // holds for titles and all fields of creators, on every route.
-func TestTextsThatAreSeen(t *testing.T) {
+func TestInvisibleCharacters(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	w.work()
 	code := w.code("Porch Light")
@@ -507,7 +507,7 @@ func TestTextsThatAreSeen(t *testing.T) {
 }
 
 // The caller is checked before the body, however invalid the body is.
-func TestWhoBeforeWhat(t *testing.T) {
+func TestCallerBeforeBody(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	good := w.mint(nil)
 	access := w.mint(map[string]any{"action_type": "access"})
@@ -528,7 +528,7 @@ func TestWhoBeforeWhat(t *testing.T) {
 		head map[string]string
 		want fault.Code
 	}{
-		"nobody":                     {nil, fault.CodeCommonAuthMissingToken},
+		"no caller":                  {nil, fault.CodeCommonAuthMissingToken},
 		"no bearer":                  {with(good, "Authorization", "Token x"), fault.CodeCommonAuthInvalidToken},
 		"bad token":                  {with(good, "Authorization", "Bearer "+good.token+"x"), fault.CodeCommonAuthInvalidToken},
 		"bad site key":               {with(good, "X-Site-Key", "cpk_"), fault.CodeCommonAuthInvalidAPIKey},
@@ -617,7 +617,7 @@ func together(n int, f func(i int) answer) []answer {
 }
 
 // Two confirms at once, and two tabs with one token: each succeeds once.
-func TestTwice(t *testing.T) {
+func TestSimultaneousCalls(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
 		b := w.mint(map[string]any{"allowed_network": "mainnet"})
@@ -708,7 +708,7 @@ type away struct{ blob.Store }
 
 func (away) Copy(context.Context, string, string, int64) error { return errAway }
 
-func TestStoreAway(t *testing.T) {
+func TestStoreUnavailable(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{blobs: func(b blob.Store) blob.Store { return away{b} }})
 	b := w.mint(nil)
 	job, url := b.init("Away", nil)

@@ -96,7 +96,7 @@ func FuzzMembers(f *testing.F) {
 				return
 			}
 			if !documents(mint.Type, name) {
-				t.Errorf("%s: %q is let through", body, name)
+				t.Errorf("%s: %q is accepted", body, name)
 			}
 		}
 		if got, want := members(read), written(body); got != want {
@@ -139,30 +139,30 @@ func FuzzText(f *testing.F) {
 // FuzzAddress: no header of a client decides its address. The entry of the last proxy
 // counts, whatever is to the left of it.
 func FuzzAddress(f *testing.F) {
-	for _, told := range []string{"", "203.0.113.9", "1.2.3.4, 10.1.1.1", "unknown", "[2001:db8::1]:80", "::ffff:10.0.0.1", "fe80::1%eth0", ",,", "10.0.0.1,10.0.0.2"} {
-		f.Add(told)
+	for _, forwarded := range []string{"", "203.0.113.9", "1.2.3.4, 10.1.1.1", "unknown", "[2001:db8::1]:80", "::ffff:10.0.0.1", "fe80::1%eth0", ",,", "10.0.0.1,10.0.0.2"} {
+		f.Add(forwarded)
 	}
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}
-	at := func(remote string, told ...string) string {
+	at := func(remote string, forwarded ...string) string {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = remote
-		r.Header["X-Forwarded-For"] = told
+		r.Header["X-Forwarded-For"] = forwarded
 		return addressOf(r, proxies)
 	}
-	f.Fuzz(func(t *testing.T, told string) {
-		if got := at("198.51.100.7:999", told); got != "198.51.100.7" {
-			t.Errorf("%q of no proxy: %s", told, got)
+	f.Fuzz(func(t *testing.T, forwarded string) {
+		if got := at("198.51.100.7:999", forwarded); got != "198.51.100.7" {
+			t.Errorf("%q of no proxy: %s", forwarded, got)
 		}
-		if got := at("10.9.9.9:999", told, "203.0.113.9"); got != "203.0.113.9" {
-			t.Errorf("%q before a proxy's word: %s", told, got)
+		if got := at("10.9.9.9:999", forwarded, "203.0.113.9"); got != "203.0.113.9" {
+			t.Errorf("%q before a proxy's entry: %s", forwarded, got)
 		}
-		if got := at("10.9.9.9:999", told+", 10.2.2.2, 203.0.113.9:4711 "); told != "" && got != "203.0.113.9" {
-			t.Errorf("%q before two proxies' word: %s", told, got)
+		if got := at("10.9.9.9:999", forwarded+", 10.2.2.2, 203.0.113.9:4711 "); forwarded != "" && got != "203.0.113.9" {
+			t.Errorf("%q before two proxies' entries: %s", forwarded, got)
 		}
-		got := at("[::1]:999", told)
+		got := at("[::1]:999", forwarded)
 		if _, err := netip.ParsePrefix(got); err != nil {
 			if a, err := netip.ParseAddr(got); err != nil || !a.Is4() || a.Zone() != "" {
-				t.Errorf("%q makes the address %q", told, got)
+				t.Errorf("%q makes the address %q", forwarded, got)
 			}
 		}
 	})

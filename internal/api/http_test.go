@@ -70,7 +70,7 @@ func TestEveryRefusalIsAnEnvelope(t *testing.T) {
 			t.Errorf("%s %s: %d %s, want %s", c.method, c.path, a.status, a.body, c.want)
 		}
 		if strings.Contains(string(a.body), "secret detail") {
-			t.Errorf("%s %s tells: %s", c.method, c.path, a.body)
+			t.Errorf("%s %s shows: %s", c.method, c.path, a.body)
 		}
 	}
 	for _, id := range []string{"x", known + "0", "0190a0e6-0000-7000-8000-00000000dead", "%00", "%ff%fe", "..%2f..%2fetc", "{" + known + "}", strings.ReplaceAll(known, "-", ""), "urn:uuid:" + known, strings.Repeat("a", 5000)} {
@@ -158,7 +158,7 @@ func (p *proxy) cut() {
 }
 
 // The database becomes unavailable under a running server.
-func TestDatabaseAway(t *testing.T) {
+func TestDatabaseUnavailable(t *testing.T) {
 	p, url := newProxy(t, storetest.PostgresURL(t))
 	db := storetest.Open(t, url)
 	w := newWorld(t, db, options{})
@@ -180,7 +180,7 @@ func TestDatabaseAway(t *testing.T) {
 				t.Errorf("%s: %d %s, want %s", name, c.got.status, c.got.body, c.want)
 			}
 		}
-		w.toldInStream(id, fault.CodeTransactionStoreUnavailable)
+		w.reportedInStream(id, fault.CodeTransactionStoreUnavailable)
 	}
 }
 
@@ -214,7 +214,7 @@ func TestNeverEndingBody(t *testing.T) {
 	}{
 		"mint":          {"POST /v1/sessions HTTP/1.1\nHost: x\nContent-Length: 100\n\n{", fault.CodeCommonValidationFailed, "body timeout"},
 		"init":          {"POST /v1/works/init HTTP/1.1\nHost: x\n" + auth + "Transfer-Encoding: chunked\n\n1\n{\n", fault.CodeCommonValidationFailed, "body timeout"},
-		"nobody's":      {"POST /v1/works/init HTTP/1.1\nHost: x\nContent-Length: 100\n\n{", fault.CodeCommonAuthMissingToken, ""},
+		"no caller":     {"POST /v1/works/init HTTP/1.1\nHost: x\nContent-Length: 100\n\n{", fault.CodeCommonAuthMissingToken, ""},
 		"unknown route": {"POST /nope HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n\n1\n{\n", fault.CodeCommonNotFound, ""},
 		"on a GET":      {"GET /v1/stats?network=x HTTP/1.1\nHost: x\nContent-Length: 100\n\n{", fault.CodeCommonValidationFailed, "network one_of"},
 		"bad chunks":    {"POST /v1/works/init HTTP/1.1\nHost: x\n" + auth + "Transfer-Encoding: chunked\n\nzz\n", fault.CodeCommonValidationFailed, "body incomplete"},

@@ -16,7 +16,7 @@ import (
 
 // A test key costs nothing and is counted separately. Test keys and live keys never
 // conflict.
-func TestTestKeysStandApart(t *testing.T) {
+func TestTestKeysAreSeparate(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{maxSize: 64 << 20})
@@ -170,11 +170,11 @@ func TestRevokeByBackend(t *testing.T) {
 			body map[string]any
 			code fault.Code
 		}{
-			"unknown member":   {map[string]any{"session": "x"}, fault.CodeCommonValidationFailed},
-			"nothing":          {map[string]any{}, fault.CodeCommonValidationFailed},
-			"the site key":     {map[string]any{"secret_key": w.keys.SiteKey, "session_id": "x"}, fault.CodeCommonAuthInvalidAPIKey},
-			"an unknown one":   {map[string]any{"session_id": "x"}, ""},
-			"what is not text": {map[string]any{"session_id": "\x00"}, ""},
+			"unknown member":     {map[string]any{"session": "x"}, fault.CodeCommonValidationFailed},
+			"nothing":            {map[string]any{}, fault.CodeCommonValidationFailed},
+			"the site key":       {map[string]any{"secret_key": w.keys.SiteKey, "session_id": "x"}, fault.CodeCommonAuthInvalidAPIKey},
+			"an unknown session": {map[string]any{"session_id": "x"}, ""},
+			"not text":           {map[string]any{"session_id": "\x00"}, ""},
 		} {
 			if a := revoke(c.body); a.code != c.code {
 				t.Errorf("%s: %s, want %q", name, a.body, c.code)
@@ -184,7 +184,7 @@ func TestRevokeByBackend(t *testing.T) {
 }
 
 // The answers of every route forbid caching, except those of the public routes listed here.
-func TestNothingIsStored(t *testing.T) {
+func TestAnswersAreNotCached(t *testing.T) {
 	t.Parallel()
 	public := map[string]string{"GET /.well-known/jwks.json": "public, max-age=300"}
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
@@ -279,7 +279,7 @@ func TestMetricsByHost(t *testing.T) {
 
 // A downloaded recording has the extension of its detected format, whatever its upload was
 // named.
-func TestDownloadsAreCalledWhatTheyAre(t *testing.T) {
+func TestDownloadNames(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})

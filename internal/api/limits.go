@@ -17,7 +17,7 @@ import (
 func (a *API) spend(ctx context.Context, b *limit.Budget, key string) error {
 	s := b.Take(ctx, key)
 	if !s.Allowed || b != a.Limits.Organization {
-		tell(ctx, b, s)
+		reportBudget(ctx, b, s)
 	}
 	switch {
 	case s.Allowed:
@@ -32,8 +32,8 @@ func (a *API) spend(ctx context.Context, b *limit.Budget, key string) error {
 	return fault.SessionRateLimited(s.Wait).With("reason", "session")
 }
 
-// tell reports a budget in the answer's headers.
-func tell(ctx context.Context, b *limit.Budget, s limit.State) {
+// reportBudget reports a budget in the answer's headers.
+func reportBudget(ctx context.Context, b *limit.Budget, s limit.State) {
 	if policy, standing := b.Headers(s); policy != "" {
 		h := exchangeOf(ctx).header
 		h.Set("RateLimit-Policy", policy)
@@ -115,8 +115,8 @@ func addressOf(r *http.Request, proxies []netip.Prefix) string {
 		return ""
 	}
 	at := plain(socket.Addr())
-	told := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for _, text := range slices.Backward(told) {
+	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for _, text := range slices.Backward(forwarded) {
 		if !slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(at) }) {
 			break
 		}

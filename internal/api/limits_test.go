@@ -59,7 +59,7 @@ func TestLimits(t *testing.T) {
 				w := newWorld(t, db, options{limits: c.rates})
 				w.stopClock()
 				call := c.call(w)
-				told := func(a answer, left int, whole string) {
+				wantLimit := func(a answer, left int, whole string) {
 					t.Helper()
 					policy, standing := c.policy, strings.Split(c.policy, ";")[0]+";r="+strconv.Itoa(left)+";t="+whole
 					if name == "organization" && a.code != c.want { // the usage of other callers is not shown
@@ -74,13 +74,13 @@ func TestLimits(t *testing.T) {
 					if a.code != c.first {
 						t.Fatalf("call %d: %s", i, a.body)
 					}
-					told(a, 1-i, strconv.Itoa(30*(i+1)))
+					wantLimit(a, 1-i, strconv.Itoa(30*(i+1)))
 				}
 				a := call()
 				if a.code != c.want || a.status != 429 || a.header.Get("Retry-After") != "30" {
 					t.Fatalf("%d %s, Retry-After %s", a.status, a.body, a.header.Get("Retry-After"))
 				}
-				told(a, 0, "60")
+				wantLimit(a, 0, "60")
 				if origin := a.header.Get("Access-Control-Allow-Origin"); (origin == site) != (name == "session" || name == "address") {
 					t.Errorf("readable by %q", origin)
 				}
@@ -171,7 +171,7 @@ func TestOrderOfRefusals(t *testing.T) {
 
 // Every call below /v1/ counts once, whatever its result, and so does every page that is
 // proved, packed or searched for each call. Nothing else counts.
-func TestWhatCounts(t *testing.T) {
+func TestCountedPaths(t *testing.T) {
 	for name, c := range map[string]struct {
 		method, path string
 		head         map[string]string
@@ -213,9 +213,9 @@ func TestAddress(t *testing.T) {
 	t.Parallel()
 	proxies := append(loopback, netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:ffff::/48"))
 	for _, c := range []struct {
-		socket string
-		told   []string
-		want   string
+		socket    string
+		forwarded []string
+		want      string
 	}{
 		{"192.0.2.1:1234", nil, "192.0.2.1"},
 		{"192.0.2.1:1234", []string{"198.51.100.1"}, "192.0.2.1"}, // a client's own header is ignored
@@ -239,9 +239,9 @@ func TestAddress(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.RemoteAddr = c.socket
-		r.Header["X-Forwarded-For"] = c.told
+		r.Header["X-Forwarded-For"] = c.forwarded
 		if got := api.AddressOf(r, proxies); got != c.want {
-			t.Errorf("%s, told %q: %s, want %s", c.socket, c.told, got, c.want)
+			t.Errorf("%s, forwarded %q: %s, want %s", c.socket, c.forwarded, got, c.want)
 		}
 	}
 }

@@ -52,13 +52,13 @@ func TestMetrics(t *testing.T) {
 		// Each request has one line, with its code and its id.
 		line := regexp.MustCompile(`msg=request request_id=req_\w{26} method=GET route=/v1/transactions/\{id\} .*code=transaction.not_found`)
 		if n := len(line.FindAllString(w.logged.String(), -1)); n != 3 {
-			t.Errorf("%d lines of the log tell of 3 refusals", n)
+			t.Errorf("%d log lines for 3 refusals", n)
 		}
 	})
 }
 
 // The metrics are only for this machine.
-func TestMetricsStayHere(t *testing.T) {
+func TestMetricsAreLocal(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
 		if a := w.call("GET", "/metrics", map[string]string{"X-Forwarded-For": "203.0.113.7"}, nil); a.code != fault.CodeCommonNotFound {

@@ -55,7 +55,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		defer func() {
 			status := ww.Status()
-			gone := x.fault != nil && left(r, x.fault)
+			gone := x.fault != nil && clientLeft(r, x.fault)
 			if gone {
 				status = statusLeft
 			}
@@ -76,7 +76,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 			} else if x.fault != nil {
 				level, code = slog.LevelInfo, string(x.fault.Code)
 				attrs = append(attrs, slog.String("code", code))
-				attrs = append(attrs, because(x.fault)...)
+				attrs = append(attrs, cause(x.fault)...)
 				if x.fault.Status() >= http.StatusInternalServerError {
 					level = slog.LevelError
 					attrs = append(attrs, slog.String("error", x.fault.Error()))
@@ -107,17 +107,17 @@ func unstored(next http.Handler) http.Handler {
 // not define it, but other servers log it too.
 const statusLeft = 499
 
-// left reports whether a request failed because its client disconnected, which cancelled the
+// clientLeft reports whether a request failed because its client disconnected, which cancelled the
 // work for it.
-func left(r *http.Request, f *fault.Error) bool {
+func clientLeft(r *http.Request, f *fault.Error) bool {
 	return f.Status() == http.StatusServiceUnavailable && errors.Is(r.Context().Err(), context.Canceled)
 }
 
-// because returns the cause of a refusal in the catalogue's words: the reason, and the
+// cause returns the cause of a refusal in the catalogue's words: the reason, and the
 // fields that failed with the rules they broke. Values are never logged, and no reason
 // contains one. For a misnamed member only the intended name is logged: the client's name
 // may be anything.
-func because(f *fault.Error) (attrs []slog.Attr) {
+func cause(f *fault.Error) (attrs []slog.Attr) {
 	if reason, ok := f.Details["reason"].(string); ok {
 		attrs = append(attrs, slog.String("reason", reason))
 	}

@@ -12,8 +12,8 @@ import (
 	"timbre.example/internal/registry"
 )
 
-// atsIDParam is the path parameter of calls on an end-user's own work. own reads it, before
-// the body is read.
+// atsIDParam is the path parameter of calls on an end-user's own work.
+// endUserWork reads it, before the body is read.
 var atsIDParam = &huma.Param{Name: "id", In: "path", Required: true, Description: "The work's ats_id", Schema: &huma.Schema{Type: huma.TypeInteger}}
 
 // number reads a number in a path; an invalid one is 0, which matches nothing.

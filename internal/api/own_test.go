@@ -243,7 +243,7 @@ func TestCertificateOfAJob(t *testing.T) {
 			}
 		}
 		if a := lost.read(path); a.code != fault.CodeWorkCertificateUnavailable {
-			t.Errorf("of an update that came to nothing: %s", a.body)
+			t.Errorf("of a failed update: %s", a.body)
 		}
 	})
 }
@@ -300,8 +300,8 @@ func TestCertificateOfATransaction(t *testing.T) {
 			"unknown":                    {again, work, "01890000-0000-7000-8000-000000000000", fault.CodeCommonForbidden},
 			"the same end-user":          {w.mint(ada), hers, second, ""},
 			"another end-user":           {w.mint(ben), hers, second, fault.CodeWorkNotFound},
-			"an end-user, of no one's":   {w.mint(ada), work, first, fault.CodeWorkNotFound},
-			"no end-user, of somebody's": {again, hers, second, fault.CodeCommonForbidden},
+			"end-user, work without one": {w.mint(ada), work, first, fault.CodeWorkNotFound},
+			"no end-user, work of one":   {again, hers, second, fault.CodeCommonForbidden},
 			"another network":            {w.mint(map[string]any{"allowed_network": "mainnet"}), work, first, fault.CodeCommonForbidden},
 			"a session for another work": {w.mint(map[string]any{"action_type": "access", "allowed_ats_id": 99}), work, first, fault.CodeCommonForbidden},
 		} {

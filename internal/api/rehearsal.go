@@ -47,9 +47,9 @@ func (a *API) rehearse(h huma.API, ctx huma.Context, c session.Caller, stage str
 		f := rehearsed(c)
 		switch c.Rehearse {
 		case fault.CodeSessionRateLimited:
-			tell(ctx.Context(), a.Limits.Session, limit.State{Whole: f.RetryAfter})
+			reportBudget(ctx.Context(), a.Limits.Session, limit.State{Whole: f.RetryAfter})
 		case fault.CodeCommonRateLimited:
-			tell(ctx.Context(), a.Limits.Organization, limit.State{Whole: f.RetryAfter})
+			reportBudget(ctx.Context(), a.Limits.Organization, limit.State{Whole: f.RetryAfter})
 		}
 		_ = huma.WriteErr(h, ctx, http.StatusInternalServerError, "", f)
 	}

@@ -238,7 +238,7 @@ func TestRehearsals(t *testing.T) {
 						t.Errorf("the real transaction: %+v", v.Done.Failure)
 					}
 				case fault.CodeTransactionNotFound, fault.CodeTransactionStoreUnavailable:
-					w.toldInStream(confirmed.get("transaction_id"), entry.Code)
+					w.reportedInStream(confirmed.get("transaction_id"), entry.Code)
 				case fault.CodeWorkCertificateUnavailable:
 					// The certificate exists, for every session except this one.
 					late, at := w.mint(nil), "/v1/works/"+w.done(confirmed.get("transaction_id")).Done.WorkID+"/download/certificate?transaction="+confirmed.get("transaction_id")
@@ -321,7 +321,7 @@ func TestLiveKeysDoNotRehearse(t *testing.T) {
 	b := w.mint(nil)
 	for _, step := range []string{"upload", "prepare", "confirm"} {
 		if a := b.post("/v1/works/"+step, map[string]string{"job_id": job}); a.code != fault.CodeTransactionNotFound {
-			t.Errorf("a live key goes on with a rehearsal: %s: %s", step, a.body)
+			t.Errorf("a live key continues a rehearsal: %s: %s", step, a.body)
 		}
 	}
 	w.keys = test
@@ -329,6 +329,6 @@ func TestLiveKeysDoNotRehearse(t *testing.T) {
 		t.Errorf("the test key does not: %s", a.body)
 	}
 	if w.work(); w.done(w.registered("Of a test key")).Done.Failure != nil {
-		t.Error("a test key without a wish fails")
+		t.Error("a test key without a rehearsal fails")
 	}
 }

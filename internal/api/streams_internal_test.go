@@ -48,7 +48,7 @@ func TestStreamsAreShared(t *testing.T) {
 }
 
 // Streams of unknown transactions, which any client can open, leave half to the others.
-func TestStreamsOfNothing(t *testing.T) {
+func TestStreamsOfUnknownTransactions(t *testing.T) {
 	t.Parallel()
 	const most = 6 * followersOfOne
 	s := &streams{most: most, of: map[string]int{}, orgs: map[string]int{}}

@@ -161,10 +161,10 @@ func TestFailureIsAnErrorFrame(t *testing.T) {
 			Result   map[string]any
 		}
 		w.call("GET", "/v1/transactions/"+id, nil, nil).into(&v)
-		told := map[string]any{
+		want := map[string]any{
 			"success": false, "error": e.Message, "error_code": string(e.Code), "error_details": map[string]any{"reason": "the chain said no"}, "request_id": e.RequestID,
 		}
-		if d := cmp.Diff(told, v.Result); d != "" || !v.Complete {
+		if d := cmp.Diff(want, v.Result); d != "" || !v.Complete {
 			t.Error(d)
 		}
 		// Nothing is charged, and the title and the audio are free again.
@@ -178,7 +178,7 @@ func TestFailureIsAnErrorFrame(t *testing.T) {
 
 // A server that shuts down drops its followers without a close frame, so that clients poll
 // instead of taking it for the end.
-func TestShutdownIsNoCleanClose(t *testing.T) {
+func TestShutdownDropsFollowers(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	id := w.registered("Interrupted")
 	f := w.socket(id)
@@ -229,7 +229,7 @@ func (w *world) raw(id string, then func()) (got []byte, end error) {
 
 // A dropped socket raises only close in a page; an invalid frame also raises error. A socket
 // that sent its terminal frame is closed cleanly, without an invalid frame.
-func TestNoFrameBeforeADrop(t *testing.T) {
+func TestInvalidFrameBeforeADrop(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	id := w.registered("Dropped")
 	got, end := w.raw(id, w.stop)
@@ -245,13 +245,13 @@ func TestNoFrameBeforeADrop(t *testing.T) {
 	w.work()
 	w.done(id)
 	if got, _ := w.raw(id, func() {}); bytes.HasSuffix(got, []byte{0x83, 0x00}) || !bytes.Contains(got, []byte(`"step":"completed"`)) {
-		t.Errorf("told the end: %x", got[max(0, len(got)-8):])
+		t.Errorf("ended with: %x", got[max(0, len(got)-8):])
 	}
 }
 
 // A drop while frames are written never splits a frame: all bytes before the invalid frame
 // are whole frames.
-func TestNoFrameBetweenFrames(t *testing.T) {
+func TestInvalidFrameSplitsNoFrame(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	id := w.registered("Dropped at once")
 	w.stop()
@@ -285,7 +285,7 @@ func TestNoFrameBetweenFrames(t *testing.T) {
 func TestUnknownIsAnErrorFrame(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	for _, unknown := range []string{"x", "01890000-0000-7000-8000-000000000000", strings.Repeat("y", 5000)} {
-		w.toldInStream(unknown, fault.CodeTransactionNotFound)
+		w.reportedInStream(unknown, fault.CodeTransactionNotFound)
 	}
 	w.api.Drain(t.Context())
 	if n := w.api.Streams(); n != 0 {
@@ -295,7 +295,7 @@ func TestUnknownIsAnErrorFrame(t *testing.T) {
 
 // reportedInStream checks the answers for a transaction that cannot be followed: an error
 // frame, an error event, and a refused status.
-func (w *world) toldInStream(id string, want fault.Code) {
+func (w *world) reportedInStream(id string, want fault.Code) {
 	t := w.t
 	t.Helper()
 	frames, texts, end := w.socket(id).rest()

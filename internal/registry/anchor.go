@@ -330,7 +330,7 @@ func (r *Registry) fail(ctx context.Context, tx *store.Tx, row query.Transaction
 	if err != nil {
 		return err
 	}
-	if err := free(ctx, tx, job); err != nil {
+	if err := releaseClaims(ctx, tx, job); err != nil {
 		return err
 	}
 	return credits.Release(ctx, tx, row.OrganizationID, row.ID)

@@ -85,7 +85,7 @@ func TestCertificateTrouble(t *testing.T) {
 				}
 				err := w.reg.certify(ctx)
 				if c.op != "certify" && err == nil {
-					t.Error("the worker hides the failure")
+					t.Error("the worker returned no error")
 				}
 				key := certificateKey(s.view().Done.WorkID, 1)
 				if w.exists(key) != c.stored {
@@ -283,7 +283,7 @@ func TestCertificateIsAwaited(t *testing.T) {
 		_, err := ask()
 		wantCode(t, err, fault.CodeWorkCertificateUnavailable)
 		if awaited != 0 {
-			t.Error("waited, though the registry is not to wait")
+			t.Error("waited, although AwaitCertificate is 0")
 		}
 
 		w.reg.AwaitCertificate = 60 * time.Millisecond
@@ -308,7 +308,7 @@ func TestCertificateIsAwaited(t *testing.T) {
 }
 
 // A work that is redacted before its certificate is made is not counted as a failure.
-func TestCertifyPassesOverRedacted(t *testing.T) {
+func TestCertifySkipsRedacted(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		old := w.confirmed("Quince Lullaby", 1)
 		w.confirmed("Last Ferry", 2)

@@ -48,7 +48,7 @@ func (r *Registry) Confirm(ctx context.Context, c session.Caller, jobID, request
 			return err
 		}
 		if n == 0 {
-			return overtaken(ctx, tx, jobID)
+			return changedMeanwhile(ctx, tx, jobID)
 		}
 		// From here on this transaction has the row locked. A prepare may have changed it
 		// since it was read; anchor and charge what it contains now.
@@ -115,9 +115,9 @@ func (r *Registry) Stopped(ctx context.Context) error {
 	return errors.Join(all...)
 }
 
-// overtaken returns why a job could not be changed although it was valid when it was read:
+// changedMeanwhile returns why a job could not be changed although it was valid when it was read:
 // another call changed it in between.
-func overtaken(ctx context.Context, tx *store.Tx, jobID string) error {
+func changedMeanwhile(ctx context.Context, tx *store.Tx, jobID string) error {
 	job, err := tx.GetJob(ctx, jobID)
 	switch {
 	case err != nil:
@@ -175,8 +175,8 @@ func claim(ctx context.Context, tx *store.Tx, job query.Job, duplicateTitles boo
 	}
 }
 
-// free gives back what claim reserved, except the audio of a final version.
-func free(ctx context.Context, tx *store.Tx, job query.Job) error {
+// releaseClaims gives back what claim reserved, except the audio of a final version.
+func releaseClaims(ctx context.Context, tx *store.Tx, job query.Job) error {
 	if job.Kind == KindRegister {
 		if err := tx.FreeTitle(ctx, query.FreeTitleParams{
 			OrganizationID: job.OrganizationID, Network: claimScope(job.Network, job.Test), ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, WorkID: job.WorkID,

@@ -79,8 +79,8 @@ func TestEvidence(t *testing.T) {
 			first.Media.Filename != "take.wav" || first.Media.Format != "WAV" || first.Media.Duration != 0.1 || first.Network != (evidence.Network{Name: "testnet", Kind: "log"}) {
 			t.Errorf("%+v", first)
 		}
-		if told := s.view().Done.At; !told.Equal(first.Block.Time) {
-			t.Errorf("registered at %v, and %v to those who wait", first.Block.Time, told)
+		if shown := s.view().Done.At; !shown.Equal(first.Block.Time) {
+			t.Errorf("registered at %v in the block, and %v for followers", first.Block.Time, shown)
 		}
 		none(p.WorkID, 2, fault.CodeWorkCertificateUnavailable)
 		none("another", 1, fault.CodeWorkNotFound)

@@ -264,7 +264,7 @@ func TestErasuresTakeTurns(t *testing.T) {
 			return nil
 		})
 		if err := w.reg.erase(t.Context()); err == nil {
-			t.Error("the failure is hidden")
+			t.Error("no error")
 		}
 		if at := position(removed, "assets/normal/1"); at < 0 || at > erasuresInTurn || len(removed) != many {
 			t.Errorf("the normal one was removed as number %d of %d", at, len(removed))
@@ -322,7 +322,7 @@ func TestReadOnce(t *testing.T) {
 		first := refused()
 		for range 3 {
 			if again := refused(); again != first {
-				t.Errorf("it says %s, and said %s", again, first)
+				t.Errorf("now %s, before %s", again, first)
 			}
 		}
 		if reads != 1 {
@@ -412,7 +412,7 @@ func TestRefusedUnread(t *testing.T) {
 }
 
 // The answer is the file's own, whether or not the reading can be stored.
-func TestNotingFails(t *testing.T) {
+func TestStoringAReadingFails(t *testing.T) {
 	for _, at := range []string{"prepare.copied", "prepare.refused"} {
 		t.Run(at, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, w *world) {
@@ -497,12 +497,12 @@ func TestAdvanceEnds(t *testing.T) {
 	}
 	w.advance()
 	if came > pagesInTurn {
-		t.Errorf("it went on for %d pages", came)
+		t.Errorf("it continued for %d pages", came)
 	}
 	select {
 	case <-w.reg.wake[network.Testnet]:
 	default:
-		t.Error("nobody goes on with what is left")
+		t.Error("the rest was not continued")
 	}
 	w.reg.reached = func(string) {}
 	w.advance()

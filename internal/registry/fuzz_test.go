@@ -21,7 +21,7 @@ func FuzzLanguage(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, accept string) {
 		if got := Language(accept); !slices.Contains(Languages, got) {
-			t.Fatalf("%q: %q is no language of certificates", accept, got)
+			t.Fatalf("%q: %q is not a language of certificates", accept, got)
 		}
 		for _, l := range Languages {
 			if got := Language(l); got != l {

@@ -102,7 +102,7 @@ func (r *Registry) Declare(ctx context.Context, c session.Caller, jobID string, 
 		}
 		n, err := tx.DeclareMedia(ctx, set)
 		if err == nil && n == 0 {
-			return overtaken(ctx, tx, jobID)
+			return changedMeanwhile(ctx, tx, jobID)
 		}
 		return err
 	})

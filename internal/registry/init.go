@@ -159,7 +159,7 @@ func (r *Registry) RenewUpload(ctx context.Context, c session.Caller, jobID stri
 			Deadline: store.Micros(r.until(tx.Now, slotsPerJob*r.Times.UploadSlot, job.CreatedAt)), UploadKey: job.UploadKey, Now: store.Micros(tx.Now), ID: jobID,
 		})
 		if err == nil && n == 0 {
-			return overtaken(ctx, tx, jobID)
+			return changedMeanwhile(ctx, tx, jobID)
 		}
 		return err
 	})
@@ -207,15 +207,15 @@ func ownJob(ctx context.Context, q *query.Queries, c session.Caller, jobID strin
 // the job id is the permission. Test keys cannot continue jobs of live keys, and live keys
 // cannot continue jobs of test keys.
 func mayGoOn(c session.Caller, job query.Job) bool {
-	if job.OrganizationID != c.Organization || !about(c, job) || job.Test != c.Test {
+	if job.OrganizationID != c.Organization || !allowsKind(c, job) || job.Test != c.Test {
 		return false
 	}
 	return job.SessionJti == c.SessionID || !c.Expired && string(c.Network) == job.Network && c.ExternalUserRef == job.ExternalUserRef
 }
 
-// about reports whether the job's kind is the one that the session allows. An update must
+// allowsKind reports whether the job's kind is the one that the session allows. An update must
 // also be of the work whose access code the caller showed.
-func about(c session.Caller, job query.Job) bool {
+func allowsKind(c session.Caller, job query.Job) bool {
 	if job.Kind == KindUpdate {
 		return c.Action == session.UpdateVersion && c.WorkID == job.WorkID
 	}

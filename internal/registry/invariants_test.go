@@ -11,7 +11,7 @@ import (
 )
 
 // The checker that ends every test here finds each kind of damage.
-func TestInvariantsAreSeen(t *testing.T) {
+func TestInvariantsAreChecked(t *testing.T) {
 	t.Parallel()
 	for damage, part := range map[string]string{
 		"UPDATE ledger_accounts SET balance = balance + 1 WHERE account = 'available'":                  "entries sum to",

@@ -285,9 +285,9 @@ func (r *Registry) recording(ctx context.Context, w query.Work, version int64) (
 //   - Its session has not expired, and it names the job's transaction: a page that was
 //     reloaded has lost its first session. transaction is "" when the caller names none.
 func (r *Registry) Certificate(ctx context.Context, c session.Caller, workID string, version int64, transaction string) (Download, error) {
-	made, began, err := r.began(ctx, c, workID)
+	made, began, err := r.beganJob(ctx, c, workID)
 	if err == nil && !began && transaction != "" && !c.Expired {
-		made, began, err = r.follows(ctx, c, workID, transaction)
+		made, began, err = r.namedJob(ctx, c, workID, transaction)
 	}
 	if err != nil {
 		return Download{}, err
@@ -374,9 +374,9 @@ func (r *Registry) certified(ctx context.Context, w query.Work, version int64) (
 	}
 }
 
-// began reports whether the caller's session was spent on a job of the work. made is the
+// beganJob reports whether the caller's session was spent on a job of the work. made is the
 // version of that job, or 0 if it is not final. A failed job makes no version.
-func (r *Registry) began(ctx context.Context, c session.Caller, workID string) (made int64, began bool, err error) {
+func (r *Registry) beganJob(ctx context.Context, c session.Caller, workID string) (made int64, began bool, err error) {
 	q := r.DB.Read()
 	s, err := q.GetSession(ctx, c.SessionID)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && !s.JobID.Valid {
@@ -405,10 +405,10 @@ func (r *Registry) began(ctx context.Context, c session.Caller, workID string) (
 	return 0, t.State != "failed", nil
 }
 
-// follows is began for a caller who names the transaction. The transaction's id shows the
+// namedJob is beganJob for a caller who names the transaction. The transaction's id shows the
 // access code for Times.Result. For the same time it opens the certificate to callers of the
 // same organization, network and end-user.
-func (r *Registry) follows(ctx context.Context, c session.Caller, workID, transaction string) (made int64, ok bool, err error) {
+func (r *Registry) namedJob(ctx context.Context, c session.Caller, workID, transaction string) (made int64, ok bool, err error) {
 	q := r.DB.Read()
 	job, err := q.GetJob(ctx, transaction) // a transaction has the id of its job
 	if errors.Is(err, sql.ErrNoRows) {

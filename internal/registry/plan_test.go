@@ -123,7 +123,7 @@ func generated(t *testing.T, file, name string) string {
 	}
 	m := regexp.MustCompile("(?s)\nconst " + name + " = `(.*?)`").FindStringSubmatch(string(source))
 	if m == nil {
-		t.Fatalf("there is no query %s", name)
+		t.Fatalf("query %s is missing", name)
 	}
 	return m[1]
 }

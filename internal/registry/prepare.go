@@ -53,7 +53,7 @@ func (r *Registry) Prepare(ctx context.Context, c session.Caller, jobID string) 
 	if _, err := openJob(ctx, r.DB.Read(), c, jobID, r.DB.Now()); err != nil {
 		return Prepared{}, err
 	}
-	return r.turns.prepare(ctx, jobID, func() (Prepared, error) {
+	return r.shared.prepare(ctx, jobID, func() (Prepared, error) {
 		for {
 			job, err := openJob(ctx, r.DB.Read(), c, jobID, r.DB.Now())
 			if err != nil {
@@ -305,7 +305,7 @@ func (r *Registry) acceptable(ctx context.Context, job query.Job, hash []byte) (
 // is adopted in time, even if this process ends now.
 func (r *Registry) orphan(ctx context.Context, tx *store.Tx, organization, key string) error {
 	now := store.Micros(tx.Now)
-	return tx.InsertOrphan(ctx, query.InsertOrphanParams{ObjectKey: key, OrganizationID: organization, Now: now, DueAt: r.lands(now)})
+	return tx.InsertOrphan(ctx, query.InsertOrphanParams{ObjectKey: key, OrganizationID: organization, Now: now, DueAt: r.settledAt(now)})
 }
 
 // discard removes a file that no row names any more, even when the caller has gone. A file

@@ -241,7 +241,7 @@ func (r *Registry) erase(ctx context.Context) error {
 		r.reached("redact.erased")
 		err = r.DB.Tx(ctx, func(tx *store.Tx) error {
 			for _, row := range erased {
-				if err := tx.MarkErased(ctx, query.MarkErasedParams{ObjectKey: row.ObjectKey, DueAt: r.lands(row.Since)}); err != nil {
+				if err := tx.MarkErased(ctx, query.MarkErasedParams{ObjectKey: row.ObjectKey, DueAt: r.settledAt(row.Since)}); err != nil {
 					return err
 				}
 				if err := tx.ForgetErasure(ctx, query.ForgetErasureParams{ObjectKey: row.ObjectKey, Before: before}); err != nil {

@@ -25,7 +25,7 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// What redaction does with each column. The test fails until a new column has an entry here.
+// The effect of a redaction on each column. The test fails until a new column has an entry here.
 //
 //	erased   its data of the work is deleted
 //	public   it is on the network, or follows from what is
@@ -98,13 +98,13 @@ func TestEveryColumnHasAPlace(t *testing.T) {
 		}
 		for _, column := range placed {
 			if !slices.Contains(list, column) {
-				t.Errorf("%s.%s is no column", name, column)
+				t.Errorf("%s.%s is not a column", name, column)
 			}
 		}
 	}
 	for name := range columns {
 		if found[name] == nil {
-			t.Errorf("%s is no table", name)
+			t.Errorf("%s is not a table", name)
 		}
 	}
 }
@@ -315,7 +315,7 @@ func TestRedact(t *testing.T) {
 			"certificate":           func() error { _, err := w.reg.Certificate(ctx, reader, p.WorkID, 1, ""); return err },
 			"certificate of a job":  func() error { _, err := w.reg.Certificate(ctx, c, p.WorkID, 0, ""); return err },
 			"evidence":              func() error { _, err := w.reg.Evidence(ctx, p.WorkID, 1); return err },
-			"evidence of what came": func() error { _, err := w.reg.Evidence(ctx, p.WorkID, 3); return err },
+			"evidence of version 3": func() error { _, err := w.reg.Evidence(ctx, p.WorkID, 3); return err },
 		} {
 			if err := ask(); !errors.Is(err, fault.CodeWorkNotFound) {
 				t.Errorf("%s: %v", name, err)
@@ -325,7 +325,7 @@ func TestRedact(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := w.traces(t, secrets...); len(got) != 0 || w.filesBelow("certificates") != 0 {
-			t.Errorf("made anew: %v", got)
+			t.Errorf("made again: %v", got)
 		}
 
 		// Public data is still there, and the holder's evidence still verifies.
@@ -349,7 +349,7 @@ func TestRedact(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := w.traces(t, "RIFF"); len(got) != 0 {
-			t.Errorf("landed late: %v", got)
+			t.Errorf("uploaded late: %v", got)
 		}
 
 		// Title and recording are free for another work.
@@ -482,7 +482,7 @@ func TestRedactWhileCertified(t *testing.T) {
 }
 
 // One file that cannot be deleted does not stop the deletion of others.
-func TestErasureOfOthersGoesOn(t *testing.T) {
+func TestStuckErasure(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		var songs []*song
@@ -500,11 +500,11 @@ func TestErasureOfOthersGoesOn(t *testing.T) {
 		}
 		w.blobs.fail(stuck)
 		if _, err := w.reg.Redact(ctx, network.Testnet, songs[0].view().Done.AtsID); err == nil {
-			t.Error("the failure is hidden")
+			t.Error("no error")
 		}
 		w.pass(time.Minute)
 		if _, err := w.reg.Redact(ctx, network.Testnet, songs[1].view().Done.AtsID); err == nil {
-			t.Error("the failure is hidden")
+			t.Error("no error")
 		}
 		if n := w.filesBelow("assets"); n != 1 {
 			t.Errorf("%d recordings are left, want the one that cannot be deleted", n)
@@ -519,7 +519,7 @@ func TestErasureOfOthersGoesOn(t *testing.T) {
 }
 
 // The copy of a killed prepare is removed, also when its work is redacted.
-func TestCopyOfAKilledPrepareGoes(t *testing.T) {
+func TestCopyOfAKilledPrepareIsRemoved(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		s := w.begin("Killed", 1)
@@ -555,7 +555,7 @@ func TestCopyOfAKilledPrepareGoes(t *testing.T) {
 
 // One upload that cannot be deleted does not stop other jobs from being forgotten. It is
 // forgotten itself once it can be deleted.
-func TestSweepOfOthersGoesOn(t *testing.T) {
+func TestStuckLeftover(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		stuck := w.begin("Quince Lullaby", 1)
 		w.begin("Other Lullaby", 2)
@@ -568,7 +568,7 @@ func TestSweepOfOthersGoesOn(t *testing.T) {
 		for range 3 {
 			w.pass(24 * time.Hour)
 			if _, err := w.reg.Sweep(t.Context()); err == nil {
-				t.Error("the failure is hidden")
+				t.Error("no error")
 			}
 		}
 		if err := w.db.Scrub(t.Context()); err != nil {
@@ -625,7 +625,7 @@ func TestRedactAgainInAnotherStore(t *testing.T) {
 			return nil
 		})
 		if _, err := w.reg.Redact(t.Context(), network.Testnet, ats); err == nil {
-			t.Fatal("the failure is hidden")
+			t.Fatal("no error")
 		}
 		w.blobs.fail(nil)
 		other, err := blob.NewDisk(t.TempDir(), "http://localhost/blob", make([]byte, 32), blob.Options{RenderError: func(http.ResponseWriter, *http.Request, error) {}})
@@ -636,7 +636,7 @@ func TestRedactAgainInAnotherStore(t *testing.T) {
 		there := w.another(w.db)
 		there.Blobs = other
 		if _, err := there.Redact(t.Context(), network.Testnet, ats); err == nil {
-			t.Error("another store will do")
+			t.Error("another store was accepted")
 		}
 		w.pass(2 * firstWait)
 		if _, err := w.reg.Sweep(t.Context()); err != nil {
@@ -664,7 +664,7 @@ func TestErasureBesideAnExpiry(t *testing.T) {
 			return nil
 		})
 		if _, err := w.reg.Redact(t.Context(), network.Testnet, s.view().Done.AtsID); err == nil {
-			t.Error("the failure is hidden")
+			t.Error("no error")
 		}
 		w.blobs.fail(func(op, key string) error {
 			if op == "delete" && strings.HasPrefix(key, "uploads/") && !strings.Contains(key, s.view().ID) {

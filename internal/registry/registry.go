@@ -89,7 +89,7 @@ type Registry struct {
 	Config
 	Progress *Progress
 	slots    *share.Pool // for reading files
-	turns    turns
+	shared   sharedPrepares
 	wake     map[network.Name]chan struct{}
 	final    chan struct{} // signals that a version waits for its certificate
 	failed   atomic.Int64  // failed attempts to make a certificate
@@ -111,7 +111,7 @@ type Registry struct {
 // New makes a registry. Run drives the transactions that it confirms.
 func New(c Config) *Registry {
 	r := &Registry{
-		Config: c, Progress: newProgress(c.DB, c.Log), slots: share.New(c.Prepares), turns: turns{jobs: map[string]*turn{}},
+		Config: c, Progress: newProgress(c.DB, c.Log), slots: share.New(c.Prepares), shared: sharedPrepares{jobs: map[string]*sharedPrepare{}},
 		wake: map[network.Name]chan struct{}{}, final: make(chan struct{}, 1), unstamped: make(chan struct{}, 1), reached: crash.Points(),
 	}
 	for name := range c.Networks {

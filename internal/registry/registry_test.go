@@ -98,7 +98,7 @@ func TestNetworkTrouble(t *testing.T) {
 					t.Fatal(err)
 				}
 				if err := w.reg.advance(t.Context(), w.net); err == nil {
-					t.Fatal("the worker hides the failure")
+					t.Fatal("the worker returned no error")
 				}
 				if got := s.state(); got != c.state {
 					t.Fatalf("state %s, want %s", got, c.state)
@@ -357,7 +357,7 @@ func TestRaces(t *testing.T) {
 				w.advance()
 				winner.wantFailed("lost on the way")
 				if _, err := loser.confirm(); err != nil {
-					t.Fatalf("the loser cannot go on: %v", err)
+					t.Fatalf("the loser cannot continue: %v", err)
 				}
 				w.advance()
 				loser.wantFinal()
@@ -367,7 +367,7 @@ func TestRaces(t *testing.T) {
 }
 
 // A refusal names the work that has the audio only to that work's end-user.
-func TestWhoMayKnowTheOtherWork(t *testing.T) {
+func TestOtherWorkIsNamedToItsEndUser(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.beginAs(w.caller("ada"), "Mine", 1)
 		if _, err := s.prepare(); err != nil {
@@ -387,7 +387,7 @@ func TestWhoMayKnowTheOtherWork(t *testing.T) {
 			wantCode(t, err, fault.CodeWorkAlreadyRegistered)
 			var f *fault.Error
 			if errors.As(err, &f); f.Details["ats_id"] != want {
-				t.Errorf("%q is told of work %v, want %v", ref, f.Details["ats_id"], want)
+				t.Errorf("%q receives work %v, want %v", ref, f.Details["ats_id"], want)
 			}
 		}
 		// Another end-user may use the same title.
@@ -398,7 +398,7 @@ func TestWhoMayKnowTheOtherWork(t *testing.T) {
 }
 
 // One organization never sees another's titles, audio or jobs.
-func TestOrganizationsAreApart(t *testing.T) {
+func TestOrganizationsAreSeparate(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		mine := w.quoted("Shared Name", 1)
 		_, keys := w.organization(plenty)
@@ -576,7 +576,7 @@ func TestLeftoversAreSwept(t *testing.T) {
 
 // A new slot withdraws the quote: nothing can be confirmed before another prepare, and the
 // earlier upload is still valid.
-func TestRenewTakesTheQuoteBack(t *testing.T) {
+func TestRenewWithdrawsTheQuote(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.quoted("Renewed", 1)
 		if _, err := w.reg.RenewUpload(t.Context(), s.caller, s.slot.JobID); err != nil {
@@ -596,8 +596,8 @@ func TestRenewTakesTheQuoteBack(t *testing.T) {
 	})
 }
 
-// A renewal during a confirm has withdrawn the quote: nothing is confirmed, and there is no
-// transaction to follow.
+// A renewal during a confirm has withdrawn the quote: nothing is confirmed, and no
+// transaction exists that could be followed.
 func TestRenewDuringConfirm(t *testing.T) {
 	t.Parallel()
 	url := storetest.PostgresURL(t) // on SQLite nothing is written in between
@@ -636,7 +636,7 @@ func TestRenewDuringConfirm(t *testing.T) {
 	w.settle()
 }
 
-// Whatever fails with a second file, the quote for the first file is still for the first
+// However a second file fails, the quote for the first file is still for the first
 // file's bytes.
 func TestQuoteKeepsItsBytes(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -644,10 +644,10 @@ func TestQuoteKeepsItsBytes(t *testing.T) {
 		body []byte
 		code fault.Code
 	}{
-		"no audio":        {func(*world) {}, []byte("this is no audio at all, just some text"), fault.CodeRegistrationInvalidAudioFormat},
-		"empty":           {func(*world) {}, nil, fault.CodeRegistrationAudioEmpty},
-		"dry run says no": {func(w *world) { w.net.Refuse(networktest.DryRun, "no") }, wav(2), fault.CodeRegistrationDryRunFailed},
-		"network is away": {func(w *world) { w.net.Fail(networktest.DryRun) }, wav(2), fault.CodeCommonServiceUnavailable},
+		"no audio":            {func(*world) {}, []byte("this is no audio at all, just some text"), fault.CodeRegistrationInvalidAudioFormat},
+		"empty":               {func(*world) {}, nil, fault.CodeRegistrationAudioEmpty},
+		"dry run refuses":     {func(w *world) { w.net.Refuse(networktest.DryRun, "no") }, wav(2), fault.CodeRegistrationDryRunFailed},
+		"network unavailable": {func(w *world) { w.net.Fail(networktest.DryRun) }, wav(2), fault.CodeCommonServiceUnavailable},
 		"store fails": {func(w *world) {
 			w.blobs.fail(func(op, _ string) error {
 				if op == "open" {
@@ -744,13 +744,13 @@ func TestPreparesShare(t *testing.T) {
 			}
 			return nil
 		})
-		told := make(chan Prepared, 1+late)
+		results := make(chan Prepared, 1+late)
 		prepare := func() {
 			p, err := s.prepare()
 			if err != nil {
 				t.Error(err)
 			}
-			told <- p
+			results <- p
 		}
 		var wg sync.WaitGroup
 		wg.Go(prepare)
@@ -766,25 +766,25 @@ func TestPreparesShare(t *testing.T) {
 			left <- err
 		}()
 		for callers := 0; callers < 1+late+1; {
-			w.reg.turns.mu.Lock()
-			callers = w.reg.turns.jobs[s.slot.JobID].callers
-			w.reg.turns.mu.Unlock()
+			w.reg.shared.mu.Lock()
+			callers = w.reg.shared.jobs[s.slot.JobID].callers
+			w.reg.shared.mu.Unlock()
 		}
 		leave() // gives up its place
 		if err := <-left; !errors.Is(err, context.Canceled) {
-			t.Errorf("who left was told %v", err)
+			t.Errorf("the caller that left received %v", err)
 		}
 		close(wait)
 		wg.Wait()
-		close(told)
+		close(results)
 		hashes := map[string]int{}
-		for p := range told {
+		for p := range results {
 			hashes[Hex(p.MediaHash)]++
 		}
 		if n := reads.Load(); n != 2 || len(hashes) != 2 {
 			t.Errorf("%d reads for %d prepares, quoting %v", n, 1+late, hashes)
 		}
-		if n := len(w.reg.turns.jobs); n != 0 {
+		if n := len(w.reg.shared.jobs); n != 0 {
 			t.Errorf("%d jobs are still remembered", n)
 		}
 		w.check(true)
@@ -884,7 +884,7 @@ func TestDeadlines(t *testing.T) {
 
 // A host may renew its token during a job: a new session of the same end-user continues the
 // job, and no other session does.
-func TestWhoMayGoOn(t *testing.T) {
+func TestContinuingAJob(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		otherOrg, keys := w.organization(plenty)
 		s := w.beginAs(w.caller("ada"), "Ada's", 1)
@@ -1024,7 +1024,7 @@ func TestOneStuckRow(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := w.reg.advance(t.Context(), w.net); err == nil {
-			t.Fatal("nobody is told of the row that is stuck")
+			t.Fatal("the error of the stuck row was not returned")
 		}
 		for _, s := range others {
 			s.wantFinal()
@@ -1060,7 +1060,7 @@ func TestBroadcastRefusesOneOfABatch(t *testing.T) {
 		w.net.Refuse(networktest.Broadcast, "malformed") // the batch
 		w.net.Refuse(networktest.Broadcast, "malformed") // and then its first row alone
 		if err := w.reg.advance(t.Context(), w.net); err == nil {
-			t.Fatal("nobody is told")
+			t.Fatal("the error was not returned")
 		}
 		if a, b := stuck.state(), other.state(); a != "staged" || b != "broadcast" {
 			t.Fatalf("states %s and %s", a, b)
@@ -1162,14 +1162,14 @@ func await(t testing.TB, changed <-chan struct{}, ok func() bool) {
 		select {
 		case <-changed:
 		case <-limit.C:
-			t.Error("it did not come to pass")
+			t.Error("timed out")
 			return
 		}
 	}
 }
 
 // A session for another action begins nothing, and is not spent.
-func TestWhoMayBegin(t *testing.T) {
+func TestSessionsForOtherActions(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		good := w.caller("")
 		for name, c := range map[string]struct {

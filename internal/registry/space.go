@@ -67,7 +67,7 @@ func (r *Registry) Uploaded(ctx context.Context, key string, size int64) error {
 	if err != nil {
 		return err
 	}
-	return r.landed(ctx, job, size)
+	return r.recordUpload(ctx, job, size)
 }
 
 func (r *Registry) uploadJob(ctx context.Context, key string) (query.Job, error) {
@@ -87,8 +87,8 @@ func (r *Registry) uploadJob(ctx context.Context, key string) (query.Job, error)
 	return job, nil
 }
 
-// landed stores how many bytes the store holds for an unpaid job.
-func (r *Registry) landed(ctx context.Context, job query.Job, size int64) error {
+// recordUpload stores how many bytes the store holds for an unpaid job.
+func (r *Registry) recordUpload(ctx context.Context, job query.Job, size int64) error {
 	bytes := size
 	if size > job.MaxBytes { // the oversized upload is not kept, or not for long
 		bytes = 1

@@ -148,7 +148,7 @@ func TestSweepWithoutRows(t *testing.T) {
 		alive := w.quoted("Alive", 3)
 		heal := w.refuseWrites()
 		if _, err := w.reg.Sweep(t.Context()); err == nil {
-			t.Error("the failure is hidden")
+			t.Error("no error")
 		}
 		job, err := w.db.Read().GetJob(t.Context(), quoted.slot.JobID)
 		if err != nil || job.State != "prepared" {
@@ -295,7 +295,7 @@ func TestStrayUploads(t *testing.T) {
 }
 
 // A job that would use the reserve is not begun; a job in progress continues.
-func TestNoRoom(t *testing.T) {
+func TestLowSpace(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		free := int64(1 << 30)
 		w.reg.Space = space.New(100<<20, func(string) (space.Usage, error) { return space.Usage{Free: free, Total: 10 << 30}, nil }, space.Place{Name: "uploads", Dir: w.dir})
@@ -326,7 +326,7 @@ func TestNoRoom(t *testing.T) {
 		full("update", err)
 		free = 1 << 30
 		if _, err := w.reg.Init(t.Context(), w.caller(""), large); err != nil {
-			t.Errorf("with room: %v", err)
+			t.Errorf("with space: %v", err)
 		}
 		// A full store is reported as full, and recovers.
 		full2 := w.begin("Full", 2)
@@ -381,7 +381,7 @@ func (o oldList) List(ctx context.Context, under string) iter.Seq2[blob.Object, 
 
 // A file that was uploaded after the list was made stays, although the one before it was too
 // large.
-func TestStraysAreAskedAgain(t *testing.T) {
+func TestStraysAreCheckedAgain(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.begin("Again", 1)
 		w.reg.Blobs = oldList{w.reg.Blobs}

@@ -259,7 +259,7 @@ func (r *Registry) sweepStrays(ctx context.Context) error {
 				}
 			}
 			var known *fault.Error
-			if err := r.landed(ctx, job, o.Size); err != nil && !errors.As(err, &known) {
+			if err := r.recordUpload(ctx, job, o.Size); err != nil && !errors.As(err, &known) {
 				return err
 			}
 		}
@@ -291,12 +291,12 @@ func removeEach[T any](ctx context.Context, r *Registry, rows []T, files func(T)
 
 // settled returns a time so far back that everything that began before it has ended, uploads
 // included.
-func (r *Registry) settled() int64 { return store.Micros(r.DB.Now().Add(-r.landing())) }
+func (r *Registry) settled() int64 { return store.Micros(r.DB.Now().Add(-r.longestUpload())) }
 
-// lands returns the time at which everything that began by since has ended.
-func (r *Registry) lands(since int64) int64 { return since + r.landing().Microseconds() + 1 }
+// settledAt returns the time at which everything that began by since has ended.
+func (r *Registry) settledAt(since int64) int64 { return since + r.longestUpload().Microseconds() + 1 }
 
-func (r *Registry) landing() time.Duration {
+func (r *Registry) longestUpload() time.Duration {
 	return r.Times.UploadSlot + blob.LongestUpload + sweepAfter
 }
 

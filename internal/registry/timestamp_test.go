@@ -40,7 +40,7 @@ func (w *world) finality(t *testing.T) *song {
 		t.Fatalf("the certificate %s did not wait for the token", key)
 	}
 	if _, err := w.reg.Evidence(t.Context(), s.view().Done.WorkID, 1); !errors.Is(err, fault.CodeWorkCertificateUnavailable) {
-		t.Fatalf("evidence that will say something else: %v", err)
+		t.Fatalf("evidence that would change: %v", err)
 	}
 	return s
 }
@@ -95,7 +95,7 @@ func (s *song) wantStamped(t *testing.T, a *tsatest.Authority, want bool) {
 	s.w.pass(time.Hour)
 	s.w.mustStamp(t)
 	if a.Asked() != asked {
-		t.Error("it is asked again for what is decided")
+		t.Error("a decided version was requested again")
 	}
 }
 
@@ -132,7 +132,7 @@ func TestTimestampKilled(t *testing.T) {
 
 // An authority that does not answer is asked with growing pauses, and the certificate waits.
 // After the timeout the certificate is made without a token, and does not change later.
-func TestTimestampAuthorityAway(t *testing.T) {
+func TestTimestampAuthorityUnavailable(t *testing.T) {
 	for name, back := range map[string]bool{"it comes back": true, "it comes back too late": false} {
 		t.Run(name, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, w *world) {
@@ -167,7 +167,7 @@ func TestTimestampAuthorityAway(t *testing.T) {
 }
 
 // Without an authority in the configuration, waiting versions go without a token.
-func TestTimestampAuthorityDismissed(t *testing.T) {
+func TestTimestampAuthorityRemoved(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		a := w.stamps(t)
 		s := w.finality(t)

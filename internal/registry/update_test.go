@@ -83,9 +83,9 @@ func TestUpdateAndTheNetwork(t *testing.T) {
 		plan func(*networktest.Fake)
 		fail bool
 	}{
-		"goes through unseen": {func(f *networktest.Fake) { f.FailAfter(-1); f.Fail(networktest.Find) }, false},
-		"refused":             {func(f *networktest.Fake) { f.Refuse(networktest.Stage, "no more versions") }, true},
-		"fails on the chain":  {func(f *networktest.Fake) { f.IncludeFailed("no more versions") }, true},
+		"accepted without an answer": {func(f *networktest.Fake) { f.FailAfter(-1); f.Fail(networktest.Find) }, false},
+		"refused":                    {func(f *networktest.Fake) { f.Refuse(networktest.Stage, "no more versions") }, true},
+		"fails on the chain":         {func(f *networktest.Fake) { f.IncludeFailed("no more versions") }, true},
 	} {
 		for recording, seed := range map[string]int{"kept": -1, "new": 2} {
 			t.Run(name+", recording "+recording, func(t *testing.T) {
@@ -194,12 +194,12 @@ func TestManyUpdatesAtOnce(t *testing.T) {
 			}
 		}
 		if went != 1 {
-			t.Fatalf("%d updates went through at once", went)
+			t.Fatalf("%d updates succeeded at once", went)
 		}
 	})
 }
 
-func TestWhatAnUpdateIsRefused(t *testing.T) {
+func TestUpdateRefusals(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		code, other := w.registered("One", 1), w.registered("Two", 2)
@@ -302,7 +302,7 @@ func TestAccessCodes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = w.reg.ReplaceCode(ctx, mine, code) // replaced two generations ago: there is no right answer
+		_, err = w.reg.ReplaceCode(ctx, mine, code) // replaced two generations ago: neither code is right
 		wantCode(t, err, fault.CodeAccessCodeExpired)
 		w.check(false)
 

@@ -127,7 +127,7 @@ func TestWaitingIsBounded(t *testing.T) {
 		s.waits("hostile", fmt.Sprint(i), "hostile")
 	}
 	if _, err := s.p.Enter(t.Context(), "hostile", "0"); !errors.Is(err, ErrFull) {
-		t.Errorf("the one too many: %v", err)
+		t.Errorf("one call over the limit: %v", err)
 	}
 	s.waits("normal", "0", "normal")
 	leave()

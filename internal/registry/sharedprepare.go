@@ -8,40 +8,40 @@ import (
 	"timbre.example/fault"
 )
 
-// turns lets simultaneous prepares of one job share one read of its file. Without it each
-// would read the whole file, find that another had changed the job meanwhile, and begin
-// again.
+// sharedPrepares lets simultaneous prepares of one job share one read of its file. Without
+// it each would read the whole file, find that another had changed the job meanwhile, and
+// begin again.
 //
 // A result is shared with every caller that arrived before its read started, since the read
 // covers that caller's upload. So of any number of simultaneous calls, two read the file.
-// Each process has its own turns; between processes the rows decide.
-type turns struct {
+// Processes do not share results; between processes the rows decide.
+type sharedPrepares struct {
 	mu   sync.Mutex
-	jobs map[string]*turn
+	jobs map[string]*sharedPrepare
 }
 
-type turn struct {
-	free chan struct{} // has room for one: the caller that prepares
+type sharedPrepare struct {
+	slot chan struct{} // has room for one: the caller that prepares
 
-	// Guarded by turns.mu.
-	callers int
-	begun   int // number of prepares that started
-	told    int // which of these prepares made the outcome
-	outcome Prepared
-	refusal error
+	// Guarded by sharedPrepares.mu.
+	callers  int
+	started  int // number of prepares that started
+	resultOf int // the prepare that made the result
+	result   Prepared
+	refusal  error
 }
 
 // prepare runs do for the job when it is this caller's turn. If a result that covers this
 // call arrived meanwhile, it returns that result instead.
-func (t *turns) prepare(ctx context.Context, job string, do func() (Prepared, error)) (Prepared, error) {
+func (t *sharedPrepares) prepare(ctx context.Context, job string, do func() (Prepared, error)) (Prepared, error) {
 	t.mu.Lock()
 	u := t.jobs[job]
 	if u == nil {
-		u = &turn{free: make(chan struct{}, 1)}
+		u = &sharedPrepare{slot: make(chan struct{}, 1)}
 		t.jobs[job] = u
 	}
 	u.callers++
-	before := u.begun
+	before := u.started
 	t.mu.Unlock()
 	defer func() {
 		t.mu.Lock()
@@ -51,24 +51,24 @@ func (t *turns) prepare(ctx context.Context, job string, do func() (Prepared, er
 		}
 	}()
 	select {
-	case u.free <- struct{}{}:
-		defer func() { <-u.free }()
+	case u.slot <- struct{}{}:
+		defer func() { <-u.slot }()
 	case <-ctx.Done():
 		return Prepared{}, ctx.Err()
 	}
 	t.mu.Lock()
-	if u.told > before {
+	if u.resultOf > before {
 		defer t.mu.Unlock()
-		return u.outcome, u.refusal
+		return u.result, u.refusal
 	}
-	u.begun++
-	mine := u.begun
+	u.started++
+	mine := u.started
 	t.mu.Unlock()
 	p, err := do()
 	// Share no result that only reflects a cancelled caller.
 	if known := (*fault.Error)(nil); err == nil || ctx.Err() == nil && errors.As(err, &known) {
 		t.mu.Lock()
-		u.told, u.outcome, u.refusal = mine, p, err
+		u.resultOf, u.result, u.refusal = mine, p, err
 		t.mu.Unlock()
 	}
 	return p, err
