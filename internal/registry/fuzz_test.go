@@ -13,8 +13,8 @@ import (
 	"timbre.example/internal/network"
 )
 
-// FuzzLanguage: for every header, the certificate's language is one of Languages, and none
-// of them was preferred to it.
+// FuzzLanguage: every header gives one of Languages, each of Languages is found by its own
+// tag, and a header that is too long is not read.
 func FuzzLanguage(f *testing.F) {
 	for _, s := range []string{"fr-CA,fr;q=0.9,en;q=0.8", "zh, *;q=0", "pt-BR", "ja;q=0", "de;q=1.5", "x", "", "ar-u-nu-latn", "sgn-x"} {
 		f.Add(s)
