@@ -72,7 +72,7 @@ func (r *Registry) follow(ctx context.Context, name network.Name, n network.Netw
 	for {
 		head := n.Head() // taken before the look, so that no block is missed in between
 		if err := r.advance(ctx, n); err != nil && ctx.Err() == nil {
-			r.Log.ErrorContext(ctx, "anchoring", "network", name, "error", err)
+			r.Log.ErrorContext(ctx, "anchoring failed", "network", name, "error", err)
 		}
 		timer.Reset(retryEvery)
 		select {

@@ -78,7 +78,7 @@ func (r *Registry) certifyEvery(ctx context.Context) {
 	defer timer.Stop()
 	for {
 		if err := r.certify(ctx); err != nil && ctx.Err() == nil {
-			r.Log.ErrorContext(ctx, "making certificates", "error", err)
+			r.Log.ErrorContext(ctx, "making certificates failed", "error", err)
 		}
 		timer.Reset(retryEvery)
 		select {

@@ -106,7 +106,7 @@ func TestCertificateTrouble(t *testing.T) {
 	}
 }
 
-// A certificate that cannot be made holds up no other, and is retried with growing pauses.
+// A certificate that cannot be made never delays others, and is retried with growing pauses.
 // Within one organization the newest and the oldest alternate.
 func TestCertificatesOfAnEarlierRelease(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {

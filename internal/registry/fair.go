@@ -14,7 +14,7 @@ import (
 //
 // Before an item is tried, its due time is moved by lease, in a commit that only one worker
 // can make. So other workers take other items, and the items of a killed worker become due
-// again. An item that fails is retried with growing pauses, and holds up no other. When a
+// again. An item that fails is retried with growing pauses, and never delays others. When a
 // dependency is unavailable, the item is not counted as failed and keeps its place.
 
 // lease is longer than nearly every item takes. An item that takes longer may be done twice,

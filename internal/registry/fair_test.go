@@ -237,7 +237,7 @@ func (w *world) manyOrders(t *testing.T, keys session.KeyPair, n int) (ids []str
 }
 
 // An organization with many files to remove delays another's by one turn. A file that cannot
-// be removed is retried with growing pauses, and holds up no other.
+// be removed is retried with growing pauses, and never delays others.
 func TestErasuresTakeTurns(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.stop()

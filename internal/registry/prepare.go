@@ -280,7 +280,7 @@ func (r *Registry) note(ctx context.Context, jobID, text string) {
 	if err := r.DB.Tx(ctx, func(tx *store.Tx) error {
 		return tx.NoteReading(ctx, query.NoteReadingParams{Reading: text, ID: jobID})
 	}); err != nil {
-		r.Log.WarnContext(ctx, "result of reading the upload not stored", "job", jobID, "error", err)
+		r.Log.WarnContext(ctx, "reading not stored", "job", jobID, "error", err)
 	}
 }
 

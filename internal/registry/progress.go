@@ -146,7 +146,7 @@ func (p *Progress) Watch(ctx context.Context) {
 		rows, err := p.db.Read().ChangedTransactions(ctx, query.ChangedTransactionsParams{Since: store.Micros(since.Add(-5 * time.Second)), Lim: 10_000})
 		if err != nil {
 			if ctx.Err() == nil && !p.missed.Swap(true) { // logged once per outage
-				p.log.WarnContext(ctx, "watching progress", "error", err)
+				p.log.WarnContext(ctx, "watching progress failed", "error", err)
 			}
 			continue
 		}

@@ -32,7 +32,7 @@ func (r *Registry) sweepEvery(ctx context.Context) {
 	for {
 		_, err := r.Sweep(ctx)
 		if err != nil && ctx.Err() == nil {
-			r.Log.ErrorContext(ctx, "sweeping", "error", err)
+			r.Log.ErrorContext(ctx, "sweep failed", "error", err)
 		}
 		for swept := time.Now(); ; {
 			select {
@@ -276,7 +276,7 @@ func (r *Registry) sweepStrays(ctx context.Context) error {
 // unavailable.
 const maxStuck = 3
 
-// removeEach removes the files of each row. One stuck row holds up no other: the caller
+// removeEach removes the files of each row. One stuck row never delays others: the caller
 // postpones the stuck rows.
 func removeEach[T any](ctx context.Context, r *Registry, rows []T, files func(T) []string) (done, stuck []T, err error) {
 	for _, row := range rows {

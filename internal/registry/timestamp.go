@@ -25,7 +25,7 @@ func (r *Registry) stampEvery(ctx context.Context) {
 	defer timer.Stop()
 	for {
 		if err := r.stamp(ctx); err != nil && ctx.Err() == nil {
-			r.Log.ErrorContext(ctx, "time-stamping", "error", err)
+			r.Log.ErrorContext(ctx, "time-stamping failed", "error", err)
 		}
 		timer.Reset(retryEvery)
 		select {
@@ -76,7 +76,7 @@ func (r *Registry) nextUnstamped(ctx context.Context) (query.NextUnstampedRow, e
 
 // stampTurn requests the token of a version, unless another instance is doing so. After a
 // failure the next request is for another organization: a version that never gets an answer
-// holds up no other.
+// never delays others.
 func (r *Registry) stampTurn(ctx context.Context, row query.NextUnstampedRow) error {
 	var mine int64
 	if err := r.DB.Tx(ctx, func(tx *store.Tx) (err error) {
