@@ -35,7 +35,7 @@ func TestInvariantsAreChecked(t *testing.T) {
 		"UPDATE versions SET certificate_key = 'certificates/' || work_id || '/1'":                      "object not found",
 		"UPDATE versions SET certificate_key = 'certificates/other'":                                    "names the certificate",
 		"UPDATE versions SET timestamp_until = 1, certificate_key = 'certificates/' || work_id || '/1'": "waits for a token",
-		"INSERT INTO timestamps (work_id, version, token) SELECT work_id, version, x'30' FROM versions": "is about something else",
+		"INSERT INTO timestamps (work_id, version, token) SELECT work_id, version, x'30' FROM versions": "has another commitment",
 		"UPDATE jobs SET session_jti = 'other'":                                                         "was spent on job",
 	} {
 		t.Run(damage, func(t *testing.T) {

@@ -35,7 +35,7 @@ func Check(t testing.TB, w World) {
 	t.Helper()
 	wrong, err := Problems(context.WithoutCancel(t.Context()), w)
 	if err != nil {
-		t.Errorf("looking at the database: %v", err)
+		t.Errorf("reading the database: %v", err)
 	}
 	for _, text := range wrong {
 		t.Error("invariant: " + text)

@@ -29,7 +29,7 @@ func (c *checker) ledger() {
 		err := scan(&id, &name, &amount)
 		t, ok := transfers[id]
 		if !ok {
-			c.say("an entry of no transfer: %s", id)
+			c.say("entry of an unknown transfer: %s", id)
 			return err
 		}
 		t.entries[name] += amount
@@ -42,7 +42,7 @@ func (c *checker) ledger() {
 		err := scan(&a.org, &a.name, &balance)
 		balances[a] = balance
 		if a.name != "issued" && balance < 0 {
-			c.say("account %s of %s is at %d", a.name, a.org, balance)
+			c.say("account %s of %s has balance %d", a.name, a.org, balance)
 		}
 		return err
 	})

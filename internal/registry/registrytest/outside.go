@@ -94,7 +94,7 @@ func (c *checker) timestamps() {
 			c.say("version %d of work %s waits for a token and has one (%t), or the certificate %q", v.number, v.work, stamped, v.certificate)
 		}
 		if stamped && !bytes.Contains(token, v.commitment) {
-			c.say("the token of version %d of work %s is about something else", v.number, v.work)
+			c.say("the token of version %d of work %s has another commitment", v.number, v.work)
 		}
 	}
 }
