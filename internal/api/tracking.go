@@ -206,17 +206,17 @@ func (h *handshake) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, err
 }
 
-// noFrame is an invalid frame: its opcode is reserved.
-var noFrame = []byte{0x83, 0x00}
+// invalidFrame is an invalid frame: its opcode is reserved.
+var invalidFrame = []byte{0x83, 0x00}
 
-// spoil sends an invalid frame before a socket is dropped without a terminal frame. When a
+// sendInvalidFrame sends an invalid frame before a socket is dropped without a terminal frame. When a
 // connection just ends, browsers raise only `close`, but published widgets listen only to
 // `error`. An invalid frame raises `error`, and these widgets then poll. Only a pong of the
 // library may be written at the same time: it is one Write, and the connection serializes
 // writes.
-func (h *handshake) spoil() {
+func (h *handshake) sendInvalidFrame() {
 	_ = h.conn.SetWriteDeadline(time.Now().Add(time.Second))
-	_, _ = h.conn.Write(noFrame)
+	_, _ = h.conn.Write(invalidFrame)
 }
 
 func (h *handshake) Unwrap() http.ResponseWriter { return h.ResponseWriter }
@@ -320,7 +320,7 @@ func (a *API) socket(w http.ResponseWriter, r *http.Request) {
 		conn.Close(websocket.StatusNormalClosure, "")
 		return
 	}
-	shake.spoil()
+	shake.sendInvalidFrame()
 }
 
 // events streams progress as server-sent events: update, completed, error. The id of each
