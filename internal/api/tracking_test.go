@@ -161,10 +161,10 @@ func TestFailureIsAnErrorFrame(t *testing.T) {
 			Result   map[string]any
 		}
 		w.call("GET", "/v1/transactions/"+id, nil, nil).into(&v)
-		want := map[string]any{
+		result := map[string]any{
 			"success": false, "error": e.Message, "error_code": string(e.Code), "error_details": map[string]any{"reason": "the chain said no"}, "request_id": e.RequestID,
 		}
-		if d := cmp.Diff(want, v.Result); d != "" || !v.Complete {
+		if d := cmp.Diff(result, v.Result); d != "" || !v.Complete {
 			t.Error(d)
 		}
 		// Nothing is charged, and the title and the audio are free again.
