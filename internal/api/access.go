@@ -11,11 +11,11 @@ import (
 	"timbre.example/internal/registry"
 )
 
-// codeParam stands in the path of every call of who holds an access code. What
-// reads it is unlock, before anything of the body is looked at.
+// codeParam is the path parameter of every route that takes an access code. unlock reads it,
+// before the body is read.
 var codeParam = &huma.Param{Name: "code", In: "path", Required: true, Description: "atc_ and 64 hex digits", Schema: &huma.Schema{Type: huma.TypeString}}
 
-// storedCreator is a creator as the registry tells of one: roles by name.
+// storedCreator is a creator as the registry returns it: roles by their wire names.
 type storedCreator struct {
 	FullName string   `json:"full_name"`
 	Email    string   `json:"email"`
@@ -29,7 +29,7 @@ type workOutput struct {
 		AtsID            int64           `json:"ats_id"`
 		Title            string          `json:"title"`
 		Network          string          `json:"network"`
-		OwnerAddress     string          `json:"owner_address" doc:"The network's name for the account that anchored"`
+		OwnerAddress     string          `json:"owner_address" doc:"The anchoring account, as the network names it"`
 		LatestVersion    int64           `json:"latest_version"`
 		LatestCommitment string          `json:"latest_commitment" doc:"0x and 64 hex digits"`
 		CreatedAt        time.Time       `json:"created_at"`
@@ -125,8 +125,8 @@ type initVersionUploadInput struct {
 		_           struct{}      `additionalProperties:"true"`
 		Creators    []wireCreator `json:"creators" required:"false" doc:"1 to 32; all of them, not only those that changed"`
 		Filename    string        `json:"filename" required:"false"`
-		SizeBytes   *int64        `json:"size_bytes" required:"false" nullable:"true" doc:"The file's size, where it is known"`
-		MediaSHA256 *string       `json:"media_sha256" required:"false" nullable:"true" doc:"The file's SHA-256, 0x and 64 hex digits: the upload is held to it; where nothing is uploaded it is what is registered"`
+		SizeBytes   *int64        `json:"size_bytes" required:"false" nullable:"true" doc:"The file's size in bytes, if known"`
+		MediaSHA256 *string       `json:"media_sha256" required:"false" nullable:"true" doc:"The file's SHA-256, 0x and 64 hex digits. An upload must match it; without an upload it is registered"`
 	}
 }
 
@@ -143,7 +143,7 @@ func (a *API) initVersionUpload(ctx context.Context, in *initVersionUploadInput)
 type prepareVersionOutput struct {
 	Body struct {
 		wireQuote
-		VersionDeposit int64 `json:"version_deposit_credits" doc:"The version's part of total_deposit_credits: all of it"`
+		VersionDeposit int64 `json:"version_deposit_credits" doc:"The version's part of total_deposit_credits: always all of it"`
 	}
 }
 
@@ -163,7 +163,7 @@ type rotateInput struct {
 
 type rotateOutput struct {
 	Body struct {
-		AccessCode string `json:"access_code" doc:"Shown here, then never again"`
+		AccessCode string `json:"access_code" doc:"Shown only here"`
 	}
 }
 

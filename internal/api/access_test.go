@@ -26,8 +26,8 @@ func (b tab) read(path string) answer { return b.call("GET", path, b.head(), nil
 
 var forUpdate = map[string]any{"action_type": "update_version"}
 
-// TestUpdateFlow updates a work as the widget does, and checks every answer
-// against the contract, member by member.
+// TestUpdateFlow updates a work as the widget does, and checks every answer against the
+// contract, member by member.
 func TestUpdateFlow(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
@@ -105,8 +105,8 @@ func TestUpdateFlow(t *testing.T) {
 	})
 }
 
-// What is wrong with a code, and in which order where two causes meet. Who may
-// call is in TestWhoIsLetIn.
+// Each refusal of an access code, and which one wins when two apply. Callers are checked in
+// TestAuthorization.
 func TestAccessRefused(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
@@ -133,7 +133,7 @@ func TestAccessRefused(t *testing.T) {
 					t.Errorf("%s: reading %s: %s", c.name, path, a.body)
 				}
 			}
-			// The code is looked at before the body.
+			// The code is checked before the body.
 			for _, path := range []string{"init", "init-upload", "upload", "prepare", "confirm"} {
 				if a := c.by.post("/v1/access/"+c.code+"/versions/"+path, wrong); a.code != c.want {
 					t.Errorf("%s: %s: %s", c.name, path, a.body)
@@ -154,7 +154,8 @@ func TestAccessRefused(t *testing.T) {
 			t.Errorf("%s", a.body)
 		}
 
-		// Rotated: the old one says so, the new one works, and a lost answer is told again.
+		// Rotated: the old code is refused, the new one works, and a lost answer can be
+		// repeated.
 		next := good.post("/v1/access/"+code+"/rotate", "").get("access_code")
 		if again := good.post("/v1/access/"+code+"/rotate", "{}").get("access_code"); again != next || len(next) != 68 {
 			t.Errorf("rotated to %q, asked again: %q", next, again)
@@ -168,7 +169,7 @@ func TestAccessRefused(t *testing.T) {
 			t.Errorf("the new code: %s", a.body)
 		}
 
-		// A lifetime.
+		// A code with a lifetime.
 		_, err := session.ChangeOrganization(t.Context(), db, w.org, func(o *session.Organization) { o.AccessCodeTTL = time.Hour })
 		w.must(err)
 		w.ahead.Add(int64(time.Hour))
@@ -177,8 +178,8 @@ func TestAccessRefused(t *testing.T) {
 				t.Errorf("%s an hour later: %s", path, a.body)
 			}
 		}
-		// The session that replaced a code is told the new one again, also later; and
-		// can replace no further one.
+		// The session that replaced a code receives the new one again, also later. It cannot
+		// replace another code.
 		if again := good.post("/v1/access/"+code+"/rotate", "{}").get("access_code"); again != next {
 			t.Errorf("asked again by an expired session: %q, want %q", again, next)
 		}
@@ -187,16 +188,16 @@ func TestAccessRefused(t *testing.T) {
 				t.Errorf("rotated by an expired session: %s", a.body)
 			}
 		}
-		// An expired token is told before the code.
+		// An expired token is reported before an invalid code.
 		if a := good.read("/v1/access/" + unknown + "/work"); a.code != fault.CodeCommonAuthExpired {
 			t.Errorf("an expired token: %s", a.body)
 		}
 	})
 }
 
-// Who kept an access code comes back for the certificate of each version, long
-// after the session and the transaction that made it told of it; of no other
-// work, and not before it is made.
+// The holder of an access code can download the certificate of each version, long after the
+// session and the transaction that showed it. It opens no other work, and no certificate
+// that is not made yet.
 func TestCertificateByCode(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
@@ -244,7 +245,7 @@ func TestCertificateByCode(t *testing.T) {
 		if a := late.read(at + "1/download/audio"); !strings.HasPrefix(content(a.get("url")), "RIFF") {
 			t.Errorf("a recording by code: %s", a.body)
 		}
-		// Nothing was spent on it.
+		// The session was not spent.
 		if a := late.post(at+"init", map[string]any{"creators": []any{creator()}}); a.code != "" {
 			t.Errorf("an update after it: %s", a.body)
 		}
@@ -254,7 +255,7 @@ func TestCertificateByCode(t *testing.T) {
 	})
 }
 
-// A code is the same in capitals, wherever one comes in.
+// A code is accepted in capitals on every route.
 func TestAccessCodeInCapitals(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
@@ -299,7 +300,7 @@ func TestAccessCodeInCapitals(t *testing.T) {
 		if a := w.mint(forUpdate).read("/v1/access/" + strings.ToUpper(code) + "/work"); a.code != fault.CodeAccessCodeExpired || a.err.Details["reason"] != "replaced" {
 			t.Errorf("the old one: %s", a.body)
 		}
-		// What only looks alike is none: of the Kelvin sign k is the lower case.
+		// Codes that only look alike are invalid: k is the lower case of the Kelvin sign.
 		for _, typed := range []string{code[:67], code + "0", "atc_" + strings.Repeat("g", 64), "atc" + code, strings.Replace(code, "a", "\u212a", 1), " " + code[1:]} {
 			if a := w.mint(forUpdate).read("/v1/access/" + url.PathEscape(typed) + "/work"); a.code != fault.CodeAccessCodeFormatInvalid {
 				t.Errorf("%q: %s", typed, a.body)

@@ -1,13 +1,12 @@
-// Package api is the HTTP face: routes, wire shapes, CORS, limits on bodies,
-// request ids, progress streams, and the one place where a refusal becomes a
-// response.
+// Package api is the HTTP interface: routes, wire shapes, CORS, limits on bodies, request
+// ids, progress streams, and the one place where an error becomes a response.
 //
-// Handlers return errors and never write them. The package decides nothing
-// about works, sessions or money: it translates.
+// Handlers return errors and never write them. The package decides nothing about works,
+// sessions or credits: it translates.
 //
-// Out of its reach are the refusals that net/http makes before there is a
-// request (a malformed one, headers that are too large, an unknown transfer
-// encoding or expectation): they are plain text or nothing, without a request id.
+// net/http itself refuses malformed requests, headers that are too large, and unknown
+// transfer encodings or expectations. The package cannot change these answers: they are
+// plain text or empty, and have no request id.
 package api
 
 import (
@@ -37,45 +36,43 @@ import (
 	"timbre.example/internal/store"
 )
 
-// Config is what the API speaks for. Every field is required, but for
-// TrustedProxies, Space and Uploads, and for what is another process's: what would ask it is not
-// there, and answers common.not_found.
+// Config configures the API. Every field is required unless noted. A nil Registry or nil
+// Tokens leaves out the routes of that role: they answer common.not_found.
 type Config struct {
-	// Sessions without Tokens do not mint.
+	// Sessions whose Tokens are nil do not mint.
 	Sessions *session.Service
 	// Registry is nil in a process that serves no works.
 	Registry *registry.Registry
-	// Worker is the one that makes certificates in this process, for the metrics.
+	// Worker makes the certificates of this process, for the metrics; nil: it makes none.
 	Worker *registry.Registry
-	// Metrics are what other parts of the process count.
+	// Metrics are collected by other parts of the process; optional.
 	Metrics []prometheus.Collector
-	// Space says how much room the server's file systems have; nil: nobody does.
+	// Space measures the free space of the server's file systems; nil: it is not measured.
 	Space *space.Guard
-	// Uploads is how many this process takes now, and how many bytes they may
-	// bring; nil: it takes none.
+	// Uploads returns how many uploads this process is receiving, and how many bytes they
+	// may have; nil: it receives none.
 	Uploads func() (puts int, bytes int64)
 	Limits  *limit.Limits
 	// Followers is how many progress streams may be open at once.
 	Followers int
-	// TrustedProxies may say in X-Forwarded-For whom they speak for.
+	// TrustedProxies may name the client's address in X-Forwarded-For; optional.
 	TrustedProxies []netip.Prefix
-	// SupportedFormats are the audio formats that /v1/stats names.
+	// SupportedFormats are the audio formats that /v1/stats lists.
 	SupportedFormats []string
-	// PublicURL is how clients reach this server, without a final slash.
+	// PublicURL is the base URL for clients, without a final slash.
 	PublicURL string
 	Version   string
 	Log       *slog.Logger
 }
 
-// API is the router with everything on it that speaks JSON. Other handlers are
-// mounted beside it with Mount.
+// API is the router with all JSON routes. Other handlers are added with Mount.
 type API struct {
 	Config
 	router  chi.Router
 	metrics *metrics
 	streams *streams
 	bodies  *bodies
-	bounds  map[string]int64 // of bodies, by route
+	bounds  map[string]int64 // the largest body in bytes, by route
 	counts  counts
 	pings   singleflight.Group
 	// stop ends progress streams when the server shuts down.
@@ -96,7 +93,7 @@ func New(c Config, stop <-chan struct{}) *API {
 		followers = c.Registry.Progress.Followers
 	}
 	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, bodies: newBodies(), bounds: map[string]int64{}, counts: counts{of: map[network.Name]standing{}}, metrics: newMetrics(c, followers), streams: &streams{most: c.Followers, of: map[string]int{}, orgs: map[string]int{}}}
-	a.Sessions.Admit = a.admit // budgets are told in the answer's headers
+	a.Sessions.Admit = a.admit // budgets are reported in the answer's headers
 	a.router.Use(a.observe, a.recover, unstored, a.cors, a.limitHead, a.limitAddress)
 	a.router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		a.RenderError(w, r, fault.CommonNotFound().With("reason", "route"))
@@ -123,13 +120,12 @@ func New(c Config, stop <-chan struct{}) *API {
 	return a
 }
 
-// Mount serves a handler below pattern, under the same request ids, log, panic
-// handling and bound on bodies: one must arrive within 10 seconds, unless the
-// handler sets a read deadline of its own.
+// Mount serves a handler below pattern, with the API's request ids, log, panic handling and
+// body timeout: a body must arrive within 10 seconds, unless the handler sets its own read
+// deadline.
 func (a *API) Mount(pattern string, h http.Handler) { a.router.Mount(pattern, h) }
 
-// Missing serves what is not there, outside the API's own paths, with a handler of
-// its own in place of the JSON answer.
+// Missing sets the handler for unknown paths outside /v1/, instead of the JSON answer.
 func (a *API) Missing(h http.HandlerFunc) {
 	own := func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/v1/") {
@@ -147,19 +143,19 @@ func (a *API) Handle(pattern string, h http.Handler) { a.router.Handle(pattern, 
 
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.ServeHTTP(w, r) }
 
-// Routes are all that is served, what is mounted included.
+// Routes returns all routes, including mounted ones.
 func (a *API) Routes() chi.Routes { return a.router }
 
-// Drain waits until every progress stream has ended, or until ctx ends. Call it
-// after stop was closed: a socket is no request any more that http.Server.Shutdown
-// would wait for, and is told before it is dropped.
+// Drain waits until every progress stream has ended, or until ctx ends. Call it after stop
+// is closed. http.Server.Shutdown does not wait for sockets; Drain lets each one send its
+// last bytes before the connection is dropped.
 func (a *API) Drain(ctx context.Context) { a.streams.drained(ctx) }
 
 func (a *API) mints() bool { return a.Sessions.Tokens != nil }
 func (a *API) works() bool { return a.Registry != nil }
 
-// routes declares the JSON operations; their types make the OpenAPI document
-// at /v1/openapi.json, so it says what the handlers do.
+// routes declares the JSON operations. The OpenAPI document at /v1/openapi.json is made from
+// their types, so both agree.
 func (a *API) routes() {
 	c := huma.DefaultConfig("Timbre", a.Version)
 	c.CreateHooks, c.DocsPath, c.SchemasPath, c.OpenAPIPath = nil, "", "", "/v1/openapi"
@@ -176,14 +172,14 @@ func (a *API) routes() {
 			Errors: []int{401, 403, 404, 409, 410, 413, 415, 422, 429, 500, 503},
 		}
 	}
-	// browser is an operation for whoever holds a session; begins says that it
-	// starts something, which an expired token may not.
+	// browser is an operation for callers with a session. begins is set when it begins
+	// something, which an expired token may not do.
 	browser := func(o huma.Operation, begins bool, stage string) huma.Operation {
 		o.Security = []map[string][]string{{"session": {}}}
 		o.Middlewares = append(huma.Middlewares{a.authorize(h, may(session.Register, begins), stage)}, o.Middlewares...)
 		return o
 	}
-	// holder is one for who holds a session and an access code.
+	// holder is an operation for callers with a session and an access code.
 	holder := func(o huma.Operation, fits func(session.Caller) error, begins bool, stage string) huma.Operation {
 		o.Security = []map[string][]string{{"session": {}}}
 		o.Middlewares = append(huma.Middlewares{a.authorize(h, fits, stage), a.unlock(h, begins)}, o.Middlewares...)
@@ -194,8 +190,8 @@ func (a *API) routes() {
 	change := func(o huma.Operation, begins bool, stage string) huma.Operation {
 		return holder(o, may(session.UpdateVersion, begins), begins, stage)
 	}
-	// owner is one for who holds a session of an end-user. With a work in its path,
-	// that work is the end-user's own.
+	// owner is an operation for callers with an end-user's session. A work in its path must
+	// belong to that end-user.
 	owner := func(o huma.Operation, fits func(session.Caller) error, stage string, before ...func(huma.Context, func(huma.Context))) huma.Operation {
 		o.Security = []map[string][]string{{"session": {}}}
 		o.Middlewares = append(append(huma.Middlewares{a.authorize(h, fits, stage)}, before...), o.Middlewares...)
@@ -205,7 +201,7 @@ func (a *API) routes() {
 		return o
 	}
 	update := func(o huma.Operation, begins bool, stage string) huma.Operation {
-		return owner(o, may(session.UpdateVersion, begins), stage, a.own(h, true))
+		return owner(o, may(session.UpdateVersion, begins), stage, a.endUserWork(h, true))
 	}
 	defer func() { a.document(h.OpenAPI()) }()
 	if a.mints() {
@@ -215,7 +211,7 @@ func (a *API) routes() {
 	if !a.works() {
 		return
 	}
-	huma.Register(h, op("GET", "/v1/stats", "stats", "Public facts of a network", 200), a.stats)
+	huma.Register(h, op("GET", "/v1/stats", "stats", "Public numbers of a network", 200), a.stats)
 	post(a, h, browser(op("POST", "/v1/works/init", "init-work", "Begin a registration and get an upload URL", 200), true, "init"), a.initWork)
 	post(a, h, browser(op("POST", "/v1/works/upload", "renew-upload", "Get another upload URL for a job", 200), false, "upload"), a.renewUpload)
 	post(a, h, browser(op("POST", "/v1/works/prepare", "prepare-work", "Read the upload and quote", 200), false, "prepare"), a.prepare)
@@ -233,10 +229,10 @@ func (a *API) routes() {
 	huma.Register(h, rotate, a.rotateCode)
 	anySession := func(session.Caller) error { return nil }
 	huma.Register(h, owner(op("GET", "/v1/works", "own-works", "The end-user's works, latest change first", 200), session.Caller.MayRead, "code"), a.ownWorks)
-	huma.Register(h, owner(op("GET", "/v1/works/{id}", "own-work", "One of the end-user's works, as the list has it", 200), session.Caller.MayRead, "code", a.own(h, false)), a.ownWork)
-	huma.Register(h, owner(op("GET", "/v1/works/{id}/creators", "latest-creators", "Who made the latest version", 200), session.Caller.MayRead, "code", a.own(h, false)), a.latestCreators)
-	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions", "own-versions", "The versions of an end-user's work, oldest first", 200), session.Caller.MayRead, "code", a.own(h, false)), a.ownVersions)
-	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions/{v}/creators", "own-creators", "Who made a version", 200), session.Caller.MayRead, "code", a.own(h, false)), a.ownCreators)
+	huma.Register(h, owner(op("GET", "/v1/works/{id}", "own-work", "One of the end-user's works, as in the list", 200), session.Caller.MayRead, "code", a.endUserWork(h, false)), a.ownWork)
+	huma.Register(h, owner(op("GET", "/v1/works/{id}/creators", "latest-creators", "The creators of the latest version", 200), session.Caller.MayRead, "code", a.endUserWork(h, false)), a.latestCreators)
+	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions", "own-versions", "The versions of an end-user's work, oldest first", 200), session.Caller.MayRead, "code", a.endUserWork(h, false)), a.ownVersions)
+	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions/{v}/creators", "own-creators", "The creators of a version", 200), session.Caller.MayRead, "code", a.endUserWork(h, false)), a.ownCreators)
 	huma.Register(h, owner(op("GET", "/v1/works/{id}/download/{what}", "download-latest", "A URL of the latest version's certificate or recording", 200), anySession, "code"), a.downloadLatest)
 	huma.Register(h, owner(op("GET", "/v1/works/{id}/versions/{v}/download/{what}", "download-version", "A URL of a version's certificate or recording", 200), anySession, "code"), a.downloadVersion)
 	post(a, h, update(op("POST", "/v1/works/{id}/versions/init", "init-own-version", "Begin a version that keeps the recording", 200), true, "init"), a.initVersion)
@@ -244,10 +240,10 @@ func (a *API) routes() {
 	post(a, h, update(op("POST", "/v1/works/{id}/versions/upload", "renew-own-version-upload", "Get another upload URL for a job", 200), false, "upload"), a.renewUpload)
 	post(a, h, update(op("POST", "/v1/works/{id}/versions/prepare", "prepare-own-version", "Read the upload, if there is one, and quote", 200), false, "prepare"), a.prepareVersion)
 	post(a, h, update(op("POST", "/v1/works/{id}/versions/confirm", "confirm-own-version", "Accept the quote", 202), false, "confirm"), a.confirm)
-	huma.Register(h, op("GET", "/v1/transactions/{id}", "transaction", "Where a transaction is", 200), a.transaction)
+	huma.Register(h, op("GET", "/v1/transactions/{id}", "transaction", "The progress of a transaction", 200), a.transaction)
 }
 
-// document describes the routes that are no JSON operations.
+// document describes the routes that are not JSON operations.
 func (a *API) document(o *huma.OpenAPI) {
 	id := []*huma.Param{{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString, Format: "uuid"}}}
 	text := func(description, contentType string) *huma.Response {
@@ -263,15 +259,15 @@ func (a *API) document(o *huma.OpenAPI) {
 		params                    []*huma.Param
 		responses                 map[string]*huma.Response
 	}{
-		{a.mints(), "GET", "/.well-known/jwks.json", "jwks", "The keys that session tokens are signed with", nil, map[string]*huma.Response{"200": object("A JSON Web Key Set")}},
-		{true, "GET", "/healthz", "health", "Whether this server can serve", nil, map[string]*huma.Response{"200": object("It can"), "503": refused}},
-		{true, "HEAD", "/healthz", "health-head", "Whether this server can serve, without a body", nil, map[string]*huma.Response{"200": {Description: "It can"}, "503": {Description: "It cannot"}}},
-		{true, "GET", "/readyz", "ready", "Whether this server can serve, has room for uploads, and its logs go on", []*huma.Param{{Name: "exclude", In: "query", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"storage", "log"}}}}, map[string]*huma.Response{"200": object("It can"), "503": refused}},
-		{true, "HEAD", "/readyz", "ready-head", "Whether this server can serve, has room for uploads, and its logs go on, without a body", nil, map[string]*huma.Response{"200": {Description: "It can"}, "503": {Description: "It cannot"}}},
-		{true, "GET", "/metrics", "metrics", "Counts by route and code, for programs of this machine", nil, map[string]*huma.Response{"200": text("Prometheus' text form", "text/plain"), "404": refused}},
-		{a.works(), "GET", routeSocket, "follow-socket", "Progress as WebSocket frames", id, map[string]*huma.Response{"101": {Description: "Frames follow"}, "404": refused, "422": refused}},
+		{a.mints(), "GET", "/.well-known/jwks.json", "jwks", "The public keys of session tokens", nil, map[string]*huma.Response{"200": object("A JSON Web Key Set")}},
+		{true, "GET", "/healthz", "health", "Health of this server", nil, map[string]*huma.Response{"200": object("It can serve"), "503": refused}},
+		{true, "HEAD", "/healthz", "health-head", "Health of this server, without a body", nil, map[string]*huma.Response{"200": {Description: "It can serve"}, "503": {Description: "It cannot serve"}}},
+		{true, "GET", "/readyz", "ready", "Readiness of this server: healthy, with space for uploads, and no log stopped", []*huma.Param{{Name: "exclude", In: "query", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"storage", "log"}}}}, map[string]*huma.Response{"200": object("It can serve"), "503": refused}},
+		{true, "HEAD", "/readyz", "ready-head", "Readiness of this server: healthy, with space for uploads, and no log stopped; without a body", nil, map[string]*huma.Response{"200": {Description: "It can serve"}, "503": {Description: "It cannot serve"}}},
+		{true, "GET", "/metrics", "metrics", "Metrics, for programs on this machine", nil, map[string]*huma.Response{"200": text("Prometheus' text format", "text/plain"), "404": refused}},
+		{a.works(), "GET", routeSocket, "follow-socket", "Progress as WebSocket frames", id, map[string]*huma.Response{"101": {Description: "Switched to WebSocket frames"}, "404": refused, "422": refused}},
 		{a.works(), "GET", routeEvents, "follow-events", "Progress as server-sent events", append(id[:1:1], &huma.Param{
-			Name: "Last-Event-ID", In: "header", Description: "How many steps the client has seen", Schema: &huma.Schema{Type: huma.TypeInteger},
+			Name: "Last-Event-ID", In: "header", Description: "The number of steps that the client has received", Schema: &huma.Schema{Type: huma.TypeInteger},
 		}), map[string]*huma.Response{"200": text("update, completed and error events", "text/event-stream"), "404": refused}},
 	} {
 		if !r.here {
@@ -281,8 +277,8 @@ func (a *API) document(o *huma.OpenAPI) {
 	}
 }
 
-// plainJSON leaves <, > and & as they are: nothing of ours is pasted into HTML.
-// It reads nothing: receive does.
+// plainJSON leaves <, > and & unescaped: the answers are never pasted into HTML. It decodes
+// nothing; receive reads the bodies.
 var plainJSON = huma.Format{
 	Marshal: func(w io.Writer, v any) error {
 		e := json.NewEncoder(w)
@@ -303,11 +299,11 @@ func (a *API) jwks(w http.ResponseWriter, r *http.Request) {
 	w.Write(set)
 }
 
-// pingTime is how long the database may take to say that it is there.
+// pingTime is the timeout of a database ping.
 const pingTime = 2 * time.Second
 
 func (a *API) health(w http.ResponseWriter, r *http.Request) {
-	// Those who ask at the same time share one question.
+	// Simultaneous calls share one ping.
 	_, err, _ := a.pings.Do("", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), pingTime)
 		defer cancel()
@@ -321,9 +317,9 @@ func (a *API) health(w http.ResponseWriter, r *http.Request) {
 	w.Write([]byte(`{"status":"ok","version":"` + a.Version + `"}` + "\n"))
 }
 
-// ready is health and, unless the query excludes storage, whether there is room
-// for uploads. Below the reserve all else still works, so a balancer that would
-// send nobody here any more leaves storage out.
+// ready checks health, free space for uploads and whether a log is stopped. The query can
+// exclude the last two. Below the reserve everything except new uploads still works, so a
+// load balancer can exclude storage and keep sending requests here.
 func (a *API) ready(w http.ResponseWriter, r *http.Request) {
 	excluded := r.URL.Query()["exclude"]
 	if err := a.Space.Low(0); err != nil && !slices.Contains(excluded, "storage") {
@@ -331,7 +327,7 @@ func (a *API) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if a.Registry != nil && !slices.Contains(excluded, "log") {
-		// As for health, which those who ask at the same time share.
+		// Simultaneous calls share one check, as for health.
 		_, err, _ := a.pings.Do("log", func() (any, error) {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), pingTime)
 			defer cancel()
@@ -348,8 +344,8 @@ func (a *API) ready(w http.ResponseWriter, r *http.Request) {
 	a.health(w, r)
 }
 
-// catalogued turns any error into the refusal that the client gets. A database
-// that does not answer is not an unforeseen error.
+// catalogued turns any error into the refusal for the client. An unavailable database is
+// common.service_unavailable, not common.internal.
 func catalogued(err error) *fault.Error {
 	var known *fault.Error
 	if !errors.As(err, &known) && store.Unavailable(err) {
@@ -358,8 +354,8 @@ func catalogued(err error) *fault.Error {
 	return fault.From(err)
 }
 
-// RenderError writes a refusal: the one place where an error becomes a
-// response, whatever layer it comes from.
+// RenderError writes a refusal. It is the only place where an error becomes a response,
+// whatever layer it comes from.
 func (a *API) RenderError(w http.ResponseWriter, r *http.Request, err error) {
 	f := catalogued(err)
 	x := exchangeOf(r.Context())

@@ -23,9 +23,9 @@ import (
 // documented is the section "Who is let in" of docs/authentication.md.
 type documented struct {
 	groups  []string                         // in the order in which a caller calls them
-	routes  map[string][]string              // by group; "METHOD PATH", or a path for any method
+	routes  map[string][]string              // by group; "METHOD PATH", or only a path for any method
 	callers []string                         // in the document's order
-	answers map[string]map[string]fault.Code // by caller and group; none: let in
+	answers map[string]map[string]fault.Code // by caller and group; none: allowed
 }
 
 var quoted = regexp.MustCompile("`([^`]+)`")
@@ -84,17 +84,17 @@ func readAuthorization(t *testing.T) documented {
 	return d
 }
 
-// scene is one set of works and jobs for a caller to try for. Whatever is let in
-// changes them, so each caller has its own.
+// scene is one set of works and jobs for a caller. Allowed calls change them, so each caller
+// has its own.
 type scene struct {
 	*world
 	title string
-	// A final work of ada's, by id and number, and the session that made it.
+	// A final work of the end-user ada, by id and number.
 	work, ats string
 	made      tab
-	code      string // of a final work of nobody's in particular
-	// The sessions that began a registration, an update by code and one of ada's
-	// work; each is uploaded and prepared.
+	code      string // of a final work without end-user
+	// The sessions that began a registration, an update by code, and an update of ada's
+	// work. Each job is uploaded and prepared.
 	registers, holds, owns tab
 	job                    map[string]string // by group
 }
@@ -129,8 +129,7 @@ func (w *world) scene(title string) *scene {
 	return s
 }
 
-// right mints a session that is let in by a group of routes; change makes it
-// wrong in one way.
+// right mints a session that a group of routes allows; change makes it wrong in one way.
 func (s *scene) right(group string, change map[string]any) tab {
 	m := map[string]any{"action_type": "access", "external_user_ref": "ada"}
 	switch group {
@@ -146,8 +145,8 @@ func (s *scene) right(group string, change map[string]any) tab {
 	return s.mint(m)
 }
 
-// call is one route as a browser calls it. Without a body that fits, the body is
-// one that the route refuses, so that the caller must be refused before it.
+// call calls one route as a browser does. Without body, it sends a body that the route
+// refuses, so that the caller must be refused first.
 func (s *scene) call(by map[string]string, group, route string, body bool) answer {
 	s.t.Helper()
 	method, path, _ := strings.Cut(route, " ")
@@ -172,15 +171,15 @@ func (s *scene) call(by map[string]string, group, route string, body bool) answe
 }
 
 // Every route, for every kind of caller, as docs/authentication.md says.
-func TestWhoIsLetIn(t *testing.T) {
+func TestAuthorization(t *testing.T) {
 	t.Parallel()
 	doc := readAuthorization(t)
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
 		w.work()
 		everyRouteIsDocumented(t, w, doc)
-		theOpenAreOpen(t, w, doc)
-		tried := append(theDoor(t, w, doc), theRooms(t, w, doc)...)
+		openRoutes(t, w, doc)
+		tried := append(refusedEverywhere(t, w, doc), refusedBySession(t, w, doc)...)
 		if d := cmp.Diff(slices.Sorted(slices.Values(doc.callers)), slices.Sorted(slices.Values(tried))); d != "" {
 			t.Errorf("documented and tried callers differ: %s", d)
 		}
@@ -207,14 +206,14 @@ func everyRouteIsDocumented(t *testing.T, w *world, doc documented) {
 		return nil
 	}))
 	for _, l := range listed {
-		if !seen[l] && !slices.Contains(doc.routes["pages"], l) { // those stand beside the API, see package main
+		if !seen[l] && !slices.Contains(doc.routes["pages"], l) { // these are not part of the API: see package main
 			t.Errorf("%s is documented and not there", l)
 		}
 	}
 }
 
-// What is open answers the same whatever the headers are.
-func theOpenAreOpen(t *testing.T, w *world, doc documented) {
+// Open routes answer the same with any headers.
+func openRoutes(t *testing.T, w *world, doc documented) {
 	id := w.registered("Open")
 	w.done(id)
 	for _, route := range doc.routes["open"] {
@@ -234,7 +233,7 @@ func theOpenAreOpen(t *testing.T, w *world, doc documented) {
 			res.Body.Close()
 			answers = append(answers, res.StatusCode)
 		}
-		want := map[string]int{"/blob/*": 403, "/rehearsal/store": 404, "GET /v1/ws/transactions/{id}": 422}[route] // not signed; no PUT; no handshake
+		want := map[string]int{"/blob/*": 403, "/rehearsal/store": 404, "GET /v1/ws/transactions/{id}": 422}[route] // not signed; not a PUT; not a handshake
 		if want == 0 {
 			want = 200
 		}
@@ -244,9 +243,9 @@ func theOpenAreOpen(t *testing.T, w *world, doc documented) {
 	}
 }
 
-// theDoor is who is refused alike by all routes, before anything else is looked
-// at: bodies that no route takes do not change the answer.
-func theDoor(t *testing.T, w *world, doc documented) (tried []string) {
+// refusedEverywhere tests callers that every route refuses alike, before anything else is
+// checked: an invalid body does not change the answer.
+func refusedEverywhere(t *testing.T, w *world, doc documented) (tried []string) {
 	s := w.scene("Door")
 	other, err := session.CreateKeys(t.Context(), w.db, w.org, false)
 	w.must(err)
@@ -258,7 +257,7 @@ func theDoor(t *testing.T, w *world, doc documented) (tried []string) {
 	}
 	apiKey := "afo_sk_live_" + strings.Repeat("a", 48)
 	key := "csk_" + strings.Repeat("0", 64)
-	// Each variant changes the headers of a good call, or what it is sent to.
+	// Each variant changes the headers of a valid call, or its address.
 	type variant struct {
 		head   func(map[string]string)
 		before func() (after func())
@@ -280,7 +279,7 @@ func theDoor(t *testing.T, w *world, doc documented) (tried []string) {
 		"with a site key that nobody has":                             set("X-Site-Key", unknown),
 		"with another's site key":                                     set("X-Site-Key", other.SiteKey, w.stranger().SiteKey),
 		"with no secret key, or another thing in its place":           {{secret: "x"}, {secret: key}, {secret: good}, {secret: w.keys.SiteKey}, {secret: apiKey}, {secret: "csk_"}},
-		"with a key pair that was deleted":                            nil, // below: it cannot be undone
+		"with a key pair that was deleted":                            nil, // tested last: it cannot be undone
 		"of a suspended organization": {{before: func() func() {
 			organization(func(o *session.Organization) { o.Suspended = true })
 			return func() { organization(func(o *session.Organization) { o.Suspended = false }) }
@@ -294,7 +293,7 @@ func theDoor(t *testing.T, w *world, doc documented) (tried []string) {
 			return func() { organization(func(o *session.Organization) { o.WidgetEnabled = true }) }
 		}}},
 		"from a page of another origin":                       set("Origin", "https://elsewhere.example", "http://songs.example", "https://songs.example:8443", "null", "https://songs.example.evil.example"),
-		"by a session that was revoked":                       nil, // below: of each session
+		"by a session that was revoked":                       nil, // tested below, for each session
 		"with a token that has our signature, and no session": nil,
 	}
 	try := func(who string, v variant, group string, head map[string]string) {
@@ -382,8 +381,9 @@ func theDoor(t *testing.T, w *world, doc documented) (tried []string) {
 	return slices.Collect(maps.Keys(callers))
 }
 
-// theRooms is who has a good session that is for something else, and who is let in.
-func theRooms(t *testing.T, w *world, doc documented) (tried []string) {
+// refusedBySession tests callers with a valid session for another purpose, and allowed
+// callers.
+func refusedBySession(t *testing.T, w *world, doc documented) (tried []string) {
 	const (
 		madeLive   = "with a test key, for what a live key made"
 		madeByTest = "with a live key, for what a test key made"
@@ -400,7 +400,7 @@ func theRooms(t *testing.T, w *world, doc documented) (tried []string) {
 				right := s.right(group, nil)
 				c, err := w.sessions.Tokens.Verify(right.token)
 				w.must(err)
-				looks := action == "access" && group == "look up by code" // a line of its own
+				looks := action == "access" && group == "look up by code" // has its own line in the document
 				if string(c.Action) != action && !looks {
 					out = append(out, s.right(group, map[string]any{"action_type": action}).head())
 				}
@@ -423,7 +423,7 @@ func theRooms(t *testing.T, w *world, doc documented) (tried []string) {
 			return same(s.right(group, nil))
 		},
 		madeLive: func(s *scene, group string) []map[string]string {
-			return same(s.right(group, nil)) // of the test key that is on by then
+			return same(s.right(group, nil)) // the test key is enabled by then
 		},
 		madeByTest: func(s *scene, group string) []map[string]string { return same(s.right(group, nil)) },
 		"for another end-user": func(s *scene, group string) []map[string]string {
@@ -445,7 +445,7 @@ func theRooms(t *testing.T, w *world, doc documented) (tried []string) {
 			return same(b)
 		},
 		"the right caller": func(s *scene, group string) []map[string]string { return same(s.right(group, nil)) },
-		// The two whose sessions were made before the clock was moved on.
+		// The two callers whose sessions were made before the clock was moved forward.
 		"by a session that has expired": func(s *scene, group string) []map[string]string { return same(s.right(group, nil)) },
 		"by the session that began the job, expired": func(s *scene, group string) []map[string]string {
 			switch group {
@@ -495,7 +495,7 @@ func theRooms(t *testing.T, w *world, doc documented) (tried []string) {
 			for _, head := range c.heads {
 				for i, route := range doc.routes[c.group] {
 					if want == "" && i > 0 && (c.group == "start an update by code" || c.group == "start an update of an own work") {
-						head = c.scene.right(c.group, nil).head() // the first has begun a job
+						head = c.scene.right(c.group, nil).head() // the first session has begun a job
 					}
 					a := c.scene.call(head, c.group, route, true)
 					if a.code != want {
@@ -511,8 +511,7 @@ func theRooms(t *testing.T, w *world, doc documented) (tried []string) {
 	return slices.Collect(maps.Keys(callers))
 }
 
-// stranger is an organization of its own, with keys and credits, on the same
-// server and page.
+// stranger is another organization, with keys and credits, on the same server and page.
 func (w *world) stranger() session.KeyPair {
 	w.t.Helper()
 	org, err := session.CreateOrganization(w.t.Context(), w.db, "Strangers")

@@ -30,32 +30,31 @@ import (
 
 // The bounds of JSON bodies, in bytes.
 const (
-	// MaxSmallBody is for a mint and for what names a job: some short members.
+	// MaxSmallBody is for a mint and for bodies that name a job: a few short members.
 	MaxSmallBody = 8 << 10
-	// MaxWorkBody is for what describes a work. It is what the fields' own limits
-	// come to when each character is written as two escapes of six bytes (\uD83C\uDFB5).
+	// MaxWorkBody is for the description of a work. It is the sum of the fields' limits,
+	// with each character written as two escapes of six bytes (\uD83C\uDFB5).
 	MaxWorkBody  = (commitment.MaxCreators*creatorBytes + (registry.MaxTitle+registry.MaxFilename+session.MaxExternalUserRef)*escaped12 + 4<<10) &^ 1023
-	creatorBytes = (registry.MaxName+registry.MaxEmail)*escaped12 + 256 // 256: the names of the members, roles, IPI and ISNI
+	creatorBytes = (registry.MaxName+registry.MaxEmail)*escaped12 + 256 // 256: the members' names, roles, IPI and ISNI
 	escaped12    = 12
 )
 
 const (
-	// bodyTimeout is the longest that a body may take.
+	// bodyTimeout is how long the arrival of a body may take.
 	bodyTimeout = 10 * time.Second
-	// bodyWait is how long a request waits for room in the budgets below.
+	// bodyWait is how long a request waits for space in the budgets below.
 	bodyWait = 2 * time.Second
 )
 
-// bodies are the budgets of JSON bodies that are read at the same time in this
-// process, by their bytes. Mints have a budget of their own: nothing that holders
-// of tokens do takes room from it. Neither can be filled by a few addresses, whose
-// bodies may stand still for [bodyTimeout].
+// bodies are the budgets, in bytes, of the JSON bodies that this process reads at the same
+// time. Mints have their own budget, so holders of tokens cannot use it up. A few addresses
+// cannot fill either budget, although their bodies may stall for [bodyTimeout].
 type bodies struct {
-	addresses *limit.Bytes // the share of each address in either of the others
+	addresses *limit.Bytes // the share of each address in both other budgets
 	mints     *limit.Bytes
-	works     *limit.Bytes // shares by organization
-	// decoding is a place for each processor: what a body becomes is larger than it,
-	// and reading it into its struct waits for nobody.
+	works     *limit.Bytes // shared by organization
+	// decoding has one place for each processor. A decoded body is larger than its bytes,
+	// and decoding never waits for a client.
 	decoding chan struct{}
 }
 
@@ -69,17 +68,17 @@ func newBodies() *bodies {
 
 // posted is an input with a JSON body.
 type posted interface {
-	// body is where the body goes.
+	// body returns the struct that the body is decoded into.
 	body() any
-	// most is the body's bound in bytes. A strict one has no unknown members.
+	// most returns the body's limit in bytes. A strict body must not have unknown members.
 	most() (bytes int64, strict bool)
 }
 
-// prior is an input that may have to be refused before its faults are told.
+// prior is an input that may be refused before the errors in its body are reported.
 type prior interface{ refuse(context.Context) error }
 
-// post declares an operation with a JSON body. The body is read when all that may
-// refuse the call without it has let the call through.
+// post declares an operation with a JSON body. The body is read only after every check that
+// does not need it has passed.
 func post[I, O any, P interface {
 	*I
 	posted
@@ -96,14 +95,14 @@ func post[I, O any, P interface {
 	})
 }
 
-// BodyBounds are the largest JSON bodies in bytes, by route. No other route reads one.
+// BodyBounds returns the largest JSON body in bytes, by route. No other route reads one.
 func (a *API) BodyBounds() map[string]int64 { return maps.Clone(a.bounds) }
 
 type withheldKey struct{}
 
 type humaContext = huma.Context // an embedded field named Context would hide the method
 
-// withheld is a body that huma does not see: it would make a tree of it.
+// withheld hides the body from huma, which would decode it into a tree.
 type withheld struct {
 	humaContext
 	r *http.Request
@@ -116,10 +115,10 @@ func withhold(ctx huma.Context, next func(huma.Context)) {
 	next(huma.WithValue(body, withheldKey{}, body))
 }
 
-// BodyReader is an empty object, for huma.
+// BodyReader returns an empty object, for huma.
 func (*withheld) BodyReader() io.Reader { return strings.NewReader("{}") }
 
-// Header hides what kind of body it was.
+// Header hides the body's content type.
 func (b *withheld) Header(name string) string {
 	if name == "Content-Type" {
 		return ""
@@ -127,19 +126,19 @@ func (b *withheld) Header(name string) string {
 	return b.humaContext.Header(name)
 }
 
-// SetReadDeadline leaves the body's deadline as it is.
+// SetReadDeadline does nothing: the body keeps its deadline.
 func (*withheld) SetReadDeadline(time.Time) error { return nil }
 
 // Unwrap is for huma's adapter.
 func (b *withheld) Unwrap() huma.Context { return b.humaContext }
 
-// receive reads the body of a call into its input, within the bounds in bytes and
-// time and within the budget of its caller.
+// receive reads the body of a call into its input, within the limits of bytes and time and
+// within the caller's budget.
 func (a *API) receive(ctx context.Context, in posted) error {
 	body := ctx.Value(withheldKey{}).(*withheld)
 	most, strict := in.most()
 	if bad := body.announced(most); bad != nil {
-		body.w.Header().Set("Connection", "close") // what is still to come of it is not read
+		body.w.Header().Set("Connection", "close") // the rest of the body is not read
 		return fault.CommonValidationFailed([]fault.Field{*bad})
 	}
 	text, release, err := a.read(ctx, body, most)
@@ -148,10 +147,10 @@ func (a *API) receive(ctx context.Context, in posted) error {
 		body.w.Header().Set("Connection", "close")
 		return err
 	}
-	// Read whole: what follows may take longer than a body may.
+	// The body has arrived, so its timeout ends: the handler may take longer.
 	_ = http.NewResponseController(body.w).SetReadDeadline(time.Time{})
 	if !isText(text) {
-		return fault.CommonValidationFailed([]fault.Field{{Field: "body", Rule: "utf8", Message: "The body is not UTF-8 throughout, or has one half of a surrogate pair."}})
+		return fault.CommonValidationFailed([]fault.Field{{Field: "body", Rule: "utf8", Message: "The body is not valid UTF-8, or contains an unpaired surrogate."}})
 	}
 	a.bodies.decoding <- struct{}{}
 	found, err := decode(text, in.body(), strict)
@@ -191,7 +190,7 @@ func tooLarge(most int64) *fault.Field {
 	return &fault.Field{Field: "body", Rule: "max_bytes", Message: "The body is larger than " + strconv.FormatInt(most, 10) + " bytes."}
 }
 
-// hold takes n bytes out of the caller's budgets.
+// hold reserves n bytes in the caller's budgets.
 func (a *API) hold(ctx context.Context, b *withheld, n int64) (release func(), err error) {
 	leave, err := a.bodies.addresses.Hold(ctx, addressOf(b.r, a.TrustedProxies), n, bodyWait)
 	if err != nil {
@@ -209,7 +208,7 @@ func (a *API) hold(ctx context.Context, b *withheld, n int64) (release func(), e
 	return func() { free(); leave() }, nil
 }
 
-// noRoom is the refusal of a body for which a budget has no room.
+// noRoom is the refusal of a body for which a budget has no space.
 func noRoom(err error) error {
 	switch {
 	case errors.Is(err, limit.ErrShare):
@@ -220,12 +219,12 @@ func noRoom(err error) error {
 	return err
 }
 
-// firstBytes is the room that a body gets before anything of it has come.
+// firstBytes is the space that is reserved before the first byte arrives.
 const firstBytes = 512
 
-// read reads the body whole. It takes room in the budgets as the bytes come, twice as
-// much each time: what is announced, and never sent, takes none from others. Until
-// release is called the body's room is held, also after an error.
+// read reads the whole body. It reserves space as the bytes arrive, and doubles it each
+// time: a Content-Length that is announced but never sent reserves nothing. The space stays
+// reserved until release is called, also after an error.
 func (a *API) read(ctx context.Context, b *withheld, most int64) (text []byte, release func(), err error) {
 	var held []func()
 	release = func() {
@@ -246,7 +245,7 @@ func (a *API) read(ctx context.Context, b *withheld, most int64) (text []byte, r
 		}
 		room := size
 		if size == most {
-			room++ // for the byte that is too many, or the end
+			room++ // for one byte too many, or the end
 		}
 		text = append(make([]byte, 0, room), text...)
 		for len(text) < cap(text) {
@@ -259,15 +258,15 @@ func (a *API) read(ctx context.Context, b *withheld, most int64) (text []byte, r
 			case errors.Is(err, os.ErrDeadlineExceeded):
 				return nil, release, fault.CommonValidationFailed([]fault.Field{{Field: "body", Rule: "timeout", Message: "The body did not arrive in time."}})
 			case err != nil:
-				return nil, release, fault.CommonValidationFailed([]fault.Field{{Field: "body", Rule: "incomplete", Message: "The body broke off."}})
+				return nil, release, fault.CommonValidationFailed([]fault.Field{{Field: "body", Rule: "incomplete", Message: "The body ended early."}})
 			}
 		}
 	}
 }
 
-// isText reports whether a body can be read as what was meant. encoding/json puts
-// a replacement character where it is not: that would be anchored in a title for
-// ever, and would make one of two end-users whose references differ only there.
+// isText reports whether a body is valid Unicode text. encoding/json replaces invalid text
+// with a replacement character. Such a title would be anchored permanently. Two end-users
+// whose references differ only in invalid bytes would become one.
 func isText(body []byte) bool {
 	if !utf8.Valid(body) {
 		return false
@@ -289,15 +288,15 @@ func isText(body []byte) bool {
 	}
 }
 
-// escaped reads the \uXXXX at the beginning of text, and how long it is. Another
-// escape is no rune, and two bytes long.
+// escaped reads the \uXXXX at the start of text, and returns its length. For any other
+// escape it returns -1 and two bytes.
 func escaped(text []byte) (r rune, size int) {
 	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
 		return -1, min(2, len(text))
 	}
 	n, err := strconv.ParseUint(string(text[2:6]), 16, 16)
 	if err != nil {
-		return -1, 2 // no JSON: for others to say
+		return -1, 2 // invalid JSON: decode reports it
 	}
 	return rune(n), 6
 }

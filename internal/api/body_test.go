@@ -16,7 +16,7 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// ask sends a request head by hand, and no body, and reads the answer.
+// ask sends a hand-written request head without a body, and reads the answer.
 func (w *world) ask(head string) answer {
 	w.t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
@@ -33,8 +33,8 @@ func (w *world) ask(head string) answer {
 	return w.answer(res)
 }
 
-// A body that is announced as too large is refused before any of it was sent. One
-// without a length is cut at the bound. A token is looked at before either.
+// A body that is announced as too large is refused before it is sent. A body without a
+// length is cut at the limit. The token is checked before both.
 func TestBodyBounds(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	b := w.mint(nil)
@@ -60,7 +60,7 @@ func TestBodyBounds(t *testing.T) {
 		}
 		full := `{"job_id":"x"` + strings.Repeat(" ", most-14) + "}"
 		if a := w.call("POST", "/v1/"+path, header, io.MultiReader(strings.NewReader(full))); strings.HasPrefix(a.rules(), "body") {
-			t.Errorf("%s, as large as may be: %s", path, a.body)
+			t.Errorf("%s, at the limit: %s", path, a.body)
 		}
 		if head != "" {
 			if a := w.ask(fmt.Sprintf("POST /v1/%s HTTP/1.1\nHost: x\nContent-Length: %d\n\n", path, most+1)); a.code != fault.CodeCommonAuthMissingToken {
@@ -73,43 +73,43 @@ func TestBodyBounds(t *testing.T) {
 	}
 }
 
-// The bound of a body that describes a work is what its fields may come to, in the
-// longest way in which JSON writes their characters.
+// The largest description of a work is accepted: each field at its limit, with each
+// character in its longest JSON form.
 func TestLargestWork(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	long := func(n int) string { return strings.Repeat(`\uD83C\uDFB5`, n) }
 	creator := fmt.Sprintf(`{"full_name":"%s","email":"%s@x.example","roles":{"author":true,"composer":true,"arranger":true,"adapter":true},"ipi":"12345678901","isni":"0000000121032683"}`, long(255), long(245))
 	body := fmt.Sprintf(`{"title":"%s","filename":"%s.wav","network":"testnet","external_user_ref":null,"creators":[%s]}`, long(200), long(251), strings.Repeat(creator+",", 31)+creator)
 	if !json.Valid([]byte(body)) {
-		t.Fatal("this is no JSON")
+		t.Fatal("not JSON")
 	}
 	if a := w.mint(nil).post("/v1/works/init", body); a.code != "" {
 		t.Errorf("%d bytes of %d: %.500s", len(body), api.MaxWorkBody, a.body)
 	}
 	if len(body) < api.MaxWorkBody*9/10 {
-		t.Errorf("the largest work has %d bytes, and %d are let in", len(body), api.MaxWorkBody)
+		t.Errorf("the largest work has %d bytes, and %d are accepted", len(body), api.MaxWorkBody)
 	}
 }
 
-// eventually waits for what another goroutine does.
+// eventually waits for an effect of another goroutine.
 func eventually(t *testing.T, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); {
 		if time.Now().After(deadline) {
-			t.Fatal("it never came")
+			t.Fatal("timed out")
 		}
 		<-time.After(time.Millisecond)
 	}
 }
 
-// allButOne is the beginning of a body of size bytes, up to its last.
+// allButOne is a body of size bytes without its last byte.
 func allButOne(size int) string { return "{" + strings.Repeat(" ", size-2) }
 
-// What is announced, and never sent, takes room from nobody.
+// Bodies that are announced but never sent use no shared budget.
 func TestAnnouncedBodies(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{proxies: loopback})
 	w.api.SetBodies(4*api.MaxSmallBody, 4*api.MaxSmallBody)
-	const still = 16 // four times the budget, of each kind
+	const still = 16 // four times each budget
 	for _, length := range []string{fmt.Sprint("Content-Length: ", api.MaxSmallBody), "Transfer-Encoding: chunked"} {
 		for range still {
 			conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
@@ -128,8 +128,8 @@ func TestAnnouncedBodies(t *testing.T) {
 	}
 }
 
-// Bodies that arrive slowly take room only from those of the same address or
-// organization, and give it back when their time is over.
+// Slow bodies use only the budget of their own address or organization, and give it back
+// after the timeout.
 func TestBodiesInFlight(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{proxies: loopback})
 	b := w.mint(nil)
@@ -159,9 +159,9 @@ func TestBodiesInFlight(t *testing.T) {
 	held = append(held, slow(from("192.0.2.3", "/v1/sessions")), slow(from("192.0.2.3", "/v1/sessions")))
 	eventually(t, func() bool { return w.api.BodiesHeld("192.0.2.3") == 2*api.MaxSmallBody })
 	if a := mint("192.0.2.4"); a.status != 503 || a.code != fault.CodeCommonServiceUnavailable || a.err.Details["reason"] != "bodies_in_flight" || a.header.Get("Retry-After") == "" {
-		t.Errorf("no room: %d %s", a.status, a.body)
+		t.Errorf("without space: %d %s", a.status, a.body)
 	}
-	// What holders of tokens send has room of its own.
+	// Bodies with a token have a budget of their own.
 	if a := b.post("/v1/works/prepare", map[string]string{"job_id": "x"}); a.rules() != "job_id uuid" {
 		t.Errorf("a call with a token: %s", a.body)
 	}
@@ -174,8 +174,8 @@ func TestBodiesInFlight(t *testing.T) {
 	}
 }
 
-// Bodies with a token count against their address, too: one visitor takes no room from
-// the others of an organization.
+// Bodies with a token also count against their address: one visitor cannot use up an
+// organization's budget.
 func TestBodiesOfAnAddress(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{proxies: loopback})
 	b := w.mint(nil)
@@ -202,8 +202,8 @@ func TestBodiesOfAnAddress(t *testing.T) {
 	}
 }
 
-// A thousand mints that stand still, from some addresses, leave room for others.
-func TestMintsThatStandStill(t *testing.T) {
+// A thousand stalled mints from a few addresses leave budget for other addresses.
+func TestStalledMints(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{proxies: loopback})
 	const addresses, each = 5, 256
 	for i := range addresses * each {
@@ -222,7 +222,7 @@ func TestMintsThatStandStill(t *testing.T) {
 	}
 }
 
-// A compressed body is refused for what it is.
+// A compressed body is refused with that reason.
 func TestCompressedBodies(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	b := w.mint(nil)

@@ -31,7 +31,7 @@ func inBucket(t *testing.T, o options) (w *world, srv *s3test.Server, bucket str
 	return newWorld(t, storetest.SQLite(t), o), srv, bucket
 }
 
-// send puts a file where S3 is, whose answers are not ours.
+// send uploads a file to S3, whose answers are not Timbre's.
 func (w *world) send(url string, body []byte) {
 	w.t.Helper()
 	r, err := http.NewRequestWithContext(w.t.Context(), "PUT", url, bytes.NewReader(body))
@@ -45,7 +45,7 @@ func (w *world) send(url string, body []byte) {
 	}
 }
 
-// S3 takes any size; prepare does not, and keeps nothing of it.
+// S3 accepts any size; prepare refuses too large files and keeps nothing of them.
 func TestTooLargeInBucket(t *testing.T) {
 	t.Parallel()
 	w, srv, bucket := inBucket(t, options{})
@@ -66,13 +66,13 @@ func TestTooLargeInBucket(t *testing.T) {
 	if a := prepare(); a.code != fault.CodeRegistrationUploadMissing {
 		t.Errorf("again: %s", a.body)
 	}
-	// The same URL takes the right file.
+	// The same URL accepts the right file.
 	w.send(url, wav("short", 3000))
 	if a := prepare(); a.code != "" {
 		t.Fatalf("the right file: %s", a.body)
 	}
-	// A larger one in its place is refused however often one asks: what was
-	// quoted before is not what was sent last.
+	// A larger file in its place is refused however often prepare is called: the earlier
+	// quote is not for the last file.
 	w.send(url, wav("longer", 5000))
 	tooLarge("in place of the right file")
 	tooLarge("once more")
@@ -85,7 +85,7 @@ func TestTooLargeInBucket(t *testing.T) {
 	}
 	w.work()
 	work := w.done(job).Done.WorkID
-	// So does its certificate go there, and come from there.
+	// The certificate is stored in the bucket too, and is downloaded from there.
 	res, err := w.client.Get(b.certificate(work))
 	w.must(err)
 	pdf, err := io.ReadAll(res.Body)
@@ -98,7 +98,7 @@ func TestTooLargeInBucket(t *testing.T) {
 			t.Errorf("in the bucket: %s", name)
 		}
 	}
-	// And when the work is erased, nothing of it is left there.
+	// When the work is erased, the bucket is empty.
 	_, err = w.registry.Redact(t.Context(), network.Testnet, 1)
 	w.must(err)
 	if left := srv.Objects(bucket); len(left) > 0 {
@@ -106,10 +106,9 @@ func TestTooLargeInBucket(t *testing.T) {
 	}
 }
 
-// While the bucket is away, stopped or silent, a registration begins all the
-// same and goes no further than its upload; when the bucket is back the same job
-// goes on.
-func TestBucketAway(t *testing.T) {
+// While the bucket is unavailable, a registration can begin but not be prepared. When the
+// bucket is back, the same job continues.
+func TestBucketUnavailable(t *testing.T) {
 	t.Parallel()
 	w, srv, _ := inBucket(t, options{})
 	w.work()
@@ -127,7 +126,7 @@ func TestBucketAway(t *testing.T) {
 			t.Errorf("%s: %s", away.what, a.body)
 		}
 		if took := time.Since(began); took > 5*time.Second {
-			t.Errorf("%s: told after %s", away.what, took)
+			t.Errorf("%s: answered after %s", away.what, took)
 		}
 		if strings.Contains(string(a.body), strings.TrimPrefix(srv.URL, "http://")) {
 			t.Errorf("%s: the answer names the server: %s", away.what, a.body)
@@ -148,8 +147,7 @@ func TestBucketAway(t *testing.T) {
 	}
 }
 
-// A sweep that the bucket does not let through is told, and a later one removes
-// what it left.
+// A sweep that the bucket refuses reports its error, and a later sweep removes what remains.
 func TestSweepWithoutBucket(t *testing.T) {
 	t.Parallel()
 	w, srv, bucket := inBucket(t, options{})
@@ -158,7 +156,7 @@ func TestSweepWithoutBucket(t *testing.T) {
 	w.ahead.Add(int64(3 * time.Hour))
 	srv.Stop()
 	if _, err := w.registry.Sweep(t.Context()); err == nil {
-		t.Error("nothing to tell")
+		t.Error("no error")
 	}
 	if s := w.state(job); s != "expired" {
 		t.Errorf("the job is %s", s)

@@ -7,10 +7,10 @@ import (
 	"sync"
 )
 
-// LimitConnections lets each address hold most connections of a listener at the same
-// time. One more is closed at once, without an answer: it has asked nothing yet, and
-// reading its question would be what it costs. Proxies of ours are not counted, since
-// they speak for many. A most of 0 is no limit.
+// LimitConnections lets each address hold at most so many connections of a listener at the
+// same time; 0 means unlimited. A further connection is closed at once, without an answer:
+// reading its request would already be the cost. Trusted proxies are not counted, since they
+// carry many clients.
 func LimitConnections(l net.Listener, most int, proxies []netip.Prefix) net.Listener {
 	if most == 0 {
 		return l
@@ -64,8 +64,8 @@ func (l *connections) leave(key string) {
 	}
 }
 
-// held is a connection that counts until it is closed. It is still one of TCP, for
-// which net/http sends files without copying them.
+// held is a connection that counts until it is closed. It embeds a TCPConn, so that net/http
+// can send files without copying them.
 type held struct {
 	*net.TCPConn
 	leave func()

@@ -11,18 +11,17 @@ import (
 	"timbre.example/internal/session"
 )
 
-// publicPaths are what nobody has to be let in to: every page reads it, refusals
-// of a layer above its handler included.
+// publicPaths need no permission: every page may read them, also refusals that come before
+// their handlers.
 var publicPaths = []string{"/log/", "/w/", "/blob/", "/widget/", "/rehearsal/"}
 
-// exposed are the headers of an answer that a page of another origin may read.
+// exposed are the response headers that a page of another origin may read.
 const exposed = "Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 
-// cors lets every page read the answers of what browsers call, refusals and
-// preflights included: the page of an origin that is on no list must be able to
-// read that. Whether a call goes ahead is checked against its own organization's
-// list, every time, and no cookie counts. Minting is for backends: no page may
-// read its answer.
+// cors lets every page read the answers of the routes for browsers, refusals and preflights
+// included: a page of an unlisted origin must be able to read its refusal. Every call is
+// checked against its own organization's list of origins, and cookies are ignored. Minting
+// is for backends: no page may read its answer.
 func (a *API) cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -56,21 +55,20 @@ func forBackends(path string) bool {
 	return path == "/v1/sessions" || strings.HasPrefix(path, "/v1/sessions/")
 }
 
-// preflight reports whether a browser asks if its page may make a call.
+// preflight reports whether a request is a browser's CORS preflight.
 func preflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
 type callerKey struct{}
 
-// may asks for a session that is for an action.
+// may requires a session for an action.
 func may(action session.Action, begins bool) func(session.Caller) error {
 	return func(c session.Caller) error { return c.May(action, "", begins) }
 }
 
-// authorize lets a call through whose session is good and is for this action,
-// before anything of its body is looked at, and hands the caller on. The stage is
-// where the route stands in its flow, for a session that rehearses.
+// authorize accepts calls with a valid session for this action, before the body is read, and
+// passes the caller on. stage is the route's place in its flow, for rehearsals.
 func (a *API) authorize(h huma.API, fits func(session.Caller) error, stage string) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c, err := a.Sessions.Authorize(ctx.Context(), ctx.Header("Authorization"), ctx.Header("X-Site-Key"), ctx.Header("Origin"))
@@ -94,8 +92,8 @@ func (a *API) authorize(h huma.API, fits func(session.Caller) error, stage strin
 	}
 }
 
-// unlock lets a call through whose path holds an access code that opens a work,
-// and hands on the caller as one who may update it.
+// unlock accepts calls whose path has an access code that opens a work. It passes on the
+// caller with the right to that work.
 func (a *API) unlock(h huma.API, begins bool) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c, err := a.Registry.Unlock(ctx.Context(), callerOf(ctx.Context()), ctx.Param("code"), begins)
@@ -107,9 +105,9 @@ func (a *API) unlock(h huma.API, begins bool) func(huma.Context, func(huma.Conte
 	}
 }
 
-// own lets a call through whose path names a work of the caller's end-user, and
-// hands on the caller as one who may see it, or update it when write is set.
-func (a *API) own(h huma.API, write bool) func(huma.Context, func(huma.Context)) {
+// endUserWork accepts calls whose path names a work of the caller's end-user. It passes on the
+// caller with the right to read the work, or to update it when write is set.
+func (a *API) endUserWork(h huma.API, write bool) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c, err := a.Registry.Own(ctx.Context(), callerOf(ctx.Context()), number(ctx.Param("id")), write)
 		if err != nil {

@@ -14,35 +14,36 @@ import (
 	"timbre.example/fault"
 )
 
-// The rules about names.
+// The rules for names of members.
 const (
 	ruleTwice   = "duplicate_member"
 	ruleCase    = "member_case"
 	ruleUnknown = "unknown_member"
 )
 
-// Bounds of what one body makes the server keep or say.
+// Limits on what one body makes the server store or report.
 const (
-	maxFaults = 20 // of one kind that are told of one body
+	maxFaults = 20 // of one kind that are reported for one body
 	maxKept   = 64 // elements of a list; every documented list is shorter
 )
 
-// errShape says that a body is no JSON, or no object.
+// errShape: a body is not JSON, or not an object.
 var errShape = errors.New("the body is not the documented JSON")
 
-// faults are what is wrong with the members of a body that is JSON.
+// faults are the errors in the members of a body that is JSON.
 type faults struct {
-	// misnamed are members that a lenient reader takes for something else than they
-	// say: one that stands twice, of which the last would count; one in other
-	// capitals, which would count as the documented one; and in a strict body an
-	// unknown one, since of a restriction that is misspelled nothing would be left.
+	// misnamed are members that a lenient reader would misread:
+	//
+	//   - a duplicate, of which only the last would count,
+	//   - a name in other capitals, which would count as the documented one,
+	//   - in a strict body an unknown name: a misspelled restriction would be ignored.
 	misnamed []fault.Field
-	// mistyped are documented members with a value of another type.
+	// mistyped are documented members with a value of the wrong type.
 	mistyped []fault.Field
 }
 
-// decode reads a JSON object into the struct that into points to, in one pass: what
-// the struct does not describe is passed over and never kept. The error is errShape.
+// decode reads a JSON object into the struct that into points to, in one pass. It skips
+// members that the struct does not have. Its error is errShape.
 func decode(body []byte, into any, strict bool) (faults, error) {
 	d := decoder{in: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true)), strict: strict}
 	if d.in.PeekKind() != '{' {
@@ -65,12 +66,12 @@ type decoder struct {
 	faults
 }
 
-// errFull ends the reading of a body of which enough is wrong.
-var errFull = errors.New("enough is wrong")
+// errFull stops the reading of a body after maxFaults errors.
+var errFull = errors.New("too many errors in the body")
 
 func (d *decoder) full() bool { return len(d.misnamed) >= maxFaults || len(d.mistyped) >= maxFaults }
 
-// mistype passes over a value of the wrong type.
+// mistype reports a value of the wrong type and skips it.
 func (d *decoder) mistype(path, message string) error {
 	d.mistyped = append(d.mistyped, fault.Field{Field: path, Rule: "type", Message: message})
 	if d.full() {
@@ -80,7 +81,7 @@ func (d *decoder) mistype(path, message string) error {
 }
 
 func (d *decoder) expected(path, what string) error {
-	return d.mistype(path, "This is not of the documented type: expected "+what+".")
+	return d.mistype(path, "Wrong type: expected "+what+".")
 }
 
 // value reads the next value into v.
@@ -129,9 +130,9 @@ func (d *decoder) value(v reflect.Value, path string) error {
 		n, err := strconv.ParseInt(token.String(), 10, 64)
 		if err != nil {
 			if _, err := strconv.ParseFloat(token.String(), 64); err != nil {
-				return err // beyond every number that JSON readers have
+				return err // out of range for every JSON reader
 			}
-			d.mistyped = append(d.mistyped, fault.Field{Field: path, Rule: "type", Message: "This is no whole number of a size that can be."})
+			d.mistyped = append(d.mistyped, fault.Field{Field: path, Rule: "type", Message: "Must be an integer within range."})
 		}
 		v.SetInt(n)
 	}
@@ -175,7 +176,7 @@ func (d *decoder) object(v reflect.Value, path string) error {
 		field, documented := known[name]
 		switch {
 		case seen[name]:
-			d.misnamed = append(d.misnamed, fault.Field{Field: shown(at), Rule: ruleTwice, Message: "This member stands twice."})
+			d.misnamed = append(d.misnamed, fault.Field{Field: shorten(at), Rule: ruleTwice, Message: "This member appears twice."})
 		case !documented:
 			d.unknown(name, at, known)
 		}
@@ -183,7 +184,7 @@ func (d *decoder) object(v reflect.Value, path string) error {
 			return errFull
 		}
 		seen[name] = true
-		if documented && d.in.PeekKind() != 'n' { // null is as if it were left out
+		if documented && d.in.PeekKind() != 'n' { // null counts as missing
 			err = d.value(v.Field(field), at)
 		} else {
 			err = d.in.SkipValue()
@@ -196,28 +197,28 @@ func (d *decoder) object(v reflect.Value, path string) error {
 	return err
 }
 
-// unknown refuses a member that is not documented, if it is to be refused.
+// unknown reports an undocumented member where it must be refused.
 func (d *decoder) unknown(name, at string, known map[string]int) {
 	for k := range known {
 		if strings.EqualFold(name, k) {
-			d.misnamed = append(d.misnamed, fault.Field{Field: shown(at), Rule: ruleCase, Message: "Write this member as " + k + ".", DidYouMean: k})
+			d.misnamed = append(d.misnamed, fault.Field{Field: shorten(at), Rule: ruleCase, Message: "Write this member as " + k + ".", DidYouMean: k})
 			return
 		}
 	}
 	if !d.strict {
 		return
 	}
-	f := fault.Field{Field: shown(at), Rule: ruleUnknown, Message: "There is no such member.", DidYouMean: near(name, known)}
+	f := fault.Field{Field: shorten(at), Rule: ruleUnknown, Message: "Unknown member.", DidYouMean: closest(name, known)}
 	if f.DidYouMean != "" {
 		f.Message += " Did you mean " + f.DidYouMean + "?"
 	}
 	d.misnamed = append(d.misnamed, f)
 }
 
-// shapes keeps what fieldsOf found out of a type.
+// shapes caches fieldsOf by type.
 var shapes sync.Map
 
-// fieldsOf are a struct's fields, by the names of their members.
+// fieldsOf returns the indexes of a struct's fields by the names of their members.
 func fieldsOf(t reflect.Type) map[string]int {
 	if known, ok := shapes.Load(t); ok {
 		return known.(map[string]int)
@@ -232,8 +233,8 @@ func fieldsOf(t reflect.Type) map[string]int {
 	return known
 }
 
-// shown is a member's name at a length that fits an answer and a log.
-func shown(name string) string {
+// shorten shortens a member's name for answers and logs.
+func shorten(name string) string {
 	const most = 100
 	if r := []rune(name); len(r) > most {
 		return string(r[:most]) + "…"
@@ -241,8 +242,8 @@ func shown(name string) string {
 	return name
 }
 
-// near is the documented name that a misspelled one was meant to be, or "".
-func near(name string, known map[string]int) string {
+// closest returns the documented name that a misspelled name was probably meant to be, or "".
+func closest(name string, known map[string]int) string {
 	const most = 64 // longer than any documented name
 	if len(name) > most {
 		return ""
@@ -256,7 +257,7 @@ func near(name string, known map[string]int) string {
 			if !part {
 				continue
 			}
-			d += most // a part is meant where nothing is nearer
+			d += most // a part counts only where no other name is near
 		}
 		if d < least || d == least && k < best {
 			best, least = k, d
@@ -265,13 +266,13 @@ func near(name string, known map[string]int) string {
 	return best
 }
 
-// plainName is a name without the writing in which words are joined.
+// plainName returns a name in lower case and without the signs that join words.
 func plainName(name string) string {
 	return strings.NewReplacer("_", "", "-", "", ".", "", " ", "").Replace(strings.ToLower(name))
 }
 
-// distance is how many characters must be added, left out or changed to make one
-// text the other (Levenshtein).
+// distance returns how many characters must be inserted, deleted or replaced to turn one
+// text into the other (Levenshtein).
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -19,7 +19,7 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// hangs is a store that opens nothing until its caller has gone.
+// hangs is a store whose Open returns only after its caller has disconnected.
 type hangs struct {
 	blob.Store
 	opened chan struct{}
@@ -31,9 +31,9 @@ func (h hangs) Open(ctx context.Context, _ string) (io.ReadCloser, blob.Info, er
 	return nil, blob.Info{}, ctx.Err()
 }
 
-// A client that goes away is no failure of the server's: it is neither logged as an
-// error nor counted as a refusal.
-func TestClientsThatGoAway(t *testing.T) {
+// A client that disconnects is not a failure of the server: it is neither logged as an error
+// nor counted as a refusal.
+func TestClientsDisconnect(t *testing.T) {
 	opened := make(chan struct{})
 	w := newWorld(t, storetest.SQLite(t), options{blobs: func(b blob.Store) blob.Store { return hangs{b, opened} }})
 	b := w.mint(nil)
@@ -55,7 +55,7 @@ func TestClientsThatGoAway(t *testing.T) {
 	<-opened
 	goAway()
 	if err := <-gone; err == nil {
-		t.Fatal("it was answered")
+		t.Fatal("the request was answered")
 	}
 	eventually(t, func() bool { return strings.Contains(w.logged.String(), "route=/v1/works/prepare") })
 	for line := range strings.Lines(w.logged.String()) {
@@ -69,9 +69,9 @@ func TestClientsThatGoAway(t *testing.T) {
 	}
 }
 
-// Whether a title is taken is told so often that a person can correct one, and not so
-// often that a token finds out what a site has. The session stays as it was.
-func TestTitlesThatAreTaken(t *testing.T) {
+// duplicate_title is returned often enough for a person to correct a title, but not often
+// enough to discover a site's titles. The session stays unspent.
+func TestDuplicateTitleLimit(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{limits: limit.Rates{Titles: limit.Rate{Count: 3, Per: 3 * time.Minute, Burst: 3}}})
 	w.stopClock()
 	w.registered("Taken")
@@ -80,13 +80,13 @@ func TestTitlesThatAreTaken(t *testing.T) {
 		if a := b.post("/v1/works/init", work("Taken", nil)); a.code != fault.CodeRegistrationDuplicateTitle {
 			t.Fatalf("%d: %s", i, a.body)
 		}
-		for range 5 * (2 - i) { // other mistakes cost nothing of it
+		for range 5 * (2 - i) { // other errors cost nothing of this budget
 			if a := b.post("/v1/works/init", work("", nil)); a.rules() != "title required" {
 				t.Fatalf("%d: %s", i, a.body)
 			}
 		}
 	}
-	for _, title := range []string{"Taken", "Free"} { // the answer says nothing of the title
+	for _, title := range []string{"Taken", "Free"} { // the answer does not depend on the title
 		a := b.post("/v1/works/init", work(title, nil))
 		if a.status != 429 || a.code != fault.CodeSessionRateLimited || a.err.Details["reason"] != "duplicate_titles" || a.header.Get("Retry-After") != "60" {
 			t.Errorf("%s: %d %s", title, a.status, a.body)
@@ -95,8 +95,8 @@ func TestTitlesThatAreTaken(t *testing.T) {
 	if b.spent() {
 		t.Error("the session is spent")
 	}
-	// Another session of nobody has a budget of its own, and so has each end-user,
-	// whatever the number of sessions.
+	// Another session without end-user has its own budget. Each end-user has one budget for
+	// all its sessions.
 	w.mint(nil).init("Another", nil)
 	user := map[string]any{"external_user_ref": "ada"}
 	ada := w.mint(user)
@@ -113,12 +113,12 @@ func TestTitlesThatAreTaken(t *testing.T) {
 			t.Errorf("the end-user's %d: %s", i, a.body)
 		}
 	}
-	// After its time the same token goes on.
+	// After the budget's time the same token continues.
 	w.ahead.Store(int64(time.Minute))
 	b.init("Free", nil)
 }
 
-// The head of a request has bounds, too.
+// The head of a request has limits, too.
 func TestHeadBounds(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	for name, c := range map[string]struct{ head, want string }{
@@ -132,7 +132,7 @@ func TestHeadBounds(t *testing.T) {
 		}
 	}
 	if a := w.call("GET", "/v1/stats?network=testnet&"+strings.Repeat("a", 8000), nil, nil); a.code != "" {
-		t.Errorf("just as long as may be: %s", a.body)
+		t.Errorf("at the limit: %s", a.body)
 	}
 }
 
@@ -143,8 +143,8 @@ func names(n int) (text string) {
 	return text
 }
 
-// Works are counted once a second, whoever asks.
-func TestStatsAreKept(t *testing.T) {
+// The database counts works once a second, for all callers together.
+func TestStatsAreCached(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	for range 2 {
 		if a := w.call("GET", "/v1/stats", nil, nil); a.code != "" {
@@ -156,7 +156,7 @@ func TestStatsAreKept(t *testing.T) {
 	}
 }
 
-// An address holds so many connections at once, and those of proxies are not counted.
+// An address can hold a limited number of connections; those of proxies are not counted.
 func TestConnectionsOfAnAddress(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -168,7 +168,7 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "here") })}
 		go server.Serve(api.LimitConnections(l, c.most, c.proxies))
 		defer server.Close()
-		// answered asks on a connection, and leaves it open.
+		// answered makes a request on a new connection, and leaves it open.
 		answered := func() (net.Conn, bool) {
 			conn := must(net.Dial("tcp", l.Addr().String()))
 			conn.SetDeadline(time.Now().Add(20 * time.Second))
@@ -188,7 +188,7 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 			third.Close()
 		}
 		first.Close()
-		eventually(t, func() bool { // its place is free when the server has seen that it went
+		eventually(t, func() bool { // the place is free when the server has seen the close
 			conn, ok := answered()
 			defer conn.Close()
 			return ok
@@ -196,7 +196,7 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 	}
 }
 
-// Every page reads what is public, also where a layer above its handler refuses.
+// Every page can read public answers, also refusals that come before the handler.
 func TestPublicRefusalsAreRead(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{limits: limit.Rates{Address: limit.Rate{Count: 1, Per: time.Hour, Burst: 1}}})
 	w.call("GET", "/v1/stats", nil, nil)

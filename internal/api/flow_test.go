@@ -60,7 +60,7 @@ func TestFlow(t *testing.T) {
 				t.Fatalf("renew: %s", a.body)
 			}
 			song := wav(c.network, 5000)
-			for range 2 { // the URL takes repeated PUTs
+			for range 2 { // the URL accepts repeated PUTs
 				if a := w.put(url, song); a.status != 200 {
 					t.Fatalf("upload: %s", a.body)
 				}
@@ -124,7 +124,7 @@ func TestFlow(t *testing.T) {
 			if d := cmp.Diff(credits.Balance{Available: 1000 - c.price, Spent: c.price}, w.balance()); d != "" {
 				t.Error(d)
 			}
-			// The code is not shown for ever.
+			// The code is not shown permanently.
 			w.ahead.Add(int64(time.Hour))
 			if a = w.call("GET", "/v1/transactions/"+id, nil, nil); strings.Contains(string(a.body), "atc_") {
 				t.Error("an hour later the access code is still shown")
@@ -171,7 +171,7 @@ func TestBadFiles(t *testing.T) {
 			if s := w.state(job); s != "open" {
 				t.Errorf("%s: the job is %s", name, s)
 			}
-			// Nothing is lost: the right file goes through with the same job.
+			// Nothing is lost: the right file succeeds with the same job.
 			if a := w.put(url, wav(name, 4000)); a.status != 200 {
 				t.Fatalf("%s: second upload: %s", name, a.body)
 			}
@@ -179,8 +179,8 @@ func TestBadFiles(t *testing.T) {
 				t.Errorf("%s: the right file: %s", name, a.body)
 			}
 		}
-		// Over the cap: told at init when the size is known, else at prepare: the
-		// store takes the upload and keeps nothing of it. One without an end is cut off.
+		// Over the size cap: refused at init when the size is known, else at prepare. The
+		// store accepts the upload and keeps nothing of it. An endless upload is cut off.
 		b := w.mint(map[string]any{"max_file_size_bytes": 4000})
 		a := b.post("/v1/works/init", work("Long", map[string]any{"size_bytes": 4001}))
 		if a.code != fault.CodeRegistrationAudioTooLarge || a.err.Details["size_bytes"] != 4001.0 || a.err.Details["max_bytes"] != 4000.0 {
@@ -238,27 +238,27 @@ func TestBadDescriptions(t *testing.T) {
 			change map[string]any
 			want   string
 		}{
-			"title of spaces":     {map[string]any{"title": "   "}, "title required"},
-			"no title":            {map[string]any{"title": nil}, "title required"},
-			"title too long":      {map[string]any{"title": strings.Repeat("é", 201)}, "title max_length"},
-			"title with NUL":      {map[string]any{"title": "a\x00b"}, "title control_character"},
-			"title is a number":   {map[string]any{"title": 5}, "title type"},
-			"no creators":         {map[string]any{"creators": []any{}}, "creators required"},
-			"33 creators":         {map[string]any{"creators": many(33)}, "creators max_items"},
-			"creators no list":    {map[string]any{"creators": "Ada"}, "creators type"},
-			"creator no object":   {map[string]any{"creators": []any{5}}, "creators[0] type"},
-			"bad ISNI":            {map[string]any{"creators": with("isni", "0000-0001-2103-2683")}, "creators[0].isni isni"},
-			"ISNI is a number":    {map[string]any{"creators": with("isni", 5)}, "creators[0].isni type"},
-			"bad IPI":             {map[string]any{"creators": with("ipi", "123456789012")}, "creators[0].ipi ipi"},
-			"no role":             {map[string]any{"creators": with("roles", map[string]bool{"author": false})}, "creators[0].roles required"},
-			"role no boolean":     {map[string]any{"creators": with("roles", map[string]any{"author": "yes"})}, "creators[0].roles.author type"},
-			"bad e-mail":          {map[string]any{"creators": with("email", "ada")}, "creators[0].email email"},
-			"unknown network":     {map[string]any{"network": "moon"}, "network one_of"},
-			"no network":          {map[string]any{"network": ""}, "network one_of"},
-			"negative size":       {map[string]any{"size_bytes": -1}, "size_bytes min"},
-			"fraction of a byte":  {map[string]any{"size_bytes": 1.5}, "size_bytes type"},
-			"size beyond numbers": {map[string]any{"size_bytes": json.Number("1e30")}, "size_bytes type"},
-			"several":             {map[string]any{"title": "", "filename": "", "network": ""}, "title required, filename required, network one_of"},
+			"title of spaces":       {map[string]any{"title": "   "}, "title required"},
+			"no title":              {map[string]any{"title": nil}, "title required"},
+			"title too long":        {map[string]any{"title": strings.Repeat("é", 201)}, "title max_length"},
+			"title with NUL":        {map[string]any{"title": "a\x00b"}, "title control_character"},
+			"title is a number":     {map[string]any{"title": 5}, "title type"},
+			"no creators":           {map[string]any{"creators": []any{}}, "creators required"},
+			"33 creators":           {map[string]any{"creators": many(33)}, "creators max_items"},
+			"creators not a list":   {map[string]any{"creators": "Ada"}, "creators type"},
+			"creator not an object": {map[string]any{"creators": []any{5}}, "creators[0] type"},
+			"bad ISNI":              {map[string]any{"creators": with("isni", "0000-0001-2103-2683")}, "creators[0].isni isni"},
+			"ISNI is a number":      {map[string]any{"creators": with("isni", 5)}, "creators[0].isni type"},
+			"bad IPI":               {map[string]any{"creators": with("ipi", "123456789012")}, "creators[0].ipi ipi"},
+			"no role":               {map[string]any{"creators": with("roles", map[string]bool{"author": false})}, "creators[0].roles required"},
+			"role not a boolean":    {map[string]any{"creators": with("roles", map[string]any{"author": "yes"})}, "creators[0].roles.author type"},
+			"bad e-mail":            {map[string]any{"creators": with("email", "ada")}, "creators[0].email email"},
+			"unknown network":       {map[string]any{"network": "moon"}, "network one_of"},
+			"no network":            {map[string]any{"network": ""}, "network one_of"},
+			"negative size":         {map[string]any{"size_bytes": -1}, "size_bytes min"},
+			"fraction of a byte":    {map[string]any{"size_bytes": 1.5}, "size_bytes type"},
+			"size beyond numbers":   {map[string]any{"size_bytes": json.Number("1e30")}, "size_bytes type"},
+			"several":               {map[string]any{"title": "", "filename": "", "network": ""}, "title required, filename required, network one_of"},
 		} {
 			a := b.post("/v1/works/init", work("Title", c.change))
 			if a.code != fault.CodeCommonValidationFailed || a.rules() != c.want {
@@ -341,7 +341,7 @@ func TestMintBodies(t *testing.T) {
 			t.Errorf("%s: %s", name, a.body)
 		}
 	}
-	// A restriction that is misspelled would be none.
+	// A misspelled restriction must not be ignored.
 	for member, meant := range map[string]string{
 		"external_user_id": "external_user_ref", "externalUserRef": "external_user_ref", "external_user": "external_user_ref", "user_ref": "external_user_ref",
 		"allowed_atsid": "allowed_ats_id", "ats_id": "allowed_ats_id", "allowedAtsId": "allowed_ats_id", "network": "allowed_network", "action": "action_type",
@@ -355,7 +355,7 @@ func TestMintBodies(t *testing.T) {
 			t.Errorf("%s: %s", member, a.body)
 		}
 	}
-	// JSON has one way to write a name, and a name one value.
+	// A name may be written in one way only, and only once.
 	written, err := json.Marshal(w.mintBody(nil))
 	w.must(err)
 	for more, want := range map[string]string{
@@ -369,7 +369,7 @@ func TestMintBodies(t *testing.T) {
 			t.Errorf("%.40s: %s, want %s", more, a.body, want)
 		}
 	}
-	// Browsers' routes let unknown members be, and no other of these.
+	// Browsers' routes ignore unknown members, but refuse the other errors in names.
 	b := w.mint(nil)
 	for body, want := range map[string]string{
 		`{"job_id": "x", "passphrase": "x", "more": {"job_id": 1}}`:                  "job_id uuid",
@@ -384,7 +384,7 @@ func TestMintBodies(t *testing.T) {
 			t.Errorf("%s: %s", body, a.body)
 		}
 	}
-	// Read as if it were UTF-8, two of a host's users would be one.
+	// If invalid UTF-8 were replaced, two of a host's users would become one.
 	body, err := json.Marshal(w.mintBody(map[string]any{"external_user_ref": "Ren?"}))
 	w.must(err)
 	latin := bytes.Replace(body, []byte("Ren?"), []byte("Ren\xe9"), 1)
@@ -394,7 +394,7 @@ func TestMintBodies(t *testing.T) {
 	if a := w.call("POST", "/v1/sessions", nil, asJSON(w.mintBody(nil))); a.code != fault.CodeSessionOriginNotAllowed {
 		t.Errorf("no origin: %s", a.body)
 	}
-	// The balance must cover one registration, on the network that costs.
+	// The balance must cover one registration on the paid network.
 	w.must(w.db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Hold(t.Context(), tx, w.org, "x", 914) }))
 	if a := w.tryMint(map[string]any{"allowed_network": "mainnet"}); a.code != fault.CodeRegistrationInsufficientCredits {
 		t.Errorf("86 credits: %s", a.body)
@@ -404,9 +404,9 @@ func TestMintBodies(t *testing.T) {
 	}
 }
 
-// Characters that change how a text reads, or that are not seen, stand neither in a
-// title nor in what is said of a creator, on any route that takes one.
-func TestTextsThatAreSeen(t *testing.T) {
+// Invisible characters, and characters that change the order of a text, are refused. This
+// holds for titles and all fields of creators, on every route.
+func TestInvisibleCharacters(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	w.work()
 	code := w.code("Porch Light")
@@ -455,7 +455,7 @@ func TestTextsThatAreSeen(t *testing.T) {
 	for _, char := range []rune{0xE000, 0xF8FF, 0xFFFF, 0xFDD0, 0x100000} {
 		refused(char, "private_character")
 	}
-	// Nothing is seen of these, whole.
+	// These texts are invisible as a whole.
 	for _, text := range []string{
 		"\u3164", "\u2800", "\u034f", "\ufe0f", "\uffa0", "\u115f", "\u1160", "\u17b4", "\u17b5", "\U0001d159", "\u0301", "\u200b", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u180e", "\u20dd", "\u093f",
 		"\U000e0041\U000e007f", "\U000e0100", "\u202e\u202c", " \u3164 \u2800 ", "\u200b\u0301",
@@ -463,7 +463,7 @@ func TestTextsThatAreSeen(t *testing.T) {
 		a := b.post("/v1/works/init", work(text, map[string]any{"creators": []any{map[string]any{"full_name": text, "email": text, "roles": map[string]any{"author": true}}}, "filename": text}))
 		want := "title blank, creators[0].full_name blank, creators[0].email blank, filename blank"
 		if !strings.Contains(text, "\u0301") && !strings.ContainsAny(text, "\u20dd\u093f") {
-			want = strings.Replace(want, "filename blank", "filename required", 1) // what is not seen is left out of it, and nothing is left
+			want = strings.Replace(want, "filename blank", "filename required", 1) // invisible characters are removed from a file name, and nothing remains
 		}
 		if a.rules() != want {
 			t.Errorf("%+q: %s", text, a.body)
@@ -479,13 +479,13 @@ func TestTextsThatAreSeen(t *testing.T) {
 	} {
 		caller := b
 		if want == "" {
-			caller = w.mint(nil) // it is taken, and spends the session
+			caller = w.mint(nil) // the text was accepted, which spent the session
 		}
 		if a := caller.post("/v1/works/init", work(text, nil)); a.rules() != want {
 			t.Errorf("%+q: %s", text, a.body)
 		}
 	}
-	// White space of any kind, and a side of which nothing is seen, make no address.
+	// An address with white space of any kind, or with an invisible side, is invalid.
 	for _, email := range []string{"a b@x.example", "a\u00a0b@x.example", "a@x\u3000y", "a\u2003@x.example", "a@", "@x", "a@@x", "a", "a@b@c", "a\u1680@x.example"} {
 		if a := b.post("/v1/works/init", work("T", map[string]any{"creators": []any{map[string]any{"full_name": "N", "email": email, "roles": map[string]any{"author": true}}}})); a.rules() != "creators[0].email email" {
 			t.Errorf("%+q: %s", email, a.body)
@@ -496,7 +496,8 @@ func TestTextsThatAreSeen(t *testing.T) {
 			t.Errorf("%+q: %s", email, a.body)
 		}
 	}
-	// What scripts and emoji are made of stays, as does a file's name but for its marks.
+	// Characters that scripts and emoji need are kept; a file name loses only its invisible
+	// marks.
 	job, _ := b.init("नमस्\u200dते می\u200cخواهم 👩\u200d👩\u200d👧 שלום", map[string]any{"creators": named("ශ්\u200dරී O\u2019Neil\u202f"), "filename": "song\u202e\u200b\u31643pm.wav"})
 	row, err := w.db.Read().GetJob(t.Context(), job)
 	w.must(err)
@@ -505,8 +506,8 @@ func TestTextsThatAreSeen(t *testing.T) {
 	}
 }
 
-// Who is calling is told before what is wrong with the call, however bad.
-func TestWhoBeforeWhat(t *testing.T) {
+// The caller is checked before the body, however invalid the body is.
+func TestCallerBeforeBody(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	good := w.mint(nil)
 	access := w.mint(map[string]any{"action_type": "access"})
@@ -527,7 +528,7 @@ func TestWhoBeforeWhat(t *testing.T) {
 		head map[string]string
 		want fault.Code
 	}{
-		"nobody":                     {nil, fault.CodeCommonAuthMissingToken},
+		"no caller":                  {nil, fault.CodeCommonAuthMissingToken},
 		"no bearer":                  {with(good, "Authorization", "Token x"), fault.CodeCommonAuthInvalidToken},
 		"bad token":                  {with(good, "Authorization", "Bearer "+good.token+"x"), fault.CodeCommonAuthInvalidToken},
 		"bad site key":               {with(good, "X-Site-Key", "cpk_"), fault.CodeCommonAuthInvalidAPIKey},
@@ -575,7 +576,7 @@ func TestWhoBeforeWhat(t *testing.T) {
 			}
 		}
 	}
-	// Its own job goes on.
+	// The session's own job continues.
 	a := spent.post("/v1/works/upload", map[string]string{"job_id": job})
 	if a.code != "" {
 		t.Fatalf("expired, own job: %s", a.body)
@@ -615,8 +616,8 @@ func together(n int, f func(i int) answer) []answer {
 	return out
 }
 
-// Two confirms at once, and two tabs with one token: each once.
-func TestTwice(t *testing.T) {
+// Two confirms at once, and two tabs with one token: each succeeds once.
+func TestSimultaneousCalls(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
 		b := w.mint(map[string]any{"allowed_network": "mainnet"})
@@ -652,7 +653,7 @@ func TestTwice(t *testing.T) {
 		if won != 1 {
 			t.Errorf("%d inits with one token", won)
 		}
-		// Same title, and same audio.
+		// The same title, and the same audio.
 		b = w.mint(map[string]any{"allowed_network": "mainnet"})
 		if a := b.post("/v1/works/init", work(" TWICE ", main)); a.code != fault.CodeRegistrationDuplicateTitle || b.spent() {
 			t.Errorf("title: %s", a.body)
@@ -662,7 +663,8 @@ func TestTwice(t *testing.T) {
 		if a := b.post("/v1/works/prepare", map[string]string{"job_id": job}); a.code != fault.CodeWorkAlreadyRegistered {
 			t.Errorf("audio: %s", a.body)
 		}
-		// Not enough at confirm: nothing is taken, and topping up goes on.
+		// Too few credits at confirm: nothing is charged, and after a top-up the job
+		// continues.
 		b = w.mint(map[string]any{"allowed_network": "mainnet"})
 		job = b.prepared("Dear", main)
 		w.must(w.db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Hold(t.Context(), tx, w.org, "x", 913-86) }))
@@ -676,7 +678,7 @@ func TestTwice(t *testing.T) {
 	})
 }
 
-// slow is an object store whose reads take longer than a body may.
+// slow is an object store whose reads take longer than the body timeout.
 type slow struct {
 	blob.Store
 	wait time.Duration
@@ -693,7 +695,7 @@ func (s slow) Open(ctx context.Context, key string) (io.ReadCloser, blob.Info, e
 	return s.Store.Open(ctx, key)
 }
 
-// The time that a body may take does not run on while its request is worked on.
+// The body timeout ends when the body has arrived.
 func TestLongPrepare(t *testing.T) {
 	const limit = 300 * time.Millisecond
 	w := newWorld(t, storetest.SQLite(t), options{blobs: func(b blob.Store) blob.Store { return slow{b, 2 * limit} }})
@@ -706,7 +708,7 @@ type away struct{ blob.Store }
 
 func (away) Copy(context.Context, string, string, int64) error { return errAway }
 
-func TestStoreAway(t *testing.T) {
+func TestStoreUnavailable(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{blobs: func(b blob.Store) blob.Store { return away{b} }})
 	b := w.mint(nil)
 	job, url := b.init("Away", nil)

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// tokens reads a JSON text as a row of tokens; nil if it is none.
+// tokens reads a JSON text as a list of tokens; nil if it is invalid.
 func tokens(body []byte) (all []json.Token) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	for {
@@ -28,8 +28,8 @@ func tokens(body []byte) (all []json.Token) {
 	}
 }
 
-// members counts those of every object in a value that encoding/json made: of two
-// with one name, one is left.
+// members counts the members of every object in a value that encoding/json made; duplicates
+// count once.
 func members(v any) (n int) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -45,7 +45,7 @@ func members(v any) (n int) {
 	return n
 }
 
-// written counts the members that a text has, by its colons outside of texts.
+// written counts the members in a JSON text, by its colons outside of strings.
 func written(body []byte) (n int) {
 	quoted := false
 	for at := 0; at < len(body); at++ {
@@ -61,8 +61,8 @@ func written(body []byte) (n int) {
 	return n
 }
 
-// FuzzMembers: a strict body whose names are right has each member once, and
-// none that its type has not.
+// FuzzMembers: a strict body with correct names has each member once, and no member that its
+// type does not have.
 func FuzzMembers(f *testing.F) {
 	for _, body := range []string{
 		`{"secret_key":"csk_1","action_type":"register","allowed_network":"testnet"}`,
@@ -87,7 +87,7 @@ func FuzzMembers(f *testing.F) {
 		if len(bad) > 0 || err != nil || json.Unmarshal(body, &read) != nil {
 			return
 		}
-		// Members of what is no object by its type are refused elsewhere.
+		// Members of values whose type is not an object are refused elsewhere.
 		for name, v := range read {
 			if _, ok := v.(map[string]any); ok {
 				return
@@ -96,7 +96,7 @@ func FuzzMembers(f *testing.F) {
 				return
 			}
 			if !documents(mint.Type, name) {
-				t.Errorf("%s: %q is let through", body, name)
+				t.Errorf("%s: %q is accepted", body, name)
 			}
 		}
 		if got, want := members(read), written(body); got != want {
@@ -114,8 +114,8 @@ func documents(t reflect.Type, name string) bool {
 	return false
 }
 
-// FuzzText: a JSON body is text exactly when encoding/json reads all of it as it
-// is written, and replaces nothing.
+// FuzzText: a JSON body is valid text exactly when encoding/json reads it unchanged, without
+// replacement characters.
 func FuzzText(f *testing.F) {
 	for _, body := range []string{`"é"`, `"\ud83d\ude80"`, `"\ud83d"`, `"\ude80\ud83d"`, "\"\xff\"", `"\\ud83d"`, `"\uD83Dx"`, `{"\ud800":1}`, `"\ud83d\\"`} {
 		f.Add([]byte(body))
@@ -136,39 +136,39 @@ func FuzzText(f *testing.F) {
 	})
 }
 
-// FuzzAddress: no header of a client's decides who it is. What the last proxy
-// adds counts, whatever stands before it.
+// FuzzAddress: no header of a client decides its address. The entry of the last proxy
+// counts, whatever is to the left of it.
 func FuzzAddress(f *testing.F) {
-	for _, told := range []string{"", "203.0.113.9", "1.2.3.4, 10.1.1.1", "unknown", "[2001:db8::1]:80", "::ffff:10.0.0.1", "fe80::1%eth0", ",,", "10.0.0.1,10.0.0.2"} {
-		f.Add(told)
+	for _, forwarded := range []string{"", "203.0.113.9", "1.2.3.4, 10.1.1.1", "unknown", "[2001:db8::1]:80", "::ffff:10.0.0.1", "fe80::1%eth0", ",,", "10.0.0.1,10.0.0.2"} {
+		f.Add(forwarded)
 	}
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}
-	at := func(remote string, told ...string) string {
+	at := func(remote string, forwarded ...string) string {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = remote
-		r.Header["X-Forwarded-For"] = told
+		r.Header["X-Forwarded-For"] = forwarded
 		return addressOf(r, proxies)
 	}
-	f.Fuzz(func(t *testing.T, told string) {
-		if got := at("198.51.100.7:999", told); got != "198.51.100.7" {
-			t.Errorf("%q of no proxy: %s", told, got)
+	f.Fuzz(func(t *testing.T, forwarded string) {
+		if got := at("198.51.100.7:999", forwarded); got != "198.51.100.7" {
+			t.Errorf("%q of no proxy: %s", forwarded, got)
 		}
-		if got := at("10.9.9.9:999", told, "203.0.113.9"); got != "203.0.113.9" {
-			t.Errorf("%q before a proxy's word: %s", told, got)
+		if got := at("10.9.9.9:999", forwarded, "203.0.113.9"); got != "203.0.113.9" {
+			t.Errorf("%q before a proxy's entry: %s", forwarded, got)
 		}
-		if got := at("10.9.9.9:999", told+", 10.2.2.2, 203.0.113.9:4711 "); told != "" && got != "203.0.113.9" {
-			t.Errorf("%q before two proxies' word: %s", told, got)
+		if got := at("10.9.9.9:999", forwarded+", 10.2.2.2, 203.0.113.9:4711 "); forwarded != "" && got != "203.0.113.9" {
+			t.Errorf("%q before two proxies' entries: %s", forwarded, got)
 		}
-		got := at("[::1]:999", told)
+		got := at("[::1]:999", forwarded)
 		if _, err := netip.ParsePrefix(got); err != nil {
 			if a, err := netip.ParseAddr(got); err != nil || !a.Is4() || a.Zone() != "" {
-				t.Errorf("%q makes the address %q", told, got)
+				t.Errorf("%q makes the address %q", forwarded, got)
 			}
 		}
 	})
 }
 
-// FuzzID: what is taken for an id is the one form of a UUID.
+// FuzzID: an accepted id is a UUID in its usual form.
 func FuzzID(f *testing.F) {
 	for _, id := range []string{"0190163d-8694-739b-aea5-966c26f8ad91", "0190163D-8694-739B-AEA5-966C26F8AD91", "{0190163d-8694-739b-aea5-966c26f8ad91}", "0190163d8694739baea5966c26f8ad91", ""} {
 		f.Add(id)

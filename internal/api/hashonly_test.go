@@ -15,7 +15,7 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// What a session sends and is answered that keeps its recordings to itself.
+// The requests and answers of a session that never uploads its recordings.
 func TestHashOnly(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
@@ -67,7 +67,7 @@ func TestHashOnly(t *testing.T) {
 			t.Errorf("list: %s", a.body)
 		}
 
-		// A new recording in an update: told at once, by init-upload.
+		// A new recording in an update: announced and checked by init-upload.
 		next := wav("mixed", 4000)
 		u := as("update_version")
 		a = u.post("/v1/works/1/versions/init-upload", map[string]any{"creators": []any{creator()}, "filename": "mix.wav",
@@ -80,7 +80,7 @@ func TestHashOnly(t *testing.T) {
 			t.Errorf("prepare: %s", a.body)
 		}
 		w.done(u.post("/v1/works/1/versions/confirm", map[string]any{"job_id": job}).get("transaction_id"))
-		// And one that keeps it.
+		// An update that keeps the recording.
 		u = as("update_version")
 		a = u.post("/v1/works/1/versions/init", map[string]any{"creators": []any{creator()}})
 		if d := cmp.Diff([]string{"job_id"}, keys(t, a.body)); d != "" {
@@ -92,7 +92,7 @@ func TestHashOnly(t *testing.T) {
 	})
 }
 
-// What mint makes of asset_storage.
+// How mint reads asset_storage.
 func TestHashOnlyMint(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
@@ -104,7 +104,8 @@ func TestHashOnlyMint(t *testing.T) {
 		if a := w.tryMint(map[string]any{"asset_storage": nil}); a.code != "" {
 			t.Errorf("null: %s", a.body)
 		}
-		// A test session meets what can come; an upload that fails cannot.
+		// A test session can rehearse every code that a hash-only flow can have, and no
+		// upload error.
 		test, err := session.CreateKeys(t.Context(), w.db, w.org, true)
 		w.must(err)
 		rehearsing := func(code fault.Code, storage any) answer {

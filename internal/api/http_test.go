@@ -24,8 +24,8 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// The line of a request says where it came from, how long it took in a unit, and of
-// a refusal which field broke which rule.
+// The log line of a request has the client's address and the duration. For a refusal it also
+// has the fields and the rules that they broke.
 func TestLogLine(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	w.call("GET", "/v1/stats?network=moon", map[string]string{"X-Forwarded-For": "192.0.2.7"}, nil)
@@ -70,7 +70,7 @@ func TestEveryRefusalIsAnEnvelope(t *testing.T) {
 			t.Errorf("%s %s: %d %s, want %s", c.method, c.path, a.status, a.body, c.want)
 		}
 		if strings.Contains(string(a.body), "secret detail") {
-			t.Errorf("%s %s tells: %s", c.method, c.path, a.body)
+			t.Errorf("%s %s shows: %s", c.method, c.path, a.body)
 		}
 	}
 	for _, id := range []string{"x", known + "0", "0190a0e6-0000-7000-8000-00000000dead", "%00", "%ff%fe", "..%2f..%2fetc", "{" + known + "}", strings.ReplaceAll(known, "-", ""), "urn:uuid:" + known, strings.Repeat("a", 5000)} {
@@ -80,7 +80,7 @@ func TestEveryRefusalIsAnEnvelope(t *testing.T) {
 			}
 		}
 	}
-	// A handshake that is not one, in each of its parts.
+	// Invalid handshakes, each wrong in one part.
 	for name, head := range map[string]map[string]string{
 		"no version":  {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="},
 		"old version": {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Version": "8"},
@@ -110,7 +110,7 @@ func TestEveryRefusalIsAnEnvelope(t *testing.T) {
 	}
 }
 
-// proxy stands between this process and Postgres, and can be cut.
+// proxy is between this process and Postgres, and can be cut.
 type proxy struct {
 	listener net.Listener
 	mu       sync.Mutex
@@ -157,15 +157,15 @@ func (p *proxy) cut() {
 	}
 }
 
-// The database goes away under a running server.
-func TestDatabaseAway(t *testing.T) {
+// The database becomes unavailable under a running server.
+func TestDatabaseUnavailable(t *testing.T) {
 	p, url := newProxy(t, storetest.PostgresURL(t))
 	db := storetest.Open(t, url)
 	w := newWorld(t, db, options{})
 	b := w.mint(nil)
 	id := w.registered("Away")
 	p.cut()
-	for range 2 { // on connections that broke, and on those that cannot be made
+	for range 2 { // with broken connections, and with connections that cannot be made
 		for name, c := range map[string]struct {
 			got  answer
 			want fault.Code
@@ -180,7 +180,7 @@ func TestDatabaseAway(t *testing.T) {
 				t.Errorf("%s: %d %s, want %s", name, c.got.status, c.got.body, c.want)
 			}
 		}
-		w.toldInStream(id, fault.CodeTransactionStoreUnavailable)
+		w.reportedInStream(id, fault.CodeTransactionStoreUnavailable)
 	}
 }
 
@@ -200,8 +200,8 @@ func (w *world) drip(head string) (answer, net.Conn) {
 	return w.answer(res), conn
 }
 
-// A body that never ends is answered, and its connection closed, wherever it
-// was sent and whoever sent it.
+// A body that never ends is answered and its connection closed, on every route and for every
+// client.
 func TestNeverEndingBody(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	w.api.SetBodyTimeout(200 * time.Millisecond)
@@ -214,7 +214,7 @@ func TestNeverEndingBody(t *testing.T) {
 	}{
 		"mint":          {"POST /v1/sessions HTTP/1.1\nHost: x\nContent-Length: 100\n\n{", fault.CodeCommonValidationFailed, "body timeout"},
 		"init":          {"POST /v1/works/init HTTP/1.1\nHost: x\n" + auth + "Transfer-Encoding: chunked\n\n1\n{\n", fault.CodeCommonValidationFailed, "body timeout"},
-		"nobody's":      {"POST /v1/works/init HTTP/1.1\nHost: x\nContent-Length: 100\n\n{", fault.CodeCommonAuthMissingToken, ""},
+		"no caller":     {"POST /v1/works/init HTTP/1.1\nHost: x\nContent-Length: 100\n\n{", fault.CodeCommonAuthMissingToken, ""},
 		"unknown route": {"POST /nope HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n\n1\n{\n", fault.CodeCommonNotFound, ""},
 		"on a GET":      {"GET /v1/stats?network=x HTTP/1.1\nHost: x\nContent-Length: 100\n\n{", fault.CodeCommonValidationFailed, "network one_of"},
 		"bad chunks":    {"POST /v1/works/init HTTP/1.1\nHost: x\n" + auth + "Transfer-Encoding: chunked\n\nzz\n", fault.CodeCommonValidationFailed, "body incomplete"},
@@ -230,8 +230,8 @@ func TestNeverEndingBody(t *testing.T) {
 	if b.spent() {
 		t.Error("the session is spent")
 	}
-	// A body that does arrive leaves the connection as it was, also when the
-	// next request on it comes later than a body may take.
+	// A complete body leaves the connection unchanged, also when the next request comes
+	// later than the body timeout.
 	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
 	w.must(err)
 	defer conn.Close()
@@ -243,7 +243,7 @@ func TestNeverEndingBody(t *testing.T) {
 		if a := w.answer(res); a.code != fault.CodeCommonAuthInvalidAPIKey {
 			t.Errorf("%s", a.body)
 		}
-		<-time.After(300 * time.Millisecond) // longer than a body may take: that is what is tested
+		<-time.After(300 * time.Millisecond) // longer than the body timeout: this wait is what is tested
 	}
 }
 
@@ -252,8 +252,8 @@ func isReset(err error) bool {
 	return errors.As(err, &op) && !op.Timeout()
 }
 
-// Every page reads the answers of what browsers call, refusals and preflights
-// included; the list of origins decides whether the call goes ahead.
+// Every page can read the answers of the routes for browsers, refusals and preflights
+// included. The list of origins decides whether a call is accepted.
 func TestCORS(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	readable := func(what, origin string, a answer) {
@@ -299,14 +299,14 @@ func TestCORS(t *testing.T) {
 	if a := w.call("GET", "/v1/stats", nil, nil); a.header.Get("Access-Control-Allow-Origin") != "" || !slices.Contains(a.header.Values("Vary"), "Origin") {
 		t.Errorf("no origin: %v", a.header)
 	}
-	// No page mints: there is neither a preflight nor an answer it could read.
+	// No page can mint: neither the preflight nor the answer is readable.
 	if a := preflight("/v1/sessions", site); a.code != fault.CodeCommonNotFound || a.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("preflight of a mint: %d %v", a.status, a.header)
 	}
 	if a := w.tryMint(nil); a.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("mint: %v", a.header)
 	}
-	// The list counts at once, in both directions.
+	// Changes of the list take effect at once, in both directions.
 	const late = "https://late.example"
 	head["Origin"] = late
 	try := func() fault.Code { return w.call("POST", "/v1/works/init", head, strings.NewReader("{}")).code }
@@ -324,8 +324,8 @@ func TestCORS(t *testing.T) {
 	}
 }
 
-// Cookies are never read nor set: a browser may send any, and its token alone
-// says who calls.
+// Cookies are never read or set: a browser may send any, and only its token identifies the
+// caller.
 func TestNoCookieCounts(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	w.work()
@@ -381,8 +381,8 @@ func TestOpenAPI(t *testing.T) {
 	if !strings.HasPrefix(doc.OpenAPI, "3.1") || doc.Info["title"] != "Timbre" || doc.Info["version"] != "test" {
 		t.Errorf("%s %v", doc.OpenAPI, doc.Info)
 	}
-	// Every route is there, but those that show the document itself, and what
-	// is mounted beside the API.
+	// Every route is documented, except those of the document itself and those mounted
+	// beside the API.
 	ids := map[string]bool{}
 	routes := 0
 	w.must(chi.Walk(w.api.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
@@ -413,7 +413,7 @@ func TestOpenAPI(t *testing.T) {
 	if routes < 12 || listed != routes {
 		t.Errorf("%d routes, %d listed", routes, listed)
 	}
-	// Every reference leads somewhere, and the error body is the envelope.
+	// Every reference can be resolved, and the error body is the envelope.
 	var walk func(v any)
 	walk = func(v any) {
 		switch v := v.(type) {
@@ -442,7 +442,7 @@ func TestOpenAPI(t *testing.T) {
 	}
 }
 
-// The log's line of a refusal says why, and holds nothing of what was sent.
+// The log line of a refusal says why, and contains nothing that the client sent.
 func TestRefusalsAreLoggedWithTheirReason(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	w.work()

@@ -14,9 +14,9 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// A test key costs nothing, counts apart, and is in nobody's way; nor is a live key
-// in its way.
-func TestTestKeysStandApart(t *testing.T) {
+// A test key costs nothing and is counted separately. Test keys and live keys never
+// conflict.
+func TestTestKeysAreSeparate(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{maxSize: 64 << 20})
@@ -27,7 +27,7 @@ func TestTestKeysStandApart(t *testing.T) {
 		test, err := session.CreateKeys(t.Context(), db, w.org, true)
 		w.must(err)
 		before := w.balance()
-		for _, keys := range []session.KeyPair{test, live} { // the same title, the same bytes, each all of the quota
+		for _, keys := range []session.KeyPair{test, live} { // the same title and the same bytes, each using the whole quota
 			w.keys = keys
 			b := w.mint(map[string]any{"external_user_ref": "ada"})
 			job, url := b.init("Same Song", nil)
@@ -60,7 +60,7 @@ func TestTestKeysStandApart(t *testing.T) {
 			if list.Total != 1 || len(list.Works) != 1 {
 				t.Errorf("test %t: lists %+v", keys.Test, list)
 			}
-			// Of its own kind it is in the way, as ever.
+			// Within one kind of key, duplicates are refused as usual.
 			r, err := http.NewRequestWithContext(t.Context(), "POST", w.url+"/v1/works/init", asJSON(work("Same Song", nil)))
 			w.must(err)
 			for k, v := range w.mint(nil).head() {
@@ -68,7 +68,7 @@ func TestTestKeysStandApart(t *testing.T) {
 			}
 			res, err := w.client.Do(r)
 			w.must(err)
-			if res.Body.Close(); res.StatusCode != http.StatusTooManyRequests { // quota: without Retry-After, unlike all others
+			if res.Body.Close(); res.StatusCode != http.StatusTooManyRequests { // quota: without Retry-After, unlike all other 429s
 				t.Errorf("test %t: a second one: %d", keys.Test, res.StatusCode)
 			}
 		}
@@ -96,7 +96,7 @@ func TestTestKeysStandApart(t *testing.T) {
 	})
 }
 
-// The id of a transaction opens its certificate to sessions of the same kind of key only.
+// The id of a transaction opens its certificate only to sessions of the same kind of key.
 func TestTransactionsOfTheOtherKind(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
@@ -119,7 +119,7 @@ func TestTransactionsOfTheOtherKind(t *testing.T) {
 	})
 }
 
-// A backend ends sessions by id, by token and by end-user, from the next call on.
+// A backend ends sessions by id, by token and by end-user; the next call is refused.
 func TestRevokeByBackend(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
@@ -161,7 +161,7 @@ func TestRevokeByBackend(t *testing.T) {
 			}
 			revoke(map[string]any{"external_user_ref": "ada"})
 		}
-		// A page's preflight finds nothing there for it.
+		// A page's preflight finds no route.
 		a := w.call("OPTIONS", "/v1/sessions/revoke", map[string]string{"Origin": site, "Access-Control-Request-Method": "POST"}, nil)
 		if a.header.Get("Access-Control-Allow-Origin") != "" {
 			t.Error("a preflight for a backend's route is answered")
@@ -170,11 +170,11 @@ func TestRevokeByBackend(t *testing.T) {
 			body map[string]any
 			code fault.Code
 		}{
-			"unknown member":   {map[string]any{"session": "x"}, fault.CodeCommonValidationFailed},
-			"nothing":          {map[string]any{}, fault.CodeCommonValidationFailed},
-			"the site key":     {map[string]any{"secret_key": w.keys.SiteKey, "session_id": "x"}, fault.CodeCommonAuthInvalidAPIKey},
-			"an unknown one":   {map[string]any{"session_id": "x"}, ""},
-			"what is not text": {map[string]any{"session_id": "\x00"}, ""},
+			"unknown member":     {map[string]any{"session": "x"}, fault.CodeCommonValidationFailed},
+			"nothing":            {map[string]any{}, fault.CodeCommonValidationFailed},
+			"the site key":       {map[string]any{"secret_key": w.keys.SiteKey, "session_id": "x"}, fault.CodeCommonAuthInvalidAPIKey},
+			"an unknown session": {map[string]any{"session_id": "x"}, ""},
+			"not text":           {map[string]any{"session_id": "\x00"}, ""},
 		} {
 			if a := revoke(c.body); a.code != c.code {
 				t.Errorf("%s: %s, want %q", name, a.body, c.code)
@@ -183,9 +183,8 @@ func TestRevokeByBackend(t *testing.T) {
 	})
 }
 
-// Of every route, whatever it answers, nothing is stored, but for those of these
-// that are public.
-func TestNothingIsStored(t *testing.T) {
+// The answers of every route forbid caching, except those of the public routes listed here.
+func TestAnswersAreNotCached(t *testing.T) {
 	t.Parallel()
 	public := map[string]string{"GET /.well-known/jwks.json": "public, max-age=300"}
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
@@ -225,7 +224,7 @@ func TestNothingIsStored(t *testing.T) {
 		if routes < 30 {
 			t.Errorf("%d routes", routes)
 		}
-		// Successes, of each kind that holds something.
+		// Successes, of each kind that has private content.
 		ok := func(a answer) answer {
 			t.Helper()
 			if got := a.header.Values("Cache-Control"); a.code != "" || len(got) != 1 || got[0] != "no-store" {
@@ -254,13 +253,13 @@ func TestNothingIsStored(t *testing.T) {
 	})
 }
 
-// A page of the web whose name was made to lead to this machine reads no metrics.
+// A web page whose name was made to lead to this machine cannot read metrics.
 func TestMetricsByHost(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
 		other := w.api.MetricsHandler([]string{"metrics.internal.example"})
-		for host, want := range map[string][2]int{ // beside the API, on an address of its own
+		for host, want := range map[string][2]int{ // beside the API, and on an address of its own
 			"127.0.0.1:8080": {200, 200}, "127.0.0.1": {200, 200}, "localhost:8080": {200, 200}, "LOCALHOST": {200, 200}, "localhost.": {200, 200}, "[::1]:8080": {200, 200}, "[::1]": {200, 200},
 			"10.0.0.5:9090": {404, 200}, "timbre:9090": {404, 200}, "metrics.internal.example": {404, 200}, "Metrics.Internal.Example:9090": {404, 200},
 			"rebind.evil.example": {404, 404}, "rebind.evil.example:8080": {404, 404}, "127.0.0.1.evil.example": {404, 404}, "localhost.evil.example": {404, 404}, "evil.localhost.example:1": {404, 404},
@@ -278,8 +277,9 @@ func TestMetricsByHost(t *testing.T) {
 	})
 }
 
-// A recording is downloaded with the ending of what it is, whatever it was called.
-func TestDownloadsAreCalledWhatTheyAre(t *testing.T) {
+// A downloaded recording has the extension of its detected format, whatever its upload was
+// named.
+func TestDownloadNames(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})

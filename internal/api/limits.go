@@ -12,12 +12,12 @@ import (
 	"timbre.example/internal/limit"
 )
 
-// spend takes one call of a budget, or refuses it. The answer says what is left
-// of the last budget that was asked: the caller's own, unless another refused.
+// spend takes one call from a budget, or refuses the call. The answer's headers report the
+// last budget that was checked: the caller's own, unless another budget refused.
 func (a *API) spend(ctx context.Context, b *limit.Budget, key string) error {
 	s := b.Take(ctx, key)
 	if !s.Allowed || b != a.Limits.Organization {
-		tell(ctx, b, s)
+		reportBudget(ctx, b, s)
 	}
 	switch {
 	case s.Allowed:
@@ -32,8 +32,8 @@ func (a *API) spend(ctx context.Context, b *limit.Budget, key string) error {
 	return fault.SessionRateLimited(s.Wait).With("reason", "session")
 }
 
-// tell says in the answer what is left of a budget.
-func tell(ctx context.Context, b *limit.Budget, s limit.State) {
+// reportBudget reports a budget in the answer's headers.
+func reportBudget(ctx context.Context, b *limit.Budget, s limit.State) {
 	if policy, standing := b.Headers(s); policy != "" {
 		h := exchangeOf(ctx).header
 		h.Set("RateLimit-Policy", policy)
@@ -41,8 +41,8 @@ func tell(ctx context.Context, b *limit.Budget, s limit.State) {
 	}
 }
 
-// admit holds a mint to its key's budget and to its organization's. A refused
-// one costs the organization nothing.
+// admit takes a mint from the budget of its key and then from that of its organization. A
+// mint refused by the first costs the organization nothing.
 func (a *API) admit(ctx context.Context, siteKey, organization string) error {
 	if err := a.spend(ctx, a.Limits.Mint, siteKey); err != nil {
 		return err
@@ -50,7 +50,7 @@ func (a *API) admit(ctx context.Context, siteKey, organization string) error {
 	return a.spend(ctx, a.Limits.Organization, organization)
 }
 
-// countedPaths are the API, and all that is read, packed, searched or proved anew for a
+// countedPaths are the API and all pages that are read, packed, searched or proved for each
 // call.
 var countedPaths = []string{"/v1/", "/w/", "/explorer/", "/log/", "/docs/search"}
 
@@ -59,17 +59,17 @@ func Counts(path string) bool {
 	return slices.ContainsFunc(countedPaths, func(p string) bool { return strings.HasPrefix(path, p) })
 }
 
-// The bounds of what comes before a body. net/http refuses more bytes of it than
+// The limits of a request before its body. net/http itself refuses more than
 // [MaxHeaderBytes].
 const (
 	maxTarget  = 8 << 10 // bytes of path and query
 	maxHeaders = 100     // header fields
 )
 
-// MaxHeaderBytes is the bound of a request's line and headers, for http.Server.
+// MaxHeaderBytes is the largest request line with headers, in bytes, for http.Server.
 const MaxHeaderBytes = 16 << 10
 
-// limitHead refuses what would be taken apart into more than any client of ours sends.
+// limitHead refuses more parts than any of Timbre's clients sends.
 func (a *API) limitHead(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fields := 0
@@ -89,8 +89,8 @@ func (a *API) limitHead(next http.Handler) http.Handler {
 	})
 }
 
-// limitAddress holds every call that counts to the budget of where it comes from,
-// before anything else is asked about it. A preflight is no call: cors has answered it.
+// limitAddress takes every counted call from the budget of its address, before any other
+// check. Preflights are not counted: cors has already answered them.
 func (a *API) limitAddress(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !Counts(r.URL.Path) {
@@ -105,30 +105,31 @@ func (a *API) limitAddress(next http.Handler) http.Handler {
 	})
 }
 
-// addressOf is who calls, as far as that can be believed: the other end of the
-// connection or, where that is a proxy of ours, the last in X-Forwarded-For that
-// is none. An IPv6 caller is his network of 64 bits, since he has all of it.
+// addressOf returns the caller's address as far as it can be trusted: the other end of the
+// connection or, behind trusted proxies, the right-most untrusted address in
+// X-Forwarded-For. An IPv6 address is truncated to its /64, since one client usually has all
+// of it.
 func addressOf(r *http.Request, proxies []netip.Prefix) string {
 	socket, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return ""
 	}
 	at := plain(socket.Addr())
-	told := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for _, text := range slices.Backward(told) {
+	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for _, text := range slices.Backward(forwarded) {
 		if !slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(at) }) {
 			break
 		}
 		next, ok := forwardedFor(strings.TrimSpace(text))
 		if !ok {
-			break // what stands before it, nobody we trust has vouched for
+			break // entries to the left are client-controlled
 		}
 		at = plain(next)
 	}
 	return keyOf(at)
 }
 
-// keyOf is what an address is counted by.
+// keyOf returns the key that an address is counted by.
 func keyOf(at netip.Addr) string {
 	if at.Is6() {
 		p, _ := at.Prefix(64)

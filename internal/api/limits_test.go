@@ -21,13 +21,13 @@ func few(burst int) limit.Rate { return limit.Rate{Count: 1, Per: time.Minute, B
 
 func (b tab) upload() answer { return b.post("/v1/works/upload", map[string]string{"job_id": "x"}) }
 
-// A limit is told with its code, its time and what is left; who waits for that
-// long is let through, and not before.
+// A refusal by a limit has its code, its time and the remaining budget. A call after that
+// time is accepted, and a call before it is refused.
 func TestLimits(t *testing.T) {
 	for name, c := range map[string]struct {
 		rates  limit.Rates
 		call   func(*world) func() answer
-		first  fault.Code // of a call that is let through
+		first  fault.Code // of an accepted call
 		want   fault.Code
 		policy string
 	}{
@@ -59,10 +59,10 @@ func TestLimits(t *testing.T) {
 				w := newWorld(t, db, options{limits: c.rates})
 				w.stopClock()
 				call := c.call(w)
-				told := func(a answer, left int, whole string) {
+				wantLimit := func(a answer, left int, whole string) {
 					t.Helper()
 					policy, standing := c.policy, strings.Split(c.policy, ";")[0]+";r="+strconv.Itoa(left)+";t="+whole
-					if name == "organization" && a.code != c.want { // how much others use is not told
+					if name == "organization" && a.code != c.want { // the usage of other callers is not shown
 						policy, standing = "", ""
 					}
 					if a.header.Get("RateLimit-Policy") != policy || a.header.Get("RateLimit") != standing {
@@ -74,13 +74,13 @@ func TestLimits(t *testing.T) {
 					if a.code != c.first {
 						t.Fatalf("call %d: %s", i, a.body)
 					}
-					told(a, 1-i, strconv.Itoa(30*(i+1)))
+					wantLimit(a, 1-i, strconv.Itoa(30*(i+1)))
 				}
 				a := call()
 				if a.code != c.want || a.status != 429 || a.header.Get("Retry-After") != "30" {
 					t.Fatalf("%d %s, Retry-After %s", a.status, a.body, a.header.Get("Retry-After"))
 				}
-				told(a, 0, "60")
+				wantLimit(a, 0, "60")
 				if origin := a.header.Get("Access-Control-Allow-Origin"); (origin == site) != (name == "session" || name == "address") {
 					t.Errorf("readable by %q", origin)
 				}
@@ -97,11 +97,11 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// Everything that can refuse a call does, and is set right one by one: what is
-// told is always the first in the documented order.
+// A call that everything would refuse is corrected one cause at a time. Each refusal is the
+// first in the documented order.
 func TestOrderOfRefusals(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{limits: limit.Rates{Address: few(3), Session: few(1), Organization: few(3)}, proxies: loopback})
-	b := w.mint(map[string]any{"action_type": "access"}) // the organization's first
+	b := w.mint(map[string]any{"action_type": "access"}) // uses the organization's first call
 	w.must(session.EnableKey(t.Context(), w.db, w.keys.SiteKey, false))
 	other := "https://other.example"
 	head := map[string]string{"Content-Type": "application/json", "X-Forwarded-For": "192.0.2.1"}
@@ -115,24 +115,24 @@ func TestOrderOfRefusals(t *testing.T) {
 		want fault.Code
 		then func()
 	}{
-		// Where from.
+		// The address.
 		{fault.CodeCommonRateLimited, func() { head["X-Forwarded-For"] = "192.0.2.2" }},
-		// Who.
+		// The caller.
 		{fault.CodeCommonAuthMissingToken, func() {
 			head["Authorization"] = "Bearer " + b.token
 			head["X-Site-Key"] = w.keys.SiteKey
 			head["Origin"] = other
 		}},
-		// Whether at all.
+		// The state of its key.
 		{fault.CodeSessionKeyInactive, func() { w.must(session.EnableKey(t.Context(), w.db, w.keys.SiteKey, true)) }},
 		{fault.CodeSessionOriginNotAllowed, func() { head["Origin"] = site; head["X-Forwarded-For"] = "192.0.2.3" }},
-		// What: this uses the session up, and the organization's second.
+		// The action: this uses up the session's budget, and the organization's second call.
 		{fault.CodeSessionInvalidToken, func() {}},
-		// How often. A session's refusals cost its organization nothing.
+		// The rate. A session's refusals cost its organization nothing.
 		{fault.CodeSessionRateLimited, func() { head["X-Forwarded-For"] = "192.0.2.4" }},
-		{fault.CodeSessionRateLimited, func() { head["Authorization"] = "Bearer " + w.mint(nil).token }}, // the third
+		{fault.CodeSessionRateLimited, func() { head["Authorization"] = "Bearer " + w.mint(nil).token }}, // uses the organization's third call
 		{fault.CodeCommonRateLimited, func() { w.ahead.Add(int64(time.Minute)) }},
-		// What was sent. The token is good for five minutes.
+		// The body. The token is valid for five minutes.
 		{fault.CodeCommonValidationFailed, func() {}},
 	} {
 		if a := init(); a.code != step.want {
@@ -140,7 +140,7 @@ func TestOrderOfRefusals(t *testing.T) {
 		}
 		step.then()
 	}
-	// At mint likewise: the key, the origin, the budgets, what was sent.
+	// A mint has the same order: the key, the origin, the budgets, the body.
 	w = newWorld(t, storetest.SQLite(t), options{limits: limit.Rates{Mint: few(1), Organization: few(2)}})
 	for i, c := range []struct {
 		change map[string]any
@@ -158,7 +158,7 @@ func TestOrderOfRefusals(t *testing.T) {
 	keys, err := session.CreateKeys(t.Context(), w.db, w.org, false)
 	w.must(err)
 	w.keys = keys
-	if a := w.tryMint(nil); a.code != "" { // the second: what the first key was refused did not count
+	if a := w.tryMint(nil); a.code != "" { // the second: the refusal of the first key did not count
 		t.Errorf("another key: %s", a.body)
 	}
 	keys, err = session.CreateKeys(t.Context(), w.db, w.org, false)
@@ -169,9 +169,9 @@ func TestOrderOfRefusals(t *testing.T) {
 	}
 }
 
-// Every call below /v1/ counts once, whatever comes of it, and every page that is
-// proved, packed or searched anew; nothing else does.
-func TestWhatCounts(t *testing.T) {
+// Every call below /v1/ counts once, whatever its result, and so does every page that is
+// proved, packed or searched for each call. Nothing else counts.
+func TestCountedPaths(t *testing.T) {
 	for name, c := range map[string]struct {
 		method, path string
 		head         map[string]string
@@ -213,12 +213,12 @@ func TestAddress(t *testing.T) {
 	t.Parallel()
 	proxies := append(loopback, netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:ffff::/48"))
 	for _, c := range []struct {
-		socket string
-		told   []string
-		want   string
+		socket    string
+		forwarded []string
+		want      string
 	}{
 		{"192.0.2.1:1234", nil, "192.0.2.1"},
-		{"192.0.2.1:1234", []string{"198.51.100.1"}, "192.0.2.1"}, // says so himself
+		{"192.0.2.1:1234", []string{"198.51.100.1"}, "192.0.2.1"}, // a client's own header is ignored
 		{"10.0.0.1:1", nil, "10.0.0.1"},
 		{"10.0.0.1:1", []string{"198.51.100.1"}, "198.51.100.1"},
 		{"10.0.0.1:1", []string{"203.0.113.9, 198.51.100.1"}, "198.51.100.1"},
@@ -239,9 +239,9 @@ func TestAddress(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.RemoteAddr = c.socket
-		r.Header["X-Forwarded-For"] = c.told
+		r.Header["X-Forwarded-For"] = c.forwarded
 		if got := api.AddressOf(r, proxies); got != c.want {
-			t.Errorf("%s, told %q: %s, want %s", c.socket, c.told, got, c.want)
+			t.Errorf("%s, forwarded %q: %s, want %s", c.socket, c.forwarded, got, c.want)
 		}
 	}
 }

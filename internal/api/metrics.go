@@ -20,8 +20,8 @@ import (
 	"timbre.example/internal/space"
 )
 
-// metrics count what was asked and how it was answered. Labels are routes and
-// codes, of which there are few; never an id, a title or an address.
+// metrics count requests and their answers. Labels are routes and codes, of which there are
+// few; never an id, a title or an address.
 type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
@@ -32,23 +32,23 @@ func newMetrics(c Config, followers func() int) *metrics {
 	worker := c.Worker
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "timbre_requests_total", Help: "Requests by route, status and the code of the catalogue that they were refused with (empty: a success).",
+			Name: "timbre_requests_total", Help: "Requests by route, status and catalogue code of the refusal (empty for a success).",
 		}, []string{"method", "route", "status", "code"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "timbre_request_seconds", Help: "How long requests took, without those that stay open to follow a transaction.",
+			Name: "timbre_request_seconds", Help: "Duration of requests in seconds, without progress streams.",
 			Buckets: []float64{.001, .005, .025, .1, .5, 2.5, 10, 60},
 		}, []string{"route"}),
 	}
-	about := prometheus.NewGauge(prometheus.GaugeOpts{Name: "timbre_info", Help: "Always 1; its label says which release this is.", ConstLabels: prometheus.Labels{"version": c.Version}})
+	about := prometheus.NewGauge(prometheus.GaugeOpts{Name: "timbre_info", Help: "Always 1; the label is the release.", ConstLabels: prometheus.Labels{"version": c.Version}})
 	about.Set(1)
-	// Its own registry: what other packages count in the global one is theirs.
+	// A registry of its own: other packages use the global one.
 	r := prometheus.NewRegistry()
 	r.MustRegister(m.requests, m.seconds, about, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_followers", Help: "Open progress streams."}, func() float64 { return float64(followers()) }))
 	r.MustRegister(c.Metrics...)
 	if worker != nil {
 		r.MustRegister(
-			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_certificates_waiting", Help: "Final versions that have no certificate yet; NaN: the database does not say."}, func() float64 {
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_certificates_waiting", Help: "Final versions that have no certificate yet; NaN if the database is unavailable."}, func() float64 {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 				defer cancel()
 				n, err := worker.CertificatesWaiting(ctx)
@@ -57,17 +57,17 @@ func newMetrics(c Config, followers func() int) *metrics {
 				}
 				return float64(n)
 			}),
-			prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "timbre_certificates_failed_total", Help: "How often a certificate could not be made; each is tried again."}, func() float64 { return float64(worker.CertificatesFailed()) }))
+			prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "timbre_certificates_failed_total", Help: "Failed attempts to make a certificate; each is retried."}, func() float64 { return float64(worker.CertificatesFailed()) }))
 	}
 	if c.Uploads != nil {
 		gauge := func(name, help string, value func() float64) {
 			r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 		}
-		gauge("timbre_uploads_running", "Uploads that this process receives now.", func() float64 { n, _ := c.Uploads(); return float64(n) })
-		gauge("timbre_uploads_running_bytes", "How many bytes they may bring.", func() float64 { _, n := c.Uploads(); return float64(n) })
+		gauge("timbre_uploads_running", "Uploads that this process is receiving.", func() float64 { n, _ := c.Uploads(); return float64(n) })
+		gauge("timbre_uploads_running_bytes", "The most bytes that the running uploads may have.", func() float64 { _, n := c.Uploads(); return float64(n) })
 	}
 	if works := cmp.Or(c.Registry, worker); works != nil {
-		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_uploads_staged_bytes", Help: "Bytes of uploads that wait for their registration; NaN: the database does not say."}, func() float64 {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_uploads_staged_bytes", Help: "Stored bytes of uploads that are not registered yet; NaN if the database is unavailable."}, func() float64 {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
 			n, err := works.StagedBytes(ctx)
@@ -82,12 +82,12 @@ func newMetrics(c Config, followers func() int) *metrics {
 	return m
 }
 
-// places collects how much room the server's file systems have.
+// places collects the free space of the server's file systems.
 type places struct{ *space.Guard }
 
 var (
 	freeBytes     = prometheus.NewDesc("timbre_storage_free_bytes", "Free bytes of the file system that holds the uploads or the database.", []string{"place"}, nil)
-	reservedBytes = prometheus.NewDesc("timbre_storage_reserve_bytes", "Below so many free bytes there, new registrations and uploads are refused.", []string{"place"}, nil)
+	reservedBytes = prometheus.NewDesc("timbre_storage_reserve_bytes", "New registrations and uploads are refused below this number of free bytes.", []string{"place"}, nil)
 )
 
 func (p places) Describe(to chan<- *prometheus.Desc) { to <- freeBytes; to <- reservedBytes }
@@ -99,7 +99,7 @@ func (p places) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// methods are those that have a label of their own: a client may send any word.
+// methods are the methods with a label of their own: a client may send any word.
 var methods = map[string]bool{"GET": true, "HEAD": true, "POST": true, "PUT": true, "DELETE": true, "OPTIONS": true}
 
 func (m *metrics) seen(method, route string, status int, code string, took time.Duration) {
@@ -112,10 +112,9 @@ func (m *metrics) seen(method, route string, status int, code string, took time.
 	}
 }
 
-// MetricsHandler serves the metrics in Prometheus' text form, to whoever can reach
-// it by an address, by a name without a dot, or by one of these names. A page of
-// the web reaches it by a name of its own, whose owner lets it lead here (DNS
-// rebinding), and is refused: common.not_found.
+// MetricsHandler serves the metrics in Prometheus' text format. The request's host must be
+// an address, a name without a dot, or one of names. Any other host is refused with
+// common.not_found: a web page may have a name that leads to this server (DNS rebinding).
 func (a *API) MetricsHandler(names []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -130,7 +129,7 @@ func (a *API) MetricsHandler(names []string) http.Handler {
 	})
 }
 
-// hostOf is the name or address that the client called, without port and brackets.
+// hostOf returns the name or address that the client called, without port and brackets.
 func hostOf(r *http.Request) string {
 	host := r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -139,9 +138,9 @@ func hostOf(r *http.Request) string {
 	return strings.TrimSuffix(strings.Trim(host, "[]"), ".")
 }
 
-// metricsHere serves them beside the API to programs of this machine only. A
-// server with a public name has a proxy in front, perhaps on this very machine
-// and one that does not say whom it speaks for: there is nothing here then.
+// metricsHere serves the metrics beside the API, only to programs on this machine. A server
+// with a public name has a proxy in front. That proxy may run on the same machine and not
+// forward the client's address, so then the answer is common.not_found.
 func (a *API) metricsHere(w http.ResponseWriter, r *http.Request) {
 	from, _, err := net.SplitHostPort(r.RemoteAddr)
 	public, urlErr := url.Parse(a.PublicURL)
@@ -150,7 +149,7 @@ func (a *API) metricsHere(w http.ResponseWriter, r *http.Request) {
 		a.RenderError(w, r, fault.CommonNotFound())
 		return
 	}
-	if !thisMachine(hostOf(r)) { // a page of the web whose name leads here: see MetricsHandler
+	if !thisMachine(hostOf(r)) { // a web page whose name leads here: see MetricsHandler
 		a.RenderError(w, r, fault.CommonNotFound().With("reason", "host"))
 		return
 	}

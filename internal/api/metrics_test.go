@@ -14,8 +14,8 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// What was refused is counted by its code and route, what was not by its route;
-// and no label holds what somebody sent.
+// Refusals are counted by code and route, successes by route, and no label contains anything
+// that a client sent.
 func TestMetrics(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
@@ -52,13 +52,13 @@ func TestMetrics(t *testing.T) {
 		// Each request has one line, with its code and its id.
 		line := regexp.MustCompile(`msg=request request_id=req_\w{26} method=GET route=/v1/transactions/\{id\} .*code=transaction.not_found`)
 		if n := len(line.FindAllString(w.logged.String(), -1)); n != 3 {
-			t.Errorf("%d lines of the log tell of 3 refusals", n)
+			t.Errorf("%d log lines for 3 refusals", n)
 		}
 	})
 }
 
-// They are for this machine alone.
-func TestMetricsStayHere(t *testing.T) {
+// The metrics are only for this machine.
+func TestMetricsAreLocal(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
 		if a := w.call("GET", "/metrics", map[string]string{"X-Forwarded-For": "203.0.113.7"}, nil); a.code != fault.CodeCommonNotFound {
@@ -70,7 +70,7 @@ func TestMetricsStayHere(t *testing.T) {
 		if rec.Code != 404 || !bytes.Contains(rec.Body.Bytes(), []byte("common.not_found")) {
 			t.Errorf("from elsewhere: %d %s", rec.Code, rec.Body)
 		}
-		w.api.PublicURL = "https://timbre.songs.example" // behind a proxy that may say nothing
+		w.api.PublicURL = "https://timbre.songs.example" // behind a proxy that may not forward the client's address
 		r.RemoteAddr, rec = "127.0.0.1:4711", httptest.NewRecorder()
 		if w.api.ServeHTTP(rec, r); rec.Code != 404 {
 			t.Errorf("with a public name: %d", rec.Code)

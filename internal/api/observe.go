@@ -16,11 +16,11 @@ import (
 	"timbre.example/fault"
 )
 
-// exchange is what is known of a request while it is served. One log line is
-// made of it at the end.
+// exchange collects what is known of a request while it is served, for one log line at its
+// end.
 type exchange struct {
 	id           string
-	help         string // where codes are explained, up to the code
+	help         string // the address that explains codes, up to the code
 	fault        *fault.Error
 	organization string
 	job          string
@@ -29,7 +29,7 @@ type exchange struct {
 
 type exchangeKey struct{}
 
-// exchangeOf finds the request's exchange; outside a request it is an empty one.
+// exchangeOf returns the request's exchange; outside a request it is an empty one.
 func exchangeOf(ctx context.Context) *exchange {
 	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
 		return x
@@ -37,9 +37,9 @@ func exchangeOf(ctx context.Context) *exchange {
 	return &exchange{header: http.Header{}}
 }
 
-// observe gives every request its id and, when it is over, its one line in the
-// log. No token, secret, access code or query is logged: a path may hold a
-// transaction's id, which is a capability, so it is shortened to its route.
+// observe gives every request its id and, at its end, one line in the log. No token, secret,
+// access code or query is logged. A path may hold a transaction's id, which is a capability,
+// so only the route is logged.
 func (a *API) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -47,15 +47,15 @@ func (a *API) observe(next http.Handler) http.Handler {
 		w.Header().Set("X-Request-Id", x.id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		if r.ContentLength != 0 {
-			// Whatever becomes of the request, its body does not hold the
-			// connection for longer. An upload sets its own pace.
+			// The body must not hold the connection longer, even when it is not read. An
+			// upload sets its own deadline.
 			_ = http.NewResponseController(w).SetReadDeadline(start.Add(a.bodyTimeout))
 		}
 		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		defer func() {
 			status := ww.Status()
-			gone := x.fault != nil && left(r, x.fault)
+			gone := x.fault != nil && clientLeft(r, x.fault)
 			if gone {
 				status = statusLeft
 			}
@@ -76,7 +76,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 			} else if x.fault != nil {
 				level, code = slog.LevelInfo, string(x.fault.Code)
 				attrs = append(attrs, slog.String("code", code))
-				attrs = append(attrs, because(x.fault)...)
+				attrs = append(attrs, cause(x.fault)...)
 				if x.fault.Status() >= http.StatusInternalServerError {
 					level = slog.LevelError
 					attrs = append(attrs, slog.String("error", x.fault.Error()))
@@ -89,9 +89,9 @@ func (a *API) observe(next http.Handler) http.Handler {
 	})
 }
 
-// unstored asks that no answer of the API is stored: nearly each holds a token, a URL
-// that is a permission, an access code, or what people wrote. Handlers of what is
-// public say otherwise themselves.
+// unstored forbids caches to store the API's answers: nearly each has a token, a URL that is
+// a permission, an access code, or what people wrote. Handlers of public content override
+// this.
 func unstored(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, below := range []string{"/v1/", "/blob/", "/metrics", "/healthz", "/readyz", "/rehearsal/"} {
@@ -103,21 +103,21 @@ func unstored(next http.Handler) http.Handler {
 	})
 }
 
-// statusLeft is what a request is counted as whose client went away before its answer:
-// no status of HTTP, and the one that other servers log.
+// statusLeft is counted for requests whose client disconnected before the answer. HTTP does
+// not define it, but other servers log it too.
 const statusLeft = 499
 
-// left reports whether a request failed because its client went away: what was asked
-// for it was called off.
-func left(r *http.Request, f *fault.Error) bool {
+// clientLeft reports whether a request failed because its client disconnected, which cancelled the
+// work for it.
+func clientLeft(r *http.Request, f *fault.Error) bool {
 	return f.Status() == http.StatusServiceUnavailable && errors.Is(r.Context().Err(), context.Canceled)
 }
 
-// because is why a refusal was made, as far as the catalogue has a word for it:
-// the reason, and the names of the fields that failed with the rules they broke.
-// Values are never logged, and no reason holds any. Of a misnamed member only the
-// name that was meant is: what the client wrote may be anything.
-func because(f *fault.Error) (attrs []slog.Attr) {
+// cause returns the cause of a refusal in the catalogue's words: the reason, and the
+// fields that failed with the rules they broke. Values are never logged, and no reason
+// contains one. For a misnamed member only the intended name is logged: the client's name
+// may be anything.
+func cause(f *fault.Error) (attrs []slog.Attr) {
 	if reason, ok := f.Details["reason"].(string); ok {
 		attrs = append(attrs, slog.String("reason", reason))
 	}
@@ -136,8 +136,8 @@ func because(f *fault.Error) (attrs []slog.Attr) {
 	return attrs
 }
 
-// traceable is enough of a job's id to find its row by, and too little to follow
-// its transaction with: it leaves out 62 random bits.
+// traceable shortens a job's id: enough to find its row, but without 62 random bits, so that
+// its transaction cannot be followed.
 func traceable(id string) string { return id[:min(len(id), 18)] }
 
 func route(r *http.Request) string {

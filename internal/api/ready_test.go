@@ -12,8 +12,8 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// A server without room is not ready for uploads, and lives. The metrics say how
-// much there is.
+// A server without free space is healthy, but not ready for uploads. The metrics show the
+// free space.
 func TestReady(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		usage := space.Usage{Total: 10 << 30, Free: 5 << 30}
@@ -41,7 +41,7 @@ func TestReady(t *testing.T) {
 			}
 		}
 		ready("/readyz", "")
-		usage.Free = 1<<30 + 1<<20 // a little above the reserve: what has begun still fits
+		usage.Free = 1<<30 + 1<<20 // a little above the reserve: jobs in progress still fit
 		ready("/readyz", fault.CodeCommonServiceUnavailable)
 		ready("/readyz?exclude=storage", "")
 		ready("/healthz", "")

@@ -14,27 +14,25 @@ import (
 	"timbre.example/internal/session"
 )
 
-// A session of a test key can be minted to meet one code of the catalogue. It is
-// then answered, at the stage where the code belongs, as if the code's cause
-// were there. Everything about that stands in this file, but for the transaction
-// that fails, which the registry's worker does; a session of a live key has
-// nothing to rehearse, and gets through all of it as if it were not here.
+// A session of a test key can be minted to receive one code of the catalogue. At the stage
+// where that code belongs, the session is then answered as if the code's cause had happened.
+// All code for this is in this file, except the failing transaction, which is in the
+// registry's worker. Sessions of live keys have no rehearsal and pass through unchanged.
 
-// rehearse answers a call in the place of its route when the caller is to meet
-// a code there, and reports whether it did. It comes after all that can refuse a
-// call before its body is looked at.
+// rehearse answers a call instead of its route when the session rehearses a code there, and
+// reports whether it did. It runs after all checks that do not need the body.
 func (a *API) rehearse(h huma.API, ctx huma.Context, c session.Caller, stage string) bool {
 	entry, _ := fault.Lookup(c.Rehearse)
 	switch entry.Rehearse {
 	case "": // nothing to rehearse
 		return false
-	case "call", "code", stage: // a code stands in every path of an update; no other flow has the stage
+	case "call", "code", stage: // "code": every path of an update has an access code; no other flow has this stage
 	default:
 		return false
 	}
 	r, w := humachi.Unwrap(ctx)
 	switch c.Rehearse {
-	case fault.CodeTransactionAlreadyConfirmed, fault.CodeWidgetUploadError: // the route goes on: see secondConfirm, rehearsedSlot
+	case fault.CodeTransactionAlreadyConfirmed, fault.CodeWidgetUploadError: // the route continues: see secondConfirm, rehearsedSlot
 		return false
 	case fault.CodeWidgetNetworkError:
 		panic(http.ErrAbortHandler)
@@ -49,31 +47,31 @@ func (a *API) rehearse(h huma.API, ctx huma.Context, c session.Caller, stage str
 		f := rehearsed(c)
 		switch c.Rehearse {
 		case fault.CodeSessionRateLimited:
-			tell(ctx.Context(), a.Limits.Session, limit.State{Whole: f.RetryAfter})
+			reportBudget(ctx.Context(), a.Limits.Session, limit.State{Whole: f.RetryAfter})
 		case fault.CodeCommonRateLimited:
-			tell(ctx.Context(), a.Limits.Organization, limit.State{Whole: f.RetryAfter})
+			reportBudget(ctx.Context(), a.Limits.Organization, limit.State{Whole: f.RetryAfter})
 		}
 		_ = huma.WriteErr(h, ctx, http.StatusInternalServerError, "", f)
 	}
 	return true
 }
 
-// rehearsed is the refusal that the code's usual cause would be answered with: the
-// catalogue's example without the details that only rarer causes have.
+// rehearsed returns the refusal for the code's usual cause: the catalogue's example without
+// the details that only rarer causes have.
 func rehearsed(c session.Caller) *fault.Error {
 	f := fault.Example(c.Rehearse)
 	switch c.Rehearse {
-	case fault.CodeRegistrationInvalidAudioFormat: // not a file that is cut short
+	case fault.CodeRegistrationInvalidAudioFormat: // not the case of a truncated file
 		for _, name := range []string{"declared_bytes", "actual_bytes"} {
 			delete(f.Details, name)
 		}
-	case fault.CodeRegistrationUploadMissing: // nothing, not another file than announced
+	case fault.CodeRegistrationUploadMissing: // not the case of another file than announced
 		delete(f.Details, "announced")
 		delete(f.Details, "uploaded")
-	case fault.CodeCommonServiceUnavailable: // a store that does not answer, not one that is full
+	case fault.CodeCommonServiceUnavailable: // not the case of a full store
 		delete(f.Details, "reason")
 	case fault.CodeWorkAlreadyRegistered:
-		if c.ExternalUserRef == "" { // who owns nothing sees no other work
+		if c.ExternalUserRef == "" { // a caller without end-user sees no other work
 			delete(f.Details, "ats_id")
 		}
 	}
@@ -90,8 +88,8 @@ func foreign(w http.ResponseWriter, r *http.Request, code fault.Code, message st
 	_ = json.NewEncoder(w).Encode(fault.Envelope{Error: fault.Body{Code: code, Message: message, RequestID: x.id}})
 }
 
-// rehearsedSlot sends the upload of a session that is to meet an upload error to
-// a store that refuses it.
+// rehearsedSlot sends the upload of a session that rehearses an upload error to a store that
+// refuses it.
 func (a *API) rehearsedSlot(c session.Caller, s registry.Slot) registry.Slot {
 	if c.Rehearse == fault.CodeWidgetUploadError && s.UploadURL != "" {
 		s.UploadURL = a.PublicURL + refusingStore
@@ -99,7 +97,7 @@ func (a *API) rehearsedSlot(c session.Caller, s registry.Slot) registry.Slot {
 	return s
 }
 
-// secondConfirm answers a confirm that went through as the one after it would be.
+// secondConfirm answers a successful confirm as a repeated one would be answered.
 func secondConfirm(c session.Caller, id string) error {
 	if c.Rehearse == fault.CodeTransactionAlreadyConfirmed {
 		return fault.TransactionAlreadyConfirmed(id)
@@ -107,7 +105,7 @@ func secondConfirm(c session.Caller, id string) error {
 	return nil
 }
 
-// unmade refuses a certificate to a session that was to meet that.
+// unmade refuses a certificate to a session that rehearses this refusal.
 func unmade(c session.Caller) error {
 	if c.Rehearse == fault.CodeWorkCertificateUnavailable {
 		return fault.Example(c.Rehearse)
@@ -115,7 +113,7 @@ func unmade(c session.Caller) error {
 	return nil
 }
 
-// untracked refuses to show a transaction whose session was to meet that.
+// untracked refuses to show a transaction whose session rehearses this refusal.
 func untracked(v registry.View) error {
 	switch v.Rehearse {
 	case fault.CodeTransactionNotFound, fault.CodeTransactionStoreUnavailable:
@@ -126,8 +124,7 @@ func untracked(v registry.View) error {
 
 const refusingStore = "/rehearsal/store"
 
-// storeThatRefuses answers uploads as an object store does that is too busy: not
-// with an envelope of ours.
+// storeThatRefuses answers uploads as an overloaded object store does: without an envelope.
 func (a *API) storeThatRefuses(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
@@ -137,11 +134,12 @@ func (a *API) storeThatRefuses(w http.ResponseWriter, r *http.Request) {
 		h.Set("Access-Control-Allow-Headers", "Content-Type")
 		w.WriteHeader(http.StatusNoContent)
 	case http.MethodPut:
-		// Heard out for a while, so that the answer arrives and is no broken pipe.
+		// Read part of the body, so that the client can read the response before the
+		// connection breaks.
 		_, _ = io.CopyN(io.Discard, r.Body, 64<<20)
 		h.Set("Content-Type", "application/xml")
 		w.WriteHeader(http.StatusServiceUnavailable)
-		io.WriteString(w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>SlowDown</Code><Message>This store refuses every upload: it is a rehearsal.</Message></Error>\n")
+		io.WriteString(w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>SlowDown</Code><Message>Rehearsal: this store refuses every upload.</Message></Error>\n")
 	default:
 		a.RenderError(w, r, fault.CommonNotFound())
 	}

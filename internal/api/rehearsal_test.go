@@ -15,7 +15,7 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// reply is what came back, whatever it is.
+// reply is an unchecked response.
 type reply struct {
 	status int
 	header http.Header
@@ -32,7 +32,7 @@ func (r reply) get(name string) string {
 	return s
 }
 
-// fetch is call for answers that keep no rules.
+// fetch is call for answers that break the rules of the API.
 func (w *world) fetch(method, url string, head map[string]string, body io.Reader) reply {
 	w.t.Helper()
 	if strings.HasPrefix(url, "/") {
@@ -58,8 +58,8 @@ type step struct {
 	do    func() reply
 }
 
-// flow is what the widget does with a session, step by step. It leaves what
-// confirm answered.
+// flow returns the widget's calls with a session, step by step. confirmed is the answer of
+// confirm.
 func (w *world) flow(action session.Action, token, title, code string) (_ []step, confirmed *reply) {
 	b := tab{w, token}
 	var slot reply
@@ -109,7 +109,7 @@ func (w *world) flow(action session.Action, token, title, code string) (_ []step
 	return []step{init("/v1/works/init", work(title, nil)), upload, job("prepare", "/v1/works/prepare", nil), job("confirm", "/v1/works/confirm", confirmed), track, certificate}, confirmed
 }
 
-// meets checks that a reply is what the code promises.
+// meets checks that a reply is what the catalogue says of its code.
 func meets(t *testing.T, entry fault.Entry, r reply) {
 	t.Helper()
 	want := fault.Example(entry.Code)
@@ -175,8 +175,8 @@ func meets(t *testing.T, entry fault.Entry, r reply) {
 	}
 }
 
-// Every code that can be rehearsed is met where the catalogue says, in both
-// flows, and nowhere before.
+// Every code that can be rehearsed is returned where the catalogue says, in both flows, and
+// nowhere earlier.
 func TestRehearsals(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{limits: limit.Rates{Session: few(1000), Organization: few(100_000)}})
 	w.work()
@@ -238,9 +238,9 @@ func TestRehearsals(t *testing.T) {
 						t.Errorf("the real transaction: %+v", v.Done.Failure)
 					}
 				case fault.CodeTransactionNotFound, fault.CodeTransactionStoreUnavailable:
-					w.toldInStream(confirmed.get("transaction_id"), entry.Code)
+					w.reportedInStream(confirmed.get("transaction_id"), entry.Code)
 				case fault.CodeWorkCertificateUnavailable:
-					// It is there, for every session but this one.
+					// The certificate exists, for every session except this one.
 					late, at := w.mint(nil), "/v1/works/"+w.done(confirmed.get("transaction_id")).Done.WorkID+"/download/certificate?transaction="+confirmed.get("transaction_id")
 					late.made(at)
 					paths := []string{at}
@@ -254,7 +254,7 @@ func TestRehearsals(t *testing.T) {
 				case fault.CodeTransactionFailed: // title and audio are free again
 					again := w.mint(map[string]any{"action_type": action})
 					steps, _ := w.flow(action, again.token, title, code)
-					for _, s := range steps[:len(steps)-1] { // a certificate is there a moment later
+					for _, s := range steps[:len(steps)-1] { // a certificate is made a moment later
 						if r := s.do(); r.err != nil || r.status > 299 {
 							t.Errorf("after the failure, %s: %d %s", s.stage, r.status, r.body)
 						}
@@ -271,7 +271,7 @@ func TestRehearsals(t *testing.T) {
 	}
 }
 
-// No path leads a live key to a rehearsal.
+// No route gives a live key a rehearsal.
 func TestLiveKeysDoNotRehearse(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	for _, entry := range fault.All() {
@@ -282,8 +282,7 @@ func TestLiveKeysDoNotRehearse(t *testing.T) {
 	if a := w.tryMint(map[string]any{"rehearse": nil}); a.code != "" {
 		t.Errorf("null: %s", a.body)
 	}
-	// A token that says so all the same: as if a key that was a test key had
-	// become a live one.
+	// A live key's token with a rehearsal, as if a test key had become a live one.
 	live := w.keys
 	test, err := session.CreateKeys(t.Context(), w.db, w.org, true)
 	w.must(err)
@@ -300,8 +299,8 @@ func TestLiveKeysDoNotRehearse(t *testing.T) {
 				t.Fatalf("%s: %s: %d %s", entry.Code, s.stage, r.status, r.body)
 			}
 		}
-		// Neither does a session without a wish, of a test key; and what cannot be
-		// rehearsed is told.
+		// A test session without a rehearsal has none either, and a code that cannot be
+		// rehearsed is refused at the mint.
 		w.keys = test
 		if a := w.tryMint(map[string]any{"rehearse": entry.Code}); (a.code == "") != (entry.Rehearse != "") || a.code != "" && a.rules() != "rehearse one_of" {
 			t.Errorf("%s: %s", entry.Code, a.body)
@@ -315,14 +314,14 @@ func TestLiveKeysDoNotRehearse(t *testing.T) {
 	if a := w.tryMint(map[string]any{"rehearse": 1}); a.rules() != "rehearse type" {
 		t.Errorf("a number: %s", a.body)
 	}
-	// Nor does a session of a live key go on with what rehearses: it has no such job.
+	// A session of a live key cannot continue a rehearsing job: it is not found.
 	rehearsing := w.mint(map[string]any{"rehearse": fault.CodeTransactionFailed})
 	job := rehearsing.prepared("Begun to fail", nil)
 	w.keys = live
 	b := w.mint(nil)
 	for _, step := range []string{"upload", "prepare", "confirm"} {
 		if a := b.post("/v1/works/"+step, map[string]string{"job_id": job}); a.code != fault.CodeTransactionNotFound {
-			t.Errorf("a live key goes on with a rehearsal: %s: %s", step, a.body)
+			t.Errorf("a live key continues a rehearsal: %s: %s", step, a.body)
 		}
 	}
 	w.keys = test
@@ -330,6 +329,6 @@ func TestLiveKeysDoNotRehearse(t *testing.T) {
 		t.Errorf("the test key does not: %s", a.body)
 	}
 	if w.work(); w.done(w.registered("Of a test key")).Done.Failure != nil {
-		t.Error("a test key without a wish fails")
+		t.Error("a test key without a rehearsal fails")
 	}
 }

@@ -22,19 +22,19 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// refusing is a network whose dry run says no.
+// refusing is a network whose dry run refuses.
 type refusing struct{ network.Network }
 
 func (refusing) DryRun(context.Context, network.Call) error { return network.ErrRefused }
 
-// real is how a code's own cause is made, and the call that meets it.
+// real makes a code's real cause, and the call that receives the code.
 type real struct {
 	options options
-	away    bool // the database can be cut off: it is a Postgres behind a proxy
+	away    bool // the database is a Postgres behind a proxy, which can be cut
 	do      func(w *world, cut func()) reply
 }
 
-// unreal are the codes that no cause on this server raises on these routes.
+// unreal are the codes that no real cause on this server raises on these routes.
 var unreal = map[fault.Code]string{
 	fault.CodeWidgetNetworkError:       "a browser raises it: no server sends it",
 	fault.CodeWidgetUploadError:        "a browser raises it: no server sends it",
@@ -43,7 +43,7 @@ var unreal = map[fault.Code]string{
 	fault.CodeWidgetConfigurationError: "a browser raises it: no server sends it",
 }
 
-// byMint are raised by a mint only, which has neither a session's budget nor CORS.
+// byMint are raised only by a mint, which has neither a session's budget nor CORS.
 var byMint = []fault.Code{fault.CodeSessionInvalidExternalUserRef}
 
 // reals has the real cause of every code that can be rehearsed.
@@ -53,7 +53,7 @@ func reals() map[fault.Code]real {
 	start := func(b tab) reply { return post(b, "/v1/works/init", work("Real", nil)) }
 	job := func(b tab, step, id string) reply { return post(b, "/v1/works/"+step, map[string]string{"job_id": id}) }
 	simple := func(do func(w *world) reply) real { return real{do: func(w *world, _ func()) reply { return do(w) }} }
-	// head is a good call but for one header.
+	// head is a valid call except for one header.
 	head := func(name, value string) real {
 		return simple(func(w *world) reply {
 			h := w.mint(nil).head()
@@ -237,8 +237,8 @@ func reals() map[fault.Code]real {
 	}
 }
 
-// shape is what of an answer a client may act on: its status, the headers that are
-// there, and the members of the details.
+// shape returns what a client may depend on in an answer: its status, its headers, and the
+// members of the details.
 func shape(t *testing.T, r reply, code fault.Code) (status int, headers, members []string) {
 	t.Helper()
 	if r.err != nil {
@@ -254,7 +254,7 @@ func shape(t *testing.T, r reply, code fault.Code) (status int, headers, members
 	if err := json.Unmarshal(r.body, &body); err != nil {
 		t.Fatalf("%d %s", r.status, r.body)
 	}
-	if body.Result != nil { // a transaction that failed
+	if body.Result != nil { // a failed transaction
 		body.Error.Code, _ = fault.Code(body.Result["error_code"].(string)), 0
 		body.Error.Details = body.Result
 	}
@@ -264,8 +264,8 @@ func shape(t *testing.T, r reply, code fault.Code) (status int, headers, members
 	return r.status, slices.Sorted(maps.Keys(r.header)), slices.Sorted(maps.Keys(body.Error.Details))
 }
 
-// Every code that can be rehearsed, by its real cause and by a rehearsal: a client
-// cannot tell them apart.
+// Every code that can be rehearsed, by its real cause and by a rehearsal: a client cannot
+// distinguish them.
 func TestRehearsedAsReal(t *testing.T) {
 	t.Parallel()
 	causes := reals()

@@ -11,7 +11,7 @@ import (
 	"timbre.example/fault"
 )
 
-// refusalHeaders sets what a refusal says besides its body.
+// refusalHeaders sets the headers of a refusal.
 func refusalHeaders(f *fault.Error, x *exchange, set func(name, value string)) {
 	if s := f.RetryAfterSeconds(); s > 0 {
 		set("Retry-After", strconv.Itoa(s))
@@ -35,10 +35,9 @@ func init() {
 	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError { return refuse(nil, status, msg, errs...) }
 }
 
-// refuse is how huma makes every error response: those that handlers return,
-// and those of its own (a body that is no JSON or of the wrong types), which
-// all mean common.validation_failed. A refusal of ours among several wins: it
-// is about who is calling, the others about what was sent.
+// refuse makes every error response of huma. huma's own errors (a body that is not JSON or
+// has the wrong types) become common.validation_failed. A catalogued error among several
+// wins: it is about the caller, and the others are about the body.
 func refuse(ctx huma.Context, status int, _ string, errs ...error) huma.StatusError {
 	var f *fault.Error
 	switch {
@@ -62,7 +61,7 @@ func refuse(ctx huma.Context, status int, _ string, errs ...error) huma.StatusEr
 	return &refusal{Envelope: f.Envelope(id), status: f.Status()}
 }
 
-// fields says what of a request could not be read.
+// fields lists the parts of a request that could not be read.
 func fields(status int, errs []error) []fault.Field {
 	if status == http.StatusUnsupportedMediaType {
 		return []fault.Field{{Field: "content-type", Rule: "json", Message: "The body must be application/json."}}
@@ -78,7 +77,7 @@ func fields(status int, errs []error) []fault.Field {
 		if !in {
 			name = strings.TrimPrefix(strings.TrimPrefix(detail.Location, "query."), "header.")
 		}
-		rule, message := "type", "This is not of the documented type: "+detail.Message+"."
+		rule, message := "type", "Wrong type: "+detail.Message+"."
 		if name == "body" || name == "" {
 			name, rule, message = "body", "json", "The body is not the documented JSON."
 		}

@@ -9,27 +9,27 @@ import (
 	"timbre.example/fault"
 )
 
-// followersOfOne is how many streams may follow one transaction, and so one
-// session: a page that is reloaded, its backend, and some that died unnoticed.
+// followersOfOne is how many streams may follow one transaction, and so one session: a
+// reloaded page, its backend, and connections that died unnoticed.
 const followersOfOne = 100
 
-// streams bounds the progress streams that are open at once in this process: each holds
-// a connection and its buffers until its transaction ends, and a budget of calls
-// bounds only how fast they are opened.
+// streams limits the progress streams that are open at once in this process. Each stream
+// holds a connection and its buffers until its transaction ends, and a budget of calls
+// limits only how fast streams are opened.
 type streams struct {
 	most int
 
 	mu  sync.Mutex
 	all int
 	of  map[string]int // by transaction
-	// by organization; each may hold half of all, and never less than two
-	// transactions may
+	// by organization: at most half of all streams, but never less than the streams of two
+	// transactions
 	orgs map[string]int
-	// empty is closed when nobody is left; nil while nobody waits for that.
+	// empty is closed when the last stream ends; nil while drained is not waiting.
 	empty chan struct{}
 }
 
-// drained waits until nobody is left, or until ctx ends.
+// drained waits until no stream is open, or until ctx ends.
 func (s *streams) drained(ctx context.Context) {
 	s.mu.Lock()
 	if s.all == 0 {
@@ -47,19 +47,19 @@ func (s *streams) drained(ctx context.Context) {
 	}
 }
 
-// enter makes room for one more, until leave is called. The id is "" for a stream
-// that only tells that there is nothing to follow, and so is the organization: all of
-// these have the share of one organization, since anybody can open them.
+// enter reserves a stream until leave is called. Organization and id are "" for a stream
+// that only reports an unknown transaction. All such streams share the limit of one
+// organization, since any client can open them.
 func (s *streams) enter(organization, id string) (leave func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case id != "" && s.of[id] >= followersOfOne:
-		return nil, fault.CommonRateLimited(heartbeat).With("reason", "followers").Because(errors.New("too many follow this transaction"))
+		return nil, fault.CommonRateLimited(heartbeat).With("reason", "followers").Because(errors.New("too many followers of this transaction"))
 	case s.orgs[organization] >= max(2*followersOfOne, s.most/2):
-		return nil, fault.CommonRateLimited(heartbeat).With("reason", "organization").Because(errors.New("too many follow transactions of this organization"))
+		return nil, fault.CommonRateLimited(heartbeat).With("reason", "organization").Because(errors.New("too many followers of this organization's transactions"))
 	case s.all >= s.most:
-		return nil, fault.CommonServiceUnavailable(2 * time.Second).Because(errors.New("too many follow transactions here"))
+		return nil, fault.CommonServiceUnavailable(2 * time.Second).Because(errors.New("too many followers in this process"))
 	}
 	s.all++
 	s.of[id]++

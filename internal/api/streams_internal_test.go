@@ -8,8 +8,8 @@ import (
 	"timbre.example/fault"
 )
 
-// One organization has half of the streams at most, however many transactions it
-// has; another finds the other half, and what was left is free again.
+// One organization has at most half of the streams, however many transactions it has.
+// Another organization can use the other half, and closed streams are free again.
 func TestStreamsAreShared(t *testing.T) {
 	t.Parallel()
 	const most = 6 * followersOfOne
@@ -47,8 +47,8 @@ func TestStreamsAreShared(t *testing.T) {
 	}
 }
 
-// Streams of unknown transactions, which anybody can open, leave half to the others.
-func TestStreamsOfNothing(t *testing.T) {
+// Streams of unknown transactions, which any client can open, leave half to the others.
+func TestStreamsOfUnknownTransactions(t *testing.T) {
 	t.Parallel()
 	const most = 6 * followersOfOne
 	s := &streams{most: most, of: map[string]int{}, orgs: map[string]int{}}

@@ -22,14 +22,14 @@ import (
 )
 
 type transactionInput struct {
-	ID string `path:"id" doc:"The id is the capability: whoever has it may follow"`
+	ID string `path:"id" doc:"The id is the capability: any client that knows it may follow"`
 }
 
 type wireDetails struct {
 	TxHash      string    `json:"tx_hash"`
 	BlockNumber int64     `json:"block_number"`
 	BlockHash   string    `json:"block_hash"`
-	At          time.Time `json:"registered_at" doc:"When the network took it, as certificate and evidence tell it"`
+	At          time.Time `json:"registered_at" doc:"When the network accepted it: the time on certificate and evidence"`
 	AtsID       int64     `json:"ats_id"`
 	WorkID      string    `json:"work_id"`
 	ExplorerURL string    `json:"explorer_url"`
@@ -40,10 +40,10 @@ type wireDetails struct {
 type wireResult struct {
 	Success bool `json:"success"`
 	*wireDetails
-	Error        string         `json:"error,omitempty" doc:"Of a failure: the catalogue's message, in English"`
+	Error        string         `json:"error,omitempty" doc:"For a failure: the catalogue's message, in English"`
 	ErrorCode    fault.Code     `json:"error_code,omitempty"`
 	ErrorDetails map[string]any `json:"error_details,omitempty"`
-	RequestID    string         `json:"request_id,omitempty" doc:"Of the confirm"`
+	RequestID    string         `json:"request_id,omitempty" doc:"The request_id of the confirm"`
 }
 
 type transactionOutput struct {
@@ -65,8 +65,8 @@ func details(o *registry.Outcome) *wireDetails {
 	return &wireDetails{TxHash: o.TxHash, BlockNumber: o.BlockNumber, BlockHash: o.BlockHash, At: o.At, AtsID: o.AtsID, WorkID: o.WorkID, ExplorerURL: o.ExplorerURL, WorkURL: o.WorkURL, AccessCode: o.AccessCode}
 }
 
-// view reads a transaction by what a path holds. What is no id is nobody's, and
-// is not asked of the database, which may choke on it.
+// view reads the transaction whose id is in a path. An invalid id is transaction.not_found,
+// without a query: the database may fail on it.
 func (a *API) view(ctx context.Context, id string) (registry.View, error) {
 	id, ok := parseID(id)
 	if !ok {
@@ -104,8 +104,8 @@ func (a *API) transaction(ctx context.Context, in *transactionInput) (*transacti
 	return out, nil
 }
 
-// A frame of a progress stream. A failure is an error frame, never an update;
-// the completed step always carries its details.
+// The frames of a progress stream. A failure is an error frame, never an update. The
+// completed step always has its details.
 type updateFrame struct {
 	Type string `json:"type"`
 	registry.Step
@@ -117,7 +117,7 @@ type errorFrame struct {
 	Error *fault.Body `json:"error"`
 }
 
-// frame is one thing to tell a follower. Its number counts the steps before it.
+// frame is one message to a follower. Its number is the step's, from 1.
 type frame struct {
 	number int
 	event  string
@@ -125,7 +125,8 @@ type frame struct {
 	last   bool
 }
 
-// frames are what a follower who has seen the first `seen` steps has missed.
+// frames returns the frames after the first `seen` steps, and always the last one of an
+// ended transaction.
 func frames(v registry.View, seen int) []frame {
 	var out []frame
 	for i, s := range v.Steps {
@@ -146,7 +147,7 @@ func frames(v registry.View, seen int) []frame {
 }
 
 const (
-	// heartbeat keeps proxies from closing a quiet stream.
+	// heartbeat keeps proxies from closing an idle stream.
 	heartbeat = 25 * time.Second
 	// writeTimeout is how long a follower may take to read a frame.
 	writeTimeout = 10 * time.Second
@@ -155,11 +156,10 @@ const (
 // errStopped ends a stream because the server shuts down.
 var errStopped = errors.New("server stopping")
 
-// follow sends a transaction's frames from the step after seen to the terminal
-// one, through send; beat is called when there was nothing for a while. It
-// returns nil only after the terminal frame.
+// follow sends a transaction's frames through send, from the step after seen to the terminal
+// one. It calls beat after each heartbeat. It returns nil only after the terminal frame.
 func (a *API) follow(ctx context.Context, id string, seen int, send func(frame) error, beat func() error) error {
-	changed, stop := a.Registry.Progress.Follow(id) // before the first look
+	changed, stop := a.Registry.Progress.Follow(id) // before the first read
 	defer stop()
 	tick := time.NewTicker(heartbeat)
 	defer tick.Stop()
@@ -179,7 +179,7 @@ func (a *API) follow(ctx context.Context, id string, seen int, send func(frame) 
 		}
 		select {
 		case <-changed:
-		case <-tick.C: // also looks again, should a wake-up have been lost with the database
+		case <-tick.C: // reads again too: an outage of the database may have lost a wake-up
 			if err := beat(); err != nil {
 				return err
 			}
@@ -191,8 +191,8 @@ func (a *API) follow(ctx context.Context, id string, seen int, send func(frame) 
 	}
 }
 
-// handshake holds back a refusal that the WebSocket library words itself, and
-// keeps hold of the connection that it takes over.
+// handshake withholds a refusal that the WebSocket library writes, and keeps the connection
+// that the library hijacks.
 type handshake struct {
 	http.ResponseWriter
 	refused bool
@@ -206,17 +206,17 @@ func (h *handshake) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, err
 }
 
-// noFrame begins a frame with a reserved opcode: no frame at all.
-var noFrame = []byte{0x83, 0x00}
+// invalidFrame is an invalid frame: its opcode is reserved.
+var invalidFrame = []byte{0x83, 0x00}
 
-// spoil sends what is no frame, before a socket is dropped that has not told the
-// end. Browsers tell a page of a connection that merely ends by `close` alone, and
-// published widgets listen to `error` only; a bad frame is an `error`, and they
-// poll. Nobody else writes a frame now, but for a pong of the library's: that is
-// one Write, and the connection takes one after the other.
-func (h *handshake) spoil() {
+// sendInvalidFrame sends an invalid frame before a socket is dropped without a terminal frame. When a
+// connection just ends, browsers raise only `close`, but published widgets listen only to
+// `error`. An invalid frame raises `error`, and these widgets then poll. Only a pong of the
+// library may be written at the same time: it is one Write, and the connection serializes
+// writes.
+func (h *handshake) sendInvalidFrame() {
 	_ = h.conn.SetWriteDeadline(time.Now().Add(time.Second))
-	_, _ = h.conn.Write(noFrame)
+	_, _ = h.conn.Write(invalidFrame)
 }
 
 func (h *handshake) Unwrap() http.ResponseWriter { return h.ResponseWriter }
@@ -234,14 +234,14 @@ func (h *handshake) Write(p []byte) (int, error) {
 	return h.ResponseWriter.Write(p)
 }
 
-// inStream reports whether a refusal is one that a follower reads in the stream:
-// browsers hide the answer to a refused handshake from the page. The others are
-// answered as any refusal, for a page to ask again elsewhere.
+// inStream reports whether a follower reads a refusal in the stream: browsers hide the
+// answer to a refused handshake from the page. Other refusals are ordinary answers, and the
+// page polls instead.
 func inStream(err error) bool {
 	return errors.Is(err, fault.CodeTransactionNotFound) || errors.Is(err, fault.CodeTransactionStoreUnavailable)
 }
 
-// terminal is the only frame of a stream that cannot be followed.
+// terminal is the only frame of a stream for a transaction that cannot be followed.
 func terminal(r *http.Request, err error) frame {
 	f, x := catalogued(err), exchangeOf(r.Context())
 	x.fault = f
@@ -249,13 +249,13 @@ func terminal(r *http.Request, err error) frame {
 	return frame{event: "error", body: errorFrame{Type: "error", Error: &body}, last: true}
 }
 
-// socket streams progress over a WebSocket. The id is the capability, so any
-// page may listen. The socket is closed cleanly only after a terminal frame: in
-// every other case the connection is dropped, and the client asks elsewhere.
+// socket streams progress over a WebSocket. The id is the capability, so any page may
+// follow. The socket is closed cleanly only after a terminal frame. In every other case the
+// connection is dropped, and the client polls.
 //
-// A transaction that is unknown or cannot be read is told by an error frame. Too
-// many followers are refused at the handshake: the transaction goes on, and a page
-// that hears of a refused handshake polls.
+// A transaction that is unknown or cannot be read is reported by an error frame. Too many
+// followers are refused at the handshake: the transaction continues, and a page with a
+// refused handshake polls.
 func (a *API) socket(w http.ResponseWriter, r *http.Request) {
 	v, unseen := a.view(r.Context(), chi.URLParam(r, "id"))
 	if unseen != nil && !(inStream(unseen) && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")) {
@@ -273,13 +273,12 @@ func (a *API) socket(w http.ResponseWriter, r *http.Request) {
 	conn, err := websocket.Accept(shake, r, &websocket.AcceptOptions{OriginPatterns: []string{"*"}, CompressionMode: websocket.CompressionDisabled})
 	if err != nil {
 		if shake.refused {
-			a.RenderError(w, r, fault.CommonValidationFailed([]fault.Field{{Field: "upgrade", Rule: "websocket", Message: "This address speaks WebSocket, version 13."}}).Because(err))
+			a.RenderError(w, r, fault.CommonValidationFailed([]fault.Field{{Field: "upgrade", Rule: "websocket", Message: "A WebSocket upgrade (version 13) is required."}}).Because(err))
 		}
 		return
 	}
 	defer conn.CloseNow()
-	// Ends when the client goes. Followers have nothing to say; those that talk
-	// all the same are not sent away for it.
+	// ctx ends when the client disconnects. Messages from followers are read and ignored.
 	ctx, gone := context.WithCancel(context.WithoutCancel(r.Context()))
 	go func() {
 		defer gone()
@@ -321,13 +320,13 @@ func (a *API) socket(w http.ResponseWriter, r *http.Request) {
 		conn.Close(websocket.StatusNormalClosure, "")
 		return
 	}
-	shake.spoil()
+	shake.sendInvalidFrame()
 }
 
-// events streams progress as server-sent events: update, completed, error. The
-// id of each is the number of steps told; a client that comes back with
-// Last-Event-ID gets the rest. A transaction that is unknown or cannot be read is
-// told by an error event without an id: an EventSource reads no other answer.
+// events streams progress as server-sent events: update, completed, error. The id of each
+// event is the number of steps sent. A client that reconnects with Last-Event-ID gets the
+// remaining ones. A transaction that is unknown or cannot be read is reported by an error
+// event without an id: an EventSource reads no other answer.
 func (a *API) events(w http.ResponseWriter, r *http.Request) {
 	v, unseen := a.view(r.Context(), chi.URLParam(r, "id"))
 	if unseen != nil && !inStream(unseen) {

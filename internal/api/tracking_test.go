@@ -25,7 +25,7 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// frame is what a follower is told, whichever way.
+// frame is one message to a follower, by socket or events.
 type frame struct {
 	Type          string `json:"type"`
 	TransactionID string `json:"transaction_id"`
@@ -81,7 +81,7 @@ func (f follower) next() (frame, error) {
 	return x, nil
 }
 
-// rest reads to the end, which says how the socket was closed.
+// rest reads to the end; the error says how the socket was closed.
 func (f follower) rest() (frames []frame, texts []string, end error) {
 	f.t.Helper()
 	for {
@@ -97,7 +97,7 @@ func TestSocket(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
 		id := w.registered("Followed")
-		// 16 from the beginning, one of which talks.
+		// 16 followers from the start, one of which sends messages.
 		early := make([]follower, 16)
 		for i := range early {
 			early[i] = w.socket(strings.ToUpper(id))
@@ -122,7 +122,7 @@ func TestSocket(t *testing.T) {
 				}
 			}
 		}
-		// One who comes late is told everything.
+		// A late follower receives every frame.
 		frames, texts, end := w.socket(id).rest()
 		if d := cmp.Diff(way, texts); d != "" || websocket.CloseStatus(end) != websocket.StatusNormalClosure || frames[len(frames)-1].Details == nil {
 			t.Errorf("late: %v %s", end, d)
@@ -161,10 +161,10 @@ func TestFailureIsAnErrorFrame(t *testing.T) {
 			Result   map[string]any
 		}
 		w.call("GET", "/v1/transactions/"+id, nil, nil).into(&v)
-		told := map[string]any{
+		result := map[string]any{
 			"success": false, "error": e.Message, "error_code": string(e.Code), "error_details": map[string]any{"reason": "the chain said no"}, "request_id": e.RequestID,
 		}
-		if d := cmp.Diff(told, v.Result); d != "" || !v.Complete {
+		if d := cmp.Diff(result, v.Result); d != "" || !v.Complete {
 			t.Error(d)
 		}
 		// Nothing is charged, and the title and the audio are free again.
@@ -176,9 +176,9 @@ func TestFailureIsAnErrorFrame(t *testing.T) {
 	})
 }
 
-// A server that shuts down drops its followers: no close frame, so that a
-// client asks elsewhere instead of taking it for the end.
-func TestShutdownIsNoCleanClose(t *testing.T) {
+// A server that shuts down drops its followers without a close frame, so that clients poll
+// instead of taking it for the end.
+func TestShutdownDropsFollowers(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	id := w.registered("Interrupted")
 	f := w.socket(id)
@@ -203,8 +203,8 @@ func TestShutdownIsNoCleanClose(t *testing.T) {
 	}
 }
 
-// raw opens a socket without a library, and returns what comes after the
-// handshake until the connection ends.
+// raw opens a socket without a library, and returns the bytes from the handshake until the
+// connection ends.
 func (w *world) raw(id string, then func()) (got []byte, end error) {
 	w.t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
@@ -220,16 +220,16 @@ func (w *world) raw(id string, then func()) (got []byte, end error) {
 		w.t.Fatalf("handshake: %d", res.StatusCode)
 	}
 	first := make([]byte, 2)
-	_, err = io.ReadFull(in, first) // a frame has come: the server follows
+	_, err = io.ReadFull(in, first) // the first frame has arrived: the server follows
 	w.must(err)
 	then()
 	rest, err := io.ReadAll(in)
 	return append(first, rest...), err
 }
 
-// A page hears of a dropped socket by close alone; of a frame that is no frame it
-// hears by error too. A socket that told the end is closed cleanly, without one.
-func TestNoFrameBeforeADrop(t *testing.T) {
+// A dropped socket raises only close in a page; an invalid frame also raises error. A socket
+// that sent its terminal frame is closed cleanly, without an invalid frame.
+func TestInvalidFrameBeforeADrop(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	id := w.registered("Dropped")
 	got, end := w.raw(id, w.stop)
@@ -245,13 +245,13 @@ func TestNoFrameBeforeADrop(t *testing.T) {
 	w.work()
 	w.done(id)
 	if got, _ := w.raw(id, func() {}); bytes.HasSuffix(got, []byte{0x83, 0x00}) || !bytes.Contains(got, []byte(`"step":"completed"`)) {
-		t.Errorf("told the end: %x", got[max(0, len(got)-8):])
+		t.Errorf("ended with: %x", got[max(0, len(got)-8):])
 	}
 }
 
-// A drop while frames are written never splits one: what was sent before the two
-// bytes are whole frames.
-func TestNoFrameBetweenFrames(t *testing.T) {
+// A drop while frames are written never splits a frame: all bytes before the invalid frame
+// are whole frames.
+func TestInvalidFrameSplitsNoFrame(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	id := w.registered("Dropped at once")
 	w.stop()
@@ -280,12 +280,12 @@ func TestNoFrameBetweenFrames(t *testing.T) {
 	wg.Wait()
 }
 
-// What cannot be followed is told in the stream: a page cannot read the answer to
-// a refused handshake, and an EventSource none but its own.
+// A transaction that cannot be followed is reported in the stream. A page cannot read the
+// answer to a refused handshake, and an EventSource reads only its own format.
 func TestUnknownIsAnErrorFrame(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	for _, unknown := range []string{"x", "01890000-0000-7000-8000-000000000000", strings.Repeat("y", 5000)} {
-		w.toldInStream(unknown, fault.CodeTransactionNotFound)
+		w.reportedInStream(unknown, fault.CodeTransactionNotFound)
 	}
 	w.api.Drain(t.Context())
 	if n := w.api.Streams(); n != 0 {
@@ -293,9 +293,9 @@ func TestUnknownIsAnErrorFrame(t *testing.T) {
 	}
 }
 
-// toldInStream checks that a transaction which cannot be followed is told by an
-// error frame, an error event, and a refused status.
-func (w *world) toldInStream(id string, want fault.Code) {
+// reportedInStream checks the answers for a transaction that cannot be followed: an error
+// frame, an error event, and a refused status.
+func (w *world) reportedInStream(id string, want fault.Code) {
 	t := w.t
 	t.Helper()
 	frames, texts, end := w.socket(id).rest()
@@ -310,13 +310,13 @@ func (w *world) toldInStream(id string, want fault.Code) {
 	if a := w.call("GET", "/v1/transactions/"+id, nil, nil); a.code != want {
 		t.Errorf("status of %s: %s", id, a.body)
 	}
-	// What is no handshake is answered as ever.
+	// A request without a handshake is answered as usual.
 	if a := w.call("GET", "/v1/ws/transactions/"+id, nil, nil); a.code != want {
 		t.Errorf("no handshake for %s: %s", id, a.body)
 	}
 }
 
-// settled waits until nobody follows.
+// settled waits until there are no followers.
 func (w *world) settled() {
 	w.t.Helper()
 	limit := time.Now().Add(10 * time.Second)
@@ -328,7 +328,7 @@ func (w *world) settled() {
 	}
 }
 
-// Followers who leave, politely or not, leave nothing behind.
+// Followers that leave, with or without a close, leave nothing behind.
 func TestFollowersLeave(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	id := w.registered("Left")
@@ -356,15 +356,15 @@ func TestFollowersLeave(t *testing.T) {
 	goleak.VerifyNone(t, before)
 }
 
-// Streams that are open at once are counted, by transaction and in all, and who
-// leaves makes room.
+// Open streams are limited, per transaction and in total, and a stream that ends makes
+// space.
 func TestTooManyFollowers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, storetest.SQLite(t), options{followers: 102})
 	var ids [2]string
 	for i := range ids {
 		b := w.mint(nil)
-		job := b.prepared(fmt.Sprint("Followed ", i), nil) // no worker: it goes on for as long as the test
+		job := b.prepared(fmt.Sprint("Followed ", i), nil) // without a worker: it stays in flight during the test
 		if a := b.post("/v1/works/confirm", map[string]any{"job_id": job}); a.status != 202 {
 			t.Fatal(a)
 		}
@@ -436,7 +436,7 @@ func (s *stream) next() (string, error) {
 		case "data":
 			data = value
 		case "":
-			if event == "" { // a comment, or the advice when to come back
+			if event == "" { // a comment, or the retry time
 				continue
 			}
 			var f frame

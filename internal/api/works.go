@@ -16,9 +16,9 @@ import (
 	"timbre.example/internal/session"
 )
 
-// The shapes below are the wire contract. Nothing is required by its type, and
-// unknown members are let be, but for a mint's: what is missing or wrong is told by field, after
-// trimming, by those who know the rules.
+// The structs below are the wire contract. Their types make no member required, and unknown
+// members are ignored, except in a mint. The registry and the sessions know the rules: they
+// trim the values and report every missing or invalid field.
 
 type mintInput struct {
 	Origin string `header:"Origin" doc:"The origin of the site that embeds the widget"`
@@ -28,9 +28,9 @@ type mintInput struct {
 		AllowedNetwork  string  `json:"allowed_network" required:"false" doc:"testnet or mainnet"`
 		AllowedAtsID    *int64  `json:"allowed_ats_id" required:"false" nullable:"true" doc:"The only work that the session may update"`
 		ExternalUserRef *string `json:"external_user_ref" required:"false" nullable:"true" doc:"The host's own id of the end-user, 1 to 255 bytes"`
-		Rehearse        *string `json:"rehearse" required:"false" nullable:"true" doc:"With a test key: the code that the session is to meet"`
+		Rehearse        *string `json:"rehearse" required:"false" nullable:"true" doc:"With a test key: the code that the session rehearses"`
 		MaxFileSize     *int64  `json:"max_file_size_bytes" required:"false" nullable:"true" doc:"Lowers the size cap, in bytes"`
-		AssetStorage    *string `json:"asset_storage" required:"false" nullable:"true" doc:"none: no file of this session is uploaded or stored, only its hash is taken"`
+		AssetStorage    *string `json:"asset_storage" required:"false" nullable:"true" doc:"none: files of this session are not uploaded or stored; only hashes are registered"`
 	}
 }
 
@@ -60,7 +60,7 @@ func (a *API) mint(ctx context.Context, in *mintInput) (*mintOutput, error) {
 
 type revokeInput struct {
 	Body struct {
-		SecretKey       string  `json:"secret_key" required:"false" doc:"csk_ and 64 hex digits: that of the key pair which minted the sessions"`
+		SecretKey       string  `json:"secret_key" required:"false" doc:"csk_ and 64 hex digits: the secret key of the pair that minted the sessions"`
 		SessionID       *string `json:"session_id" required:"false" nullable:"true" doc:"The session with this id, the jti of its token"`
 		Token           *string `json:"token" required:"false" nullable:"true" doc:"The session of this token"`
 		ExternalUserRef *string `json:"external_user_ref" required:"false" nullable:"true" doc:"All sessions of this end-user"`
@@ -119,8 +119,8 @@ func (a *API) stats(ctx context.Context, in *statsInput) (*statsOutput, error) {
 	return out, nil
 }
 
-// counts keeps the counts of the networks for a second: the database counts rows. One
-// caller asks it, and the others share that answer.
+// counts caches the counts of the networks for a second, since the database counts rows. One
+// caller queries it, and the others share the answer.
 type counts struct {
 	asking singleflight.Group
 
@@ -148,7 +148,7 @@ func (a *API) countsOf(ctx context.Context, n network.Name) (registry.Stats, err
 		return known.Stats, nil
 	}
 	s, err, _ := c.asking.Do(string(n), func() (any, error) {
-		// Another may be waiting for the answer when the first has gone.
+		// Another caller may wait for the answer when the first has disconnected.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countsWait)
 		defer cancel()
 		s, err := a.Registry.Stats(ctx, n)
@@ -203,10 +203,10 @@ func creators(in []wireCreator) []registry.Creator {
 	return out
 }
 
-// LanguageHeader is the language of the certificate that a job ends in. Its name has
-// a capital because huma passes over embedded types without one.
+// LanguageHeader is the language of the certificate that a job makes. Its name is exported
+// because huma ignores unexported embedded types.
 type LanguageHeader struct {
-	Language string `header:"Accept-Language" required:"false" doc:"The languages that the certificate should be in, most wanted first: one of en, fr, es, de, pt, ja and ar is chosen, English without one"`
+	Language string `header:"Accept-Language" required:"false" doc:"Preferred languages of the certificate: the best match of en, fr, es, de, pt, ja and ar; English by default"`
 }
 
 type initInput struct {
@@ -216,14 +216,14 @@ type initInput struct {
 		Title           string        `json:"title" required:"false" doc:"1 to 200 characters"`
 		Creators        []wireCreator `json:"creators" required:"false" doc:"1 to 32"`
 		Filename        string        `json:"filename" required:"false"`
-		Network         string        `json:"network" required:"false" doc:"testnet or mainnet, as the session's"`
-		ExternalUserRef *string       `json:"external_user_ref" required:"false" nullable:"true" doc:"As the session's, or left out"`
-		SizeBytes       *int64        `json:"size_bytes" required:"false" nullable:"true" doc:"The file's size, where it is known"`
-		MediaSHA256     *string       `json:"media_sha256" required:"false" nullable:"true" doc:"The file's SHA-256, 0x and 64 hex digits: the upload is held to it; where nothing is uploaded it is what is registered"`
+		Network         string        `json:"network" required:"false" doc:"The session's network: testnet or mainnet"`
+		ExternalUserRef *string       `json:"external_user_ref" required:"false" nullable:"true" doc:"The session's, or left out"`
+		SizeBytes       *int64        `json:"size_bytes" required:"false" nullable:"true" doc:"The file's size in bytes, if known"`
+		MediaSHA256     *string       `json:"media_sha256" required:"false" nullable:"true" doc:"The file's SHA-256, 0x and 64 hex digits. An upload must match it; without an upload it is registered"`
 	}
 }
 
-// announced is what a client knows of its file beforehand.
+// announced returns the client's description of its file.
 func announced(size *int64, hash *string) (a registry.Announced) {
 	if size != nil {
 		a.SizeBytes = *size
@@ -237,8 +237,8 @@ func announced(size *int64, hash *string) (a registry.Announced) {
 func (in *initInput) body() any                     { return &in.Body }
 func (*initInput) most() (bytes int64, strict bool) { return MaxWorkBody, false }
 
-// refuse refuses a token for another network even where the body has other
-// faults. Whether it names a network at all is checked with the rest.
+// refuse refuses a token for another network even when the body has other errors. An invalid
+// network is reported with those.
 func (in *initInput) refuse(ctx context.Context) error {
 	if n := network.Name(in.Body.Network); n.Valid() {
 		return callerOf(ctx).May(session.Register, n, true)
@@ -249,7 +249,7 @@ func (in *initInput) refuse(ctx context.Context) error {
 type slotOutput struct {
 	Body struct {
 		JobID     string     `json:"job_id" format:"uuid"`
-		Upload    string     `json:"upload,omitempty" enum:"none" doc:"none: nothing is uploaded, and prepare wants the file's hash and size unless init had them; left out where there is a URL"`
+		Upload    string     `json:"upload,omitempty" enum:"none" doc:"none: nothing is uploaded, and prepare needs the file's hash and size unless init had them; left out with an upload_url"`
 		UploadURL string     `json:"upload_url,omitempty"`
 		ExpiresAt *time.Time `json:"upload_expires_at,omitempty"`
 	}
@@ -287,9 +287,9 @@ func (a *API) initWork(ctx context.Context, in *initInput) (*slotOutput, error) 
 	return a.slotOf(ctx, slot, err)
 }
 
-// mayAskForTitle refuses an init whose end-user was told too often that a title is
-// taken: a refused init costs nothing, so one token could ask for every title of a
-// site. The session stays as it was. What the init came to is reported to asked.
+// mayAskForTitle refuses an init whose end-user has received duplicate_title too often. A
+// refused init costs nothing, so one token could test every title of a site. The session
+// stays unspent. The caller passes the result of the init to asked.
 func (a *API) mayAskForTitle(c session.Caller) (asked func(error), err error) {
 	if c.DuplicateTitles {
 		return func(error) {}, nil
@@ -312,16 +312,15 @@ type jobInput struct {
 	Body struct {
 		_           struct{} `additionalProperties:"true"`
 		JobID       string   `json:"job_id" required:"false" doc:"From init, a UUID"`
-		SizeBytes   *int64   `json:"size_bytes" required:"false" nullable:"true" doc:"Of a prepare where nothing is uploaded: the file's size"`
-		MediaSHA256 *string  `json:"media_sha256" required:"false" nullable:"true" doc:"Of a prepare where nothing is uploaded: the file's SHA-256, 0x and 64 hex digits"`
+		SizeBytes   *int64   `json:"size_bytes" required:"false" nullable:"true" doc:"For a prepare without an upload: the file's size"`
+		MediaSHA256 *string  `json:"media_sha256" required:"false" nullable:"true" doc:"For a prepare without an upload: the file's SHA-256, 0x and 64 hex digits"`
 	}
 }
 
 func (in *jobInput) body() any                     { return &in.Body }
 func (*jobInput) most() (bytes int64, strict bool) { return MaxSmallBody, false }
 
-// refuse refuses an expired token that names no job: it may go on with its own
-// and with nothing else.
+// refuse refuses an expired token without a job id: it may continue its own job only.
 func (in *jobInput) refuse(ctx context.Context) error {
 	if _, ok := parseID(strings.TrimSpace(in.Body.JobID)); !ok && callerOf(ctx).Expired {
 		return fault.CommonAuthExpired()
@@ -329,14 +328,14 @@ func (in *jobInput) refuse(ctx context.Context) error {
 	return nil
 }
 
-// id checks a job's id. That it exists is for others to say.
+// id checks the form of a job's id, not whether the job exists.
 func (in *jobInput) id(ctx context.Context) (string, error) {
 	id, ok := parseID(strings.TrimSpace(in.Body.JobID))
 	switch {
 	case id == "":
 		return "", fault.CommonValidationFailed([]fault.Field{{Field: "job_id", Rule: "required", Message: "This is required."}})
 	case !ok:
-		return "", fault.CommonValidationFailed([]fault.Field{{Field: "job_id", Rule: "uuid", Message: "This is no UUID."}})
+		return "", fault.CommonValidationFailed([]fault.Field{{Field: "job_id", Rule: "uuid", Message: "Must be a UUID."}})
 	}
 	exchangeOf(ctx).job = id
 	return id, nil
@@ -351,7 +350,7 @@ func (a *API) renewUpload(ctx context.Context, in *jobInput) (*slotOutput, error
 	return a.slotOf(ctx, slot, err)
 }
 
-// wireQuote is what a prepare answers.
+// wireQuote is the answer of a prepare.
 type wireQuote struct {
 	JobID       string    `json:"job_id" format:"uuid"`
 	WorkID      string    `json:"work_id" format:"uuid"`
@@ -365,10 +364,10 @@ type wireQuote struct {
 	ExpiresAt   time.Time `json:"expires_at"`
 	MediaHash   string    `json:"media_hash" doc:"SHA-256 of the file, 0x and 64 hex digits"`
 	SizeBytes   int64     `json:"size_bytes"`
-	Format      string    `json:"format,omitempty" doc:"Left out, as the next two, where nothing was uploaded: nobody looked"`
+	Format      string    `json:"format,omitempty" doc:"Left out, like the next two, for a file that was not uploaded"`
 	DurationSec float64   `json:"duration_seconds,omitempty"`
 	SampleRate  int       `json:"sample_rate,omitempty" doc:"Hz"`
-	Incomplete  bool      `json:"incomplete_last_frame,omitempty" doc:"The file is a bare stream of MP3 (or MP2) frames and ends inside one: it may have been cut, and is accepted. Left out when false"`
+	Incomplete  bool      `json:"incomplete_last_frame,omitempty" doc:"The file is a plain stream of MP3 or MP2 frames and ends inside a frame. It may be truncated, and is accepted. Left out when false"`
 }
 
 type prepareOutput struct {
@@ -407,9 +406,9 @@ func quoteOf(p registry.Prepared) (b wireQuote) {
 type confirmOutput struct {
 	Body struct {
 		TransactionID string `json:"transaction_id" format:"uuid"`
-		WSURL         string `json:"ws_url" doc:"A path below the server's address: the client puts the address in front"`
-		StatusURL     string `json:"status_url" doc:"A path, as ws_url"`
-		AccessCode    string `json:"access_code,omitempty" doc:"Of a new work: shown here and in the result, then never again"`
+		WSURL         string `json:"ws_url" doc:"A path: the client adds the server's address in front"`
+		StatusURL     string `json:"status_url" doc:"A path, like ws_url"`
+		AccessCode    string `json:"access_code,omitempty" doc:"Of a new work: shown only here and in the result"`
 	}
 }
 

@@ -34,7 +34,7 @@ import (
 	"timbre.example/internal/store"
 )
 
-// Whatever the tests did, nothing runs on after them.
+// After all tests no goroutine is still running.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const site = "https://songs.example"
@@ -52,8 +52,8 @@ type world struct {
 	client   *http.Client
 	logged   *buffer
 	ahead    atomic.Int64 // how far the server's clock is ahead
-	stopped  atomic.Int64 // when it stopped, if it did
-	stop     func()       // as a server that shuts down: ends progress streams
+	stopped  atomic.Int64 // when the clock was stopped, or 0
+	stop     func()       // ends progress streams, as a shutdown does
 	logs     []*netlog.Log
 	work     func() // starts the workers
 }
@@ -106,7 +106,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	}
 	networks := map[network.Name]network.Network{}
 	for i, name := range []network.Name{network.Testnet, network.Mainnet} {
-		l, err := netlog.Open(t.Context(), db, netlog.Config{Network: name, Origin: "songs.example/log/" + string(name), Key: key(byte(2 + i)), BlockTime: time.Millisecond, Silence: 24 * time.Hour, Logger: log, Monotonic: func() time.Duration { return time.Duration(db.Now().UnixNano()) }}) // clocks are moved
+		l, err := netlog.Open(t.Context(), db, netlog.Config{Network: name, Origin: "songs.example/log/" + string(name), Key: key(byte(2 + i)), BlockTime: time.Millisecond, Silence: 24 * time.Hour, Logger: log, Monotonic: func() time.Duration { return time.Duration(db.Now().UnixNano()) }}) // the tests move the clock
 		w.must(err)
 		w.logs = append(w.logs, l)
 		networks[name] = l
@@ -162,7 +162,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	return w
 }
 
-// stopClock lets time pass only as the test says, by ahead.
+// stopClock stops the clock; only changes of ahead move it.
 func (w *world) stopClock() { w.stopped.Store(time.Now().UnixMicro()) }
 
 func (w *world) must(err error) {
@@ -172,8 +172,7 @@ func (w *world) must(err error) {
 	}
 }
 
-// answer is a response that was read whole and found to keep the rules that
-// all of them share.
+// answer is a response that was read completely and that obeys the rules of all responses.
 type answer struct {
 	t      *testing.T
 	status int
@@ -199,7 +198,7 @@ func (a answer) get(name string) string {
 	return s
 }
 
-// rules are "field rule" of every field that was refused.
+// rules returns "field rule" of every refused field.
 func (a answer) rules() string {
 	var out []string
 	for _, f := range a.fields {
@@ -331,7 +330,7 @@ func (b tab) head() map[string]string {
 	return map[string]string{"Authorization": "Bearer " + b.token, "X-Site-Key": b.keys.SiteKey, "Content-Type": "application/json", "Origin": site}
 }
 
-// post calls a browser route; a string is sent as it is, anything else as JSON.
+// post calls a browser route; a string is sent unchanged, anything else as JSON.
 func (b tab) post(path string, body any) answer {
 	b.t.Helper()
 	return b.call("POST", path, b.head(), asJSON(body))
@@ -373,7 +372,7 @@ func (b tab) prepared(title string, change map[string]any) (job string) {
 	return job
 }
 
-// registered goes the whole way but for the network.
+// registered does every step of a client; the network may not have finished.
 func (w *world) registered(title string) (transaction string) {
 	w.t.Helper()
 	b := w.mint(nil)
@@ -466,7 +465,7 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-// failing is a network that takes everything and then refuses it.
+// failing is a network that accepts every transaction and then fails it.
 type failing struct{ network.Network }
 
 func (f failing) Find(ctx context.Context, hashes [][32]byte) (map[[32]byte]network.Receipt, error) {

@@ -20,8 +20,8 @@ import (
 
 var accessCodeForm = regexp.MustCompile(`^atc_[0-9a-f]{64}$`)
 
-// canonicalCode writes an access code as it was given out: people type it in
-// capitals too. What is no code is access_code.format_invalid.
+// canonicalCode returns an access code as it was issued: people also type it in capitals.
+// Text that is not an access code is access_code.format_invalid.
 func canonicalCode(typed string) (string, error) {
 	code := strings.ToLower(typed)
 	if len(typed) != len(code) || !accessCodeForm.MatchString(code) {
@@ -30,8 +30,8 @@ func canonicalCode(typed string) (string, error) {
 	return code, nil
 }
 
-// accessCode derives a work's access code of a generation, so that only its
-// hash need be stored and the code can still be shown while it is fresh.
+// accessCode derives the access code of a work for one generation. Only the hash of the code
+// is stored, and the code can still be shown while it is new.
 func (r *Registry) accessCode(workID string, generation int64) string {
 	mac := hmac.New(sha256.New, r.AccessSecret)
 	mac.Write([]byte(workID))
@@ -39,21 +39,21 @@ func (r *Registry) accessCode(workID string, generation int64) string {
 	return "atc_" + hex.EncodeToString(mac.Sum(nil))
 }
 
-// hashAccessCode is what a code is stored as and found by: 256 bits that nobody
-// can guess need no slow hash, and a look-up by hash compares no secret.
+// hashAccessCode returns the hash by which a code is stored and found. A code has 256 random
+// bits, so it needs no slow hash. A look-up by hash compares no secret.
 func hashAccessCode(code string) []byte {
 	h := sha256.Sum256([]byte(code))
 	return h[:]
 }
 
-// Unlock returns the caller as one who may look at the work that the code opens,
-// and update it where the session is for that.
-// begins says that something new is begun with it: a code whose lifetime ends
-// while an update is under way still finishes that one. A code that was replaced
-// opens nothing any more.
+// Unlock returns the caller with the right to view the work that the code opens. Where the
+// session allows updates, the caller may also update it.
 //
-// The code is looked for among the caller's organization and network only, so
-// that nobody learns of another's works.
+// begins is set when the call begins something new. A code whose lifetime ends during an
+// update still finishes that update. A replaced code opens nothing.
+//
+// The code is looked up only in the caller's organization and network, so no caller learns
+// of another organization's works.
 func (r *Registry) Unlock(ctx context.Context, c session.Caller, code string, begins bool) (session.Caller, error) {
 	code, err := canonicalCode(code)
 	if err != nil {
@@ -85,22 +85,21 @@ func (r *Registry) Unlock(ctx context.Context, c session.Caller, code string, be
 	return c, nil
 }
 
-// reaches reports whether a work is in the caller's reach at all: of the same
-// organization and network, and made by a key of the same kind, test or live.
+// reaches reports whether the caller can reach a work at all: same organization, same
+// network, and made by a key of the same kind, test or live.
 func reaches(c session.Caller, w query.Work) bool {
 	return w.OrganizationID == c.Organization && w.Network == string(c.Network) && w.Test == c.Test
 }
 
-// codeOver reports whether the organization's lifetime of codes has passed.
+// codeOver reports whether a code is older than the organization's lifetime of codes.
 func (r *Registry) codeOver(row query.WorkByAccessCodeRow) bool {
 	ttl := row.AccessCodeTtl
 	return ttl.Valid && r.DB.Now().Sub(store.Time(row.Work.AccessCodeIssuedAt)) >= time.Duration(ttl.Int64)*time.Microsecond
 }
 
-// ReplaceCode gives the work a new access code and ends the one that was shown.
-// The session that did it may ask again with the old one, in case the answer was
-// lost, also after it has expired, and is told the same code; everybody else is
-// refused.
+// ReplaceCode gives the work a new access code. The old code stops working immediately. If
+// the answer was lost, the same session may repeat the call with the old code, even after
+// the session has expired: it receives the same new code. Every other session is refused.
 func (r *Registry) ReplaceCode(ctx context.Context, c session.Caller, code string) (next string, err error) {
 	if err := c.May(session.UpdateVersion, "", false); err != nil {
 		return "", err
@@ -108,7 +107,7 @@ func (r *Registry) ReplaceCode(ctx context.Context, c session.Caller, code strin
 	if code, err = canonicalCode(code); err != nil {
 		return "", err
 	}
-	if c.Expired { // it begins nothing any more
+	if c.Expired { // an expired session can begin nothing
 		next, err := r.replacement(ctx, c, code)
 		if errors.Is(err, fault.CodeAccessCodeExpired) {
 			err = fault.CommonAuthExpired()
@@ -129,7 +128,7 @@ func (r *Registry) ReplaceCode(ctx context.Context, c session.Caller, code strin
 			if err != nil {
 				return err
 			}
-			if n == 0 { // another was quicker
+			if n == 0 { // another call was first
 				return codeReplaced()
 			}
 			return tx.RememberReplacedCode(ctx, query.RememberReplacedCodeParams{
@@ -143,10 +142,9 @@ func (r *Registry) ReplaceCode(ctx context.Context, c session.Caller, code strin
 	return next, err
 }
 
-// replacement tells the session that replaced a code what it replaced it by, as
-// long as nobody has replaced that one too. A database that cannot say who did
-// it is told as such: after access_code.expired the session would not ask again,
-// and the new code would be lost.
+// replacement returns the new code to the session that replaced the old one, as long as the
+// new code was not replaced too. A database error is returned as it is. After
+// access_code.expired the session would not ask again, and the new code would be lost.
 func (r *Registry) replacement(ctx context.Context, c session.Caller, code string) (string, error) {
 	old, err := r.DB.Read().ReplacedAccessCode(ctx, hashAccessCode(code))
 	switch {
@@ -160,5 +158,5 @@ func (r *Registry) replacement(ctx context.Context, c session.Caller, code strin
 	return r.accessCode(old.Work.ID, old.Work.AccessCodeGeneration), nil
 }
 
-// codeReplaced is the refusal of a code that has a successor.
+// codeReplaced is the refusal of a code that was replaced.
 func codeReplaced() error { return fault.AccessCodeExpired().With("reason", "replaced") }

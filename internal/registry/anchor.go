@@ -17,25 +17,25 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// batch is how many transactions are taken through a step at once. They share
-// its commit, which is what lets one worker keep up with many clients.
+// batch is how many transactions go through a step at once. They share a commit, so one
+// worker keeps up with many clients.
 const batch = 256
 
-// pagesInTurn is how many pages of each state one call of advance takes.
+// pagesInTurn is how many pages of each state one call of advance processes.
 const pagesInTurn = 16
 
-// retryEvery is the pace at which a worker looks for work that nobody woke it
-// for: after a failure, after a restart, or confirmed by another instance.
+// retryEvery is how often a worker polls without being woken: after a failure, after a
+// restart, or for work that another instance confirmed.
 const retryEvery = time.Second
 
-// Wake tells the worker of a network that there is something to do.
+// Wake tells the worker of a network to look for work.
 func (r *Registry) Wake(n network.Name) {
 	notify(r.wake[n])
 }
 
-// Run drives confirmed transactions of every network to their end, gets their
-// time-stamps, makes certificates, and sweeps what expired, until ctx ends. Several instances may
-// run on one database: each step changes a row only from the state before it, and
+// Run drives the confirmed transactions of every network to their end, until ctx ends. It
+// also requests time-stamps, makes certificates and sweeps expired jobs. Several instances
+// may run on one database: each step changes a row only from the state before it, and
 // sending the same bytes twice is harmless.
 func (r *Registry) Run(ctx context.Context) {
 	done := make(chan struct{})
@@ -70,9 +70,9 @@ func (r *Registry) follow(ctx context.Context, name network.Name, n network.Netw
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		head := n.Head() // before looking, so that nothing is missed in between
+		head := n.Head() // taken before the look, so that no block is missed in between
 		if err := r.advance(ctx, n); err != nil && ctx.Err() == nil {
-			r.Log.ErrorContext(ctx, "anchoring", "network", name, "error", err)
+			r.Log.ErrorContext(ctx, "anchoring failed", "network", name, "error", err)
 		}
 		timer.Reset(retryEvery)
 		select {
@@ -85,13 +85,13 @@ func (r *Registry) follow(ctx context.Context, name network.Name, n network.Netw
 	}
 }
 
-// advance takes every transaction in flight on a network as far as it can go now, by
-// turns of the organizations: a page of each state after the other, so that whoever
-// has one transaction does not wait until all of somebody's ten thousand are staged.
-// What cannot go on is reported, and keeps nothing else from going on.
+// advance takes every transaction in flight on a network as far as it can go now.
+// Organizations take turns, with one page of each state after the other. So an organization
+// with one transaction does not wait until ten thousand of another are staged. One stuck
+// transaction never blocks the others; errors are joined.
 //
-// It looks at each transaction once. While others come and come, it ends after some
-// pages, so that the next call looks at the first ones again.
+// Each call looks at each transaction once. While new ones keep coming, it ends after
+// pagesInTurn pages, so that the next call looks at the first ones again.
 func (r *Registry) advance(ctx context.Context, n network.Network) error {
 	var all []error
 	type step struct {
@@ -103,7 +103,7 @@ func (r *Registry) advance(ctx context.Context, n network.Network) error {
 	more := true
 	for page := 0; more && ctx.Err() == nil; page++ {
 		if page == pagesInTurn {
-			r.Wake(n.Name()) // to go on with it
+			r.Wake(n.Name()) // the next call continues
 			break
 		}
 		more = false
@@ -123,9 +123,9 @@ func (r *Registry) advance(ctx context.Context, n network.Network) error {
 	return errors.Join(all...)
 }
 
-// inFlight is the next page of a state: a part of it is for each organization that
-// has transactions there, of each the oldest that were not seen. full says that an
-// organization may have more.
+// inFlight returns the next page of a state. Every organization with transactions in that
+// state gets an equal part: its oldest transactions that were not seen yet. full reports
+// that an organization may have more.
 func (r *Registry) inFlight(ctx context.Context, n network.Name, state string, seen map[string]string) (page []query.Transaction, full bool, err error) {
 	orgs, err := r.DB.Read().OrganizationsInFlight(ctx, query.OrganizationsInFlightParams{Network: string(n), State: state})
 	if err != nil {
@@ -145,10 +145,10 @@ func (r *Registry) inFlight(ctx context.Context, n network.Name, state string, s
 	return page, full, nil
 }
 
-// errRehearsed is the reason of a transaction that a test session wanted to fail.
-var errRehearsed = errors.New("this is a rehearsal: the test session asked for a transaction that fails")
+// errRehearsed is the failure of a transaction for which a test session requested a failure.
+var errRehearsed = errors.New("this is a rehearsal: the test session requested a failing transaction")
 
-// stage builds and signs, and persists the exact bytes and their hash before
+// stage builds and signs the transactions. It stores the exact bytes and their hash before
 // anything is sent.
 func (r *Registry) stage(ctx context.Context, n network.Network, rows []query.Transaction) error {
 	var (
@@ -190,15 +190,15 @@ func (r *Registry) stage(ctx context.Context, n network.Network, rows []query.Tr
 	return errors.Join(append(silent, err)...)
 }
 
-// broadcast sends what is staged. A crash after it and before the commit sends
-// the same bytes again.
+// broadcast sends the staged transactions. After a crash between sending and the commit, the
+// same bytes are sent again.
 func (r *Registry) broadcast(ctx context.Context, n network.Network, rows []query.Transaction) error {
 	staged := make([]network.Staged, len(rows))
 	for i, row := range rows {
 		staged[i] = network.Staged{Bytes: row.Staged, Hash: [32]byte(row.TxHash)}
 	}
 	if err := n.Broadcast(ctx, staged); errors.Is(err, network.ErrRefused) && len(rows) > 1 {
-		// One of them is refused; the others must not wait for it.
+		// One of the rows is refused; the others must not wait for it.
 		var all []error
 		for i := range rows {
 			all = append(all, r.broadcast(ctx, n, rows[i:i+1]))
@@ -222,7 +222,7 @@ func (r *Registry) broadcast(ctx context.Context, n network.Network, rows []quer
 	return err
 }
 
-// finish turns receipts into works and versions.
+// finish makes works and versions from receipts.
 func (r *Registry) finish(ctx context.Context, n network.Network, rows []query.Transaction) error {
 	hashes := make([][32]byte, len(rows))
 	for i, row := range rows {
@@ -254,7 +254,7 @@ func (r *Registry) finish(ctx context.Context, n network.Network, rows []query.T
 	return err
 }
 
-// settle ends one transaction by its receipt.
+// settle ends one transaction as its receipt says.
 func (r *Registry) settle(ctx context.Context, tx *store.Tx, row query.Transaction, receipt network.Receipt) error {
 	if receipt.Failure != "" {
 		return r.fail(ctx, tx, row, receipt.Failure)
@@ -267,7 +267,7 @@ func (r *Registry) settle(ctx context.Context, tx *store.Tx, row query.Transacti
 		AtsID: receipt.AtsID, Version: receipt.Version, BlockNumber: receipt.BlockNumber, BlockHash: receipt.BlockHash[:],
 		Steps: steps(before, tx.Now, stepCompleted), Now: store.Micros(tx.Now), ID: row.ID,
 	})
-	if err != nil || changed == 0 { // 0: another instance was quicker
+	if err != nil || changed == 0 { // 0: another instance was first
 		return err
 	}
 	job, err := tx.GetJob(ctx, row.ID)
@@ -277,13 +277,13 @@ func (r *Registry) settle(ctx context.Context, tx *store.Tx, row query.Transacti
 	if err := r.settleWork(ctx, tx, job, receipt); err != nil {
 		return err
 	}
-	var patience int64
+	var until int64
 	if r.Stamp != nil {
-		patience = store.Micros(tx.Now.Add(timestampPatience))
+		until = store.Micros(tx.Now.Add(timestampTimeout))
 	}
 	if err := tx.InsertVersion(ctx, query.InsertVersionParams{
 		TransactionID: row.ID, Version: receipt.Version, TxHash: row.TxHash, BlockNumber: receipt.BlockNumber, BlockHash: receipt.BlockHash[:], Now: store.Micros(receipt.At),
-		TimestampUntil: patience,
+		TimestampUntil: until,
 	}); err != nil {
 		return err
 	}
@@ -293,7 +293,8 @@ func (r *Registry) settle(ctx context.Context, tx *store.Tx, row query.Transacti
 	return credits.Capture(ctx, tx, row.OrganizationID, row.ID)
 }
 
-// settleWork makes the work of a first version, or moves it to a further one.
+// settleWork creates the work for a first version, or moves an existing work to its next
+// version.
 func (r *Registry) settleWork(ctx context.Context, tx *store.Tx, job query.Job, receipt network.Receipt) error {
 	if job.Kind == KindUpdate {
 		n, err := tx.SetWorkVersion(ctx, query.SetWorkVersionParams{Version: receipt.Version, Now: store.Micros(tx.Now), ID: job.WorkID})
@@ -312,8 +313,8 @@ func (r *Registry) settleWork(ctx context.Context, tx *store.Tx, job query.Job, 
 	return tx.InsertWork(ctx, w)
 }
 
-// fail ends a transaction that the network will never take: everything that
-// confirm reserved and held is given back, in the same commit that says why.
+// fail ends a transaction that the network will never accept. The same commit stores the
+// reason and gives back all that confirm reserved and held.
 func (r *Registry) fail(ctx context.Context, tx *store.Tx, row query.Transaction, reason string) error {
 	before, err := parseSteps(row.Steps)
 	if err != nil {
@@ -322,25 +323,25 @@ func (r *Registry) fail(ctx context.Context, tx *store.Tx, row query.Transaction
 	changed, err := tx.FailTransaction(ctx, query.FailTransactionParams{
 		Failure: mustJSON(fault.TransactionFailed(reason).Envelope(row.RequestID).Error), Steps: steps(before, tx.Now, stepFailed), Now: store.Micros(tx.Now), ID: row.ID, Seen: row.State,
 	})
-	if err != nil || changed == 0 { // 0: another instance has taken it further
+	if err != nil || changed == 0 { // 0: another instance took it further
 		return err
 	}
 	job, err := tx.GetJob(ctx, row.ID)
 	if err != nil {
 		return err
 	}
-	if err := free(ctx, tx, job); err != nil {
+	if err := releaseClaims(ctx, tx, job); err != nil {
 		return err
 	}
 	return credits.Release(ctx, tx, row.OrganizationID, row.ID)
 }
 
-// rowsTogether is how many rows one of the database transactions of a batch takes. On
-// Postgres, where each statement is a round trip, they run beside each other; on
-// SQLite they end in the same commit.
+// rowsTogether is how many rows share one database transaction of a batch. On Postgres each
+// statement is a round trip, and these transactions run in parallel. On SQLite they share
+// one commit.
 const rowsTogether = 32
 
-// each runs f for every row, some rows together in one transaction.
+// each runs f for every row, several rows in one transaction.
 func (r *Registry) each(ctx context.Context, rows []query.Transaction, f func(*store.Tx, int) error) error {
 	errs := make([]error, (len(rows)+rowsTogether-1)/rowsTogether)
 	var wg sync.WaitGroup
@@ -352,10 +353,9 @@ func (r *Registry) each(ctx context.Context, rows []query.Transaction, f func(*s
 	return errors.Join(errs...)
 }
 
-// together runs f for the rows from from to before to in one transaction, and
-// wakes the followers. When that fails for another reason than an absent
-// database, every row is tried by itself, so that one which cannot go on does
-// not hold up the others.
+// together runs f for the rows from up to before to in one transaction, and wakes the
+// followers. If the transaction fails while the database is available, each row is tried
+// alone. So one stuck row does not hold up the others.
 func (r *Registry) together(ctx context.Context, rows []query.Transaction, from, to int, f func(*store.Tx, int) error) error {
 	err := r.DB.Tx(ctx, func(tx *store.Tx) error {
 		for i := from; i < to; i++ {
@@ -381,23 +381,23 @@ func (r *Registry) together(ctx context.Context, rows []query.Transaction, from,
 	return errors.Join(all...)
 }
 
-// View is a transaction as its follower sees it.
+// View is a transaction as its followers see it.
 type View struct {
 	ID string
-	// Organization is whose it is. No client is told.
+	// Organization owns the transaction. Clients never receive it.
 	Organization string
 
 	Kind      string
 	Steps     []Step
 	CreatedAt time.Time
 	UpdatedAt time.Time
-	// Rehearse is the code that its test session was to meet, or "".
+	// Rehearse is the code that the test session wants to receive, or "".
 	Rehearse fault.Code
 	// Done is nil until the transaction has ended.
 	Done *Outcome
 }
 
-// Outcome is how a transaction ended: Failure is nil when it is final.
+// Outcome is the end of a transaction. Failure is nil when the transaction is final.
 type Outcome struct {
 	TxHash      string
 	BlockNumber int64
@@ -406,15 +406,15 @@ type Outcome struct {
 	WorkID      string
 	WorkURL     string
 	ExplorerURL string
-	// At is when the network took it: the time that certificate and evidence tell.
+	// At is when the network accepted it: the time on the certificate and in the evidence.
 	At time.Time
-	// AccessCode is shown for a while after the end (Times.Result).
+	// AccessCode is shown for Times.Result after the end.
 	AccessCode string
 	Failure    *fault.Body
 }
 
-// Transaction reads a transaction. Its id is the capability: whoever has it may
-// follow. An unknown id is transaction.not_found.
+// Transaction reads a transaction. Knowing its id is the permission to follow it. An unknown
+// id is transaction.not_found.
 func (r *Registry) Transaction(ctx context.Context, id string) (View, error) {
 	row, err := r.DB.Read().TransactionForView(ctx, id)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -439,7 +439,7 @@ func (r *Registry) Transaction(ctx context.Context, id string) (View, error) {
 			TxHash: hash, BlockNumber: t.BlockNumber, BlockHash: Hex(t.BlockHash), AtsID: t.AtsID, WorkID: t.WorkID, At: store.Time(row.RegisteredAt),
 			WorkURL: r.WorkURL(network.Name(t.Network), t.AtsID), ExplorerURL: r.ExplorerURL(network.Name(t.Network), hash),
 		}
-		// A code that was replaced since, or erased, is nobody's to be shown here.
+		// An access code that was replaced or erased since is not shown.
 		if row.ExternalUserRef == "" && row.Generation == 0 && !row.RedactedAt.Valid && t.Kind == KindRegister && r.DB.Now().Sub(v.UpdatedAt) < r.Times.Result {
 			v.Done.AccessCode = r.accessCode(t.WorkID, 0)
 		}

@@ -13,30 +13,29 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// rests is how many times as long as it made one it rests before the next: making
-// certificates takes a quarter of one processor at most, and whoever registers
-// meanwhile hardly feels it.
-const rests = 3
+// pauseFactor is the pause after a certificate, as a multiple of the time that making it
+// took. So certificates use at most a quarter of one processor, and registrations meanwhile
+// hardly slow down.
+const pauseFactor = 3
 
-// certificateTime is how long making one may take. The longest texts that are taken
-// are set in half a second; one that takes longer than this has failed, and is
-// tried again when others have had their turns.
+// certificateTime is how long making one certificate may take. The longest accepted texts
+// take half a second. After the timeout the certificate counts as failed, and is
+// retried when others have had their turns.
 const certificateTime = 10 * time.Second
 
-// Issue is what a certificate says.
+// Issue is the content of a certificate.
 type Issue struct {
 	evidence.Evidence
 	// Language is one of [Languages].
 	Language string
-	// Issuer is the organization's name; Imprint is what it says of itself after
-	// that, or "".
+	// Issuer is the organization's name. Imprint is the text that follows it, or "".
 	Issuer, Imprint string
-	// Issued is the date of issue. It is decided once.
+	// Issued is the date of issue. It never changes once set.
 	Issued time.Time
 }
 
-// Issue is what the certificate of a version says; version 0 is the latest. It
-// fails as [Registry.Evidence] does. The first call decides the date of issue.
+// Issue returns the content of a version's certificate; version 0 is the latest. It fails as
+// [Registry.Evidence] does. The first call sets the date of issue.
 func (r *Registry) Issue(ctx context.Context, work string, version int64) (Issue, error) {
 	e, w, v, err := r.evidence(ctx, work, version)
 	if err != nil {
@@ -51,7 +50,7 @@ func (r *Registry) issue(ctx context.Context, e evidence.Evidence, w query.Work,
 		return Issue{}, err
 	}
 	if v.IssuedAt == 0 {
-		// Two instances may decide at once: the first stands, and both read it.
+		// Two instances may try to set it at once: the first wins, and both read its date.
 		if err := r.DB.Tx(ctx, func(tx *store.Tx) error {
 			if _, err := tx.SetIssued(ctx, query.SetIssuedParams{Now: store.Micros(tx.Now), WorkID: v.WorkID, Version: v.Version}); err != nil {
 				return err
@@ -67,20 +66,19 @@ func (r *Registry) issue(ctx context.Context, e evidence.Evidence, w query.Work,
 	return Issue{Evidence: e, Language: cmp.Or(v.Language, Languages[0]), Issuer: org.Name, Imprint: org.Imprint, Issued: store.Time(v.IssuedAt)}, nil
 }
 
-// certificateKey is where a certificate is kept. It follows from what it is of,
-// so that making it again leaves no second file.
+// certificateKey is where a certificate is stored. It depends only on work and version, so
+// making a certificate again leaves no second file.
 func certificateKey(work string, version int64) string {
 	return fmt.Sprintf("certificates/%s/%d", work, version)
 }
 
-// certifyEvery makes certificates beside everything else: nobody who registers
-// waits for one.
+// certifyEvery makes certificates in the background: no registration waits for one.
 func (r *Registry) certifyEvery(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		if err := r.certify(ctx); err != nil && ctx.Err() == nil {
-			r.Log.ErrorContext(ctx, "making certificates", "error", err)
+			r.Log.ErrorContext(ctx, "making certificates failed", "error", err)
 		}
 		timer.Reset(retryEvery)
 		select {
@@ -92,19 +90,19 @@ func (r *Registry) certifyEvery(ctx context.Context) {
 	}
 }
 
-// CertificatesWaiting is how many versions have none yet.
+// CertificatesWaiting counts the versions that have no certificate yet.
 func (r *Registry) CertificatesWaiting(ctx context.Context) (int64, error) {
 	return r.DB.Read().CountUncertified(ctx)
 }
 
-// CertificatesFailed is how often this process tried to make one and could not.
+// CertificatesFailed counts this process' failed attempts to make a certificate.
 func (r *Registry) CertificatesFailed() int64 { return r.failed.Load() }
 
-// certify makes the certificates that are due, one at a time, by turns of the
-// organizations. One that cannot be made is tried again later, less and less often.
-// A store or a database that is away ends the round.
+// certify makes the certificates that are due, one at a time, in turns of the organizations.
+// A certificate that fails is retried later, with growing pauses. The round ends when the
+// store or the database is unavailable.
 func (r *Registry) certify(ctx context.Context) error {
-	if r.Stamp == nil { // nobody asks for tokens any more
+	if r.Stamp == nil { // no time-stamps are requested any more
 		if err := r.DB.Tx(ctx, func(tx *store.Tx) error { _, err := tx.DismissTimestamps(ctx); return err }); err != nil {
 			return err
 		}
@@ -124,14 +122,14 @@ func (r *Registry) certify(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(rests * took):
+		case <-time.After(pauseFactor * took):
 		}
 	}
 }
 
-// nextUncertified is the version whose turn it is. Of one organization the newest
-// and the oldest go in alternation: whoever registers now sees a certificate soon,
-// and whoever did before a flood of others sees one too.
+// nextUncertified returns the next version to certify. Within one organization the newest
+// and the oldest alternate. So a new registration gets its certificate soon, and so does one
+// that waits behind many newer ones.
 func (r *Registry) nextUncertified(ctx context.Context) (query.NextUncertifiedRow, error) {
 	row, err := nextTurn(r.lastCertified, func(after string) (query.NextUncertifiedRow, error) {
 		return r.DB.Read().NextUncertified(ctx, query.NextUncertifiedParams{After: after, Now: store.Micros(r.DB.Now())})
@@ -143,13 +141,13 @@ func (r *Registry) nextUncertified(ctx context.Context) (query.NextUncertifiedRo
 		return row, nil
 	}
 	old, err := r.DB.Read().OldestUncertified(ctx, row.OrganizationID)
-	if errors.Is(err, sql.ErrNoRows) { // another instance was quicker
+	if errors.Is(err, sql.ErrNoRows) { // another instance was first
 		return row, nil
 	}
 	return query.NextUncertifiedRow(old), err
 }
 
-// certifyTurn makes the certificate of a version unless another instance does.
+// certifyTurn makes the certificate of a version, unless another instance is making it.
 func (r *Registry) certifyTurn(ctx context.Context, row query.NextUncertifiedRow) (took time.Duration, err error) {
 	var mine int64
 	if err := r.DB.Tx(ctx, func(tx *store.Tx) (err error) {
@@ -175,17 +173,17 @@ func (r *Registry) certifyTurn(ctx context.Context, row query.NextUncertifiedRow
 	}))
 }
 
-// certifyOne makes one, and says how long that took, without what was waited for
-// its row and its store. failed is the certificate's own; err is one that others
-// would meet as well.
+// certifyOne makes one certificate. took is the time spent on it, without the waits for
+// database and store. failed is an error of this certificate alone; err is an error that
+// other certificates would meet too.
 func (r *Registry) certifyOne(ctx context.Context, work string, version int64) (took time.Duration, failed, err error) {
 	q := r.DB.Read()
 	v, err := q.GetVersion(ctx, query.GetVersionParams{WorkID: work, Version: version})
-	if err != nil || v.CertificateKey != "" { // another instance was quicker
+	if err != nil || v.CertificateKey != "" { // another instance was first
 		return 0, nil, err
 	}
 	w, err := q.GetWork(ctx, work)
-	if err != nil || w.RedactedAt.Valid { // meanwhile
+	if err != nil || w.RedactedAt.Valid { // redacted meanwhile
 		return 0, nil, err
 	}
 	began := time.Now()
@@ -207,11 +205,11 @@ func (r *Registry) certifyOne(ctx context.Context, work string, version int64) (
 	cancel()
 	if ctx.Err() != nil {
 		return took, nil, errors.Join(err, ctx.Err())
-	} else if err != nil { // it asks nobody, so the fault is its own
+	} else if err != nil { // Certify calls no other service, so the error is its own
 		return took, err, nil
 	}
-	// The file first: a row never names one that is not there. Two instances that
-	// make the same one put it under the same key, whole.
+	// Store the file first, so that a row never names a missing file. Two instances that
+	// make the same certificate write it under the same key, each as a whole.
 	key := certificateKey(work, version)
 	if err := r.Blobs.Put(ctx, key, pdf); err != nil {
 		return took, nil, err
@@ -224,7 +222,7 @@ func (r *Registry) certifyOne(ctx context.Context, work string, version int64) (
 	}); err != nil {
 		return took, nil, err
 	}
-	if kept == 0 { // another instance was quicker, or the work was redacted meanwhile
+	if kept == 0 { // another instance was first, or the work was redacted meanwhile
 		if w, err := q.GetWork(ctx, work); err != nil || w.RedactedAt.Valid {
 			return took, nil, errors.Join(err, r.Blobs.Delete(ctx, key))
 		}

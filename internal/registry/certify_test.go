@@ -17,7 +17,7 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// certificateOf is what the row says and what the store has.
+// certificateOf returns the row's key and the stored file.
 func (s *song) certificateOf(version int64) (key, content string) {
 	s.w.t.Helper()
 	v, err := s.w.db.Read().GetVersion(s.w.t.Context(), query.GetVersionParams{WorkID: s.view().Done.WorkID, Version: version})
@@ -48,11 +48,11 @@ func (s *song) wantCertificate(title string) {
 
 var errAway = errors.New("away")
 
-// Each way that making a certificate can go wrong: the registration is final all
-// the same, and the certificate is there when it was tried again.
+// Each failure while a certificate is made: the registration is final all the same, and a
+// retry makes the certificate.
 func TestCertificateTrouble(t *testing.T) {
 	for name, c := range map[string]struct {
-		op     string // of the store, that fails
+		op     string // the failing operation of the store
 		stored bool
 	}{
 		"the file cannot be written":      {"put", false},
@@ -85,7 +85,7 @@ func TestCertificateTrouble(t *testing.T) {
 				}
 				err := w.reg.certify(ctx)
 				if c.op != "certify" && err == nil {
-					t.Error("the worker hides the failure")
+					t.Error("the worker returned no error")
 				}
 				key := certificateKey(s.view().Done.WorkID, 1)
 				if w.exists(key) != c.stored {
@@ -106,8 +106,8 @@ func TestCertificateTrouble(t *testing.T) {
 	}
 }
 
-// One that cannot be made holds up no other, and is tried again less and less often.
-// Of one organization the newest and the oldest go in alternation.
+// A certificate that cannot be made never delays others, and is retried with growing pauses.
+// Within one organization the newest and the oldest alternate.
 func TestCertificatesOfAnEarlierRelease(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		var songs []*song
@@ -156,7 +156,7 @@ func TestCertificatesOfAnEarlierRelease(t *testing.T) {
 		w.pass(firstWait)
 		round("Song D")
 		w.pass(firstWait)
-		round() // it waits twice as long now
+		round() // the pause is twice as long now
 		broken = false
 		w.pass(firstWait)
 		round("Song D")
@@ -164,8 +164,8 @@ func TestCertificatesOfAnEarlierRelease(t *testing.T) {
 	})
 }
 
-// Two instances do not make the same one; and where they do, since the first takes
-// longer than it is given, there is one file, which the row names.
+// Two instances do not make the same certificate. If they do, since the first exceeds its
+// lease, there is one file, which the row names.
 func TestCertificateOfTwoWorkers(t *testing.T) {
 	for name, late := range map[string]bool{"at once": false, "the first is late": true} {
 		t.Run(name, func(t *testing.T) {
@@ -197,7 +197,7 @@ func TestCertificateOfTwoWorkers(t *testing.T) {
 	}
 }
 
-// Run is woken by finality, and makes a certificate without being asked.
+// A final transaction wakes Run, which makes the certificate without a request.
 func TestRunMakesCertificates(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.confirmed("Last Ferry", 1)
@@ -218,7 +218,7 @@ func TestRunMakesCertificates(t *testing.T) {
 	})
 }
 
-// Of a transaction that failed nobody waits for a certificate.
+// No certificate waits for a failed transaction.
 func TestNoCertificateOfAFailure(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.net.Refuse(networktest.Stage, "not today")
@@ -234,8 +234,8 @@ func TestNoCertificateOfAFailure(t *testing.T) {
 	})
 }
 
-// The session that began a registration gets its certificate also when it has
-// expired, until it is forgotten.
+// The session that began a registration can download its certificate after it has expired,
+// until the session is deleted.
 func TestCertificateOfAnExpiredSession(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.confirmed("Last Ferry", 1)
@@ -262,8 +262,8 @@ func TestCertificateOfAnExpiredSession(t *testing.T) {
 	})
 }
 
-// A request for a certificate that is being made waits for it: a published widget
-// that is refused leaves the screen with the access code.
+// A request for a certificate that is being made waits for it: a published widget that is
+// refused leaves the screen with the access code.
 func TestCertificateIsAwaited(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.confirmed("Last Ferry", 1)
@@ -283,13 +283,13 @@ func TestCertificateIsAwaited(t *testing.T) {
 		_, err := ask()
 		wantCode(t, err, fault.CodeWorkCertificateUnavailable)
 		if awaited != 0 {
-			t.Error("waited, though the registry is not to wait")
+			t.Error("waited, although AwaitCertificate is 0")
 		}
 
 		w.reg.AwaitCertificate = 60 * time.Millisecond
 		_, err = ask()
 		wantCode(t, err, fault.CodeWorkCertificateUnavailable)
-		if awaited != 2 { // after 50 ms and after the 10 that were left
+		if awaited != 2 { // after 50 ms and after the remaining 10
 			t.Errorf("waited %d times", awaited)
 		}
 
@@ -307,14 +307,14 @@ func TestCertificateIsAwaited(t *testing.T) {
 	})
 }
 
-// A work that is redacted before it is its turn is nothing that failed.
-func TestCertifyPassesOverRedacted(t *testing.T) {
+// A work that is redacted before its certificate is made is not counted as a failure.
+func TestCertifySkipsRedacted(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		old := w.confirmed("Quince Lullaby", 1)
 		w.confirmed("Last Ferry", 2)
 		w.advance()
 		ats := old.view().Done.AtsID
-		<-w.reg.final // or the page would be read anew
+		<-w.reg.final // else the worker would read the page again
 		certify := w.reg.Certify
 		w.reg.Certify = func(ctx context.Context, e Issue) ([]byte, error) {
 			if _, err := w.reg.Redact(ctx, network.Testnet, ats); err != nil {

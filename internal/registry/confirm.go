@@ -13,19 +13,21 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// Confirmed is a registration that will now be anchored.
+// Confirmed is a registration that will be anchored.
 type Confirmed struct {
 	TransactionID string
-	// AccessCode opens the work later; empty when it belongs to an end-user of
-	// the host, and for an update: the work has its code. It is good once the
-	// transaction is final.
+	// AccessCode opens the work once the transaction is final. It is empty for a work of an
+	// end-user of the host. It is also empty for an update, since the work already has its
+	// code.
 	AccessCode string
 }
 
-// Confirm accepts a quote. In one transaction the job is confirmed (once), its
-// title and audio are reserved, its price is held, and its transaction is
-// queued for the network. requestID is kept for a failure that comes later. While the
-// network is stopped it is common.service_unavailable, and nothing is held.
+// Confirm accepts a quote. One transaction confirms the job (once), reserves title and
+// audio, holds the price and queues the job's transaction for the network. requestID is kept
+// for a failure that comes later.
+//
+// While the network is stopped, Confirm returns common.service_unavailable and holds
+// nothing.
 func (r *Registry) Confirm(ctx context.Context, c session.Caller, jobID, requestID string) (Confirmed, error) {
 	if err := r.stopped(ctx, c, jobID); err != nil {
 		return Confirmed{}, err
@@ -46,10 +48,10 @@ func (r *Registry) Confirm(ctx context.Context, c session.Caller, jobID, request
 			return err
 		}
 		if n == 0 {
-			return overtaken(ctx, tx, jobID)
+			return changedMeanwhile(ctx, tx, jobID)
 		}
-		// From here on the row is ours. A prepare may have changed it since it
-		// was read, and what is anchored and paid must be what it says now.
+		// From here on this transaction has the row locked. A prepare may have changed it
+		// since it was read; anchor and charge what it contains now.
 		if job, err = tx.GetJob(ctx, jobID); err != nil {
 			return err
 		}
@@ -82,12 +84,12 @@ func (r *Registry) Confirm(ctx context.Context, c session.Caller, jobID, request
 	return out, nil
 }
 
-// retryStopped is when a client may ask again whose network is stopped: an operator
-// has to act first.
+// retryStopped is the retry time that clients receive while the network is stopped: an
+// operator has to act first.
 const retryStopped = time.Minute
 
-// stopped refuses a job that could be confirmed while its network is stopped. What
-// else is wrong with a job Confirm says.
+// stopped refuses a job that could be confirmed if its network were not stopped. Every other
+// error of a job is left to Confirm.
 func (r *Registry) stopped(ctx context.Context, c session.Caller, jobID string) error {
 	job, err := openJob(ctx, r.DB.Read(), c, jobID, r.DB.Now())
 	if err != nil || job.State != "prepared" {
@@ -103,8 +105,8 @@ func (r *Registry) stopped(ctx context.Context, c session.Caller, jobID string) 
 	return nil
 }
 
-// Stopped is the reason why a network takes nothing until its operator acts; nil when
-// all networks go on.
+// Stopped returns why a network accepts nothing until its operator acts; nil when no network
+// is stopped.
 func (r *Registry) Stopped(ctx context.Context) error {
 	var all []error
 	for _, n := range r.Networks {
@@ -113,23 +115,23 @@ func (r *Registry) Stopped(ctx context.Context) error {
 	return errors.Join(all...)
 }
 
-// overtaken is why a job that was good when it was read could not be changed a
-// moment later: what somebody else made of it in between.
-func overtaken(ctx context.Context, tx *store.Tx, jobID string) error {
+// changedMeanwhile returns why a job could not be changed although it was valid when it was read:
+// another call changed it in between.
+func changedMeanwhile(ctx context.Context, tx *store.Tx, jobID string) error {
 	job, err := tx.GetJob(ctx, jobID)
 	switch {
 	case err != nil:
 		return err
 	case job.State == "confirmed":
 		return fault.TransactionAlreadyConfirmed(jobID)
-	case job.State == "open": // another upload slot took the quote back
+	case job.State == "open": // a new upload slot withdrew the quote
 		return fault.RegistrationUploadMissing().With("reason", "not_prepared")
 	}
 	return fault.TransactionExpired("job")
 }
 
-// claimScope is where claims are unique, in the column network: those of test keys
-// stand in no live key's way, nor the other way round.
+// claimScope returns the value of the column network in which claims are unique. Claims of
+// test keys never conflict with claims of live keys.
 func claimScope(network string, test bool) string {
 	if test {
 		return network + "/test"
@@ -137,9 +139,9 @@ func claimScope(network string, test bool) string {
 	return network
 }
 
-// claim reserves the title and the audio for the work. An update has its title
-// already, and is refused when the work is not what it was when the update began:
-// what the end-user agreed to was a change of something else.
+// claim reserves the title and the audio for the work. An update already has its title. It
+// is refused when the work has a newer version than the one on which the update began: the
+// end-user agreed to a change of that version.
 func claim(ctx context.Context, tx *store.Tx, job query.Job, duplicateTitles bool) error {
 	if job.Kind == KindUpdate {
 		w, err := tx.GetWork(ctx, job.WorkID)
@@ -169,13 +171,12 @@ func claim(ctx context.Context, tx *store.Tx, job query.Job, duplicateTitles boo
 		if err != nil || owner == job.WorkID {
 			return err
 		}
-		// Freed between the two statements: nobody's, so ours to claim.
+		// Freed between the two statements: claim it again.
 	}
 }
 
-// free gives back what claim reserved, but not the audio of a version that is
-// final.
-func free(ctx context.Context, tx *store.Tx, job query.Job) error {
+// releaseClaims gives back what claim reserved, except the audio of a final version.
+func releaseClaims(ctx context.Context, tx *store.Tx, job query.Job) error {
 	if job.Kind == KindRegister {
 		if err := tx.FreeTitle(ctx, query.FreeTitleParams{
 			OrganizationID: job.OrganizationID, Network: claimScope(job.Network, job.Test), ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, WorkID: job.WorkID,

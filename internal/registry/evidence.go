@@ -15,16 +15,15 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// Evidence is the proof of a version of a work; version 0 is the latest. It is
-// the same whenever it is asked for. A version that is not final, or that there
-// is not, has none: work.certificate_unavailable; nor has one that waits for its
-// time-stamp. Who may ask is not asked here.
+// Evidence returns the proof of a version of a work; version 0 is the latest. Every call
+// returns the same proof. For an unknown or non-final version, or one that waits for its
+// time-stamp, it returns work.certificate_unavailable. It does no authorization.
 func (r *Registry) Evidence(ctx context.Context, work string, version int64) (evidence.Evidence, error) {
 	e, _, _, err := r.evidence(ctx, work, version)
 	return e, err
 }
 
-// evidence is Evidence with the rows that it is of.
+// evidence is Evidence together with the rows of the work and the version.
 func (r *Registry) evidence(ctx context.Context, work string, version int64) (evidence.Evidence, query.Work, query.Version, error) {
 	w, v, err := r.provable(ctx, work, version)
 	if err != nil {
@@ -60,8 +59,8 @@ func (r *Registry) provable(ctx context.Context, work string, version int64) (qu
 	return w, v, err
 }
 
-// prove joins what the rows say with what the network proves, and lets nothing
-// out that does not hold.
+// prove combines the rows with the proof of the network. It never returns evidence that does
+// not verify.
 func (r *Registry) prove(ctx context.Context, w query.Work, v query.Version) (evidence.Evidence, error) {
 	var (
 		creators []commitment.Creator
@@ -109,7 +108,7 @@ func (r *Registry) prove(ctx context.Context, w query.Work, v query.Version) (ev
 	}
 	report, err := evidence.Verify(e, evidence.Options{})
 	if err == nil && !report.OK() {
-		err = fmt.Errorf("it does not hold: %+v", report)
+		err = fmt.Errorf("it does not verify: %+v", report)
 	}
 	return e, err
 }

@@ -14,8 +14,8 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// proved is the evidence of a version as a document, checked by somebody who
-// has the recording and trusts the key.
+// proved returns the evidence of a version as a document, verified with the recording and
+// the trusted key.
 func (w *world) proved(work string, version int64, seed int, key string) (evidence.Evidence, []byte) {
 	w.t.Helper()
 	e, err := w.reg.Evidence(w.t.Context(), work, version)
@@ -63,7 +63,7 @@ func TestEvidence(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		none(p.WorkID, 0, fault.CodeWorkNotFound) // nobody ordered it
+		none(p.WorkID, 0, fault.CodeWorkNotFound) // not confirmed
 		w.net.Hold()
 		confirmed, err := s.confirm()
 		if err != nil {
@@ -79,8 +79,8 @@ func TestEvidence(t *testing.T) {
 			first.Media.Filename != "take.wav" || first.Media.Format != "WAV" || first.Media.Duration != 0.1 || first.Network != (evidence.Network{Name: "testnet", Kind: "log"}) {
 			t.Errorf("%+v", first)
 		}
-		if told := s.view().Done.At; !told.Equal(first.Block.Time) {
-			t.Errorf("registered at %v, and %v to those who wait", first.Block.Time, told)
+		if shown := s.view().Done.At; !shown.Equal(first.Block.Time) {
+			t.Errorf("registered at %v in the block, and %v for followers", first.Block.Time, shown)
 		}
 		none(p.WorkID, 2, fault.CodeWorkCertificateUnavailable)
 		none("another", 1, fault.CodeWorkNotFound)
@@ -112,7 +112,7 @@ func TestEvidence(t *testing.T) {
 		if _, err := w.reg.Evidence(t.Context(), p.WorkID, 1); err == nil {
 			t.Error("evidence without a network that proves it")
 		}
-		// What does not hold together is not handed out.
+		// Evidence that does not verify is not returned.
 		c := w.reg.Config
 		c.Networks = map[network.Name]network.Network{network.Testnet: mistaken{w.net, second.TxHash}}
 		if e, err := New(c).Evidence(t.Context(), p.WorkID, 1); err == nil {
@@ -121,7 +121,7 @@ func TestEvidence(t *testing.T) {
 	})
 }
 
-// With the log that servers have: what it proves does not change as it grows.
+// With the servers' log: its proof does not change as the log grows.
 func TestEvidenceOfTheLog(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]func(*testing.T) string{

@@ -19,8 +19,8 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// hostile is another organization, whose id comes before or after that of the world's
-// own as it happens, with so many songs that are final.
+// hostile is another organization with so many final songs. Its id may come before or after
+// that of the world's organization.
 func (w *world) hostile(t *testing.T, songs int) (org string, keys session.KeyPair) {
 	t.Helper()
 	org, keys = w.organization(plenty)
@@ -43,7 +43,7 @@ func (w *world) orderOf(t *testing.T, keys session.KeyPair, title string, seed i
 	return s
 }
 
-// An organization with many certificates to be made delays another's by one.
+// An organization with many waiting certificates delays another's by one.
 func TestCertificatesTakeTurns(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		_, keys := w.hostile(t, 8)
@@ -53,7 +53,7 @@ func TestCertificatesTakeTurns(t *testing.T) {
 		w.reg.Certify = func(ctx context.Context, c Issue) ([]byte, error) {
 			made = append(made, c.Title)
 			switch len(made) {
-			case 2: // in the middle of it, and the flood goes on
+			case 2: // in the middle, while the flood continues
 				w.confirmed("Normal", 1)
 				w.orderOf(t, keys, "Hostile, later", 99)
 				w.advance()
@@ -74,8 +74,8 @@ func TestCertificatesTakeTurns(t *testing.T) {
 	})
 }
 
-// One that takes longer than it may has failed: the others are made meanwhile, it is
-// tried again, and counted.
+// A certificate that exceeds its timeout has failed. The others are made meanwhile; the
+// failed one is retried and counted.
 func TestCertificateTime(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.stop()
@@ -124,8 +124,8 @@ func position(list []string, what string) int {
 	return -1
 }
 
-// A version that the authority never answers for, and a flood of them, hold up
-// nobody's token; each is asked for less and less often.
+// Versions without an answer of the authority, even a flood of them, delay no other token.
+// Each is requested with growing pauses.
 func TestTimestampsTakeTurns(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.stamps(t)
@@ -149,7 +149,7 @@ func TestTimestampsTakeTurns(t *testing.T) {
 			tokens++
 			return ask(ctx, of)
 		}
-		for range 3 { // each ask that fails lets the authority rest
+		for range 3 { // each failed request makes the pause longer
 			w.mustStamp(t)
 			w.pass(4 * firstWait)
 		}
@@ -166,7 +166,7 @@ func TestTimestampsTakeTurns(t *testing.T) {
 	})
 }
 
-// versionsOf are the versions of an organization that have no certificate.
+// versionsOf returns the versions of an organization that have no certificate.
 func (w *world) versionsOf(t *testing.T, org string) (all []query.Version) {
 	t.Helper()
 	orgs, err := w.db.Read().GetOrganization(t.Context(), org)
@@ -189,8 +189,8 @@ func (w *world) versionsOf(t *testing.T, org string) (all []query.Version) {
 	}
 }
 
-// An organization with many transactions delays another's by a page of a state, not
-// by all of its own.
+// An organization with many transactions delays another's by one page of a state, not by all
+// of its own.
 func TestAnchoringTakesTurns(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		orders := batch/2 + 40
@@ -227,7 +227,7 @@ func TestAnchoringTakesTurns(t *testing.T) {
 	})
 }
 
-// manyOrders confirms jobs whose file stays with their owner: nothing is read.
+// manyOrders confirms hash-only jobs: no file is read.
 func (w *world) manyOrders(t *testing.T, keys session.KeyPair, n int) (ids []string) {
 	t.Helper()
 	for i := range n {
@@ -236,8 +236,8 @@ func (w *world) manyOrders(t *testing.T, keys session.KeyPair, n int) (ids []str
 	return ids
 }
 
-// An organization with many files to be removed delays another's by its turn; one
-// that cannot be removed is tried less and less often, and keeps no other.
+// An organization with many files to remove delays another's by one turn. A file that cannot
+// be removed is retried with growing pauses, and never delays others.
 func TestErasuresTakeTurns(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.stop()
@@ -264,7 +264,7 @@ func TestErasuresTakeTurns(t *testing.T) {
 			return nil
 		})
 		if err := w.reg.erase(t.Context()); err == nil {
-			t.Error("the failure is hidden")
+			t.Error("no error")
 		}
 		if at := position(removed, "assets/normal/1"); at < 0 || at > erasuresInTurn || len(removed) != many {
 			t.Errorf("the normal one was removed as number %d of %d", at, len(removed))
@@ -295,11 +295,11 @@ func TestErasuresTakeTurns(t *testing.T) {
 	})
 }
 
-// junk is a file that is refused once it is read.
+// junk is a file that is refused after it is read.
 var junk = []byte(strings.Repeat("this is no sound\n", 50))
 
-// A file is read once: a refusal is remembered until another file is uploaded, by
-// every instance, and so is a file that was accepted.
+// A file is read once. Every instance remembers that it was refused or accepted until
+// another file is uploaded.
 func TestReadOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		reads := 0
@@ -322,7 +322,7 @@ func TestReadOnce(t *testing.T) {
 		first := refused()
 		for range 3 {
 			if again := refused(); again != first {
-				t.Errorf("it says %s, and said %s", again, first)
+				t.Errorf("now %s, before %s", again, first)
 			}
 		}
 		if reads != 1 {
@@ -332,7 +332,7 @@ func TestReadOnce(t *testing.T) {
 			t.Errorf("%d copies of it are left", n)
 		}
 
-		w.put(s.slot.UploadURL, junk) // the same bytes, but nobody knows
+		w.put(s.slot.UploadURL, junk) // the same bytes, but a new upload
 		refused()
 		w.put(s.slot.UploadURL, wav(1))
 		quote, err := s.prepare()
@@ -348,7 +348,7 @@ func TestReadOnce(t *testing.T) {
 		if reads != 3 {
 			t.Errorf("read %d times, though nothing changed", reads)
 		}
-		// Another file that is refused leaves the quote, and is remembered too.
+		// Another refused file leaves the quote valid, and is remembered too.
 		w.put(s.slot.UploadURL, junk)
 		refused()
 		refused()
@@ -364,7 +364,7 @@ func TestReadOnce(t *testing.T) {
 	})
 }
 
-// A good file that is refused for something else is not read again to learn that.
+// A valid file that is refused for another reason is not read again.
 func TestRefusedUnread(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.confirmed("Quince Lullaby", 1)
@@ -398,7 +398,7 @@ func TestRefusedUnread(t *testing.T) {
 		if reads != 2 {
 			t.Errorf("read %d times", reads)
 		}
-		// And what the network says costs no second reading either.
+		// A refusal by the network costs no second read either.
 		quiet := w.begin("Quiet", 8)
 		for range 3 {
 			w.net.Refuse(networktest.DryRun, "not today")
@@ -411,8 +411,8 @@ func TestRefusedUnread(t *testing.T) {
 	})
 }
 
-// What was found is kept or not; either way the answer is the file's.
-func TestNotingFails(t *testing.T) {
+// The answer is the file's own, whether or not the reading can be stored.
+func TestStoringAReadingFails(t *testing.T) {
 	for _, at := range []string{"prepare.copied", "prepare.refused"} {
 		t.Run(at, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, w *world) {
@@ -439,8 +439,7 @@ func TestNotingFails(t *testing.T) {
 	}
 }
 
-// Visitors of one organization whose files take long to read leave another's prepare
-// its turn.
+// Slow files of one organization's visitors leave another organization's prepare its turn.
 func TestPreparesTakeTurns(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		_, keys := w.organization(plenty)
@@ -463,7 +462,7 @@ func TestPreparesTakeTurns(t *testing.T) {
 		for range w.reg.Prepares / 2 {
 			<-begun
 		}
-		if _, err := normal.prepare(); err != nil { // while none of theirs ends
+		if _, err := normal.prepare(); err != nil { // while the slow ones are still running
 			t.Errorf("the normal one: %v", err)
 		}
 		if n := len(begun); n != 0 {
@@ -478,14 +477,14 @@ func TestPreparesTakeTurns(t *testing.T) {
 	})
 }
 
-// While others come and come, a transaction that was not final at the first look is
-// looked at again.
+// While new transactions keep coming, a transaction that was not final at the first look is
+// checked again.
 func TestAdvanceEnds(t *testing.T) {
 	t.Parallel()
 	url := "sqlite:" + filepath.Join(t.TempDir(), "timbre.db")
 	w := newWorld(t, url, storetest.Open(t, url), t.TempDir(), plenty)
 	w.net.Hold()
-	for i := range batch { // so many that a page has one of each
+	for i := range batch { // so many that a page has one of each organization
 		_, keys := w.organization(plenty)
 		w.orderOf(t, keys, "One of many", 1000+i)
 	}
@@ -498,12 +497,12 @@ func TestAdvanceEnds(t *testing.T) {
 	}
 	w.advance()
 	if came > pagesInTurn {
-		t.Errorf("it went on for %d pages", came)
+		t.Errorf("it continued for %d pages", came)
 	}
 	select {
 	case <-w.reg.wake[network.Testnet]:
 	default:
-		t.Error("nobody goes on with what is left")
+		t.Error("the rest was not continued")
 	}
 	w.reg.reached = func(string) {}
 	w.advance()

@@ -9,12 +9,12 @@ import (
 	"timbre.example/internal/media"
 )
 
-// ending is what people take for the kind of a file at the end of its name.
+// ending matches the part of a file name that people read as its type.
 var ending = regexp.MustCompile(`^\.[A-Za-z0-9]{1,10}$`)
 
-// recordingName is what a recording is downloaded as: the name that it was uploaded
-// with, and the ending of what it is. A name is the uploader's word; what a file is
-// was found in its bytes, and a computer that opens it goes by the ending.
+// recordingName returns the file name of a download: the name of the upload, with the
+// extension of the detected format. The uploader chose the name, while the format was
+// detected from the bytes. The computer that opens the file uses the extension.
 func recordingName(name string, format media.Format) string {
 	known := format.Extensions()
 	if len(known) == 0 {

@@ -27,7 +27,7 @@ func TestRecordingName(t *testing.T) {
 			t.Errorf("%q of %s: %q, want %q", c.name, c.format, got, c.want)
 		}
 	}
-	rapid.Check(t, func(t *rapid.T) { // whatever an uploader wrote, the ending is one of the format's
+	rapid.Check(t, func(t *rapid.T) { // for every uploaded name, the extension is one of the format's
 		name := recordingName(rapid.String().Draw(t, "name"), media.WAV)
 		if !slices.Contains(media.WAV.Extensions(), strings.ToLower(path.Ext(name))) {
 			t.Fatalf("%q", name)

@@ -13,15 +13,15 @@ import (
 	"timbre.example/internal/network"
 )
 
-// FuzzLanguage: whatever a browser sends, the certificate is in a language that
-// there is, and one that cannot be wanted more is taken.
+// FuzzLanguage: every header gives one of Languages, each of Languages is found by its own
+// tag, and a header that is too long is not read.
 func FuzzLanguage(f *testing.F) {
 	for _, s := range []string{"fr-CA,fr;q=0.9,en;q=0.8", "zh, *;q=0", "pt-BR", "ja;q=0", "de;q=1.5", "x", "", "ar-u-nu-latn", "sgn-x"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, accept string) {
 		if got := Language(accept); !slices.Contains(Languages, got) {
-			t.Fatalf("%q: %q is no language of certificates", accept, got)
+			t.Fatalf("%q: %q is not a language of certificates", accept, got)
 		}
 		for _, l := range Languages {
 			if got := Language(l); got != l {
@@ -34,7 +34,7 @@ func FuzzLanguage(f *testing.F) {
 	})
 }
 
-// FuzzAccessCode: a code is read in either case, and as one form.
+// FuzzAccessCode: a code is accepted in either case, and has one canonical form.
 func FuzzAccessCode(f *testing.F) {
 	code := "atc_" + strings.Repeat("0123456789abcdef", 4)
 	for _, s := range []string{code, strings.ToUpper(code), code + "\n", " " + code, strings.Replace(code, "a", "K", 1), ""} {
@@ -51,8 +51,7 @@ func FuzzAccessCode(f *testing.F) {
 	})
 }
 
-// FuzzDeclaredHash: what a client declares is 32 bytes, and is written back as
-// the same.
+// FuzzDeclaredHash: an accepted hash has 32 bytes, and is written back as the same hash.
 func FuzzDeclaredHash(f *testing.F) {
 	digits := strings.Repeat("0123456789abcdef", 4)
 	for _, s := range []string{digits, "0x" + digits, "0x0x" + digits, "0X" + digits, digits[1:], ""} {
@@ -66,8 +65,8 @@ func FuzzDeclaredHash(f *testing.F) {
 	})
 }
 
-// FuzzCursor: a cursor that is read is a place in a list, and what a list writes
-// is read as that place.
+// FuzzCursor: an accepted cursor is a place in a list, and the cursor of a place is read as
+// that place.
 func FuzzCursor(f *testing.F) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 5000, time.UTC)
 	f.Add(OwnWork{ID: "0190163d-8694-739b-aea5-966c26f8ad91", UpdatedAt: at}.Cursor())
@@ -85,8 +84,8 @@ func FuzzCursor(f *testing.F) {
 	})
 }
 
-// FuzzDescribe: a description that is accepted is accepted again as it was kept,
-// and its creators have a canonical form.
+// FuzzDescribe: an accepted description is accepted again in its stored form, and its
+// creators have a canonical form.
 func FuzzDescribe(f *testing.F) {
 	f.Add("A song", "Zoë Åström", "zoe@songs.example", "00123456789", "000000012146438X", "C:\\songs\\take 3.wav")
 	f.Add(" \u00a0x ", "e\u0301", "a@b", "1", "", "a/b\u202e/c")

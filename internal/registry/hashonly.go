@@ -12,16 +12,15 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// A hash-only job registers a recording that never comes here: its hash and its
-// size are the client's word. Its format and duration are not known, and nobody
-// pretends that they are. Everything about such jobs that is not a line in
-// another step stands in this file.
+// A hash-only job registers a recording that is never uploaded: hash and size are what the
+// client declares. Format and duration are unknown, and nothing claims otherwise. All code
+// for such jobs is in this file, apart from single lines in other steps.
 
-// announce writes what a client said of its file into a job that brings one.
+// announce writes the client's description of its file into a job that brings a file.
 func announce(job *query.InsertJobParams, c session.Caller, in Announced) error {
 	job.HashOnly = c.HashOnly
 	if in.SHA256 == "" || !c.HashOnly {
-		// Without the hash, prepare asks for both.
+		// Without the hash, prepare returns both fields as missing.
 		if err := checkSize(in.SizeBytes, c.MaxFileSize); err != nil || in.SHA256 == "" {
 			return err
 		}
@@ -34,15 +33,15 @@ func announce(job *query.InsertJobParams, c session.Caller, in Announced) error 
 	return err
 }
 
-// declared checks the word of a client that uploads nothing: both the hash and
-// the size are wanted.
+// declared checks the description of a file that is not uploaded: both hash and size are
+// required.
 func declared(in Announced, most int64) (hash []byte, m Media, err error) {
 	var bad refusals
 	if in.SHA256 == "" {
-		bad.refuse("media_sha256", "required", "Nothing is uploaded here: send the SHA-256 of the file.")
+		bad.refuse("media_sha256", "required", "Required without an upload: send the SHA-256 of the file.")
 	}
 	if in.SizeBytes == 0 {
-		bad.refuse("size_bytes", "required", "Nothing is uploaded here: send the size of the file.")
+		bad.refuse("size_bytes", "required", "Required without an upload: send the size of the file.")
 	}
 	if err := bad.err(); err != nil {
 		return nil, m, err
@@ -59,11 +58,11 @@ func declared(in Announced, most int64) (hash []byte, m Media, err error) {
 	return hash, Media{Size: in.SizeBytes}, nil
 }
 
-// checkSize refuses a size that is known before the upload; 0 is not known.
+// checkSize refuses an invalid size before the upload; 0 means unknown.
 func checkSize(size, most int64) error {
 	switch {
 	case size < 0:
-		return fault.CommonValidationFailed([]fault.Field{{Field: "size_bytes", Rule: "min", Message: "A size is not negative."}})
+		return fault.CommonValidationFailed([]fault.Field{{Field: "size_bytes", Rule: "min", Message: "Must not be negative."}})
 	case size > most:
 		return fault.RegistrationAudioTooLarge(size, most)
 	}
@@ -73,14 +72,13 @@ func checkSize(size, most int64) error {
 func parseHash(text string) ([]byte, error) {
 	hash, err := hex.DecodeString(strings.TrimPrefix(text, "0x"))
 	if err != nil || len(hash) != sha256.Size {
-		return nil, fault.CommonValidationFailed([]fault.Field{{Field: "media_sha256", Rule: "sha256", Message: "A SHA-256 is 0x and 64 hex digits."}})
+		return nil, fault.CommonValidationFailed([]fault.Field{{Field: "media_sha256", Rule: "sha256", Message: "Must be 0x and 64 hex digits."}})
 	}
 	return hash, nil
 }
 
-// Declare takes what the client says of its file, in the place of an upload or
-// beforehand. Like an upload it may be repeated until the job is confirmed, and
-// the last one counts.
+// Declare stores the client's description of its file, instead of an upload or before it.
+// Like an upload, it may be repeated until the job is confirmed; the last one counts.
 func (r *Registry) Declare(ctx context.Context, c session.Caller, jobID string, in Announced) error {
 	err := r.DB.Tx(ctx, func(tx *store.Tx) error {
 		job, err := openJob(ctx, tx.Queries, c, jobID, tx.Now)
@@ -104,7 +102,7 @@ func (r *Registry) Declare(ctx context.Context, c session.Caller, jobID string, 
 		}
 		n, err := tx.DeclareMedia(ctx, set)
 		if err == nil && n == 0 {
-			return overtaken(ctx, tx, jobID)
+			return changedMeanwhile(ctx, tx, jobID)
 		}
 		return err
 	})
@@ -114,8 +112,8 @@ func (r *Registry) Declare(ctx context.Context, c session.Caller, jobID string, 
 	return err
 }
 
-// announcedOwner refuses, before anything is uploaded, audio that is another
-// work's already. It is a courtesy: prepare and confirm decide.
+// announcedOwner refuses audio of another work before anything is uploaded. This check only
+// saves an upload: prepare and confirm decide.
 func announcedOwner(ctx context.Context, tx *store.Tx, job query.InsertJobParams) error {
 	hash := job.DeclaredHash
 	if job.HashOnly {

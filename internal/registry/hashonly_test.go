@@ -13,7 +13,7 @@ import (
 	"timbre.example/internal/session"
 )
 
-// storing sets what becomes of the organization's recordings.
+// storing sets whether the organization stores recordings.
 func (w *world) storing(what string) {
 	w.t.Helper()
 	if _, err := session.ChangeOrganization(w.t.Context(), w.db, w.org, func(o *session.Organization) { o.AssetStorage = what }); err != nil {
@@ -21,13 +21,13 @@ func (w *world) storing(what string) {
 	}
 }
 
-// said is what an honest client says of its file.
+// said returns an honest client's description of its file.
 func said(seed int) Announced {
 	h := sha256.Sum256(wav(seed))
 	return Announced{SizeBytes: int64(len(wav(seed))), SHA256: Hex(h[:])}
 }
 
-// filesBelow counts the objects whose keys begin so.
+// filesBelow counts the objects with a prefix.
 func (w *world) filesBelow(prefix string) (n int) {
 	w.t.Helper()
 	err := filepath.WalkDir(filepath.Join(w.dir, "objects", prefix), func(_ string, d fs.DirEntry, err error) error {
@@ -75,9 +75,8 @@ func (w *world) hashed(c session.Caller, title string, seed int) *song {
 	return s
 }
 
-// A recording of which only the hash is taken is registered as any other: the
-// same commitment, and nothing is stored, whether the hash comes with init or
-// with prepare.
+// A hash-only recording is registered with the same commitment as any other, and nothing is
+// stored. The hash may come with init or with prepare.
 func TestHashOnly(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
@@ -96,7 +95,7 @@ func TestHashOnly(t *testing.T) {
 		_, err = s.prepare()
 		wantFields(t, err, "media_sha256", "size_bytes")
 		wantCode(t, w.declare(s, Announced{SHA256: said(1).SHA256}), fault.CodeCommonValidationFailed)
-		if err := w.declare(s, said(2)); err != nil { // another file, that is thought better of
+		if err := w.declare(s, said(2)); err != nil { // another file, declared later
 			t.Fatal(err)
 		}
 		if _, err := s.prepare(); err != nil {
@@ -105,7 +104,7 @@ func TestHashOnly(t *testing.T) {
 		if err := w.declare(s, said(1)); err != nil {
 			t.Fatal(err)
 		}
-		_, err = s.confirm() // the price was of another file
+		_, err = s.confirm() // the price was for another file
 		wantCode(t, err, fault.CodeRegistrationUploadMissing)
 		got, err := s.prepare()
 		if err != nil {
@@ -122,7 +121,7 @@ func TestHashOnly(t *testing.T) {
 		}
 		w.advance()
 		s.wantFinal()
-		// The first of the two is now too late, and was quoted before.
+		// The first song is too late now, although it was quoted earlier.
 		_, err = uploaded.confirm()
 		wantCode(t, err, fault.CodeWorkAlreadyRegistered)
 
@@ -159,7 +158,7 @@ func wantFields(t *testing.T, err error, names ...string) {
 	}
 }
 
-// Everything that a client can send where only a hash is taken, and should not.
+// Every invalid input of a hash-only job.
 func TestHashOnlyRefusals(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
@@ -186,7 +185,7 @@ func TestHashOnlyRefusals(t *testing.T) {
 			if _, err := w.reg.Init(ctx, caller, in); !errors.Is(err, c.code) {
 				t.Errorf("init, %s: %v, want %s", name, err, c.code)
 			}
-			slot, err := w.reg.Init(ctx, caller, describing("Second "+name)) // a refused init spends nothing
+			slot, err := w.reg.Init(ctx, caller, describing("Second "+name)) // a refused init does not spend the session
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -207,8 +206,7 @@ func TestHashOnlyRefusals(t *testing.T) {
 	})
 }
 
-// An update where only hashes are taken keeps a recording that is stored, and
-// stores no other.
+// A hash-only update keeps a stored recording, and stores no other.
 func TestHashOnlyUpdates(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
@@ -241,7 +239,7 @@ func TestHashOnlyUpdates(t *testing.T) {
 			w.advance()
 			s.wantFinal()
 		}
-		w.finishes(w.updating(code, -1, "Cy")) // keeps what is not there
+		w.finishes(w.updating(code, -1, "Cy")) // keeps a recording that is not stored
 		var stored []bool
 		for v := int64(1); v <= 5; v++ {
 			row, err := w.reg.Version(ctx, kept.caller, v)
@@ -256,7 +254,7 @@ func TestHashOnlyUpdates(t *testing.T) {
 		if n := w.filesBelow("assets"); n != before {
 			t.Errorf("%d files, want %d", n, before)
 		}
-		// And back: what is uploaded from now on is kept.
+		// And back: from now on uploads are stored.
 		w.storing(session.StoreKeep)
 		w.finishes(w.updating(code, 4, "Di"))
 		if n := w.filesBelow("assets"); n != before+1 {
@@ -265,7 +263,7 @@ func TestHashOnlyUpdates(t *testing.T) {
 	})
 }
 
-// finishes takes an update that was begun to its end.
+// finishes takes an update in progress to its end.
 func (w *world) finishes(s *song) {
 	w.t.Helper()
 	if _, err := s.prepare(); err != nil {
@@ -278,15 +276,15 @@ func (w *world) finishes(s *song) {
 	s.wantFinal()
 }
 
-// Where files are stored, a hash that was announced is what the upload is held
-// to, and never takes its place.
+// Where files are stored, the upload must match an announced hash, and the hash never
+// replaces the upload.
 func TestAnnouncedHash(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		w.registered("First", 1)
 		in := describing("Second")
 		in.Announced = said(1)
-		_, err := w.reg.Init(ctx, w.caller(""), in) // told before anything is uploaded
+		_, err := w.reg.Init(ctx, w.caller(""), in) // refused before anything is uploaded
 		wantCode(t, err, fault.CodeWorkAlreadyRegistered)
 
 		in.Announced = said(2)
@@ -310,8 +308,8 @@ func TestAnnouncedHash(t *testing.T) {
 	})
 }
 
-// A session may keep its files to itself in an organization that stores; not the
-// other way round. What was begun goes on as it was begun.
+// A session may be hash-only in an organization that stores files, but not the other way
+// round. A job keeps the mode in which it began.
 func TestHashOnlySession(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()

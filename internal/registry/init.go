@@ -22,37 +22,37 @@ import (
 type InitRequest struct {
 	Description
 	Network network.Name
-	// ExternalUserRef repeats the session's, or is empty.
+	// ExternalUserRef is the session's, or empty.
 	ExternalUserRef string
 	Announced
-	// Language is that of the certificate, as an Accept-Language header asks for it:
-	// see [Language].
+	// Language is the language of the certificate, as an Accept-Language header: see
+	// [Language].
 	Language string
 }
 
-// Announced is what a client says of its file beforehand. Of a file that is
-// uploaded it is held against the upload; of one that is not, it is all there is.
+// Announced is a client's description of its file before the upload. The upload is compared
+// with it. In a hash-only job it is all that is known.
 type Announced struct {
-	// SizeBytes is the file's size where the client knows it, else 0.
+	// SizeBytes is the file's size, or 0 when the client does not know it.
 	SizeBytes int64
-	// SHA256 is the file's hash in hex, 0x before it or not, or "".
+	// SHA256 is the file's hash in hex, with or without 0x, or "".
 	SHA256 string
 }
 
-// Slot is where and until when the file may be uploaded.
+// Slot says where the file may be uploaded, and until when.
 type Slot struct {
 	JobID     string
 	UploadURL string
 	Expires   time.Time
-	// HashOnly: there is no URL, and nothing is uploaded.
+	// HashOnly: UploadURL is empty, and nothing is uploaded.
 	HashOnly bool
 }
 
-// Init spends the session, checks what is known before the upload, and opens a
-// job with an upload slot.
+// Init spends the session, checks all that is known before the upload, and opens a job with
+// an upload slot.
 func (r *Registry) Init(ctx context.Context, c session.Caller, in InitRequest) (Slot, error) {
 	named := in.Network
-	if !named.Valid() { // told below, with all else that is wrong
+	if !named.Valid() { // reported below, together with all other errors
 		named = ""
 	}
 	if err := c.May(session.Register, named, true); err != nil {
@@ -88,8 +88,7 @@ func (r *Registry) Init(ctx context.Context, c session.Caller, in InitRequest) (
 		if err := r.checkQuota(ctx, tx, c); err != nil {
 			return err
 		}
-		// A courtesy, before anything is uploaded: the unique row at confirm
-		// is what decides.
+		// This check only saves an upload: the unique row at confirm decides.
 		if !c.DuplicateTitles {
 			_, err := tx.TitleClaim(ctx, query.TitleClaimParams{
 				OrganizationID: c.Organization, Network: claimScope(job.Network, job.Test), ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey,
@@ -116,7 +115,7 @@ func (r *Registry) Init(ctx context.Context, c session.Caller, in InitRequest) (
 	return r.sign(ctx, slot, job.UploadKey, job.MaxBytes)
 }
 
-// newJob is what every job has in common. The work is the caller's to name.
+// newJob returns the fields that every job has. The caller sets the work.
 func newJob(c session.Caller, kind string, d described, language string) (query.InsertJobParams, error) {
 	list, err := json.Marshal(d.creators)
 	if err != nil {
@@ -132,19 +131,19 @@ func newJob(c session.Caller, kind string, d described, language string) (query.
 	}, nil
 }
 
-// open stores a new job, with its deadlines, and returns its first slot.
+// open stores a new job with its deadlines, and returns its first slot.
 func (r *Registry) open(ctx context.Context, tx *store.Tx, job query.InsertJobParams) (Slot, error) {
 	job.Now = store.Micros(tx.Now)
 	job.Deadline = store.Micros(r.until(tx.Now, slotsPerJob*r.Times.UploadSlot, job.Now))
 	return Slot{JobID: job.ID, Expires: r.until(tx.Now, r.Times.UploadSlot, job.Now)}, tx.InsertJob(ctx, job)
 }
 
-// errNoUpload is for a job that has no upload.
-var errNoUpload = fault.CommonValidationFailed([]fault.Field{{Field: "job_id", Rule: "no_upload", Message: "Nothing is uploaded for this job."}})
+// errNoUpload is the refusal of an upload slot for a job without an upload.
+var errNoUpload = fault.CommonValidationFailed([]fault.Field{{Field: "job_id", Rule: "no_upload", Message: "This job takes no upload."}})
 
-// RenewUpload gives a job another upload slot, within the lifetime of the job. An update that keeps the recording
-// has none: what was uploaded would take the recording's place. Nor has a job of
-// which only the hash is taken.
+// RenewUpload gives a job another upload slot, within the lifetime of the job. It refuses an
+// update that keeps the recording, since an upload would replace that recording. It also
+// refuses a hash-only job.
 func (r *Registry) RenewUpload(ctx context.Context, c session.Caller, jobID string) (Slot, error) {
 	slot := Slot{JobID: jobID}
 	var job query.Job
@@ -160,7 +159,7 @@ func (r *Registry) RenewUpload(ctx context.Context, c session.Caller, jobID stri
 			Deadline: store.Micros(r.until(tx.Now, slotsPerJob*r.Times.UploadSlot, job.CreatedAt)), UploadKey: job.UploadKey, Now: store.Micros(tx.Now), ID: jobID,
 		})
 		if err == nil && n == 0 {
-			return overtaken(ctx, tx, jobID)
+			return changedMeanwhile(ctx, tx, jobID)
 		}
 		return err
 	})
@@ -179,23 +178,23 @@ func (r *Registry) sign(ctx context.Context, slot Slot, key string, most int64) 
 	return slot, nil
 }
 
-// retryStore is how long a client is asked to wait for a dependency.
+// retryStore is the retry time that clients receive while a dependency is unavailable.
 const retryStore = 2 * time.Second
 
-// The kinds of transaction, as the wire names them: one makes a work, the other
-// adds a version to one.
+// The kinds of transaction, by their wire names: KindRegister makes a work, KindUpdate adds
+// a version to one.
 const (
 	KindRegister = "register"
 	KindUpdate   = "add_version"
 )
 
-// ownJob reads a job that the caller may go on with. Anybody else's does not
-// exist, as far as the caller is told. The token that began it may be expired:
-// an upload can outlast one.
+// ownJob reads a job that the caller may continue. A job of another caller is reported as
+// not found. The token that began the job may be expired, since an upload can take longer
+// than a token lives.
 func ownJob(ctx context.Context, q *query.Queries, c session.Caller, jobID string) (query.Job, error) {
 	job, err := q.GetJob(ctx, jobID)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && !mayGoOn(c, job) {
-		if c.Expired { // it can begin nothing, and this is not something it began
+		if c.Expired { // it can begin nothing, and it did not begin this job
 			return query.Job{}, fault.CommonAuthExpired()
 		}
 		return query.Job{}, fault.TransactionNotFound()
@@ -203,28 +202,28 @@ func ownJob(ctx context.Context, q *query.Queries, c session.Caller, jobID strin
 	return job, err
 }
 
-// mayGoOn reports whether the session began the job, or is a fresh one for the
-// same end-user: a host may renew its token while a job is under way. Who has no
-// reference is known by the job's id alone, which only the one who began it was
-// told. What a test key began is nothing for a live key to go on with, nor the other way round.
+// mayGoOn reports whether the session began the job, or is a valid one for the same
+// end-user: a host may renew its token during a job. Without an external_user_ref, knowing
+// the job id is the permission. Test keys cannot continue jobs of live keys, and live keys
+// cannot continue jobs of test keys.
 func mayGoOn(c session.Caller, job query.Job) bool {
-	if job.OrganizationID != c.Organization || !about(c, job) || job.Test != c.Test {
+	if job.OrganizationID != c.Organization || !allowsKind(c, job) || job.Test != c.Test {
 		return false
 	}
 	return job.SessionJti == c.SessionID || !c.Expired && string(c.Network) == job.Network && c.ExternalUserRef == job.ExternalUserRef
 }
 
-// about reports whether a job is of the kind that the caller's session is for,
-// and of the work whose access code the caller showed.
-func about(c session.Caller, job query.Job) bool {
+// allowsKind reports whether the job's kind is the one that the session allows. An update must
+// also be of the work whose access code the caller showed.
+func allowsKind(c session.Caller, job query.Job) bool {
 	if job.Kind == KindUpdate {
 		return c.Action == session.UpdateVersion && c.WorkID == job.WorkID
 	}
 	return c.Action == session.Register
 }
 
-// openJob is ownJob for the steps before confirm: it refuses a job that has
-// been confirmed or has run out of time.
+// openJob is ownJob for the steps before confirm: it refuses a job that is confirmed or
+// expired.
 func openJob(ctx context.Context, q *query.Queries, c session.Caller, jobID string, now time.Time) (query.Job, error) {
 	job, err := ownJob(ctx, q, c, jobID)
 	switch {

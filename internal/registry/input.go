@@ -14,7 +14,7 @@ import (
 	"timbre.example/internal/network"
 )
 
-// The limits of what describes a work, in characters.
+// The limits of the texts that describe a work, in characters.
 const (
 	MaxTitle    = 200
 	MaxName     = 255
@@ -22,17 +22,16 @@ const (
 	MaxFilename = 255
 )
 
-// Creator is a creator as callers send one: untrimmed, roles as the wire has
-// them.
+// Creator is a creator as clients send one: untrimmed, with the roles' wire names.
 type Creator struct {
 	FullName string
 	Email    string
 	Roles    []commitment.Role
-	IPI      string // "" is none
-	ISNI     string // "" is none
+	IPI      string // may be ""
+	ISNI     string // may be ""
 }
 
-// Description is what init is told of a work.
+// Description is the client's description of a work.
 type Description struct {
 	Title    string
 	Creators []Creator
@@ -44,21 +43,21 @@ var (
 	isniForm = regexp.MustCompile(`^[0-9]{15}[0-9X]$`)
 )
 
-// described is a Description that has been trimmed and found good.
+// described is a Description that was trimmed and passed every check.
 type described struct {
 	title    string
 	creators []commitment.Creator
 	filename string
 }
 
-// refusals collects every field that is wrong, not just the first.
+// refusals collects every invalid field, not only the first.
 type refusals []fault.Field
 
 func (b *refusals) refuse(field, rule, message string) {
 	*b = append(*b, fault.Field{Field: field, Rule: rule, Message: message})
 }
 
-// err is common.validation_failed when anything was refused.
+// err returns common.validation_failed if any field was refused.
 func (b refusals) err() error {
 	if len(b) > 0 {
 		return fault.CommonValidationFailed(b)
@@ -66,7 +65,7 @@ func (b refusals) err() error {
 	return nil
 }
 
-// describe trims and checks everything that a registration is told of a work.
+// describe trims and checks the whole description of a work.
 func describe(d Description, n network.Name) (described, error) {
 	var bad refusals
 	out := described{title: strings.TrimSpace(d.Title)}
@@ -79,8 +78,8 @@ func describe(d Description, n network.Name) (described, error) {
 	return out, bad.err()
 }
 
-// filename keeps the last part of a path. A file is not renamed for a character in its
-// name that is not seen, and the name is not anchored: the character is left out.
+// filename keeps the last part of a path. An invisible character is removed, not refused:
+// the name is not anchored, and the user need not rename the file.
 func filename(refuse func(field, rule, message string), name string) string {
 	name = strings.TrimSpace(legible.Clean(name))
 	if name != "" {
@@ -108,7 +107,7 @@ func creators(refuse func(field, rule, message string), in []Creator) []commitme
 		k := commitment.Creator{FullName: strings.TrimSpace(c.FullName), Email: strings.TrimSpace(c.Email), Roles: c.Roles}
 		text(refuse, at("full_name"), k.FullName, MaxName)
 		if text(refuse, at("email"), k.Email, MaxEmail) && !email(k.Email) {
-			refuse(at("email"), "email", "This is no e-mail address.")
+			refuse(at("email"), "email", "Must be an e-mail address.")
 		}
 		if len(c.Roles) == 0 {
 			refuse(at("roles"), "required", "Choose at least one role.")
@@ -130,8 +129,8 @@ func creators(refuse func(field, rule, message string), in []Creator) []commitme
 	return out
 }
 
-// present checks that a text that has been trimmed is there, is no longer than it may
-// be, and has something that can be seen.
+// present checks that a trimmed text is not empty, is not too long, and has a visible
+// character.
 func present(refuse func(field, rule, message string), field, value string, most int) bool {
 	switch {
 	case value == "":
@@ -139,15 +138,15 @@ func present(refuse func(field, rule, message string), field, value string, most
 	case utf8.RuneCountInString(value) > most:
 		refuse(field, "max_length", fmt.Sprintf("At most %d characters.", most))
 	case legible.Blank(value):
-		refuse(field, "blank", "Nothing of this text can be seen. Write it with letters, digits or signs.")
+		refuse(field, "blank", "This text is invisible. Use letters, digits or signs.")
 	default:
 		return true
 	}
 	return false
 }
 
-// text checks a required text that has been trimmed and that people read: what they
-// see has to be what is anchored.
+// text checks a required, trimmed text that people read: what they see must be what is
+// anchored.
 func text(refuse func(field, rule, message string), field, value string, most int) bool {
 	if !present(refuse, field, value, most) {
 		return false
@@ -159,7 +158,7 @@ func text(refuse func(field, rule, message string), field, value string, most in
 	return kind == legible.Fine
 }
 
-// flaw says which character is wrong, where, and what to do.
+// flaw says which character is wrong, where it is, and what to do.
 func flaw(kind legible.Kind, r rune, at int) string {
 	switch kind {
 	case legible.Direction:
@@ -167,16 +166,15 @@ func flaw(kind legible.Kind, r rune, at int) string {
 	case legible.Control:
 		return fmt.Sprintf("Character %d is the control character %U. Remove it.", at, r)
 	case legible.Private:
-		return fmt.Sprintf("Character %d is %U, to which no standard gives a meaning. Remove it, or write it in words.", at, r)
+		return fmt.Sprintf("Character %d is %U, which has no standard meaning. Remove it, or write it in words.", at, r)
 	case legible.Mark:
 		return fmt.Sprintf("Character %d is the mark %U. A mark needs a letter before it, and a letter has at most %d. Remove it.", at, r, legible.MaxMarks)
 	}
 	return fmt.Sprintf("Character %d is %U, which cannot be seen here. Remove it.", at, r)
 }
 
-// email reports whether a text is somebody's address. No grammar says that: one @ with
-// something on each side that can be seen, and no white space, is all that can be known
-// without sending mail.
+// email reports whether a text can be an e-mail address. Only sending mail would prove one.
+// So it checks one @, something visible on each side, and no white space.
 func email(text string) bool {
 	name, host, _ := strings.Cut(text, "@")
 	return !legible.Blank(name) && !legible.Blank(host) && !strings.Contains(host, "@") && !strings.ContainsFunc(text, unicode.IsSpace)

@@ -11,7 +11,7 @@ import (
 )
 
 // The checker that ends every test here finds each kind of damage.
-func TestInvariantsAreSeen(t *testing.T) {
+func TestInvariantsAreChecked(t *testing.T) {
 	t.Parallel()
 	for damage, part := range map[string]string{
 		"UPDATE ledger_accounts SET balance = balance + 1 WHERE account = 'available'":                  "entries sum to",
@@ -29,13 +29,13 @@ func TestInvariantsAreSeen(t *testing.T) {
 		"UPDATE works SET access_code_hash = NULL":                                                      "access code",
 		"DELETE FROM title_claims":                                                                      "has not claimed its title",
 		"DELETE FROM media_claims":                                                                      "has not claimed its audio",
-		"UPDATE title_claims SET work_id = 'other'":                                                     "neither registered nor on its way",
+		"UPDATE title_claims SET work_id = 'other'":                                                     "neither registered nor in flight",
 		"UPDATE jobs SET state = 'expired'":                                                             "it has a transaction: true",
 		"UPDATE jobs SET asset_key = 'assets/other'; UPDATE versions SET asset_key = 'assets/other'":    "object not found",
 		"UPDATE versions SET certificate_key = 'certificates/' || work_id || '/1'":                      "object not found",
 		"UPDATE versions SET certificate_key = 'certificates/other'":                                    "names the certificate",
 		"UPDATE versions SET timestamp_until = 1, certificate_key = 'certificates/' || work_id || '/1'": "waits for a token",
-		"INSERT INTO timestamps (work_id, version, token) SELECT work_id, version, x'30' FROM versions": "is about something else",
+		"INSERT INTO timestamps (work_id, version, token) SELECT work_id, version, x'30' FROM versions": "has another commitment",
 		"UPDATE jobs SET session_jti = 'other'":                                                         "was spent on job",
 	} {
 		t.Run(damage, func(t *testing.T) {

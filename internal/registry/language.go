@@ -2,8 +2,7 @@ package registry
 
 import "golang.org/x/text/language"
 
-// Languages are those that a certificate can be written in. The first is for
-// whoever asks for none of them.
+// Languages are the languages of certificates. The first is the default.
 var Languages = []string{"en", "fr", "es", "de", "pt", "ja", "ar"}
 
 var languages = func() language.Matcher {
@@ -18,9 +17,8 @@ var languages = func() language.Matcher {
 // Browsers send less than 100.
 const maxAccept = 1000
 
-// Language is the one of [Languages] that an Accept-Language header (RFC 9110,
-// section 12.5.4) prefers. A header that is missing, cannot be read or names none
-// of them gives English.
+// Language returns the one of [Languages] that an Accept-Language header (RFC 9110, section
+// 12.5.4) prefers. A header that is missing, malformed or names none of them gives English.
 func Language(accept string) string {
 	if len(accept) > maxAccept {
 		return Languages[0]
@@ -29,7 +27,7 @@ func Language(accept string) string {
 	if err != nil {
 		return Languages[0]
 	}
-	for i := range wanted { // a weight of 0 refuses; the list is in descending order
+	for i := range wanted { // weight 0 means "not acceptable"; the list is in descending order
 		if weights[i] == 0 {
 			wanted = wanted[:i]
 			break

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// However much one organization has waiting, the next turn is found by an index: no
-// query of a queue reads more than a few pages.
+// The next turn is found by an index, however much one organization has waiting: no query of
+// a queue reads more than a few pages.
 func TestTurnsAreFoundByIndex(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		const rows = 100_000
@@ -26,8 +26,8 @@ func TestTurnsAreFoundByIndex(t *testing.T) {
 			}
 		}
 		numbers := fmt.Sprintf("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) ", rows)
-		// A third is due, the others are put off: of one organization both, of the
-		// other all.
+		// A third of the items is due, the others are put off. One organization has both
+		// kinds, the other has only items that are put off.
 		const due, org = "CASE WHEN i - i / 3 * 3 = 0 THEN 0 ELSE 9000000000000000000 END", "CASE WHEN i - i / 3 * 3 = 1 THEN 'a' ELSE 'b' END"
 		exec("INSERT INTO works (id, organization_id, network, ats_id, owner, title, latest_version, created_at, updated_at) VALUES ('w', 'b', 'testnet', 999999, '', '', 1, 0, 0)")
 		version := "INSERT INTO versions (work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, organization_id, timestamp_until, certificate_at, timestamp_at) " + numbers +
@@ -65,7 +65,7 @@ func TestTurnsAreFoundByIndex(t *testing.T) {
 	})
 }
 
-// cheap runs a query as the database plans it, and looks at what that reads.
+// cheap runs a query as the database plans it, and checks how much it reads.
 func (w *world) cheap(t *testing.T, db *sql.DB, text string, args []string) {
 	t.Helper()
 	for i, arg := range args {
@@ -97,7 +97,7 @@ func (w *world) cheap(t *testing.T, db *sql.DB, text string, args []string) {
 		t.Fatal(err)
 	}
 	for _, line := range plan {
-		// SQLite names what it reads without an index, or sorts.
+		// SQLite names the tables that it reads without an index or sorts.
 		if w.db.Dialect() == "sqlite3" && (regexp.MustCompile(`^SCAN (versions|transactions|erasures|sessions|[a-z])\b`).MatchString(line) && line != "SCAN o" || strings.Contains(line, "TEMP B-TREE FOR ORDER")) {
 			t.Errorf("%s\n%s", text, strings.Join(plan, "\n"))
 			break
@@ -114,7 +114,7 @@ func (w *world) cheap(t *testing.T, db *sql.DB, text string, args []string) {
 	}
 }
 
-// generated is the text of a query as the server sends it.
+// generated returns the text of a query as the server sends it.
 func generated(t *testing.T, file, name string) string {
 	t.Helper()
 	source, err := os.ReadFile("../store/query/" + file + ".sql.go")
@@ -123,7 +123,7 @@ func generated(t *testing.T, file, name string) string {
 	}
 	m := regexp.MustCompile("(?s)\nconst " + name + " = `(.*?)`").FindStringSubmatch(string(source))
 	if m == nil {
-		t.Fatalf("there is no query %s", name)
+		t.Fatalf("query %s is missing", name)
 	}
 	return m[1]
 }

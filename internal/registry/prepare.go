@@ -21,17 +21,18 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// Media is what is kept of a file's inspection.
+// Media is the stored result of inspecting a file.
 type Media struct {
 	Size       int64         `json:"size"`
 	Format     string        `json:"format,omitempty"`
 	Duration   time.Duration `json:"duration_ns,omitempty"`
 	SampleRate int           `json:"sample_rate,omitempty"`
 	Channels   int           `json:"channels,omitempty"`
-	Incomplete bool          `json:"incomplete_last_frame,omitempty"` // as media.Info says
+	Incomplete bool          `json:"incomplete_last_frame,omitempty"` // see media.Info
 }
 
-// Prepared is a quote: what will be anchored, and what it costs until when.
+// Prepared is a quote: what will be anchored, its price, and the time until which the price
+// is valid.
 type Prepared struct {
 	JobID      string
 	WorkID     string
@@ -42,17 +43,17 @@ type Prepared struct {
 	Expires    time.Time
 }
 
-// prepareWait is how long a prepare waits for its turn before it is refused.
+// prepareWait is how long a prepare waits for a slot before it is refused.
 const prepareWait = 10 * time.Second
 
-// Prepare reads the uploaded file once, computes the commitment, asks the
-// network whether it would take it, and quotes. Preparing again renews the
-// quote; a file that was uploaded since is read anew.
+// Prepare reads the uploaded file once, computes the commitment, asks the network whether it
+// would accept it, and returns a quote. Preparing again renews the quote, and reads a file
+// that was uploaded since.
 func (r *Registry) Prepare(ctx context.Context, c session.Caller, jobID string) (Prepared, error) {
 	if _, err := openJob(ctx, r.DB.Read(), c, jobID, r.DB.Now()); err != nil {
 		return Prepared{}, err
 	}
-	return r.turns.prepare(ctx, jobID, func() (Prepared, error) {
+	return r.shared.prepare(ctx, jobID, func() (Prepared, error) {
 		for {
 			job, err := openJob(ctx, r.DB.Read(), c, jobID, r.DB.Now())
 			if err != nil {
@@ -66,18 +67,18 @@ func (r *Registry) Prepare(ctx context.Context, c session.Caller, jobID string) 
 	})
 }
 
-// reading is what was found in an upload. It is kept with the job, so that the same
-// bytes are not read again, by whichever process.
+// reading is the result of reading an upload. It is stored with the job, so that no process
+// reads the same bytes again.
 type reading struct {
-	// Upload is the version of the object as it was before it was read. A PUT in
-	// between gives it another one, and it is read anew.
+	// Upload is the object's version before the read. A PUT in between changes the version,
+	// and the file is read again.
 	Upload string `json:"upload"`
-	// Hash is that of the file; nil when the file itself was refused.
+	// Hash is the hash of the file; nil when the file itself was refused.
 	Hash    []byte      `json:"hash,omitempty"`
 	Refusal *fault.Body `json:"refusal,omitempty"`
 }
 
-// readingOf is what is known of this version of a job's upload.
+// readingOf returns the stored reading of this version of a job's upload.
 func readingOf(job query.Job, upload string) (known reading, ok bool) {
 	if job.Reading == "" || upload == "" {
 		return reading{}, false
@@ -86,8 +87,8 @@ func readingOf(job query.Job, upload string) (known reading, ok bool) {
 	return known, err == nil && known.Upload == upload
 }
 
-// prepare works on the job as it was read; again is true when somebody else
-// changed it in the meantime.
+// prepare works on the job as it was read. again is true when another call changed the job
+// in the meantime.
 func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, again bool, err error) {
 	set := query.PrepareJobParams{ID: job.ID, Seen: job.UpdatedAt, AssetKey: job.AssetKey, MediaHash: job.MediaHash, Reading: job.Reading}
 	upload, err := r.uploaded(ctx, job)
@@ -98,7 +99,7 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 	if wasRead && known.Refusal != nil {
 		return p, false, &fault.Error{Code: known.Refusal.Code, Details: known.Refusal.Details}
 	}
-	if wasRead { // a file that is refused for what it is to others is not read again either
+	if wasRead { // a refusal that depends on other works does not need the file either
 		if _, err := r.acceptable(ctx, job, known.Hash); err != nil {
 			return p, false, err
 		}
@@ -110,8 +111,8 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 	copied, tried := "", false
 	fresh := upload != "" && !(wasRead && job.AssetKey != "" && bytes.Equal(known.Hash, job.MediaHash))
 	if fresh {
-		// A copy that no row will name goes. Once the commit was tried, only a
-		// refusal says that it did not happen: else the copy stays.
+		// Delete a copy that no row will name. After the commit was attempted, delete it
+		// only if a refusal shows that the commit failed.
 		defer func() {
 			var refused *fault.Error
 			if copied != "" && (again || err != nil && (!tried || errors.As(err, &refused))) {
@@ -127,7 +128,7 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 		set.AssetKey, set.MediaHash = copied, info.SHA256[:]
 		set.Reading = mustJSON(reading{Upload: upload, Hash: set.MediaHash})
 		defer func() {
-			if err != nil { // what follows may be tried again, and this was the dear part of it
+			if err != nil { // the rest may be retried; reading the file was the costly part
 				r.note(ctx, job.ID, set.Reading)
 			}
 		}()
@@ -139,7 +140,7 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 		return p, false, err
 	}
 	stored := m.Size
-	if set.AssetKey == "" { // the registered recording stays, or nothing is kept
+	if set.AssetKey == "" { // the registered recording stays, or no file is stored
 		stored = 0
 	}
 	price := r.price(job, stored)
@@ -148,18 +149,18 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 	var changed int64
 	tried = true
 	err = r.DB.Tx(ctx, func(tx *store.Tx) error {
-		// A sweep may have removed the file that was prepared before, without a row:
-		// see sweepExpired. A copy that was made now it does not know.
+		// A sweep may have removed the file of an earlier prepare without writing a row: see
+		// sweepExpired. It cannot know a copy that was just made.
 		if !fresh && set.AssetKey != "" && job.Deadline <= store.Micros(tx.Now) {
 			return fault.TransactionExpired("job")
 		}
-		// Told here so that nobody pays to learn it; decided at confirm.
+		// Checked here so that a duplicate is found before payment; confirm decides.
 		if _, err := mediaOwner(ctx, tx.Queries, job, set.MediaHash); err != nil {
 			return err
 		}
 		p = Prepared{JobID: job.ID, WorkID: job.WorkID, Commitment: set.Commitment, MediaHash: set.MediaHash, Price: price, Media: m, Expires: r.until(tx.Now, r.Times.Quote, job.CreatedAt)}
 		set.QuoteUntil, set.Now = store.Micros(p.Expires), store.Micros(tx.Now)
-		set.Deadline = max(job.Deadline, set.QuoteUntil) // a price that runs out costs no second upload
+		set.Deadline = max(job.Deadline, set.QuoteUntil) // an expired price needs no second upload
 		if changed, err = tx.PrepareJob(ctx, set); err != nil || changed == 0 || !fresh {
 			return err
 		}
@@ -169,8 +170,8 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 			}
 		}
 		adopted, err := tx.AdoptOrphan(ctx, copied)
-		if err == nil && adopted == 0 { // it took so long that the copy was swept
-			err = fault.CommonServiceUnavailable(retryStore).Because(errors.New("the copy is gone"))
+		if err == nil && adopted == 0 { // the prepare took so long that the copy was swept
+			err = fault.CommonServiceUnavailable(retryStore).Because(errors.New("the copy was swept before the commit"))
 		}
 		return err
 	})
@@ -179,8 +180,8 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 	}
 	r.reached("prepare.committed")
 	if fresh {
-		// The upload stays until it is swept: a PUT may have replaced it while
-		// the copy was read, and the next prepare must see that one.
+		// The upload stays until the sweep: a PUT may have replaced it during the read of
+		// the copy, and the next prepare must find the new file.
 		if job.AssetKey != "" {
 			r.discard(ctx, job.ID, job.AssetKey)
 		}
@@ -188,15 +189,15 @@ func (r *Registry) prepare(ctx context.Context, job query.Job) (p Prepared, agai
 	return p, false, nil
 }
 
-// uploaded is the version of what was uploaded for the job. Without an upload it
-// is "", and what is known already serves: the earlier asset, the recording of the
-// version that is updated, or the hash of one that is not uploaded.
+// uploaded returns the version of the job's upload. It is "" where the job has no upload and
+// needs none: after an earlier prepare, for an update that keeps the recording, or for a
+// hash-only job.
 func (r *Registry) uploaded(ctx context.Context, job query.Job) (version string, err error) {
 	switch {
 	case job.HashOnly && len(job.MediaHash) == 0:
 		_, _, err = declared(Announced{}, job.MaxBytes)
 		return "", err
-	case len(job.MediaHash) > 0 && job.AssetKey == "": // nothing is uploaded for it
+	case len(job.MediaHash) > 0 && job.AssetKey == "": // the job needs no upload
 		return "", nil
 	}
 	info, err := r.Blobs.Stat(ctx, job.UploadKey)
@@ -211,9 +212,9 @@ func (r *Registry) uploaded(ctx context.Context, job query.Job) (version string,
 	return "", fault.RegistrationUploadMissing().With("reason", "not_uploaded")
 }
 
-// take copies what was uploaded and reads the copy, a bounded number of files at a
-// time: organizations take turns, and in one its end-users, or its sessions where
-// they are for nobody.
+// take copies the upload and reads the copy, a bounded number of files at a time.
+// Organizations take turns. Within one organization its end-users take turns, or its
+// sessions if they have no end-user.
 func (r *Registry) take(ctx context.Context, job query.Job) (copied string, info media.Info, err error) {
 	member := "session " + job.SessionJti
 	if job.ExternalUserRef != "" {
@@ -236,9 +237,9 @@ func (r *Registry) take(ctx context.Context, job query.Job) (copied string, info
 	return copied, info, err
 }
 
-// freeze copies what was uploaded out of reach of its upload URL, to a key that
-// no other prepare uses: until this one commits, the asset of an earlier prepare
-// is what a confirm would register, and must not change.
+// freeze copies the upload to a key that its upload URL cannot write and that no other
+// prepare uses. Until this prepare commits, a confirm would register the asset of an earlier
+// prepare, which must not change.
 func (r *Registry) freeze(ctx context.Context, job query.Job) (key string, err error) {
 	key = "assets/" + job.OrganizationID + "/" + job.ID + "-" + strings.ToLower(rand.Text())
 	if err = r.DB.Tx(ctx, func(tx *store.Tx) error { return r.orphan(ctx, tx, job.OrganizationID, key) }); err != nil {
@@ -249,21 +250,21 @@ func (r *Registry) freeze(ctx context.Context, job query.Job) (key string, err e
 	switch {
 	case errors.As(err, &large):
 		return "", fault.RegistrationAudioTooLarge(large.Size, job.MaxBytes)
-	case err != nil: // also when it has gone meanwhile
+	case err != nil: // also when the upload was removed meanwhile
 		return "", storeFailed(err)
 	}
 	return key, nil
 }
 
-// refused remembers a refusal that is the file's own.
+// refused stores a refusal that is caused by the file itself.
 func (r *Registry) refused(ctx context.Context, job query.Job, upload string, err error) {
 	var f *fault.Error
 	if !errors.As(err, &f) || f.Code == fault.CodeCommonServiceUnavailable {
 		return
 	}
 	if f.Code == fault.CodeRegistrationAudioTooLarge && len(job.MediaHash) == 0 {
-		// Of no use to anybody, and not small. Where there is an earlier file
-		// it stays until it is swept: the next prepare would quote that one.
+		// The file is useless, and large. If there is an earlier file, the upload stays
+		// until the sweep: else the next prepare would quote the earlier file.
 		r.discard(ctx, job.ID, job.UploadKey)
 		return
 	}
@@ -272,19 +273,19 @@ func (r *Registry) refused(ctx context.Context, job query.Job, upload string, er
 	r.reached("prepare.refused")
 }
 
-// note keeps what was read, also when the client has gone. When that fails, the file
-// is read once more.
+// note stores a reading, even when the client has gone. If storing fails, the file is read
+// once more.
 func (r *Registry) note(ctx context.Context, jobID, text string) {
 	ctx = context.WithoutCancel(ctx)
 	if err := r.DB.Tx(ctx, func(tx *store.Tx) error {
 		return tx.NoteReading(ctx, query.NoteReadingParams{Reading: text, ID: jobID})
 	}); err != nil {
-		r.Log.WarnContext(ctx, "what was read is not kept", "job", jobID, "error", err)
+		r.Log.WarnContext(ctx, "reading not stored", "job", jobID, "error", err)
 	}
 }
 
-// acceptable returns the commitment of the job with a file of this hash, or why that
-// cannot be registered.
+// acceptable returns the commitment of the job with a file of this hash, or why the job
+// cannot be registered with it.
 func (r *Registry) acceptable(ctx context.Context, job query.Job, hash []byte) (commitment.Commitment, error) {
 	if announced := job.DeclaredHash; len(announced) > 0 && !bytes.Equal(announced, hash) {
 		return commitment.Commitment{}, fault.RegistrationUploadMissing().With("reason", "other_file").With("announced", Hex(announced)).With("uploaded", Hex(hash))
@@ -300,15 +301,15 @@ func (r *Registry) acceptable(ctx context.Context, job query.Job, hash []byte) (
 	return sum, r.dryRun(ctx, job, sum.Hash)
 }
 
-// orphan notes a file that no row names, or soon none will: it is swept when it
-// was not adopted by then, also if this process ends now.
+// orphan records a file that no row names, or soon none will. The sweep removes it unless it
+// is adopted in time, even if this process ends now.
 func (r *Registry) orphan(ctx context.Context, tx *store.Tx, organization, key string) error {
 	now := store.Micros(tx.Now)
-	return tx.InsertOrphan(ctx, query.InsertOrphanParams{ObjectKey: key, OrganizationID: organization, Now: now, DueAt: r.lands(now)})
+	return tx.InsertOrphan(ctx, query.InsertOrphanParams{ObjectKey: key, OrganizationID: organization, Now: now, DueAt: r.settledAt(now)})
 }
 
-// discard removes a file that no row names any more, also when the caller has
-// gone. One that cannot be removed is swept later.
+// discard removes a file that no row names any more, even when the caller has gone. A file
+// that cannot be removed is swept later.
 func (r *Registry) discard(ctx context.Context, jobID, key string) {
 	if err := r.Blobs.Delete(context.WithoutCancel(ctx), key); err != nil {
 		r.Log.WarnContext(ctx, "file not removed", "job", jobID, "key", key, "error", err)
@@ -322,7 +323,7 @@ func (r *Registry) read(ctx context.Context, key string, most int64) (media.Info
 		return media.Info{}, fault.CommonServiceUnavailable(retryStore).Because(err)
 	}
 	defer body.Close()
-	if info.Size > most { // a copy of something else than was looked at
+	if info.Size > most { // the copy is not of the file that was checked
 		return media.Info{}, fault.RegistrationAudioTooLarge(info.Size, most)
 	}
 	seen, err := media.Inspect(ctx, body)
@@ -350,9 +351,9 @@ func (r *Registry) dryRun(ctx context.Context, job query.Job, sum commitment.Has
 	return nil
 }
 
-// mediaOwner refuses audio that is another work of this organization already,
-// and otherwise returns the work that has claimed it: the job's own, or "". The
-// other work is named only to whom it belongs.
+// mediaOwner refuses audio that belongs to another work of this organization. Otherwise it
+// returns the work that has claimed the audio: the job's own, or "". The refusal names the
+// other work only to its own end-user.
 func mediaOwner(ctx context.Context, q *query.Queries, job query.Job, hash []byte) (string, error) {
 	workID, err := q.MediaClaim(ctx, query.MediaClaimParams{OrganizationID: job.OrganizationID, Network: claimScope(job.Network, job.Test), MediaHash: hash})
 	if errors.Is(err, sql.ErrNoRows) {
@@ -363,14 +364,14 @@ func mediaOwner(ctx context.Context, q *query.Queries, job query.Job, hash []byt
 	refusal := fault.WorkAlreadyRegistered()
 	if w, err := q.GetWork(ctx, workID); err == nil && job.ExternalUserRef != "" && w.ExternalUserRef == job.ExternalUserRef {
 		refusal = refusal.With("ats_id", w.AtsID)
-	} else if err != nil && !errors.Is(err, sql.ErrNoRows) { // a claim whose work is not final yet
+	} else if err != nil && !errors.Is(err, sql.ErrNoRows) { // the work of the claim is not final yet
 		return "", err
 	}
 	return "", refusal
 }
 
-// price is what a job costs that stores so many bytes more. What a test key begins
-// costs nothing: credits are for what counts.
+// price returns the price of a job that stores so many more bytes. Jobs of test keys cost
+// nothing: credits are only for live registrations.
 func (r *Registry) price(job query.Job, stored int64) credits.Quote {
 	if job.Test {
 		return credits.Quote{}
@@ -382,7 +383,7 @@ func (r *Registry) price(job query.Job, stored int64) credits.Quote {
 	return prices.Update(stored)
 }
 
-// mustJSON renders our own plain structs, which cannot fail.
+// mustJSON encodes the package's own plain structs, which cannot fail.
 func mustJSON(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -11,29 +11,28 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// Progress wakes those who follow a transaction. Rows are the truth: a wake-up
-// says only "look again", several may melt into one, and one too many does no
-// harm.
+// Progress wakes the followers of a transaction. A wake-up only says "read the row again":
+// wake-ups may coalesce or be spurious.
 type Progress struct {
 	db  *store.DB
 	log *slog.Logger
 
-	// missed says that a look failed since the last time that all were woken.
+	// missed is set when a read failed since all followers were last woken.
 	missed atomic.Bool
 
 	mu        sync.Mutex
 	followers map[string]*following // by transaction id
 }
 
-// following is everybody who follows one transaction. They share one reading
-// of it between two changes: thousands may be woken at once.
+// following is the set of followers of one transaction. Between two changes they share one
+// read of it: thousands may wake at once.
 type following struct {
 	channels map[chan struct{}]struct{}
 	changes  atomic.Int64
 
-	mu   sync.Mutex // held while one of them reads for all
+	mu   sync.Mutex // held while one follower reads for all
 	view View
-	at   int64 // the changes that view was read after; -1 before the first
+	at   int64 // the value of changes before view was read; -1 before the first read
 }
 
 func newProgress(db *store.DB, log *slog.Logger) *Progress {
@@ -62,7 +61,7 @@ func (p *Progress) Follow(id string) (changed <-chan struct{}, stop func()) {
 	}
 }
 
-// Followers counts who is listening.
+// Followers counts the open followers.
 func (p *Progress) Followers() (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,9 +87,9 @@ func (p *Progress) wakeAll() {
 	}
 }
 
-// wake is called with the progress' mutex.
+// wake is called with the mutex of Progress held.
 func (f *following) wake() {
-	f.changes.Add(1) // before they look
+	f.changes.Add(1) // before the followers read
 	for c := range f.channels {
 		select {
 		case c <- struct{}{}:
@@ -99,8 +98,7 @@ func (f *following) wake() {
 	}
 }
 
-// Followed is Transaction for those who follow it: one reading serves all until
-// the next change.
+// Followed is Transaction for followers: one read serves all of them until the next change.
 func (r *Registry) Followed(ctx context.Context, id string) (View, error) {
 	r.Progress.mu.Lock()
 	f := r.Progress.followers[id]
@@ -123,16 +121,16 @@ func (r *Registry) Followed(ctx context.Context, id string) (View, error) {
 	return v, err
 }
 
-// watchEvery is how late a follower may learn of what another instance did.
+// watchEvery is the longest delay before a follower learns of a change by another instance.
 const watchEvery = 500 * time.Millisecond
 
-// Watch wakes followers of transactions that another process has changed, until
-// ctx ends. It reads nothing while nobody follows.
+// Watch wakes followers of transactions that another process has changed, until ctx ends. It
+// reads nothing while there are no followers.
 func (p *Progress) Watch(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	since := p.db.Now()
-	seen := map[string]int64{} // what the last look found
+	seen := map[string]int64{} // result of the last query
 	for {
 		select {
 		case <-ctx.Done():
@@ -143,12 +141,12 @@ func (p *Progress) Watch(ctx context.Context) {
 			since = p.db.Now()
 			continue
 		}
-		// Commits become visible a little after the time they carry, so each
-		// look reaches back over the one before.
+		// Commits become visible a little after the time they carry, so each query overlaps
+		// the one before.
 		rows, err := p.db.Read().ChangedTransactions(ctx, query.ChangedTransactionsParams{Since: store.Micros(since.Add(-5 * time.Second)), Lim: 10_000})
 		if err != nil {
-			if ctx.Err() == nil && !p.missed.Swap(true) { // told once, until it is back
-				p.log.WarnContext(ctx, "watching progress", "error", err)
+			if ctx.Err() == nil && !p.missed.Swap(true) { // logged once per outage
+				p.log.WarnContext(ctx, "watching progress failed", "error", err)
 			}
 			continue
 		}

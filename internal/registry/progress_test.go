@@ -13,13 +13,13 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// Who could not look when he was woken is woken again when the database is back,
-// although nothing has changed since.
+// A follower whose read failed is woken again when the database is back, although nothing
+// has changed since.
 func TestWokenWhenTheDatabaseIsBack(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	direct := storetest.PostgresURL(t)
-	storetest.Open(t, direct) // brings it up to date
+	storetest.Open(t, direct) // migrates it
 	u, err := url.Parse(direct)
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func TestWokenWhenTheDatabaseIsBack(t *testing.T) {
 	if _, err := r.Followed(ctx, "nobody's"); !errors.Is(err, fault.CodeTransactionStoreUnavailable) {
 		t.Fatal(err)
 	}
-	proxy.Await(func(c faultproxy.Counts) bool { return c.Refused >= 2 }) // Watch is told so too
+	proxy.Await(func(c faultproxy.Counts) bool { return c.Refused >= 2 }) // Watch was refused too
 	select {
 	case <-changed:
 		t.Fatal("woken, and there is nothing to see")

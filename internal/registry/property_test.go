@@ -20,9 +20,8 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// Clients, faults of network and object store, jumps of the clock, restarts and
-// two workers, in any order and at once. Whatever happened, when it is over
-// everything has ended, and all that is kept agrees.
+// Clients, faults of network and object store, jumps of the clock, restarts and two workers,
+// in any order and at once. In the end every job has ended, and all stored data agrees.
 func TestAnyInterleaving(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]func() string{
@@ -34,7 +33,7 @@ func TestAnyInterleaving(t *testing.T) {
 			const budget = 4 * time.Second
 			until, found := time.Now().Add(budget), false
 			rapid.Check(t, func(rt *rapid.T) {
-				if time.Now().After(until) && !found { // once something is found, it is made small
+				if time.Now().After(until) && !found { // after a failure rapid shrinks the example
 					return
 				}
 				defer func() { found = found || rt.Failed() }()
@@ -72,7 +71,7 @@ type machine struct {
 	songs    []*song
 	mu       sync.Mutex
 	accepted []*song
-	codes    []string // of what was confirmed, final or not
+	codes    []string // of confirmed works, final or not
 }
 
 func (m *machine) init(t *rapid.T) {
@@ -90,7 +89,7 @@ func (m *machine) init(t *rapid.T) {
 	m.upload(t, s)
 }
 
-// register does everything that a client does, as far as it gets.
+// register takes every step of a client, until one is refused.
 func (m *machine) register(t *rapid.T) {
 	before := len(m.songs)
 	m.init(t)
@@ -104,8 +103,8 @@ func (m *machine) register(t *rapid.T) {
 	}
 }
 
-// update begins a version of something that was confirmed. Its code opens it only
-// once it is final.
+// update begins a version of a confirmed work. The access code opens the work only once it
+// is final.
 func (m *machine) update(t *rapid.T) {
 	if len(m.codes) == 0 {
 		t.Skip("nothing to update")
@@ -135,7 +134,7 @@ func (m *machine) pick(t *rapid.T) *song {
 	if len(m.songs) == 0 {
 		t.Skip("no song yet")
 	}
-	// The latest are the likely ones to be worked on.
+	// The latest songs are the most likely to change.
 	return m.songs[len(m.songs)-1-rapid.IntRange(0, min(4, len(m.songs)-1)).Draw(t, "song")]
 }
 
@@ -151,12 +150,12 @@ func (m *machine) upload(t *rapid.T, s *song) {
 		body = wav(seed / 2)
 	}
 	status, text := m.tryPut(s.slot.UploadURL, body)
-	if status != http.StatusOK && status != http.StatusTeapot { // the latter: refused, the slot is over
+	if status != http.StatusOK && status != http.StatusTeapot { // the latter: refused, the slot has expired
 		t.Fatalf("PUT: %d %s", status, text)
 	}
 }
 
-// allowed are the answers that each step may give here.
+// allowed are the refusals that each step may return here.
 var allowed = map[string][]fault.Code{
 	"prepare": {fault.CodeTransactionAlreadyConfirmed, fault.CodeTransactionExpired, fault.CodeRegistrationUploadMissing, fault.CodeRegistrationInvalidAudioFormat,
 		fault.CodeRegistrationDryRunFailed, fault.CodeCommonServiceUnavailable, fault.CodeWorkAlreadyRegistered},
@@ -165,8 +164,7 @@ var allowed = map[string][]fault.Code{
 	"renew": {fault.CodeTransactionAlreadyConfirmed, fault.CodeTransactionExpired, fault.CodeCommonValidationFailed}, // the last: the recording stays
 }
 
-// action draws something that a client or a worker does, to be done at once or
-// beside another.
+// action draws a step of a client or a worker, which runs alone or beside another.
 func (m *machine) action(t *rapid.T) func(context.Context) error {
 	what := rapid.SampledFrom([]string{"prepare", "prepare", "confirm", "confirm", "advance", "advance", "sweep", "renew"}).Draw(t, "what")
 	r := m.reg
@@ -174,7 +172,7 @@ func (m *machine) action(t *rapid.T) func(context.Context) error {
 		r = m.second
 	}
 	switch what {
-	case "advance": // with faults about it may complain; that it goes on in the end is what counts
+	case "advance": // with injected faults it may fail; it must succeed in the end
 		return func(ctx context.Context) error { _ = r.advance(ctx, m.net); return nil }
 	case "sweep":
 		return func(ctx context.Context) error { _, _ = r.Sweep(ctx); return nil }
@@ -182,8 +180,8 @@ func (m *machine) action(t *rapid.T) func(context.Context) error {
 	return m.client(what, r, m.pick(t))
 }
 
-// client is a step of a client. Its error is an answer that the step may not
-// give.
+// client is a step of a client. It returns an error only for an answer that the step may not
+// return.
 func (m *machine) client(what string, r *Registry, s *song) func(context.Context) error {
 	return func(ctx context.Context) error {
 		var err error

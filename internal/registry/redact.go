@@ -17,37 +17,36 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// Redaction is what is erased of a work: everything that says whose it is or
-// what it is, and everything from which that could be guessed. What the network
-// has of it stays: commitment, versions, transactions, blocks.
+// Redaction lists what is erased of a work: all that identifies the work or its people, and
+// all from which that could be guessed. The network's data stays: commitment, versions,
+// transactions, blocks.
 type Redaction struct {
 	WorkID   string       `json:"work_id"`
 	Network  network.Name `json:"network"`
 	AtsID    int64        `json:"ats_id"`
 	Versions int          `json:"versions"`
-	// Jobs are the attempts to register the work or a version of it. Those that
-	// are still under way end.
+	// Jobs counts the attempts to register the work or a version of it. Attempts in progress
+	// end.
 	Jobs int `json:"jobs"`
-	// Objects are the files: recordings, uploads, certificates. Some may be gone
-	// already.
+	// Objects are the files: recordings, uploads, certificates. Some may already be gone.
 	Objects []string `json:"objects"`
-	// Title and Creators are for the eyes of who is about to erase them.
+	// Title and Creators are shown to the operator before the work is erased.
 	Title    string   `json:"title,omitempty"`
 	Creators []string `json:"creators,omitempty"`
-	// At is when it was erased; zero: it was not.
+	// At is the time of the erasure; zero when the work is not erased.
 	At time.Time `json:"redacted_at,omitzero"`
 }
 
-// Redacted is work.not_found for a work that was redacted. That there was one is
-// for the log and for operators; a client is not told.
+// Redacted returns work.not_found for a redacted work. Only the log and operators see that
+// the work was redacted; clients do not.
 func Redacted(w query.Work) error {
 	if !w.RedactedAt.Valid {
 		return nil
 	}
-	return fault.WorkNotFound().Because(fmt.Errorf("it was redacted on %s: what was stored of it is erased", store.Time(w.RedactedAt.Int64).Format(time.DateOnly)))
+	return fault.WorkNotFound().Because(fmt.Errorf("it was redacted on %s: its stored data is erased", store.Time(w.RedactedAt.Int64).Format(time.DateOnly)))
 }
 
-// Redactable says what Redact would erase, and erases nothing.
+// Redactable returns what Redact would erase, and erases nothing.
 func (r *Registry) Redactable(ctx context.Context, n network.Name, atsID int64) (Redaction, error) {
 	w, err := byAtsID(ctx, r.DB.Read(), n, atsID)
 	if err != nil {
@@ -56,13 +55,13 @@ func (r *Registry) Redactable(ctx context.Context, n network.Name, atsID int64) 
 	return inventory(ctx, r.DB.Read(), w)
 }
 
-// Redact erases the personal data of a work for good. Done again, it finishes
-// what was begun. A work with a version on its way to the network is
-// version.already_in_progress: the version would bring everything back.
+// Redact erases the personal data of a work permanently. Calling it again finishes an
+// interrupted call. A work with a version on its way to the network is
+// version.already_in_progress: that version would restore the data.
 //
-// The rows go first, in one transaction with the list of files, so that a crash
-// leaves nothing half erased that is still shown; the files go after that, here or
-// by the sweeper of any server.
+// The rows go first, in one transaction that also stores the list of files. So a crash never
+// leaves a half-erased work that is still shown. The files go after that, here or by the
+// sweep of any server.
 func (r *Registry) Redact(ctx context.Context, n network.Name, atsID int64) (Redaction, error) {
 	var out Redaction
 	if err := r.holdsFiles(ctx, n, atsID); err != nil {
@@ -73,7 +72,7 @@ func (r *Registry) Redact(ctx context.Context, n network.Name, atsID int64) (Red
 		if err != nil {
 			return err
 		}
-		// Whoever begins an update, or redacts as well, waits for this row.
+		// Updates that begin, and other redactions, wait for this row.
 		held, err := tx.LockWork(ctx, w.ID)
 		if err != nil {
 			return err
@@ -90,7 +89,7 @@ func (r *Registry) Redact(ctx context.Context, n network.Name, atsID int64) (Red
 		if err := tx.RedactJobs(ctx, query.RedactJobsParams{Now: store.Micros(tx.Now), WorkID: w.ID}); err != nil {
 			return err
 		}
-		// After the jobs, so that a confirm is either seen here or finds its job over.
+		// After the jobs, so that a confirm is either seen here or finds its job expired.
 		if _, err := tx.TransactionInFlight(ctx, w.ID); err == nil {
 			return fault.VersionAlreadyInProgress("in_flight")
 		} else if !errors.Is(err, sql.ErrNoRows) {
@@ -122,10 +121,10 @@ func (r *Registry) Redact(ctx context.Context, n network.Name, atsID int64) (Red
 	return out, errors.Join(r.DB.Scrub(ctx), r.erase(ctx))
 }
 
-// holdsFiles refuses a store that has no file of a work, nor any of the newest of
-// all: it is another than the server's, and what is erased there is not erased,
-// also of works that were redacted before. A store may have lost a work's files, and
-// the work goes all the same. Where no work has files, nothing tells.
+// holdsFiles fails unless the store has one of this work's files or one of the 20 newest
+// files. Otherwise it is probably not the server's store, and the server's files would not
+// be erased. Files of one work may be lost; the work is then erased all the same. Without
+// any files nothing can be checked.
 func (r *Registry) holdsFiles(ctx context.Context, n network.Name, atsID int64) error {
 	w, err := byAtsID(ctx, r.DB.Read(), n, atsID)
 	if err != nil {
@@ -156,7 +155,7 @@ func (r *Registry) holdsFiles(ctx context.Context, n network.Name, atsID int64) 
 		}
 	}
 	if len(keys) > 0 {
-		return fmt.Errorf("nothing was erased, is this the server's store? It has not even %s", keys[0])
+		return fmt.Errorf("nothing was erased: wrong blob store? It lacks %s", keys[0])
 	}
 	return nil
 }
@@ -169,7 +168,7 @@ func byAtsID(ctx context.Context, q *query.Queries, n network.Name, atsID int64)
 	return w, err
 }
 
-// inventory reads what there is of a work.
+// inventory lists what is stored of a work.
 func inventory(ctx context.Context, q *query.Queries, w query.Work) (Redaction, error) {
 	out := Redaction{WorkID: w.ID, Network: network.Name(w.Network), AtsID: w.AtsID, Title: w.Title, Objects: []string{}}
 	if w.RedactedAt.Valid {
@@ -200,7 +199,7 @@ func inventory(ctx context.Context, q *query.Queries, w query.Work) (Redaction, 
 		if v.Creators == "" {
 			continue
 		}
-		// Also one that was made and is not noted yet.
+		// Also a certificate that is made but not yet recorded.
 		add(&out.Objects, certificateKey(w.ID, v.Version))
 		var creators []commitment.Creator
 		if err := json.Unmarshal([]byte(v.Creators), &creators); err != nil {
@@ -213,15 +212,14 @@ func inventory(ctx context.Context, q *query.Queries, w query.Work) (Redaction, 
 	return out, nil
 }
 
-// erasuresInTurn is how many files of one organization go before another's turn.
+// erasuresInTurn is how many files of one organization are removed in its turn.
 const erasuresInTurn = 16
 
-// erase removes the files of redacted works, and orphans, by turns of their
-// organizations. Those of works go twice: at once, and when nothing can be under way
-// any more that began before, such as an upload or the making of a certificate.
-// Orphans go then.
+// erase removes the files of redacted works, and orphans, in turns of their organizations.
+// Files of works are removed twice: at once, and again when no earlier upload or certificate
+// can still be in progress. Orphans are removed at that later time.
 func (r *Registry) erase(ctx context.Context) error {
-	served := "" // the organization whose turn was last
+	served := "" // the organization that was served last
 	var all []error
 	for {
 		now, before := store.Micros(r.DB.Now()), r.settled()
@@ -243,7 +241,7 @@ func (r *Registry) erase(ctx context.Context) error {
 		r.reached("redact.erased")
 		err = r.DB.Tx(ctx, func(tx *store.Tx) error {
 			for _, row := range erased {
-				if err := tx.MarkErased(ctx, query.MarkErasedParams{ObjectKey: row.ObjectKey, DueAt: r.lands(row.Since)}); err != nil {
+				if err := tx.MarkErased(ctx, query.MarkErasedParams{ObjectKey: row.ObjectKey, DueAt: r.settledAt(row.Since)}); err != nil {
 					return err
 				}
 				if err := tx.ForgetErasure(ctx, query.ForgetErasureParams{ObjectKey: row.ObjectKey, Before: before}); err != nil {
@@ -258,18 +256,18 @@ func (r *Registry) erase(ctx context.Context) error {
 			}
 			return nil
 		})
-		if all = append(all, failed); err != nil { // no room for a row, perhaps: the files go without
+		if all = append(all, failed); err != nil { // perhaps the disk has no space for a row: remove files without one
 			return errors.Join(append(all, err, r.eraseUnwritten(ctx))...)
 		}
-		if len(stuck) == maxStuck { // the store is away
+		if len(stuck) == maxStuck { // the store is unavailable
 			return errors.Join(all...)
 		}
 	}
 }
 
-// eraseUnwritten removes the files of all due erasures and writes no row: on a full
-// disk the files make the room that rows need. A later round finds the files gone, and
-// writes the rows then.
+// eraseUnwritten removes the files of all due erasures and writes no row: on a full disk,
+// removing files makes the space that rows need. A later round finds the files gone and
+// writes the rows.
 func (r *Registry) eraseUnwritten(ctx context.Context) error {
 	now, before := store.Micros(r.DB.Now()), r.settled()
 	for last := ""; ctx.Err() == nil; {

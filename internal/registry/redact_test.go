@@ -25,17 +25,16 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// What becomes of each column when a work is redacted. A new column is not
-// forgotten: the test fails until it has a place here.
+// The effect of a redaction on each column. The test fails until a new column has an entry here.
 //
-//	erased   what it holds of the work is gone
+//	erased   its data of the work is deleted
 //	public   it is on the network, or follows from what is
-//	about    it is about the work and says neither what it is nor whose
+//	about    it is about the work and does not identify the work or its people
 //	other    it is not about a work
 var columns = map[string]string{
 	"works":                 "id:about organization_id:about network:public ats_id:public owner:public title:erased title_key:erased external_user_ref:erased access_code_hash:erased access_code_generation:erased access_code_issued_at:erased latest_version:public created_at:about updated_at:about redacted_at:about test:about",
 	"versions":              "work_id:about version:public transaction_id:about commitment:public media_hash:erased media:erased merkle_root:erased creators:erased filename:erased asset_key:erased certificate_key:erased quote:about tx_hash:public block_number:public block_hash:public registered_at:public timestamp_until:about language:erased issued_at:about organization_id:about certificate_at:about certificate_tries:about timestamp_at:about timestamp_tries:about",
-	"timestamps":            "work_id:about version:public token:about", // it is of the commitment, which is public
+	"timestamps":            "work_id:about version:public token:about", // it is about the commitment, which is public
 	"jobs":                  "id:about organization_id:about session_jti:about kind:about network:public external_user_ref:erased state:about work_id:about ats_id:public title:erased title_key:erased creators:erased filename:erased max_bytes:about upload_key:about asset_key:erased deadline:about quote_until:about media_hash:erased declared_hash:erased media:erased merkle_root:erased commitment:public quote:about total_credits:about created_at:about updated_at:about base_version:public rehearse:about hash_only:about language:erased test:about reading:erased upload_bytes:about",
 	"transactions":          "id:about organization_id:about network:public kind:public state:about work_id:about ats_id:public version:public commitment:public total_credits:about staged:public tx_hash:public block_number:public block_hash:public steps:about failure:about request_id:about rehearse:about test:about created_at:about updated_at:about",
 	"title_claims":          "organization_id:erased network:erased external_user_ref:erased title_key:erased work_id:erased",
@@ -54,7 +53,7 @@ var columns = map[string]string{
 	"log_tiles":             "network:public level:public n:public data:public",
 	"log_repairs":           "network:public from_size:public to_size:public lost:public checkpoint:public created_at:other",
 	"log_blocks":            "network:public number:public hash:public first_idx:public size:public checkpoint:public created_at:public",
-	"budgets":               "key:other whole:other", // of keys, sessions and addresses; over in minutes
+	"budgets":               "key:other whole:other", // of keys, sessions and addresses; used up for minutes only
 }
 
 func TestEveryColumnHasAPlace(t *testing.T) {
@@ -99,18 +98,18 @@ func TestEveryColumnHasAPlace(t *testing.T) {
 		}
 		for _, column := range placed {
 			if !slices.Contains(list, column) {
-				t.Errorf("%s.%s is no column", name, column)
+				t.Errorf("%s.%s is not a column", name, column)
 			}
 		}
 	}
 	for name := range columns {
 		if found[name] == nil {
-			t.Errorf("%s is no table", name)
+			t.Errorf("%s is not a table", name)
 		}
 	}
 }
 
-// tables are those of the database but the migrations' own.
+// tables are the database's tables except those of the migrations.
 func tables(t *testing.T, db *sql.DB) map[string]bool {
 	t.Helper()
 	text := "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
@@ -138,8 +137,7 @@ func tables(t *testing.T, db *sql.DB) map[string]bool {
 	return out
 }
 
-// traces are the places in the database and among the files that hold any of the
-// texts.
+// traces returns the places in the database and the files that contain any of the texts.
 func (w *world) traces(t *testing.T, texts ...string) (out []string) {
 	t.Helper()
 	db, err := registrytest.Open(w.url)
@@ -184,7 +182,7 @@ func (w *world) traces(t *testing.T, texts ...string) (out []string) {
 			t.Fatal(err)
 		}
 	}
-	if path, ok := strings.CutPrefix(w.url, "sqlite:"); ok { // nor is anything left between its rows
+	if path, ok := strings.CutPrefix(w.url, "sqlite:"); ok { // nothing may remain between the rows of the file either
 		for _, end := range []string{"", "-wal"} {
 			b, err := os.ReadFile(path + end)
 			if err != nil {
@@ -207,12 +205,12 @@ func (w *world) traces(t *testing.T, texts ...string) (out []string) {
 	return out
 }
 
-// secrets are what must not be found of the work that remembered makes.
+// secrets are the texts of the work of remembered that must not be found.
 var secrets = []string{"Quince Lullaby", "Ada Example", "ada@songs.example", "take.wav", "Bo Marker", "mix.wav", "ann-of-the-host", "RIFF"}
 
-// Everything that says what a work is or whose it was is gone after it was
-// redacted, in every table and every file; what is public stays; what its holder
-// has still proves; nobody gets anything of it any more.
+// After a redaction, nothing in any table or file identifies the work or its people. Public
+// data stays, and the holder's evidence still verifies. No caller can read the work any
+// more.
 func TestRedact(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
@@ -263,14 +261,14 @@ func TestRedact(t *testing.T) {
 			t.Fatalf("the test would find nothing: %v", got)
 		}
 
-		// First it is only looked at.
+		// First only list what would be erased.
 		plan, err := w.reg.Redactable(ctx, network.Testnet, ats)
 		if err != nil || !plan.At.IsZero() || plan.Title != "Quince Lullaby" || plan.Versions != 2 || plan.Jobs != 3 || len(plan.Creators) != 2 {
 			t.Fatalf("%+v, %v", plan, err)
 		}
 		before := len(w.traces(t, secrets...))
 
-		// With a version on its way nothing is erased.
+		// While a version is in flight nothing is erased.
 		if _, err := open.confirm(); err != nil {
 			t.Fatal(err)
 		}
@@ -281,7 +279,7 @@ func TestRedact(t *testing.T) {
 		}
 		w.advance()
 		open.wantFinal()
-		late := update(4) // another under way, with an upload that comes late
+		late := update(4) // another job in progress, with a late upload
 		done, err := w.reg.Redact(ctx, network.Testnet, ats)
 		if err != nil || done.At.IsZero() || done.Title != "" || done.Creators != nil || done.Versions != 3 {
 			t.Fatalf("%+v, %v", done, err)
@@ -293,7 +291,7 @@ func TestRedact(t *testing.T) {
 			t.Errorf("again: %+v, %v", again, err)
 		}
 
-		// What was under way is over.
+		// The job in progress has ended.
 		_, err = late.prepare()
 		wantCode(t, err, fault.CodeTransactionExpired)
 		_, err = late.confirm()
@@ -301,11 +299,11 @@ func TestRedact(t *testing.T) {
 		_, err = w.reg.InitUpdate(ctx, late.caller, UpdateRequest{Creators: describing("").Creators})
 		wantCode(t, err, fault.CodeSessionInvalidToken) // spent
 		u := w.callerFor(session.UpdateVersion, w.keys, "ann-of-the-host")
-		u.WorkID = p.WorkID // as if it had been let through a moment before
+		u.WorkID = p.WorkID // as if it had been authorized a moment before
 		_, err = w.reg.InitUpdate(ctx, u, UpdateRequest{Creators: describing("").Creators})
 		wantCode(t, err, fault.CodeWorkNotFound)
 
-		// Nobody sees it, nobody proves it anew.
+		// No caller can see the work or prove it again.
 		reader := w.callerFor(session.Access, w.keys, "ann-of-the-host")
 		if page, err := w.reg.OwnWorks(ctx, reader, OwnWorksRequest{First: 10}); err != nil || page.Total != 0 {
 			t.Errorf("%+v, %v", page, err)
@@ -317,7 +315,7 @@ func TestRedact(t *testing.T) {
 			"certificate":           func() error { _, err := w.reg.Certificate(ctx, reader, p.WorkID, 1, ""); return err },
 			"certificate of a job":  func() error { _, err := w.reg.Certificate(ctx, c, p.WorkID, 0, ""); return err },
 			"evidence":              func() error { _, err := w.reg.Evidence(ctx, p.WorkID, 1); return err },
-			"evidence of what came": func() error { _, err := w.reg.Evidence(ctx, p.WorkID, 3); return err },
+			"evidence of version 3": func() error { _, err := w.reg.Evidence(ctx, p.WorkID, 3); return err },
 		} {
 			if err := ask(); !errors.Is(err, fault.CodeWorkNotFound) {
 				t.Errorf("%s: %v", name, err)
@@ -327,10 +325,10 @@ func TestRedact(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := w.traces(t, secrets...); len(got) != 0 || w.filesBelow("certificates") != 0 {
-			t.Errorf("made anew: %v", got)
+			t.Errorf("made again: %v", got)
 		}
 
-		// What is public is still there, and what the holder has still proves.
+		// Public data is still there, and the holder's evidence still verifies.
 		if v := first.view(); v.Done == nil || v.Done.AtsID != ats || v.Done.AccessCode != "" {
 			t.Errorf("%+v", v.Done)
 		}
@@ -338,7 +336,8 @@ func TestRedact(t *testing.T) {
 			t.Errorf("%+v, %v", report, err)
 		}
 
-		// An upload that lands late, as it can in a bucket, is gone with the next sweep but one.
+		// An upload that arrives late, as it can in a bucket, is removed by the next sweep
+		// but one.
 		if status, text := w.tryPut(late.slot.UploadURL, wav(5)); status == http.StatusOK || !strings.Contains(text, "transaction.expired") {
 			t.Errorf("PUT: %d %s", status, text)
 		}
@@ -350,17 +349,17 @@ func TestRedact(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := w.traces(t, "RIFF"); len(got) != 0 {
-			t.Errorf("landed late: %v", got)
+			t.Errorf("uploaded late: %v", got)
 		}
 
-		// Title and recording are free, and are another work's from now on.
+		// Title and recording are free for another work.
 		w.finishes(w.beginAs(w.caller("ann-of-the-host"), "Quince Lullaby", 6))
 		w.finishes(w.beginAs(w.caller("ann-of-the-host"), "Another", 1))
 	})
 }
 
-// A work with an access code: neither the code nor one that it replaced is known
-// any more, and its transaction shows none.
+// A work with an access code: neither the code nor the codes that it replaced are known any
+// more, and its transaction shows none.
 func TestRedactAccessCode(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
@@ -395,8 +394,7 @@ func TestRedactAccessCode(t *testing.T) {
 	})
 }
 
-// Whatever fails on the way, doing it again finishes it, and so does a server's
-// sweeper.
+// After any failure, calling Redact again finishes it, and so does a server's sweep.
 func TestRedactFails(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
@@ -441,7 +439,7 @@ func TestRedactFails(t *testing.T) {
 	})
 }
 
-// What the network refused leaves nobody's name behind, once it is swept.
+// A registration that the network refused leaves no name behind, once it is swept.
 func TestRefusedIsForgotten(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.net.Refuse(networktest.Stage, "not today")
@@ -462,7 +460,7 @@ func TestRefusedIsForgotten(t *testing.T) {
 	})
 }
 
-// A certificate that is being made while its work is redacted does not stay.
+// A certificate that is being made during the redaction of its work is removed.
 func TestRedactWhileCertified(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
@@ -483,8 +481,8 @@ func TestRedactWhileCertified(t *testing.T) {
 	})
 }
 
-// One file that cannot be deleted keeps no other from being deleted.
-func TestErasureOfOthersGoesOn(t *testing.T) {
+// One file that cannot be deleted does not stop the deletion of others.
+func TestStuckErasure(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		var songs []*song
@@ -502,11 +500,11 @@ func TestErasureOfOthersGoesOn(t *testing.T) {
 		}
 		w.blobs.fail(stuck)
 		if _, err := w.reg.Redact(ctx, network.Testnet, songs[0].view().Done.AtsID); err == nil {
-			t.Error("the failure is hidden")
+			t.Error("no error")
 		}
 		w.pass(time.Minute)
 		if _, err := w.reg.Redact(ctx, network.Testnet, songs[1].view().Done.AtsID); err == nil {
-			t.Error("the failure is hidden")
+			t.Error("no error")
 		}
 		if n := w.filesBelow("assets"); n != 1 {
 			t.Errorf("%d recordings are left, want the one that cannot be deleted", n)
@@ -520,8 +518,8 @@ func TestErasureOfOthersGoesOn(t *testing.T) {
 	})
 }
 
-// A copy that a killed prepare left goes, and so is gone when the work is redacted.
-func TestCopyOfAKilledPrepareGoes(t *testing.T) {
+// The copy of a killed prepare is removed, also when its work is redacted.
+func TestCopyOfAKilledPrepareIsRemoved(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		s := w.begin("Killed", 1)
@@ -555,9 +553,9 @@ func TestCopyOfAKilledPrepareGoes(t *testing.T) {
 	})
 }
 
-// One upload that cannot be deleted keeps no other attempt from being forgotten,
-// and is forgotten itself when it can.
-func TestSweepOfOthersGoesOn(t *testing.T) {
+// One upload that cannot be deleted does not stop other jobs from being forgotten. It is
+// forgotten itself once it can be deleted.
+func TestStuckLeftover(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		stuck := w.begin("Quince Lullaby", 1)
 		w.begin("Other Lullaby", 2)
@@ -570,7 +568,7 @@ func TestSweepOfOthersGoesOn(t *testing.T) {
 		for range 3 {
 			w.pass(24 * time.Hour)
 			if _, err := w.reg.Sweep(t.Context()); err == nil {
-				t.Error("the failure is hidden")
+				t.Error("no error")
 			}
 		}
 		if err := w.db.Scrub(t.Context()); err != nil {
@@ -594,8 +592,8 @@ func TestSweepOfOthersGoesOn(t *testing.T) {
 	})
 }
 
-// A work whose files the store has lost can be erased, as long as anything says
-// that it is the server's store.
+// A work whose files the store has lost can be erased if another file shows that it is the
+// server's store.
 func TestRedactWithoutItsFiles(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		lost := w.confirmed("Quince Lullaby", 1)
@@ -614,8 +612,7 @@ func TestRedactWithoutItsFiles(t *testing.T) {
 	})
 }
 
-// Whoever does it again with another store does not make believe that the files
-// are gone.
+// A second redaction with another store does not claim that the files are gone.
 func TestRedactAgainInAnotherStore(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.confirmed("Quince Lullaby", 1)
@@ -628,7 +625,7 @@ func TestRedactAgainInAnotherStore(t *testing.T) {
 			return nil
 		})
 		if _, err := w.reg.Redact(t.Context(), network.Testnet, ats); err == nil {
-			t.Fatal("the failure is hidden")
+			t.Fatal("no error")
 		}
 		w.blobs.fail(nil)
 		other, err := blob.NewDisk(t.TempDir(), "http://localhost/blob", make([]byte, 32), blob.Options{RenderError: func(http.ResponseWriter, *http.Request, error) {}})
@@ -639,7 +636,7 @@ func TestRedactAgainInAnotherStore(t *testing.T) {
 		there := w.another(w.db)
 		there.Blobs = other
 		if _, err := there.Redact(t.Context(), network.Testnet, ats); err == nil {
-			t.Error("another store will do")
+			t.Error("another store was accepted")
 		}
 		w.pass(2 * firstWait)
 		if _, err := w.reg.Sweep(t.Context()); err != nil {
@@ -651,8 +648,7 @@ func TestRedactAgainInAnotherStore(t *testing.T) {
 	})
 }
 
-// An attempt that expires, whose upload cannot be deleted, keeps no erasure
-// waiting.
+// An expired job whose upload cannot be deleted delays no erasure.
 func TestErasureBesideAnExpiry(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.confirmed("Quince Lullaby", 1)
@@ -668,7 +664,7 @@ func TestErasureBesideAnExpiry(t *testing.T) {
 			return nil
 		})
 		if _, err := w.reg.Redact(t.Context(), network.Testnet, s.view().Done.AtsID); err == nil {
-			t.Error("the failure is hidden")
+			t.Error("no error")
 		}
 		w.blobs.fail(func(op, key string) error {
 			if op == "delete" && strings.HasPrefix(key, "uploads/") && !strings.Contains(key, s.view().ID) {

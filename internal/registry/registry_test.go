@@ -75,8 +75,8 @@ func TestRegistration(t *testing.T) {
 	})
 }
 
-// Each way that a network can go wrong, at each of its calls. The client sees
-// the same registration, and the network gets it once.
+// Each failure of a network, at each of its calls. The client sees the same registration,
+// and the network receives it once.
 func TestNetworkTrouble(t *testing.T) {
 	for name, c := range map[string]struct {
 		plan  func(*networktest.Fake)
@@ -98,13 +98,13 @@ func TestNetworkTrouble(t *testing.T) {
 					t.Fatal(err)
 				}
 				if err := w.reg.advance(t.Context(), w.net); err == nil {
-					t.Fatal("the worker hides the failure")
+					t.Fatal("the worker returned no error")
 				}
 				if got := s.state(); got != c.state {
 					t.Fatalf("state %s, want %s", got, c.state)
 				}
 				w.check(true)
-				w.reg = w.another(w.db) // and a restart, which must not matter
+				w.reg = w.another(w.db) // a restart must not matter either
 				for range 3 {
 					_ = w.reg.advance(t.Context(), w.net)
 				}
@@ -114,7 +114,7 @@ func TestNetworkTrouble(t *testing.T) {
 	}
 }
 
-// Some of a batch go through, and the call reports a failure.
+// Some transactions of a batch go through, and the call reports a failure.
 func TestPartOfABatchWentThrough(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		var songs []*song
@@ -165,8 +165,8 @@ func TestFailureGivesEverythingBack(t *testing.T) {
 	}
 }
 
-// A network that is stopped takes no quote and no confirmation, holds nothing, and
-// loses nothing: the same job goes on afterwards.
+// A stopped network accepts no quote and no confirmation, holds nothing, and loses nothing:
+// the same job continues afterwards.
 func TestNetworkStopped(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s, early := w.quoted("First Snow", 1), w.begin("Thaw", 2)
@@ -276,7 +276,7 @@ func TestTwoInitsWithOneToken(t *testing.T) {
 	})
 }
 
-// A refused init has not used the token up.
+// A refused init does not spend the token.
 func TestRefusedInitLeavesTheToken(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.confirmed("Taken", 1)
@@ -293,8 +293,8 @@ func TestRefusedInitLeavesTheToken(t *testing.T) {
 	})
 }
 
-// A title that looks the same is the same; one that only might be taken for another by a
-// machine is another.
+// A title that looks the same is the same title. A title that only a machine might confuse
+// with another is a different one.
 func TestTitlesThatLookTheSame(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.confirmed("Love Song", 1)
@@ -302,7 +302,7 @@ func TestTitlesThatLookTheSame(t *testing.T) {
 			_, err := w.reg.Init(t.Context(), w.caller(""), describing(title))
 			wantCode(t, err, fault.CodeRegistrationDuplicateTitle)
 		}
-		// These have a character that is not seen: they are no titles at all.
+		// These have an invisible character and are refused as titles.
 		for _, title := range []string{"Love\u200b Song", "Love\u200e Song", "Love\u3164Song", "\ufeffLove Song"} {
 			_, err := w.reg.Init(t.Context(), w.caller(""), describing(title))
 			wantCode(t, err, fault.CodeCommonValidationFailed)
@@ -310,15 +310,15 @@ func TestTitlesThatLookTheSame(t *testing.T) {
 		for i, title := range []string{"Love Song 1", "Love Song l", "COH", "СОН"} {
 			w.confirmed(title, i+2)
 		}
-		// Another end-user's titles are that end-user's own.
+		// Another end-user's titles do not conflict.
 		if _, err := w.reg.Init(t.Context(), w.caller("somebody"), describing("Love Song")); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-// Two registrations race for one title, or for one audio. The loser keeps its
-// credits and its quote, and may go on when the winner fails.
+// Two registrations race for one title, or for one audio. The loser keeps its credits and
+// its quote, and may continue if the winner fails.
 func TestRaces(t *testing.T) {
 	for name, c := range map[string]struct {
 		titles [2]string
@@ -357,7 +357,7 @@ func TestRaces(t *testing.T) {
 				w.advance()
 				winner.wantFailed("lost on the way")
 				if _, err := loser.confirm(); err != nil {
-					t.Fatalf("the loser cannot go on: %v", err)
+					t.Fatalf("the loser cannot continue: %v", err)
 				}
 				w.advance()
 				loser.wantFinal()
@@ -366,8 +366,8 @@ func TestRaces(t *testing.T) {
 	}
 }
 
-// The work that has the audio is named only to the end-user it belongs to.
-func TestWhoMayKnowTheOtherWork(t *testing.T) {
+// A refusal names the work that has the audio only to that work's end-user.
+func TestOtherWorkIsNamedToItsEndUser(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.beginAs(w.caller("ada"), "Mine", 1)
 		if _, err := s.prepare(); err != nil {
@@ -387,18 +387,18 @@ func TestWhoMayKnowTheOtherWork(t *testing.T) {
 			wantCode(t, err, fault.CodeWorkAlreadyRegistered)
 			var f *fault.Error
 			if errors.As(err, &f); f.Details["ats_id"] != want {
-				t.Errorf("%q is told of work %v, want %v", ref, f.Details["ats_id"], want)
+				t.Errorf("%q receives work %v, want %v", ref, f.Details["ats_id"], want)
 			}
 		}
-		// Titles are another end-user's own business.
+		// Another end-user may use the same title.
 		if _, err := w.reg.Init(t.Context(), w.caller("bob"), describing("Mine")); err != nil {
 			t.Fatal(err)
 		}
 	})
 }
 
-// One organization never meets another's titles, audio or jobs.
-func TestOrganizationsAreApart(t *testing.T) {
+// One organization never sees another's titles, audio or jobs.
+func TestOrganizationsAreSeparate(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		mine := w.quoted("Shared Name", 1)
 		_, keys := w.organization(plenty)
@@ -454,7 +454,7 @@ func TestInsufficientCredits(t *testing.T) {
 	})
 }
 
-// Many confirms want the credits of one.
+// Many confirms compete for the credits of one.
 func TestCreditsForOneOfMany(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		_, keys := w.organization(price)
@@ -518,8 +518,8 @@ func TestPrepareAgain(t *testing.T) {
 	})
 }
 
-// Once no upload URL works any more, what was uploaded goes, the asset of a
-// final work stays, and that of a failed one goes too.
+// Once its upload URL has expired, an upload is removed. The asset of a final work stays,
+// and that of a failed one is removed.
 func TestLeftoversAreSwept(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		files := func(s *song) (upload, asset string) {
@@ -538,7 +538,7 @@ func TestLeftoversAreSwept(t *testing.T) {
 		}
 		w.advance()
 		failed.wantFailed("not today")
-		if status, text := w.tryPut(final.slot.UploadURL, wav(3)); status == http.StatusOK || !strings.Contains(text, "transaction.expired") { // for nothing
+		if status, text := w.tryPut(final.slot.UploadURL, wav(3)); status == http.StatusOK || !strings.Contains(text, "transaction.expired") { // no step would use it
 			t.Errorf("PUT: %d %s", status, text)
 		}
 		abandoned := w.begin("Abandoned", 4)
@@ -561,7 +561,7 @@ func TestLeftoversAreSwept(t *testing.T) {
 		if !w.exists(finalAsset) {
 			t.Fatal("the asset of a final work was swept")
 		}
-		// An upload that lands after its job was swept.
+		// An upload that arrives after its job was swept.
 		if err := w.blobs.Store.Copy(t.Context(), finalAsset, lateUpload, 1<<20); err != nil {
 			t.Fatal(err)
 		}
@@ -570,13 +570,13 @@ func TestLeftoversAreSwept(t *testing.T) {
 		if _, err := w.db.Read().GetJob(t.Context(), abandoned.slot.JobID); !errors.Is(err, sql.ErrNoRows) || w.exists(lateUpload) {
 			t.Fatalf("an abandoned job is still there: %v", err)
 		}
-		sweep() // nothing left to do
+		sweep() // finds nothing to do
 	})
 }
 
-// A new slot takes a quote back: until it is prepared again nothing can be
-// confirmed, and what was uploaded before still counts.
-func TestRenewTakesTheQuoteBack(t *testing.T) {
+// A new slot withdraws the quote: nothing can be confirmed before another prepare, and the
+// earlier upload is still valid.
+func TestRenewWithdrawsTheQuote(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.quoted("Renewed", 1)
 		if _, err := w.reg.RenewUpload(t.Context(), s.caller, s.slot.JobID); err != nil {
@@ -596,11 +596,11 @@ func TestRenewTakesTheQuoteBack(t *testing.T) {
 	})
 }
 
-// A renewal that lands while a confirm is under way took the quote back: nothing
-// was confirmed, and following a transaction would find none.
+// A renewal during a confirm has withdrawn the quote: nothing is confirmed, and no
+// transaction exists that could be followed.
 func TestRenewDuringConfirm(t *testing.T) {
 	t.Parallel()
-	url := storetest.PostgresURL(t) // on SQLite nobody writes in between
+	url := storetest.PostgresURL(t) // on SQLite nothing is written in between
 	w := newWorld(t, url, storetest.Open(t, url), t.TempDir(), plenty)
 	ctx := t.Context()
 	s := w.quoted("Renewed", 1)
@@ -622,7 +622,7 @@ func TestRenewDuringConfirm(t *testing.T) {
 			_, err := s.confirm()
 			done <- err
 		}()
-		for waits := 0; waits == 0; { // for the row, having read what it was
+		for waits := 0; waits == 0; { // until it waits for the row, which it has already read
 			if err := pool.QueryRowContext(ctx, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waits); err != nil {
 				return err
 			}
@@ -636,18 +636,18 @@ func TestRenewDuringConfirm(t *testing.T) {
 	w.settle()
 }
 
-// Whatever goes wrong with a second file, the quote for the first one still
-// stands for the first one's bytes.
+// However a second file fails, the quote for the first file is still for the first
+// file's bytes.
 func TestQuoteKeepsItsBytes(t *testing.T) {
 	for name, c := range map[string]struct {
 		plan func(w *world)
 		body []byte
 		code fault.Code
 	}{
-		"no audio":        {func(*world) {}, []byte("this is no audio at all, just some text"), fault.CodeRegistrationInvalidAudioFormat},
-		"empty":           {func(*world) {}, nil, fault.CodeRegistrationAudioEmpty},
-		"dry run says no": {func(w *world) { w.net.Refuse(networktest.DryRun, "no") }, wav(2), fault.CodeRegistrationDryRunFailed},
-		"network is away": {func(w *world) { w.net.Fail(networktest.DryRun) }, wav(2), fault.CodeCommonServiceUnavailable},
+		"no audio":            {func(*world) {}, []byte("this is no audio at all, just some text"), fault.CodeRegistrationInvalidAudioFormat},
+		"empty":               {func(*world) {}, nil, fault.CodeRegistrationAudioEmpty},
+		"dry run refuses":     {func(w *world) { w.net.Refuse(networktest.DryRun, "no") }, wav(2), fault.CodeRegistrationDryRunFailed},
+		"network unavailable": {func(w *world) { w.net.Fail(networktest.DryRun) }, wav(2), fault.CodeCommonServiceUnavailable},
 		"store fails": {func(w *world) {
 			w.blobs.fail(func(op, _ string) error {
 				if op == "open" {
@@ -676,13 +676,12 @@ func TestQuoteKeepsItsBytes(t *testing.T) {
 	}
 }
 
-// Prepares and uploads of one job, all at once: whichever quote stands in the
-// end is of the bytes that are kept.
+// Prepares and uploads of one job, all at once: the last quote is for the stored bytes.
 func TestConcurrentPrepares(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.begin("Busy", 0)
 		var wg sync.WaitGroup
-		for i := range 2 { // uploads of one URL at once; more are refused
+		for i := range 2 { // simultaneous uploads to one URL; more are refused
 			wg.Go(func() { w.put(s.slot.UploadURL, wav(i)); w.put(s.slot.UploadURL, wav(i+2)) })
 		}
 		for range 4 {
@@ -705,8 +704,8 @@ func TestConcurrentPrepares(t *testing.T) {
 	})
 }
 
-// A confirm while a prepare is under way takes the quote before it or the one
-// after, whole.
+// A confirm during a prepare accepts either the whole quote before it or the whole quote
+// after it.
 func TestConfirmDuringPrepare(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		for i := range 5 {
@@ -729,8 +728,8 @@ func TestConfirmDuringPrepare(t *testing.T) {
 	})
 }
 
-// Prepares that come while one is under way read the file once more for all of
-// them, and each is told of what was uploaded before it came.
+// Prepares that arrive during another prepare share one more read of the file. Each one
+// receives a result that covers its own upload.
 func TestPreparesShare(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
@@ -745,13 +744,13 @@ func TestPreparesShare(t *testing.T) {
 			}
 			return nil
 		})
-		told := make(chan Prepared, 1+late)
+		results := make(chan Prepared, 1+late)
 		prepare := func() {
 			p, err := s.prepare()
 			if err != nil {
 				t.Error(err)
 			}
-			told <- p
+			results <- p
 		}
 		var wg sync.WaitGroup
 		wg.Go(prepare)
@@ -767,29 +766,29 @@ func TestPreparesShare(t *testing.T) {
 			left <- err
 		}()
 		for callers := 0; callers < 1+late+1; {
-			w.reg.turns.mu.Lock()
-			callers = w.reg.turns.jobs[s.slot.JobID].callers
-			w.reg.turns.mu.Unlock()
+			w.reg.shared.mu.Lock()
+			callers = w.reg.shared.jobs[s.slot.JobID].callers
+			w.reg.shared.mu.Unlock()
 		}
-		leave() // keeps no place
+		leave() // gives up its place
 		if err := <-left; !errors.Is(err, context.Canceled) {
-			t.Errorf("who left was told %v", err)
+			t.Errorf("the caller that left received %v", err)
 		}
 		close(wait)
 		wg.Wait()
-		close(told)
+		close(results)
 		hashes := map[string]int{}
-		for p := range told {
+		for p := range results {
 			hashes[Hex(p.MediaHash)]++
 		}
 		if n := reads.Load(); n != 2 || len(hashes) != 2 {
 			t.Errorf("%d reads for %d prepares, quoting %v", n, 1+late, hashes)
 		}
-		if n := len(w.reg.turns.jobs); n != 0 {
+		if n := len(w.reg.shared.jobs); n != 0 {
 			t.Errorf("%d jobs are still remembered", n)
 		}
 		w.check(true)
-		// A refusal is shared no longer than those who wait for it.
+		// A refusal is shared only with the callers that are waiting for it.
 		w.put(s.slot.UploadURL, nil)
 		_, err := s.prepare()
 		wantCode(t, err, fault.CodeRegistrationAudioEmpty)
@@ -800,8 +799,8 @@ func TestPreparesShare(t *testing.T) {
 	})
 }
 
-// A prepare that copied the upload while another one finished must not touch
-// what that one quoted.
+// A slow prepare that copied the upload must not change the quote of a prepare that finished
+// meanwhile.
 func TestSlowPrepareLosesToAQuickOne(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
@@ -810,8 +809,8 @@ func TestSlowPrepareLosesToAQuickOne(t *testing.T) {
 		quick := make(chan error, 1)
 		w.blobs.fail(func(op, key string) error {
 			if op == "open" && !begun.Swap(true) {
-				// The slow one has copied; now the quick one does everything, in
-				// another process: in one they take turns.
+				// The slow prepare has copied the upload. Now the quick one runs from start
+				// to end, in another process: within one process they take turns.
 				w.put(s.slot.UploadURL, wav(2))
 				_, err := w.another(w.db).Prepare(ctx, s.caller, s.slot.JobID)
 				quick <- err
@@ -849,13 +848,13 @@ func TestDeadlines(t *testing.T) {
 		w.pass(DefaultTimes().Quote + time.Second)
 		_, err = late.confirm()
 		wantCode(t, err, fault.CodeTransactionExpired)
-		// Another price needs no other upload.
+		// A new price needs no new upload.
 		if again, err := late.prepare(); err != nil || !again.Expires.After(w.db.Now()) {
 			t.Fatalf("quoted again %+v, %v", again, err)
 		}
 
-		// A job without a quote lives longer than its upload slot, and another
-		// slot renews it; the token may have expired by then.
+		// A job without a quote lives longer than its upload slot, and another slot renews
+		// it. The token may have expired by then.
 		w.pass(DefaultTimes().UploadSlot)
 		expired := early.caller
 		expired.Expired = true
@@ -870,7 +869,7 @@ func TestDeadlines(t *testing.T) {
 		if _, err := w.reg.Confirm(ctx, expired, early.slot.JobID, "req_"+early.slot.JobID); err != nil {
 			t.Fatal(err)
 		}
-		// But it begins nothing.
+		// But it cannot begin anything.
 		_, err = w.reg.Init(ctx, expired, describing("More"))
 		wantCode(t, err, fault.CodeCommonAuthExpired)
 		w.pass(slotsPerJob * DefaultTimes().UploadSlot)
@@ -883,9 +882,9 @@ func TestDeadlines(t *testing.T) {
 	})
 }
 
-// A host may renew its token while a job is under way: a fresh session of the
-// same end-user goes on with it, and nobody else's does.
-func TestWhoMayGoOn(t *testing.T) {
+// A host may renew its token during a job: a new session of the same end-user continues the
+// job, and no other session does.
+func TestContinuingAJob(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		otherOrg, keys := w.organization(plenty)
 		s := w.beginAs(w.caller("ada"), "Ada's", 1)
@@ -918,7 +917,7 @@ func TestSweep(t *testing.T) {
 		ctx := t.Context()
 		paid := w.confirmed("Paid", 1)
 		open, quoted := w.begin("Open", 2), w.quoted("Quoted", 3)
-		w.put(quoted.slot.UploadURL, wav(4)) // uploaded again and left alone
+		w.put(quoted.slot.UploadURL, wav(4)) // uploaded again and abandoned
 		refused := w.begin("Refused", 0)
 		w.put(refused.slot.UploadURL, []byte("no audio"))
 		_, err := refused.prepare()
@@ -961,7 +960,7 @@ func TestSweep(t *testing.T) {
 	})
 }
 
-// The code is told at confirm and for a while after the end.
+// The code is shown at confirm, and for a while after the end.
 func TestAccessCodeIsShownForAWhile(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.quoted("Code", 1)
@@ -983,7 +982,7 @@ func TestAccessCodeIsShownForAWhile(t *testing.T) {
 	})
 }
 
-// Finality comes when it comes, and in any order.
+// Transactions become final at any time and in any order.
 func TestReceiptsInAnyOrder(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.net.Hold()
@@ -1007,8 +1006,8 @@ func TestReceiptsInAnyOrder(t *testing.T) {
 	})
 }
 
-// One row that cannot go on keeps none of the others from going on: not those
-// of its batch, not those after it, and not those that are further.
+// One stuck row holds up no other: not the rows of its batch, not later rows, and not rows
+// in later states.
 func TestOneStuckRow(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		stuck := w.confirmed("Stuck", 100)
@@ -1016,7 +1015,7 @@ func TestOneStuckRow(t *testing.T) {
 		for i := range 3 {
 			others = append(others, w.confirmed("Free "+string(rune('A'+i)), i))
 		}
-		// Its work is there already, as if somebody had meddled.
+		// Its work already exists, as after a manual change of the database.
 		row, err := w.db.Read().GetTransaction(t.Context(), stuck.slot.JobID)
 		if err != nil {
 			t.Fatal(err)
@@ -1025,7 +1024,7 @@ func TestOneStuckRow(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := w.reg.advance(t.Context(), w.net); err == nil {
-			t.Fatal("nobody is told of the row that is stuck")
+			t.Fatal("the error of the stuck row was not returned")
 		}
 		for _, s := range others {
 			s.wantFinal()
@@ -1056,12 +1055,12 @@ func TestStageOfOneRowFails(t *testing.T) {
 
 func TestBroadcastRefusesOneOfABatch(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		w.net.Hold() // so that the batch is staged whole before anything ends
+		w.net.Hold() // so that the whole batch is staged before anything ends
 		stuck, other := w.confirmed("Stuck", 1), w.confirmed("Free", 2)
 		w.net.Refuse(networktest.Broadcast, "malformed") // the batch
-		w.net.Refuse(networktest.Broadcast, "malformed") // and then the first by itself
+		w.net.Refuse(networktest.Broadcast, "malformed") // and then its first row alone
 		if err := w.reg.advance(t.Context(), w.net); err == nil {
-			t.Fatal("nobody is told")
+			t.Fatal("the error was not returned")
 		}
 		if a, b := stuck.state(), other.state(); a != "staged" || b != "broadcast" {
 			t.Fatalf("states %s and %s", a, b)
@@ -1069,7 +1068,7 @@ func TestBroadcastRefusesOneOfABatch(t *testing.T) {
 	})
 }
 
-// meddle puts a work where one will be, and unmeddle takes it away again.
+// meddle inserts a work where one will be made, and unmeddle removes it again.
 func meddle(ctx context.Context, tx *store.Tx, workID, org string) error {
 	return tx.InsertWork(ctx, query.InsertWorkParams{ID: workID, OrganizationID: org, Network: "mainnet", AtsID: 999, Owner: "nobody", Title: "In the way", ExternalUserRef: "nobody"})
 }
@@ -1090,7 +1089,7 @@ func unmeddle(t *testing.T, w *world, workID string) {
 	}
 }
 
-// Several instances drive the same rows; each step happens once.
+// Several instances work on the same rows; each step happens once.
 func TestTwoInstances(t *testing.T) {
 	t.Parallel()
 	url := storetest.PostgresURL(t)
@@ -1130,8 +1129,7 @@ func TestTwoInstances(t *testing.T) {
 	w.settle()
 }
 
-// Run takes a registration to its end with nothing but what it is woken by, and
-// tells who follows.
+// Run takes a registration to its end by its wake-ups alone, and wakes the followers.
 func TestRunTellsFollowers(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -1155,7 +1153,7 @@ func TestRunTellsFollowers(t *testing.T) {
 	})
 }
 
-// await waits until the condition holds, looking again at each signal.
+// await waits until the condition holds, and checks it at each signal.
 func await(t testing.TB, changed <-chan struct{}, ok func() bool) {
 	t.Helper()
 	limit := time.NewTimer(20 * time.Second)
@@ -1164,14 +1162,14 @@ func await(t testing.TB, changed <-chan struct{}, ok func() bool) {
 		select {
 		case <-changed:
 		case <-limit.C:
-			t.Error("it did not come to pass")
+			t.Error("timed out")
 			return
 		}
 	}
 }
 
-// A session that is not for this call begins nothing, and is not spent.
-func TestWhoMayBegin(t *testing.T) {
+// A session for another action begins nothing, and is not spent.
+func TestSessionsForOtherActions(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		good := w.caller("")
 		for name, c := range map[string]struct {
@@ -1194,8 +1192,8 @@ func TestWhoMayBegin(t *testing.T) {
 	})
 }
 
-// A refusal that rests on what the transaction was a moment ago ends nothing that
-// another instance has taken further since.
+// A refusal based on an old state of the transaction does not end it after another instance
+// has taken it further.
 func TestStaleRefusal(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.confirmed("First Snow", 1)

@@ -14,11 +14,11 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// uploads begins the key of every upload; the job's id follows.
+// uploads is the start of every upload's key; the job's id follows.
 const uploads = "uploads/"
 
-// room refuses to begin a job of which the file, of so many bytes as far as is
-// known, would touch the reserve of space.
+// room refuses to begin a job if its file would use the reserved space. size is the file's
+// size in bytes, or 0 if it is unknown.
 func (r *Registry) room(size int64) error {
 	if err := r.Space.Low(size); err != nil {
 		return blob.Full(err)
@@ -26,7 +26,7 @@ func (r *Registry) room(size int64) error {
 	return nil
 }
 
-// storeFailed is the refusal when the store does not do what it is asked.
+// storeFailed is the refusal for a failed operation of the store.
 func storeFailed(err error) error {
 	if errors.Is(err, blob.ErrFull) {
 		return blob.Full(err)
@@ -34,11 +34,11 @@ func storeFailed(err error) error {
 	return fault.CommonServiceUnavailable(retryStore).Because(err)
 }
 
-// end is the moment after which a job that was begun then cannot go on, whatever
-// is renewed.
+// end returns the latest time at which a job can continue, whatever is renewed. created is
+// the job's start.
 func (r *Registry) end(created int64) time.Time { return store.Time(created).Add(r.Times.Job) }
 
-// until is d from now, but not beyond the end of the job.
+// until returns the time d after now, but not after the end of the job.
 func (r *Registry) until(now time.Time, d time.Duration, created int64) time.Time {
 	t := now.Add(d)
 	if end := r.end(created); end.Before(t) {
@@ -47,8 +47,8 @@ func (r *Registry) until(now time.Time, d time.Duration, created int64) time.Tim
 	return t
 }
 
-// Uploading says on whose account an upload is, before a byte of it is taken. An
-// upload for a job that is over, or confirmed, is refused: nobody would use it.
+// Uploading returns the owner of an upload, before a byte of it is accepted. An upload for
+// an expired or confirmed job is refused: no step would use it.
 func (r *Registry) Uploading(ctx context.Context, key string) (blob.Owner, error) {
 	job, err := r.uploadJob(ctx, key)
 	if err != nil {
@@ -61,13 +61,13 @@ func (r *Registry) Uploading(ctx context.Context, key string) (blob.Owner, error
 	return blob.Owner{Group: job.OrganizationID, GroupStaged: sum.Own, Staged: sum.Staged}, nil
 }
 
-// Uploaded is told that all bytes of an upload are there, before it is visible.
+// Uploaded is called when all bytes of an upload have arrived, before the upload is visible.
 func (r *Registry) Uploaded(ctx context.Context, key string, size int64) error {
 	job, err := r.uploadJob(ctx, key)
 	if err != nil {
 		return err
 	}
-	return r.landed(ctx, job, size)
+	return r.recordUpload(ctx, job, size)
 }
 
 func (r *Registry) uploadJob(ctx context.Context, key string) (query.Job, error) {
@@ -87,13 +87,13 @@ func (r *Registry) uploadJob(ctx context.Context, key string) (query.Job, error)
 	return job, nil
 }
 
-// landed notes how many bytes lie in the store for a job that nobody has paid for.
-func (r *Registry) landed(ctx context.Context, job query.Job, size int64) error {
+// recordUpload stores how many bytes the store holds for an unpaid job.
+func (r *Registry) recordUpload(ctx context.Context, job query.Job, size int64) error {
 	bytes := size
-	if size > job.MaxBytes { // of which nothing is kept, or not for long
+	if size > job.MaxBytes { // the oversized upload is not kept, or not for long
 		bytes = 1
 	}
-	if job.AssetKey != "" { // the copy of what was uploaded before stays beside it
+	if job.AssetKey != "" { // the copy of the previous upload is still stored
 		var m Media
 		if err := json.Unmarshal([]byte(job.Media), &m); err != nil {
 			return err
@@ -114,7 +114,7 @@ func (r *Registry) landed(ctx context.Context, job query.Job, size int64) error 
 	return nil
 }
 
-// StagedBytes is how many bytes lie in the store for jobs that nobody has paid for.
+// StagedBytes returns how many bytes the store holds for unpaid jobs.
 func (r *Registry) StagedBytes(ctx context.Context) (int64, error) {
 	sum, err := r.DB.Read().StagedBytes(ctx, "")
 	return sum.Staged, err

@@ -19,8 +19,8 @@ import (
 	"timbre.example/internal/store"
 )
 
-// A job ends a day after its init, however often its upload slot and its quote are
-// renewed, and whoever renews them.
+// A job ends a day after its init, however often any session renews its upload slot and its
+// quote.
 func TestJobHasALifetime(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.stop()
@@ -93,8 +93,8 @@ func TestSlowUploadFits(t *testing.T) {
 	})
 }
 
-// refuseWrites makes every change of a job's row fail, as on a full disk, until the
-// returned function is called.
+// refuseWrites makes every change of a job's row fail, as on a full disk, until heal is
+// called.
 func (w *world) refuseWrites() (heal func()) {
 	w.t.Helper()
 	run := func(statements ...string) {
@@ -124,16 +124,16 @@ func (w *world) refuseWrites() (heal func()) {
 	return func() { run(`DROP TRIGGER full_update`, `DROP TRIGGER full_delete`) }
 }
 
-// While no row can be written, the files of jobs that have expired go all the same,
-// more of them than one page of rows. What was confirmed stays, and so does what can
-// still be confirmed. Then the rows go, too.
+// While no row can be written, the files of expired jobs are still removed, for more jobs
+// than one page of rows. Confirmed jobs, and jobs that can still be confirmed, keep their
+// files. Later the rows are removed too.
 func TestSweepWithoutRows(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		paid := w.confirmed("Paid", 1)
 		w.advance()
 		paid.wantFinal()
 		const many = batch + 3
-		for range many { // files alone are slow to make
+		for range many { // creating files alone is slow
 			s := &song{w: w, caller: w.caller("")}
 			slot, err := w.reg.Init(t.Context(), s.caller, describing("Junk"))
 			if err != nil {
@@ -148,13 +148,13 @@ func TestSweepWithoutRows(t *testing.T) {
 		alive := w.quoted("Alive", 3)
 		heal := w.refuseWrites()
 		if _, err := w.reg.Sweep(t.Context()); err == nil {
-			t.Error("the failure is hidden")
+			t.Error("no error")
 		}
 		job, err := w.db.Read().GetJob(t.Context(), quoted.slot.JobID)
 		if err != nil || job.State != "prepared" {
 			t.Fatalf("the row was written: %s, %v", job.State, err)
 		}
-		for name, want := range map[string]int{"uploads": 2, "assets": 2} { // of what is paid, and of what is alive
+		for name, want := range map[string]int{"uploads": 2, "assets": 2} { // of the paid job, and of the job that still lives
 			if n := w.filesBelow(name); n != want {
 				t.Errorf("%d files below %s, want %d", n, name, want)
 			}
@@ -173,7 +173,8 @@ func TestSweepWithoutRows(t *testing.T) {
 	})
 }
 
-// A process dies after the files went and before the row did: the next sweep ends it.
+// A process is killed after the files were removed and before the row was: the next sweep
+// finishes.
 func TestSweepKilledBetweenFileAndRow(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.quoted("Killed", 1)
@@ -193,8 +194,8 @@ func TestSweepKilledBetweenFileAndRow(t *testing.T) {
 	})
 }
 
-// Confirms at the very end of a quote, beside sweeps: whatever is confirmed keeps
-// its file. The invariants say so.
+// Confirms at the very end of a quote, during sweeps: every confirmed job keeps its file.
+// The invariants check this.
 func TestConfirmBesideASweep(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		for i := range 5 {
@@ -217,7 +218,7 @@ func TestConfirmBesideASweep(t *testing.T) {
 	})
 }
 
-// Uploads are counted for their organization until they are paid for or gone.
+// Uploads count for their organization until they are paid for or removed.
 func TestStagedBytes(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		want := func(when string, want int64) {
@@ -248,7 +249,7 @@ func TestStagedBytes(t *testing.T) {
 		want("confirmed", 0)
 		left := w.begin("Left", 3)
 		want("begun", size)
-		// A bucket takes uploads by itself: they are counted when it is looked through.
+		// A bucket receives uploads directly: they are counted when its files are listed.
 		if err := w.blobs.Put(t.Context(), uploads+left.slot.JobID, make([]byte, 5000)); err != nil {
 			t.Fatal(err)
 		}
@@ -257,7 +258,7 @@ func TestStagedBytes(t *testing.T) {
 			t.Fatal(err)
 		}
 		want("looked through", 5000)
-		// And what is over the cap goes, without a prepare.
+		// And a file over the size cap is removed, without a prepare.
 		if err := w.blobs.Put(t.Context(), uploads+left.slot.JobID, make([]byte, 1<<20+1)); err != nil {
 			t.Fatal(err)
 		}
@@ -276,7 +277,7 @@ func TestStagedBytes(t *testing.T) {
 	})
 }
 
-// An upload of no job goes when no job can come for it any more.
+// An upload without a job is removed when no job can use it any more.
 func TestStrayUploads(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		stray := uploads + "01890000-0000-7000-8000-000000000000"
@@ -293,8 +294,8 @@ func TestStrayUploads(t *testing.T) {
 	})
 }
 
-// A job over the reserve is not begun, and one that was begun goes on.
-func TestNoRoom(t *testing.T) {
+// A job that would use the reserve is not begun; a job in progress continues.
+func TestLowSpace(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		free := int64(1 << 30)
 		w.reg.Space = space.New(100<<20, func(string) (space.Usage, error) { return space.Usage{Free: free, Total: 10 << 30}, nil }, space.Place{Name: "uploads", Dir: w.dir})
@@ -325,9 +326,9 @@ func TestNoRoom(t *testing.T) {
 		full("update", err)
 		free = 1 << 30
 		if _, err := w.reg.Init(t.Context(), w.caller(""), large); err != nil {
-			t.Errorf("with room: %v", err)
+			t.Errorf("with space: %v", err)
 		}
-		// A store that says that it is full is told as that, and heals.
+		// A full store is reported as full, and recovers.
 		full2 := w.begin("Full", 2)
 		w.blobs.fail(func(op, _ string) error {
 			if op == "copy" {
@@ -344,7 +345,7 @@ func TestNoRoom(t *testing.T) {
 	})
 }
 
-// While a network is stopped no file goes: a restored database does not know what was
+// While a network is stopped no file is removed: a restored database does not know what was
 // paid for since.
 func TestSweepWhileStopped(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
@@ -364,7 +365,7 @@ func TestSweepWhileStopped(t *testing.T) {
 	})
 }
 
-// oldList lists objects as they were a while ago: over every cap.
+// oldList lists the sizes that objects had a while ago: over every cap.
 type oldList struct{ blob.Store }
 
 func (o oldList) List(ctx context.Context, under string) iter.Seq2[blob.Object, error] {
@@ -378,9 +379,9 @@ func (o oldList) List(ctx context.Context, under string) iter.Seq2[blob.Object, 
 	}
 }
 
-// A file that came after the list was made stays, though the one before it was too
+// A file that was uploaded after the list was made stays, although the one before it was too
 // large.
-func TestStraysAreAskedAgain(t *testing.T) {
+func TestStraysAreCheckedAgain(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.begin("Again", 1)
 		w.reg.Blobs = oldList{w.reg.Blobs}
@@ -393,8 +394,8 @@ func TestStraysAreAskedAgain(t *testing.T) {
 	})
 }
 
-// The copy of a prepare in a process of the release before, which runs on for a while
-// and knows no due_at, does not go while it is read.
+// A process of the previous release still runs for a while, and does not know due_at. The
+// copy of its prepare is not removed while it is read.
 func TestOrphanOfTheReleaseBefore(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		const key = "assets/o/being-read"
@@ -414,7 +415,7 @@ func TestOrphanOfTheReleaseBefore(t *testing.T) {
 	})
 }
 
-// slowDryRun is a network that takes its time over a dry run.
+// slowDryRun is a network with a slow dry run.
 type slowDryRun struct {
 	*networktest.Fake
 	meanwhile func()
@@ -425,8 +426,8 @@ func (s slowDryRun) DryRun(ctx context.Context, call network.Call) error {
 	return s.Fake.DryRun(ctx, call)
 }
 
-// A prepare that began in time and ends late does not quote a file that a sweep has
-// removed meanwhile without a row.
+// A prepare that begins in time and ends late does not quote a file that a sweep has removed
+// meanwhile without a row.
 func TestPrepareBesideASweepWithoutRows(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.quoted("Late", 1)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Step is one point of a transaction's way, as followers are shown it.
+// Step is one step of a transaction, as followers see it.
 type Step struct {
 	Step        string    `json:"step"`
 	Progress    int       `json:"progress"` // percent
@@ -13,7 +13,7 @@ type Step struct {
 	Timestamp   time.Time `json:"timestamp"`
 }
 
-// step names a step before it has happened.
+// step is the fixed part of a Step.
 type step struct {
 	name        string
 	progress    int
@@ -25,12 +25,12 @@ var (
 	stepPreparing  = step{"preparing_transaction", 20, "Preparing the entry for the network."}
 	stepSigning    = step{"signing", 40, "Signing the entry."}
 	stepSubmitting = step{"submitting", 60, "Sending the entry to the network."}
-	stepConfirming = step{"confirming", 80, "Waiting for the network to seal it."}
+	stepConfirming = step{"confirming", 80, "Waiting for the network to confirm it."}
 	stepCompleted  = step{"completed", 100, "Registered."}
 	stepFailed     = step{"failed", 100, "The registration did not go through."}
 )
 
-// steps appends to what a transaction's row already tells.
+// steps appends more steps to those of a transaction's row.
 func steps(before []Step, at time.Time, more ...step) string {
 	for _, s := range more {
 		before = append(before, Step{Step: s.name, Progress: s.progress, Description: s.description, Timestamp: at})

@@ -15,14 +15,14 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// sweepAfter is how long past its deadline a job is left alone: longer than
-// clocks of instances differ.
+// sweepAfter is how long past its deadline a job is kept: longer than the clocks of
+// instances differ.
 const sweepAfter = time.Minute
 
-// sweepRests is the time between sweeps. While uploads are refused for want of
-// space, or the last sweep failed, it is sweepHurry.
+// sweepPause is the time between sweeps. While uploads are refused for lack of space, or
+// after a failed sweep, it is sweepHurry.
 const (
-	sweepRests = time.Minute
+	sweepPause = time.Minute
 	sweepHurry = 5 * time.Second
 )
 
@@ -32,7 +32,7 @@ func (r *Registry) sweepEvery(ctx context.Context) {
 	for {
 		_, err := r.Sweep(ctx)
 		if err != nil && ctx.Err() == nil {
-			r.Log.ErrorContext(ctx, "sweeping", "error", err)
+			r.Log.ErrorContext(ctx, "sweep failed", "error", err)
 		}
 		for swept := time.Now(); ; {
 			select {
@@ -40,29 +40,31 @@ func (r *Registry) sweepEvery(ctx context.Context) {
 				return
 			case <-tick.C:
 			}
-			if err != nil || time.Since(swept) >= sweepRests || r.Space.Low(0) != nil {
+			if err != nil || time.Since(swept) >= sweepPause || r.Space.Low(0) != nil {
 				break
 			}
 		}
 	}
 }
 
-// Sweep ends jobs that ran out of time and removes the files that nobody needs
-// any more: theirs, the uploads of finished transactions, the assets of failed
-// ones, copies that nobody finished, what no job of ours waits for, and all of
-// redacted works. It returns how many jobs it ended.
+// Sweep ends jobs past their deadline and removes files that are no longer needed:
 //
-// A disk that is full heals by it: files go also while no row can be written.
+//   - uploads and assets of expired jobs, and uploads of finished transactions,
+//   - assets of failed transactions, and unfinished copies,
+//   - uploads without a job, and all files of redacted works.
 //
-// While a network is stopped nothing goes. The database, or the clock, is probably not
-// the right one then: a job that a restored backup has as expired may have been paid
-// for since, and its file is the only one.
+// It returns how many jobs it ended. Sweep frees a full disk: it removes files even while no
+// row can be written.
+//
+// While a network is stopped nothing is removed. The database or the clock is then probably
+// wrong. A job that is expired in a restored backup may have been paid for since, and its
+// file is the only copy.
 func (r *Registry) Sweep(ctx context.Context) (ended int, err error) {
 	if r.Stopped(ctx) != nil {
 		return 0, nil
 	}
 	ended, err = r.sweepExpired(ctx)
-	if err != nil && ctx.Err() == nil { // the files that went may have left room for the rows
+	if err != nil && ctx.Err() == nil { // the removed files may have made space for the rows
 		var more int
 		more, err = r.sweepExpired(ctx)
 		ended += more
@@ -70,7 +72,7 @@ func (r *Registry) Sweep(ctx context.Context) (ended int, err error) {
 	return ended, errors.Join(during("expired jobs", err), during("leftover files", r.sweepLeftovers(ctx)), during("erasures", r.erase(ctx)), during("stray uploads", r.sweepStrays(ctx)))
 }
 
-// during names the part of a round that failed.
+// during adds the failed part of a sweep to its error.
 func during(part string, err error) error {
 	if err == nil {
 		return nil
@@ -78,17 +80,17 @@ func during(part string, err error) error {
 	return fmt.Errorf("%s: %w", part, err)
 }
 
-// rowless is how long past its deadline a job is left alone on Postgres whose row
-// cannot be closed: longer than any transaction that saw it earlier may take.
+// rowless is how long past its deadline a job whose row cannot be closed is kept on
+// Postgres. It is longer than any transaction that read the job earlier can run.
 const rowless = time.Hour
 
-// sweepExpired closes the row first: from then on nobody can confirm it, so a
-// file that is removed is never one that was paid for. What a crash leaves, or an
-// upload that lands later, goes with the leftovers.
+// sweepExpired closes the row first. From then on the job cannot be confirmed, so the file
+// of a paid job is never removed. Files that a crash leaves, or that an upload adds later,
+// are removed with the leftovers.
 //
-// Where no row can be written, because the disk is full, the file goes without,
-// and the row is closed when there is room again. Nobody can confirm it either: its
-// deadline has passed, and no confirm that began before is still under way.
+// When the disk is full and no row can be written, the file is removed first. The row is
+// closed when there is space again. The job cannot be confirmed in between: its deadline has
+// passed, and no earlier confirm is still running.
 func (r *Registry) sweepExpired(ctx context.Context) (ended int, err error) {
 	before := store.Micros(r.DB.Now().Add(-sweepAfter))
 	var unwritten error
@@ -122,7 +124,7 @@ func (r *Registry) sweepExpired(ctx context.Context) (ended int, err error) {
 	}
 }
 
-// expire closes the row of a job, unless it was renewed in the meantime.
+// expire closes the row of a job, unless the job was renewed in the meantime.
 func (r *Registry) expire(ctx context.Context, id string, before int64) (bool, error) {
 	var n int64
 	err := r.DB.Tx(ctx, func(tx *store.Tx) (err error) {
@@ -132,15 +134,15 @@ func (r *Registry) expire(ctx context.Context, id string, before int64) (bool, e
 	return n > 0, err
 }
 
-// isOver reports whether a job has run out of time, where its row cannot be closed.
-// It writes nothing. On SQLite it waits for its turn as everybody does who writes,
-// so no confirm is under way; on Postgres it waits until none can be.
+// isOver reports whether a job is expired when its row cannot be closed. It writes nothing.
+// On SQLite it waits for the write lock, so no confirm is running. On Postgres it adds
+// rowless, so that no confirm can be running.
 func (r *Registry) isOver(ctx context.Context, id string, before int64) (over bool, err error) {
 	if r.DB.Dialect() == "postgres" {
 		before -= rowless.Microseconds()
 	}
-	// Those who share a commit share its failure, and on a full disk somebody's
-	// fails: then this asks again.
+	// On a full disk another member of a shared commit may fail, and with it the whole
+	// commit: then try again.
 	for range 5 {
 		err = r.DB.Tx(ctx, func(tx *store.Tx) error {
 			job, err := tx.GetJob(ctx, id)
@@ -154,11 +156,12 @@ func (r *Registry) isOver(ctx context.Context, id string, before int64) (over bo
 	return over && err == nil, err
 }
 
-// sweepLeftovers removes what came after a job had ended. It waits until no
-// upload can land any more, so that nothing is put back. The files go first: a
-// crash in between finds them gone, and forgets them then. Of a job that came to
-// nothing the row goes too, and with it the names and addresses in it; of one that
-// the network refused the ledger needs the row, and only the names go.
+// sweepLeftovers removes files that arrived after a job had ended. It waits until no upload
+// can arrive any more. The files go first: after a crash the next sweep finds them gone and
+// updates the rows.
+//
+// The row of an expired job is deleted, with the names and addresses in it. The ledger needs
+// the row of a job that the network refused, so only the names are erased there.
 func (r *Registry) sweepLeftovers(ctx context.Context) error {
 	before := r.settled()
 	var unwritten error
@@ -169,7 +172,7 @@ func (r *Registry) sweepLeftovers(ctx context.Context) error {
 		}
 		last = jobs[len(jobs)-1]
 		swept, stuck, failed := removeEach(ctx, r, jobs, func(job query.LeftoversRow) []string {
-			if job.Outcome == "final" { // its asset is the work's
+			if job.Outcome == "final" { // the asset belongs to the work
 				return []string{job.UploadKey}
 			}
 			return []string{job.UploadKey, job.AssetKey}
@@ -183,7 +186,7 @@ func (r *Registry) sweepLeftovers(ctx context.Context) error {
 	}
 }
 
-// forget writes what came of the files of leftovers.
+// forget records which leftovers were removed and which were not.
 func forget(ctx context.Context, tx *store.Tx, swept, stuck []query.LeftoversRow) error {
 	for _, job := range swept {
 		if job.State == "expired" {
@@ -206,15 +209,15 @@ func forget(ctx context.Context, tx *store.Tx, swept, stuck []query.LeftoversRow
 	return nil
 }
 
-// straysEvery is how often the uploads in the store are looked through.
+// straysEvery is how often the stored uploads are checked.
 const straysEvery = 10 * time.Minute
 
-// sweepStrays looks at the uploads that are there, whatever the rows say. An upload
-// of a job that has ended goes, and one that is larger than its job may have; the
-// others are counted, which a store that takes uploads by itself does not do.
+// sweepStrays lists the stored uploads, independently of the rows. It removes uploads of
+// expired jobs, and uploads larger than their job allows. It counts the bytes of the others:
+// a store that receives uploads directly does not report them.
 func (r *Registry) sweepStrays(ctx context.Context) error {
 	now := r.DB.Now()
-	if now.Sub(r.strays).Abs() < straysEvery { // a clock that was ahead stops nothing
+	if now.Sub(r.strays).Abs() < straysEvery { // Abs: a clock that was ahead does not stop the check
 		return nil
 	}
 	r.strays = now
@@ -229,7 +232,8 @@ func (r *Registry) sweepStrays(ctx context.Context) error {
 		gone := false
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
-			// Perhaps another registry's: it has had its time.
+			// It may belong to another registry: remove it only after the longest upload
+			// time.
 			gone = store.Micros(o.Modified) < r.settled()
 		case err != nil:
 			return err
@@ -237,7 +241,7 @@ func (r *Registry) sweepStrays(ctx context.Context) error {
 			gone = true
 		case job.State == "confirmed":
 		case o.Size > job.MaxBytes && len(job.MediaHash) == 0:
-			// A list is of a while ago: another file may have come since.
+			// The list is not new: another file may have been uploaded since.
 			info, err := r.Blobs.Stat(ctx, o.Key)
 			if err != nil && !errors.Is(err, blob.ErrNotFound) {
 				return err
@@ -245,7 +249,7 @@ func (r *Registry) sweepStrays(ctx context.Context) error {
 			gone = err == nil && info.Size > job.MaxBytes
 		default:
 			if job.AssetKey != "" {
-				// The copy that was made of this upload is counted with it, not beside it.
+				// The row already counts the copy of this upload; count the bytes once.
 				info, err := r.Blobs.Stat(ctx, o.Key)
 				if err != nil && !errors.Is(err, blob.ErrNotFound) {
 					return err
@@ -255,7 +259,7 @@ func (r *Registry) sweepStrays(ctx context.Context) error {
 				}
 			}
 			var known *fault.Error
-			if err := r.landed(ctx, job, o.Size); err != nil && !errors.As(err, &known) {
+			if err := r.recordUpload(ctx, job, o.Size); err != nil && !errors.As(err, &known) {
 				return err
 			}
 		}
@@ -268,12 +272,12 @@ func (r *Registry) sweepStrays(ctx context.Context) error {
 	return nil
 }
 
-// maxStuck is how many rows' files may fail to go before a round ends: then the
-// store is away.
+// maxStuck is how many rows may fail before a round ends: the store is then probably
+// unavailable.
 const maxStuck = 3
 
-// removeEach removes the files of each row. One row that is stuck holds up no
-// other: whoever asked puts it behind them.
+// removeEach removes the files of each row. One stuck row never delays others: the caller
+// postpones the stuck rows.
 func removeEach[T any](ctx context.Context, r *Registry, rows []T, files func(T) []string) (done, stuck []T, err error) {
 	for _, row := range rows {
 		if failed := r.remove(ctx, files(row)...); failed == nil {
@@ -285,14 +289,14 @@ func removeEach[T any](ctx context.Context, r *Registry, rows []T, files func(T)
 	return done, stuck, err
 }
 
-// settled is the moment before which everything began that is over by now, uploads
-// too.
-func (r *Registry) settled() int64 { return store.Micros(r.DB.Now().Add(-r.landing())) }
+// settled returns a time so far back that everything that began before it has ended, uploads
+// included.
+func (r *Registry) settled() int64 { return store.Micros(r.DB.Now().Add(-r.longestUpload())) }
 
-// lands is the moment from which on nothing is under way that began by since.
-func (r *Registry) lands(since int64) int64 { return since + r.landing().Microseconds() + 1 }
+// settledAt returns the time at which everything that began by since has ended.
+func (r *Registry) settledAt(since int64) int64 { return since + r.longestUpload().Microseconds() + 1 }
 
-func (r *Registry) landing() time.Duration {
+func (r *Registry) longestUpload() time.Duration {
 	return r.Times.UploadSlot + blob.LongestUpload + sweepAfter
 }
 

@@ -10,21 +10,22 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// timestampPatience is how long a version waits for a token. Then its certificate
-// is made without one, and it stays without.
-const timestampPatience = 10 * time.Minute
+// timestampTimeout is how long a version waits for a token. After that its certificate is
+// made without one, and the version stays without.
+const timestampTimeout = 10 * time.Minute
 
-// The waits of an authority that does not answer double from firstWait to this.
+// The pauses after failed requests to the authority double from firstWait to
+// lastTimestampWait.
 const lastTimestampWait = time.Minute
 
-// stampEvery asks for the tokens of final versions beside everything else. The
-// certificates that wait for them are woken.
+// stampEvery requests the tokens of final versions in the background, and wakes certifyEvery
+// when a certificate need not wait any longer.
 func (r *Registry) stampEvery(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		if err := r.stamp(ctx); err != nil && ctx.Err() == nil {
-			r.Log.ErrorContext(ctx, "time-stamping", "error", err)
+			r.Log.ErrorContext(ctx, "time-stamping failed", "error", err)
 		}
 		timer.Reset(retryEvery)
 		select {
@@ -36,15 +37,15 @@ func (r *Registry) stampEvery(ctx context.Context) {
 	}
 }
 
-// retry says when an authority is asked again that did not answer.
+// retry is the next attempt at an authority that did not answer.
 type retry struct {
 	at   time.Time
 	wait time.Duration
 }
 
-// stamp decides of every version that is due: it gets a token, or, when its patience
-// is over, none. What is decided is never changed, so two instances may decide at
-// once, and a token that was answered and lost is asked for again.
+// stamp decides every version that is due: it gets a token, or none after its timeout. A
+// decision never changes, so two instances may decide at once. If a token is lost before it
+// is stored, it is requested again.
 func (r *Registry) stamp(ctx context.Context) error {
 	for {
 		row, err := r.nextUnstamped(ctx)
@@ -60,9 +61,9 @@ func (r *Registry) stamp(ctx context.Context) error {
 	}
 }
 
-// nextUnstamped is the version whose turn it is: the newest of its organization,
-// since a token is worth more the sooner it is given. There is none while the
-// authority does not answer: it would answer nobody.
+// nextUnstamped returns the next version to time-stamp: the newest of its organization,
+// since an earlier token proves more. While the authority is in backoff it returns
+// sql.ErrNoRows: no request would succeed.
 func (r *Registry) nextUnstamped(ctx context.Context) (query.NextUnstampedRow, error) {
 	now := r.DB.Now()
 	if now.Before(r.authority.at) {
@@ -73,9 +74,9 @@ func (r *Registry) nextUnstamped(ctx context.Context) (query.NextUnstampedRow, e
 	})
 }
 
-// stampTurn asks for the token of a version unless another instance does. When it is
-// not answered, the next to be asked for is another organization's: a version that
-// the authority never answers for holds up no other.
+// stampTurn requests the token of a version, unless another instance is doing so. After a
+// failure the next request is for another organization: a version that never gets an answer
+// never delays others.
 func (r *Registry) stampTurn(ctx context.Context, row query.NextUnstampedRow) error {
 	var mine int64
 	if err := r.DB.Tx(ctx, func(tx *store.Tx) (err error) {
@@ -110,7 +111,7 @@ func (r *Registry) stampTurn(ctx context.Context, row query.NextUnstampedRow) er
 	return nil
 }
 
-// giveUp lets those go on without a token whose patience is over.
+// giveUp decides that versions past their timeout have no token.
 func (r *Registry) giveUp(ctx context.Context) error {
 	for {
 		rows, err := r.DB.Read().OverdueTimestamps(ctx, query.OverdueTimestampsParams{Until: store.Micros(r.DB.Now()), Lim: batch})
@@ -135,7 +136,7 @@ func (r *Registry) giveUp(ctx context.Context) error {
 	}
 }
 
-// decideTimestamp gives a version its token, or nil for none, if nobody has.
+// decideTimestamp stores a version's token, or nil for none, unless it is decided already.
 func (r *Registry) decideTimestamp(ctx context.Context, work string, version int64, token []byte) error {
 	return r.DB.Tx(ctx, func(tx *store.Tx) error {
 		n, err := tx.DecideTimestamp(ctx, query.DecideTimestampParams{WorkID: work, Version: version})
@@ -146,7 +147,7 @@ func (r *Registry) decideTimestamp(ctx context.Context, work string, version int
 	})
 }
 
-// notify wakes who waits, or will.
+// notify wakes the receiver of c, now or when it next waits.
 func notify(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

@@ -40,12 +40,12 @@ func (w *world) finality(t *testing.T) *song {
 		t.Fatalf("the certificate %s did not wait for the token", key)
 	}
 	if _, err := w.reg.Evidence(t.Context(), s.view().Done.WorkID, 1); !errors.Is(err, fault.CodeWorkCertificateUnavailable) {
-		t.Fatalf("evidence that will say something else: %v", err)
+		t.Fatalf("evidence that would change: %v", err)
 	}
 	return s
 }
 
-// certify makes what certificates can be made, and returns where the song's is.
+// certify makes all certificates that can be made, and returns the key of the song's.
 func (s *song) certify(t *testing.T) (key string) {
 	t.Helper()
 	if err := s.w.reg.certify(t.Context()); err != nil {
@@ -62,8 +62,8 @@ func (w *world) mustStamp(t *testing.T) {
 	}
 }
 
-// wantStamped: the certificate was made of evidence with a token that holds, or
-// without one, and the evidence says the same ever after.
+// wantStamped: the certificate was made of evidence with a valid token, or without one, and
+// the evidence never changes afterwards.
 func (s *song) wantStamped(t *testing.T, a *tsatest.Authority, want bool) {
 	t.Helper()
 	id := s.view().Done.WorkID
@@ -95,12 +95,12 @@ func (s *song) wantStamped(t *testing.T, a *tsatest.Authority, want bool) {
 	s.w.pass(time.Hour)
 	s.w.mustStamp(t)
 	if a.Asked() != asked {
-		t.Error("it is asked again for what is decided")
+		t.Error("a decided version was requested again")
 	}
 }
 
-// Each point at which the worker can be killed on the way to a token: it gets one
-// all the same, and one only.
+// The worker is killed at each point on the way to a token: the version still gets exactly
+// one token.
 func TestTimestampKilled(t *testing.T) {
 	for _, at := range []string{"timestamp.begun", "timestamp.answered", "timestamp.committed", "certificate.stored"} {
 		t.Run(at, func(t *testing.T) {
@@ -130,9 +130,9 @@ func TestTimestampKilled(t *testing.T) {
 	}
 }
 
-// An authority that is away is asked less and less often, and the certificate
-// waits; but not for ever, and then it stays as it was made.
-func TestTimestampAuthorityAway(t *testing.T) {
+// An authority that does not answer is asked with growing pauses, and the certificate waits.
+// After the timeout the certificate is made without a token, and does not change later.
+func TestTimestampAuthorityUnavailable(t *testing.T) {
 	for name, back := range map[string]bool{"it comes back": true, "it comes back too late": false} {
 		t.Run(name, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, w *world) {
@@ -140,7 +140,7 @@ func TestTimestampAuthorityAway(t *testing.T) {
 				s := w.finality(t)
 				asks := 0
 				w.reg.Stamp = func(context.Context, [32]byte) ([]byte, error) { asks++; return nil, errAway }
-				for waited, wait := time.Duration(0), firstWait; waited < timestampPatience-lastTimestampWait; wait = min(2*wait, lastTimestampWait) {
+				for waited, wait := time.Duration(0), firstWait; waited < timestampTimeout-lastTimestampWait; wait = min(2*wait, lastTimestampWait) {
 					w.mustStamp(t)
 					w.mustStamp(t) // too early
 					w.pass(wait)
@@ -166,8 +166,8 @@ func TestTimestampAuthorityAway(t *testing.T) {
 	}
 }
 
-// Whoever takes the authority out of the configuration does without.
-func TestTimestampAuthorityDismissed(t *testing.T) {
+// Without an authority in the configuration, waiting versions go without a token.
+func TestTimestampAuthorityRemoved(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		a := w.stamps(t)
 		s := w.finality(t)
@@ -181,8 +181,8 @@ func TestTimestampAuthorityDismissed(t *testing.T) {
 	})
 }
 
-// Two workers do not ask for the same token; and where they do, since the authority
-// answers the first late, one is kept.
+// Two workers do not request the same token. If they do, since the authority answers the
+// first one late, one token is kept.
 func TestTimestampOfTwoWorkers(t *testing.T) {
 	for name, late := range map[string]bool{"at once": false, "the first is late": true} {
 		t.Run(name, func(t *testing.T) {
@@ -211,7 +211,7 @@ func TestTimestampOfTwoWorkers(t *testing.T) {
 	}
 }
 
-// Run is woken by finality, and then by the token: nobody waits for a pace.
+// A final transaction wakes Run, and so does its token: no step waits for the poll.
 func TestRunStamps(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.stamps(t)
@@ -239,7 +239,7 @@ func TestRunStamps(t *testing.T) {
 	})
 }
 
-// Of a backlog the newest are stamped first, also those that come meanwhile.
+// Of a backlog the newest versions are stamped first, also new ones.
 func TestNewestStampedFirst(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		var asked [][32]byte

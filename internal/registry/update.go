@@ -16,16 +16,16 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// Work is a registered work as it stands now, for whoever may update it.
+// Work is a registered work as it is now, for callers who may update it.
 type Work struct {
 	ID               string
 	AtsID            int64
 	Title            string
 	Network          network.Name
-	Owner            string // the network's name for the account that anchored
+	Owner            string // the anchoring account, as the network names it
 	LatestVersion    int64
 	LatestCommitment []byte
-	Creators         []commitment.Creator // of the latest version, as are the next two
+	Creators         []commitment.Creator // Creators, Filename and Media are those of the latest version
 	Filename         string
 	Media            Media
 	CreatedAt        time.Time
@@ -48,21 +48,20 @@ func (r *Registry) Work(ctx context.Context, c session.Caller) (Work, error) {
 	return out, errors.Join(json.Unmarshal([]byte(v.Creators), &out.Creators), json.Unmarshal([]byte(v.Media), &out.Media))
 }
 
-// UpdateRequest begins a further version of a work. Its title stays.
+// UpdateRequest begins another version of a work. The title stays.
 type UpdateRequest struct {
 	Creators []Creator
-	// NewFile says that there is another recording, with this name. Without it the
-	// latest version's stays.
+	// NewFile says that the version has another recording, named Filename. Without it the
+	// latest version's recording stays.
 	NewFile  bool
 	Filename string
 	Announced
-	// Language is that of the certificate of the new version, as for [InitRequest].
+	// Language is the language of the new version's certificate, as for [InitRequest].
 	Language string
 }
 
-// InitUpdate spends the session and opens a job that adds a version to the
-// caller's work. Without a new file the slot has no URL: the job is ready to be
-// prepared.
+// InitUpdate spends the session and opens a job that adds a version to the caller's work.
+// Without a new file the slot has no URL, and the job can be prepared at once.
 func (r *Registry) InitUpdate(ctx context.Context, c session.Caller, in UpdateRequest) (Slot, error) {
 	if err := c.May(session.UpdateVersion, "", true); err != nil {
 		return Slot{}, err
@@ -92,7 +91,7 @@ func (r *Registry) InitUpdate(ctx context.Context, c session.Caller, in UpdateRe
 		if err := c.Spend(ctx, tx, job.ID); err != nil {
 			return err
 		}
-		// Courtesies, as at the beginning of a registration: confirm decides.
+		// These checks only save work, as in Init: confirm decides.
 		if err := r.checkQuota(ctx, tx, c); err != nil {
 			return err
 		}
@@ -101,7 +100,7 @@ func (r *Registry) InitUpdate(ctx context.Context, c session.Caller, in UpdateRe
 		} else if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		// Held, so that nothing of a work that is being redacted is copied.
+		// Locked, so that nothing is copied from a work during its redaction.
 		if n, err := tx.LockWork(ctx, c.WorkID); err != nil {
 			return err
 		} else if n == 0 {
@@ -134,8 +133,8 @@ func (r *Registry) InitUpdate(ctx context.Context, c session.Caller, in UpdateRe
 	return r.sign(ctx, slot, job.UploadKey, job.MaxBytes)
 }
 
-// checkQuota refuses to begin what the quota would not let be confirmed. What test
-// keys register counts apart, against as large a quota.
+// checkQuota refuses to begin a job that the quota would not allow to be confirmed.
+// Registrations of test keys are counted separately, with the same quota.
 func (r *Registry) checkQuota(ctx context.Context, tx *store.Tx, c session.Caller) error {
 	if c.Quota == 0 {
 		return nil
@@ -149,8 +148,8 @@ func (r *Registry) checkQuota(ctx context.Context, tx *store.Tx, c session.Calle
 	return fault.CommonQuotaExceeded(c.Quota, used, until)
 }
 
-// claimQuota is checkQuota for a confirm: those of one organization that has a
-// quota count one after the other.
+// claimQuota is checkQuota for a confirm. Confirms of one organization with a quota are
+// counted one after the other.
 func (r *Registry) claimQuota(ctx context.Context, tx *store.Tx, c session.Caller) error {
 	if c.Quota == 0 {
 		return nil

@@ -16,8 +16,8 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// versionPrice is what a version costs in the tests: 12 + 20, and 5 percent
-// rounded up. Small files cost no storage.
+// versionPrice is the price of a version in the tests: 12 + 20, and 5 percent rounded up.
+// Small files cost no storage.
 const versionPrice = 34
 
 func (w *world) version(workID string, n int64) query.Version {
@@ -76,16 +76,16 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// Whatever goes wrong on the network, the update ends once, as a registration
-// does; and when it is refused, the work keeps everything that it had.
+// After any failure of the network, the update ends once, as a registration does. If it is
+// refused, the work keeps all that it had.
 func TestUpdateAndTheNetwork(t *testing.T) {
 	for name, c := range map[string]struct {
 		plan func(*networktest.Fake)
 		fail bool
 	}{
-		"goes through unseen": {func(f *networktest.Fake) { f.FailAfter(-1); f.Fail(networktest.Find) }, false},
-		"refused":             {func(f *networktest.Fake) { f.Refuse(networktest.Stage, "no more versions") }, true},
-		"fails on the chain":  {func(f *networktest.Fake) { f.IncludeFailed("no more versions") }, true},
+		"accepted without an answer": {func(f *networktest.Fake) { f.FailAfter(-1); f.Fail(networktest.Find) }, false},
+		"refused":                    {func(f *networktest.Fake) { f.Refuse(networktest.Stage, "no more versions") }, true},
+		"fails on the chain":         {func(f *networktest.Fake) { f.IncludeFailed("no more versions") }, true},
 	} {
 		for recording, seed := range map[string]int{"kept": -1, "new": 2} {
 			t.Run(name+", recording "+recording, func(t *testing.T) {
@@ -112,12 +112,12 @@ func TestUpdateAndTheNetwork(t *testing.T) {
 					if w.balance() != before {
 						t.Errorf("balance %+v, before %+v", w.balance(), before)
 					}
-					// Title and first recording are still the work's own.
+					// The work still has its title and its first recording.
 					_, err := w.reg.Init(t.Context(), w.caller(""), describing("Last Ferry"))
 					wantCode(t, err, fault.CodeRegistrationDuplicateTitle)
 					_, err = w.begin("Other", 1).prepare()
 					wantCode(t, err, fault.CodeWorkAlreadyRegistered)
-					// And it can be updated after all, with the same recording.
+					// And it can be updated again, with the same recording.
 					again := w.updating(code, seed, "Ben Example")
 					if _, err := again.prepare(); err != nil {
 						t.Fatal(err)
@@ -159,7 +159,7 @@ func TestOneUpdateAtATime(t *testing.T) {
 		w.net.Release()
 		w.advance()
 		one.wantFinal()
-		// What was agreed to was a change of the version before.
+		// The end-user agreed to a change of the earlier version.
 		_, err = two.confirm()
 		wantCode(t, err, fault.CodeVersionAlreadyInProgress)
 		// The refused init has not spent its session.
@@ -194,17 +194,18 @@ func TestManyUpdatesAtOnce(t *testing.T) {
 			}
 		}
 		if went != 1 {
-			t.Fatalf("%d updates went through at once", went)
+			t.Fatalf("%d updates succeeded at once", went)
 		}
 	})
 }
 
-func TestWhatAnUpdateIsRefused(t *testing.T) {
+func TestUpdateRefusals(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		code, other := w.registered("One", 1), w.registered("Two", 2)
 
-		// Another work's recording, at prepare and, when it came in between, at confirm.
+		// Another work's recording is refused at prepare and, if it was claimed in between,
+		// at confirm.
 		_, err := w.updating(code, 2, "Ada Example").prepare()
 		wantCode(t, err, fault.CodeWorkAlreadyRegistered)
 		late, quick := w.updating(code, 3, "Ada Example"), w.updating(other, 3, "Ada Example")
@@ -219,7 +220,7 @@ func TestWhatAnUpdateIsRefused(t *testing.T) {
 		_, err = late.confirm()
 		wantCode(t, err, fault.CodeWorkAlreadyRegistered)
 
-		// Everything that is wrong with what was sent, at once.
+		// Every invalid field, in one answer.
 		_, err = w.reg.InitUpdate(ctx, w.holder(code), UpdateRequest{NewFile: true})
 		var f *fault.Error
 		if !errors.As(err, &f) || f.Code != fault.CodeCommonValidationFailed || len(f.Details["fields"].([]fault.Field)) != 2 {
@@ -230,7 +231,7 @@ func TestWhatAnUpdateIsRefused(t *testing.T) {
 		_, err = w.reg.InitUpdate(ctx, w.caller(""), UpdateRequest{})
 		wantCode(t, err, fault.CodeSessionInvalidToken)
 
-		// A job is gone on with by who may update its work, and by nobody else.
+		// Only callers who may update the work can continue its job.
 		s := w.updating(code, -1, "Ada Example")
 		for name, c := range map[string]session.Caller{
 			"another work's code":   w.holder(other),
@@ -269,7 +270,7 @@ func TestAccessCodes(t *testing.T) {
 		}
 		wantCode(t, unlock(mine, "atc_"+strings.Repeat("0", 64), true), fault.CodeAccessCodeNotFound)
 
-		// Other organizations, other networks, another work's session.
+		// Other organizations, other networks, and another work's session.
 		_, keys := w.organization(0)
 		wantCode(t, unlock(w.callerFor(session.UpdateVersion, keys, ""), code, true), fault.CodeAccessCodeNotFound)
 		elsewhere, narrow := mine, mine
@@ -277,7 +278,7 @@ func TestAccessCodes(t *testing.T) {
 		wantCode(t, unlock(elsewhere, code, true), fault.CodeAccessCodeNotFound)
 		wantCode(t, unlock(narrow, code, true), fault.CodeSessionInvalidToken)
 
-		// Replaced: the session that did it may ask again, nobody else.
+		// Replaced: the session that did it may repeat the call, and no other session.
 		next, err := w.reg.ReplaceCode(ctx, mine, code)
 		if err != nil || next == code {
 			t.Fatalf("replaced by %q, %v", next, err)
@@ -288,7 +289,7 @@ func TestAccessCodes(t *testing.T) {
 		away, cancel := context.WithCancel(ctx)
 		cancel()
 		if _, err := w.reg.replacement(away, mine, code); !errors.Is(err, context.Canceled) || errors.Is(err, fault.CodeAccessCodeExpired) {
-			t.Errorf("without the database: %v", err) // "expired" would be the end of it
+			t.Errorf("without the database: %v", err) // after "expired" the session would not ask again
 		}
 		_, err = w.reg.ReplaceCode(ctx, w.callerFor(session.UpdateVersion, w.keys, ""), code)
 		wantCode(t, err, fault.CodeAccessCodeExpired)
@@ -301,11 +302,11 @@ func TestAccessCodes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = w.reg.ReplaceCode(ctx, mine, code) // two generations ago: that answer would be the wrong one
+		_, err = w.reg.ReplaceCode(ctx, mine, code) // replaced two generations ago: neither code is right
 		wantCode(t, err, fault.CodeAccessCodeExpired)
 		w.check(false)
 
-		// A lifetime ends what has not begun, and lets an update finish.
+		// An expired lifetime stops new updates, and lets an update in progress finish.
 		if _, err := session.ChangeOrganization(ctx, w.db, w.org, func(o *session.Organization) { o.AccessCodeTTL = time.Hour }); err != nil {
 			t.Fatal(err)
 		}
@@ -328,7 +329,7 @@ func TestAccessCodes(t *testing.T) {
 	})
 }
 
-// A code that was replaced is not shown again by the transaction that made it.
+// A replaced code is not shown again by the transaction that made it.
 func TestReplacedCodeIsNotShown(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.quoted("Porch Light", 1)
@@ -348,7 +349,7 @@ func TestReplacedCodeIsNotShown(t *testing.T) {
 
 func TestQuota(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		code := w.registered("Before", 0) // counts: it is of this month
+		code := w.registered("Before", 0) // counts, since it is of this month
 		if _, err := session.ChangeOrganization(t.Context(), w.db, w.org, func(o *session.Organization) { o.Quota = 3 }); err != nil {
 			t.Fatal(err)
 		}
@@ -386,7 +387,7 @@ func TestQuota(t *testing.T) {
 		_, err := w.reg.Init(t.Context(), w.caller(""), describing("F"))
 		wantCode(t, err, fault.CodeCommonQuotaExceeded)
 
-		// What fails on the network is given back.
+		// A transaction that fails on the network does not count.
 		w.net.IncludeFailed("no")
 		w.advance()
 		if _, err := w.reg.Init(t.Context(), w.caller(""), describing("F")); err != nil {
@@ -402,8 +403,7 @@ func TestQuota(t *testing.T) {
 	})
 }
 
-// An update that cannot be paid for takes nothing, and can be confirmed once it
-// can.
+// An update without enough credits charges nothing, and can be confirmed after a top-up.
 func TestUpdateWithoutCredits(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.org, w.keys = w.organization(price + versionPrice - 1)

@@ -30,8 +30,7 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// world is a registry with everything real around it but the network and the
-// clock.
+// world is a registry in real surroundings, except for the network and the clock.
 type world struct {
 	t        tester
 	url      string
@@ -50,7 +49,7 @@ type world struct {
 	offset time.Duration
 }
 
-// tester is what a test and one run of a property have in common.
+// tester is the common part of a test and one run of a property.
 type tester interface {
 	rapid.TB
 	Context() context.Context
@@ -79,8 +78,8 @@ func onBoth(t *testing.T, f func(t *testing.T, w *world)) {
 	}
 }
 
-// newWorld makes a world around the database at url, with its files in dir and
-// one organization.
+// newWorld makes a world around the database at url, with its files in dir and one
+// organization.
 func newWorld(t tester, url string, db *store.DB, dir string, granted int64) *world {
 	t.Helper()
 	w := &world{t: t, url: url, dir: dir, db: db, net: networktest.New(network.Testnet)}
@@ -118,8 +117,8 @@ func (w *world) uploaded(ctx context.Context, key string, size int64) error {
 	return w.reg.Uploaded(ctx, key, size)
 }
 
-// another is a registry on the same rows, as a second instance is, or the same
-// one after a restart.
+// another is a registry on the same rows: a second instance, or the same one after a
+// restart.
 func (w *world) another(db *store.DB) *Registry {
 	return New(Config{
 		DB: db, Blobs: w.blobs, Networks: map[network.Name]network.Network{network.Testnet: w.net},
@@ -166,15 +165,15 @@ func (w *world) grant(org string, amount int64) {
 	}
 }
 
-// pass moves the clock.
+// pass moves the clock forward.
 func (w *world) pass(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.offset += d
 }
 
-// stop stops the clock, for a test whose waits are shorter than a slow machine
-// may take between two of its lines. Only pass moves it on.
+// stop stops the clock, for a test whose waits are shorter than a slow machine may take
+// between two lines. Only pass moves the clock afterwards.
 func (w *world) stop() {
 	began, at := w.db.Now(), w.offset
 	w.db.Now = func() time.Time {
@@ -184,7 +183,7 @@ func (w *world) stop() {
 	}
 }
 
-// settle lets everything come to its end, and checks that all agree.
+// settle takes everything to its end, and checks the invariants.
 func (w *world) settle() {
 	w.t.Helper()
 	w.net.Heal()
@@ -205,7 +204,7 @@ func (w *world) check(inFlight bool) {
 	}
 }
 
-// advance is what the worker does when it is woken.
+// advance does what the worker does when it is woken.
 func (w *world) advance() {
 	w.t.Helper()
 	if err := w.reg.advance(w.t.Context(), w.net); err != nil {
@@ -241,7 +240,7 @@ func (w *world) callerFor(action session.Action, keys session.KeyPair, ref strin
 	return c
 }
 
-// holder mints a session for an update and shows it the access code.
+// holder mints a session for an update, and unlocks the work with the access code.
 func (w *world) holder(code string) session.Caller {
 	w.t.Helper()
 	c, err := w.reg.Unlock(w.t.Context(), w.callerFor(session.UpdateVersion, w.keys, ""), code, true)
@@ -289,7 +288,7 @@ func describing(title string) InitRequest {
 	}}
 }
 
-// wav is a tenth of a second of sound; other seeds sound otherwise.
+// wav is a tenth of a second of sound that differs by seed.
 func wav(seed int) []byte {
 	const samples = 800
 	b := []byte("RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00data\x00\x00\x00\x00")
@@ -327,14 +326,14 @@ func (w *world) tryPut(url string, body []byte) (status int, text string) {
 	return res.StatusCode, string(b)
 }
 
-// song is a registration under way.
+// song is a registration in progress.
 type song struct {
 	w      *world
 	caller session.Caller
 	slot   Slot
 }
 
-// begin goes through init and upload.
+// begin does init and upload.
 func (w *world) begin(title string, seed int) *song {
 	w.t.Helper()
 	return w.beginAs(w.caller(""), title, seed)
@@ -358,7 +357,7 @@ func (s *song) confirm() (Confirmed, error) {
 	return s.w.reg.Confirm(s.w.t.Context(), s.caller, s.slot.JobID, "req_"+s.slot.JobID)
 }
 
-// quoted goes through init, upload and prepare.
+// quoted does init, upload and prepare.
 func (w *world) quoted(title string, seed int) *song {
 	w.t.Helper()
 	s := w.begin(title, seed)
@@ -368,7 +367,7 @@ func (w *world) quoted(title string, seed int) *song {
 	return s
 }
 
-// confirmed goes through everything that a client does.
+// confirmed does every step of a client.
 func (w *world) confirmed(title string, seed int) *song {
 	w.t.Helper()
 	s := w.quoted(title, seed)
@@ -387,7 +386,7 @@ func (s *song) view() View {
 	return v
 }
 
-// state is that of the transaction's row.
+// state returns the state of the transaction's row.
 func (s *song) state() string {
 	s.w.t.Helper()
 	row, err := s.w.db.Read().GetTransaction(s.w.t.Context(), s.slot.JobID)
@@ -430,7 +429,7 @@ func (w *world) balance() credits.Balance {
 	return b
 }
 
-// price of each of the tests' songs: 12 + 70, and 5 percent rounded up.
+// price is the price of each of the tests' songs: 12 + 70, and 5 percent rounded up.
 const price = 87
 
 func wantCode(t rapid.TB, err error, code fault.Code) {
@@ -440,15 +439,15 @@ func wantCode(t rapid.TB, err error, code fault.Code) {
 	}
 }
 
-// flaky is an object store that can be told what to do instead of a call.
+// flaky is an object store whose calls a test can make fail.
 type flaky struct {
 	blob.Store
 	mu     sync.Mutex
 	before func(op, key string) error
 }
 
-// fail sets what is asked before each Copy, Open and Delete; an error is what
-// the call then answers.
+// fail sets a function that is called before each Copy, Open and Delete; if it returns an
+// error, the call returns that error.
 func (f *flaky) fail(before func(op, key string) error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -1,11 +1,10 @@
-// Package share gives out a few slots by turns, so that nobody who asks for many
-// keeps others waiting.
+// Package share shares a few slots fairly: a client that asks for many slots does not keep
+// the others waiting.
 //
-// A slot is for an owner (an organization) and, inside it, for a member (an
-// end-user, a session). Owners that wait take turns, and so do the members of one
-// owner; what one member asks for is served in order. One owner never holds more
-// than half of the slots. The package never knows what an owner is, or what a slot
-// is good for.
+// A slot belongs to an owner (an organization) and, inside it, to a member (an end-user or a
+// session). Waiting owners take turns, and so do the members of one owner. The requests of
+// one member are served in order. One owner never holds more than half of the slots. The
+// package knows neither what an owner is nor what a slot is for.
 package share
 
 import (
@@ -15,11 +14,11 @@ import (
 	"sync"
 )
 
-// Waiting is how many may wait for one owner.
+// Waiting is how many calls may wait for one owner.
 const Waiting = 64
 
-// ErrFull is returned when [Waiting] wait for the same owner already.
-var ErrFull = errors.New("share: too many wait for the same owner")
+// ErrFull is returned when [Waiting] calls already wait for the same owner.
+var ErrFull = errors.New("share: too many calls wait for the same owner")
 
 // Pool is a number of slots. It is safe for concurrent use.
 type Pool struct {
@@ -29,28 +28,28 @@ type Pool struct {
 	free int
 	// held counts slots by owner. It has no zeros.
 	held map[string]int
-	// ring has the owners that wait, the next one first.
+	// ring has the waiting owners, the next one first.
 	ring []*owner
 }
 
 type owner struct {
 	name    string
 	waiting int
-	ring    []*member // that wait, the next one first
+	ring    []*member // the waiting members, the next one first
 }
 
 type member struct {
 	name  string
-	queue []chan struct{} // each is closed when its turn has come
+	queue []chan struct{} // each channel is closed when its turn has come
 }
 
-// New makes a pool of so many slots, at least one.
+// New makes a pool of slots, at least one.
 func New(slots int) *Pool {
 	return &Pool{each: max(1, slots/2), free: slots, held: map[string]int{}}
 }
 
-// Enter waits for a slot until ctx ends, and returns what gives it back: that is to
-// be called once. Its errors are ErrFull at once, and that of ctx.
+// Enter waits for a slot until ctx ends. It returns a function that gives the slot back and
+// must be called once. Its errors are ErrFull, without a wait, and the error of ctx.
 func (p *Pool) Enter(ctx context.Context, ownerName, memberName string) (leave func(), err error) {
 	p.mu.Lock()
 	if i := slices.IndexFunc(p.ring, func(o *owner) bool { return o.name == ownerName }); i >= 0 && p.ring[i].waiting >= Waiting {
@@ -78,7 +77,7 @@ func (p *Pool) Enter(ctx context.Context, ownerName, memberName string) (leave f
 	return nil, ctx.Err()
 }
 
-// The methods below are called with the mutex.
+// The methods below are called with the mutex held.
 
 func (p *Pool) enqueue(ownerName, memberName string) chan struct{} {
 	i := slices.IndexFunc(p.ring, func(o *owner) bool { return o.name == ownerName })
@@ -98,8 +97,8 @@ func (p *Pool) enqueue(ownerName, memberName string) chan struct{} {
 	return turn
 }
 
-// next gives the slots that are free to those whose turn it is. Whoever was served
-// goes to the end of its ring.
+// next gives the free slots to the waiting members in turn. A served owner or member goes to
+// the end of its ring.
 func (p *Pool) next() {
 	for p.free > 0 {
 		i := slices.IndexFunc(p.ring, func(o *owner) bool { return p.held[o.name] < p.each })
@@ -129,7 +128,7 @@ func (p *Pool) release(ownerName string) {
 	p.next()
 }
 
-// forget takes a turn out of its queue, and reports whether it was still there.
+// forget removes a turn from its queue, and reports whether it was still waiting.
 func (p *Pool) forget(ownerName string, turn chan struct{}) bool {
 	for i, o := range p.ring {
 		if o.name != ownerName {

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// served enters for each of names in that order ("owner/member"), and returns who
-// gets a slot in which order when one slot after the other is given back.
+// served queues calls named "owner/member", in a given order. It records the order in which
+// they get a slot when one slot after the other is given back.
 type served struct {
 	t     *testing.T
 	p     *Pool
@@ -22,7 +22,7 @@ func newServed(t *testing.T, slots int) *served {
 	return &served{t: t, p: New(slots), order: make(chan string), leave: map[string]func(){}}
 }
 
-// holds takes a slot that is free.
+// holds takes a free slot.
 func (s *served) holds(owner, member string) (leave func()) {
 	s.t.Helper()
 	leave, err := s.p.Enter(s.t.Context(), owner, member)
@@ -32,14 +32,14 @@ func (s *served) holds(owner, member string) (leave func()) {
 	return leave
 }
 
-// waits queues, and returns when it stands there.
+// waits starts a call, and returns when it is queued.
 func (s *served) waits(owner, member, label string) {
 	s.t.Helper()
 	before := s.waiting()
 	go func() {
 		leave, err := s.p.Enter(s.t.Context(), owner, member)
 		if err != nil {
-			return // the test is over
+			return // the test has ended
 		}
 		select {
 		case s.order <- label:
@@ -47,7 +47,7 @@ func (s *served) waits(owner, member, label string) {
 		}
 		leave()
 	}()
-	for s.waiting() == before { // a goroutine that is about to queue
+	for s.waiting() == before { // the goroutine is about to queue
 	}
 }
 
@@ -83,8 +83,7 @@ func TestOwnersTakeTurns(t *testing.T) {
 	s.next(17)
 }
 
-// Inside an owner its members take turns: five that ask again and again do not stop
-// the sixth.
+// The members of one owner take turns: five that ask again and again do not block the sixth.
 func TestMembersTakeTurns(t *testing.T) {
 	t.Parallel()
 	s := newServed(t, 1)
@@ -100,7 +99,7 @@ func TestMembersTakeTurns(t *testing.T) {
 	}
 }
 
-// One owner holds half of the slots at most, also while nobody else wants one.
+// One owner holds at most half of the slots, even when no other owner wants one.
 func TestHalf(t *testing.T) {
 	t.Parallel()
 	for slots, half := range map[int]int{1: 1, 2: 1, 3: 1, 4: 2, 7: 3, 8: 4} {
@@ -119,7 +118,7 @@ func TestHalf(t *testing.T) {
 	}
 }
 
-// What may wait for one owner is bounded, and another is still let in.
+// One owner can have a limited number of waiting calls, and another owner is still accepted.
 func TestWaitingIsBounded(t *testing.T) {
 	t.Parallel()
 	s := newServed(t, 1)
@@ -128,7 +127,7 @@ func TestWaitingIsBounded(t *testing.T) {
 		s.waits("hostile", fmt.Sprint(i), "hostile")
 	}
 	if _, err := s.p.Enter(t.Context(), "hostile", "0"); !errors.Is(err, ErrFull) {
-		t.Errorf("the one too many: %v", err)
+		t.Errorf("one call over the limit: %v", err)
 	}
 	s.waits("normal", "0", "normal")
 	leave()
@@ -138,7 +137,7 @@ func TestWaitingIsBounded(t *testing.T) {
 	s.next(Waiting - 1)
 }
 
-// Whoever leaves the queue keeps no place in it and no slot.
+// A call that leaves the queue keeps neither a place nor a slot.
 func TestLeavingTheQueue(t *testing.T) {
 	t.Parallel()
 	s := newServed(t, 2)
@@ -150,7 +149,7 @@ func TestLeavingTheQueue(t *testing.T) {
 		_, err := s.p.Enter(gone, "c", "0")
 		left <- err
 	}()
-	for s.waiting() == 0 { // a goroutine that is about to queue
+	for s.waiting() == 0 { // the goroutine is about to queue
 	}
 	cancel()
 	if err := <-left; !errors.Is(err, context.Canceled) {

@@ -1,9 +1,8 @@
-// Package registrytest says whether a database is one that a registry may leave
-// behind: money, claims, jobs, transactions, works and files that agree.
+// Package registrytest checks the invariants of a registry's database: credits, claims,
+// jobs, transactions, works and files must agree.
 //
-// It reads a database as it stands, in one snapshot, with SQL of its own, so
-// that it shares no mistake with the code that wrote it. It may look at a
-// database in use. It never writes.
+// It reads one snapshot of a database with its own SQL, so it shares no mistake with the
+// code that wrote the rows. It may read a database that is in use. It never writes.
 package registrytest
 
 import (
@@ -18,39 +17,39 @@ import (
 	"timbre.example/internal/blob"
 )
 
-// World is what there is to look at.
+// World is what Check reads.
 type World struct {
-	// DatabaseURL as store.Open takes it.
+	// DatabaseURL has the form that store.Open takes.
 	DatabaseURL string
-	// Blobs holds the files of versions and of prepared jobs; nil: not checked.
+	// Blobs holds the files of versions and of prepared jobs; nil: files are not checked.
 	Blobs blob.Store
-	// Anchored says how often each commitment is on the networks. Nil: the
-	// built-in logs in the same database are asked.
+	// Anchored counts how often each commitment is on the networks; nil: the built-in logs
+	// in the same database are read.
 	Anchored map[[32]byte]int
-	// InFlight allows transactions that have not ended.
+	// InFlight allows unfinished transactions.
 	InFlight bool
 }
 
-// Check fails the test for everything that is wrong.
+// Check fails the test for every violated invariant.
 func Check(t testing.TB, w World) {
 	t.Helper()
 	wrong, err := Problems(context.WithoutCancel(t.Context()), w)
 	if err != nil {
-		t.Errorf("looking at the database: %v", err)
+		t.Errorf("reading the database: %v", err)
 	}
 	for _, text := range wrong {
 		t.Error("invariant: " + text)
 	}
 }
 
-// Problems lists what is wrong, in words; none when everything agrees.
+// Problems describes every violated invariant; the list is empty when everything agrees.
 func Problems(ctx context.Context, w World) ([]string, error) {
 	db, err := Open(w.DatabaseURL)
 	if err != nil {
 		return nil, err
 	}
 	defer db.Close()
-	var opts *sql.TxOptions // one transaction sees one state on SQLite in any case
+	var opts *sql.TxOptions // on SQLite one transaction sees one state in any case
 	if !strings.HasPrefix(w.DatabaseURL, "sqlite:") {
 		opts = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 	}
@@ -76,8 +75,8 @@ func Problems(ctx context.Context, w World) ([]string, error) {
 	return c.wrong, c.err
 }
 
-// Open opens a database for reading, with a URL as store.Open takes it, for
-// tests that count rows of their own.
+// Open opens a database for reading, for tests with their own queries. The URL has the form
+// that store.Open takes.
 func Open(url string) (*sql.DB, error) {
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
 		return sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)&_pragma=query_only(1)")

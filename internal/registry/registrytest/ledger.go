@@ -4,10 +4,10 @@ import (
 	"maps"
 )
 
-// ledger: every transfer is two entries that cancel out, of the accounts that
-// its kind names; balances are the sums of entries; what is held is what
-// transactions in flight will cost; every ended transaction has settled its
-// hold, once, by its outcome.
+// ledger checks four rules. Every transfer is two entries that cancel out, in the accounts
+// of its kind. Balances are the sums of their entries. The held amount is the cost of the
+// transactions in flight. Every ended transaction has settled its hold once, as its outcome
+// requires.
 func (c *checker) ledger() {
 	type transfer struct {
 		org, kind, transaction string
@@ -29,7 +29,7 @@ func (c *checker) ledger() {
 		err := scan(&id, &name, &amount)
 		t, ok := transfers[id]
 		if !ok {
-			c.say("an entry of no transfer: %s", id)
+			c.say("entry of an unknown transfer: %s", id)
 			return err
 		}
 		t.entries[name] += amount
@@ -42,7 +42,7 @@ func (c *checker) ledger() {
 		err := scan(&a.org, &a.name, &balance)
 		balances[a] = balance
 		if a.name != "issued" && balance < 0 {
-			c.say("account %s of %s is at %d", a.name, a.org, balance)
+			c.say("account %s of %s has balance %d", a.name, a.org, balance)
 		}
 		return err
 	})

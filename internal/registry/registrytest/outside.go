@@ -13,8 +13,8 @@ import (
 	"timbre.example/internal/network/log/leaf"
 )
 
-// network: what we say is on a network is there exactly once, and nothing of
-// ours is there that we do not know of.
+// network: every final transaction is on its network exactly once, and the network has no
+// commitment that the registry does not know.
 func (c *checker) network() {
 	anchored := c.world.Anchored
 	if anchored == nil {
@@ -33,7 +33,7 @@ func (c *checker) network() {
 	}
 	for k, n := range anchored {
 		if n < ours[k] || n > ours[k]+bound[k] {
-			c.say("commitment %x is on the network %d times, is final here %d times and on its way %d times", k, n, ours[k], bound[k])
+			c.say("commitment %x is on the network %d times, final here %d times and in flight %d times", k, n, ours[k], bound[k])
 		}
 	}
 	for k, n := range ours {
@@ -43,7 +43,7 @@ func (c *checker) network() {
 	}
 }
 
-// log reads the built-in logs, and checks receipts against them.
+// log reads the built-in logs, and checks transactions against them.
 func (c *checker) log() map[[32]byte]int {
 	type place struct{ ats, version, block int64 }
 	anchored, places := map[[32]byte]int{}, map[string]place{}
@@ -72,8 +72,9 @@ func (c *checker) log() map[[32]byte]int {
 	return anchored
 }
 
-// timestamps: a version that waits for a token has neither that nor a certificate,
-// which would have to hold it, and a token is about its version's commitment.
+// timestamps: a version that waits for a token has no token yet. It has no certificate
+// either, since the certificate would contain the token. A token is about its version's
+// commitment.
 func (c *checker) timestamps() {
 	type place struct {
 		work    string
@@ -93,14 +94,14 @@ func (c *checker) timestamps() {
 			c.say("version %d of work %s waits for a token and has one (%t), or the certificate %q", v.number, v.work, stamped, v.certificate)
 		}
 		if stamped && !bytes.Contains(token, v.commitment) {
-			c.say("the token of version %d of work %s is about something else", v.number, v.work)
+			c.say("the token of version %d of work %s has another commitment", v.number, v.work)
 		}
 	}
 }
 
-// files: the asset of whatever can still be or has been registered is there,
-// with the bytes that were hashed; a version that names a certificate names its
-// own, and that is there.
+// files: the asset of every job and version that is or can be registered exists, with the
+// bytes that were hashed. A version that names a certificate names its own, and the file
+// exists.
 func (c *checker) files() {
 	if c.world.Blobs == nil || c.err != nil {
 		return
@@ -119,7 +120,7 @@ func (c *checker) files() {
 		_, err = io.Copy(h, r)
 		r.Close()
 		if err != nil || string(h.Sum(nil)) != string(j.media) {
-			c.say("asset %s of job %s (%s) has not the bytes that were hashed (%v)", j.asset, j.id, j.state, err)
+			c.say("asset %s of job %s (%s) does not have the hashed bytes (%v)", j.asset, j.id, j.state, err)
 		}
 	}
 	for _, v := range c.versions {
@@ -140,7 +141,7 @@ func (c *checker) files() {
 	c.strays()
 }
 
-// strays: no file is there that no row knows of.
+// strays: every stored file is known to a row.
 func (c *checker) strays() {
 	known := map[string]bool{}
 	for _, text := range []string{
@@ -159,7 +160,7 @@ func (c *checker) strays() {
 			if err != nil {
 				c.say("listing %s: %v", folder, err)
 			} else if !known[o.Key] {
-				c.say("no row knows of the file %s, %d bytes", o.Key, o.Size)
+				c.say("no row names the file %s, %d bytes", o.Key, o.Size)
 			}
 		}
 	}

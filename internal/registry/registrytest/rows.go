@@ -19,8 +19,8 @@ type checker struct {
 	transactions map[string]transaction
 	works        map[string]work
 	versions     []version
-	titles       map[string]claim // by scope and title
-	media        map[string]claim // by scope and hash
+	titles       map[string]claim // by organization, scope, end-user and title
+	media        map[string]claim // by organization, scope and hash
 }
 
 type job struct {
@@ -32,10 +32,10 @@ type job struct {
 	personal                                                  string
 }
 
-// reuses says that the job's recording is that of the version it was begun on.
+// reuses reports whether the job keeps the recording of the version on which it began.
 func (j job) reuses() bool { return j.kind == "add_version" && j.asset == "" && !j.hashOnly }
 
-// scope is where the claims of a job are unique.
+// scope returns the scope in which the claims of a job are unique.
 func (j job) scope() string {
 	if j.test {
 		return j.network + "/test"
@@ -78,7 +78,7 @@ func (c *checker) say(format string, args ...any) {
 	c.wrong = append(c.wrong, fmt.Sprintf(format, args...))
 }
 
-// rows runs a query and hands every row to scan.
+// rows runs a query and calls scan for every row.
 func (c *checker) rows(text string, scan func(scan func(...any) error) error) {
 	if c.err != nil {
 		return

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// jobsAndTransactions: a job is confirmed exactly when its transaction exists,
-// and they say the same; each state has what it needs.
+// jobsAndTransactions: a job is confirmed exactly when its transaction exists, and both
+// agree. Each state has the fields that it needs.
 func (c *checker) jobsAndTransactions() {
 	for id, j := range c.jobs {
 		t, ok := c.transactions[id]
@@ -23,7 +23,7 @@ func (c *checker) jobsAndTransactions() {
 		swept := j.asset == "" && (t.state == "failed" || j.reuses() || j.hashOnly)
 		if c.works[j.work].redacted {
 			if j.personal+j.titleKey+j.ref+j.asset != "{}" || len(j.media) > 0 || j.state == "open" || j.state == "prepared" {
-				c.say("job %s of a redacted work still holds something: %+v", id, j)
+				c.say("job %s of a redacted work still has data: %+v", id, j)
 			}
 			continue
 		}
@@ -79,9 +79,9 @@ func (c *checker) jobsAndTransactions() {
 	}
 }
 
-// worksAndVersions: every version has one final transaction, every final
-// transaction one version, every work its versions from 1 without a gap, but for
-// versions of which a repair of the log says that their record was lost.
+// worksAndVersions: every version has one final transaction, and every final transaction has
+// one version. The versions of a work are numbered from 1 without a gap, except for versions
+// whose record a repair of the log marks as lost.
 func (c *checker) worksAndVersions() {
 	count := map[string]int64{}
 	lost := c.lost()
@@ -105,7 +105,7 @@ func (c *checker) worksAndVersions() {
 			c.say("version %d of work %s and its transaction differ: %+v, %+v, %+v", v.number, v.work, v, t, w)
 		}
 		if w.redacted && (v.personal != "{}" || len(v.media) > 0) {
-			c.say("version %d of a redacted work still holds something: %+v", v.number, v)
+			c.say("version %d of a redacted work still has data: %+v", v.number, v)
 		}
 		asset, kept := j.asset, !j.hashOnly && !w.redacted
 		if j.reuses() && before.work == v.work && string(before.media) == string(v.media) {
@@ -135,7 +135,7 @@ func (c *checker) worksAndVersions() {
 			c.say("work %s has %d versions, the latest is %d", id, count[id], w.latest)
 		}
 		if w.redacted && w.personal+w.ref+string(w.code) != "" {
-			c.say("redacted work %s still holds something: %+v", id, w)
+			c.say("redacted work %s still has data: %+v", id, w)
 		}
 		if !w.redacted && (w.ref == "") != (len(w.code) == 32) {
 			c.say("work %s belongs to %q and its access code has a hash of %d bytes", id, w.ref, len(w.code))
@@ -150,7 +150,7 @@ type place struct {
 	version int64
 }
 
-// lost are the versions that a repair put back into a log, and that have no record.
+// lost returns the versions that a repair put back into a log without their record.
 func (c *checker) lost() map[place]bool {
 	all := map[place]bool{}
 	c.rows(`SELECT network, ats_id, version FROM log_entries WHERE lost`, func(scan func(...any) error) error {
@@ -162,10 +162,10 @@ func (c *checker) lost() map[place]bool {
 	return all
 }
 
-// claims: whatever is in flight or registered has claimed its audio and its
-// title, and nothing else has claimed any.
+// claims: every transaction in flight and every registration has claimed its audio and its
+// title, and there are no other claims.
 func (c *checker) claims() {
-	owners := map[string]bool{} // works that may hold claims
+	owners := map[string]bool{} // works that may have claims
 	for id, j := range c.jobs {
 		if t := c.transactions[id]; j.state != "confirmed" || t.state == "failed" || c.works[j.work].redacted {
 			continue
@@ -194,18 +194,18 @@ func (c *checker) claims() {
 	}
 	for _, k := range c.media {
 		if !owners[k.work] {
-			c.say("audio %s is claimed by work %s, which is neither registered nor on its way", k.key, k.work)
+			c.say("audio %s is claimed by work %s, which is neither registered nor in flight", k.key, k.work)
 		}
 	}
 	for _, k := range c.titles {
 		if !owners[k.work] {
-			c.say("title %q is claimed by work %s, which is neither registered nor on its way", k.key, k.work)
+			c.say("title %q is claimed by work %s, which is neither registered nor in flight", k.key, k.work)
 		}
 	}
 }
 
-// codes: a work that was given its n-th further access code has n that were
-// replaced, and no code opens two works.
+// codes: a work with an access code of generation n has n replaced codes, and no code opens
+// two works.
 func (c *checker) codes() {
 	opens := map[string]string{}
 	for id, w := range c.works {
@@ -235,14 +235,14 @@ func (c *checker) codes() {
 	})
 }
 
-// sessions: one session begins one job.
+// sessions: each session begins one job.
 func (c *checker) sessions() {
 	spent := map[string]string{}
 	c.rows(`SELECT jti, job_id FROM sessions WHERE job_id IS NOT NULL`, func(scan func(...any) error) error {
 		var jti, jobID string
 		err := scan(&jti, &jobID)
 		spent[jti] = jobID
-		// The rows of jobs that came to nothing are swept before their sessions.
+		// The rows of expired jobs are swept before their sessions.
 		if j, ok := c.jobs[jobID]; ok && j.sessionID != jti {
 			c.say("session %s was spent on job %s, which is of session %s", jti, jobID, j.sessionID)
 		}

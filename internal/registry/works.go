@@ -23,9 +23,9 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// Own returns the caller as one who may see the work, or update it when write is
-// set. It is looked for in the caller's organization and network only. Another
-// end-user's work is, to who reads, no work.
+// Own returns the caller with the right to read the work, or to update it when write is set.
+// The work is looked up only in the caller's organization and network. For reads, another
+// end-user's work is reported as not found.
 func (r *Registry) Own(ctx context.Context, c session.Caller, atsID int64, write bool) (session.Caller, error) {
 	if c.ExternalUserRef == "" {
 		return c, fault.CommonForbidden("no_external_user_ref")
@@ -72,7 +72,7 @@ func ownVersion(v query.Version) (OwnVersion, error) {
 	return out, errors.Join(json.Unmarshal([]byte(v.Creators), &out.Creators), json.Unmarshal([]byte(v.Quote), &out.Price))
 }
 
-// OwnWork is a work of an end-user, with its versions, oldest first.
+// OwnWork is a work of an end-user, with its versions from oldest to newest.
 type OwnWork struct {
 	ID              string
 	AtsID           int64
@@ -92,16 +92,16 @@ func ownWork(w query.Work) OwnWork {
 	}
 }
 
-// Latest is the version that stands.
+// Latest returns the newest version.
 func (w OwnWork) Latest() OwnVersion { return w.Versions[len(w.Versions)-1] }
 
-// Cursor is the place of the work in the list.
+// Cursor returns the place of the work in the list.
 func (w OwnWork) Cursor() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(store.Micros(w.UpdatedAt), 10) + " " + w.ID))
 }
 
-// parseCursor reads what Cursor wrote: when the work last changed, in
-// microseconds, and its id.
+// parseCursor reads what Cursor wrote: the id of the work, and the time of its last change
+// in microseconds.
 func parseCursor(text string) (at int64, id string, ok bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	time, id, _ := strings.Cut(string(raw), " ")
@@ -111,13 +111,13 @@ func parseCursor(text string) (at int64, id string, ok bool) {
 
 // OwnWorksRequest asks for a page of an end-user's works.
 type OwnWorksRequest struct {
-	Network network.Name // "" is the session's
+	Network network.Name // "" means the session's network
 	First   int          // at most this many
-	After   string       // the cursor that the page begins after
+	After   string       // the page begins after this cursor
 	Search  string       // a part of the title
 }
 
-// OwnWorksPage is a page of works, those that changed last first.
+// OwnWorksPage is a page of works, the last changed first.
 type OwnWorksPage struct {
 	Works []OwnWork
 	More  bool
@@ -132,10 +132,10 @@ const (
 
 var likeEscape = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 
-// OwnWorks lists the works of the caller's end-user, or the one that the session
-// is for. A page costs two queries,
-// however many works and versions are on it. Work that is registered meanwhile
-// comes before the cursor, so no page repeats or skips any.
+// OwnWorks lists the works of the caller's end-user. A session that is for one work lists
+// that work only. A page costs two queries, however many works and versions are on it. A
+// work that is registered during the listing comes before the cursor, so no page repeats or
+// skips a work.
 func (r *Registry) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksRequest) (page OwnWorksPage, err error) {
 	if err := c.MayRead(); err != nil {
 		return page, err
@@ -160,7 +160,7 @@ func (r *Registry) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksRe
 	if in.After != "" {
 		var ok bool
 		if before, id, ok = parseCursor(in.After); !ok {
-			bad.refuse("after", "cursor", "This is no cursor of this list.")
+			bad.refuse("after", "cursor", "Must be a cursor from this list.")
 		}
 	}
 	if err := bad.err(); err != nil {
@@ -195,7 +195,7 @@ func (r *Registry) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksRe
 	return page, nil
 }
 
-// OwnWork is the work that the caller may see, as the list has it.
+// OwnWork returns the work that the caller may see, as the list shows it.
 func (r *Registry) OwnWork(ctx context.Context, c session.Caller) (OwnWork, error) {
 	row, err := r.shown(ctx, c)
 	if err != nil {
@@ -206,7 +206,7 @@ func (r *Registry) OwnWork(ctx context.Context, c session.Caller) (OwnWork, erro
 	return w, err
 }
 
-// Versions are all of the work that the caller may see, oldest first.
+// Versions returns all versions of the work that the caller may see, oldest first.
 func (r *Registry) Versions(ctx context.Context, c session.Caller) ([]OwnVersion, error) {
 	rows, err := r.DB.Read().Versions(ctx, c.WorkID)
 	if err != nil {
@@ -221,7 +221,7 @@ func (r *Registry) Versions(ctx context.Context, c session.Caller) ([]OwnVersion
 	return out, nil
 }
 
-// Version is one of the work that the caller may see; version 0 is the latest.
+// Version returns one version of the work that the caller may see; version 0 is the latest.
 func (r *Registry) Version(ctx context.Context, c session.Caller, version int64) (OwnVersion, error) {
 	w, err := r.shown(ctx, c)
 	if err != nil {
@@ -236,18 +236,17 @@ func (r *Registry) Version(ctx context.Context, c session.Caller, version int64)
 	return ownVersion(v)
 }
 
-// Download is a URL of a kept file.
+// Download is a URL of a stored file.
 type Download struct {
 	URL     string
 	Expires time.Time
 }
 
-// DownloadTime is how long the URL of a download begins one.
+// DownloadTime is how long a download can be started with its URL.
 const DownloadTime = 5 * time.Minute
 
-// Recording is where the audio of a version is; version 0 is the latest. A
-// version of which only the hash was registered has none: common.not_found, with
-// the reason.
+// Recording returns a URL of the audio of a version; version 0 is the latest. For a version
+// that was registered by its hash only it returns common.not_found with the reason.
 func (r *Registry) Recording(ctx context.Context, c session.Caller, workID string, version int64) (Download, error) {
 	if err := c.MayRead(); err != nil {
 		return Download{}, err
@@ -276,14 +275,19 @@ func (r *Registry) recording(ctx context.Context, w query.Work, version int64) (
 	return r.download(ctx, v.AssetKey, blob.File{Name: recordingName(v.Filename, media.Format(m.Format)), Type: media.Format(m.Format).Type()})
 }
 
-// Certificate is where that of a version is; version 0 is the latest. The session
-// that began a job may ask for the one of that job, version 0 to it, also when it
-// has expired, while it is remembered (a day): no other version's creators are shown to it. So may one that names
-// the job's transaction, or "": a page that was loaded again has lost the first.
+// Certificate returns a URL of the certificate of a version; version 0 is the latest. A
+// caller may read the certificate if one of these holds:
+//
+//   - It may read the work.
+//   - Its session began the job that made the version. This holds for an expired session
+//     too, as long as the session is stored (a day). For such a session, version 0 is the
+//     version of its job, and it sees no other version's creators.
+//   - Its session has not expired, and it names the job's transaction: a page that was
+//     reloaded has lost its first session. transaction is "" when the caller names none.
 func (r *Registry) Certificate(ctx context.Context, c session.Caller, workID string, version int64, transaction string) (Download, error) {
-	made, began, err := r.began(ctx, c, workID)
+	made, began, err := r.beganJob(ctx, c, workID)
 	if err == nil && !began && transaction != "" && !c.Expired {
-		made, began, err = r.follows(ctx, c, workID, transaction)
+		made, began, err = r.namedJob(ctx, c, workID, transaction)
 	}
 	if err != nil {
 		return Download{}, err
@@ -306,9 +310,9 @@ func (r *Registry) Certificate(ctx context.Context, c session.Caller, workID str
 	return r.certificate(ctx, w, version)
 }
 
-// CertificateByCode is where that of a version is, for a caller whom the work's
-// access code let in: of any version, since whoever kept the code could look at
-// each while it was the latest.
+// CertificateByCode returns the certificate's URL for a caller with the work's access code.
+// It serves every version, since the holder of the code could see each version while it was
+// the latest.
 func (r *Registry) CertificateByCode(ctx context.Context, c session.Caller, version int64) (Download, error) {
 	w, err := r.shown(ctx, c)
 	if err != nil {
@@ -326,8 +330,7 @@ func (r *Registry) RecordingByCode(ctx context.Context, c session.Caller, versio
 	return r.recording(ctx, w, version)
 }
 
-// shown is the work that the caller has shown the right to see: by its access
-// code, or as its end-user.
+// shown returns the work that the caller may see, by its access code or as its end-user.
 func (r *Registry) shown(ctx context.Context, c session.Caller) (query.Work, error) {
 	w, err := r.DB.Read().GetWork(ctx, c.WorkID)
 	if err == nil {
@@ -344,14 +347,15 @@ func (r *Registry) certificate(ctx context.Context, w query.Work, version int64)
 		return Download{}, err
 	}
 	name := w.Title
-	if v.Version > 1 { // so that those of two versions can lie in one folder
+	if v.Version > 1 { // so that the files of two versions have different names
 		name += " v" + strconv.FormatInt(v.Version, 10)
 	}
 	return r.download(ctx, v.CertificateKey, blob.File{Name: name + ".pdf", Type: "application/pdf"})
 }
 
-// certified is the version, read again until its certificate is made or AwaitCertificate
-// is over. A published widget that is refused here leaves the screen that shows the access code.
+// certified returns the version. It reads the version again until the certificate is made or
+// AwaitCertificate has passed. When a published widget is refused here, it leaves the screen
+// with the access code.
 func (r *Registry) certified(ctx context.Context, w query.Work, version int64) (query.Version, error) {
 	const first = 50 * time.Millisecond
 	for pause, left := first, r.AwaitCertificate; ; pause *= 2 {
@@ -370,9 +374,9 @@ func (r *Registry) certified(ctx context.Context, w query.Work, version int64) (
 	}
 }
 
-// began reports whether the caller's session was spent on a job of the work, and
-// which version that made: 0 when it is not final. One that failed makes none.
-func (r *Registry) began(ctx context.Context, c session.Caller, workID string) (made int64, began bool, err error) {
+// beganJob reports whether the caller's session was spent on a job of the work. made is the
+// version of that job, or 0 if it is not final. A failed job makes no version.
+func (r *Registry) beganJob(ctx context.Context, c session.Caller, workID string) (made int64, began bool, err error) {
 	q := r.DB.Read()
 	s, err := q.GetSession(ctx, c.SessionID)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && !s.JobID.Valid {
@@ -395,18 +399,18 @@ func (r *Registry) began(ctx context.Context, c session.Caller, workID string) (
 	switch {
 	case t.State == "final":
 		return t.Version, true, nil
-	case t.State == "failed" && job.Kind == KindRegister: // there will never be such a work
+	case t.State == "failed" && job.Kind == KindRegister: // such a work will never exist
 		return 0, false, fault.WorkNotFound()
 	}
 	return 0, t.State != "failed", nil
 }
 
-// follows is began for a caller who names the transaction. Its id opens what
-// tracking shows, the access code for a while; it opens the certificate for as
-// long, to callers of the same organization, network and end-user.
-func (r *Registry) follows(ctx context.Context, c session.Caller, workID, transaction string) (made int64, ok bool, err error) {
+// namedJob is beganJob for a caller who names the transaction. The transaction's id shows the
+// access code for Times.Result. For the same time it opens the certificate to callers of the
+// same organization, network and end-user.
+func (r *Registry) namedJob(ctx context.Context, c session.Caller, workID, transaction string) (made int64, ok bool, err error) {
 	q := r.DB.Read()
-	job, err := q.GetJob(ctx, transaction) // it has its job's id
+	job, err := q.GetJob(ctx, transaction) // a transaction has the id of its job
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, false, nil
 	} else if err != nil {

@@ -12,11 +12,11 @@ import (
 	"timbre.example/internal/registry"
 )
 
-// atsIDParam stands in the path of calls on an end-user's own work. What reads it
-// is own, before anything of the body is looked at.
+// atsIDParam is the path parameter of calls on an end-user's own work.
+// endUserWork reads it, before the body is read.
 var atsIDParam = &huma.Param{Name: "id", In: "path", Required: true, Description: "The work's ats_id", Schema: &huma.Schema{Type: huma.TypeInteger}}
 
-// number reads one of a path; what is none is 0, which names nothing.
+// number reads a number in a path; an invalid one is 0, which matches nothing.
 func number(text string) int64 {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 1 {
@@ -27,7 +27,7 @@ func number(text string) int64 {
 
 type wireVersion struct {
 	Version         int64     `json:"version"`
-	Commitment      string    `json:"commitment" doc:"0x and 64 hex digits, as all hashes here"`
+	Commitment      string    `json:"commitment" doc:"0x and 64 hex digits, like all hashes here"`
 	AssetFilename   string    `json:"asset_filename"`
 	RegisteredBlock int64     `json:"registered_at_block"`
 	RegisteredAt    time.Time `json:"registered_at"`
@@ -36,7 +36,7 @@ type wireVersion struct {
 	BlockHash       string    `json:"block_hash"`
 	TxHash          string    `json:"tx_hash"`
 	Fee             int64     `json:"fee_credits" doc:"The whole price of the version"`
-	StorageFee      int64     `json:"storage_fee_credits" doc:"Its part for storage"`
+	StorageFee      int64     `json:"storage_fee_credits" doc:"The part of fee_credits for storage"`
 }
 
 func versionsOf(in []registry.OwnVersion) []wireVersion {
@@ -58,7 +58,7 @@ type wireWork struct {
 	Owner            string        `json:"owner"`
 	Title            string        `json:"title"`
 	AssetFilename    string        `json:"asset_filename"`
-	HasFiles         bool          `json:"has_files" doc:"Whether the latest recording is kept here"`
+	HasFiles         bool          `json:"has_files" doc:"Whether the latest recording is stored here"`
 	LatestVersion    int64         `json:"latest_version"`
 	LatestCommitment string        `json:"latest_commitment"`
 	CreatedAt        time.Time     `json:"created_at"`
@@ -69,10 +69,10 @@ type wireWork struct {
 }
 
 type ownWorksInput struct {
-	Network string `query:"network" doc:"As the session's, or left out"`
+	Network string `query:"network" doc:"The session's network, or left out"`
 	First   string `query:"first" doc:"1 to 100; 20 when left out"`
-	After   string `query:"after" doc:"end_cursor of the page before"`
-	Search  string `query:"search" doc:"A part of the title, in any case"`
+	After   string `query:"after" doc:"end_cursor of the previous page"`
+	Search  string `query:"search" doc:"A part of the title, in upper or lower case"`
 }
 
 type ownWorksOutput struct {
@@ -175,7 +175,7 @@ func (a *API) ownCreators(ctx context.Context, in *ownCreatorsInput) (*ownCreato
 	return a.creatorsOf(ctx, in.AtsID, version(in.Version))
 }
 
-// creatorsOf tells those of a version; version 0 is the latest.
+// creatorsOf returns the creators of a version; version 0 is the latest.
 func (a *API) creatorsOf(ctx context.Context, atsID string, version int64) (*ownCreatorsOutput, error) {
 	v, err := a.Registry.Version(ctx, callerOf(ctx), version)
 	if err != nil {
@@ -189,7 +189,7 @@ func (a *API) creatorsOf(ctx context.Context, atsID string, version int64) (*own
 type downloadLatestInput struct {
 	ID          string `path:"id" doc:"The work's id, a UUID"`
 	What        string `path:"what" doc:"certificate or asset"`
-	Transaction string `query:"transaction" doc:"Of a certificate: the transaction that made it, where another session than this one began it"`
+	Transaction string `query:"transaction" doc:"For a certificate: the transaction that made it, if another session began it"`
 }
 
 type downloadVersionInput struct {
@@ -200,7 +200,7 @@ type downloadVersionInput struct {
 
 type downloadOutput struct {
 	Body struct {
-		URL       string    `json:"url" doc:"Serves the file to whoever has it"`
+		URL       string    `json:"url" doc:"Anyone with this URL can read the file"`
 		ExpiresAt time.Time `json:"expires_at"`
 	}
 }
@@ -213,8 +213,8 @@ func (a *API) downloadVersion(ctx context.Context, in *downloadVersionInput) (*d
 	return a.download(ctx, in.ID, version(in.Version), in.What, "audio", "")
 }
 
-// version is the number of one in a path. What is none is -1, which names no
-// version: 0 would be the latest.
+// version reads a version number in a path. An invalid one is -1, which matches no version:
+// 0 would be the latest.
 func version(text string) int64 {
 	if n := number(text); n != 0 {
 		return n
@@ -222,11 +222,11 @@ func version(text string) int64 {
 	return -1
 }
 
-// download gives the URL of a file; recording is what the route calls that.
+// download returns the URL of a file; recording is the route's word for the audio.
 func (a *API) download(ctx context.Context, work string, version int64, what, recording, transaction string) (*downloadOutput, error) {
 	id, ok := parseID(work)
 	if !ok {
-		id = "" // names no work
+		id = "" // matches no work
 	}
 	var d registry.Download
 	var err error
@@ -234,7 +234,7 @@ func (a *API) download(ctx context.Context, work string, version int64, what, re
 	case "certificate":
 		transaction, ok := parseID(transaction)
 		if !ok {
-			transaction = "" // is nobody's
+			transaction = "" // matches no transaction
 		}
 		if d, err = a.Registry.Certificate(ctx, callerOf(ctx), id, version, transaction); err == nil {
 			err = unmade(callerOf(ctx))

@@ -17,8 +17,8 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// An end-user's own works: found, updated and downloaded by that user, and by
-// nobody else.
+// An end-user's own works are found, updated and downloaded by that user, and by no one
+// else.
 func TestOwnWorks(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
@@ -82,8 +82,8 @@ func TestOwnWorks(t *testing.T) {
 	})
 }
 
-// Paging through goes on while works are registered and updated: nothing comes
-// twice, and what was there at the start and stayed as it was is not skipped.
+// Paging continues while works are registered and updated. No work appears twice, and no
+// unchanged work is skipped.
 func TestOwnWorksPaging(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
@@ -128,7 +128,7 @@ func TestOwnWorksPaging(t *testing.T) {
 		if d := cmp.Diff([]int64{5, 4, 3, 2, 1}, got); d != "" {
 			t.Error(d)
 		}
-		// A session for one work lists that one.
+		// A session for one work lists only that work.
 		var p page
 		w.mint(map[string]any{"action_type": "access", "external_user_ref": "ada", "allowed_ats_id": 3}).read("/v1/works").into(&p)
 		if len(p.Works) != 1 || p.Works[0].AtsID != 3 || p.Total != 1 {
@@ -142,7 +142,7 @@ func TestOwnWorksPaging(t *testing.T) {
 	})
 }
 
-// What a path names and is not there. Who may call is in TestWhoIsLetIn.
+// Unknown ids in a path. Callers are checked in TestAuthorization.
 func TestOwnWorksPaths(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
 	w.work()
@@ -160,7 +160,7 @@ func TestOwnWorksPaths(t *testing.T) {
 	}
 }
 
-// certificate waits for one as a page does, by asking, and returns the URL.
+// certificate polls for a certificate as a page does, and returns its URL.
 func (b tab) certificate(work string) string {
 	b.t.Helper()
 	return b.made("/v1/works/" + work + "/download/certificate")
@@ -180,8 +180,8 @@ func (b tab) made(path string) string {
 	}
 }
 
-// The session that began a job may ask for the certificate of that job, with an
-// access code as with a reference, once it is final; and for no other's.
+// The session that began a job may download the certificate of that job once it is final,
+// with an access code or an end-user. It may not download other certificates.
 func TestCertificateOfAJob(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
@@ -243,14 +243,14 @@ func TestCertificateOfAJob(t *testing.T) {
 			}
 		}
 		if a := lost.read(path); a.code != fault.CodeWorkCertificateUnavailable {
-			t.Errorf("of an update that came to nothing: %s", a.body)
+			t.Errorf("of a failed update: %s", a.body)
 		}
 	})
 }
 
-// A page that was loaded again has a session that began nothing, and the id of
-// its transaction: that opens the certificate for as long as the access code, to
-// the same organization, network and end-user.
+// A reloaded page has a session that began nothing, and the id of its transaction. The id
+// opens the certificate for as long as the access code is shown, to the same organization,
+// network and end-user.
 func TestCertificateOfATransaction(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
@@ -300,8 +300,8 @@ func TestCertificateOfATransaction(t *testing.T) {
 			"unknown":                    {again, work, "01890000-0000-7000-8000-000000000000", fault.CodeCommonForbidden},
 			"the same end-user":          {w.mint(ada), hers, second, ""},
 			"another end-user":           {w.mint(ben), hers, second, fault.CodeWorkNotFound},
-			"an end-user, of no one's":   {w.mint(ada), work, first, fault.CodeWorkNotFound},
-			"no end-user, of somebody's": {again, hers, second, fault.CodeCommonForbidden},
+			"end-user, work without one": {w.mint(ada), work, first, fault.CodeWorkNotFound},
+			"no end-user, work of one":   {again, hers, second, fault.CodeCommonForbidden},
 			"another network":            {w.mint(map[string]any{"allowed_network": "mainnet"}), work, first, fault.CodeCommonForbidden},
 			"a session for another work": {w.mint(map[string]any{"action_type": "access", "allowed_ats_id": 99}), work, first, fault.CodeCommonForbidden},
 		} {
