@@ -72,23 +72,23 @@ export interface FieldError {
 /** The details of the codes that have some; sizes in bytes, times RFC 3339. */
 export interface ErrorDetails {
   "session.invalid_token": {
-    /** What does not fit: `spent` (another init used the token), `revoked`, `unknown` (this server did not mint it as it stands, or its database was restored since), `key` (the site key is another), `action`, `network` or `work` (the token is for another; `network` too where a test key's token names the mainnet). */
+    /** Why the token is refused. `spent`: another init used it. `revoked`: its session was revoked. `unknown`: this server has no record of it, for example after its database was restored. `key`: it is for another site key. `action`, `network` or `work`: it is for another one; `network` also when the token of a test key names the mainnet. */
     reason: string;
   };
   "session.origin_not_allowed": {
-    /** `not_listed` (no entry of the allowlist matches the page) or `no_origin` (a mint without the header `Origin`). */
+    /** `not_listed` (no entry of the allowlist matches the page) or `no_origin` (the mint request has no `Origin` header). */
     reason?: string;
   };
   "session.rate_limited": {
-    /** Whose budget is spent: `session`, `mint` (of the key), or `duplicate_titles` (refusals for a title that is taken). */
+    /** The limit that was reached: `session` (calls of this session), `mint` (sessions minted with this key), or `duplicate_titles` (refusals because of a duplicate title). */
     reason?: string;
   };
   "common.auth.invalid_token": {
-    /** `malformed` (not a bearer token in the form of a JWT), `unknown_key` (its `kid` is none of ours), `signature` (signature or algorithm), or `claims` (issuer, audience, or a claim that is missing). */
+    /** `malformed`: not a bearer token with a JWT. `unknown_key`: the server has no key with this `kid`. `signature`: wrong signature or algorithm. `claims`: wrong issuer or audience, or a missing claim. */
     reason: string;
   };
   "common.auth.invalid_api_key": {
-    /** Which key, and how: `secret_key_missing`, `secret_key_malformed`, `secret_key_unknown`, `site_key_missing` or `site_key_malformed`. */
+    /** The key, and what is wrong with it: `secret_key_missing`, `secret_key_malformed`, `secret_key_unknown`, `site_key_missing` or `site_key_malformed`. */
     reason: string;
   };
   "registration.audio_too_large": {
@@ -98,25 +98,25 @@ export interface ErrorDetails {
     max_bytes: number;
   };
   "registration.invalid_audio_format": {
-    /** What the bytes were recognised as: a format or a media type. */
+    /** The format or media type of the bytes. */
     detected: string;
-    /** Formats that are accepted, as people name them. */
+    /** The usual names of the accepted formats. */
     supported: string[];
-    /** Why: unsupported, malformed, no_audio, codec, video or truncated. */
+    /** The reason: unsupported, malformed, no_audio, codec, video or truncated. */
     problem?: string;
-    /** What is wrong with the file and what to do, in a sentence or two of English. */
+    /** One or two English sentences: what is wrong with the file, and what to do. */
     advice?: string;
-    /** For a truncated file, the size that its own header declares. */
+    /** For a truncated file: the size that the file's header states. */
     declared_bytes?: number;
-    /** For a truncated file, the size that arrived. */
+    /** For a truncated file: the size that the server received. */
     actual_bytes?: number;
   };
   "work.already_registered": {
-    /** Id of the existing work on the network; present only when the caller may see that work. */
+    /** Registration number of the existing work on the network. Present only when the caller may see that work. */
     ats_id?: number;
   };
   "access_code.expired": {
-    /** `lifetime` (it has passed) or `replaced` (there is a newer code). */
+    /** `lifetime` (the code's lifetime has ended) or `replaced` (a newer code exists). */
     reason?: string;
   };
   "transaction.already_confirmed": {
@@ -124,29 +124,29 @@ export interface ErrorDetails {
     transaction_id: string;
   };
   "transaction.expired": {
-    /** What has passed: `job` (its deadline), `quote`, or `upload_url`. */
+    /** The item that has expired: `job`, `quote` or `upload_url`. */
     reason: string;
   };
   "common.rate_limited": {
-    /** Which limit is reached: `address`, `organization`, `followers` (of this transaction), or `bodies_in_flight` (request bodies that this address or organization sends at the same time). Of an upload: `uploads_in_flight` (two uploads to this URL run already), `organization_uploads` or `server_uploads` (uploads that run at once), `organization_bytes` or `server_bytes` (bytes that are being uploaded or wait for their registration). */
+    /** The limit that is reached. `address` or `organization`: requests. `followers`: clients that follow this transaction. `bodies_in_flight`: request bodies that this address or organization sends at the same time. For an upload: `uploads_in_flight` (two uploads to this URL are already running), `organization_uploads` or `server_uploads` (uploads at the same time), `organization_bytes` or `server_bytes` (bytes that are being uploaded or are not registered yet). */
     reason?: string;
   };
   "common.validation_failed": {
-    /** Every field that failed, with the rule it broke. */
+    /** Each invalid field, with the rule that it breaks. */
     fields: FieldError[];
   };
   "common.service_unavailable": {
-    /** What there is no room for: `storage_full` (more uploads; what is uploaded already can be registered), `bodies_in_flight` (more request bodies at once than this node reads), or `log_stopped` (registrations: the operator has to repair the log first). */
+    /** `storage_full`: the store has no space for more uploads; files that are already uploaded can be registered. `bodies_in_flight`: this server already reads its maximum of request bodies. `log_stopped`: the log accepts no registrations until the operator has repaired it. */
     reason?: string;
   };
   "common.not_found": {
-    /** `route` (no such path), `method` (the path takes another method), `object` (no such file), `host` (of `/metrics`: called by a name that it does not answer to), or `hash_only` (the recording was never stored: only its hash was registered). */
+    /** `route`: unknown path. `method`: the path does not support this method. `object`: unknown file. `host`: `/metrics` does not answer under this host name. `hash_only`: the recording was never stored, because only its hash was registered. */
     reason?: string;
   };
   "widget.unknown_error": {
-    /** The code that the server sent, when there was one. */
+    /** The code that the server sent, if any. */
     code?: string;
-    /** The request id that the server sent, when there was one. */
+    /** The request id that the server sent, if any. */
     request_id?: string;
   };
   "session.invalid_external_user_ref": {
@@ -154,7 +154,7 @@ export interface ErrorDetails {
     reason: string;
   };
   "common.forbidden": {
-    /** `no_external_user_ref` (the session carries none), `other_external_user_ref` (it carries another than the call or the work), or `signature` (of an upload or download URL). */
+    /** `no_external_user_ref`: the session has none. `other_external_user_ref`: the session has another one than the request or the work. `signature`: an upload or download URL has a wrong signature. */
     reason: string;
   };
   "common.quota_exceeded": {
@@ -166,11 +166,11 @@ export interface ErrorDetails {
     resets_at: string;
   };
   "registration.upload_missing": {
-    /** The SHA-256 that `media_sha256` announced, where another file was uploaded. */
+    /** The file hash in `media_sha256`, when another file was uploaded. */
     announced?: string;
-    /** The SHA-256 of what was uploaded instead. */
+    /** The file hash (SHA-256) of the uploaded file. */
     uploaded?: string;
-    /** `not_uploaded`, `incomplete` (the upload broke off), `other_file` (it is not the announced one), or `not_prepared` (confirm before prepare). */
+    /** `not_uploaded`, `incomplete` (the upload was interrupted), `other_file` (its hash is not `media_sha256`), or `not_prepared` (confirm was called before prepare). */
     reason?: string;
   };
   "registration.dry_run_failed": {
@@ -178,7 +178,7 @@ export interface ErrorDetails {
     reason: string;
   };
   "version.already_in_progress": {
-    /** `in_flight` (another update is on its way) or `newer_version` (another became final since this one began). */
+    /** `in_flight` (another update is running) or `newer_version` (another version became final after this update started). */
     reason: string;
   };
   "transaction.failed": {
@@ -190,7 +190,7 @@ export interface ErrorDetails {
     required: string;
   };
   "api_key.limit_reached": {
-    /** How many keys an organization may have. */
+    /** The maximum number of keys of an organization. */
     max: number;
   };
 }
