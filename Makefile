@@ -38,7 +38,7 @@ check: ## Check the format, run vet, and check that generated files are current
 	$(GO) -C tools/s3 mod tidy -diff
 	$(GO) -C tools/release mod tidy -diff
 	$(GO) -C tools/release vet ./...
-	$(GO) run ./fault/gen -check -root .
+	$(GO) run ./internal/fault/gen -check -root .
 	cd widget && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./widget/build -check
 	cd verify && npm ci --no-audit --no-fund --loglevel=error
@@ -51,7 +51,7 @@ release: ## Build archives, packages, image and checksums into release/ (VERSION
 
 .PHONY: generate
 generate: ## Regenerate all generated files: codes, queries, widget, page
-	$(GO) generate ./fault
+	$(GO) generate ./internal/fault
 	$(GO) -C tools tool sqlc generate -f ../internal/store/sqlc.yaml
 	cd widget && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./widget/build
