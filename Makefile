@@ -41,6 +41,7 @@ check: ## Check the format, run vet, and check that generated files are current
 	$(GO) run ./internal/fault/gen -check -root .
 	cd widget && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./widget/build -check
+	$(GO) run ./widget/lock -check
 	cd verify && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./verify/build -check
 	$(GO) -C tools tool sqlc diff -f ../internal/store/sqlc.yaml

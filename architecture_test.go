@@ -76,6 +76,7 @@ var rooms = map[string]struct {
 	"docs":         {nil, "the documents, embedded"},
 	"widget":       {nil, "the built bundle, embedded"},
 	"widget/build": {[]string{"internal/compressed"}, "builds it, as it is and compressed"},
+	"widget/lock":  {[]string{"widget"}, "keeps the hash of each released version"},
 	"verify":       {nil, "the page that verifies in a browser, embedded: what it checks never comes here"},
 	"verify/build": {[]string{"internal/compressed"}, "builds it, and weighs it as it is served"},
 
