@@ -29,6 +29,7 @@ var rooms = map[string]struct {
 
 	"internal/store":           {[]string{"internal/legible", "internal/store/query"}, "it knows transactions, not what they mean; a migration makes keys of titles anew"},
 	"internal/store/query":     {nil, "generated"},
+	"internal/store/lock":      {nil, "keeps the hashes of migrations; it opens no database"},
 	"internal/store/storetest": {[]string{"internal/store"}, "gives tests databases"},
 
 	"internal/space": {nil, "what file systems say; it knows no file"},
