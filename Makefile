@@ -38,9 +38,11 @@ check: ## Check the format, run vet, and check that generated files are current
 	$(GO) -C tools/s3 mod tidy -diff
 	$(GO) -C tools/release mod tidy -diff
 	$(GO) -C tools/release vet ./...
-	$(GO) run ./fault/gen -check -root .
+	$(GO) run ./internal/fault/gen -check -root .
+	$(GO) run ./internal/store/lock -check
 	cd widget && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./widget/build -check
+	$(GO) run ./widget/lock -check
 	cd verify && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./verify/build -check
 	$(GO) -C tools tool sqlc diff -f ../internal/store/sqlc.yaml
@@ -49,9 +51,14 @@ check: ## Check the format, run vet, and check that generated files are current
 release: ## Build archives, packages, image and checksums into release/ (VERSION=1.2.3)
 	$(GO) -C tools/release run . -root ../.. $(if $(VERSION),-version $(VERSION))
 
+.PHONY: migration
+migration: ## Create the file of the next migration (NAME=add_colour)
+	@$(GO) run ./internal/store/lock -new '$(NAME)'
+
 .PHONY: generate
-generate: ## Regenerate all generated files: codes, queries, widget, page
-	$(GO) generate ./fault
+generate: ## Regenerate all generated files: codes, migration lock, queries, widget, page
+	$(GO) generate ./internal/fault
+	$(GO) run ./internal/store/lock
 	$(GO) -C tools tool sqlc generate -f ../internal/store/sqlc.yaml
 	cd widget && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./widget/build

@@ -21,22 +21,23 @@ var rooms = map[string]struct {
 	may []string
 	why string
 }{
-	"commitment":                 {nil, "a verifier takes this package alone: standard library only"},
-	"evidence":                   {[]string{"commitment", "internal/network/log/leaf"}, "a verifier takes this package: besides the protocol and the log's texts only the standard library, golang.org/x/mod, golang.org/x/crypto and a reader of signed messages (CMS)"},
-	"fault":                      {[]string{"fault/internal/placeholder"}, "everybody's refusals: it may depend on nobody"},
-	"fault/gen":                  {[]string{"fault/internal/placeholder"}, "runs before fault's own generated code exists"},
-	"fault/internal/placeholder": {nil, "shared by fault and its generator"},
+	"commitment":                          {nil, "a verifier takes this package alone: standard library only"},
+	"evidence":                            {[]string{"commitment", "internal/network/log/leaf"}, "a verifier takes this package: besides the protocol and the log's texts only the standard library, golang.org/x/mod, golang.org/x/crypto and a reader of signed messages (CMS)"},
+	"internal/fault":                      {[]string{"internal/fault/internal/placeholder"}, "everybody's refusals: it may depend on nobody"},
+	"internal/fault/gen":                  {[]string{"internal/fault/internal/placeholder"}, "runs before fault's own generated code exists"},
+	"internal/fault/internal/placeholder": {nil, "shared by fault and its generator"},
 
 	"internal/store":           {[]string{"internal/legible", "internal/store/query"}, "it knows transactions, not what they mean; a migration makes keys of titles anew"},
 	"internal/store/query":     {nil, "generated"},
+	"internal/store/lock":      {nil, "keeps the hashes of migrations; it opens no database"},
 	"internal/store/storetest": {[]string{"internal/store"}, "gives tests databases"},
 
 	"internal/space": {nil, "what file systems say; it knows no file"},
 
-	"internal/blob":          {[]string{"fault", "internal/space"}, "bytes under keys, nobody's in particular"},
+	"internal/blob":          {[]string{"internal/fault", "internal/space"}, "bytes under keys, nobody's in particular"},
 	"internal/blob/blobtest": {[]string{"internal/blob"}, "the contract of every object store"},
 	"internal/blob/s3test":   {nil, "somebody else's server, for tests"},
-	"internal/media":         {[]string{"fault"}, "says what a file is; it must not know whose"},
+	"internal/media":         {[]string{"internal/fault"}, "says what a file is; it must not know whose"},
 
 	"internal/legible": {nil, "characters alone; whose text it is, and what is refused, is its callers'"},
 
@@ -44,12 +45,12 @@ var rooms = map[string]struct {
 
 	"internal/network":                {[]string{"evidence"}, "a seam has no opinions; what a network proves has the form that verifiers read"},
 	"internal/network/networktest":    {[]string{"evidence", "internal/network", "internal/network/log/leaf"}, "a network that fails on request"},
-	"internal/network/log":            {[]string{"evidence", "fault", "internal/crash", "internal/network", "internal/network/log/checkpoint", "internal/network/log/leaf", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
+	"internal/network/log":            {[]string{"evidence", "internal/fault", "internal/crash", "internal/network", "internal/network/log/checkpoint", "internal/network/log/leaf", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
 	"internal/network/log/checkpoint": {nil, "keeps one text outside of a database; it never reads it"},
 	"internal/network/log/leaf":       {nil, "the texts that are logged: verifiers read them"},
 
-	"internal/credits": {[]string{"fault", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
-	"internal/session": {[]string{"fault", "internal/credits", "internal/legible", "internal/network", "internal/store", "internal/store/query"}, "who is calling; the balance is part of the mint's check"},
+	"internal/credits": {[]string{"internal/fault", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
+	"internal/session": {[]string{"internal/fault", "internal/credits", "internal/legible", "internal/network", "internal/store", "internal/store/query"}, "who is calling; the balance is part of the mint's check"},
 
 	"internal/limit": {[]string{"internal/store", "internal/store/query"}, "counts calls by key; what a key is, and how a refusal reads, is its caller's"},
 
@@ -61,21 +62,22 @@ var rooms = map[string]struct {
 	"internal/timestamp":         {[]string{"commitment", "evidence"}, "a token is what verifiers take for one; it knows no work"},
 	"internal/timestamp/tsatest": {nil, "somebody else's authority, for tests"},
 
-	"internal/registry": {[]string{"commitment", "evidence", "fault", "internal/blob", "internal/crash", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/session", "internal/share", "internal/space", "internal/store", "internal/store/query"},
+	"internal/registry": {[]string{"commitment", "evidence", "internal/fault", "internal/blob", "internal/crash", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/session", "internal/share", "internal/space", "internal/store", "internal/store/query"},
 		"the only orchestrator; it never renders and never routes"},
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "internal/network/log/leaf"}, "checks the invariants; it shares no code with what it checks"},
 
-	"internal/api":      {[]string{"commitment", "fault", "internal/limit", "internal/network", "internal/registry", "internal/session", "internal/space", "internal/store"}, "translates; it touches no row and no file itself"},
-	"internal/explorer": {[]string{"evidence", "fault", "internal/legible", "internal/network", "internal/network/log", "internal/network/log/leaf"}, "shows what the log holds and nothing of ours beyond it"},
-	"internal/docsite":  {[]string{"docs", "fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
-	"internal/demo":     {[]string{"fault"}, "an integrator's page: it may use only what an integrator has"},
+	"internal/api":      {[]string{"commitment", "internal/fault", "internal/limit", "internal/network", "internal/registry", "internal/session", "internal/space", "internal/store"}, "translates; it touches no row and no file itself"},
+	"internal/explorer": {[]string{"evidence", "internal/fault", "internal/legible", "internal/network", "internal/network/log", "internal/network/log/leaf"}, "shows what the log holds and nothing of ours beyond it"},
+	"internal/docsite":  {[]string{"docs", "internal/fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
+	"internal/demo":     {[]string{"internal/fault"}, "an integrator's page: it may use only what an integrator has"},
 
 	"internal/compressed": {nil, "bodies in fewer bytes; what they say is not its business"},
 
 	"docs":         {nil, "the documents, embedded"},
 	"widget":       {nil, "the built bundle, embedded"},
 	"widget/build": {[]string{"internal/compressed"}, "builds it, as it is and compressed"},
+	"widget/lock":  {[]string{"widget"}, "keeps the hash of each released version"},
 	"verify":       {nil, "the page that verifies in a browser, embedded: what it checks never comes here"},
 	"verify/build": {[]string{"internal/compressed"}, "builds it, and weighs it as it is served"},
 
@@ -112,7 +114,7 @@ func TestArrowsPointDown(t *testing.T) {
 		for _, i := range p.Imports {
 			imported, ours := strings.CutPrefix(i, module)
 			switch {
-			case !ours && (name == "commitment" || name == "fault") && strings.Contains(strings.Split(i, "/")[0], "."):
+			case !ours && (name == "commitment" || name == "internal/fault") && strings.Contains(strings.Split(i, "/")[0], "."):
 				t.Errorf("%s imports %s: %s", name, i, room.why)
 			case !ours && name == "evidence" && strings.Contains(strings.Split(i, "/")[0], ".") && !strings.HasPrefix(i, "golang.org/x/mod/") && !strings.HasPrefix(i, "golang.org/x/crypto/") && i != "github.com/digitorus/pkcs7":
 				t.Errorf("%s imports %s: %s", name, i, room.why)

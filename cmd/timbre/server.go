@@ -228,7 +228,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		readable := packed.Handler(pages)
 		s.api.Mount("/explorer", readable)
 		s.api.Mount("/w", readable)
-		s.api.Mount("/widget", packed.Handler(widgetFiles(refuse)))
+		s.api.Mount("/widget", packed.Handler(widgetFiles(refuse, widget.Released)))
 		addWidget(packed)
 		var keys []string
 		for _, name := range slices.Sorted(maps.Keys(logs)) {
@@ -497,9 +497,10 @@ func describing(packed *compressed.Cache, api http.Handler) http.Handler {
 }
 
 // widgetFiles serves the bundles and their languages at /widget/v1/, which
-// follows releases, and at /widget/VERSION/, which never changes and so can
-// carry an integrity hash.
-func widgetFiles(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
+// follows releases, and at /widget/VERSION/. The files of a released version never
+// change, so browsers cache them forever, and pages can pin them by hash. A version in
+// development changes, and is cached like /widget/v1/.
+func widgetFiles(refuse func(http.ResponseWriter, *http.Request, error), released bool) http.Handler {
 	files := http.FileServerFS(widget.Files)
 	serve := func(cache string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -527,8 +528,13 @@ func widgetFiles(refuse func(http.ResponseWriter, *http.Request, error)) http.Ha
 		})
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /widget/v1/{file...}", serve("public, max-age=300"))
-	mux.Handle("GET /widget/"+widget.Version+"/{file...}", serve("public, max-age=31536000, immutable"))
+	const follows, forever = "public, max-age=300", "public, max-age=31536000, immutable"
+	pinned := follows
+	if released {
+		pinned = forever
+	}
+	mux.Handle("GET /widget/v1/{file...}", serve(follows))
+	mux.Handle("GET /widget/"+widget.Version+"/{file...}", serve(pinned))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { refuse(w, r, notFound) })
 	return mux
 }

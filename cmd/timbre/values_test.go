@@ -272,8 +272,8 @@ func TestWrongValues(t *testing.T) {
 	}
 }
 
-// A release does not run on a database that a newer one has migrated: after a roll-back
-// the backup has to be restored too.
+// A release does not run on a database that a much newer one has migrated: after a
+// roll-back by more than one release, the backup has to be restored too.
 func TestDatabaseOfANewerRelease(t *testing.T) {
 	dir := inDatabase(t)
 	db, err := sql.Open("sqlite", filepath.Join(dir, "timbre.db"))
@@ -281,7 +281,7 @@ func TestDatabaseOfANewerRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES ((SELECT max(version_id) FROM goose_db_version) + 2, 1)"); err != nil {
+	if _, err := db.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (90001, 1), (90002, 1)"); err != nil {
 		t.Fatal(err)
 	}
 	for _, command := range [][]string{{"org", "list"}, {"migrate"}, {"serve", "--listen", "127.0.0.1:0", "--public-url", "http://localhost", "--secret-file", filepath.Join(dir, "secret")}} {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"timbre.example/commitment"
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/session"

@@ -16,9 +16,9 @@ import (
 	"testing"
 
 	"timbre.example/docs"
-	"timbre.example/fault"
 	"timbre.example/internal/e2e/browser"
 	"timbre.example/internal/e2e/harness"
+	"timbre.example/internal/fault"
 	"timbre.example/widget"
 )
 
@@ -266,7 +266,7 @@ func TestDocumentedGo(t *testing.T) {
 	for _, guide := range guides {
 		for _, code := range listings(t, guide, "go") {
 			n++
-			file := write(t, "main.go", []byte("package main\n\nimport (\n\t\"log\"\n\n\t\"timbre.example/fault\"\n)\n\nfunc main() {\n\tvar answer fault.Envelope\n"+code+"}\n"))
+			file := write(t, "main.go", []byte("package main\n\nimport (\n\t\"log\"\n\n\t\"timbre.example/internal/fault\"\n)\n\nfunc main() {\n\tvar answer fault.Envelope\n"+code+"}\n"))
 			cmd := exec.Command("go", "build", "-o", os.DevNull, file)
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%s: %v\n%s", guide, err, out)

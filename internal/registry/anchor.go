@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"timbre.example/commitment"
-	"timbre.example/fault"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"

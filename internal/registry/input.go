@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 
 	"timbre.example/commitment"
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
 )

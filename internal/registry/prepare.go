@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"timbre.example/commitment"
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/media"
 	"timbre.example/internal/network"
 	"timbre.example/internal/session"

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"timbre.example/evidence"
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/timestamp"
 	"timbre.example/internal/timestamp/tsatest"

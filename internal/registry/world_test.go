@@ -19,9 +19,9 @@ import (
 
 	"timbre.example/commitment"
 	"timbre.example/evidence"
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/registry/registrytest"

@@ -5,6 +5,18 @@ import (
 	"database/sql"
 )
 
+// Serves is the rule of a release on a newer schema.
+var Serves = serves
+
+// UpTo takes the schema up to a migration.
+func (db *DB) UpTo(ctx context.Context, version int64) error {
+	p, err := db.provider()
+	if err == nil {
+		_, err = p.UpTo(ctx, version)
+	}
+	return err
+}
+
 // DownTo takes the schema back to a migration.
 func (db *DB) DownTo(ctx context.Context, version int64) error {
 	p, err := db.provider()

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
@@ -13,6 +14,24 @@ import (
 
 //go:embed migrations/*.sql
 var migrations embed.FS
+
+//go:embed migrations/migrations.lock
+var landed string
+
+// releases is the number of releases in migrations.lock: of those before this tree, and of this release itself in its
+// own binary.
+var releases = int64(strings.Count("\n"+landed, "\nrelease "))
+
+// perRelease is the distance between the numbers of two releases: the hundreds of a migration's number count the
+// releases before it.
+const perRelease = 100
+
+// serves reports whether a release works on a schema that is newer than its own. Each release works on the schema of
+// the next one, so that a rolling upgrade can run both. newest is the release's last migration, current that of the
+// database. A build between two releases has migrations of its own, and works on no newer schema.
+func serves(newest, current, releases int64) bool {
+	return newest/perRelease < releases && current/perRelease <= releases
+}
 
 // Migrate updates the schema to this release. Several instances can call it at the same
 // time: on Postgres a session lock makes the others wait, on SQLite the writer lock does.
@@ -59,16 +78,24 @@ func (db *DB) unlog(ctx context.Context) error {
 	return err
 }
 
-// Pending returns the number of migrations that Migrate would apply. It is negative if a
-// newer release has migrated the database.
+// Pending returns the number of migrations that Migrate would apply. If a newer release has migrated the database,
+// it is 0 after the next release, and negative after a later one: the number of migrations that this release lacks.
 func (db *DB) Pending(ctx context.Context) (int64, error) {
 	p, err := db.provider()
 	if err != nil {
 		return 0, err
 	}
 	current, newest, err := p.GetVersions(ctx)
+	if err != nil {
+		return 0, err
+	}
 	if current > newest {
-		return newest - current, err
+		if serves(newest, current, releases) {
+			return 0, nil
+		}
+		var ahead int64
+		err := db.engine.pool().QueryRowContext(ctx, "SELECT COUNT(DISTINCT version_id) FROM goose_db_version WHERE version_id > $1", newest).Scan(&ahead)
+		return -ahead, err
 	}
 	var pending int64
 	for _, source := range p.ListSources() { // the numbers can have gaps
@@ -76,7 +103,7 @@ func (db *DB) Pending(ctx context.Context) (int64, error) {
 			pending++
 		}
 	}
-	return pending, err
+	return pending, nil
 }
 
 // Empty reports whether no release has migrated this database yet.

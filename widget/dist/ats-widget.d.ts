@@ -1,6 +1,6 @@
 /** Types of <ats-widget>: the element, its events and the error codes. */
 
-// From fault/catalogue.json; go generate ./fault writes what follows.
+// From internal/fault/catalogue.json; go generate ./internal/fault writes what follows.
 /** Every error code that the widget can report. */
 export type AtsErrorCode =
   | "session.invalid_token"

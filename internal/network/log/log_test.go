@@ -24,7 +24,7 @@ import (
 	"pgregory.net/rapid"
 
 	"timbre.example/evidence"
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log"
 	"timbre.example/internal/network/log/leaf"

@@ -81,7 +81,7 @@ func writeDetails(b *bytes.Buffer, rows []row) {
 
 // The published types are written by hand, except for the part between these two lines.
 const (
-	typesBegin = "// From fault/catalogue.json; go generate ./fault writes what follows.\n"
+	typesBegin = "// From internal/fault/catalogue.json; go generate ./internal/fault writes what follows.\n"
 	typesEnd   = "// To here.\n"
 )
 

@@ -3,8 +3,8 @@
 // itself or that lacks a published code. It never imports the package that it writes, so it also works when that package
 // does not compile.
 //
-//	go generate ./fault          write the files
-//	go run ./fault/gen -check -root .   say which files are stale and exit with 1
+//	go generate ./internal/fault                 write the files
+//	go run ./internal/fault/gen -check -root .   say which files are stale and exit with 1
 package main
 
 import (
@@ -22,16 +22,16 @@ import (
 )
 
 const (
-	catalogueFile = "fault/catalogue.json"
-	lockFile      = "fault/catalogue.lock"
-	goFile        = "fault/codes_gen.go"
+	catalogueFile = "internal/fault/catalogue.json"
+	lockFile      = "internal/fault/catalogue.lock"
+	goFile        = "internal/fault/codes_gen.go"
 	tsFile        = "widget/src/gen/errors.ts"
 	typesFile     = "widget/types/ats-widget.d.ts"
 	docFile       = "docs/errors.md"
 )
 
 func main() {
-	root := flag.String("root", "..", "directory of the module; the default fits go generate")
+	root := flag.String("root", "../..", "directory of the module; the default fits go generate")
 	check := flag.Bool("check", false, "write nothing; fail when a file is stale")
 	flag.Parse()
 	if err := run(*root, *check); err != nil {
@@ -64,7 +64,7 @@ func run(root string, check bool) error {
 		}
 	}
 	if len(stale) > 0 {
-		return fmt.Errorf("stale: %s; run go generate ./fault", strings.Join(stale, ", "))
+		return fmt.Errorf("stale: %s; run go generate ./internal/fault", strings.Join(stale, ", "))
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-const moduleRoot = "../.."
+const moduleRoot = "../../.."
 
 func TestOutputsAreCurrent(t *testing.T) {
 	if err := run(moduleRoot, true); err != nil {

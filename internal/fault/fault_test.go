@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 func TestEveryCodeIsThere(t *testing.T) {
@@ -275,7 +275,7 @@ func TestExamples(t *testing.T) {
 
 // This package returns each example of the documentation for that code and those details.
 func TestDocumentedExamples(t *testing.T) {
-	page, err := os.ReadFile("../docs/errors.md")
+	page, err := os.ReadFile("../../docs/errors.md")
 	if err != nil {
 		t.Fatal(err)
 	}

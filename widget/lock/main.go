@@ -1,0 +1,111 @@
+// Command lock keeps widget/versions.lock: the hash of each released version of the widget. The files of a locked
+// version cannot change unnoticed, because browsers cache them for a year and pages pin them by hash.
+//
+//	go run ./widget/lock               add the version of widget/dist, as a release does
+//	go run ./widget/lock -check        fail when widget/dist differs from the lock of its version
+//	go run ./widget/lock -bump 1.1.0   give the sources the next version, and build widget/dist
+//
+// It never changes or removes a line.
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"timbre.example/widget"
+)
+
+func main() {
+	root := flag.String("root", ".", "directory of the module")
+	check := flag.Bool("check", false, "write nothing; fail when widget/dist differs from the lock of its version")
+	next := flag.String("bump", "", "the next version, for example 1.1.0")
+	flag.Parse()
+	dir := filepath.Join(*root, "widget")
+	text, err := os.ReadFile(filepath.Join(dir, "versions.lock"))
+	if err == nil {
+		switch {
+		case *next != "":
+			err = bump(dir, string(text), *next)
+		case *check:
+			err = compare(string(text), widget.Version, widget.Hash())
+		default:
+			err = add(filepath.Join(dir, "versions.lock"), string(text), widget.Version, widget.Hash())
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "widget/lock:", err)
+		os.Exit(1)
+	}
+}
+
+// compare refuses files that differ from the lock of their version. A version without a line is in development and
+// may change.
+func compare(lock, version, hash string) error {
+	if locked := widget.LockedHash(lock, version); locked != "" && locked != hash {
+		return fmt.Errorf("widget/dist differs from the released version %s: browsers and pages keep the files of that version. "+
+			"Run `go run ./widget/lock -bump VERSION` with the next version", version)
+	}
+	return nil
+}
+
+// add appends the line of a version; a version that has its line already is no error.
+func add(path, lock, version, hash string) error {
+	if err := compare(lock, version, hash); err != nil || widget.LockedHash(lock, version) != "" {
+		return err
+	}
+	if !versionForm.MatchString(version) {
+		return fmt.Errorf("the version of widget/package.json is %q: a release has a version such as 1.2.3", version)
+	}
+	return os.WriteFile(path, []byte(lock+version+" "+hash+"\n"), 0o644)
+}
+
+var (
+	versionForm = regexp.MustCompile(`^\d+\.\d+\.\d+$`)
+	versionLine = regexp.MustCompile(`"version": "([^"]*)"`)
+)
+
+// bump writes the next version into package.json and package-lock.json, and builds.
+func bump(dir, lock, next string) error {
+	if !versionForm.MatchString(next) || widget.LockedHash(lock, next) != "" {
+		return fmt.Errorf("-bump %s: write a version that is not yet in versions.lock, such as 1.2.3", next)
+	}
+	if err := rewrite(dir, next); err != nil {
+		return err
+	}
+	build := exec.Command("go", "run", "./widget/build")
+	build.Dir, build.Stdout, build.Stderr = filepath.Dir(dir), os.Stdout, os.Stderr
+	if err := build.Run(); err != nil {
+		return errors.New("go run ./widget/build failed: run `npm ci` in widget first")
+	}
+	return nil
+}
+
+func rewrite(dir, next string) error {
+	for name, count := range map[string]int{"package.json": 1, "package-lock.json": 2} { // the lock names it for itself and for its root package
+		path := filepath.Join(dir, name)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		at := versionLine.FindAllIndex(text, count)
+		if len(at) < count {
+			return fmt.Errorf("%s has no line \"version\"", name)
+		}
+		old := text[at[0][0]:at[0][1]]
+		if last := at[count-1]; !bytes.Equal(old, text[last[0]:last[1]]) {
+			return fmt.Errorf("%s has two versions of the widget: run `npm install --package-lock-only` in widget", name)
+		}
+		replaced := strings.Replace(string(text), string(old), fmt.Sprintf(`"version": %q`, next), count)
+		if err := os.WriteFile(path, []byte(replaced), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
