@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/certificate"
 	"timbre.example/internal/registry"
+	"timbre.example/proof/evidence"
 )
 
 func TestCertificateLeadsToThePageOfItsWork(t *testing.T) {
