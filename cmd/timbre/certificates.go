@@ -6,9 +6,9 @@ import (
 	"os"
 	"time"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/certificate"
 	"timbre.example/internal/registry"
+	"timbre.example/proof/evidence"
 )
 
 // signingFlags name the certificate and the key that sign the PDF certificates.

@@ -12,14 +12,14 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/certificate"
 	"timbre.example/internal/registry"
+	"timbre.example/proof/evidence"
 )
 
 func TestCertificateLeadsToThePageOfItsWork(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../evidence/testdata/v1/full.json")
+	text, err := os.ReadFile("../../proof/evidence/testdata/v1/full.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestCertificateLeadsToThePageOfItsWork(t *testing.T) {
 // existed.
 func TestCertificateOfWhatWasNotSeen(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../evidence/testdata/v1/full.json")
+	text, err := os.ReadFile("../../proof/evidence/testdata/v1/full.json")
 	if err != nil {
 		t.Fatal(err)
 	}

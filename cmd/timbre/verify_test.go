@@ -13,9 +13,9 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/certificate"
 	"timbre.example/internal/certificate/pdftest"
+	"timbre.example/proof/evidence"
 )
 
 // A file that is not evidence is refused with a clear message.
@@ -43,7 +43,7 @@ func TestVerifyRefuses(t *testing.T) {
 
 func TestVerify(t *testing.T) {
 	t.Parallel()
-	const dir = "../../evidence/testdata/v1/"
+	const dir = "../../proof/evidence/testdata/v1/"
 	text, err := os.ReadFile(dir + "key.txt")
 	if err != nil {
 		t.Fatal(err)

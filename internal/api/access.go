@@ -6,9 +6,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"timbre.example/commitment"
 	"timbre.example/fault"
 	"timbre.example/internal/registry"
+	"timbre.example/proof/commitment"
 )
 
 // codeParam is the path parameter of every route that takes an access code. unlock reads it,

@@ -9,11 +9,11 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
-	"timbre.example/commitment"
 	"timbre.example/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
+	"timbre.example/proof/commitment"
 )
 
 // The structs below are the wire contract. Their types make no member required, and unknown

@@ -9,12 +9,12 @@ import (
 	"sync"
 	"time"
 
-	"timbre.example/commitment"
 	"timbre.example/fault"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/commitment"
 )
 
 // batch is how many transactions go through a step at once. They share a commit, so one

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"time"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/evidence"
 )
 
 // pauseFactor is the pause after a certificate, as a multiple of the time that making it

@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 
-	"timbre.example/commitment"
-	"timbre.example/evidence"
 	"timbre.example/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/commitment"
+	"timbre.example/proof/evidence"
 )
 
 // Evidence returns the proof of a version of a work; version 0 is the latest. Every call

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"timbre.example/commitment"
 	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
@@ -19,6 +18,7 @@ import (
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/commitment"
 )
 
 // Media is the stored result of inspecting a file.

@@ -9,12 +9,12 @@ import (
 	"slices"
 	"time"
 
-	"timbre.example/commitment"
 	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/commitment"
 )
 
 // Redaction lists what is erased of a work: all that identifies the work or its people, and

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/evidence"
 	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/network"
@@ -23,6 +22,7 @@ import (
 	"timbre.example/internal/registry/registrytest"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/proof/evidence"
 )
 
 // The effect of a redaction on each column. The test fails until a new column has an entry here.

@@ -9,11 +9,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"timbre.example/evidence"
 	"timbre.example/fault"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/timestamp"
-	"timbre.example/internal/timestamp/tsatest"
+	"timbre.example/proof/evidence"
+	"timbre.example/proof/evidence/tsatest"
 )
 
 // stamps gives the world a real authority.

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"timbre.example/commitment"
 	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
@@ -21,6 +20,7 @@ import (
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/commitment"
 )
 
 // Own returns the caller with the right to read the work, or to update it when write is set.

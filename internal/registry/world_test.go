@@ -17,8 +17,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"timbre.example/commitment"
-	"timbre.example/evidence"
 	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
@@ -28,6 +26,8 @@ import (
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/proof/commitment"
+	"timbre.example/proof/evidence"
 )
 
 // world is a registry in real surroundings, except for the network and the clock.

@@ -5,14 +5,14 @@ import (
 	"os"
 	"testing"
 
-	"timbre.example/commitment"
-	"timbre.example/evidence"
+	"timbre.example/proof/commitment"
+	"timbre.example/proof/evidence"
 )
 
 // FuzzAnswer: an accepted answer contains the token's bytes. No token is accepted for
 // a commitment that was not in the request.
 func FuzzAnswer(f *testing.F) {
-	token, err := os.ReadFile("../../evidence/testdata/v1/token.der")
+	token, err := os.ReadFile("../../proof/evidence/testdata/v1/token.der")
 	if err != nil {
 		f.Fatal(err)
 	}

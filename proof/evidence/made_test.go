@@ -12,9 +12,9 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
-	"timbre.example/commitment"
-	"timbre.example/evidence"
-	"timbre.example/internal/network/log/leaf"
+	"timbre.example/proof/commitment"
+	"timbre.example/proof/evidence"
+	"timbre.example/proof/evidence/leaf"
 )
 
 // work is a registry's data of a version and of its log.
@@ -58,6 +58,9 @@ type signer struct {
 }
 
 func (s signer) Sign(text []byte) ([]byte, error) { return ed25519.Sign(s.key, text), nil }
+
+// ptr returns a pointer to a copy of v.
+func ptr[T any](v T) *T { return &v }
 
 // must panics on an error: use it only where an error is a bug of the tests.
 func must[T any](v T, err error) T {
