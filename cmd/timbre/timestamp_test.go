@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"timbre.example/proof/evidence"
-	"timbre.example/proof/evidence/tsatest"
+	"timbre.example/internal/timestamp/tsatest"
 )
 
 // With TSA_URL, the evidence of a registration has a token that OpenSSL accepts for the

@@ -18,7 +18,7 @@ import (
 	"timbre.example/internal/e2e/harness"
 	"timbre.example/internal/registry/registrytest"
 	"timbre.example/internal/store/storetest"
-	"timbre.example/proof/evidence/tsatest"
+	"timbre.example/internal/timestamp/tsatest"
 )
 
 func TestMain(m *testing.M) { harness.Main(m.Run) }

@@ -13,7 +13,7 @@ import (
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/timestamp"
 	"timbre.example/proof/evidence"
-	"timbre.example/proof/evidence/tsatest"
+	"timbre.example/internal/timestamp/tsatest"
 )
 
 // stamps gives the world a real authority.
