@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"slices"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
 	"timbre.example/internal/registry"

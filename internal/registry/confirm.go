@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log"
 	"timbre.example/internal/network/networktest"

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/session"

@@ -6,7 +6,7 @@ import (
 	"encoding/hex"
 	"strings"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"

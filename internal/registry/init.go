@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
 	"timbre.example/internal/session"

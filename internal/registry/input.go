@@ -8,7 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
 	"timbre.example/proof/commitment"

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/registry/registrytest"

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )

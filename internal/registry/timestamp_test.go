@@ -9,11 +9,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/timestamp"
-	"timbre.example/proof/evidence"
 	"timbre.example/internal/timestamp/tsatest"
+	"timbre.example/proof/evidence"
 )
 
 // stamps gives the world a real authority.

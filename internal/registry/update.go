@@ -7,7 +7,7 @@ import (
 	"errors"
 	"time"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
 	"timbre.example/internal/session"

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/media"
 	"timbre.example/internal/network"

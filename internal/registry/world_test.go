@@ -17,9 +17,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/registry/registrytest"

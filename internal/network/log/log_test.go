@@ -23,7 +23,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log"
 	"timbre.example/internal/store"
