@@ -21,8 +21,12 @@ var rooms = map[string]struct {
 	may []string
 	why string
 }{
-	"commitment":                          {nil, "a verifier takes this package alone: standard library only"},
-	"evidence":                            {[]string{"commitment", "internal/network/log/leaf"}, "a verifier takes this package: besides the protocol and the log's texts only the standard library, golang.org/x/mod, golang.org/x/crypto and a reader of signed messages (CMS)"},
+	"proof/commitment":                    {nil, "a verifier takes this package alone: standard library only"},
+	"proof/evidence":                      {[]string{"proof/commitment", "proof/evidence/internal/cms", "proof/evidence/leaf"}, "a verifier takes this package: besides the module's packages only the standard library, golang.org/x/mod and golang.org/x/crypto"},
+	"proof/evidence/internal/cms":         {nil, "signed messages alone: what they prove is evidence's; standard library only"},
+	"proof/evidence/internal/cms/cmstest": {nil, "writes messages for tests; it shares no code with the reader"},
+	"proof/evidence/leaf":                 {nil, "the texts that are logged: verifiers read them"},
+
 	"internal/fault":                      {[]string{"internal/fault/internal/placeholder"}, "everybody's refusals: it may depend on nobody"},
 	"internal/fault/gen":                  {[]string{"internal/fault/internal/placeholder"}, "runs before fault's own generated code exists"},
 	"internal/fault/internal/placeholder": {nil, "shared by fault and its generator"},
@@ -43,11 +47,10 @@ var rooms = map[string]struct {
 
 	"internal/crash": {nil, "where a test may kill the process; nothing in a server"},
 
-	"internal/network":                {[]string{"evidence"}, "a seam has no opinions; what a network proves has the form that verifiers read"},
-	"internal/network/networktest":    {[]string{"evidence", "internal/network", "internal/network/log/leaf"}, "a network that fails on request"},
-	"internal/network/log":            {[]string{"evidence", "internal/fault", "internal/crash", "internal/network", "internal/network/log/checkpoint", "internal/network/log/leaf", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
+	"internal/network":                {[]string{"proof/evidence"}, "a seam has no opinions; what a network proves has the form that verifiers read"},
+	"internal/network/networktest":    {[]string{"proof/evidence", "internal/network", "proof/evidence/leaf"}, "a network that fails on request"},
+	"internal/network/log":            {[]string{"proof/evidence", "internal/fault", "internal/crash", "internal/network", "internal/network/log/checkpoint", "proof/evidence/leaf", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
 	"internal/network/log/checkpoint": {nil, "keeps one text outside of a database; it never reads it"},
-	"internal/network/log/leaf":       {nil, "the texts that are logged: verifiers read them"},
 
 	"internal/credits": {[]string{"internal/fault", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
 	"internal/session": {[]string{"internal/fault", "internal/credits", "internal/legible", "internal/network", "internal/store", "internal/store/query"}, "who is calling; the balance is part of the mint's check"},
@@ -59,16 +62,16 @@ var rooms = map[string]struct {
 	"internal/certificate":         {[]string{"internal/legible"}, "a page from what it is told: no row, no file, no clock"},
 	"internal/certificate/pdftest": {nil, "PDFs for tests; it shares no code with the reader that it checks"},
 
-	"internal/timestamp":         {[]string{"commitment", "evidence"}, "a token is what verifiers take for one; it knows no work"},
+	"internal/timestamp":         {[]string{"proof/commitment", "proof/evidence"}, "a token is what verifiers take for one; it knows no work"},
 	"internal/timestamp/tsatest": {nil, "somebody else's authority, for tests"},
 
-	"internal/registry": {[]string{"commitment", "evidence", "internal/fault", "internal/blob", "internal/crash", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/session", "internal/share", "internal/space", "internal/store", "internal/store/query"},
+	"internal/registry": {[]string{"proof/commitment", "proof/evidence", "internal/fault", "internal/blob", "internal/crash", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/session", "internal/share", "internal/space", "internal/store", "internal/store/query"},
 		"the only orchestrator; it never renders and never routes"},
 
-	"internal/registry/registrytest": {[]string{"internal/blob", "internal/network/log/leaf"}, "checks the invariants; it shares no code with what it checks"},
+	"internal/registry/registrytest": {[]string{"internal/blob", "proof/evidence/leaf"}, "checks the invariants; it shares no code with what it checks"},
 
-	"internal/api":      {[]string{"commitment", "internal/fault", "internal/limit", "internal/network", "internal/registry", "internal/session", "internal/space", "internal/store"}, "translates; it touches no row and no file itself"},
-	"internal/explorer": {[]string{"evidence", "internal/fault", "internal/legible", "internal/network", "internal/network/log", "internal/network/log/leaf"}, "shows what the log holds and nothing of ours beyond it"},
+	"internal/api":      {[]string{"proof/commitment", "internal/fault", "internal/limit", "internal/network", "internal/registry", "internal/session", "internal/space", "internal/store"}, "translates; it touches no row and no file itself"},
+	"internal/explorer": {[]string{"proof/evidence", "internal/fault", "internal/legible", "internal/network", "internal/network/log", "proof/evidence/leaf"}, "shows what the log holds and nothing of ours beyond it"},
 	"internal/docsite":  {[]string{"docs", "internal/fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"internal/fault"}, "an integrator's page: it may use only what an integrator has"},
 
@@ -86,7 +89,7 @@ var rooms = map[string]struct {
 
 func TestArrowsPointDown(t *testing.T) {
 	t.Parallel()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...", module+"proof/...")
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
@@ -114,9 +117,9 @@ func TestArrowsPointDown(t *testing.T) {
 		for _, i := range p.Imports {
 			imported, ours := strings.CutPrefix(i, module)
 			switch {
-			case !ours && (name == "commitment" || name == "internal/fault") && strings.Contains(strings.Split(i, "/")[0], "."):
+			case !ours && (name == "proof/commitment" || name == "proof/evidence/leaf" || name == "proof/evidence/internal/cms" || name == "internal/fault") && strings.Contains(strings.Split(i, "/")[0], "."):
 				t.Errorf("%s imports %s: %s", name, i, room.why)
-			case !ours && name == "evidence" && strings.Contains(strings.Split(i, "/")[0], ".") && !strings.HasPrefix(i, "golang.org/x/mod/") && !strings.HasPrefix(i, "golang.org/x/crypto/") && i != "github.com/digitorus/pkcs7":
+			case !ours && name == "proof/evidence" && strings.Contains(strings.Split(i, "/")[0], ".") && !strings.HasPrefix(i, "golang.org/x/mod/") && !strings.HasPrefix(i, "golang.org/x/crypto/"):
 				t.Errorf("%s imports %s: %s", name, i, room.why)
 			case ours && !slices.Contains(room.may, "*") && !slices.Contains(room.may, imported):
 				t.Errorf("%s imports %s: %s", name, imported, room.why)

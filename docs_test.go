@@ -13,7 +13,7 @@ var (
 	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading = regexp.MustCompile(`(?m)^#+ (.*)$|<a id="([^"]+)">`)
 	target  = regexp.MustCompile("`make ([a-z-]+)[` ]")
-	dir     = regexp.MustCompile("(?m)^\\| `((?:internal|cmd)/[a-z/]+|commitment|evidence|fault|verify|widget)` ")
+	dir     = regexp.MustCompile("(?m)^\\| `((?:internal|cmd)/[a-z/]+|proof/[a-z/]+|fault|verify|widget)` ")
 )
 
 // Every file, heading, make target and directory that a document names exists.

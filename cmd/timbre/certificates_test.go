@@ -19,7 +19,7 @@ import (
 
 func TestCertificateLeadsToThePageOfItsWork(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../evidence/testdata/v1/full.json")
+	text, err := os.ReadFile("../../proof/evidence/testdata/v1/full.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestCertificateLeadsToThePageOfItsWork(t *testing.T) {
 // existed.
 func TestCertificateOfWhatWasNotSeen(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../evidence/testdata/v1/full.json")
+	text, err := os.ReadFile("../../proof/evidence/testdata/v1/full.json")
 	if err != nil {
 		t.Fatal(err)
 	}

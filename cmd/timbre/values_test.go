@@ -127,7 +127,7 @@ func TestWrongValues(t *testing.T) {
 	if s := timbre(t, "migrate", "--database-url", "sqlite:"+database); s.code != exitDone {
 		t.Fatal(s.err)
 	}
-	evidence, err := filepath.Abs("../../evidence/testdata/v1/full.json")
+	evidence, err := filepath.Abs("../../proof/evidence/testdata/v1/full.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +303,7 @@ func positionals(n *kong.Node, values map[string]string) (args []string) {
 // A file that cannot be written is an error, after all other checks succeeded.
 func TestFilesThatCannotBeWritten(t *testing.T) {
 	dir := t.TempDir()
-	timbre(t, "verify", "../../evidence/testdata/v1/full.json", "--save", dir).refused(exitUsage, "--save="+dir+": cannot write this file: is a directory")
+	timbre(t, "verify", "../../proof/evidence/testdata/v1/full.json", "--save", dir).refused(exitUsage, "--save="+dir+": cannot write this file: is a directory")
 }
 
 // An unknown variable is refused, and the error names the variable that was probably

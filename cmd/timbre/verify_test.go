@@ -43,7 +43,7 @@ func TestVerifyRefuses(t *testing.T) {
 
 func TestVerify(t *testing.T) {
 	t.Parallel()
-	const dir = "../../evidence/testdata/v1/"
+	const dir = "../../proof/evidence/testdata/v1/"
 	text, err := os.ReadFile(dir + "key.txt")
 	if err != nil {
 		t.Fatal(err)

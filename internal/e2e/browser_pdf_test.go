@@ -17,7 +17,7 @@ import (
 func TestVerifyPageReadsPDFs(t *testing.T) {
 	t.Parallel()
 	golden := func(name string) string {
-		b, err := os.ReadFile(filepath.Join("../../evidence/testdata/v1", name))
+		b, err := os.ReadFile(filepath.Join("../../proof/evidence/testdata/v1", name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +85,7 @@ func TestVerifyPageReadsPDFs(t *testing.T) {
 // texts are the page's words in English.
 func texts(t *testing.T) map[string]string {
 	t.Helper()
-	b, err := os.ReadFile("../../evidence/words.json")
+	b, err := os.ReadFile("../../proof/evidence/words.json")
 	if err != nil {
 		t.Fatal(err)
 	}

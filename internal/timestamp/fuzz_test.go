@@ -12,7 +12,7 @@ import (
 // FuzzAnswer: an accepted answer contains the token's bytes. No token is accepted for
 // a commitment that was not in the request.
 func FuzzAnswer(f *testing.F) {
-	token, err := os.ReadFile("../../evidence/testdata/v1/token.der")
+	token, err := os.ReadFile("../../proof/evidence/testdata/v1/token.der")
 	if err != nil {
 		f.Fatal(err)
 	}

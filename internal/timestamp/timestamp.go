@@ -9,17 +9,16 @@ package timestamp
 import (
 	"bytes"
 	"context"
-	"crypto"
 	"crypto/rand"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"io"
 	"math/big"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
-
-	"github.com/digitorus/timestamp"
 
 	"timbre.example/proof/commitment"
 	"timbre.example/proof/evidence"
@@ -79,8 +78,7 @@ func (c *Client) stamp(ctx context.Context, sum [32]byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	ask := timestamp.Request{HashAlgorithm: crypto.SHA256, HashedMessage: sum[:], Certificates: true, Nonce: nonce}
-	body, err := ask.Marshal()
+	body, err := asn1.Marshal(request{Version: 1, Imprint: imprint{algorithm{oidSHA256, asn1.NullRawValue}, sum[:]}, Nonce: nonce, Certificates: true})
 	if err != nil {
 		return nil, err
 	}
@@ -122,16 +120,74 @@ func (c *Client) stamp(ctx context.Context, sum [32]byte) ([]byte, error) {
 	return token, nil
 }
 
-// read returns the token of a successful answer.
-func read(answer []byte) (token []byte, err error) {
-	defer func() { // a library parses untrusted input and may panic
-		if r := recover(); r != nil {
-			token, err = nil, errors.New("the answer is malformed")
-		}
-	}()
-	t, err := timestamp.ParseResponse(answer)
-	if err != nil {
-		return nil, err
+// request is a query (RFC 3161, section 2.4.1).
+type request struct {
+	Version      int
+	Imprint      imprint
+	Nonce        *big.Int
+	Certificates bool // the token must contain the authority's certificate
+}
+
+type imprint struct {
+	Algorithm algorithm
+	Hash      []byte
+}
+
+type algorithm struct {
+	Name       asn1.ObjectIdentifier
+	Parameters asn1.RawValue
+}
+
+var oidSHA256 = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
+
+// response is an answer (RFC 3161, section 2.4.2).
+type response struct {
+	Status struct {
+		Code    int
+		Text    []string       `asn1:"optional,utf8"`
+		Failure asn1.BitString `asn1:"optional"`
 	}
-	return t.RawToken, nil
+	Token asn1.RawValue `asn1:"optional"`
+}
+
+// statuses and failures are the reasons that an authority can give.
+var (
+	statuses = map[int]string{1: "granted with modifications", 2: "rejected", 3: "waiting", 4: "revocation warning", 5: "revoked"}
+	failures = []struct {
+		bit  int
+		text string
+	}{
+		{0, "unknown hash algorithm"}, {2, "unsupported request"}, {5, "wrong data format"}, {14, "no time source"},
+		{15, "unknown policy"}, {16, "unknown extension"}, {17, "missing information"}, {25, "system failure"},
+	}
+)
+
+// read returns the token of a successful answer. It does not read the token.
+func read(answer []byte) ([]byte, error) {
+	var r response
+	switch rest, err := asn1.Unmarshal(answer, &r); {
+	case err != nil:
+		return nil, fmt.Errorf("the answer is malformed: %w", err)
+	case len(rest) > 0:
+		return nil, errors.New("the answer is malformed: asn1: trailing data")
+	}
+	if code := r.Status.Code; code != 0 {
+		why, known := statuses[code]
+		if !known {
+			why = fmt.Sprintf("status %d", code)
+		}
+		for _, f := range failures {
+			if r.Status.Failure.At(f.bit) != 0 {
+				why += ", " + f.text
+			}
+		}
+		if len(r.Status.Text) > 0 {
+			why += fmt.Sprintf(": %.200q", strings.Join(r.Status.Text, ", "))
+		}
+		return nil, errors.New("it answers: " + why)
+	}
+	if len(r.Token.Bytes) == 0 {
+		return nil, errors.New("the answer has no token")
+	}
+	return r.Token.FullBytes, nil
 }

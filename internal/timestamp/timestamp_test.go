@@ -1,8 +1,9 @@
 package timestamp_test
 
 import (
-	"crypto"
 	"crypto/sha256"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/hex"
 	"io"
 	"math/big"
@@ -15,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	lib "github.com/digitorus/timestamp"
 	"go.uber.org/goleak"
 
 	"timbre.example/internal/timestamp"
@@ -77,13 +77,14 @@ func TestFaults(t *testing.T) {
 	a := tsatest.New(t)
 	sum := sha256.Sum256([]byte("a commitment"))
 	// other returns the authority's answer to a changed query.
-	other := func(change func(*lib.Request)) http.HandlerFunc {
+	other := func(change func(*query)) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			b, _ := io.ReadAll(r.Body)
-			q, err := lib.ParseRequest(b)
+			var q query
+			_, err := asn1.Unmarshal(b, &q)
 			if err == nil {
-				change(q)
-				b, err = q.Marshal()
+				change(&q)
+				b, err = asn1.Marshal(q)
 			}
 			if err == nil {
 				b, err = a.Reply(b)
@@ -94,17 +95,17 @@ func TestFaults(t *testing.T) {
 			w.Write(b)
 		}
 	}
-	elsewhere := httptest.NewServer(other(func(*lib.Request) {}))
+	elsewhere := httptest.NewServer(other(func(*query) {}))
 	defer elsewhere.Close()
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
 		want   string
 	}{
-		"wrong imprint":     {other(func(q *lib.Request) { q.HashedMessage = make([]byte, 32) }), "for another commitment"},
-		"wrong nonce":       {other(func(q *lib.Request) { q.Nonce = big.NewInt(7) }), "another request"},
-		"no nonce":          {other(func(q *lib.Request) { q.Nonce = nil }), "another request"},
-		"no certificate":    {other(func(q *lib.Request) { q.Certificates = false }), "does not hold the one certificate"},
-		"refused":           {other(func(q *lib.Request) { q.HashAlgorithm, q.HashedMessage = crypto.SHA512, make([]byte, 64) }), "rejected"},
+		"wrong imprint":     {other(func(q *query) { q.Imprint.Hash = make([]byte, 32) }), "for another commitment"},
+		"wrong nonce":       {other(func(q *query) { q.Nonce = big.NewInt(7) }), "another request"},
+		"no nonce":          {other(func(q *query) { q.Nonce = nil }), "another request"},
+		"no certificate":    {other(func(q *query) { q.Certificates = false }), "does not hold the one certificate"},
+		"refused":           {other(func(q *query) { q.Imprint.Algorithm.Algorithm[8], q.Imprint.Hash = 3, make([]byte, 64) }), "rejected"},
 		"an error":          {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, "answers 503"},
 		"nothing":           {func(http.ResponseWriter, *http.Request) {}, "asn1"},
 		"not DER":           {func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>maintenance</html>") }, "asn1"},
@@ -146,6 +147,18 @@ func TestFaults(t *testing.T) {
 			t.Errorf("%q: %v", address, err)
 		}
 	}
+}
+
+// query is the request of RFC 3161, as an authority reads it.
+type query struct {
+	Version int
+	Imprint struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Hash      []byte
+	}
+	Policy       asn1.ObjectIdentifier `asn1:"optional"`
+	Nonce        *big.Int              `asn1:"optional"`
+	Certificates bool                  `asn1:"optional"`
 }
 
 type zeros struct{}

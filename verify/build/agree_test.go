@@ -18,7 +18,7 @@ import (
 )
 
 // TestThePageAgrees compares the page with package evidence, check by check, on documents that were
-// changed at random. The cases of evidence/testdata/cases.json are chosen by hand; random changes
+// changed at random. The cases of proof/evidence/testdata/cases.json are chosen by hand; random changes
 // find others.
 func TestThePageAgrees(t *testing.T) {
 	t.Parallel()

@@ -146,7 +146,7 @@ func TestThePageReadsPDFs(t *testing.T) {
 // way they were made.
 func real(t testing.TB) map[string][]byte {
 	t.Helper()
-	evidence, err := os.ReadFile("../../evidence/testdata/v1/full.json")
+	evidence, err := os.ReadFile("../../proof/evidence/testdata/v1/full.json")
 	if err != nil {
 		t.Fatal(err)
 	}

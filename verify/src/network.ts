@@ -1,4 +1,4 @@
-/** Derives the network of a log, and says which networks are test networks. The same rule as in evidence/network.go of the Go sources. */
+/** Derives the network of a log, and says which networks are test networks. The same rule as in proof/evidence/network.go of the Go sources. */
 import type { Evidence } from './evidence.js';
 
 /** The one network on which a registration counts. */

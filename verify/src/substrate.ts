@@ -1,7 +1,7 @@
 /**
  * Checks the parts of a chain's evidence that need no chain: hashes, and the content of the transaction. Only the chain can show that it
  * has the block, that the block holds the transaction, and that the transaction succeeded. The Go sources have this in
- * evidence/substrate.go.
+ * proof/evidence/substrate.go.
  */
 import { blake2b } from '@noble/hashes/blake2.js';
 import { concat, hex, unhex } from './bytes.js';

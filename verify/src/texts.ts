@@ -1,5 +1,5 @@
 /** The texts of the page in each of its languages, all of them inside the page. */
-import words from '../../evidence/words.json';
+import words from '../../proof/evidence/words.json';
 import ar from './locales/ar.json';
 import de from './locales/de.json';
 import page from './locales/en.json';

@@ -7,8 +7,8 @@ import { maxSize } from '../src/evidence.js';
 import { maxPdf } from '../src/pdf.js';
 import { kindOf, read } from '../src/reading.js';
 
-const golden = new Uint8Array(readFileSync('../evidence/testdata/v1/full.json'));
-const redacted = new Uint8Array(readFileSync('../evidence/testdata/v1/redacted.json'));
+const golden = new Uint8Array(readFileSync('../proof/evidence/testdata/v1/full.json'));
+const redacted = new Uint8Array(readFileSync('../proof/evidence/testdata/v1/redacted.json'));
 
 /** A file with these attachments, each named evidence.json. */
 function pdf(...attached: Uint8Array[]): Bytes {

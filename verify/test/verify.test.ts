@@ -9,7 +9,7 @@ import { networkOf, onTestNetwork } from '../src/network.js';
 import { find } from '../src/verdict.js';
 import { verify } from '../src/verify.js';
 
-const testdata = (name: string): Uint8Array => new Uint8Array(readFileSync(`../evidence/testdata/${name}`));
+const testdata = (name: string): Uint8Array => new Uint8Array(readFileSync(`../proof/evidence/testdata/${name}`));
 const text = (name: string): string => new TextDecoder().decode(testdata(name));
 const bytes = (s: string): Uint8Array => new TextEncoder().encode(s);
 const recording = (b: Uint8Array) => ({ sha256: sha256(b), size: BigInt(b.length) });

@@ -15,19 +15,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/digitorus/timestamp"
 	"pgregory.net/rapid"
 
-	"timbre.example/internal/timestamp/tsatest"
 	"timbre.example/proof/commitment"
 	"timbre.example/proof/evidence"
+	"timbre.example/proof/evidence/internal/cms/cmstest"
 )
 
-// stamped returns the token of a real authority for a commitment.
-func stamped(t *testing.T, a *tsatest.Authority, sum commitment.Hash) *evidence.RFC3161 {
+// newClock makes an authority with the usual kind of key.
+func newClock(t testing.TB) authority {
 	t.Helper()
-	query := must((&timestamp.Request{HashAlgorithm: crypto.SHA256, HashedMessage: sum[:], Certificates: true, Nonce: big.NewInt(7)}).Marshal())
-	return &evidence.RFC3161{Token: must(timestamp.ParseResponse(must(a.Reply(query)))).RawToken}
+	return newAuthority(t, "sha256", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
 }
 
 // check returns the check with that name.
@@ -44,9 +42,9 @@ func check(r evidence.Report, name string) evidence.Check {
 // the caller trusts the authority's root.
 func TestToken(t *testing.T) {
 	t.Parallel()
-	a, other := tsatest.New(t), tsatest.New(t)
+	a, other := newClock(t), newClock(t)
 	e := song.logged()
-	e.RFC3161 = stamped(t, a, e.Commitment)
+	e.RFC3161 = &evidence.RFC3161{Token: a.stamp(e.Commitment)}
 	text := must(evidence.Encode(must(e.Redact(1))))
 	for name, c := range map[string]struct {
 		roots  *x509.CertPool
@@ -55,13 +53,13 @@ func TestToken(t *testing.T) {
 		why    string
 	}{
 		"no root":            {nil, e.Commitment, [2]evidence.Status{evidence.OK, evidence.NotChecked}, "not proved: who the authority is. It calls itself CN=Clock,O=Songs Example"},
-		"its root":           {a.Roots(), e.Commitment, [2]evidence.Status{evidence.OK, evidence.OK}, ""},
-		"another's root":     {other.Roots(), e.Commitment, [2]evidence.Status{evidence.OK, evidence.Failed}, "unknown authority"},
-		"another commitment": {a.Roots(), commitment.Hash{1}, [2]evidence.Status{evidence.Failed, evidence.NotChecked}, "the token does not hold"},
+		"its root":           {a.roots(), e.Commitment, [2]evidence.Status{evidence.OK, evidence.OK}, ""},
+		"another's root":     {other.roots(), e.Commitment, [2]evidence.Status{evidence.OK, evidence.Failed}, "unknown authority"},
+		"another commitment": {a.roots(), commitment.Hash{1}, [2]evidence.Status{evidence.Failed, evidence.NotChecked}, "the token does not hold"},
 	} {
 		d := decode(t, text)
 		if c.sum != e.Commitment {
-			d.RFC3161 = stamped(t, a, c.sum)
+			d.RFC3161 = &evidence.RFC3161{Token: a.stamp(c.sum)}
 		}
 		r, err := evidence.Verify(d, evidence.Options{Media: bytes.NewReader(song.media), Key: song.key(), Authorities: c.roots})
 		token, authority := check(r, "token"), check(r, "token_authority")
@@ -81,9 +79,8 @@ func TestToken(t *testing.T) {
 // signed, but the whole content is.
 func TestNoOtherToken(t *testing.T) {
 	t.Parallel()
-	a := tsatest.New(t)
 	sum := commitment.Hash{1, 2, 3}
-	token := stamped(t, a, sum).Token
+	token := newClock(t).stamp(sum)
 	said := must(evidence.RFC3161{Token: token}.Open(sum))
 	refused := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -141,9 +138,8 @@ func TestTokenOfWhom(t *testing.T) {
 		if c.hash == crypto.SHA512 {
 			imprint = append(bytes.Clone(imprint), imprint...)
 		}
-		stamp := timestamp.Timestamp{HashAlgorithm: c.hash, HashedMessage: imprint, Time: now, Policy: asn1.ObjectIdentifier{1, 2, 3}, AddTSACertificate: true}
-		reply := must(stamp.CreateResponseWithOpts(cert, key, crypto.SHA256))
-		_, err := evidence.RFC3161{Token: tokenOf(t, reply)}.Open(sum)
+		token := cmstest.Message{Type: cmstest.TSTInfo, Content: cmstest.Info(t, c.hash, imprint, now), Hash: crypto.SHA256, Signer: cert, Key: key}
+		_, err := evidence.RFC3161{Token: token.DER(t)}.Open(sum)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
@@ -156,15 +152,11 @@ func TestTokenKeys(t *testing.T) {
 	t.Parallel()
 	sum := commitment.Hash{1}
 	now := time.Now().UTC().Truncate(time.Second)
-	usage := pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: true, Value: must(asn1.Marshal([]asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}}))}
-	form := func(serial int64) *x509.Certificate {
-		return &x509.Certificate{SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "Clock"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour), IsCA: true, BasicConstraintsValid: true, ExtraExtensions: []pkix.Extension{usage}}
-	}
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	open := func(public any, private crypto.Signer, more ...*x509.Certificate) error {
-		cert := must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, form(1), form(1), public, key))))
-		stamp := timestamp.Timestamp{HashAlgorithm: crypto.SHA256, HashedMessage: sum[:], Time: now, Policy: asn1.ObjectIdentifier{1, 2, 3}, AddTSACertificate: true, Certificates: more}
-		_, err := evidence.RFC3161{Token: tokenOf(t, must(stamp.CreateResponseWithOpts(cert, private, crypto.SHA256)))}.Open(sum)
+		cert := cmstest.Certificate(t, 1, now, public, key)
+		token := cmstest.Message{Type: cmstest.TSTInfo, Content: cmstest.Info(t, crypto.SHA256, sum[:], now), Hash: crypto.SHA256, Signer: cert, Key: private, Certificates: more}
+		_, err := evidence.RFC3161{Token: token.DER(t)}.Open(sum)
 		return err
 	}
 	for bits, want := range map[int]string{2048: "signature is invalid", 8192: "signature is invalid", 1024: "an RSA key of 1024 bits", 8193: "an RSA key of 8193 bits", 240_000: "an RSA key of 240000 bits"} {
@@ -182,7 +174,7 @@ func TestTokenKeys(t *testing.T) {
 	// All certificates have one name and one key, so each certifies every other.
 	chain := func(n int) (all []*x509.Certificate) {
 		for i := range n {
-			all = append(all, must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, form(int64(i+2)), form(1), key.Public(), key)))))
+			all = append(all, cmstest.Certificate(t, int64(i+2), now, key.Public(), key))
 		}
 		return all
 	}
@@ -192,19 +184,6 @@ func TestTokenKeys(t *testing.T) {
 	if err := open(key.Public(), key, chain(16)...); err == nil || !strings.Contains(err.Error(), "more than 16 certificates") {
 		t.Errorf("17 certificates: %v", err)
 	}
-}
-
-// tokenOf takes the token out of a reply without verifying it.
-func tokenOf(t *testing.T, reply []byte) []byte {
-	t.Helper()
-	var r struct {
-		Status struct{ Code int }
-		Token  asn1.RawValue
-	}
-	if _, err := asn1.Unmarshal(reply, &r); err != nil {
-		t.Fatal(err)
-	}
-	return r.Token.FullBytes
 }
 
 // The parser refuses deep nesting and indefinite lengths.

@@ -16,14 +16,10 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/digitorus/pkcs7"
-	"golang.org/x/crypto/cryptobyte"
-	casn1 "golang.org/x/crypto/cryptobyte/asn1"
-
 	"timbre.example/proof/commitment"
+	"timbre.example/proof/evidence/internal/cms"
 )
 
 // Stamp is the content of a time-stamp token with a valid signature.
@@ -76,29 +72,28 @@ type tstInfo struct {
 // certificate must be for time-stamping, and valid at the time of the token. Open
 // does not verify who owns the certificate: see [Stamp.IssuedUnder].
 func (t RFC3161) Open(sum commitment.Hash) (Stamp, error) {
-	p7, err := parseCMS(t.Token)
+	message, err := cms.Parse(t.Token)
 	if err != nil {
 		return Stamp{}, fmt.Errorf("not a token: %w", err)
 	}
-	signer := p7.GetOnlySigner()
+	signer := message.Signer
 	if signer == nil {
 		return Stamp{}, errors.New("the token does not hold the one certificate that signed it")
 	}
 	if err := acceptable(signer); err != nil {
 		return Stamp{}, fmt.Errorf("the certificate that signed has %w", err)
 	}
-	var kind asn1.ObjectIdentifier
-	if err := p7.UnmarshalSignedAttribute(pkcs7.OIDAttributeContentType, &kind); err != nil || !kind.Equal(oidTSTInfo) {
+	if !message.Type.Equal(oidTSTInfo) {
 		return Stamp{}, errors.New("the signed content is not a time-stamp")
 	}
-	if err := p7.Verify(); err != nil {
+	if err := message.Verify(); err != nil {
 		return Stamp{}, fmt.Errorf("the signature is invalid: %w", err)
 	}
-	if !namesSigner(p7, signer) {
+	if !namesSigner(message) {
 		return Stamp{}, errors.New("the signed content names another certificate")
 	}
 	var info tstInfo
-	if rest, err := asn1.Unmarshal(p7.Content, &info); err != nil || len(rest) > 0 {
+	if rest, err := asn1.Unmarshal(message.Content, &info); err != nil || len(rest) > 0 {
 		return Stamp{}, errors.New("the signed content is not a time-stamp")
 	}
 	switch {
@@ -109,7 +104,7 @@ func (t RFC3161) Open(sum commitment.Hash) (Stamp, error) {
 	case info.Time.Before(signer.NotBefore) || info.Time.After(signer.NotAfter):
 		return Stamp{}, errors.New("the certificate that signed was not valid at that time")
 	}
-	return Stamp{Time: info.Time.UTC(), Authority: signer.Subject.String(), Nonce: info.Nonce, signer: signer, others: p7.Certificates}, nil
+	return Stamp{Time: info.Time.UTC(), Authority: signer.Subject.String(), Nonce: info.Nonce, signer: signer, others: message.Certificates}, nil
 }
 
 // IssuedUnder returns nil when the authority's certificate leads to one of the roots.
@@ -126,14 +121,6 @@ func (s Stamp) IssuedUnder(roots *x509.CertPool) error {
 	})
 	return err
 }
-
-// The limits for a token. A token with its chain of certificates has some thousands
-// of bytes. Its deepest nesting is that of the names in certificates.
-const (
-	maxToken        = 64 << 10
-	maxDepth        = 32
-	maxCertificates = 16
-)
 
 // The accepted sizes of RSA keys, in bits. An attacker may choose the keys of a
 // token, and the time to check a signature grows with the square of the size. A
@@ -161,44 +148,11 @@ func acceptable(c *x509.Certificate) error {
 	return errors.New("a key of a kind that is not accepted")
 }
 
-// parsing guards the library, which counts in a variable of its package.
-var parsing sync.Mutex
-
-// parseCMS parses untrusted input. It gives the library only complete DER of limited
-// size, and recovers from the library's panics.
-func parseCMS(der []byte) (p *pkcs7.PKCS7, err error) {
-	one := cryptobyte.String(der)
-	if len(der) > maxToken || !one.SkipASN1(casn1.SEQUENCE) || !one.Empty() || !wellFormed(der, maxDepth) {
-		return nil, errors.New("malformed")
-	}
-	parsing.Lock()
-	defer parsing.Unlock()
-	defer func() {
-		if r := recover(); r != nil {
-			p, err = nil, errors.New("malformed")
-		}
-	}()
-	if p, err = pkcs7.Parse(der); err == nil && len(p.Certificates) > maxCertificates {
-		return nil, fmt.Errorf("more than %d certificates", maxCertificates)
-	}
-	return p, err
-}
-
-func wellFormed(der cryptobyte.String, depth int) bool {
-	for !der.Empty() {
-		var inner cryptobyte.String
-		var tag casn1.Tag
-		if !der.ReadAnyASN1(&inner, &tag) || tag&0x20 != 0 && (depth == 0 || !wellFormed(inner, depth-1)) { // 0x20: constructed
-			return false
-		}
-	}
-	return true
-}
-
 // namesSigner reports whether the signature covers a hash of its own certificate
 // (RFC 5035 and 2634). Otherwise another certificate with the same key could
 // replace it.
-func namesSigner(p7 *pkcs7.PKCS7, signer *x509.Certificate) bool {
+func namesSigner(message *cms.Message) bool {
+	signer := message.Signer
 	var v2 struct {
 		Certs []struct {
 			Algorithm pkix.AlgorithmIdentifier `asn1:"optional"` // SHA-256 when left out
@@ -207,7 +161,7 @@ func namesSigner(p7 *pkcs7.PKCS7, signer *x509.Certificate) bool {
 		}
 		Policies asn1.RawValue `asn1:"optional"`
 	}
-	if err := p7.UnmarshalSignedAttribute(oidSigningCertV2, &v2); err == nil && len(v2.Certs) > 0 {
+	if err := message.Attribute(oidSigningCertV2, &v2); err == nil && len(v2.Certs) > 0 {
 		switch first := v2.Certs[0]; {
 		case first.Algorithm.Algorithm == nil, first.Algorithm.Algorithm.Equal(oidSHA256):
 			hash := sha256.Sum256(signer.Raw)
@@ -228,7 +182,7 @@ func namesSigner(p7 *pkcs7.PKCS7, signer *x509.Certificate) bool {
 		}
 		Policies asn1.RawValue `asn1:"optional"`
 	}
-	if err := p7.UnmarshalSignedAttribute(oidSigningCert, &v1); err != nil || len(v1.Certs) == 0 {
+	if err := message.Attribute(oidSigningCert, &v1); err != nil || len(v1.Certs) == 0 {
 		return false
 	}
 	hash := sha1.Sum(signer.Raw) // the RFC requires SHA-1; the hash only selects one of the token's certificates

@@ -16,7 +16,7 @@ import (
 
 func document(t *testing.T, name string) string {
 	t.Helper()
-	b, err := os.ReadFile("../docs/" + name)
+	b, err := os.ReadFile("../../docs/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestTheFormIsDocumented(t *testing.T) {
 	table, _, _ = strings.Cut(table, "\n## ")
 	var documented []string
 	for _, row := range regexp.MustCompile("(?m)^\\| (`.*?`) \\|").FindAllStringSubmatch(table, -1) {
-		for name := range strings.SplitSeq(row[1], ", ") {
+		for _, name := range strings.Split(row[1], ", ") {
 			name = strings.NewReplacer("`", "", "[]", "", "…", "").Replace(name)
 			documented = append(documented, name[strings.LastIndex(name, ".")+1:])
 		}

@@ -92,7 +92,8 @@ func Verify(e Evidence, opts Options) (Report, error) {
 		skip("media", word("check_media"), word("why_media"))
 	} else {
 		hash, size, err := commitment.HashMedia(opts.Media)
-		if _, empty := errors.AsType[*commitment.ValidationError](err); err != nil && !empty {
+		var empty *commitment.ValidationError
+		if err != nil && !errors.As(err, &empty) {
 			return nil, fmt.Errorf("evidence: the recording: %w", err)
 		}
 		add("media", word("check_media"), must(err == nil && hash == e.Media.SHA256 && size == e.Media.SizeBytes, word("why_media_failed")))

@@ -28,7 +28,7 @@ var update = flag.Bool("update", false, "write the golden files of the newest re
 var song = work{
 	title: "Porch Light · Φως στη βεράντα · 门廊的灯",
 	creators: []commitment.Creator{
-		{FullName: "Ada Example", Email: "ada@songs.example", Roles: []commitment.Role{commitment.Author, commitment.Composer}, IPI: new("12345678901"), ISNI: new("000000012146438X")},
+		{FullName: "Ada Example", Email: "ada@songs.example", Roles: []commitment.Role{commitment.Author, commitment.Composer}, IPI: ptr("12345678901"), ISNI: ptr("000000012146438X")},
 		{FullName: "نور المثال", Email: "noor@songs.example", Roles: []commitment.Role{commitment.Composer}},
 		{FullName: "<Ben> & \"Söhne\"", Email: "ben@songs.example", Roles: []commitment.Role{commitment.Arranger, commitment.Adapter}},
 	},

@@ -114,7 +114,7 @@ func TestValidate(t *testing.T) {
 		rule     commitment.Rule
 	}{
 		{"valid", "T", []commitment.Creator{ok()}, "", ""},
-		{"32 creators", "T", slices.Repeat([]commitment.Creator{ok()}, 32), "", ""},
+		{"32 creators", "T", times(32, ok()), "", ""},
 		{"shortest ipi", "T", with(func(c *commitment.Creator) { c.IPI = text("1") }), "", ""},
 		{"longest ipi", "T", with(func(c *commitment.Creator) { c.IPI = text("12345678901") }), "", ""},
 		{"isni with X anywhere", "T", with(func(c *commitment.Creator) { c.ISNI = text("X00000000000000X") }), "", ""},
@@ -123,7 +123,7 @@ func TestValidate(t *testing.T) {
 		{"title before creators", "", nil, "title", commitment.RuleRequired},
 		{"title not UTF-8", "\xff", []commitment.Creator{ok()}, "title", commitment.RuleUTF8},
 		{"no creator", "T", nil, "creators", commitment.RuleCount},
-		{"33 creators", "T", slices.Repeat([]commitment.Creator{{}}, 33), "creators", commitment.RuleCount},
+		{"33 creators", "T", times(33, commitment.Creator{}), "creators", commitment.RuleCount},
 		{"name first", "T", with(func(c *commitment.Creator) { *c = commitment.Creator{IPI: text("")} }), "creators[1].full_name", commitment.RuleRequired},
 		{"name not UTF-8", "T", with(func(c *commitment.Creator) { c.FullName = "a\x80" }), "creators[1].full_name", commitment.RuleUTF8},
 		{"e-mail before roles", "T", with(func(c *commitment.Creator) { c.Email, c.Roles = "", nil }), "creators[1].email", commitment.RuleRequired},
@@ -159,6 +159,14 @@ func TestValidate(t *testing.T) {
 	})
 }
 
+// times returns n equal creators.
+func times(n int, c commitment.Creator) (all []commitment.Creator) {
+	for range n {
+		all = append(all, c)
+	}
+	return all
+}
+
 func checkRefusal(t *testing.T, err error, field string, rule commitment.Rule) {
 	t.Helper()
 	if field == "" {
@@ -167,8 +175,8 @@ func checkRefusal(t *testing.T, err error, field string, rule commitment.Rule) {
 		}
 		return
 	}
-	refusal, ok := errors.AsType[*commitment.ValidationError](err)
-	if !ok {
+	var refusal *commitment.ValidationError
+	if !errors.As(err, &refusal) {
 		t.Fatalf("got %v, want a refusal of %s", err, field)
 	}
 	if refusal.Field != field || refusal.Rule != rule {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -27,7 +26,7 @@ func anyWork(t *rapid.T) work {
 		if !rapid.Bool().Draw(t, "has "+label) {
 			return nil
 		}
-		return new(rapid.StringMatching(form).Draw(t, label))
+		return ptr(rapid.StringMatching(form).Draw(t, label))
 	}
 	w := work{
 		title: text("title", 20), media: rapid.SliceOfN(rapid.Byte(), 1, 64).Draw(t, "media"),
@@ -107,16 +106,16 @@ var mutations = map[string]func(*rapid.T, *evidence.Evidence){
 	},
 	"ipi": func(t *rapid.T, e *evidence.Evidence) {
 		if c := some(t, e); c.IPI == nil {
-			c.IPI = new("7")
+			c.IPI = ptr("7")
 		} else {
 			c.IPI = nil
 		}
 	},
 	"isni": func(t *rapid.T, e *evidence.Evidence) {
 		if c := some(t, e); c.ISNI == nil {
-			c.ISNI = new("000000012146438X")
+			c.ISNI = ptr("000000012146438X")
 		} else {
-			c.ISNI = new("0000000121464389")
+			c.ISNI = ptr("0000000121464389")
 		}
 	},
 	"a creator twice": func(_ *rapid.T, e *evidence.Evidence) { e.Creators = append(e.Creators, e.Creators[0]) },
@@ -199,7 +198,11 @@ func step(t *rapid.T, e *evidence.Evidence) *commitment.Step {
 // together try all changes.
 func refusesAny(t *rapid.T, text, media []byte, key string, all ...map[string]func(*rapid.T, *evidence.Evidence)) {
 	for _, changes := range all {
-		names := slices.Sorted(maps.Keys(changes))
+		var names []string
+		for name := range changes {
+			names = append(names, name)
+		}
+		slices.Sort(names)
 		for _, what := range rapid.SliceOfNDistinct(rapid.SampledFrom(names), 4, 4, rapid.ID).Draw(t, "changes") {
 			bad := decode(t, text)
 			changes[what](t, &bad)

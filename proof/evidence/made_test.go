@@ -59,6 +59,9 @@ type signer struct {
 
 func (s signer) Sign(text []byte) ([]byte, error) { return ed25519.Sign(s.key, text), nil }
 
+// ptr returns a pointer to a copy of v.
+func ptr[T any](v T) *T { return &v }
+
 // must panics on an error: use it only where an error is a bug of the tests.
 func must[T any](v T, err error) T {
 	if err != nil {
