@@ -145,7 +145,7 @@ dence\056json)`).File(), "")
 	add("more behind packed data", good.With(6, Stream("/Filter/FlateDecode", Pack(first)+"\n ")).File(), "stream")
 	add("packed data that are cut", good.With(6, Stream("/Filter/FlateDecode", Pack(first)[:len(Pack(first))-1])).File(), "stream")
 	add("packed data with another sum", good.With(6, Stream("/Filter/FlateDecode", Pack(first)[:len(Pack(first))-1]+"\x01")).File(), "stream")
-	add("packed data that are none", good.With(6, Stream("/Filter/FlateDecode", first)).File(), "stream")
+	add("packed data that cannot be unpacked", good.With(6, Stream("/Filter/FlateDecode", first)).File(), "stream")
 	add("spaces before the filter", good.With(6, Stream("/Filter"+strings.Repeat(" ", 4070)+"/FlateDecode", Pack(first))).File(), "")
 
 	// Tables and revisions.
