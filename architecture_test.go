@@ -5,8 +5,13 @@ package timbre_test
 import (
 	"encoding/json"
 	"errors"
+	"go/parser"
+	"go/token"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -119,6 +124,51 @@ func TestArrowsPointDown(t *testing.T) {
 			case ours && !slices.Contains(room.may, "*") && !slices.Contains(room.may, imported):
 				t.Errorf("%s imports %s: %s", name, imported, room.why)
 			}
+		}
+	}
+}
+
+// limit matches the part of a package comment that says what the package never does.
+var limit = regexp.MustCompile(`\b(never|not|no|nothing|none|only|cannot|without|alone)\b`)
+
+// TestPackageComments demands that each package says what it holds and what it never does.
+// A package is named after its subject.
+func TestPackageComments(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-f", "{{.Dir}}\t{{.Name}}\t{{join .GoFiles \" \"}}", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Split(strings.TrimSpace(line), "\t")
+		if len(fields) < 3 { // only tests
+			continue
+		}
+		name, err := filepath.Rel(root, fields[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch fields[1] {
+		case "util", "utils", "helper", "helpers", "common", "misc", "shared", "manager", "base", "types":
+			t.Errorf("%s: a package is named after its subject, not %q", name, fields[1])
+		}
+		var doc string
+		for _, file := range strings.Fields(fields[2]) {
+			f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(fields[0], file), nil, parser.PackageClauseOnly|parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			doc += f.Doc.Text()
+		}
+		switch {
+		case doc == "":
+			t.Errorf("%s: the package has no comment that says what it holds", name)
+		case !limit.MatchString(doc):
+			t.Errorf("%s: the package comment does not say what the package never does: %q", name, doc)
 		}
 	}
 }
