@@ -36,3 +36,24 @@ func (db *DB) Strings(ctx context.Context, text string) (all []string, err error
 	}()
 	return all, err
 }
+
+// UpTo brings the schema forward to a migration.
+func (db *DB) UpTo(ctx context.Context, version int64) error {
+	p, err := db.provider()
+	if err == nil {
+		_, err = p.UpTo(ctx, version)
+	}
+	return err
+}
+
+// Versions returns the numbers of all migrations, in their order.
+func (db *DB) Versions() (all []int64, err error) {
+	p, err := db.provider()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range p.ListSources() {
+		all = append(all, s.Version)
+	}
+	return all, nil
+}
