@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -87,26 +88,34 @@ var rooms = map[string]struct {
 	"cmd/timbre": {[]string{"*"}, "wires everything"},
 }
 
-func TestArrowsPointDown(t *testing.T) {
-	t.Parallel()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
-	out, err := cmd.Output()
+// packages returns the imports of every package of the tree that has code.
+func packages(t *testing.T) map[string][]string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,GoFiles,Imports", "./...").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	type pkg struct {
-		ImportPath string
-		Imports    []string
-	}
+	all := map[string][]string{}
 	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p pkg
+		var p struct {
+			ImportPath       string
+			GoFiles, Imports []string
+		}
 		if err := d.Decode(&p); errors.Is(err, io.EOF) {
-			break
+			return all
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		name := strings.TrimPrefix(p.ImportPath, module)
-		if name == "timbre.example" || testOnly(name) {
+		if len(p.GoFiles) > 0 {
+			all[strings.TrimPrefix(p.ImportPath, module)] = p.Imports
+		}
+	}
+}
+
+func TestArrowsPointDown(t *testing.T) {
+	t.Parallel()
+	for name, imports := range packages(t) {
+		if testOnly(name) {
 			continue
 		}
 		room, ok := rooms[name]
@@ -114,7 +123,7 @@ func TestArrowsPointDown(t *testing.T) {
 			t.Errorf("%s is not in the plan: add it to rooms, with what it may import and why", name)
 			continue
 		}
-		for _, i := range p.Imports {
+		for _, i := range imports {
 			imported, ours := strings.CutPrefix(i, module)
 			switch {
 			case !ours && (name == "commitment" || name == "fault") && strings.Contains(strings.Split(i, "/")[0], "."):
@@ -124,6 +133,80 @@ func TestArrowsPointDown(t *testing.T) {
 			case ours && !slices.Contains(room.may, "*") && !slices.Contains(room.may, imported):
 				t.Errorf("%s imports %s: %s", name, imported, room.why)
 			}
+		}
+	}
+}
+
+// TestPictureIsTrue compares ARCHITECTURE.md with the tree: its picture has every package of
+// a server above all packages that it imports, and its table has every package. Tests, generated code and the internal part of a package need
+// no row.
+func TestPictureIsTrue(t *testing.T) {
+	t.Parallel()
+	all := packages(t)
+	height := map[string]int{} // the longest way down
+	var measure func(name string) int
+	measure = func(name string) int {
+		h, ok := height[name]
+		for _, i := range all[name] {
+			if imported, ours := strings.CutPrefix(i, module); !ok && ours {
+				h = max(h, 1+measure(imported))
+			}
+		}
+		height[name] = h
+		return h
+	}
+	linked := map[string]bool{} // in the server's binary
+	var link func(name string)
+	link = func(name string) {
+		linked[name] = true
+		for _, i := range all[name] {
+			if imported, ours := strings.CutPrefix(i, module); ours && !linked[imported] {
+				link(imported)
+			}
+		}
+	}
+	link("cmd/timbre")
+	var lines []string
+	for name := range linked {
+		for h := measure(name); len(lines) <= h; {
+			lines = append(lines, "")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(linked)) {
+		lines[height[name]] += " · " + strings.TrimPrefix(name, "internal/")
+	}
+	slices.Reverse(lines)
+	for i, line := range lines {
+		lines[i] = strings.TrimPrefix(line, " · ")
+	}
+	picture := strings.Join(lines, "\n") + "\n"
+	text := read(t, "ARCHITECTURE.md")
+	before, rest, found := strings.Cut(text, "## Levels\n")
+	intro, rest, open := strings.Cut(rest, "```text\n")
+	drawn, rest, closed := strings.Cut(rest, "```")
+	if !found || !open || !closed {
+		t.Fatal("ARCHITECTURE.md has no picture below \"Levels\"")
+	}
+	if *accept && drawn != picture {
+		text = before + "## Levels\n" + intro + "```text\n" + picture + "```" + rest
+		if err := os.WriteFile("ARCHITECTURE.md", []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		drawn = picture
+	}
+	if drawn != picture {
+		t.Errorf("the picture of ARCHITECTURE.md should be (go test . -run PictureIsTrue -accept)\n%s", picture)
+	}
+	table := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[a-z0-9/]+`(?:, `[a-z0-9/]+`)*) \\|").FindAllStringSubmatch(text, -1) {
+		for _, name := range strings.Split(row[1], ", ") {
+			table[strings.Trim(name, "`")] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		part := strings.HasSuffix(name, "test") || strings.Contains(name, "/internal/") || rooms[name].why == "generated"
+		if !table[name] && !part {
+			t.Errorf("the table of ARCHITECTURE.md lacks %s: say what it holds and what it never does", name)
 		}
 	}
 }
