@@ -345,7 +345,7 @@ func scriptFiles(t *testing.T) []string {
 	return all
 }
 
-// Imports stand at the start of a line, exports end one, and import() stands anywhere.
+// Imports are at the start of a line, exports end one, and import() is anywhere.
 var importPath = regexp.MustCompile(`(?m)(?:^(?:import|export)\b[^'";]*?\bfrom\s*|^import\s+|^\}\s*from\s*|\bimport\s*\(\s*)['"]([^'"]+)['"]`)
 
 // importsOf returns the imported files, from the root of the tree, and packages as "npm:name".
