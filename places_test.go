@@ -161,6 +161,39 @@ func TestPersonalColumnsAreErased(t *testing.T) {
 	}
 }
 
+// Every table has a generated Go type with exactly its columns.
+func TestEveryColumnIsGenerated(t *testing.T) {
+	t.Parallel()
+	path, models := readTree(t, "models.go")
+	file, err := parser.ParseFile(token.NewFileSet(), path, models, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	generated := map[string]bool{} // the sorted fields of each type
+	ast.Inspect(file, func(n ast.Node) bool {
+		if typ, ok := n.(*ast.StructType); ok {
+			var fields []string
+			for _, f := range typ.Fields.List {
+				fields = append(fields, strings.ToLower(f.Names[0].Name))
+			}
+			slices.Sort(fields)
+			generated[strings.Join(fields, " ")] = true
+		}
+		return true
+	})
+	for table, list := range columnClasses(t) {
+		var columns []string
+		for _, one := range strings.Fields(list) {
+			column, _, _ := strings.Cut(one, ":")
+			columns = append(columns, strings.ReplaceAll(column, "_", ""))
+		}
+		slices.Sort(columns)
+		if !generated[strings.Join(columns, " ")] {
+			t.Errorf("%s: no type of %s has its columns: run make generate", table, path)
+		}
+	}
+}
+
 func cutAfter(s, mark string) string {
 	_, after, _ := strings.Cut(s, mark)
 	return after
