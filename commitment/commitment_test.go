@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"timbre.example/commitment"
+	"timbre.example/proof/commitment"
 )
 
 type vector struct {

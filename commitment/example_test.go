@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"timbre.example/commitment"
+	"timbre.example/proof/commitment"
 )
 
 func ExampleCompute() {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"timbre.example/commitment"
+	"timbre.example/proof/commitment"
 )
 
 // Accepted bytes are canonical: the decoded creator encodes to the same bytes.

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
-	"timbre.example/evidence"
+	"timbre.example/proof/evidence"
 )
 
 // kase is a change of a golden file, and the result that every verifier must give.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"timbre.example/evidence"
+	"timbre.example/proof/evidence"
 )
 
 func document(t *testing.T, name string) string {

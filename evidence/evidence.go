@@ -23,7 +23,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"timbre.example/commitment"
+	"timbre.example/proof/commitment"
 )
 
 // Format is the version of the JSON form that this package reads and writes.

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
 
-	"timbre.example/commitment"
-	"timbre.example/evidence"
+	"timbre.example/proof/commitment"
+	"timbre.example/proof/evidence"
 )
 
 // anyWork draws a work that a registry accepts.

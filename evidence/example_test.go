@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"timbre.example/evidence"
+	"timbre.example/proof/evidence"
 )
 
 // The key does not come from the evidence: it was saved earlier.

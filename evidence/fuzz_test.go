@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"timbre.example/evidence"
+	"timbre.example/proof/evidence"
 )
 
 // FuzzCheckpoint: an accepted checkpoint is exactly the text that the log signs for

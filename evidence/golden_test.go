@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"timbre.example/commitment"
-	"timbre.example/evidence"
+	"timbre.example/proof/commitment"
+	"timbre.example/proof/evidence"
 )
 
 // A release whose documents differ from earlier ones adds a directory of golden

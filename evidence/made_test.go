@@ -12,9 +12,9 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
-	"timbre.example/commitment"
-	"timbre.example/evidence"
-	"timbre.example/internal/network/log/leaf"
+	"timbre.example/proof/commitment"
+	"timbre.example/proof/evidence"
+	"timbre.example/proof/evidence/leaf"
 )
 
 // work is a registry's data of a version and of its log.

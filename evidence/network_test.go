@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"timbre.example/evidence"
+	"timbre.example/proof/evidence"
 )
 
 // The page's tests read the same file.

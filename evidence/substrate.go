@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/crypto/blake2b"
 
-	"timbre.example/commitment"
+	"timbre.example/proof/commitment"
 )
 
 // verifySubstrate checks the hashes and the content of the transaction. Only the

@@ -23,7 +23,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	casn1 "golang.org/x/crypto/cryptobyte/asn1"
 
-	"timbre.example/commitment"
+	"timbre.example/proof/commitment"
 )
 
 // Stamp is the content of a time-stamp token with a valid signature.

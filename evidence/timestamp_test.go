@@ -18,9 +18,9 @@ import (
 	"github.com/digitorus/timestamp"
 	"pgregory.net/rapid"
 
-	"timbre.example/commitment"
-	"timbre.example/evidence"
 	"timbre.example/internal/timestamp/tsatest"
+	"timbre.example/proof/commitment"
+	"timbre.example/proof/evidence"
 )
 
 // stamped returns the token of a real authority for a commitment.

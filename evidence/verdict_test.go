@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/evidence"
+	"timbre.example/proof/evidence"
 )
 
 // situation is a verifier's input, and the verdict that every verifier must give. The

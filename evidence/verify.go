@@ -12,8 +12,8 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
-	"timbre.example/commitment"
-	"timbre.example/internal/network/log/leaf"
+	"timbre.example/proof/commitment"
+	"timbre.example/proof/evidence/leaf"
 )
 
 // Status is the result of a check.

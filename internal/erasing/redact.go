@@ -9,13 +9,13 @@ import (
 	"slices"
 	"time"
 
-	"timbre.example/commitment"
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/commitment"
 )
 
 // Redaction lists what is erased of a work: all that identifies the work or its people, and

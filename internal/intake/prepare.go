@@ -7,11 +7,10 @@ import (
 	"errors"
 	"time"
 
-	"timbre.example/commitment"
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/claims"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
 	"timbre.example/internal/media"
 	"timbre.example/internal/network"
@@ -19,6 +18,7 @@ import (
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/commitment"
 )
 
 // prepareWait is how long a prepare waits for a slot before it is refused.

@@ -5,8 +5,8 @@ import (
 	"os"
 	"testing"
 
-	"timbre.example/commitment"
-	"timbre.example/evidence"
+	"timbre.example/proof/commitment"
+	"timbre.example/proof/evidence"
 )
 
 // FuzzAnswer: an accepted answer contains the token's bytes. No token is accepted for

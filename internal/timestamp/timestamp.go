@@ -21,8 +21,8 @@ import (
 
 	"github.com/digitorus/timestamp"
 
-	"timbre.example/commitment"
-	"timbre.example/evidence"
+	"timbre.example/proof/commitment"
+	"timbre.example/proof/evidence"
 )
 
 // maxAnswer is the maximum size of an answer, in bytes. A token with its chain of

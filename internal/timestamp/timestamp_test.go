@@ -18,9 +18,9 @@ import (
 	lib "github.com/digitorus/timestamp"
 	"go.uber.org/goleak"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/timestamp"
 	"timbre.example/internal/timestamp/tsatest"
+	"timbre.example/proof/evidence"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
