@@ -33,6 +33,7 @@ test: deps ## Run all tests: Go, TypeScript, browser, both databases
 .PHONY: check
 check: ## Check the format, run vet, and check that generated files are current
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt'; exit 1; }
+	$(GO) -C tools run ./words ..
 	$(GO) vet ./...
 	$(GO) vet -tags crashpoints ./...
 	$(GO) mod tidy -diff

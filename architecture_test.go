@@ -5,8 +5,14 @@ package timbre_test
 import (
 	"encoding/json"
 	"errors"
+	"go/parser"
+	"go/token"
 	"io"
+	"maps"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -106,26 +112,34 @@ var rooms = map[string]struct {
 	"cmd/timbre": {[]string{"*"}, "wires everything"},
 }
 
-func TestArrowsPointDown(t *testing.T) {
-	t.Parallel()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...", module+"proof/...")
-	out, err := cmd.Output()
+// packages returns the imports of every package of the tree that has code.
+func packages(t *testing.T) map[string][]string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,GoFiles,Imports", "./...", module+"proof/...").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	type pkg struct {
-		ImportPath string
-		Imports    []string
-	}
+	all := map[string][]string{}
 	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p pkg
+		var p struct {
+			ImportPath       string
+			GoFiles, Imports []string
+		}
 		if err := d.Decode(&p); errors.Is(err, io.EOF) {
-			break
+			return all
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		name := strings.TrimPrefix(p.ImportPath, module)
-		if name == "timbre.example" || testOnly(name) {
+		if len(p.GoFiles) > 0 {
+			all[strings.TrimPrefix(p.ImportPath, module)] = p.Imports
+		}
+	}
+}
+
+func TestArrowsPointDown(t *testing.T) {
+	t.Parallel()
+	for name, imports := range packages(t) {
+		if testOnly(name) {
 			continue
 		}
 		room, ok := rooms[name]
@@ -133,7 +147,7 @@ func TestArrowsPointDown(t *testing.T) {
 			t.Errorf("%s is not in the plan: add it to rooms, with what it may import and why", name)
 			continue
 		}
-		for _, i := range p.Imports {
+		for _, i := range imports {
 			imported, ours := strings.CutPrefix(i, module)
 			switch {
 			case !ours && (name == "proof/commitment" || name == "proof/evidence/leaf" || name == "proof/evidence/internal/cms" || name == "internal/fault") && strings.Contains(strings.Split(i, "/")[0], "."):
@@ -143,6 +157,125 @@ func TestArrowsPointDown(t *testing.T) {
 			case ours && !slices.Contains(room.may, "*") && !slices.Contains(room.may, imported):
 				t.Errorf("%s imports %s: %s", name, imported, room.why)
 			}
+		}
+	}
+}
+
+// TestPictureIsTrue compares ARCHITECTURE.md with the tree: its picture has every package of
+// a server above all packages that it imports, and its table has every package. Tests, generated code and the internal part of a package need
+// no row.
+func TestPictureIsTrue(t *testing.T) {
+	t.Parallel()
+	all := packages(t)
+	height := map[string]int{} // the longest way down
+	var measure func(name string) int
+	measure = func(name string) int {
+		h, ok := height[name]
+		for _, i := range all[name] {
+			if imported, ours := strings.CutPrefix(i, module); !ok && ours {
+				h = max(h, 1+measure(imported))
+			}
+		}
+		height[name] = h
+		return h
+	}
+	linked := map[string]bool{} // in the server's binary
+	var link func(name string)
+	link = func(name string) {
+		linked[name] = true
+		for _, i := range all[name] {
+			if imported, ours := strings.CutPrefix(i, module); ours && !linked[imported] {
+				link(imported)
+			}
+		}
+	}
+	link("cmd/timbre")
+	var lines []string
+	for name := range linked {
+		for h := measure(name); len(lines) <= h; {
+			lines = append(lines, "")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(linked)) {
+		lines[height[name]] += " · " + strings.TrimPrefix(name, "internal/")
+	}
+	slices.Reverse(lines)
+	for i, line := range lines {
+		lines[i] = strings.TrimPrefix(line, " · ")
+	}
+	picture := strings.Join(lines, "\n") + "\n"
+	text := read(t, "ARCHITECTURE.md")
+	before, rest, found := strings.Cut(text, "## Levels\n")
+	intro, rest, open := strings.Cut(rest, "```text\n")
+	drawn, rest, closed := strings.Cut(rest, "```")
+	if !found || !open || !closed {
+		t.Fatal("ARCHITECTURE.md has no picture below \"Levels\"")
+	}
+	if *accept && drawn != picture {
+		text = before + "## Levels\n" + intro + "```text\n" + picture + "```" + rest
+		if err := os.WriteFile("ARCHITECTURE.md", []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		drawn = picture
+	}
+	if drawn != picture {
+		t.Errorf("the picture of ARCHITECTURE.md should be (go test . -run PictureIsTrue -accept)\n%s", picture)
+	}
+	table := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[a-z0-9/]+`(?:, `[a-z0-9/]+`)*) \\|").FindAllStringSubmatch(text, -1) {
+		for _, name := range strings.Split(row[1], ", ") {
+			table[strings.Trim(name, "`")] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		part := strings.HasSuffix(name, "test") || strings.HasPrefix(name, "internal/e2e/") || strings.Contains(name, "/internal/") || rooms[name].why == "generated"
+		if !table[name] && !part {
+			t.Errorf("the table of ARCHITECTURE.md lacks %s: say what it holds and what it never does", name)
+		}
+	}
+}
+
+// limit matches the part of a package comment that says what the package never does.
+var limit = regexp.MustCompile(`\b(never|not|no|nothing|none|only|cannot|without|alone)\b`)
+
+// TestPackageComments demands that each package says what it holds and what it never does.
+// A package is named after its subject.
+func TestPackageComments(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-f", "{{.Dir}}\t{{.Name}}\t{{join .GoFiles \" \"}}", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Split(strings.TrimSpace(line), "\t")
+		if len(fields) < 3 { // only tests
+			continue
+		}
+		name, err := filepath.Rel(root, fields[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch fields[1] {
+		case "util", "utils", "helper", "helpers", "common", "misc", "shared", "manager", "base", "types":
+			t.Errorf("%s: a package is named after its subject, not %q", name, fields[1])
+		}
+		var doc string
+		for _, file := range strings.Fields(fields[2]) {
+			f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(fields[0], file), nil, parser.PackageClauseOnly|parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			doc += f.Doc.Text()
+		}
+		switch {
+		case doc == "":
+			t.Errorf("%s: the package has no comment that says what it holds", name)
+		case !limit.MatchString(doc):
+			t.Errorf("%s: the package comment does not say what the package never does: %q", name, doc)
 		}
 	}
 }

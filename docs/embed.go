@@ -1,4 +1,4 @@
-// Package docs holds the documents of this folder as they stand in Git, for the
+// Package docs holds the documents of this folder as they are in Git, for the
 // server that shows them. It renders nothing.
 package docs
 

@@ -1,5 +1,6 @@
 // Package widget holds the built <ats-widget> as it is served: bundles, types, manifest and
 // integrity values. `go run ./widget/build` builds them, and its output is committed.
+// A server needs no Node.js, and never builds it.
 package widget
 
 import (

@@ -1,8 +1,8 @@
 // Command timbre is the time-stamp registry in one binary: the server, its demo,
 // and the commands that administer its database.
 //
-// This package reads the configuration and connects the other packages. The rules of the
-// registry are in those packages.
+// This package reads the configuration and connects the other packages. It decides nothing
+// about works: the rules of the registry are in those packages.
 package main
 
 import (

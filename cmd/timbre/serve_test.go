@@ -255,7 +255,7 @@ func TestRoutesAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(b), "## Who is let in\n")
+	_, section, _ := strings.Cut(string(b), "## Allowed callers\n")
 	section, _, _ = strings.Cut(section, "| who calls |")
 	listed := regexp.MustCompile("`(?:([A-Z]+) )?(/[^`]*)`").FindAllStringSubmatch(section, -1)
 	// A parameter in either matches any segment.
@@ -291,7 +291,7 @@ func TestCostsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(b), "### What a call may cost\n")
+	_, section, _ := strings.Cut(string(b), "### Cost limits of each call\n")
 	section, _, _ = strings.Cut(section, "\n### ")
 	type cost struct{ body, budget string }
 	costs := map[string]cost{}

@@ -20,7 +20,7 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// documented is the section "Who is let in" of docs/authentication.md.
+// documented is the section "Allowed callers" of docs/authentication.md.
 type documented struct {
 	groups  []string                         // in the order in which a caller calls them
 	routes  map[string][]string              // by group; "METHOD PATH", or only a path for any method
@@ -36,7 +36,7 @@ func readAuthorization(t *testing.T) documented {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, ok := strings.Cut(string(b), "## Who is let in\n")
+	_, section, ok := strings.Cut(string(b), "## Allowed callers\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	if !ok {
 		t.Fatal("no such section")
@@ -272,14 +272,14 @@ func refusedEverywhere(t *testing.T, w *world, doc documented) (tried []string) 
 	good := w.mint(nil).token
 	forged := good[:len(good)-4] + map[bool]string{true: "AAAA", false: "BBBB"}[!strings.HasSuffix(good, "AAAA")]
 	callers := map[string][]variant{
-		"nobody: no `Authorization`": {{head: func(h map[string]string) { delete(h, "Authorization") }}},
-		"with no token that we signed, or an API key in its place": set("Authorization", "Bearer", "Bearer ", "Basic YTpi", "Bearer x", "Bearer a.b.c", "Bearer "+forged,
+		"without an `Authorization` header": {{head: func(h map[string]string) { delete(h, "Authorization") }}},
+		"with a token that this server did not sign, or an API key in its place": set("Authorization", "Bearer", "Bearer ", "Basic YTpi", "Bearer x", "Bearer a.b.c", "Bearer "+forged,
 			"Bearer "+apiKey, "Bearer "+w.keys.SecretKey, "Bearer "+w.keys.SiteKey, "Bearer "+s.code),
-		"with a token, and no site key or another thing in its place": append(set("X-Site-Key", "x", w.keys.SecretKey, apiKey, good), variant{head: func(h map[string]string) { delete(h, "X-Site-Key") }}),
-		"with a site key that nobody has":                             set("X-Site-Key", unknown),
-		"with another's site key":                                     set("X-Site-Key", other.SiteKey, w.stranger().SiteKey),
-		"with no secret key, or another thing in its place":           {{secret: "x"}, {secret: key}, {secret: good}, {secret: w.keys.SiteKey}, {secret: apiKey}, {secret: "csk_"}},
-		"with a key pair that was deleted":                            nil, // tested last: it cannot be undone
+		"with a token, but a missing or malformed site key": append(set("X-Site-Key", "x", w.keys.SecretKey, apiKey, good), variant{head: func(h map[string]string) { delete(h, "X-Site-Key") }}),
+		"with an unknown site key":                          set("X-Site-Key", unknown),
+		"with another organization's site key":              set("X-Site-Key", other.SiteKey, w.stranger().SiteKey),
+		"with a missing or invalid secret key":              {{secret: "x"}, {secret: key}, {secret: good}, {secret: w.keys.SiteKey}, {secret: apiKey}, {secret: "csk_"}},
+		"with a key pair that was deleted":                  nil, // tested last: it cannot be undone
 		"of a suspended organization": {{before: func() func() {
 			organization(func(o *session.Organization) { o.Suspended = true })
 			return func() { organization(func(o *session.Organization) { o.Suspended = false }) }
@@ -292,9 +292,9 @@ func refusedEverywhere(t *testing.T, w *world, doc documented) (tried []string) 
 			organization(func(o *session.Organization) { o.WidgetEnabled = false })
 			return func() { organization(func(o *session.Organization) { o.WidgetEnabled = true }) }
 		}}},
-		"from a page of another origin":                       set("Origin", "https://elsewhere.example", "http://songs.example", "https://songs.example:8443", "null", "https://songs.example.evil.example"),
-		"by a session that was revoked":                       nil, // tested below, for each session
-		"with a token that has our signature, and no session": nil,
+		"from a page of another origin":           set("Origin", "https://elsewhere.example", "http://songs.example", "https://songs.example:8443", "null", "https://songs.example.evil.example"),
+		"by a session that was revoked":           nil, // tested below, for each session
+		"with a signed token that has no session": nil,
 	}
 	try := func(who string, v variant, group string, head map[string]string) {
 		t.Helper()
@@ -353,7 +353,7 @@ func refusedEverywhere(t *testing.T, w *world, doc documented) (tried []string) 
 		w.must(err)
 		try(who, variant{}, group, b.head())
 	}
-	who = "with a token that has our signature, and no session"
+	who = "with a signed token that has no session"
 	for group := range doc.answers[who] {
 		b := s.right(group, nil)
 		c, err := w.sessions.Tokens.Verify(b.token)
@@ -407,7 +407,7 @@ func refusedBySession(t *testing.T, w *world, doc documented) (tried []string) {
 			}
 			return out
 		},
-		"by a session of action access, looking a code up": func(s *scene, group string) []map[string]string {
+		"by a session of the action `access`, to look up a code": func(s *scene, group string) []map[string]string {
 			if group != "look up by code" {
 				return same(s.right(group, nil))
 			}
@@ -435,7 +435,7 @@ func refusedBySession(t *testing.T, w *world, doc documented) (tried []string) {
 		"by a session for another work": func(s *scene, group string) []map[string]string {
 			return same(s.right(group, map[string]any{"allowed_ats_id": 999}))
 		},
-		"by a session that has begun another job": func(s *scene, group string) []map[string]string {
+		"by a session that started another job": func(s *scene, group string) []map[string]string {
 			b := s.right(group, nil)
 			c, err := w.sessions.Tokens.Verify(b.token)
 			w.must(err)

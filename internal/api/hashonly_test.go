@@ -67,7 +67,7 @@ func TestHashOnly(t *testing.T) {
 			t.Errorf("list: %s", a.body)
 		}
 
-		// A new recording in an update: announced and checked by init-upload.
+		// A new recording in an update: declared to init-upload, and checked.
 		next := wav("mixed", 4000)
 		u := as("update_version")
 		a = u.post("/v1/works/1/versions/init-upload", map[string]any{"creators": []any{creator()}, "filename": "mix.wav",

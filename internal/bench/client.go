@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// origin is the page that the client says it stands on: one that the demo's
+// origin is the page in the client's Origin header: one that the demo's
 // organization allows.
 const origin = "http://localhost:3000"
 

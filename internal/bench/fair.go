@@ -81,7 +81,7 @@ func benchFair(ctx context.Context, b *bench) error {
 		}
 		b.add(row{
 			What: "a quote beside five hostile visitors, " + engine, Unit: "ms", Ours: o, Floor: f, Ratio: ratio, Goal: ratioAtMost(10),
-			Note: fmt.Sprintf("prepare of 4 KiB of one organization while five sessions of another ask for quotes of %d MB that are no sound, without pause; floor: nobody else is there. They share its processors", size/mib),
+			Note: fmt.Sprintf("prepare of 4 KiB of one organization while five sessions of another ask for quotes of %d MB without sound, without pause; floor: the same without the five sessions. All share the processors", size/mib),
 		})
 		return nil
 	})

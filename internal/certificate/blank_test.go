@@ -9,8 +9,8 @@ import (
 	"timbre.example/internal/legible"
 )
 
-// A name is never shown as less than it is: no character of an embedded font that draws
-// nothing stands on a page, but white space, and what acts on its neighbours.
+// A name is never shown as less than it is: a page has no character that draws nothing in its
+// font, but white space, and what acts on its neighbours.
 func TestWhatDrawsNothingIsNamed(t *testing.T) {
 	t.Parallel()
 	for i, name := range fontNames {

@@ -359,7 +359,7 @@ func pemOf(kind string, der []byte) []byte {
 }
 
 // authority makes a certification authority and a certificate of it with openssl,
-// as an operator would; kind is what genpkey is told.
+// as an operator would; kind is the arguments of genpkey.
 func authority(t *testing.T, days string, kind ...string) (root string, cert, key []byte) {
 	t.Helper()
 	dir := t.TempDir()

@@ -196,8 +196,8 @@ const moreSize, moreGap = 9, 3
 
 func below(size float64) float64 { return max(0.68*size, 4.8) }
 
-// arrange places all creators. If not all fit on the page in a readable size, it places
-// as many as fit, and a line with the number of the others.
+// arrange places all creators. If they do not all fit in a readable size, it places as
+// many as fit, and a line with the number of the others.
 func (p *page) arrange(in Input, room float64) creators {
 	var all []cell
 	for _, one := range in.Creators {

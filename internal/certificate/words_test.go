@@ -273,7 +273,7 @@ func TestSignatureIsOnThePage(t *testing.T) {
 	}
 }
 
-// Nothing is said that is not so: a token of an authority, a name, a date of issue.
+// The certificate states only true things: a token of an authority, a name, a date of issue.
 func TestOnlyWhatIsSo(t *testing.T) {
 	t.Parallel()
 	in := input("Bare", one("Zoë"))

@@ -175,8 +175,8 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-// What was compressed at build time is what is sent; what was not is compressed
-// once for all requests, and the cache stays within its bound.
+// TestCache checks that a body compressed at build time is sent as it is. Any other body is
+// compressed once for all requests, and the cache stays within its bound.
 func TestCache(t *testing.T) {
 	t.Parallel()
 	c := New(1000)

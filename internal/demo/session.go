@@ -48,7 +48,7 @@ func (s *sessions) serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	mint.Header.Set("Content-Type", "application/json")
-	mint.Header.Set("Origin", r.Header.Get("Origin")) // the site that the widget stands on
+	mint.Header.Set("Origin", r.Header.Get("Origin")) // the site that shows the widget
 
 	res, err := s.client.Do(mint)
 	if err != nil {

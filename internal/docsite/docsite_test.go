@@ -16,7 +16,7 @@ import (
 	"timbre.example/widget"
 )
 
-// refuse stands for the API's renderer.
+// refuse replaces the API's renderer.
 func refuse(w http.ResponseWriter, _ *http.Request, err error) {
 	f := fault.From(err)
 	w.Header().Set("Content-Type", "application/json")

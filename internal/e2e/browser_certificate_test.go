@@ -86,7 +86,7 @@ func TestCertificate(t *testing.T) {
 	}
 	// Again, by keyboard, and for real.
 	hold.Release()
-	p.ForgetProblems() // the answers that were made up stand on the console
+	p.ForgetProblems() // the browser reports the simulated answers on the console
 	p.Run("e2e.hook('certificate').focus()")
 	p.Press(browser.Enter, false)
 	isCertificate(t, saved, "Certain Waits")
@@ -191,7 +191,7 @@ func TestCertificateByCode(t *testing.T) {
 		t.Errorf("events %v", told)
 	}
 	hold.Release()
-	p.ForgetProblems() // the answers that were made up stand on the console
+	p.ForgetProblems() // the browser reports the simulated answers on the console
 	k := keyboard{t, p}
 	p.Run("e2e.hook('heading').focus()")
 	k.to("certificate")

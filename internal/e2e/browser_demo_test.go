@@ -278,7 +278,7 @@ func (k keyboard) on(hook string) {
 	}
 }
 
-// heading waits until the focus stands on the heading of a new screen.
+// heading waits until the focus is on the heading of a new screen.
 func (k keyboard) heading(what, text string) {
 	k.t.Helper()
 	k.p.Wait(fmt.Sprintf("e2e.focus() === 'heading' && e2e.text('heading') === %q", text))
@@ -384,7 +384,7 @@ func TestDemoWithoutStorage(t *testing.T) {
 	}
 }
 
-// TestDemoRightToLeft looks at what stands on the wrong side easily.
+// TestDemoRightToLeft looks for elements on the wrong side of the page.
 func TestDemoRightToLeft(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})

@@ -456,7 +456,7 @@ func TestDocsByKeyboard(t *testing.T) {
 	p.Run("performance.clearResourceTimings()")
 	held.Go()
 	late.Release()
-	// The answer comes when somebody stands on a match already: it stays under the keys.
+	// The answer comes when the focus is on a match already. The match keeps the focus.
 	p.Wait("performance.getEntriesByName(new URL('/docs/search.json?q=duplicate_title', location).href).length > 0")
 	p.Leave(func() { p.Press(browser.Enter, false) })
 	p.Wait("location.pathname + location.hash === '/docs/errors#registration.duplicate_title'")

@@ -159,7 +159,7 @@ func TestEmbedding(t *testing.T) {
 	}
 	for _, c := range []struct{ permission, until, because string }{
 		{"allow-same-origin", "said.includes('origin null')", ""},
-		{"allow-downloads", "said.includes('saved')", ""}, // of which nothing is said
+		{"allow-downloads", "said.includes('saved')", ""}, // the page does not name this permission
 		{"allow-popups", "said.includes('saved')", "'allow-popups'"},
 	} {
 		kept := strings.Join(strings.Fields(strings.ReplaceAll(" "+sandbox[1]+" ", " "+c.permission+" ", " ")), " ")

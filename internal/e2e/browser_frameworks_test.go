@@ -106,8 +106,8 @@ func errorAt(said, file string, line int, because string) bool {
 }
 
 // TestFrameworkTypes compiles the examples for React with the types of each version, in
-// both forms of JSX, and uses of the element with the types of Vue and Svelte. Every wrong
-// use must be an error.
+// both forms of JSX. It also compiles uses of the element with the types of Vue and Svelte.
+// Every wrong use must be an error.
 func TestFrameworkTypes(t *testing.T) {
 	t.Parallel()
 	type wrong struct{ code, because string }

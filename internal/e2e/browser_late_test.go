@@ -40,7 +40,7 @@ func TestRestArrivesLate(t *testing.T) {
 	top := browser.Eval[float64](p, "e2e.hook('title').getBoundingClientRect().top")
 	held.Go()
 	rest.Release()
-	p.Wait("e2e.hook('clear')") // which the first screen has not
+	p.Wait("e2e.hook('clear')") // the first screen does not have this button
 	stands("with the rest", "Slow ")
 	if got := browser.Eval[float64](p, "e2e.hook('title').getBoundingClientRect().top"); got != top {
 		t.Errorf("the title jumped from %v to %v px", top, got)

@@ -150,7 +150,7 @@ func TestLooks(t *testing.T) {
 	v.done()
 }
 
-// viewer looks at screens from all sides. Its pictures lie in the folder that
+// viewer looks at screens from all sides. Its pictures are in the folder that
 // TIMBRE_SCREENSHOTS names.
 type viewer struct {
 	t        *testing.T
@@ -224,7 +224,7 @@ func (v *viewer) see(screen string) {
 	p.Size(1280, tall)
 }
 
-// forced holds that in the system's few colours an edge tells what a colour told.
+// forced holds that in the system's few colours an edge replaces the meaning of a colour.
 func (v *viewer) forced(screen string) {
 	v.t.Helper()
 	p := v.p

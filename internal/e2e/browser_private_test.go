@@ -102,7 +102,7 @@ func TestRecordingStaysHere(t *testing.T) {
 
 // TestHashedWhereScriptsAreFrom loads the widget from where integrators do, from
 // the server's own origin: a worker where the page's policy has one for it, and
-// the page itself in small pieces where it has not.
+// the page itself in small pieces where it does not.
 func TestHashedWhereScriptsAreFrom(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Options{})

@@ -53,7 +53,7 @@ func TestPublicPage(t *testing.T) {
 	if h1 := browser.Eval[string](p, "document.querySelector('h1').textContent"); !strings.Contains(h1, "No work has this registration number") {
 		t.Errorf("an unknown work: %s", h1)
 	}
-	p.ForgetProblems() // that it is 404 stands on the console
+	p.ForgetProblems() // the browser reports the 404 on the console
 
 	p.Goto(page)
 	text := browser.Eval[string](p, "document.body.innerText")

@@ -181,7 +181,7 @@ func TestRefusedFields(t *testing.T) {
 	p.Wait("!e2e.hook('error-creators.0.isni')")
 	p.Click(browser.Hook("submit"))
 
-	// The title is another's, whatever its case: told beside it.
+	// Another song has the title, in any case of its letters. The message is next to the field.
 	p.Wait("e2e.focus() === 'title' && " + browser.Hook("error-title"))
 	checkField(t, p, "duplicate title", "title")
 	events := p.Events()

@@ -197,7 +197,7 @@ func TestWhoPays(t *testing.T) {
 }
 
 // TestSandboxedFrames registers in frames that forbid forms, pop-ups and
-// downloads: it works, and what cannot be done is not said to be done.
+// downloads: it works, and never reports a blocked action as done.
 func TestSandboxedFrames(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))
@@ -275,8 +275,8 @@ func TestNamesThatTurn(t *testing.T) {
 	hold.Release()
 }
 
-// TestColoursOfOldBrowsers takes from the style sheet what a browser of before
-// 2024 does not know: everything can still be read, whatever the primary is.
+// TestColoursOfOldBrowsers removes from the style sheet the features that are younger
+// than 2024: everything can still be read, whatever the primary is.
 func TestColoursOfOldBrowsers(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))

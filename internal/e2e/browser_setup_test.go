@@ -204,7 +204,7 @@ func checkShapes(t *testing.T, events []browser.Event) {
 	}
 }
 
-// course is the order of the events, repeated ones told once.
+// course is the order of the events, without repetitions.
 func course(events []browser.Event) string {
 	var names []string
 	for _, e := range events {

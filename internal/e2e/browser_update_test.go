@@ -101,7 +101,7 @@ func TestUpdateByMouse(t *testing.T) {
 	if got := browser.Eval[string](p, "e2e.text('version') + ' ' + e2e.text('review-file').replace(/\\s+/g, ' ') + ' ' + e2e.text('price')"); got != "2 First take.wav same recording Free" {
 		t.Errorf("the review says %q", got)
 	}
-	// All that is sealed of each, and of who changed, what.
+	// The screen has all registered data of each creator, and the changes.
 	if got := sealed(p); got != "Ana Maria Writer changed Lyrics ana@writers.example / Cy Arranger added Arrangement cy@writers.example / Bo Composer removed" {
 		t.Errorf("the review says %q", got)
 	}
@@ -147,7 +147,7 @@ func TestUpdateByMouse(t *testing.T) {
 	if one, two := member[int64](t, first[len(first)-1], "atsId"), member[int64](t, end[len(end)-1], "atsId"); one != two {
 		t.Errorf("versions of works %d and %d", one, two)
 	}
-	// Nothing changed is said before it is paid for.
+	// The screen states that nothing changed before the payment.
 	p.Click(browser.Hook("again"))
 	p.Wait(browser.Hook("form-code"))
 	tokenCame(p)
@@ -437,7 +437,7 @@ func TestUpdateLooks(t *testing.T) {
 	v.done()
 }
 
-// TestSwitchMode changes the mode of a widget that stands at the form, sends a
+// TestSwitchMode changes the mode of a widget that shows the form, sends a
 // file, has ordered, and is done.
 func TestSwitchMode(t *testing.T) {
 	t.Parallel()
@@ -461,7 +461,7 @@ func TestSwitchMode(t *testing.T) {
 	if title := browser.Eval[string](p, "e2e.hook('title').value"); title != "" {
 		t.Errorf("the form still holds %q", title)
 	}
-	// A mode that this version has not, and back.
+	// A mode that this version does not have, and back.
 	mode("download")
 	p.Wait(onScreen(0, "FAILED"))
 	if got := browser.Eval[string](p, "e2e.text('code')"); got != "widget.configuration_error" {
@@ -525,7 +525,7 @@ func TestSwitchMode(t *testing.T) {
 }
 
 // TestSwitchUser changes the end-user of a widget that is being filled in: the
-// next one finds an empty form, and a token is asked for.
+// next one finds an empty form, and the widget requests a token.
 func TestSwitchUser(t *testing.T) {
 	t.Parallel()
 	x := newSite(t, harness.Start(t, harness.Options{}))

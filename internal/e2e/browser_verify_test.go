@@ -484,7 +484,7 @@ func (c *checker) print(page, paper, audio string, proof []byte) {
 	}
 }
 
-// old takes away what an old browser has not.
+// old removes the features that an old browser does not have.
 func (c *checker) old(page string) {
 	p := c.p
 	p.Before("delete String.prototype.toWellFormed; delete Intl.ListFormat;")

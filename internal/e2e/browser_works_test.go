@@ -422,7 +422,7 @@ func TestOwnTwoUsers(t *testing.T) {
 	hold.Release()
 	told(`["Of Ben"]`)
 
-	// Her token arrives when he is signed in: it opens nothing for him.
+	// Ada's token arrives after Ben signed in. It opens nothing for Ben.
 	swap("ada", "")
 	told(`["The Secret of Ada"]`)
 	p.Run("import('/token.js?mode=download&user=ada&once=late').then((m) => (globalThis.hers = m.default))")

@@ -237,7 +237,7 @@ var table = []row{
 	{code: fault.CodeSessionKeyInactive, text: "Songs cannot be registered on this site right now. Please tell its owner.", scene: &scene{tokens: good, do: admin("keys", "disable", "KEY")}},
 	{code: fault.CodeSessionWidgetNotEnabled, text: "Songs cannot be registered on this site right now. Please tell its owner.", scene: &scene{tokens: good, do: admin("org", "set", "ORG", "--widget", "off")}},
 	{code: fault.CodeSessionOriginNotAllowed, text: "Songs cannot be registered on this site right now. Please tell its owner.", scene: &scene{tokens: good, do: func(t *testing.T, x *site, _ *flow) {
-		x.server.CLI(nil, "origins", "remove", x.org, x.host.URL) // it stands on no list any more
+		x.server.CLI(nil, "origins", "remove", x.org, x.host.URL) // no list has it any more
 	}}},
 	{code: fault.CodeSessionRateLimited, text: "Too many requests. Please try again after …", scene: &scene{server: with("--limits-session", "1/1h,burst=1")}},
 	{code: fault.CodeCommonAuthMissingToken, scene: &scene{unseen: true, tokens: func(*testing.T, *site) []string { return []string{""} }},

@@ -161,7 +161,7 @@ func (e *engines) refuses() {
 		e.x.host.Page("tokens.js", fmt.Sprintf(tokenScript, list))
 		p.Goto(e.x.host.Page("refused.html", listen+e.x.element("")+`<script type="module" src="/tokens.js"></script><script type="module" src="/ats-widget.esm.js"></script>`))
 		p.SetFile(browser.Hook("file"), noise(e.t, "Refused.wav", 20_000))
-		p.Wait("e2e.hook('title').value === 'Refused'") // proposed: keys that come before would stand in front of it
+		p.Wait("e2e.hook('title').value === 'Refused'") // proposed: earlier keys would be in front of it
 		p.Type(browser.Hook("title"), "Refused by "+string(code))
 		p.Click(browser.Hook("next"))
 		fillCreator(p, 0)

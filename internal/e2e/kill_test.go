@@ -37,8 +37,8 @@ var points = []string{
 	"certificate.begun", "certificate.dated", "certificate.stored", "certificate.committed",
 }
 
-// settings give a server an authority where the point has to do with time-stamps,
-// and with the certificate, which holds them.
+// settings give a server an authority for the points of time stamps and of the
+// certificate, which contains them.
 func settings(point string, a *tsatest.Authority) []string {
 	if strings.HasPrefix(point, "timestamp.") || strings.HasPrefix(point, "certificate.") {
 		return []string{"TSA_URL=" + a.URL}

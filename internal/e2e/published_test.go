@@ -148,7 +148,7 @@ func TestPublishedWidgetLosesItsSocket(t *testing.T) {
 // publishedScreens are those that the integrators' table of codes names, where
 // that is another than FAILED.
 var publishedScreens = map[fault.Code]string{
-	fault.CodeSessionInvalidToken:            "COMPLETE", // a token is asked for, and it goes on
+	fault.CodeSessionInvalidToken:            "COMPLETE", // the widget requests a token, and continues
 	fault.CodeCommonAuthMissingToken:         "COMPLETE",
 	fault.CodeCommonAuthExpired:              "COMPLETE",
 	fault.CodeCommonAuthInvalidToken:         "COMPLETE",

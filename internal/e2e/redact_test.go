@@ -95,7 +95,7 @@ func TestRedactKilledAtEachPoint(t *testing.T) {
 					defer disk.Close()
 					registrytest.Check(t, registrytest.World{DatabaseURL: s.DatabaseURL, Blobs: disk})
 
-					// The transaction is still told, the page of the work still there.
+					// The transaction and the page of the work still exist.
 					if err := song.Status(ctx); err != nil || song.Result == nil || song.Result.AtsID != 1 || song.Result.AccessCode != "" {
 						t.Errorf("%+v, %v", song.Result, err)
 					}

@@ -413,7 +413,7 @@ var table = []Entry{
 		Class:   ClassDisabled,
 		Message: "The API key is invalid.",
 		Action:  "Ask the administrator to verify the configured key.",
-		Cause:   "The `secret_key` of a mint request is missing, malformed or unknown, a site key is missing or malformed, or an organization API key is unknown.",
+		Cause:   "The `secret_key` of a mint request is missing, malformed or unknown. Or a site key is missing or malformed, or an organization API key is unknown.",
 		Details: []Detail{
 			{Name: "reason", Type: "string", Optional: false, Meaning: "The key, and what is wrong with it: `secret_key_missing`, `secret_key_malformed`, `secret_key_unknown`, `site_key_missing` or `site_key_malformed`.", Example: `"site_key_malformed"`},
 		},
@@ -648,7 +648,7 @@ var table = []Entry{
 		Action:  "Wait for the number of seconds in `Retry-After`, then try again.",
 		Cause:   "A limit is reached: of requests from this address or organization, of clients that follow this transaction, or of uploads.",
 		Details: []Detail{
-			{Name: "reason", Type: "string", Optional: true, Meaning: "The limit that is reached. `address` or `organization`: requests. `followers`: clients that follow this transaction. `bodies_in_flight`: request bodies that this address or organization sends at the same time. For an upload: `uploads_in_flight` (two uploads to this URL are already running), `organization_uploads` or `server_uploads` (uploads at the same time), `organization_bytes` or `server_bytes` (bytes that are being uploaded or are not registered yet).", Example: `"organization"`},
+			{Name: "reason", Type: "string", Optional: true, Meaning: "The limit that is reached. `address` or `organization`: requests. `followers`: clients that follow this transaction. `bodies_in_flight`: request bodies that this address or organization sends at the same time. For an upload: `uploads_in_flight` (two uploads to this URL are already running); `organization_uploads` or `server_uploads` (uploads at the same time); `organization_bytes` or `server_bytes` (bytes that are being uploaded or are not registered yet).", Example: `"organization"`},
 		},
 		RetryAfter: true,
 		Rehearse:   "call",

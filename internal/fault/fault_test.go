@@ -45,8 +45,12 @@ func TestEveryCodeIsThere(t *testing.T) {
 			t.Errorf("%s: the table has %+v", r.Code, entry)
 		}
 	}
-	if len(rows) != 52 || len(fault.All()) != 52 || seeds != 35 {
-		t.Errorf("%d rows, %d in the table, %d seeds; want 52, 52, 35", len(rows), len(fault.All()), seeds)
+	if len(rows) != len(fault.All()) {
+		t.Errorf("%d rows, %d in the table", len(rows), len(fault.All()))
+	}
+	// The first published catalogue had 35 codes. This number never changes.
+	if seeds != 35 {
+		t.Errorf("%d codes are marked as seeds", seeds)
 	}
 	if _, ok := fault.Lookup("no.such_code"); ok {
 		t.Error("Lookup found a code that does not exist")

@@ -60,7 +60,7 @@ func Blank(text string) bool {
 }
 
 // First returns the kind and the rune of the first character that is not fine, and its
-// place counted from 1. If there is no such character, kind is Fine.
+// place counted from 1. Without such a character, kind is Fine.
 func First(text string) (kind Kind, r rune, at int) {
 	if plain(text) {
 		return Fine, 0, 0

@@ -265,8 +265,8 @@ func compareAll(t *testing.T, files []string) []comparison {
 }
 
 // TestCorpus compares the results with libav's, for every file of the folder in
-// TIMBRE_TEST_AUDIO. It fails when a complete file of a documented format is refused, or
-// a file with more than a tenth of its sound missing is accepted. It also fails when
+// TIMBRE_TEST_AUDIO. It fails when a complete file of a documented format is refused. It
+// fails when a file with more than a tenth of its sound missing is accepted. It also fails when
 // lengths (100 ms or 1 %), rates or channels differ.
 func TestCorpus(t *testing.T) {
 	root := os.Getenv("TIMBRE_TEST_AUDIO")

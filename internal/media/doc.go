@@ -67,6 +67,6 @@
 // Durations are those of the played sound, as far as the file shows. Edit lists,
 // iTunes' gapless comment, the silence that MP3 encoders state and Opus's
 // pre-skip are subtracted. AAC's priming in AAC streams and Matroska (some 20 ms;
-// up to 0.25 s at 8 kHz) is not subtracted. The rate of HE-AAC in ADTS frames is half
-// of the played rate, because the file does not state the latter. A DSD rate counts bits.
+// up to 0.25 s at 8 kHz) is not subtracted. For high-efficiency AAC in ADTS
+// frames, the rate is half of the played rate, because the file does not state the latter. A DSD rate counts bits.
 package media

@@ -185,8 +185,8 @@ func encode(t testing.TB) map[string]string {
 	return files
 }
 
-// TestEncoders compares the results with libav's, for a file of every kind that
-// Debian's encoders make, and for each file with a third missing in the middle.
+// TestEncoders compares the results with libav's, for a file of every kind that Debian's
+// encoders make. It does the same for each file with a third missing in the middle.
 func TestEncoders(t *testing.T) {
 	files := encode(t)
 	var paths []string

@@ -252,8 +252,8 @@ func flacSync(w []byte, within int) int {
 			}
 			at += i
 		}
-		// No block size of 0, no rate of 15, no assignment of channels above 10,
-		// a bit that is always 0, and a number that begins like UTF-8.
+		// A frame has a block size other than 0, a rate other than 15, and an assignment of
+		// channels up to 10. One bit is always 0, and a number begins like UTF-8.
 		if at+4 < len(w) && w[at+1]&0xfe == 0xf8 && w[at+2] >= 16 && w[at+2]&15 != 15 &&
 			w[at+3] < 0xb0 && w[at+3]&1 == 0 && (w[at+4] < 0x80 || w[at+4] >= 0xc0 && w[at+4] != 0xff) {
 			return at

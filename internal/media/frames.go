@@ -46,8 +46,8 @@ func nextSync(w []byte, within int) int {
 	return -1
 }
 
-// syncs has a bit for each version and layer (bits 1 to 4 of the second byte) of
-// MPEG-1, 2 and 2.5 layers III and II, and of ADTS.
+// syncs has a bit for each accepted value of bits 1 to 4 of the second byte: the version and
+// layer. It accepts MPEG-1, 2 and 2.5 layers III and II, and ADTS.
 const syncs = 1<<0b0001 | 1<<0b0010 | 1<<0b1000 | 1<<0b1001 | 1<<0b1010 | 1<<0b1100 | 1<<0b1101 | 1<<0b1110
 
 // rowAt counts the frames in a row at the start of b, as inRow does. It first checks
@@ -79,8 +79,8 @@ func inRow(b []byte, parse frameParser) (n int, ranOut bool) {
 }
 
 // findFrames returns the number of padding bytes before the first row of frames, or -1
-// without such a row. If the file ends inside its first row, or has only tags after it,
-// the row counts when it is at the start of the file or after a tag.
+// without such a row. A row that the file's end or tags cut short counts when it is at the start of the
+// file or after a tag.
 func findFrames(s *source, parse frameParser) int {
 	w := s.peek(maxPadding + framesInRow*maxFrame)
 	for at := 0; at < min(len(w), maxPadding); at++ {

@@ -101,9 +101,8 @@ func Supported() []string {
 // to 1 MiB and checks ctx before each. It stops early when the bytes prove that
 // the file is refused.
 //
-// Its errors are registration.audio_empty for an empty file,
-// registration.invalid_audio_format for anything that is not complete, supported
-// audio, and otherwise the error of r or of ctx, wrapped.
+// An empty file is registration.audio_empty. A file that is not complete, supported audio is
+// registration.invalid_audio_format. Inspect wraps the errors of r and of ctx.
 func Inspect(ctx context.Context, r io.Reader) (Info, error) {
 	s := newSource(ctx, r)
 	defer s.release()

@@ -48,3 +48,15 @@ func (db *DB) Strings(ctx context.Context, text string) (all []string, err error
 	}()
 	return all, err
 }
+
+// Versions returns the numbers of all migrations, in their order.
+func (db *DB) Versions() (all []int64, err error) {
+	p, err := db.provider()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range p.ListSources() {
+		all = append(all, s.Version)
+	}
+	return all, nil
+}

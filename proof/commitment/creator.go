@@ -12,8 +12,8 @@ import (
 
 // Role is what a creator did for the work. Its value is its tag in the encoding.
 //
-// It is an int and not a byte, because encoding/json reads every slice of bytes as base64, even when the element has its
-// own text form.
+// It is an int and not a byte, because encoding/json reads every slice of bytes as base64. It does so even when the
+// element has its own text form.
 type Role int
 
 // The roles. Their values are part of the protocol.

@@ -47,7 +47,7 @@ func main() {
 type rule struct {
 	pattern *regexp.Regexp
 	instead string
-	except  string // a match that may stay; "" for none
+	except  *regexp.Regexp // the matches that may stay; nil for none
 }
 
 func readRules(text string) ([]rule, error) {
@@ -72,7 +72,9 @@ func readRules(text string) ([]rule, error) {
 		}
 		r := rule{pattern: re, instead: columns[1]}
 		if len(columns) > 2 {
-			r.except = columns[2]
+			if r.except, err = regexp.Compile("(?i)^(" + columns[2] + ")$"); err != nil {
+				return nil, fmt.Errorf("rules.tsv:%d: %w", n+1, err)
+			}
 		}
 		rules = append(rules, r)
 	}
@@ -128,8 +130,10 @@ func judge(rules []rule, text string) []string {
 	var found []string
 	for _, sentence := range sentences(text) {
 		for _, r := range rules {
-			if m := r.pattern.FindString(sentence); m != "" && !strings.EqualFold(m, r.except) {
-				found = append(found, fmt.Sprintf("%q: %s", short(strings.TrimSpace(m)), r.instead))
+			for _, m := range r.pattern.FindAllString(sentence, -1) {
+				if r.except == nil || !r.except.MatchString(m) {
+					found = append(found, fmt.Sprintf("%q: %s", short(strings.TrimSpace(m)), r.instead))
+				}
 			}
 		}
 		if n := len(strings.Fields(sentence)); n > longest {
@@ -174,11 +178,12 @@ func reader(name string) func([]byte) ([]passage, error) {
 		return func(b []byte) ([]passage, error) { return goText(b, !strings.HasSuffix(name, "_test.go")) }
 	case strings.HasSuffix(name, ".md"):
 		return markdown
-	case strings.HasSuffix(name, ".ts"), strings.HasSuffix(name, ".css"), strings.HasSuffix(name, ".mjs"):
-		return slashes
+	case strings.HasSuffix(name, ".ts"), strings.HasSuffix(name, ".css"), strings.HasSuffix(name, ".js"):
+		return func(b []byte) ([]passage, error) { return slashes(b, !strings.Contains(name, "/test/")) }
 	case strings.HasSuffix(name, ".sql"):
 		return func(b []byte) ([]passage, error) { return lines(b, "--"), nil }
-	case base == "Makefile", base == "run", base == "deps", base == "fuzz", strings.HasSuffix(name, ".sh"):
+	case base == "Makefile", base == "run", base == "deps", base == "fuzz", base == "fonts", base == "environment",
+		strings.HasSuffix(name, ".sh"), strings.HasSuffix(name, ".service"), strings.HasSuffix(name, ".yaml"), strings.HasSuffix(name, ".yml"), strings.HasSuffix(name, ".toml"):
 		return func(b []byte) ([]passage, error) { return lines(b, "#"), nil }
 	case base == "catalogue.json", strings.Contains(name, "locales/en"), strings.HasSuffix(name, "words.json"):
 		return jsonText
@@ -219,12 +224,26 @@ func goText(text []byte, messages bool) ([]passage, error) {
 		}
 		if help := reflectHelp(value); help != "" {
 			all = append(all, passage{line, help})
-		} else if strings.Count(value, " ") > 1 && !strings.ContainsAny(value, "<{") {
-			all = append(all, passage{line, value})
+		} else if !strings.ContainsAny(value, "<{") && !statement.MatchString(value) {
+			all = append(all, literalText(line, value)...)
 		}
 		return true
 	})
 	return all, nil
+}
+
+// statement matches SQL, which is code.
+var statement = regexp.MustCompile(`(?s)^\s*(SELECT|INSERT|UPDATE|DELETE|WITH|CREATE|ALTER)\b|\n\s*(FROM|WHERE|VALUES)\b`)
+
+// literalText returns each line of a string literal that has at least three words.
+func literalText(line int, value string) []passage {
+	var all []passage
+	for _, text := range strings.Split(value, "\n") {
+		if strings.Count(strings.TrimSpace(text), " ") > 1 {
+			all = append(all, passage{line, text})
+		}
+	}
+	return all
 }
 
 func commentText(group *ast.CommentGroup) string {
@@ -235,6 +254,9 @@ func commentText(group *ast.CommentGroup) string {
 		t = strings.TrimSuffix(strings.TrimPrefix(t, "/*"), "*/")
 		if strings.HasPrefix(t, "go:") || strings.HasPrefix(t, "nolint") {
 			t = ""
+		}
+		if strings.TrimSpace(t) == "Output:" {
+			break // the rest is what an example prints
 		}
 		b.WriteString(t + "\n")
 	}
@@ -314,7 +336,7 @@ func markdown(text []byte) ([]passage, error) {
 		if strings.HasPrefix(trimmed, "|") {
 			flush()
 			for _, cell := range strings.Split(plain, "|") {
-				if cell = strings.TrimSpace(cell); cell != "" {
+				if cell = strings.TrimSpace(cell); cell != "" && !enumerates(cell) {
 					all = append(all, passage{i + 1, cell})
 				}
 			}
@@ -330,43 +352,97 @@ func markdown(text []byte) ([]passage, error) {
 	return all, nil
 }
 
-// slashes returns the comments of a file with // and /* */: TypeScript and CSS.
-func slashes(text []byte) ([]passage, error) {
+// enumerates says whether a table's cell is a list of names, and not a sentence.
+func enumerates(cell string) bool {
+	names := strings.Split(cell, ", ")
+	for _, name := range names {
+		if len(strings.Fields(name)) > 7 || strings.HasSuffix(name, ".") {
+			return false
+		}
+	}
+	return len(names) > 3
+}
+
+// slashes returns the comments of a TypeScript, JavaScript or CSS file and, when messages
+// is set, its strings of at least three words.
+func slashes(text []byte, messages bool) ([]passage, error) {
 	var all []passage
-	var block []string
-	begin, inside := 0, false
+	var block []string // the lines of adjacent // comments
+	begin, next := 0, 0
 	flush := func() {
 		all = append(all, paragraphs(begin, block)...)
 		block = nil
 	}
-	for i, line := range strings.Split(string(text), "\n") {
-		trimmed := strings.TrimSpace(line)
-		var comment string
-		switch {
-		case inside:
-			comment, _, _ = strings.Cut(trimmed, "*/")
-			inside = !strings.Contains(trimmed, "*/")
-			comment = strings.TrimPrefix(strings.TrimPrefix(comment, "*"), " ")
-		case strings.HasPrefix(trimmed, "//"):
-			comment = strings.TrimPrefix(strings.TrimPrefix(trimmed, "//"), " ")
-		case strings.HasPrefix(trimmed, "/*"):
-			comment, _, _ = strings.Cut(trimmed[2:], "*/")
-			inside = !strings.Contains(trimmed, "*/")
-			comment = strings.TrimPrefix(strings.TrimPrefix(comment, "*"), " ")
-		default:
-			flush()
-			if _, behind, ok := strings.Cut(trimmed, " // "); ok {
-				all = append(all, passage{i + 1, behind})
+	line := 1
+	code := byte('\n') // the last byte of code that is not a space
+	s := string(text)
+	for i := 0; i < len(s); {
+		rest := s[i:]
+		switch c := s[i]; {
+		case strings.HasPrefix(rest, "//"):
+			comment, _, _ := strings.Cut(rest, "\n")
+			if len(block) > 0 && line != next {
+				flush()
 			}
-			continue
+			if len(block) == 0 {
+				begin = line
+			}
+			block = append(block, inlineCode.ReplaceAllString(strings.TrimPrefix(comment[2:], " "), "x"))
+			next = line + 1
+			if strings.TrimSpace(s[strings.LastIndexByte(s[:i], '\n')+1:i]) != "" {
+				next = 0 // it stands behind code
+			}
+			i += len(comment)
+		case strings.HasPrefix(rest, "/*"):
+			comment, _, _ := strings.Cut(rest[2:], "*/")
+			var text []string
+			for _, l := range strings.Split(comment, "\n") {
+				l = strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(l), "*"), " ")
+				text = append(text, inlineCode.ReplaceAllString(l, "x"))
+			}
+			all = append(all, paragraphs(line, text)...)
+			line += strings.Count(comment, "\n")
+			i += min(len(comment)+4, len(rest))
+		case c == '"' || c == '\'' || c == '`' || c == '/' && strings.IndexByte("\n(,=:[!&|?{};", code) >= 0:
+			n := literal(rest)
+			if value := rest[1:max(1, n-1)]; messages && c != '/' && !strings.ContainsAny(value, "<{") {
+				all = append(all, literalText(line, value)...)
+			}
+			line += strings.Count(rest[:n], "\n")
+			code = c
+			i += n
+		default:
+			if c == '\n' {
+				line++
+			} else if c != ' ' && c != '\t' {
+				code = c
+			}
+			i++
 		}
-		if len(block) == 0 {
-			begin = i + 1
-		}
-		block = append(block, inlineCode.ReplaceAllString(comment, "x"))
 	}
 	flush()
 	return all, nil
+}
+
+// literal returns the length of the string, template or regular expression at the start of s.
+// It ends a string and a regular expression at their line's end at the latest.
+func literal(s string) int {
+	class := false
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[i] == '\\':
+			i++
+		case s[i] == '\n' && s[0] != '`':
+			return i
+		case s[0] == '/' && s[i] == '[':
+			class = true
+		case s[0] == '/' && s[i] == ']':
+			class = false
+		case s[i] == s[0] && !class:
+			return i + 1
+		}
+	}
+	return len(s)
 }
 
 // lines returns the comments that begin with mark and end with their line.
@@ -383,7 +459,7 @@ func lines(text []byte, mark string) []passage {
 		comment, ok := strings.CutPrefix(trimmed, mark)
 		if !ok || strings.HasPrefix(comment, "!") || strings.HasPrefix(comment, " name:") || strings.HasPrefix(comment, " +goose") {
 			flush()
-			if _, behind, ok := strings.Cut(trimmed, " "+mark+" "); ok && mark == "--" {
+			if _, behind, ok := strings.Cut(trimmed, " "+mark+" "); ok && !strings.ContainsAny(behind, `'"`) {
 				all = append(all, passage{i + 1, behind})
 			}
 			continue

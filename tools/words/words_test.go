@@ -78,3 +78,29 @@ func TestTextIsFoundInEveryKindOfFile(t *testing.T) {
 		}
 	}
 }
+
+func TestCodeOfTypeScriptIsNotText(t *testing.T) {
+	source := "const quote = /['\"`]/.test(s) // a rule\n" +
+		"const text = 'the page is told twice'\n" +
+		"f() // the caller\n" +
+		"// The client\n" +
+		"// is told.\n" +
+		"const sql = `a ${b} is told`\n"
+	passages, err := reader("a.ts")([]byte(source))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, p := range passages {
+		all = append(all, p.text)
+	}
+	got := strings.Join(all, "|")
+	for _, want := range []string{"a rule", "the page is told twice", "|the caller|", "The client is told."} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in %q", want, got)
+		}
+	}
+	if strings.Contains(got, "test(") || strings.Contains(got, "${") {
+		t.Errorf("code is read as text: %q", got)
+	}
+}

@@ -111,9 +111,8 @@ func (o Objects) appendTo(file []byte, trailer string, prev int) []byte {
 	return fmt.Appendf(file, "trailer\n<</Size %d%s>>\nstartxref\n%d\n%%%%EOF\n", size, trailer, table)
 }
 
-// PackedFile writes the objects with a cross-reference stream, and those that are no
-// streams, except for some, in an object stream. The predictor is that of the
-// cross-reference stream.
+// PackedFile writes the objects with a cross-reference stream. It writes most objects that
+// are not streams into an object stream. predictor is the one of the cross-reference stream.
 func (o Objects) PackedFile(predictor int, except ...int) []byte {
 	file := []byte(header)
 	last := slices.Max(slices.Collect(maps.Keys(o)))

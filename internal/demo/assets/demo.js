@@ -91,9 +91,9 @@ const closeToast = () => ($('toast').hidden = true);
 $('toast-close').addEventListener('click', closeToast);
 addEventListener('keydown', (e) => e.key === 'Escape' && closeToast());
 
-// Samples. A page cannot put a file into a drag, so a card says which sample it
-// is, and where it lands the file is fetched and given to the widget's own
-// file field, as a person would. The button does the same.
+// Samples. A page cannot put a file into a drag, so the drag carries only the sample's name.
+// The drop handler downloads the file and sets it in the widget's own file field, as a
+// person would. The button does the same.
 
 const dragType = 'application/x-timbre-sample';
 
@@ -158,7 +158,7 @@ stage.addEventListener('drop', (e) => {
 });
 
 const broken = {
-  text: async () => new File(['Dear label,\n\nthis is a letter, not a song.\n'], 'song.wav', { type: 'audio/wav' }),
+  text: async () => new File(['Hello,\n\nthis is a letter, not a song.\n'], 'song.wav', { type: 'audio/wav' }),
   empty: async () => new File([], 'silence.wav', { type: 'audio/wav' }),
   half: async () => {
     const whole = await fetchSample('porch-light.wav', 'audio/wav');
@@ -244,7 +244,7 @@ $('reset').addEventListener('click', () => {
   else widget.reset();
 });
 
-// What just happened.
+// The result.
 
 widget.addEventListener('allfeat:complete', ({ detail }) => {
   $('result-text').textContent = `Your song is number ${detail.atsId}, in block ${detail.blockNumber}.`;

@@ -2,7 +2,7 @@
 // the widget, so that it hears the first event.
 const widget = document.querySelector('ats-widget');
 
-// What a token may do is named after what the widget does.
+// The action of a token, for each mode of the widget.
 const actions = { register: 'register', update: 'update_version', download: 'access' };
 
 // Your backend holds the secret key and mints a short-lived token for this visitor.

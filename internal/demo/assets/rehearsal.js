@@ -37,7 +37,7 @@ function describe() {
   const { cause } = chosen().dataset;
   $('rehearsal-cause').textContent = cause;
   const promise = $('rehearsal-promise');
-  const link = make('a', '', 'What the documentation says');
+  const link = make('a', '', 'Documentation of this code');
   link.href = `/docs/errors#${chosen().value}`;
   promise.replaceChildren(`${otherwise[chosen().value] ?? promises[chosen().dataset.class]} `, link);
 }
@@ -65,7 +65,7 @@ window.fetch = async (input, init) => {
       try {
         code = JSON.parse(text).error?.code;
       } catch {
-        code = response && 'a body that is no JSON';
+        code = response && 'a body that is not JSON';
       }
       const wait = response?.headers.get('Retry-After');
       note(init?.method ?? 'GET', input, response?.status, [code, response?.headers.get('X-Request-Id'), wait && `Retry-After: ${wait}`]);
@@ -93,7 +93,7 @@ window.WebSocket = class extends Socket {
 
 // Fills in the widget as a person would.
 
-/** Calls look now and whenever the widget has drawn, until it returns true or the run is over. */
+/** Calls look now and whenever the widget has drawn, until it returns true or the run ends. */
 async function watch(run, look) {
   await customElements.whenDefined('ats-widget');
   const drawn = new MutationObserver(() => look() && drawn.disconnect());
@@ -101,7 +101,7 @@ async function watch(run, look) {
   if (!run.over.signal.aborted && !look()) drawn.observe(run.widget.shadowRoot, { childList: true, subtree: true, attributes: true });
 }
 
-/** Resolves when the widget shows the part. A run that is over waits no longer. */
+/** Resolves when the widget shows the part. It rejects when the run ends. */
 function shows(run, name) {
   return new Promise((resolve, reject) => {
     run.over.signal.addEventListener('abort', () => reject(run.over.signal.reason));
@@ -132,7 +132,7 @@ async function chooseSong(run) {
   field.dispatchEvent(new Event('change', { bubbles: true }));
 }
 
-/** Goes as far as the stage, and no further: the rest is for whoever watches. */
+/** Fills the form up to the stage. The visitor does the rest. */
 async function fill(run, stage, accessCode) {
   await run.ready; // otherwise the widget would request a second, ordinary token
   if (run.widget.mode === 'update') {

@@ -272,7 +272,7 @@ func (p *Page) WaitForProblem(part string) {
 			return
 		}
 		if time.Now().After(late) {
-			p.t.Fatalf("nothing was said of %q%s", part, p.scene())
+			p.t.Fatalf("no announcement has %q%s", part, p.scene())
 		}
 	}
 }

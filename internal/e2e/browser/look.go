@@ -119,8 +119,8 @@ func (p *Page) LoadAxe(path string) {
 	p.Run(string(source) + "\n;undefined")
 }
 
-// Audit runs the accessibility rules for WCAG 2.2 A and AA and best practices, or only
-// the given rules, on the current state of the page. Each returned line is one violation.
+// Audit runs the given accessibility rules on the current state of the page. Without rules
+// it runs those for WCAG 2.2 A and AA and best practices. Each returned line is one violation.
 func (p *Page) Audit(rules ...string) []string {
 	p.t.Helper()
 	only := "runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}, rules: {'target-size': {enabled: true}}"

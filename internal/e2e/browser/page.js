@@ -1,5 +1,5 @@
-// What the tests add to every page before its own scripts: ears on the
-// document, and ways to find the widgets. It changes nothing.
+// The tests add this script to every page before its own scripts. It listens on the document
+// and finds the widgets. It changes nothing.
 (() => {
   if (globalThis.e2e) return;
   const events = [];
@@ -27,7 +27,7 @@
   const text = (name, i = 0) => hook(name, i)?.textContent.trim() ?? '';
   const state = (i = 0) => widget(i)?.getState?.() ?? {};
 
-  /** What has the focus, through every shadow root. */
+  /** Returns the element with the focus, through every shadow root. */
   function active() {
     let e = document.activeElement;
     while (e?.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;
@@ -45,7 +45,7 @@
     const end = performance.now() + ms;
     for (let found; ; await frame()) {
       find()?.scrollIntoView({ block: 'center', inline: 'nearest', behavior: 'instant' });
-      // What was scrolled is where it seems to be only once it was drawn.
+      // A scrolled element has its final position only after it was drawn.
       await frame();
       const before = spot(find());
       await frame();

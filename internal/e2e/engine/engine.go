@@ -2,7 +2,7 @@
 // for the short flow that is run in each engine. Package browser does the same
 // for Chromium, and much more.
 //
-// Both speak WebDriver: Firefox its second protocol (BiDi) over a socket,
+// Both have WebDriver: Firefox its second protocol (BiDi) over a socket,
 // WebKitGTK the first one over HTTP. WebKitGTK has Safari's engine, but another
 // network, file and clipboard code: it is not Safari.
 package engine
@@ -157,7 +157,7 @@ type source struct {
 	Actions    []map[string]any `json:"actions"`
 }
 
-// The keys that are no letters, as WebDriver names them.
+// The keys other than letters, as WebDriver names them.
 const (
 	Tab   = "\ue004"
 	Enter = "\ue007"

@@ -66,7 +66,7 @@ func openFirefox(t testing.TB, saved string, preferences map[string]any) driver 
 	defer cancel()
 	conn, _, err := websocket.Dial(ctx, address+"/session", nil)
 	if err != nil {
-		t.Fatalf("speak to Firefox: %v", err)
+		t.Fatalf("connect to Firefox: %v", err)
 	}
 	conn.SetReadLimit(64 << 20)
 	t.Cleanup(func() { conn.CloseNow() })

@@ -70,7 +70,7 @@ type Song struct {
 	Commitment    string
 	Price         int64
 	TransactionID string
-	AccessCode    string // as confirm told it
+	AccessCode    string // from the answer of confirm
 	Result        *Result
 }
 

@@ -13,7 +13,7 @@ import (
 
 var classWords = map[string]string{
 	"refresh":  "**Refresh.** The widget pauses, emits `allfeat:token-expired`, and waits up to 60 seconds for `setToken()`. Then it continues. Without a new token it shows FAILED and emits `allfeat:failed` with the code.",
-	"disabled": "**Disabled.** The widget shows its DISABLED screen and emits `allfeat:failed`. There is no retry button, because a retry would fail again.",
+	"disabled": "**Disabled.** The widget shows its DISABLED screen and emits `allfeat:failed`. It has no retry button, because a retry would fail again.",
 	"failed":   "**Failed.** The widget shows its FAILED screen with a retry button and emits `allfeat:failed`.",
 	"inline":   "**Inline.** The widget shows the message next to the field that caused it and emits `allfeat:error` only; the form stays open.",
 	"client":   "**Client.** The widget raises this code itself. No server sends it, and its `requestId` is null.",
@@ -190,7 +190,7 @@ func (r row) rehearsal() string {
 	if r.Rehearse == "code" || r.Section == "version" {
 		mode = "in `mode=\"update\"`"
 	}
-	return fmt.Sprintf("A session that was minted with a test key and `\"rehearse\": \"%s\"` receives it %s, %s.", r.Code, moments[r.Rehearse], mode)
+	return fmt.Sprintf("Mint a session with a test key and `\"rehearse\": \"%s\"`. It receives the code %s, %s.", r.Code, moments[r.Rehearse], mode)
 }
 
 // event returns the event that the widget emits for the code: its name and its detail.

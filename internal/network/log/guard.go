@@ -27,7 +27,7 @@ const (
 	Different Reason = "different"
 	// Unreadable: the stored text is not a checkpoint signed with this log's key.
 	Unreadable Reason = "unreadable"
-	// ClockBehind: the newest block lies in the future.
+	// ClockBehind: the newest block is in the future.
 	ClockBehind Reason = "clock_behind"
 	// ClockJumped: the clock jumped ahead a moment ago, and may be set back again.
 	ClockJumped Reason = "clock_jumped"

@@ -292,8 +292,8 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// A block that was staged before a failover, and that the other database has overtaken
-// since, is never published.
+// A block that was staged before a failover, and while the other database has
+// newer blocks, is never published.
 func TestOvertakenStagedBlock(t *testing.T) {
 	db := storetest.SQLite(t)
 	s := newFaulty()

@@ -1104,7 +1104,7 @@ func TestSilence(t *testing.T) {
 		now = now.Add(time.Second)
 		sequence(t, makes)
 		if noted() != store.Micros(now) {
-			t.Error("no sign of life when it was time for one")
+			t.Error("no heartbeat when one was due")
 		}
 		now = now.Add(c.Silence/3 - time.Second)
 		broadcast(t, asks, stage(t, asks, call(0))...)

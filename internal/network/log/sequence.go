@@ -31,7 +31,7 @@ func (l *Log) Run(ctx context.Context) {
 	defer tick.Stop()
 	// Signal that a sequencer is active before the first block.
 	if err := l.note(ctx); err != nil && ctx.Err() == nil {
-		l.config.Logger.ErrorContext(ctx, "no sign of life", "network", l.config.Network, "error", err)
+		l.config.Logger.ErrorContext(ctx, "heartbeat failed", "network", l.config.Network, "error", err)
 	}
 	for {
 		select {

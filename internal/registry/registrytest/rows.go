@@ -102,7 +102,7 @@ func (c *checker) read() {
 	c.jobs, c.transactions, c.works = map[string]job{}, map[string]transaction{}, map[string]work{}
 	c.titles, c.media = map[string]claim{}, map[string]claim{}
 	c.rows(`SELECT id, organization_id, kind, network, external_user_ref, state, work_id, title_key, asset_key, media_hash, commitment, total_credits, session_jti, base_version, hash_only, test,
-		title || creators || filename || media FROM jobs`, func(scan func(...any) error) error {
+		title || creators || filename || language || reading || CASE WHEN length(declared_hash) > 0 OR length(merkle_root) > 0 THEN 'a hash' ELSE '' END || media FROM jobs`, func(scan func(...any) error) error {
 		var j job
 		err := scan(&j.id, &j.org, &j.kind, &j.network, &j.ref, &j.state, &j.work, &j.titleKey, &j.asset, &j.media, &j.commitment, &j.total, &j.sessionID, &j.base, &j.hashOnly, &j.test, &j.personal)
 		c.jobs[j.id] = j
@@ -114,14 +114,14 @@ func (c *checker) read() {
 		c.transactions[t.id] = t
 		return err
 	})
-	c.rows(`SELECT id, organization_id, network, external_user_ref, ats_id, latest_version, access_code_hash, redacted_at IS NOT NULL, title || title_key FROM works`, func(scan func(...any) error) error {
+	c.rows(`SELECT id, organization_id, network, external_user_ref, ats_id, latest_version, access_code_hash, redacted_at IS NOT NULL, title || title_key || CASE WHEN access_code_issued_at > 0 THEN 'a code' ELSE '' END FROM works`, func(scan func(...any) error) error {
 		var w work
 		err := scan(&w.id, &w.org, &w.network, &w.ref, &w.ats, &w.latest, &w.code, &w.redacted, &w.personal)
 		c.works[w.id] = w
 		return err
 	})
 	c.rows(`SELECT work_id, transaction_id, asset_key, quote, certificate_key, timestamp_until > 0, version, block_number, commitment, media_hash, tx_hash, block_hash,
-		creators || filename || asset_key || certificate_key || media FROM versions ORDER BY work_id, version`, func(scan func(...any) error) error {
+		creators || filename || asset_key || certificate_key || language || CASE WHEN length(merkle_root) > 0 THEN 'a hash' ELSE '' END || media FROM versions ORDER BY work_id, version`, func(scan func(...any) error) error {
 		var v version
 		err := scan(&v.work, &v.transaction, &v.asset, &v.quote, &v.certificate, &v.stampDue, &v.number, &v.block, &v.commitment, &v.media, &v.hash, &v.blockHash, &v.personal)
 		c.versions = append(c.versions, v)

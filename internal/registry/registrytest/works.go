@@ -18,7 +18,7 @@ func (c *checker) jobsAndTransactions() {
 			c.say("job and transaction %s differ: %+v, %+v", id, j, t)
 		}
 		if (j.kind == "add_version") != (j.base > 0) {
-			c.say("job %s (%s) was begun on version %d", id, j.kind, j.base)
+			c.say("job %s (%s) started from version %d", id, j.kind, j.base)
 		}
 		swept := j.asset == "" && (t.state == "failed" || j.reuses() || j.hashOnly)
 		if c.works[j.work].redacted {

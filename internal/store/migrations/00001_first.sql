@@ -16,7 +16,7 @@ CREATE TABLE organizations (
 );
 
 -- A key pair is an integration. Deleting one keeps the row: a call with it is
--- answered "no integration", which is not the same as a key nobody ever had.
+-- answered "no integration", which is not the same as an unknown key.
 CREATE TABLE site_keys (
   site_key        TEXT PRIMARY KEY,
   organization_id TEXT NOT NULL REFERENCES organizations (id),
@@ -140,8 +140,8 @@ CREATE TABLE versions (
   PRIMARY KEY (work_id, version)
 );
 
--- What a confirm reserves and a failure frees: a title within its scope, and
--- the audio bytes within an organization.
+-- A confirm reserves a title within its scope, and the audio bytes within an
+-- organization. A failure releases both.
 CREATE TABLE title_claims (
   organization_id   TEXT NOT NULL,
   network           TEXT NOT NULL,
@@ -189,7 +189,7 @@ CREATE TABLE ledger_entries (
 -- that still finds the size and refused that it started from may commit.
 CREATE TABLE logs (
   network     TEXT PRIMARY KEY,
-  origin      TEXT NOT NULL,   -- fixed for ever: it names the log in every checkpoint
+  origin      TEXT NOT NULL,   -- never changes: it names the log in every checkpoint
   size        BIGINT NOT NULL, -- entries sequenced
   refused     BIGINT NOT NULL, -- entries refused
   blocks      BIGINT NOT NULL,
@@ -202,7 +202,7 @@ CREATE TABLE log_entries (
   received_at BIGINT NOT NULL,
   position    BIGINT NOT NULL, -- within its broadcast
   idx         BIGINT,
-  leaf        BYTEA,           -- what the log holds: the body and what sequencing added
+  leaf        BYTEA,           -- the logged text: the body and the members that sequencing added
   ats_id      BIGINT NOT NULL DEFAULT 0,
   version     BIGINT NOT NULL DEFAULT 0,
   block       BIGINT NOT NULL DEFAULT 0,

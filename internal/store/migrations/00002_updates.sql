@@ -1,16 +1,16 @@
 -- +goose Up
--- A job that updates a work remembers the version that it was begun on.
+-- A job that updates a work has the version that it started from.
 ALTER TABLE jobs ADD COLUMN base_version BIGINT NOT NULL DEFAULT 0;
 
 -- One transaction of a work is in flight at a time.
 CREATE UNIQUE INDEX transactions_one_a_work ON transactions (work_id) WHERE state IN ('confirmed', 'staged', 'broadcast');
 
--- What an organization has ordered in a month is counted against its quota.
+-- The quota counts the transactions of an organization in a month.
 CREATE INDEX transactions_by_organization ON transactions (organization_id, created_at);
 
--- An access code's lifetime runs from when it was given out. One that was
--- replaced is remembered: its holder is told that, and not that there never was
--- such a code. replaced_by is the session that did it, which may ask again.
+-- An access code's lifetime starts at its issue. A replaced code has a row here, so that
+-- its holder receives "expired" and not "not found". replaced_by is the session that
+-- replaced the code; a retry by this session receives the same answer.
 ALTER TABLE works ADD COLUMN access_code_issued_at BIGINT NOT NULL DEFAULT 0;
 UPDATE works SET access_code_issued_at = created_at;
 CREATE TABLE replaced_access_codes (

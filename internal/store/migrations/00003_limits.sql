@@ -1,14 +1,14 @@
 -- +goose Up
--- What is left of a rate limit, as one moment: when the budget will be whole
--- again. A row whose moment has passed says nothing and is swept. Instances on
--- one Postgres share these rows, where they are not logged (see Migrate); on
--- SQLite one process serves, counts in memory, and leaves the table empty.
+-- A rate limit as one time: when the budget will be full again. The sweeper deletes
+-- rows whose time has passed. Processes on one Postgres share these rows, in an
+-- unlogged table (see Migrate). On SQLite the one process counts in memory, and the
+-- table is empty.
 CREATE TABLE budgets (
   key   TEXT PRIMARY KEY,
   whole BIGINT NOT NULL
 );
 
--- The code that a test session rehearses; '' for every other one.
+-- The code that a test session rehearses; '' for all other sessions.
 ALTER TABLE jobs ADD COLUMN rehearse TEXT NOT NULL DEFAULT '';
 ALTER TABLE transactions ADD COLUMN rehearse TEXT NOT NULL DEFAULT '';
 

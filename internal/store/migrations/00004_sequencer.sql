@@ -1,6 +1,6 @@
 -- +goose Up
--- When a sequencer of the log last gave a sign of life: a process that makes no
--- blocks itself learns from it whether anybody does.
+-- The last heartbeat of the log's sequencer. A process that makes no blocks itself
+-- reads from it whether another process does.
 ALTER TABLE logs ADD COLUMN sequencer_at BIGINT NOT NULL DEFAULT 0;
 
 -- +goose Down

@@ -1,8 +1,8 @@
 -- +goose Up
--- Where the certificate of a version is kept; '': none was made yet.
+-- The object key of a version's certificate; '': not made yet.
 ALTER TABLE versions ADD COLUMN certificate_key TEXT NOT NULL DEFAULT '';
 
--- What a search among an end-user's own titles looks at: registry.TitleKey.
+-- The search among an end-user's own titles compares this key (see TitleKey).
 ALTER TABLE works ADD COLUMN title_key TEXT NOT NULL DEFAULT '';
 UPDATE works SET title_key = COALESCE((SELECT j.title_key FROM jobs j JOIN versions v ON v.transaction_id = j.id
   WHERE v.work_id = works.id AND v.version = 1), '');

@@ -1,11 +1,11 @@
 -- +goose Up
--- Until when a version waits for a time-stamp authority's token; 0: it does not,
--- or no longer. It gets one before its certificate is made, or none ever: the
--- certificate holds it. Versions of before get none.
+-- The time until which a version waits for a time stamp; 0: it does not wait (any
+-- more). The certificate contains the time stamp, so a version receives it before its
+-- certificate or never. Versions from before this migration never receive one.
 ALTER TABLE versions ADD COLUMN timestamp_until BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX versions_unstamped ON versions (transaction_id) WHERE timestamp_until > 0;
 
--- The tokens on versions' commitments. They are large, and lists do without them.
+-- The time stamps of versions' commitments. They are large, and lists do not need them.
 CREATE TABLE timestamps (
   work_id TEXT NOT NULL,
   version BIGINT NOT NULL,

@@ -1,26 +1,26 @@
 -- +goose Up
--- A job whose file stays with whoever registers: its hash and size are what the
--- client said, nothing of it is ever stored.
+-- A job whose file is never uploaded: its hash and size are as the client declared
+-- them.
 ALTER TABLE jobs ADD COLUMN hash_only BOOLEAN NOT NULL DEFAULT FALSE;
 
--- What the client said the upload will be; NULL: it did not say. The upload is
--- held to it.
+-- The hash of the upload, as the client declared it; NULL: not declared. Another
+-- upload is refused.
 ALTER TABLE jobs ADD COLUMN declared_hash BYTEA;
 
--- When the personal data of a work was erased; NULL: it was not. What is left of
--- such a work is what the network has of it.
+-- When the personal data of a work was erased; NULL: not erased. An erased work keeps
+-- only the data that the network also has.
 ALTER TABLE works ADD COLUMN redacted_at BIGINT;
 
--- The files of works that were erased. They go at once, and once more when
--- nothing that was under way then can have brought them back. And files that no
--- row names, or not yet: they go at that second time, unless one does by then.
+-- Files to delete. The files of erased works are deleted at once, and again later, when
+-- no operation that ran at the time can still write them. Files that no row names are
+-- deleted only at that later time, unless a row names them by then.
 CREATE TABLE erasures (
   object_key TEXT PRIMARY KEY,
   since      BIGINT NOT NULL,
   erased     BOOLEAN NOT NULL DEFAULT FALSE
 );
 
--- An erased version names nobody, and never gets a certificate.
+-- An erased version has no creators, and never gets a certificate.
 DROP INDEX versions_uncertified;
 CREATE INDEX versions_uncertified ON versions (transaction_id) WHERE certificate_key = '' AND creators <> '';
 

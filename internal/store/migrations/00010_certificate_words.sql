@@ -1,15 +1,13 @@
 -- +goose Up
--- The language that a registration was asked for in, and its certificate is
--- written in: registry.Languages.
+-- The language of a registration and its certificate (see Languages).
 ALTER TABLE jobs ADD COLUMN language TEXT NOT NULL DEFAULT 'en';
 ALTER TABLE versions ADD COLUMN language TEXT NOT NULL DEFAULT 'en';
 
--- The date of issue on the certificate of a version; 0: none was decided yet. It
--- is decided before the certificate is made, so that making it again gives the
--- same file.
+-- The date of issue on the certificate of a version; 0: not set yet. It is stored before
+-- the certificate is made, so that making the certificate again gives the same file.
 ALTER TABLE versions ADD COLUMN issued_at BIGINT NOT NULL DEFAULT 0;
 
--- What certificates say of an organization after its name; '': nothing.
+-- The text on certificates after the organization's name; '': no text.
 ALTER TABLE organizations ADD COLUMN imprint TEXT NOT NULL DEFAULT '';
 
 -- +goose Down

@@ -1,7 +1,6 @@
 -- +goose Up
--- What a person can search the log for besides numbers and transaction hashes.
--- commitment is that in the body; NULL: the row is from before, and Migrate
--- fills it in.
+-- The explorer's search finds entries by commitment, and blocks by hash. commitment is
+-- copied from the body; NULL: a row from before this migration, which Migrate fills.
 ALTER TABLE log_entries ADD COLUMN commitment BYTEA;
 CREATE INDEX log_entries_by_commitment ON log_entries (commitment);
 CREATE INDEX log_blocks_by_hash ON log_blocks (hash);

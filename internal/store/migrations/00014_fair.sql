@@ -1,14 +1,13 @@
 -- +goose Up
--- What was found in the upload of a job: registry.reading. It is not read again
--- until it changes; '': it was not read yet.
+-- The result of reading a job's upload. An unchanged upload is not read again; '': not
+-- read yet.
 ALTER TABLE jobs ADD COLUMN reading TEXT NOT NULL DEFAULT '';
 
--- What waits takes turns by organization (registry/fair.go). In each index stand
--- the organization, the moment before which an item is not tried again, and then
--- the item, so that one lookup finds what an organization has next, however much it
--- has waiting. tries counts attempts that came to nothing.
--- '-': nobody's, or of a process of the release before that still runs. '' is no
--- organization: a turn begins behind it.
+-- Queues serve organizations in turn (ADR 59). Each index has the organization, then the
+-- time before which an item is not tried again, then the item. One lookup therefore
+-- finds the next item of an organization, however many it has. tries counts failed
+-- attempts. The organization '-' means: unknown, or written by a process of an older
+-- release. The organization '' is never used: a turn starts after it.
 ALTER TABLE versions ADD COLUMN organization_id TEXT NOT NULL DEFAULT '-';
 UPDATE versions SET organization_id = COALESCE((SELECT w.organization_id FROM works w WHERE w.id = versions.work_id), '-');
 ALTER TABLE versions ADD COLUMN certificate_at BIGINT NOT NULL DEFAULT 0;
@@ -20,10 +19,10 @@ CREATE INDEX versions_uncertified ON versions (organization_id, certificate_at, 
   WHERE certificate_key = '' AND creators <> '' AND timestamp_until = 0;
 DROP INDEX versions_unstamped;
 CREATE INDEX versions_unstamped ON versions (organization_id, timestamp_at, transaction_id DESC) WHERE timestamp_until > 0;
--- Whose patience is over.
+-- The versions that waited for too long.
 CREATE INDEX versions_overdue ON versions (timestamp_until) WHERE timestamp_until > 0;
 
--- '-': from before, whosever it was.
+-- '-': a row from before this migration.
 ALTER TABLE erasures ADD COLUMN organization_id TEXT NOT NULL DEFAULT '-';
 ALTER TABLE erasures ADD COLUMN due_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE erasures ADD COLUMN tries BIGINT NOT NULL DEFAULT 0;

@@ -5,9 +5,9 @@
 ALTER TABLE logs ADD COLUMN pending BYTEA;
 ALTER TABLE logs ADD COLUMN pending_checkpoint TEXT NOT NULL DEFAULT '';
 ALTER TABLE logs ADD COLUMN pending_at BIGINT NOT NULL DEFAULT 0;
--- Where the newest checkpoint is kept outside of this database; '': not kept yet.
+-- The place outside of this database that has the newest checkpoint; '': none yet.
 ALTER TABLE logs ADD COLUMN kept_at TEXT NOT NULL DEFAULT '';
--- Why no block may be made, as JSON, for processes that make none; '': blocks may be made.
+-- The reason why the log makes no blocks, as JSON, for other processes; '': it makes blocks.
 ALTER TABLE logs ADD COLUMN stopped TEXT NOT NULL DEFAULT '';
 -- A repair put the entry back, and this database has no registration of it.
 ALTER TABLE log_entries ADD COLUMN lost BOOLEAN NOT NULL DEFAULT FALSE;

@@ -1,23 +1,22 @@
 -- +goose Up
--- What a test key began. Only test keys reach it, and live keys what is theirs.
--- What was begun before this column and cannot be told apart counts as live.
+-- test is set for jobs, transactions and works of test keys. Test keys reach only these,
+-- and live keys only the others. Older rows count as live unless a test key is known.
 ALTER TABLE jobs ADD COLUMN test BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE transactions ADD COLUMN test BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE works ADD COLUMN test BOOLEAN NOT NULL DEFAULT FALSE;
 UPDATE jobs SET test = TRUE WHERE kind = 'register' AND network = 'testnet' AND (rehearse <> ''
   OR session_jti IN (SELECT s.jti FROM sessions s JOIN site_keys k ON k.site_key = s.site_key WHERE k.test));
 UPDATE works SET test = TRUE WHERE id IN (SELECT work_id FROM jobs WHERE test AND kind = 'register');
--- A version belongs to its work, whichever key began it.
+-- A version has the test flag of its work, whichever key started it.
 UPDATE jobs SET test = TRUE WHERE kind <> 'register' AND work_id IN (SELECT id FROM works WHERE test);
 UPDATE transactions SET test = TRUE WHERE id IN (SELECT id FROM jobs WHERE test);
 
--- The claims of test keys are in a scope of their own, which has its name in the
--- column network: registry.claimScope.
+-- The claims of test keys have a separate scope, in the column network: "testnet/test".
 UPDATE title_claims SET network = network || '/test' WHERE work_id IN (SELECT work_id FROM jobs WHERE test);
 UPDATE media_claims SET network = network || '/test' WHERE work_id IN (SELECT work_id FROM jobs WHERE test);
 
--- What an administrator lists sessions by, and revokes them by. end_user is a hash of
--- the host's reference, '' without one: session.endUser.
+-- Administrators list and revoke sessions by these columns. end_user is a hash of the
+-- host's reference for the end-user, '' without one.
 ALTER TABLE sessions ADD COLUMN action TEXT NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN network TEXT NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN end_user TEXT NOT NULL DEFAULT '';

@@ -268,5 +268,5 @@ func unprivileged() (*syscall.Credential, error) {
 		gid, _ := strconv.Atoi(u.Gid)
 		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 	}
-	return nil, errors.New("running as root, and neither postgres nor nobody is an account here")
+	return nil, errors.New("running as root, and this machine has no account that can run Postgres")
 }

@@ -1,5 +1,5 @@
 // Package placeholder fills the {size_mb} and {max_mb} of catalogue messages. Package fault and its
-// generator share it, so the examples in the documentation read exactly like real errors.
+// generator share it, so the examples in the documentation read exactly like real errors. It knows no code.
 package placeholder
 
 import (
