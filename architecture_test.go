@@ -28,7 +28,8 @@ var rooms = map[string]struct {
 	"fault/internal/placeholder": {nil, "shared by fault and its generator"},
 
 	"internal/store":           {[]string{"internal/legible", "internal/store/query"}, "it knows transactions, not what they mean; a migration makes keys of titles anew"},
-	"internal/store/query":     {nil, "generated"},
+	"internal/store/query":     {[]string{"internal/state"}, "generated"},
+	"internal/state":           {nil, "states and their changes, as data: everybody may read them"},
 	"internal/store/storetest": {[]string{"internal/store"}, "gives tests databases"},
 
 	"internal/space": {nil, "what file systems say; it knows no file"},
@@ -69,15 +70,15 @@ var rooms = map[string]struct {
 	"internal/claims":     {[]string{"fault", "internal/record", "internal/store", "internal/store/query"}, "what a job reserves and a failed transaction gives back: both sides are here"},
 	"internal/files":      {[]string{"fault", "internal/blob", "internal/record", "internal/store", "internal/store/query"}, "which files jobs and works have; it opens none"},
 
-	"internal/intake": {[]string{"commitment", "fault", "internal/accesscode", "internal/blob", "internal/claims", "internal/credits", "internal/files", "internal/legible", "internal/media", "internal/network", "internal/record", "internal/session", "internal/share", "internal/space", "internal/store", "internal/store/query"},
+	"internal/intake": {[]string{"commitment", "fault", "internal/accesscode", "internal/blob", "internal/claims", "internal/credits", "internal/files", "internal/legible", "internal/media", "internal/network", "internal/record", "internal/session", "internal/share", "internal/space", "internal/state", "internal/store", "internal/store/query"},
 		"jobs up to the confirm; it sends nothing to a network"},
-	"internal/anchoring": {[]string{"commitment", "fault", "internal/accesscode", "internal/claims", "internal/credits", "internal/network", "internal/record", "internal/store", "internal/store/query", "internal/work"},
+	"internal/anchoring": {[]string{"commitment", "fault", "internal/accesscode", "internal/claims", "internal/credits", "internal/network", "internal/record", "internal/state", "internal/store", "internal/store/query", "internal/work"},
 		"transactions up to their end; it knows no caller and no file"},
-	"internal/works": {[]string{"commitment", "fault", "internal/accesscode", "internal/blob", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/record", "internal/session", "internal/store", "internal/store/query"},
+	"internal/works": {[]string{"commitment", "fault", "internal/accesscode", "internal/blob", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query"},
 		"reads what is registered; it drives nothing"},
 	"internal/issuing": {[]string{"commitment", "evidence", "fault", "internal/blob", "internal/files", "internal/network", "internal/record", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
 		"proofs of final versions; it knows no caller and no layout"},
-	"internal/erasing": {[]string{"commitment", "fault", "internal/blob", "internal/files", "internal/network", "internal/record", "internal/space", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
+	"internal/erasing": {[]string{"commitment", "fault", "internal/blob", "internal/files", "internal/network", "internal/record", "internal/space", "internal/state", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
 		"removes what must not stay; it knows no caller"},
 
 	"internal/registry": {[]string{"internal/accesscode", "internal/anchoring", "internal/blob", "internal/crash", "internal/credits", "internal/erasing", "internal/intake", "internal/issuing", "internal/network", "internal/space", "internal/store", "internal/work", "internal/works"},

@@ -398,7 +398,7 @@ func (s *song) state() string {
 	if err != nil {
 		s.w.t.Fatal(err)
 	}
-	return row.State
+	return string(row.State)
 }
 
 func (s *song) wantFinal() {

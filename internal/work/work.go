@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Signal wakes a worker. The zero value wakes nobody; see [NewSignal].
+// Signal wakes a worker. A nil Signal wakes no worker; see [NewSignal].
 type Signal chan struct{}
 
 // NewSignal makes a signal for one worker.

@@ -9,6 +9,7 @@ import (
 	"timbre.example/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
+	"timbre.example/internal/state"
 	"timbre.example/internal/store"
 )
 
@@ -27,12 +28,12 @@ func (s *Service) Transaction(ctx context.Context, id string) (View, error) {
 		return View{}, err
 	}
 	switch t.State {
-	case "failed":
+	case state.TransactionFailed:
 		v.Done = &Outcome{Failure: &fault.Body{}}
 		if err := json.Unmarshal([]byte(t.Failure), v.Done.Failure); err != nil {
 			return View{}, err
 		}
-	case "final":
+	case state.TransactionFinal:
 		hash := record.Hex(t.TxHash)
 		v.Done = &Outcome{
 			TxHash: hash, BlockNumber: t.BlockNumber, BlockHash: record.Hex(t.BlockHash), AtsID: t.AtsID, WorkID: t.WorkID, At: store.Time(row.RegisteredAt),
