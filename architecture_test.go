@@ -50,9 +50,9 @@ var rooms = map[string]struct {
 	"internal/network/log/leaf":       {nil, "the texts that are logged: verifiers read them"},
 
 	"internal/credits": {[]string{"fault", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
-	"internal/session": {[]string{"fault", "internal/credits", "internal/legible", "internal/network", "internal/store", "internal/store/query"}, "who is calling; the balance is part of the mint's check"},
+	"internal/session": {[]string{"fault", "internal/credits", "internal/legible", "internal/network", "internal/store", "internal/store/query", "internal/work"}, "who is calling; the balance is part of the mint's check"},
 
-	"internal/limit": {[]string{"internal/store", "internal/store/query"}, "counts calls by key; what a key is, and how a refusal reads, is its caller's"},
+	"internal/limit": {[]string{"internal/store", "internal/store/query", "internal/work"}, "counts calls by key; what a key is, and how a refusal reads, is its caller's"},
 
 	"internal/share": {nil, "slots by turns; whose and for what is its caller's"},
 
@@ -64,7 +64,7 @@ var rooms = map[string]struct {
 
 	"internal/work": {nil, "the loop of all background work; what a step does is its caller's"},
 
-	"internal/record":     {[]string{"fault", "internal/store", "internal/store/query"}, "values in rows that several rooms share; it decides nothing"},
+	"internal/record":     {[]string{"commitment", "fault", "internal/credits", "internal/store", "internal/store/query"}, "values in rows that several rooms share; it decides nothing"},
 	"internal/accesscode": {[]string{"fault"}, "a code from a secret; which work it opens is its callers'"},
 	"internal/turns":      {nil, "an order; what waits is its callers'"},
 	"internal/claims":     {[]string{"fault", "internal/record", "internal/store", "internal/store/query"}, "what a job reserves and a failed transaction gives back: both sides are here"},
@@ -74,7 +74,7 @@ var rooms = map[string]struct {
 		"jobs up to the confirm; it sends nothing to a network"},
 	"internal/anchoring": {[]string{"commitment", "fault", "internal/accesscode", "internal/claims", "internal/credits", "internal/network", "internal/record", "internal/state", "internal/store", "internal/store/query", "internal/work"},
 		"transactions up to their end; it knows no caller and no file"},
-	"internal/works": {[]string{"commitment", "fault", "internal/accesscode", "internal/blob", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query"},
+	"internal/works": {[]string{"commitment", "fault", "internal/accesscode", "internal/blob", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query", "internal/work"},
 		"reads what is registered; it drives nothing"},
 	"internal/issuing": {[]string{"commitment", "evidence", "fault", "internal/blob", "internal/files", "internal/network", "internal/record", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
 		"proofs of final versions; it knows no caller and no layout"},

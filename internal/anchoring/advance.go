@@ -25,11 +25,16 @@ const PagesInTurn = 16
 func (s *Service) Advance(ctx context.Context, n network.Network) error {
 	var all []error
 	type step struct {
+		name string
 		from state.Transaction
 		take func(context.Context, network.Network, []query.Transaction) error
 		seen map[string]string // by organization: how far this call has come
 	}
-	steps := []step{{state.TransactionConfirmed, s.stage, map[string]string{}}, {state.TransactionStaged, s.broadcast, map[string]string{}}, {state.TransactionBroadcast, s.finish, map[string]string{}}}
+	steps := []step{
+		{"stage", state.TransactionConfirmed, s.stage, map[string]string{}},
+		{"broadcast", state.TransactionStaged, s.broadcast, map[string]string{}},
+		{"finish", state.TransactionBroadcast, s.finish, map[string]string{}},
+	}
 	more := true
 	for page := 0; more && ctx.Err() == nil; page++ {
 		if page == PagesInTurn {
@@ -46,7 +51,7 @@ func (s *Service) Advance(ctx context.Context, n network.Network) error {
 				continue
 			}
 			if err := step.take(ctx, n, rows); err != nil {
-				all = append(all, fmt.Errorf("%s: %w", step.from, err))
+				all = append(all, fmt.Errorf("%s: %w", step.name, err))
 			}
 		}
 	}

@@ -62,7 +62,7 @@ func (s *Service) Confirm(ctx context.Context, c session.Caller, jobID, requestI
 		}
 		if n, err = tx.InsertTransaction(ctx, query.InsertTransactionParams{
 			ID: jobID, OrganizationID: job.OrganizationID, Network: job.Network, Kind: job.Kind, WorkID: job.WorkID, AtsID: job.AtsID,
-			Commitment: job.Commitment, TotalCredits: job.TotalCredits, Steps: record.Steps(nil, tx.Now, record.StepValidating), RequestID: requestID, Rehearse: job.Rehearse, Test: job.Test, Now: store.Micros(tx.Now),
+			Commitment: job.Commitment, TotalCredits: job.TotalCredits, Steps: record.AppendSteps(nil, tx.Now, record.StepValidating), RequestID: requestID, Rehearse: job.Rehearse, Test: job.Test, Now: store.Micros(tx.Now),
 		}); err != nil {
 			return err
 		}

@@ -3,8 +3,8 @@ package works
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
+	"fmt"
 
 	"timbre.example/fault"
 	"timbre.example/internal/network"
@@ -24,15 +24,16 @@ func (s *Service) Transaction(ctx context.Context, id string) (View, error) {
 	}
 	t := row.Transaction
 	v := View{ID: t.ID, Organization: t.OrganizationID, Kind: t.Kind, Rehearse: fault.Code(t.Rehearse), CreatedAt: store.Time(t.CreatedAt), UpdatedAt: store.Time(t.UpdatedAt)}
-	if v.Steps, err = record.ParseSteps(t.Steps); err != nil {
-		return View{}, err
+	if v.Steps, err = record.TransactionSteps(t); err != nil {
+		return View{}, fmt.Errorf("view: %w", err)
 	}
 	switch t.State {
 	case state.TransactionFailed:
-		v.Done = &Outcome{Failure: &fault.Body{}}
-		if err := json.Unmarshal([]byte(t.Failure), v.Done.Failure); err != nil {
-			return View{}, err
+		failure, err := record.TransactionFailure(t)
+		if err != nil {
+			return View{}, fmt.Errorf("view: %w", err)
 		}
+		v.Done = &Outcome{Failure: failure.Err(), RequestID: t.RequestID}
 	case state.TransactionFinal:
 		hash := record.Hex(t.TxHash)
 		v.Done = &Outcome{
