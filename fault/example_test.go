@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 // Code returns a fault like any other error. The HTTP layer turns every error into one body.

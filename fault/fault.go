@@ -20,7 +20,7 @@ import (
 	"slices"
 	"time"
 
-	"timbre.example/fault/internal/placeholder"
+	"timbre.example/internal/fault/internal/placeholder"
 )
 
 // Code is the stable name of one kind of error, such as "session.invalid_token". It implements error only so that

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 func TestEveryCodeIsThere(t *testing.T) {

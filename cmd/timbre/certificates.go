@@ -6,10 +6,10 @@ import (
 	"os"
 	"time"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/certificate"
 	"timbre.example/internal/issuing"
 	"timbre.example/internal/record"
+	"timbre.example/proof/evidence"
 )
 
 // signingFlags name the certificate and the key that sign the PDF certificates.

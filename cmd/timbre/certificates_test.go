@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/certificate"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/issuing"
+	"timbre.example/proof/evidence"
 )
 
 func TestCertificateLeadsToThePageOfItsWork(t *testing.T) {

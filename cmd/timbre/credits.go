@@ -7,8 +7,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 )

@@ -14,9 +14,9 @@ import (
 	"syscall"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/demo"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 )

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 // shell returns the blocks of a document that a reader would paste into a shell. The test

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 type errorsCmd struct {

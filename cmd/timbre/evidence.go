@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"slices"
 
-	"timbre.example/evidence"
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/evidence"
 )
 
 // versionFlags name a version of a work, and the secret that is needed to prove it.

@@ -14,11 +14,11 @@ import (
 	"strings"
 	"time"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/certificate"
 	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
+	"timbre.example/proof/evidence"
 )
 
 type logCmd struct {

@@ -18,7 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 	_ "golang.org/x/crypto/x509roots/fallback" // for a container image without root certificates
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 // release is the version that the release build sets with -X; "" in every other build. It

@@ -8,7 +8,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 var notFound = fault.CommonNotFound()

@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/certificate"
+	"timbre.example/proof/evidence"
 )
 
 // verifyCmd checks evidence offline: it opens only the files that the flags name.

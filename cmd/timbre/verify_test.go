@@ -13,9 +13,9 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/certificate"
 	"timbre.example/internal/certificate/pdftest"
+	"timbre.example/proof/evidence"
 )
 
 // A file that is not evidence is refused with a clear message.

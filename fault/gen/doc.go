@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"timbre.example/fault/internal/placeholder"
+	"timbre.example/internal/fault/internal/placeholder"
 )
 
 var classWords = map[string]string{

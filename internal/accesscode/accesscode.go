@@ -11,7 +11,7 @@ import (
 	"regexp"
 	"strings"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 // Secret derives access codes. With it and the database every code can be computed, so it

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 
-	"timbre.example/fault"
 	"timbre.example/internal/accesscode"
 	"timbre.example/internal/claims"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"

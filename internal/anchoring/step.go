@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 
-	"timbre.example/commitment"
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/commitment"
 )
 
 // stage builds and signs the transactions. It stores the exact bytes and their hash before

@@ -6,11 +6,11 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"timbre.example/commitment"
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/record"
 	"timbre.example/internal/works"
+	"timbre.example/proof/commitment"
 )
 
 // codeParam is the path parameter of every route that takes an access code. unlock reads it,

@@ -21,11 +21,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
-	"timbre.example/commitment"
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/session"
+	"timbre.example/proof/commitment"
 )
 
 // The bounds of JSON bodies, in bytes.

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/blob/s3test"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store/storetest"
 )

@@ -11,7 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 // The rules for names of members.

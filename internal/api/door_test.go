@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/store/storetest"
 )

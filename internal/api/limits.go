@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/limit"
 )
 

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/api"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"

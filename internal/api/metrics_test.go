@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
 )

@@ -13,7 +13,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/oklog/ulid/v2"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 // exchange collects what is known of a request while it is served, for one log line at its

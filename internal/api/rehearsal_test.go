@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store/storetest"

@@ -8,7 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 // refusalHeaders sets the headers of a refusal.

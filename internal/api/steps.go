@@ -3,7 +3,7 @@ package api
 import (
 	"time"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/record"
 	"timbre.example/internal/works"
 )

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 // followersOfOne is how many streams may follow one transaction, and so one session: a

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"testing"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 // One organization has at most half of the streams, however many transactions it has.

@@ -9,13 +9,13 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
-	"timbre.example/commitment"
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/works"
+	"timbre.example/proof/commitment"
 )
 
 // The structs below are the wire contract. Their types make no member required, and unknown

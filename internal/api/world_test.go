@@ -21,10 +21,10 @@ import (
 
 	"go.uber.org/goleak"
 
-	"timbre.example/fault"
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/issuing"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/network"

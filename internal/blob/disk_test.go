@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/blob/blobtest"
+	"timbre.example/internal/fault"
 )
 
 var signingKey = []byte("a key of the tests, 32 bytes long")

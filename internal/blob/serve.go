@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/space"
 )
 

@@ -18,8 +18,8 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/fault"
 )
 
 // reply is a response that was read completely.

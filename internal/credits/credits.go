@@ -17,7 +17,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )

@@ -23,7 +23,7 @@ import (
 	"strings"
 	"time"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 //go:embed assets session.go

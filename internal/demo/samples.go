@@ -6,7 +6,7 @@ import (
 	"path"
 	"strings"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 // piece is a song that visitors can try.

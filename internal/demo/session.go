@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 // sessions is the backend that every integrator writes: the page asks it for a

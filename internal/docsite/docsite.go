@@ -21,7 +21,7 @@ import (
 	"sync"
 
 	"timbre.example/docs"
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 // contents is the reading order of the pages, and the order of the menu. The decisions

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"timbre.example/docs"
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/widget"
 )
 

@@ -16,9 +16,9 @@ import (
 	"testing"
 
 	"timbre.example/docs"
-	"timbre.example/fault"
 	"timbre.example/internal/e2e/browser"
 	"timbre.example/internal/e2e/harness"
+	"timbre.example/internal/fault"
 	"timbre.example/widget"
 )
 

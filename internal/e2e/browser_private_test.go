@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/e2e/browser"
 	"timbre.example/internal/e2e/harness"
+	"timbre.example/proof/evidence"
 )
 
 // counting counts the workers of the page, from before the widget is there.

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"timbre.example/fault"
 	"timbre.example/internal/e2e/browser"
 	"timbre.example/internal/e2e/harness"
+	"timbre.example/internal/fault"
 )
 
 // TestDemoRehearses rehearses every possible code with the demo's form, each with one

@@ -17,9 +17,9 @@ import (
 
 	_ "modernc.org/sqlite"
 
-	"timbre.example/fault"
 	"timbre.example/internal/e2e/browser"
 	"timbre.example/internal/e2e/harness"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/store/storetest"
 )
 

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"timbre.example/fault"
 	"timbre.example/internal/e2e/browser"
 	"timbre.example/internal/e2e/engine"
 	"timbre.example/internal/e2e/harness"
+	"timbre.example/internal/fault"
 )
 
 // listen is the tests' own script, before those of the page.

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"timbre.example/fault"
 	"timbre.example/internal/e2e/browser"
 	"timbre.example/internal/e2e/harness"
+	"timbre.example/internal/fault"
 )
 
 // published opens a page with the double of the published widgets, in Chromium.

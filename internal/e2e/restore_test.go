@@ -15,13 +15,13 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/blob/s3test"
 	"timbre.example/internal/e2e/harness"
 	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/registry/registrytest"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/proof/evidence"
 )
 
 // backUp copies the database of a running server, as docs/operating.md says, and

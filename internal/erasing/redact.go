@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"

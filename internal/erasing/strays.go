@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
 	"timbre.example/internal/state"
 	"timbre.example/internal/store"

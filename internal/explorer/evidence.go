@@ -8,9 +8,9 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/network/log"
-	"timbre.example/internal/network/log/leaf"
+	"timbre.example/proof/evidence"
+	"timbre.example/proof/evidence/leaf"
 )
 
 // check is one check in words, and whether it passed.

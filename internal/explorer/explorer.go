@@ -24,7 +24,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log"
 )

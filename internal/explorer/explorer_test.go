@@ -20,8 +20,8 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"timbre.example/fault"
 	"timbre.example/internal/explorer"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log"
 	"timbre.example/internal/store"

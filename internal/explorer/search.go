@@ -11,7 +11,7 @@ import (
 	"strings"
 	"unicode"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log"

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log"
 )

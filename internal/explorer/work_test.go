@@ -17,12 +17,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
-	"timbre.example/internal/network/log/leaf"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/proof/evidence/leaf"
 )
 
 // ask is get with headers. They are given as name, value, name, value.

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 
-	"timbre.example/commitment"
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/commitment"
 )
 
 // acceptable returns the commitment of the job with a file of this hash, or why the job

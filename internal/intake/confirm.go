@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/claims"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
 	"timbre.example/internal/media"
 	"timbre.example/internal/record"

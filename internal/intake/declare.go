@@ -6,8 +6,8 @@ import (
 	"encoding/hex"
 	"strings"
 
-	"timbre.example/fault"
 	"timbre.example/internal/claims"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"

@@ -8,10 +8,10 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"timbre.example/commitment"
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
+	"timbre.example/proof/commitment"
 )
 
 // The limits of the texts that describe a work, in characters.

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"timbre.example/commitment"
 	"timbre.example/internal/network"
+	"timbre.example/proof/commitment"
 )
 
 // FuzzLanguage: every header gives one of Languages, each of Languages is found by its own

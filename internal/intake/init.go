@@ -5,8 +5,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"timbre.example/fault"
 	"timbre.example/internal/claims"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"

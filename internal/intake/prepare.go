@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 
-	"timbre.example/commitment"
-	"timbre.example/fault"
 	"timbre.example/internal/claims"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/commitment"
 )
 
 // Prepare reads the uploaded file once, computes the commitment, asks the network whether it

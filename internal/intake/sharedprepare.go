@@ -5,7 +5,7 @@ import (
 	"errors"
 	"sync"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 // sharedPrepares lets simultaneous prepares of one job share one read of its file. Without

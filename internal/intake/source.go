@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/claims"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store/query"

@@ -5,8 +5,8 @@ import (
 	"database/sql"
 	"errors"
 
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"

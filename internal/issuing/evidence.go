@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 
-	"timbre.example/commitment"
-	"timbre.example/evidence"
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/commitment"
+	"timbre.example/proof/evidence"
 )
 
 // Evidence returns the proof of a version of a work; version 0 is the latest. Every call

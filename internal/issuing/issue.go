@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/evidence"
 )
 
 // defaultLanguage is the language of certificates whose version has none: versions of the

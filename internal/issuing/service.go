@@ -9,11 +9,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 	"timbre.example/internal/work"
+	"timbre.example/proof/evidence"
 )
 
 // Config configures a Service. Evidence and Issue need only DB, Networks and Reached.

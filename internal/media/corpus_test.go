@@ -21,7 +21,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 // opinion is the result of libav (ffprobe and ffmpeg) for a file.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/gabriel-vasile/mimetype"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 // Format is the usual name of a supported audio format.

@@ -20,7 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 // fixtures are the accepted files of testdata. Their values come from the tools of

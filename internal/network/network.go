@@ -11,7 +11,7 @@ import (
 	"errors"
 	"time"
 
-	"timbre.example/evidence"
+	"timbre.example/proof/evidence"
 )
 
 // Name identifies a network on the wire.

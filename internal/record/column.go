@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"timbre.example/commitment"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/commitment"
 )
 
 // column reads a column with JSON. The error of a corrupt column names the column and its

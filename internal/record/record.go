@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"time"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store/query"
 )

@@ -3,7 +3,7 @@ package record
 import (
 	"time"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 // StepCode names a step of a transaction. Package api has its text and its percentage.

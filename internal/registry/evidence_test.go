@@ -6,12 +6,12 @@ import (
 	"path/filepath"
 	"testing"
 
-	"timbre.example/evidence"
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log"
 	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/proof/evidence"
 )
 
 // proved returns the evidence of a version as a document, verified with the recording and

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/anchoring"
 	"timbre.example/internal/erasing"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/issuing"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"

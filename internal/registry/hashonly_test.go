@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"timbre.example/fault"
 	"timbre.example/internal/e2e/faultproxy"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
 )

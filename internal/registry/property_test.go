@@ -13,7 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/session"

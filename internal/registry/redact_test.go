@@ -15,9 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/evidence"
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/issuing"
@@ -28,6 +27,7 @@ import (
 	"timbre.example/internal/store/storetest"
 	"timbre.example/internal/turns"
 	"timbre.example/internal/works"
+	"timbre.example/proof/evidence"
 )
 
 // The effect of a redaction on each column. The test fails until a new column has an entry here.

@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/anchoring"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/erasing"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/network"

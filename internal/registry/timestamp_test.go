@@ -9,13 +9,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"timbre.example/evidence"
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/issuing"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/timestamp"
 	"timbre.example/internal/timestamp/tsatest"
 	"timbre.example/internal/turns"
+	"timbre.example/proof/evidence"
 )
 
 // stamps gives the world a real authority.

@@ -17,11 +17,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"timbre.example/commitment"
-	"timbre.example/evidence"
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/issuing"
 	"timbre.example/internal/network"
@@ -31,6 +29,8 @@ import (
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
 	"timbre.example/internal/works"
+	"timbre.example/proof/commitment"
+	"timbre.example/proof/evidence"
 )
 
 // world is a registry in real surroundings, except for the network and the clock.

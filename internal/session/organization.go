@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 )
 
 func TestPattern(t *testing.T) {

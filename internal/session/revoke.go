@@ -11,7 +11,7 @@ import (
 
 	"github.com/lestrrat-go/jwx/v3/jwt"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"

@@ -16,7 +16,7 @@ import (
 	"regexp"
 	"time"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 )

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"

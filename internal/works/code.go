@@ -6,8 +6,8 @@ import (
 	"errors"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/accesscode"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"

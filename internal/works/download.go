@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/media"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"

@@ -11,15 +11,15 @@ import (
 	"strings"
 	"time"
 
-	"timbre.example/commitment"
-	"timbre.example/fault"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/commitment"
 )
 
 // OwnVersion is a final version of an end-user's work.

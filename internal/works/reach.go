@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"errors"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store/query"

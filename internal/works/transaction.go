@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
 	"timbre.example/internal/state"

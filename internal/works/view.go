@@ -3,7 +3,7 @@ package works
 import (
 	"time"
 
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/record"
 )
 

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"time"
 
-	"timbre.example/commitment"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/commitment"
 )
 
 // Work is a registered work as it is now, for callers who may update it.

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"timbre.example/evidence"
+	"timbre.example/proof/evidence"
 )
 
 // TestThePageAgrees compares the page with package evidence, check by check, on documents that were

@@ -9,11 +9,11 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/evidence"
 )
 
 // Reason is why a log is stopped.

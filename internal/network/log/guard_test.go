@@ -10,12 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log"
 	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/proof/evidence"
 )
 
 // faulty is a checkpoint store that fails on request.

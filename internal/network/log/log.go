@@ -37,9 +37,9 @@ import (
 	"timbre.example/internal/crash"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log/checkpoint"
-	"timbre.example/internal/network/log/leaf"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/evidence/leaf"
 )
 
 // ProtocolVersion is the one commitment protocol that the log accepts.

@@ -23,14 +23,14 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
 
-	"timbre.example/evidence"
-	"timbre.example/fault"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log"
-	"timbre.example/internal/network/log/leaf"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/proof/evidence"
+	"timbre.example/proof/evidence/leaf"
 )
 
 const origin = "timbre.example/log/testnet"

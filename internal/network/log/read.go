@@ -10,10 +10,10 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/evidence"
 )
 
 // ErrNotFound is wrapped if the log has no such entry, block, tile or size.

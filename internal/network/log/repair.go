@@ -13,10 +13,10 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"timbre.example/evidence"
-	"timbre.example/internal/network/log/leaf"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/evidence"
+	"timbre.example/proof/evidence/leaf"
 )
 
 // Repair restores entries of a log whose database lacks them. It reads them from

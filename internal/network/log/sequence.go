@@ -15,9 +15,9 @@ import (
 
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log/checkpoint"
-	"timbre.example/internal/network/log/leaf"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/proof/evidence/leaf"
 )
 
 // errOvertaken rolls a block back if another sequencer was faster.

@@ -21,9 +21,9 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
-	"timbre.example/evidence"
 	"timbre.example/internal/network"
-	"timbre.example/internal/network/log/leaf"
+	"timbre.example/proof/evidence"
+	"timbre.example/proof/evidence/leaf"
 )
 
 // Op is a method of the seam.

@@ -10,7 +10,7 @@ import (
 	"maps"
 	"slices"
 
-	"timbre.example/internal/network/log/leaf"
+	"timbre.example/proof/evidence/leaf"
 )
 
 // network: every final transaction is on its network exactly once, and the network has no
