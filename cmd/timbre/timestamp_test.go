@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/proof/evidence"
 	"timbre.example/internal/timestamp/tsatest"
+	"timbre.example/proof/evidence"
 )
 
 // With TSA_URL, the evidence of a registration has a token that OpenSSL accepts for the
