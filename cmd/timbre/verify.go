@@ -21,13 +21,13 @@ import (
 
 // verifyCmd checks evidence offline: it opens only the files that the flags name.
 type verifyCmd struct {
-	Evidence    string      `example:"certificate.pdf" arg:"" type:"existingfile" placeholder:"FILE" help:"Evidence as JSON (at most 1 MiB), or a certificate as PDF with the evidence attached (at most 8 MiB)."`
-	Media       string      `example:"song.wav" type:"existingfile" placeholder:"FILE" help:"The recording, of any size."`
-	LogKey      verifierKey `example:"log.pub" placeholder:"KEY" help:"The log's verifier key (NAME+HASH+BASE64) from a source that you trust, or a file with it. Without this flag the command cannot prove that the log is the right one."`
-	TSACA       string      `example:"roots.pem" name:"tsa-ca" type:"existingfile" placeholder:"FILE" help:"Root certificates of time-stamp authorities that you trust (PEM). Without this flag the signer of a time-stamp is not checked."`
-	Save        string      `example:"evidence.json" type:"path" placeholder:"FILE" help:"Write the evidence as JSON to this file, readable by this user only, if no check failed."`
-	OnlyCreator []int       `example:"1" placeholder:"N" help:"With --save: include only this creator, by position in the work, from 1. Can be repeated."`
-	JSON        bool        `name:"json" help:"Print JSON: result, verdict, checks and evidence."`
+	Evidence    string        `example:"certificate.pdf" arg:"" type:"existingfile" placeholder:"FILE" help:"Evidence as JSON (at most 1 MiB), or a certificate as PDF with the evidence attached (at most 8 MiB)."`
+	Media       string        `example:"song.wav" type:"existingfile" placeholder:"FILE" help:"The recording, of any size."`
+	LogKey      []verifierKey `example:"log.pub" sep:"none" placeholder:"KEY" help:"The verifier key (NAME+HASH+BASE64) of a log that you trust, from another source than the evidence, or a file with it. Can be repeated. Without this flag the command cannot prove that the log is the right one."`
+	TSACA       string        `example:"roots.pem" name:"tsa-ca" type:"existingfile" placeholder:"FILE" help:"Root certificates of time-stamp authorities that you trust (PEM). Without this flag the signer of a time-stamp is not checked."`
+	Save        string        `example:"evidence.json" type:"path" placeholder:"FILE" help:"Write the evidence as JSON to this file, readable by this user only, if no check failed."`
+	OnlyCreator []int         `example:"1" placeholder:"N" help:"With --save: include only this creator, by position in the work, from 1. Can be repeated."`
+	JSON        bool          `name:"json" help:"Print JSON: result, verdict, checks and evidence."`
 }
 
 // Help explains the output and the exit codes.
@@ -69,7 +69,10 @@ func (c *verifyCmd) Run(o *output) error {
 	if err != nil {
 		return err
 	}
-	opts := evidence.Options{Key: string(c.LogKey)}
+	var opts evidence.Options
+	for _, key := range c.LogKey {
+		opts.Keys = append(opts.Keys, string(key))
+	}
 	if c.TSACA != "" {
 		roots, err := os.ReadFile(c.TSACA)
 		if err != nil {

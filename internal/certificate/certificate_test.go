@@ -13,6 +13,9 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
 	"io"
 	"math/big"
 	"os"
@@ -248,6 +251,50 @@ func TestTheCodeLeadsToThePage(t *testing.T) {
 		if out := run(t, "zbarimg", "--nodbus", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", path+".png"); strings.TrimSpace(out) != in.PublicURL {
 			t.Errorf("%s: the code says %q, not %q", name, out, in.PublicURL)
 		}
+	}
+}
+
+// A foreign reader finds every address in its code, from the shortest code to the
+// longest, drawn as large and as small as a screen may show it.
+func TestCodesOfEverySize(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	sizes := map[int]bool{}
+	for n := 1; n <= certificate.MaxURL; n += 1 + n/6 {
+		url := ("https://timbre.example/" + strings.Repeat("w-0.9~A/", certificate.MaxURL/8))[:n]
+		rows, err := certificate.Squares(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes[len(rows)] = true
+		for _, scale := range []int{2, 9} {
+			const quiet = 4 // light squares around the code
+			side := (len(rows) + 2*quiet) * scale
+			picture := image.NewGray(image.Rect(0, 0, side, side))
+			for y := range side {
+				for x := range side {
+					row, column := y/scale-quiet, x/scale-quiet
+					dark := row >= 0 && row < len(rows) && column >= 0 && column < len(rows) && rows[row][column]
+					if !dark {
+						picture.SetGray(x, y, color.Gray{Y: 255})
+					}
+				}
+			}
+			path := filepath.Join(dir, "code.png")
+			var b bytes.Buffer
+			if err := png.Encode(&b, picture); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out := run(t, "zbarimg", "--nodbus", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", path); strings.TrimSuffix(out, "\n") != url {
+				t.Errorf("%d characters, %d squares of %d pixels: the code says %q, not %q", n, len(rows), scale, out, url)
+			}
+		}
+	}
+	if len(sizes) < 10 || !sizes[21] {
+		t.Errorf("only %d sizes of codes: %v", len(sizes), sizes)
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"math"
 	"strings"
 
-	"github.com/skip2/go-qrcode"
+	qr "github.com/piglig/go-qr"
 )
 
 // hash is the font size of a hash of 64 digits, in points.
@@ -213,14 +213,20 @@ func (p *page) foot(in Input) {
 	p.tag("P", "", func() { p.block(p.say(p.words.page), size, p.from(margin, inner), y, inner, right-p.start()) })
 }
 
-// squares returns the dark (true) and light squares of a QR code, row by row.
+// squares returns the dark (true) and light squares of a QR code, row by row, without
+// the margin. At least 15% of the code may be unreadable.
 func squares(url string) ([][]bool, error) {
-	q, err := qrcode.New(url, qrcode.Medium)
+	code, err := qr.EncodeText(url, qr.Medium)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("QR code of %d bytes: %w", len(url), err)
 	}
-	q.DisableBorder = true
-	return q.Bitmap(), nil
+	rows := make([][]bool, code.Size())
+	for y := range rows {
+		for x := range code.Size() {
+			rows[y] = append(rows[y], code.Module(x, y))
+		}
+	}
+	return rows, nil
 }
 
 // code draws the QR code of the work's page and its address. It returns the position

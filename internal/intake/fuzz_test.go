@@ -65,8 +65,8 @@ func FuzzDescribe(f *testing.F) {
 			}
 		}
 		c := kept.creators[0]
-		if decoded, err := commitment.DecodeCreator(commitment.Encode(c)); err != nil || !reflect.DeepEqual(decoded, c) {
-			t.Fatalf("%+v is sealed as %+v: %v", c, decoded, err)
+		if err := c.Validate(); err != nil || !slices.IsSorted(c.Roles) || len(slices.Compact(slices.Clone(c.Roles))) != len(c.Roles) {
+			t.Fatalf("%+v is not in the form that the commitment covers: %v", c, err)
 		}
 		again := Description{Title: kept.title, Filename: kept.filename, Creators: []Creator{{FullName: c.FullName, Email: c.Email, Roles: c.Roles}}}
 		if c.IPI != nil {

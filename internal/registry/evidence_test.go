@@ -29,7 +29,7 @@ func (w *world) proved(work string, version int64, seed int, key string) (eviden
 	if e, err = evidence.Decode(bytes.NewReader(text)); err != nil {
 		w.t.Fatal(err)
 	}
-	r, err := evidence.Verify(e, evidence.Options{Media: bytes.NewReader(wav(seed)), Key: key})
+	r, err := evidence.Verify(e, evidence.Options{Media: bytes.NewReader(wav(seed)), Keys: []string{key}})
 	if err != nil {
 		w.t.Fatal(err)
 	}

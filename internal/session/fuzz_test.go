@@ -2,10 +2,10 @@ package session
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/json"
+	"reflect"
 	"testing"
-
-	"github.com/lestrrat-go/jwx/v3/jwk"
 )
 
 const fuzzedKeys = `{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","use":"sig","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
@@ -26,20 +26,16 @@ func FuzzKeySet(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for n := range set.Len() {
-			k, _ := set.Key(n)
-			if private, err := jwk.IsPrivateKey(k); private || err != nil || k.KeyType().String() != "OKP" {
-				t.Fatalf("%s is used: %v", body, err)
-			}
-			if id, _ := k.KeyID(); id == "" {
-				t.Fatalf("%s has no id", body)
+		for _, k := range set {
+			if len(k.key) != ed25519.PublicKeySize || k.id == "" || len(set) > maxKeys {
+				t.Fatalf("%s is used as %+v", body, k)
 			}
 		}
 		written, err := json.Marshal(set)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, err := parseKeys(written); err != nil || again.Len() != set.Len() {
+		if again, err := parseKeys(written); err != nil || !reflect.DeepEqual(again, set) {
 			t.Errorf("%s is written as %s, of which %v are read: %v", body, written, again, err)
 		}
 	})

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -10,9 +9,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"github.com/lestrrat-go/jwx/v3/jwa"
-	"github.com/lestrrat-go/jwx/v3/jwk"
 
 	"timbre.example/internal/fault"
 	"timbre.example/internal/work"
@@ -42,7 +38,7 @@ type Issuer struct {
 	client *http.Client
 
 	mu     sync.Mutex
-	keys   jwk.Set
+	keys   keySet
 	asked  time.Time     // start of the last attempt
 	tried  time.Time     // end of the last attempt
 	err    error         // result of the last attempt
@@ -94,11 +90,11 @@ func (i *Issuer) Verify(ctx context.Context, token string) (Claims, error) {
 
 // keysWith returns a usable key set. It contains the key with this id if the issuer has
 // it.
-func (i *Issuer) keysWith(ctx context.Context, id string) (jwk.Set, error) {
+func (i *Issuer) keysWith(ctx context.Context, id string) (keySet, error) {
 	set := i.usable()
 	pause := retryKeys
 	if set != nil {
-		if _, ok := set.LookupKeyID(id); ok {
+		if set.find(id) != nil {
 			return set, nil
 		}
 		pause = retryUnknown
@@ -114,7 +110,7 @@ func (i *Issuer) keysWith(ctx context.Context, id string) (jwk.Set, error) {
 }
 
 // usable returns the copy, or nil if it is missing or too old.
-func (i *Issuer) usable() jwk.Set {
+func (i *Issuer) usable() keySet {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.keys == nil || i.Now().Sub(i.asked) > i.MaxAge {
@@ -172,7 +168,7 @@ func (i *Issuer) attempt() {
 }
 
 // fetch requests the issuer's key set.
-func (i *Issuer) fetch() (jwk.Set, error) {
+func (i *Issuer) fetch() (keySet, error) {
 	response, err := i.client.Get(i.URL)
 	if err != nil {
 		return nil, err
@@ -193,39 +189,4 @@ func (i *Issuer) fetch() (jwk.Set, error) {
 		return nil, fmt.Errorf("%s: %w", i.URL, err)
 	}
 	return set, nil
-}
-
-// parseKeys reads a key set (RFC 7517). It ignores keys that do not sign sessions.
-func parseKeys(body []byte) (jwk.Set, error) {
-	all, err := jwk.Parse(body, jwk.WithIgnoreParseError(true))
-	if err != nil {
-		return nil, fmt.Errorf("not a key set: %w", err)
-	}
-	set := jwk.NewSet()
-	for n := range min(all.Len(), maxKeys) {
-		if k, ok := all.Key(n); ok && ours(k) {
-			if err := set.AddKey(k); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if set.Len() == 0 {
-		return nil, errors.New("the key set has no key that signs sessions")
-	}
-	return set, nil
-}
-
-// ours reports whether a key may verify tokens. It fixes the algorithm, so a token cannot
-// choose one.
-func ours(k jwk.Key) bool {
-	public, ok := k.(jwk.OKPPublicKey)
-	if private, err := jwk.IsPrivateKey(k); !ok || private || err != nil {
-		return false
-	}
-	curve, _ := public.Crv()
-	algorithm, _ := k.Algorithm()
-	id, _ := k.KeyID()
-	use, restricted := k.KeyUsage()
-	x, _ := public.X()
-	return len(x) == ed25519.PublicKeySize && curve == jwa.Ed25519() && algorithm == jwa.EdDSA() && id != "" && (!restricted || use == jwk.ForSignature.String())
 }

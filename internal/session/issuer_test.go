@@ -3,7 +3,7 @@ package session_test
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/json"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/lestrrat-go/jwx/v3/jwk"
 
 	"timbre.example/internal/fault"
 	"timbre.example/internal/session"
@@ -192,16 +191,9 @@ func TestKeySets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := jwk.Import(ed25519.NewKeyFromSeed(secret))
-	if err != nil {
-		t.Fatal(err)
-	}
-	other.Set(jwk.KeyIDKey, "private")
-	other.Set(jwk.AlgorithmKey, "EdDSA")
-	private, err := json.Marshal(other)
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := ed25519.NewKeyFromSeed(secret)
+	in := base64.RawURLEncoding.EncodeToString
+	private := fmt.Sprintf(`{"alg":"EdDSA","crv":"Ed25519","d":%q,"kid":"private","kty":"OKP","x":%q}`, in(other.Seed()), in(other.Public().(ed25519.PublicKey)))
 	write := func(body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }
 	}
@@ -217,7 +209,7 @@ func TestKeySets(t *testing.T) {
 		"no JSON":         {write("<html>"), unusable},
 		"nothing":         {write(""), unusable},
 		"a shared secret": {write(`{"keys":[{"kty":"oct","k":"c2VjcmV0","alg":"HS256","kid":"y"}]}`), unusable},
-		"a private key":   {write(`{"keys":[` + string(private) + `]}`), unusable},
+		"a private key":   {write(`{"keys":[` + private + `]}`), unusable},
 		"no algorithm":    {write(strings.ReplaceAll(string(good), `"alg":"EdDSA",`, "")), unusable},
 		"for encryption":  {write(strings.ReplaceAll(string(good), `"use":"sig"`, `"use":"enc"`)), unusable},
 		"a key too short": {write(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AAAA","kid":"s1","alg":"EdDSA"}]}`), unusable},

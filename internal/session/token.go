@@ -7,15 +7,13 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/lestrrat-go/jwx/v3/jwa"
-	"github.com/lestrrat-go/jwx/v3/jwk"
-	"github.com/lestrrat-go/jwx/v3/jws"
-	"github.com/lestrrat-go/jwx/v3/jwt"
+	"github.com/golang-jwt/jwt/v5"
 
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
@@ -39,8 +37,8 @@ type Tokens struct {
 	now    func() time.Time
 
 	mu          sync.Mutex
-	keys        map[int64]jwk.Key // private keys by period
-	published   jwk.Set           // of the period publishedAt
+	keys        map[int64]ed25519.PrivateKey // by period
+	published   keySet                       // of the period publishedAt
 	publishedAt int64
 }
 
@@ -50,13 +48,13 @@ func NewTokens(secret []byte, issuer string, now func() time.Time) (*Tokens, err
 	if len(secret) < 32 {
 		return nil, errors.New("session: the signing secret is shorter than 32 bytes")
 	}
-	return &Tokens{secret: secret, issuer: issuer, now: now, keys: map[int64]jwk.Key{}}, nil
+	return &Tokens{secret: secret, issuer: issuer, now: now, keys: map[int64]ed25519.PrivateKey{}}, nil
 }
 
 func (t *Tokens) period() int64 { return t.now().Unix() / int64(Rotation/time.Second) }
 
 // key returns the private key of a period.
-func (t *Tokens) key(period int64) (jwk.Key, error) {
+func (t *Tokens) key(period int64) (ed25519.PrivateKey, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if k, ok := t.keys[period]; ok {
@@ -66,15 +64,7 @@ func (t *Tokens) key(period int64) (jwk.Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := jwk.Import(ed25519.NewKeyFromSeed(seed))
-	if err != nil {
-		return nil, err
-	}
-	for name, value := range map[string]any{jwk.KeyIDKey: "s" + strconv.FormatInt(period, 10), jwk.AlgorithmKey: jwa.EdDSA(), jwk.KeyUsageKey: jwk.ForSignature} {
-		if err := k.Set(name, value); err != nil {
-			return nil, err
-		}
-	}
+	k := ed25519.NewKeyFromSeed(seed)
 	for old := range t.keys { // a process can run for a long time; it must not keep old keys
 		if old < period-keptKeys-1 {
 			delete(t.keys, old)
@@ -83,6 +73,9 @@ func (t *Tokens) key(period int64) (jwk.Key, error) {
 	t.keys[period] = k
 	return k, nil
 }
+
+// keyName returns the id of a period's key.
+func keyName(period int64) string { return "s" + strconv.FormatInt(period, 10) }
 
 // JWKS returns the published key set: the keys that verify now, and the next one.
 func (t *Tokens) JWKS() ([]byte, error) {
@@ -94,7 +87,7 @@ func (t *Tokens) JWKS() ([]byte, error) {
 }
 
 // public returns the key set, which it makes once in each period.
-func (t *Tokens) public() (jwk.Set, error) {
+func (t *Tokens) public() (keySet, error) {
 	now := t.period()
 	t.mu.Lock()
 	set := t.published
@@ -103,19 +96,13 @@ func (t *Tokens) public() (jwk.Set, error) {
 	if set != nil && current {
 		return set, nil
 	}
-	set = jwk.NewSet()
+	set = nil
 	for p := now + 1; p >= now-keptKeys; p-- {
 		k, err := t.key(p)
 		if err != nil {
 			return nil, err
 		}
-		public, err := jwk.PublicKeyOf(k)
-		if err != nil {
-			return nil, err
-		}
-		if err := set.AddKey(public); err != nil {
-			return nil, err
-		}
+		set = append(set, publicKey{keyName(p), k.Public().(ed25519.PublicKey)})
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -139,48 +126,37 @@ type Claims struct {
 	Expires         time.Time
 }
 
-// The private claims. They are short because every call carries the token.
-const (
-	claimSiteKey  = "skh"
-	claimAction   = "act"
-	claimNetwork  = "net"
-	claimAtsID    = "ats"
-	claimRef      = "ref"
-	claimMaxSize  = "max"
-	claimRehearse = "reh"
-	claimHashOnly = "hash"
-)
+// tokenClaims is the JSON form of Claims. The names of the private claims are short
+// because every call carries the token.
+type tokenClaims struct {
+	jwt.RegisteredClaims
+	SiteKeyHash     string       `json:"skh"`
+	Action          Action       `json:"act"`
+	Network         network.Name `json:"net"`
+	AtsID           int64        `json:"ats,omitempty"`
+	ExternalUserRef string       `json:"ref,omitempty"`
+	MaxFileSize     int64        `json:"max,omitempty"`
+	Rehearse        fault.Code   `json:"reh,omitempty"`
+	HashOnly        bool         `json:"hash,omitempty"`
+}
 
 // Sign returns the token in compact form.
 func (t *Tokens) Sign(c Claims) (string, error) {
-	b := jwt.NewBuilder().Issuer(t.issuer).Audience([]string{Audience}).Subject(c.Organization).JwtID(c.ID).
-		IssuedAt(c.IssuedAt).Expiration(c.Expires).
-		Claim(claimSiteKey, c.SiteKeyHash).Claim(claimAction, string(c.Action)).Claim(claimNetwork, string(c.Network))
-	if c.AtsID != 0 {
-		b = b.Claim(claimAtsID, c.AtsID)
-	}
-	if c.ExternalUserRef != "" {
-		b = b.Claim(claimRef, c.ExternalUserRef)
-	}
-	if c.MaxFileSize != 0 {
-		b = b.Claim(claimMaxSize, c.MaxFileSize)
-	}
-	if c.Rehearse != "" {
-		b = b.Claim(claimRehearse, string(c.Rehearse))
-	}
-	if c.HashOnly {
-		b = b.Claim(claimHashOnly, true)
-	}
-	token, err := b.Build()
+	period := t.period()
+	k, err := t.key(period)
 	if err != nil {
 		return "", err
 	}
-	k, err := t.key(t.period())
-	if err != nil {
-		return "", err
-	}
-	signed, err := jwt.Sign(token, jwt.WithKey(jwa.EdDSA(), k))
-	return string(signed), err
+	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, tokenClaims{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer: t.issuer, Audience: jwt.ClaimStrings{Audience}, Subject: c.Organization, ID: c.ID,
+			IssuedAt: jwt.NewNumericDate(c.IssuedAt), ExpiresAt: jwt.NewNumericDate(c.Expires),
+		},
+		SiteKeyHash: c.SiteKeyHash, Action: c.Action, Network: c.Network, AtsID: c.AtsID, ExternalUserRef: c.ExternalUserRef,
+		MaxFileSize: c.MaxFileSize, Rehearse: c.Rehearse, HashOnly: c.HashOnly,
+	})
+	token.Header["kid"] = keyName(period)
+	return token.SignedString(k)
 }
 
 // Verify checks a token with this process's own keys: see [Issuer.Verify].
@@ -217,46 +193,53 @@ func keyID(token string) (string, error) {
 			return "", invalid("malformed", errors.New("not in canonical base64url"))
 		}
 	}
-	message, err := jws.ParseString(token, jws.WithCompact())
-	if err != nil {
-		return "", invalid("malformed", err)
+	var head struct {
+		Algorithm string `json:"alg"`
+		ID        string `json:"kid"`
 	}
-	for _, s := range message.Signatures() { // there is exactly one
-		if id, _ := s.ProtectedHeaders().KeyID(); id != "" {
-			return id, nil
-		}
+	raw, err := base64.RawURLEncoding.DecodeString(token[:strings.IndexByte(token, '.')])
+	if err == nil {
+		err = json.Unmarshal(raw, &head)
+	}
+	switch {
+	case err != nil:
+		return "", invalid("malformed", err)
+	case head.Algorithm == "":
+		return "", invalid("malformed", errors.New("names no algorithm"))
+	case head.ID != "":
+		return head.ID, nil
 	}
 	return "", invalid("unknown_key", errors.New("has no key id"))
 }
 
+// parser accepts tokens with an EdDSA signature only. The caller checks the claims.
+var parser = jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), jwt.WithoutClaimsValidation())
+
 // verify checks a token's signature, issuer and audience, and decodes it. It does not
 // check the expiry, because only some calls need that: see [Claims.Expires]. A token that
 // this issuer did not sign is common.auth.invalid_token.
-func verify(token, issuer string, set jwk.Set) (Claims, error) {
-	// Every key of the set is for EdDSA and has its own id. So a token cannot choose a
-	// weaker algorithm or an expired key.
-	parsed, err := jwt.Parse([]byte(token), jwt.WithKeySet(set), jwt.WithValidate(false))
-	if err != nil {
+func verify(token, issuer string, set keySet) (Claims, error) {
+	var c tokenClaims
+	// Every key of the set is for EdDSA. So a token cannot choose a weaker algorithm or
+	// an expired key.
+	if _, err := parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
+		id, _ := t.Header["kid"].(string)
+		if key := set.find(id); key != nil {
+			return key, nil
+		}
+		return nil, errors.New("session: no key has the token's key id")
+	}); err != nil {
 		return Claims{}, invalid("signature", err)
 	}
-	if err := jwt.Validate(parsed, jwt.WithIssuer(issuer), jwt.WithAudience(Audience), jwt.WithResetValidators(true),
-		jwt.WithRequiredClaim(jwt.ExpirationKey), jwt.WithRequiredClaim(jwt.JwtIDKey)); err != nil {
-		return Claims{}, invalid("claims", err)
+	if c.Issuer != issuer || !slices.Contains(c.Audience, Audience) || c.ExpiresAt == nil {
+		return Claims{}, invalid("claims", errors.New("another issuer or audience, or no expiry"))
 	}
-	var c Claims
-	c.ID, _ = parsed.JwtID()
-	c.Organization, _ = parsed.Subject()
-	c.IssuedAt, _ = parsed.IssuedAt()
-	c.Expires, _ = parsed.Expiration()
-	var action, name, rehearse string
-	var atsID, maxSize float64
-	for claim, target := range map[string]any{claimSiteKey: &c.SiteKeyHash, claimAction: &action, claimNetwork: &name, claimRef: &c.ExternalUserRef, claimAtsID: &atsID, claimMaxSize: &maxSize, claimRehearse: &rehearse, claimHashOnly: &c.HashOnly} {
-		if parsed.Has(claim) {
-			if err := parsed.Get(claim, target); err != nil {
-				return Claims{}, invalid("claims", err)
-			}
-		}
+	out := Claims{
+		ID: c.ID, Organization: c.Subject, SiteKeyHash: c.SiteKeyHash, Action: c.Action, Network: c.Network, AtsID: c.AtsID,
+		ExternalUserRef: c.ExternalUserRef, MaxFileSize: c.MaxFileSize, Rehearse: c.Rehearse, HashOnly: c.HashOnly, Expires: c.ExpiresAt.Time,
 	}
-	c.Action, c.Network, c.AtsID, c.MaxFileSize, c.Rehearse = Action(action), network.Name(name), int64(atsID), int64(maxSize), fault.Code(rehearse)
-	return c, nil
+	if c.IssuedAt != nil {
+		out.IssuedAt = c.IssuedAt.Time
+	}
+	return out, nil
 }

@@ -16,6 +16,8 @@
 //
 // The package never trims, folds or normalises text: it commits to the caller's text byte by byte. It
 // never opens a file by name and never uses a network.
+//
+// It keeps no state: all functions and methods may be called at the same time.
 package commitment
 
 import (

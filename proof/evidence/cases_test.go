@@ -74,14 +74,14 @@ func TestCases(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		report, err := evidence.Verify(e, evidence.Options{Media: bytes.NewReader(recording), Key: c.Key})
+		report, err := evidence.Verify(e, evidence.Options{Media: bytes.NewReader(recording), Keys: []string{c.Key}})
 		if err != nil {
 			t.Fatalf("%s: %v", c.Name, err)
 		}
 		var failed []string
 		for _, one := range report {
 			if one.Status == evidence.Failed {
-				failed = append(failed, one.Name)
+				failed = append(failed, string(one.Name))
 			}
 		}
 		if strings.Join(failed, " ") != strings.Join(c.Failed, " ") {
@@ -116,7 +116,7 @@ func TestSizesThatAreNone(t *testing.T) {
 			t.Fatal(err)
 		}
 		e.Log.Key, e.Log.Checkpoint, e.Block.Hash = key, string(signed), sha256.Sum256(signed)
-		report, err := evidence.Verify(e, evidence.Options{Key: key})
+		report, err := evidence.Verify(e, evidence.Options{Keys: []string{key}})
 		if err != nil {
 			t.Fatal(err)
 		}

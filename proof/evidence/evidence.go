@@ -6,8 +6,35 @@
 // that it discloses. Its holder decides who may read it. [Evidence.Redact]
 // keeps some creators and drops the others.
 //
-// The package never fetches anything, never opens a file by name, and trusts
-// only keys from its caller.
+// A verifier decodes the document, and verifies it with the keys of the logs that it
+// trusts:
+//
+//	e, err := evidence.Decode(file)
+//	…
+//	report, err := evidence.Verify(e, evidence.Options{Media: recording, Keys: keys})
+//	…
+//	if report.Anchored() { … }
+//
+// [Report.Anchored] is the answer for a program, and [Judge] is the answer for a
+// person. Each check of a report has a stable name, see [CheckName].
+//
+// # Trust
+//
+// The package never fetches anything, never opens a file by name, and trusts only
+// keys and roots from its caller. The document may be hostile: its size, its keys and
+// the work of its checks are limited, and no input makes the package panic.
+//
+// # Concurrency
+//
+// The package keeps no state. All functions and methods may be called at the same
+// time, also with the same [Evidence] or [Report]. Only one call at a time may read
+// one Options.Media.
+//
+// # Dependencies
+//
+// The package needs the standard library, golang.org/x/mod (tlog and note) and
+// golang.org/x/crypto (BLAKE2b). The types tlog.Hash, tlog.Tree and tlog.RecordProof of
+// golang.org/x/mod are part of its API.
 package evidence
 
 import (
@@ -24,6 +51,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"timbre.example/proof/commitment"
+	"timbre.example/proof/evidence/leaf"
 )
 
 // Format is the version of the JSON form that this package reads and writes.
@@ -39,10 +67,13 @@ const maxProof = 64
 // ErrMalformed: [Decode] wraps it in every error about the document itself.
 var ErrMalformed = errors.New("malformed evidence")
 
+// Kind is the kind of a network. It decides which member of [Evidence] has the proof.
+type Kind string
+
 // The kinds of network.
 const (
-	KindLog       = "log"       // a transparency log, see [Log]
-	KindSubstrate = "substrate" // a chain, see [Substrate]
+	KindLog       Kind = "log"       // a transparency log, see [Log]
+	KindSubstrate Kind = "substrate" // a chain, see [Substrate]
 )
 
 // Evidence proves one version of a work.
@@ -102,7 +133,7 @@ type Network struct {
 	// Name is 1 to 63 characters of a–z, 0–9 and "-", and begins with a letter. The
 	// name of a log's network is the end of the log's origin: see [NetworkOf].
 	Name string `json:"name"`
-	Kind string `json:"kind"`
+	Kind Kind   `json:"kind"`
 }
 
 // Block is a block of the network.
@@ -119,7 +150,8 @@ type Log struct {
 	// Key is the log's verifier key (signed-note form). It is here for convenience:
 	// it proves something only when it equals a trusted key.
 	Key string `json:"key"`
-	// Leaf is the text of the entry. Index is its place in the log, from 0.
+	// Leaf is the text of the entry: see [Log.Entry]. Index is its place in the log,
+	// from 0.
 	Leaf  string `json:"leaf"`
 	Index int64  `json:"index"`
 	// Proof is the RFC 6962 inclusion proof, each hash in base64.
@@ -154,6 +186,10 @@ func (l *Log) UnmarshalJSON(text []byte) error {
 	}
 	return nil
 }
+
+// Entry reads the text of the entry. It fails for a text that no log keeps. Only
+// [Verify] shows that the entry is in the log, and that it is about this work.
+func (l Log) Entry() (leaf.Leaf, error) { return leaf.ParseLeaf([]byte(l.Leaf)) }
 
 // Substrate is the place of a transaction on a chain: its block's header, and
 // the transaction itself.

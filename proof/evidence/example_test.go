@@ -27,7 +27,7 @@ func Example() {
 			return err
 		}
 		defer media.Close()
-		report, err := evidence.Verify(e, evidence.Options{Media: media, Key: trusted})
+		report, err := evidence.Verify(e, evidence.Options{Media: media, Keys: []string{trusted}})
 		if err != nil {
 			return err // the recording could not be read
 		}
@@ -55,4 +55,70 @@ func Example() {
 	// ok inclusion
 	// ok block
 	// Porch Light · Φως στη βεράντα · 门廊的灯 was registered by 2026-03-01 12:00:00.25 +0000 UTC
+}
+
+// A program reads one check by its name.
+func ExampleReport_Check() {
+	e, err := open("testdata/v1/redacted.json")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	report, err := evidence.Verify(e, evidence.Options{Keys: []string{trusted}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if c, ok := report.Check(evidence.CheckAllCreators); ok && c.Status != evidence.OK {
+		fmt.Println(c.Why)
+	}
+	fmt.Println(evidence.Judge(e, report).Name())
+	// Output:
+	// Some creators are not shown.
+	// The registration is proved
+}
+
+// The holder of evidence may show one creator alone.
+func ExampleEvidence_Redact() {
+	e, err := open("testdata/v1/full.json")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	mine, err := e.Redact(1)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	report, err := evidence.Verify(mine, evidence.Options{Keys: []string{trusted}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(len(e.Creators), "creators,", len(mine.Creators), "shown; anchored:", report.Anchored())
+	// Output: 3 creators, 1 shown; anchored: true
+}
+
+func ExampleLog_Entry() {
+	e, err := open("testdata/v1/full.json")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	entry, err := e.Log.Entry()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("work", entry.AtsID, "version", entry.Version, "in block", entry.Block)
+	// Output: work 17 version 2 in block 3
+}
+
+func open(path string) (evidence.Evidence, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return evidence.Evidence{}, err
+	}
+	defer f.Close()
+	return evidence.Decode(f)
 }

@@ -98,7 +98,7 @@ func FuzzMutated(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r, err := evidence.Verify(e, evidence.Options{Media: bytes.NewReader(song.media), Key: song.key()})
+		r, err := evidence.Verify(e, evidence.Options{Media: bytes.NewReader(song.media), Keys: []string{song.key()}})
 		if err != nil {
 			t.Fatal(err)
 		}

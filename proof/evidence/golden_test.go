@@ -88,7 +88,7 @@ func TestGolden(t *testing.T) {
 		if !roots.AppendCertsFromPEM(read("authority.pem")) {
 			t.Fatal("authority.pem")
 		}
-		r, err := evidence.Verify(e, evidence.Options{Media: bytes.NewReader(read("media.bin")), Key: strings.TrimSpace(string(read("key.txt"))), Authorities: roots})
+		r, err := evidence.Verify(e, evidence.Options{Media: bytes.NewReader(read("media.bin")), Keys: []string{strings.TrimSpace(string(read("key.txt")))}, Authorities: roots})
 		if (check(r, "token_authority").Status == evidence.OK) != (e.RFC3161 != nil) {
 			t.Errorf("%s: %+v", path, r)
 		}

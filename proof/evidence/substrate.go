@@ -14,19 +14,19 @@ import (
 // verifySubstrate checks the hashes and the content of the transaction. Only the
 // chain itself can confirm that the block is part of it, that the block holds the
 // transaction, and that the transaction succeeded.
-func verifySubstrate(e Evidence, add func(string, string, error), skip func(string, string, string)) {
+func verifySubstrate(e Evidence, add adder, skip skipper) {
 	s := e.Substrate
-	add("transaction", word("check_transaction"), must(blake2b.Sum256(s.Extrinsic) == e.TxHash, "it is another's"))
-	add("entry", word("check_chain_entry"), extrinsic(e))
+	add(CheckTransaction, word("check_transaction"), must(blake2b.Sum256(s.Extrinsic) == e.TxHash, "it is another's"))
+	add(CheckEntry, word("check_chain_entry"), extrinsic(e))
 	number, err := headerNumber(s.Header)
 	if err == nil {
 		err = must(number == uint64(e.Block.Number) && blake2b.Sum256(s.Header) == e.Block.Hash, "it is another's")
 	}
-	add("block", word("check_chain_block"), err)
+	add(CheckBlock, word("check_chain_block"), err)
 	ask := fmt.Sprintf("%s It is extrinsic %d of block %d.", word("why_chain"), s.Index, e.Block.Number)
-	skip("inclusion", word("check_chain_inclusion"), ask)
-	skip("chain", word("check_chain"), ask)
-	skip("time", word("check_chain_time"), ask)
+	skip(CheckInclusion, word("check_chain_inclusion"), ask)
+	skip(CheckChain, word("check_chain"), ask)
+	skip(CheckTime, word("check_chain_time"), ask)
 }
 
 // The indexes of the pallet's calls. The comment lists the arguments.

@@ -204,19 +204,19 @@ func timeStamping(c *x509.Certificate) bool {
 }
 
 // verifyToken checks the time-stamp token.
-func verifyToken(e Evidence, opts Options, add func(name, proves string, err error), skip func(name, proves, why string)) {
+func verifyToken(e Evidence, opts Options, add adder, skip skipper) {
 	seen := strings.TrimSuffix(word("check_token"), ".")
 	const trusted = "The time-stamp authority is one that you trust."
 	stamp, err := e.RFC3161.Open(e.Commitment)
 	if err != nil {
-		add("token", seen+" at the token's time.", err)
-		skip("token_authority", trusted, "the token does not hold")
+		add(CheckToken, seen+" at the token's time.", err)
+		skip(CheckTokenAuthority, trusted, "the token does not hold")
 		return
 	}
-	add("token", seen+" at "+stamp.Time.Format(time.RFC3339Nano)+", by its clock.", nil)
+	add(CheckToken, seen+" at "+stamp.Time.Format(time.RFC3339Nano)+", by its clock.", nil)
 	if opts.Authorities == nil {
-		skip("token_authority", trusted, "not proved: who the authority is. It calls itself "+stamp.Authority)
+		skip(CheckTokenAuthority, trusted, "not proved: who the authority is. It calls itself "+stamp.Authority)
 		return
 	}
-	add("token_authority", trusted, stamp.IssuedUnder(opts.Authorities))
+	add(CheckTokenAuthority, trusted, stamp.IssuedUnder(opts.Authorities))
 }

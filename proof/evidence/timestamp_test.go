@@ -28,14 +28,10 @@ func newClock(t testing.TB) authority {
 	return newAuthority(t, "sha256", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
 }
 
-// check returns the check with that name.
-func check(r evidence.Report, name string) evidence.Check {
-	for _, c := range r {
-		if c.Name == name {
-			return c
-		}
-	}
-	return evidence.Check{}
+// check returns the check with that name, or none.
+func check(r evidence.Report, name evidence.CheckName) evidence.Check {
+	c, _ := r.Check(name)
+	return c
 }
 
 // A token proves when the commitment was seen. It proves by which authority only when
@@ -61,7 +57,7 @@ func TestToken(t *testing.T) {
 		if c.sum != e.Commitment {
 			d.RFC3161 = &evidence.RFC3161{Token: a.stamp(c.sum)}
 		}
-		r, err := evidence.Verify(d, evidence.Options{Media: bytes.NewReader(song.media), Key: song.key(), Authorities: c.roots})
+		r, err := evidence.Verify(d, evidence.Options{Media: bytes.NewReader(song.media), Keys: []string{song.key()}, Authorities: c.roots})
 		token, authority := check(r, "token"), check(r, "token_authority")
 		if err != nil || [2]evidence.Status{token.Status, authority.Status} != c.tokens || !strings.Contains(authority.Why, c.why) {
 			t.Errorf("%s: %+v %+v %v", name, token, authority, err)

@@ -38,7 +38,7 @@ func (v Verdict) Sentence(e Evidence, at func(time.Time) string) string {
 // Page returns the check of a certificate's page, for a caller that has read
 // the PDF. Put it before the other checks of a [Report].
 func Page(status Status, why string) Check {
-	return Check{Name: "page", Proves: word("check_page"), Status: status, Why: why}
+	return Check{Name: CheckPage, Proves: word("check_page"), Status: status, Why: why}
 }
 
 // PageWhy returns why a check of the page did not pass.
@@ -49,11 +49,11 @@ func PageWhy(key string) string { return word("why_page_" + key) }
 func PageWarning() string { return word("say_page_not_checked") }
 
 // Judge returns the verdict on e with the report r. The verdict OtherRecording says
-// nothing about trust: see the check log_key.
+// nothing about trust: see the check [CheckLogKey].
 func Judge(e Evidence, r Report) Verdict {
-	status := map[string]Status{}
-	failed := map[string]bool{}
-	note := func(r Report, besides ...string) {
+	status := map[CheckName]Status{}
+	failed := map[CheckName]bool{}
+	note := func(r Report, besides ...CheckName) {
 		for _, c := range r {
 			if !slices.Contains(besides, c.Name) {
 				status[c.Name] = c.Status
@@ -62,16 +62,16 @@ func Judge(e Evidence, r Report) Verdict {
 		}
 	}
 	note(r)
-	trusted := status["log_key"] == OK
-	if status["log_key"] == Failed {
+	trusted := status[CheckLogKey] == OK
+	if status[CheckLogKey] == Failed {
 		// With the key of another log the signature fails, too. A check with the
 		// evidence's own key shows whether the evidence is damaged.
 		own, _ := Verify(e, Options{}) // no recording, so no read can fail
-		note(own, "media", "token", "token_authority")
+		note(own, CheckMedia, CheckToken, CheckTokenAuthority)
 	}
-	media, page := failed["media"], failed["page"]
-	delete(failed, "media")
-	delete(failed, "page")
+	media, page := failed[CheckMedia], failed[CheckPage]
+	delete(failed, CheckMedia)
+	delete(failed, CheckPage)
 	for _, bad := range failed {
 		if bad {
 			return Fails
@@ -86,7 +86,7 @@ func Judge(e Evidence, r Report) Verdict {
 		return Unknown
 	case !trusted:
 		return Untrusted
-	case status["media"] == OK:
+	case status[CheckMedia] == OK:
 		return Verified
 	}
 	return Registered

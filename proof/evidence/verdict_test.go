@@ -55,7 +55,7 @@ func TestVerdicts(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", s.Name, err)
 		}
-		opts := evidence.Options{Key: keys[s.Key]}
+		opts := evidence.Options{Keys: given(keys[s.Key])}
 		switch s.Media {
 		case "right":
 			opts.Media = strings.NewReader(read("v1/media.bin"))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,7 +14,6 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"timbre.example/proof/commitment"
-	"timbre.example/proof/evidence/leaf"
 )
 
 // Status is the result of a check.
@@ -26,10 +26,32 @@ const (
 	NotChecked Status = "not_checked"
 )
 
+// CheckName names a check. The names are stable: programs may compare them.
+type CheckName string
+
+// The checks, in the order of a [Report]. Each comment says when a report has the check.
+const (
+	CheckForm           CheckName = "form"            // only if the document is not evidence; then the report has no other check
+	CheckPage           CheckName = "page"            // only if the caller adds it: see [Page]
+	CheckMedia          CheckName = "media"           // always: the recording is the registered one
+	CheckCreators       CheckName = "creators"        // always: each disclosed creator is part of the work
+	CheckAllCreators    CheckName = "all_creators"    // always: the work has no other creators; skipped after a redaction
+	CheckCommitment     CheckName = "commitment"      // always: title, creators and file hash give the commitment
+	CheckTransaction    CheckName = "transaction"     // on a chain: the extrinsic has this hash
+	CheckEntry          CheckName = "entry"           // always: the entry, or the extrinsic, is about this work
+	CheckTime           CheckName = "time"            // always: the time of the block; on a chain it is skipped
+	CheckLogKey         CheckName = "log_key"         // in a log: the log's key is one that the caller trusts
+	CheckCheckpoint     CheckName = "checkpoint"      // in a log: the log signed the block's checkpoint
+	CheckInclusion      CheckName = "inclusion"       // always: the entry is in the block; on a chain it is skipped
+	CheckBlock          CheckName = "block"           // always: the block has this hash
+	CheckChain          CheckName = "chain"           // on a chain: the block is part of it; it is skipped
+	CheckToken          CheckName = "token"           // with a time-stamp token: the token is of this commitment
+	CheckTokenAuthority CheckName = "token_authority" // with a time-stamp token: the authority is one that the caller trusts
+)
+
 // Check is one check and its result.
 type Check struct {
-	// Name is stable, for programs.
-	Name string `json:"name"`
+	Name CheckName `json:"name"`
 	// Proves is a sentence that is true when Status is OK.
 	Proves string `json:"proves"`
 	Status Status `json:"status"`
@@ -51,63 +73,80 @@ func (r Report) OK() bool {
 	return len(r) > 0
 }
 
-// Anchored reports whether no check failed and the commitment is in a log whose
-// key the caller trusts. It is false without a trusted key and on a chain: then the
-// evidence could name an invented network.
-func (r Report) Anchored() bool {
-	proved := map[string]bool{}
-	for _, c := range r {
-		proved[c.Name] = c.Status == OK
+// Check returns the check with this name. It returns false if the report has none.
+func (r Report) Check(name CheckName) (Check, bool) {
+	i := slices.IndexFunc(r, func(c Check) bool { return c.Name == name })
+	if i < 0 {
+		return Check{}, false
 	}
-	return r.OK() && proved["log_key"] && proved["inclusion"]
+	return r[i], true
+}
+
+// proved reports whether the report has the check and the check passed.
+func (r Report) proved(name CheckName) bool {
+	c, _ := r.Check(name)
+	return c.Status == OK
+}
+
+// Anchored reports whether no check failed and the commitment is in a log whose
+// key the caller trusts. It is false without a trusted key: then the evidence could
+// name an invented log. On a chain it is always false, because only a node of the
+// chain can confirm that the block is part of it. A program asks a node for the block
+// [Block.Hash] and for the event of extrinsic [Substrate.Index] in this block.
+func (r Report) Anchored() bool {
+	return r.OK() && r.proved(CheckLogKey) && r.proved(CheckInclusion)
 }
 
 // Options is the verifier's input besides the evidence.
 type Options struct {
 	// Media is the recording, or nil.
 	Media io.Reader
-	// Key is the log's verifier key from a trusted source, or empty.
-	Key string
+	// Keys are the verifier keys (signed-note form) of the logs that the caller trusts.
+	// They come from a trusted source, and never from the evidence. Without any, the
+	// evidence's own key is used: this shows that its parts match, and nothing about
+	// who owns the log. If the evidence names none of several keys, the signature is
+	// checked with the first one.
+	Keys []string
 	// Authorities are the roots of the trusted time-stamp authorities, or nil.
 	Authorities *x509.CertPool
 }
 
 // Verify checks e and returns a report with all results. It returns an error only
-// when reading opts.Media fails.
+// when reading opts.Media fails. Verify reads all of opts.Media, and keeps nothing.
 func Verify(e Evidence, opts Options) (Report, error) {
 	if err := e.validate(); err != nil {
-		return Report{{"form", "The document is evidence.", Failed, err.Error()}}, nil
+		return Report{{CheckForm, "The document is evidence.", Failed, err.Error()}}, nil
 	}
 	var r Report
-	add := func(name, proves string, err error) {
+	add := func(name CheckName, proves string, err error) {
 		c := Check{Name: name, Proves: proves, Status: OK}
 		if err != nil {
 			c.Status, c.Why = Failed, err.Error()
 		}
 		r = append(r, c)
 	}
-	skip := func(name, proves, why string) { r = append(r, Check{name, proves, NotChecked, why}) }
+	skip := func(name CheckName, proves, why string) { r = append(r, Check{name, proves, NotChecked, why}) }
 
 	if opts.Media == nil {
-		skip("media", word("check_media"), word("why_media"))
+		skip(CheckMedia, word("check_media"), word("why_media"))
 	} else {
 		hash, size, err := commitment.HashMedia(opts.Media)
 		var empty *commitment.ValidationError
 		if err != nil && !errors.As(err, &empty) {
 			return nil, fmt.Errorf("evidence: the recording: %w", err)
 		}
-		add("media", word("check_media"), must(err == nil && hash == e.Media.SHA256 && size == e.Media.SizeBytes, word("why_media_failed")))
+		add(CheckMedia, word("check_media"), must(err == nil && hash == e.Media.SHA256 && size == e.Media.SizeBytes, word("why_media_failed")))
 	}
-	add("creators", word("check_creators"), creators(e))
+	add(CheckCreators, word("check_creators"), creators(e))
 	if complete(e) {
-		add("all_creators", word("check_all_creators"), nil)
+		add(CheckAllCreators, word("check_all_creators"), nil)
 	} else {
-		skip("all_creators", word("check_all_creators"), word("why_all_creators"))
+		skip(CheckAllCreators, word("check_all_creators"), word("why_all_creators"))
 	}
-	add("commitment", word("check_commitment"),
+	add(CheckCommitment, word("check_commitment"),
 		must(e.ProtocolVersion == commitment.Version && commitment.Seal(e.Title, e.Media.SHA256, e.MerkleRoot) == e.Commitment, "they give another"))
 	if e.Log != nil {
-		verifyLog(e, opts.Key, add, skip)
+		verifyLog(e, opts.Keys, add, skip)
 	} else {
 		verifySubstrate(e, add, skip)
 	}
@@ -117,21 +156,31 @@ func Verify(e Evidence, opts Options) (Report, error) {
 	return r, nil
 }
 
-func verifyLog(e Evidence, key string, add func(string, string, error), skip func(string, string, string)) {
+// adder and skipper add a check to the report.
+type (
+	adder   func(name CheckName, proves string, err error)
+	skipper func(name CheckName, proves, why string)
+)
+
+func verifyLog(e Evidence, keys []string, add adder, skip skipper) {
 	l := e.Log
-	entry, err := leaf.ParseLeaf([]byte(l.Leaf))
+	entry, err := l.Entry()
 	if err == nil {
 		err = must(entry.Commitment == e.Commitment && entry.ProtocolVersion == e.ProtocolVersion && entry.AtsID == e.AtsID && entry.Version == e.Version &&
 			entry.Hash() == e.TxHash && entry.Block == e.Block.Number, "the entry says something else")
 	}
-	add("entry", word("check_entry"), err)
-	add("time", word("check_time"), must(err == nil && entry.At.Equal(e.Block.Time), "the entry says another time"))
+	add(CheckEntry, word("check_entry"), err)
+	add(CheckTime, word("check_time"), must(err == nil && entry.At.Equal(e.Block.Time), "the entry says another time"))
 
-	if key == "" {
-		skip("log_key", word("check_log_key"), word("why_log_key"))
-		key = l.Key
+	key := l.Key
+	if len(keys) == 0 {
+		skip(CheckLogKey, word("check_log_key"), word("why_log_key"))
 	} else {
-		add("log_key", word("check_log_key"), must(key == l.Key, word("why_log_key_failed")))
+		known := slices.Contains(keys, l.Key)
+		add(CheckLogKey, word("check_log_key"), must(known, word("why_log_key_failed")))
+		if !known {
+			key = keys[0]
+		}
 	}
 	tree, err := OpenCheckpoint(l.Checkpoint, l.Origin, key)
 	if err == nil && NetworkOf(l.Origin) != e.Network.Name {
@@ -141,14 +190,14 @@ func verifyLog(e Evidence, key string, add func(string, string, error), skip fun
 	if err != nil && key != l.Key {
 		err = errors.New(word("why_checkpoint_failed"))
 	}
-	add("checkpoint", word("check_checkpoint"), err)
+	add(CheckCheckpoint, word("check_checkpoint"), err)
 	if err == nil {
 		err = tlog.CheckRecord(l.Proof, tree.N, tree.Hash, l.Index, tlog.RecordHash([]byte(l.Leaf)))
 	} else {
 		err = errors.New("no checkpoint to compare with")
 	}
-	add("inclusion", word("check_inclusion"), err)
-	add("block", word("check_block"), must(sha256.Sum256([]byte(l.Checkpoint)) == e.Block.Hash, "it is another's"))
+	add(CheckInclusion, word("check_inclusion"), err)
+	add(CheckBlock, word("check_block"), must(sha256.Sum256([]byte(l.Checkpoint)) == e.Block.Hash, "it is another's"))
 }
 
 func creators(e Evidence) error {

@@ -38,7 +38,7 @@ func TestThePageAgrees(t *testing.T) {
 		t.Fatal(err)
 	}
 	read := func(name string) []byte {
-		b, err := os.ReadFile(filepath.Join(dir, "..", "evidence", "testdata", "v1", name))
+		b, err := os.ReadFile(filepath.Join(dir, "..", "proof", "evidence", "testdata", "v1", name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,13 +71,13 @@ func TestThePageAgrees(t *testing.T) {
 		want := "malformed"
 		if e, err := evidence.Decode(bytes.NewReader(document)); err == nil {
 			readable++
-			report, err := evidence.Verify(e, evidence.Options{Media: bytes.NewReader(media), Key: key})
+			report, err := evidence.Verify(e, evidence.Options{Media: bytes.NewReader(media), Keys: []string{key}})
 			if err != nil {
 				t.Fatal(err)
 			}
 			var said []string
 			for _, c := range report {
-				said = append(said, c.Name+" "+string(c.Status))
+				said = append(said, string(c.Name)+" "+string(c.Status))
 			}
 			want = strings.Join(said, ", ")
 		}

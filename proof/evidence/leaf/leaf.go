@@ -25,9 +25,12 @@
 // so that a hash names both. The log hashes a leaf as RFC 6962 says:
 // SHA-256(0x00 ‖ leaf).
 //
-// The package needs nothing but the standard library's encodings, so that a
-// verifier can read leaves without a database. It holds no personal data and
-// has no room for any: the nonce is a hash, never an identifier in clear.
+// The package needs only the standard library, so that a verifier can read leaves
+// without a database. A leaf has no room for personal data: the nonce is a hash, never
+// an identifier in clear.
+//
+// The package keeps no state: all functions and methods may be called at the same
+// time.
 package leaf
 
 import (
@@ -45,10 +48,10 @@ const header = "timbre-log/v1"
 
 const timeFormat = "2006-01-02T15:04:05.000000Z"
 
-// ErrMalformed is wrapped by every parse error.
+// ErrMalformed is the error that every parse error wraps.
 var ErrMalformed = errors.New("malformed log entry")
 
-// Transaction is what is broadcast.
+// Transaction is the content of the text that is broadcast.
 type Transaction struct {
 	// Updates is the ats id to add a version to, 0 for a new work.
 	Updates int64
@@ -65,7 +68,7 @@ type Transaction struct {
 // only its hash. A client that knows the nonce can still find the entry.
 func Nonce(s string) [32]byte { return sha256.Sum256([]byte(s)) }
 
-// Bytes is the canonical text.
+// Bytes returns the canonical text.
 func (t Transaction) Bytes() []byte {
 	action := "create"
 	if t.Updates != 0 {
@@ -74,10 +77,11 @@ func (t Transaction) Bytes() []byte {
 	return fmt.Appendf(nil, "%s\n%s\ncommitment %x\nprotocol %d\nnonce %x\n", header, action, t.Commitment, t.ProtocolVersion, t.Nonce)
 }
 
-// Hash is the SHA-256 of the canonical text.
+// Hash returns the SHA-256 of the canonical text: the hash of the transaction.
 func (t Transaction) Hash() [32]byte { return sha256.Sum256(t.Bytes()) }
 
-// ParseTransaction reads the canonical text and accepts no other.
+// ParseTransaction reads the canonical text of a transaction. It refuses every other
+// text with an error that wraps [ErrMalformed].
 func ParseTransaction(text []byte) (Transaction, error) {
 	var t Transaction
 	lines := strings.Split(string(text), "\n")
@@ -110,7 +114,7 @@ func ParseTransaction(text []byte) (Transaction, error) {
 	return t, nil
 }
 
-// Leaf is what the log holds.
+// Leaf is the content of an entry of the log.
 type Leaf struct {
 	Transaction
 	// AtsID is the work's id, Version counts from 1 within it.
@@ -121,14 +125,14 @@ type Leaf struct {
 	At time.Time
 }
 
-// Bytes is the canonical text.
+// Bytes returns the canonical text.
 func (l Leaf) Bytes() []byte {
 	return fmt.Appendf(l.Transaction.Bytes(), "ats %d\nversion %d\nblock %d\ntime %s\n", l.AtsID, l.Version, l.Block, l.At.UTC().Format(timeFormat))
 }
 
-// ParseLeaf reads the canonical text and accepts no other. It refuses a leaf
-// that contradicts itself: a create that is not version 1, or an update that
-// is, or that names another work.
+// ParseLeaf reads the canonical text of a leaf. It refuses every other text with an
+// error that wraps [ErrMalformed]. It also refuses a leaf that contradicts itself: a
+// create that is not version 1, or an update that is version 1 or names another work.
 func ParseLeaf(text []byte) (Leaf, error) {
 	lines := strings.SplitAfterN(string(text), "\n", 6)
 	if len(lines) != 6 {
