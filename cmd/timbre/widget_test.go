@@ -12,7 +12,9 @@ import (
 // Only the files of a released version are cached forever. A version in development is
 // cached as briefly as the address that follows releases.
 func TestWidgetCaching(t *testing.T) {
-	refuse := func(w http.ResponseWriter, _ *http.Request, err error) { http.Error(w, err.Error(), http.StatusNotFound) }
+	refuse := func(w http.ResponseWriter, _ *http.Request, err error) {
+		http.Error(w, err.Error(), http.StatusNotFound)
+	}
 	for released, want := range map[bool]string{true: "immutable", false: "max-age=300"} {
 		h := widgetFiles(refuse, released)
 		for address, want := range map[string]string{"/widget/v1/": "max-age=300", "/widget/" + widget.Version + "/": want} {

@@ -120,7 +120,7 @@ func (r *Registry) giveUp(ctx context.Context) error {
 		}
 		if err := r.DB.Tx(ctx, func(tx *store.Tx) error {
 			for _, row := range rows {
-				if _, err := tx.DecideTimestamp(ctx, query.DecideTimestampParams{WorkID: row.WorkID, Version: row.Version}); err != nil {
+				if _, err := tx.DecideTimestamp(ctx, query.DecideTimestampParams(row)); err != nil {
 					return err
 				}
 			}
