@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,7 +74,7 @@ func TestUpgradeFromThePreviousRelease(t *testing.T) {
 		} else {
 			t.Logf("%s is no release, so it need not start on a newer schema", name)
 		}
-		disk, err := blob.NewDisk(filepath.Join(s.Data, "blobs"), s.URL, make([]byte, 16), blob.Options{RenderError: nil})
+		disk, err := blob.NewDisk(filepath.Join(s.Data, "blobs"), s.URL, make([]byte, 16), blob.Options{RenderError: func(http.ResponseWriter, *http.Request, error) {}})
 		if err != nil {
 			t.Fatal(err)
 		}
