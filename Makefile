@@ -30,6 +30,28 @@ test: deps ## Run all tests: Go, TypeScript, browser, both databases
 	TIMBRE_TEST_ALL=1 $(GO) -C proof test -timeout 10m ./...
 	$(GO) -C tools/release test -timeout 10m ./...
 
+# The packages whose tests need no browser and finish soon. internal/e2e runs the finished program, internal/bench
+# measures, and verify/build runs a browser's script on thousands of documents.
+FAST = $$($(GO) list ./... | grep -vE '/internal/(e2e|bench)(/|$$)|/verify/build$$')
+
+.PHONY: test-fast
+test-fast: ## Run the Go tests that need no browser and no Postgres; tests that lack a program say so
+	TIMBRE_TEST_DATABASES=sqlite $(GO) test -timeout 10m $(FAST)
+
+# The race detector makes tests about ten times slower. These packages finish in ten minutes on two cores.
+RACE = $$($(GO) list ./... | grep -vE '/internal/(e2e|bench|media|certificate)(/|$$)|/(verify|widget)(/|$$)|/cmd/timbre$$')
+
+.PHONY: race
+race: deps ## Run tests with the race detector, on SQLite
+	CGO_ENABLED=1 TIMBRE_TEST_DATABASES=sqlite $(GO) test -race -timeout 10m $(RACE)
+
+.PHONY: lint
+lint: ## Run golangci-lint on each module; the first run builds it
+	$(GO) -C tools/lint build -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	bin/golangci-lint run ./...
+	cd tools && ../bin/golangci-lint run ./words/...
+	cd tools/release && ../../bin/golangci-lint run ./...
+
 .PHONY: check
 check: ## Check the format, run vet, and check that generated files are current
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt'; exit 1; }
@@ -41,6 +63,7 @@ check: ## Check the format, run vet, and check that generated files are current
 	$(GO) -C proof mod tidy -diff
 	$(GO) -C tools/s3 mod tidy -diff
 	$(GO) -C tools/release mod tidy -diff
+	$(GO) -C tools/lint mod tidy -diff
 	$(GO) -C tools/release vet ./...
 	$(GO) run ./internal/fault/gen -check -root .
 	$(GO) run ./internal/store/lock -check
@@ -51,8 +74,14 @@ check: ## Check the format, run vet, and check that generated files are current
 	$(GO) run ./verify/build -check
 	$(GO) -C tools tool sqlc diff -f ../internal/store/sqlc.yaml
 
+.PHONY: cut
+cut: ## Prepare the tree for a release: changelog and locks (VERSION=1.2.3)
+	@./scripts/cut '$(VERSION)'
+
 .PHONY: release
 release: ## Build archives, packages, image and checksums into release/ (VERSION=1.2.3)
+	cd widget && npm ci --no-audit --no-fund --loglevel=error
+	cd verify && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) -C tools/release run . -root ../.. $(if $(VERSION),-version $(VERSION))
 
 .PHONY: migration

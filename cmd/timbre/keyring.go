@@ -35,8 +35,11 @@ func needs(r role) []string {
 		return []string{purposeTokens}
 	case ats:
 		return []string{purposeUploads, purposeCodes, test + public, main + public}
+	case worker:
+		return []string{purposeCodes, test, main}
+	default:
+		return nil
 	}
-	return []string{purposeCodes, test, main}
 }
 
 // secret is the root from which every key of a server is derived. A file for some roles

@@ -116,6 +116,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 				return prices[n].Register(1).Total
 			case session.UpdateVersion:
 				return prices[n].Update(0).Total
+			case session.Access: // reading costs nothing
 			}
 			return 0
 		},
@@ -330,7 +331,7 @@ func (s *server) openDatabase(ctx context.Context, f serverFlags) (secret, error
 		return secret{}, err
 	}
 	if warning != "" {
-		s.log.Warn(warning)
+		s.log.Warn(warning) //nolint:sloglint // the text says what to correct, as the same check does without a server
 	}
 	if err := s.db.Migrate(ctx); err != nil {
 		return secret{}, err

@@ -403,7 +403,6 @@ type stream struct {
 	t   *testing.T
 	res *http.Response
 	in  *bufio.Scanner
-	eof error
 }
 
 func (w *world) events(id, last string) *stream {

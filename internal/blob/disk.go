@@ -494,11 +494,8 @@ func (d *Disk) Sweep(ctx context.Context) error {
 	return nil
 }
 
-// The errors of hold.
-var (
-	errHeld    = errors.New("blob: another process has locked the file")
-	errNoLocks = errors.New("blob: this system has no file locks")
-)
+// errHeld is an error of hold.
+var errHeld = errors.New("blob: another process has locked the file")
 
 // left reports whether no process writes a temporary file any more.
 func (d *Disk) left(temp string, before time.Time) (bool, error) {

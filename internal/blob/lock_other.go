@@ -2,6 +2,11 @@
 
 package blob
 
-import "os"
+import (
+	"errors"
+	"os"
+)
+
+var errNoLocks = errors.New("blob: this system has no file locks")
 
 func hold(*os.File) error { return errNoLocks }

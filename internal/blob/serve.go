@@ -296,7 +296,7 @@ func (d *Disk) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	rc.Flush()
 	rc.SetReadDeadline(time.Now().Add(d.opts.DrainTimeout))
-	io.CopyN(io.Discard, r.Body, d.opts.DrainBytes)
+	_, _ = io.CopyN(io.Discard, r.Body, d.opts.DrainBytes) // the body of a refused request
 }
 
 // heldResponse keeps status and body until the renderer has finished; headers are written

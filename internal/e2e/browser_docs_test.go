@@ -326,6 +326,7 @@ func TestErrorHandlingAsPublished(t *testing.T) {
 			event, detail["stage"] = "allfeat:error", e.Stage
 		case fault.ClassClient:
 			id, detail["requestId"] = "null", nil
+		case fault.ClassRefresh, fault.ClassDisabled, fault.ClassFailed, fault.ClassNone:
 		}
 		text, err := json.Marshal(detail)
 		if err != nil {

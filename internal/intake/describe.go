@@ -154,6 +154,7 @@ func flaw(kind legible.Kind, r rune, at int) string {
 		return fmt.Sprintf("Character %d is %U, which has no standard meaning. Remove it, or write it in words.", at, r)
 	case legible.Mark:
 		return fmt.Sprintf("Character %d is the mark %U. A mark needs a letter before it, and a letter has at most %d. Remove it.", at, r, legible.MaxMarks)
+	case legible.Hidden, legible.Fine:
 	}
 	return fmt.Sprintf("Character %d is %U, which cannot be seen here. Remove it.", at, r)
 }

@@ -99,7 +99,7 @@ func (s *Service) giveUp(ctx context.Context) error {
 		}
 		if err := s.DB.Tx(ctx, func(tx *store.Tx) error {
 			for _, row := range rows {
-				if _, err := tx.DecideTimestamp(ctx, query.DecideTimestampParams{WorkID: row.WorkID, Version: row.Version}); err != nil {
+				if _, err := tx.DecideTimestamp(ctx, query.DecideTimestampParams(row)); err != nil {
 					return err
 				}
 			}

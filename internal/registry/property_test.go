@@ -25,9 +25,9 @@ import (
 // in any order and at once. In the end every job has ended, and all stored data agrees.
 func TestAnyInterleaving(t *testing.T) {
 	t.Parallel()
-	for name, url := range map[string]func() string{
-		"sqlite":   func() string { return "sqlite:" + filepath.Join(t.TempDir(), "timbre.db") },
-		"postgres": func() string { return storetest.PostgresURL(t) },
+	for name, url := range map[string]func(t *testing.T) string{
+		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "timbre.db") },
+		"postgres": func(t *testing.T) string { return storetest.PostgresURL(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -38,7 +38,7 @@ func TestAnyInterleaving(t *testing.T) {
 					return
 				}
 				defer func() { found = found || rt.Failed() }()
-				u := url()
+				u := url(t)
 				db, err := store.Open(rt.Context(), u)
 				if err != nil {
 					rt.Fatal(err)

@@ -19,14 +19,15 @@ import (
 func TestMigrateMarksTestKeys(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		dialect     database.Dialect
-		driver, url string
+		dialect database.Dialect
+		driver  string
+		url     func(t *testing.T) string
 	}{
-		"sqlite":   {database.DialectSQLite3, "sqlite", filepath.Join(t.TempDir(), "timbre.db")},
-		"postgres": {database.DialectPostgres, "pgx", storetest.PostgresURL(t)},
+		"sqlite":   {database.DialectSQLite3, "sqlite", func(t *testing.T) string { return filepath.Join(t.TempDir(), "timbre.db") }},
+		"postgres": {database.DialectPostgres, "pgx", func(t *testing.T) string { return storetest.PostgresURL(t) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			db, err := sql.Open(c.driver, c.url)
+			db, err := sql.Open(c.driver, c.url(t))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -112,7 +112,10 @@ func compiles(ctx context.Context, db *sql.DB, dialect, text string) error {
 	if err != nil {
 		return err
 	}
-	return rows.Close()
+	if err := rows.Close(); err != nil {
+		return err
+	}
+	return rows.Err()
 }
 
 // A rules is what a schema asks of rows: for each column of each table its type and whether an insert may leave it

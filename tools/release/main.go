@@ -2,7 +2,7 @@
 // an archive and a software bill of materials for each platform, two Debian packages, a
 // container image, and the SHA-256 of each file.
 //
-// It reads the tree and the module cache. It signs, tags and uploads nothing.
+// It reads the tree, node_modules and the module cache. It signs, tags and uploads nothing.
 package main
 
 import (
@@ -38,6 +38,7 @@ type release struct {
 	out     string    // where the files go
 	version string    // without the v: 1.2.3
 	time    time.Time // of the commit; the modification time of every file in an archive
+	errors  []byte    // the catalogue of error codes, as JSON
 }
 
 func main() {
@@ -69,6 +70,12 @@ func (r *release) run(only string) error {
 		return err
 	}
 	if err := r.describe(); err != nil {
+		return err
+	}
+	if err := r.ready(); err != nil {
+		return err
+	}
+	if err := r.catalogue(); err != nil {
 		return err
 	}
 	chosen := targets
@@ -174,12 +181,30 @@ func (r *release) build(t target) (built, error) {
 	if b.modules, err = r.linked(file); err != nil {
 		return b, err
 	}
+	packages, err := r.bundled()
+	if err != nil {
+		return b, err
+	}
+	b.modules = append(b.modules, packages...)
 	b.notices, err = r.notices(b.modules)
 	return b, err
 }
 
 func (r *release) name(b built, ending string) string {
 	return filepath.Join(r.out, fmt.Sprintf("timbre_%s_%s_%s%s", r.version, b.os, b.arch, ending))
+}
+
+// catalogue runs the program to list all error codes, as /docs/errors.json does.
+func (r *release) catalogue() error {
+	list := exec.Command("go", "run", "-trimpath", "-buildvcs=false", "./cmd/timbre", "errors", "list", "--json")
+	list.Dir = r.root
+	list.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly")
+	out, err := list.Output()
+	if err != nil {
+		return fmt.Errorf("timbre errors list: %w", err)
+	}
+	r.errors = out
+	return nil
 }
 
 // sums writes the SHA-256 of every file, in the format of sha256sum -c.

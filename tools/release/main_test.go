@@ -2,12 +2,14 @@ package main
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,7 +23,7 @@ import (
 // buildOne runs the release for one platform.
 func buildOne(t *testing.T, dir string) {
 	t.Helper()
-	r := release{root: "../..", out: dir, version: "1.2.3"}
+	r := release{root: "../..", out: dir, version: "1.2.3-rc.1"}
 	if err := r.run("linux/amd64"); err != nil {
 		t.Fatal(err)
 	}
@@ -64,28 +66,79 @@ func TestRelease(t *testing.T) {
 
 	t.Run("archive", func(t *testing.T) {
 		dir := t.TempDir()
-		names := untar(t, filepath.Join(first, "timbre_1.2.3_linux_amd64.tar.gz"), true, dir)
-		for _, want := range []string{"timbre", "LICENSE", "NOTICES.txt", "README.md"} {
-			if !names["timbre_1.2.3_linux_amd64/"+want] {
+		names := untar(t, filepath.Join(first, "timbre_1.2.3-rc.1_linux_amd64.tar.gz"), true, dir)
+		for _, want := range []string{"timbre", "LICENSE", "NOTICES.txt", "README.md", "CHANGELOG.md", "errors.json"} {
+			if !names["timbre_1.2.3-rc.1_linux_amd64/"+want] {
 				t.Errorf("%s is missing", want)
 			}
 		}
-		out, err := exec.Command(filepath.Join(dir, "timbre_1.2.3_linux_amd64", "timbre"), "--version").Output()
-		if err != nil || strings.TrimSpace(string(out)) != "1.2.3" {
+		out, err := exec.Command(filepath.Join(dir, "timbre_1.2.3-rc.1_linux_amd64", "timbre"), "--version").Output()
+		if err != nil || strings.TrimSpace(string(out)) != "1.2.3-rc.1" {
 			t.Errorf("--version printed %q, %v", out, err)
 		}
-		notices, err := os.ReadFile(filepath.Join(dir, "timbre_1.2.3_linux_amd64", "NOTICES.txt"))
+		notices, err := os.ReadFile(filepath.Join(dir, "timbre_1.2.3-rc.1_linux_amd64", "NOTICES.txt"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, part := range []string{"github.com/jackc/pgx/v5", "SIL OPEN FONT LICENSE", "modernc.org/sqlite"} {
+		for _, part := range []string{"github.com/jackc/pgx/v5", "SIL OPEN FONT LICENSE", "modernc.org/sqlite", "lit-html", "@noble/curves", "hash-wasm"} {
 			if !bytes.Contains(notices, []byte(part)) {
 				t.Errorf("NOTICES.txt does not name %s", part)
 			}
 		}
 	})
+	t.Run("version of a running server", func(t *testing.T) {
+		dir := t.TempDir()
+		untar(t, filepath.Join(first, "timbre_1.2.3-rc.1_linux_amd64.tar.gz"), true, dir)
+		demo := exec.CommandContext(t.Context(), filepath.Join(dir, "timbre_1.2.3-rc.1_linux_amd64", "timbre"), "demo", "--addr", "127.0.0.1:0", "--data", t.TempDir())
+		out, err := demo.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := demo.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			_ = demo.Process.Kill()
+			_ = demo.Wait()
+		})
+		line, err := bufio.NewReader(out).ReadString('\n')
+		url, ok := strings.CutPrefix(strings.TrimSuffix(strings.TrimSpace(line), "/demo/"), "Timbre demo: ")
+		if err != nil || !ok {
+			t.Fatalf("the demo printed %q, %v", line, err)
+		}
+		widget, err := os.ReadFile("../../widget/package.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var of struct{ Version string }
+		if err := json.Unmarshal(widget, &of); err != nil {
+			t.Fatal(err)
+		}
+		for path, want := range map[string]string{
+			"/healthz":         "1.2.3-rc.1",
+			"/metrics":         `timbre_info{version="1.2.3-rc.1"} 1`,
+			"/v1/openapi.json": `"version":"1.2.3-rc.1"`,
+			"/widget/" + of.Version + "/integrity.json":    `"version": "` + of.Version + `"`,
+			"/widget/v1/ats-widget.esm.js":                 `"` + of.Version + `"`,
+			"/widget/" + of.Version + "/ats-widget.esm.js": `"` + of.Version + `"`,
+		} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(res.Body)
+			_ = res.Body.Close()
+			if err != nil || res.StatusCode != http.StatusOK || !bytes.Contains(body, []byte(want)) {
+				t.Errorf("%s: %d %v, and no %s in %.300s", path, res.StatusCode, err, want, body)
+			}
+		}
+	})
 	t.Run("bill", func(t *testing.T) {
-		text, err := os.ReadFile(filepath.Join(first, "timbre_1.2.3_linux_amd64.cdx.json"))
+		text, err := os.ReadFile(filepath.Join(first, "timbre_1.2.3-rc.1_linux_amd64.cdx.json"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +161,7 @@ func TestRelease(t *testing.T) {
 		}
 	})
 	t.Run("package", func(t *testing.T) {
-		file := filepath.Join(first, "timbre_1.2.3_linux_amd64.deb")
+		file := filepath.Join(first, "timbre_1.2.3-rc.1_linux_amd64.deb")
 		list, err := exec.Command("dpkg-deb", "--contents", file).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v: %s", err, list)
@@ -134,7 +187,7 @@ func TestRelease(t *testing.T) {
 	})
 	t.Run("image", func(t *testing.T) {
 		dir := t.TempDir()
-		untar(t, filepath.Join(first, "timbre_1.2.3_image.oci.tar"), false, dir)
+		untar(t, filepath.Join(first, "timbre_1.2.3-rc.1_image.oci.tar"), false, dir)
 		path, err := layout.FromPath(dir)
 		if err != nil {
 			t.Fatal(err)
@@ -171,7 +224,7 @@ func TestRelease(t *testing.T) {
 		}
 	})
 
-	r := release{root: "../..", out: first, version: "1.2.3"}
+	r := release{root: "../..", out: first, version: "1.2.3-rc.1"}
 	if err := r.run("linux/amd64"); err == nil {
 		t.Error("the release was written to a directory that has files")
 	}
@@ -225,6 +278,64 @@ func untar(t *testing.T, file string, zipped bool, dir string) map[string]bool {
 		}
 		if err := os.WriteFile(to, content, os.FileMode(h.Mode)); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// A release needs its heading in the changelog and its lines in both locks.
+func TestReady(t *testing.T) {
+	tree := func() string {
+		dir := t.TempDir()
+		for name, text := range map[string]string{
+			"CHANGELOG.md": "# Changelog\n\n## Unreleased\n\n## 1.2.3 · 2027-01-31\n",
+			"internal/store/migrations/migrations.lock": "# note\n00001 a b\nrelease 1.2.3\n",
+			"widget/versions.lock":                      "# note\n1.0.0 sha384-uGQI1peXX6CRJPY0hmzTf7zT9OOSoU/5X3whFO/UGip89xIwIKr+qYSRJCOhU3o/\n",
+			"widget/dist/integrity.json":                `{"version": "1.0.0"}`,
+		} {
+			path := filepath.Join(dir, filepath.FromSlash(name))
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return dir
+	}
+	for name, c := range map[string]struct{ version, file, from, to, want string }{
+		"ready":              {version: "1.2.3"},
+		"a test version":     {version: "1.2.4-rc.1"},
+		"no heading":         {"1.2.3", "CHANGELOG.md", "1.2.3", "1.2.2", "CHANGELOG.md has no heading"},
+		"no date":            {"1.2.3", "CHANGELOG.md", " · 2027-01-31", "", "CHANGELOG.md has no heading"},
+		"another release":    {"1.2.3", "internal/store/migrations/migrations.lock", "1.2.3", "1.2.3\nrelease 1.2.4", "the last line of migrations.lock"},
+		"another widget":     {"1.2.3", "widget/dist/integrity.json", "1.0.0", "1.0.1", "no line for the files of widget 1.0.1"},
+		"other widget files": {"1.2.3", "widget/dist/integrity.json", "{", "{ ", "no line for the files of widget 1.0.0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := tree()
+			if c.file != "" {
+				path := filepath.Join(dir, filepath.FromSlash(c.file))
+				text, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(strings.Replace(string(text), c.from, c.to, 1)), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r := release{root: dir, version: c.version}
+			err := r.ready()
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestReplacedModules(t *testing.T) {
+	for path, ok := range map[string]bool{"./proof": true, "./a/b": true, "../proof": false, "./../x": false, "/x": false, "example.com/fork": false} {
+		if inside(path) != ok {
+			t.Errorf("%s: want %v", path, ok)
 		}
 	}
 }

@@ -17,11 +17,20 @@ import (
 	"github.com/google/licensecheck"
 )
 
-// A module is a Go module that is linked into the binary.
+// A module is a Go module that is linked into the binary, or an npm package in its scripts.
 type module struct {
 	path, version, sum string
-	dir                string // in the module cache; GOROOT for the standard library
+	dir                string // in the module cache, or in node_modules; GOROOT for the standard library
+	npm                bool
 	licences           []licence
+}
+
+// url returns the package URL of a bill of materials.
+func (m module) url() string {
+	if m.npm {
+		return "pkg:npm/" + strings.Replace(m.path, "@", "%40", 1) + "@" + m.version
+	}
+	return "pkg:golang/" + m.path + "@" + m.version
 }
 
 type licence struct {
@@ -54,6 +63,9 @@ func (r *release) linked(binary string) ([]module, error) {
 			continue // a part of Timbre, under the licence of Timbre
 		}
 		if d.Replace != nil {
+			if inside(d.Replace.Path) {
+				continue // a module of this tree, under its own licence
+			}
 			return nil, fmt.Errorf("%s is replaced by %s: a release must not have replaced modules", d.Path, d.Replace.Path)
 		}
 		all = append(all, module{path: d.Path, version: d.Version, sum: d.Sum, dir: dirs[d.Path]})
@@ -67,6 +79,11 @@ func (r *release) linked(binary string) ([]module, error) {
 		}
 	}
 	return all, nil
+}
+
+// inside reports whether a replacement is a directory of this tree.
+func inside(replacement string) bool {
+	return strings.HasPrefix(replacement, "./") && filepath.IsLocal(filepath.FromSlash(replacement))
 }
 
 func (r *release) moduleDirs() (map[string]string, error) {
@@ -114,7 +131,7 @@ func licencesIn(dir string) ([]licence, error) {
 }
 
 // notices returns the text that goes with each binary: the names and licences of the
-// software in it. The scripts of the pages contain the licences of their own parts.
+// modules, scripts and fonts in it.
 func (r *release) notices(modules []module) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString("Timbre contains the software below. Each part is under its own terms.\n")
@@ -141,7 +158,7 @@ func (r *release) bill(b built) error {
 	var components []cyclonedx.Component
 	var refs []string
 	for _, m := range b.modules {
-		purl := "pkg:golang/" + m.path + "@" + m.version
+		purl := m.url()
 		c := cyclonedx.Component{BOMRef: purl, Type: cyclonedx.ComponentTypeLibrary, Name: m.path, Version: m.version, PackageURL: purl}
 		var ids cyclonedx.Licenses
 		for _, l := range m.licences {
@@ -153,8 +170,8 @@ func (r *release) bill(b built) error {
 		if len(ids) > 0 {
 			c.Licenses = &ids
 		}
-		if m.sum != "" {
-			c.Properties = &[]cyclonedx.Property{{Name: "go:sum", Value: m.sum}}
+		if name := map[bool]string{false: "go:sum", true: "npm:integrity"}[m.npm]; m.sum != "" {
+			c.Properties = &[]cyclonedx.Property{{Name: name, Value: m.sum}}
 		}
 		components = append(components, c)
 		refs = append(refs, purl)

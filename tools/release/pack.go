@@ -29,7 +29,7 @@ func (r *release) contents(b built) ([]packed, error) {
 	if b.os == "windows" {
 		binary += ".exe"
 	}
-	all := []packed{{binary, b.binary, 0o755}, {"NOTICES.txt", b.notices, 0o644}}
+	all := []packed{{binary, b.binary, 0o755}, {"NOTICES.txt", b.notices, 0o644}, {"errors.json", r.errors, 0o644}}
 	for _, name := range []string{"LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md"} {
 		content, err := os.ReadFile(filepath.Join(r.root, name))
 		if err != nil {
@@ -148,6 +148,7 @@ func (r *release) debian(b built) error {
 		{"/usr/lib/sysusers.d/timbre.conf", []byte("u timbre - \"Timbre registry\" /var/lib/timbre\n"), 0o644, ""},
 		// It may contain secrets.
 		{"/etc/timbre/environment", environment, 0o600, files.TypeConfigNoReplace},
+		{"/usr/share/doc/timbre/errors.json", r.errors, 0o644, ""},
 		{"/usr/share/doc/timbre/copyright", append(append(licence, '\n'), b.notices...), 0o644, ""},
 	} {
 		if err := add(f.name, f.content, f.mode, f.kind); err != nil {

@@ -55,7 +55,7 @@ func compare(lock, version, hash string) error {
 	return nil
 }
 
-// add appends the line of a version; a version that has its line already is no error.
+// add appends the line of a version; a second call with the same files changes nothing.
 func add(path, lock, version, hash string) error {
 	if err := compare(lock, version, hash); err != nil || widget.LockedHash(lock, version) != "" {
 		return err

@@ -117,7 +117,7 @@ func (o Objects) mutate(r *rand.Rand) {
 	case 7:
 		swap(token, func(s string) string { return s + " " + s })
 	case 8:
-		o[n], head, data = o[o.any(r)], "", ""
+		o[n] = o[o.any(r)]
 		return
 	case 9:
 		swap(regexp.MustCompile(`\([^()]*\)`), func(s string) string { return fmt.Sprintf("<%x>", s[1:len(s)-1]) })

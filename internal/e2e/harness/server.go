@@ -97,6 +97,8 @@ type Options struct {
 	DatabaseURL string
 	// Tags are build tags.
 	Tags string
+	// Binary is the program of another release; "" builds this one.
+	Binary string
 	// Env is added to the environment of the first start only.
 	Env []string
 	// BlockTime is the time between blocks; "" is 100ms.
@@ -139,7 +141,7 @@ type Server struct {
 // the end of the test, and its log is shown should the test have failed.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
-	s := &Server{t: t, options: o, binary: Binary(t, o.Tags), Data: o.Data, DatabaseURL: o.DatabaseURL, BlockTime: cmp.Or(o.BlockTime, "100ms")}
+	s := &Server{t: t, options: o, binary: cmp.Or(o.Binary, Binary(t, o.Tags)), Data: o.Data, DatabaseURL: o.DatabaseURL, BlockTime: cmp.Or(o.BlockTime, "100ms")}
 	if s.Data == "" {
 		s.Data = t.TempDir()
 	}
@@ -218,6 +220,9 @@ func (s *Server) Restart(env ...string) {
 	<-s.exited
 	s.run(env)
 }
+
+// Replace gives the next start, and the commands, the program of another release.
+func (s *Server) Replace(binary string) { s.binary = binary }
 
 func (s *Server) secretFile() string { return filepath.Join(s.Data, "secret") }
 

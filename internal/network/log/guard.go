@@ -71,6 +71,7 @@ func (s *Stop) Error() string {
 		return head + fmt.Sprintf("%s has a text that is not a checkpoint signed with this log's key. Put the right checkpoint there. Reads still work", s.Place)
 	case ClockJumped:
 		return head + "the clock of this machine jumped ahead. Blocks are made again at " + clockText(s.Until) + ", unless the clock is set back"
+	case ClockBehind:
 	}
 	return head + "its newest block is from " + clockText(s.Until) + ", which is in the future for this machine's clock. " +
 		"If the clock is behind, correct it. If the clock was ahead and is right now, wait, or increase --network-clock-tolerance for a while: blocks then get the time of the newest block. Reads still work"
@@ -202,7 +203,7 @@ func (l *Log) Guard(ctx context.Context) error {
 // stop records why no block is made, and returns it.
 func (l *Log) stop(ctx context.Context, row query.GetLogRow, s *Stop) error {
 	if before := l.stopped.Swap(s); before == nil || before.Reason != s.Reason || before.KeptSize != s.KeptSize || before.Size != s.Size {
-		l.config.Logger.ErrorContext(ctx, s.Error(), "network", l.config.Network)
+		l.config.Logger.ErrorContext(ctx, "the log makes no block", "network", l.config.Network, "error", s)
 	}
 	text, err := json.Marshal(s)
 	if err != nil {

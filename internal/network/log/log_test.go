@@ -759,12 +759,12 @@ func TestPaths(t *testing.T) {
 // Two processes, each with its own connections, sequence one database while senders
 // broadcast, some of them twice. The log has no forks, no gaps and no duplicates.
 func TestTwoSequencers(t *testing.T) {
-	for name, url := range map[string]func() string{
-		"sqlite":   func() string { return "sqlite:" + filepath.Join(t.TempDir(), "timbre.db") },
-		"postgres": func() string { return storetest.PostgresURL(t) },
+	for name, url := range map[string]func(t *testing.T) string{
+		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "timbre.db") },
+		"postgres": func(t *testing.T) string { return storetest.PostgresURL(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			url := url()
+			url := url(t)
 			twoSequencers(t, open(t, storetest.Open(t, url)), open(t, storetest.Open(t, url)))
 		})
 	}

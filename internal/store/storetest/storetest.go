@@ -2,6 +2,8 @@
 // a Postgres server. The test process starts the server from Debian's binaries, and the
 // server ends with the process.
 //
+// TIMBRE_TEST_DATABASES=sqlite leaves Postgres out: the tests that need it are skipped.
+//
 // It is for tests only, and never opens a database that it did not create.
 package storetest
 
@@ -71,11 +73,18 @@ var (
 	databases atomic.Int64
 )
 
-// PostgresURL creates an empty database and returns its URL. Without Postgres on the
-// machine it skips the test with a message, or fails it if TIMBRE_TEST_ALL is set, as
+// PostgresURL creates an empty database and returns its URL. If TIMBRE_TEST_DATABASES is
+// sqlite, it skips the test. Without Postgres on the machine it skips the test with a message, or fails it if TIMBRE_TEST_ALL is set, as
 // `make test` does.
 func PostgresURL(t testing.TB) string {
 	t.Helper()
+	switch chosen := os.Getenv("TIMBRE_TEST_DATABASES"); chosen {
+	case "":
+	case "sqlite":
+		t.Skip("skipped: TIMBRE_TEST_DATABASES=sqlite leaves Postgres out")
+	default:
+		t.Fatalf("TIMBRE_TEST_DATABASES=%s: the values are sqlite, and none for both databases", chosen)
+	}
 	url, err := NewPostgres()
 	if startErr != nil && os.Getenv("TIMBRE_TEST_ALL") == "" {
 		t.Skipf("skipped without Postgres (apt-get install postgresql): %v", startErr)
