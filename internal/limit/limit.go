@@ -115,7 +115,7 @@ const MaxKeys = 1 << 16
 // account is the state of one key's budget in this process.
 type account struct {
 	mu sync.Mutex
-	// whole is the time at which the budget will be full again, as last read. Other
+	// full is the time at which the budget will be full again, as last read. Other
 	// instances can have moved it on since, but never back.
 	full time.Time
 	// advance is the number of calls that were taken ahead from the shared budget and are
