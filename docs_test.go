@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -116,6 +117,30 @@ func TestDecisionsAreListed(t *testing.T) {
 }
 
 var superseded = regexp.MustCompile(`^\nSuperseded by \[(\d{4})\]`)
+
+// namedFile matches the path of a source file. A path may leave out its beginning.
+var namedFile = regexp.MustCompile("`([\\w./-]+\\.(?:go|sql|css|sh|lock|tsv)|[\\w./-]+/src/[\\w./-]+)`")
+
+// The source files that documents name exist.
+func TestNamedFilesExist(t *testing.T) {
+	t.Parallel()
+	documents := find(t, func(path string) bool { return strings.HasSuffix(path, ".md") && path != "CHANGELOG.md" })
+	files := find(t, func(string) bool { return true })
+	names := 0
+	for _, path := range documents {
+		for _, m := range namedFile.FindAllStringSubmatch(read(t, path), -1) {
+			names++
+			if !slices.ContainsFunc(files, func(f string) bool { return f == m[1] || strings.HasSuffix(f, "/"+m[1]) }) {
+				if _, err := os.Stat(m[1]); err != nil {
+					t.Errorf("%s names the file %s, which does not exist", path, m[1])
+				}
+			}
+		}
+	}
+	if names < 20 {
+		t.Errorf("%d named files: the test does not see them", names)
+	}
+}
 
 // Every table row belongs to a table with a head. After an empty line a row would be shown as text.
 func TestTablesAreWhole(t *testing.T) {

@@ -102,6 +102,49 @@ func TestEveryRouteIsExplained(t *testing.T) {
 	}
 }
 
+// Every flag of the command line is read somewhere.
+func TestEveryFlagIsRead(t *testing.T) {
+	t.Parallel()
+	flags := map[string]string{} // field: its file
+	reads := map[string]bool{}
+	for _, path := range find(t, func(path string) bool {
+		return strings.HasPrefix(path, "cmd/timbre/") && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go")
+	}) {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		written := map[ast.Expr]bool{}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.Field:
+				for _, name := range n.Names {
+					if n.Tag != nil && strings.Contains(n.Tag.Value, `help:"`) && !strings.Contains(n.Tag.Value, `cmd:""`) && !strings.Contains(n.Tag.Value, `arg:""`) {
+						flags[name.Name] = path
+					}
+				}
+			case *ast.AssignStmt:
+				for _, left := range n.Lhs {
+					written[left] = true
+				}
+			case *ast.SelectorExpr:
+				if !written[n] {
+					reads[n.Sel.Name] = true
+				}
+			}
+			return true
+		})
+	}
+	for name, path := range flags {
+		if !reads[name] {
+			t.Errorf("%s: no code reads the flag %s", path, name)
+		}
+	}
+	if len(flags) < 60 {
+		t.Errorf("%d flags", len(flags))
+	}
+}
+
 // Every column with personal data is erased by a query, checked by registrytest, and listed
 // in docs/privacy.md. The test TestEveryColumnHasAPlace demands a class for every column.
 func TestPersonalColumnsAreErased(t *testing.T) {

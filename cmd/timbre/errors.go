@@ -66,14 +66,14 @@ func orDash(status int) string {
 
 // closest returns the three codes that are most similar to asked: first codes that
 // contain it, then by the number of letters that differ.
-func closest(asked string) []string {
+func closest(wanted string) []string {
 	var codes []string
 	distance := map[string]int{}
 	for _, e := range fault.All() {
 		code := string(e.Code)
 		codes = append(codes, code)
-		distance[code] = edits(asked, code)
-		if asked != "" && strings.Contains(code, asked) {
+		distance[code] = edits(wanted, code)
+		if wanted != "" && strings.Contains(code, wanted) {
 			distance[code] = -1
 		}
 	}

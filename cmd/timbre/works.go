@@ -48,12 +48,12 @@ func (c *worksCertificate) Run(o *output) error {
 		if err != nil {
 			return err
 		}
-		said, err := reg.Issuing.Issue(ctx, work, c.Version)
+		facts, err := reg.Issuing.Issue(ctx, work, c.Version)
 		if err != nil {
 			return err
 		}
 		url := strings.TrimSuffix(c.PublicURL, "/")
-		pdf, err := certifier(url, c.registryName(url), signer)(ctx, said)
+		pdf, err := certifier(url, c.registryName(url), signer)(ctx, facts)
 		if err != nil {
 			return err
 		}

@@ -26,9 +26,9 @@ const (
 	// suffix ends every object's file name. A key segment cannot contain a dot, so the
 	// object "a" and the folder of "a/b" never have the same name.
 	suffix = ".blob"
-	// staleAfter is far longer than any upload (Options.UploadTimeout). It is used only
-	// on systems without locks, which would show whether a temporary file is still
-	// written.
+	// On systems without file locks, the store cannot see whether another process still
+	// writes a temporary file. There it deletes only files older than staleAfter, which is
+	// far longer than any upload (Options.UploadTimeout).
 	staleAfter = 24 * time.Hour
 )
 
@@ -57,11 +57,11 @@ type Options struct {
 
 	// Limits bound the uploads at the same time.
 	Limits Limits
-	// Space is asked for room before a PUT and while it writes; nil allows everything.
+	// Space is checked before a PUT and while it writes; nil allows everything.
 	Space *space.Guard
 	// Admit returns the owner of the upload under a key, before a byte of a PUT is read;
 	// its error refuses the PUT. Land is called with the number of bytes when all have
-	// arrived, before the object is visible; its error drops them. nil allows everything.
+	// arrived, before the object is visible; its error deletes the upload. nil allows everything.
 	Admit func(ctx context.Context, key string) (Owner, error)
 	Land  func(ctx context.Context, key string, size int64) error
 }

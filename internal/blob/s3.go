@@ -332,8 +332,8 @@ func (s *S3) List(ctx context.Context, under string) iter.Seq2[Object, error] {
 				yield(Object{}, failed("list", o.Err))
 				return
 			}
-			key, ours := strings.CutSuffix(strings.TrimPrefix(o.Key, s.prefix), suffix)
-			if ours && validKey(key) == nil && !yield(Object{Key: key, Size: o.Size, Modified: o.LastModified}, nil) {
+			key, ok := strings.CutSuffix(strings.TrimPrefix(o.Key, s.prefix), suffix)
+			if ok && validKey(key) == nil && !yield(Object{Key: key, Size: o.Size, Modified: o.LastModified}, nil) {
 				return
 			}
 		}

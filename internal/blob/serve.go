@@ -115,9 +115,9 @@ func (d *Disk) receive(w http.ResponseWriter, r *http.Request, f *os.File, p *pu
 	defer buffers.Put(pooled)
 	buf := *pooled
 	rc := http.NewResponseController(w)
-	began := time.Now()
-	end := began.Add(d.opts.UploadTimeout)
-	rate := rate{least: d.opts.Limits.MinRate, window: d.opts.Limits.RateWindow, since: began}
+	start := time.Now()
+	end := start.Add(d.opts.UploadTimeout)
+	rate := rate{least: d.opts.Limits.MinRate, window: d.opts.Limits.RateWindow, since: start}
 	for {
 		// The connection's clock, not Options.Now, because this deadline is for real
 		// bytes. It replaces the server's read timeout, which is too short for a large

@@ -160,19 +160,19 @@ func (f *pdf) specifications() (specs []dictionary) {
 // isEvidence reports whether a file specification has the evidence's name. A reader may
 // show either of its two names, so both must match.
 func (f *pdf) isEvidence(spec dictionary) bool {
-	names, ours := 0, 0
+	names, known := 0, 0
 	for _, key := range []pdfName{"UF", "F"} {
 		if s, ok := f.get(f.newest, spec.get(key)).(pdfString); ok {
 			names++
 			if s.text() == EvidenceName {
-				ours++
+				known++
 			}
 		}
 	}
-	if ours > 0 && ours < names {
+	if known > 0 && known < names {
 		refuse("name")
 	}
-	return ours > 0
+	return known > 0
 }
 
 // embedded returns the content of a file specification. All its entries must have the

@@ -130,7 +130,7 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 	// The structure: one document with its parts, in reading order. Links and the
 	// signature are annotations and also parts. parents maps each annotation to its
 	// part; entry 0 has the page's pieces.
-	tree, whole := d.reserve(), d.reserve()
+	tree, document := d.reserve(), d.reserve()
 	var parts, annotations []int
 	parents := map[int]int{}
 	annotate := func(part int, format string, args ...any) int {
@@ -168,7 +168,7 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 		if part.alt != "" {
 			alt = "/Alt " + text(part.alt)
 		}
-		d.set(n, "<</Type/StructElem/S/%s/P %d 0 R/Pg %d 0 R/K[%s]%s>>", part.role, whole, pageNo, strings.TrimSpace(kids.String()), alt)
+		d.set(n, "<</Type/StructElem/S/%s/P %d 0 R/Pg %d 0 R/K[%s]%s>>", part.role, document, pageNo, strings.TrimSpace(kids.String()), alt)
 	}
 	form := ""
 	if signer != nil {
@@ -176,15 +176,15 @@ func RenderWithin(ctx context.Context, in Input, signer *Signer) (_ []byte, err 
 		parts = append(parts, part)
 		field := annotate(part, "<</Type/Annot/Subtype/Widget/FT/Sig/T(Timbre)/TU %s/Ff 1/Rect[%s]/AP<</N %d 0 R>>/V %d 0 R",
 			text(p.signed+" "+p.signer), p.field, d.stream(fmt.Sprintf("/Type/XObject/Subtype/Form/BBox[0 0 %s %s]/Resources<<>>", num(signedWidth), num(signedHeight)), box()), signer.reserve(&d))
-		d.set(part, "<</Type/StructElem/S/Form/P %d 0 R/Pg %d 0 R/Alt %s/K<</Type/OBJR/Obj %d 0 R>>>>", whole, pageNo, text(p.signed+" "+p.signer), field)
+		d.set(part, "<</Type/StructElem/S/Form/P %d 0 R/Pg %d 0 R/Alt %s/K<</Type/OBJR/Obj %d 0 R>>>>", document, pageNo, text(p.signed+" "+p.signer), field)
 		form = fmt.Sprintf("/AcroForm<</Fields[%d 0 R]/SigFlags 3>>", field)
 	}
-	d.set(whole, "<</Type/StructElem/S/Document/P %d 0 R/K%s>>", tree, refs(parts))
+	d.set(document, "<</Type/StructElem/S/Document/P %d 0 R/K%s>>", tree, refs(parts))
 	var nums strings.Builder
 	for i := range annotations {
 		fmt.Fprintf(&nums, " %d %d 0 R", i+1, parents[i+1])
 	}
-	d.set(tree, "<</Type/StructTreeRoot/K %d 0 R/ParentTree<</Nums[0 %s%s]>>/ParentTreeNextKey %d>>", whole, refs(owners), nums.String(), len(annotations)+1)
+	d.set(tree, "<</Type/StructTreeRoot/K %d 0 R/ParentTree<</Nums[0 %s%s]>>/ParentTreeNextKey %d>>", document, refs(owners), nums.String(), len(annotations)+1)
 
 	intent := d.add("<</Type/OutputIntent/S/GTS_PDFA1/OutputConditionIdentifier(sRGB)/Info(sRGB)/DestOutputProfile %d 0 R>>", d.stream("/N 3"+flate, packedRGB()))
 	metadata := d.stream("/Type/Metadata/Subtype/XML", in.xmp())

@@ -373,8 +373,8 @@ func TestTheEvidenceIsAttachedAsItIs(t *testing.T) {
 		t.Errorf("attached is %q (%v), want %q", got, err, in.Evidence)
 	}
 	// The page says what is handed on with the file.
-	const told = "This PDF contains the creators' e-mail addresses, in the attached file evidence.json."
-	if text := run(t, "pdftotext", path, "-"); !strings.Contains(text, told) {
+	const stated = "This PDF contains the creators' e-mail addresses, in the attached file evidence.json."
+	if text := run(t, "pdftotext", path, "-"); !strings.Contains(text, stated) {
 		t.Errorf("the page says %s", text)
 	}
 	in.Evidence = nil

@@ -25,13 +25,13 @@ func (p *page) facts(in Input, code [][]bool, y float64) float64 {
 	y -= 9
 	end := p.code(in, code, y)
 	above := []fact{
-		{name: p.number, value: fmt.Sprintf(p.numberIs, in.Registration, in.Version), ours: true},
-		{name: p.registered, value: p.time(in.At), ours: true},
-		{name: p.issued, value: p.issuedOn(in), ours: true},
+		{name: p.number, value: fmt.Sprintf(p.numberIs, in.Registration, in.Version), fixed: true},
+		{name: p.registered, value: p.time(in.At), fixed: true},
+		{name: p.issued, value: p.issuedOn(in), fixed: true},
 		{name: p.issuedBy, value: in.Issuer, rest: in.Imprint},
 		{name: p.registry, value: in.Registry},
-		{name: p.file, value: in.File.Name, rest: p.about(in.File), ours: in.File.Name == ""},
-		{name: p.network, value: fmt.Sprintf(p.networkIs, p.isolated(in.Network), in.Block), ours: true},
+		{name: p.file, value: in.File.Name, rest: p.about(in.File), fixed: in.File.Name == ""},
+		{name: p.network, value: fmt.Sprintf(p.networkIs, p.isolated(in.Network), in.Block), fixed: true},
 	}
 	hashes := []fact{
 		{name: p.transaction, value: in.Transaction, size: hash},
@@ -86,7 +86,7 @@ type fact struct {
 	name, value string
 	rest        string  // in smaller type below the value
 	size        float64 // of the value; 0: 9 points
-	ours        bool    // the value is our text, not a user's, and has the page's direction
+	fixed       bool    // the value is a text of the page, not of a user, and has the page's direction
 }
 
 const nameSize, restSize = 8.0, 7.5
@@ -121,7 +121,7 @@ func (p *page) rows(y, width, names float64, facts []fact) float64 {
 			p.colour(ink)
 			p.tag("P", "", func() {
 				text := p.short(f.value, 6.5, room, 2)
-				if f.ours {
+				if f.fixed {
 					text = p.say(f.value)
 				}
 				at = p.block(text, p.within(text, size, 6.5, room, 2), x, at, room, p.start())
@@ -131,7 +131,7 @@ func (p *page) rows(y, width, names float64, facts []fact) float64 {
 			p.colour(grey)
 			p.tag("P", "", func() {
 				text := p.say(f.rest)
-				if !f.ours && f.name == p.issuedBy {
+				if !f.fixed && f.name == p.issuedBy {
 					text = p.short(f.rest, 6, room, 2)
 				}
 				at = p.block(text, p.within(text, restSize, 6, room, 2), x, at+0.5, room, p.start())

@@ -103,14 +103,14 @@ func (p *page) say(s string) shown {
 	if p.rtl {
 		base = di.DirectionRTL
 	}
-	key := said{base, s}
-	text, ok := p.said[key]
+	key := textKey{base, s}
+	text, ok := p.cache[key]
 	if !ok {
-		if len(p.said) >= maxSaid {
-			clear(p.said)
+		if len(p.cache) >= maxCached {
+			clear(p.cache)
 		}
 		text = p.setTo(base, s, sans)
-		p.said[key] = text
+		p.cache[key] = text
 	}
 	return text
 }
@@ -346,10 +346,10 @@ func (p *page) within(s shown, largest, least, width float64, lines int) float64
 // short returns a paragraph of at most this many lines. It leaves out the middle of a
 // longer text.
 func (p *page) short(text string, size, width float64, lines int) shown {
-	whole := p.quote(text)
+	full := p.quote(text)
 	most := (float64(lines) + 0.5) * size * leading
-	if p.height(whole, size, width) <= most {
-		return whole
+	if p.height(full, size, width) <= most {
+		return full
 	}
 	return p.once("short\x00"+text, func() shown {
 		r := []rune(text)

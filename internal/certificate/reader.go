@@ -397,11 +397,11 @@ func (f *pdf) indirect(v *view, s *scanner, n *reference) *object {
 		refuse("stream")
 	}
 	s.at++
-	told := d.get("Length")
+	stated := d.get("Length")
 	if v != nil {
-		told = f.get(v, told)
+		stated = f.get(v, stated)
 	}
-	length := number(told)
+	length := number(stated)
 	if length < 0 || length > len(f.file)-s.at || d.get("F") != nil {
 		refuse("stream")
 	}

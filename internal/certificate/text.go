@@ -75,7 +75,7 @@ type typesetter struct {
 	shaper  shaping.HarfbuzzShaper
 	wrapper shaping.LineWrapper
 	drawn   map[drawnKey]drawn
-	said    map[said]shown // our own texts, which most certificates share
+	cache   map[textKey]shown // the fixed texts, which most certificates share
 	packer  packer
 	ctx     context.Context // of the current certificate
 }
@@ -92,13 +92,13 @@ func (t *typesetter) goOn() {
 	}
 }
 
-type said struct {
+type textKey struct {
 	base di.Direction
 	text string
 }
 
-// maxSaid is the maximum number of cached texts, some 10 KB each. A language has 40.
-const maxSaid = 320
+// maxCached is the maximum number of cached texts, some 10 KB each. A language has 40.
+const maxCached = 320
 
 // kept is the typesetter of the last certificate. It takes 3 MB for Latin, 16 MB after
 // the first Han character, and always less than 20 MB. A second certificate at the same
@@ -111,7 +111,7 @@ func takeTypesetter(ctx context.Context) *typesetter {
 		t.ctx = ctx
 		return t
 	default:
-		return &typesetter{drawn: map[drawnKey]drawn{}, said: map[said]shown{}, ctx: ctx}
+		return &typesetter{drawn: map[drawnKey]drawn{}, cache: map[textKey]shown{}, ctx: ctx}
 	}
 }
 

@@ -156,17 +156,17 @@ func (c *Cache) Handler(next http.Handler) http.Handler {
 // writer holds back a body until it is complete, to compress it.
 type writer struct {
 	http.ResponseWriter
-	coding string // "" when the body is not compressed
-	began  bool
-	held   bool
-	body   bytes.Buffer
+	coding  string // "" when the body is not compressed
+	started bool
+	held    bool
+	body    bytes.Buffer
 }
 
 // Unwrap returns the inner writer, for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *writer) WriteHeader(status int) {
-	if w.began {
+	if w.started {
 		return
 	}
 	h := w.Header()
@@ -174,7 +174,7 @@ func (w *writer) WriteHeader(status int) {
 	if text && (status == http.StatusOK || status == http.StatusNotModified || status == http.StatusPartialContent) {
 		h.Add("Vary", "Accept-Encoding")
 	}
-	w.began = status >= http.StatusOK
+	w.started = status >= http.StatusOK
 	// A body that is not text keeps its bytes and its ETag. The conditions were removed
 	// from the inner request, so they are checked here.
 	if w.held = w.coding != "" && status == http.StatusOK; !w.held {
@@ -183,7 +183,7 @@ func (w *writer) WriteHeader(status int) {
 }
 
 func (w *writer) Write(b []byte) (int, error) {
-	if !w.began {
+	if !w.started {
 		if w.Header().Get("Content-Type") == "" {
 			w.Header().Set("Content-Type", http.DetectContentType(b))
 		}
@@ -283,7 +283,7 @@ func negotiate(header []string) string {
 			best, most = coding, q
 		}
 	}
-	if plain, said := quality["identity"]; said && plain > most {
+	if plain, listed := quality["identity"]; listed && plain > most {
 		return ""
 	}
 	return best

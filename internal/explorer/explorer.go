@@ -73,7 +73,7 @@ var pages = func() map[string]*template.Template {
 // day returns a time to the second, with its zone.
 func day(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") }
 
-// count writes n with thin groups of thousands.
+// count writes n with commas between groups of thousands.
 func count(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	for i := len(s) - 3; i > 0; i -= 3 {

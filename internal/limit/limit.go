@@ -108,9 +108,9 @@ const MaxKeys = 1 << 16
 // account is the state of one key's budget in this process.
 type account struct {
 	mu sync.Mutex
-	// whole is the time at which the budget will be full again, as last read. Other
+	// full is the time at which the budget will be full again, as last read. Other
 	// instances can have moved it on since, but never back.
-	whole time.Time
+	full time.Time
 	// advance is the number of calls that were taken ahead from the shared budget and are
 	// not used yet.
 	advance int
@@ -134,23 +134,23 @@ func (b *Budget) Take(ctx context.Context, key string) State {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := b.now()
-	if a.whole.After(b.beyond(now)) {
-		a.whole, a.advance = time.Time{}, 0
+	if a.full.After(b.beyond(now)) {
+		a.full, a.advance = time.Time{}, 0
 	}
 	// Unused calls of an advance expire: the shared budget has grown by as much
 	// meanwhile, and using both would be too many.
-	a.advance = min(a.advance, int(max(0, a.whole.Sub(now))/b.every))
+	a.advance = min(a.advance, int(max(0, a.full.Sub(now))/b.every))
 	s := State{}
 	switch {
 	case a.advance > 0:
 		a.advance--
 		s.Allowed = true
-	case b.left(a.whole, now) > 0:
+	case b.left(a.full, now) > 0:
 		s.Allowed = b.spend(ctx, key, a, now)
 	}
-	s.Left, s.Whole = a.advance+b.left(a.whole, now), max(0, a.whole.Sub(now))
+	s.Left, s.Whole = a.advance+b.left(a.full, now), max(0, a.full.Sub(now))
 	if !s.Allowed {
-		s.Wait = a.whole.Add(b.every - b.burst).Sub(now)
+		s.Wait = a.full.Add(b.every - b.burst).Sub(now)
 	}
 	return s
 }
@@ -172,39 +172,39 @@ func (b *Budget) Return(key string) {
 	a := b.account(key)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.whole = a.whole.Add(-b.every)
+	a.full = a.full.Add(-b.every)
 }
 
 // left returns how many calls are allowed at once, if the budget is full at that time.
-func (b *Budget) left(whole, now time.Time) int {
-	return int((b.burst - max(0, whole.Sub(now))) / b.every)
+func (b *Budget) left(full, now time.Time) int {
+	return int((b.burst - max(0, full.Sub(now))) / b.every)
 }
 
 // spend takes one call (and for a large budget an advance) from the shared budget, or
 // without a database from this process's own.
 func (b *Budget) spend(ctx context.Context, key string, a *account, now time.Time) bool {
-	want := min(b.chunk, b.left(a.whole, now))
+	want := min(b.chunk, b.left(a.full, now))
 	for b.shared.answers(now) {
 		cost := b.every * time.Duration(want)
-		whole, ok, err := b.shared.spend(ctx, b.name+" "+key, now, cost, now.Add(b.burst-cost), b.beyond(now))
+		full, ok, err := b.shared.spend(ctx, b.name+" "+key, now, cost, now.Add(b.burst-cost), b.beyond(now))
 		if err != nil {
 			break
 		}
-		a.whole = whole
+		a.full = full
 		if ok {
 			a.advance = want - 1
 			return true
 		}
 		// Another instance has used the calls that we expected. Fewer calls may still
 		// fit.
-		if want = min(want-1, b.left(whole, now)); want < 1 {
+		if want = min(want-1, b.left(full, now)); want < 1 {
 			return false
 		}
 	}
-	if a.whole.Before(now) {
-		a.whole = now
+	if a.full.Before(now) {
+		a.full = now
 	}
-	a.whole = a.whole.Add(b.every)
+	a.full = a.full.Add(b.every)
 	return true
 }
 

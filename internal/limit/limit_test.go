@@ -231,7 +231,7 @@ func TestHowOftenTheDatabaseIsAsked(t *testing.T) {
 	db := storetest.Open(t, storetest.PostgresURL(t))
 	newClock(db)
 	l := limit.New(db, limit.Rates{Session: rate(t, "60/1m,burst=1"), Organization: rate(t, "6000/1m,burst=600")}, quiet())
-	whole := func(key string) int64 {
+	full := func(key string) int64 {
 		us, err := db.Read().GetBudget(t.Context(), key)
 		if err != nil {
 			t.Fatal(err)
@@ -241,7 +241,7 @@ func TestHowOftenTheDatabaseIsAsked(t *testing.T) {
 	moved, last := 0, int64(0)
 	for range 90 {
 		l.Organization.Take(t.Context(), "o")
-		if us := whole("organization o"); us != last {
+		if us := full("organization o"); us != last {
 			moved, last = moved+1, us
 		}
 	}
@@ -269,8 +269,8 @@ func TestDatabaseAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := newClock(db)
-	var said strings.Builder
-	l := limit.New(db, limit.Rates{Session: rate(t, "60/1m,burst=5")}, slog.New(slog.NewTextHandler(&said, nil)))
+	var logged strings.Builder
+	l := limit.New(db, limit.Rates{Session: rate(t, "60/1m,burst=5")}, slog.New(slog.NewTextHandler(&logged, nil)))
 	db.Close()
 	for round := range 3 {
 		for i := range 5 {
@@ -283,8 +283,8 @@ func TestDatabaseAway(t *testing.T) {
 		}
 		c.forward(10 * time.Second)
 	}
-	if n := strings.Count(said.String(), "\n"); n != 1 {
-		t.Errorf("logged %d times:\n%s", n, &said)
+	if n := strings.Count(logged.String(), "\n"); n != 1 {
+		t.Errorf("logged %d times:\n%s", n, &logged)
 	}
 }
 

@@ -22,9 +22,9 @@ type shared struct {
 	db  *store.DB
 	log *slog.Logger
 
-	mu    sync.Mutex
-	until time.Time // when the database is tried again after a failure
-	said  time.Time // time of the last log line
+	mu     sync.Mutex
+	until  time.Time // when the database is tried again after a failure
+	logged time.Time // time of the last log line
 }
 
 const (
@@ -48,7 +48,7 @@ func (s *shared) answers(now time.Time) bool {
 
 // spend moves the time of a budget on by cost, unless the result is after latest. It
 // returns the new time. A time after beyond counts as past.
-func (s *shared) spend(ctx context.Context, key string, now time.Time, cost time.Duration, latest, beyond time.Time) (whole time.Time, ok bool, err error) {
+func (s *shared) spend(ctx context.Context, key string, now time.Time, cost time.Duration, latest, beyond time.Time) (full time.Time, ok bool, err error) {
 	// The call counts also if the caller cancels it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
@@ -74,10 +74,10 @@ func (s *shared) away(now time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.until = now.Add(alone)
-	if now.Sub(s.said).Abs() < quiet {
+	if now.Sub(s.logged).Abs() < quiet {
 		return
 	}
-	s.said = now
+	s.logged = now
 	s.log.Warn("the limits' database does not answer: this instance counts alone", "error", err)
 }
 

@@ -330,7 +330,7 @@ type refusal struct {
 // fault returns the refusal as an error for the caller. Call it after the readers
 // have stopped: then the end of a truncated file has been reached.
 func (no *refusal) fault(s *source) error {
-	s.whole()
+	s.endPart()
 	f := fault.RegistrationInvalidAudioFormat(no.detected, Supported()).With("problem", no.problem).With("advice", no.advice())
 	if no.problem == truncated && s.ended() {
 		if no.declared > 0 {

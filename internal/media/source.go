@@ -87,12 +87,12 @@ func (s *source) within() int {
 	return s.end
 }
 
-// part makes the source end after the next n bytes, until whole is called. Parts do
+// part makes the source end after the next n bytes, until endPart is called. Parts do
 // not nest.
 func (s *source) part(n int64) { s.stop = s.offset() + n }
 
-// whole ends a part.
-func (s *source) whole() { s.stop = 0 }
+// endPart ends a part.
+func (s *source) endPart() { s.stop = 0 }
 
 // buffered returns the unread bytes that are in memory.
 func (s *source) buffered() []byte { return s.mem[s.pos:max(s.pos, s.within())] }

@@ -149,7 +149,7 @@ func wavFrames(s *source, size int64, tag uint16, parse frameParser, reader func
 	bounded := size > 0 && size < unseekable
 	if bounded {
 		s.part(size)
-		defer s.whole()
+		defer s.endPart()
 	}
 	at := findFrames(s, parse)
 	if at < 0 {

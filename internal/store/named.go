@@ -39,9 +39,9 @@ func name(what string, err error) error {
 
 // statement returns the name of a generated query, from its "-- name: SpendBudget :one".
 func statement(text string) string {
-	rest, ours := strings.CutPrefix(text, "-- name: ")
+	rest, ok := strings.CutPrefix(text, "-- name: ")
 	what, _, _ := strings.Cut(rest, " ")
-	if !ours {
+	if !ok {
 		return "statement"
 	}
 	return what

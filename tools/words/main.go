@@ -150,7 +150,7 @@ func short(s string) string {
 	return s
 }
 
-var sentenceEnd = regexp.MustCompile(`[.!?:;]["')\]]*\s+`)
+var sentenceEnd = regexp.MustCompile(`[.!?:;]["'*_)\]”]*\s+`)
 
 func sentences(text string) []string {
 	var all []string

@@ -67,15 +67,15 @@ func renderDoc(rows []row) ([]byte, error) {
 	}
 	p("\nA code with a field is shown inline while that step of the form is open. Otherwise the widget reacts as its class says.\n")
 
-	told := 0
+	rendered := 0
 	for i, c := range chapters {
-		var mine []row
+		var codes []row
 		for _, r := range rows {
 			if last := i == len(chapters)-1; last && !r.Seed || !last && r.Seed && slices.Contains(c.sections, r.Section) {
-				mine = append(mine, r)
+				codes = append(codes, r)
 			}
 		}
-		overview := mine
+		overview := codes
 		if c.title == "The DISABLED screen" {
 			overview = nil
 			for _, section := range []string{"session", "organization", "common.auth"} {
@@ -94,15 +94,15 @@ func renderDoc(rows []row) ([]byte, error) {
 		for _, r := range overview {
 			p("| [`%s`](#%s) | %s | %s | %s |\n", r.Code, r.Code, r.statusWord(), strings.Replace(r.Class, "none", "backend only", 1), r.Message)
 		}
-		for _, r := range mine {
-			told++
+		for _, r := range codes {
+			rendered++
 			if err := r.renderDoc(&b); err != nil {
 				return nil, fmt.Errorf("%s: %w", r.Code, err)
 			}
 		}
 	}
-	if told != len(rows) {
-		return nil, fmt.Errorf("the page has %d of %d codes: a section is missing in chapters", told, len(rows))
+	if rendered != len(rows) {
+		return nil, fmt.Errorf("the page has %d of %d codes: a section is missing in chapters", rendered, len(rows))
 	}
 	return b.Bytes(), nil
 }

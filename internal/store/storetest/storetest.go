@@ -168,15 +168,15 @@ func (c *Cluster) url(name string) string { return "postgres://postgres@/" + nam
 
 // await reads until the shell prints the word.
 func (c *Cluster) await(word string) error {
-	var said strings.Builder
+	var output strings.Builder
 	for {
 		line, err := c.out.ReadString('\n')
 		if line == word+"\n" {
 			return nil
 		}
-		said.WriteString(line)
+		output.WriteString(line)
 		if err != nil {
-			return fmt.Errorf("the server did not say %q: %s", word, said.String())
+			return fmt.Errorf("the server did not say %q: %s", word, output.String())
 		}
 	}
 }

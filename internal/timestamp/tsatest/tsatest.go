@@ -37,9 +37,9 @@ type Authority struct {
 	dir    string
 	server *httptest.Server
 
-	mu     sync.Mutex
-	answer http.HandlerFunc // replaces the authority's answer
-	asked  int
+	mu       sync.Mutex
+	answer   http.HandlerFunc // replaces the authority's answer
+	requests int
 }
 
 // New starts an authority. It stops at the end of the test.
@@ -145,12 +145,12 @@ func (a *Authority) Answer(h http.HandlerFunc) {
 func (a *Authority) Asked() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.asked
+	return a.requests
 }
 
 func (a *Authority) serve(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
-	a.asked++
+	a.requests++
 	answer := a.answer
 	a.mu.Unlock()
 	// Read the whole body first: only then does a server notice that its client has disconnected.
