@@ -4,8 +4,8 @@ import (
 	"errors"
 	"testing"
 
-	"timbre.example/fault"
 	"timbre.example/internal/claims"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"timbre.example/fault"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
