@@ -103,7 +103,7 @@ func (r *release) run(only string) error {
 		}
 		if t.os == "linux" {
 			if err := r.debian(b); err != nil {
-				return fmt.Errorf("Debian package of %s: %w", t, err)
+				return fmt.Errorf("package of %s for Debian: %w", t, err)
 			}
 			images = append(images, b)
 		}

@@ -40,7 +40,8 @@ func (r *release) bundled() ([]module, error) {
 			if slices.ContainsFunc(all, func(o module) bool { return o.path == m.path && o.version == m.version }) {
 				continue
 			}
-			if err := installed(m); err != nil {
+			declared, err := installed(m)
+			if err != nil {
 				return nil, fmt.Errorf("%s: %w; run `npm ci` in %s", name, err, dir)
 			}
 			if m.licences, err = licencesIn(m.dir); err != nil {
@@ -49,6 +50,9 @@ func (r *release) bundled() ([]module, error) {
 			if len(m.licences) == 0 {
 				return nil, fmt.Errorf("%s %s has no licence file in %s", name, m.version, m.dir)
 			}
+			if !slices.ContainsFunc(m.licences, func(l licence) bool { return l.id != "" }) {
+				m.licences[0].id = declared // the text has additions, such as thanks
+			}
 			all = append(all, m)
 		}
 	}
@@ -56,18 +60,19 @@ func (r *release) bundled() ([]module, error) {
 	return all, nil
 }
 
-// installed checks that node_modules has the version of the lock file.
-func installed(m module) error {
+// installed checks that node_modules has the version of the lock file, and returns the licence
+// that the package declares.
+func installed(m module) (string, error) {
 	text, err := os.ReadFile(filepath.Join(m.dir, "package.json"))
 	if err != nil {
-		return err
+		return "", err
 	}
-	var found struct{ Version string }
+	var found struct{ Version, License string }
 	if err := json.Unmarshal(text, &found); err != nil {
-		return err
+		return "", err
 	}
 	if found.Version != m.version {
-		return fmt.Errorf("version %s is installed, and the lock file has %s", found.Version, m.version)
+		return "", fmt.Errorf("version %s is installed, and the lock file has %s", found.Version, m.version)
 	}
-	return nil
+	return found.License, nil
 }

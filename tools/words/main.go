@@ -307,7 +307,6 @@ var (
 	item       = regexp.MustCompile(`^([-*+]|\d+\.)\s+`)
 	inlineCode = regexp.MustCompile("`[^`]*`")
 	link       = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
-	quoted     = regexp.MustCompile(`"[^"]*"|“[^”]*”`)
 )
 
 // markdown returns paragraphs, items and table cells, without code.
