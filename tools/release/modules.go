@@ -30,9 +30,6 @@ type licence struct {
 	text []byte
 }
 
-// ownModule is the second module of this repository.
-const ownModule = "timbre.example/proof"
-
 // linked returns the modules that the binary lists, with their licences. It fails when
 // a module has no licence file, because such a binary must not be distributed.
 func (r *release) linked(binary string) ([]module, error) {
@@ -50,10 +47,10 @@ func (r *release) linked(binary string) ([]module, error) {
 	}
 	all := []module{{path: "std", version: strings.TrimPrefix(info.GoVersion, "go"), dir: strings.TrimSpace(string(goroot))}}
 	for _, d := range info.Deps {
-		if d.Path == ownModule && d.Replace != nil && d.Replace.Path == "./proof" {
-			continue // a part of Timbre, under the licence of Timbre
-		}
 		if d.Replace != nil {
+			if inside(d.Replace.Path) {
+				continue // a module of this tree, under its own licence
+			}
 			return nil, fmt.Errorf("%s is replaced by %s: a release must not have replaced modules", d.Path, d.Replace.Path)
 		}
 		all = append(all, module{path: d.Path, version: d.Version, sum: d.Sum, dir: dirs[d.Path]})
@@ -67,6 +64,11 @@ func (r *release) linked(binary string) ([]module, error) {
 		}
 	}
 	return all, nil
+}
+
+// inside reports whether a replacement is a directory of this tree.
+func inside(replacement string) bool {
+	return strings.HasPrefix(replacement, "./") && filepath.IsLocal(filepath.FromSlash(replacement))
 }
 
 func (r *release) moduleDirs() (map[string]string, error) {
