@@ -12,8 +12,8 @@ import (
 	"timbre.example/fault"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/timestamp"
-	"timbre.example/proof/evidence"
 	"timbre.example/internal/timestamp/tsatest"
+	"timbre.example/proof/evidence"
 )
 
 // stamps gives the world a real authority.
