@@ -254,8 +254,8 @@ func TestTheCodeLeadsToThePage(t *testing.T) {
 	}
 }
 
-// A foreign reader finds every address in its code, from the shortest code to the
-// longest, drawn as large and as small as a screen may show it.
+// A foreign reader finds every address in its code. The codes have every length, and
+// each is drawn small and large.
 func TestCodesOfEverySize(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
