@@ -49,7 +49,8 @@ var rooms = map[string]struct {
 	"internal/network/log/leaf":       {nil, "the texts that are logged: verifiers read them"},
 
 	"internal/credits": {[]string{"fault", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
-	"internal/session": {[]string{"fault", "internal/credits", "internal/legible", "internal/network", "internal/store", "internal/store/query"}, "who is calling; the balance is part of the mint's check"},
+	"internal/account": {[]string{"fault", "internal/legible", "internal/store", "internal/store/query"}, "organizations, keys and origins; who is calling is its callers'"},
+	"internal/session": {[]string{"fault", "internal/account", "internal/credits", "internal/network", "internal/store", "internal/store/query"}, "who is calling; the balance is part of the mint's check"},
 
 	"internal/limit": {[]string{"internal/store", "internal/store/query"}, "counts calls by key; what a key is, and how a refusal reads, is its caller's"},
 

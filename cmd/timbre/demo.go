@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"timbre.example/fault"
+	"timbre.example/internal/account"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/demo"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 )
 
@@ -107,7 +107,7 @@ func seedDemo(ctx context.Context, db *store.DB, path string) (demoFile, error) 
 	var d demoFile
 	b, err := os.ReadFile(path)
 	if err == nil && json.Unmarshal(b, &d) == nil && d.SecretKey != "" {
-		if _, err := session.GetOrganization(ctx, db, d.OrganizationID); err == nil {
+		if _, err := account.GetOrganization(ctx, db, d.OrganizationID); err == nil {
 			return d, d.addTestKeys(ctx, db) // older releases created no test keys
 		} else if !errors.Is(err, fault.CodeOrganizationNotFound) {
 			return d, err
@@ -115,16 +115,16 @@ func seedDemo(ctx context.Context, db *store.DB, path string) (demoFile, error) 
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return d, err
 	}
-	org, err := session.CreateOrganization(ctx, db, "Demo Records")
+	org, err := account.CreateOrganization(ctx, db, "Demo Records")
 	if err != nil {
 		return d, err
 	}
-	keys, err := session.CreateKeys(ctx, db, org.ID, false)
+	keys, err := account.CreateKeys(ctx, db, org.ID, false)
 	if err != nil {
 		return d, err
 	}
 	for _, origin := range []string{"localhost:*", "127.0.0.1:*", "[::1]:*"} {
-		if _, err := session.AddOrigin(ctx, db, org.ID, origin); err != nil {
+		if _, err := account.AddOrigin(ctx, db, org.ID, origin); err != nil {
 			return d, err
 		}
 	}
@@ -140,7 +140,7 @@ func (d *demoFile) addTestKeys(ctx context.Context, db *store.DB) error {
 	if d.TestSecretKey != "" {
 		return nil
 	}
-	keys, err := session.CreateKeys(ctx, db, d.OrganizationID, true)
+	keys, err := account.CreateKeys(ctx, db, d.OrganizationID, true)
 	d.TestSiteKey, d.TestSecretKey = keys.SiteKey, keys.SecretKey
 	return err
 }

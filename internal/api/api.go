@@ -93,7 +93,6 @@ func New(c Config, stop <-chan struct{}) *API {
 		followers = c.Registry.Progress.Followers
 	}
 	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, bodies: newBodies(), bounds: map[string]int64{}, counts: counts{of: map[network.Name]standing{}}, metrics: newMetrics(c, followers), streams: &streams{most: c.Followers, of: map[string]int{}, orgs: map[string]int{}}}
-	a.Sessions.Admit = a.admit // budgets are reported in the answer's headers
 	a.router.Use(a.observe, a.recover, unstored, a.cors, a.limitHead, a.limitAddress)
 	a.router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		a.RenderError(w, r, fault.CommonNotFound().With("reason", "route"))

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"timbre.example/fault"
+	"timbre.example/internal/account"
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
@@ -514,9 +515,9 @@ func TestCallerBeforeBody(t *testing.T) {
 	main := w.mint(map[string]any{"allowed_network": "mainnet"})
 	spent := w.mint(nil)
 	job, _ := spent.init("First", nil)
-	other, err := session.CreateOrganization(t.Context(), w.db, "Others")
+	other, err := account.CreateOrganization(t.Context(), w.db, "Others")
 	w.must(err)
-	foreign, err := session.CreateKeys(t.Context(), w.db, other.ID, false)
+	foreign, err := account.CreateKeys(t.Context(), w.db, other.ID, false)
 	w.must(err)
 	with := func(b tab, name, value string) map[string]string {
 		h := b.head()

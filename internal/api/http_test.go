@@ -20,7 +20,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"timbre.example/fault"
-	"timbre.example/internal/session"
+	"timbre.example/internal/account"
 	"timbre.example/internal/store/storetest"
 )
 
@@ -313,12 +313,12 @@ func TestCORS(t *testing.T) {
 	if code := try(); code != fault.CodeSessionOriginNotAllowed {
 		t.Errorf("too early: %s", code)
 	}
-	_, err := session.AddOrigin(t.Context(), w.db, w.org, late)
+	_, err := account.AddOrigin(t.Context(), w.db, w.org, late)
 	w.must(err)
 	if code := try(); code != fault.CodeCommonValidationFailed {
 		t.Errorf("added: %s", code)
 	}
-	w.must(session.RemoveOrigin(t.Context(), w.db, w.org, late))
+	w.must(account.RemoveOrigin(t.Context(), w.db, w.org, late))
 	if code := try(); code != fault.CodeSessionOriginNotAllowed {
 		t.Errorf("removed: %s", code)
 	}

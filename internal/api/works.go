@@ -45,11 +45,18 @@ type mintOutput struct {
 }
 
 func (a *API) mint(ctx context.Context, in *mintInput) (*mintOutput, error) {
+	m, err := a.Sessions.Minter(ctx, in.Body.SecretKey, in.Origin)
+	if err == nil {
+		err = a.admit(ctx, m.SiteKey(), m.Organization())
+	}
+	if err != nil {
+		return nil, err
+	}
 	r := session.MintRequest{
-		SecretKey: in.Body.SecretKey, Origin: in.Origin, Action: session.Action(in.Body.ActionType), Network: network.Name(in.Body.AllowedNetwork),
+		Action: session.Action(in.Body.ActionType), Network: network.Name(in.Body.AllowedNetwork),
 		AtsID: in.Body.AllowedAtsID, ExternalUserRef: in.Body.ExternalUserRef, MaxFileSize: in.Body.MaxFileSize, Rehearse: in.Body.Rehearse, AssetStorage: in.Body.AssetStorage,
 	}
-	token, err := a.Sessions.Mint(ctx, r)
+	token, err := a.Sessions.Mint(ctx, m, r)
 	if err != nil {
 		return nil, err
 	}
@@ -77,8 +84,15 @@ type revokeOutput struct {
 }
 
 func (a *API) revoke(ctx context.Context, in *revokeInput) (*revokeOutput, error) {
-	n, err := a.Sessions.RevokeOwn(ctx, session.RevokeRequest{
-		SecretKey: in.Body.SecretKey, ID: in.Body.SessionID, Token: in.Body.Token, ExternalUserRef: in.Body.ExternalUserRef,
+	by, err := a.Sessions.Revoker(ctx, in.Body.SecretKey)
+	if err == nil {
+		err = a.admit(ctx, by.SiteKey(), by.Organization())
+	}
+	if err != nil {
+		return nil, err
+	}
+	n, err := a.Sessions.RevokeOwn(ctx, by, session.RevokeRequest{
+		ID: in.Body.SessionID, Token: in.Body.Token, ExternalUserRef: in.Body.ExternalUserRef,
 	})
 	if err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"timbre.example/fault"
+	"timbre.example/internal/account"
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
@@ -48,7 +49,7 @@ type world struct {
 	registry *registry.Registry
 	url      string
 	org      string
-	keys     session.KeyPair
+	keys     account.KeyPair
 	client   *http.Client
 	logged   *buffer
 	ahead    atomic.Int64 // how far the server's clock is ahead
@@ -151,12 +152,12 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 		disk.Close()
 	})
 
-	org, err := session.CreateOrganization(t.Context(), db, "Songs")
+	org, err := account.CreateOrganization(t.Context(), db, "Songs")
 	w.must(err)
 	w.org = org.ID
-	w.keys, err = session.CreateKeys(t.Context(), db, w.org, false)
+	w.keys, err = account.CreateKeys(t.Context(), db, w.org, false)
 	w.must(err)
-	_, err = session.AddOrigin(t.Context(), db, w.org, site)
+	_, err = account.AddOrigin(t.Context(), db, w.org, site)
 	w.must(err)
 	w.must(db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, w.org, 1000, "") }))
 	return w
