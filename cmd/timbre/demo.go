@@ -19,6 +19,7 @@ import (
 	"timbre.example/internal/credits"
 	"timbre.example/internal/demo"
 	"timbre.example/internal/store"
+	"timbre.example/internal/web"
 )
 
 type demoCmd struct {
@@ -93,11 +94,11 @@ func (c *demoCmd) Run(o *output) error {
 		s.close()
 		return err
 	}
-	s.api.Mount("/demo", s.packed.Handler(demo.New(demo.Config{
+	s.web.Mount("/demo", s.packed.Handler(demo.New(demo.Config{
 		APIURL: s.url, UploadOrigin: uploads, SiteKey: seed.SiteKey, SecretKey: seed.SecretKey,
-		TestSiteKey: seed.TestSiteKey, TestSecretKey: seed.TestSecretKey, RenderError: s.api.RenderError,
+		TestSiteKey: seed.TestSiteKey, TestSecretKey: seed.TestSecretKey, RenderError: web.RenderError,
 	})))
-	s.api.Handle("/", http.RedirectHandler("/demo/", http.StatusFound))
+	s.web.Handle("/", http.RedirectHandler("/demo/", http.StatusFound))
 	fmt.Fprintf(o.out, "Timbre demo: %s/demo/\n", s.url)
 	return s.run(ctx)
 }

@@ -193,7 +193,7 @@ func everyRouteIsDocumented(t *testing.T, w *world, doc documented) {
 		listed = append(listed, routes...)
 	}
 	seen := map[string]bool{}
-	w.must(chi.Walk(w.api.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+	w.must(chi.Walk(w.web.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		names := regexp.MustCompile(`^(` + method + ` )?` + regexp.MustCompile(`\\\{[^/]+\\\}`).ReplaceAllString(regexp.QuoteMeta(route), `[^/]+`) + `$`)
 		found := false
 		for _, l := range listed {

@@ -699,8 +699,7 @@ func (s slow) Open(ctx context.Context, key string) (io.ReadCloser, blob.Info, e
 // The body timeout ends when the body has arrived.
 func TestLongPrepare(t *testing.T) {
 	const limit = 300 * time.Millisecond
-	w := newWorld(t, storetest.SQLite(t), options{blobs: func(b blob.Store) blob.Store { return slow{b, 2 * limit} }})
-	w.api.SetBodyTimeout(limit)
+	w := newWorld(t, storetest.SQLite(t), options{bodyTimeout: limit, blobs: func(b blob.Store) blob.Store { return slow{b, 2 * limit} }})
 	w.mint(nil).prepared("Patience", nil)
 }
 

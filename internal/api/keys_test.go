@@ -212,7 +212,7 @@ func TestAnswersAreNotCached(t *testing.T) {
 				t.Errorf("%s (%s): %d with Cache-Control %q, want %q", what, path, res.StatusCode, got, want)
 			}
 		}
-		w.must(chi.Walk(w.api.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		w.must(chi.Walk(w.web.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 			routes++
 			tx := s.job["continue a registration"]
 			path := strings.NewReplacer("/transactions/{id}", "/transactions/"+tx, "{code}", s.code, "{ats_id}", s.ats, "{v}", "1", "{what}", "certificate", "/download/", "/download/", "*", "x").Replace(route)
@@ -259,13 +259,13 @@ func TestMetricsByHost(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
-		other := w.api.MetricsHandler([]string{"metrics.internal.example"})
+		other := w.web.MetricsHandler([]string{"metrics.internal.example"})
 		for host, want := range map[string][2]int{ // beside the API, and on an address of its own
 			"127.0.0.1:8080": {200, 200}, "127.0.0.1": {200, 200}, "localhost:8080": {200, 200}, "LOCALHOST": {200, 200}, "localhost.": {200, 200}, "[::1]:8080": {200, 200}, "[::1]": {200, 200},
 			"10.0.0.5:9090": {404, 200}, "timbre:9090": {404, 200}, "metrics.internal.example": {404, 200}, "Metrics.Internal.Example:9090": {404, 200},
 			"rebind.evil.example": {404, 404}, "rebind.evil.example:8080": {404, 404}, "127.0.0.1.evil.example": {404, 404}, "localhost.evil.example": {404, 404}, "evil.localhost.example:1": {404, 404},
 		} {
-			for i, h := range []http.Handler{w.api, other} {
+			for i, h := range []http.Handler{w.web, other} {
 				r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
 				r.RemoteAddr, r.Host = "127.0.0.1:4711", host
 				rec := httptest.NewRecorder()

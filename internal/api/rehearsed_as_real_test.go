@@ -205,7 +205,7 @@ func reals() map[fault.Code]real {
 		fault.CodeCommonNotFound:         simple(func(w *world) reply { return get(w.mint(nil), "/v1/nope") }),
 		fault.CodeCommonForbidden:        simple(func(w *world) reply { return get(w.mint(nil), "/v1/works") }),
 		fault.CodeCommonInternal: simple(func(w *world) reply {
-			w.api.Handle("/v1/panics", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("for the test") }))
+			w.web.Handle("/v1/panics", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("for the test") }))
 			return get(w.mint(nil), "/v1/panics")
 		}),
 		fault.CodeCommonQuotaExceeded: simple(func(w *world) reply {

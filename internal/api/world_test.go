@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"timbre.example/fault"
@@ -33,6 +34,7 @@ import (
 	"timbre.example/internal/session"
 	"timbre.example/internal/space"
 	"timbre.example/internal/store"
+	"timbre.example/internal/web"
 )
 
 // After all tests no goroutine is still running.
@@ -44,6 +46,7 @@ const site = "https://songs.example"
 type world struct {
 	t        *testing.T
 	db       *store.DB
+	web      *web.Router
 	api      *api.API
 	sessions *session.Service
 	registry *registry.Registry
@@ -61,14 +64,16 @@ type world struct {
 
 // options change a world before it is made.
 type options struct {
-	networks  func(network.Network) network.Network
-	blobs     func(blob.Store) blob.Store
-	maxSize   int64
-	prepares  int
-	limits    limit.Rates
-	space     *space.Guard
-	followers int
-	proxies   []netip.Prefix
+	networks    func(network.Network) network.Network
+	blobs       func(blob.Store) blob.Store
+	maxSize     int64
+	prepares    int
+	limits      limit.Rates
+	space       *space.Guard
+	followers   int
+	proxies     []netip.Prefix
+	bodies      web.Bodies
+	bodyTimeout time.Duration
 }
 
 func newWorld(t *testing.T, db *store.DB, o options) *world {
@@ -96,7 +101,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.url = "http://" + server.Listener.Addr().String()
 	key := func(b byte) []byte { return bytes.Repeat([]byte{b}, 32) }
 	disk, err := blob.NewDisk(t.TempDir(), w.url+"/blob", key(1), blob.Options{
-		RenderError: func(rw http.ResponseWriter, r *http.Request, err error) { w.api.RenderError(rw, r, err) }, Now: db.Now, DiscardBytes: 1 << 20, Space: o.space,
+		RenderError: web.RenderError, Now: db.Now, DiscardBytes: 1 << 20, Space: o.space,
 		Admit: func(ctx context.Context, key string) (blob.Owner, error) { return w.registry.Uploading(ctx, key) },
 		Land:  func(ctx context.Context, key string, size int64) error { return w.registry.Uploaded(ctx, key, size) },
 	})
@@ -129,9 +134,15 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.sessions = &session.Service{DB: db, Tokens: tokens, MaxFileSize: o.maxSize, Lifetime: session.DefaultLifetime, MinimumCredits: func(_ session.Action, n network.Name) int64 { return prices[n].Register(1).Total }}
 	stop := make(chan struct{})
 	w.stop = sync.OnceFunc(func() { close(stop) })
-	w.api = api.New(api.Config{Sessions: w.sessions, Registry: w.registry, Worker: w.registry, Space: o.space, Uploads: disk.Running, Limits: limit.New(db, o.limits, log), Followers: o.followers, TrustedProxies: o.proxies, SupportedFormats: []string{"WAV"}, PublicURL: w.url, Version: "test", Log: log}, stop)
-	w.api.Mount("/blob", disk)
-	server.Config.Handler = w.api
+	limits, measured := limit.New(db, o.limits, log), prometheus.NewRegistry()
+	api.Measured{Registry: w.registry, Worker: w.registry, Space: o.space, Uploads: disk.Running}.Register(measured)
+	w.web = web.New(web.Config{
+		PublicURL: w.url, Version: "test", Log: log, Limits: limits, Bodies: o.bodies, BodyTimeout: o.bodyTimeout, Streams: o.followers, TrustedProxies: o.proxies,
+		Metrics: measured, Ping: db.Ping, Checks: api.Checks(o.space, w.registry),
+	}, stop)
+	w.api = api.New(api.Config{Web: w.web, Sessions: w.sessions, Registry: w.registry, Limits: limits, SupportedFormats: []string{"WAV"}})
+	w.web.Mount("/blob", disk)
+	server.Config.Handler = w.web
 	server.Start()
 	w.client = &http.Client{Transport: &http.Transport{}}
 
