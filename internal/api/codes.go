@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"timbre.example/internal/registry"
+	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 )
 
@@ -24,15 +24,15 @@ type workOutput struct {
 }
 
 func (a *API) workByCode(ctx context.Context, c session.Caller, _ *struct{}) (*workOutput, error) {
-	w, err := a.Registry.Work(ctx, c)
+	w, err := a.Registry.Works.Work(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	out := &workOutput{}
 	b := &out.Body
 	b.AtsID, b.Title, b.Network, b.OwnerAddress, b.CreatedAt = w.AtsID, w.Title, string(w.Network), w.Owner, w.CreatedAt
-	b.LatestVersion, b.LatestCommitment, b.AssetFilename = w.LatestVersion, registry.Hex(w.LatestCommitment), w.Filename
-	versions, err := a.Registry.Versions(ctx, c)
+	b.LatestVersion, b.LatestCommitment, b.AssetFilename = w.LatestVersion, record.Hex(w.LatestCommitment), w.Filename
+	versions, err := a.Registry.Works.Versions(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ type rotateOutput struct {
 }
 
 func (a *API) rotateCode(ctx context.Context, c session.Caller, in *rotateInput) (*rotateOutput, error) {
-	code, err := a.Registry.ReplaceCode(ctx, c, in.Code)
+	code, err := a.Registry.Works.ReplaceCode(ctx, c, in.Code)
 	if err != nil {
 		return nil, err
 	}

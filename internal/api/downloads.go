@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"timbre.example/fault"
-	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
+	"timbre.example/internal/works"
 )
 
 type downloadLatestInput struct {
@@ -42,15 +42,15 @@ type downloadByCodeInput struct {
 }
 
 func (a *API) downloadByCode(ctx context.Context, c session.Caller, in *downloadByCodeInput) (*downloadOutput, error) {
-	var d registry.Download
+	var d works.Download
 	var err error
 	switch in.What {
 	case "certificate":
-		if d, err = a.Registry.CertificateByCode(ctx, c, version(in.Version)); err == nil {
+		if d, err = a.Registry.Works.CertificateByCode(ctx, c, version(in.Version)); err == nil {
 			err = unmade(c)
 		}
 	case "audio":
-		d, err = a.Registry.RecordingByCode(ctx, c, version(in.Version))
+		d, err = a.Registry.Works.RecordingByCode(ctx, c, version(in.Version))
 	default:
 		err = fault.CommonNotFound().With("reason", "route")
 	}
@@ -66,7 +66,7 @@ func (a *API) download(ctx context.Context, c session.Caller, work string, versi
 	if !ok {
 		id = "" // matches no work
 	}
-	var d registry.Download
+	var d works.Download
 	var err error
 	switch what {
 	case "certificate":
@@ -74,11 +74,11 @@ func (a *API) download(ctx context.Context, c session.Caller, work string, versi
 		if !ok {
 			transaction = "" // matches no transaction
 		}
-		if d, err = a.Registry.Certificate(ctx, c, id, version, transaction); err == nil {
+		if d, err = a.Registry.Works.Certificate(ctx, c, id, version, transaction); err == nil {
 			err = unmade(c)
 		}
 	case recording:
-		d, err = a.Registry.Recording(ctx, c, id, version)
+		d, err = a.Registry.Works.Recording(ctx, c, id, version)
 	default:
 		return nil, fault.CommonNotFound().With("reason", "route")
 	}
@@ -88,7 +88,7 @@ func (a *API) download(ctx context.Context, c session.Caller, work string, versi
 	return downloadOf(d), nil
 }
 
-func downloadOf(d registry.Download) *downloadOutput {
+func downloadOf(d works.Download) *downloadOutput {
 	out := &downloadOutput{}
 	out.Body.URL, out.Body.ExpiresAt = d.URL, d.Expires
 	return out

@@ -5,8 +5,9 @@ import (
 	"time"
 
 	"timbre.example/internal/network"
-	"timbre.example/internal/registry"
+	"timbre.example/internal/record"
 	"timbre.example/internal/session"
+	"timbre.example/internal/works"
 )
 
 type wireWork struct {
@@ -47,11 +48,11 @@ type ownWorksOutput struct {
 }
 
 func (a *API) ownWorks(ctx context.Context, c session.Caller, in *ownWorksInput) (*ownWorksOutput, error) {
-	r := registry.OwnWorksRequest{Network: network.Name(in.Network), First: registry.DefaultPage, After: in.After, Search: in.Search}
+	r := works.OwnWorksRequest{Network: network.Name(in.Network), First: works.DefaultPage, After: in.After, Search: in.Search}
 	if in.First != "" {
-		r.First = int(min(number(in.First), registry.MaxPage+1))
+		r.First = int(min(number(in.First), works.MaxPage+1))
 	}
-	page, err := a.Registry.OwnWorks(ctx, c, r)
+	page, err := a.Registry.Works.OwnWorks(ctx, c, r)
 	if err != nil {
 		return nil, err
 	}
@@ -79,18 +80,18 @@ type ownWorkOutput struct {
 }
 
 func (a *API) ownWork(ctx context.Context, c session.Caller, _ *ownInput) (*ownWorkOutput, error) {
-	w, err := a.Registry.OwnWork(ctx, c)
+	w, err := a.Registry.Works.OwnWork(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	return &ownWorkOutput{Body: workOf(w)}, nil
 }
 
-func workOf(w registry.OwnWork) wireWork {
+func workOf(w works.OwnWork) wireWork {
 	v := w.Latest()
 	return wireWork{
 		ID: w.ID, AtsID: w.AtsID, Network: string(w.Network), Owner: w.Owner, Title: w.Title, AssetFilename: v.Filename, HasFiles: v.HasFile,
-		LatestVersion: v.Version, LatestCommitment: registry.Hex(v.Commitment), CreatedAt: w.CreatedAt, LatestVersionAt: v.RegisteredAt,
+		LatestVersion: v.Version, LatestCommitment: record.Hex(v.Commitment), CreatedAt: w.CreatedAt, LatestVersionAt: v.RegisteredAt,
 		UpdatedAt: w.UpdatedAt, ExternalUserRef: w.ExternalUserRef, Versions: versionsOf(w.Versions),
 	}
 }
@@ -103,7 +104,7 @@ type ownVersionsOutput struct {
 }
 
 func (a *API) ownVersions(ctx context.Context, c session.Caller, in *ownInput) (*ownVersionsOutput, error) {
-	v, err := a.Registry.Versions(ctx, c)
+	v, err := a.Registry.Works.Versions(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +136,7 @@ func (a *API) ownCreators(ctx context.Context, c session.Caller, in *ownCreators
 
 // creatorsOf returns the creators of a version; version 0 is the latest.
 func (a *API) creatorsOf(ctx context.Context, c session.Caller, atsID string, version int64) (*ownCreatorsOutput, error) {
-	v, err := a.Registry.Version(ctx, c, version)
+	v, err := a.Registry.Works.Version(ctx, c, version)
 	if err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ func (a *API) withCode(may func(session.Caller) error, begins bool, at stage) we
 		if err != nil {
 			return session.Caller{}, err
 		}
-		return a.Registry.Unlock(ctx.Context(), c, ctx.Param("code"), begins)
+		return a.Registry.Works.Unlock(ctx.Context(), c, ctx.Param("code"), begins)
 	}}
 }
 
@@ -98,7 +98,7 @@ func (a *API) withOwnWork(may func(session.Caller) error, write bool, at stage) 
 		if err != nil {
 			return session.Caller{}, err
 		}
-		return a.Registry.Own(ctx.Context(), c, number(ctx.Param("id")), write)
+		return a.Registry.Works.Own(ctx.Context(), c, number(ctx.Param("id")), write)
 	}}
 }
 

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"timbre.example/fault"
-	"timbre.example/internal/registry"
+	"timbre.example/internal/intake"
+	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/web"
 )
 
 // announced returns the client's description of its file.
-func announced(size *int64, hash *string) (a registry.Announced) {
+func announced(size *int64, hash *string) (a intake.Announced) {
 	if size != nil {
 		a.SizeBytes = *size
 	}
@@ -31,7 +32,7 @@ type slotOutput struct {
 	}
 }
 
-func (a *API) slotOf(c session.Caller, s registry.Slot, err error) (*slotOutput, error) {
+func (a *API) slotOf(c session.Caller, s intake.Slot, err error) (*slotOutput, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +82,7 @@ func (a *API) renewUpload(ctx context.Context, c session.Caller, in *jobInput) (
 	if err != nil {
 		return nil, err
 	}
-	slot, err := a.Registry.RenewUpload(ctx, c, id)
+	slot, err := a.Registry.Intake.RenewUpload(ctx, c, id)
 	return a.slotOf(c, slot, err)
 }
 
@@ -117,23 +118,23 @@ func (a *API) prepare(ctx context.Context, c session.Caller, in *jobInput) (*pre
 	return &prepareOutput{Body: quoteOf(p)}, nil
 }
 
-func (a *API) quote(ctx context.Context, c session.Caller, in *jobInput) (registry.Prepared, error) {
+func (a *API) quote(ctx context.Context, c session.Caller, in *jobInput) (intake.Prepared, error) {
 	id, err := in.id(ctx)
 	if err != nil {
-		return registry.Prepared{}, err
+		return intake.Prepared{}, err
 	}
-	if said := announced(in.Body.SizeBytes, in.Body.MediaSHA256); said != (registry.Announced{}) {
-		if err := a.Registry.Declare(ctx, c, id, said); err != nil {
-			return registry.Prepared{}, err
+	if said := announced(in.Body.SizeBytes, in.Body.MediaSHA256); said != (intake.Announced{}) {
+		if err := a.Registry.Intake.Declare(ctx, c, id, said); err != nil {
+			return intake.Prepared{}, err
 		}
 	}
-	return a.Registry.Prepare(ctx, c, id)
+	return a.Registry.Intake.Prepare(ctx, c, id)
 }
 
-func quoteOf(p registry.Prepared) (b wireQuote) {
-	b.JobID, b.WorkID, b.Commitment, b.ExpiresAt, b.IsValid = p.JobID, p.WorkID, registry.Hex(p.Commitment), p.Expires, true
+func quoteOf(p intake.Prepared) (b wireQuote) {
+	b.JobID, b.WorkID, b.Commitment, b.ExpiresAt, b.IsValid = p.JobID, p.WorkID, record.Hex(p.Commitment), p.Expires, true
 	b.NetworkFee, b.Deposit, b.ServiceFee, b.StorageFee, b.Total = p.Price.NetworkFee, p.Price.Deposit, p.Price.ServiceFee, p.Price.StorageFee, p.Price.Total
-	b.MediaHash, b.SizeBytes, b.Format, b.DurationSec, b.SampleRate = registry.Hex(p.MediaHash), p.Media.Size, p.Media.Format, p.Media.Duration.Seconds(), p.Media.SampleRate
+	b.MediaHash, b.SizeBytes, b.Format, b.DurationSec, b.SampleRate = record.Hex(p.MediaHash), p.Media.Size, p.Media.Format, p.Media.Duration.Seconds(), p.Media.SampleRate
 	b.Incomplete = p.Media.Incomplete
 	return b
 }
@@ -152,7 +153,7 @@ func (a *API) confirm(ctx context.Context, c session.Caller, in *jobInput) (*con
 	if err != nil {
 		return nil, err
 	}
-	done, err := a.Registry.Confirm(ctx, c, id, web.RequestID(ctx))
+	done, err := a.Registry.Intake.Confirm(ctx, c, id, web.RequestID(ctx))
 	if err == nil {
 		err = secondConfirm(c, done.TransactionID)
 	}

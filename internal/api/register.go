@@ -3,8 +3,8 @@ package api
 import (
 	"context"
 
+	"timbre.example/internal/intake"
 	"timbre.example/internal/network"
-	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
 	"timbre.example/internal/web"
 )
@@ -33,8 +33,8 @@ var workBody = web.Body[session.Caller, initInput]{Most: MaxWorkBody, Refuse: fu
 }}
 
 func (a *API) initWork(ctx context.Context, c session.Caller, in *initInput) (*slotOutput, error) {
-	r := registry.InitRequest{
-		Description: registry.Description{Title: in.Body.Title, Creators: creators(in.Body.Creators), Filename: in.Body.Filename},
+	r := intake.InitRequest{
+		Description: intake.Description{Title: in.Body.Title, Creators: creators(in.Body.Creators), Filename: in.Body.Filename},
 		Network:     network.Name(in.Body.Network), Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256), Language: in.Language,
 	}
 	if in.Body.ExternalUserRef != nil {
@@ -44,7 +44,7 @@ func (a *API) initWork(ctx context.Context, c session.Caller, in *initInput) (*s
 	if err != nil {
 		return nil, err
 	}
-	slot, err := a.Registry.Init(ctx, c, r)
+	slot, err := a.Registry.Intake.Init(ctx, c, r)
 	asked(err)
 	web.Trace(ctx, slot.JobID)
 	return a.slotOf(c, slot, err)

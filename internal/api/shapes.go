@@ -7,7 +7,9 @@ import (
 	"github.com/google/uuid"
 
 	"timbre.example/commitment"
-	"timbre.example/internal/registry"
+	"timbre.example/internal/intake"
+	"timbre.example/internal/record"
+	"timbre.example/internal/works"
 )
 
 // The structs of this package are the wire contract. Their types make no member required, and unknown
@@ -31,10 +33,10 @@ type wireCreator struct {
 	ISNI     *string   `json:"isni" required:"false" nullable:"true" doc:"15 digits and a digit or X"`
 }
 
-func creators(in []wireCreator) []registry.Creator {
-	out := make([]registry.Creator, len(in))
+func creators(in []wireCreator) []intake.Creator {
+	out := make([]intake.Creator, len(in))
 	for i, c := range in {
-		k := registry.Creator{FullName: c.FullName, Email: c.Email}
+		k := intake.Creator{FullName: c.FullName, Email: c.Email}
 		for _, r := range []struct {
 			on   bool
 			role commitment.Role
@@ -94,12 +96,12 @@ type wireVersion struct {
 	StorageFee      int64     `json:"storage_fee_credits" doc:"The part of fee_credits for storage"`
 }
 
-func versionsOf(in []registry.OwnVersion) []wireVersion {
+func versionsOf(in []works.OwnVersion) []wireVersion {
 	out := make([]wireVersion, len(in))
 	for i, v := range in {
 		out[i] = wireVersion{
-			Version: v.Version, Commitment: registry.Hex(v.Commitment), AssetFilename: v.Filename, RegisteredBlock: v.BlockNumber, RegisteredAt: v.RegisteredAt,
-			MediaHash: registry.Hex(v.MediaHash), MerkleRoot: registry.Hex(v.MerkleRoot), BlockHash: registry.Hex(v.BlockHash), TxHash: registry.Hex(v.TxHash),
+			Version: v.Version, Commitment: record.Hex(v.Commitment), AssetFilename: v.Filename, RegisteredBlock: v.BlockNumber, RegisteredAt: v.RegisteredAt,
+			MediaHash: record.Hex(v.MediaHash), MerkleRoot: record.Hex(v.MerkleRoot), BlockHash: record.Hex(v.BlockHash), TxHash: record.Hex(v.TxHash),
 			Fee: v.Price.Total, StorageFee: v.Price.StorageFee,
 		}
 	}

@@ -9,8 +9,8 @@ import (
 
 	"timbre.example/fault"
 	"timbre.example/internal/network"
-	"timbre.example/internal/registry"
 	"timbre.example/internal/web"
+	"timbre.example/internal/works"
 )
 
 type statsInput struct {
@@ -55,7 +55,7 @@ type counts struct {
 }
 
 type standing struct {
-	registry.Stats
+	works.Stats
 	at time.Time
 }
 
@@ -66,7 +66,7 @@ const (
 	countsWait = 5 * time.Second
 )
 
-func (a *API) countsOf(ctx context.Context, n network.Name) (registry.Stats, error) {
+func (a *API) countsOf(ctx context.Context, n network.Name) (works.Stats, error) {
 	c := &a.counts
 	c.mu.Lock()
 	known := c.of[n]
@@ -78,7 +78,7 @@ func (a *API) countsOf(ctx context.Context, n network.Name) (registry.Stats, err
 		// Another caller may wait for the answer when the first has disconnected.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countsWait)
 		defer cancel()
-		s, err := a.Registry.Stats(ctx, n)
+		s, err := a.Registry.Works.Stats(ctx, n)
 		if err == nil {
 			c.mu.Lock()
 			c.of[n] = standing{s, time.Now()}
@@ -87,5 +87,5 @@ func (a *API) countsOf(ctx context.Context, n network.Name) (registry.Stats, err
 		}
 		return s, err
 	})
-	return s.(registry.Stats), err
+	return s.(works.Stats), err
 }

@@ -3,7 +3,7 @@ package api
 import (
 	"context"
 
-	"timbre.example/internal/registry"
+	"timbre.example/internal/intake"
 	"timbre.example/internal/session"
 	"timbre.example/internal/web"
 )
@@ -28,7 +28,7 @@ type jobOutput struct {
 }
 
 func (a *API) initVersion(ctx context.Context, c session.Caller, in *initVersionInput) (*jobOutput, error) {
-	slot, err := a.Registry.InitUpdate(ctx, c, registry.UpdateRequest{Creators: creators(in.Body.Creators), Language: in.Language})
+	slot, err := a.Registry.Intake.InitUpdate(ctx, c, intake.UpdateRequest{Creators: creators(in.Body.Creators), Language: in.Language})
 	if err != nil {
 		return nil, err
 	}
@@ -50,8 +50,8 @@ type initVersionUploadInput struct {
 }
 
 func (a *API) initVersionUpload(ctx context.Context, c session.Caller, in *initVersionUploadInput) (*slotOutput, error) {
-	r := registry.UpdateRequest{Creators: creators(in.Body.Creators), NewFile: true, Filename: in.Body.Filename, Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256), Language: in.Language}
-	slot, err := a.Registry.InitUpdate(ctx, c, r)
+	r := intake.UpdateRequest{Creators: creators(in.Body.Creators), NewFile: true, Filename: in.Body.Filename, Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256), Language: in.Language}
+	slot, err := a.Registry.Intake.InitUpdate(ctx, c, r)
 	web.Trace(ctx, slot.JobID)
 	return a.slotOf(c, slot, err)
 }
