@@ -9,6 +9,7 @@ import (
 
 	"timbre.example/commitment"
 	"timbre.example/fault"
+	"timbre.example/internal/access"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/claims"
 	"timbre.example/internal/credits"
@@ -16,7 +17,6 @@ import (
 	"timbre.example/internal/media"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -27,13 +27,13 @@ const prepareWait = 10 * time.Second
 // Prepare reads the uploaded file once, computes the commitment, asks the network whether it
 // would accept it, and returns a quote. Preparing again renews the quote, and reads a file
 // that was uploaded since.
-func (s *Service) Prepare(ctx context.Context, c session.Caller, jobID string) (Prepared, error) {
-	if _, err := openJob(ctx, s.DB.Read(), c, jobID, s.DB.Now()); err != nil {
+func (s *Service) Prepare(ctx context.Context, m access.Maker, jobID string) (Prepared, error) {
+	if _, err := openJob(ctx, s.DB.Read(), m, jobID, s.DB.Now()); err != nil {
 		return Prepared{}, err
 	}
 	return s.shared.prepare(ctx, jobID, func() (Prepared, error) {
 		for {
-			job, err := openJob(ctx, s.DB.Read(), c, jobID, s.DB.Now())
+			job, err := openJob(ctx, s.DB.Read(), m, jobID, s.DB.Now())
 			if err != nil {
 				return Prepared{}, err
 			}
