@@ -8,6 +8,7 @@ import (
 	"timbre.example/fault"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
+	"timbre.example/internal/state"
 	"timbre.example/internal/store"
 )
 
@@ -63,12 +64,12 @@ func (s *Service) beganJob(ctx context.Context, c session.Caller, workID string)
 		return 0, false, err
 	}
 	switch {
-	case t.State == "final":
+	case t.State == state.TransactionFinal:
 		return t.Version, true, nil
-	case t.State == "failed" && job.Kind == record.KindRegister: // such a work will never exist
+	case t.State == state.TransactionFailed && job.Kind == record.KindRegister: // such a work will never exist
 		return 0, false, fault.WorkNotFound()
 	}
-	return 0, t.State != "failed", nil
+	return 0, t.State != state.TransactionFailed, nil
 }
 
 // namedJob is beganJob for a caller who names the transaction. The transaction's id shows the
@@ -87,11 +88,11 @@ func (s *Service) namedJob(ctx context.Context, c session.Caller, workID, transa
 	}
 	t, err := q.GetTransaction(ctx, transaction)
 	switch {
-	case errors.Is(err, sql.ErrNoRows) || err == nil && (t.State == "failed" || c.AtsID != 0 && c.AtsID != t.AtsID):
+	case errors.Is(err, sql.ErrNoRows) || err == nil && (t.State == state.TransactionFailed || c.AtsID != 0 && c.AtsID != t.AtsID):
 		return 0, false, nil
 	case err != nil:
 		return 0, false, err
-	case t.State != "final":
+	case t.State != state.TransactionFinal:
 		return 0, true, nil
 	}
 	return t.Version, s.DB.Now().Sub(store.Time(t.UpdatedAt)) < s.Result, nil

@@ -3,8 +3,8 @@ package works
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -41,9 +41,9 @@ func (s *Service) Recording(ctx context.Context, r access.Reader, version int64)
 	if v.AssetKey == "" {
 		return Download{}, fault.CommonNotFound().With("reason", "hash_only")
 	}
-	var m record.Media
-	if err := json.Unmarshal([]byte(v.Media), &m); err != nil {
-		return Download{}, err
+	m, err := record.VersionMedia(v)
+	if err != nil {
+		return Download{}, fmt.Errorf("download the recording: %w", err)
 	}
 	return s.download(ctx, v.AssetKey, blob.File{Name: recordingName(v.Filename, media.Format(m.Format)), Type: media.Format(m.Format).Type()})
 }
