@@ -6,8 +6,6 @@
 package api
 
 import (
-	"net/http"
-
 	"timbre.example/internal/limit"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
@@ -32,23 +30,6 @@ type Config struct {
 type API struct {
 	Config
 	counts counts
-}
-
-// New adds the routes of the API to its router.
-func New(c Config) *API {
-	a := &API{Config: c, counts: newCounts()}
-	if a.mints() {
-		a.Web.Get("/.well-known/jwks.json", a.jwks)
-	}
-	if a.works() {
-		a.Web.Handle(refusingStore, http.HandlerFunc(a.storeThatRefuses))
-		a.Web.Stream(routeSocket, a.socket)
-		a.Web.Stream(routeEvents, a.events)
-	}
-	if a.mints() || a.works() {
-		a.routes()
-	}
-	return a
 }
 
 func (a *API) mints() bool { return a.Sessions.Tokens != nil }

@@ -10,22 +10,6 @@ import (
 	"timbre.example/internal/web"
 )
 
-// stage is the place of a route in its flow: the place at which a session rehearses an error
-// code, as the catalogue names it.
-type stage string
-
-// The stages of a registration or an update, and that of the calls which only read.
-const (
-	atInit    stage = "init"
-	atUpload  stage = "upload"
-	atPrepare stage = "prepare"
-	atConfirm stage = "confirm"
-	atCode    stage = "code"
-)
-
-// begins reports whether calls of a stage begin something, which an expired token may not do.
-func (s stage) begins() bool { return s == atInit }
-
 // bySession is the name of the security scheme of all guards here.
 const bySession = "session"
 

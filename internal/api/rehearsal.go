@@ -20,6 +20,22 @@ import (
 // All code for this is in this file, except the failing transaction, which is in the
 // registry's worker. Sessions of live keys have no rehearsal and pass through unchanged.
 
+// stage is the place of a route in its flow: the place at which a session rehearses an error
+// code, as the catalogue names it.
+type stage string
+
+// The stages of a registration or an update, and that of the calls which only read.
+const (
+	atInit    stage = "init"
+	atUpload  stage = "upload"
+	atPrepare stage = "prepare"
+	atConfirm stage = "confirm"
+	atCode    stage = "code"
+)
+
+// begins reports whether calls of a stage begin something, which an expired token may not do.
+func (s stage) begins() bool { return s == atInit }
+
 // rehearse answers a call instead of its route when the session rehearses a code at this
 // stage. It runs after all checks that do not need the body. Its error is nil when the call
 // continues. It is [web.ErrAnswered] after an answer that no server of this release sends.

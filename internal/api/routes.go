@@ -1,6 +1,8 @@
 package api
 
 import (
+	"net/http"
+
 	"github.com/danielgtaylor/huma/v2"
 
 	"timbre.example/internal/session"
@@ -12,6 +14,23 @@ const (
 	routeSocket = "/v1/ws/transactions/{id}"
 	routeEvents = "/v1/transactions/{id}/events"
 )
+
+// New adds the routes of the API to its router.
+func New(c Config) *API {
+	a := &API{Config: c, counts: newCounts()}
+	if a.mints() {
+		a.Web.Get("/.well-known/jwks.json", a.jwks)
+	}
+	if a.works() {
+		a.Web.Handle(refusingStore, http.HandlerFunc(a.storeThatRefuses))
+		a.Web.Stream(routeSocket, a.socket)
+		a.Web.Stream(routeEvents, a.events)
+	}
+	if a.mints() || a.works() {
+		a.routes()
+	}
+	return a
+}
 
 // op names an operation that answers 200.
 func op(method, path, id, summary string) huma.Operation {

@@ -2,15 +2,10 @@ package api
 
 import (
 	"context"
-	"sync"
-	"time"
-
-	"golang.org/x/sync/singleflight"
 
 	"timbre.example/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/web"
-	"timbre.example/internal/works"
 )
 
 type statsInput struct {
@@ -34,7 +29,7 @@ func (a *API) stats(ctx context.Context, _ web.Anyone, in *statsInput) (*statsOu
 	if !n.Valid() {
 		return nil, fault.CommonValidationFailed([]fault.Field{{Field: "network", Rule: "one_of", Message: "Must be testnet or mainnet."}})
 	}
-	s, err := a.countsOf(ctx, n)
+	s, err := a.counts.read(ctx, n, a.Registry.Works.Stats)
 	if err != nil {
 		return nil, err
 	}
@@ -42,50 +37,4 @@ func (a *API) stats(ctx context.Context, _ web.Anyone, in *statsInput) (*statsOu
 	out.Body.TotalWorks, out.Body.MaxAudioSize = s.TotalWorks, a.Sessions.MaxFileSize
 	out.Body.SupportedFormats, out.Body.Upload = a.SupportedFormats, "put"
 	return out, nil
-}
-
-// counts caches the counts of the networks for a second, since the database counts rows. One
-// caller queries it, and the others share the answer.
-type counts struct {
-	asking singleflight.Group
-
-	mu    sync.Mutex
-	of    map[network.Name]standing
-	asked int
-}
-
-type standing struct {
-	works.Stats
-	at time.Time
-}
-
-func newCounts() counts { return counts{of: map[network.Name]standing{}} }
-
-const (
-	countsLive = time.Second
-	countsWait = 5 * time.Second
-)
-
-func (a *API) countsOf(ctx context.Context, n network.Name) (works.Stats, error) {
-	c := &a.counts
-	c.mu.Lock()
-	known := c.of[n]
-	c.mu.Unlock()
-	if time.Since(known.at) < countsLive {
-		return known.Stats, nil
-	}
-	s, err, _ := c.asking.Do(string(n), func() (any, error) {
-		// Another caller may wait for the answer when the first has disconnected.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countsWait)
-		defer cancel()
-		s, err := a.Registry.Works.Stats(ctx, n)
-		if err == nil {
-			c.mu.Lock()
-			c.of[n] = standing{s, time.Now()}
-			c.asked++
-			c.mu.Unlock()
-		}
-		return s, err
-	})
-	return s.(works.Stats), err
 }

@@ -28,19 +28,6 @@ func Rehearsable(code fault.Code) bool {
 // MaxExternalUserRef is the longest reference to an end-user, in bytes.
 const MaxExternalUserRef = 255
 
-// Action is the action that a token allows.
-type Action string
-
-// The actions of the wire contract.
-const (
-	Register      Action = "register"
-	UpdateVersion Action = "update_version"
-	Access        Action = "access"
-)
-
-// Valid reports whether a is an action of the wire contract.
-func (a Action) Valid() bool { return a == Register || a == UpdateVersion || a == Access }
-
 // Service mints and checks sessions.
 type Service struct {
 	DB *store.DB

@@ -22,18 +22,6 @@ func Take(ctx context.Context, b *limit.Budget, key string, refusal func(wait ti
 	return refusal(s.Wait)
 }
 
-// TakeOrganization takes one call from an organization's budget, or refuses the call with
-// common.rate_limited. The headers report this budget only when it refuses.
-func (r *Router) TakeOrganization(ctx context.Context, organization string) error {
-	b := r.Limits.Organization
-	s := b.Take(ctx, organization)
-	if s.Allowed {
-		return nil
-	}
-	ReportBudget(ctx, b, s)
-	return fault.CommonRateLimited(s.Wait).With("reason", "organization")
-}
-
 // The limits of a request before its body. net/http itself refuses more than
 // [MaxHeaderBytes].
 const (

@@ -24,7 +24,7 @@ type Socket struct {
 }
 
 // AcceptSocket upgrades a request, from a page of any origin. It returns nil after it has
-// refused a request that is no upgrade.
+// refused a request without an upgrade.
 func AcceptSocket(w http.ResponseWriter, r *http.Request) *Socket {
 	shake := &handshake{ResponseWriter: w}
 	conn, err := websocket.Accept(shake, r, &websocket.AcceptOptions{OriginPatterns: []string{"*"}, CompressionMode: websocket.CompressionDisabled})

@@ -1,8 +1,12 @@
-// Package web has what all HTTP faces of a server share: request ids, the log line and the
-// metrics of each request, the one renderer of refusals, limits on calls, bodies, streams and
-// connections, CORS, and the health of the process. A face is a set of routes, such as the
-// API or the pages of the explorer. A face imports this package, and this package imports no
-// face.
+// Package web has what all HTTP faces of a server share:
+//
+//   - request ids, the log line and the metrics of each request,
+//   - the one renderer of refusals,
+//   - limits on calls, bodies, streams and connections,
+//   - CORS, and the health of the process.
+//
+// A face is a set of routes, such as the API or the pages of the explorer. A face imports
+// this package, and this package imports no face.
 //
 // Handlers return errors and never write them. The package does not know who may call a
 // route: a face gives each of its operations a [Guard].
@@ -138,6 +142,18 @@ func (r *Router) MetricsHandler(names []string) http.Handler {
 		}
 		r.metrics.handler.ServeHTTP(w, q)
 	})
+}
+
+// TakeOrganization takes one call from an organization's budget, or refuses the call with
+// common.rate_limited. The headers report this budget only when it refuses.
+func (r *Router) TakeOrganization(ctx context.Context, organization string) error {
+	b := r.Limits.Organization
+	s := b.Take(ctx, organization)
+	if s.Allowed {
+		return nil
+	}
+	ReportBudget(ctx, b, s)
+	return fault.CommonRateLimited(s.Wait).With("reason", "organization")
 }
 
 // EnterStream reserves a progress stream of an organization until leave is called. id is the
