@@ -34,7 +34,8 @@ func (s *Service) sweepStrays(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		job, err := s.DB.Read().GetJob(ctx, strings.TrimPrefix(o.Key, files.Uploads))
+		id, _ := files.JobOf(o.Key)
+		job, err := s.DB.Read().GetJob(ctx, id)
 		gone := false
 		switch {
 		case errors.Is(err, sql.ErrNoRows):

@@ -1,6 +1,9 @@
 // Package registry builds the rooms of a registry and connects them: the intake of jobs, the
 // anchoring of their transactions, the reading of works, the issuing of proofs, and the
 // erasing of what must not stay. It decides nothing itself.
+//
+// The tests of this package drive whole registrations, on both databases and with failures at
+// each step. So they test the rooms together; each ends with the invariants.
 package registry
 
 import (
