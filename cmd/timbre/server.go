@@ -21,6 +21,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/certificate"
@@ -36,6 +38,7 @@ import (
 	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
+	"timbre.example/internal/web"
 	"timbre.example/verify"
 	"timbre.example/widget"
 )
@@ -43,7 +46,7 @@ import (
 // server is everything that runs in one process.
 type server struct {
 	db       *store.DB
-	api      *api.API
+	web      *web.Router
 	url      string
 	listener net.Listener
 	metrics  net.Listener // nil without --metrics-listen
@@ -106,8 +109,6 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		return nil, err
 	}
 
-	// The store renders errors with the API, which is created later.
-	render := func(w http.ResponseWriter, r *http.Request, err error) { s.api.RenderError(w, r, err) }
 	sessions := &session.Service{
 		DB: s.db, MaxFileSize: f.MaxFileSize, Lifetime: f.LimitsToken,
 		MinimumCredits: func(action session.Action, n network.Name) int64 {
@@ -143,7 +144,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	logs := map[network.Name]*netlog.Log{}
 	if f.has(ats) || f.has(worker) {
 		if s.blobs, err = f.openBlobs(s.url+"/blob", root.uploads(), blob.Options{
-			RenderError: render, Now: s.db.Now, Limits: f.uploads(), Space: room,
+			RenderError: web.RenderError, Now: s.db.Now, Limits: f.uploads(), Space: room,
 			// The registry is created after its store.
 			Admit: func(ctx context.Context, key string) (blob.Owner, error) { return reg.Intake.Uploading(ctx, key) },
 			Land:  func(ctx context.Context, key string, size int64) error { return reg.Intake.Uploaded(ctx, key, size) },
@@ -206,18 +207,23 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	if disk, ok := s.blobs.(*blob.Disk); ok && f.has(ats) {
 		running = disk.Running
 	}
-	s.api = api.New(api.Config{
-		Sessions: sessions, Registry: reg, Worker: working, Metrics: logMetrics(logs), Space: room, Uploads: running, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
+	measured := prometheus.NewRegistry() // its own: other packages use the global one
+	measured.MustRegister(logMetrics(logs)...)
+	api.Measured{Registry: reg, Worker: working, Space: room, Uploads: running}.Register(measured)
+	s.web = web.New(web.Config{
+		PublicURL: s.url, Version: version, Log: log, Limits: limits, Streams: f.LimitsFollowers, TrustedProxies: f.TrustedProxies,
+		Metrics: measured, Ping: s.db.Ping, Checks: api.Checks(room, reg),
 	}, s.stop)
-	refuse := render // with the role ats, browsers get pages instead of JSON
+	api.New(api.Config{Web: s.web, Sessions: sessions, Registry: reg, Limits: limits, SupportedFormats: media.Supported()})
+	refuse := web.RenderError // with the role ats, browsers get pages instead of JSON
 	packed := compressed.New(maxCompressed)
 	if f.has(ats) {
 		if own, ok := s.blobs.(http.Handler); ok {
-			s.api.Mount("/blob", own)
+			s.web.Mount("/blob", own)
 		}
-		pages := explorer.New(logs, render)
+		pages := explorer.New(logs, web.RenderError)
 		refuse = pages.Refuse
-		s.api.Missing(func(w http.ResponseWriter, r *http.Request) {
+		s.web.Missing(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/favicon.ico" { // browsers request it for pages that name no icon
 				pages.Icon(w, r)
 				return
@@ -226,20 +232,20 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		})
 		for name, l := range logs {
 			prefix := "/log/" + string(name)
-			s.api.Mount(prefix, http.StripPrefix(prefix, l.Handler(refuse)))
+			s.web.Mount(prefix, http.StripPrefix(prefix, l.Handler(refuse)))
 		}
 		readable := packed.Handler(pages)
-		s.api.Mount("/explorer", readable)
-		s.api.Mount("/w", readable)
-		s.api.Mount("/widget", packed.Handler(widgetFiles(refuse, widget.Released)))
+		s.web.Mount("/explorer", readable)
+		s.web.Mount("/w", readable)
+		s.web.Mount("/widget", packed.Handler(widgetFiles(refuse, widget.Released)))
 		addWidget(packed)
 		var keys []string
 		for _, name := range slices.Sorted(maps.Keys(logs)) {
 			keys = append(keys, logs[name].VerifierKey())
 		}
 		// A visitor at "/" probably shortened the URL on a certificate, and wants to verify it.
-		s.api.Handle("/", http.RedirectHandler("/verify", http.StatusFound))
-		s.api.Mount("/verify", packed.Handler(verify.New(s.url, keys, func(w http.ResponseWriter, r *http.Request) {
+		s.web.Handle("/", http.RedirectHandler("/verify", http.StatusFound))
+		s.web.Mount("/verify", packed.Handler(verify.New(s.url, keys, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/verify/" {
 				http.Redirect(w, r, "/verify", http.StatusMovedPermanently)
 				return
@@ -248,12 +254,12 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		})))
 	}
 	s.packed = packed
-	s.api.Mount("/docs", packed.Handler(docsite.New(render))) // with every role: errors link there
+	s.web.Mount("/docs", packed.Handler(docsite.New(web.RenderError))) // with every role: errors link there
 	if f.MetricsListen != "" {
-		s.work = append(s.work, func(ctx context.Context) { serveMetrics(ctx, s.metrics, s.api.MetricsHandler(f.MetricsHost), log) })
+		s.work = append(s.work, func(ctx context.Context) { serveMetrics(ctx, s.metrics, s.web.MetricsHandler(f.MetricsHost), log) })
 	}
 	s.http = &http.Server{
-		Handler: describing(packed, s.api), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: api.MaxHeaderBytes,
+		Handler: describing(packed, s.web), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: web.MaxHeaderBytes,
 		DisableGeneralOptionsHandler: true, // OPTIONS * is refused like every unknown path
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
@@ -384,7 +390,7 @@ func wrongSecret(ctx context.Context, db *store.DB, file string, name network.Na
 
 // serveMetrics serves the metrics on their own listener until ctx ends.
 func serveMetrics(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) {
-	server := &http.Server{Handler: h, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: api.MaxHeaderBytes}
+	server := &http.Server{Handler: h, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: web.MaxHeaderBytes}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -411,7 +417,7 @@ func (s *server) run(ctx context.Context) error {
 		wg.Go(func() { w(working) })
 	}
 	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(api.LimitConnections(s.listener, s.connections, s.proxies)) }()
+	go func() { served <- s.http.Serve(web.LimitConnections(s.listener, s.connections, s.proxies)) }()
 	var err error
 	select {
 	case <-ctx.Done():
@@ -421,7 +427,7 @@ func (s *server) run(ctx context.Context) error {
 		if err = s.http.Shutdown(limit); err != nil {
 			s.http.Close() // closes the remaining connections
 		}
-		s.api.Drain(limit) // WebSockets, which Shutdown does not wait for
+		s.web.Drain(limit) // WebSockets, which Shutdown does not wait for
 		cancel()
 	case err = <-served:
 	}
