@@ -48,6 +48,8 @@ var rooms = map[string]struct {
 	"internal/network/log/checkpoint": {nil, "keeps one text outside of a database; it never reads it"},
 	"internal/network/log/leaf":       {nil, "the texts that are logged: verifiers read them"},
 
+	"internal/paths": {[]string{"internal/network"}, "addresses that paper carries; it knows no page"},
+
 	"internal/credits": {[]string{"fault", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
 	"internal/session": {[]string{"fault", "internal/credits", "internal/legible", "internal/network", "internal/store", "internal/store/query"}, "who is calling; the balance is part of the mint's check"},
 
@@ -66,8 +68,8 @@ var rooms = map[string]struct {
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "internal/network/log/leaf"}, "checks the invariants; it shares no code with what it checks"},
 
-	"internal/api":      {[]string{"commitment", "fault", "internal/limit", "internal/network", "internal/registry", "internal/session", "internal/space", "internal/store"}, "translates; it touches no row and no file itself"},
-	"internal/explorer": {[]string{"evidence", "fault", "internal/legible", "internal/network", "internal/network/log", "internal/network/log/leaf"}, "shows what the log holds and nothing of ours beyond it"},
+	"internal/api":      {[]string{"commitment", "fault", "internal/limit", "internal/network", "internal/paths", "internal/registry", "internal/session", "internal/space", "internal/store"}, "translates; it touches no row and no file itself"},
+	"internal/explorer": {[]string{"evidence", "fault", "internal/legible", "internal/network", "internal/network/log/leaf", "internal/paths"}, "shows what a network holds, through the seam alone, and nothing of ours beyond it"},
 	"internal/docsite":  {[]string{"docs", "fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"fault"}, "an integrator's page: it may use only what an integrator has"},
 

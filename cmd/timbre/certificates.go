@@ -2,12 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"time"
 
 	"timbre.example/evidence"
 	"timbre.example/internal/certificate"
+	"timbre.example/internal/network"
+	"timbre.example/internal/paths"
 	"timbre.example/internal/registry"
 )
 
@@ -58,10 +59,10 @@ func certifier(url, registryName string, signer *certificate.Signer) func(contex
 	return func(ctx context.Context, e registry.Issue) ([]byte, error) {
 		in := certificate.Input{
 			Language: e.Language, Issuer: e.Issuer, Imprint: e.Imprint, Issued: e.Issued, Registry: registryName, VerifyURL: url + "/verify",
-			Title: e.Title, Registration: e.AtsID, Version: e.Version, Network: e.Network.Name, At: e.Block.Time, Block: e.Block.Number,
+			Title: e.Title, Registration: e.AtsID, Version: e.Version, Network: e.Network.Name, Test: e.OnTestNetwork(), At: e.Block.Time, Block: e.Block.Number,
 			File:     certificate.File{Name: e.Media.Filename, Format: e.Media.Format, Size: e.Media.SizeBytes, Duration: time.Duration(e.Media.Duration * float64(time.Second))},
 			FileHash: registry.Hex(e.Media.SHA256[:]), Unseen: e.Media.Format == "", Stamped: e.RFC3161 != nil, Commitment: registry.Hex(e.Commitment[:]), Transaction: registry.Hex(e.TxHash[:]),
-			PublicURL: fmt.Sprintf("%s/w/%s/%d", url, e.Network.Name, e.AtsID),
+			PublicURL: url + paths.Work(network.Name(e.Network.Name), e.AtsID),
 		}
 		for _, one := range e.Creators {
 			c := certificate.Creator{Name: one.FullName}

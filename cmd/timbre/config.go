@@ -26,7 +26,6 @@ import (
 	"timbre.example/internal/credits"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/limit"
-	"timbre.example/internal/network"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/space"
 	"timbre.example/internal/store"
@@ -195,8 +194,7 @@ type serverFlags struct {
 	s3Flags
 	SecretFile string `env:"TIMBRE_SECRET_FILE" example:"data/secret" default:"data/secret" type:"path" placeholder:"FILE" help:"File with the secret: 64 hex digits, or the keys of this process's roles (timbre secret derive). The keys of tokens, access codes, upload URLs and the log are derived from it. A new SQLite registry creates the file; instances on one Postgres database share one. Back it up: without it the log cannot continue (default: ${default})."`
 
-	NetworkTestnet   string        `env:"TIMBRE_NETWORK_TESTNET" example:"log:" default:"log:" placeholder:"URL" help:"URL of the test network; log: is the built-in transparency log (default: ${default})."`
-	NetworkMainnet   string        `env:"TIMBRE_NETWORK_MAINNET" example:"log:" default:"log:" placeholder:"URL" help:"URL of the mainnet; log: is the built-in transparency log (default: ${default})."`
+	networkFlags
 	NetworkBlockTime time.Duration `env:"TIMBRE_NETWORK_BLOCK_TIME" example:"6s" default:"6s" placeholder:"TIME" help:"Time between blocks of the built-in log (default: ${default})."`
 	NetworkSilence   time.Duration `env:"TIMBRE_NETWORK_SILENCE" example:"36s" placeholder:"TIME" help:"New quotes are refused when no worker was active for this time (default: 30s more than --network-block-time)."`
 
@@ -249,16 +247,6 @@ func discreet(_ []string, a slog.Attr) slog.Attr {
 		a.Value = slog.StringValue(short)
 	}
 	return a
-}
-
-func (f serverFlags) prices() (map[network.Name]credits.Prices, error) {
-	// validate has checked both.
-	test, err := credits.ParsePrices(f.PricesTestnet, credits.TestnetPrices())
-	if err != nil {
-		return nil, err
-	}
-	main, err := credits.ParsePrices(f.PricesMainnet, credits.MainnetPrices())
-	return map[network.Name]credits.Prices{network.Testnet: test, network.Mainnet: main}, err
 }
 
 func (f serverFlags) times() registry.Times {
@@ -330,10 +318,8 @@ func (f serverFlags) validate() error {
 			return wrongf(x.flag, "must be more than 0")
 		}
 	}
-	for _, x := range []struct{ flag, value string }{{"network-testnet", f.NetworkTestnet}, {"network-mainnet", f.NetworkMainnet}} {
-		if x.value != "log:" {
-			return wrongf(x.flag, "must be log:, the only network of this release")
-		}
+	if err := f.validateNetworks(); err != nil {
+		return err
 	}
 	for _, x := range []struct{ flag, value string }{{"prices-testnet", f.PricesTestnet}, {"prices-mainnet", f.PricesMainnet}} {
 		if _, err := credits.ParsePrices(x.value, credits.Prices{}); err != nil {

@@ -29,14 +29,18 @@ func purposeLog(n network.Name) string { return "log " + string(n) }
 // needs returns the purposes of the keys that a role needs, and no others. Only
 // organizations can sign a token, and only a worker can sign a log.
 func needs(r role) []string {
-	test, main := purposeLog(network.Testnet), purposeLog(network.Mainnet)
+	var signing, verifying []string
+	for _, n := range network.Names() {
+		signing = append(signing, purposeLog(n))
+		verifying = append(verifying, purposeLog(n)+public)
+	}
 	switch r {
 	case organizations:
 		return []string{purposeTokens}
 	case ats:
-		return []string{purposeUploads, purposeCodes, test + public, main + public}
+		return append([]string{purposeUploads, purposeCodes}, verifying...)
 	}
-	return []string{purposeCodes, test, main}
+	return append([]string{purposeCodes}, signing...)
 }
 
 // secret is the root from which every key of a server is derived. A file for some roles

@@ -217,7 +217,7 @@ func smallServer(dir string) serverFlags {
 	return serverFlags{
 		databaseFlag: databaseFlag{DatabaseURL: "sqlite:" + filepath.Join(dir, "timbre.db")},
 		Listen:       "127.0.0.1:0", BlobURL: "file:" + filepath.Join(dir, "blobs"), SecretFile: filepath.Join(dir, "secret"),
-		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: 10 * time.Millisecond, MaxFileSize: 1 << 20,
+		NetworkBlockTime: 10 * time.Millisecond, MaxFileSize: 1 << 20,
 		clockFlag: clockFlag{NetworkClockTolerance: time.Minute}, limitFlags: limitFlags{LimitsToken: time.Minute, LimitsUploadSlot: time.Minute, LimitsQuote: time.Minute, LimitsResult: time.Hour, LimitsJob: time.Hour, LimitsPrepares: 1, LimitsFollowers: 10, LimitsUploads: 10, LimitsUploadsOrganization: 10, LimitsUploadBytes: 1 << 30, LimitsUploadBytesOrganization: 1 << 30, LimitsUploadRate: 1}, LogFormat: "json", LogLevel: slog.LevelDebug, trial: true,
 	}
 }

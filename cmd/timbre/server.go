@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -31,8 +29,7 @@ import (
 	"timbre.example/internal/limit"
 	"timbre.example/internal/media"
 	"timbre.example/internal/network"
-	netlog "timbre.example/internal/network/log"
-	"timbre.example/internal/network/log/checkpoint"
+	"timbre.example/internal/paths"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -49,8 +46,7 @@ type server struct {
 	metrics  net.Listener // nil without --metrics-listen
 	http     *http.Server
 	blobs    blobStore
-	// checkpoints is the place of the logs' checkpoints; nil without the role worker.
-	checkpoints io.Closer
+	networks io.Closer // what the networks opened; nil without the roles ats and worker
 	// connections is the largest number of connections of one address, except for those of
 	// the trusted proxies.
 	connections int
@@ -110,15 +106,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	render := func(w http.ResponseWriter, r *http.Request, err error) { s.api.RenderError(w, r, err) }
 	sessions := &session.Service{
 		DB: s.db, MaxFileSize: f.MaxFileSize, Lifetime: f.LimitsToken,
-		MinimumCredits: func(action session.Action, n network.Name) int64 {
-			switch action {
-			case session.Register:
-				return prices[n].Register(1).Total
-			case session.UpdateVersion:
-				return prices[n].Update(0).Total
-			}
-			return 0
-		},
+		Networks: f.served(), MinimumCredits: session.Minimum(prices),
 	}
 	limits := limit.New(s.db, f.rates(), log)
 	s.work = append(s.work, limits.Run)
@@ -137,7 +125,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 
 	var reg *registry.Registry
 	room := f.space()
-	logs := map[network.Name]*netlog.Log{}
+	var networks []network.Network
 	if f.has(ats) || f.has(worker) {
 		if s.blobs, err = f.openBlobs(s.url+"/blob", root.uploads(), blob.Options{
 			RenderError: render, Now: s.db.Now, Limits: f.uploads(), Space: room,
@@ -147,25 +135,12 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		}); err != nil {
 			return nil, err
 		}
-		networks := map[network.Name]network.Network{}
-		var kept checkpoint.Store
-		if f.has(worker) { // only a worker makes blocks
-			if kept, s.checkpoints, err = f.checkpoints(ctx, log, true); err != nil {
-				return nil, err
-			}
+		if networks, s.networks, err = f.openNetworks(ctx, networkDeps{db: s.db, root: root, host: address.Host, log: log}); err != nil {
+			return nil, err
 		}
-		for _, name := range []network.Name{network.Testnet, network.Mainnet} {
-			l, err := netlog.Open(ctx, s.db, netlog.Config{
-				Network: name, Origin: address.Host + "/log/" + string(name), Key: root.key(purposeLog(name)), PublicKey: root.key(purposeLog(name) + public),
-				BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, Checkpoints: kept, WentBack: endSessions(s.db, log), ClockTolerance: f.NetworkClockTolerance, Logger: log,
-			})
-			if err != nil {
-				return nil, wrongSecret(ctx, s.db, f.SecretFile, name, err)
-			}
-			if kept != nil {
-				guard(ctx, l, log)
-			}
-			networks[name], logs[name] = l, l
+		byName := map[network.Name]network.Network{}
+		for _, n := range networks {
+			byName[n.Name()] = n
 		}
 		authority, err := f.authority()
 		if err != nil {
@@ -176,9 +151,9 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			stamp = authority.Stamp
 		}
 		reg = registry.New(registry.Config{
-			DB: s.db, Blobs: s.blobs, Networks: networks, Prices: prices, AccessSecret: root.key(purposeCodes), Times: f.times(), Prepares: f.LimitsPrepares, Space: room, Log: log,
-			WorkURL:     func(n network.Name, atsID int64) string { return fmt.Sprintf("%s/w/%s/%d", s.url, n, atsID) },
-			ExplorerURL: func(n network.Name, hash string) string { return s.url + "/explorer/" + string(n) + "/tx/" + hash },
+			DB: s.db, Blobs: s.blobs, Networks: byName, Prices: prices, AccessSecret: root.key(purposeCodes), Times: f.times(), Prepares: f.LimitsPrepares, Space: room, Log: log,
+			WorkURL:     func(n network.Name, atsID int64) string { return s.url + paths.Work(n, atsID) },
+			ExplorerURL: func(n network.Name, hash string) string { return s.url + paths.Transaction(n, hash) },
 			Certify:     certifier(s.url, f.registryName(s.url), signer),
 			Stamp:       stamp,
 			// Longer than it takes to make one certificate, and shorter than people wait for a download to start.
@@ -187,8 +162,10 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	}
 	var working *registry.Registry
 	if f.has(worker) {
-		for _, l := range logs {
-			s.work = append(s.work, l.Run)
+		for _, n := range networks {
+			if r, ok := n.(network.Runner); ok {
+				s.work = append(s.work, r.Run)
+			}
 		}
 		working = reg
 		s.work = append(s.work, reg.Run)
@@ -204,7 +181,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		running = disk.Running
 	}
 	s.api = api.New(api.Config{
-		Sessions: sessions, Registry: reg, Worker: working, Metrics: logMetrics(logs), Space: room, Uploads: running, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
+		Sessions: sessions, Registry: reg, Worker: working, Metrics: networkMetrics(networks), Space: room, Uploads: running, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
 	}, s.stop)
 	refuse := render // with the role ats, browsers get pages instead of JSON
 	packed := compressed.New(maxCompressed)
@@ -212,7 +189,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		if own, ok := s.blobs.(http.Handler); ok {
 			s.api.Mount("/blob", own)
 		}
-		pages := explorer.New(logs, render)
+		pages := explorer.New(networks, render)
 		refuse = pages.Refuse
 		s.api.Missing(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/favicon.ico" { // browsers request it for pages that name no icon
@@ -221,19 +198,23 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			}
 			refuse(w, r, notFound)
 		})
-		for name, l := range logs {
-			prefix := "/log/" + string(name)
-			s.api.Mount(prefix, http.StripPrefix(prefix, l.Handler(refuse)))
+		for _, n := range networks {
+			if p, ok := n.(network.Published); ok {
+				s.api.Mount(p.FilesPath(), p.Files(refuse))
+			}
 		}
 		readable := packed.Handler(pages)
-		s.api.Mount("/explorer", readable)
-		s.api.Mount("/w", readable)
+		s.api.Mount(strings.TrimSuffix(paths.Explorer, "/"), readable)
+		s.api.Mount(strings.TrimSuffix(paths.Works, "/"), readable)
 		s.api.Mount("/widget", packed.Handler(widgetFiles(refuse)))
 		addWidget(packed)
 		var keys []string
-		for _, name := range slices.Sorted(maps.Keys(logs)) {
-			keys = append(keys, logs[name].VerifierKey())
+		for _, n := range networks {
+			if signed, ok := n.(network.Signed); ok {
+				keys = append(keys, signed.VerifierKey())
+			}
 		}
+		slices.Sort(keys)
 		// A visitor at "/" probably shortened the URL on a certificate, and wants to verify it.
 		s.api.Handle("/", http.RedirectHandler("/verify", http.StatusFound))
 		s.api.Mount("/verify", packed.Handler(verify.New(s.url, keys, func(w http.ResponseWriter, r *http.Request) {
@@ -304,7 +285,7 @@ func (s *server) openDatabase(ctx context.Context, f serverFlags) (secret, error
 	} else if behind < 0 {
 		return secret{}, errAhead(-behind)
 	}
-	begun, err := logBegun(ctx, s.db)
+	begun, err := f.begun(ctx, s.db)
 	if err != nil {
 		return secret{}, err
 	}
@@ -345,38 +326,17 @@ func (f serverFlags) named() error {
 	return wrongf("public-url", "is required at the first start of a registry: the log takes the name of this host, which is in every proof and cannot be changed. To try Timbre on this machine only, give http://127.0.0.1:8080, or run `timbre demo`")
 }
 
-// logBegun reports whether a database has the log of a registry.
-func logBegun(ctx context.Context, db *store.DB) (bool, error) {
+// begun reports whether a database has the network of a registry.
+func (f serverFlags) begun(ctx context.Context, db *store.DB) (bool, error) {
 	if empty, err := db.Empty(ctx); err != nil || empty {
 		return false, err
 	}
-	for _, name := range []network.Name{network.Testnet, network.Mainnet} {
-		_, err := db.Read().GetLog(ctx, string(name))
-		if err == nil {
-			return true, nil
-		}
-		if errors.Is(err, sql.ErrNoRows) {
-			continue
-		}
-		// The tables of an older release can lack a column that GetLog reads.
-		if behind, e := db.Pending(ctx); e == nil && behind > 0 {
-			return true, nil
-		}
+	kinds, closer, err := f.kinds(ctx, networkDeps{db: db})
+	if err != nil {
 		return false, err
 	}
-	return false, nil
-}
-
-// wrongSecret explains the error of netlog.Open: a wrong secret file, or a log that has not
-// started.
-func wrongSecret(ctx context.Context, db *store.DB, file string, name network.Name, err error) error {
-	if row, e := db.Read().GetLog(ctx, string(name)); errors.Is(err, netlog.ErrKeyMismatch) && e == nil {
-		return wrongf("secret-file", "the secret file %s did not sign the log %s. Restore or give the file that did: the log cannot continue with another one", file, row.Origin)
-	}
-	if errors.Is(err, netlog.ErrNotBegun) {
-		return fmt.Errorf("the log %s has not started, and %s has no key to sign it: first start a worker, with the whole secret or the keys of a worker", name, file)
-	}
-	return fmt.Errorf("network %s: %w", name, err)
+	defer closer.Close()
+	return kinds.Begun(ctx)
 }
 
 // serveMetrics serves the metrics on their own listener until ctx ends.
@@ -440,8 +400,8 @@ func (s *server) close() {
 	if s.blobs != nil {
 		s.blobs.Close()
 	}
-	if s.checkpoints != nil {
-		s.checkpoints.Close()
+	if s.networks != nil {
+		s.networks.Close()
 	}
 	if s.db != nil {
 		s.db.Close()

@@ -44,10 +44,11 @@ func (c *worksCertificate) Run(o *output) error {
 		return err
 	}
 	return adminFlags{databaseFlag: c.databaseFlag}.with(func(ctx context.Context, db *store.DB) error {
-		reg, work, err := c.find(ctx, db, root)
+		reg, work, closer, err := c.find(ctx, db, root)
 		if err != nil {
 			return err
 		}
+		defer closer.Close()
 		said, err := reg.Issue(ctx, work, c.Version)
 		if err != nil {
 			return err

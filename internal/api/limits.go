@@ -10,6 +10,7 @@ import (
 
 	"timbre.example/fault"
 	"timbre.example/internal/limit"
+	"timbre.example/internal/paths"
 )
 
 // spend takes one call from a budget, or refuses the call. The answer's headers report the
@@ -52,7 +53,7 @@ func (a *API) admit(ctx context.Context, siteKey, organization string) error {
 
 // countedPaths are the API and all pages that are read, packed, searched or proved for each
 // call.
-var countedPaths = []string{"/v1/", "/w/", "/explorer/", "/log/", "/docs/search"}
+var countedPaths = []string{"/v1/", paths.Works, paths.Explorer, "/log/", "/docs/search"}
 
 // Counts reports whether a call of path costs its address one of its budget.
 func Counts(path string) bool {

@@ -59,12 +59,23 @@ type Service struct {
 	MaxFileSize int64
 	// Lifetime is how long a minted token can start a job, in whole seconds.
 	Lifetime time.Duration
+	// Networks are the networks of this server: no session is for another one. Test keys
+	// reach its test networks alone. nil is every network of the wire contract.
+	Networks network.Set
 	// MinimumCredits returns the lowest price of the action on a network. Mint refuses an
 	// organization with fewer credits.
 	MinimumCredits func(Action, network.Name) int64
 	// Admit is the last check of a mint's caller: after key and origin, and before the
 	// request is read. nil admits every caller.
 	Admit func(ctx context.Context, siteKey, organization string) error
+}
+
+// Served returns the networks of this server.
+func (s *Service) Served() network.Set {
+	if s.Networks == nil {
+		return network.Every()
+	}
+	return s.Networks
 }
 
 var (
