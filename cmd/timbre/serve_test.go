@@ -109,13 +109,19 @@ func send(t *testing.T, method, url string, head map[string]string, body []byte)
 	return out
 }
 
-// register does a complete registration, and returns the secrets that it received.
+// register does a complete registration on the test network, and returns the secrets that
+// it received.
 func register(t *testing.T, url, site, secretKey, origin, title string) (token, code, transaction string) {
 	t.Helper()
-	token = post(t, url+"/v1/sessions", map[string]string{"Origin": origin}, map[string]string{"secret_key": secretKey, "action_type": "register", "allowed_network": "testnet"})["token"].(string)
+	return registerOn(t, "testnet", url, site, secretKey, origin, title)
+}
+
+func registerOn(t *testing.T, network, url, site, secretKey, origin, title string) (token, code, transaction string) {
+	t.Helper()
+	token = post(t, url+"/v1/sessions", map[string]string{"Origin": origin}, map[string]string{"secret_key": secretKey, "action_type": "register", "allowed_network": network})["token"].(string)
 	head := map[string]string{"Authorization": "Bearer " + token, "X-Site-Key": site}
 	slot := post(t, url+"/v1/works/init", head, map[string]any{
-		"title": title, "filename": "song.wav", "network": "testnet",
+		"title": title, "filename": "song.wav", "network": network,
 		"creators": []any{map[string]any{"full_name": "Ada", "email": "ada@songs.example", "roles": map[string]bool{"author": true}}},
 	})
 	job := map[string]any{"job_id": slot["job_id"]}
