@@ -93,7 +93,7 @@ func (f versionFlags) proved(ctx context.Context, db *store.DB, root secret) (ev
 		return evidence.Evidence{}, err
 	}
 	defer closer.Close()
-	return reg.Evidence(ctx, work, f.Version)
+	return reg.Issuing.Evidence(ctx, work, f.Version)
 }
 
 // find returns a registry that can prove the work, the work's id, and what closes the
@@ -113,7 +113,7 @@ func (f versionFlags) find(ctx context.Context, db *store.DB, root secret) (*reg
 	if err != nil {
 		return nil, "", nil, err
 	}
-	return registry.New(registry.Config{DB: db, Networks: map[network.Name]network.Network{n.Name(): n}}), w.ID, closer, nil
+	return registry.New(registry.Config{DB: db, Networks: network.Set{n.Name(): n}}), w.ID, closer, nil
 }
 
 // only returns e with only the creators at these positions, counted from 1.

@@ -52,7 +52,7 @@ func (f networkFlags) address(n network.Name) (at network.Address, ok bool) {
 }
 
 // served returns the networks of the server, as far as the flags say.
-func (f networkFlags) served() network.Set { return network.SetOf(f.addresses()) }
+func (f networkFlags) served() network.Infos { return network.InfosOf(f.addresses()) }
 
 // uses reports whether a network of the server is of this kind.
 func (f networkFlags) uses(kind string) bool {

@@ -130,8 +130,8 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		if s.blobs, err = f.openBlobs(s.url+"/blob", root.uploads(), blob.Options{
 			RenderError: render, Now: s.db.Now, Limits: f.uploads(), Space: room,
 			// The registry is created after its store.
-			Admit: func(ctx context.Context, key string) (blob.Owner, error) { return reg.Uploading(ctx, key) },
-			Land:  func(ctx context.Context, key string, size int64) error { return reg.Uploaded(ctx, key, size) },
+			Admit: func(ctx context.Context, key string) (blob.Owner, error) { return reg.Intake.Uploading(ctx, key) },
+			Land:  func(ctx context.Context, key string, size int64) error { return reg.Intake.Uploaded(ctx, key, size) },
 		}); err != nil {
 			return nil, err
 		}
@@ -171,7 +171,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		s.work = append(s.work, reg.Run)
 	}
 	if f.has(ats) {
-		s.work = append(s.work, reg.Progress.Watch)
+		s.work = append(s.work, reg.Works.Progress.Watch)
 	} else {
 		reg = nil // a worker-only process: no API
 	}

@@ -49,7 +49,7 @@ func (c *worksCertificate) Run(o *output) error {
 			return err
 		}
 		defer closer.Close()
-		said, err := reg.Issue(ctx, work, c.Version)
+		said, err := reg.Issuing.Issue(ctx, work, c.Version)
 		if err != nil {
 			return err
 		}

@@ -90,7 +90,7 @@ const (
 func New(c Config, stop <-chan struct{}) *API {
 	followers := func() int { return 0 }
 	if c.Registry != nil {
-		followers = c.Registry.Progress.Followers
+		followers = c.Registry.Works.Progress.Followers
 	}
 	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, bodies: newBodies(), bounds: map[string]int64{}, counts: counts{of: map[network.Name]standing{}}, metrics: newMetrics(c, followers), streams: &streams{most: c.Followers, of: map[string]int{}, orgs: map[string]int{}}}
 	a.Sessions.Admit = a.admit // budgets are reported in the answer's headers

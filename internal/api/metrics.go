@@ -51,13 +51,13 @@ func newMetrics(c Config, followers func() int) *metrics {
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_certificates_waiting", Help: "Final versions that have no certificate yet; NaN if the database is unavailable."}, func() float64 {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 				defer cancel()
-				n, err := worker.CertificatesWaiting(ctx)
+				n, err := worker.Issuing.CertificatesWaiting(ctx)
 				if err != nil {
 					return math.NaN()
 				}
 				return float64(n)
 			}),
-			prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "timbre_certificates_failed_total", Help: "Failed attempts to make a certificate; each is retried."}, func() float64 { return float64(worker.CertificatesFailed()) }))
+			prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "timbre_certificates_failed_total", Help: "Failed attempts to make a certificate; each is retried."}, func() float64 { return float64(worker.Issuing.CertificatesFailed()) }))
 	}
 	if c.Uploads != nil {
 		gauge := func(name, help string, value func() float64) {
@@ -70,7 +70,7 @@ func newMetrics(c Config, followers func() int) *metrics {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "timbre_uploads_staged_bytes", Help: "Stored bytes of uploads that are not registered yet; NaN if the database is unavailable."}, func() float64 {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
-			n, err := works.StagedBytes(ctx)
+			n, err := works.Intake.StagedBytes(ctx)
 			if err != nil {
 				return math.NaN()
 			}

@@ -63,20 +63,20 @@ func (a *Address) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Set is the networks of a server. The order is that of Names.
-type Set []Info
+// Infos are the networks of a server. The order is that of Names.
+type Infos []Info
 
 // Every is the set of all networks of the wire contract, for what no server's
 // configuration decides. Its members have no kind.
-func Every() (s Set) {
+func Every() (s Infos) {
 	for _, n := range Names() {
 		s = append(s, Address{Name: n}.Info())
 	}
 	return s
 }
 
-// SetOf returns the set of the networks at these addresses.
-func SetOf(addresses []Address) (s Set) {
+// InfosOf returns the set of the networks at these addresses.
+func InfosOf(addresses []Address) (s Infos) {
 	for _, n := range Names() {
 		for _, a := range addresses {
 			if a.Name == n {
@@ -88,7 +88,7 @@ func SetOf(addresses []Address) (s Set) {
 }
 
 // Get returns the member with this name; ok is false if the set lacks it.
-func (s Set) Get(n Name) (info Info, ok bool) {
+func (s Infos) Get(n Name) (info Info, ok bool) {
 	for _, one := range s {
 		if one.Name == n {
 			return one, true
@@ -98,13 +98,13 @@ func (s Set) Get(n Name) (info Info, ok bool) {
 }
 
 // Has reports whether the set has a network with this name.
-func (s Set) Has(n Name) bool {
+func (s Infos) Has(n Name) bool {
 	_, ok := s.Get(n)
 	return ok
 }
 
 // Tests returns the test networks of the set.
-func (s Set) Tests() (tests Set) {
+func (s Infos) Tests() (tests Infos) {
 	for _, one := range s {
 		if one.Test {
 			tests = append(tests, one)
@@ -114,7 +114,7 @@ func (s Set) Tests() (tests Set) {
 }
 
 // First returns the network that is meant where a caller names none: the first one.
-func (s Set) First() Name {
+func (s Infos) First() Name {
 	if len(s) == 0 {
 		return ""
 	}
@@ -123,10 +123,10 @@ func (s Set) First() Name {
 
 // MustBe returns the sentence that refuses every other name: "Must be testnet or
 // mainnet."
-func (s Set) MustBe() string { return "Must be " + s.String() + "." }
+func (s Infos) MustBe() string { return "Must be " + s.String() + "." }
 
 // String lists the names: "testnet or mainnet".
-func (s Set) String() string {
+func (s Infos) String() string {
 	names := make([]Name, len(s))
 	for i, one := range s {
 		names[i] = one.Name

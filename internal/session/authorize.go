@@ -129,7 +129,7 @@ func unread(err error) error {
 }
 
 // reaches reports whether a key of this kind may use a network of the server.
-func reaches(served network.Set, n network.Name, test bool) bool {
+func reaches(served network.Infos, n network.Name, test bool) bool {
 	info, ok := served.Get(n)
 	return ok && (info.Test || !test)
 }

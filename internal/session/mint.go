@@ -109,7 +109,7 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 // maxClaim is the largest number that every JSON parser reads exactly.
 const maxClaim = 1<<53 - 1
 
-func (r MintRequest) validate(served network.Set, test, hashOnly bool) error {
+func (r MintRequest) validate(served network.Infos, test, hashOnly bool) error {
 	var bad []fault.Field
 	if !r.Action.Valid() {
 		bad = append(bad, fault.Field{Field: "action_type", Rule: "one_of", Message: "Must be register, update_version or access."})

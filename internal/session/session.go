@@ -61,7 +61,7 @@ type Service struct {
 	Lifetime time.Duration
 	// Networks are the networks of this server: no session is for another one. Test keys
 	// reach its test networks alone. nil is every network of the wire contract.
-	Networks network.Set
+	Networks network.Infos
 	// MinimumCredits returns the lowest price of the action on a network. Mint refuses an
 	// organization with fewer credits.
 	MinimumCredits func(Action, network.Name) int64
@@ -71,7 +71,7 @@ type Service struct {
 }
 
 // Served returns the networks of this server.
-func (s *Service) Served() network.Set {
+func (s *Service) Served() network.Infos {
 	if s.Networks == nil {
 		return network.Every()
 	}
