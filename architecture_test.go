@@ -51,7 +51,8 @@ var rooms = map[string]struct {
 	"internal/paths": {[]string{"internal/network"}, "addresses that paper carries; it knows no page"},
 
 	"internal/credits": {[]string{"fault", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
-	"internal/session": {[]string{"fault", "internal/credits", "internal/legible", "internal/network", "internal/store", "internal/store/query"}, "who is calling; the balance is part of the mint's check"},
+	"internal/account": {[]string{"fault", "internal/legible", "internal/store", "internal/store/query"}, "organizations, keys and origins; who is calling is its callers'"},
+	"internal/session": {[]string{"fault", "internal/account", "internal/credits", "internal/network", "internal/store", "internal/store/query"}, "who is calling; the balance is part of the mint's check"},
 
 	"internal/limit": {[]string{"internal/store", "internal/store/query"}, "counts calls by key; what a key is, and how a refusal reads, is its caller's"},
 
@@ -77,7 +78,7 @@ var rooms = map[string]struct {
 		"transactions up to their end; it knows no caller and no file"},
 	"internal/works": {[]string{"commitment", "fault", "internal/accesscode", "internal/blob", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/record", "internal/session", "internal/store", "internal/store/query"},
 		"reads what is registered; it drives nothing"},
-	"internal/issuing": {[]string{"commitment", "evidence", "fault", "internal/blob", "internal/files", "internal/network", "internal/record", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
+	"internal/issuing": {[]string{"commitment", "evidence", "fault", "internal/blob", "internal/certificate", "internal/files", "internal/network", "internal/paths", "internal/record", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
 		"proofs of final versions; it knows no caller and no layout"},
 	"internal/erasing": {[]string{"commitment", "fault", "internal/blob", "internal/files", "internal/network", "internal/record", "internal/space", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
 		"removes what must not stay; it knows no caller"},
@@ -87,7 +88,8 @@ var rooms = map[string]struct {
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "internal/network/log/leaf"}, "checks the invariants; it shares no code with what it checks"},
 
-	"internal/api":      {[]string{"commitment", "fault", "internal/intake", "internal/limit", "internal/network", "internal/paths", "internal/record", "internal/registry", "internal/session", "internal/space", "internal/store", "internal/works"}, "translates; it touches no row and no file itself"},
+	"internal/web":      {[]string{"fault", "internal/limit", "internal/paths", "internal/store"}, "what all HTTP faces share; it knows no face, no caller and no work"},
+	"internal/api":      {[]string{"commitment", "fault", "internal/intake", "internal/limit", "internal/network", "internal/record", "internal/registry", "internal/session", "internal/space", "internal/web", "internal/works"}, "translates; it touches no row and no file itself"},
 	"internal/explorer": {[]string{"evidence", "fault", "internal/legible", "internal/network", "internal/network/log/leaf", "internal/paths"}, "shows what a network holds, through the seam alone, and nothing of ours beyond it"},
 	"internal/docsite":  {[]string{"docs", "fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"fault"}, "an integrator's page: it may use only what an integrator has"},

@@ -15,10 +15,11 @@ import (
 	"time"
 
 	"timbre.example/fault"
+	"timbre.example/internal/account"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/demo"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
+	"timbre.example/internal/web"
 )
 
 type demoCmd struct {
@@ -93,11 +94,11 @@ func (c *demoCmd) Run(o *output) error {
 		s.close()
 		return err
 	}
-	s.api.Mount("/demo", s.packed.Handler(demo.New(demo.Config{
+	s.web.Mount("/demo", s.packed.Handler(demo.New(demo.Config{
 		APIURL: s.url, UploadOrigin: uploads, SiteKey: seed.SiteKey, SecretKey: seed.SecretKey,
-		TestSiteKey: seed.TestSiteKey, TestSecretKey: seed.TestSecretKey, RenderError: s.api.RenderError,
+		TestSiteKey: seed.TestSiteKey, TestSecretKey: seed.TestSecretKey, RenderError: web.RenderError,
 	})))
-	s.api.Handle("/", http.RedirectHandler("/demo/", http.StatusFound))
+	s.web.Handle("/", http.RedirectHandler("/demo/", http.StatusFound))
 	fmt.Fprintf(o.out, "Timbre demo: %s/demo/\n", s.url)
 	return s.run(ctx)
 }
@@ -107,7 +108,7 @@ func seedDemo(ctx context.Context, db *store.DB, path string) (demoFile, error) 
 	var d demoFile
 	b, err := os.ReadFile(path)
 	if err == nil && json.Unmarshal(b, &d) == nil && d.SecretKey != "" {
-		if _, err := session.GetOrganization(ctx, db, d.OrganizationID); err == nil {
+		if _, err := account.GetOrganization(ctx, db, d.OrganizationID); err == nil {
 			return d, d.addTestKeys(ctx, db) // older releases created no test keys
 		} else if !errors.Is(err, fault.CodeOrganizationNotFound) {
 			return d, err
@@ -115,16 +116,16 @@ func seedDemo(ctx context.Context, db *store.DB, path string) (demoFile, error) 
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return d, err
 	}
-	org, err := session.CreateOrganization(ctx, db, "Demo Records")
+	org, err := account.CreateOrganization(ctx, db, "Demo Records")
 	if err != nil {
 		return d, err
 	}
-	keys, err := session.CreateKeys(ctx, db, org.ID, false)
+	keys, err := account.CreateKeys(ctx, db, org.ID, false)
 	if err != nil {
 		return d, err
 	}
 	for _, origin := range []string{"localhost:*", "127.0.0.1:*", "[::1]:*"} {
-		if _, err := session.AddOrigin(ctx, db, org.ID, origin); err != nil {
+		if _, err := account.AddOrigin(ctx, db, org.ID, origin); err != nil {
 			return d, err
 		}
 	}
@@ -140,7 +141,7 @@ func (d *demoFile) addTestKeys(ctx context.Context, db *store.DB) error {
 	if d.TestSecretKey != "" {
 		return nil
 	}
-	keys, err := session.CreateKeys(ctx, db, d.OrganizationID, true)
+	keys, err := account.CreateKeys(ctx, db, d.OrganizationID, true)
 	d.TestSiteKey, d.TestSecretKey = keys.SiteKey, keys.SecretKey
 	return err
 }

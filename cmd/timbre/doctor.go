@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/network"
 	"timbre.example/internal/session"
@@ -139,7 +140,7 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 	}
 	patterns, err := db.Read().AllOrigins(ctx)
 	for _, text := range patterns {
-		if _, e := session.ParsePattern(text); e != nil {
+		if _, e := account.ParsePattern(text); e != nil {
 			err = errors.Join(err, e)
 		}
 	}
@@ -262,7 +263,7 @@ func (c *doctorCmd) uploads(ctx context.Context, db *store.DB, look func(check s
 	}
 	var origins []string
 	for _, text := range patterns {
-		if p, err := session.ParsePattern(text); err == nil && len(origins) < 10 {
+		if p, err := account.ParsePattern(text); err == nil && len(origins) < 10 {
 			origins = append(origins, p.Example())
 		}
 	}

@@ -158,7 +158,7 @@ func (f serverFlags) kinds(ctx context.Context, d networkDeps) (network.Kinds, i
 
 // openNetworks opens all networks of a server, and returns what closes them. Only a worker
 // makes blocks.
-func (f serverFlags) openNetworks(ctx context.Context, d networkDeps) ([]network.Network, io.Closer, error) {
+func (f serverFlags) openNetworks(ctx context.Context, d networkDeps) (network.Set, io.Closer, error) {
 	if d.makes = f.has(worker); d.makes {
 		d.place = createPlace
 	}
@@ -166,14 +166,12 @@ func (f serverFlags) openNetworks(ctx context.Context, d networkDeps) ([]network
 	if err != nil {
 		return nil, nil, err
 	}
-	var all []network.Network
+	all := network.Set{}
 	for _, at := range f.addresses() {
-		n, err := kinds.Open(ctx, at)
-		if err != nil {
+		if all[at.Name], err = kinds.Open(ctx, at); err != nil {
 			closer.Close()
 			return nil, nil, wrongSecret(f.SecretFile, at.Name, err)
 		}
-		all = append(all, n)
 	}
 	return all, closer, nil
 }

@@ -13,10 +13,10 @@ import (
 	"testing"
 
 	"timbre.example/evidence"
+	"timbre.example/internal/account"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 )
 
@@ -24,7 +24,7 @@ const site = "https://songs.example"
 
 // serving runs a server in this process until the test ends, with an organization and its
 // live and test keys.
-func serving(t *testing.T, f serverFlags) (s *server, live, test session.KeyPair) {
+func serving(t *testing.T, f serverFlags) (s *server, live, test account.KeyPair) {
 	t.Helper()
 	s, err := newServer(t.Context(), f, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -36,13 +36,13 @@ func serving(t *testing.T, f serverFlags) (s *server, live, test session.KeyPair
 			t.Fatal(err)
 		}
 	}
-	org, err := session.CreateOrganization(t.Context(), s.db, "Songs")
+	org, err := account.CreateOrganization(t.Context(), s.db, "Songs")
 	fail(err)
-	live, err = session.CreateKeys(t.Context(), s.db, org.ID, false)
+	live, err = account.CreateKeys(t.Context(), s.db, org.ID, false)
 	fail(err)
-	test, err = session.CreateKeys(t.Context(), s.db, org.ID, true)
+	test, err = account.CreateKeys(t.Context(), s.db, org.ID, true)
 	fail(err)
-	_, err = session.AddOrigin(t.Context(), s.db, org.ID, "songs.example")
+	_, err = account.AddOrigin(t.Context(), s.db, org.ID, "songs.example")
 	fail(err)
 	fail(s.db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, org.ID, 1000, "test") }))
 	ctx, stop := context.WithCancel(context.Background())

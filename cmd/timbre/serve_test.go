@@ -25,6 +25,7 @@ import (
 
 	"timbre.example/internal/api"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/internal/web"
 )
 
 // running is a demo in this process.
@@ -240,7 +241,7 @@ func TestRoot(t *testing.T) {
 		}
 		defer s.close()
 		w := httptest.NewRecorder()
-		s.api.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		s.web.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 		if got := w.Header().Get("Location"); got != want || (want == "") != (w.Code == 404) {
 			t.Errorf("%v: %d %q", has, w.Code, got)
 		}
@@ -271,7 +272,7 @@ func TestRoutesAreDocumented(t *testing.T) {
 		})
 	}
 	routes := 0
-	err = chi.Walk(s.api.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+	err = chi.Walk(s.web.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		routes++
 		if !slices.ContainsFunc(listed, func(l []string) bool { return (l[1] == "" || l[1] == method) && same(l[2], route) }) {
 			t.Errorf("%s %s is not in docs/authentication.md", method, route)
@@ -308,16 +309,16 @@ func TestCostsAreDocumented(t *testing.T) {
 	}
 	bounds := map[int64]string{api.MaxSmallBody: "8,192", api.MaxWorkBody: "216,064"}
 	found := map[string]bool{}
-	err = chi.Walk(s.api.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+	err = chi.Walk(s.web.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		c, ok := costs[route]
 		found[route] = true
 		if !ok {
 			t.Errorf("%s %s is not in docs/operating.md: say what it may cost", method, route)
 		}
-		if counts := strings.HasPrefix(c.budget, "address"); counts != api.Counts(route) {
-			t.Errorf("%s counts against its address: %t, and docs/operating.md has %q", route, api.Counts(route), c.budget)
+		if counts := strings.HasPrefix(c.budget, "address"); counts != web.Counts(route) {
+			t.Errorf("%s counts against its address: %t, and docs/operating.md has %q", route, web.Counts(route), c.budget)
 		}
-		if want, posts := s.api.BodyBounds()[route]; posts && bounds[want] != c.body || !posts && strings.HasPrefix(route, "/v1/") && c.body != "-" {
+		if want, posts := s.web.BodyBounds()[route]; posts && bounds[want] != c.body || !posts && strings.HasPrefix(route, "/v1/") && c.body != "-" {
 			t.Errorf("%s takes %d bytes, and docs/operating.md has %q", route, want, c.body)
 		}
 		return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"timbre.example/internal/issuing"
 	"timbre.example/internal/store"
 )
 
@@ -54,7 +55,7 @@ func (c *worksCertificate) Run(o *output) error {
 			return err
 		}
 		url := strings.TrimSuffix(c.PublicURL, "/")
-		pdf, err := certifier(url, c.registryName(url), signer)(ctx, said)
+		pdf, err := issuing.Pages{PublicURL: url, Registry: c.registryName(url), Signer: signer}.Certify(ctx, said)
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"timbre.example/fault"
+	"timbre.example/internal/account"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
@@ -19,7 +20,7 @@ import (
 // storing sets whether the organization stores recordings.
 func (w *world) storing(what string) {
 	w.t.Helper()
-	if _, err := session.ChangeOrganization(w.t.Context(), w.db, w.org, func(o *session.Organization) { o.AssetStorage = what }); err != nil {
+	if _, err := account.ChangeOrganization(w.t.Context(), w.db, w.org, func(o *account.Organization) { o.AssetStorage = what }); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -88,7 +89,7 @@ func TestHashOnly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.storing(session.StoreNone)
+		w.storing(account.StoreNone)
 		c := w.caller("ann")
 		slot, err := w.reg.Intake.Init(ctx, c, describing("The Same"))
 		if err != nil || !slot.HashOnly || slot.UploadURL != "" {
@@ -165,7 +166,7 @@ func wantFields(t *testing.T, err error, names ...string) {
 func TestHashOnlyRefusals(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
-		w.storing(session.StoreNone)
+		w.storing(account.StoreNone)
 		w.hashed(w.caller(""), "First", 1)
 		empty := sha256.Sum256(nil)
 		for name, c := range map[string]struct {
@@ -215,7 +216,7 @@ func TestHashOnlyUpdates(t *testing.T) {
 		ctx := t.Context()
 		code := w.registered("Kept", 1)
 		before := w.filesBelow("assets")
-		w.storing(session.StoreNone)
+		w.storing(account.StoreNone)
 
 		kept := w.updating(code, -1, "Bo")
 		_, err := w.reg.Intake.RenewUpload(ctx, kept.caller, kept.slot.JobID)
@@ -258,7 +259,7 @@ func TestHashOnlyUpdates(t *testing.T) {
 			t.Errorf("%d files, want %d", n, before)
 		}
 		// And back: from now on uploads are stored.
-		w.storing(session.StoreKeep)
+		w.storing(account.StoreKeep)
 		w.finishes(w.updating(code, 4, "Di"))
 		if n := w.filesBelow("assets"); n != before+1 {
 			t.Errorf("%d files, want %d", n, before+1)
@@ -317,15 +318,19 @@ func TestHashOnlySession(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		mint := func(what string) (session.Caller, error) {
-			token, err := w.sessions.Mint(ctx, session.MintRequest{SecretKey: w.keys.SecretKey, Origin: origin, Action: session.Register, Network: "testnet", AssetStorage: &what})
+			backend, err := w.sessions.Minter(ctx, w.keys.SecretKey, origin)
+			if err != nil {
+				return session.Caller{}, err
+			}
+			token, err := w.sessions.Mint(ctx, backend, session.MintRequest{Action: session.Register, Network: "testnet", AssetStorage: &what})
 			if err != nil {
 				return session.Caller{}, err
 			}
 			return w.sessions.Authorize(ctx, "Bearer "+token, w.keys.SiteKey, origin)
 		}
-		_, err := mint(session.StoreKeep)
+		_, err := mint(account.StoreKeep)
 		wantFields(t, err, "asset_storage")
-		c, err := mint(session.StoreNone)
+		c, err := mint(account.StoreNone)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -333,7 +338,7 @@ func TestHashOnlySession(t *testing.T) {
 		w.wantNoFiles()
 
 		begun := w.begin("Before", 2)
-		w.storing(session.StoreNone)
+		w.storing(account.StoreNone)
 		w.finishes(begun)
 	})
 }

@@ -20,6 +20,7 @@ import (
 	"timbre.example/commitment"
 	"timbre.example/evidence"
 	"timbre.example/fault"
+	"timbre.example/internal/account"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/intake"
@@ -44,7 +45,7 @@ type world struct {
 	reg      *Registry
 	sessions *session.Service
 	org      string
-	keys     session.KeyPair
+	keys     account.KeyPair
 
 	stamp func(context.Context, [32]byte) ([]byte, error) // nil: no authority
 
@@ -143,18 +144,18 @@ func (w *world) config(db *store.DB) Config {
 	}
 }
 
-func (w *world) organization(granted int64) (string, session.KeyPair) {
+func (w *world) organization(granted int64) (string, account.KeyPair) {
 	w.t.Helper()
 	ctx := w.t.Context()
-	org, err := session.CreateOrganization(ctx, w.db, "Songs")
+	org, err := account.CreateOrganization(ctx, w.db, "Songs")
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	keys, err := session.CreateKeys(ctx, w.db, org.ID, false)
+	keys, err := account.CreateKeys(ctx, w.db, org.ID, false)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := session.AddOrigin(ctx, w.db, org.ID, origin); err != nil {
+	if _, err := account.AddOrigin(ctx, w.db, org.ID, origin); err != nil {
 		w.t.Fatal(err)
 	}
 	if granted > 0 {
@@ -223,18 +224,22 @@ func (w *world) caller(ref string) session.Caller {
 	return w.callerOf(w.keys, ref)
 }
 
-func (w *world) callerOf(keys session.KeyPair, ref string) session.Caller {
+func (w *world) callerOf(keys account.KeyPair, ref string) session.Caller {
 	w.t.Helper()
 	return w.callerFor(session.Register, keys, ref)
 }
 
-func (w *world) callerFor(action session.Action, keys session.KeyPair, ref string) session.Caller {
+func (w *world) callerFor(action session.Action, keys account.KeyPair, ref string) session.Caller {
 	w.t.Helper()
-	m := session.MintRequest{SecretKey: keys.SecretKey, Origin: origin, Action: action, Network: network.Testnet}
+	m := session.MintRequest{Action: action, Network: network.Testnet}
 	if ref != "" {
 		m.ExternalUserRef = &ref
 	}
-	token, err := w.sessions.Mint(w.t.Context(), m)
+	backend, err := w.sessions.Minter(w.t.Context(), keys.SecretKey, origin)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	token, err := w.sessions.Mint(w.t.Context(), backend, m)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"timbre.example/fault"
+	"timbre.example/internal/account"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -63,8 +64,8 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 	if err != nil {
 		return Caller{}, err
 	}
-	if !siteKeyForm.MatchString(siteKey) {
-		return Caller{}, malformed("site_key", siteKey)
+	if err := account.CheckSiteKey(siteKey); err != nil {
+		return Caller{}, err
 	}
 	row, err := s.DB.Read().KeyBySiteKey(ctx, query.KeyBySiteKeyParams{Jti: c.ID, SiteKey: siteKey})
 	if errors.Is(err, sql.ErrNoRows) {
@@ -72,13 +73,14 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 	} else if err != nil {
 		return Caller{}, unread(err)
 	}
-	if row.Organization.ID != c.Organization || hashSiteKey(siteKey) != c.SiteKeyHash {
+	from := account.IntegrationOf(row.SiteKey, row.Organization, row.Origins)
+	if from.Organization.ID != c.Organization || hashSiteKey(siteKey) != c.SiteKeyHash {
 		return Caller{}, fault.SessionInvalidToken("key")
 	}
-	if err := standing(row.Organization, row.SiteKey); err != nil {
+	if err := from.Active(); err != nil {
 		return Caller{}, err
 	}
-	if origin != "" && !Allowed(strings.Fields(row.Origins), origin) {
+	if origin != "" && !from.Allows(origin) {
 		return Caller{}, fault.SessionOriginNotAllowed().With("reason", "not_listed")
 	}
 	expired := !s.DB.Now().Before(c.Expires)
@@ -89,7 +91,7 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 		return Caller{}, fault.CommonAuthExpired()
 	case !row.Jti.Valid: // signed with our key, but its session is missing: it was not minted here, or the database was restored
 		return Caller{}, fault.SessionInvalidToken("unknown")
-	case !reaches(s.Served(), c.Network, row.SiteKey.Test):
+	case !reaches(s.Served(), c.Network, from.Test):
 		return Caller{}, fault.SessionInvalidToken("network")
 	// A row of an older release has no action. Any other row has what was minted. A token
 	// that claims more was made with a stolen key and the id of a session.
@@ -98,12 +100,15 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 	}
 	caller := Caller{
 		SessionID: c.ID, Organization: c.Organization, Action: c.Action, Network: c.Network, AtsID: c.AtsID, ExternalUserRef: c.ExternalUserRef,
-		MaxFileSize:     smallest(s.MaxFileSize, row.Organization.MaxFileSize.Int64, row.SiteKey.MaxFileSize.Int64, c.MaxFileSize),
-		DuplicateTitles: row.Organization.DuplicateTitles,
-		Quota:           row.Organization.Quota.Int64,
-		Test:            row.SiteKey.Test,
-		HashOnly:        c.HashOnly || row.Organization.AssetStorage == StoreNone,
+		MaxFileSize:     from.MaxFileSize(s.MaxFileSize),
+		DuplicateTitles: from.Organization.DuplicateTitles,
+		Quota:           from.Organization.Quota,
+		Test:            from.Test,
+		HashOnly:        c.HashOnly || from.Organization.AssetStorage == account.StoreNone,
 		Expired:         expired,
+	}
+	if c.MaxFileSize > 0 {
+		caller.MaxFileSize = min(caller.MaxFileSize, c.MaxFileSize)
 	}
 	if caller.Test { // a live key never rehearses, also if the token claims it
 		caller.Rehearse = c.Rehearse
@@ -189,23 +194,4 @@ func (c Caller) Spend(ctx context.Context, tx *store.Tx, job string) error {
 		return fault.SessionInvalidToken("spent")
 	}
 	return fault.CommonAuthExpired()
-}
-
-// smallest returns the smallest limit. It ignores zeros, which mean "no limit".
-func smallest(system int64, caps ...int64) int64 {
-	for _, c := range caps {
-		if c > 0 && c < system {
-			system = c
-		}
-	}
-	return system
-}
-
-// malformed is the error for a site key or secret key that is missing or has the wrong
-// form.
-func malformed(name, key string) error {
-	if key == "" {
-		return fault.CommonAuthInvalidAPIKey(name + "_missing")
-	}
-	return fault.CommonAuthInvalidAPIKey(name + "_malformed")
 }

@@ -2,24 +2,51 @@ package session
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
 	"timbre.example/fault"
+	"timbre.example/internal/account"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
 
-// MintRequest is a request of a host's backend for a session.
+// Minter is a host's backend that may mint: its secret key, its organization and the origin
+// of its site were checked. Only [Service.Minter] makes one.
+type Minter struct{ from account.Integration }
+
+// SiteKey returns the site key of the pair whose secret key was given.
+func (m Minter) SiteKey() string { return m.from.SiteKey }
+
+// Organization returns the id of the organization.
+func (m Minter) Organization() string { return m.from.Organization.ID }
+
+// Minter checks the secret key, its organization, and the origin of the site that embeds the
+// widget, in this order.
+func (s *Service) Minter(ctx context.Context, secretKey, origin string) (Minter, error) {
+	from, err := account.BySecretKey(ctx, s.DB, secretKey)
+	if err == nil {
+		err = from.Active()
+	}
+	if err != nil {
+		return Minter{}, err
+	}
+	if !from.Allows(origin) {
+		reason := "not_listed"
+		if origin == "" {
+			reason = "no_origin"
+		}
+		return Minter{}, fault.SessionOriginNotAllowed().With("reason", reason)
+	}
+	return Minter{from}, nil
+}
+
+// MintRequest is what a minter asks for.
 type MintRequest struct {
-	SecretKey       string
-	Origin          string // of the site that embeds the widget
 	Action          Action
 	Network         network.Name
 	AtsID           *int64  // the only work that the session may update
@@ -27,46 +54,22 @@ type MintRequest struct {
 	MaxFileSize     *int64  // bytes, more than 0
 	// Rehearse is the error code that the session is to rehearse; only for a test key.
 	Rehearse *string
-	// AssetStorage can be StoreNone: then the session's files are not stored. nil uses
-	// the organization's setting.
+	// AssetStorage can be account.StoreNone: then the session's files are not stored. nil
+	// uses the organization's setting.
 	AssetStorage *string
 }
 
-// Mint checks the key, its organization, the origin, the rate limit, the request and the
-// balance, in this order, and signs a token. It writes one row, which the token's first
-// init spends.
-func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err error) {
-	if !secretKeyForm.MatchString(r.SecretKey) {
-		return "", malformed("secret_key", r.SecretKey)
-	}
-	row, err := s.DB.Read().KeyBySecretHash(ctx, hashSecret(r.SecretKey))
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", fault.CommonAuthInvalidAPIKey("secret_key_unknown")
-	} else if err != nil {
-		return "", err
-	}
-	if err := standing(row.Organization, row.SiteKey); err != nil {
-		return "", err
-	}
-	if !Allowed(strings.Fields(row.Origins), r.Origin) {
-		reason := "not_listed"
-		if r.Origin == "" {
-			reason = "no_origin"
-		}
-		return "", fault.SessionOriginNotAllowed().With("reason", reason)
-	}
-	if s.Admit != nil {
-		if err := s.Admit(ctx, row.SiteKey.SiteKey, row.Organization.ID); err != nil {
-			return "", err
-		}
-	}
-	hashOnly := row.Organization.AssetStorage == StoreNone || r.AssetStorage != nil && *r.AssetStorage == StoreNone
-	if err := r.validate(s.Served(), row.SiteKey.Test, hashOnly); err != nil {
+// Mint checks the request and the balance, in this order, and signs a token. It writes one
+// row, which the token's first init spends.
+func (s *Service) Mint(ctx context.Context, m Minter, r MintRequest) (token string, err error) {
+	from := m.from
+	hashOnly := from.Organization.AssetStorage == account.StoreNone || r.AssetStorage != nil && *r.AssetStorage == account.StoreNone
+	if err := r.validate(s.Served(), from.Test, hashOnly); err != nil {
 		return "", err
 	}
 	// A test key spends no credits.
-	if least := s.MinimumCredits(r.Action, r.Network); least > 0 && !row.SiteKey.Test {
-		available, err := credits.Available(ctx, s.DB.Read(), row.Organization.ID)
+	if least := s.MinimumCredits(r.Action, r.Network); least > 0 && !from.Test {
+		available, err := credits.Available(ctx, s.DB.Read(), from.Organization.ID)
 		if err != nil {
 			return "", err
 		}
@@ -80,7 +83,7 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	}
 	now := s.DB.Now().UTC()
 	c := Claims{
-		ID: id.String(), Organization: row.Organization.ID, SiteKeyHash: hashSiteKey(row.SiteKey.SiteKey),
+		ID: id.String(), Organization: from.Organization.ID, SiteKeyHash: hashSiteKey(from.SiteKey),
 		Action: r.Action, Network: r.Network, IssuedAt: now, Expires: now.Add(s.Lifetime),
 	}
 	if r.AtsID != nil {
@@ -101,7 +104,7 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	}
 	return token, s.DB.One(ctx, func(tx *store.Tx) error {
 		return tx.InsertSession(ctx, query.InsertSessionParams{
-			Jti: c.ID, OrganizationID: c.Organization, SiteKey: row.SiteKey.SiteKey, Action: string(c.Action), Network: string(c.Network), EndUser: endUser(c.Organization, c.ExternalUserRef), ExpiresAt: store.Micros(c.Expires),
+			Jti: c.ID, OrganizationID: c.Organization, SiteKey: from.SiteKey, Action: string(c.Action), Network: string(c.Network), EndUser: endUser(c.Organization, c.ExternalUserRef), ExpiresAt: store.Micros(c.Expires),
 		})
 	})
 }
@@ -141,7 +144,7 @@ func (r MintRequest) validate(served network.Infos, test, hashOnly bool) error {
 		}
 	}
 	// A session can store less than its organization does, never more.
-	if r.AssetStorage != nil && *r.AssetStorage != StoreNone {
+	if r.AssetStorage != nil && *r.AssetStorage != account.StoreNone {
 		bad = append(bad, fault.Field{Field: "asset_storage", Rule: "one_of", Message: "Must be none, or left out."})
 	}
 	if len(bad) > 0 {
@@ -157,22 +160,6 @@ func (r MintRequest) validate(served network.Infos, test, hashOnly bool) error {
 		return fault.SessionInvalidExternalUserRef("too_long")
 	case strings.ContainsRune(ref, 0):
 		return fault.SessionInvalidExternalUserRef("null_character")
-	}
-	return nil
-}
-
-// standing refuses a key or an organization that must not make calls. Deleted keys come
-// first, because nothing else matters for them.
-func standing(o query.Organization, k query.SiteKey) error {
-	switch {
-	case k.DeletedAt.Valid:
-		return fault.OrganizationNoIntegration()
-	case o.SuspendedAt.Valid:
-		return fault.OrganizationInactive()
-	case k.DisabledAt.Valid:
-		return fault.SessionKeyInactive()
-	case !o.WidgetEnabled:
-		return fault.SessionWidgetNotEnabled()
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package api
+package web
 
 import (
 	"context"
@@ -7,6 +7,13 @@ import (
 	"time"
 
 	"timbre.example/fault"
+)
+
+const (
+	// Heartbeat is the time between two beats of a stream. They keep proxies from closing it.
+	Heartbeat = 25 * time.Second
+	// writeTimeout is how long a follower may take to read one message.
+	writeTimeout = 10 * time.Second
 )
 
 // followersOfOne is how many streams may follow one transaction, and so one session: a
@@ -27,6 +34,17 @@ type streams struct {
 	orgs map[string]int
 	// empty is closed when the last stream ends; nil while drained is not waiting.
 	empty chan struct{}
+}
+
+func newStreams(most int) *streams {
+	return &streams{most: most, of: map[string]int{}, orgs: map[string]int{}}
+}
+
+// open counts the open streams.
+func (s *streams) open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all
 }
 
 // drained waits until no stream is open, or until ctx ends.
@@ -55,9 +73,9 @@ func (s *streams) enter(organization, id string) (leave func(), err error) {
 	defer s.mu.Unlock()
 	switch {
 	case id != "" && s.of[id] >= followersOfOne:
-		return nil, fault.CommonRateLimited(heartbeat).With("reason", "followers").Because(errors.New("too many followers of this transaction"))
+		return nil, fault.CommonRateLimited(Heartbeat).With("reason", "followers").Because(errors.New("too many followers of this transaction"))
 	case s.orgs[organization] >= max(2*followersOfOne, s.most/2):
-		return nil, fault.CommonRateLimited(heartbeat).With("reason", "organization").Because(errors.New("too many followers of this organization's transactions"))
+		return nil, fault.CommonRateLimited(Heartbeat).With("reason", "organization").Because(errors.New("too many followers of this organization's transactions"))
 	case s.all >= s.most:
 		return nil, fault.CommonServiceUnavailable(2 * time.Second).Because(errors.New("too many followers in this process"))
 	}

@@ -1,24 +1,18 @@
 package api
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/coder/websocket"
 	"github.com/go-chi/chi/v5"
-	"github.com/google/uuid"
 
 	"timbre.example/fault"
 	"timbre.example/internal/record"
+	"timbre.example/internal/web"
 	"timbre.example/internal/works"
 )
 
@@ -80,12 +74,7 @@ func (a *API) view(ctx context.Context, id string) (works.View, error) {
 	return v, untracked(v)
 }
 
-// parseID reads a UUID in its usual form, in either case.
-func parseID(text string) (id string, ok bool) {
-	return strings.ToLower(text), len(text) == 36 && uuid.Validate(text) == nil
-}
-
-func (a *API) transaction(ctx context.Context, in *transactionInput) (*transactionOutput, error) {
+func (a *API) transaction(ctx context.Context, _ web.Anyone, in *transactionInput) (*transactionOutput, error) {
 	v, err := a.view(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -147,13 +136,6 @@ func frames(v works.View, seen int) []frame {
 	return out
 }
 
-const (
-	// heartbeat keeps proxies from closing an idle stream.
-	heartbeat = 25 * time.Second
-	// writeTimeout is how long a follower may take to read a frame.
-	writeTimeout = 10 * time.Second
-)
-
 // errStopped ends a stream because the server shuts down.
 var errStopped = errors.New("server stopping")
 
@@ -162,7 +144,7 @@ var errStopped = errors.New("server stopping")
 func (a *API) follow(ctx context.Context, id string, seen int, send func(frame) error, beat func() error) error {
 	changed, stop := a.Registry.Works.Progress.Follow(id) // before the first read
 	defer stop()
-	tick := time.NewTicker(heartbeat)
+	tick := time.NewTicker(web.Heartbeat)
 	defer tick.Stop()
 	for {
 		v, err := a.Registry.Works.Followed(ctx, id)
@@ -186,53 +168,10 @@ func (a *API) follow(ctx context.Context, id string, seen int, send func(frame) 
 			}
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-a.stop:
+		case <-a.Web.Stopping():
 			return errStopped
 		}
 	}
-}
-
-// handshake withholds a refusal that the WebSocket library writes, and keeps the connection
-// that the library hijacks.
-type handshake struct {
-	http.ResponseWriter
-	refused bool
-	conn    net.Conn
-}
-
-// Hijack implements http.Hijacker for the WebSocket library.
-func (h *handshake) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
-	h.conn = conn
-	return conn, rw, err
-}
-
-// invalidFrame is an invalid frame: its opcode is reserved.
-var invalidFrame = []byte{0x83, 0x00}
-
-// sendInvalidFrame sends an invalid frame before a socket is dropped without a terminal frame. When a
-// connection just ends, browsers raise only `close`, but published widgets listen only to
-// `error`. An invalid frame raises `error`, and these widgets then poll. Only a pong of the
-// library may be written at the same time: it is one Write, and the connection serializes
-// writes.
-func (h *handshake) sendInvalidFrame() {
-	_ = h.conn.SetWriteDeadline(time.Now().Add(time.Second))
-	_, _ = h.conn.Write(invalidFrame)
-}
-
-func (h *handshake) Unwrap() http.ResponseWriter { return h.ResponseWriter }
-
-func (h *handshake) WriteHeader(status int) {
-	if h.refused = status != http.StatusSwitchingProtocols; !h.refused {
-		h.ResponseWriter.WriteHeader(status)
-	}
-}
-
-func (h *handshake) Write(p []byte) (int, error) {
-	if h.refused {
-		return len(p), nil
-	}
-	return h.ResponseWriter.Write(p)
 }
 
 // inStream reports whether a follower reads a refusal in the stream: browsers hide the
@@ -244,9 +183,7 @@ func inStream(err error) bool {
 
 // terminal is the only frame of a stream for a transaction that cannot be followed.
 func terminal(r *http.Request, err error) frame {
-	f, x := catalogued(err), exchangeOf(r.Context())
-	x.fault = f
-	body := f.Envelope(x.id).Error
+	body := web.Refusal(r.Context(), err)
 	return frame{event: "error", body: errorFrame{Type: "error", Error: &body}, last: true}
 }
 
@@ -260,68 +197,35 @@ func terminal(r *http.Request, err error) frame {
 func (a *API) socket(w http.ResponseWriter, r *http.Request) {
 	v, unseen := a.view(r.Context(), chi.URLParam(r, "id"))
 	if unseen != nil && !(inStream(unseen) && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")) {
-		a.RenderError(w, r, unseen)
+		web.RenderError(w, r, unseen)
 		return
 	}
 	id := v.ID
-	leave, err := a.streams.enter(v.Organization, id)
+	leave, err := a.Web.EnterStream(v.Organization, id)
 	if err != nil {
-		a.RenderError(w, r, err)
+		web.RenderError(w, r, err)
 		return
 	}
 	defer leave()
-	shake := &handshake{ResponseWriter: w}
-	conn, err := websocket.Accept(shake, r, &websocket.AcceptOptions{OriginPatterns: []string{"*"}, CompressionMode: websocket.CompressionDisabled})
-	if err != nil {
-		if shake.refused {
-			a.RenderError(w, r, fault.CommonValidationFailed([]fault.Field{{Field: "upgrade", Rule: "websocket", Message: "A WebSocket upgrade (version 13) is required."}}).Because(err))
-		}
+	s := web.AcceptSocket(w, r)
+	if s == nil {
 		return
 	}
-	defer conn.CloseNow()
-	// ctx ends when the client disconnects. Messages from followers are read and ignored.
-	ctx, gone := context.WithCancel(context.WithoutCancel(r.Context()))
-	go func() {
-		defer gone()
-		for {
-			_, message, err := conn.Reader(ctx)
-			if err == nil {
-				_, err = io.Copy(io.Discard, message)
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	defer gone()
-	write := func(v any) error {
-		b, err := json.Marshal(v)
-		if err != nil {
-			return err
-		}
-		ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-		defer cancel()
-		return conn.Write(ctx, websocket.MessageText, b)
-	}
+	defer s.Release()
 	if unseen != nil {
-		if write(terminal(r, unseen).body) == nil {
-			conn.Close(websocket.StatusNormalClosure, "")
+		if s.Send(terminal(r, unseen).body) == nil {
+			s.Close()
 		}
 		return
 	}
-	if write(map[string]string{"type": "connected", "transaction_id": id}) != nil {
+	if s.Send(map[string]string{"type": "connected", "transaction_id": id}) != nil {
 		return
 	}
-	err = a.follow(ctx, id, 0, func(f frame) error { return write(f.body) }, func() error {
-		ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-		defer cancel()
-		return conn.Ping(ctx)
-	})
-	if err == nil {
-		conn.Close(websocket.StatusNormalClosure, "")
+	if a.follow(s.Context(), id, 0, func(f frame) error { return s.Send(f.body) }, s.Beat) == nil {
+		s.Close()
 		return
 	}
-	shake.sendInvalidFrame()
+	s.Drop()
 }
 
 // events streams progress as server-sent events: update, completed, error. The id of each
@@ -331,12 +235,12 @@ func (a *API) socket(w http.ResponseWriter, r *http.Request) {
 func (a *API) events(w http.ResponseWriter, r *http.Request) {
 	v, unseen := a.view(r.Context(), chi.URLParam(r, "id"))
 	if unseen != nil && !inStream(unseen) {
-		a.RenderError(w, r, unseen)
+		web.RenderError(w, r, unseen)
 		return
 	}
-	leave, err := a.streams.enter(v.Organization, v.ID)
+	leave, err := a.Web.EnterStream(v.Organization, v.ID)
 	if err != nil {
-		a.RenderError(w, r, err)
+		web.RenderError(w, r, err)
 		return
 	}
 	defer leave()
@@ -344,35 +248,14 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 	if err != nil || seen < 0 {
 		seen = 0
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("X-Accel-Buffering", "no")
-	rc := http.NewResponseController(w)
-	say := func(format string, args ...any) error {
-		if err := rc.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintf(w, format, args...); err != nil {
-			return err
-		}
-		return rc.Flush()
-	}
-	if say("retry: 2000\n\n") != nil {
+	e, err := web.StartEvents(w)
+	if err != nil {
 		return
 	}
-	send := func(f frame) error {
-		b, err := json.Marshal(f.body)
-		if err != nil {
-			return err
-		}
-		if f.number > 0 {
-			return say("id: %d\nevent: %s\ndata: %s\n\n", f.number, f.event, b)
-		}
-		return say("event: %s\ndata: %s\n\n", f.event, b)
-	}
+	send := func(f frame) error { return e.Send(f.number, f.event, f.body) }
 	if unseen != nil {
 		_ = send(terminal(r, unseen))
 		return
 	}
-	_ = a.follow(r.Context(), v.ID, seen, send, func() error { return say(": still here\n\n") })
+	_ = a.follow(r.Context(), v.ID, seen, send, e.Beat)
 }

@@ -1,15 +1,62 @@
-package api
+package web
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"timbre.example/fault"
+	"timbre.example/internal/store"
 )
+
+// catalogued turns any error into the refusal for the client. An unavailable database is
+// common.service_unavailable, not common.internal.
+func catalogued(err error) *fault.Error {
+	var known *fault.Error
+	if !errors.As(err, &known) && store.Unavailable(err) {
+		return fault.CommonServiceUnavailable(2 * time.Second).Because(err)
+	}
+	return fault.From(err)
+}
+
+// RenderError writes a refusal. It is the only place where an error becomes a response,
+// whatever layer it comes from.
+func RenderError(w http.ResponseWriter, r *http.Request, err error) {
+	f := catalogued(err)
+	x := exchangeOf(r.Context())
+	x.fault = f
+	head := w.Header()
+	refusalHeaders(f, x, head.Set)
+	head.Set("Content-Type", "application/json")
+	w.WriteHeader(f.Status())
+	if r.Method != http.MethodHead {
+		w.Write(f.MarshalEnvelope(x.id))
+	}
+}
+
+// Refusal returns the refusal of an error for a stream, which has begun its answer already.
+func Refusal(ctx context.Context, err error) fault.Body {
+	f, x := catalogued(err), exchangeOf(ctx)
+	x.fault = f
+	return f.Envelope(x.id).Error
+}
+
+// RenderUnknown writes a refusal that is not in the catalogue: for rehearsals alone, in which
+// a client meets the code of another release.
+func RenderUnknown(w http.ResponseWriter, r *http.Request, code fault.Code, message string) {
+	x := exchangeOf(r.Context())
+	refusalHeaders(&fault.Error{Code: code}, x, w.Header().Set)
+	w.Header().Del("Retry-After")
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusBadRequest)
+	_ = json.NewEncoder(w).Encode(fault.Envelope{Error: fault.Body{Code: code, Message: message, RequestID: x.id}})
+}
 
 // refusalHeaders sets the headers of a refusal.
 func refusalHeaders(f *fault.Error, x *exchange, set func(name, value string)) {
@@ -30,6 +77,7 @@ func (r *refusal) Error() string             { return string(r.Envelope.Error.Co
 func (r *refusal) GetStatus() int            { return r.status }
 func (r *refusal) ContentType(string) string { return "application/json" }
 
+// huma has one renderer of errors for the whole process: it is set here and nowhere else.
 func init() {
 	huma.NewErrorWithContext = refuse
 	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError { return refuse(nil, status, msg, errs...) }

@@ -1,10 +1,11 @@
-package api
+package web
 
 import (
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -16,40 +17,28 @@ import (
 	"timbre.example/fault"
 )
 
-// exchange collects what is known of a request while it is served, for one log line at its
-// end.
-type exchange struct {
-	id           string
-	help         string // the address that explains codes, up to the code
-	fault        *fault.Error
-	organization string
-	job          string
-	header       http.Header // of the answer
-}
-
-type exchangeKey struct{}
-
-// exchangeOf returns the request's exchange; outside a request it is an empty one.
-func exchangeOf(ctx context.Context) *exchange {
-	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
-		return x
-	}
-	return &exchange{header: http.Header{}}
+// observer gives requests their ids, and records their ends.
+type observer struct {
+	publicURL   string
+	proxies     []netip.Prefix
+	bodyTimeout time.Duration
+	metrics     *metrics
+	log         *slog.Logger
 }
 
 // observe gives every request its id and, at its end, one line in the log. No token, secret,
 // access code or query is logged. A path may hold a transaction's id, which is a capability,
 // so only the route is logged.
-func (a *API) observe(next http.Handler) http.Handler {
+func (o observer) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		x := &exchange{id: "req_" + ulid.Make().String(), header: w.Header(), help: a.PublicURL + "/docs/errors#"}
+		x := &exchange{id: "req_" + ulid.Make().String(), header: w.Header(), help: o.publicURL + "/docs/errors#", address: addressOf(r, o.proxies)}
 		w.Header().Set("X-Request-Id", x.id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		if r.ContentLength != 0 {
 			// The body must not hold the connection longer, even when it is not read. An
 			// upload sets its own deadline.
-			_ = http.NewResponseController(w).SetReadDeadline(start.Add(a.bodyTimeout))
+			_ = http.NewResponseController(w).SetReadDeadline(start.Add(o.bodyTimeout))
 		}
 		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
@@ -62,7 +51,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 			attrs := []slog.Attr{
 				slog.String("request_id", x.id), slog.String("method", r.Method), slog.String("route", route(r)),
 				slog.Int("status", status), slog.Int("bytes", ww.BytesWritten()),
-				slog.String("took", time.Since(start).Round(time.Microsecond).String()), slog.String("client", addressOf(r, a.TrustedProxies)),
+				slog.String("took", time.Since(start).Round(time.Microsecond).String()), slog.String("client", x.address),
 			}
 			if x.organization != "" {
 				attrs = append(attrs, slog.String("organization", x.organization))
@@ -82,22 +71,18 @@ func (a *API) observe(next http.Handler) http.Handler {
 					attrs = append(attrs, slog.String("error", x.fault.Error()))
 				}
 			}
-			a.metrics.seen(r.Method, route(r), status, code, time.Since(start))
-			a.Log.LogAttrs(r.Context(), level, "request", attrs...)
+			o.metrics.seen(r.Method, route(r), status, code, time.Since(start))
+			o.log.LogAttrs(r.Context(), level, "request", attrs...)
 		}()
 		next.ServeHTTP(ww, r)
 	})
 }
 
-// unstored forbids caches to store the API's answers: nearly each has a token, a URL that is
-// a permission, an access code, or what people wrote. Handlers of public content override
-// this.
+// unstored forbids caches to store the answers of some areas.
 func unstored(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, below := range []string{"/v1/", "/blob/", "/metrics", "/healthz", "/readyz", "/rehearsal/"} {
-			if strings.HasPrefix(r.URL.Path, below) {
-				w.Header().Set("Cache-Control", "no-store")
-			}
+		if areaOf(r.URL.Path).unstored {
+			w.Header().Set("Cache-Control", "no-store")
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -148,7 +133,7 @@ func route(r *http.Request) string {
 }
 
 // recover answers a panic with common.internal, and logs it with its stack.
-func (a *API) recover(next http.Handler) http.Handler {
+func (o observer) recover(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			p := recover()
@@ -158,8 +143,8 @@ func (a *API) recover(next http.Handler) http.Handler {
 			if p == http.ErrAbortHandler { // net/http's own way to drop a connection
 				panic(p)
 			}
-			a.Log.ErrorContext(r.Context(), "panic", "request_id", exchangeOf(r.Context()).id, "panic", p, "stack", string(debug.Stack()))
-			a.RenderError(w, r, fault.CommonInternal())
+			o.log.ErrorContext(r.Context(), "panic", "request_id", exchangeOf(r.Context()).id, "panic", p, "stack", string(debug.Stack()))
+			RenderError(w, r, fault.CommonInternal())
 		}()
 		next.ServeHTTP(w, r)
 	})

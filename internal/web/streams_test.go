@@ -1,4 +1,4 @@
-package api
+package web
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 func TestStreamsAreShared(t *testing.T) {
 	t.Parallel()
 	const most = 6 * followersOfOne
-	s := &streams{most: most, of: map[string]int{}, orgs: map[string]int{}}
+	s := newStreams(most)
 	var leave []func()
 	enter := func(org string, n int) error {
 		out, err := s.enter(org, fmt.Sprint(org, n/followersOfOne))
@@ -51,7 +51,7 @@ func TestStreamsAreShared(t *testing.T) {
 func TestStreamsOfUnknownTransactions(t *testing.T) {
 	t.Parallel()
 	const most = 6 * followersOfOne
-	s := &streams{most: most, of: map[string]int{}, orgs: map[string]int{}}
+	s := newStreams(most)
 	for range most / 2 {
 		if _, err := s.enter("", ""); err != nil {
 			t.Fatal(err)

@@ -1,4 +1,4 @@
-package session
+package account
 
 import (
 	"context"
@@ -42,15 +42,6 @@ const (
 	StoreKeep = "keep"
 	StoreNone = "none"
 )
-
-// KeyPair is an integration's key pair. Only CreateKeys sets SecretKey.
-type KeyPair struct {
-	SiteKey   string    `json:"site_key"`
-	SecretKey string    `json:"secret_key,omitempty"`
-	Test      bool      `json:"test"`
-	Status    string    `json:"status"` // active | disabled | deleted
-	CreatedAt time.Time `json:"created_at"`
-}
 
 // CreateOrganization adds a tenant; the name is 1 to 200 characters.
 func CreateOrganization(ctx context.Context, db *store.DB, name string) (Organization, error) {
@@ -138,93 +129,6 @@ func ChangeOrganization(ctx context.Context, db *store.DB, id string, change fun
 		return err
 	})
 	return o, err
-}
-
-// CreateKeys creates an integration: a public site key, and the secret key that mints its
-// sessions. Only CreateKeys returns the secret key, and only once.
-func CreateKeys(ctx context.Context, db *store.DB, organizationID string, test bool) (KeyPair, error) {
-	if _, err := GetOrganization(ctx, db, organizationID); err != nil {
-		return KeyPair{}, err
-	}
-	k := KeyPair{Test: test, Status: "active"}
-	k.SiteKey, k.SecretKey = newKeyPair(test)
-	err := db.Tx(ctx, func(tx *store.Tx) error {
-		k.CreatedAt = tx.Now
-		return tx.InsertSiteKey(ctx, query.InsertSiteKeyParams{
-			SiteKey: k.SiteKey, OrganizationID: organizationID, SecretHash: hashSecret(k.SecretKey), Test: test, CreatedAt: store.Micros(tx.Now),
-		})
-	})
-	return k, err
-}
-
-// ListKeys reads an organization's key pairs, deleted ones too, without secrets.
-func ListKeys(ctx context.Context, db *store.DB, organizationID string) ([]KeyPair, error) {
-	rows, err := db.Read().ListSiteKeys(ctx, organizationID)
-	out := make([]KeyPair, len(rows))
-	for i, k := range rows {
-		out[i] = KeyPair{SiteKey: k.SiteKey, Test: k.Test, Status: "active", CreatedAt: store.Time(k.CreatedAt)}
-		switch {
-		case k.DeletedAt.Valid:
-			out[i].Status = "deleted"
-		case k.DisabledAt.Valid:
-			out[i].Status = "disabled"
-		}
-	}
-	return out, err
-}
-
-// EnableKey enables or disables a key pair, at once and for running sessions too. An
-// unknown key is common.not_found.
-func EnableKey(ctx context.Context, db *store.DB, siteKey string, on bool) error {
-	return db.Tx(ctx, func(tx *store.Tx) error {
-		n, err := tx.SetSiteKeyDisabled(ctx, query.SetSiteKeyDisabledParams{
-			DisabledAt: sql.NullInt64{Int64: store.Micros(tx.Now), Valid: !on}, SiteKey: siteKey,
-		})
-		return found(n, err)
-	})
-}
-
-// DeleteKey deletes an integration. This cannot be undone.
-func DeleteKey(ctx context.Context, db *store.DB, siteKey string) error {
-	return db.Tx(ctx, func(tx *store.Tx) error {
-		n, err := tx.DeleteSiteKey(ctx, query.DeleteSiteKeyParams{
-			DeletedAt: sql.NullInt64{Int64: store.Micros(tx.Now), Valid: true}, SiteKey: siteKey,
-		})
-		return found(n, err)
-	})
-}
-
-// AddOrigin allows an origin for an organization, and returns its canonical form.
-func AddOrigin(ctx context.Context, db *store.DB, organizationID, pattern string) (string, error) {
-	p, err := ParsePattern(pattern)
-	if err != nil {
-		return "", fault.CommonValidationFailed([]fault.Field{{Field: "origin", Rule: "origin", Message: fmt.Sprint(err)}})
-	}
-	if _, err := GetOrganization(ctx, db, organizationID); err != nil {
-		return "", err
-	}
-	return p.String(), db.Tx(ctx, func(tx *store.Tx) error {
-		return tx.AddOrigin(ctx, query.AddOriginParams{OrganizationID: organizationID, Pattern: p.String(), CreatedAt: store.Micros(tx.Now)})
-	})
-}
-
-// RemoveOrigin removes an origin from the allowlist, at once.
-func RemoveOrigin(ctx context.Context, db *store.DB, organizationID, pattern string) error {
-	if p, err := ParsePattern(pattern); err == nil {
-		pattern = p.String()
-	}
-	return db.Tx(ctx, func(tx *store.Tx) error {
-		return found(tx.RemoveOrigin(ctx, query.RemoveOriginParams{OrganizationID: organizationID, Pattern: pattern}))
-	})
-}
-
-// ListOrigins reads an organization's allowlist.
-func ListOrigins(ctx context.Context, db *store.DB, organizationID string) ([]string, error) {
-	if _, err := GetOrganization(ctx, db, organizationID); err != nil {
-		return nil, err
-	}
-	list, err := db.Read().ListOrigins(ctx, organizationID)
-	return append([]string{}, list...), err // an empty list, never nil
 }
 
 func found(n int64, err error) error {

@@ -1,4 +1,4 @@
-package api
+package web
 
 import (
 	"bytes"
@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"maps"
 	"math"
 	"net/http"
 	"os"
@@ -21,82 +20,49 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
-	"timbre.example/commitment"
 	"timbre.example/fault"
-	"timbre.example/internal/intake"
 	"timbre.example/internal/limit"
-	"timbre.example/internal/session"
-)
-
-// The bounds of JSON bodies, in bytes.
-const (
-	// MaxSmallBody is for a mint and for bodies that name a job: a few short members.
-	MaxSmallBody = 8 << 10
-	// MaxWorkBody is for the description of a work. It is the sum of the fields' limits,
-	// with each character written as two escapes of six bytes (\uD83C\uDFB5).
-	MaxWorkBody  = (commitment.MaxCreators*creatorBytes + (intake.MaxTitle+intake.MaxFilename+session.MaxExternalUserRef)*escaped12 + 4<<10) &^ 1023
-	creatorBytes = (intake.MaxName+intake.MaxEmail)*escaped12 + 256 // 256: the members' names, roles, IPI and ISNI
-	escaped12    = 12
 )
 
 const (
-	// bodyTimeout is how long the arrival of a body may take.
-	bodyTimeout = 10 * time.Second
+	// DefaultBodyTimeout is how long the arrival of a body may take.
+	DefaultBodyTimeout = 10 * time.Second
 	// bodyWait is how long a request waits for space in the budgets below.
 	bodyWait = 2 * time.Second
 )
 
-// bodies are the budgets, in bytes, of the JSON bodies that this process reads at the same
-// time. Mints have their own budget, so holders of tokens cannot use it up. A few addresses
-// cannot fill either budget, although their bodies may stall for [bodyTimeout].
+// Bodies are the budgets, in bytes, of the JSON bodies that a process reads at the same time.
+// 0 is the default.
+type Bodies struct {
+	// Open is for calls without an organization, such as mints; 64 MiB by default.
+	Open int64
+	// Known is for calls with an organization; 64 MiB by default.
+	Known int64
+	// Organization is one organization's share of Known; 8 MiB by default.
+	Organization int64
+	// Address is the share of each address in both budgets; 2 MiB by default.
+	Address int64
+}
+
+// bodies count the JSON bodies that this process reads at the same time. Calls without an
+// organization have their own budget, so holders of tokens cannot use it up. A few addresses
+// cannot fill either budget, although their bodies may stall for the body timeout.
 type bodies struct {
 	addresses *limit.Bytes // the share of each address in both other budgets
-	mints     *limit.Bytes
-	works     *limit.Bytes // shared by organization
+	open      *limit.Bytes
+	known     *limit.Bytes // shared by organization
 	// decoding has one place for each processor. A decoded body is larger than its bytes,
 	// and decoding never waits for a client.
 	decoding chan struct{}
 }
 
-func newBodies() *bodies {
+func newBodies(b Bodies) *bodies {
 	return &bodies{
-		addresses: limit.NewBytes(math.MaxInt64, 2<<20),
-		mints:     limit.NewBytes(64<<20, math.MaxInt64), works: limit.NewBytes(64<<20, 8<<20),
+		addresses: limit.NewBytes(math.MaxInt64, cmp.Or(b.Address, 2<<20)),
+		open:      limit.NewBytes(cmp.Or(b.Open, 64<<20), math.MaxInt64), known: limit.NewBytes(cmp.Or(b.Known, 64<<20), cmp.Or(b.Organization, 8<<20)),
 		decoding: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 }
-
-// posted is an input with a JSON body.
-type posted interface {
-	// body returns the struct that the body is decoded into.
-	body() any
-	// most returns the body's limit in bytes. A strict body must not have unknown members.
-	most() (bytes int64, strict bool)
-}
-
-// prior is an input that may be refused before the errors in its body are reported.
-type prior interface{ refuse(context.Context) error }
-
-// post declares an operation with a JSON body. The body is read only after every check that
-// does not need it has passed.
-func post[I, O any, P interface {
-	*I
-	posted
-}](a *API, h huma.API, o huma.Operation, handler func(context.Context, *I) (*O, error)) {
-	most, _ := P(new(I)).most()
-	a.bounds[o.Path] = most
-	o.Middlewares = append(o.Middlewares, withhold)
-	o.SkipValidateBody = true
-	huma.Register(h, o, func(ctx context.Context, in *I) (*O, error) {
-		if err := a.receive(ctx, P(in)); err != nil {
-			return nil, err
-		}
-		return handler(ctx, in)
-	})
-}
-
-// BodyBounds returns the largest JSON body in bytes, by route. No other route reads one.
-func (a *API) BodyBounds() map[string]int64 { return maps.Clone(a.bounds) }
 
 type withheldKey struct{}
 
@@ -132,11 +98,11 @@ func (*withheld) SetReadDeadline(time.Time) error { return nil }
 // Unwrap is for huma's adapter.
 func (b *withheld) Unwrap() huma.Context { return b.humaContext }
 
-// receive reads the body of a call into its input, within the limits of bytes and time and
-// within the caller's budget.
-func (a *API) receive(ctx context.Context, in posted) error {
+// receive reads the body of a call into a struct, within the limits of bytes and time and
+// within the caller's budget. refuse may refuse the call before the errors
+// in the body are reported.
+func (a *bodies) receive(ctx context.Context, into any, most int64, strict bool, refuse func() error) error {
 	body := ctx.Value(withheldKey{}).(*withheld)
-	most, strict := in.most()
 	if bad := body.announced(most); bad != nil {
 		body.w.Header().Set("Connection", "close") // the rest of the body is not read
 		return fault.CommonValidationFailed([]fault.Field{*bad})
@@ -152,16 +118,14 @@ func (a *API) receive(ctx context.Context, in posted) error {
 	if !isText(text) {
 		return fault.CommonValidationFailed([]fault.Field{{Field: "body", Rule: "utf8", Message: "The body is not valid UTF-8, or contains an unpaired surrogate."}})
 	}
-	a.bodies.decoding <- struct{}{}
-	found, err := decode(text, in.body(), strict)
-	<-a.bodies.decoding
+	a.decoding <- struct{}{}
+	found, err := decode(text, into, strict)
+	<-a.decoding
 	if len(found.misnamed) > 0 && err == nil {
 		return fault.CommonValidationFailed(append(found.misnamed, found.mistyped...))
 	}
-	if p, ok := in.(prior); ok {
-		if err := p.refuse(ctx); err != nil {
-			return err
-		}
+	if err := refuse(); err != nil {
+		return err
 	}
 	switch {
 	case err != nil:
@@ -191,16 +155,17 @@ func tooLarge(most int64) *fault.Field {
 }
 
 // hold reserves n bytes in the caller's budgets.
-func (a *API) hold(ctx context.Context, b *withheld, n int64) (release func(), err error) {
-	leave, err := a.bodies.addresses.Hold(ctx, addressOf(b.r, a.TrustedProxies), n, bodyWait)
+func (a *bodies) hold(ctx context.Context, n int64) (release func(), err error) {
+	x := exchangeOf(ctx)
+	leave, err := a.addresses.Hold(ctx, x.address, n, bodyWait)
 	if err != nil {
 		return nil, noRoom(err)
 	}
-	budget, key := a.bodies.mints, ""
-	if c, ok := ctx.Value(callerKey{}).(session.Caller); ok {
-		budget, key = a.bodies.works, c.Organization
+	budget := a.open
+	if x.organization != "" {
+		budget = a.known
 	}
-	free, err := budget.Hold(ctx, key, n, bodyWait)
+	free, err := budget.Hold(ctx, x.organization, n, bodyWait)
 	if err != nil {
 		leave()
 		return nil, noRoom(err)
@@ -225,7 +190,7 @@ const firstBytes = 512
 // read reads the whole body. It reserves space as the bytes arrive, and doubles it each
 // time: a Content-Length that is announced but never sent reserves nothing. The space stays
 // reserved until release is called, also after an error.
-func (a *API) read(ctx context.Context, b *withheld, most int64) (text []byte, release func(), err error) {
+func (a *bodies) read(ctx context.Context, b *withheld, most int64) (text []byte, release func(), err error) {
 	var held []func()
 	release = func() {
 		for _, free := range held {
@@ -237,7 +202,7 @@ func (a *API) read(ctx context.Context, b *withheld, most int64) (text []byte, r
 	}
 	for size := min(firstBytes, most); ; size = min(2*size, most) {
 		if more := size - int64(cap(text)); more > 0 {
-			free, err := a.hold(ctx, b, more)
+			free, err := a.hold(ctx, more)
 			if err != nil {
 				return nil, release, err
 			}

@@ -1,13 +1,8 @@
-package session
+package account
 
 import (
-	"database/sql"
-	"errors"
-	"fmt"
 	"strings"
 	"testing"
-
-	"timbre.example/fault"
 )
 
 func TestPattern(t *testing.T) {
@@ -107,16 +102,4 @@ func FuzzParsePattern(f *testing.F) {
 			t.Fatalf("%q does not match its own example %q", text, own)
 		}
 	})
-}
-
-func TestUnread(t *testing.T) {
-	away := fmt.Errorf("read: %w", sql.ErrConnDone)
-	f, ok := errors.AsType[*fault.Error](unread(away))
-	if !ok || f.Code != fault.CodeCommonAuthBackendUnavailable || f.RetryAfterSeconds() < 1 || !errors.Is(f, sql.ErrConnDone) {
-		t.Errorf("%v", f)
-	}
-	other := errors.New("a bug")
-	if unread(other) != other || !errors.Is(unread(fault.SessionOriginNotAllowed()), fault.CodeSessionOriginNotAllowed) {
-		t.Error("another error was changed")
-	}
 }
