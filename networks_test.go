@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// wiring is the only file outside of internal/network that names the built-in log. Every
-// other part knows networks by the interfaces of package network, so that a second kind of
-// network needs a line there and no other change.
+// wiring is the only file outside of internal/network that names the built-in log. Other
+// files use the interfaces of package network. So a second kind of network needs only a line
+// in this file.
 const wiring = "cmd/timbre/networks_log.go"
 
 func TestOnlyTheWiringNamesTheLog(t *testing.T) {

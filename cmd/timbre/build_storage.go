@@ -10,6 +10,7 @@ import (
 
 	"timbre.example/internal/blob"
 	"timbre.example/internal/crash"
+	"timbre.example/internal/network"
 	"timbre.example/internal/space"
 	"timbre.example/internal/store"
 )
@@ -126,5 +127,5 @@ func (f serverFlags) begun(ctx context.Context, db *store.DB) (bool, error) {
 		return false, err
 	}
 	defer closer.Close()
-	return kinds.Begun(ctx)
+	return kinds.Begun(ctx, network.Names()...)
 }

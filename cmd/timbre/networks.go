@@ -72,6 +72,19 @@ func (f serverFlags) openNetworks(ctx context.Context, d networkDeps) (network.S
 			return nil, nil, wrongSecret(f.SecretFile, at.Name, err)
 		}
 	}
+	for _, n := range network.Names() {
+		if all[n] != nil {
+			continue
+		}
+		begun, err := kinds.Begun(ctx, n)
+		if err != nil {
+			closer.Close()
+			return nil, nil, err
+		}
+		if begun {
+			d.log.WarnContext(ctx, "this database has a network that --network does not name: its works cannot be reached, and its open transactions wait", "network", n)
+		}
+	}
 	return all, closer, nil
 }
 

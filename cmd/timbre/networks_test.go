@@ -144,7 +144,7 @@ func TestSecondKindOfNetwork(t *testing.T) { // not parallel: it adds to linked
 			t.Errorf("%s: a failed check, or files that this network does not have:\n%s", path, body)
 		}
 	}
-	// What a network cannot do has a page that says so, and a code for programs.
+	// A network without an ability has a page that says so, and a code for programs.
 	for _, path := range []string{"/w/testnet/1", "/w/testnet/1/badge.svg", "/explorer/testnet/block/1", "/explorer/testnet/tx/" + results["testnet"].TxHash + "/leaf.txt", "/log/mainnet/checkpoint"} {
 		if status, body := visit(t, s.url+path, "application/json"); status != http.StatusNotFound || !strings.Contains(body, `"common.not_found"`) {
 			t.Errorf("%s: %d %s", path, status, body)

@@ -176,8 +176,8 @@ func (x *explorer) named(name network.Name) network.Network {
 	return nil
 }
 
-// first returns the network that a shortened address probably means: the first one that is
-// no test network.
+// first returns the network that a shortened address probably means: the first real
+// one. Without a real one it is the first test network.
 func (x *explorer) first() network.Network {
 	for _, n := range x.networks {
 		if !n.Info().Test {

@@ -59,14 +59,15 @@ func (k Kinds) of(at Address) (Kind, error) {
 	return nil, fmt.Errorf("must begin with %s", strings.Join(known, " or "))
 }
 
-// Begun reports whether the server's database has begun a network of any kind.
-func (k Kinds) Begun(ctx context.Context) (bool, error) {
+// Begun reports whether the server's database has begun one of these networks, of any
+// kind.
+func (k Kinds) Begun(ctx context.Context, names ...Name) (bool, error) {
 	for _, scheme := range slices.Sorted(maps.Keys(k)) {
 		kept, ok := k[scheme].(Kept)
 		if !ok {
 			continue
 		}
-		for _, n := range Names() {
+		for _, n := range names {
 			if begun, err := kept.Begun(ctx, n); begun || err != nil {
 				return begun, err
 			}

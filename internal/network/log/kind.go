@@ -211,7 +211,7 @@ func (t Target) checkpoint() network.Checkpoint {
 // Apply implements network.Repair.
 func (r *repair) Apply(ctx context.Context) (lost int64, err error) {
 	if r.plan == nil {
-		return 0, errors.New("there is no plan to write")
+		return 0, errors.New("call Plan first")
 	}
 	err = r.Repair.Apply(ctx, r.plan)
 	return r.plan.Lost, err
