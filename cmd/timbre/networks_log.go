@@ -189,10 +189,18 @@ func networkMetrics(networks []network.Network) (all []prometheus.Collector) {
 			}
 			return 0
 		}))
-		if s, ok := n.(network.Sequenced); ok {
+		if o, ok := n.(network.Observed); ok {
 			all = append(all, prometheus.NewCounterFunc(prometheus.CounterOpts{
 				Name: "timbre_clock_jumps_total", ConstLabels: labels, Help: "How often the sequencer saw the clock of its machine jump by more than 5 seconds.",
-			}, func() float64 { return float64(s.ClockJumps()) }))
+			}, func() float64 {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				at, err := o.Status(ctx)
+				if err != nil {
+					return 0
+				}
+				return float64(at.ClockJumps)
+			}))
 		}
 	}
 	return all

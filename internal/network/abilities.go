@@ -24,12 +24,23 @@ type Runner interface {
 	Run(ctx context.Context)
 }
 
-// Sequenced is a network whose blocks this server's own processes make.
-type Sequenced interface {
-	// Sequenced returns an error if no process has made blocks recently, or was able to.
-	Sequenced(ctx context.Context) error
-	// ClockJumps returns how often this process saw the clock jump by more than 5 seconds.
-	ClockJumps() int64
+// Observed is a network with numbers for its operator.
+type Observed interface {
+	// Status reads the state of the network. It costs about one row of a database.
+	Status(ctx context.Context) (Status, error)
+}
+
+// Status is the state of a network, for its operator.
+type Status struct {
+	// Stopped: no block is made until the operator acts or the clock is right.
+	Stopped bool
+	// Blocks, Entries and Refused count since the network began.
+	Blocks, Entries, Refused int64
+	// SequencerAt is the last sign of life of the process that makes blocks, BlockAt the
+	// newest block's time.
+	SequencerAt, BlockAt time.Time
+	// ClockJumps counts the jumps of the clock that this process saw.
+	ClockJumps int64
 }
 
 // Signed is a network that signs its blocks with its own key. Proofs of such a network

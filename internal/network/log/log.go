@@ -112,7 +112,7 @@ type position struct{ size, refused int64 }
 var _ interface {
 	network.Explorable
 	network.Runner
-	network.Sequenced
+	network.Observed
 	network.Signed
 	network.Published
 	network.Consistent
