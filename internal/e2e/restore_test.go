@@ -192,7 +192,7 @@ func TestRestoredDatabase(t *testing.T) {
 		page := get(t, s.URL+"/w/testnet/2")
 		_, hash, _ := strings.Cut(page, "/explorer/testnet/tx/")
 		for _, text := range []string{page, get(t, s.URL+"/explorer/testnet/tx/"+hash[:66])} {
-			if !strings.Contains(text, "record of it was lost") {
+			if !strings.Contains(text, "registry lost its own record") {
 				t.Error("a page does not say that the registration is lost")
 			}
 		}
