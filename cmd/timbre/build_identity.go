@@ -1,13 +1,10 @@
 package main
 
 import (
-	"context"
 	"log/slog"
-	"time"
 
 	"timbre.example/internal/limit"
 	"timbre.example/internal/session"
-	"timbre.example/internal/work"
 )
 
 // identity decides who calls, and how often.
@@ -25,7 +22,9 @@ func (f serverFlags) openIdentity(at entrance, st storage, log *slog.Logger) (wh
 		return who, err
 	}
 	who.limits = limit.New(st.db, f.rates(), log)
-	who.runs(who.limits.Run)
+	if sweep := who.limits.Worker(); sweep != nil {
+		who.runs(sweep.Run)
+	}
 	who.sessions = &session.Service{
 		DB: st.db, MaxFileSize: f.MaxFileSize, Lifetime: f.LimitsToken, Networks: f.served(), MinimumCredits: session.Minimum(prices),
 	}
@@ -33,17 +32,13 @@ func (f serverFlags) openIdentity(at entrance, st storage, log *slog.Logger) (wh
 		if who.sessions.Tokens, err = session.NewTokens(st.root.key(purposeTokens), f.issuer(at.url), st.db.Now); err != nil {
 			return who, err
 		}
-		sweep := work.Worker{Name: "sessions", Every: time.Hour, Log: log, Step: func(ctx context.Context) error {
-			_, err := who.sessions.Sweep(ctx)
-			return err
-		}}
-		who.runs(sweep.Run)
+		who.runs(who.sessions.Worker(log).Run)
 	}
 	if f.verifiesElsewhere() {
 		who.sessions.Issuer = session.NewIssuer(session.IssuerConfig{
 			Name: f.issuer(at.url), URL: f.keySetURL(at.url), Refresh: f.JWKSRefresh, MaxAge: f.JWKSMaxAge, Now: st.db.Now, Log: log,
 		})
-		who.runs(who.sessions.Issuer.Run)
+		who.runs(who.sessions.Issuer.Worker().Run)
 	}
 	return who, nil
 }

@@ -58,7 +58,7 @@ func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, sig
 		w.runs(w.registry.Run)
 	}
 	if f.has(ats) {
-		w.runs(w.registry.Works.Progress.Watch)
+		w.runs(w.registry.Works.Progress.Worker().Run)
 	}
 	return w, nil
 }

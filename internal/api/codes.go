@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 )
@@ -23,8 +24,8 @@ type workOutput struct {
 	}
 }
 
-func (a *API) workByCode(ctx context.Context, c session.Caller, _ *struct{}) (*workOutput, error) {
-	w, err := a.Registry.Works.Work(ctx, c)
+func (a *API) workByCode(ctx context.Context, r access.Reader, _ *struct{}) (*workOutput, error) {
+	w, err := a.Registry.Works.Work(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +33,7 @@ func (a *API) workByCode(ctx context.Context, c session.Caller, _ *struct{}) (*w
 	b := &out.Body
 	b.AtsID, b.Title, b.Network, b.OwnerAddress, b.CreatedAt = w.AtsID, w.Title, string(w.Network), w.Owner, w.CreatedAt
 	b.LatestVersion, b.LatestCommitment, b.AssetFilename = w.LatestVersion, record.Hex(w.LatestCommitment), w.Filename
-	versions, err := a.Registry.Works.Versions(ctx, c)
+	versions, err := a.Registry.Works.Versions(ctx, r)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"timbre.example/fault"
+	"timbre.example/internal/access"
 	"timbre.example/internal/session"
 	"timbre.example/internal/works"
 )
@@ -37,23 +38,40 @@ func (a *API) downloadVersion(ctx context.Context, c session.Caller, in *downloa
 }
 
 type downloadByCodeInput struct {
+	Code    string `path:"code" doc:"atc_ and 64 hex digits"`
 	Version string `path:"v" doc:"From 1"`
 	What    string `path:"what" doc:"certificate or audio"`
 }
 
 func (a *API) downloadByCode(ctx context.Context, c session.Caller, in *downloadByCodeInput) (*downloadOutput, error) {
-	var d works.Download
-	var err error
+	r, err := a.Registry.Access.ReaderByCode(ctx, c, in.Code)
+	if err != nil {
+		return nil, err
+	}
 	switch in.What {
 	case "certificate":
-		if d, err = a.Registry.Works.CertificateByCode(ctx, c, version(in.Version)); err == nil {
-			err = unmade(c)
-		}
+		return a.certificate(ctx, c, r.Certificate(version(in.Version)))
 	case "audio":
-		d, err = a.Registry.Works.RecordingByCode(ctx, c, version(in.Version))
-	default:
-		err = fault.CommonNotFound().With("reason", "route")
+		return a.recording(ctx, r, version(in.Version))
 	}
+	return nil, fault.CommonNotFound().With("reason", "route")
+}
+
+// certificate returns the URL of a certificate.
+func (a *API) certificate(ctx context.Context, c session.Caller, r access.CertificateReader) (*downloadOutput, error) {
+	d, err := a.Registry.Works.Certificate(ctx, r)
+	if err == nil {
+		err = unmade(c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return downloadOf(d), nil
+}
+
+// recording returns the URL of a version's audio; version 0 is the latest.
+func (a *API) recording(ctx context.Context, r access.Reader, version int64) (*downloadOutput, error) {
+	d, err := a.Registry.Works.Recording(ctx, r, version)
 	if err != nil {
 		return nil, err
 	}
@@ -66,26 +84,25 @@ func (a *API) download(ctx context.Context, c session.Caller, work string, versi
 	if !ok {
 		id = "" // matches no work
 	}
-	var d works.Download
-	var err error
 	switch what {
 	case "certificate":
 		transaction, ok := parseID(transaction)
 		if !ok {
 			transaction = "" // matches no transaction
 		}
-		if d, err = a.Registry.Works.Certificate(ctx, c, id, version, transaction); err == nil {
-			err = unmade(c)
+		r, err := a.Registry.Access.CertificateReader(ctx, c, id, version, transaction)
+		if err != nil {
+			return nil, err
 		}
+		return a.certificate(ctx, c, r)
 	case recording:
-		d, err = a.Registry.Works.Recording(ctx, c, id, version)
-	default:
-		return nil, fault.CommonNotFound().With("reason", "route")
+		r, err := a.Registry.Access.ReaderOfOwnID(ctx, c, id)
+		if err != nil {
+			return nil, err
+		}
+		return a.recording(ctx, r, version)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return downloadOf(d), nil
+	return nil, fault.CommonNotFound().With("reason", "route")
 }
 
 func downloadOf(d works.Download) *downloadOutput {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
-	"timbre.example/internal/session"
 	"timbre.example/internal/works"
 )
 
@@ -47,12 +47,12 @@ type ownWorksOutput struct {
 	}
 }
 
-func (a *API) ownWorks(ctx context.Context, c session.Caller, in *ownWorksInput) (*ownWorksOutput, error) {
+func (a *API) ownWorks(ctx context.Context, by access.EndUser, in *ownWorksInput) (*ownWorksOutput, error) {
 	r := works.OwnWorksRequest{Network: network.Name(in.Network), First: works.DefaultPage, After: in.After, Search: in.Search}
 	if in.First != "" {
 		r.First = int(min(number(in.First), works.MaxPage+1))
 	}
-	page, err := a.Registry.Works.OwnWorks(ctx, c, r)
+	page, err := a.Registry.Works.OwnWorks(ctx, by, r)
 	if err != nil {
 		return nil, err
 	}
@@ -79,8 +79,8 @@ type ownWorkOutput struct {
 	Body wireWork
 }
 
-func (a *API) ownWork(ctx context.Context, c session.Caller, _ *ownInput) (*ownWorkOutput, error) {
-	w, err := a.Registry.Works.OwnWork(ctx, c)
+func (a *API) ownWork(ctx context.Context, r access.Reader, _ *ownInput) (*ownWorkOutput, error) {
+	w, err := a.Registry.Works.OwnWork(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +103,8 @@ type ownVersionsOutput struct {
 	}
 }
 
-func (a *API) ownVersions(ctx context.Context, c session.Caller, in *ownInput) (*ownVersionsOutput, error) {
-	v, err := a.Registry.Works.Versions(ctx, c)
+func (a *API) ownVersions(ctx context.Context, r access.Reader, in *ownInput) (*ownVersionsOutput, error) {
+	v, err := a.Registry.Works.Versions(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -126,17 +126,17 @@ type ownCreatorsOutput struct {
 	}
 }
 
-func (a *API) latestCreators(ctx context.Context, c session.Caller, in *ownInput) (*ownCreatorsOutput, error) {
-	return a.creatorsOf(ctx, c, in.AtsID, 0)
+func (a *API) latestCreators(ctx context.Context, r access.Reader, in *ownInput) (*ownCreatorsOutput, error) {
+	return a.creatorsOf(ctx, r, in.AtsID, 0)
 }
 
-func (a *API) ownCreators(ctx context.Context, c session.Caller, in *ownCreatorsInput) (*ownCreatorsOutput, error) {
-	return a.creatorsOf(ctx, c, in.AtsID, version(in.Version))
+func (a *API) ownCreators(ctx context.Context, r access.Reader, in *ownCreatorsInput) (*ownCreatorsOutput, error) {
+	return a.creatorsOf(ctx, r, in.AtsID, version(in.Version))
 }
 
 // creatorsOf returns the creators of a version; version 0 is the latest.
-func (a *API) creatorsOf(ctx context.Context, c session.Caller, atsID string, version int64) (*ownCreatorsOutput, error) {
-	v, err := a.Registry.Works.Version(ctx, c, version)
+func (a *API) creatorsOf(ctx context.Context, r access.Reader, atsID string, version int64) (*ownCreatorsOutput, error) {
+	v, err := a.Registry.Works.Version(ctx, r, version)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/session"
 	"timbre.example/internal/web"
 )
@@ -52,16 +53,35 @@ func (a *API) identify(ctx huma.Context, may func(session.Caller) error, at stag
 	return c, a.rehearse(ctx, c, at)
 }
 
-// caller is the guard of calls that need a session, and no work.
-func (a *API) caller(may func(session.Caller) error, at stage) web.Guard[session.Caller] {
-	return web.Guard[session.Caller]{Scheme: bySession, Check: func(ctx huma.Context) (session.Caller, error) {
-		return a.identify(ctx, may, at)
+// guard makes a guard of two steps: identify, with the check of the session, and then the
+// proof that the handler needs.
+func guard[P any](a *API, params []*huma.Param, at stage, may func(session.Caller) error, proof func(huma.Context, session.Caller) (P, error)) web.Guard[P] {
+	return web.Guard[P]{Scheme: bySession, Parameters: params, Check: func(ctx huma.Context) (none P, err error) {
+		c, err := a.identify(ctx, may, at)
+		if err != nil {
+			return none, err
+		}
+		return proof(ctx, c)
 	}}
 }
 
+// caller is the guard of calls whose handler checks the permission by itself.
+func (a *API) caller(may func(session.Caller) error, at stage) web.Guard[session.Caller] {
+	return guard(a, nil, at, may, func(_ huma.Context, c session.Caller) (session.Caller, error) { return c, nil })
+}
+
 // registering is the guard of the registration of a new work.
-func (a *API) registering(at stage) web.Guard[session.Caller] {
-	return a.caller(func(c session.Caller) error { return c.May(session.Register, "", at.begins()) }, at)
+func (a *API) registering(at stage) web.Guard[access.Registrant] {
+	may := func(c session.Caller) error { return c.May(session.Register, "", at.begins()) }
+	return guard(a, nil, at, may, func(_ huma.Context, c session.Caller) (access.Registrant, error) {
+		return access.Registering(c, at.begins())
+	})
+}
+
+// making is the guard of the later steps of a job, which new works and updates share.
+func making[P access.Maker](g web.Guard[P]) web.Guard[access.Maker] {
+	check := g.Check
+	return web.Guard[access.Maker]{Scheme: g.Scheme, Parameters: g.Parameters, Check: func(ctx huma.Context) (access.Maker, error) { return check(ctx) }}
 }
 
 // updating returns the check of the session of an update.
@@ -69,50 +89,42 @@ func updating(at stage) func(session.Caller) error {
 	return func(c session.Caller) error { return c.May(session.UpdateVersion, "", at.begins()) }
 }
 
-// withCode is the guard of calls whose path has an access code: it must open a work.
-func (a *API) withCode(may func(session.Caller) error, begins bool, at stage) web.Guard[session.Caller] {
-	return web.Guard[session.Caller]{Scheme: bySession, Parameters: codeParam, Check: func(ctx huma.Context) (session.Caller, error) {
-		c, err := a.identify(ctx, may, at)
-		if err != nil {
-			return session.Caller{}, err
-		}
-		return a.Registry.Works.Unlock(ctx.Context(), c, ctx.Param("code"), begins)
-	}}
+// readingByCode is the guard of calls that read the work of the access code in their path.
+func (a *API) readingByCode() web.Guard[access.Reader] {
+	return guard(a, codeParam, atCode, session.Caller.MayLookUp, func(ctx huma.Context, c session.Caller) (access.Reader, error) {
+		return a.Registry.Access.ReaderByCode(ctx.Context(), c, ctx.Param("code"))
+	})
 }
 
-// reading is the guard of calls that read the work of an access code.
-func (a *API) reading() web.Guard[session.Caller] {
-	return a.withCode(session.Caller.MayLookUp, true, atCode)
+// updatingByCode is the guard of the update of the work of the access code in its path.
+func (a *API) updatingByCode(at stage) web.Guard[access.Editor] {
+	return guard(a, codeParam, at, updating(at), func(ctx huma.Context, c session.Caller) (access.Editor, error) {
+		return a.Registry.Access.EditorByCode(ctx.Context(), c, ctx.Param("code"), at.begins())
+	})
 }
 
-// updatingByCode is the guard of the update of an access code's work.
-func (a *API) updatingByCode(at stage) web.Guard[session.Caller] {
-	return a.withCode(updating(at), at.begins(), at)
+// listing is the guard of the list of the end-user's works.
+func (a *API) listing() web.Guard[access.EndUser] {
+	return guard(a, nil, atCode, session.Caller.MayRead, func(_ huma.Context, c session.Caller) (access.EndUser, error) {
+		return access.Listing(c)
+	})
 }
 
-// withOwnWork is the guard of calls whose path names a work of the session's end-user. write
-// is set for an update.
-func (a *API) withOwnWork(may func(session.Caller) error, write bool, at stage) web.Guard[session.Caller] {
-	return web.Guard[session.Caller]{Scheme: bySession, Parameters: workParam, Check: func(ctx huma.Context) (session.Caller, error) {
-		c, err := a.identify(ctx, may, at)
-		if err != nil {
-			return session.Caller{}, err
-		}
-		return a.Registry.Works.Own(ctx.Context(), c, number(ctx.Param("id")), write)
-	}}
+// readingOwn is the guard of calls that read the end-user's work in their path.
+func (a *API) readingOwn() web.Guard[access.Reader] {
+	return guard(a, workParam, atCode, session.Caller.MayRead, func(ctx huma.Context, c session.Caller) (access.Reader, error) {
+		return a.Registry.Access.ReaderOfOwn(ctx.Context(), c, number(ctx.Param("id")))
+	})
 }
 
-// readingOwn is the guard of calls that read a work of the session's end-user.
-func (a *API) readingOwn() web.Guard[session.Caller] {
-	return a.withOwnWork(session.Caller.MayRead, false, atCode)
+// updatingOwn is the guard of the update of the end-user's work in its path.
+func (a *API) updatingOwn(at stage) web.Guard[access.Editor] {
+	return guard(a, workParam, at, updating(at), func(ctx huma.Context, c session.Caller) (access.Editor, error) {
+		return a.Registry.Access.EditorOfOwn(ctx.Context(), c, number(ctx.Param("id")), at.begins())
+	})
 }
 
-// updatingOwn is the guard of the update of a work of the session's end-user.
-func (a *API) updatingOwn(at stage) web.Guard[session.Caller] {
-	return a.withOwnWork(updating(at), true, at)
-}
-
-// any accepts every session, also one whose token has expired.
+// anySession accepts every session, also one whose token has expired.
 func anySession(session.Caller) error { return nil }
 
 // number reads a number in a path; an invalid one is 0, which matches nothing.

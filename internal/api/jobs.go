@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"timbre.example/fault"
+	"timbre.example/internal/access"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
@@ -57,8 +58,8 @@ type jobInput struct {
 
 // jobBody is the body of calls that name a job. An expired token without a job id is refused:
 // it may continue its own job only.
-var jobBody = web.Body[session.Caller, jobInput]{Most: MaxSmallBody, Refuse: func(c session.Caller, in *jobInput) error {
-	if _, ok := parseID(strings.TrimSpace(in.Body.JobID)); !ok && c.Expired {
+var jobBody = web.Body[access.Maker, jobInput]{Most: MaxSmallBody, Refuse: func(m access.Maker, in *jobInput) error {
+	if _, ok := parseID(strings.TrimSpace(in.Body.JobID)); !ok && m.Caller().Expired {
 		return fault.CommonAuthExpired()
 	}
 	return nil
@@ -77,13 +78,13 @@ func (in *jobInput) id(ctx context.Context) (string, error) {
 	return id, nil
 }
 
-func (a *API) renewUpload(ctx context.Context, c session.Caller, in *jobInput) (*slotOutput, error) {
+func (a *API) renewUpload(ctx context.Context, m access.Maker, in *jobInput) (*slotOutput, error) {
 	id, err := in.id(ctx)
 	if err != nil {
 		return nil, err
 	}
-	slot, err := a.Registry.Intake.RenewUpload(ctx, c, id)
-	return a.slotOf(c, slot, err)
+	slot, err := a.Registry.Intake.RenewUpload(ctx, m, id)
+	return a.slotOf(m.Caller(), slot, err)
 }
 
 // wireQuote is the answer of a prepare.
@@ -110,25 +111,25 @@ type prepareOutput struct {
 	Body wireQuote
 }
 
-func (a *API) prepare(ctx context.Context, c session.Caller, in *jobInput) (*prepareOutput, error) {
-	p, err := a.quote(ctx, c, in)
+func (a *API) prepare(ctx context.Context, m access.Maker, in *jobInput) (*prepareOutput, error) {
+	p, err := a.quote(ctx, m, in)
 	if err != nil {
 		return nil, err
 	}
 	return &prepareOutput{Body: quoteOf(p)}, nil
 }
 
-func (a *API) quote(ctx context.Context, c session.Caller, in *jobInput) (intake.Prepared, error) {
+func (a *API) quote(ctx context.Context, m access.Maker, in *jobInput) (intake.Prepared, error) {
 	id, err := in.id(ctx)
 	if err != nil {
 		return intake.Prepared{}, err
 	}
 	if said := announced(in.Body.SizeBytes, in.Body.MediaSHA256); said != (intake.Announced{}) {
-		if err := a.Registry.Intake.Declare(ctx, c, id, said); err != nil {
+		if err := a.Registry.Intake.Declare(ctx, m, id, said); err != nil {
 			return intake.Prepared{}, err
 		}
 	}
-	return a.Registry.Intake.Prepare(ctx, c, id)
+	return a.Registry.Intake.Prepare(ctx, m, id)
 }
 
 func quoteOf(p intake.Prepared) (b wireQuote) {
@@ -148,14 +149,14 @@ type confirmOutput struct {
 	}
 }
 
-func (a *API) confirm(ctx context.Context, c session.Caller, in *jobInput) (*confirmOutput, error) {
+func (a *API) confirm(ctx context.Context, m access.Maker, in *jobInput) (*confirmOutput, error) {
 	id, err := in.id(ctx)
 	if err != nil {
 		return nil, err
 	}
-	done, err := a.Registry.Intake.Confirm(ctx, c, id, web.RequestID(ctx))
+	done, err := a.Registry.Intake.Confirm(ctx, m, id, web.RequestID(ctx))
 	if err == nil {
-		err = secondConfirm(c, done.TransactionID)
+		err = secondConfirm(m.Caller(), done.TransactionID)
 	}
 	if err != nil {
 		return nil, err
@@ -174,8 +175,8 @@ type prepareVersionOutput struct {
 	}
 }
 
-func (a *API) prepareVersion(ctx context.Context, c session.Caller, in *jobInput) (*prepareVersionOutput, error) {
-	p, err := a.quote(ctx, c, in)
+func (a *API) prepareVersion(ctx context.Context, m access.Maker, in *jobInput) (*prepareVersionOutput, error) {
+	p, err := a.quote(ctx, m, in)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/network"
 	"timbre.example/internal/session"
@@ -25,14 +26,14 @@ type initInput struct {
 
 // workBody is the body of an init. A token for another network is refused even when the body
 // has other errors. An invalid network is reported with those.
-var workBody = web.Body[session.Caller, initInput]{Most: MaxWorkBody, Refuse: func(c session.Caller, in *initInput) error {
+var workBody = web.Body[access.Registrant, initInput]{Most: MaxWorkBody, Refuse: func(r access.Registrant, in *initInput) error {
 	if n := network.Name(in.Body.Network); n.Valid() {
-		return c.May(session.Register, n, true)
+		return r.Caller().May(session.Register, n, true)
 	}
 	return nil
 }}
 
-func (a *API) initWork(ctx context.Context, c session.Caller, in *initInput) (*slotOutput, error) {
+func (a *API) initWork(ctx context.Context, by access.Registrant, in *initInput) (*slotOutput, error) {
 	r := intake.InitRequest{
 		Description: intake.Description{Title: in.Body.Title, Creators: creators(in.Body.Creators), Filename: in.Body.Filename},
 		Network:     network.Name(in.Body.Network), Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256), Language: in.Language,
@@ -40,12 +41,12 @@ func (a *API) initWork(ctx context.Context, c session.Caller, in *initInput) (*s
 	if in.Body.ExternalUserRef != nil {
 		r.ExternalUserRef = *in.Body.ExternalUserRef
 	}
-	asked, err := a.mayAskForTitle(c)
+	asked, err := a.mayAskForTitle(by.Caller())
 	if err != nil {
 		return nil, err
 	}
-	slot, err := a.Registry.Intake.Init(ctx, c, r)
+	slot, err := a.Registry.Intake.Init(ctx, by, r)
 	asked(err)
 	web.Trace(ctx, slot.JobID)
-	return a.slotOf(c, slot, err)
+	return a.slotOf(by.Caller(), slot, err)
 }

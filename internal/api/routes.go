@@ -44,22 +44,22 @@ func (a *API) routes() {
 
 	// A new work.
 	web.RegisterBody(o, op("POST", "/v1/works/init", "init-work", "Begin a registration and get an upload URL"), a.registering(atInit), workBody, a.initWork)
-	web.RegisterBody(o, op("POST", "/v1/works/upload", "renew-upload", "Get another upload URL for a job"), a.registering(atUpload), jobBody, a.renewUpload)
-	web.RegisterBody(o, op("POST", "/v1/works/prepare", "prepare-work", "Read the upload and quote"), a.registering(atPrepare), jobBody, a.prepare)
-	web.RegisterBody(o, accepted(op("POST", "/v1/works/confirm", "confirm-work", "Accept the quote")), a.registering(atConfirm), jobBody, a.confirm)
+	web.RegisterBody(o, op("POST", "/v1/works/upload", "renew-upload", "Get another upload URL for a job"), making(a.registering(atUpload)), jobBody, a.renewUpload)
+	web.RegisterBody(o, op("POST", "/v1/works/prepare", "prepare-work", "Read the upload and quote"), making(a.registering(atPrepare)), jobBody, a.prepare)
+	web.RegisterBody(o, accepted(op("POST", "/v1/works/confirm", "confirm-work", "Accept the quote")), making(a.registering(atConfirm)), jobBody, a.confirm)
 
 	// The work of an access code.
-	web.Register(o, op("GET", "/v1/access/{code}/work", "work-by-code", "The work that an access code opens, with its versions"), a.reading(), a.workByCode)
-	web.Register(o, op("GET", "/v1/access/{code}/versions/{v}/download/{what}", "download-by-code", "A URL of a version's certificate or recording, by access code"), a.reading(), a.downloadByCode)
+	web.Register(o, op("GET", "/v1/access/{code}/work", "work-by-code", "The work that an access code opens, with its versions"), a.readingByCode(), a.workByCode)
+	web.Register(o, op("GET", "/v1/access/{code}/versions/{v}/download/{what}", "download-by-code", "A URL of a version's certificate or recording, by access code"), a.caller(session.Caller.MayLookUp, atCode), a.downloadByCode)
 	web.RegisterBody(o, op("POST", "/v1/access/{code}/versions/init", "init-version", "Begin a version that keeps the recording"), a.updatingByCode(atInit), versionBody, a.initVersion)
 	web.RegisterBody(o, op("POST", "/v1/access/{code}/versions/init-upload", "init-version-upload", "Begin a version with a new recording, and get an upload URL"), a.updatingByCode(atInit), versionUploadBody, a.initVersionUpload)
-	web.RegisterBody(o, op("POST", "/v1/access/{code}/versions/upload", "renew-version-upload", "Get another upload URL for a job"), a.updatingByCode(atUpload), jobBody, a.renewUpload)
-	web.RegisterBody(o, op("POST", "/v1/access/{code}/versions/prepare", "prepare-version", "Read the upload, if there is one, and quote"), a.updatingByCode(atPrepare), jobBody, a.prepareVersion)
-	web.RegisterBody(o, accepted(op("POST", "/v1/access/{code}/versions/confirm", "confirm-version", "Accept the quote")), a.updatingByCode(atConfirm), jobBody, a.confirm)
+	web.RegisterBody(o, op("POST", "/v1/access/{code}/versions/upload", "renew-version-upload", "Get another upload URL for a job"), making(a.updatingByCode(atUpload)), jobBody, a.renewUpload)
+	web.RegisterBody(o, op("POST", "/v1/access/{code}/versions/prepare", "prepare-version", "Read the upload, if there is one, and quote"), making(a.updatingByCode(atPrepare)), jobBody, a.prepareVersion)
+	web.RegisterBody(o, accepted(op("POST", "/v1/access/{code}/versions/confirm", "confirm-version", "Accept the quote")), making(a.updatingByCode(atConfirm)), jobBody, a.confirm)
 	web.Register(o, op("POST", "/v1/access/{code}/rotate", "rotate-code", "Replace an access code"), a.caller(updating(atCode), atCode), a.rotateCode)
 
 	// The works of the session's end-user.
-	web.Register(o, op("GET", "/v1/works", "own-works", "The end-user's works, latest change first"), a.caller(session.Caller.MayRead, atCode), a.ownWorks)
+	web.Register(o, op("GET", "/v1/works", "own-works", "The end-user's works, latest change first"), a.listing(), a.ownWorks)
 	web.Register(o, op("GET", "/v1/works/{id}", "own-work", "One of the end-user's works, as in the list"), a.readingOwn(), a.ownWork)
 	web.Register(o, op("GET", "/v1/works/{id}/creators", "latest-creators", "The creators of the latest version"), a.readingOwn(), a.latestCreators)
 	web.Register(o, op("GET", "/v1/works/{id}/versions", "own-versions", "The versions of an end-user's work, oldest first"), a.readingOwn(), a.ownVersions)
@@ -68,9 +68,9 @@ func (a *API) routes() {
 	web.Register(o, op("GET", "/v1/works/{id}/versions/{v}/download/{what}", "download-version", "A URL of a version's certificate or recording"), a.caller(anySession, atCode), a.downloadVersion)
 	web.RegisterBody(o, op("POST", "/v1/works/{id}/versions/init", "init-own-version", "Begin a version that keeps the recording"), a.updatingOwn(atInit), versionBody, a.initVersion)
 	web.RegisterBody(o, op("POST", "/v1/works/{id}/versions/init-upload", "init-own-version-upload", "Begin a version with a new recording, and get an upload URL"), a.updatingOwn(atInit), versionUploadBody, a.initVersionUpload)
-	web.RegisterBody(o, op("POST", "/v1/works/{id}/versions/upload", "renew-own-version-upload", "Get another upload URL for a job"), a.updatingOwn(atUpload), jobBody, a.renewUpload)
-	web.RegisterBody(o, op("POST", "/v1/works/{id}/versions/prepare", "prepare-own-version", "Read the upload, if there is one, and quote"), a.updatingOwn(atPrepare), jobBody, a.prepareVersion)
-	web.RegisterBody(o, accepted(op("POST", "/v1/works/{id}/versions/confirm", "confirm-own-version", "Accept the quote")), a.updatingOwn(atConfirm), jobBody, a.confirm)
+	web.RegisterBody(o, op("POST", "/v1/works/{id}/versions/upload", "renew-own-version-upload", "Get another upload URL for a job"), making(a.updatingOwn(atUpload)), jobBody, a.renewUpload)
+	web.RegisterBody(o, op("POST", "/v1/works/{id}/versions/prepare", "prepare-own-version", "Read the upload, if there is one, and quote"), making(a.updatingOwn(atPrepare)), jobBody, a.prepareVersion)
+	web.RegisterBody(o, accepted(op("POST", "/v1/works/{id}/versions/confirm", "confirm-own-version", "Accept the quote")), making(a.updatingOwn(atConfirm)), jobBody, a.confirm)
 }
 
 // document describes the routes that are not JSON operations.

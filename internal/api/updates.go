@@ -3,8 +3,8 @@ package api
 import (
 	"context"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/intake"
-	"timbre.example/internal/session"
 	"timbre.example/internal/web"
 )
 
@@ -17,8 +17,8 @@ type initVersionInput struct {
 }
 
 var (
-	versionBody       = web.Body[session.Caller, initVersionInput]{Most: MaxWorkBody}
-	versionUploadBody = web.Body[session.Caller, initVersionUploadInput]{Most: MaxWorkBody}
+	versionBody       = web.Body[access.Editor, initVersionInput]{Most: MaxWorkBody}
+	versionUploadBody = web.Body[access.Editor, initVersionUploadInput]{Most: MaxWorkBody}
 )
 
 type jobOutput struct {
@@ -27,8 +27,8 @@ type jobOutput struct {
 	}
 }
 
-func (a *API) initVersion(ctx context.Context, c session.Caller, in *initVersionInput) (*jobOutput, error) {
-	slot, err := a.Registry.Intake.InitUpdate(ctx, c, intake.UpdateRequest{Creators: creators(in.Body.Creators), Language: in.Language})
+func (a *API) initVersion(ctx context.Context, by access.Editor, in *initVersionInput) (*jobOutput, error) {
+	slot, err := a.Registry.Intake.InitUpdate(ctx, by, intake.UpdateRequest{Creators: creators(in.Body.Creators), Language: in.Language})
 	if err != nil {
 		return nil, err
 	}
@@ -49,9 +49,9 @@ type initVersionUploadInput struct {
 	}
 }
 
-func (a *API) initVersionUpload(ctx context.Context, c session.Caller, in *initVersionUploadInput) (*slotOutput, error) {
+func (a *API) initVersionUpload(ctx context.Context, by access.Editor, in *initVersionUploadInput) (*slotOutput, error) {
 	r := intake.UpdateRequest{Creators: creators(in.Body.Creators), NewFile: true, Filename: in.Body.Filename, Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256), Language: in.Language}
-	slot, err := a.Registry.Intake.InitUpdate(ctx, c, r)
+	slot, err := a.Registry.Intake.InitUpdate(ctx, by, r)
 	web.Trace(ctx, slot.JobID)
-	return a.slotOf(c, slot, err)
+	return a.slotOf(by.Caller(), slot, err)
 }

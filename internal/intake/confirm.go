@@ -5,11 +5,12 @@ import (
 	"time"
 
 	"timbre.example/fault"
+	"timbre.example/internal/access"
 	"timbre.example/internal/claims"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
-	"timbre.example/internal/session"
+	"timbre.example/internal/state"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -29,17 +30,17 @@ type Confirmed struct {
 //
 // While the network is stopped, Confirm returns common.service_unavailable and holds
 // nothing.
-func (s *Service) Confirm(ctx context.Context, c session.Caller, jobID, requestID string) (Confirmed, error) {
-	if err := s.stopped(ctx, c, jobID); err != nil {
+func (s *Service) Confirm(ctx context.Context, m access.Maker, jobID, requestID string) (Confirmed, error) {
+	if err := s.stopped(ctx, m, jobID); err != nil {
 		return Confirmed{}, err
 	}
 	var job query.Job
 	err := s.DB.Tx(ctx, func(tx *store.Tx) (err error) {
-		if job, err = openJob(ctx, tx.Queries, c, jobID, tx.Now); err != nil {
+		if job, err = openJob(ctx, tx.Queries, m, jobID, tx.Now); err != nil {
 			return err
 		}
 		switch {
-		case job.State != "prepared":
+		case job.State != state.JobPrepared:
 			return fault.RegistrationUploadMissing().With("reason", "not_prepared")
 		case job.QuoteUntil <= store.Micros(tx.Now):
 			return fault.TransactionExpired("quote")
@@ -56,19 +57,19 @@ func (s *Service) Confirm(ctx context.Context, c session.Caller, jobID, requestI
 		if job, err = tx.GetJob(ctx, jobID); err != nil {
 			return err
 		}
-		if err := s.claimQuota(ctx, tx, c); err != nil {
+		if err := s.claimQuota(ctx, tx, m.Caller()); err != nil {
 			return err
 		}
 		if n, err = tx.InsertTransaction(ctx, query.InsertTransactionParams{
 			ID: jobID, OrganizationID: job.OrganizationID, Network: job.Network, Kind: job.Kind, WorkID: job.WorkID, AtsID: job.AtsID,
-			Commitment: job.Commitment, TotalCredits: job.TotalCredits, Steps: record.Steps(nil, tx.Now, record.StepValidating), RequestID: requestID, Rehearse: job.Rehearse, Test: job.Test, Now: store.Micros(tx.Now),
+			Commitment: job.Commitment, TotalCredits: job.TotalCredits, Steps: record.AppendSteps(nil, tx.Now, record.StepValidating), RequestID: requestID, Rehearse: job.Rehearse, Test: job.Test, Now: store.Micros(tx.Now),
 		}); err != nil {
 			return err
 		}
 		if n == 0 { // another transaction of this work is in flight
 			return fault.VersionAlreadyInProgress("in_flight")
 		}
-		if err := claims.Make(ctx, tx, job, c.DuplicateTitles); err != nil {
+		if err := claims.Make(ctx, tx, job, m.Caller().DuplicateTitles); err != nil {
 			return err
 		}
 		return credits.Hold(ctx, tx, job.OrganizationID, jobID, job.TotalCredits)
@@ -91,9 +92,9 @@ const retryStopped = time.Minute
 
 // stopped refuses a job that could be confirmed if its network were not stopped. Every other
 // error of a job is left to Confirm.
-func (s *Service) stopped(ctx context.Context, c session.Caller, jobID string) error {
-	job, err := openJob(ctx, s.DB.Read(), c, jobID, s.DB.Now())
-	if err != nil || job.State != "prepared" {
+func (s *Service) stopped(ctx context.Context, m access.Maker, jobID string) error {
+	job, err := openJob(ctx, s.DB.Read(), m, jobID, s.DB.Now())
+	if err != nil || job.State != state.JobPrepared {
 		return nil
 	}
 	n, err := s.Networks.Get(network.Name(job.Network))

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"timbre.example/fault"
+	"timbre.example/internal/access"
 	"timbre.example/internal/claims"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
@@ -86,9 +87,9 @@ func parseHash(text string) ([]byte, error) {
 
 // Declare stores the client's description of its file, instead of an upload or before it.
 // Like an upload, it may be repeated until the job is confirmed; the last one counts.
-func (s *Service) Declare(ctx context.Context, c session.Caller, jobID string, in Announced) error {
+func (s *Service) Declare(ctx context.Context, m access.Maker, jobID string, in Announced) error {
 	err := s.DB.Tx(ctx, func(tx *store.Tx) error {
-		job, err := openJob(ctx, tx.Queries, c, jobID, tx.Now)
+		job, err := openJob(ctx, tx.Queries, m, jobID, tx.Now)
 		if err != nil {
 			return err
 		}

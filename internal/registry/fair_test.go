@@ -318,7 +318,7 @@ func TestReadOnce(t *testing.T) {
 		w.put(s.slot.UploadURL, junk)
 		refused := func() string {
 			t.Helper()
-			_, err := w.another(w.db).Intake.Prepare(t.Context(), s.caller, s.slot.JobID)
+			_, err := w.another(w.db).Intake.Prepare(t.Context(), s.by(), s.slot.JobID)
 			wantCode(t, err, fault.CodeRegistrationInvalidAudioFormat)
 			var f *fault.Error
 			errors.As(err, &f)
@@ -391,7 +391,7 @@ func TestRefusedUnread(t *testing.T) {
 		}
 		caller, in := w.caller(""), describing("Announced")
 		in.SHA256 = strings.Repeat("ab", 32)
-		slot, err := w.reg.Intake.Init(t.Context(), caller, in)
+		slot, err := w.initAs(caller, in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -430,7 +430,7 @@ func TestStoringAReadingFails(t *testing.T) {
 						kill()
 					}
 				}
-				w.reg.Intake.Prepare(ctx, s.caller, s.slot.JobID)
+				w.reg.Intake.Prepare(ctx, s.by(), s.slot.JobID)
 				w.reg = w.another(w.db)
 				_, err := s.prepare()
 				wantCode(t, err, fault.CodeRegistrationInvalidAudioFormat)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/accesscode"
 	"timbre.example/internal/anchoring"
 	"timbre.example/internal/blob"
@@ -67,12 +68,14 @@ func DefaultTimes() Times {
 // Registry is the rooms of one server. It is safe for concurrent use, and several instances
 // may work on one database.
 type Registry struct {
+	Access    *access.Service
 	Intake    *intake.Service
 	Anchoring *anchoring.Service
 	Works     *works.Service
 	Issuing   *issuing.Service
 	Erasing   *erasing.Service
 	networks  network.Set
+	workers   []*work.Worker
 	// reached is called at each point between two effects. It does nothing in a server; see
 	// package crash.
 	reached func(point string)
@@ -87,8 +90,9 @@ func New(c Config) *Registry {
 	if c.Stamp != nil {
 		stampWithin = issuing.TimestampTimeout
 	}
+	r.Access = &access.Service{DB: c.DB, Result: c.Times.Result}
 	r.Works = works.New(works.Config{
-		DB: c.DB, Blobs: c.Blobs, Codes: codes, WorkURL: c.WorkURL, ExplorerURL: c.ExplorerURL, Result: c.Times.Result, AwaitCertificate: c.AwaitCertificate, Reached: reached, Log: c.Log,
+		DB: c.DB, Blobs: c.Blobs, Codes: codes, Access: r.Access, WorkURL: c.WorkURL, ExplorerURL: c.ExplorerURL, Result: c.Times.Result, AwaitCertificate: c.AwaitCertificate, Reached: reached, Log: c.Log,
 	})
 	r.Issuing = issuing.New(issuing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, Certify: c.Certify, Stamp: c.Stamp, Reached: reached, Log: c.Log})
 	r.Anchoring = anchoring.New(anchoring.Config{
@@ -99,6 +103,7 @@ func New(c Config) *Registry {
 		Confirmed: func(n network.Name) { r.Anchoring.Signal(n).Ring() }, Reached: reached, Log: c.Log,
 	})
 	r.Erasing = erasing.New(erasing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, UploadSlot: c.Times.UploadSlot, Space: c.Space, Reached: reached, Log: c.Log})
+	r.workers = append(append(r.Anchoring.Workers(), r.Issuing.Workers()...), r.Erasing.Worker())
 	return r
 }
 
@@ -107,11 +112,8 @@ func New(c Config) *Registry {
 func (r *Registry) Stopped(ctx context.Context) error { return r.networks.Stopped(ctx) }
 
 // Workers returns everything that works in the background: the anchoring of every network,
-// time stamps, certificates and the sweep.
-func (r *Registry) Workers() []*work.Worker {
-	all := append(r.Anchoring.Workers(), r.Issuing.Workers()...)
-	return append(all, r.Erasing.Worker())
-}
+// time stamps, certificates and the sweep. Every call returns the same workers.
+func (r *Registry) Workers() []*work.Worker { return r.workers }
 
 // Run runs the workers until ctx ends. Several instances may run on one database.
-func (r *Registry) Run(ctx context.Context) { work.Run(ctx, r.Workers()...) }
+func (r *Registry) Run(ctx context.Context) { work.Run(ctx, r.workers...) }

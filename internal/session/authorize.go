@@ -30,10 +30,6 @@ type Caller struct {
 	// Quota is the largest number of registrations and updates of the organization in a
 	// month; 0: no quota, credits are the only limit.
 	Quota int64
-	// WorkID is a work that the caller may update beyond what the token allows. The
-	// caller has shown an access code, or owns the work; "": none. Authorize leaves it
-	// empty.
-	WorkID string
 	// Test: the session belongs to a test key. It reaches only what test keys made on the
 	// test network. Rehearse is the error code to rehearse; "" for none.
 	Test     bool

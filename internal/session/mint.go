@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/internal/work"
 )
 
 // Minter is a host's backend that may mint: its secret key, its organization and the origin
@@ -162,6 +164,11 @@ func (r MintRequest) validate(served network.Infos, test, hashOnly bool) error {
 		return fault.SessionInvalidExternalUserRef("null_character")
 	}
 	return nil
+}
+
+// Worker returns the worker that deletes old sessions every hour.
+func (s *Service) Worker(log *slog.Logger) *work.Worker {
+	return &work.Worker{Name: "sessions", Step: func(ctx context.Context) error { _, err := s.Sweep(ctx); return err }, Every: time.Hour, Log: log}
 }
 
 // Sweep deletes sessions that expired more than a day ago. Their tokens stay invalid,

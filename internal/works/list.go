@@ -4,8 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -13,11 +13,11 @@ import (
 
 	"timbre.example/commitment"
 	"timbre.example/fault"
+	"timbre.example/internal/access"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -43,7 +43,13 @@ func ownVersion(v query.Version) (OwnVersion, error) {
 		Version: v.Version, Commitment: v.Commitment, MediaHash: v.MediaHash, MerkleRoot: v.MerkleRoot, Filename: v.Filename, HasFile: v.AssetKey != "",
 		TxHash: v.TxHash, BlockNumber: v.BlockNumber, BlockHash: v.BlockHash, RegisteredAt: store.Time(v.RegisteredAt),
 	}
-	return out, errors.Join(json.Unmarshal([]byte(v.Creators), &out.Creators), json.Unmarshal([]byte(v.Quote), &out.Price))
+	var creators, price error
+	out.Creators, creators = record.VersionCreators(v)
+	out.Price, price = record.VersionPrice(v)
+	if err := errors.Join(creators, price); err != nil {
+		return out, fmt.Errorf("list versions: %w", err)
+	}
+	return out, nil
 }
 
 // OwnWork is a work of an end-user, with its versions from oldest to newest.
@@ -113,13 +119,8 @@ var likeEscape = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 // that work only. A page costs two queries, however many works and versions are on it. A
 // work that is registered during the listing comes before the cursor, so no page repeats or
 // skips a work.
-func (s *Service) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksRequest) (page OwnWorksPage, err error) {
-	if err := c.MayRead(); err != nil {
-		return page, err
-	}
-	if c.ExternalUserRef == "" {
-		return page, fault.CommonForbidden("no_external_user_ref")
-	}
+func (s *Service) OwnWorks(ctx context.Context, e access.EndUser, in OwnWorksRequest) (page OwnWorksPage, err error) {
+	c := e.Caller()
 	if in.Network.Valid() && in.Network != c.Network {
 		return page, fault.SessionInvalidToken("network")
 	}
@@ -173,19 +174,19 @@ func (s *Service) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksReq
 }
 
 // OwnWork returns the work that the caller may see, as the list shows it.
-func (s *Service) OwnWork(ctx context.Context, c session.Caller) (OwnWork, error) {
-	row, err := s.shown(ctx, c)
+func (s *Service) OwnWork(ctx context.Context, r access.Reader) (OwnWork, error) {
+	row, err := s.stored(ctx, r.WorkID())
 	if err != nil {
 		return OwnWork{}, err
 	}
 	w := ownWork(row)
-	w.Versions, err = s.Versions(ctx, c)
+	w.Versions, err = s.Versions(ctx, r)
 	return w, err
 }
 
 // Versions returns all versions of the work that the caller may see, oldest first.
-func (s *Service) Versions(ctx context.Context, c session.Caller) ([]OwnVersion, error) {
-	rows, err := s.DB.Read().Versions(ctx, c.WorkID)
+func (s *Service) Versions(ctx context.Context, r access.Reader) ([]OwnVersion, error) {
+	rows, err := s.DB.Read().Versions(ctx, r.WorkID())
 	if err != nil {
 		return nil, err
 	}
@@ -199,8 +200,8 @@ func (s *Service) Versions(ctx context.Context, c session.Caller) ([]OwnVersion,
 }
 
 // Version returns one version of the work that the caller may see; version 0 is the latest.
-func (s *Service) Version(ctx context.Context, c session.Caller, version int64) (OwnVersion, error) {
-	w, err := s.shown(ctx, c)
+func (s *Service) Version(ctx context.Context, r access.Reader, version int64) (OwnVersion, error) {
+	w, err := s.stored(ctx, r.WorkID())
 	if err != nil {
 		return OwnVersion{}, err
 	}

@@ -2,14 +2,14 @@ package works
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"timbre.example/commitment"
+	"timbre.example/internal/access"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -30,8 +30,8 @@ type Work struct {
 }
 
 // Work reads the work that the caller may update.
-func (s *Service) Work(ctx context.Context, c session.Caller) (Work, error) {
-	w, err := s.DB.Read().GetWork(ctx, c.WorkID)
+func (s *Service) Work(ctx context.Context, r access.Reader) (Work, error) {
+	w, err := s.DB.Read().GetWork(ctx, r.WorkID())
 	if err != nil {
 		return Work{}, err
 	}
@@ -43,5 +43,20 @@ func (s *Service) Work(ctx context.Context, c session.Caller) (Work, error) {
 		ID: w.ID, AtsID: w.AtsID, Title: w.Title, Network: network.Name(w.Network), Owner: w.Owner, LatestVersion: w.LatestVersion,
 		LatestCommitment: v.Commitment, Filename: v.Filename, CreatedAt: store.Time(w.CreatedAt),
 	}
-	return out, errors.Join(json.Unmarshal([]byte(v.Creators), &out.Creators), json.Unmarshal([]byte(v.Media), &out.Media))
+	var creators, media error
+	out.Creators, creators = record.VersionCreators(v)
+	out.Media, media = record.VersionMedia(v)
+	if err := errors.Join(creators, media); err != nil {
+		return Work{}, fmt.Errorf("read the work: %w", err)
+	}
+	return out, nil
+}
+
+// stored reads the work of a proof. The work may have been erased since.
+func (s *Service) stored(ctx context.Context, workID string) (query.Work, error) {
+	w, err := s.DB.Read().GetWork(ctx, workID)
+	if err == nil {
+		err = record.Redacted(w)
+	}
+	return w, err
 }
