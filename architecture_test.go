@@ -59,6 +59,7 @@ var rooms = map[string]struct {
 	"internal/network/log":            {[]string{"proof/evidence", "internal/fault", "internal/crash", "internal/network", "internal/network/log/checkpoint", "proof/evidence/leaf", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
 	"internal/network/log/checkpoint": {nil, "keeps one text outside of a database; it never reads it"},
 
+	"internal/paths":   {[]string{"internal/network"}, "addresses that paper carries; it knows no page"},
 	"internal/credits": {[]string{"internal/fault", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
 	"internal/account": {[]string{"internal/fault", "internal/legible", "internal/store", "internal/store/query"}, "organizations, keys and origins; who is calling is its callers'"},
 	"internal/session": {[]string{"internal/account", "internal/credits", "internal/fault", "internal/legible", "internal/network", "internal/store", "internal/store/query", "internal/work"}, "who is calling; the balance is part of the mint's check"},
@@ -89,7 +90,7 @@ var rooms = map[string]struct {
 		"transactions up to their end; it knows no caller and no file"},
 	"internal/works": {[]string{"proof/commitment", "internal/fault", "internal/access", "internal/accesscode", "internal/blob", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/record", "internal/session", "internal/store", "internal/store/query", "internal/state", "internal/work"},
 		"reads what is registered; it drives nothing"},
-	"internal/issuing": {[]string{"proof/commitment", "proof/evidence", "internal/fault", "internal/blob", "internal/files", "internal/network", "internal/record", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
+	"internal/issuing": {[]string{"proof/commitment", "proof/evidence", "internal/fault", "internal/blob", "internal/certificate", "internal/files", "internal/network", "internal/paths", "internal/record", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
 		"proofs of final versions; it knows no caller and no layout"},
 	"internal/erasing": {[]string{"proof/commitment", "internal/fault", "internal/blob", "internal/files", "internal/network", "internal/record", "internal/space", "internal/state", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
 		"removes what must not stay; it knows no caller"},
@@ -99,9 +100,9 @@ var rooms = map[string]struct {
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "proof/evidence/leaf"}, "checks the invariants; it shares no code with what it checks"},
 
-	"internal/web":      {[]string{"internal/fault", "internal/limit", "internal/store"}, "what all HTTP faces share; it knows no face, no caller and no work"},
+	"internal/web":      {[]string{"internal/fault", "internal/limit", "internal/paths", "internal/store"}, "what all HTTP faces share; it knows no face, no caller and no work"},
 	"internal/api":      {[]string{"internal/access", "internal/fault", "internal/intake", "internal/limit", "internal/network", "internal/record", "internal/registry", "internal/session", "internal/space", "internal/store", "internal/web", "internal/works", "proof/commitment"}, "translates; it touches no row and no file itself"},
-	"internal/explorer": {[]string{"proof/evidence", "internal/fault", "internal/legible", "internal/network", "internal/network/log", "proof/evidence/leaf"}, "shows what the log holds and nothing of ours beyond it"},
+	"internal/explorer": {[]string{"internal/fault", "internal/legible", "internal/network", "internal/network/log", "internal/paths", "proof/evidence", "proof/evidence/leaf"}, "shows what a network holds, through the seam alone, and nothing of ours beyond it"},
 	"internal/docsite":  {[]string{"docs", "internal/fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"internal/fault"}, "an integrator's page: it may use only what an integrator has"},
 

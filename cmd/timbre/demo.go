@@ -54,7 +54,7 @@ func (c *demoCmd) Run(o *output) error {
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	f := serverFlags{
 		Listen: c.Addr, BlobURL: cmp.Or(c.BlobURL, "file:"+filepath.Join(c.Data, "blobs")), s3Flags: c.s3Flags, SecretFile: filepath.Join(c.Data, "secret"),
-		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: c.BlockTime, MaxFileSize: c.MaxFileSize,
+		NetworkBlockTime: c.BlockTime, MaxFileSize: c.MaxFileSize,
 		clockFlag:  clockFlag{NetworkClockTolerance: time.Minute},
 		limitFlags: c.limitFlags, Signing: c.Signing, registryFlag: c.registryFlag, authorityFlag: c.authorityFlag, LogFormat: "text", trial: true,
 	}

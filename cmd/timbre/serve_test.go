@@ -110,13 +110,19 @@ func send(t *testing.T, method, url string, head map[string]string, body []byte)
 	return out
 }
 
-// register does a complete registration, and returns the secrets that it received.
+// register does a complete registration on the test network, and returns the secrets that
+// it received.
 func register(t *testing.T, url, site, secretKey, origin, title string) (token, code, transaction string) {
 	t.Helper()
-	token = post(t, url+"/v1/sessions", map[string]string{"Origin": origin}, map[string]string{"secret_key": secretKey, "action_type": "register", "allowed_network": "testnet"})["token"].(string)
+	return registerOn(t, "testnet", url, site, secretKey, origin, title)
+}
+
+func registerOn(t *testing.T, network, url, site, secretKey, origin, title string) (token, code, transaction string) {
+	t.Helper()
+	token = post(t, url+"/v1/sessions", map[string]string{"Origin": origin}, map[string]string{"secret_key": secretKey, "action_type": "register", "allowed_network": network})["token"].(string)
 	head := map[string]string{"Authorization": "Bearer " + token, "X-Site-Key": site}
 	slot := post(t, url+"/v1/works/init", head, map[string]any{
-		"title": title, "filename": "song.wav", "network": "testnet",
+		"title": title, "filename": "song.wav", "network": network,
 		"creators": []any{map[string]any{"full_name": "Ada", "email": "ada@songs.example", "roles": map[string]bool{"author": true}}},
 	})
 	job := map[string]any{"job_id": slot["job_id"]}
@@ -218,7 +224,7 @@ func smallServer(dir string) serverFlags {
 	return serverFlags{
 		databaseFlag: databaseFlag{DatabaseURL: "sqlite:" + filepath.Join(dir, "timbre.db")},
 		Listen:       "127.0.0.1:0", BlobURL: "file:" + filepath.Join(dir, "blobs"), SecretFile: filepath.Join(dir, "secret"),
-		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: 10 * time.Millisecond, MaxFileSize: 1 << 20,
+		NetworkBlockTime: 10 * time.Millisecond, MaxFileSize: 1 << 20,
 		clockFlag: clockFlag{NetworkClockTolerance: time.Minute}, limitFlags: limitFlags{LimitsToken: time.Minute, LimitsUploadSlot: time.Minute, LimitsQuote: time.Minute, LimitsResult: time.Hour, LimitsJob: time.Hour, LimitsPrepares: 1, LimitsFollowers: 10, LimitsUploads: 10, LimitsUploadsOrganization: 10, LimitsUploadBytes: 1 << 30, LimitsUploadBytesOrganization: 1 << 30, LimitsUploadRate: 1}, LogFormat: "json", LogLevel: slog.LevelDebug, trial: true,
 	}
 }

@@ -23,11 +23,12 @@ type statsOutput struct {
 
 func (a *API) stats(ctx context.Context, _ web.Anyone, in *statsInput) (*statsOutput, error) {
 	n := network.Name(in.Network)
+	served := a.Sessions.Served()
 	if n == "" {
-		n = network.Testnet
+		n = served.First()
 	}
-	if !n.Valid() {
-		return nil, fault.CommonValidationFailed([]fault.Field{{Field: "network", Rule: "one_of", Message: "Must be testnet or mainnet."}})
+	if !served.Has(n) {
+		return nil, fault.CommonValidationFailed([]fault.Field{{Field: "network", Rule: "one_of", Message: served.MustBe()}})
 	}
 	s, err := a.counts.read(ctx, n, a.Registry.Works.Stats)
 	if err != nil {

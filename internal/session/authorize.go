@@ -87,7 +87,7 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 		return Caller{}, fault.CommonAuthExpired()
 	case !row.Jti.Valid: // signed with our key, but its session is missing: it was not minted here, or the database was restored
 		return Caller{}, fault.SessionInvalidToken("unknown")
-	case from.Test && c.Network != network.Testnet:
+	case !reaches(s.Served(), c.Network, from.Test):
 		return Caller{}, fault.SessionInvalidToken("network")
 	// A row of an older release has no action. Any other row has what was minted. A token
 	// that claims more was made with a stolen key and the id of a session.
@@ -127,6 +127,12 @@ func unread(err error) error {
 		return fault.CommonAuthBackendUnavailable(2 * time.Second).Because(err)
 	}
 	return err
+}
+
+// reaches reports whether a key of this kind may use a network of the server.
+func reaches(served network.Infos, n network.Name, test bool) bool {
+	info, ok := served.Get(n)
+	return ok && (info.Test || !test)
 }
 
 // May refuses a caller whose token is for another action or another network ("" is any).

@@ -66,7 +66,7 @@ type MintRequest struct {
 func (s *Service) Mint(ctx context.Context, m Minter, r MintRequest) (token string, err error) {
 	from := m.from
 	hashOnly := from.Organization.AssetStorage == account.StoreNone || r.AssetStorage != nil && *r.AssetStorage == account.StoreNone
-	if err := r.validate(from.Test, hashOnly); err != nil {
+	if err := r.validate(s.Served(), from.Test, hashOnly); err != nil {
 		return "", err
 	}
 	// A test key spends no credits.
@@ -114,15 +114,19 @@ func (s *Service) Mint(ctx context.Context, m Minter, r MintRequest) (token stri
 // maxClaim is the largest number that every JSON parser reads exactly.
 const maxClaim = 1<<53 - 1
 
-func (r MintRequest) validate(test, hashOnly bool) error {
+func (r MintRequest) validate(served network.Infos, test, hashOnly bool) error {
 	var bad []fault.Field
 	if !r.Action.Valid() {
 		bad = append(bad, fault.Field{Field: "action_type", Rule: "one_of", Message: "Must be register, update_version or access."})
 	}
-	if !r.Network.Valid() {
-		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "one_of", Message: "Must be testnet or mainnet."})
-	} else if test && r.Network != network.Testnet {
-		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "test_key", Message: "Must be testnet for a test key."})
+	if info, ok := served.Get(r.Network); !ok {
+		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "one_of", Message: served.MustBe()})
+	} else if test && !info.Test {
+		message := "Must be " + served.Tests().String() + " for a test key."
+		if len(served.Tests()) == 0 {
+			message = "This server has no test network, and test keys reach no other one."
+		}
+		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "test_key", Message: message})
 	}
 	// 0 is not a work's id. Reading it as "any work" would allow more than the host asked
 	// for.

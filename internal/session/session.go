@@ -41,9 +41,20 @@ type Service struct {
 	MaxFileSize int64
 	// Lifetime is how long a minted token can start a job, in whole seconds.
 	Lifetime time.Duration
+	// Networks are the networks of this server: no session is for another one. Test keys
+	// reach its test networks alone. nil is every network of the wire contract.
+	Networks network.Infos
 	// MinimumCredits returns the lowest price of the action on a network. Mint refuses an
 	// organization with fewer credits.
 	MinimumCredits func(Action, network.Name) int64
+}
+
+// Served returns the networks of this server.
+func (s *Service) Served() network.Infos {
+	if s.Networks == nil {
+		return network.Every()
+	}
+	return s.Networks
 }
 
 // hashSiteKey returns the form in which a token names its site key.

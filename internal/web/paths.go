@@ -1,6 +1,10 @@
 package web
 
-import "strings"
+import (
+	"strings"
+
+	"timbre.example/internal/paths"
+)
 
 // readers says which pages of other origins may read an answer.
 type readers int
@@ -32,9 +36,9 @@ var areas = []area{
 	{below: "/v1/sessions/", counted: true, unstored: true},
 	{below: "/blob/", readers: anyPage, unstored: true},
 	{below: "/log/", readers: anyPage, counted: true},
-	{below: "/w/", readers: anyPage, counted: true},
+	{below: paths.Works, readers: anyPage, counted: true},
 	{below: "/widget/", readers: anyPage},
-	{below: "/explorer/", counted: true},
+	{below: paths.Explorer, counted: true},
 	{below: "/docs/search", counted: true},
 	{below: "/docs/search.json", counted: true},
 	{below: "/rehearsal/", readers: anyPage, unstored: true},

@@ -126,7 +126,7 @@ func (s *Service) OwnWorks(ctx context.Context, e access.EndUser, in OwnWorksReq
 	}
 	var bad fault.Refused
 	if in.Network != "" && !in.Network.Valid() {
-		bad.Refuse("network", "one_of", "Must be testnet or mainnet.")
+		bad.Refuse("network", "one_of", network.Every().MustBe())
 	}
 	if in.First < 1 || in.First > MaxPage {
 		bad.Refuse("first", "range", "Must be from 1 to 100.")

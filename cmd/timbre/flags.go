@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +25,6 @@ import (
 	"timbre.example/internal/intake"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/limit"
-	"timbre.example/internal/network"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/space"
 	"timbre.example/internal/store"
@@ -196,8 +193,7 @@ type serverFlags struct {
 	s3Flags
 	SecretFile string `env:"TIMBRE_SECRET_FILE" example:"data/secret" default:"data/secret" type:"path" placeholder:"FILE" help:"File with the secret: 64 hex digits, or the keys of this process's roles (timbre secret derive). The keys of tokens, access codes, upload URLs and the log are derived from it. A new SQLite registry creates the file; instances on one Postgres database share one. Back it up: without it the log cannot continue (default: ${default})."`
 
-	NetworkTestnet   string        `env:"TIMBRE_NETWORK_TESTNET" example:"log:" default:"log:" placeholder:"URL" help:"URL of the test network; log: is the built-in transparency log (default: ${default})."`
-	NetworkMainnet   string        `env:"TIMBRE_NETWORK_MAINNET" example:"log:" default:"log:" placeholder:"URL" help:"URL of the mainnet; log: is the built-in transparency log (default: ${default})."`
+	networkFlags
 	NetworkBlockTime time.Duration `env:"TIMBRE_NETWORK_BLOCK_TIME" example:"6s" default:"6s" placeholder:"TIME" help:"Time between blocks of the built-in log (default: ${default})."`
 	NetworkSilence   time.Duration `env:"TIMBRE_NETWORK_SILENCE" example:"36s" placeholder:"TIME" help:"New quotes are refused when no worker was active for this time (default: 30s more than --network-block-time)."`
 
@@ -250,16 +246,6 @@ func discreet(_ []string, a slog.Attr) slog.Attr {
 		a.Value = slog.StringValue(short)
 	}
 	return a
-}
-
-func (f serverFlags) prices() (map[network.Name]credits.Prices, error) {
-	// validate has checked both.
-	test, err := credits.ParsePrices(f.PricesTestnet, credits.TestnetPrices())
-	if err != nil {
-		return nil, err
-	}
-	main, err := credits.ParsePrices(f.PricesMainnet, credits.MainnetPrices())
-	return map[network.Name]credits.Prices{network.Testnet: test, network.Mainnet: main}, err
 }
 
 func (f serverFlags) times() registry.Times {
@@ -331,10 +317,8 @@ func (f serverFlags) validate() error {
 			return wrongf(x.flag, "must be more than 0")
 		}
 	}
-	for _, x := range []struct{ flag, value string }{{"network-testnet", f.NetworkTestnet}, {"network-mainnet", f.NetworkMainnet}} {
-		if x.value != "log:" {
-			return wrongf(x.flag, "must be log:, the only network of this release")
-		}
+	if err := f.validateNetworks(); err != nil {
+		return err
 	}
 	for _, x := range []struct{ flag, value string }{{"prices-testnet", f.PricesTestnet}, {"prices-mainnet", f.PricesMainnet}} {
 		if _, err := credits.ParsePrices(x.value, credits.Prices{}); err != nil {
@@ -385,60 +369,4 @@ func (f serverFlags) validate() error {
 		return wrongf("network-silence", "must be more than --network-block-time, which is %s", f.NetworkBlockTime)
 	}
 	return f.roleFlags.validate(f.PublicURL)
-}
-
-// readSecret reads the secret file. If the file is missing and mayMake is true, it
-// creates one: that is safe only at the first start of the only process.
-func readSecret(path string, mayMake bool) (secret, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) && mayMake {
-		if err := makeSecret(path); err != nil {
-			return secret{}, wrongf("secret-file", "cannot create the secret file %s: %s", path, plainly(err))
-		}
-		text, err = os.ReadFile(path)
-		if err != nil {
-			return secret{}, err
-		}
-	} else if errors.Is(err, fs.ErrNotExist) {
-		return secret{}, wrongf("secret-file", "the secret file %s is missing. Restore it, or give the file that the server uses. Only for a new registry, create one and give every instance the same: (umask 077; openssl rand -hex 32 > %s)", path, shellWord(path))
-	} else if err != nil {
-		return secret{}, wrongf("secret-file", "cannot read the secret file %s: %s", path, plainly(err))
-	}
-	if s, ok := parseKeys(string(text)); ok {
-		return s, nil
-	}
-	b, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(b) != 32 {
-		return secret{}, wrongf("secret-file", "the secret file %s must hold 64 hex digits and nothing else, or the keys that `timbre secret derive` wrote", path)
-	}
-	return secret{root: b}, nil
-}
-
-// makeSecret writes a new secret to path, unless that file exists already.
-func makeSecret(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	var b [32]byte
-	rand.Read(b[:])
-	// A complete file is linked into place. If two processes start at the same time, one
-	// wins, and the other reads the winner's secret.
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".secret-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.WriteString(hex.EncodeToString(b[:]) + "\n")
-	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Link(tmp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	// The secret must be on the disk before anything is signed with it.
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"io"
 	"io/fs"
@@ -31,6 +32,32 @@ type checkpointFlag struct {
 // clockFlag is how far the clock may be wrong.
 type clockFlag struct {
 	NetworkClockTolerance time.Duration `env:"TIMBRE_NETWORK_CLOCK_TOLERANCE" example:"1m" default:"1m" placeholder:"TIME" help:"Largest error of the clock. The log makes no block while its newest block is further in the future, and for a minute after the clock jumped ahead further (default: ${default})."`
+}
+
+// builtIn is the URL of the built-in log, and builtInKind its scheme.
+const (
+	builtIn     = netlog.URL
+	builtInKind = "log"
+)
+
+// logKind links the built-in log in. This is the only file that names it.
+func logKind(ctx context.Context, f serverFlags, d networkDeps) (network.Kind, io.Closer, error) {
+	k := &netlog.Kind{
+		DB: d.db, Host: d.host, Makes: d.makes, AfterRestore: afterRestore, WentBack: endSessions(d.db, d.log), Logger: d.log,
+		Key: func(n network.Name) ([]byte, ed25519.PublicKey) {
+			return d.root.key(purposeLog(n)), d.root.key(purposeLog(n) + public)
+		},
+		BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, ClockTolerance: f.NetworkClockTolerance,
+	}
+	if d.place == leavePlace || !f.uses(builtInKind) {
+		return k, nothing{}, nil
+	}
+	kept, closer, err := f.checkpoints(ctx, d.log, d.place == createPlace)
+	if err != nil {
+		return nil, nil, err
+	}
+	k.Checkpoints = kept
+	return k, closer, nil
 }
 
 // inBucket reports whether uploads are stored in a bucket.
@@ -128,15 +155,6 @@ func (f serverFlags) checkpoints(ctx context.Context, log *slog.Logger, make boo
 	return p, p, nil
 }
 
-// guard allows a log to make blocks, or logs why the log makes none. The server starts
-// also when a log is stopped, because reads still work.
-func guard(ctx context.Context, l *netlog.Log, log *slog.Logger) {
-	err := l.Guard(ctx)
-	if _, stopped := errors.AsType[*netlog.Stop](err); err != nil && !stopped { // its place does not answer
-		log.ErrorContext(ctx, "no block is made until this error is solved", "network", l.Name(), "error", err)
-	}
-}
-
 // endSessions ends all sessions in a restored database. Without it, tokens that were
 // used or revoked after the backup would work again.
 func endSessions(db *store.DB, log *slog.Logger) func(context.Context) error {
@@ -156,23 +174,34 @@ func endSessions(db *store.DB, log *slog.Logger) func(context.Context) error {
 	}
 }
 
-// logMetrics returns metrics: whether each log is stopped, and how often the clock
-// jumped.
-func logMetrics(logs map[network.Name]*netlog.Log) (all []prometheus.Collector) {
-	for name, l := range logs {
-		labels := prometheus.Labels{"network": string(name)}
+// networkMetrics returns metrics: whether each network is stopped, and how often the clock
+// of a machine that makes blocks jumped.
+func networkMetrics(networks []network.Network) (all []prometheus.Collector) {
+	for _, n := range networks {
+		labels := prometheus.Labels{"network": string(n.Name())}
 		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "timbre_log_stopped", ConstLabels: labels, Help: "1 while no block is made, because the database or the clock went back or the clock jumped ahead. The server's log and timbre doctor show why.",
 		}, func() float64 {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
-			if l.Stopped(ctx) != nil {
+			if n.Stopped(ctx) != nil {
 				return 1
 			}
 			return 0
-		}), prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "timbre_clock_jumps_total", ConstLabels: labels, Help: "How often the sequencer saw the clock of its machine jump by more than 5 seconds.",
-		}, func() float64 { return float64(l.ClockJumps()) }))
+		}))
+		if o, ok := n.(network.Observed); ok {
+			all = append(all, prometheus.NewCounterFunc(prometheus.CounterOpts{
+				Name: "timbre_clock_jumps_total", ConstLabels: labels, Help: "How often the sequencer saw the clock of its machine jump by more than 5 seconds.",
+			}, func() float64 {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				at, err := o.Status(ctx)
+				if err != nil {
+					return 0
+				}
+				return float64(at.ClockJumps)
+			}))
+		}
 	}
 	return all
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"timbre.example/internal/issuing"
 	"timbre.example/internal/store"
 )
 
@@ -44,16 +45,17 @@ func (c *worksCertificate) Run(o *output) error {
 		return err
 	}
 	return adminFlags{databaseFlag: c.databaseFlag}.with(func(ctx context.Context, db *store.DB) error {
-		reg, work, err := c.find(ctx, db, root)
+		reg, work, closer, err := c.find(ctx, db, root)
 		if err != nil {
 			return err
 		}
+		defer closer.Close()
 		facts, err := reg.Issuing.Issue(ctx, work, c.Version)
 		if err != nil {
 			return err
 		}
 		url := strings.TrimSuffix(c.PublicURL, "/")
-		pdf, err := certifier(url, c.registryName(url), signer)(ctx, facts)
+		pdf, err := issuing.Pages{PublicURL: url, Registry: c.registryName(url), Signer: signer}.Certify(ctx, facts)
 		if err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ import (
 type worksRedact struct {
 	adminFlags
 	AtsID   int64  `arg:"" example:"44" name:"ats-id" help:"The work's registration number."`
-	Network string `example:"testnet" enum:"testnet,mainnet" required:"" placeholder:"NAME" help:"testnet or mainnet."`
+	Network string `example:"testnet" enum:"${network_names}" required:"" placeholder:"NAME" help:"${networks}."`
 	Yes     bool   `help:"Erase the data. Without this flag the command only shows what it would erase."`
 	BlobURL string `example:"file:data/blobs" env:"TIMBRE_BLOB_URL" default:"file:data/blobs" placeholder:"URL" help:"Store with the server's files: the same value as the server's --blob-url (default: ${default})."`
 	s3Flags

@@ -5,11 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"slices"
 
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
-	netlog "timbre.example/internal/network/log"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -19,9 +20,21 @@ import (
 // versionFlags name a version of a work, and the secret that is needed to prove it.
 type versionFlags struct {
 	AtsID      int64  `arg:"" example:"44" name:"ats-id" help:"The work's registration number."`
-	Network    string `example:"testnet" enum:"testnet,mainnet" default:"mainnet" placeholder:"NAME" help:"testnet or mainnet (default: ${default})."`
+	Network    string `example:"testnet" enum:"${network_names}" default:"mainnet" placeholder:"NAME" help:"${networks} (default: ${default})."`
 	Version    int64  `example:"1" name:"work-version" placeholder:"N" help:"Version of the work, from 1 (default: the latest)."`
 	SecretFile string `example:"data/secret" env:"TIMBRE_SECRET_FILE" default:"data/secret" type:"path" placeholder:"FILE" help:"The server's secret file; the log's key is derived from it (default: ${default})."`
+	networkURLFlag
+}
+
+// networkURLFlag says where the server's networks are, for commands whose --network chooses
+// one of them.
+type networkURLFlag struct {
+	NetworkURL []network.Address `name:"network-url" env:"TIMBRE_NETWORK" example:"mainnet=log:" placeholder:"NAME=URL" help:"Where the network is: the same as the server's --network (default: testnet=log: and mainnet=log:)."`
+}
+
+// validate refuses an invalid address.
+func (f networkURLFlag) validate() error {
+	return checkAddresses(f.NetworkURL, func(network.Name) string { return "network-url" })
 }
 
 type worksEvidence struct {
@@ -75,26 +88,32 @@ func (c *worksEvidence) evidence(ctx context.Context, db *store.DB, root secret)
 
 // proved returns the evidence of the version that the flags name.
 func (f versionFlags) proved(ctx context.Context, db *store.DB, root secret) (evidence.Evidence, error) {
-	reg, work, err := f.find(ctx, db, root)
+	reg, work, closer, err := f.find(ctx, db, root)
 	if err != nil {
 		return evidence.Evidence{}, err
 	}
+	defer closer.Close()
 	return reg.Issuing.Evidence(ctx, work, f.Version)
 }
 
-// find returns a registry that can prove the work, and the work's id.
-func (f versionFlags) find(ctx context.Context, db *store.DB, root secret) (*registry.Registry, string, error) {
+// find returns a registry that can prove the work, the work's id, and what closes the
+// registry's network.
+func (f versionFlags) find(ctx context.Context, db *store.DB, root secret) (*registry.Registry, string, io.Closer, error) {
+	if err := f.networkURLFlag.validate(); err != nil {
+		return nil, "", nil, err
+	}
 	w, err := db.Read().WorkByAtsID(ctx, query.WorkByAtsIDParams{Network: f.Network, AtsID: f.AtsID})
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, "", fault.WorkNotFound()
+		return nil, "", nil, fault.WorkNotFound()
 	} else if err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
-	l, err := existingLog(ctx, db, network.Name(f.Network), f.SecretFile, root)
+	server := serverFlags{networkFlags: networkFlags{Network: f.NetworkURL}, SecretFile: f.SecretFile}
+	n, closer, err := server.openNetwork(ctx, network.Name(f.Network), networkDeps{db: db, root: root, log: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
-	return registry.New(registry.Config{DB: db, Networks: map[network.Name]network.Network{l.Name(): l}}), w.ID, nil
+	return registry.New(registry.Config{DB: db, Networks: network.Set{n.Name(): n}}), w.ID, closer, nil
 }
 
 // only returns e with only the creators at these positions, counted from 1.
@@ -107,17 +126,4 @@ func only(e evidence.Evidence, places []int) (evidence.Evidence, error) {
 		}
 	}
 	return e.Redact(keep...)
-}
-
-// existingLog opens a log that a server has started already.
-func existingLog(ctx context.Context, db *store.DB, name network.Name, file string, root secret) (*netlog.Log, error) {
-	row, err := db.Read().GetLog(ctx, string(name))
-	if err != nil {
-		return nil, fmt.Errorf("network %s: %w", name, err)
-	}
-	l, err := netlog.Open(ctx, db, netlog.Config{Network: name, Origin: row.Origin, Key: root.key(purposeLog(name)), PublicKey: root.key(purposeLog(name) + public)})
-	if err != nil {
-		return nil, wrongSecret(ctx, db, file, name, err)
-	}
-	return l, nil
 }

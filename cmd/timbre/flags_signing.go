@@ -1,15 +1,10 @@
 package main
 
 import (
-	"context"
-	"fmt"
 	"os"
 	"time"
 
 	"timbre.example/internal/certificate"
-	"timbre.example/internal/issuing"
-	"timbre.example/internal/record"
-	"timbre.example/proof/evidence"
 )
 
 // signingFlags name the certificate and the key that sign the PDF certificates.
@@ -51,36 +46,4 @@ func (f signingFlags) signer(prefix string) (*certificate.Signer, error) {
 		return nil, wrongf(certFile, "cannot sign certificates with it and --%s: %s", keyFile, plainly(err))
 	}
 	return s, nil
-}
-
-// certifier returns a function that makes certificates. They show registryName and link
-// to the pages of the server at url.
-func certifier(url, registryName string, signer *certificate.Signer) func(context.Context, issuing.Issue) ([]byte, error) {
-	return func(ctx context.Context, e issuing.Issue) ([]byte, error) {
-		in := certificate.Input{
-			Language: e.Language, Issuer: e.Issuer, Imprint: e.Imprint, Issued: e.Issued, Registry: registryName, VerifyURL: url + "/verify",
-			Title: e.Title, Registration: e.AtsID, Version: e.Version, Network: e.Network.Name, At: e.Block.Time, Block: e.Block.Number,
-			File:     certificate.File{Name: e.Media.Filename, Format: e.Media.Format, Size: e.Media.SizeBytes, Duration: time.Duration(e.Media.Duration * float64(time.Second))},
-			FileHash: record.Hex(e.Media.SHA256[:]), Unseen: e.Media.Format == "", Stamped: e.RFC3161 != nil, Commitment: record.Hex(e.Commitment[:]), Transaction: record.Hex(e.TxHash[:]),
-			PublicURL: fmt.Sprintf("%s/w/%s/%d", url, e.Network.Name, e.AtsID),
-		}
-		for _, one := range e.Creators {
-			c := certificate.Creator{Name: one.FullName}
-			for _, role := range one.Roles {
-				c.Roles = append(c.Roles, role.String())
-			}
-			if one.IPI != nil {
-				c.IPI = *one.IPI
-			}
-			if one.ISNI != nil {
-				c.ISNI = *one.ISNI
-			}
-			in.Creators = append(in.Creators, c)
-		}
-		var err error
-		if in.Evidence, err = evidence.Encode(e.Evidence); err != nil {
-			return nil, err
-		}
-		return certificate.RenderWithin(ctx, in, signer)
-	}
 }

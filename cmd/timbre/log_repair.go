@@ -17,7 +17,6 @@ import (
 	"timbre.example/internal/blob"
 	"timbre.example/internal/certificate"
 	"timbre.example/internal/network"
-	netlog "timbre.example/internal/network/log"
 	"timbre.example/proof/evidence"
 )
 
@@ -33,11 +32,12 @@ type logRepair struct {
 	SecretFile string `example:"data/secret" env:"TIMBRE_SECRET_FILE" default:"data/secret" type:"path" placeholder:"FILE" help:"The server's secret file; the log's key is derived from it (default: ${default})."`
 	checkpointFlag
 
-	Source    []string `arg:"" optional:"" example:"certificate.pdf" placeholder:"SOURCE" help:"Sources of entries: certificates (PDF), evidence (JSON), folders with these or with a copy of the log (tile/entries/…), or the URL of a log (https://…/log/mainnet)."`
-	Network   string   `example:"testnet" enum:"testnet,mainnet" default:"mainnet" placeholder:"NAME" help:"testnet or mainnet (default: ${default})."`
-	FromStore bool     `help:"Also read the certificates in the store of --blob-url."`
-	Apply     bool     `help:"Write the entries. Without this flag the command changes nothing."`
-	JSON      bool     `help:"Print JSON."`
+	Source  []string `arg:"" optional:"" example:"certificate.pdf" placeholder:"SOURCE" help:"Sources of entries: certificates (PDF), evidence (JSON), folders with these or with a copy of the log (tile/entries/…), or the URL of a log (https://…/log/mainnet)."`
+	Network string   `example:"testnet" enum:"${network_names}" default:"mainnet" placeholder:"NAME" help:"${networks} (default: ${default})."`
+	networkURLFlag
+	FromStore bool `help:"Also read the certificates in the store of --blob-url."`
+	Apply     bool `help:"Write the entries. Without this flag the command changes nothing."`
+	JSON      bool `help:"Print JSON."`
 }
 
 // Help says how entries are checked, and what cannot be restored.
@@ -66,18 +66,18 @@ type unused struct {
 
 // repairReport is what the command prints.
 type repairReport struct {
-	Log       string        `json:"log"`
-	Size      int64         `json:"size"`
-	Target    int64         `json:"target_size"`
-	Root      string        `json:"target_root"`
-	From      string        `json:"target_from"`
-	Read      int           `json:"sources_read"`
-	Passed    []unused      `json:"passed_over"`
-	Missing   []netlog.Span `json:"missing"`
-	Restored  int           `json:"restored"`
-	Lost      int64         `json:"without_registration"`
-	NextAtsID int64         `json:"next_ats_id"`
-	Applied   bool          `json:"applied"`
+	Log       string         `json:"log"`
+	Size      int64          `json:"size"`
+	Target    int64          `json:"target_size"`
+	Root      string         `json:"target_root"`
+	From      string         `json:"target_from"`
+	Read      int            `json:"sources_read"`
+	Passed    []unused       `json:"passed_over"`
+	Missing   []network.Span `json:"missing"`
+	Restored  int            `json:"restored"`
+	Lost      int64          `json:"without_registration"`
+	NextAtsID int64          `json:"next_ats_id"`
+	Applied   bool           `json:"applied"`
 }
 
 // check validates the flags and arguments before anything is opened.
@@ -86,6 +86,9 @@ func (c *logRepair) check(f serverFlags) error {
 		if _, err := os.Stat(s); err != nil && !isAddress(s) {
 			return &wrong{name: "source", text: s, why: "must be a file, a folder or the URL of a log: " + plainly(err)}
 		}
+	}
+	if err := c.networkURLFlag.validate(); err != nil {
+		return err
 	}
 	if err := f.validateCheckpoints(); err != nil {
 		return err
@@ -107,7 +110,7 @@ func isAddress(source string) bool {
 
 func (c *logRepair) Run(o *output) error {
 	ctx := context.Background()
-	f := serverFlags{databaseFlag: c.databaseFlag, BlobURL: c.BlobURL, s3Flags: c.s3Flags, SecretFile: c.SecretFile, checkpointFlag: c.checkpointFlag}
+	f := serverFlags{databaseFlag: c.databaseFlag, BlobURL: c.BlobURL, s3Flags: c.s3Flags, SecretFile: c.SecretFile, checkpointFlag: c.checkpointFlag, networkFlags: networkFlags{Network: c.NetworkURL}}
 	root, err := readSecret(c.SecretFile, false)
 	if err != nil {
 		return err
@@ -126,23 +129,20 @@ func (c *logRepair) Run(o *output) error {
 		return errors.New("the database belongs to another release: run `timbre migrate` of the release that the server runs")
 	}
 	log := slog.New(slog.NewTextHandler(o.err, nil))
-	kept, closer, err := f.checkpoints(ctx, log, c.Apply)
+	d := networkDeps{db: db, root: root, place: openPlace, log: log}
+	if c.Apply {
+		d.place = createPlace
+	}
+	n, closer, err := f.openNetwork(ctx, network.Name(c.Network), d)
 	if err != nil {
 		return err
 	}
 	defer closer.Close()
-	name := network.Name(c.Network)
-	row, err := db.Read().GetLog(ctx, c.Network)
-	if err != nil {
-		return fmt.Errorf("network %s: this database has no log yet: %w", name, err)
+	l, ok := n.(network.Repairable)
+	if !ok {
+		return fmt.Errorf("network %s: this kind of network is not in the server's database, and needs no repair", n.Name())
 	}
-	l, err := netlog.Open(ctx, db, netlog.Config{Network: name, Origin: row.Origin, Key: root.key(purposeLog(name)), Checkpoints: kept, WentBack: endSessions(db, log), Logger: log})
-	if err != nil {
-		return wrongSecret(ctx, db, c.SecretFile, name, err)
-	}
-	stop, noticed := errors.AsType[*netlog.Stop](l.Stopped(ctx))
-	noticed = noticed && (stop.Reason == netlog.Shorter || stop.Reason == netlog.Different)
-	r, err := l.Repair(ctx)
+	r, err := l.BeginRepair(ctx)
 	if err != nil {
 		return err
 	}
@@ -157,37 +157,35 @@ func (c *logRepair) Run(o *output) error {
 	}
 	plan, failure := r.Plan(ctx)
 	report := repairReport{
-		Log: l.Origin(), Size: plan.Size, Target: plan.Target.N, Root: plan.Target.Hash.String(), From: plan.Target.From,
+		Log: l.Origin(), Size: plan.Size, Target: plan.Target.Size, Root: plan.Target.Root, From: plan.Target.From,
 		Read: in.used, Passed: in.unused, Missing: plan.Missing, NextAtsID: plan.NextAtsID,
 	}
 	for _, fork := range plan.Forks {
-		report.Passed = append(report.Passed, unused{fork.From, fmt.Sprintf("its checkpoint of %d entries does not continue the stored checkpoint: it belongs to a fork of this log", fork.N)})
+		report.Passed = append(report.Passed, unused{fork.From, fmt.Sprintf("its checkpoint of %d entries does not continue the stored checkpoint: it belongs to a fork of this log", fork.Size)})
 	}
 	switch {
 	case failure == nil && len(plan.Missing) > 0:
 		failure = fmt.Errorf("entries are missing in all sources: give more sources. Missing indexes: %s", spans(plan.Missing))
 	case failure == nil:
-		report.Restored = len(plan.Entries)
+		report.Restored = plan.Entries
 	}
 	if failure == nil && c.Apply && report.Restored > 0 {
 		// End the sessions before the entries are written: afterwards nothing shows that
 		// they were missing.
-		if !noticed { // otherwise a server has ended them already
+		if !r.Noticed() { // otherwise a server has ended them already
 			if err := endSessions(db, log)(ctx); err != nil {
 				return err
 			}
 		}
-		if err := r.Apply(ctx, plan); err != nil {
+		if report.Lost, err = r.Apply(ctx); err != nil {
 			return err
 		}
-		report.Applied, report.Lost = true, plan.Lost
+		report.Applied = true
 	}
 	if failure == nil && (c.Apply || report.Restored == 0) {
 		// Allow the log to continue, unless it is stopped for another reason. A wrong clock
 		// is checked on the server's own machine.
-		if stop, ok := errors.AsType[*netlog.Stop](l.Guard(ctx)); ok && !stop.Clock() {
-			failure = stop
-		}
+		failure = r.Resume(ctx)
 	}
 	if err := o.print(c.JSON, report, report.words); err != nil {
 		return err
@@ -233,7 +231,7 @@ func plural64(n int64, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-func spans(list []netlog.Span) string {
+func spans(list []network.Span) string {
 	const most = 50
 	var parts []string
 	for i, s := range list {
@@ -275,7 +273,7 @@ func (c *logRepair) store(in *sources, f serverFlags, root secret) error {
 // sources reads the sources that the operator gave, and records those that it cannot use.
 type sources struct {
 	ctx    context.Context
-	to     *netlog.Repair
+	to     network.Repair
 	used   int
 	unused []unused
 }
@@ -342,11 +340,7 @@ func (s *sources) file(path string) {
 }
 
 func (s *sources) bundle(name, path string, r io.Reader) {
-	data, err := io.ReadAll(io.LimitReader(r, netlog.MaxBundle+1))
-	if err == nil {
-		err = s.to.AddBundle(path, data)
-	}
-	s.done(name, err)
+	s.done(name, s.to.AddBundle(path, r))
 }
 
 func (s *sources) checkpoint(name string, r io.Reader) {

@@ -18,6 +18,8 @@ import (
 	"timbre.example/proof/evidence"
 )
 
+var songs = issuing.Pages{PublicURL: "https://songs.example", Registry: "Songs of Example"}
+
 func TestCertificateLeadsToThePageOfItsWork(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../proof/evidence/testdata/v1/full.json")
@@ -28,12 +30,12 @@ func TestCertificateLeadsToThePageOfItsWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pdf, err := certifier("https://songs.example", "Songs of Example", nil)(t.Context(), issuing.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)})
+	pdf, err := songs.Certify(t.Context(), issuing.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)})
 	page := fmt.Sprintf("/URI (https://songs.example/w/%s/%d)", e.Network.Name, e.AtsID)
 	if err != nil || !bytes.HasPrefix(pdf, []byte("%PDF-1.7")) || !bytes.Contains(pdf, []byte(page)) {
 		t.Fatalf("%v, %.20q", err, pdf)
 	}
-	if again, err := certifier("https://songs.example", "Songs of Example", nil)(t.Context(), issuing.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)}); err != nil || !bytes.Equal(again, pdf) {
+	if again, err := songs.Certify(t.Context(), issuing.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)}); err != nil || !bytes.Equal(again, pdf) {
 		t.Errorf("made again it has other bytes (%v)", err)
 	}
 	attached, err := certificate.Read(pdf)
@@ -59,7 +61,7 @@ func TestCertificateOfWhatWasNotSeen(t *testing.T) {
 	}
 	page := func() string {
 		t.Helper()
-		pdf, err := certifier("https://songs.example", "Songs of Example", nil)(t.Context(), issuing.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)})
+		pdf, err := songs.Certify(t.Context(), issuing.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)})
 		if err != nil {
 			t.Fatal(err)
 		}
