@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"timbre.example/internal/network"
+	"timbre.example/internal/state"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/work"
 )
@@ -24,11 +25,16 @@ const PagesInTurn = 16
 func (s *Service) Advance(ctx context.Context, n network.Network) error {
 	var all []error
 	type step struct {
-		state string
-		take  func(context.Context, network.Network, []query.Transaction) error
-		seen  map[string]string // by organization: how far this call has come
+		name string
+		from state.Transaction
+		take func(context.Context, network.Network, []query.Transaction) error
+		seen map[string]string // by organization: how far this call has come
 	}
-	steps := []step{{"confirmed", s.stage, map[string]string{}}, {"staged", s.broadcast, map[string]string{}}, {"broadcast", s.finish, map[string]string{}}}
+	steps := []step{
+		{"stage", state.TransactionConfirmed, s.stage, map[string]string{}},
+		{"broadcast", state.TransactionStaged, s.broadcast, map[string]string{}},
+		{"finish", state.TransactionBroadcast, s.finish, map[string]string{}},
+	}
 	more := true
 	for page := 0; more && ctx.Err() == nil; page++ {
 		if page == PagesInTurn {
@@ -37,7 +43,7 @@ func (s *Service) Advance(ctx context.Context, n network.Network) error {
 		}
 		more = false
 		for _, step := range steps {
-			rows, full, err := s.inFlight(ctx, n.Name(), step.state, step.seen)
+			rows, full, err := s.inFlight(ctx, n.Name(), step.from, step.seen)
 			if err != nil {
 				return errors.Join(append(all, err)...)
 			}
@@ -45,7 +51,7 @@ func (s *Service) Advance(ctx context.Context, n network.Network) error {
 				continue
 			}
 			if err := step.take(ctx, n, rows); err != nil {
-				all = append(all, fmt.Errorf("%s: %w", step.state, err))
+				all = append(all, fmt.Errorf("%s: %w", step.name, err))
 			}
 		}
 	}
@@ -55,14 +61,14 @@ func (s *Service) Advance(ctx context.Context, n network.Network) error {
 // inFlight returns the next page of a state. Every organization with transactions in that
 // state gets an equal part: its oldest transactions that were not seen yet. full reports
 // that an organization may have more.
-func (s *Service) inFlight(ctx context.Context, n network.Name, state string, seen map[string]string) (page []query.Transaction, full bool, err error) {
-	orgs, err := s.DB.Read().OrganizationsInFlight(ctx, query.OrganizationsInFlightParams{Network: string(n), State: state})
+func (s *Service) inFlight(ctx context.Context, n network.Name, from state.Transaction, seen map[string]string) (page []query.Transaction, full bool, err error) {
+	orgs, err := s.DB.Read().OrganizationsInFlight(ctx, query.OrganizationsInFlightParams{Network: string(n), State: from})
 	if err != nil {
 		return nil, false, err
 	}
 	each := int32(max(1, Batch/max(1, len(orgs))))
 	for _, org := range orgs {
-		rows, err := s.DB.Read().InFlight(ctx, query.InFlightParams{Network: string(n), State: state, OrganizationID: org, After: seen[org], Lim: each})
+		rows, err := s.DB.Read().InFlight(ctx, query.InFlightParams{Network: string(n), State: from, OrganizationID: org, After: seen[org], Lim: each})
 		if err != nil {
 			return nil, false, err
 		}

@@ -1,6 +1,9 @@
 // Package registry builds the rooms of a registry and connects them: the intake of jobs, the
 // anchoring of their transactions, the reading of works, the issuing of proofs, and the
 // erasing of what must not stay. It decides nothing itself.
+//
+// The tests of this package drive whole registrations, on both databases and with failures at
+// each step. So they test the rooms together; each ends with the invariants.
 package registry
 
 import (
@@ -73,6 +76,7 @@ type Registry struct {
 	Issuing   *issuing.Service
 	Erasing   *erasing.Service
 	networks  network.Set
+	workers   []*work.Worker
 	// reached is called at each point between two effects. It does nothing in a server; see
 	// package crash.
 	reached func(point string)
@@ -99,6 +103,7 @@ func New(c Config) *Registry {
 		Confirmed: func(n network.Name) { r.Anchoring.Signal(n).Ring() }, Reached: reached, Log: c.Log,
 	})
 	r.Erasing = erasing.New(erasing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, UploadSlot: c.Times.UploadSlot, Space: c.Space, Reached: reached, Log: c.Log})
+	r.workers = append(append(r.Anchoring.Workers(), r.Issuing.Workers()...), r.Erasing.Worker())
 	return r
 }
 
@@ -107,11 +112,8 @@ func New(c Config) *Registry {
 func (r *Registry) Stopped(ctx context.Context) error { return r.networks.Stopped(ctx) }
 
 // Workers returns everything that works in the background: the anchoring of every network,
-// time stamps, certificates and the sweep.
-func (r *Registry) Workers() []*work.Worker {
-	all := append(r.Anchoring.Workers(), r.Issuing.Workers()...)
-	return append(all, r.Erasing.Worker())
-}
+// time stamps, certificates and the sweep. Every call returns the same workers.
+func (r *Registry) Workers() []*work.Worker { return r.workers }
 
 // Run runs the workers until ctx ends. Several instances may run on one database.
-func (r *Registry) Run(ctx context.Context) { work.Run(ctx, r.Workers()...) }
+func (r *Registry) Run(ctx context.Context) { work.Run(ctx, r.workers...) }

@@ -3,8 +3,8 @@ package works
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -13,6 +13,7 @@ import (
 	"timbre.example/internal/media"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
+	"timbre.example/internal/state"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -49,9 +50,9 @@ func (s *Service) recording(ctx context.Context, w query.Work, version int64) (D
 	if v.AssetKey == "" {
 		return Download{}, fault.CommonNotFound().With("reason", "hash_only")
 	}
-	var m record.Media
-	if err := json.Unmarshal([]byte(v.Media), &m); err != nil {
-		return Download{}, err
+	m, err := record.VersionMedia(v)
+	if err != nil {
+		return Download{}, fmt.Errorf("download the recording: %w", err)
 	}
 	return s.download(ctx, v.AssetKey, blob.File{Name: recordingName(v.Filename, media.Format(m.Format)), Type: media.Format(m.Format).Type()})
 }
@@ -102,7 +103,7 @@ func (s *Service) CertificateByCode(ctx context.Context, c session.Caller, versi
 	return s.certificate(ctx, w, version)
 }
 
-// RecordingByCode is CertificateByCode for the audio: see [Registry.Recording].
+// RecordingByCode is CertificateByCode for the audio: see [Service.Recording].
 func (s *Service) RecordingByCode(ctx context.Context, c session.Caller, version int64) (Download, error) {
 	w, err := s.shown(ctx, c)
 	if err != nil {
@@ -169,16 +170,16 @@ func (s *Service) beganJob(ctx context.Context, c session.Caller, workID string)
 		return 0, false, err
 	}
 	switch {
-	case t.State == "final":
+	case t.State == state.TransactionFinal:
 		return t.Version, true, nil
-	case t.State == "failed" && job.Kind == record.KindRegister: // such a work will never exist
+	case t.State == state.TransactionFailed && job.Kind == record.KindRegister: // such a work will never exist
 		return 0, false, fault.WorkNotFound()
 	}
-	return 0, t.State != "failed", nil
+	return 0, t.State != state.TransactionFailed, nil
 }
 
 // namedJob is beganJob for a caller who names the transaction. The transaction's id shows the
-// access code for Times.Result. For the same time it opens the certificate to callers of the
+// access code for Config.Result. For the same time it opens the certificate to callers of the
 // same organization, network and end-user.
 func (s *Service) namedJob(ctx context.Context, c session.Caller, workID, transaction string) (made int64, ok bool, err error) {
 	q := s.DB.Read()
@@ -193,11 +194,11 @@ func (s *Service) namedJob(ctx context.Context, c session.Caller, workID, transa
 	}
 	t, err := q.GetTransaction(ctx, transaction)
 	switch {
-	case errors.Is(err, sql.ErrNoRows) || err == nil && (t.State == "failed" || c.AtsID != 0 && c.AtsID != t.AtsID):
+	case errors.Is(err, sql.ErrNoRows) || err == nil && (t.State == state.TransactionFailed || c.AtsID != 0 && c.AtsID != t.AtsID):
 		return 0, false, nil
 	case err != nil:
 		return 0, false, err
-	case t.State != "final":
+	case t.State != state.TransactionFinal:
 		return 0, true, nil
 	}
 	return t.Version, s.DB.Now().Sub(store.Time(t.UpdatedAt)) < s.Result, nil

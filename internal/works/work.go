@@ -2,8 +2,8 @@ package works
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"timbre.example/commitment"
@@ -43,5 +43,11 @@ func (s *Service) Work(ctx context.Context, c session.Caller) (Work, error) {
 		ID: w.ID, AtsID: w.AtsID, Title: w.Title, Network: network.Name(w.Network), Owner: w.Owner, LatestVersion: w.LatestVersion,
 		LatestCommitment: v.Commitment, Filename: v.Filename, CreatedAt: store.Time(w.CreatedAt),
 	}
-	return out, errors.Join(json.Unmarshal([]byte(v.Creators), &out.Creators), json.Unmarshal([]byte(v.Media), &out.Media))
+	var creators, media error
+	out.Creators, creators = record.VersionCreators(v)
+	out.Media, media = record.VersionMedia(v)
+	if err := errors.Join(creators, media); err != nil {
+		return Work{}, fmt.Errorf("read the work: %w", err)
+	}
+	return out, nil
 }
