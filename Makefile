@@ -22,9 +22,9 @@ deps: ## Install the Debian packages that the tests need, or list them
 
 .PHONY: test
 test: deps ## Run all tests: Go, TypeScript, browser, both databases
-	cd widget && npm ci --no-audit --no-fund --loglevel=error && npm run --silent typecheck && npm run --silent test
-	cd verify && npm ci --no-audit --no-fund --loglevel=error && npm run --silent typecheck && npm run --silent test
-	cd internal/e2e && npm ci --no-audit --no-fund --loglevel=error
+	npm ci --no-audit --no-fund --loglevel=error
+	npm run --silent typecheck
+	npm run --silent test
 	$(GO) -C tools/s3 tool -n versitygw >/dev/null
 	TIMBRE_TEST_ALL=1 $(GO) test -timeout 30m ./...
 	$(GO) -C tools/release test -timeout 10m ./...
@@ -39,9 +39,8 @@ check: ## Check the format, run vet, and check that generated files are current
 	$(GO) -C tools/release mod tidy -diff
 	$(GO) -C tools/release vet ./...
 	$(GO) run ./fault/gen -check -root .
-	cd widget && npm ci --no-audit --no-fund --loglevel=error
+	npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./widget/build -check
-	cd verify && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./verify/build -check
 	$(GO) -C tools tool sqlc diff -f ../internal/store/sqlc.yaml
 
@@ -53,9 +52,8 @@ release: ## Build archives, packages, image and checksums into release/ (VERSION
 generate: ## Regenerate all generated files: codes, queries, widget, page
 	$(GO) generate ./fault
 	$(GO) -C tools tool sqlc generate -f ../internal/store/sqlc.yaml
-	cd widget && npm ci --no-audit --no-fund --loglevel=error
+	npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./widget/build
-	cd verify && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./verify/build
 
 .PHONY: bench

@@ -218,12 +218,12 @@ func TestQuickStart(t *testing.T) {
 // TestDocumentedTypes compiles the TypeScript of the guides against the published types.
 func TestDocumentedTypes(t *testing.T) {
 	t.Parallel()
-	tsc, err := filepath.Abs("../../widget/node_modules/.bin/tsc")
+	tsc, err := filepath.Abs("../../node_modules/.bin/tsc")
 	if err == nil {
 		_, err = os.Stat(tsc)
 	}
 	if err != nil {
-		browser.Missing(t, "TypeScript is not installed (run npm ci in widget)")
+		browser.Missing(t, "TypeScript is not installed (run npm ci)")
 	}
 	dir := t.TempDir()
 	types, err := fs.ReadFile(widget.Files, "ats-widget.d.ts")
@@ -391,7 +391,7 @@ func TestDocsLook(t *testing.T) {
 	all := map[string]bool{"": true, "error-handling": true, "search?q=token": true, "nope": true}
 	for _, page := range pages {
 		p.Goto(s.URL + "/docs/" + page)
-		p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+		p.LoadAxe(filepath.Join("..", "..", "node_modules", "axe-core", "axe.min.js"))
 		for i, l := range looks[:4] {
 			if !all[page] && i%2 == 1 {
 				continue

@@ -170,7 +170,7 @@ func newViewer(t *testing.T, p *browser.Page) *viewer {
 // load brings the accessibility rules into a page that was just opened.
 func (v *viewer) load() {
 	v.t.Helper()
-	v.p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+	v.p.LoadAxe(filepath.Join("..", "..", "node_modules", "axe-core", "axe.min.js"))
 	v.p.Run(placing)
 }
 
@@ -291,7 +291,7 @@ func TestPagesLook(t *testing.T) {
 	block := browser.Eval[string](p, "String(e2e.text('block'))")
 	for _, page := range []string{s.URL + "/demo/", record, s.URL + "/explorer/testnet/block/" + block, s.URL + "/explorer/testnet"} {
 		p.Goto(page)
-		p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+		p.LoadAxe(filepath.Join("..", "..", "node_modules", "axe-core", "axe.min.js"))
 		for _, l := range looks[:4] {
 			p.Size(l.width, 900)
 			p.Dark(l.dark)

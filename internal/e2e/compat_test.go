@@ -99,8 +99,8 @@ func browsersPage(t *testing.T) (needs map[string]since, without map[string]bool
 // used asks since when browsers know what the files use.
 func used(t *testing.T, parts map[string]sources) (out map[string]map[string]since) {
 	t.Helper()
-	if _, err := os.Stat("node_modules/@mdn/browser-compat-data"); err != nil {
-		browser.Missing(t, "browser-compat-data is not installed (run npm ci in internal/e2e)")
+	if _, err := os.Stat("../../node_modules/@mdn/browser-compat-data"); err != nil {
+		browser.Missing(t, "browser-compat-data is not installed (run npm ci)")
 	}
 	files := map[string]sources{}
 	for part, kinds := range parts {

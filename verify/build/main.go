@@ -44,8 +44,8 @@ func run(check, test bool) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(dir, "node_modules", "@noble", "curves")); err != nil {
-		return fmt.Errorf("@noble/curves is not installed: run `npm ci --prefix %s`", dir)
+	if _, err := os.Stat(filepath.Join(dir, "..", "node_modules", "@noble", "curves")); err != nil {
+		return errors.New("@noble/curves is not installed: run `npm ci`")
 	}
 	if test {
 		return runTests(dir)
@@ -194,7 +194,7 @@ var libraries = []string{"@noble/hashes", "@noble/curves", "hash-wasm"}
 func licences(dir string) (string, error) {
 	var out strings.Builder
 	for _, name := range libraries {
-		text, err := os.ReadFile(filepath.Join(dir, "node_modules", name, "LICENSE"))
+		text, err := os.ReadFile(filepath.Join(dir, "..", "node_modules", name, "LICENSE"))
 		if err != nil {
 			return "", err
 		}

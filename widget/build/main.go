@@ -1,5 +1,5 @@
 // Command build makes the files of widget/dist and their compressed copies in widget/packed out of
-// the TypeScript sources, with esbuild's Go API. It needs no Node, only Lit in widget/node_modules.
+// the TypeScript sources, with esbuild's Go API. It needs no Node, only Lit in node_modules.
 // It also runs the unit tests (-test), which do need Node. It does not type-check: that is tsc's
 // work.
 package main
@@ -61,8 +61,8 @@ func main() {
 		if err != nil {
 			return err
 		}
-		if _, err := os.Stat(filepath.Join(dir, "node_modules", "lit", "package.json")); err != nil {
-			return fmt.Errorf("lit is not installed: run `npm ci --prefix %s`", dir)
+		if _, err := os.Stat(filepath.Join(dir, "..", "node_modules", "lit", "package.json")); err != nil {
+			return errors.New("lit is not installed: run `npm ci`")
 		}
 		if *test {
 			return runTests(dir)
