@@ -75,9 +75,10 @@ var rooms = map[string]struct {
 
 	"docs":         {nil, "the documents, embedded"},
 	"widget":       {nil, "the built bundle, embedded"},
-	"widget/build": {[]string{"internal/compressed"}, "builds it, as it is and compressed"},
+	"widget/build": {[]string{"internal/compressed", "web/i18n"}, "builds it, as it is and compressed"},
 	"verify":       {nil, "the page that verifies in a browser, embedded: what it checks never comes here"},
-	"verify/build": {[]string{"internal/compressed"}, "builds it, and weighs it as it is served"},
+	"verify/build": {[]string{"internal/compressed", "web/i18n"}, "builds it, and weighs it as it is served"},
+	"web/i18n":     {nil, "the texts of the widget and of /verify, for their builds; nothing in a server"},
 
 	"cmd/timbre": {[]string{"*"}, "wires everything"},
 }

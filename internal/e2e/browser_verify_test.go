@@ -554,7 +554,7 @@ func (c *checker) looks(page, paper, proof, audio string) {
 			v.tell(screen, l.name, p.Overflow())
 			p.Screenshot(v.pictures, fmt.Sprintf("%02d-%s-%s", v.number, screen, l.name))
 		}
-		for _, lang := range []string{"de", "es", "fr", "ja", "pt"} {
+		for _, lang := range others() {
 			language(lang)
 			p.Size(320, tall)
 			v.tell(screen, lang, p.Overflow())

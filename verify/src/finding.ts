@@ -5,6 +5,7 @@ import type { Trusted } from './keys.js';
 import { fingerprint } from './log.js';
 import { shown } from './marks.js';
 import { onTestNetwork } from './network.js';
+import { hereAndUTC, sentenceList, utc } from '../../web/i18n/formats.js';
 import type { Key, Texts } from './texts.js';
 import type { Finding } from './verdict.js';
 import type { Check } from './verify.js';
@@ -40,7 +41,7 @@ export function findingOf(texts: Texts, e: Evidence, { verdict, checks }: Findin
     { class: `verdict ${verdict}`, 'data-verdict': verdict },
     onTestNetwork(e) && h('p', { class: 'test' }, h('strong', {}, texts.t('test_network')), ' · ', texts.t('say_test_network')),
     h('h2', { id: 'result-heading' }, texts.t(`verdict_${verdict}`)),
-    h('p', {}, texts.t(`say_${verdict}`, { date: texts.date(ms(e.block.time)), network: shown(e.network) })),
+    h('p', {}, texts.t(`say_${verdict}`, { date: utc(texts, ms(e.block.time)), network: shown(e.network) })),
     some && h('p', {}, texts.t('some')),
     unread && h('p', { class: 'caution', 'data-caution': 'page' }, texts.t('say_page_not_checked')),
   );
@@ -94,7 +95,7 @@ function facts(texts: Texts, e: Evidence): HTMLElement {
         {},
         h('bdi', {}, shown(c.fullName)),
         ' · ',
-        texts.list([...new Set(c.roles)].map((r) => texts.t(r))),
+        sentenceList(texts, [...new Set(c.roles)].map((r) => texts.t(r))),
         h('div', { class: 'soft' }, h('bdi', {}, [shown(c.email), c.ipi && `IPI ${shown(c.ipi)}`, c.isni && `ISNI ${shown(c.isni)}`].filter(Boolean).join(' · '))),
       ),
     ),
@@ -104,9 +105,9 @@ function facts(texts: Texts, e: Evidence): HTMLElement {
   return list([
     [texts.t('title'), h('bdi', { class: 'title' }, shown(e.title))],
     [texts.t('creators'), people],
-    [texts.t('file'), file],
+    [texts.t('recording'), file],
     [texts.t('fileHash'), code(e.media.sha256)],
-    [texts.t('registered'), h('span', {}, texts.date(ms(e.block.time)))],
+    [texts.t('registered'), h('span', {}, utc(texts, ms(e.block.time)))],
     [texts.t('number'), h('span', {}, texts.t('numberIs', { id: String(e.atsId), version: String(e.version) }))],
     [texts.t('commitment'), code(e.commitment)],
     [texts.t('network'), h('span', {}, h('bdi', {}, shown(e.network)), onTestNetwork(e) ? ` · ${texts.t('test_network')}` : '')],
@@ -120,7 +121,7 @@ const code = (text: string): HTMLElement => h('bdi', { class: 'mono', dir: 'ltr'
 function circumstances(texts: Texts, { proof, recording, at, key, host, version }: Circumstances): HTMLElement {
   const named = (f: GivenFile, ...more: HTMLElement[]) => h('span', {}, h('bdi', {}, shown(f.name)), ` (${texts.size(f.size)})`, ...more);
   return list([
-    [texts.t('checkedAt'), h('span', {}, texts.here(at))],
+    [texts.t('checkedAt'), h('span', {}, hereAndUTC(texts, at))],
     [texts.t('proof'), named(proof)],
     [texts.t('recording'), recording ? named(recording, h('div', {}, texts.t('fileHash'), ' ', code(recording.sha256))) : h('span', {}, texts.t('why_media'))],
     [

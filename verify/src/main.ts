@@ -5,7 +5,8 @@ import { hash } from './hashing.js';
 import { copy, distrust, host, keys, registry, trust, version } from './keys.js';
 import { shown } from './marks.js';
 import { kindOf, read, type Kind, type Proof, type Refused } from './reading.js';
-import { Texts, languageFor, languages, type Key } from './texts.js';
+import { percent as share } from '../../web/i18n/formats.js';
+import { languageFor, languages, textsOf, type Key } from './texts.js';
 import { find } from './verdict.js';
 
 type Recording =
@@ -13,7 +14,7 @@ type Recording =
   | { readonly file: File; readonly state: 'read'; readonly sha256: string }
   | { readonly file: File; readonly state: 'canceled' | 'unreadable' };
 
-let texts = new Texts(languageFor(navigator.languages));
+let texts = textsOf(languageFor(navigator.languages));
 let proof: { readonly file: File; readonly is: Proof | Refused } | undefined;
 let recording: Recording | undefined;
 let keyRefused = '';
@@ -116,7 +117,7 @@ function progress(file: File, done: number, stop: AbortController): void {
   bar.value = done / file.size;
   const percent = Math.floor((bar.value * 100) / 25) * 25;
   // In steps of a quarter: a screen reader would otherwise read nothing else.
-  if (percent !== quarter) announce(texts.t('reading', { percent: texts.percent(percent / 100) }));
+  if (percent !== quarter) announce(texts.t('reading', { percent: share(texts, percent / 100) }));
   quarter = percent;
 }
 
@@ -274,7 +275,7 @@ function languageMenu(): HTMLElement {
     {
       id: 'language',
       change: () => {
-        texts = new Texts(menu.value);
+        texts = textsOf(menu.value);
         show();
         document.getElementById('language')?.focus();
       },

@@ -16,7 +16,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -24,6 +23,7 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 
 	"timbre.example/internal/compressed"
+	"timbre.example/web/i18n"
 )
 
 // weight is the largest size of a file on the network, in bytes, for each content coding. Browsers
@@ -34,19 +34,18 @@ type weight struct{ gzip, brotli int }
 var budget = weight{13_200, 12_288}
 
 // restBudget is the weight of the file that is fetched when a person starts. The rules for visible
-// characters take 1,000 bytes of it.
-var restBudget = weight{27_600, 24_600}
+// characters take 1,000 bytes of it, and the indentation of the templates 300.
+var restBudget = weight{30_000, 27_000}
 
-// more are the files that the bundles fetch when they are needed: src/NAME/NAME.ts, the weight of
-// each, and its content.
+// more are the files that are fetched when they are needed: src/NAME/NAME.ts, and the weight of
+// each.
 var more = []struct {
 	name   string
 	budget weight
-	holds  *regexp.Regexp
 }{
-	{"works", weight{9_000, 8_000}, regexp.MustCompile(`(^|[/:])src/(works/|locales/en\.works\.json$|version\.ts$)`)},
-	{"file", weight{3_000, 2_700}, regexp.MustCompile(`(^|[/:])src/(file/|version\.ts$)`)},
-	{"hash", weight{4_200, 3_800}, regexp.MustCompile(`(^|[/:])(src/(hash/|file/kinds\.ts$|locales/en\.hash\.json$|version\.ts$)|node_modules/@noble/hashes/)`)},
+	{"works", weight{9_000, 8_000}},
+	{"file", weight{3_000, 2_700}},
+	{"hash", weight{4_200, 3_800}},
 }
 
 // types are the types of the element, and those for the templates of each framework.
@@ -104,14 +103,40 @@ func build(dir string) (map[string][]byte, error) {
 		return nil, fmt.Errorf("package.json: %w", err)
 	}
 	files := map[string][]byte{}
-	o := options(dir)
-	o.Format, o.EntryPoints = api.FormatESModule, []string{filepath.Join(dir, "src", "define.ts")}
-	modules, err := inputs(dir, o)
+	budgets := map[string]weight{"ats-widget.esm.js": budget, "ats-widget.iife.js": budget, "ats-widget-rest.js": restBudget}
+	first, err := inputs(dir, "define.ts")
 	if err != nil {
 		return nil, err
 	}
-	var uses []given
-	if files["ats-widget-rest.js"], uses, err = rest(dir, pkg.Version, modules); err != nil {
+	rest := file{dir: dir, version: pkg.Version, entry: "rest.ts", modules: first}
+	after, err := inputs(dir, rest.entry)
+	if err != nil {
+		return nil, err
+	}
+	page := slices.Compact(slices.Sorted(slices.Values(slices.Concat(first, after))))
+	var parts []file
+	var list []given // what all parts use
+	for _, m := range more {
+		f := file{dir: dir, version: pkg.Version, entry: filepath.Join(m.name, m.name+".ts"), modules: page, worker: m.name == "hash"}
+		uses, err := f.uses()
+		if err != nil {
+			return nil, err
+		}
+		parts, list = append(parts, f), append(list, uses...)
+	}
+	for i, m := range more {
+		name := "ats-widget-" + m.name + ".js"
+		if files[name], err = parts[i].make(list); err != nil {
+			return nil, err
+		}
+		budgets[name] = m.budget
+	}
+	rest.plugins = []api.Plugin{listed("given", list)}
+	uses, err := rest.uses()
+	if err != nil {
+		return nil, err
+	}
+	if files["ats-widget-rest.js"], err = rest.make(uses); err != nil {
 		return nil, err
 	}
 	for name, format := range map[string]api.Format{
@@ -131,7 +156,8 @@ func build(dir string) (map[string][]byte, error) {
 			o.Footer = map[string]string{"js": `})();`}
 			o.EntryPoints = []string{filepath.Join(dir, "src", "classic.ts")}
 		}
-		out, err := first(o, uses)
+		o.Plugins = append([]api.Plugin{listed("shared", uses)}, o.Plugins...)
+		out, err := bundle(o)
 		if err != nil {
 			return nil, err
 		}
@@ -141,14 +167,6 @@ func build(dir string) (map[string][]byte, error) {
 			out = append([]byte("\ufeff"), out...)
 		}
 		files[name] = out
-	}
-	budgets := map[string]weight{"ats-widget.esm.js": budget, "ats-widget.iife.js": budget, "ats-widget-rest.js": restBudget}
-	for _, m := range more {
-		name := "ats-widget-" + m.name + ".js"
-		if files[name], err = extra(dir, pkg.Version, m.name, m.holds); err != nil {
-			return nil, err
-		}
-		budgets[name] = m.budget
 	}
 	for _, name := range slices.Concat(types, []string{"custom-elements.json"}) {
 		b, err := os.ReadFile(filepath.Join(dir, "types", name))
@@ -189,33 +207,6 @@ func build(dir string) (map[string][]byte, error) {
 	return files, nil
 }
 
-// extra makes one of the files in more. The file holds only its own code: it receives the modules
-// that a bundle already has. Types are removed.
-func extra(dir, version, name string, holds *regexp.Regexp) ([]byte, error) {
-	o := options(dir)
-	o.Format, o.Metafile = api.FormatESModule, true
-	o.Define = map[string]string{"__VERSION__": fmt.Sprintf("%q", version)}
-	o.EntryPoints = []string{filepath.Join(dir, "src", name, name+".ts")}
-	o.MinifyWhitespace, o.MinifyIdentifiers, o.MinifySyntax = true, true, true
-	o.Inject = nil
-	r := api.Build(o)
-	if len(r.Errors) > 0 {
-		return nil, errors.New(r.Errors[0].Text)
-	}
-	meta, err := metafile(r)
-	if err != nil {
-		return nil, err
-	}
-	for _, out := range meta.Outputs {
-		for source, in := range out.Inputs {
-			if in.BytesInOutput > 0 && !holds.MatchString(source) {
-				return nil, fmt.Errorf("ats-widget-%s.js would carry a copy of %s: list it in imports of src/parts.ts", name, source)
-			}
-		}
-	}
-	return r.OutputFiles[0].Contents, nil
-}
-
 // made lists the sources of a bundle.
 type made struct {
 	Outputs map[string]struct {
@@ -236,8 +227,8 @@ func options(dir string) api.BuildOptions {
 		Target:        api.ES2022,
 		Charset:       api.CharsetUTF8,
 		LegalComments: api.LegalCommentsEndOfFile,
-		Inject:        []string{filepath.Join(dir, "src", "ssr.ts")},
-		Plugins:       []api.Plugin{optionalPolicy(), minifiedStyles(), tightTemplates()},
+		Inject:        []string{filepath.Join(dir, "src", "lit.globals.ts")},
+		Plugins:       []api.Plugin{litGlobals(dir), minifiedStyles(), i18n.Plugin(filepath.Dir(dir))},
 		LogLevel:      api.LogLevelWarning,
 		Outfile:       filepath.Join(dir, "dist", "out.js"),
 	}
@@ -251,82 +242,39 @@ func bundle(o api.BuildOptions) ([]byte, error) {
 	return r.OutputFiles[0].Contents, nil
 }
 
-// optionalPolicy lets lit-html load if its Trusted Types policy is refused. The page's
-// trusted-types directive may name other policies, or another copy of Lit may have taken the name.
-// The script must not throw there. Only a page that names no lit-html policy at all cannot show the
-// element.
-func optionalPolicy() api.Plugin {
-	const strict = `s?s.createPolicy("lit-html",{createHTML:t=>t}):void 0`
-	const optional = `(()=>{try{return s?.createPolicy("lit-html",{createHTML:t=>t})}catch{}})()`
-	return api.Plugin{Name: "optional-policy", Setup: func(b api.PluginBuild) {
+// litGlobals gives Lit the globals of src/lit.globals.ts. Lit reads document and HTMLElement by their
+// names, for which Inject is enough. It reads its Trusted Types policy from globalThis, so the plugin
+// imports another object under that name.
+func litGlobals(dir string) api.Plugin {
+	line := fmt.Sprintf("import {G as globalThis} from %q;\n", filepath.ToSlash(filepath.Join(dir, "src", "lit.globals.ts")))
+	return api.Plugin{Name: "lit-globals", Setup: func(b api.PluginBuild) {
 		b.OnLoad(api.OnLoadOptions{Filter: `[\\/]lit-html[\\/]lit-html\.js$`}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
 			src, err := os.ReadFile(a.Path)
-			if err != nil {
-				return api.OnLoadResult{}, err
-			}
-			text := string(src)
-			if strings.Count(text, strict) != 1 {
-				return api.OnLoadResult{}, fmt.Errorf("%s no longer creates its policy as expected: adapt optionalPolicy", a.Path)
-			}
-			text = strings.Replace(text, strict, optional, 1)
-			return api.OnLoadResult{Contents: &text, Loader: api.LoaderJS}, nil
+			text := line + string(src)
+			return api.OnLoadResult{Contents: &text, Loader: api.LoaderJS}, err
 		})
 	}}
 }
 
-// locales are the languages with a file next to the bundles; the bundles contain English.
-var locales = []string{"ar", "de", "es", "fr", "ja", "pt"}
-
-// catalogues returns the files of the languages by their name in dist. It fails when a language
-// lacks a text of English, or has an unknown one. English has one file for each bundle.
+// catalogues returns the texts of each language by the file's name in dist. English is in the
+// bundles.
 func catalogues(dir string) (map[string][]byte, error) {
-	read := func(locale string) (map[string]string, error) {
-		raw, err := os.ReadFile(filepath.Join(dir, "src", "locales", locale+".json"))
-		if err != nil {
-			return nil, err
-		}
-		texts := map[string]string{}
-		if err := json.Unmarshal(raw, &texts); err != nil {
-			return nil, fmt.Errorf("%s.json: %w", locale, err)
-		}
-		return texts, nil
-	}
-	en, err := read("en")
+	languages, err := i18n.Read(filepath.Dir(dir))
 	if err != nil {
 		return nil, err
-	}
-	parts, err := filepath.Glob(filepath.Join(dir, "src", "locales", "en.*.json"))
-	if err != nil {
-		return nil, err
-	}
-	for _, part := range parts {
-		texts, err := read(strings.TrimSuffix(filepath.Base(part), ".json"))
-		if err != nil {
-			return nil, err
-		}
-		maps.Copy(en, texts)
 	}
 	files := map[string][]byte{}
-	for _, locale := range locales {
-		texts, err := read(locale)
-		if err != nil {
-			return nil, err
-		}
-		if len(texts) != len(en) {
-			return nil, fmt.Errorf("%s.json has %d texts, English %d", locale, len(texts), len(en))
-		}
-		for key := range en {
-			if strings.TrimSpace(texts[key]) == "" {
-				return nil, fmt.Errorf("%s.json: %s is missing", locale, key)
-			}
+	for _, l := range languages {
+		if l.Tag == "en" {
+			continue
 		}
 		var b bytes.Buffer
 		e := json.NewEncoder(&b)
 		e.SetEscapeHTML(false)
-		if err := e.Encode(texts); err != nil {
+		if err := e.Encode(l.Widget()); err != nil {
 			return nil, err
 		}
-		files["locale/"+locale+".json"] = b.Bytes()
+		files["locale/"+l.Tag+".json"] = b.Bytes()
 	}
 	return files, nil
 }
@@ -347,20 +295,6 @@ func minifiedStyles() api.Plugin {
 			}
 			text := strings.TrimSpace(string(r.Code))
 			return api.OnLoadResult{Contents: &text, Loader: api.LoaderText}, nil
-		})
-	}}
-}
-
-// tightTemplates removes the indentation of the html and svg templates.
-func tightTemplates() api.Plugin {
-	return api.Plugin{Name: "tight-templates", Setup: func(b api.PluginBuild) {
-		b.OnLoad(api.OnLoadOptions{Filter: `[\\/]src[\\/]((screens|works)[\\/]\w+|controller)\.ts$`}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
-			src, err := os.ReadFile(a.Path)
-			if err != nil {
-				return api.OnLoadResult{}, err
-			}
-			text := tighten(string(src))
-			return api.OnLoadResult{Contents: &text, Loader: api.LoaderTS}, nil
 		})
 	}}
 }

@@ -1,31 +1,32 @@
 /** Everything that the element does after a person has started: every screen, events and focus. Fetched when it is needed (rest.ts). */
 import { render } from 'lit/html.js';
-import { maxCreators, newCreator, type FieldProblems } from './draft.js';
-import { dropped, type Dropped } from './drop.js';
+import { maxCreators, newCreator, type FieldProblems } from './form/draft.js';
+import { dropped, type Dropped } from './page/drop.js';
 import type { AtsWidget, Begun, WidgetState } from './element.js';
-import { browserEnv } from './browser.js';
+import { browserEnv } from './page/browser.js';
 import { AtsEvent, type AtsEventDetails, type AtsEventName } from './events.js';
-import { draftOf, ordered, type Purpose, type Screen } from './flow.js';
-import { downloads } from './frame.js';
-import type { Texts } from './i18n.js';
-import { smallest, unknown, type Limits } from './limits.js';
-import { recallDraft, recallTransaction, rememberDraft, rememberTransaction } from './memory.js';
-import { claimKey } from './place.js';
-import { lacking } from './needs.js';
-import { attributesOf, memoryOf, purposeOf } from './reflected.js';
-import { Registration, type Hooks } from './registration.js';
-import { restStyles } from './rest.styles.js';
+import { draftOf, ordered, type Purpose, type Screen } from './machine.js';
+import { downloads } from './page/frame.js';
+import type { Texts } from './i18n/texts.js';
+import { smallest, unknown, type Limits } from './ats/limits.js';
+import { recallDraft, recallTransaction, rememberDraft, rememberTransaction } from './page/memory.js';
+import { claimKey } from './page/place.js';
+import { lacking } from './page/needs.js';
+import { attributesOf, memoryOf, purposeOf } from './page/reflected.js';
+import { Flow, type Hooks } from './flow.js';
+import { restStyles } from './styles/rest.styles.js';
 import { card } from './screens/card.js';
 import { fetchingText } from './screens/certificate.js';
 import { complete, failed, recordOf, savedText } from './screens/end.js';
 import { form } from './screens/form.js';
 import { confirming, stepKey, tracking, uploading } from './screens/progress.js';
 import { noticeText } from './screens/controls.js';
-import { legible } from './legible.js';
+import { date, percent } from '../../web/i18n/formats.js';
+import { legible } from '../../web/i18n/legible.js';
 import type { View } from './screens/view.js';
-import { fetchPart } from './parts.js';
-import { sentenceOf } from './sentences.js';
-import { styles } from './styles.js';
+import { fetchPart } from './parts/fetch.js';
+import { sentenceOf } from './i18n/sentences.js';
+import { styles } from './styles/styles.js';
 
 /** How long an upload continues, in ms, after its element was removed from the page. */
 const detachedFor = 5000;
@@ -37,7 +38,7 @@ export class Controller {
   readonly #el: AtsWidget;
   readonly #root: ShadowRoot;
   readonly #begun: Begun;
-  readonly #flow: Registration;
+  readonly #flow: Flow;
   /** Values that the screens show in addition to the state of the flow. */
   #look: Look = { dragging: false, copied: '', saved: false, late: false, warned: false, formats: [] };
   #slow: ReturnType<typeof setTimeout> | undefined;
@@ -88,7 +89,7 @@ export class Controller {
         changed: () => this.#queue(),
       },
     };
-    this.#flow = new Registration(hooks);
+    this.#flow = new Flow(hooks);
     this.setToken(begun.token);
     if (!lacking()) root.adoptedStyleSheets = [styles(), restStyles()];
   }
@@ -299,7 +300,7 @@ export class Controller {
     if (s.opening) return t('opening');
     if (s.screen === 'UPLOAD') {
       const quarter = Math.floor((4 * s.loaded) / (s.file?.size || 1)) / 4;
-      return quarter ? this.#texts.percent(quarter) : '';
+      return quarter ? percent(this.#texts, quarter) : '';
     }
     if (s.screen === 'TRACKING' && s.steps.length) return t(stepKey(s.steps.at(-1)!.progress)) + (this.#look.late ? ' ' + t('trackLong') : '');
     if (s.problem) return sentenceOf(this.#texts, s.problem, browserEnv.now());
@@ -323,7 +324,7 @@ export class Controller {
 
   #view(): View {
     const flow = this.#flow;
-    return {
+    const view: View = {
       state: flow.state,
       texts: this.#texts,
       flow,
@@ -331,6 +332,7 @@ export class Controller {
       ...this.#look,
       filled: !!draftOf(flow.state),
       legible,
+      works: flow.works && (() => flow.works?.form(view, flow.library)),
       act: {
         // When the dialog was cancelled, the chosen file stays.
         file: (file) => file && flow.choose(file),
@@ -363,6 +365,7 @@ export class Controller {
         again: () => (this.#losing && !this.#look.warned ? this.#show({ warned: true }) : this.reset()),
       },
     };
+    return view;
   }
 
   /** A file that is dropped anywhere on the widget is taken if a file is expected. The browser never opens it. */
@@ -411,7 +414,7 @@ export class Controller {
       [t('testNet'), this.#el.network === 'mainnet' ? '' : t('testText')],
       [t('title'), legible(title.trim())],
       [t('number'), result ? String(result.atsId) : ''],
-      [t('date'), at ? `${this.#texts.date(at)}\r\n${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC` : ''],
+      [t('date'), at ? `${date(this.#texts, at)}\r\n${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC` : ''],
       [t('code'), accessCode ?? ''],
       [t('useAt'), `${t('useText')}\r\n${location.origin}`],
       [t('transaction'), result?.txHash ?? ''],

@@ -4,22 +4,22 @@
  */
 import { render } from 'lit/html.js';
 import type { Controller } from './controller.js';
-import { dropped, type Dropped } from './drop.js';
+import { dropped, type Dropped } from './page/drop.js';
 import { clock } from './env.js';
 import { AtsEvent, type AtsEventDetails, type AtsEventName, type Mode } from './events.js';
-import { fetchFile } from './files.js';
-import type { Screen, State } from './flow.js';
-import { limitsOf, smallest, type Limits } from './limits.js';
-import { lacking } from './needs.js';
-import { claimKey, draftKey, get, type Holder } from './place.js';
-import { attributesOf, memoryOf, reflected } from './reflected.js';
+import { fetchFile } from './parts/files.js';
+import type { Screen, State } from './machine.js';
+import { limitsOf, smallest, type Limits } from './ats/limits.js';
+import { lacking } from './page/needs.js';
+import { claimKey, draftKey, get, type Holder } from './page/place.js';
+import { attributesOf, memoryOf, reflected } from './page/reflected.js';
 import type { Rest } from './rest.js';
 import { card } from './screens/card.js';
 import { song } from './screens/song.js';
-import { shared } from './shared.js';
-import { Language } from './language.js';
+import { shared } from './parts/shared.js';
+import { Language } from './i18n/language.js';
 import { initial } from './state.js';
-import { styles } from './styles.js';
+import { styles } from './styles/styles.js';
 
 export interface WidgetState {
   screen: Screen;

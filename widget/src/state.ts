@@ -1,6 +1,6 @@
 /** The empty form: the start of every registration and update. */
-import { newCreator } from './draft.js';
-import type { Purpose, State } from './flow.js';
+import { newCreator } from './form/draft.js';
+import type { Purpose, State } from './machine.js';
 
 export const initial = (mode: Purpose = 'register', own = false, id = 0): State => ({
   mode,

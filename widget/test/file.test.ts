@@ -1,11 +1,9 @@
 /** The inspection of a chosen file: it detects files that are not recordings, and proposes a title. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { tidy, titleOf, use } from '../src/file/file.js';
-import { imports } from '../src/parts.js';
+import { look, tidy, titleOf } from '../src/file/file.js';
 import { World } from './world.js';
 
-const look = use(imports);
 const latin = (s: string) => Uint8Array.from(s, (c) => c.charCodeAt(0));
 const utf16 = (s: string) => [0xff, 0xfe, ...[...new Uint16Array([...s].map((c) => c.charCodeAt(0)))].flatMap((n) => [n & 255, n >> 8])];
 const be = (n: number) => [n >>> 24, (n >> 16) & 255, (n >> 8) & 255, n & 255];

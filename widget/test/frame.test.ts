@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
-import { downloads } from '../src/frame.js';
+import { downloads } from '../src/page/frame.js';
 
 interface Win {
   origin: string;

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { use } from '../src/hash/hash.js';
-import { ProblemError } from '../src/problem.js';
-import { imports } from '../src/parts.js';
+import { hash } from '../src/hash/hash.js';
+import { ProblemError } from '../src/ats/problem.js';
 import { World } from './world.js';
 
-const hash = use(imports);
 const hexOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 const fileOf = (bytes: Uint8Array<ArrayBuffer>, name = 'song.wav') => new File([bytes], name);
 const never = new AbortController().signal;
@@ -77,7 +75,7 @@ function held(w: World): () => void {
   const there = w.fetchPart;
   let go = () => {};
   const gate = new Promise<void>((resolve) => (go = resolve));
-  w.fetchPart = (async () => async (...a: Parameters<typeof hash>) => (await gate, (await there('hash', ''))(...a))) as typeof there;
+  w.fetchPart = (async () => ({ hash: async (...a: Parameters<typeof hash>) => (await gate, (await there('hash', '')).hash(...a)) })) as typeof there;
   return () => go();
 }
 

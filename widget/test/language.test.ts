@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Language } from '../src/language.js';
+import { Language } from '../src/i18n/language.js';
 
 const file = (lang: string) => readFileSync(`dist/locale/${lang}.json`, 'utf8');
 const turn = () => new Promise((r) => setImmediate(r));

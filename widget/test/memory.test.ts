@@ -1,10 +1,10 @@
 /** The data stored across a reload of the page, and the widget that finds it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { draftOf, reduce, type State } from '../src/flow.js';
+import { draftOf, reduce, type State } from '../src/machine.js';
 import { initial } from '../src/state.js';
-import { recallDraft, recallTransaction, rememberDraft, rememberTransaction } from '../src/memory.js';
-import { claimKey } from '../src/place.js';
+import { recallDraft, recallTransaction, rememberDraft, rememberTransaction } from '../src/page/memory.js';
+import { claimKey } from '../src/page/place.js';
 import { World, code } from './world.js';
 
 const kept = new Map<string, string>();

@@ -33,7 +33,7 @@ test('the module exports the same names as the types and the classic script', as
 test('the manifest lists the members of the element', () => {
   assert.deepEqual(names(manifest.attributes), [...AtsWidget.observedAttributes].sort());
   assert.deepEqual(names(manifest.events), found(source('events.ts'), /'(allfeat:[\w-]+)':/g));
-  assert.deepEqual(names(manifest.cssProperties), found(source('styles.css'), /var\((--ats-[\w-]+)/g));
+  assert.deepEqual(names(manifest.cssProperties), found(source('styles/first.css'), /var\((--ats-[\w-]+)/g));
   const screens = drawn.map(source).join('');
   assert.deepEqual(names(manifest.cssParts), found(screens, /part="([\w-]+)"/g));
 });

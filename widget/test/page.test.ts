@@ -1,7 +1,7 @@
 /** The page of the public documentation: it changes the mode, fetches a token, and sets it; its handler knows two actions. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Purpose } from '../src/flow.js';
+import type { Purpose } from '../src/machine.js';
 import { World, code } from './world.js';
 
 const actions = { register: 'register', update: 'update_version', download: 'access' } as const;

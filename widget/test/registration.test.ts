@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Texts } from '../src/i18n.js';
-import { sentenceOf } from '../src/sentences.js';
+import { textsOf } from '../src/i18n/language.js';
+import { sentenceOf } from '../src/i18n/sentences.js';
 import { World, type Fault, type Kind } from './world.js';
 
 const refused = (status: number, code: string, details?: unknown, headers?: Record<string, string>): Fault => ({
@@ -139,7 +139,7 @@ test('a full store does not receive the file again; Retry sends it to the same j
     const p = w.state.problem!;
     assert.equal(p.code, 'common.service_unavailable');
     assert.equal(p.details?.['reason'], 'storage_full');
-    assert.equal(sentenceOf(new Texts('en'), p, w.time), 'There is no space for more files right now. Please try again later.');
+    assert.equal(sentenceOf(textsOf('en'), p, w.time), 'There is no space for more files right now. Please try again later.');
     assert.ok(w.state.file, 'the file is still there');
     w.flow.retry();
     await w.review();

@@ -1,12 +1,12 @@
 /** The console messages for the page's developer, and the screen texts for mistakes that only the site can fix. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Texts } from '../src/i18n.js';
-import { sentenceOf } from '../src/sentences.js';
-import { lacking, needs, oldest } from '../src/needs.js';
+import { textsOf } from '../src/i18n/language.js';
+import { sentenceOf } from '../src/i18n/sentences.js';
+import { lacking, needs, oldest } from '../src/page/needs.js';
 import { World, type Fault } from './world.js';
 
-const english = new Texts('en');
+const english = textsOf('en');
 const invalid = (reason?: string): Fault => ({ status: 401, code: 'session.invalid_token', ...(reason && { details: { reason } }) });
 
 test('a session for another network, key or work: asked once more, then FAILED with its cause', async () => {

@@ -1,9 +1,9 @@
 /** Following a transaction: the addresses, and the failures that the last answer reports. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Api } from '../src/api.js';
-import { Tokens } from '../src/token.js';
-import { TransactionFailed, track } from '../src/tracking.js';
+import { Api } from '../src/ats/api.js';
+import { Tokens } from '../src/ats/token.js';
+import { TransactionFailed, track } from '../src/ats/tracking.js';
 import { FakeSocket, World } from './world.js';
 
 /** Follows a transaction of a server at atsUrl, and returns the requested addresses. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { newCreator, type Creator } from '../src/draft.js';
-import { changes, isCode, tidyCode, workFrom } from '../src/work.js';
-import { kept } from '../src/flow.js';
+import { newCreator, type Creator } from '../src/form/draft.js';
+import { changes, isCode, tidyCode, workFrom } from '../src/ats/work.js';
+import { kept } from '../src/machine.js';
 import { code, World, type Fault, type Kind } from './world.js';
 
 const refused = (status: number, code: string, details?: unknown): Fault => ({ status, code, ...(details !== undefined && { details }) });

@@ -1,13 +1,13 @@
 /** The works of an end-user: the list, choosing a work to update, and the downloads. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { kept } from '../src/flow.js';
+import { kept } from '../src/machine.js';
 import { errorTable, type BrowserErrorCode } from '../src/gen/errors.js';
 import type { Works } from '../src/works/library.js';
 import { World, type Fault } from './world.js';
 
 const refused = (status: number, code: string): Fault => ({ status, code });
-const libraryOf = (w: World) => w.flow.library as Works;
+const libraryOf = (w: World) => w.flow.library as unknown as Works;
 const titles = (w: World) => libraryOf(w).list.map((e) => e.title);
 
 /** A world of an end-user with this many songs. */
@@ -193,7 +193,7 @@ test('without the works file: Retry fetches it', async () => {
   const fetchPart = w.fetchPart;
   w.fetchPart = async () => {
     w.fetchPart = fetchPart;
-    throw new (await import('../src/problem.js')).ProblemError('widget.network_error');
+    throw new (await import('../src/ats/problem.js')).ProblemError('widget.network_error');
   };
   w.flow.browse();
   await w.screen('FAILED');

@@ -2,19 +2,19 @@
  * A world for the flow: a clock that moves only when nothing else does, an ATS with a state, a store, sockets. Faults are rules: the
  * answers that replace the true ones, in order, for calls of one kind.
  */
-import { en } from '../src/catalogues.js';
+import { en } from '../src/i18n/catalogues.js';
 import type { Env, PutAnswer, Socket } from '../src/env.js';
 import type { AtsEventName } from '../src/events.js';
-import type { Purpose } from '../src/flow.js';
-import { Registration, type Pending } from '../src/registration.js';
-import { imports, type Fetch, type Page } from '../src/parts.js';
-import { use as looking } from '../src/file/file.js';
-import { use as reading } from '../src/hash/hash.js';
-import rest from '../src/locales/en.rest.json';
-import { use } from '../src/works/works.js';
+import type { Purpose } from '../src/machine.js';
+import { Flow, type Pending } from '../src/flow.js';
+import type { Fetch, Page, Parts } from '../src/parts/contract.js';
+import { rest, restVerify } from '../../web/i18n/locales/en.json';
+import * as file from '../src/file/file.js';
+import * as hash from '../src/hash/hash.js';
+import * as works from '../src/works/works.js';
 
 // As when rest.ts is loaded.
-Object.assign(en, rest);
+Object.assign(en, rest, restVerify);
 
 export type Fault = { status: number; code?: string; details?: unknown; headers?: Record<string, string>; body?: string } | 'drop' | undefined;
 export type Kind = 'works' | 'versions' | 'creators' | 'certificate' | 'audio' | 'stats' | 'work' | 'init' | 'init-upload' | 'upload' | 'put' | 'prepare' | 'confirm' | 'status';
@@ -44,7 +44,7 @@ export class World {
   /** The addresses that the file was put to, in order. */
   readonly puts: string[] = [];
   /** Called for token-expired, inside its handler. */
-  onTokenExpired: (flow: Registration) => void = () => {};
+  onTokenExpired: (flow: Flow) => void = () => {};
   confirmations = 0;
   /** The work that the access code opens. */
   work = {
@@ -82,13 +82,13 @@ export class World {
   sendsWork = true;
   /** The console messages for the page's developer. */
   readonly logged: string[] = [];
-  readonly flow: Registration;
+  readonly flow: Flow;
   #timers: Timer[] = [];
   #online: (() => void)[] = [];
 
   constructor(mode: Purpose = 'register', user = '') {
     this.user = this.owner = user;
-    this.flow = new Registration({
+    this.flow = new Flow({
       env: this.env,
       emit: (name, detail) => {
         this.events.push([name, detail as Record<string, unknown>]);
@@ -241,7 +241,7 @@ export class World {
   }
 
   /** Fetches a part that has its own file. */
-  fetchPart: Fetch = async (part) => ({ works: use, hash: reading, file: looking })[part](imports) as never;
+  fetchPart: Fetch = (part) => Promise.resolve(({ works, hash, file } satisfies Parts)[part]);
 
   /** Allows downloads, which a link starts. */
   async saving(act: () => Promise<void>): Promise<void> {

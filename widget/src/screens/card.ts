@@ -1,7 +1,7 @@
 /** The frame around every screen: the network, the steps of the registration, the screen, and the live region. */
 import { html, nothing } from 'lit/html.js';
-import type { State } from '../flow.js';
-import type { Texts } from '../i18n.js';
+import type { State } from '../machine.js';
+import type { Texts } from '../i18n/texts.js';
 
 export const card = (network: string, s: State, texts: Texts, screen: unknown, said: string) =>
   html`<div class="frame">
@@ -26,7 +26,7 @@ export const card = (network: string, s: State, texts: Texts, screen: unknown, s
 function path({ screen, step, phase, stays }: State, { t }: Texts) {
   // Before the price was requested, the current step is the one that leads to the price.
   const third = screen === 'UPLOAD' && !stays ? 'stepUpload' : screen === 'UPLOAD' || (screen === 'CONFIRMING' && phase === 'preparing') ? 'stepCheck' : 'stepPrice';
-  const names = [t('stepSong'), t('by'), t(third), t('stepProof')];
+  const names = [t('stepSong'), t('creators'), t(third), t('stepProof')];
   const at = screen === 'FORM' ? (step === 'creators' ? 1 : 0) : screen === 'UPLOAD' || screen === 'CONFIRMING' ? 2 : 3;
   return html`<ol class="path" part="path">
     ${names.map(

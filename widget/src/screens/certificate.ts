@@ -3,10 +3,10 @@
  * it.
  */
 import { html, nothing } from 'lit/html.js';
-import type { Fetching } from '../download.js';
-import { downloads } from '../frame.js';
-import type { Texts } from '../i18n.js';
-import { sentenceOf } from '../sentences.js';
+import type { Fetching } from '../ats/download.js';
+import { downloads } from '../page/frame.js';
+import type { Texts } from '../i18n/texts.js';
+import { sentenceOf } from '../i18n/sentences.js';
 import { copyable, noticeOf } from './controls.js';
 import type { View } from './view.js';
 

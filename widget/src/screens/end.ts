@@ -1,11 +1,12 @@
 /** COMPLETE, FAILED and DISABLED: the final screens. */
 import { html, nothing } from 'lit/html.js';
-import { kept, ordered } from '../flow.js';
-import { downloads } from '../frame.js';
-import { legible } from '../legible.js';
-import type { Texts } from '../i18n.js';
-import { sentenceOf } from '../sentences.js';
-import type { Result } from '../tracking.js';
+import { kept, ordered } from '../machine.js';
+import { downloads } from '../page/frame.js';
+import { date } from '../../../web/i18n/formats.js';
+import { legible } from '../../../web/i18n/legible.js';
+import type { Texts } from '../i18n/texts.js';
+import { sentenceOf } from '../i18n/sentences.js';
+import type { Result } from '../ats/tracking.js';
 import { certificate } from './certificate.js';
 import { copyButton, copyable, cross, tick } from './controls.js';
 import { heading, type View } from './view.js';
@@ -79,7 +80,7 @@ export function complete(v: View) {
         ${r.at && !Number.isNaN(Date.parse(r.at))
           ? html`<div>
               <dt>${t('date')}</dt>
-              <dd><time data-ats="date" datetime=${r.at}>${v.texts.date(Date.parse(r.at))}</time></dd>
+              <dd><time data-ats="date" datetime=${r.at}>${date(v.texts, Date.parse(r.at))}</time></dd>
             </div>`
           : nothing}
       </dl>

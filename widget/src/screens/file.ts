@@ -16,7 +16,7 @@ export function recording(v: SongView) {
   const named = v.legible ?? String;
   return html`
     <div class="stack tight">
-      <label id="l-file" for="file">${t(update ? 'newFile' : 'file')}</label>
+      <label id="l-file" for="file">${t(update ? 'newFile' : 'recording')}</label>
       ${update && !s.file ? html`<p class="soft" id="kept-hint" data-ats="kept">${t('keptHint')}</p>` : nothing}
       <input
         class="pick hide"

@@ -1,7 +1,7 @@
 /** FORM: the song, then the creators. The form of a registered work is in the works file. */
 import { html, nothing } from 'lit/html.js';
-import { maxCreators, roles, type Creator } from '../draft.js';
-import { withCreator } from '../flow.js';
+import { maxCreators, roles, type Creator } from '../form/draft.js';
+import { withCreator } from '../machine.js';
 import { song, value } from './song.js';
 import { noticeOf } from './controls.js';
 import { complaint, describedBy, heading, invalid, submits, type View } from './view.js';
@@ -9,7 +9,7 @@ import { complaint, describedBy, heading, invalid, submits, type View } from './
 export const form = (v: View) => {
   const { step, mode } = v.state;
   if (step === 'creators') return creators(v);
-  return mode === 'register' ? song(v) : (v.flow.works?.form(v) ?? fetching(v));
+  return mode === 'register' ? song(v) : (v.works?.() ?? fetching(v));
 };
 
 function fetching(v: View) {

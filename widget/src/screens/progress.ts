@@ -1,11 +1,12 @@
 /** UPLOAD, CONFIRMING and TRACKING: the progress, and the price before the user agrees. */
 import { html, nothing } from 'lit/html.js';
-import { wireCreators } from '../checks.js';
-import { roles, type Creator } from '../draft.js';
-import type { Key, Texts } from '../i18n.js';
-import { before, changes, unchanged, type Change } from '../work.js';
+import { wireCreators } from '../form/checks.js';
+import { roles, type Creator } from '../form/draft.js';
+import type { Key, Texts } from '../i18n/texts.js';
+import { before, changes, unchanged, type Change } from '../ats/work.js';
 import { dot, noticeOf, tick, turning } from './controls.js';
-import { legible } from '../legible.js';
+import { list, time } from '../../../web/i18n/formats.js';
+import { legible } from '../../../web/i18n/legible.js';
 import { heading, type View } from './view.js';
 
 export function uploading(v: View) {
@@ -71,7 +72,7 @@ function review(v: View) {
             </div>`
           : nothing}
         <div>
-          <dt>${t('file')}</dt>
+          <dt>${t('recording')}</dt>
           <dd data-ats="review-file">
             <bdi>${legible(s.file?.name ?? w?.filename ?? '')}</bdi> ${w ? tag(t(s.file ? 'newRec' : 'sameFile'), !!s.file) : nothing} ${s.file ? html`<span class="small">${texts.size(s.file.size)}</span>` : nothing}
           </dd>
@@ -79,7 +80,7 @@ function review(v: View) {
           ${q.cut ? html`<dd class="small" data-ats="cut-end">${t('cutEnd')}</dd>` : nothing}
         </div>
         <div>
-          <dt>${t('by')}</dt>
+          <dt>${t('creators')}</dt>
           ${(w ? changes(w.creators, s.creators) : s.creators.map((c) => [c, ''] as const)).map(([c, change]) => person(v, c, change))}
         </div>
         <div>
@@ -92,7 +93,7 @@ function review(v: View) {
         : nothing}
       ${s.quoteOver
         ? html`<p class="note" role="status" data-ats="quote-over">${t('quoteOver')}</p>`
-        : html`<p class="soft" data-ats="quote-until">${t('until', { time: texts.time(q.expiresAt) })}</p>`}
+        : html`<p class="soft" data-ats="quote-until">${t('until', { time: time(texts, q.expiresAt) })}</p>`}
       <div class="acts">
         ${s.quoteOver
           ? html`<button type="button" class="main" part="button" data-ats="requote" @click=${() => flow.requote()}>
@@ -109,7 +110,7 @@ function review(v: View) {
           ${q.parts.map(([key, n]) => html`<dt>${t(key)}</dt><dd>${t('credits', { n })}</dd>`)}
         </dl>
         ${q.total ? html`<p class="small" data-ats="who-pays">${t('creditsText')}</p>` : nothing}
-        <p class="small">${t('fingerprint')}: <code data-ats="commitment">${q.commitment}</code></p>
+        <p class="small">${t('commitment')}: <code data-ats="commitment">${q.commitment}</code></p>
       </details>
     </div>
   `;
@@ -131,7 +132,7 @@ function person(v: View, c: Creator, change: Change) {
     ${change === 'removed'
       ? nothing
       : [
-          line((x) => v.texts.list(roles.filter((r) => x.roles[r]).map((r) => t(r))), 'roles'),
+          line((x) => list(v.texts, roles.filter((r) => x.roles[r]).map((r) => t(r))), 'roles'),
           line(sealed('email'), 'email'),
           ...(['ipi', 'isni'] as const).map((key) => line(sealed(key), key, sealed(key)(c) && `${key.toUpperCase()} ${sealed(key)(c)}`)),
         ]}

@@ -1,14 +1,16 @@
 /** The data that every screen receives to draw itself, and the small controls that they share. */
 import { html, nothing, svg, type TemplateResult } from 'lit/html.js';
-import type { Draft, FieldProblem } from '../draft.js';
-import type { State } from '../flow.js';
-import type { Texts } from '../i18n.js';
-import type { Registration } from '../registration.js';
+import type { Draft, FieldProblem } from '../form/draft.js';
+import type { State } from '../machine.js';
+import type { Texts } from '../i18n/texts.js';
+import type { Steps } from '../steps.js';
 
 export interface View {
   readonly state: State;
   readonly texts: Texts;
-  readonly flow: Registration;
+  readonly flow: Steps;
+  /** Draws the form of a registered work. Undefined while its file is loading. */
+  readonly works: (() => unknown) | undefined;
   /** Media types or file endings that the server accepts, for display. */
   readonly formats: readonly string[];
   /** Milliseconds since 1970. */
@@ -45,7 +47,7 @@ export type SongView = Pick<View, 'state' | 'texts' | 'formats' | 'dragging' | '
   /** The rest could not be fetched from the server. */
   readonly failed?: boolean;
   readonly legible?: View['legible'];
-  readonly flow: Pick<Registration, 'maxBytes' | 'next'> & { dispatch(a: { type: 'draft'; draft: Partial<Draft>; path: string }): void };
+  readonly flow: Pick<Steps, 'maxBytes' | 'next'> & { dispatch(a: { type: 'draft'; draft: Partial<Draft>; path: string }): void };
   readonly act: Pick<View['act'], 'file' | 'keepFile' | 'clear'>;
 };
 type Words = Pick<View, 'state' | 'texts'>;

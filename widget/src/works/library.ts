@@ -2,19 +2,15 @@
  * The works of one end-user: the loaded part of the list, the chosen work, and the running downloads. It reads within the one run of the
  * flow, so that only the newest request is answered. Knows no markup.
  */
-import type { Target } from '../api.js';
-import type { Creator } from '../draft.js';
-import type { Fetching } from '../download.js';
+import type { Target } from '../ats/api.js';
+import type { Creator } from '../form/draft.js';
+import { download, type Fetching } from '../ats/download.js';
 import type { Env } from '../env.js';
-import type { Texts } from '../i18n.js';
-import type { Problem } from '../problem.js';
-import type { Registration } from '../registration.js';
-import type { Page, Library } from '../parts.js';
-import type { View } from '../screens/view.js';
-import type { Work } from '../work.js';
-import { ProblemError, creatorsFrom, download, errorTable, malformed, problemOf } from './imports.js';
-import { list, listSaid } from './list.js';
-import { versions, versionsSaid } from './versions.js';
+import { ProblemError, malformed, problemOf, type Problem } from '../ats/problem.js';
+import type { Reading } from '../steps.js';
+import type { Page } from '../parts/contract.js';
+import { creatorsFrom, type Work } from '../ats/work.js';
+import { errorTable } from '../gen/errors.js';
 
 /** A work in the list. */
 export interface Entry {
@@ -47,7 +43,7 @@ const items = (body: Record<string, unknown>, name: string) => {
   return (body[name] as unknown[]).map(record);
 };
 
-export class Works implements Library {
+export class Works {
   /** The works loaded so far, latest change first. */
   list: readonly Entry[] = [];
   /** The number of works on all pages. Undefined until the list was read. */
@@ -64,7 +60,7 @@ export class Works implements Library {
   readonly files = new Map<string, Fetching>();
   /** The download that changed last, for the live region. */
   file: Fetching | undefined;
-  readonly #flow: Registration;
+  readonly #flow: Reading;
   readonly #env: Env;
   readonly #target: Target;
   readonly #page: Page;
@@ -76,19 +72,20 @@ export class Works implements Library {
   /** Aborts the requests that are outside the run of the flow. */
   #life = new AbortController();
 
-  constructor(flow: Registration, env: Env, target: Target, page: Page) {
+  constructor(flow: Reading, env: Env, target: Target, page: Page) {
     this.#flow = flow;
     this.#env = env;
     this.#target = target;
     this.#page = page;
   }
 
-  screen(v: View): unknown {
-    return v.state.step === 'works' ? list(v, this) : versions(v, this);
+  /** The list is shown, not one work. */
+  get listed(): boolean {
+    return this.#flow.state.step === 'works';
   }
 
-  said(texts: Texts): string {
-    return this.#flow.state.step === 'works' ? listSaid(this, texts) : versionsSaid(this, texts, this.#env.now());
+  get now(): number {
+    return this.#env.now();
   }
 
   stop(): void {

@@ -1,7 +1,10 @@
 /** The list of works: a search field, one radio button for each work, and a button for the next page. */
-import type { Texts } from '../i18n.js';
-import type { View } from '../screens/view.js';
-import { complaint, heading, html, legible, noticeOf, nothing, submits } from './imports.js';
+import type { Texts } from '../i18n/texts.js';
+import { complaint, heading, submits, type View } from '../screens/view.js';
+import { html, nothing } from 'lit/html.js';
+import { date } from '../../../web/i18n/formats.js';
+import { legible } from '../../../web/i18n/legible.js';
+import { noticeOf } from '../screens/controls.js';
 import type { Entry, Works } from './library.js';
 
 const count = (s: Works, { t }: Texts): string => {
@@ -96,7 +99,7 @@ function works(v: View, s: Works) {
             />
             <span
               ><b><bdi>${legible(w.title)}</bdi></b>
-              <span class="small">${t('nr', { n: String(w.atsId) })} · ${t('versionNr', { n: w.version })} · ${v.texts.date(w.at)}</span></span
+              <span class="small">${t('nr', { n: String(w.atsId) })} · ${t('versionNr', { n: w.version })} · ${date(v.texts, w.at)}</span></span
             >
           </label>`,
         )}

@@ -2,8 +2,13 @@
  * FORM of an update: the access code, and the song that it opened or that the user chose. The creators have the same form as in a new
  * registration.
  */
-import type { View } from '../screens/view.js';
-import { certificate, complaint, heading, html, invalid, legible, noticeOf, nothing, recording, submits, tidyCode } from './imports.js';
+import { complaint, heading, invalid, submits, type View } from '../screens/view.js';
+import { html, nothing } from 'lit/html.js';
+import { legible } from '../../../web/i18n/legible.js';
+import { tidyCode } from '../ats/work.js';
+import { certificate } from '../screens/certificate.js';
+import { noticeOf } from '../screens/controls.js';
+import { recording } from '../screens/file.js';
 
 export function accessCode(v: View) {
   const { state: s, flow } = v;
