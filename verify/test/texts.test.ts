@@ -35,13 +35,17 @@ test('a time shows its zone, in local time and in UTC', () => {
 
 test('sizes are those of the widget: a megabyte has 1024 times 1024 bytes, rounded up', () => {
   const en = textsOf('en');
-  assert.deepEqual([1, 1024, 1025, (1 << 20) - 1, 1 << 20, 1_900_000, 500 << 20].map((n) => en.size(n)), ['1 kB', '1 kB', '2 kB', '1,024 kB', '1 MB', '1.9 MB', '500 MB']);
+  assert.deepEqual(
+    [1, 1024, 1025, (1 << 20) - 1, 1 << 20, 1_900_000, 500 << 20].map((n) => en.size(n)),
+    ['1 kB', '1 kB', '2 kB', '1,024 kB', '1 MB', '1.9 MB', '500 MB'],
+  );
 });
 
 test('digits are the same in every language', () => {
   for (const lang of Object.keys(languages)) {
     const t = textsOf(lang);
-    for (const text of [utc(t, 0), hereAndUTC(t, 0), t.size(12_345_678), percent(t, 0.25)]) assert.doesNotMatch(text, /[\u0660-\u0669\u06f0-\u06f9]/, lang);
+    for (const text of [utc(t, 0), hereAndUTC(t, 0), t.size(12_345_678), percent(t, 0.25)])
+      assert.doesNotMatch(text, /[\u0660-\u0669\u06f0-\u06f9]/, lang);
   }
 });
 
@@ -59,5 +63,9 @@ test('the versions that an old browser is told of have all needed features', () 
     assert.ok(readFileSync('../docs/verify.md', 'utf8').includes(`${browser} ${version}`), `docs/verify.md: ${browser} ${version}`);
   }
   // A misspelt need would be missing in every browser. (Node has no documents.)
-  for (const { name } of needs.features.filter((f) => !f.name.startsWith('Element.'))) assert.ok(name.split('.').reduce((at, part) => at?.[part], globalThis as any), name);
+  for (const { name } of needs.features.filter((f) => !f.name.startsWith('Element.')))
+    assert.ok(
+      name.split('.').reduce((at, part) => at?.[part], globalThis as any),
+      name,
+    );
 });

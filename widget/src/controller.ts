@@ -279,12 +279,15 @@ export class Controller {
       return { reason, attribute };
     };
     if (!this.#el.siteKey) return wrong('site-key', 'site-key is missing', 'cpk_…');
-    if (/^csk_/.test(this.#el.siteKey)) return wrong('site-key', 'site-key is a secret key, which a page must never contain: replace that key', 'cpk_…');
+    if (/^csk_/.test(this.#el.siteKey))
+      return wrong('site-key', 'site-key is a secret key, which a page must never contain: replace that key', 'cpk_…');
     if (!this.#el.atsUrl) return wrong('ats-url', 'ats-url is missing', 'https://ats.example');
     if (!web()) return wrong('ats-url', 'ats-url is not an absolute http or https URL', 'https://ats.example');
     if (!['testnet', 'mainnet'].includes(this.#el.network)) return wrong('network', 'network is neither testnet nor mainnet', 'testnet');
-    if (!['register', 'update', 'download'].includes(this.#el.mode)) return wrong('mode', 'mode is not one of register, update, download', 'register');
-    if (this.#el.mode === 'download' && !this.#el.externalUserId) return wrong('external-user-id', 'mode download needs an external-user-id', 'user-17');
+    if (!['register', 'update', 'download'].includes(this.#el.mode))
+      return wrong('mode', 'mode is not one of register, update, download', 'register');
+    if (this.#el.mode === 'download' && !this.#el.externalUserId)
+      return wrong('external-user-id', 'mode download needs an external-user-id', 'user-17');
     if (!(this.#el.maxFileSize >= 0)) return wrong('max-file-size', 'max-file-size is not a number of bytes', '104857600');
     return undefined;
   }
@@ -302,7 +305,8 @@ export class Controller {
       const quarter = Math.floor((4 * s.loaded) / (s.file?.size || 1)) / 4;
       return quarter ? percent(this.#texts, quarter) : '';
     }
-    if (s.screen === 'TRACKING' && s.steps.length) return t(stepKey(s.steps.at(-1)!.progress)) + (this.#look.late ? ' ' + t('trackLong') : '');
+    if (s.screen === 'TRACKING' && s.steps.length)
+      return t(stepKey(s.steps.at(-1)!.progress)) + (this.#look.late ? ' ' + t('trackLong') : '');
     if (s.problem) return sentenceOf(this.#texts, s.problem, browserEnv.now());
     if (this.#look.warned) return t('unsaved');
     if (this.#look.copied) return t('copied');

@@ -79,7 +79,11 @@ export class AtsWidget extends HTMLElement {
     ready: '',
     used: false,
     limits: undefined,
-    place: placeOf(this, () => this.#rest, () => (this.#made = '')),
+    place: placeOf(
+      this,
+      () => this.#rest,
+      () => (this.#made = ''),
+    ),
     changed: () => this.#queue(),
   };
   #rest: Controller | undefined;
@@ -217,7 +221,16 @@ export class AtsWidget extends HTMLElement {
       },
     };
     const failed = this.#fetching === 'failed';
-    const view = { state, texts: language.texts, formats: limits?.formats ?? [], dragging: this.#dragging, filled: false, failed, flow, act };
+    const view = {
+      state,
+      texts: language.texts,
+      formats: limits?.formats ?? [],
+      dragging: this.#dragging,
+      filled: false,
+      failed,
+      flow,
+      act,
+    };
     render(card(this.network, state, language.texts, song(view), ''), this.#root);
     if (ready || this.#fetching !== 'no') return;
     this.#begun.ready = 'register';

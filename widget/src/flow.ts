@@ -246,7 +246,8 @@ export class Flow {
    * first: the page is still setting the element up, in any order: the token that it gave is for this mode.
    */
   switch(mode: Purpose, first = false): boolean {
-    if ((mode === this.state.mode && this.#own(mode) === this.state.own) || (this.state.screen !== 'COMPLETE' && ordered(this.state))) return false;
+    if ((mode === this.state.mode && this.#own(mode) === this.state.own) || (this.state.screen !== 'COMPLETE' && ordered(this.state)))
+      return false;
     const token = this.tokens.value;
     this.#clear(mode);
     if (first) this.tokens.set(token);
@@ -280,7 +281,14 @@ export class Flow {
   recall(p: Pending, saved?: SavedDraft): void {
     this.#pending = p;
     this.#api = this.#newApi();
-    this.dispatch({ type: 'recalled', transactionId: p.transactionId, title: p.title, version: p.version, own: this.#own('update'), saved });
+    this.dispatch({
+      type: 'recalled',
+      transactionId: p.transactionId,
+      title: p.title,
+      version: p.version,
+      own: this.#own('update'),
+      saved,
+    });
     this.resume('track');
   }
 
@@ -402,7 +410,9 @@ export class Flow {
     });
     this.#spent = this.#token;
     this.dispatch({ type: 'opened', jobId: job.job_id });
-    return file && job['upload'] !== 'none' ? this.#slotOf(expect(job, { upload_url: 'string' }).upload_url, job['upload_expires_at']) : undefined;
+    return file && job['upload'] !== 'none'
+      ? this.#slotOf(expect(job, { upload_url: 'string' }).upload_url, job['upload_expires_at'])
+      : undefined;
   }
 
   /** Another upload URL, for the same job if possible. */
@@ -559,7 +569,8 @@ export class Flow {
     const { result, work, certificate, transactionId = '' } = this.state;
     // After a reload the token that started the job is gone: the transaction says whose certificate it is.
     const path = result
-      ? result.workId && `/v1/works/${encodeURIComponent(result.workId)}/download/certificate?transaction=${encodeURIComponent(transactionId)}`
+      ? result.workId &&
+        `/v1/works/${encodeURIComponent(result.workId)}/download/certificate?transaction=${encodeURIComponent(transactionId)}`
       : work?.code && `/v1/access/${work.code}/versions/${work.version}/download/certificate`;
     if (!path || /busy|waiting/.test(certificate?.state ?? '')) return;
     const signal = this.#run.signal;
@@ -637,4 +648,3 @@ const detail = (p: Problem) =>
     requestId: p.requestId,
     ...(p.details && { details: p.details }),
   }) as AtsProblemDetail;
-

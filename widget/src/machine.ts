@@ -197,7 +197,12 @@ function backToForm(s: State, errors: FieldProblems): State {
     lost: s.lost,
     proposed: s.proposed,
     ...(s.saved && { saved: s.saved }),
-    step: errors['access_code'] || (s.mode !== 'register' && s.work?.code !== tidyCode(s.code)) ? clean.step : creators ? 'creators' : shown || 'song',
+    step:
+      errors['access_code'] || (s.mode !== 'register' && s.work?.code !== tidyCode(s.code))
+        ? clean.step
+        : creators
+          ? 'creators'
+          : shown || 'song',
     errors,
   };
 }
@@ -216,7 +221,9 @@ export function draftOf(s: State): SavedDraft | undefined {
   const filename = s.file?.name ?? s.lost;
   const { title, proposed, creators, work } = s;
   if (s.mode === 'update')
-    return work && (filename || !unchanged(work.creators, creators)) ? { title, proposed, creators, filename, atsId: work.atsId } : undefined;
+    return work && (filename || !unchanged(work.creators, creators))
+      ? { title, proposed, creators, filename, atsId: work.atsId }
+      : undefined;
   const typed = (c: Creator) => c.fullName || c.email || c.ipi || c.isni || Object.values(c.roles).includes(true);
   return title || filename || creators.length > 1 || creators.some(typed) ? { title, proposed, creators, filename, atsId: 0 } : undefined;
 }
@@ -254,7 +261,9 @@ function withProblem(s: State, problem: Problem, stage: Stage, ended: boolean): 
 
 /** From this step on, a confirm may have succeeded. */
 const unheard = ({ code }: Problem) =>
-  (classOf(code) === 'client' && code !== 'widget.configuration_error') || errorTable[code].status >= 500 || code === 'transaction.already_confirmed';
+  (classOf(code) === 'client' && code !== 'widget.configuration_error') ||
+  errorTable[code].status >= 500 ||
+  code === 'transaction.already_confirmed';
 
 /** The step where Retry continues. After confirm, no step leads to a second paid submission unless the server ended the first. */
 function resumeOf(p: Problem, stage: Stage, ended: boolean): Resume {
@@ -317,9 +326,7 @@ export function fieldProblems(p: Problem, s: State): FieldProblems {
       return one('file', audioTexts[String(p.details?.['problem'])] ?? 'errFormat');
     case 'registration.audio_too_large': {
       const max = size('max_bytes');
-      return max
-        ? one('file', 'errLarge', { size: size('size_bytes') || (s.file?.size ?? 0), max })
-        : one('file', 'errTooLarge');
+      return max ? one('file', 'errLarge', { size: size('size_bytes') || (s.file?.size ?? 0), max }) : one('file', 'errTooLarge');
     }
     case 'common.validation_failed': {
       const found: Record<string, FieldProblem> = {};
@@ -329,7 +336,9 @@ export function fieldProblems(p: Problem, s: State): FieldProblems {
         const row = path && /^creators\.(\d+)/.exec(path)?.[1];
         if (!path || (path === 'title' && s.mode === 'update') || (row && Number(row) >= s.creators.length)) continue;
         const { rule, message } = f as { rule?: unknown; message?: unknown };
-        const char = /^(direction_mark|(control|hidden|private)_character|combining_marks)$/.test(String(rule)) && /U\+[0-9A-F]{4,6}/.exec(String(message))?.[0];
+        const char =
+          /^(direction_mark|(control|hidden|private)_character|combining_marks)$/.test(String(rule)) &&
+          /U\+[0-9A-F]{4,6}/.exec(String(message))?.[0];
         found[path] = char
           ? flawed(textAt(s, path), { flaw: rule as Flaw, char, at: Number(/character (\d+)/i.exec(String(message))?.[1]) })
           : { key: rule === 'blank' ? 'blank' : (badKey[path.split('.').pop()!] ?? 'badField') };

@@ -16,7 +16,10 @@ test('a file of any size is read once, in order, and its progress is reported', 
     const reported: number[] = [];
     assert.equal(await hash(fileOf(bytes), (n) => reported.push(n), never), hexOf(bytes), `${size} bytes`);
     assert.equal(reported.at(-1), size);
-    assert.deepEqual(reported, [...reported].sort((a, b) => a - b));
+    assert.deepEqual(
+      reported,
+      [...reported].sort((a, b) => a - b),
+    );
   }
 });
 
@@ -27,13 +30,21 @@ test('a file that is certainly not audio is reported, and not read further', asy
     ['image/jpeg', [0xff, 0xd8, 0xff, 0xe0]],
   ];
   for (const [detected, head] of wrong)
-    await assert.rejects(hash(fileOf(new Uint8Array(head)), () => assert.fail('read'), never), (e: unknown) => {
-      assert.ok(e instanceof ProblemError);
-      assert.deepEqual([e.problem.code, e.problem.details], ['registration.invalid_audio_format', { detected }]);
-      return true;
-    });
+    await assert.rejects(
+      hash(fileOf(new Uint8Array(head)), () => assert.fail('read'), never),
+      (e: unknown) => {
+        assert.ok(e instanceof ProblemError);
+        assert.deepEqual([e.problem.code, e.problem.details], ['registration.invalid_audio_format', { detected }]);
+        return true;
+      },
+    );
   // MP3 frames, and padding before them, count as audio.
-  for (const head of [[0xff, 0xfb, 0x90, 0], [0, 0, 0, 0], [0x49, 0x44, 0x33, 4]]) await hash(fileOf(new Uint8Array(head)), () => {}, never);
+  for (const head of [
+    [0xff, 0xfb, 0x90, 0],
+    [0, 0, 0, 0],
+    [0x49, 0x44, 0x33, 4],
+  ])
+    await hash(fileOf(new Uint8Array(head)), () => {}, never);
 });
 
 /** A file that is readable up to a position. */
@@ -45,14 +56,21 @@ class Broken extends File {
 }
 
 test('a file that was changed or deleted since it was chosen is reported as unreadable', async () => {
-  const unreadable = (e: unknown) => e instanceof ProblemError && e.problem.code === 'widget.upload_error' && e.problem.details?.['reason'] === 'unreadable';
-  await assert.rejects(hash(new Broken([new Uint8Array(9)], 'a.wav'), () => {}, never), unreadable);
+  const unreadable = (e: unknown) =>
+    e instanceof ProblemError && e.problem.code === 'widget.upload_error' && e.problem.details?.['reason'] === 'unreadable';
+  await assert.rejects(
+    hash(new Broken([new Uint8Array(9)], 'a.wav'), () => {}, never),
+    unreadable,
+  );
   class Shorter extends File {
     override get size() {
       return super.size + 1;
     }
   }
-  await assert.rejects(hash(new Shorter([new Uint8Array(9)], 'a.wav'), () => {}, never), unreadable);
+  await assert.rejects(
+    hash(new Shorter([new Uint8Array(9)], 'a.wav'), () => {}, never),
+    unreadable,
+  );
 });
 
 test('an aborted reading ends with the reason, at the next piece', async () => {
@@ -75,7 +93,9 @@ function held(w: World): () => void {
   const there = w.fetchPart;
   let go = () => {};
   const gate = new Promise<void>((resolve) => (go = resolve));
-  w.fetchPart = (async () => ({ hash: async (...a: Parameters<typeof hash>) => (await gate, (await there('hash', '')).hash(...a)) })) as typeof there;
+  w.fetchPart = (async () => ({
+    hash: async (...a: Parameters<typeof hash>) => (await gate, (await there('hash', '')).hash(...a)),
+  })) as typeof there;
   return () => go();
 }
 

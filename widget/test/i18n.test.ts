@@ -56,7 +56,13 @@ test('plural texts have every form that their language uses', () => {
 });
 
 test('languages: region dropped, unknown is English, direction', () => {
-  for (const [tag, lang] of [['fr-CH', 'fr'], ['PT_br', 'pt'], ['sv', 'en'], ['', 'en'], ['constructor', 'en']] as const)
+  for (const [tag, lang] of [
+    ['fr-CH', 'fr'],
+    ['PT_br', 'pt'],
+    ['sv', 'en'],
+    ['', 'en'],
+    ['constructor', 'en'],
+  ] as const)
     assert.equal(languageOf(tag), lang);
   assert.equal(texts('ar-EG').dir, 'rtl');
   assert.equal(texts('ar').facing('ltr').dir, 'ltr');
@@ -126,7 +132,13 @@ test('numbers have the same digits as registration numbers, in every region', ()
 test('a time has its zone, and the same digits as the numbers next to it', () => {
   const at = Date.UTC(2026, 10, 28, 12, 59);
   for (const [lang] of all)
-    for (const said of [date(texts(lang), at), time(texts(lang), at), texts(lang).number(1234), texts(lang).size(5_000_000), date(texts(`${lang}-u-nu-arab`), at)]) {
+    for (const said of [
+      date(texts(lang), at),
+      time(texts(lang), at),
+      texts(lang).number(1234),
+      texts(lang).size(5_000_000),
+      date(texts(`${lang}-u-nu-arab`), at),
+    ]) {
       assert.doesNotMatch(said, /[\u0660-\u0669\u06f0-\u06f9\u0966-\u096f]/, `${lang}: ${said}`);
     }
   const zone = new Intl.DateTimeFormat('en', { timeZoneName: 'short' }).formatToParts(at).find((p) => p.type === 'timeZoneName')!.value;

@@ -122,7 +122,10 @@ test('two elements fetch once, and a third has the texts at once', async () => {
   await turn();
   const third = p.another();
   third.set('ja-JP', p.ats);
-  assert.deepEqual([p.language, other, third].map((s) => s.texts.lang), ['ja', 'ja', 'ja']);
+  assert.deepEqual(
+    [p.language, other, third].map((s) => s.texts.lang),
+    ['ja', 'ja', 'ja'],
+  );
   assert.equal(p.asked.length, 1);
 });
 

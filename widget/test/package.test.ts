@@ -6,12 +6,23 @@ import * as exported from '../src/define.js';
 import { version } from '../src/define.js';
 
 interface Manifest {
-  modules: { declarations: { attributes: { name: string }[]; events: { name: string }[]; cssProperties: { name: string }[]; cssParts: { name: string }[] }[] }[];
+  modules: {
+    declarations: {
+      attributes: { name: string }[];
+      events: { name: string }[];
+      cssProperties: { name: string }[];
+      cssParts: { name: string }[];
+    }[];
+  }[];
 }
 const manifest = (JSON.parse(readFileSync('types/custom-elements.json', 'utf8')) as Manifest).modules[0]!.declarations[0]!;
 const names = (list: { name: string }[]) => list.map((x) => x.name).sort();
 const source = (file: string) => readFileSync(`src/${file}`, 'utf8');
-const drawn = ['element.ts', 'controller.ts', ...['screens', 'works'].flatMap((dir) => readdirSync(`src/${dir}`).map((f) => `${dir}/${f}`))];
+const drawn = [
+  'element.ts',
+  'controller.ts',
+  ...['screens', 'works'].flatMap((dir) => readdirSync(`src/${dir}`).map((f) => `${dir}/${f}`)),
+];
 const found = (text: string, re: RegExp) => [...new Set([...text.matchAll(re)].map((m) => m[1]!))].sort();
 
 test('importing without a DOM defines nothing and does not throw', () => {

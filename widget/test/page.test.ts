@@ -23,14 +23,17 @@ class DocumentedPage {
       const action = token.split(' ')[0];
       const reads = method === 'GET';
       if (reads && user) return undefined;
-      const wanted = path.includes('/versions/') || path.includes('/access/') ? ['update_version', ...(reads ? ['access'] : [])] : ['register'];
+      const wanted =
+        path.includes('/versions/') || path.includes('/access/') ? ['update_version', ...(reads ? ['access'] : [])] : ['register'];
       return wanted.includes(action!) ? undefined : { status: 401, code: 'session.invalid_token', details: { reason: 'action' } };
     };
     this.w.flow.tokens.set('register 0');
     this.w.onTokenExpired = () => {
       const { pendingAction } = this.w.events.at(-1)![1];
       this.asked.push(pendingAction);
-      this.mint(pendingAction === 'download' ? 'access' : pendingAction === 'submit' && this.mode === 'update' ? 'update_version' : 'register');
+      this.mint(
+        pendingAction === 'download' ? 'access' : pendingAction === 'submit' && this.mode === 'update' ? 'update_version' : 'register',
+      );
     };
   }
 
@@ -61,7 +64,8 @@ for (const user of ['ada', ''])
           assert.deepEqual(p.asked, [], `${mode}: the page is not asked for the token that it will give`);
         }
       p.switchMode('update');
-      if (user) await w.until(() => w.state.step === 'works' && !w.state.opening && (w.flow.library as unknown as { total?: number }).total === 1);
+      if (user)
+        await w.until(() => w.state.step === 'works' && !w.state.opening && (w.flow.library as unknown as { total?: number }).total === 1);
       else {
         w.flow.dispatch({ type: 'draft', path: 'access_code', draft: { code } });
         w.flow.open();

@@ -45,7 +45,11 @@ for (const [mode, calls] of [
             : code === 'registration.audio_too_large'
               ? { size_bytes: 2_000_000, max_bytes: 1_000_000 }
               : undefined;
-        const w = await met(mode, at, Array.from({ length: status === 429 ? 3 : 1 }, () => ({ status: status || 500, code, details })));
+        const w = await met(
+          mode,
+          at,
+          Array.from({ length: status === 429 ? 3 : 1 }, () => ({ status: status || 500, code, details })),
+        );
         const where = `${code} at ${at} of ${mode}`;
         const emitted = w.events.filter(([n]) => /failed|error/.test(n));
         const asked = w.events.filter(([n]) => n === 'allfeat:token-expired').length;
@@ -138,7 +142,10 @@ test('a wait that the server asks for is counted down on the screen, and no othe
   };
   w.flow.submit();
   await w.review();
-  assert.deepEqual(seen.filter((s) => s !== ' 0/0'), ['limited 3/3', 'limited 2/3', 'limited 1/3', 'retry 0/0']);
+  assert.deepEqual(
+    seen.filter((s) => s !== ' 0/0'),
+    ['limited 3/3', 'limited 2/3', 'limited 1/3', 'retry 0/0'],
+  );
 });
 
 test('a long wait is reported at once, with its end; a quota with the day of its reset', async () => {

@@ -222,7 +222,10 @@ test('another job is started if an upload URL cannot be renewed', async () => {
 
 test('a renewal that fails for another reason is reported, and Retry continues with the upload', async () => {
   const w = new World();
-  w.faults.put = [{ status: 410, body: '' }, { status: 410, body: '' }];
+  w.faults.put = [
+    { status: 410, body: '' },
+    { status: 410, body: '' },
+  ];
   w.faults.upload = [refused(503, 'common.service_unavailable')];
   w.flow.submit();
   await w.screen('FAILED');
@@ -380,15 +383,26 @@ test('polling asks every 3 s for 120 s', async () => {
 });
 
 test('a status that says that it has ended, but not how: asked once more, then reported as what it is', async () => {
-  for (const [field, result] of [['result', null], ['tx_hash', { success: true, ats_id: 42 }]] as const) {
+  for (const [field, result] of [
+    ['result', null],
+    ['tx_hash', { success: true, ats_id: 42 }],
+  ] as const) {
     const w = await priced();
     w.onSocket = (s) => s.drop();
     const body = JSON.stringify({ is_complete: true, current_step: 'completed', progress: 100, result });
-    w.faults.status = [{ status: 200, body }, { status: 200, body }];
+    w.faults.status = [
+      { status: 200, body },
+      { status: 200, body },
+    ];
     const began = w.time;
     w.flow.confirm();
     await w.screen('FAILED');
-    assert.deepEqual(w.events.at(-1)![1], { code: 'widget.malformed_response', message: 'Server returned an unexpected response.', requestId: null, details: { field } });
+    assert.deepEqual(w.events.at(-1)![1], {
+      code: 'widget.malformed_response',
+      message: 'Server returned an unexpected response.',
+      requestId: null,
+      details: { field },
+    });
     assert.equal(w.time - began, 3000);
     w.flow.retry();
     await w.screen('COMPLETE');
@@ -426,7 +440,12 @@ test('an error frame ends the transaction; the access code is not lost', async (
 });
 
 test('unreadable frames lead to polling, not to an endless wait', async () => {
-  for (const frame of ['<html>', '{"type":"update","step":"completed","progress":100}', '[]', '{"type":"update","step":"completed","details":{"ats_id":"x"}}']) {
+  for (const frame of [
+    '<html>',
+    '{"type":"update","step":"completed","progress":100}',
+    '[]',
+    '{"type":"update","step":"completed","details":{"ats_id":"x"}}',
+  ]) {
     const w = await priced();
     w.onSocket = (s) => s.send(frame);
     w.flow.confirm();
@@ -508,7 +527,10 @@ test('a job continues with the token that started it, whatever the page gives me
   await w.until(() => w.asked.length === 4 && w.state.phase === 'review');
   w.flow.confirm();
   await w.screen('COMPLETE');
-  assert.deepEqual(w.asked.filter((a) => /^(init|prepare|confirm):/.test(a)), ['init:t1', 'prepare:t1', 'prepare:t1', 'confirm:t1']);
+  assert.deepEqual(
+    w.asked.filter((a) => /^(init|prepare|confirm):/.test(a)),
+    ['init:t1', 'prepare:t1', 'prepare:t1', 'confirm:t1'],
+  );
 });
 
 test('reset, another mode, another user and removal during an upload: it stops, and nothing is ordered or reported afterwards', async () => {

@@ -20,7 +20,7 @@ for (const at of ['init', 'prepare', 'confirm'] as const) {
       else answerAfter(w, wait, 't2');
       const end = async () => {
         await w.until(() => w.state.phase === 'review' || w.state.screen === 'FAILED');
-        if (w.state.screen !== 'FAILED' && at === 'confirm') w.dead.add('t1'), w.flow.confirm();
+        if (w.state.screen !== 'FAILED' && at === 'confirm') (w.dead.add('t1'), w.flow.confirm());
         await w.until(() => ['COMPLETE', 'FAILED'].includes(w.state.screen) || (at !== 'confirm' && w.state.phase === 'review'));
       };
       if (at === 'init') w.dead.add('t1');

@@ -43,14 +43,30 @@ for (const [what, atsUrl, base] of [
 
 test('absolute addresses are used unchanged', async () => {
   const { polls, sockets } = await follow({
-    atsUrl: 'https://ats.example', wsUrl: 'wss://other.example/ws', statusUrl: 'https://other.example/s', onSocket: dropped, result: { success: false },
+    atsUrl: 'https://ats.example',
+    wsUrl: 'wss://other.example/ws',
+    statusUrl: 'https://other.example/s',
+    onSocket: dropped,
+    result: { success: false },
   });
   assert.deepEqual([...sockets, ...polls], ['wss://other.example/ws', 'https://other.example/s']);
 });
 
 for (const [what, result] of [
-  ['a text, with the other members next to it', { success: false, error: 'The registration did not go through.', error_code: 'transaction.failed', error_details: { reason: 'nonce' }, request_id: 'req_1' }],
-  ['one object', { success: false, error: { code: 'transaction.failed', message: 'm', details: { reason: 'nonce' }, request_id: 'req_1' } }],
+  [
+    'a text, with the other members next to it',
+    {
+      success: false,
+      error: 'The registration did not go through.',
+      error_code: 'transaction.failed',
+      error_details: { reason: 'nonce' },
+      request_id: 'req_1',
+    },
+  ],
+  [
+    'one object',
+    { success: false, error: { code: 'transaction.failed', message: 'm', details: { reason: 'nonce' }, request_id: 'req_1' } },
+  ],
 ] as const)
   test(`a failure that polling finds: ${what}`, async () => {
     const { end } = await follow({ ...paths, atsUrl: 'https://ats.example', onSocket: dropped, result });
@@ -67,7 +83,9 @@ test('a failure that is only a text is reported', async () => {
 for (const code of ['transaction.not_found', 'transaction.store_unavailable', 'common.rate_limited', 'common.service_unavailable'])
   test(`an error frame with ${code} is about the socket: the status is asked`, async () => {
     const { end, polls } = await follow({
-      ...paths, atsUrl: 'https://ats.example', result: { success: false, error: 'nonce' },
+      ...paths,
+      atsUrl: 'https://ats.example',
+      result: { success: false, error: 'nonce' },
       onSocket: (s) => s.send({ type: 'error', error: { code, message: 'm', request_id: 'req_1' } }),
     });
     assert.equal(polls.length, 1);

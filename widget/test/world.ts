@@ -16,8 +16,23 @@ import * as works from '../src/works/works.js';
 // As when rest.ts is loaded.
 Object.assign(en, rest, restVerify);
 
-export type Fault = { status: number; code?: string; details?: unknown; headers?: Record<string, string>; body?: string } | 'drop' | undefined;
-export type Kind = 'works' | 'versions' | 'creators' | 'certificate' | 'audio' | 'stats' | 'work' | 'init' | 'init-upload' | 'upload' | 'put' | 'prepare' | 'confirm' | 'status';
+export type Fault =
+  { status: number; code?: string; details?: unknown; headers?: Record<string, string>; body?: string } | 'drop' | undefined;
+export type Kind =
+  | 'works'
+  | 'versions'
+  | 'creators'
+  | 'certificate'
+  | 'audio'
+  | 'stats'
+  | 'work'
+  | 'init'
+  | 'init-upload'
+  | 'upload'
+  | 'put'
+  | 'prepare'
+  | 'confirm'
+  | 'status';
 
 export const code = 'atc_' + 'c0de'.repeat(16);
 
@@ -102,25 +117,26 @@ export class World {
       page: this.page,
     });
     this.flow.tokens.set('t1');
-    if (mode !== 'register') this.flow.switch(mode), this.flow.tokens.set('t1');
-    else this.flow.dispatch({
-      type: 'draft',
-      path: '',
-      draft: {
-        file: new File([new Uint8Array(1000)], 'song.wav'),
-        title: ' Blue Morning ',
-        creators: [
-          {
-            id: 0,
-            fullName: 'Ada',
-            email: 'ada@example.org',
-            roles: { author: true, composer: false, arranger: false, adapter: false },
-            ipi: '',
-            isni: '0000 0001 2345 678x',
-          },
-        ],
-      },
-    });
+    if (mode !== 'register') (this.flow.switch(mode), this.flow.tokens.set('t1'));
+    else
+      this.flow.dispatch({
+        type: 'draft',
+        path: '',
+        draft: {
+          file: new File([new Uint8Array(1000)], 'song.wav'),
+          title: ' Blue Morning ',
+          creators: [
+            {
+              id: 0,
+              fullName: 'Ada',
+              email: 'ada@example.org',
+              roles: { author: true, composer: false, arranger: false, adapter: false },
+              ipi: '',
+              isni: '0000 0001 2345 678x',
+            },
+          ],
+        },
+      });
   }
 
   get state() {
@@ -190,7 +206,8 @@ export class World {
       this.routes.push(`${init.method} ${path}`);
       this.bodies.push(JSON.parse(String(init.body ?? '{}')) as Record<string, unknown>);
       if (path.includes('/access/') && !this.codes.has(path.split('/')[3]!)) return respond({ status: 404, code: 'access_code.not_found' });
-      if (headers['X-Site-Key'] !== 'cpk_x' || headers['Accept-Language'] !== 'fr' || headers['Content-Type'] !== 'application/json') throw new Error('headers');
+      if (headers['X-Site-Key'] !== 'cpk_x' || headers['Accept-Language'] !== 'fr' || headers['Content-Type'] !== 'application/json')
+        throw new Error('headers');
       if (!this.connected) throw new TypeError('offline');
       const fault = this.#fault(kind);
       if (fault === 'drop') {
@@ -246,7 +263,15 @@ export class World {
   /** Allows downloads, which a link starts. */
   async saving(act: () => Promise<void>): Promise<void> {
     const saved = this.saved;
-    Object.assign(globalThis, { document: { createElement: () => ({ click() { saved.push((this as unknown as { href: string }).href); } }) } });
+    Object.assign(globalThis, {
+      document: {
+        createElement: () => ({
+          click() {
+            saved.push((this as unknown as { href: string }).href);
+          },
+        }),
+      },
+    });
     try {
       await act();
     } finally {
@@ -285,7 +310,11 @@ export class World {
         const w = this.library.find((x) => x.ats_id === number)!;
         return {
           ats_id: number,
-          versions: Array.from({ length: w.versions }, (_, i) => ({ version: i + 1, registered_at: '2026-01-01T00:00:00Z', asset_filename: `take${i + 1}.wav` })),
+          versions: Array.from({ length: w.versions }, (_, i) => ({
+            version: i + 1,
+            registered_at: '2026-01-01T00:00:00Z',
+            asset_filename: `take${i + 1}.wav`,
+          })),
         };
       }
       case 'creators':

@@ -27,7 +27,9 @@ export async function limitsOf(o: { atsUrl: string; siteKey: string; network: st
 
 export const limitsFrom = (stats: { max_audio_size_bytes?: unknown; supported_formats?: unknown }): Limits => ({
   maxBytes: Number(stats.max_audio_size_bytes) || 0,
-  formats: Array.isArray(stats.supported_formats) ? [...new Set(stats.supported_formats.filter((f) => typeof f === 'string').map(short))] : [],
+  formats: Array.isArray(stats.supported_formats)
+    ? [...new Set(stats.supported_formats.filter((f) => typeof f === 'string').map(short))]
+    : [],
 });
 
 /** The smallest of the limits that are set; 0 when none is set. */

@@ -31,7 +31,8 @@ const record = (v: unknown): Record<string, unknown> | undefined =>
   typeof v === 'object' && v !== null && !Array.isArray(v) ? (v as Record<string, unknown>) : undefined;
 
 /** The page and its server do not match. Only the site's owner can fix that; a new session cannot. */
-export const isSetup = (code: string, reason: unknown): boolean => code === 'session.invalid_token' && (reason === 'network' || reason === 'key');
+export const isSetup = (code: string, reason: unknown): boolean =>
+  code === 'session.invalid_token' && (reason === 'network' || reason === 'key');
 
 /** Reads the error object of an envelope or of a tracking frame. Undefined when it is not one. */
 export function problemFrom(error: unknown): ProblemError | undefined {
@@ -79,7 +80,5 @@ export function englishMessage(p: Problem): string {
   const { size_bytes: size, max_bytes: max } = p.details ?? {};
   const known = (v: unknown): v is number => typeof v === 'number' && v >= 0;
   const [s, m] = megabytes(known(size) ? size : 0, known(max) ? max : 0);
-  return errorMessages[p.code]
-    .replace('{size_mb}', known(size) ? String(s) : '?')
-    .replace('{max_mb}', known(max) ? String(m) : '?');
+  return errorMessages[p.code].replace('{size_mb}', known(size) ? String(s) : '?').replace('{max_mb}', known(max) ? String(m) : '?');
 }

@@ -56,7 +56,12 @@ const failure = (r: Json): TransactionFailed =>
   );
 
 /** Error frames about the socket, not about the end of the transaction: the status has the answer. */
-const elsewhere = new Set<unknown>(['transaction.not_found', 'transaction.store_unavailable', 'common.rate_limited', 'common.service_unavailable']);
+const elsewhere = new Set<unknown>([
+  'transaction.not_found',
+  'transaction.store_unavailable',
+  'common.rate_limited',
+  'common.service_unavailable',
+]);
 
 function result(details: unknown): Result {
   const d = expect(details, { tx_hash: 'string', block_number: 'number' });

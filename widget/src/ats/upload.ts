@@ -42,10 +42,10 @@ export async function upload(api: Api, o: UploadOptions): Promise<void> {
 
     // Stores with the S3 protocol send only the status.
     const refusal =
-      problemOfBody(answer.body) ?? (answer.status === 507 ? new ProblemError('common.service_unavailable', { reason: 'storage_full' }) : undefined);
+      problemOfBody(answer.body) ??
+      (answer.status === 507 ? new ProblemError('common.service_unavailable', { reason: 'storage_full' }) : undefined);
     const kind = refusal && classOf(refusal.problem.code);
-    if (answer.status === 413 && kind !== 'inline')
-      throw new ProblemError('registration.audio_too_large', { size_bytes: o.file.size });
+    if (answer.status === 413 && kind !== 'inline') throw new ProblemError('registration.audio_too_large', { size_bytes: o.file.size });
     if (refusal && (kind === 'inline' || kind === 'disabled')) throw refusal;
 
     if ((answer.status === 403 || answer.status === 410) && renewed++ < renewals) {

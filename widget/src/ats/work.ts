@@ -62,7 +62,13 @@ const same: readonly ((a: Creator, b: Creator) => boolean)[] = [
   (a, b) => fold(a.email) === fold(b.email),
 ];
 const key = (c: Creator) =>
-  JSON.stringify([c.fullName.trim(), c.email.trim(), roles.map((r) => c.roles[r]), c.ipi.replace(/\D/g, ''), c.isni.replace(/[\s.-]/g, '').toUpperCase()]);
+  JSON.stringify([
+    c.fullName.trim(),
+    c.email.trim(),
+    roles.map((r) => c.roles[r]),
+    c.ipi.replace(/\D/g, ''),
+    c.isni.replace(/[\s.-]/g, '').toUpperCase(),
+  ]);
 
 /**
  * The change of each creator; removed creators are last. Two entries are the same creator if they have the same name, or else the same
@@ -83,6 +89,9 @@ export function changes(before: readonly Creator[], after: readonly Creator[]): 
 
 /** The earlier entry of a creator: the one with the same name, or else the same email. */
 export const before = (list: readonly Creator[], c: Creator): Creator | undefined =>
-  same.slice(1).map((alike) => list.find((b) => alike(b, c))).find(Boolean);
+  same
+    .slice(1)
+    .map((alike) => list.find((b) => alike(b, c)))
+    .find(Boolean);
 
 export const unchanged = (before: readonly Creator[], after: readonly Creator[]): boolean => changes(before, after).every(([, c]) => !c);

@@ -24,7 +24,10 @@ function checkText(text: string, max: number): FieldProblem | undefined {
 /**
  * Says which character of a text is wrong, and shows its place. Combining marks and private-use characters are visible, the others are not.
  */
-export const flawed = (text: string, { flaw, char, at }: { readonly flaw: Flaw; readonly char: string; readonly at: number }): FieldProblem => ({
+export const flawed = (
+  text: string,
+  { flaw, char, at }: { readonly flaw: Flaw; readonly char: string; readonly at: number },
+): FieldProblem => ({
   key: flaw === 'combining_marks' || flaw === 'private_character' ? 'oddChar' : 'badChar',
   // Isolated: a text in another direction does not turn the sentence around. The number of a character shows what the server says of
   // another text.
@@ -51,7 +54,8 @@ export function checkFile(file: File, maxBytes: number): FieldProblem | undefine
 }
 
 /** One @ with something visible on each side, and no white space. */
-const isEmail = (text: string): boolean => /^[^\s\x85@]+@[^\s\x85@]+$/.test(text) && !text.split('@').some((side) => blank(side) || flawOf(side));
+const isEmail = (text: string): boolean =>
+  /^[^\s\x85@]+@[^\s\x85@]+$/.test(text) && !text.split('@').some((side) => blank(side) || flawOf(side));
 
 export function checkCreators(creators: readonly Creator[]): FieldProblems {
   const found: Record<string, FieldProblem> = {};

@@ -11,7 +11,6 @@ import { en } from '../i18n/catalogues.js';
 import type { Hash } from '../parts/contract.js';
 import { kindOf } from '../file/kinds.js';
 
-
 /** Bytes of a piece: in a worker, and in a page, which must answer its user in between (about 10 ms on a phone). */
 const pieces = { worker: 1 << 20, page: 256 << 10 };
 
@@ -77,9 +76,12 @@ interface Policy {
 }
 let policy: Policy | undefined;
 try {
-  policy = (globalThis as { trustedTypes?: { createPolicy(name: string, rules: Policy): Policy } }).trustedTypes?.createPolicy('ats-widget', {
-    createScriptURL: (url) => url,
-  });
+  policy = (globalThis as { trustedTypes?: { createPolicy(name: string, rules: Policy): Policy } }).trustedTypes?.createPolicy(
+    'ats-widget',
+    {
+      createScriptURL: (url) => url,
+    },
+  );
 } catch {
   // The page's policy lists its policies by name, and this one is missing.
 }

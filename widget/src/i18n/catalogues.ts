@@ -17,7 +17,11 @@ const timeout = 30_000;
 const fetched = new Map<string, Catalogue | Promise<Catalogue | undefined>>();
 
 /** The catalogue of a language; immediate if it was fetched before. Undefined, never a rejection, when it is unavailable. */
-export function catalogueOf(env: Pick<Env, 'fetch'>, atsUrl: string, language: string): Catalogue | Promise<Catalogue | undefined> | undefined {
+export function catalogueOf(
+  env: Pick<Env, 'fetch'>,
+  atsUrl: string,
+  language: string,
+): Catalogue | Promise<Catalogue | undefined> | undefined {
   if (language === 'en') return en;
   // A relative address would ask the server of the page.
   if (!/^https?:/i.test(atsUrl)) return undefined;

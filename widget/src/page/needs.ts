@@ -13,7 +13,13 @@ export interface Need {
 export const needs: readonly Need[] = [
   { name: 'Document.adoptedStyleSheets', chrome: 73, firefox: 101, safari: 16.4, has: () => 'adoptedStyleSheets' in Document.prototype },
   { name: 'Array.prototype.findLastIndex', chrome: 97, firefox: 104, safari: 15.4, has: () => 'findLastIndex' in Array.prototype },
-  { name: 'AbortSignal.prototype.throwIfAborted', chrome: 100, firefox: 97, safari: 15.4, has: () => 'throwIfAborted' in AbortSignal.prototype },
+  {
+    name: 'AbortSignal.prototype.throwIfAborted',
+    chrome: 100,
+    firefox: 97,
+    safari: 15.4,
+    has: () => 'throwIfAborted' in AbortSignal.prototype,
+  },
 ];
 
 /** The oldest versions that have all features; Edge has the same number as Chrome. */

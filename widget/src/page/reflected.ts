@@ -15,7 +15,10 @@ export const reflected = {
 export const purposeOf = (mode: string): Mode => (mode === 'update' || mode === 'download' ? mode : 'register');
 
 /** The attributes as one text: it changes when an attribute changes. */
-export const attributesOf = (el: AtsWidget): string => Object.values(reflected).map((name) => el.getAttribute(name)).join('\n');
+export const attributesOf = (el: AtsWidget): string =>
+  Object.values(reflected)
+    .map((name) => el.getAttribute(name))
+    .join('\n');
 
 /** The storage key of a tab; another end-user has another key. */
 export const memoryOf = (el: AtsWidget): string => [el.atsUrl, el.siteKey, el.network, el.id, el.externalUserId].join(' ');

@@ -15,9 +15,11 @@ export const card = (network: string, s: State, texts: Texts, screen: unknown, s
       data-ats="card"
       data-screen=${s.screen}
     >
-      ${network === 'mainnet'
-        ? nothing
-        : html`<p class="ribbon" part="test-network" data-ats="test-network"><b>${texts.t('testNet')}</b> ${texts.t('testText')}</p>`}
+      ${
+        network === 'mainnet'
+          ? nothing
+          : html`<p class="ribbon" part="test-network" data-ats="test-network"><b>${texts.t('testNet')}</b> ${texts.t('testText')}</p>`
+      }
       <div class="body">${s.problem || s.mode === 'download' ? nothing : path(s, texts)} ${screen}</div>
       <p class="hide" role="status" data-ats="live">${said}</p>
     </div>
@@ -25,7 +27,12 @@ export const card = (network: string, s: State, texts: Texts, screen: unknown, s
 
 function path({ screen, step, phase, stays }: State, { t }: Texts) {
   // Before the price was requested, the current step is the one that leads to the price.
-  const third = screen === 'UPLOAD' && !stays ? 'stepUpload' : screen === 'UPLOAD' || (screen === 'CONFIRMING' && phase === 'preparing') ? 'stepCheck' : 'stepPrice';
+  const third =
+    screen === 'UPLOAD' && !stays
+      ? 'stepUpload'
+      : screen === 'UPLOAD' || (screen === 'CONFIRMING' && phase === 'preparing')
+        ? 'stepCheck'
+        : 'stepPrice';
   const names = [t('stepSong'), t('creators'), t(third), t('stepProof')];
   const at = screen === 'FORM' ? (step === 'creators' ? 1 : 0) : screen === 'UPLOAD' || screen === 'CONFIRMING' ? 2 : 3;
   return html`<ol class="path" part="path">

@@ -32,9 +32,11 @@ function creators(v: View) {
         <p class="small" id="why-email" data-ats="why-email">${t('emailWhy')}</p>
       </div>
       ${s.creators.map((c, i) => creator(v, c, i))}
-      ${s.creators.length < maxCreators
-        ? html`<button type="button" data-ats="add-creator" @click=${v.act.addCreator}>+ ${t('add')}</button>`
-        : html`<p class="small" data-ats="most-creators">${t('mostCreators', { max: maxCreators })}</p>`}
+      ${
+        s.creators.length < maxCreators
+          ? html`<button type="button" data-ats="add-creator" @click=${v.act.addCreator}>+ ${t('add')}</button>`
+          : html`<p class="small" data-ats="most-creators">${t('mostCreators', { max: maxCreators })}</p>`
+      }
       <div class="acts">
         <button class="main" part="button" data-ats="submit">${t('submit')}</button>
         <button type="button" class="plain" data-ats="back" @click=${() => flow.dispatch({ type: 'step', step: 'song' })}>
@@ -56,7 +58,11 @@ function creator(v: View, c: Creator, i: number) {
       path: path(field),
       draft: { creators: withCreator(now(), { ...(now().find(({ id }) => id === c.id) ?? c), ...change }) },
     });
-  const input = (field: 'fullName' | 'email' | 'ipi' | 'isni', label: string, more: { type?: string; complete?: string; keys?: string }) => html`
+  const input = (
+    field: 'fullName' | 'email' | 'ipi' | 'isni',
+    label: string,
+    more: { type?: string; complete?: string; keys?: string },
+  ) => html`
     <div class="stack tight">
       <label for=${path(field)}>${label}</label>
       <input
@@ -80,8 +86,9 @@ function creator(v: View, c: Creator, i: number) {
       <legend class="hide">${t('creator', { n: i + 1 })}</legend>
       <div class="top">
         <strong aria-hidden="true" id=${path('name')}>${t('creator', { n: i + 1 })}</strong>
-        ${v.state.creators.length > 1
-          ? html`<button
+        ${
+          v.state.creators.length > 1
+            ? html`<button
               type="button"
               class="plain"
               data-ats=${`remove-creator-${i}`}
@@ -91,7 +98,8 @@ function creator(v: View, c: Creator, i: number) {
             >
               ${t('remove')}
             </button>`
-          : nothing}
+            : nothing
+        }
       </div>
       ${input('fullName', t('name'), { complete: i ? 'off' : 'name' })}
       ${input('email', t('email'), { type: 'email', complete: i ? 'off' : 'email' })}

@@ -153,7 +153,8 @@ export class Works {
       try {
         body = await this.#flow.read(`/v1/works?${query}`, { total_count: 'number' }, signal);
         works = items(body, 'works');
-        const theirs = (w: Record<string, unknown>) => typeof w['external_user_ref'] === 'string' && w['external_user_ref'] !== this.#target.externalUserId;
+        const theirs = (w: Record<string, unknown>) =>
+          typeof w['external_user_ref'] === 'string' && w['external_user_ref'] !== this.#target.externalUserId;
         if (works.some(theirs)) throw new ProblemError('common.forbidden');
       } catch (e) {
         // A token fetched for the previous end-user may arrive late: the works that it opens are not shown to anyone else.
@@ -164,7 +165,8 @@ export class Works {
       }
       const entries = works.map((w, i): Entry => {
         const { id, ats_id: atsId, title, latest_version: version } = w;
-        if (typeof id !== 'string' || typeof atsId !== 'number' || typeof title !== 'string' || typeof version !== 'number') throw malformed(`works[${i}]`);
+        if (typeof id !== 'string' || typeof atsId !== 'number' || typeof title !== 'string' || typeof version !== 'number')
+          throw malformed(`works[${i}]`);
         return { id, atsId, title, version, at: Date.parse(text(w['latest_version_at'])) };
       });
       return [body, entries];
@@ -180,7 +182,8 @@ export class Works {
     const last = all.at(-1);
     if (!last) throw malformed('versions');
     const creators = await this.#creators(e, last.version, signal);
-    if (this.#flow.state.mode !== 'download') return { code: '', atsId: e.atsId, title: e.title, version: last.version, filename: last.filename, creators };
+    if (this.#flow.state.mode !== 'download')
+      return { code: '', atsId: e.atsId, title: e.title, version: last.version, filename: last.filename, creators };
     this.stop();
     this.versions = all;
     this.people.set(last.version, creators);
@@ -276,4 +279,6 @@ export class Works {
 
 /** Problems of one file, shown next to it: the rest of the screen keeps working. */
 const ofFile = ({ code }: Problem) =>
-  /^(work|common|registration)\./.test(code) && !/^(work\.not_found|common\.forbidden)$/.test(code) && /^(404|409|410|422)$/.test(String(errorTable[code].status));
+  /^(work|common|registration)\./.test(code) &&
+  !/^(work\.not_found|common\.forbidden)$/.test(code) &&
+  /^(404|409|410|422)$/.test(String(errorTable[code].status));

@@ -28,13 +28,17 @@ export function list(v: View, s: Works) {
       </div>
       ${first || none ? nothing : html`${search(v, s)} ${works(v, s)}`}
       ${first ? html`<progress aria-label=${t('opening')} data-ats="progress" part="progress"></progress>` : nothing} ${noticeOf(v)}
-      ${first || (!none && !s.list.length)
-        ? nothing
-        : html`<div class="acts">
-            ${none
-              ? html`<button type="button" data-ats="look" @click=${() => s.type('', true)}>${t('check')}</button>`
-              : html`<button class="main" part="button" data-ats="next">${t(download ? 'see' : 'next')}</button>`}
-          </div>`}
+      ${
+        first || (!none && !s.list.length)
+          ? nothing
+          : html`<div class="acts">
+            ${
+              none
+                ? html`<button type="button" data-ats="look" @click=${() => s.type('', true)}>${t('check')}</button>`
+                : html`<button class="main" part="button" data-ats="next">${t(download ? 'see' : 'next')}</button>`
+            }
+          </div>`
+      }
     </form>
   `;
 }
@@ -63,7 +67,8 @@ const search = (v: View, s: Works) => html`
   </div>
 `;
 
-const radio = (e: Event, w: Entry) => ((e.target as HTMLElement).getRootNode() as ShadowRoot).querySelector<HTMLElement>(`[data-ats="work-${w.atsId}"]`);
+const radio = (e: Event, w: Entry) =>
+  ((e.target as HTMLElement).getRootNode() as ShadowRoot).querySelector<HTMLElement>(`[data-ats="work-${w.atsId}"]`);
 
 function works(v: View, s: Works) {
   const t = v.texts.t;

@@ -48,14 +48,18 @@ export function accessCode(v: View) {
         <p class="small" id="code-hint">${t('codeHint')}</p>
         ${complaint(v, 'access_code')}
       </div>
-      ${s.opening
-        ? html`<progress aria-label=${t('opening')} data-ats="progress" part="progress"></progress>
+      ${
+        s.opening
+          ? html`<progress aria-label=${t('opening')} data-ats="progress" part="progress"></progress>
             ${noticeOf(v) === nothing ? html`<p class="soft">${t('opening')}</p>` : noticeOf(v)}`
-        : nothing}
+          : nothing
+      }
       <div class="acts">
-        ${s.opening
-          ? html`<button type="button" data-ats="cancel" @click=${() => flow.edit()}>${t('cancel')}</button>`
-          : html`<button class="main" part="button" data-ats="next">${t('find')}</button>`}
+        ${
+          s.opening
+            ? html`<button type="button" data-ats="cancel" @click=${() => flow.edit()}>${t('cancel')}</button>`
+            : html`<button class="main" part="button" data-ats="next">${t('find')}</button>`
+        }
       </div>
       <details>
         <summary data-ats="lost-code">${t('lostCode')}</summary>
@@ -90,12 +94,14 @@ export function registered(v: View) {
           <dt>${t('version')}</dt>
           <dd data-ats="work-version">${w.version}</dd>
         </div>
-        ${w.filename
-          ? html`<div class="wide">
+        ${
+          w.filename
+            ? html`<div class="wide">
               <dt>${t('keptFile')}</dt>
               <dd><bdi data-ats="work-file">${legible(w.filename)}</bdi></dd>
             </div>`
-          : nothing}
+            : nothing
+        }
       </dl>
       ${w.code ? certificate(v) : nothing} ${recording(v)}
       <div class="acts">

@@ -46,15 +46,20 @@ function version(v: View, s: Works, x: Version) {
       ${x.filename ? html`<p><bdi data-ats=${`file-${n}`}>${legible(x.filename)}</bdi></p>` : nothing}
       <details ?open=${n === s.versions.at(-1)?.version} @toggle=${(e: Event) => (e.target as HTMLDetailsElement).open && void s.show(n)}>
         <summary data-ats=${`creators-${n}`} aria-describedby=${`v-${n}`}>${t('creators')}</summary>
-        ${people
-          ? html`<ul class="people">
+        ${
+          people
+            ? html`<ul class="people">
               ${people.map(
                 (c) => html`<li data-ats=${`creator-${n}`}>
-                  <bdi>${legible(c.fullName)}</bdi>${' '}<span class="small">${list(v.texts, (Object.keys(c.roles) as Role[]).filter((r) => c.roles[r]).map((r) => t(r)))}</span>
+                  <bdi>${legible(c.fullName)}</bdi>${' '}<span class="small">${list(
+                    v.texts,
+                    (Object.keys(c.roles) as Role[]).filter((r) => c.roles[r]).map((r) => t(r)),
+                  )}</span>
                 </li>`,
               )}
             </ul>`
-          : html`<progress aria-label=${t('getting')} part="progress"></progress>`}
+            : html`<progress aria-label=${t('getting')} part="progress"></progress>`
+        }
       </details>
       <div class="acts">${button(v, s, n, 'audio')} ${button(v, s, n, 'certificate')}</div>
       ${message(v, s, n, 'audio')} ${message(v, s, n, 'certificate')}
