@@ -40,6 +40,7 @@ check: ## Check the format, run vet, and check that generated files are current
 	$(GO) -C tools/release vet ./...
 	$(GO) run ./fault/gen -check -root .
 	npm ci --no-audit --no-fund --loglevel=error
+	npm run --silent lint
 	$(GO) run ./widget/build -check
 	$(GO) run ./verify/build -check
 	$(GO) -C tools tool sqlc diff -f ../internal/store/sqlc.yaml

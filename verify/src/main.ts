@@ -382,7 +382,10 @@ addEventListener('drop', (e) => {
     if (entry?.isDirectory) folders.push(entry.name);
     else if (file) files.push(file);
   }
-  if (files.length + folders.length) return give(files, folders);
+  if (files.length + folders.length) {
+    give(files, folders);
+    return;
+  }
   notices = [{ text: 'notice_noFile' }, { text: 'notice_needed' }];
   show();
 });

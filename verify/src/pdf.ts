@@ -73,7 +73,7 @@ type Value = null | string | Ref | Value[] | Dict;
 
 const isDict = (v: Value | undefined): v is Dict => v instanceof Map;
 const list = (v: Value | undefined): Value[] => (Array.isArray(v) ? v : []);
-const dict = (v: Value | undefined): Dict => (isDict(v) ? v : new Map());
+const dict = (v: Value | undefined): Dict => (isDict(v) ? v : (new Map() as Dict));
 const isString = (v: Value | undefined): v is string => typeof v === 'string' && v[0] === '(';
 const whole = (s: string): number => (/^\d{1,10}$/.test(s) ? Number(s) : -1);
 /** A whole number that is not negative; -1 for anything else. */
@@ -300,7 +300,7 @@ class Pdf {
     const declared = value.get('Length');
     const length = number(v ? this.get(v, declared) : declared);
     if (length < 0 || length > this.file.length - s.at || value.has('F')) refuse('stream');
-    const data = this.file.subarray(s.at, s.at + length) as Bytes;
+    const data = this.file.subarray(s.at, s.at + length);
     s.at += length;
     if (s.peek() === 13) s.at++;
     if (s.peek() === 10) s.at++;

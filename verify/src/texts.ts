@@ -1,17 +1,20 @@
 /** The texts of the page in each of its languages, all of them inside the page. */
-import languages, { type Text } from 'locales:verify';
-import { Texts as Engine, baseOf } from '../../web/i18n/texts.js';
+import languages from 'locales:verify';
+import type words from '../../evidence/words.json';
+import type english from '../../web/i18n/locales/en.json';
+import { Texts as Engine, baseOf, type Catalogue } from '../../web/i18n/texts.js';
+
+type KeysOf<T> = T extends unknown ? keyof T : never;
 
 export { languages };
-export type Key = Text;
+/** The words of verdicts and checks are shared with the command: they are in its file. */
+export type Key = KeysOf<(typeof english)['verify' | 'firstVerify' | 'restVerify'] | typeof words>;
 export type Texts = Engine<Key>;
 
-const english = languages['en']!.texts;
+// The build checks that every language has every key.
+const catalogueOf = (lang: string) => languages[lang]!.texts as Catalogue<Key>;
 
-export function textsOf(lang: string): Texts {
-  const { dir, texts } = languages[lang]!;
-  return new Engine(lang, dir, texts, english);
-}
+export const textsOf = (lang: string): Texts => new Engine(lang, languages[lang]!.dir, catalogueOf(lang), catalogueOf('en'));
 
 /** The first language: the reader's most preferred one that the page has. */
 export const languageFor = (wanted: readonly string[]): string => wanted.map(baseOf).find((base) => Object.hasOwn(languages, base)) ?? 'en';

@@ -65,7 +65,7 @@ test('the versions that an old browser is told of have all needed features', () 
   // A misspelt need would be missing in every browser. (Node has no documents.)
   for (const { name } of needs.features.filter((f) => !f.name.startsWith('Element.')))
     assert.ok(
-      name.split('.').reduce((at, part) => at?.[part], globalThis as any),
+      name.split('.').reduce<unknown>((at, part) => (at as Record<string, unknown> | undefined)?.[part], globalThis),
       name,
     );
 });

@@ -65,7 +65,7 @@ function acts(all: readonly string[], i: number, base: string): boolean {
 }
 
 /** Calls back with each character and its flaw, until the callback says stop. */
-function read(text: string, each: (char: string, flaw: Flaw | undefined) => boolean | void): void {
+function read(text: string, each: (char: string, flaw: Flaw | undefined) => unknown): void {
   const all = [...text];
   let [base, marks, begun] = ['', 0, false];
   for (const [i, r] of all.entries()) {

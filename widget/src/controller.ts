@@ -2,10 +2,11 @@
 import { render } from 'lit/html.js';
 import { maxCreators, newCreator, type FieldProblems } from './form/draft.js';
 import { dropped, type Dropped } from './page/drop.js';
-import type { AtsWidget, Begun, WidgetState } from './element.js';
+import type { Begun, Host, Started, WidgetState } from './begun.js';
 import { browserEnv } from './page/browser.js';
 import { AtsEvent, type AtsEventDetails, type AtsEventName } from './events.js';
-import { draftOf, ordered, type Purpose, type Screen } from './machine.js';
+import { draftOf, ordered } from './machine.js';
+import type { Purpose, Screen } from './state.js';
 import { downloads } from './page/frame.js';
 import type { Texts } from './i18n/texts.js';
 import { smallest, unknown, type Limits } from './ats/limits.js';
@@ -34,8 +35,8 @@ const detachedFor = 5000;
 /** How long a screen waits, in ms, before it says that it is slow. */
 const longWait = 60_000;
 
-export class Controller {
-  readonly #el: AtsWidget;
+export class Controller implements Started {
+  readonly #el: Host;
   readonly #root: ShadowRoot;
   readonly #begun: Begun;
   readonly #flow: Flow;
@@ -61,7 +62,7 @@ export class Controller {
   /** The access code that the user has saved or copied. */
   #kept = '';
 
-  constructor(el: AtsWidget, root: ShadowRoot, begun: Begun) {
+  constructor(el: Host, root: ShadowRoot, begun: Begun) {
     this.#el = el;
     this.#root = root;
     this.#begun = begun;
@@ -389,10 +390,9 @@ export class Controller {
   }
 
   async #copy(text: string, from: HTMLElement): Promise<void> {
-    let done = false;
+    let done = true;
     try {
       await navigator.clipboard.writeText(text);
-      done = true;
     } catch {
       // The clipboard is not allowed here, or the page is not secure: use the older way.
       const area = document.createElement('textarea');
@@ -400,6 +400,7 @@ export class Controller {
       area.className = 'hide';
       this.#root.append(area);
       area.select();
+      // eslint-disable-next-line @typescript-eslint/no-deprecated -- it has no successor there
       done = document.execCommand('copy');
       area.remove();
       from.focus();

@@ -7,7 +7,8 @@ import { checkCreators, checkFile, checkSong, wireCreators } from './form/checks
 import type { FieldProblem, SavedDraft } from './form/draft.js';
 import type { Env } from './env.js';
 import type { AtsProblemDetail, Emit } from './events.js';
-import { ordered, reduce, type Action, type Purpose, type Quote, type Resume, type Stage, type State } from './machine.js';
+import { ordered, reduce, type Action } from './machine.js';
+import type { Purpose, Quote, Resume, Stage, State } from './state.js';
 import { initial } from './state.js';
 import { download, type Fetching } from './ats/download.js';
 import type { Key } from './i18n/texts.js';
@@ -329,7 +330,8 @@ export class Flow {
     if (from === 'open') return this.#open(signal);
     if (from === 'prepare') {
       try {
-        return await this.#price(signal);
+        await this.#price(signal);
+        return;
       } catch (e) {
         if (!isGone(e)) throw e;
         // The job has expired, and its upload with it. Nothing was ordered: start a new job.
@@ -366,10 +368,14 @@ export class Flow {
     if (this.state.own) {
       this.library ??= this.works.library(this, this.#hooks.env, this.#api.target, this.#hooks.page);
       const to = await this.library.open(signal);
-      return this.dispatch(typeof to === 'string' ? { type: 'looked', step: to } : { type: 'found', work: to });
+      this.dispatch(typeof to === 'string' ? { type: 'looked', step: to } : { type: 'found', work: to });
+      return;
     }
     const code = tidyCode(this.state.code);
-    if (!code) return this.dispatch({ type: 'looked', step: 'code' });
+    if (!code) {
+      this.dispatch({ type: 'looked', step: 'code' });
+      return;
+    }
     const body = await this.#api.call(
       'GET',
       `/v1/access/${code}/work`,
@@ -543,12 +549,16 @@ export class Flow {
     const accessCode = this.state.accessCode ?? result.accessCode;
     if (p.done) {
       // The page received the event before. Without the code there is nothing left to show.
-      if (accessCode) return this.dispatch({ type: 'completed', result });
+      if (accessCode) {
+        this.dispatch({ type: 'completed', result });
+        return;
+      }
       this.#hooks.remember(undefined);
       this.#pending = undefined;
       const mode = this.#hooks.mode();
       this.dispatch({ type: 'reset', mode, own: this.#own(mode) });
-      return this.browse();
+      this.browse();
+      return;
     }
     this.#hooks.remember(accessCode && accessCode !== this.#kept ? { ...p, done: true } : undefined);
     this.dispatch({ type: 'completed', result });

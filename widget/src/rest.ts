@@ -6,8 +6,3 @@ import { rest, restVerify } from '../../web/i18n/locales/en.json';
 Object.assign(en, rest, restVerify);
 
 export { Controller };
-
-/** The exports that the first file uses. */
-export interface Rest {
-  Controller: typeof Controller;
-}

@@ -1,7 +1,8 @@
 /** The steps of the flow, as the screens and the works use them. */
 import type { Shape, Shaped } from './ats/api.js';
 import type { Problem } from './ats/problem.js';
-import type { Action, Resume, State } from './machine.js';
+import type { Action } from './machine.js';
+import type { Resume, State } from './state.js';
 
 /** The steps that a screen may take. */
 export interface Steps {

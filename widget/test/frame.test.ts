@@ -22,7 +22,9 @@ function page(origin: string, ...frames: (string | null | undefined)[]): void {
   Object.assign(globalThis, { window: w });
 }
 
-afterEach(() => void delete (globalThis as { window?: unknown }).window);
+afterEach(() => {
+  delete (globalThis as { window?: unknown }).window;
+});
 
 test('a page outside a frame may download', () => {
   assert.equal(downloads(), 'yes', 'no page at all');

@@ -104,7 +104,7 @@ test('without uploads, the hash is sent with prepare, and no byte of the file wi
   w.hashOnly = true;
   const go = held(w);
   w.flow.submit();
-  await w.until(() => w.state.stays === true);
+  await w.until(() => w.state.stays);
   assert.equal(w.state.screen, 'UPLOAD');
   go();
   await w.review();
@@ -137,7 +137,7 @@ test('cancelling stops the reading; the next attempt starts again', async () => 
   w.onTokenExpired = (f) => f.tokens.set('t2');
   const go = held(w);
   w.flow.submit();
-  await w.until(() => w.state.stays === true);
+  await w.until(() => w.state.stays);
   w.flow.edit();
   go();
   assert.equal(w.state.screen, 'FORM');

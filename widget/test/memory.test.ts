@@ -1,7 +1,8 @@
 /** The data stored across a reload of the page, and the widget that finds it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { draftOf, reduce, type State } from '../src/machine.js';
+import { draftOf, reduce } from '../src/machine.js';
+import type { State } from '../src/state.js';
 import { initial } from '../src/state.js';
 import { recallDraft, recallTransaction, rememberDraft, rememberTransaction } from '../src/page/memory.js';
 import { claimKey } from '../src/page/place.js';

@@ -1,7 +1,7 @@
 /** The page of the public documentation: it changes the mode, fetches a token, and sets it; its handler knows two actions. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Purpose } from '../src/machine.js';
+import type { Purpose } from '../src/state.js';
 import { World, code } from './world.js';
 
 const actions = { register: 'register', update: 'update_version', download: 'access' } as const;
@@ -102,7 +102,10 @@ test('a page that gives no token after a change of mode is asked once, after 2 s
     w.library = [{ id: 'w1', ats_id: 42, title: 'Blue Morning', versions: 2 }];
     const began = w.time;
     let at = 0;
-    w.onTokenExpired = (f) => ((at = w.time), f.tokens.set('t2'));
+    w.onTokenExpired = (f) => {
+      at = w.time;
+      f.tokens.set('t2');
+    };
     w.flow.switch(mode);
     w.flow.browse();
     await w.until(() => !w.state.opening && w.asked.length > 0);

@@ -345,7 +345,10 @@ test('a token that arrived in the meantime is used, and the page is not asked', 
 
 test('the socket drops: polling continues, and every step is reported once', async () => {
   const w = await priced();
-  w.onSocket = (s) => (s.sendSteps(3), s.drop());
+  w.onSocket = (s) => {
+    s.sendSteps(3);
+    s.drop();
+  };
   w.flow.confirm();
   await w.screen('COMPLETE');
   assert.deepEqual(

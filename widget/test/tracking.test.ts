@@ -19,7 +19,7 @@ async function follow(o: { atsUrl: string; wsUrl: string; statusUrl: string; onS
     },
   };
   const target = { siteKey: 'cpk_x', atsUrl: o.atsUrl, network: 'testnet', externalUserId: '', language: 'en' };
-  const api = new Api(env as typeof w.env, target, new Tokens(env as typeof w.env, () => {}), () => {});
+  const api = new Api(env, target, new Tokens(env, () => {}), () => {});
   const end = await track(api, { wsUrl: o.wsUrl, statusUrl: o.statusUrl, onStep: () => {}, signal: new AbortController().signal }).then(
     (r) => r as unknown,
     (e: unknown) => e,

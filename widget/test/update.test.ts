@@ -267,7 +267,7 @@ test('a registered recording: another one is requested, or the registered one ag
 
 test('an expired job without a file is started again, and so is one that lacks an upload', async () => {
   const w = await opened({ prepare: [refused(410, 'transaction.expired'), refused(409, 'registration.upload_missing')] });
-  w.onTokenExpired = (f) => f.tokens.set('t' + (w.asked.length + 1));
+  w.onTokenExpired = (f) => f.tokens.set(`t${w.asked.length + 1}`);
   w.flow.submit();
   await w.screen('FAILED');
   w.flow.retry();

@@ -5,7 +5,7 @@
 import { en } from '../src/i18n/catalogues.js';
 import type { Env, PutAnswer, Socket } from '../src/env.js';
 import type { AtsEventName } from '../src/events.js';
-import type { Purpose } from '../src/machine.js';
+import type { Purpose } from '../src/state.js';
 import { Flow, type Pending } from '../src/flow.js';
 import type { Fetch, Page, Parts } from '../src/parts/contract.js';
 import { rest, restVerify } from '../../web/i18n/locales/en.json';
@@ -106,7 +106,7 @@ export class World {
     this.flow = new Flow({
       env: this.env,
       emit: (name, detail) => {
-        this.events.push([name, detail as Record<string, unknown>]);
+        this.events.push([name, detail]);
         if (name === 'allfeat:token-expired') this.onTokenExpired(this.flow);
       },
       target: () => ({ siteKey: 'cpk_x', atsUrl: 'https://ats.example', network: 'testnet', externalUserId: this.user, language: 'fr' }),
@@ -117,8 +117,10 @@ export class World {
       page: this.page,
     });
     this.flow.tokens.set('t1');
-    if (mode !== 'register') (this.flow.switch(mode), this.flow.tokens.set('t1'));
-    else
+    if (mode !== 'register') {
+      this.flow.switch(mode);
+      this.flow.tokens.set('t1');
+    } else
       this.flow.dispatch({
         type: 'draft',
         path: '',
@@ -187,7 +189,11 @@ export class World {
           this.#timers = this.#timers.filter((t) => t !== timer);
           reject(signal.reason);
         };
-        const timer: Timer = { at: this.time + ms, fire: () => (signal.removeEventListener('abort', stop), resolve()) };
+        const fire = () => {
+          signal.removeEventListener('abort', stop);
+          resolve();
+        };
+        const timer: Timer = { at: this.time + ms, fire };
         this.#timers.push(timer);
         signal.addEventListener('abort', stop);
       }),

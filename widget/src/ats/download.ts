@@ -20,7 +20,8 @@ export async function download(ask: () => Promise<{ url: string }>, waiting: () 
     try {
       const { url } = await ask();
       signal.throwIfAborted();
-      return save(url);
+      save(url);
+      return;
     } catch (thrown) {
       if (signal.aborted || problemOf(thrown).code !== 'work.certificate_unavailable' || env.now() + pause > until) throw thrown;
       if (pause === first) waiting();

@@ -34,7 +34,7 @@ export async function look(file: File): Promise<Look> {
   let head: Uint8Array;
   try {
     head = new Uint8Array(await file.slice(0, 4096).arrayBuffer());
-    if (!head.length) throw 0;
+    if (!head.length) return { detected: '' };
   } catch {
     // A folder, or a file that was moved or deleted since it was chosen.
     return { detected: '' };

@@ -148,7 +148,10 @@ async function mp4(file: Blob, at: number, end: number, path: readonly string[])
     const h = await bytesOf(file, at, at + 16);
     let length = u32(h, 0);
     let head = 8;
-    if (length === 1 && h.length === 16) ((head = 16), (length = u32(h, 8) * 2 ** 32 + u32(h, 12)));
+    if (length === 1 && h.length === 16) {
+      head = 16;
+      length = u32(h, 8) * 2 ** 32 + u32(h, 12);
+    }
     if (length === 0) length = end - at;
     if (length < head) break;
     if (latin(h.subarray(4, 8)) === path[0]) {

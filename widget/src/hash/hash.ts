@@ -47,7 +47,12 @@ function inWorker(file: File, onProgress: (loaded: number) => void, signal: Abor
   return new Promise((resolve, reject) => {
     let worker: Worker | undefined;
     const url = address();
-    const end = (give: () => void) => (worker?.terminate(), URL.revokeObjectURL(url), signal.removeEventListener('abort', stop), give());
+    const end = (give: () => void) => {
+      worker?.terminate();
+      URL.revokeObjectURL(url);
+      signal.removeEventListener('abort', stop);
+      give();
+    };
     const stop = () => end(() => reject(signal.reason));
     try {
       worker = new Worker((policy?.createScriptURL(url) ?? url) as string, { type: 'module' });
@@ -55,7 +60,10 @@ function inWorker(file: File, onProgress: (loaded: number) => void, signal: Abor
       return end(() => resolve(undefined));
     }
     signal.addEventListener('abort', stop);
-    worker.onerror = (e) => (e.preventDefault(), end(() => resolve(undefined)));
+    worker.onerror = (e) => {
+      e.preventDefault();
+      end(() => resolve(undefined));
+    };
     worker.onmessage = ({ data }: MessageEvent<Answer>) => {
       if (typeof data === 'number') onProgress(data);
       else end(() => ('hex' in data ? resolve(data.hex) : reject(new Error(data.failed))));

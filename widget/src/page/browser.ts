@@ -21,13 +21,22 @@ export const browserEnv: Env = {
       // XMLHttpRequest, because fetch does not report the progress of an upload.
       const xhr = new XMLHttpRequest();
       let timer: ReturnType<typeof setTimeout> | undefined;
-      const rearm = () => (clearTimeout(timer), (timer = setTimeout(() => xhr.abort(), stalled)));
+      const rearm = () => {
+        clearTimeout(timer);
+        timer = setTimeout(() => xhr.abort(), stalled);
+      };
       const stop = () => xhr.abort();
-      xhr.upload.onprogress = (e) => (rearm(), onProgress(e.loaded));
+      xhr.upload.onprogress = (e) => {
+        rearm();
+        onProgress(e.loaded);
+      };
       xhr.onloadend = () => {
         clearTimeout(timer);
         signal.removeEventListener('abort', stop);
-        if (signal.aborted) return reject(signal.reason);
+        if (signal.aborted) {
+          reject(signal.reason);
+          return;
+        }
         // Read from the list of all headers: when a bucket does not expose a header, Chromium logs an error if it is read by name.
         const after = /^retry-after: (\d+)\r?$/im.exec(xhr.getAllResponseHeaders())?.[1];
         resolve({ status: xhr.status, body: xhr.responseText, ...(after && { retryAfter: +after }) });

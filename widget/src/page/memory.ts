@@ -6,7 +6,7 @@
 import { draftFrom } from '../form/checks.js';
 import type { SavedDraft } from '../form/draft.js';
 import { draftKey, get, prefix } from './place.js';
-import type { Purpose } from '../machine.js';
+import type { Purpose } from '../state.js';
 import type { Pending } from '../flow.js';
 
 /** False if the browser stores nothing: the widget works anyway. */

@@ -1,5 +1,5 @@
 /** The storage keys of a tab (memory.ts), and which widget of a page owns each key. */
-import type { Purpose } from '../machine.js';
+import type { Purpose } from '../state.js';
 
 export const prefix = 'ats-widget ';
 

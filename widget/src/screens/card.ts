@@ -1,6 +1,6 @@
 /** The frame around every screen: the network, the steps of the registration, the screen, and the live region. */
 import { html, nothing } from 'lit/html.js';
-import type { State } from '../machine.js';
+import type { State } from '../state.js';
 import type { Texts } from '../i18n/texts.js';
 
 export const card = (network: string, s: State, texts: Texts, screen: unknown, said: string) =>

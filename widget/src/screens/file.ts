@@ -25,7 +25,7 @@ export function recording(v: SongView) {
         data-ats="file"
         accept=${accept}
         aria-labelledby="l-file file-name"
-        aria-invalid=${invalid(v, 'file') as 'true'}
+        aria-invalid=${invalid(v, 'file')}
         aria-describedby="kept-hint file-hint lost-hint e-file"
         @change=${(e: Event) => v.act.file((e.target as HTMLInputElement).files?.[0])}
       />

@@ -71,9 +71,9 @@ function creator(v: View, c: Creator, i: number) {
         type=${more.type ?? 'text'}
         dir=${field === 'fullName' ? 'auto' : 'ltr'}
         autocomplete=${more.complete ?? 'off'}
-        inputmode=${(more.keys ?? nothing) as 'numeric'}
+        inputmode=${more.keys ?? nothing}
         .value=${c[field]}
-        aria-invalid=${invalid(v, path(field)) as 'true'}
+        aria-invalid=${invalid(v, path(field))}
         aria-describedby=${field === 'email' ? `why-email e-${path(field)}` : describedBy(v, path(field))}
         @input=${(e: Event) => set(field, { [field]: value(e) })}
       />
@@ -112,7 +112,7 @@ function creator(v: View, c: Creator, i: number) {
                 type="checkbox"
                 data-ats=${`creator-${i}-${r}`}
                 .checked=${c.roles[r]}
-                aria-invalid=${invalid(v, path('roles')) as 'true'}
+                aria-invalid=${invalid(v, path('roles'))}
                 @change=${(e: Event) => set('roles', { roles: { ...(now()[i] ?? c).roles, [r]: (e.target as HTMLInputElement).checked } })}
               />${t(r)}</label
             >`,

@@ -270,7 +270,10 @@ export class Works {
     } catch (thrown) {
       if (signal.aborted) return;
       const problem = problemOf(thrown);
-      if (!ofFile(problem)) return this.#flow.fail(thrown);
+      if (!ofFile(problem)) {
+        this.#flow.fail(thrown);
+        return;
+      }
       stands({ state: 'refused', problem });
       this.#flow.report(problem, what);
     }

@@ -60,8 +60,13 @@ const search = (v: View, s: Works) => html`
       @keydown=${(e: KeyboardEvent) => {
         if (e.isComposing) return;
         // Enter starts the search; the button below opens the chosen work.
-        if (e.key === 'Enter') (e.preventDefault(), s.type(s.search, true));
-        if (e.key === 'ArrowDown' && s.list[0]) (e.preventDefault(), radio(e, s.chosen ?? s.list[0])?.focus());
+        if (e.key === 'Enter') {
+          e.preventDefault();
+          s.type(s.search, true);
+        } else if (e.key === 'ArrowDown' && s.list[0]) {
+          e.preventDefault();
+          radio(e, s.chosen ?? s.list[0])?.focus();
+        }
       }}
     />
   </div>

@@ -34,7 +34,7 @@ export function accessCode(v: View) {
           spellcheck="false"
           .value=${s.code}
           ?readonly=${s.opening}
-          aria-invalid=${invalid(v, 'access_code') as 'true'}
+          aria-invalid=${invalid(v, 'access_code')}
           aria-describedby="code-hint e-access_code"
           @input=${(e: Event) => {
             const field = e.target as HTMLTextAreaElement;
@@ -42,7 +42,9 @@ export function accessCode(v: View) {
             set(field.selectionEnd === field.value.length ? tidyCode(field.value) : field.value);
           }}
           @keydown=${(e: KeyboardEvent) => {
-            if (e.key === 'Enter' && !e.isComposing) (e.preventDefault(), flow.open());
+            if (e.key !== 'Enter' || e.isComposing) return;
+            e.preventDefault();
+            flow.open();
           }}
         ></textarea>
         <p class="small" id="code-hint">${t('codeHint')}</p>
