@@ -41,6 +41,7 @@ check: ## Check the format, run vet, and check that generated files are current
 	$(GO) run ./fault/gen -check -root .
 	npm ci --no-audit --no-fund --loglevel=error
 	npm run --silent lint
+	$(GO) run ./web/ui -check
 	$(GO) run ./widget/build -check
 	$(GO) run ./verify/build -check
 	$(GO) -C tools tool sqlc diff -f ../internal/store/sqlc.yaml
@@ -54,6 +55,7 @@ generate: ## Regenerate all generated files: codes, queries, widget, page
 	$(GO) generate ./fault
 	$(GO) -C tools tool sqlc generate -f ../internal/store/sqlc.yaml
 	npm ci --no-audit --no-fund --loglevel=error
+	$(GO) run ./web/ui
 	$(GO) run ./widget/build
 	$(GO) run ./verify/build
 

@@ -78,6 +78,7 @@ var rooms = map[string]struct {
 	"widget/build": {[]string{"internal/compressed", "web/i18n"}, "builds it, as it is and compressed"},
 	"verify":       {nil, "the page that verifies in a browser, embedded: what it checks never comes here"},
 	"verify/build": {[]string{"internal/compressed", "web/i18n"}, "builds it, and weighs it as it is served"},
+	"web/ui":       {nil, "writes the tokens of design into the sheets; nothing in a server"},
 	"web/i18n":     {nil, "the texts of the widget and of /verify, for their builds; nothing in a server"},
 
 	"cmd/timbre": {[]string{"*"}, "wires everything"},
