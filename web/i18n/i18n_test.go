@@ -27,8 +27,8 @@ func TestLanguages(t *testing.T) {
 	}
 }
 
-// TestNewLanguage damages a copy of the folder in each way that a translator can, and expects the
-// name of the file and of the text in the error.
+// TestNewLanguage damages a copy of the folder in each way that a translator can. The error has the
+// name of the file and of the text.
 func TestNewLanguage(t *testing.T) {
 	t.Parallel()
 	files := fstest.MapFS{}

@@ -54,6 +54,7 @@ var types = []string{"ats-widget.d.ts", "ats-widget-react.d.ts", "ats-widget-vue
 func main() {
 	check := flag.Bool("check", false, "write nothing; fail when widget/dist is stale")
 	test := flag.Bool("test", false, "run the unit tests under Node instead of building")
+	out := flag.String("watch", "", "build into this `folder`, and again after each change, for timbre demo --widget-dir")
 	flag.Parse()
 	err := func() error {
 		dir, err := widgetDir()
@@ -65,6 +66,9 @@ func main() {
 		}
 		if *test {
 			return runTests(dir)
+		}
+		if *out != "" {
+			return watch(dir, *out, func(line string) { fmt.Println(line) })
 		}
 		files, err := build(dir)
 		if err != nil {
@@ -91,27 +95,26 @@ func widgetDir() (string, error) {
 	return "", errors.New("run it in the repository's root: go run ./widget/build")
 }
 
-// build returns the content of every file of dist by its name, and of widget/packed, which has the
-// compressed copies, by the path from there.
-func build(dir string) (map[string][]byte, error) {
+// bundles returns the content of every file of dist by its name, and the weight that each may have.
+func bundles(dir string) (map[string][]byte, map[string]weight, error) {
 	var pkg struct{ Version string }
 	raw, err := os.ReadFile(filepath.Join(dir, "package.json"))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := json.Unmarshal(raw, &pkg); err != nil {
-		return nil, fmt.Errorf("package.json: %w", err)
+		return nil, nil, fmt.Errorf("package.json: %w", err)
 	}
 	files := map[string][]byte{}
 	budgets := map[string]weight{"ats-widget.esm.js": budget, "ats-widget.iife.js": budget, "ats-widget-rest.js": restBudget}
 	first, err := inputs(dir, "define.ts")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	rest := file{dir: dir, version: pkg.Version, entry: "rest.ts", modules: first}
 	after, err := inputs(dir, rest.entry)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	page := slices.Compact(slices.Sorted(slices.Values(slices.Concat(first, after))))
 	var parts []file
@@ -120,24 +123,24 @@ func build(dir string) (map[string][]byte, error) {
 		f := file{dir: dir, version: pkg.Version, entry: filepath.Join(m.name, m.name+".ts"), modules: page, worker: m.name == "hash"}
 		uses, err := f.uses()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		parts, list = append(parts, f), append(list, uses...)
 	}
 	for i, m := range more {
 		name := "ats-widget-" + m.name + ".js"
 		if files[name], err = parts[i].make(list); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		budgets[name] = m.budget
 	}
 	rest.plugins = []api.Plugin{listed("given", list)}
 	uses, err := rest.uses()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if files["ats-widget-rest.js"], err = rest.make(uses); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for name, format := range map[string]api.Format{
 		"ats-widget.esm.js":  api.FormatESModule,
@@ -159,7 +162,7 @@ func build(dir string) (map[string][]byte, error) {
 		o.Plugins = append([]api.Plugin{listed("shared", uses)}, o.Plugins...)
 		out, err := bundle(o)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if format == api.FormatIIFE {
 			// A browser reads a classic script without a charset in the encoding of its page. A byte order
@@ -171,13 +174,13 @@ func build(dir string) (map[string][]byte, error) {
 	for _, name := range slices.Concat(types, []string{"custom-elements.json"}) {
 		b, err := os.ReadFile(filepath.Join(dir, "types", name))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		files[name] = b
 	}
 	texts, err := catalogues(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	maps.Copy(files, texts)
 	integrity := map[string]string{"version": pkg.Version}
@@ -187,9 +190,19 @@ func build(dir string) (map[string][]byte, error) {
 	}
 	b, err := json.MarshalIndent(integrity, "", "  ")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	files["integrity.json"] = append(b, '\n')
+	return files, budgets, nil
+}
+
+// build returns the content of every file of dist by its name, and of widget/packed, which has the
+// compressed copies, by the path from there.
+func build(dir string) (map[string][]byte, error) {
+	files, budgets, err := bundles(dir)
+	if err != nil {
+		return nil, err
+	}
 	packed := map[string][]byte{}
 	for name, b := range files {
 		for ext, coding := range map[string]string{".br": "br", ".gz": "gzip"} {

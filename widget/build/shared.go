@@ -11,8 +11,8 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-// A file that is fetched later receives the names that it uses of the modules on the page as a list,
-// whose order only the build knows. So no code and no state is on a page twice. One run makes all
+// A file that is fetched later uses modules that are on the page. It receives the names that it uses
+// as a list, whose order only the build knows. So no code and no state is on a page twice. One run makes all
 // files, with one version, which is compared before use.
 
 // given is one name that a file passes on.

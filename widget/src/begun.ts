@@ -1,4 +1,4 @@
-/** What the first file and rest.ts know of each other. */
+/** The types that the first file and rest.ts share. */
 import type { Limits } from './ats/limits.js';
 import type { Mode } from './events.js';
 import type { Language } from './i18n/language.js';
@@ -18,7 +18,7 @@ export interface Host extends HTMLElement {
   maxFileSize: number;
 }
 
-/** What getState() returns. */
+/** The result of getState(). */
 export interface WidgetState {
   screen: Screen;
   jobId?: string;
