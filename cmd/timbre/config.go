@@ -221,8 +221,6 @@ type serverFlags struct {
 	// trial marks a server for trying Timbre out (demo, tests). It may create its secret
 	// with any database, and its log takes the name of the listening address.
 	trial bool
-	// widgetDir replaces the embedded widget (demo).
-	widgetDir string
 
 	LogFormat string `env:"TIMBRE_LOG_FORMAT" example:"json" default:"text" enum:"text,json" placeholder:"FORM" help:"Form of the server's log: text or json (default: ${default})."`
 }

@@ -56,7 +56,7 @@ func (c *demoCmd) Run(o *output) error {
 		Listen: c.Addr, BlobURL: cmp.Or(c.BlobURL, "file:"+filepath.Join(c.Data, "blobs")), s3Flags: c.s3Flags, SecretFile: filepath.Join(c.Data, "secret"),
 		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: c.BlockTime, MaxFileSize: c.MaxFileSize,
 		clockFlag:  clockFlag{NetworkClockTolerance: time.Minute},
-		limitFlags: c.limitFlags, Signing: c.Signing, registryFlag: c.registryFlag, authorityFlag: c.authorityFlag, LogFormat: "text", trial: true, widgetDir: c.WidgetDir,
+		limitFlags: c.limitFlags, Signing: c.Signing, registryFlag: c.registryFlag, authorityFlag: c.authorityFlag, LogFormat: "text", trial: true,
 	}
 	f.DatabaseURL = c.DatabaseURL
 	if f.DatabaseURL == "" {
@@ -99,6 +99,17 @@ func (c *demoCmd) Run(o *output) error {
 		TestSiteKey: seed.TestSiteKey, TestSecretKey: seed.TestSecretKey, RenderError: s.api.RenderError,
 	})))
 	s.api.Handle("/", http.RedirectHandler("/demo/", http.StatusFound))
+	if c.WidgetDir != "" {
+		files, err := widgetDir(c.WidgetDir, s.api.RenderError)
+		if err != nil {
+			s.close()
+			return err
+		}
+		mux := http.NewServeMux()
+		mux.Handle("/widget/", files)
+		mux.Handle("/", s.http.Handler)
+		s.http.Handler = mux
+	}
 	fmt.Fprintf(o.out, "Timbre demo: %s/demo/\n", s.url)
 	return s.run(ctx)
 }

@@ -228,16 +228,8 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		readable := packed.Handler(pages)
 		s.api.Mount("/explorer", readable)
 		s.api.Mount("/w", readable)
-		if f.widgetDir == "" {
-			s.api.Mount("/widget", packed.Handler(widgetFiles(refuse)))
-			addWidget(packed)
-		} else {
-			files, err := widgetDir(f.widgetDir, refuse)
-			if err != nil {
-				return nil, err
-			}
-			s.api.Mount("/widget", files)
-		}
+		s.api.Mount("/widget", packed.Handler(widgetFiles(refuse)))
+		addWidget(packed)
 		var keys []string
 		for _, name := range slices.Sorted(maps.Keys(logs)) {
 			keys = append(keys, logs[name].VerifierKey())

@@ -237,7 +237,7 @@ func TestDocumentedTypes(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "example.ts"), []byte(code), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command(tsc, "--noEmit", "--strict", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", "--lib", "es2022,dom", "--types", "", "example.ts")
+		cmd := exec.Command(tsc, "--noEmit", "--strict", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", "--lib", "es2022,dom", "example.ts")
 		cmd.Dir = dir
 		out, err := cmd.CombinedOutput()
 		return string(out), err

@@ -83,7 +83,7 @@ func project(t *testing.T, react string, only ...string) string {
 func compile(t *testing.T, dir, jsx string, files ...string) (string, bool) {
 	t.Helper()
 	tsc := filepath.Join(modules(t, ".bin/tsc"), ".bin", "tsc")
-	cmd := exec.Command(tsc, append([]string{"--noEmit", "--strict", "--skipLibCheck", "false", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", "--lib", "es2022,dom", "--types", "", "--jsx", jsx}, files...)...)
+	cmd := exec.Command(tsc, append([]string{"--noEmit", "--strict", "--skipLibCheck", "false", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", "--lib", "es2022,dom", "--jsx", jsx}, files...)...)
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	return string(out), err == nil

@@ -111,16 +111,28 @@ func bundles(dir string) (map[string][]byte, map[string]weight, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	rest := file{dir: dir, version: pkg.Version, entry: "rest.ts", modules: first}
-	after, err := inputs(dir, rest.entry)
+	after, err := inputs(dir, "rest.ts")
 	if err != nil {
 		return nil, nil, err
 	}
 	page := slices.Compact(slices.Sorted(slices.Values(slices.Concat(first, after))))
+	entries := []string{"rest.ts"}
+	for _, m := range more {
+		entries = append(entries, filepath.Join(m.name, m.name+".ts"))
+	}
+	all := slices.Clone(page)
+	for _, e := range entries {
+		all = append(all, filepath.Join(dir, "src", e))
+	}
+	names, err := exports(dir, slices.Compact(slices.Sorted(slices.Values(all))))
+	if err != nil {
+		return nil, nil, err
+	}
+	rest := file{dir: dir, version: pkg.Version, entry: entries[0], modules: first, exports: names}
 	var parts []file
 	var list []given // what all parts use
-	for _, m := range more {
-		f := file{dir: dir, version: pkg.Version, entry: filepath.Join(m.name, m.name+".ts"), modules: page, worker: m.name == "hash"}
+	for i, m := range more {
+		f := file{dir: dir, version: pkg.Version, entry: entries[i+1], modules: page, exports: names, worker: m.name == "hash"}
 		uses, err := f.uses()
 		if err != nil {
 			return nil, nil, err

@@ -46,6 +46,7 @@ type file struct {
 	dir, version string
 	entry        string   // its source, below src
 	modules      []string // the modules that are on the page before it
+	exports      map[string][]string
 	plugins      []api.Plugin
 	worker       bool // the file is also the script of a worker, which has no modules
 }
@@ -87,16 +88,8 @@ func (f file) make(list []given) ([]byte, error) {
 }
 
 func (f file) build(o api.BuildOptions, value func(given) string) ([]byte, error) {
-	names, err := exports(f.dir, f.modules)
-	if err != nil {
-		return nil, err
-	}
 	entry := filepath.Join(f.dir, "src", f.entry)
-	own, err := exports(f.dir, []string{entry})
-	if err != nil {
-		return nil, err
-	}
-	all := strings.Join(own[entry], ",")
+	all := strings.Join(f.exports[entry], ",")
 	o.Stdin = &api.StdinOptions{Contents: fmt.Sprintf("import {%s} from %q; part={%s};", all, entry, all), ResolveDir: f.dir, Loader: api.LoaderJS}
 	o.Format, o.Inject = api.FormatESModule, nil
 	o.Define = map[string]string{"__VERSION__": fmt.Sprintf("%q", f.version), "import.meta.url": "__HERE__"}
@@ -105,7 +98,7 @@ func (f file) build(o api.BuildOptions, value func(given) string) ([]byte, error
 		for _, m := range f.modules {
 			b.OnLoad(api.OnLoadOptions{Filter: "^" + regexp.QuoteMeta(m) + "$"}, func(api.OnLoadArgs) (api.OnLoadResult, error) {
 				var text strings.Builder
-				for _, name := range names[m] {
+				for _, name := range f.exports[m] {
 					fmt.Fprintf(&text, "export const %s = /* @__PURE__ */ %s;\n", name, value(given{m, name}))
 				}
 				out := text.String()
