@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"timbre.example/web/i18n"
 )
 
 // TestWidgetDir changes a style sheet of the widget, and sees its new bytes served, and the page
@@ -29,7 +31,7 @@ func TestWidgetDir(t *testing.T) {
 	}
 	// A copy of the sources, so that no other test sees the change.
 	copied := t.TempDir()
-	for _, folder := range []string{"widget/src", "widget/types", "web", "evidence"} {
+	for _, folder := range []string{"widget/src", "widget/types", "web", filepath.Dir(i18n.WordsFile)} {
 		if err := os.CopyFS(filepath.Join(copied, folder), os.DirFS(filepath.Join(root, folder))); err != nil {
 			t.Fatal(err)
 		}

@@ -32,6 +32,10 @@ const (
 	TooOld      = "tooOld"      // the page in a browser that is too old for it
 )
 
+// WordsFile has the English words of verdicts and checks, below the root of the repository.
+// verify/src/texts.ts imports it too.
+const WordsFile = "evidence/words.json"
+
 // Language is one file of locales.
 type Language struct {
 	Tag, Name, Dir string
@@ -55,7 +59,7 @@ func (l Language) Widget() map[string]string {
 // Read returns the languages by tag. root is the folder of the repository. Every error of a file is
 // in the returned error, with the file's name and the text's key.
 func Read(root string) ([]Language, error) {
-	return read(os.DirFS(filepath.Join(root, "web", "i18n", "locales")), filepath.Join(root, "evidence", "words.json"))
+	return read(os.DirFS(filepath.Join(root, "web", "i18n", "locales")), filepath.Join(root, filepath.FromSlash(WordsFile)))
 }
 
 func read(locales fs.FS, wordsFile string) ([]Language, error) {

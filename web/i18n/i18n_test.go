@@ -44,7 +44,7 @@ func TestNewLanguage(t *testing.T) {
 		}
 		files[name] = &fstest.MapFile{Data: text}
 	}
-	words := filepath.Join(root, "evidence", "words.json")
+	words := filepath.Join(root, filepath.FromSlash(WordsFile))
 	type file map[string]any
 	changed := func(from string, change func(f file)) *fstest.MapFile {
 		var f file
