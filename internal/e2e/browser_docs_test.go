@@ -218,13 +218,7 @@ func TestQuickStart(t *testing.T) {
 // TestDocumentedTypes compiles the TypeScript of the guides against the published types.
 func TestDocumentedTypes(t *testing.T) {
 	t.Parallel()
-	tsc, err := filepath.Abs("../../node_modules/.bin/tsc")
-	if err == nil {
-		_, err = os.Stat(tsc)
-	}
-	if err != nil {
-		browser.Missing(t, "TypeScript is not installed (run npm ci)")
-	}
+	tsc := typescript(t)
 	dir := t.TempDir()
 	types, err := fs.ReadFile(widget.Files, "ats-widget.d.ts")
 	if err != nil {
