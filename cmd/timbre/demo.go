@@ -29,7 +29,8 @@ type demoCmd struct {
 	DatabaseURL string        `secret:"after-scheme" example:"sqlite:demo.db" placeholder:"URL" help:"Use this database instead of one in --data."`
 	BlobURL     string        `example:"file:blobs" placeholder:"URL" help:"Store files here instead of in --data: s3://BUCKET?endpoint=URL."`
 	s3Flags
-	MaxFileSize int64 `example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file in bytes (default: ${default}, 500 MB)."`
+	MaxFileSize int64  `example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file in bytes (default: ${default}, 500 MB)."`
+	WidgetDir   string `example:"widget-dev" type:"path" placeholder:"DIR" help:"For people who change the widget: serve it from this directory, as it is at each request, and reload the demo's page after each change. go run ./widget/build -watch DIR builds it."`
 	limitFlags
 	Signing signingFlags `embed:"" prefix:"certificate-"`
 	registryFlag
@@ -99,6 +100,17 @@ func (c *demoCmd) Run(o *output) error {
 		TestSiteKey: seed.TestSiteKey, TestSecretKey: seed.TestSecretKey, RenderError: web.RenderError,
 	})))
 	s.web.Handle("/", http.RedirectHandler("/demo/", http.StatusFound))
+	if c.WidgetDir != "" {
+		files, err := widgetDir(c.WidgetDir, web.RenderError)
+		if err != nil {
+			s.close()
+			return err
+		}
+		mux := http.NewServeMux()
+		mux.Handle("/widget/", files)
+		mux.Handle("/", s.http.Handler)
+		s.http.Handler = mux
+	}
 	fmt.Fprintf(o.out, "Timbre demo: %s/demo/\n", s.url)
 	return s.run(ctx)
 }

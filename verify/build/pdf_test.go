@@ -54,7 +54,7 @@ func thePage(t testing.TB) *page {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, missing := range []error{stat(filepath.Join(dir, "node_modules", "@noble", "curves")), look("node")} {
+	for _, missing := range []error{stat(filepath.Join(dir, "..", "node_modules", "@noble", "curves")), look("node")} {
 		if missing != nil && os.Getenv("TIMBRE_TEST_ALL") != "" {
 			t.Fatal(missing)
 		} else if missing != nil {
