@@ -1,6 +1,7 @@
 // Package i18n holds the texts of the widget and of the page /verify. Each file of locales is one
 // language with all its texts; English is the reference. A new file is a new language: the builds of
-// the widget and of the page read the folder. Certificates have their own words.
+// the widget and of the page read the folder. It never has the words of certificates, and no server
+// imports it.
 package i18n
 
 import (
