@@ -164,7 +164,7 @@ var place = regexp.MustCompile(`\{\w+\}`)
 // sentence is a text that no other language has by chance.
 var sentence = regexp.MustCompile(`(\p{L}+[^\p{L}]+){3}\p{L}`)
 
-// differences are the reasons why a language cannot stand in for English.
+// differences are the reasons why a language cannot replace English.
 func (l Language) differences(en Language) (wrong []error) {
 	say := func(format string, a ...any) { wrong = append(wrong, fmt.Errorf(format, a...)) }
 	for _, section := range slices.Sorted(maps.Keys(en.sections)) {
