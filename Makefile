@@ -22,9 +22,9 @@ deps: ## Install the Debian packages that the tests need, or list them
 
 .PHONY: test
 test: deps ## Run all tests: Go, TypeScript, browser, both databases
-	cd widget && npm ci --no-audit --no-fund --loglevel=error && npm run --silent typecheck && npm run --silent test
-	cd verify && npm ci --no-audit --no-fund --loglevel=error && npm run --silent typecheck && npm run --silent test
-	cd internal/e2e && npm ci --no-audit --no-fund --loglevel=error
+	npm ci --no-audit --no-fund --loglevel=error
+	npm run --silent typecheck
+	npm run --silent test
 	$(GO) -C tools/s3 tool -n versitygw >/dev/null
 	TIMBRE_TEST_ALL=1 $(GO) test -timeout 30m ./...
 	TIMBRE_TEST_ALL=1 $(GO) -C proof test -timeout 10m ./...
@@ -67,10 +67,11 @@ check: ## Check the format, run vet, and check that generated files are current
 	$(GO) -C tools/release vet ./...
 	$(GO) run ./internal/fault/gen -check -root .
 	$(GO) run ./internal/store/lock -check
-	cd widget && npm ci --no-audit --no-fund --loglevel=error
+	npm ci --no-audit --no-fund --loglevel=error
+	npm run --silent lint
+	$(GO) run ./web/ui -check
 	$(GO) run ./widget/build -check
 	$(GO) run ./widget/lock -check
-	cd verify && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./verify/build -check
 	$(GO) -C tools tool sqlc diff -f ../internal/store/sqlc.yaml
 
@@ -80,8 +81,7 @@ cut: ## Prepare the tree for a release: changelog and locks (VERSION=1.2.3)
 
 .PHONY: release
 release: ## Build archives, packages, image and checksums into release/ (VERSION=1.2.3)
-	cd widget && npm ci --no-audit --no-fund --loglevel=error
-	cd verify && npm ci --no-audit --no-fund --loglevel=error
+	npm ci --no-audit --no-fund --loglevel=error
 	$(GO) -C tools/release run . -root ../.. $(if $(VERSION),-version $(VERSION))
 
 .PHONY: migration
@@ -93,9 +93,9 @@ generate: ## Regenerate all generated files: codes, migration lock, queries, wid
 	$(GO) generate ./internal/fault
 	$(GO) run ./internal/store/lock
 	$(GO) -C tools tool sqlc generate -f ../internal/store/sqlc.yaml
-	cd widget && npm ci --no-audit --no-fund --loglevel=error
+	npm ci --no-audit --no-fund --loglevel=error
+	$(GO) run ./web/ui
 	$(GO) run ./widget/build
-	cd verify && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./verify/build
 
 .PHONY: bench

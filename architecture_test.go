@@ -59,8 +59,10 @@ var rooms = map[string]struct {
 	"internal/network/log":            {[]string{"proof/evidence", "internal/fault", "internal/crash", "internal/network", "internal/network/log/checkpoint", "proof/evidence/leaf", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
 	"internal/network/log/checkpoint": {nil, "keeps one text outside of a database; it never reads it"},
 
+	"internal/paths":   {[]string{"internal/network"}, "addresses that paper carries; it knows no page"},
 	"internal/credits": {[]string{"internal/fault", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
-	"internal/session": {[]string{"internal/fault", "internal/credits", "internal/legible", "internal/network", "internal/store", "internal/store/query", "internal/work"}, "who is calling; the balance is part of the mint's check"},
+	"internal/account": {[]string{"internal/fault", "internal/legible", "internal/store", "internal/store/query"}, "organizations, keys and origins; who is calling is its callers'"},
+	"internal/session": {[]string{"internal/account", "internal/credits", "internal/fault", "internal/legible", "internal/network", "internal/store", "internal/store/query", "internal/work"}, "who is calling; the balance is part of the mint's check"},
 
 	"internal/limit": {[]string{"internal/store", "internal/store/query", "internal/work"}, "counts calls by key; what a key is, and how a refusal reads, is its caller's"},
 
@@ -81,24 +83,27 @@ var rooms = map[string]struct {
 	"internal/claims":     {[]string{"internal/fault", "internal/record", "internal/store", "internal/store/query"}, "what a job reserves and a failed transaction gives back: both sides are here"},
 	"internal/files":      {[]string{"internal/fault", "internal/blob", "internal/record", "internal/store", "internal/store/query"}, "which files jobs and works have; it opens none"},
 
-	"internal/intake": {[]string{"proof/commitment", "internal/fault", "internal/accesscode", "internal/blob", "internal/claims", "internal/credits", "internal/files", "internal/legible", "internal/media", "internal/network", "internal/record", "internal/session", "internal/share", "internal/space", "internal/state", "internal/store", "internal/store/query"},
+	"internal/access": {[]string{"internal/fault", "internal/accesscode", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query"},
+		"who may do what with works: only its checks make the proofs that other packages take"},
+	"internal/intake": {[]string{"proof/commitment", "internal/fault", "internal/access", "internal/accesscode", "internal/blob", "internal/claims", "internal/credits", "internal/files", "internal/legible", "internal/media", "internal/network", "internal/record", "internal/session", "internal/share", "internal/space", "internal/state", "internal/store", "internal/store/query"},
 		"jobs up to the confirm; it sends nothing to a network"},
 	"internal/anchoring": {[]string{"proof/commitment", "internal/fault", "internal/accesscode", "internal/claims", "internal/credits", "internal/network", "internal/outbox", "internal/record", "internal/state", "internal/store", "internal/store/query", "internal/work"},
 		"transactions up to their end; it knows no caller and no file"},
-	"internal/works": {[]string{"proof/commitment", "internal/fault", "internal/accesscode", "internal/blob", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query", "internal/work"},
+	"internal/works": {[]string{"proof/commitment", "internal/fault", "internal/access", "internal/accesscode", "internal/blob", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/record", "internal/session", "internal/store", "internal/store/query", "internal/state", "internal/work"},
 		"reads what is registered; it drives nothing"},
-	"internal/issuing": {[]string{"proof/commitment", "proof/evidence", "internal/fault", "internal/blob", "internal/files", "internal/network", "internal/outbox", "internal/record", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
+	"internal/issuing": {[]string{"proof/commitment", "proof/evidence", "internal/fault", "internal/blob", "internal/certificate", "internal/files", "internal/network", "internal/outbox", "internal/paths", "internal/record", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
 		"proofs of final versions; it knows no caller and no layout"},
 	"internal/erasing": {[]string{"proof/commitment", "internal/fault", "internal/blob", "internal/files", "internal/network", "internal/record", "internal/space", "internal/state", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
 		"removes what must not stay; it knows no caller"},
 
-	"internal/registry": {[]string{"internal/accesscode", "internal/anchoring", "internal/blob", "internal/crash", "internal/credits", "internal/erasing", "internal/intake", "internal/issuing", "internal/network", "internal/space", "internal/store", "internal/work", "internal/works"},
+	"internal/registry": {[]string{"internal/access", "internal/accesscode", "internal/anchoring", "internal/blob", "internal/crash", "internal/credits", "internal/erasing", "internal/intake", "internal/issuing", "internal/network", "internal/space", "internal/store", "internal/work", "internal/works"},
 		"builds the rooms and connects them; it decides nothing"},
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "proof/evidence/leaf"}, "checks the invariants; it shares no code with what it checks"},
 
-	"internal/api":      {[]string{"proof/commitment", "internal/fault", "internal/intake", "internal/limit", "internal/network", "internal/record", "internal/registry", "internal/session", "internal/space", "internal/store", "internal/works"}, "translates; it touches no row and no file itself"},
-	"internal/explorer": {[]string{"proof/evidence", "internal/fault", "internal/legible", "internal/network", "internal/network/log", "proof/evidence/leaf"}, "shows what the log holds and nothing of ours beyond it"},
+	"internal/web":      {[]string{"internal/fault", "internal/limit", "internal/paths", "internal/store"}, "what all HTTP faces share; it knows no face, no caller and no work"},
+	"internal/api":      {[]string{"internal/access", "internal/fault", "internal/intake", "internal/limit", "internal/network", "internal/record", "internal/registry", "internal/session", "internal/space", "internal/store", "internal/web", "internal/works", "proof/commitment"}, "translates; it touches no row and no file itself"},
+	"internal/explorer": {[]string{"internal/fault", "internal/legible", "internal/network", "internal/network/log", "internal/paths", "proof/evidence", "proof/evidence/leaf"}, "shows what a network holds, through the seam alone, and nothing of ours beyond it"},
 	"internal/docsite":  {[]string{"docs", "internal/fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"internal/fault"}, "an integrator's page: it may use only what an integrator has"},
 
@@ -106,10 +111,12 @@ var rooms = map[string]struct {
 
 	"docs":         {nil, "the documents, embedded"},
 	"widget":       {nil, "the built bundle, embedded"},
-	"widget/build": {[]string{"internal/compressed"}, "builds it, as it is and compressed"},
+	"widget/build": {[]string{"internal/compressed", "web/i18n"}, "builds it, as it is and compressed"},
 	"widget/lock":  {[]string{"widget"}, "keeps the hash of each released version"},
 	"verify":       {nil, "the page that verifies in a browser, embedded: what it checks never comes here"},
-	"verify/build": {[]string{"internal/compressed"}, "builds it, and weighs it as it is served"},
+	"verify/build": {[]string{"internal/compressed", "web/i18n"}, "builds it, and weighs it as it is served"},
+	"web/ui":       {nil, "writes the tokens of design into the sheets; nothing in a server"},
+	"web/i18n":     {nil, "the texts of the widget and of /verify, for their builds; nothing in a server"},
 
 	"cmd/timbre": {[]string{"*"}, "wires everything"},
 }

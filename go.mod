@@ -76,3 +76,5 @@ require (
 )
 
 replace timbre.example/proof => ./proof
+
+ignore ./node_modules

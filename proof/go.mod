@@ -5,7 +5,7 @@ go 1.22.0
 require (
 	github.com/google/go-cmp v0.7.0
 	golang.org/x/crypto v0.33.0
-	golang.org/x/mod v0.22.0
+	golang.org/x/mod v0.23.0
 	pgregory.net/rapid v1.2.0
 )
 

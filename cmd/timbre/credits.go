@@ -7,9 +7,9 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 )
 
@@ -28,7 +28,7 @@ type creditsGrant struct {
 
 func (c *creditsGrant) Run(o *output) error {
 	return c.with(func(ctx context.Context, db *store.DB) error {
-		if _, err := session.GetOrganization(ctx, db, c.Org); err != nil {
+		if _, err := account.GetOrganization(ctx, db, c.Org); err != nil {
 			return err
 		}
 		if err := db.Tx(ctx, func(tx *store.Tx) error { return credits.Grant(ctx, tx, c.Org, c.Amount, c.Note) }); err != nil {
@@ -45,7 +45,7 @@ type creditsBalance struct {
 
 func (c *creditsBalance) Run(o *output) error {
 	return c.with(func(ctx context.Context, db *store.DB) error {
-		if _, err := session.GetOrganization(ctx, db, c.Org); err != nil {
+		if _, err := account.GetOrganization(ctx, db, c.Org); err != nil {
 			return err
 		}
 		return printBalance(ctx, o, c.JSON, db, c.Org)
@@ -71,7 +71,7 @@ type creditsHistory struct {
 
 func (c *creditsHistory) Run(o *output) error {
 	return c.with(func(ctx context.Context, db *store.DB) error {
-		if _, err := session.GetOrganization(ctx, db, c.Org); err != nil {
+		if _, err := account.GetOrganization(ctx, db, c.Org); err != nil {
 			return err
 		}
 		if c.Limit < 1 || c.Limit > credits.MaxHistory {

@@ -14,11 +14,12 @@ import (
 	"syscall"
 	"time"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/demo"
 	"timbre.example/internal/fault"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
+	"timbre.example/internal/web"
 )
 
 type demoCmd struct {
@@ -28,7 +29,8 @@ type demoCmd struct {
 	DatabaseURL string        `secret:"after-scheme" example:"sqlite:demo.db" placeholder:"URL" help:"Use this database instead of one in --data."`
 	BlobURL     string        `example:"file:blobs" placeholder:"URL" help:"Store files here instead of in --data: s3://BUCKET?endpoint=URL."`
 	s3Flags
-	MaxFileSize int64 `example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file in bytes (default: ${default}, 500 MB)."`
+	MaxFileSize int64  `example:"524288000" default:"524288000" placeholder:"BYTES" help:"Largest file in bytes (default: ${default}, 500 MB)."`
+	WidgetDir   string `example:"widget-dev" type:"path" placeholder:"DIR" help:"For people who change the widget: serve it from this directory, as it is at each request, and reload the demo's page after each change. go run ./widget/build -watch DIR builds it."`
 	limitFlags
 	Signing signingFlags `embed:"" prefix:"certificate-"`
 	registryFlag
@@ -53,7 +55,7 @@ func (c *demoCmd) Run(o *output) error {
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	f := serverFlags{
 		Listen: c.Addr, BlobURL: cmp.Or(c.BlobURL, "file:"+filepath.Join(c.Data, "blobs")), s3Flags: c.s3Flags, SecretFile: filepath.Join(c.Data, "secret"),
-		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: c.BlockTime, MaxFileSize: c.MaxFileSize,
+		NetworkBlockTime: c.BlockTime, MaxFileSize: c.MaxFileSize,
 		clockFlag:  clockFlag{NetworkClockTolerance: time.Minute},
 		limitFlags: c.limitFlags, Signing: c.Signing, registryFlag: c.registryFlag, authorityFlag: c.authorityFlag, LogFormat: "text", trial: true,
 	}
@@ -93,11 +95,22 @@ func (c *demoCmd) Run(o *output) error {
 		s.close()
 		return err
 	}
-	s.api.Mount("/demo", s.packed.Handler(demo.New(demo.Config{
+	s.web.Mount("/demo", s.packed.Handler(demo.New(demo.Config{
 		APIURL: s.url, UploadOrigin: uploads, SiteKey: seed.SiteKey, SecretKey: seed.SecretKey,
-		TestSiteKey: seed.TestSiteKey, TestSecretKey: seed.TestSecretKey, RenderError: s.api.RenderError,
+		TestSiteKey: seed.TestSiteKey, TestSecretKey: seed.TestSecretKey, RenderError: web.RenderError,
 	})))
-	s.api.Handle("/", http.RedirectHandler("/demo/", http.StatusFound))
+	s.web.Handle("/", http.RedirectHandler("/demo/", http.StatusFound))
+	if c.WidgetDir != "" {
+		files, err := widgetDir(c.WidgetDir, web.RenderError)
+		if err != nil {
+			s.close()
+			return err
+		}
+		mux := http.NewServeMux()
+		mux.Handle("/widget/", files)
+		mux.Handle("/", s.http.Handler)
+		s.http.Handler = mux
+	}
 	fmt.Fprintf(o.out, "Timbre demo: %s/demo/\n", s.url)
 	return s.run(ctx)
 }
@@ -107,7 +120,7 @@ func seedDemo(ctx context.Context, db *store.DB, path string) (demoFile, error) 
 	var d demoFile
 	b, err := os.ReadFile(path)
 	if err == nil && json.Unmarshal(b, &d) == nil && d.SecretKey != "" {
-		if _, err := session.GetOrganization(ctx, db, d.OrganizationID); err == nil {
+		if _, err := account.GetOrganization(ctx, db, d.OrganizationID); err == nil {
 			return d, d.addTestKeys(ctx, db) // older releases created no test keys
 		} else if !errors.Is(err, fault.CodeOrganizationNotFound) {
 			return d, err
@@ -115,16 +128,16 @@ func seedDemo(ctx context.Context, db *store.DB, path string) (demoFile, error) 
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return d, err
 	}
-	org, err := session.CreateOrganization(ctx, db, "Demo Records")
+	org, err := account.CreateOrganization(ctx, db, "Demo Records")
 	if err != nil {
 		return d, err
 	}
-	keys, err := session.CreateKeys(ctx, db, org.ID, false)
+	keys, err := account.CreateKeys(ctx, db, org.ID, false)
 	if err != nil {
 		return d, err
 	}
 	for _, origin := range []string{"localhost:*", "127.0.0.1:*", "[::1]:*"} {
-		if _, err := session.AddOrigin(ctx, db, org.ID, origin); err != nil {
+		if _, err := account.AddOrigin(ctx, db, org.ID, origin); err != nil {
 			return d, err
 		}
 	}
@@ -140,7 +153,7 @@ func (d *demoFile) addTestKeys(ctx context.Context, db *store.DB) error {
 	if d.TestSecretKey != "" {
 		return nil
 	}
-	keys, err := session.CreateKeys(ctx, db, d.OrganizationID, true)
+	keys, err := account.CreateKeys(ctx, db, d.OrganizationID, true)
 	d.TestSiteKey, d.TestSecretKey = keys.SiteKey, keys.SecretKey
 	return err
 }

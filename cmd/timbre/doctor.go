@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -16,10 +15,9 @@ import (
 	"strings"
 	"time"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/network"
-	netlog "timbre.example/internal/network/log"
-	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 )
@@ -142,7 +140,7 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 	}
 	patterns, err := db.Read().AllOrigins(ctx)
 	for _, text := range patterns {
-		if _, e := session.ParsePattern(text); e != nil {
+		if _, e := account.ParsePattern(text); e != nil {
 			err = errors.Join(err, e)
 		}
 	}
@@ -156,66 +154,34 @@ func (c *doctorCmd) database(ctx context.Context, db *store.DB, root secret, loo
 	if root.none() || !c.has(ats) && !c.has(worker) {
 		return
 	}
-	var kept checkpoint.Store
-	if c.has(worker) && c.validateCheckpoints() == nil { // else the check of the configuration reports it
-		var closer io.Closer
-		kept, closer, err = c.checkpoints(ctx, slog.New(slog.DiscardHandler), false)
-		look("place of checkpoints", err, c.checkpointPlace(), "Correct --log-checkpoint, or allow this user to write there.")
-		if err == nil {
-			defer closer.Close()
-		}
-	}
-	for _, name := range []network.Name{network.Testnet, network.Mainnet} {
-		row, err := db.Read().GetLog(ctx, string(name))
-		if errors.Is(err, sql.ErrNoRows) {
-			look("network "+string(name), nil, "not started yet", "")
-			continue
-		}
-		var l *netlog.Log
-		if err == nil {
-			l, err = netlog.Open(ctx, db, netlog.Config{
-				Network: name, Origin: row.Origin, Key: root.key(purposeLog(name)), PublicKey: root.key(purposeLog(name) + public), BlockTime: c.NetworkBlockTime, Silence: c.NetworkSilence, Checkpoints: kept, ClockTolerance: c.NetworkClockTolerance,
-			})
-		}
-		if err != nil {
-			err = wrongSecret(ctx, db, c.SecretFile, name, err)
-		}
-		found := fmt.Sprintf("%s, entries: %d, signed with this secret", row.Origin, row.Size)
-		if u, e := url.Parse(c.PublicURL); e == nil && u.Host != "" && u.Host+"/log/"+string(name) != row.Origin {
-			found += ". The public URL has another host now, but the log keeps its name: proofs stay valid, and verifiers identify the log by this name." +
-				" Links on older certificates point to the old host: keep that host, or redirect it to the new one"
-		}
-		look("network "+string(name), err, found, "A log can continue only with the secret that started it: restore that secret file.")
-		if err == nil && !c.has(worker) {
-			look("worker for "+string(name), l.Sequenced(ctx), "alive", "Start a process with the role worker on this database. Until then the server refuses new quotes, and confirmed registrations wait.")
-		}
-		if err == nil {
-			c.checkpoint(ctx, db, l, kept, look)
-		}
-	}
+	c.networks(ctx, db, root, look)
 }
 
-// checkpoint compares a log with its checkpoint outside of the database and with the
-// clock, as a worker does before each block. A process without the role worker reports
-// what workers found.
-func (c *doctorCmd) checkpoint(ctx context.Context, db *store.DB, l *netlog.Log, kept checkpoint.Store, look func(check string, err error, found, remedy string)) {
-	check := "continuity of " + string(l.Name())
-	const remedy = "See docs/operating.md, Backup and restore."
-	if kept == nil {
-		look(check, l.Stopped(ctx), "no worker has stopped this log", remedy)
-		return
+// networks checks each network as its kind can.
+func (c *doctorCmd) networks(ctx context.Context, db *store.DB, root secret, look func(check string, err error, found, remedy string)) {
+	d := networkDeps{db: db, root: root, makes: c.has(worker), log: slog.New(slog.DiscardHandler)}
+	if u, err := url.Parse(c.PublicURL); err == nil {
+		d.host = u.Host
 	}
-	text, place, err := l.Kept(ctx)
-	found := "the database continues the checkpoint in " + place
-	if text == "" {
-		found = "no checkpoint is stored yet: a worker stores one when it starts"
+	if c.has(worker) && c.validateCheckpoints() == nil { // else the check of the configuration reports it
+		d.place = openPlace
 	}
-	if err == nil {
-		err = l.Examine(ctx)
+	kinds, closer, err := c.kinds(ctx, d)
+	if d.place == openPlace && c.uses(builtInKind) {
+		look("place of checkpoints", err, c.checkpointPlace(), "Correct --log-checkpoint, or allow this user to write there.")
 	}
-	look(check, err, found, remedy)
-	if n, err := db.Read().CountLogRepairs(ctx, string(l.Name())); err == nil && n > 0 {
-		look("repairs of "+string(l.Name()), nil, fmt.Sprintf("%s. After a restore, %s", plural(int(n), "repair"), afterRestore), "")
+	if err != nil {
+		d.place = leavePlace
+		if kinds, closer, err = c.kinds(ctx, d); err != nil {
+			look("networks", err, "", "Correct the flag or environment variable that the message names.")
+			return
+		}
+	}
+	defer closer.Close()
+	for _, at := range c.addresses() {
+		kinds.Examine(ctx, at, func(f network.Finding) {
+			look(f.Check, wrongSecret(c.SecretFile, at.Name, f.Err), f.Found, f.Remedy)
+		})
 	}
 }
 
@@ -297,7 +263,7 @@ func (c *doctorCmd) uploads(ctx context.Context, db *store.DB, look func(check s
 	}
 	var origins []string
 	for _, text := range patterns {
-		if p, err := session.ParsePattern(text); err == nil && len(origins) < 10 {
+		if p, err := account.ParsePattern(text); err == nil && len(origins) < 10 {
 			origins = append(origins, p.Example())
 		}
 	}

@@ -7,8 +7,12 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -29,14 +33,18 @@ func purposeLog(n network.Name) string { return "log " + string(n) }
 // needs returns the purposes of the keys that a role needs, and no others. Only
 // organizations can sign a token, and only a worker can sign a log.
 func needs(r role) []string {
-	test, main := purposeLog(network.Testnet), purposeLog(network.Mainnet)
+	var signing, verifying []string
+	for _, n := range network.Names() {
+		signing = append(signing, purposeLog(n))
+		verifying = append(verifying, purposeLog(n)+public)
+	}
 	switch r {
 	case organizations:
 		return []string{purposeTokens}
 	case ats:
-		return []string{purposeUploads, purposeCodes, test + public, main + public}
+		return append([]string{purposeUploads, purposeCodes}, verifying...)
 	case worker:
-		return []string{purposeCodes, test, main}
+		return append([]string{purposeCodes}, signing...)
 	default:
 		return nil
 	}
@@ -153,6 +161,62 @@ func (s secret) keysOf(roles []role) string {
 		}
 	}
 	return b.String()
+}
+
+// readSecret reads the secret file. If the file is missing and mayMake is true, it
+// creates one: that is safe only at the first start of the only process.
+func readSecret(path string, mayMake bool) (secret, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && mayMake {
+		if err := makeSecret(path); err != nil {
+			return secret{}, wrongf("secret-file", "cannot create the secret file %s: %s", path, plainly(err))
+		}
+		text, err = os.ReadFile(path)
+		if err != nil {
+			return secret{}, err
+		}
+	} else if errors.Is(err, fs.ErrNotExist) {
+		return secret{}, wrongf("secret-file", "the secret file %s is missing. Restore it, or give the file that the server uses. Only for a new registry, create one and give every instance the same: (umask 077; openssl rand -hex 32 > %s)", path, shellWord(path))
+	} else if err != nil {
+		return secret{}, wrongf("secret-file", "cannot read the secret file %s: %s", path, plainly(err))
+	}
+	if s, ok := parseKeys(string(text)); ok {
+		return s, nil
+	}
+	b, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(b) != 32 {
+		return secret{}, wrongf("secret-file", "the secret file %s must hold 64 hex digits and nothing else, or the keys that `timbre secret derive` wrote", path)
+	}
+	return secret{root: b}, nil
+}
+
+// makeSecret writes a new secret to path, unless that file exists already.
+func makeSecret(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	var b [32]byte
+	rand.Read(b[:])
+	// A complete file is linked into place. If two processes start at the same time, one
+	// wins, and the other reads the winner's secret.
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".secret-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.WriteString(hex.EncodeToString(b[:]) + "\n")
+	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(tmp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	// The secret must be on the disk before anything is signed with it.
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 type secretCmd struct {

@@ -137,7 +137,7 @@ func TestLogWithPublicKeyOnly(t *testing.T) {
 	seed := bytes.Repeat([]byte{7}, 32)
 	key := ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)
 	c := netlog.Config{Network: network.Testnet, Origin: "songs.example/log/testnet", PublicKey: key}
-	if _, err := netlog.Open(t.Context(), db, c); err == nil || !strings.Contains(err.Error(), netlog.ErrNotBegun.Error()) {
+	if _, err := netlog.Open(t.Context(), db, c); err == nil || !strings.Contains(err.Error(), network.ErrNotBegun.Error()) {
 		t.Errorf("begun without a key: %v", err)
 	}
 	whole := c

@@ -6,7 +6,7 @@ import (
 	"io"
 	"text/tabwriter"
 
-	"timbre.example/internal/session"
+	"timbre.example/internal/account"
 	"timbre.example/internal/store"
 )
 
@@ -26,7 +26,7 @@ type keysCreate struct {
 
 func (c *keysCreate) Run(o *output) error {
 	return c.with(func(ctx context.Context, db *store.DB) error {
-		k, err := session.CreateKeys(ctx, db, c.Org, c.Test)
+		k, err := account.CreateKeys(ctx, db, c.Org, c.Test)
 		if err != nil {
 			return err
 		}
@@ -43,10 +43,10 @@ type keysList struct {
 
 func (c *keysList) Run(o *output) error {
 	return c.with(func(ctx context.Context, db *store.DB) error {
-		if _, err := session.GetOrganization(ctx, db, c.Org); err != nil {
+		if _, err := account.GetOrganization(ctx, db, c.Org); err != nil {
 			return err
 		}
-		keys, err := session.ListKeys(ctx, db, c.Org)
+		keys, err := account.ListKeys(ctx, db, c.Org)
 		if err != nil {
 			return err
 		}
@@ -66,7 +66,7 @@ type keysDisable struct {
 }
 
 func (c *keysDisable) Run(o *output) error {
-	return changeKey(o, c.adminFlags, c.SiteKey, "disabled", func(ctx context.Context, db *store.DB) error { return session.EnableKey(ctx, db, c.SiteKey, false) })
+	return changeKey(o, c.adminFlags, c.SiteKey, "disabled", func(ctx context.Context, db *store.DB) error { return account.EnableKey(ctx, db, c.SiteKey, false) })
 }
 
 // changeKey changes a key pair and prints its new status.
@@ -85,7 +85,7 @@ type keysEnable struct {
 }
 
 func (c *keysEnable) Run(o *output) error {
-	return changeKey(o, c.adminFlags, c.SiteKey, "active", func(ctx context.Context, db *store.DB) error { return session.EnableKey(ctx, db, c.SiteKey, true) })
+	return changeKey(o, c.adminFlags, c.SiteKey, "active", func(ctx context.Context, db *store.DB) error { return account.EnableKey(ctx, db, c.SiteKey, true) })
 }
 
 type keysDelete struct {
@@ -94,5 +94,5 @@ type keysDelete struct {
 }
 
 func (c *keysDelete) Run(o *output) error {
-	return changeKey(o, c.adminFlags, c.SiteKey, "deleted", func(ctx context.Context, db *store.DB) error { return session.DeleteKey(ctx, db, c.SiteKey) })
+	return changeKey(o, c.adminFlags, c.SiteKey, "deleted", func(ctx context.Context, db *store.DB) error { return account.DeleteKey(ctx, db, c.SiteKey) })
 }

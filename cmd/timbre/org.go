@@ -8,7 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"timbre.example/internal/session"
+	"timbre.example/internal/account"
 	"timbre.example/internal/store"
 )
 
@@ -58,7 +58,7 @@ type orgCreate struct {
 
 func (c *orgCreate) Run(o *output) error {
 	return c.with(func(ctx context.Context, db *store.DB) error {
-		org, err := session.CreateOrganization(ctx, db, c.Name)
+		org, err := account.CreateOrganization(ctx, db, c.Name)
 		if err != nil {
 			return err
 		}
@@ -70,7 +70,7 @@ type orgList struct{ adminFlags }
 
 func (c *orgList) Run(o *output) error {
 	return c.with(func(ctx context.Context, db *store.DB) error {
-		orgs, err := session.ListOrganizations(ctx, db)
+		orgs, err := account.ListOrganizations(ctx, db)
 		if err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ type orgShow struct {
 
 func (c *orgShow) Run(o *output) error {
 	return c.with(func(ctx context.Context, db *store.DB) error {
-		org, err := session.GetOrganization(ctx, db, c.ID)
+		org, err := account.GetOrganization(ctx, db, c.ID)
 		if err != nil {
 			return err
 		}
@@ -103,7 +103,7 @@ func (c *orgShow) Run(o *output) error {
 	})
 }
 
-func printOrg(o *output, asJSON bool, org session.Organization) error {
+func printOrg(o *output, asJSON bool, org account.Organization) error {
 	return o.print(asJSON, org, func(w io.Writer) {
 		fmt.Fprintf(w, "id                %s\nname              %s\nsuspended         %t\nwidget            %s\nmax file size     %s\naccess code ttl   %s\nduplicate titles  %s\nasset storage     %s\nquota a month     %s\nimprint           %s\ncreated           %s\n",
 			org.ID, oneLine(org.Name), org.Suspended, either(org.WidgetEnabled, "on", "off"), orNone(org.MaxFileSize, "the server's limit"), orNone(org.AccessCodeTTL, "no end"),
@@ -132,7 +132,7 @@ type orgSuspend struct {
 }
 
 func (c *orgSuspend) Run(o *output) error {
-	return changeOrg(o, c.adminFlags, c.ID, func(org *session.Organization) { org.Suspended = true })
+	return changeOrg(o, c.adminFlags, c.ID, func(org *account.Organization) { org.Suspended = true })
 }
 
 type orgResume struct {
@@ -141,12 +141,12 @@ type orgResume struct {
 }
 
 func (c *orgResume) Run(o *output) error {
-	return changeOrg(o, c.adminFlags, c.ID, func(org *session.Organization) { org.Suspended = false })
+	return changeOrg(o, c.adminFlags, c.ID, func(org *account.Organization) { org.Suspended = false })
 }
 
-func changeOrg(o *output, f adminFlags, id string, change func(*session.Organization)) error {
+func changeOrg(o *output, f adminFlags, id string, change func(*account.Organization)) error {
 	return f.with(func(ctx context.Context, db *store.DB) error {
-		org, err := session.ChangeOrganization(ctx, db, id, change)
+		org, err := account.ChangeOrganization(ctx, db, id, change)
 		if err != nil {
 			return err
 		}
@@ -172,7 +172,7 @@ func (c *orgSet) Run(o *output) error {
 			return err
 		}
 	}
-	return changeOrg(o, c.adminFlags, c.ID, func(org *session.Organization) {
+	return changeOrg(o, c.adminFlags, c.ID, func(org *account.Organization) {
 		if c.Widget != "" {
 			org.WidgetEnabled = c.Widget == "on"
 		}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"timbre.example/internal/session"
+	"timbre.example/internal/account"
 	"timbre.example/internal/store"
 )
 
@@ -23,7 +23,7 @@ type originsAdd struct {
 
 func (c *originsAdd) Run(o *output) error {
 	return c.with(func(ctx context.Context, db *store.DB) error {
-		added, err := session.AddOrigin(ctx, db, c.Org, c.Origin)
+		added, err := account.AddOrigin(ctx, db, c.Org, c.Origin)
 		if err != nil {
 			return err
 		}
@@ -39,7 +39,7 @@ type originsRemove struct {
 
 func (c *originsRemove) Run(o *output) error {
 	return c.with(func(ctx context.Context, db *store.DB) error {
-		if err := session.RemoveOrigin(ctx, db, c.Org, c.Origin); err != nil {
+		if err := account.RemoveOrigin(ctx, db, c.Org, c.Origin); err != nil {
 			return err
 		}
 		return o.print(c.JSON, map[string]string{"removed": c.Origin}, func(w io.Writer) { fmt.Fprintln(w, c.Origin, "removed") })
@@ -53,7 +53,7 @@ type originsList struct {
 
 func (c *originsList) Run(o *output) error {
 	return c.with(func(ctx context.Context, db *store.DB) error {
-		list, err := session.ListOrigins(ctx, db, c.Org)
+		list, err := account.ListOrigins(ctx, db, c.Org)
 		if err != nil {
 			return err
 		}

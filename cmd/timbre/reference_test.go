@@ -69,8 +69,8 @@ func TestMetricsAreDocumented(t *testing.T) {
 		h.ServeHTTP(w, r)
 		return w.Body.String()
 	}
-	ask(s.api, "/healthz") // metrics by route exist after the first request
-	text := ask(s.api.MetricsHandler(nil), "/metrics")
+	ask(s.web, "/healthz") // metrics by route exist after the first request
+	text := ask(s.web.MetricsHandler(nil), "/metrics")
 	document := operating(t)
 	found := 0
 	for _, m := range regexp.MustCompile(`(?m)^# TYPE (timbre_\w+) `).FindAllStringSubmatch(text, -1) {

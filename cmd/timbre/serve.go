@@ -2,13 +2,23 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
+	"strconv"
+	"sync"
 	"syscall"
+	"time"
 
+	"timbre.example/internal/compressed"
 	"timbre.example/internal/fault"
+	"timbre.example/internal/store"
+	"timbre.example/internal/web"
 )
 
 var notFound = fault.CommonNotFound()
@@ -30,27 +40,81 @@ func (c *serveCmd) Run(o *output) error {
 	return s.run(ctx)
 }
 
-type migrateCmd struct {
-	databaseFlag
-	JSON bool `help:"Print JSON."`
+// server is everything that runs in one process. newServer builds it.
+type server struct {
+	opened
+	db    *store.DB
+	blobs blobStore // nil without the roles ats and worker
+	url   string
+	web   *web.Router
+	http  *http.Server
+	// packed has the compressed files of web.
+	packed   *compressed.Cache
+	listener net.Listener
+	// connections is the largest number of connections of one address, except for those of
+	// the trusted proxies.
+	connections int
+	proxies     []netip.Prefix
+	log         *slog.Logger
+
+	stop   chan struct{} // ends progress streams
+	stopMu sync.Once
 }
 
-func (c *migrateCmd) Run(o *output) error {
-	ctx := context.Background()
-	db, err := c.open(ctx, false)
-	if err != nil {
-		return err
+// run serves until ctx ends. Then running requests have 20 s to finish, and the worker
+// finishes its current step.
+func (s *server) run(ctx context.Context) error {
+	defer s.close()
+	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	for _, w := range s.workers {
+		wg.Go(func() { w(working) })
 	}
-	defer db.Close()
-	pending, err := db.Pending(ctx)
-	if err != nil {
-		return err
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(web.LimitConnections(s.listener, s.connections, s.proxies)) }()
+	var err error
+	select {
+	case <-ctx.Done():
+		s.log.Info("stopping")
+		s.stopMu.Do(func() { close(s.stop) })
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+		if err = s.http.Shutdown(limit); err != nil {
+			s.http.Close() // closes the remaining connections
+		}
+		s.web.Drain(limit) // WebSockets, which Shutdown does not wait for
+		cancel()
+	case err = <-served:
 	}
-	if pending < 0 {
-		return errAhead(-pending)
+	stopWork()
+	wg.Wait()
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
 	}
-	if err := db.Migrate(ctx); err != nil {
-		return err
+	s.log.Info("stopped")
+	return err
+}
+
+// listen listens on an address. Its errors name the flag to change.
+func listen(flag, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("--%s %s: another program listens on this address, perhaps another timbre. Stop it, or choose another port (`ss -ltnp` shows the program)", flag, address)
+	case errors.Is(err, syscall.EACCES):
+		return nil, wrongf(flag, "this user may not listen on a port below 1024. Choose a higher port, and put a proxy in front")
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, wrongf(flag, "this machine does not have this address")
 	}
-	return o.print(c.JSON, map[string]int64{"applied": pending}, func(w io.Writer) { fmt.Fprintf(w, "%s applied\n", plural(int(pending), "migration")) })
+	return nil, wrongf(flag, "cannot listen on this address: %s", plainly(err))
+}
+
+// reachable returns the host and port at which a browser on this machine reaches a
+// listener. A listener on all addresses is reached as localhost.
+func reachable(a *net.TCPAddr) string {
+	if a.IP.IsUnspecified() {
+		return net.JoinHostPort("localhost", strconv.Itoa(a.Port))
+	}
+	return a.String()
 }

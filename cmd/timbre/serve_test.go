@@ -25,6 +25,7 @@ import (
 
 	"timbre.example/internal/api"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/internal/web"
 )
 
 // running is a demo in this process.
@@ -109,13 +110,19 @@ func send(t *testing.T, method, url string, head map[string]string, body []byte)
 	return out
 }
 
-// register does a complete registration, and returns the secrets that it received.
+// register does a complete registration on the test network, and returns the secrets that
+// it received.
 func register(t *testing.T, url, site, secretKey, origin, title string) (token, code, transaction string) {
 	t.Helper()
-	token = post(t, url+"/v1/sessions", map[string]string{"Origin": origin}, map[string]string{"secret_key": secretKey, "action_type": "register", "allowed_network": "testnet"})["token"].(string)
+	return registerOn(t, "testnet", url, site, secretKey, origin, title)
+}
+
+func registerOn(t *testing.T, network, url, site, secretKey, origin, title string) (token, code, transaction string) {
+	t.Helper()
+	token = post(t, url+"/v1/sessions", map[string]string{"Origin": origin}, map[string]string{"secret_key": secretKey, "action_type": "register", "allowed_network": network})["token"].(string)
 	head := map[string]string{"Authorization": "Bearer " + token, "X-Site-Key": site}
 	slot := post(t, url+"/v1/works/init", head, map[string]any{
-		"title": title, "filename": "song.wav", "network": "testnet",
+		"title": title, "filename": "song.wav", "network": network,
 		"creators": []any{map[string]any{"full_name": "Ada", "email": "ada@songs.example", "roles": map[string]bool{"author": true}}},
 	})
 	job := map[string]any{"job_id": slot["job_id"]}
@@ -217,7 +224,7 @@ func smallServer(dir string) serverFlags {
 	return serverFlags{
 		databaseFlag: databaseFlag{DatabaseURL: "sqlite:" + filepath.Join(dir, "timbre.db")},
 		Listen:       "127.0.0.1:0", BlobURL: "file:" + filepath.Join(dir, "blobs"), SecretFile: filepath.Join(dir, "secret"),
-		NetworkTestnet: "log:", NetworkMainnet: "log:", NetworkBlockTime: 10 * time.Millisecond, MaxFileSize: 1 << 20,
+		NetworkBlockTime: 10 * time.Millisecond, MaxFileSize: 1 << 20,
 		clockFlag: clockFlag{NetworkClockTolerance: time.Minute}, limitFlags: limitFlags{LimitsToken: time.Minute, LimitsUploadSlot: time.Minute, LimitsQuote: time.Minute, LimitsResult: time.Hour, LimitsJob: time.Hour, LimitsPrepares: 1, LimitsFollowers: 10, LimitsUploads: 10, LimitsUploadsOrganization: 10, LimitsUploadBytes: 1 << 30, LimitsUploadBytesOrganization: 1 << 30, LimitsUploadRate: 1}, LogFormat: "json", LogLevel: slog.LevelDebug, trial: true,
 	}
 }
@@ -234,7 +241,7 @@ func TestRoot(t *testing.T) {
 		}
 		defer s.close()
 		w := httptest.NewRecorder()
-		s.api.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		s.web.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 		if got := w.Header().Get("Location"); got != want || (want == "") != (w.Code == 404) {
 			t.Errorf("%v: %d %q", has, w.Code, got)
 		}
@@ -265,7 +272,7 @@ func TestRoutesAreDocumented(t *testing.T) {
 		})
 	}
 	routes := 0
-	err = chi.Walk(s.api.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+	err = chi.Walk(s.web.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		routes++
 		if !slices.ContainsFunc(listed, func(l []string) bool { return (l[1] == "" || l[1] == method) && same(l[2], route) }) {
 			t.Errorf("%s %s is not in docs/authentication.md", method, route)
@@ -302,16 +309,16 @@ func TestCostsAreDocumented(t *testing.T) {
 	}
 	bounds := map[int64]string{api.MaxSmallBody: "8,192", api.MaxWorkBody: "216,064"}
 	found := map[string]bool{}
-	err = chi.Walk(s.api.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+	err = chi.Walk(s.web.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		c, ok := costs[route]
 		found[route] = true
 		if !ok {
 			t.Errorf("%s %s is not in docs/operating.md: say what it may cost", method, route)
 		}
-		if counts := strings.HasPrefix(c.budget, "address"); counts != api.Counts(route) {
-			t.Errorf("%s counts against its address: %t, and docs/operating.md has %q", route, api.Counts(route), c.budget)
+		if counts := strings.HasPrefix(c.budget, "address"); counts != web.Counts(route) {
+			t.Errorf("%s counts against its address: %t, and docs/operating.md has %q", route, web.Counts(route), c.budget)
 		}
-		if want, posts := s.api.BodyBounds()[route]; posts && bounds[want] != c.body || !posts && strings.HasPrefix(route, "/v1/") && c.body != "-" {
+		if want, posts := s.web.BodyBounds()[route]; posts && bounds[want] != c.body || !posts && strings.HasPrefix(route, "/v1/") && c.body != "-" {
 			t.Errorf("%s takes %d bytes, and docs/operating.md has %q", route, want, c.body)
 		}
 		return nil

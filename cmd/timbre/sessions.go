@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 )
@@ -27,7 +28,7 @@ type whichFlags struct {
 // which returns the selection. It returns organization.not_found if the organization is
 // unknown.
 func (f whichFlags) which(ctx context.Context, db *store.DB) (session.Which, error) {
-	_, err := session.GetOrganization(ctx, db, f.Org)
+	_, err := account.GetOrganization(ctx, db, f.Org)
 	return session.Which{Organization: f.Org, SiteKey: f.Key, ExternalUserRef: f.ExternalUserRef}, err
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"timbre.example/internal/limit"
+	"timbre.example/internal/network"
 )
 
 // wrong is the error of a flag or an argument with an invalid value. The command ends
@@ -161,12 +162,14 @@ func mappers() []kong.Option {
 		reflect.Int: number, reflect.Int64: number, reflect.String: word,
 	}
 	options := []kong.Option{
+		kong.Vars{"networks": network.Every().String(), "network_names": strings.ReplaceAll(network.Every().String(), " or ", ",")},
 		kong.KindMapper(reflect.Bool, yesOrNo{}),
 		kong.TypeMapper(reflect.TypeFor[time.Duration](), mapper(duration)),
 		kong.TypeMapper(reflect.TypeFor[slog.Level](), mapper(level)),
 		kong.TypeMapper(reflect.TypeFor[limit.Rate](), mapper(byText)),
 		kong.TypeMapper(reflect.TypeFor[proxies](), mapper(byText)),
 		kong.TypeMapper(reflect.TypeFor[verifierKey](), mapper(byText)),
+		kong.TypeMapper(reflect.TypeFor[network.Address](), mapper(byText)),
 		kong.NamedMapper("path", mapper(path)),
 		kong.NamedMapper("existingfile", mapper(existingFile)),
 	}

@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/fault"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
 )
@@ -170,7 +170,7 @@ func TestAccessRefused(t *testing.T) {
 		}
 
 		// A code with a lifetime.
-		_, err := session.ChangeOrganization(t.Context(), db, w.org, func(o *session.Organization) { o.AccessCodeTTL = time.Hour })
+		_, err := account.ChangeOrganization(t.Context(), db, w.org, func(o *account.Organization) { o.AccessCodeTTL = time.Hour })
 		w.must(err)
 		w.ahead.Add(int64(time.Hour))
 		for _, path := range []string{"work", "versions/1/download/certificate"} {

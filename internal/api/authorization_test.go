@@ -13,6 +13,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/google/go-cmp/cmp"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/session"
@@ -192,7 +193,7 @@ func everyRouteIsDocumented(t *testing.T, w *world, doc documented) {
 		listed = append(listed, routes...)
 	}
 	seen := map[string]bool{}
-	w.must(chi.Walk(w.api.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+	w.must(chi.Walk(w.web.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		names := regexp.MustCompile(`^(` + method + ` )?` + regexp.MustCompile(`\\\{[^/]+\\\}`).ReplaceAllString(regexp.QuoteMeta(route), `[^/]+`) + `$`)
 		found := false
 		for _, l := range listed {
@@ -247,12 +248,12 @@ func openRoutes(t *testing.T, w *world, doc documented) {
 // checked: an invalid body does not change the answer.
 func refusedEverywhere(t *testing.T, w *world, doc documented) (tried []string) {
 	s := w.scene("Door")
-	other, err := session.CreateKeys(t.Context(), w.db, w.org, false)
+	other, err := account.CreateKeys(t.Context(), w.db, w.org, false)
 	w.must(err)
 	unknown := "cpk_" + strings.Repeat("0", 64)
-	organization := func(change func(*session.Organization)) {
+	organization := func(change func(*account.Organization)) {
 		t.Helper()
-		_, err := session.ChangeOrganization(t.Context(), w.db, w.org, change)
+		_, err := account.ChangeOrganization(t.Context(), w.db, w.org, change)
 		w.must(err)
 	}
 	apiKey := "afo_sk_live_" + strings.Repeat("a", 48)
@@ -281,16 +282,16 @@ func refusedEverywhere(t *testing.T, w *world, doc documented) (tried []string) 
 		"with a missing or invalid secret key":              {{secret: "x"}, {secret: key}, {secret: good}, {secret: w.keys.SiteKey}, {secret: apiKey}, {secret: "csk_"}},
 		"with a key pair that was deleted":                  nil, // tested last: it cannot be undone
 		"of a suspended organization": {{before: func() func() {
-			organization(func(o *session.Organization) { o.Suspended = true })
-			return func() { organization(func(o *session.Organization) { o.Suspended = false }) }
+			organization(func(o *account.Organization) { o.Suspended = true })
+			return func() { organization(func(o *account.Organization) { o.Suspended = false }) }
 		}}},
 		"with a key pair that is switched off": {{before: func() func() {
-			w.must(session.EnableKey(t.Context(), w.db, w.keys.SiteKey, false))
-			return func() { w.must(session.EnableKey(t.Context(), w.db, w.keys.SiteKey, true)) }
+			w.must(account.EnableKey(t.Context(), w.db, w.keys.SiteKey, false))
+			return func() { w.must(account.EnableKey(t.Context(), w.db, w.keys.SiteKey, true)) }
 		}}},
 		"where the widget is switched off": {{before: func() func() {
-			organization(func(o *session.Organization) { o.WidgetEnabled = false })
-			return func() { organization(func(o *session.Organization) { o.WidgetEnabled = true }) }
+			organization(func(o *account.Organization) { o.WidgetEnabled = false })
+			return func() { organization(func(o *account.Organization) { o.WidgetEnabled = true }) }
 		}}},
 		"from a page of another origin":           set("Origin", "https://elsewhere.example", "http://songs.example", "https://songs.example:8443", "null", "https://songs.example.evil.example"),
 		"by a session that was revoked":           nil, // tested below, for each session
@@ -373,7 +374,7 @@ func refusedEverywhere(t *testing.T, w *world, doc documented) (tried []string) 
 			heads[group] = s.right(group, nil).head()
 		}
 	}
-	w.must(session.DeleteKey(t.Context(), w.db, other.SiteKey))
+	w.must(account.DeleteKey(t.Context(), w.db, other.SiteKey))
 	for group, head := range heads {
 		try(who, variant{}, group, head)
 	}
@@ -389,7 +390,7 @@ func refusedBySession(t *testing.T, w *world, doc documented) (tried []string) {
 		madeByTest = "with a live key, for what a test key made"
 	)
 	live := w.keys
-	test, err := session.CreateKeys(t.Context(), w.db, w.org, true)
+	test, err := account.CreateKeys(t.Context(), w.db, w.org, true)
 	w.must(err)
 	stranger := w.stranger()
 	same := func(b tab) []map[string]string { return []map[string]string{b.head()} }
@@ -512,13 +513,13 @@ func refusedBySession(t *testing.T, w *world, doc documented) (tried []string) {
 }
 
 // stranger is another organization, with keys and credits, on the same server and page.
-func (w *world) stranger() session.KeyPair {
+func (w *world) stranger() account.KeyPair {
 	w.t.Helper()
-	org, err := session.CreateOrganization(w.t.Context(), w.db, "Strangers")
+	org, err := account.CreateOrganization(w.t.Context(), w.db, "Strangers")
 	w.must(err)
-	keys, err := session.CreateKeys(w.t.Context(), w.db, org.ID, false)
+	keys, err := account.CreateKeys(w.t.Context(), w.db, org.ID, false)
 	w.must(err)
-	_, err = session.AddOrigin(w.t.Context(), w.db, org.ID, site)
+	_, err = account.AddOrigin(w.t.Context(), w.db, org.ID, site)
 	w.must(err)
 	w.must(w.db.Tx(w.t.Context(), func(tx *store.Tx) error { return credits.Grant(w.t.Context(), tx, org.ID, 1000, "") }))
 	return keys

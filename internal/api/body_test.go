@@ -14,6 +14,7 @@ import (
 	"timbre.example/internal/api"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/internal/web"
 )
 
 // ask sends a hand-written request head without a body, and reads the answer.
@@ -107,8 +108,7 @@ func allButOne(size int) string { return "{" + strings.Repeat(" ", size-2) }
 
 // Bodies that are announced but never sent use no shared budget.
 func TestAnnouncedBodies(t *testing.T) {
-	w := newWorld(t, storetest.SQLite(t), options{proxies: loopback})
-	w.api.SetBodies(4*api.MaxSmallBody, 4*api.MaxSmallBody)
+	w := newWorld(t, storetest.SQLite(t), options{proxies: loopback, bodies: web.Bodies{Open: 4 * api.MaxSmallBody, Address: 4 * api.MaxSmallBody}})
 	const still = 16 // four times each budget
 	for _, length := range []string{fmt.Sprint("Content-Length: ", api.MaxSmallBody), "Transfer-Encoding: chunked"} {
 		for range still {
@@ -119,7 +119,7 @@ func TestAnnouncedBodies(t *testing.T) {
 			w.must(err)
 		}
 	}
-	eventually(t, func() bool { return w.api.BodiesHeld("192.0.2.1") == 2*still*512 })
+	eventually(t, func() bool { return w.web.BodiesHeld("192.0.2.1") == 2*still*512 })
 	for _, address := range []string{"192.0.2.1", "192.0.2.2"} {
 		a := w.call("POST", "/v1/sessions", map[string]string{"Origin": site, "X-Forwarded-For": address}, asJSON(w.mintBody(nil)))
 		if a.code != "" {
@@ -131,9 +131,8 @@ func TestAnnouncedBodies(t *testing.T) {
 // Slow bodies use only the budget of their own address or organization, and give it back
 // after the timeout.
 func TestBodiesInFlight(t *testing.T) {
-	w := newWorld(t, storetest.SQLite(t), options{proxies: loopback})
+	w := newWorld(t, storetest.SQLite(t), options{proxies: loopback, bodies: web.Bodies{Open: 4 * api.MaxSmallBody, Address: 2 * api.MaxSmallBody}})
 	b := w.mint(nil)
-	w.api.SetBodies(4*api.MaxSmallBody, 2*api.MaxSmallBody)
 	slow := func(head string) net.Conn {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
 		w.must(err)
@@ -146,7 +145,7 @@ func TestBodiesInFlight(t *testing.T) {
 		return fmt.Sprintf("POST %s HTTP/1.1\nHost: x\nX-Forwarded-For: %s\nContent-Length: %d\n\n%s", path, address, api.MaxSmallBody, allButOne(api.MaxSmallBody))
 	}
 	held := []net.Conn{slow(from("192.0.2.1", "/v1/sessions")), slow(from("192.0.2.1", "/v1/sessions"))}
-	eventually(t, func() bool { return w.api.BodiesHeld("192.0.2.1") == 2*api.MaxSmallBody })
+	eventually(t, func() bool { return w.web.BodiesHeld("192.0.2.1") == 2*api.MaxSmallBody })
 	mint := func(address string) answer {
 		return w.call("POST", "/v1/sessions", map[string]string{"Origin": site, "X-Forwarded-For": address}, asJSON(w.mintBody(nil)))
 	}
@@ -157,7 +156,7 @@ func TestBodiesInFlight(t *testing.T) {
 		t.Errorf("another: %s", a.body)
 	}
 	held = append(held, slow(from("192.0.2.3", "/v1/sessions")), slow(from("192.0.2.3", "/v1/sessions")))
-	eventually(t, func() bool { return w.api.BodiesHeld("192.0.2.3") == 2*api.MaxSmallBody })
+	eventually(t, func() bool { return w.web.BodiesHeld("192.0.2.3") == 2*api.MaxSmallBody })
 	if a := mint("192.0.2.4"); a.status != 503 || a.code != fault.CodeCommonServiceUnavailable || a.err.Details["reason"] != "bodies_in_flight" || a.header.Get("Retry-After") == "" {
 		t.Errorf("without space: %d %s", a.status, a.body)
 	}
@@ -168,7 +167,7 @@ func TestBodiesInFlight(t *testing.T) {
 	for _, conn := range held {
 		conn.Close()
 	}
-	eventually(t, func() bool { return w.api.BodiesHeld("192.0.2.1")+w.api.BodiesHeld("192.0.2.3") == 0 })
+	eventually(t, func() bool { return w.web.BodiesHeld("192.0.2.1")+w.web.BodiesHeld("192.0.2.3") == 0 })
 	if a := mint("192.0.2.1"); a.code != "" {
 		t.Errorf("after they went: %s", a.body)
 	}
@@ -177,9 +176,8 @@ func TestBodiesInFlight(t *testing.T) {
 // Bodies with a token also count against their address: one visitor cannot use up an
 // organization's budget.
 func TestBodiesOfAnAddress(t *testing.T) {
-	w := newWorld(t, storetest.SQLite(t), options{proxies: loopback})
+	w := newWorld(t, storetest.SQLite(t), options{proxies: loopback, bodies: web.Bodies{Address: 2 * api.MaxWorkBody}})
 	b := w.mint(nil)
-	w.api.SetBodies(64<<20, 2*api.MaxWorkBody)
 	for range 2 {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
 		w.must(err)
@@ -187,7 +185,7 @@ func TestBodiesOfAnAddress(t *testing.T) {
 		_, err = fmt.Fprintf(conn, "POST /v1/works/init HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\nAuthorization: Bearer %s\r\nX-Site-Key: %s\r\nContent-Length: %d\r\n\r\n%s", b.token, b.keys.SiteKey, api.MaxWorkBody, allButOne(api.MaxWorkBody))
 		w.must(err)
 	}
-	eventually(t, func() bool { return w.api.BodiesHeld("192.0.2.1") == 2*api.MaxWorkBody })
+	eventually(t, func() bool { return w.web.BodiesHeld("192.0.2.1") == 2*api.MaxWorkBody })
 	init := func(address string) answer {
 		head := b.head()
 		head["X-Forwarded-For"] = address
@@ -214,7 +212,7 @@ func TestStalledMints(t *testing.T) {
 		w.must(err)
 	}
 	for i := range addresses {
-		eventually(t, func() bool { return w.api.BodiesHeld(fmt.Sprintf("192.0.2.%d", i)) == each*api.MaxSmallBody })
+		eventually(t, func() bool { return w.web.BodiesHeld(fmt.Sprintf("192.0.2.%d", i)) == each*api.MaxSmallBody })
 	}
 	a := w.call("POST", "/v1/sessions", map[string]string{"Origin": site, "X-Forwarded-For": "192.0.2.99"}, asJSON(w.mintBody(nil)))
 	if a.code != "" {

@@ -1,18 +1,14 @@
 package api_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
-	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/limit"
@@ -153,46 +149,6 @@ func TestStatsAreCached(t *testing.T) {
 	}
 	if n := w.api.CountsAsked(); n != 1 {
 		t.Errorf("the database was asked %d times", n)
-	}
-}
-
-// An address can hold a limited number of connections; those of proxies are not counted.
-func TestConnectionsOfAnAddress(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		proxies []netip.Prefix
-		most    int
-		closed  bool
-	}{{nil, 2, true}, {loopback, 2, false}, {nil, 0, false}} {
-		l := must(net.Listen("tcp", "127.0.0.1:0"))
-		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "here") })}
-		go server.Serve(api.LimitConnections(l, c.most, c.proxies))
-		defer server.Close()
-		// answered makes a request on a new connection, and leaves it open.
-		answered := func() (net.Conn, bool) {
-			conn := must(net.Dial("tcp", l.Addr().String()))
-			conn.SetDeadline(time.Now().Add(20 * time.Second))
-			io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-			_, err := http.ReadResponse(bufio.NewReader(conn), nil)
-			return conn, err == nil
-		}
-		first, ok := answered()
-		second, also := answered()
-		defer second.Close()
-		if !ok || !also {
-			t.Fatal("not even two are answered")
-		}
-		if third, ok := answered(); ok == c.closed {
-			t.Errorf("a third of %d: answered %t", c.most, ok)
-		} else {
-			third.Close()
-		}
-		first.Close()
-		eventually(t, func() bool { // the place is free when the server has seen the close
-			conn, ok := answered()
-			defer conn.Close()
-			return ok
-		})
 	}
 }
 

@@ -2,55 +2,13 @@ package api
 
 import (
 	"context"
-	"strconv"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
-	"timbre.example/internal/fault"
+	"timbre.example/internal/access"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
 	"timbre.example/internal/works"
 )
-
-// atsIDParam is the path parameter of calls on an end-user's own work.
-// endUserWork reads it, before the body is read.
-var atsIDParam = &huma.Param{Name: "id", In: "path", Required: true, Description: "The work's ats_id", Schema: &huma.Schema{Type: huma.TypeInteger}}
-
-// number reads a number in a path; an invalid one is 0, which matches nothing.
-func number(text string) int64 {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 1 {
-		return 0
-	}
-	return n
-}
-
-type wireVersion struct {
-	Version         int64     `json:"version"`
-	Commitment      string    `json:"commitment" doc:"0x and 64 hex digits, like all hashes here"`
-	AssetFilename   string    `json:"asset_filename"`
-	RegisteredBlock int64     `json:"registered_at_block"`
-	RegisteredAt    time.Time `json:"registered_at"`
-	MediaHash       string    `json:"media_hash"`
-	MerkleRoot      string    `json:"merkle_root"`
-	BlockHash       string    `json:"block_hash"`
-	TxHash          string    `json:"tx_hash"`
-	Fee             int64     `json:"fee_credits" doc:"The whole price of the version"`
-	StorageFee      int64     `json:"storage_fee_credits" doc:"The part of fee_credits for storage"`
-}
-
-func versionsOf(in []works.OwnVersion) []wireVersion {
-	out := make([]wireVersion, len(in))
-	for i, v := range in {
-		out[i] = wireVersion{
-			Version: v.Version, Commitment: record.Hex(v.Commitment), AssetFilename: v.Filename, RegisteredBlock: v.BlockNumber, RegisteredAt: v.RegisteredAt,
-			MediaHash: record.Hex(v.MediaHash), MerkleRoot: record.Hex(v.MerkleRoot), BlockHash: record.Hex(v.BlockHash), TxHash: record.Hex(v.TxHash),
-			Fee: v.Price.Total, StorageFee: v.Price.StorageFee,
-		}
-	}
-	return out
-}
 
 type wireWork struct {
 	ID               string        `json:"id" format:"uuid"`
@@ -89,12 +47,12 @@ type ownWorksOutput struct {
 	}
 }
 
-func (a *API) ownWorks(ctx context.Context, in *ownWorksInput) (*ownWorksOutput, error) {
+func (a *API) ownWorks(ctx context.Context, by access.EndUser, in *ownWorksInput) (*ownWorksOutput, error) {
 	r := works.OwnWorksRequest{Network: network.Name(in.Network), First: works.DefaultPage, After: in.After, Search: in.Search}
 	if in.First != "" {
 		r.First = int(min(number(in.First), works.MaxPage+1))
 	}
-	page, err := a.Registry.Works.OwnWorks(ctx, callerOf(ctx), r)
+	page, err := a.Registry.Works.OwnWorks(ctx, by, r)
 	if err != nil {
 		return nil, err
 	}
@@ -121,8 +79,8 @@ type ownWorkOutput struct {
 	Body wireWork
 }
 
-func (a *API) ownWork(ctx context.Context, _ *ownInput) (*ownWorkOutput, error) {
-	w, err := a.Registry.Works.OwnWork(ctx, callerOf(ctx))
+func (a *API) ownWork(ctx context.Context, r access.Reader, _ *ownInput) (*ownWorkOutput, error) {
+	w, err := a.Registry.Works.OwnWork(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -145,8 +103,8 @@ type ownVersionsOutput struct {
 	}
 }
 
-func (a *API) ownVersions(ctx context.Context, in *ownInput) (*ownVersionsOutput, error) {
-	v, err := a.Registry.Works.Versions(ctx, callerOf(ctx))
+func (a *API) ownVersions(ctx context.Context, r access.Reader, in *ownInput) (*ownVersionsOutput, error) {
+	v, err := a.Registry.Works.Versions(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -168,91 +126,21 @@ type ownCreatorsOutput struct {
 	}
 }
 
-func (a *API) latestCreators(ctx context.Context, in *ownInput) (*ownCreatorsOutput, error) {
-	return a.creatorsOf(ctx, in.AtsID, 0)
+func (a *API) latestCreators(ctx context.Context, r access.Reader, in *ownInput) (*ownCreatorsOutput, error) {
+	return a.creatorsOf(ctx, r, in.AtsID, 0)
 }
 
-func (a *API) ownCreators(ctx context.Context, in *ownCreatorsInput) (*ownCreatorsOutput, error) {
-	return a.creatorsOf(ctx, in.AtsID, version(in.Version))
+func (a *API) ownCreators(ctx context.Context, r access.Reader, in *ownCreatorsInput) (*ownCreatorsOutput, error) {
+	return a.creatorsOf(ctx, r, in.AtsID, version(in.Version))
 }
 
 // creatorsOf returns the creators of a version; version 0 is the latest.
-func (a *API) creatorsOf(ctx context.Context, atsID string, version int64) (*ownCreatorsOutput, error) {
-	v, err := a.Registry.Works.Version(ctx, callerOf(ctx), version)
+func (a *API) creatorsOf(ctx context.Context, r access.Reader, atsID string, version int64) (*ownCreatorsOutput, error) {
+	v, err := a.Registry.Works.Version(ctx, r, version)
 	if err != nil {
 		return nil, err
 	}
 	out := &ownCreatorsOutput{}
 	out.Body.AtsID, out.Body.Version, out.Body.Creators = number(atsID), v.Version, stored(v.Creators)
 	return out, nil
-}
-
-type downloadLatestInput struct {
-	ID          string `path:"id" doc:"The work's id, a UUID"`
-	What        string `path:"what" doc:"certificate or asset"`
-	Transaction string `query:"transaction" doc:"For a certificate: the transaction that made it, if another session began it"`
-}
-
-type downloadVersionInput struct {
-	ID      string `path:"id" doc:"The work's id, a UUID"`
-	Version string `path:"v" doc:"From 1"`
-	What    string `path:"what" doc:"certificate or audio"`
-}
-
-type downloadOutput struct {
-	Body struct {
-		URL       string    `json:"url" doc:"Anyone with this URL can read the file"`
-		ExpiresAt time.Time `json:"expires_at"`
-	}
-}
-
-func (a *API) downloadLatest(ctx context.Context, in *downloadLatestInput) (*downloadOutput, error) {
-	return a.download(ctx, in.ID, 0, in.What, "asset", in.Transaction)
-}
-
-func (a *API) downloadVersion(ctx context.Context, in *downloadVersionInput) (*downloadOutput, error) {
-	return a.download(ctx, in.ID, version(in.Version), in.What, "audio", "")
-}
-
-// version reads a version number in a path. An invalid one is -1, which matches no version:
-// 0 would be the latest.
-func version(text string) int64 {
-	if n := number(text); n != 0 {
-		return n
-	}
-	return -1
-}
-
-// download returns the URL of a file; recording is the route's word for the audio.
-func (a *API) download(ctx context.Context, work string, version int64, what, recording, transaction string) (*downloadOutput, error) {
-	id, ok := parseID(work)
-	if !ok {
-		id = "" // matches no work
-	}
-	var d works.Download
-	var err error
-	switch what {
-	case "certificate":
-		transaction, ok := parseID(transaction)
-		if !ok {
-			transaction = "" // matches no transaction
-		}
-		if d, err = a.Registry.Works.Certificate(ctx, callerOf(ctx), id, version, transaction); err == nil {
-			err = unmade(callerOf(ctx))
-		}
-	case recording:
-		d, err = a.Registry.Works.Recording(ctx, callerOf(ctx), id, version)
-	default:
-		return nil, fault.CommonNotFound().With("reason", "route")
-	}
-	if err != nil {
-		return nil, err
-	}
-	return downloadOf(d), nil
-}
-
-func downloadOf(d works.Download) *downloadOutput {
-	out := &downloadOutput{}
-	out.Body.URL, out.Body.ExpiresAt = d.URL, d.Expires
-	return out
 }

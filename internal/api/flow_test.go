@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
@@ -514,9 +515,9 @@ func TestCallerBeforeBody(t *testing.T) {
 	main := w.mint(map[string]any{"allowed_network": "mainnet"})
 	spent := w.mint(nil)
 	job, _ := spent.init("First", nil)
-	other, err := session.CreateOrganization(t.Context(), w.db, "Others")
+	other, err := account.CreateOrganization(t.Context(), w.db, "Others")
 	w.must(err)
-	foreign, err := session.CreateKeys(t.Context(), w.db, other.ID, false)
+	foreign, err := account.CreateKeys(t.Context(), w.db, other.ID, false)
 	w.must(err)
 	with := func(b tab, name, value string) map[string]string {
 		h := b.head()
@@ -698,8 +699,7 @@ func (s slow) Open(ctx context.Context, key string) (io.ReadCloser, blob.Info, e
 // The body timeout ends when the body has arrived.
 func TestLongPrepare(t *testing.T) {
 	const limit = 300 * time.Millisecond
-	w := newWorld(t, storetest.SQLite(t), options{blobs: func(b blob.Store) blob.Store { return slow{b, 2 * limit} }})
-	w.api.SetBodyTimeout(limit)
+	w := newWorld(t, storetest.SQLite(t), options{bodyTimeout: limit, blobs: func(b blob.Store) blob.Store { return slow{b, 2 * limit} }})
 	w.mint(nil).prepared("Patience", nil)
 }
 

@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/fault"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
 )
@@ -106,7 +106,7 @@ func TestHashOnlyMint(t *testing.T) {
 		}
 		// A test session can rehearse every code that a hash-only flow can have, and no
 		// upload error.
-		test, err := session.CreateKeys(t.Context(), w.db, w.org, true)
+		test, err := account.CreateKeys(t.Context(), w.db, w.org, true)
 		w.must(err)
 		rehearsing := func(code fault.Code, storage any) answer {
 			return w.tryMint(map[string]any{"secret_key": test.SecretKey, "rehearse": code, "asset_storage": storage})

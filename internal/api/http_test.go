@@ -19,8 +19,8 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/fault"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store/storetest"
 )
 
@@ -47,7 +47,7 @@ func TestLogLine(t *testing.T) {
 
 func TestEveryRefusalIsAnEnvelope(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{})
-	w.api.Handle("/panics", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("secret detail") }))
+	w.web.Handle("/panics", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("secret detail") }))
 	known := w.registered("Known")
 	for _, c := range []struct {
 		method, path string
@@ -203,8 +203,7 @@ func (w *world) drip(head string) (answer, net.Conn) {
 // A body that never ends is answered and its connection closed, on every route and for every
 // client.
 func TestNeverEndingBody(t *testing.T) {
-	w := newWorld(t, storetest.SQLite(t), options{})
-	w.api.SetBodyTimeout(200 * time.Millisecond)
+	w := newWorld(t, storetest.SQLite(t), options{bodyTimeout: 200 * time.Millisecond})
 	b := w.mint(nil)
 	auth := "Authorization: Bearer " + b.token + "\nX-Site-Key: " + b.keys.SiteKey + "\n"
 	for name, c := range map[string]struct {
@@ -313,12 +312,12 @@ func TestCORS(t *testing.T) {
 	if code := try(); code != fault.CodeSessionOriginNotAllowed {
 		t.Errorf("too early: %s", code)
 	}
-	_, err := session.AddOrigin(t.Context(), w.db, w.org, late)
+	_, err := account.AddOrigin(t.Context(), w.db, w.org, late)
 	w.must(err)
 	if code := try(); code != fault.CodeCommonValidationFailed {
 		t.Errorf("added: %s", code)
 	}
-	w.must(session.RemoveOrigin(t.Context(), w.db, w.org, late))
+	w.must(account.RemoveOrigin(t.Context(), w.db, w.org, late))
 	if code := try(); code != fault.CodeSessionOriginNotAllowed {
 		t.Errorf("removed: %s", code)
 	}
@@ -385,7 +384,7 @@ func TestOpenAPI(t *testing.T) {
 	// beside the API.
 	ids := map[string]bool{}
 	routes := 0
-	w.must(chi.Walk(w.api.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+	w.must(chi.Walk(w.web.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		if strings.HasPrefix(route, "/v1/openapi") || strings.HasPrefix(route, "/blob") || strings.HasPrefix(route, "/rehearsal/") {
 			return nil
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -21,13 +22,13 @@ func TestTestKeysAreSeparate(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{maxSize: 64 << 20})
 		w.work()
-		_, err := session.ChangeOrganization(t.Context(), db, w.org, func(o *session.Organization) { o.Quota = 1 })
+		_, err := account.ChangeOrganization(t.Context(), db, w.org, func(o *account.Organization) { o.Quota = 1 })
 		w.must(err)
 		live := w.keys
-		test, err := session.CreateKeys(t.Context(), db, w.org, true)
+		test, err := account.CreateKeys(t.Context(), db, w.org, true)
 		w.must(err)
 		before := w.balance()
-		for _, keys := range []session.KeyPair{test, live} { // the same title and the same bytes, each using the whole quota
+		for _, keys := range []account.KeyPair{test, live} { // the same title and the same bytes, each using the whole quota
 			w.keys = keys
 			b := w.mint(map[string]any{"external_user_ref": "ada"})
 			job, url := b.init("Same Song", nil)
@@ -72,9 +73,9 @@ func TestTestKeysAreSeparate(t *testing.T) {
 				t.Errorf("test %t: a second one: %d", keys.Test, res.StatusCode)
 			}
 		}
-		_, err = session.ChangeOrganization(t.Context(), db, w.org, func(o *session.Organization) { o.Quota = 0 })
+		_, err = account.ChangeOrganization(t.Context(), db, w.org, func(o *account.Organization) { o.Quota = 0 })
 		w.must(err)
-		for _, keys := range []session.KeyPair{test, live} {
+		for _, keys := range []account.KeyPair{test, live} {
 			w.keys = keys
 			if a := w.mint(map[string]any{"external_user_ref": "ada"}).post("/v1/works/init", work("Same Song", nil)); a.code != fault.CodeRegistrationDuplicateTitle {
 				t.Errorf("test %t: the same title again: %s", keys.Test, a.body)
@@ -102,9 +103,9 @@ func TestTransactionsOfTheOtherKind(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
 		w.work()
-		test, err := session.CreateKeys(t.Context(), db, w.org, true)
+		test, err := account.CreateKeys(t.Context(), db, w.org, true)
 		w.must(err)
-		kinds := []session.KeyPair{w.keys, test}
+		kinds := []account.KeyPair{w.keys, test}
 		for i, keys := range kinds {
 			w.keys = keys
 			id := w.registered("Song")
@@ -211,7 +212,7 @@ func TestAnswersAreNotCached(t *testing.T) {
 				t.Errorf("%s (%s): %d with Cache-Control %q, want %q", what, path, res.StatusCode, got, want)
 			}
 		}
-		w.must(chi.Walk(w.api.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		w.must(chi.Walk(w.web.Routes(), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 			routes++
 			tx := s.job["continue a registration"]
 			path := strings.NewReplacer("/transactions/{id}", "/transactions/"+tx, "{code}", s.code, "{ats_id}", s.ats, "{v}", "1", "{what}", "certificate", "/download/", "/download/", "*", "x").Replace(route)
@@ -258,13 +259,13 @@ func TestMetricsByHost(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
-		other := w.api.MetricsHandler([]string{"metrics.internal.example"})
+		other := w.web.MetricsHandler([]string{"metrics.internal.example"})
 		for host, want := range map[string][2]int{ // beside the API, and on an address of its own
 			"127.0.0.1:8080": {200, 200}, "127.0.0.1": {200, 200}, "localhost:8080": {200, 200}, "LOCALHOST": {200, 200}, "localhost.": {200, 200}, "[::1]:8080": {200, 200}, "[::1]": {200, 200},
 			"10.0.0.5:9090": {404, 200}, "timbre:9090": {404, 200}, "metrics.internal.example": {404, 200}, "Metrics.Internal.Example:9090": {404, 200},
 			"rebind.evil.example": {404, 404}, "rebind.evil.example:8080": {404, 404}, "127.0.0.1.evil.example": {404, 404}, "localhost.evil.example": {404, 404}, "evil.localhost.example:1": {404, 404},
 		} {
-			for i, h := range []http.Handler{w.api, other} {
+			for i, h := range []http.Handler{w.web, other} {
 				r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
 				r.RemoteAddr, r.Host = "127.0.0.1:4711", host
 				rec := httptest.NewRecorder()

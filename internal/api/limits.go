@@ -2,149 +2,69 @@ package api
 
 import (
 	"context"
-	"net/http"
-	"net/netip"
-	"slices"
-	"strconv"
-	"strings"
+	"errors"
+	"time"
 
 	"timbre.example/internal/fault"
-	"timbre.example/internal/limit"
+	"timbre.example/internal/intake"
+	"timbre.example/internal/session"
+	"timbre.example/internal/web"
+	"timbre.example/proof/commitment"
 )
 
-// spend takes one call from a budget, or refuses the call. The answer's headers report the
-// last budget that was checked: the caller's own, unless another budget refused.
-func (a *API) spend(ctx context.Context, b *limit.Budget, key string) error {
-	s := b.Take(ctx, key)
-	if !s.Allowed || b != a.Limits.Organization {
-		reportBudget(ctx, b, s)
-	}
-	switch {
-	case s.Allowed:
-		return nil
-	case b == a.Limits.Address:
-		return fault.CommonRateLimited(s.Wait).With("reason", "address")
-	case b == a.Limits.Organization:
-		return fault.CommonRateLimited(s.Wait).With("reason", "organization")
-	case b == a.Limits.Mint:
-		return fault.SessionRateLimited(s.Wait).With("reason", "mint")
-	}
-	return fault.SessionRateLimited(s.Wait).With("reason", "session")
-}
+// The bounds of JSON bodies, in bytes.
+const (
+	// MaxSmallBody is for a mint and for bodies that name a job: a few short members.
+	MaxSmallBody = 8 << 10
+	// MaxWorkBody is for the description of a work. It is the sum of the fields' limits,
+	// with each character written as two escapes of six bytes (\uD83C\uDFB5).
+	MaxWorkBody  = (commitment.MaxCreators*creatorBytes + (intake.MaxTitle+intake.MaxFilename+session.MaxExternalUserRef)*escaped12 + 4<<10) &^ 1023
+	creatorBytes = (intake.MaxName+intake.MaxEmail)*escaped12 + 256 // 256: the members' names, roles, IPI and ISNI
+	escaped12    = 12
+)
 
-// reportBudget reports a budget in the answer's headers.
-func reportBudget(ctx context.Context, b *limit.Budget, s limit.State) {
-	if policy, standing := b.Headers(s); policy != "" {
-		h := exchangeOf(ctx).header
-		h.Set("RateLimit-Policy", policy)
-		h.Set("RateLimit", standing)
-	}
-}
-
-// admit takes a mint from the budget of its key and then from that of its organization. A
-// mint refused by the first costs the organization nothing.
-func (a *API) admit(ctx context.Context, siteKey, organization string) error {
-	if err := a.spend(ctx, a.Limits.Mint, siteKey); err != nil {
+// takeMint takes a mint, or the end of sessions, from the budget of its key and then from that
+// of its organization. A mint refused by the first costs the organization nothing.
+func (a *API) takeMint(ctx context.Context, siteKey, organization string) error {
+	if err := web.Take(ctx, a.Limits.Mint, siteKey, limited("mint")); err != nil {
 		return err
 	}
-	return a.spend(ctx, a.Limits.Organization, organization)
+	return a.Web.TakeOrganization(ctx, organization)
 }
 
-// countedPaths are the API and all pages that are read, packed, searched or proved for each
-// call.
-var countedPaths = []string{"/v1/", "/w/", "/explorer/", "/log/", "/docs/search"}
-
-// Counts reports whether a call of path costs its address one of its budget.
-func Counts(path string) bool {
-	return slices.ContainsFunc(countedPaths, func(p string) bool { return strings.HasPrefix(path, p) })
-}
-
-// The limits of a request before its body. net/http itself refuses more than
-// [MaxHeaderBytes].
-const (
-	maxTarget  = 8 << 10 // bytes of path and query
-	maxHeaders = 100     // header fields
-)
-
-// MaxHeaderBytes is the largest request line with headers, in bytes, for http.Server.
-const MaxHeaderBytes = 16 << 10
-
-// limitHead refuses more parts than any of Timbre's clients sends.
-func (a *API) limitHead(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fields := 0
-		for _, values := range r.Header {
-			fields += len(values)
-		}
-		switch {
-		case len(r.RequestURI) > maxTarget:
-			w.Header().Set("Connection", "close")
-			a.RenderError(w, r, fault.CommonValidationFailed([]fault.Field{{Field: "url", Rule: "max_bytes", Message: "Path and query are longer than " + strconv.Itoa(maxTarget) + " bytes."}}))
-		case fields > maxHeaders:
-			w.Header().Set("Connection", "close")
-			a.RenderError(w, r, fault.CommonValidationFailed([]fault.Field{{Field: "headers", Rule: "max_items", Message: "There are more than " + strconv.Itoa(maxHeaders) + " headers."}}))
-		default:
-			next.ServeHTTP(w, r)
-		}
-	})
-}
-
-// limitAddress takes every counted call from the budget of its address, before any other
-// check. Preflights are not counted: cors has already answered them.
-func (a *API) limitAddress(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !Counts(r.URL.Path) {
-			next.ServeHTTP(w, r)
-			return
-		}
-		if err := a.spend(r.Context(), a.Limits.Address, addressOf(r, a.TrustedProxies)); err != nil {
-			a.RenderError(w, r, err)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// addressOf returns the caller's address as far as it can be trusted: the other end of the
-// connection or, behind trusted proxies, the right-most untrusted address in
-// X-Forwarded-For. An IPv6 address is truncated to its /64, since one client usually has all
-// of it.
-func addressOf(r *http.Request, proxies []netip.Prefix) string {
-	socket, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return ""
+// takeCall takes a call from the budget of its session and then from that of its
+// organization.
+func (a *API) takeCall(ctx context.Context, c session.Caller) error {
+	if err := web.Take(ctx, a.Limits.Session, c.SessionID, limited("session")); err != nil {
+		return err
 	}
-	at := plain(socket.Addr())
-	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for _, text := range slices.Backward(forwarded) {
-		if !slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(at) }) {
-			break
+	return a.Web.TakeOrganization(ctx, c.Organization)
+}
+
+// limited is the refusal of a call over a budget of the sessions.
+func limited(reason string) func(time.Duration) *fault.Error {
+	return func(wait time.Duration) *fault.Error {
+		return fault.SessionRateLimited(wait).With("reason", reason)
+	}
+}
+
+// mayAskForTitle refuses an init whose end-user has received duplicate_title too often. A
+// refused init costs nothing, so one token could test every title of a site. The session
+// stays unspent. The caller passes the result of the init to asked.
+func (a *API) mayAskForTitle(c session.Caller) (asked func(error), err error) {
+	if c.DuplicateTitles {
+		return func(error) {}, nil
+	}
+	key := "session " + c.SessionID
+	if c.ExternalUserRef != "" {
+		key = "user " + c.Organization + " " + c.ExternalUserRef
+	}
+	if s := a.Limits.Titles.Take(context.Background(), key); !s.Allowed {
+		return nil, fault.SessionRateLimited(s.Wait).With("reason", "duplicate_titles")
+	}
+	return func(err error) {
+		if !errors.Is(err, fault.CodeRegistrationDuplicateTitle) {
+			a.Limits.Titles.Return(key)
 		}
-		next, ok := forwardedFor(strings.TrimSpace(text))
-		if !ok {
-			break // entries to the left are client-controlled
-		}
-		at = plain(next)
-	}
-	return keyOf(at)
+	}, nil
 }
-
-// keyOf returns the key that an address is counted by.
-func keyOf(at netip.Addr) string {
-	if at.Is6() {
-		p, _ := at.Prefix(64)
-		return p.String()
-	}
-	return at.String()
-}
-
-// forwardedFor reads one address as proxies write it: some add the port.
-func forwardedFor(text string) (netip.Addr, bool) {
-	if a, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
-		return a, true
-	}
-	a, err := netip.ParseAddrPort(text)
-	return a.Addr(), err == nil
-}
-
-func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }

@@ -1,17 +1,15 @@
 package api_test
 
 import (
-	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"timbre.example/internal/api"
+	"timbre.example/internal/account"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/limit"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
 )
@@ -102,7 +100,7 @@ func TestLimits(t *testing.T) {
 func TestOrderOfRefusals(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{limits: limit.Rates{Address: few(3), Session: few(1), Organization: few(3)}, proxies: loopback})
 	b := w.mint(map[string]any{"action_type": "access"}) // uses the organization's first call
-	w.must(session.EnableKey(t.Context(), w.db, w.keys.SiteKey, false))
+	w.must(account.EnableKey(t.Context(), w.db, w.keys.SiteKey, false))
 	other := "https://other.example"
 	head := map[string]string{"Content-Type": "application/json", "X-Forwarded-For": "192.0.2.1"}
 	init := func() answer { return w.call("POST", "/v1/works/init", head, strings.NewReader("{")) }
@@ -124,7 +122,7 @@ func TestOrderOfRefusals(t *testing.T) {
 			head["Origin"] = other
 		}},
 		// The state of its key.
-		{fault.CodeSessionKeyInactive, func() { w.must(session.EnableKey(t.Context(), w.db, w.keys.SiteKey, true)) }},
+		{fault.CodeSessionKeyInactive, func() { w.must(account.EnableKey(t.Context(), w.db, w.keys.SiteKey, true)) }},
 		{fault.CodeSessionOriginNotAllowed, func() { head["Origin"] = site; head["X-Forwarded-For"] = "192.0.2.3" }},
 		// The action: this uses up the session's budget, and the organization's second call.
 		{fault.CodeSessionInvalidToken, func() {}},
@@ -155,13 +153,13 @@ func TestOrderOfRefusals(t *testing.T) {
 			t.Errorf("mint %d: %s, want %s", i, a.body, c.want)
 		}
 	}
-	keys, err := session.CreateKeys(t.Context(), w.db, w.org, false)
+	keys, err := account.CreateKeys(t.Context(), w.db, w.org, false)
 	w.must(err)
 	w.keys = keys
 	if a := w.tryMint(nil); a.code != "" { // the second: the refusal of the first key did not count
 		t.Errorf("another key: %s", a.body)
 	}
-	keys, err = session.CreateKeys(t.Context(), w.db, w.org, false)
+	keys, err = account.CreateKeys(t.Context(), w.db, w.org, false)
 	w.must(err)
 	w.keys = keys
 	if a := w.tryMint(map[string]any{"action_type": "x"}); a.code != fault.CodeCommonRateLimited {
@@ -208,40 +206,3 @@ func TestCountedPaths(t *testing.T) {
 }
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
-
-func TestAddress(t *testing.T) {
-	t.Parallel()
-	proxies := append(loopback, netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:ffff::/48"))
-	for _, c := range []struct {
-		socket    string
-		forwarded []string
-		want      string
-	}{
-		{"192.0.2.1:1234", nil, "192.0.2.1"},
-		{"192.0.2.1:1234", []string{"198.51.100.1"}, "192.0.2.1"}, // a client's own header is ignored
-		{"10.0.0.1:1", nil, "10.0.0.1"},
-		{"10.0.0.1:1", []string{"198.51.100.1"}, "198.51.100.1"},
-		{"10.0.0.1:1", []string{"203.0.113.9, 198.51.100.1"}, "198.51.100.1"},
-		{"10.0.0.1:1", []string{"203.0.113.9", "198.51.100.1,10.0.0.2"}, "198.51.100.1"},
-		{"10.0.0.1:1", []string{"10.0.0.3, 10.0.0.2"}, "10.0.0.3"},
-		{"10.0.0.1:1", []string{"198.51.100.1, unknown, 10.0.0.2"}, "10.0.0.2"},
-		{"10.0.0.1:1", []string{"198.51.100.1:80"}, "198.51.100.1"}, // as some proxies write it
-		{"10.0.0.1:1", []string{"[2001:db8:1:2::1]:80"}, "2001:db8:1:2::/64"},
-		{"10.0.0.1:1", []string{"198.51.100.1:port"}, "10.0.0.1"},
-		{"[::ffff:10.0.0.1]:1", []string{"::ffff:198.51.100.1"}, "198.51.100.1"},
-		{"[2001:db8:1:2:3:4:5:6]:1", nil, "2001:db8:1:2::/64"},
-		{"[2001:db8:ffff::1]:1", []string{" 2001:db8:1:2:ffff:: "}, "2001:db8:1:2::/64"},
-		{"[fe80::1%eth0]:1", nil, "fe80::/64"},
-		{"@", []string{"198.51.100.1"}, ""},
-	} {
-		r, err := http.NewRequest("GET", "/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.RemoteAddr = c.socket
-		r.Header["X-Forwarded-For"] = c.forwarded
-		if got := api.AddressOf(r, proxies); got != c.want {
-			t.Errorf("%s, forwarded %q: %s, want %s", c.socket, c.forwarded, got, c.want)
-		}
-	}
-}

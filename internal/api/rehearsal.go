@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 
@@ -12,6 +11,7 @@ import (
 	"timbre.example/internal/intake"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/session"
+	"timbre.example/internal/web"
 	"timbre.example/internal/works"
 )
 
@@ -20,41 +20,59 @@ import (
 // All code for this is in this file, except the failing transaction, which is in the
 // registry's worker. Sessions of live keys have no rehearsal and pass through unchanged.
 
-// rehearse answers a call instead of its route when the session rehearses a code there, and
-// reports whether it did. It runs after all checks that do not need the body.
-func (a *API) rehearse(h huma.API, ctx huma.Context, c session.Caller, stage string) bool {
+// stage is the place of a route in its flow: the place at which a session rehearses an error
+// code, as the catalogue names it.
+type stage string
+
+// The stages of a registration or an update, and that of the calls which only read.
+const (
+	atInit    stage = "init"
+	atUpload  stage = "upload"
+	atPrepare stage = "prepare"
+	atConfirm stage = "confirm"
+	atCode    stage = "code"
+)
+
+// begins reports whether calls of a stage begin something, which an expired token may not do.
+func (s stage) begins() bool { return s == atInit }
+
+// rehearse answers a call instead of its route when the session rehearses a code at this
+// stage. It runs after all checks that do not need the body. Its error is nil when the call
+// continues. It is [web.ErrAnswered] after an answer that no server of this release sends.
+func (a *API) rehearse(ctx huma.Context, c session.Caller, at stage) error {
 	entry, _ := fault.Lookup(c.Rehearse)
 	switch entry.Rehearse {
 	case "": // nothing to rehearse
-		return false
-	case "call", "code", stage: // "code": every path of an update has an access code; no other flow has this stage
+		return nil
+	case "call", "code", string(at): // "code": every path of an update has an access code; no other flow has this stage
 	default:
-		return false
+		return nil
 	}
 	r, w := humachi.Unwrap(ctx)
 	switch c.Rehearse {
 	case fault.CodeTransactionAlreadyConfirmed, fault.CodeWidgetUploadError: // the route continues: see secondConfirm, rehearsedSlot
-		return false
+		return nil
 	case fault.CodeWidgetNetworkError:
 		panic(http.ErrAbortHandler)
 	case fault.CodeWidgetMalformedResponse:
 		w.Header().Set("Content-Type", "application/json")
 		io.WriteString(w, `{"job_id":"0190a0e6-0000-7000-8000-00000000`)
+		return web.ErrAnswered
 	case fault.CodeWidgetUnknownError:
-		foreign(w, r, "rehearsal.of_tomorrow", "This code is not in any catalogue yet.")
+		web.RenderUnknown(w, r, "rehearsal.of_tomorrow", "This code is not in any catalogue yet.")
+		return web.ErrAnswered
 	case fault.CodeWidgetConfigurationError:
-		foreign(w, r, c.Rehearse, entry.Message)
-	default:
-		f := rehearsed(c)
-		switch c.Rehearse {
-		case fault.CodeSessionRateLimited:
-			reportBudget(ctx.Context(), a.Limits.Session, limit.State{Whole: f.RetryAfter})
-		case fault.CodeCommonRateLimited:
-			reportBudget(ctx.Context(), a.Limits.Organization, limit.State{Whole: f.RetryAfter})
-		}
-		_ = huma.WriteErr(h, ctx, http.StatusInternalServerError, "", f)
+		web.RenderUnknown(w, r, c.Rehearse, entry.Message)
+		return web.ErrAnswered
 	}
-	return true
+	f := rehearsed(c)
+	switch c.Rehearse {
+	case fault.CodeSessionRateLimited:
+		web.ReportBudget(ctx.Context(), a.Limits.Session, limit.State{Whole: f.RetryAfter})
+	case fault.CodeCommonRateLimited:
+		web.ReportBudget(ctx.Context(), a.Limits.Organization, limit.State{Whole: f.RetryAfter})
+	}
+	return f
 }
 
 // rehearsed returns the refusal for the code's usual cause: the catalogue's example without
@@ -79,21 +97,11 @@ func rehearsed(c session.Caller) *fault.Error {
 	return f
 }
 
-// foreign writes an envelope with a code that no server of this release sends.
-func foreign(w http.ResponseWriter, r *http.Request, code fault.Code, message string) {
-	x := exchangeOf(r.Context())
-	refusalHeaders(&fault.Error{Code: code}, x, w.Header().Set)
-	w.Header().Del("Retry-After")
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusBadRequest)
-	_ = json.NewEncoder(w).Encode(fault.Envelope{Error: fault.Body{Code: code, Message: message, RequestID: x.id}})
-}
-
 // rehearsedSlot sends the upload of a session that rehearses an upload error to a store that
 // refuses it.
 func (a *API) rehearsedSlot(c session.Caller, s intake.Slot) intake.Slot {
 	if c.Rehearse == fault.CodeWidgetUploadError && s.UploadURL != "" {
-		s.UploadURL = a.PublicURL + refusingStore
+		s.UploadURL = a.Web.PublicURL + refusingStore
 	}
 	return s
 }
@@ -142,6 +150,6 @@ func (a *API) storeThatRefuses(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		io.WriteString(w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>SlowDown</Code><Message>Rehearsal: this store refuses every upload.</Message></Error>\n")
 	default:
-		a.RenderError(w, r, fault.CommonNotFound())
+		web.RenderError(w, r, fault.CommonNotFound())
 	}
 }

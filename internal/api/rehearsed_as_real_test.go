@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
@@ -63,10 +64,10 @@ func reals() map[fault.Code]real {
 			return w.fetch("POST", "/v1/works/init", h, asJSON(work("Real", nil)))
 		})
 	}
-	organization := func(change func(*session.Organization)) real {
+	organization := func(change func(*account.Organization)) real {
 		return simple(func(w *world) reply {
 			b := w.mint(nil)
-			_, err := session.ChangeOrganization(w.t.Context(), w.db, w.org, change)
+			_, err := account.ChangeOrganization(w.t.Context(), w.db, w.org, change)
 			w.must(err)
 			return start(b)
 		})
@@ -88,19 +89,19 @@ func reals() map[fault.Code]real {
 		}),
 		fault.CodeSessionKeyInactive: simple(func(w *world) reply {
 			b := w.mint(nil)
-			w.must(session.EnableKey(w.t.Context(), w.db, w.keys.SiteKey, false))
+			w.must(account.EnableKey(w.t.Context(), w.db, w.keys.SiteKey, false))
 			return start(b)
 		}),
-		fault.CodeSessionWidgetNotEnabled: organization(func(o *session.Organization) { o.WidgetEnabled = false }),
+		fault.CodeSessionWidgetNotEnabled: organization(func(o *account.Organization) { o.WidgetEnabled = false }),
 		fault.CodeSessionOriginNotAllowed: head("Origin", "https://elsewhere.example"),
 		fault.CodeCommonAuthMissingToken:  head("Authorization", ""),
 		fault.CodeCommonAuthInvalidToken:  head("Authorization", "Bearer x"),
 		fault.CodeCommonAuthInvalidAPIKey: head("X-Site-Key", "x"),
 		fault.CodeOrganizationNotFound:    head("X-Site-Key", "cpk_"+strings.Repeat("0", 64)),
-		fault.CodeOrganizationInactive:    organization(func(o *session.Organization) { o.Suspended = true }),
+		fault.CodeOrganizationInactive:    organization(func(o *account.Organization) { o.Suspended = true }),
 		fault.CodeOrganizationNoIntegration: simple(func(w *world) reply {
 			b := w.mint(nil)
-			w.must(session.DeleteKey(w.t.Context(), w.db, w.keys.SiteKey))
+			w.must(account.DeleteKey(w.t.Context(), w.db, w.keys.SiteKey))
 			return start(b)
 		}),
 		fault.CodeSessionRateLimited: {options: options{limits: limit.Rates{Address: few(1000), Session: few(1), Organization: few(1000)}}, do: func(w *world, _ func()) reply {
@@ -204,12 +205,12 @@ func reals() map[fault.Code]real {
 		fault.CodeCommonNotFound:         simple(func(w *world) reply { return get(w.mint(nil), "/v1/nope") }),
 		fault.CodeCommonForbidden:        simple(func(w *world) reply { return get(w.mint(nil), "/v1/works") }),
 		fault.CodeCommonInternal: simple(func(w *world) reply {
-			w.api.Handle("/v1/panics", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("for the test") }))
+			w.web.Handle("/v1/panics", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("for the test") }))
 			return get(w.mint(nil), "/v1/panics")
 		}),
 		fault.CodeCommonQuotaExceeded: simple(func(w *world) reply {
 			w.done(w.registered("First"))
-			_, err := session.ChangeOrganization(w.t.Context(), w.db, w.org, func(o *session.Organization) { o.Quota = 1 })
+			_, err := account.ChangeOrganization(w.t.Context(), w.db, w.org, func(o *account.Organization) { o.Quota = 1 })
 			w.must(err)
 			return start(w.mint(nil))
 		}),
@@ -304,7 +305,7 @@ func TestRehearsedAsReal(t *testing.T) {
 			status, headers, members := shape(t, c.do(w, cut), entry.Code)
 
 			w, _ = world(options{})
-			keys, err := session.CreateKeys(t.Context(), w.db, w.org, true)
+			keys, err := account.CreateKeys(t.Context(), w.db, w.org, true)
 			w.must(err)
 			action, code := session.Register, ""
 			if entry.Rehearse == "code" {

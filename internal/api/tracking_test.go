@@ -238,8 +238,8 @@ func TestInvalidFrameBeforeADrop(t *testing.T) {
 	}
 	drained, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	w.api.Drain(drained)
-	if n := w.api.Streams(); n != 0 || drained.Err() != nil {
+	w.web.Drain(drained)
+	if n := w.web.OpenStreams(); n != 0 || drained.Err() != nil {
 		t.Errorf("%d streams after the drain, %v", n, drained.Err())
 	}
 	w.work()
@@ -287,8 +287,8 @@ func TestUnknownIsAnErrorFrame(t *testing.T) {
 	for _, unknown := range []string{"x", "01890000-0000-7000-8000-000000000000", strings.Repeat("y", 5000)} {
 		w.reportedInStream(unknown, fault.CodeTransactionNotFound)
 	}
-	w.api.Drain(t.Context())
-	if n := w.api.Streams(); n != 0 {
+	w.web.Drain(t.Context())
+	if n := w.web.OpenStreams(); n != 0 {
 		t.Errorf("%d streams stay", n)
 	}
 }
@@ -391,7 +391,7 @@ func TestTooManyFollowers(t *testing.T) {
 	}
 	last.res.Body.Close()
 	f.conn.CloseNow()
-	for w.api.Streams() > 100 {
+	for w.web.OpenStreams() > 100 {
 		<-time.After(time.Millisecond)
 	}
 	w.events(ids[0], "")

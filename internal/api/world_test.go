@@ -19,8 +19,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
@@ -33,6 +35,7 @@ import (
 	"timbre.example/internal/session"
 	"timbre.example/internal/space"
 	"timbre.example/internal/store"
+	"timbre.example/internal/web"
 	"timbre.example/internal/works"
 )
 
@@ -45,12 +48,13 @@ const site = "https://songs.example"
 type world struct {
 	t        *testing.T
 	db       *store.DB
+	web      *web.Router
 	api      *api.API
 	sessions *session.Service
 	registry *registry.Registry
 	url      string
 	org      string
-	keys     session.KeyPair
+	keys     account.KeyPair
 	client   *http.Client
 	logged   *buffer
 	ahead    atomic.Int64 // how far the server's clock is ahead
@@ -62,14 +66,16 @@ type world struct {
 
 // options change a world before it is made.
 type options struct {
-	networks  func(network.Network) network.Network
-	blobs     func(blob.Store) blob.Store
-	maxSize   int64
-	prepares  int
-	limits    limit.Rates
-	space     *space.Guard
-	followers int
-	proxies   []netip.Prefix
+	networks    func(network.Network) network.Network
+	blobs       func(blob.Store) blob.Store
+	maxSize     int64
+	prepares    int
+	limits      limit.Rates
+	space       *space.Guard
+	followers   int
+	proxies     []netip.Prefix
+	bodies      web.Bodies
+	bodyTimeout time.Duration
 }
 
 func newWorld(t *testing.T, db *store.DB, o options) *world {
@@ -97,7 +103,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.url = "http://" + server.Listener.Addr().String()
 	key := func(b byte) []byte { return bytes.Repeat([]byte{b}, 32) }
 	disk, err := blob.NewDisk(t.TempDir(), w.url+"/blob", key(1), blob.Options{
-		RenderError: func(rw http.ResponseWriter, r *http.Request, err error) { w.api.RenderError(rw, r, err) }, Now: db.Now, DiscardBytes: 1 << 20, Space: o.space,
+		RenderError: web.RenderError, Now: db.Now, DiscardBytes: 1 << 20, Space: o.space,
 		Admit: func(ctx context.Context, key string) (blob.Owner, error) {
 			return w.registry.Intake.Uploading(ctx, key)
 		},
@@ -134,9 +140,15 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.sessions = &session.Service{DB: db, Tokens: tokens, MaxFileSize: o.maxSize, Lifetime: session.DefaultLifetime, MinimumCredits: func(_ session.Action, n network.Name) int64 { return prices[n].Register(1).Total }}
 	stop := make(chan struct{})
 	w.stop = sync.OnceFunc(func() { close(stop) })
-	w.api = api.New(api.Config{Sessions: w.sessions, Registry: w.registry, Worker: w.registry, Space: o.space, Uploads: disk.Running, Limits: limit.New(db, o.limits, log), Followers: o.followers, TrustedProxies: o.proxies, SupportedFormats: []string{"WAV"}, PublicURL: w.url, Version: "test", Log: log}, stop)
-	w.api.Mount("/blob", disk)
-	server.Config.Handler = w.api
+	limits, measured := limit.New(db, o.limits, log), prometheus.NewRegistry()
+	api.Measured{Registry: w.registry, Worker: w.registry, Space: o.space, Uploads: disk.Running}.Register(measured)
+	w.web = web.New(web.Config{
+		PublicURL: w.url, Version: "test", Log: log, Limits: limits, Bodies: o.bodies, BodyTimeout: o.bodyTimeout, Streams: o.followers, TrustedProxies: o.proxies,
+		Metrics: measured, Ping: db.Ping, Checks: api.Checks(o.space, w.registry),
+	}, stop)
+	w.api = api.New(api.Config{Web: w.web, Sessions: w.sessions, Registry: w.registry, Limits: limits, SupportedFormats: []string{"WAV"}})
+	w.web.Mount("/blob", disk)
+	server.Config.Handler = w.web
 	server.Start()
 	w.client = &http.Client{Transport: &http.Transport{}}
 
@@ -157,12 +169,12 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 		disk.Close()
 	})
 
-	org, err := session.CreateOrganization(t.Context(), db, "Songs")
+	org, err := account.CreateOrganization(t.Context(), db, "Songs")
 	w.must(err)
 	w.org = org.ID
-	w.keys, err = session.CreateKeys(t.Context(), db, w.org, false)
+	w.keys, err = account.CreateKeys(t.Context(), db, w.org, false)
 	w.must(err)
-	_, err = session.AddOrigin(t.Context(), db, w.org, site)
+	_, err = account.AddOrigin(t.Context(), db, w.org, site)
 	w.must(err)
 	w.must(db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, w.org, 1000, "") }))
 	return w

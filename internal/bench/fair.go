@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 
-	"timbre.example/internal/session"
+	"timbre.example/internal/account"
 	"timbre.example/internal/store"
 )
 
@@ -106,15 +106,15 @@ func (s *server) organization(ctx context.Context) (*server, error) {
 		return nil, err
 	}
 	defer db.Close()
-	org, err := session.CreateOrganization(ctx, db, "Another")
+	org, err := account.CreateOrganization(ctx, db, "Another")
 	if err != nil {
 		return nil, err
 	}
-	keys, err := session.CreateKeys(ctx, db, org.ID, false)
+	keys, err := account.CreateKeys(ctx, db, org.ID, false)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := session.AddOrigin(ctx, db, org.ID, origin); err != nil {
+	if _, err := account.AddOrigin(ctx, db, org.ID, origin); err != nil {
 		return nil, err
 	}
 	other := *s

@@ -32,11 +32,10 @@ const (
 	staleAfter = 24 * time.Hour
 )
 
-// Options configure a Disk. The zero value of every field but RenderError means its
-// default.
+// Options configure a Disk. The zero value of every field means its default.
 type Options struct {
-	// RenderError writes err, a *fault.Error, as the response. Required: the store
-	// decides what is refused, the API how the error is rendered.
+	// RenderError writes err, a *fault.Error, as the response: the store decides what is
+	// refused, the API how the error is rendered. nil writes the status alone.
 	RenderError func(w http.ResponseWriter, r *http.Request, err error)
 	// Now is the clock for the expiry of URLs; time.Now by default.
 	Now func() time.Time
@@ -84,6 +83,21 @@ type Disk struct {
 	running running
 }
 
+// Receiver decides about the uploads that a Disk receives.
+type Receiver interface {
+	// Uploading is Options.Admit, and Uploaded is Options.Land.
+	Uploading(ctx context.Context, key string) (Owner, error)
+	Uploaded(ctx context.Context, key string, size int64) error
+}
+
+// Handler returns the handler of the URLs that d signs. It replaces Options.RenderError,
+// Admit and Land: in a server, all three are made after the store. Call it once, before the
+// first request.
+func (d *Disk) Handler(receiver Receiver, render func(http.ResponseWriter, *http.Request, error)) http.Handler {
+	d.opts.RenderError, d.opts.Admit, d.opts.Land = render, receiver.Uploading, receiver.Uploaded
+	return d
+}
+
 var _ Store = (*Disk)(nil)
 
 // NewDisk opens the store in dir, which it creates if missing. dir must be on one file
@@ -91,9 +105,6 @@ var _ Store = (*Disk)(nil)
 // ServeHTTP at baseURL. key has at least 16 bytes and signs the URLs; every process that
 // serves or signs for this folder needs the same key.
 func NewDisk(dir, baseURL string, key []byte, opts Options) (*Disk, error) {
-	if opts.RenderError == nil {
-		return nil, errors.New("blob: Options.RenderError is required")
-	}
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}

@@ -121,7 +121,6 @@ func TestNewDiskRefusesBadSettings(t *testing.T) {
 		opts            blob.Options
 	}{
 		{"short key", t.TempDir(), base, []byte("short"), ok},
-		{"no renderer", t.TempDir(), base, signingKey, blob.Options{}},
 		{"relative URL", t.TempDir(), "/blob/", signingKey, ok},
 		{"other scheme", t.TempDir(), "ftp://host/blob/", signingKey, ok},
 		{"query", t.TempDir(), base + "?a=b", signingKey, ok},

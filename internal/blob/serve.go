@@ -287,7 +287,11 @@ func (d *Disk) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	// The answer is held back until its length is known: an answer of unknown length
 	// would only end after the drain.
 	held := &heldResponse{ResponseWriter: w, status: http.StatusOK}
-	d.opts.RenderError(held, r, refusal)
+	if d.opts.RenderError != nil {
+		d.opts.RenderError(held, r, refusal)
+	} else {
+		held.WriteHeader(refusal.Status())
+	}
 	w.Header().Set("Content-Length", strconv.Itoa(held.body.Len()))
 	w.WriteHeader(held.status)
 	w.Write(held.body.Bytes())

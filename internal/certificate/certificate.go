@@ -30,7 +30,8 @@ type Input struct {
 
 	Registration int64 // the number on the network
 	Version      int64
-	Network      string    // for every network except "mainnet" the page is marked as a test
+	Network      string    // its name
+	Test         bool      // a test network: the whole page is marked
 	At           time.Time // when the network made it final
 	// Issued is the date of issue, also the date of the file; zero means At.
 	Issued time.Time

@@ -106,7 +106,7 @@ func cases() map[string]certificate.Input {
 	marks := input("Z"+strings.Repeat("\u0301\u0302\u0323", 60), one("a"+strings.Repeat("\u0301", 254)))
 	all["marks"] = marks
 	test := input("Versuch", one("Zoë Åström"))
-	test.Network = "testnet"
+	test.Network, test.Test = "testnet", true
 	all["testnet"] = test
 	unseen := input("At home", one("Zoë Åström"))
 	unseen.Unseen = true
@@ -254,8 +254,8 @@ func TestTheCodeLeadsToThePage(t *testing.T) {
 	}
 }
 
-// A foreign reader finds every address in its code, from the shortest code to the
-// longest, drawn as large and as small as a screen may show it.
+// A foreign reader finds every address in its code. The codes have every length, and
+// each is drawn small and large.
 func TestCodesOfEverySize(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -38,7 +38,7 @@ func (p *page) compose(in Input) error {
 	factsTop := max(foot+factsLeast, foot-p.facts(in, code, 0))
 	p.dry = false
 	p.ornament(func() {
-		if in.Network != mainnet {
+		if in.Test {
 			p.stamp()
 		}
 		p.frame()
@@ -49,9 +49,6 @@ func (p *page) compose(in Input) error {
 	p.foot(in)
 	return nil
 }
-
-// mainnet is the only network that is not a test network.
-const mainnet = "mainnet"
 
 // stamp draws the test network's watermark across the whole page.
 func (p *page) stamp() {
@@ -81,7 +78,7 @@ func (p *page) frame() {
 
 func (p *page) head(in Input) {
 	wave, heading := top-33, top-48
-	if in.Network != mainnet {
+	if in.Test {
 		const ribbon = 24.0
 		p.ornament(func() {
 			p.colour(red)

@@ -122,7 +122,7 @@ func TestTestNetworkIsAcrossThePage(t *testing.T) {
 		in := input("Trial", one("Zoë"))
 		in.Language = language
 		for _, network := range []string{"mainnet", "testnet"} {
-			in.Network = network
+			in.Network, in.Test = network, network == "testnet"
 			all, trailer := objects(t, render(t, in, nil))
 			_ = trailer
 			rose := false // the colour of the watermark
@@ -139,7 +139,7 @@ func TestTestNetworkIsAcrossThePage(t *testing.T) {
 	if got := text(t, in, nil); strings.Contains(got, "TEST") {
 		t.Errorf("on the mainnet the page says %s", got)
 	}
-	in.Network = "testnet"
+	in.Network, in.Test = "testnet", true
 	if got := text(t, in, nil); !strings.HasPrefix(strings.TrimSpace(got), ribbon) {
 		t.Errorf("on the test network the page says %s", got)
 	}

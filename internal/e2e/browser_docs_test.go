@@ -218,13 +218,7 @@ func TestQuickStart(t *testing.T) {
 // TestDocumentedTypes compiles the TypeScript of the guides against the published types.
 func TestDocumentedTypes(t *testing.T) {
 	t.Parallel()
-	tsc, err := filepath.Abs("../../widget/node_modules/.bin/tsc")
-	if err == nil {
-		_, err = os.Stat(tsc)
-	}
-	if err != nil {
-		browser.Missing(t, "TypeScript is not installed (run npm ci in widget)")
-	}
+	tsc := typescript(t)
 	dir := t.TempDir()
 	types, err := fs.ReadFile(widget.Files, "ats-widget.d.ts")
 	if err != nil {
@@ -237,7 +231,7 @@ func TestDocumentedTypes(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "example.ts"), []byte(code), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command(tsc, "--noEmit", "--strict", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", "--lib", "es2022,dom", "--types", "", "example.ts")
+		cmd := exec.Command(tsc, "--noEmit", "--strict", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", "--lib", "es2022,dom", "example.ts")
 		cmd.Dir = dir
 		out, err := cmd.CombinedOutput()
 		return string(out), err
@@ -392,7 +386,7 @@ func TestDocsLook(t *testing.T) {
 	all := map[string]bool{"": true, "error-handling": true, "search?q=token": true, "nope": true}
 	for _, page := range pages {
 		p.Goto(s.URL + "/docs/" + page)
-		p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+		p.LoadAxe(filepath.Join("..", "..", "node_modules", "axe-core", "axe.min.js"))
 		for i, l := range looks[:4] {
 			if !all[page] && i%2 == 1 {
 				continue

@@ -3,10 +3,12 @@ package e2e_test
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"timbre.example/internal/e2e/browser"
 	"timbre.example/internal/e2e/harness"
+	"timbre.example/web/i18n"
 )
 
 // A look is one way in which a screen may be seen.
@@ -24,6 +26,26 @@ var looks = []look{
 	{"1280-light", 1280, false, "en"},
 	{"320-light-ar", 320, false, "ar"},
 	{"1280-dark-ar", 1280, true, "ar"},
+}
+
+// translations are the languages of the widget and of /verify.
+var translations = func() []i18n.Language {
+	all, err := i18n.Read("../..")
+	if err != nil {
+		panic(err) // the builds fail too
+	}
+	return all
+}()
+
+// others are the languages that looks lacks.
+func others() []string {
+	var tags []string
+	for _, l := range translations {
+		if !slices.ContainsFunc(looks, func(s look) bool { return s.lang == l.Tag }) {
+			tags = append(tags, l.Tag)
+		}
+	}
+	return tags
 }
 
 // tall is a window that no screen is too long for, so that nothing scrolls
@@ -170,17 +192,15 @@ func newViewer(t *testing.T, p *browser.Page) *viewer {
 // load brings the accessibility rules into a page that was just opened.
 func (v *viewer) load() {
 	v.t.Helper()
-	v.p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+	v.p.LoadAxe(filepath.Join("..", "..", "node_modules", "axe-core", "axe.min.js"))
 	v.p.Run(placing)
 }
 
 // speak changes the language of the page, and waits for the widget to follow.
 func (v *viewer) speak(lang string) {
 	v.t.Helper()
-	dir := "ltr"
-	if lang == "ar" {
-		dir = "rtl"
-	}
+	at := slices.IndexFunc(translations, func(l i18n.Language) bool { return l.Tag == lang })
+	dir := translations[at].Dir
 	v.p.Run(fmt.Sprintf("Object.assign(document.documentElement, {lang: %q, dir: %q})", lang, dir))
 	v.p.Wait(fmt.Sprintf("e2e.hook('card').dir === %q && e2e.hook('card').lang === %q", dir, lang))
 }
@@ -213,7 +233,7 @@ func (v *viewer) see(screen string) {
 	p.Dark(false)
 	// The longest labels of all languages, where there is least room.
 	p.Size(320, tall)
-	for _, lang := range []string{"fr", "es", "de", "pt", "ja"} {
+	for _, lang := range others() {
 		v.speak(lang)
 		v.tell(screen, "320 "+lang, p.Overflow())
 		v.tell(screen, "320 "+lang, browser.Eval[[]string](p, "measure()"))
@@ -291,7 +311,7 @@ func TestPagesLook(t *testing.T) {
 	block := browser.Eval[string](p, "String(e2e.text('block'))")
 	for _, page := range []string{s.URL + "/demo/", record, s.URL + "/explorer/testnet/block/" + block, s.URL + "/explorer/testnet"} {
 		p.Goto(page)
-		p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+		p.LoadAxe(filepath.Join("..", "..", "node_modules", "axe-core", "axe.min.js"))
 		for _, l := range looks[:4] {
 			p.Size(l.width, 900)
 			p.Dark(l.dark)

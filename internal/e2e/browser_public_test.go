@@ -34,7 +34,7 @@ func TestPublicPage(t *testing.T) {
 		{"work", page}, {"unknown", page + "99"}, {"two-places", s.URL + "/explorer/testnet?q=1"}, {"not-found", s.URL + "/explorer/testnet?q=" + strings.Repeat("ab", 32)}, {"no-page", s.URL + "/nope"}, {"block", s.URL + "/explorer/testnet/block/1"},
 	} {
 		p.Goto(at.url)
-		p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+		p.LoadAxe(filepath.Join("..", "..", "node_modules", "axe-core", "axe.min.js"))
 		for _, l := range looks {
 			p.Size(l.width, tall)
 			p.Dark(l.dark)
@@ -123,7 +123,7 @@ func TestDocumentedBadge(t *testing.T) {
 		if src := browser.Eval[string](p, "document.querySelector('img').currentSrc"); strings.Contains(src, "theme=dark") != dark {
 			t.Errorf("dark %t: %s", dark, src)
 		}
-		p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+		p.LoadAxe(filepath.Join("..", "..", "node_modules", "axe-core", "axe.min.js"))
 		for _, line := range append(p.Audit(), p.Overflow()...) {
 			t.Errorf("dark %t: %s", dark, line)
 		}

@@ -71,7 +71,7 @@ func TestDemoRehearses(t *testing.T) {
 	p.Press(browser.Tab, false)
 	p.Press(browser.Enter, false)
 	p.Wait(fmt.Sprintf("e2e.widget(1).id !== %q && rehearsal().screen === 'FAILED'", before))
-	p.LoadAxe(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+	p.LoadAxe(filepath.Join("..", "..", "node_modules", "axe-core", "axe.min.js"))
 	for _, l := range looks[:4] {
 		p.Size(l.width, 900)
 		p.Dark(l.dark)

@@ -23,13 +23,13 @@ type sources map[string][]string
 // shipped are the files that a browser gets, by the part in docs/browsers.md. Styles
 // that are inside a script are read where they come from.
 var shipped = map[string]sources{
-	"Widget: registering a song":               {"js": {"widget/dist/ats-widget*.js"}, "css": {"widget/src/styles.css", "widget/src/rest.css"}, "html": {"widget/src/screens/*.ts"}},
+	"Widget: registering a song":               {"js": {"widget/dist/ats-widget*.js"}, "css": {"widget/src/styles/*.css"}, "html": {"widget/src/screens/*.ts"}},
 	"Widget: updating and downloading":         {"js": {"widget/dist/ats-widget-works.js"}, "css": {"widget/src/works/works.css"}, "html": {"widget/src/works/*.ts"}},
 	"Widget: a recording that is not uploaded": {"js": {"widget/dist/ats-widget-hash.js"}},
 	"/verify, served or saved":                 {"html": {"verify/dist/verify.html"}},
 	"Explorer and public pages":                {"css": {"internal/explorer/assets/*.css"}, "html": {"internal/explorer/assets/*.html"}},
 	"This documentation":                       {"js": {"internal/docsite/assets/*.js"}, "css": {"internal/docsite/assets/*.css"}, "html": {"internal/docsite/assets/*.html"}},
-	"Demo":                                     {"js": {"internal/demo/assets/*.js", "widget/dist/ats-widget.esm.js", "widget/dist/ats-widget-rest.js"}, "css": {"internal/demo/assets/*.css", "widget/src/styles.css", "widget/src/rest.css"}, "html": {"internal/demo/assets/*.html"}},
+	"Demo":                                     {"js": {"internal/demo/assets/*.js", "widget/dist/ats-widget.esm.js", "widget/dist/ats-widget-rest.js"}, "css": {"internal/demo/assets/*.css", "widget/src/styles/*.css"}, "html": {"internal/demo/assets/*.html"}},
 }
 
 // harmless are features that a browser of the table lacks without a visible effect.
@@ -99,8 +99,8 @@ func browsersPage(t *testing.T) (needs map[string]since, without map[string]bool
 // used asks since when browsers know what the files use.
 func used(t *testing.T, parts map[string]sources) (out map[string]map[string]since) {
 	t.Helper()
-	if _, err := os.Stat("node_modules/@mdn/browser-compat-data"); err != nil {
-		browser.Missing(t, "browser-compat-data is not installed (run npm ci in internal/e2e)")
+	if _, err := os.Stat("../../node_modules/@mdn/browser-compat-data"); err != nil {
+		browser.Missing(t, "browser-compat-data is not installed (run npm ci)")
 	}
 	files := map[string]sources{}
 	for part, kinds := range parts {

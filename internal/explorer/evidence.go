@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"timbre.example/internal/network/log"
+	"timbre.example/internal/network"
 	"timbre.example/proof/evidence"
 	"timbre.example/proof/evidence/leaf"
 )
@@ -41,22 +41,22 @@ type step struct {
 
 // proven is an entry with its proof.
 type proven struct {
-	log.Entry
+	network.Entry
 	Transaction leaf.Transaction
 	LeafText    string
 	LeafHash    tlog.Hash
 	Steps       []step
 	Root        tlog.Hash
-	Block       log.Block
+	Block       network.Block
 	Checks      checks
-	Tile        string     // path in the log's files of the tile with the leaf hash
-	Bundle      string     // path in the log's files of the bundle with the leaf
-	Earlier     *log.Entry // the first entry with the same commitment, or nil; set only by pages that show it
+	Tile        string         // path in the log's files of the tile with the leaf hash
+	Bundle      string         // path in the log's files of the bundle with the leaf
+	Earlier     *network.Entry // the first entry with the same commitment, or nil; set only by pages that show it
 }
 
 // examine collects the evidence for e and checks it as an outsider would: with
 // only the leaf, the proof, the checkpoint and the key.
-func examine(ctx context.Context, l *log.Log, e log.Entry) (proven, error) {
+func examine(ctx context.Context, l network.Explorable, e network.Entry) (proven, error) {
 	v := proven{Entry: e}
 	var err error
 	if v.Transaction, err = leaf.ParseTransaction(e.Bytes); err != nil {
@@ -65,31 +65,30 @@ func examine(ctx context.Context, l *log.Log, e log.Entry) (proven, error) {
 	if e.Index < 0 {
 		return v, nil
 	}
-	if v.Block, err = l.Block(ctx, e.BlockNumber); err != nil {
-		return v, err
-	}
-	proof, err := l.InclusionProof(ctx, e.Index, v.Block.Size)
-	if err != nil {
-		return v, err
-	}
 	v.LeafText, v.LeafHash = string(e.Leaf), tlog.RecordHash(e.Leaf)
+	proof, err := l.Prove(ctx, e.Hash)
+	if err != nil || proof.Log == nil { // no checks: the proof has another form
+		return v, err
+	}
 
 	parsed, parseErr := leaf.ParseLeaf(e.Leaf)
 	says := parseErr == nil && parsed.Hash() == e.Hash && parsed.AtsID == e.AtsID && parsed.Version == e.Version &&
 		parsed.Block == e.BlockNumber && parsed.At.Equal(e.At)
-	tree, signErr := evidence.OpenCheckpoint(v.Block.Checkpoint, l.Origin(), l.VerifierKey())
-	v.Steps = climb(e.Index, v.Block.Size, v.LeafHash, proof)
+	origin, key := signed(l)
+	tree, signErr := evidence.OpenCheckpoint(proof.Log.Checkpoint, origin, key)
+	v.Block = network.Block{Number: e.BlockNumber, Hash: e.BlockHash, Size: tree.N, Checkpoint: proof.Log.Checkpoint, At: e.At}
+	v.Steps = climb(e.Index, tree.N, v.LeafHash, proof.Log.Proof)
 	v.Root = v.LeafHash
 	if n := len(v.Steps); n > 0 {
 		v.Root = v.Steps[n-1].Result
 	}
-	included := signErr == nil && tree.N == v.Block.Size && v.Root == tree.Hash &&
-		tlog.CheckRecord(proof, tree.N, tree.Hash, e.Index, v.LeafHash) == nil
+	included := signErr == nil && v.Root == tree.Hash &&
+		tlog.CheckRecord(proof.Log.Proof, tree.N, tree.Hash, e.Index, v.LeafHash) == nil
 	v.Checks = checks{
 		{"The entry matches this page, and its transaction has this hash.", says},
 		{"The log signed the checkpoint of this block with the key below.", signErr == nil},
 		{"The entry, joined with its neighbours, gives exactly the signed root hash.", included},
-		{"The block hash is the hash of the signed checkpoint.", sha256.Sum256([]byte(v.Block.Checkpoint)) == v.Block.Hash && v.Block.Hash == e.BlockHash},
+		{"The block hash is the hash of the signed checkpoint.", sha256.Sum256([]byte(v.Block.Checkpoint)) == e.BlockHash},
 	}
 
 	width := int(min(256, v.Block.Size-e.Index/256*256))
@@ -98,25 +97,46 @@ func examine(ctx context.Context, l *log.Log, e log.Entry) (proven, error) {
 	return v, nil
 }
 
+// signed returns the name and the key of a network that signs its blocks. For any other
+// network both are "", and no checkpoint can be opened.
+func signed(l network.Network) (origin, key string) {
+	if s, ok := l.(network.Signed); ok {
+		return s.Origin(), s.VerifierKey()
+	}
+	return "", ""
+}
+
+// proofFile returns the inclusion proof of an entry in its own block's checkpoint, as a
+// C2SP tlog-proof. With the leaf and the verifier key it proves the entry without a server.
+func proofFile(p *evidence.Log) string {
+	text := fmt.Appendf(nil, "c2sp.org/tlog-proof@v1\nindex %d\n", p.Index)
+	for _, h := range p.Proof {
+		text = fmt.Appendf(text, "%s\n", h)
+	}
+	return string(fmt.Appendf(text, "\n%s", p.Checkpoint))
+}
+
 // examineBlock checks that the block is signed and continues the block before it.
-func examineBlock(ctx context.Context, l *log.Log, b log.Block) (checks, error) {
-	tree, err := evidence.OpenCheckpoint(b.Checkpoint, l.Origin(), l.VerifierKey())
+func examineBlock(ctx context.Context, l network.Explorable, b network.Block) (checks, error) {
+	origin, key := signed(l)
+	tree, err := evidence.OpenCheckpoint(b.Checkpoint, origin, key)
 	c := checks{
 		{"The log signed this checkpoint with the key below.", err == nil && tree.N == b.Size},
 		{"The block hash is the hash of the signed checkpoint.", sha256.Sum256([]byte(b.Checkpoint)) == b.Hash},
 	}
-	if b.First == 0 {
+	grown, ok := l.(network.Consistent)
+	if b.First == 0 || !ok {
 		return c, nil
 	}
 	before, err := l.Block(ctx, b.Number-1)
 	if err != nil {
 		return nil, err
 	}
-	proof, err := l.ConsistencyProof(ctx, b.First, b.Size)
+	proof, err := grown.ConsistencyProof(ctx, b.First, b.Size)
 	if err != nil {
 		return nil, err
 	}
-	old, err := evidence.OpenCheckpoint(before.Checkpoint, l.Origin(), l.VerifierKey())
+	old, err := evidence.OpenCheckpoint(before.Checkpoint, origin, key)
 	continues := err == nil && old.N == b.First && tlog.CheckTree(proof, tree.N, tree.Hash, old.N, old.Hash) == nil
 	return append(c, check{fmt.Sprintf("The block only adds to block %s: no older entry was changed or removed.", count(before.Number)), continues}), nil
 }

@@ -1,9 +1,10 @@
-// Package explorer shows the built-in log to people. It shows a transaction, its
-// block and the proof of both. It calls an entry verified only after it has checked
-// the proof. For a work it shows the versions in the log.
+// Package explorer shows the content of the networks to people. It shows a transaction,
+// its block and the proof of both. It calls an entry verified only after it has checked
+// the proof. For a work it shows the versions on the network. Of a network that cannot be
+// explored it shows single transactions.
 //
 // It has pages and their style. It never writes, never runs a script and loads
-// nothing from other hosts. It shows no personal data, because the log has only
+// nothing from other hosts. It shows no personal data, because a network has only
 // numbers and hashes.
 package explorer
 
@@ -15,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -26,7 +26,7 @@ import (
 
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
-	"timbre.example/internal/network/log"
+	"timbre.example/internal/paths"
 )
 
 //go:embed assets
@@ -48,7 +48,7 @@ func embedded(name, end string) (string, []byte) {
 		panic(err) // impossible: the file is embedded
 	}
 	sum := sha256.Sum256(data)
-	return fmt.Sprintf("/explorer/%s-%x%s", name, sum[:8], end), data
+	return fmt.Sprintf(paths.Explorer+"%s-%x%s", name, sum[:8], end), data
 }
 
 var pages = func() map[string]*template.Template {
@@ -64,7 +64,7 @@ var pages = func() map[string]*template.Template {
 	}
 	m := map[string]*template.Template{}
 	m["badge"] = template.Must(template.New("").Funcs(funcs).ParseFS(assets, "assets/badge.svg"))
-	for _, name := range []string{"transaction", "block", "log", "work", "found", "missing"} {
+	for _, name := range []string{"transaction", "block", "log", "work", "found", "missing", "network", "receipt"} {
 		m[name] = template.Must(template.New("").Funcs(funcs).ParseFS(assets, "assets/layout.html", "assets/"+name+".html"))
 	}
 	return m
@@ -82,9 +82,9 @@ func count(n int64) string {
 	return s
 }
 
-type explorer struct{ logs map[network.Name]*log.Log }
+type explorer struct{ networks []network.Network }
 
-// Pages are the pages about the logs. There is at least one log.
+// Pages are the pages about the networks. There is at least one network.
 type Pages struct {
 	http.Handler
 	refuse func(http.ResponseWriter, *http.Request, error)
@@ -104,35 +104,35 @@ func forEver(w http.ResponseWriter, kind string, data []byte) {
 	w.Write(data)
 }
 
-// New serves the logs under /explorer/ and works under /w/. It passes every error to
+// New serves the networks under /explorer/ and works under /w/. It passes every error to
 // refuse: transaction.not_found for an unknown hash, work.not_found for an
 // unknown work, common.not_found for any other unknown path, and other errors
 // unchanged. Browsers receive a page instead of the body that refuse writes.
-func New(logs map[network.Name]*log.Log, refuse func(http.ResponseWriter, *http.Request, error)) *Pages {
-	x := &explorer{logs}
+func New(networks []network.Network, refuse func(http.ResponseWriter, *http.Request, error)) *Pages {
+	x := &explorer{networks}
 	refuse = x.readably(refuse)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+styleURL, func(w http.ResponseWriter, r *http.Request) { forEver(w, "text/css; charset=utf-8", style) })
 	mux.HandleFunc("GET "+iconURL, func(w http.ResponseWriter, r *http.Request) { forEver(w, "image/svg+xml", icon) })
-	for path, page := range map[string]func(http.ResponseWriter, *http.Request, *log.Log) error{
-		"/explorer/{network}":                          x.log,
-		"/explorer/{network}/tx/{hash}":                x.transaction,
-		"/explorer/{network}/tx/{hash}/leaf.txt":       x.leafFile,
-		"/explorer/{network}/tx/{hash}/proof.txt":      x.proofFile,
-		"/explorer/{network}/block/{n}":                x.block,
-		"/explorer/{network}/block/{n}/checkpoint.txt": x.checkpointFile,
-		"/w/{network}/{ats_id}":                        x.work,
-		"/w/{network}/{ats_id}/badge.svg":              x.badge,
+	for path, page := range map[string]page[network.Network]{
+		paths.Explorer + "{network}":                          explored(x.log, x.network),
+		paths.Explorer + "{network}/tx/{hash}":                explored(x.transaction, x.receipt),
+		paths.Explorer + "{network}/tx/{hash}/leaf.txt":       explored(x.leafFile, nil),
+		paths.Explorer + "{network}/tx/{hash}/proof.txt":      explored(x.proofFile, nil),
+		paths.Explorer + "{network}/block/{n}":                explored(x.block, nil),
+		paths.Explorer + "{network}/block/{n}/checkpoint.txt": explored(x.checkpointFile, nil),
+		paths.Works + "{network}/{ats_id}":                    explored(x.work, nil),
+		paths.Works + "{network}/{ats_id}/badge.svg":          explored(x.badge, nil),
 	} {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-			l, ok := x.logs[network.Name(r.PathValue("network"))]
-			if !ok {
+			n := x.named(network.Name(r.PathValue("network")))
+			if n == nil {
 				refuse(w, r, fault.CommonNotFound())
 				return
 			}
-			if err := page(w, r, l); err != nil {
+			if err := page(w, r, n); err != nil {
 				var f *fault.Error
-				if errors.Is(err, log.ErrNotFound) && !errors.As(err, &f) {
+				if errors.Is(err, network.ErrNotFound) && !errors.As(err, &f) {
 					err = fault.CommonNotFound().Because(err)
 				}
 				refuse(w, r, err)
@@ -149,6 +149,44 @@ func New(logs map[network.Name]*log.Log, refuse func(http.ResponseWriter, *http.
 	return &Pages{mux, refuse}
 }
 
+// page answers a request about one network.
+type page[N network.Network] func(http.ResponseWriter, *http.Request, N) error
+
+// explored returns a page that needs a network that can be explored. Any other network
+// gets the page plain; nil means that it has none.
+func explored(full page[network.Explorable], plain page[network.Network]) page[network.Network] {
+	return func(w http.ResponseWriter, r *http.Request, n network.Network) error {
+		if l, ok := n.(network.Explorable); ok {
+			return full(w, r, l)
+		}
+		if plain == nil {
+			return fault.CommonNotFound()
+		}
+		return plain(w, r, n)
+	}
+}
+
+// named returns the network with this name, or nil.
+func (x *explorer) named(name network.Name) network.Network {
+	for _, n := range x.networks {
+		if n.Name() == name {
+			return n
+		}
+	}
+	return nil
+}
+
+// first returns the network that a shortened address probably means: the first real
+// one. Without a real one it is the first test network.
+func (x *explorer) first() network.Network {
+	for _, n := range x.networks {
+		if !n.Info().Test {
+			return n
+		}
+	}
+	return x.networks[0]
+}
+
 // nearest returns the address to redirect to when a person shortened an address or
 // added a slash at its end. It returns "" for programs and when no page is near.
 func (x *explorer) nearest(r *http.Request) string {
@@ -156,18 +194,14 @@ func (x *explorer) nearest(r *http.Request) string {
 		return ""
 	}
 	path := strings.TrimRight(r.URL.Path, "/")
-	at := network.Mainnet
-	if _, ok := x.logs[at]; !ok {
-		at = names(x.logs)[0]
-	}
-	if under, ok := strings.CutPrefix(path, "/w/"); ok {
-		if _, ok := x.logs[network.Name(under)]; ok {
-			return "/explorer/" + under
+	if under, ok := strings.CutPrefix(path, paths.Works); ok {
+		if n := x.named(network.Name(under)); n != nil {
+			return paths.Network(n.Name())
 		}
 	}
 	switch {
-	case path == "/explorer" || path == "/w":
-		return "/explorer/" + string(at)
+	case path+"/" == paths.Explorer || path+"/" == paths.Works:
+		return paths.Network(x.first().Name())
 	case path != r.URL.Path && !strings.Contains(path, "//"):
 		return path
 	}
@@ -182,16 +216,25 @@ type base struct {
 	Test     bool // a test network
 	Network  network.Name
 	Networks []network.Name
-	Origin   string
+	Explored bool   // the pages show the whole content of the network
+	Origin   string // "" if the network does not sign its blocks
 	Key      string
-	Files    string // path of the log's own files
+	Files    string // path of the network's own files; "" if it has none
 }
 
-func (x *explorer) base(l *log.Log, title string) base {
-	return base{Title: title, Style: styleURL, Icon: iconURL, Test: l.Name().Test(), Network: l.Name(), Networks: names(x.logs), Origin: l.Origin(), Key: l.VerifierKey(), Files: "/log/" + string(l.Name())}
+func (x *explorer) base(n network.Network, title string) base {
+	b := base{Title: title, Style: styleURL, Icon: iconURL, Test: n.Info().Test, Network: n.Name()}
+	for _, one := range x.networks {
+		b.Networks = append(b.Networks, one.Name())
+	}
+	slices.Sort(b.Networks)
+	_, b.Explored = n.(network.Explorable)
+	b.Origin, b.Key = signed(n)
+	if p, ok := n.(network.Published); ok {
+		b.Files = p.FilesPath()
+	}
+	return b
 }
-
-func names(logs map[network.Name]*log.Log) []network.Name { return slices.Sorted(maps.Keys(logs)) }
 
 func execute(page, name string, data any) ([]byte, error) {
 	var b bytes.Buffer
@@ -238,7 +281,7 @@ func send(w http.ResponseWriter, r *http.Request, kind string, data []byte) erro
 }
 
 // log shows the newest blocks. With a query it answers the search form.
-func (x *explorer) log(w http.ResponseWriter, r *http.Request, l *log.Log) error {
+func (x *explorer) log(w http.ResponseWriter, r *http.Request, l network.Explorable) error {
 	q := r.URL.Query()
 	if search := strings.TrimSpace(q.Get("q")); search != "" {
 		return x.answer(w, r, l, search)
@@ -265,28 +308,28 @@ func (x *explorer) log(w http.ResponseWriter, r *http.Request, l *log.Log) error
 		older = blocks[perPage-1].Number
 	}
 	// Hide block 0: it is the signed empty log.
-	blocks = slices.DeleteFunc(blocks, func(b log.Block) bool { return b.Number == 0 })
+	blocks = slices.DeleteFunc(blocks, func(b network.Block) bool { return b.Number == 0 })
 	return x.render(w, r, "log", struct {
 		base
-		Blocks []log.Block
-		Latest log.Block
+		Blocks []network.Block
+		Latest network.Block
 		Older  int64
 	}{x.base(l, "The public log"), blocks, latest[0], older})
 }
 
-func (x *explorer) find(r *http.Request, l *log.Log) (log.Entry, error) {
+func (x *explorer) find(r *http.Request, l network.Explorable) (network.Entry, error) {
 	hash, ok := parseHash(r.PathValue("hash"))
 	if !ok {
-		return log.Entry{}, fault.TransactionNotFound()
+		return network.Entry{}, fault.TransactionNotFound()
 	}
 	e, err := l.Entry(r.Context(), hash)
-	if errors.Is(err, log.ErrNotFound) {
+	if errors.Is(err, network.ErrNotFound) {
 		err = fault.TransactionNotFound().Because(err)
 	}
 	return e, err
 }
 
-func (x *explorer) transaction(w http.ResponseWriter, r *http.Request, l *log.Log) error {
+func (x *explorer) transaction(w http.ResponseWriter, r *http.Request, l network.Explorable) error {
 	e, err := x.find(r, l)
 	if err != nil {
 		return err
@@ -318,7 +361,36 @@ func (x *explorer) transaction(w http.ResponseWriter, r *http.Request, l *log.Lo
 	}{x.base(l, title), v, last})
 }
 
-func (x *explorer) leafFile(w http.ResponseWriter, r *http.Request, l *log.Log) error {
+// network is the page of a network that cannot be explored.
+func (x *explorer) network(w http.ResponseWriter, r *http.Request, n network.Network) error {
+	return x.render(w, r, "network", x.base(n, "The network"))
+}
+
+// receipt shows a final transaction of a network that cannot be explored.
+func (x *explorer) receipt(w http.ResponseWriter, r *http.Request, n network.Network) error {
+	hash, ok := parseHash(r.PathValue("hash"))
+	if !ok {
+		return fault.TransactionNotFound()
+	}
+	found, err := n.Find(r.Context(), [][32]byte{hash})
+	if err != nil {
+		return err
+	}
+	receipt, ok := found[hash]
+	if !ok {
+		return fault.TransactionNotFound()
+	}
+	title := "Refused"
+	if receipt.Failure == "" {
+		title = fmt.Sprintf("Registration number %d, version %d", receipt.AtsID, receipt.Version)
+	}
+	return x.render(w, r, "receipt", struct {
+		base
+		network.Receipt
+	}{x.base(n, title), receipt})
+}
+
+func (x *explorer) leafFile(w http.ResponseWriter, r *http.Request, l network.Explorable) error {
 	e, err := x.find(r, l)
 	if err != nil {
 		return err
@@ -329,27 +401,33 @@ func (x *explorer) leafFile(w http.ResponseWriter, r *http.Request, l *log.Log) 
 	return text(w, r, string(e.Leaf))
 }
 
-func (x *explorer) proofFile(w http.ResponseWriter, r *http.Request, l *log.Log) error {
+func (x *explorer) proofFile(w http.ResponseWriter, r *http.Request, l network.Explorable) error {
 	e, err := x.find(r, l)
 	if err != nil {
 		return err
 	}
-	p, err := l.ProofFile(r.Context(), e)
+	if e.Index < 0 {
+		return fault.CommonNotFound()
+	}
+	p, err := l.Prove(r.Context(), e.Hash)
 	if err != nil {
 		return err
 	}
-	return text(w, r, p)
+	if p.Log == nil {
+		return fault.CommonNotFound()
+	}
+	return text(w, r, proofFile(p.Log))
 }
 
-func (x *explorer) findBlock(r *http.Request, l *log.Log) (log.Block, error) {
+func (x *explorer) findBlock(r *http.Request, l network.Explorable) (network.Block, error) {
 	n, ok := parseNumber(r.PathValue("n"))
 	if !ok {
-		return log.Block{}, fault.CommonNotFound()
+		return network.Block{}, fault.CommonNotFound()
 	}
 	return l.Block(r.Context(), n)
 }
 
-func (x *explorer) block(w http.ResponseWriter, r *http.Request, l *log.Log) error {
+func (x *explorer) block(w http.ResponseWriter, r *http.Request, l network.Explorable) error {
 	b, err := x.findBlock(r, l)
 	if err != nil {
 		return err
@@ -381,15 +459,15 @@ func (x *explorer) block(w http.ResponseWriter, r *http.Request, l *log.Log) err
 	}
 	return x.render(w, r, "block", struct {
 		base
-		log.Block
+		network.Block
 		Checks  checks
-		Entries []log.Entry
+		Entries []network.Entry
 		More    int64
 		Last    bool
 	}{x.base(l, fmt.Sprintf("Block %s", count(b.Number))), b, c, entries, more, latest[0].Number == b.Number})
 }
 
-func (x *explorer) checkpointFile(w http.ResponseWriter, r *http.Request, l *log.Log) error {
+func (x *explorer) checkpointFile(w http.ResponseWriter, r *http.Request, l network.Explorable) error {
 	b, err := x.findBlock(r, l)
 	if err != nil {
 		return err

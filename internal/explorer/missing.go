@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"timbre.example/internal/network"
+	"timbre.example/internal/paths"
 )
 
 // readably returns a refuse function that answers people with a page instead of the
@@ -25,12 +26,12 @@ type readable struct {
 }
 
 func (w *readable) WriteHeader(status int) {
-	at := network.Name(w.r.PathValue("network"))
-	if _, ok := w.x.logs[at]; !ok { // the path names no known network
-		at = names(w.x.logs)[0]
-		if other := pathNetwork(w.r.URL.Path); w.x.logs[other] != nil {
-			at = other
-		}
+	n := w.x.named(network.Name(w.r.PathValue("network")))
+	if n == nil { // the pattern of the route has no network
+		n = w.x.named(pathNetwork(w.r.URL.Path))
+	}
+	if n == nil { // the path names no network of this server
+		n = w.x.first()
 	}
 	missing := status == http.StatusNotFound
 	title := "Not available right now"
@@ -43,7 +44,7 @@ func (w *readable) WriteHeader(status int) {
 		Explorer bool
 		Missing  bool
 		Searched searched
-	}{w.x.base(w.x.logs[at], title), strings.HasPrefix(w.r.URL.Path, "/w/"), strings.HasPrefix(w.r.URL.Path, "/explorer/"), missing, w.x.notFound(w.r, at)})
+	}{w.x.base(n, title), strings.HasPrefix(w.r.URL.Path, paths.Works), strings.HasPrefix(w.r.URL.Path, paths.Explorer), missing, w.x.notFound(w.r, n.Name())})
 	if err == nil {
 		protect(w.Header())
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")

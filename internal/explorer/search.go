@@ -2,7 +2,6 @@ package explorer
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"net/http"
 	"net/url"
@@ -14,7 +13,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
-	"timbre.example/internal/network/log"
+	"timbre.example/internal/paths"
 )
 
 // maxSearch is the maximum length of a query, in bytes. A complete copied address
@@ -29,12 +28,21 @@ const (
 	versionWords      = `version|versión|versão|バージョン|الإصدار|v`
 )
 
+// anyNetwork matches the name of a network.
+var anyNetwork = func() string {
+	var all []string
+	for _, n := range network.Names() {
+		all = append(all, regexp.QuoteMeta(string(n)))
+	}
+	return "(?:" + strings.Join(all, "|") + ")"
+}()
+
 var (
 	registrationText = regexp.MustCompile(`(?i)^(?:` + registrationWords + `)[\s.:#]*(\d+)(?:[\s,،、·]*(?:` + versionWords + `)\s*(\d+))?$`)
 	blockText        = regexp.MustCompile(`(?i)^(?:` + blockWords + `)[\s:#]*(\d+)$`)
 	numberText       = regexp.MustCompile(`^\d+$`)
 	grouping         = regexp.MustCompile(`(\d)[,.'’\x{00a0}\x{202f}](\d{3})\b`)
-	addressText      = regexp.MustCompile(`/(?:w/(testnet|mainnet)/\d+|explorer/(testnet|mainnet)/(?:tx/0x[0-9a-f]{64}|block/\d+))/?(?:[?#].*)?$`)
+	addressText      = regexp.MustCompile(`(?:` + paths.Works + anyNetwork + `/\d+|` + paths.Explorer + anyNetwork + `/(?:tx/0x[0-9a-f]{64}|block/\d+))/?(?:[?#].*)?$`)
 )
 
 // found is one result of a search: its path and a description.
@@ -43,7 +51,7 @@ type found struct{ Path, What, More string }
 // search returns everything in a log that text names. Registrations come first,
 // because a number on a certificate is a registration number. The error is a fault
 // that says what was not found.
-func (x *explorer) search(ctx context.Context, l *log.Log, text string) ([]found, error) {
+func (x *explorer) search(ctx context.Context, l network.Explorable, text string) ([]found, error) {
 	if len(text) > maxSearch {
 		return nil, fault.TransactionNotFound()
 	}
@@ -92,13 +100,13 @@ func (x *explorer) search(ctx context.Context, l *log.Log, text string) ([]found
 	return nil, fault.TransactionNotFound()
 }
 
-func registration(ctx context.Context, l *log.Log, digits string) ([]found, error) {
+func registration(ctx context.Context, l network.Explorable, digits string) ([]found, error) {
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil {
 		return nil, nil
 	}
 	last, err := l.LastVersion(ctx, n)
-	if errors.Is(err, log.ErrNotFound) {
+	if errors.Is(err, network.ErrNotFound) {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
@@ -111,28 +119,28 @@ func registration(ctx context.Context, l *log.Log, digits string) ([]found, erro
 	if last > 1 {
 		more = count(last) + " versions, the latest registered on " + day(latest[0].At)
 	}
-	return []found{{"/w/" + string(l.Name()) + "/" + strconv.FormatInt(n, 10), "Registration number " + strconv.FormatInt(n, 10), more}}, nil
+	return []found{{paths.Work(l.Name(), n), "Registration number " + strconv.FormatInt(n, 10), more}}, nil
 }
 
-func block(ctx context.Context, l *log.Log, digits string) ([]found, error) {
+func block(ctx context.Context, l network.Explorable, digits string) ([]found, error) {
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil {
 		return nil, nil
 	}
 	b, err := l.Block(ctx, n)
-	if errors.Is(err, log.ErrNotFound) {
+	if errors.Is(err, network.ErrNotFound) {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
 	}
-	return []found{{blockPath(l, n), "Block " + count(n), "signed on " + day(b.At)}}, nil
+	return []found{{paths.Block(l.Name(), n), "Block " + count(n), "signed on " + day(b.At)}}, nil
 }
 
 // hashed finds a transaction, a commitment or a block by its hash.
-func hashed(ctx context.Context, l *log.Log, h [32]byte) ([]found, error) {
+func hashed(ctx context.Context, l network.Explorable, h [32]byte) ([]found, error) {
 	if _, err := l.Entry(ctx, h); err == nil {
-		return []found{{Path: transactionPath(l, h)}}, nil
-	} else if !errors.Is(err, log.ErrNotFound) {
+		return []found{{Path: paths.Transaction(l.Name(), prefixed(h))}}, nil
+	} else if !errors.Is(err, network.ErrNotFound) {
 		return nil, err
 	}
 	same, err := l.WithCommitment(ctx, h, perPage)
@@ -147,30 +155,22 @@ func hashed(ctx context.Context, l *log.Log, h [32]byte) ([]found, error) {
 		} else if e.Index >= 0 {
 			what, more = "Registration number "+strconv.FormatInt(e.AtsID, 10)+", version "+strconv.FormatInt(e.Version, 10), "registered on "+day(e.At)
 		}
-		all = append(all, found{transactionPath(l, e.Hash), what, more})
+		all = append(all, found{paths.Transaction(l.Name(), prefixed(e.Hash)), what, more})
 	}
 	if len(all) > 0 {
 		return all, nil
 	}
 	n, err := l.BlockWithHash(ctx, h)
-	if errors.Is(err, log.ErrNotFound) {
+	if errors.Is(err, network.ErrNotFound) {
 		return nil, fault.TransactionNotFound()
 	} else if err != nil {
 		return nil, err
 	}
-	return []found{{Path: blockPath(l, n)}}, nil
-}
-
-func transactionPath(l *log.Log, h [32]byte) string {
-	return "/explorer/" + string(l.Name()) + "/tx/0x" + hex.EncodeToString(h[:])
-}
-
-func blockPath(l *log.Log, n int64) string {
-	return "/explorer/" + string(l.Name()) + "/block/" + strconv.FormatInt(n, 10)
+	return []found{{Path: paths.Block(l.Name(), n)}}, nil
 }
 
 // answer redirects to the only result of a search, or lists the results.
-func (x *explorer) answer(w http.ResponseWriter, r *http.Request, l *log.Log, text string) error {
+func (x *explorer) answer(w http.ResponseWriter, r *http.Request, l network.Explorable, text string) error {
 	all, err := x.search(r.Context(), l, text)
 	if err != nil {
 		return err
@@ -201,9 +201,9 @@ func (x *explorer) notFound(r *http.Request, at network.Name) searched {
 		s.Text = ""
 	}
 	_, s.Hash = parseHash(strings.Join(strings.Fields(s.Text), ""))
-	for _, name := range names(x.logs) {
-		if name != at {
-			s.Elsewhere = name
+	for _, n := range x.networks {
+		if _, ok := n.(network.Explorable); ok && n.Name() != at {
+			s.Elsewhere = n.Name()
 		}
 	}
 	return s

@@ -14,13 +14,12 @@ import (
 
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
-	"timbre.example/internal/network/log"
 )
 
 // work shows the public data of a work: its versions in the log, each with a checked
 // proof. It reads only the log. So it cannot show personal data, and the page stays
 // when other data of the work is erased.
-func (x *explorer) work(w http.ResponseWriter, r *http.Request, l *log.Log) error {
+func (x *explorer) work(w http.ResponseWriter, r *http.Request, l network.Explorable) error {
 	w.Header().Set("Vary", "Accept")
 	atsID, ok := parseNumber(r.PathValue("ats_id"))
 	if !ok {
@@ -78,9 +77,9 @@ type ends struct{ First, Latest proven }
 
 func (e ends) ok() bool { return e.First.Checks.OK() && e.Latest.Checks.OK() }
 
-func endsOf(ctx context.Context, l *log.Log, atsID int64) (e ends, err error) {
+func endsOf(ctx context.Context, l network.Explorable, atsID int64) (e ends, err error) {
 	last, err := l.LastVersion(ctx, atsID)
-	if errors.Is(err, log.ErrNotFound) {
+	if errors.Is(err, network.ErrNotFound) {
 		return e, fault.WorkNotFound().Because(err)
 	} else if err != nil {
 		return e, err
@@ -94,7 +93,7 @@ func endsOf(ctx context.Context, l *log.Log, atsID int64) (e ends, err error) {
 }
 
 // version returns version n of a work from the log, with its proof.
-func version(ctx context.Context, l *log.Log, atsID, n int64) (proven, error) {
+func version(ctx context.Context, l network.Explorable, atsID, n int64) (proven, error) {
 	one, err := l.Versions(ctx, atsID, n-1, 1)
 	if err != nil {
 		return proven{}, err
@@ -107,12 +106,12 @@ func version(ctx context.Context, l *log.Log, atsID, n int64) (proven, error) {
 
 // earlier returns the first entry of the log with the same commitment, or nil when v
 // is the first. Its recording, title and creators are the same.
-func earlier(ctx context.Context, l *log.Log, v proven) (*log.Entry, error) {
+func earlier(ctx context.Context, l network.Explorable, v proven) (*network.Entry, error) {
 	if v.Index < 0 {
 		return nil, nil
 	}
 	e, err := l.Earlier(ctx, v.Transaction.Commitment, v.Index)
-	if errors.Is(err, log.ErrNotFound) {
+	if errors.Is(err, network.ErrNotFound) {
 		return nil, nil
 	}
 	return &e, err
@@ -132,7 +131,7 @@ type publicVersion struct {
 	Verified     bool      `json:"verified"`
 }
 
-func publish(w http.ResponseWriter, r *http.Request, l *log.Log, atsID, last, more int64, versions []proven) error {
+func publish(w http.ResponseWriter, r *http.Request, l network.Explorable, atsID, last, more int64, versions []proven) error {
 	list := make([]publicVersion, len(versions))
 	for i, v := range versions {
 		list[i] = publicVersion{
@@ -140,15 +139,16 @@ func publish(w http.ResponseWriter, r *http.Request, l *log.Log, atsID, last, mo
 			v.BlockNumber, prefixed(v.BlockHash), v.Index, v.Checks.OK(),
 		}
 	}
+	origin, key := signed(l)
 	b, err := json.Marshal(struct {
 		Network  network.Name    `json:"network"`
 		AtsID    int64           `json:"ats_id"`
 		Latest   int64           `json:"latest_version"`
 		Versions []publicVersion `json:"versions"`
 		Next     int64           `json:"next_after,omitempty"`
-		Origin   string          `json:"log_origin"`
-		Key      string          `json:"log_key"`
-	}{l.Name(), atsID, last, list, more, l.Origin(), l.VerifierKey()})
+		Origin   string          `json:"log_origin,omitempty"`
+		Key      string          `json:"log_key,omitempty"`
+	}{l.Name(), atsID, last, list, more, origin, key})
 	if err != nil {
 		return fmt.Errorf("explorer: %w", err)
 	}
@@ -198,7 +198,7 @@ var badgeLooks = map[string]badgeLook{
 // badge answers with a picture that shows the date of the latest version, and also of
 // the first version when there are several. It shows dates only when the proofs are
 // valid.
-func (x *explorer) badge(w http.ResponseWriter, r *http.Request, l *log.Log) error {
+func (x *explorer) badge(w http.ResponseWriter, r *http.Request, l network.Explorable) error {
 	atsID, ok := parseNumber(r.PathValue("ats_id"))
 	if !ok {
 		return fault.WorkNotFound()
@@ -223,7 +223,7 @@ func (x *explorer) badge(w http.ResponseWriter, r *http.Request, l *log.Log) err
 		OK    bool
 		// Several: the work has several versions, and their proofs are valid.
 		Several bool
-	}{look, told, l.Name().Test(), atsID, told.ok(), told.ok() && told.Latest.Version > 1})
+	}{look, told, l.Info().Test, atsID, told.ok(), told.ok() && told.Latest.Version > 1})
 	if err != nil {
 		return err
 	}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"time"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/claims"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
-	"timbre.example/internal/session"
 	"timbre.example/internal/state"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -30,13 +30,13 @@ type Confirmed struct {
 //
 // While the network is stopped, Confirm returns common.service_unavailable and holds
 // nothing.
-func (s *Service) Confirm(ctx context.Context, c session.Caller, jobID, requestID string) (Confirmed, error) {
-	if err := s.stopped(ctx, c, jobID); err != nil {
+func (s *Service) Confirm(ctx context.Context, m access.Maker, jobID, requestID string) (Confirmed, error) {
+	if err := s.stopped(ctx, m, jobID); err != nil {
 		return Confirmed{}, err
 	}
 	var job query.Job
 	err := s.DB.Tx(ctx, func(tx *store.Tx) (err error) {
-		if job, err = openJob(ctx, tx.Queries, c, jobID, tx.Now); err != nil {
+		if job, err = openJob(ctx, tx.Queries, m, jobID, tx.Now); err != nil {
 			return err
 		}
 		switch {
@@ -57,7 +57,7 @@ func (s *Service) Confirm(ctx context.Context, c session.Caller, jobID, requestI
 		if job, err = tx.GetJob(ctx, jobID); err != nil {
 			return err
 		}
-		if err := s.claimQuota(ctx, tx, c); err != nil {
+		if err := s.claimQuota(ctx, tx, m.Caller()); err != nil {
 			return err
 		}
 		if n, err = tx.InsertTransaction(ctx, query.InsertTransactionParams{
@@ -69,7 +69,7 @@ func (s *Service) Confirm(ctx context.Context, c session.Caller, jobID, requestI
 		if n == 0 { // another transaction of this work is in flight
 			return fault.VersionAlreadyInProgress("in_flight")
 		}
-		if err := claims.Make(ctx, tx, job, c.DuplicateTitles); err != nil {
+		if err := claims.Make(ctx, tx, job, m.Caller().DuplicateTitles); err != nil {
 			return err
 		}
 		return credits.Hold(ctx, tx, job.OrganizationID, jobID, job.TotalCredits)
@@ -92,8 +92,8 @@ const retryStopped = time.Minute
 
 // stopped refuses a job that could be confirmed if its network were not stopped. Every other
 // error of a job is left to Confirm.
-func (s *Service) stopped(ctx context.Context, c session.Caller, jobID string) error {
-	job, err := openJob(ctx, s.DB.Read(), c, jobID, s.DB.Now())
+func (s *Service) stopped(ctx context.Context, m access.Maker, jobID string) error {
+	job, err := openJob(ctx, s.DB.Read(), m, jobID, s.DB.Now())
 	if err != nil || job.State != state.JobPrepared {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"strings"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/claims"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/record"
@@ -86,9 +87,9 @@ func parseHash(text string) ([]byte, error) {
 
 // Declare stores the client's description of its file, instead of an upload or before it.
 // Like an upload, it may be repeated until the job is confirmed; the last one counts.
-func (s *Service) Declare(ctx context.Context, c session.Caller, jobID string, in Announced) error {
+func (s *Service) Declare(ctx context.Context, m access.Maker, jobID string, in Announced) error {
 	err := s.DB.Tx(ctx, func(tx *store.Tx) error {
-		job, err := openJob(ctx, tx.Queries, c, jobID, tx.Now)
+		job, err := openJob(ctx, tx.Queries, m, jobID, tx.Now)
 		if err != nil {
 			return err
 		}

@@ -58,7 +58,7 @@ func describe(d Description, n network.Name) (described, error) {
 	out.creators = creators(bad.Refuse, d.Creators)
 	out.filename = filename(bad.Refuse, d.Filename)
 	if !n.Valid() {
-		bad.Refuse("network", "one_of", "Must be testnet or mainnet.")
+		bad.Refuse("network", "one_of", network.Every().MustBe())
 	}
 	return out, bad.Err()
 }

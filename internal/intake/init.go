@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/claims"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
@@ -28,8 +29,8 @@ type InitRequest struct {
 
 // Init spends the session, checks all that is known before the upload, and opens a job with
 // an upload slot.
-func (s *Service) Init(ctx context.Context, c session.Caller, in InitRequest) (Slot, error) {
-	named := in.Network
+func (s *Service) Init(ctx context.Context, r access.Registrant, in InitRequest) (Slot, error) {
+	c, named := r.Caller(), in.Network
 	if !named.Valid() { // reported below, together with all other errors
 		named = ""
 	}

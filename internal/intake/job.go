@@ -9,9 +9,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
-	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/state"
 	"timbre.example/internal/store"
@@ -43,10 +43,10 @@ func asJob(job query.InsertJobParams) query.Job {
 // ownJob reads a job that the caller may continue. A job of another caller is reported as
 // not found. The token that began the job may be expired, since an upload can take longer
 // than a token lives.
-func ownJob(ctx context.Context, q *query.Queries, c session.Caller, jobID string) (query.Job, error) {
+func ownJob(ctx context.Context, q *query.Queries, m access.Maker, jobID string) (query.Job, error) {
 	job, err := q.GetJob(ctx, jobID)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && !mayGoOn(c, job) {
-		if c.Expired { // it can begin nothing, and it did not begin this job
+	if errors.Is(err, sql.ErrNoRows) || err == nil && !mayGoOn(m, job) {
+		if m.Caller().Expired { // it can begin nothing, and it did not begin this job
 			return query.Job{}, fault.CommonAuthExpired()
 		}
 		return query.Job{}, fault.TransactionNotFound()
@@ -58,26 +58,18 @@ func ownJob(ctx context.Context, q *query.Queries, c session.Caller, jobID strin
 // end-user: a host may renew its token during a job. Without an external_user_ref, knowing
 // the job id is the permission. Test keys cannot continue jobs of live keys, and live keys
 // cannot continue jobs of test keys.
-func mayGoOn(c session.Caller, job query.Job) bool {
-	if job.OrganizationID != c.Organization || !allowsKind(c, job) || job.Test != c.Test {
+func mayGoOn(m access.Maker, job query.Job) bool {
+	c := m.Caller()
+	if job.OrganizationID != c.Organization || !m.Makes(job) || job.Test != c.Test {
 		return false
 	}
 	return job.SessionJti == c.SessionID || !c.Expired && string(c.Network) == job.Network && c.ExternalUserRef == job.ExternalUserRef
 }
 
-// allowsKind reports whether the job's kind is the one that the session allows. An update must
-// also be of the work whose access code the caller showed.
-func allowsKind(c session.Caller, job query.Job) bool {
-	if job.Kind == record.KindUpdate {
-		return c.Action == session.UpdateVersion && c.WorkID == job.WorkID
-	}
-	return c.Action == session.Register
-}
-
 // openJob is ownJob for the steps before confirm: it refuses a job that is confirmed or
 // expired.
-func openJob(ctx context.Context, q *query.Queries, c session.Caller, jobID string, now time.Time) (query.Job, error) {
-	job, err := ownJob(ctx, q, c, jobID)
+func openJob(ctx context.Context, q *query.Queries, m access.Maker, jobID string, now time.Time) (query.Job, error) {
+	job, err := ownJob(ctx, q, m, jobID)
 	switch {
 	case err != nil:
 		return query.Job{}, err

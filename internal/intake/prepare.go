@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/claims"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/proof/commitment"
@@ -18,13 +18,13 @@ import (
 // Prepare reads the uploaded file once, computes the commitment, asks the network whether it
 // would accept it, and returns a quote. Preparing again renews the quote, and reads a file
 // that was uploaded since.
-func (s *Service) Prepare(ctx context.Context, c session.Caller, jobID string) (Prepared, error) {
-	if _, err := openJob(ctx, s.DB.Read(), c, jobID, s.DB.Now()); err != nil {
+func (s *Service) Prepare(ctx context.Context, m access.Maker, jobID string) (Prepared, error) {
+	if _, err := openJob(ctx, s.DB.Read(), m, jobID, s.DB.Now()); err != nil {
 		return Prepared{}, err
 	}
 	return s.shared.prepare(ctx, jobID, func() (Prepared, error) {
 		for {
-			job, err := openJob(ctx, s.DB.Read(), c, jobID, s.DB.Now())
+			job, err := openJob(ctx, s.DB.Read(), m, jobID, s.DB.Now())
 			if err != nil {
 				return Prepared{}, err
 			}

@@ -6,8 +6,8 @@
 //	  └──────────┴─deadline─▶ expired
 //
 // It never sends anything to a network: a confirmed job has a transaction, which package
-// anchoring drives. It never removes the files of an expired job: package erasing does. A
-// session.Caller proves that the caller was authenticated.
+// anchoring drives. It never removes the files of an expired job: package erasing does. It
+// does not decide who may register or update: methods take the proofs of package access.
 package intake
 
 import (

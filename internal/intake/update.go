@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/record"
@@ -25,9 +26,10 @@ type UpdateRequest struct {
 	Language string
 }
 
-// InitUpdate spends the session and opens a job that adds a version to the caller's work.
+// InitUpdate spends the session and opens a job that adds a version to the editor's work.
 // Without a new file the slot has no URL, and the job can be prepared at once.
-func (s *Service) InitUpdate(ctx context.Context, c session.Caller, in UpdateRequest) (Slot, error) {
+func (s *Service) InitUpdate(ctx context.Context, e access.Editor, in UpdateRequest) (Slot, error) {
+	c := e.Caller()
 	if err := c.May(session.UpdateVersion, "", true); err != nil {
 		return Slot{}, err
 	}
@@ -60,18 +62,18 @@ func (s *Service) InitUpdate(ctx context.Context, c session.Caller, in UpdateReq
 		if err := s.checkQuota(ctx, tx, c); err != nil {
 			return err
 		}
-		if _, err := tx.TransactionInFlight(ctx, c.WorkID); err == nil {
+		if _, err := tx.TransactionInFlight(ctx, e.WorkID()); err == nil {
 			return fault.VersionAlreadyInProgress("in_flight")
 		} else if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		// Locked, so that nothing is copied from a work during its redaction.
-		if n, err := tx.LockWork(ctx, c.WorkID); err != nil {
+		if n, err := tx.LockWork(ctx, e.WorkID()); err != nil {
 			return err
 		} else if n == 0 {
 			return fault.WorkNotFound()
 		}
-		w, err := tx.GetWork(ctx, c.WorkID)
+		w, err := tx.GetWork(ctx, e.WorkID())
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,7 @@
 // or one that moves others, makes the two differ.
 //
 // The package works only on characters. The widget and the page /verify have the same
-// rules (widget/src/legible.ts), and testdata/cases.json tests all of them. The reasons
+// rules (web/i18n/legible.ts), and testdata/cases.json tests all of them. The reasons
 // are in docs/adr/0060-texts-that-are-seen.md.
 package legible
 

@@ -5,8 +5,6 @@ import (
 	"time"
 )
 
-const flacType = "audio/flac"
-
 // readFLAC reads a native FLAC file: its metadata, then every frame. A frame is
 // complete when the CRC-16 at its end matches, so every hole is found.
 func readFLAC(s *source) (Info, *refusal) {

@@ -56,8 +56,6 @@ func mpegLayer(b []byte) int {
 	return (4 - int(b[1]>>1&3)) & 3
 }
 
-const mpegFree = mpegType + "; bitrate=free"
-
 // freeFormat reports whether b begins with a frame of layer III or II without a bit
 // rate, and a similar frame follows.
 func freeFormat(b []byte) bool {

@@ -2,8 +2,6 @@ package media
 
 import "encoding/binary"
 
-const mpegType = "audio/mpeg"
-
 // skipTags skips all ID3v2 and APEv2 tags before the audio, of any size.
 func skipTags(s *source) *refusal {
 	for {

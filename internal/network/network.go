@@ -1,9 +1,10 @@
 // Package network is the seam to a chain. It defines what Timbre needs of every network
 // on which a commitment can be anchored, without any details of a network.
 //
-// It has the vocabulary (Call, Staged, Receipt, Proof) and the contract of every
-// implementation. It does not know works, credits or people: only 32 bytes, a protocol
-// version and an ats id cross this seam.
+// It has the vocabulary (Call, Staged, Receipt, Proof), the contract of every
+// implementation (Network), and small interfaces for what only some networks can do
+// (abilities.go). It opens networks by URL (Kinds). It does not know works, credits or
+// people: only 32 bytes, a protocol version and an ats id cross this seam.
 package network
 
 import (
@@ -13,21 +14,6 @@ import (
 
 	"timbre.example/proof/evidence"
 )
-
-// Name identifies a network on the wire.
-type Name string
-
-// The two networks of the wire contract.
-const (
-	Testnet Name = "testnet"
-	Mainnet Name = "mainnet"
-)
-
-// Valid reports whether n is a network of the wire contract.
-func (n Name) Valid() bool { return n == Testnet || n == Mainnet }
-
-// Test reports whether n is a test network. Only mainnet counts.
-func (n Name) Test() bool { return n != Mainnet }
 
 // Call is one anchoring: a new work, or another version of the work AtsID.
 type Call struct {
@@ -96,6 +82,9 @@ var ErrStopped = errors.New("network stopped")
 type Network interface {
 	// Name is the network's name on the wire.
 	Name() Name
+	// Info is what a server knows of the network without asking it: the same as
+	// Address.Info.
+	Info() Info
 	// DryRun reports whether the network would accept the call now. An error that wraps
 	// ErrRefused means no; any other error means that the network did not answer. DryRun
 	// changes nothing.

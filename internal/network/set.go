@@ -17,6 +17,17 @@ func (s Set) Get(n Name) (Network, error) {
 	return nil, fmt.Errorf("network %q is not configured", n)
 }
 
+// All returns the networks in the order of Names.
+func (s Set) All() []Network {
+	var all []Network
+	for _, n := range Names() {
+		if net, ok := s[n]; ok {
+			all = append(all, net)
+		}
+	}
+	return all
+}
+
 // Stopped returns why a network accepts nothing until its operator acts; nil when no network
 // is stopped.
 func (s Set) Stopped(ctx context.Context) error {

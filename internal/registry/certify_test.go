@@ -233,7 +233,7 @@ func TestNoCertificateOfAFailure(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = w.reg.Works.Certificate(t.Context(), s.caller, job.WorkID, 0, "")
+		_, err = w.certificate(t.Context(), s.caller, job.WorkID, 0)
 		wantCode(t, err, fault.CodeWorkNotFound)
 	})
 }
@@ -254,7 +254,7 @@ func TestCertificateOfAnExpiredSession(t *testing.T) {
 			if _, err := w.sessions.Sweep(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			_, err := w.reg.Works.Certificate(t.Context(), expired, s.view().Done.WorkID, 0, "")
+			_, err := w.certificate(t.Context(), expired, s.view().Done.WorkID, 0)
 			return err
 		}
 		w.pass(24 * time.Hour) // and the token's own five minutes
@@ -281,7 +281,7 @@ func TestCertificateIsAwaited(t *testing.T) {
 			}
 		}
 		ask := func() (works.Download, error) {
-			return w.reg.Works.Certificate(t.Context(), s.caller, s.view().Done.WorkID, 0, "")
+			return w.certificate(t.Context(), s.caller, s.view().Done.WorkID, 0)
 		}
 
 		_, err := ask()
@@ -300,7 +300,7 @@ func TestCertificateIsAwaited(t *testing.T) {
 		w.reg.Works.AwaitCertificate = time.Minute
 		gone, leave := context.WithCancel(t.Context())
 		made = leave
-		if _, err := w.reg.Works.Certificate(gone, s.caller, s.view().Done.WorkID, 0, ""); !errors.Is(err, context.Canceled) {
+		if _, err := w.certificate(gone, s.caller, s.view().Done.WorkID, 0); !errors.Is(err, context.Canceled) {
 			t.Errorf("the client left, and the answer is %v", err)
 		}
 

@@ -64,13 +64,13 @@ func TestCorruptColumns(t *testing.T) {
 		w.advance()
 		work := job.view().Done.WorkID
 		version := "version 1 of work " + work
-		holder := w.holder(c.AccessCode)
+		holder := w.holder(c.AccessCode).Reader()
 		uses := map[string]func() error{
 			"prove":                  func() error { _, err := w.reg.Issuing.Evidence(ctx, work, 1); return err },
 			"read the work":          func() error { _, err := w.reg.Works.Work(ctx, holder); return err },
 			"list versions":          func() error { _, err := w.reg.Works.Versions(ctx, holder); return err },
 			"list what is erased":    func() error { _, err := w.reg.Erasing.Redactable(ctx, network.Testnet, 1); return err },
-			"download the recording": func() error { _, err := w.reg.Works.RecordingByCode(ctx, holder, 1); return err },
+			"download the recording": func() error { _, err := w.reg.Works.Recording(ctx, holder, 1); return err },
 		}
 		for column, operations := range map[string][]string{
 			"creators": {"prove", "read the work", "list versions", "list what is erased"}, "media": {"prove", "read the work", "download the recording"}, "quote": {"list versions"},

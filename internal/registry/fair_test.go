@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/anchoring"
 	"timbre.example/internal/erasing"
 	"timbre.example/internal/fault"
@@ -17,7 +18,6 @@ import (
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/record"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/store/storetest"
@@ -26,7 +26,7 @@ import (
 
 // hostile is another organization with so many final songs. Its id may come before or after
 // that of the world's organization.
-func (w *world) hostile(t *testing.T, songs int) (org string, keys session.KeyPair) {
+func (w *world) hostile(t *testing.T, songs int) (org string, keys account.KeyPair) {
 	t.Helper()
 	org, keys = w.organization(plenty)
 	for i := range songs {
@@ -36,7 +36,7 @@ func (w *world) hostile(t *testing.T, songs int) (org string, keys session.KeyPa
 }
 
 // orderOf takes a song of an organization through confirm.
-func (w *world) orderOf(t *testing.T, keys session.KeyPair, title string, seed int) *song {
+func (w *world) orderOf(t *testing.T, keys account.KeyPair, title string, seed int) *song {
 	t.Helper()
 	s := w.beginAs(w.callerOf(keys, ""), title, seed)
 	if _, err := s.prepare(); err != nil {
@@ -233,7 +233,7 @@ func TestAnchoringTakesTurns(t *testing.T) {
 }
 
 // manyOrders confirms hash-only jobs: no file is read.
-func (w *world) manyOrders(t *testing.T, keys session.KeyPair, n int) (ids []string) {
+func (w *world) manyOrders(t *testing.T, keys account.KeyPair, n int) (ids []string) {
 	t.Helper()
 	for i := range n {
 		ids = append(ids, w.orderOf(t, keys, fmt.Sprintf("Order %d", i), 1000+i).slot.JobID)
@@ -318,7 +318,7 @@ func TestReadOnce(t *testing.T) {
 		w.put(s.slot.UploadURL, junk)
 		refused := func() string {
 			t.Helper()
-			_, err := w.another(w.db).Intake.Prepare(t.Context(), s.caller, s.slot.JobID)
+			_, err := w.another(w.db).Intake.Prepare(t.Context(), s.by(), s.slot.JobID)
 			wantCode(t, err, fault.CodeRegistrationInvalidAudioFormat)
 			var f *fault.Error
 			errors.As(err, &f)
@@ -391,7 +391,7 @@ func TestRefusedUnread(t *testing.T) {
 		}
 		caller, in := w.caller(""), describing("Announced")
 		in.SHA256 = strings.Repeat("ab", 32)
-		slot, err := w.reg.Intake.Init(t.Context(), caller, in)
+		slot, err := w.initAs(caller, in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -430,7 +430,7 @@ func TestStoringAReadingFails(t *testing.T) {
 						kill()
 					}
 				}
-				w.reg.Intake.Prepare(ctx, s.caller, s.slot.JobID)
+				w.reg.Intake.Prepare(ctx, s.by(), s.slot.JobID)
 				w.reg = w.another(w.db)
 				_, err := s.prepare()
 				wantCode(t, err, fault.CodeRegistrationInvalidAudioFormat)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/record"
@@ -19,7 +20,7 @@ import (
 // storing sets whether the organization stores recordings.
 func (w *world) storing(what string) {
 	w.t.Helper()
-	if _, err := session.ChangeOrganization(w.t.Context(), w.db, w.org, func(o *session.Organization) { o.AssetStorage = what }); err != nil {
+	if _, err := account.ChangeOrganization(w.t.Context(), w.db, w.org, func(o *account.Organization) { o.AssetStorage = what }); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -59,7 +60,7 @@ func (w *world) hashed(c session.Caller, title string, seed int) *song {
 	w.t.Helper()
 	in := describing(title)
 	in.Announced = said(seed)
-	slot, err := w.reg.Intake.Init(w.t.Context(), c, in)
+	slot, err := w.initAs(c, in)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -82,15 +83,14 @@ func (w *world) hashed(c session.Caller, title string, seed int) *song {
 // stored. The hash may come with init or with prepare.
 func TestHashOnly(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		ctx := t.Context()
 		uploaded := w.quoted("The Same", 1)
 		want, err := uploaded.prepare()
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.storing(session.StoreNone)
+		w.storing(account.StoreNone)
 		c := w.caller("ann")
-		slot, err := w.reg.Intake.Init(ctx, c, describing("The Same"))
+		slot, err := w.initAs(c, describing("The Same"))
 		if err != nil || !slot.HashOnly || slot.UploadURL != "" {
 			t.Fatalf("%+v, %v", slot, err)
 		}
@@ -129,13 +129,13 @@ func TestHashOnly(t *testing.T) {
 		wantCode(t, err, fault.CodeWorkAlreadyRegistered)
 
 		reader := w.callerFor(session.Access, w.keys, "ann")
-		_, err = w.reg.Works.Recording(ctx, reader, got.WorkID, 0)
+		_, err = w.recording(reader, got.WorkID, 0)
 		wantCode(t, err, fault.CodeCommonNotFound)
 		var refused *fault.Error
 		if errors.As(err, &refused); refused.Details["reason"] != "hash_only" {
 			t.Errorf("details %v", refused.Details)
 		}
-		page, err := w.reg.Works.OwnWorks(ctx, reader, works.OwnWorksRequest{First: 1})
+		page, err := w.ownWorks(reader, works.OwnWorksRequest{First: 1})
 		if err != nil || len(page.Works) != 1 || page.Works[0].Latest().HasFile {
 			t.Errorf("%+v, %v", page, err)
 		}
@@ -143,7 +143,7 @@ func TestHashOnly(t *testing.T) {
 }
 
 func (w *world) declare(s *song, a intake.Announced) error {
-	return w.reg.Intake.Declare(w.t.Context(), s.caller, s.slot.JobID, a)
+	return w.reg.Intake.Declare(w.t.Context(), s.by(), s.slot.JobID, a)
 }
 
 func wantFields(t *testing.T, err error, names ...string) {
@@ -165,7 +165,7 @@ func wantFields(t *testing.T, err error, names ...string) {
 func TestHashOnlyRefusals(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
-		w.storing(session.StoreNone)
+		w.storing(account.StoreNone)
 		w.hashed(w.caller(""), "First", 1)
 		empty := sha256.Sum256(nil)
 		for name, c := range map[string]struct {
@@ -185,10 +185,10 @@ func TestHashOnlyRefusals(t *testing.T) {
 			caller := w.caller("")
 			in := describing("Second " + name)
 			in.Announced = c.said
-			if _, err := w.reg.Intake.Init(ctx, caller, in); !errors.Is(err, c.code) {
+			if _, err := w.initAs(caller, in); !errors.Is(err, c.code) {
 				t.Errorf("init, %s: %v, want %s", name, err, c.code)
 			}
-			slot, err := w.reg.Intake.Init(ctx, caller, describing("Second "+name)) // a refused init does not spend the session
+			slot, err := w.initAs(caller, describing("Second "+name)) // a refused init does not spend the session
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -202,7 +202,7 @@ func TestHashOnlyRefusals(t *testing.T) {
 			if !errors.Is(err, c.code) {
 				t.Errorf("prepare, %s: %v, want %s", name, err, c.code)
 			}
-			_, err = w.reg.Intake.RenewUpload(ctx, caller, slot.JobID)
+			_, err = w.reg.Intake.RenewUpload(ctx, continues(caller), slot.JobID)
 			wantFields(t, err, "job_id")
 		}
 		w.wantNoFiles()
@@ -215,17 +215,17 @@ func TestHashOnlyUpdates(t *testing.T) {
 		ctx := t.Context()
 		code := w.registered("Kept", 1)
 		before := w.filesBelow("assets")
-		w.storing(session.StoreNone)
+		w.storing(account.StoreNone)
 
 		kept := w.updating(code, -1, "Bo")
-		_, err := w.reg.Intake.RenewUpload(ctx, kept.caller, kept.slot.JobID)
+		_, err := w.reg.Intake.RenewUpload(ctx, kept.by(), kept.slot.JobID)
 		wantFields(t, err, "job_id")
 		w.finishes(kept)
 
 		for i, with := range []intake.Announced{said(2), {}} {
-			s := &song{w: w, caller: w.holder(code)}
+			s := &song{w: w, editor: w.holder(code)}
 			in := intake.UpdateRequest{Creators: describing("").Creators, NewFile: true, Filename: "new.wav", Announced: with}
-			if s.slot, err = w.reg.Intake.InitUpdate(ctx, s.caller, in); err != nil || !s.slot.HashOnly {
+			if s.slot, err = w.reg.Intake.InitUpdate(ctx, s.editor, in); err != nil || !s.slot.HashOnly {
 				t.Fatalf("%+v, %v", s.slot, err)
 			}
 			if with == (intake.Announced{}) {
@@ -245,7 +245,7 @@ func TestHashOnlyUpdates(t *testing.T) {
 		w.finishes(w.updating(code, -1, "Cy")) // keeps a recording that is not stored
 		var stored []bool
 		for v := int64(1); v <= 5; v++ {
-			row, err := w.reg.Works.Version(ctx, kept.caller, v)
+			row, err := w.reg.Works.Version(ctx, kept.editor.Reader(), v)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -258,7 +258,7 @@ func TestHashOnlyUpdates(t *testing.T) {
 			t.Errorf("%d files, want %d", n, before)
 		}
 		// And back: from now on uploads are stored.
-		w.storing(session.StoreKeep)
+		w.storing(account.StoreKeep)
 		w.finishes(w.updating(code, 4, "Di"))
 		if n := w.filesBelow("assets"); n != before+1 {
 			t.Errorf("%d files, want %d", n, before+1)
@@ -283,16 +283,15 @@ func (w *world) finishes(s *song) {
 // replaces the upload.
 func TestAnnouncedHash(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		ctx := t.Context()
 		w.registered("First", 1)
 		in := describing("Second")
 		in.Announced = said(1)
-		_, err := w.reg.Intake.Init(ctx, w.caller(""), in) // refused before anything is uploaded
+		_, err := w.initAs(w.caller(""), in) // refused before anything is uploaded
 		wantCode(t, err, fault.CodeWorkAlreadyRegistered)
 
 		in.Announced = said(2)
 		c := w.caller("")
-		slot, err := w.reg.Intake.Init(ctx, c, in)
+		slot, err := w.initAs(c, in)
 		if err != nil || slot.HashOnly || slot.UploadURL == "" {
 			t.Fatalf("%+v, %v", slot, err)
 		}
@@ -317,15 +316,19 @@ func TestHashOnlySession(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		mint := func(what string) (session.Caller, error) {
-			token, err := w.sessions.Mint(ctx, session.MintRequest{SecretKey: w.keys.SecretKey, Origin: origin, Action: session.Register, Network: "testnet", AssetStorage: &what})
+			backend, err := w.sessions.Minter(ctx, w.keys.SecretKey, origin)
+			if err != nil {
+				return session.Caller{}, err
+			}
+			token, err := w.sessions.Mint(ctx, backend, session.MintRequest{Action: session.Register, Network: "testnet", AssetStorage: &what})
 			if err != nil {
 				return session.Caller{}, err
 			}
 			return w.sessions.Authorize(ctx, "Bearer "+token, w.keys.SiteKey, origin)
 		}
-		_, err := mint(session.StoreKeep)
+		_, err := mint(account.StoreKeep)
 		wantFields(t, err, "asset_storage")
-		c, err := mint(session.StoreNone)
+		c, err := mint(account.StoreNone)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -333,7 +336,7 @@ func TestHashOnlySession(t *testing.T) {
 		w.wantNoFiles()
 
 		begun := w.begin("Before", 2)
-		w.storing(session.StoreNone)
+		w.storing(account.StoreNone)
 		w.finishes(begun)
 	})
 }

@@ -79,7 +79,7 @@ func (m *machine) init(t *rapid.T) {
 	title := rapid.SampledFrom([]string{"Ferry", " ferry", "Snow", "Porch"}).Draw(t, "title")
 	ref := rapid.SampledFrom([]string{"", "", "ada"}).Draw(t, "end-user")
 	c := m.caller(ref)
-	slot, err := m.reg.Intake.Init(t.Context(), c, describing(title))
+	slot, err := m.initAs(c, describing(title))
 	if errors.Is(err, fault.CodeRegistrationDuplicateTitle) {
 		return
 	} else if err != nil {
@@ -111,7 +111,7 @@ func (m *machine) update(t *rapid.T) {
 		t.Skip("nothing to update")
 	}
 	code := rapid.SampledFrom(m.codes).Draw(t, "code")
-	c, err := m.reg.Works.Unlock(t.Context(), m.callerFor(session.UpdateVersion, m.keys, ""), code, true)
+	c, err := m.reg.Access.EditorByCode(t.Context(), m.callerFor(session.UpdateVersion, m.keys, ""), code, true)
 	if errors.Is(err, fault.CodeAccessCodeNotFound) {
 		return
 	} else if err != nil {
@@ -124,7 +124,7 @@ func (m *machine) update(t *rapid.T) {
 	} else if err != nil {
 		t.Fatalf("init of an update: %v", err)
 	}
-	s := &song{w: m.world, caller: c, slot: slot}
+	s := &song{w: m.world, editor: c, slot: slot}
 	m.songs = append(m.songs, s)
 	if in.NewFile {
 		m.upload(t, s)
@@ -188,10 +188,10 @@ func (m *machine) client(what string, r *Registry, s *song) func(context.Context
 		var err error
 		switch what {
 		case "prepare":
-			_, err = r.Intake.Prepare(ctx, s.caller, s.slot.JobID)
+			_, err = r.Intake.Prepare(ctx, s.by(), s.slot.JobID)
 		case "confirm":
 			var c intake.Confirmed
-			if c, err = r.Intake.Confirm(ctx, s.caller, s.slot.JobID, "req_"+s.slot.JobID); err == nil {
+			if c, err = r.Intake.Confirm(ctx, s.by(), s.slot.JobID, "req_"+s.slot.JobID); err == nil {
 				m.mu.Lock()
 				m.accepted = append(m.accepted, s)
 				if c.AccessCode != "" {
@@ -200,7 +200,7 @@ func (m *machine) client(what string, r *Registry, s *song) func(context.Context
 				m.mu.Unlock()
 			}
 		case "renew":
-			_, err = r.Intake.RenewUpload(ctx, s.caller, s.slot.JobID)
+			_, err = r.Intake.RenewUpload(ctx, s.by(), s.slot.JobID)
 		}
 		if err != nil && !slices.ContainsFunc(allowed[what], func(c fault.Code) bool { return errors.Is(err, c) }) {
 			return fmt.Errorf("%s: %w", what, err)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
@@ -232,9 +233,9 @@ func TestRedact(t *testing.T) {
 		w.advance()
 		first.wantFinal()
 		ats := first.view().Done.AtsID
-		own := func() session.Caller {
+		own := func() access.Editor {
 			t.Helper()
-			u, err := w.reg.Works.Own(ctx, w.callerFor(session.UpdateVersion, w.keys, "ann-of-the-host"), ats, true)
+			u, err := w.reg.Access.EditorOfOwn(ctx, w.callerFor(session.UpdateVersion, w.keys, "ann-of-the-host"), ats, true)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -242,10 +243,10 @@ func TestRedact(t *testing.T) {
 		}
 		update := func(seed int) *song {
 			t.Helper()
-			s := &song{w: w, caller: own()}
+			s := &song{w: w, editor: own()}
 			in := intake.UpdateRequest{NewFile: true, Filename: "mix.wav", Creators: describing("").Creators}
 			in.Creators[0].FullName = "Bo Marker"
-			if s.slot, err = w.reg.Intake.InitUpdate(ctx, s.caller, in); err != nil {
+			if s.slot, err = w.reg.Intake.InitUpdate(ctx, s.editor, in); err != nil {
 				t.Fatal(err)
 			}
 			w.put(s.slot.UploadURL, wav(seed))
@@ -286,6 +287,7 @@ func TestRedact(t *testing.T) {
 		w.advance()
 		open.wantFinal()
 		late := update(4) // another job in progress, with a late upload
+		checked := own()  // a moment before
 		done, err := w.reg.Erasing.Redact(ctx, network.Testnet, ats)
 		if err != nil || done.At.IsZero() || done.Title != "" || done.Creators != nil || done.Versions != 3 {
 			t.Fatalf("%+v, %v", done, err)
@@ -302,24 +304,24 @@ func TestRedact(t *testing.T) {
 		wantCode(t, err, fault.CodeTransactionExpired)
 		_, err = late.confirm()
 		wantCode(t, err, fault.CodeTransactionExpired)
-		_, err = w.reg.Intake.InitUpdate(ctx, late.caller, intake.UpdateRequest{Creators: describing("").Creators})
+		_, err = w.reg.Intake.InitUpdate(ctx, late.editor, intake.UpdateRequest{Creators: describing("").Creators})
 		wantCode(t, err, fault.CodeSessionInvalidToken) // spent
-		u := w.callerFor(session.UpdateVersion, w.keys, "ann-of-the-host")
-		u.WorkID = p.WorkID // as if it had been authorized a moment before
-		_, err = w.reg.Intake.InitUpdate(ctx, u, intake.UpdateRequest{Creators: describing("").Creators})
+		_, err = w.reg.Intake.InitUpdate(ctx, checked, intake.UpdateRequest{Creators: describing("").Creators})
 		wantCode(t, err, fault.CodeWorkNotFound)
 
 		// No caller can see the work or prove it again.
+		u := w.callerFor(session.UpdateVersion, w.keys, "ann-of-the-host")
 		reader := w.callerFor(session.Access, w.keys, "ann-of-the-host")
-		if page, err := w.reg.Works.OwnWorks(ctx, reader, works.OwnWorksRequest{First: 10}); err != nil || page.Total != 0 {
+		if page, err := w.ownWorks(reader, works.OwnWorksRequest{First: 10}); err != nil || page.Total != 0 {
 			t.Errorf("%+v, %v", page, err)
 		}
 		for name, ask := range map[string]func() error{
-			"own, to read":          func() error { _, err := w.reg.Works.Own(ctx, reader, ats, false); return err },
-			"own, to write":         func() error { _, err := w.reg.Works.Own(ctx, u, ats, true); return err },
-			"recording":             func() error { _, err := w.reg.Works.Recording(ctx, reader, p.WorkID, 1); return err },
-			"certificate":           func() error { _, err := w.reg.Works.Certificate(ctx, reader, p.WorkID, 1, ""); return err },
-			"certificate of a job":  func() error { _, err := w.reg.Works.Certificate(ctx, c, p.WorkID, 0, ""); return err },
+			"own, to read":          func() error { _, err := w.reg.Access.ReaderOfOwn(ctx, reader, ats); return err },
+			"own, to write":         func() error { _, err := w.reg.Access.EditorOfOwn(ctx, u, ats, true); return err },
+			"own, checked before":   func() error { _, err := w.reg.Works.OwnWork(ctx, checked.Reader()); return err },
+			"recording":             func() error { _, err := w.recording(reader, p.WorkID, 1); return err },
+			"certificate":           func() error { _, err := w.certificate(ctx, reader, p.WorkID, 1); return err },
+			"certificate of a job":  func() error { _, err := w.certificate(ctx, c, p.WorkID, 0); return err },
 			"evidence":              func() error { _, err := w.reg.Issuing.Evidence(ctx, p.WorkID, 1); return err },
 			"evidence of version 3": func() error { _, err := w.reg.Issuing.Evidence(ctx, p.WorkID, 3); return err },
 		} {
@@ -387,7 +389,7 @@ func TestRedactAccessCode(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, code := range []string{confirmed.AccessCode, next} {
-			_, err := w.reg.Works.Unlock(ctx, c, code, true)
+			_, err := w.reg.Access.EditorByCode(ctx, c, code, true)
 			wantCode(t, err, fault.CodeAccessCodeNotFound)
 			_, err = w.reg.Works.ReplaceCode(ctx, c, code)
 			wantCode(t, err, fault.CodeAccessCodeNotFound)

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"time"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/accesscode"
 	"timbre.example/internal/anchoring"
 	"timbre.example/internal/blob"
@@ -70,6 +71,7 @@ func DefaultTimes() Times {
 // Registry is the rooms of one server. It is safe for concurrent use, and several instances
 // may work on one database.
 type Registry struct {
+	Access    *access.Service
 	Intake    *intake.Service
 	Anchoring *anchoring.Service
 	Works     *works.Service
@@ -91,8 +93,9 @@ func New(c Config) *Registry {
 	if c.Stamp != nil {
 		stampWithin = issuing.TimestampTimeout
 	}
+	r.Access = &access.Service{DB: c.DB, Result: c.Times.Result}
 	r.Works = works.New(works.Config{
-		DB: c.DB, Blobs: c.Blobs, Codes: codes, WorkURL: c.WorkURL, ExplorerURL: c.ExplorerURL, Result: c.Times.Result, AwaitCertificate: c.AwaitCertificate, Reached: reached, Log: c.Log,
+		DB: c.DB, Blobs: c.Blobs, Codes: codes, Access: r.Access, WorkURL: c.WorkURL, ExplorerURL: c.ExplorerURL, Result: c.Times.Result, AwaitCertificate: c.AwaitCertificate, Reached: reached, Log: c.Log,
 	})
 	r.Issuing = issuing.New(issuing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, Certify: c.Certify, Stamp: c.Stamp, Reached: reached, Log: c.Log})
 	r.Anchoring = anchoring.New(anchoring.Config{

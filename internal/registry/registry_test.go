@@ -268,7 +268,7 @@ func TestTwoInitsWithOneToken(t *testing.T) {
 		var wg sync.WaitGroup
 		errs := make([]error, 8)
 		for i := range errs {
-			wg.Go(func() { _, errs[i] = w.reg.Intake.Init(t.Context(), c, describing("Same Token")) })
+			wg.Go(func() { _, errs[i] = w.initAs(c, describing("Same Token")) })
 		}
 		wg.Wait()
 		won := 0
@@ -290,13 +290,13 @@ func TestRefusedInitLeavesTheToken(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.confirmed("Taken", 1)
 		c := w.caller("")
-		_, err := w.reg.Intake.Init(t.Context(), c, describing("  tAKEN "))
+		_, err := w.initAs(c, describing("  tAKEN "))
 		wantCode(t, err, fault.CodeRegistrationDuplicateTitle)
 		in := describing("Big")
 		in.SizeBytes = 2 << 20
-		_, err = w.reg.Intake.Init(t.Context(), c, in)
+		_, err = w.initAs(c, in)
 		wantCode(t, err, fault.CodeRegistrationAudioTooLarge)
-		if _, err := w.reg.Intake.Init(t.Context(), c, describing("Free")); err != nil {
+		if _, err := w.initAs(c, describing("Free")); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -308,19 +308,19 @@ func TestTitlesThatLookTheSame(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.confirmed("Love Song", 1)
 		for _, title := range []string{"Love\u00a0Song", "Love\u3000Song", "LOVE\u2003 song", "L\u043eve Song", "Lоvе Sоng", "\uff2c\uff4f\uff56\uff45 \uff33ong", "𝐋𝐨𝐯𝐞 Song", "Ꮮove Song"} {
-			_, err := w.reg.Intake.Init(t.Context(), w.caller(""), describing(title))
+			_, err := w.initAs(w.caller(""), describing(title))
 			wantCode(t, err, fault.CodeRegistrationDuplicateTitle)
 		}
 		// These have an invisible character and are refused as titles.
 		for _, title := range []string{"Love\u200b Song", "Love\u200e Song", "Love\u3164Song", "\ufeffLove Song"} {
-			_, err := w.reg.Intake.Init(t.Context(), w.caller(""), describing(title))
+			_, err := w.initAs(w.caller(""), describing(title))
 			wantCode(t, err, fault.CodeCommonValidationFailed)
 		}
 		for i, title := range []string{"Love Song 1", "Love Song l", "COH", "СОН"} {
 			w.confirmed(title, i+2)
 		}
 		// Another end-user's titles do not conflict.
-		if _, err := w.reg.Intake.Init(t.Context(), w.caller("somebody"), describing("Love Song")); err != nil {
+		if _, err := w.initAs(w.caller("somebody"), describing("Love Song")); err != nil {
 			t.Error(err)
 		}
 	})
@@ -400,7 +400,7 @@ func TestOtherWorkIsNamedToItsEndUser(t *testing.T) {
 			}
 		}
 		// Another end-user may use the same title.
-		if _, err := w.reg.Intake.Init(t.Context(), w.caller("bob"), describing("Mine")); err != nil {
+		if _, err := w.initAs(w.caller("bob"), describing("Mine")); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -414,20 +414,20 @@ func TestOrganizationsAreSeparate(t *testing.T) {
 		in := describing("Shared Name")
 		in.Creators[0].FullName = "Bob Example" // another commitment
 		c := w.callerOf(keys, "")
-		slot, err := w.reg.Intake.Init(t.Context(), c, in)
+		slot, err := w.initAs(c, in)
 		if err != nil {
 			t.Fatal(err)
 		}
 		w.put(slot.UploadURL, wav(1))
 		theirs := &song{w: w, caller: c, slot: slot}
 		for _, f := range []func() error{
-			func() error { _, err := w.reg.Intake.Prepare(t.Context(), theirs.caller, mine.slot.JobID); return err },
+			func() error { _, err := w.reg.Intake.Prepare(t.Context(), theirs.by(), mine.slot.JobID); return err },
 			func() error {
-				_, err := w.reg.Intake.Confirm(t.Context(), theirs.caller, mine.slot.JobID, "req")
+				_, err := w.reg.Intake.Confirm(t.Context(), theirs.by(), mine.slot.JobID, "req")
 				return err
 			},
 			func() error {
-				_, err := w.reg.Intake.RenewUpload(t.Context(), theirs.caller, mine.slot.JobID)
+				_, err := w.reg.Intake.RenewUpload(t.Context(), theirs.by(), mine.slot.JobID)
 				return err
 			},
 		} {
@@ -594,7 +594,7 @@ func TestLeftoversAreSwept(t *testing.T) {
 func TestRenewWithdrawsTheQuote(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.quoted("Renewed", 1)
-		if _, err := w.reg.Intake.RenewUpload(t.Context(), s.caller, s.slot.JobID); err != nil {
+		if _, err := w.reg.Intake.RenewUpload(t.Context(), s.by(), s.slot.JobID); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.confirm(); !errors.Is(err, fault.CodeRegistrationUploadMissing) {
@@ -783,7 +783,7 @@ func TestPreparesShare(t *testing.T) {
 		gone, leave := context.WithCancel(ctx)
 		left := make(chan error, 1)
 		go func() {
-			_, err := w.reg.Intake.Prepare(gone, s.caller, s.slot.JobID)
+			_, err := w.reg.Intake.Prepare(gone, s.by(), s.slot.JobID)
 			left <- err
 		}()
 		for range 1 + late + 1 {
@@ -828,7 +828,7 @@ func TestSlowPrepareLosesToAQuickOne(t *testing.T) {
 				// The slow prepare has copied the upload. Now the quick one runs from start
 				// to end, in another process: within one process they take turns.
 				w.put(s.slot.UploadURL, wav(2))
-				_, err := w.another(w.db).Intake.Prepare(ctx, s.caller, s.slot.JobID)
+				_, err := w.another(w.db).Intake.Prepare(ctx, s.by(), s.slot.JobID)
 				quick <- err
 			}
 			return nil
@@ -852,12 +852,12 @@ func TestDeadlines(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		early := w.begin("Never prepared", 1)
-		slot, err := w.reg.Intake.Init(ctx, w.caller(""), describing("Nothing uploaded"))
+		slot, err := w.initAs(w.caller(""), describing("Nothing uploaded"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		c := early.caller
-		_, err = w.reg.Intake.Confirm(ctx, c, early.slot.JobID, "req")
+		_, err = w.reg.Intake.Confirm(ctx, continues(c), early.slot.JobID, "req")
 		wantCode(t, err, fault.CodeRegistrationUploadMissing)
 
 		late := w.quoted("Quoted", 2)
@@ -874,25 +874,25 @@ func TestDeadlines(t *testing.T) {
 		w.pass(DefaultTimes().UploadSlot)
 		expired := early.caller
 		expired.Expired = true
-		renewed, err := w.reg.Intake.RenewUpload(ctx, expired, early.slot.JobID)
+		renewed, err := w.reg.Intake.RenewUpload(ctx, continues(expired), early.slot.JobID)
 		if err != nil || !renewed.Expires.After(early.slot.Expires) {
 			t.Fatalf("renewed %+v, %v", renewed, err)
 		}
 		w.put(renewed.UploadURL, wav(3))
-		if _, err := w.reg.Intake.Prepare(ctx, expired, early.slot.JobID); err != nil {
+		if _, err := w.reg.Intake.Prepare(ctx, continues(expired), early.slot.JobID); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.reg.Intake.Confirm(ctx, expired, early.slot.JobID, "req_"+early.slot.JobID); err != nil {
+		if _, err := w.reg.Intake.Confirm(ctx, continues(expired), early.slot.JobID, "req_"+early.slot.JobID); err != nil {
 			t.Fatal(err)
 		}
 		// But it cannot begin anything.
-		_, err = w.reg.Intake.Init(ctx, expired, describing("More"))
+		_, err = w.initAs(expired, describing("More"))
 		wantCode(t, err, fault.CodeCommonAuthExpired)
 		w.pass(intake.SlotsPerJob * DefaultTimes().UploadSlot)
 		for _, s := range []string{late.slot.JobID, slot.JobID} {
-			_, err = w.reg.Intake.Prepare(ctx, w.caller(""), s)
+			_, err = w.reg.Intake.Prepare(ctx, continues(w.caller("")), s)
 			wantCode(t, err, fault.CodeTransactionExpired)
-			_, err = w.reg.Intake.RenewUpload(ctx, w.caller(""), s)
+			_, err = w.reg.Intake.RenewUpload(ctx, continues(w.caller("")), s)
 			wantCode(t, err, fault.CodeTransactionExpired)
 		}
 	})
@@ -907,20 +907,20 @@ func TestContinuingAJob(t *testing.T) {
 		for name, c := range map[string]session.Caller{
 			"another end-user": w.caller("grace"), "one without an account": w.caller(""), "another organization": w.callerOf(keys, "ada"),
 		} {
-			_, err := w.reg.Intake.Prepare(t.Context(), c, s.slot.JobID)
+			_, err := w.reg.Intake.Prepare(t.Context(), continues(c), s.slot.JobID)
 			if !errors.Is(err, fault.CodeTransactionNotFound) {
 				t.Errorf("%s (%s): %v", name, otherOrg, err)
 			}
 		}
 		stale := w.caller("ada")
 		stale.Expired = true
-		_, err := w.reg.Intake.Prepare(t.Context(), stale, s.slot.JobID)
+		_, err := w.reg.Intake.Prepare(t.Context(), continues(stale), s.slot.JobID)
 		wantCode(t, err, fault.CodeCommonAuthExpired)
 		fresh := w.caller("ada")
-		if _, err := w.reg.Intake.Prepare(t.Context(), fresh, s.slot.JobID); err != nil {
+		if _, err := w.reg.Intake.Prepare(t.Context(), continues(fresh), s.slot.JobID); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.reg.Intake.Confirm(t.Context(), fresh, s.slot.JobID, "req"); err != nil {
+		if _, err := w.reg.Intake.Confirm(t.Context(), continues(fresh), s.slot.JobID, "req"); err != nil {
 			t.Fatal(err)
 		}
 		w.advance()
@@ -1132,7 +1132,7 @@ func TestTwoInstances(t *testing.T) {
 			changed, stop := other.Works.Progress.Follow(s.slot.JobID)
 			defer stop()
 			r := []*Registry{w.reg, other}[i%2]
-			if _, err := r.Intake.Confirm(t.Context(), s.caller, s.slot.JobID, "req"); err != nil {
+			if _, err := r.Intake.Confirm(t.Context(), s.by(), s.slot.JobID, "req"); err != nil {
 				t.Error(err)
 				return
 			}
@@ -1200,7 +1200,7 @@ func TestSessionsForOtherActions(t *testing.T) {
 		} {
 			who, in := good, describing("Refused")
 			c.change(&who, &in)
-			if _, err := w.reg.Intake.Init(t.Context(), who, in); !errors.Is(err, c.code) {
+			if _, err := w.initAs(who, in); !errors.Is(err, c.code) {
 				t.Errorf("%s: got %v, want %s", name, err, c.code)
 			}
 		}

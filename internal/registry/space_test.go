@@ -36,7 +36,7 @@ func TestJobHasALifetime(t *testing.T) {
 		end := begun.Add(w.reg.Intake.Times.Job)
 		renewals := 0
 		for ; ; renewals++ {
-			slot, err := w.reg.Intake.RenewUpload(t.Context(), expired, s.slot.JobID)
+			slot, err := w.reg.Intake.RenewUpload(t.Context(), continues(expired), s.slot.JobID)
 			if errors.Is(err, fault.CodeTransactionExpired) {
 				break
 			} else if err != nil {
@@ -139,7 +139,7 @@ func TestSweepWithoutRows(t *testing.T) {
 		const many = anchoring.Batch + 3
 		for range many { // creating files alone is slow
 			s := &song{w: w, caller: w.caller("")}
-			slot, err := w.reg.Intake.Init(t.Context(), s.caller, describing("Junk"))
+			slot, err := w.initAs(s.caller, describing("Junk"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -314,9 +314,9 @@ func TestLowSpace(t *testing.T) {
 		large := describing("Large")
 		large.SizeBytes = 1 << 20
 		free = 100<<20 + 1<<19
-		_, err := w.reg.Intake.Init(t.Context(), w.caller(""), describing("No room"))
+		_, err := w.initAs(w.caller(""), describing("No room"))
 		full("init", err)
-		_, err = w.reg.Intake.Init(t.Context(), w.caller(""), large)
+		_, err = w.initAs(w.caller(""), large)
 		full("init with a size", err)
 		if _, err := s.prepare(); err != nil {
 			t.Fatal(err)
@@ -329,7 +329,7 @@ func TestLowSpace(t *testing.T) {
 		_, err = w.reg.Intake.InitUpdate(t.Context(), w.holder(s.view().Done.AccessCode), intake.UpdateRequest{Creators: describing("").Creators})
 		full("update", err)
 		free = 1 << 30
-		if _, err := w.reg.Intake.Init(t.Context(), w.caller(""), large); err != nil {
+		if _, err := w.initAs(w.caller(""), large); err != nil {
 			t.Errorf("with space: %v", err)
 		}
 		// A full store is reported as full, and recovers.

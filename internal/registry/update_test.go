@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"timbre.example/internal/access"
+	"timbre.example/internal/account"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/intake"
@@ -54,10 +56,10 @@ func TestUpdate(t *testing.T) {
 				w.advance()
 				s.wantFinal()
 				v := s.view()
-				if v.Kind != "add_version" || v.Done.AtsID != 1 || v.Done.WorkID != s.caller.WorkID || v.Done.AccessCode != "" {
+				if v.Kind != "add_version" || v.Done.AtsID != 1 || v.Done.WorkID != s.editor.WorkID() || v.Done.AccessCode != "" {
 					t.Fatalf("outcome %s %+v", v.Kind, v.Done)
 				}
-				now, err := w.reg.Works.Work(t.Context(), w.holder(code))
+				now, err := w.reg.Works.Work(t.Context(), w.holder(code).Reader())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -114,7 +116,7 @@ func TestUpdateAndTheNetwork(t *testing.T) {
 						t.Errorf("balance %+v, before %+v", w.balance(), before)
 					}
 					// The work still has its title and its first recording.
-					_, err := w.reg.Intake.Init(t.Context(), w.caller(""), describing("Last Ferry"))
+					_, err := w.initAs(w.caller(""), describing("Last Ferry"))
 					wantCode(t, err, fault.CodeRegistrationDuplicateTitle)
 					_, err = w.begin("Other", 1).prepare()
 					wantCode(t, err, fault.CodeWorkAlreadyRegistered)
@@ -229,22 +231,22 @@ func TestUpdateRefusals(t *testing.T) {
 		}
 		_, err = w.reg.Intake.InitUpdate(ctx, w.holder(code), intake.UpdateRequest{NewFile: true, Filename: "a.wav", Creators: describing("").Creators, Announced: intake.Announced{SizeBytes: 1<<20 + 1}})
 		wantCode(t, err, fault.CodeRegistrationAudioTooLarge)
-		_, err = w.reg.Intake.InitUpdate(ctx, w.caller(""), intake.UpdateRequest{})
+		_, err = w.reg.Access.EditorByCode(ctx, w.caller(""), code, true)
 		wantCode(t, err, fault.CodeSessionInvalidToken)
 
 		// Only callers who may update the work can continue its job.
 		s := w.updating(code, -1, "Ada Example")
-		for name, c := range map[string]session.Caller{
-			"another work's code":   w.holder(other),
-			"no code":               w.callerFor(session.UpdateVersion, w.keys, ""),
-			"a registering session": w.caller(""),
-			"another end-user's page": func() session.Caller {
-				c := w.callerFor(session.UpdateVersion, w.keys, "ada")
-				c.WorkID = s.caller.WorkID
-				return c
-			}(),
+		page, err := w.reg.Access.EditorByCode(ctx, w.callerFor(session.UpdateVersion, w.keys, "ada"), code, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, m := range map[string]access.Maker{
+			"another work's code":     w.holder(other),
+			"no code":                 access.Editor{},
+			"a registering session":   continues(w.caller("")),
+			"another end-user's page": page,
 		} {
-			if _, err := w.reg.Intake.Prepare(ctx, c, s.slot.JobID); !errors.Is(err, fault.CodeTransactionNotFound) {
+			if _, err := w.reg.Intake.Prepare(ctx, m, s.slot.JobID); !errors.Is(err, fault.CodeTransactionNotFound) {
 				t.Errorf("%s: got %v", name, err)
 			}
 		}
@@ -258,7 +260,7 @@ func TestAccessCodes(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		unlock := func(c session.Caller, code string, begins bool) error {
-			_, err := w.reg.Works.Unlock(ctx, c, code, begins)
+			_, err := w.reg.Access.EditorByCode(ctx, c, code, begins)
 			return err
 		}
 		code := w.registered("Porch Light", 1)
@@ -310,14 +312,14 @@ func TestAccessCodes(t *testing.T) {
 		w.check(false)
 
 		// An expired lifetime stops new updates, and lets an update in progress finish.
-		if _, err := session.ChangeOrganization(ctx, w.db, w.org, func(o *session.Organization) { o.AccessCodeTTL = time.Hour }); err != nil {
+		if _, err := account.ChangeOrganization(ctx, w.db, w.org, func(o *account.Organization) { o.AccessCodeTTL = time.Hour }); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(time.Hour - 2*time.Minute)
 		s := w.updating(third, 4, "Ada Example")
 		w.pass(2 * time.Minute)
 		wantCode(t, unlock(mine, third, true), fault.CodeAccessCodeExpired)
-		c, err := w.reg.Works.Unlock(ctx, w.callerFor(session.UpdateVersion, w.keys, ""), third, false)
+		c, err := w.reg.Access.EditorByCode(ctx, w.callerFor(session.UpdateVersion, w.keys, ""), third, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -353,7 +355,7 @@ func TestReplacedCodeIsNotShown(t *testing.T) {
 func TestQuota(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		code := w.registered("Before", 0) // counts, since it is of this month
-		if _, err := session.ChangeOrganization(t.Context(), w.db, w.org, func(o *session.Organization) { o.Quota = 3 }); err != nil {
+		if _, err := account.ChangeOrganization(t.Context(), w.db, w.org, func(o *account.Organization) { o.Quota = 3 }); err != nil {
 			t.Fatal(err)
 		}
 		var songs []*song
@@ -387,13 +389,13 @@ func TestQuota(t *testing.T) {
 		if until.Day() != 1 || until.Hour() != 0 || f.RetryAfterSeconds() != 0 {
 			t.Fatalf("resets at %s, Retry-After %d", until, f.RetryAfterSeconds())
 		}
-		_, err := w.reg.Intake.Init(t.Context(), w.caller(""), describing("F"))
+		_, err := w.initAs(w.caller(""), describing("F"))
 		wantCode(t, err, fault.CodeCommonQuotaExceeded)
 
 		// A transaction that fails on the network does not count.
 		w.net.IncludeFailed("no")
 		w.advance()
-		if _, err := w.reg.Intake.Init(t.Context(), w.caller(""), describing("F")); err != nil {
+		if _, err := w.initAs(w.caller(""), describing("F")); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(time.Until(until) + time.Second) // and the month ends

@@ -17,6 +17,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"timbre.example/internal/access"
+	"timbre.example/internal/account"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
@@ -44,7 +46,7 @@ type world struct {
 	reg      *Registry
 	sessions *session.Service
 	org      string
-	keys     session.KeyPair
+	keys     account.KeyPair
 
 	stamp func(context.Context, [32]byte) ([]byte, error) // nil: no authority
 
@@ -143,18 +145,18 @@ func (w *world) config(db *store.DB) Config {
 	}
 }
 
-func (w *world) organization(granted int64) (string, session.KeyPair) {
+func (w *world) organization(granted int64) (string, account.KeyPair) {
 	w.t.Helper()
 	ctx := w.t.Context()
-	org, err := session.CreateOrganization(ctx, w.db, "Songs")
+	org, err := account.CreateOrganization(ctx, w.db, "Songs")
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	keys, err := session.CreateKeys(ctx, w.db, org.ID, false)
+	keys, err := account.CreateKeys(ctx, w.db, org.ID, false)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := session.AddOrigin(ctx, w.db, org.ID, origin); err != nil {
+	if _, err := account.AddOrigin(ctx, w.db, org.ID, origin); err != nil {
 		w.t.Fatal(err)
 	}
 	if granted > 0 {
@@ -223,18 +225,22 @@ func (w *world) caller(ref string) session.Caller {
 	return w.callerOf(w.keys, ref)
 }
 
-func (w *world) callerOf(keys session.KeyPair, ref string) session.Caller {
+func (w *world) callerOf(keys account.KeyPair, ref string) session.Caller {
 	w.t.Helper()
 	return w.callerFor(session.Register, keys, ref)
 }
 
-func (w *world) callerFor(action session.Action, keys session.KeyPair, ref string) session.Caller {
+func (w *world) callerFor(action session.Action, keys account.KeyPair, ref string) session.Caller {
 	w.t.Helper()
-	m := session.MintRequest{SecretKey: keys.SecretKey, Origin: origin, Action: action, Network: network.Testnet}
+	m := session.MintRequest{Action: action, Network: network.Testnet}
 	if ref != "" {
 		m.ExternalUserRef = &ref
 	}
-	token, err := w.sessions.Mint(w.t.Context(), m)
+	backend, err := w.sessions.Minter(w.t.Context(), keys.SecretKey, origin)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	token, err := w.sessions.Mint(w.t.Context(), backend, m)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -246,25 +252,25 @@ func (w *world) callerFor(action session.Action, keys session.KeyPair, ref strin
 }
 
 // holder mints a session for an update, and unlocks the work with the access code.
-func (w *world) holder(code string) session.Caller {
+func (w *world) holder(code string) access.Editor {
 	w.t.Helper()
-	c, err := w.reg.Works.Unlock(w.t.Context(), w.callerFor(session.UpdateVersion, w.keys, ""), code, true)
+	e, err := w.reg.Access.EditorByCode(w.t.Context(), w.callerFor(session.UpdateVersion, w.keys, ""), code, true)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return c
+	return e
 }
 
 // updating begins an update; seed -1 keeps the recording.
 func (w *world) updating(code string, seed int, names ...string) *song {
 	w.t.Helper()
-	s := &song{w: w, caller: w.holder(code)}
+	s := &song{w: w, editor: w.holder(code)}
 	in := intake.UpdateRequest{NewFile: seed >= 0, Filename: "mix.wav"}
 	for _, name := range names {
 		in.Creators = append(in.Creators, intake.Creator{FullName: name, Email: "mail@songs.example", Roles: []commitment.Role{commitment.Arranger}})
 	}
 	var err error
-	if s.slot, err = w.reg.Intake.InitUpdate(w.t.Context(), s.caller, in); err != nil {
+	if s.slot, err = w.reg.Intake.InitUpdate(w.t.Context(), s.editor, in); err != nil {
 		w.t.Fatal(err)
 	}
 	if in.NewFile {
@@ -334,8 +340,60 @@ func (w *world) tryPut(url string, body []byte) (status int, text string) {
 // song is a registration in progress.
 type song struct {
 	w      *world
-	caller session.Caller
+	caller session.Caller // of a registration
+	editor access.Editor  // of an update
 	slot   intake.Slot
+}
+
+// by returns the permission to continue the song's job.
+func (s *song) by() access.Maker {
+	if s.editor.WorkID() != "" {
+		return s.editor
+	}
+	return continues(s.caller)
+}
+
+// continues returns a session's permission to continue the job of a new work. Without that
+// permission it is a value that continues nothing.
+func continues(c session.Caller) access.Maker {
+	r, _ := access.Registering(c, false)
+	return r
+}
+
+// initAs begins a registration.
+func (w *world) initAs(c session.Caller, in intake.InitRequest) (intake.Slot, error) {
+	r, err := access.Registering(c, true)
+	if err != nil {
+		return intake.Slot{}, err
+	}
+	return w.reg.Intake.Init(w.t.Context(), r, in)
+}
+
+// certificate requests a certificate as the session that began its job, or as its end-user.
+func (w *world) certificate(ctx context.Context, c session.Caller, workID string, version int64) (works.Download, error) {
+	r, err := w.reg.Access.CertificateReader(ctx, c, workID, version, "")
+	if err != nil {
+		return works.Download{}, err
+	}
+	return w.reg.Works.Certificate(ctx, r)
+}
+
+// recording requests a recording as its end-user.
+func (w *world) recording(c session.Caller, workID string, version int64) (works.Download, error) {
+	r, err := w.reg.Access.ReaderOfOwnID(w.t.Context(), c, workID)
+	if err != nil {
+		return works.Download{}, err
+	}
+	return w.reg.Works.Recording(w.t.Context(), r, version)
+}
+
+// ownWorks lists the works of the session's end-user.
+func (w *world) ownWorks(c session.Caller, in works.OwnWorksRequest) (works.OwnWorksPage, error) {
+	e, err := access.Listing(c)
+	if err != nil {
+		return works.OwnWorksPage{}, err
+	}
+	return w.reg.Works.OwnWorks(w.t.Context(), e, in)
 }
 
 // begin does init and upload.
@@ -346,7 +404,7 @@ func (w *world) begin(title string, seed int) *song {
 
 func (w *world) beginAs(c session.Caller, title string, seed int) *song {
 	w.t.Helper()
-	slot, err := w.reg.Intake.Init(w.t.Context(), c, describing(title))
+	slot, err := w.initAs(c, describing(title))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -355,11 +413,11 @@ func (w *world) beginAs(c session.Caller, title string, seed int) *song {
 }
 
 func (s *song) prepare() (intake.Prepared, error) {
-	return s.w.reg.Intake.Prepare(s.w.t.Context(), s.caller, s.slot.JobID)
+	return s.w.reg.Intake.Prepare(s.w.t.Context(), s.by(), s.slot.JobID)
 }
 
 func (s *song) confirm() (intake.Confirmed, error) {
-	return s.w.reg.Intake.Confirm(s.w.t.Context(), s.caller, s.slot.JobID, "req_"+s.slot.JobID)
+	return s.w.reg.Intake.Confirm(s.w.t.Context(), s.by(), s.slot.JobID, "req_"+s.slot.JobID)
 }
 
 // quoted does init, upload and prepare.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
@@ -29,10 +30,6 @@ type Caller struct {
 	// Quota is the largest number of registrations and updates of the organization in a
 	// month; 0: no quota, credits are the only limit.
 	Quota int64
-	// WorkID is a work that the caller may update beyond what the token allows. The
-	// caller has shown an access code, or owns the work; "": none. Authorize leaves it
-	// empty.
-	WorkID string
 	// Test: the session belongs to a test key. It reaches only what test keys made on the
 	// test network. Rehearse is the error code to rehearse; "" for none.
 	Test     bool
@@ -63,8 +60,8 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 	if err != nil {
 		return Caller{}, err
 	}
-	if !siteKeyForm.MatchString(siteKey) {
-		return Caller{}, malformed("site_key", siteKey)
+	if err := account.CheckSiteKey(siteKey); err != nil {
+		return Caller{}, err
 	}
 	row, err := s.DB.Read().KeyBySiteKey(ctx, query.KeyBySiteKeyParams{Jti: c.ID, SiteKey: siteKey})
 	if errors.Is(err, sql.ErrNoRows) {
@@ -72,13 +69,14 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 	} else if err != nil {
 		return Caller{}, unread(err)
 	}
-	if row.Organization.ID != c.Organization || hashSiteKey(siteKey) != c.SiteKeyHash {
+	from := account.IntegrationOf(row.SiteKey, row.Organization, row.Origins)
+	if from.Organization.ID != c.Organization || hashSiteKey(siteKey) != c.SiteKeyHash {
 		return Caller{}, fault.SessionInvalidToken("key")
 	}
-	if err := standing(row.Organization, row.SiteKey); err != nil {
+	if err := from.Active(); err != nil {
 		return Caller{}, err
 	}
-	if origin != "" && !Allowed(strings.Fields(row.Origins), origin) {
+	if origin != "" && !from.Allows(origin) {
 		return Caller{}, fault.SessionOriginNotAllowed().With("reason", "not_listed")
 	}
 	expired := !s.DB.Now().Before(c.Expires)
@@ -89,7 +87,7 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 		return Caller{}, fault.CommonAuthExpired()
 	case !row.Jti.Valid: // signed with our key, but its session is missing: it was not minted here, or the database was restored
 		return Caller{}, fault.SessionInvalidToken("unknown")
-	case row.SiteKey.Test && c.Network != network.Testnet:
+	case !reaches(s.Served(), c.Network, from.Test):
 		return Caller{}, fault.SessionInvalidToken("network")
 	// A row of an older release has no action. Any other row has what was minted. A token
 	// that claims more was made with a stolen key and the id of a session.
@@ -98,12 +96,15 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 	}
 	caller := Caller{
 		SessionID: c.ID, Organization: c.Organization, Action: c.Action, Network: c.Network, AtsID: c.AtsID, ExternalUserRef: c.ExternalUserRef,
-		MaxFileSize:     smallest(s.MaxFileSize, row.Organization.MaxFileSize.Int64, row.SiteKey.MaxFileSize.Int64, c.MaxFileSize),
-		DuplicateTitles: row.Organization.DuplicateTitles,
-		Quota:           row.Organization.Quota.Int64,
-		Test:            row.SiteKey.Test,
-		HashOnly:        c.HashOnly || row.Organization.AssetStorage == StoreNone,
+		MaxFileSize:     from.MaxFileSize(s.MaxFileSize),
+		DuplicateTitles: from.Organization.DuplicateTitles,
+		Quota:           from.Organization.Quota,
+		Test:            from.Test,
+		HashOnly:        c.HashOnly || from.Organization.AssetStorage == account.StoreNone,
 		Expired:         expired,
+	}
+	if c.MaxFileSize > 0 {
+		caller.MaxFileSize = min(caller.MaxFileSize, c.MaxFileSize)
 	}
 	if caller.Test { // a live key never rehearses, also if the token claims it
 		caller.Rehearse = c.Rehearse
@@ -126,6 +127,12 @@ func unread(err error) error {
 		return fault.CommonAuthBackendUnavailable(2 * time.Second).Because(err)
 	}
 	return err
+}
+
+// reaches reports whether a key of this kind may use a network of the server.
+func reaches(served network.Infos, n network.Name, test bool) bool {
+	info, ok := served.Get(n)
+	return ok && (info.Test || !test)
 }
 
 // May refuses a caller whose token is for another action or another network ("" is any).
@@ -183,23 +190,4 @@ func (c Caller) Spend(ctx context.Context, tx *store.Tx, job string) error {
 		return fault.SessionInvalidToken("spent")
 	}
 	return fault.CommonAuthExpired()
-}
-
-// smallest returns the smallest limit. It ignores zeros, which mean "no limit".
-func smallest(system int64, caps ...int64) int64 {
-	for _, c := range caps {
-		if c > 0 && c < system {
-			system = c
-		}
-	}
-	return system
-}
-
-// malformed is the error for a site key or secret key that is missing or has the wrong
-// form.
-func malformed(name, key string) error {
-	if key == "" {
-		return fault.CommonAuthInvalidAPIKey(name + "_missing")
-	}
-	return fault.CommonAuthInvalidAPIKey(name + "_malformed")
 }

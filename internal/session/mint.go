@@ -2,14 +2,13 @@ package session
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
@@ -18,10 +17,38 @@ import (
 	"timbre.example/internal/work"
 )
 
-// MintRequest is a request of a host's backend for a session.
+// Minter is a host's backend that may mint: its secret key, its organization and the origin
+// of its site were checked. Only [Service.Minter] makes one.
+type Minter struct{ from account.Integration }
+
+// SiteKey returns the site key of the pair whose secret key was given.
+func (m Minter) SiteKey() string { return m.from.SiteKey }
+
+// Organization returns the id of the organization.
+func (m Minter) Organization() string { return m.from.Organization.ID }
+
+// Minter checks the secret key, its organization, and the origin of the site that embeds the
+// widget, in this order.
+func (s *Service) Minter(ctx context.Context, secretKey, origin string) (Minter, error) {
+	from, err := account.BySecretKey(ctx, s.DB, secretKey)
+	if err == nil {
+		err = from.Active()
+	}
+	if err != nil {
+		return Minter{}, err
+	}
+	if !from.Allows(origin) {
+		reason := "not_listed"
+		if origin == "" {
+			reason = "no_origin"
+		}
+		return Minter{}, fault.SessionOriginNotAllowed().With("reason", reason)
+	}
+	return Minter{from}, nil
+}
+
+// MintRequest is what a minter asks for.
 type MintRequest struct {
-	SecretKey       string
-	Origin          string // of the site that embeds the widget
 	Action          Action
 	Network         network.Name
 	AtsID           *int64  // the only work that the session may update
@@ -29,46 +56,22 @@ type MintRequest struct {
 	MaxFileSize     *int64  // bytes, more than 0
 	// Rehearse is the error code that the session is to rehearse; only for a test key.
 	Rehearse *string
-	// AssetStorage can be StoreNone: then the session's files are not stored. nil uses
-	// the organization's setting.
+	// AssetStorage can be account.StoreNone: then the session's files are not stored. nil
+	// uses the organization's setting.
 	AssetStorage *string
 }
 
-// Mint checks the key, its organization, the origin, the rate limit, the request and the
-// balance, in this order, and signs a token. It writes one row, which the token's first
-// init spends.
-func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err error) {
-	if !secretKeyForm.MatchString(r.SecretKey) {
-		return "", malformed("secret_key", r.SecretKey)
-	}
-	row, err := s.DB.Read().KeyBySecretHash(ctx, hashSecret(r.SecretKey))
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", fault.CommonAuthInvalidAPIKey("secret_key_unknown")
-	} else if err != nil {
-		return "", err
-	}
-	if err := standing(row.Organization, row.SiteKey); err != nil {
-		return "", err
-	}
-	if !Allowed(strings.Fields(row.Origins), r.Origin) {
-		reason := "not_listed"
-		if r.Origin == "" {
-			reason = "no_origin"
-		}
-		return "", fault.SessionOriginNotAllowed().With("reason", reason)
-	}
-	if s.Admit != nil {
-		if err := s.Admit(ctx, row.SiteKey.SiteKey, row.Organization.ID); err != nil {
-			return "", err
-		}
-	}
-	hashOnly := row.Organization.AssetStorage == StoreNone || r.AssetStorage != nil && *r.AssetStorage == StoreNone
-	if err := r.validate(row.SiteKey.Test, hashOnly); err != nil {
+// Mint checks the request and the balance, in this order, and signs a token. It writes one
+// row, which the token's first init spends.
+func (s *Service) Mint(ctx context.Context, m Minter, r MintRequest) (token string, err error) {
+	from := m.from
+	hashOnly := from.Organization.AssetStorage == account.StoreNone || r.AssetStorage != nil && *r.AssetStorage == account.StoreNone
+	if err := r.validate(s.Served(), from.Test, hashOnly); err != nil {
 		return "", err
 	}
 	// A test key spends no credits.
-	if least := s.MinimumCredits(r.Action, r.Network); least > 0 && !row.SiteKey.Test {
-		available, err := credits.Available(ctx, s.DB.Read(), row.Organization.ID)
+	if least := s.MinimumCredits(r.Action, r.Network); least > 0 && !from.Test {
+		available, err := credits.Available(ctx, s.DB.Read(), from.Organization.ID)
 		if err != nil {
 			return "", err
 		}
@@ -82,7 +85,7 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	}
 	now := s.DB.Now().UTC()
 	c := Claims{
-		ID: id.String(), Organization: row.Organization.ID, SiteKeyHash: hashSiteKey(row.SiteKey.SiteKey),
+		ID: id.String(), Organization: from.Organization.ID, SiteKeyHash: hashSiteKey(from.SiteKey),
 		Action: r.Action, Network: r.Network, IssuedAt: now, Expires: now.Add(s.Lifetime),
 	}
 	if r.AtsID != nil {
@@ -103,7 +106,7 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 	}
 	return token, s.DB.One(ctx, func(tx *store.Tx) error {
 		return tx.InsertSession(ctx, query.InsertSessionParams{
-			Jti: c.ID, OrganizationID: c.Organization, SiteKey: row.SiteKey.SiteKey, Action: string(c.Action), Network: string(c.Network), EndUser: endUser(c.Organization, c.ExternalUserRef), ExpiresAt: store.Micros(c.Expires),
+			Jti: c.ID, OrganizationID: c.Organization, SiteKey: from.SiteKey, Action: string(c.Action), Network: string(c.Network), EndUser: endUser(c.Organization, c.ExternalUserRef), ExpiresAt: store.Micros(c.Expires),
 		})
 	})
 }
@@ -111,15 +114,19 @@ func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err er
 // maxClaim is the largest number that every JSON parser reads exactly.
 const maxClaim = 1<<53 - 1
 
-func (r MintRequest) validate(test, hashOnly bool) error {
+func (r MintRequest) validate(served network.Infos, test, hashOnly bool) error {
 	var bad []fault.Field
 	if !r.Action.Valid() {
 		bad = append(bad, fault.Field{Field: "action_type", Rule: "one_of", Message: "Must be register, update_version or access."})
 	}
-	if !r.Network.Valid() {
-		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "one_of", Message: "Must be testnet or mainnet."})
-	} else if test && r.Network != network.Testnet {
-		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "test_key", Message: "Must be testnet for a test key."})
+	if info, ok := served.Get(r.Network); !ok {
+		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "one_of", Message: served.MustBe()})
+	} else if test && !info.Test {
+		message := "Must be " + served.Tests().String() + " for a test key."
+		if len(served.Tests()) == 0 {
+			message = "This server has no test network, and test keys reach no other one."
+		}
+		bad = append(bad, fault.Field{Field: "allowed_network", Rule: "test_key", Message: message})
 	}
 	// 0 is not a work's id. Reading it as "any work" would allow more than the host asked
 	// for.
@@ -139,7 +146,7 @@ func (r MintRequest) validate(test, hashOnly bool) error {
 		}
 	}
 	// A session can store less than its organization does, never more.
-	if r.AssetStorage != nil && *r.AssetStorage != StoreNone {
+	if r.AssetStorage != nil && *r.AssetStorage != account.StoreNone {
 		bad = append(bad, fault.Field{Field: "asset_storage", Rule: "one_of", Message: "Must be none, or left out."})
 	}
 	if len(bad) > 0 {
@@ -155,22 +162,6 @@ func (r MintRequest) validate(test, hashOnly bool) error {
 		return fault.SessionInvalidExternalUserRef("too_long")
 	case strings.ContainsRune(ref, 0):
 		return fault.SessionInvalidExternalUserRef("null_character")
-	}
-	return nil
-}
-
-// standing refuses a key or an organization that must not make calls. Deleted keys come
-// first, because nothing else matters for them.
-func standing(o query.Organization, k query.SiteKey) error {
-	switch {
-	case k.DeletedAt.Valid:
-		return fault.OrganizationNoIntegration()
-	case o.SuspendedAt.Valid:
-		return fault.OrganizationInactive()
-	case k.DisabledAt.Valid:
-		return fault.SessionKeyInactive()
-	case !o.WidgetEnabled:
-		return fault.SessionWidgetNotEnabled()
 	}
 	return nil
 }

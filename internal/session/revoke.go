@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"errors"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -60,37 +60,41 @@ func Revoke(ctx context.Context, db *store.DB, w Which) (n int64, err error) {
 	return n, err
 }
 
-// RevokeRequest is a request of a host's backend: exactly one of ID, Token and
+// Revoker is a host's backend that may end the sessions of its key pair: its secret key was
+// checked. Only [Service.Revoker] makes one.
+type Revoker struct{ from account.Integration }
+
+// SiteKey returns the site key of the pair whose secret key was given.
+func (r Revoker) SiteKey() string { return r.from.SiteKey }
+
+// Organization returns the id of the organization.
+func (r Revoker) Organization() string { return r.from.Organization.ID }
+
+// Revoker checks a secret key. A disabled key pair and a suspended organization can still
+// end their sessions.
+func (s *Service) Revoker(ctx context.Context, secretKey string) (Revoker, error) {
+	from, err := account.BySecretKey(ctx, s.DB, secretKey)
+	if err == nil {
+		err = from.Deleted()
+	}
+	if err != nil {
+		return Revoker{}, err
+	}
+	return Revoker{from}, nil
+}
+
+// RevokeRequest selects sessions of a revoker: exactly one of ID, Token and
 // ExternalUserRef.
 type RevokeRequest struct {
-	SecretKey       string
 	ID              *string // the jti of a token
 	Token           *string // or the token
 	ExternalUserRef *string // or all of this end-user's
 }
 
-// RevokeOwn ends sessions that this key pair minted, and returns their number. It does
-// not count sessions that are unknown or that another key pair minted.
-func (s *Service) RevokeOwn(ctx context.Context, r RevokeRequest) (int64, error) {
-	if !secretKeyForm.MatchString(r.SecretKey) {
-		return 0, malformed("secret_key", r.SecretKey)
-	}
-	row, err := s.DB.Read().KeyBySecretHash(ctx, hashSecret(r.SecretKey))
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, fault.CommonAuthInvalidAPIKey("secret_key_unknown")
-	} else if err != nil {
-		return 0, err
-	}
-	if row.SiteKey.DeletedAt.Valid {
-		return 0, fault.OrganizationNoIntegration()
-	}
-	// A disabled key pair and a suspended organization can still end their sessions.
-	if s.Admit != nil {
-		if err := s.Admit(ctx, row.SiteKey.SiteKey, row.Organization.ID); err != nil {
-			return 0, err
-		}
-	}
-	w := Which{Organization: row.Organization.ID, SiteKey: row.SiteKey.SiteKey}
+// RevokeOwn ends sessions that the revoker's key pair minted, and returns their number. It
+// does not count sessions that are unknown or that another key pair minted.
+func (s *Service) RevokeOwn(ctx context.Context, by Revoker, r RevokeRequest) (int64, error) {
+	w := Which{Organization: by.Organization(), SiteKey: by.SiteKey()}
 	named := 0
 	for _, x := range []struct {
 		given *string

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/session"
@@ -21,9 +22,18 @@ func reason(err error) any {
 	return nil
 }
 
-func (h *house) authorize(token string, k session.KeyPair) error {
+func (h *house) authorize(token string, k account.KeyPair) error {
 	_, err := h.Authorize(h.t.Context(), "Bearer "+token, k.SiteKey, site)
 	return err
+}
+
+// revokes checks the backend, and ends sessions.
+func (h *house) revokes(secretKey string, r session.RevokeRequest) (int64, error) {
+	by, err := h.Revoker(h.t.Context(), secretKey)
+	if err != nil {
+		return 0, err
+	}
+	return h.RevokeOwn(h.t.Context(), by, r)
 }
 
 // Each way of selecting sessions ends exactly those, at once.
@@ -31,18 +41,18 @@ func TestRevoke(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := newHouse(t, db)
 		ctx := t.Context()
-		second, err := session.CreateKeys(ctx, db, h.org, false)
+		second, err := account.CreateKeys(ctx, db, h.org, false)
 		h.must(err)
 		_, stranger := h.organization("Strangers")
 		type one struct {
 			token string
-			keys  session.KeyPair
+			keys  account.KeyPair
 		}
-		mint := func(k session.KeyPair, ref *string) one {
+		mint := func(k account.KeyPair, ref *string) one {
 			t.Helper()
 			r := h.request()
-			r.SecretKey, r.ExternalUserRef = k.SecretKey, ref
-			token, err := h.Mint(ctx, r)
+			r.secretKey, r.ExternalUserRef = k.SecretKey, ref
+			token, err := h.mints(r)
 			h.must(err)
 			return one{token, k}
 		}
@@ -64,16 +74,16 @@ func TestRevoke(t *testing.T) {
 				return session.Revoke(ctx, db, session.Which{Organization: h.org})
 			}, []int{0, 1, 2, 3}},
 			"by a backend, the token": {func(all []one) (int64, error) {
-				return h.RevokeOwn(ctx, session.RevokeRequest{SecretKey: h.keys.SecretKey, Token: &all[0].token})
+				return h.revokes(h.keys.SecretKey, session.RevokeRequest{Token: &all[0].token})
 			}, []int{0}},
 			"by a backend, an end-user of its key pair": {func([]one) (int64, error) {
-				return h.RevokeOwn(ctx, session.RevokeRequest{SecretKey: h.keys.SecretKey, ExternalUserRef: ada})
+				return h.revokes(h.keys.SecretKey, session.RevokeRequest{ExternalUserRef: ada})
 			}, []int{0}},
 			"by a backend, another key pair's": {func(all []one) (int64, error) {
-				return h.RevokeOwn(ctx, session.RevokeRequest{SecretKey: second.SecretKey, ID: ptr(session.TokenID(all[0].token))})
+				return h.revokes(second.SecretKey, session.RevokeRequest{ID: ptr(session.TokenID(all[0].token))})
 			}, nil},
 			"by a backend, another organization's": {func(all []one) (int64, error) {
-				return h.RevokeOwn(ctx, session.RevokeRequest{SecretKey: stranger.SecretKey, Token: &all[0].token})
+				return h.revokes(stranger.SecretKey, session.RevokeRequest{Token: &all[0].token})
 			}, nil},
 		} {
 			all := []one{mint(h.keys, ada), mint(h.keys, ben), mint(second, ada), mint(h.keys, nil), mint(stranger, ada)}
@@ -100,22 +110,22 @@ func TestRevoke(t *testing.T) {
 			t.Error("nothing was named, and that was no error")
 		}
 		for name, r := range map[string]session.RevokeRequest{
-			"nothing":    {SecretKey: h.keys.SecretKey},
-			"two":        {SecretKey: h.keys.SecretKey, ID: ptr("x"), ExternalUserRef: ada},
-			"no token":   {SecretKey: h.keys.SecretKey, Token: ptr("x")},
-			"empty ones": {SecretKey: h.keys.SecretKey, ID: ptr(""), ExternalUserRef: ptr("")},
+			"nothing":    {},
+			"two":        {ID: ptr("x"), ExternalUserRef: ada},
+			"no token":   {Token: ptr("x")},
+			"empty ones": {ID: ptr(""), ExternalUserRef: ptr("")},
 		} {
-			if _, err := h.RevokeOwn(ctx, r); !errors.Is(err, fault.CodeCommonValidationFailed) {
+			if _, err := h.revokes(h.keys.SecretKey, r); !errors.Is(err, fault.CodeCommonValidationFailed) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if _, err := h.RevokeOwn(ctx, session.RevokeRequest{SecretKey: h.keys.SiteKey, ID: ptr("x")}); !errors.Is(err, fault.CodeCommonAuthInvalidAPIKey) {
+		if _, err := h.revokes(h.keys.SiteKey, session.RevokeRequest{ID: ptr("x")}); !errors.Is(err, fault.CodeCommonAuthInvalidAPIKey) {
 			t.Errorf("without the secret key: %v", err)
 		}
 		// After a stolen key was disabled, its sessions can still be ended.
 		s := mint(h.keys, ada)
-		h.must(session.EnableKey(ctx, db, h.keys.SiteKey, false))
-		if n, err := h.RevokeOwn(ctx, session.RevokeRequest{SecretKey: h.keys.SecretKey, Token: &s.token}); err != nil || n != 1 {
+		h.must(account.EnableKey(ctx, db, h.keys.SiteKey, false))
+		if n, err := h.revokes(h.keys.SecretKey, session.RevokeRequest{Token: &s.token}); err != nil || n != 1 {
 			t.Errorf("with a key that is switched off: %d, %v", n, err)
 		}
 	})
@@ -151,11 +161,11 @@ func TestTokenWithoutRow(t *testing.T) {
 			}
 		}
 		// A key pair cannot end the sessions of another key pair.
-		second, err := session.CreateKeys(t.Context(), db, h.org, false)
+		second, err := account.CreateKeys(t.Context(), db, h.org, false)
 		h.must(err)
 		r := h.request()
-		r.SecretKey = second.SecretKey
-		other, err := h.Mint(t.Context(), r)
+		r.secretKey = second.SecretKey
+		other, err := h.mints(r)
 		h.must(err)
 		if err := h.authorize(forge(func(c *session.Claims) { c.ID = session.TokenID(other) }), h.keys); reason(err) != "unknown" {
 			t.Errorf("with the id of another key pair's session: %v", err)
@@ -194,13 +204,13 @@ func TestTestKeyMintsForTestnetOnly(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := newHouse(t, db)
 		ctx := t.Context()
-		keys, err := session.CreateKeys(ctx, db, h.org, true)
+		keys, err := account.CreateKeys(ctx, db, h.org, true)
 		h.must(err)
 		h.MinimumCredits = func(session.Action, network.Name) int64 { return 5000 } // more than the balance
 		for _, action := range []session.Action{session.Register, session.UpdateVersion, session.Access} {
 			r := h.request()
-			r.SecretKey, r.Action, r.Network = keys.SecretKey, action, network.Mainnet
-			_, err := h.Mint(ctx, r)
+			r.secretKey, r.Action, r.Network = keys.SecretKey, action, network.Mainnet
+			_, err := h.mints(r)
 			var f *fault.Error
 			if !errors.As(err, &f) || f.Code != fault.CodeCommonValidationFailed {
 				t.Fatalf("%s on mainnet: %v", action, err)
@@ -209,7 +219,7 @@ func TestTestKeyMintsForTestnetOnly(t *testing.T) {
 				t.Errorf("%s on mainnet: %v", action, f.Details)
 			}
 			r.Network = network.Testnet
-			token, err := h.Mint(ctx, r)
+			token, err := h.mints(r)
 			if err != nil {
 				t.Fatalf("%s on testnet, without credits: %v", action, err)
 			}

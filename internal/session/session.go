@@ -1,19 +1,14 @@
-// Package session authenticates callers. It has organizations with their key pairs and
-// allowed origins. It mints short-lived tokens for one end-user on request of a host's
-// backend, and checks every call with such a token.
+// Package session authenticates callers. It mints short-lived tokens for one end-user on
+// request of a host's backend, checks every call with such a token, and revokes sessions.
 //
-// Secret keys are stored as hashes and shown once. Every refusal is a catalogued error.
-// The checks come in this order: who the caller is, whether the caller may call, what the
+// Every refusal is a catalogued error. The checks come in this order: who the caller is, whether the caller may call, what the
 // caller sent. The package does not know how a session is used, except for the id of the
 // job that spent it.
 package session
 
 import (
-	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"regexp"
 	"time"
 
 	"timbre.example/internal/fault"
@@ -33,19 +28,6 @@ func Rehearsable(code fault.Code) bool {
 // MaxExternalUserRef is the longest reference to an end-user, in bytes.
 const MaxExternalUserRef = 255
 
-// Action is the action that a token allows.
-type Action string
-
-// The actions of the wire contract.
-const (
-	Register      Action = "register"
-	UpdateVersion Action = "update_version"
-	Access        Action = "access"
-)
-
-// Valid reports whether a is an action of the wire contract.
-func (a Action) Valid() bool { return a == Register || a == UpdateVersion || a == Access }
-
 // Service mints and checks sessions.
 type Service struct {
 	DB *store.DB
@@ -59,38 +41,20 @@ type Service struct {
 	MaxFileSize int64
 	// Lifetime is how long a minted token can start a job, in whole seconds.
 	Lifetime time.Duration
+	// Networks are the networks of this server: no session is for another one. Test keys
+	// reach its test networks alone. nil is every network of the wire contract.
+	Networks network.Infos
 	// MinimumCredits returns the lowest price of the action on a network. Mint refuses an
 	// organization with fewer credits.
 	MinimumCredits func(Action, network.Name) int64
-	// Admit is the last check of a mint's caller: after key and origin, and before the
-	// request is read. nil admits every caller.
-	Admit func(ctx context.Context, siteKey, organization string) error
 }
 
-var (
-	siteKeyForm   = regexp.MustCompile(`^cpk_(test_)?[0-9a-f]{64}$`)
-	secretKeyForm = regexp.MustCompile(`^csk_(test_)?[0-9a-f]{64}$`)
-)
-
-// newKeyPair makes a site key and a secret key.
-func newKeyPair(test bool) (siteKey, secretKey string) {
-	mark := ""
-	if test {
-		mark = "test_"
+// Served returns the networks of this server.
+func (s *Service) Served() network.Infos {
+	if s.Networks == nil {
+		return network.Every()
 	}
-	random := func() string {
-		var b [32]byte
-		rand.Read(b[:]) // never fails: without randomness the program ends
-		return hex.EncodeToString(b[:])
-	}
-	return "cpk_" + mark + random(), "csk_" + mark + random()
-}
-
-// hashSecret returns the stored form of a secret key, which is also its lookup key. 256
-// random bits need no slow hash, and a lookup by hash compares no secret.
-func hashSecret(secretKey string) []byte {
-	h := sha256.Sum256([]byte(secretKey))
-	return h[:]
+	return s.Networks
 }
 
 // hashSiteKey returns the form in which a token names its site key.

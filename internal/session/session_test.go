@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
@@ -28,7 +29,7 @@ type house struct {
 	t    *testing.T
 	at   *clock
 	org  string
-	keys session.KeyPair
+	keys account.KeyPair
 }
 
 func newHouse(t *testing.T, db *store.DB) *house {
@@ -52,31 +53,46 @@ func (h *house) must(err error) {
 	}
 }
 
-func (h *house) organization(name string) (string, session.KeyPair) {
+func (h *house) organization(name string) (string, account.KeyPair) {
 	h.t.Helper()
-	o, err := session.CreateOrganization(h.t.Context(), h.DB, name)
+	o, err := account.CreateOrganization(h.t.Context(), h.DB, name)
 	h.must(err)
-	k, err := session.CreateKeys(h.t.Context(), h.DB, o.ID, false)
+	k, err := account.CreateKeys(h.t.Context(), h.DB, o.ID, false)
 	h.must(err)
-	_, err = session.AddOrigin(h.t.Context(), h.DB, o.ID, site)
+	_, err = account.AddOrigin(h.t.Context(), h.DB, o.ID, site)
 	h.must(err)
 	return o.ID, k
 }
 
-func (h *house) request() session.MintRequest {
-	return session.MintRequest{SecretKey: h.keys.SecretKey, Origin: site, Action: session.Register, Network: network.Testnet}
+// request is a mint: what a backend shows, and what it asks for.
+type request struct {
+	secretKey, origin string
+	session.MintRequest
+}
+
+func (h *house) request() request {
+	return request{h.keys.SecretKey, site, session.MintRequest{Action: session.Register, Network: network.Testnet}}
+}
+
+// mints checks the backend, and mints.
+func (h *house) mints(r request) (string, error) {
+	m, err := h.Minter(h.t.Context(), r.secretKey, r.origin)
+	if err != nil {
+		return "", err
+	}
+	return h.Mint(h.t.Context(), m, r.MintRequest)
 }
 
 func (h *house) mint() string {
 	h.t.Helper()
-	token, err := h.Mint(h.t.Context(), h.request())
+	token, err := h.mints(h.request())
 	h.must(err)
 	return token
 }
 
-func (h *house) change(f func(*session.Organization)) {
+func (h *house) change(f func(*account.Organization)) {
 	h.t.Helper()
-	_, err := session.ChangeOrganization(h.t.Context(), h.DB, h.org, f)
+	_, err := account.ChangeOrganization(h.t.Context(), h.DB, h.org, f)
 	h.must(err)
 }
 
@@ -95,23 +111,23 @@ func TestMintOrder(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := newHouse(t, db)
 		ctx := t.Context()
-		r := session.MintRequest{SecretKey: "csk_short", Origin: "https://evil.example", Action: "delete", Network: network.Mainnet, ExternalUserRef: ptr("")}
-		h.must(session.EnableKey(ctx, db, h.keys.SiteKey, false))
-		h.change(func(o *session.Organization) { o.Suspended, o.WidgetEnabled = true, false })
+		r := request{"csk_short", "https://evil.example", session.MintRequest{Action: "delete", Network: network.Mainnet, ExternalUserRef: ptr("")}}
+		h.must(account.EnableKey(ctx, db, h.keys.SiteKey, false))
+		h.change(func(o *account.Organization) { o.Suspended, o.WidgetEnabled = true, false })
 		h.must(db.Tx(ctx, func(tx *store.Tx) error { return credits.Hold(ctx, tx, h.org, "t", 914) })) // 86 are left
 		for _, step := range []struct {
 			want fault.Code
 			then func()
 		}{
-			{fault.CodeCommonAuthInvalidAPIKey, func() { r.SecretKey = "csk_" + strings.Repeat("0", 64) }},
-			{fault.CodeCommonAuthInvalidAPIKey, func() { r.SecretKey = strings.ToUpper(h.keys.SecretKey) }},
-			{fault.CodeCommonAuthInvalidAPIKey, func() { r.SecretKey = h.keys.SiteKey }},
-			{fault.CodeCommonAuthInvalidAPIKey, func() { r.SecretKey = h.keys.SecretKey }},
-			{fault.CodeOrganizationInactive, func() { h.change(func(o *session.Organization) { o.Suspended = false }) }},
-			{fault.CodeSessionKeyInactive, func() { h.must(session.EnableKey(ctx, db, h.keys.SiteKey, true)) }},
-			{fault.CodeSessionWidgetNotEnabled, func() { h.change(func(o *session.Organization) { o.WidgetEnabled = true }) }},
-			{fault.CodeSessionOriginNotAllowed, func() { r.Origin = "" }},
-			{fault.CodeSessionOriginNotAllowed, func() { r.Origin = site }},
+			{fault.CodeCommonAuthInvalidAPIKey, func() { r.secretKey = "csk_" + strings.Repeat("0", 64) }},
+			{fault.CodeCommonAuthInvalidAPIKey, func() { r.secretKey = strings.ToUpper(h.keys.SecretKey) }},
+			{fault.CodeCommonAuthInvalidAPIKey, func() { r.secretKey = h.keys.SiteKey }},
+			{fault.CodeCommonAuthInvalidAPIKey, func() { r.secretKey = h.keys.SecretKey }},
+			{fault.CodeOrganizationInactive, func() { h.change(func(o *account.Organization) { o.Suspended = false }) }},
+			{fault.CodeSessionKeyInactive, func() { h.must(account.EnableKey(ctx, db, h.keys.SiteKey, true)) }},
+			{fault.CodeSessionWidgetNotEnabled, func() { h.change(func(o *account.Organization) { o.WidgetEnabled = true }) }},
+			{fault.CodeSessionOriginNotAllowed, func() { r.origin = "" }},
+			{fault.CodeSessionOriginNotAllowed, func() { r.origin = site }},
 			{fault.CodeCommonValidationFailed, func() { r.Action = session.Register; r.AtsID = ptr[int64](0) }},
 			{fault.CodeCommonValidationFailed, func() { r.AtsID = ptr[int64](1); r.MaxFileSize = ptr[int64](0) }},
 			{fault.CodeCommonValidationFailed, func() { r.MaxFileSize = nil }},
@@ -122,18 +138,18 @@ func TestMintOrder(t *testing.T) {
 				h.must(db.Tx(ctx, func(tx *store.Tx) error { return credits.Grant(ctx, tx, h.org, 1, "") }))
 			}},
 		} {
-			if _, err := h.Mint(ctx, r); !errors.Is(err, step.want) {
+			if _, err := h.mints(r); !errors.Is(err, step.want) {
 				t.Fatalf("got %v, want %s", err, step.want)
 			}
 			step.then()
 		}
-		if _, err := h.Mint(ctx, r); err != nil {
+		if _, err := h.mints(r); err != nil {
 			t.Fatalf("nothing is wrong, and yet: %v", err)
 		}
 		// A deleted key is reported before all errors of its organization.
-		h.change(func(o *session.Organization) { o.Suspended = true })
-		h.must(session.DeleteKey(ctx, db, h.keys.SiteKey))
-		if _, err := h.Mint(ctx, r); !errors.Is(err, fault.CodeOrganizationNoIntegration) {
+		h.change(func(o *account.Organization) { o.Suspended = true })
+		h.must(account.DeleteKey(ctx, db, h.keys.SiteKey))
+		if _, err := h.mints(r); !errors.Is(err, fault.CodeOrganizationNoIntegration) {
 			t.Errorf("deleted key: %v", err)
 		}
 	})
@@ -141,7 +157,7 @@ func TestMintOrder(t *testing.T) {
 
 func TestMintFields(t *testing.T) {
 	h := newHouse(t, storetest.SQLite(t))
-	_, err := h.Mint(t.Context(), session.MintRequest{SecretKey: h.keys.SecretKey, Origin: site, AtsID: ptr[int64](-1), MaxFileSize: ptr[int64](1 << 60)})
+	_, err := h.mints(request{h.keys.SecretKey, site, session.MintRequest{AtsID: ptr[int64](-1), MaxFileSize: ptr[int64](1 << 60)}})
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok {
 		t.Fatal(err)
@@ -161,7 +177,7 @@ func TestAuthorize(t *testing.T) {
 		ctx := t.Context()
 		token := h.mint()
 		_, other := h.organization("Others")
-		second, err := session.CreateKeys(ctx, db, h.org, true)
+		second, err := account.CreateKeys(ctx, db, h.org, true)
 		h.must(err)
 		for name, c := range map[string]struct {
 			auth, key, origin string
@@ -197,10 +213,10 @@ func TestAuthorize(t *testing.T) {
 			want    fault.Code
 			off, on func()
 		}{
-			{fault.CodeSessionKeyInactive, func() { h.must(session.EnableKey(ctx, db, h.keys.SiteKey, false)) }, func() { h.must(session.EnableKey(ctx, db, h.keys.SiteKey, true)) }},
-			{fault.CodeSessionWidgetNotEnabled, func() { h.change(func(o *session.Organization) { o.WidgetEnabled = false }) }, func() { h.change(func(o *session.Organization) { o.WidgetEnabled = true }) }},
-			{fault.CodeOrganizationInactive, func() { h.change(func(o *session.Organization) { o.Suspended = true }) }, func() { h.change(func(o *session.Organization) { o.Suspended = false }) }},
-			{fault.CodeSessionOriginNotAllowed, func() { h.must(session.RemoveOrigin(ctx, db, h.org, site)) }, func() { _, err := session.AddOrigin(ctx, db, h.org, site); h.must(err) }},
+			{fault.CodeSessionKeyInactive, func() { h.must(account.EnableKey(ctx, db, h.keys.SiteKey, false)) }, func() { h.must(account.EnableKey(ctx, db, h.keys.SiteKey, true)) }},
+			{fault.CodeSessionWidgetNotEnabled, func() { h.change(func(o *account.Organization) { o.WidgetEnabled = false }) }, func() { h.change(func(o *account.Organization) { o.WidgetEnabled = true }) }},
+			{fault.CodeOrganizationInactive, func() { h.change(func(o *account.Organization) { o.Suspended = true }) }, func() { h.change(func(o *account.Organization) { o.Suspended = false }) }},
+			{fault.CodeSessionOriginNotAllowed, func() { h.must(account.RemoveOrigin(ctx, db, h.org, site)) }, func() { _, err := account.AddOrigin(ctx, db, h.org, site); h.must(err) }},
 		} {
 			c.off()
 			if err := authorize(); !errors.Is(err, c.want) {
@@ -219,11 +235,11 @@ func TestAuthorize(t *testing.T) {
 			t.Errorf("revoked: %v", err)
 		}
 		token = h.mint()
-		h.must(session.DeleteKey(ctx, db, h.keys.SiteKey))
+		h.must(account.DeleteKey(ctx, db, h.keys.SiteKey))
 		if err := authorize(); !errors.Is(err, fault.CodeOrganizationNoIntegration) {
 			t.Errorf("deleted key: %v", err)
 		}
-		if err := session.EnableKey(ctx, db, h.keys.SiteKey, true); !errors.Is(err, fault.CodeCommonNotFound) {
+		if err := account.EnableKey(ctx, db, h.keys.SiteKey, true); !errors.Is(err, fault.CodeCommonNotFound) {
 			t.Errorf("a deleted key was enabled: %v", err)
 		}
 	})
@@ -231,10 +247,10 @@ func TestAuthorize(t *testing.T) {
 
 func TestCaller(t *testing.T) {
 	h := newHouse(t, storetest.SQLite(t))
-	h.change(func(o *session.Organization) { o.MaxFileSize, o.DuplicateTitles = 500, true })
+	h.change(func(o *account.Organization) { o.MaxFileSize, o.DuplicateTitles = 500, true })
 	r := h.request()
 	r.Action, r.Network, r.AtsID, r.ExternalUserRef, r.MaxFileSize = session.UpdateVersion, network.Mainnet, ptr[int64](9), ptr("u"), ptr[int64](400)
-	token, err := h.Mint(t.Context(), r)
+	token, err := h.mints(r)
 	h.must(err)
 	c, err := h.Authorize(t.Context(), "Bearer "+token, h.keys.SiteKey, site)
 	h.must(err)
@@ -253,7 +269,7 @@ func TestCaller(t *testing.T) {
 	}
 	// A session cannot raise a limit that the organization lowered.
 	r.MaxFileSize = ptr[int64](600)
-	token, err = h.Mint(t.Context(), r)
+	token, err = h.mints(r)
 	h.must(err)
 	if c, err = h.Authorize(t.Context(), "Bearer "+token, h.keys.SiteKey, site); err != nil || c.MaxFileSize != 500 {
 		t.Errorf("cap %d, %v", c.MaxFileSize, err)
@@ -329,90 +345,6 @@ func TestSpend(t *testing.T) {
 	})
 }
 
-func TestOrganizations(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		ctx := t.Context()
-		for _, name := range []string{"", "  ", strings.Repeat("é", 201)} {
-			if _, err := session.CreateOrganization(ctx, db, name); !errors.Is(err, fault.CodeCommonValidationFailed) {
-				t.Errorf("name %q: %v", name, err)
-			}
-		}
-		o, err := session.CreateOrganization(ctx, db, " "+strings.Repeat("é", 200)+" ")
-		if err != nil || o.Name != strings.Repeat("é", 200) || !o.WidgetEnabled || o.Suspended {
-			t.Fatalf("%+v, %v", o, err)
-		}
-		set := o
-		set.MaxFileSize, set.AccessCodeTTL, set.Quota, set.Suspended, set.WidgetEnabled, set.DuplicateTitles = 5, time.Hour, 7, true, false, true
-		set.Imprint = strings.Repeat("ß", 200)
-		if _, err := session.ChangeOrganization(ctx, db, o.ID, func(x *session.Organization) { *x = set }); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := session.GetOrganization(ctx, db, o.ID); err != nil || got != set {
-			t.Errorf("%+v, %v", got, err)
-		}
-		if _, err := session.ChangeOrganization(ctx, db, o.ID, func(x *session.Organization) { x.Quota = -1 }); !errors.Is(err, fault.CodeCommonValidationFailed) {
-			t.Errorf("negative quota: %v", err)
-		}
-		for _, bad := range []string{strings.Repeat("x", 201), "two\nlines", "turned \u202e", "\xff"} {
-			if _, err := session.ChangeOrganization(ctx, db, o.ID, func(x *session.Organization) { x.Imprint = bad }); !errors.Is(err, fault.CodeCommonValidationFailed) {
-				t.Errorf("imprint %q: %v", bad, err)
-			}
-		}
-		if all, err := session.ListOrganizations(ctx, db); err != nil || len(all) != 1 || all[0] != set {
-			t.Errorf("%+v, %v", all, err)
-		}
-		unknown := "0190a0e6-0000-7000-8000-00000000dead"
-		_, create := session.CreateKeys(ctx, db, unknown, false)
-		_, add := session.AddOrigin(ctx, db, unknown, site)
-		_, list := session.ListOrigins(ctx, db, unknown)
-		_, change := session.ChangeOrganization(ctx, db, unknown, func(*session.Organization) {})
-		for _, err := range []error{create, add, list, change} {
-			if !errors.Is(err, fault.CodeOrganizationNotFound) {
-				t.Errorf("unknown organization: %v", err)
-			}
-		}
-		if _, err := session.AddOrigin(ctx, db, o.ID, "*"); !errors.Is(err, fault.CodeCommonValidationFailed) {
-			t.Errorf("origin *: %v", err)
-		}
-		for range 2 {
-			if got, err := session.AddOrigin(ctx, db, o.ID, "HTTPS://Songs.Example:443/"); err != nil || got != site {
-				t.Errorf("%q, %v", got, err)
-			}
-		}
-		if got, err := session.ListOrigins(ctx, db, o.ID); err != nil || len(got) != 1 {
-			t.Errorf("%v, %v", got, err)
-		}
-		if err := session.RemoveOrigin(ctx, db, o.ID, "https://songs.example:443"); err != nil {
-			t.Error(err)
-		}
-		if err := session.RemoveOrigin(ctx, db, o.ID, site); !errors.Is(err, fault.CodeCommonNotFound) {
-			t.Errorf("removed twice: %v", err)
-		}
-		live, err := session.CreateKeys(ctx, db, o.ID, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		test, err := session.CreateKeys(ctx, db, o.ID, true)
-		if err != nil || len(live.SiteKey) != 68 || len(live.SecretKey) != 68 || !strings.HasPrefix(test.SiteKey, "cpk_test_") || !strings.HasPrefix(test.SecretKey, "csk_test_") {
-			t.Errorf("%+v %+v %v", live, test, err)
-		}
-		if err := session.EnableKey(ctx, db, test.SiteKey, false); err != nil {
-			t.Error(err)
-		}
-		if err := session.DeleteKey(ctx, db, live.SiteKey); err != nil {
-			t.Error(err)
-		}
-		keys, err := session.ListKeys(ctx, db, o.ID)
-		states := map[string]string{}
-		for _, k := range keys {
-			states[k.SiteKey] = k.Status + k.SecretKey
-		}
-		if err != nil || states[live.SiteKey] != "deleted" || states[test.SiteKey] != "disabled" {
-			t.Errorf("%v, %v", states, err)
-		}
-	})
-}
-
 // Secret keys are nowhere in the database's files.
 func TestSecretsAreNotStored(t *testing.T) {
 	dir := t.TempDir()
@@ -450,12 +382,12 @@ func TestOriginOfAnotherHand(t *testing.T) {
 		return tx.AddOrigin(context.Background(), query.AddOriginParams{OrganizationID: h.org, Pattern: "*", CreatedAt: 1})
 	}))
 	for _, origin := range []string{"https://evil.example", "null", "*"} {
-		if session.Allowed([]string{"*"}, origin) {
+		if account.Allowed([]string{"*"}, origin) {
 			t.Errorf("* matches %s", origin)
 		}
 		r := h.request()
-		r.Origin = origin
-		if _, err := h.Mint(t.Context(), r); !errors.Is(err, fault.CodeSessionOriginNotAllowed) {
+		r.origin = origin
+		if _, err := h.mints(r); !errors.Is(err, fault.CodeSessionOriginNotAllowed) {
 			t.Errorf("mint from %s: %v", origin, err)
 		}
 	}

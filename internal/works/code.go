@@ -4,59 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"time"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/accesscode"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
-
-// Unlock returns the caller with the right to view the work that the code opens. Where the
-// session allows updates, the caller may also update it.
-//
-// begins is set when the call begins something new. A code whose lifetime ends during an
-// update still finishes that update. A replaced code opens nothing.
-//
-// The code is looked up only in the caller's organization and network, so no caller learns
-// of another organization's works.
-func (s *Service) Unlock(ctx context.Context, c session.Caller, code string, begins bool) (session.Caller, error) {
-	code, err := accesscode.Canonical(code)
-	if err != nil {
-		return c, err
-	}
-	row, err := s.DB.Read().WorkByAccessCode(ctx, accesscode.Hash(code))
-	if errors.Is(err, sql.ErrNoRows) {
-		old, err := s.DB.Read().ReplacedAccessCode(ctx, accesscode.Hash(code))
-		switch {
-		case errors.Is(err, sql.ErrNoRows) || err == nil && !reaches(c, old.Work):
-			return c, fault.AccessCodeNotFound()
-		case err != nil:
-			return c, err
-		}
-		return c, codeReplaced()
-	} else if err != nil {
-		return c, err
-	}
-	if !reaches(c, row.Work) {
-		return c, fault.AccessCodeNotFound()
-	}
-	if c.AtsID != 0 && c.AtsID != row.Work.AtsID {
-		return c, fault.SessionInvalidToken("work")
-	}
-	if begins && s.codeOver(row) {
-		return c, fault.AccessCodeExpired().With("reason", "lifetime")
-	}
-	c.WorkID = row.Work.ID
-	return c, nil
-}
-
-// codeOver reports whether a code is older than the organization's lifetime of codes.
-func (s *Service) codeOver(row query.WorkByAccessCodeRow) bool {
-	ttl := row.AccessCodeTtl
-	return ttl.Valid && s.DB.Now().Sub(store.Time(row.Work.AccessCodeIssuedAt)) >= time.Duration(ttl.Int64)*time.Microsecond
-}
 
 // ReplaceCode gives the work a new access code. The old code stops working immediately. If
 // the answer was lost, the same session may repeat the call with the old code, even after
@@ -75,10 +30,10 @@ func (s *Service) ReplaceCode(ctx context.Context, c session.Caller, code string
 		}
 		return next, err
 	}
-	unlocked, err := s.Unlock(ctx, c, code, true)
+	editor, err := s.Access.EditorByCode(ctx, c, code, true)
 	if err == nil {
 		err = s.DB.Tx(ctx, func(tx *store.Tx) error {
-			w, err := tx.GetWork(ctx, unlocked.WorkID)
+			w, err := tx.GetWork(ctx, editor.WorkID())
 			if err != nil {
 				return err
 			}
@@ -90,7 +45,7 @@ func (s *Service) ReplaceCode(ctx context.Context, c session.Caller, code string
 				return err
 			}
 			if n == 0 { // another call was first
-				return codeReplaced()
+				return access.CodeReplaced()
 			}
 			return tx.RememberReplacedCode(ctx, query.RememberReplacedCodeParams{
 				Hash: accesscode.Hash(code), WorkID: w.ID, Generation: w.AccessCodeGeneration, ReplacedBy: c.SessionID, Now: store.Micros(tx.Now),
@@ -110,14 +65,11 @@ func (s *Service) replacement(ctx context.Context, c session.Caller, code string
 	old, err := s.DB.Read().ReplacedAccessCode(ctx, accesscode.Hash(code))
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return "", codeReplaced()
+		return "", access.CodeReplaced()
 	case err != nil:
 		return "", err
 	case old.ReplacedAccessCode.ReplacedBy != c.SessionID, old.Work.AccessCodeGeneration != old.ReplacedAccessCode.Generation+1:
-		return "", codeReplaced()
+		return "", access.CodeReplaced()
 	}
 	return s.Codes.Code(old.Work.ID, old.Work.AccessCodeGeneration), nil
 }
-
-// codeReplaced is the refusal of a code that was replaced.
-func codeReplaced() error { return fault.AccessCodeExpired().With("reason", "replaced") }

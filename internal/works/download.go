@@ -8,13 +8,11 @@ import (
 	"strconv"
 	"time"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/media"
 	"timbre.example/internal/record"
-	"timbre.example/internal/session"
-	"timbre.example/internal/state"
-	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
 
@@ -29,18 +27,11 @@ const DownloadTime = 5 * time.Minute
 
 // Recording returns a URL of the audio of a version; version 0 is the latest. For a version
 // that was registered by its hash only it returns common.not_found with the reason.
-func (s *Service) Recording(ctx context.Context, c session.Caller, workID string, version int64) (Download, error) {
-	if err := c.MayRead(); err != nil {
-		return Download{}, err
-	}
-	w, err := s.visible(ctx, c, workID)
+func (s *Service) Recording(ctx context.Context, r access.Reader, version int64) (Download, error) {
+	w, err := s.stored(ctx, r.WorkID())
 	if err != nil {
 		return Download{}, err
 	}
-	return s.recording(ctx, w, version)
-}
-
-func (s *Service) recording(ctx context.Context, w query.Work, version int64) (Download, error) {
 	v, err := record.Version(ctx, s.DB.Read(), w, version)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Download{}, fault.WorkNotFound()
@@ -57,63 +48,13 @@ func (s *Service) recording(ctx context.Context, w query.Work, version int64) (D
 	return s.download(ctx, v.AssetKey, blob.File{Name: recordingName(v.Filename, media.Format(m.Format)), Type: media.Format(m.Format).Type()})
 }
 
-// Certificate returns a URL of the certificate of a version; version 0 is the latest. A
-// caller may read the certificate if one of these holds:
-//
-//   - It may read the work.
-//   - Its session began the job that made the version. This holds for an expired session
-//     too, as long as the session is stored (a day). For such a session, version 0 is the
-//     version of its job, and it sees no other version's creators.
-//   - Its session has not expired, and it names the job's transaction: a page that was
-//     reloaded has lost its first session. transaction is "" when the caller names none.
-func (s *Service) Certificate(ctx context.Context, c session.Caller, workID string, version int64, transaction string) (Download, error) {
-	made, began, err := s.beganJob(ctx, c, workID)
-	if err == nil && !began && transaction != "" && !c.Expired {
-		made, began, err = s.namedJob(ctx, c, workID, transaction)
-	}
+// Certificate returns a URL of the certificate of a version.
+func (s *Service) Certificate(ctx context.Context, r access.CertificateReader) (Download, error) {
+	w, err := s.stored(ctx, r.WorkID())
 	if err != nil {
 		return Download{}, err
 	}
-	var w query.Work
-	if began && (version == 0 || version == made) {
-		if made == 0 { // not final
-			return Download{}, fault.WorkCertificateUnavailable()
-		}
-		version = made
-		if w, err = s.DB.Read().GetWork(ctx, workID); err == nil {
-			err = record.Redacted(w)
-		}
-	} else if err = c.MayRead(); err == nil {
-		w, err = s.visible(ctx, c, workID)
-	}
-	if err != nil {
-		return Download{}, err
-	}
-	return s.certificate(ctx, w, version)
-}
-
-// CertificateByCode returns the certificate's URL for a caller with the work's access code.
-// It serves every version, since the holder of the code could see each version while it was
-// the latest.
-func (s *Service) CertificateByCode(ctx context.Context, c session.Caller, version int64) (Download, error) {
-	w, err := s.shown(ctx, c)
-	if err != nil {
-		return Download{}, err
-	}
-	return s.certificate(ctx, w, version)
-}
-
-// RecordingByCode is CertificateByCode for the audio: see [Service.Recording].
-func (s *Service) RecordingByCode(ctx context.Context, c session.Caller, version int64) (Download, error) {
-	w, err := s.shown(ctx, c)
-	if err != nil {
-		return Download{}, err
-	}
-	return s.recording(ctx, w, version)
-}
-
-func (s *Service) certificate(ctx context.Context, w query.Work, version int64) (Download, error) {
-	v, err := s.certified(ctx, w, version)
+	v, err := s.certified(ctx, w, r.Version())
 	if errors.Is(err, sql.ErrNoRows) || err == nil && v.CertificateKey == "" {
 		return Download{}, fault.WorkCertificateUnavailable()
 	} else if err != nil {
@@ -145,63 +86,6 @@ func (s *Service) certified(ctx context.Context, w query.Work, version int64) (q
 		case <-time.After(pause):
 		}
 	}
-}
-
-// beganJob reports whether the caller's session was spent on a job of the work. made is the
-// version of that job, or 0 if it is not final. A failed job makes no version.
-func (s *Service) beganJob(ctx context.Context, c session.Caller, workID string) (made int64, began bool, err error) {
-	q := s.DB.Read()
-	spent, err := q.GetSession(ctx, c.SessionID)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && !spent.JobID.Valid {
-		return 0, false, nil
-	} else if err != nil {
-		return 0, false, err
-	}
-	job, err := q.GetJob(ctx, spent.JobID.String)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && job.WorkID != workID {
-		return 0, false, nil
-	} else if err != nil {
-		return 0, false, err
-	}
-	t, err := q.GetTransaction(ctx, job.ID)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, true, nil
-	} else if err != nil {
-		return 0, false, err
-	}
-	switch {
-	case t.State == state.TransactionFinal:
-		return t.Version, true, nil
-	case t.State == state.TransactionFailed && job.Kind == record.KindRegister: // such a work will never exist
-		return 0, false, fault.WorkNotFound()
-	}
-	return 0, t.State != state.TransactionFailed, nil
-}
-
-// namedJob is beganJob for a caller who names the transaction. The transaction's id shows the
-// access code for Config.Result. For the same time it opens the certificate to callers of the
-// same organization, network and end-user.
-func (s *Service) namedJob(ctx context.Context, c session.Caller, workID, transaction string) (made int64, ok bool, err error) {
-	q := s.DB.Read()
-	job, err := q.GetJob(ctx, transaction) // a transaction has the id of its job
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, false, nil
-	} else if err != nil {
-		return 0, false, err
-	}
-	if job.WorkID != workID || job.OrganizationID != c.Organization || job.Network != string(c.Network) || job.Test != c.Test || job.ExternalUserRef != c.ExternalUserRef {
-		return 0, false, nil
-	}
-	t, err := q.GetTransaction(ctx, transaction)
-	switch {
-	case errors.Is(err, sql.ErrNoRows) || err == nil && (t.State == state.TransactionFailed || c.AtsID != 0 && c.AtsID != t.AtsID):
-		return 0, false, nil
-	case err != nil:
-		return 0, false, err
-	case t.State != state.TransactionFinal:
-		return 0, true, nil
-	}
-	return t.Version, s.DB.Now().Sub(store.Time(t.UpdatedAt)) < s.Result, nil
 }
 
 func (s *Service) download(ctx context.Context, key string, as blob.File) (Download, error) {

@@ -11,12 +11,12 @@ import (
 	"strings"
 	"time"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/proof/commitment"
@@ -119,19 +119,14 @@ var likeEscape = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 // that work only. A page costs two queries, however many works and versions are on it. A
 // work that is registered during the listing comes before the cursor, so no page repeats or
 // skips a work.
-func (s *Service) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksRequest) (page OwnWorksPage, err error) {
-	if err := c.MayRead(); err != nil {
-		return page, err
-	}
-	if c.ExternalUserRef == "" {
-		return page, fault.CommonForbidden("no_external_user_ref")
-	}
+func (s *Service) OwnWorks(ctx context.Context, e access.EndUser, in OwnWorksRequest) (page OwnWorksPage, err error) {
+	c := e.Caller()
 	if in.Network.Valid() && in.Network != c.Network {
 		return page, fault.SessionInvalidToken("network")
 	}
 	var bad fault.Refused
 	if in.Network != "" && !in.Network.Valid() {
-		bad.Refuse("network", "one_of", "Must be testnet or mainnet.")
+		bad.Refuse("network", "one_of", network.Every().MustBe())
 	}
 	if in.First < 1 || in.First > MaxPage {
 		bad.Refuse("first", "range", "Must be from 1 to 100.")
@@ -179,19 +174,19 @@ func (s *Service) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksReq
 }
 
 // OwnWork returns the work that the caller may see, as the list shows it.
-func (s *Service) OwnWork(ctx context.Context, c session.Caller) (OwnWork, error) {
-	row, err := s.shown(ctx, c)
+func (s *Service) OwnWork(ctx context.Context, r access.Reader) (OwnWork, error) {
+	row, err := s.stored(ctx, r.WorkID())
 	if err != nil {
 		return OwnWork{}, err
 	}
 	w := ownWork(row)
-	w.Versions, err = s.Versions(ctx, c)
+	w.Versions, err = s.Versions(ctx, r)
 	return w, err
 }
 
 // Versions returns all versions of the work that the caller may see, oldest first.
-func (s *Service) Versions(ctx context.Context, c session.Caller) ([]OwnVersion, error) {
-	rows, err := s.DB.Read().Versions(ctx, c.WorkID)
+func (s *Service) Versions(ctx context.Context, r access.Reader) ([]OwnVersion, error) {
+	rows, err := s.DB.Read().Versions(ctx, r.WorkID())
 	if err != nil {
 		return nil, err
 	}
@@ -205,8 +200,8 @@ func (s *Service) Versions(ctx context.Context, c session.Caller) ([]OwnVersion,
 }
 
 // Version returns one version of the work that the caller may see; version 0 is the latest.
-func (s *Service) Version(ctx context.Context, c session.Caller, version int64) (OwnVersion, error) {
-	w, err := s.shown(ctx, c)
+func (s *Service) Version(ctx context.Context, r access.Reader, version int64) (OwnVersion, error) {
+	w, err := s.stored(ctx, r.WorkID())
 	if err != nil {
 		return OwnVersion{}, err
 	}

@@ -3,8 +3,7 @@
 // an access code is how most callers reach a work. It changes nothing else, and drives
 // nothing.
 //
-// A session.Caller proves that the caller was authenticated. Which works a caller may see is
-// decided here.
+// Which works a caller may see is decided by package access: methods take its proofs.
 package works
 
 import (
@@ -12,6 +11,7 @@ import (
 	"log/slog"
 	"time"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/accesscode"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/network"
@@ -23,6 +23,8 @@ type Config struct {
 	DB    *store.DB
 	Blobs blob.Store
 	Codes accesscode.Secret
+	// Access checks the code that is replaced.
+	Access *access.Service
 	// WorkURL returns the public page of a work, ExplorerURL that of a final transaction.
 	WorkURL     func(n network.Name, atsID int64) string
 	ExplorerURL func(n network.Name, txHash string) string

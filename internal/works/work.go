@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"timbre.example/internal/access"
 	"timbre.example/internal/network"
 	"timbre.example/internal/record"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/proof/commitment"
@@ -30,8 +30,8 @@ type Work struct {
 }
 
 // Work reads the work that the caller may update.
-func (s *Service) Work(ctx context.Context, c session.Caller) (Work, error) {
-	w, err := s.DB.Read().GetWork(ctx, c.WorkID)
+func (s *Service) Work(ctx context.Context, r access.Reader) (Work, error) {
+	w, err := s.DB.Read().GetWork(ctx, r.WorkID())
 	if err != nil {
 		return Work{}, err
 	}
@@ -50,4 +50,13 @@ func (s *Service) Work(ctx context.Context, c session.Caller) (Work, error) {
 		return Work{}, fmt.Errorf("read the work: %w", err)
 	}
 	return out, nil
+}
+
+// stored reads the work of a proof. The work may have been erased since.
+func (s *Service) stored(ctx context.Context, workID string) (query.Work, error) {
+	w, err := s.DB.Read().GetWork(ctx, workID)
+	if err == nil {
+		err = record.Redacted(w)
+	}
+	return w, err
 }

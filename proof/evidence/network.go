@@ -24,12 +24,16 @@ func NetworkOf(origin string) string {
 	return name
 }
 
-// OnTestNetwork reports whether the evidence is of a test network. Every network
-// except mainnet is one. The name of a log's network is in its origin, which the
-// log signs. The name of a chain is only a claim of the evidence.
+// IsTest reports whether the network with this name is a test network. Every network
+// except mainnet is one: a verifier knows only the name.
+func IsTest(network string) bool { return network != realNetwork }
+
+// OnTestNetwork reports whether the evidence is of a test network. The name of a
+// log's network is in its origin, which the log signs. The name of a chain is only a
+// claim of the evidence.
 func (e Evidence) OnTestNetwork() bool {
 	if e.Log != nil {
-		return NetworkOf(e.Log.Origin) != realNetwork
+		return IsTest(NetworkOf(e.Log.Origin))
 	}
-	return e.Network.Name != realNetwork
+	return IsTest(e.Network.Name)
 }

@@ -39,9 +39,6 @@ type licence struct {
 	text []byte
 }
 
-// ownModule is the second module of this repository.
-const ownModule = "timbre.example/proof"
-
 // linked returns the modules that the binary lists, with their licences. It fails when
 // a module has no licence file, because such a binary must not be distributed.
 func (r *release) linked(binary string) ([]module, error) {
@@ -59,9 +56,6 @@ func (r *release) linked(binary string) ([]module, error) {
 	}
 	all := []module{{path: "std", version: strings.TrimPrefix(info.GoVersion, "go"), dir: strings.TrimSpace(string(goroot))}}
 	for _, d := range info.Deps {
-		if d.Path == ownModule && d.Replace != nil && d.Replace.Path == "./proof" {
-			continue // a part of Timbre, under the licence of Timbre
-		}
 		if d.Replace != nil {
 			if inside(d.Replace.Path) {
 				continue // a module of this tree, under its own licence

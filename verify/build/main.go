@@ -23,11 +23,12 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 
 	"timbre.example/internal/compressed"
+	"timbre.example/web/i18n"
 )
 
 // budget is the largest size of the page, in bytes after gzip. Most browsers receive brotli, which
 // is smaller: the program prints both sizes.
-const budget = 68_000
+const budget = 70_000
 
 func main() {
 	check := flag.Bool("check", false, "write nothing; fail when verify/dist is stale")
@@ -44,8 +45,8 @@ func run(check, test bool) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(dir, "node_modules", "@noble", "curves")); err != nil {
-		return fmt.Errorf("@noble/curves is not installed: run `npm ci --prefix %s`", dir)
+	if _, err := os.Stat(filepath.Join(dir, "..", "node_modules", "@noble", "curves")); err != nil {
+		return errors.New("@noble/curves is not installed: run `npm ci`")
 	}
 	if test {
 		return runTests(dir)
@@ -152,9 +153,17 @@ func needs(dir string) (string, error) {
 		Browsers map[string]string
 		Features []struct{ Name string }
 	}
-	var words map[string][]string
-	if err := errors.Join(readJSON(filepath.Join(src, "needs.json"), &list), readJSON(filepath.Join(src, "old.json"), &words)); err != nil {
+	if err := readJSON(filepath.Join(src, "needs.json"), &list); err != nil {
 		return "", err
+	}
+	languages, err := i18n.Read(filepath.Dir(dir))
+	if err != nil {
+		return "", err
+	}
+	words := map[string][]string{}
+	for _, l := range languages {
+		t := l.Texts(i18n.Verify, i18n.TooOld)
+		words[l.Tag] = []string{t["heading"], t["tooOldText"], t["tooOldNeeds"], t["tooOldLacks"], l.Dir}
 	}
 	var features, browsers []string
 	for _, f := range list.Features {
@@ -194,7 +203,7 @@ var libraries = []string{"@noble/hashes", "@noble/curves", "hash-wasm"}
 func licences(dir string) (string, error) {
 	var out strings.Builder
 	for _, name := range libraries {
-		text, err := os.ReadFile(filepath.Join(dir, "node_modules", name, "LICENSE"))
+		text, err := os.ReadFile(filepath.Join(dir, "..", "node_modules", name, "LICENSE"))
 		if err != nil {
 			return "", err
 		}
@@ -214,7 +223,7 @@ func options(dir string) api.BuildOptions {
 		Target:        api.ES2022,
 		Charset:       api.CharsetUTF8,
 		LegalComments: api.LegalCommentsNone, // see licences
-		Plugins:       []api.Plugin{workers(dir)},
+		Plugins:       []api.Plugin{workers(dir), i18n.Plugin(filepath.Dir(dir))},
 		LogLevel:      api.LogLevelWarning,
 		Outfile:       filepath.Join(dir, "dist", "out.js"),
 	}

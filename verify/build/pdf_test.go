@@ -54,7 +54,7 @@ func thePage(t testing.TB) *page {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, missing := range []error{stat(filepath.Join(dir, "node_modules", "@noble", "curves")), look("node")} {
+	for _, missing := range []error{stat(filepath.Join(dir, "..", "node_modules", "@noble", "curves")), look("node")} {
 		if missing != nil && os.Getenv("TIMBRE_TEST_ALL") != "" {
 			t.Fatal(missing)
 		} else if missing != nil {
@@ -153,7 +153,7 @@ func real(t testing.TB) map[string][]byte {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	file, err := certificate.Render(certificate.Input{
 		Title: "Porch Light · 门廊的灯", Creators: []certificate.Creator{{Name: "Ada Example", Roles: []string{"author"}}, {Name: "نور المثال", Roles: []string{"composer"}}},
-		Registration: 17, Version: 2, Network: "testnet", At: at, Issued: at, Issuer: "Example Records", Registry: "Songs of Example",
+		Registration: 17, Version: 2, Network: "testnet", Test: true, At: at, Issued: at, Issuer: "Example Records", Registry: "Songs of Example",
 		FileHash: strings.Repeat("ab", 32), Commitment: strings.Repeat("cd", 32), Transaction: strings.Repeat("ef", 32), Block: 618,
 		PublicURL: "https://timbre.example/w/testnet/17", VerifyURL: "https://timbre.example/verify", Evidence: evidence,
 	}, nil)

@@ -70,4 +70,5 @@ export function root(leaves: readonly string[]): string {
 }
 
 /** The commitment of a title, a recording's hash and a root. */
-export const seal = (title: string, media: string, root: string): string => sha256(Uint8Array.of(version), unhex(media), string(title), unhex(root));
+export const seal = (title: string, media: string, root: string): string =>
+  sha256(Uint8Array.of(version), unhex(media), string(title), unhex(root));

@@ -159,7 +159,14 @@ function logOf(r: Reader): Log {
     return b?.length === 32 && base64(b) === (one as Text).value ? hex(b) : r.refuse('proof');
   });
   if (proof.length > maxProof) r.refuse('proof');
-  return { origin: r.text('origin'), key: r.text('key'), leaf: r.text('leaf'), index: r.integer('index', 0n), proof, checkpoint: r.text('checkpoint') };
+  return {
+    origin: r.text('origin'),
+    key: r.text('key'),
+    leaf: r.text('leaf'),
+    index: r.integer('index', 0n),
+    proof,
+    checkpoint: r.text('checkpoint'),
+  };
 }
 
 /** A time as Go writes it: in UTC, to the microsecond, without trailing zeros. */
@@ -178,7 +185,11 @@ export function decode(bytes: Uint8Array): Evidence {
   const claimed = document.get('evidence');
   if (!(claimed instanceof Num) || claimed.digits !== String(format)) throw new Malformed('version');
 
-  const r = new Reader('', document, 'evidence title creators media merkle_root commitment protocol_version network ats_id version tx_hash block log? substrate? rfc3161?');
+  const r = new Reader(
+    '',
+    document,
+    'evidence title creators media merkle_root commitment protocol_version network ats_id version tx_hash block log? substrate? rfc3161?',
+  );
   const media = r.object('media', 'sha256 size_bytes format filename? duration?');
   if (media.has('duration')) {
     const duration = media.get('duration');
@@ -205,7 +216,12 @@ export function decode(bytes: Uint8Array): Evidence {
   return {
     title: r.text('title') || r.refuse('title'),
     creators,
-    media: { sha256: media.hash('sha256'), size: media.integer('size_bytes', 1n), format: media.text('format'), filename: media.optional('filename') ?? '' },
+    media: {
+      sha256: media.hash('sha256'),
+      size: media.integer('size_bytes', 1n),
+      format: media.text('format'),
+      filename: media.optional('filename') ?? '',
+    },
     merkleRoot: r.hash('merkle_root'),
     commitment: r.hash('commitment'),
     protocol: Number(protocol),
@@ -213,9 +229,18 @@ export function decode(bytes: Uint8Array): Evidence {
     atsId: r.integer('ats_id', chain ? 0n : 1n),
     version: r.integer('version', 1n),
     txHash: r.hash('tx_hash'),
-    block: { number: block.integer('number', 1n), hash: block.hash('hash'), time: (canonicalTime.test(time) ? moment(time) : undefined) ?? block.refuse('time') },
+    block: {
+      number: block.integer('number', 1n),
+      hash: block.hash('hash'),
+      time: (canonicalTime.test(time) ? moment(time) : undefined) ?? block.refuse('time'),
+    },
     at: chain
-      ? { genesis: chain.hash('genesis'), header: chain.bytes('header'), index: chain.integer('index', 0n), extrinsic: chain.bytes('extrinsic') }
+      ? {
+          genesis: chain.hash('genesis'),
+          header: chain.bytes('header'),
+          index: chain.integer('index', 0n),
+          extrinsic: chain.bytes('extrinsic'),
+        }
       : logOf(r.object('log', 'origin key leaf index proof checkpoint')),
     token: r.has('rfc3161'),
   };

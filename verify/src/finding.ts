@@ -5,6 +5,7 @@ import type { Trusted } from './keys.js';
 import { fingerprint } from './log.js';
 import { shown } from './marks.js';
 import { onTestNetwork } from './network.js';
+import { hereAndUTC, sentenceList, utc } from '../../web/i18n/formats.js';
 import type { Key, Texts } from './texts.js';
 import type { Finding } from './verdict.js';
 import type { Check } from './verify.js';
@@ -40,16 +41,43 @@ export function findingOf(texts: Texts, e: Evidence, { verdict, checks }: Findin
     { class: `verdict ${verdict}`, 'data-verdict': verdict },
     onTestNetwork(e) && h('p', { class: 'test' }, h('strong', {}, texts.t('test_network')), ' · ', texts.t('say_test_network')),
     h('h2', { id: 'result-heading' }, texts.t(`verdict_${verdict}`)),
-    h('p', {}, texts.t(`say_${verdict}`, { date: texts.date(ms(e.block.time)), network: shown(e.network) })),
+    h('p', {}, texts.t(`say_${verdict}`, { date: utc(texts, ms(e.block.time)), network: shown(e.network) })),
     some && h('p', {}, texts.t('some')),
     unread && h('p', { class: 'caution', 'data-caution': 'page' }, texts.t('say_page_not_checked')),
   );
-  const said = [h('h3', {}, texts.t('facts')), ...(good && !unread ? [h('p', { class: 'soft' }, texts.t('compare'))] : []), facts(texts, e), h('p', { class: 'soft' }, texts.t('unproved'))];
+  const said = [
+    h('h3', {}, texts.t('facts')),
+    ...(good && !unread ? [h('p', { class: 'soft' }, texts.t('compare'))] : []),
+    facts(texts, e),
+    h('p', { class: 'soft' }, texts.t('unproved')),
+  ];
   const from = made.key && !made.key.own ? made.host : '';
-  const checked = [h('h3', {}, texts.t('checks')), h('ul', { class: 'checks', id: 'checks' }, ...checks.map((c) => line(texts, c, 'leaf' in e.at ? '' : 'chain_', checks.some((k) => k.name === 'log_key' && k.status === 'failed'), from)))];
+  const checked = [
+    h('h3', {}, texts.t('checks')),
+    h(
+      'ul',
+      { class: 'checks', id: 'checks' },
+      ...checks.map((c) =>
+        line(
+          texts,
+          c,
+          'leaf' in e.at ? '' : 'chain_',
+          checks.some((k) => k.name === 'log_key' && k.status === 'failed'),
+          from,
+        ),
+      ),
+    ),
+  ];
   // Failed checks come first.
   const all = good ? [...said, ...checked, h('p', { class: 'soft after' }, texts.t('not'))] : [...checked, ...said];
-  return [summary, ...all, h('h3', {}, texts.t('thisCheck')), circumstances(texts, made), h('p', { class: 'act' }, h('button', { type: 'button', id: 'print', click: () => print() }, texts.t('print'))), numbers(texts, e)];
+  return [
+    summary,
+    ...all,
+    h('h3', {}, texts.t('thisCheck')),
+    circumstances(texts, made),
+    h('p', { class: 'act' }, h('button', { type: 'button', id: 'print', click: () => print() }, texts.t('print'))),
+    numbers(texts, e),
+  ];
 }
 
 /** The reason why a check failed or was not made, if it is known. */
@@ -68,7 +96,8 @@ const reasons: Partial<Record<`${Check['name']} ${Check['status']}`, Key>> = {
 };
 
 /** The text of a check; some checks have another text for a chain than for a log. */
-const claims = (c: Check, chain: '' | 'chain_'): Key => (chain && ['entry', 'time', 'inclusion', 'block'].includes(c.name) ? (`check_chain_${c.name}` as Key) : `check_${c.name}`);
+const claims = (c: Check, chain: '' | 'chain_'): Key =>
+  chain && ['entry', 'time', 'inclusion', 'block'].includes(c.name) ? (`check_chain_${c.name}` as Key) : `check_${c.name}`;
 
 function line(texts: Texts, c: Check, chain: '' | 'chain_', keyFailed: boolean, from: string): HTMLElement {
   const why = keyFailed && c.name === 'checkpoint' && c.status === 'failed' ? 'why_checkpoint_failed' : reasons[`${c.name} ${c.status}`];
@@ -76,12 +105,26 @@ function line(texts: Texts, c: Check, chain: '' | 'chain_', keyFailed: boolean, 
     'li',
     { class: c.status, 'data-check': c.name, 'data-status': c.status },
     h('span', { class: 'mark', 'aria-hidden': 'true' }),
-    h('div', {}, h('strong', {}, texts.t(`status_${c.status}`)), ' ', h('span', {}, c.name === 'log_key' && from ? texts.t('check_log_key_page', { host: from }) : texts.t(claims(c, chain))), why && h('p', { class: 'soft' }, texts.t(why))),
+    h(
+      'div',
+      {},
+      h('strong', {}, texts.t(`status_${c.status}`)),
+      ' ',
+      h('span', {}, c.name === 'log_key' && from ? texts.t('check_log_key_page', { host: from }) : texts.t(claims(c, chain))),
+      why && h('p', { class: 'soft' }, texts.t(why)),
+    ),
   );
 }
 
 function list(entries: readonly (readonly [string, string | HTMLElement])[], mono = false): HTMLElement {
-  return h('dl', mono ? { class: 'mono' } : {}, ...entries.flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, typeof value === 'string' ? h('bdi', mono ? { dir: 'ltr' } : {}, value) : value)]));
+  return h(
+    'dl',
+    mono ? { class: 'mono' } : {},
+    ...entries.flatMap(([name, value]) => [
+      h('dt', {}, name),
+      h('dd', {}, typeof value === 'string' ? h('bdi', mono ? { dir: 'ltr' } : {}, value) : value),
+    ]),
+  );
 }
 
 function facts(texts: Texts, e: Evidence): HTMLElement {
@@ -94,23 +137,47 @@ function facts(texts: Texts, e: Evidence): HTMLElement {
         {},
         h('bdi', {}, shown(c.fullName)),
         ' · ',
-        texts.list([...new Set(c.roles)].map((r) => texts.t(r))),
-        h('div', { class: 'soft' }, h('bdi', {}, [shown(c.email), c.ipi && `IPI ${shown(c.ipi)}`, c.isni && `ISNI ${shown(c.isni)}`].filter(Boolean).join(' · '))),
+        sentenceList(
+          texts,
+          [...new Set(c.roles)].map((r) => texts.t(r)),
+        ),
+        h(
+          'div',
+          { class: 'soft' },
+          h('bdi', {}, [shown(c.email), c.ipi && `IPI ${shown(c.ipi)}`, c.isni && `ISNI ${shown(c.isni)}`].filter(Boolean).join(' · ')),
+        ),
       ),
     ),
   );
   // A redacted document has no file name. A recording that was never uploaded has no known format.
-  const file = h('span', {}, ...[e.media.filename, e.media.format].filter(Boolean).flatMap((known) => [h('bdi', {}, shown(known)), ' · ']), texts.size(Number(e.media.size)));
+  const file = h(
+    'span',
+    {},
+    ...[e.media.filename, e.media.format].filter(Boolean).flatMap((known) => [h('bdi', {}, shown(known)), ' · ']),
+    texts.size(Number(e.media.size)),
+  );
   return list([
     [texts.t('title'), h('bdi', { class: 'title' }, shown(e.title))],
     [texts.t('creators'), people],
-    [texts.t('file'), file],
+    [texts.t('recording'), file],
     [texts.t('fileHash'), code(e.media.sha256)],
-    [texts.t('registered'), h('span', {}, texts.date(ms(e.block.time)))],
+    [texts.t('registered'), h('span', {}, utc(texts, ms(e.block.time)))],
     [texts.t('number'), h('span', {}, texts.t('numberIs', { id: String(e.atsId), version: String(e.version) }))],
     [texts.t('commitment'), code(e.commitment)],
     [texts.t('network'), h('span', {}, h('bdi', {}, shown(e.network)), onTestNetwork(e) ? ` · ${texts.t('test_network')}` : '')],
-    ...('leaf' in e.at ? ([[texts.t('log'), h('span', {}, h('bdi', {}, shown(e.at.origin)), h('div', { class: 'soft' }, texts.t('fingerprint'), ' ', code(fingerprint(e.at.key))))]] as const) : []),
+    ...('leaf' in e.at
+      ? ([
+          [
+            texts.t('log'),
+            h(
+              'span',
+              {},
+              h('bdi', {}, shown(e.at.origin)),
+              h('div', { class: 'soft' }, texts.t('fingerprint'), ' ', code(fingerprint(e.at.key))),
+            ),
+          ],
+        ] as const)
+      : []),
   ]);
 }
 
@@ -120,13 +187,22 @@ const code = (text: string): HTMLElement => h('bdi', { class: 'mono', dir: 'ltr'
 function circumstances(texts: Texts, { proof, recording, at, key, host, version }: Circumstances): HTMLElement {
   const named = (f: GivenFile, ...more: HTMLElement[]) => h('span', {}, h('bdi', {}, shown(f.name)), ` (${texts.size(f.size)})`, ...more);
   return list([
-    [texts.t('checkedAt'), h('span', {}, texts.here(at))],
+    [texts.t('checkedAt'), h('span', {}, hereAndUTC(texts, at))],
     [texts.t('proof'), named(proof)],
-    [texts.t('recording'), recording ? named(recording, h('div', {}, texts.t('fileHash'), ' ', code(recording.sha256))) : h('span', {}, texts.t('why_media'))],
+    [
+      texts.t('recording'),
+      recording ? named(recording, h('div', {}, texts.t('fileHash'), ' ', code(recording.sha256))) : h('span', {}, texts.t('why_media')),
+    ],
     [
       texts.t('keyUsed'),
       key
-        ? h('span', {}, key.own ? texts.t('keyOwn') : texts.t('keyRegistry', { host }), h('div', {}, code(key.key)), h('div', {}, texts.t('fingerprint'), ' ', code(key.fingerprint)))
+        ? h(
+            'span',
+            {},
+            key.own ? texts.t('keyOwn') : texts.t('keyRegistry', { host }),
+            h('div', {}, code(key.key)),
+            h('div', {}, texts.t('fingerprint'), ' ', code(key.fingerprint)),
+          )
         : h('span', {}, texts.t('keyUsedNone')),
     ],
     [texts.t('page'), h('span', {}, texts.t('pageIs', { version, host: host || '–' }))],
@@ -150,8 +226,16 @@ function numbers(texts: Texts, e: Evidence): HTMLElement {
         ['block.number', String(e.block.number)],
         ['block.hash', e.block.hash],
         ...('leaf' in e.at
-          ? ([['log.key', shown(e.at.key)], ['log.leaf', lines(e.at.leaf)], ['log.index', String(e.at.index)], ['log.checkpoint', lines(e.at.checkpoint)]] as const)
-          : ([['substrate.genesis', e.at.genesis], ['substrate.index', String(e.at.index)]] as const)),
+          ? ([
+              ['log.key', shown(e.at.key)],
+              ['log.leaf', lines(e.at.leaf)],
+              ['log.index', String(e.at.index)],
+              ['log.checkpoint', lines(e.at.checkpoint)],
+            ] as const)
+          : ([
+              ['substrate.genesis', e.at.genesis],
+              ['substrate.index', String(e.at.index)],
+            ] as const)),
       ],
       true,
     ),

@@ -4,7 +4,9 @@ import type { Answer, Piece } from './hashing.js';
 
 const digest = createSHA256().then((d) => d.init());
 
-addEventListener('message', async ({ data }: MessageEvent<Piece>) => {
+addEventListener('message', ({ data }: MessageEvent<Piece>) => void answerTo(data));
+
+async function answerTo(data: Piece): Promise<void> {
   let answer: Answer;
   try {
     const d = await digest;
@@ -14,4 +16,4 @@ addEventListener('message', async ({ data }: MessageEvent<Piece>) => {
     answer = undefined; // some browsers forbid WebAssembly, for example phones in Lockdown Mode
   }
   postMessage(answer);
-});
+}

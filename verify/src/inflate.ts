@@ -24,7 +24,10 @@ function code(lengths: readonly number[]): Code {
   return [counts, symbols];
 }
 
-const fixed = [code(Array.from({ length: 288 }, (_, i) => (i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8))), code(Array<number>(32).fill(5))] as const;
+const fixed = [
+  code(Array.from({ length: 288 }, (_, i) => (i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8))),
+  code(Array<number>(32).fill(5)),
+] as const;
 const order = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 /** The first zlib stream of the data, and the position of its end. More than room bytes are refused. */
@@ -63,7 +66,7 @@ export function inflate(data: Uint8Array, room: number): { out: Bytes; end: numb
     out = more;
   };
   if (data.length < 2 || (data[0]! & 15) !== 8 || data[0]! > 0x7f || (data[0]! * 256 + data[1]!) % 31 || data[1]! & 0x20) refuse('stream');
-  for (let last = 0; !last; ) {
+  for (let last = 0; !last;) {
     last = bits(1);
     const kind = bits(2);
     if (kind === 0) {
@@ -102,7 +105,7 @@ export function inflate(data: Uint8Array, room: number): { out: Bytes; end: numb
     }
   }
   let [a, b] = [1, 0];
-  for (let i = 0; i < size; ) {
+  for (let i = 0; i < size;) {
     for (const end = Math.min(size, i + 3800); i < end; i++) b += a += out[i]!; // no sum exceeds 32 bits
     a %= 65521;
     b %= 65521;
@@ -117,7 +120,7 @@ export function inflate(data: Uint8Array, room: number): { out: Bytes; end: numb
     const short = Array<number>(19).fill(0);
     for (let i = 0; i < n; i++) short[order[i]!] = bits(3);
     const lengths: number[] = [];
-    for (const c = code(short); lengths.length < literals + distances; ) {
+    for (const c = code(short); lengths.length < literals + distances;) {
       const s = symbol(c);
       if (s < 16) lengths.push(s);
       else {

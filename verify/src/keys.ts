@@ -27,7 +27,10 @@ export const version = metas('timbre-verify')[0] ?? '';
 
 const trusted = (key: string, own: boolean): Trusted[] => (parseKey(key) ? [{ key, own, fingerprint: fingerprint(key) }] : []);
 
-export let keys: readonly Trusted[] = [...metas(registryKey).flatMap((k) => trusted(k, false)), ...metas(ownKey).flatMap((k) => trusted(k, true))];
+export let keys: readonly Trusted[] = [
+  ...metas(registryKey).flatMap((k) => trusted(k, false)),
+  ...metas(ownKey).flatMap((k) => trusted(k, true)),
+];
 
 /** Adds a key. A key that came with the page then counts as the reader's own choice. False when it is invalid. */
 export function trust(text: string): boolean {

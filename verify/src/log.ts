@@ -118,7 +118,7 @@ export function included(tree: Tree, index: bigint, text: string, proof: readonl
   if (index < 0n || index >= tree.size) return false;
   // From the root down: the side of each neighbour.
   const left: boolean[] = [];
-  for (let [from, to] = [0n, tree.size]; to - from > 1n; ) {
+  for (let [from, to] = [0n, tree.size]; to - from > 1n;) {
     let half = 1n;
     while (half * 2n < to - from) half *= 2n;
     left.push(index >= from + half);

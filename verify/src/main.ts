@@ -5,7 +5,8 @@ import { hash } from './hashing.js';
 import { copy, distrust, host, keys, registry, trust, version } from './keys.js';
 import { shown } from './marks.js';
 import { kindOf, read, type Kind, type Proof, type Refused } from './reading.js';
-import { Texts, languageFor, languages, type Key } from './texts.js';
+import { percent as share } from '../../web/i18n/formats.js';
+import { languageFor, languages, textsOf, type Key } from './texts.js';
 import { find } from './verdict.js';
 
 type Recording =
@@ -13,7 +14,7 @@ type Recording =
   | { readonly file: File; readonly state: 'read'; readonly sha256: string }
   | { readonly file: File; readonly state: 'canceled' | 'unreadable' };
 
-let texts = new Texts(languageFor(navigator.languages));
+let texts = textsOf(languageFor(navigator.languages));
 let proof: { readonly file: File; readonly is: Proof | Refused } | undefined;
 let recording: Recording | undefined;
 let keyRefused = '';
@@ -56,11 +57,15 @@ async function take(files: readonly File[], folders: readonly string[], into: Sl
   const size = proof && 'evidence' in proof.is ? Number(proof.is.evidence.media.size) : -1;
   // A file with the size of the registered recording may be the recording: its hash decides.
   const fits = (g: Given) => g.file.size === size;
-  const found = given.filter((g) => g.kind === 'recording' || (g.kind !== 'proof' && fits(g))).sort((a, b) => Number(fits(b)) - Number(fits(a)));
+  const found = given
+    .filter((g) => g.kind === 'recording' || (g.kind !== 'proof' && fits(g)))
+    .sort((a, b) => Number(fits(b)) - Number(fits(a)));
   const recordings = found.length || recording?.file.size === size ? found : aside.filter(fits).slice(0, 1);
   aside = [...aside, ...given].filter((g) => g.kind !== 'proof' && g !== recordings[0]);
   const leftOut: Notice[] = [...proofs.slice(1), ...recordings.slice(1)].map((g) => ({ text: 'notice_more', name: g.file.name }));
-  const strange: Notice[] = given.filter((g) => g.kind !== 'proof' && !recordings.includes(g)).map((g) => ({ text: `notice_${g.kind}` as Key, name: g.file.name }));
+  const strange: Notice[] = given
+    .filter((g) => g.kind !== 'proof' && !recordings.includes(g))
+    .map((g) => ({ text: `notice_${g.kind}` as Key, name: g.file.name }));
   const folder: Notice[] = folders.map((name) => ({ text: 'notice_folder', name }));
   const moved: Notice[] = [
     ...(into === 'recording' && proofs[0] ? [{ text: 'notice_isProof' as const, name: proofs[0].file.name }] : []),
@@ -116,7 +121,7 @@ function progress(file: File, done: number, stop: AbortController): void {
   bar.value = done / file.size;
   const percent = Math.floor((bar.value * 100) / 25) * 25;
   // In steps of a quarter: a screen reader would otherwise read nothing else.
-  if (percent !== quarter) announce(texts.t('reading', { percent: texts.percent(percent / 100) }));
+  if (percent !== quarter) announce(texts.t('reading', { percent: share(texts, percent / 100) }));
   quarter = percent;
 }
 
@@ -127,7 +132,12 @@ function dropArea(): HTMLElement {
     h('h2', { id: 'drop-heading' }, texts.t('drop')),
     h('p', { class: 'soft' }, texts.t('dropHint')),
     h('div', { class: 'fields' }, proofField(), recordingField()),
-    notices.length > 0 && h('div', { id: 'notices' }, ...notices.map((n) => h('p', { class: 'notice', 'data-notice': n.text }, texts.t(n.text, { name: shown(n.name ?? '') })))),
+    notices.length > 0 &&
+      h(
+        'div',
+        { id: 'notices' },
+        ...notices.map((n) => h('p', { class: 'notice', 'data-notice': n.text }, texts.t(n.text, { name: shown(n.name ?? '') }))),
+      ),
   );
 }
 
@@ -149,7 +159,12 @@ function field(id: Slot, file: File | undefined, ...below: (HTMLElement | false 
     { class: 'field', 'data-zone': id },
     h('h3', { id: `${id}-label` }, texts.t(id)),
     h('p', { id: `${id}-hint`, class: 'soft' }, texts.t(id === 'proof' ? 'proofHint' : 'recordingHint')),
-    h('p', { id: `${id}-name`, class: 'name', hidden: !file }, file ? h('bdi', {}, shown(file.name)) : '', file ? ` (${texts.size(file.size)})` : ''),
+    h(
+      'p',
+      { id: `${id}-name`, class: 'name', hidden: !file },
+      file ? h('bdi', {}, shown(file.name)) : '',
+      file ? ` (${texts.size(file.size)})` : '',
+    ),
     h('label', { class: 'choose' }, input, h('span', { id: `${id}-choose`, class: 'button' }, texts.t(file ? 'another' : 'choose'))),
     ...below,
   );
@@ -161,7 +176,12 @@ function proofField(): HTMLElement {
     'proof',
     proof?.file,
     refused &&
-      h('div', { class: 'trouble', id: 'trouble' }, h('p', {}, texts.t(`trouble_${refused.trouble}`)), refused.where ? h('p', { class: 'soft' }, texts.t('troubleWhere', { where: shown(refused.where) })) : undefined),
+      h(
+        'div',
+        { class: 'trouble', id: 'trouble' },
+        h('p', {}, texts.t(`trouble_${refused.trouble}`)),
+        refused.where ? h('p', { class: 'soft' }, texts.t('troubleWhere', { where: shown(refused.where) })) : undefined,
+      ),
   );
 }
 
@@ -179,14 +199,18 @@ function recordingField(): HTMLElement {
         h('button', { type: 'button', id: 'cancel', click: cancel }, texts.t('cancel')),
       ),
     trouble && h('p', { class: 'trouble' }, texts.t(trouble)),
-    r?.state === 'read' && h('p', { class: 'soft after' }, texts.t('fileHash'), ' ', h('bdi', { dir: 'ltr', class: 'mono', id: 'recording-hash' }, r.sha256)),
+    r?.state === 'read' &&
+      h('p', { class: 'soft after' }, texts.t('fileHash'), ' ', h('bdi', { dir: 'ltr', class: 'mono', id: 'recording-hash' }, r.sha256)),
   );
 }
 
 function result(): HTMLElement {
   const box = h('section', { id: 'result', 'aria-labelledby': 'result-heading' });
   if (!proof || 'trouble' in proof.is) {
-    box.append(h('h2', { id: 'result-heading' }, texts.t('result')), h('p', { class: 'soft' }, texts.t(recording ? 'waitingProof' : 'waiting')));
+    box.append(
+      h('h2', { id: 'result-heading' }, texts.t('result')),
+      h('p', { class: 'soft' }, texts.t(recording ? 'waitingProof' : 'waiting')),
+    );
     box.hidden = proof !== undefined; // the field of the certificate shows its problem
     return box;
   }
@@ -209,7 +233,16 @@ function result(): HTMLElement {
 }
 
 function keysSection(): HTMLElement {
-  const input = h('input', { id: 'key', type: 'text', autocomplete: 'off', spellcheck: 'false', dir: 'ltr', value: keyRefused, 'aria-describedby': 'key-bad', 'aria-invalid': keyRefused ? 'true' : undefined });
+  const input = h('input', {
+    id: 'key',
+    type: 'text',
+    autocomplete: 'off',
+    spellcheck: 'false',
+    dir: 'ltr',
+    value: keyRefused,
+    'aria-describedby': 'key-bad',
+    'aria-invalid': keyRefused ? 'true' : undefined,
+  });
   const add = (event: Event) => {
     event.preventDefault();
     keyRefused = trust(input.value) ? '' : input.value || ' ';
@@ -250,7 +283,13 @@ function keysSection(): HTMLElement {
         ),
       ),
     ),
-    h('form', { submit: add }, h('label', { for: 'key' }, texts.t('keyAdd')), h('div', { class: 'row' }, input, h('button', {}, texts.t('add'))), h('p', { id: 'key-bad', class: 'trouble', hidden: !keyRefused }, texts.t('keyBad'))),
+    h(
+      'form',
+      { submit: add },
+      h('label', { for: 'key' }, texts.t('keyAdd')),
+      h('div', { class: 'row' }, input, h('button', {}, texts.t('add'))),
+      h('p', { id: 'key-bad', class: 'trouble', hidden: !keyRefused }, texts.t('keyBad')),
+    ),
   );
 }
 
@@ -274,7 +313,7 @@ function languageMenu(): HTMLElement {
     {
       id: 'language',
       change: () => {
-        texts = new Texts(menu.value);
+        texts = textsOf(menu.value);
         show();
         document.getElementById('language')?.focus();
       },
@@ -297,15 +336,17 @@ function show(): void {
   Object.assign(document.documentElement, { lang: texts.lang, dir: texts.dir });
   document.title = texts.t('pageTitle');
   document.getElementById('tools')!.replaceChildren(languageMenu());
-  document.getElementById('main')!.replaceChildren(
-    h('h1', {}, texts.t('heading')),
-    h('p', { class: 'lead' }, texts.t('lead')),
-    h('p', { class: 'private' }, texts.t('private')),
-    dropArea(),
-    result(),
-    keysSection(),
-    keepSection(),
-  );
+  document
+    .getElementById('main')!
+    .replaceChildren(
+      h('h1', {}, texts.t('heading')),
+      h('p', { class: 'lead' }, texts.t('lead')),
+      h('p', { class: 'private' }, texts.t('private')),
+      dropArea(),
+      result(),
+      keysSection(),
+      keepSection(),
+    );
   const key = document.querySelector<HTMLInputElement>('#key')!;
   if (typed && !keys.some((k) => k.key === typed.trim())) key.value = typed;
   if (focused) document.getElementById(focused)?.focus();
@@ -314,7 +355,8 @@ function show(): void {
 }
 
 // A file dropped anywhere stays on this page: a browser would open it in place of the page. Text may be dropped into a text field.
-const ours = (e: DragEvent): boolean => e.dataTransfer?.types.includes('Files') || !(e.target instanceof HTMLInputElement && e.target.type === 'text');
+const ours = (e: DragEvent): boolean =>
+  e.dataTransfer?.types.includes('Files') || !(e.target instanceof HTMLInputElement && e.target.type === 'text');
 function drag(on: boolean): void {
   dragging = on;
   document.body.classList.toggle('dragging', on);
@@ -340,7 +382,10 @@ addEventListener('drop', (e) => {
     if (entry?.isDirectory) folders.push(entry.name);
     else if (file) files.push(file);
   }
-  if (files.length + folders.length) return give(files, folders);
+  if (files.length + folders.length) {
+    give(files, folders);
+    return;
+  }
   notices = [{ text: 'notice_noFile' }, { text: 'notice_needed' }];
   show();
 });

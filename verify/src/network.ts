@@ -1,5 +1,4 @@
 /** Derives the network of a log, and says which networks are test networks. The same rule as in proof/evidence/network.go of the Go sources. */
-import type { Evidence } from './evidence.js';
 
 /** The one network on which a registration counts. */
 const realNetwork = 'mainnet';
@@ -18,4 +17,5 @@ export function networkOf(origin: string): string | undefined {
  * Every network but the real one is a test network. A log signs its origin, which names its network. The network of a chain is only
  * claimed.
  */
-export const onTestNetwork = (e: Evidence): boolean => ('leaf' in e.at ? networkOf(e.at.origin) : e.network) !== realNetwork;
+export const onTestNetwork = (e: { readonly network: string; readonly at: { readonly origin: string } | object }): boolean =>
+  ('origin' in e.at ? networkOf(e.at.origin) : e.network) !== realNetwork;

@@ -20,7 +20,8 @@ const latin1 = (b: Uint8Array): string => {
 };
 
 /** Whether the bytes may be evidence, and not some other JSON. */
-export const looksLikeEvidence = (b: Uint8Array): boolean => /^[ \t\r\n]*\{/.test(latin1(b.subarray(0, 64))) && latin1(b.subarray(0, 1 << 16)).includes('"evidence"');
+export const looksLikeEvidence = (b: Uint8Array): boolean =>
+  /^[ \t\r\n]*\{/.test(latin1(b.subarray(0, 64))) && latin1(b.subarray(0, 1 << 16)).includes('"evidence"');
 
 export interface Attached {
   readonly evidence: Bytes;
@@ -72,7 +73,7 @@ type Value = null | string | Ref | Value[] | Dict;
 
 const isDict = (v: Value | undefined): v is Dict => v instanceof Map;
 const list = (v: Value | undefined): Value[] => (Array.isArray(v) ? v : []);
-const dict = (v: Value | undefined): Dict => (isDict(v) ? v : new Map());
+const dict = (v: Value | undefined): Dict => (isDict(v) ? v : (new Map() as Dict));
 const isString = (v: Value | undefined): v is string => typeof v === 'string' && v[0] === '(';
 const whole = (s: string): number => (/^\d{1,10}$/.test(s) ? Number(s) : -1);
 /** A whole number that is not negative; -1 for anything else. */
@@ -299,7 +300,7 @@ class Pdf {
     const declared = value.get('Length');
     const length = number(v ? this.get(v, declared) : declared);
     if (length < 0 || length > this.file.length - s.at || value.has('F')) refuse('stream');
-    const data = this.file.subarray(s.at, s.at + length) as Bytes;
+    const data = this.file.subarray(s.at, s.at + length);
     s.at += length;
     if (s.peek() === 13) s.at++;
     if (s.peek() === 10) s.at++;
@@ -368,7 +369,8 @@ class Pdf {
     if (!isDict(parameters)) return refuse('filter');
     const or = (key: string, otherwise: number) => (parameters.has(key) ? number(get(parameters.get(key))) : otherwise);
     const [predictor, columns] = [or('Predictor', 1), or('Columns', 1)];
-    if (or('Colors', 1) !== 1 || or('BitsPerComponent', 8) !== 8 || columns < 1 || (predictor !== 1 && (predictor < 10 || predictor > 15))) refuse('filter');
+    if (or('Colors', 1) !== 1 || or('BitsPerComponent', 8) !== 8 || columns < 1 || (predictor !== 1 && (predictor < 10 || predictor > 15)))
+      refuse('filter');
     return predictor === 1 ? data : this.unpredict(data, columns);
   }
 
@@ -504,17 +506,36 @@ class Pdf {
     const [page, pageNow] = [dict(old(kids[0])), dict(now(kids[0]))];
     const [form, formNow] = [dict(old(was.get('AcroForm'))), dict(now(is.get('AcroForm')))];
     const info = (v: View) => dict(this.get(v, v.sections[0]!.trailer.get('Info')));
-    if (!same(info(this.issued), info(this.newest), ['ModDate', 'Producer']) || !same(page, pageNow, ['Annots']) || !same(form, formNow, ['Fields', 'SigFlags'])) return true;
+    if (
+      !same(info(this.issued), info(this.newest), ['ModDate', 'Producer']) ||
+      !same(page, pageNow, ['Annots']) ||
+      !same(form, formNow, ['Fields', 'SigFlags'])
+    )
+      return true;
     const fields = this.appended(form.get('Fields'), formNow.get('Fields'));
     const annotations = this.appended(page.get('Annots'), pageNow.get('Annots'));
-    if (!fields || !annotations || !fields.every((field) => this.invisible(field)) || annotations.some((one) => !fields.some((field) => equal(one, field)))) return true;
+    if (
+      !fields ||
+      !annotations ||
+      !fields.every((field) => this.invisible(field)) ||
+      annotations.some((one) => !fields.some((field) => equal(one, field)))
+    )
+      return true;
     // Every other object is unchanged.
-    const may = [this.root, kids[0], this.issued.sections[0]!.trailer.get('Info'), was.get('AcroForm'), form.get('Fields'), page.get('Annots')];
+    const may = [
+      this.root,
+      kids[0],
+      this.issued.sections[0]!.trailer.get('Info'),
+      was.get('AcroForm'),
+      form.get('Fields'),
+      page.get('Annots'),
+    ];
     for (const s of this.added)
       for (const n of [...s.places.keys()].sort((a, b) => a - b)) {
         const [before, after] = [this.issued.place(n), this.newest.place(n)];
         if (before[0] === 0 || may.some((v) => v instanceof Ref && v.number === n)) continue;
-        if (after[0] === 0 || !this.same(this.object(this.issued, named(n, before)), this.object(this.newest, named(n, after)))) return true;
+        if (after[0] === 0 || !this.same(this.object(this.issued, named(n, before)), this.object(this.newest, named(n, after))))
+          return true;
       }
     return false;
   }
@@ -606,7 +627,8 @@ class Scanner {
   space(): void {
     const from = this.at;
     for (; this.at < this.end; this.at++) {
-      if (this.text[this.at] === 0x25) while (this.at + 1 < this.end && this.text[this.at + 1] !== 10 && this.text[this.at + 1] !== 13) this.at++;
+      if (this.text[this.at] === 0x25)
+        while (this.at + 1 < this.end && this.text[this.at + 1] !== 10 && this.text[this.at + 1] !== 13) this.at++;
       else if (!isWhite(this.text[this.at]!)) break;
     }
     this.f.step(this.at - from);
@@ -722,7 +744,7 @@ class Scanner {
   /** Reads a string up to its closing parenthesis. */
   literal(): string {
     let out = '';
-    for (let open = 1; ; ) {
+    for (let open = 1; ;) {
       let c = this.next();
       if (c === 0x28) open++;
       else if (c === 0x29) {

@@ -50,7 +50,10 @@ export function verify(e: Evidence, { media, keys, changed }: Options): Check[] 
   const leaves = e.creators.map(leaf);
   if (changed !== undefined) add('page', changed ? false : 'not_checked');
   add('media', media ? media.sha256 === e.media.sha256 && media.size === e.media.size : 'not_checked');
-  add('creators', e.creators.every((c, i) => proves(leaves[i]!, c.proof, e.merkleRoot)));
+  add(
+    'creators',
+    e.creators.every((c, i) => proves(leaves[i]!, c.proof, e.merkleRoot)),
+  );
   add('all_creators', root(leaves) === e.merkleRoot || 'not_checked');
   add('commitment', e.protocol === version && seal(e.title, e.media.sha256, e.merkleRoot) === e.commitment);
   if ('leaf' in e.at) verifyLog(e, e.at, keys, add);

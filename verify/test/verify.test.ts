@@ -40,10 +40,13 @@ test('every case has the verdict of the Go sources', () => {
   const cases = JSON.parse(text('cases.json')) as Case[];
   assert.ok(cases.length > 300);
   for (const c of cases) {
-    const document = (c.replace ?? []).reduce((all, [from, to]) => {
-      assert.equal(all.split(from).length, 2, `${c.name}: ${from}`);
-      return all.replace(from, () => to);
-    }, text(`v1/${c.of ?? 'full.json'}`));
+    const document = (c.replace ?? []).reduce(
+      (all, [from, to]) => {
+        assert.equal(all.split(from).length, 2, `${c.name}: ${from}`);
+        return all.replace(from, () => to);
+      },
+      text(`v1/${c.of ?? 'full.json'}`),
+    );
     const e = decoded(bytes(document));
     assert.equal(e === undefined, c.malformed ?? false, `${c.name}: malformed`);
     if (!e) continue;
@@ -100,7 +103,8 @@ test('every origin has the network that the command names', () => {
   for (const c of JSON.parse(text('networks.json')) as { origin: string; network: string; test: boolean }[]) {
     assert.equal(networkOf(c.origin) ?? '', c.network, c.origin);
     // The member that anyone can change does not decide the network.
-    for (const network of ['testnet', 'mainnet']) assert.equal(onTestNetwork({ ...e, network, at: { ...(e.at as Log), origin: c.origin } }), c.test, c.origin);
+    for (const network of ['testnet', 'mainnet'])
+      assert.equal(onTestNetwork({ ...e, network, at: { ...(e.at as Log), origin: c.origin } }), c.test, c.origin);
   }
 });
 
@@ -115,7 +119,16 @@ test('this page does not check a time-stamp token', () => {
 
 test('trusted keys: fingerprint, validity and choice', () => {
   assert.equal(parseKey(key)?.name, 'timbre.example/log/testnet');
-  for (const bad of ['', 'x', key + 'A', key.slice(0, -1), key.replace('log', 'l g'), key.replace('6666f8af', '6666f8a'), key.replace('+', '++')]) assert.equal(parseKey(bad), undefined, bad);
+  for (const bad of [
+    '',
+    'x',
+    key + 'A',
+    key.slice(0, -1),
+    key.replace('log', 'l g'),
+    key.replace('6666f8af', '6666f8a'),
+    key.replace('+', '++'),
+  ])
+    assert.equal(parseKey(bad), undefined, bad);
   assert.match(fingerprint(key), /^([0-9a-f]{4} ){7}[0-9a-f]{4}$/);
 });
 

@@ -1,5 +1,5 @@
 // Command build makes the files of widget/dist and their compressed copies in widget/packed out of
-// the TypeScript sources, with esbuild's Go API. It needs no Node, only Lit in widget/node_modules.
+// the TypeScript sources, with esbuild's Go API. It needs no Node, only Lit in node_modules.
 // It also runs the unit tests (-test), which do need Node. It does not type-check: that is tsc's
 // work.
 package main
@@ -16,7 +16,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -24,6 +23,7 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 
 	"timbre.example/internal/compressed"
+	"timbre.example/web/i18n"
 )
 
 // weight is the largest size of a file on the network, in bytes, for each content coding. Browsers
@@ -34,19 +34,18 @@ type weight struct{ gzip, brotli int }
 var budget = weight{13_200, 12_288}
 
 // restBudget is the weight of the file that is fetched when a person starts. The rules for visible
-// characters take 1,000 bytes of it.
-var restBudget = weight{27_600, 24_600}
+// characters take 1,000 bytes of it, and the indentation of the templates 300.
+var restBudget = weight{30_000, 27_000}
 
-// more are the files that the bundles fetch when they are needed: src/NAME/NAME.ts, the weight of
-// each, and its content.
+// more are the files that are fetched when they are needed: src/NAME/NAME.ts, and the weight of
+// each.
 var more = []struct {
 	name   string
 	budget weight
-	holds  *regexp.Regexp
 }{
-	{"works", weight{9_000, 8_000}, regexp.MustCompile(`(^|[/:])src/(works/|locales/en\.works\.json$|version\.ts$)`)},
-	{"file", weight{3_000, 2_700}, regexp.MustCompile(`(^|[/:])src/(file/|version\.ts$)`)},
-	{"hash", weight{4_200, 3_800}, regexp.MustCompile(`(^|[/:])(src/(hash/|file/kinds\.ts$|locales/en\.hash\.json$|version\.ts$)|node_modules/@noble/hashes/)`)},
+	{"works", weight{9_000, 8_000}},
+	{"file", weight{3_000, 2_700}},
+	{"hash", weight{4_200, 3_800}},
 }
 
 // types are the types of the element, and those for the templates of each framework.
@@ -55,17 +54,21 @@ var types = []string{"ats-widget.d.ts", "ats-widget-react.d.ts", "ats-widget-vue
 func main() {
 	check := flag.Bool("check", false, "write nothing; fail when widget/dist is stale")
 	test := flag.Bool("test", false, "run the unit tests under Node instead of building")
+	out := flag.String("watch", "", "build into this `folder`, and again after each change, for timbre demo --widget-dir")
 	flag.Parse()
 	err := func() error {
 		dir, err := widgetDir()
 		if err != nil {
 			return err
 		}
-		if _, err := os.Stat(filepath.Join(dir, "node_modules", "lit", "package.json")); err != nil {
-			return fmt.Errorf("lit is not installed: run `npm ci --prefix %s`", dir)
+		if _, err := os.Stat(filepath.Join(dir, "..", "node_modules", "lit", "package.json")); err != nil {
+			return errors.New("lit is not installed: run `npm ci`")
 		}
 		if *test {
 			return runTests(dir)
+		}
+		if *out != "" {
+			return watch(dir, *out, func(line string) { fmt.Println(line) })
 		}
 		files, err := build(dir)
 		if err != nil {
@@ -92,27 +95,64 @@ func widgetDir() (string, error) {
 	return "", errors.New("run it in the repository's root: go run ./widget/build")
 }
 
-// build returns the content of every file of dist by its name, and of widget/packed, which has the
-// compressed copies, by the path from there.
-func build(dir string) (map[string][]byte, error) {
+// bundles returns the content of every file of dist by its name, and the weight that each may have.
+func bundles(dir string) (map[string][]byte, map[string]weight, error) {
 	var pkg struct{ Version string }
 	raw, err := os.ReadFile(filepath.Join(dir, "package.json"))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := json.Unmarshal(raw, &pkg); err != nil {
-		return nil, fmt.Errorf("package.json: %w", err)
+		return nil, nil, fmt.Errorf("package.json: %w", err)
 	}
 	files := map[string][]byte{}
-	o := options(dir)
-	o.Format, o.EntryPoints = api.FormatESModule, []string{filepath.Join(dir, "src", "define.ts")}
-	modules, err := inputs(dir, o)
+	budgets := map[string]weight{"ats-widget.esm.js": budget, "ats-widget.iife.js": budget, "ats-widget-rest.js": restBudget}
+	first, err := inputs(dir, "define.ts")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var uses []given
-	if files["ats-widget-rest.js"], uses, err = rest(dir, pkg.Version, modules); err != nil {
-		return nil, err
+	after, err := inputs(dir, "rest.ts")
+	if err != nil {
+		return nil, nil, err
+	}
+	page := slices.Compact(slices.Sorted(slices.Values(slices.Concat(first, after))))
+	entries := []string{"rest.ts"}
+	for _, m := range more {
+		entries = append(entries, filepath.Join(m.name, m.name+".ts"))
+	}
+	all := slices.Clone(page)
+	for _, e := range entries {
+		all = append(all, filepath.Join(dir, "src", e))
+	}
+	names, err := exports(dir, slices.Compact(slices.Sorted(slices.Values(all))))
+	if err != nil {
+		return nil, nil, err
+	}
+	rest := file{dir: dir, version: pkg.Version, entry: entries[0], modules: first, exports: names}
+	var parts []file
+	var list []given // what all parts use
+	for i, m := range more {
+		f := file{dir: dir, version: pkg.Version, entry: entries[i+1], modules: page, exports: names, worker: m.name == "hash"}
+		uses, err := f.uses()
+		if err != nil {
+			return nil, nil, err
+		}
+		parts, list = append(parts, f), append(list, uses...)
+	}
+	for i, m := range more {
+		name := "ats-widget-" + m.name + ".js"
+		if files[name], err = parts[i].make(list); err != nil {
+			return nil, nil, err
+		}
+		budgets[name] = m.budget
+	}
+	rest.plugins = []api.Plugin{listed("given", list)}
+	uses, err := rest.uses()
+	if err != nil {
+		return nil, nil, err
+	}
+	if files["ats-widget-rest.js"], err = rest.make(uses); err != nil {
+		return nil, nil, err
 	}
 	for name, format := range map[string]api.Format{
 		"ats-widget.esm.js":  api.FormatESModule,
@@ -131,9 +171,10 @@ func build(dir string) (map[string][]byte, error) {
 			o.Footer = map[string]string{"js": `})();`}
 			o.EntryPoints = []string{filepath.Join(dir, "src", "classic.ts")}
 		}
-		out, err := first(o, uses)
+		o.Plugins = append([]api.Plugin{listed("shared", uses)}, o.Plugins...)
+		out, err := bundle(o)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if format == api.FormatIIFE {
 			// A browser reads a classic script without a charset in the encoding of its page. A byte order
@@ -142,24 +183,16 @@ func build(dir string) (map[string][]byte, error) {
 		}
 		files[name] = out
 	}
-	budgets := map[string]weight{"ats-widget.esm.js": budget, "ats-widget.iife.js": budget, "ats-widget-rest.js": restBudget}
-	for _, m := range more {
-		name := "ats-widget-" + m.name + ".js"
-		if files[name], err = extra(dir, pkg.Version, m.name, m.holds); err != nil {
-			return nil, err
-		}
-		budgets[name] = m.budget
-	}
 	for _, name := range slices.Concat(types, []string{"custom-elements.json"}) {
 		b, err := os.ReadFile(filepath.Join(dir, "types", name))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		files[name] = b
 	}
 	texts, err := catalogues(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	maps.Copy(files, texts)
 	integrity := map[string]string{"version": pkg.Version}
@@ -169,9 +202,19 @@ func build(dir string) (map[string][]byte, error) {
 	}
 	b, err := json.MarshalIndent(integrity, "", "  ")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	files["integrity.json"] = append(b, '\n')
+	return files, budgets, nil
+}
+
+// build returns the content of every file of dist by its name, and of widget/packed, which has the
+// compressed copies, by the path from there.
+func build(dir string) (map[string][]byte, error) {
+	files, budgets, err := bundles(dir)
+	if err != nil {
+		return nil, err
+	}
 	packed := map[string][]byte{}
 	for name, b := range files {
 		for ext, coding := range map[string]string{".br": "br", ".gz": "gzip"} {
@@ -187,33 +230,6 @@ func build(dir string) (map[string][]byte, error) {
 	}
 	maps.Copy(files, packed)
 	return files, nil
-}
-
-// extra makes one of the files in more. The file holds only its own code: it receives the modules
-// that a bundle already has. Types are removed.
-func extra(dir, version, name string, holds *regexp.Regexp) ([]byte, error) {
-	o := options(dir)
-	o.Format, o.Metafile = api.FormatESModule, true
-	o.Define = map[string]string{"__VERSION__": fmt.Sprintf("%q", version)}
-	o.EntryPoints = []string{filepath.Join(dir, "src", name, name+".ts")}
-	o.MinifyWhitespace, o.MinifyIdentifiers, o.MinifySyntax = true, true, true
-	o.Inject = nil
-	r := api.Build(o)
-	if len(r.Errors) > 0 {
-		return nil, errors.New(r.Errors[0].Text)
-	}
-	meta, err := metafile(r)
-	if err != nil {
-		return nil, err
-	}
-	for _, out := range meta.Outputs {
-		for source, in := range out.Inputs {
-			if in.BytesInOutput > 0 && !holds.MatchString(source) {
-				return nil, fmt.Errorf("ats-widget-%s.js would carry a copy of %s: list it in imports of src/parts.ts", name, source)
-			}
-		}
-	}
-	return r.OutputFiles[0].Contents, nil
 }
 
 // made lists the sources of a bundle.
@@ -236,8 +252,8 @@ func options(dir string) api.BuildOptions {
 		Target:        api.ES2022,
 		Charset:       api.CharsetUTF8,
 		LegalComments: api.LegalCommentsEndOfFile,
-		Inject:        []string{filepath.Join(dir, "src", "ssr.ts")},
-		Plugins:       []api.Plugin{optionalPolicy(), minifiedStyles(), tightTemplates()},
+		Inject:        []string{filepath.Join(dir, "src", "lit.globals.ts")},
+		Plugins:       []api.Plugin{litGlobals(dir), minifiedStyles(), i18n.Plugin(filepath.Dir(dir))},
 		LogLevel:      api.LogLevelWarning,
 		Outfile:       filepath.Join(dir, "dist", "out.js"),
 	}
@@ -251,82 +267,39 @@ func bundle(o api.BuildOptions) ([]byte, error) {
 	return r.OutputFiles[0].Contents, nil
 }
 
-// optionalPolicy lets lit-html load if its Trusted Types policy is refused. The page's
-// trusted-types directive may name other policies, or another copy of Lit may have taken the name.
-// The script must not throw there. Only a page that names no lit-html policy at all cannot show the
-// element.
-func optionalPolicy() api.Plugin {
-	const strict = `s?s.createPolicy("lit-html",{createHTML:t=>t}):void 0`
-	const optional = `(()=>{try{return s?.createPolicy("lit-html",{createHTML:t=>t})}catch{}})()`
-	return api.Plugin{Name: "optional-policy", Setup: func(b api.PluginBuild) {
+// litGlobals gives Lit the globals of src/lit.globals.ts. Lit reads document and HTMLElement by their
+// names, for which Inject is enough. It reads its Trusted Types policy from globalThis, so the plugin
+// imports another object under that name.
+func litGlobals(dir string) api.Plugin {
+	line := fmt.Sprintf("import {G as globalThis} from %q;\n", filepath.ToSlash(filepath.Join(dir, "src", "lit.globals.ts")))
+	return api.Plugin{Name: "lit-globals", Setup: func(b api.PluginBuild) {
 		b.OnLoad(api.OnLoadOptions{Filter: `[\\/]lit-html[\\/]lit-html\.js$`}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
 			src, err := os.ReadFile(a.Path)
-			if err != nil {
-				return api.OnLoadResult{}, err
-			}
-			text := string(src)
-			if strings.Count(text, strict) != 1 {
-				return api.OnLoadResult{}, fmt.Errorf("%s no longer creates its policy as expected: adapt optionalPolicy", a.Path)
-			}
-			text = strings.Replace(text, strict, optional, 1)
-			return api.OnLoadResult{Contents: &text, Loader: api.LoaderJS}, nil
+			text := line + string(src)
+			return api.OnLoadResult{Contents: &text, Loader: api.LoaderJS}, err
 		})
 	}}
 }
 
-// locales are the languages with a file next to the bundles; the bundles contain English.
-var locales = []string{"ar", "de", "es", "fr", "ja", "pt"}
-
-// catalogues returns the files of the languages by their name in dist. It fails when a language
-// lacks a text of English, or has an unknown one. English has one file for each bundle.
+// catalogues returns the texts of each language by the file's name in dist. English is in the
+// bundles.
 func catalogues(dir string) (map[string][]byte, error) {
-	read := func(locale string) (map[string]string, error) {
-		raw, err := os.ReadFile(filepath.Join(dir, "src", "locales", locale+".json"))
-		if err != nil {
-			return nil, err
-		}
-		texts := map[string]string{}
-		if err := json.Unmarshal(raw, &texts); err != nil {
-			return nil, fmt.Errorf("%s.json: %w", locale, err)
-		}
-		return texts, nil
-	}
-	en, err := read("en")
+	languages, err := i18n.Read(filepath.Dir(dir))
 	if err != nil {
 		return nil, err
-	}
-	parts, err := filepath.Glob(filepath.Join(dir, "src", "locales", "en.*.json"))
-	if err != nil {
-		return nil, err
-	}
-	for _, part := range parts {
-		texts, err := read(strings.TrimSuffix(filepath.Base(part), ".json"))
-		if err != nil {
-			return nil, err
-		}
-		maps.Copy(en, texts)
 	}
 	files := map[string][]byte{}
-	for _, locale := range locales {
-		texts, err := read(locale)
-		if err != nil {
-			return nil, err
-		}
-		if len(texts) != len(en) {
-			return nil, fmt.Errorf("%s.json has %d texts, English %d", locale, len(texts), len(en))
-		}
-		for key := range en {
-			if strings.TrimSpace(texts[key]) == "" {
-				return nil, fmt.Errorf("%s.json: %s is missing", locale, key)
-			}
+	for _, l := range languages {
+		if l.Tag == "en" {
+			continue
 		}
 		var b bytes.Buffer
 		e := json.NewEncoder(&b)
 		e.SetEscapeHTML(false)
-		if err := e.Encode(texts); err != nil {
+		if err := e.Encode(l.Widget()); err != nil {
 			return nil, err
 		}
-		files["locale/"+locale+".json"] = b.Bytes()
+		files["locale/"+l.Tag+".json"] = b.Bytes()
 	}
 	return files, nil
 }
@@ -347,20 +320,6 @@ func minifiedStyles() api.Plugin {
 			}
 			text := strings.TrimSpace(string(r.Code))
 			return api.OnLoadResult{Contents: &text, Loader: api.LoaderText}, nil
-		})
-	}}
-}
-
-// tightTemplates removes the indentation of the html and svg templates.
-func tightTemplates() api.Plugin {
-	return api.Plugin{Name: "tight-templates", Setup: func(b api.PluginBuild) {
-		b.OnLoad(api.OnLoadOptions{Filter: `[\\/]src[\\/]((screens|works)[\\/]\w+|controller)\.ts$`}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
-			src, err := os.ReadFile(a.Path)
-			if err != nil {
-				return api.OnLoadResult{}, err
-			}
-			text := tighten(string(src))
-			return api.OnLoadResult{Contents: &text, Loader: api.LoaderTS}, nil
 		})
 	}}
 }

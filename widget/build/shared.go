@@ -11,90 +11,102 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-// rest.ts receives the names that it uses of the first file's modules as a list, whose order only
-// the build knows. So no code and no state is on a page twice. One run makes both files, with one
-// version, which is compared before use.
+// A file that is fetched later uses modules that are on the page. It receives the names that it uses
+// as a list, whose order only the build knows. So no code and no state is on a page twice. One run makes all
+// files, with one version, which is compared before use.
 
-// given is one name that the first file passes to rest.ts.
+// given is one name that a file passes on.
 type given struct {
 	module string // its absolute path
 	name   string
 }
 
-// first makes the bundle of an entry, which exports the names that rest.ts uses.
-func first(o api.BuildOptions, uses []given) ([]byte, error) {
+// listed replaces the source NAME.ts of src/parts, which exports the empty list NAME, by the list of
+// values.
+func listed(name string, uses []given) api.Plugin {
 	var list strings.Builder
 	for i, u := range uses {
 		fmt.Fprintf(&list, "import {%s as $%d} from %q;\n", u.name, i, u.module)
 	}
-	list.WriteString("export const shared = [")
+	fmt.Fprintf(&list, "export const %s = [", name)
 	for i := range uses {
 		fmt.Fprintf(&list, "$%d,", i)
 	}
 	list.WriteString("];\n")
 	text := list.String()
-	o.Plugins = append([]api.Plugin{{Name: "shared", Setup: func(b api.PluginBuild) {
-		b.OnLoad(api.OnLoadOptions{Filter: `[\\/]src[\\/]shared\.ts$`}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
-			dir := filepath.Dir(a.Path)
-			return api.OnLoadResult{Contents: &text, Loader: api.LoaderTS, ResolveDir: dir}, nil
+	return api.Plugin{Name: name, Setup: func(b api.PluginBuild) {
+		b.OnLoad(api.OnLoadOptions{Filter: `[\\/]src[\\/]parts[\\/]` + name + `\.ts$`}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
+			return api.OnLoadResult{Contents: &text, Loader: api.LoaderTS, ResolveDir: filepath.Dir(a.Path)}, nil
 		})
-	}}}, o.Plugins...)
-	return bundle(o)
+	}}
 }
 
-// rest makes ats-widget-rest.js, and returns the names that it uses of modules, the modules of the
-// first file. The file exports its version and use(shared).
-func rest(dir, version string, modules []string) ([]byte, []given, error) {
-	build := func(o api.BuildOptions, value func(given) string) ([]byte, error) {
-		o.Format, o.GlobalName, o.Inject = api.FormatIIFE, "rest", nil
-		o.Define = map[string]string{"__VERSION__": fmt.Sprintf("%q", version), "__HERE__": "undefined"}
-		o.EntryPoints = []string{filepath.Join(dir, "src", "rest.ts")}
-		o.MinifySyntax = true
-		names, err := exports(dir, modules)
-		if err != nil {
-			return nil, err
-		}
-		o.Plugins = append([]api.Plugin{{Name: "from-first", Setup: func(b api.PluginBuild) {
-			for _, m := range modules {
-				b.OnLoad(api.OnLoadOptions{Filter: "^" + regexp.QuoteMeta(m) + "$"}, func(api.OnLoadArgs) (api.OnLoadResult, error) {
-					var text strings.Builder
-					for _, name := range names[m] {
-						fmt.Fprintf(&text, "export const %s = /* @__PURE__ */ %s;\n", name, value(given{m, name}))
-					}
-					out := text.String()
-					return api.OnLoadResult{Contents: &out, Loader: api.LoaderJS}, nil
-				})
-			}
-		}}}, o.Plugins...)
-		return bundle(o)
-	}
-	// The first build finds the names that remain after tree shaking; the second reads them from the
-	// list.
+// file is a file that is fetched later.
+type file struct {
+	dir, version string
+	entry        string   // its source, below src
+	modules      []string // the modules that are on the page before it
+	exports      map[string][]string
+	plugins      []api.Plugin
+	worker       bool // the file is also the script of a worker, which has no modules
+}
+
+// uses returns the names that remain of the modules after tree shaking.
+func (f file) uses() ([]given, error) {
 	var all []given
-	draft, err := build(options(dir), func(g given) string {
+	draft, err := f.build(options(f.dir), func(g given) string {
 		all = append(all, g)
-		return fmt.Sprintf("__given(%q, %q)", filepath.ToSlash(g.module), g.name)
+		return mark(g)
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	uses := slices.DeleteFunc(all, func(g given) bool {
-		return !strings.Contains(string(draft), fmt.Sprintf("__given(%q, %q)", filepath.ToSlash(g.module), g.name))
-	})
+	uses := slices.DeleteFunc(all, func(g given) bool { return !strings.Contains(string(draft), mark(g)) })
 	slices.SortFunc(uses, func(a, b given) int { return strings.Compare(a.module+" "+a.name, b.module+" "+b.name) })
-	uses = slices.Compact(uses)
-	o := options(dir)
+	return slices.Compact(uses), nil
+}
+
+func mark(g given) string { return fmt.Sprintf("__given(%q, %q)", filepath.ToSlash(g.module), g.name) }
+
+// make returns the file. It exports its version and use(list), which returns the exports of its
+// entry.
+func (f file) make(list []given) ([]byte, error) {
+	o := options(f.dir)
 	o.MinifyWhitespace, o.MinifyIdentifiers = true, true
-	o.Banner = map[string]string{"js": fmt.Sprintf(`export const version=%q;export function use(shared){`, version)}
-	o.Footer = map[string]string{"js": `return rest}`}
-	out, err := build(o, func(g given) string {
-		i := slices.Index(uses, g)
+	o.Banner = map[string]string{"js": fmt.Sprintf(`const __HERE__=import.meta.url;export const version=%q;export function use(given){let part;`, f.version)}
+	o.Footer = map[string]string{"js": `return part}`}
+	if f.worker {
+		o.Footer["js"] += `typeof document>"u"&&use([]);`
+	}
+	return f.build(o, func(g given) string {
+		i := slices.Index(list, g)
 		if i < 0 {
 			return "undefined"
 		}
-		return fmt.Sprintf("shared[%d]", i)
+		return fmt.Sprintf("given[%d]", i)
 	})
-	return out, uses, err
+}
+
+func (f file) build(o api.BuildOptions, value func(given) string) ([]byte, error) {
+	entry := filepath.Join(f.dir, "src", f.entry)
+	all := strings.Join(f.exports[entry], ",")
+	o.Stdin = &api.StdinOptions{Contents: fmt.Sprintf("import {%s} from %q; part={%s};", all, entry, all), ResolveDir: f.dir, Loader: api.LoaderJS}
+	o.Format, o.Inject = api.FormatESModule, nil
+	o.Define = map[string]string{"__VERSION__": fmt.Sprintf("%q", f.version), "import.meta.url": "__HERE__"}
+	o.MinifySyntax = true
+	o.Plugins = slices.Concat(f.plugins, []api.Plugin{{Name: "on-the-page", Setup: func(b api.PluginBuild) {
+		for _, m := range f.modules {
+			b.OnLoad(api.OnLoadOptions{Filter: "^" + regexp.QuoteMeta(m) + "$"}, func(api.OnLoadArgs) (api.OnLoadResult, error) {
+				var text strings.Builder
+				for _, name := range f.exports[m] {
+					fmt.Fprintf(&text, "export const %s = /* @__PURE__ */ %s;\n", name, value(given{m, name}))
+				}
+				out := text.String()
+				return api.OnLoadResult{Contents: &out, Loader: api.LoaderJS}, nil
+			})
+		}
+	}}}, o.Plugins)
+	return bundle(o)
 }
 
 // exports returns the names that each module exports.
@@ -117,9 +129,10 @@ func exports(dir string, modules []string) (map[string][]string, error) {
 	return names, nil
 }
 
-// inputs returns the absolute paths of the sources of a bundle.
-func inputs(dir string, o api.BuildOptions) ([]string, error) {
-	o.Metafile = true
+// inputs returns the absolute paths of the modules that an entry needs.
+func inputs(dir, entry string) ([]string, error) {
+	o := options(dir)
+	o.Format, o.Metafile, o.EntryPoints = api.FormatESModule, true, []string{filepath.Join(dir, "src", entry)}
 	r := api.Build(o)
 	if len(r.Errors) > 0 {
 		return nil, errors.New(r.Errors[0].Text)

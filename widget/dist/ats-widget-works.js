@@ -1,1 +1,165 @@
-var O={pickIntro:"Choose the song that you want to update.",seeIntro:"Choose a song to see its versions, and download what belongs to each.",search:"Search by title",songCount:"one={n} song|other={n} songs",nr:"No. {n}",versionNr:"Version {n}",more:"Show more songs",noSongs:"You have not registered a song here yet.",noSongsText:"Songs that you register while you are signed in appear here. A song with an access code is opened with that code.",noMatch:"No song title contains this text.",needSong:"Please choose a song.",see:"Show the versions",seeText:"Oldest first. Each version keeps its own proof.",getAudio:"Download the recording",noAudio:"This recording is not kept here. The proof is still valid.",toSongs:"Back to your songs",updIntro:"Enter the access code that you saved when you registered the song.",codeField:"Access code",codeHint:"The code begins with atc_. Paste the code as you saved it.",find:"Find my song",lostCode:"I have lost my code",lostText:"Look among your downloads for a file named access-code-….txt. No one can show or replace a code: only its hash is kept. Your registration stays valid without the code. This site’s owner can still get you the certificate.",workIntro:"Your changes become a new version. Everything registered before stays as it is.",newFile:"New recording (optional)",keptFile:"Registered recording",keptHint:"Without a new file, the registered recording stays.",keepFile:"Keep the registered recording",sameFile:"same recording",newRec:"new recording",added:"added",changed:"changed",removed:"removed",nothingNew:"Nothing has changed. If you confirm, the same song is registered again as version {n}.",moved:"This song was updated in the meantime. Please check the song again."};var{certificate:S,complaint:b,creatorsFrom:_,download:I,en:E,errorTable:T,fetchingText:j,heading:u,html:i,invalid:W,legible:p,malformed:g,noticeOf:h,nothing:l,ProblemError:C,problemOf:y,recording:V,sentenceOf:et,submits:f,tidyCode:R}={};function H(s){({certificate:S,complaint:b,creatorsFrom:_,download:I,en:E,errorTable:T,fetchingText:j,heading:u,html:i,invalid:W,legible:p,malformed:g,noticeOf:h,nothing:l,ProblemError:C,problemOf:y,recording:V,sentenceOf:et,submits:f,tidyCode:R}=s)}function M(s){let{state:t,flow:e}=s,o=s.texts.t,r=n=>e.dispatch({type:"draft",path:"access_code",draft:{code:n}});return i`<form class="stack" novalidate data-ats="form-code" aria-busy=${t.opening} @submit=${f(()=>e.open())}><div class="stack tight">${u(o("updHeading"))}<p class="soft">${o("updIntro")}</p></div><div class="stack tight"><label for="access_code">${o("codeField")}</label><textarea id="access_code" data-ats="access_code" class="mono" dir="ltr" rows="3" maxlength="500" autocomplete="off" autocapitalize="none" spellcheck="false" .value=${t.code} ?readonly=${t.opening} aria-invalid=${W(s,"access_code")} aria-describedby="code-hint e-access_code" @input=${n=>{let a=n.target;r(a.selectionEnd===a.value.length?R(a.value):a.value)}} @keydown=${n=>{n.key==="Enter"&&!n.isComposing&&(n.preventDefault(),e.open())}}></textarea><p class="small" id="code-hint">${o("codeHint")}</p>${b(s,"access_code")}</div>${t.opening?i`<progress aria-label=${o("opening")} data-ats="progress" part="progress"></progress>${h(s)===l?i`<p class="soft">${o("opening")}</p>`:h(s)}`:l}<div class="acts">${t.opening?i`<button type="button" data-ats="cancel" @click=${()=>e.edit()}>${o("cancel")}</button>`:i`<button class="main" part="button" data-ats="next">${o("find")}</button>`}</div><details><summary data-ats="lost-code">${o("lostCode")}</summary><p class="small">${o("lostText")}</p></details></form>`}function D(s){let{state:t,flow:e}=s,o=s.texts.t,r=t.work;return r?i`<form class="stack" novalidate data-ats="form-song" @submit=${f(()=>e.next())}><div class="stack tight">${u(o("updHeading"))}<p class="soft">${o("workIntro")}</p></div>${t.moved?i`<p class="note" role="status" data-ats="moved">${o("moved")}</p>`:l}<dl class="facts pairs" data-ats="work"><div class="wide"><dt>${o("title")}</dt><dd class="big"><bdi data-ats="work-title">${p(r.title)}</bdi></dd></div><div><dt>${o("number")}</dt><dd data-ats="work-id">${r.atsId}</dd></div><div><dt>${o("version")}</dt><dd data-ats="work-version">${r.version}</dd></div>${r.filename?i`<div class="wide"><dt>${o("keptFile")}</dt><dd><bdi data-ats="work-file">${p(r.filename)}</bdi></dd></div>`:l}</dl>${r.code?S(s):l} ${V(s)}<div class="acts"><button class="main" part="button" data-ats="next">${o("next")}</button><button type="button" class="plain" data-ats="back" @click=${()=>e.dispatch({type:"step",step:t.own?"works":"code"})}>${o("back")}</button></div></form>`:l}var L=(s,{t})=>{let e=s.total??0;return e?s.next?t("sent",{loaded:s.list.length,total:e}):t("songCount",{n:e}):s.answered?t("noMatch"):t("noSongs")},z=(s,t)=>s.total===void 0?t.t("opening"):L(s,t);function K(s,t){let e=s.texts.t,o=s.state.mode==="download",r=t.total===void 0,n=t.total===0&&!t.answered&&!t.search;return i`<form class="stack" novalidate data-ats="form-works" @submit=${f(()=>t.pick())}><div class="stack tight">${u(e(o?"songs":"updHeading"))}${n?i`<p class="soft" data-ats="none">${e("noSongs")} ${e("noSongsText")}</p>`:i`<p class="soft">${e(o?"seeIntro":"pickIntro")}</p>`}</div>${r||n?l:i`${st(s,t)} ${rt(s,t)}`}${r?i`<progress aria-label=${e("opening")} data-ats="progress" part="progress"></progress>`:l} ${h(s)}${r||!n&&!t.list.length?l:i`<div class="acts">${n?i`<button type="button" data-ats="look" @click=${()=>t.type("",!0)}>${e("check")}</button>`:i`<button class="main" part="button" data-ats="next">${e(o?"see":"next")}</button>`}</div>`}</form>`}var st=(s,t)=>i`<div class="stack tight"><label for="search">${s.texts.t("search")}</label><input id="search" data-ats="search" type="search" dir="auto" maxlength="200" autocomplete="off" enterkeyhint="search" aria-controls="works" .value=${t.search} @input=${e=>t.type(e.target.value)} @keydown=${e=>{e.isComposing||(e.key==="Enter"&&(e.preventDefault(),t.type(t.search,!0)),e.key==="ArrowDown"&&t.list[0]&&(e.preventDefault(),ot(e,t.chosen??t.list[0])?.focus()))}} /></div>`,ot=(s,t)=>s.target.getRootNode().querySelector(`[data-ats="work-${t.atsId}"]`);function rt(s,t){let e=s.texts.t,{opening:o}=s.state,r=t.total||t.list.length?L(t,s.texts):e("noMatch");return i`<div class="stack tight"><fieldset id="works" class="works ${o?"stale":""}" data-ats="works" aria-busy=${o} aria-describedby=${s.state.errors.work?"e-work":l} @keydown=${n=>{n.key!=="ArrowDown"||!t.next||n.target.value!==t.list.at(-1)?.id||(n.preventDefault(),t.more(!0))}}><legend>${e("songs")} <span class="small" data-ats="count">${r}</span></legend>${b(s,"work")}${t.list.map(n=>i`<label><input type="radio" name="work" data-ats=${`work-${n.atsId}`} value=${n.id} .checked=${n.id===t.chosen?.id} aria-invalid=${s.state.errors.work?"true":l} @change=${()=>t.choose(n)} /><span ><b><bdi>${p(n.title)}</bdi></b><span class="small">${e("nr",{n:String(n.atsId)})} · ${e("versionNr",{n:n.version})} · ${s.texts.date(n.at)}</span></span ></label>`)}</fieldset>${t.next?i`<button type="button" data-ats="more" @click=${()=>t.more(!1)}>${e("more")}</button>`:l}</div>`}function q(s,t,e){return s.problem?.code==="common.not_found"?t.t("noAudio"):j(s,t,e)}var B=(s,t,e)=>s.file?q(s.file,t,e):"";function G(s,t){let e=s.texts.t,o=t.chosen;return o?i`<div class="stack" data-ats="versions"><div class="stack tight"><h2 tabindex="-1" data-ats="heading"><bdi>${p(o.title)}</bdi></h2><p class="soft">${e("nr",{n:String(o.atsId)})}. ${e("seeText")}</p></div>${h(s)}<ol class="versions">${t.versions.map(r=>nt(s,t,r))}</ol><div class="acts"><button type="button" class="plain" data-ats="back" @click=${()=>t.back()}>${e("toSongs")}</button></div></div>`:l}function nt(s,t,e){let o=s.texts.t,r=e.version,n=t.people.get(r);return i`<li class="who stack tight" data-ats=${`version-${r}`}><h3 id=${`v-${r}`}>${o("versionNr",{n:r})}</h3><p class="small"><time datetime=${new Date(e.at||0).toISOString()}>${s.texts.date(e.at||0)}</time></p>${e.filename?i`<p><bdi data-ats=${`file-${r}`}>${p(e.filename)}</bdi></p>`:l}<details ?open=${r===t.versions.at(-1)?.version} @toggle=${a=>a.target.open&&void t.show(r)}><summary data-ats=${`creators-${r}`} aria-describedby=${`v-${r}`}>${o("by")}</summary>${n?i`<ul class="people">${n.map(a=>i`<li data-ats=${`creator-${r}`}><bdi>${p(a.fullName)}</bdi>${" "}<span class="small">${s.texts.list(Object.keys(a.roles).filter(d=>a.roles[d]).map(d=>o(d)))}</span></li>`)}</ul>`:i`<progress aria-label=${o("getting")} part="progress"></progress>`}</details><div class="acts">${U(s,t,r,"audio")} ${U(s,t,r,"certificate")}</div>${Y(s,t,r,"audio")} ${Y(s,t,r,"certificate")}</li>`}var U=(s,t,e,o)=>i`<button type="button" data-ats=${`${o}-${e}`} aria-describedby=${`v-${e} m-${o}-${e}`} @click=${()=>{t.get(e,o)}}>${s.texts.t(o==="audio"?"getAudio":"getCert")}</button>`,Y=(s,t,e,o)=>{let r=t.files.get(`${o}-${e}`);return r?i`<p class="note ${r.state==="begun"?"good":""}" id=${`m-${o}-${e}`} data-ats=${`told-${o}-${e}`}>${q(r,s.texts,s.now)}</p>`:l};var it=20,at=250,Q=s=>typeof s=="object"&&s!==null?s:{},$=s=>typeof s=="string"?s:"",J=(s,t)=>{if(!Array.isArray(s[t]))throw g(t);return s[t].map(Q)},k=class{list=[];total;next="";search="";answered="";chosen;versions=[];people=new Map;files=new Map;file;#t;#o;#n;#e;#s="list";#i=0;#d=!0;#a=!1;#r=new AbortController;constructor(t,e,o,r){this.#t=t,this.#o=e,this.#n=o,this.#e=r}screen(t){return t.state.step==="works"?K(t,this):G(t,this)}said(t){return this.#t.state.step==="works"?z(this,t):B(this,t,this.#o.now())}stop(){this.#r.abort(),this.#r=new AbortController,this.files.clear(),this.people.clear(),this.file=void 0}async open(t){if(this.#d&&this.#t.tokens.expect(!1),this.#d=!1,this.#s==="work"&&this.chosen)return this.#h(this.chosen,t);let e=this.#s==="more"&&this.next,o,r,n;do await this.#o.sleep(this.#i,t),this.#i=0,o=this.search.trim(),[r,n]=await this.#p(o,e||"",t);while(o!==this.search.trim());t.throwIfAborted();let a=Q(r.page_info);return this.total=r.total_count,this.next=a.has_next_page===!0?$(a.end_cursor):"",this.#s="list",this.#c(e?[...this.list,...n.filter(d=>!this.list.some(c=>c.id===d.id))]:n),this.answered=o,"works"}#c(t){let e=this.#e.focused(),o=this.list.findIndex(c=>this.chosen?c.id===this.chosen.id:`work-${c.atsId}`===e),r=this.list[o],n=[...t];r&&!n.some(c=>c.id===r.id)&&n.splice(Math.min(o,n.length),0,r);let a=n[this.list.length];this.list=n;let d=e==="more"&&!this.next;a&&(this.#a||d)?(this.#e.focus(`work-${a.atsId}`),d||(this.chosen=a)):/^work-/.test(e)?this.#e.focus(e):d&&this.#e.focus("next"),this.#a=!1}async#p(t,e,o){let r=new URLSearchParams({network:this.#n.network,first:String(it)});t&&r.set("search",t),e&&r.set("after",e);let{tokens:n}=this.#t;for(let a=2;;a--){let d=n.value,c,x;try{c=await this.#t.read(`/v1/works?${r}`,{total_count:"number"},o),x=J(c,"works");let m=w=>typeof w.external_user_ref=="string"&&w.external_user_ref!==this.#n.externalUserId;if(x.some(m))throw new C("common.forbidden")}catch(m){if(!a||y(m).code!=="common.forbidden")throw m;(!d||n.value===d)&&n.clear();continue}let Z=x.map((m,w)=>{let{id:P,ats_id:A,title:F,latest_version:N}=m;if(typeof P!="string"||typeof A!="number"||typeof F!="string"||typeof N!="number")throw g(`works[${w}]`);return{id:P,atsId:A,title:F,version:N,at:Date.parse($(m.latest_version_at))}});return[c,Z]}}async#h(t,e){let o=await this.#t.read(`/v1/works/${t.atsId}/versions`,{ats_id:"number"},e),r=J(o,"versions").map((d,c)=>{if(typeof d.version!="number")throw g(`versions[${c}]`);return{version:d.version,at:Date.parse($(d.registered_at)),filename:$(d.asset_filename)}}),n=r.at(-1);if(!n)throw g("versions");let a=await this.#l(t,n.version,e);return this.#t.state.mode!=="download"?{code:"",atsId:t.atsId,title:t.title,version:n.version,filename:n.filename,creators:a}:(this.stop(),this.versions=r,this.people.set(n.version,a),"song")}async#l(t,e,o){let r=await this.#t.read(`/v1/works/${t.atsId}/versions/${e}/creators`,{version:"number"},o);return _(r.creators)}type(t,e=!1){this.search=t,this.chosen=void 0,this.#s="list",this.#i=e?0:at,this.#t.state.notice!=="token"&&this.#t.resume("open")}more(t){!this.next||this.#s==="more"||(this.#s="more",this.#a=t,this.#t.resume("open"))}choose(t){this.chosen=t,this.#t.dispatch({type:"draft",path:"work",draft:{}})}pick(){if(!this.chosen)return this.#t.dispatch({type:"invalid",errors:{work:{key:"needSong"}}});this.#s="work",this.#t.resume("open")}back(){this.stop(),this.#e.focus(`work-${this.chosen?.atsId}`),this.#t.dispatch({type:"step",step:"works"})}async show(t){if(!this.chosen||this.people.has(t))return;let e=this.#r.signal;this.people.set(t,void 0);try{let o=await this.#l(this.chosen,t,e);this.people.set(t,o),this.#e.changed()}catch(o){e.aborted||this.#t.fail(o)}}async get(t,e){let o=this.chosen,r=`${e}-${t}`;if(!o||/busy|waiting/.test(this.files.get(r)?.state??""))return;let n=this.#r.signal,a=d=>{this.file=d,this.files.set(r,d),this.#e.changed()};a({state:"busy"});try{let d=`/v1/works/${encodeURIComponent(o.id)}/versions/${t}/download/${e}`;await I(()=>this.#t.read(d,{url:"string"},n),()=>a({state:"waiting"}),this.#o,n),a({state:"begun"})}catch(d){if(n.aborted)return;let c=y(d);if(!dt(c))return this.#t.fail(d);a({state:"refused",problem:c}),this.#t.report(c,e)}}},dt=({code:s})=>/^(work|common|registration)\./.test(s)&&!/^(work\.not_found|common\.forbidden)$/.test(s)&&/^(404|409|410|422)$/.test(String(T[s].status));var X=".works{display:grid;gap:.5em;border-inline-start:3px solid transparent;padding-inline-start:.375em;margin-inline-start:calc(-.375em - 3px)}.works legend{display:flex;flex-wrap:wrap;justify-content:space-between;align-items:baseline;gap:0 .75em;inline-size:100%;font-size:1em;padding-block-end:.375em}.works legend .small{font-weight:400}.works label{display:flex;align-items:center;gap:.75em;min-block-size:3.5em;padding:.5em .75em;border:1px solid var(--_edge);border-radius:var(--_r);background:var(--_bg);font-size:1em;font-weight:400;cursor:pointer}.works label:has(:checked){border-color:var(--_acc);background:var(--_tint)}.works label:has(:focus-visible){outline:3px solid var(--_acc);outline-offset:2px}.works input{outline:none}.works .small{display:block}.stale{border-color:var(--_acc)}.versions,.people{list-style:none;padding:0;display:grid;gap:1em}.people{gap:.375em;padding-block-end:.5em}h3{font-size:1.0625em;line-height:1.3}";var ct="1.0.0";var v;function pt(){return v||(v=new CSSStyleSheet,v.replaceSync(X)),v}function Ct(s){return H(s),Object.assign(E,O),{library:(t,e,o,r)=>(r.dress(pt),new k(t,e,o,r)),form:t=>{let{step:e,mode:o}=t.state;return e==="code"?M(t):o==="update"&&e!=="works"?D(t):t.flow.library?.screen(t)}}}export{Ct as use,ct as version};
+const __HERE__=import.meta.url;export const version="1.0.0";export function use(given){let part;
+var A={pickIntro:"Choose the song that you want to update.",seeIntro:"Choose a song to see its versions, and download what belongs to each.",search:"Search by title",songCount:"one={n} song|other={n} songs",nr:"No. {n}",versionNr:"Version {n}",more:"Show more songs",noSongs:"You have not registered a song here yet.",noSongsText:"Songs that you register while you are signed in appear here. A song with an access code is opened with that code.",noMatch:"No song title contains this text.",needSong:"Please choose a song.",see:"Show the versions",seeText:"Oldest first. Each version keeps its own proof.",getAudio:"Download the recording",noAudio:"This recording is not kept here. The proof is still valid.",toSongs:"Back to your songs",updIntro:"Enter the access code that you saved when you registered the song.",codeField:"Access code",codeHint:"The code begins with atc_. Paste the code as you saved it.",find:"Find my song",lostCode:"I have lost my code",lostText:"Look among your downloads for a file named access-code-….txt. No one can show or replace a code: only its hash is kept. Your registration stays valid without the code. This site’s owner can still get you the certificate.",workIntro:"Your changes become a new version. Everything registered before stays as it is.",newFile:"New recording (optional)",keptFile:"Registered recording",keptHint:"Without a new file, the registered recording stays.",keepFile:"Keep the registered recording",sameFile:"same recording",newRec:"new recording",added:"added",changed:"changed",removed:"removed",nothingNew:"Nothing has changed. If you confirm, the same song is registered again as version {n}.",moved:"This song was updated in the meantime. Please check the song again."};var _=given[12];var E=given[21];var N=given[5];var R=given[6];var f=given[7];var $=given[8];var O=given[9];var W=given[10];var F=given[11];var re=20,ie=250,V=o=>typeof o=="object"&&o!==null?o:{},w=o=>typeof o=="string"?o:"",L=(o,e)=>{if(!Array.isArray(o[e]))throw f(e);return o[e].map(V)},k=class{list=[];total;next="";search="";answered="";chosen;versions=[];people=new Map;files=new Map;file;#e;#s;#r;#t;#o="list";#i=0;#d=!0;#a=!1;#n=new AbortController;constructor(e,t,s,n){this.#e=e,this.#s=t,this.#r=s,this.#t=n}get listed(){return this.#e.state.step==="works"}get now(){return this.#s.now()}stop(){this.#n.abort(),this.#n=new AbortController,this.files.clear(),this.people.clear(),this.file=void 0}async open(e){if(this.#d&&this.#e.tokens.expect(!1),this.#d=!1,this.#o==="work"&&this.chosen)return this.#p(this.chosen,e);let t=this.#o==="more"&&this.next,s,n,r;do await this.#s.sleep(this.#i,e),this.#i=0,s=this.search.trim(),[n,r]=await this.#h(s,t||"",e);while(s!==this.search.trim());e.throwIfAborted();let a=V(n.page_info);return this.total=n.total_count,this.next=a.has_next_page===!0?w(a.end_cursor):"",this.#o="list",this.#l(t?[...this.list,...r.filter(d=>!this.list.some(l=>l.id===d.id))]:r),this.answered=s,"works"}#l(e){let t=this.#t.focused(),s=this.list.findIndex(l=>this.chosen?l.id===this.chosen.id:`work-${l.atsId}`===t),n=this.list[s],r=[...e];n&&!r.some(l=>l.id===n.id)&&r.splice(Math.min(s,r.length),0,n);let a=r[this.list.length];this.list=r;let d=t==="more"&&!this.next;a&&(this.#a||d)?(this.#t.focus(`work-${a.atsId}`),d||(this.chosen=a)):/^work-/.test(t)?this.#t.focus(t):d&&this.#t.focus("next"),this.#a=!1}async#h(e,t,s){let n=new URLSearchParams({network:this.#r.network,first:String(re)});e&&n.set("search",e),t&&n.set("after",t);let{tokens:r}=this.#e;for(let a=2;;a--){let d=r.value,l,x;try{l=await this.#e.read(`/v1/works?${n}`,{total_count:"number"},s),x=L(l,"works");let p=y=>typeof y.external_user_ref=="string"&&y.external_user_ref!==this.#r.externalUserId;if(x.some(p))throw new R("common.forbidden")}catch(p){if(!a||$(p).code!=="common.forbidden")throw p;(!d||r.value===d)&&r.clear();continue}let se=x.map((p,y)=>{let{id:C,ats_id:P,title:S,latest_version:I}=p;if(typeof C!="string"||typeof P!="number"||typeof S!="string"||typeof I!="number")throw f(`works[${y}]`);return{id:C,atsId:P,title:S,version:I,at:Date.parse(w(p.latest_version_at))}});return[l,se]}}async#p(e,t){let s=await this.#e.read(`/v1/works/${e.atsId}/versions`,{ats_id:"number"},t),n=L(s,"versions").map((d,l)=>{if(typeof d.version!="number")throw f(`versions[${l}]`);return{version:d.version,at:Date.parse(w(d.registered_at)),filename:w(d.asset_filename)}}),r=n.at(-1);if(!r)throw f("versions");let a=await this.#c(e,r.version,t);return this.#e.state.mode!=="download"?{code:"",atsId:e.atsId,title:e.title,version:r.version,filename:r.filename,creators:a}:(this.stop(),this.versions=n,this.people.set(r.version,a),"song")}async#c(e,t,s){let n=await this.#e.read(`/v1/works/${e.atsId}/versions/${t}/creators`,{version:"number"},s);return O(n.creators)}type(e,t=!1){this.search=e,this.chosen=void 0,this.#o="list",this.#i=t?0:ie,this.#e.state.notice!=="token"&&this.#e.resume("open")}more(e){!this.next||this.#o==="more"||(this.#o="more",this.#a=e,this.#e.resume("open"))}choose(e){this.chosen=e,this.#e.dispatch({type:"draft",path:"work",draft:{}})}pick(){if(!this.chosen)return this.#e.dispatch({type:"invalid",errors:{work:{key:"needSong"}}});this.#o="work",this.#e.resume("open")}back(){this.stop(),this.#t.focus(`work-${this.chosen?.atsId}`),this.#e.dispatch({type:"step",step:"works"})}async show(e){if(!this.chosen||this.people.has(e))return;let t=this.#n.signal;this.people.set(e,void 0);try{let s=await this.#c(this.chosen,e,t);this.people.set(e,s),this.#t.changed()}catch(s){t.aborted||this.#e.fail(s)}}async get(e,t){let s=this.chosen,n=`${t}-${e}`;if(!s||/busy|waiting/.test(this.files.get(n)?.state??""))return;let r=this.#n.signal,a=d=>{this.file=d,this.files.set(n,d),this.#t.changed()};a({state:"busy"});try{let d=`/v1/works/${encodeURIComponent(s.id)}/versions/${e}/download/${t}`;await N(()=>this.#e.read(d,{url:"string"},r),()=>a({state:"waiting"}),this.#s,r),a({state:"begun"})}catch(d){if(r.aborted)return;let l=$(d);if(!ae(l)){this.#e.fail(d);return}a({state:"refused",problem:l}),this.#e.report(l,t)}}},ae=({code:o})=>/^(work|common|registration)\./.test(o)&&!/^(work\.not_found|common\.forbidden)$/.test(o)&&/^(404|409|410|422)$/.test(String(F[o].status));var b=given[17];var u=given[18];var D=given[19],m=given[20];var i=given[0];var c=given[1];var v=given[2];var H=given[3];var h=given[4];var g=given[15];var j=(o,{t:e})=>{let t=o.total??0;return t?o.next?e("sent",{loaded:o.list.length,total:t}):e("songCount",{n:t}):o.answered?e("noMatch"):e("noSongs")},M=(o,e)=>o.total===void 0?e.t("opening"):j(o,e);function U(o,e){let t=o.texts.t,s=o.state.mode==="download",n=e.total===void 0,r=e.total===0&&!e.answered&&!e.search;return i`
+    <form class="stack" novalidate data-ats="form-works" @submit=${m(()=>e.pick())}>
+      <div class="stack tight">
+        ${u(t(s?"songs":"updHeading"))}
+        ${r?i`<p class="soft" data-ats="none">${t("noSongs")} ${t("noSongsText")}</p>`:i`<p class="soft">${t(s?"seeIntro":"pickIntro")}</p>`}
+      </div>
+      ${n||r?c:i`${de(o,e)} ${le(o,e)}`}
+      ${n?i`<progress aria-label=${t("opening")} data-ats="progress" part="progress"></progress>`:c} ${g(o)}
+      ${n||!r&&!e.list.length?c:i`<div class="acts">
+            ${r?i`<button type="button" data-ats="look" @click=${()=>e.type("",!0)}>${t("check")}</button>`:i`<button class="main" part="button" data-ats="next">${t(s?"see":"next")}</button>`}
+          </div>`}
+    </form>
+  `}var de=(o,e)=>i`
+  <div class="stack tight">
+    <label for="search">${o.texts.t("search")}</label>
+    <input
+      id="search"
+      data-ats="search"
+      type="search"
+      dir="auto"
+      maxlength="200"
+      autocomplete="off"
+      enterkeyhint="search"
+      aria-controls="works"
+      .value=${e.search}
+      @input=${t=>e.type(t.target.value)}
+      @keydown=${t=>{t.isComposing||(t.key==="Enter"?(t.preventDefault(),e.type(e.search,!0)):t.key==="ArrowDown"&&e.list[0]&&(t.preventDefault(),ce(t,e.chosen??e.list[0])?.focus()))}}
+    />
+  </div>
+`,ce=(o,e)=>o.target.getRootNode().querySelector(`[data-ats="work-${e.atsId}"]`);function le(o,e){let t=o.texts.t,{opening:s}=o.state,n=e.total||e.list.length?j(e,o.texts):t("noMatch");return i`
+    <div class="stack tight">
+      <fieldset
+        id="works"
+        class="works ${s?"stale":""}"
+        data-ats="works"
+        aria-busy=${s}
+        aria-describedby=${o.state.errors.work?"e-work":c}
+        @keydown=${r=>{r.key!=="ArrowDown"||!e.next||r.target.value!==e.list.at(-1)?.id||(r.preventDefault(),e.more(!0))}}
+      >
+        <legend>${t("songs")} <span class="small" data-ats="count">${n}</span></legend>
+        ${b(o,"work")}
+        ${e.list.map(r=>i`<label>
+            <input
+              type="radio"
+              name="work"
+              data-ats=${`work-${r.atsId}`}
+              value=${r.id}
+              .checked=${r.id===e.chosen?.id}
+              aria-invalid=${o.state.errors.work?"true":c}
+              @change=${()=>e.choose(r)}
+            />
+            <span
+              ><b><bdi>${h(r.title)}</bdi></b>
+              <span class="small">${t("nr",{n:String(r.atsId)})} · ${t("versionNr",{n:r.version})} · ${v(o.texts,r.at)}</span></span
+            >
+          </label>`)}
+      </fieldset>
+      ${e.next?i`<button type="button" data-ats="more" @click=${()=>e.more(!1)}>${t("more")}</button>`:c}
+    </div>
+  `}var Y=given[13],z=given[14];var q=given[16];function B(o){let{state:e,flow:t}=o,s=o.texts.t,n=r=>t.dispatch({type:"draft",path:"access_code",draft:{code:r}});return i`
+    <form class="stack" novalidate data-ats="form-code" aria-busy=${e.opening} @submit=${m(()=>t.open())}>
+      <div class="stack tight">
+        ${u(s("updHeading"))}
+        <p class="soft">${s("updIntro")}</p>
+      </div>
+      <div class="stack tight">
+        <label for="access_code">${s("codeField")}</label>
+        <textarea
+          id="access_code"
+          data-ats="access_code"
+          class="mono"
+          dir="ltr"
+          rows="3"
+          maxlength="500"
+          autocomplete="off"
+          autocapitalize="none"
+          spellcheck="false"
+          .value=${e.code}
+          ?readonly=${e.opening}
+          aria-invalid=${D(o,"access_code")}
+          aria-describedby="code-hint e-access_code"
+          @input=${r=>{let a=r.target;n(a.selectionEnd===a.value.length?W(a.value):a.value)}}
+          @keydown=${r=>{r.key!=="Enter"||r.isComposing||(r.preventDefault(),t.open())}}
+        ></textarea>
+        <p class="small" id="code-hint">${s("codeHint")}</p>
+        ${b(o,"access_code")}
+      </div>
+      ${e.opening?i`<progress aria-label=${s("opening")} data-ats="progress" part="progress"></progress>
+            ${g(o)===c?i`<p class="soft">${s("opening")}</p>`:g(o)}`:c}
+      <div class="acts">
+        ${e.opening?i`<button type="button" data-ats="cancel" @click=${()=>t.edit()}>${s("cancel")}</button>`:i`<button class="main" part="button" data-ats="next">${s("find")}</button>`}
+      </div>
+      <details>
+        <summary data-ats="lost-code">${s("lostCode")}</summary>
+        <p class="small">${s("lostText")}</p>
+      </details>
+    </form>
+  `}function K(o){let{state:e,flow:t}=o,s=o.texts.t,n=e.work;return n?i`
+    <form class="stack" novalidate data-ats="form-song" @submit=${m(()=>t.next())}>
+      <div class="stack tight">
+        ${u(s("updHeading"))}
+        <p class="soft">${s("workIntro")}</p>
+      </div>
+      ${e.moved?i`<p class="note" role="status" data-ats="moved">${s("moved")}</p>`:c}
+      <dl class="facts pairs" data-ats="work">
+        <div class="wide">
+          <dt>${s("title")}</dt>
+          <dd class="big"><bdi data-ats="work-title">${h(n.title)}</bdi></dd>
+        </div>
+        <div>
+          <dt>${s("number")}</dt>
+          <dd data-ats="work-id">${n.atsId}</dd>
+        </div>
+        <div>
+          <dt>${s("version")}</dt>
+          <dd data-ats="work-version">${n.version}</dd>
+        </div>
+        ${n.filename?i`<div class="wide">
+              <dt>${s("keptFile")}</dt>
+              <dd><bdi data-ats="work-file">${h(n.filename)}</bdi></dd>
+            </div>`:c}
+      </dl>
+      ${n.code?Y(o):c} ${q(o)}
+      <div class="acts">
+        <button class="main" part="button" data-ats="next">${s("next")}</button>
+        <button type="button" class="plain" data-ats="back" @click=${()=>t.dispatch({type:"step",step:e.own?"works":"code"})}>
+          ${s("back")}
+        </button>
+      </div>
+    </form>
+  `:c}function Q(o,e,t){return o.problem?.code==="common.not_found"?e.t("noAudio"):z(o,e,t)}var X=(o,e,t)=>o.file?Q(o.file,e,t):"";function Z(o,e){let t=o.texts.t,s=e.chosen;return s?i`
+    <div class="stack" data-ats="versions">
+      <div class="stack tight">
+        <h2 tabindex="-1" data-ats="heading"><bdi>${h(s.title)}</bdi></h2>
+        <p class="soft">${t("nr",{n:String(s.atsId)})}. ${t("seeText")}</p>
+      </div>
+      ${g(o)}
+      <ol class="versions">
+        ${e.versions.map(n=>he(o,e,n))}
+      </ol>
+      <div class="acts"><button type="button" class="plain" data-ats="back" @click=${()=>e.back()}>${t("toSongs")}</button></div>
+    </div>
+  `:c}function he(o,e,t){let s=o.texts.t,n=t.version,r=e.people.get(n);return i`
+    <li class="who stack tight" data-ats=${`version-${n}`}>
+      <h3 id=${`v-${n}`}>${s("versionNr",{n})}</h3>
+      <p class="small"><time datetime=${new Date(t.at||0).toISOString()}>${v(o.texts,t.at||0)}</time></p>
+      ${t.filename?i`<p><bdi data-ats=${`file-${n}`}>${h(t.filename)}</bdi></p>`:c}
+      <details ?open=${n===e.versions.at(-1)?.version} @toggle=${a=>a.target.open&&void e.show(n)}>
+        <summary data-ats=${`creators-${n}`} aria-describedby=${`v-${n}`}>${s("creators")}</summary>
+        ${r?i`<ul class="people">
+              ${r.map(a=>i`<li data-ats=${`creator-${n}`}>
+                  <bdi>${h(a.fullName)}</bdi>${" "}<span class="small">${H(o.texts,Object.keys(a.roles).filter(d=>a.roles[d]).map(d=>s(d)))}</span>
+                </li>`)}
+            </ul>`:i`<progress aria-label=${s("getting")} part="progress"></progress>`}
+      </details>
+      <div class="acts">${G(o,e,n,"audio")} ${G(o,e,n,"certificate")}</div>
+      ${J(o,e,n,"audio")} ${J(o,e,n,"certificate")}
+    </li>
+  `}var G=(o,e,t,s)=>i`
+  <button type="button" data-ats=${`${s}-${t}`} aria-describedby=${`v-${t} m-${s}-${t}`} @click=${()=>{e.get(t,s)}}>
+    ${o.texts.t(s==="audio"?"getAudio":"getCert")}
+  </button>
+`,J=(o,e,t,s)=>{let n=e.files.get(`${s}-${t}`);return n?i`<p class="note ${n.state==="begun"?"good":""}" id=${`m-${s}-${t}`} data-ats=${`told-${s}-${t}`}>${Q(n,o.texts,o.now)}</p>`:c};var ee=".works{display:grid;gap:.5em;border-inline-start:3px solid transparent;padding-inline-start:.375em;margin-inline-start:calc(-.375em - 3px)}.works legend{display:flex;flex-wrap:wrap;justify-content:space-between;align-items:baseline;gap:0 .75em;inline-size:100%;font-size:1em;padding-block-end:.375em}.works legend .small{font-weight:400}.works label{display:flex;align-items:center;gap:.75em;min-block-size:3.5em;padding:.5em .75em;border:1px solid var(--_edge);border-radius:var(--_r);background:var(--_bg);font-size:1em;font-weight:400;cursor:pointer}.works label:has(:checked){border-color:var(--_acc);background:var(--_tint)}.works label:has(:focus-visible){outline:3px solid var(--_acc);outline-offset:2px}.works input{outline:none}.works .small{display:block}.stale{border-color:var(--_acc)}.versions,.people{list-style:none;padding:0;display:grid;gap:1em}.people{gap:.375em;padding-block-end:.5em}h3{font-size:1.0625em;line-height:1.3}";Object.assign(_,A);var ge=E(ee),T=class extends k{screen(e){return e.state.step==="works"?U(e,this):Z(e,this)}said(e){return this.listed?M(this,e):X(this,e,this.now)}},te=(o,e,t,s)=>(s.dress(ge),new T(o,e,t,s)),oe=(o,e)=>{let{step:t,mode:s}=o.state;return t==="code"?B(o):s==="update"&&t!=="works"?K(o):e?.screen(o)};part={form:oe,library:te};
+return part}

@@ -1,31 +1,33 @@
 /** Everything that the element does after a person has started: every screen, events and focus. Fetched when it is needed (rest.ts). */
 import { render } from 'lit/html.js';
-import { maxCreators, newCreator, type FieldProblems } from './draft.js';
-import { dropped, type Dropped } from './drop.js';
-import type { AtsWidget, Begun, WidgetState } from './element.js';
-import { browserEnv } from './browser.js';
+import { maxCreators, newCreator, type FieldProblems } from './form/draft.js';
+import { dropped, type Dropped } from './page/drop.js';
+import type { Begun, Host, Started, WidgetState } from './begun.js';
+import { browserEnv } from './page/browser.js';
 import { AtsEvent, type AtsEventDetails, type AtsEventName } from './events.js';
-import { draftOf, ordered, type Purpose, type Screen } from './flow.js';
-import { downloads } from './frame.js';
-import type { Texts } from './i18n.js';
-import { smallest, unknown, type Limits } from './limits.js';
-import { recallDraft, recallTransaction, rememberDraft, rememberTransaction } from './memory.js';
-import { claimKey } from './place.js';
-import { lacking } from './needs.js';
-import { attributesOf, memoryOf, purposeOf } from './reflected.js';
-import { Registration, type Hooks } from './registration.js';
-import { restStyles } from './rest.styles.js';
+import { draftOf, ordered } from './machine.js';
+import type { Purpose, Screen } from './state.js';
+import { downloads } from './page/frame.js';
+import type { Texts } from './i18n/texts.js';
+import { smallest, unknown, type Limits } from './ats/limits.js';
+import { recallDraft, recallTransaction, rememberDraft, rememberTransaction } from './page/memory.js';
+import { claimKey } from './page/place.js';
+import { lacking } from './page/needs.js';
+import { attributesOf, memoryOf, purposeOf } from './page/reflected.js';
+import { Flow, type Hooks } from './flow.js';
+import { restStyles } from './styles/rest.styles.js';
 import { card } from './screens/card.js';
 import { fetchingText } from './screens/certificate.js';
 import { complete, failed, recordOf, savedText } from './screens/end.js';
 import { form } from './screens/form.js';
 import { confirming, stepKey, tracking, uploading } from './screens/progress.js';
 import { noticeText } from './screens/controls.js';
-import { legible } from './legible.js';
+import { date, percent } from '../../web/i18n/formats.js';
+import { legible } from '../../web/i18n/legible.js';
 import type { View } from './screens/view.js';
-import { fetchPart } from './parts.js';
-import { sentenceOf } from './sentences.js';
-import { styles } from './styles.js';
+import { fetchPart } from './parts/fetch.js';
+import { sentenceOf } from './i18n/sentences.js';
+import { styles } from './styles/styles.js';
 
 /** How long an upload continues, in ms, after its element was removed from the page. */
 const detachedFor = 5000;
@@ -33,11 +35,11 @@ const detachedFor = 5000;
 /** How long a screen waits, in ms, before it says that it is slow. */
 const longWait = 60_000;
 
-export class Controller {
-  readonly #el: AtsWidget;
+export class Controller implements Started {
+  readonly #el: Host;
   readonly #root: ShadowRoot;
   readonly #begun: Begun;
-  readonly #flow: Registration;
+  readonly #flow: Flow;
   /** Values that the screens show in addition to the state of the flow. */
   #look: Look = { dragging: false, copied: '', saved: false, late: false, warned: false, formats: [] };
   #slow: ReturnType<typeof setTimeout> | undefined;
@@ -60,7 +62,7 @@ export class Controller {
   /** The access code that the user has saved or copied. */
   #kept = '';
 
-  constructor(el: AtsWidget, root: ShadowRoot, begun: Begun) {
+  constructor(el: Host, root: ShadowRoot, begun: Begun) {
     this.#el = el;
     this.#root = root;
     this.#begun = begun;
@@ -88,7 +90,7 @@ export class Controller {
         changed: () => this.#queue(),
       },
     };
-    this.#flow = new Registration(hooks);
+    this.#flow = new Flow(hooks);
     this.setToken(begun.token);
     if (!lacking()) root.adoptedStyleSheets = [styles(), restStyles()];
   }
@@ -278,12 +280,15 @@ export class Controller {
       return { reason, attribute };
     };
     if (!this.#el.siteKey) return wrong('site-key', 'site-key is missing', 'cpk_…');
-    if (/^csk_/.test(this.#el.siteKey)) return wrong('site-key', 'site-key is a secret key, which a page must never contain: replace that key', 'cpk_…');
+    if (/^csk_/.test(this.#el.siteKey))
+      return wrong('site-key', 'site-key is a secret key, which a page must never contain: replace that key', 'cpk_…');
     if (!this.#el.atsUrl) return wrong('ats-url', 'ats-url is missing', 'https://ats.example');
     if (!web()) return wrong('ats-url', 'ats-url is not an absolute http or https URL', 'https://ats.example');
     if (!['testnet', 'mainnet'].includes(this.#el.network)) return wrong('network', 'network is neither testnet nor mainnet', 'testnet');
-    if (!['register', 'update', 'download'].includes(this.#el.mode)) return wrong('mode', 'mode is not one of register, update, download', 'register');
-    if (this.#el.mode === 'download' && !this.#el.externalUserId) return wrong('external-user-id', 'mode download needs an external-user-id', 'user-17');
+    if (!['register', 'update', 'download'].includes(this.#el.mode))
+      return wrong('mode', 'mode is not one of register, update, download', 'register');
+    if (this.#el.mode === 'download' && !this.#el.externalUserId)
+      return wrong('external-user-id', 'mode download needs an external-user-id', 'user-17');
     if (!(this.#el.maxFileSize >= 0)) return wrong('max-file-size', 'max-file-size is not a number of bytes', '104857600');
     return undefined;
   }
@@ -299,9 +304,10 @@ export class Controller {
     if (s.opening) return t('opening');
     if (s.screen === 'UPLOAD') {
       const quarter = Math.floor((4 * s.loaded) / (s.file?.size || 1)) / 4;
-      return quarter ? this.#texts.percent(quarter) : '';
+      return quarter ? percent(this.#texts, quarter) : '';
     }
-    if (s.screen === 'TRACKING' && s.steps.length) return t(stepKey(s.steps.at(-1)!.progress)) + (this.#look.late ? ' ' + t('trackLong') : '');
+    if (s.screen === 'TRACKING' && s.steps.length)
+      return t(stepKey(s.steps.at(-1)!.progress)) + (this.#look.late ? ' ' + t('trackLong') : '');
     if (s.problem) return sentenceOf(this.#texts, s.problem, browserEnv.now());
     if (this.#look.warned) return t('unsaved');
     if (this.#look.copied) return t('copied');
@@ -323,7 +329,7 @@ export class Controller {
 
   #view(): View {
     const flow = this.#flow;
-    return {
+    const view: View = {
       state: flow.state,
       texts: this.#texts,
       flow,
@@ -331,6 +337,7 @@ export class Controller {
       ...this.#look,
       filled: !!draftOf(flow.state),
       legible,
+      works: flow.works && (() => flow.works?.form(view, flow.library)),
       act: {
         // When the dialog was cancelled, the chosen file stays.
         file: (file) => file && flow.choose(file),
@@ -363,6 +370,7 @@ export class Controller {
         again: () => (this.#losing && !this.#look.warned ? this.#show({ warned: true }) : this.reset()),
       },
     };
+    return view;
   }
 
   /** A file that is dropped anywhere on the widget is taken if a file is expected. The browser never opens it. */
@@ -382,10 +390,9 @@ export class Controller {
   }
 
   async #copy(text: string, from: HTMLElement): Promise<void> {
-    let done = false;
+    let done = true;
     try {
       await navigator.clipboard.writeText(text);
-      done = true;
     } catch {
       // The clipboard is not allowed here, or the page is not secure: use the older way.
       const area = document.createElement('textarea');
@@ -393,6 +400,7 @@ export class Controller {
       area.className = 'hide';
       this.#root.append(area);
       area.select();
+      // eslint-disable-next-line @typescript-eslint/no-deprecated -- it has no successor there
       done = document.execCommand('copy');
       area.remove();
       from.focus();
@@ -411,7 +419,7 @@ export class Controller {
       [t('testNet'), this.#el.network === 'mainnet' ? '' : t('testText')],
       [t('title'), legible(title.trim())],
       [t('number'), result ? String(result.atsId) : ''],
-      [t('date'), at ? `${this.#texts.date(at)}\r\n${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC` : ''],
+      [t('date'), at ? `${date(this.#texts, at)}\r\n${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC` : ''],
       [t('code'), accessCode ?? ''],
       [t('useAt'), `${t('useText')}\r\n${location.origin}`],
       [t('transaction'), result?.txHash ?? ''],

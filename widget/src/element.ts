@@ -3,60 +3,26 @@
  * starts, or immediately where there is more to show than an empty form. Importing this file defines nothing.
  */
 import { render } from 'lit/html.js';
-import type { Controller } from './controller.js';
-import { dropped, type Dropped } from './drop.js';
+import type { Begun, Host, Rest, Started, WidgetState } from './begun.js';
+import { dropped, type Dropped } from './page/drop.js';
 import { clock } from './env.js';
 import { AtsEvent, type AtsEventDetails, type AtsEventName, type Mode } from './events.js';
-import { fetchFile } from './files.js';
-import type { Screen, State } from './flow.js';
-import { limitsOf, smallest, type Limits } from './limits.js';
-import { lacking } from './needs.js';
-import { claimKey, draftKey, get, type Holder } from './place.js';
-import { attributesOf, memoryOf, reflected } from './reflected.js';
-import type { Rest } from './rest.js';
+import { fetchFile } from './parts/files.js';
+import { initial, type State } from './state.js';
+import { limitsOf, smallest } from './ats/limits.js';
+import { lacking } from './page/needs.js';
+import { claimKey, draftKey, get, type Holder } from './page/place.js';
+import { attributesOf, memoryOf, reflected } from './page/reflected.js';
 import { card } from './screens/card.js';
 import { song } from './screens/song.js';
-import { shared } from './shared.js';
-import { Language } from './language.js';
-import { initial } from './state.js';
-import { styles } from './styles.js';
-
-export interface WidgetState {
-  screen: Screen;
-  jobId?: string;
-  transactionId?: string;
-  atsId?: number;
-  accessCode?: string;
-}
-
-/** The state that the first screen hands to the rest. */
-export interface Begun {
-  /** The title, as far as the user typed it. */
-  state: State;
-  /** The chosen file, or something else that was dropped. */
-  drop: Dropped | undefined;
-  /** The person left the first screen while rest.ts was loading. */
-  next: boolean;
-  token: string;
-  /** The page will soon give another token, because of its last change. */
-  expects: boolean;
-  readonly language: Language;
-  /** The mode that allfeat:ready was last emitted for. */
-  ready: Mode | '';
-  /** Set after the person has touched the element: until then the element never takes the focus. */
-  used: boolean;
-  /** The limits that the server states, and the attributes that they were read for. */
-  limits: (Limits & { readonly of: string }) | undefined;
-  /** Represents the element as the owner of a storage key. */
-  readonly place: Holder;
-  /** Draws once for all changes within one task. */
-  changed(): void;
-}
+import { shared } from './parts/shared.js';
+import { Language } from './i18n/language.js';
+import { styles } from './styles/styles.js';
 
 /** A person who does one of these is about to start. */
 const touches = ['pointerenter', 'pointerdown', 'focusin', 'dragenter', 'input'];
 
-export class AtsWidget extends HTMLElement {
+export class AtsWidget extends HTMLElement implements Host {
   static readonly observedAttributes: readonly string[] = [...Object.values(reflected), 'token', 'lang'];
 
   declare siteKey: string;
@@ -79,10 +45,14 @@ export class AtsWidget extends HTMLElement {
     ready: '',
     used: false,
     limits: undefined,
-    place: placeOf(this, () => this.#rest, () => (this.#made = '')),
+    place: placeOf(
+      this,
+      () => this.#rest,
+      () => (this.#made = ''),
+    ),
     changed: () => this.#queue(),
   };
-  #rest: Controller | undefined;
+  #rest: Started | undefined;
   /** rest.ts is loading, or could not be loaded. */
   #fetching: 'no' | 'yes' | 'failed' = 'no';
   #queued = false;
@@ -117,6 +87,8 @@ export class AtsWidget extends HTMLElement {
 
   /** Gives the widget a session token. It is kept in memory and never in the DOM. */
   setToken(token: string): void {
+    // A page without types may give null.
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-conversion -- or a number
     this.#begun.token = String(token ?? '').trim();
     this.#rest?.setToken(this.#begun.token);
   }
@@ -158,6 +130,7 @@ export class AtsWidget extends HTMLElement {
     for (const name of ['token', ...Object.keys(reflected)] as 'token'[]) {
       if (!Object.hasOwn(this, name)) continue;
       const value = this[name];
+      // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- only the own property hides the accessor
       delete (this as Partial<Record<typeof name, unknown>>)[name];
       this[name] = value;
     }
@@ -217,7 +190,16 @@ export class AtsWidget extends HTMLElement {
       },
     };
     const failed = this.#fetching === 'failed';
-    const view = { state, texts: language.texts, formats: limits?.formats ?? [], dragging: this.#dragging, filled: false, failed, flow, act };
+    const view = {
+      state,
+      texts: language.texts,
+      formats: limits?.formats ?? [],
+      dragging: this.#dragging,
+      filled: false,
+      failed,
+      flow,
+      act,
+    };
     render(card(this.network, state, language.texts, song(view), ''), this.#root);
     if (ready || this.#fetching !== 'no') return;
     this.#begun.ready = 'register';
@@ -264,7 +246,7 @@ export class AtsWidget extends HTMLElement {
   #fetch(): void {
     if (this.#rest || this.#fetching === 'yes') return;
     this.#fetching = 'yes';
-    fetchFile('rest', this.atsUrl)
+    void fetchFile('rest', this.atsUrl)
       .then((file) => {
         this.#rest = new (file.use(shared) as Rest).Controller(this, this.#root, this.#begun);
         this.#rest.begin();
@@ -280,6 +262,7 @@ export class AtsWidget extends HTMLElement {
   /** Uses the nearest lang attribute, across shadow roots. */
   #setLanguage(): void {
     if (!this.isConnected) return;
+    // eslint-disable-next-line @typescript-eslint/no-this-alias -- the walk begins here
     let at: Node | null = this;
     let lang = '';
     while (at && !lang) {
@@ -291,7 +274,7 @@ export class AtsWidget extends HTMLElement {
 }
 
 /** Another element may take over from this one only when nothing is lost. */
-const placeOf = (el: Element, rest: () => Controller | undefined, gone: () => void): Holder => ({
+const placeOf = (el: Element, rest: () => Started | undefined, gone: () => void): Holder => ({
   get isConnected() {
     return el.isConnected;
   },
@@ -312,6 +295,7 @@ for (const [name, attribute] of Object.entries(reflected)) {
     },
     set(this: AtsWidget, value: unknown) {
       if (value === null || value === undefined) this.removeAttribute(attribute);
+      // eslint-disable-next-line @typescript-eslint/no-base-to-string -- as browsers do with their own properties
       else this.setAttribute(attribute, String(value));
     },
   });

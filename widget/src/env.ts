@@ -41,8 +41,15 @@ export const clock: Pick<Env, 'now' | 'sleep' | 'fetch'> = {
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {
       signal.throwIfAborted();
-      const stop = () => (clearTimeout(timer), reject(signal.reason));
-      const timer = setTimeout(() => (signal.removeEventListener('abort', stop), resolve()), Math.min(ms, longest));
+      const stop = () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      };
+      const end = () => {
+        signal.removeEventListener('abort', stop);
+        resolve();
+      };
+      const timer = setTimeout(end, Math.min(ms, longest));
       signal.addEventListener('abort', stop, { once: true });
     }),
   fetch: (url, init) => fetch(url, init),

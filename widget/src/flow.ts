@@ -1,363 +1,660 @@
-/** The state machine of a registration or an update: every screen, and the transitions between them. Pure: performs nothing. */
-import { flawed, pathOf } from './checks.js';
-import type { Creator, Draft, FieldProblem, FieldProblems, SavedDraft } from './draft.js';
-import type { Notice } from './api.js';
-import type { Mode } from './events.js';
-import type { Fetching } from './download.js';
-import { errorTable } from './gen/errors.js';
-import type { Key } from './i18n.js';
-import type { Flaw } from './legible.js';
-import { textOf } from './sentences.js';
-import { classOf, type Problem } from './problem.js';
+/**
+ * Carries out one registration or update: performs the steps of the state machine and reports their results to it. Knows no DOM and no
+ * screen. One run at a time; a stopped run changes nothing.
+ */
+import { Api, expect, type Shape, type Shaped, type Target } from './ats/api.js';
+import { checkCreators, checkFile, checkSong, wireCreators } from './form/checks.js';
+import type { FieldProblem, SavedDraft } from './form/draft.js';
+import type { Env } from './env.js';
+import type { AtsProblemDetail, Emit } from './events.js';
+import { ordered, reduce, type Action } from './machine.js';
+import type { Purpose, Quote, Resume, Stage, State } from './state.js';
 import { initial } from './state.js';
-import type { Result, Step } from './tracking.js';
-import { tidyCode, unchanged, type Work } from './work.js';
+import { download, type Fetching } from './ats/download.js';
+import type { Key } from './i18n/texts.js';
+import { limitsFrom, unknown, type Limits } from './ats/limits.js';
+import type { BrowserErrorCode } from './gen/errors.js';
+import { ProblemError, classOf, englishMessage, problemOf, type Problem } from './ats/problem.js';
+import { Tokens } from './ats/token.js';
+import type { Fetch, Look, Page, WorksPart, Library } from './parts/contract.js';
+import { TransactionFailed, track } from './ats/tracking.js';
+import { upload, type Slot } from './ats/upload.js';
+import { isCode, tidyCode, workFrom } from './ats/work.js';
 
-export type Screen = 'FORM' | 'UPLOAD' | 'CONFIRMING' | 'TRACKING' | 'COMPLETE' | 'FAILED' | 'DISABLED';
-/** The step that was running when a problem occurred. */
-export type Stage = 'setup' | 'open' | 'init' | 'upload' | 'prepare' | 'confirm' | 'track';
-/** The step where Retry continues. */
-export type Resume = 'none' | 'form' | 'open' | 'init' | 'upload' | 'prepare' | 'confirm' | 'track';
-/** The purpose of the form: a new work, a new version of a work, or a look at the existing works. */
-export type Purpose = Mode;
-
-export interface Quote {
-  readonly total: number;
-  /** Message of the catalogue and credits; parts that cost nothing are left out. */
-  readonly parts: readonly (readonly [Key, number])[];
-  readonly commitment: string;
-  /** SHA-256 of the recording, if it was computed here. */
-  readonly fileHash?: string;
-  /** The recording ends inside a frame, so its end may be missing. */
-  readonly cut?: boolean;
-  /** Milliseconds since 1970, by this machine's clock. */
-  readonly expiresAt: number;
+/** A transaction that may outlive the page; never the access code. */
+export interface Pending {
+  transactionId: string;
+  wsUrl: string;
+  statusUrl: string;
+  title: string;
+  /** In an update: the version that it creates. */
+  version?: number;
+  /** The transaction succeeded and the page received the event, but the access code is not saved yet. */
+  done?: boolean;
 }
 
-export interface State extends Draft {
-  readonly mode: Purpose;
-  /** The work is chosen from the end-user's own works, without an access code. */
-  readonly own: boolean;
-  readonly screen: Screen;
-  /** The page of FORM. A download has no page of creators, and only shows its song. */
-  readonly step: 'code' | 'works' | 'song' | 'creators';
-  /** A look-up is running: of an access code, or of the end-user's works. */
-  readonly opening: boolean;
-  /** The work that the access code opened, or that the user chose. */
-  readonly work?: Work;
-  /** The work has another version than before. */
-  readonly moved: boolean;
-  /** The version that an update creates. */
-  readonly version?: number;
-  /** The part of CONFIRMING. */
-  readonly phase: 'preparing' | 'review' | 'confirming';
-  readonly errors: FieldProblems;
-  /** The name of a file that was chosen before a reload, and has to be chosen again. */
-  readonly lost: string;
-  /** The title that the file proposed. */
-  readonly proposed: string;
-  /** The fields typed for a work that has to be looked up again. */
-  readonly saved?: SavedDraft;
-  readonly notice: Notice;
-  /** Seconds of a wait that the server asked for: the remaining and the whole wait. */
-  readonly wait: readonly [left: number, of: number];
-  readonly loaded: number;
-  /** The file is read here and not sent. */
-  readonly stays: boolean;
-  readonly jobId?: string;
-  readonly quote?: Quote;
-  readonly quoteOver: boolean;
-  /** The user agreed to the price; it is unknown whether the server accepted the order. */
-  readonly doubt: boolean;
-  readonly transactionId?: string;
-  /** Kept from the first answer that has it, whatever fails later. */
-  readonly accessCode?: string;
-  readonly steps: readonly Step[];
-  readonly result?: Result;
-  /** The state of the certificate, once it was requested. */
-  readonly certificate?: Fetching;
-  readonly problem?: Problem;
-  readonly resume: Resume;
+export interface Hooks {
+  env: Env;
+  emit: Emit;
+  /** The current configuration; fixed for a job when it starts. */
+  target: () => Target;
+  /** The mode that the page wants now; a running job keeps the mode that it started with. */
+  mode: () => Purpose;
+  /** Called after every change of state. */
+  changed: () => void;
+  /** Stores the transaction across a reload of the page; undefined forgets it. */
+  remember: (p: Pending | undefined) => unknown;
+  /** Fetches a part that has its own file. */
+  fetchPart: Fetch;
+  page: Page;
 }
 
-export type Action =
-  | { type: 'draft'; draft: Partial<Draft>; path: string }
-  | { type: 'step'; step: State['step'] }
-  | { type: 'invalid'; errors: FieldProblems }
-  | { type: 'notice'; notice: Notice; seconds?: number }
-  | { type: 'opening' }
-  | { type: 'found'; work: Work }
-  | { type: 'looked'; step: 'code' | 'works' | 'song' }
-  | { type: 'sending' }
-  | { type: 'opened'; jobId: string }
-  | { type: 'progress'; loaded: number; stays?: boolean }
-  | { type: 'preparing' }
-  | { type: 'quoted'; quote: Quote }
-  | { type: 'quoteOver' }
-  | { type: 'confirming' }
-  | { type: 'confirmed'; transactionId: string; accessCode?: string | undefined }
-  | { type: 'tracked'; step: Step }
-  | { type: 'completed'; result: Result }
-  | { type: 'certificate'; certificate: Fetching }
-  | { type: 'problem'; problem: Problem; stage: Stage; ended: boolean }
-  | { type: 'form' }
-  | { type: 'proposed'; title: string }
-  | { type: 'restored'; saved: SavedDraft }
-  | { type: 'recalled'; transactionId: string; title: string; version?: number | undefined; own: boolean; saved?: SavedDraft | undefined }
-  | { type: 'reset'; mode: Purpose; own: boolean };
+/** If this machine's clock puts the deadline of a quote in the past, the quote counts as valid for this long. */
+const usualQuote = 5 * 60_000;
 
-export function reduce(s: State, a: Action): State {
-  switch (a.type) {
-    case 'draft': {
-      // Typing into a field removes its error. When rows move, the check runs again and moves their errors.
-      const errors = Object.fromEntries(
-        Object.entries(s.errors).filter(([p]) => p !== a.path && !(a.path === 'creators' && p.startsWith(a.path))),
-      );
-      return { ...s, ...a.draft, errors, lost: a.draft.file ? '' : s.lost };
-    }
-    case 'proposed':
-      // The typed text stays as it is, spaces included.
-      return s.title && s.title !== s.proposed ? s : { ...s, title: a.title, proposed: a.title };
-    case 'restored':
-      return restored(s, a.saved);
-    case 'step':
-      return { ...s, step: a.step, errors: {}, moved: false };
-    case 'invalid':
-      return { ...s, errors: a.errors };
-    case 'notice': {
-      const left = a.seconds ?? 0;
-      if (s.notice === a.notice && s.wait[0] === left) return s;
-      return { ...s, notice: a.notice, wait: [left, s.notice === a.notice ? s.wait[1] : left] };
-    }
-    case 'opening':
-      return { ...backToForm(s, {}), step: s.own ? 'works' : 'code', opening: true };
-    case 'found':
-      return found(s, a.work);
-    case 'looked':
-      return { ...s, opening: false, step: a.step };
-    case 'sending':
-      return { ...forget(s), screen: 'UPLOAD', errors: {}, loaded: 0, stays: false };
-    case 'opened':
-      return { ...s, jobId: a.jobId };
-    case 'progress':
-      return s.screen === 'UPLOAD' ? { ...s, loaded: a.loaded, stays: !!a.stays } : s;
-    case 'preparing':
-      return { ...forget(s), screen: 'CONFIRMING', phase: 'preparing', quoteOver: false };
-    case 'quoted':
-      return { ...s, screen: 'CONFIRMING', phase: 'review', quote: a.quote, quoteOver: false };
-    case 'quoteOver':
-      return s.screen === 'CONFIRMING' && s.phase === 'review' ? { ...s, quoteOver: true } : s;
-    case 'confirming':
-      return { ...forget(s), screen: 'CONFIRMING', phase: 'confirming' };
-    case 'confirmed': {
-      const next: State = { ...forget(s), screen: 'TRACKING', transactionId: a.transactionId, doubt: false };
-      return a.accessCode ? { ...next, accessCode: a.accessCode } : next;
-    }
-    case 'tracked':
-      return s.screen === 'TRACKING' ? { ...s, steps: [...s.steps, a.step] } : s;
-    case 'completed':
-      return {
-        ...forget(s),
-        screen: 'COMPLETE',
-        result: a.result,
-        ...(a.result.accessCode && { accessCode: a.result.accessCode }),
-      };
-    case 'certificate':
-      return { ...s, certificate: a.certificate };
-    case 'problem':
-      return withProblem(s, a.problem, a.stage, a.ended);
-    case 'form':
-      // The problem is about the recording, and another one has to be chosen: the file field shows the problem.
-      return backToForm(s, s.problem?.code === 'work.already_registered' && s.file ? { file: { key: 'errRegistered' } } : {});
-    case 'recalled': {
-      const clean = initial(a.version ? 'update' : 'register', a.own);
-      const next = a.saved ? restored(clean, a.saved) : clean;
-      return { ...next, screen: 'TRACKING', title: a.title, transactionId: a.transactionId, ...(a.version && { version: a.version }) };
-    }
-    case 'reset':
-      return initial(a.mode, a.own, s.creators.reduce((m, c) => Math.max(m, c.id), 0) + 1);
+const codeOf = (e: unknown) => (e instanceof ProblemError ? e.problem.code : '');
+/** The job of the call no longer exists. */
+const isGone = (e: unknown) => /^transaction\.(expired|not_found)$/.test(codeOf(e));
+
+export class Flow {
+  state: State = initial();
+  /** Largest file in bytes, 0 when unknown. */
+  maxBytes = 0;
+  readonly tokens: Tokens;
+  /** The works file, once it is loaded. */
+  works: WorksPart | undefined;
+  /** The end-user's works, once they were requested. */
+  library: Library | undefined;
+  readonly #hooks: Hooks;
+  #run = new AbortController();
+  #stage: Stage = 'init';
+  #api: Api;
+  #slot: Slot | undefined;
+  /** The operation that replaces an upload. */
+  #said: { media_sha256: string; size_bytes: number } | undefined;
+  /** The token of the job: the one that started it, even if the page gives another, until it is refused. */
+  #token = '';
+  /** The token that started the last job: it cannot start another. */
+  #spent = '';
+  #pending: Pending | undefined;
+  #percent = -1;
+  /** The access code that was saved or copied. */
+  #kept: string | undefined;
+
+  constructor(hooks: Hooks) {
+    this.#hooks = hooks;
+    this.tokens = new Tokens(hooks.env, () => {
+      // A page that set up the element wrongly is not asked for a token: no token fixes that.
+      if (this.state.problem?.code !== 'widget.configuration_error')
+        hooks.emit('allfeat:token-expired', { pendingAction: this.state.mode === 'download' ? 'download' : 'submit' });
+    });
+    this.#api = this.#newApi();
   }
-}
 
-/** A certificate that was fetched before belongs to another version than the one being made. */
-const forget = ({ problem: _, certificate: __, ...s }: State): State => ({ ...s, resume: 'none', notice: '' });
-
-/** Keeps everything that was filled in, and removes everything that belongs to the cancelled job. */
-function backToForm(s: State, errors: FieldProblems): State {
-  const paths = Object.keys(errors);
-  const creators = paths.length > 0 && paths.every((p) => p.startsWith('creators'));
-  const shown = !paths.length && s.screen === 'FORM' && s.step;
-  const clean = initial(s.mode, s.own);
-  return {
-    ...clean,
-    ...(s.work && { work: s.work, version: s.work.version + 1 }),
-    code: s.code,
-    file: s.file,
-    title: s.title,
-    creators: s.creators,
-    lost: s.lost,
-    proposed: s.proposed,
-    ...(s.saved && { saved: s.saved }),
-    step: errors['access_code'] || (s.mode !== 'register' && s.work?.code !== tidyCode(s.code)) ? clean.step : creators ? 'creators' : shown || 'song',
-    errors,
-  };
-}
-
-/** The stored draft of an earlier page. In an update it returns together with its work. */
-function restored(s: State, saved: SavedDraft): State {
-  if (s.mode !== 'register') return saved.atsId ? { ...s, saved } : s;
-  const { title, proposed, creators, filename } = saved;
-  return { ...s, title, proposed, creators, lost: filename };
-}
-
-/** The draft to store for a reload. Undefined when nothing was filled in. */
-export function draftOf(s: State): SavedDraft | undefined {
-  if (s.screen === 'COMPLETE' || s.mode === 'download') return undefined;
-  if (s.saved) return s.saved;
-  const filename = s.file?.name ?? s.lost;
-  const { title, proposed, creators, work } = s;
-  if (s.mode === 'update')
-    return work && (filename || !unchanged(work.creators, creators)) ? { title, proposed, creators, filename, atsId: work.atsId } : undefined;
-  const typed = (c: Creator) => c.fullName || c.email || c.ipi || c.isni || Object.values(c.roles).includes(true);
-  return title || filename || creators.length > 1 || creators.some(typed) ? { title, proposed, creators, filename, atsId: 0 } : undefined;
-}
-
-/** For the same work, typed text stays; fields that were only shown follow the work. */
-function found({ saved, ...s }: State, work: Work): State {
-  const again = s.work?.atsId === work.atsId ? s.work : undefined;
-  if (saved?.atsId === work.atsId) return { ...found(s, work), creators: saved.creators, lost: saved.filename };
-  return {
-    ...s,
-    lost: '',
-    step: 'song',
-    opening: false,
-    work,
-    version: work.version + 1,
-    moved: !!again && again.version !== work.version,
-    title: work.title,
-    file: again ? s.file : null,
-    creators: again && !unchanged(again.creators, s.creators) ? s.creators : work.creators,
-  };
-}
-
-function withProblem(s: State, problem: Problem, stage: Stage, ended: boolean): State {
-  const doubt = stage === 'confirm' && !releases(problem) && problem.code !== 'transaction.not_found' && (s.doubt || unheard(problem));
-  // A list has no field that could be wrong.
-  const before = stage !== 'setup' && stage !== 'track' && !doubt && !(s.own && stage === 'open');
-  const errors = before ? fieldProblems(problem, s) : {};
-  if (Object.keys(errors).length) return backToForm(s, errors);
-  const screen = classOf(problem.code) === 'disabled' ? 'DISABLED' : 'FAILED';
-  const resume = screen === 'DISABLED' ? 'none' : doubt ? 'confirm' : resumeOf(problem, stage, ended);
-  // The work is gone: let the user choose another.
-  const gone = s.own && problem.code === 'work.not_found' && stage !== 'track' && !doubt;
-  return { ...s, screen, problem, notice: '', opening: false, doubt, ...(gone ? { work: undefined, resume: 'form' } : { resume }) };
-}
-
-/** From this step on, a confirm may have succeeded. */
-const unheard = ({ code }: Problem) =>
-  (classOf(code) === 'client' && code !== 'widget.configuration_error') || errorTable[code].status >= 500 || code === 'transaction.already_confirmed';
-
-/** The step where Retry continues. After confirm, no step leads to a second paid submission unless the server ended the first. */
-function resumeOf(p: Problem, stage: Stage, ended: boolean): Resume {
-  if (stage === 'setup') return 'none';
-  if (stage === 'track' && !(ended && releases(p))) return 'track';
-  // The work has changed: it has to be looked up again.
-  if (p.code === 'version.already_in_progress') return 'open';
-  if (stage === 'track') return 'form';
-  switch (p.code) {
-    // Only the page can fix it.
-    case 'widget.configuration_error':
-      return 'none';
-    case 'work.already_registered':
-    case 'common.validation_failed':
-      return 'form';
-    case 'transaction.expired':
-    case 'transaction.not_found':
-      return 'init';
-    case 'registration.upload_missing':
-      return 'upload';
-    case 'registration.dry_run_failed':
-      return 'prepare';
+  dispatch(a: Action): void {
+    const next = reduce(this.state, a);
+    if (next === this.state) return;
+    this.state = next;
+    this.#hooks.changed();
   }
-  return stage;
-}
 
-/** Refusals of the transaction itself. After other problems, such as a store that does not answer, the transaction continues. */
-const releases = (p: Problem) => /^(transaction\.(failed|expired)|registration|work|version)\b/.test(p.code);
+  /** Looks up the work of the access code. A code of the wrong form is reported immediately. */
+  open(): void {
+    if (this.state.screen !== 'FORM' || this.state.opening) return;
+    const code = tidyCode(this.state.code);
+    if (isCode(code)) return this.resume('open');
+    const key = code ? 'badCode' : 'needed';
+    this.dispatch({ type: 'invalid', errors: { access_code: { key } } });
+    if (code) this.report({ code: 'access_code.format_invalid', requestId: null }, 'access_code');
+  }
 
-/** The messages about a recording, by the problem that the server names. */
-const audioTexts: Record<string, Key | undefined> = {
-  truncated: 'errCut',
-  malformed: 'errDamaged',
-  no_audio: 'errNoSound',
-  codec: 'errCodec',
-  video: 'errVideo',
-};
+  /** Takes the chosen file. A file that cannot be sent is reported immediately, before any byte leaves. */
+  choose(file: File): void {
+    this.dispatch({ type: 'draft', path: 'file', draft: { file } });
+    const wrong = checkFile(file, this.maxBytes);
+    if (!wrong) return void this.#look(file);
+    const { size } = file;
+    if (size) this.#refuseFile(wrong, 'registration.audio_too_large', { size_bytes: size, max_bytes: this.maxBytes });
+    else this.#refuseFile(wrong, 'registration.audio_empty');
+  }
 
-/** The fields that a problem is about, each with its message. Empty when this form has none of them. */
-export function fieldProblems(p: Problem, s: State): FieldProblems {
-  const one = (path: string, key: Key, values?: FieldProblem['values']): FieldProblems => ({
-    [path]: values ? { key, values } : { key },
-  });
-  const size = (name: string) => {
-    const v = p.details?.[name];
-    return typeof v === 'number' ? v : 0;
-  };
-  switch (p.code) {
-    case 'access_code.format_invalid':
-    case 'access_code.not_found':
-    case 'access_code.expired':
-      return s.mode === 'update' ? one('access_code', textOf(p.code)) : {};
-    case 'registration.duplicate_title':
-      return s.mode === 'update' ? {} : one('title', 'errTitle');
-    case 'widget.upload_error':
-      return p.details?.['reason'] === 'unreadable' ? one('file', 'errUnreadable') : {};
-    case 'registration.audio_empty':
-      return one('file', 'errEmpty');
-    case 'registration.invalid_audio_format':
-      return one('file', audioTexts[String(p.details?.['problem'])] ?? 'errFormat');
-    case 'registration.audio_too_large': {
-      const max = size('max_bytes');
-      return max
-        ? one('file', 'errLarge', { size: size('size_bytes') || (s.file?.size ?? 0), max })
-        : one('file', 'errTooLarge');
+  /** The drop was not one file: it is refused as a whole, and the chosen file stays. */
+  refuseDrop(reason: 'folder' | 'several'): void {
+    this.#refuseFile({ key: reason === 'folder' ? 'errFolder' : 'errSeveral' }, 'widget.upload_error', { reason });
+  }
+
+  #refuseFile(wrong: FieldProblem, code: BrowserErrorCode, details?: Readonly<Record<string, unknown>>): void {
+    this.dispatch({ type: 'invalid', errors: { ...this.state.errors, file: wrong } });
+    this.report({ code, requestId: null, ...(details && { details }) }, 'file');
+  }
+
+  /** Reads the beginning of the file on the device: refuses anything but a recording immediately, and proposes a title. */
+  async #look(file: File): Promise<void> {
+    let seen: Look;
+    try {
+      seen = await (await this.#hooks.fetchPart('file', this.#hooks.target().atsUrl)).look(file);
+    } catch {
+      return; // The server will check.
     }
-    case 'common.validation_failed': {
-      const found: Record<string, FieldProblem> = {};
-      const fields = p.details?.['fields'];
-      for (const f of Array.isArray(fields) ? fields : []) {
-        const path = pathOf(String((f as { field?: unknown } | null)?.field));
-        const row = path && /^creators\.(\d+)/.exec(path)?.[1];
-        if (!path || (path === 'title' && s.mode === 'update') || (row && Number(row) >= s.creators.length)) continue;
-        const { rule, message } = f as { rule?: unknown; message?: unknown };
-        const char = /^(direction_mark|(control|hidden|private)_character|combining_marks)$/.test(String(rule)) && /U\+[0-9A-F]{4,6}/.exec(String(message))?.[0];
-        found[path] = char
-          ? flawed(textAt(s, path), { flaw: rule as Flaw, char, at: Number(/character (\d+)/i.exec(String(message))?.[1]) })
-          : { key: rule === 'blank' ? 'blank' : (badKey[path.split('.').pop()!] ?? 'badField') };
+    const { file: now, screen, mode } = this.state;
+    if (now !== file || screen !== 'FORM') return;
+    if (!('title' in seen)) {
+      if (this.state.step === 'creators') this.dispatch({ type: 'step', step: 'song' });
+      // Another file has to be chosen: continuing does not send this one.
+      this.dispatch({ type: 'draft', path: 'file', draft: { file: null } });
+      if (seen.detected) this.#refuseFile({ key: 'errFormat' }, 'registration.invalid_audio_format', { detected: seen.detected });
+      else this.#refuseFile({ key: 'errUnreadable' }, 'widget.upload_error', { reason: 'unreadable' });
+    } else if (mode === 'register' && seen.title) this.dispatch({ type: 'proposed', title: seen.title });
+  }
+
+  /** Resumes with the data that an earlier page received. */
+  restore(saved: SavedDraft): void {
+    this.dispatch({ type: 'restored', saved });
+  }
+
+  /** Empties the form. */
+  empty(): void {
+    if (this.state.screen !== 'FORM') return;
+    this.dispatch({ type: 'reset', mode: this.state.mode, own: this.state.own });
+    this.browse();
+  }
+
+  /** The access code was saved or copied: after a reload the page does not show it again. */
+  codeKept(): void {
+    this.#kept = this.state.accessCode;
+    if (this.state.screen === 'COMPLETE') this.#hooks.remember(undefined);
+  }
+
+  /** Another widget takes over from this one. */
+  giveWay(mode: Purpose): void {
+    this.#clear(mode);
+  }
+
+  /** In an update: the registered recording stays. */
+  unchoose(): void {
+    this.dispatch({ type: 'draft', path: 'file', draft: { file: null } });
+  }
+
+  /** Leaves the first page of the form when it is valid. */
+  next(): void {
+    const errors = this.#checkSong();
+    if (Object.keys(errors).length) {
+      this.dispatch({ type: 'invalid', errors });
+    } else this.dispatch({ type: 'step', step: 'creators' });
+  }
+
+  /** Sends everything, up to the price. Only marks the fields when something is missing. */
+  submit(): void {
+    if (this.state.screen !== 'FORM') return;
+    const song = this.#checkSong();
+    const errors = { ...song, ...checkCreators(this.state.creators) };
+    if (Object.keys(errors).length) {
+      if (Object.keys(song).length) this.dispatch({ type: 'step', step: 'song' });
+      this.dispatch({ type: 'invalid', errors });
+      return;
+    }
+    this.resume('init');
+  }
+
+  /** The user agrees to the price. */
+  confirm(): void {
+    const { screen, phase, quoteOver } = this.state;
+    if (screen === 'CONFIRMING' && phase === 'review' && !quoteOver) this.resume('confirm');
+  }
+
+  requote(): void {
+    if (this.state.screen === 'CONFIRMING' && this.state.phase === 'review') this.resume('prepare');
+  }
+
+  retry(): void {
+    if (this.state.screen === 'FAILED') this.resume(this.state.resume);
+  }
+
+  /** Cancels the job and returns to the form, everything kept. Not possible once it may have been ordered. */
+  edit(): void {
+    if (ordered(this.state)) return;
+    this.#stop();
+    this.dispatch({ type: 'form' });
+    this.browse();
+  }
+
+  /**
+   * Reads the start of the form again: the end-user's works, and the file that shows them.
+   * elsewhere: another network or server, where the number of the chosen work may belong to another song.
+   */
+  browse(elsewhere = false): void {
+    if (elsewhere && this.state.own) this.dispatch({ type: 'reset', mode: this.state.mode, own: true });
+    const { screen, step, mode } = this.state;
+    if (screen !== 'FORM' || (step === 'code' ? this.works : step !== 'works' && mode !== 'download')) return;
+    this.#forget();
+    this.resume('open');
+  }
+
+  #forget(): void {
+    this.library?.stop();
+    this.library = undefined;
+  }
+
+  /** Returns to the empty form; stops all work. */
+  reset(mode: Purpose): void {
+    this.#clear(mode);
+    this.#hooks.remember(undefined);
+    this.#hooks.emit('allfeat:token-expired', { pendingAction: 'reset' });
+  }
+
+  /**
+   * Gives the empty form of another mode, unless it is already shown. An order that has not ended stays.
+   * first: the page is still setting the element up, in any order: the token that it gave is for this mode.
+   */
+  switch(mode: Purpose, first = false): boolean {
+    if ((mode === this.state.mode && this.#own(mode) === this.state.own) || (this.state.screen !== 'COMPLETE' && ordered(this.state)))
+      return false;
+    const token = this.tokens.value;
+    this.#clear(mode);
+    if (first) this.tokens.set(token);
+    else this.tokens.expect(true);
+    return true;
+  }
+
+  /**
+   * Another end-user is here: everything of the previous one (user) is removed, and so is a running order, which the server completes.
+   * An order without an end-user has an access code that is shown only once: the widget follows such an order to its end.
+   */
+  leave(mode: Purpose, user: string): boolean {
+    if (!user && this.state.screen !== 'COMPLETE' && ordered(this.state)) return false;
+    this.#clear(mode);
+    this.tokens.expect(true);
+    return true;
+  }
+
+  #clear(mode: Purpose): void {
+    this.#stop();
+    this.#forget();
+    this.#pending = this.#slot = undefined;
+    this.#token = '';
+    this.tokens.clear();
+    this.dispatch({ type: 'reset', mode, own: this.#own(mode) });
+  }
+
+  #own = (mode: Purpose): boolean => mode !== 'register' && !!this.#hooks.target().externalUserId;
+
+  /** Follows a transaction that an earlier page started. */
+  recall(p: Pending, saved?: SavedDraft): void {
+    this.#pending = p;
+    this.#api = this.#newApi();
+    this.dispatch({
+      type: 'recalled',
+      transactionId: p.transactionId,
+      title: p.title,
+      version: p.version,
+      own: this.#own('update'),
+      saved,
+    });
+    this.resume('track');
+  }
+
+  /** Stops an upload whose element left the page for good, and downloads that wait. */
+  abandon(): void {
+    this.library?.stop();
+    if (this.state.screen === 'UPLOAD') this.edit();
+  }
+
+  /** A problem found before anything was sent, such as a missing attribute. */
+  refuse(problem: Problem): void {
+    this.#stop();
+    this.#fail(new ProblemError(problem.code, problem.details, problem.requestId), 'setup');
+  }
+
+  resume(from: Resume): void {
+    if (from === 'none') return;
+    // After a reload the access code is unknown: the user is asked for it.
+    if (from === 'form' || (from === 'open' && this.works && !this.state.code && !this.state.own)) return this.edit();
+    this.#stop();
+    const signal = this.#run.signal;
+    this.#perform(from, signal).catch((e: unknown) => {
+      // A stopped run reports nothing.
+      if (!signal.aborted) this.#fail(e, this.#stage);
+    });
+  }
+
+  #stop(): void {
+    this.#run.abort();
+    this.#run = new AbortController();
+  }
+
+  #checkSong() {
+    return checkSong(this.state, this.maxBytes, this.state.mode === 'update');
+  }
+
+  async #perform(from: Exclude<Resume, 'none' | 'form'>, signal: AbortSignal): Promise<void> {
+    if (from === 'open') return this.#open(signal);
+    if (from === 'prepare') {
+      try {
+        await this.#price(signal);
+        return;
+      } catch (e) {
+        if (!isGone(e)) throw e;
+        // The job has expired, and its upload with it. Nothing was ordered: start a new job.
+        from = 'init';
       }
-      return found;
     }
-    default:
-      return {};
+    if (from === 'init') this.#api = this.#newApi();
+    if (from === 'init' || from === 'upload') {
+      const { file } = this.state;
+      this.dispatch({ type: file ? 'sending' : 'preparing' });
+      if (from === 'init' || !this.#slot) this.#slot = await this.#init(signal);
+      if (file) await (this.#slot ? this.#upload(file, this.#slot, signal) : this.#read(file, signal));
+      return this.#price(signal);
+    }
+    if (from === 'confirm') await this.#confirm(signal);
+    await this.#track(signal);
+  }
+
+  /** Asks for the price, and shows it until it expires. */
+  async #price(signal: AbortSignal): Promise<void> {
+    const quote = await this.#prepare(signal);
+    this.dispatch({ type: 'quoted', quote });
+    // A price must not be agreed to after it has expired.
+    await this.#hooks.env.sleep(quote.expiresAt - this.#hooks.env.now(), signal);
+    this.dispatch({ type: 'quoteOver' });
+  }
+
+  async #open(signal: AbortSignal): Promise<void> {
+    this.#stage = 'open';
+    this.#api = this.#newApi();
+    this.dispatch({ type: 'opening' });
+    this.works ??= await this.#hooks.fetchPart('works', this.#api.target.atsUrl);
+    signal.throwIfAborted();
+    if (this.state.own) {
+      this.library ??= this.works.library(this, this.#hooks.env, this.#api.target, this.#hooks.page);
+      const to = await this.library.open(signal);
+      this.dispatch(typeof to === 'string' ? { type: 'looked', step: to } : { type: 'found', work: to });
+      return;
+    }
+    const code = tidyCode(this.state.code);
+    if (!code) {
+      this.dispatch({ type: 'looked', step: 'code' });
+      return;
+    }
+    const body = await this.#api.call(
+      'GET',
+      `/v1/access/${code}/work`,
+      { ats_id: 'number', title: 'string', latest_version: 'number' },
+      { auth: true, signal },
+    );
+    this.dispatch({ type: 'found', work: workFrom(body, code) });
+  }
+
+  /** Reads data of the end-user. */
+  read<S extends Shape>(path: string, shape: S, signal: AbortSignal): Promise<Shaped<S>> {
+    return this.#api.call('GET', path, shape, { auth: true, signal });
+  }
+
+  /** A call of the job, on the routes of its kind. */
+  async #call<S extends Shape>(action: string, shape: S, signal: AbortSignal, body?: object): Promise<Shaped<S>> {
+    const { mode, own, work, code, jobId } = this.state;
+    const routes = mode !== 'update' ? '/v1/works/' : (own ? `/v1/works/${work?.atsId}` : `/v1/access/${tidyCode(code)}`) + '/versions/';
+    const o = { auth: true, token: this.#token, signal, body: body ?? { job_id: jobId } };
+    const answer = await this.#api.call('POST', routes + action, shape, o);
+    this.#token = this.#api.used;
+    return answer;
+  }
+
+  /** Starts a job. Undefined when it has nothing to upload. */
+  async #init(signal: AbortSignal): Promise<Slot | undefined> {
+    this.#stage = 'init';
+    this.#token = '';
+    this.#said = undefined;
+    if (this.tokens.value === this.#spent) this.tokens.clear();
+    const { mode, file, title } = this.state;
+    const { network, externalUserId } = this.#api.target;
+    const update = mode === 'update';
+    const job = await this.#call(update && file ? 'init-upload' : 'init', { job_id: 'string' }, signal, {
+      creators: wireCreators(this.state.creators),
+      ...(file && { filename: file.name, size_bytes: file.size }),
+      ...(!update && { title: title.trim(), network, ...(externalUserId && { external_user_ref: externalUserId }) }),
+    });
+    this.#spent = this.#token;
+    this.dispatch({ type: 'opened', jobId: job.job_id });
+    return file && job['upload'] !== 'none'
+      ? this.#slotOf(expect(job, { upload_url: 'string' }).upload_url, job['upload_expires_at'])
+      : undefined;
+  }
+
+  /** Another upload URL, for the same job if possible. */
+  async #renewSlot(signal: AbortSignal): Promise<Slot> {
+    try {
+      const job = await this.#call('upload', { upload_url: 'string' }, signal);
+      return (this.#slot = this.#slotOf(job.upload_url, job['upload_expires_at']));
+    } catch (e) {
+      // Nothing was uploaded that could be lost with the job. A server that cannot renew upload URLs answers not_found.
+      if (!isGone(e) && codeOf(e) !== 'common.not_found') throw e;
+      return (this.#slot = (await this.#init(signal))!);
+    } finally {
+      this.#stage = 'upload';
+    }
+  }
+
+  /** If this machine's clock puts a deadline in the past, the deadline is ignored: the store decides. */
+  #slotOf(url: unknown, expires: unknown): Slot {
+    const end = Date.parse(String(expires));
+    return { url: String(url), expiresAt: end > this.#hooks.env.now() ? end : Infinity };
+  }
+
+  async #upload(file: File, slot: Slot, signal: AbortSignal): Promise<void> {
+    this.#stage = 'upload';
+    this.#percent = -1;
+    const { name: filename, size } = file;
+    this.#hooks.emit('allfeat:upload-start', { filename, size });
+    await upload(this.#api, {
+      file,
+      slot,
+      renew: () => this.#renewSlot(signal),
+      onProgress: (loaded) => this.#progress(Math.min(loaded, size), size),
+      signal,
+    });
+    this.#progress(size, size);
+    this.#hooks.emit('allfeat:upload-complete', { filename });
+  }
+
+  /** The file stays here: only its hash is sent. */
+  async #read(file: File, signal: AbortSignal): Promise<void> {
+    this.#stage = 'upload';
+    const { hash } = await this.#hooks.fetchPart('hash', this.#api.target.atsUrl);
+    signal.throwIfAborted();
+    const onProgress = (loaded: number) => this.dispatch({ type: 'progress', loaded, stays: true });
+    onProgress(0);
+    this.#said = { media_sha256: '0x' + (await hash(file, onProgress, signal)), size_bytes: file.size };
+  }
+
+  /** At most one event for each percent. */
+  #progress(loaded: number, total: number): void {
+    const progress = total ? Math.floor((loaded / total) * 100) : 100;
+    if (progress === this.#percent) return;
+    this.#percent = progress;
+    this.dispatch({ type: 'progress', loaded });
+    this.#hooks.emit('allfeat:upload-progress', { progress, loaded, total });
+  }
+
+  async #prepare(signal: AbortSignal): Promise<Quote> {
+    this.#stage = 'prepare';
+    this.dispatch({ type: 'preparing' });
+    const shape = { commitment: 'string', total_price_credits: 'number', is_valid: 'boolean', expires_at: 'string' } as const;
+    const q = await this.#call('prepare', shape, signal, { job_id: this.state.jobId, ...this.#said });
+    if (!q.is_valid) throw new ProblemError('registration.dry_run_failed');
+    const now = this.#hooks.env.now();
+    const end = Date.parse(q.expires_at);
+    const parts: [Key, number][] = [
+      ['feeNetwork', Number(q['network_fee_credits'])],
+      ['feeDeposit', Number(q['total_deposit_credits'] ?? q['version_deposit_credits'])],
+      ['feeService', Number(q['service_fee_credits'])],
+      ['feeStorage', Number(q['storage_fee_credits'])],
+    ];
+    return {
+      total: q.total_price_credits,
+      parts: parts.filter(([, n]) => n > 0),
+      commitment: q.commitment,
+      ...(this.#said && { fileHash: this.#said.media_sha256 }),
+      ...(q['incomplete_last_frame'] === true && { cut: true }),
+      expiresAt: end > now ? end : now + usualQuote,
+    };
+  }
+
+  async #confirm(signal: AbortSignal): Promise<void> {
+    this.#stage = 'confirm';
+    this.dispatch({ type: 'confirming' });
+    const { title, version } = this.state;
+    const named = { title: title.trim(), ...(version && { version }) };
+    let id: string;
+    let accessCode: string | undefined;
+    try {
+      const shape = { transaction_id: 'string', ws_url: 'string', status_url: 'string' } as const;
+      const c = await this.#call('confirm', shape, signal);
+      id = c.transaction_id;
+      accessCode = typeof c['access_code'] === 'string' ? c['access_code'] : undefined;
+      this.#pending = { transactionId: id, wsUrl: c.ws_url, statusUrl: c.status_url, ...named };
+    } catch (e) {
+      // The first confirm succeeded and its answer was lost: follow the transaction that it started.
+      const p = e instanceof ProblemError ? e.problem : undefined;
+      if (p?.code !== 'transaction.already_confirmed' || typeof p.details?.['transaction_id'] !== 'string') throw e;
+      id = p.details['transaction_id'];
+      this.#pending = {
+        transactionId: id,
+        wsUrl: `v1/ws/transactions/${encodeURIComponent(id)}`,
+        statusUrl: `v1/transactions/${encodeURIComponent(id)}`,
+        ...named,
+      };
+    }
+    this.#hooks.remember(this.#pending);
+    this.dispatch({ type: 'confirmed', transactionId: id, accessCode });
+    this.#hooks.emit('allfeat:confirmed', { transactionId: id });
+  }
+
+  async #track(signal: AbortSignal): Promise<void> {
+    this.#stage = 'track';
+    const p = this.#pending!;
+    if (this.state.screen !== 'TRACKING') this.dispatch({ type: 'confirmed', transactionId: p.transactionId });
+    let reached = this.state.steps.at(-1)?.progress ?? -1;
+    const result = await track(this.#api, {
+      wsUrl: p.wsUrl,
+      statusUrl: p.statusUrl,
+      signal,
+      onStep: (step) => {
+        if (step.progress <= reached) return; // reported before the retry
+        reached = step.progress;
+        this.dispatch({ type: 'tracked', step });
+        if (!p.done) this.#hooks.emit('allfeat:step', { ...step });
+      },
+    });
+    const accessCode = this.state.accessCode ?? result.accessCode;
+    if (p.done) {
+      // The page received the event before. Without the code there is nothing left to show.
+      if (accessCode) {
+        this.dispatch({ type: 'completed', result });
+        return;
+      }
+      this.#hooks.remember(undefined);
+      this.#pending = undefined;
+      const mode = this.#hooks.mode();
+      this.dispatch({ type: 'reset', mode, own: this.#own(mode) });
+      this.browse();
+      return;
+    }
+    this.#hooks.remember(accessCode && accessCode !== this.#kept ? { ...p, done: true } : undefined);
+    this.dispatch({ type: 'completed', result });
+    const { atsId, txHash, blockNumber, explorerUrl } = result;
+    this.#hooks.emit('allfeat:complete', { atsId, txHash, blockNumber, explorerUrl, ...(accessCode && { accessCode }) });
+  }
+
+  /** The page has an end-user, who needs no access code. */
+  get known(): boolean {
+    return !!this.#api.target.externalUserId;
+  }
+
+  /**
+   * Downloads the certificate of the registration, or of the work that the access code opened. The screen stays as it is, whatever the
+   * result.
+   */
+  async certificate(): Promise<void> {
+    const { result, work, certificate, transactionId = '' } = this.state;
+    // After a reload the token that started the job is gone: the transaction says whose certificate it is.
+    const path = result
+      ? result.workId &&
+        `/v1/works/${encodeURIComponent(result.workId)}/download/certificate?transaction=${encodeURIComponent(transactionId)}`
+      : work?.code && `/v1/access/${work.code}/versions/${work.version}/download/certificate`;
+    if (!path || /busy|waiting/.test(certificate?.state ?? '')) return;
+    const signal = this.#run.signal;
+    const api = this.#api;
+    const stands = (f: Fetching) => this.dispatch({ type: 'certificate', certificate: f });
+    stands({ state: 'busy' });
+    try {
+      await download(
+        () => api.call('GET', path, { url: 'string' }, { auth: true, token: this.#token, signal }),
+        () => stands({ state: 'waiting' }),
+        this.#hooks.env,
+        signal,
+      );
+      stands({ state: 'begun' });
+    } catch (thrown) {
+      if (signal.aborted) return;
+      const problem = problemOf(thrown);
+      stands({ state: 'refused', problem });
+      this.report(problem, 'certificate');
+    }
+  }
+
+  /** A read failed. */
+  fail(thrown: unknown): void {
+    this.#stop();
+    this.#fail(thrown, 'open');
+  }
+
+  #fail(thrown: unknown, stage: Stage): void {
+    const problem = problemOf(thrown);
+    const ended = thrown instanceof TransactionFailed;
+    this.dispatch({ type: 'problem', problem, stage, ended });
+    // A transaction that can be followed is not forgotten. One that the server does not know does not return after a reload.
+    if (stage === 'track' && (!ordered(this.state) || problem.code === 'transaction.not_found')) this.#hooks.remember(undefined);
+    if (this.state.screen === 'FORM') this.report(problem, Object.keys(this.state.errors)[0]!.split('.')[0]!);
+    else this.#hooks.emit('allfeat:failed', detail(problem));
+  }
+
+  /** Reports a problem that is shown next to its field to the page. */
+  report(problem: Problem, stage: string): void {
+    this.#hooks.emit('allfeat:error', { ...detail(problem), stage });
+  }
+
+  #newApi(quiet = false): Api {
+    return new Api(this.#hooks.env, this.#hooks.target(), this.tokens, (notice, seconds) => {
+      if (!quiet) this.dispatch({ type: 'notice', notice, ...(seconds && { seconds }) });
+    });
+  }
+
+  /** Reads the limits that the server states. Without them, the server still decides. */
+  async limits(): Promise<Limits> {
+    const api = this.#newApi(true);
+    try {
+      const stats = await api.call(
+        'GET',
+        `/v1/stats?network=${encodeURIComponent(api.target.network)}`,
+        { max_audio_size_bytes: 'number' },
+        // Not part of the run: what the user starts meanwhile does not stop it.
+        { signal: new AbortController().signal },
+      );
+      return limitsFrom(stats);
+    } catch (e) {
+      const p = problemOf(e);
+      if (classOf(p.code) === 'disabled' && this.state.screen === 'FORM') this.refuse(p);
+      return unknown;
+    }
   }
 }
 
-/** The text of a field as it is sent. */
-function textAt(s: State, path: string): string {
-  const [, row, field] = path.split('.');
-  const text = path === 'title' ? s.title : path === 'file' ? s.file?.name : s.creators[Number(row)]?.[field as 'fullName' | 'email'];
-  return (text ?? '').trim();
-}
-
-const badKey: Readonly<Record<string, Key>> = { email: 'badEmail', roles: 'needRole', ipi: 'badIpi', isni: 'badIsni' };
-
-/** A registration may have been ordered, and is not known to have failed: leaving it could order a second one. */
-export const ordered = (s: State): boolean =>
-  s.resume !== 'form' && s.resume !== 'open' && (!!s.transactionId || s.doubt || (s.screen === 'CONFIRMING' && s.phase === 'confirming'));
-
-/** The form still has what was filled in. After the order, a reload loses it. */
-export const kept = (s: State): boolean => (!s.transactionId && !s.own) || !!s.file || !!s.work;
-
-/** Adds or changes one creator. */
-export const withCreator = (list: readonly Creator[], c: Creator): readonly Creator[] =>
-  list.some((x) => x.id === c.id) ? list.map((x) => (x.id === c.id ? c : x)) : [...list, c];
+// The details are what the server sent: their types promise no more than that.
+const detail = (p: Problem) =>
+  ({
+    code: p.code,
+    message: englishMessage(p),
+    requestId: p.requestId,
+    ...(p.details && { details: p.details }),
+  }) as AtsProblemDetail;

@@ -1,13 +1,8 @@
 /** The entry of ats-widget-rest.js: everything after the first screen. */
-import { en } from './catalogues.js';
+import { en } from './i18n/catalogues.js';
 import { Controller } from './controller.js';
-import texts from './locales/en.rest.json';
+import { rest, restVerify } from '../../web/i18n/locales/en.json';
 
-Object.assign(en, texts);
+Object.assign(en, rest, restVerify);
 
 export { Controller };
-
-/** The exports that the first file uses. */
-export interface Rest {
-  Controller: typeof Controller;
-}

@@ -47,7 +47,10 @@ test('a certificate that is being made is polled at growing intervals, by one re
   await w.flow.certificate();
   await w.until(() => w.state.certificate?.state === 'begun');
   await done;
-  assert.deepEqual(at.map((t, i) => t - at[Math.max(0, i - 1)]!), [0, 1000, 1500, 2250, 3375]);
+  assert.deepEqual(
+    at.map((t, i) => t - at[Math.max(0, i - 1)]!),
+    [0, 1000, 1500, 2250, 3375],
+  );
   assert.equal(w.saved.length, 1);
   assert.equal(w.names().filter((n) => n === 'error').length, 0);
 });
@@ -65,7 +68,10 @@ test('a certificate that does not arrive is reported by its code, and can be req
   assert.equal(w.state.certificate?.problem?.code, 'work.certificate_unavailable');
   assert.deepEqual([w.state.screen, w.state.accessCode], ['COMPLETE', w.accessCode]);
   const [name, emitted] = w.events.at(-1)!;
-  assert.deepEqual([name, emitted['code'], emitted['stage'], emitted['requestId']], ['allfeat:error', 'work.certificate_unavailable', 'certificate', 'req_1']);
+  assert.deepEqual(
+    [name, emitted['code'], emitted['stage'], emitted['requestId']],
+    ['allfeat:error', 'work.certificate_unavailable', 'certificate', 'req_1'],
+  );
   delete w.faults.certificate;
   await w.saving(() => w.flow.certificate());
   assert.equal(w.state.certificate?.state, 'begun');
@@ -104,7 +110,10 @@ test('after a reload the page gives another token, and the transaction says whic
   await w.screen('COMPLETE');
   await w.saving(() => w.flow.certificate());
   assert.deepEqual(asked(w), ['certificate:t9']);
-  assert.deepEqual(w.events.filter(([n]) => n === 'allfeat:token-expired').map(([, d]) => d), [{ pendingAction: 'submit' }]);
+  assert.deepEqual(
+    w.events.filter(([n]) => n === 'allfeat:token-expired').map(([, d]) => d),
+    [{ pendingAction: 'submit' }],
+  );
 });
 
 test('an update has a certificate too', async () => {
@@ -152,7 +161,10 @@ test('an access code gives the certificate of the latest version, and the update
 test('a problem of the certificate leaves the form as it is, and submitting the form ends the wait', async () => {
   const w = await opened((x) => (x.faults.certificate = [refused(410, 'access_code.expired'), ...unavailable(60)]));
   await w.saving(() => w.flow.certificate());
-  assert.deepEqual([w.state.screen, w.state.step, w.state.certificate?.problem?.code, w.state.errors], ['FORM', 'song', 'access_code.expired', {}]);
+  assert.deepEqual(
+    [w.state.screen, w.state.step, w.state.certificate?.problem?.code, w.state.errors],
+    ['FORM', 'song', 'access_code.expired', {}],
+  );
   assert.deepEqual([w.events.at(-1)![0], w.events.at(-1)![1]['stage']], ['allfeat:error', 'certificate']);
   await w.saving(async () => {
     const waits = w.flow.certificate();

@@ -1,7 +1,7 @@
 /** The browser's implementation of the environment, as far as Node supports it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { browserEnv } from '../src/browser.js';
+import { browserEnv } from '../src/page/browser.js';
 
 test('a wait longer than a timer supports does not end at once', async () => {
   const stop = new AbortController();

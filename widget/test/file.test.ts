@@ -1,11 +1,9 @@
 /** The inspection of a chosen file: it detects files that are not recordings, and proposes a title. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { tidy, titleOf, use } from '../src/file/file.js';
-import { imports } from '../src/parts.js';
+import { look, tidy, titleOf } from '../src/file/file.js';
 import { World } from './world.js';
 
-const look = use(imports);
 const latin = (s: string) => Uint8Array.from(s, (c) => c.charCodeAt(0));
 const utf16 = (s: string) => [0xff, 0xfe, ...[...new Uint16Array([...s].map((c) => c.charCodeAt(0)))].flatMap((n) => [n & 255, n >> 8])];
 const be = (n: number) => [n >>> 24, (n >> 16) & 255, (n >> 8) & 255, n & 255];
@@ -28,7 +26,15 @@ const box = (name: string, ...inside: Uint8Array[]) => {
 };
 const comments = (...list: string[]) => bytes(le(3), 'me!', le(list.length), ...list.flatMap((c) => [le(text(c).length), text(c)]));
 const ogg = (...packets: Uint8Array[]) =>
-  bytes(...packets.flatMap((p) => ['OggS', Array(22).fill(0) as number[], [Math.ceil((p.length + 1) / 255)], Array.from({ length: Math.ceil((p.length + 1) / 255) }, (_, i) => Math.min(255, p.length - 255 * i)), p]));
+  bytes(
+    ...packets.flatMap((p) => [
+      'OggS',
+      Array(22).fill(0) as number[],
+      [Math.ceil((p.length + 1) / 255)],
+      Array.from({ length: Math.ceil((p.length + 1) / 255) }, (_, i) => Math.min(255, p.length - 255 * i)),
+      p,
+    ]),
+  );
 
 test('a title is taken from the tags of every format that has tags', async () => {
   const long = bytes(Array<number>(70_001).fill(1));
@@ -38,14 +44,50 @@ test('a title is taken from the tags of every format that has tags', async () =>
     ['MP3, UTF-16', id3(3, frame('TIT2', bytes([1], utf16('Цвет')))), 'Цвет'],
     ['MP3, 2.4, UTF-8', id3(4, frame('TPE1', bytes([3], 'x'), safe), frame('TIT2', bytes([3], text('夜の歌')), safe)), '夜の歌'],
     ['MP3, 2.2', id3(2, bytes('TT2', [0, 0, 5], [0], 'Blue')), 'Blue'],
-    ['WAV, INFO', riff(chunk('fmt ', bytes([1, 2, 3])), chunk('data', long), chunk('LIST', bytes('INFO', chunk('IART', latin('Ada')), chunk('INAM', latin('Blue Morning\0'))))), 'Blue Morning'],
+    [
+      'WAV, INFO',
+      riff(
+        chunk('fmt ', bytes([1, 2, 3])),
+        chunk('data', long),
+        chunk('LIST', bytes('INFO', chunk('IART', latin('Ada')), chunk('INAM', latin('Blue Morning\0')))),
+      ),
+      'Blue Morning',
+    ],
     ['WAV, ID3', riff(chunk('data', long), chunk('id3 ', id3(3, frame('TIT2', bytes([0], 'Red'))))), 'Red'],
     ['AIFF', bytes('FORM', be(9), 'AIFF', chunk('SSND', long, be), chunk('NAME', latin('Green'), be)), 'Green'],
-    ['FLAC', bytes('fLaC', [0], [0, 0, 34], Array<number>(34).fill(0), [0x84], be(comments('ARTIST=x', 'Title=Größe').length).slice(1), comments('ARTIST=x', 'Title=Größe')), 'Größe'],
-    ['Ogg Vorbis', ogg(bytes([1], 'vorbis', Array<number>(23).fill(0)), bytes([3], 'vorbis', comments('TITLE=' + 'é'.repeat(190)))), 'é'.repeat(190)],
+    [
+      'FLAC',
+      bytes(
+        'fLaC',
+        [0],
+        [0, 0, 34],
+        Array<number>(34).fill(0),
+        [0x84],
+        be(comments('ARTIST=x', 'Title=Größe').length).slice(1),
+        comments('ARTIST=x', 'Title=Größe'),
+      ),
+      'Größe',
+    ],
+    [
+      'Ogg Vorbis',
+      ogg(bytes([1], 'vorbis', Array<number>(23).fill(0)), bytes([3], 'vorbis', comments('TITLE=' + 'é'.repeat(190)))),
+      'é'.repeat(190),
+    ],
     ['Opus', ogg(bytes('OpusHead', Array<number>(11).fill(0)), bytes('OpusTags', comments('title=Grey'))), 'Grey'],
-    ['M4A, the index last', bytes(box('ftyp', latin('M4A ')), box('mdat', long), box('moov', box('mvhd'), box('udta', box('meta', bytes(be(0)), box('hdlr'), box('ilst', box('\xa9ART'), name('Ünder')))))), 'Ünder'],
-    ['QuickTime, meta without a version', bytes(box('ftyp', latin('qt  ')), box('moov', box('udta', box('meta', box('hdlr', latin('........')), box('ilst', name('Plain')))))), 'Plain'],
+    [
+      'M4A, the index last',
+      bytes(
+        box('ftyp', latin('M4A ')),
+        box('mdat', long),
+        box('moov', box('mvhd'), box('udta', box('meta', bytes(be(0)), box('hdlr'), box('ilst', box('\xa9ART'), name('Ünder'))))),
+      ),
+      'Ünder',
+    ],
+    [
+      'QuickTime, meta without a version',
+      bytes(box('ftyp', latin('qt  ')), box('moov', box('udta', box('meta', box('hdlr', latin('........')), box('ilst', name('Plain')))))),
+      'Plain',
+    ],
   ];
   for (const [what, b, title] of cases) assert.deepEqual(await look(file(b)), { title }, what);
 });
@@ -67,7 +109,8 @@ test('tags with wrong sizes, an early end or circular references give no title, 
   let seed = 1;
   for (let n = 0; n < 300; n++) {
     const noise = Uint8Array.from({ length: 200 }, () => (seed = (seed * 48271) % 2147483647) & 255);
-    for (const sign of ['ID3\x03\0\0', 'RIFF', 'fLaC', 'OggS', '\0\0\0\x08ftyp', 'FORM']) assert.ok('title' in (await look(file(bytes(sign, noise)))));
+    for (const sign of ['ID3\x03\0\0', 'RIFF', 'fLaC', 'OggS', '\0\0\0\x08ftyp', 'FORM'])
+      assert.ok('title' in (await look(file(bytes(sign, noise)))));
   }
 });
 
@@ -118,7 +161,12 @@ const chosen = async (w: World, f: File, done: () => boolean) => {
 test('a chosen file is inspected: refused next to its field, before anything is sent', async () => {
   for (const [f, key, code, details] of [
     [file(latin('%PDF-1.7 and so on')), 'errFormat', 'registration.invalid_audio_format', { detected: 'application/pdf' }],
-    [Object.assign(file(latin('RIFF')), { slice: () => ({ arrayBuffer: () => Promise.reject(new Error()) }) }) as unknown as File, 'errUnreadable', 'widget.upload_error', { reason: 'unreadable' }],
+    [
+      Object.assign(file(latin('RIFF')), { slice: () => ({ arrayBuffer: () => Promise.reject(new Error()) }) }) as unknown as File,
+      'errUnreadable',
+      'widget.upload_error',
+      { reason: 'unreadable' },
+    ],
     [file(new Uint8Array()), 'errEmpty', 'registration.audio_empty', undefined],
   ] as const) {
     const w = new World();
@@ -143,7 +191,10 @@ test('a problem found after the person continued to the creators leads back to t
 test('a folder or several files: nothing is taken, and the chosen file stays', () => {
   const w = new World();
   const before = w.state.file;
-  for (const [reason, key] of [['folder', 'errFolder'], ['several', 'errSeveral']] as const) {
+  for (const [reason, key] of [
+    ['folder', 'errFolder'],
+    ['several', 'errSeveral'],
+  ] as const) {
     w.flow.refuseDrop(reason);
     assert.deepEqual([w.state.errors['file']?.key, w.state.file], [key, before]);
     assert.deepEqual(w.events.at(-1)?.[1]['details'], { reason });

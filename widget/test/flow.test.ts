@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkCreators, pathOf } from '../src/checks.js';
-import { newCreator } from '../src/draft.js';
-import { ordered, reduce, type Stage, type State } from '../src/flow.js';
+import { checkCreators, pathOf } from '../src/form/checks.js';
+import { newCreator } from '../src/form/draft.js';
+import { ordered, reduce } from '../src/machine.js';
+import type { Stage, State } from '../src/state.js';
 import { initial } from '../src/state.js';
 import { errorTable, type BrowserErrorCode } from '../src/gen/errors.js';
-import { classOf } from '../src/problem.js';
+import { classOf } from '../src/ats/problem.js';
 
 const filled: State = { ...initial(), title: 'T', file: new File(['x'], 'a.wav'), screen: 'UPLOAD', jobId: 'j' };
 const after = (code: BrowserErrorCode, stage: Stage, ended = false, s = filled) =>

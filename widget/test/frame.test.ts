@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
-import { downloads } from '../src/frame.js';
+import { downloads } from '../src/page/frame.js';
 
 interface Win {
   origin: string;
@@ -22,7 +22,9 @@ function page(origin: string, ...frames: (string | null | undefined)[]): void {
   Object.assign(globalThis, { window: w });
 }
 
-afterEach(() => void delete (globalThis as { window?: unknown }).window);
+afterEach(() => {
+  delete (globalThis as { window?: unknown }).window;
+});
 
 test('a page outside a frame may download', () => {
   assert.equal(downloads(), 'yes', 'no page at all');

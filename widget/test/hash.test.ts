@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { use } from '../src/hash/hash.js';
-import { ProblemError } from '../src/problem.js';
-import { imports } from '../src/parts.js';
+import { hash } from '../src/hash/hash.js';
+import { ProblemError } from '../src/ats/problem.js';
 import { World } from './world.js';
 
-const hash = use(imports);
 const hexOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 const fileOf = (bytes: Uint8Array<ArrayBuffer>, name = 'song.wav') => new File([bytes], name);
 const never = new AbortController().signal;
@@ -18,7 +16,10 @@ test('a file of any size is read once, in order, and its progress is reported', 
     const reported: number[] = [];
     assert.equal(await hash(fileOf(bytes), (n) => reported.push(n), never), hexOf(bytes), `${size} bytes`);
     assert.equal(reported.at(-1), size);
-    assert.deepEqual(reported, [...reported].sort((a, b) => a - b));
+    assert.deepEqual(
+      reported,
+      [...reported].sort((a, b) => a - b),
+    );
   }
 });
 
@@ -29,13 +30,21 @@ test('a file that is certainly not audio is reported, and not read further', asy
     ['image/jpeg', [0xff, 0xd8, 0xff, 0xe0]],
   ];
   for (const [detected, head] of wrong)
-    await assert.rejects(hash(fileOf(new Uint8Array(head)), () => assert.fail('read'), never), (e: unknown) => {
-      assert.ok(e instanceof ProblemError);
-      assert.deepEqual([e.problem.code, e.problem.details], ['registration.invalid_audio_format', { detected }]);
-      return true;
-    });
+    await assert.rejects(
+      hash(fileOf(new Uint8Array(head)), () => assert.fail('read'), never),
+      (e: unknown) => {
+        assert.ok(e instanceof ProblemError);
+        assert.deepEqual([e.problem.code, e.problem.details], ['registration.invalid_audio_format', { detected }]);
+        return true;
+      },
+    );
   // MP3 frames, and padding before them, count as audio.
-  for (const head of [[0xff, 0xfb, 0x90, 0], [0, 0, 0, 0], [0x49, 0x44, 0x33, 4]]) await hash(fileOf(new Uint8Array(head)), () => {}, never);
+  for (const head of [
+    [0xff, 0xfb, 0x90, 0],
+    [0, 0, 0, 0],
+    [0x49, 0x44, 0x33, 4],
+  ])
+    await hash(fileOf(new Uint8Array(head)), () => {}, never);
 });
 
 /** A file that is readable up to a position. */
@@ -47,14 +56,21 @@ class Broken extends File {
 }
 
 test('a file that was changed or deleted since it was chosen is reported as unreadable', async () => {
-  const unreadable = (e: unknown) => e instanceof ProblemError && e.problem.code === 'widget.upload_error' && e.problem.details?.['reason'] === 'unreadable';
-  await assert.rejects(hash(new Broken([new Uint8Array(9)], 'a.wav'), () => {}, never), unreadable);
+  const unreadable = (e: unknown) =>
+    e instanceof ProblemError && e.problem.code === 'widget.upload_error' && e.problem.details?.['reason'] === 'unreadable';
+  await assert.rejects(
+    hash(new Broken([new Uint8Array(9)], 'a.wav'), () => {}, never),
+    unreadable,
+  );
   class Shorter extends File {
     override get size() {
       return super.size + 1;
     }
   }
-  await assert.rejects(hash(new Shorter([new Uint8Array(9)], 'a.wav'), () => {}, never), unreadable);
+  await assert.rejects(
+    hash(new Shorter([new Uint8Array(9)], 'a.wav'), () => {}, never),
+    unreadable,
+  );
 });
 
 test('an aborted reading ends with the reason, at the next piece', async () => {
@@ -77,7 +93,9 @@ function held(w: World): () => void {
   const there = w.fetchPart;
   let go = () => {};
   const gate = new Promise<void>((resolve) => (go = resolve));
-  w.fetchPart = (async () => async (...a: Parameters<typeof hash>) => (await gate, (await there('hash', ''))(...a))) as typeof there;
+  w.fetchPart = (async () => ({
+    hash: async (...a: Parameters<typeof hash>) => (await gate, (await there('hash', '')).hash(...a)),
+  })) as typeof there;
   return () => go();
 }
 
@@ -86,7 +104,7 @@ test('without uploads, the hash is sent with prepare, and no byte of the file wi
   w.hashOnly = true;
   const go = held(w);
   w.flow.submit();
-  await w.until(() => w.state.stays === true);
+  await w.until(() => w.state.stays);
   assert.equal(w.state.screen, 'UPLOAD');
   go();
   await w.review();
@@ -119,7 +137,7 @@ test('cancelling stops the reading; the next attempt starts again', async () => 
   w.onTokenExpired = (f) => f.tokens.set('t2');
   const go = held(w);
   w.flow.submit();
-  await w.until(() => w.state.stays === true);
+  await w.until(() => w.state.stays);
   w.flow.edit();
   go();
   assert.equal(w.state.screen, 'FORM');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Language } from '../src/language.js';
+import { Language } from '../src/i18n/language.js';
 
 const file = (lang: string) => readFileSync(`dist/locale/${lang}.json`, 'utf8');
 const turn = () => new Promise((r) => setImmediate(r));
@@ -122,7 +122,10 @@ test('two elements fetch once, and a third has the texts at once', async () => {
   await turn();
   const third = p.another();
   third.set('ja-JP', p.ats);
-  assert.deepEqual([p.language, other, third].map((s) => s.texts.lang), ['ja', 'ja', 'ja']);
+  assert.deepEqual(
+    [p.language, other, third].map((s) => s.texts.lang),
+    ['ja', 'ja', 'ja'],
+  );
   assert.equal(p.asked.length, 1);
 });
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { blank, flawOf, legible, named } from '../src/legible.js';
+import { blank, flawOf, legible, named } from '../../web/i18n/legible.js';
 
 interface Case {
   readonly name: string;

@@ -1,10 +1,11 @@
 /** The data stored across a reload of the page, and the widget that finds it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { draftOf, reduce, type State } from '../src/flow.js';
+import { draftOf, reduce } from '../src/machine.js';
+import type { State } from '../src/state.js';
 import { initial } from '../src/state.js';
-import { recallDraft, recallTransaction, rememberDraft, rememberTransaction } from '../src/memory.js';
-import { claimKey } from '../src/place.js';
+import { recallDraft, recallTransaction, rememberDraft, rememberTransaction } from '../src/page/memory.js';
+import { claimKey } from '../src/page/place.js';
 import { World, code } from './world.js';
 
 const kept = new Map<string, string>();
@@ -25,7 +26,10 @@ test('two widgets with the same configuration store a transaction each', () => {
   rememberTransaction(second, pending('b'));
   assert.equal(kept.size, 2);
   rememberTransaction(first, undefined);
-  assert.deepEqual([...kept.values()].map((v) => JSON.parse(v).transactionId), ['b']);
+  assert.deepEqual(
+    [...kept.values()].map((v) => JSON.parse(v).transactionId),
+    ['b'],
+  );
   assert.equal(recallTransaction(first, 'register'), undefined);
   assert.equal(recallTransaction(second, 'register')?.transactionId, 'b', 'after each reload');
   assert.notEqual(claimKey('alike bob 2', on()), second, 'another end-user');
@@ -69,7 +73,16 @@ const filled = (s: State): State =>
       file: new File(['x'], 'take ‮1.wav'),
       title: ' Blue  Morning',
       code,
-      creators: [{ id: 7, fullName: 'Ada', email: 'ada@example.org', roles: { author: true, composer: false, arranger: false, adapter: false }, ipi: '12', isni: '' }],
+      creators: [
+        {
+          id: 7,
+          fullName: 'Ada',
+          email: 'ada@example.org',
+          roles: { author: true, composer: false, arranger: false, adapter: false },
+          ipi: '12',
+          isni: '',
+        },
+      ],
     },
   });
 
@@ -79,7 +92,10 @@ test('a draft returns without its file, and the file is requested by its name; t
   assert.doesNotMatch([...kept.values()].join(), /atc_/);
   assert.equal(recallDraft('d', 'update'), undefined);
   const back = reduce(initial(), { type: 'restored', saved: recallDraft('d', 'register')! });
-  assert.deepEqual([back.title, back.file, back.lost, back.creators.map(({ id: _, ...c }) => c)], [s.title, null, 'take ‮1.wav', s.creators.map(({ id: _, ...c }) => c)]);
+  assert.deepEqual(
+    [back.title, back.file, back.lost, back.creators.map(({ id: _, ...c }) => c)],
+    [s.title, null, 'take ‮1.wav', s.creators.map(({ id: _, ...c }) => c)],
+  );
   assert.deepEqual(draftOf(back), { ...draftOf(s)!, creators: back.creators }, 'a second reload loses nothing more');
   assert.equal(reduce(back, { type: 'draft', path: 'file', draft: { file: new File(['x'], 'b.wav') } }).lost, '');
   rememberDraft('d', 'register', draftOf(initial()));
@@ -91,7 +107,10 @@ test('an invalid draft is ignored, and an oversized one is cut to what a form ca
     kept.set('ats-widget draft register odd', text);
     assert.equal(recallDraft('odd', 'register'), undefined, text);
   }
-  kept.set('ats-widget draft register odd', JSON.stringify({ title: 5, creators: Array(99).fill({ roles: { author: 'yes' }, fullName: 'x'.repeat(9999) }) }));
+  kept.set(
+    'ats-widget draft register odd',
+    JSON.stringify({ title: 5, creators: Array(99).fill({ roles: { author: 'yes' }, fullName: 'x'.repeat(9999) }) }),
+  );
   const d = recallDraft('odd', 'register')!;
   assert.deepEqual([d.title, d.creators.length, d.creators[31]?.fullName.length, d.creators[0]?.roles.author], ['', 32, 1000, false]);
 });
@@ -101,7 +120,10 @@ test('if the browser stores nothing, nothing breaks', () => {
   for (const broken of [undefined, { getItem: () => assert.fail(), setItem: () => assert.fail(), removeItem: () => assert.fail() }]) {
     Object.assign(globalThis, { sessionStorage: broken });
     assert.equal(rememberDraft('n', 'register', draftOf(filled(initial()))), false);
-    assert.deepEqual([recallDraft('n', 'register'), recallTransaction('n', 'register'), rememberTransaction('n', pending('x'))], [undefined, undefined, false]);
+    assert.deepEqual(
+      [recallDraft('n', 'register'), recallTransaction('n', 'register'), rememberTransaction('n', pending('x'))],
+      [undefined, undefined, false],
+    );
   }
   Object.assign(globalThis, { sessionStorage: all });
 });
@@ -116,7 +138,11 @@ test('in an update the creators return with the work that they were typed for, a
   await looked(w);
   assert.equal(draftOf(w.state), undefined, 'the data of the work itself is not stored');
   const [ada, ben] = w.state.creators;
-  w.flow.dispatch({ type: 'draft', path: '', draft: { creators: [{ ...ada!, fullName: 'Ada M.' }, ben!], file: new File(['x'], 'b.wav') } });
+  w.flow.dispatch({
+    type: 'draft',
+    path: '',
+    draft: { creators: [{ ...ada!, fullName: 'Ada M.' }, ben!], file: new File(['x'], 'b.wav') },
+  });
   rememberDraft('u', 'update', draftOf(w.state));
   const v = new World('update');
   v.flow.restore(recallDraft('u', 'update')!);
@@ -150,7 +176,10 @@ test('an access code that is not saved is shown again after a reload, while the 
   await w.screen('COMPLETE');
   assert.ok(!JSON.stringify(w.remembered).includes(w.accessCode!));
   const v = await again(w, true);
-  assert.deepEqual([v.state.screen, v.state.accessCode, v.state.result?.atsId, v.state.title, v.events], ['COMPLETE', w.accessCode, 42, 'Blue Morning', []]);
+  assert.deepEqual(
+    [v.state.screen, v.state.accessCode, v.state.result?.atsId, v.state.title, v.events],
+    ['COMPLETE', w.accessCode, 42, 'Blue Morning', []],
+  );
   assert.ok(v.remembered, 'it can be resumed once more');
   v.flow.codeKept();
   assert.equal(v.remembered, undefined);

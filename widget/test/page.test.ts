@@ -1,7 +1,7 @@
 /** The page of the public documentation: it changes the mode, fetches a token, and sets it; its handler knows two actions. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Purpose } from '../src/flow.js';
+import type { Purpose } from '../src/state.js';
 import { World, code } from './world.js';
 
 const actions = { register: 'register', update: 'update_version', download: 'access' } as const;
@@ -23,14 +23,17 @@ class DocumentedPage {
       const action = token.split(' ')[0];
       const reads = method === 'GET';
       if (reads && user) return undefined;
-      const wanted = path.includes('/versions/') || path.includes('/access/') ? ['update_version', ...(reads ? ['access'] : [])] : ['register'];
+      const wanted =
+        path.includes('/versions/') || path.includes('/access/') ? ['update_version', ...(reads ? ['access'] : [])] : ['register'];
       return wanted.includes(action!) ? undefined : { status: 401, code: 'session.invalid_token', details: { reason: 'action' } };
     };
     this.w.flow.tokens.set('register 0');
     this.w.onTokenExpired = () => {
       const { pendingAction } = this.w.events.at(-1)![1];
       this.asked.push(pendingAction);
-      this.mint(pendingAction === 'download' ? 'access' : pendingAction === 'submit' && this.mode === 'update' ? 'update_version' : 'register');
+      this.mint(
+        pendingAction === 'download' ? 'access' : pendingAction === 'submit' && this.mode === 'update' ? 'update_version' : 'register',
+      );
     };
   }
 
@@ -61,7 +64,8 @@ for (const user of ['ada', ''])
           assert.deepEqual(p.asked, [], `${mode}: the page is not asked for the token that it will give`);
         }
       p.switchMode('update');
-      if (user) await w.until(() => w.state.step === 'works' && !w.state.opening && (w.flow.library as unknown as { total?: number }).total === 1);
+      if (user)
+        await w.until(() => w.state.step === 'works' && !w.state.opening && (w.flow.library as unknown as { total?: number }).total === 1);
       else {
         w.flow.dispatch({ type: 'draft', path: 'access_code', draft: { code } });
         w.flow.open();
@@ -98,7 +102,10 @@ test('a page that gives no token after a change of mode is asked once, after 2 s
     w.library = [{ id: 'w1', ats_id: 42, title: 'Blue Morning', versions: 2 }];
     const began = w.time;
     let at = 0;
-    w.onTokenExpired = (f) => ((at = w.time), f.tokens.set('t2'));
+    w.onTokenExpired = (f) => {
+      at = w.time;
+      f.tokens.set('t2');
+    };
     w.flow.switch(mode);
     w.flow.browse();
     await w.until(() => !w.state.opening && w.asked.length > 0);

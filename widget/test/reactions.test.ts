@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { errorTable, type BrowserErrorCode } from '../src/gen/errors.js';
-import { Texts } from '../src/i18n.js';
-import { sentenceOf } from '../src/sentences.js';
+import { time } from '../../web/i18n/formats.js';
+import { textsOf } from '../src/i18n/language.js';
+import { sentenceOf } from '../src/i18n/sentences.js';
 import { code as accessCode, World, type Kind } from './world.js';
 
 const codes = Object.keys(errorTable) as BrowserErrorCode[];
@@ -44,7 +45,11 @@ for (const [mode, calls] of [
             : code === 'registration.audio_too_large'
               ? { size_bytes: 2_000_000, max_bytes: 1_000_000 }
               : undefined;
-        const w = await met(mode, at, Array.from({ length: status === 429 ? 3 : 1 }, () => ({ status: status || 500, code, details })));
+        const w = await met(
+          mode,
+          at,
+          Array.from({ length: status === 429 ? 3 : 1 }, () => ({ status: status || 500, code, details })),
+        );
         const where = `${code} at ${at} of ${mode}`;
         const emitted = w.events.filter(([n]) => /failed|error/.test(n));
         const asked = w.events.filter(([n]) => n === 'allfeat:token-expired').length;
@@ -137,11 +142,14 @@ test('a wait that the server asks for is counted down on the screen, and no othe
   };
   w.flow.submit();
   await w.review();
-  assert.deepEqual(seen.filter((s) => s !== ' 0/0'), ['limited 3/3', 'limited 2/3', 'limited 1/3', 'retry 0/0']);
+  assert.deepEqual(
+    seen.filter((s) => s !== ' 0/0'),
+    ['limited 3/3', 'limited 2/3', 'limited 1/3', 'retry 0/0'],
+  );
 });
 
 test('a long wait is reported at once, with its end; a quota with the day of its reset', async () => {
-  const en = new Texts('en-GB');
+  const en = textsOf('en-GB');
   const sentence = (w: World) => sentenceOf(en, w.state.problem!, w.time);
   const after = async (code: string, headers: Record<string, string>, details?: unknown) => {
     const w = new World();
@@ -153,7 +161,7 @@ test('a long wait is reported at once, with its end; a quota with the day of its
     return w;
   };
   const hour = await after('session.rate_limited', { 'Retry-After': '3600' });
-  assert.equal(sentence(hour), `Too many requests. Please try again after ${en.time(hour.time + 3600e3)}.`);
+  assert.equal(sentence(hour), `Too many requests. Please try again after ${time(en, hour.time + 3600e3)}.`);
   const day = await after('common.rate_limited', { 'Retry-After': '86400' });
   assert.match(sentence(day), /2 January 2026/);
   const quota = await after('common.quota_exceeded', { 'Retry-After': '5' }, { limit: 1, used: 1, resets_at: '2026-02-01T12:00:00Z' });

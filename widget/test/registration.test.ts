@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Texts } from '../src/i18n.js';
-import { sentenceOf } from '../src/sentences.js';
+import { textsOf } from '../src/i18n/language.js';
+import { sentenceOf } from '../src/i18n/sentences.js';
 import { World, type Fault, type Kind } from './world.js';
 
 const refused = (status: number, code: string, details?: unknown, headers?: Record<string, string>): Fault => ({
@@ -139,7 +139,7 @@ test('a full store does not receive the file again; Retry sends it to the same j
     const p = w.state.problem!;
     assert.equal(p.code, 'common.service_unavailable');
     assert.equal(p.details?.['reason'], 'storage_full');
-    assert.equal(sentenceOf(new Texts('en'), p, w.time), 'There is no space for more files right now. Please try again later.');
+    assert.equal(sentenceOf(textsOf('en'), p, w.time), 'There is no space for more files right now. Please try again later.');
     assert.ok(w.state.file, 'the file is still there');
     w.flow.retry();
     await w.review();
@@ -222,7 +222,10 @@ test('another job is started if an upload URL cannot be renewed', async () => {
 
 test('a renewal that fails for another reason is reported, and Retry continues with the upload', async () => {
   const w = new World();
-  w.faults.put = [{ status: 410, body: '' }, { status: 410, body: '' }];
+  w.faults.put = [
+    { status: 410, body: '' },
+    { status: 410, body: '' },
+  ];
   w.faults.upload = [refused(503, 'common.service_unavailable')];
   w.flow.submit();
   await w.screen('FAILED');
@@ -342,7 +345,10 @@ test('a token that arrived in the meantime is used, and the page is not asked', 
 
 test('the socket drops: polling continues, and every step is reported once', async () => {
   const w = await priced();
-  w.onSocket = (s) => (s.sendSteps(3), s.drop());
+  w.onSocket = (s) => {
+    s.sendSteps(3);
+    s.drop();
+  };
   w.flow.confirm();
   await w.screen('COMPLETE');
   assert.deepEqual(
@@ -380,15 +386,26 @@ test('polling asks every 3 s for 120 s', async () => {
 });
 
 test('a status that says that it has ended, but not how: asked once more, then reported as what it is', async () => {
-  for (const [field, result] of [['result', null], ['tx_hash', { success: true, ats_id: 42 }]] as const) {
+  for (const [field, result] of [
+    ['result', null],
+    ['tx_hash', { success: true, ats_id: 42 }],
+  ] as const) {
     const w = await priced();
     w.onSocket = (s) => s.drop();
     const body = JSON.stringify({ is_complete: true, current_step: 'completed', progress: 100, result });
-    w.faults.status = [{ status: 200, body }, { status: 200, body }];
+    w.faults.status = [
+      { status: 200, body },
+      { status: 200, body },
+    ];
     const began = w.time;
     w.flow.confirm();
     await w.screen('FAILED');
-    assert.deepEqual(w.events.at(-1)![1], { code: 'widget.malformed_response', message: 'Server returned an unexpected response.', requestId: null, details: { field } });
+    assert.deepEqual(w.events.at(-1)![1], {
+      code: 'widget.malformed_response',
+      message: 'Server returned an unexpected response.',
+      requestId: null,
+      details: { field },
+    });
     assert.equal(w.time - began, 3000);
     w.flow.retry();
     await w.screen('COMPLETE');
@@ -426,7 +443,12 @@ test('an error frame ends the transaction; the access code is not lost', async (
 });
 
 test('unreadable frames lead to polling, not to an endless wait', async () => {
-  for (const frame of ['<html>', '{"type":"update","step":"completed","progress":100}', '[]', '{"type":"update","step":"completed","details":{"ats_id":"x"}}']) {
+  for (const frame of [
+    '<html>',
+    '{"type":"update","step":"completed","progress":100}',
+    '[]',
+    '{"type":"update","step":"completed","details":{"ats_id":"x"}}',
+  ]) {
     const w = await priced();
     w.onSocket = (s) => s.send(frame);
     w.flow.confirm();
@@ -508,7 +530,10 @@ test('a job continues with the token that started it, whatever the page gives me
   await w.until(() => w.asked.length === 4 && w.state.phase === 'review');
   w.flow.confirm();
   await w.screen('COMPLETE');
-  assert.deepEqual(w.asked.filter((a) => /^(init|prepare|confirm):/.test(a)), ['init:t1', 'prepare:t1', 'prepare:t1', 'confirm:t1']);
+  assert.deepEqual(
+    w.asked.filter((a) => /^(init|prepare|confirm):/.test(a)),
+    ['init:t1', 'prepare:t1', 'prepare:t1', 'confirm:t1'],
+  );
 });
 
 test('reset, another mode, another user and removal during an upload: it stops, and nothing is ordered or reported afterwards', async () => {

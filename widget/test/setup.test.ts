@@ -1,12 +1,12 @@
 /** The console messages for the page's developer, and the screen texts for mistakes that only the site can fix. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Texts } from '../src/i18n.js';
-import { sentenceOf } from '../src/sentences.js';
-import { lacking, needs, oldest } from '../src/needs.js';
+import { textsOf } from '../src/i18n/language.js';
+import { sentenceOf } from '../src/i18n/sentences.js';
+import { lacking, needs, oldest } from '../src/page/needs.js';
 import { World, type Fault } from './world.js';
 
-const english = new Texts('en');
+const english = textsOf('en');
 const invalid = (reason?: string): Fault => ({ status: 401, code: 'session.invalid_token', ...(reason && { details: { reason } }) });
 
 test('a session for another network, key or work: asked once more, then FAILED with its cause', async () => {
@@ -23,12 +23,18 @@ test('a session for another network, key or work: asked once more, then FAILED w
     assert.deepEqual([w.asked.length, w.names()], [2, ['token-expired', 'failed']], reason);
     assert.equal(sentenceOf(english, w.state.problem!, w.time), text);
     const how = reason === 'work' ? 'warn' : 'error';
-    assert.equal(w.logged[0], `${how}: ats-widget: session.invalid_token (${reason}), request req_1. See https://ats.example/docs/errors#session.invalid_token`);
+    assert.equal(
+      w.logged[0],
+      `${how}: ats-widget: session.invalid_token (${reason}), request req_1. See https://ats.example/docs/errors#session.invalid_token`,
+    );
   }
 });
 
 test('a token of the previous end-user is replaced once', async () => {
-  for (const [refusals, screen, asked] of [[1, 'CONFIRMING', 2], [9, 'FAILED', 2]] as const) {
+  for (const [refusals, screen, asked] of [
+    [1, 'CONFIRMING', 2],
+    [9, 'FAILED', 2],
+  ] as const) {
     const w = new World('register', 'ada');
     const forbidden: Fault = { status: 403, code: 'common.forbidden', details: { reason: 'other_external_user_ref' } };
     w.faults.init = Array.from({ length: refusals }, () => forbidden);
@@ -56,13 +62,16 @@ test('the console has the reason of a refusal, whatever its code', async () => {
   w.faults.init = [{ status: 403, code: 'common.forbidden', details: { reason: 'external_user_ref' } }];
   w.flow.submit();
   await w.screen('FAILED');
-  assert.deepEqual(w.logged, ['warn: ats-widget: common.forbidden (external_user_ref), request req_1. See https://ats.example/docs/errors#common.forbidden']);
+  assert.deepEqual(w.logged, [
+    'warn: ats-widget: common.forbidden (external_user_ref), request req_1. See https://ats.example/docs/errors#common.forbidden',
+  ]);
 });
 
 test('in a browser that is too old, the screen names the needed versions, from the one list', () => {
   const text = sentenceOf(english, { code: 'widget.configuration_error', requestId: null, details: { reason: 'browser' } }, 0);
   assert.equal(text, 'This browser is too old. Please use Chrome or Edge 100, Firefox 104, Safari 16.4, or a newer one.');
-  for (const engine of ['chrome', 'firefox', 'safari'] as const) assert.equal(Number(oldest[engine]), Math.max(...needs.map((n) => n[engine])));
+  for (const engine of ['chrome', 'firefox', 'safari'] as const)
+    assert.equal(Number(oldest[engine]), Math.max(...needs.map((n) => n[engine])));
   const real = Object.getOwnPropertyDescriptor(Array.prototype, 'findLastIndex')!;
   Object.assign(globalThis, { Document: { prototype: { adoptedStyleSheets: [] } } });
   assert.equal(lacking(), '');
@@ -74,9 +83,15 @@ test('in a browser that is too old, the screen names the needed versions, from t
 
 test('the widget does not use newer features than its list where a little code does the same', async () => {
   const { readFileSync, readdirSync } = await import('node:fs');
-  const sources = readdirSync('src', { recursive: true }).map(String).filter((f) => f.endsWith('.ts'));
+  const sources = readdirSync('src', { recursive: true })
+    .map(String)
+    .filter((f) => f.endsWith('.ts'));
   for (const file of sources)
-    assert.doesNotMatch(readFileSync(`src/${file}`, 'utf8').replace(/\/\*[^]*?\*\//g, ''), /AbortSignal\.(any|timeout)|withResolvers|URL\.parse|structuredClone|toSorted|Object\.groupBy/, file);
+    assert.doesNotMatch(
+      readFileSync(`src/${file}`, 'utf8').replace(/\/\*[^]*?\*\//g, ''),
+      /AbortSignal\.(any|timeout)|withResolvers|URL\.parse|structuredClone|toSorted|Object\.groupBy/,
+      file,
+    );
 });
 
 test('a title or a name with a hidden character is reported before it is sent, with the character', async () => {
@@ -109,16 +124,26 @@ test('a title or a name with a hidden character is reported before it is sent, w
 
 test('a title, a name or an address that looks empty, or has too many marks, is refused', () => {
   for (const [text, key, char, near] of [
-    ...['\u3164', '\u2800', '\u034f', '\ufe0f', '\uffa0', '\u115f', '\u17b4', '\u{1d159}', '\u0301', '\u200b', ' \u3164 '].map((text) => [text, 'blank'] as const),
+    ...['\u3164', '\u2800', '\u034f', '\ufe0f', '\uffa0', '\u115f', '\u17b4', '\u{1d159}', '\u0301', '\u200b', ' \u3164 '].map(
+      (text) => [text, 'blank'] as const,
+    ),
     ['Z' + '\u0337'.repeat(12) + 'ero', 'oddChar', 'U+0337', 'Z' + '\u0337'.repeat(8) + '⟨U+0337⟩ero'],
     ['\uf8ff', 'oddChar', 'U+F8FF', '⟨U+F8FF⟩'],
     ['a\ud800b', 'oddChar', 'U+D800', 'a⟨U+D800⟩b'],
   ] as const) {
     const w = new World();
-    w.flow.dispatch({ type: 'draft', path: '', draft: { title: text, creators: [{ ...w.state.creators[0]!, fullName: text, email: text }] } });
+    w.flow.dispatch({
+      type: 'draft',
+      path: '',
+      draft: { title: text, creators: [{ ...w.state.creators[0]!, fullName: text, email: text }] },
+    });
     w.flow.submit();
     const wrong = char ? { key, values: { char, near: `\u2068${near}\u2069` } } : { key };
-    assert.deepEqual([w.state.errors, w.asked], [{ title: wrong, 'creators.0.fullName': wrong, 'creators.0.email': wrong }, []], JSON.stringify(text));
+    assert.deepEqual(
+      [w.state.errors, w.asked],
+      [{ title: wrong, 'creators.0.fullName': wrong, 'creators.0.email': wrong }, []],
+      JSON.stringify(text),
+    );
   }
   for (const email of ['a b@x.example', 'a\u00a0b@x.example', 'a@\u3000x.example', 'a@@x', 'a@', '@x', 'a\u0301@\u0301']) {
     const w = new World();

@@ -20,7 +20,10 @@ for (const at of ['init', 'prepare', 'confirm'] as const) {
       else answerAfter(w, wait, 't2');
       const end = async () => {
         await w.until(() => w.state.phase === 'review' || w.state.screen === 'FAILED');
-        if (w.state.screen !== 'FAILED' && at === 'confirm') w.dead.add('t1'), w.flow.confirm();
+        if (w.state.screen !== 'FAILED' && at === 'confirm') {
+          w.dead.add('t1');
+          w.flow.confirm();
+        }
         await w.until(() => ['COMPLETE', 'FAILED'].includes(w.state.screen) || (at !== 'confirm' && w.state.phase === 'review'));
       };
       if (at === 'init') w.dead.add('t1');
@@ -114,7 +117,9 @@ test('the same spent token for every request, at every call: FAILED, not a loop'
 test('the same valid token twice, empty tokens, and a token after the answer change nothing', async () => {
   const w = new World();
   w.dead.add('t1');
-  w.onTokenExpired = (f) => (f.tokens.set(''), f.tokens.set('t2'), f.tokens.set('t2'));
+  w.onTokenExpired = (f) => {
+    for (const token of ['', 't2', 't2']) f.tokens.set(token);
+  };
   w.flow.submit();
   await w.review();
   w.flow.tokens.set('t2');

@@ -1,9 +1,9 @@
 /** Following a transaction: the addresses, and the failures that the last answer reports. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Api } from '../src/api.js';
-import { Tokens } from '../src/token.js';
-import { TransactionFailed, track } from '../src/tracking.js';
+import { Api } from '../src/ats/api.js';
+import { Tokens } from '../src/ats/token.js';
+import { TransactionFailed, track } from '../src/ats/tracking.js';
 import { FakeSocket, World } from './world.js';
 
 /** Follows a transaction of a server at atsUrl, and returns the requested addresses. */
@@ -19,7 +19,7 @@ async function follow(o: { atsUrl: string; wsUrl: string; statusUrl: string; onS
     },
   };
   const target = { siteKey: 'cpk_x', atsUrl: o.atsUrl, network: 'testnet', externalUserId: '', language: 'en' };
-  const api = new Api(env as typeof w.env, target, new Tokens(env as typeof w.env, () => {}), () => {});
+  const api = new Api(env, target, new Tokens(env, () => {}), () => {});
   const end = await track(api, { wsUrl: o.wsUrl, statusUrl: o.statusUrl, onStep: () => {}, signal: new AbortController().signal }).then(
     (r) => r as unknown,
     (e: unknown) => e,
@@ -43,14 +43,30 @@ for (const [what, atsUrl, base] of [
 
 test('absolute addresses are used unchanged', async () => {
   const { polls, sockets } = await follow({
-    atsUrl: 'https://ats.example', wsUrl: 'wss://other.example/ws', statusUrl: 'https://other.example/s', onSocket: dropped, result: { success: false },
+    atsUrl: 'https://ats.example',
+    wsUrl: 'wss://other.example/ws',
+    statusUrl: 'https://other.example/s',
+    onSocket: dropped,
+    result: { success: false },
   });
   assert.deepEqual([...sockets, ...polls], ['wss://other.example/ws', 'https://other.example/s']);
 });
 
 for (const [what, result] of [
-  ['a text, with the other members next to it', { success: false, error: 'The registration did not go through.', error_code: 'transaction.failed', error_details: { reason: 'nonce' }, request_id: 'req_1' }],
-  ['one object', { success: false, error: { code: 'transaction.failed', message: 'm', details: { reason: 'nonce' }, request_id: 'req_1' } }],
+  [
+    'a text, with the other members next to it',
+    {
+      success: false,
+      error: 'The registration did not go through.',
+      error_code: 'transaction.failed',
+      error_details: { reason: 'nonce' },
+      request_id: 'req_1',
+    },
+  ],
+  [
+    'one object',
+    { success: false, error: { code: 'transaction.failed', message: 'm', details: { reason: 'nonce' }, request_id: 'req_1' } },
+  ],
 ] as const)
   test(`a failure that polling finds: ${what}`, async () => {
     const { end } = await follow({ ...paths, atsUrl: 'https://ats.example', onSocket: dropped, result });
@@ -67,7 +83,9 @@ test('a failure that is only a text is reported', async () => {
 for (const code of ['transaction.not_found', 'transaction.store_unavailable', 'common.rate_limited', 'common.service_unavailable'])
   test(`an error frame with ${code} is about the socket: the status is asked`, async () => {
     const { end, polls } = await follow({
-      ...paths, atsUrl: 'https://ats.example', result: { success: false, error: 'nonce' },
+      ...paths,
+      atsUrl: 'https://ats.example',
+      result: { success: false, error: 'nonce' },
       onSocket: (s) => s.send({ type: 'error', error: { code, message: 'm', request_id: 'req_1' } }),
     });
     assert.equal(polls.length, 1);

@@ -27,10 +27,12 @@ export function page(e: published.AtsEvent<'allfeat:failed'> | published.AtsEven
       return d.details?.fields?.[0]?.rule;
     case 'widget.unknown_error':
       return d.details?.code;
-    // @ts-expect-error: access_code.not_found has no details
-    case 'access_code.not_found': return d.details?.reason.length;
+    case 'access_code.not_found':
+      // @ts-expect-error: access_code.not_found has no details
+      return d.details?.reason.length;
     // @ts-expect-error: an unknown code
-    case 'access_code.lost': return '';
+    case 'access_code.lost':
+      return '';
   }
   return d.message;
 }

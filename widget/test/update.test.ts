@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { newCreator, type Creator } from '../src/draft.js';
-import { changes, isCode, tidyCode, workFrom } from '../src/work.js';
-import { kept } from '../src/flow.js';
+import { newCreator, type Creator } from '../src/form/draft.js';
+import { changes, isCode, tidyCode, workFrom } from '../src/ats/work.js';
+import { kept } from '../src/machine.js';
 import { code, World, type Fault, type Kind } from './world.js';
 
 const refused = (status: number, code: string, details?: unknown): Fault => ({ status, code, ...(details !== undefined && { details }) });
@@ -95,20 +95,30 @@ test('a malformed code is reported at once, next to its field, without a request
   assert.equal(w.state.code, 'atc_123 4');
   assert.deepEqual(w.asked, []);
   const [name, detail] = w.events.at(-1)!;
-  assert.deepEqual([name, detail['code'], detail['requestId'], detail['stage']], ['allfeat:error', 'access_code.format_invalid', null, 'access_code']);
+  assert.deepEqual(
+    [name, detail['code'], detail['requestId'], detail['stage']],
+    ['allfeat:error', 'access_code.format_invalid', null, 'access_code'],
+  );
   type(w, '');
   w.flow.open();
   assert.deepEqual(w.state.errors, { access_code: { key: 'needed' } });
 });
 
 test('a refused code is reported next to its field, the typed code is kept, and another one succeeds', async () => {
-  for (const [status, refusal] of [[404, 'access_code.not_found'], [410, 'access_code.expired'], [422, 'access_code.format_invalid']] as const) {
+  for (const [status, refusal] of [
+    [404, 'access_code.not_found'],
+    [410, 'access_code.expired'],
+    [422, 'access_code.format_invalid'],
+  ] as const) {
     const w = new World('update');
     w.faults.work = [refused(status, refusal)];
     type(w, ` ${code}`);
     w.flow.open();
     await w.until(() => !w.state.opening);
-    assert.deepEqual([w.state.screen, w.state.step, Object.keys(w.state.errors), w.state.code], ['FORM', 'code', ['access_code'], ` ${code}`]);
+    assert.deepEqual(
+      [w.state.screen, w.state.step, Object.keys(w.state.errors), w.state.code],
+      ['FORM', 'code', ['access_code'], ` ${code}`],
+    );
     assert.deepEqual(w.names(), ['error']);
     assert.deepEqual([w.events[0]![1]['code'], w.events[0]![1]['requestId'], w.events[0]![1]['stage']], [refusal, 'req_1', 'access_code']);
     w.flow.open();
@@ -172,18 +182,26 @@ test('another update is running: Retry reads the work again, and the typed field
       w.flow.confirm();
     }
     await w.screen('FAILED');
-    w.work = { ...w.work, latest_version: 3, asset_filename: 'theirs.wav', creators: [...w.work.creators, { full_name: 'Cy', email: 'c@x', roles: ['author'] }] };
+    w.work = {
+      ...w.work,
+      latest_version: 3,
+      asset_filename: 'theirs.wav',
+      creators: [...w.work.creators, { full_name: 'Cy', email: 'c@x', roles: ['author'] }],
+    };
     w.flow.retry();
     await w.until(() => w.state.step === 'song');
     assert.deepEqual([w.state.moved, w.state.version, w.state.work?.filename], [true, 4, 'theirs.wav']);
     assert.deepEqual([w.state.code, w.state.file, people(w)], [code, file, ['Ada L.', 'Ben']]);
     w.flow.submit();
     await w.review();
-    assert.deepEqual(changes(w.state.work!.creators, w.state.creators).map(([c, change]) => [c.fullName, change]), [
-      ['Ada L.', 'changed'],
-      ['Ben', ''],
-      ['Cy', 'removed'],
-    ]);
+    assert.deepEqual(
+      changes(w.state.work!.creators, w.state.creators).map(([c, change]) => [c.fullName, change]),
+      [
+        ['Ada L.', 'changed'],
+        ['Ben', ''],
+        ['Cy', 'removed'],
+      ],
+    );
     assert.equal(w.names().filter((n) => n === 'failed').length, 1);
   }
 });
@@ -249,14 +267,17 @@ test('a registered recording: another one is requested, or the registered one ag
 
 test('an expired job without a file is started again, and so is one that lacks an upload', async () => {
   const w = await opened({ prepare: [refused(410, 'transaction.expired'), refused(409, 'registration.upload_missing')] });
-  w.onTokenExpired = (f) => f.tokens.set('t' + (w.asked.length + 1));
+  w.onTokenExpired = (f) => f.tokens.set(`t${w.asked.length + 1}`);
   w.flow.submit();
   await w.screen('FAILED');
   w.flow.retry();
   await w.screen('FAILED');
   w.flow.retry();
   await w.review();
-  assert.deepEqual(w.asked.map((a) => a.split(':')[0]), ['work', 'init', 'prepare', 'init', 'prepare', 'init', 'prepare']);
+  assert.deepEqual(
+    w.asked.map((a) => a.split(':')[0]),
+    ['work', 'init', 'prepare', 'init', 'prepare', 'init', 'prepare'],
+  );
 });
 
 test('a code whose work was not read is never sent with fields typed for another work', async () => {
@@ -341,7 +362,10 @@ test('another end-user finds nothing of the previous one, not even a running ord
   assert.equal(w.state.screen, 'TRACKING');
   assert.equal(w.flow.leave('update', 'ada'), true);
   const { screen, step, title, code, work, transactionId, accessCode, steps } = w.state;
-  assert.deepEqual([screen, step, title, code, work, transactionId, accessCode, steps], ['FORM', 'code', '', '', undefined, undefined, undefined, []]);
+  assert.deepEqual(
+    [screen, step, title, code, work, transactionId, accessCode, steps],
+    ['FORM', 'code', '', '', undefined, undefined, undefined, []],
+  );
   assert.equal(w.flow.tokens.value, '');
   w.sockets[0]!.sendAll();
   await new Promise(setImmediate);
@@ -353,14 +377,69 @@ test('added, changed and removed creators: matched by name, or else by email', (
   const a = who('Ada', 'a@x', { isni: '000000012345678X' });
   const b = who('Ben', 'b@x');
   for (const [before, after, want] of [
-    [[a, b], [a, b], [['Ada', ''], ['Ben', '']]],
-    [[a, b], [b, a], [['Ben', ''], ['Ada', '']]],
-    [[a, b], [{ ...a, isni: '0000 0001 2345 678x' }, { ...b, id: 9 }], [['Ada', ''], ['Ben', '']]],
-    [[a, b], [{ ...a, email: 'new@x' }], [['Ada', 'changed'], ['Ben', 'removed']]],
-    [[a, b], [a, who('Benjamin', 'B@x ')], [['Ada', ''], ['Benjamin', 'changed']]],
-    [[a], [who('Cy', 'c@x')], [['Cy', 'added'], ['Ada', 'removed']]],
+    [
+      [a, b],
+      [a, b],
+      [
+        ['Ada', ''],
+        ['Ben', ''],
+      ],
+    ],
+    [
+      [a, b],
+      [b, a],
+      [
+        ['Ben', ''],
+        ['Ada', ''],
+      ],
+    ],
+    [
+      [a, b],
+      [
+        { ...a, isni: '0000 0001 2345 678x' },
+        { ...b, id: 9 },
+      ],
+      [
+        ['Ada', ''],
+        ['Ben', ''],
+      ],
+    ],
+    [
+      [a, b],
+      [{ ...a, email: 'new@x' }],
+      [
+        ['Ada', 'changed'],
+        ['Ben', 'removed'],
+      ],
+    ],
+    [
+      [a, b],
+      [a, who('Benjamin', 'B@x ')],
+      [
+        ['Ada', ''],
+        ['Benjamin', 'changed'],
+      ],
+    ],
+    [
+      [a],
+      [who('Cy', 'c@x')],
+      [
+        ['Cy', 'added'],
+        ['Ada', 'removed'],
+      ],
+    ],
     // One address for both, for example of a publisher: names take precedence.
-    [[a, who('Ben', 'a@x')], [who('Ben', 'a@x', { ipi: '1' }), a], [['Ben', 'changed'], ['Ada', '']]],
+    [
+      [a, who('Ben', 'a@x')],
+      [who('Ben', 'a@x', { ipi: '1' }), a],
+      [
+        ['Ben', 'changed'],
+        ['Ada', ''],
+      ],
+    ],
   ] as const)
-    assert.deepEqual(changes(before, after).map(([c, change]) => [c.fullName, change]), want);
+    assert.deepEqual(
+      changes(before, after).map(([c, change]) => [c.fullName, change]),
+      want,
+    );
 });

@@ -1,20 +1,25 @@
 /** The works of an end-user: the list, choosing a work to update, and the downloads. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { kept } from '../src/flow.js';
+import { kept } from '../src/machine.js';
 import { errorTable, type BrowserErrorCode } from '../src/gen/errors.js';
 import type { Works } from '../src/works/library.js';
 import { World, type Fault } from './world.js';
 
 const refused = (status: number, code: string): Fault => ({ status, code });
-const libraryOf = (w: World) => w.flow.library as Works;
+const libraryOf = (w: World) => w.flow.library as unknown as Works;
 const titles = (w: World) => libraryOf(w).list.map((e) => e.title);
 
 /** A world of an end-user with this many songs. */
 function worldOf(mode: 'update' | 'download', songs: number): World {
   const w = new World(mode, 'ada');
   w.accessCode = undefined;
-  w.library = Array.from({ length: songs }, (_, i) => ({ id: `id-${i}`, ats_id: 100 + i, title: i % 3 ? `Song ${i}` : `Blue ${i}`, versions: 2 }));
+  w.library = Array.from({ length: songs }, (_, i) => ({
+    id: `id-${i}`,
+    ats_id: 100 + i,
+    title: i % 3 ? `Song ${i}` : `Blue ${i}`,
+    versions: 2,
+  }));
   return w;
 }
 
@@ -36,14 +41,24 @@ test('the list needs no code, and leads to the newest version with its creators'
   const w = await listed('update');
   assert.deepEqual([w.state.step, w.state.own, titles(w)], ['works', true, ['Blue 0', 'Song 1', 'Song 2']]);
   await chosen(w, 1);
-  assert.deepEqual([w.state.title, w.state.version, w.state.work?.filename, w.state.creators.map((c) => c.fullName)], ['Song 1', 3, 'take2.wav', ['Ada', 'Ben']]);
+  assert.deepEqual(
+    [w.state.title, w.state.version, w.state.work?.filename, w.state.creators.map((c) => c.fullName)],
+    ['Song 1', 3, 'take2.wav', ['Ada', 'Ben']],
+  );
   w.flow.next();
   w.flow.submit();
   await w.review();
   w.flow.confirm();
   await w.screen('COMPLETE');
   const at = '/v1/works/101/versions';
-  assert.deepEqual(w.routes, [`GET /v1/works`, `GET ${at}`, `GET ${at}/2/creators`, `POST ${at}/init`, `POST ${at}/prepare`, `POST ${at}/confirm`]);
+  assert.deepEqual(w.routes, [
+    `GET /v1/works`,
+    `GET ${at}`,
+    `GET ${at}/2/creators`,
+    `POST ${at}/init`,
+    `POST ${at}/prepare`,
+    `POST ${at}/confirm`,
+  ]);
   assert.equal(w.state.accessCode, undefined);
 });
 
@@ -193,7 +208,7 @@ test('without the works file: Retry fetches it', async () => {
   const fetchPart = w.fetchPart;
   w.fetchPart = async () => {
     w.fetchPart = fetchPart;
-    throw new (await import('../src/problem.js')).ProblemError('widget.network_error');
+    throw new (await import('../src/ats/problem.js')).ProblemError('widget.network_error');
   };
   w.flow.browse();
   await w.screen('FAILED');
@@ -208,7 +223,10 @@ test('another end-user, and another mode, start empty', async () => {
   const former = libraryOf(w);
   w.user = w.owner = 'ben';
   assert.equal(w.flow.leave('update', 'ada'), true);
-  assert.deepEqual([w.flow.library, w.state.work, w.state.title, w.state.step, w.flow.tokens.value], [undefined, undefined, '', 'works', '']);
+  assert.deepEqual(
+    [w.flow.library, w.state.work, w.state.title, w.state.step, w.flow.tokens.value],
+    [undefined, undefined, '', 'works', ''],
+  );
   w.library = [{ id: 'b', ats_id: 7, title: 'Ben’s', versions: 1 }];
   w.flow.tokens.set('t2');
   w.flow.browse();
@@ -226,12 +244,25 @@ test('the versions of a work, their creators when they are opened, and a downloa
   const w = await listed('download');
   await chosen(w);
   const s = libraryOf(w);
-  assert.deepEqual(s.versions.map((v) => [v.version, v.filename]), [[1, 'take1.wav'], [2, 'take2.wav']]);
+  assert.deepEqual(
+    s.versions.map((v) => [v.version, v.filename]),
+    [
+      [1, 'take1.wav'],
+      [2, 'take2.wav'],
+    ],
+  );
   assert.deepEqual([...s.people.keys()], [2]);
   await s.show(1);
   await s.show(1);
-  assert.deepEqual(s.people.get(1)?.map((c) => c.fullName), ['Ada', 'Ben']);
-  assert.deepEqual(w.routes.slice(1), ['GET /v1/works/100/versions', 'GET /v1/works/100/versions/2/creators', 'GET /v1/works/100/versions/1/creators']);
+  assert.deepEqual(
+    s.people.get(1)?.map((c) => c.fullName),
+    ['Ada', 'Ben'],
+  );
+  assert.deepEqual(w.routes.slice(1), [
+    'GET /v1/works/100/versions',
+    'GET /v1/works/100/versions/2/creators',
+    'GET /v1/works/100/versions/1/creators',
+  ]);
   await w.saving(() => s.get(1, 'audio'));
   assert.deepEqual(w.saved, ['https://blob.example/v1/works/id-0/versions/1/download/audio']);
   assert.equal(s.files.get('audio-1')?.state, 'begun');
@@ -295,7 +326,8 @@ test('every code, received by the list: by its class', async () => {
     libraryOf(w).type('Song', true);
     await w.until(() => w.state.screen !== 'FORM' || libraryOf(w).answered === 'Song');
     const emitted = w.names().slice(before);
-    if (kind === 'refresh') assert.deepEqual([w.state.screen, emitted], ['FORM', ['token-expired', 'token-expired', 'token-expired']], code);
+    if (kind === 'refresh')
+      assert.deepEqual([w.state.screen, emitted], ['FORM', ['token-expired', 'token-expired', 'token-expired']], code);
     else {
       const asked = code === 'common.forbidden' ? ['token-expired', 'token-expired'] : [];
       assert.deepEqual([w.state.screen, emitted], [kind === 'disabled' ? 'DISABLED' : 'FAILED', [...asked, 'failed']], code);

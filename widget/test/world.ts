@@ -2,22 +2,37 @@
  * A world for the flow: a clock that moves only when nothing else does, an ATS with a state, a store, sockets. Faults are rules: the
  * answers that replace the true ones, in order, for calls of one kind.
  */
-import { en } from '../src/catalogues.js';
+import { en } from '../src/i18n/catalogues.js';
 import type { Env, PutAnswer, Socket } from '../src/env.js';
 import type { AtsEventName } from '../src/events.js';
-import type { Purpose } from '../src/flow.js';
-import { Registration, type Pending } from '../src/registration.js';
-import { imports, type Fetch, type Page } from '../src/parts.js';
-import { use as looking } from '../src/file/file.js';
-import { use as reading } from '../src/hash/hash.js';
-import rest from '../src/locales/en.rest.json';
-import { use } from '../src/works/works.js';
+import type { Purpose } from '../src/state.js';
+import { Flow, type Pending } from '../src/flow.js';
+import type { Fetch, Page, Parts } from '../src/parts/contract.js';
+import { rest, restVerify } from '../../web/i18n/locales/en.json';
+import * as file from '../src/file/file.js';
+import * as hash from '../src/hash/hash.js';
+import * as works from '../src/works/works.js';
 
 // As when rest.ts is loaded.
-Object.assign(en, rest);
+Object.assign(en, rest, restVerify);
 
-export type Fault = { status: number; code?: string; details?: unknown; headers?: Record<string, string>; body?: string } | 'drop' | undefined;
-export type Kind = 'works' | 'versions' | 'creators' | 'certificate' | 'audio' | 'stats' | 'work' | 'init' | 'init-upload' | 'upload' | 'put' | 'prepare' | 'confirm' | 'status';
+export type Fault =
+  { status: number; code?: string; details?: unknown; headers?: Record<string, string>; body?: string } | 'drop' | undefined;
+export type Kind =
+  | 'works'
+  | 'versions'
+  | 'creators'
+  | 'certificate'
+  | 'audio'
+  | 'stats'
+  | 'work'
+  | 'init'
+  | 'init-upload'
+  | 'upload'
+  | 'put'
+  | 'prepare'
+  | 'confirm'
+  | 'status';
 
 export const code = 'atc_' + 'c0de'.repeat(16);
 
@@ -44,7 +59,7 @@ export class World {
   /** The addresses that the file was put to, in order. */
   readonly puts: string[] = [];
   /** Called for token-expired, inside its handler. */
-  onTokenExpired: (flow: Registration) => void = () => {};
+  onTokenExpired: (flow: Flow) => void = () => {};
   confirmations = 0;
   /** The work that the access code opens. */
   work = {
@@ -82,16 +97,16 @@ export class World {
   sendsWork = true;
   /** The console messages for the page's developer. */
   readonly logged: string[] = [];
-  readonly flow: Registration;
+  readonly flow: Flow;
   #timers: Timer[] = [];
   #online: (() => void)[] = [];
 
   constructor(mode: Purpose = 'register', user = '') {
     this.user = this.owner = user;
-    this.flow = new Registration({
+    this.flow = new Flow({
       env: this.env,
       emit: (name, detail) => {
-        this.events.push([name, detail as Record<string, unknown>]);
+        this.events.push([name, detail]);
         if (name === 'allfeat:token-expired') this.onTokenExpired(this.flow);
       },
       target: () => ({ siteKey: 'cpk_x', atsUrl: 'https://ats.example', network: 'testnet', externalUserId: this.user, language: 'fr' }),
@@ -102,25 +117,28 @@ export class World {
       page: this.page,
     });
     this.flow.tokens.set('t1');
-    if (mode !== 'register') this.flow.switch(mode), this.flow.tokens.set('t1');
-    else this.flow.dispatch({
-      type: 'draft',
-      path: '',
-      draft: {
-        file: new File([new Uint8Array(1000)], 'song.wav'),
-        title: ' Blue Morning ',
-        creators: [
-          {
-            id: 0,
-            fullName: 'Ada',
-            email: 'ada@example.org',
-            roles: { author: true, composer: false, arranger: false, adapter: false },
-            ipi: '',
-            isni: '0000 0001 2345 678x',
-          },
-        ],
-      },
-    });
+    if (mode !== 'register') {
+      this.flow.switch(mode);
+      this.flow.tokens.set('t1');
+    } else
+      this.flow.dispatch({
+        type: 'draft',
+        path: '',
+        draft: {
+          file: new File([new Uint8Array(1000)], 'song.wav'),
+          title: ' Blue Morning ',
+          creators: [
+            {
+              id: 0,
+              fullName: 'Ada',
+              email: 'ada@example.org',
+              roles: { author: true, composer: false, arranger: false, adapter: false },
+              ipi: '',
+              isni: '0000 0001 2345 678x',
+            },
+          ],
+        },
+      });
   }
 
   get state() {
@@ -171,7 +189,11 @@ export class World {
           this.#timers = this.#timers.filter((t) => t !== timer);
           reject(signal.reason);
         };
-        const timer: Timer = { at: this.time + ms, fire: () => (signal.removeEventListener('abort', stop), resolve()) };
+        const fire = () => {
+          signal.removeEventListener('abort', stop);
+          resolve();
+        };
+        const timer: Timer = { at: this.time + ms, fire };
         this.#timers.push(timer);
         signal.addEventListener('abort', stop);
       }),
@@ -190,7 +212,8 @@ export class World {
       this.routes.push(`${init.method} ${path}`);
       this.bodies.push(JSON.parse(String(init.body ?? '{}')) as Record<string, unknown>);
       if (path.includes('/access/') && !this.codes.has(path.split('/')[3]!)) return respond({ status: 404, code: 'access_code.not_found' });
-      if (headers['X-Site-Key'] !== 'cpk_x' || headers['Accept-Language'] !== 'fr' || headers['Content-Type'] !== 'application/json') throw new Error('headers');
+      if (headers['X-Site-Key'] !== 'cpk_x' || headers['Accept-Language'] !== 'fr' || headers['Content-Type'] !== 'application/json')
+        throw new Error('headers');
       if (!this.connected) throw new TypeError('offline');
       const fault = this.#fault(kind);
       if (fault === 'drop') {
@@ -241,12 +264,20 @@ export class World {
   }
 
   /** Fetches a part that has its own file. */
-  fetchPart: Fetch = async (part) => ({ works: use, hash: reading, file: looking })[part](imports) as never;
+  fetchPart: Fetch = (part) => Promise.resolve(({ works, hash, file } satisfies Parts)[part]);
 
   /** Allows downloads, which a link starts. */
   async saving(act: () => Promise<void>): Promise<void> {
     const saved = this.saved;
-    Object.assign(globalThis, { document: { createElement: () => ({ click() { saved.push((this as unknown as { href: string }).href); } }) } });
+    Object.assign(globalThis, {
+      document: {
+        createElement: () => ({
+          click() {
+            saved.push((this as unknown as { href: string }).href);
+          },
+        }),
+      },
+    });
     try {
       await act();
     } finally {
@@ -285,7 +316,11 @@ export class World {
         const w = this.library.find((x) => x.ats_id === number)!;
         return {
           ats_id: number,
-          versions: Array.from({ length: w.versions }, (_, i) => ({ version: i + 1, registered_at: '2026-01-01T00:00:00Z', asset_filename: `take${i + 1}.wav` })),
+          versions: Array.from({ length: w.versions }, (_, i) => ({
+            version: i + 1,
+            registered_at: '2026-01-01T00:00:00Z',
+            asset_filename: `take${i + 1}.wav`,
+          })),
         };
       }
       case 'creators':

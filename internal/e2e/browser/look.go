@@ -108,13 +108,13 @@ func (p *Page) Portrait(dir, name, element string) {
 }
 
 // LoadAxe brings the accessibility rules into the page. The source is read
-// from node_modules beside the tests; without it the test is skipped or, where
+// from node_modules in the repository; without it the test is skipped or, where
 // everything is required, fails.
 func (p *Page) LoadAxe(path string) {
 	p.t.Helper()
 	source, err := os.ReadFile(path)
 	if err != nil {
-		Missing(p.t, fmt.Sprintf("axe-core is not installed (run npm ci in internal/e2e): %v", err))
+		Missing(p.t, fmt.Sprintf("axe-core is not installed (run npm ci): %v", err))
 	}
 	p.Run(string(source) + "\n;undefined")
 }

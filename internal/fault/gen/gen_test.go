@@ -89,7 +89,7 @@ func TestLock(t *testing.T) {
 	}{
 		{"nothing", func(r []map[string]any) []map[string]any { return r }, ""},
 		{"append", func(r []map[string]any) []map[string]any {
-			return append(r, map[string]any{"code": "common.teapot", "section": "common", "status": 418, "class": "failed",
+			return append(r, map[string]any{"code": "common.teapot", "section": "common", "status": 418, "class": "failed", "screen": "errOther",
 				"message": "No coffee.", "action": "Ask for tea.", "cause": "A pot.", "details": []any{}})
 		}, ""},
 		{"reorder", func(r []map[string]any) []map[string]any { r[0], r[1] = r[1], r[0]; return r }, ""},
@@ -144,6 +144,7 @@ func TestCatalogueThatContradictsItself(t *testing.T) {
 		{"retry", "retry_after", true, "Retry-After"},
 		{"inline without stage", "class", "inline", "stage"},
 		{"no message", "message", "", "required"},
+		{"no text on the screen", "screen", "", "session.invalid_token: a code that a browser can meet must name its text on the screen"},
 		{"unknown key", "severity", 3, "unknown field"},
 		{"detail type", "details", []any{map[string]any{"name": "x", "type": "float", "meaning": "m", "example": 1}}, "unknown type"},
 		{"detail example of another type", "details", []any{map[string]any{"name": "x", "type": "time", "meaning": "m", "example": "soon"}}, "not of type time"},

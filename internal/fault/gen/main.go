@@ -130,6 +130,7 @@ type row struct {
 	Seed       bool     `json:"seed"`
 	Rehearse   string   `json:"rehearse"`
 	Stage      string   `json:"stage"`
+	Screen     string   `json:"screen"` // the key of its text in the widget (web/i18n/locales/en.json)
 }
 
 type detail struct {
@@ -191,6 +192,10 @@ func (r row) check() error {
 		return fmt.Errorf("429 and 503 without resets_at must carry Retry-After, and no other code may")
 	case (r.Class == "inline") != (r.Stage != ""):
 		return fmt.Errorf("an inline code must name its stage, and no other code may")
+	case r.browser() && r.Screen == "":
+		return fmt.Errorf("a code that a browser can meet must name its text on the screen: screen, a key of web/i18n/locales/en.json")
+	case !r.browser() && r.Screen != "":
+		return fmt.Errorf("no browser shows a code of class none: screen must be missing")
 	case !stages[r.Rehearse]:
 		return fmt.Errorf("unknown stage of a rehearsal %q", r.Rehearse)
 	case r.Class == "none" && r.Rehearse != "":

@@ -13,12 +13,13 @@ func renderTS(rows []row) []byte {
 	var b bytes.Buffer
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
 	p("// %s\n\n", generatedNote)
+	p("import type { Key } from '../i18n/texts.js';\n\n")
 	p("/** How the widget reacts to a code. */\n")
 	p("export type ErrorClass = \"refresh\" | \"disabled\" | \"failed\" | \"inline\" | \"client\";\n\n")
 	p("/** The part of the form that an inline code belongs to. */\n")
 	p("export type ErrorStage = \"title\" | \"file\" | \"access_code\";\n\n")
-	p("/** A row of the catalogue: HTTP status (0 when raised in the browser), class, and the stage of inline codes. */\n")
-	p("export interface ErrorRow {\n  readonly status: number;\n  readonly class: ErrorClass;\n  readonly stage?: ErrorStage;\n}\n\n")
+	p("/** A row of the catalogue: HTTP status (0 when raised in the browser), class, text, and the stage of inline codes. */\n")
+	p("export interface ErrorRow {\n  readonly status: number;\n  readonly class: ErrorClass;\n  /** The text on the screen: codes that mean the same to a songwriter share one. */\n  readonly text: Key;\n  readonly stage?: ErrorStage;\n}\n\n")
 	p("/** Every code of the catalogue that a browser can meet. */\nexport type BrowserErrorCode =")
 	for _, r := range rows {
 		if r.browser() {
@@ -33,13 +34,13 @@ func renderTS(rows []row) []byte {
 	}
 	p(";\n\n")
 	writeDetails(&b, rows)
-	p("/** Status and class of every code that a browser can meet. */\n")
+	p("/** Status, class and text of every code that a browser can meet. */\n")
 	p("export const errorTable: Readonly<Record<BrowserErrorCode, ErrorRow>> = {\n")
 	for _, r := range rows {
 		if !r.browser() {
 			continue
 		}
-		p("  %q: { status: %d, class: %q", r.Code, r.Status, r.Class)
+		p("  %q: { status: %d, class: %q, text: %q", r.Code, r.Status, r.Class, r.Screen)
 		if r.Stage != "" {
 			p(", stage: %q", r.Stage)
 		}

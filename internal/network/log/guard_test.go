@@ -417,7 +417,7 @@ func TestClockJumps(t *testing.T) {
 		t.Helper()
 		broadcast(t, l, stage(t, l, call(i))...)
 	}
-	last := func() log.Block { return must(l.Blocks(t.Context(), 1<<62, 1))[0] }
+	last := func() network.Block { return must(l.Blocks(t.Context(), 1<<62, 1))[0] }
 
 	// A small step in either direction is not logged.
 	pass(time.Hour)

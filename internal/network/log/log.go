@@ -45,14 +45,6 @@ import (
 // ProtocolVersion is the one commitment protocol that the log accepts.
 const ProtocolVersion = 1
 
-// ErrKeyMismatch is wrapped by Open if another key signed the log. No verifier would
-// accept blocks of two keys.
-var ErrKeyMismatch = errors.New("another key signed this log")
-
-// ErrNotBegun is wrapped by Open if the log does not exist and this process has no key to
-// start it.
-var ErrNotBegun = errors.New("the log has not started, and this process has no key to start it")
-
 // Config configures Open.
 type Config struct {
 	// Network is the name on the wire and in the database.
@@ -117,7 +109,15 @@ type Log struct {
 // position is the state of a log: it changes with every commit of a sequencer.
 type position struct{ size, refused int64 }
 
-var _ network.Network = (*Log)(nil)
+var _ interface {
+	network.Explorable
+	network.Runner
+	network.Observed
+	network.Signed
+	network.Published
+	network.Consistent
+	network.Repairable
+} = (*Log)(nil)
 
 // Open opens the log c.Network. The first Open creates it and signs its empty checkpoint.
 func Open(ctx context.Context, db *store.DB, c Config) (*Log, error) {
@@ -165,7 +165,7 @@ func Open(ctx context.Context, db *store.DB, c Config) (*Log, error) {
 			return err
 		}
 		if made == 1 && l.key == nil {
-			return ErrNotBegun
+			return network.ErrNotBegun
 		}
 		if made == 1 {
 			signed, err := l.sign(0, newTree(nil))
@@ -190,7 +190,7 @@ func Open(ctx context.Context, db *store.DB, c Config) (*Log, error) {
 		}
 	}
 	if _, err := note.Open([]byte(row.Checkpoint), note.VerifierList(l.verifier)); err != nil {
-		return nil, fmt.Errorf("log %s: %w: %w", c.Network, ErrKeyMismatch, err)
+		return nil, fmt.Errorf("log %s: %w: %w", c.Network, &network.WrongKey{Signed: row.Origin}, err)
 	}
 	l.seen = position{row.Size, row.Refused}
 	l.alive.Store(store.Micros(db.Now())) // when all processes start together, the sequencer can be later
@@ -211,6 +211,9 @@ func (l *Log) identify(origin string) (err error) {
 
 // Name implements network.Network.
 func (l *Log) Name() network.Name { return l.config.Network }
+
+// Info implements network.Network.
+func (l *Log) Info() network.Info { return network.Address{Name: l.config.Network, URL: URL}.Info() }
 
 // Origin returns the log's name in its checkpoints, which is also the owner in receipts.
 func (l *Log) Origin() string { return l.config.Origin }

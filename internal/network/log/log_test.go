@@ -453,7 +453,7 @@ func TestRefusedInItsTurn(t *testing.T) {
 		if len(got) != 1 || got[0].Failure != "work 1 does not exist" || got[0].BlockNumber != 0 || got[0].At.IsZero() {
 			t.Errorf("receipt %+v", got)
 		}
-		if _, err := l.Block(t.Context(), 1); !errors.Is(err, log.ErrNotFound) {
+		if _, err := l.Block(t.Context(), 1); !errors.Is(err, network.ErrNotFound) {
 			t.Errorf("block of a refused entry: %v", err)
 		}
 		broadcast(t, l, staged[1])
@@ -517,7 +517,7 @@ func TestOpenAgain(t *testing.T) {
 		for _, size := range []int{0, 1} {
 			c := config()
 			c.Key = bytes.Repeat([]byte{8}, 32)
-			if _, err := log.Open(t.Context(), db, c); !errors.Is(err, log.ErrKeyMismatch) {
+			if _, err := log.Open(t.Context(), db, c); !errors.As(err, new(*network.WrongKey)) {
 				t.Errorf("another key on a log of %d: %v", size, err)
 			}
 			fill(t, l, size, 1)
@@ -697,7 +697,7 @@ func TestTileBoundaries(t *testing.T) {
 			}
 		}
 		for _, c := range [][2]int64{{512, 512}, {-1, 5}, {0, 513}, {1 << 40, 1 << 41}} {
-			if _, err := l.InclusionProof(t.Context(), c[0], c[1]); !errors.Is(err, log.ErrNotFound) {
+			if _, err := l.InclusionProof(t.Context(), c[0], c[1]); !errors.Is(err, network.ErrNotFound) {
 				t.Errorf("proof of %d in %d: %v", c[0], c[1], err)
 			}
 		}

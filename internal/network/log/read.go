@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -15,44 +14,6 @@ import (
 	"timbre.example/internal/store/query"
 	"timbre.example/proof/evidence"
 )
-
-// ErrNotFound is wrapped if the log has no such entry, block, tile or size.
-var ErrNotFound = errors.New("not in the log")
-
-// Entry is a transaction that the log has received.
-type Entry struct {
-	// Receipt is complete if the entry is in the log; Failure is set if it was refused.
-	// While it waits, only Hash is set.
-	network.Receipt
-	// Index is the entry's position in the log, from 0; -1 while it waits, and also after
-	// it was refused.
-	Index int64
-	// ReceivedAt is when Broadcast stored it.
-	ReceivedAt time.Time
-	// Bytes is the transaction as broadcast (package leaf reads it).
-	Bytes []byte
-	// Leaf is the entry's text in the log; nil while Index is -1.
-	Leaf []byte
-	// Lost: a repair restored the entry, and the registry has no record of it.
-	Lost bool
-}
-
-// Final reports whether the entry is in the log or refused.
-func (e Entry) Final() bool { return e.Index >= 0 || e.Failure != "" }
-
-// Block is one signed step of the log.
-type Block struct {
-	// Number counts from 1; block 0 is the empty log.
-	Number int64
-	// Hash is the SHA-256 of Checkpoint.
-	Hash [32]byte
-	// First is the index of the block's first entry, Size the number of entries in the
-	// log up to this block. The block holds the entries [First, Size).
-	First, Size int64
-	// Checkpoint is the signed note, and At its time.
-	Checkpoint string
-	At         time.Time
-}
 
 // Find implements network.Network. The receipt of a refused transaction has no block, and
 // its At is the time of the refusal.
@@ -79,22 +40,22 @@ func (l *Log) Find(ctx context.Context, hashes [][32]byte) (map[[32]byte]network
 }
 
 // Entry returns the transaction with this hash, waiting or not.
-func (l *Log) Entry(ctx context.Context, hash [32]byte) (Entry, error) {
+func (l *Log) Entry(ctx context.Context, hash [32]byte) (network.Entry, error) {
 	row, err := l.db.Read().GetLogEntry(ctx, query.GetLogEntryParams{Network: string(l.config.Network), TxHash: hash[:]})
 	if err != nil {
-		return Entry{}, l.fail(fmt.Sprintf("transaction %x", hash), err)
+		return network.Entry{}, l.fail(fmt.Sprintf("transaction %x", hash), err)
 	}
 	return l.entry(row), nil
 }
 
 // WithCommitment returns at most n transactions with a commitment, in the order in which
 // they were received. Two equal registrations have the same commitment.
-func (l *Log) WithCommitment(ctx context.Context, commitment [32]byte, n int) ([]Entry, error) {
+func (l *Log) WithCommitment(ctx context.Context, commitment [32]byte, n int) ([]network.Entry, error) {
 	rows, err := l.db.Read().ListLogEntriesOfCommitment(ctx, query.ListLogEntriesOfCommitmentParams{Network: string(l.config.Network), Commitment: commitment[:], Lim: int32(n)})
 	if err != nil {
 		return nil, l.fail(fmt.Sprintf("commitment %x", commitment), err)
 	}
-	es := make([]Entry, len(rows))
+	es := make([]network.Entry, len(rows))
 	for i, row := range rows {
 		es[i] = l.entry(query.GetLogEntryRow(row))
 	}
@@ -102,11 +63,11 @@ func (l *Log) WithCommitment(ctx context.Context, commitment [32]byte, n int) ([
 }
 
 // Earlier returns the first entry with a commitment, if it is before an index of the log.
-// Otherwise it returns ErrNotFound.
-func (l *Log) Earlier(ctx context.Context, commitment [32]byte, index int64) (Entry, error) {
+// Otherwise it returns network.ErrNotFound.
+func (l *Log) Earlier(ctx context.Context, commitment [32]byte, index int64) (network.Entry, error) {
 	row, err := l.db.Read().FirstLogEntryOfCommitment(ctx, query.FirstLogEntryOfCommitmentParams{Network: string(l.config.Network), Commitment: commitment[:], Before: valid(index)})
 	if err != nil {
-		return Entry{}, l.fail(fmt.Sprintf("commitment %x before entry %d", commitment, index), err)
+		return network.Entry{}, l.fail(fmt.Sprintf("commitment %x before entry %d", commitment, index), err)
 	}
 	return l.entry(query.GetLogEntryRow(row)), nil
 }
@@ -121,24 +82,24 @@ func (l *Log) BlockWithHash(ctx context.Context, hash [32]byte) (int64, error) {
 }
 
 // EntryByIndex returns the entry at index, from 0.
-func (l *Log) EntryByIndex(ctx context.Context, index int64) (Entry, error) {
+func (l *Log) EntryByIndex(ctx context.Context, index int64) (network.Entry, error) {
 	es, err := l.Entries(ctx, index, index+1)
 	if err == nil && len(es) == 0 {
-		err = l.fail(fmt.Sprintf("entry %d", index), ErrNotFound)
+		err = l.fail(fmt.Sprintf("entry %d", index), network.ErrNotFound)
 	}
 	if err != nil {
-		return Entry{}, err
+		return network.Entry{}, err
 	}
 	return es[0], nil
 }
 
 // Entries returns the entries with indexes in [lo, hi), up to the end of the log.
-func (l *Log) Entries(ctx context.Context, lo, hi int64) ([]Entry, error) {
+func (l *Log) Entries(ctx context.Context, lo, hi int64) ([]network.Entry, error) {
 	rows, err := l.db.Read().ListLogEntries(ctx, query.ListLogEntriesParams{Network: string(l.config.Network), Lo: valid(lo), Hi: valid(hi)})
 	if err != nil {
 		return nil, l.fail("entries", err)
 	}
-	es := make([]Entry, len(rows))
+	es := make([]network.Entry, len(rows))
 	for i, row := range rows {
 		es[i] = l.entry(query.GetLogEntryRow(row))
 	}
@@ -147,19 +108,19 @@ func (l *Log) Entries(ctx context.Context, lo, hi int64) ([]Entry, error) {
 
 // Versions returns at most n versions of a work after the version after, oldest first.
 // For an unknown work it returns none.
-func (l *Log) Versions(ctx context.Context, atsID, after int64, n int) ([]Entry, error) {
+func (l *Log) Versions(ctx context.Context, atsID, after int64, n int) ([]network.Entry, error) {
 	rows, err := l.db.Read().ListLogVersions(ctx, query.ListLogVersionsParams{Network: string(l.config.Network), AtsID: atsID, After: after, Lim: int32(n)})
 	if err != nil {
 		return nil, l.fail(fmt.Sprintf("versions of %d", atsID), err)
 	}
-	es := make([]Entry, len(rows))
+	es := make([]network.Entry, len(rows))
 	for i, row := range rows {
 		es[i] = l.entry(query.GetLogEntryRow(row))
 	}
 	return es, nil
 }
 
-// LastVersion returns the newest version of a work, or ErrNotFound.
+// LastVersion returns the newest version of a work, or network.ErrNotFound.
 func (l *Log) LastVersion(ctx context.Context, atsID int64) (int64, error) {
 	n, err := l.db.Read().LastLogVersion(ctx, query.LastLogVersionParams{Network: string(l.config.Network), AtsID: atsID})
 	if err != nil {
@@ -168,8 +129,8 @@ func (l *Log) LastVersion(ctx context.Context, atsID int64) (int64, error) {
 	return n, nil
 }
 
-func (l *Log) entry(row query.GetLogEntryRow) Entry {
-	e := Entry{Index: -1, ReceivedAt: store.Time(row.ReceivedAt), Bytes: row.Body, Lost: row.Lost}
+func (l *Log) entry(row query.GetLogEntryRow) network.Entry {
+	e := network.Entry{Index: -1, ReceivedAt: store.Time(row.ReceivedAt), Bytes: row.Body, Lost: row.Lost}
 	copy(e.Hash[:], row.TxHash)
 	if row.Idx.Valid {
 		e.Index, e.Leaf = row.Idx.Int64, row.Leaf
@@ -184,30 +145,30 @@ func (l *Log) entry(row query.GetLogEntryRow) Entry {
 }
 
 // Block returns the block with this number.
-func (l *Log) Block(ctx context.Context, number int64) (Block, error) {
+func (l *Log) Block(ctx context.Context, number int64) (network.Block, error) {
 	row, err := l.db.Read().GetLogBlock(ctx, query.GetLogBlockParams{Network: string(l.config.Network), Number: number})
 	if err != nil {
-		return Block{}, l.fail(fmt.Sprintf("block %d", number), err)
+		return network.Block{}, l.fail(fmt.Sprintf("block %d", number), err)
 	}
 	return block(row), nil
 }
 
 // Blocks returns at most n blocks, newest first, from block newest downwards. If newest
 // is larger than the last block, it starts with the last.
-func (l *Log) Blocks(ctx context.Context, newest int64, n int) ([]Block, error) {
+func (l *Log) Blocks(ctx context.Context, newest int64, n int) ([]network.Block, error) {
 	rows, err := l.db.Read().ListLogBlocks(ctx, query.ListLogBlocksParams{Network: string(l.config.Network), Newest: newest, Lim: int32(n)})
 	if err != nil {
 		return nil, l.fail("blocks", err)
 	}
-	bs := make([]Block, len(rows))
+	bs := make([]network.Block, len(rows))
 	for i, row := range rows {
 		bs[i] = block(query.GetLogBlockRow(row))
 	}
 	return bs, nil
 }
 
-func block(row query.GetLogBlockRow) Block {
-	b := Block{Number: row.Number, First: row.FirstIdx, Size: row.Size, Checkpoint: row.Checkpoint, At: store.Time(row.CreatedAt)}
+func block(row query.GetLogBlockRow) network.Block {
+	b := network.Block{Number: row.Number, First: row.FirstIdx, Size: row.Size, Checkpoint: row.Checkpoint, At: store.Time(row.CreatedAt)}
 	copy(b.Hash[:], row.Hash)
 	return b
 }
@@ -226,7 +187,7 @@ func (l *Log) LatestCheckpoint(ctx context.Context) (string, error) {
 func (l *Log) InclusionProof(ctx context.Context, index, size int64) (tlog.RecordProof, error) {
 	what := fmt.Sprintf("entry %d in the first %d", index, size)
 	if index < 0 || index >= size {
-		return nil, l.fail(what, ErrNotFound)
+		return nil, l.fail(what, network.ErrNotFound)
 	}
 	p, err := tlog.ProveRecord(size, index, newTree(l.loader(ctx, l.db.Read())))
 	if err != nil {
@@ -235,28 +196,10 @@ func (l *Log) InclusionProof(ctx context.Context, index, size int64) (tlog.Recor
 	return p, nil
 }
 
-// ProofFile returns the inclusion proof of e in its own block's checkpoint, as a C2SP
-// tlog-proof. With the leaf and the verifier key it proves the entry without a server. It
-// returns ErrNotFound while e is not in the log.
-func (l *Log) ProofFile(ctx context.Context, e Entry) (string, error) {
-	if e.Index < 0 {
-		return "", l.fail(fmt.Sprintf("transaction %x", e.Hash), ErrNotFound)
-	}
-	b, p, err := l.proveIn(ctx, e)
-	if err != nil {
-		return "", err
-	}
-	text := fmt.Appendf(nil, "c2sp.org/tlog-proof@v1\nindex %d\n", e.Index)
-	for _, h := range p {
-		text = fmt.Appendf(text, "%s\n", h)
-	}
-	return string(fmt.Appendf(text, "\n%s", b.Checkpoint)), nil
-}
-
 // Prove implements network.Network: the entry in the checkpoint of its block.
 func (l *Log) Prove(ctx context.Context, hash [32]byte) (network.Proof, error) {
 	e, err := l.Entry(ctx, hash)
-	if errors.Is(err, ErrNotFound) || err == nil && e.Index < 0 {
+	if errors.Is(err, network.ErrNotFound) || err == nil && e.Index < 0 {
 		return network.Proof{}, l.fail(fmt.Sprintf("transaction %x", hash), network.ErrNotFinal)
 	} else if err != nil {
 		return network.Proof{}, err
@@ -271,10 +214,10 @@ func (l *Log) Prove(ctx context.Context, hash [32]byte) (network.Proof, error) {
 }
 
 // proveIn returns the block of an entry in the log, and its proof in that block.
-func (l *Log) proveIn(ctx context.Context, e Entry) (Block, tlog.RecordProof, error) {
+func (l *Log) proveIn(ctx context.Context, e network.Entry) (network.Block, tlog.RecordProof, error) {
 	b, err := l.Block(ctx, e.BlockNumber)
 	if err != nil {
-		return Block{}, nil, err
+		return network.Block{}, nil, err
 	}
 	p, err := l.InclusionProof(ctx, e.Index, b.Size)
 	return b, p, err
@@ -285,7 +228,7 @@ func (l *Log) proveIn(ctx context.Context, e Entry) (Block, tlog.RecordProof, er
 func (l *Log) ConsistencyProof(ctx context.Context, old, size int64) (tlog.TreeProof, error) {
 	what := fmt.Sprintf("from %d to %d entries", old, size)
 	if old < 1 || old > size {
-		return nil, l.fail(what, ErrNotFound)
+		return nil, l.fail(what, network.ErrNotFound)
 	}
 	p, err := tlog.ProveTree(size, old, newTree(l.loader(ctx, l.db.Read())))
 	if err != nil {
@@ -295,15 +238,12 @@ func (l *Log) ConsistencyProof(ctx context.Context, old, size int64) (tlog.TreeP
 }
 
 // fail adds the log's name and the operation to an error, and turns a missing row into
-// ErrNotFound.
+// network.ErrNotFound.
 func (l *Log) fail(what string, err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
-		err = ErrNotFound
+		err = network.ErrNotFound
 	}
 	return fmt.Errorf("log %s: %s: %w", l.config.Network, what, err)
 }
 
 func valid(n int64) sql.NullInt64 { return sql.NullInt64{Int64: n, Valid: true} }
-
-// Added returns the number of entries that the block added.
-func (b Block) Added() int64 { return b.Size - b.First }

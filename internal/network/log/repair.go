@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/proof/evidence"
@@ -44,19 +45,6 @@ type Target struct {
 	From string
 }
 
-// Span is a range of indexes, from First to Last inclusive.
-type Span struct {
-	First int64 `json:"first"`
-	Last  int64 `json:"last"`
-}
-
-func (s Span) String() string {
-	if s.First == s.Last {
-		return fmt.Sprint(s.First)
-	}
-	return fmt.Sprintf("%d–%d", s.First, s.Last)
-}
-
 // Restored is the result of a repair: what it would write, or has written.
 type Restored struct {
 	// Size is the number of entries in the database, and Target the checkpoint to reach.
@@ -65,7 +53,7 @@ type Restored struct {
 	// Forks are newer checkpoints from sources that do not continue the stored one.
 	Forks []Target
 	// Missing are the indexes that no source has. Then nothing is written.
-	Missing []Span
+	Missing []network.Span
 	// Entries are the restored entries, from index Size on.
 	Entries []leaf.Leaf
 	// Lost is how many of them have no transaction in this database. Apply sets it.
@@ -139,8 +127,8 @@ func (r *Repair) AddEvidence(e *evidence.Log, from string) error {
 	return r.add(e.Index, []byte(e.Leaf))
 }
 
-// MaxBundle is the largest size of a bundle of 256 entries, in bytes.
-const MaxBundle = fullTile * (2 + 1<<16)
+// maxBundle is the largest size of a bundle of 256 entries, in bytes.
+const maxBundle = fullTile * (2 + 1<<16)
 
 // AddBundle adds a bundle of entries as the log publishes it, with its path, such as
 // tile/entries/000 or tile/entries/000.p/5.
@@ -246,7 +234,7 @@ func (r *Repair) plan(ctx context.Context, target Target) (*Restored, error) {
 		case n == 0 && len(p.Missing) > 0 && p.Missing[len(p.Missing)-1].Last == i-1:
 			p.Missing[len(p.Missing)-1].Last = i
 		case n == 0:
-			p.Missing = append(p.Missing, Span{i, i})
+			p.Missing = append(p.Missing, network.Span{First: i, Last: i})
 		case n > 1:
 			choices *= n
 			open = append(open, i)
@@ -318,12 +306,12 @@ func (r *Repair) Apply(ctx context.Context, p *Restored) error {
 	if len(p.Missing) > 0 || len(p.Entries) == 0 {
 		return errors.New("there is nothing to write")
 	}
-	network := string(r.l.config.Network)
+	name := string(r.l.config.Network)
 	err := r.l.db.Tx(ctx, func(tx *store.Tx) error {
 		p.Lost = 0
 		last := p.Entries[len(p.Entries)-1]
 		claimed, err := tx.AdvanceLog(ctx, query.AdvanceLogParams{
-			Network: network, OldSize: r.row.Size, OldRefused: r.row.Refused,
+			Network: name, OldSize: r.row.Size, OldRefused: r.row.Refused,
 			Size: p.Target.N, Refused: r.row.Refused, Blocks: last.Block, NextAtsID: p.NextAtsID, Now: store.Micros(tx.Now),
 		})
 		if err != nil {
@@ -362,7 +350,7 @@ func (r *Repair) Apply(ctx context.Context, p *Restored) error {
 			return err
 		}
 		return tx.InsertLogRepair(ctx, query.InsertLogRepairParams{
-			Network: network, FromSize: p.Size, ToSize: p.Target.N, Lost: p.Lost, Checkpoint: p.Target.Signed, Now: store.Micros(tx.Now),
+			Network: name, FromSize: p.Size, ToSize: p.Target.N, Lost: p.Lost, Checkpoint: p.Target.Signed, Now: store.Micros(tx.Now),
 		})
 	})
 	if err != nil {
@@ -373,15 +361,15 @@ func (r *Repair) Apply(ctx context.Context, p *Restored) error {
 
 // restore writes one entry. It reports whether this database also lacked its transaction.
 func (r *Repair) restore(ctx context.Context, tx *store.Tx, index int64, one leaf.Leaf, text []byte) (lost bool, err error) {
-	network, hash, at := string(r.l.config.Network), one.Hash(), store.Micros(one.At)
+	name, hash, at := string(r.l.config.Network), one.Hash(), store.Micros(one.At)
 	made, err := tx.RestoreLogEntry(ctx, query.RestoreLogEntryParams{
-		Network: network, TxHash: hash[:], Body: one.Transaction.Bytes(), Commitment: one.Commitment[:], ReceivedAt: at,
+		Network: name, TxHash: hash[:], Body: one.Transaction.Bytes(), Commitment: one.Commitment[:], ReceivedAt: at,
 	})
 	if err != nil {
 		return false, err
 	}
 	n, err := tx.SequenceLogEntry(ctx, query.SequenceLogEntryParams{
-		Network: network, TxHash: hash[:], Idx: valid(index), Leaf: text, AtsID: one.AtsID, Version: one.Version, Block: one.Block, DecidedAt: at,
+		Network: name, TxHash: hash[:], Idx: valid(index), Leaf: text, AtsID: one.AtsID, Version: one.Version, Block: one.Block, DecidedAt: at,
 	})
 	if err != nil || n != 1 {
 		return false, changed(n, err)

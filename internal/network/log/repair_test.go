@@ -192,7 +192,7 @@ func TestRepairRefuses(t *testing.T) {
 		want  func(p *log.Restored, err error) bool
 	}{
 		{"nothing", func(*testing.T, *log.Repair, *log.Log, []network.Staged) {}, func(p *log.Restored, err error) bool {
-			return err == nil && slices.Equal(p.Missing, []log.Span{{First: 7, Last: 18}})
+			return err == nil && slices.Equal(p.Missing, []network.Span{{First: 7, Last: 18}})
 		}},
 		{"holes", func(t *testing.T, r *log.Repair, newest *log.Log, all []network.Staged) {
 			for i, s := range all {

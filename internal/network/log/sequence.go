@@ -391,7 +391,7 @@ func (s signer) Name() string    { return s.l.verifier.Name() }
 func (s signer) KeyHash() uint32 { return s.l.verifier.KeyHash() }
 func (s signer) Sign(text []byte) ([]byte, error) {
 	if s.l.key == nil {
-		return nil, ErrNotBegun
+		return nil, network.ErrNotBegun
 	}
 	return ed25519.Sign(s.l.key, text), nil
 }

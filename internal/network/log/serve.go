@@ -13,11 +13,19 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"timbre.example/internal/fault"
+	"timbre.example/internal/network"
 	"timbre.example/internal/store/query"
 )
 
-// Handler serves the log as C2SP tlog-tiles says, on these paths (use
-// http.StripPrefix to put it elsewhere):
+// FilesPath implements network.Published. The path is part of the log's origin.
+func (l *Log) FilesPath() string { return "/log/" + string(l.config.Network) }
+
+// Files implements network.Published.
+func (l *Log) Files(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
+	return http.StripPrefix(l.FilesPath(), l.Handler(refuse))
+}
+
+// Handler serves the log as C2SP tlog-tiles says, on these paths:
 //
 //	/checkpoint               the newest signed note
 //	/tile/<L>/<N>[.p/<W>]     hashes
@@ -29,7 +37,7 @@ import (
 func (l *Log) Handler(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := l.serve(w, r); err != nil {
-			if errors.Is(err, ErrNotFound) || errors.Is(err, sql.ErrNoRows) {
+			if errors.Is(err, network.ErrNotFound) || errors.Is(err, sql.ErrNoRows) {
 				err = fault.CommonNotFound().Because(err)
 			}
 			refuse(w, r, err)
@@ -40,7 +48,7 @@ func (l *Log) Handler(refuse func(http.ResponseWriter, *http.Request, error)) ht
 func (l *Log) serve(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Access-Control-Allow-Origin", "*")
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return ErrNotFound
+		return network.ErrNotFound
 	}
 	switch path := strings.TrimPrefix(r.URL.Path, "/"); path {
 	case "checkpoint":
@@ -115,14 +123,14 @@ func (l *Log) pack(r *http.Request, t tlog.Tile) (bundle, error) {
 func parseTile(path string) (tlog.Tile, error) {
 	rest, ok := strings.CutPrefix(path, "tile/")
 	if !ok || strings.HasPrefix(rest, "data/") {
-		return tlog.Tile{}, ErrNotFound
+		return tlog.Tile{}, network.ErrNotFound
 	}
 	if n, ok := strings.CutPrefix(rest, "entries/"); ok {
 		rest = "data/" + n
 	}
 	t, err := tlog.ParseTilePath("tile/" + strconv.Itoa(height) + "/" + rest)
 	if err != nil || t.L > 63 {
-		return tlog.Tile{}, ErrNotFound
+		return tlog.Tile{}, network.ErrNotFound
 	}
 	return t, nil
 }
@@ -135,14 +143,14 @@ func (l *Log) tile(r *http.Request, t tlog.Tile) ([]byte, error) {
 		return nil, err
 	}
 	if len(data) < t.W*tlog.HashSize {
-		return nil, ErrNotFound
+		return nil, network.ErrNotFound
 	}
 	return data[:t.W*tlog.HashSize], nil
 }
 
 func (l *Log) bundle(r *http.Request, t tlog.Tile) ([]byte, error) {
 	if t.N > (1<<63-1)/fullTile-1 {
-		return nil, ErrNotFound
+		return nil, network.ErrNotFound
 	}
 	lo := t.N * fullTile
 	leaves, err := l.db.Read().ListLogLeaves(r.Context(), query.ListLogLeavesParams{
@@ -152,7 +160,7 @@ func (l *Log) bundle(r *http.Request, t tlog.Tile) ([]byte, error) {
 		return nil, err
 	}
 	if len(leaves) != t.W {
-		return nil, ErrNotFound
+		return nil, network.ErrNotFound
 	}
 	var data []byte
 	for _, leaf := range leaves {

@@ -250,6 +250,9 @@ func (f *Fake) begin(ctx context.Context, op Op) (fault, error) {
 // Name implements network.Network.
 func (f *Fake) Name() network.Name { return f.name }
 
+// Info implements network.Network.
+func (f *Fake) Info() network.Info { return network.Address{Name: f.name, URL: URL}.Info() }
+
 // DryRun implements network.Network.
 func (f *Fake) DryRun(ctx context.Context, call network.Call) error {
 	f.mu.Lock()
@@ -283,9 +286,13 @@ func (f *Fake) Stage(ctx context.Context, call network.Call) (network.Staged, er
 		f.violated("nonce %s staged as %s and as %s", call.Nonce, before, b)
 	}
 	f.nonces[call.Nonce] = b
-	t := leaf.Transaction{Updates: call.AtsID, Commitment: call.Commitment, ProtocolVersion: call.ProtocolVersion, Nonce: leaf.Nonce(call.Nonce)}
+	t := transaction(call)
 	f.staged[t.Hash()] = call
 	return network.Staged{Bytes: t.Bytes(), Hash: t.Hash()}, nil
+}
+
+func transaction(call network.Call) leaf.Transaction {
+	return leaf.Transaction{Updates: call.AtsID, Commitment: call.Commitment, ProtocolVersion: call.ProtocolVersion, Nonce: leaf.Nonce(call.Nonce)}
 }
 
 // Broadcast implements network.Network.
@@ -384,7 +391,7 @@ func (h hashes) ReadHashes(at []int64) ([]tlog.Hash, error) {
 // log adds a transaction to the log, and signs it.
 func (f *Fake) log(in *inclusion, r network.Receipt) {
 	in.leaf = leaf.Leaf{
-		Transaction: leaf.Transaction{Updates: in.call.AtsID, Commitment: in.call.Commitment, ProtocolVersion: in.call.ProtocolVersion, Nonce: leaf.Nonce(in.call.Nonce)},
+		Transaction: transaction(in.call),
 		AtsID:       r.AtsID, Version: r.Version, Block: r.BlockNumber, At: r.At,
 	}
 	in.index = f.leaves

@@ -10,66 +10,6 @@ import (
 	"database/sql"
 )
 
-const addOrigin = `-- name: AddOrigin :exec
-INSERT INTO origins (organization_id, pattern, created_at) VALUES ($1, $2, $3)
-ON CONFLICT (organization_id, pattern) DO NOTHING
-`
-
-type AddOriginParams struct {
-	OrganizationID string
-	Pattern        string
-	CreatedAt      int64
-}
-
-func (q *Queries) AddOrigin(ctx context.Context, arg AddOriginParams) error {
-	_, err := q.db.ExecContext(ctx, addOrigin, arg.OrganizationID, arg.Pattern, arg.CreatedAt)
-	return err
-}
-
-const allOrigins = `-- name: AllOrigins :many
-SELECT DISTINCT pattern FROM origins
-`
-
-func (q *Queries) AllOrigins(ctx context.Context) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, allOrigins)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []string
-	for rows.Next() {
-		var pattern string
-		if err := rows.Scan(&pattern); err != nil {
-			return nil, err
-		}
-		items = append(items, pattern)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const deleteSiteKey = `-- name: DeleteSiteKey :execrows
-UPDATE site_keys SET deleted_at = $1 WHERE site_key = $2 AND deleted_at IS NULL
-`
-
-type DeleteSiteKeyParams struct {
-	DeletedAt sql.NullInt64
-	SiteKey   string
-}
-
-func (q *Queries) DeleteSiteKey(ctx context.Context, arg DeleteSiteKeyParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteSiteKey, arg.DeletedAt, arg.SiteKey)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
 const getOrganization = `-- name: GetOrganization :one
 SELECT id, name, suspended_at, widget_enabled, max_file_size, access_code_ttl, duplicate_titles, asset_storage, quota, created_at, imprint FROM organizations WHERE id = $1
 `
@@ -106,129 +46,6 @@ type InsertOrganizationParams struct {
 func (q *Queries) InsertOrganization(ctx context.Context, arg InsertOrganizationParams) error {
 	_, err := q.db.ExecContext(ctx, insertOrganization, arg.ID, arg.Name, arg.CreatedAt)
 	return err
-}
-
-const insertSiteKey = `-- name: InsertSiteKey :exec
-INSERT INTO site_keys (site_key, organization_id, secret_hash, test, created_at)
-VALUES ($1, $2, $3, $4, $5)
-`
-
-type InsertSiteKeyParams struct {
-	SiteKey        string
-	OrganizationID string
-	SecretHash     []byte
-	Test           bool
-	CreatedAt      int64
-}
-
-func (q *Queries) InsertSiteKey(ctx context.Context, arg InsertSiteKeyParams) error {
-	_, err := q.db.ExecContext(ctx, insertSiteKey,
-		arg.SiteKey,
-		arg.OrganizationID,
-		arg.SecretHash,
-		arg.Test,
-		arg.CreatedAt,
-	)
-	return err
-}
-
-const keyBySecretHash = `-- name: KeyBySecretHash :one
-SELECT k.site_key, k.organization_id, k.secret_hash, k.test, k.max_file_size, k.disabled_at, k.deleted_at, k.created_at, o.id, o.name, o.suspended_at, o.widget_enabled, o.max_file_size, o.access_code_ttl, o.duplicate_titles, o.asset_storage, o.quota, o.created_at, o.imprint,
-  CAST(COALESCE((SELECT string_agg(pattern, ' ') FROM origins WHERE organization_id = o.id), '') AS TEXT) AS origins
-FROM site_keys k JOIN organizations o ON o.id = k.organization_id
-WHERE k.secret_hash = $1
-`
-
-type KeyBySecretHashRow struct {
-	SiteKey      SiteKey
-	Organization Organization
-	Origins      string
-}
-
-func (q *Queries) KeyBySecretHash(ctx context.Context, secretHash []byte) (KeyBySecretHashRow, error) {
-	row := q.db.QueryRowContext(ctx, keyBySecretHash, secretHash)
-	var i KeyBySecretHashRow
-	err := row.Scan(
-		&i.SiteKey.SiteKey,
-		&i.SiteKey.OrganizationID,
-		&i.SiteKey.SecretHash,
-		&i.SiteKey.Test,
-		&i.SiteKey.MaxFileSize,
-		&i.SiteKey.DisabledAt,
-		&i.SiteKey.DeletedAt,
-		&i.SiteKey.CreatedAt,
-		&i.Organization.ID,
-		&i.Organization.Name,
-		&i.Organization.SuspendedAt,
-		&i.Organization.WidgetEnabled,
-		&i.Organization.MaxFileSize,
-		&i.Organization.AccessCodeTtl,
-		&i.Organization.DuplicateTitles,
-		&i.Organization.AssetStorage,
-		&i.Organization.Quota,
-		&i.Organization.CreatedAt,
-		&i.Organization.Imprint,
-		&i.Origins,
-	)
-	return i, err
-}
-
-const keyBySiteKey = `-- name: KeyBySiteKey :one
-SELECT k.site_key, k.organization_id, k.secret_hash, k.test, k.max_file_size, k.disabled_at, k.deleted_at, k.created_at, o.id, o.name, o.suspended_at, o.widget_enabled, o.max_file_size, o.access_code_ttl, o.duplicate_titles, o.asset_storage, o.quota, o.created_at, o.imprint,
-  CAST(COALESCE((SELECT string_agg(pattern, ' ') FROM origins WHERE organization_id = o.id), '') AS TEXT) AS origins,
-  s.jti, s.revoked_at, CAST(COALESCE(s.action, '') AS TEXT) AS action, CAST(COALESCE(s.network, '') AS TEXT) AS network, CAST(COALESCE(s.end_user, '') AS TEXT) AS end_user
-FROM site_keys k JOIN organizations o ON o.id = k.organization_id
-  LEFT JOIN sessions s ON s.jti = $1 AND s.site_key = k.site_key AND s.organization_id = o.id
-WHERE k.site_key = $2
-`
-
-type KeyBySiteKeyParams struct {
-	Jti     string
-	SiteKey string
-}
-
-type KeyBySiteKeyRow struct {
-	SiteKey      SiteKey
-	Organization Organization
-	Origins      string
-	Jti          sql.NullString
-	RevokedAt    sql.NullInt64
-	Action       string
-	Network      string
-	EndUser      string
-}
-
-func (q *Queries) KeyBySiteKey(ctx context.Context, arg KeyBySiteKeyParams) (KeyBySiteKeyRow, error) {
-	row := q.db.QueryRowContext(ctx, keyBySiteKey, arg.Jti, arg.SiteKey)
-	var i KeyBySiteKeyRow
-	err := row.Scan(
-		&i.SiteKey.SiteKey,
-		&i.SiteKey.OrganizationID,
-		&i.SiteKey.SecretHash,
-		&i.SiteKey.Test,
-		&i.SiteKey.MaxFileSize,
-		&i.SiteKey.DisabledAt,
-		&i.SiteKey.DeletedAt,
-		&i.SiteKey.CreatedAt,
-		&i.Organization.ID,
-		&i.Organization.Name,
-		&i.Organization.SuspendedAt,
-		&i.Organization.WidgetEnabled,
-		&i.Organization.MaxFileSize,
-		&i.Organization.AccessCodeTtl,
-		&i.Organization.DuplicateTitles,
-		&i.Organization.AssetStorage,
-		&i.Organization.Quota,
-		&i.Organization.CreatedAt,
-		&i.Organization.Imprint,
-		&i.Origins,
-		&i.Jti,
-		&i.RevokedAt,
-		&i.Action,
-		&i.Network,
-		&i.EndUser,
-	)
-	return i, err
 }
 
 const listOrganizations = `-- name: ListOrganizations :many
@@ -270,69 +87,6 @@ func (q *Queries) ListOrganizations(ctx context.Context) ([]Organization, error)
 	return items, nil
 }
 
-const listOrigins = `-- name: ListOrigins :many
-SELECT pattern FROM origins WHERE organization_id = $1 ORDER BY pattern
-`
-
-func (q *Queries) ListOrigins(ctx context.Context, organizationID string) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, listOrigins, organizationID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []string
-	for rows.Next() {
-		var pattern string
-		if err := rows.Scan(&pattern); err != nil {
-			return nil, err
-		}
-		items = append(items, pattern)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listSiteKeys = `-- name: ListSiteKeys :many
-SELECT site_key, organization_id, secret_hash, test, max_file_size, disabled_at, deleted_at, created_at FROM site_keys WHERE organization_id = $1 ORDER BY created_at, site_key
-`
-
-func (q *Queries) ListSiteKeys(ctx context.Context, organizationID string) ([]SiteKey, error) {
-	rows, err := q.db.QueryContext(ctx, listSiteKeys, organizationID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []SiteKey
-	for rows.Next() {
-		var i SiteKey
-		if err := rows.Scan(
-			&i.SiteKey,
-			&i.OrganizationID,
-			&i.SecretHash,
-			&i.Test,
-			&i.MaxFileSize,
-			&i.DisabledAt,
-			&i.DeletedAt,
-			&i.CreatedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const lockOrganization = `-- name: LockOrganization :exec
 UPDATE organizations SET quota = quota WHERE id = $1
 `
@@ -340,23 +94,6 @@ UPDATE organizations SET quota = quota WHERE id = $1
 func (q *Queries) LockOrganization(ctx context.Context, id string) error {
 	_, err := q.db.ExecContext(ctx, lockOrganization, id)
 	return err
-}
-
-const removeOrigin = `-- name: RemoveOrigin :execrows
-DELETE FROM origins WHERE organization_id = $1 AND pattern = $2
-`
-
-type RemoveOriginParams struct {
-	OrganizationID string
-	Pattern        string
-}
-
-func (q *Queries) RemoveOrigin(ctx context.Context, arg RemoveOriginParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, removeOrigin, arg.OrganizationID, arg.Pattern)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
 }
 
 const setOrganization = `-- name: SetOrganization :execrows
@@ -391,23 +128,6 @@ func (q *Queries) SetOrganization(ctx context.Context, arg SetOrganizationParams
 		arg.Imprint,
 		arg.ID,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const setSiteKeyDisabled = `-- name: SetSiteKeyDisabled :execrows
-UPDATE site_keys SET disabled_at = $1 WHERE site_key = $2 AND deleted_at IS NULL
-`
-
-type SetSiteKeyDisabledParams struct {
-	DisabledAt sql.NullInt64
-	SiteKey    string
-}
-
-func (q *Queries) SetSiteKeyDisabled(ctx context.Context, arg SetSiteKeyDisabledParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setSiteKeyDisabled, arg.DisabledAt, arg.SiteKey)
 	if err != nil {
 		return 0, err
 	}

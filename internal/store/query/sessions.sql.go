@@ -59,6 +59,64 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 	return err
 }
 
+const keyBySiteKey = `-- name: KeyBySiteKey :one
+SELECT k.site_key, k.organization_id, k.secret_hash, k.test, k.max_file_size, k.disabled_at, k.deleted_at, k.created_at, o.id, o.name, o.suspended_at, o.widget_enabled, o.max_file_size, o.access_code_ttl, o.duplicate_titles, o.asset_storage, o.quota, o.created_at, o.imprint,
+  CAST(COALESCE((SELECT string_agg(pattern, ' ') FROM origins WHERE organization_id = o.id), '') AS TEXT) AS origins,
+  s.jti, s.revoked_at, CAST(COALESCE(s.action, '') AS TEXT) AS action, CAST(COALESCE(s.network, '') AS TEXT) AS network, CAST(COALESCE(s.end_user, '') AS TEXT) AS end_user
+FROM site_keys k JOIN organizations o ON o.id = k.organization_id
+  LEFT JOIN sessions s ON s.jti = $1 AND s.site_key = k.site_key AND s.organization_id = o.id
+WHERE k.site_key = $2
+`
+
+type KeyBySiteKeyParams struct {
+	Jti     string
+	SiteKey string
+}
+
+type KeyBySiteKeyRow struct {
+	SiteKey      SiteKey
+	Organization Organization
+	Origins      string
+	Jti          sql.NullString
+	RevokedAt    sql.NullInt64
+	Action       string
+	Network      string
+	EndUser      string
+}
+
+func (q *Queries) KeyBySiteKey(ctx context.Context, arg KeyBySiteKeyParams) (KeyBySiteKeyRow, error) {
+	row := q.db.QueryRowContext(ctx, keyBySiteKey, arg.Jti, arg.SiteKey)
+	var i KeyBySiteKeyRow
+	err := row.Scan(
+		&i.SiteKey.SiteKey,
+		&i.SiteKey.OrganizationID,
+		&i.SiteKey.SecretHash,
+		&i.SiteKey.Test,
+		&i.SiteKey.MaxFileSize,
+		&i.SiteKey.DisabledAt,
+		&i.SiteKey.DeletedAt,
+		&i.SiteKey.CreatedAt,
+		&i.Organization.ID,
+		&i.Organization.Name,
+		&i.Organization.SuspendedAt,
+		&i.Organization.WidgetEnabled,
+		&i.Organization.MaxFileSize,
+		&i.Organization.AccessCodeTtl,
+		&i.Organization.DuplicateTitles,
+		&i.Organization.AssetStorage,
+		&i.Organization.Quota,
+		&i.Organization.CreatedAt,
+		&i.Organization.Imprint,
+		&i.Origins,
+		&i.Jti,
+		&i.RevokedAt,
+		&i.Action,
+		&i.Network,
+		&i.EndUser,
+	)
+	return i, err
+}
+
 const listSessions = `-- name: ListSessions :many
 SELECT jti, organization_id, site_key, job_id, revoked_at, expires_at, action, network, end_user FROM sessions
 WHERE organization_id = $1 AND (CAST($2 AS TEXT) = '' OR site_key = CAST($2 AS TEXT))

@@ -1,9 +1,7 @@
 /** The entry of ats-widget-file.js: inspects a chosen file, and proposes a title. It reads a few kilobytes and sends none. */
-import type { Imports, Look } from '../parts.js';
+import type { Look } from '../parts/contract.js';
 import { kindOf } from './kinds.js';
 import { titleIn } from './tags.js';
-
-export { version } from '../version.js';
 
 /** The most characters that a title may have. */
 const most = 200;
@@ -32,11 +30,11 @@ export const titleOf = (filename: string): string =>
       .replace(/^\d{1,3}\s*[-.]\s+(?=\S)/, ''),
   );
 
-export const use = (_: Imports) => async (file: File): Promise<Look> => {
+export async function look(file: File): Promise<Look> {
   let head: Uint8Array;
   try {
     head = new Uint8Array(await file.slice(0, 4096).arrayBuffer());
-    if (!head.length) throw 0;
+    if (!head.length) return { detected: '' };
   } catch {
     // A folder, or a file that was moved or deleted since it was chosen.
     return { detected: '' };
@@ -45,4 +43,4 @@ export const use = (_: Imports) => async (file: File): Promise<Look> => {
   if (detected) return { detected };
   const named = await titleIn(file, head).catch(() => '');
   return { title: tidy(named) || titleOf(file.name) };
-};
+}

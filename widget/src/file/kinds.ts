@@ -23,7 +23,9 @@ export function kindOf(head: Uint8Array): string {
   if (other) return other[0];
   // Words: no audio format begins with so much text. Formats that begin with a name of four letters have numbers after it.
   const start = head.subarray(0, 512);
-  return start.length >= 16 && start.every((b) => b > 31 ? b !== 127 : b === 9 || b === 10 || b === 12 || b === 13) && utf8(start) ? 'text/plain' : '';
+  return start.length >= 16 && start.every((b) => (b > 31 ? b !== 127 : b === 9 || b === 10 || b === 12 || b === 13)) && utf8(start)
+    ? 'text/plain'
+    : '';
 }
 
 function utf8(bytes: Uint8Array): boolean {

@@ -10,7 +10,8 @@ const u32 = (b: Uint8Array, at: number) => new DataView(b.buffer, b.byteOffset, 
 const u32le = (b: Uint8Array, at: number) => new DataView(b.buffer, b.byteOffset, b.length).getUint32(at, true);
 const syncsafe = (b: Uint8Array, at: number) => (b[at]! << 21) | (b[at + 1]! << 14) | (b[at + 2]! << 7) | b[at + 3]!;
 
-const bytesOf = async (file: Blob, from: number, to: number) => new Uint8Array(await file.slice(from, Math.min(to, from + longest)).arrayBuffer());
+const bytesOf = async (file: Blob, from: number, to: number) =>
+  new Uint8Array(await file.slice(from, Math.min(to, from + longest)).arrayBuffer());
 
 export async function titleIn(file: Blob, head: Uint8Array): Promise<string> {
   const sign = latin(head.subarray(0, 4));
@@ -37,7 +38,7 @@ async function chunks(file: Blob, at: number, size: typeof u32, readers: Record<
 
 function info(list: Uint8Array): string {
   if (latin(list.subarray(0, 4)) !== 'INFO') return '';
-  for (let at = 4; at + 8 <= list.length; ) {
+  for (let at = 4; at + 8 <= list.length;) {
     const length = u32le(list, at + 4);
     const text = list.subarray(at + 8, at + 8 + length);
     if (latin(list.subarray(at, at + 4)) === 'INAM') return either(text);
@@ -64,7 +65,12 @@ function id3(tag: Uint8Array): string {
   let at = flags & 0x40 && major > 2 ? (major === 4 ? syncsafe(frames, 0) : 4 + u32(frames, 0)) : 0;
   const [name, head] = major === 2 ? ['TT2', 6] : ['TIT2', 10];
   while (at + head <= frames.length && frames[at]) {
-    const length = major === 2 ? (frames[at + 3]! << 16) | (frames[at + 4]! << 8) | frames[at + 5]! : major === 4 ? syncsafe(frames, at + 4) : u32(frames, at + 4);
+    const length =
+      major === 2
+        ? (frames[at + 3]! << 16) | (frames[at + 4]! << 8) | frames[at + 5]!
+        : major === 4
+          ? syncsafe(frames, at + 4)
+          : u32(frames, at + 4);
     if (latin(frames.subarray(at, at + name.length)) === name) {
       let text = frames.subarray(at + head, at + head + length);
       // The length of the data is in the bytes before it.
@@ -121,7 +127,7 @@ async function flac(file: Blob): Promise<string> {
 function ogg(b: Uint8Array): string {
   // The packets, without the page headers between their parts.
   const body: number[] = [];
-  for (let at = 0; at + 27 <= b.length && latin(b.subarray(at, at + 4)) === 'OggS'; ) {
+  for (let at = 0; at + 27 <= b.length && latin(b.subarray(at, at + 4)) === 'OggS';) {
     const table = b.subarray(at + 27, at + 27 + b[at + 26]!);
     const from = at + 27 + table.length;
     at = from + table.reduce((sum, n) => sum + n, 0);
@@ -142,7 +148,10 @@ async function mp4(file: Blob, at: number, end: number, path: readonly string[])
     const h = await bytesOf(file, at, at + 16);
     let length = u32(h, 0);
     let head = 8;
-    if (length === 1 && h.length === 16) (head = 16), (length = u32(h, 8) * 2 ** 32 + u32(h, 12));
+    if (length === 1 && h.length === 16) {
+      head = 16;
+      length = u32(h, 8) * 2 ** 32 + u32(h, 12);
+    }
     if (length === 0) length = end - at;
     if (length < head) break;
     if (latin(h.subarray(4, 8)) === path[0]) {

@@ -5,11 +5,11 @@
 /*! With @noble/hashes, Copyright (c) 2022 Paul Miller (https://paulmillr.com), MIT License */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import type { Hash, Imports } from '../parts.js';
+import { hash as texts } from '../../../web/i18n/locales/en.json';
+import { ProblemError } from '../ats/problem.js';
+import { en } from '../i18n/catalogues.js';
+import type { Hash } from '../parts/contract.js';
 import { kindOf } from '../file/kinds.js';
-import texts from '../locales/en.hash.json';
-
-export { version } from '../version.js';
 
 /** Bytes of a piece: in a worker, and in a page, which must answer its user in between (about 10 ms on a phone). */
 const pieces = { worker: 1 << 20, page: 256 << 10 };
@@ -17,7 +17,7 @@ const pieces = { worker: 1 << 20, page: 256 << 10 };
 /** The messages of a worker: its progress, or its end. */
 type Answer = number | { hex: string } | { failed: string };
 
-/** A page has a document, a worker has none. */
+/** A page has a document. A worker has none, and none of the page's modules. */
 if (typeof document === 'undefined') {
   globalThis.onmessage = ({ data: file }: MessageEvent<Blob>) => {
     const answer = (a: Answer) => globalThis.postMessage(a);
@@ -47,7 +47,12 @@ function inWorker(file: File, onProgress: (loaded: number) => void, signal: Abor
   return new Promise((resolve, reject) => {
     let worker: Worker | undefined;
     const url = address();
-    const end = (give: () => void) => (worker?.terminate(), URL.revokeObjectURL(url), signal.removeEventListener('abort', stop), give());
+    const end = (give: () => void) => {
+      worker?.terminate();
+      URL.revokeObjectURL(url);
+      signal.removeEventListener('abort', stop);
+      give();
+    };
     const stop = () => end(() => reject(signal.reason));
     try {
       worker = new Worker((policy?.createScriptURL(url) ?? url) as string, { type: 'module' });
@@ -55,7 +60,10 @@ function inWorker(file: File, onProgress: (loaded: number) => void, signal: Abor
       return end(() => resolve(undefined));
     }
     signal.addEventListener('abort', stop);
-    worker.onerror = (e) => (e.preventDefault(), end(() => resolve(undefined)));
+    worker.onerror = (e) => {
+      e.preventDefault();
+      end(() => resolve(undefined));
+    };
     worker.onmessage = ({ data }: MessageEvent<Answer>) => {
       if (typeof data === 'number') onProgress(data);
       else end(() => ('hex' in data ? resolve(data.hex) : reject(new Error(data.failed))));
@@ -76,24 +84,25 @@ interface Policy {
 }
 let policy: Policy | undefined;
 try {
-  policy = (globalThis as { trustedTypes?: { createPolicy(name: string, rules: Policy): Policy } }).trustedTypes?.createPolicy('ats-widget', {
-    createScriptURL: (url) => url,
-  });
+  policy = (globalThis as { trustedTypes?: { createPolicy(name: string, rules: Policy): Policy } }).trustedTypes?.createPolicy(
+    'ats-widget',
+    {
+      createScriptURL: (url) => url,
+    },
+  );
 } catch {
   // The page's policy lists its policies by name, and this one is missing.
 }
 
-export function use({ en, ProblemError }: Imports): Hash {
+export const hash: Hash = async (file, onProgress, signal) => {
   Object.assign(en, texts);
-  return async (file, onProgress, signal) => {
-    try {
-      const detected = kindOf(new Uint8Array(await file.slice(0, 512).arrayBuffer()));
-      if (detected) throw new ProblemError('registration.invalid_audio_format', { detected });
-      return (await inWorker(file, onProgress, signal)) ?? (await digest(file, pieces.page, onProgress, signal));
-    } catch (e) {
-      signal.throwIfAborted();
-      // The file was moved, changed or deleted since it was chosen.
-      throw e instanceof ProblemError ? e : new ProblemError('widget.upload_error', { reason: 'unreadable' });
-    }
-  };
-}
+  try {
+    const detected = kindOf(new Uint8Array(await file.slice(0, 512).arrayBuffer()));
+    if (detected) throw new ProblemError('registration.invalid_audio_format', { detected });
+    return (await inWorker(file, onProgress, signal)) ?? (await digest(file, pieces.page, onProgress, signal));
+  } catch (e) {
+    signal.throwIfAborted();
+    // The file was moved, changed or deleted since it was chosen.
+    throw e instanceof ProblemError ? e : new ProblemError('widget.upload_error', { reason: 'unreadable' });
+  }
+};

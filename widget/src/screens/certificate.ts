@@ -3,10 +3,10 @@
  * it.
  */
 import { html, nothing } from 'lit/html.js';
-import type { Fetching } from '../download.js';
-import { downloads } from '../frame.js';
-import type { Texts } from '../i18n.js';
-import { sentenceOf } from '../sentences.js';
+import type { Fetching } from '../ats/download.js';
+import { downloads } from '../page/frame.js';
+import type { Texts } from '../i18n/texts.js';
+import { sentenceOf } from '../i18n/sentences.js';
 import { copyable, noticeOf } from './controls.js';
 import type { View } from './view.js';
 
@@ -33,14 +33,18 @@ export function certificate(v: View) {
       </div>
       <div class="stack tight" id="m-certificate">
         ${noticeOf(v)}
-        ${f
-          ? html`<p class="note ${p ? 'bad' : f.state === 'begun' && downloads() === 'yes' ? 'good' : ''}" data-ats="told-certificate">${fetchingText(f, v.texts, v.now)}</p>`
-          : nothing}
+        ${
+          f
+            ? html`<p class="note ${p ? 'bad' : f.state === 'begun' && downloads() === 'yes' ? 'good' : ''}" data-ats="told-certificate">${fetchingText(f, v.texts, v.now)}</p>`
+            : nothing
+        }
       </div>
-      ${p
-        ? html`<p class="small"><code data-ats="code">${p.code}</code></p>
+      ${
+        p
+          ? html`<p class="small"><code data-ats="code">${p.code}</code></p>
             ${p.requestId ? copyable(v, v.texts.t('reference'), p.requestId, 'request-id') : nothing}`
-        : nothing}
+          : nothing
+      }
     </section>
   `;
 }

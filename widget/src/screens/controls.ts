@@ -1,7 +1,7 @@
 /** Small controls that the screens after the first one share. */
 import { html, nothing, svg, type TemplateResult } from 'lit/html.js';
-import type { Notice } from '../api.js';
-import type { Key, Texts } from '../i18n.js';
+import type { Notice } from '../ats/api.js';
+import type { Key, Texts } from '../i18n/texts.js';
 import { icon, type View } from './view.js';
 
 /** A value with a copy button, such as a request id. */

@@ -1,11 +1,12 @@
 /** COMPLETE, FAILED and DISABLED: the final screens. */
 import { html, nothing } from 'lit/html.js';
-import { kept, ordered } from '../flow.js';
-import { downloads } from '../frame.js';
-import { legible } from '../legible.js';
-import type { Texts } from '../i18n.js';
-import { sentenceOf } from '../sentences.js';
-import type { Result } from '../tracking.js';
+import { kept, ordered } from '../machine.js';
+import { downloads } from '../page/frame.js';
+import { date } from '../../../web/i18n/formats.js';
+import { legible } from '../../../web/i18n/legible.js';
+import type { Texts } from '../i18n/texts.js';
+import { sentenceOf } from '../i18n/sentences.js';
+import type { Result } from '../ats/tracking.js';
 import { certificate } from './certificate.js';
 import { copyButton, copyable, cross, tick } from './controls.js';
 import { heading, type View } from './view.js';
@@ -60,32 +61,39 @@ export function complete(v: View) {
       ${code(v)} ${v.flow.known && !s.accessCode ? html`<p class="soft" data-ats="own">${t('ownText')}</p>` : nothing} ${r.workId ? certificate(v) : nothing}
       ${s.accessCode ? html`<p class="soft">${t(update ? 'updDoneText' : 'doneText')}</p>` : nothing}
       <dl class="facts">
-        ${title
-          ? html`<div>
+        ${
+          title
+            ? html`<div>
               <dt>${t('title')}</dt>
               <dd><bdi>${title}</bdi></dd>
             </div>`
-          : nothing}
+            : nothing
+        }
         <div>
           <dt>${t('number')}</dt>
           <dd class="total" data-ats="ats-id">${r.atsId}</dd>
         </div>
-        ${s.version
-          ? html`<div>
+        ${
+          s.version
+            ? html`<div>
               <dt>${t('version')}</dt>
               <dd class="total" data-ats="version">${s.version}</dd>
             </div>`
-          : nothing}
-        ${r.at && !Number.isNaN(Date.parse(r.at))
-          ? html`<div>
+            : nothing
+        }
+        ${
+          r.at && !Number.isNaN(Date.parse(r.at))
+            ? html`<div>
               <dt>${t('date')}</dt>
-              <dd><time data-ats="date" datetime=${r.at}>${v.texts.date(Date.parse(r.at))}</time></dd>
+              <dd><time data-ats="date" datetime=${r.at}>${date(v.texts, Date.parse(r.at))}</time></dd>
             </div>`
-          : nothing}
+            : nothing
+        }
       </dl>
       ${update && !s.own ? html`<p class="soft" data-ats="code-stays">${t('codeStays')}</p>` : nothing}
-      ${url
-        ? html`<div class="stack tight">
+      ${
+        url
+          ? html`<div class="stack tight">
             <div class="acts">
               <a class="link" data-ats="explorer" href=${url} target="_blank" rel="noopener noreferrer" aria-describedby="m-view"
                 >${t('view')}<span aria-hidden="true"> ↗</span></a
@@ -93,7 +101,8 @@ export function complete(v: View) {
             </div>
             <p class="small" id="m-view">${t('viewText')}</p>
           </div>`
-        : nothing}
+          : nothing
+      }
       <div class="acts"><button type="button" class="plain" data-ats="again" @click=${v.act.again}>${t(update ? 'updAgain' : 'again')}</button></div>
       <details>
         <summary data-ats="technical">${t('technical')}</summary>
@@ -122,30 +131,40 @@ export function failed(v: View) {
       <div class="stack tight">
         <div class="ends"><div class="seal bad">${cross()}</div>${heading(t(off ? 'off' : 'failed'))}</div>
         <p data-ats="message">${sentenceOf(v.texts, p, v.now)}</p>
-        ${taken && typeof p.details?.['ats_id'] === 'number'
-          ? html`<p class="soft">${t('number')}: <b data-ats="existing">${p.details['ats_id']}</b></p>`
-          : nothing}
+        ${
+          taken && typeof p.details?.['ats_id'] === 'number'
+            ? html`<p class="soft">${t('number')}: <b data-ats="existing">${p.details['ats_id']}</b></p>`
+            : nothing
+        }
         ${taken ? html`<p class="soft" data-ats="taken">${t('taken')}</p>` : nothing}
-        ${((off || !kept(s)) && !submitted && !s.doubt) || lost
-          ? nothing
-          : html`<p class="soft" data-ats="standing">${t(submitted ? 'noDouble' : s.doubt ? 'unsure' : 'kept')}</p>`}
+        ${
+          ((off || !kept(s)) && !submitted && !s.doubt) || lost
+            ? nothing
+            : html`<p class="soft" data-ats="standing">${t(submitted ? 'noDouble' : s.doubt ? 'unsure' : 'kept')}</p>`
+        }
       </div>
       ${submitted ? code(v) : nothing /* the code of a refused order opens nothing */}
-      ${s.resume === 'none'
-        ? nothing
-        : html`<div class="acts">
+      ${
+        s.resume === 'none'
+          ? nothing
+          : html`<div class="acts">
             <button type="button" class="main" part="button" data-ats="retry" @click=${() => flow.retry()}>
               ${t(follow ? 'check' : taken ? 'another' : 'retry')}
             </button>
-            ${lost
-              ? html`<button type="button" class="plain" data-ats="again" @click=${v.act.again}>
+            ${
+              lost
+                ? html`<button type="button" class="plain" data-ats="again" @click=${v.act.again}>
                   ${t(s.mode === 'update' ? 'updAgain' : 'again')}
                 </button>`
-              : nothing}
-            ${s.resume === 'form' || ordered(s) || (s.own && !s.work)
-              ? nothing
-              : html`<button type="button" class="plain" data-ats="edit" @click=${() => flow.edit()}>${t('edit')}</button>`}
-          </div>`}
+                : nothing
+            }
+            ${
+              s.resume === 'form' || ordered(s) || (s.own && !s.work)
+                ? nothing
+                : html`<button type="button" class="plain" data-ats="edit" @click=${() => flow.edit()}>${t('edit')}</button>`
+            }
+          </div>`
+      }
       <div class="stack tight tail">
         ${p.requestId ? copyable(v, t('reference'), p.requestId, 'request-id') : nothing}
         <p class="small"><code data-ats="code">${p.code}</code></p>

@@ -16,7 +16,7 @@ export function recording(v: SongView) {
   const named = v.legible ?? String;
   return html`
     <div class="stack tight">
-      <label id="l-file" for="file">${t(update ? 'newFile' : 'file')}</label>
+      <label id="l-file" for="file">${t(update ? 'newFile' : 'recording')}</label>
       ${update && !s.file ? html`<p class="soft" id="kept-hint" data-ats="kept">${t('keptHint')}</p>` : nothing}
       <input
         class="pick hide"
@@ -25,7 +25,7 @@ export function recording(v: SongView) {
         data-ats="file"
         accept=${accept}
         aria-labelledby="l-file file-name"
-        aria-invalid=${invalid(v, 'file') as 'true'}
+        aria-invalid=${invalid(v, 'file')}
         aria-describedby="kept-hint file-hint lost-hint e-file"
         @change=${(e: Event) => v.act.file((e.target as HTMLInputElement).files?.[0])}
       />
@@ -37,17 +37,21 @@ export function recording(v: SongView) {
       >
         ${wave()}
         <span id="file-name">
-          ${s.file
-            ? html`<strong><bdi data-ats="file-name">${named(s.file.name)}</bdi></strong> <span class="soft" data-ats="file-size">${texts.size(s.file.size)}</span>`
-            : html`<b>${t('choose')}</b> ${t('drop')}`}
+          ${
+            s.file
+              ? html`<strong><bdi data-ats="file-name">${named(s.file.name)}</bdi></strong> <span class="soft" data-ats="file-size">${texts.size(s.file.size)}</span>`
+              : html`<b>${t('choose')}</b> ${t('drop')}`
+          }
         </span>
         ${s.file ? html`<b class="small">${t('another')}</b>` : nothing}
       </label>
       ${complaint(v, 'file')}
       ${s.lost && !s.file ? html`<p class="note" id="lost-hint" data-ats="lost">${lostText(t('chooseAgain', { name: '{name}' }), named(s.lost))}</p>` : nothing}
-      ${update && s.file
-        ? html`<button type="button" class="plain" data-ats="keep-file" @click=${v.act.keepFile}>${t('keepFile')}</button>`
-        : nothing}
+      ${
+        update && s.file
+          ? html`<button type="button" class="plain" data-ats="keep-file" @click=${v.act.keepFile}>${t('keepFile')}</button>`
+          : nothing
+      }
       <p class="small" id="file-hint">
         ${formats}<br />${flow.maxBytes ? t('max', { max: texts.size(flow.maxBytes, true) }) : '\u00a0'}
       </p>

@@ -1,7 +1,7 @@
 /** FORM: the song, then the creators. The form of a registered work is in the works file. */
 import { html, nothing } from 'lit/html.js';
-import { maxCreators, roles, type Creator } from '../draft.js';
-import { withCreator } from '../flow.js';
+import { maxCreators, roles, type Creator } from '../form/draft.js';
+import { withCreator } from '../machine.js';
 import { song, value } from './song.js';
 import { noticeOf } from './controls.js';
 import { complaint, describedBy, heading, invalid, submits, type View } from './view.js';
@@ -9,7 +9,7 @@ import { complaint, describedBy, heading, invalid, submits, type View } from './
 export const form = (v: View) => {
   const { step, mode } = v.state;
   if (step === 'creators') return creators(v);
-  return mode === 'register' ? song(v) : (v.flow.works?.form(v) ?? fetching(v));
+  return mode === 'register' ? song(v) : (v.works?.() ?? fetching(v));
 };
 
 function fetching(v: View) {
@@ -32,9 +32,11 @@ function creators(v: View) {
         <p class="small" id="why-email" data-ats="why-email">${t('emailWhy')}</p>
       </div>
       ${s.creators.map((c, i) => creator(v, c, i))}
-      ${s.creators.length < maxCreators
-        ? html`<button type="button" data-ats="add-creator" @click=${v.act.addCreator}>+ ${t('add')}</button>`
-        : html`<p class="small" data-ats="most-creators">${t('mostCreators', { max: maxCreators })}</p>`}
+      ${
+        s.creators.length < maxCreators
+          ? html`<button type="button" data-ats="add-creator" @click=${v.act.addCreator}>+ ${t('add')}</button>`
+          : html`<p class="small" data-ats="most-creators">${t('mostCreators', { max: maxCreators })}</p>`
+      }
       <div class="acts">
         <button class="main" part="button" data-ats="submit">${t('submit')}</button>
         <button type="button" class="plain" data-ats="back" @click=${() => flow.dispatch({ type: 'step', step: 'song' })}>
@@ -56,7 +58,11 @@ function creator(v: View, c: Creator, i: number) {
       path: path(field),
       draft: { creators: withCreator(now(), { ...(now().find(({ id }) => id === c.id) ?? c), ...change }) },
     });
-  const input = (field: 'fullName' | 'email' | 'ipi' | 'isni', label: string, more: { type?: string; complete?: string; keys?: string }) => html`
+  const input = (
+    field: 'fullName' | 'email' | 'ipi' | 'isni',
+    label: string,
+    more: { type?: string; complete?: string; keys?: string },
+  ) => html`
     <div class="stack tight">
       <label for=${path(field)}>${label}</label>
       <input
@@ -65,9 +71,9 @@ function creator(v: View, c: Creator, i: number) {
         type=${more.type ?? 'text'}
         dir=${field === 'fullName' ? 'auto' : 'ltr'}
         autocomplete=${more.complete ?? 'off'}
-        inputmode=${(more.keys ?? nothing) as 'numeric'}
+        inputmode=${more.keys ?? nothing}
         .value=${c[field]}
-        aria-invalid=${invalid(v, path(field)) as 'true'}
+        aria-invalid=${invalid(v, path(field))}
         aria-describedby=${field === 'email' ? `why-email e-${path(field)}` : describedBy(v, path(field))}
         @input=${(e: Event) => set(field, { [field]: value(e) })}
       />
@@ -80,8 +86,9 @@ function creator(v: View, c: Creator, i: number) {
       <legend class="hide">${t('creator', { n: i + 1 })}</legend>
       <div class="top">
         <strong aria-hidden="true" id=${path('name')}>${t('creator', { n: i + 1 })}</strong>
-        ${v.state.creators.length > 1
-          ? html`<button
+        ${
+          v.state.creators.length > 1
+            ? html`<button
               type="button"
               class="plain"
               data-ats=${`remove-creator-${i}`}
@@ -91,7 +98,8 @@ function creator(v: View, c: Creator, i: number) {
             >
               ${t('remove')}
             </button>`
-          : nothing}
+            : nothing
+        }
       </div>
       ${input('fullName', t('name'), { complete: i ? 'off' : 'name' })}
       ${input('email', t('email'), { type: 'email', complete: i ? 'off' : 'email' })}
@@ -104,7 +112,7 @@ function creator(v: View, c: Creator, i: number) {
                 type="checkbox"
                 data-ats=${`creator-${i}-${r}`}
                 .checked=${c.roles[r]}
-                aria-invalid=${invalid(v, path('roles')) as 'true'}
+                aria-invalid=${invalid(v, path('roles'))}
                 @change=${(e: Event) => set('roles', { roles: { ...(now()[i] ?? c).roles, [r]: (e.target as HTMLInputElement).checked } })}
               />${t(r)}</label
             >`,

@@ -1,11 +1,12 @@
 /** UPLOAD, CONFIRMING and TRACKING: the progress, and the price before the user agrees. */
 import { html, nothing } from 'lit/html.js';
-import { wireCreators } from '../checks.js';
-import { roles, type Creator } from '../draft.js';
-import type { Key, Texts } from '../i18n.js';
-import { before, changes, unchanged, type Change } from '../work.js';
+import { wireCreators } from '../form/checks.js';
+import { roles, type Creator } from '../form/draft.js';
+import type { Key, Texts } from '../i18n/texts.js';
+import { before, changes, unchanged, type Change } from '../ats/work.js';
 import { dot, noticeOf, tick, turning } from './controls.js';
-import { legible } from '../legible.js';
+import { list, time } from '../../../web/i18n/formats.js';
+import { legible } from '../../../web/i18n/legible.js';
 import { heading, type View } from './view.js';
 
 export function uploading(v: View) {
@@ -39,11 +40,13 @@ function waiting(v: View) {
       ${heading(t(preparing ? 'preparing' : 'confirming'))}
       <progress aria-label=${t(preparing ? 'preparing' : 'confirming')} data-ats="progress" part="progress"></progress>
       ${noticeOf(v)}
-      ${preparing
-        ? html`<div class="acts">
+      ${
+        preparing
+          ? html`<div class="acts">
             <button type="button" data-ats="cancel" @click=${() => v.flow.edit()}>${t('cancel')}</button>
           </div>`
-        : nothing}
+          : nothing
+      }
     </div>
   `;
 }
@@ -64,14 +67,16 @@ function review(v: View) {
           <dt>${t('title')}</dt>
           <dd><bdi>${legible(s.title.trim())}</bdi></dd>
         </div>
-        ${s.version
-          ? html`<div>
+        ${
+          s.version
+            ? html`<div>
               <dt>${t('version')}</dt>
               <dd data-ats="version">${s.version}</dd>
             </div>`
-          : nothing}
+            : nothing
+        }
         <div>
-          <dt>${t('file')}</dt>
+          <dt>${t('recording')}</dt>
           <dd data-ats="review-file">
             <bdi>${legible(s.file?.name ?? w?.filename ?? '')}</bdi> ${w ? tag(t(s.file ? 'newRec' : 'sameFile'), !!s.file) : nothing} ${s.file ? html`<span class="small">${texts.size(s.file.size)}</span>` : nothing}
           </dd>
@@ -79,7 +84,7 @@ function review(v: View) {
           ${q.cut ? html`<dd class="small" data-ats="cut-end">${t('cutEnd')}</dd>` : nothing}
         </div>
         <div>
-          <dt>${t('by')}</dt>
+          <dt>${t('creators')}</dt>
           ${(w ? changes(w.creators, s.creators) : s.creators.map((c) => [c, ''] as const)).map(([c, change]) => person(v, c, change))}
         </div>
         <div>
@@ -87,20 +92,26 @@ function review(v: View) {
           <dd class="total" data-ats="price">${price(t, q.total)}</dd>
         </div>
       </dl>
-      ${w && !s.file && unchanged(w.creators, s.creators)
-        ? html`<p class="note" data-ats="nothing-new">${t('nothingNew', { n: s.version ?? 0 })}</p>`
-        : nothing}
-      ${s.quoteOver
-        ? html`<p class="note" role="status" data-ats="quote-over">${t('quoteOver')}</p>`
-        : html`<p class="soft" data-ats="quote-until">${t('until', { time: texts.time(q.expiresAt) })}</p>`}
+      ${
+        w && !s.file && unchanged(w.creators, s.creators)
+          ? html`<p class="note" data-ats="nothing-new">${t('nothingNew', { n: s.version ?? 0 })}</p>`
+          : nothing
+      }
+      ${
+        s.quoteOver
+          ? html`<p class="note" role="status" data-ats="quote-over">${t('quoteOver')}</p>`
+          : html`<p class="soft" data-ats="quote-until">${t('until', { time: time(texts, q.expiresAt) })}</p>`
+      }
       <div class="acts">
-        ${s.quoteOver
-          ? html`<button type="button" class="main" part="button" data-ats="requote" @click=${() => flow.requote()}>
+        ${
+          s.quoteOver
+            ? html`<button type="button" class="main" part="button" data-ats="requote" @click=${() => flow.requote()}>
               ${t('requote')}
             </button>`
-          : html`<button type="button" class="main" part="button" data-ats="confirm" @click=${() => flow.confirm()}>
+            : html`<button type="button" class="main" part="button" data-ats="confirm" @click=${() => flow.confirm()}>
               ${t(s.mode === 'update' ? 'updAgree' : 'agree')}
-            </button>`}
+            </button>`
+        }
         <button type="button" class="plain" data-ats="edit" @click=${() => flow.edit()}>${t('edit')}</button>
       </div>
       <details>
@@ -109,7 +120,7 @@ function review(v: View) {
           ${q.parts.map(([key, n]) => html`<dt>${t(key)}</dt><dd>${t('credits', { n })}</dd>`)}
         </dl>
         ${q.total ? html`<p class="small" data-ats="who-pays">${t('creditsText')}</p>` : nothing}
-        <p class="small">${t('fingerprint')}: <code data-ats="commitment">${q.commitment}</code></p>
+        <p class="small">${t('commitment')}: <code data-ats="commitment">${q.commitment}</code></p>
       </details>
     </div>
   `;
@@ -122,19 +133,30 @@ function person(v: View, c: Creator, change: Change) {
   const t = v.texts.t;
   const was = change === 'changed' && before(v.state.work?.creators ?? [], c);
   const line = (of: (c: Creator) => string, name: string, show = of(c)) =>
-    show || (was && of(was)) ? html`<span class="small" data-ats="review-${name}">${show || '\u2013'} ${was && of(was) !== of(c) ? tag(t('changed'), true) : nothing}</span>` : nothing;
+    show || (was && of(was))
+      ? html`<span class="small" data-ats="review-${name}">${show || '\u2013'} ${was && of(was) !== of(c) ? tag(t('changed'), true) : nothing}</span>`
+      : nothing;
   const sealed = (key: 'full_name' | 'email' | 'ipi' | 'isni') => (x: Creator) => legible(wireCreators([x])[0]![key] ?? '');
   const name = sealed('full_name');
   const marked = was ? name(was) !== name(c) : change;
   return html`<dd class="person ${change}" data-ats="review-creator">
     <span data-ats="review-name"><bdi>${name(c)}</bdi> ${marked ? tag(t(change || 'changed'), true) : nothing}</span>
-    ${change === 'removed'
-      ? nothing
-      : [
-          line((x) => v.texts.list(roles.filter((r) => x.roles[r]).map((r) => t(r))), 'roles'),
-          line(sealed('email'), 'email'),
-          ...(['ipi', 'isni'] as const).map((key) => line(sealed(key), key, sealed(key)(c) && `${key.toUpperCase()} ${sealed(key)(c)}`)),
-        ]}
+    ${
+      change === 'removed'
+        ? nothing
+        : [
+            line(
+              (x) =>
+                list(
+                  v.texts,
+                  roles.filter((r) => x.roles[r]).map((r) => t(r)),
+                ),
+              'roles',
+            ),
+            line(sealed('email'), 'email'),
+            ...(['ipi', 'isni'] as const).map((key) => line(sealed(key), key, sealed(key)(c) && `${key.toUpperCase()} ${sealed(key)(c)}`)),
+          ]
+    }
   </dd>`;
 }
 
@@ -149,7 +171,11 @@ const steps: readonly (readonly [Key, number])[] = [
 ];
 
 /** The step in the list for a progress of the server. Steps that a server adds later fall in between. */
-const place = (progress: number): number => Math.max(0, steps.findLastIndex(([, from]) => progress >= from));
+const place = (progress: number): number =>
+  Math.max(
+    0,
+    steps.findLastIndex(([, from]) => progress >= from),
+  );
 
 /** The text for a progress of the server. */
 export const stepKey = (progress: number): Key => steps[place(progress)]![0];

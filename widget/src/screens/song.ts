@@ -21,7 +21,7 @@ export function song(v: SongView) {
           dir="auto"
           autocomplete="off"
           .value=${s.title}
-          aria-invalid=${invalid(v, 'title') as 'true'}
+          aria-invalid=${invalid(v, 'title')}
           aria-describedby=${describedBy(v, 'title')}
           @input=${(e: Event) => flow.dispatch({ type: 'draft', path: 'title', draft: { title: value(e) } })}
           @click=${(e: Event) => s.title && s.title === s.proposed && (e.target as HTMLInputElement).select()}

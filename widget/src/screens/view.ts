@@ -1,14 +1,16 @@
 /** The data that every screen receives to draw itself, and the small controls that they share. */
 import { html, nothing, svg, type TemplateResult } from 'lit/html.js';
-import type { Draft, FieldProblem } from '../draft.js';
-import type { State } from '../flow.js';
-import type { Texts } from '../i18n.js';
-import type { Registration } from '../registration.js';
+import type { Draft, FieldProblem } from '../form/draft.js';
+import type { State } from '../state.js';
+import type { Texts } from '../i18n/texts.js';
+import type { Steps } from '../steps.js';
 
 export interface View {
   readonly state: State;
   readonly texts: Texts;
-  readonly flow: Registration;
+  readonly flow: Steps;
+  /** Draws the form of a registered work. Undefined while its file is loading. */
+  readonly works: (() => unknown) | undefined;
   /** Media types or file endings that the server accepts, for display. */
   readonly formats: readonly string[];
   /** Milliseconds since 1970. */
@@ -28,15 +30,15 @@ export interface View {
   /** A text in which invisible characters are shown by their numbers. The first screen has this function once rest.ts is loaded. */
   readonly legible: (text: string) => string;
   readonly act: {
-    file(file: File | undefined): void;
-    copy(text: string, from: HTMLElement): void;
-    save(): void;
-    certificate(): void;
-    addCreator(): void;
-    removeCreator(index: number): void;
-    keepFile(): void;
-    clear(): void;
-    again(): void;
+    readonly file: (file: File | undefined) => void;
+    readonly copy: (text: string, from: HTMLElement) => void;
+    readonly save: () => void;
+    readonly certificate: () => void;
+    readonly addCreator: () => void;
+    readonly removeCreator: (index: number) => void;
+    readonly keepFile: () => void;
+    readonly clear: () => void;
+    readonly again: () => void;
   };
 }
 
@@ -45,7 +47,7 @@ export type SongView = Pick<View, 'state' | 'texts' | 'formats' | 'dragging' | '
   /** The rest could not be fetched from the server. */
   readonly failed?: boolean;
   readonly legible?: View['legible'];
-  readonly flow: Pick<Registration, 'maxBytes' | 'next'> & { dispatch(a: { type: 'draft'; draft: Partial<Draft>; path: string }): void };
+  readonly flow: Pick<Steps, 'maxBytes' | 'next'> & { dispatch(a: { type: 'draft'; draft: Partial<Draft>; path: string }): void };
   readonly act: Pick<View['act'], 'file' | 'keepFile' | 'clear'>;
 };
 type Words = Pick<View, 'state' | 'texts'>;
@@ -68,7 +70,10 @@ export const describedBy = (v: Words, path: string) => (v.state.errors[path] ? `
 export const invalid = (v: Words, path: string) => (v.state.errors[path] ? 'true' : nothing);
 
 /** The submit handler of a form: the browser does not send the form. */
-export const submits = (act: () => void) => (e: Event) => (e.preventDefault(), act());
+export const submits = (act: () => void) => (e: Event) => {
+  e.preventDefault();
+  act();
+};
 
 export const icon = (path: TemplateResult, turns = false) =>
   html`<svg viewBox="0 0 24 24" aria-hidden="true" class=${turns ? 'turn' : ''}>${path}</svg>`;

@@ -2,19 +2,15 @@
  * The works of one end-user: the loaded part of the list, the chosen work, and the running downloads. It reads within the one run of the
  * flow, so that only the newest request is answered. Knows no markup.
  */
-import type { Target } from '../api.js';
-import type { Creator } from '../draft.js';
-import type { Fetching } from '../download.js';
+import type { Target } from '../ats/api.js';
+import type { Creator } from '../form/draft.js';
+import { download, type Fetching } from '../ats/download.js';
 import type { Env } from '../env.js';
-import type { Texts } from '../i18n.js';
-import type { Problem } from '../problem.js';
-import type { Registration } from '../registration.js';
-import type { Page, Library } from '../parts.js';
-import type { View } from '../screens/view.js';
-import type { Work } from '../work.js';
-import { ProblemError, creatorsFrom, download, errorTable, malformed, problemOf } from './imports.js';
-import { list, listSaid } from './list.js';
-import { versions, versionsSaid } from './versions.js';
+import { ProblemError, malformed, problemOf, type Problem } from '../ats/problem.js';
+import type { Reading } from '../steps.js';
+import type { Page } from '../parts/contract.js';
+import { creatorsFrom, type Work } from '../ats/work.js';
+import { errorTable } from '../gen/errors.js';
 
 /** A work in the list. */
 export interface Entry {
@@ -47,7 +43,7 @@ const items = (body: Record<string, unknown>, name: string) => {
   return (body[name] as unknown[]).map(record);
 };
 
-export class Works implements Library {
+export class Works {
   /** The works loaded so far, latest change first. */
   list: readonly Entry[] = [];
   /** The number of works on all pages. Undefined until the list was read. */
@@ -64,7 +60,7 @@ export class Works implements Library {
   readonly files = new Map<string, Fetching>();
   /** The download that changed last, for the live region. */
   file: Fetching | undefined;
-  readonly #flow: Registration;
+  readonly #flow: Reading;
   readonly #env: Env;
   readonly #target: Target;
   readonly #page: Page;
@@ -76,19 +72,20 @@ export class Works implements Library {
   /** Aborts the requests that are outside the run of the flow. */
   #life = new AbortController();
 
-  constructor(flow: Registration, env: Env, target: Target, page: Page) {
+  constructor(flow: Reading, env: Env, target: Target, page: Page) {
     this.#flow = flow;
     this.#env = env;
     this.#target = target;
     this.#page = page;
   }
 
-  screen(v: View): unknown {
-    return v.state.step === 'works' ? list(v, this) : versions(v, this);
+  /** The list is shown, not one work. */
+  get listed(): boolean {
+    return this.#flow.state.step === 'works';
   }
 
-  said(texts: Texts): string {
-    return this.#flow.state.step === 'works' ? listSaid(this, texts) : versionsSaid(this, texts, this.#env.now());
+  get now(): number {
+    return this.#env.now();
   }
 
   stop(): void {
@@ -156,7 +153,8 @@ export class Works implements Library {
       try {
         body = await this.#flow.read(`/v1/works?${query}`, { total_count: 'number' }, signal);
         works = items(body, 'works');
-        const theirs = (w: Record<string, unknown>) => typeof w['external_user_ref'] === 'string' && w['external_user_ref'] !== this.#target.externalUserId;
+        const theirs = (w: Record<string, unknown>) =>
+          typeof w['external_user_ref'] === 'string' && w['external_user_ref'] !== this.#target.externalUserId;
         if (works.some(theirs)) throw new ProblemError('common.forbidden');
       } catch (e) {
         // A token fetched for the previous end-user may arrive late: the works that it opens are not shown to anyone else.
@@ -167,7 +165,8 @@ export class Works implements Library {
       }
       const entries = works.map((w, i): Entry => {
         const { id, ats_id: atsId, title, latest_version: version } = w;
-        if (typeof id !== 'string' || typeof atsId !== 'number' || typeof title !== 'string' || typeof version !== 'number') throw malformed(`works[${i}]`);
+        if (typeof id !== 'string' || typeof atsId !== 'number' || typeof title !== 'string' || typeof version !== 'number')
+          throw malformed(`works[${i}]`);
         return { id, atsId, title, version, at: Date.parse(text(w['latest_version_at'])) };
       });
       return [body, entries];
@@ -183,7 +182,8 @@ export class Works implements Library {
     const last = all.at(-1);
     if (!last) throw malformed('versions');
     const creators = await this.#creators(e, last.version, signal);
-    if (this.#flow.state.mode !== 'download') return { code: '', atsId: e.atsId, title: e.title, version: last.version, filename: last.filename, creators };
+    if (this.#flow.state.mode !== 'download')
+      return { code: '', atsId: e.atsId, title: e.title, version: last.version, filename: last.filename, creators };
     this.stop();
     this.versions = all;
     this.people.set(last.version, creators);
@@ -270,7 +270,10 @@ export class Works implements Library {
     } catch (thrown) {
       if (signal.aborted) return;
       const problem = problemOf(thrown);
-      if (!ofFile(problem)) return this.#flow.fail(thrown);
+      if (!ofFile(problem)) {
+        this.#flow.fail(thrown);
+        return;
+      }
       stands({ state: 'refused', problem });
       this.#flow.report(problem, what);
     }
@@ -279,4 +282,6 @@ export class Works implements Library {
 
 /** Problems of one file, shown next to it: the rest of the screen keeps working. */
 const ofFile = ({ code }: Problem) =>
-  /^(work|common|registration)\./.test(code) && !/^(work\.not_found|common\.forbidden)$/.test(code) && /^(404|409|410|422)$/.test(String(errorTable[code].status));
+  /^(work|common|registration)\./.test(code) &&
+  !/^(work\.not_found|common\.forbidden)$/.test(code) &&
+  /^(404|409|410|422)$/.test(String(errorTable[code].status));

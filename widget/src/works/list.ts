@@ -1,7 +1,10 @@
 /** The list of works: a search field, one radio button for each work, and a button for the next page. */
-import type { Texts } from '../i18n.js';
-import type { View } from '../screens/view.js';
-import { complaint, heading, html, legible, noticeOf, nothing, submits } from './imports.js';
+import type { Texts } from '../i18n/texts.js';
+import { complaint, heading, submits, type View } from '../screens/view.js';
+import { html, nothing } from 'lit/html.js';
+import { date } from '../../../web/i18n/formats.js';
+import { legible } from '../../../web/i18n/legible.js';
+import { noticeOf } from '../screens/controls.js';
 import type { Entry, Works } from './library.js';
 
 const count = (s: Works, { t }: Texts): string => {
@@ -25,13 +28,17 @@ export function list(v: View, s: Works) {
       </div>
       ${first || none ? nothing : html`${search(v, s)} ${works(v, s)}`}
       ${first ? html`<progress aria-label=${t('opening')} data-ats="progress" part="progress"></progress>` : nothing} ${noticeOf(v)}
-      ${first || (!none && !s.list.length)
-        ? nothing
-        : html`<div class="acts">
-            ${none
-              ? html`<button type="button" data-ats="look" @click=${() => s.type('', true)}>${t('check')}</button>`
-              : html`<button class="main" part="button" data-ats="next">${t(download ? 'see' : 'next')}</button>`}
-          </div>`}
+      ${
+        first || (!none && !s.list.length)
+          ? nothing
+          : html`<div class="acts">
+            ${
+              none
+                ? html`<button type="button" data-ats="look" @click=${() => s.type('', true)}>${t('check')}</button>`
+                : html`<button class="main" part="button" data-ats="next">${t(download ? 'see' : 'next')}</button>`
+            }
+          </div>`
+      }
     </form>
   `;
 }
@@ -53,14 +60,20 @@ const search = (v: View, s: Works) => html`
       @keydown=${(e: KeyboardEvent) => {
         if (e.isComposing) return;
         // Enter starts the search; the button below opens the chosen work.
-        if (e.key === 'Enter') (e.preventDefault(), s.type(s.search, true));
-        if (e.key === 'ArrowDown' && s.list[0]) (e.preventDefault(), radio(e, s.chosen ?? s.list[0])?.focus());
+        if (e.key === 'Enter') {
+          e.preventDefault();
+          s.type(s.search, true);
+        } else if (e.key === 'ArrowDown' && s.list[0]) {
+          e.preventDefault();
+          radio(e, s.chosen ?? s.list[0])?.focus();
+        }
       }}
     />
   </div>
 `;
 
-const radio = (e: Event, w: Entry) => ((e.target as HTMLElement).getRootNode() as ShadowRoot).querySelector<HTMLElement>(`[data-ats="work-${w.atsId}"]`);
+const radio = (e: Event, w: Entry) =>
+  ((e.target as HTMLElement).getRootNode() as ShadowRoot).querySelector<HTMLElement>(`[data-ats="work-${w.atsId}"]`);
 
 function works(v: View, s: Works) {
   const t = v.texts.t;
@@ -96,7 +109,7 @@ function works(v: View, s: Works) {
             />
             <span
               ><b><bdi>${legible(w.title)}</bdi></b>
-              <span class="small">${t('nr', { n: String(w.atsId) })} · ${t('versionNr', { n: w.version })} · ${v.texts.date(w.at)}</span></span
+              <span class="small">${t('nr', { n: String(w.atsId) })} · ${t('versionNr', { n: w.version })} · ${date(v.texts, w.at)}</span></span
             >
           </label>`,
         )}

@@ -2,8 +2,13 @@
  * FORM of an update: the access code, and the song that it opened or that the user chose. The creators have the same form as in a new
  * registration.
  */
-import type { View } from '../screens/view.js';
-import { certificate, complaint, heading, html, invalid, legible, noticeOf, nothing, recording, submits, tidyCode } from './imports.js';
+import { complaint, heading, invalid, submits, type View } from '../screens/view.js';
+import { html, nothing } from 'lit/html.js';
+import { legible } from '../../../web/i18n/legible.js';
+import { tidyCode } from '../ats/work.js';
+import { certificate } from '../screens/certificate.js';
+import { noticeOf } from '../screens/controls.js';
+import { recording } from '../screens/file.js';
 
 export function accessCode(v: View) {
   const { state: s, flow } = v;
@@ -29,7 +34,7 @@ export function accessCode(v: View) {
           spellcheck="false"
           .value=${s.code}
           ?readonly=${s.opening}
-          aria-invalid=${invalid(v, 'access_code') as 'true'}
+          aria-invalid=${invalid(v, 'access_code')}
           aria-describedby="code-hint e-access_code"
           @input=${(e: Event) => {
             const field = e.target as HTMLTextAreaElement;
@@ -37,20 +42,26 @@ export function accessCode(v: View) {
             set(field.selectionEnd === field.value.length ? tidyCode(field.value) : field.value);
           }}
           @keydown=${(e: KeyboardEvent) => {
-            if (e.key === 'Enter' && !e.isComposing) (e.preventDefault(), flow.open());
+            if (e.key !== 'Enter' || e.isComposing) return;
+            e.preventDefault();
+            flow.open();
           }}
         ></textarea>
         <p class="small" id="code-hint">${t('codeHint')}</p>
         ${complaint(v, 'access_code')}
       </div>
-      ${s.opening
-        ? html`<progress aria-label=${t('opening')} data-ats="progress" part="progress"></progress>
+      ${
+        s.opening
+          ? html`<progress aria-label=${t('opening')} data-ats="progress" part="progress"></progress>
             ${noticeOf(v) === nothing ? html`<p class="soft">${t('opening')}</p>` : noticeOf(v)}`
-        : nothing}
+          : nothing
+      }
       <div class="acts">
-        ${s.opening
-          ? html`<button type="button" data-ats="cancel" @click=${() => flow.edit()}>${t('cancel')}</button>`
-          : html`<button class="main" part="button" data-ats="next">${t('find')}</button>`}
+        ${
+          s.opening
+            ? html`<button type="button" data-ats="cancel" @click=${() => flow.edit()}>${t('cancel')}</button>`
+            : html`<button class="main" part="button" data-ats="next">${t('find')}</button>`
+        }
       </div>
       <details>
         <summary data-ats="lost-code">${t('lostCode')}</summary>
@@ -85,12 +96,14 @@ export function registered(v: View) {
           <dt>${t('version')}</dt>
           <dd data-ats="work-version">${w.version}</dd>
         </div>
-        ${w.filename
-          ? html`<div class="wide">
+        ${
+          w.filename
+            ? html`<div class="wide">
               <dt>${t('keptFile')}</dt>
               <dd><bdi data-ats="work-file">${legible(w.filename)}</bdi></dd>
             </div>`
-          : nothing}
+            : nothing
+        }
       </dl>
       ${w.code ? certificate(v) : nothing} ${recording(v)}
       <div class="acts">

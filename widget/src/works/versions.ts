@@ -1,9 +1,13 @@
 /** The versions of a work, oldest first: date, creators, and downloads of each. */
-import type { Role } from '../draft.js';
-import type { Texts } from '../i18n.js';
+import type { Role } from '../form/draft.js';
+import type { Texts } from '../i18n/texts.js';
 import type { View } from '../screens/view.js';
-import type { Fetching } from '../download.js';
-import { fetchingText, html, legible, noticeOf, nothing } from './imports.js';
+import type { Fetching } from '../ats/download.js';
+import { html, nothing } from 'lit/html.js';
+import { date, list } from '../../../web/i18n/formats.js';
+import { legible } from '../../../web/i18n/legible.js';
+import { fetchingText } from '../screens/certificate.js';
+import { noticeOf } from '../screens/controls.js';
 import type { Version, What, Works } from './library.js';
 
 function stands(f: Fetching, texts: Texts, now: number): string {
@@ -38,19 +42,24 @@ function version(v: View, s: Works, x: Version) {
   return html`
     <li class="who stack tight" data-ats=${`version-${n}`}>
       <h3 id=${`v-${n}`}>${t('versionNr', { n })}</h3>
-      <p class="small"><time datetime=${new Date(x.at || 0).toISOString()}>${v.texts.date(x.at || 0)}</time></p>
+      <p class="small"><time datetime=${new Date(x.at || 0).toISOString()}>${date(v.texts, x.at || 0)}</time></p>
       ${x.filename ? html`<p><bdi data-ats=${`file-${n}`}>${legible(x.filename)}</bdi></p>` : nothing}
       <details ?open=${n === s.versions.at(-1)?.version} @toggle=${(e: Event) => (e.target as HTMLDetailsElement).open && void s.show(n)}>
-        <summary data-ats=${`creators-${n}`} aria-describedby=${`v-${n}`}>${t('by')}</summary>
-        ${people
-          ? html`<ul class="people">
+        <summary data-ats=${`creators-${n}`} aria-describedby=${`v-${n}`}>${t('creators')}</summary>
+        ${
+          people
+            ? html`<ul class="people">
               ${people.map(
                 (c) => html`<li data-ats=${`creator-${n}`}>
-                  <bdi>${legible(c.fullName)}</bdi>${' '}<span class="small">${v.texts.list((Object.keys(c.roles) as Role[]).filter((r) => c.roles[r]).map((r) => t(r)))}</span>
+                  <bdi>${legible(c.fullName)}</bdi>${' '}<span class="small">${list(
+                    v.texts,
+                    (Object.keys(c.roles) as Role[]).filter((r) => c.roles[r]).map((r) => t(r)),
+                  )}</span>
                 </li>`,
               )}
             </ul>`
-          : html`<progress aria-label=${t('getting')} part="progress"></progress>`}
+            : html`<progress aria-label=${t('getting')} part="progress"></progress>`
+        }
       </details>
       <div class="acts">${button(v, s, n, 'audio')} ${button(v, s, n, 'certificate')}</div>
       ${message(v, s, n, 'audio')} ${message(v, s, n, 'certificate')}

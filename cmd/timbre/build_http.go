@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"timbre.example/internal/api"
+	"timbre.example/internal/blob"
+	"timbre.example/internal/compressed"
+	"timbre.example/internal/docsite"
+	"timbre.example/internal/explorer"
+	"timbre.example/internal/media"
+	"timbre.example/internal/network"
+	"timbre.example/internal/paths"
+	"timbre.example/internal/registry"
+	"timbre.example/internal/web"
+	"timbre.example/verify"
+	"timbre.example/widget"
+)
+
+// faces is everything that a process answers over HTTP.
+type faces struct {
+	opened
+	web    *web.Router
+	packed *compressed.Cache
+}
+
+// openFaces builds the routes of the process's roles. metrics is the listener of
+// --metrics-listen, or nil. Streams end when stop is closed.
+func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, stop <-chan struct{}, log *slog.Logger) (out faces) {
+	var serves, works *registry.Registry // what the API serves, and what this process works on
+	if f.has(ats) {
+		serves = w.registry
+	}
+	if f.has(worker) {
+		works = w.registry
+	}
+	var running func() (int, int64)
+	disk, onDisk := st.blobs.(*blob.Disk)
+	if onDisk && serves != nil {
+		running = disk.Running
+	}
+	measured := prometheus.NewRegistry() // its own: other packages use the global one
+	measured.MustRegister(networkMetrics(w.networks.All())...)
+	api.Measured{Registry: serves, Worker: works, Space: st.space, Uploads: running}.Register(measured)
+	out.packed = compressed.New(maxCompressed)
+	out.web = web.New(web.Config{
+		PublicURL: at.url, Version: version, Log: log, Limits: who.limits, Streams: f.LimitsFollowers, TrustedProxies: f.TrustedProxies,
+		Metrics: measured, Ping: st.db.Ping, Checks: api.Checks(st.space, serves),
+	}, stop)
+	api.New(api.Config{Web: out.web, Sessions: who.sessions, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported()})
+	if serves != nil {
+		if onDisk {
+			out.web.Mount("/blob", disk.Handler(serves.Intake, web.RenderError))
+		}
+		out.pages(at.url, w.networks.All())
+	}
+	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError))) // with every role: errors link there
+	if at.metrics != nil {
+		handler := out.web.MetricsHandler(f.MetricsHost)
+		out.runs(func(ctx context.Context) { serveMetrics(ctx, at.metrics, handler, log) })
+	}
+	return out
+}
+
+// pages adds what browsers open: the explorer, the widget's files, the page /verify and the
+// networks' own files. Their refusals are pages, too.
+func (f *faces) pages(url string, networks []network.Network) {
+	pages := explorer.New(networks, web.RenderError)
+	f.web.Missing(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/favicon.ico" { // browsers request it for pages that name no icon
+			pages.Icon(w, r)
+			return
+		}
+		pages.Refuse(w, r, notFound)
+	})
+	readable := f.packed.Handler(pages)
+	f.web.Mount(strings.TrimSuffix(paths.Explorer, "/"), readable)
+	f.web.Mount(strings.TrimSuffix(paths.Works, "/"), readable)
+	var keys []string
+	for _, n := range networks {
+		if p, ok := n.(network.Published); ok {
+			f.web.Mount(p.FilesPath(), p.Files(pages.Refuse))
+		}
+		if signed, ok := n.(network.Signed); ok {
+			keys = append(keys, signed.VerifierKey())
+		}
+	}
+	slices.Sort(keys)
+	f.web.Mount("/widget", f.packed.Handler(widgetFiles(pages.Refuse, widget.Released)))
+	addWidget(f.packed)
+	// A visitor at "/" probably shortened the URL on a certificate, and wants to verify it.
+	f.web.Handle("/", http.RedirectHandler("/verify", http.StatusFound))
+	f.web.Mount("/verify", f.packed.Handler(verify.New(url, keys, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/verify/" {
+			http.Redirect(w, r, "/verify", http.StatusMovedPermanently)
+			return
+		}
+		pages.Refuse(w, r, notFound)
+	})))
+}
+
+// serveMetrics serves the metrics on their own listener until ctx ends.
+func serveMetrics(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) {
+	server := &http.Server{Handler: h, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: web.MaxHeaderBytes}
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		log.Error("serving metrics", "error", err)
+	}
+}
+
+// maxCompressed bounds the cache of compressed files, in bytes. All documents take about
+// 2 MB in both codings.
+const maxCompressed = 16 << 20
+
+// addWidget adds the widget's files to the cache, as compressed at build time.
+func addWidget(packed *compressed.Cache) {
+	_ = fs.WalkDir(widget.Files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(widget.Files, name)
+		for _, coding := range compressed.Codings {
+			if b := widget.Packed(name, coding); err == nil && b != nil {
+				packed.Add(coding, body, b)
+			}
+		}
+		return err
+	})
+}
+
+// describing compresses only the API's description, which is the same for every client.
+// Other answers are not compressed, because they can contain a secret.
+func describing(packed *compressed.Cache, api http.Handler) http.Handler {
+	description := packed.Handler(api)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.URL.Path == "/v1/openapi.json" {
+			description.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
+}
+
+// widgetFiles serves the bundles and their languages at /widget/v1/, which
+// follows releases, and at /widget/VERSION/. The files of a released version never
+// change, so browsers cache them forever, and pages can pin them by hash. A version in
+// development changes, and is cached like /widget/v1/.
+func widgetFiles(refuse func(http.ResponseWriter, *http.Request, error), released bool) http.Handler {
+	files := http.FileServerFS(widget.Files)
+	serve := func(cache string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h := w.Header()
+			h.Set("Access-Control-Allow-Origin", "*")
+			h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+			name := r.PathValue("file")
+			if f, err := fs.Stat(widget.Files, name); err != nil || f.IsDir() {
+				refuse(w, r, notFound)
+				return
+			}
+			h.Set("Cache-Control", cache)
+			if hash := widget.Integrity(name); hash != "" {
+				h.Set("ETag", `"`+hash+`"`)
+			}
+			if strings.HasSuffix(name, ".d.ts") {
+				h.Set("Content-Type", "text/plain; charset=utf-8")
+			}
+			r2 := r.Clone(r.Context())
+			for _, conditional := range []string{"Range", "If-Range", "If-Match", "If-Unmodified-Since"} {
+				r2.Header.Del(conditional) // http.FileServer would refuse them with a text of its own
+			}
+			r2.URL.Path = "/" + name
+			files.ServeHTTP(w, r2)
+		})
+	}
+	mux := http.NewServeMux()
+	const follows, forever = "public, max-age=300", "public, max-age=31536000, immutable"
+	pinned := follows
+	if released {
+		pinned = forever
+	}
+	mux.Handle("GET /widget/v1/{file...}", serve(follows))
+	mux.Handle("GET /widget/"+widget.Version+"/{file...}", serve(pinned))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { refuse(w, r, notFound) })
+	return mux
+}

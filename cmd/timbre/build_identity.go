@@ -1,0 +1,44 @@
+package main
+
+import (
+	"log/slog"
+
+	"timbre.example/internal/limit"
+	"timbre.example/internal/session"
+)
+
+// identity decides who calls, and how often.
+type identity struct {
+	opened
+	sessions *session.Service
+	limits   *limit.Limits
+}
+
+// openIdentity builds the sessions. A process with the role organizations signs tokens; an
+// ats without it verifies them with that process's keys.
+func (f serverFlags) openIdentity(at entrance, st storage, log *slog.Logger) (who identity, err error) {
+	prices, err := f.prices()
+	if err != nil {
+		return who, err
+	}
+	who.limits = limit.New(st.db, f.rates(), log)
+	if sweep := who.limits.Worker(); sweep != nil {
+		who.runs(sweep.Run)
+	}
+	who.sessions = &session.Service{
+		DB: st.db, MaxFileSize: f.MaxFileSize, Lifetime: f.LimitsToken, Networks: f.served(), MinimumCredits: session.Minimum(prices),
+	}
+	if f.has(organizations) {
+		if who.sessions.Tokens, err = session.NewTokens(st.root.key(purposeTokens), f.issuer(at.url), st.db.Now); err != nil {
+			return who, err
+		}
+		who.runs(who.sessions.Worker(log).Run)
+	}
+	if f.verifiesElsewhere() {
+		who.sessions.Issuer = session.NewIssuer(session.IssuerConfig{
+			Name: f.issuer(at.url), URL: f.keySetURL(at.url), Refresh: f.JWKSRefresh, MaxAge: f.JWKSMaxAge, Now: st.db.Now, Log: log,
+		})
+		who.runs(who.sessions.Issuer.Worker().Run)
+	}
+	return who, nil
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"timbre.example/internal/credits"
+	"timbre.example/internal/network"
+)
+
+// networkFlags say where the networks of a server are.
+type networkFlags struct {
+	Network        []network.Address `env:"TIMBRE_NETWORK" example:"mainnet=log:" placeholder:"NAME=URL" help:"A network of this server, and where it is; repeat the flag, or separate networks by commas. NAME is ${networks}. log: is the built-in transparency log. A network that is not named is not served (default: testnet=log: and mainnet=log:)."`
+	NetworkTestnet string            `env:"TIMBRE_NETWORK_TESTNET" example:"log:" placeholder:"URL" help:"Former form of --network testnet=URL. It cannot be used together with --network (default: log:)."`
+	NetworkMainnet string            `env:"TIMBRE_NETWORK_MAINNET" example:"log:" placeholder:"URL" help:"Former form of --network mainnet=URL. It cannot be used together with --network (default: log:)."`
+}
+
+// addresses returns the networks of the server, in the order of network.Names.
+func (f networkFlags) addresses() []network.Address {
+	if len(f.Network) > 0 {
+		all := slices.Clone(f.Network)
+		slices.SortStableFunc(all, func(a, b network.Address) int {
+			return slices.Index(network.Names(), a.Name) - slices.Index(network.Names(), b.Name)
+		})
+		return all
+	}
+	former := map[network.Name]string{network.Testnet: f.NetworkTestnet, network.Mainnet: f.NetworkMainnet}
+	var all []network.Address
+	for _, n := range network.Names() {
+		url := former[n]
+		if url == "" {
+			url = builtIn
+		}
+		all = append(all, network.Address{Name: n, URL: url})
+	}
+	return all
+}
+
+// address returns where a network is; ok is false if this server does not have it.
+func (f networkFlags) address(n network.Name) (at network.Address, ok bool) {
+	for _, at := range f.addresses() {
+		if at.Name == n {
+			return at, true
+		}
+	}
+	return network.Address{}, false
+}
+
+// served returns the networks of the server, as far as the flags say.
+func (f networkFlags) served() network.Infos { return network.InfosOf(f.addresses()) }
+
+// uses reports whether a network of the server is of this kind.
+func (f networkFlags) uses(kind string) bool {
+	return slices.ContainsFunc(f.served(), func(one network.Info) bool { return one.Kind == kind })
+}
+
+// validateNetworks checks the flags without a connection.
+func (f serverFlags) validateNetworks() error {
+	for _, former := range []struct{ flag, value string }{{"network-testnet", f.NetworkTestnet}, {"network-mainnet", f.NetworkMainnet}} {
+		if former.value != "" && len(f.Network) > 0 {
+			return wrongf(former.flag, "cannot be used together with --network: name this network there, too")
+		}
+	}
+	flag := func(network.Name) string { return "network" }
+	if len(f.Network) == 0 {
+		flag = func(n network.Name) string { return "network-" + string(n) }
+	}
+	return checkAddresses(f.addresses(), flag)
+}
+
+// checkAddresses refuses a network that is named twice, and an invalid URL; flag returns the
+// flag that gave the address of a network.
+func checkAddresses(all []network.Address, flag func(network.Name) string) error {
+	kinds, closer, err := serverFlags{}.kinds(context.Background(), networkDeps{})
+	if err != nil {
+		return err
+	}
+	defer closer.Close()
+	seen := map[network.Name]bool{}
+	for _, at := range all {
+		flag := flag(at.Name)
+		if seen[at.Name] {
+			return wrongf(flag, "names %s twice", at.Name)
+		}
+		seen[at.Name] = true
+		if err := kinds.Check(at); err != nil {
+			return wrongf(flag, "the URL of %s %s", at.Name, err)
+		}
+	}
+	return nil
+}
+
+// prices returns the prices on each network of the server. validate has checked the flags.
+func (f serverFlags) prices() (map[network.Name]credits.Prices, error) {
+	given := map[network.Name]string{network.Testnet: f.PricesTestnet, network.Mainnet: f.PricesMainnet}
+	all := map[network.Name]credits.Prices{}
+	for _, one := range f.served() {
+		usual := credits.MainnetPrices()
+		if one.Test {
+			usual = credits.TestnetPrices()
+		}
+		p, err := credits.ParsePrices(given[one.Name], usual)
+		if err != nil {
+			return nil, err
+		}
+		all[one.Name] = p
+	}
+	return all, nil
+}

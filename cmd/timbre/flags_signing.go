@@ -1,0 +1,49 @@
+package main
+
+import (
+	"os"
+	"time"
+
+	"timbre.example/internal/certificate"
+)
+
+// signingFlags name the certificate and the key that sign the PDF certificates.
+type signingFlags struct {
+	CertFile string `env:"TIMBRE_CERTIFICATE_CERT_FILE" example:"/etc/timbre/chain.pem" type:"path" placeholder:"FILE" help:"Certificate that signs the PDF certificates, and its intermediates (PEM)."`
+	KeyFile  string `env:"TIMBRE_CERTIFICATE_KEY_FILE" example:"/etc/timbre/key.pem" type:"path" placeholder:"FILE" help:"Private key of the signing certificate, RSA or ECDSA (PEM). Other users must not be able to read the file."`
+}
+
+// signer returns nil when certificates are not signed. prefix is the start of the names
+// of the command's two flags. Errors never include the content of a file.
+func (f signingFlags) signer(prefix string) (*certificate.Signer, error) {
+	const both = "is missing: give both the signing certificate and its key, or neither"
+	certFile, keyFile := prefix+"cert-file", prefix+"key-file"
+	switch {
+	case f == (signingFlags{}):
+		return nil, nil
+	case f.CertFile == "":
+		return nil, wrongf(certFile, both)
+	case f.KeyFile == "":
+		return nil, wrongf(keyFile, both)
+	}
+	cert, err := os.ReadFile(f.CertFile)
+	if err != nil {
+		return nil, wrongf(certFile, "%s", plainly(err))
+	}
+	info, err := os.Stat(f.KeyFile)
+	if err != nil {
+		return nil, wrongf(keyFile, "%s", plainly(err))
+	}
+	if mode := info.Mode().Perm(); mode&0o027 != 0 {
+		return nil, wrongf(keyFile, "other users can read or write it (mode %04o). Run: chmod 600 %s", mode, shellWord(f.KeyFile))
+	}
+	key, err := os.ReadFile(f.KeyFile)
+	if err != nil {
+		return nil, wrongf(keyFile, "%s", plainly(err))
+	}
+	s, err := certificate.NewSigner(cert, key, time.Now)
+	if err != nil {
+		return nil, wrongf(certFile, "cannot sign certificates with it and --%s: %s", keyFile, plainly(err))
+	}
+	return s, nil
+}

@@ -1,0 +1,52 @@
+package api
+
+import (
+	"context"
+
+	"timbre.example/internal/access"
+	"timbre.example/internal/intake"
+	"timbre.example/internal/network"
+	"timbre.example/internal/session"
+	"timbre.example/internal/web"
+)
+
+type initInput struct {
+	LanguageHeader
+	Body struct {
+		_               struct{}      `additionalProperties:"true"`
+		Title           string        `json:"title" required:"false" doc:"1 to 200 characters"`
+		Creators        []wireCreator `json:"creators" required:"false" doc:"1 to 32"`
+		Filename        string        `json:"filename" required:"false"`
+		Network         string        `json:"network" required:"false" doc:"The session's network: testnet or mainnet"`
+		ExternalUserRef *string       `json:"external_user_ref" required:"false" nullable:"true" doc:"The session's, or left out"`
+		SizeBytes       *int64        `json:"size_bytes" required:"false" nullable:"true" doc:"The file's size in bytes, if known"`
+		MediaSHA256     *string       `json:"media_sha256" required:"false" nullable:"true" doc:"The file's SHA-256, 0x and 64 hex digits. An upload must match it; without an upload it is registered"`
+	}
+}
+
+// workBody is the body of an init. A token for another network is refused even when the body
+// has other errors. An invalid network is reported with those.
+var workBody = web.Body[access.Registrant, initInput]{Most: MaxWorkBody, Refuse: func(r access.Registrant, in *initInput) error {
+	if n := network.Name(in.Body.Network); n.Valid() {
+		return r.Caller().May(session.Register, n, true)
+	}
+	return nil
+}}
+
+func (a *API) initWork(ctx context.Context, by access.Registrant, in *initInput) (*slotOutput, error) {
+	r := intake.InitRequest{
+		Description: intake.Description{Title: in.Body.Title, Creators: creators(in.Body.Creators), Filename: in.Body.Filename},
+		Network:     network.Name(in.Body.Network), Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256), Language: in.Language,
+	}
+	if in.Body.ExternalUserRef != nil {
+		r.ExternalUserRef = *in.Body.ExternalUserRef
+	}
+	asked, err := a.mayAskForTitle(by.Caller())
+	if err != nil {
+		return nil, err
+	}
+	slot, err := a.Registry.Intake.Init(ctx, by, r)
+	asked(err)
+	web.Trace(ctx, slot.JobID)
+	return a.slotOf(by.Caller(), slot, err)
+}

@@ -1,0 +1,41 @@
+package api
+
+import (
+	"context"
+
+	"timbre.example/internal/fault"
+	"timbre.example/internal/network"
+	"timbre.example/internal/web"
+)
+
+type statsInput struct {
+	Network string `query:"network" doc:"testnet or mainnet; testnet when left out"`
+}
+
+type statsOutput struct {
+	Body struct {
+		TotalWorks       int64    `json:"total_works"`
+		MaxAudioSize     int64    `json:"max_audio_size_bytes"`
+		SupportedFormats []string `json:"supported_formats"`
+		Upload           string   `json:"upload" doc:"How files are uploaded: put or multipart"`
+	}
+}
+
+func (a *API) stats(ctx context.Context, _ web.Anyone, in *statsInput) (*statsOutput, error) {
+	n := network.Name(in.Network)
+	served := a.Sessions.Served()
+	if n == "" {
+		n = served.First()
+	}
+	if !served.Has(n) {
+		return nil, fault.CommonValidationFailed([]fault.Field{{Field: "network", Rule: "one_of", Message: served.MustBe()}})
+	}
+	s, err := a.counts.read(ctx, n, a.Registry.Works.Stats)
+	if err != nil {
+		return nil, err
+	}
+	out := &statsOutput{}
+	out.Body.TotalWorks, out.Body.MaxAudioSize = s.TotalWorks, a.Sessions.MaxFileSize
+	out.Body.SupportedFormats, out.Body.Upload = a.SupportedFormats, "put"
+	return out, nil
+}

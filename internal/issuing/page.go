@@ -1,0 +1,52 @@
+package issuing
+
+import (
+	"context"
+	"time"
+
+	"timbre.example/internal/certificate"
+	"timbre.example/internal/network"
+	"timbre.example/internal/paths"
+	"timbre.example/internal/record"
+	"timbre.example/proof/evidence"
+)
+
+// Pages makes certificates from their content. Its Certify is a Config's Certify.
+type Pages struct {
+	// PublicURL is the base URL of the server, without a slash at its end: certificates link
+	// to its pages.
+	PublicURL string
+	// Registry is the name of the registry, as certificates show it.
+	Registry string
+	// Signer signs the certificates; nil leaves them unsigned.
+	Signer *certificate.Signer
+}
+
+// Certify returns the PDF of a certificate.
+func (p Pages) Certify(ctx context.Context, e Issue) ([]byte, error) {
+	in := certificate.Input{
+		Language: e.Language, Issuer: e.Issuer, Imprint: e.Imprint, Issued: e.Issued, Registry: p.Registry, VerifyURL: p.PublicURL + "/verify",
+		Title: e.Title, Registration: e.AtsID, Version: e.Version, Network: e.Network.Name, Test: e.OnTestNetwork(), At: e.Block.Time, Block: e.Block.Number,
+		File:     certificate.File{Name: e.Media.Filename, Format: e.Media.Format, Size: e.Media.SizeBytes, Duration: time.Duration(e.Media.Duration * float64(time.Second))},
+		FileHash: record.Hex(e.Media.SHA256[:]), Unseen: e.Media.Format == "", Stamped: e.RFC3161 != nil, Commitment: record.Hex(e.Commitment[:]), Transaction: record.Hex(e.TxHash[:]),
+		PublicURL: p.PublicURL + paths.Work(network.Name(e.Network.Name), e.AtsID),
+	}
+	for _, one := range e.Creators {
+		c := certificate.Creator{Name: one.FullName}
+		for _, role := range one.Roles {
+			c.Roles = append(c.Roles, role.String())
+		}
+		if one.IPI != nil {
+			c.IPI = *one.IPI
+		}
+		if one.ISNI != nil {
+			c.ISNI = *one.ISNI
+		}
+		in.Creators = append(in.Creators, c)
+	}
+	var err error
+	if in.Evidence, err = evidence.Encode(e.Evidence); err != nil {
+		return nil, err
+	}
+	return certificate.RenderWithin(ctx, in, p.Signer)
+}

@@ -1,0 +1,207 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"timbre.example/proof/evidence"
+)
+
+// ErrNotFound is wrapped by the methods of Explorable if the network has no such entry,
+// block or work.
+var ErrNotFound = errors.New("not on the network")
+
+// Runner is a network that works in the background in each process with the role worker:
+// it makes its own blocks, or follows the chain's.
+type Runner interface {
+	// Run works until ctx ends. It logs its errors, and continues.
+	Run(ctx context.Context)
+}
+
+// Observed is a network with numbers for its operator.
+type Observed interface {
+	// Status reads the state of the network. It costs about one row of a database.
+	Status(ctx context.Context) (Status, error)
+}
+
+// Status is the state of a network, for its operator.
+type Status struct {
+	// Stopped: no block is made until the operator acts or the clock is right.
+	Stopped bool
+	// Blocks, Entries and Refused count since the network began.
+	Blocks, Entries, Refused int64
+	// SequencerAt is the last sign of life of the process that makes blocks, BlockAt the
+	// newest block's time.
+	SequencerAt, BlockAt time.Time
+	// ClockJumps counts the jumps of the clock that this process saw.
+	ClockJumps int64
+}
+
+// Signed is a network that signs its blocks with its own key. Proofs of such a network
+// are evidence.Log with this origin and key.
+type Signed interface {
+	// Origin is the name under which the network signs.
+	Origin() string
+	// VerifierKey is the public key in the form of signed notes: origin+hash+base64.
+	VerifierKey() string
+}
+
+// Published is a network whose own files the server serves.
+type Published interface {
+	// FilesPath is the path of the files on this server, without a slash at its end.
+	FilesPath() string
+	// Files serves them at this path. Errors go to refuse: ErrNotFound is
+	// fault.CommonNotFound there.
+	Files(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler
+}
+
+// Explorable is a network whose content can be read in its order: its entries, its
+// blocks, and the versions of a work. Prove proves each of its entries.
+type Explorable interface {
+	Network
+	// Entry returns the transaction with this hash, final or not.
+	Entry(ctx context.Context, hash [32]byte) (Entry, error)
+	// WithCommitment returns at most n transactions with a commitment, in the order in
+	// which they were received. Two equal registrations have the same commitment.
+	WithCommitment(ctx context.Context, commitment [32]byte, n int) ([]Entry, error)
+	// Earlier returns the first entry with a commitment, if its index is smaller than
+	// index.
+	Earlier(ctx context.Context, commitment [32]byte, index int64) (Entry, error)
+	// Versions returns at most n versions of a work after the version after, oldest
+	// first. For an unknown work it returns none.
+	Versions(ctx context.Context, atsID, after int64, n int) ([]Entry, error)
+	// LastVersion returns the newest version of a work.
+	LastVersion(ctx context.Context, atsID int64) (int64, error)
+	// Entries returns the entries with indexes in [lo, hi), up to the last one.
+	Entries(ctx context.Context, lo, hi int64) ([]Entry, error)
+	// Block returns the block with this number.
+	Block(ctx context.Context, number int64) (Block, error)
+	// Blocks returns at most n blocks, newest first, from block newest downwards. If
+	// newest is larger than the last block, it starts with the last.
+	Blocks(ctx context.Context, newest int64, n int) ([]Block, error)
+	// BlockWithHash returns the number of the block with this hash.
+	BlockWithHash(ctx context.Context, hash [32]byte) (int64, error)
+}
+
+// Consistent is an Explorable network that can prove that it only grows.
+type Consistent interface {
+	// ConsistencyProof proves that the first size entries continue the first old, for
+	// tlog.CheckTree. old is at least 1.
+	ConsistencyProof(ctx context.Context, old, size int64) (tlog.TreeProof, error)
+}
+
+// Entry is a transaction that a network has received.
+type Entry struct {
+	// Receipt is complete if the entry is on the network; Failure is set if it was
+	// refused. While it waits, only Hash is set.
+	Receipt
+	// Index is the entry's position on the network, from 0; -1 while it waits, and also
+	// after it was refused.
+	Index int64
+	// ReceivedAt is when Broadcast stored it.
+	ReceivedAt time.Time
+	// Bytes is the transaction as broadcast (package leaf reads it).
+	Bytes []byte
+	// Leaf is the entry's text; nil while Index is -1.
+	Leaf []byte
+	// Lost: a repair restored the entry, and the registry has no record of it.
+	Lost bool
+}
+
+// Final reports whether the entry is on the network or refused.
+func (e Entry) Final() bool { return e.Index >= 0 || e.Failure != "" }
+
+// Block is one step of a network.
+type Block struct {
+	// Number counts from 1; block 0 is the empty network.
+	Number int64
+	// Hash is the SHA-256 of Checkpoint.
+	Hash [32]byte
+	// First is the index of the block's first entry, Size the number of entries on the
+	// network up to this block. The block holds the entries [First, Size).
+	First, Size int64
+	// Checkpoint is the signed note, and At its time.
+	Checkpoint string
+	At         time.Time
+}
+
+// Added returns the number of entries that the block added.
+func (b Block) Added() int64 { return b.Size - b.First }
+
+// Repairable is a network that can be completed from published files after a database
+// went back.
+type Repairable interface {
+	Network
+	Signed
+	// BeginRepair reads what is missing. It changes nothing.
+	BeginRepair(ctx context.Context) (Repair, error)
+}
+
+// Repair restores entries that the database lacks. It trusts no source: it changes the
+// database only if all entries together give a checkpoint that the network's key signed.
+// One goroutine uses it.
+type Repair interface {
+	// Noticed reports whether a server has found that entries are missing.
+	Noticed() bool
+	// AddCheckpoint adds a signed checkpoint; from names its source.
+	AddCheckpoint(signed, from string) error
+	// AddEvidence adds the entry of a version's evidence.
+	AddEvidence(e *evidence.Log, from string) error
+	// AddBundle adds the file of entries with this path, as the network publishes it.
+	AddBundle(path string, file io.Reader) error
+	// Bundles returns the paths of the files with the missing entries.
+	Bundles() []string
+	// Plan returns what Apply would write. The error is why Apply would write nothing,
+	// though sources have all entries.
+	Plan(ctx context.Context) (Plan, error)
+	// Apply writes the last plan in one transaction. It returns how many entries have no
+	// transaction in this database.
+	Apply(ctx context.Context) (lost int64, err error)
+	// Resume lets the network continue. The error is why it still makes no block, except
+	// for a wrong clock of this machine, which the server's machine checks.
+	Resume(ctx context.Context) error
+}
+
+// Plan is what a repair would write.
+type Plan struct {
+	// Size is the number of entries in the database.
+	Size int64
+	// Target is the checkpoint that the entries must reproduce.
+	Target Checkpoint
+	// Forks are newer checkpoints from sources that belong to a fork.
+	Forks []Checkpoint
+	// Missing are the indexes that no source has. Then nothing is written.
+	Missing []Span
+	// Entries is how many entries would be written.
+	Entries int
+	// NextAtsID is the registration number of the next new work.
+	NextAtsID int64
+}
+
+// Checkpoint is a signed state of a network.
+type Checkpoint struct {
+	// Size is the number of entries, Root their root hash in base64.
+	Size int64
+	Root string
+	// From names the source of the checkpoint.
+	From string
+}
+
+// Span is a range of indexes, from First to Last inclusive.
+type Span struct {
+	First int64 `json:"first"`
+	Last  int64 `json:"last"`
+}
+
+func (s Span) String() string {
+	if s.First == s.Last {
+		return fmt.Sprint(s.First)
+	}
+	return fmt.Sprintf("%d–%d", s.First, s.Last)
+}

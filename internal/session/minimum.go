@@ -1,0 +1,20 @@
+package session
+
+import (
+	"timbre.example/internal/credits"
+	"timbre.example/internal/network"
+)
+
+// Minimum returns a Service's MinimumCredits for these prices: the price of the smallest
+// registration, or of a version without a new file. Reading costs nothing.
+func Minimum(prices map[network.Name]credits.Prices) func(Action, network.Name) int64 {
+	return func(action Action, n network.Name) int64 {
+		switch action {
+		case Register:
+			return prices[n].Register(1).Total
+		case UpdateVersion:
+			return prices[n].Update(0).Total
+		}
+		return 0
+	}
+}

@@ -1,0 +1,49 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Events is an answer of server-sent events.
+type Events struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+}
+
+// StartEvents begins the answer. A client whose connection ends reconnects after 2 seconds.
+func StartEvents(w http.ResponseWriter) (*Events, error) {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no")
+	e := &Events{w, http.NewResponseController(w)}
+	return e, e.write("retry: 2000\n\n")
+}
+
+// Send sends one event. A client that reconnects names the number of the last event that it
+// received in Last-Event-ID; an event with the number 0 has none.
+func (e *Events) Send(number int, event string, body any) error {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	if number > 0 {
+		return e.write("id: %d\nevent: %s\ndata: %s\n\n", number, event, b)
+	}
+	return e.write("event: %s\ndata: %s\n\n", event, b)
+}
+
+// Beat sends a comment. Send one after each [Heartbeat].
+func (e *Events) Beat() error { return e.write(": still here\n\n") }
+
+func (e *Events) write(format string, args ...any) error {
+	if err := e.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(e.w, format, args...); err != nil {
+		return err
+	}
+	return e.control.Flush()
+}

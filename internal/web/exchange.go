@@ -1,0 +1,50 @@
+package web
+
+import (
+	"context"
+	"net/http"
+
+	"timbre.example/internal/fault"
+	"timbre.example/internal/limit"
+)
+
+// exchange collects what is known of a request while it is served, for one log line at its
+// end.
+type exchange struct {
+	id           string
+	help         string // the address that explains codes, up to the code
+	address      string // of the caller, as it is counted
+	fault        *fault.Error
+	organization string
+	job          string
+	header       http.Header // of the answer
+}
+
+type exchangeKey struct{}
+
+// exchangeOf returns the request's exchange; outside a request it is an empty one.
+func exchangeOf(ctx context.Context) *exchange {
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		return x
+	}
+	return &exchange{header: http.Header{}}
+}
+
+// RequestID returns the id of the request that is served, or "" outside a request.
+func RequestID(ctx context.Context) string { return exchangeOf(ctx).id }
+
+// Identify records the organization whose permission a call has. The log line names it, and
+// the body of the call comes from its budget.
+func Identify(ctx context.Context, organization string) { exchangeOf(ctx).organization = organization }
+
+// Trace records the job of a call, for the log line.
+func Trace(ctx context.Context, job string) { exchangeOf(ctx).job = job }
+
+// ReportBudget reports a budget in the headers of the answer.
+func ReportBudget(ctx context.Context, b *limit.Budget, s limit.State) {
+	if policy, standing := b.Headers(s); policy != "" {
+		h := exchangeOf(ctx).header
+		h.Set("RateLimit-Policy", policy)
+		h.Set("RateLimit", standing)
+	}
+}

@@ -1,0 +1,140 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+)
+
+// Operations are the JSON operations of one face. Their OpenAPI document is made from their
+// types, so both agree.
+type Operations struct {
+	huma   huma.API
+	bodies *bodies
+	bounds map[string]int64
+}
+
+// NewOperations begins a face on a router. Its document is served at path, with .json and
+// .yaml. schemes are the ways in which callers prove who they are, by name.
+func NewOperations(r *Router, title, path string, schemes map[string]*huma.SecurityScheme) *Operations {
+	c := huma.DefaultConfig(title, r.Version)
+	c.CreateHooks, c.DocsPath, c.SchemasPath, c.OpenAPIPath = nil, "", "", path
+	c.Formats = map[string]huma.Format{"application/json": plainJSON}
+	c.Components.SecuritySchemes = schemes
+	c.Servers = []*huma.Server{{URL: r.PublicURL}}
+	return &Operations{huma: humachi.New(r.chi, c), bodies: r.bodies, bounds: r.bounds}
+}
+
+// Document returns the OpenAPI document, for the routes that are not JSON operations.
+func (o *Operations) Document() *huma.OpenAPI { return o.huma.OpenAPI() }
+
+// plainJSON leaves <, > and & unescaped: the answers are never pasted into HTML. It decodes
+// nothing; receive reads the bodies.
+var plainJSON = huma.Format{
+	Marshal: func(w io.Writer, v any) error {
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		return e.Encode(v)
+	},
+	Unmarshal: func([]byte, any) error { return nil },
+}
+
+// Guard decides, before the body of a call is read, whether the call reaches its handler. Its
+// result is the proof P, which the handler takes as an argument. So an operation whose guard
+// proves less than its handler needs does not compile.
+type Guard[P any] struct {
+	// Check returns the proof, or the refusal. It returns [ErrAnswered] after it has written
+	// an answer itself.
+	Check func(huma.Context) (P, error)
+	// Scheme is the name of the security scheme that Check reads; "": none.
+	Scheme string
+	// Parameters are the parameters of the path that Check reads; optional.
+	Parameters []*huma.Param
+}
+
+// ErrAnswered is the error of a guard that has written an answer itself.
+var ErrAnswered = errors.New("web: the guard has answered")
+
+// Anyone is the proof of [Open]: it proves nothing.
+type Anyone struct{}
+
+// Open is the guard of operations that need no permission before their body is read.
+var Open = Guard[Anyone]{Check: func(huma.Context) (Anyone, error) { return Anyone{}, nil }}
+
+type proofKey struct{}
+
+// guarded puts a guard in front of an operation.
+func guarded[P any](o *Operations, op huma.Operation, g Guard[P]) huma.Operation {
+	if g.Scheme != "" {
+		op.Security = []map[string][]string{{g.Scheme: {}}}
+	}
+	op.Parameters = append(op.Parameters, g.Parameters...)
+	op.Errors = []int{401, 403, 404, 409, 410, 413, 415, 422, 429, 500, 503}
+	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
+		switch proof, err := g.Check(ctx); {
+		case errors.Is(err, ErrAnswered):
+		case err != nil:
+			_ = huma.WriteErr(o.huma, ctx, http.StatusInternalServerError, "", err)
+		default:
+			next(huma.WithValue(ctx, proofKey{}, proof))
+		}
+	})
+	return op
+}
+
+// Register adds an operation without a body.
+func Register[P, I, O any](o *Operations, op huma.Operation, g Guard[P], handler func(context.Context, P, *I) (*O, error)) {
+	huma.Register(o.huma, guarded(o, op, g), func(ctx context.Context, in *I) (*O, error) {
+		return handler(ctx, ctx.Value(proofKey{}).(P), in)
+	})
+}
+
+// Body says how the JSON body of an input I is read. Its members are those of the field Body
+// of I.
+type Body[P, I any] struct {
+	// Most is the largest body in bytes.
+	Most int64
+	// Strict bodies must not have unknown members.
+	Strict bool
+	// Refuse may refuse a call before the errors in its body are reported; optional.
+	Refuse func(P, *I) error
+}
+
+// RegisterBody adds an operation with a JSON body. The body is read only after every check
+// that does not need it has passed.
+func RegisterBody[P, I, O any](o *Operations, op huma.Operation, g Guard[P], b Body[P, I], handler func(context.Context, P, *I) (*O, error)) {
+	if _, ok := reflect.TypeFor[I]().FieldByName("Body"); !ok {
+		panic("web: " + op.OperationID + " has no field Body in its input")
+	}
+	o.bounds[op.Path] = b.Most
+	op = guarded(o, op, g)
+	op.Middlewares = append(op.Middlewares, withhold)
+	op.SkipValidateBody = true
+	huma.Register(o.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		proof := ctx.Value(proofKey{}).(P)
+		refuse := func() error {
+			if b.Refuse == nil {
+				return nil
+			}
+			return b.Refuse(proof, in)
+		}
+		into := reflect.ValueOf(in).Elem().FieldByName("Body").Addr().Interface()
+		if err := o.bodies.receive(ctx, into, b.Most, b.Strict, refuse); err != nil {
+			return nil, err
+		}
+		return handler(ctx, proof, in)
+	})
+}
+
+// BodyBounds returns the largest JSON body in bytes, by route. No other route reads one.
+func (r *Router) BodyBounds() map[string]int64 { return maps.Clone(r.bounds) }
+
+// BodiesHeld returns the bytes that an address holds of its share of the bodies' budgets.
+func (r *Router) BodiesHeld(address string) int64 { return r.bodies.addresses.Held(address) }
