@@ -155,6 +155,14 @@ func TestLease(t *testing.T) {
 		wantCounts(t, db, outbox.Counts{Waiting: 1, Due: 1, Oldest: began})
 		finish(t, db, late) // the result is there, also without the lease
 		wantCounts(t, db, outbox.Counts{})
+		// The commit went through, but its worker saw an error: no row comes back.
+		if err := two.Return(t.Context(), mine); err != nil {
+			t.Error(err)
+		}
+		if _, err := two.Retry(t.Context(), mine, errAway); err != nil {
+			t.Error(err)
+		}
+		wantCounts(t, db, outbox.Counts{})
 	})
 }
 
