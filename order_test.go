@@ -75,7 +75,7 @@ func TestFilesPointDown(t *testing.T) {
 	rest := without(all, accepted)
 	for _, line := range accepted {
 		from, to, _ := strings.Cut(line, ">")
-		if rest.path(to, from) == nil {
+		if _, ok := all[from][to]; ok && rest.path(to, from) == nil {
 			t.Errorf("%s -> %s closes no circle any more: remove the line from %s", from, to, circlesFile)
 		}
 	}

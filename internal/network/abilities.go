@@ -36,7 +36,7 @@ type Status struct {
 	Stopped bool
 	// Blocks, Entries and Refused count since the network began.
 	Blocks, Entries, Refused int64
-	// SequencerAt is the last sign of life of the process that makes blocks, BlockAt the
+	// SequencerAt is the last heartbeat of the process that makes blocks, BlockAt the
 	// newest block's time.
 	SequencerAt, BlockAt time.Time
 	// ClockJumps counts the jumps of the clock that this process saw.

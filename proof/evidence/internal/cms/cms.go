@@ -27,6 +27,7 @@ import (
 const (
 	MaxSize         = 64 << 10 // bytes
 	MaxCertificates = 16
+	maxDepth        = 32 // the deepest values are the names in certificates
 )
 
 // ErrMalformed is the error for bytes that are not a signed message in DER.
@@ -96,6 +97,9 @@ func Parse(der []byte) (*Message, error) {
 	if len(der) > MaxSize {
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrMalformed, MaxSize)
 	}
+	if !wellFormed(der, maxDepth) {
+		return nil, fmt.Errorf("%w: not DER", ErrMalformed)
+	}
 	var outer contentInfo
 	if err := unmarshal(der, &outer); err != nil {
 		return nil, err
@@ -104,6 +108,11 @@ func Parse(der []byte) (*Message, error) {
 		return nil, fmt.Errorf("%w: not a signed message", ErrMalformed)
 	}
 	data := outer.Content
+	for _, set := range []asn1.RawValue{data.Certificates, data.Revocations} {
+		if len(set.FullBytes) > 0 && !set.IsCompound {
+			return nil, fmt.Errorf("%w: a set without elements", ErrMalformed)
+		}
+	}
 	m := &Message{Type: data.Content.Type, Content: data.Content.Content}
 	for rest := data.Certificates.Bytes; len(rest) > 0; {
 		var one asn1.RawValue
@@ -124,6 +133,9 @@ func Parse(der []byte) (*Message, error) {
 		return m, nil
 	}
 	m.signer = data.Signers[0]
+	if len(m.signer.Attributes.FullBytes) > 0 && !m.signer.Attributes.IsCompound {
+		return nil, fmt.Errorf("%w: a set without elements", ErrMalformed)
+	}
 	for rest := m.signer.Attributes.Bytes; len(rest) > 0; {
 		var one attribute
 		var err error
@@ -139,6 +151,21 @@ func Parse(der []byte) (*Message, error) {
 		}
 	}
 	return m, nil
+}
+
+// wellFormed reports whether der is a sequence of values in DER, down to every value
+// inside. Package asn1 alone does not compare the length of an explicit tag with its
+// content.
+func wellFormed(der []byte, depth int) bool {
+	for len(der) > 0 {
+		var v asn1.RawValue
+		rest, err := asn1.Unmarshal(der, &v)
+		if err != nil || v.IsCompound && (depth == 0 || !wellFormed(v.Bytes, depth-1)) {
+			return false
+		}
+		der = rest
+	}
+	return true
 }
 
 // unmarshal reads one value that fills der.

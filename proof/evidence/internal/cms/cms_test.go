@@ -181,6 +181,34 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
+// Package asn1 alone would read these changes of a good token.
+func TestOnlyDER(t *testing.T) {
+	t.Parallel()
+	golden, err := os.ReadFile("../../testdata/v1/token.der")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		at   int
+		from byte
+		to   byte
+	}{
+		"another length of an explicit tag":   {18, 0xbb, 0xba},
+		"another length of the content's tag": {61, 0x8c, 0x88},
+		"certificates as one value":           {202, 0xa0, 0x80},
+		"signed attributes as one value":      {989, 0xa0, 0x80},
+	} {
+		bad := bytes.Clone(golden)
+		if bad[c.at] != c.from {
+			t.Fatalf("%s: byte %d is %#x", name, c.at, bad[c.at])
+		}
+		bad[c.at] = c.to
+		if _, err := cms.Parse(bad); !errors.Is(err, cms.ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // The package has no state: any number of goroutines may read and verify.
 func TestAtTheSameTime(t *testing.T) {
 	t.Parallel()
