@@ -9,6 +9,7 @@ import (
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
+	"timbre.example/internal/outbox"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -46,6 +47,11 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transactio
 		TimestampUntil: until,
 	}); err != nil {
 		return err
+	}
+	if until == 0 { // otherwise the decision about the time stamp enqueues it
+		if err := outbox.Enqueue(ctx, tx, outbox.Delivery{Kind: outbox.Certificate, Subject: row.ID, Work: job.WorkID, Organization: job.OrganizationID}); err != nil {
+			return err
+		}
 	}
 	if row.TotalCredits == 0 {
 		return nil

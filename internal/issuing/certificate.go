@@ -4,12 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"timbre.example/internal/files"
+	"timbre.example/internal/outbox"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
-	"timbre.example/internal/turns"
 )
 
 // pauseFactor is the pause after a certificate, as a multiple of the time that making it
@@ -34,20 +35,18 @@ func (s *Service) CertificatesFailed() int64 { return s.failed.Load() }
 // A certificate that fails is retried later, with growing pauses. The round ends when the
 // store or the database is unavailable.
 func (s *Service) CertifyDue(ctx context.Context) error {
-	if s.Stamp == nil { // no time-stamps are requested any more
-		if err := s.DB.Tx(ctx, func(tx *store.Tx) error { _, err := tx.DismissTimestamps(ctx); return err }); err != nil {
-			return err
-		}
+	if err := s.reconcile(ctx); err != nil {
+		return err
 	}
 	for {
-		row, err := s.nextUncertified(ctx)
+		d, err := s.certificates.Take(ctx)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		} else if err != nil {
 			return err
 		}
-		s.lastCertified = row.OrganizationID
-		took, err := s.certifyTurn(ctx, row)
+		s.Reached("certificate.begun")
+		took, err := s.certifyTurn(ctx, d)
 		if err != nil {
 			return err
 		}
@@ -59,64 +58,91 @@ func (s *Service) CertifyDue(ctx context.Context) error {
 	}
 }
 
-// nextUncertified returns the next version to certify. Within one organization the newest
-// and the oldest alternate. So a new registration gets its certificate soon, and so does one
-// that waits behind many newer ones.
-func (s *Service) nextUncertified(ctx context.Context) (query.NextUncertifiedRow, error) {
-	row, err := turns.Next(s.lastCertified, func(after string) (query.NextUncertifiedRow, error) {
-		return s.DB.Read().NextUncertified(ctx, query.NextUncertifiedParams{After: after, Now: store.Micros(s.DB.Now())})
-	})
-	if err != nil || row.CertificateAt != 0 {
-		return row, err
+// reconcileEvery is how often deliveries are compared with versions. The release before this
+// one makes versions and certificates without deliveries, and may run beside this one.
+const reconcileEvery = time.Minute
+
+// reconcile enqueues what a version lacks: after the authority was removed from the
+// configuration, and from time to time for the work of the release before.
+func (s *Service) reconcile(ctx context.Context) error {
+	if s.Stamp == nil { // no time-stamps are requested any more
+		if err := s.DB.Tx(ctx, func(tx *store.Tx) error {
+			n, err := tx.DismissTimestamps(ctx)
+			if err == nil && n > 0 {
+				_, err = tx.EnqueueUnqueued(ctx, store.Micros(tx.Now))
+			}
+			return err
+		}); err != nil {
+			return err
+		}
 	}
-	if s.oldest = !s.oldest; s.oldest {
-		return row, nil
+	now := s.DB.Now()
+	if now.Sub(s.reconciled).Abs() < reconcileEvery { // Abs: a clock that was ahead does not stop the check
+		return nil
 	}
-	old, err := s.DB.Read().OldestUncertified(ctx, row.OrganizationID)
-	if errors.Is(err, sql.ErrNoRows) { // another instance was first
-		return row, nil
+	// Two reads first: nearly always there is nothing to write.
+	lacks, err := s.DB.Read().HasUnqueued(ctx)
+	if err != nil {
+		return fmt.Errorf("versions without a delivery: %w", err)
 	}
-	return query.NextUncertifiedRow(old), err
+	unneeded, err := s.DB.Read().HasUnneeded(ctx)
+	if err != nil {
+		return fmt.Errorf("deliveries without need: %w", err)
+	}
+	if lacks || unneeded {
+		var queued, dropped int64
+		if err := s.DB.Tx(ctx, func(tx *store.Tx) (err error) {
+			if queued, err = tx.EnqueueUnqueued(ctx, store.Micros(tx.Now)); err == nil {
+				dropped, err = tx.DropUnneeded(ctx)
+			}
+			return err
+		}); err != nil {
+			return fmt.Errorf("reconcile deliveries: %w", err)
+		}
+		s.Log.InfoContext(ctx, "certificates follow another release", "queued", queued, "already_done", dropped)
+	}
+	s.reconciled = now
+	return nil
 }
 
-// certifyTurn makes the certificate of a version, unless another instance is making it.
-func (s *Service) certifyTurn(ctx context.Context, row query.NextUncertifiedRow) (took time.Duration, err error) {
-	var mine int64
-	if err := s.DB.Tx(ctx, func(tx *store.Tx) (err error) {
-		mine, err = tx.TryCertificate(ctx, query.TryCertificateParams{WorkID: row.WorkID, Version: row.Version, Seen: row.CertificateAt, AgainAt: store.Micros(tx.Now.Add(turns.Lease))})
-		return err
-	}); err != nil || mine == 0 {
-		return 0, err
+// certifyTurn makes the certificate of a leased delivery.
+func (s *Service) certifyTurn(ctx context.Context, d outbox.Delivery) (took time.Duration, err error) {
+	v, err := s.DB.Read().VersionOfTransaction(ctx, d.Subject)
+	var failed error
+	if err == nil {
+		took, failed, err = s.certifyOne(ctx, d, v)
 	}
-	s.Reached("certificate.begun")
-	again, tries := row.CertificateAt, row.CertificateTries
-	took, failed, err := s.certifyOne(ctx, row.WorkID, row.Version)
-	if failed != nil {
-		wait := turns.Pause(tries, turns.LastPause)
-		again, tries = store.Micros(s.DB.Now().Add(wait)), tries+1
+	switch {
+	case err == nil && failed == nil || ctx.Err() != nil:
+		return took, err
+	case failed != nil:
+		wait, err := s.certificates.Retry(ctx, d, failed)
 		s.failed.Add(1)
-		s.Log.ErrorContext(ctx, "making a certificate", "work", row.WorkID, "version", row.Version, "tries", tries, "again_in", wait, "error", failed)
-	}
-	if err == nil && failed == nil || ctx.Err() != nil {
+		s.Log.ErrorContext(ctx, "making a certificate", "work", v.WorkID, "version", v.Version, "tries", d.Attempts+1, "again_in", wait, "error", failed)
 		return took, err
 	}
-	return took, errors.Join(err, s.DB.Tx(ctx, func(tx *store.Tx) error {
-		return tx.RetryCertificate(ctx, query.RetryCertificateParams{WorkID: row.WorkID, Version: row.Version, AgainAt: again, Tries: tries})
-	}))
+	return took, errors.Join(fmt.Errorf("certificate of transaction %s: %w", d.Subject, err), s.certificates.Return(ctx, d))
+}
+
+// finish removes a delivery whose certificate is not needed.
+func (s *Service) finish(ctx context.Context, d outbox.Delivery) error {
+	return s.DB.Tx(ctx, func(tx *store.Tx) error { return outbox.Finish(ctx, tx, d) })
 }
 
 // certifyOne makes one certificate. took is the time spent on it, without the waits for
 // database and store. failed is an error of this certificate alone; err is an error that
 // other certificates would meet too.
-func (s *Service) certifyOne(ctx context.Context, work string, version int64) (took time.Duration, failed, err error) {
-	q := s.DB.Read()
-	v, err := q.GetVersion(ctx, query.GetVersionParams{WorkID: work, Version: version})
-	if err != nil || v.CertificateKey != "" { // another instance was first
-		return 0, nil, err
+func (s *Service) certifyOne(ctx context.Context, d outbox.Delivery, v query.Version) (took time.Duration, failed, err error) {
+	q, work, version := s.DB.Read(), v.WorkID, v.Version
+	if v.CertificateKey != "" { // another instance was first
+		return 0, nil, s.finish(ctx, d)
 	}
 	w, err := q.GetWork(ctx, work)
-	if err != nil || w.RedactedAt.Valid { // redacted meanwhile
+	if err != nil {
 		return 0, nil, err
+	}
+	if w.RedactedAt.Valid { // redacted meanwhile
+		return 0, nil, s.finish(ctx, d)
 	}
 	began := time.Now()
 	proof, err := s.prove(ctx, w, v)
@@ -149,8 +175,10 @@ func (s *Service) certifyOne(ctx context.Context, work string, version int64) (t
 	s.Reached("certificate.stored")
 	var kept int64
 	if err := s.DB.Tx(ctx, func(tx *store.Tx) (err error) {
-		kept, err = tx.SetCertificate(ctx, query.SetCertificateParams{CertificateKey: key, WorkID: work, Version: version})
-		return err
+		if kept, err = tx.SetCertificate(ctx, query.SetCertificateParams{CertificateKey: key, WorkID: work, Version: version}); err != nil {
+			return err
+		}
+		return outbox.Finish(ctx, tx, d)
 	}); err != nil {
 		return took, nil, err
 	}

@@ -1,6 +1,7 @@
 // Package issuing makes the proofs of final versions: their time stamps, their evidence and
-// their certificates. Rows of versions are the queue, and organizations take turns. It never
-// lays out a certificate: its caller gives a function that does. It authorizes no caller.
+// their certificates. Certificates are deliveries of the package outbox; for time stamps, rows
+// of versions are the queue. Organizations take turns in both. It never lays out a
+// certificate: its caller gives a function that does. It authorizes no caller.
 package issuing
 
 import (
@@ -11,6 +12,7 @@ import (
 
 	"timbre.example/internal/blob"
 	"timbre.example/internal/network"
+	"timbre.example/internal/outbox"
 	"timbre.example/internal/store"
 	"timbre.example/internal/work"
 	"timbre.example/proof/evidence"
@@ -51,11 +53,13 @@ type Service struct {
 	// unstamped signals that a version waits for its token. authority is the next attempt.
 	unstamped work.Signal
 	authority retry
-	// lastCertified and lastStamped are the organizations that were served last. oldest
-	// selects which of its versions is next: see package turns. Each is used by one
-	// goroutine.
-	lastCertified, lastStamped string
-	oldest                     bool
+	// certificates and reconciled belong to CertifyDue. reconciled is when deliveries were
+	// last compared with versions.
+	certificates *outbox.Queue
+	reconciled   time.Time
+	// lastStamped is the organization that was served last: see package turns. It belongs
+	// to StampDue.
+	lastStamped string
 }
 
 // retry is the next attempt at an authority that did not answer.
@@ -66,7 +70,9 @@ type retry struct {
 
 // New makes a Service. Its Workers make time stamps and certificates.
 func New(c Config) *Service {
-	return &Service{Config: c, final: work.NewSignal(), unstamped: work.NewSignal()}
+	return &Service{
+		Config: c, final: work.NewSignal(), unstamped: work.NewSignal(), certificates: &outbox.Queue{DB: c.DB, Kind: outbox.Certificate},
+	}
 }
 
 // Wake tells the workers that versions became final.

@@ -99,7 +99,7 @@ func (s *Service) giveUp(ctx context.Context) error {
 		}
 		if err := s.DB.Tx(ctx, func(tx *store.Tx) error {
 			for _, row := range rows {
-				if _, err := tx.DecideTimestamp(ctx, query.DecideTimestampParams(row)); err != nil {
+				if _, err := decide(ctx, tx, row.WorkID, row.Version); err != nil {
 					return err
 				}
 			}
@@ -118,10 +118,21 @@ func (s *Service) giveUp(ctx context.Context) error {
 // decideTimestamp stores a version's token, or nil for none, unless it is decided already.
 func (s *Service) decideTimestamp(ctx context.Context, work string, version int64, token []byte) error {
 	return s.DB.Tx(ctx, func(tx *store.Tx) error {
-		n, err := tx.DecideTimestamp(ctx, query.DecideTimestampParams{WorkID: work, Version: version})
-		if err != nil || n == 0 || token == nil {
+		changed, err := decide(ctx, tx, work, version)
+		if err != nil || !changed || token == nil {
 			return err
 		}
 		return tx.InsertTimestamp(ctx, query.InsertTimestampParams{WorkID: work, Version: version, Token: token})
 	})
+}
+
+// decide ends the wait of a version for its token, and enqueues its certificate. It
+// changes nothing if the version is decided already.
+func decide(ctx context.Context, tx *store.Tx, work string, version int64) (changed bool, err error) {
+	n, err := tx.DecideTimestamp(ctx, query.DecideTimestampParams{WorkID: work, Version: version})
+	if err != nil || n == 0 {
+		return false, err
+	}
+	_, err = tx.EnqueueCertificate(ctx, query.EnqueueCertificateParams{Now: store.Micros(tx.Now), WorkID: work, Version: version})
+	return true, err
 }

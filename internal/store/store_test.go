@@ -364,9 +364,19 @@ func TestMigrateGivesVersionsTurns(t *testing.T) {
 		}
 		work("beside", 2)
 		insert("beside")
+		// The migration enqueued the certificate of the first. The sweep does so for the second.
+		if err := db.Tx(ctx, func(tx *store.Tx) error {
+			n, err := tx.EnqueueUnqueued(ctx, 1)
+			if err == nil && n != 1 {
+				t.Errorf("the sweep enqueued %d", n)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
 		var turns []string
 		for after := ""; ; {
-			row, err := db.Read().NextUncertified(ctx, query.NextUncertifiedParams{After: after})
+			row, err := db.Read().NextDelivery(ctx, query.NextDeliveryParams{Kind: "certificate", After: after})
 			if errors.Is(err, sql.ErrNoRows) {
 				break
 			} else if err != nil {
@@ -378,6 +388,82 @@ func TestMigrateGivesVersionsTurns(t *testing.T) {
 		if got := strings.Join(turns, ", "); got != "- beside, o before" {
 			t.Errorf("turns of %s", got)
 		}
+	})
+}
+
+// The migration enqueues the certificates of an older database, also those whose retry
+// waits, and no others. The sweep finds the changes that the release before makes on the new schema.
+func TestMigrateEnqueuesCertificates(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		nothing := "x'00'"
+		if db.Dialect() == "postgres" {
+			nothing = `'\x00'::bytea`
+		}
+		n := 0
+		insert := func(id, creators, key string, until, at, tries int) {
+			t.Helper()
+			n++
+			if err := db.Exec(ctx, `INSERT INTO works (id, organization_id, network, ats_id, owner, title, latest_version, created_at, updated_at) VALUES ($1, 'o', 'testnet', $2, '', '', 1, 0, 0)`, id, n); err != nil {
+				t.Fatal(err)
+			}
+			text := strings.ReplaceAll(`INSERT INTO versions (work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, certificate_key, timestamp_until, certificate_at, certificate_tries, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, organization_id)
+				VALUES ($1, 1, $2, $n, $n, '', $n, $3, $4, $5, $6, $7, '', '', '', $n, 0, $n, 1, 'o')`, "$n", nothing)
+			if err := db.Exec(ctx, text, id, "t-"+id, creators, key, until, at, tries); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := db.DownTo(ctx, 17); err != nil {
+			t.Fatal(err)
+		}
+		insert("failed", "c", "", 0, 77, 3)
+		insert("fresh", "c", "", 0, 0, 0)
+		insert("made", "c", "certificates/made", 0, 0, 0)
+		insert("erased", "", "", 0, 0, 0)
+		insert("unstamped", "c", "", 99, 0, 0)
+		if err := db.Migrate(ctx); err != nil {
+			t.Fatal(err)
+		}
+		want := func(when string, want ...string) {
+			t.Helper()
+			got, err := db.Strings(ctx, `SELECT subject || ' of ' || work_id || ' at ' || CAST(due_at AS TEXT) || ' after ' || CAST(attempts AS TEXT) FROM deliveries WHERE kind = 'certificate' AND organization_id = 'o' ORDER BY subject`)
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s: %q, %v", when, got, err)
+			}
+		}
+		want("migrated", "t-failed of failed at 77 after 3", "t-fresh of fresh at 0 after 0")
+
+		insert("beside", "c", "", 0, 0, 0)
+		for _, text := range []string{
+			"UPDATE versions SET certificate_key = 'k' WHERE work_id = 'fresh'",
+			"UPDATE versions SET creators = '' WHERE work_id = 'failed'",
+			"UPDATE versions SET timestamp_until = 0 WHERE work_id = 'unstamped'",
+		} {
+			if err := db.Exec(ctx, text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		differ := func(want bool) {
+			t.Helper()
+			lacks, err := db.Read().HasUnqueued(ctx)
+			unneeded, err2 := db.Read().HasUnneeded(ctx)
+			if lacks != want || unneeded != want || err != nil || err2 != nil {
+				t.Errorf("differ: %t %t, %v %v", lacks, unneeded, err, err2)
+			}
+		}
+		differ(true)
+		if err := db.Tx(ctx, func(tx *store.Tx) error {
+			if _, err := tx.EnqueueUnqueued(ctx, 5); err != nil {
+				return err
+			}
+			_, err := tx.DropUnneeded(ctx)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		want("compared", "t-beside of beside at 0 after 0", "t-unstamped of unstamped at 0 after 0")
+		differ(false)
 	})
 }
 

@@ -70,6 +70,7 @@ func Problems(ctx context.Context, w World) ([]string, error) {
 	c.codes()
 	c.sessions()
 	c.timestamps()
+	c.deliveries()
 	c.network()
 	c.files()
 	return c.wrong, c.err

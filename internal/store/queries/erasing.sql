@@ -60,6 +60,9 @@ DELETE FROM title_claims WHERE work_id = sqlc.arg(work_id);
 -- name: DropMediaClaims :exec
 DELETE FROM media_claims WHERE work_id = sqlc.arg(work_id);
 
+-- name: DropDeliveries :exec
+DELETE FROM deliveries WHERE work_id = sqlc.arg(work_id);
+
 -- name: DropReplacedCodes :exec
 DELETE FROM replaced_access_codes WHERE work_id = sqlc.arg(work_id);
 

@@ -1,38 +1,37 @@
--- name: NextUncertified :one
--- The newest version of the next organization that has one due: new ones before those
--- that were tried. A join with o would leave the order to the database, which could skip
--- an organization.
-WITH RECURSIVE o AS (
-  SELECT MIN(f.organization_id) AS id FROM versions f
-  WHERE f.certificate_key = '' AND f.creators <> '' AND f.timestamp_until = 0 AND f.organization_id > sqlc.arg(after)
-  UNION ALL
-  SELECT (SELECT MIN(n.organization_id) FROM versions n WHERE n.certificate_key = '' AND n.creators <> '' AND n.timestamp_until = 0 AND n.organization_id > o.id)
-  FROM o WHERE o.id IS NOT NULL
-)
-SELECT v.work_id, v.version, v.transaction_id, v.organization_id, v.certificate_at, v.certificate_tries FROM versions v WHERE v.transaction_id = (
-  SELECT t.id FROM (SELECT (
-    SELECT d.transaction_id FROM versions d
-    WHERE d.certificate_key = '' AND d.creators <> '' AND d.timestamp_until = 0 AND d.organization_id = o.id AND d.certificate_at <= sqlc.arg(now)
-    ORDER BY d.certificate_at, d.transaction_id DESC LIMIT 1) AS id FROM o WHERE o.id IS NOT NULL) t
-  WHERE t.id IS NOT NULL LIMIT 1);
-
 -- name: CountUncertified :one
 SELECT CAST((SELECT COUNT(*) FROM versions a WHERE a.certificate_key = '' AND a.creators <> '' AND a.timestamp_until = 0)
   + (SELECT COUNT(*) FROM versions b WHERE b.timestamp_until > 0 AND b.creators <> '') AS BIGINT);
 
--- name: OldestUncertified :one
-SELECT work_id, version, transaction_id, organization_id, certificate_at, certificate_tries FROM versions
-WHERE certificate_key = '' AND creators <> '' AND timestamp_until = 0 AND organization_id = sqlc.arg(organization_id) AND certificate_at = 0
-ORDER BY certificate_at DESC, transaction_id LIMIT 1;
+-- name: HasUnqueued :one
+-- A version that waits for its certificate and has no delivery: the release before made it final.
+SELECT EXISTS (SELECT 1 FROM versions v WHERE v.certificate_key = '' AND v.creators <> '' AND v.timestamp_until = 0
+  AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.kind = 'certificate' AND d.subject = v.transaction_id));
 
--- name: TryCertificate :execrows
--- Only if the row is unchanged: two workers never make the same certificate.
-UPDATE versions SET certificate_at = sqlc.arg(again_at)
-WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND certificate_key = '' AND creators <> '' AND certificate_at = sqlc.arg(seen);
+-- name: EnqueueUnqueued :execrows
+INSERT INTO deliveries (kind, subject, work_id, organization_id, created_at)
+SELECT 'certificate', v.transaction_id, v.work_id, v.organization_id, CAST(sqlc.arg(now) AS BIGINT) FROM versions v
+WHERE v.certificate_key = '' AND v.creators <> '' AND v.timestamp_until = 0
+  AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.kind = 'certificate' AND d.subject = v.transaction_id)
+ON CONFLICT (kind, subject) DO NOTHING;
 
--- name: RetryCertificate :exec
-UPDATE versions SET certificate_at = sqlc.arg(again_at), certificate_tries = sqlc.arg(tries)
-WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND certificate_key = '';
+-- name: EnqueueCertificate :execrows
+-- For a version whose time stamp is decided; a version of an erased work gets none.
+INSERT INTO deliveries (kind, subject, work_id, organization_id, created_at)
+SELECT 'certificate', v.transaction_id, v.work_id, v.organization_id, CAST(sqlc.arg(now) AS BIGINT) FROM versions v
+WHERE v.work_id = sqlc.arg(work_id) AND v.version = sqlc.arg(version) AND v.certificate_key = '' AND v.creators <> '' AND v.timestamp_until = 0
+ON CONFLICT (kind, subject) DO NOTHING;
+
+-- name: HasUnneeded :one
+-- A delivery whose certificate exists, or whose work is erased: the release before did that.
+SELECT EXISTS (SELECT 1 FROM deliveries d WHERE d.kind = 'certificate'
+  AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.transaction_id = d.subject AND v.certificate_key = '' AND v.creators <> ''));
+
+-- name: DropUnneeded :execrows
+DELETE FROM deliveries WHERE kind = 'certificate'
+  AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.transaction_id = deliveries.subject AND v.certificate_key = '' AND v.creators <> '');
+
+-- name: VersionOfTransaction :one
+SELECT * FROM versions WHERE transaction_id = sqlc.arg(transaction_id);
 
 -- name: SetCertificate :execrows
 UPDATE versions SET certificate_key = sqlc.arg(certificate_key) WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND certificate_key = '' AND creators <> '';
@@ -41,7 +40,7 @@ UPDATE versions SET certificate_key = sqlc.arg(certificate_key) WHERE work_id = 
 UPDATE versions SET issued_at = sqlc.arg(now) WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND issued_at = 0;
 
 -- name: NextUnstamped :one
--- Like NextUncertified.
+-- Like NextDelivery.
 WITH RECURSIVE o AS (
   SELECT MIN(f.organization_id) AS id FROM versions f WHERE f.timestamp_until > 0 AND f.organization_id > sqlc.arg(after)
   UNION ALL
@@ -54,7 +53,7 @@ SELECT v.work_id, v.version, v.commitment, v.organization_id, v.timestamp_at, v.
   WHERE t.id IS NOT NULL LIMIT 1);
 
 -- name: TryTimestamp :execrows
--- Like TryCertificate.
+-- Like LeaseDelivery.
 UPDATE versions SET timestamp_at = sqlc.arg(again_at)
 WHERE work_id = sqlc.arg(work_id) AND version = sqlc.arg(version) AND timestamp_until > 0 AND timestamp_at = sqlc.arg(seen);
 

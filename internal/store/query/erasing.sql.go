@@ -33,6 +33,15 @@ func (q *Queries) DeleteExpiredJob(ctx context.Context, id string) error {
 	return err
 }
 
+const dropDeliveries = `-- name: DropDeliveries :exec
+DELETE FROM deliveries WHERE work_id = $1
+`
+
+func (q *Queries) DropDeliveries(ctx context.Context, workID string) error {
+	_, err := q.db.ExecContext(ctx, dropDeliveries, workID)
+	return err
+}
+
 const dropMediaClaims = `-- name: DropMediaClaims :exec
 DELETE FROM media_claims WHERE work_id = $1
 `

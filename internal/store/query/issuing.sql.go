@@ -50,6 +50,83 @@ func (q *Queries) DismissTimestamps(ctx context.Context) (int64, error) {
 	return result.RowsAffected()
 }
 
+const dropUnneeded = `-- name: DropUnneeded :execrows
+DELETE FROM deliveries WHERE kind = 'certificate'
+  AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.transaction_id = deliveries.subject AND v.certificate_key = '' AND v.creators <> '')
+`
+
+func (q *Queries) DropUnneeded(ctx context.Context) (int64, error) {
+	result, err := q.db.ExecContext(ctx, dropUnneeded)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const enqueueCertificate = `-- name: EnqueueCertificate :execrows
+INSERT INTO deliveries (kind, subject, work_id, organization_id, created_at)
+SELECT 'certificate', v.transaction_id, v.work_id, v.organization_id, CAST($1 AS BIGINT) FROM versions v
+WHERE v.work_id = $2 AND v.version = $3 AND v.certificate_key = '' AND v.creators <> '' AND v.timestamp_until = 0
+ON CONFLICT (kind, subject) DO NOTHING
+`
+
+type EnqueueCertificateParams struct {
+	Now     int64
+	WorkID  string
+	Version int64
+}
+
+// For a version whose time stamp is decided; a version of an erased work gets none.
+func (q *Queries) EnqueueCertificate(ctx context.Context, arg EnqueueCertificateParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, enqueueCertificate, arg.Now, arg.WorkID, arg.Version)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const enqueueUnqueued = `-- name: EnqueueUnqueued :execrows
+INSERT INTO deliveries (kind, subject, work_id, organization_id, created_at)
+SELECT 'certificate', v.transaction_id, v.work_id, v.organization_id, CAST($1 AS BIGINT) FROM versions v
+WHERE v.certificate_key = '' AND v.creators <> '' AND v.timestamp_until = 0
+  AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.kind = 'certificate' AND d.subject = v.transaction_id)
+ON CONFLICT (kind, subject) DO NOTHING
+`
+
+func (q *Queries) EnqueueUnqueued(ctx context.Context, now int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, enqueueUnqueued, now)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const hasUnneeded = `-- name: HasUnneeded :one
+SELECT EXISTS (SELECT 1 FROM deliveries d WHERE d.kind = 'certificate'
+  AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.transaction_id = d.subject AND v.certificate_key = '' AND v.creators <> ''))
+`
+
+// A delivery whose certificate exists, or whose work is erased: the release before did that.
+func (q *Queries) HasUnneeded(ctx context.Context) (bool, error) {
+	row := q.db.QueryRowContext(ctx, hasUnneeded)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
+const hasUnqueued = `-- name: HasUnqueued :one
+SELECT EXISTS (SELECT 1 FROM versions v WHERE v.certificate_key = '' AND v.creators <> '' AND v.timestamp_until = 0
+  AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.kind = 'certificate' AND d.subject = v.transaction_id))
+`
+
+// A version that waits for its certificate and has no delivery: the release before made it final.
+func (q *Queries) HasUnqueued(ctx context.Context) (bool, error) {
+	row := q.db.QueryRowContext(ctx, hasUnqueued)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const insertTimestamp = `-- name: InsertTimestamp :exec
 INSERT INTO timestamps (work_id, version, token) VALUES ($1, $2, $3)
 `
@@ -63,53 +140,6 @@ type InsertTimestampParams struct {
 func (q *Queries) InsertTimestamp(ctx context.Context, arg InsertTimestampParams) error {
 	_, err := q.db.ExecContext(ctx, insertTimestamp, arg.WorkID, arg.Version, arg.Token)
 	return err
-}
-
-const nextUncertified = `-- name: NextUncertified :one
-WITH RECURSIVE o AS (
-  SELECT MIN(f.organization_id) AS id FROM versions f
-  WHERE f.certificate_key = '' AND f.creators <> '' AND f.timestamp_until = 0 AND f.organization_id > $2
-  UNION ALL
-  SELECT (SELECT MIN(n.organization_id) FROM versions n WHERE n.certificate_key = '' AND n.creators <> '' AND n.timestamp_until = 0 AND n.organization_id > o.id)
-  FROM o WHERE o.id IS NOT NULL
-)
-SELECT v.work_id, v.version, v.transaction_id, v.organization_id, v.certificate_at, v.certificate_tries FROM versions v WHERE v.transaction_id = (
-  SELECT t.id FROM (SELECT (
-    SELECT d.transaction_id FROM versions d
-    WHERE d.certificate_key = '' AND d.creators <> '' AND d.timestamp_until = 0 AND d.organization_id = o.id AND d.certificate_at <= $1
-    ORDER BY d.certificate_at, d.transaction_id DESC LIMIT 1) AS id FROM o WHERE o.id IS NOT NULL) t
-  WHERE t.id IS NOT NULL LIMIT 1)
-`
-
-type NextUncertifiedParams struct {
-	Now   int64
-	After string
-}
-
-type NextUncertifiedRow struct {
-	WorkID           string
-	Version          int64
-	TransactionID    string
-	OrganizationID   string
-	CertificateAt    int64
-	CertificateTries int64
-}
-
-// The newest version of the next organization that has one due: new ones before those
-// that were tried. A join with o would leave the order to the database, which could skip
-// an organization.
-func (q *Queries) NextUncertified(ctx context.Context, arg NextUncertifiedParams) (NextUncertifiedRow, error) {
-	row := q.db.QueryRowContext(ctx, nextUncertified, arg.Now, arg.After)
-	var i NextUncertifiedRow
-	err := row.Scan(
-		&i.WorkID,
-		&i.Version,
-		&i.TransactionID,
-		&i.OrganizationID,
-		&i.CertificateAt,
-		&i.CertificateTries,
-	)
-	return i, err
 }
 
 const nextUnstamped = `-- name: NextUnstamped :one
@@ -139,7 +169,7 @@ type NextUnstampedRow struct {
 	TimestampTries int64
 }
 
-// Like NextUncertified.
+// Like NextDelivery.
 func (q *Queries) NextUnstamped(ctx context.Context, arg NextUnstampedParams) (NextUnstampedRow, error) {
 	row := q.db.QueryRowContext(ctx, nextUnstamped, arg.Now, arg.After)
 	var i NextUnstampedRow
@@ -150,35 +180,6 @@ func (q *Queries) NextUnstamped(ctx context.Context, arg NextUnstampedParams) (N
 		&i.OrganizationID,
 		&i.TimestampAt,
 		&i.TimestampTries,
-	)
-	return i, err
-}
-
-const oldestUncertified = `-- name: OldestUncertified :one
-SELECT work_id, version, transaction_id, organization_id, certificate_at, certificate_tries FROM versions
-WHERE certificate_key = '' AND creators <> '' AND timestamp_until = 0 AND organization_id = $1 AND certificate_at = 0
-ORDER BY certificate_at DESC, transaction_id LIMIT 1
-`
-
-type OldestUncertifiedRow struct {
-	WorkID           string
-	Version          int64
-	TransactionID    string
-	OrganizationID   string
-	CertificateAt    int64
-	CertificateTries int64
-}
-
-func (q *Queries) OldestUncertified(ctx context.Context, organizationID string) (OldestUncertifiedRow, error) {
-	row := q.db.QueryRowContext(ctx, oldestUncertified, organizationID)
-	var i OldestUncertifiedRow
-	err := row.Scan(
-		&i.WorkID,
-		&i.Version,
-		&i.TransactionID,
-		&i.OrganizationID,
-		&i.CertificateAt,
-		&i.CertificateTries,
 	)
 	return i, err
 }
@@ -219,28 +220,6 @@ func (q *Queries) OverdueTimestamps(ctx context.Context, arg OverdueTimestampsPa
 		return nil, err
 	}
 	return items, nil
-}
-
-const retryCertificate = `-- name: RetryCertificate :exec
-UPDATE versions SET certificate_at = $1, certificate_tries = $2
-WHERE work_id = $3 AND version = $4 AND certificate_key = ''
-`
-
-type RetryCertificateParams struct {
-	AgainAt int64
-	Tries   int64
-	WorkID  string
-	Version int64
-}
-
-func (q *Queries) RetryCertificate(ctx context.Context, arg RetryCertificateParams) error {
-	_, err := q.db.ExecContext(ctx, retryCertificate,
-		arg.AgainAt,
-		arg.Tries,
-		arg.WorkID,
-		arg.Version,
-	)
-	return err
 }
 
 const retryTimestamp = `-- name: RetryTimestamp :exec
@@ -317,32 +296,6 @@ func (q *Queries) Timestamp(ctx context.Context, arg TimestampParams) ([]byte, e
 	return token, err
 }
 
-const tryCertificate = `-- name: TryCertificate :execrows
-UPDATE versions SET certificate_at = $1
-WHERE work_id = $2 AND version = $3 AND certificate_key = '' AND creators <> '' AND certificate_at = $4
-`
-
-type TryCertificateParams struct {
-	AgainAt int64
-	WorkID  string
-	Version int64
-	Seen    int64
-}
-
-// Only if the row is unchanged: two workers never make the same certificate.
-func (q *Queries) TryCertificate(ctx context.Context, arg TryCertificateParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, tryCertificate,
-		arg.AgainAt,
-		arg.WorkID,
-		arg.Version,
-		arg.Seen,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
 const tryTimestamp = `-- name: TryTimestamp :execrows
 UPDATE versions SET timestamp_at = $1
 WHERE work_id = $2 AND version = $3 AND timestamp_until > 0 AND timestamp_at = $4
@@ -355,7 +308,7 @@ type TryTimestampParams struct {
 	Seen    int64
 }
 
-// Like TryCertificate.
+// Like LeaseDelivery.
 func (q *Queries) TryTimestamp(ctx context.Context, arg TryTimestampParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, tryTimestamp,
 		arg.AgainAt,
@@ -367,4 +320,40 @@ func (q *Queries) TryTimestamp(ctx context.Context, arg TryTimestampParams) (int
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const versionOfTransaction = `-- name: VersionOfTransaction :one
+SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key, timestamp_until, language, issued_at, organization_id, certificate_at, certificate_tries, timestamp_at, timestamp_tries FROM versions WHERE transaction_id = $1
+`
+
+func (q *Queries) VersionOfTransaction(ctx context.Context, transactionID string) (Version, error) {
+	row := q.db.QueryRowContext(ctx, versionOfTransaction, transactionID)
+	var i Version
+	err := row.Scan(
+		&i.WorkID,
+		&i.Version,
+		&i.TransactionID,
+		&i.Commitment,
+		&i.MediaHash,
+		&i.Media,
+		&i.MerkleRoot,
+		&i.Creators,
+		&i.Filename,
+		&i.AssetKey,
+		&i.Quote,
+		&i.TxHash,
+		&i.BlockNumber,
+		&i.BlockHash,
+		&i.RegisteredAt,
+		&i.CertificateKey,
+		&i.TimestampUntil,
+		&i.Language,
+		&i.IssuedAt,
+		&i.OrganizationID,
+		&i.CertificateAt,
+		&i.CertificateTries,
+		&i.TimestampAt,
+		&i.TimestampTries,
+	)
+	return i, err
 }

@@ -15,6 +15,17 @@ type Budget struct {
 	Whole int64
 }
 
+type Delivery struct {
+	Kind           string
+	Subject        string
+	WorkID         string
+	OrganizationID string
+	CreatedAt      int64
+	DueAt          int64
+	Attempts       int64
+	LastError      string
+}
+
 type Erasure struct {
 	ObjectKey      string
 	Since          int64

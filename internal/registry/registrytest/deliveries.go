@@ -1,0 +1,37 @@
+package registrytest
+
+// deliveries: every version without a certificate has exactly one delivery, unless it waits
+// for its time stamp or its work is erased. Every delivery has a version that needs it.
+func (c *checker) deliveries() {
+	type delivery struct{ work, org string }
+	queued := map[string]delivery{} // by subject; the primary key allows one
+	c.rows(`SELECT kind, subject, work_id, organization_id, attempts, last_error FROM deliveries`, func(scan func(...any) error) error {
+		var d delivery
+		var kind, subject, cause string
+		var attempts int64
+		err := scan(&kind, &subject, &d.work, &d.org, &attempts, &cause)
+		if kind != "certificate" {
+			c.say("the delivery of %s has kind %q", subject, kind)
+		}
+		if attempts == 0 && cause != "" {
+			c.say("the certificate of transaction %s failed %d times, with %q", subject, attempts, cause)
+		}
+		queued[subject] = d
+		return err
+	})
+	for _, v := range c.versions {
+		w := c.works[v.work]
+		due := v.certificate == "" && !v.stampDue && !w.redacted
+		d, ok := queued[v.transaction]
+		delete(queued, v.transaction)
+		if ok != due {
+			c.say("version %d of work %s needs a certificate: %t; it has a delivery: %t", v.number, v.work, due, ok)
+		}
+		if ok && (d.work != v.work || d.org != w.org) {
+			c.say("the delivery for version %d of work %s is of %+v", v.number, v.work, d)
+		}
+	}
+	for subject, d := range queued {
+		c.say("a delivery for work %s has no version of transaction %s", d.work, subject)
+	}
+}
