@@ -30,7 +30,7 @@ func (o *opened) takes(other opened) {
 	o.closers = append(o.closers, other.closers...)
 }
 
-func (o *opened) close() { o.closers.Close() }
+func (o *opened) close() { _ = o.closers.Close() } // the process ends, and what was kept is kept
 
 // newServer opens and connects everything, and listens, but does not serve yet. Each builder
 // gets what the builders before it have opened.

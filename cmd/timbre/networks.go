@@ -46,7 +46,7 @@ func (f serverFlags) kinds(ctx context.Context, d networkDeps) (network.Kinds, i
 	for scheme, link := range linked {
 		kind, closer, err := link(ctx, f, d)
 		if err != nil {
-			opened.Close()
+			_ = opened.Close() // the first error is the one to correct
 			return nil, nil, err
 		}
 		all[scheme] = kind

@@ -14,7 +14,10 @@ func Minimum(prices map[network.Name]credits.Prices) func(Action, network.Name) 
 			return prices[n].Register(1).Total
 		case UpdateVersion:
 			return prices[n].Update(0).Total
+		case Access:
+			return 0
+		default:
+			return 0
 		}
-		return 0
 	}
 }

@@ -167,6 +167,7 @@ func TestQueriesMakeTheListedChanges(t *testing.T) {
 func bring(ctx context.Context, tx *store.Tx, id string, to state.Job) error {
 	var err error
 	switch to {
+	case state.JobOpen: // a new job is open
 	case state.JobPrepared, state.JobConfirmed:
 		if _, err = jobQueries["PrepareJob"](ctx, tx, id); err == nil && to == state.JobConfirmed {
 			_, err = jobQueries["ConfirmJob"](ctx, tx, id)

@@ -28,6 +28,7 @@ func (s *Service) Transaction(ctx context.Context, id string) (View, error) {
 		return View{}, fmt.Errorf("view: %w", err)
 	}
 	switch t.State {
+	case state.TransactionConfirmed, state.TransactionStaged, state.TransactionBroadcast: // not done
 	case state.TransactionFailed:
 		failure, err := record.TransactionFailure(t)
 		if err != nil {

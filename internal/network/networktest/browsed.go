@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -25,7 +24,7 @@ var _ network.Kind = Kind{}
 // Check implements network.Kind.
 func (Kind) Check(url string) error {
 	if url != URL {
-		return errors.New("must be " + URL)
+		return fmt.Errorf("%q is not %q", url, URL)
 	}
 	return nil
 }
