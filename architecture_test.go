@@ -42,9 +42,12 @@ var rooms = map[string]struct {
 
 	"internal/crash": {nil, "where a test may kill the process; nothing in a server"},
 
+	"internal/metrics": {nil, "every metric of the process, from numbers and functions that it is given; it knows no part of the server"},
+	"internal/events":  {[]string{"internal/metrics"}, "one log line and one metric for each event of a life"},
+
 	"internal/network":                {[]string{"evidence"}, "a seam has no opinions; what a network proves has the form that verifiers read"},
 	"internal/network/networktest":    {[]string{"evidence", "internal/network", "internal/network/log/leaf"}, "a network that fails on request"},
-	"internal/network/log":            {[]string{"evidence", "fault", "internal/crash", "internal/network", "internal/network/log/checkpoint", "internal/network/log/leaf", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
+	"internal/network/log":            {[]string{"evidence", "fault", "internal/crash", "internal/events", "internal/network", "internal/network/log/checkpoint", "internal/network/log/leaf", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
 	"internal/network/log/checkpoint": {nil, "keeps one text outside of a database; it never reads it"},
 	"internal/network/log/leaf":       {nil, "the texts that are logged: verifiers read them"},
 
@@ -66,7 +69,7 @@ var rooms = map[string]struct {
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "internal/network/log/leaf"}, "checks the invariants; it shares no code with what it checks"},
 
-	"internal/api":      {[]string{"commitment", "fault", "internal/limit", "internal/network", "internal/registry", "internal/session", "internal/space", "internal/store"}, "translates; it touches no row and no file itself"},
+	"internal/api":      {[]string{"commitment", "fault", "internal/limit", "internal/metrics", "internal/network", "internal/registry", "internal/session", "internal/space", "internal/store"}, "translates; it touches no row and no file itself"},
 	"internal/explorer": {[]string{"evidence", "fault", "internal/legible", "internal/network", "internal/network/log", "internal/network/log/leaf"}, "shows what the log holds and nothing of ours beyond it"},
 	"internal/docsite":  {[]string{"docs", "fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"fault"}, "an integrator's page: it may use only what an integrator has"},

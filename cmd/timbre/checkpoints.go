@@ -13,10 +13,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"timbre.example/internal/blob"
-	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
 	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/store"
@@ -154,27 +152,6 @@ func endSessions(db *store.DB, log *slog.Logger) func(context.Context) error {
 		log.WarnContext(ctx, "every session of this database was ended: "+afterRestore, "sessions", all)
 		return nil
 	}
-}
-
-// logMetrics returns metrics: whether each log is stopped, and how often the clock
-// jumped.
-func logMetrics(logs map[network.Name]*netlog.Log) (all []prometheus.Collector) {
-	for name, l := range logs {
-		labels := prometheus.Labels{"network": string(name)}
-		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "timbre_log_stopped", ConstLabels: labels, Help: "1 while no block is made, because the database or the clock went back or the clock jumped ahead. The server's log and timbre doctor show why.",
-		}, func() float64 {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			defer cancel()
-			if l.Stopped(ctx) != nil {
-				return 1
-			}
-			return 0
-		}), prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "timbre_clock_jumps_total", ConstLabels: labels, Help: "How often the sequencer saw the clock of its machine jump by more than 5 seconds.",
-		}, func() float64 { return float64(l.ClockJumps()) }))
-	}
-	return all
 }
 
 // afterRestore says what else a restored database has lost.

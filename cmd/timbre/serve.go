@@ -26,7 +26,7 @@ func (c *serveCmd) Run(o *output) error {
 	if err != nil {
 		return err
 	}
-	log.Info("ready", "url", s.url, "roles", c.roles(), "version", version)
+	s.events.Ready(ctx, s.url, fmt.Sprint(c.roles()), version)
 	return s.run(ctx)
 }
 

@@ -27,9 +27,11 @@ import (
 	"timbre.example/internal/compressed"
 	"timbre.example/internal/crash"
 	"timbre.example/internal/docsite"
+	"timbre.example/internal/events"
 	"timbre.example/internal/explorer"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/media"
+	"timbre.example/internal/metrics"
 	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
 	"timbre.example/internal/network/log/checkpoint"
@@ -57,6 +59,7 @@ type server struct {
 	proxies     []netip.Prefix
 	packed      *compressed.Cache
 	log         *slog.Logger
+	events      *events.Recorder
 
 	work   []func(context.Context) // run until the context ends
 	stop   chan struct{}           // ends progress streams
@@ -93,6 +96,8 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			return nil, err
 		}
 	}
+	counted := metrics.New(version, string(network.Testnet), string(network.Mainnet))
+	s.events = events.New(log, counted)
 	root, err := s.openDatabase(ctx, f)
 	if err != nil {
 		return nil, err
@@ -157,7 +162,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		for _, name := range []network.Name{network.Testnet, network.Mainnet} {
 			l, err := netlog.Open(ctx, s.db, netlog.Config{
 				Network: name, Origin: address.Host + "/log/" + string(name), Key: root.key(purposeLog(name)), PublicKey: root.key(purposeLog(name) + public),
-				BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, Checkpoints: kept, WentBack: endSessions(s.db, log), ClockTolerance: f.NetworkClockTolerance, Logger: log,
+				BlockTime: f.NetworkBlockTime, Silence: f.NetworkSilence, Checkpoints: kept, WentBack: endSessions(s.db, log), ClockTolerance: f.NetworkClockTolerance, Events: s.events, Logger: log,
 			})
 			if err != nil {
 				return nil, wrongSecret(ctx, s.db, f.SecretFile, name, err)
@@ -199,12 +204,9 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		reg = nil // a worker-only process: no API
 	}
 
-	var running func() (int, int64)
-	if disk, ok := s.blobs.(*blob.Disk); ok && f.has(ats) {
-		running = disk.Running
-	}
+	counted.Read(s.sources(measured{limits: limits, followed: reg, working: working, logs: logs, space: room}))
 	s.api = api.New(api.Config{
-		Sessions: sessions, Registry: reg, Worker: working, Metrics: logMetrics(logs), Space: room, Uploads: running, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
+		Sessions: sessions, Registry: reg, Metrics: counted, Space: room, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
 	}, s.stop)
 	refuse := render // with the role ats, browsers get pages instead of JSON
 	packed := compressed.New(maxCompressed)
@@ -330,8 +332,15 @@ func (s *server) openDatabase(ctx context.Context, f serverFlags) (secret, error
 	if warning != "" {
 		s.log.Warn(warning)
 	}
+	behind, err := s.db.Pending(ctx)
+	if err != nil {
+		return secret{}, err
+	}
 	if err := s.db.Migrate(ctx); err != nil {
 		return secret{}, err
+	}
+	if behind > 0 {
+		s.events.Migrated(ctx, version, behind)
 	}
 	return root, nil
 }
@@ -401,6 +410,7 @@ func reachable(a *net.TCPAddr) string {
 // run serves until ctx ends. Then running requests have 20 s to finish, and the worker
 // finishes its current step.
 func (s *server) run(ctx context.Context) error {
+	begun := time.Now()
 	defer s.close()
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
@@ -427,7 +437,7 @@ func (s *server) run(ctx context.Context) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
-	s.log.Info("stopped")
+	s.events.Stopped(context.WithoutCancel(ctx), time.Since(begun))
 	return err
 }
 

@@ -24,11 +24,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 
 	"timbre.example/fault"
 	"timbre.example/internal/limit"
+	"timbre.example/internal/metrics"
 	"timbre.example/internal/network"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
@@ -43,16 +43,11 @@ type Config struct {
 	Sessions *session.Service
 	// Registry is nil in a process that serves no works.
 	Registry *registry.Registry
-	// Worker makes the certificates of this process, for the metrics; nil: it makes none.
-	Worker *registry.Registry
-	// Metrics are collected by other parts of the process; optional.
-	Metrics []prometheus.Collector
+	// Metrics counts the requests; /metrics serves all of it.
+	Metrics *metrics.Metrics
 	// Space measures the free space of the server's file systems; nil: it is not measured.
-	Space *space.Guard
-	// Uploads returns how many uploads this process is receiving, and how many bytes they
-	// may have; nil: it receives none.
-	Uploads func() (puts int, bytes int64)
-	Limits  *limit.Limits
+	Space  *space.Guard
+	Limits *limit.Limits
 	// Followers is how many progress streams may be open at once.
 	Followers int
 	// TrustedProxies may name the client's address in X-Forwarded-For; optional.
@@ -69,7 +64,7 @@ type Config struct {
 type API struct {
 	Config
 	router  chi.Router
-	metrics *metrics
+	metrics http.Handler
 	streams *streams
 	bodies  *bodies
 	bounds  map[string]int64 // the largest body in bytes, by route
@@ -88,11 +83,7 @@ const (
 
 // New builds the API. Streams end when stop is closed.
 func New(c Config, stop <-chan struct{}) *API {
-	followers := func() int { return 0 }
-	if c.Registry != nil {
-		followers = c.Registry.Progress.Followers
-	}
-	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, bodies: newBodies(), bounds: map[string]int64{}, counts: counts{of: map[network.Name]standing{}}, metrics: newMetrics(c, followers), streams: &streams{most: c.Followers, of: map[string]int{}, orgs: map[string]int{}}}
+	a := &API{Config: c, router: chi.NewRouter(), stop: stop, bodyTimeout: bodyTimeout, bodies: newBodies(), bounds: map[string]int64{}, counts: counts{of: map[network.Name]standing{}}, metrics: c.Metrics.Handler(), streams: &streams{most: c.Followers, of: map[string]int{}, orgs: map[string]int{}}}
 	a.Sessions.Admit = a.admit // budgets are reported in the answer's headers
 	a.router.Use(a.observe, a.recover, unstored, a.cors, a.limitHead, a.limitAddress)
 	a.router.NotFound(func(w http.ResponseWriter, r *http.Request) {

@@ -82,7 +82,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 					attrs = append(attrs, slog.String("error", x.fault.Error()))
 				}
 			}
-			a.metrics.seen(r.Method, route(r), status, code, time.Since(start))
+			a.Metrics.Request(r.Method, route(r), status, code, time.Since(start), route(r) == routeSocket || route(r) == routeEvents)
 			a.Log.LogAttrs(r.Context(), level, "request", attrs...)
 		}()
 		next.ServeHTTP(ww, r)

@@ -26,6 +26,7 @@ import (
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/limit"
+	"timbre.example/internal/metrics"
 	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
 	"timbre.example/internal/registry"
@@ -128,7 +129,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.sessions = &session.Service{DB: db, Tokens: tokens, MaxFileSize: o.maxSize, Lifetime: session.DefaultLifetime, MinimumCredits: func(_ session.Action, n network.Name) int64 { return prices[n].Register(1).Total }}
 	stop := make(chan struct{})
 	w.stop = sync.OnceFunc(func() { close(stop) })
-	w.api = api.New(api.Config{Sessions: w.sessions, Registry: w.registry, Worker: w.registry, Space: o.space, Uploads: disk.Running, Limits: limit.New(db, o.limits, log), Followers: o.followers, TrustedProxies: o.proxies, SupportedFormats: []string{"WAV"}, PublicURL: w.url, Version: "test", Log: log}, stop)
+	w.api = api.New(api.Config{Sessions: w.sessions, Registry: w.registry, Metrics: metrics.New("test", "testnet", "mainnet"), Space: o.space, Limits: limit.New(db, o.limits, log), Followers: o.followers, TrustedProxies: o.proxies, SupportedFormats: []string{"WAV"}, PublicURL: w.url, Version: "test", Log: log}, stop)
 	w.api.Mount("/blob", disk)
 	server.Config.Handler = w.api
 	server.Start()

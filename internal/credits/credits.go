@@ -177,6 +177,21 @@ func Available(ctx context.Context, q *query.Queries, organization string) (int6
 	return n, err
 }
 
+// Totals returns the sums of all organizations by account: issued, available, held and
+// spent, all zero or more. Issued equals the sum of the other three.
+func Totals(ctx context.Context, q *query.Queries) (map[string]int64, error) {
+	rows, err := q.SumBalances(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("credits: sum of the balances: %w", err)
+	}
+	out := map[string]int64{}
+	for _, r := range rows {
+		out[r.Account] = r.Balance
+	}
+	out[issued] = -out[issued] // its balance is negative: credits leave it
+	return out, nil
+}
+
 // Transfer is one line of an organization's history.
 type Transfer struct {
 	ID            string    `json:"id"`

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -45,8 +46,28 @@ func Unavailable(err error) bool {
 type DB struct {
 	engine  engine
 	dialect string
+	counts  *counts
 	// Now is the clock, with a resolution of microseconds. Tests replace it.
 	Now func() time.Time
+}
+
+// Counts are what the connections of this process met since Open.
+type Counts struct {
+	// Timeouts are statements and commits that did not end within StatementTimeout.
+	Timeouts int64
+	// Retries are the transactions that ran again: the database asked for it, or the
+	// connection was lost before the commit.
+	Retries int64
+	// Transactions ended with a commit. On SQLite several share one of the Commits.
+	Transactions, Commits int64
+}
+
+type counts struct{ timeouts, retries, transactions, commits atomic.Int64 }
+
+// Counts returns what the connections of this process met.
+func (db *DB) Counts() Counts {
+	c := db.counts
+	return Counts{Timeouts: c.timeouts.Load(), Retries: c.retries.Load(), Transactions: c.transactions.Load(), Commits: c.commits.Load()}
 }
 
 // engine is the difference between the two databases.
@@ -68,15 +89,15 @@ type Tx struct {
 
 // Open opens a database: sqlite:PATH or postgres://…. It does not migrate.
 func Open(ctx context.Context, url string) (*DB, error) {
-	db := &DB{Now: time.Now}
+	db := &DB{Now: time.Now, counts: &counts{}}
 	var err error
 	switch scheme, rest, _ := strings.Cut(url, ":"); scheme {
 	case "sqlite":
 		db.dialect = "sqlite3"
-		db.engine, err = openSQLite(ctx, rest)
+		db.engine, err = openSQLite(ctx, rest, db.counts)
 	case "postgres", "postgresql":
 		db.dialect = "postgres"
-		db.engine, err = openPostgres(ctx, url)
+		db.engine, err = openPostgres(ctx, url, db.counts)
 	default:
 		return nil, fmt.Errorf("store: a database URL must begin with sqlite: or postgres://, not %q", scheme+":")
 	}
@@ -111,6 +132,7 @@ func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 			return f(&Tx{Queries: query.New(named{q}), Now: db.now()})
 		})
 		if try < 5 && again(err) && ctx.Err() == nil {
+			db.counts.retries.Add(1)
 			continue
 		}
 		return name("transaction", err)
