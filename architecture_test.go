@@ -43,7 +43,8 @@ var rooms = map[string]struct {
 	"internal/crash": {nil, "where a test may kill the process; nothing in a server"},
 
 	"internal/metrics": {nil, "every metric of the process, from numbers and functions that it is given; it knows no part of the server"},
-	"internal/events":  {[]string{"internal/metrics"}, "one log line and one metric for each event of a life"},
+	"internal/tracing": {nil, "spans for a collector, from request ids alone; it stores nothing"},
+	"internal/events":  {[]string{"internal/metrics", "internal/tracing"}, "one log line and one metric for each event of a life"},
 
 	"internal/network":                {[]string{"evidence"}, "a seam has no opinions; what a network proves has the form that verifiers read"},
 	"internal/network/networktest":    {[]string{"evidence", "internal/network", "internal/network/log/leaf"}, "a network that fails on request"},
@@ -69,7 +70,7 @@ var rooms = map[string]struct {
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "internal/network/log/leaf"}, "checks the invariants; it shares no code with what it checks"},
 
-	"internal/api":      {[]string{"commitment", "fault", "internal/limit", "internal/metrics", "internal/network", "internal/registry", "internal/session", "internal/space", "internal/store"}, "translates; it touches no row and no file itself"},
+	"internal/api":      {[]string{"commitment", "fault", "internal/limit", "internal/metrics", "internal/network", "internal/registry", "internal/session", "internal/space", "internal/store", "internal/tracing"}, "translates; it touches no row and no file itself"},
 	"internal/explorer": {[]string{"evidence", "fault", "internal/legible", "internal/network", "internal/network/log", "internal/network/log/leaf"}, "shows what the log holds and nothing of ours beyond it"},
 	"internal/docsite":  {[]string{"docs", "fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"fault"}, "an integrator's page: it may use only what an integrator has"},

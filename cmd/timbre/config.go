@@ -217,6 +217,9 @@ type serverFlags struct {
 
 	MetricsHost []string `env:"TIMBRE_METRICS_HOST" example:"timbre.internal.example" placeholder:"NAME" help:"Host names that clients use for --metrics-listen, separated by commas. IP addresses and names without a dot are always accepted. Other names are refused, because any web page could use them to read the metrics."`
 
+	TracesEndpoint string  `env:"TIMBRE_TRACES_ENDPOINT,OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" example:"http://collector.internal.example:4318/v1/traces" placeholder:"URL" help:"URL of an OpenTelemetry collector that receives traces, by OTLP over HTTP. Without this flag, no trace is recorded."`
+	TracesRatio    float64 `env:"TIMBRE_TRACES_RATIO" example:"0.1" default:"1" placeholder:"PART" help:"Part of the requests whose traces are recorded, from 0 to 1. Give all processes the same (default: ${default})."`
+
 	LogLevel slog.Level `env:"TIMBRE_LOG_LEVEL" example:"INFO" default:"INFO" placeholder:"LEVEL" help:"DEBUG logs every request, INFO refused requests, WARN and ERROR only problems (default: ${default})."`
 	// trial marks a server for trying Timbre out (demo, tests). It may create its secret
 	// with any database, and its log takes the name of the listening address.
@@ -373,6 +376,12 @@ func (f serverFlags) validate() error {
 		if name == "" || strings.ContainsAny(name, ":/ ") {
 			return wrongf("metrics-host", "must be names such as timbre.internal.example, without a port, separated by commas")
 		}
+	}
+	if u, err := url.Parse(f.TracesEndpoint); f.TracesEndpoint != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return wrongf("traces-endpoint", "must be an http or https URL, such as http://127.0.0.1:4318/v1/traces")
+	}
+	if f.TracesRatio < 0 || f.TracesRatio > 1 {
+		return wrongf("traces-ratio", "must be from 0 to 1")
 	}
 	if f.LimitsConnections < 0 {
 		return wrongf("limits-connections", "must be 0 (no limit) or more")

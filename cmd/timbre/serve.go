@@ -26,7 +26,7 @@ func (c *serveCmd) Run(o *output) error {
 	if err != nil {
 		return err
 	}
-	s.events.Ready(ctx, s.url, fmt.Sprint(c.roles()), version)
+	s.events.Ready(ctx, s.url, c.roleNames(), version)
 	return s.run(ctx)
 }
 

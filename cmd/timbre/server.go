@@ -38,6 +38,7 @@ import (
 	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
+	"timbre.example/internal/tracing"
 	"timbre.example/verify"
 	"timbre.example/widget"
 )
@@ -60,6 +61,7 @@ type server struct {
 	packed      *compressed.Cache
 	log         *slog.Logger
 	events      *events.Recorder
+	tracer      *tracing.Tracer // nil: no traces
 
 	work   []func(context.Context) // run until the context ends
 	stop   chan struct{}           // ends progress streams
@@ -97,7 +99,8 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		}
 	}
 	counted := metrics.New(version, string(network.Testnet), string(network.Mainnet))
-	s.events = events.New(log, counted)
+	s.tracer = tracing.New(tracing.Config{Endpoint: f.TracesEndpoint, Ratio: f.TracesRatio, Version: version, Roles: f.roleNames(), Log: log})
+	s.events = events.New(log, counted, s.tracer)
 	root, err := s.openDatabase(ctx, f)
 	if err != nil {
 		return nil, err
@@ -206,7 +209,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 
 	counted.Read(s.sources(measured{limits: limits, followed: reg, working: working, logs: logs, space: room}))
 	s.api = api.New(api.Config{
-		Sessions: sessions, Registry: reg, Metrics: counted, Space: room, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
+		Sessions: sessions, Registry: reg, Metrics: counted, Tracer: s.tracer, Space: room, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
 	}, s.stop)
 	refuse := render // with the role ats, browsers get pages instead of JSON
 	packed := compressed.New(maxCompressed)
@@ -442,6 +445,9 @@ func (s *server) run(ctx context.Context) error {
 }
 
 func (s *server) close() {
+	ended, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	s.tracer.Close(ended)
 	for _, l := range []net.Listener{s.listener, s.metrics} {
 		if l != nil {
 			l.Close()

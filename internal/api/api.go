@@ -34,6 +34,7 @@ import (
 	"timbre.example/internal/session"
 	"timbre.example/internal/space"
 	"timbre.example/internal/store"
+	"timbre.example/internal/tracing"
 )
 
 // Config configures the API. Every field is required unless noted. A nil Registry or nil
@@ -45,6 +46,8 @@ type Config struct {
 	Registry *registry.Registry
 	// Metrics counts the requests; /metrics serves all of it.
 	Metrics *metrics.Metrics
+	// Tracer records the spans of requests; nil: it records none.
+	Tracer *tracing.Tracer
 	// Space measures the free space of the server's file systems; nil: it is not measured.
 	Space  *space.Guard
 	Limits *limit.Limits

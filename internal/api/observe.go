@@ -14,6 +14,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"timbre.example/fault"
+	"timbre.example/internal/tracing"
 )
 
 // exchange collects what is known of a request while it is served, for one log line at its
@@ -52,6 +53,12 @@ func (a *API) observe(next http.Handler) http.Handler {
 			_ = http.NewResponseController(w).SetReadDeadline(start.Add(a.bodyTimeout))
 		}
 		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+		end := func(tracing.Answer) {}
+		if traced(r.URL.Path) {
+			var ctx context.Context
+			ctx, end = a.Tracer.Request(r.Context(), x.id, r.Method)
+			r = r.WithContext(ctx)
+		}
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		defer func() {
 			status := ww.Status()
@@ -83,10 +90,17 @@ func (a *API) observe(next http.Handler) http.Handler {
 				}
 			}
 			a.Metrics.Request(r.Method, route(r), status, code, time.Since(start), route(r) == routeSocket || route(r) == routeEvents)
+			end(tracing.Answer{Route: route(r), Status: status, Code: code, Job: traceable(x.job)})
 			a.Log.LogAttrs(r.Context(), level, "request", attrs...)
 		}()
 		next.ServeHTTP(ww, r)
 	})
+}
+
+// traced reports whether requests of this path have a span: calls of the API, without
+// streams, which last as long as their client wants.
+func traced(path string) bool {
+	return strings.HasPrefix(path, "/v1/") && !strings.HasPrefix(path, "/v1/ws/") && !strings.HasSuffix(path, "/events")
 }
 
 // unstored forbids caches to store the API's answers: nearly each has a token, a URL that is

@@ -1,6 +1,6 @@
 // Package events records what happens in the life of a registration and of the server: one
-// line of the log and one metric for each event, under fixed names. docs/operating.md lists
-// the names.
+// line of the log and one metric for each event, under fixed names, and a span of the trace.
+// docs/operating.md lists the names.
 //
 // A line has ids, numbers and words of the code. It never has a title, a name, a file name,
 // an address, an access code, or a complete job id: with it anyone could follow the
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"timbre.example/internal/metrics"
+	"timbre.example/internal/tracing"
 )
 
 // The events, as the message of their line. Each is at INFO.
@@ -33,17 +34,20 @@ const (
 type Recorder struct {
 	log     *slog.Logger
 	metrics *metrics.Metrics
+	tracer  *tracing.Tracer
 }
 
-// New makes a recorder. m may be nil: then events only reach the log.
-func New(log *slog.Logger, m *metrics.Metrics) *Recorder { return &Recorder{log, m} }
+// New makes a recorder. m and t may be nil: then events only reach the log.
+func New(log *slog.Logger, m *metrics.Metrics, t *tracing.Tracer) *Recorder {
+	return &Recorder{log, m, t}
+}
 
 func (r *Recorder) line(ctx context.Context, event string, attrs ...slog.Attr) {
 	r.log.LogAttrs(ctx, slog.LevelInfo, event, attrs...)
 }
 
-// job shortens a job's id: enough to find its row, but without 62 random bits.
-func job(id string) slog.Attr { return slog.String("job", id[:min(len(id), 18)]) }
+// short shortens a job's id: enough to find its row, but without 62 random bits.
+func short(id string) string { return id[:min(len(id), 18)] }
 
 // Ready records that a server answers from now on at its public URL. roles are separated by
 // commas.
@@ -74,10 +78,12 @@ type Transaction struct {
 	Kind         string
 	Organization string
 	Credits      int64
+	// Request is the id of the request that confirmed it: the trace of its steps.
+	Request string
 }
 
 func (t Transaction) attrs(more ...slog.Attr) []slog.Attr {
-	return append([]slog.Attr{job(t.Job), slog.String("network", t.Network), slog.String("kind", t.Kind), slog.String("organization", t.Organization), slog.Int64("credits", t.Credits)}, more...)
+	return append([]slog.Attr{slog.String("job", short(t.Job)), slog.String("network", t.Network), slog.String("kind", t.Kind), slog.String("organization", t.Organization), slog.Int64("credits", t.Credits)}, more...)
 }
 
 // Confirmed records that a quote was accepted.
@@ -101,6 +107,14 @@ func (r *Recorder) Failed(ctx context.Context, t Transaction, code, reason strin
 	if r != nil {
 		r.metrics.Failed(t.Network, t.Credits)
 		r.line(ctx, Failed, t.attrs(slog.String("code", code), slog.String("reason", reason))...)
+	}
+}
+
+// Step records a step of a transaction in its trace: it began at begun and ends now. It
+// writes no line: err, if any, is logged by its caller, which tries again.
+func (r *Recorder) Step(t Transaction, step string, begun time.Time, err error) {
+	if r != nil {
+		r.tracer.Step(t.Request, step, t.Network, short(t.Job), begun, err)
 	}
 }
 

@@ -101,9 +101,11 @@ func TestSources(t *testing.T) {
 		Followers: func() int { return 3 },
 		Uploads:   func() (int, int64) { return 2, 1000 },
 		Places:    func() []metrics.Place { return []metrics.Place{{Name: "uploads", Free: 10, Reserved: 1}} },
-		Database:  func() metrics.Database { return metrics.Database{Timeouts: 1, Retries: 2, Transactions: 30, Commits: 10} },
-		Limits:    func() (bool, int64) { return true, 4 },
-		Staged:    func(context.Context) (int64, error) { return 77, nil },
+		Database: func() metrics.Database {
+			return metrics.Database{Timeouts: 1, Retries: 2, Transactions: 30, Commits: 10}
+		},
+		Limits: func() (bool, int64) { return true, 4 },
+		Staged: func(context.Context) (int64, error) { return 77, nil },
 		Log: func(ctx context.Context, network string) (metrics.Log, error) {
 			if network == "testnet" {
 				return metrics.Log{}, errors.New("no answer")
