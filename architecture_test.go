@@ -65,12 +65,31 @@ var rooms = map[string]struct {
 	"internal/timestamp":         {[]string{"commitment", "evidence"}, "a token is what verifiers take for one; it knows no work"},
 	"internal/timestamp/tsatest": {nil, "somebody else's authority, for tests"},
 
-	"internal/registry": {[]string{"commitment", "evidence", "fault", "internal/blob", "internal/crash", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/session", "internal/share", "internal/space", "internal/store", "internal/store/query"},
-		"the only orchestrator; it never renders and never routes"},
+	"internal/work": {nil, "the loop of all background work; what a step does is its caller's"},
+
+	"internal/record":     {[]string{"fault", "internal/store", "internal/store/query"}, "values in rows that several rooms share; it decides nothing"},
+	"internal/accesscode": {[]string{"fault"}, "a code from a secret; which work it opens is its callers'"},
+	"internal/turns":      {nil, "an order; what waits is its callers'"},
+	"internal/claims":     {[]string{"fault", "internal/record", "internal/store", "internal/store/query"}, "what a job reserves and a failed transaction gives back: both sides are here"},
+	"internal/files":      {[]string{"fault", "internal/blob", "internal/record", "internal/store", "internal/store/query"}, "which files jobs and works have; it opens none"},
+
+	"internal/intake": {[]string{"commitment", "fault", "internal/accesscode", "internal/blob", "internal/claims", "internal/credits", "internal/events", "internal/files", "internal/legible", "internal/media", "internal/network", "internal/record", "internal/session", "internal/share", "internal/space", "internal/store", "internal/store/query"},
+		"jobs up to the confirm; it sends nothing to a network"},
+	"internal/anchoring": {[]string{"commitment", "fault", "internal/accesscode", "internal/claims", "internal/credits", "internal/events", "internal/network", "internal/record", "internal/store", "internal/store/query", "internal/work"},
+		"transactions up to their end; it knows no caller and no file"},
+	"internal/works": {[]string{"commitment", "fault", "internal/accesscode", "internal/blob", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/record", "internal/session", "internal/store", "internal/store/query"},
+		"reads what is registered; it drives nothing"},
+	"internal/issuing": {[]string{"commitment", "evidence", "fault", "internal/blob", "internal/events", "internal/files", "internal/network", "internal/record", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
+		"proofs of final versions; it knows no caller and no layout"},
+	"internal/erasing": {[]string{"commitment", "fault", "internal/blob", "internal/events", "internal/files", "internal/network", "internal/record", "internal/space", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
+		"removes what must not stay; it knows no caller"},
+
+	"internal/registry": {[]string{"internal/accesscode", "internal/anchoring", "internal/blob", "internal/crash", "internal/credits", "internal/erasing", "internal/events", "internal/files", "internal/intake", "internal/issuing", "internal/network", "internal/space", "internal/store", "internal/store/query", "internal/work", "internal/works"},
+		"builds the rooms and connects them; it decides nothing"},
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "internal/network/log/leaf"}, "checks the invariants; it shares no code with what it checks"},
 
-	"internal/api":      {[]string{"commitment", "fault", "internal/limit", "internal/metrics", "internal/network", "internal/registry", "internal/session", "internal/space", "internal/store", "internal/tracing"}, "translates; it touches no row and no file itself"},
+	"internal/api":      {[]string{"commitment", "fault", "internal/intake", "internal/limit", "internal/metrics", "internal/network", "internal/record", "internal/registry", "internal/session", "internal/space", "internal/store", "internal/tracing", "internal/works"}, "translates; it touches no row and no file itself"},
 	"internal/explorer": {[]string{"evidence", "fault", "internal/legible", "internal/network", "internal/network/log", "internal/network/log/leaf"}, "shows what the log holds and nothing of ours beyond it"},
 	"internal/docsite":  {[]string{"docs", "fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"fault"}, "an integrator's page: it may use only what an integrator has"},

@@ -8,7 +8,8 @@ import (
 
 	"timbre.example/evidence"
 	"timbre.example/internal/certificate"
-	"timbre.example/internal/registry"
+	"timbre.example/internal/issuing"
+	"timbre.example/internal/record"
 )
 
 // signingFlags name the certificate and the key that sign the PDF certificates.
@@ -54,13 +55,13 @@ func (f signingFlags) signer(prefix string) (*certificate.Signer, error) {
 
 // certifier returns a function that makes certificates. They show registryName and link
 // to the pages of the server at url.
-func certifier(url, registryName string, signer *certificate.Signer) func(context.Context, registry.Issue) ([]byte, error) {
-	return func(ctx context.Context, e registry.Issue) ([]byte, error) {
+func certifier(url, registryName string, signer *certificate.Signer) func(context.Context, issuing.Issue) ([]byte, error) {
+	return func(ctx context.Context, e issuing.Issue) ([]byte, error) {
 		in := certificate.Input{
 			Language: e.Language, Issuer: e.Issuer, Imprint: e.Imprint, Issued: e.Issued, Registry: registryName, VerifyURL: url + "/verify",
 			Title: e.Title, Registration: e.AtsID, Version: e.Version, Network: e.Network.Name, At: e.Block.Time, Block: e.Block.Number,
 			File:     certificate.File{Name: e.Media.Filename, Format: e.Media.Format, Size: e.Media.SizeBytes, Duration: time.Duration(e.Media.Duration * float64(time.Second))},
-			FileHash: registry.Hex(e.Media.SHA256[:]), Unseen: e.Media.Format == "", Stamped: e.RFC3161 != nil, Commitment: registry.Hex(e.Commitment[:]), Transaction: registry.Hex(e.TxHash[:]),
+			FileHash: record.Hex(e.Media.SHA256[:]), Unseen: e.Media.Format == "", Stamped: e.RFC3161 != nil, Commitment: record.Hex(e.Commitment[:]), Transaction: record.Hex(e.TxHash[:]),
 			PublicURL: fmt.Sprintf("%s/w/%s/%d", url, e.Network.Name, e.AtsID),
 		}
 		for _, one := range e.Creators {

@@ -14,7 +14,8 @@ import (
 
 	"timbre.example/evidence"
 	"timbre.example/internal/certificate"
-	"timbre.example/internal/registry"
+	"timbre.example/internal/intake"
+	"timbre.example/internal/issuing"
 )
 
 func TestCertificateLeadsToThePageOfItsWork(t *testing.T) {
@@ -27,12 +28,12 @@ func TestCertificateLeadsToThePageOfItsWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pdf, err := certifier("https://songs.example", "Songs of Example", nil)(t.Context(), registry.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)})
+	pdf, err := certifier("https://songs.example", "Songs of Example", nil)(t.Context(), issuing.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)})
 	page := fmt.Sprintf("/URI (https://songs.example/w/%s/%d)", e.Network.Name, e.AtsID)
 	if err != nil || !bytes.HasPrefix(pdf, []byte("%PDF-1.7")) || !bytes.Contains(pdf, []byte(page)) {
 		t.Fatalf("%v, %.20q", err, pdf)
 	}
-	if again, err := certifier("https://songs.example", "Songs of Example", nil)(t.Context(), registry.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)}); err != nil || !bytes.Equal(again, pdf) {
+	if again, err := certifier("https://songs.example", "Songs of Example", nil)(t.Context(), issuing.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)}); err != nil || !bytes.Equal(again, pdf) {
 		t.Errorf("made again it has other bytes (%v)", err)
 	}
 	attached, err := certificate.Read(pdf)
@@ -58,7 +59,7 @@ func TestCertificateOfWhatWasNotSeen(t *testing.T) {
 	}
 	page := func() string {
 		t.Helper()
-		pdf, err := certifier("https://songs.example", "Songs of Example", nil)(t.Context(), registry.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)})
+		pdf, err := certifier("https://songs.example", "Songs of Example", nil)(t.Context(), issuing.Issue{Evidence: e, Language: "en", Issuer: "Example Records", Issued: e.Block.Time.Add(time.Second)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +113,7 @@ func TestSignerIsTakenWholeOrNotAtAll(t *testing.T) {
 // A registration can only ask for a language in which certificates exist.
 func TestLanguagesAreTheSame(t *testing.T) {
 	t.Parallel()
-	if a, b := registry.Languages, certificate.Languages(); !slices.Equal(a, b) {
+	if a, b := intake.Languages, certificate.Languages(); !slices.Equal(a, b) {
 		t.Errorf("a registration is in one of %v, a certificate in one of %v", a, b)
 	}
 }

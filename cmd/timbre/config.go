@@ -24,6 +24,7 @@ import (
 
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/intake"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/network"
@@ -269,7 +270,7 @@ func (f serverFlags) times() registry.Times {
 	if job == 0 {
 		job = max(registry.DefaultTimes().Job, 12*f.LimitsUploadSlot)
 	}
-	return registry.Times{UploadSlot: f.LimitsUploadSlot, Job: job, Quote: f.LimitsQuote, Result: f.LimitsResult}
+	return registry.Times{Times: intake.Times{UploadSlot: f.LimitsUploadSlot, Job: job, Quote: f.LimitsQuote}, Result: f.LimitsResult}
 }
 
 // registryFlag names the registry on certificates.

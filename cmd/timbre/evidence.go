@@ -79,7 +79,7 @@ func (f versionFlags) proved(ctx context.Context, db *store.DB, root secret) (ev
 	if err != nil {
 		return evidence.Evidence{}, err
 	}
-	return reg.Evidence(ctx, work, f.Version)
+	return reg.Issuing.Evidence(ctx, work, f.Version)
 }
 
 // find returns a registry that can prove the work, and the work's id.

@@ -13,12 +13,14 @@ import (
 	"timbre.example/internal/registry"
 	"timbre.example/internal/space"
 	"timbre.example/internal/store"
+	"timbre.example/internal/work"
 )
 
 // measured are the parts of a server that its metrics read. Those of other roles are nil.
 type measured struct {
 	limits            *limit.Limits
 	followed, working *registry.Registry
+	workers           []*work.Worker
 	logs              map[network.Name]*netlog.Log
 	space             *space.Guard
 }
@@ -42,14 +44,23 @@ func (s *server) sources(of measured) metrics.Sources {
 		},
 	}
 	if of.followed != nil {
-		out.Followers = of.followed.Progress.Followers
-		out.Staged = of.followed.StagedBytes
+		out.Followers = of.followed.Works.Progress.Followers
+		out.Staged = of.followed.Intake.StagedBytes
 		if disk, ok := s.blobs.(*blob.Disk); ok {
 			out.Uploads = disk.Running
 		}
 	}
+	if len(of.workers) > 0 {
+		out.Workers = func() (all []metrics.Worker) {
+			for _, w := range of.workers {
+				at := w.Status()
+				all = append(all, metrics.Worker{Name: at.Name, Steps: at.Steps, Failed: at.Failed, InARow: at.FailuresInARow})
+			}
+			return all
+		}
+	}
 	if of.working != nil {
-		out.Staged = of.working.StagedBytes
+		out.Staged = of.working.Intake.StagedBytes
 		out.Rows = func(ctx context.Context) (metrics.Rows, error) { return countRows(ctx, s.db, of.working) }
 	}
 	if len(of.logs) > 0 {

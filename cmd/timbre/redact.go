@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"timbre.example/internal/blob"
+	"timbre.example/internal/erasing"
 	"timbre.example/internal/network"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/store"
@@ -52,9 +53,9 @@ func (c *worksRedact) Run(o *output) error {
 		}
 		defer files.Close()
 		reg := registry.New(registry.Config{DB: db, Blobs: files, Times: registry.DefaultTimes(), Log: log})
-		do := reg.Redactable
+		do := reg.Erasing.Redactable
 		if c.Yes {
-			do = reg.Redact
+			do = reg.Erasing.Redact
 		}
 		r, err := do(ctx, network.Name(c.Network), c.AtsID)
 		if err != nil {
@@ -67,7 +68,7 @@ func (c *worksRedact) Run(o *output) error {
 	})
 }
 
-func (c *worksRedact) tell(w io.Writer, r registry.Redaction) {
+func (c *worksRedact) tell(w io.Writer, r erasing.Redaction) {
 	if !r.At.IsZero() {
 		fmt.Fprintf(w, "The data of work %d on %s was erased on %s. Its %s and their place on the network stay.\n", r.AtsID, r.Network, r.At.Format(time.RFC3339), plural(r.Versions, "version"))
 		return

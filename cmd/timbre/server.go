@@ -39,6 +39,7 @@ import (
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/tracing"
+	"timbre.example/internal/work"
 	"timbre.example/verify"
 	"timbre.example/widget"
 )
@@ -150,8 +151,8 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		if s.blobs, err = f.openBlobs(s.url+"/blob", root.uploads(), blob.Options{
 			RenderError: render, Now: s.db.Now, Limits: f.uploads(), Space: room,
 			// The registry is created after its store.
-			Admit: func(ctx context.Context, key string) (blob.Owner, error) { return reg.Uploading(ctx, key) },
-			Land:  func(ctx context.Context, key string, size int64) error { return reg.Uploaded(ctx, key, size) },
+			Admit: func(ctx context.Context, key string) (blob.Owner, error) { return reg.Intake.Uploading(ctx, key) },
+			Land:  func(ctx context.Context, key string, size int64) error { return reg.Intake.Uploaded(ctx, key, size) },
 		}); err != nil {
 			return nil, err
 		}
@@ -184,7 +185,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			stamp = authority.Stamp
 		}
 		reg = registry.New(registry.Config{
-			DB: s.db, Blobs: s.blobs, Networks: networks, Prices: prices, AccessSecret: root.key(purposeCodes), Times: f.times(), Prepares: f.LimitsPrepares, Space: room, Log: log,
+			DB: s.db, Blobs: s.blobs, Networks: networks, Prices: prices, AccessSecret: root.key(purposeCodes), Times: f.times(), Prepares: f.LimitsPrepares, Space: room, Events: s.events, Log: log,
 			WorkURL:     func(n network.Name, atsID int64) string { return fmt.Sprintf("%s/w/%s/%d", s.url, n, atsID) },
 			ExplorerURL: func(n network.Name, hash string) string { return s.url + "/explorer/" + string(n) + "/tx/" + hash },
 			Certify:     certifier(s.url, f.registryName(s.url), signer),
@@ -194,20 +195,22 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		})
 	}
 	var working *registry.Registry
+	var workers []*work.Worker
 	if f.has(worker) {
 		for _, l := range logs {
 			s.work = append(s.work, l.Run)
 		}
 		working = reg
-		s.work = append(s.work, reg.Run)
+		workers = reg.Workers()
+		s.work = append(s.work, func(ctx context.Context) { work.Run(ctx, workers...) })
 	}
 	if f.has(ats) {
-		s.work = append(s.work, reg.Progress.Watch)
+		s.work = append(s.work, reg.Works.Progress.Watch)
 	} else {
 		reg = nil // a worker-only process: no API
 	}
 
-	counted.Read(s.sources(measured{limits: limits, followed: reg, working: working, logs: logs, space: room}))
+	counted.Read(s.sources(measured{limits: limits, followed: reg, working: working, workers: workers, logs: logs, space: room}))
 	s.api = api.New(api.Config{
 		Sessions: sessions, Registry: reg, Metrics: counted, Tracer: s.tracer, Space: room, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
 	}, s.stop)

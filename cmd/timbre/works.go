@@ -48,7 +48,7 @@ func (c *worksCertificate) Run(o *output) error {
 		if err != nil {
 			return err
 		}
-		said, err := reg.Issue(ctx, work, c.Version)
+		said, err := reg.Issuing.Issue(ctx, work, c.Version)
 		if err != nil {
 			return err
 		}

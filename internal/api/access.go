@@ -8,7 +8,9 @@ import (
 
 	"timbre.example/commitment"
 	"timbre.example/fault"
-	"timbre.example/internal/registry"
+	"timbre.example/internal/intake"
+	"timbre.example/internal/record"
+	"timbre.example/internal/works"
 )
 
 // codeParam is the path parameter of every route that takes an access code. unlock reads it,
@@ -40,15 +42,15 @@ type workOutput struct {
 }
 
 func (a *API) workByCode(ctx context.Context, _ *struct{}) (*workOutput, error) {
-	w, err := a.Registry.Work(ctx, callerOf(ctx))
+	w, err := a.Registry.Works.Work(ctx, callerOf(ctx))
 	if err != nil {
 		return nil, err
 	}
 	out := &workOutput{}
 	b := &out.Body
 	b.AtsID, b.Title, b.Network, b.OwnerAddress, b.CreatedAt = w.AtsID, w.Title, string(w.Network), w.Owner, w.CreatedAt
-	b.LatestVersion, b.LatestCommitment, b.AssetFilename = w.LatestVersion, registry.Hex(w.LatestCommitment), w.Filename
-	versions, err := a.Registry.Versions(ctx, callerOf(ctx))
+	b.LatestVersion, b.LatestCommitment, b.AssetFilename = w.LatestVersion, record.Hex(w.LatestCommitment), w.Filename
+	versions, err := a.Registry.Works.Versions(ctx, callerOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -73,15 +75,15 @@ type downloadByCodeInput struct {
 }
 
 func (a *API) downloadByCode(ctx context.Context, in *downloadByCodeInput) (*downloadOutput, error) {
-	var d registry.Download
+	var d works.Download
 	var err error
 	switch in.What {
 	case "certificate":
-		if d, err = a.Registry.CertificateByCode(ctx, callerOf(ctx), version(in.Version)); err == nil {
+		if d, err = a.Registry.Works.CertificateByCode(ctx, callerOf(ctx), version(in.Version)); err == nil {
 			err = unmade(callerOf(ctx))
 		}
 	case "audio":
-		d, err = a.Registry.RecordingByCode(ctx, callerOf(ctx), version(in.Version))
+		d, err = a.Registry.Works.RecordingByCode(ctx, callerOf(ctx), version(in.Version))
 	default:
 		err = fault.CommonNotFound().With("reason", "route")
 	}
@@ -109,7 +111,7 @@ type jobOutput struct {
 }
 
 func (a *API) initVersion(ctx context.Context, in *initVersionInput) (*jobOutput, error) {
-	slot, err := a.Registry.InitUpdate(ctx, callerOf(ctx), registry.UpdateRequest{Creators: creators(in.Body.Creators), Language: in.Language})
+	slot, err := a.Registry.Intake.InitUpdate(ctx, callerOf(ctx), intake.UpdateRequest{Creators: creators(in.Body.Creators), Language: in.Language})
 	if err != nil {
 		return nil, err
 	}
@@ -134,8 +136,8 @@ func (in *initVersionUploadInput) body() any                     { return &in.Bo
 func (*initVersionUploadInput) most() (bytes int64, strict bool) { return MaxWorkBody, false }
 
 func (a *API) initVersionUpload(ctx context.Context, in *initVersionUploadInput) (*slotOutput, error) {
-	r := registry.UpdateRequest{Creators: creators(in.Body.Creators), NewFile: true, Filename: in.Body.Filename, Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256), Language: in.Language}
-	slot, err := a.Registry.InitUpdate(ctx, callerOf(ctx), r)
+	r := intake.UpdateRequest{Creators: creators(in.Body.Creators), NewFile: true, Filename: in.Body.Filename, Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256), Language: in.Language}
+	slot, err := a.Registry.Intake.InitUpdate(ctx, callerOf(ctx), r)
 	exchangeOf(ctx).job = slot.JobID
 	return a.slotOf(ctx, slot, err)
 }
@@ -168,7 +170,7 @@ type rotateOutput struct {
 }
 
 func (a *API) rotateCode(ctx context.Context, in *rotateInput) (*rotateOutput, error) {
-	code, err := a.Registry.ReplaceCode(ctx, callerOf(ctx), in.Code)
+	code, err := a.Registry.Works.ReplaceCode(ctx, callerOf(ctx), in.Code)
 	if err != nil {
 		return nil, err
 	}

@@ -23,8 +23,8 @@ import (
 
 	"timbre.example/commitment"
 	"timbre.example/fault"
+	"timbre.example/internal/intake"
 	"timbre.example/internal/limit"
-	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
 )
 
@@ -34,8 +34,8 @@ const (
 	MaxSmallBody = 8 << 10
 	// MaxWorkBody is for the description of a work. It is the sum of the fields' limits,
 	// with each character written as two escapes of six bytes (\uD83C\uDFB5).
-	MaxWorkBody  = (commitment.MaxCreators*creatorBytes + (registry.MaxTitle+registry.MaxFilename+session.MaxExternalUserRef)*escaped12 + 4<<10) &^ 1023
-	creatorBytes = (registry.MaxName+registry.MaxEmail)*escaped12 + 256 // 256: the members' names, roles, IPI and ISNI
+	MaxWorkBody  = (commitment.MaxCreators*creatorBytes + (intake.MaxTitle+intake.MaxFilename+session.MaxExternalUserRef)*escaped12 + 4<<10) &^ 1023
+	creatorBytes = (intake.MaxName+intake.MaxEmail)*escaped12 + 256 // 256: the members' names, roles, IPI and ISNI
 	escaped12    = 12
 )
 

@@ -99,7 +99,7 @@ func TestTooLargeInBucket(t *testing.T) {
 		}
 	}
 	// When the work is erased, the bucket is empty.
-	_, err = w.registry.Redact(t.Context(), network.Testnet, 1)
+	_, err = w.registry.Erasing.Redact(t.Context(), network.Testnet, 1)
 	w.must(err)
 	if left := srv.Objects(bucket); len(left) > 0 {
 		t.Errorf("erased, and in the bucket: %q", left)
@@ -155,7 +155,7 @@ func TestSweepWithoutBucket(t *testing.T) {
 	w.send(url, wav("given up", 4000))
 	w.ahead.Add(int64(3 * time.Hour))
 	srv.Stop()
-	if _, err := w.registry.Sweep(t.Context()); err == nil {
+	if _, err := w.registry.Erasing.Sweep(t.Context()); err == nil {
 		t.Error("no error")
 	}
 	if s := w.state(job); s != "expired" {
@@ -166,7 +166,7 @@ func TestSweepWithoutBucket(t *testing.T) {
 		t.Fatalf("in the bucket: %q", left)
 	}
 	w.ahead.Add(int64(blob.LongestUpload + time.Hour))
-	if _, err := w.registry.Sweep(t.Context()); err != nil {
+	if _, err := w.registry.Erasing.Sweep(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if left := srv.Objects(bucket); len(left) > 0 {

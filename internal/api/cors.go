@@ -96,7 +96,7 @@ func (a *API) authorize(h huma.API, fits func(session.Caller) error, stage strin
 // caller with the right to that work.
 func (a *API) unlock(h huma.API, begins bool) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		c, err := a.Registry.Unlock(ctx.Context(), callerOf(ctx.Context()), ctx.Param("code"), begins)
+		c, err := a.Registry.Works.Unlock(ctx.Context(), callerOf(ctx.Context()), ctx.Param("code"), begins)
 		if err != nil {
 			_ = huma.WriteErr(h, ctx, http.StatusInternalServerError, "", err)
 			return
@@ -109,7 +109,7 @@ func (a *API) unlock(h huma.API, begins bool) func(huma.Context, func(huma.Conte
 // caller with the right to read the work, or to update it when write is set.
 func (a *API) endUserWork(h huma.API, write bool) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		c, err := a.Registry.Own(ctx.Context(), callerOf(ctx.Context()), number(ctx.Param("id")), write)
+		c, err := a.Registry.Works.Own(ctx.Context(), callerOf(ctx.Context()), number(ctx.Param("id")), write)
 		if err != nil {
 			_ = huma.WriteErr(h, ctx, http.StatusInternalServerError, "", err)
 			return

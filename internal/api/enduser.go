@@ -9,7 +9,8 @@ import (
 
 	"timbre.example/fault"
 	"timbre.example/internal/network"
-	"timbre.example/internal/registry"
+	"timbre.example/internal/record"
+	"timbre.example/internal/works"
 )
 
 // atsIDParam is the path parameter of calls on an end-user's own work.
@@ -39,12 +40,12 @@ type wireVersion struct {
 	StorageFee      int64     `json:"storage_fee_credits" doc:"The part of fee_credits for storage"`
 }
 
-func versionsOf(in []registry.OwnVersion) []wireVersion {
+func versionsOf(in []works.OwnVersion) []wireVersion {
 	out := make([]wireVersion, len(in))
 	for i, v := range in {
 		out[i] = wireVersion{
-			Version: v.Version, Commitment: registry.Hex(v.Commitment), AssetFilename: v.Filename, RegisteredBlock: v.BlockNumber, RegisteredAt: v.RegisteredAt,
-			MediaHash: registry.Hex(v.MediaHash), MerkleRoot: registry.Hex(v.MerkleRoot), BlockHash: registry.Hex(v.BlockHash), TxHash: registry.Hex(v.TxHash),
+			Version: v.Version, Commitment: record.Hex(v.Commitment), AssetFilename: v.Filename, RegisteredBlock: v.BlockNumber, RegisteredAt: v.RegisteredAt,
+			MediaHash: record.Hex(v.MediaHash), MerkleRoot: record.Hex(v.MerkleRoot), BlockHash: record.Hex(v.BlockHash), TxHash: record.Hex(v.TxHash),
 			Fee: v.Price.Total, StorageFee: v.Price.StorageFee,
 		}
 	}
@@ -89,11 +90,11 @@ type ownWorksOutput struct {
 }
 
 func (a *API) ownWorks(ctx context.Context, in *ownWorksInput) (*ownWorksOutput, error) {
-	r := registry.OwnWorksRequest{Network: network.Name(in.Network), First: registry.DefaultPage, After: in.After, Search: in.Search}
+	r := works.OwnWorksRequest{Network: network.Name(in.Network), First: works.DefaultPage, After: in.After, Search: in.Search}
 	if in.First != "" {
-		r.First = int(min(number(in.First), registry.MaxPage+1))
+		r.First = int(min(number(in.First), works.MaxPage+1))
 	}
-	page, err := a.Registry.OwnWorks(ctx, callerOf(ctx), r)
+	page, err := a.Registry.Works.OwnWorks(ctx, callerOf(ctx), r)
 	if err != nil {
 		return nil, err
 	}
@@ -121,18 +122,18 @@ type ownWorkOutput struct {
 }
 
 func (a *API) ownWork(ctx context.Context, _ *ownInput) (*ownWorkOutput, error) {
-	w, err := a.Registry.OwnWork(ctx, callerOf(ctx))
+	w, err := a.Registry.Works.OwnWork(ctx, callerOf(ctx))
 	if err != nil {
 		return nil, err
 	}
 	return &ownWorkOutput{Body: workOf(w)}, nil
 }
 
-func workOf(w registry.OwnWork) wireWork {
+func workOf(w works.OwnWork) wireWork {
 	v := w.Latest()
 	return wireWork{
 		ID: w.ID, AtsID: w.AtsID, Network: string(w.Network), Owner: w.Owner, Title: w.Title, AssetFilename: v.Filename, HasFiles: v.HasFile,
-		LatestVersion: v.Version, LatestCommitment: registry.Hex(v.Commitment), CreatedAt: w.CreatedAt, LatestVersionAt: v.RegisteredAt,
+		LatestVersion: v.Version, LatestCommitment: record.Hex(v.Commitment), CreatedAt: w.CreatedAt, LatestVersionAt: v.RegisteredAt,
 		UpdatedAt: w.UpdatedAt, ExternalUserRef: w.ExternalUserRef, Versions: versionsOf(w.Versions),
 	}
 }
@@ -145,7 +146,7 @@ type ownVersionsOutput struct {
 }
 
 func (a *API) ownVersions(ctx context.Context, in *ownInput) (*ownVersionsOutput, error) {
-	v, err := a.Registry.Versions(ctx, callerOf(ctx))
+	v, err := a.Registry.Works.Versions(ctx, callerOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +178,7 @@ func (a *API) ownCreators(ctx context.Context, in *ownCreatorsInput) (*ownCreato
 
 // creatorsOf returns the creators of a version; version 0 is the latest.
 func (a *API) creatorsOf(ctx context.Context, atsID string, version int64) (*ownCreatorsOutput, error) {
-	v, err := a.Registry.Version(ctx, callerOf(ctx), version)
+	v, err := a.Registry.Works.Version(ctx, callerOf(ctx), version)
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +229,7 @@ func (a *API) download(ctx context.Context, work string, version int64, what, re
 	if !ok {
 		id = "" // matches no work
 	}
-	var d registry.Download
+	var d works.Download
 	var err error
 	switch what {
 	case "certificate":
@@ -236,11 +237,11 @@ func (a *API) download(ctx context.Context, work string, version int64, what, re
 		if !ok {
 			transaction = "" // matches no transaction
 		}
-		if d, err = a.Registry.Certificate(ctx, callerOf(ctx), id, version, transaction); err == nil {
+		if d, err = a.Registry.Works.Certificate(ctx, callerOf(ctx), id, version, transaction); err == nil {
 			err = unmade(callerOf(ctx))
 		}
 	case recording:
-		d, err = a.Registry.Recording(ctx, callerOf(ctx), id, version)
+		d, err = a.Registry.Works.Recording(ctx, callerOf(ctx), id, version)
 	default:
 		return nil, fault.CommonNotFound().With("reason", "route")
 	}
@@ -250,7 +251,7 @@ func (a *API) download(ctx context.Context, work string, version int64, what, re
 	return downloadOf(d), nil
 }
 
-func downloadOf(d registry.Download) *downloadOutput {
+func downloadOf(d works.Download) *downloadOutput {
 	out := &downloadOutput{}
 	out.Body.URL, out.Body.ExpiresAt = d.URL, d.Expires
 	return out

@@ -9,9 +9,10 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
 	"timbre.example/fault"
+	"timbre.example/internal/intake"
 	"timbre.example/internal/limit"
-	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
+	"timbre.example/internal/works"
 )
 
 // A session of a test key can be minted to receive one code of the catalogue. At the stage
@@ -90,7 +91,7 @@ func foreign(w http.ResponseWriter, r *http.Request, code fault.Code, message st
 
 // rehearsedSlot sends the upload of a session that rehearses an upload error to a store that
 // refuses it.
-func (a *API) rehearsedSlot(c session.Caller, s registry.Slot) registry.Slot {
+func (a *API) rehearsedSlot(c session.Caller, s intake.Slot) intake.Slot {
 	if c.Rehearse == fault.CodeWidgetUploadError && s.UploadURL != "" {
 		s.UploadURL = a.PublicURL + refusingStore
 	}
@@ -114,7 +115,7 @@ func unmade(c session.Caller) error {
 }
 
 // untracked refuses to show a transaction whose session rehearses this refusal.
-func untracked(v registry.View) error {
+func untracked(v works.View) error {
 	switch v.Rehearse {
 	case fault.CodeTransactionNotFound, fault.CodeTransactionStoreUnavailable:
 		return fault.Example(v.Rehearse)

@@ -18,7 +18,8 @@ import (
 	"github.com/google/uuid"
 
 	"timbre.example/fault"
-	"timbre.example/internal/registry"
+	"timbre.example/internal/record"
+	"timbre.example/internal/works"
 )
 
 type transactionInput struct {
@@ -48,33 +49,33 @@ type wireResult struct {
 
 type transactionOutput struct {
 	Body struct {
-		ID          string          `json:"id"`
-		Kind        string          `json:"transaction_type"`
-		CurrentStep string          `json:"current_step"`
-		Progress    int             `json:"progress"`
-		Description string          `json:"description"`
-		IsComplete  bool            `json:"is_complete"`
-		Result      *wireResult     `json:"result"`
-		Steps       []registry.Step `json:"steps"`
-		CreatedAt   time.Time       `json:"created_at"`
-		UpdatedAt   time.Time       `json:"updated_at"`
+		ID          string        `json:"id"`
+		Kind        string        `json:"transaction_type"`
+		CurrentStep string        `json:"current_step"`
+		Progress    int           `json:"progress"`
+		Description string        `json:"description"`
+		IsComplete  bool          `json:"is_complete"`
+		Result      *wireResult   `json:"result"`
+		Steps       []record.Step `json:"steps"`
+		CreatedAt   time.Time     `json:"created_at"`
+		UpdatedAt   time.Time     `json:"updated_at"`
 	}
 }
 
-func details(o *registry.Outcome) *wireDetails {
+func details(o *works.Outcome) *wireDetails {
 	return &wireDetails{TxHash: o.TxHash, BlockNumber: o.BlockNumber, BlockHash: o.BlockHash, At: o.At, AtsID: o.AtsID, WorkID: o.WorkID, ExplorerURL: o.ExplorerURL, WorkURL: o.WorkURL, AccessCode: o.AccessCode}
 }
 
 // view reads the transaction whose id is in a path. An invalid id is transaction.not_found,
 // without a query: the database may fail on it.
-func (a *API) view(ctx context.Context, id string) (registry.View, error) {
+func (a *API) view(ctx context.Context, id string) (works.View, error) {
 	id, ok := parseID(id)
 	if !ok {
-		return registry.View{}, fault.TransactionNotFound()
+		return works.View{}, fault.TransactionNotFound()
 	}
-	v, err := a.Registry.Transaction(ctx, id)
+	v, err := a.Registry.Works.Transaction(ctx, id)
 	if err != nil {
-		return registry.View{}, err
+		return works.View{}, err
 	}
 	return v, untracked(v)
 }
@@ -108,7 +109,7 @@ func (a *API) transaction(ctx context.Context, in *transactionInput) (*transacti
 // completed step always has its details.
 type updateFrame struct {
 	Type string `json:"type"`
-	registry.Step
+	record.Step
 	Details *wireDetails `json:"details,omitempty"`
 }
 
@@ -127,7 +128,7 @@ type frame struct {
 
 // frames returns the frames after the first `seen` steps, and always the last one of an
 // ended transaction.
-func frames(v registry.View, seen int) []frame {
+func frames(v works.View, seen int) []frame {
 	var out []frame
 	for i, s := range v.Steps {
 		f := frame{number: i + 1, event: "update", body: updateFrame{Type: "update", Step: s}}
@@ -159,12 +160,12 @@ var errStopped = errors.New("server stopping")
 // follow sends a transaction's frames through send, from the step after seen to the terminal
 // one. It calls beat after each heartbeat. It returns nil only after the terminal frame.
 func (a *API) follow(ctx context.Context, id string, seen int, send func(frame) error, beat func() error) error {
-	changed, stop := a.Registry.Progress.Follow(id) // before the first read
+	changed, stop := a.Registry.Works.Progress.Follow(id) // before the first read
 	defer stop()
 	tick := time.NewTicker(heartbeat)
 	defer tick.Stop()
 	for {
-		v, err := a.Registry.Followed(ctx, id)
+		v, err := a.Registry.Works.Followed(ctx, id)
 		if err != nil && !errors.Is(err, fault.CodeTransactionStoreUnavailable) {
 			return err
 		}

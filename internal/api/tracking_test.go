@@ -198,7 +198,7 @@ func TestShutdownDropsFollowers(t *testing.T) {
 	if got, err := s.rest(); len(got) != 0 || !errors.Is(err, io.EOF) {
 		t.Errorf("%v %v", got, err)
 	}
-	if n := w.registry.Progress.Followers(); n != 0 {
+	if n := w.registry.Works.Progress.Followers(); n != 0 {
 		w.settled()
 	}
 }
@@ -320,9 +320,9 @@ func (w *world) reportedInStream(id string, want fault.Code) {
 func (w *world) settled() {
 	w.t.Helper()
 	limit := time.Now().Add(10 * time.Second)
-	for w.registry.Progress.Followers() > 0 {
+	for w.registry.Works.Progress.Followers() > 0 {
 		if time.Now().After(limit) {
-			w.t.Fatalf("%d followers stay", w.registry.Progress.Followers())
+			w.t.Fatalf("%d followers stay", w.registry.Works.Progress.Followers())
 		}
 		<-time.After(time.Millisecond)
 	}

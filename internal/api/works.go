@@ -11,9 +11,11 @@ import (
 
 	"timbre.example/commitment"
 	"timbre.example/fault"
+	"timbre.example/internal/intake"
 	"timbre.example/internal/network"
-	"timbre.example/internal/registry"
+	"timbre.example/internal/record"
 	"timbre.example/internal/session"
+	"timbre.example/internal/works"
 )
 
 // The structs below are the wire contract. Their types make no member required, and unknown
@@ -130,7 +132,7 @@ type counts struct {
 }
 
 type standing struct {
-	registry.Stats
+	works.Stats
 	at time.Time
 }
 
@@ -139,7 +141,7 @@ const (
 	countsWait = 5 * time.Second
 )
 
-func (a *API) countsOf(ctx context.Context, n network.Name) (registry.Stats, error) {
+func (a *API) countsOf(ctx context.Context, n network.Name) (works.Stats, error) {
 	c := &a.counts
 	c.mu.Lock()
 	known := c.of[n]
@@ -151,7 +153,7 @@ func (a *API) countsOf(ctx context.Context, n network.Name) (registry.Stats, err
 		// Another caller may wait for the answer when the first has disconnected.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countsWait)
 		defer cancel()
-		s, err := a.Registry.Stats(ctx, n)
+		s, err := a.Registry.Works.Stats(ctx, n)
 		if err == nil {
 			c.mu.Lock()
 			c.of[n] = standing{s, time.Now()}
@@ -160,7 +162,7 @@ func (a *API) countsOf(ctx context.Context, n network.Name) (registry.Stats, err
 		}
 		return s, err
 	})
-	return s.(registry.Stats), err
+	return s.(works.Stats), err
 }
 
 type wireRoles struct {
@@ -180,10 +182,10 @@ type wireCreator struct {
 	ISNI     *string   `json:"isni" required:"false" nullable:"true" doc:"15 digits and a digit or X"`
 }
 
-func creators(in []wireCreator) []registry.Creator {
-	out := make([]registry.Creator, len(in))
+func creators(in []wireCreator) []intake.Creator {
+	out := make([]intake.Creator, len(in))
 	for i, c := range in {
-		k := registry.Creator{FullName: c.FullName, Email: c.Email}
+		k := intake.Creator{FullName: c.FullName, Email: c.Email}
 		for _, r := range []struct {
 			on   bool
 			role commitment.Role
@@ -224,7 +226,7 @@ type initInput struct {
 }
 
 // announced returns the client's description of its file.
-func announced(size *int64, hash *string) (a registry.Announced) {
+func announced(size *int64, hash *string) (a intake.Announced) {
 	if size != nil {
 		a.SizeBytes = *size
 	}
@@ -255,7 +257,7 @@ type slotOutput struct {
 	}
 }
 
-func (a *API) slotOf(ctx context.Context, s registry.Slot, err error) (*slotOutput, error) {
+func (a *API) slotOf(ctx context.Context, s intake.Slot, err error) (*slotOutput, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -270,8 +272,8 @@ func (a *API) slotOf(ctx context.Context, s registry.Slot, err error) (*slotOutp
 }
 
 func (a *API) initWork(ctx context.Context, in *initInput) (*slotOutput, error) {
-	r := registry.InitRequest{
-		Description: registry.Description{Title: in.Body.Title, Creators: creators(in.Body.Creators), Filename: in.Body.Filename},
+	r := intake.InitRequest{
+		Description: intake.Description{Title: in.Body.Title, Creators: creators(in.Body.Creators), Filename: in.Body.Filename},
 		Network:     network.Name(in.Body.Network), Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256), Language: in.Language,
 	}
 	if in.Body.ExternalUserRef != nil {
@@ -281,7 +283,7 @@ func (a *API) initWork(ctx context.Context, in *initInput) (*slotOutput, error) 
 	if err != nil {
 		return nil, err
 	}
-	slot, err := a.Registry.Init(ctx, callerOf(ctx), r)
+	slot, err := a.Registry.Intake.Init(ctx, callerOf(ctx), r)
 	asked(err)
 	exchangeOf(ctx).job = slot.JobID
 	return a.slotOf(ctx, slot, err)
@@ -346,7 +348,7 @@ func (a *API) renewUpload(ctx context.Context, in *jobInput) (*slotOutput, error
 	if err != nil {
 		return nil, err
 	}
-	slot, err := a.Registry.RenewUpload(ctx, callerOf(ctx), id)
+	slot, err := a.Registry.Intake.RenewUpload(ctx, callerOf(ctx), id)
 	return a.slotOf(ctx, slot, err)
 }
 
@@ -382,23 +384,23 @@ func (a *API) prepare(ctx context.Context, in *jobInput) (*prepareOutput, error)
 	return &prepareOutput{Body: quoteOf(p)}, nil
 }
 
-func (a *API) quote(ctx context.Context, in *jobInput) (registry.Prepared, error) {
+func (a *API) quote(ctx context.Context, in *jobInput) (intake.Prepared, error) {
 	id, err := in.id(ctx)
 	if err != nil {
-		return registry.Prepared{}, err
+		return intake.Prepared{}, err
 	}
-	if said := announced(in.Body.SizeBytes, in.Body.MediaSHA256); said != (registry.Announced{}) {
-		if err := a.Registry.Declare(ctx, callerOf(ctx), id, said); err != nil {
-			return registry.Prepared{}, err
+	if said := announced(in.Body.SizeBytes, in.Body.MediaSHA256); said != (intake.Announced{}) {
+		if err := a.Registry.Intake.Declare(ctx, callerOf(ctx), id, said); err != nil {
+			return intake.Prepared{}, err
 		}
 	}
-	return a.Registry.Prepare(ctx, callerOf(ctx), id)
+	return a.Registry.Intake.Prepare(ctx, callerOf(ctx), id)
 }
 
-func quoteOf(p registry.Prepared) (b wireQuote) {
-	b.JobID, b.WorkID, b.Commitment, b.ExpiresAt, b.IsValid = p.JobID, p.WorkID, registry.Hex(p.Commitment), p.Expires, true
+func quoteOf(p intake.Prepared) (b wireQuote) {
+	b.JobID, b.WorkID, b.Commitment, b.ExpiresAt, b.IsValid = p.JobID, p.WorkID, record.Hex(p.Commitment), p.Expires, true
 	b.NetworkFee, b.Deposit, b.ServiceFee, b.StorageFee, b.Total = p.Price.NetworkFee, p.Price.Deposit, p.Price.ServiceFee, p.Price.StorageFee, p.Price.Total
-	b.MediaHash, b.SizeBytes, b.Format, b.DurationSec, b.SampleRate = registry.Hex(p.MediaHash), p.Media.Size, p.Media.Format, p.Media.Duration.Seconds(), p.Media.SampleRate
+	b.MediaHash, b.SizeBytes, b.Format, b.DurationSec, b.SampleRate = record.Hex(p.MediaHash), p.Media.Size, p.Media.Format, p.Media.Duration.Seconds(), p.Media.SampleRate
 	b.Incomplete = p.Media.Incomplete
 	return b
 }
@@ -417,7 +419,7 @@ func (a *API) confirm(ctx context.Context, in *jobInput) (*confirmOutput, error)
 	if err != nil {
 		return nil, err
 	}
-	c, err := a.Registry.Confirm(ctx, callerOf(ctx), id, exchangeOf(ctx).id)
+	c, err := a.Registry.Intake.Confirm(ctx, callerOf(ctx), id, exchangeOf(ctx).id)
 	if err == nil {
 		err = secondConfirm(callerOf(ctx), c.TransactionID)
 	}

@@ -25,6 +25,7 @@ import (
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/issuing"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/metrics"
 	"timbre.example/internal/network"
@@ -33,6 +34,7 @@ import (
 	"timbre.example/internal/session"
 	"timbre.example/internal/space"
 	"timbre.example/internal/store"
+	"timbre.example/internal/works"
 )
 
 // After all tests no goroutine is still running.
@@ -97,8 +99,12 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	key := func(b byte) []byte { return bytes.Repeat([]byte{b}, 32) }
 	disk, err := blob.NewDisk(t.TempDir(), w.url+"/blob", key(1), blob.Options{
 		RenderError: func(rw http.ResponseWriter, r *http.Request, err error) { w.api.RenderError(rw, r, err) }, Now: db.Now, DiscardBytes: 1 << 20, Space: o.space,
-		Admit: func(ctx context.Context, key string) (blob.Owner, error) { return w.registry.Uploading(ctx, key) },
-		Land:  func(ctx context.Context, key string, size int64) error { return w.registry.Uploaded(ctx, key, size) },
+		Admit: func(ctx context.Context, key string) (blob.Owner, error) {
+			return w.registry.Intake.Uploading(ctx, key)
+		},
+		Land: func(ctx context.Context, key string, size int64) error {
+			return w.registry.Intake.Uploaded(ctx, key, size)
+		},
 	})
 	w.must(err)
 	var blobs blob.Store = disk
@@ -120,7 +126,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 		DB: db, Blobs: blobs, Networks: networks, Prices: prices, AccessSecret: key(4), Times: registry.DefaultTimes(), Prepares: o.prepares, Space: o.space, Log: log,
 		WorkURL:     func(n network.Name, atsID int64) string { return fmt.Sprintf("%s/w/%s/%d", w.url, n, atsID) },
 		ExplorerURL: func(n network.Name, hash string) string { return w.url + "/explorer/" + string(n) + "/tx/" + hash },
-		Certify: func(_ context.Context, c registry.Issue) ([]byte, error) {
+		Certify: func(_ context.Context, c issuing.Issue) ([]byte, error) {
 			return fmt.Appendf(nil, "%%PDF of %s, version %d", c.Title, c.Version), nil
 		},
 	})
@@ -385,14 +391,14 @@ func (w *world) registered(title string) (transaction string) {
 }
 
 // done waits for the end of a transaction.
-func (w *world) done(id string) registry.View {
+func (w *world) done(id string) works.View {
 	w.t.Helper()
-	changed, stop := w.registry.Progress.Follow(id)
+	changed, stop := w.registry.Works.Progress.Follow(id)
 	defer stop()
 	limit := time.NewTimer(30 * time.Second)
 	defer limit.Stop()
 	for {
-		v, err := w.registry.Transaction(w.t.Context(), id)
+		v, err := w.registry.Works.Transaction(w.t.Context(), id)
 		w.must(err)
 		if v.Done != nil {
 			return v

@@ -235,3 +235,15 @@ func (d *Disk) Running() (puts int, bytes int64) {
 	defer d.running.mu.Unlock()
 	return d.running.all.puts, d.running.all.bytes
 }
+
+// RetryAfter is the retry time that clients receive while a store is unavailable.
+const RetryAfter = 2 * time.Second
+
+// Failed is the refusal of a call whose operation on the store failed with err:
+// common.service_unavailable, with a reason when the store has no room.
+func Failed(err error) error {
+	if errors.Is(err, ErrFull) {
+		return Full(err)
+	}
+	return fault.CommonServiceUnavailable(RetryAfter).Because(err)
+}

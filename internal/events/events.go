@@ -142,11 +142,12 @@ func (r *Recorder) Certified(ctx context.Context, work string, version int64, to
 	}
 }
 
-// Erased records that a work was erased. files is the number of its files, which are deleted
-// next.
-func (r *Recorder) Erased(ctx context.Context, work, network string, versions, files int) {
+// Erased records deleted files: those of an organization's erased works, and files without a
+// row.
+func (r *Recorder) Erased(ctx context.Context, organization string, files int) {
 	if r != nil {
-		r.line(ctx, Erased, slog.String("work", work), slog.String("network", network), slog.Int("versions", versions), slog.Int("files", files))
+		r.metrics.Erased(files)
+		r.line(ctx, Erased, slog.String("organization", organization), slog.Int("files", files))
 	}
 }
 
@@ -171,12 +172,5 @@ func (r *Recorder) TimestampFailed() {
 func (r *Recorder) TimestampAbandoned() {
 	if r != nil {
 		r.metrics.TimestampAbandoned()
-	}
-}
-
-// FilesErased counts deleted files of erased works.
-func (r *Recorder) FilesErased(n int) {
-	if r != nil {
-		r.metrics.Erased(n)
 	}
 }

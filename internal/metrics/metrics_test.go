@@ -105,6 +105,9 @@ func TestSources(t *testing.T) {
 			return metrics.Database{Timeouts: 1, Retries: 2, Transactions: 30, Commits: 10}
 		},
 		Limits: func() (bool, int64) { return true, 4 },
+		Workers: func() []metrics.Worker {
+			return []metrics.Worker{{Name: "sweep", Steps: 9, Failed: 3, InARow: 2}}
+		},
 		Staged: func(context.Context) (int64, error) { return 77, nil },
 		Log: func(ctx context.Context, network string) (metrics.Log, error) {
 			if network == "testnet" {
@@ -134,6 +137,7 @@ func TestSources(t *testing.T) {
 		`timbre_storage_free_bytes{place="uploads"} 10`, `timbre_storage_reserve_bytes{place="uploads"} 1`,
 		`timbre_database_timeouts_total 1`, `timbre_database_retries_total 2`, `timbre_database_transactions_total 30`, `timbre_database_commits_total 10`,
 		`timbre_limits_alone 1`, `timbre_limits_alone_total 4`,
+		`timbre_worker_steps_total{worker="sweep"} 9`, `timbre_worker_failures_total{worker="sweep"} 3`, `timbre_worker_failing{worker="sweep"} 2`,
 		`timbre_database_answers 1`,
 		`timbre_transactions{network="mainnet",state="staged"} 4`, `timbre_transactions{network="mainnet",state="broadcast"} 1`, `timbre_transactions{network="mainnet",state="confirmed"} 0`,
 		`timbre_transactions{network="testnet",state="staged"} 0`,

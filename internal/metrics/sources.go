@@ -23,6 +23,8 @@ type Sources struct {
 	// Limits reports whether the process counts its rate limits alone, and how often it
 	// began to.
 	Limits func() (alone bool, times int64)
+	// Workers are what works in the background.
+	Workers func() []Worker
 	// Staged is how many bytes the store holds for uploads that are not registered.
 	Staged func(context.Context) (int64, error)
 	// Rows counts rows of the database.
@@ -37,6 +39,14 @@ type Sources struct {
 type Place struct {
 	Name           string
 	Free, Reserved int64
+}
+
+// Worker counts the steps of a background worker. Name is one of few.
+type Worker struct {
+	Name          string
+	Steps, Failed int64
+	// InARow counts the failures since the last step without one.
+	InARow int64
 }
 
 // Database counts events of the process's connections since its start.
@@ -128,6 +138,9 @@ func (m *Metrics) Read(s Sources) {
 			return orNaN(float64(n), err)
 		})
 	}
+	if s.Workers != nil {
+		m.registry.MustRegister(workers{s.Workers})
+	}
 	if s.Places != nil {
 		m.registry.MustRegister(places{s.Places})
 	}
@@ -194,6 +207,29 @@ func (p places) Collect(to chan<- prometheus.Metric) {
 	for _, s := range p.read() {
 		to <- prometheus.MustNewConstMetric(freeBytes, prometheus.GaugeValue, float64(s.Free), s.Name)
 		to <- prometheus.MustNewConstMetric(reservedBytes, prometheus.GaugeValue, float64(s.Reserved), s.Name)
+	}
+}
+
+// workers collects what the background workers did.
+type workers struct{ read func() []Worker }
+
+var (
+	workerSteps    = prometheus.NewDesc("timbre_worker_steps_total", "Steps of a background worker of this process.", []string{"worker"}, nil)
+	workerFailures = prometheus.NewDesc("timbre_worker_failures_total", "Failed steps of a background worker; each is retried.", []string{"worker"}, nil)
+	workerFailing  = prometheus.NewDesc("timbre_worker_failing", "Failed steps of a background worker in a row; 0 after a step without an error.", []string{"worker"}, nil)
+)
+
+func (w workers) Describe(to chan<- *prometheus.Desc) {
+	to <- workerSteps
+	to <- workerFailures
+	to <- workerFailing
+}
+
+func (w workers) Collect(to chan<- prometheus.Metric) {
+	for _, one := range w.read() {
+		to <- prometheus.MustNewConstMetric(workerSteps, prometheus.CounterValue, float64(one.Steps), one.Name)
+		to <- prometheus.MustNewConstMetric(workerFailures, prometheus.CounterValue, float64(one.Failed), one.Name)
+		to <- prometheus.MustNewConstMetric(workerFailing, prometheus.GaugeValue, float64(one.InARow), one.Name)
 	}
 }
 

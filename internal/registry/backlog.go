@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"timbre.example/internal/files"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -23,7 +24,7 @@ type Backlog struct {
 // Backlog counts what waits. Every count runs over a partial index or a small table, so its
 // cost follows the backlog and not the number of works.
 func (r *Registry) Backlog(ctx context.Context) (b Backlog, err error) {
-	q := r.DB.Read()
+	q, now := r.db.Read(), r.db.Now()
 	if b.InFlight, err = q.CountInFlight(ctx); err != nil {
 		return b, fmt.Errorf("backlog: transactions in flight: %w", err)
 	}
@@ -38,10 +39,10 @@ func (r *Registry) Backlog(ctx context.Context) (b Backlog, err error) {
 		return b, fmt.Errorf("backlog: erasures: %w", err)
 	}
 	b.ErasuresWaiting, b.ErasuresStuck = erasures.Waiting, erasures.Stuck
-	if b.JobsExpired, err = q.CountExpiredJobs(ctx, store.Micros(r.DB.Now().Add(-sweepAfter))); err != nil {
+	if b.JobsExpired, err = q.CountExpiredJobs(ctx, store.Micros(now.Add(-files.ClockSkew))); err != nil {
 		return b, fmt.Errorf("backlog: expired jobs: %w", err)
 	}
-	if b.JobsLeftover, err = q.CountLeftovers(ctx, r.settled()); err != nil {
+	if b.JobsLeftover, err = q.CountLeftovers(ctx, store.Micros(now.Add(-files.Settling(r.slot)))); err != nil {
 		return b, fmt.Errorf("backlog: leftover files: %w", err)
 	}
 	return b, nil

@@ -11,10 +11,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"timbre.example/fault"
+	"timbre.example/internal/files"
+	"timbre.example/internal/issuing"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store/query"
+	"timbre.example/internal/turns"
+	"timbre.example/internal/works"
 )
 
 // certificateOf returns the row's key and the stored file.
@@ -81,13 +85,13 @@ func TestCertificateTrouble(t *testing.T) {
 					}
 				}
 				if c.op == "certify" {
-					w.reg.Certify = func(context.Context, Issue) ([]byte, error) { return nil, errAway }
+					w.reg.Issuing.Certify = func(context.Context, issuing.Issue) ([]byte, error) { return nil, errAway }
 				}
-				err := w.reg.certify(ctx)
+				err := w.reg.Issuing.CertifyDue(ctx)
 				if c.op != "certify" && err == nil {
 					t.Error("the worker returned no error")
 				}
-				key := certificateKey(s.view().Done.WorkID, 1)
+				key := files.Certificate(s.view().Done.WorkID, 1)
 				if w.exists(key) != c.stored {
 					t.Errorf("stored: %v, want %v", !c.stored, c.stored)
 				}
@@ -96,8 +100,8 @@ func TestCertificateTrouble(t *testing.T) {
 				}
 				w.blobs.fail(nil)
 				w.reg = w.another(w.db) // a restart
-				w.pass(lease)
-				if err := w.reg.certify(t.Context()); err != nil {
+				w.pass(turns.Lease)
+				if err := w.reg.Issuing.CertifyDue(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				s.wantCertificate("Last Ferry")
@@ -119,8 +123,8 @@ func TestCertificatesOfAnEarlierRelease(t *testing.T) {
 		w.stop()
 		broken := true
 		var asked []string
-		certify := w.reg.Certify
-		w.reg.Certify = func(ctx context.Context, c Issue) ([]byte, error) {
+		certify := w.reg.Issuing.Certify
+		w.reg.Issuing.Certify = func(ctx context.Context, c issuing.Issue) ([]byte, error) {
 			asked = append(asked, c.Title)
 			if c.Title == "Song D" && broken {
 				return nil, errAway
@@ -136,7 +140,7 @@ func TestCertificatesOfAnEarlierRelease(t *testing.T) {
 		round := func(want ...string) {
 			t.Helper()
 			asked = nil
-			if err := w.reg.certify(t.Context()); err != nil {
+			if err := w.reg.Issuing.CertifyDue(t.Context()); err != nil {
 				t.Error(err)
 			}
 			if d := cmp.Diff(want, asked); d != "" {
@@ -153,12 +157,12 @@ func TestCertificatesOfAnEarlierRelease(t *testing.T) {
 			t.Errorf("the broken one is %s", key)
 		}
 		round()
-		w.pass(firstWait)
+		w.pass(turns.FirstPause)
 		round("Song D")
-		w.pass(firstWait)
+		w.pass(turns.FirstPause)
 		round() // the pause is twice as long now
 		broken = false
-		w.pass(firstWait)
+		w.pass(turns.FirstPause)
 		round("Song D")
 		songs[3].wantCertificate("Song D")
 	})
@@ -174,18 +178,18 @@ func TestCertificateOfTwoWorkers(t *testing.T) {
 				w.advance()
 				other := w.another(w.db)
 				made := 0
-				certify := w.reg.Certify
-				other.Certify = func(ctx context.Context, c Issue) ([]byte, error) { made++; return certify(ctx, c) }
-				w.reg.Certify = func(ctx context.Context, c Issue) ([]byte, error) {
+				certify := w.reg.Issuing.Certify
+				other.Issuing.Certify = func(ctx context.Context, c issuing.Issue) ([]byte, error) { made++; return certify(ctx, c) }
+				w.reg.Issuing.Certify = func(ctx context.Context, c issuing.Issue) ([]byte, error) {
 					if late {
-						w.pass(lease)
+						w.pass(turns.Lease)
 					}
-					if err := other.certify(ctx); err != nil {
+					if err := other.Issuing.CertifyDue(ctx); err != nil {
 						t.Error(err)
 					}
 					return certify(ctx, c)
 				}
-				if err := w.reg.certify(t.Context()); err != nil {
+				if err := w.reg.Issuing.CertifyDue(t.Context()); err != nil {
 					t.Error(err)
 				}
 				if (made == 1) != late || made > 1 {
@@ -229,7 +233,7 @@ func TestNoCertificateOfAFailure(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = w.reg.Certificate(t.Context(), s.caller, job.WorkID, 0, "")
+		_, err = w.reg.Works.Certificate(t.Context(), s.caller, job.WorkID, 0, "")
 		wantCode(t, err, fault.CodeWorkNotFound)
 	})
 }
@@ -250,7 +254,7 @@ func TestCertificateOfAnExpiredSession(t *testing.T) {
 			if _, err := w.sessions.Sweep(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			_, err := w.reg.Certificate(t.Context(), expired, s.view().Done.WorkID, 0, "")
+			_, err := w.reg.Works.Certificate(t.Context(), expired, s.view().Done.WorkID, 0, "")
 			return err
 		}
 		w.pass(24 * time.Hour) // and the token's own five minutes
@@ -276,8 +280,8 @@ func TestCertificateIsAwaited(t *testing.T) {
 				made()
 			}
 		}
-		ask := func() (Download, error) {
-			return w.reg.Certificate(t.Context(), s.caller, s.view().Done.WorkID, 0, "")
+		ask := func() (works.Download, error) {
+			return w.reg.Works.Certificate(t.Context(), s.caller, s.view().Done.WorkID, 0, "")
 		}
 
 		_, err := ask()
@@ -286,17 +290,17 @@ func TestCertificateIsAwaited(t *testing.T) {
 			t.Error("waited, although AwaitCertificate is 0")
 		}
 
-		w.reg.AwaitCertificate = 60 * time.Millisecond
+		w.reg.Works.AwaitCertificate = 60 * time.Millisecond
 		_, err = ask()
 		wantCode(t, err, fault.CodeWorkCertificateUnavailable)
 		if awaited != 2 { // after 50 ms and after the remaining 10
 			t.Errorf("waited %d times", awaited)
 		}
 
-		w.reg.AwaitCertificate = time.Minute
+		w.reg.Works.AwaitCertificate = time.Minute
 		gone, leave := context.WithCancel(t.Context())
 		made = leave
-		if _, err := w.reg.Certificate(gone, s.caller, s.view().Done.WorkID, 0, ""); !errors.Is(err, context.Canceled) {
+		if _, err := w.reg.Works.Certificate(gone, s.caller, s.view().Done.WorkID, 0, ""); !errors.Is(err, context.Canceled) {
 			t.Errorf("the client left, and the answer is %v", err)
 		}
 
@@ -314,19 +318,18 @@ func TestCertifySkipsRedacted(t *testing.T) {
 		w.confirmed("Last Ferry", 2)
 		w.advance()
 		ats := old.view().Done.AtsID
-		<-w.reg.final // else the worker would read the page again
-		certify := w.reg.Certify
-		w.reg.Certify = func(ctx context.Context, e Issue) ([]byte, error) {
-			if _, err := w.reg.Redact(ctx, network.Testnet, ats); err != nil {
+		certify := w.reg.Issuing.Certify
+		w.reg.Issuing.Certify = func(ctx context.Context, e issuing.Issue) ([]byte, error) {
+			if _, err := w.reg.Erasing.Redact(ctx, network.Testnet, ats); err != nil {
 				t.Error(err)
 			}
 			return certify(ctx, e)
 		}
-		if err := w.reg.certify(t.Context()); err != nil {
+		if err := w.reg.Issuing.CertifyDue(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if n := w.reg.CertificatesFailed(); n != 0 {
-			t.Errorf("%d failed", n)
+		if n := w.metric("timbre_certificates_failed_total"); n != 0 {
+			t.Errorf("%g failed", n)
 		}
 	})
 }

@@ -18,7 +18,7 @@ import (
 // the trusted key.
 func (w *world) proved(work string, version int64, seed int, key string) (evidence.Evidence, []byte) {
 	w.t.Helper()
-	e, err := w.reg.Evidence(w.t.Context(), work, version)
+	e, err := w.reg.Issuing.Evidence(w.t.Context(), work, version)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestEvidence(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		none := func(work string, version int64, code fault.Code) {
 			t.Helper()
-			_, err := w.reg.Evidence(t.Context(), work, version)
+			_, err := w.reg.Issuing.Evidence(t.Context(), work, version)
 			wantCode(t, err, code)
 		}
 		s := w.quoted("Porch Light", 1)
@@ -101,7 +101,7 @@ func TestEvidence(t *testing.T) {
 		if second.Version != 2 || second.AtsID != 1 || len(second.Creators) != 2 || second.TxHash == first.TxHash {
 			t.Errorf("%+v", second)
 		}
-		if latest, err := w.reg.Evidence(t.Context(), p.WorkID, 0); err != nil || latest.Version != 2 {
+		if latest, err := w.reg.Issuing.Evidence(t.Context(), p.WorkID, 0); err != nil || latest.Version != 2 {
 			t.Errorf("the latest is version %d, %v", latest.Version, err)
 		}
 		if _, again := w.proved(p.WorkID, 1, 1, w.net.Key()); !bytes.Equal(text, again) {
@@ -109,13 +109,13 @@ func TestEvidence(t *testing.T) {
 		}
 
 		w.net.Fail(networktest.Prove)
-		if _, err := w.reg.Evidence(t.Context(), p.WorkID, 1); err == nil {
+		if _, err := w.reg.Issuing.Evidence(t.Context(), p.WorkID, 1); err == nil {
 			t.Error("evidence without a network that proves it")
 		}
 		// Evidence that does not verify is not returned.
-		c := w.reg.Config
-		c.Networks = map[network.Name]network.Network{network.Testnet: mistaken{w.net, second.TxHash}}
-		if e, err := New(c).Evidence(t.Context(), p.WorkID, 1); err == nil {
+		c := w.config(w.db)
+		c.Networks = network.Set{network.Testnet: mistaken{w.net, second.TxHash}}
+		if e, err := New(c).Issuing.Evidence(t.Context(), p.WorkID, 1); err == nil {
 			t.Errorf("evidence with the proof of another: %+v", e)
 		}
 	})
@@ -136,8 +136,8 @@ func TestEvidenceOfTheLog(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := w.reg.Config
-			c.Networks = map[network.Name]network.Network{network.Testnet: l}
+			c := w.config(w.db)
+			c.Networks = network.Set{network.Testnet: l}
 			w.reg = New(c)
 			finish := func(songs ...*song) (codes []string) {
 				t.Helper()
@@ -151,13 +151,13 @@ func TestEvidenceOfTheLog(t *testing.T) {
 					}
 					codes = append(codes, c.AccessCode)
 				}
-				if err := w.reg.advance(t.Context(), l); err != nil {
+				if err := w.reg.Anchoring.Advance(t.Context(), l); err != nil {
 					t.Fatal(err)
 				}
 				if _, err := l.Sequence(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				if err := w.reg.advance(t.Context(), l); err != nil {
+				if err := w.reg.Anchoring.Advance(t.Context(), l); err != nil {
 					t.Fatal(err)
 				}
 				for _, s := range songs {

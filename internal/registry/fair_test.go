@@ -11,12 +11,17 @@ import (
 	"time"
 
 	"timbre.example/fault"
+	"timbre.example/internal/anchoring"
+	"timbre.example/internal/erasing"
+	"timbre.example/internal/issuing"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
+	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/internal/turns"
 )
 
 // hostile is another organization with so many final songs. Its id may come before or after
@@ -49,8 +54,8 @@ func TestCertificatesTakeTurns(t *testing.T) {
 		_, keys := w.hostile(t, 8)
 		w.advance()
 		var made []string
-		certify := w.reg.Certify
-		w.reg.Certify = func(ctx context.Context, c Issue) ([]byte, error) {
+		certify := w.reg.Issuing.Certify
+		w.reg.Issuing.Certify = func(ctx context.Context, c issuing.Issue) ([]byte, error) {
 			made = append(made, c.Title)
 			switch len(made) {
 			case 2: // in the middle, while the flood continues
@@ -62,7 +67,7 @@ func TestCertificatesTakeTurns(t *testing.T) {
 			}
 			return certify(ctx, c)
 		}
-		if err := w.reg.certify(t.Context()); err != nil {
+		if err := w.reg.Issuing.CertifyDue(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if at := position(made, "Normal"); at < 0 || at > 3 { // the one that is being made, and one more
@@ -83,9 +88,9 @@ func TestCertificateTime(t *testing.T) {
 		normal := w.confirmed("Normal", 1)
 		w.advance()
 		slow := 0
-		certify := w.reg.Certify
-		w.reg.Certify = func(ctx context.Context, c Issue) ([]byte, error) {
-			if at, ok := ctx.Deadline(); !ok || time.Until(at) > certificateTime {
+		certify := w.reg.Issuing.Certify
+		w.reg.Issuing.Certify = func(ctx context.Context, c issuing.Issue) ([]byte, error) {
+			if at, ok := ctx.Deadline(); !ok || time.Until(at) > issuing.CertificateTime {
 				t.Errorf("it may take until %v", at)
 			}
 			if c.Title != "Normal" {
@@ -94,23 +99,23 @@ func TestCertificateTime(t *testing.T) {
 			}
 			return certify(ctx, c)
 		}
-		for _, wait := range []time.Duration{0, firstWait, 2 * firstWait} {
+		for _, wait := range []time.Duration{0, turns.FirstPause, 2 * turns.FirstPause} {
 			w.pass(wait)
-			if err := w.reg.certify(t.Context()); err != nil {
+			if err := w.reg.Issuing.CertifyDue(t.Context()); err != nil {
 				t.Error(err)
 			}
 			normal.wantCertificate("Normal")
 		}
-		if slow != 3 || w.reg.CertificatesFailed() != 3 {
-			t.Errorf("tried %d times, %d counted", slow, w.reg.CertificatesFailed())
+		if counted := w.metric("timbre_certificates_failed_total"); slow != 3 || counted != 3 {
+			t.Errorf("tried %d times, %g counted", slow, counted)
 		}
-		w.reg.Certify = certify
-		w.pass(4 * firstWait)
-		if err := w.reg.certify(t.Context()); err != nil {
+		w.reg.Issuing.Certify = certify
+		w.pass(4 * turns.FirstPause)
+		if err := w.reg.Issuing.CertifyDue(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if n, err := w.reg.CertificatesWaiting(t.Context()); err != nil || n != 0 {
-			t.Errorf("%d wait, %v", n, err)
+		if b, err := w.reg.Backlog(t.Context()); err != nil || b.CertificatesWaiting != 0 {
+			t.Errorf("%d wait, %v", b.CertificatesWaiting, err)
 		}
 	})
 }
@@ -140,8 +145,8 @@ func TestTimestampsTakeTurns(t *testing.T) {
 		}
 		copy(sum[:], row.Commitment)
 		asked, tokens := 0, 0
-		ask := w.reg.Stamp
-		w.reg.Stamp = func(ctx context.Context, of [32]byte) ([]byte, error) {
+		ask := w.reg.Issuing.Stamp
+		w.reg.Issuing.Stamp = func(ctx context.Context, of [32]byte) ([]byte, error) {
 			asked++
 			if of != sum {
 				return nil, errAway
@@ -151,7 +156,7 @@ func TestTimestampsTakeTurns(t *testing.T) {
 		}
 		for range 3 { // each failed request makes the pause longer
 			w.mustStamp(t)
-			w.pass(4 * firstWait)
+			w.pass(4 * turns.FirstPause)
 		}
 		if tokens != 1 || asked > 4 {
 			t.Errorf("%d tokens after %d asks", tokens, asked)
@@ -193,7 +198,7 @@ func (w *world) versionsOf(t *testing.T, org string) (all []query.Version) {
 // of its own.
 func TestAnchoringTakesTurns(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		orders := batch/2 + 40
+		orders := anchoring.Batch/2 + 40
 		_, keys := w.organization(plenty)
 		songs := w.manyOrders(t, keys, orders)
 		normal := w.confirmed("Normal", 1) // the last of all
@@ -215,7 +220,7 @@ func TestAnchoringTakesTurns(t *testing.T) {
 			}
 		}
 		w.advance()
-		if before > batch/2 {
+		if before > anchoring.Batch/2 {
 			t.Errorf("%d of the others were final with it", before)
 		}
 		w.reg.reached = func(string) {}
@@ -241,7 +246,7 @@ func (w *world) manyOrders(t *testing.T, keys session.KeyPair, n int) (ids []str
 func TestErasuresTakeTurns(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.stop()
-		const many = 5 * erasuresInTurn
+		const many = 5 * erasing.ErasuresInTurn
 		hostile, _ := w.organization(0)
 		if err := w.db.Tx(t.Context(), func(tx *store.Tx) error {
 			for i := range many {
@@ -263,29 +268,29 @@ func TestErasuresTakeTurns(t *testing.T) {
 			removed = append(removed, key)
 			return nil
 		})
-		if err := w.reg.erase(t.Context()); err == nil {
+		if err := w.reg.Erasing.Erase(t.Context()); err == nil {
 			t.Error("no error")
 		}
-		if at := position(removed, "assets/normal/1"); at < 0 || at > erasuresInTurn || len(removed) != many {
+		if at := position(removed, "assets/normal/1"); at < 0 || at > erasing.ErasuresInTurn || len(removed) != many {
 			t.Errorf("the normal one was removed as number %d of %d", at, len(removed))
 		}
-		for i, wait := range []time.Duration{firstWait, 2 * firstWait, 4 * firstWait} {
+		for i, wait := range []time.Duration{turns.FirstPause, 2 * turns.FirstPause, 4 * turns.FirstPause} {
 			w.pass(wait - time.Millisecond)
-			if err := w.reg.erase(t.Context()); err != nil || stuck != i+1 {
+			if err := w.reg.Erasing.Erase(t.Context()); err != nil || stuck != i+1 {
 				t.Errorf("tried %d times, too early: %v", stuck, err)
 			}
 			w.pass(time.Millisecond)
-			if err := w.reg.erase(t.Context()); err == nil || stuck != i+2 {
+			if err := w.reg.Erasing.Erase(t.Context()); err == nil || stuck != i+2 {
 				t.Errorf("tried %d times: %v", stuck, err)
 			}
 		}
 		w.blobs.fail(nil)
-		w.pass(lastWait)
-		if err := w.reg.erase(t.Context()); err != nil {
+		w.pass(turns.LastPause)
+		if err := w.reg.Erasing.Erase(t.Context()); err != nil {
 			t.Error(err)
 		}
 		w.pass(24 * time.Hour)
-		if err := w.reg.erase(t.Context()); err != nil {
+		if err := w.reg.Erasing.Erase(t.Context()); err != nil {
 			t.Error(err)
 		}
 		end := store.Micros(w.db.Now().Add(24 * time.Hour))
@@ -313,7 +318,7 @@ func TestReadOnce(t *testing.T) {
 		w.put(s.slot.UploadURL, junk)
 		refused := func() string {
 			t.Helper()
-			_, err := w.another(w.db).Prepare(t.Context(), s.caller, s.slot.JobID)
+			_, err := w.another(w.db).Intake.Prepare(t.Context(), s.caller, s.slot.JobID)
 			wantCode(t, err, fault.CodeRegistrationInvalidAudioFormat)
 			var f *fault.Error
 			errors.As(err, &f)
@@ -341,7 +346,7 @@ func TestReadOnce(t *testing.T) {
 		}
 		for range 3 {
 			again, err := s.prepare()
-			if err != nil || Hex(again.Commitment) != Hex(quote.Commitment) || again.Media != quote.Media {
+			if err != nil || record.Hex(again.Commitment) != record.Hex(quote.Commitment) || again.Media != quote.Media {
 				t.Errorf("%+v, %v", again, err)
 			}
 		}
@@ -386,7 +391,7 @@ func TestRefusedUnread(t *testing.T) {
 		}
 		caller, in := w.caller(""), describing("Announced")
 		in.SHA256 = strings.Repeat("ab", 32)
-		slot, err := w.reg.Init(t.Context(), caller, in)
+		slot, err := w.reg.Intake.Init(t.Context(), caller, in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -425,7 +430,7 @@ func TestStoringAReadingFails(t *testing.T) {
 						kill()
 					}
 				}
-				w.reg.Prepare(ctx, s.caller, s.slot.JobID)
+				w.reg.Intake.Prepare(ctx, s.caller, s.slot.JobID)
 				w.reg = w.another(w.db)
 				_, err := s.prepare()
 				wantCode(t, err, fault.CodeRegistrationInvalidAudioFormat)
@@ -459,7 +464,7 @@ func TestPreparesTakeTurns(t *testing.T) {
 		for _, s := range slow {
 			go func() { _, err := s.prepare(); ended <- err }()
 		}
-		for range w.reg.Prepares / 2 {
+		for range w.reg.Intake.Prepares / 2 {
 			<-begun
 		}
 		if _, err := normal.prepare(); err != nil { // while the slow ones are still running
@@ -484,23 +489,23 @@ func TestAdvanceEnds(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "timbre.db")
 	w := newWorld(t, url, storetest.Open(t, url), t.TempDir(), plenty)
 	w.net.Hold()
-	for i := range batch { // so many that a page has one of each organization
+	for i := range anchoring.Batch { // so many that a page has one of each organization
 		_, keys := w.organization(plenty)
 		w.orderOf(t, keys, "One of many", 1000+i)
 	}
 	came := 0
 	w.reg.reached = func(point string) {
-		if point == "stage.committed" && came < 3*pagesInTurn {
+		if point == "stage.committed" && came < 3*anchoring.PagesInTurn {
 			came++
 			w.confirmed(fmt.Sprintf("Further %d", came), came)
 		}
 	}
 	w.advance()
-	if came > pagesInTurn {
+	if came > anchoring.PagesInTurn {
 		t.Errorf("it continued for %d pages", came)
 	}
 	select {
-	case <-w.reg.wake[network.Testnet]:
+	case <-w.reg.Anchoring.Signal(network.Testnet):
 	default:
 		t.Error("the rest was not continued")
 	}

@@ -10,7 +10,10 @@ import (
 	"testing"
 
 	"timbre.example/fault"
+	"timbre.example/internal/intake"
+	"timbre.example/internal/record"
 	"timbre.example/internal/session"
+	"timbre.example/internal/works"
 )
 
 // storing sets whether the organization stores recordings.
@@ -22,9 +25,9 @@ func (w *world) storing(what string) {
 }
 
 // said returns an honest client's description of its file.
-func said(seed int) Announced {
+func said(seed int) intake.Announced {
 	h := sha256.Sum256(wav(seed))
-	return Announced{SizeBytes: int64(len(wav(seed))), SHA256: Hex(h[:])}
+	return intake.Announced{SizeBytes: int64(len(wav(seed))), SHA256: record.Hex(h[:])}
 }
 
 // filesBelow counts the objects with a prefix.
@@ -56,7 +59,7 @@ func (w *world) hashed(c session.Caller, title string, seed int) *song {
 	w.t.Helper()
 	in := describing(title)
 	in.Announced = said(seed)
-	slot, err := w.reg.Init(w.t.Context(), c, in)
+	slot, err := w.reg.Intake.Init(w.t.Context(), c, in)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -87,14 +90,14 @@ func TestHashOnly(t *testing.T) {
 		}
 		w.storing(session.StoreNone)
 		c := w.caller("ann")
-		slot, err := w.reg.Init(ctx, c, describing("The Same"))
+		slot, err := w.reg.Intake.Init(ctx, c, describing("The Same"))
 		if err != nil || !slot.HashOnly || slot.UploadURL != "" {
 			t.Fatalf("%+v, %v", slot, err)
 		}
 		s := &song{w: w, caller: c, slot: slot}
 		_, err = s.prepare()
 		wantFields(t, err, "media_sha256", "size_bytes")
-		wantCode(t, w.declare(s, Announced{SHA256: said(1).SHA256}), fault.CodeCommonValidationFailed)
+		wantCode(t, w.declare(s, intake.Announced{SHA256: said(1).SHA256}), fault.CodeCommonValidationFailed)
 		if err := w.declare(s, said(2)); err != nil { // another file, declared later
 			t.Fatal(err)
 		}
@@ -110,7 +113,7 @@ func TestHashOnly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if string(got.Commitment) != string(want.Commitment) || got.Media != (Media{Size: want.Media.Size}) {
+		if string(got.Commitment) != string(want.Commitment) || got.Media != (record.Media{Size: want.Media.Size}) {
 			t.Errorf("%+v, want the commitment of %+v and no format", got, want)
 		}
 		if got.Price.StorageFee != 0 || got.Price.NetworkFee != want.Price.NetworkFee {
@@ -126,21 +129,21 @@ func TestHashOnly(t *testing.T) {
 		wantCode(t, err, fault.CodeWorkAlreadyRegistered)
 
 		reader := w.callerFor(session.Access, w.keys, "ann")
-		_, err = w.reg.Recording(ctx, reader, got.WorkID, 0)
+		_, err = w.reg.Works.Recording(ctx, reader, got.WorkID, 0)
 		wantCode(t, err, fault.CodeCommonNotFound)
 		var refused *fault.Error
 		if errors.As(err, &refused); refused.Details["reason"] != "hash_only" {
 			t.Errorf("details %v", refused.Details)
 		}
-		page, err := w.reg.OwnWorks(ctx, reader, OwnWorksRequest{First: 1})
+		page, err := w.reg.Works.OwnWorks(ctx, reader, works.OwnWorksRequest{First: 1})
 		if err != nil || len(page.Works) != 1 || page.Works[0].Latest().HasFile {
 			t.Errorf("%+v, %v", page, err)
 		}
 	})
 }
 
-func (w *world) declare(s *song, a Announced) error {
-	return w.reg.Declare(w.t.Context(), s.caller, s.slot.JobID, a)
+func (w *world) declare(s *song, a intake.Announced) error {
+	return w.reg.Intake.Declare(w.t.Context(), s.caller, s.slot.JobID, a)
 }
 
 func wantFields(t *testing.T, err error, names ...string) {
@@ -166,26 +169,26 @@ func TestHashOnlyRefusals(t *testing.T) {
 		w.hashed(w.caller(""), "First", 1)
 		empty := sha256.Sum256(nil)
 		for name, c := range map[string]struct {
-			said Announced
+			said intake.Announced
 			code fault.Code
 		}{
-			"short":      {Announced{1, "0xabcd"}, fault.CodeCommonValidationFailed},
-			"long":       {Announced{1, said(2).SHA256 + "00"}, fault.CodeCommonValidationFailed},
-			"no hex":     {Announced{1, strings.Repeat("z", 64)}, fault.CodeCommonValidationFailed},
-			"no size":    {Announced{0, said(2).SHA256}, fault.CodeCommonValidationFailed},
-			"negative":   {Announced{-1, said(2).SHA256}, fault.CodeCommonValidationFailed},
-			"too large":  {Announced{1<<20 + 1, said(2).SHA256}, fault.CodeRegistrationAudioTooLarge},
-			"large only": {Announced{1<<20 + 1, ""}, fault.CodeRegistrationAudioTooLarge},
-			"empty":      {Announced{1, Hex(empty[:])}, fault.CodeRegistrationAudioEmpty},
+			"short":      {intake.Announced{SizeBytes: 1, SHA256: "0xabcd"}, fault.CodeCommonValidationFailed},
+			"long":       {intake.Announced{SizeBytes: 1, SHA256: said(2).SHA256 + "00"}, fault.CodeCommonValidationFailed},
+			"no hex":     {intake.Announced{SizeBytes: 1, SHA256: strings.Repeat("z", 64)}, fault.CodeCommonValidationFailed},
+			"no size":    {intake.Announced{SizeBytes: 0, SHA256: said(2).SHA256}, fault.CodeCommonValidationFailed},
+			"negative":   {intake.Announced{SizeBytes: -1, SHA256: said(2).SHA256}, fault.CodeCommonValidationFailed},
+			"too large":  {intake.Announced{SizeBytes: 1<<20 + 1, SHA256: said(2).SHA256}, fault.CodeRegistrationAudioTooLarge},
+			"large only": {intake.Announced{SizeBytes: 1<<20 + 1, SHA256: ""}, fault.CodeRegistrationAudioTooLarge},
+			"empty":      {intake.Announced{SizeBytes: 1, SHA256: record.Hex(empty[:])}, fault.CodeRegistrationAudioEmpty},
 			"registered": {said(1), fault.CodeWorkAlreadyRegistered},
 		} {
 			caller := w.caller("")
 			in := describing("Second " + name)
 			in.Announced = c.said
-			if _, err := w.reg.Init(ctx, caller, in); !errors.Is(err, c.code) {
+			if _, err := w.reg.Intake.Init(ctx, caller, in); !errors.Is(err, c.code) {
 				t.Errorf("init, %s: %v, want %s", name, err, c.code)
 			}
-			slot, err := w.reg.Init(ctx, caller, describing("Second "+name)) // a refused init does not spend the session
+			slot, err := w.reg.Intake.Init(ctx, caller, describing("Second "+name)) // a refused init does not spend the session
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -199,7 +202,7 @@ func TestHashOnlyRefusals(t *testing.T) {
 			if !errors.Is(err, c.code) {
 				t.Errorf("prepare, %s: %v, want %s", name, err, c.code)
 			}
-			_, err = w.reg.RenewUpload(ctx, caller, slot.JobID)
+			_, err = w.reg.Intake.RenewUpload(ctx, caller, slot.JobID)
 			wantFields(t, err, "job_id")
 		}
 		w.wantNoFiles()
@@ -215,17 +218,17 @@ func TestHashOnlyUpdates(t *testing.T) {
 		w.storing(session.StoreNone)
 
 		kept := w.updating(code, -1, "Bo")
-		_, err := w.reg.RenewUpload(ctx, kept.caller, kept.slot.JobID)
+		_, err := w.reg.Intake.RenewUpload(ctx, kept.caller, kept.slot.JobID)
 		wantFields(t, err, "job_id")
 		w.finishes(kept)
 
-		for i, with := range []Announced{said(2), {}} {
+		for i, with := range []intake.Announced{said(2), {}} {
 			s := &song{w: w, caller: w.holder(code)}
-			in := UpdateRequest{Creators: describing("").Creators, NewFile: true, Filename: "new.wav", Announced: with}
-			if s.slot, err = w.reg.InitUpdate(ctx, s.caller, in); err != nil || !s.slot.HashOnly {
+			in := intake.UpdateRequest{Creators: describing("").Creators, NewFile: true, Filename: "new.wav", Announced: with}
+			if s.slot, err = w.reg.Intake.InitUpdate(ctx, s.caller, in); err != nil || !s.slot.HashOnly {
 				t.Fatalf("%+v, %v", s.slot, err)
 			}
-			if with == (Announced{}) {
+			if with == (intake.Announced{}) {
 				if err := w.declare(s, said(3)); err != nil {
 					t.Fatal(err)
 				}
@@ -242,7 +245,7 @@ func TestHashOnlyUpdates(t *testing.T) {
 		w.finishes(w.updating(code, -1, "Cy")) // keeps a recording that is not stored
 		var stored []bool
 		for v := int64(1); v <= 5; v++ {
-			row, err := w.reg.Version(ctx, kept.caller, v)
+			row, err := w.reg.Works.Version(ctx, kept.caller, v)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -284,12 +287,12 @@ func TestAnnouncedHash(t *testing.T) {
 		w.registered("First", 1)
 		in := describing("Second")
 		in.Announced = said(1)
-		_, err := w.reg.Init(ctx, w.caller(""), in) // refused before anything is uploaded
+		_, err := w.reg.Intake.Init(ctx, w.caller(""), in) // refused before anything is uploaded
 		wantCode(t, err, fault.CodeWorkAlreadyRegistered)
 
 		in.Announced = said(2)
 		c := w.caller("")
-		slot, err := w.reg.Init(ctx, c, in)
+		slot, err := w.reg.Intake.Init(ctx, c, in)
 		if err != nil || slot.HashOnly || slot.UploadURL == "" {
 			t.Fatalf("%+v, %v", slot, err)
 		}

@@ -31,13 +31,13 @@ func TestWokenWhenTheDatabaseIsBack(t *testing.T) {
 	}
 	t.Cleanup(func() { db.Close() })
 	r := New(Config{DB: db, Log: slog.New(slog.DiscardHandler)})
-	changed, stop := r.Progress.Follow("nobody's")
+	changed, stop := r.Works.Progress.Follow("nobody's")
 	defer stop()
-	go r.Progress.Watch(ctx)
+	go r.Works.Progress.Watch(ctx)
 
 	proxy.Refuse()
 	proxy.Cut()
-	if _, err := r.Followed(ctx, "nobody's"); !errors.Is(err, fault.CodeTransactionStoreUnavailable) {
+	if _, err := r.Works.Followed(ctx, "nobody's"); !errors.Is(err, fault.CodeTransactionStoreUnavailable) {
 		t.Fatal(err)
 	}
 	proxy.Await(func(c faultproxy.Counts) bool { return c.Refused >= 2 }) // Watch was refused too
@@ -48,7 +48,7 @@ func TestWokenWhenTheDatabaseIsBack(t *testing.T) {
 	}
 	proxy.Pass()
 	<-changed
-	if _, err := r.Followed(ctx, "nobody's"); !errors.Is(err, fault.CodeTransactionNotFound) {
+	if _, err := r.Works.Followed(ctx, "nobody's"); !errors.Is(err, fault.CodeTransactionNotFound) {
 		t.Error(err)
 	}
 }

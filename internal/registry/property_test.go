@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"timbre.example/fault"
+	"timbre.example/internal/intake"
 	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -78,7 +79,7 @@ func (m *machine) init(t *rapid.T) {
 	title := rapid.SampledFrom([]string{"Ferry", " ferry", "Snow", "Porch"}).Draw(t, "title")
 	ref := rapid.SampledFrom([]string{"", "", "ada"}).Draw(t, "end-user")
 	c := m.caller(ref)
-	slot, err := m.reg.Init(t.Context(), c, describing(title))
+	slot, err := m.reg.Intake.Init(t.Context(), c, describing(title))
 	if errors.Is(err, fault.CodeRegistrationDuplicateTitle) {
 		return
 	} else if err != nil {
@@ -110,14 +111,14 @@ func (m *machine) update(t *rapid.T) {
 		t.Skip("nothing to update")
 	}
 	code := rapid.SampledFrom(m.codes).Draw(t, "code")
-	c, err := m.reg.Unlock(t.Context(), m.callerFor(session.UpdateVersion, m.keys, ""), code, true)
+	c, err := m.reg.Works.Unlock(t.Context(), m.callerFor(session.UpdateVersion, m.keys, ""), code, true)
 	if errors.Is(err, fault.CodeAccessCodeNotFound) {
 		return
 	} else if err != nil {
 		t.Fatalf("unlock: %v", err)
 	}
-	in := UpdateRequest{Creators: describing("").Creators, NewFile: rapid.Bool().Draw(t, "new recording"), Filename: "mix.wav"}
-	slot, err := m.reg.InitUpdate(t.Context(), c, in)
+	in := intake.UpdateRequest{Creators: describing("").Creators, NewFile: rapid.Bool().Draw(t, "new recording"), Filename: "mix.wav"}
+	slot, err := m.reg.Intake.InitUpdate(t.Context(), c, in)
 	if errors.Is(err, fault.CodeVersionAlreadyInProgress) {
 		return
 	} else if err != nil {
@@ -173,9 +174,9 @@ func (m *machine) action(t *rapid.T) func(context.Context) error {
 	}
 	switch what {
 	case "advance": // with injected faults it may fail; it must succeed in the end
-		return func(ctx context.Context) error { _ = r.advance(ctx, m.net); return nil }
+		return func(ctx context.Context) error { _ = r.Anchoring.Advance(ctx, m.net); return nil }
 	case "sweep":
-		return func(ctx context.Context) error { _, _ = r.Sweep(ctx); return nil }
+		return func(ctx context.Context) error { _, _ = r.Erasing.Sweep(ctx); return nil }
 	}
 	return m.client(what, r, m.pick(t))
 }
@@ -187,10 +188,10 @@ func (m *machine) client(what string, r *Registry, s *song) func(context.Context
 		var err error
 		switch what {
 		case "prepare":
-			_, err = r.Prepare(ctx, s.caller, s.slot.JobID)
+			_, err = r.Intake.Prepare(ctx, s.caller, s.slot.JobID)
 		case "confirm":
-			var c Confirmed
-			if c, err = r.Confirm(ctx, s.caller, s.slot.JobID, "req_"+s.slot.JobID); err == nil {
+			var c intake.Confirmed
+			if c, err = r.Intake.Confirm(ctx, s.caller, s.slot.JobID, "req_"+s.slot.JobID); err == nil {
 				m.mu.Lock()
 				m.accepted = append(m.accepted, s)
 				if c.AccessCode != "" {
@@ -199,7 +200,7 @@ func (m *machine) client(what string, r *Registry, s *song) func(context.Context
 				m.mu.Unlock()
 			}
 		case "renew":
-			_, err = r.RenewUpload(ctx, s.caller, s.slot.JobID)
+			_, err = r.Intake.RenewUpload(ctx, s.caller, s.slot.JobID)
 		}
 		if err != nil && !slices.ContainsFunc(allowed[what], func(c fault.Code) bool { return errors.Is(err, c) }) {
 			return fmt.Errorf("%s: %w", what, err)

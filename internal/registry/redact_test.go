@@ -18,11 +18,16 @@ import (
 	"timbre.example/evidence"
 	"timbre.example/fault"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/files"
+	"timbre.example/internal/intake"
+	"timbre.example/internal/issuing"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/registry/registrytest"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/internal/turns"
+	"timbre.example/internal/works"
 )
 
 // The effect of a redaction on each column. The test fails until a new column has an entry here.
@@ -228,7 +233,7 @@ func TestRedact(t *testing.T) {
 		ats := first.view().Done.AtsID
 		own := func() session.Caller {
 			t.Helper()
-			u, err := w.reg.Own(ctx, w.callerFor(session.UpdateVersion, w.keys, "ann-of-the-host"), ats, true)
+			u, err := w.reg.Works.Own(ctx, w.callerFor(session.UpdateVersion, w.keys, "ann-of-the-host"), ats, true)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -237,19 +242,19 @@ func TestRedact(t *testing.T) {
 		update := func(seed int) *song {
 			t.Helper()
 			s := &song{w: w, caller: own()}
-			in := UpdateRequest{NewFile: true, Filename: "mix.wav", Creators: describing("").Creators}
+			in := intake.UpdateRequest{NewFile: true, Filename: "mix.wav", Creators: describing("").Creators}
 			in.Creators[0].FullName = "Bo Marker"
-			if s.slot, err = w.reg.InitUpdate(ctx, s.caller, in); err != nil {
+			if s.slot, err = w.reg.Intake.InitUpdate(ctx, s.caller, in); err != nil {
 				t.Fatal(err)
 			}
 			w.put(s.slot.UploadURL, wav(seed))
 			return s
 		}
 		w.finishes(update(2))
-		if err := w.reg.certify(ctx); err != nil {
+		if err := w.reg.Issuing.CertifyDue(ctx); err != nil {
 			t.Fatal(err)
 		}
-		proof, err := w.reg.Evidence(ctx, p.WorkID, 1)
+		proof, err := w.reg.Issuing.Evidence(ctx, p.WorkID, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,7 +267,7 @@ func TestRedact(t *testing.T) {
 		}
 
 		// First only list what would be erased.
-		plan, err := w.reg.Redactable(ctx, network.Testnet, ats)
+		plan, err := w.reg.Erasing.Redactable(ctx, network.Testnet, ats)
 		if err != nil || !plan.At.IsZero() || plan.Title != "Quince Lullaby" || plan.Versions != 2 || plan.Jobs != 3 || len(plan.Creators) != 2 {
 			t.Fatalf("%+v, %v", plan, err)
 		}
@@ -272,7 +277,7 @@ func TestRedact(t *testing.T) {
 		if _, err := open.confirm(); err != nil {
 			t.Fatal(err)
 		}
-		_, err = w.reg.Redact(ctx, network.Testnet, ats)
+		_, err = w.reg.Erasing.Redact(ctx, network.Testnet, ats)
 		wantCode(t, err, fault.CodeVersionAlreadyInProgress)
 		if got := w.traces(t, secrets...); len(got) < before {
 			t.Fatalf("something was erased: %v", got)
@@ -280,14 +285,14 @@ func TestRedact(t *testing.T) {
 		w.advance()
 		open.wantFinal()
 		late := update(4) // another job in progress, with a late upload
-		done, err := w.reg.Redact(ctx, network.Testnet, ats)
+		done, err := w.reg.Erasing.Redact(ctx, network.Testnet, ats)
 		if err != nil || done.At.IsZero() || done.Title != "" || done.Creators != nil || done.Versions != 3 {
 			t.Fatalf("%+v, %v", done, err)
 		}
 		if got := w.traces(t, secrets...); len(got) != 0 {
 			t.Errorf("left: %v", got)
 		}
-		if again, err := w.reg.Redact(ctx, network.Testnet, ats); err != nil || !again.At.Equal(done.At) {
+		if again, err := w.reg.Erasing.Redact(ctx, network.Testnet, ats); err != nil || !again.At.Equal(done.At) {
 			t.Errorf("again: %+v, %v", again, err)
 		}
 
@@ -296,32 +301,32 @@ func TestRedact(t *testing.T) {
 		wantCode(t, err, fault.CodeTransactionExpired)
 		_, err = late.confirm()
 		wantCode(t, err, fault.CodeTransactionExpired)
-		_, err = w.reg.InitUpdate(ctx, late.caller, UpdateRequest{Creators: describing("").Creators})
+		_, err = w.reg.Intake.InitUpdate(ctx, late.caller, intake.UpdateRequest{Creators: describing("").Creators})
 		wantCode(t, err, fault.CodeSessionInvalidToken) // spent
 		u := w.callerFor(session.UpdateVersion, w.keys, "ann-of-the-host")
 		u.WorkID = p.WorkID // as if it had been authorized a moment before
-		_, err = w.reg.InitUpdate(ctx, u, UpdateRequest{Creators: describing("").Creators})
+		_, err = w.reg.Intake.InitUpdate(ctx, u, intake.UpdateRequest{Creators: describing("").Creators})
 		wantCode(t, err, fault.CodeWorkNotFound)
 
 		// No caller can see the work or prove it again.
 		reader := w.callerFor(session.Access, w.keys, "ann-of-the-host")
-		if page, err := w.reg.OwnWorks(ctx, reader, OwnWorksRequest{First: 10}); err != nil || page.Total != 0 {
+		if page, err := w.reg.Works.OwnWorks(ctx, reader, works.OwnWorksRequest{First: 10}); err != nil || page.Total != 0 {
 			t.Errorf("%+v, %v", page, err)
 		}
 		for name, ask := range map[string]func() error{
-			"own, to read":          func() error { _, err := w.reg.Own(ctx, reader, ats, false); return err },
-			"own, to write":         func() error { _, err := w.reg.Own(ctx, u, ats, true); return err },
-			"recording":             func() error { _, err := w.reg.Recording(ctx, reader, p.WorkID, 1); return err },
-			"certificate":           func() error { _, err := w.reg.Certificate(ctx, reader, p.WorkID, 1, ""); return err },
-			"certificate of a job":  func() error { _, err := w.reg.Certificate(ctx, c, p.WorkID, 0, ""); return err },
-			"evidence":              func() error { _, err := w.reg.Evidence(ctx, p.WorkID, 1); return err },
-			"evidence of version 3": func() error { _, err := w.reg.Evidence(ctx, p.WorkID, 3); return err },
+			"own, to read":          func() error { _, err := w.reg.Works.Own(ctx, reader, ats, false); return err },
+			"own, to write":         func() error { _, err := w.reg.Works.Own(ctx, u, ats, true); return err },
+			"recording":             func() error { _, err := w.reg.Works.Recording(ctx, reader, p.WorkID, 1); return err },
+			"certificate":           func() error { _, err := w.reg.Works.Certificate(ctx, reader, p.WorkID, 1, ""); return err },
+			"certificate of a job":  func() error { _, err := w.reg.Works.Certificate(ctx, c, p.WorkID, 0, ""); return err },
+			"evidence":              func() error { _, err := w.reg.Issuing.Evidence(ctx, p.WorkID, 1); return err },
+			"evidence of version 3": func() error { _, err := w.reg.Issuing.Evidence(ctx, p.WorkID, 3); return err },
 		} {
 			if err := ask(); !errors.Is(err, fault.CodeWorkNotFound) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if err := w.reg.certify(ctx); err != nil {
+		if err := w.reg.Issuing.CertifyDue(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.traces(t, secrets...); len(got) != 0 || w.filesBelow("certificates") != 0 {
@@ -341,11 +346,11 @@ func TestRedact(t *testing.T) {
 		if status, text := w.tryPut(late.slot.UploadURL, wav(5)); status == http.StatusOK || !strings.Contains(text, "transaction.expired") {
 			t.Errorf("PUT: %d %s", status, text)
 		}
-		if err := w.blobs.Put(ctx, uploads+late.slot.JobID, wav(5)); err != nil {
+		if err := w.blobs.Put(ctx, files.Uploads+late.slot.JobID, wav(5)); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(24 * time.Hour)
-		if _, err := w.reg.Sweep(ctx); err != nil {
+		if _, err := w.reg.Erasing.Sweep(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.traces(t, "RIFF"); len(got) != 0 {
@@ -373,23 +378,23 @@ func TestRedactAccessCode(t *testing.T) {
 			t.Fatal("no access code")
 		}
 		c := w.callerFor(session.UpdateVersion, w.keys, "")
-		next, err := w.reg.ReplaceCode(ctx, c, confirmed.AccessCode)
+		next, err := w.reg.Works.ReplaceCode(ctx, c, confirmed.AccessCode)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.reg.Redact(ctx, network.Testnet, s.view().Done.AtsID); err != nil {
+		if _, err := w.reg.Erasing.Redact(ctx, network.Testnet, s.view().Done.AtsID); err != nil {
 			t.Fatal(err)
 		}
 		for _, code := range []string{confirmed.AccessCode, next} {
-			_, err := w.reg.Unlock(ctx, c, code, true)
+			_, err := w.reg.Works.Unlock(ctx, c, code, true)
 			wantCode(t, err, fault.CodeAccessCodeNotFound)
-			_, err = w.reg.ReplaceCode(ctx, c, code)
+			_, err = w.reg.Works.ReplaceCode(ctx, c, code)
 			wantCode(t, err, fault.CodeAccessCodeNotFound)
 		}
 		if code := s.view().Done.AccessCode; code != "" {
 			t.Errorf("the transaction shows %s", code)
 		}
-		_, err = w.reg.Redact(ctx, network.Testnet, 999)
+		_, err = w.reg.Erasing.Redact(ctx, network.Testnet, 999)
 		wantCode(t, err, fault.CodeWorkNotFound)
 	})
 }
@@ -398,13 +403,13 @@ func TestRedactAccessCode(t *testing.T) {
 func TestRedactFails(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
-		sweep := func() error { _, err := w.reg.Sweep(ctx); return err }
+		sweep := func() error { _, err := w.reg.Erasing.Sweep(ctx); return err }
 		for i, finish := range []func() error{nil, sweep} {
 			s := w.confirmed("Fails", i)
 			w.advance()
 			s.wantFinal()
 			ats := s.view().Done.AtsID
-			redact := func() error { _, err := w.reg.Redact(ctx, network.Testnet, ats); return err }
+			redact := func() error { _, err := w.reg.Erasing.Redact(ctx, network.Testnet, ats); return err }
 			if finish == nil {
 				finish = redact
 			}
@@ -429,7 +434,7 @@ func TestRedactFails(t *testing.T) {
 			w.check(false)
 			w.blobs.fail(nil)
 			if i > 0 {
-				w.pass(firstWait)
+				w.pass(turns.FirstPause)
 			}
 			if err := finish(); err != nil {
 				t.Fatal(err)
@@ -447,7 +452,7 @@ func TestRefusedIsForgotten(t *testing.T) {
 		w.advance()
 		s.wantFailed("not today")
 		w.pass(24 * time.Hour)
-		if _, err := w.reg.Sweep(t.Context()); err != nil {
+		if _, err := w.reg.Erasing.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.db.Scrub(t.Context()); err != nil {
@@ -468,11 +473,11 @@ func TestRedactWhileCertified(t *testing.T) {
 		w.advance()
 		s.wantFinal()
 		done := s.view().Done
-		w.reg.Certify = func(context.Context, Issue) ([]byte, error) {
-			_, err := w.reg.Redact(ctx, network.Testnet, done.AtsID)
+		w.reg.Issuing.Certify = func(context.Context, issuing.Issue) ([]byte, error) {
+			_, err := w.reg.Erasing.Redact(ctx, network.Testnet, done.AtsID)
 			return []byte("%PDF Between"), err
 		}
-		if err := w.reg.certify(ctx); err != nil {
+		if err := w.reg.Issuing.CertifyDue(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.traces(t, "Between"); len(got) != 0 {
@@ -499,19 +504,19 @@ func TestStuckErasure(t *testing.T) {
 			return nil
 		}
 		w.blobs.fail(stuck)
-		if _, err := w.reg.Redact(ctx, network.Testnet, songs[0].view().Done.AtsID); err == nil {
+		if _, err := w.reg.Erasing.Redact(ctx, network.Testnet, songs[0].view().Done.AtsID); err == nil {
 			t.Error("no error")
 		}
 		w.pass(time.Minute)
-		if _, err := w.reg.Redact(ctx, network.Testnet, songs[1].view().Done.AtsID); err == nil {
+		if _, err := w.reg.Erasing.Redact(ctx, network.Testnet, songs[1].view().Done.AtsID); err == nil {
 			t.Error("no error")
 		}
 		if n := w.filesBelow("assets"); n != 1 {
 			t.Errorf("%d recordings are left, want the one that cannot be deleted", n)
 		}
 		w.blobs.fail(nil)
-		w.pass(2 * firstWait)
-		if _, err := w.reg.Sweep(ctx); err != nil {
+		w.pass(2 * turns.FirstPause)
+		if _, err := w.reg.Erasing.Sweep(ctx); err != nil {
 			t.Fatal(err)
 		}
 		w.wantNoFiles()
@@ -538,13 +543,13 @@ func TestCopyOfAKilledPrepareIsRemoved(t *testing.T) {
 		}
 		w.finishes(s)
 		w.pass(24 * time.Hour)
-		if _, err := w.reg.Sweep(ctx); err != nil {
+		if _, err := w.reg.Erasing.Sweep(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if n := w.filesBelow("assets"); n != 1 {
 			t.Errorf("%d recordings, want the one that is registered", n)
 		}
-		if _, err := w.reg.Redact(ctx, network.Testnet, s.view().Done.AtsID); err != nil {
+		if _, err := w.reg.Erasing.Redact(ctx, network.Testnet, s.view().Done.AtsID); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.traces(t, "RIFF"); len(got) != 0 {
@@ -567,7 +572,7 @@ func TestStuckLeftover(t *testing.T) {
 		})
 		for range 3 {
 			w.pass(24 * time.Hour)
-			if _, err := w.reg.Sweep(t.Context()); err == nil {
+			if _, err := w.reg.Erasing.Sweep(t.Context()); err == nil {
 				t.Error("no error")
 			}
 		}
@@ -579,7 +584,7 @@ func TestStuckLeftover(t *testing.T) {
 		}
 		w.blobs.fail(nil)
 		w.pass(24 * time.Hour)
-		if _, err := w.reg.Sweep(t.Context()); err != nil {
+		if _, err := w.reg.Erasing.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		w.wantNoFiles()
@@ -603,7 +608,7 @@ func TestRedactWithoutItsFiles(t *testing.T) {
 		if err := w.blobs.Delete(t.Context(), v.AssetKey); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.reg.Redact(t.Context(), network.Testnet, lost.view().Done.AtsID); err != nil {
+		if _, err := w.reg.Erasing.Redact(t.Context(), network.Testnet, lost.view().Done.AtsID); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.traces(t, "Quince Lullaby"); len(got) != 0 {
@@ -624,7 +629,7 @@ func TestRedactAgainInAnotherStore(t *testing.T) {
 			}
 			return nil
 		})
-		if _, err := w.reg.Redact(t.Context(), network.Testnet, ats); err == nil {
+		if _, err := w.reg.Erasing.Redact(t.Context(), network.Testnet, ats); err == nil {
 			t.Fatal("no error")
 		}
 		w.blobs.fail(nil)
@@ -634,12 +639,12 @@ func TestRedactAgainInAnotherStore(t *testing.T) {
 		}
 		defer other.Close()
 		there := w.another(w.db)
-		there.Blobs = other
-		if _, err := there.Redact(t.Context(), network.Testnet, ats); err == nil {
+		there.Erasing.Blobs = other
+		if _, err := there.Erasing.Redact(t.Context(), network.Testnet, ats); err == nil {
 			t.Error("another store was accepted")
 		}
-		w.pass(2 * firstWait)
-		if _, err := w.reg.Sweep(t.Context()); err != nil {
+		w.pass(2 * turns.FirstPause)
+		if _, err := w.reg.Erasing.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if n := w.filesBelow("assets"); n != 1 {
@@ -663,7 +668,7 @@ func TestErasureBesideAnExpiry(t *testing.T) {
 			}
 			return nil
 		})
-		if _, err := w.reg.Redact(t.Context(), network.Testnet, s.view().Done.AtsID); err == nil {
+		if _, err := w.reg.Erasing.Redact(t.Context(), network.Testnet, s.view().Done.AtsID); err == nil {
 			t.Error("no error")
 		}
 		w.blobs.fail(func(op, key string) error {
@@ -673,7 +678,7 @@ func TestErasureBesideAnExpiry(t *testing.T) {
 			return nil
 		})
 		w.pass(3 * time.Hour)
-		if ended, err := w.reg.Sweep(t.Context()); err == nil || ended != 3 {
+		if ended, err := w.reg.Erasing.Sweep(t.Context()); err == nil || ended != 3 {
 			t.Errorf("%d ended, %v", ended, err)
 		}
 		if n := w.filesBelow("assets"); n != 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -14,17 +15,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"timbre.example/fault"
+	"timbre.example/internal/accesscode"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/files"
+	"timbre.example/internal/intake"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
+	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/internal/works"
 )
 
-func stepNames(v View) (names []string) {
+func stepNames(v works.View) (names []string) {
 	for _, s := range v.Steps {
 		names = append(names, s.Step)
 	}
@@ -66,10 +72,10 @@ func TestRegistration(t *testing.T) {
 			t.Fatalf("after the end %+v", b)
 		}
 		work, err := w.db.Read().GetWork(t.Context(), p.WorkID)
-		if err != nil || string(work.AccessCodeHash) != string(hashAccessCode(c.AccessCode)) || work.Title != "Porch  Light" {
+		if err != nil || string(work.AccessCodeHash) != string(accesscode.Hash(c.AccessCode)) || work.Title != "Porch  Light" {
 			t.Fatalf("work %+v, %v", work, err)
 		}
-		if st, err := w.reg.Stats(t.Context(), "testnet"); err != nil || st.TotalWorks != 1 {
+		if st, err := w.reg.Works.Stats(t.Context(), "testnet"); err != nil || st.TotalWorks != 1 {
 			t.Fatalf("stats %+v, %v", st, err)
 		}
 	})
@@ -97,7 +103,7 @@ func TestNetworkTrouble(t *testing.T) {
 				if _, err := s.confirm(); err != nil {
 					t.Fatal(err)
 				}
-				if err := w.reg.advance(t.Context(), w.net); err == nil {
+				if err := w.reg.Anchoring.Advance(t.Context(), w.net); err == nil {
 					t.Fatal("the worker returned no error")
 				}
 				if got := s.state(); got != c.state {
@@ -106,7 +112,7 @@ func TestNetworkTrouble(t *testing.T) {
 				w.check(true)
 				w.reg = w.another(w.db) // a restart must not matter either
 				for range 3 {
-					_ = w.reg.advance(t.Context(), w.net)
+					_ = w.reg.Anchoring.Advance(t.Context(), w.net)
 				}
 				s.wantFinal()
 			})
@@ -122,7 +128,7 @@ func TestPartOfABatchWentThrough(t *testing.T) {
 			songs = append(songs, w.confirmed(title, i))
 		}
 		w.net.FailAfter(2)
-		if err := w.reg.advance(t.Context(), w.net); !errors.Is(err, networktest.ErrDown) {
+		if err := w.reg.Anchoring.Advance(t.Context(), w.net); !errors.Is(err, networktest.ErrDown) {
 			t.Fatalf("got %v", err)
 		}
 		w.check(true)
@@ -259,7 +265,7 @@ func TestTwoInitsWithOneToken(t *testing.T) {
 		var wg sync.WaitGroup
 		errs := make([]error, 8)
 		for i := range errs {
-			wg.Go(func() { _, errs[i] = w.reg.Init(t.Context(), c, describing("Same Token")) })
+			wg.Go(func() { _, errs[i] = w.reg.Intake.Init(t.Context(), c, describing("Same Token")) })
 		}
 		wg.Wait()
 		won := 0
@@ -281,13 +287,13 @@ func TestRefusedInitLeavesTheToken(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.confirmed("Taken", 1)
 		c := w.caller("")
-		_, err := w.reg.Init(t.Context(), c, describing("  tAKEN "))
+		_, err := w.reg.Intake.Init(t.Context(), c, describing("  tAKEN "))
 		wantCode(t, err, fault.CodeRegistrationDuplicateTitle)
 		in := describing("Big")
 		in.SizeBytes = 2 << 20
-		_, err = w.reg.Init(t.Context(), c, in)
+		_, err = w.reg.Intake.Init(t.Context(), c, in)
 		wantCode(t, err, fault.CodeRegistrationAudioTooLarge)
-		if _, err := w.reg.Init(t.Context(), c, describing("Free")); err != nil {
+		if _, err := w.reg.Intake.Init(t.Context(), c, describing("Free")); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -299,19 +305,19 @@ func TestTitlesThatLookTheSame(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.confirmed("Love Song", 1)
 		for _, title := range []string{"Love\u00a0Song", "Love\u3000Song", "LOVE\u2003 song", "L\u043eve Song", "Lоvе Sоng", "\uff2c\uff4f\uff56\uff45 \uff33ong", "𝐋𝐨𝐯𝐞 Song", "Ꮮove Song"} {
-			_, err := w.reg.Init(t.Context(), w.caller(""), describing(title))
+			_, err := w.reg.Intake.Init(t.Context(), w.caller(""), describing(title))
 			wantCode(t, err, fault.CodeRegistrationDuplicateTitle)
 		}
 		// These have an invisible character and are refused as titles.
 		for _, title := range []string{"Love\u200b Song", "Love\u200e Song", "Love\u3164Song", "\ufeffLove Song"} {
-			_, err := w.reg.Init(t.Context(), w.caller(""), describing(title))
+			_, err := w.reg.Intake.Init(t.Context(), w.caller(""), describing(title))
 			wantCode(t, err, fault.CodeCommonValidationFailed)
 		}
 		for i, title := range []string{"Love Song 1", "Love Song l", "COH", "СОН"} {
 			w.confirmed(title, i+2)
 		}
 		// Another end-user's titles do not conflict.
-		if _, err := w.reg.Init(t.Context(), w.caller("somebody"), describing("Love Song")); err != nil {
+		if _, err := w.reg.Intake.Init(t.Context(), w.caller("somebody"), describing("Love Song")); err != nil {
 			t.Error(err)
 		}
 	})
@@ -391,7 +397,7 @@ func TestOtherWorkIsNamedToItsEndUser(t *testing.T) {
 			}
 		}
 		// Another end-user may use the same title.
-		if _, err := w.reg.Init(t.Context(), w.caller("bob"), describing("Mine")); err != nil {
+		if _, err := w.reg.Intake.Init(t.Context(), w.caller("bob"), describing("Mine")); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -405,16 +411,22 @@ func TestOrganizationsAreSeparate(t *testing.T) {
 		in := describing("Shared Name")
 		in.Creators[0].FullName = "Bob Example" // another commitment
 		c := w.callerOf(keys, "")
-		slot, err := w.reg.Init(t.Context(), c, in)
+		slot, err := w.reg.Intake.Init(t.Context(), c, in)
 		if err != nil {
 			t.Fatal(err)
 		}
 		w.put(slot.UploadURL, wav(1))
 		theirs := &song{w: w, caller: c, slot: slot}
 		for _, f := range []func() error{
-			func() error { _, err := w.reg.Prepare(t.Context(), theirs.caller, mine.slot.JobID); return err },
-			func() error { _, err := w.reg.Confirm(t.Context(), theirs.caller, mine.slot.JobID, "req"); return err },
-			func() error { _, err := w.reg.RenewUpload(t.Context(), theirs.caller, mine.slot.JobID); return err },
+			func() error { _, err := w.reg.Intake.Prepare(t.Context(), theirs.caller, mine.slot.JobID); return err },
+			func() error {
+				_, err := w.reg.Intake.Confirm(t.Context(), theirs.caller, mine.slot.JobID, "req")
+				return err
+			},
+			func() error {
+				_, err := w.reg.Intake.RenewUpload(t.Context(), theirs.caller, mine.slot.JobID)
+				return err
+			},
 		} {
 			wantCode(t, f(), fault.CodeTransactionNotFound)
 		}
@@ -495,7 +507,7 @@ func TestPrepareAgain(t *testing.T) {
 		}
 		w.pass(4 * time.Minute)
 		renewed, err := s.prepare()
-		if err != nil || !renewed.Expires.After(first.Expires) || Hex(renewed.Commitment) != Hex(first.Commitment) || renewed.Price != first.Price || renewed.Media != first.Media {
+		if err != nil || !renewed.Expires.After(first.Expires) || record.Hex(renewed.Commitment) != record.Hex(first.Commitment) || renewed.Price != first.Price || renewed.Media != first.Media {
 			t.Fatalf("renewed %+v of %+v, %v", renewed, first, err)
 		}
 		before, err := w.db.Read().GetJob(t.Context(), s.slot.JobID)
@@ -504,7 +516,7 @@ func TestPrepareAgain(t *testing.T) {
 		}
 		w.put(s.slot.UploadURL, wav(2))
 		other, err := s.prepare()
-		if err != nil || Hex(other.MediaHash) == Hex(first.MediaHash) || Hex(other.Commitment) == Hex(first.Commitment) {
+		if err != nil || record.Hex(other.MediaHash) == record.Hex(first.MediaHash) || record.Hex(other.Commitment) == record.Hex(first.Commitment) {
 			t.Fatalf("the new file was not read: %+v, %v", other, err)
 		}
 		if w.exists(before.AssetKey) {
@@ -522,7 +534,7 @@ func TestPrepareAgain(t *testing.T) {
 // and that of a failed one is removed.
 func TestLeftoversAreSwept(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		files := func(s *song) (upload, asset string) {
+		keys := func(s *song) (upload, asset string) {
 			job, err := w.db.Read().GetJob(t.Context(), s.slot.JobID)
 			if err != nil {
 				t.Fatal(err)
@@ -542,19 +554,19 @@ func TestLeftoversAreSwept(t *testing.T) {
 			t.Errorf("PUT: %d %s", status, text)
 		}
 		abandoned := w.begin("Abandoned", 4)
-		lateUpload, _ := files(abandoned)
-		finalUpload, finalAsset := files(final)
-		failedUpload, failedAsset := files(failed)
+		lateUpload, _ := keys(abandoned)
+		finalUpload, finalAsset := keys(final)
+		failedUpload, failedAsset := keys(failed)
 		sweep := func() {
 			t.Helper()
-			if _, err := w.reg.Sweep(t.Context()); err != nil {
+			if _, err := w.reg.Erasing.Sweep(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if sweep(); !w.exists(finalUpload) || !w.exists(failedAsset) {
 			t.Fatal("swept while the URL works")
 		}
-		w.pass(w.reg.Times.UploadSlot + blob.LongestUpload + 2*sweepAfter)
+		w.pass(w.reg.Intake.Times.UploadSlot + blob.LongestUpload + 2*files.ClockSkew)
 		if sweep(); w.exists(finalUpload) || w.exists(failedUpload) || w.exists(failedAsset) {
 			t.Fatal("leftovers")
 		}
@@ -565,7 +577,7 @@ func TestLeftoversAreSwept(t *testing.T) {
 		if err := w.blobs.Store.Copy(t.Context(), finalAsset, lateUpload, 1<<20); err != nil {
 			t.Fatal(err)
 		}
-		w.pass(w.reg.Times.UploadSlot + blob.LongestUpload + 2*sweepAfter)
+		w.pass(w.reg.Intake.Times.UploadSlot + blob.LongestUpload + 2*files.ClockSkew)
 		sweep()
 		if _, err := w.db.Read().GetJob(t.Context(), abandoned.slot.JobID); !errors.Is(err, sql.ErrNoRows) || w.exists(lateUpload) {
 			t.Fatalf("an abandoned job is still there: %v", err)
@@ -579,7 +591,7 @@ func TestLeftoversAreSwept(t *testing.T) {
 func TestRenewWithdrawsTheQuote(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.quoted("Renewed", 1)
-		if _, err := w.reg.RenewUpload(t.Context(), s.caller, s.slot.JobID); err != nil {
+		if _, err := w.reg.Intake.RenewUpload(t.Context(), s.caller, s.slot.JobID); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.confirm(); !errors.Is(err, fault.CodeRegistrationUploadMissing) {
@@ -735,6 +747,12 @@ func TestPreparesShare(t *testing.T) {
 		ctx := t.Context()
 		s := w.begin("Shared", 1)
 		const late = 5
+		joined := make(chan struct{}, 100)
+		w.reg.reached = func(point string) {
+			if point == "prepare.joined" {
+				joined <- struct{}{}
+			}
+		}
 		var reads atomic.Int64
 		first, wait := make(chan struct{}), make(chan struct{})
 		w.blobs.fail(func(op, _ string) error {
@@ -744,7 +762,7 @@ func TestPreparesShare(t *testing.T) {
 			}
 			return nil
 		})
-		results := make(chan Prepared, 1+late)
+		results := make(chan intake.Prepared, 1+late)
 		prepare := func() {
 			p, err := s.prepare()
 			if err != nil {
@@ -762,13 +780,11 @@ func TestPreparesShare(t *testing.T) {
 		gone, leave := context.WithCancel(ctx)
 		left := make(chan error, 1)
 		go func() {
-			_, err := w.reg.Prepare(gone, s.caller, s.slot.JobID)
+			_, err := w.reg.Intake.Prepare(gone, s.caller, s.slot.JobID)
 			left <- err
 		}()
-		for callers := 0; callers < 1+late+1; {
-			w.reg.shared.mu.Lock()
-			callers = w.reg.shared.jobs[s.slot.JobID].callers
-			w.reg.shared.mu.Unlock()
+		for range 1 + late + 1 {
+			<-joined
 		}
 		leave() // gives up its place
 		if err := <-left; !errors.Is(err, context.Canceled) {
@@ -779,13 +795,10 @@ func TestPreparesShare(t *testing.T) {
 		close(results)
 		hashes := map[string]int{}
 		for p := range results {
-			hashes[Hex(p.MediaHash)]++
+			hashes[record.Hex(p.MediaHash)]++
 		}
 		if n := reads.Load(); n != 2 || len(hashes) != 2 {
 			t.Errorf("%d reads for %d prepares, quoting %v", n, 1+late, hashes)
-		}
-		if n := len(w.reg.shared.jobs); n != 0 {
-			t.Errorf("%d jobs are still remembered", n)
 		}
 		w.check(true)
 		// A refusal is shared only with the callers that are waiting for it.
@@ -812,7 +825,7 @@ func TestSlowPrepareLosesToAQuickOne(t *testing.T) {
 				// The slow prepare has copied the upload. Now the quick one runs from start
 				// to end, in another process: within one process they take turns.
 				w.put(s.slot.UploadURL, wav(2))
-				_, err := w.another(w.db).Prepare(ctx, s.caller, s.slot.JobID)
+				_, err := w.another(w.db).Intake.Prepare(ctx, s.caller, s.slot.JobID)
 				quick <- err
 			}
 			return nil
@@ -825,7 +838,7 @@ func TestSlowPrepareLosesToAQuickOne(t *testing.T) {
 			t.Fatal(err)
 		}
 		job, err := w.db.Read().GetJob(t.Context(), s.slot.JobID)
-		if err != nil || Hex(job.MediaHash) != Hex(slow.MediaHash) {
+		if err != nil || record.Hex(job.MediaHash) != record.Hex(slow.MediaHash) {
 			t.Fatalf("the job has %x, the answer said %x, %v", job.MediaHash, slow.MediaHash, err)
 		}
 		w.check(true)
@@ -836,12 +849,12 @@ func TestDeadlines(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		early := w.begin("Never prepared", 1)
-		slot, err := w.reg.Init(ctx, w.caller(""), describing("Nothing uploaded"))
+		slot, err := w.reg.Intake.Init(ctx, w.caller(""), describing("Nothing uploaded"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		c := early.caller
-		_, err = w.reg.Confirm(ctx, c, early.slot.JobID, "req")
+		_, err = w.reg.Intake.Confirm(ctx, c, early.slot.JobID, "req")
 		wantCode(t, err, fault.CodeRegistrationUploadMissing)
 
 		late := w.quoted("Quoted", 2)
@@ -858,25 +871,25 @@ func TestDeadlines(t *testing.T) {
 		w.pass(DefaultTimes().UploadSlot)
 		expired := early.caller
 		expired.Expired = true
-		renewed, err := w.reg.RenewUpload(ctx, expired, early.slot.JobID)
+		renewed, err := w.reg.Intake.RenewUpload(ctx, expired, early.slot.JobID)
 		if err != nil || !renewed.Expires.After(early.slot.Expires) {
 			t.Fatalf("renewed %+v, %v", renewed, err)
 		}
 		w.put(renewed.UploadURL, wav(3))
-		if _, err := w.reg.Prepare(ctx, expired, early.slot.JobID); err != nil {
+		if _, err := w.reg.Intake.Prepare(ctx, expired, early.slot.JobID); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.reg.Confirm(ctx, expired, early.slot.JobID, "req_"+early.slot.JobID); err != nil {
+		if _, err := w.reg.Intake.Confirm(ctx, expired, early.slot.JobID, "req_"+early.slot.JobID); err != nil {
 			t.Fatal(err)
 		}
 		// But it cannot begin anything.
-		_, err = w.reg.Init(ctx, expired, describing("More"))
+		_, err = w.reg.Intake.Init(ctx, expired, describing("More"))
 		wantCode(t, err, fault.CodeCommonAuthExpired)
-		w.pass(slotsPerJob * DefaultTimes().UploadSlot)
+		w.pass(intake.SlotsPerJob * DefaultTimes().UploadSlot)
 		for _, s := range []string{late.slot.JobID, slot.JobID} {
-			_, err = w.reg.Prepare(ctx, w.caller(""), s)
+			_, err = w.reg.Intake.Prepare(ctx, w.caller(""), s)
 			wantCode(t, err, fault.CodeTransactionExpired)
-			_, err = w.reg.RenewUpload(ctx, w.caller(""), s)
+			_, err = w.reg.Intake.RenewUpload(ctx, w.caller(""), s)
 			wantCode(t, err, fault.CodeTransactionExpired)
 		}
 	})
@@ -891,20 +904,20 @@ func TestContinuingAJob(t *testing.T) {
 		for name, c := range map[string]session.Caller{
 			"another end-user": w.caller("grace"), "one without an account": w.caller(""), "another organization": w.callerOf(keys, "ada"),
 		} {
-			_, err := w.reg.Prepare(t.Context(), c, s.slot.JobID)
+			_, err := w.reg.Intake.Prepare(t.Context(), c, s.slot.JobID)
 			if !errors.Is(err, fault.CodeTransactionNotFound) {
 				t.Errorf("%s (%s): %v", name, otherOrg, err)
 			}
 		}
 		stale := w.caller("ada")
 		stale.Expired = true
-		_, err := w.reg.Prepare(t.Context(), stale, s.slot.JobID)
+		_, err := w.reg.Intake.Prepare(t.Context(), stale, s.slot.JobID)
 		wantCode(t, err, fault.CodeCommonAuthExpired)
 		fresh := w.caller("ada")
-		if _, err := w.reg.Prepare(t.Context(), fresh, s.slot.JobID); err != nil {
+		if _, err := w.reg.Intake.Prepare(t.Context(), fresh, s.slot.JobID); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.reg.Confirm(t.Context(), fresh, s.slot.JobID, "req"); err != nil {
+		if _, err := w.reg.Intake.Confirm(t.Context(), fresh, s.slot.JobID, "req"); err != nil {
 			t.Fatal(err)
 		}
 		w.advance()
@@ -922,7 +935,7 @@ func TestSweep(t *testing.T) {
 		w.put(refused.slot.UploadURL, []byte("no audio"))
 		_, err := refused.prepare()
 		wantCode(t, err, fault.CodeRegistrationInvalidAudioFormat)
-		if n, err := w.reg.Sweep(ctx); n != 0 || err != nil {
+		if n, err := w.reg.Erasing.Sweep(ctx); n != 0 || err != nil {
 			t.Fatalf("swept %d, %v before any deadline", n, err)
 		}
 		keys := func(s *song) []string {
@@ -939,7 +952,7 @@ func TestSweep(t *testing.T) {
 			}
 		}
 		w.pass(3 * time.Hour)
-		if n, err := w.reg.Sweep(ctx); n != 3 || err != nil {
+		if n, err := w.reg.Erasing.Sweep(ctx); n != 3 || err != nil {
 			t.Fatalf("swept %d, %v", n, err)
 		}
 		for _, key := range left {
@@ -952,7 +965,7 @@ func TestSweep(t *testing.T) {
 		}
 		_, err = quoted.confirm()
 		wantCode(t, err, fault.CodeTransactionExpired)
-		if n, err := w.reg.Sweep(ctx); n != 0 || err != nil {
+		if n, err := w.reg.Erasing.Sweep(ctx); n != 0 || err != nil {
 			t.Fatalf("swept %d again, %v", n, err)
 		}
 		w.advance()
@@ -977,7 +990,7 @@ func TestAccessCodeIsShownForAWhile(t *testing.T) {
 		if got := s.view().Done.AccessCode; got != "" {
 			t.Fatalf("after the hour: %q", got)
 		}
-		_, err = w.reg.Transaction(t.Context(), "00000000-0000-0000-0000-000000000000")
+		_, err = w.reg.Works.Transaction(t.Context(), "00000000-0000-0000-0000-000000000000")
 		wantCode(t, err, fault.CodeTransactionNotFound)
 	})
 }
@@ -1023,7 +1036,7 @@ func TestOneStuckRow(t *testing.T) {
 		if err := w.db.Tx(t.Context(), func(tx *store.Tx) error { return meddle(t.Context(), tx, row.WorkID, w.org) }); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.reg.advance(t.Context(), w.net); err == nil {
+		if err := w.reg.Anchoring.Advance(t.Context(), w.net); err == nil {
 			t.Fatal("the error of the stuck row was not returned")
 		}
 		for _, s := range others {
@@ -1033,7 +1046,7 @@ func TestOneStuckRow(t *testing.T) {
 			t.Fatalf("the stuck one is %s", got)
 		}
 		late := w.confirmed("Late", 50)
-		_ = w.reg.advance(t.Context(), w.net)
+		_ = w.reg.Anchoring.Advance(t.Context(), w.net)
 		late.wantFinal()
 		unmeddle(t, w, row.WorkID)
 	})
@@ -1043,7 +1056,7 @@ func TestStageOfOneRowFails(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		stuck, other := w.confirmed("Stuck", 1), w.confirmed("Free", 2)
 		w.net.Fail(networktest.Stage)
-		if err := w.reg.advance(t.Context(), w.net); !errors.Is(err, networktest.ErrDown) {
+		if err := w.reg.Anchoring.Advance(t.Context(), w.net); !errors.Is(err, networktest.ErrDown) {
 			t.Fatalf("got %v", err)
 		}
 		if got := stuck.state(); got != "confirmed" {
@@ -1059,7 +1072,7 @@ func TestBroadcastRefusesOneOfABatch(t *testing.T) {
 		stuck, other := w.confirmed("Stuck", 1), w.confirmed("Free", 2)
 		w.net.Refuse(networktest.Broadcast, "malformed") // the batch
 		w.net.Refuse(networktest.Broadcast, "malformed") // and then its first row alone
-		if err := w.reg.advance(t.Context(), w.net); err == nil {
+		if err := w.reg.Anchoring.Advance(t.Context(), w.net); err == nil {
 			t.Fatal("the error was not returned")
 		}
 		if a, b := stuck.state(), other.state(); a != "staged" || b != "broadcast" {
@@ -1104,7 +1117,7 @@ func TestTwoInstances(t *testing.T) {
 	var running sync.WaitGroup
 	for _, r := range []*Registry{w.reg, other} {
 		running.Go(func() { r.Run(ctx) })
-		running.Go(func() { r.Progress.Watch(ctx) })
+		running.Go(func() { r.Works.Progress.Watch(ctx) })
 	}
 	w.net.FailAfter(1)
 	w.net.FailAfter(-1)
@@ -1113,10 +1126,10 @@ func TestTwoInstances(t *testing.T) {
 	for i := range 12 {
 		clients.Go(func() {
 			s := w.quoted("Both "+string(rune('A'+i)), i)
-			changed, stop := other.Progress.Follow(s.slot.JobID)
+			changed, stop := other.Works.Progress.Follow(s.slot.JobID)
 			defer stop()
 			r := []*Registry{w.reg, other}[i%2]
-			if _, err := r.Confirm(t.Context(), s.caller, s.slot.JobID, "req"); err != nil {
+			if _, err := r.Intake.Confirm(t.Context(), s.caller, s.slot.JobID, "req"); err != nil {
 				t.Error(err)
 				return
 			}
@@ -1138,9 +1151,9 @@ func TestRunTellsFollowers(t *testing.T) {
 		defer func() { cancel(); <-done }()
 		w.net.Hold()
 		s := w.quoted("Live", 1)
-		changed, stop := w.reg.Progress.Follow(s.slot.JobID)
+		changed, stop := w.reg.Works.Progress.Follow(s.slot.JobID)
 		defer stop()
-		if n := w.reg.Progress.Followers(); n != 1 {
+		if n := w.reg.Works.Progress.Followers(); n != 1 {
 			t.Fatalf("%d followers", n)
 		}
 		if _, err := s.confirm(); err != nil {
@@ -1173,18 +1186,18 @@ func TestSessionsForOtherActions(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		good := w.caller("")
 		for name, c := range map[string]struct {
-			change func(*session.Caller, *InitRequest)
+			change func(*session.Caller, *intake.InitRequest)
 			code   fault.Code
 		}{
-			"expired":         {func(c *session.Caller, _ *InitRequest) { c.Expired = true }, fault.CodeCommonAuthExpired},
-			"other action":    {func(c *session.Caller, _ *InitRequest) { c.Action = session.Access }, fault.CodeSessionInvalidToken},
-			"unknown network": {func(_ *session.Caller, in *InitRequest) { in.Network = "moonnet" }, fault.CodeCommonValidationFailed},
-			"other network":   {func(_ *session.Caller, in *InitRequest) { in.Network = network.Mainnet }, fault.CodeSessionInvalidToken},
-			"other end-user":  {func(_ *session.Caller, in *InitRequest) { in.ExternalUserRef = "ada" }, fault.CodeCommonForbidden},
+			"expired":         {func(c *session.Caller, _ *intake.InitRequest) { c.Expired = true }, fault.CodeCommonAuthExpired},
+			"other action":    {func(c *session.Caller, _ *intake.InitRequest) { c.Action = session.Access }, fault.CodeSessionInvalidToken},
+			"unknown network": {func(_ *session.Caller, in *intake.InitRequest) { in.Network = "moonnet" }, fault.CodeCommonValidationFailed},
+			"other network":   {func(_ *session.Caller, in *intake.InitRequest) { in.Network = network.Mainnet }, fault.CodeSessionInvalidToken},
+			"other end-user":  {func(_ *session.Caller, in *intake.InitRequest) { in.ExternalUserRef = "ada" }, fault.CodeCommonForbidden},
 		} {
 			who, in := good, describing("Refused")
 			c.change(&who, &in)
-			if _, err := w.reg.Init(t.Context(), who, in); !errors.Is(err, c.code) {
+			if _, err := w.reg.Intake.Init(t.Context(), who, in); !errors.Is(err, c.code) {
 				t.Errorf("%s: got %v, want %s", name, err, c.code)
 			}
 		}
@@ -1192,19 +1205,28 @@ func TestSessionsForOtherActions(t *testing.T) {
 	})
 }
 
+// late is a network that refuses a transaction after another instance has sent it.
+type late struct {
+	network.Network
+	other func()
+}
+
+func (n late) Stage(context.Context, network.Call) (network.Staged, error) {
+	n.other()
+	return network.Staged{}, fmt.Errorf("too late: %w", network.ErrRefused)
+}
+
 // A refusal based on an old state of the transaction does not end it after another instance
 // has taken it further.
 func TestStaleRefusal(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.confirmed("First Snow", 1)
-		stale, err := w.db.Read().GetTransaction(t.Context(), s.slot.JobID)
-		if err != nil {
+		w.net.Hold()
+		if err := w.reg.Anchoring.Advance(t.Context(), late{w.net, w.advance}); err != nil {
 			t.Fatal(err)
 		}
-		w.net.Hold()
-		w.advance()
-		if err := w.db.Tx(t.Context(), func(tx *store.Tx) error { return w.reg.fail(t.Context(), tx, stale, "too late") }); err != nil {
-			t.Fatal(err)
+		if state := s.state(); state != "broadcast" {
+			t.Fatalf("it is %s", state)
 		}
 		w.check(true)
 		w.net.Release()

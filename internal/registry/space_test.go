@@ -12,7 +12,11 @@ import (
 	"time"
 
 	"timbre.example/fault"
+	"timbre.example/internal/anchoring"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/erasing"
+	"timbre.example/internal/files"
+	"timbre.example/internal/intake"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/space"
@@ -29,10 +33,10 @@ func TestJobHasALifetime(t *testing.T) {
 		other := w.quoted("For ever, prepared", 2)
 		expired := s.caller
 		expired.Expired = true
-		end := begun.Add(w.reg.Times.Job)
+		end := begun.Add(w.reg.Intake.Times.Job)
 		renewals := 0
 		for ; ; renewals++ {
-			slot, err := w.reg.RenewUpload(t.Context(), expired, s.slot.JobID)
+			slot, err := w.reg.Intake.RenewUpload(t.Context(), expired, s.slot.JobID)
 			if errors.Is(err, fault.CodeTransactionExpired) {
 				break
 			} else if err != nil {
@@ -65,8 +69,8 @@ func TestJobHasALifetime(t *testing.T) {
 		if status == http.StatusOK || !strings.Contains(text, "transaction.expired") {
 			t.Errorf("PUT after the end: %d %s", status, text)
 		}
-		w.pass(2 * sweepAfter)
-		if n, err := w.reg.Sweep(t.Context()); n != 2 || err != nil {
+		w.pass(2 * files.ClockSkew)
+		if n, err := w.reg.Erasing.Sweep(t.Context()); n != 2 || err != nil {
 			t.Errorf("%d swept, %v", n, err)
 		}
 		if n := w.filesBelow("uploads") + w.filesBelow("assets"); n != 0 {
@@ -83,7 +87,7 @@ func TestSlowUploadFits(t *testing.T) {
 		if _, err := s.prepare(); err != nil {
 			t.Fatal(err)
 		}
-		w.pass(w.reg.Times.Quote - 10*time.Second)
+		w.pass(w.reg.Intake.Times.Quote - 10*time.Second)
 		if _, err := s.prepare(); err != nil {
 			t.Fatal(err)
 		}
@@ -93,9 +97,9 @@ func TestSlowUploadFits(t *testing.T) {
 	})
 }
 
-// refuseWrites makes every change of a job's row fail, as on a full disk, until heal is
-// called.
-func (w *world) refuseWrites() (heal func()) {
+// refuseWrites makes every change of a row of the table fail, as on a full disk, until heal
+// is called.
+func (w *world) refuseWrites(table string) (heal func()) {
 	w.t.Helper()
 	run := func(statements ...string) {
 		w.t.Helper()
@@ -116,11 +120,11 @@ func (w *world) refuseWrites() (heal func()) {
 	}
 	if w.db.Dialect() == "postgres" {
 		run(`CREATE FUNCTION full_disk() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$ LANGUAGE plpgsql`,
-			`CREATE TRIGGER full_disk BEFORE UPDATE OR DELETE ON jobs FOR EACH ROW EXECUTE FUNCTION full_disk()`)
-		return func() { run(`DROP TRIGGER full_disk ON jobs`, `DROP FUNCTION full_disk()`) }
+			`CREATE TRIGGER full_disk BEFORE UPDATE OR DELETE ON `+table+` FOR EACH ROW EXECUTE FUNCTION full_disk()`)
+		return func() { run(`DROP TRIGGER full_disk ON `+table, `DROP FUNCTION full_disk()`) }
 	}
-	run(`CREATE TRIGGER full_update BEFORE UPDATE ON jobs BEGIN SELECT RAISE(ABORT, 'no space left'); END`,
-		`CREATE TRIGGER full_delete BEFORE DELETE ON jobs BEGIN SELECT RAISE(ABORT, 'no space left'); END`)
+	run(`CREATE TRIGGER full_update BEFORE UPDATE ON `+table+` BEGIN SELECT RAISE(ABORT, 'no space left'); END`,
+		`CREATE TRIGGER full_delete BEFORE DELETE ON `+table+` BEGIN SELECT RAISE(ABORT, 'no space left'); END`)
 	return func() { run(`DROP TRIGGER full_update`, `DROP TRIGGER full_delete`) }
 }
 
@@ -132,22 +136,22 @@ func TestSweepWithoutRows(t *testing.T) {
 		paid := w.confirmed("Paid", 1)
 		w.advance()
 		paid.wantFinal()
-		const many = batch + 3
+		const many = anchoring.Batch + 3
 		for range many { // creating files alone is slow
 			s := &song{w: w, caller: w.caller("")}
-			slot, err := w.reg.Init(t.Context(), s.caller, describing("Junk"))
+			slot, err := w.reg.Intake.Init(t.Context(), s.caller, describing("Junk"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := w.blobs.Put(t.Context(), uploads+slot.JobID, []byte("junk")); err != nil {
+			if err := w.blobs.Put(t.Context(), files.Uploads+slot.JobID, []byte("junk")); err != nil {
 				t.Fatal(err)
 			}
 		}
 		quoted := w.quoted("Quoted", 2)
-		w.pass(3*time.Hour + rowless)
+		w.pass(3*time.Hour + erasing.Rowless)
 		alive := w.quoted("Alive", 3)
-		heal := w.refuseWrites()
-		if _, err := w.reg.Sweep(t.Context()); err == nil {
+		heal := w.refuseWrites("jobs")
+		if _, err := w.reg.Erasing.Sweep(t.Context()); err == nil {
 			t.Error("no error")
 		}
 		job, err := w.db.Read().GetJob(t.Context(), quoted.slot.JobID)
@@ -162,7 +166,7 @@ func TestSweepWithoutRows(t *testing.T) {
 		_, err = quoted.confirm()
 		wantCode(t, err, fault.CodeTransactionExpired)
 		heal()
-		if n, err := w.reg.Sweep(t.Context()); n != many+1 || err != nil {
+		if n, err := w.reg.Erasing.Sweep(t.Context()); n != many+1 || err != nil {
 			t.Errorf("%d ended, %v", n, err)
 		}
 		if _, err := alive.confirm(); err != nil {
@@ -178,15 +182,15 @@ func TestSweepWithoutRows(t *testing.T) {
 func TestSweepKilledBetweenFileAndRow(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.quoted("Killed", 1)
-		w.pass(3*time.Hour + rowless)
-		heal := w.refuseWrites()
-		_, _ = w.reg.Sweep(t.Context())
+		w.pass(3*time.Hour + erasing.Rowless)
+		heal := w.refuseWrites("jobs")
+		_, _ = w.reg.Erasing.Sweep(t.Context())
 		heal()
 		if n := w.filesBelow("uploads") + w.filesBelow("assets"); n != 0 {
 			t.Fatalf("%d files are left", n)
 		}
 		again := w.another(w.db) // after a restart
-		if n, err := again.Sweep(t.Context()); n != 1 || err != nil {
+		if n, err := again.Erasing.Sweep(t.Context()); n != 1 || err != nil {
 			t.Errorf("%d ended, %v", n, err)
 		}
 		_, err := s.confirm()
@@ -200,10 +204,10 @@ func TestConfirmBesideASweep(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		for i := range 5 {
 			s := w.quoted("At the end "+string(rune('A'+i)), i)
-			w.pass(w.reg.Times.Quote - time.Duration(i)*time.Millisecond)
+			w.pass(w.reg.Intake.Times.Quote - time.Duration(i)*time.Millisecond)
 			swept := make(chan error, 1)
 			go func() {
-				_, err := w.reg.Sweep(context.WithoutCancel(t.Context()))
+				_, err := w.reg.Erasing.Sweep(context.WithoutCancel(t.Context()))
 				swept <- err
 			}()
 			_, err := s.confirm()
@@ -223,20 +227,20 @@ func TestStagedBytes(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		want := func(when string, want int64) {
 			t.Helper()
-			if got, err := w.reg.StagedBytes(t.Context()); err != nil || got != want {
+			if got, err := w.reg.Intake.StagedBytes(t.Context()); err != nil || got != want {
 				t.Errorf("%s: %d bytes are staged, %v; want %d", when, got, err, want)
 			}
 		}
 		size := int64(len(wav(1)))
 		s := w.quoted("Counted", 1)
 		want("prepared", size) // one file with two names
-		if _, err := w.reg.Sweep(t.Context()); err != nil {
+		if _, err := w.reg.Erasing.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		want("prepared and looked through", size)
 		w.put(s.slot.UploadURL, wav(2))
 		want("uploaded again", 2*size)
-		owner, err := w.reg.Uploading(t.Context(), uploads+s.slot.JobID)
+		owner, err := w.reg.Intake.Uploading(t.Context(), files.Uploads+s.slot.JobID)
 		if err != nil || owner != (blob.Owner{Group: w.org, GroupStaged: 2 * size, Staged: 2 * size}) {
 			t.Errorf("%+v, %v", owner, err)
 		}
@@ -250,27 +254,27 @@ func TestStagedBytes(t *testing.T) {
 		left := w.begin("Left", 3)
 		want("begun", size)
 		// A bucket receives uploads directly: they are counted when its files are listed.
-		if err := w.blobs.Put(t.Context(), uploads+left.slot.JobID, make([]byte, 5000)); err != nil {
+		if err := w.blobs.Put(t.Context(), files.Uploads+left.slot.JobID, make([]byte, 5000)); err != nil {
 			t.Fatal(err)
 		}
-		w.pass(straysEvery)
-		if _, err := w.reg.Sweep(t.Context()); err != nil {
+		w.pass(erasing.StraysEvery)
+		if _, err := w.reg.Erasing.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		want("looked through", 5000)
 		// And a file over the size cap is removed, without a prepare.
-		if err := w.blobs.Put(t.Context(), uploads+left.slot.JobID, make([]byte, 1<<20+1)); err != nil {
+		if err := w.blobs.Put(t.Context(), files.Uploads+left.slot.JobID, make([]byte, 1<<20+1)); err != nil {
 			t.Fatal(err)
 		}
-		w.pass(straysEvery)
-		if _, err := w.reg.Sweep(t.Context()); err != nil {
+		w.pass(erasing.StraysEvery)
+		if _, err := w.reg.Erasing.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if w.exists(uploads + left.slot.JobID) {
+		if w.exists(files.Uploads + left.slot.JobID) {
 			t.Error("an upload over the cap stays")
 		}
 		w.pass(3 * time.Hour)
-		if _, err := w.reg.Sweep(t.Context()); err != nil {
+		if _, err := w.reg.Erasing.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		want("expired", 0)
@@ -280,15 +284,15 @@ func TestStagedBytes(t *testing.T) {
 // An upload without a job is removed when no job can use it any more.
 func TestStrayUploads(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		stray := uploads + "01890000-0000-7000-8000-000000000000"
+		stray := files.Uploads + "01890000-0000-7000-8000-000000000000"
 		if err := w.blobs.Put(t.Context(), stray, []byte("whose?")); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.reg.Sweep(t.Context()); err != nil || !w.exists(stray) {
+		if _, err := w.reg.Erasing.Sweep(t.Context()); err != nil || !w.exists(stray) {
 			t.Errorf("gone at once, %v", err)
 		}
 		w.pass(8 * time.Hour)
-		if _, err := w.reg.Sweep(t.Context()); err != nil || w.exists(stray) {
+		if _, err := w.reg.Erasing.Sweep(t.Context()); err != nil || w.exists(stray) {
 			t.Errorf("it stays, %v", err)
 		}
 	})
@@ -298,7 +302,7 @@ func TestStrayUploads(t *testing.T) {
 func TestLowSpace(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		free := int64(1 << 30)
-		w.reg.Space = space.New(100<<20, func(string) (space.Usage, error) { return space.Usage{Free: free, Total: 10 << 30}, nil }, space.Place{Name: "uploads", Dir: w.dir})
+		w.reg.Intake.Space = space.New(100<<20, func(string) (space.Usage, error) { return space.Usage{Free: free, Total: 10 << 30}, nil }, space.Place{Name: "uploads", Dir: w.dir})
 		s := w.begin("Begun", 1)
 		full := func(what string, err error) {
 			t.Helper()
@@ -310,9 +314,9 @@ func TestLowSpace(t *testing.T) {
 		large := describing("Large")
 		large.SizeBytes = 1 << 20
 		free = 100<<20 + 1<<19
-		_, err := w.reg.Init(t.Context(), w.caller(""), describing("No room"))
+		_, err := w.reg.Intake.Init(t.Context(), w.caller(""), describing("No room"))
 		full("init", err)
-		_, err = w.reg.Init(t.Context(), w.caller(""), large)
+		_, err = w.reg.Intake.Init(t.Context(), w.caller(""), large)
 		full("init with a size", err)
 		if _, err := s.prepare(); err != nil {
 			t.Fatal(err)
@@ -322,10 +326,10 @@ func TestLowSpace(t *testing.T) {
 		}
 		w.advance()
 		s.wantFinal()
-		_, err = w.reg.InitUpdate(t.Context(), w.holder(s.view().Done.AccessCode), UpdateRequest{Creators: describing("").Creators})
+		_, err = w.reg.Intake.InitUpdate(t.Context(), w.holder(s.view().Done.AccessCode), intake.UpdateRequest{Creators: describing("").Creators})
 		full("update", err)
 		free = 1 << 30
-		if _, err := w.reg.Init(t.Context(), w.caller(""), large); err != nil {
+		if _, err := w.reg.Intake.Init(t.Context(), w.caller(""), large); err != nil {
 			t.Errorf("with space: %v", err)
 		}
 		// A full store is reported as full, and recovers.
@@ -352,14 +356,14 @@ func TestSweepWhileStopped(t *testing.T) {
 		s := w.quoted("Paid for in the newest database", 1)
 		w.pass(25 * time.Hour)
 		w.net.Stop("the database went back")
-		if n, err := w.reg.Sweep(t.Context()); n != 0 || err != nil {
+		if n, err := w.reg.Erasing.Sweep(t.Context()); n != 0 || err != nil {
 			t.Errorf("%d ended, %v", n, err)
 		}
 		if job, err := w.db.Read().GetJob(t.Context(), s.slot.JobID); err != nil || !w.exists(job.AssetKey) {
 			t.Errorf("its file is gone, %v", err)
 		}
 		w.net.Stop("")
-		if n, err := w.reg.Sweep(t.Context()); n != 1 || err != nil {
+		if n, err := w.reg.Erasing.Sweep(t.Context()); n != 1 || err != nil {
 			t.Errorf("%d ended, %v", n, err)
 		}
 	})
@@ -384,8 +388,8 @@ func (o oldList) List(ctx context.Context, under string) iter.Seq2[blob.Object, 
 func TestStraysAreCheckedAgain(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.begin("Again", 1)
-		w.reg.Blobs = oldList{w.reg.Blobs}
-		if _, err := w.reg.Sweep(t.Context()); err != nil {
+		w.reg.Erasing.Blobs = oldList{w.reg.Erasing.Blobs}
+		if _, err := w.reg.Erasing.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.prepare(); err != nil {
@@ -405,11 +409,24 @@ func TestOrphanOfTheReleaseBefore(t *testing.T) {
 		if _, err := w.raw(t).ExecContext(t.Context(), fmt.Sprintf("INSERT INTO erasures (object_key, since, erased) VALUES ('%s', %d, TRUE)", key, store.Micros(w.db.Now()))); err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(w.reg.erase(t.Context()), w.reg.eraseUnwritten(t.Context())); err != nil || !w.exists(key) {
+		if err := w.reg.Erasing.Erase(t.Context()); err != nil || !w.exists(key) {
 			t.Errorf("gone at once, %v", err)
 		}
+		// Nor is it removed while no row can be written, when other files are.
+		const due = "assets/o/of-a-redacted-work"
+		if err := w.blobs.Put(t.Context(), due, []byte("sound")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.raw(t).ExecContext(t.Context(), fmt.Sprintf("INSERT INTO erasures (object_key, since) VALUES ('%s', %d)", due, store.Micros(w.db.Now()))); err != nil {
+			t.Fatal(err)
+		}
+		heal := w.refuseWrites("erasures")
+		if err := w.reg.Erasing.Erase(t.Context()); err == nil || !w.exists(key) || w.exists(due) {
+			t.Errorf("gone when no row can be written, %v", err)
+		}
+		heal()
 		w.pass(8 * time.Hour)
-		if err := w.reg.erase(t.Context()); err != nil || w.exists(key) {
+		if err := w.reg.Erasing.Erase(t.Context()); err != nil || w.exists(key) {
 			t.Errorf("it stays, %v", err)
 		}
 	})
@@ -431,21 +448,21 @@ func (s slowDryRun) DryRun(ctx context.Context, call network.Call) error {
 func TestPrepareBesideASweepWithoutRows(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		s := w.quoted("Late", 1)
-		before := w.reg.Networks
-		w.reg.Networks = map[network.Name]network.Network{network.Testnet: slowDryRun{w.net, func() {
-			w.pass(3*time.Hour + rowless)
-			heal := w.refuseWrites()
+		before := w.reg.Intake.Networks
+		w.reg.Intake.Networks = map[network.Name]network.Network{network.Testnet: slowDryRun{w.net, func() {
+			w.pass(3*time.Hour + erasing.Rowless)
+			heal := w.refuseWrites("jobs")
 			defer heal()
-			if _, err := w.reg.Sweep(t.Context()); err == nil {
+			if _, err := w.reg.Erasing.Sweep(t.Context()); err == nil {
 				t.Error("rows were written")
 			}
 		}}}
 		_, err := s.prepare()
 		wantCode(t, err, fault.CodeTransactionExpired)
-		w.reg.Networks = before
+		w.reg.Intake.Networks = before
 		_, err = s.confirm()
 		wantCode(t, err, fault.CodeTransactionExpired)
-		if n, err := w.reg.Sweep(t.Context()); n != 1 || err != nil {
+		if n, err := w.reg.Erasing.Sweep(t.Context()); n != 1 || err != nil {
 			t.Errorf("%d ended, %v", n, err)
 		}
 	})

@@ -11,9 +11,11 @@ import (
 
 	"timbre.example/evidence"
 	"timbre.example/fault"
+	"timbre.example/internal/issuing"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/timestamp"
 	"timbre.example/internal/timestamp/tsatest"
+	"timbre.example/internal/turns"
 )
 
 // stamps gives the world a real authority.
@@ -39,7 +41,7 @@ func (w *world) finality(t *testing.T) *song {
 	if key := s.certify(t); key != "" {
 		t.Fatalf("the certificate %s did not wait for the token", key)
 	}
-	if _, err := w.reg.Evidence(t.Context(), s.view().Done.WorkID, 1); !errors.Is(err, fault.CodeWorkCertificateUnavailable) {
+	if _, err := w.reg.Issuing.Evidence(t.Context(), s.view().Done.WorkID, 1); !errors.Is(err, fault.CodeWorkCertificateUnavailable) {
 		t.Fatalf("evidence that would change: %v", err)
 	}
 	return s
@@ -48,7 +50,7 @@ func (w *world) finality(t *testing.T) *song {
 // certify makes all certificates that can be made, and returns the key of the song's.
 func (s *song) certify(t *testing.T) (key string) {
 	t.Helper()
-	if err := s.w.reg.certify(t.Context()); err != nil {
+	if err := s.w.reg.Issuing.CertifyDue(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	key, _ = s.certificateOf(1)
@@ -57,7 +59,7 @@ func (s *song) certify(t *testing.T) (key string) {
 
 func (w *world) mustStamp(t *testing.T) {
 	t.Helper()
-	if err := w.reg.stamp(t.Context()); err != nil {
+	if err := w.reg.Issuing.StampDue(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -68,15 +70,15 @@ func (s *song) wantStamped(t *testing.T, a *tsatest.Authority, want bool) {
 	t.Helper()
 	id := s.view().Done.WorkID
 	var shown []byte
-	certify := s.w.reg.Certify
-	s.w.reg.Certify = func(ctx context.Context, e Issue) ([]byte, error) {
+	certify := s.w.reg.Issuing.Certify
+	s.w.reg.Issuing.Certify = func(ctx context.Context, e issuing.Issue) ([]byte, error) {
 		shown, _ = evidence.Encode(e.Evidence)
 		return certify(ctx, e)
 	}
 	if s.certify(t) == "" {
 		t.Fatal("no certificate")
 	}
-	again, err := s.w.reg.Evidence(t.Context(), id, 1)
+	again, err := s.w.reg.Issuing.Evidence(t.Context(), id, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,15 +116,15 @@ func TestTimestampKilled(t *testing.T) {
 						cancel()
 					}
 				}
-				err := w.reg.stamp(ctx)
+				err := w.reg.Issuing.StampDue(ctx)
 				if err == nil && at == "certificate.stored" {
-					err = w.reg.certify(ctx)
+					err = w.reg.Issuing.CertifyDue(ctx)
 				}
 				if !errors.Is(err, context.Canceled) {
 					t.Fatalf("it was not killed: %v", err)
 				}
 				w.reg = w.another(w.db)
-				w.pass(lease)
+				w.pass(turns.Lease)
 				w.mustStamp(t)
 				s.wantStamped(t, a, true)
 			})
@@ -139,8 +141,8 @@ func TestTimestampAuthorityUnavailable(t *testing.T) {
 				a := w.stamps(t)
 				s := w.finality(t)
 				asks := 0
-				w.reg.Stamp = func(context.Context, [32]byte) ([]byte, error) { asks++; return nil, errAway }
-				for waited, wait := time.Duration(0), firstWait; waited < timestampTimeout-lastTimestampWait; wait = min(2*wait, lastTimestampWait) {
+				w.reg.Issuing.Stamp = func(context.Context, [32]byte) ([]byte, error) { asks++; return nil, errAway }
+				for waited, wait := time.Duration(0), turns.FirstPause; waited < issuing.TimestampTimeout-issuing.LastTimestampPause; wait = min(2*wait, issuing.LastTimestampPause) {
 					w.mustStamp(t)
 					w.mustStamp(t) // too early
 					w.pass(wait)
@@ -152,13 +154,13 @@ func TestTimestampAuthorityUnavailable(t *testing.T) {
 					t.Errorf("asked %d times", asks)
 				}
 				if back {
-					w.reg.Stamp = w.stamp
-					w.pass(lastTimestampWait)
+					w.reg.Issuing.Stamp = w.stamp
+					w.pass(issuing.LastTimestampPause)
 					w.mustStamp(t)
 				} else {
-					w.pass(2 * lastTimestampWait)
+					w.pass(2 * issuing.LastTimestampPause)
 					w.mustStamp(t)
-					w.reg.Stamp = w.stamp
+					w.reg.Issuing.Stamp = w.stamp
 				}
 				s.wantStamped(t, a, back)
 			})
@@ -171,12 +173,12 @@ func TestTimestampAuthorityRemoved(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		a := w.stamps(t)
 		s := w.finality(t)
-		asks := w.reg.Stamp
-		w.reg.Stamp = nil
+		asks := w.reg.Issuing.Stamp
+		w.reg.Issuing.Stamp = nil
 		if s.certify(t) == "" {
 			t.Error("no certificate")
 		}
-		w.reg.Stamp = asks
+		w.reg.Issuing.Stamp = asks
 		s.wantStamped(t, a, false)
 	})
 }
@@ -189,13 +191,13 @@ func TestTimestampOfTwoWorkers(t *testing.T) {
 			onBoth(t, func(t *testing.T, w *world) {
 				a := w.stamps(t)
 				s := w.finality(t)
-				other, ask := w.another(w.db), w.reg.Stamp
-				w.reg.Stamp = func(ctx context.Context, sum [32]byte) ([]byte, error) {
+				other, ask := w.another(w.db), w.reg.Issuing.Stamp
+				w.reg.Issuing.Stamp = func(ctx context.Context, sum [32]byte) ([]byte, error) {
 					if late {
-						w.pass(lease)
+						w.pass(turns.Lease)
 					}
 					before := a.Asked()
-					if err := other.stamp(ctx); err != nil {
+					if err := other.Issuing.StampDue(ctx); err != nil {
 						t.Error(err)
 					}
 					if got := a.Asked() - before; (got == 1) != late || got > 1 {
@@ -204,7 +206,7 @@ func TestTimestampOfTwoWorkers(t *testing.T) {
 					return ask(ctx, sum)
 				}
 				w.mustStamp(t)
-				w.reg.Stamp = w.stamp
+				w.reg.Issuing.Stamp = w.stamp
 				s.wantStamped(t, a, true)
 			})
 		})
@@ -245,8 +247,8 @@ func TestNewestStampedFirst(t *testing.T) {
 		var asked [][32]byte
 		var songs []*song
 		w.stamps(t)
-		ask := w.reg.Stamp
-		w.reg.Stamp = func(ctx context.Context, sum [32]byte) ([]byte, error) {
+		ask := w.reg.Issuing.Stamp
+		w.reg.Issuing.Stamp = func(ctx context.Context, sum [32]byte) ([]byte, error) {
 			asked = append(asked, sum)
 			if len(asked) == 1 {
 				s := w.confirmed("New", 9)
@@ -260,7 +262,7 @@ func TestNewestStampedFirst(t *testing.T) {
 			songs = append(songs, w.confirmed(title, i))
 		}
 		w.advance()
-		if err := w.reg.stamp(t.Context()); err != nil {
+		if err := w.reg.Issuing.StampDue(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		var got []string

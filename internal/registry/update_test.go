@@ -11,6 +11,7 @@ import (
 
 	"timbre.example/fault"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/intake"
 	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store/query"
@@ -56,7 +57,7 @@ func TestUpdate(t *testing.T) {
 				if v.Kind != "add_version" || v.Done.AtsID != 1 || v.Done.WorkID != s.caller.WorkID || v.Done.AccessCode != "" {
 					t.Fatalf("outcome %s %+v", v.Kind, v.Done)
 				}
-				now, err := w.reg.Work(t.Context(), w.holder(code))
+				now, err := w.reg.Works.Work(t.Context(), w.holder(code))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -101,7 +102,7 @@ func TestUpdateAndTheNetwork(t *testing.T) {
 						t.Fatal(err)
 					}
 					for range 3 {
-						_ = w.reg.advance(t.Context(), w.net)
+						_ = w.reg.Anchoring.Advance(t.Context(), w.net)
 						w.reg = w.another(w.db) // a restart must not matter
 					}
 					if !c.fail {
@@ -113,7 +114,7 @@ func TestUpdateAndTheNetwork(t *testing.T) {
 						t.Errorf("balance %+v, before %+v", w.balance(), before)
 					}
 					// The work still has its title and its first recording.
-					_, err := w.reg.Init(t.Context(), w.caller(""), describing("Last Ferry"))
+					_, err := w.reg.Intake.Init(t.Context(), w.caller(""), describing("Last Ferry"))
 					wantCode(t, err, fault.CodeRegistrationDuplicateTitle)
 					_, err = w.begin("Other", 1).prepare()
 					wantCode(t, err, fault.CodeWorkAlreadyRegistered)
@@ -128,7 +129,7 @@ func TestUpdateAndTheNetwork(t *testing.T) {
 					w.advance()
 					again.wantFinal()
 					w.pass(24 * time.Hour)
-					if _, err := w.reg.Sweep(t.Context()); err != nil {
+					if _, err := w.reg.Erasing.Sweep(t.Context()); err != nil {
 						t.Fatal(err)
 					}
 				})
@@ -154,7 +155,7 @@ func TestOneUpdateAtATime(t *testing.T) {
 		_, err := two.confirm()
 		wantCode(t, err, fault.CodeVersionAlreadyInProgress)
 		third := w.holder(code)
-		_, err = w.reg.InitUpdate(t.Context(), third, UpdateRequest{Creators: describing("").Creators})
+		_, err = w.reg.Intake.InitUpdate(t.Context(), third, intake.UpdateRequest{Creators: describing("").Creators})
 		wantCode(t, err, fault.CodeVersionAlreadyInProgress)
 		w.net.Release()
 		w.advance()
@@ -163,7 +164,7 @@ func TestOneUpdateAtATime(t *testing.T) {
 		_, err = two.confirm()
 		wantCode(t, err, fault.CodeVersionAlreadyInProgress)
 		// The refused init has not spent its session.
-		if _, err := w.reg.InitUpdate(t.Context(), third, UpdateRequest{Creators: describing("").Creators}); err != nil {
+		if _, err := w.reg.Intake.InitUpdate(t.Context(), third, intake.UpdateRequest{Creators: describing("").Creators}); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -221,14 +222,14 @@ func TestUpdateRefusals(t *testing.T) {
 		wantCode(t, err, fault.CodeWorkAlreadyRegistered)
 
 		// Every invalid field, in one answer.
-		_, err = w.reg.InitUpdate(ctx, w.holder(code), UpdateRequest{NewFile: true})
+		_, err = w.reg.Intake.InitUpdate(ctx, w.holder(code), intake.UpdateRequest{NewFile: true})
 		var f *fault.Error
 		if !errors.As(err, &f) || f.Code != fault.CodeCommonValidationFailed || len(f.Details["fields"].([]fault.Field)) != 2 {
 			t.Fatalf("got %v", err)
 		}
-		_, err = w.reg.InitUpdate(ctx, w.holder(code), UpdateRequest{NewFile: true, Filename: "a.wav", Creators: describing("").Creators, Announced: Announced{SizeBytes: 1<<20 + 1}})
+		_, err = w.reg.Intake.InitUpdate(ctx, w.holder(code), intake.UpdateRequest{NewFile: true, Filename: "a.wav", Creators: describing("").Creators, Announced: intake.Announced{SizeBytes: 1<<20 + 1}})
 		wantCode(t, err, fault.CodeRegistrationAudioTooLarge)
-		_, err = w.reg.InitUpdate(ctx, w.caller(""), UpdateRequest{})
+		_, err = w.reg.Intake.InitUpdate(ctx, w.caller(""), intake.UpdateRequest{})
 		wantCode(t, err, fault.CodeSessionInvalidToken)
 
 		// Only callers who may update the work can continue its job.
@@ -243,11 +244,11 @@ func TestUpdateRefusals(t *testing.T) {
 				return c
 			}(),
 		} {
-			if _, err := w.reg.Prepare(ctx, c, s.slot.JobID); !errors.Is(err, fault.CodeTransactionNotFound) {
+			if _, err := w.reg.Intake.Prepare(ctx, c, s.slot.JobID); !errors.Is(err, fault.CodeTransactionNotFound) {
 				t.Errorf("%s: got %v", name, err)
 			}
 		}
-		if _, err := w.reg.Prepare(ctx, w.holder(code), s.slot.JobID); err != nil { // the page renewed its token
+		if _, err := w.reg.Intake.Prepare(ctx, w.holder(code), s.slot.JobID); err != nil { // the page renewed its token
 			t.Error(err)
 		}
 	})
@@ -257,7 +258,7 @@ func TestAccessCodes(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		unlock := func(c session.Caller, code string, begins bool) error {
-			_, err := w.reg.Unlock(ctx, c, code, begins)
+			_, err := w.reg.Works.Unlock(ctx, c, code, begins)
 			return err
 		}
 		code := w.registered("Porch Light", 1)
@@ -279,30 +280,32 @@ func TestAccessCodes(t *testing.T) {
 		wantCode(t, unlock(narrow, code, true), fault.CodeSessionInvalidToken)
 
 		// Replaced: the session that did it may repeat the call, and no other session.
-		next, err := w.reg.ReplaceCode(ctx, mine, code)
+		next, err := w.reg.Works.ReplaceCode(ctx, mine, code)
 		if err != nil || next == code {
 			t.Fatalf("replaced by %q, %v", next, err)
 		}
-		if again, err := w.reg.ReplaceCode(ctx, mine, code); err != nil || again != next {
+		if again, err := w.reg.Works.ReplaceCode(ctx, mine, code); err != nil || again != next {
 			t.Fatalf("asked again, got %q, %v; the first time %q", again, err, next)
 		}
+		expired := mine
+		expired.Expired = true // it can only repeat the call
 		away, cancel := context.WithCancel(ctx)
 		cancel()
-		if _, err := w.reg.replacement(away, mine, code); !errors.Is(err, context.Canceled) || errors.Is(err, fault.CodeAccessCodeExpired) {
+		if _, err := w.reg.Works.ReplaceCode(away, expired, code); !errors.Is(err, context.Canceled) || errors.Is(err, fault.CodeAccessCodeExpired) {
 			t.Errorf("without the database: %v", err) // after "expired" the session would not ask again
 		}
-		_, err = w.reg.ReplaceCode(ctx, w.callerFor(session.UpdateVersion, w.keys, ""), code)
+		_, err = w.reg.Works.ReplaceCode(ctx, w.callerFor(session.UpdateVersion, w.keys, ""), code)
 		wantCode(t, err, fault.CodeAccessCodeExpired)
 		wantCode(t, unlock(mine, code, false), fault.CodeAccessCodeExpired)
 		wantCode(t, unlock(w.callerFor(session.UpdateVersion, keys, ""), code, true), fault.CodeAccessCodeNotFound)
 		if err := unlock(mine, next, true); err != nil {
 			t.Fatal(err)
 		}
-		third, err := w.reg.ReplaceCode(ctx, mine, next)
+		third, err := w.reg.Works.ReplaceCode(ctx, mine, next)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = w.reg.ReplaceCode(ctx, mine, code) // replaced two generations ago: neither code is right
+		_, err = w.reg.Works.ReplaceCode(ctx, mine, code) // replaced two generations ago: neither code is right
 		wantCode(t, err, fault.CodeAccessCodeExpired)
 		w.check(false)
 
@@ -314,17 +317,17 @@ func TestAccessCodes(t *testing.T) {
 		s := w.updating(third, 4, "Ada Example")
 		w.pass(2 * time.Minute)
 		wantCode(t, unlock(mine, third, true), fault.CodeAccessCodeExpired)
-		c, err := w.reg.Unlock(ctx, w.callerFor(session.UpdateVersion, w.keys, ""), third, false)
+		c, err := w.reg.Works.Unlock(ctx, w.callerFor(session.UpdateVersion, w.keys, ""), third, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.reg.Prepare(ctx, c, s.slot.JobID); err != nil {
+		if _, err := w.reg.Intake.Prepare(ctx, c, s.slot.JobID); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.reg.Confirm(ctx, c, s.slot.JobID, "req_"+s.slot.JobID); err != nil {
+		if _, err := w.reg.Intake.Confirm(ctx, c, s.slot.JobID, "req_"+s.slot.JobID); err != nil {
 			t.Fatal(err)
 		}
-		_, err = w.reg.ReplaceCode(ctx, w.callerFor(session.UpdateVersion, w.keys, ""), third)
+		_, err = w.reg.Works.ReplaceCode(ctx, w.callerFor(session.UpdateVersion, w.keys, ""), third)
 		wantCode(t, err, fault.CodeAccessCodeExpired)
 	})
 }
@@ -338,7 +341,7 @@ func TestReplacedCodeIsNotShown(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.advance()
-		if _, err := w.reg.ReplaceCode(t.Context(), w.callerFor(session.UpdateVersion, w.keys, ""), c.AccessCode); err != nil {
+		if _, err := w.reg.Works.ReplaceCode(t.Context(), w.callerFor(session.UpdateVersion, w.keys, ""), c.AccessCode); err != nil {
 			t.Fatal(err)
 		}
 		if got := s.view().Done.AccessCode; got != "" {
@@ -384,13 +387,13 @@ func TestQuota(t *testing.T) {
 		if until.Day() != 1 || until.Hour() != 0 || f.RetryAfterSeconds() != 0 {
 			t.Fatalf("resets at %s, Retry-After %d", until, f.RetryAfterSeconds())
 		}
-		_, err := w.reg.Init(t.Context(), w.caller(""), describing("F"))
+		_, err := w.reg.Intake.Init(t.Context(), w.caller(""), describing("F"))
 		wantCode(t, err, fault.CodeCommonQuotaExceeded)
 
 		// A transaction that fails on the network does not count.
 		w.net.IncludeFailed("no")
 		w.advance()
-		if _, err := w.reg.Init(t.Context(), w.caller(""), describing("F")); err != nil {
+		if _, err := w.reg.Intake.Init(t.Context(), w.caller(""), describing("F")); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(time.Until(until) + time.Second) // and the month ends

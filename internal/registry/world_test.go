@@ -22,12 +22,17 @@ import (
 	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/events"
+	"timbre.example/internal/intake"
+	"timbre.example/internal/issuing"
+	"timbre.example/internal/metrics"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/registry/registrytest"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/internal/works"
 )
 
 // world is a registry in real surroundings, except for the network and the clock.
@@ -42,6 +47,9 @@ type world struct {
 	sessions *session.Service
 	org      string
 	keys     session.KeyPair
+
+	metrics *metrics.Metrics
+	logged  lines // of the events
 
 	stamp func(context.Context, [32]byte) ([]byte, error) // nil: no authority
 
@@ -82,7 +90,7 @@ func onBoth(t *testing.T, f func(t *testing.T, w *world)) {
 // organization.
 func newWorld(t tester, url string, db *store.DB, dir string, granted int64) *world {
 	t.Helper()
-	w := &world{t: t, url: url, dir: dir, db: db, net: networktest.New(network.Testnet)}
+	w := &world{t: t, url: url, dir: dir, db: db, net: networktest.New(network.Testnet), metrics: metrics.New("test", "testnet")}
 	w.db.Now = func() time.Time {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -110,24 +118,26 @@ func newWorld(t tester, url string, db *store.DB, dir string, granted int64) *wo
 }
 
 func (w *world) uploading(ctx context.Context, key string) (blob.Owner, error) {
-	return w.reg.Uploading(ctx, key)
+	return w.reg.Intake.Uploading(ctx, key)
 }
 
 func (w *world) uploaded(ctx context.Context, key string, size int64) error {
-	return w.reg.Uploaded(ctx, key, size)
+	return w.reg.Intake.Uploaded(ctx, key, size)
 }
 
 // another is a registry on the same rows: a second instance, or the same one after a
 // restart.
-func (w *world) another(db *store.DB) *Registry {
-	return New(Config{
-		DB: db, Blobs: w.blobs, Networks: map[network.Name]network.Network{network.Testnet: w.net},
+func (w *world) another(db *store.DB) *Registry { return New(w.config(db)) }
+
+func (w *world) config(db *store.DB) Config {
+	return Config{
+		DB: db, Blobs: w.blobs, Networks: network.Set{network.Testnet: w.net},
 		Prices: map[network.Name]credits.Prices{network.Testnet: credits.MainnetPrices()},
 		WorkURL: func(n network.Name, atsID int64) string {
 			return fmt.Sprintf("%s/w/%s/%d", "http://timbre.example", n, atsID)
 		},
 		ExplorerURL: func(n network.Name, hash string) string { return "http://timbre.example/" + string(n) + "/" + hash },
-		Certify: func(_ context.Context, c Issue) ([]byte, error) {
+		Certify: func(_ context.Context, c issuing.Issue) ([]byte, error) {
 			if report, err := evidence.Verify(c.Evidence, evidence.Options{}); err != nil || !report.OK() || len(c.Creators) == 0 {
 				w.t.Errorf("a certificate of %+v: %+v, %v", c, report, err)
 			}
@@ -135,7 +145,8 @@ func (w *world) another(db *store.DB) *Registry {
 		},
 		Stamp:        w.stamp,
 		AccessSecret: []byte("secret"), Times: DefaultTimes(), Prepares: 4, Log: slog.New(slog.DiscardHandler),
-	})
+		Events: events.New(slog.New(slog.NewTextHandler(&w.logged, nil)), w.metrics, nil),
+	}
 }
 
 func (w *world) organization(granted int64) (string, session.KeyPair) {
@@ -207,7 +218,7 @@ func (w *world) check(inFlight bool) {
 // advance does what the worker does when it is woken.
 func (w *world) advance() {
 	w.t.Helper()
-	if err := w.reg.advance(w.t.Context(), w.net); err != nil {
+	if err := w.reg.Anchoring.Advance(w.t.Context(), w.net); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -243,7 +254,7 @@ func (w *world) callerFor(action session.Action, keys session.KeyPair, ref strin
 // holder mints a session for an update, and unlocks the work with the access code.
 func (w *world) holder(code string) session.Caller {
 	w.t.Helper()
-	c, err := w.reg.Unlock(w.t.Context(), w.callerFor(session.UpdateVersion, w.keys, ""), code, true)
+	c, err := w.reg.Works.Unlock(w.t.Context(), w.callerFor(session.UpdateVersion, w.keys, ""), code, true)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -254,12 +265,12 @@ func (w *world) holder(code string) session.Caller {
 func (w *world) updating(code string, seed int, names ...string) *song {
 	w.t.Helper()
 	s := &song{w: w, caller: w.holder(code)}
-	in := UpdateRequest{NewFile: seed >= 0, Filename: "mix.wav"}
+	in := intake.UpdateRequest{NewFile: seed >= 0, Filename: "mix.wav"}
 	for _, name := range names {
-		in.Creators = append(in.Creators, Creator{FullName: name, Email: "mail@songs.example", Roles: []commitment.Role{commitment.Arranger}})
+		in.Creators = append(in.Creators, intake.Creator{FullName: name, Email: "mail@songs.example", Roles: []commitment.Role{commitment.Arranger}})
 	}
 	var err error
-	if s.slot, err = w.reg.InitUpdate(w.t.Context(), s.caller, in); err != nil {
+	if s.slot, err = w.reg.Intake.InitUpdate(w.t.Context(), s.caller, in); err != nil {
 		w.t.Fatal(err)
 	}
 	if in.NewFile {
@@ -281,10 +292,10 @@ func (w *world) registered(title string, seed int) (code string) {
 	return c.AccessCode
 }
 
-func describing(title string) InitRequest {
-	return InitRequest{Network: network.Testnet, Description: Description{
+func describing(title string) intake.InitRequest {
+	return intake.InitRequest{Network: network.Testnet, Description: intake.Description{
 		Title: title, Filename: "take.wav",
-		Creators: []Creator{{FullName: "Ada Example", Email: "ada@songs.example", Roles: []commitment.Role{commitment.Author, commitment.Composer}}},
+		Creators: []intake.Creator{{FullName: "Ada Example", Email: "ada@songs.example", Roles: []commitment.Role{commitment.Author, commitment.Composer}}},
 	}}
 }
 
@@ -330,7 +341,7 @@ func (w *world) tryPut(url string, body []byte) (status int, text string) {
 type song struct {
 	w      *world
 	caller session.Caller
-	slot   Slot
+	slot   intake.Slot
 }
 
 // begin does init and upload.
@@ -341,7 +352,7 @@ func (w *world) begin(title string, seed int) *song {
 
 func (w *world) beginAs(c session.Caller, title string, seed int) *song {
 	w.t.Helper()
-	slot, err := w.reg.Init(w.t.Context(), c, describing(title))
+	slot, err := w.reg.Intake.Init(w.t.Context(), c, describing(title))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -349,12 +360,12 @@ func (w *world) beginAs(c session.Caller, title string, seed int) *song {
 	return &song{w: w, caller: c, slot: slot}
 }
 
-func (s *song) prepare() (Prepared, error) {
-	return s.w.reg.Prepare(s.w.t.Context(), s.caller, s.slot.JobID)
+func (s *song) prepare() (intake.Prepared, error) {
+	return s.w.reg.Intake.Prepare(s.w.t.Context(), s.caller, s.slot.JobID)
 }
 
-func (s *song) confirm() (Confirmed, error) {
-	return s.w.reg.Confirm(s.w.t.Context(), s.caller, s.slot.JobID, "req_"+s.slot.JobID)
+func (s *song) confirm() (intake.Confirmed, error) {
+	return s.w.reg.Intake.Confirm(s.w.t.Context(), s.caller, s.slot.JobID, "req_"+s.slot.JobID)
 }
 
 // quoted does init, upload and prepare.
@@ -377,9 +388,9 @@ func (w *world) confirmed(title string, seed int) *song {
 	return s
 }
 
-func (s *song) view() View {
+func (s *song) view() works.View {
 	s.w.t.Helper()
-	v, err := s.w.reg.Transaction(s.w.t.Context(), s.slot.JobID)
+	v, err := s.w.reg.Works.Transaction(s.w.t.Context(), s.slot.JobID)
 	if err != nil {
 		s.w.t.Fatal(err)
 	}

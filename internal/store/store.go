@@ -42,6 +42,9 @@ func Unavailable(err error) bool {
 		sqliteUnavailable(err) || dropped(err)
 }
 
+// RetryAfter is the retry time that clients receive while the database is unavailable.
+const RetryAfter = 2 * time.Second
+
 // DB is an open database, safe for concurrent use.
 type DB struct {
 	engine  engine

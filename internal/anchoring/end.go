@@ -1,0 +1,119 @@
+package anchoring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"timbre.example/fault"
+	"timbre.example/internal/accesscode"
+	"timbre.example/internal/claims"
+	"timbre.example/internal/credits"
+	"timbre.example/internal/events"
+	"timbre.example/internal/network"
+	"timbre.example/internal/record"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// described is a transaction as events name it.
+func described(row query.Transaction) events.Transaction {
+	return events.Transaction{Job: row.ID, Network: row.Network, Kind: row.Kind, Organization: row.OrganizationID, Credits: row.TotalCredits, Request: row.RequestID}
+}
+
+// settle ends one transaction as its receipt says. committed records that end.
+func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transaction, receipt network.Receipt) (committed func(), err error) {
+	begun := time.Now()
+	if receipt.Failure != "" {
+		return s.fail(ctx, tx, row, receipt.Failure)
+	}
+	before, err := record.ParseSteps(row.Steps)
+	if err != nil {
+		return nil, err
+	}
+	changed, err := tx.FinishTransaction(ctx, query.FinishTransactionParams{
+		AtsID: receipt.AtsID, Version: receipt.Version, BlockNumber: receipt.BlockNumber, BlockHash: receipt.BlockHash[:],
+		Steps: record.Steps(before, tx.Now, record.StepCompleted), Now: store.Micros(tx.Now), ID: row.ID,
+	})
+	if err != nil || changed == 0 { // 0: another instance was first
+		return nil, err
+	}
+	job, err := tx.GetJob(ctx, row.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.settleWork(ctx, tx, job, receipt); err != nil {
+		return nil, err
+	}
+	var until int64
+	if s.StampWithin > 0 {
+		until = store.Micros(tx.Now.Add(s.StampWithin))
+	}
+	if err := tx.InsertVersion(ctx, query.InsertVersionParams{
+		TransactionID: row.ID, Version: receipt.Version, TxHash: row.TxHash, BlockNumber: receipt.BlockNumber, BlockHash: receipt.BlockHash[:], Now: store.Micros(receipt.At),
+		TimestampUntil: until,
+	}); err != nil {
+		return nil, err
+	}
+	if row.TotalCredits > 0 {
+		if err := credits.Capture(ctx, tx, row.OrganizationID, row.ID); err != nil {
+			return nil, err
+		}
+	}
+	took := tx.Now.Sub(store.Time(row.CreatedAt))
+	return func() {
+		s.Events.Step(described(row), "final", begun, nil)
+		s.Events.Final(ctx, described(row), row.WorkID, receipt.Version, receipt.BlockNumber, took)
+	}, nil
+}
+
+// settleWork creates the work for a first version, or moves an existing work to its next
+// version.
+func (s *Service) settleWork(ctx context.Context, tx *store.Tx, job query.Job, receipt network.Receipt) error {
+	if job.Kind == record.KindUpdate {
+		n, err := tx.SetWorkVersion(ctx, query.SetWorkVersionParams{Version: receipt.Version, Now: store.Micros(tx.Now), ID: job.WorkID})
+		if err == nil && n == 0 {
+			err = fmt.Errorf("version %d of work %s does not follow its latest", receipt.Version, job.WorkID)
+		}
+		return err
+	}
+	w := query.InsertWorkParams{
+		ID: job.WorkID, OrganizationID: job.OrganizationID, Network: job.Network, AtsID: receipt.AtsID, Owner: receipt.Owner,
+		Title: job.Title, TitleKey: job.TitleKey, ExternalUserRef: job.ExternalUserRef, Test: job.Test, Now: store.Micros(tx.Now),
+	}
+	if job.ExternalUserRef == "" {
+		w.AccessCodeHash = accesscode.Hash(s.Codes.Code(job.WorkID, 0))
+	}
+	return tx.InsertWork(ctx, w)
+}
+
+// fail ends a transaction that the network will never accept. The same commit stores the
+// reason and gives back all that confirm reserved and held.
+// committed records the failure.
+func (s *Service) fail(ctx context.Context, tx *store.Tx, row query.Transaction, reason string) (committed func(), err error) {
+	before, err := record.ParseSteps(row.Steps)
+	if err != nil {
+		return nil, err
+	}
+	changed, err := tx.FailTransaction(ctx, query.FailTransactionParams{
+		Failure: record.Encode(fault.TransactionFailed(reason).Envelope(row.RequestID).Error), Steps: record.Steps(before, tx.Now, record.StepFailed), Now: store.Micros(tx.Now), ID: row.ID, Seen: row.State,
+	})
+	if err != nil || changed == 0 { // 0: another instance took it further
+		return nil, err
+	}
+	job, err := tx.GetJob(ctx, row.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := claims.Release(ctx, tx, job); err != nil {
+		return nil, err
+	}
+	if err := credits.Release(ctx, tx, row.OrganizationID, row.ID); err != nil {
+		return nil, err
+	}
+	return func() {
+		s.Events.Step(described(row), "refused", store.Time(row.UpdatedAt), errors.New(reason))
+		s.Events.Failed(ctx, described(row), string(fault.CodeTransactionFailed), reason)
+	}, nil
+}

@@ -1,0 +1,105 @@
+// Package claims reserves titles and recordings for works. A title is unique for one
+// end-user of an organization, a recording for the organization. A claim is made when a job
+// is confirmed, and given back when its transaction fails. Checks before that only save
+// work: the unique row decides.
+package claims
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"timbre.example/fault"
+	"timbre.example/internal/record"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// scope returns the value of the column network in which claims are unique. Claims of test
+// keys never conflict with claims of live keys.
+func scope(network string, test bool) string {
+	if test {
+		return network + "/test"
+	}
+	return network
+}
+
+// Make reserves the title and the recording for the job's work. An update already has its
+// title. It is refused when the work has a newer version than the one on which the update
+// began: the end-user agreed to a change of that version.
+func Make(ctx context.Context, tx *store.Tx, job query.Job, duplicateTitles bool) error {
+	if job.Kind == record.KindUpdate {
+		w, err := tx.GetWork(ctx, job.WorkID)
+		if err != nil {
+			return err
+		}
+		if w.LatestVersion != job.BaseVersion {
+			return fault.VersionAlreadyInProgress("newer_version")
+		}
+	} else if !duplicateTitles {
+		n, err := tx.ClaimTitle(ctx, query.ClaimTitleParams{
+			OrganizationID: job.OrganizationID, Network: scope(job.Network, job.Test), ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, WorkID: job.WorkID,
+		})
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return fault.RegistrationDuplicateTitle()
+		}
+	}
+	for {
+		n, err := tx.ClaimMedia(ctx, query.ClaimMediaParams{OrganizationID: job.OrganizationID, Network: scope(job.Network, job.Test), MediaHash: job.MediaHash, WorkID: job.WorkID})
+		if err != nil || n == 1 {
+			return err
+		}
+		owner, err := Recording(ctx, tx.Queries, job, job.MediaHash)
+		if err != nil || owner == job.WorkID {
+			return err
+		}
+		// Freed between the two statements: claim it again.
+	}
+}
+
+// Release gives back what Make reserved, except the recording of a final version.
+func Release(ctx context.Context, tx *store.Tx, job query.Job) error {
+	if job.Kind == record.KindRegister {
+		if err := tx.FreeTitle(ctx, query.FreeTitleParams{
+			OrganizationID: job.OrganizationID, Network: scope(job.Network, job.Test), ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, WorkID: job.WorkID,
+		}); err != nil {
+			return err
+		}
+	}
+	return tx.FreeMedia(ctx, query.FreeMediaParams{OrganizationID: job.OrganizationID, Network: scope(job.Network, job.Test), MediaHash: job.MediaHash, WorkID: job.WorkID})
+}
+
+// Title refuses a title that another work of the same end-user has claimed.
+func Title(ctx context.Context, q *query.Queries, job query.Job) error {
+	_, err := q.TitleClaim(ctx, query.TitleClaimParams{
+		OrganizationID: job.OrganizationID, Network: scope(job.Network, job.Test), ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey,
+	})
+	if err == nil {
+		return fault.RegistrationDuplicateTitle()
+	} else if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	return err
+}
+
+// Recording refuses a recording that belongs to another work of the job's organization.
+// Otherwise it returns the work that has claimed the recording: the job's own, or "". The
+// refusal names the other work only to its own end-user.
+func Recording(ctx context.Context, q *query.Queries, job query.Job, hash []byte) (string, error) {
+	workID, err := q.MediaClaim(ctx, query.MediaClaimParams{OrganizationID: job.OrganizationID, Network: scope(job.Network, job.Test), MediaHash: hash})
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	} else if err != nil || workID == job.WorkID {
+		return workID, err
+	}
+	refusal := fault.WorkAlreadyRegistered()
+	if w, err := q.GetWork(ctx, workID); err == nil && job.ExternalUserRef != "" && w.ExternalUserRef == job.ExternalUserRef {
+		refusal = refusal.With("ats_id", w.AtsID)
+	} else if err != nil && !errors.Is(err, sql.ErrNoRows) { // the work of the claim is not final yet
+		return "", err
+	}
+	return "", refusal
+}

@@ -1,0 +1,89 @@
+package intake
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"timbre.example/fault"
+	"timbre.example/internal/claims"
+	"timbre.example/internal/legible"
+	"timbre.example/internal/network"
+	"timbre.example/internal/record"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+)
+
+// InitRequest begins a registration.
+type InitRequest struct {
+	Description
+	Network network.Name
+	// ExternalUserRef is the session's, or empty.
+	ExternalUserRef string
+	Announced
+	// Language is the language of the certificate, as an Accept-Language header: see
+	// [Language].
+	Language string
+}
+
+// Init spends the session, checks all that is known before the upload, and opens a job with
+// an upload slot.
+func (s *Service) Init(ctx context.Context, c session.Caller, in InitRequest) (Slot, error) {
+	named := in.Network
+	if !named.Valid() { // reported below, together with all other errors
+		named = ""
+	}
+	if err := c.May(session.Register, named, true); err != nil {
+		return Slot{}, err
+	}
+	if in.ExternalUserRef != "" && in.ExternalUserRef != c.ExternalUserRef {
+		return Slot{}, fault.CommonForbidden("other_external_user_ref")
+	}
+	d, err := describe(in.Description, in.Network)
+	if err != nil {
+		return Slot{}, err
+	}
+	job, err := newJob(c, record.KindRegister, d, in.Language)
+	if err != nil {
+		return Slot{}, err
+	}
+	if err := announce(&job, c, in.Announced); err != nil {
+		return Slot{}, err
+	}
+	workID, err := uuid.NewV7()
+	if err != nil {
+		return Slot{}, err
+	}
+	job.WorkID, job.Title, job.TitleKey = workID.String(), d.title, legible.Key(d.title)
+	if err := s.room(in.SizeBytes); err != nil {
+		return Slot{}, err
+	}
+	var slot Slot
+	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
+		if err := c.Spend(ctx, tx, job.ID); err != nil {
+			return err
+		}
+		if err := s.checkQuota(ctx, tx, c); err != nil {
+			return err
+		}
+		// This check only saves an upload: the unique row at confirm decides.
+		if !c.DuplicateTitles {
+			if err := claims.Title(ctx, tx.Queries, asJob(job)); err != nil {
+				return err
+			}
+		}
+		if err := announcedOwner(ctx, tx, job); err != nil {
+			return err
+		}
+		slot, err = s.open(ctx, tx, job)
+		return err
+	})
+	if err != nil {
+		return Slot{}, err
+	}
+	s.Reached("init.committed")
+	if job.HashOnly {
+		return Slot{JobID: slot.JobID, HashOnly: true}, nil
+	}
+	return s.sign(ctx, slot, job.UploadKey, job.MaxBytes)
+}

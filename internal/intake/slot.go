@@ -1,0 +1,90 @@
+package intake
+
+import (
+	"context"
+	"time"
+
+	"timbre.example/fault"
+	"timbre.example/internal/blob"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// Slot says where the file may be uploaded, and until when.
+type Slot struct {
+	JobID     string
+	UploadURL string
+	Expires   time.Time
+	// HashOnly: UploadURL is empty, and nothing is uploaded.
+	HashOnly bool
+}
+
+// room refuses to begin a job if its file would use the reserved space. size is the file's
+// size in bytes, or 0 if it is unknown.
+func (s *Service) room(size int64) error {
+	if err := s.Space.Low(size); err != nil {
+		return blob.Full(err)
+	}
+	return nil
+}
+
+// end returns the latest time at which a job can continue, whatever is renewed. created is
+// the job's start.
+func (s *Service) end(created int64) time.Time { return store.Time(created).Add(s.Times.Job) }
+
+// until returns the time d after now, but not after the end of the job.
+func (s *Service) until(now time.Time, d time.Duration, created int64) time.Time {
+	t := now.Add(d)
+	if end := s.end(created); end.Before(t) {
+		return end
+	}
+	return t
+}
+
+// open stores a new job with its deadlines, and returns its first slot.
+func (s *Service) open(ctx context.Context, tx *store.Tx, job query.InsertJobParams) (Slot, error) {
+	job.Now = store.Micros(tx.Now)
+	job.Deadline = store.Micros(s.until(tx.Now, SlotsPerJob*s.Times.UploadSlot, job.Now))
+	return Slot{JobID: job.ID, Expires: s.until(tx.Now, s.Times.UploadSlot, job.Now)}, tx.InsertJob(ctx, job)
+}
+
+// errNoUpload is the refusal of an upload slot for a job without an upload.
+var errNoUpload = fault.CommonValidationFailed([]fault.Field{{Field: "job_id", Rule: "no_upload", Message: "This job takes no upload."}})
+
+// RenewUpload gives a job another upload slot, within the lifetime of the job. It refuses an
+// update that keeps the recording, since an upload would replace that recording. It also
+// refuses a hash-only job.
+func (s *Service) RenewUpload(ctx context.Context, c session.Caller, jobID string) (Slot, error) {
+	slot := Slot{JobID: jobID}
+	var job query.Job
+	err := s.DB.Tx(ctx, func(tx *store.Tx) (err error) {
+		if job, err = openJob(ctx, tx.Queries, c, jobID, tx.Now); err != nil {
+			return err
+		}
+		if job.HashOnly || len(job.MediaHash) > 0 && job.AssetKey == "" {
+			return errNoUpload
+		}
+		slot.Expires = s.until(tx.Now, s.Times.UploadSlot, job.CreatedAt)
+		n, err := tx.SetJobUpload(ctx, query.SetJobUploadParams{
+			Deadline: store.Micros(s.until(tx.Now, SlotsPerJob*s.Times.UploadSlot, job.CreatedAt)), UploadKey: job.UploadKey, Now: store.Micros(tx.Now), ID: jobID,
+		})
+		if err == nil && n == 0 {
+			return changedMeanwhile(ctx, tx, jobID)
+		}
+		return err
+	})
+	if err != nil {
+		return Slot{}, err
+	}
+	return s.sign(ctx, slot, job.UploadKey, job.MaxBytes)
+}
+
+func (s *Service) sign(ctx context.Context, slot Slot, key string, most int64) (Slot, error) {
+	url, err := s.Blobs.PresignPut(ctx, blob.Upload{Key: key, MaxBytes: most, Expires: slot.Expires})
+	if err != nil {
+		return Slot{}, fault.CommonServiceUnavailable(store.RetryAfter).Because(err)
+	}
+	slot.UploadURL = url
+	return slot, nil
+}

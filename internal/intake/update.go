@@ -1,0 +1,99 @@
+package intake
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"timbre.example/fault"
+	"timbre.example/internal/legible"
+	"timbre.example/internal/record"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// UpdateRequest begins another version of a work. The title stays.
+type UpdateRequest struct {
+	Creators []Creator
+	// NewFile says that the version has another recording, named Filename. Without it the
+	// latest version's recording stays.
+	NewFile  bool
+	Filename string
+	Announced
+	// Language is the language of the new version's certificate, as for [InitRequest].
+	Language string
+}
+
+// InitUpdate spends the session and opens a job that adds a version to the caller's work.
+// Without a new file the slot has no URL, and the job can be prepared at once.
+func (s *Service) InitUpdate(ctx context.Context, c session.Caller, in UpdateRequest) (Slot, error) {
+	if err := c.May(session.UpdateVersion, "", true); err != nil {
+		return Slot{}, err
+	}
+	var bad fault.Refused
+	d := described{creators: creators(bad.Refuse, in.Creators)}
+	if in.NewFile {
+		d.filename = filename(bad.Refuse, in.Filename)
+	}
+	if err := bad.Err(); err != nil {
+		return Slot{}, err
+	}
+	job, err := newJob(c, record.KindUpdate, d, in.Language)
+	if err != nil {
+		return Slot{}, err
+	}
+	if in.NewFile {
+		if err := announce(&job, c, in.Announced); err != nil {
+			return Slot{}, err
+		}
+	}
+	if err := s.room(in.SizeBytes); err != nil {
+		return Slot{}, err
+	}
+	var slot Slot
+	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
+		if err := c.Spend(ctx, tx, job.ID); err != nil {
+			return err
+		}
+		// These checks only save work, as in Init: confirm decides.
+		if err := s.checkQuota(ctx, tx, c); err != nil {
+			return err
+		}
+		if _, err := tx.TransactionInFlight(ctx, c.WorkID); err == nil {
+			return fault.VersionAlreadyInProgress("in_flight")
+		} else if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		// Locked, so that nothing is copied from a work during its redaction.
+		if n, err := tx.LockWork(ctx, c.WorkID); err != nil {
+			return err
+		} else if n == 0 {
+			return fault.WorkNotFound()
+		}
+		w, err := tx.GetWork(ctx, c.WorkID)
+		if err != nil {
+			return err
+		}
+		job.WorkID, job.AtsID, job.Title, job.TitleKey, job.BaseVersion = w.ID, w.AtsID, w.Title, legible.Key(w.Title), w.LatestVersion
+		if !in.NewFile {
+			v, err := tx.GetVersion(ctx, query.GetVersionParams{WorkID: w.ID, Version: w.LatestVersion})
+			if err != nil {
+				return err
+			}
+			job.MediaHash, job.Media, job.Filename = v.MediaHash, v.Media, v.Filename
+		} else if err := announcedOwner(ctx, tx, job); err != nil {
+			return err
+		}
+		slot, err = s.open(ctx, tx, job)
+		return err
+	})
+	if err != nil {
+		return Slot{}, err
+	}
+	s.Reached("init.committed")
+	if !in.NewFile || job.HashOnly {
+		return Slot{JobID: slot.JobID, HashOnly: job.HashOnly}, nil
+	}
+	return s.sign(ctx, slot, job.UploadKey, job.MaxBytes)
+}

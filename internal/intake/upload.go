@@ -1,0 +1,53 @@
+package intake
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"timbre.example/fault"
+	"timbre.example/internal/blob"
+	"timbre.example/internal/files"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// Uploading returns the owner of an upload, before a byte of it is accepted. An upload for
+// an expired or confirmed job is refused: no step would use it.
+func (s *Service) Uploading(ctx context.Context, key string) (blob.Owner, error) {
+	job, err := s.uploadJob(ctx, key)
+	if err != nil {
+		return blob.Owner{}, err
+	}
+	sum, err := s.DB.Read().StagedBytes(ctx, job.OrganizationID)
+	if err != nil {
+		return blob.Owner{}, fault.CommonServiceUnavailable(store.RetryAfter).Because(err)
+	}
+	return blob.Owner{Group: job.OrganizationID, GroupStaged: sum.Own, Staged: sum.Staged}, nil
+}
+
+// Uploaded is called when all bytes of an upload have arrived, before the upload is visible.
+func (s *Service) Uploaded(ctx context.Context, key string, size int64) error {
+	job, err := s.uploadJob(ctx, key)
+	if err != nil {
+		return err
+	}
+	return files.Count(ctx, s.DB, job, size)
+}
+
+func (s *Service) uploadJob(ctx context.Context, key string) (query.Job, error) {
+	id, ok := files.JobOf(key)
+	if !ok {
+		return query.Job{}, fault.CommonForbidden("signature")
+	}
+	job, err := s.DB.Read().GetJob(ctx, id)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return job, fault.TransactionExpired("upload_url")
+	case err != nil:
+		return job, fault.CommonServiceUnavailable(store.RetryAfter).Because(err)
+	case job.State != "open" && job.State != "prepared" || job.Deadline <= store.Micros(s.DB.Now()):
+		return job, fault.TransactionExpired("upload_url")
+	}
+	return job, nil
+}

@@ -1,0 +1,115 @@
+package issuing
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"timbre.example/commitment"
+	"timbre.example/evidence"
+	"timbre.example/fault"
+	"timbre.example/internal/network"
+	"timbre.example/internal/record"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// Evidence returns the proof of a version of a work; version 0 is the latest. Every call
+// returns the same proof. For an unknown or non-final version, or one that waits for its
+// time-stamp, it returns work.certificate_unavailable. It does no authorization.
+func (s *Service) Evidence(ctx context.Context, work string, version int64) (evidence.Evidence, error) {
+	e, _, _, err := s.evidence(ctx, work, version)
+	return e, err
+}
+
+// evidence is Evidence together with the rows of the work and the version.
+func (s *Service) evidence(ctx context.Context, work string, version int64) (evidence.Evidence, query.Work, query.Version, error) {
+	w, v, err := s.provable(ctx, work, version)
+	if err != nil {
+		return evidence.Evidence{}, w, v, err
+	}
+	e, err := s.prove(ctx, w, v)
+	if err != nil {
+		return evidence.Evidence{}, w, v, fmt.Errorf("evidence of version %d of work %s: %w", v.Version, w.ID, err)
+	}
+	return e, w, v, nil
+}
+
+// provable reads a version that has evidence.
+func (s *Service) provable(ctx context.Context, work string, version int64) (query.Work, query.Version, error) {
+	w, err := s.DB.Read().GetWork(ctx, work)
+	if errors.Is(err, sql.ErrNoRows) {
+		if _, err = s.DB.Read().TransactionInFlight(ctx, work); err == nil {
+			return w, query.Version{}, fault.WorkCertificateUnavailable()
+		} else if errors.Is(err, sql.ErrNoRows) {
+			return w, query.Version{}, fault.WorkNotFound()
+		}
+	}
+	if err != nil {
+		return w, query.Version{}, err
+	}
+	if err := record.Redacted(w); err != nil {
+		return w, query.Version{}, err
+	}
+	v, err := record.Version(ctx, s.DB.Read(), w, version)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && v.TimestampUntil > 0 {
+		err = fault.WorkCertificateUnavailable()
+	}
+	return w, v, err
+}
+
+// prove combines the rows with the proof of the network. It never returns evidence that does
+// not verify.
+func (s *Service) prove(ctx context.Context, w query.Work, v query.Version) (evidence.Evidence, error) {
+	var (
+		creators []commitment.Creator
+		file     record.Media
+	)
+	if err := errors.Join(json.Unmarshal([]byte(v.Creators), &creators), json.Unmarshal([]byte(v.Media), &file)); err != nil {
+		return evidence.Evidence{}, err
+	}
+	sum, err := commitment.Compute(w.Title, creators, commitment.Hash(v.MediaHash))
+	if err != nil {
+		return evidence.Evidence{}, err
+	}
+	n, err := s.Networks.Get(network.Name(w.Network))
+	if err != nil {
+		return evidence.Evidence{}, err
+	}
+	proof, err := n.Prove(ctx, [32]byte(v.TxHash))
+	if err != nil {
+		return evidence.Evidence{}, err
+	}
+	e := evidence.Evidence{
+		Format: evidence.Format, Title: w.Title,
+		Media:      evidence.Media{SHA256: sum.Media, SizeBytes: file.Size, Format: file.Format, Filename: v.Filename, Duration: file.Duration.Seconds()},
+		MerkleRoot: sum.Root, Commitment: commitment.Hash(v.Commitment), ProtocolVersion: commitment.Version,
+		Network: evidence.Network{Name: w.Network}, AtsID: w.AtsID, Version: v.Version, TxHash: commitment.Hash(v.TxHash),
+		Block: evidence.Block{Number: v.BlockNumber, Hash: commitment.Hash(v.BlockHash), Time: store.Time(v.RegisteredAt)},
+		Log:   proof.Log, Substrate: proof.Substrate,
+	}
+	e.Network.Kind = evidence.KindLog
+	if proof.Substrate != nil {
+		e.Network.Kind = evidence.KindSubstrate
+	}
+	for i, c := range creators {
+		p, err := sum.Proof(i)
+		if err != nil {
+			return evidence.Evidence{}, err
+		}
+		e.Creators = append(e.Creators, evidence.Creator{Creator: c, Proof: p})
+	}
+	token, err := s.DB.Read().Timestamp(ctx, query.TimestampParams{WorkID: v.WorkID, Version: v.Version})
+	if err == nil {
+		e.RFC3161 = &evidence.RFC3161{Token: token}
+	} else if !errors.Is(err, sql.ErrNoRows) {
+		return evidence.Evidence{}, err
+	}
+	report, err := evidence.Verify(e, evidence.Options{})
+	if err == nil && !report.OK() {
+		err = fmt.Errorf("it does not verify: %+v", report)
+	}
+	return e, err
+}

@@ -1,0 +1,46 @@
+package issuing
+
+import (
+	"cmp"
+	"context"
+
+	"timbre.example/evidence"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// defaultLanguage is the language of certificates whose version has none: versions of the
+// first releases.
+const defaultLanguage = "en"
+
+// Issue returns the content of a version's certificate; version 0 is the latest. It fails as
+// [Service.Evidence] does. The first call sets the date of issue.
+func (s *Service) Issue(ctx context.Context, work string, version int64) (Issue, error) {
+	e, w, v, err := s.evidence(ctx, work, version)
+	if err != nil {
+		return Issue{}, err
+	}
+	return s.issue(ctx, e, w, v)
+}
+
+func (s *Service) issue(ctx context.Context, e evidence.Evidence, w query.Work, v query.Version) (Issue, error) {
+	org, err := s.DB.Read().GetOrganization(ctx, w.OrganizationID)
+	if err != nil {
+		return Issue{}, err
+	}
+	if v.IssuedAt == 0 {
+		// Two instances may try to set it at once: the first wins, and both read its date.
+		if err := s.DB.Tx(ctx, func(tx *store.Tx) error {
+			if _, err := tx.SetIssued(ctx, query.SetIssuedParams{Now: store.Micros(tx.Now), WorkID: v.WorkID, Version: v.Version}); err != nil {
+				return err
+			}
+			row, err := tx.GetVersion(ctx, query.GetVersionParams{WorkID: v.WorkID, Version: v.Version})
+			v.IssuedAt = row.IssuedAt
+			return err
+		}); err != nil {
+			return Issue{}, err
+		}
+		s.Reached("certificate.dated")
+	}
+	return Issue{Evidence: e, Language: cmp.Or(v.Language, defaultLanguage), Issuer: org.Name, Imprint: org.Imprint, Issued: store.Time(v.IssuedAt)}, nil
+}

@@ -1,0 +1,80 @@
+// Package issuing makes the proofs of final versions: their time stamps, their evidence and
+// their certificates. Rows of versions are the queue, and organizations take turns. It never
+// lays out a certificate: its caller gives a function that does. It authorizes nobody.
+package issuing
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"timbre.example/evidence"
+	"timbre.example/internal/blob"
+	"timbre.example/internal/events"
+	"timbre.example/internal/network"
+	"timbre.example/internal/store"
+	"timbre.example/internal/work"
+)
+
+// Config configures a Service. Evidence and Issue need only DB, Networks and Reached.
+type Config struct {
+	DB       *store.DB
+	Blobs    blob.Store
+	Networks network.Set
+	// Certify makes the PDF certificate. It may be called again for the same certificate.
+	Certify func(context.Context, Issue) ([]byte, error)
+	// Stamp requests a token on a commitment from a time-stamp authority; nil: without
+	// time stamps.
+	Stamp func(context.Context, [32]byte) ([]byte, error)
+	// Reached is called at each point between two effects; see package crash.
+	Reached func(point string)
+	// Events records what happens; nil: nothing is recorded.
+	Events *events.Recorder
+	Log    *slog.Logger
+}
+
+// Issue is the content of a certificate.
+type Issue struct {
+	evidence.Evidence
+	// Language is the language of the certificate, such as "en".
+	Language string
+	// Issuer is the organization's name. Imprint is the text that follows it, or "".
+	Issuer, Imprint string
+	// Issued is the date of issue. It never changes once set.
+	Issued time.Time
+}
+
+// Service makes proofs. Evidence and Issue are safe for concurrent use; CertifyDue and
+// StampDue have one caller each. Several instances may work on one database.
+type Service struct {
+	Config
+	final work.Signal // a version waits for its certificate
+	// unstamped signals that a version waits for its token. authority is the next attempt.
+	unstamped work.Signal
+	authority retry
+	// lastCertified and lastStamped are the organizations that were served last. oldest
+	// selects which of its versions is next: see package turns. Each is used by one
+	// goroutine.
+	lastCertified, lastStamped string
+	oldest                     bool
+}
+
+// retry is the next attempt at an authority that did not answer.
+type retry struct {
+	at   time.Time
+	wait time.Duration
+}
+
+// New makes a Service. Its Workers make time stamps and certificates.
+func New(c Config) *Service {
+	return &Service{Config: c, final: work.NewSignal(), unstamped: work.NewSignal()}
+}
+
+// Wake tells the workers that versions became final.
+func (s *Service) Wake() {
+	if s.Config.Stamp != nil {
+		s.unstamped.Ring()
+	} else {
+		s.final.Ring()
+	}
+}

@@ -1,0 +1,25 @@
+package works
+
+import (
+	"testing"
+	"time"
+)
+
+// FuzzCursor: an accepted cursor is a place in a list, and the cursor of a place is read as
+// that place.
+func FuzzCursor(f *testing.F) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 5000, time.UTC)
+	f.Add(OwnWork{ID: "0190163d-8694-739b-aea5-966c26f8ad91", UpdatedAt: at}.Cursor())
+	f.Add("LTEgMDE5MDE2M2QtODY5NC03MzliLWFlYTUtOTY2YzI2ZjhhZDkx")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, text string) {
+		at, id, ok := parseCursor(text)
+		if !ok {
+			return
+		}
+		again := OwnWork{ID: id, UpdatedAt: time.UnixMicro(at)}.Cursor()
+		if n, same, ok := parseCursor(again); !ok || n != at || same != id || len(id) != 36 {
+			t.Errorf("%q is read as %d %q, which is written %q and read as %d %q", text, at, id, again, n, same)
+		}
+	})
+}

@@ -1,0 +1,214 @@
+package works
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"timbre.example/commitment"
+	"timbre.example/fault"
+	"timbre.example/internal/credits"
+	"timbre.example/internal/legible"
+	"timbre.example/internal/network"
+	"timbre.example/internal/record"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// OwnVersion is a final version of an end-user's work.
+type OwnVersion struct {
+	Version      int64
+	Commitment   []byte
+	MediaHash    []byte
+	MerkleRoot   []byte
+	Creators     []commitment.Creator
+	Filename     string
+	HasFile      bool
+	TxHash       []byte
+	BlockNumber  int64
+	BlockHash    []byte
+	RegisteredAt time.Time
+	Price        credits.Quote
+}
+
+func ownVersion(v query.Version) (OwnVersion, error) {
+	out := OwnVersion{
+		Version: v.Version, Commitment: v.Commitment, MediaHash: v.MediaHash, MerkleRoot: v.MerkleRoot, Filename: v.Filename, HasFile: v.AssetKey != "",
+		TxHash: v.TxHash, BlockNumber: v.BlockNumber, BlockHash: v.BlockHash, RegisteredAt: store.Time(v.RegisteredAt),
+	}
+	return out, errors.Join(json.Unmarshal([]byte(v.Creators), &out.Creators), json.Unmarshal([]byte(v.Quote), &out.Price))
+}
+
+// OwnWork is a work of an end-user, with its versions from oldest to newest.
+type OwnWork struct {
+	ID              string
+	AtsID           int64
+	Network         network.Name
+	Owner           string
+	Title           string
+	ExternalUserRef string
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+	Versions        []OwnVersion
+}
+
+func ownWork(w query.Work) OwnWork {
+	return OwnWork{
+		ID: w.ID, AtsID: w.AtsID, Network: network.Name(w.Network), Owner: w.Owner, Title: w.Title, ExternalUserRef: w.ExternalUserRef,
+		CreatedAt: store.Time(w.CreatedAt), UpdatedAt: store.Time(w.UpdatedAt),
+	}
+}
+
+// Latest returns the newest version.
+func (w OwnWork) Latest() OwnVersion { return w.Versions[len(w.Versions)-1] }
+
+// Cursor returns the place of the work in the list.
+func (w OwnWork) Cursor() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(store.Micros(w.UpdatedAt), 10) + " " + w.ID))
+}
+
+// parseCursor reads what Cursor wrote: the id of the work, and the time of its last change
+// in microseconds.
+func parseCursor(text string) (at int64, id string, ok bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	time, id, _ := strings.Cut(string(raw), " ")
+	at, numErr := strconv.ParseInt(time, 10, 64)
+	return at, id, err == nil && numErr == nil && len(id) == 36 && strings.Trim(id, "0123456789abcdef-") == ""
+}
+
+// OwnWorksRequest asks for a page of an end-user's works.
+type OwnWorksRequest struct {
+	Network network.Name // "" means the session's network
+	First   int          // at most this many
+	After   string       // the page begins after this cursor
+	Search  string       // a part of the title
+}
+
+// OwnWorksPage is a page of works, the last changed first.
+type OwnWorksPage struct {
+	Works []OwnWork
+	More  bool
+	Total int64 // on all pages
+}
+
+// maxSearch is how many characters of a title can be searched for; a title is no longer.
+const maxSearch = 200
+
+// The bounds of a page.
+const (
+	DefaultPage = 20
+	MaxPage     = 100
+)
+
+var likeEscape = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
+
+// OwnWorks lists the works of the caller's end-user. A session that is for one work lists
+// that work only. A page costs two queries, however many works and versions are on it. A
+// work that is registered during the listing comes before the cursor, so no page repeats or
+// skips a work.
+func (s *Service) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksRequest) (page OwnWorksPage, err error) {
+	if err := c.MayRead(); err != nil {
+		return page, err
+	}
+	if c.ExternalUserRef == "" {
+		return page, fault.CommonForbidden("no_external_user_ref")
+	}
+	if in.Network.Valid() && in.Network != c.Network {
+		return page, fault.SessionInvalidToken("network")
+	}
+	var bad fault.Refused
+	if in.Network != "" && !in.Network.Valid() {
+		bad.Refuse("network", "one_of", "Must be testnet or mainnet.")
+	}
+	if in.First < 1 || in.First > MaxPage {
+		bad.Refuse("first", "range", "Must be from 1 to 100.")
+	}
+	if len(in.Search) > 4*maxSearch {
+		bad.Refuse("search", "max_length", "At most 200 characters.")
+	}
+	before, id := int64(math.MaxInt64), ""
+	if in.After != "" {
+		var ok bool
+		if before, id, ok = parseCursor(in.After); !ok {
+			bad.Refuse("after", "cursor", "Must be a cursor from this list.")
+		}
+	}
+	if err := bad.Err(); err != nil {
+		return page, err
+	}
+	pattern := "%" + likeEscape.Replace(legible.Key(strings.ToValidUTF8(strings.ReplaceAll(in.Search, "\x00", ""), ""))) + "%"
+	if page.Total, err = s.DB.Read().CountOwnWorks(ctx, query.CountOwnWorksParams{OrganizationID: c.Organization, Network: string(c.Network), Test: c.Test, ExternalUserRef: c.ExternalUserRef, Pattern: pattern, One: c.AtsID}); err != nil {
+		return page, err
+	}
+	rows, err := s.DB.Read().OwnWorks(ctx, query.OwnWorksParams{
+		OrganizationID: c.Organization, Network: string(c.Network), Test: c.Test, ExternalUserRef: c.ExternalUserRef, Pattern: pattern, One: c.AtsID,
+		Before: before, BeforeID: id, Lim: int32(in.First) + 1,
+	})
+	if err != nil {
+		return page, err
+	}
+	for _, row := range rows {
+		if n := len(page.Works); n == 0 || page.Works[n-1].ID != row.Work.ID {
+			if n == in.First {
+				page.More = true
+				break
+			}
+			page.Works = append(page.Works, ownWork(row.Work))
+		}
+		v, err := ownVersion(row.Version)
+		if err != nil {
+			return page, err
+		}
+		last := &page.Works[len(page.Works)-1]
+		last.Versions = append(last.Versions, v)
+	}
+	return page, nil
+}
+
+// OwnWork returns the work that the caller may see, as the list shows it.
+func (s *Service) OwnWork(ctx context.Context, c session.Caller) (OwnWork, error) {
+	row, err := s.shown(ctx, c)
+	if err != nil {
+		return OwnWork{}, err
+	}
+	w := ownWork(row)
+	w.Versions, err = s.Versions(ctx, c)
+	return w, err
+}
+
+// Versions returns all versions of the work that the caller may see, oldest first.
+func (s *Service) Versions(ctx context.Context, c session.Caller) ([]OwnVersion, error) {
+	rows, err := s.DB.Read().Versions(ctx, c.WorkID)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]OwnVersion, len(rows))
+	for i, row := range rows {
+		if out[i], err = ownVersion(row); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Version returns one version of the work that the caller may see; version 0 is the latest.
+func (s *Service) Version(ctx context.Context, c session.Caller, version int64) (OwnVersion, error) {
+	w, err := s.shown(ctx, c)
+	if err != nil {
+		return OwnVersion{}, err
+	}
+	v, err := record.Version(ctx, s.DB.Read(), w, version)
+	if errors.Is(err, sql.ErrNoRows) {
+		return OwnVersion{}, fault.WorkNotFound()
+	} else if err != nil {
+		return OwnVersion{}, err
+	}
+	return ownVersion(v)
+}

@@ -1,0 +1,60 @@
+// Package works reads what is registered: the works of an end-user, their versions and
+// files, and the transactions of people who follow one. It also replaces access codes, since
+// an access code is how most callers reach a work. It changes nothing else, and drives
+// nothing.
+//
+// A session.Caller proves that the caller was authenticated. Which works a caller may see is
+// decided here.
+package works
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"timbre.example/internal/accesscode"
+	"timbre.example/internal/blob"
+	"timbre.example/internal/network"
+	"timbre.example/internal/store"
+)
+
+// Config configures a Service.
+type Config struct {
+	DB    *store.DB
+	Blobs blob.Store
+	Codes accesscode.Secret
+	// WorkURL returns the public page of a work, ExplorerURL that of a final transaction.
+	WorkURL     func(n network.Name, atsID int64) string
+	ExplorerURL func(n network.Name, txHash string) string
+	// Result is how long a finished transaction shows the access code.
+	Result time.Duration
+	// AwaitCertificate is how long a request for a certificate waits while the certificate
+	// of a final version is being made; 0 means no wait.
+	AwaitCertificate time.Duration
+	// Reached is called at each point between two effects; see package crash.
+	Reached func(point string)
+	Log     *slog.Logger
+}
+
+// DefaultResult is the documented default of Config.Result.
+const DefaultResult = time.Hour
+
+// Service reads works. It is safe for concurrent use.
+type Service struct {
+	Config
+	Progress *Progress
+}
+
+// New makes a Service.
+func New(c Config) *Service { return &Service{Config: c, Progress: newProgress(c.DB, c.Log)} }
+
+// Stats are the public numbers of a network.
+type Stats struct {
+	TotalWorks int64
+}
+
+// Stats counts the final works of a network.
+func (s *Service) Stats(ctx context.Context, n network.Name) (Stats, error) {
+	total, err := s.DB.Read().CountWorks(ctx, string(n))
+	return Stats{TotalWorks: total}, err
+}

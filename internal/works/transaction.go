@@ -1,0 +1,70 @@
+package works
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+
+	"timbre.example/fault"
+	"timbre.example/internal/network"
+	"timbre.example/internal/record"
+	"timbre.example/internal/store"
+)
+
+// Transaction reads a transaction. Knowing its id is the permission to follow it. An unknown
+// id is transaction.not_found.
+func (s *Service) Transaction(ctx context.Context, id string) (View, error) {
+	row, err := s.DB.Read().TransactionForView(ctx, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return View{}, fault.TransactionNotFound()
+	} else if err != nil {
+		return View{}, fault.TransactionStoreUnavailable(store.RetryAfter).Because(err)
+	}
+	t := row.Transaction
+	v := View{ID: t.ID, Organization: t.OrganizationID, Kind: t.Kind, Rehearse: fault.Code(t.Rehearse), CreatedAt: store.Time(t.CreatedAt), UpdatedAt: store.Time(t.UpdatedAt)}
+	if v.Steps, err = record.ParseSteps(t.Steps); err != nil {
+		return View{}, err
+	}
+	switch t.State {
+	case "failed":
+		v.Done = &Outcome{Failure: &fault.Body{}}
+		if err := json.Unmarshal([]byte(t.Failure), v.Done.Failure); err != nil {
+			return View{}, err
+		}
+	case "final":
+		hash := record.Hex(t.TxHash)
+		v.Done = &Outcome{
+			TxHash: hash, BlockNumber: t.BlockNumber, BlockHash: record.Hex(t.BlockHash), AtsID: t.AtsID, WorkID: t.WorkID, At: store.Time(row.RegisteredAt),
+			WorkURL: s.WorkURL(network.Name(t.Network), t.AtsID), ExplorerURL: s.ExplorerURL(network.Name(t.Network), hash),
+		}
+		// An access code that was replaced or erased since is not shown.
+		if row.ExternalUserRef == "" && row.Generation == 0 && !row.RedactedAt.Valid && t.Kind == record.KindRegister && s.DB.Now().Sub(v.UpdatedAt) < s.Result {
+			v.Done.AccessCode = s.Codes.Code(t.WorkID, 0)
+		}
+	}
+	return v, nil
+}
+
+// Followed is Transaction for followers: one read serves all of them until the next change.
+func (s *Service) Followed(ctx context.Context, id string) (View, error) {
+	s.Progress.mu.Lock()
+	f := s.Progress.followers[id]
+	s.Progress.mu.Unlock()
+	if f == nil {
+		return s.Transaction(ctx, id)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	changes := f.changes.Load()
+	if f.at == changes {
+		return f.view, nil
+	}
+	v, err := s.Transaction(ctx, id)
+	if err == nil {
+		f.view, f.at = v, changes
+	} else if ctx.Err() == nil {
+		s.Progress.missed.Store(true)
+	}
+	return v, err
+}

@@ -1,0 +1,47 @@
+package works
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"timbre.example/commitment"
+	"timbre.example/internal/network"
+	"timbre.example/internal/record"
+	"timbre.example/internal/session"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// Work is a registered work as it is now, for callers who may update it.
+type Work struct {
+	ID               string
+	AtsID            int64
+	Title            string
+	Network          network.Name
+	Owner            string // the anchoring account, as the network names it
+	LatestVersion    int64
+	LatestCommitment []byte
+	Creators         []commitment.Creator // Creators, Filename and Media are those of the latest version
+	Filename         string
+	Media            record.Media
+	CreatedAt        time.Time
+}
+
+// Work reads the work that the caller may update.
+func (s *Service) Work(ctx context.Context, c session.Caller) (Work, error) {
+	w, err := s.DB.Read().GetWork(ctx, c.WorkID)
+	if err != nil {
+		return Work{}, err
+	}
+	v, err := s.DB.Read().GetVersion(ctx, query.GetVersionParams{WorkID: w.ID, Version: w.LatestVersion})
+	if err != nil {
+		return Work{}, err
+	}
+	out := Work{
+		ID: w.ID, AtsID: w.AtsID, Title: w.Title, Network: network.Name(w.Network), Owner: w.Owner, LatestVersion: w.LatestVersion,
+		LatestCommitment: v.Commitment, Filename: v.Filename, CreatedAt: store.Time(w.CreatedAt),
+	}
+	return out, errors.Join(json.Unmarshal([]byte(v.Creators), &out.Creators), json.Unmarshal([]byte(v.Media), &out.Media))
+}
