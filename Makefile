@@ -38,6 +38,7 @@ check: ## Check the format, run vet, and check that generated files are current
 	$(GO) -C tools/s3 mod tidy -diff
 	$(GO) -C tools/release mod tidy -diff
 	$(GO) -C tools/release vet ./...
+	$(GO) -C tools run ./operations ..
 	$(GO) run ./fault/gen -check -root .
 	cd widget && npm ci --no-audit --no-fund --loglevel=error
 	$(GO) run ./widget/build -check

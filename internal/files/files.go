@@ -13,6 +13,7 @@ import (
 
 	"timbre.example/fault"
 	"timbre.example/internal/blob"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -61,20 +62,21 @@ func ReadingOf(job query.Job, upload string) (known Reading, ok bool) {
 
 // Count stores how many bytes the store has for an unpaid job: an upload of size bytes, and
 // the copy of the upload before it. It returns transaction.expired when the job has ended.
-func Count(ctx context.Context, db *store.DB, job query.Job, size int64) error {
+func Count(ctx context.Context, db *store.DB, job query.Job, size int64) (err error) {
+	defer operation.Wrap(&err, "count the bytes of job %s", job.ID)
 	bytes := size
 	if size > job.MaxBytes { // the oversized upload is not kept, or not for long
 		bytes = 1
 	}
 	if job.AssetKey != "" { // the copy of the previous upload is still stored
 		var m record.Media
-		if err := json.Unmarshal([]byte(job.Media), &m); err != nil {
+		if err := record.Column("jobs.media", job.Media, &m); err != nil {
 			return err
 		}
 		bytes += m.Size
 	}
 	var n int64
-	err := db.Tx(ctx, func(tx *store.Tx) (err error) {
+	err = db.Tx(ctx, func(tx *store.Tx) (err error) {
 		n, err = tx.LandUpload(ctx, query.LandUploadParams{UploadBytes: bytes, ID: job.ID, Now: store.Micros(tx.Now)})
 		return err
 	})

@@ -9,6 +9,7 @@ import (
 	"timbre.example/internal/credits"
 	"timbre.example/internal/events"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -30,12 +31,13 @@ type Confirmed struct {
 //
 // While the network is stopped, Confirm returns common.service_unavailable and holds
 // nothing.
-func (s *Service) Confirm(ctx context.Context, c session.Caller, jobID, requestID string) (Confirmed, error) {
+func (s *Service) Confirm(ctx context.Context, c session.Caller, jobID, requestID string) (_ Confirmed, err error) {
+	defer operation.Wrap(&err, "confirm job %s", jobID)
 	if err := s.stopped(ctx, c, jobID); err != nil {
 		return Confirmed{}, err
 	}
 	var job query.Job
-	err := s.DB.Tx(ctx, func(tx *store.Tx) (err error) {
+	err = s.DB.Tx(ctx, func(tx *store.Tx) (err error) {
 		if job, err = openJob(ctx, tx.Queries, c, jobID, tx.Now); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"timbre.example/internal/claims"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -28,7 +29,8 @@ type InitRequest struct {
 
 // Init spends the session, checks all that is known before the upload, and opens a job with
 // an upload slot.
-func (s *Service) Init(ctx context.Context, c session.Caller, in InitRequest) (Slot, error) {
+func (s *Service) Init(ctx context.Context, c session.Caller, in InitRequest) (_ Slot, err error) {
+	defer operation.Wrap(&err, "init a registration on %s", in.Network)
 	named := in.Network
 	if !named.Valid() { // reported below, together with all other errors
 		named = ""

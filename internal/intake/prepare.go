@@ -3,7 +3,6 @@ package intake
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"timbre.example/internal/files"
 	"timbre.example/internal/media"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -27,7 +27,8 @@ const prepareWait = 10 * time.Second
 // Prepare reads the uploaded file once, computes the commitment, asks the network whether it
 // would accept it, and returns a quote. Preparing again renews the quote, and reads a file
 // that was uploaded since.
-func (s *Service) Prepare(ctx context.Context, c session.Caller, jobID string) (Prepared, error) {
+func (s *Service) Prepare(ctx context.Context, c session.Caller, jobID string) (_ Prepared, err error) {
+	defer operation.Wrap(&err, "prepare job %s", jobID)
 	if _, err := openJob(ctx, s.DB.Read(), c, jobID, s.DB.Now()); err != nil {
 		return Prepared{}, err
 	}
@@ -90,7 +91,7 @@ func (s *Service) prepare(ctx context.Context, job query.Job) (p Prepared, again
 				s.note(ctx, job.ID, set.Reading)
 			}
 		}()
-	} else if err := json.Unmarshal([]byte(job.Media), &m); err != nil {
+	} else if err := record.Column("jobs.media", job.Media, &m); err != nil {
 		return p, false, err
 	}
 	sum, err := s.acceptable(ctx, job, set.MediaHash)
@@ -249,7 +250,7 @@ func (s *Service) acceptable(ctx context.Context, job query.Job, hash []byte) (c
 		return commitment.Commitment{}, fault.RegistrationUploadMissing().With("reason", "other_file").With("announced", record.Hex(announced)).With("uploaded", record.Hex(hash))
 	}
 	var list []commitment.Creator
-	if err := json.Unmarshal([]byte(job.Creators), &list); err != nil {
+	if err := record.Column("jobs.creators", job.Creators, &list); err != nil {
 		return commitment.Commitment{}, err
 	}
 	sum, err := commitment.Compute(job.Title, list, commitment.Hash(hash))

@@ -20,6 +20,7 @@ import (
 	"timbre.example/internal/credits"
 	"timbre.example/internal/events"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/share"
 	"timbre.example/internal/space"
 	"timbre.example/internal/store"
@@ -84,7 +85,8 @@ func New(c Config) *Service {
 }
 
 // StagedBytes returns how many bytes the store holds for unpaid jobs.
-func (s *Service) StagedBytes(ctx context.Context) (int64, error) {
+func (s *Service) StagedBytes(ctx context.Context) (_ int64, err error) {
+	defer operation.Wrap(&err, "sum up the staged bytes")
 	sum, err := s.DB.Read().StagedBytes(ctx, "")
 	return sum.Staged, err
 }

@@ -7,6 +7,7 @@ import (
 
 	"timbre.example/fault"
 	"timbre.example/internal/legible"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -27,7 +28,8 @@ type UpdateRequest struct {
 
 // InitUpdate spends the session and opens a job that adds a version to the caller's work.
 // Without a new file the slot has no URL, and the job can be prepared at once.
-func (s *Service) InitUpdate(ctx context.Context, c session.Caller, in UpdateRequest) (Slot, error) {
+func (s *Service) InitUpdate(ctx context.Context, c session.Caller, in UpdateRequest) (_ Slot, err error) {
+	defer operation.Wrap(&err, "init an update of work %s", c.WorkID)
 	if err := c.May(session.UpdateVersion, "", true); err != nil {
 		return Slot{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"timbre.example/internal/files"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/turns"
@@ -25,7 +26,8 @@ const CertificateTime = 10 * time.Second
 // CertifyDue makes the certificates that are due, one at a time, in turns of the organizations.
 // A certificate that fails is retried later, with growing pauses. The round ends when the
 // store or the database is unavailable.
-func (s *Service) CertifyDue(ctx context.Context) error {
+func (s *Service) CertifyDue(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "make certificates")
 	if s.Stamp == nil { // no time-stamps are requested any more
 		if err := s.DB.Tx(ctx, func(tx *store.Tx) error { _, err := tx.DismissTimestamps(ctx); return err }); err != nil {
 			return err

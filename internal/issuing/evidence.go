@@ -3,7 +3,6 @@ package issuing
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -11,6 +10,7 @@ import (
 	"timbre.example/evidence"
 	"timbre.example/fault"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -19,7 +19,8 @@ import (
 // Evidence returns the proof of a version of a work; version 0 is the latest. Every call
 // returns the same proof. For an unknown or non-final version, or one that waits for its
 // time-stamp, it returns work.certificate_unavailable. It does no authorization.
-func (s *Service) Evidence(ctx context.Context, work string, version int64) (evidence.Evidence, error) {
+func (s *Service) Evidence(ctx context.Context, work string, version int64) (_ evidence.Evidence, err error) {
+	defer operation.Wrap(&err, "evidence of work %s, version %d", work, version)
 	e, _, _, err := s.evidence(ctx, work, version)
 	return e, err
 }
@@ -67,7 +68,7 @@ func (s *Service) prove(ctx context.Context, w query.Work, v query.Version) (evi
 		creators []commitment.Creator
 		file     record.Media
 	)
-	if err := errors.Join(json.Unmarshal([]byte(v.Creators), &creators), json.Unmarshal([]byte(v.Media), &file)); err != nil {
+	if err := errors.Join(record.Column("versions.creators", v.Creators, &creators), record.Column("versions.media", v.Media, &file)); err != nil {
 		return evidence.Evidence{}, err
 	}
 	sum, err := commitment.Compute(w.Title, creators, commitment.Hash(v.MediaHash))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/turns"
@@ -22,7 +23,8 @@ const LastTimestampPause = time.Minute
 // StampDue decides every version that is due: it gets a token, or none after its timeout. A
 // decision never changes, so two instances may decide at once. If a token is lost before it
 // is stored, it is requested again.
-func (s *Service) StampDue(ctx context.Context) error {
+func (s *Service) StampDue(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "request time stamps")
 	for {
 		row, err := s.nextUnstamped(ctx)
 		if errors.Is(err, sql.ErrNoRows) {

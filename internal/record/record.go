@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"timbre.example/fault"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -42,7 +43,8 @@ func Redacted(w query.Work) error {
 
 // Version reads a version of a work; version 0 is the latest. Without such a version it
 // returns sql.ErrNoRows.
-func Version(ctx context.Context, q *query.Queries, w query.Work, version int64) (query.Version, error) {
+func Version(ctx context.Context, q *query.Queries, w query.Work, version int64) (_ query.Version, err error) {
+	defer operation.Wrap(&err, "read version %d of work %s", version, w.ID)
 	if version == 0 {
 		version = w.LatestVersion
 	}
@@ -51,6 +53,15 @@ func Version(ctx context.Context, q *query.Queries, w query.Work, version int64)
 
 // Hex returns the wire form of a hash.
 func Hex(hash []byte) string { return "0x" + hex.EncodeToString(hash) }
+
+// Column decodes the JSON of a column, which is named as table.column. Its error names the
+// column: nothing but a change by hand, or a bug, makes such a row.
+func Column(column, text string, into any) error {
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		return fmt.Errorf("column %s: %w", column, err)
+	}
+	return nil
+}
 
 // Encode returns the stored form of a plain struct, which cannot fail.
 func Encode(v any) string {

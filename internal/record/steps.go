@@ -1,7 +1,7 @@
 package record
 
 import (
-	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -42,6 +42,8 @@ func Steps(before []Step, at time.Time, more ...step) string {
 // ParseSteps reads the steps of a transaction's row.
 func ParseSteps(text string) ([]Step, error) {
 	var s []Step
-	err := json.Unmarshal([]byte(text), &s)
-	return s, err
+	if err := Column("transactions.steps", text, &s); err != nil {
+		return nil, fmt.Errorf("read the steps of a transaction: %w", err)
+	}
+	return s, nil
 }

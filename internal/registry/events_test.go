@@ -193,3 +193,58 @@ func TestBacklog(t *testing.T) {
 		confirmed.wantFinal()
 	})
 }
+
+// A corrupt row gives an error that names the operation, its subject, the table and the
+// column, and nothing of what the row held.
+func TestACorruptColumnIsNamed(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		raw := w.raw(t)
+		corrupt := func(text string, args ...any) {
+			t.Helper()
+			if done, err := raw.ExecContext(t.Context(), text, args...); err != nil {
+				t.Fatal(err)
+			} else if n, err := done.RowsAffected(); n != 1 || err != nil {
+				t.Fatalf("%d rows, %v", n, err)
+			}
+		}
+		want := func(err error, words ...string) {
+			t.Helper()
+			for _, word := range words {
+				if err == nil || !strings.Contains(err.Error(), word) {
+					t.Errorf("%v does not say %q", err, word)
+				}
+			}
+			if err != nil && strings.Contains(err.Error(), "Ada") {
+				t.Errorf("%v has a name", err)
+			}
+		}
+		s := w.begin("Last Ferry", 1)
+		var was string
+		if err := raw.QueryRowContext(t.Context(), "SELECT creators FROM jobs WHERE id = $1", s.slot.JobID).Scan(&was); err != nil {
+			t.Fatal(err)
+		}
+		corrupt("UPDATE jobs SET creators = 'Ada' WHERE id = $1", s.slot.JobID)
+		_, err := s.prepare()
+		want(err, "prepare job "+s.slot.JobID, "column jobs.creators")
+		corrupt("UPDATE jobs SET creators = $1 WHERE id = $2", was, s.slot.JobID)
+		if _, err := s.prepare(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.confirm(); err != nil {
+			t.Fatal(err)
+		}
+		w.advance()
+		id := s.view().Done.WorkID
+		corrupt("UPDATE versions SET media = 'Ada' WHERE work_id = $1", id)
+		_, err = w.reg.Issuing.Evidence(t.Context(), id, 1)
+		want(err, "evidence of work "+id, "column versions.media")
+		corrupt("UPDATE versions SET media = '{}' WHERE work_id = $1", id)
+		if err := raw.QueryRowContext(t.Context(), "SELECT steps FROM transactions WHERE id = $1", s.slot.JobID).Scan(&was); err != nil {
+			t.Fatal(err)
+		}
+		corrupt("UPDATE transactions SET steps = 'Ada' WHERE id = $1", s.slot.JobID)
+		_, err = w.reg.Works.Transaction(t.Context(), s.slot.JobID)
+		want(err, "read transaction "+s.slot.JobID, "column transactions.steps")
+		corrupt("UPDATE transactions SET steps = $1 WHERE id = $2", was, s.slot.JobID)
+	})
+}

@@ -18,6 +18,7 @@ import (
 	"timbre.example/internal/intake"
 	"timbre.example/internal/issuing"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/space"
 	"timbre.example/internal/store"
 	"timbre.example/internal/work"
@@ -109,7 +110,10 @@ func New(c Config) *Registry {
 
 // Stopped returns why a network accepts nothing until its operator acts; nil when no network
 // is stopped.
-func (r *Registry) Stopped(ctx context.Context) error { return r.networks.Stopped(ctx) }
+func (r *Registry) Stopped(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "ask the networks")
+	return r.networks.Stopped(ctx)
+}
 
 // Workers returns everything that works in the background: the anchoring of every network,
 // time stamps, certificates and the sweep.

@@ -12,6 +12,7 @@ import (
 	"timbre.example/fault"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -36,6 +37,7 @@ type MintRequest struct {
 // balance, in this order, and signs a token. It writes one row, which the token's first
 // init spends.
 func (s *Service) Mint(ctx context.Context, r MintRequest) (token string, err error) {
+	defer operation.Wrap(&err, "mint a session for %s on %s", r.Action, r.Network)
 	if !secretKeyForm.MatchString(r.SecretKey) {
 		return "", malformed("secret_key", r.SecretKey)
 	}
@@ -176,6 +178,7 @@ func standing(o query.Organization, k query.SiteKey) error {
 // Sweep deletes sessions that expired more than a day ago. Their tokens stay invalid,
 // like every token without a row.
 func (s *Service) Sweep(ctx context.Context) (n int64, err error) {
+	defer operation.Wrap(&err, "delete old sessions")
 	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
 		n, err = tx.SweepSessions(ctx, store.Micros(tx.Now.Add(-24*time.Hour)))
 		return err

@@ -13,6 +13,7 @@ import (
 
 	"timbre.example/fault"
 	"timbre.example/internal/legible"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -53,7 +54,8 @@ type KeyPair struct {
 }
 
 // CreateOrganization adds a tenant; the name is 1 to 200 characters.
-func CreateOrganization(ctx context.Context, db *store.DB, name string) (Organization, error) {
+func CreateOrganization(ctx context.Context, db *store.DB, name string) (_ Organization, err error) {
+	defer operation.Wrap(&err, "create an organization")
 	name = strings.TrimSpace(name)
 	if n := len([]rune(name)); n == 0 || n > 200 || !utf8.ValidString(name) {
 		return Organization{}, fault.CommonValidationFailed([]fault.Field{{Field: "name", Rule: "length", Message: "Must have 1 to 200 characters."}})
@@ -78,7 +80,8 @@ func CreateOrganization(ctx context.Context, db *store.DB, name string) (Organiz
 }
 
 // GetOrganization reads an organization; an unknown id is organization.not_found.
-func GetOrganization(ctx context.Context, db *store.DB, id string) (Organization, error) {
+func GetOrganization(ctx context.Context, db *store.DB, id string) (_ Organization, err error) {
+	defer operation.Wrap(&err, "read organization %s", id)
 	o, err := db.Read().GetOrganization(ctx, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Organization{}, fault.OrganizationNotFound()
@@ -87,7 +90,8 @@ func GetOrganization(ctx context.Context, db *store.DB, id string) (Organization
 }
 
 // ListOrganizations reads all organizations, oldest first.
-func ListOrganizations(ctx context.Context, db *store.DB) ([]Organization, error) {
+func ListOrganizations(ctx context.Context, db *store.DB) (_ []Organization, err error) {
+	defer operation.Wrap(&err, "list organizations")
 	rows, err := db.Read().ListOrganizations(ctx)
 	out := make([]Organization, len(rows))
 	for i, o := range rows {
@@ -105,9 +109,10 @@ func organization(o query.Organization) Organization {
 
 // ChangeOrganization reads an organization, lets change edit its settings, and
 // stores them, in one transaction. ID, Name and CreatedAt stay as they are.
-func ChangeOrganization(ctx context.Context, db *store.DB, id string, change func(*Organization)) (Organization, error) {
+func ChangeOrganization(ctx context.Context, db *store.DB, id string, change func(*Organization)) (_ Organization, err error) {
+	defer operation.Wrap(&err, "change organization %s", id)
 	var o Organization
-	err := db.Tx(ctx, func(tx *store.Tx) error {
+	err = db.Tx(ctx, func(tx *store.Tx) error {
 		row, err := tx.GetOrganization(ctx, id)
 		if errors.Is(err, sql.ErrNoRows) {
 			return fault.OrganizationNotFound()
@@ -142,13 +147,14 @@ func ChangeOrganization(ctx context.Context, db *store.DB, id string, change fun
 
 // CreateKeys creates an integration: a public site key, and the secret key that mints its
 // sessions. Only CreateKeys returns the secret key, and only once.
-func CreateKeys(ctx context.Context, db *store.DB, organizationID string, test bool) (KeyPair, error) {
+func CreateKeys(ctx context.Context, db *store.DB, organizationID string, test bool) (_ KeyPair, err error) {
+	defer operation.Wrap(&err, "create keys of organization %s", organizationID)
 	if _, err := GetOrganization(ctx, db, organizationID); err != nil {
 		return KeyPair{}, err
 	}
 	k := KeyPair{Test: test, Status: "active"}
 	k.SiteKey, k.SecretKey = newKeyPair(test)
-	err := db.Tx(ctx, func(tx *store.Tx) error {
+	err = db.Tx(ctx, func(tx *store.Tx) error {
 		k.CreatedAt = tx.Now
 		return tx.InsertSiteKey(ctx, query.InsertSiteKeyParams{
 			SiteKey: k.SiteKey, OrganizationID: organizationID, SecretHash: hashSecret(k.SecretKey), Test: test, CreatedAt: store.Micros(tx.Now),
@@ -158,7 +164,8 @@ func CreateKeys(ctx context.Context, db *store.DB, organizationID string, test b
 }
 
 // ListKeys reads an organization's key pairs, deleted ones too, without secrets.
-func ListKeys(ctx context.Context, db *store.DB, organizationID string) ([]KeyPair, error) {
+func ListKeys(ctx context.Context, db *store.DB, organizationID string) (_ []KeyPair, err error) {
+	defer operation.Wrap(&err, "list keys of organization %s", organizationID)
 	rows, err := db.Read().ListSiteKeys(ctx, organizationID)
 	out := make([]KeyPair, len(rows))
 	for i, k := range rows {
@@ -175,7 +182,8 @@ func ListKeys(ctx context.Context, db *store.DB, organizationID string) ([]KeyPa
 
 // EnableKey enables or disables a key pair, at once and for running sessions too. An
 // unknown key is common.not_found.
-func EnableKey(ctx context.Context, db *store.DB, siteKey string, on bool) error {
+func EnableKey(ctx context.Context, db *store.DB, siteKey string, on bool) (err error) {
+	defer operation.Wrap(&err, "enable or disable key %s", siteKey)
 	return db.Tx(ctx, func(tx *store.Tx) error {
 		n, err := tx.SetSiteKeyDisabled(ctx, query.SetSiteKeyDisabledParams{
 			DisabledAt: sql.NullInt64{Int64: store.Micros(tx.Now), Valid: !on}, SiteKey: siteKey,
@@ -185,7 +193,8 @@ func EnableKey(ctx context.Context, db *store.DB, siteKey string, on bool) error
 }
 
 // DeleteKey deletes an integration. This cannot be undone.
-func DeleteKey(ctx context.Context, db *store.DB, siteKey string) error {
+func DeleteKey(ctx context.Context, db *store.DB, siteKey string) (err error) {
+	defer operation.Wrap(&err, "delete key %s", siteKey)
 	return db.Tx(ctx, func(tx *store.Tx) error {
 		n, err := tx.DeleteSiteKey(ctx, query.DeleteSiteKeyParams{
 			DeletedAt: sql.NullInt64{Int64: store.Micros(tx.Now), Valid: true}, SiteKey: siteKey,
@@ -195,7 +204,8 @@ func DeleteKey(ctx context.Context, db *store.DB, siteKey string) error {
 }
 
 // AddOrigin allows an origin for an organization, and returns its canonical form.
-func AddOrigin(ctx context.Context, db *store.DB, organizationID, pattern string) (string, error) {
+func AddOrigin(ctx context.Context, db *store.DB, organizationID, pattern string) (_ string, err error) {
+	defer operation.Wrap(&err, "add an origin to organization %s", organizationID)
 	p, err := ParsePattern(pattern)
 	if err != nil {
 		return "", fault.CommonValidationFailed([]fault.Field{{Field: "origin", Rule: "origin", Message: fmt.Sprint(err)}})
@@ -209,7 +219,8 @@ func AddOrigin(ctx context.Context, db *store.DB, organizationID, pattern string
 }
 
 // RemoveOrigin removes an origin from the allowlist, at once.
-func RemoveOrigin(ctx context.Context, db *store.DB, organizationID, pattern string) error {
+func RemoveOrigin(ctx context.Context, db *store.DB, organizationID, pattern string) (err error) {
+	defer operation.Wrap(&err, "remove an origin of organization %s", organizationID)
 	if p, err := ParsePattern(pattern); err == nil {
 		pattern = p.String()
 	}
@@ -219,7 +230,8 @@ func RemoveOrigin(ctx context.Context, db *store.DB, organizationID, pattern str
 }
 
 // ListOrigins reads an organization's allowlist.
-func ListOrigins(ctx context.Context, db *store.DB, organizationID string) ([]string, error) {
+func ListOrigins(ctx context.Context, db *store.DB, organizationID string) (_ []string, err error) {
+	defer operation.Wrap(&err, "list origins of organization %s", organizationID)
 	if _, err := GetOrganization(ctx, db, organizationID); err != nil {
 		return nil, err
 	}

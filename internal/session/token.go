@@ -19,6 +19,7 @@ import (
 
 	"timbre.example/fault"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 )
 
 // Audience is the aud of every session token.
@@ -85,7 +86,8 @@ func (t *Tokens) key(period int64) (jwk.Key, error) {
 }
 
 // JWKS returns the published key set: the keys that verify now, and the next one.
-func (t *Tokens) JWKS() ([]byte, error) {
+func (t *Tokens) JWKS() (_ []byte, err error) {
+	defer operation.Wrap(&err, "encode the public keys of tokens")
 	set, err := t.public()
 	if err != nil {
 		return nil, err
@@ -152,7 +154,8 @@ const (
 )
 
 // Sign returns the token in compact form.
-func (t *Tokens) Sign(c Claims) (string, error) {
+func (t *Tokens) Sign(c Claims) (_ string, err error) {
+	defer operation.Wrap(&err, "sign the token of session %s", c.ID)
 	b := jwt.NewBuilder().Issuer(t.issuer).Audience([]string{Audience}).Subject(c.Organization).JwtID(c.ID).
 		IssuedAt(c.IssuedAt).Expiration(c.Expires).
 		Claim(claimSiteKey, c.SiteKeyHash).Claim(claimAction, string(c.Action)).Claim(claimNetwork, string(c.Network))
@@ -184,7 +187,8 @@ func (t *Tokens) Sign(c Claims) (string, error) {
 }
 
 // Verify checks a token with this process's own keys: see [Issuer.Verify].
-func (t *Tokens) Verify(token string) (Claims, error) {
+func (t *Tokens) Verify(token string) (_ Claims, err error) {
+	defer operation.Wrap(&err, "verify a token")
 	set, err := t.public()
 	if err != nil {
 		return Claims{}, err

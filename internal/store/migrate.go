@@ -9,6 +9,8 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
 	"github.com/pressly/goose/v3/lock"
+
+	"timbre.example/internal/operation"
 )
 
 //go:embed migrations/*.sql
@@ -16,7 +18,8 @@ var migrations embed.FS
 
 // Migrate updates the schema to this release. Several instances can call it at the same
 // time: on Postgres a session lock makes the others wait, on SQLite the writer lock does.
-func (db *DB) Migrate(ctx context.Context) error {
+func (db *DB) Migrate(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "migrate the database")
 	p, err := db.provider()
 	if err != nil {
 		return err
@@ -61,7 +64,8 @@ func (db *DB) unlog(ctx context.Context) error {
 
 // Pending returns the number of migrations that Migrate would apply. It is negative if a
 // newer release has migrated the database.
-func (db *DB) Pending(ctx context.Context) (int64, error) {
+func (db *DB) Pending(ctx context.Context) (_ int64, err error) {
+	defer operation.Wrap(&err, "count pending migrations")
 	p, err := db.provider()
 	if err != nil {
 		return 0, err
@@ -80,7 +84,8 @@ func (db *DB) Pending(ctx context.Context) (int64, error) {
 }
 
 // Empty reports whether no release has migrated this database yet.
-func (db *DB) Empty(ctx context.Context) (bool, error) {
+func (db *DB) Empty(ctx context.Context) (_ bool, err error) {
+	defer operation.Wrap(&err, "read the version of the schema")
 	p, err := db.provider()
 	if err != nil {
 		return false, err

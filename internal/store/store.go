@@ -19,6 +19,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store/query"
 )
 
@@ -117,7 +118,8 @@ func (db *DB) Close() error { return db.engine.close() }
 func (db *DB) Dialect() string { return db.dialect }
 
 // Ping checks that the database answers.
-func (db *DB) Ping(ctx context.Context) error {
+func (db *DB) Ping(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "ping the database")
 	var one int
 	return db.engine.reader().QueryRowContext(ctx, "SELECT 1").Scan(&one)
 }
@@ -171,23 +173,25 @@ func again(err error) bool {
 // by itself; Scrub empties its journal of older pages. While another connection reads an
 // older state, Scrub cannot, and the next checkpoint does it. On Postgres, VACUUM removes
 // deleted rows.
-func (db *DB) Scrub(ctx context.Context) error {
+func (db *DB) Scrub(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "checkpoint the journal of the database")
 	if db.dialect == "postgres" {
 		return nil
 	}
-	_, err := db.engine.pool().ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	_, err = db.engine.pool().ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
 	return err
 }
 
 // ClockSkew returns how far the database's clock is ahead of this process's. On SQLite
 // both are the same clock.
-func (db *DB) ClockSkew(ctx context.Context) (time.Duration, error) {
+func (db *DB) ClockSkew(ctx context.Context) (_ time.Duration, err error) {
+	defer operation.Wrap(&err, "read the database's clock")
 	if db.dialect != "postgres" {
 		return 0, nil
 	}
 	var us int64
 	before := time.Now()
-	err := db.engine.reader().QueryRowContext(ctx, "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)").Scan(&us)
+	err = db.engine.reader().QueryRowContext(ctx, "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)").Scan(&us)
 	middle := before.Add(time.Since(before) / 2)
 	return time.UnixMicro(us).Sub(middle), err
 }

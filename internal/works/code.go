@@ -8,6 +8,7 @@ import (
 
 	"timbre.example/fault"
 	"timbre.example/internal/accesscode"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -21,8 +22,9 @@ import (
 //
 // The code is looked up only in the caller's organization and network, so no caller learns
 // of another organization's works.
-func (s *Service) Unlock(ctx context.Context, c session.Caller, code string, begins bool) (session.Caller, error) {
-	code, err := accesscode.Canonical(code)
+func (s *Service) Unlock(ctx context.Context, c session.Caller, code string, begins bool) (_ session.Caller, err error) {
+	defer operation.Wrap(&err, "look up an access code")
+	code, err = accesscode.Canonical(code)
 	if err != nil {
 		return c, err
 	}
@@ -62,6 +64,7 @@ func (s *Service) codeOver(row query.WorkByAccessCodeRow) bool {
 // the answer was lost, the same session may repeat the call with the old code, even after
 // the session has expired: it receives the same new code. Every other session is refused.
 func (s *Service) ReplaceCode(ctx context.Context, c session.Caller, code string) (next string, err error) {
+	defer operation.Wrap(&err, "replace an access code")
 	if err := c.May(session.UpdateVersion, "", false); err != nil {
 		return "", err
 	}

@@ -3,7 +3,6 @@ package works
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"strconv"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/media"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -28,7 +28,8 @@ const DownloadTime = 5 * time.Minute
 
 // Recording returns a URL of the audio of a version; version 0 is the latest. For a version
 // that was registered by its hash only it returns common.not_found with the reason.
-func (s *Service) Recording(ctx context.Context, c session.Caller, workID string, version int64) (Download, error) {
+func (s *Service) Recording(ctx context.Context, c session.Caller, workID string, version int64) (_ Download, err error) {
+	defer operation.Wrap(&err, "recording of work %s, version %d", workID, version)
 	if err := c.MayRead(); err != nil {
 		return Download{}, err
 	}
@@ -50,7 +51,7 @@ func (s *Service) recording(ctx context.Context, w query.Work, version int64) (D
 		return Download{}, fault.CommonNotFound().With("reason", "hash_only")
 	}
 	var m record.Media
-	if err := json.Unmarshal([]byte(v.Media), &m); err != nil {
+	if err := record.Column("versions.media", v.Media, &m); err != nil {
 		return Download{}, err
 	}
 	return s.download(ctx, v.AssetKey, blob.File{Name: recordingName(v.Filename, media.Format(m.Format)), Type: media.Format(m.Format).Type()})
@@ -65,7 +66,8 @@ func (s *Service) recording(ctx context.Context, w query.Work, version int64) (D
 //     version of its job, and it sees no other version's creators.
 //   - Its session has not expired, and it names the job's transaction: a page that was
 //     reloaded has lost its first session. transaction is "" when the caller names none.
-func (s *Service) Certificate(ctx context.Context, c session.Caller, workID string, version int64, transaction string) (Download, error) {
+func (s *Service) Certificate(ctx context.Context, c session.Caller, workID string, version int64, transaction string) (_ Download, err error) {
+	defer operation.Wrap(&err, "certificate of work %s, version %d", workID, version)
 	made, began, err := s.beganJob(ctx, c, workID)
 	if err == nil && !began && transaction != "" && !c.Expired {
 		made, began, err = s.namedJob(ctx, c, workID, transaction)
@@ -94,7 +96,8 @@ func (s *Service) Certificate(ctx context.Context, c session.Caller, workID stri
 // CertificateByCode returns the certificate's URL for a caller with the work's access code.
 // It serves every version, since the holder of the code could see each version while it was
 // the latest.
-func (s *Service) CertificateByCode(ctx context.Context, c session.Caller, version int64) (Download, error) {
+func (s *Service) CertificateByCode(ctx context.Context, c session.Caller, version int64) (_ Download, err error) {
+	defer operation.Wrap(&err, "certificate of work %s, version %d", c.WorkID, version)
 	w, err := s.shown(ctx, c)
 	if err != nil {
 		return Download{}, err
@@ -103,7 +106,8 @@ func (s *Service) CertificateByCode(ctx context.Context, c session.Caller, versi
 }
 
 // RecordingByCode is CertificateByCode for the audio: see [Registry.Recording].
-func (s *Service) RecordingByCode(ctx context.Context, c session.Caller, version int64) (Download, error) {
+func (s *Service) RecordingByCode(ctx context.Context, c session.Caller, version int64) (_ Download, err error) {
+	defer operation.Wrap(&err, "recording of work %s, version %d", c.WorkID, version)
 	w, err := s.shown(ctx, c)
 	if err != nil {
 		return Download{}, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"math"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 	"timbre.example/internal/credits"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -43,7 +43,7 @@ func ownVersion(v query.Version) (OwnVersion, error) {
 		Version: v.Version, Commitment: v.Commitment, MediaHash: v.MediaHash, MerkleRoot: v.MerkleRoot, Filename: v.Filename, HasFile: v.AssetKey != "",
 		TxHash: v.TxHash, BlockNumber: v.BlockNumber, BlockHash: v.BlockHash, RegisteredAt: store.Time(v.RegisteredAt),
 	}
-	return out, errors.Join(json.Unmarshal([]byte(v.Creators), &out.Creators), json.Unmarshal([]byte(v.Quote), &out.Price))
+	return out, errors.Join(record.Column("versions.creators", v.Creators, &out.Creators), record.Column("versions.quote", v.Quote, &out.Price))
 }
 
 // OwnWork is a work of an end-user, with its versions from oldest to newest.
@@ -114,6 +114,7 @@ var likeEscape = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 // work that is registered during the listing comes before the cursor, so no page repeats or
 // skips a work.
 func (s *Service) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksRequest) (page OwnWorksPage, err error) {
+	defer operation.Wrap(&err, "list works of an end-user")
 	if err := c.MayRead(); err != nil {
 		return page, err
 	}
@@ -173,7 +174,8 @@ func (s *Service) OwnWorks(ctx context.Context, c session.Caller, in OwnWorksReq
 }
 
 // OwnWork returns the work that the caller may see, as the list shows it.
-func (s *Service) OwnWork(ctx context.Context, c session.Caller) (OwnWork, error) {
+func (s *Service) OwnWork(ctx context.Context, c session.Caller) (_ OwnWork, err error) {
+	defer operation.Wrap(&err, "read work %s", c.WorkID)
 	row, err := s.shown(ctx, c)
 	if err != nil {
 		return OwnWork{}, err
@@ -184,7 +186,8 @@ func (s *Service) OwnWork(ctx context.Context, c session.Caller) (OwnWork, error
 }
 
 // Versions returns all versions of the work that the caller may see, oldest first.
-func (s *Service) Versions(ctx context.Context, c session.Caller) ([]OwnVersion, error) {
+func (s *Service) Versions(ctx context.Context, c session.Caller) (_ []OwnVersion, err error) {
+	defer operation.Wrap(&err, "list versions of work %s", c.WorkID)
 	rows, err := s.DB.Read().Versions(ctx, c.WorkID)
 	if err != nil {
 		return nil, err
@@ -199,7 +202,8 @@ func (s *Service) Versions(ctx context.Context, c session.Caller) ([]OwnVersion,
 }
 
 // Version returns one version of the work that the caller may see; version 0 is the latest.
-func (s *Service) Version(ctx context.Context, c session.Caller, version int64) (OwnVersion, error) {
+func (s *Service) Version(ctx context.Context, c session.Caller, version int64) (_ OwnVersion, err error) {
+	defer operation.Wrap(&err, "read version %d of work %s", version, c.WorkID)
 	w, err := s.shown(ctx, c)
 	if err != nil {
 		return OwnVersion{}, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"timbre.example/fault"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store/query"
@@ -14,7 +15,8 @@ import (
 // Own returns the caller with the right to read the work, or to update it when write is set.
 // The work is looked up only in the caller's organization and network. For reads, another
 // end-user's work is reported as not found.
-func (s *Service) Own(ctx context.Context, c session.Caller, atsID int64, write bool) (session.Caller, error) {
+func (s *Service) Own(ctx context.Context, c session.Caller, atsID int64, write bool) (_ session.Caller, err error) {
+	defer operation.Wrap(&err, "look up work %d of an end-user", atsID)
 	if c.ExternalUserRef == "" {
 		return c, fault.CommonForbidden("no_external_user_ref")
 	}

@@ -3,18 +3,19 @@ package works
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 
 	"timbre.example/fault"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 )
 
 // Transaction reads a transaction. Knowing its id is the permission to follow it. An unknown
 // id is transaction.not_found.
-func (s *Service) Transaction(ctx context.Context, id string) (View, error) {
+func (s *Service) Transaction(ctx context.Context, id string) (_ View, err error) {
+	defer operation.Wrap(&err, "read transaction %s", id)
 	row, err := s.DB.Read().TransactionForView(ctx, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return View{}, fault.TransactionNotFound()
@@ -29,7 +30,7 @@ func (s *Service) Transaction(ctx context.Context, id string) (View, error) {
 	switch t.State {
 	case "failed":
 		v.Done = &Outcome{Failure: &fault.Body{}}
-		if err := json.Unmarshal([]byte(t.Failure), v.Done.Failure); err != nil {
+		if err := record.Column("transactions.failure", t.Failure, v.Done.Failure); err != nil {
 			return View{}, err
 		}
 	case "final":
@@ -47,7 +48,8 @@ func (s *Service) Transaction(ctx context.Context, id string) (View, error) {
 }
 
 // Followed is Transaction for followers: one read serves all of them until the next change.
-func (s *Service) Followed(ctx context.Context, id string) (View, error) {
+func (s *Service) Followed(ctx context.Context, id string) (_ View, err error) {
+	defer operation.Wrap(&err, "look up transaction %s", id)
 	s.Progress.mu.Lock()
 	f := s.Progress.followers[id]
 	s.Progress.mu.Unlock()

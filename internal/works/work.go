@@ -2,12 +2,12 @@ package works
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
 	"timbre.example/commitment"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -30,7 +30,8 @@ type Work struct {
 }
 
 // Work reads the work that the caller may update.
-func (s *Service) Work(ctx context.Context, c session.Caller) (Work, error) {
+func (s *Service) Work(ctx context.Context, c session.Caller) (_ Work, err error) {
+	defer operation.Wrap(&err, "read work %s", c.WorkID)
 	w, err := s.DB.Read().GetWork(ctx, c.WorkID)
 	if err != nil {
 		return Work{}, err
@@ -43,5 +44,5 @@ func (s *Service) Work(ctx context.Context, c session.Caller) (Work, error) {
 		ID: w.ID, AtsID: w.AtsID, Title: w.Title, Network: network.Name(w.Network), Owner: w.Owner, LatestVersion: w.LatestVersion,
 		LatestCommitment: v.Commitment, Filename: v.Filename, CreatedAt: store.Time(w.CreatedAt),
 	}
-	return out, errors.Join(json.Unmarshal([]byte(v.Creators), &out.Creators), json.Unmarshal([]byte(v.Media), &out.Media))
+	return out, errors.Join(record.Column("versions.creators", v.Creators, &out.Creators), record.Column("versions.media", v.Media, &out.Media))
 }
