@@ -28,7 +28,8 @@ var rooms = map[string]struct {
 	"fault/internal/placeholder": {nil, "shared by fault and its generator"},
 
 	"internal/store":           {[]string{"internal/legible", "internal/operation", "internal/store/query"}, "it knows transactions, not what they mean; a migration makes keys of titles anew"},
-	"internal/store/query":     {nil, "generated"},
+	"internal/store/query":     {[]string{"internal/state"}, "generated"},
+	"internal/state":           {nil, "states and their changes, as data: everybody may read them"},
 	"internal/store/storetest": {[]string{"internal/store"}, "gives tests databases"},
 
 	"internal/space": {nil, "what file systems say; it knows no file"},
@@ -55,9 +56,9 @@ var rooms = map[string]struct {
 	"internal/network/log/leaf":       {nil, "the texts that are logged: verifiers read them"},
 
 	"internal/credits": {[]string{"fault", "internal/operation", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
-	"internal/session": {[]string{"fault", "internal/credits", "internal/legible", "internal/network", "internal/operation", "internal/store", "internal/store/query"}, "who is calling; the balance is part of the mint's check"},
+	"internal/session": {[]string{"fault", "internal/credits", "internal/legible", "internal/network", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "who is calling; the balance is part of the mint's check"},
 
-	"internal/limit": {[]string{"internal/operation", "internal/store", "internal/store/query"}, "counts calls by key; what a key is, and how a refusal reads, is its caller's"},
+	"internal/limit": {[]string{"internal/operation", "internal/store", "internal/store/query", "internal/work"}, "counts calls by key; what a key is, and how a refusal reads, is its caller's"},
 
 	"internal/share": {nil, "slots by turns; whose and for what is its caller's"},
 
@@ -69,21 +70,21 @@ var rooms = map[string]struct {
 
 	"internal/work": {nil, "the loop of all background work; what a step does is its caller's"},
 
-	"internal/record":     {[]string{"fault", "internal/operation", "internal/store", "internal/store/query"}, "values in rows that several rooms share; it decides nothing"},
+	"internal/record":     {[]string{"commitment", "fault", "internal/credits", "internal/operation", "internal/store", "internal/store/query"}, "values in rows that several rooms share; it decides nothing"},
 	"internal/accesscode": {[]string{"fault"}, "a code from a secret; which work it opens is its callers'"},
 	"internal/turns":      {nil, "an order; what waits is its callers'"},
 	"internal/claims":     {[]string{"fault", "internal/operation", "internal/record", "internal/store", "internal/store/query"}, "what a job reserves and a failed transaction gives back: both sides are here"},
 	"internal/files":      {[]string{"fault", "internal/blob", "internal/operation", "internal/record", "internal/store", "internal/store/query"}, "which files jobs and works have; it opens none"},
 
-	"internal/intake": {[]string{"commitment", "fault", "internal/accesscode", "internal/blob", "internal/claims", "internal/credits", "internal/events", "internal/files", "internal/legible", "internal/media", "internal/network", "internal/operation", "internal/record", "internal/session", "internal/share", "internal/space", "internal/store", "internal/store/query"},
+	"internal/intake": {[]string{"commitment", "fault", "internal/accesscode", "internal/blob", "internal/claims", "internal/credits", "internal/events", "internal/files", "internal/legible", "internal/media", "internal/network", "internal/operation", "internal/record", "internal/session", "internal/share", "internal/space", "internal/state", "internal/store", "internal/store/query"},
 		"jobs up to the confirm; it sends nothing to a network"},
-	"internal/anchoring": {[]string{"commitment", "fault", "internal/accesscode", "internal/claims", "internal/credits", "internal/events", "internal/network", "internal/operation", "internal/record", "internal/store", "internal/store/query", "internal/work"},
+	"internal/anchoring": {[]string{"commitment", "fault", "internal/accesscode", "internal/claims", "internal/credits", "internal/events", "internal/network", "internal/operation", "internal/record", "internal/state", "internal/store", "internal/store/query", "internal/work"},
 		"transactions up to their end; it knows no caller and no file"},
-	"internal/works": {[]string{"commitment", "fault", "internal/accesscode", "internal/blob", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/operation", "internal/record", "internal/session", "internal/store", "internal/store/query"},
+	"internal/works": {[]string{"commitment", "fault", "internal/accesscode", "internal/blob", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/operation", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query", "internal/work"},
 		"reads what is registered; it drives nothing"},
 	"internal/issuing": {[]string{"commitment", "evidence", "fault", "internal/blob", "internal/events", "internal/files", "internal/network", "internal/operation", "internal/record", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
 		"proofs of final versions; it knows no caller and no layout"},
-	"internal/erasing": {[]string{"commitment", "fault", "internal/blob", "internal/events", "internal/files", "internal/network", "internal/operation", "internal/record", "internal/space", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
+	"internal/erasing": {[]string{"commitment", "fault", "internal/blob", "internal/events", "internal/files", "internal/network", "internal/operation", "internal/record", "internal/space", "internal/state", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
 		"removes what must not stay; it knows no caller"},
 
 	"internal/registry": {[]string{"internal/accesscode", "internal/anchoring", "internal/blob", "internal/crash", "internal/credits", "internal/erasing", "internal/events", "internal/files", "internal/intake", "internal/issuing", "internal/network", "internal/operation", "internal/space", "internal/store", "internal/store/query", "internal/work", "internal/works"},

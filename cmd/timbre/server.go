@@ -130,18 +130,20 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		},
 	}
 	limits := limit.New(s.db, f.rates(), log)
-	s.work = append(s.work, limits.Run)
+	if sweep := limits.Worker(); sweep != nil {
+		s.work = append(s.work, sweep.Run)
+	}
 	if f.has(organizations) {
 		if sessions.Tokens, err = session.NewTokens(root.key(purposeTokens), f.issuer(s.url), s.db.Now); err != nil {
 			return nil, err
 		}
-		s.work = append(s.work, func(ctx context.Context) { sweepSessions(ctx, sessions, log) })
+		s.work = append(s.work, sessions.Worker(log).Run)
 	}
 	if f.verifiesElsewhere() {
 		sessions.Issuer = session.NewIssuer(session.IssuerConfig{
 			Name: f.issuer(s.url), URL: f.keySetURL(s.url), Refresh: f.JWKSRefresh, MaxAge: f.JWKSMaxAge, Now: s.db.Now, Log: log,
 		})
-		s.work = append(s.work, sessions.Issuer.Run)
+		s.work = append(s.work, sessions.Issuer.Worker().Run)
 	}
 
 	var reg *registry.Registry
@@ -205,7 +207,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		s.work = append(s.work, func(ctx context.Context) { work.Run(ctx, workers...) })
 	}
 	if f.has(ats) {
-		s.work = append(s.work, reg.Works.Progress.Watch)
+		s.work = append(s.work, reg.Works.Progress.Worker().Run)
 	} else {
 		reg = nil // a worker-only process: no API
 	}
@@ -464,21 +466,6 @@ func (s *server) close() {
 	}
 	if s.db != nil {
 		s.db.Close()
-	}
-}
-
-func sweepSessions(ctx context.Context, s *session.Service, log *slog.Logger) {
-	tick := time.NewTicker(time.Hour)
-	defer tick.Stop()
-	for {
-		if _, err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-			log.Error("sweeping sessions", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
 	}
 }
 

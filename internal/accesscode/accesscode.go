@@ -1,5 +1,5 @@
 // Package accesscode derives the access codes of works, and the hashes by which they are
-// stored and found. It reads no row and authorizes nobody: it does not know which code opens
+// stored and found. It reads no row and authorizes no caller: it does not know which code opens
 // which work.
 package accesscode
 

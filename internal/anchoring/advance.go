@@ -8,6 +8,7 @@ import (
 
 	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
+	"timbre.example/internal/state"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/work"
 )
@@ -26,11 +27,16 @@ func (s *Service) Advance(ctx context.Context, n network.Network) (err error) {
 	defer operation.Wrap(&err, "advance the transactions of %s", n.Name())
 	var all []error
 	type step struct {
-		state string
-		take  func(context.Context, network.Network, []query.Transaction) error
-		seen  map[string]string // by organization: how far this call has come
+		name string
+		from state.Transaction
+		take func(context.Context, network.Network, []query.Transaction) error
+		seen map[string]string // by organization: how far this call has come
 	}
-	steps := []step{{"confirmed", s.stage, map[string]string{}}, {"staged", s.broadcast, map[string]string{}}, {"broadcast", s.finish, map[string]string{}}}
+	steps := []step{
+		{"stage", state.TransactionConfirmed, s.stage, map[string]string{}},
+		{"broadcast", state.TransactionStaged, s.broadcast, map[string]string{}},
+		{"finish", state.TransactionBroadcast, s.finish, map[string]string{}},
+	}
 	more := true
 	for page := 0; more && ctx.Err() == nil; page++ {
 		if page == PagesInTurn {
@@ -39,7 +45,7 @@ func (s *Service) Advance(ctx context.Context, n network.Network) (err error) {
 		}
 		more = false
 		for _, step := range steps {
-			rows, full, err := s.inFlight(ctx, n.Name(), step.state, step.seen)
+			rows, full, err := s.inFlight(ctx, n.Name(), step.from, step.seen)
 			if err != nil {
 				return errors.Join(append(all, err)...)
 			}
@@ -47,7 +53,7 @@ func (s *Service) Advance(ctx context.Context, n network.Network) (err error) {
 				continue
 			}
 			if err := step.take(ctx, n, rows); err != nil {
-				all = append(all, fmt.Errorf("%s: %w", step.state, err))
+				all = append(all, fmt.Errorf("%s: %w", step.name, err))
 			}
 		}
 	}
@@ -57,14 +63,14 @@ func (s *Service) Advance(ctx context.Context, n network.Network) (err error) {
 // inFlight returns the next page of a state. Every organization with transactions in that
 // state gets an equal part: its oldest transactions that were not seen yet. full reports
 // that an organization may have more.
-func (s *Service) inFlight(ctx context.Context, n network.Name, state string, seen map[string]string) (page []query.Transaction, full bool, err error) {
-	orgs, err := s.DB.Read().OrganizationsInFlight(ctx, query.OrganizationsInFlightParams{Network: string(n), State: state})
+func (s *Service) inFlight(ctx context.Context, n network.Name, from state.Transaction, seen map[string]string) (page []query.Transaction, full bool, err error) {
+	orgs, err := s.DB.Read().OrganizationsInFlight(ctx, query.OrganizationsInFlightParams{Network: string(n), State: from})
 	if err != nil {
 		return nil, false, err
 	}
 	each := int32(max(1, Batch/max(1, len(orgs))))
 	for _, org := range orgs {
-		rows, err := s.DB.Read().InFlight(ctx, query.InFlightParams{Network: string(n), State: state, OrganizationID: org, After: seen[org], Lim: each})
+		rows, err := s.DB.Read().InFlight(ctx, query.InFlightParams{Network: string(n), State: from, OrganizationID: org, After: seen[org], Lim: each})
 		if err != nil {
 			return nil, false, err
 		}

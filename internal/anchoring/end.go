@@ -28,13 +28,13 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transactio
 	if receipt.Failure != "" {
 		return s.fail(ctx, tx, row, receipt.Failure)
 	}
-	before, err := record.ParseSteps(row.Steps)
+	before, err := record.TransactionSteps(row)
 	if err != nil {
 		return nil, err
 	}
 	changed, err := tx.FinishTransaction(ctx, query.FinishTransactionParams{
 		AtsID: receipt.AtsID, Version: receipt.Version, BlockNumber: receipt.BlockNumber, BlockHash: receipt.BlockHash[:],
-		Steps: record.Steps(before, tx.Now, record.StepCompleted), Now: store.Micros(tx.Now), ID: row.ID,
+		Steps: record.AppendSteps(before, tx.Now, record.StepCompleted), Now: store.Micros(tx.Now), ID: row.ID,
 	})
 	if err != nil || changed == 0 { // 0: another instance was first
 		return nil, err
@@ -92,12 +92,12 @@ func (s *Service) settleWork(ctx context.Context, tx *store.Tx, job query.Job, r
 // reason and gives back all that confirm reserved and held.
 // committed records the failure.
 func (s *Service) fail(ctx context.Context, tx *store.Tx, row query.Transaction, reason string) (committed func(), err error) {
-	before, err := record.ParseSteps(row.Steps)
+	before, err := record.TransactionSteps(row)
 	if err != nil {
 		return nil, err
 	}
 	changed, err := tx.FailTransaction(ctx, query.FailTransactionParams{
-		Failure: record.Encode(fault.TransactionFailed(reason).Envelope(row.RequestID).Error), Steps: record.Steps(before, tx.Now, record.StepFailed), Now: store.Micros(tx.Now), ID: row.ID, Seen: row.State,
+		Failure: record.Encode(record.RefusalOf(fault.TransactionFailed(reason))), Steps: record.AppendSteps(before, tx.Now, record.StepFailed), Now: store.Micros(tx.Now), ID: row.ID, Seen: row.State,
 	})
 	if err != nil || changed == 0 { // 0: another instance took it further
 		return nil, err

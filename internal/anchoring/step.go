@@ -44,12 +44,12 @@ func (s *Service) stage(ctx context.Context, n network.Network, rows []query.Tra
 		if refused[i] != nil {
 			return s.fail(ctx, tx, rows[i], refused[i].Error())
 		}
-		before, err := record.ParseSteps(rows[i].Steps)
+		before, err := record.TransactionSteps(rows[i])
 		if err != nil {
 			return nil, err
 		}
 		_, err = tx.StageTransaction(ctx, query.StageTransactionParams{
-			Staged: staged[i].Bytes, TxHash: staged[i].Hash[:], Steps: record.Steps(before, tx.Now, record.StepPreparing, record.StepSigning), Now: store.Micros(tx.Now), ID: rows[i].ID,
+			Staged: staged[i].Bytes, TxHash: staged[i].Hash[:], Steps: record.AppendSteps(before, tx.Now, record.StepPreparing, record.StepSigning), Now: store.Micros(tx.Now), ID: rows[i].ID,
 		})
 		return func() { s.Events.Step(described(rows[i]), "stage", begun, nil) }, err
 	})
@@ -77,12 +77,12 @@ func (s *Service) broadcast(ctx context.Context, n network.Network, rows []query
 	}
 	s.Reached("broadcast.sent")
 	err := s.each(ctx, rows, func(tx *store.Tx, i int) (func(), error) {
-		before, err := record.ParseSteps(rows[i].Steps)
+		before, err := record.TransactionSteps(rows[i])
 		if err != nil {
 			return nil, err
 		}
 		_, err = tx.BroadcastTransaction(ctx, query.BroadcastTransactionParams{
-			Steps: record.Steps(before, tx.Now, record.StepSubmitting, record.StepConfirming), Now: store.Micros(tx.Now), ID: rows[i].ID,
+			Steps: record.AppendSteps(before, tx.Now, record.StepSubmitting, record.StepConfirming), Now: store.Micros(tx.Now), ID: rows[i].ID,
 		})
 		return func() { s.Events.Step(described(rows[i]), "broadcast", begun, nil) }, err
 	})

@@ -49,16 +49,16 @@ type wireResult struct {
 
 type transactionOutput struct {
 	Body struct {
-		ID          string        `json:"id"`
-		Kind        string        `json:"transaction_type"`
-		CurrentStep string        `json:"current_step"`
-		Progress    int           `json:"progress"`
-		Description string        `json:"description"`
-		IsComplete  bool          `json:"is_complete"`
-		Result      *wireResult   `json:"result"`
-		Steps       []record.Step `json:"steps"`
-		CreatedAt   time.Time     `json:"created_at"`
-		UpdatedAt   time.Time     `json:"updated_at"`
+		ID          string          `json:"id"`
+		Kind        string          `json:"transaction_type"`
+		CurrentStep record.StepCode `json:"current_step"`
+		Progress    int             `json:"progress"`
+		Description string          `json:"description"`
+		IsComplete  bool            `json:"is_complete"`
+		Result      *wireResult     `json:"result"`
+		Steps       []step          `json:"steps"`
+		CreatedAt   time.Time       `json:"created_at"`
+		UpdatedAt   time.Time       `json:"updated_at"`
 	}
 }
 
@@ -92,11 +92,13 @@ func (a *API) transaction(ctx context.Context, in *transactionInput) (*transacti
 	}
 	out := &transactionOutput{}
 	b := &out.Body
-	last := v.Steps[len(v.Steps)-1]
-	b.ID, b.Kind, b.Steps, b.CreatedAt, b.UpdatedAt = v.ID, v.Kind, v.Steps, v.CreatedAt, v.UpdatedAt
+	steps := stepsOf(v)
+	last := steps[len(steps)-1]
+	b.ID, b.Kind, b.Steps, b.CreatedAt, b.UpdatedAt = v.ID, v.Kind, steps, v.CreatedAt, v.UpdatedAt
 	b.CurrentStep, b.Progress, b.Description, b.IsComplete = last.Step, last.Progress, last.Description, v.Done != nil
 	if v.Done != nil {
-		if f := v.Done.Failure; f != nil {
+		if v.Done.Failure != nil {
+			f := failureOf(v.Done)
 			b.Result = &wireResult{Error: f.Message, ErrorCode: f.Code, ErrorDetails: f.Details, RequestID: f.RequestID}
 		} else {
 			b.Result = &wireResult{Success: true, wireDetails: details(v.Done)}
@@ -109,13 +111,13 @@ func (a *API) transaction(ctx context.Context, in *transactionInput) (*transacti
 // completed step always has its details.
 type updateFrame struct {
 	Type string `json:"type"`
-	record.Step
+	step
 	Details *wireDetails `json:"details,omitempty"`
 }
 
 type errorFrame struct {
-	Type  string      `json:"type"`
-	Error *fault.Body `json:"error"`
+	Type  string     `json:"type"`
+	Error fault.Body `json:"error"`
 }
 
 // frame is one message to a follower. Its number is the step's, from 1.
@@ -130,14 +132,14 @@ type frame struct {
 // ended transaction.
 func frames(v works.View, seen int) []frame {
 	var out []frame
-	for i, s := range v.Steps {
-		f := frame{number: i + 1, event: "update", body: updateFrame{Type: "update", Step: s}}
+	for i, s := range stepsOf(v) {
+		f := frame{number: i + 1, event: "update", body: updateFrame{Type: "update", step: s}}
 		if v.Done != nil && i == len(v.Steps)-1 {
 			f.last = true
 			if v.Done.Failure != nil {
-				f.event, f.body = "error", errorFrame{Type: "error", Error: v.Done.Failure}
+				f.event, f.body = "error", errorFrame{Type: "error", Error: failureOf(v.Done)}
 			} else {
-				f.event, f.body = "completed", updateFrame{Type: "update", Step: s, Details: details(v.Done)}
+				f.event, f.body = "completed", updateFrame{Type: "update", step: s, Details: details(v.Done)}
 			}
 		}
 		if i >= seen || f.last {
@@ -247,7 +249,7 @@ func terminal(r *http.Request, err error) frame {
 	f, x := catalogued(err), exchangeOf(r.Context())
 	x.fault = f
 	body := f.Envelope(x.id).Error
-	return frame{event: "error", body: errorFrame{Type: "error", Error: &body}, last: true}
+	return frame{event: "error", body: errorFrame{Type: "error", Error: body}, last: true}
 }
 
 // socket streams progress over a WebSocket. The id is the capability, so any page may

@@ -425,7 +425,7 @@ func (w *world) state(job string) string {
 	w.t.Helper()
 	row, err := w.db.Read().GetJob(w.t.Context(), job)
 	w.must(err)
-	return row.State
+	return string(row.State)
 }
 
 func (w *world) balance() credits.Balance {

@@ -92,7 +92,7 @@ var _ Store = (*Disk)(nil)
 // ServeHTTP at baseURL. key has at least 16 bytes and signs the URLs; every process that
 // serves or signs for this folder needs the same key.
 func NewDisk(dir, baseURL string, key []byte, opts Options) (_ *Disk, err error) {
-	defer operation.Wrap(&err, "open the blob directory %s", dir)
+	defer operation.Wrap(&err, "blob: open the blob directory %s", dir)
 	if opts.RenderError == nil {
 		return nil, errors.New("blob: Options.RenderError is required")
 	}
@@ -143,7 +143,7 @@ func (d *Disk) Close() error { return d.root.Close() }
 
 // PresignPut implements Store.
 func (d *Disk) PresignPut(_ context.Context, up Upload) (_ string, err error) {
-	defer operation.Wrap(&err, "sign an upload URL of %s", up.Key)
+	defer operation.Wrap(&err, "blob: sign an upload URL of %s", up.Key)
 	if err := validKey(up.Key); err != nil {
 		return "", err
 	}
@@ -155,7 +155,7 @@ func (d *Disk) PresignPut(_ context.Context, up Upload) (_ string, err error) {
 
 // PresignGet implements Store. It removes characters that a file name must not have.
 func (d *Disk) PresignGet(_ context.Context, key string, as File, expires time.Time) (_ string, err error) {
-	defer operation.Wrap(&err, "sign a download URL of %s", key)
+	defer operation.Wrap(&err, "blob: sign a download URL of %s", key)
 	if err := validKey(key); err != nil {
 		return "", err
 	}
@@ -164,7 +164,7 @@ func (d *Disk) PresignGet(_ context.Context, key string, as File, expires time.T
 
 // Put implements Store.
 func (d *Disk) Put(ctx context.Context, key string, data []byte) (err error) {
-	defer operation.Wrap(&err, "put %s", key)
+	defer operation.Wrap(&err, "blob: put %s", key)
 	if err := errors.Join(ctx.Err(), validKey(key)); err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func (d *Disk) Put(ctx context.Context, key string, data []byte) (err error) {
 
 // Open implements Store. The reader is an *os.File, so it can also seek.
 func (d *Disk) Open(ctx context.Context, key string) (_ io.ReadCloser, _ Info, err error) {
-	defer operation.Wrap(&err, "open %s", key)
+	defer operation.Wrap(&err, "blob: open %s", key)
 	if err := ctx.Err(); err != nil {
 		return nil, Info{}, err
 	}
@@ -194,7 +194,7 @@ func (d *Disk) Open(ctx context.Context, key string) (_ io.ReadCloser, _ Info, e
 
 // Stat implements Store.
 func (d *Disk) Stat(ctx context.Context, key string) (_ Info, err error) {
-	defer operation.Wrap(&err, "stat %s", key)
+	defer operation.Wrap(&err, "blob: stat %s", key)
 	if err := ctx.Err(); err != nil {
 		return Info{}, err
 	}
@@ -255,7 +255,7 @@ func (d *Disk) open(key string) (*os.File, fs.FileInfo, error) {
 // Copy implements Store. It makes a hard link if the file system supports links, which
 // takes no space.
 func (d *Disk) Copy(ctx context.Context, src, dst string, most int64) (err error) {
-	defer operation.Wrap(&err, "copy %s to %s", src, dst)
+	defer operation.Wrap(&err, "blob: copy %s to %s", src, dst)
 	if err := errors.Join(ctx.Err(), validKey(src), validKey(dst)); err != nil {
 		return err
 	}
@@ -346,7 +346,7 @@ func (d *Disk) copyBytes(ctx context.Context, src, dst string, most int64) error
 
 // Delete implements Store. After it returns, a crash does not restore the object.
 func (d *Disk) Delete(ctx context.Context, key string) (err error) {
-	defer operation.Wrap(&err, "delete %s", key)
+	defer operation.Wrap(&err, "blob: delete %s", key)
 	if err := errors.Join(ctx.Err(), validKey(key)); err != nil {
 		return err
 	}
@@ -474,7 +474,7 @@ func (d *Disk) syncDir(dir string) error {
 
 // Sweep implements Store: it removes unfinished files of killed processes.
 func (d *Disk) Sweep(ctx context.Context) (err error) {
-	defer operation.Wrap(&err, "sweep the store")
+	defer operation.Wrap(&err, "blob: sweep the store")
 	f, err := d.root.Open(tempDir)
 	if err != nil {
 		return err

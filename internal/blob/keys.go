@@ -15,7 +15,7 @@ import (
 // Keys calls f with the key of every object whose key begins with prefix and a slash. It
 // is for commands; requests to a server never list objects.
 func (d *Disk) Keys(ctx context.Context, prefix string, f func(key string) error) (err error) {
-	defer operation.Wrap(&err, "list the objects below %s", prefix)
+	defer operation.Wrap(&err, "blob: list the objects below %s", prefix)
 	if err := validKey(prefix); err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (d *Disk) Keys(ctx context.Context, prefix string, f func(key string) error
 // Keys calls f with the key of every object whose key begins with prefix and a slash. It
 // needs the permission s3:ListBucket.
 func (s *S3) Keys(ctx context.Context, prefix string, f func(key string) error) (err error) {
-	defer operation.Wrap(&err, "list the objects below %s", prefix)
+	defer operation.Wrap(&err, "blob: list the objects below %s", prefix)
 	if err := validKey(prefix); err != nil {
 		return err
 	}

@@ -87,8 +87,7 @@ type S3 struct {
 var _ Store = (*S3)(nil)
 
 // NewS3 makes a store for an existing bucket. It makes no request.
-func NewS3(o S3Options) (_ *S3, err error) {
-	defer operation.Wrap(&err, "open the bucket %s", o.Bucket)
+func NewS3(o S3Options) (*S3, error) {
 	setDefault(&o.AnswerTimeout, 10*time.Second)
 	setDefault(&o.CopyTimeout, 60*time.Second)
 	setDefault(&o.IdleTimeout, 30*time.Second)
@@ -134,6 +133,7 @@ func NewS3(o S3Options) (_ *S3, err error) {
 		}
 		return c, nil
 	}
+	var err error
 	if s.client.Client, err = dial(o.Endpoint, answers); err != nil {
 		return nil, err
 	}
@@ -172,7 +172,7 @@ func (s *S3) object(key string) string { return s.prefix + key + suffix }
 
 // PresignPut implements Store. It makes no request, so it works while the server is down.
 func (s *S3) PresignPut(ctx context.Context, up Upload) (_ string, err error) {
-	defer operation.Wrap(&err, "sign an upload URL of %s", up.Key)
+	defer operation.Wrap(&err, "blob: sign an upload URL of %s", up.Key)
 	if up.MaxBytes < 1 {
 		return "", fmt.Errorf("blob: upload cap of %d bytes", up.MaxBytes)
 	}
@@ -182,7 +182,7 @@ func (s *S3) PresignPut(ctx context.Context, up Upload) (_ string, err error) {
 // PresignGet implements Store. The server sends the signed name and type, not those of
 // the upload.
 func (s *S3) PresignGet(ctx context.Context, key string, as File, expires time.Time) (_ string, err error) {
-	defer operation.Wrap(&err, "sign a download URL of %s", key)
+	defer operation.Wrap(&err, "blob: sign a download URL of %s", key)
 	return s.presign(ctx, http.MethodGet, key, expires, url.Values{
 		"response-content-disposition": {disposition(safeFilename(as.Name))},
 		"response-content-type":        {mediaType(as.Type)},
@@ -204,7 +204,7 @@ func (s *S3) presign(ctx context.Context, method, key string, expires time.Time,
 
 // Put implements Store.
 func (s *S3) Put(ctx context.Context, key string, data []byte) (err error) {
-	defer operation.Wrap(&err, "put %s", key)
+	defer operation.Wrap(&err, "blob: put %s", key)
 	if err := validKey(key); err != nil {
 		return err
 	}
@@ -220,7 +220,7 @@ func (s *S3) put(ctx context.Context, key string, data []byte) error {
 
 // Open implements Store.
 func (s *S3) Open(ctx context.Context, key string) (_ io.ReadCloser, _ Info, err error) {
-	defer operation.Wrap(&err, "open %s", key)
+	defer operation.Wrap(&err, "blob: open %s", key)
 	if err := validKey(key); err != nil {
 		return nil, Info{}, err
 	}
@@ -242,7 +242,7 @@ func (s *S3) Open(ctx context.Context, key string) (_ io.ReadCloser, _ Info, err
 
 // Stat implements Store.
 func (s *S3) Stat(ctx context.Context, key string) (_ Info, err error) {
-	defer operation.Wrap(&err, "stat %s", key)
+	defer operation.Wrap(&err, "blob: stat %s", key)
 	if err := validKey(key); err != nil {
 		return Info{}, err
 	}
@@ -291,7 +291,7 @@ const copyTries = 10
 
 // Copy implements Store: the server copies, and no byte passes through this process.
 func (s *S3) Copy(ctx context.Context, src, dst string, most int64) (err error) {
-	defer operation.Wrap(&err, "copy %s to %s", src, dst)
+	defer operation.Wrap(&err, "blob: copy %s to %s", src, dst)
 	if err := errors.Join(validKey(src), validKey(dst)); err != nil {
 		return err
 	}
@@ -354,7 +354,7 @@ const multipartAfter = 24 * time.Hour
 // Sweep implements Store: it aborts multipart uploads. Timbre never starts one, but their
 // parts would stay in the bucket without a visible object.
 func (s *S3) Sweep(ctx context.Context) (err error) {
-	defer operation.Wrap(&err, "sweep the store")
+	defer operation.Wrap(&err, "blob: sweep the store")
 	ctx, cancel := context.WithTimeout(ctx, s.copying)
 	defer cancel()
 	for u := range s.client.Client.ListIncompleteUploads(ctx, s.bucket, s.prefix+"uploads/", true) {
@@ -374,7 +374,7 @@ func (s *S3) Sweep(ctx context.Context) (err error) {
 
 // Delete implements Store.
 func (s *S3) Delete(ctx context.Context, key string) (err error) {
-	defer operation.Wrap(&err, "delete %s", key)
+	defer operation.Wrap(&err, "blob: delete %s", key)
 	if err := validKey(key); err != nil {
 		return err
 	}
@@ -390,7 +390,7 @@ func (s *S3) Delete(ctx context.Context, key string) (err error) {
 // Probe does with its own object what a Store does with uploads, and removes the object.
 // Its error names the step that is not allowed.
 func (s *S3) Probe(ctx context.Context) (err error) {
-	defer operation.Wrap(&err, "probe the bucket")
+	defer operation.Wrap(&err, "blob: probe the bucket")
 	ctx, cancel := context.WithTimeout(ctx, s.call)
 	defer cancel()
 	key, want := "probe/"+strings.ToLower(rand.Text()), []byte("timbre")
@@ -446,5 +446,5 @@ func failed(what string, err error) error {
 	case isFullAnswer(err):
 		return fmt.Errorf("%w: %s: %w", ErrFull, what, err)
 	}
-	return fmt.Errorf("blob: %s: %w", what, err)
+	return fmt.Errorf("%s: %w", what, err)
 }

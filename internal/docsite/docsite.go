@@ -34,7 +34,7 @@ var contents = []struct {
 	{"Integrate", []string{"backends", "frameworks", "embedding", "authentication", "attributes", "events", "theming", "access-codes", "error-handling", "public-page", "widget", "browsers"}},
 	{"Look up", []string{"errors", "api", "formats", "glossary"}},
 	{"Run it", []string{"deploy", "operating"}},
-	{"Behind it", []string{"legal", "verify", "log", "evidence", "certificate", "privacy", "performance", "adr/README"}},
+	{"Behind it", []string{"legal", "verify", "log", "evidence", "certificate", "privacy", "performance", "states", "adr/README"}},
 }
 
 //go:embed assets

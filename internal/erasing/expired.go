@@ -76,7 +76,7 @@ func (s *Service) isOver(ctx context.Context, id string, before int64) (over boo
 	for range 5 {
 		err = s.DB.Tx(ctx, func(tx *store.Tx) error {
 			job, err := tx.GetJob(ctx, id)
-			over = err == nil && (job.State == "open" || job.State == "prepared") && job.Deadline < before
+			over = err == nil && job.State.Unpaid() && job.Deadline < before
 			return err
 		})
 		if err == nil || ctx.Err() != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"timbre.example/internal/state"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -24,7 +25,7 @@ func (s *Service) sweepLeftovers(ctx context.Context) error {
 		}
 		last = jobs[len(jobs)-1]
 		swept, stuck, failed := removeEach(ctx, s, jobs, func(job query.LeftoversRow) []string {
-			if job.Outcome == "final" { // the asset belongs to the work
+			if state.Transaction(job.Outcome) == state.TransactionFinal { // the asset belongs to the work
 				return []string{job.UploadKey}
 			}
 			return []string{job.UploadKey, job.AssetKey}
@@ -41,11 +42,11 @@ func (s *Service) sweepLeftovers(ctx context.Context) error {
 // forget records which leftovers were removed and which were not.
 func forget(ctx context.Context, tx *store.Tx, swept, stuck []query.LeftoversRow) error {
 	for _, job := range swept {
-		if job.State == "expired" {
+		if job.State == state.JobExpired {
 			if err := tx.DeleteExpiredJob(ctx, job.ID); err != nil {
 				return err
 			}
-		} else if job.Outcome == "failed" {
+		} else if state.Transaction(job.Outcome) == state.TransactionFailed {
 			if err := tx.ForgetFailed(ctx, job.ID); err != nil {
 				return err
 			}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"timbre.example/commitment"
 	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/files"
@@ -196,9 +195,9 @@ func inventory(ctx context.Context, q *query.Queries, w query.Work) (Redaction, 
 		}
 		// Also a certificate that is made but not yet recorded.
 		add(&out.Objects, files.Certificate(w.ID, v.Version))
-		var creators []commitment.Creator
-		if err := record.Column("versions.creators", v.Creators, &creators); err != nil {
-			return out, err
+		creators, err := record.VersionCreators(v)
+		if err != nil {
+			return out, fmt.Errorf("list what is erased: %w", err)
 		}
 		for _, c := range creators {
 			add(&out.Creators, c.FullName+" <"+c.Email+">")

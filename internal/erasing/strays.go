@@ -11,6 +11,7 @@ import (
 	"timbre.example/fault"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/files"
+	"timbre.example/internal/state"
 	"timbre.example/internal/store"
 )
 
@@ -33,7 +34,8 @@ func (s *Service) sweepStrays(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		job, err := s.DB.Read().GetJob(ctx, strings.TrimPrefix(o.Key, files.Uploads))
+		id, _ := files.JobOf(o.Key)
+		job, err := s.DB.Read().GetJob(ctx, id)
 		gone := false
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
@@ -42,9 +44,9 @@ func (s *Service) sweepStrays(ctx context.Context) error {
 			gone = store.Micros(o.Modified) < s.settled()
 		case err != nil:
 			return err
-		case job.State == "expired":
+		case job.State == state.JobExpired:
 			gone = true
-		case job.State == "confirmed":
+		case job.State == state.JobConfirmed:
 		case o.Size > job.MaxBytes && len(job.MediaHash) == 0:
 			// The list is not new: another file may have been uploaded since.
 			info, err := s.Blobs.Stat(ctx, o.Key)

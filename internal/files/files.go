@@ -47,11 +47,12 @@ type Reading struct {
 	// and the file is read again.
 	Upload string `json:"upload"`
 	// Hash is the hash of the file; nil when the file itself was refused.
-	Hash    []byte      `json:"hash,omitempty"`
-	Refusal *fault.Body `json:"refusal,omitempty"`
+	Hash    []byte          `json:"hash,omitempty"`
+	Refusal *record.Refusal `json:"refusal,omitempty"`
 }
 
-// ReadingOf returns the stored reading of this version of a job's upload.
+// ReadingOf returns the stored reading of this version of a job's upload. A reading that is
+// corrupt or of another version is not used: the file is read again.
 func ReadingOf(job query.Job, upload string) (known Reading, ok bool) {
 	if job.Reading == "" || upload == "" {
 		return Reading{}, false
@@ -69,9 +70,9 @@ func Count(ctx context.Context, db *store.DB, job query.Job, size int64) (err er
 		bytes = 1
 	}
 	if job.AssetKey != "" { // the copy of the previous upload is still stored
-		var m record.Media
-		if err := record.Column("jobs.media", job.Media, &m); err != nil {
-			return err
+		m, err := record.JobMedia(job)
+		if err != nil {
+			return fmt.Errorf("count an upload: %w", err)
 		}
 		bytes += m.Size
 	}

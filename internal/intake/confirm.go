@@ -12,6 +12,7 @@ import (
 	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
+	"timbre.example/internal/state"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -42,7 +43,7 @@ func (s *Service) Confirm(ctx context.Context, c session.Caller, jobID, requestI
 			return err
 		}
 		switch {
-		case job.State != "prepared":
+		case job.State != state.JobPrepared:
 			return fault.RegistrationUploadMissing().With("reason", "not_prepared")
 		case job.QuoteUntil <= store.Micros(tx.Now):
 			return fault.TransactionExpired("quote")
@@ -64,7 +65,7 @@ func (s *Service) Confirm(ctx context.Context, c session.Caller, jobID, requestI
 		}
 		if n, err = tx.InsertTransaction(ctx, query.InsertTransactionParams{
 			ID: jobID, OrganizationID: job.OrganizationID, Network: job.Network, Kind: job.Kind, WorkID: job.WorkID, AtsID: job.AtsID,
-			Commitment: job.Commitment, TotalCredits: job.TotalCredits, Steps: record.Steps(nil, tx.Now, record.StepValidating), RequestID: requestID, Rehearse: job.Rehearse, Test: job.Test, Now: store.Micros(tx.Now),
+			Commitment: job.Commitment, TotalCredits: job.TotalCredits, Steps: record.AppendSteps(nil, tx.Now, record.StepValidating), RequestID: requestID, Rehearse: job.Rehearse, Test: job.Test, Now: store.Micros(tx.Now),
 		}); err != nil {
 			return err
 		}
@@ -97,7 +98,7 @@ const retryStopped = time.Minute
 // error of a job is left to Confirm.
 func (s *Service) stopped(ctx context.Context, c session.Caller, jobID string) error {
 	job, err := openJob(ctx, s.DB.Read(), c, jobID, s.DB.Now())
-	if err != nil || job.State != "prepared" {
+	if err != nil || job.State != state.JobPrepared {
 		return nil
 	}
 	n, err := s.Networks.Get(network.Name(job.Network))

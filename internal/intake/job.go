@@ -13,6 +13,7 @@ import (
 	"timbre.example/internal/files"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
+	"timbre.example/internal/state"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -80,9 +81,9 @@ func openJob(ctx context.Context, q *query.Queries, c session.Caller, jobID stri
 	switch {
 	case err != nil:
 		return query.Job{}, err
-	case job.State == "confirmed":
+	case job.State == state.JobConfirmed:
 		return query.Job{}, fault.TransactionAlreadyConfirmed(job.ID)
-	case job.State == "expired" || job.Deadline <= store.Micros(now):
+	case job.State == state.JobExpired || job.Deadline <= store.Micros(now):
 		return query.Job{}, fault.TransactionExpired("job")
 	}
 	return job, nil
@@ -95,9 +96,9 @@ func changedMeanwhile(ctx context.Context, tx *store.Tx, jobID string) error {
 	switch {
 	case err != nil:
 		return err
-	case job.State == "confirmed":
+	case job.State == state.JobConfirmed:
 		return fault.TransactionAlreadyConfirmed(jobID)
-	case job.State == "open": // a new upload slot withdrew the quote
+	case job.State == state.JobOpen: // a new upload slot withdrew the quote
 		return fault.RegistrationUploadMissing().With("reason", "not_prepared")
 	}
 	return fault.TransactionExpired("job")

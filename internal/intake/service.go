@@ -35,8 +35,7 @@ type Config struct {
 	Codes    accesscode.Secret
 	Times    Times
 	// Prepares is how many files are read at once; one organization may use half of them.
-	// Further prepares wait for prepareWait and are then refused with
-	// common.service_unavailable.
+	// Further prepares wait 10 seconds and are then refused with common.service_unavailable.
 	Prepares int
 	// Space is checked before a job begins; nil: no check.
 	Space *space.Guard

@@ -49,7 +49,7 @@ func (s *Service) uploadJob(ctx context.Context, key string) (query.Job, error) 
 		return job, fault.TransactionExpired("upload_url")
 	case err != nil:
 		return job, fault.CommonServiceUnavailable(store.RetryAfter).Because(err)
-	case job.State != "open" && job.State != "prepared" || job.Deadline <= store.Micros(s.DB.Now()):
+	case !job.State.Unpaid() || job.Deadline <= store.Micros(s.DB.Now()):
 		return job, fault.TransactionExpired("upload_url")
 	}
 	return job, nil

@@ -64,12 +64,10 @@ func (s *Service) provable(ctx context.Context, work string, version int64) (que
 // prove combines the rows with the proof of the network. It never returns evidence that does
 // not verify.
 func (s *Service) prove(ctx context.Context, w query.Work, v query.Version) (evidence.Evidence, error) {
-	var (
-		creators []commitment.Creator
-		file     record.Media
-	)
-	if err := errors.Join(record.Column("versions.creators", v.Creators, &creators), record.Column("versions.media", v.Media, &file)); err != nil {
-		return evidence.Evidence{}, err
+	creators, badCreators := record.VersionCreators(v)
+	file, badMedia := record.VersionMedia(v)
+	if err := errors.Join(badCreators, badMedia); err != nil {
+		return evidence.Evidence{}, fmt.Errorf("prove: %w", err)
 	}
 	sum, err := commitment.Compute(w.Title, creators, commitment.Hash(v.MediaHash))
 	if err != nil {

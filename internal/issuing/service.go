@@ -1,6 +1,6 @@
 // Package issuing makes the proofs of final versions: their time stamps, their evidence and
 // their certificates. Rows of versions are the queue, and organizations take turns. It never
-// lays out a certificate: its caller gives a function that does. It authorizes nobody.
+// lays out a certificate: its caller gives a function that does. It authorizes no caller.
 package issuing
 
 import (

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"timbre.example/internal/store"
+	"timbre.example/internal/work"
 )
 
 // Rates are the rate limits of a server.
@@ -62,21 +63,13 @@ func New(db *store.DB, r Rates, log *slog.Logger) *Limits {
 	return l
 }
 
-// Run deletes rows of budgets that are full again, until ctx ends.
-func (l *Limits) Run(ctx context.Context) {
+// Worker returns the worker that deletes rows of budgets that are full again. A sweep logs its
+// own failure, together with those of other calls. Without shared budgets it returns nil.
+func (l *Limits) Worker() *work.Worker {
 	if l.shared == nil {
-		return
+		return nil
 	}
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			l.shared.sweep(ctx)
-		}
-	}
+	return &work.Worker{Name: "limits", Step: l.shared.sweep, Every: time.Minute}
 }
 
 // Alone reports whether this process counts alone now, because the shared database does not

@@ -85,9 +85,10 @@ func (s *shared) away(now time.Time, err error) {
 	s.log.Warn("the limits' database does not answer: this instance counts alone", "error", err)
 }
 
-func (s *shared) sweep(ctx context.Context) {
+func (s *shared) sweep(ctx context.Context) error {
 	err := s.db.One(ctx, func(tx *store.Tx) error { return tx.SweepBudgets(ctx, store.Micros(tx.Now)) })
 	if err != nil && ctx.Err() == nil {
 		s.away(s.db.Now(), err)
 	}
+	return err
 }

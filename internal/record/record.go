@@ -54,15 +54,6 @@ func Version(ctx context.Context, q *query.Queries, w query.Work, version int64)
 // Hex returns the wire form of a hash.
 func Hex(hash []byte) string { return "0x" + hex.EncodeToString(hash) }
 
-// Column decodes the JSON of a column, which is named as table.column. Its error names the
-// column: nothing but a change by hand, or a bug, makes such a row.
-func Column(column, text string, into any) error {
-	if err := json.Unmarshal([]byte(text), into); err != nil {
-		return fmt.Errorf("column %s: %w", column, err)
-	}
-	return nil
-}
-
 // Encode returns the stored form of a plain struct, which cannot fail.
 func Encode(v any) string {
 	b, err := json.Marshal(v)

@@ -1,49 +1,57 @@
 package record
 
 import (
-	"fmt"
 	"time"
+
+	"timbre.example/fault"
 )
 
-// Step is one step of a transaction, as followers see it.
+// StepCode names a step of a transaction. Package api has its text and its percentage.
+type StepCode string
+
+// The steps of a transaction, in their order. The last is either StepCompleted or StepFailed.
+const (
+	StepValidating StepCode = "validating"
+	StepPreparing  StepCode = "preparing_transaction"
+	StepSigning    StepCode = "signing"
+	StepSubmitting StepCode = "submitting"
+	StepConfirming StepCode = "confirming"
+	StepCompleted  StepCode = "completed"
+	StepFailed     StepCode = "failed"
+)
+
+// StepCodes are all steps.
+var StepCodes = []StepCode{StepValidating, StepPreparing, StepSigning, StepSubmitting, StepConfirming, StepCompleted, StepFailed}
+
+// Step is a step that a transaction has reached. Rows of the first releases also have the
+// step's text and percentage, which are not read.
 type Step struct {
-	Step        string    `json:"step"`
-	Progress    int       `json:"progress"` // percent
-	Description string    `json:"description"`
-	Timestamp   time.Time `json:"timestamp"`
+	Code StepCode  `json:"step"`
+	At   time.Time `json:"timestamp"`
 }
 
-// step is the fixed part of a Step.
-type step struct {
-	name        string
-	progress    int
-	description string
-}
-
-// The steps of a transaction, in their order.
-var (
-	StepValidating = step{"validating", 5, "Checking the registration."}
-	StepPreparing  = step{"preparing_transaction", 20, "Preparing the entry for the network."}
-	StepSigning    = step{"signing", 40, "Signing the entry."}
-	StepSubmitting = step{"submitting", 60, "Sending the entry to the network."}
-	StepConfirming = step{"confirming", 80, "Waiting for the network to confirm it."}
-	StepCompleted  = step{"completed", 100, "Registered."}
-	StepFailed     = step{"failed", 100, "The registration did not go through."}
-)
-
-// Steps appends more steps to those of a transaction's row.
-func Steps(before []Step, at time.Time, more ...step) string {
-	for _, s := range more {
-		before = append(before, Step{Step: s.name, Progress: s.progress, Description: s.description, Timestamp: at})
+// AppendSteps returns the stored form of the steps before, and of more that were reached at
+// this time.
+func AppendSteps(before []Step, at time.Time, more ...StepCode) string {
+	for _, c := range more {
+		before = append(before, Step{Code: c, At: at})
 	}
 	return Encode(before)
 }
 
-// ParseSteps reads the steps of a transaction's row.
-func ParseSteps(text string) ([]Step, error) {
-	var s []Step
-	if err := Column("transactions.steps", text, &s); err != nil {
-		return nil, fmt.Errorf("read the steps of a transaction: %w", err)
-	}
-	return s, nil
+// Refusal is a stored refusal: its code and its details. The text is added when it is shown.
+// Rows of the first releases have a whole body, of which only these two are read.
+type Refusal struct {
+	Code    fault.Code     `json:"code"`
+	Details map[string]any `json:"details,omitempty"`
 }
+
+// RefusalOf returns the stored form of an error. Only details that the catalogue declares are
+// stored.
+func RefusalOf(e *fault.Error) Refusal {
+	body := e.Envelope("").Error
+	return Refusal{Code: body.Code, Details: body.Details}
+}
+
+// Err returns the error that was stored.
+func (r Refusal) Err() *fault.Error { return &fault.Error{Code: r.Code, Details: r.Details} }

@@ -43,17 +43,17 @@ func TestTurnsAreFoundByIndex(t *testing.T) {
 			file, name string
 			args       []string // $1, $2, …
 		}{
-			{"registry", "nextUncertified", []string{"5", "'a'"}},
-			{"registry", "nextUncertified", []string{"5", "''"}},
-			{"registry", "oldestUncertified", []string{"'b'"}},
-			{"registry", "nextUnstamped", []string{"5", "''"}},
-			{"registry", "overdueTimestamps", []string{"5", "256"}},
-			{"registry", "organizationsInFlight", []string{"'testnet'", "'confirmed'"}},
-			{"registry", "inFlight", []string{"'testnet'", "'confirmed'", "'b'", "''", "16"}},
+			{"issuing", "nextUncertified", []string{"5", "'a'"}},
+			{"issuing", "nextUncertified", []string{"5", "''"}},
+			{"issuing", "oldestUncertified", []string{"'b'"}},
+			{"issuing", "nextUnstamped", []string{"5", "''"}},
+			{"issuing", "overdueTimestamps", []string{"5", "256"}},
+			{"anchoring", "organizationsInFlight", []string{"'testnet'", "'confirmed'"}},
+			{"anchoring", "inFlight", []string{"'testnet'", "'confirmed'", "'b'", "''", "16"}},
 			{"sessions", "revokeSession", []string{"1", "'plan-7'", "'b'", "'k'", "''"}},
 			{"sessions", "revokeEndUser", []string{"1", "'k'", "'u8'", "'b'"}},
-			{"redact", "nextErasing", []string{"5", "5", "''"}},
-			{"redact", "dueErasures", []string{"'b'", "5", "5", "16"}},
+			{"erasing", "nextErasing", []string{"5", "5", "''"}},
+			{"erasing", "dueErasures", []string{"'b'", "5", "5", "16"}},
 		} {
 			w.cheap(t, db, generated(t, q.file, q.name), q.args)
 		}

@@ -33,7 +33,7 @@ func TestWokenWhenTheDatabaseIsBack(t *testing.T) {
 	r := New(Config{DB: db, Log: slog.New(slog.DiscardHandler)})
 	changed, stop := r.Works.Progress.Follow("nobody's")
 	defer stop()
-	go r.Works.Progress.Watch(ctx)
+	go r.Works.Progress.Worker().Run(ctx)
 
 	proxy.Refuse()
 	proxy.Cut()

@@ -1,6 +1,9 @@
 // Package registry builds the rooms of a registry and connects them: the intake of jobs, the
 // anchoring of their transactions, the reading of works, the issuing of proofs, and the
 // erasing of what must not stay. It decides nothing itself.
+//
+// The tests of this package drive whole registrations, on both databases and with failures at
+// each step. So they test the rooms together; each ends with the invariants.
 package registry
 
 import (
@@ -79,6 +82,7 @@ type Registry struct {
 	networks  network.Set
 	db        *store.DB
 	slot      time.Duration
+	workers   []*work.Worker
 	// reached is called at each point between two effects. It does nothing in a server; see
 	// package crash.
 	reached func(point string)
@@ -105,6 +109,7 @@ func New(c Config) *Registry {
 		Confirmed: func(n network.Name) { r.Anchoring.Signal(n).Ring() }, Reached: reached, Events: c.Events, Log: c.Log,
 	})
 	r.Erasing = erasing.New(erasing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, UploadSlot: c.Times.UploadSlot, Space: c.Space, Reached: reached, Events: c.Events, Log: c.Log})
+	r.workers = append(append(r.Anchoring.Workers(), r.Issuing.Workers()...), r.Erasing.Worker())
 	return r
 }
 
@@ -116,11 +121,8 @@ func (r *Registry) Stopped(ctx context.Context) (err error) {
 }
 
 // Workers returns everything that works in the background: the anchoring of every network,
-// time stamps, certificates and the sweep.
-func (r *Registry) Workers() []*work.Worker {
-	all := append(r.Anchoring.Workers(), r.Issuing.Workers()...)
-	return append(all, r.Erasing.Worker())
-}
+// time stamps, certificates and the sweep. Every call returns the same workers.
+func (r *Registry) Workers() []*work.Worker { return r.workers }
 
 // Run runs the workers until ctx ends. Several instances may run on one database.
-func (r *Registry) Run(ctx context.Context) { work.Run(ctx, r.Workers()...) }
+func (r *Registry) Run(ctx context.Context) { work.Run(ctx, r.workers...) }

@@ -32,7 +32,7 @@ import (
 
 func stepNames(v works.View) (names []string) {
 	for _, s := range v.Steps {
-		names = append(names, s.Step)
+		names = append(names, string(s.Code))
 	}
 	return names
 }
@@ -1117,7 +1117,7 @@ func TestTwoInstances(t *testing.T) {
 	var running sync.WaitGroup
 	for _, r := range []*Registry{w.reg, other} {
 		running.Go(func() { r.Run(ctx) })
-		running.Go(func() { r.Works.Progress.Watch(ctx) })
+		running.Go(func() { r.Works.Progress.Worker().Run(ctx) })
 	}
 	w.net.FailAfter(1)
 	w.net.FailAfter(-1)

@@ -404,7 +404,7 @@ func (s *song) state() string {
 	if err != nil {
 		s.w.t.Fatal(err)
 	}
-	return row.State
+	return string(row.State)
 }
 
 func (s *song) wantFinal() {
@@ -421,7 +421,7 @@ func (s *song) wantFailed(reason string) {
 		s.w.t.Fatalf("transaction %s is %s and has not failed", s.slot.JobID, s.state())
 	}
 	f := v.Done.Failure
-	if f.Code != fault.CodeTransactionFailed || f.RequestID != "req_"+s.slot.JobID || !contains(f.Details["reason"], reason) {
+	if f.Code != fault.CodeTransactionFailed || v.Done.RequestID != "req_"+s.slot.JobID || !contains(f.Details["reason"], reason) {
 		s.w.t.Fatalf("failed as %+v, want reason %q and the confirm's request id", f, reason)
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"timbre.example/fault"
 	"timbre.example/internal/operation"
+	"timbre.example/internal/work"
 )
 
 const (
@@ -70,22 +71,10 @@ func NewIssuer(c IssuerConfig) *Issuer {
 	}}
 }
 
-// Run keeps the copy fresh until ctx ends.
-func (i *Issuer) Run(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
-		next := i.Refresh
-		if err := i.Renew(ctx); err != nil {
-			next = min(next, 2*fetchTimeout)
-		}
-		timer.Reset(next)
-	}
+// Worker returns the worker that keeps the copy fresh. Attempts log their own failures, since
+// calls that need a key make attempts too.
+func (i *Issuer) Worker() *work.Worker {
+	return &work.Worker{Name: "issuer keys", Step: i.Renew, Every: i.Refresh, Retry: min(i.Refresh, 2*fetchTimeout)}
 }
 
 // Verify checks a token's signature, issuer and audience, and decodes it. It does not

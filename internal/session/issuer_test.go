@@ -273,7 +273,7 @@ func TestIssuerRuns(t *testing.T) {
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	wg.Go(func() { x.Run(ctx) })
+	wg.Go(func() { x.Worker().Run(ctx) })
 	for range 3 { // the third request comes after the first one was answered
 		<-asked
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/internal/work"
 )
 
 // MintRequest is a request of a host's backend for a session.
@@ -173,6 +175,11 @@ func standing(o query.Organization, k query.SiteKey) error {
 		return fault.SessionWidgetNotEnabled()
 	}
 	return nil
+}
+
+// Worker returns the worker that deletes old sessions every hour.
+func (s *Service) Worker(log *slog.Logger) *work.Worker {
+	return &work.Worker{Name: "sessions", Step: func(ctx context.Context) error { _, err := s.Sweep(ctx); return err }, Every: time.Hour, Log: log}
 }
 
 // Sweep deletes sessions that expired more than a day ago. Their tokens stay invalid,

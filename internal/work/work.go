@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Signal wakes a worker. The zero value wakes nobody; see [NewSignal].
+// Signal wakes a worker. A nil Signal wakes no worker; see [NewSignal].
 type Signal chan struct{}
 
 // NewSignal makes a signal for one worker.
@@ -42,7 +42,8 @@ type Worker struct {
 	News func() <-chan struct{}
 	// Early is asked every Retry during a pause; true ends the pause. May be nil.
 	Early func() bool
-	Log   *slog.Logger
+	// Log gets the failures. With nil, the step logs them itself.
+	Log *slog.Logger
 
 	mu     sync.Mutex
 	status Status
@@ -100,7 +101,7 @@ func (w *Worker) record(ctx context.Context, err error) {
 	s.Err = err
 	if err == nil {
 		s.Success, s.FailuresInARow = now, 0
-		if before.Err != nil {
+		if before.Err != nil && w.Log != nil {
 			w.Log.InfoContext(ctx, "work continues after failures", "worker", w.Name, "failures", before.FailuresInARow)
 		}
 		return
@@ -108,7 +109,7 @@ func (w *Worker) record(ctx context.Context, err error) {
 	s.Failed++
 	s.Failure = now
 	s.FailuresInARow++
-	if before.Err == nil || before.Err.Error() != err.Error() || now.Sub(w.logged) >= reminder {
+	if w.Log != nil && (before.Err == nil || before.Err.Error() != err.Error() || now.Sub(w.logged) >= reminder) {
 		w.logged = now
 		w.Log.ErrorContext(ctx, "work failed", "worker", w.Name, "failures", s.FailuresInARow, "retry_in", w.next(), "error", err)
 	}

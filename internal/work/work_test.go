@@ -108,7 +108,7 @@ func TestWoken(t *testing.T) {
 	})
 }
 
-// The end of the context is no failure.
+// The end of the context does not count as a failure.
 func TestStopped(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

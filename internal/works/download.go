@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
+	"timbre.example/internal/state"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -50,9 +52,9 @@ func (s *Service) recording(ctx context.Context, w query.Work, version int64) (D
 	if v.AssetKey == "" {
 		return Download{}, fault.CommonNotFound().With("reason", "hash_only")
 	}
-	var m record.Media
-	if err := record.Column("versions.media", v.Media, &m); err != nil {
-		return Download{}, err
+	m, err := record.VersionMedia(v)
+	if err != nil {
+		return Download{}, fmt.Errorf("download the recording: %w", err)
 	}
 	return s.download(ctx, v.AssetKey, blob.File{Name: recordingName(v.Filename, media.Format(m.Format)), Type: media.Format(m.Format).Type()})
 }
@@ -173,12 +175,12 @@ func (s *Service) beganJob(ctx context.Context, c session.Caller, workID string)
 		return 0, false, err
 	}
 	switch {
-	case t.State == "final":
+	case t.State == state.TransactionFinal:
 		return t.Version, true, nil
-	case t.State == "failed" && job.Kind == record.KindRegister: // such a work will never exist
+	case t.State == state.TransactionFailed && job.Kind == record.KindRegister: // such a work will never exist
 		return 0, false, fault.WorkNotFound()
 	}
-	return 0, t.State != "failed", nil
+	return 0, t.State != state.TransactionFailed, nil
 }
 
 // namedJob is beganJob for a caller who names the transaction. The transaction's id shows the
@@ -197,11 +199,11 @@ func (s *Service) namedJob(ctx context.Context, c session.Caller, workID, transa
 	}
 	t, err := q.GetTransaction(ctx, transaction)
 	switch {
-	case errors.Is(err, sql.ErrNoRows) || err == nil && (t.State == "failed" || c.AtsID != 0 && c.AtsID != t.AtsID):
+	case errors.Is(err, sql.ErrNoRows) || err == nil && (t.State == state.TransactionFailed || c.AtsID != 0 && c.AtsID != t.AtsID):
 		return 0, false, nil
 	case err != nil:
 		return 0, false, err
-	case t.State != "final":
+	case t.State != state.TransactionFinal:
 		return 0, true, nil
 	}
 	return t.Version, s.DB.Now().Sub(store.Time(t.UpdatedAt)) < s.Result, nil

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -43,7 +44,13 @@ func ownVersion(v query.Version) (OwnVersion, error) {
 		Version: v.Version, Commitment: v.Commitment, MediaHash: v.MediaHash, MerkleRoot: v.MerkleRoot, Filename: v.Filename, HasFile: v.AssetKey != "",
 		TxHash: v.TxHash, BlockNumber: v.BlockNumber, BlockHash: v.BlockHash, RegisteredAt: store.Time(v.RegisteredAt),
 	}
-	return out, errors.Join(record.Column("versions.creators", v.Creators, &out.Creators), record.Column("versions.quote", v.Quote, &out.Price))
+	var creators, price error
+	out.Creators, creators = record.VersionCreators(v)
+	out.Price, price = record.VersionPrice(v)
+	if err := errors.Join(creators, price); err != nil {
+		return out, fmt.Errorf("list versions: %w", err)
+	}
+	return out, nil
 }
 
 // OwnWork is a work of an end-user, with its versions from oldest to newest.

@@ -2,6 +2,7 @@ package works
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/internal/work"
 )
 
 // Progress wakes the followers of a transaction. A wake-up only says "read the row again":
@@ -101,31 +103,22 @@ func (f *following) wake() {
 // watchEvery is the longest delay before a follower learns of a change by another instance.
 const watchEvery = 500 * time.Millisecond
 
-// Watch wakes followers of transactions that another process has changed, until ctx ends. It
-// reads nothing while there are no followers.
-func (p *Progress) Watch(ctx context.Context) {
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
+// Worker returns the worker that wakes followers of transactions that another process has
+// changed. It reads nothing while there are no followers.
+func (p *Progress) Worker() *work.Worker {
 	since := p.db.Now()
 	seen := map[string]int64{} // result of the last query
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	return &work.Worker{Name: "progress", Every: watchEvery, Log: p.log, Step: func(ctx context.Context) error {
 		if p.Followers() == 0 {
 			since = p.db.Now()
-			continue
+			return nil
 		}
 		// Commits become visible a little after the time they carry, so each query overlaps
 		// the one before.
 		rows, err := p.db.Read().ChangedTransactions(ctx, query.ChangedTransactionsParams{Since: store.Micros(since.Add(-5 * time.Second)), Lim: 10_000})
 		if err != nil {
-			if ctx.Err() == nil && !p.missed.Swap(true) { // logged once per outage
-				p.log.WarnContext(ctx, "watching progress failed", "error", err)
-			}
-			continue
+			p.missed.Store(true)
+			return fmt.Errorf("read changed transactions: %w", err)
 		}
 		if p.missed.Swap(false) { // the database is back
 			p.wakeAll()
@@ -138,5 +131,6 @@ func (p *Progress) Watch(ctx context.Context) {
 				p.Wake(row.ID)
 			}
 		}
-	}
+		return nil
+	}}
 }

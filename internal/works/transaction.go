@@ -4,11 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 
 	"timbre.example/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
+	"timbre.example/internal/state"
 	"timbre.example/internal/store"
 )
 
@@ -24,16 +26,17 @@ func (s *Service) Transaction(ctx context.Context, id string) (_ View, err error
 	}
 	t := row.Transaction
 	v := View{ID: t.ID, Organization: t.OrganizationID, Kind: t.Kind, Rehearse: fault.Code(t.Rehearse), CreatedAt: store.Time(t.CreatedAt), UpdatedAt: store.Time(t.UpdatedAt)}
-	if v.Steps, err = record.ParseSteps(t.Steps); err != nil {
-		return View{}, err
+	if v.Steps, err = record.TransactionSteps(t); err != nil {
+		return View{}, fmt.Errorf("view: %w", err)
 	}
 	switch t.State {
-	case "failed":
-		v.Done = &Outcome{Failure: &fault.Body{}}
-		if err := record.Column("transactions.failure", t.Failure, v.Done.Failure); err != nil {
-			return View{}, err
+	case state.TransactionFailed:
+		failure, err := record.TransactionFailure(t)
+		if err != nil {
+			return View{}, fmt.Errorf("view: %w", err)
 		}
-	case "final":
+		v.Done = &Outcome{Failure: failure.Err(), RequestID: t.RequestID}
+	case state.TransactionFinal:
 		hash := record.Hex(t.TxHash)
 		v.Done = &Outcome{
 			TxHash: hash, BlockNumber: t.BlockNumber, BlockHash: record.Hex(t.BlockHash), AtsID: t.AtsID, WorkID: t.WorkID, At: store.Time(row.RegisteredAt),

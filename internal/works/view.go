@@ -36,5 +36,7 @@ type Outcome struct {
 	At time.Time
 	// AccessCode is shown for Times.Result after the end.
 	AccessCode string
-	Failure    *fault.Body
+	Failure    *fault.Error
+	// RequestID is the id of the confirm, for a failure.
+	RequestID string
 }

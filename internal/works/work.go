@@ -3,6 +3,7 @@ package works
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"timbre.example/commitment"
@@ -44,5 +45,11 @@ func (s *Service) Work(ctx context.Context, c session.Caller) (_ Work, err error
 		ID: w.ID, AtsID: w.AtsID, Title: w.Title, Network: network.Name(w.Network), Owner: w.Owner, LatestVersion: w.LatestVersion,
 		LatestCommitment: v.Commitment, Filename: v.Filename, CreatedAt: store.Time(w.CreatedAt),
 	}
-	return out, errors.Join(record.Column("versions.creators", v.Creators, &out.Creators), record.Column("versions.media", v.Media, &out.Media))
+	var creators, media error
+	out.Creators, creators = record.VersionCreators(v)
+	out.Media, media = record.VersionMedia(v)
+	if err := errors.Join(creators, media); err != nil {
+		return Work{}, fmt.Errorf("read the work: %w", err)
+	}
+	return out, nil
 }

@@ -6,6 +6,8 @@ package query
 
 import (
 	"database/sql"
+
+	"timbre.example/internal/state"
 )
 
 type Budget struct {
@@ -29,7 +31,7 @@ type Job struct {
 	Kind            string
 	Network         string
 	ExternalUserRef string
-	State           string
+	State           state.Job
 	WorkID          string
 	AtsID           int64
 	Title           string
@@ -215,7 +217,7 @@ type Transaction struct {
 	OrganizationID string
 	Network        string
 	Kind           string
-	State          string
+	State          state.Transaction
 	WorkID         string
 	AtsID          int64
 	Version        int64

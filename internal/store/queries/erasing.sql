@@ -1,3 +1,35 @@
+-- name: ExpiredJobs :many
+SELECT id, upload_key, asset_key, deadline FROM jobs
+WHERE state IN ('open', 'prepared') AND deadline < sqlc.arg(before)
+  AND (deadline > sqlc.arg(after) OR deadline = sqlc.arg(after) AND id > sqlc.arg(after_id))
+ORDER BY deadline, id LIMIT sqlc.arg(lim);
+
+-- name: ExpireJob :execrows
+UPDATE jobs SET state = 'expired', upload_bytes = 0, updated_at = sqlc.arg(now)
+WHERE id = sqlc.arg(id) AND state IN ('open', 'prepared') AND deadline < sqlc.arg(before);
+
+-- name: Leftovers :many
+SELECT j.id, j.state, j.upload_key, j.asset_key, j.updated_at, CAST(COALESCE(t.state, '') AS TEXT) AS outcome
+FROM jobs j LEFT JOIN transactions t ON t.id = j.id
+WHERE j.state IN ('confirmed', 'expired') AND j.upload_key <> '' AND j.updated_at < sqlc.arg(before)
+  AND (t.state IS NULL OR t.state IN ('final', 'failed'))
+  AND (j.updated_at > sqlc.arg(after) OR j.updated_at = sqlc.arg(after) AND j.id > sqlc.arg(after_id))
+ORDER BY j.updated_at, j.id LIMIT sqlc.arg(lim);
+
+-- name: PostponeLeftovers :exec
+UPDATE jobs SET updated_at = sqlc.arg(now) WHERE id = sqlc.arg(id);
+
+-- name: ForgetUpload :exec
+UPDATE jobs SET upload_key = '' WHERE id = sqlc.arg(id);
+
+-- name: ForgetFailed :exec
+UPDATE jobs SET upload_key = '', asset_key = '', external_user_ref = '', title = '', title_key = '', creators = '', filename = '', media_hash = NULL,
+  declared_hash = NULL, merkle_root = NULL, media = '{}', reading = ''
+WHERE id = sqlc.arg(id);
+
+-- name: DeleteExpiredJob :exec
+DELETE FROM jobs WHERE id = sqlc.arg(id) AND state = 'expired';
+
 -- name: LockWork :execrows
 UPDATE works SET latest_version = latest_version WHERE id = sqlc.arg(id) AND redacted_at IS NULL;
 
