@@ -100,7 +100,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 		}
 	}
 	counted := metrics.New(version, string(network.Testnet), string(network.Mainnet))
-	s.tracer = tracing.New(tracing.Config{Endpoint: f.TracesEndpoint, Ratio: f.TracesRatio, Version: version, Roles: f.roleNames(), Log: log})
+	s.tracer = tracing.New(tracing.Config{Endpoint: f.TracesEndpoint, Ratio: float64(f.TracesRatio), Version: version, Roles: f.roleNames(), Log: log})
 	s.events = events.New(log, counted, s.tracer)
 	root, err := s.openDatabase(ctx, f)
 	if err != nil {

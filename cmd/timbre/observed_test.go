@@ -1,0 +1,265 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"maps"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"timbre.example/internal/metrics"
+)
+
+const (
+	rulesFile     = "../../deploy/prometheus/timbre.rules.yml"
+	dashboardFile = "../../deploy/grafana/timbre.json"
+)
+
+var metricName = regexp.MustCompile(`\btimbre_[a-z0-9_]+`)
+
+// served returns the names of the metrics of a server with all roles.
+func served(t *testing.T) map[string]bool {
+	t.Helper()
+	f := smallServer(t.TempDir())
+	s, err := newServer(t.Context(), f, f.logger(io.Discard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	names := map[string]bool{}
+	for _, path := range []string{"/healthz", "/metrics"} { // metrics by route exist after the first request
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", path, nil)
+		r.Host = "127.0.0.1"
+		if path == "/metrics" {
+			s.api.MetricsHandler(nil).ServeHTTP(w, r)
+		} else {
+			s.api.ServeHTTP(w, r)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^# TYPE (timbre_\w+) `).FindAllStringSubmatch(w.Body.String(), -1) {
+			names[m[1]] = true
+		}
+	}
+	return names
+}
+
+// The rules and the dashboard name only metrics that exist, and the dashboard names all of
+// them. The table of docs/operating.md has the same metrics.
+func TestAlertsAndDashboard(t *testing.T) {
+	t.Parallel()
+	all := served(t)
+	used := func(file string) map[string]bool {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := map[string]bool{}
+		for _, name := range metricName.FindAllString(string(b), -1) {
+			for _, part := range []string{"_bucket", "_count", "_sum"} {
+				if whole := strings.TrimSuffix(name, part); all[whole] {
+					name = whole
+				}
+			}
+			if names[name] = true; !all[name] {
+				t.Errorf("%s names %s, which does not exist", file, name)
+			}
+		}
+		return names
+	}
+	used(rulesFile)
+	shown := used(dashboardFile)
+	_, table, _ := strings.Cut(operating(t), "\n## Metrics\n")
+	table, _, _ = strings.Cut(table, "\n\nBy default")
+	described := map[string]bool{}
+	for _, m := range regexp.MustCompile("`(timbre_[a-z0-9_]+)`").FindAllStringSubmatch(table, -1) {
+		if described[m[1]] = true; !all[m[1]] {
+			t.Errorf("docs/operating.md describes %s, which does not exist", m[1])
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if !shown[name] {
+			t.Errorf("the dashboard does not show %s", name)
+		}
+		if !described[name] {
+			t.Errorf("the table of docs/operating.md lacks %s", name)
+		}
+	}
+	var board struct{ Panels []struct{ Title string } }
+	b, err := os.ReadFile(dashboardFile)
+	if err != nil || json.Unmarshal(b, &board) != nil || len(board.Panels) < 30 {
+		t.Errorf("the dashboard has %d panels, %v", len(board.Panels), err)
+	}
+}
+
+// Each alert has a row in docs/operating.md, and each row has its alert. promtool, if it is
+// installed, reads the rules.
+func TestAlertsAreDocumented(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(rulesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules, rows []string
+	for _, m := range regexp.MustCompile(`(?m)^ +- alert: (\w+)$`).FindAllStringSubmatch(string(b), -1) {
+		rules = append(rules, m[1])
+	}
+	for _, m := range regexp.MustCompile("(?m)^\\| `(Timbre\\w+)` \\|.+\\|.+\\|$").FindAllStringSubmatch(operating(t), -1) {
+		rows = append(rows, m[1])
+	}
+	if len(rules) < 15 || !slices.Equal(rules, rows) {
+		t.Errorf("rules %q\nrows  %q", rules, rows)
+	}
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("promtool is not installed (Debian package prometheus): the expressions of the rules were not parsed")
+	}
+	if out, err := exec.CommandContext(t.Context(), promtool, "check", "rules", rulesFile).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// Each event has its row in docs/operating.md.
+func TestEventsAreDocumented(t *testing.T) {
+	t.Parallel()
+	f, err := parser.ParseFile(token.NewFileSet(), "../../internal/events/events.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(operating(t), "| `msg` | event | fields |\n")
+	events := 0
+	ast.Inspect(f, func(n ast.Node) bool {
+		if v, ok := n.(*ast.ValueSpec); ok && len(v.Values) == 1 {
+			if text, ok := v.Values[0].(*ast.BasicLit); ok {
+				events++
+				if !strings.Contains(table, "| `"+strings.Trim(text.Value, `"`)+"` |") {
+					t.Errorf("docs/operating.md lacks the event %s", text.Value)
+				}
+			}
+		}
+		return true
+	})
+	if events < 10 {
+		t.Errorf("%d events", events)
+	}
+}
+
+// sources returns the parsed Go files below dir, without tests.
+func sourcesBelow(t *testing.T, dir string) (all []*ast.File) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && (d.Name() == "node_modules" || d.Name() == "testdata") {
+			return cmpOr(err, fs.SkipDir)
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		all = append(all, f)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func cmpOr(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// selected counts how often each name is read as x.Name.
+func selected(files []*ast.File) map[string]int {
+	n := map[string]int{}
+	for _, f := range files {
+		ast.Inspect(f, func(node ast.Node) bool {
+			if s, ok := node.(*ast.SelectorExpr); ok {
+				n[s.Sel.Name]++
+			}
+			return true
+		})
+	}
+	return n
+}
+
+// Every flag is used: some code reads its field.
+func TestFlagsAreUsed(t *testing.T) {
+	t.Parallel()
+	read := selected(sourcesBelow(t, "."))
+	fields := 0
+	var visit func(reflect.Type)
+	visit = func(of reflect.Type) {
+		for i := range of.NumField() {
+			f := of.Field(i)
+			_, embedded := f.Tag.Lookup("embed")
+			_, command := f.Tag.Lookup("cmd")
+			if f.Type.Kind() == reflect.Struct && (f.Anonymous || embedded || command) {
+				visit(f.Type)
+				continue
+			}
+			if f.Tag.Get("help") == "" || !f.IsExported() || f.Name == "Help" { // kong itself reads --help
+				continue
+			}
+			if fields++; read[f.Name] == 0 {
+				t.Errorf("no code reads the flag or argument %s.%s", of.Name(), f.Name)
+			}
+		}
+	}
+	visit(reflect.TypeFor[cli]())
+	if fields < 60 {
+		t.Errorf("%d flags", fields)
+	}
+}
+
+// Every metric is set: each event of package metrics is called by package events or api, and
+// a server gives each source.
+func TestMetricsAreSet(t *testing.T) {
+	t.Parallel()
+	called := selected(append(sourcesBelow(t, "../../internal/events"), sourcesBelow(t, "../../internal/api")...))
+	methods := 0
+	for i, of := 0, reflect.TypeFor[*metrics.Metrics](); i < of.NumMethod(); i++ {
+		name := of.Method(i).Name
+		if name == "Read" { // cmd/timbre calls it
+			continue
+		}
+		if methods++; called[name] == 0 {
+			t.Errorf("nothing calls Metrics.%s", name)
+		}
+	}
+	recorded := selected(slices.Concat(sourcesBelow(t, "."), sourcesBelow(t, "../../internal/anchoring"), sourcesBelow(t, "../../internal/intake"),
+		sourcesBelow(t, "../../internal/issuing"), sourcesBelow(t, "../../internal/erasing"), sourcesBelow(t, "../../internal/network/log")))
+	for _, f := range sourcesBelow(t, "../../internal/events") {
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv != nil && fn.Name.IsExported() && recorded[fn.Name.Name] == 0 {
+				t.Errorf("nothing calls Recorder.%s", fn.Name.Name)
+			}
+		}
+	}
+	b, err := os.ReadFile("metrics.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, of := 0, reflect.TypeFor[metrics.Sources](); i < of.NumField(); i++ {
+		name := of.Field(i).Name
+		if !bytes.Contains(b, []byte("out."+name+" =")) && !bytes.Contains(b, []byte("\t\t"+name+":")) {
+			t.Errorf("a server does not give the source %s", name)
+		}
+	}
+	if methods < 10 {
+		t.Errorf("%d methods", methods)
+	}
+}
