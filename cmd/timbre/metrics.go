@@ -76,6 +76,28 @@ func (s *server) sources(of measured) metrics.Sources {
 	return out
 }
 
+// unready returns why a process cannot do its work: a database that was set back to an older
+// schema, a log that is stopped, or a log without a worker.
+func unready(db *store.DB, logs map[network.Name]*netlog.Log) func(context.Context) (about, reason string, err error) {
+	return func(ctx context.Context) (about, reason string, err error) {
+		if behind, err := db.Pending(ctx); err != nil || behind > 0 {
+			if err == nil {
+				err = fmt.Errorf("the database lacks %d migrations of this release", behind)
+			}
+			return "schema", "migrations_pending", err
+		}
+		for name, l := range logs {
+			if err := l.Stopped(ctx); err != nil {
+				return "log", "log_stopped", fmt.Errorf("log %s: %w", name, err)
+			}
+			if err := l.Sequenced(ctx); err != nil {
+				return "log", "log_silent", err
+			}
+		}
+		return "", "", nil
+	}
+}
+
 // countRows reads the counts over the whole database.
 func countRows(ctx context.Context, db *store.DB, works *registry.Registry) (metrics.Rows, error) {
 	b, err := works.Backlog(ctx)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/json"
 	"go/ast"
 	"go/parser"
@@ -18,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"timbre.example/internal/metrics"
 )
@@ -211,7 +213,7 @@ func TestFlagsAreUsed(t *testing.T) {
 				visit(f.Type)
 				continue
 			}
-			if f.Tag.Get("help") == "" || !f.IsExported() || f.Name == "Help" { // kong itself reads --help
+			if f.Tag.Get("help") == "" || !f.IsExported() || f.Name == "Help" || of.Name() == "helpCmd" { // kong and words read these
 				continue
 			}
 			if fields++; read[f.Name] == 0 {
@@ -262,4 +264,43 @@ func TestMetricsAreSet(t *testing.T) {
 	if methods < 10 {
 		t.Errorf("%d methods", methods)
 	}
+}
+
+// A server is not ready while its database lacks a migration, or while no worker makes
+// blocks. Both reasons are in docs/operating.md.
+func TestUnready(t *testing.T) {
+	t.Parallel()
+	f := smallServer(t.TempDir())
+	s, err := newServer(t.Context(), f, f.logger(io.Discard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	want := func(query string, status int, reason string) {
+		t.Helper()
+		w := httptest.NewRecorder()
+		s.api.ServeHTTP(w, httptest.NewRequest("GET", "/readyz"+query, nil))
+		if w.Code != status || !strings.Contains(w.Body.String(), reason) {
+			t.Errorf("/readyz%s: %d %s, want %d with %q", query, w.Code, w.Body, status, reason)
+		}
+		if reason != "" && !strings.Contains(operating(t), "`"+reason+"`") {
+			t.Errorf("docs/operating.md lacks %s", reason)
+		}
+	}
+	want("", 200, "")
+	now := s.db.Now
+	s.db.Now = func() time.Time { return now().Add(time.Hour) } // no worker ran in this hour
+	want("", 503, "log_silent")
+	want("?exclude=log", 200, "")
+	s.db.Now = now
+	path, _ := f.databaseFlag.sqlite()
+	raw, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	if _, err := raw.ExecContext(t.Context(), "DELETE FROM goose_db_version WHERE version_id = (SELECT MAX(version_id) FROM goose_db_version)"); err != nil {
+		t.Fatal(err)
+	}
+	want("?exclude=log", 503, "migrations_pending")
 }

@@ -214,7 +214,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 
 	counted.Read(s.sources(measured{limits: limits, followed: reg, working: working, workers: workers, logs: logs, space: room}))
 	s.api = api.New(api.Config{
-		Sessions: sessions, Registry: reg, Metrics: counted, Tracer: s.tracer, Space: room, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
+		Sessions: sessions, Registry: reg, Metrics: counted, Unready: unready(s.db, logs), Tracer: s.tracer, Space: room, Limits: limits, Followers: f.LimitsFollowers, TrustedProxies: f.TrustedProxies, SupportedFormats: media.Supported(), PublicURL: s.url, Version: version, Log: log,
 	}, s.stop)
 	refuse := render // with the role ats, browsers get pages instead of JSON
 	packed := compressed.New(maxCompressed)

@@ -48,6 +48,9 @@ type Config struct {
 	Metrics *metrics.Metrics
 	// Tracer records the spans of requests; nil: it records none.
 	Tracer *tracing.Tracer
+	// Unready returns why this process cannot do its work, for /readyz: its schema, or a log.
+	// about is what the caller can exclude; reason is what the client reads. nil: no more checks.
+	Unready func(context.Context) (about, reason string, err error)
 	// Space measures the free space of the server's file systems; nil: it is not measured.
 	Space  *space.Guard
 	Limits *limit.Limits
@@ -311,8 +314,8 @@ func (a *API) health(w http.ResponseWriter, r *http.Request) {
 	w.Write([]byte(`{"status":"ok","version":"` + a.Version + `"}` + "\n"))
 }
 
-// ready checks health, free space for uploads and whether a log is stopped. The query can
-// exclude the last two. Below the reserve everything except new uploads still works, so a
+// ready checks health, free space for uploads, whether a log is stopped, and what Unready
+// checks. The query can exclude space and logs. Below the reserve everything except new uploads still works, so a
 // load balancer can exclude storage and keep sending requests here.
 func (a *API) ready(w http.ResponseWriter, r *http.Request) {
 	excluded := r.URL.Query()["exclude"]
@@ -330,6 +333,22 @@ func (a *API) ready(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			if !store.Unavailable(err) {
 				err = fault.CommonServiceUnavailable(time.Minute).With("reason", "log_stopped").Because(err)
+			}
+			a.RenderError(w, r, err)
+			return
+		}
+	}
+	if a.Unready != nil {
+		type found struct{ about, reason string }
+		at, err, _ := a.pings.Do("unready", func() (any, error) {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), pingTime)
+			defer cancel()
+			about, reason, err := a.Unready(ctx)
+			return found{about, reason}, err
+		})
+		if why := at.(found); err != nil && !slices.Contains(excluded, why.about) {
+			if !store.Unavailable(err) {
+				err = fault.CommonServiceUnavailable(time.Minute).With("reason", why.reason).Because(err)
 			}
 			a.RenderError(w, r, err)
 			return

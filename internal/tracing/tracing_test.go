@@ -170,7 +170,7 @@ func TestCollectorAway(t *testing.T) {
 	}
 }
 
-// Without an endpoint there is no tracer, no goroutine and no allocation.
+// Without an endpoint tracing starts no goroutine and allocates nothing.
 func TestOff(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	tr := tracing.New(tracing.Config{Ratio: 1})
