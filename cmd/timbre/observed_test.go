@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"encoding/json"
 	"go/ast"
@@ -9,7 +10,9 @@ import (
 	"go/token"
 	"io"
 	"io/fs"
+	"log/slog"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -18,8 +21,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	wire "go.opentelemetry.io/proto/slim/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
 
 	"timbre.example/internal/metrics"
 )
@@ -303,4 +310,80 @@ func TestUnready(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("?exclude=log", 503, "migrations_pending")
+}
+
+// A registration on a server with all roles is one trace: the confirm, and the steps of its
+// transaction by the worker. Its lines of the log have the events in their order.
+func TestARegistrationIsObserved(t *testing.T) {
+	var (
+		mu    sync.Mutex
+		spans []*wire.Span
+	)
+	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		var m wire.TracesData
+		if err != nil || proto.Unmarshal(body, &m) != nil {
+			t.Errorf("%v, %d bytes", err, len(body))
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, one := range m.ResourceSpans {
+			for _, scope := range one.ScopeSpans {
+				spans = append(spans, scope.Spans...)
+			}
+		}
+	}))
+	defer collector.Close()
+	dir := inDatabase(t)
+	id := strings.TrimSpace(timbre(t, "org", "create", "Songs").out)
+	created := timbre(t, "keys", "create", id).out
+	secret, site := regexp.MustCompile(`csk_[0-9a-f]{64}`).FindString(created), regexp.MustCompile(`cpk_[0-9a-f]{64}`).FindString(created)
+	timbre(t, "origins", "add", id, "songs.example")
+	f := smallServer(dir)
+	f.DatabaseURL, f.TracesEndpoint, f.TracesRatio, f.LogLevel = os.Getenv("TIMBRE_DATABASE_URL"), collector.URL+"/v1/traces", 1, slog.LevelInfo
+	logged := &buffer{}
+	s, err := newServer(t.Context(), f, f.logger(logged))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.run(ctx) }()
+	_, code, transaction := register(t, s.url, site, secret, "https://songs.example", "Song 1")
+	http.DefaultClient.CloseIdleConnections()
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	traces := map[string][]string{}
+	for _, span := range spans {
+		traces[string(span.TraceId)] = append(traces[string(span.TraceId)], span.Name)
+	}
+	whole := 0
+	for _, names := range traces {
+		if !slices.Contains(names, "POST /v1/works/confirm") {
+			continue
+		}
+		whole++
+		for _, step := range []string{"stage", "broadcast", "block", "final"} {
+			if !slices.Contains(names, step) {
+				t.Errorf("the trace of the confirm has %q, without %s", names, step)
+			}
+		}
+	}
+	if whole != 1 {
+		t.Errorf("%d traces of a confirm, of %d", whole, len(traces))
+	}
+	var events []string
+	for _, m := range regexp.MustCompile(`"level":"INFO","msg":"(confirmed|block|final|stopped)"`).FindAllStringSubmatch(logged.String(), -1) {
+		events = append(events, m[1])
+	}
+	if !slices.Equal(events, []string{"confirmed", "block", "final", "stopped"}) {
+		t.Errorf("events %q in %s", events, logged)
+	}
+	for _, hidden := range []string{code, transaction, "Song 1"} {
+		if strings.Contains(logged.String(), hidden) {
+			t.Errorf("the log has %q", hidden)
+		}
+	}
 }
