@@ -51,7 +51,7 @@ func (s *Service) Sweep(ctx context.Context) (ended int, err error) {
 	return ended, errors.Join(during("expired jobs", err), during("leftover files", s.sweepLeftovers(ctx)), during("erasures", s.Erase(ctx)), during("stray uploads", s.sweepStrays(ctx)))
 }
 
-// during adds the failed part of a sweep to its errors.
+// during adds the failed part of a sweep to its error.
 func during(part string, err error) error {
 	if err == nil {
 		return nil

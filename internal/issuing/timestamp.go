@@ -16,8 +16,8 @@ import (
 // made without one, and the version stays without.
 const TimestampTimeout = 10 * time.Minute
 
-// The pauses after failed requests to the authority double from firstWait to
-// LastTimestampPause.
+// LastTimestampPause is the longest pause after a failed request to the authority. The pauses
+// double from turns.FirstPause up to it.
 const LastTimestampPause = time.Minute
 
 // StampDue decides every version that is due: it gets a token, or none after its timeout. A

@@ -30,7 +30,7 @@ func TestRowsOfEarlierReleases(t *testing.T) {
 	}
 }
 
-// What is stored has no text for people: only codes, details and times.
+// Stored values have no text for people: only codes, details and times.
 func TestStoredWithoutTexts(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

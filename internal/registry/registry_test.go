@@ -5,7 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -1233,4 +1236,25 @@ func TestStaleRefusal(t *testing.T) {
 		w.advance()
 		s.wantFinal()
 	})
+}
+
+// The documentation names every worker.
+func TestWorkersAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "sqlite:" + filepath.Join(t.TempDir(), "timbre.db")
+	w := newWorld(t, url, storetest.Open(t, url), t.TempDir(), plenty)
+	w.stamps(t)
+	all := append(w.reg.Workers(), w.reg.Works.Progress.Worker(), w.sessions.Worker(slog.New(slog.DiscardHandler)))
+	if len(all) != 6 {
+		t.Errorf("%d workers", len(all))
+	}
+	for _, worker := range all {
+		if worker.Name == "" || !strings.Contains(string(page), "`"+worker.Name+"`") {
+			t.Errorf("docs/operating.md does not name %q", worker.Name)
+		}
+	}
 }

@@ -107,7 +107,7 @@ func (s *Service) CertificateByCode(ctx context.Context, c session.Caller, versi
 	return s.certificate(ctx, w, version)
 }
 
-// RecordingByCode is CertificateByCode for the audio: see [Registry.Recording].
+// RecordingByCode is CertificateByCode for the audio: see [Service.Recording].
 func (s *Service) RecordingByCode(ctx context.Context, c session.Caller, version int64) (_ Download, err error) {
 	defer operation.Wrap(&err, "recording of work %s, version %d", c.WorkID, version)
 	w, err := s.shown(ctx, c)
@@ -184,7 +184,7 @@ func (s *Service) beganJob(ctx context.Context, c session.Caller, workID string)
 }
 
 // namedJob is beganJob for a caller who names the transaction. The transaction's id shows the
-// access code for Times.Result. For the same time it opens the certificate to callers of the
+// access code for Config.Result. For the same time it opens the certificate to callers of the
 // same organization, network and end-user.
 func (s *Service) namedJob(ctx context.Context, c session.Caller, workID, transaction string) (made int64, ok bool, err error) {
 	q := s.DB.Read()

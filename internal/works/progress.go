@@ -73,6 +73,7 @@ func (p *Progress) Followers() (n int) {
 	return n
 }
 
+// Wake wakes the followers of a transaction whose row has changed.
 func (p *Progress) Wake(id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -34,7 +34,7 @@ type Outcome struct {
 	ExplorerURL string
 	// At is when the network accepted it: the time on the certificate and in the evidence.
 	At time.Time
-	// AccessCode is shown for Times.Result after the end.
+	// AccessCode is shown for Config.Result after the end.
 	AccessCode string
 	Failure    *fault.Error
 	// RequestID is the id of the confirm, for a failure.
