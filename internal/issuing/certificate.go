@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"timbre.example/internal/files"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/turns"
@@ -22,18 +23,11 @@ const pauseFactor = 3
 // retried when others have had their turns.
 const CertificateTime = 10 * time.Second
 
-// CertificatesWaiting counts the versions that have no certificate yet.
-func (s *Service) CertificatesWaiting(ctx context.Context) (int64, error) {
-	return s.DB.Read().CountUncertified(ctx)
-}
-
-// CertificatesFailed counts this process' failed attempts to make a certificate.
-func (s *Service) CertificatesFailed() int64 { return s.failed.Load() }
-
 // CertifyDue makes the certificates that are due, one at a time, in turns of the organizations.
 // A certificate that fails is retried later, with growing pauses. The round ends when the
 // store or the database is unavailable.
-func (s *Service) CertifyDue(ctx context.Context) error {
+func (s *Service) CertifyDue(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "make certificates")
 	if s.Stamp == nil { // no time-stamps are requested any more
 		if err := s.DB.Tx(ctx, func(tx *store.Tx) error { _, err := tx.DismissTimestamps(ctx); return err }); err != nil {
 			return err
@@ -94,7 +88,7 @@ func (s *Service) certifyTurn(ctx context.Context, row query.NextUncertifiedRow)
 	if failed != nil {
 		wait := turns.Pause(tries, turns.LastPause)
 		again, tries = store.Micros(s.DB.Now().Add(wait)), tries+1
-		s.failed.Add(1)
+		s.Events.CertificateFailed()
 		s.Log.ErrorContext(ctx, "making a certificate", "work", row.WorkID, "version", row.Version, "tries", tries, "again_in", wait, "error", failed)
 	}
 	if err == nil && failed == nil || ctx.Err() != nil {
@@ -158,6 +152,9 @@ func (s *Service) certifyOne(ctx context.Context, work string, version int64) (t
 		if w, err := q.GetWork(ctx, work); err != nil || w.RedactedAt.Valid {
 			return took, nil, errors.Join(err, s.Blobs.Delete(ctx, key))
 		}
+	}
+	if kept > 0 {
+		s.Events.Certified(ctx, work, version, took)
 	}
 	s.Reached("certificate.committed")
 	return took, nil, nil

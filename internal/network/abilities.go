@@ -28,6 +28,8 @@ type Runner interface {
 type Observed interface {
 	// Status reads the state of the network. It costs about one row of a database.
 	Status(ctx context.Context) (Status, error)
+	// Sequenced returns an error if no process has made blocks recently, or was able to.
+	Sequenced(ctx context.Context) error
 }
 
 // Status is the state of a network, for its operator.
@@ -36,7 +38,7 @@ type Status struct {
 	Stopped bool
 	// Blocks, Entries and Refused count since the network began.
 	Blocks, Entries, Refused int64
-	// SequencerAt is the last sign of life of the process that makes blocks, BlockAt the
+	// SequencerAt is the last heartbeat of the process that makes blocks, BlockAt the
 	// newest block's time.
 	SequencerAt, BlockAt time.Time
 	// ClockJumps counts the jumps of the clock that this process saw.
