@@ -63,6 +63,13 @@ func (c *demoCmd) Run(o *output) error {
 	if f.DatabaseURL == "" {
 		f.DatabaseURL = "sqlite:" + filepath.Join(c.Data, "timbre.db")
 	}
+	var ownWidget http.Handler // nil: the built-in widget
+	if c.WidgetDir != "" {
+		var err error
+		if ownWidget, err = widgetDir(c.WidgetDir, web.RenderError); err != nil {
+			return err
+		}
+	}
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return wrongf("data", "cannot create this directory: %s", plainly(err))
 	}
@@ -100,14 +107,9 @@ func (c *demoCmd) Run(o *output) error {
 		TestSiteKey: seed.TestSiteKey, TestSecretKey: seed.TestSecretKey, RenderError: web.RenderError,
 	})))
 	s.web.Handle("/", http.RedirectHandler("/demo/", http.StatusFound))
-	if c.WidgetDir != "" {
-		files, err := widgetDir(c.WidgetDir, web.RenderError)
-		if err != nil {
-			s.close()
-			return err
-		}
+	if ownWidget != nil {
 		mux := http.NewServeMux()
-		mux.Handle("/widget/", files)
+		mux.Handle("/widget/", ownWidget)
 		mux.Handle("/", s.http.Handler)
 		s.http.Handler = mux
 	}

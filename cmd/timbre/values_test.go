@@ -23,6 +23,7 @@ var inside = regexp.MustCompile(`strconv|netip|slog|parse "|invalid syntax|panic
 var wrongValues = map[string][]string{
 	"addr":                             {"nowhere", "127.0.0.1:http", "127.0.0.1:70000"},
 	"data":                             {"FILE/below"},
+	"widget-dir":                       {"DIR/none", "DIR"},
 	"block-time":                       {"soon", "0s"},
 	"network-block-time":               {"soon", "0s", "6"},
 	"database-url":                     {"mysql:x", "sqlite:", "nonsense", "sqlite:FILE/below.db", "sqlite:DIR", "sqlite:FILE", "postgres://u:opensesame@h:port/x"},

@@ -16,7 +16,7 @@ import (
 )
 
 // TestWidgetDir changes a style sheet of the widget, and sees its new bytes served, and the page
-// told to reload. The build that follows the sources runs as it does for a developer.
+// reloaded. The build that follows the sources runs as it does for a developer.
 func TestWidgetDir(t *testing.T) {
 	t.Parallel()
 	root, err := filepath.Abs("../..")

@@ -1,6 +1,7 @@
 // Package i18n holds the texts of the widget and of the page /verify. Each file of locales is one
 // language with all its texts; English is the reference. A new file is a new language: the builds of
-// the widget and of the page read the folder. Certificates have their own words.
+// the widget and of the page read the folder. It never has the words of certificates, and no server
+// imports it.
 package i18n
 
 import (
@@ -163,7 +164,7 @@ var place = regexp.MustCompile(`\{\w+\}`)
 // sentence is a text that no other language has by chance.
 var sentence = regexp.MustCompile(`(\p{L}+[^\p{L}]+){3}\p{L}`)
 
-// differences are the reasons why a language cannot stand in for English.
+// differences are the reasons why a language cannot replace English.
 func (l Language) differences(en Language) (wrong []error) {
 	say := func(format string, a ...any) { wrong = append(wrong, fmt.Errorf(format, a...)) }
 	for _, section := range slices.Sorted(maps.Keys(en.sections)) {

@@ -1,6 +1,7 @@
 // Command ui writes the colours, fonts and sizes of tokens.json into the style sheets that use them,
 // between the comments "tokens: KIND" and "end of tokens". Each sheet has only the tokens that it
-// uses. Sheets that old browsers read have a block for light and one for dark.
+// uses. Sheets that old browsers read have a block for light and one for dark. It never runs in a
+// server.
 package main
 
 import (
