@@ -13,7 +13,6 @@ import (
 
 // telling is what a process tells its operator: its log, metrics, traces and events.
 type telling struct {
-	opened
 	log     *slog.Logger
 	metrics *metrics.Metrics
 	tracer  *tracing.Tracer // nil without --traces-endpoint
@@ -28,18 +27,14 @@ func (f serverFlags) openTelling(log *slog.Logger) telling {
 	}
 	t := telling{log: log, metrics: metrics.New(version, networks...)}
 	t.tracer = tracing.New(tracing.Config{Endpoint: f.TracesEndpoint, Ratio: float64(f.TracesRatio), Version: version, Roles: f.roleNames(), Log: log})
-	t.closes(lastSpans{t.tracer})
 	t.events = events.New(log, t.metrics, t.tracer)
 	return t
 }
 
-// lastSpans sends the spans that wait, when the process ends.
-type lastSpans struct{ tracer *tracing.Tracer }
-
-// Close implements io.Closer. It takes at most 5 seconds.
-func (s lastSpans) Close() error {
+// Close implements io.Closer: it sends the spans that wait, for at most 5 seconds.
+func (t telling) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	s.tracer.Close(ctx)
+	t.tracer.Close(ctx)
 	return nil
 }

@@ -30,7 +30,8 @@ func (m Minter) Organization() string { return m.from.Organization.ID }
 
 // Minter checks the secret key, its organization, and the origin of the site that embeds the
 // widget, in this order.
-func (s *Service) Minter(ctx context.Context, secretKey, origin string) (Minter, error) {
+func (s *Service) Minter(ctx context.Context, secretKey, origin string) (_ Minter, err error) {
+	defer operation.Wrap(&err, "check a secret key for a mint")
 	from, err := account.BySecretKey(ctx, s.DB, secretKey)
 	if err == nil {
 		err = from.Active()

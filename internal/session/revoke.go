@@ -74,7 +74,8 @@ func (r Revoker) Organization() string { return r.from.Organization.ID }
 
 // Revoker checks a secret key. A disabled key pair and a suspended organization can still
 // end their sessions.
-func (s *Service) Revoker(ctx context.Context, secretKey string) (Revoker, error) {
+func (s *Service) Revoker(ctx context.Context, secretKey string) (_ Revoker, err error) {
+	defer operation.Wrap(&err, "check a secret key for a revocation")
 	from, err := account.BySecretKey(ctx, s.DB, secretKey)
 	if err == nil {
 		err = from.Deleted()
