@@ -234,11 +234,11 @@ func TestFlagsAreUsed(t *testing.T) {
 	}
 }
 
-// Every metric is set: each event of package metrics is called by package events or api, and
+// Every metric is set: each event of package metrics is called by package events or web, and
 // a server gives each source.
 func TestMetricsAreSet(t *testing.T) {
 	t.Parallel()
-	called := selected(append(sourcesBelow(t, "../../internal/events"), sourcesBelow(t, "../../internal/api")...))
+	called := selected(append(sourcesBelow(t, "../../internal/events"), sourcesBelow(t, "../../internal/web")...))
 	methods := 0
 	for i, of := 0, reflect.TypeFor[*metrics.Metrics](); i < of.NumMethod(); i++ {
 		name := of.Method(i).Name
