@@ -9,7 +9,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -82,28 +81,26 @@ func bump(dir, lock, next string) error {
 	build := exec.Command("go", "run", "./widget/build")
 	build.Dir, build.Stdout, build.Stderr = filepath.Dir(dir), os.Stdout, os.Stderr
 	if err := build.Run(); err != nil {
-		return errors.New("go run ./widget/build failed: run `npm ci` in widget first")
+		return errors.New("go run ./widget/build failed: run `npm ci` first")
 	}
 	return nil
 }
 
+// rewrite writes the next version into package.json of the widget and into its entry of the
+// workspace's package-lock.json. Versions of other packages stay.
 func rewrite(dir, next string) error {
-	for name, count := range map[string]int{"package.json": 1, "package-lock.json": 2} { // the lock names it for itself and for its root package
-		path := filepath.Join(dir, name)
-		text, err := os.ReadFile(path)
+	for name, begin := range map[string]string{filepath.Join(dir, "package.json"): "{", filepath.Join(filepath.Dir(dir), "package-lock.json"): "\n    \"widget\": {"} {
+		text, err := os.ReadFile(name)
 		if err != nil {
 			return err
 		}
-		at := versionLine.FindAllIndex(text, count)
-		if len(at) < count {
-			return fmt.Errorf("%s has no line \"version\"", name)
+		head, entry, ok := strings.Cut(string(text), begin)
+		at := versionLine.FindStringIndex(entry)
+		if !ok || at == nil {
+			return fmt.Errorf("%s has no version of the widget", name)
 		}
-		old := text[at[0][0]:at[0][1]]
-		if last := at[count-1]; !bytes.Equal(old, text[last[0]:last[1]]) {
-			return fmt.Errorf("%s has two versions of the widget: run `npm install --package-lock-only` in widget", name)
-		}
-		replaced := strings.Replace(string(text), string(old), fmt.Sprintf(`"version": %q`, next), count)
-		if err := os.WriteFile(path, []byte(replaced), 0o644); err != nil {
+		replaced := head + begin + entry[:at[0]] + fmt.Sprintf(`"version": %q`, next) + entry[at[1]:]
+		if err := os.WriteFile(name, []byte(replaced), 0o644); err != nil {
 			return err
 		}
 	}

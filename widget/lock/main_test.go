@@ -71,36 +71,47 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// The version stands once in package.json and twice in package-lock.json. Versions of other packages stay.
+// The version of the widget changes in its package.json and in the lock file of the workspace. Versions of other packages stay.
 func TestRewrite(t *testing.T) {
-	dir := t.TempDir()
-	for _, name := range []string{"package.json", "package-lock.json"} {
-		text, err := os.ReadFile(filepath.Join("..", name))
+	root := t.TempDir()
+	dir := filepath.Join(root, "widget")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	changed := map[string]string{filepath.Join(dir, "package.json"): "../package.json", filepath.Join(root, "package-lock.json"): "../../package-lock.json"}
+	for name, source := range changed {
+		text, err := os.ReadFile(source)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := rewrite(dir, "7.8.9"); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]int{"package.json": 1, "package-lock.json": 2} {
-		before, err := os.ReadFile(filepath.Join("..", name))
+	for name, source := range changed {
+		before, err := os.ReadFile(source)
 		if err != nil {
 			t.Fatal(err)
 		}
-		after, err := os.ReadFile(filepath.Join(dir, name))
+		after, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		version := `"version": "` + widget.Version + `"`
-		if got := strings.Count(string(after), `"version": "7.8.9"`); got != want {
-			t.Errorf("%s has the new version %d times, want %d", name, got, want)
+		if got := strings.Count(string(after), `"version": "7.8.9"`); got != 1 {
+			t.Errorf("%s has the new version %d times, want 1", source, got)
 		}
 		if back := strings.ReplaceAll(string(after), `"version": "7.8.9"`, version); back != string(before) {
-			t.Errorf("%s: more than the version changed", name)
+			t.Errorf("%s: more than the version changed", source)
+		}
+		if source == "../../package-lock.json" {
+			_, entry, _ := strings.Cut(string(after), `"name": "@timbre/ats-widget"`)
+			if !strings.HasPrefix(strings.TrimLeft(entry, ",\n "), `"version": "7.8.9"`) {
+				t.Errorf("%s: the version of another package changed", source)
+			}
 		}
 	}
 }
