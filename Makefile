@@ -68,6 +68,7 @@ check: ## Check the format, run vet, and check that generated files are current
 	$(GO) -C tools/release mod tidy -diff
 	$(GO) -C tools/lint mod tidy -diff
 	$(GO) -C tools/release vet ./...
+	$(GO) -C tools run ./operations ..
 	$(GO) run ./internal/fault/gen -check -root .
 	$(GO) run ./internal/store/lock -check
 	npm ci --no-audit --no-fund --loglevel=error

@@ -37,7 +37,7 @@ var rooms = map[string]struct {
 	"internal/fault/gen":                  {[]string{"internal/fault/internal/placeholder"}, "runs before fault's own generated code exists"},
 	"internal/fault/internal/placeholder": {nil, "shared by fault and its generator"},
 
-	"internal/store":           {[]string{"internal/legible", "internal/store/query"}, "it knows transactions, not what they mean; a migration makes keys of titles anew"},
+	"internal/store":           {[]string{"internal/legible", "internal/operation", "internal/store/query"}, "it knows transactions, not what they mean; a migration makes keys of titles anew"},
 	"internal/store/query":     {[]string{"internal/state"}, "generated"},
 	"internal/state":           {nil, "states and their changes, as data: everybody may read them"},
 	"internal/store/lock":      {nil, "keeps the hashes of migrations; it opens no database"},
@@ -45,7 +45,7 @@ var rooms = map[string]struct {
 
 	"internal/space": {nil, "what file systems say; it knows no file"},
 
-	"internal/blob":          {[]string{"internal/fault", "internal/space"}, "bytes under keys, nobody's in particular"},
+	"internal/blob":          {[]string{"internal/fault", "internal/operation", "internal/space"}, "bytes under keys, nobody's in particular"},
 	"internal/blob/blobtest": {[]string{"internal/blob"}, "the contract of every object store"},
 	"internal/blob/s3test":   {nil, "somebody else's server, for tests"},
 	"internal/media":         {[]string{"internal/fault"}, "says what a file is; it must not know whose"},
@@ -54,17 +54,23 @@ var rooms = map[string]struct {
 
 	"internal/crash": {nil, "where a test may kill the process; nothing in a server"},
 
+	"internal/operation": {[]string{"internal/fault"}, "names what failed, in an error that leaves a package"},
+
+	"internal/metrics": {nil, "every metric of the process, from numbers and functions that it is given; it knows no part of the server"},
+	"internal/tracing": {nil, "spans for a collector, from request ids alone; it stores nothing"},
+	"internal/events":  {[]string{"internal/metrics", "internal/tracing"}, "one log line and one metric for each event of a life"},
+
 	"internal/network":                {[]string{"proof/evidence"}, "a seam has no opinions; what a network proves has the form that verifiers read"},
 	"internal/network/networktest":    {[]string{"proof/evidence", "internal/network", "proof/evidence/leaf"}, "a network that fails on request"},
-	"internal/network/log":            {[]string{"proof/evidence", "internal/fault", "internal/crash", "internal/network", "internal/network/log/checkpoint", "proof/evidence/leaf", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
+	"internal/network/log":            {[]string{"proof/evidence", "proof/evidence/leaf", "internal/crash", "internal/events", "internal/fault", "internal/network", "internal/network/log/checkpoint", "internal/store", "internal/store/query"}, "a network knows commitments, not works"},
 	"internal/network/log/checkpoint": {nil, "keeps one text outside of a database; it never reads it"},
 
 	"internal/paths":   {[]string{"internal/network"}, "addresses that paper carries; it knows no page"},
-	"internal/credits": {[]string{"internal/fault", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
-	"internal/account": {[]string{"internal/fault", "internal/legible", "internal/store", "internal/store/query"}, "organizations, keys and origins; who is calling is its callers'"},
-	"internal/session": {[]string{"internal/account", "internal/credits", "internal/fault", "internal/legible", "internal/network", "internal/store", "internal/store/query", "internal/work"}, "who is calling; the balance is part of the mint's check"},
+	"internal/credits": {[]string{"internal/fault", "internal/operation", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
+	"internal/account": {[]string{"internal/fault", "internal/legible", "internal/operation", "internal/store", "internal/store/query"}, "organizations, keys and origins; who is calling is its callers'"},
+	"internal/session": {[]string{"internal/account", "internal/credits", "internal/fault", "internal/legible", "internal/network", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "who is calling; the balance is part of the mint's check"},
 
-	"internal/limit": {[]string{"internal/store", "internal/store/query", "internal/work"}, "counts calls by key; what a key is, and how a refusal reads, is its caller's"},
+	"internal/limit": {[]string{"internal/operation", "internal/store", "internal/store/query", "internal/work"}, "counts calls by key; what a key is, and how a refusal reads, is its caller's"},
 
 	"internal/share": {nil, "slots by turns; whose and for what is its caller's"},
 
@@ -76,32 +82,32 @@ var rooms = map[string]struct {
 
 	"internal/work": {nil, "the loop of all background work; what a step does is its caller's"},
 
-	"internal/record":     {[]string{"proof/commitment", "internal/fault", "internal/credits", "internal/store", "internal/store/query"}, "values in rows that several rooms share; it decides nothing"},
+	"internal/record":     {[]string{"proof/commitment", "internal/credits", "internal/fault", "internal/operation", "internal/store", "internal/store/query"}, "values in rows that several rooms share; it decides nothing"},
 	"internal/accesscode": {[]string{"internal/fault"}, "a code from a secret; which work it opens is its callers'"},
 	"internal/turns":      {nil, "an order; what waits is its callers'"},
+	"internal/claims":     {[]string{"internal/fault", "internal/operation", "internal/record", "internal/store", "internal/store/query"}, "what a job reserves and a failed transaction gives back: both sides are here"},
+	"internal/files":      {[]string{"internal/blob", "internal/fault", "internal/operation", "internal/record", "internal/store", "internal/store/query"}, "which files jobs and works have; it opens none"},
 	"internal/outbox":     {[]string{"internal/store", "internal/store/query", "internal/turns"}, "a queue in one table; what is delivered is its callers'"},
-	"internal/claims":     {[]string{"internal/fault", "internal/record", "internal/store", "internal/store/query"}, "what a job reserves and a failed transaction gives back: both sides are here"},
-	"internal/files":      {[]string{"internal/fault", "internal/blob", "internal/record", "internal/store", "internal/store/query"}, "which files jobs and works have; it opens none"},
 
-	"internal/access": {[]string{"internal/fault", "internal/accesscode", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query"},
+	"internal/access": {[]string{"internal/accesscode", "internal/fault", "internal/operation", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query"},
 		"who may do what with works: only its checks make the proofs that other packages take"},
-	"internal/intake": {[]string{"proof/commitment", "internal/fault", "internal/access", "internal/accesscode", "internal/blob", "internal/claims", "internal/credits", "internal/files", "internal/legible", "internal/media", "internal/network", "internal/record", "internal/session", "internal/share", "internal/space", "internal/state", "internal/store", "internal/store/query"},
+	"internal/intake": {[]string{"proof/commitment", "internal/access", "internal/accesscode", "internal/blob", "internal/claims", "internal/credits", "internal/events", "internal/fault", "internal/files", "internal/legible", "internal/media", "internal/network", "internal/operation", "internal/record", "internal/session", "internal/share", "internal/space", "internal/state", "internal/store", "internal/store/query"},
 		"jobs up to the confirm; it sends nothing to a network"},
-	"internal/anchoring": {[]string{"proof/commitment", "internal/fault", "internal/accesscode", "internal/claims", "internal/credits", "internal/network", "internal/outbox", "internal/record", "internal/state", "internal/store", "internal/store/query", "internal/work"},
+	"internal/anchoring": {[]string{"internal/accesscode", "internal/claims", "internal/credits", "internal/events", "internal/fault", "internal/network", "internal/operation", "internal/outbox", "internal/record", "internal/state", "internal/store", "internal/store/query", "internal/work", "proof/commitment"},
 		"transactions up to their end; it knows no caller and no file"},
-	"internal/works": {[]string{"proof/commitment", "internal/fault", "internal/access", "internal/accesscode", "internal/blob", "internal/credits", "internal/legible", "internal/media", "internal/network", "internal/record", "internal/session", "internal/store", "internal/store/query", "internal/state", "internal/work"},
+	"internal/works": {[]string{"proof/commitment", "internal/access", "internal/accesscode", "internal/blob", "internal/credits", "internal/fault", "internal/legible", "internal/media", "internal/network", "internal/operation", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query", "internal/work"},
 		"reads what is registered; it drives nothing"},
-	"internal/issuing": {[]string{"proof/commitment", "proof/evidence", "internal/fault", "internal/blob", "internal/certificate", "internal/files", "internal/network", "internal/outbox", "internal/paths", "internal/record", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
+	"internal/issuing": {[]string{"internal/blob", "internal/certificate", "internal/events", "internal/fault", "internal/files", "internal/network", "internal/operation", "internal/outbox", "internal/paths", "internal/record", "internal/store", "internal/store/query", "internal/turns", "internal/work", "proof/commitment", "proof/evidence"},
 		"proofs of final versions; it knows no caller and no layout"},
-	"internal/erasing": {[]string{"proof/commitment", "internal/fault", "internal/blob", "internal/files", "internal/network", "internal/record", "internal/space", "internal/state", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
+	"internal/erasing": {[]string{"proof/commitment", "internal/blob", "internal/events", "internal/fault", "internal/files", "internal/network", "internal/operation", "internal/record", "internal/space", "internal/state", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
 		"removes what must not stay; it knows no caller"},
 
-	"internal/registry": {[]string{"internal/access", "internal/accesscode", "internal/anchoring", "internal/blob", "internal/crash", "internal/credits", "internal/erasing", "internal/intake", "internal/issuing", "internal/network", "internal/space", "internal/store", "internal/work", "internal/works"},
+	"internal/registry": {[]string{"internal/access", "internal/accesscode", "internal/anchoring", "internal/blob", "internal/crash", "internal/credits", "internal/erasing", "internal/events", "internal/files", "internal/intake", "internal/issuing", "internal/network", "internal/operation", "internal/space", "internal/store", "internal/store/query", "internal/work", "internal/works"},
 		"builds the rooms and connects them; it decides nothing"},
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "proof/evidence/leaf"}, "checks the invariants; it shares no code with what it checks"},
 
-	"internal/web":      {[]string{"internal/fault", "internal/limit", "internal/paths", "internal/store"}, "what all HTTP faces share; it knows no face, no caller and no work"},
+	"internal/web":      {[]string{"internal/fault", "internal/limit", "internal/metrics", "internal/operation", "internal/paths", "internal/store", "internal/tracing"}, "what all HTTP faces share; it knows no face, no caller and no work"},
 	"internal/api":      {[]string{"internal/access", "internal/fault", "internal/intake", "internal/limit", "internal/network", "internal/record", "internal/registry", "internal/session", "internal/space", "internal/store", "internal/web", "internal/works", "proof/commitment"}, "translates; it touches no row and no file itself"},
 	"internal/explorer": {[]string{"internal/fault", "internal/legible", "internal/network", "internal/network/log", "internal/paths", "proof/evidence", "proof/evidence/leaf"}, "shows what a network holds, through the seam alone, and nothing of ours beyond it"},
 	"internal/docsite":  {[]string{"docs", "internal/fault"}, "shows documents and the catalogue; it knows nothing of a running server"},

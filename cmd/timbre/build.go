@@ -44,7 +44,8 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			return nil, err
 		}
 	}
-	s := &server{log: log, stop: make(chan struct{}), connections: f.LimitsConnections, proxies: f.TrustedProxies}
+	told := f.openTelling(log)
+	s := &server{opened: opened{closers: closers{told}}, log: log, events: told.events, stop: make(chan struct{}), connections: f.LimitsConnections, proxies: f.TrustedProxies}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -54,7 +55,7 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	if s.takes(at.opened); err != nil {
 		return nil, err
 	}
-	st, err := f.openStorage(ctx, at, log)
+	st, err := f.openStorage(ctx, at, told)
 	if s.takes(st.opened); err != nil {
 		return nil, err
 	}
@@ -64,12 +65,12 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 	}
 	var w works
 	if f.has(ats) || f.has(worker) {
-		w, err = f.openWorks(ctx, at, st, signer, log)
+		w, err = f.openWorks(ctx, at, st, signer, told)
 		if s.takes(w.opened); err != nil {
 			return nil, err
 		}
 	}
-	faces := f.openFaces(at, st, who, w, s.stop, log)
+	faces := f.openFaces(at, st, who, w, s.stop, told)
 	s.takes(faces.opened)
 	s.listener, s.url, s.db, s.blobs, s.web, s.packed = at.listener, at.url, st.db, st.blobs, faces.web, faces.packed
 	s.http = &http.Server{

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/compressed"
@@ -36,27 +34,18 @@ type faces struct {
 
 // openFaces builds the routes of the process's roles. metrics is the listener of
 // --metrics-listen, or nil. Streams end when stop is closed.
-func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, stop <-chan struct{}, log *slog.Logger) (out faces) {
-	var serves, works *registry.Registry // what the API serves, and what this process works on
+func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, stop <-chan struct{}, told telling) (out faces) {
+	var serves *registry.Registry // what the API serves
 	if f.has(ats) {
 		serves = w.registry
 	}
-	if f.has(worker) {
-		works = w.registry
-	}
-	var running func() (int, int64)
 	disk, onDisk := st.blobs.(*blob.Disk)
-	if onDisk && serves != nil {
-		running = disk.Running
-	}
-	measured := prometheus.NewRegistry() // its own: other packages use the global one
-	measured.MustRegister(networkMetrics(w.networks.All())...)
-	api.Measured{Registry: serves, Worker: works, Space: st.space, Uploads: running}.Register(measured)
 	out.packed = compressed.New(maxCompressed)
 	out.web = web.New(web.Config{
-		PublicURL: at.url, Version: version, Log: log, Limits: who.limits, Streams: f.LimitsFollowers, TrustedProxies: f.TrustedProxies,
-		Metrics: measured, Ping: st.db.Ping, Checks: api.Checks(st.space, serves),
+		PublicURL: at.url, Version: version, Log: told.log, Limits: who.limits, Streams: f.LimitsFollowers, TrustedProxies: f.TrustedProxies,
+		Metrics: told.metrics, Tracer: told.tracer, Ping: st.db.Ping, Checks: append(api.Checks(st.space, w.registry), conditions(st.db, w.networks)...),
 	}, stop)
+	told.metrics.Read(f.sources(st, who, w, out.web.OpenStreams))
 	api.New(api.Config{Web: out.web, Sessions: who.sessions, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported()})
 	if serves != nil {
 		if onDisk {
@@ -67,7 +56,7 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError))) // with every role: errors link there
 	if at.metrics != nil {
 		handler := out.web.MetricsHandler(f.MetricsHost)
-		out.runs(func(ctx context.Context) { serveMetrics(ctx, at.metrics, handler, log) })
+		out.runs(func(ctx context.Context) { serveMetrics(ctx, at.metrics, handler, told.log) })
 	}
 	return out
 }

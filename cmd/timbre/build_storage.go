@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"log/slog"
 	"os"
 	"strings"
 
@@ -25,9 +24,9 @@ type storage struct {
 }
 
 // openStorage opens the database, and the store of uploads for the roles that need it.
-func (f serverFlags) openStorage(ctx context.Context, at entrance, log *slog.Logger) (st storage, err error) {
+func (f serverFlags) openStorage(ctx context.Context, at entrance, told telling) (st storage, err error) {
 	st.space = f.space()
-	if st.db, st.root, err = f.openDatabase(ctx, log); err != nil {
+	if st.db, st.root, err = f.openDatabase(ctx, told); err != nil {
 		return st, err
 	}
 	st.closes(st.db)
@@ -42,7 +41,7 @@ func (f serverFlags) openStorage(ctx context.Context, at entrance, log *slog.Log
 
 // openDatabase opens the database and reads its secret. It creates them only for a new
 // registry, and only after the registry's name is known.
-func (f serverFlags) openDatabase(ctx context.Context, log *slog.Logger) (db *store.DB, root secret, err error) {
+func (f serverFlags) openDatabase(ctx context.Context, told telling) (db *store.DB, root secret, err error) {
 	defer func() {
 		if err != nil && db != nil {
 			db.Close()
@@ -62,16 +61,17 @@ func (f serverFlags) openDatabase(ctx context.Context, log *slog.Logger) (db *st
 	if onSQLite {
 		switch closed, err := tighten(path); {
 		case err != nil:
-			log.Warn("other users of this machine can read the database, and this user cannot change its mode", "error", err)
+			told.log.Warn("other users of this machine can read the database, and this user cannot change its mode", "error", err)
 		case len(closed) > 0:
-			log.Warn("other users of this machine could read the database: its mode was changed, now they cannot", "files", strings.Join(closed, " "))
+			told.log.Warn("other users of this machine could read the database: its mode was changed, now they cannot", "files", strings.Join(closed, " "))
 		}
 	}
 	if db, err = f.databaseFlag.open(ctx, false); err != nil {
 		return db, secret{}, err
 	}
 	db.Now = crash.Now()
-	if behind, err := db.Pending(ctx); err != nil {
+	behind, err := db.Pending(ctx)
+	if err != nil {
 		return db, secret{}, err
 	} else if behind < 0 {
 		return db, secret{}, errAhead(-behind)
@@ -93,17 +93,20 @@ func (f serverFlags) openDatabase(ctx context.Context, log *slog.Logger) (db *st
 		return db, secret{}, err
 	}
 	if spare := root.spare(f.roles()); len(spare) > 0 {
-		log.Warn("the secret file has keys that the roles of this process do not need: make a file with only the needed keys, see timbre secret derive --help", "not_needed", strings.Join(spare, ", "))
+		told.log.Warn("the secret file has keys that the roles of this process do not need: make a file with only the needed keys, see timbre secret derive --help", "not_needed", strings.Join(spare, ", "))
 	}
 	warning, err := guarded("secret-file", "secret file", f.SecretFile)
 	if err != nil {
 		return db, secret{}, err
 	}
 	if warning != "" {
-		log.Warn(warning) //nolint:sloglint // the text says what to correct, as the same check does without a server
+		told.log.Warn(warning) //nolint:sloglint // the text says what to correct, as the same check does without a server
 	}
 	if err := db.Migrate(ctx); err != nil {
 		return db, secret{}, err
+	}
+	if behind > 0 {
+		told.events.Migrated(ctx, version, behind)
 	}
 	return db, root, nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"timbre.example/internal/certificate"
@@ -21,7 +20,7 @@ type works struct {
 
 // openWorks opens the networks and builds the registry. Only a worker anchors and makes
 // certificates; only an ats follows progress.
-func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, signer *certificate.Signer, log *slog.Logger) (w works, err error) {
+func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, signer *certificate.Signer, told telling) (w works, err error) {
 	prices, err := f.prices()
 	if err != nil {
 		return w, err
@@ -34,14 +33,14 @@ func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, sig
 	if authority != nil {
 		stamp = authority.Stamp
 	}
-	networks, closer, err := f.openNetworks(ctx, networkDeps{db: st.db, root: st.root, host: at.host, log: log})
+	networks, closer, err := f.openNetworks(ctx, networkDeps{db: st.db, root: st.root, host: at.host, events: told.events, log: told.log})
 	if err != nil {
 		return w, err
 	}
 	w.networks = networks
 	w.closes(closer)
 	w.registry = registry.New(registry.Config{
-		DB: st.db, Blobs: st.blobs, Networks: networks, Prices: prices, AccessSecret: st.root.key(purposeCodes), Times: f.times(), Prepares: f.LimitsPrepares, Space: st.space, Log: log,
+		DB: st.db, Blobs: st.blobs, Networks: networks, Prices: prices, AccessSecret: st.root.key(purposeCodes), Times: f.times(), Prepares: f.LimitsPrepares, Space: st.space, Events: told.events, Log: told.log,
 		WorkURL:     func(n network.Name, atsID int64) string { return at.url + paths.Work(n, atsID) },
 		ExplorerURL: func(n network.Name, hash string) string { return at.url + paths.Transaction(n, hash) },
 		Certify:     issuing.Pages{PublicURL: at.url, Registry: f.registryName(at.url), Signer: signer}.Certify,

@@ -183,6 +183,18 @@ func (p *proxies) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// ratio is a part of a whole, from 0 to 1.
+type ratio float64
+
+func (r *ratio) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || !(n >= 0 && n <= 1) {
+		return errors.New("must be a number from 0 to 1")
+	}
+	*r = ratio(n)
+	return nil
+}
+
 // serverFlags configure a server.
 type serverFlags struct {
 	Listen    string `env:"TIMBRE_LISTEN" example:"127.0.0.1:8080" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address to listen on, for plain HTTP: put a proxy with TLS in front (default: ${default})."`
@@ -213,6 +225,9 @@ type serverFlags struct {
 	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" example:"10.0.0.5:9090" placeholder:"ADDR" help:"Serve /metrics on this address, without authentication. Without this flag, only localhost can read /metrics, and only if the public URL is on localhost."`
 
 	MetricsHost []string `env:"TIMBRE_METRICS_HOST" example:"timbre.internal.example" placeholder:"NAME" help:"Host names that clients use for --metrics-listen, separated by commas. IP addresses and names without a dot are always accepted. Other names are refused, because any web page could use them to read the metrics."`
+
+	TracesEndpoint string `env:"TIMBRE_TRACES_ENDPOINT,OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" example:"http://collector.internal.example:4318/v1/traces" placeholder:"URL" help:"URL of an OpenTelemetry collector that receives traces, by OTLP over HTTP. Without this flag, no trace is recorded."`
+	TracesRatio    ratio  `env:"TIMBRE_TRACES_RATIO" example:"0.1" default:"1" placeholder:"PART" help:"Part of the requests whose traces are recorded, from 0 to 1. Give all processes the same (default: ${default})."`
 
 	LogLevel slog.Level `env:"TIMBRE_LOG_LEVEL" example:"INFO" default:"INFO" placeholder:"LEVEL" help:"DEBUG logs every request, INFO refused requests, WARN and ERROR only problems (default: ${default})."`
 	// trial marks a server for trying Timbre out (demo, tests). It may create its secret
@@ -358,6 +373,9 @@ func (f serverFlags) validate() error {
 		if name == "" || strings.ContainsAny(name, ":/ ") {
 			return wrongf("metrics-host", "must be names such as timbre.internal.example, without a port, separated by commas")
 		}
+	}
+	if u, err := url.Parse(f.TracesEndpoint); f.TracesEndpoint != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return wrongf("traces-endpoint", "must be an http or https URL, such as http://127.0.0.1:4318/v1/traces")
 	}
 	if f.LimitsConnections < 0 {
 		return wrongf("limits-connections", "must be 0 (no limit) or more")

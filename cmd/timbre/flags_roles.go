@@ -35,6 +35,15 @@ func (f roleFlags) roles() []role {
 	return f.Roles
 }
 
+// roleNames returns the roles of this process, separated by commas.
+func (f roleFlags) roleNames() string {
+	var names []string
+	for _, r := range f.roles() {
+		names = append(names, string(r))
+	}
+	return strings.Join(names, ",")
+}
+
 func (f roleFlags) has(r role) bool { return len(f.Roles) == 0 || slices.Contains(f.Roles, r) }
 
 // verifiesElsewhere reports whether tokens are verified with another process's keys.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"timbre.example/internal/events"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 )
@@ -22,7 +23,9 @@ type networkDeps struct {
 	// makes: this process makes blocks.
 	makes bool
 	place place
-	log   *slog.Logger
+	// events records blocks; nil: none is recorded.
+	events *events.Recorder
+	log    *slog.Logger
 }
 
 // place says what a command does with the place of the checkpoints.

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"timbre.example/internal/blob"
 	"timbre.example/internal/network"
@@ -43,7 +42,7 @@ const (
 // logKind links the built-in log in. This is the only file that names it.
 func logKind(ctx context.Context, f serverFlags, d networkDeps) (network.Kind, io.Closer, error) {
 	k := &netlog.Kind{
-		DB: d.db, Host: d.host, Makes: d.makes, AfterRestore: afterRestore, WentBack: endSessions(d.db, d.log), Logger: d.log,
+		DB: d.db, Host: d.host, Makes: d.makes, AfterRestore: afterRestore, WentBack: endSessions(d.db, d.log), Events: d.events, Logger: d.log,
 		Key: func(n network.Name) ([]byte, ed25519.PublicKey) {
 			return d.root.key(purposeLog(n)), d.root.key(purposeLog(n) + public)
 		},
@@ -172,38 +171,6 @@ func endSessions(db *store.DB, log *slog.Logger) func(context.Context) error {
 		log.WarnContext(ctx, "every session of this database was ended: "+afterRestore, "sessions", all)
 		return nil
 	}
-}
-
-// networkMetrics returns metrics: whether each network is stopped, and how often the clock
-// of a machine that makes blocks jumped.
-func networkMetrics(networks []network.Network) (all []prometheus.Collector) {
-	for _, n := range networks {
-		labels := prometheus.Labels{"network": string(n.Name())}
-		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "timbre_log_stopped", ConstLabels: labels, Help: "1 while no block is made, because the database or the clock went back or the clock jumped ahead. The server's log and timbre doctor show why.",
-		}, func() float64 {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			defer cancel()
-			if n.Stopped(ctx) != nil {
-				return 1
-			}
-			return 0
-		}))
-		if o, ok := n.(network.Observed); ok {
-			all = append(all, prometheus.NewCounterFunc(prometheus.CounterOpts{
-				Name: "timbre_clock_jumps_total", ConstLabels: labels, Help: "How often the sequencer saw the clock of its machine jump by more than 5 seconds.",
-			}, func() float64 {
-				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-				defer cancel()
-				at, err := o.Status(ctx)
-				if err != nil {
-					return 0
-				}
-				return float64(at.ClockJumps)
-			}))
-		}
-	}
-	return all
 }
 
 // afterRestore says what else a restored database has lost.

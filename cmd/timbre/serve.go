@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"timbre.example/internal/compressed"
+	"timbre.example/internal/events"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/store"
 	"timbre.example/internal/web"
@@ -36,7 +37,7 @@ func (c *serveCmd) Run(o *output) error {
 	if err != nil {
 		return err
 	}
-	log.Info("ready", "url", s.url, "roles", c.roles(), "version", version)
+	s.events.Ready(ctx, s.url, c.roleNames(), version)
 	return s.run(ctx)
 }
 
@@ -56,6 +57,7 @@ type server struct {
 	connections int
 	proxies     []netip.Prefix
 	log         *slog.Logger
+	events      *events.Recorder
 
 	stop   chan struct{} // ends progress streams
 	stopMu sync.Once
@@ -64,6 +66,7 @@ type server struct {
 // run serves until ctx ends. Then running requests have 20 s to finish, and the worker
 // finishes its current step.
 func (s *server) run(ctx context.Context) error {
+	begun := time.Now()
 	defer s.close()
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
@@ -90,7 +93,7 @@ func (s *server) run(ctx context.Context) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
-	s.log.Info("stopped")
+	s.events.Stopped(context.WithoutCancel(ctx), time.Since(begun))
 	return err
 }
 

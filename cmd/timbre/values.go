@@ -168,6 +168,7 @@ func mappers() []kong.Option {
 		kong.TypeMapper(reflect.TypeFor[slog.Level](), mapper(level)),
 		kong.TypeMapper(reflect.TypeFor[limit.Rate](), mapper(byText)),
 		kong.TypeMapper(reflect.TypeFor[proxies](), mapper(byText)),
+		kong.TypeMapper(reflect.TypeFor[ratio](), mapper(byText)),
 		kong.TypeMapper(reflect.TypeFor[verifierKey](), mapper(byText)),
 		kong.TypeMapper(reflect.TypeFor[network.Address](), mapper(byText)),
 		kong.NamedMapper("path", mapper(path)),

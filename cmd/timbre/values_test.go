@@ -61,6 +61,8 @@ var wrongValues = map[string][]string{
 	"listen":                           {"nowhere", "127.0.0.1:http", "127.0.0.1:70000", "nowhere.invalid:0"},
 	"metrics-listen":                   {"nowhere", "127.0.0.1:-1"},
 	"metrics-host":                     {"http://timbre.example", "timbre.example:9090", "a b"},
+	"traces-endpoint":                  {"collector:4318", "ftp://collector/v1/traces"},
+	"traces-ratio":                     {"half", "1.1", "-1"},
 	"token":                            {"x", "a.b.c"},
 	"registry-name":                    {"a\nb", strings.Repeat("x", 201)},
 	"imprint":                          {"a\nb", strings.Repeat("x", 201)},

@@ -8,13 +8,15 @@ import (
 
 	"timbre.example/internal/accesscode"
 	"timbre.example/internal/fault"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
 
 // ReaderByCode checks an access code, for a session that may look up its work.
-func (s *Service) ReaderByCode(ctx context.Context, c session.Caller, code string) (Reader, error) {
+func (s *Service) ReaderByCode(ctx context.Context, c session.Caller, code string) (_ Reader, err error) {
+	defer operation.Wrap(&err, "look up an access code")
 	if err := c.MayLookUp(); err != nil {
 		return Reader{}, err
 	}
@@ -28,7 +30,8 @@ func (s *Service) ReaderByCode(ctx context.Context, c session.Caller, code strin
 // EditorByCode checks an access code, for a session that may update its work. begins is set
 // when the call begins something new. A code whose lifetime ends during an update still
 // finishes that update.
-func (s *Service) EditorByCode(ctx context.Context, c session.Caller, code string, begins bool) (Editor, error) {
+func (s *Service) EditorByCode(ctx context.Context, c session.Caller, code string, begins bool) (_ Editor, err error) {
+	defer operation.Wrap(&err, "look up an access code")
 	if err := c.May(session.UpdateVersion, "", begins); err != nil {
 		return Editor{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"timbre.example/internal/fault"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store/query"
 )
@@ -13,7 +14,8 @@ import (
 // ReaderOfOwn checks that the caller's end-user has the work with this number. The work is
 // looked up only in the caller's organization and network. Another end-user's work is
 // reported as not found.
-func (s *Service) ReaderOfOwn(ctx context.Context, c session.Caller, atsID int64) (Reader, error) {
+func (s *Service) ReaderOfOwn(ctx context.Context, c session.Caller, atsID int64) (_ Reader, err error) {
+	defer operation.Wrap(&err, "look up work %d of an end-user", atsID)
 	if err := c.MayRead(); err != nil {
 		return Reader{}, err
 	}
@@ -29,7 +31,8 @@ func (s *Service) ReaderOfOwn(ctx context.Context, c session.Caller, atsID int64
 
 // EditorOfOwn checks that the caller's end-user has the work with this number, for a session
 // that may update it. begins is set when the call begins something new.
-func (s *Service) EditorOfOwn(ctx context.Context, c session.Caller, atsID int64, begins bool) (Editor, error) {
+func (s *Service) EditorOfOwn(ctx context.Context, c session.Caller, atsID int64, begins bool) (_ Editor, err error) {
+	defer operation.Wrap(&err, "look up work %d of an end-user", atsID)
 	if err := c.May(session.UpdateVersion, "", begins); err != nil {
 		return Editor{}, err
 	}
@@ -59,7 +62,8 @@ func (s *Service) numbered(ctx context.Context, c session.Caller, atsID int64) (
 }
 
 // ReaderOfOwnID is ReaderOfOwn for a work that is named by its id.
-func (s *Service) ReaderOfOwnID(ctx context.Context, c session.Caller, workID string) (Reader, error) {
+func (s *Service) ReaderOfOwnID(ctx context.Context, c session.Caller, workID string) (_ Reader, err error) {
+	defer operation.Wrap(&err, "look up work %s of an end-user", workID)
 	if err := c.MayRead(); err != nil {
 		return Reader{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"timbre.example/internal/fault"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/state"
@@ -21,7 +22,8 @@ import (
 //     version of its job, and it sees no other version's creators.
 //   - Its session has not expired, and it names the job's transaction: a page that was
 //     reloaded has lost its first session. transaction is "" when the caller names none.
-func (s *Service) CertificateReader(ctx context.Context, c session.Caller, workID string, version int64, transaction string) (CertificateReader, error) {
+func (s *Service) CertificateReader(ctx context.Context, c session.Caller, workID string, version int64, transaction string) (_ CertificateReader, err error) {
+	defer operation.Wrap(&err, "look up the certificate of work %s, version %d", workID, version)
 	made, began, err := s.beganJob(ctx, c, workID)
 	if err == nil && !began && transaction != "" && !c.Expired {
 		made, began, err = s.namedJob(ctx, c, workID, transaction)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"timbre.example/internal/fault"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -30,7 +31,8 @@ func IntegrationOf(k query.SiteKey, o query.Organization, origins string) Integr
 // BySecretKey reads the integration of a secret key. A missing, malformed or unknown key is
 // common.auth.invalid_api_key. The integration may be deleted, disabled or suspended: see
 // Deleted and Active.
-func BySecretKey(ctx context.Context, db *store.DB, secretKey string) (Integration, error) {
+func BySecretKey(ctx context.Context, db *store.DB, secretKey string) (_ Integration, err error) {
+	defer operation.Wrap(&err, "read the key pair of a secret key")
 	if !secretKeyForm.MatchString(secretKey) {
 		return Integration{}, malformed("secret_key", secretKey)
 	}

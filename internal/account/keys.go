@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"time"
 
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -50,13 +51,14 @@ func hashSecret(secretKey string) []byte {
 
 // CreateKeys creates an integration: a public site key, and the secret key that mints its
 // sessions. Only CreateKeys returns the secret key, and only once.
-func CreateKeys(ctx context.Context, db *store.DB, organizationID string, test bool) (KeyPair, error) {
+func CreateKeys(ctx context.Context, db *store.DB, organizationID string, test bool) (_ KeyPair, err error) {
+	defer operation.Wrap(&err, "create keys of organization %s", organizationID)
 	if _, err := GetOrganization(ctx, db, organizationID); err != nil {
 		return KeyPair{}, err
 	}
 	k := KeyPair{Test: test, Status: "active"}
 	k.SiteKey, k.SecretKey = newKeyPair(test)
-	err := db.Tx(ctx, func(tx *store.Tx) error {
+	err = db.Tx(ctx, func(tx *store.Tx) error {
 		k.CreatedAt = tx.Now
 		return tx.InsertSiteKey(ctx, query.InsertSiteKeyParams{
 			SiteKey: k.SiteKey, OrganizationID: organizationID, SecretHash: hashSecret(k.SecretKey), Test: test, CreatedAt: store.Micros(tx.Now),
@@ -66,7 +68,8 @@ func CreateKeys(ctx context.Context, db *store.DB, organizationID string, test b
 }
 
 // ListKeys reads an organization's key pairs, deleted ones too, without secrets.
-func ListKeys(ctx context.Context, db *store.DB, organizationID string) ([]KeyPair, error) {
+func ListKeys(ctx context.Context, db *store.DB, organizationID string) (_ []KeyPair, err error) {
+	defer operation.Wrap(&err, "list keys of organization %s", organizationID)
 	rows, err := db.Read().ListSiteKeys(ctx, organizationID)
 	out := make([]KeyPair, len(rows))
 	for i, k := range rows {
@@ -83,7 +86,8 @@ func ListKeys(ctx context.Context, db *store.DB, organizationID string) ([]KeyPa
 
 // EnableKey enables or disables a key pair, at once and for running sessions too. An
 // unknown key is common.not_found.
-func EnableKey(ctx context.Context, db *store.DB, siteKey string, on bool) error {
+func EnableKey(ctx context.Context, db *store.DB, siteKey string, on bool) (err error) {
+	defer operation.Wrap(&err, "enable or disable key %s", siteKey)
 	return db.Tx(ctx, func(tx *store.Tx) error {
 		n, err := tx.SetSiteKeyDisabled(ctx, query.SetSiteKeyDisabledParams{
 			DisabledAt: sql.NullInt64{Int64: store.Micros(tx.Now), Valid: !on}, SiteKey: siteKey,
@@ -93,7 +97,8 @@ func EnableKey(ctx context.Context, db *store.DB, siteKey string, on bool) error
 }
 
 // DeleteKey deletes an integration. This cannot be undone.
-func DeleteKey(ctx context.Context, db *store.DB, siteKey string) error {
+func DeleteKey(ctx context.Context, db *store.DB, siteKey string) (err error) {
+	defer operation.Wrap(&err, "delete key %s", siteKey)
 	return db.Tx(ctx, func(tx *store.Tx) error {
 		n, err := tx.DeleteSiteKey(ctx, query.DeleteSiteKeyParams{
 			DeletedAt: sql.NullInt64{Int64: store.Micros(tx.Now), Valid: true}, SiteKey: siteKey,

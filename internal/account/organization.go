@@ -13,6 +13,7 @@ import (
 
 	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -44,7 +45,8 @@ const (
 )
 
 // CreateOrganization adds a tenant; the name is 1 to 200 characters.
-func CreateOrganization(ctx context.Context, db *store.DB, name string) (Organization, error) {
+func CreateOrganization(ctx context.Context, db *store.DB, name string) (_ Organization, err error) {
+	defer operation.Wrap(&err, "create an organization")
 	name = strings.TrimSpace(name)
 	if n := len([]rune(name)); n == 0 || n > 200 || !utf8.ValidString(name) {
 		return Organization{}, fault.CommonValidationFailed([]fault.Field{{Field: "name", Rule: "length", Message: "Must have 1 to 200 characters."}})
@@ -69,7 +71,8 @@ func CreateOrganization(ctx context.Context, db *store.DB, name string) (Organiz
 }
 
 // GetOrganization reads an organization; an unknown id is organization.not_found.
-func GetOrganization(ctx context.Context, db *store.DB, id string) (Organization, error) {
+func GetOrganization(ctx context.Context, db *store.DB, id string) (_ Organization, err error) {
+	defer operation.Wrap(&err, "read organization %s", id)
 	o, err := db.Read().GetOrganization(ctx, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Organization{}, fault.OrganizationNotFound()
@@ -78,7 +81,8 @@ func GetOrganization(ctx context.Context, db *store.DB, id string) (Organization
 }
 
 // ListOrganizations reads all organizations, oldest first.
-func ListOrganizations(ctx context.Context, db *store.DB) ([]Organization, error) {
+func ListOrganizations(ctx context.Context, db *store.DB) (_ []Organization, err error) {
+	defer operation.Wrap(&err, "list organizations")
 	rows, err := db.Read().ListOrganizations(ctx)
 	out := make([]Organization, len(rows))
 	for i, o := range rows {
@@ -96,9 +100,10 @@ func organization(o query.Organization) Organization {
 
 // ChangeOrganization reads an organization, lets change edit its settings, and
 // stores them, in one transaction. ID, Name and CreatedAt stay as they are.
-func ChangeOrganization(ctx context.Context, db *store.DB, id string, change func(*Organization)) (Organization, error) {
+func ChangeOrganization(ctx context.Context, db *store.DB, id string, change func(*Organization)) (_ Organization, err error) {
+	defer operation.Wrap(&err, "change organization %s", id)
 	var o Organization
-	err := db.Tx(ctx, func(tx *store.Tx) error {
+	err = db.Tx(ctx, func(tx *store.Tx) error {
 		row, err := tx.GetOrganization(ctx, id)
 		if errors.Is(err, sql.ErrNoRows) {
 			return fault.OrganizationNotFound()

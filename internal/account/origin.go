@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"timbre.example/internal/fault"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -267,7 +268,8 @@ func Allowed(patterns []string, origin string) bool {
 }
 
 // AddOrigin allows an origin for an organization, and returns its canonical form.
-func AddOrigin(ctx context.Context, db *store.DB, organizationID, pattern string) (string, error) {
+func AddOrigin(ctx context.Context, db *store.DB, organizationID, pattern string) (_ string, err error) {
+	defer operation.Wrap(&err, "add an origin to organization %s", organizationID)
 	p, err := ParsePattern(pattern)
 	if err != nil {
 		return "", fault.CommonValidationFailed([]fault.Field{{Field: "origin", Rule: "origin", Message: fmt.Sprint(err)}})
@@ -281,7 +283,8 @@ func AddOrigin(ctx context.Context, db *store.DB, organizationID, pattern string
 }
 
 // RemoveOrigin removes an origin from the allowlist, at once.
-func RemoveOrigin(ctx context.Context, db *store.DB, organizationID, pattern string) error {
+func RemoveOrigin(ctx context.Context, db *store.DB, organizationID, pattern string) (err error) {
+	defer operation.Wrap(&err, "remove an origin of organization %s", organizationID)
 	if p, err := ParsePattern(pattern); err == nil {
 		pattern = p.String()
 	}
@@ -291,7 +294,8 @@ func RemoveOrigin(ctx context.Context, db *store.DB, organizationID, pattern str
 }
 
 // ListOrigins reads an organization's allowlist.
-func ListOrigins(ctx context.Context, db *store.DB, organizationID string) ([]string, error) {
+func ListOrigins(ctx context.Context, db *store.DB, organizationID string) (_ []string, err error) {
+	defer operation.Wrap(&err, "list origins of organization %s", organizationID)
 	if _, err := GetOrganization(ctx, db, organizationID); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/state"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/work"
@@ -22,7 +23,8 @@ const PagesInTurn = 16
 //
 // Each call looks at each transaction once. While new ones keep coming, it ends after
 // PagesInTurn pages, so that the next call looks at the first ones again.
-func (s *Service) Advance(ctx context.Context, n network.Network) error {
+func (s *Service) Advance(ctx context.Context, n network.Network) (err error) {
+	defer operation.Wrap(&err, "advance the transactions of %s", n.Name())
 	var all []error
 	type step struct {
 		name string

@@ -19,8 +19,12 @@ const Batch = 256
 // one commit.
 const rowsTogether = 32
 
+// change changes one row in a transaction. The function that it returns records what
+// happened, and is called after the commit; nil: nothing happened.
+type change func(tx *store.Tx, row int) (committed func(), err error)
+
 // each runs f for every row, several rows in one transaction.
-func (s *Service) each(ctx context.Context, rows []query.Transaction, f func(*store.Tx, int) error) error {
+func (s *Service) each(ctx context.Context, rows []query.Transaction, f change) error {
 	errs := make([]error, (len(rows)+rowsTogether-1)/rowsTogether)
 	var wg sync.WaitGroup
 	for i := range errs {
@@ -34,11 +38,17 @@ func (s *Service) each(ctx context.Context, rows []query.Transaction, f func(*st
 // together runs f for the rows from up to before to in one transaction, and wakes the
 // followers. If the transaction fails while the database is available, each row is tried
 // alone. So one stuck row does not hold up the others.
-func (s *Service) together(ctx context.Context, rows []query.Transaction, from, to int, f func(*store.Tx, int) error) error {
+func (s *Service) together(ctx context.Context, rows []query.Transaction, from, to int, f change) error {
+	var committed []func()
 	err := s.DB.Tx(ctx, func(tx *store.Tx) error {
+		committed = committed[:0] // the database may ask to run it again
 		for i := from; i < to; i++ {
-			if err := f(tx, i); err != nil {
+			done, err := f(tx, i)
+			if err != nil {
 				return fmt.Errorf("transaction %s: %w", rows[i].ID, err)
+			}
+			if done != nil {
+				committed = append(committed, done)
 			}
 		}
 		return nil
@@ -46,6 +56,9 @@ func (s *Service) together(ctx context.Context, rows []query.Transaction, from, 
 	if err == nil {
 		for _, row := range rows[from:to] {
 			s.Changed(row.ID)
+		}
+		for _, done := range committed {
+			done()
 		}
 		return nil
 	}

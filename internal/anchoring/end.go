@@ -2,11 +2,14 @@ package anchoring
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"timbre.example/internal/accesscode"
 	"timbre.example/internal/claims"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/events"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/outbox"
@@ -15,28 +18,34 @@ import (
 	"timbre.example/internal/store/query"
 )
 
-// settle ends one transaction as its receipt says.
-func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transaction, receipt network.Receipt) error {
+// described is a transaction as events name it.
+func described(row query.Transaction) events.Transaction {
+	return events.Transaction{Job: row.ID, Network: row.Network, Kind: row.Kind, Organization: row.OrganizationID, Credits: row.TotalCredits, Request: row.RequestID}
+}
+
+// settle ends one transaction as its receipt says. committed records that end.
+func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transaction, receipt network.Receipt) (committed func(), err error) {
+	begun := time.Now()
 	if receipt.Failure != "" {
 		return s.fail(ctx, tx, row, receipt.Failure)
 	}
 	before, err := record.TransactionSteps(row)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	changed, err := tx.FinishTransaction(ctx, query.FinishTransactionParams{
 		AtsID: receipt.AtsID, Version: receipt.Version, BlockNumber: receipt.BlockNumber, BlockHash: receipt.BlockHash[:],
 		Steps: record.AppendSteps(before, tx.Now, record.StepCompleted), Now: store.Micros(tx.Now), ID: row.ID,
 	})
 	if err != nil || changed == 0 { // 0: another instance was first
-		return err
+		return nil, err
 	}
 	job, err := tx.GetJob(ctx, row.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.settleWork(ctx, tx, job, receipt); err != nil {
-		return err
+		return nil, err
 	}
 	var until int64
 	if s.StampWithin > 0 {
@@ -46,17 +55,23 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transactio
 		TransactionID: row.ID, Version: receipt.Version, TxHash: row.TxHash, BlockNumber: receipt.BlockNumber, BlockHash: receipt.BlockHash[:], Now: store.Micros(receipt.At),
 		TimestampUntil: until,
 	}); err != nil {
-		return err
+		return nil, err
 	}
 	if until == 0 { // otherwise the decision about the time stamp enqueues it
 		if err := outbox.Enqueue(ctx, tx, outbox.Delivery{Kind: outbox.Certificate, Subject: row.ID, Work: job.WorkID, Organization: job.OrganizationID}); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	if row.TotalCredits == 0 {
-		return nil
+	if row.TotalCredits > 0 {
+		if err := credits.Capture(ctx, tx, row.OrganizationID, row.ID); err != nil {
+			return nil, err
+		}
 	}
-	return credits.Capture(ctx, tx, row.OrganizationID, row.ID)
+	took := tx.Now.Sub(store.Time(row.CreatedAt))
+	return func() {
+		s.Events.Step(described(row), "final", begun, nil)
+		s.Events.Final(ctx, described(row), row.WorkID, receipt.Version, receipt.BlockNumber, took)
+	}, nil
 }
 
 // settleWork creates the work for a first version, or moves an existing work to its next
@@ -81,23 +96,30 @@ func (s *Service) settleWork(ctx context.Context, tx *store.Tx, job query.Job, r
 
 // fail ends a transaction that the network will never accept. The same commit stores the
 // reason and gives back all that confirm reserved and held.
-func (s *Service) fail(ctx context.Context, tx *store.Tx, row query.Transaction, reason string) error {
+// committed records the failure.
+func (s *Service) fail(ctx context.Context, tx *store.Tx, row query.Transaction, reason string) (committed func(), err error) {
 	before, err := record.TransactionSteps(row)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	changed, err := tx.FailTransaction(ctx, query.FailTransactionParams{
 		Failure: record.Encode(record.RefusalOf(fault.TransactionFailed(reason))), Steps: record.AppendSteps(before, tx.Now, record.StepFailed), Now: store.Micros(tx.Now), ID: row.ID, Seen: row.State,
 	})
 	if err != nil || changed == 0 { // 0: another instance took it further
-		return err
+		return nil, err
 	}
 	job, err := tx.GetJob(ctx, row.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := claims.Release(ctx, tx, job); err != nil {
-		return err
+		return nil, err
 	}
-	return credits.Release(ctx, tx, row.OrganizationID, row.ID)
+	if err := credits.Release(ctx, tx, row.OrganizationID, row.ID); err != nil {
+		return nil, err
+	}
+	return func() {
+		s.Events.Step(described(row), "refused", store.Time(row.UpdatedAt), errors.New(reason))
+		s.Events.Failed(ctx, described(row), string(fault.CodeTransactionFailed), reason)
+	}, nil
 }

@@ -16,12 +16,13 @@ import (
 	"time"
 
 	"timbre.example/internal/accesscode"
+	"timbre.example/internal/events"
 	"timbre.example/internal/network"
 	"timbre.example/internal/store"
 	"timbre.example/internal/work"
 )
 
-// Config configures a Service. Every field is required, except StampWithin.
+// Config configures a Service. Every field is required, except StampWithin and Events.
 type Config struct {
 	DB       *store.DB
 	Networks network.Set
@@ -34,7 +35,9 @@ type Config struct {
 	Finished func()
 	// Reached is called at each point between two effects; see package crash.
 	Reached func(point string)
-	Log     *slog.Logger
+	// Events records what happens; nil: nothing is recorded.
+	Events *events.Recorder
+	Log    *slog.Logger
 }
 
 // Service drives transactions. It is safe for concurrent use, and several instances may

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
@@ -16,6 +17,7 @@ import (
 // stage builds and signs the transactions. It stores the exact bytes and their hash before
 // anything is sent.
 func (s *Service) stage(ctx context.Context, n network.Network, rows []query.Transaction) error {
+	begun := time.Now()
 	var (
 		answered []query.Transaction
 		staged   []network.Staged
@@ -38,18 +40,18 @@ func (s *Service) stage(ctx context.Context, n network.Network, rows []query.Tra
 		return errors.Join(silent...)
 	}
 	rows = answered
-	err := s.each(ctx, rows, func(tx *store.Tx, i int) error {
+	err := s.each(ctx, rows, func(tx *store.Tx, i int) (func(), error) {
 		if refused[i] != nil {
 			return s.fail(ctx, tx, rows[i], refused[i].Error())
 		}
 		before, err := record.TransactionSteps(rows[i])
 		if err != nil {
-			return err
+			return nil, err
 		}
 		_, err = tx.StageTransaction(ctx, query.StageTransactionParams{
 			Staged: staged[i].Bytes, TxHash: staged[i].Hash[:], Steps: record.AppendSteps(before, tx.Now, record.StepPreparing, record.StepSigning), Now: store.Micros(tx.Now), ID: rows[i].ID,
 		})
-		return err
+		return func() { s.Events.Step(described(rows[i]), "stage", begun, nil) }, err
 	})
 	s.Reached("stage.committed")
 	return errors.Join(append(silent, err)...)
@@ -58,6 +60,7 @@ func (s *Service) stage(ctx context.Context, n network.Network, rows []query.Tra
 // broadcast sends the staged transactions. After a crash between sending and the commit, the
 // same bytes are sent again.
 func (s *Service) broadcast(ctx context.Context, n network.Network, rows []query.Transaction) error {
+	begun := time.Now()
 	staged := make([]network.Staged, len(rows))
 	for i, row := range rows {
 		staged[i] = network.Staged{Bytes: row.Staged, Hash: [32]byte(row.TxHash)}
@@ -73,15 +76,15 @@ func (s *Service) broadcast(ctx context.Context, n network.Network, rows []query
 		return err
 	}
 	s.Reached("broadcast.sent")
-	err := s.each(ctx, rows, func(tx *store.Tx, i int) error {
+	err := s.each(ctx, rows, func(tx *store.Tx, i int) (func(), error) {
 		before, err := record.TransactionSteps(rows[i])
 		if err != nil {
-			return err
+			return nil, err
 		}
 		_, err = tx.BroadcastTransaction(ctx, query.BroadcastTransactionParams{
 			Steps: record.AppendSteps(before, tx.Now, record.StepSubmitting, record.StepConfirming), Now: store.Micros(tx.Now), ID: rows[i].ID,
 		})
-		return err
+		return func() { s.Events.Step(described(rows[i]), "broadcast", begun, nil) }, err
 	})
 	s.Reached("broadcast.committed")
 	return err
@@ -106,8 +109,11 @@ func (s *Service) finish(ctx context.Context, n network.Network, rows []query.Tr
 	if len(final) == 0 {
 		return nil
 	}
+	for _, row := range final { // since the broadcast
+		s.Events.Step(described(row), "block", store.Time(row.UpdatedAt), nil)
+	}
 	s.Reached("final.found")
-	err = s.each(ctx, final, func(tx *store.Tx, i int) error {
+	err = s.each(ctx, final, func(tx *store.Tx, i int) (func(), error) {
 		return s.settle(ctx, tx, final[i], receipts[[32]byte(final[i].TxHash)])
 	})
 	s.Reached("final.committed")

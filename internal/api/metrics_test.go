@@ -37,8 +37,6 @@ func TestMetrics(t *testing.T) {
 			`timbre_requests_total{code="",method="POST",route="/v1/works/confirm",status="202"} 1`,
 			`timbre_requests_total{code="common.not_found",method="other",route="unknown",status="404"} 1`,
 			`timbre_request_seconds_count{route="/v1/works/prepare"} 1`,
-			`timbre_followers 0`,
-			`timbre_certificates_waiting 0`,
 			`timbre_certificates_failed_total 0`,
 			`timbre_info{version="test"} 1`,
 		} {

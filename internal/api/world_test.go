@@ -19,7 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"timbre.example/internal/account"
@@ -29,6 +28,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/issuing"
 	"timbre.example/internal/limit"
+	"timbre.example/internal/metrics"
 	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
 	"timbre.example/internal/registry"
@@ -140,11 +140,10 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.sessions = &session.Service{DB: db, Tokens: tokens, MaxFileSize: o.maxSize, Lifetime: session.DefaultLifetime, MinimumCredits: func(_ session.Action, n network.Name) int64 { return prices[n].Register(1).Total }}
 	stop := make(chan struct{})
 	w.stop = sync.OnceFunc(func() { close(stop) })
-	limits, measured := limit.New(db, o.limits, log), prometheus.NewRegistry()
-	api.Measured{Registry: w.registry, Worker: w.registry, Space: o.space, Uploads: disk.Running}.Register(measured)
+	limits := limit.New(db, o.limits, log)
 	w.web = web.New(web.Config{
 		PublicURL: w.url, Version: "test", Log: log, Limits: limits, Bodies: o.bodies, BodyTimeout: o.bodyTimeout, Streams: o.followers, TrustedProxies: o.proxies,
-		Metrics: measured, Ping: db.Ping, Checks: api.Checks(o.space, w.registry),
+		Metrics: metrics.New("test", "testnet", "mainnet"), Ping: db.Ping, Checks: api.Checks(o.space, w.registry),
 	}, stop)
 	w.api = api.New(api.Config{Web: w.web, Sessions: w.sessions, Registry: w.registry, Limits: limits, SupportedFormats: []string{"WAV"}})
 	w.web.Mount("/blob", disk)

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"timbre.example/internal/operation"
 	"timbre.example/internal/space"
 )
 
@@ -104,7 +105,8 @@ var _ Store = (*Disk)(nil)
 // system. NewDisk also removes temporary files of earlier processes. Browsers reach
 // ServeHTTP at baseURL. key has at least 16 bytes and signs the URLs; every process that
 // serves or signs for this folder needs the same key.
-func NewDisk(dir, baseURL string, key []byte, opts Options) (*Disk, error) {
+func NewDisk(dir, baseURL string, key []byte, opts Options) (_ *Disk, err error) {
+	defer operation.Wrap(&err, "blob: open the blob directory %s", dir)
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
@@ -151,7 +153,8 @@ func setDefault[T time.Duration | int64](v *T, def T) {
 func (d *Disk) Close() error { return d.root.Close() }
 
 // PresignPut implements Store.
-func (d *Disk) PresignPut(_ context.Context, up Upload) (string, error) {
+func (d *Disk) PresignPut(_ context.Context, up Upload) (_ string, err error) {
+	defer operation.Wrap(&err, "blob: sign an upload URL of %s", up.Key)
 	if err := validKey(up.Key); err != nil {
 		return "", err
 	}
@@ -162,7 +165,8 @@ func (d *Disk) PresignPut(_ context.Context, up Upload) (string, error) {
 }
 
 // PresignGet implements Store. It removes characters that a file name must not have.
-func (d *Disk) PresignGet(_ context.Context, key string, as File, expires time.Time) (string, error) {
+func (d *Disk) PresignGet(_ context.Context, key string, as File, expires time.Time) (_ string, err error) {
+	defer operation.Wrap(&err, "blob: sign a download URL of %s", key)
 	if err := validKey(key); err != nil {
 		return "", err
 	}
@@ -170,7 +174,8 @@ func (d *Disk) PresignGet(_ context.Context, key string, as File, expires time.T
 }
 
 // Put implements Store.
-func (d *Disk) Put(ctx context.Context, key string, data []byte) error {
+func (d *Disk) Put(ctx context.Context, key string, data []byte) (err error) {
+	defer operation.Wrap(&err, "blob: put %s", key)
 	if err := errors.Join(ctx.Err(), validKey(key)); err != nil {
 		return err
 	}
@@ -181,7 +186,8 @@ func (d *Disk) Put(ctx context.Context, key string, data []byte) error {
 }
 
 // Open implements Store. The reader is an *os.File, so it can also seek.
-func (d *Disk) Open(ctx context.Context, key string) (io.ReadCloser, Info, error) {
+func (d *Disk) Open(ctx context.Context, key string) (_ io.ReadCloser, _ Info, err error) {
+	defer operation.Wrap(&err, "blob: open %s", key)
 	if err := ctx.Err(); err != nil {
 		return nil, Info{}, err
 	}
@@ -198,7 +204,8 @@ func (d *Disk) Open(ctx context.Context, key string) (io.ReadCloser, Info, error
 }
 
 // Stat implements Store.
-func (d *Disk) Stat(ctx context.Context, key string) (Info, error) {
+func (d *Disk) Stat(ctx context.Context, key string) (_ Info, err error) {
+	defer operation.Wrap(&err, "blob: stat %s", key)
 	if err := ctx.Err(); err != nil {
 		return Info{}, err
 	}
@@ -258,7 +265,8 @@ func (d *Disk) open(key string) (*os.File, fs.FileInfo, error) {
 
 // Copy implements Store. It makes a hard link if the file system supports links, which
 // takes no space.
-func (d *Disk) Copy(ctx context.Context, src, dst string, most int64) error {
+func (d *Disk) Copy(ctx context.Context, src, dst string, most int64) (err error) {
+	defer operation.Wrap(&err, "blob: copy %s to %s", src, dst)
 	if err := errors.Join(ctx.Err(), validKey(src), validKey(dst)); err != nil {
 		return err
 	}
@@ -348,12 +356,13 @@ func (d *Disk) copyBytes(ctx context.Context, src, dst string, most int64) error
 }
 
 // Delete implements Store. After it returns, a crash does not restore the object.
-func (d *Disk) Delete(ctx context.Context, key string) error {
+func (d *Disk) Delete(ctx context.Context, key string) (err error) {
+	defer operation.Wrap(&err, "blob: delete %s", key)
 	if err := errors.Join(ctx.Err(), validKey(key)); err != nil {
 		return err
 	}
 	name := objectPath(key)
-	err := d.root.Remove(name)
+	err = d.root.Remove(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -475,7 +484,8 @@ func (d *Disk) syncDir(dir string) error {
 }
 
 // Sweep implements Store: it removes unfinished files of killed processes.
-func (d *Disk) Sweep(ctx context.Context) error {
+func (d *Disk) Sweep(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "blob: sweep the store")
 	f, err := d.root.Open(tempDir)
 	if err != nil {
 		return err

@@ -8,15 +8,18 @@ import (
 	"strings"
 
 	"github.com/minio/minio-go/v7"
+
+	"timbre.example/internal/operation"
 )
 
 // Keys calls f with the key of every object whose key begins with prefix and a slash. It
 // is for commands; requests to a server never list objects.
-func (d *Disk) Keys(ctx context.Context, prefix string, f func(key string) error) error {
+func (d *Disk) Keys(ctx context.Context, prefix string, f func(key string) error) (err error) {
+	defer operation.Wrap(&err, "blob: list the objects below %s", prefix)
 	if err := validKey(prefix); err != nil {
 		return err
 	}
-	err := fs.WalkDir(d.root.FS(), path.Join(objectsDir, prefix), func(name string, entry fs.DirEntry, err error) error {
+	err = fs.WalkDir(d.root.FS(), path.Join(objectsDir, prefix), func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return errors.Join(err, ctx.Err())
 		}
@@ -34,7 +37,8 @@ func (d *Disk) Keys(ctx context.Context, prefix string, f func(key string) error
 
 // Keys calls f with the key of every object whose key begins with prefix and a slash. It
 // needs the permission s3:ListBucket.
-func (s *S3) Keys(ctx context.Context, prefix string, f func(key string) error) error {
+func (s *S3) Keys(ctx context.Context, prefix string, f func(key string) error) (err error) {
+	defer operation.Wrap(&err, "blob: list the objects below %s", prefix)
 	if err := validKey(prefix); err != nil {
 		return err
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/minio/minio-go/v7/pkg/s3utils"
+
+	"timbre.example/internal/operation"
 )
 
 // MaxS3Object is the largest object that S3 accepts in one PUT and copies in one call: 5
@@ -169,7 +171,8 @@ func (s *S3) Close() error {
 func (s *S3) object(key string) string { return s.prefix + key + suffix }
 
 // PresignPut implements Store. It makes no request, so it works while the server is down.
-func (s *S3) PresignPut(ctx context.Context, up Upload) (string, error) {
+func (s *S3) PresignPut(ctx context.Context, up Upload) (_ string, err error) {
+	defer operation.Wrap(&err, "blob: sign an upload URL of %s", up.Key)
 	if up.MaxBytes < 1 {
 		return "", fmt.Errorf("blob: upload cap of %d bytes", up.MaxBytes)
 	}
@@ -178,7 +181,8 @@ func (s *S3) PresignPut(ctx context.Context, up Upload) (string, error) {
 
 // PresignGet implements Store. The server sends the signed name and type, not those of
 // the upload.
-func (s *S3) PresignGet(ctx context.Context, key string, as File, expires time.Time) (string, error) {
+func (s *S3) PresignGet(ctx context.Context, key string, as File, expires time.Time) (_ string, err error) {
+	defer operation.Wrap(&err, "blob: sign a download URL of %s", key)
 	return s.presign(ctx, http.MethodGet, key, expires, url.Values{
 		"response-content-disposition": {disposition(safeFilename(as.Name))},
 		"response-content-type":        {mediaType(as.Type)},
@@ -199,7 +203,8 @@ func (s *S3) presign(ctx context.Context, method, key string, expires time.Time,
 }
 
 // Put implements Store.
-func (s *S3) Put(ctx context.Context, key string, data []byte) error {
+func (s *S3) Put(ctx context.Context, key string, data []byte) (err error) {
+	defer operation.Wrap(&err, "blob: put %s", key)
 	if err := validKey(key); err != nil {
 		return err
 	}
@@ -214,7 +219,8 @@ func (s *S3) put(ctx context.Context, key string, data []byte) error {
 }
 
 // Open implements Store.
-func (s *S3) Open(ctx context.Context, key string) (io.ReadCloser, Info, error) {
+func (s *S3) Open(ctx context.Context, key string) (_ io.ReadCloser, _ Info, err error) {
+	defer operation.Wrap(&err, "blob: open %s", key)
 	if err := validKey(key); err != nil {
 		return nil, Info{}, err
 	}
@@ -235,7 +241,8 @@ func (s *S3) Open(ctx context.Context, key string) (io.ReadCloser, Info, error) 
 }
 
 // Stat implements Store.
-func (s *S3) Stat(ctx context.Context, key string) (Info, error) {
+func (s *S3) Stat(ctx context.Context, key string) (_ Info, err error) {
+	defer operation.Wrap(&err, "blob: stat %s", key)
 	if err := validKey(key); err != nil {
 		return Info{}, err
 	}
@@ -283,7 +290,8 @@ func (d *download) Close() error {
 const copyTries = 10
 
 // Copy implements Store: the server copies, and no byte passes through this process.
-func (s *S3) Copy(ctx context.Context, src, dst string, most int64) error {
+func (s *S3) Copy(ctx context.Context, src, dst string, most int64) (err error) {
+	defer operation.Wrap(&err, "blob: copy %s to %s", src, dst)
 	if err := errors.Join(validKey(src), validKey(dst)); err != nil {
 		return err
 	}
@@ -345,7 +353,8 @@ const multipartAfter = 24 * time.Hour
 
 // Sweep implements Store: it aborts multipart uploads. Timbre never starts one, but their
 // parts would stay in the bucket without a visible object.
-func (s *S3) Sweep(ctx context.Context) error {
+func (s *S3) Sweep(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "blob: sweep the store")
 	ctx, cancel := context.WithTimeout(ctx, s.copying)
 	defer cancel()
 	for u := range s.client.Client.ListIncompleteUploads(ctx, s.bucket, s.prefix+"uploads/", true) {
@@ -364,13 +373,14 @@ func (s *S3) Sweep(ctx context.Context) error {
 }
 
 // Delete implements Store.
-func (s *S3) Delete(ctx context.Context, key string) error {
+func (s *S3) Delete(ctx context.Context, key string) (err error) {
+	defer operation.Wrap(&err, "blob: delete %s", key)
 	if err := validKey(key); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.call)
 	defer cancel()
-	err := s.client.RemoveObject(ctx, s.bucket, s.object(key), minio.RemoveObjectOptions{})
+	err = s.client.RemoveObject(ctx, s.bucket, s.object(key), minio.RemoveObjectOptions{})
 	if isMissing(err) { // most servers ignore it
 		return nil
 	}
@@ -380,6 +390,7 @@ func (s *S3) Delete(ctx context.Context, key string) error {
 // Probe does with its own object what a Store does with uploads, and removes the object.
 // Its error names the step that is not allowed.
 func (s *S3) Probe(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "blob: probe the bucket")
 	ctx, cancel := context.WithTimeout(ctx, s.call)
 	defer cancel()
 	key, want := "probe/"+strings.ToLower(rand.Text()), []byte("timbre")
@@ -435,5 +446,5 @@ func failed(what string, err error) error {
 	case isFullAnswer(err):
 		return fmt.Errorf("%w: %s: %w", ErrFull, what, err)
 	}
-	return fmt.Errorf("blob: %s: %w", what, err)
+	return fmt.Errorf("%s: %w", what, err)
 }

@@ -8,11 +8,14 @@ import (
 	"net/http"
 
 	"github.com/minio/minio-go/v7"
+
+	"timbre.example/internal/operation"
 )
 
 // Tagged returns an object of at most max bytes, and the entity tag of this version. Both
 // are empty if the object is missing.
 func (s *S3) Tagged(ctx context.Context, key string, max int64) (data []byte, tag string, err error) {
+	defer operation.Wrap(&err, "blob: read %s", key)
 	if err := validKey(key); err != nil {
 		return nil, "", err
 	}
@@ -38,6 +41,7 @@ func (s *S3) Tagged(ctx context.Context, key string, max int64) (data []byte, ta
 // With an empty tag, the object must be missing (If-None-Match). ok is false if the
 // condition is not met.
 func (s *S3) PutTagged(ctx context.Context, key string, data []byte, tag string) (ok bool, err error) {
+	defer operation.Wrap(&err, "blob: put %s", key)
 	if err := validKey(key); err != nil {
 		return false, err
 	}

@@ -10,6 +10,7 @@ import (
 	"errors"
 
 	"timbre.example/internal/fault"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -27,7 +28,8 @@ func scope(network string, test bool) string {
 // Make reserves the title and the recording for the job's work. An update already has its
 // title. It is refused when the work has a newer version than the one on which the update
 // began: the end-user agreed to a change of that version.
-func Make(ctx context.Context, tx *store.Tx, job query.Job, duplicateTitles bool) error {
+func Make(ctx context.Context, tx *store.Tx, job query.Job, duplicateTitles bool) (err error) {
+	defer operation.Wrap(&err, "claim title and recording for work %s", job.WorkID)
 	if job.Kind == record.KindUpdate {
 		w, err := tx.GetWork(ctx, job.WorkID)
 		if err != nil {
@@ -61,7 +63,8 @@ func Make(ctx context.Context, tx *store.Tx, job query.Job, duplicateTitles bool
 }
 
 // Release gives back what Make reserved, except the recording of a final version.
-func Release(ctx context.Context, tx *store.Tx, job query.Job) error {
+func Release(ctx context.Context, tx *store.Tx, job query.Job) (err error) {
+	defer operation.Wrap(&err, "release the claims of work %s", job.WorkID)
 	if job.Kind == record.KindRegister {
 		if err := tx.FreeTitle(ctx, query.FreeTitleParams{
 			OrganizationID: job.OrganizationID, Network: scope(job.Network, job.Test), ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey, WorkID: job.WorkID,
@@ -73,8 +76,9 @@ func Release(ctx context.Context, tx *store.Tx, job query.Job) error {
 }
 
 // Title refuses a title that another work of the same end-user has claimed.
-func Title(ctx context.Context, q *query.Queries, job query.Job) error {
-	_, err := q.TitleClaim(ctx, query.TitleClaimParams{
+func Title(ctx context.Context, q *query.Queries, job query.Job) (err error) {
+	defer operation.Wrap(&err, "look up the title of job %s", job.ID)
+	_, err = q.TitleClaim(ctx, query.TitleClaimParams{
 		OrganizationID: job.OrganizationID, Network: scope(job.Network, job.Test), ExternalUserRef: job.ExternalUserRef, TitleKey: job.TitleKey,
 	})
 	if err == nil {
@@ -88,7 +92,8 @@ func Title(ctx context.Context, q *query.Queries, job query.Job) error {
 // Recording refuses a recording that belongs to another work of the job's organization.
 // Otherwise it returns the work that has claimed the recording: the job's own, or "". The
 // refusal names the other work only to its own end-user.
-func Recording(ctx context.Context, q *query.Queries, job query.Job, hash []byte) (string, error) {
+func Recording(ctx context.Context, q *query.Queries, job query.Job, hash []byte) (_ string, err error) {
+	defer operation.Wrap(&err, "look up the owner of the recording of job %s", job.ID)
 	workID, err := q.MediaClaim(ctx, query.MediaClaimParams{OrganizationID: job.OrganizationID, Network: scope(job.Network, job.Test), MediaHash: hash})
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil

@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"timbre.example/internal/fault"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -45,37 +46,41 @@ const MaxGrant = 1_000_000_000_000
 
 // Grant gives an organization amount credits, 1 to MaxGrant. Another amount is
 // common.validation_failed. The note records the reason.
-func Grant(ctx context.Context, tx *store.Tx, organization string, amount int64, note string) error {
+func Grant(ctx context.Context, tx *store.Tx, organization string, amount int64, note string) (err error) {
+	defer operation.Wrap(&err, "grant credits to organization %s", organization)
 	if amount < 1 || amount > MaxGrant {
 		return fault.CommonValidationFailed([]fault.Field{{Field: "amount", Rule: "range", Message: fmt.Sprintf("A grant is 1 to %d credits.", int64(MaxGrant))}})
 	}
-	_, err := transfer(ctx, tx, organization, KindGrant, issued, available, amount, "", note)
+	_, err = transfer(ctx, tx, organization, KindGrant, issued, available, amount, "", note)
 	return err
 }
 
 // Hold reserves amount credits of an organization for a transaction. It returns
 // registration.insufficient_credits when the balance is too low. A hold of 0
 // records nothing.
-func Hold(ctx context.Context, tx *store.Tx, organization, transaction string, amount int64) error {
+func Hold(ctx context.Context, tx *store.Tx, organization, transaction string, amount int64) (err error) {
+	defer operation.Wrap(&err, "hold credits for transaction %s", transaction)
 	if amount == 0 {
 		return nil
 	}
 	if amount < 0 {
 		return fmt.Errorf("credits: hold of %d", amount)
 	}
-	_, err := transfer(ctx, tx, organization, KindHold, available, held, amount, transaction, "")
+	_, err = transfer(ctx, tx, organization, KindHold, available, held, amount, transaction, "")
 	return err
 }
 
 // Capture spends the credits held for a transaction. It changes nothing when no
 // credits are held, or when it is repeated.
-func Capture(ctx context.Context, tx *store.Tx, organization, transaction string) error {
+func Capture(ctx context.Context, tx *store.Tx, organization, transaction string) (err error) {
+	defer operation.Wrap(&err, "capture credits for transaction %s", transaction)
 	return settle(ctx, tx, organization, transaction, KindCapture, spent)
 }
 
 // Release returns the credits held for a transaction to the balance. It changes
 // nothing when no credits are held, or when it is repeated.
-func Release(ctx context.Context, tx *store.Tx, organization, transaction string) error {
+func Release(ctx context.Context, tx *store.Tx, organization, transaction string) (err error) {
+	defer operation.Wrap(&err, "release credits of transaction %s", transaction)
 	return settle(ctx, tx, organization, transaction, KindRelease, available)
 }
 
@@ -152,7 +157,8 @@ type Balance struct {
 }
 
 // Of returns an organization's balance.
-func Of(ctx context.Context, q *query.Queries, organization string) (Balance, error) {
+func Of(ctx context.Context, q *query.Queries, organization string) (_ Balance, err error) {
+	defer operation.Wrap(&err, "read the balances of organization %s", organization)
 	rows, err := q.ListBalances(ctx, organization)
 	var b Balance
 	for _, r := range rows {
@@ -169,12 +175,28 @@ func Of(ctx context.Context, q *query.Queries, organization string) (Balance, er
 }
 
 // Available returns only the credits that can be spent now.
-func Available(ctx context.Context, q *query.Queries, organization string) (int64, error) {
+func Available(ctx context.Context, q *query.Queries, organization string) (_ int64, err error) {
+	defer operation.Wrap(&err, "read the balance of organization %s", organization)
 	n, err := q.GetBalance(ctx, query.GetBalanceParams{OrganizationID: organization, Account: available})
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
 	return n, err
+}
+
+// Totals returns the sums of all organizations by account: issued, available, held and
+// spent, all zero or more. Issued equals the sum of the other three.
+func Totals(ctx context.Context, q *query.Queries) (map[string]int64, error) {
+	rows, err := q.SumBalances(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("credits: sum of the balances: %w", err)
+	}
+	out := map[string]int64{}
+	for _, r := range rows {
+		out[r.Account] = r.Balance
+	}
+	out[issued] = -out[issued] // its balance is negative: credits leave it
+	return out, nil
 }
 
 // Transfer is one line of an organization's history.
@@ -192,7 +214,8 @@ const MaxHistory = 10_000
 
 // History lists an organization's transfers, newest first: at most limit transfers
 // that are older than the transfer with the id before ("" starts with the newest).
-func History(ctx context.Context, q *query.Queries, organization, before string, limit int) ([]Transfer, error) {
+func History(ctx context.Context, q *query.Queries, organization, before string, limit int) (_ []Transfer, err error) {
+	defer operation.Wrap(&err, "list transfers of organization %s", organization)
 	if before == "" {
 		before = "g" // sorts after every id, in every collation of the database
 	}

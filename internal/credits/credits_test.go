@@ -95,6 +95,14 @@ func TestTransfers(t *testing.T) {
 		ok(l.capture("unknown"))
 		ok(ledger{t, db, "nobody"}.release("unknown"))
 		want("nothing held", 40, 0, 60)
+		other := ledger{t, db, "other songs"}
+		ok(other.grant(10))
+		ok(other.hold("c", 3))
+		totals, err := credits.Totals(t.Context(), db.Read())
+		ok(err)
+		if d := cmp.Diff(map[string]int64{"issued": 110, "available": 47, "held": 3, "spent": 60}, totals); d != "" {
+			t.Error(d)
+		}
 
 		var got []string
 		list, err := credits.History(t.Context(), db.Read(), l.org, "", 50)

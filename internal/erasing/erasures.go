@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/turns"
@@ -16,7 +17,8 @@ const ErasuresInTurn = 16
 // Erase removes the files of redacted works, and orphans, in turns of their organizations.
 // Files of works are removed twice: at once, and again when no earlier upload or certificate
 // can still be in progress. Orphans are removed at that later time.
-func (s *Service) Erase(ctx context.Context) error {
+func (s *Service) Erase(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "erase files")
 	served := "" // the organization that was served last
 	var all []error
 	for {
@@ -54,6 +56,9 @@ func (s *Service) Erase(ctx context.Context) error {
 			}
 			return nil
 		})
+		if err == nil && len(erased) > 0 {
+			s.Events.Erased(ctx, org, len(erased))
+		}
 		if all = append(all, failed); err != nil { // perhaps the disk has no space for a row: remove files without one
 			return errors.Join(append(all, err, s.eraseUnwritten(ctx))...)
 		}

@@ -12,6 +12,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -38,7 +39,8 @@ type Redaction struct {
 }
 
 // Redactable returns what Redact would erase, and erases nothing.
-func (s *Service) Redactable(ctx context.Context, n network.Name, atsID int64) (Redaction, error) {
+func (s *Service) Redactable(ctx context.Context, n network.Name, atsID int64) (_ Redaction, err error) {
+	defer operation.Wrap(&err, "list the data of work %d on %s", atsID, n)
 	w, err := byAtsID(ctx, s.DB.Read(), n, atsID)
 	if err != nil {
 		return Redaction{}, err
@@ -53,12 +55,13 @@ func (s *Service) Redactable(ctx context.Context, n network.Name, atsID int64) (
 // The rows go first, in one transaction that also stores the list of files. So a crash never
 // leaves a half-erased work that is still shown. The files go after that, here or by the
 // sweep of any server.
-func (s *Service) Redact(ctx context.Context, n network.Name, atsID int64) (Redaction, error) {
+func (s *Service) Redact(ctx context.Context, n network.Name, atsID int64) (_ Redaction, err error) {
+	defer operation.Wrap(&err, "redact work %d on %s", atsID, n)
 	var out Redaction
 	if err := s.holdsFiles(ctx, n, atsID); err != nil {
 		return out, err
 	}
-	err := s.DB.Tx(ctx, func(tx *store.Tx) error {
+	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
 		w, err := byAtsID(ctx, tx.Queries, n, atsID)
 		if err != nil {
 			return err

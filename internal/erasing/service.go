@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"timbre.example/internal/blob"
+	"timbre.example/internal/events"
 	"timbre.example/internal/files"
 	"timbre.example/internal/network"
 	"timbre.example/internal/space"
 	"timbre.example/internal/store"
 )
 
-// Config configures a Service. Every field is required, except Space.
+// Config configures a Service. Every field is required, except Space and Events.
 type Config struct {
 	DB       *store.DB
 	Blobs    blob.Store
@@ -25,7 +26,9 @@ type Config struct {
 	Space *space.Guard
 	// Reached is called at each point between two effects; see package crash.
 	Reached func(point string)
-	Log     *slog.Logger
+	// Events records what happens; nil: nothing is recorded.
+	Events *events.Recorder
+	Log    *slog.Logger
 }
 
 // Service removes rows and files. Redact is safe for concurrent use; Sweep has one caller in

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"timbre.example/internal/operation"
 	"timbre.example/internal/work"
 )
 
@@ -37,6 +38,7 @@ func (s *Service) Worker() *work.Worker {
 // wrong. A job that is expired in a restored backup may have been paid for since, and its
 // file is the only copy.
 func (s *Service) Sweep(ctx context.Context) (ended int, err error) {
+	defer operation.Wrap(&err, "sweep")
 	if s.Networks.Stopped(ctx) != nil {
 		return 0, nil
 	}

@@ -13,6 +13,7 @@ import (
 
 	"timbre.example/internal/blob"
 	"timbre.example/internal/fault"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -62,7 +63,8 @@ func ReadingOf(job query.Job, upload string) (known Reading, ok bool) {
 
 // Count stores how many bytes the store has for an unpaid job: an upload of size bytes, and
 // the copy of the upload before it. It returns transaction.expired when the job has ended.
-func Count(ctx context.Context, db *store.DB, job query.Job, size int64) error {
+func Count(ctx context.Context, db *store.DB, job query.Job, size int64) (err error) {
+	defer operation.Wrap(&err, "count the bytes of job %s", job.ID)
 	bytes := size
 	if size > job.MaxBytes { // the oversized upload is not kept, or not for long
 		bytes = 1
@@ -75,7 +77,7 @@ func Count(ctx context.Context, db *store.DB, job query.Job, size int64) error {
 		bytes += m.Size
 	}
 	var n int64
-	err := db.Tx(ctx, func(tx *store.Tx) (err error) {
+	err = db.Tx(ctx, func(tx *store.Tx) (err error) {
 		n, err = tx.LandUpload(ctx, query.LandUploadParams{UploadBytes: bytes, ID: job.ID, Now: store.Micros(tx.Now)})
 		return err
 	})

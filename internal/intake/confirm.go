@@ -7,8 +7,10 @@ import (
 	"timbre.example/internal/access"
 	"timbre.example/internal/claims"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/events"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/state"
 	"timbre.example/internal/store"
@@ -30,12 +32,13 @@ type Confirmed struct {
 //
 // While the network is stopped, Confirm returns common.service_unavailable and holds
 // nothing.
-func (s *Service) Confirm(ctx context.Context, m access.Maker, jobID, requestID string) (Confirmed, error) {
+func (s *Service) Confirm(ctx context.Context, m access.Maker, jobID, requestID string) (_ Confirmed, err error) {
+	defer operation.Wrap(&err, "confirm job %s", jobID)
 	if err := s.stopped(ctx, m, jobID); err != nil {
 		return Confirmed{}, err
 	}
 	var job query.Job
-	err := s.DB.Tx(ctx, func(tx *store.Tx) (err error) {
+	err = s.DB.Tx(ctx, func(tx *store.Tx) (err error) {
 		if job, err = openJob(ctx, tx.Queries, m, jobID, tx.Now); err != nil {
 			return err
 		}
@@ -77,6 +80,7 @@ func (s *Service) Confirm(ctx context.Context, m access.Maker, jobID, requestID 
 	if err != nil {
 		return Confirmed{}, err
 	}
+	s.Events.Confirmed(ctx, events.Transaction{Job: jobID, Network: job.Network, Kind: job.Kind, Organization: job.OrganizationID, Credits: job.TotalCredits, Request: requestID})
 	s.Reached("confirm.committed")
 	s.Confirmed(network.Name(job.Network))
 	out := Confirmed{TransactionID: jobID}

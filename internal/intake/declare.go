@@ -9,6 +9,7 @@ import (
 	"timbre.example/internal/access"
 	"timbre.example/internal/claims"
 	"timbre.example/internal/fault"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -87,8 +88,9 @@ func parseHash(text string) ([]byte, error) {
 
 // Declare stores the client's description of its file, instead of an upload or before it.
 // Like an upload, it may be repeated until the job is confirmed; the last one counts.
-func (s *Service) Declare(ctx context.Context, m access.Maker, jobID string, in Announced) error {
-	err := s.DB.Tx(ctx, func(tx *store.Tx) error {
+func (s *Service) Declare(ctx context.Context, m access.Maker, jobID string, in Announced) (err error) {
+	defer operation.Wrap(&err, "declare the file hash of job %s", jobID)
+	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
 		job, err := openJob(ctx, tx.Queries, m, jobID, tx.Now)
 		if err != nil {
 			return err

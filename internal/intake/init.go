@@ -10,6 +10,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -29,7 +30,8 @@ type InitRequest struct {
 
 // Init spends the session, checks all that is known before the upload, and opens a job with
 // an upload slot.
-func (s *Service) Init(ctx context.Context, r access.Registrant, in InitRequest) (Slot, error) {
+func (s *Service) Init(ctx context.Context, r access.Registrant, in InitRequest) (_ Slot, err error) {
+	defer operation.Wrap(&err, "init a registration on %s", in.Network)
 	c, named := r.Caller(), in.Network
 	if !named.Valid() { // reported below, together with all other errors
 		named = ""

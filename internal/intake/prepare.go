@@ -9,6 +9,7 @@ import (
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -18,7 +19,8 @@ import (
 // Prepare reads the uploaded file once, computes the commitment, asks the network whether it
 // would accept it, and returns a quote. Preparing again renews the quote, and reads a file
 // that was uploaded since.
-func (s *Service) Prepare(ctx context.Context, m access.Maker, jobID string) (Prepared, error) {
+func (s *Service) Prepare(ctx context.Context, m access.Maker, jobID string) (_ Prepared, err error) {
+	defer operation.Wrap(&err, "prepare job %s", jobID)
 	if _, err := openJob(ctx, s.DB.Read(), m, jobID, s.DB.Now()); err != nil {
 		return Prepared{}, err
 	}

@@ -18,13 +18,15 @@ import (
 	"timbre.example/internal/accesscode"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/events"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/share"
 	"timbre.example/internal/space"
 	"timbre.example/internal/store"
 )
 
-// Config configures a Service. Every field is required, except Space.
+// Config configures a Service. Every field is required, except Space and Events.
 type Config struct {
 	DB       *store.DB
 	Blobs    blob.Store
@@ -41,7 +43,9 @@ type Config struct {
 	Confirmed func(network.Name)
 	// Reached is called at each point between two effects; see package crash.
 	Reached func(point string)
-	Log     *slog.Logger
+	// Events records what happens; nil: nothing is recorded.
+	Events *events.Recorder
+	Log    *slog.Logger
 }
 
 // Times are the deadlines of a job.
@@ -80,7 +84,8 @@ func New(c Config) *Service {
 }
 
 // StagedBytes returns how many bytes the store holds for unpaid jobs.
-func (s *Service) StagedBytes(ctx context.Context) (int64, error) {
+func (s *Service) StagedBytes(ctx context.Context) (_ int64, err error) {
+	defer operation.Wrap(&err, "sum up the staged bytes")
 	sum, err := s.DB.Read().StagedBytes(ctx, "")
 	return sum.Staged, err
 }

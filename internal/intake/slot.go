@@ -7,6 +7,7 @@ import (
 	"timbre.example/internal/access"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/fault"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -55,10 +56,11 @@ var errNoUpload = fault.CommonValidationFailed([]fault.Field{{Field: "job_id", R
 // RenewUpload gives a job another upload slot, within the lifetime of the job. It refuses an
 // update that keeps the recording, since an upload would replace that recording. It also
 // refuses a hash-only job.
-func (s *Service) RenewUpload(ctx context.Context, m access.Maker, jobID string) (Slot, error) {
+func (s *Service) RenewUpload(ctx context.Context, m access.Maker, jobID string) (_ Slot, err error) {
+	defer operation.Wrap(&err, "renew the upload slot of job %s", jobID)
 	slot := Slot{JobID: jobID}
 	var job query.Job
-	err := s.DB.Tx(ctx, func(tx *store.Tx) (err error) {
+	err = s.DB.Tx(ctx, func(tx *store.Tx) (err error) {
 		if job, err = openJob(ctx, tx.Queries, m, jobID, tx.Now); err != nil {
 			return err
 		}

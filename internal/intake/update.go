@@ -8,6 +8,7 @@ import (
 	"timbre.example/internal/access"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -28,7 +29,8 @@ type UpdateRequest struct {
 
 // InitUpdate spends the session and opens a job that adds a version to the editor's work.
 // Without a new file the slot has no URL, and the job can be prepared at once.
-func (s *Service) InitUpdate(ctx context.Context, e access.Editor, in UpdateRequest) (Slot, error) {
+func (s *Service) InitUpdate(ctx context.Context, e access.Editor, in UpdateRequest) (_ Slot, err error) {
+	defer operation.Wrap(&err, "init an update of work %s", e.WorkID())
 	c := e.Caller()
 	if err := c.May(session.UpdateVersion, "", true); err != nil {
 		return Slot{}, err

@@ -8,13 +8,15 @@ import (
 	"timbre.example/internal/blob"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/files"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
 
 // Uploading returns the owner of an upload, before a byte of it is accepted. An upload for
 // an expired or confirmed job is refused: no step would use it.
-func (s *Service) Uploading(ctx context.Context, key string) (blob.Owner, error) {
+func (s *Service) Uploading(ctx context.Context, key string) (_ blob.Owner, err error) {
+	defer operation.Wrap(&err, "admit upload %s", key)
 	job, err := s.uploadJob(ctx, key)
 	if err != nil {
 		return blob.Owner{}, err
@@ -27,7 +29,8 @@ func (s *Service) Uploading(ctx context.Context, key string) (blob.Owner, error)
 }
 
 // Uploaded is called when all bytes of an upload have arrived, before the upload is visible.
-func (s *Service) Uploaded(ctx context.Context, key string, size int64) error {
+func (s *Service) Uploaded(ctx context.Context, key string, size int64) (err error) {
+	defer operation.Wrap(&err, "record upload %s", key)
 	job, err := s.uploadJob(ctx, key)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"timbre.example/internal/files"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/outbox"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -23,18 +24,11 @@ const pauseFactor = 3
 // retried when others have had their turns.
 const CertificateTime = 10 * time.Second
 
-// CertificatesWaiting counts the versions that have no certificate yet.
-func (s *Service) CertificatesWaiting(ctx context.Context) (int64, error) {
-	return s.DB.Read().CountUncertified(ctx)
-}
-
-// CertificatesFailed counts this process' failed attempts to make a certificate.
-func (s *Service) CertificatesFailed() int64 { return s.failed.Load() }
-
 // CertifyDue makes the certificates that are due, one at a time, in turns of the organizations.
 // A certificate that fails is retried later, with growing pauses. The round ends when the
 // store or the database is unavailable.
-func (s *Service) CertifyDue(ctx context.Context) error {
+func (s *Service) CertifyDue(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "make certificates")
 	if err := s.reconcile(ctx); err != nil {
 		return err
 	}
@@ -117,8 +111,8 @@ func (s *Service) certifyTurn(ctx context.Context, d outbox.Delivery) (took time
 		return took, err
 	case failed != nil:
 		wait, err := s.certificates.Retry(ctx, d, failed)
-		s.failed.Add(1)
-		s.Log.ErrorContext(ctx, "making a certificate", "work", v.WorkID, "version", v.Version, "tries", d.Attempts+1, "again_in", wait, "error", failed)
+		s.Events.CertificateFailed()
+		s.Log.ErrorContext(ctx, "certificate failed", "work", v.WorkID, "version", v.Version, "tries", d.Attempts+1, "again_in", wait, "error", failed)
 		return took, err
 	}
 	return took, errors.Join(fmt.Errorf("certificate of transaction %s: %w", d.Subject, err), s.certificates.Return(ctx, d))
@@ -186,6 +180,9 @@ func (s *Service) certifyOne(ctx context.Context, d outbox.Delivery, v query.Ver
 		if w, err := q.GetWork(ctx, work); err != nil || w.RedactedAt.Valid {
 			return took, nil, errors.Join(err, s.Blobs.Delete(ctx, key))
 		}
+	}
+	if kept > 0 {
+		s.Events.Certified(ctx, work, version, took)
 	}
 	s.Reached("certificate.committed")
 	return took, nil, nil

@@ -8,6 +8,7 @@ import (
 
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -18,7 +19,8 @@ import (
 // Evidence returns the proof of a version of a work; version 0 is the latest. Every call
 // returns the same proof. For an unknown or non-final version, or one that waits for its
 // time-stamp, it returns work.certificate_unavailable. It does no authorization.
-func (s *Service) Evidence(ctx context.Context, work string, version int64) (evidence.Evidence, error) {
+func (s *Service) Evidence(ctx context.Context, work string, version int64) (_ evidence.Evidence, err error) {
+	defer operation.Wrap(&err, "evidence of work %s, version %d", work, version)
 	e, _, _, err := s.evidence(ctx, work, version)
 	return e, err
 }

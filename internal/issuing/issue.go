@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/proof/evidence"
@@ -15,7 +16,8 @@ const defaultLanguage = "en"
 
 // Issue returns the content of a version's certificate; version 0 is the latest. It fails as
 // [Service.Evidence] does. The first call sets the date of issue.
-func (s *Service) Issue(ctx context.Context, work string, version int64) (Issue, error) {
+func (s *Service) Issue(ctx context.Context, work string, version int64) (_ Issue, err error) {
+	defer operation.Wrap(&err, "content of the certificate of work %s, version %d", work, version)
 	e, w, v, err := s.evidence(ctx, work, version)
 	if err != nil {
 		return Issue{}, err

@@ -6,6 +6,7 @@ import (
 
 	"timbre.example/internal/certificate"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/paths"
 	"timbre.example/internal/record"
 	"timbre.example/proof/evidence"
@@ -23,7 +24,8 @@ type Pages struct {
 }
 
 // Certify returns the PDF of a certificate.
-func (p Pages) Certify(ctx context.Context, e Issue) ([]byte, error) {
+func (p Pages) Certify(ctx context.Context, e Issue) (_ []byte, err error) {
+	defer operation.Wrap(&err, "certificate %d, version %d, on %s", e.AtsID, e.Version, e.Network.Name)
 	in := certificate.Input{
 		Language: e.Language, Issuer: e.Issuer, Imprint: e.Imprint, Issued: e.Issued, Registry: p.Registry, VerifyURL: p.PublicURL + "/verify",
 		Title: e.Title, Registration: e.AtsID, Version: e.Version, Network: e.Network.Name, Test: e.OnTestNetwork(), At: e.Block.Time, Block: e.Block.Number,
@@ -44,7 +46,6 @@ func (p Pages) Certify(ctx context.Context, e Issue) ([]byte, error) {
 		}
 		in.Creators = append(in.Creators, c)
 	}
-	var err error
 	if in.Evidence, err = evidence.Encode(e.Evidence); err != nil {
 		return nil, err
 	}

@@ -7,10 +7,10 @@ package issuing
 import (
 	"context"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"timbre.example/internal/blob"
+	"timbre.example/internal/events"
 	"timbre.example/internal/network"
 	"timbre.example/internal/outbox"
 	"timbre.example/internal/store"
@@ -30,7 +30,9 @@ type Config struct {
 	Stamp func(context.Context, [32]byte) ([]byte, error)
 	// Reached is called at each point between two effects; see package crash.
 	Reached func(point string)
-	Log     *slog.Logger
+	// Events records what happens; nil: nothing is recorded.
+	Events *events.Recorder
+	Log    *slog.Logger
 }
 
 // Issue is the content of a certificate.
@@ -48,8 +50,7 @@ type Issue struct {
 // StampDue have one caller each. Several instances may work on one database.
 type Service struct {
 	Config
-	final  work.Signal  // a version waits for its certificate
-	failed atomic.Int64 // failed attempts to make a certificate
+	final work.Signal // a version waits for its certificate
 	// unstamped signals that a version waits for its token. authority is the next attempt.
 	unstamped work.Signal
 	authority retry

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/turns"
@@ -22,7 +23,8 @@ const LastTimestampPause = time.Minute
 // StampDue decides every version that is due: it gets a token, or none after its timeout. A
 // decision never changes, so two instances may decide at once. If a token is lost before it
 // is stored, it is requested again.
-func (s *Service) StampDue(ctx context.Context) error {
+func (s *Service) StampDue(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "request time stamps")
 	for {
 		row, err := s.nextUnstamped(ctx)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -62,6 +64,7 @@ func (s *Service) stampTurn(ctx context.Context, row query.NextUnstampedRow) err
 		return err
 	}
 	s.Reached("timestamp.begun")
+	begun := time.Now()
 	token, err := s.Stamp(ctx, [32]byte(row.Commitment))
 	if err != nil {
 		if ctx.Err() != nil {
@@ -70,6 +73,7 @@ func (s *Service) stampTurn(ctx context.Context, row query.NextUnstampedRow) err
 		now := s.DB.Now()
 		s.authority.wait = min(max(2*s.authority.wait, turns.FirstPause), LastTimestampPause)
 		s.authority.at = now.Add(s.authority.wait)
+		s.Events.TimestampFailed()
 		s.Log.WarnContext(ctx, "no time-stamp", "work", row.WorkID, "version", row.Version, "again_in", s.authority.wait, "error", err)
 		return s.DB.Tx(ctx, func(tx *store.Tx) error {
 			return tx.RetryTimestamp(ctx, query.RetryTimestampParams{
@@ -79,8 +83,12 @@ func (s *Service) stampTurn(ctx context.Context, row query.NextUnstampedRow) err
 	}
 	s.authority = retry{}
 	s.Reached("timestamp.answered")
-	if err := s.decideTimestamp(ctx, row.WorkID, row.Version, token); err != nil {
+	kept, err := s.keepToken(ctx, row.WorkID, row.Version, token)
+	if err != nil {
 		return err
+	}
+	if kept {
+		s.Events.Timestamped(ctx, row.WorkID, row.Version, time.Since(begun))
 	}
 	s.Reached("timestamp.committed")
 	s.final.Ring()
@@ -108,6 +116,7 @@ func (s *Service) giveUp(ctx context.Context) error {
 			return err
 		}
 		for _, row := range rows {
+			s.Events.TimestampAbandoned()
 			s.Log.WarnContext(ctx, "a version stays without a time-stamp", "work", row.WorkID, "version", row.Version)
 		}
 		s.Reached("timestamp.committed")
@@ -115,15 +124,15 @@ func (s *Service) giveUp(ctx context.Context) error {
 	}
 }
 
-// decideTimestamp stores a version's token, or nil for none, unless it is decided already.
-func (s *Service) decideTimestamp(ctx context.Context, work string, version int64, token []byte) error {
-	return s.DB.Tx(ctx, func(tx *store.Tx) error {
-		changed, err := decide(ctx, tx, work, version)
-		if err != nil || !changed || token == nil {
+// keepToken stores a version's token, unless the version is decided already.
+func (s *Service) keepToken(ctx context.Context, work string, version int64, token []byte) (kept bool, err error) {
+	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
+		if kept, err = decide(ctx, tx, work, version); err != nil || !kept {
 			return err
 		}
 		return tx.InsertTimestamp(ctx, query.InsertTimestampParams{WorkID: work, Version: version, Token: token})
 	})
+	return kept && err == nil, err
 }
 
 // decide ends the wait of a version for its token, and enqueues its certificate. It

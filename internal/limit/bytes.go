@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+
+	"timbre.example/internal/operation"
 )
 
 // Bytes is a budget of bytes that are held at the same time in this process. One key can
@@ -34,6 +36,7 @@ func NewBytes(most, share int64) *Bytes {
 // returns ErrShare at once. If the budget has no room, it waits for at most wait and then
 // returns ErrFull. Keys wait in the order in which they came.
 func (b *Bytes) Hold(ctx context.Context, key string, n int64, wait time.Duration) (release func(), err error) {
+	defer operation.Wrap(&err, "hold %d bytes for a body", n)
 	b.mu.Lock()
 	if b.held[key]+n > b.share {
 		b.mu.Unlock()

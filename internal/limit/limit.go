@@ -72,6 +72,19 @@ func (l *Limits) Worker() *work.Worker {
 	return &work.Worker{Name: "limits", Step: l.shared.sweep, Every: time.Minute}
 }
 
+// Alone reports whether this process counts alone now, because the shared database does not
+// answer, and how often it began to. Without a shared database it returns false and 0: then
+// there is nothing to share.
+func (l *Limits) Alone() (alone bool, times int64) {
+	if l.shared == nil {
+		return false, 0
+	}
+	answers := l.shared.answers(l.shared.db.Now())
+	l.shared.mu.Lock()
+	defer l.shared.mu.Unlock()
+	return !answers, l.shared.times
+}
+
 // State is the state of a budget after a call.
 type State struct {
 	Allowed bool

@@ -281,7 +281,13 @@ func TestDatabaseAway(t *testing.T) {
 		if l.Session.Take(t.Context(), "one").Allowed {
 			t.Errorf("round %d: more than the burst", round)
 		}
+		if alone, times := l.Alone(); !alone || times != int64(round+1) {
+			t.Errorf("round %d: alone %t, for the %d. time", round, alone, times)
+		}
 		c.forward(10 * time.Second)
+		if alone, _ := l.Alone(); alone {
+			t.Errorf("round %d: the database is not tried again", round)
+		}
 	}
 	if n := strings.Count(logged.String(), "\n"); n != 1 {
 		t.Errorf("logged %d times:\n%s", n, &logged)

@@ -25,6 +25,7 @@ type shared struct {
 	mu     sync.Mutex
 	until  time.Time // when the database is tried again after a failure
 	logged time.Time // time of the last log line
+	times  int64     // how often this instance began to count alone
 }
 
 const (
@@ -73,6 +74,9 @@ func (s *shared) spend(ctx context.Context, key string, now time.Time, cost time
 func (s *shared) away(now time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !now.Before(s.until) {
+		s.times++
+	}
 	s.until = now.Add(alone)
 	if now.Sub(s.logged).Abs() < quiet {
 		return

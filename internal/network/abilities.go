@@ -28,6 +28,8 @@ type Runner interface {
 type Observed interface {
 	// Status reads the state of the network. It costs about one row of a database.
 	Status(ctx context.Context) (Status, error)
+	// Sequenced returns an error if no process has made blocks recently, or was able to.
+	Sequenced(ctx context.Context) error
 }
 
 // Status is the state of a network, for its operator.

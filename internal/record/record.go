@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"timbre.example/internal/fault"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -42,7 +43,8 @@ func Redacted(w query.Work) error {
 
 // Version reads a version of a work; version 0 is the latest. Without such a version it
 // returns sql.ErrNoRows.
-func Version(ctx context.Context, q *query.Queries, w query.Work, version int64) (query.Version, error) {
+func Version(ctx context.Context, q *query.Queries, w query.Work, version int64) (_ query.Version, err error) {
+	defer operation.Wrap(&err, "read version %d of work %s", version, w.ID)
 	if version == 0 {
 		version = w.LatestVersion
 	}

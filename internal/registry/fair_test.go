@@ -106,16 +106,16 @@ func TestCertificateTime(t *testing.T) {
 			}
 			normal.wantCertificate("Normal")
 		}
-		if slow != 3 || w.reg.Issuing.CertificatesFailed() != 3 {
-			t.Errorf("tried %d times, %d counted", slow, w.reg.Issuing.CertificatesFailed())
+		if counted := w.metric("timbre_certificates_failed_total"); slow != 3 || counted != 3 {
+			t.Errorf("tried %d times, %g counted", slow, counted)
 		}
 		w.reg.Issuing.Certify = certify
 		w.pass(4 * turns.FirstPause)
 		if err := w.reg.Issuing.CertifyDue(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if n, err := w.reg.Issuing.CertificatesWaiting(t.Context()); err != nil || n != 0 {
-			t.Errorf("%d wait, %v", n, err)
+		if b, err := w.reg.Backlog(t.Context()); err != nil || b.CertificatesWaiting != 0 {
+			t.Errorf("%d wait, %v", b.CertificatesWaiting, err)
 		}
 	})
 }

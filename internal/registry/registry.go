@@ -18,16 +18,18 @@ import (
 	"timbre.example/internal/crash"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/erasing"
+	"timbre.example/internal/events"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/issuing"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/space"
 	"timbre.example/internal/store"
 	"timbre.example/internal/work"
 	"timbre.example/internal/works"
 )
 
-// Config configures a registry. A server sets every field; Stamp and Space are optional. A
+// Config configures a registry. A server sets every field; Stamp, Space and Events are optional. A
 // command sets only the fields that its call uses.
 type Config struct {
 	DB       *store.DB
@@ -53,7 +55,9 @@ type Config struct {
 	Prepares int
 	// Space is checked before a job begins; nil: no check.
 	Space *space.Guard
-	Log   *slog.Logger
+	// Events records what happens; nil: nothing is recorded.
+	Events *events.Recorder
+	Log    *slog.Logger
 }
 
 // Times are the deadlines of a registration.
@@ -78,6 +82,8 @@ type Registry struct {
 	Issuing   *issuing.Service
 	Erasing   *erasing.Service
 	networks  network.Set
+	db        *store.DB
+	slot      time.Duration
 	workers   []*work.Worker
 	// reached is called at each point between two effects. It does nothing in a server; see
 	// package crash.
@@ -86,7 +92,7 @@ type Registry struct {
 
 // New builds the rooms. Workers drives what they confirm.
 func New(c Config) *Registry {
-	r := &Registry{networks: c.Networks, reached: crash.Points()}
+	r := &Registry{networks: c.Networks, db: c.DB, slot: c.Times.UploadSlot, reached: crash.Points()}
 	reached := func(point string) { r.reached(point) }
 	codes := accesscode.Secret(c.AccessSecret)
 	var stampWithin time.Duration
@@ -97,22 +103,25 @@ func New(c Config) *Registry {
 	r.Works = works.New(works.Config{
 		DB: c.DB, Blobs: c.Blobs, Codes: codes, Access: r.Access, WorkURL: c.WorkURL, ExplorerURL: c.ExplorerURL, Result: c.Times.Result, AwaitCertificate: c.AwaitCertificate, Reached: reached, Log: c.Log,
 	})
-	r.Issuing = issuing.New(issuing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, Certify: c.Certify, Stamp: c.Stamp, Reached: reached, Log: c.Log})
+	r.Issuing = issuing.New(issuing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, Certify: c.Certify, Stamp: c.Stamp, Reached: reached, Events: c.Events, Log: c.Log})
 	r.Anchoring = anchoring.New(anchoring.Config{
-		DB: c.DB, Networks: c.Networks, Codes: codes, StampWithin: stampWithin, Changed: r.Works.Progress.Wake, Finished: r.Issuing.Wake, Reached: reached, Log: c.Log,
+		DB: c.DB, Networks: c.Networks, Codes: codes, StampWithin: stampWithin, Changed: r.Works.Progress.Wake, Finished: r.Issuing.Wake, Reached: reached, Events: c.Events, Log: c.Log,
 	})
 	r.Intake = intake.New(intake.Config{
 		DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, Prices: c.Prices, Codes: codes, Times: c.Times.Times, Prepares: c.Prepares, Space: c.Space,
-		Confirmed: func(n network.Name) { r.Anchoring.Signal(n).Ring() }, Reached: reached, Log: c.Log,
+		Confirmed: func(n network.Name) { r.Anchoring.Signal(n).Ring() }, Reached: reached, Events: c.Events, Log: c.Log,
 	})
-	r.Erasing = erasing.New(erasing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, UploadSlot: c.Times.UploadSlot, Space: c.Space, Reached: reached, Log: c.Log})
+	r.Erasing = erasing.New(erasing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, UploadSlot: c.Times.UploadSlot, Space: c.Space, Reached: reached, Events: c.Events, Log: c.Log})
 	r.workers = append(append(r.Anchoring.Workers(), r.Issuing.Workers()...), r.Erasing.Worker())
 	return r
 }
 
 // Stopped returns why a network accepts nothing until its operator acts; nil when no network
 // is stopped.
-func (r *Registry) Stopped(ctx context.Context) error { return r.networks.Stopped(ctx) }
+func (r *Registry) Stopped(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "ask the networks")
+	return r.networks.Stopped(ctx)
+}
 
 // Workers returns everything that works in the background: the anchoring of every network,
 // time stamps, certificates and the sweep. Every call returns the same workers.

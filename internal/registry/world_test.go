@@ -21,9 +21,11 @@ import (
 	"timbre.example/internal/account"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
+	"timbre.example/internal/events"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/issuing"
+	"timbre.example/internal/metrics"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
 	"timbre.example/internal/registry/registrytest"
@@ -47,6 +49,9 @@ type world struct {
 	sessions *session.Service
 	org      string
 	keys     account.KeyPair
+
+	metrics *metrics.Metrics
+	logged  lines // of the events
 
 	stamp func(context.Context, [32]byte) ([]byte, error) // nil: no authority
 
@@ -87,7 +92,7 @@ func onBoth(t *testing.T, f func(t *testing.T, w *world)) {
 // organization.
 func newWorld(t tester, url string, db *store.DB, dir string, granted int64) *world {
 	t.Helper()
-	w := &world{t: t, url: url, dir: dir, db: db, net: networktest.New(network.Testnet)}
+	w := &world{t: t, url: url, dir: dir, db: db, net: networktest.New(network.Testnet), metrics: metrics.New("test", "testnet")}
 	w.db.Now = func() time.Time {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -142,6 +147,7 @@ func (w *world) config(db *store.DB) Config {
 		},
 		Stamp:        w.stamp,
 		AccessSecret: []byte("secret"), Times: DefaultTimes(), Prepares: 4, Log: slog.New(slog.DiscardHandler),
+		Events: events.New(slog.New(slog.NewTextHandler(&w.logged, nil)), w.metrics, nil),
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"timbre.example/internal/account"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -48,7 +49,8 @@ type Caller struct {
 // Errors: common.auth.jwks_unavailable if the issuer's keys are missing;
 // common.auth.backend_unavailable if the database does not answer. In the second case the
 // token's signature is valid, but its session could not be read.
-func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin string) (Caller, error) {
+func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin string) (_ Caller, err error) {
+	defer operation.Wrap(&err, "authorize a call")
 	if authorization == "" {
 		return Caller{}, fault.CommonAuthMissingToken()
 	}
@@ -173,7 +175,8 @@ func (c Caller) MayLookUp() error {
 
 // Spend marks the session as used by a job, in the job's own transaction. If two jobs try
 // at the same time, one succeeds.
-func (c Caller) Spend(ctx context.Context, tx *store.Tx, job string) error {
+func (c Caller) Spend(ctx context.Context, tx *store.Tx, job string) (err error) {
+	defer operation.Wrap(&err, "use session %s for job %s", c.SessionID, job)
 	n, err := tx.SpendSession(ctx, query.SpendSessionParams{Jti: c.SessionID, JobID: sql.NullString{String: job, Valid: true}, Now: store.Micros(tx.Now)})
 	if err != nil || n == 1 {
 		return err

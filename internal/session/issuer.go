@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"timbre.example/internal/fault"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/work"
 )
 
@@ -76,7 +77,8 @@ func (i *Issuer) Worker() *work.Worker {
 // check the expiry, because only some calls need that: see [Claims.Expires]. Errors:
 // common.auth.invalid_token for a token that is not the issuer's;
 // common.auth.jwks_unavailable if no usable key set is available.
-func (i *Issuer) Verify(ctx context.Context, token string) (Claims, error) {
+func (i *Issuer) Verify(ctx context.Context, token string) (_ Claims, err error) {
+	defer operation.Wrap(&err, "verify a token")
 	id, err := keyID(token)
 	if err != nil {
 		return Claims{}, err
@@ -120,7 +122,10 @@ func (i *Issuer) usable() keySet {
 }
 
 // Renew fetches the keys now.
-func (i *Issuer) Renew(ctx context.Context) error { return i.renew(ctx, 0) }
+func (i *Issuer) Renew(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "fetch the issuer's keys")
+	return i.renew(ctx, 0)
+}
 
 // renew fetches the keys and returns the result, unless the last attempt was less than
 // pause ago: then it returns the result of that attempt. Callers share one attempt, which

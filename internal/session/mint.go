@@ -12,6 +12,7 @@ import (
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/work"
@@ -29,7 +30,8 @@ func (m Minter) Organization() string { return m.from.Organization.ID }
 
 // Minter checks the secret key, its organization, and the origin of the site that embeds the
 // widget, in this order.
-func (s *Service) Minter(ctx context.Context, secretKey, origin string) (Minter, error) {
+func (s *Service) Minter(ctx context.Context, secretKey, origin string) (_ Minter, err error) {
+	defer operation.Wrap(&err, "check a secret key for a mint")
 	from, err := account.BySecretKey(ctx, s.DB, secretKey)
 	if err == nil {
 		err = from.Active()
@@ -64,6 +66,7 @@ type MintRequest struct {
 // Mint checks the request and the balance, in this order, and signs a token. It writes one
 // row, which the token's first init spends.
 func (s *Service) Mint(ctx context.Context, m Minter, r MintRequest) (token string, err error) {
+	defer operation.Wrap(&err, "mint a session for %s on %s", r.Action, r.Network)
 	from := m.from
 	hashOnly := from.Organization.AssetStorage == account.StoreNone || r.AssetStorage != nil && *r.AssetStorage == account.StoreNone
 	if err := r.validate(s.Served(), from.Test, hashOnly); err != nil {
@@ -174,6 +177,7 @@ func (s *Service) Worker(log *slog.Logger) *work.Worker {
 // Sweep deletes sessions that expired more than a day ago. Their tokens stay invalid,
 // like every token without a row.
 func (s *Service) Sweep(ctx context.Context) (n int64, err error) {
+	defer operation.Wrap(&err, "delete old sessions")
 	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
 		n, err = tx.SweepSessions(ctx, store.Micros(tx.Now.Add(-24*time.Hour)))
 		return err

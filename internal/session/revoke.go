@@ -12,6 +12,7 @@ import (
 
 	"timbre.example/internal/account"
 	"timbre.example/internal/fault"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -41,6 +42,7 @@ var errNothingNamed = errors.New("session: no sessions are selected")
 // Revoke ends sessions from the next call on, in every process on this database. It
 // returns the number of sessions that it ended. Revoking twice is not an error.
 func Revoke(ctx context.Context, db *store.DB, w Which) (n int64, err error) {
+	defer operation.Wrap(&err, "revoke sessions")
 	if w == (Which{}) {
 		return 0, errNothingNamed
 	}
@@ -72,7 +74,8 @@ func (r Revoker) Organization() string { return r.from.Organization.ID }
 
 // Revoker checks a secret key. A disabled key pair and a suspended organization can still
 // end their sessions.
-func (s *Service) Revoker(ctx context.Context, secretKey string) (Revoker, error) {
+func (s *Service) Revoker(ctx context.Context, secretKey string) (_ Revoker, err error) {
+	defer operation.Wrap(&err, "check a secret key for a revocation")
 	from, err := account.BySecretKey(ctx, s.DB, secretKey)
 	if err == nil {
 		err = from.Deleted()
@@ -93,7 +96,8 @@ type RevokeRequest struct {
 
 // RevokeOwn ends sessions that the revoker's key pair minted, and returns their number. It
 // does not count sessions that are unknown or that another key pair minted.
-func (s *Service) RevokeOwn(ctx context.Context, by Revoker, r RevokeRequest) (int64, error) {
+func (s *Service) RevokeOwn(ctx context.Context, by Revoker, r RevokeRequest) (_ int64, err error) {
+	defer operation.Wrap(&err, "revoke an organization's sessions")
 	w := Which{Organization: by.Organization(), SiteKey: by.SiteKey()}
 	named := 0
 	for _, x := range []struct {
@@ -148,7 +152,8 @@ const MaxListed = 1000
 
 // List reads an organization's sessions, newest first, at most MaxListed. Expired
 // sessions stay in the list for a day.
-func List(ctx context.Context, db *store.DB, w Which) ([]Listed, error) {
+func List(ctx context.Context, db *store.DB, w Which) (_ []Listed, err error) {
+	defer operation.Wrap(&err, "list sessions")
 	rows, err := db.Read().ListSessions(ctx, query.ListSessionsParams{
 		OrganizationID: w.Organization, SiteKey: w.SiteKey, EndUser: endUser(w.Organization, w.ExternalUserRef), Lim: MaxListed,
 	})

@@ -17,6 +17,7 @@ import (
 
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 )
 
 // Audience is the aud of every session token.
@@ -78,7 +79,8 @@ func (t *Tokens) key(period int64) (ed25519.PrivateKey, error) {
 func keyName(period int64) string { return "s" + strconv.FormatInt(period, 10) }
 
 // JWKS returns the published key set: the keys that verify now, and the next one.
-func (t *Tokens) JWKS() ([]byte, error) {
+func (t *Tokens) JWKS() (_ []byte, err error) {
+	defer operation.Wrap(&err, "encode the public keys of tokens")
 	set, err := t.public()
 	if err != nil {
 		return nil, err
@@ -141,7 +143,8 @@ type tokenClaims struct {
 }
 
 // Sign returns the token in compact form.
-func (t *Tokens) Sign(c Claims) (string, error) {
+func (t *Tokens) Sign(c Claims) (_ string, err error) {
+	defer operation.Wrap(&err, "sign the token of session %s", c.ID)
 	period := t.period()
 	k, err := t.key(period)
 	if err != nil {
@@ -160,7 +163,8 @@ func (t *Tokens) Sign(c Claims) (string, error) {
 }
 
 // Verify checks a token with this process's own keys: see [Issuer.Verify].
-func (t *Tokens) Verify(token string) (Claims, error) {
+func (t *Tokens) Verify(token string) (_ Claims, err error) {
+	defer operation.Wrap(&err, "verify a token")
 	set, err := t.public()
 	if err != nil {
 		return Claims{}, err

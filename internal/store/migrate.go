@@ -10,6 +10,8 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
 	"github.com/pressly/goose/v3/lock"
+
+	"timbre.example/internal/operation"
 )
 
 //go:embed migrations/*.sql
@@ -35,7 +37,8 @@ func serves(newest, current, releases int64) bool {
 
 // Migrate updates the schema to this release. Several instances can call it at the same
 // time: on Postgres a session lock makes the others wait, on SQLite the writer lock does.
-func (db *DB) Migrate(ctx context.Context) error {
+func (db *DB) Migrate(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "migrate the database")
 	p, err := db.provider()
 	if err != nil {
 		return err
@@ -80,7 +83,8 @@ func (db *DB) unlog(ctx context.Context) error {
 
 // Pending returns the number of migrations that Migrate would apply. If a newer release has migrated the database,
 // it is 0 after the next release, and negative after a later one: the number of migrations that this release lacks.
-func (db *DB) Pending(ctx context.Context) (int64, error) {
+func (db *DB) Pending(ctx context.Context) (_ int64, err error) {
+	defer operation.Wrap(&err, "count pending migrations")
 	p, err := db.provider()
 	if err != nil {
 		return 0, err
@@ -107,7 +111,8 @@ func (db *DB) Pending(ctx context.Context) (int64, error) {
 }
 
 // Empty reports whether no release has migrated this database yet.
-func (db *DB) Empty(ctx context.Context) (bool, error) {
+func (db *DB) Empty(ctx context.Context) (_ bool, err error) {
+	defer operation.Wrap(&err, "read the version of the schema")
 	p, err := db.provider()
 	if err != nil {
 		return false, err

@@ -29,6 +29,7 @@ type postgres struct {
 	db         *sql.DB
 	migrates   *sql.DB // without StatementTimeout; connects only when it is used
 	forgetting atomic.Bool
+	counts     *counts
 }
 
 // maxConns is small, so that several instances fit in the hundred connections of a
@@ -36,7 +37,7 @@ type postgres struct {
 const maxConns = 24
 
 // openPostgres makes a pool. The driver prepares each statement once for each connection.
-func openPostgres(ctx context.Context, url string) (engine, error) {
+func openPostgres(ctx context.Context, url string, c *counts) (engine, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, err
@@ -53,7 +54,7 @@ func openPostgres(ctx context.Context, url string) (engine, error) {
 	}
 	migrates := stdlib.OpenDB(*config)
 	migrates.SetMaxIdleConns(0)
-	return &postgres{db: db, migrates: migrates}, nil
+	return &postgres{db: db, migrates: migrates, counts: c}, nil
 }
 
 func (p *postgres) tx(given context.Context, f func(query.DBTX) error) error {
@@ -74,7 +75,11 @@ func (p *postgres) tx(given context.Context, f func(query.DBTX) error) error {
 // not the caller's own timeout). The cause, such as a router that forgot the connection,
 // probably affects the idle ones too, and each would cost another caller a timeout.
 func (p *postgres) dropIdle(given context.Context, err error) error {
-	if errors.Is(err, context.DeadlineExceeded) && given.Err() == nil && p.forgetting.CompareAndSwap(false, true) {
+	if !errors.Is(err, context.DeadlineExceeded) || given.Err() != nil {
+		return err
+	}
+	p.counts.timeouts.Add(1)
+	if p.forgetting.CompareAndSwap(false, true) {
 		go func() {
 			p.db.SetMaxIdleConns(0)
 			p.db.SetMaxIdleConns(maxConns)
@@ -99,7 +104,12 @@ func (p *postgres) within(ctx context.Context, restart func(), f func(query.DBTX
 		return err
 	}
 	restart()
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	p.counts.transactions.Add(1)
+	p.counts.commits.Add(1)
+	return nil
 }
 
 // statements runs the statements of one transaction. They end with the transaction's

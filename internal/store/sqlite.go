@@ -31,6 +31,7 @@ type sqliteDB struct {
 
 	waiting atomic.Int64 // transactions that wait for the writer
 	open    *commit      // used only by the holder of the writer; nil between commits
+	counts  *counts
 }
 
 // commit is one commit of several transactions.
@@ -44,7 +45,7 @@ type commit struct {
 // the first of them waits.
 const maxShared = 64
 
-func openSQLite(ctx context.Context, path string) (engine, error) {
+func openSQLite(ctx context.Context, path string, c *counts) (engine, error) {
 	if path == "" {
 		return nil, errors.New("sqlite: needs a path")
 	}
@@ -81,7 +82,7 @@ func openSQLite(ctx context.Context, path string) (engine, error) {
 	}
 	read.SetMaxOpenConns(8)
 	read.SetMaxIdleConns(8)
-	s := &sqliteDB{write: write, read: &reader{db: read, prepared: map[string]*sql.Stmt{}}, writer: make(chan *sqliteConn, 1)}
+	s := &sqliteDB{write: write, read: &reader{db: read, prepared: map[string]*sql.Stmt{}}, writer: make(chan *sqliteConn, 1), counts: c}
 	s.writer <- &sqliteConn{conn: conn, prepared: map[string]*sql.Stmt{}}
 	return s, nil
 }
@@ -159,6 +160,10 @@ func (s *sqliteDB) end(c *sqliteConn, err error) {
 		if _, rerr := c.ExecContext(context.Background(), "ROLLBACK"); rerr != nil {
 			err = errors.Join(err, fmt.Errorf("rollback: %w", rerr))
 		}
+	}
+	if err == nil {
+		s.counts.transactions.Add(int64(s.open.members))
+		s.counts.commits.Add(1)
 	}
 	s.open.err = err
 	close(s.open.done)

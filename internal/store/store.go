@@ -14,10 +14,12 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store/query"
 )
 
@@ -48,8 +50,28 @@ const RetryAfter = 2 * time.Second
 type DB struct {
 	engine  engine
 	dialect string
+	counts  *counts
 	// Now is the clock, with a resolution of microseconds. Tests replace it.
 	Now func() time.Time
+}
+
+// Counts are what the connections of this process met since Open.
+type Counts struct {
+	// Timeouts are statements and commits that did not end within StatementTimeout.
+	Timeouts int64
+	// Retries are the transactions that ran again: the database asked for it, or the
+	// connection was lost before the commit.
+	Retries int64
+	// Transactions ended with a commit. On SQLite several share one of the Commits.
+	Transactions, Commits int64
+}
+
+type counts struct{ timeouts, retries, transactions, commits atomic.Int64 }
+
+// Counts returns what the connections of this process met.
+func (db *DB) Counts() Counts {
+	c := db.counts
+	return Counts{Timeouts: c.timeouts.Load(), Retries: c.retries.Load(), Transactions: c.transactions.Load(), Commits: c.commits.Load()}
 }
 
 // engine is the difference between the two databases.
@@ -71,15 +93,15 @@ type Tx struct {
 
 // Open opens a database: sqlite:PATH or postgres://…. It does not migrate.
 func Open(ctx context.Context, url string) (*DB, error) {
-	db := &DB{Now: time.Now}
+	db := &DB{Now: time.Now, counts: &counts{}}
 	var err error
 	switch scheme, rest, _ := strings.Cut(url, ":"); scheme {
 	case "sqlite":
 		db.dialect = "sqlite3"
-		db.engine, err = openSQLite(ctx, rest)
+		db.engine, err = openSQLite(ctx, rest, db.counts)
 	case "postgres", "postgresql":
 		db.dialect = "postgres"
-		db.engine, err = openPostgres(ctx, url)
+		db.engine, err = openPostgres(ctx, url, db.counts)
 	default:
 		return nil, fmt.Errorf("store: a database URL must begin with sqlite: or postgres://, not %q", scheme+":")
 	}
@@ -96,7 +118,8 @@ func (db *DB) Close() error { return db.engine.close() }
 func (db *DB) Dialect() string { return db.dialect }
 
 // Ping checks that the database answers.
-func (db *DB) Ping(ctx context.Context) error {
+func (db *DB) Ping(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "ping the database")
 	var one int
 	return db.engine.reader().QueryRowContext(ctx, "SELECT 1").Scan(&one)
 }
@@ -114,6 +137,7 @@ func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 			return f(&Tx{Queries: query.New(named{q}), Now: db.now()})
 		})
 		if try < 5 && again(err) && ctx.Err() == nil {
+			db.counts.retries.Add(1)
 			continue
 		}
 		return name("transaction", err)
@@ -149,23 +173,25 @@ func again(err error) bool {
 // by itself; Scrub empties its journal of older pages. While another connection reads an
 // older state, Scrub cannot, and the next checkpoint does it. On Postgres, VACUUM removes
 // deleted rows.
-func (db *DB) Scrub(ctx context.Context) error {
+func (db *DB) Scrub(ctx context.Context) (err error) {
+	defer operation.Wrap(&err, "checkpoint the journal of the database")
 	if db.dialect == "postgres" {
 		return nil
 	}
-	_, err := db.engine.pool().ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	_, err = db.engine.pool().ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
 	return err
 }
 
 // ClockSkew returns how far the database's clock is ahead of this process's. On SQLite
 // both are the same clock.
-func (db *DB) ClockSkew(ctx context.Context) (time.Duration, error) {
+func (db *DB) ClockSkew(ctx context.Context) (_ time.Duration, err error) {
+	defer operation.Wrap(&err, "read the database's clock")
 	if db.dialect != "postgres" {
 		return 0, nil
 	}
 	var us int64
 	before := time.Now()
-	err := db.engine.reader().QueryRowContext(ctx, "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)").Scan(&us)
+	err = db.engine.reader().QueryRowContext(ctx, "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)").Scan(&us)
 	middle := before.Add(time.Since(before) / 2)
 	return time.UnixMicro(us).Sub(middle), err
 }

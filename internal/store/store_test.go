@@ -252,6 +252,9 @@ func TestASilentDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	together("half", "commit")
+	if c := db.Counts(); c.Timeouts == 0 || c.Transactions != 1 || c.Commits != 1 {
+		t.Errorf("after one commit and two silences: %+v", c)
+	}
 	// With more callers than connections, each waits no longer than one timeout.
 	together(append(slices.Repeat([]string{"read", "one", "count"}, 10), "tx")...)
 	proxy.Pass()

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"timbre.example/internal/operation"
 )
 
 // Events is an answer of server-sent events.
@@ -14,7 +16,8 @@ type Events struct {
 }
 
 // StartEvents begins the answer. A client whose connection ends reconnects after 2 seconds.
-func StartEvents(w http.ResponseWriter) (*Events, error) {
+func StartEvents(w http.ResponseWriter) (_ *Events, err error) {
+	defer operation.Wrap(&err, "begin an event stream")
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
@@ -24,7 +27,8 @@ func StartEvents(w http.ResponseWriter) (*Events, error) {
 
 // Send sends one event. A client that reconnects names the number of the last event that it
 // received in Last-Event-ID; an event with the number 0 has none.
-func (e *Events) Send(number int, event string, body any) error {
+func (e *Events) Send(number int, event string, body any) (err error) {
+	defer operation.Wrap(&err, "send event %d", number)
 	b, err := json.Marshal(body)
 	if err != nil {
 		return err
@@ -36,7 +40,10 @@ func (e *Events) Send(number int, event string, body any) error {
 }
 
 // Beat sends a comment. Send one after each [Heartbeat].
-func (e *Events) Beat() error { return e.write(": still here\n\n") }
+func (e *Events) Beat() (err error) {
+	defer operation.Wrap(&err, "send a heartbeat")
+	return e.write(": still here\n\n")
+}
 
 func (e *Events) write(format string, args ...any) error {
 	if err := e.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {

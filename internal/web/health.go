@@ -17,7 +17,7 @@ const pingTime = 2 * time.Second
 
 // Check is a condition of readiness.
 type Check struct {
-	// Name excludes the check in a call: /readyz?exclude=NAME.
+	// Name excludes the check in a call: /readyz?exclude=NAME. Several checks may have it.
 	Name string
 	// Reason is the detail "reason" of the refusal.
 	Reason string
@@ -33,7 +33,7 @@ type health struct {
 	running singleflight.Group
 }
 
-// once runs a check. Simultaneous calls share one run.
+// once runs a check. Simultaneous calls with the same name share one run.
 func (h *health) once(r *http.Request, name string, check func(context.Context) error) error {
 	_, err, _ := h.running.Do(name, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), pingTime)
@@ -61,7 +61,7 @@ func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 		if slices.Contains(excluded, c.Name) {
 			continue
 		}
-		if err := h.once(r, c.Name, c.Run); err != nil {
+		if err := h.once(r, c.Name+" "+c.Reason, c.Run); err != nil {
 			if !store.Unavailable(err) {
 				err = fault.CommonServiceUnavailable(time.Minute).With("reason", c.Reason).Because(err)
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"timbre.example/internal/fault"
+	"timbre.example/internal/tracing"
 )
 
 // observer gives requests their ids, and records their ends.
@@ -22,7 +23,8 @@ type observer struct {
 	publicURL   string
 	proxies     []netip.Prefix
 	bodyTimeout time.Duration
-	metrics     *metrics
+	metrics     *measures
+	tracer      *tracing.Tracer
 	log         *slog.Logger
 }
 
@@ -41,6 +43,12 @@ func (o observer) observe(next http.Handler) http.Handler {
 			_ = http.NewResponseController(w).SetReadDeadline(start.Add(o.bodyTimeout))
 		}
 		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+		end := func(tracing.Answer) {}
+		if traced(r.URL.Path) {
+			var ctx context.Context
+			ctx, end = o.tracer.Request(r.Context(), x.id, r.Method)
+			r = r.WithContext(ctx)
+		}
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		defer func() {
 			status := ww.Status()
@@ -71,11 +79,18 @@ func (o observer) observe(next http.Handler) http.Handler {
 					attrs = append(attrs, slog.String("error", x.fault.Error()))
 				}
 			}
-			o.metrics.seen(r.Method, route(r), status, code, time.Since(start))
+			o.metrics.all.Request(r.Method, route(r), status, code, time.Since(start), o.metrics.streamed[route(r)])
+			end(tracing.Answer{Route: route(r), Status: status, Code: code, Job: traceable(x.job)})
 			o.log.LogAttrs(r.Context(), level, "request", attrs...)
 		}()
 		next.ServeHTTP(ww, r)
 	})
+}
+
+// traced reports whether requests of this path have a span: calls of the API, without
+// streams, which last as long as their client wants.
+func traced(path string) bool {
+	return strings.HasPrefix(path, "/v1/") && !strings.HasPrefix(path, "/v1/ws/") && !strings.HasSuffix(path, "/events")
 }
 
 // unstored forbids caches to store the answers of some areas.

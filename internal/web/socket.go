@@ -12,6 +12,7 @@ import (
 	"github.com/coder/websocket"
 
 	"timbre.example/internal/fault"
+	"timbre.example/internal/operation"
 )
 
 // Socket is a WebSocket that only the server uses: messages of the client are read and
@@ -58,7 +59,8 @@ func (s *Socket) ignore() {
 func (s *Socket) Context() context.Context { return s.ctx }
 
 // Send sends one text message, in JSON.
-func (s *Socket) Send(v any) error {
+func (s *Socket) Send(v any) (err error) {
+	defer operation.Wrap(&err, "send a message on a socket")
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -69,7 +71,8 @@ func (s *Socket) Send(v any) error {
 }
 
 // Beat sends a ping and waits for its answer. Send one after each [Heartbeat].
-func (s *Socket) Beat() error {
+func (s *Socket) Beat() (err error) {
+	defer operation.Wrap(&err, "ping a socket")
 	ctx, cancel := context.WithTimeout(s.ctx, writeTimeout)
 	defer cancel()
 	return s.conn.Ping(ctx)

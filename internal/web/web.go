@@ -25,10 +25,11 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"timbre.example/internal/fault"
 	"timbre.example/internal/limit"
+	"timbre.example/internal/metrics"
+	"timbre.example/internal/tracing"
 )
 
 // Config configures the router of a process. Every field is required unless noted.
@@ -47,8 +48,10 @@ type Config struct {
 	Streams int
 	// TrustedProxies may name the client's address in X-Forwarded-For; optional.
 	TrustedProxies []netip.Prefix
-	// Metrics is served at /metrics. New adds the metrics of requests.
-	Metrics *prometheus.Registry
+	// Metrics counts the requests, and is served at /metrics.
+	Metrics *metrics.Metrics
+	// Tracer records the spans of requests; nil: it records none.
+	Tracer *tracing.Tracer
 	// Ping reports whether the process can serve at all, for /healthz.
 	Ping func(context.Context) error
 	// Checks are the further conditions of /readyz; optional.
@@ -60,7 +63,7 @@ type Router struct {
 	Config
 	chi      chi.Router
 	observer observer
-	metrics  *metrics
+	metrics  *measures
 	streams  *streams
 	bodies   *bodies
 	bounds   map[string]int64 // the largest body in bytes, by route
@@ -74,8 +77,8 @@ func New(c Config, stopping <-chan struct{}) *Router {
 	if c.BodyTimeout == 0 {
 		c.BodyTimeout = DefaultBodyTimeout
 	}
-	r := &Router{Config: c, chi: chi.NewRouter(), metrics: newMetrics(c.Metrics, c.Version), streams: newStreams(c.Streams), bodies: newBodies(c.Bodies), bounds: map[string]int64{}, stopping: stopping}
-	r.observer = observer{publicURL: c.PublicURL, proxies: c.TrustedProxies, bodyTimeout: c.BodyTimeout, metrics: r.metrics, log: c.Log}
+	r := &Router{Config: c, chi: chi.NewRouter(), metrics: newMeasures(c.Metrics), streams: newStreams(c.Streams), bodies: newBodies(c.Bodies), bounds: map[string]int64{}, stopping: stopping}
+	r.observer = observer{publicURL: c.PublicURL, proxies: c.TrustedProxies, bodyTimeout: c.BodyTimeout, metrics: r.metrics, tracer: c.Tracer, log: c.Log}
 	r.chi.Use(r.observer.observe, r.observer.recover, unstored, cors, limitHead, limitAddress(c.Limits))
 	r.chi.NotFound(func(w http.ResponseWriter, q *http.Request) {
 		RenderError(w, q, fault.CommonNotFound().With("reason", "route"))

@@ -11,16 +11,16 @@ import (
 	"testing"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"timbre.example/internal/fault"
 	"timbre.example/internal/limit"
+	"timbre.example/internal/metrics"
 )
 
 func router(publicURL string, ping func(context.Context) error, checks ...Check) *Router {
 	return New(Config{
 		PublicURL: publicURL, Version: "test", Log: slog.New(slog.DiscardHandler), Limits: &limit.Limits{}, Streams: 1,
-		Metrics: prometheus.NewRegistry(), Ping: ping, Checks: checks,
+		Metrics: metrics.New("test", "testnet"), Ping: ping, Checks: checks,
 	}, nil)
 }
 

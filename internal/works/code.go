@@ -8,6 +8,7 @@ import (
 	"timbre.example/internal/access"
 	"timbre.example/internal/accesscode"
 	"timbre.example/internal/fault"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -17,6 +18,7 @@ import (
 // the answer was lost, the same session may repeat the call with the old code, even after
 // the session has expired: it receives the same new code. Every other session is refused.
 func (s *Service) ReplaceCode(ctx context.Context, c session.Caller, code string) (next string, err error) {
+	defer operation.Wrap(&err, "replace an access code")
 	if err := c.May(session.UpdateVersion, "", false); err != nil {
 		return "", err
 	}

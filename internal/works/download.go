@@ -12,6 +12,7 @@ import (
 	"timbre.example/internal/blob"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/media"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store/query"
 )
@@ -27,7 +28,8 @@ const DownloadTime = 5 * time.Minute
 
 // Recording returns a URL of the audio of a version; version 0 is the latest. For a version
 // that was registered by its hash only it returns common.not_found with the reason.
-func (s *Service) Recording(ctx context.Context, r access.Reader, version int64) (Download, error) {
+func (s *Service) Recording(ctx context.Context, r access.Reader, version int64) (_ Download, err error) {
+	defer operation.Wrap(&err, "recording of work %s, version %d", r.WorkID(), version)
 	w, err := s.stored(ctx, r.WorkID())
 	if err != nil {
 		return Download{}, err
@@ -49,7 +51,8 @@ func (s *Service) Recording(ctx context.Context, r access.Reader, version int64)
 }
 
 // Certificate returns a URL of the certificate of a version.
-func (s *Service) Certificate(ctx context.Context, r access.CertificateReader) (Download, error) {
+func (s *Service) Certificate(ctx context.Context, r access.CertificateReader) (_ Download, err error) {
+	defer operation.Wrap(&err, "certificate of work %s, version %d", r.WorkID(), r.Version())
 	w, err := s.stored(ctx, r.WorkID())
 	if err != nil {
 		return Download{}, err

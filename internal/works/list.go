@@ -16,6 +16,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/legible"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -120,6 +121,7 @@ var likeEscape = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 // work that is registered during the listing comes before the cursor, so no page repeats or
 // skips a work.
 func (s *Service) OwnWorks(ctx context.Context, e access.EndUser, in OwnWorksRequest) (page OwnWorksPage, err error) {
+	defer operation.Wrap(&err, "list works of an end-user")
 	c := e.Caller()
 	if in.Network.Valid() && in.Network != c.Network {
 		return page, fault.SessionInvalidToken("network")
@@ -174,7 +176,8 @@ func (s *Service) OwnWorks(ctx context.Context, e access.EndUser, in OwnWorksReq
 }
 
 // OwnWork returns the work that the caller may see, as the list shows it.
-func (s *Service) OwnWork(ctx context.Context, r access.Reader) (OwnWork, error) {
+func (s *Service) OwnWork(ctx context.Context, r access.Reader) (_ OwnWork, err error) {
+	defer operation.Wrap(&err, "read work %s", r.WorkID())
 	row, err := s.stored(ctx, r.WorkID())
 	if err != nil {
 		return OwnWork{}, err
@@ -185,7 +188,8 @@ func (s *Service) OwnWork(ctx context.Context, r access.Reader) (OwnWork, error)
 }
 
 // Versions returns all versions of the work that the caller may see, oldest first.
-func (s *Service) Versions(ctx context.Context, r access.Reader) ([]OwnVersion, error) {
+func (s *Service) Versions(ctx context.Context, r access.Reader) (_ []OwnVersion, err error) {
+	defer operation.Wrap(&err, "list versions of work %s", r.WorkID())
 	rows, err := s.DB.Read().Versions(ctx, r.WorkID())
 	if err != nil {
 		return nil, err
@@ -200,7 +204,8 @@ func (s *Service) Versions(ctx context.Context, r access.Reader) ([]OwnVersion, 
 }
 
 // Version returns one version of the work that the caller may see; version 0 is the latest.
-func (s *Service) Version(ctx context.Context, r access.Reader, version int64) (OwnVersion, error) {
+func (s *Service) Version(ctx context.Context, r access.Reader, version int64) (_ OwnVersion, err error) {
+	defer operation.Wrap(&err, "read version %d of work %s", version, r.WorkID())
 	w, err := s.stored(ctx, r.WorkID())
 	if err != nil {
 		return OwnVersion{}, err

@@ -15,6 +15,7 @@ import (
 	"timbre.example/internal/accesscode"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 )
 
@@ -56,7 +57,8 @@ type Stats struct {
 }
 
 // Stats counts the final works of a network.
-func (s *Service) Stats(ctx context.Context, n network.Name) (Stats, error) {
+func (s *Service) Stats(ctx context.Context, n network.Name) (_ Stats, err error) {
+	defer operation.Wrap(&err, "count the works on %s", n)
 	total, err := s.DB.Read().CountWorks(ctx, string(n))
 	return Stats{TotalWorks: total}, err
 }

@@ -8,6 +8,7 @@ import (
 
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/state"
 	"timbre.example/internal/store"
@@ -15,7 +16,8 @@ import (
 
 // Transaction reads a transaction. Knowing its id is the permission to follow it. An unknown
 // id is transaction.not_found.
-func (s *Service) Transaction(ctx context.Context, id string) (View, error) {
+func (s *Service) Transaction(ctx context.Context, id string) (_ View, err error) {
+	defer operation.Wrap(&err, "read transaction %s", id)
 	row, err := s.DB.Read().TransactionForView(ctx, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return View{}, fault.TransactionNotFound()
@@ -50,7 +52,8 @@ func (s *Service) Transaction(ctx context.Context, id string) (View, error) {
 }
 
 // Followed is Transaction for followers: one read serves all of them until the next change.
-func (s *Service) Followed(ctx context.Context, id string) (View, error) {
+func (s *Service) Followed(ctx context.Context, id string) (_ View, err error) {
+	defer operation.Wrap(&err, "look up transaction %s", id)
 	s.Progress.mu.Lock()
 	f := s.Progress.followers[id]
 	s.Progress.mu.Unlock()

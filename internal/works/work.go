@@ -8,6 +8,7 @@ import (
 
 	"timbre.example/internal/access"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -30,7 +31,8 @@ type Work struct {
 }
 
 // Work reads the work that the caller may update.
-func (s *Service) Work(ctx context.Context, r access.Reader) (Work, error) {
+func (s *Service) Work(ctx context.Context, r access.Reader) (_ Work, err error) {
+	defer operation.Wrap(&err, "read work %s", r.WorkID())
 	w, err := s.DB.Read().GetWork(ctx, r.WorkID())
 	if err != nil {
 		return Work{}, err

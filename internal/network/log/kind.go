@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"time"
 
+	"timbre.example/internal/events"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/store"
@@ -37,6 +38,7 @@ type Kind struct {
 	BlockTime, Silence, ClockTolerance time.Duration
 	Checkpoints                        checkpoint.Store
 	WentBack                           func(context.Context) error
+	Events                             *events.Recorder
 	Logger                             *slog.Logger
 }
 
@@ -100,7 +102,7 @@ func (k *Kind) open(ctx context.Context, n network.Name) (*Log, error) {
 	seed, public := k.Key(n)
 	return Open(ctx, k.DB, Config{
 		Network: n, Origin: origin, Key: seed, PublicKey: public, BlockTime: k.BlockTime, Silence: k.Silence, Checkpoints: k.Checkpoints,
-		WentBack: k.WentBack, ClockTolerance: k.ClockTolerance, Logger: k.Logger,
+		WentBack: k.WentBack, ClockTolerance: k.ClockTolerance, Events: k.Events, Logger: k.Logger,
 	})
 }
 

@@ -35,6 +35,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"timbre.example/internal/crash"
+	"timbre.example/internal/events"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/log/checkpoint"
 	"timbre.example/internal/store"
@@ -78,6 +79,8 @@ type Config struct {
 	ClockTolerance time.Duration
 	// Monotonic replaces the system's monotonic clock in tests; nil means the system's.
 	Monotonic func() time.Duration
+	// Events records the blocks; optional.
+	Events *events.Recorder
 	// Logger logs the errors of Run; nil means slog.Default.
 	Logger *slog.Logger
 }

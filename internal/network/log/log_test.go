@@ -1110,7 +1110,7 @@ func TestSilence(t *testing.T) {
 		broadcast(t, asks, stage(t, asks, call(0))...)
 		sequence(t, makes)
 		if noted() != store.Micros(now) {
-			t.Error("a block does not count as a sign of life")
+			t.Error("a block does not count as a heartbeat")
 		}
 		now = now.Add(c.Silence + time.Second)
 		answers(false)

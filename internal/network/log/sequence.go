@@ -87,6 +87,7 @@ func (l *Log) Sequence(ctx context.Context) (_ bool, err error) {
 	if at.Waiting == 0 {
 		return false, l.note(ctx)
 	}
+	begun := time.Now()
 	reached, err := l.block(ctx)
 	if errors.Is(err, errOvertaken) {
 		return false, nil
@@ -95,6 +96,9 @@ func (l *Log) Sequence(ctx context.Context) (_ bool, err error) {
 		return false, fmt.Errorf("log %s: sequence: %w", l.config.Network, err)
 	}
 	made := reached != position{at.Size, at.Refused}
+	if reached.size > at.Size {
+		l.config.Events.Block(ctx, string(l.config.Network), reached.size, reached.size-at.Size, time.Since(begun))
+	}
 	l.notice(reached)
 	return made, nil
 }

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"timbre.example/internal/blob"
+	"timbre.example/internal/credits"
+	"timbre.example/internal/metrics"
+	"timbre.example/internal/network"
+	"timbre.example/internal/registry"
+	"timbre.example/internal/store"
+	"timbre.example/internal/web"
+)
+
+// sources returns what a scrape reads. Counts over the whole database are read by workers
+// alone, so that every process more does not mean more queries.
+func (f serverFlags) sources(st storage, who identity, w works, streams func() int) metrics.Sources {
+	out := metrics.Sources{
+		Now:       st.db.Now,
+		Followers: streams,
+		Limits:    who.limits.Alone,
+		Database: func() metrics.Database {
+			c := st.db.Counts()
+			return metrics.Database{Timeouts: c.Timeouts, Retries: c.Retries, Transactions: c.Transactions, Commits: c.Commits}
+		},
+		Places: func() (all []metrics.Place) {
+			for _, p := range st.space.States() {
+				all = append(all, metrics.Place{Name: p.Name, Free: p.Free, Reserved: p.Reserved})
+			}
+			return all
+		},
+	}
+	if w.registry == nil {
+		return out
+	}
+	out.Staged = w.registry.Intake.StagedBytes
+	if disk, ok := st.blobs.(*blob.Disk); ok && f.has(ats) {
+		out.Uploads = disk.Running
+	}
+	if f.has(worker) {
+		out.Workers = func() (all []metrics.Worker) {
+			for _, w := range w.registry.Workers() {
+				at := w.Status()
+				all = append(all, metrics.Worker{Name: at.Name, Steps: at.Steps, Failed: at.Failed, InARow: at.FailuresInARow})
+			}
+			return all
+		}
+		out.Rows = func(ctx context.Context) (metrics.Rows, error) { return countRows(ctx, st.db, w.registry) }
+	}
+	out.Log = func(ctx context.Context, n string) (metrics.Log, error) {
+		o, ok := w.networks[network.Name(n)].(network.Observed)
+		if !ok {
+			return metrics.Log{}, fmt.Errorf("network %s has no numbers", n)
+		}
+		at, err := o.Status(ctx)
+		return metrics.Log(at), err
+	}
+	return out
+}
+
+// conditions returns the checks of a process that are not those of its API: a database that
+// was set back to an older schema, and a network that no process works on.
+func conditions(db *store.DB, networks network.Set) []web.Check {
+	return []web.Check{
+		{Name: "schema", Reason: "migrations_pending", Run: func(ctx context.Context) error {
+			behind, err := db.Pending(ctx)
+			if err == nil && behind > 0 {
+				err = fmt.Errorf("the database lacks %d migrations of this release", behind)
+			}
+			return err
+		}},
+		{Name: "log", Reason: "log_silent", Run: func(ctx context.Context) error {
+			for _, n := range networks.All() {
+				if o, ok := n.(network.Observed); ok {
+					if err := o.Sequenced(ctx); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		}},
+	}
+}
+
+// countRows reads the counts over the whole database.
+func countRows(ctx context.Context, db *store.DB, works *registry.Registry) (metrics.Rows, error) {
+	b, err := works.Backlog(ctx)
+	if err != nil {
+		return metrics.Rows{}, err
+	}
+	totals, err := credits.Totals(ctx, db.Read())
+	if err != nil {
+		return metrics.Rows{}, err
+	}
+	out := metrics.Rows{
+		CertificatesWaiting: b.CertificatesWaiting, TimestampsWaiting: b.TimestampsWaiting, ErasuresWaiting: b.ErasuresWaiting, ErasuresStuck: b.ErasuresStuck,
+		JobsExpired: b.JobsExpired, JobsLeftover: b.JobsLeftover, Credits: totals,
+	}
+	for _, f := range b.InFlight {
+		out.InFlight = append(out.InFlight, metrics.InFlight{Network: f.Network, State: f.State, Count: f.Count, Oldest: store.Time(f.Oldest)})
+	}
+	return out, nil
+}

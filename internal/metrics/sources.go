@@ -1,0 +1,343 @@
+package metrics
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Sources are what a scrape reads. A source that is nil has no metrics: another process has
+// them, or none.
+type Sources struct {
+	// Followers is the number of open progress streams.
+	Followers func() int
+	// Uploads is how many uploads the process is receiving, and how many bytes they may have.
+	Uploads func() (running int, bytes int64)
+	// Places are the file systems that the process writes to.
+	Places func() []Place
+	// Database counts what the process's connections met.
+	Database func() Database
+	// Limits reports whether the process counts its rate limits alone, and how often it
+	// began to.
+	Limits func() (alone bool, times int64)
+	// Workers are what works in the background.
+	Workers func() []Worker
+	// Staged is how many bytes the store holds for uploads that are not registered.
+	Staged func(context.Context) (int64, error)
+	// Rows counts rows of the database.
+	Rows func(context.Context) (Rows, error)
+	// Log reads the state of the log of a network.
+	Log func(ctx context.Context, network string) (Log, error)
+	// Now is the clock; nil: the system's.
+	Now func() time.Time
+}
+
+// Place is the free space of a file system, in bytes.
+type Place struct {
+	Name           string
+	Free, Reserved int64
+}
+
+// Worker counts the steps of a background worker. Name is one of few.
+type Worker struct {
+	Name          string
+	Steps, Failed int64
+	// InARow counts the failures since the last step without one.
+	InARow int64
+}
+
+// Database counts events of the process's connections since its start.
+type Database struct {
+	// Timeouts are statements that did not end in time, Retries the transactions that ran
+	// again because the database asked for it.
+	Timeouts, Retries int64
+	// Transactions committed, Commits made for them: on SQLite several transactions share
+	// one.
+	Transactions, Commits int64
+}
+
+// Rows are counts over the whole database. They do not belong to one process.
+type Rows struct {
+	// InFlight has the transactions that are not at their end, by network and state.
+	InFlight []InFlight
+	// CertificatesWaiting and TimestampsWaiting are versions without them.
+	CertificatesWaiting, TimestampsWaiting int64
+	// ErasuresWaiting are files of erased works that still exist. ErasuresStuck are those of
+	// them whose deletion has failed.
+	ErasuresWaiting, ErasuresStuck int64
+	// JobsExpired are jobs past their deadline, JobsLeftover jobs at their end with files:
+	// the sweeper will close and clean them.
+	JobsExpired, JobsLeftover int64
+	// Credits are the balances of all organizations, by account.
+	Credits map[string]int64
+}
+
+// InFlight counts the transactions of a network in one state.
+type InFlight struct {
+	Network, State string
+	Count          int64
+	// Oldest is when the first of them was confirmed.
+	Oldest time.Time
+}
+
+// Log is the state of one log.
+type Log struct {
+	Stopped bool
+	// Blocks, Entries and Refused count since the log began.
+	Blocks, Entries, Refused int64
+	// SequencerAt is the last heartbeat of a process that makes blocks, BlockAt the time
+	// of the newest block.
+	SequencerAt, BlockAt time.Time
+	// ClockJumps counts the jumps of the clock that this process saw.
+	ClockJumps int64
+}
+
+const (
+	// fresh is how old the counts of rows may be. Within this time any number of scrapes
+	// makes one read, also while reads fail.
+	fresh = 5 * time.Second
+	// readTime is the timeout of one read.
+	readTime = 2 * time.Second
+)
+
+// Read adds the sources. It is called once, before the first scrape.
+func (m *Metrics) Read(s Sources) {
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	gauge := func(name, help string, value func() float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	}
+	counter := func(name, help string, value func() float64) {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
+	}
+	if s.Followers != nil {
+		gauge("timbre_followers", "Open progress streams.", func() float64 { return float64(s.Followers()) })
+	}
+	if s.Uploads != nil {
+		gauge("timbre_uploads_running", "Uploads that this process is receiving.", func() float64 { n, _ := s.Uploads(); return float64(n) })
+		gauge("timbre_uploads_running_bytes", "The most bytes that the running uploads may have.", func() float64 { _, n := s.Uploads(); return float64(n) })
+	}
+	if s.Database != nil {
+		counter("timbre_database_timeouts_total", "Statements that the database did not answer in time.", func() float64 { return float64(s.Database().Timeouts) })
+		counter("timbre_database_retries_total", "Transactions that ran again: the database asked for it, or the connection was lost before the commit.", func() float64 { return float64(s.Database().Retries) })
+		counter("timbre_database_transactions_total", "Transactions that ended with a commit.", func() float64 { return float64(s.Database().Transactions) })
+		counter("timbre_database_commits_total", "Commits. On SQLite transactions that wait at the same time share one.", func() float64 { return float64(s.Database().Commits) })
+	}
+	if s.Limits != nil {
+		gauge("timbre_limits_alone", "1 while this process counts its rate limits alone, because the shared counts do not answer.", func() float64 { alone, _ := s.Limits(); return truth(alone) })
+		counter("timbre_limits_alone_total", "How often this process began to count its rate limits alone.", func() float64 { _, n := s.Limits(); return float64(n) })
+	}
+	if s.Staged != nil {
+		staged := cache[int64]{read: s.Staged, now: s.Now}
+		gauge("timbre_uploads_staged_bytes", "Stored bytes of uploads that are not registered yet; NaN if the database is unavailable.", func() float64 {
+			n, err := staged.get()
+			return orNaN(float64(n), err)
+		})
+	}
+	if s.Workers != nil {
+		m.registry.MustRegister(workers{s.Workers})
+	}
+	if s.Places != nil {
+		m.registry.MustRegister(places{s.Places})
+	}
+	if s.Rows != nil {
+		m.registry.MustRegister(&rows{cache: cache[Rows]{read: s.Rows, now: s.Now}, networks: m.networks})
+	}
+	if s.Log != nil {
+		for _, n := range m.networks {
+			m.registry.MustRegister(newLog(n, s))
+		}
+	}
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func orNaN(v float64, err error) float64 {
+	if err != nil {
+		return math.NaN()
+	}
+	return v
+}
+
+// cache keeps the result of a read, also an error, for the time fresh. Concurrent callers
+// wait for one read.
+type cache[T any] struct {
+	read func(context.Context) (T, error)
+	now  func() time.Time
+
+	mu    sync.Mutex
+	at    time.Time
+	value T
+	err   error
+}
+
+func (c *cache[T]) get() (T, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	if c.at.IsZero() || now.Sub(c.at).Abs() >= fresh { // Abs: the clock may be set back
+		ctx, cancel := context.WithTimeout(context.Background(), readTime)
+		defer cancel()
+		c.value, c.err = c.read(ctx)
+		c.at = now
+	}
+	return c.value, c.err
+}
+
+// places collects the free space of the server's file systems.
+type places struct{ read func() []Place }
+
+var (
+	freeBytes     = prometheus.NewDesc("timbre_storage_free_bytes", "Free bytes of the file system that holds the uploads or the database.", []string{"place"}, nil)
+	reservedBytes = prometheus.NewDesc("timbre_storage_reserve_bytes", "New registrations and uploads are refused below this number of free bytes.", []string{"place"}, nil)
+)
+
+func (p places) Describe(to chan<- *prometheus.Desc) { to <- freeBytes; to <- reservedBytes }
+
+func (p places) Collect(to chan<- prometheus.Metric) {
+	for _, s := range p.read() {
+		to <- prometheus.MustNewConstMetric(freeBytes, prometheus.GaugeValue, float64(s.Free), s.Name)
+		to <- prometheus.MustNewConstMetric(reservedBytes, prometheus.GaugeValue, float64(s.Reserved), s.Name)
+	}
+}
+
+// workers collects what the background workers did.
+type workers struct{ read func() []Worker }
+
+var (
+	workerSteps    = prometheus.NewDesc("timbre_worker_steps_total", "Steps of a background worker of this process.", []string{"worker"}, nil)
+	workerFailures = prometheus.NewDesc("timbre_worker_failures_total", "Failed steps of a background worker; each is retried.", []string{"worker"}, nil)
+	workerFailing  = prometheus.NewDesc("timbre_worker_failing", "Failed steps of a background worker in a row; 0 after a step without an error.", []string{"worker"}, nil)
+)
+
+func (w workers) Describe(to chan<- *prometheus.Desc) {
+	to <- workerSteps
+	to <- workerFailures
+	to <- workerFailing
+}
+
+func (w workers) Collect(to chan<- prometheus.Metric) {
+	for _, one := range w.read() {
+		to <- prometheus.MustNewConstMetric(workerSteps, prometheus.CounterValue, float64(one.Steps), one.Name)
+		to <- prometheus.MustNewConstMetric(workerFailures, prometheus.CounterValue, float64(one.Failed), one.Name)
+		to <- prometheus.MustNewConstMetric(workerFailing, prometheus.GaugeValue, float64(one.InARow), one.Name)
+	}
+}
+
+// States are the states of a transaction that is not at its end.
+var States = []string{"confirmed", "staged", "broadcast"}
+
+// Accounts are the accounts of the ledger.
+var Accounts = []string{"issued", "available", "held", "spent"}
+
+// rows collects the counts of rows. All of them are NaN while the database does not answer.
+type rows struct {
+	cache    cache[Rows]
+	networks []string
+}
+
+var (
+	databaseAnswers     = prometheus.NewDesc("timbre_database_answers", "1 if the last read of the counts of rows succeeded.", nil, nil)
+	inFlight            = prometheus.NewDesc("timbre_transactions", "Transactions in flight by state; NaN if the database is unavailable.", []string{"network", "state"}, nil)
+	oldest              = prometheus.NewDesc("timbre_transactions_oldest_seconds", "Time since the confirm of the oldest transaction in flight; 0 without one; NaN if the database is unavailable.", []string{"network"}, nil)
+	certificatesWaiting = prometheus.NewDesc("timbre_certificates_waiting", "Final versions that have no certificate yet; NaN if the database is unavailable.", nil, nil)
+	timestampsWaiting   = prometheus.NewDesc("timbre_timestamps_waiting", "Final versions that wait for their time stamp; NaN if the database is unavailable.", nil, nil)
+	erasuresWaiting     = prometheus.NewDesc("timbre_erasures_waiting", "Files of erased works that are not deleted yet; NaN if the database is unavailable.", nil, nil)
+	erasuresStuck       = prometheus.NewDesc("timbre_erasures_stuck", "Files of erased works whose deletion failed and is retried; NaN if the database is unavailable.", nil, nil)
+	sweeperWaiting      = prometheus.NewDesc("timbre_sweeper_waiting", "Jobs that the sweeper must close (expired) or whose files it must delete (leftover); NaN if the database is unavailable.", []string{"work"}, nil)
+	creditBalance       = prometheus.NewDesc("timbre_credits", "Credits of all organizations by account; NaN if the database is unavailable.", []string{"account"}, nil)
+)
+
+func (r *rows) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{databaseAnswers, inFlight, oldest, certificatesWaiting, timestampsWaiting, erasuresWaiting, erasuresStuck, sweeperWaiting, creditBalance} {
+		to <- d
+	}
+}
+
+func (r *rows) Collect(to chan<- prometheus.Metric) {
+	v, err := r.cache.get()
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, orNaN(value, err), labels...)
+	}
+	to <- prometheus.MustNewConstMetric(databaseAnswers, prometheus.GaugeValue, truth(err == nil))
+	type place struct{ network, state string }
+	count, first := map[place]int64{}, map[string]time.Time{}
+	for _, f := range v.InFlight {
+		count[place{f.Network, f.State}] += f.Count
+		if at, ok := first[f.Network]; !ok || f.Oldest.Before(at) {
+			first[f.Network] = f.Oldest
+		}
+	}
+	for _, n := range r.networks {
+		for _, state := range States {
+			gauge(inFlight, float64(count[place{n, state}]), n, state)
+		}
+		var age time.Duration
+		if at, ok := first[n]; ok {
+			age = max(0, r.cache.now().Sub(at))
+		}
+		gauge(oldest, age.Seconds(), n)
+	}
+	gauge(certificatesWaiting, float64(v.CertificatesWaiting))
+	gauge(timestampsWaiting, float64(v.TimestampsWaiting))
+	gauge(erasuresWaiting, float64(v.ErasuresWaiting))
+	gauge(erasuresStuck, float64(v.ErasuresStuck))
+	gauge(sweeperWaiting, float64(v.JobsExpired), "expired")
+	gauge(sweeperWaiting, float64(v.JobsLeftover), "leftover")
+	for _, account := range Accounts {
+		gauge(creditBalance, float64(v.Credits[account]), account)
+	}
+}
+
+// log collects the state of the log of one network. Its values are NaN while the database
+// does not answer.
+type log struct {
+	cache                                                            cache[Log]
+	stopped, jumps, blocks, entries, refused, sequencerAge, blockAge *prometheus.Desc
+}
+
+func newLog(network string, s Sources) *log {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, nil, prometheus.Labels{"network": network})
+	}
+	return &log{
+		cache:        cache[Log]{read: func(ctx context.Context) (Log, error) { return s.Log(ctx, network) }, now: s.Now},
+		stopped:      desc("timbre_log_stopped", "1 while no block is made, because the database or the clock went back or the clock jumped ahead. The server's log and timbre doctor show why."),
+		jumps:        desc("timbre_clock_jumps_total", "How often the sequencer saw the clock of its machine jump by more than 5 seconds."),
+		blocks:       desc("timbre_log_blocks_total", "Blocks of the log."),
+		entries:      desc("timbre_log_entries_total", "Entries of the log."),
+		refused:      desc("timbre_log_refused_total", "Transactions that the log refused."),
+		sequencerAge: desc("timbre_log_sequencer_age_seconds", "Time since the last heartbeat of a process that makes blocks."),
+		blockAge:     desc("timbre_log_block_age_seconds", "Time since the newest block. A log without new entries makes no block."),
+	}
+}
+
+func (l *log) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{l.stopped, l.jumps, l.blocks, l.entries, l.refused, l.sequencerAge, l.blockAge} {
+		to <- d
+	}
+}
+
+func (l *log) Collect(to chan<- prometheus.Metric) {
+	v, err := l.cache.get()
+	send := func(d *prometheus.Desc, kind prometheus.ValueType, value float64) {
+		to <- prometheus.MustNewConstMetric(d, kind, orNaN(value, err))
+	}
+	now := l.cache.now()
+	send(l.stopped, prometheus.GaugeValue, truth(v.Stopped))
+	send(l.blocks, prometheus.CounterValue, float64(v.Blocks))
+	send(l.entries, prometheus.CounterValue, float64(v.Entries))
+	send(l.refused, prometheus.CounterValue, float64(v.Refused))
+	send(l.sequencerAge, prometheus.GaugeValue, max(0, now.Sub(v.SequencerAt)).Seconds())
+	send(l.blockAge, prometheus.GaugeValue, max(0, now.Sub(v.BlockAt)).Seconds())
+	to <- prometheus.MustNewConstMetric(l.jumps, prometheus.CounterValue, float64(v.ClockJumps))
+}
