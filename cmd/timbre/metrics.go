@@ -98,7 +98,7 @@ func countRows(ctx context.Context, db *store.DB, works *registry.Registry) (met
 		JobsExpired: b.JobsExpired, JobsLeftover: b.JobsLeftover, Credits: totals,
 	}
 	for _, f := range b.InFlight {
-		out.InFlight = append(out.InFlight, metrics.InFlight{Network: f.Network, State: f.State, Count: f.Count, Oldest: store.Time(f.Oldest)})
+		out.InFlight = append(out.InFlight, metrics.InFlight{Network: f.Network, State: string(f.State), Count: f.Count, Oldest: store.Time(f.Oldest)})
 	}
 	return out, nil
 }

@@ -7,6 +7,8 @@ package query
 
 import (
 	"context"
+
+	"timbre.example/internal/state"
 )
 
 const countErasures = `-- name: CountErasures :one
@@ -45,7 +47,7 @@ WHERE state IN ('confirmed', 'staged', 'broadcast') GROUP BY network, state
 
 type CountInFlightRow struct {
 	Network string
-	State   string
+	State   state.Transaction
 	Count   int64
 	Oldest  int64
 }
