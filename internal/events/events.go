@@ -43,7 +43,7 @@ func New(log *slog.Logger, m *metrics.Metrics, t *tracing.Tracer) *Recorder {
 }
 
 func (r *Recorder) line(ctx context.Context, event string, attrs ...slog.Attr) {
-	r.log.LogAttrs(ctx, slog.LevelInfo, event, attrs...)
+	r.log.LogAttrs(ctx, slog.LevelInfo, event, attrs...) //nolint:sloglint // each caller passes a constant: the functions below
 }
 
 // short shortens a job's id: enough to find its row, but without 62 random bits.

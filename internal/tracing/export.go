@@ -111,7 +111,7 @@ func message(spans []sdk.ReadOnlySpan) *wire.TracesData {
 
 func attributes(all []attribute.KeyValue) (out []*common.KeyValue) {
 	for _, a := range all {
-		value := &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: a.Value.Emit()}}
+		value := &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: a.Value.String()}}
 		if a.Value.Type() == attribute.INT64 {
 			value.Value = &common.AnyValue_IntValue{IntValue: a.Value.AsInt64()}
 		}
