@@ -260,7 +260,7 @@ func TestDocumentedGo(t *testing.T) {
 	for _, guide := range guides {
 		for _, code := range listings(t, guide, "go") {
 			n++
-			file := write(t, "main.go", []byte("package main\n\nimport (\n\t\"log\"\n\n\t\"timbre.example/internal/fault\"\n)\n\nfunc main() {\n\tvar answer fault.Envelope\n"+code+"}\n"))
+			file := write(t, "main.go", []byte("package main\n\nimport \"log\"\n\nfunc main() {\n\tvar answer struct{ Error struct{ Code, Message string } }\n"+code+"}\n"))
 			cmd := exec.Command("go", "build", "-o", os.DevNull, file)
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%s: %v\n%s", guide, err, out)

@@ -65,7 +65,7 @@ func TestKinds(t *testing.T) {
 		t.Fatalf("%v, %+v", err, n)
 	}
 	for _, c := range []struct{ name, url, why string }{
-		{"testnet", "fake:x", "network testnet: the URL must be fake:"},
+		{"testnet", "fake:x", `network testnet: the URL "fake:x" is not "fake:"`},
 		{"testnet", "fake", "network testnet: the URL must begin with fake: or kept:"},
 		{"testnet", "other:x", "must begin with fake: or kept:"},
 		{"mainnet", "fake:", "network mainnet: the test made no network mainnet"},
