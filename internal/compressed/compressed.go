@@ -102,8 +102,9 @@ func (c *Cache) get(coding string, body []byte) []byte {
 		c.known[k] = at
 	}
 	one := at.Value.(*kept)
+	made := one.made // another request may replace it meanwhile
 	c.mu.Unlock()
-	packed := one.made()
+	packed := made()
 	if one.pinned {
 		return packed
 	}
