@@ -31,8 +31,9 @@ test: deps ## Run all tests: Go, TypeScript, browser, both databases
 	$(GO) -C tools/release test -timeout 10m ./...
 
 # The packages whose tests need no browser and finish soon. internal/e2e runs the finished program, internal/bench
-# measures, and verify/build runs a browser's script on thousands of documents.
-FAST = $$($(GO) list ./... | grep -vE '/internal/(e2e|bench)(/|$$)|/verify/build$$')
+# measures, internal/media reads thousands of damaged recordings, and verify/build runs a browser's script on thousands
+# of documents.
+FAST = $$($(GO) list ./... | grep -vE '/internal/(e2e|bench|media)(/|$$)|/verify/build$$')
 
 .PHONY: test-fast
 test-fast: ## Run the Go tests that need no browser and no Postgres; tests that lack a program say so
