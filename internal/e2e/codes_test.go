@@ -408,6 +408,16 @@ var table = []row{
 	{code: fault.CodeAPIKeyScopeDenied, later: "the organization API"},
 	{code: fault.CodeAPIKeyLimitReached, later: "the organization API"},
 	{code: fault.CodeIdempotencyKeyReused, later: "the organization API"},
+	{code: fault.CodeAPIKeyNotFound, later: "the organization API"},
+	{code: fault.CodeAPIKeyExpired, later: "the organization API"},
+	{code: fault.CodeAPIKeyOrgInactive, later: "the organization API"},
+	{code: fault.CodeAPIKeyInvalidName, later: "the organization API"},
+	{code: fault.CodeAPIKeyScopesRequired, later: "the organization API"},
+	{code: fault.CodeAPIKeyUnknownScope, later: "the organization API"},
+	{code: fault.CodeAPIKeyWebhookURLInvalid, later: "the organization API"},
+	{code: fault.CodeCommonBadRequest, later: "the organization API"},
+	{code: fault.CodeCommonConflict, later: "the organization API"},
+	{code: fault.CodeIdempotencyInProgress, later: "the organization API"},
 }
 
 // newPoorSite is a site whose organization has no credits.

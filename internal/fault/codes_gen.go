@@ -46,6 +46,8 @@ const (
 	CodeCommonForbidden                 Code = "common.forbidden"
 	CodeCommonQuotaExceeded             Code = "common.quota_exceeded"
 	CodeCommonInternal                  Code = "common.internal"
+	CodeCommonBadRequest                Code = "common.bad_request"
+	CodeCommonConflict                  Code = "common.conflict"
 	CodeRegistrationAudioEmpty          Code = "registration.audio_empty"
 	CodeRegistrationUploadMissing       Code = "registration.upload_missing"
 	CodeRegistrationDryRunFailed        Code = "registration.dry_run_failed"
@@ -57,7 +59,15 @@ const (
 	CodeAPIKeyOrgMismatch               Code = "api_key.org_mismatch"
 	CodeAPIKeyScopeDenied               Code = "api_key.scope_denied"
 	CodeAPIKeyLimitReached              Code = "api_key.limit_reached"
+	CodeAPIKeyNotFound                  Code = "api_key.not_found"
+	CodeAPIKeyExpired                   Code = "api_key.expired"
+	CodeAPIKeyOrgInactive               Code = "api_key.org_inactive"
+	CodeAPIKeyInvalidName               Code = "api_key.invalid_name"
+	CodeAPIKeyScopesRequired            Code = "api_key.scopes_required"
+	CodeAPIKeyUnknownScope              Code = "api_key.unknown_scope"
+	CodeAPIKeyWebhookURLInvalid         Code = "api_key.webhook_url_invalid"
 	CodeIdempotencyKeyReused            Code = "idempotency.key_reused"
+	CodeIdempotencyInProgress           Code = "idempotency.in_progress"
 )
 
 // SessionInvalidToken is 401 session.invalid_token: Your session has expired. Please refresh your credentials.
@@ -243,6 +253,16 @@ func CommonInternal() *Error {
 	return &Error{Code: CodeCommonInternal}
 }
 
+// CommonBadRequest is 400 common.bad_request: The request is malformed.
+func CommonBadRequest(reason string) *Error {
+	return &Error{Code: CodeCommonBadRequest, Details: map[string]any{"reason": reason}}
+}
+
+// CommonConflict is 409 common.conflict: The data changed in the meantime.
+func CommonConflict(reason string) *Error {
+	return &Error{Code: CodeCommonConflict, Details: map[string]any{"reason": reason}}
+}
+
 // RegistrationAudioEmpty is 422 registration.audio_empty: The file is empty.
 func RegistrationAudioEmpty() *Error {
 	return &Error{Code: CodeRegistrationAudioEmpty}
@@ -299,9 +319,49 @@ func APIKeyLimitReached(retryAfter time.Duration, maximum int64) *Error {
 	return &Error{Code: CodeAPIKeyLimitReached, Details: map[string]any{"max": maximum}, RetryAfter: retryAfter}
 }
 
+// APIKeyNotFound is 401 api_key.not_found: The API key is unknown.
+func APIKeyNotFound() *Error {
+	return &Error{Code: CodeAPIKeyNotFound}
+}
+
+// APIKeyExpired is 401 api_key.expired: The API key has expired.
+func APIKeyExpired() *Error {
+	return &Error{Code: CodeAPIKeyExpired}
+}
+
+// APIKeyOrgInactive is 403 api_key.org_inactive: The organization is inactive.
+func APIKeyOrgInactive() *Error {
+	return &Error{Code: CodeAPIKeyOrgInactive}
+}
+
+// APIKeyInvalidName is 422 api_key.invalid_name: The key's name is not valid.
+func APIKeyInvalidName() *Error {
+	return &Error{Code: CodeAPIKeyInvalidName}
+}
+
+// APIKeyScopesRequired is 422 api_key.scopes_required: A key needs a scope.
+func APIKeyScopesRequired() *Error {
+	return &Error{Code: CodeAPIKeyScopesRequired}
+}
+
+// APIKeyUnknownScope is 422 api_key.unknown_scope: The scope is unknown.
+func APIKeyUnknownScope(value string) *Error {
+	return &Error{Code: CodeAPIKeyUnknownScope, Details: map[string]any{"value": value}}
+}
+
+// APIKeyWebhookURLInvalid is 422 api_key.webhook_url_invalid: The webhook URL is not valid.
+func APIKeyWebhookURLInvalid(reason string) *Error {
+	return &Error{Code: CodeAPIKeyWebhookURLInvalid, Details: map[string]any{"reason": reason}}
+}
+
 // IdempotencyKeyReused is 422 idempotency.key_reused: Idempotency key reused with another request.
 func IdempotencyKeyReused() *Error {
 	return &Error{Code: CodeIdempotencyKeyReused}
+}
+
+// IdempotencyInProgress is 409 idempotency.in_progress: A request with this idempotency key is still running.
+func IdempotencyInProgress(retryAfter time.Duration) *Error {
+	return &Error{Code: CodeIdempotencyInProgress, RetryAfter: retryAfter}
 }
 
 var table = []Entry{
@@ -819,6 +879,30 @@ var table = []Entry{
 		Rehearse: "call",
 	},
 	{
+		Code:    CodeCommonBadRequest,
+		Section: "common",
+		Status:  400,
+		Class:   ClassNone,
+		Message: "The request is malformed.",
+		Action:  "Check the request.",
+		Cause:   "A header or a query parameter cannot be read, such as a malformed `Idempotency-Key`.",
+		Details: []Detail{
+			{Name: "reason", Type: "string", Optional: false, Meaning: "What cannot be read.", Example: `"idempotency_key"`},
+		},
+	},
+	{
+		Code:    CodeCommonConflict,
+		Section: "common",
+		Status:  409,
+		Class:   ClassNone,
+		Message: "The data changed in the meantime.",
+		Action:  "Read the data again, and repeat the change.",
+		Cause:   "Another caller changed the same data after this caller read the data.",
+		Details: []Detail{
+			{Name: "reason", Type: "string", Optional: false, Meaning: "`changed` (another change came first), or `exists` (the same item is already there).", Example: `"changed"`},
+		},
+	},
+	{
 		Code:     CodeRegistrationAudioEmpty,
 		Section:  "registration",
 		Status:   422,
@@ -946,6 +1030,75 @@ var table = []Entry{
 		RetryAfter: true,
 	},
 	{
+		Code:    CodeAPIKeyNotFound,
+		Section: "api_key",
+		Status:  401,
+		Class:   ClassNone,
+		Message: "The API key is unknown.",
+		Action:  "Use a key of this environment.",
+		Cause:   "The key is well-formed, and no organization has it.",
+	},
+	{
+		Code:    CodeAPIKeyExpired,
+		Section: "api_key",
+		Status:  401,
+		Class:   ClassNone,
+		Message: "The API key has expired.",
+		Action:  "Create a new key.",
+		Cause:   "The time in the key's `expires_at` has passed.",
+	},
+	{
+		Code:    CodeAPIKeyOrgInactive,
+		Section: "api_key",
+		Status:  403,
+		Class:   ClassNone,
+		Message: "The organization is inactive.",
+		Action:  "Contact support.",
+		Cause:   "The key's organization was suspended.",
+	},
+	{
+		Code:    CodeAPIKeyInvalidName,
+		Section: "api_key",
+		Status:  422,
+		Class:   ClassNone,
+		Message: "The key's name is not valid.",
+		Action:  "Give the key a name of 1 to 100 characters.",
+		Cause:   "The name is empty, longer than 100 characters, or not one line of visible characters.",
+	},
+	{
+		Code:    CodeAPIKeyScopesRequired,
+		Section: "api_key",
+		Status:  422,
+		Class:   ClassNone,
+		Message: "A key needs a scope.",
+		Action:  "Name at least one scope.",
+		Cause:   "The list of scopes is empty.",
+	},
+	{
+		Code:    CodeAPIKeyUnknownScope,
+		Section: "api_key",
+		Status:  422,
+		Class:   ClassNone,
+		Message: "The scope is unknown.",
+		Action:  "Use a documented scope.",
+		Cause:   "A value in the list of scopes is no scope.",
+		Details: []Detail{
+			{Name: "value", Type: "string", Optional: false, Meaning: "The value that is no scope.", Example: `"works:delete"`},
+		},
+	},
+	{
+		Code:    CodeAPIKeyWebhookURLInvalid,
+		Section: "api_key",
+		Status:  422,
+		Class:   ClassNone,
+		Message: "The webhook URL is not valid.",
+		Action:  "Use an https URL with a public address.",
+		Cause:   "The URL is not http or https, has credentials or a fragment, or has an address to which nothing is ever delivered.",
+		Details: []Detail{
+			{Name: "reason", Type: "string", Optional: false, Meaning: "`malformed`, `scheme`, `credentials`, `fragment`, `too_long` or `address`.", Example: `"address"`},
+		},
+	},
+	{
 		Code:    CodeIdempotencyKeyReused,
 		Section: "idempotency",
 		Status:  422,
@@ -953,5 +1106,15 @@ var table = []Entry{
 		Message: "Idempotency key reused with another request.",
 		Action:  "Use a new key for every new request.",
 		Cause:   "An earlier request had the same idempotency key and a different body.",
+	},
+	{
+		Code:       CodeIdempotencyInProgress,
+		Section:    "idempotency",
+		Status:     409,
+		Class:      ClassNone,
+		Message:    "A request with this idempotency key is still running.",
+		Action:     "Repeat the request after the time in `Retry-After`.",
+		Cause:      "An earlier request with the same idempotency key has no answer yet.",
+		RetryAfter: true,
 	},
 }

@@ -53,12 +53,22 @@ export type AtsErrorCode =
 /** Every error code that a server can answer a page or a backend with, and those of the widget. */
 export type ErrorCode =
   | AtsErrorCode
+  | "common.bad_request"
+  | "common.conflict"
   | "api_key.invalid_format"
   | "api_key.revoked"
   | "api_key.org_mismatch"
   | "api_key.scope_denied"
   | "api_key.limit_reached"
-  | "idempotency.key_reused";
+  | "api_key.not_found"
+  | "api_key.expired"
+  | "api_key.org_inactive"
+  | "api_key.invalid_name"
+  | "api_key.scopes_required"
+  | "api_key.unknown_scope"
+  | "api_key.webhook_url_invalid"
+  | "idempotency.key_reused"
+  | "idempotency.in_progress";
 
 /** One failure inside common.validation_failed. */
 export interface FieldError {
@@ -165,6 +175,14 @@ export interface ErrorDetails {
     /** When the next period begins (RFC 3339, UTC). */
     resets_at: string;
   };
+  "common.bad_request": {
+    /** What cannot be read. */
+    reason: string;
+  };
+  "common.conflict": {
+    /** `changed` (another change came first), or `exists` (the same item is already there). */
+    reason: string;
+  };
   "registration.upload_missing": {
     /** The file hash in `media_sha256`, when another file was uploaded. */
     announced?: string;
@@ -192,6 +210,14 @@ export interface ErrorDetails {
   "api_key.limit_reached": {
     /** The maximum number of keys of an organization. */
     max: number;
+  };
+  "api_key.unknown_scope": {
+    /** The value that is no scope. */
+    value: string;
+  };
+  "api_key.webhook_url_invalid": {
+    /** `malformed`, `scheme`, `credentials`, `fragment`, `too_long` or `address`. */
+    reason: string;
   };
 }
 

@@ -188,8 +188,10 @@ func (r row) check() error {
 		return fmt.Errorf("status 0 needs class client, and class client needs status 0")
 	case r.Status != 0 && (r.Status < 400 || r.Status > 599):
 		return fmt.Errorf("status %d is not from 400 to 599", r.Status)
-	case r.RetryAfter != ((r.Status == 429 || r.Status == 503) && !r.resets()):
-		return fmt.Errorf("429 and 503 without resets_at must carry Retry-After, and no other code may")
+	case (r.Status == 429 || r.Status == 503) && r.RetryAfter == r.resets():
+		return fmt.Errorf("429 and 503 must carry Retry-After or, in the details, resets_at")
+	case r.RetryAfter && r.Status != 409 && r.Status != 429 && r.Status != 503:
+		return fmt.Errorf("only 409, 429 and 503 may carry Retry-After")
 	case (r.Class == "inline") != (r.Stage != ""):
 		return fmt.Errorf("an inline code must name its stage, and no other code may")
 	case r.browser() && r.Screen == "":
@@ -247,7 +249,7 @@ func (d detail) exampleFits() bool {
 	return json.Unmarshal(d.Example, target) == nil
 }
 
-var initialisms = map[string]string{"api": "API", "ats": "ATS", "id": "ID", "jwks": "JWKS"}
+var initialisms = map[string]string{"api": "API", "ats": "ATS", "id": "ID", "jwks": "JWKS", "url": "URL"}
 
 // exported returns the Go name of a code or detail: common.auth.invalid_api_key becomes
 // CommonAuthInvalidAPIKey.
