@@ -887,7 +887,7 @@ var table = []Entry{
 		Action:  "Check the request.",
 		Cause:   "A header or a query parameter cannot be read, such as a malformed `Idempotency-Key`.",
 		Details: []Detail{
-			{Name: "reason", Type: "string", Optional: false, Meaning: "What cannot be read.", Example: `"idempotency_key"`},
+			{Name: "reason", Type: "string", Optional: false, Meaning: "The name of the malformed header or parameter.", Example: `"idempotency_key"`},
 		},
 	},
 	{
@@ -1081,9 +1081,9 @@ var table = []Entry{
 		Class:   ClassNone,
 		Message: "The scope is unknown.",
 		Action:  "Use a documented scope.",
-		Cause:   "A value in the list of scopes is no scope.",
+		Cause:   "A value in the list of scopes is not a scope.",
 		Details: []Detail{
-			{Name: "value", Type: "string", Optional: false, Meaning: "The value that is no scope.", Example: `"works:delete"`},
+			{Name: "value", Type: "string", Optional: false, Meaning: "The value that is not a scope.", Example: `"works:delete"`},
 		},
 	},
 	{

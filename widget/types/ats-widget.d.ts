@@ -176,7 +176,7 @@ export interface ErrorDetails {
     resets_at: string;
   };
   "common.bad_request": {
-    /** What cannot be read. */
+    /** The name of the malformed header or parameter. */
     reason: string;
   };
   "common.conflict": {
@@ -212,7 +212,7 @@ export interface ErrorDetails {
     max: number;
   };
   "api_key.unknown_scope": {
-    /** The value that is no scope. */
+    /** The value that is not a scope. */
     value: string;
   };
   "api_key.webhook_url_invalid": {

@@ -10,6 +10,19 @@ import (
 	"timbre.example/internal/state"
 )
 
+type AuditEntry struct {
+	ID             string
+	OrganizationID string
+	ActorKind      string
+	ActorID        string
+	ActorName      string
+	RequestID      string
+	Action         string
+	Subject        string
+	Changes        string
+	CreatedAt      int64
+}
+
 type Budget struct {
 	Key   string
 	Whole int64
