@@ -75,3 +75,6 @@ func (f Field) Auto(value string) Field { f.Complete = value; return f }
 
 // Type sets the type of the input, such as "email", "url", "search" or "date".
 func (f Field) Type(value string) Field { f.Input = value; return f }
+
+// IsHidden reports whether a field has no label.
+func (f Field) IsHidden() bool { return f.Kind == kindHidden }
