@@ -224,4 +224,3 @@ func (s *Shell) setCookie(w http.ResponseWriter, name, value string, life int, p
 
 // noticeCookie carries a [notice] to the next page.
 const noticeCookie = "timbre_console_notice"
-

@@ -441,3 +441,6 @@ func (s *Shell) asset(w http.ResponseWriter, r *http.Request) {
 	}
 	s.refuse(&Call{W: w, R: r, Form: newInput(nil), Now: s.Now(), page: &Page{Method: http.MethodGet, Path: "/"}, area: s.own, shell: s, words: s.lexicon(s.own, languages[0])}, fault.CommonNotFound())
 }
+
+// FormToken returns the CSRF token of a session's forms, by the session's id.
+func (s *Shell) FormToken(session string) string { return s.seal.formToken(session) }

@@ -92,7 +92,7 @@ func (t Texts) Differences() []string {
 // may leave the number out.
 func compare(tag, key, english string, texts map[string]string) []string {
 	text, ok := texts[key]
-	if !ok || strings.TrimSpace(text) == "" {
+	if !ok || text == "" {
 		return []string{tag + ": " + key + " is missing"}
 	}
 	want, have := placeholders.FindAllString(english, -1), placeholders.FindAllString(text, -1)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"net/http"
 	"slices"
 	"strconv"
@@ -514,3 +515,12 @@ func (f *FormView) Clear() string { return f.v.R.URL.Path }
 
 // ShellTexts returns the texts that all areas share.
 func ShellTexts() (Texts, error) { return ReadTexts(files) }
+
+// Sub returns the files of a folder. The folder must be there: it is embedded.
+func Sub(files fs.FS, dir string) fs.FS {
+	sub, err := fs.Sub(files, dir)
+	if err != nil {
+		panic(err)
+	}
+	return sub
+}
