@@ -216,18 +216,33 @@ func Window[T any](c *Call, rows []T, most int, key func(T) string) ([]T, List) 
 	return rows, l
 }
 
+// shown returns the GET page that this call shows. For a form that is shown again, it is the nearest one above.
+func (c *Call) shown() *Page {
+	if c.page.Method == http.MethodGet {
+		return c.page
+	}
+	for path := c.page.Path; path != ""; path = path[:strings.LastIndexByte(path, '/')] {
+		for i := range c.area.pages {
+			if p := &c.area.pages[i]; p.Method == http.MethodGet && p.Path == path {
+				return p
+			}
+		}
+	}
+	return c.page
+}
+
 // turn returns the address of this list at another cursor, with its filters.
 func (c *Call) turn(name, cursor string) string {
 	q := url.Values{}
-	for _, f := range c.page.Fields {
-		if c.page.Method == http.MethodGet {
+	if c.page.Method == http.MethodGet {
+		for _, f := range c.page.Fields {
 			for _, v := range c.Form.All(f.Name) {
 				q.Add(f.Name, v)
 			}
 		}
 	}
 	q.Set(name, cursor)
-	return c.R.URL.Path + "?" + q.Encode()
+	return c.Address(c.shown().Path) + "?" + q.Encode()
 }
 
 // text returns a value as text, for messages and addresses.

@@ -229,7 +229,7 @@ func (in *Input) parts(r *multipart.Reader) (url.Values, error) {
 	}
 }
 
-// take checks the values of one field. What was typed stays, so that the form shows it again.
+// take checks the values of one field. It keeps also the invalid ones, so that the form shows them again.
 func (in *Input) take(f Field, values []string) {
 	if f.Kind == kindFile {
 		if f.Required && in.files[f.Name] == nil {

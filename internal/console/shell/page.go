@@ -95,7 +95,7 @@ func (a Access) String() string {
 
 // Visitor is who calls.
 type Visitor struct {
-	// Session is the visitor's, with the person; zero: nobody is signed in.
+	// Session is the visitor's, with the person; zero: the visitor is not signed in.
 	people.Session
 	// Member is the person's place in the organization of the path; zero outside of one.
 	Member people.Membership

@@ -55,10 +55,15 @@
 //	{{with .Form "create"}}{{.Open}}{{.Field "name"}}{{.Field "scopes"}}{{.Submit}}{{.Close}}{{end}}
 //	{{end}}
 //
-// Texts are looked up in the area, then in the shell: "nav" (the title of the navigation), "create.name" and
-// "create.name.hint" (a field's label and hint), "create.scopes.works:read" (an option), "create.submit" (the button),
-// "empty" and "empty.hint" (an empty list), "created" (a message). {name} is a placeholder. [shelltest.Area] checks
-// them in all languages.
+// Texts are looked up in the area, then in the shell. {name} is a placeholder. The test of the area calls
+// shelltest.Area, which checks the texts in all languages. These keys follow from the table:
+//
+//	nav                       the line of the navigation
+//	create.name               the label of a field; create.name.hint is its hint
+//	create.scopes.works:read  an option
+//	create.submit             the button
+//	filter.q, filter.submit   the same for the fields of a GET page
+//	empty, empty.hint         an empty list
 package shell
 
 import (

@@ -189,7 +189,7 @@ func TestConflict(t *testing.T) {
 	}
 }
 
-// Who may not open a page receives the right answer, whatever the page would do.
+// A visitor who may not open a page receives the right answer, whatever the page would do.
 func TestAdmission(t *testing.T) {
 	t.Parallel()
 	p, s := site(t)

@@ -356,12 +356,17 @@ func (v *View) Navigation() []Entry {
 
 // Query is the form of a page's own fields: searches and filters. Its texts begin with "filter.".
 func (v *View) Query() *FormView {
-	return &FormView{v: v, name: "filter", fields: v.page.Fields, in: v.Call.Form, action: v.R.URL.Path}
+	p := v.shown()
+	f := &FormView{v: v, name: "filter", fields: p.Fields, action: v.Address(p.Path)}
+	if p == v.page {
+		f.in = v.Call.Form
+	}
+	return f
 }
 
 // Filtered reports whether a search or a filter is set.
 func (v *View) Filtered() bool {
-	return slices.ContainsFunc(v.page.Fields, func(f Field) bool { return v.Call.Form.Text(f.Name) != "" })
+	return v.page.Method == http.MethodGet && slices.ContainsFunc(v.page.Fields, func(f Field) bool { return v.Call.Form.Text(f.Name) != "" })
 }
 
 // Form is the form of the area's POST page with this name. Pairs fill the parts of its path.
@@ -511,7 +516,7 @@ func (f *FormView) shown(field Field, key string, values []string) string {
 }
 
 // Clear is the address of the page without searches and filters.
-func (f *FormView) Clear() string { return f.v.R.URL.Path }
+func (f *FormView) Clear() string { return f.action }
 
 // ShellTexts returns the texts that all areas share.
 func ShellTexts() (Texts, error) { return ReadTexts(files) }

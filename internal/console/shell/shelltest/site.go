@@ -42,7 +42,7 @@ type Site struct {
 
 type session struct{ token, id, person string }
 
-// Outsider and Operator are visitors who are no members; "" is nobody.
+// Outsider and Operator are visitors who are no members; "" has no session.
 const (
 	Outsider = "outsider"
 	Operator = "operator"
@@ -69,7 +69,7 @@ func Open(t testing.TB, db *store.DB, areas ...shell.Area) *Site {
 func OpenShell(t testing.TB, db *store.DB, s *shell.Shell) *Site {
 	t.Helper()
 	site := &Site{Shell: s, DB: db, t: t, Organization: newID(t), sessions: map[string]session{}}
-	site.router = web.New(web.Config{PublicURL: PublicURL, Version: "test", Log: slog.New(slog.DiscardHandler), Limits: &limit.Limits{}, Streams: 1, Metrics: metrics.New("test", "testnet"), Ping: db.Ping}, nil)
+	site.router = web.New(web.Config{PublicURL: PublicURL, Version: "test", Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)), Limits: &limit.Limits{}, Streams: 1, Metrics: metrics.New("test", "testnet"), Ping: db.Ping}, nil)
 	site.router.Mount(shell.Root, s)
 	if err := db.Tx(t.Context(), func(tx *store.Tx) error {
 		return tx.InsertOrganization(t.Context(), query.InsertOrganizationParams{ID: site.Organization, Name: "Blue Note & Söhne", CreatedAt: store.Micros(tx.Now)})
@@ -134,7 +134,7 @@ type Browser struct {
 	Language string
 }
 
-// As returns the browser of a member with a role, of [Outsider] or [Operator], or of nobody.
+// As returns the browser of a member with a role, of [Outsider] or [Operator], or of a visitor without a session.
 func (s *Site) As(who string) *Browser {
 	b := &Browser{site: s, session: s.sessions[who], cookies: map[string]string{}}
 	if b.session.token != "" {
@@ -204,4 +204,12 @@ func (b *Browser) Follow(a Answer) Answer {
 		b.site.t.Fatalf("no redirect: %d %s", a.Status, a.Body)
 	}
 	return b.Get(a.Location)
+}
+
+// testWriter writes the log to the test, which shows it when the test fails.
+type testWriter struct{ t testing.TB }
+
+func (w testWriter) Write(b []byte) (int, error) {
+	w.t.Logf("%s", b)
+	return len(b), nil
 }
