@@ -73,6 +73,8 @@ var rooms = map[string]struct {
 	"internal/account":    {[]string{"internal/audit", "internal/fault", "internal/legible", "internal/operation", "internal/store", "internal/store/query"}, "organizations, keys and origins; who is calling is its callers'"},
 	"internal/session":    {[]string{"internal/account", "internal/credits", "internal/fault", "internal/legible", "internal/network", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "who is calling; the balance is part of the mint's check"},
 
+	"internal/people": {[]string{"internal/account", "internal/audit", "internal/fault", "internal/legible", "internal/limit", "internal/operation", "internal/outbox", "internal/permission", "internal/share", "internal/store", "internal/store/query", "internal/work"}, "persons, their sessions and roles; it knows no page and no cookie"},
+
 	"internal/limit": {[]string{"internal/operation", "internal/store", "internal/store/query", "internal/work"}, "counts calls by key; what a key is, and how a refusal reads, is its caller's"},
 
 	"internal/share": {nil, "slots by turns; whose and for what is its caller's"},
@@ -115,6 +117,13 @@ var rooms = map[string]struct {
 	"internal/explorer": {[]string{"internal/fault", "internal/legible", "internal/network", "internal/network/log", "internal/paths", "proof/evidence", "proof/evidence/leaf"}, "shows what a network holds, through the seam alone, and nothing of ours beyond it"},
 	"internal/docsite":  {[]string{"docs", "internal/fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"internal/fault"}, "an integrator's page: it may use only what an integrator has"},
+
+	"internal/console":                 {[]string{"internal/console/overview", "internal/console/shell", "internal/operation", "internal/people", "internal/permission", "internal/store", "internal/store/query"}, "composes the groups of pages; it has no page"},
+	"internal/console/build":           {[]string{"internal/compressed"}, "builds the style and the script, and weighs them as they are served"},
+	"internal/console/dist":            {nil, "the style and the script, embedded"},
+	"internal/console/overview":        {[]string{"internal/console/shell", "internal/permission", "internal/store", "internal/store/query"}, "the first page of an organization; it changes nothing"},
+	"internal/console/shell":           {[]string{"internal/audit", "internal/console/dist", "internal/fault", "internal/limit", "internal/people", "internal/permission", "internal/web"}, "what all pages share; it knows no organization's data"},
+	"internal/console/shell/shelltest": {[]string{"internal/console/shell", "internal/limit", "internal/metrics", "internal/people", "internal/permission", "internal/store", "internal/store/query", "internal/web"}, "checks the texts and forms of pages, with a visitor of each role"},
 
 	"internal/compressed": {nil, "bodies in fewer bytes; what they say is not its business"},
 
