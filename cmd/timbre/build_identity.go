@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 
+	"timbre.example/internal/idempotency"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/session"
 )
@@ -10,6 +11,7 @@ import (
 // identity decides who calls, and how often.
 type identity struct {
 	opened
+	requests *idempotency.Requests
 	sessions *session.Service
 	limits   *limit.Limits
 }
@@ -25,6 +27,8 @@ func (f serverFlags) openIdentity(at entrance, st storage, log *slog.Logger) (wh
 	if sweep := who.limits.Worker(); sweep != nil {
 		who.runs(sweep.Run)
 	}
+	who.requests = &idempotency.Requests{DB: st.db}
+	who.runs(who.requests.Worker(log).Run)
 	who.sessions = &session.Service{
 		DB: st.db, MaxFileSize: f.MaxFileSize, Lifetime: f.LimitsToken, Networks: f.served(), MinimumCredits: session.Minimum(prices),
 	}

@@ -10,6 +10,7 @@ import (
 	"timbre.example/internal/intake"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
+	"timbre.example/internal/store"
 	"timbre.example/internal/web"
 )
 
@@ -45,6 +46,18 @@ func (a *API) slotOf(c session.Caller, s intake.Slot, err error) (*slotOutput, e
 		out.Body.UploadURL, out.Body.ExpiresAt = s.UploadURL, &s.Expires
 	}
 	return out, nil
+}
+
+// keepSlot stores the answer of an init in the transaction of its job: a repeated request
+// makes no second job, also after a crash.
+func (a *API) keepSlot(c session.Caller) intake.Opened {
+	return func(ctx context.Context, tx *store.Tx, s intake.Slot) error {
+		out, err := a.slotOf(c, s, nil)
+		if err != nil {
+			return err
+		}
+		return web.Keep(ctx, tx, out.Body)
+	}
 }
 
 type jobInput struct {

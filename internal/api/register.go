@@ -41,6 +41,7 @@ func (a *API) initWork(ctx context.Context, by access.Registrant, in *initInput)
 	if in.Body.ExternalUserRef != nil {
 		r.ExternalUserRef = *in.Body.ExternalUserRef
 	}
+	r.Opened = a.keepSlot(by.Caller())
 	asked, err := a.mayAskForTitle(by.Caller())
 	if err != nil {
 		return nil, err

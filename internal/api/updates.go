@@ -5,6 +5,7 @@ import (
 
 	"timbre.example/internal/access"
 	"timbre.example/internal/intake"
+	"timbre.example/internal/store"
 	"timbre.example/internal/web"
 )
 
@@ -28,14 +29,19 @@ type jobOutput struct {
 }
 
 func (a *API) initVersion(ctx context.Context, by access.Editor, in *initVersionInput) (*jobOutput, error) {
-	slot, err := a.Registry.Intake.InitUpdate(ctx, by, intake.UpdateRequest{Creators: creators(in.Body.Creators), Language: in.Language})
+	keep := func(ctx context.Context, tx *store.Tx, s intake.Slot) error { return web.Keep(ctx, tx, jobOf(s).Body) }
+	slot, err := a.Registry.Intake.InitUpdate(ctx, by, intake.UpdateRequest{Creators: creators(in.Body.Creators), Language: in.Language, Opened: keep})
 	if err != nil {
 		return nil, err
 	}
 	web.Trace(ctx, slot.JobID)
+	return jobOf(slot), nil
+}
+
+func jobOf(s intake.Slot) *jobOutput {
 	out := &jobOutput{}
-	out.Body.JobID = slot.JobID
-	return out, nil
+	out.Body.JobID = s.JobID
+	return out
 }
 
 type initVersionUploadInput struct {
@@ -50,7 +56,7 @@ type initVersionUploadInput struct {
 }
 
 func (a *API) initVersionUpload(ctx context.Context, by access.Editor, in *initVersionUploadInput) (*slotOutput, error) {
-	r := intake.UpdateRequest{Creators: creators(in.Body.Creators), NewFile: true, Filename: in.Body.Filename, Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256), Language: in.Language}
+	r := intake.UpdateRequest{Creators: creators(in.Body.Creators), NewFile: true, Filename: in.Body.Filename, Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256), Language: in.Language, Opened: a.keepSlot(by.Caller())}
 	slot, err := a.Registry.Intake.InitUpdate(ctx, by, r)
 	web.Trace(ctx, slot.JobID)
 	return a.slotOf(by.Caller(), slot, err)

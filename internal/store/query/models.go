@@ -48,6 +48,16 @@ type Erasure struct {
 	Tries          int64
 }
 
+type IdempotentRequest struct {
+	ID          string
+	Request     string
+	Claim       string
+	LeasedUntil int64
+	Status      int64
+	Answer      []byte
+	CreatedAt   int64
+}
+
 type Job struct {
 	ID              string
 	OrganizationID  string
