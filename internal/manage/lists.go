@@ -36,7 +36,7 @@ func (p Paging) first(bad *fault.Refused) int {
 // wirePage says where the next page begins.
 type wirePage struct {
 	HasNextPage bool    `json:"has_next_page"`
-	EndCursor   *string `json:"end_cursor" nullable:"true" doc:"after of the next page; null on an empty page"`
+	EndCursor   *string `json:"end_cursor" nullable:"true" doc:"after of the next page; null where there is none"`
 }
 
 // pageOf describes a page whose last item has a cursor; "" is an empty page.

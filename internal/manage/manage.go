@@ -75,6 +75,11 @@ func New(c Config) (*Face, error) {
 		byAPIKey: {Type: "http", Scheme: "bearer", Description: "An API key of the organization: afo_sk_live_ or afo_sk_test_, and 48 hex digits."},
 	})
 	f.apiKeys()
+	f.origins()
+	f.integrations()
+	f.settings()
+	f.credits()
+	f.auditLog()
 	return f, nil
 }
 
@@ -112,9 +117,14 @@ func do[I, O any](f *Face, o operation, handler func(*Call, *I) (*O, error)) {
 	})
 }
 
-// submit adds an operation with a JSON body of at most most bytes.
+// submit adds an operation with a JSON body of at most most bytes. A POST makes something, so
+// it takes an Idempotency-Key.
 func submit[I, O any](f *Face, o operation, most int64, handler func(*Call, *I) (*O, error)) {
+	body := web.Body[Caller, I]{Most: most, Strict: true}
+	if o.method == http.MethodPost {
+		body.Once = Caller.once
+	}
 	f.forms(o, func(op huma.Operation, guard web.Guard[Caller]) {
-		web.RegisterBody(f.operations, op, guard, web.Body[Caller, I]{Most: most, Strict: true, Once: Caller.once}, calling(handler))
+		web.RegisterBody(f.operations, op, guard, body, calling(handler))
 	})
 }
