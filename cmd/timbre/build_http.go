@@ -46,7 +46,7 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 		Metrics: told.metrics, Tracer: told.tracer, Once: who.requests, Ping: st.db.Ping, Checks: append(api.Checks(st.space, w.registry), conditions(st.db, w.networks)...),
 	}, stop)
 	told.metrics.Read(f.sources(st, who, w, out.web.OpenStreams))
-	api.New(api.Config{Web: out.web, Sessions: who.sessions, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported()})
+	api.New(api.Config{Web: out.web, Sessions: who.sessions, Keys: who.keys, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported()})
 	if serves != nil {
 		if onDisk {
 			out.web.Mount("/blob", disk.Handler(serves.Intake, web.RenderError))

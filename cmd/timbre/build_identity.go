@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 
+	"timbre.example/internal/apikey"
 	"timbre.example/internal/idempotency"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/session"
@@ -13,6 +14,7 @@ type identity struct {
 	opened
 	requests *idempotency.Requests
 	sessions *session.Service
+	keys     *apikey.Service
 	limits   *limit.Limits
 }
 
@@ -32,6 +34,8 @@ func (f serverFlags) openIdentity(at entrance, st storage, log *slog.Logger) (wh
 	who.sessions = &session.Service{
 		DB: st.db, MaxFileSize: f.MaxFileSize, Lifetime: f.LimitsToken, Networks: f.served(), MinimumCredits: session.Minimum(prices),
 	}
+	who.keys = &apikey.Service{DB: st.db, Networks: f.served(), MaxFileSize: f.MaxFileSize, Log: log}
+	who.runs(who.keys.Run())
 	if f.has(organizations) {
 		if who.sessions.Tokens, err = session.NewTokens(st.root.key(purposeTokens), f.issuer(at.url), st.db.Now); err != nil {
 			return who, err

@@ -60,11 +60,28 @@ type Service struct {
 }
 
 // Worker returns the worker that writes the last uses of keys. It is called once, before the
-// first call with a key. After its end, and after the last call, Flush writes the rest.
+// first call with a key.
 func (s *Service) Worker() *work.Worker {
 	s.uses.wake = work.NewSignal()
 	return &work.Worker{Name: "api_keys", Step: s.Flush, Every: apart, Wake: s.uses.wake, Log: s.Log}
 }
+
+// Run returns a function that runs the worker until its context ends, and then writes the
+// rest. The context ends after the last call with a key.
+func (s *Service) Run() func(context.Context) {
+	worker := s.Worker()
+	return func(ctx context.Context) {
+		worker.Run(ctx)
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), finish)
+		defer cancel()
+		if err := s.Flush(last); err != nil {
+			s.Log.WarnContext(last, "the last uses of API keys were not written", "error", err)
+		}
+	}
+}
+
+// finish is how long the end of a process waits for the last write.
+const finish = 5 * time.Second
 
 // Flush writes all last uses that this process has in memory. After an error they stay there.
 func (s *Service) Flush(ctx context.Context) (err error) {

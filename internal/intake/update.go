@@ -10,7 +10,6 @@ import (
 	"timbre.example/internal/legible"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
-	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -33,7 +32,7 @@ type UpdateRequest struct {
 func (s *Service) InitUpdate(ctx context.Context, e access.Editor, in UpdateRequest) (_ Slot, err error) {
 	defer operation.Wrap(&err, "init an update of work %s", e.WorkID())
 	c := e.Caller()
-	if err := c.May(session.UpdateVersion, "", true); err != nil {
+	if err := e.Begin(); err != nil {
 		return Slot{}, err
 	}
 	var bad fault.Refused

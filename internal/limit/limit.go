@@ -29,6 +29,7 @@ import (
 type Rates struct {
 	Mint         Rate // sessions minted, by key pair
 	Session      Rate // calls, by session
+	Key          Rate // calls, by API key
 	Address      Rate // calls, by network address
 	Organization Rate // mints and calls, by organization
 	Titles       Rate // registration.duplicate_title errors, by end-user or session
@@ -36,7 +37,7 @@ type Rates struct {
 
 // Limits are the budgets of a server. A nil Limits allows everything.
 type Limits struct {
-	Mint, Session, Address, Organization *Budget
+	Mint, Session, Key, Address, Organization *Budget
 	// Each instance counts Titles alone.
 	Titles *Budget
 
@@ -56,6 +57,7 @@ func New(db *store.DB, r Rates, log *slog.Logger) *Limits {
 		return newBudget(name, r, l.shared, func() time.Time { return db.Now() })
 	}
 	l.Mint, l.Session = budget("mint", r.Mint), budget("session", r.Session)
+	l.Key = budget("api_key", r.Key)
 	l.Address, l.Organization = budget("address", r.Address), budget("organization", r.Organization)
 	if !r.Titles.Off() {
 		l.Titles = newBudget("duplicate_titles", r.Titles, nil, func() time.Time { return db.Now() })

@@ -14,6 +14,7 @@ import (
 	"timbre.example/internal/apikey"
 	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
+	"timbre.example/internal/limit"
 	"timbre.example/internal/web"
 )
 
@@ -81,7 +82,7 @@ func (f *Face) backend(ctx huma.Context, o operation, organization string) (Call
 			return Caller{}, err
 		}
 	}
-	if err := f.take(ctx.Context(), c.Organization, c.KeyID); err != nil {
+	if err := f.take(ctx.Context(), f.Limits.Key, c.Organization, c.KeyID); err != nil {
 		return Caller{}, err
 	}
 	if err := c.May(o.needs); err != nil {
@@ -114,7 +115,7 @@ func (f *Face) member(ctx huma.Context, r *http.Request, o operation, token, org
 	if !role.Known() {
 		return Caller{}, fault.OrganizationNotFound()
 	}
-	if err := f.take(ctx.Context(), id.String(), s.ID); err != nil {
+	if err := f.take(ctx.Context(), f.Limits.Session, id.String(), s.ID); err != nil {
 		return Caller{}, err
 	}
 	org, err := account.GetOrganization(ctx.Context(), f.DB, id.String())
@@ -130,9 +131,9 @@ func (f *Face) member(ctx huma.Context, r *http.Request, o operation, token, org
 }
 
 // take takes a call from the budgets of its caller and its organization.
-func (f *Face) take(ctx context.Context, organization, caller string) error {
+func (f *Face) take(ctx context.Context, b *limit.Budget, organization, caller string) error {
 	web.Identify(ctx, organization)
-	if err := web.Take(ctx, f.Limits.Session, "manage "+caller, limited); err != nil {
+	if err := web.Take(ctx, b, caller, limited); err != nil {
 		return err
 	}
 	return f.Web.TakeOrganization(ctx, organization)

@@ -43,8 +43,9 @@ type Guard[P any] struct {
 	// Check returns the proof, or the refusal. It returns [ErrAnswered] after it has written
 	// an answer itself.
 	Check func(huma.Context) (P, error)
-	// Scheme is the name of the security scheme that Check reads; "": none.
-	Scheme string
+	// Scheme is the name of the security scheme that Check reads; "": none. Or is a second one,
+	// of which a caller needs one or the other.
+	Scheme, Or string
 	// Parameters are the parameters of the path that Check reads; optional.
 	Parameters []*huma.Param
 }
@@ -62,8 +63,12 @@ type proofKey struct{}
 
 // guarded puts a guard in front of an operation.
 func guarded[P any](o *Operations, op huma.Operation, g Guard[P]) huma.Operation {
-	if g.Scheme != "" {
-		op.Security = []map[string][]string{{g.Scheme: {}}}
+	if op.Security == nil { // an operation may name its own
+		for _, scheme := range []string{g.Scheme, g.Or} {
+			if scheme != "" {
+				op.Security = append(op.Security, map[string][]string{scheme: {}})
+			}
+		}
 	}
 	op.Parameters = append(op.Parameters, g.Parameters...)
 	op.Errors = []int{401, 403, 404, 409, 410, 413, 415, 422, 429, 500, 503}
