@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/mail"
@@ -166,9 +167,6 @@ const maxOrganizations = 20
 // off, only operators can: the refusal is common.forbidden with the reason sign_up_off.
 func (s *Service) CreateOrganization(ctx context.Context, session Session, name, requestID string) (id string, err error) {
 	defer operation.Wrap(&err, "create an organization of person %s", session.Person.ID)
-	if name, err = cleanName("name", name, 1, 200); err != nil {
-		return "", err
-	}
 	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
 		row, err := tx.LockPerson(ctx, session.Person.ID)
 		if err != nil {
@@ -194,22 +192,9 @@ func (s *Service) CreateOrganization(ctx context.Context, session Session, name,
 
 // organization adds an organization with its owner.
 func (s *Service) organization(ctx context.Context, tx *store.Tx, owner query.Person, name, requestID string) (string, error) {
-	id, err := addOrganization(ctx, tx, person(owner).Actor(requestID), name)
+	id, err := account.AddOrganization(ctx, tx, person(owner).Actor(requestID), name)
 	if err != nil {
 		return "", err
 	}
 	return id, join(ctx, tx, id, owner, permission.Owner, person(owner).Actor(requestID))
-}
-
-func addOrganization(ctx context.Context, tx *store.Tx, actor audit.Actor, name string) (string, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return "", err
-	}
-	if err := tx.InsertOrganization(ctx, query.InsertOrganizationParams{ID: id.String(), Name: name, CreatedAt: store.Micros(tx.Now)}); err != nil {
-		return "", err
-	}
-	return id.String(), audit.Record(ctx, tx, audit.Entry{
-		Organization: id.String(), Actor: actor, Action: "organization.created", Subject: id.String(), Changes: []audit.Change{{Field: "name", New: name}},
-	})
 }
