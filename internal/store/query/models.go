@@ -235,13 +235,14 @@ type LogTile struct {
 }
 
 type Mail struct {
-	ID        string
-	Kind      string
-	Ref       string
-	Recipient string
-	Language  string
-	Words     string
-	CreatedAt int64
+	ID             string
+	Kind           string
+	Ref            string
+	OrganizationID string
+	Recipient      string
+	Language       string
+	Words          string
+	CreatedAt      int64
 }
 
 type MediaClaim struct {
@@ -306,11 +307,13 @@ type Person struct {
 	Email           string
 	Name            string
 	Language        string
+	EmailVerified   bool
 	PasswordHash    string
 	Operator        bool
 	TotpSecret      []byte
 	TotpConfirmedAt int64
 	TotpStep        int64
+	Passkeys        int64
 	Revision        int64
 	CreatedAt       int64
 }
@@ -320,6 +323,7 @@ type PersonLink struct {
 	Kind      string
 	Ref       string
 	Tries     int64
+	Mailed    bool
 	ExpiresAt int64
 }
 
