@@ -55,8 +55,9 @@ func newWorld(t *testing.T, db *store.DB) *world {
 		PublicURL: publicURL, Version: "test", Log: slog.New(slog.DiscardHandler), Limits: &limit.Limits{}, Streams: 1, Metrics: metrics.New("test", "testnet"),
 		Ping: db.Ping, Once: &idempotency.Requests{DB: db},
 	}, nil)
-	var err error
-	w.face, err = manage.New(manage.Config{Web: w.web, DB: db, APIKeys: w.keys, People: &people.Service{DB: db}, Cookie: cookie, Limits: &limit.Limits{}})
+	persons, err := people.New(people.Config{DB: db, Key: make([]byte, 32), URL: publicURL})
+	w.must(err)
+	w.face, err = manage.New(manage.Config{Web: w.web, DB: db, APIKeys: w.keys, People: persons, Cookie: cookie, Limits: &limit.Limits{}})
 	w.must(err)
 	w.org = w.organization("Songs")
 	return w
