@@ -13,8 +13,11 @@ import (
 	"errors"
 	"time"
 
+	"github.com/go-webauthn/webauthn/webauthn"
+
 	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
+	"timbre.example/internal/limit"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/permission"
 	"timbre.example/internal/store"
@@ -31,12 +34,16 @@ type Person struct {
 	// Operator opens the operator's view over all organizations.
 	Operator     bool
 	HasPassword  bool
-	SecondFactor bool // an authenticator app is set up
+	SecondFactor bool  // an authenticator app is set up
+	Passkeys     int64 // how many
 	// Revision grows with each change of the account. A change names the revision that its page
 	// has shown, so that edits at once are noticed.
 	Revision  int64
 	CreatedAt time.Time
 }
+
+// Guarded reports whether a password alone does not sign the person in.
+func (p Person) Guarded() bool { return p.SecondFactor || p.Passkeys > 0 }
 
 // Shown returns the name, or the e-mail address of a person without a name.
 func (p Person) Shown() string {
@@ -71,16 +78,46 @@ type Membership struct {
 	Role                             permission.Role
 }
 
-// Service reads and changes people. Its fields are set before its first use.
-type Service struct {
+// Config is what a service needs.
+type Config struct {
 	DB *store.DB
 	// Key has 32 bytes. It encrypts what must be read again: the keys of authenticator apps.
 	Key []byte
-	// SignUp lets strangers make an account and an organization. It needs mail.
+	// Limits makes the budgets of sign-ins; nil for no limits, in tests.
+	Limits *limit.Limits
+	// URL is the public URL of the server, without a slash at its end. Authenticator apps show its
+	// host, and passkeys are bound to it.
+	URL string
+	// Mail says that mails are sent. Otherwise the caller shows the links of invitations.
+	Mail bool
+	// SignUp lets strangers make an account and an organization. It needs Mail.
 	SignUp bool
 	// SessionLife is the longest life of a session, and SessionIdle the time after which an
 	// unused one ends. 0 is 30 days and 7 days.
 	SessionLife, SessionIdle time.Duration
+	// Hashes is how many passwords are hashed at once; 0 is 2.
+	Hashes int
+}
+
+// Service reads and changes people.
+type Service struct {
+	Config
+	passwords *Passwords
+	budgets   budgets
+	web       *webauthn.WebAuthn
+}
+
+// New makes a service.
+func New(c Config) (_ *Service, err error) {
+	defer operation.Wrap(&err, "set up sign-in")
+	s := &Service{Config: c, passwords: NewPasswords(c.Hashes), budgets: newBudgets(c.Limits)}
+	if _, err := s.aead(); err != nil {
+		return nil, err
+	}
+	if s.web, err = relyingParty(c.URL); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 func (s *Service) life() time.Duration { return or(s.SessionLife, 30*24*time.Hour) }
@@ -96,7 +133,7 @@ func or(d, otherwise time.Duration) time.Duration {
 func person(p query.Person) Person {
 	return Person{
 		ID: p.ID, Email: p.Email, Name: p.Name, Language: p.Language, Operator: p.Operator, HasPassword: p.PasswordHash != "",
-		SecondFactor: p.TotpConfirmedAt > 0, Revision: p.Revision, CreatedAt: store.Time(p.CreatedAt),
+		SecondFactor: p.TotpConfirmedAt > 0, Passkeys: p.Passkeys, Revision: p.Revision, CreatedAt: store.Time(p.CreatedAt),
 	}
 }
 

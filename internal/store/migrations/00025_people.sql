@@ -6,11 +6,14 @@ CREATE TABLE people (
   email             TEXT NOT NULL UNIQUE,       -- lower-case ASCII; the domain as punycode
   name              TEXT NOT NULL DEFAULT '',
   language          TEXT NOT NULL DEFAULT '',   -- '': the browser's
+  -- Whether a link that was sent to the address has been opened, or an OpenID provider vouched.
+  email_verified    BOOLEAN NOT NULL DEFAULT FALSE,
   password_hash     TEXT NOT NULL DEFAULT '',   -- argon2id; '': no password
   operator          BOOLEAN NOT NULL DEFAULT FALSE,
   totp_secret       BYTEA,                      -- encrypted; NULL: none
   totp_confirmed_at BIGINT NOT NULL DEFAULT 0,  -- 0: the second factor is not on
   totp_step         BIGINT NOT NULL DEFAULT 0,  -- of the last accepted code, which is not accepted again
+  passkeys          BIGINT NOT NULL DEFAULT 0,  -- how many
   revision          BIGINT NOT NULL DEFAULT 1,  -- grows with each change, for edits at once
   created_at        BIGINT NOT NULL
 );
@@ -87,6 +90,7 @@ CREATE TABLE person_links (
   kind       TEXT NOT NULL,                     -- first | reset | sign_up | invitation | second | challenge
   ref        TEXT NOT NULL,                     -- a person, an invitation, an e-mail address, or ''
   tries      BIGINT NOT NULL DEFAULT 0,         -- failed ones
+  mailed     BOOLEAN NOT NULL DEFAULT FALSE,    -- only the owner of the address received it
   expires_at BIGINT NOT NULL
 );
 CREATE INDEX person_links_of ON person_links (kind, ref);
@@ -105,8 +109,9 @@ CREATE INDEX known_devices_by_expiry ON known_devices (expires_at);
 -- makes the link.
 CREATE TABLE mails (
   id         TEXT PRIMARY KEY,                  -- the delivery's subject
-  kind       TEXT NOT NULL,                     -- reset | sign_up | known | invitation | notice kinds
+  kind       TEXT NOT NULL,                     -- reset | sign_up | invitation | notice kinds: see package mail
   ref        TEXT NOT NULL,                     -- what the link is for, like person_links.ref
+  organization_id TEXT NOT NULL,
   recipient  TEXT NOT NULL,
   language   TEXT NOT NULL,
   words      TEXT NOT NULL,                     -- JSON: what the text names

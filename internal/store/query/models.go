@@ -21,11 +21,27 @@ type AuditEntry struct {
 	Subject        string
 	Changes        string
 	CreatedAt      int64
+	Position       int64
+	Hash           []byte
+}
+
+type AuditHead struct {
+	OrganizationID string
+	Entries        int64
+	Hash           []byte
 }
 
 type Budget struct {
 	Key   string
 	Whole int64
+}
+
+type CreditWarning struct {
+	ID             string
+	OrganizationID string
+	Level          int64
+	Balance        int64
+	CreatedAt      int64
 }
 
 type Delivery struct {
@@ -118,6 +134,7 @@ type LedgerEntry struct {
 	TransferID string
 	Account    string
 	Amount     int64
+	Balance    sql.NullInt64
 }
 
 type LedgerTransfer struct {
@@ -188,13 +205,14 @@ type LogTile struct {
 }
 
 type Mail struct {
-	ID        string
-	Kind      string
-	Ref       string
-	Recipient string
-	Language  string
-	Words     string
-	CreatedAt int64
+	ID             string
+	Kind           string
+	Ref            string
+	OrganizationID string
+	Recipient      string
+	Language       string
+	Words          string
+	CreatedAt      int64
 }
 
 type MediaClaim struct {
@@ -224,6 +242,19 @@ type Organization struct {
 	Quota           sql.NullInt64
 	CreatedAt       int64
 	Imprint         string
+	Revision        int64
+	IssuerName      string
+	LogoHash        []byte
+	LowCredits      sql.NullInt64
+}
+
+type OrganizationLogo struct {
+	OrganizationID string
+	Image          []byte
+	Hash           []byte
+	Width          int64
+	Height         int64
+	CreatedAt      int64
 }
 
 type Origin struct {
@@ -246,11 +277,13 @@ type Person struct {
 	Email           string
 	Name            string
 	Language        string
+	EmailVerified   bool
 	PasswordHash    string
 	Operator        bool
 	TotpSecret      []byte
 	TotpConfirmedAt int64
 	TotpStep        int64
+	Passkeys        int64
 	Revision        int64
 	CreatedAt       int64
 }
@@ -260,6 +293,7 @@ type PersonLink struct {
 	Kind      string
 	Ref       string
 	Tries     int64
+	Mailed    bool
 	ExpiresAt int64
 }
 
@@ -309,6 +343,9 @@ type SiteKey struct {
 	DisabledAt     sql.NullInt64
 	DeletedAt      sql.NullInt64
 	CreatedAt      int64
+	Label          string
+	PreviousHash   []byte
+	PreviousUntil  int64
 }
 
 type Timestamp struct {
