@@ -46,13 +46,9 @@ var columns = map[string]string{
 	"title_claims":          "organization_id:erased network:erased external_user_ref:erased title_key:erased work_id:erased",
 	"media_claims":          "organization_id:erased network:erased media_hash:erased work_id:erased",
 	"replaced_access_codes": "hash:erased work_id:erased generation:erased replaced_by:erased replaced_at:erased",
-<<<<<<< HEAD
 	"audit_entries":         "id:other organization_id:other actor_kind:other actor_id:other actor_name:other request_id:other action:other subject:other changes:other created_at:other position:other hash:other",
 	"audit_heads":           "organization_id:other entries:other hash:other",
-=======
 	"api_keys":              "id:other organization_id:other hash:other prefix:other last_four:other test:other name:other scopes:other max_file_size:other webhook_url:other created_by:other created_at:other expires_at:other revoked_at:other last_used_at:other last_used_from:other",
-	"audit_entries":         "id:other organization_id:other actor_kind:other actor_id:other actor_name:other request_id:other action:other subject:other changes:other created_at:other",
->>>>>>> keys-ready
 	"deliveries":            "kind:erased subject:erased work_id:erased organization_id:erased created_at:erased due_at:erased attempts:erased last_error:erased", // of the work; an error may quote it
 	"erasures":              "object_key:about since:about erased:about organization_id:about due_at:about tries:about",
 	"organizations":         "id:other name:other suspended_at:other widget_enabled:other max_file_size:other access_code_ttl:other duplicate_titles:other asset_storage:other quota:other imprint:other created_at:other revision:other issuer_name:other logo_hash:other low_credits:other",
