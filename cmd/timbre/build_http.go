@@ -48,6 +48,11 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 	}, stop)
 	told.metrics.Read(f.sources(st, who, w, out.web.OpenStreams))
 	api.New(api.Config{Web: out.web, Sessions: who.sessions, Keys: who.keys, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported()})
+	if f.has(organizations) {
+		if err := openManagement(at.url, strings.HasPrefix(at.url, "https:"), out.web, st, who); err != nil {
+			return out, err
+		}
+	}
 	if serves != nil {
 		if onDisk {
 			out.web.Mount("/blob", disk.Handler(serves.Intake, web.RenderError))
