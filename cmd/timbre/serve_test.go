@@ -265,16 +265,12 @@ func TestRoutesAreDocumented(t *testing.T) {
 	}
 	_, section, _ := strings.Cut(string(b), "## Allowed callers\n")
 	section, _, _ = strings.Cut(section, "| who calls |")
-<<<<<<< HEAD
-	_, managed, _ := strings.Cut(string(b), "## Callers of the management API\n")
-	managed, _, _ = strings.Cut(managed, "| who calls |")
-	section += managed + strings.ReplaceAll(managed, " /v1/", " /v1/organizations/{org}/")
-	listed := regexp.MustCompile("`(?:([A-Z]+) )?(/[^`]*)`").FindAllStringSubmatch(section, -1)
-=======
 	_, byKey, _ := strings.Cut(string(b), "## Allowed API keys\n")
 	byKey, _, _ = strings.Cut(byKey, "| who calls with a key |")
-	listed := regexp.MustCompile("`(?:([A-Z]+) )?(/[^`]*)`").FindAllStringSubmatch(section+byKey+strings.ReplaceAll(byKey, " /v1/works", " /v1/organizations/{org}/works"), -1)
->>>>>>> 71bd547
+	_, managed, _ := strings.Cut(string(b), "## Callers of the management API\n")
+	managed, _, _ = strings.Cut(managed, "| who calls |")
+	section += byKey + strings.ReplaceAll(byKey, " /v1/works", " /v1/organizations/{org}/works") + managed + strings.ReplaceAll(managed, " /v1/", " /v1/organizations/{org}/")
+	listed := regexp.MustCompile("`(?:([A-Z]+) )?(/[^`]*)`").FindAllStringSubmatch(section, -1)
 	// A parameter in either matches any segment.
 	same := func(a, b string) bool {
 		return slices.EqualFunc(strings.Split(a, "/"), strings.Split(b, "/"), func(a, b string) bool {

@@ -183,8 +183,7 @@ func keysRefusedEverywhere(t *testing.T, w *world, doc documented, other string)
 			w.must(err)
 			row.SuspendedAt.Int64, row.SuspendedAt.Valid = 1, on
 			w.must(w.db.Tx(t.Context(), func(tx *store.Tx) error {
-				_, err := tx.SetOrganization(t.Context(), query.SetOrganizationParams{ID: w.org, WidgetEnabled: true, SuspendedAt: row.SuspendedAt, AssetStorage: row.AssetStorage})
-				return err
+				return tx.SetOrganization(t.Context(), query.SetOrganizationParams{ID: w.org, WidgetEnabled: true, SuspendedAt: row.SuspendedAt, AssetStorage: row.AssetStorage})
 			}))
 		}
 	}

@@ -5,11 +5,7 @@ import (
 
 	"timbre.example/internal/access"
 	"timbre.example/internal/intake"
-<<<<<<< HEAD
-	"timbre.example/internal/network"
 	"timbre.example/internal/store"
-=======
->>>>>>> 71bd547
 	"timbre.example/internal/web"
 )
 
