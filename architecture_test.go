@@ -90,6 +90,8 @@ var rooms = map[string]struct {
 	"internal/work": {nil, "the loop of all background work; what a step does is its caller's"},
 
 	"internal/record":     {[]string{"proof/commitment", "internal/credits", "internal/fault", "internal/operation", "internal/store", "internal/store/query"}, "values in rows that several rooms share; it decides nothing"},
+	"internal/search":     {[]string{"internal/operation", "internal/record", "internal/store", "internal/store/query", "internal/work", "proof/commitment"}, "finds works by words; who may search is its callers'"},
+	"internal/tally":      {[]string{"internal/fault", "internal/operation", "internal/record", "internal/state", "internal/store", "internal/store/query", "internal/work"}, "numbers of days; it reads no work"},
 	"internal/accesscode": {[]string{"internal/fault"}, "a code from a secret; which work it opens is its callers'"},
 	"internal/turns":      {nil, "an order; what waits is its callers'"},
 	"internal/claims":     {[]string{"internal/fault", "internal/operation", "internal/record", "internal/store", "internal/store/query"}, "what a job reserves and a failed transaction gives back: both sides are here"},
@@ -100,16 +102,16 @@ var rooms = map[string]struct {
 		"who may do what with works: only its checks make the proofs that other packages take"},
 	"internal/intake": {[]string{"proof/commitment", "internal/access", "internal/accesscode", "internal/blob", "internal/claims", "internal/credits", "internal/events", "internal/fault", "internal/files", "internal/legible", "internal/media", "internal/network", "internal/operation", "internal/record", "internal/session", "internal/share", "internal/space", "internal/state", "internal/store", "internal/store/query"},
 		"jobs up to the confirm; it sends nothing to a network"},
-	"internal/anchoring": {[]string{"internal/accesscode", "internal/claims", "internal/credits", "internal/events", "internal/fault", "internal/network", "internal/operation", "internal/outbox", "internal/record", "internal/state", "internal/store", "internal/store/query", "internal/work", "proof/commitment"},
+	"internal/anchoring": {[]string{"internal/accesscode", "internal/claims", "internal/credits", "internal/events", "internal/fault", "internal/network", "internal/operation", "internal/outbox", "internal/record", "internal/search", "internal/state", "internal/store", "internal/store/query", "internal/tally", "internal/work", "proof/commitment"},
 		"transactions up to their end; it knows no caller and no file"},
 	"internal/works": {[]string{"proof/commitment", "internal/access", "internal/accesscode", "internal/blob", "internal/credits", "internal/fault", "internal/legible", "internal/media", "internal/network", "internal/operation", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query", "internal/work"},
 		"reads what is registered; it drives nothing"},
 	"internal/issuing": {[]string{"internal/blob", "internal/certificate", "internal/events", "internal/fault", "internal/files", "internal/network", "internal/operation", "internal/outbox", "internal/paths", "internal/record", "internal/store", "internal/store/query", "internal/turns", "internal/work", "proof/commitment", "proof/evidence"},
 		"proofs of final versions; it knows no caller and no layout"},
-	"internal/erasing": {[]string{"proof/commitment", "internal/blob", "internal/events", "internal/fault", "internal/files", "internal/network", "internal/operation", "internal/record", "internal/space", "internal/state", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
+	"internal/erasing": {[]string{"proof/commitment", "internal/blob", "internal/events", "internal/fault", "internal/files", "internal/network", "internal/operation", "internal/record", "internal/search", "internal/space", "internal/state", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
 		"removes what must not stay; it knows no caller"},
 
-	"internal/registry": {[]string{"internal/access", "internal/accesscode", "internal/anchoring", "internal/blob", "internal/crash", "internal/credits", "internal/erasing", "internal/events", "internal/files", "internal/intake", "internal/issuing", "internal/network", "internal/operation", "internal/space", "internal/store", "internal/store/query", "internal/work", "internal/works"},
+	"internal/registry": {[]string{"internal/access", "internal/accesscode", "internal/anchoring", "internal/blob", "internal/crash", "internal/credits", "internal/erasing", "internal/events", "internal/files", "internal/intake", "internal/issuing", "internal/network", "internal/operation", "internal/search", "internal/space", "internal/store", "internal/store/query", "internal/tally", "internal/work", "internal/works"},
 		"builds the rooms and connects them; it decides nothing"},
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "proof/evidence/leaf"}, "checks the invariants; it shares no code with what it checks"},

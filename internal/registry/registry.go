@@ -23,8 +23,10 @@ import (
 	"timbre.example/internal/issuing"
 	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
+	"timbre.example/internal/search"
 	"timbre.example/internal/space"
 	"timbre.example/internal/store"
+	"timbre.example/internal/tally"
 	"timbre.example/internal/work"
 	"timbre.example/internal/works"
 )
@@ -112,7 +114,7 @@ func New(c Config) *Registry {
 		Confirmed: func(n network.Name) { r.Anchoring.Signal(n).Ring() }, Reached: reached, Events: c.Events, Log: c.Log,
 	})
 	r.Erasing = erasing.New(erasing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, UploadSlot: c.Times.UploadSlot, Space: c.Space, Reached: reached, Events: c.Events, Log: c.Log})
-	r.workers = append(append(r.Anchoring.Workers(), r.Issuing.Workers()...), r.Erasing.Worker())
+	r.workers = append(append(r.Anchoring.Workers(), r.Issuing.Workers()...), r.Erasing.Worker(), search.Worker(c.DB, c.Log), tally.Worker(c.DB, c.Log))
 	return r
 }
 
