@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"timbre.example/internal/limit"
+	"timbre.example/internal/people"
 	"timbre.example/internal/session"
 )
 
@@ -12,6 +13,7 @@ type identity struct {
 	opened
 	sessions *session.Service
 	limits   *limit.Limits
+	people   *people.Service // nil in a process without the console
 }
 
 // openIdentity builds the sessions. A process with the role organizations signs tokens; an
@@ -40,5 +42,8 @@ func (f serverFlags) openIdentity(at entrance, st storage, log *slog.Logger) (wh
 		})
 		who.runs(who.sessions.Issuer.Worker().Run)
 	}
-	return who, nil
+	var more opened
+	who.people, more, err = f.openPeople(who.limits, at, st, log)
+	who.takes(more)
+	return who, err
 }

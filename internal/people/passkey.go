@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"regexp"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -28,10 +27,6 @@ const (
 // ErrPasskey is the answer to a passkey that is unknown, or whose signature is wrong or was
 // used.
 var ErrPasskey = errors.New("people: the passkey was not accepted")
-
-// personForm is the form of a person's id. A text from outside can have bytes that Postgres
-// refuses.
-var personForm = regexp.MustCompile(`^[0-9a-f-]{36}$`)
 
 // PasskeysAllowed reports whether browsers allow passkeys at the server's public URL.
 func (s *Service) PasskeysAllowed() bool { return s.web != nil }

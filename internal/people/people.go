@@ -69,6 +69,9 @@ type Membership struct {
 	OrganizationID, OrganizationName string
 	Suspended                        bool
 	Role                             permission.Role
+	// Visit is set for an operator who has opened the organization without being its owner. The
+	// audit log names such a person as operator.
+	Visit bool
 }
 
 func person(p query.Person) Person {

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"regexp"
 )
 
 // vault is a key of 32 bytes that encrypts, and hashes what people type.
@@ -55,6 +56,10 @@ func (v vault) keyed(purpose, text string) []byte {
 	mac.Write([]byte(purpose + "\x00" + text))
 	return mac.Sum(nil)
 }
+
+// personForm is the form of an id. A text from outside can have bytes that Postgres
+// refuses.
+var personForm = regexp.MustCompile(`^[0-9a-f-]{36}$`)
 
 // newToken returns 32 random bytes as text, for cookies and links.
 func newToken() string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"log/slog"
 	"net"
 	"net/url"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/mail"
+	"timbre.example/internal/openid"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/permission"
 	"timbre.example/internal/store"
@@ -41,6 +43,9 @@ type Config struct {
 	Mail bool
 	// SignUp lets strangers make an account and an organization. It needs Mail.
 	SignUp bool
+	// OpenID is the provider that people can sign in at; nil for none.
+	OpenID *openid.Provider
+	Log    *slog.Logger
 	// SessionLife is the longest life of a session, and SessionIdle the time after which an
 	// unused one ends. 0 is 30 days and 7 days.
 	SessionLife, SessionIdle time.Duration
@@ -68,6 +73,12 @@ func New(c Config) (_ *Service, err error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// NewAdministration makes a service for the command line: it makes links and changes roles, and signs
+// no one in.
+func NewAdministration(db *store.DB, url string) *Service {
+	return &Service{Config: Config{DB: db, URL: url}}
 }
 
 func (s *Service) life() time.Duration { return or(s.SessionLife, 30*24*time.Hour) }

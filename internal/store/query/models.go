@@ -230,6 +230,12 @@ type Membership struct {
 	CreatedAt      int64
 }
 
+type OperatorVisit struct {
+	PersonID       string
+	OrganizationID string
+	ExpiresAt      int64
+}
+
 type Organization struct {
 	ID              string
 	Name            string
