@@ -15,7 +15,7 @@ import (
 // openPeople builds the sign-in to the console, and the delivery of mails, in a process that
 // serves the console; elsewhere it returns nil.
 func (f serverFlags) openPeople(limits *limit.Limits, at entrance, st storage, log *slog.Logger) (_ *people.Service, out opened, err error) {
-	if !console(f.roles()) {
+	if !servesConsole(f.roles()) {
 		return nil, out, nil
 	}
 	key := st.root.key(purposeConsole)

@@ -51,10 +51,10 @@ func needs(r role) []string {
 	}
 }
 
-// console reports whether a process with these roles serves the console. Its key is not among
+// servesConsole reports whether a process with these roles serves the console. Its key is not among
 // those that a role needs: a file of keys from an older release lacks it, and its process runs
 // without the console.
-func console(roles []role) bool {
+func servesConsole(roles []role) bool {
 	return slices.Contains(roles, organizations) && slices.Contains(roles, ats)
 }
 
@@ -160,7 +160,7 @@ func (s secret) keysOf(roles []role) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s%s\n", keysHeading, joined(roles))
 	var done []string
-	if console(roles) {
+	if servesConsole(roles) {
 		done = append(done, purposeConsole)
 		fmt.Fprintf(&b, "%s: %x\n", purposeConsole, s.key(purposeConsole))
 	}

@@ -81,6 +81,9 @@ func NewAdministration(db *store.DB, url string) *Service {
 	return &Service{Config: Config{DB: db, URL: url}}
 }
 
+// Life is the longest life of a session, for its cookie.
+func (s *Service) Life() time.Duration { return s.life() }
+
 func (s *Service) life() time.Duration { return or(s.SessionLife, 30*24*time.Hour) }
 func (s *Service) idle() time.Duration { return or(s.SessionIdle, 7*24*time.Hour) }
 
