@@ -6,6 +6,7 @@ package console
 import (
 	"timbre.example/internal/console/overview"
 	"timbre.example/internal/console/shell"
+	"timbre.example/internal/console/signin"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/people"
 	"timbre.example/internal/store"
@@ -28,6 +29,7 @@ type Config struct {
 func Areas(c Config) []shell.Area {
 	return []shell.Area{
 		overview.Area(c.DB),
+		signin.Area(c.People),
 	}
 }
 
