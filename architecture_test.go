@@ -74,7 +74,8 @@ var rooms = map[string]struct {
 	"internal/session":    {[]string{"internal/account", "internal/credits", "internal/fault", "internal/legible", "internal/network", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "who is calling; the balance is part of the mint's check"},
 
 	"internal/apikey": {[]string{"internal/account", "internal/audit", "internal/fault", "internal/legible", "internal/network", "internal/operation", "internal/permission", "internal/store", "internal/store/query", "internal/work"}, "backends by their keys; what a call does is its callers'"},
-	"internal/people": {[]string{"internal/account", "internal/audit", "internal/fault", "internal/legible", "internal/limit", "internal/mail", "internal/operation", "internal/outbox", "internal/permission", "internal/share", "internal/store", "internal/store/query", "internal/work"}, "persons, their sessions and roles; it knows no page and no cookie"},
+	"internal/people": {[]string{"internal/account", "internal/audit", "internal/fault", "internal/legible", "internal/limit", "internal/mail", "internal/openid", "internal/operation", "internal/permission", "internal/share", "internal/store", "internal/store/query", "internal/work"}, "persons, their sessions and roles; it knows no page and no cookie"},
+	"internal/openid": {[]string{"internal/operation"}, "what a provider states about a person; who the person is, is its callers'"},
 	"internal/mail":   {[]string{"internal/operation", "internal/outbox", "internal/store", "internal/store/query", "internal/work"}, "texts and their delivery; who receives a mail, and its link, are its callers'"},
 
 	"internal/limit": {[]string{"internal/operation", "internal/store", "internal/store/query", "internal/work"}, "counts calls by key; what a key is, and how a refusal reads, is its caller's"},
@@ -127,10 +128,12 @@ var rooms = map[string]struct {
 	"internal/docsite":  {[]string{"docs", "internal/fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"internal/fault"}, "an integrator's page: it may use only what an integrator has"},
 
-	"internal/console":                 {[]string{"internal/console/overview", "internal/console/shell", "internal/operation", "internal/people", "internal/permission", "internal/store", "internal/store/query"}, "composes the groups of pages; it has no page"},
+	"internal/console":                 {[]string{"internal/console/overview", "internal/console/persons", "internal/console/shell", "internal/console/signin", "internal/operation", "internal/people", "internal/store"}, "composes the groups of pages; it has no page"},
 	"internal/console/build":           {[]string{"internal/compressed"}, "builds the style and the script, and weighs them as they are served"},
 	"internal/console/dist":            {nil, "the style and the script, embedded"},
 	"internal/console/overview":        {[]string{"internal/console/shell", "internal/permission", "internal/store", "internal/store/query"}, "the first page of an organization; it changes nothing"},
+	"internal/console/persons":         {[]string{"internal/account", "internal/console/shell", "internal/console/signin", "internal/credits", "internal/fault", "internal/people", "internal/permission", "internal/store"}, "accounts, members and the operator's view, as pages"},
+	"internal/console/signin":          {[]string{"internal/console/shell", "internal/fault", "internal/openid", "internal/people"}, "the way in, as pages"},
 	"internal/console/shell":           {[]string{"internal/audit", "internal/console/dist", "internal/fault", "internal/limit", "internal/people", "internal/permission", "internal/web"}, "what all pages share; it knows no organization's data"},
 	"internal/console/shell/shelltest": {[]string{"internal/console/shell", "internal/limit", "internal/metrics", "internal/people", "internal/permission", "internal/store", "internal/store/query", "internal/web"}, "checks the texts and forms of pages, with a visitor of each role"},
 

@@ -218,6 +218,7 @@ type serverFlags struct {
 	PricesMainnet string `env:"TIMBRE_PRICES_MAINNET" example:"network=12,base=50,version=20,service-bp=500" placeholder:"PRICES" help:"Prices on mainnet, in credits (default: network=12,base=50,version=20,service-bp=500 and storage as on the test network)."`
 
 	limitFlags
+	peopleFlags
 	memoryFlag
 	Signing signingFlags `embed:"" prefix:"certificate-"`
 	registryFlag
@@ -351,6 +352,9 @@ func (f serverFlags) validate() error {
 		return err
 	}
 	if err := f.validateCheckpoints(); err != nil {
+		return err
+	}
+	if err := f.peopleFlags.validate(); err != nil {
 		return err
 	}
 	if _, err := f.authority(); err != nil {

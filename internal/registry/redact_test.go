@@ -78,6 +78,7 @@ var columns = map[string]string{
 	"person_links":          "hash:other kind:other ref:other tries:other mailed:other expires_at:other",
 	"known_devices":         "hash:other person_id:other expires_at:other",
 	"mails":                 "id:other kind:other ref:other organization_id:other recipient:other language:other words:other created_at:other",
+	"operator_visits":       "person_id:other organization_id:other expires_at:other",
 	"budgets":               "key:other whole:other", // of keys, sessions and addresses; used up for minutes only
 }
 

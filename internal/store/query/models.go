@@ -63,6 +63,18 @@ type CreditWarning struct {
 	CreatedAt      int64
 }
 
+type DailyCount struct {
+	OrganizationID string
+	Day            int64
+	Network        string
+	Test           bool
+	Kind           string
+	Code           string
+	Reason         string
+	Count          int64
+	Credits        int64
+}
+
 type Delivery struct {
 	Kind           string
 	Subject        string
@@ -260,6 +272,12 @@ type Membership struct {
 	CreatedAt      int64
 }
 
+type OperatorVisit struct {
+	PersonID       string
+	OrganizationID string
+	ExpiresAt      int64
+}
+
 type Organization struct {
 	ID              string
 	Name            string
@@ -415,6 +433,7 @@ type Transaction struct {
 	Rehearse       string
 	Test           bool
 	ApiKeyID       string
+	Counted        bool
 }
 
 type Version struct {
@@ -442,6 +461,7 @@ type Version struct {
 	CertificateTries int64
 	TimestampAt      int64
 	TimestampTries   int64
+	Words            int64
 }
 
 type Work struct {
@@ -461,4 +481,9 @@ type Work struct {
 	TitleKey             string
 	RedactedAt           sql.NullInt64
 	Test                 bool
+}
+
+type WorkWord struct {
+	Key    int64
+	WorkID string
 }
