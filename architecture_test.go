@@ -93,11 +93,14 @@ var rooms = map[string]struct {
 	"internal/files":      {[]string{"internal/blob", "internal/fault", "internal/operation", "internal/record", "internal/store", "internal/store/query"}, "which files jobs and works have; it opens none"},
 	"internal/outbox":     {[]string{"internal/store", "internal/store/query", "internal/turns"}, "a queue in one table; what is delivered is its callers'"},
 
+	"internal/webhook": {[]string{"internal/accesscode", "internal/audit", "internal/events", "internal/fault", "internal/legible", "internal/operation", "internal/outbox", "internal/share", "internal/store", "internal/store/query", "internal/work"},
+		"endpoints and what is sent to them; who asks, and what a transaction is, is its callers'"},
+
 	"internal/access": {[]string{"internal/accesscode", "internal/fault", "internal/operation", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query"},
 		"who may do what with works: only its checks make the proofs that other packages take"},
 	"internal/intake": {[]string{"proof/commitment", "internal/access", "internal/accesscode", "internal/blob", "internal/claims", "internal/credits", "internal/events", "internal/fault", "internal/files", "internal/legible", "internal/media", "internal/network", "internal/operation", "internal/record", "internal/session", "internal/share", "internal/space", "internal/state", "internal/store", "internal/store/query"},
 		"jobs up to the confirm; it sends nothing to a network"},
-	"internal/anchoring": {[]string{"internal/accesscode", "internal/claims", "internal/credits", "internal/events", "internal/fault", "internal/network", "internal/operation", "internal/outbox", "internal/record", "internal/state", "internal/store", "internal/store/query", "internal/work", "proof/commitment"},
+	"internal/anchoring": {[]string{"internal/accesscode", "internal/claims", "internal/credits", "internal/events", "internal/fault", "internal/network", "internal/operation", "internal/outbox", "internal/record", "internal/state", "internal/store", "internal/store/query", "internal/webhook", "internal/work", "proof/commitment"},
 		"transactions up to their end; it knows no caller and no file"},
 	"internal/works": {[]string{"proof/commitment", "internal/access", "internal/accesscode", "internal/blob", "internal/credits", "internal/fault", "internal/legible", "internal/media", "internal/network", "internal/operation", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query", "internal/work"},
 		"reads what is registered; it drives nothing"},
@@ -106,7 +109,7 @@ var rooms = map[string]struct {
 	"internal/erasing": {[]string{"proof/commitment", "internal/blob", "internal/events", "internal/fault", "internal/files", "internal/network", "internal/operation", "internal/record", "internal/space", "internal/state", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
 		"removes what must not stay; it knows no caller"},
 
-	"internal/registry": {[]string{"internal/access", "internal/accesscode", "internal/anchoring", "internal/blob", "internal/crash", "internal/credits", "internal/erasing", "internal/events", "internal/files", "internal/intake", "internal/issuing", "internal/network", "internal/operation", "internal/space", "internal/store", "internal/store/query", "internal/work", "internal/works"},
+	"internal/registry": {[]string{"internal/access", "internal/accesscode", "internal/anchoring", "internal/blob", "internal/crash", "internal/credits", "internal/erasing", "internal/events", "internal/files", "internal/intake", "internal/issuing", "internal/network", "internal/operation", "internal/space", "internal/store", "internal/store/query", "internal/webhook", "internal/work", "internal/works"},
 		"builds the rooms and connects them; it decides nothing"},
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "proof/evidence/leaf"}, "checks the invariants; it shares no code with what it checks"},

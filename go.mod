@@ -44,6 +44,7 @@ require (
 require golang.org/x/crypto v0.58.0 // indirect
 
 require (
+	code.dny.dev/ssrf v0.3.0 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect

@@ -16,7 +16,11 @@ import (
 	"timbre.example/internal/record"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/internal/webhook"
 )
+
+// succeeded is the event of each kind of transaction.
+var succeeded = map[string]webhook.Event{record.KindRegister: webhook.WorkRegistered, record.KindUpdate: webhook.WorkUpdated}
 
 // described is a transaction as events name it.
 func described(row query.Transaction) events.Transaction {
@@ -66,6 +70,14 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transactio
 		if err := credits.Capture(ctx, tx, row.OrganizationID, row.ID); err != nil {
 			return nil, err
 		}
+	}
+	hash := record.Hex(row.TxHash)
+	if err := webhook.TransactionEnded(ctx, tx, webhook.Ended{
+		Event: succeeded[row.Kind], Transaction: row.ID, Organization: row.OrganizationID, Work: row.WorkID, APIKey: row.ApiKeyID, ExternalUserRef: job.ExternalUserRef, Network: row.Network,
+		At: receipt.At, AtsID: receipt.AtsID, TxHash: row.TxHash, BlockHash: receipt.BlockHash[:], BlockNumber: receipt.BlockNumber, ExplorerURL: s.ExplorerURL(network.Name(row.Network), hash),
+		AccessCode: row.Kind == record.KindRegister && job.ExternalUserRef == "",
+	}); err != nil {
+		return nil, err
 	}
 	took := tx.Now.Sub(store.Time(row.CreatedAt))
 	return func() {
@@ -118,7 +130,14 @@ func (s *Service) fail(ctx context.Context, tx *store.Tx, row query.Transaction,
 	if err := credits.Release(ctx, tx, row.OrganizationID, row.ID); err != nil {
 		return nil, err
 	}
+	if err := webhook.TransactionEnded(ctx, tx, webhook.Ended{
+		Event: webhook.WorkFailed, Transaction: row.ID, Organization: row.OrganizationID, Work: row.WorkID, APIKey: row.ApiKeyID, ExternalUserRef: job.ExternalUserRef, Network: row.Network,
+		At: tx.Now, Reason: reason,
+	}); err != nil {
+		return nil, err
+	}
 	return func() {
+		s.Finished()
 		s.Events.Step(described(row), "refused", store.Time(row.UpdatedAt), errors.New(reason))
 		s.Events.Failed(ctx, described(row), string(fault.CodeTransactionFailed), reason)
 	}, nil

@@ -76,8 +76,9 @@ UPDATE webhook_deliveries SET state = 'skipped', ended_at = sqlc.arg(now) WHERE 
 UPDATE webhook_deliveries SET state = 'waiting', ended_at = 0 WHERE id = sqlc.arg(id) AND state <> 'waiting';
 
 -- name: InsertWebhookAttempt :exec
+-- After the delivery counted it: so its row is locked, and the number is free.
 INSERT INTO webhook_attempts (work_id, delivery_id, number, url, started_at, duration, status, headers, body, error)
-SELECT d.work_id, d.id, d.attempts + 1, sqlc.arg(url), sqlc.arg(started_at), sqlc.arg(duration), sqlc.arg(status), sqlc.arg(headers), sqlc.arg(body), sqlc.arg(error)
+SELECT d.work_id, d.id, d.attempts, sqlc.arg(url), sqlc.arg(started_at), sqlc.arg(duration), sqlc.arg(status), sqlc.arg(headers), sqlc.arg(body), sqlc.arg(error)
 FROM webhook_deliveries d WHERE d.id = sqlc.arg(id);
 
 -- name: WebhookAttempts :many
@@ -98,7 +99,7 @@ SELECT * FROM webhook_deliveries WHERE work_id = sqlc.arg(work_id) AND transacti
 
 -- name: UnacknowledgedWebhooks :many
 -- The deliveries of an endpoint that ended in one state after one id, the oldest first.
-SELECT id, work_id FROM webhook_deliveries WHERE endpoint_id = sqlc.arg(endpoint_id) AND state = sqlc.arg(state) AND id >= sqlc.arg(since) AND id < sqlc.arg(before) ORDER BY id LIMIT sqlc.arg(lim);
+SELECT id, work_id FROM webhook_deliveries WHERE endpoint_id = sqlc.arg(endpoint_id) AND state = sqlc.arg(state) AND id >= sqlc.arg(since) AND id > sqlc.arg(after) AND id < sqlc.arg(before) ORDER BY id LIMIT sqlc.arg(lim);
 
 -- name: OldWebhookDeliveries :many
 SELECT id, work_id FROM webhook_deliveries WHERE id < sqlc.arg(before) ORDER BY id LIMIT sqlc.arg(lim);

@@ -185,7 +185,7 @@ func (q *Queries) ForgetWebhookEndpoint(ctx context.Context, id string) error {
 
 const insertWebhookAttempt = `-- name: InsertWebhookAttempt :exec
 INSERT INTO webhook_attempts (work_id, delivery_id, number, url, started_at, duration, status, headers, body, error)
-SELECT d.work_id, d.id, d.attempts + 1, $1, $2, $3, $4, $5, $6, $7
+SELECT d.work_id, d.id, d.attempts, $1, $2, $3, $4, $5, $6, $7
 FROM webhook_deliveries d WHERE d.id = $8
 `
 
@@ -200,6 +200,7 @@ type InsertWebhookAttemptParams struct {
 	ID        string
 }
 
+// After the delivery counted it: so its row is locked, and the number is free.
 func (q *Queries) InsertWebhookAttempt(ctx context.Context, arg InsertWebhookAttemptParams) error {
 	_, err := q.db.ExecContext(ctx, insertWebhookAttempt,
 		arg.Url,
@@ -449,13 +450,14 @@ func (q *Queries) TriedWebhookDelivery(ctx context.Context, arg TriedWebhookDeli
 }
 
 const unacknowledgedWebhooks = `-- name: UnacknowledgedWebhooks :many
-SELECT id, work_id FROM webhook_deliveries WHERE endpoint_id = $1 AND state = $2 AND id >= $3 AND id < $4 ORDER BY id LIMIT $5
+SELECT id, work_id FROM webhook_deliveries WHERE endpoint_id = $1 AND state = $2 AND id >= $3 AND id > $4 AND id < $5 ORDER BY id LIMIT $6
 `
 
 type UnacknowledgedWebhooksParams struct {
 	EndpointID string
 	State      string
 	Since      string
+	After      string
 	Before     string
 	Lim        int32
 }
@@ -471,6 +473,7 @@ func (q *Queries) UnacknowledgedWebhooks(ctx context.Context, arg Unacknowledged
 		arg.EndpointID,
 		arg.State,
 		arg.Since,
+		arg.After,
 		arg.Before,
 		arg.Lim,
 	)
