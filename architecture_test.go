@@ -66,9 +66,10 @@ var rooms = map[string]struct {
 	"internal/network/log/checkpoint": {nil, "keeps one text outside of a database; it never reads it"},
 
 	"internal/paths":      {[]string{"internal/network"}, "addresses that paper carries; it knows no page"},
-	"internal/credits":    {[]string{"internal/audit", "internal/fault", "internal/legible", "internal/operation", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
+	"internal/sheet":      {nil, "cells that no program runs; what they mean is its callers'"},
+	"internal/credits":    {[]string{"internal/audit", "internal/fault", "internal/legible", "internal/operation", "internal/outbox", "internal/sheet", "internal/store", "internal/store/query", "internal/work"}, "money knows transactions by id only"},
 	"internal/permission": {nil, "what roles and scopes open, as data"},
-	"internal/audit":      {[]string{"internal/fault", "internal/operation", "internal/store", "internal/store/query"}, "who changed what; what a change means is its callers'"},
+	"internal/audit":      {[]string{"internal/fault", "internal/operation", "internal/sheet", "internal/store", "internal/store/query"}, "who changed what; what a change means is its callers'"},
 	"internal/account":    {[]string{"internal/audit", "internal/fault", "internal/legible", "internal/operation", "internal/store", "internal/store/query"}, "organizations, keys and origins; who is calling is its callers'"},
 	"internal/session":    {[]string{"internal/account", "internal/credits", "internal/fault", "internal/legible", "internal/network", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "who is calling; the balance is part of the mint's check"},
 
@@ -121,6 +122,8 @@ var rooms = map[string]struct {
 	"internal/web":      {[]string{"internal/fault", "internal/idempotency", "internal/limit", "internal/metrics", "internal/operation", "internal/paths", "internal/store", "internal/tracing"}, "what all HTTP faces share; it knows no face, no caller and no work"},
 	"internal/api":      {[]string{"internal/access", "internal/fault", "internal/intake", "internal/limit", "internal/network", "internal/record", "internal/registry", "internal/session", "internal/space", "internal/store", "internal/web", "internal/works", "proof/commitment"}, "translates; it touches no row and no file itself"},
 	"internal/manage":   {[]string{"internal/account", "internal/apikey", "internal/audit", "internal/credits", "internal/fault", "internal/limit", "internal/people", "internal/permission", "internal/store", "internal/web"}, "translates; it decides nothing, and knows no work"},
+	"internal/web":      {[]string{"internal/fault", "internal/limit", "internal/metrics", "internal/operation", "internal/paths", "internal/store", "internal/tracing"}, "what all HTTP faces share; it knows no face, no caller and no work"},
+	"internal/api":      {[]string{"internal/access", "internal/apikey", "internal/fault", "internal/intake", "internal/limit", "internal/network", "internal/permission", "internal/record", "internal/registry", "internal/session", "internal/space", "internal/store", "internal/web", "internal/works", "proof/commitment", "proof/evidence"}, "translates; it touches no row and no file itself"},
 	"internal/explorer": {[]string{"internal/fault", "internal/legible", "internal/network", "internal/network/log", "internal/paths", "proof/evidence", "proof/evidence/leaf"}, "shows what a network holds, through the seam alone, and nothing of ours beyond it"},
 	"internal/docsite":  {[]string{"docs", "internal/fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"internal/fault"}, "an integrator's page: it may use only what an integrator has"},

@@ -223,7 +223,7 @@ func TestOrganizationAPI(t *testing.T) {
 				b.get(root+"/"+adasNumber+"/evidence"+q+map[bool]string{true: "?", false: "&"}[q == ""]+"version=9").wants("evidence of no version", fault.CodeWorkCertificateUnavailable)
 			}
 			for _, path := range []string{id + "/download/certificate", id + "/download/asset", adas + "/versions/1/download/certificate", adas + "/versions/3/download/audio"} {
-				w.file(b.get(root + "/" + path).wants(path, "").get("url"))
+				w.file(b.get(root+"/"+path).wants(path, "").get("url"))
 			}
 			b.get(root+"/"+id+"/download/lyrics").wants("no such file", fault.CodeCommonNotFound)
 		}

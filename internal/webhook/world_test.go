@@ -118,7 +118,7 @@ func (w *world) another() *webhook.Service {
 
 func (w *world) organization() string {
 	w.t.Helper()
-	o, err := account.CreateOrganization(w.t.Context(), w.db, "Songs")
+	o, err := account.CreateOrganization(w.t.Context(), w.db, by, "Songs")
 	if err != nil {
 		w.t.Fatal(err)
 	}
