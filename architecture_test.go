@@ -99,11 +99,14 @@ var rooms = map[string]struct {
 	"internal/files":      {[]string{"internal/blob", "internal/fault", "internal/operation", "internal/record", "internal/store", "internal/store/query"}, "which files jobs and works have; it opens none"},
 	"internal/outbox":     {[]string{"internal/store", "internal/store/query", "internal/turns"}, "a queue in one table; what is delivered is its callers'"},
 
+	"internal/webhook": {[]string{"internal/accesscode", "internal/audit", "internal/events", "internal/fault", "internal/legible", "internal/operation", "internal/outbox", "internal/share", "internal/store", "internal/store/query", "internal/work"},
+		"endpoints and what is sent to them; who asks, and what a transaction is, is its callers'"},
+
 	"internal/access": {[]string{"internal/accesscode", "internal/apikey", "internal/fault", "internal/network", "internal/operation", "internal/permission", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query"},
 		"who may do what with works: only its checks make the proofs that other packages take"},
 	"internal/intake": {[]string{"proof/commitment", "internal/access", "internal/accesscode", "internal/blob", "internal/claims", "internal/credits", "internal/events", "internal/fault", "internal/files", "internal/legible", "internal/media", "internal/network", "internal/operation", "internal/record", "internal/session", "internal/share", "internal/space", "internal/state", "internal/store", "internal/store/query"},
 		"jobs up to the confirm; it sends nothing to a network"},
-	"internal/anchoring": {[]string{"internal/accesscode", "internal/claims", "internal/credits", "internal/events", "internal/fault", "internal/network", "internal/operation", "internal/outbox", "internal/record", "internal/search", "internal/state", "internal/store", "internal/store/query", "internal/tally", "internal/work", "proof/commitment"},
+	"internal/anchoring": {[]string{"internal/accesscode", "internal/claims", "internal/credits", "internal/events", "internal/fault", "internal/network", "internal/operation", "internal/outbox", "internal/record", "internal/search", "internal/state", "internal/store", "internal/store/query", "internal/tally", "internal/webhook", "internal/work", "proof/commitment"},
 		"transactions up to their end; it knows no caller and no file"},
 	"internal/works": {[]string{"proof/commitment", "internal/access", "internal/accesscode", "internal/blob", "internal/credits", "internal/fault", "internal/legible", "internal/media", "internal/network", "internal/operation", "internal/record", "internal/session", "internal/state", "internal/store", "internal/store/query", "internal/work"},
 		"reads what is registered; it drives nothing"},
@@ -112,7 +115,7 @@ var rooms = map[string]struct {
 	"internal/erasing": {[]string{"proof/commitment", "internal/blob", "internal/events", "internal/fault", "internal/files", "internal/network", "internal/operation", "internal/record", "internal/search", "internal/space", "internal/state", "internal/store", "internal/store/query", "internal/turns", "internal/work"},
 		"removes what must not stay; it knows no caller"},
 
-	"internal/registry": {[]string{"internal/access", "internal/accesscode", "internal/anchoring", "internal/blob", "internal/crash", "internal/credits", "internal/erasing", "internal/events", "internal/files", "internal/intake", "internal/issuing", "internal/network", "internal/operation", "internal/search", "internal/space", "internal/store", "internal/store/query", "internal/tally", "internal/work", "internal/works"},
+	"internal/registry": {[]string{"internal/access", "internal/accesscode", "internal/anchoring", "internal/blob", "internal/crash", "internal/credits", "internal/erasing", "internal/events", "internal/files", "internal/intake", "internal/issuing", "internal/network", "internal/operation", "internal/search", "internal/space", "internal/store", "internal/store/query", "internal/tally", "internal/webhook", "internal/work", "internal/works"},
 		"builds the rooms and connects them; it decides nothing"},
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "proof/evidence/leaf"}, "checks the invariants; it shares no code with what it checks"},
@@ -120,10 +123,8 @@ var rooms = map[string]struct {
 	"internal/idempotency": {[]string{"internal/fault", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "answers of requests that may be repeated; what a request does is its callers'"},
 
 	"internal/web":      {[]string{"internal/fault", "internal/idempotency", "internal/limit", "internal/metrics", "internal/operation", "internal/paths", "internal/store", "internal/tracing"}, "what all HTTP faces share; it knows no face, no caller and no work"},
-	"internal/api":      {[]string{"internal/access", "internal/fault", "internal/intake", "internal/limit", "internal/network", "internal/record", "internal/registry", "internal/session", "internal/space", "internal/store", "internal/web", "internal/works", "proof/commitment"}, "translates; it touches no row and no file itself"},
-	"internal/manage":   {[]string{"internal/account", "internal/apikey", "internal/audit", "internal/credits", "internal/fault", "internal/limit", "internal/people", "internal/permission", "internal/store", "internal/web"}, "translates; it decides nothing, and knows no work"},
-	"internal/web":      {[]string{"internal/fault", "internal/limit", "internal/metrics", "internal/operation", "internal/paths", "internal/store", "internal/tracing"}, "what all HTTP faces share; it knows no face, no caller and no work"},
 	"internal/api":      {[]string{"internal/access", "internal/apikey", "internal/fault", "internal/intake", "internal/limit", "internal/network", "internal/permission", "internal/record", "internal/registry", "internal/session", "internal/space", "internal/store", "internal/web", "internal/works", "proof/commitment", "proof/evidence"}, "translates; it touches no row and no file itself"},
+	"internal/manage":   {[]string{"internal/account", "internal/apikey", "internal/audit", "internal/credits", "internal/fault", "internal/limit", "internal/people", "internal/permission", "internal/store", "internal/web"}, "translates; it decides nothing, and knows no work"},
 	"internal/explorer": {[]string{"internal/fault", "internal/legible", "internal/network", "internal/network/log", "internal/paths", "proof/evidence", "proof/evidence/leaf"}, "shows what a network holds, through the seam alone, and nothing of ours beyond it"},
 	"internal/docsite":  {[]string{"docs", "internal/fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"internal/fault"}, "an integrator's page: it may use only what an integrator has"},

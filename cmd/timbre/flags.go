@@ -166,7 +166,8 @@ func (f limitFlags) rates() limit.Rates {
 // find out all the titles of a site.
 var duplicateTitles = limit.Rate{Count: 20, Per: 10 * time.Minute, Burst: 20}
 
-// proxies are networks, separated by commas, or "none".
+// proxies are networks, separated by commas, or "none": those of proxies, and those that
+// receive webhooks.
 type proxies []netip.Prefix
 
 func (p *proxies) UnmarshalText(text []byte) error {
@@ -223,6 +224,8 @@ type serverFlags struct {
 	Signing signingFlags `embed:"" prefix:"certificate-"`
 	registryFlag
 	authorityFlag
+
+	WebhooksAllow proxies `env:"TIMBRE_WEBHOOKS_ALLOW" example:"10.1.0.0/16,127.0.0.0/8" placeholder:"CIDRS" help:"Networks to which webhooks are delivered beside public addresses, separated by commas. Endpoints there may use http and any port. Without this flag, endpoints need https and a public address. Everybody who may make an endpoint can then send requests to these networks."`
 
 	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" example:"10.0.0.5:9090" placeholder:"ADDR" help:"Serve /metrics on this address, without authentication. Without this flag, only localhost can read /metrics, and only if the public URL is on localhost."`
 
