@@ -75,6 +75,7 @@ func (s *Service) Authorize(ctx context.Context, authorization, siteKey, origin 
 	if from.Organization.ID != c.Organization || hashSiteKey(siteKey) != c.SiteKeyHash {
 		return Caller{}, fault.SessionInvalidToken("key")
 	}
+	s.seen(ctx, Seen{Organization: c.Organization, SiteKey: from.SiteKey, Session: c.ID})
 	if err := from.Active(); err != nil {
 		return Caller{}, err
 	}

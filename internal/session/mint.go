@@ -34,6 +34,7 @@ func (s *Service) Minter(ctx context.Context, secretKey, origin string) (_ Minte
 	defer operation.Wrap(&err, "check a secret key for a mint")
 	from, err := account.BySecretKey(ctx, s.DB, secretKey)
 	if err == nil {
+		s.seen(ctx, Seen{Organization: from.Organization.ID, SiteKey: from.SiteKey, Mints: true})
 		err = from.Active()
 	}
 	if err != nil {
@@ -107,6 +108,7 @@ func (s *Service) Mint(ctx context.Context, m Minter, r MintRequest) (token stri
 	if token, err = s.Tokens.Sign(c); err != nil {
 		return "", err
 	}
+	s.seen(ctx, Seen{Organization: c.Organization, SiteKey: from.SiteKey, Session: c.ID, Mints: true})
 	return token, s.DB.One(ctx, func(tx *store.Tx) error {
 		return tx.InsertSession(ctx, query.InsertSessionParams{
 			Jti: c.ID, OrganizationID: c.Organization, SiteKey: from.SiteKey, Action: string(c.Action), Network: string(c.Network), EndUser: endUser(c.Organization, c.ExternalUserRef), ExpiresAt: store.Micros(c.Expires),
