@@ -111,6 +111,8 @@ var rooms = map[string]struct {
 
 	"internal/requestlog": {[]string{"internal/fault", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "calls as it is given them; it knows no route"},
 
+	"internal/story": {[]string{"internal/credits", "internal/fault", "internal/network", "internal/operation", "internal/record", "internal/requestlog", "internal/state", "internal/store", "internal/store/query"}, "reads what happened; who may read it is its callers'"},
+
 	"internal/web":      {[]string{"internal/fault", "internal/limit", "internal/metrics", "internal/operation", "internal/paths", "internal/requestlog", "internal/store", "internal/tracing"}, "what all HTTP faces share; it knows no face, no caller and no work"},
 	"internal/api":      {[]string{"internal/access", "internal/fault", "internal/intake", "internal/limit", "internal/network", "internal/record", "internal/registry", "internal/requestlog", "internal/session", "internal/space", "internal/store", "internal/web", "internal/works", "proof/commitment"}, "translates; it touches no row and no file itself"},
 	"internal/explorer": {[]string{"internal/fault", "internal/legible", "internal/network", "internal/network/log", "internal/paths", "proof/evidence", "proof/evidence/leaf"}, "shows what a network holds, through the seam alone, and nothing of ours beyond it"},

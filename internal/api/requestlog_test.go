@@ -1,13 +1,18 @@
 package api_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/fault"
+	"timbre.example/internal/record"
 	"timbre.example/internal/requestlog"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
+	"timbre.example/internal/story"
 )
 
 // The calls of a registration share a correlation id, refused ones included. The request log has
@@ -53,6 +58,64 @@ func TestCallsAreLogged(t *testing.T) {
 		}
 		if p.Calls[6].Reason == "" || p.Calls[0].Origin != "https://elsewhere.example" {
 			t.Errorf("%+v, %+v", p.Calls[6], p.Calls[0])
+		}
+	})
+}
+
+// The whole story of a registration is found by its id and by the id of each of its requests.
+func TestStory(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, options{})
+		w.work()
+		s := story.New(db, w.requests)
+		b := w.mint(map[string]any{"allowed_network": "mainnet"})
+		id := b.post("/v1/works/confirm", map[string]string{"job_id": b.prepared("A song", map[string]any{"network": "mainnet"})}).get("transaction_id")
+		w.done(id)
+		w.must(w.requests.Write(t.Context()))
+		p, err := w.requests.List(t.Context(), w.org, requestlog.Filter{First: 100})
+		w.must(err)
+		ids := []string{id, id[:18], strings.ToUpper(id)}
+		for _, c := range p.Calls {
+			ids = append(ids, c.RequestID)
+		}
+		for _, by := range ids {
+			got, err := s.Read(t.Context(), w.org, by)
+			w.must(err)
+			if got.Attempt == nil || got.Attempt.ID != id || got.Attempt.Status != story.Registered || got.Attempt.Title != "A song" || len(got.Calls) != len(p.Calls) {
+				t.Fatalf("by %s: %+v", by, got)
+			}
+			if n := len(got.Steps); n != 6 || got.Steps[n-1].Code != record.StepCompleted {
+				t.Errorf("steps %+v", got.Steps)
+			}
+			if len(got.Transfers) != 2 || got.Transfers[0].Kind != "hold" || got.Transfers[1].Kind != "capture" || got.Transfers[0].Credits != got.Quote.Total || got.Transfers[1].Credits != got.Quote.Total || got.Quote.Total == 0 {
+				t.Errorf("transfers %+v of quote %+v", got.Transfers, got.Quote)
+			}
+			if r := got.Registration; r == nil || r.Version != 1 || r.TxHash == "" || r.Certificate == story.CertificateNone || got.Confirmed != p.Calls[0].RequestID {
+				t.Errorf("registration %+v, confirmed by %s", r, got.Confirmed)
+			}
+			if text := fmt.Sprintf("%+v", got); strings.Contains(text, "atc_") || strings.Contains(text, b.token) {
+				t.Errorf("the story has a secret: %s", text)
+			}
+		}
+
+		// A failed one.
+		keys, err := account.CreateKeys(t.Context(), db, w.org, true)
+		w.must(err)
+		w.keys = keys
+		b = w.mint(map[string]any{"rehearse": "transaction.failed"})
+		id = b.post("/v1/works/confirm", map[string]string{"job_id": b.prepared("Another song", nil)}).get("transaction_id")
+		w.done(id)
+		got, err := s.Read(t.Context(), w.org, id)
+		w.must(err)
+		if got.Attempt.Status != story.Failed || got.Failure == nil || got.Failure.Code != fault.CodeTransactionFailed || got.Attempt.Failure != fault.CodeTransactionFailed || !got.Attempt.Test || got.Registration != nil {
+			t.Errorf("failed: %+v, %+v", got.Attempt, got)
+		}
+
+		// Another organization sees nothing.
+		for _, by := range ids {
+			if got, err := s.Read(t.Context(), "another", by); !errors.Is(err, fault.CodeTransactionNotFound) {
+				t.Errorf("by %s: %+v, %v", by, got, err)
+			}
 		}
 	})
 }

@@ -30,8 +30,10 @@ CREATE INDEX jobs_of_organization ON jobs (organization_id, network, id);
 CREATE INDEX jobs_unconfirmed ON jobs (organization_id, network, state, id) WHERE state IN ('open', 'prepared', 'expired');
 CREATE INDEX jobs_of_end_user ON jobs (organization_id, external_user_ref, id) WHERE external_user_ref <> '';
 CREATE INDEX transactions_ended ON transactions (organization_id, network, state, id) WHERE state IN ('final', 'failed');
+CREATE INDEX transactions_of_number ON transactions (organization_id, ats_id, id) WHERE ats_id <> 0;
 
 -- +goose Down
+DROP INDEX transactions_of_number;
 DROP INDEX transactions_ended;
 DROP INDEX jobs_of_end_user;
 DROP INDEX jobs_unconfirmed;
