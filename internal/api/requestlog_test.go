@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/record"
 	"timbre.example/internal/requestlog"
@@ -99,7 +100,7 @@ func TestStory(t *testing.T) {
 		}
 
 		// A failed one.
-		keys, err := account.CreateKeys(t.Context(), db, w.org, true)
+		keys, err := account.CreateKeys(t.Context(), db, audit.CommandLine(), w.org, "", true)
 		w.must(err)
 		w.keys = keys
 		b = w.mint(map[string]any{"rehearse": "transaction.failed"})

@@ -23,6 +23,7 @@ import (
 
 	"timbre.example/internal/account"
 	"timbre.example/internal/api"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
@@ -172,14 +173,14 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 		disk.Close()
 	})
 
-	org, err := account.CreateOrganization(t.Context(), db, "Songs")
+	org, err := account.CreateOrganization(t.Context(), db, audit.CommandLine(), "Songs")
 	w.must(err)
 	w.org = org.ID
-	w.keys, err = account.CreateKeys(t.Context(), db, w.org, false)
+	w.keys, err = account.CreateKeys(t.Context(), db, audit.CommandLine(), w.org, "", false)
 	w.must(err)
-	_, err = account.AddOrigin(t.Context(), db, w.org, site)
+	_, err = account.AddOrigin(t.Context(), db, audit.CommandLine(), w.org, site)
 	w.must(err)
-	w.must(db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, w.org, 1000, "") }))
+	w.must(db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, audit.CommandLine(), w.org, 1000, "") }))
 	return w
 }
 

@@ -21,11 +21,27 @@ type AuditEntry struct {
 	Subject        string
 	Changes        string
 	CreatedAt      int64
+	Position       int64
+	Hash           []byte
+}
+
+type AuditHead struct {
+	OrganizationID string
+	Entries        int64
+	Hash           []byte
 }
 
 type Budget struct {
 	Key   string
 	Whole int64
+}
+
+type CreditWarning struct {
+	ID             string
+	OrganizationID string
+	Level          int64
+	Balance        int64
+	CreatedAt      int64
 }
 
 type Delivery struct {
@@ -95,6 +111,7 @@ type LedgerEntry struct {
 	TransferID string
 	Account    string
 	Amount     int64
+	Balance    sql.NullInt64
 }
 
 type LedgerTransfer struct {
@@ -183,6 +200,19 @@ type Organization struct {
 	Quota           sql.NullInt64
 	CreatedAt       int64
 	Imprint         string
+	Revision        int64
+	IssuerName      string
+	LogoHash        []byte
+	LowCredits      sql.NullInt64
+}
+
+type OrganizationLogo struct {
+	OrganizationID string
+	Image          []byte
+	Hash           []byte
+	Width          int64
+	Height         int64
+	CreatedAt      int64
 }
 
 type Origin struct {
@@ -238,6 +268,9 @@ type SiteKey struct {
 	DisabledAt     sql.NullInt64
 	DeletedAt      sql.NullInt64
 	CreatedAt      int64
+	Label          string
+	PreviousHash   []byte
+	PreviousUntil  int64
 }
 
 type Timestamp struct {
