@@ -68,7 +68,12 @@ type MintRequest struct {
 // row, which the token's first init spends.
 func (s *Service) Mint(ctx context.Context, m Minter, r MintRequest) (token string, err error) {
 	defer operation.Wrap(&err, "mint a session for %s on %s", r.Action, r.Network)
-	from := m.from
+	return s.mint(ctx, m.from, "", r)
+}
+
+// mint is Mint. only is the single origin at which the session is valid; "": those of the
+// allowlist.
+func (s *Service) mint(ctx context.Context, from account.Integration, only string, r MintRequest) (token string, err error) {
 	hashOnly := from.Organization.AssetStorage == account.StoreNone || r.AssetStorage != nil && *r.AssetStorage == account.StoreNone
 	if err := r.validate(s.Served(), from.Test, hashOnly); err != nil {
 		return "", err
@@ -111,7 +116,7 @@ func (s *Service) Mint(ctx context.Context, m Minter, r MintRequest) (token stri
 	s.seen(ctx, Seen{Organization: c.Organization, SiteKey: from.SiteKey, Session: c.ID, Mints: true})
 	return token, s.DB.One(ctx, func(tx *store.Tx) error {
 		return tx.InsertSession(ctx, query.InsertSessionParams{
-			Jti: c.ID, OrganizationID: c.Organization, SiteKey: from.SiteKey, Action: string(c.Action), Network: string(c.Network), EndUser: endUser(c.Organization, c.ExternalUserRef), ExpiresAt: store.Micros(c.Expires),
+			Jti: c.ID, OrganizationID: c.Organization, SiteKey: from.SiteKey, Action: string(c.Action), Network: string(c.Network), EndUser: endUser(c.Organization, c.ExternalUserRef), Origin: only, ExpiresAt: store.Micros(c.Expires),
 		})
 	})
 }

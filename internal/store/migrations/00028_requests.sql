@@ -32,7 +32,11 @@ CREATE INDEX jobs_of_end_user ON jobs (organization_id, external_user_ref, id) W
 CREATE INDEX transactions_ended ON transactions (organization_id, network, state, id) WHERE state IN ('final', 'failed');
 CREATE INDEX transactions_of_number ON transactions (organization_id, ats_id, id) WHERE ats_id <> 0;
 
+-- The only origin at which a session of the console's rehearsals is valid; '': the allowlist's.
+ALTER TABLE sessions ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+
 -- +goose Down
+ALTER TABLE sessions DROP COLUMN origin;
 DROP INDEX transactions_of_number;
 DROP INDEX transactions_ended;
 DROP INDEX jobs_of_end_user;

@@ -257,6 +257,7 @@ type Session struct {
 	Action         string
 	Network        string
 	EndUser        string
+	Origin         string
 }
 
 type SiteKey struct {
