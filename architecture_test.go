@@ -72,6 +72,8 @@ var rooms = map[string]struct {
 	"internal/account":    {[]string{"internal/audit", "internal/fault", "internal/legible", "internal/operation", "internal/store", "internal/store/query"}, "organizations, keys and origins; who is calling is its callers'"},
 	"internal/session":    {[]string{"internal/account", "internal/credits", "internal/fault", "internal/legible", "internal/network", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "who is calling; the balance is part of the mint's check"},
 
+	"internal/apikey": {[]string{"internal/account", "internal/audit", "internal/fault", "internal/legible", "internal/network", "internal/operation", "internal/permission", "internal/store", "internal/store/query", "internal/work"}, "backends by their keys; what a call does is its callers'"},
+
 	"internal/limit": {[]string{"internal/operation", "internal/store", "internal/store/query", "internal/work"}, "counts calls by key; what a key is, and how a refusal reads, is its caller's"},
 
 	"internal/share": {nil, "slots by turns; whose and for what is its caller's"},

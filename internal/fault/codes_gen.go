@@ -987,7 +987,7 @@ var table = []Entry{
 		Class:   ClassNone,
 		Message: "The API key is malformed.",
 		Action:  "Check the key.",
-		Cause:   "The bearer token does not begin with `afo_sk_live_` or `afo_sk_test_`.",
+		Cause:   "The bearer token begins with `afo_`, and it is not `afo_sk_live_` or `afo_sk_test_` with 48 hex digits and a right checksum.",
 	},
 	{
 		Code:    CodeAPIKeyRevoked,

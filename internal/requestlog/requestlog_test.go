@@ -285,7 +285,7 @@ func BenchmarkWrite(b *testing.B) {
 			l := requestlog.New(open(), keep, quiet())
 			now, n := time.Now(), 0
 			for b.Loop() {
-				l.Record(call("o1", now.Add(time.Duration(n)*time.Millisecond), func(c *requestlog.Call) { c.Job, c.Caller.Session = "j", fmt.Sprint(n / 5) }))
+				l.Record(call("o1", now.Add(time.Duration(n)*time.Millisecond), func(c *requestlog.Call) { c.Job, c.Caller.Session = "j", fmt.Sprint(n/5) }))
 				if n++; n%100 == 0 {
 					if err := l.Write(b.Context()); err != nil {
 						b.Fatal(err)

@@ -72,7 +72,7 @@ func (q *Queries) DeclareMedia(ctx context.Context, arg DeclareMediaParams) (int
 }
 
 const getJob = `-- name: GetJob :one
-SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language, upload_bytes, reading, test FROM jobs WHERE id = $1
+SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language, upload_bytes, reading, test, api_key_id FROM jobs WHERE id = $1
 `
 
 func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
@@ -113,6 +113,7 @@ func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
 		&i.UploadBytes,
 		&i.Reading,
 		&i.Test,
+		&i.ApiKeyID,
 	)
 	return i, err
 }

@@ -10,6 +10,25 @@ import (
 	"timbre.example/internal/state"
 )
 
+type ApiKey struct {
+	ID             string
+	OrganizationID string
+	Hash           []byte
+	Prefix         string
+	LastFour       string
+	Test           bool
+	Name           string
+	Scopes         string
+	MaxFileSize    sql.NullInt64
+	WebhookUrl     string
+	CreatedBy      string
+	CreatedAt      int64
+	ExpiresAt      sql.NullInt64
+	RevokedAt      sql.NullInt64
+	LastUsedAt     sql.NullInt64
+	LastUsedFrom   string
+}
+
 type AuditEntry struct {
 	ID             string
 	OrganizationID string
@@ -99,6 +118,7 @@ type Job struct {
 	UploadBytes     int64
 	Reading         string
 	Test            bool
+	ApiKeyID        string
 }
 
 type LedgerAccount struct {
@@ -310,6 +330,7 @@ type Transaction struct {
 	UpdatedAt      int64
 	Rehearse       string
 	Test           bool
+	ApiKeyID       string
 }
 
 type Version struct {

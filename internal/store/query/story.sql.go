@@ -622,7 +622,7 @@ func (q *Queries) AttemptsUnconfirmed(ctx context.Context, arg AttemptsUnconfirm
 }
 
 const jobOfOrganization = `-- name: JobOfOrganization :one
-SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language, upload_bytes, reading, test FROM jobs WHERE id = $1 AND organization_id = $2
+SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language, upload_bytes, reading, test, api_key_id FROM jobs WHERE id = $1 AND organization_id = $2
 `
 
 type JobOfOrganizationParams struct {
@@ -668,12 +668,13 @@ func (q *Queries) JobOfOrganization(ctx context.Context, arg JobOfOrganizationPa
 		&i.UploadBytes,
 		&i.Reading,
 		&i.Test,
+		&i.ApiKeyID,
 	)
 	return i, err
 }
 
 const transactionOfOrganization = `-- name: TransactionOfOrganization :one
-SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse, test FROM transactions WHERE id = $1 AND organization_id = $2
+SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse, test, api_key_id FROM transactions WHERE id = $1 AND organization_id = $2
 `
 
 type TransactionOfOrganizationParams struct {
@@ -706,6 +707,7 @@ func (q *Queries) TransactionOfOrganization(ctx context.Context, arg Transaction
 		&i.UpdatedAt,
 		&i.Rehearse,
 		&i.Test,
+		&i.ApiKeyID,
 	)
 	return i, err
 }
