@@ -83,6 +83,23 @@ type Erasure struct {
 	Tries          int64
 }
 
+type Identity struct {
+	Issuer    string
+	Subject   string
+	PersonID  string
+	CreatedAt int64
+}
+
+type Invitation struct {
+	ID             string
+	OrganizationID string
+	Email          string
+	Role           string
+	InvitedBy      string
+	CreatedAt      int64
+	ExpiresAt      int64
+}
+
 type Job struct {
 	ID              string
 	OrganizationID  string
@@ -119,6 +136,12 @@ type Job struct {
 	Reading         string
 	Test            bool
 	ApiKeyID        string
+}
+
+type KnownDevice struct {
+	Hash      []byte
+	PersonID  string
+	ExpiresAt int64
 }
 
 type LedgerAccount struct {
@@ -201,11 +224,30 @@ type LogTile struct {
 	Data    []byte
 }
 
+type Mail struct {
+	ID             string
+	Kind           string
+	Ref            string
+	OrganizationID string
+	Recipient      string
+	Language       string
+	Words          string
+	CreatedAt      int64
+}
+
 type MediaClaim struct {
 	OrganizationID string
 	Network        string
 	MediaHash      []byte
 	WorkID         string
+}
+
+type Membership struct {
+	OrganizationID string
+	PersonID       string
+	Email          string
+	Role           string
+	CreatedAt      int64
 }
 
 type Organization struct {
@@ -239,6 +281,57 @@ type Origin struct {
 	OrganizationID string
 	Pattern        string
 	CreatedAt      int64
+}
+
+type Passkey struct {
+	ID         string
+	PersonID   string
+	Name       string
+	Credential string
+	CreatedAt  int64
+	UsedAt     int64
+}
+
+type Person struct {
+	ID              string
+	Email           string
+	Name            string
+	Language        string
+	EmailVerified   bool
+	PasswordHash    string
+	Operator        bool
+	TotpSecret      []byte
+	TotpConfirmedAt int64
+	TotpStep        int64
+	Passkeys        int64
+	Revision        int64
+	CreatedAt       int64
+}
+
+type PersonLink struct {
+	Hash      []byte
+	Kind      string
+	Ref       string
+	Tries     int64
+	Mailed    bool
+	ExpiresAt int64
+}
+
+type PersonSession struct {
+	Hash      []byte
+	ID        string
+	PersonID  string
+	CreatedAt int64
+	SeenAt    int64
+	ExpiresAt int64
+	ProvedAt  int64
+	Address   string
+	Agent     string
+}
+
+type RecoveryCode struct {
+	PersonID string
+	Hash     []byte
 }
 
 type ReplacedAccessCode struct {
