@@ -14,6 +14,7 @@ import (
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/compressed"
+	"timbre.example/internal/console/shell"
 	"timbre.example/internal/docsite"
 	"timbre.example/internal/explorer"
 	jobfiles "timbre.example/internal/files"
@@ -36,7 +37,7 @@ type faces struct {
 
 // openFaces builds the routes of the process's roles. metrics is the listener of
 // --metrics-listen, or nil. Streams end when stop is closed.
-func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, stop <-chan struct{}, told telling) (out faces) {
+func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, stop <-chan struct{}, told telling) (out faces, err error) {
 	var serves *registry.Registry // what the API serves
 	if f.has(ats) {
 		serves = w.registry
@@ -61,11 +62,19 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 		out.pages(at.url, w.networks.All())
 	}
 	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError))) // with every role: errors link there
+	if serves != nil && f.has(organizations) {
+		pages, err := openConsole(at.url, st)
+		if err != nil {
+			return out, err
+		}
+		out.web.Mount(shell.Root, pages)
+		out.web.Mount(shell.Root+"/assets", out.packed.Handler(pages)) // pages have secrets, and are not compressed
+	}
 	if at.metrics != nil {
 		handler := out.web.MetricsHandler(f.MetricsHost)
 		out.runs(func(ctx context.Context) { serveMetrics(ctx, at.metrics, handler, told.log) })
 	}
-	return out
+	return out, nil
 }
 
 // uploads records for the request log whose job an upload is for.

@@ -1,0 +1,14 @@
+package main
+
+import (
+	"timbre.example/internal/console"
+	"timbre.example/internal/console/shell"
+	"timbre.example/internal/people"
+)
+
+// openConsole builds the console. A process has it that creates sessions and serves works: its pages show
+// both. The session's keys of the console come from the key for tokens, by another derivation.
+func openConsole(url string, st storage) (*shell.Shell, error) {
+	key := st.root.key(purposeTokens)
+	return console.New(console.Config{PublicURL: url, Key: key, DB: st.db, People: &people.Service{DB: st.db, Key: key}})
+}
