@@ -10,5 +10,9 @@ import (
 // both. The session's keys of the console come from the key for tokens, by another derivation.
 func openConsole(url string, st storage) (*shell.Shell, error) {
 	key := st.root.key(purposeTokens)
-	return console.New(console.Config{PublicURL: url, Key: key, DB: st.db, People: &people.Service{DB: st.db, Key: key}})
+	persons, err := people.New(people.Config{DB: st.db, Key: key, URL: url})
+	if err != nil {
+		return nil, err
+	}
+	return console.New(console.Config{PublicURL: url, Key: key, DB: st.db, People: persons})
 }

@@ -51,7 +51,10 @@ const (
 // Open builds a console from areas, on a migrated database.
 func Open(t testing.TB, db *store.DB, areas ...shell.Area) *Site {
 	t.Helper()
-	service := &people.Service{DB: db, Key: make([]byte, 32)}
+	service, err := people.New(people.Config{DB: db, Key: make([]byte, 32), URL: PublicURL})
+	if err != nil {
+		t.Fatal(err)
+	}
 	s, err := shell.New(shell.Config{PublicURL: PublicURL, Key: []byte("a key for tests, with 32 bytes.."), Session: service.Session, Now: db.Now, Member: func(ctx context.Context, person, organization string) (people.Membership, error) {
 		m, err := db.Read().MembershipOf(ctx, query.MembershipOfParams{OrganizationID: organization, PersonID: person})
 		if errors.Is(err, sql.ErrNoRows) {
