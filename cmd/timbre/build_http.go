@@ -15,6 +15,7 @@ import (
 	"timbre.example/internal/blob"
 	"timbre.example/internal/compressed"
 	"timbre.example/internal/console/shell"
+	"timbre.example/internal/console/transactions"
 	"timbre.example/internal/docsite"
 	"timbre.example/internal/explorer"
 	jobfiles "timbre.example/internal/files"
@@ -63,10 +64,11 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 	}
 	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError))) // with every role: errors link there
 	if serves != nil && f.has(organizations) {
-		pages, err := openConsole(at.url, st)
+		pages, err := openConsole(at.url, st, w, requests, stop)
 		if err != nil {
 			return out, err
 		}
+		out.web.Stream(shell.Root+transactions.LivePath, pages.ServeHTTP)
 		out.web.Mount(shell.Root, pages)
 		out.web.Mount(shell.Root+"/assets", out.packed.Handler(pages)) // pages have secrets, and are not compressed
 	}

@@ -10,6 +10,7 @@ import (
 
 	"timbre.example/internal/console/overview"
 	"timbre.example/internal/console/shell"
+	"timbre.example/internal/console/transactions"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/people"
 	"timbre.example/internal/permission"
@@ -25,12 +26,15 @@ type Config struct {
 	Key    []byte
 	DB     *store.DB
 	People *people.Service
+	// Transactions is what the pages about transactions show.
+	Transactions transactions.Config
 }
 
 // Areas returns all groups of pages, in no particular order.
 func Areas(c Config) []shell.Area {
 	return []shell.Area{
 		overview.Area(c.DB),
+		transactions.Area(c.Transactions),
 	}
 }
 

@@ -487,3 +487,23 @@ func (s *Service) confirmed(ctx context.Context, organization string, out *Story
 	}
 	return nil
 }
+
+// Refused returns the code that ended the attempt: that of the failed transaction, or of the last
+// call if it was refused; "" if nothing was.
+func (s Story) Refused() fault.Code {
+	if s.Failure != nil {
+		return s.Failure.Code
+	}
+	if len(s.Calls) == 0 || s.Attempt != nil && (s.Attempt.Status == Registered || s.Attempt.Status == Running) {
+		return ""
+	}
+	return fault.Code(s.Calls[len(s.Calls)-1].Code)
+}
+
+// FirstCall returns the request id of the first call, or "".
+func (s Story) FirstCall() string {
+	if len(s.Calls) == 0 {
+		return ""
+	}
+	return s.Calls[0].RequestID
+}
