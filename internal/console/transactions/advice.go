@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"timbre.example/internal/requestlog"
 	"timbre.example/internal/story"
 )
 
@@ -54,57 +53,8 @@ func advice(s story.Story) (text, page string) {
 	return string(status), ""
 }
 
-// kindOf returns what a call does in a registration.
-func kindOf(c requestlog.Call) string {
-	last := c.Route[strings.LastIndexByte(c.Route, '/')+1:]
-	switch {
-	case c.Caller.Kind == requestlog.Upload || c.Method == "PUT":
-		return "upload"
-	case c.Route == "/v1/sessions":
-		return "mint"
-	case last == "init" || last == "init-upload":
-		return "init"
-	case last == "upload":
-		return "slot"
-	case last == "prepare" || last == "confirm":
-		return last
-	case c.Method == "GET":
-		return "read"
-	}
-	return "call"
-}
-
-// curl returns the command that repeats a call of an API key. The key is a variable of the shell, and the
-// body has only what the request log knows. full: the reader may see the id of the job.
-func curl(c requestlog.Call, publicURL string, full bool) string {
-	b := "curl -i"
-	if c.Method != "GET" {
-		b += " -X " + c.Method
-	}
-	b += ` -H "Authorization: Bearer $TIMBRE_API_KEY"`
-	if c.Method == "POST" {
-		body := "{}"
-		switch kindOf(c) {
-		case "prepare", "confirm", "slot":
-			job := "JOB_ID"
-			if full && c.Job != "" {
-				job = c.Job
-			}
-			body = `{"job_id":"` + job + `"}`
-		case "init":
-			body = `{"title":"TITLE","creators":[{"full_name":"NAME","email":"EMAIL","roles":{"author":true}}],"filename":"song.wav","network":"testnet"}`
-		}
-		b += ` -H "Content-Type: application/json" -d '` + body + `'`
-	}
-	return b + " '" + publicURL + c.Route + "'"
-}
-
 // markdown matches what the catalogue's texts use: links and code.
 var markdown = regexp.MustCompile("\\[([^\\]]*)\\]\\([^)]*\\)|`")
 
 // plain returns a text of the catalogue without Markdown.
 func plain(text string) string { return markdown.ReplaceAllString(text, "$1") }
-
-func sortLines(all []line) {
-	slices.SortStableFunc(all, func(a, b line) int { return a.At.Compare(b.At) })
-}
