@@ -66,9 +66,10 @@ var rooms = map[string]struct {
 	"internal/network/log/checkpoint": {nil, "keeps one text outside of a database; it never reads it"},
 
 	"internal/paths":      {[]string{"internal/network"}, "addresses that paper carries; it knows no page"},
-	"internal/credits":    {[]string{"internal/audit", "internal/fault", "internal/legible", "internal/operation", "internal/store", "internal/store/query"}, "money knows transactions by id only"},
+	"internal/sheet":      {nil, "cells that no program runs; what they mean is its callers'"},
+	"internal/credits":    {[]string{"internal/audit", "internal/fault", "internal/legible", "internal/operation", "internal/outbox", "internal/sheet", "internal/store", "internal/store/query", "internal/work"}, "money knows transactions by id only"},
 	"internal/permission": {nil, "what roles and scopes open, as data"},
-	"internal/audit":      {[]string{"internal/fault", "internal/operation", "internal/store", "internal/store/query"}, "who changed what; what a change means is its callers'"},
+	"internal/audit":      {[]string{"internal/fault", "internal/operation", "internal/sheet", "internal/store", "internal/store/query"}, "who changed what; what a change means is its callers'"},
 	"internal/account":    {[]string{"internal/audit", "internal/fault", "internal/legible", "internal/operation", "internal/store", "internal/store/query"}, "organizations, keys and origins; who is calling is its callers'"},
 	"internal/session":    {[]string{"internal/account", "internal/credits", "internal/fault", "internal/legible", "internal/network", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "who is calling; the balance is part of the mint's check"},
 

@@ -6,8 +6,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -49,6 +47,7 @@ type cli struct {
 	Sessions sessionsCmd `cmd:"" help:"List and end running sessions."`
 	Origins  originsCmd  `cmd:"" help:"Manage the origins (websites) that can embed an organization's widget."`
 	Credits  creditsCmd  `cmd:"" help:"Grant credits to an organization, and show its balance."`
+	Audit    auditCmd    `cmd:"" help:"List the changes to organizations, and verify that no one edited the list."`
 	Works    worksCmd    `cmd:"" help:"Write a registered work's certificate or evidence, or erase its personal data."`
 	Log      logCmd      `cmd:"" help:"Repair the built-in log after a restore."`
 	Verify   verifyCmd   `cmd:"" help:"Check the evidence of a work, offline: without a server, a database or a network."`
@@ -199,27 +198,4 @@ func (in invocation) logsJSON() bool {
 // log writes an error as a line of the server's log.
 func (in invocation) log(w io.Writer, err error) {
 	serverFlags{LogFormat: "json"}.logger(w).Error("ended", "error", in.say(err))
-}
-
-// output is where a command writes, and how it formats errors.
-type output struct {
-	out, err io.Writer
-	say      func(error) string
-}
-
-// print writes a result as JSON, or as text for people.
-func (o *output) print(asJSON bool, v any, words func(w io.Writer)) error {
-	if !asJSON {
-		words(terminal{o.out})
-		return nil
-	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return err
-	}
-	_, err := o.out.Write(escaped(b.Bytes()))
-	return err
 }
