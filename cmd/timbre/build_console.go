@@ -3,12 +3,17 @@ package main
 import (
 	"timbre.example/internal/console"
 	"timbre.example/internal/console/shell"
+	"timbre.example/internal/console/transactions"
 	"timbre.example/internal/people"
+	"timbre.example/internal/requestlog"
+	"timbre.example/internal/story"
 )
 
 // openConsole builds the console. A process has it that creates sessions and serves works: its pages show
-// both. The session's keys of the console come from the key for tokens, by another derivation.
-func openConsole(url string, st storage) (*shell.Shell, error) {
-	key := st.root.key(purposeTokens)
-	return console.New(console.Config{PublicURL: url, Key: key, DB: st.db, People: &people.Service{DB: st.db, Key: key}})
+// both.
+func openConsole(url string, st storage, s *people.Service, w works, requests *requestlog.Log, stop <-chan struct{}) (*shell.Shell, error) {
+	return console.New(console.Config{
+		PublicURL: url, Key: st.root.key(purposeConsole), DB: st.db, People: s,
+		Transactions: transactions.Config{Stories: story.New(st.db, requests), Requests: requests, PublicURL: url, ExplorerURL: w.registry.Works.ExplorerURL, Stopping: stop},
+	})
 }

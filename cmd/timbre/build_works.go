@@ -2,13 +2,20 @@ package main
 
 import (
 	"context"
+	"log/slog"
+	"strconv"
 	"time"
 
 	"timbre.example/internal/certificate"
+	"timbre.example/internal/credits"
 	"timbre.example/internal/issuing"
+	"timbre.example/internal/mail"
 	"timbre.example/internal/network"
 	"timbre.example/internal/paths"
+	"timbre.example/internal/people"
 	"timbre.example/internal/registry"
+	"timbre.example/internal/store"
+	"timbre.example/internal/webhook"
 )
 
 // works is the registry and its networks. Without the roles ats and worker it is empty.
@@ -45,6 +52,7 @@ func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, sig
 		ExplorerURL: func(n network.Name, hash string) string { return at.url + paths.Transaction(n, hash) },
 		Certify:     issuing.Pages{PublicURL: at.url, Registry: f.registryName(at.url), Signer: signer}.Certify,
 		Stamp:       stamp,
+		Webhooks:    f.webhooks(st),
 		// Longer than it takes to make one certificate, and shorter than people wait for a download to start.
 		AwaitCertificate: 4 * time.Second,
 	})
@@ -55,9 +63,35 @@ func (f serverFlags) openWorks(ctx context.Context, at entrance, st storage, sig
 			}
 		}
 		w.runs(w.registry.Run)
+		smtp, err := f.smtp(at.host)
+		if err != nil {
+			return w, err
+		}
+		w.runs(creditWarnings(st, told.log, smtp != nil).Worker().Run)
 	}
 	if f.has(ats) {
 		w.runs(w.registry.Works.Progress.Worker().Run)
 	}
 	return w, nil
+}
+
+// webhooks configures the endpoints of organizations, and in a worker the deliveries to them.
+func (f serverFlags) webhooks(st storage) webhook.Config {
+	return webhook.Config{DB: st.db, Key: st.root.key(purposeWebhooks), Allow: f.WebhooksAllow, UserAgent: "Timbre/" + version}
+}
+
+// creditWarnings reports low balances to the endpoints of the organization, and to its managers
+// where mail is configured.
+func creditWarnings(st storage, log *slog.Logger, mails bool) *credits.Teller {
+	t := &credits.Teller{DB: st.db, Log: log, Tell: []func(context.Context, *store.Tx, credits.Warning) error{
+		func(ctx context.Context, tx *store.Tx, w credits.Warning) error {
+			return webhook.BalanceLow(ctx, tx, w.Organization, w.Balance, w.Level)
+		},
+	}}
+	if mails {
+		t.Tell = append(t.Tell, func(ctx context.Context, tx *store.Tx, w credits.Warning) error {
+			return people.MailManagers(ctx, tx, w.Organization, mail.LowBalance, map[string]string{"balance": strconv.FormatInt(w.Balance, 10)})
+		})
+	}
+	return t
 }

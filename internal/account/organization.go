@@ -52,24 +52,31 @@ const (
 // CreateOrganization adds a tenant; the name is 1 to 200 characters.
 func CreateOrganization(ctx context.Context, db *store.DB, by audit.Actor, name string) (_ Organization, err error) {
 	defer operation.Wrap(&err, "create an organization")
+	var id string
+	if err := db.Tx(ctx, func(tx *store.Tx) (err error) {
+		id, err = AddOrganization(ctx, tx, by, name)
+		return err
+	}); err != nil {
+		return Organization{}, err
+	}
+	return GetOrganization(ctx, db, id)
+}
+
+// AddOrganization is CreateOrganization in the transaction of its caller. It returns the id.
+func AddOrganization(ctx context.Context, tx *store.Tx, by audit.Actor, name string) (_ string, err error) {
+	defer operation.Wrap(&err, "add an organization")
 	name = strings.TrimSpace(name)
 	if bad := checkName("name", name); bad != nil {
-		return Organization{}, fault.CommonValidationFailed(bad)
+		return "", fault.CommonValidationFailed(bad)
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return Organization{}, err
+		return "", err
 	}
-	err = db.Tx(ctx, func(tx *store.Tx) error {
-		if err := tx.InsertOrganization(ctx, query.InsertOrganizationParams{ID: id.String(), Name: name, CreatedAt: store.Micros(tx.Now)}); err != nil {
-			return err
-		}
-		return audit.Record(ctx, tx, audit.Entry{Organization: id.String(), Actor: by, Action: "organization.created", Subject: id.String(), Changes: []audit.Change{{Field: "name", New: name}}})
-	})
-	if err != nil {
-		return Organization{}, err
+	if err := tx.InsertOrganization(ctx, query.InsertOrganizationParams{ID: id.String(), Name: name, CreatedAt: store.Micros(tx.Now)}); err != nil {
+		return "", err
 	}
-	return GetOrganization(ctx, db, id.String())
+	return id.String(), audit.Record(ctx, tx, audit.Entry{Organization: id.String(), Actor: by, Action: "organization.created", Subject: id.String(), Changes: []audit.Change{{Field: "name", New: name}}})
 }
 
 // GetOrganization reads an organization; an unknown id is organization.not_found.

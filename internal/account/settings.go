@@ -113,11 +113,11 @@ func put(ctx context.Context, tx *store.Tx, by audit.Actor, before Organization,
 		logo = nil
 	}
 	positive := func(n int64) sql.NullInt64 { return sql.NullInt64{Int64: n, Valid: n > 0} }
-	if err := found(tx.SetOrganization(ctx, query.SetOrganizationParams{
+	if err := tx.SetOrganization(ctx, query.SetOrganizationParams{
 		Name: o.Name, SuspendedAt: suspended, WidgetEnabled: o.WidgetEnabled, DuplicateTitles: o.DuplicateTitles, AssetStorage: o.AssetStorage,
 		MaxFileSize: positive(o.MaxFileSize), AccessCodeTtl: positive(o.AccessCodeTTL.Microseconds()), Quota: positive(o.Quota), LowCredits: positive(o.LowCredits),
 		IssuerName: o.IssuerName, Imprint: o.Imprint, LogoHash: logo, ID: o.ID,
-	})); err != nil {
+	}); err != nil {
 		return err
 	}
 	o.Revision = before.Revision + 1

@@ -6,11 +6,14 @@ CREATE TABLE people (
   email             TEXT NOT NULL UNIQUE,       -- lower-case ASCII; the domain as punycode
   name              TEXT NOT NULL DEFAULT '',
   language          TEXT NOT NULL DEFAULT '',   -- '': the browser's
+  -- Whether a link that was sent to the address has been opened, or an OpenID provider vouched.
+  email_verified    BOOLEAN NOT NULL DEFAULT FALSE,
   password_hash     TEXT NOT NULL DEFAULT '',   -- argon2id; '': no password
   operator          BOOLEAN NOT NULL DEFAULT FALSE,
   totp_secret       BYTEA,                      -- encrypted; NULL: none
   totp_confirmed_at BIGINT NOT NULL DEFAULT 0,  -- 0: the second factor is not on
   totp_step         BIGINT NOT NULL DEFAULT 0,  -- of the last accepted code, which is not accepted again
+  passkeys          BIGINT NOT NULL DEFAULT 0,  -- how many
   revision          BIGINT NOT NULL DEFAULT 1,  -- grows with each change, for edits at once
   created_at        BIGINT NOT NULL
 );
@@ -79,6 +82,7 @@ CREATE TABLE invitations (
   expires_at      BIGINT NOT NULL,
   UNIQUE (organization_id, email)
 );
+CREATE INDEX invitations_to ON invitations (email);
 CREATE INDEX invitations_by_expiry ON invitations (expires_at);
 
 -- Secrets that work once: links in mails, and steps of a sign-in.
@@ -87,6 +91,7 @@ CREATE TABLE person_links (
   kind       TEXT NOT NULL,                     -- first | reset | sign_up | invitation | second | challenge
   ref        TEXT NOT NULL,                     -- a person, an invitation, an e-mail address, or ''
   tries      BIGINT NOT NULL DEFAULT 0,         -- failed ones
+  mailed     BOOLEAN NOT NULL DEFAULT FALSE,    -- only the owner of the address received it
   expires_at BIGINT NOT NULL
 );
 CREATE INDEX person_links_of ON person_links (kind, ref);
@@ -101,12 +106,22 @@ CREATE TABLE known_devices (
 CREATE INDEX known_devices_of_person ON known_devices (person_id, expires_at);
 CREATE INDEX known_devices_by_expiry ON known_devices (expires_at);
 
+-- An operator who has opened an organization's pages.
+CREATE TABLE operator_visits (
+  person_id       TEXT NOT NULL REFERENCES people (id),
+  organization_id TEXT NOT NULL REFERENCES organizations (id),
+  expires_at      BIGINT NOT NULL,
+  PRIMARY KEY (person_id, organization_id)
+);
+CREATE INDEX operator_visits_by_expiry ON operator_visits (expires_at);
+
 -- A mail that waits for its delivery (outbox kind 'mail'). It has no secret: the delivery
 -- makes the link.
 CREATE TABLE mails (
   id         TEXT PRIMARY KEY,                  -- the delivery's subject
-  kind       TEXT NOT NULL,                     -- reset | sign_up | known | invitation | notice kinds
+  kind       TEXT NOT NULL,                     -- reset | sign_up | invitation | notice kinds: see package mail
   ref        TEXT NOT NULL,                     -- what the link is for, like person_links.ref
+  organization_id TEXT NOT NULL,
   recipient  TEXT NOT NULL,
   language   TEXT NOT NULL,
   words      TEXT NOT NULL,                     -- JSON: what the text names
@@ -116,6 +131,7 @@ CREATE INDEX mails_of ON mails (kind, ref);
 
 -- +goose Down
 DROP TABLE mails;
+DROP TABLE operator_visits;
 DROP TABLE known_devices;
 DROP TABLE person_links;
 DROP TABLE invitations;

@@ -7,7 +7,7 @@ SELECT * FROM organizations WHERE id = sqlc.arg(id);
 -- name: ListOrganizations :many
 SELECT * FROM organizations WHERE id > sqlc.arg(after) ORDER BY id LIMIT sqlc.arg(lim);
 
--- name: SetOrganization :execrows
+-- name: SetOrganization :exec
 UPDATE organizations SET name = sqlc.arg(name), suspended_at = sqlc.narg(suspended_at), widget_enabled = sqlc.arg(widget_enabled),
   max_file_size = sqlc.narg(max_file_size), access_code_ttl = sqlc.narg(access_code_ttl),
   duplicate_titles = sqlc.arg(duplicate_titles), asset_storage = sqlc.arg(asset_storage), quota = sqlc.narg(quota),

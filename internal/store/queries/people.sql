@@ -1,6 +1,6 @@
 -- name: InsertPerson :exec
-INSERT INTO people (id, email, name, language, password_hash, operator, created_at)
-VALUES (sqlc.arg(id), sqlc.arg(email), sqlc.arg(name), sqlc.arg(language), sqlc.arg(password_hash), sqlc.arg(operator), sqlc.arg(created_at));
+INSERT INTO people (id, email, email_verified, name, language, password_hash, operator, created_at)
+VALUES (sqlc.arg(id), sqlc.arg(email), sqlc.arg(email_verified), sqlc.arg(name), sqlc.arg(language), sqlc.arg(password_hash), sqlc.arg(operator), sqlc.arg(created_at));
 
 -- name: AnyPerson :one
 SELECT CAST(EXISTS (SELECT 1 FROM people) AS BOOLEAN) AS found;
@@ -12,7 +12,7 @@ SELECT * FROM people WHERE id = sqlc.arg(id);
 SELECT * FROM people WHERE email = sqlc.arg(email);
 
 -- name: ListPeople :many
-SELECT * FROM people WHERE email > sqlc.arg(after) AND email >= sqlc.arg(first) AND email < sqlc.arg(before) ORDER BY email LIMIT sqlc.arg(lim);
+SELECT * FROM people WHERE email > sqlc.arg(after) AND email LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!' ORDER BY email LIMIT sqlc.arg(lim);
 
 -- name: LockPerson :one
 -- The row lock orders changes of one person.
@@ -80,8 +80,9 @@ SELECT m.organization_id, o.name, o.suspended_at, m.role FROM memberships m JOIN
 WHERE m.person_id = sqlc.arg(person_id) AND m.organization_id > sqlc.arg(after) ORDER BY m.organization_id LIMIT sqlc.arg(lim);
 
 -- name: ListMembers :many
-SELECT m.person_id, m.email, m.role, m.created_at, p.name, p.totp_confirmed_at FROM memberships m JOIN people p ON p.id = m.person_id
-WHERE m.organization_id = sqlc.arg(organization_id) AND m.email > sqlc.arg(after) AND m.email >= sqlc.arg(first) AND m.email < sqlc.arg(before)
+SELECT m.person_id, m.email, m.role, m.created_at, p.name, p.totp_confirmed_at, p.passkeys FROM memberships m JOIN people p ON p.id = m.person_id
+WHERE m.organization_id = sqlc.arg(organization_id) AND m.email > sqlc.arg(after)
+  AND (m.email LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!' OR LOWER(p.name) LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!')
 ORDER BY m.email LIMIT sqlc.arg(lim);
 
 -- name: CountOwners :one
@@ -92,3 +93,9 @@ UPDATE memberships SET role = sqlc.arg(role) WHERE organization_id = sqlc.arg(or
 
 -- name: DeleteMembership :execrows
 DELETE FROM memberships WHERE organization_id = sqlc.arg(organization_id) AND person_id = sqlc.arg(person_id);
+
+-- name: SetPersonVerified :exec
+UPDATE people SET email_verified = TRUE WHERE id = sqlc.arg(id);
+
+-- name: CountMembershipsOfPerson :one
+SELECT CAST(COUNT(*) AS BIGINT) FROM memberships WHERE person_id = sqlc.arg(person_id);

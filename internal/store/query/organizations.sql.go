@@ -163,7 +163,7 @@ func (q *Queries) PutLogo(ctx context.Context, arg PutLogoParams) error {
 	return err
 }
 
-const setOrganization = `-- name: SetOrganization :execrows
+const setOrganization = `-- name: SetOrganization :exec
 UPDATE organizations SET name = $1, suspended_at = $2, widget_enabled = $3,
   max_file_size = $4, access_code_ttl = $5,
   duplicate_titles = $6, asset_storage = $7, quota = $8,
@@ -188,8 +188,8 @@ type SetOrganizationParams struct {
 	ID              string
 }
 
-func (q *Queries) SetOrganization(ctx context.Context, arg SetOrganizationParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setOrganization,
+func (q *Queries) SetOrganization(ctx context.Context, arg SetOrganizationParams) error {
+	_, err := q.db.ExecContext(ctx, setOrganization,
 		arg.Name,
 		arg.SuspendedAt,
 		arg.WidgetEnabled,
@@ -204,8 +204,5 @@ func (q *Queries) SetOrganization(ctx context.Context, arg SetOrganizationParams
 		arg.LowCredits,
 		arg.ID,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	return err
 }

@@ -21,6 +21,17 @@ func (q *Queries) AnyPerson(ctx context.Context) (bool, error) {
 	return found, err
 }
 
+const countMembershipsOfPerson = `-- name: CountMembershipsOfPerson :one
+SELECT CAST(COUNT(*) AS BIGINT) FROM memberships WHERE person_id = $1
+`
+
+func (q *Queries) CountMembershipsOfPerson(ctx context.Context, personID string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countMembershipsOfPerson, personID)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const countOwners = `-- name: CountOwners :one
 SELECT CAST(COUNT(*) AS BIGINT) FROM memberships WHERE organization_id = $1 AND role = 'owner'
 `
@@ -123,7 +134,7 @@ func (q *Queries) GetMembership(ctx context.Context, arg GetMembershipParams) (M
 }
 
 const getPerson = `-- name: GetPerson :one
-SELECT id, email, name, language, password_hash, operator, totp_secret, totp_confirmed_at, totp_step, revision, created_at FROM people WHERE id = $1
+SELECT id, email, name, language, email_verified, password_hash, operator, totp_secret, totp_confirmed_at, totp_step, passkeys, revision, created_at FROM people WHERE id = $1
 `
 
 func (q *Queries) GetPerson(ctx context.Context, id string) (Person, error) {
@@ -134,11 +145,13 @@ func (q *Queries) GetPerson(ctx context.Context, id string) (Person, error) {
 		&i.Email,
 		&i.Name,
 		&i.Language,
+		&i.EmailVerified,
 		&i.PasswordHash,
 		&i.Operator,
 		&i.TotpSecret,
 		&i.TotpConfirmedAt,
 		&i.TotpStep,
+		&i.Passkeys,
 		&i.Revision,
 		&i.CreatedAt,
 	)
@@ -170,24 +183,26 @@ func (q *Queries) InsertMembership(ctx context.Context, arg InsertMembershipPara
 }
 
 const insertPerson = `-- name: InsertPerson :exec
-INSERT INTO people (id, email, name, language, password_hash, operator, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO people (id, email, email_verified, name, language, password_hash, operator, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 `
 
 type InsertPersonParams struct {
-	ID           string
-	Email        string
-	Name         string
-	Language     string
-	PasswordHash string
-	Operator     bool
-	CreatedAt    int64
+	ID            string
+	Email         string
+	EmailVerified bool
+	Name          string
+	Language      string
+	PasswordHash  string
+	Operator      bool
+	CreatedAt     int64
 }
 
 func (q *Queries) InsertPerson(ctx context.Context, arg InsertPersonParams) error {
 	_, err := q.db.ExecContext(ctx, insertPerson,
 		arg.ID,
 		arg.Email,
+		arg.EmailVerified,
 		arg.Name,
 		arg.Language,
 		arg.PasswordHash,
@@ -228,16 +243,16 @@ func (q *Queries) InsertPersonSession(ctx context.Context, arg InsertPersonSessi
 }
 
 const listMembers = `-- name: ListMembers :many
-SELECT m.person_id, m.email, m.role, m.created_at, p.name, p.totp_confirmed_at FROM memberships m JOIN people p ON p.id = m.person_id
-WHERE m.organization_id = $1 AND m.email > $2 AND m.email >= $3 AND m.email < $4
-ORDER BY m.email LIMIT $5
+SELECT m.person_id, m.email, m.role, m.created_at, p.name, p.totp_confirmed_at, p.passkeys FROM memberships m JOIN people p ON p.id = m.person_id
+WHERE m.organization_id = $1 AND m.email > $2
+  AND (m.email LIKE CAST($3 AS TEXT) ESCAPE '!' OR LOWER(p.name) LIKE CAST($3 AS TEXT) ESCAPE '!')
+ORDER BY m.email LIMIT $4
 `
 
 type ListMembersParams struct {
 	OrganizationID string
 	After          string
-	First          string
-	Before         string
+	Pattern        string
 	Lim            int32
 }
 
@@ -248,14 +263,14 @@ type ListMembersRow struct {
 	CreatedAt       int64
 	Name            string
 	TotpConfirmedAt int64
+	Passkeys        int64
 }
 
 func (q *Queries) ListMembers(ctx context.Context, arg ListMembersParams) ([]ListMembersRow, error) {
 	rows, err := q.db.QueryContext(ctx, listMembers,
 		arg.OrganizationID,
 		arg.After,
-		arg.First,
-		arg.Before,
+		arg.Pattern,
 		arg.Lim,
 	)
 	if err != nil {
@@ -272,6 +287,7 @@ func (q *Queries) ListMembers(ctx context.Context, arg ListMembersParams) ([]Lis
 			&i.CreatedAt,
 			&i.Name,
 			&i.TotpConfirmedAt,
+			&i.Passkeys,
 		); err != nil {
 			return nil, err
 		}
@@ -333,23 +349,17 @@ func (q *Queries) ListMembershipsOfPerson(ctx context.Context, arg ListMembershi
 }
 
 const listPeople = `-- name: ListPeople :many
-SELECT id, email, name, language, password_hash, operator, totp_secret, totp_confirmed_at, totp_step, revision, created_at FROM people WHERE email > $1 AND email >= $2 AND email < $3 ORDER BY email LIMIT $4
+SELECT id, email, name, language, email_verified, password_hash, operator, totp_secret, totp_confirmed_at, totp_step, passkeys, revision, created_at FROM people WHERE email > $1 AND email LIKE CAST($2 AS TEXT) ESCAPE '!' ORDER BY email LIMIT $3
 `
 
 type ListPeopleParams struct {
-	After  string
-	First  string
-	Before string
-	Lim    int32
+	After   string
+	Pattern string
+	Lim     int32
 }
 
 func (q *Queries) ListPeople(ctx context.Context, arg ListPeopleParams) ([]Person, error) {
-	rows, err := q.db.QueryContext(ctx, listPeople,
-		arg.After,
-		arg.First,
-		arg.Before,
-		arg.Lim,
-	)
+	rows, err := q.db.QueryContext(ctx, listPeople, arg.After, arg.Pattern, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -362,11 +372,13 @@ func (q *Queries) ListPeople(ctx context.Context, arg ListPeopleParams) ([]Perso
 			&i.Email,
 			&i.Name,
 			&i.Language,
+			&i.EmailVerified,
 			&i.PasswordHash,
 			&i.Operator,
 			&i.TotpSecret,
 			&i.TotpConfirmedAt,
 			&i.TotpStep,
+			&i.Passkeys,
 			&i.Revision,
 			&i.CreatedAt,
 		); err != nil {
@@ -427,7 +439,7 @@ func (q *Queries) ListPersonSessions(ctx context.Context, arg ListPersonSessions
 }
 
 const lockPerson = `-- name: LockPerson :one
-UPDATE people SET revision = revision WHERE id = $1 RETURNING id, email, name, language, password_hash, operator, totp_secret, totp_confirmed_at, totp_step, revision, created_at
+UPDATE people SET revision = revision WHERE id = $1 RETURNING id, email, name, language, email_verified, password_hash, operator, totp_secret, totp_confirmed_at, totp_step, passkeys, revision, created_at
 `
 
 // The row lock orders changes of one person.
@@ -439,11 +451,13 @@ func (q *Queries) LockPerson(ctx context.Context, id string) (Person, error) {
 		&i.Email,
 		&i.Name,
 		&i.Language,
+		&i.EmailVerified,
 		&i.PasswordHash,
 		&i.Operator,
 		&i.TotpSecret,
 		&i.TotpConfirmedAt,
 		&i.TotpStep,
+		&i.Passkeys,
 		&i.Revision,
 		&i.CreatedAt,
 	)
@@ -467,7 +481,7 @@ func (q *Queries) MembershipRole(ctx context.Context, arg MembershipRoleParams) 
 }
 
 const personByEmail = `-- name: PersonByEmail :one
-SELECT id, email, name, language, password_hash, operator, totp_secret, totp_confirmed_at, totp_step, revision, created_at FROM people WHERE email = $1
+SELECT id, email, name, language, email_verified, password_hash, operator, totp_secret, totp_confirmed_at, totp_step, passkeys, revision, created_at FROM people WHERE email = $1
 `
 
 func (q *Queries) PersonByEmail(ctx context.Context, email string) (Person, error) {
@@ -478,11 +492,13 @@ func (q *Queries) PersonByEmail(ctx context.Context, email string) (Person, erro
 		&i.Email,
 		&i.Name,
 		&i.Language,
+		&i.EmailVerified,
 		&i.PasswordHash,
 		&i.Operator,
 		&i.TotpSecret,
 		&i.TotpConfirmedAt,
 		&i.TotpStep,
+		&i.Passkeys,
 		&i.Revision,
 		&i.CreatedAt,
 	)
@@ -490,7 +506,7 @@ func (q *Queries) PersonByEmail(ctx context.Context, email string) (Person, erro
 }
 
 const personSessionByHash = `-- name: PersonSessionByHash :one
-SELECT s.hash, s.id, s.person_id, s.created_at, s.seen_at, s.expires_at, s.proved_at, s.address, s.agent, p.id, p.email, p.name, p.language, p.password_hash, p.operator, p.totp_secret, p.totp_confirmed_at, p.totp_step, p.revision, p.created_at FROM person_sessions s JOIN people p ON p.id = s.person_id WHERE s.hash = $1
+SELECT s.hash, s.id, s.person_id, s.created_at, s.seen_at, s.expires_at, s.proved_at, s.address, s.agent, p.id, p.email, p.name, p.language, p.email_verified, p.password_hash, p.operator, p.totp_secret, p.totp_confirmed_at, p.totp_step, p.passkeys, p.revision, p.created_at FROM person_sessions s JOIN people p ON p.id = s.person_id WHERE s.hash = $1
 `
 
 type PersonSessionByHashRow struct {
@@ -515,11 +531,13 @@ func (q *Queries) PersonSessionByHash(ctx context.Context, hash []byte) (PersonS
 		&i.Person.Email,
 		&i.Person.Name,
 		&i.Person.Language,
+		&i.Person.EmailVerified,
 		&i.Person.PasswordHash,
 		&i.Person.Operator,
 		&i.Person.TotpSecret,
 		&i.Person.TotpConfirmedAt,
 		&i.Person.TotpStep,
+		&i.Person.Passkeys,
 		&i.Person.Revision,
 		&i.Person.CreatedAt,
 	)
@@ -632,6 +650,15 @@ func (q *Queries) SetPersonTOTP(ctx context.Context, arg SetPersonTOTPParams) er
 		arg.Step,
 		arg.ID,
 	)
+	return err
+}
+
+const setPersonVerified = `-- name: SetPersonVerified :exec
+UPDATE people SET email_verified = TRUE WHERE id = $1
+`
+
+func (q *Queries) SetPersonVerified(ctx context.Context, id string) error {
+	_, err := q.db.ExecContext(ctx, setPersonVerified, id)
 	return err
 }
 
