@@ -31,6 +31,7 @@ import (
 	"timbre.example/internal/metrics"
 	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
+	"timbre.example/internal/openapi/openapitest"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/session"
 	"timbre.example/internal/space"
@@ -149,7 +150,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.web.Mount("/blob", disk)
 	server.Config.Handler = w.web
 	server.Start()
-	w.client = &http.Client{Transport: &http.Transport{}}
+	w.client = &http.Client{Transport: checker(t, w.web).Transport(t, &http.Transport{})}
 
 	working, stopWork := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -177,6 +178,29 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.must(err)
 	w.must(db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, w.org, 1000, "") }))
 	return w
+}
+
+// checked is the checker of all tests of the package: their servers have the same description,
+// but for the server's address.
+var checked = struct {
+	sync.Once
+	*openapitest.Checker
+	err error
+}{}
+
+func checker(t *testing.T, r *web.Router) *openapitest.Checker {
+	t.Helper()
+	checked.Do(func() {
+		description, err := r.Description()
+		if err == nil {
+			checked.Checker, err = openapitest.New(description)
+		}
+		checked.err = err
+	})
+	if checked.err != nil {
+		t.Fatal(checked.err)
+	}
+	return checked.Checker
 }
 
 // stopClock stops the clock; only changes of ahead move it.

@@ -11,29 +11,33 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+
+	"timbre.example/internal/openapi"
 )
 
-// Operations are the JSON operations of one face. Their OpenAPI document is made from their
-// types, so both agree.
+// Operations are the JSON operations of one face. The description of the whole server is made
+// from their types, so both agree.
 type Operations struct {
-	huma   huma.API
-	bodies *bodies
-	bounds map[string]int64
+	huma        huma.API
+	description *openapi.Document
+	bodies      *bodies
+	bounds      map[string]int64
 }
 
-// NewOperations begins a face on a router. Its document is served at path, with .json and
-// .yaml. schemes are the ways in which callers prove who they are, by name.
-func NewOperations(r *Router, title, path string, schemes map[string]*huma.SecurityScheme) *Operations {
-	c := huma.DefaultConfig(title, r.Version)
-	c.CreateHooks, c.DocsPath, c.SchemasPath, c.OpenAPIPath = nil, "", "", path
+// NewOperations begins a face on a router. schemes are the ways in which callers prove who
+// they are, by name. described has the description of each operation, by its id. All faces of
+// a router share one document, which the router serves.
+func NewOperations(r *Router, schemes map[string]openapi.Scheme, described map[string]openapi.Description) *Operations {
+	c := huma.DefaultConfig("", r.Version)
+	c.CreateHooks, c.DocsPath, c.SchemasPath, c.OpenAPIPath = nil, "", "", ""
 	c.Formats = map[string]huma.Format{"application/json": plainJSON}
-	c.Components.SecuritySchemes = schemes
-	c.Servers = []*huma.Server{{URL: r.PublicURL}}
-	return &Operations{huma: humachi.New(r.chi, c), bodies: r.bodies, bounds: r.bounds}
+	c.OpenAPI = r.description.OpenAPI
+	r.description.Describe(schemes, described)
+	return &Operations{huma: humachi.New(r.chi, c), description: r.description, bodies: r.bodies, bounds: r.bounds}
 }
 
-// Document returns the OpenAPI document, for the routes that are not JSON operations.
-func (o *Operations) Document() *huma.OpenAPI { return o.huma.OpenAPI() }
+// Describe adds a route that is not a JSON operation to the description, such as a stream.
+func (o *Operations) Describe(op huma.Operation) { o.description.AddOperation(&op) }
 
 // plainJSON leaves <, > and & unescaped: the answers are never pasted into HTML. It decodes
 // nothing; receive reads the bodies.
@@ -76,7 +80,7 @@ func guarded[P any](o *Operations, op huma.Operation, g Guard[P]) huma.Operation
 		op.Security = []map[string][]string{{g.Scheme: {}}}
 	}
 	op.Parameters = append(op.Parameters, g.Parameters...)
-	op.Errors = []int{401, 403, 404, 409, 410, 413, 415, 422, 429, 500, 503}
+	op.SkipValidateParams = true // the handlers know the rules, and name each broken one
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		switch proof, err := g.Check(ctx); {
 		case errors.Is(err, ErrAnswered):

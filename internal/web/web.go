@@ -22,6 +22,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -29,6 +30,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/metrics"
+	"timbre.example/internal/openapi"
 	"timbre.example/internal/tracing"
 )
 
@@ -67,6 +69,9 @@ type Router struct {
 	streams  *streams
 	bodies   *bodies
 	bounds   map[string]int64 // the largest body in bytes, by route
+	// description collects the operations of all faces: see describe.go.
+	description *openapi.Document
+	described   func() (described, error)
 	// stopping ends progress streams when the server shuts down.
 	stopping <-chan struct{}
 }
@@ -77,7 +82,8 @@ func New(c Config, stopping <-chan struct{}) *Router {
 	if c.BodyTimeout == 0 {
 		c.BodyTimeout = DefaultBodyTimeout
 	}
-	r := &Router{Config: c, chi: chi.NewRouter(), metrics: newMeasures(c.Metrics), streams: newStreams(c.Streams), bodies: newBodies(c.Bodies), bounds: map[string]int64{}, stopping: stopping}
+	r := &Router{Config: c, chi: chi.NewRouter(), metrics: newMeasures(c.Metrics), streams: newStreams(c.Streams), bodies: newBodies(c.Bodies), bounds: map[string]int64{}, stopping: stopping, description: openapi.New("Timbre", c.Version, c.PublicURL)}
+	r.described = sync.OnceValues(r.complete)
 	r.observer = observer{publicURL: c.PublicURL, proxies: c.TrustedProxies, bodyTimeout: c.BodyTimeout, metrics: r.metrics, tracer: c.Tracer, log: c.Log}
 	r.chi.Use(r.observer.observe, r.observer.recover, unstored, cors, limitHead, limitAddress(c.Limits))
 	r.chi.NotFound(func(w http.ResponseWriter, q *http.Request) {
@@ -92,6 +98,7 @@ func New(c Config, stopping <-chan struct{}) *Router {
 		r.chi.Head(path, handler)
 	}
 	r.chi.Get("/metrics", r.metrics.local(c.PublicURL))
+	r.describeItself()
 	return r
 }
 
