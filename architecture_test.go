@@ -109,10 +109,13 @@ var rooms = map[string]struct {
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "proof/evidence/leaf"}, "checks the invariants; it shares no code with what it checks"},
 
-	"internal/web":      {[]string{"internal/fault", "internal/limit", "internal/metrics", "internal/operation", "internal/paths", "internal/store", "internal/tracing"}, "what all HTTP faces share; it knows no face, no caller and no work"},
-	"internal/api":      {[]string{"internal/access", "internal/fault", "internal/intake", "internal/limit", "internal/network", "internal/record", "internal/registry", "internal/session", "internal/space", "internal/store", "internal/web", "internal/works", "proof/commitment"}, "translates; it touches no row and no file itself"},
+	"internal/openapi":             {[]string{"internal/fault"}, "describes operations and refusals; it knows no route"},
+	"internal/openapi/openapitest": {nil, "compares exchanges with a description; it shares no code with what it checks"},
+
+	"internal/web":      {[]string{"internal/fault", "internal/limit", "internal/metrics", "internal/openapi", "internal/operation", "internal/paths", "internal/store", "internal/tracing"}, "what all HTTP faces share; it knows no face, no caller and no work"},
+	"internal/api":      {[]string{"internal/access", "internal/fault", "internal/intake", "internal/limit", "internal/network", "internal/openapi", "internal/record", "internal/registry", "internal/session", "internal/space", "internal/store", "internal/web", "internal/works", "proof/commitment"}, "translates; it touches no row and no file itself"},
 	"internal/explorer": {[]string{"internal/fault", "internal/legible", "internal/network", "internal/network/log", "internal/paths", "proof/evidence", "proof/evidence/leaf"}, "shows what a network holds, through the seam alone, and nothing of ours beyond it"},
-	"internal/docsite":  {[]string{"docs", "internal/fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
+	"internal/docsite":  {[]string{"docs", "internal/fault"}, "shows documents, the catalogue and the description of the API; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"internal/fault"}, "an integrator's page: it may use only what an integrator has"},
 
 	"internal/compressed": {nil, "bodies in fewer bytes; what they say is not its business"},

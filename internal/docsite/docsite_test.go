@@ -271,7 +271,7 @@ func TestDistance(t *testing.T) {
 
 // BenchmarkSearch runs the most costly query: the maximum number of long, unknown words.
 func BenchmarkSearch(b *testing.B) {
-	s, err := build(described(t))
+	s, err := build(described(b))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -294,7 +294,7 @@ func TestConsole(t *testing.T) {
 }
 
 func FuzzSearch(f *testing.F) {
-	s, err := build(described(t))
+	s, err := build(described(f))
 	if err != nil {
 		f.Fatal(err)
 	}

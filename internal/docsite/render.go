@@ -23,12 +23,12 @@ import (
 
 // page is a document, rendered.
 type page struct {
-	URL      string
-	Title    string
+	URL   string
+	Title string
 	// Source is the path of what the page was made from, and SourceName says what that is.
 	Source, SourceName string
-	Contents []entry
-	HTML     template.HTML
+	Contents           []entry
+	HTML               template.HTML
 
 	name     string
 	anchors  map[string]bool

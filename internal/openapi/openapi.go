@@ -230,8 +230,8 @@ func (d *Document) refusal(method string, status int, entries []fault.Entry, hea
 		return known
 	}
 	name := fmt.Sprintf("Refusal%d", status)
-	for i := 2; d.Components.Responses[name] != nil; i++ {
-		name = fmt.Sprintf("Refusal%d-%d", status, i)
+	for i := 'B'; d.Components.Responses[name] != nil; i++ {
+		name = fmt.Sprintf("Refusal%d%c", status, i)
 	}
 	d.refusals[key] = name
 	r := &huma.Response{Description: "The call is refused with " + strings.Join(names, " or ") + ".", Headers: refer(nil, append(slices.Clone(heads), "Link"))}
@@ -239,7 +239,9 @@ func (d *Document) refusal(method string, status int, entries []fault.Entry, hea
 		r.Headers = refer(r.Headers, []string{"Retry-After"})
 	}
 	if !head {
-		m := &huma.MediaType{Schema: d.envelope(entries), Examples: map[string]*huma.Example{}}
+		schemas := d.Components.Schemas.Map()
+		schemas[name] = d.envelope(entries) // by its name, so that generated clients have one type for it
+		m := &huma.MediaType{Schema: &huma.Schema{Ref: "#/components/schemas/" + name}, Examples: map[string]*huma.Example{}}
 		for _, entry := range entries {
 			m.Examples[string(entry.Code)] = &huma.Example{Summary: entry.Message, Value: json.RawMessage(fault.Example(entry.Code).MarshalEnvelope(exampleID))}
 		}
