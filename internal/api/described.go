@@ -148,10 +148,10 @@ var operations = func() map[string]openapi.Description {
 		},
 		"follow-events": {
 			Tag: openapi.Transactions, Text: "Follows a transaction by server-sent events: `update`, and then `completed` or `error`. An unknown transaction is an `error` event of a 200, because an EventSource reads no other answer.",
-			Codes: []fault.Code{fault.CodeCommonRateLimited}, Parameters: with(followed, map[string]any{"Last-Event-ID": 3}),
+			Codes: []fault.Code{fault.CodeCommonRateLimited}, Parameters: with(followed, map[string]any{"Last-Event-ID": 3}), Headers: []string{"X-Accel-Buffering"},
 		},
 		"jwks": {
-			Tag: openapi.Server, Text: "The public keys that verify session tokens (EdDSA).", Codes: nil,
+			Tag: openapi.Server, Text: "The public keys that verify session tokens (EdDSA).", Headers: []string{"Cache-Control"},
 			Response: `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"2026-03","use":"sig","alg":"EdDSA","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`,
 		},
 

@@ -63,7 +63,7 @@ var (
 	style  = newAsset("docs.css", "text/css; charset=utf-8")
 	script = newAsset("docs.js", "text/javascript; charset=utf-8")
 	icon   = newAsset("mark.svg", "image/svg+xml")
-	layout = template.Must(template.New("").Funcs(template.FuncMap{"slug": slug, "listing": listing}).ParseFS(assets, "assets/page.html", "assets/reference.html"))
+	layout = template.Must(template.ParseFS(assets, "assets/page.html"))
 )
 
 func fingerprint(data []byte) string {
@@ -118,10 +118,14 @@ func build(description []byte) (*site, error) {
 			}
 			p.Pages = append(p.Pages, one)
 			if name == "errors" {
-				if one, err = s.addReference(description); err != nil {
+				reference, err := referencePages(description)
+				if err != nil {
 					return nil, err
 				}
-				p.Pages = append(p.Pages, one)
+				for _, one := range reference {
+					s.keep(one)
+				}
+				p.Pages = append(p.Pages, reference[0])
 			}
 		}
 		s.menu = append(s.menu, p)
@@ -166,10 +170,14 @@ func (s *site) add(name string) (*page, error) {
 	if err != nil {
 		return nil, fmt.Errorf("docs/%s.md: %w", name, err)
 	}
+	s.keep(p)
+	return p, nil
+}
+
+func (s *site) keep(p *page) {
 	s.pages = append(s.pages, p)
 	s.byURL[p.URL] = p
 	s.sections = append(s.sections, p.sections...)
-	return p, nil
 }
 
 // checkLinks follows every link from one document to another.

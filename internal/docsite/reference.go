@@ -3,6 +3,7 @@ package docsite
 import (
 	"bytes"
 	"cmp"
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -129,8 +130,13 @@ func listing(language, text string) map[string]string {
 	return map[string]string{"Language": language, "Text": text}
 }
 
-// addReference adds the pages of the reference, and returns the first.
-func (s *site) addReference(document []byte) (*page, error) {
+//go:embed assets/reference.html
+var referenceText string
+
+var referenceLayout = template.Must(template.New("").Funcs(template.FuncMap{"slug": slug, "listing": listing}).Parse(referenceText))
+
+// referencePages returns the pages of the reference. The first one lists all operations.
+func referencePages(document []byte) ([]*page, error) {
 	var d description
 	if err := json.Unmarshal(document, &d); err != nil {
 		return nil, fmt.Errorf("the description of the API: %w", err)
@@ -139,52 +145,66 @@ func (s *site) addReference(document []byte) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	first := &page{URL: referenceURL, Title: "API reference", Source: "/openapi.json", SourceName: "The API as OpenAPI", name: "api", anchors: map[string]bool{"main": true}}
-	if err := s.addPage(first, "reference", r); err != nil {
+	first, err := referencePage(referenceURL, "API reference", "reference", r)
+	if err != nil {
 		return nil, err
 	}
+	pages := []*page{first}
 	for _, g := range r.Groups {
 		first.Contents = append(first.Contents, entry{Anchor: slug(g.Name), Text: g.Name})
 		first.anchors[slug(g.Name)] = true
-		p := &page{URL: g.URL, Title: "API: " + g.Name, Source: first.Source, SourceName: first.SourceName, name: "api/" + slug(g.Name), anchors: map[string]bool{"main": true}}
+		p, err := referencePage(g.URL, "API: "+g.Name, "group", g)
+		if err != nil {
+			return nil, err
+		}
 		for _, o := range g.Operations {
 			if p.anchors[o.Anchor] {
 				return nil, fmt.Errorf("two operations with the id %q", o.Anchor)
 			}
 			p.anchors[o.Anchor] = true
 			p.Contents = append(p.Contents, entry{Anchor: o.Anchor, Text: o.Summary})
-			one := section{Page: p.Title, Heading: o.Method + " " + o.Path, URL: p.URL + "#" + o.Anchor, text: o.Summary + ". " + plainText(o.Text)}
-			for _, m := range slices.Concat(o.Parameters, o.Members, o.Answer) {
-				one.text += " " + m.Name
-			}
-			for _, f := range o.Refusals {
-				one.text += " " + f.Code
-				p.links = append(p.links, "/docs/errors#"+f.Code)
-			}
-			p.sections = append(p.sections, one)
+			p.links = append(p.links, o.links()...)
+			p.sections = append(p.sections, o.section(p))
 		}
-		if err := s.addPage(p, "group", g); err != nil {
-			return nil, err
-		}
+		pages = append(pages, p)
 	}
-	return first, nil
+	return pages, nil
 }
 
-// addPage renders a page from a template.
-func (s *site) addPage(p *page, name string, data any) error {
+// referencePage renders a page from a template.
+func referencePage(url, title, name string, data any) (*page, error) {
 	var b bytes.Buffer
-	if err := layout.ExecuteTemplate(&b, name, data); err != nil {
-		return err
+	if err := referenceLayout.ExecuteTemplate(&b, name, data); err != nil {
+		return nil, err
 	}
-	p.HTML = template.HTML(b.String()) // html/template has escaped it
-	p.sections = append([]section{{Page: p.Title, Heading: p.Title, URL: p.URL}}, p.sections...)
-	for i := range p.sections {
-		p.sections[i].index()
+	p := &page{
+		URL: url, Title: title, Source: "/openapi.json", SourceName: "The API as OpenAPI", anchors: map[string]bool{"main": true},
+		HTML: template.HTML(b.String()), // html/template has escaped it
 	}
-	s.pages = append(s.pages, p)
-	s.byURL[p.URL] = p
-	s.sections = append(s.sections, p.sections...)
-	return nil
+	p.sections = []section{{Page: title, Heading: title, URL: url}}
+	p.sections[0].index()
+	return p, nil
+}
+
+// links are those to the explanations of the codes.
+func (r referenced) links() (out []string) {
+	for _, f := range r.Refusals {
+		out = append(out, "/docs/errors#"+f.Code)
+	}
+	return out
+}
+
+// section is what a search finds of an operation.
+func (r referenced) section(p *page) section {
+	s := section{Page: p.Title, Heading: strings.TrimSpace(r.Method + " " + r.Path), URL: p.URL + "#" + r.Anchor, text: r.Summary + ". " + plainText(r.Text)}
+	for _, m := range slices.Concat(r.Parameters, r.Members, r.Answer) {
+		s.text += " " + m.Name
+	}
+	for _, f := range r.Refusals {
+		s.text += " " + f.Code
+	}
+	s.index()
+	return s
 }
 
 func (d *description) reference() (*reference, error) {

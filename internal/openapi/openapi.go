@@ -28,6 +28,8 @@ type Description struct {
 	// Codes are the refusals of the operation itself. Those of its guard, of its body and of
 	// every operation are added.
 	Codes []fault.Code
+	// Headers are the headers of a success besides those of every answer; see [Document].
+	Headers []string
 	// Parameters have an example for each parameter of path, query and header, by name.
 	Parameters map[string]any
 	// Request and Response are examples of the bodies, as JSON; "": there is no such body, or
@@ -142,7 +144,7 @@ func (d *Document) Complete(general func(o *huma.Operation) (codes []fault.Code,
 			if status == "default" || status >= "4" {
 				delete(o.Responses, status)
 			} else {
-				r.Headers = refer(r.Headers, heads)
+				r.Headers = refer(refer(r.Headers, heads), say.Headers)
 			}
 		}
 		d.refuse(o, codes, heads)
@@ -168,7 +170,7 @@ func examples(at string, o *huma.Operation, say Description) (missing []string) 
 		switch {
 		case m == nil && text != "":
 			missing = append(missing, at+": an example of a "+what+" that is no JSON")
-		case m == nil:
+		case m == nil || m.Schema == nil:
 		case !json.Valid([]byte(text)):
 			missing = append(missing, at+": no example of its "+what)
 		default:
@@ -250,9 +252,6 @@ func (d *Document) refusal(method string, status int, entries []fault.Entry, hea
 	d.Components.Responses[name] = r
 	return name
 }
-
-// exampleID is the request id of all examples. It belongs to no request.
-const exampleID = "req_01J9Z3NDEKTSV4RRFFQ69G5FAV"
 
 // envelope returns the schema of a refusal with one of these codes.
 func (d *Document) envelope(entries []fault.Entry) *huma.Schema {

@@ -32,6 +32,9 @@ var Tags = []*huma.Tag{
 	{Name: Server, Description: "The server itself: its numbers, health, keys and this description."},
 }
 
+// exampleID is the request id of all examples. It belongs to no request.
+const exampleID = "req_01J9Z3NDEKTSV4RRFFQ69G5FAV"
+
 const requestID = "^req_[0-9A-HJKMNP-TV-Z]{26}$"
 
 // headers are the documented headers of answers.
@@ -50,6 +53,7 @@ func headers() map[string]*huma.Header {
 		"Vary":                          text("The request headers that change the answer", "Origin"),
 		"Access-Control-Allow-Origin":   text("The origin of the page that may read the answer", "https://www.your-domain.example"),
 		"Access-Control-Expose-Headers": text("The headers that the page may read", "Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"),
+		"X-Accel-Buffering":             text("no: proxies pass each event at once", "no"),
 		"Connection":                    text("close: the server did not read the rest of the request", "close"),
 	}
 	out["X-Request-Id"].Required, out["X-Request-Id"].Schema.Pattern = true, requestID

@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"net/http"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -16,32 +17,30 @@ type described struct {
 	missing []string
 }
 
+// description collects the operations of all faces, and is completed at the first use.
+type description struct {
+	*openapi.Document
+	made func() (described, error)
+}
+
+func newDescription(version, url string) *description {
+	d := &description{Document: openapi.New("Timbre", version, url)}
+	d.made = sync.OnceValues(d.complete)
+	return d
+}
+
 // complete makes the description. It is called once, after all faces have added their routes.
-func (r *Router) complete() (d described, err error) {
-	d.missing = r.description.Complete(general)
-	d.forms = map[string][]byte{}
+func (d *description) complete() (out described, err error) {
+	out.missing, out.forms = d.Complete(general), map[string][]byte{}
 	for name, form := range map[string]func() ([]byte, error){
-		".json": func() ([]byte, error) { return json.Marshal(r.description.OpenAPI) }, ".yaml": r.description.YAML,
-		"-3.0.json": r.description.Downgrade, "-3.0.yaml": r.description.DowngradeYAML,
+		".json": func() ([]byte, error) { return json.Marshal(d.OpenAPI) }, ".yaml": d.YAML,
+		"-3.0.json": d.Downgrade, "-3.0.yaml": d.DowngradeYAML,
 	} {
-		if d.forms[name], err = form(); err != nil {
-			return d, err
+		if out.forms[name], err = form(); err != nil {
+			return out, err
 		}
 	}
-	return d, nil
-}
-
-// Description returns the OpenAPI document of all faces as JSON. Call it after all faces have
-// added their routes.
-func (r *Router) Description() ([]byte, error) {
-	d, err := r.described()
-	return d.forms[".json"], err
-}
-
-// Undescribed lists what the descriptions of the operations lack.
-func (r *Router) Undescribed() ([]string, error) {
-	d, err := r.described()
-	return d.missing, err
+	return out, nil
 }
 
 // general returns the codes with which this package itself refuses calls of an operation, and
@@ -71,8 +70,8 @@ func general(o *huma.Operation) (codes []fault.Code, heads []string) {
 	return codes, heads
 }
 
-// describeItself adds the routes of the process itself to the description, and serves it.
-func (r *Router) describeItself() {
+// process adds the routes of the process itself to the description, and serves it through get.
+func (d *description) process(get func(pattern string, h http.HandlerFunc)) {
 	answer := func(description, kind, schema string) map[string]*huma.Response {
 		out := &huma.Response{Description: description}
 		if kind != "" {
@@ -98,7 +97,7 @@ func (r *Router) describeItself() {
 		"health-head": {Tag: openapi.Server, Text: "Answers as GET does, without a body."},
 		"ready":       {Tag: openapi.Server, Text: "A ready server is healthy and migrated, has space for uploads, and its logs are neither stopped nor silent. The refusal names the failed check in `details.reason`.", Parameters: map[string]any{"exclude": []string{"storage"}}, Response: exampleHealth},
 		"ready-head":  {Tag: openapi.Server, Text: "Answers as GET does, without a body.", Parameters: map[string]any{"exclude": []string{"storage"}}},
-		"metrics":     {Tag: openapi.Server, Text: "Programs on this machine alone may read the metrics here. Every other caller is answered with `common.not_found`.", Codes: []fault.Code{fault.CodeCommonNotFound}},
+		"metrics":     {Tag: openapi.Server, Text: "Programs on this machine alone may read the metrics here. Every other caller is answered with `common.not_found`.", Codes: []fault.Code{fault.CodeCommonNotFound}, Headers: []string{"Vary"}},
 	}
 	for path, forms := range map[string][]string{"/openapi": {".json", ".yaml"}, "/v1/openapi": {".json", ".yaml", "-3.0.json", "-3.0.yaml"}} {
 		for _, form := range forms {
@@ -106,24 +105,24 @@ func (r *Router) describeItself() {
 			if form[len(form)-4:] == "yaml" {
 				kind = "application/openapi+yaml"
 			}
-			r.chi.Get(path+form, func(w http.ResponseWriter, q *http.Request) {
-				d, err := r.described()
+			get(path+form, func(w http.ResponseWriter, q *http.Request) {
+				made, err := d.made()
 				if err != nil {
 					RenderError(w, q, err)
 					return
 				}
 				w.Header().Set("Content-Type", kind)
-				w.Write(d.forms[form])
+				w.Write(made.forms[form])
 			})
 			id := "description" + map[string]string{"/openapi": "", "/v1/openapi": "-v1"}[path] + map[string]string{".json": "", ".yaml": "-yaml", "-3.0.json": "-3.0", "-3.0.yaml": "-3.0-yaml"}[form]
-			operations = append(operations, huma.Operation{Method: "GET", Path: path + form, OperationID: id, Summary: "This description", Responses: answer("OpenAPI "+map[bool]string{true: "3.0", false: "3.1"}[form[0] == '-'], kind, huma.TypeObject)})
+			operations = append(operations, huma.Operation{Method: "GET", Path: path + form, OperationID: id, Summary: "This description", Responses: map[string]*huma.Response{"200": {Description: "OpenAPI " + map[bool]string{true: "3.0", false: "3.1"}[form[0] == '-'], Content: map[string]*huma.MediaType{kind: {}}}}})
 			said[id] = openapi.Description{Tag: openapi.Server, Text: "The description of the whole API for programs."}
 		}
 	}
 	for _, o := range operations {
-		r.description.AddOperation(&o)
+		d.AddOperation(&o)
 	}
-	r.description.Describe(nil, said)
+	d.Describe(nil, said)
 }
 
 const exampleHealth = `{"status":"ok","version":"1.0.0"}`

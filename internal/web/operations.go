@@ -19,7 +19,7 @@ import (
 // from their types, so both agree.
 type Operations struct {
 	huma        huma.API
-	description *openapi.Document
+	description *description
 	bodies      *bodies
 	bounds      map[string]int64
 }

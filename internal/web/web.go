@@ -22,7 +22,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -30,7 +29,6 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/metrics"
-	"timbre.example/internal/openapi"
 	"timbre.example/internal/tracing"
 )
 
@@ -70,8 +68,7 @@ type Router struct {
 	bodies   *bodies
 	bounds   map[string]int64 // the largest body in bytes, by route
 	// description collects the operations of all faces: see describe.go.
-	description *openapi.Document
-	described   func() (described, error)
+	description *description
 	// stopping ends progress streams when the server shuts down.
 	stopping <-chan struct{}
 }
@@ -82,8 +79,7 @@ func New(c Config, stopping <-chan struct{}) *Router {
 	if c.BodyTimeout == 0 {
 		c.BodyTimeout = DefaultBodyTimeout
 	}
-	r := &Router{Config: c, chi: chi.NewRouter(), metrics: newMeasures(c.Metrics), streams: newStreams(c.Streams), bodies: newBodies(c.Bodies), bounds: map[string]int64{}, stopping: stopping, description: openapi.New("Timbre", c.Version, c.PublicURL)}
-	r.described = sync.OnceValues(r.complete)
+	r := &Router{Config: c, chi: chi.NewRouter(), metrics: newMeasures(c.Metrics), streams: newStreams(c.Streams), bodies: newBodies(c.Bodies), bounds: map[string]int64{}, stopping: stopping, description: newDescription(c.Version, c.PublicURL)}
 	r.observer = observer{publicURL: c.PublicURL, proxies: c.TrustedProxies, bodyTimeout: c.BodyTimeout, metrics: r.metrics, tracer: c.Tracer, log: c.Log}
 	r.chi.Use(r.observer.observe, r.observer.recover, unstored, cors, limitHead, limitAddress(c.Limits))
 	r.chi.NotFound(func(w http.ResponseWriter, q *http.Request) {
@@ -98,7 +94,7 @@ func New(c Config, stopping <-chan struct{}) *Router {
 		r.chi.Head(path, handler)
 	}
 	r.chi.Get("/metrics", r.metrics.local(c.PublicURL))
-	r.describeItself()
+	r.description.process(r.Get)
 	return r
 }
 
@@ -130,6 +126,19 @@ func (r *Router) Missing(h http.HandlerFunc) {
 	}
 	r.chi.NotFound(own)
 	r.chi.MethodNotAllowed(own)
+}
+
+// Description returns the OpenAPI document of all faces as JSON. Call it after all faces have
+// added their routes.
+func (r *Router) Description() ([]byte, error) {
+	d, err := r.description.made()
+	return d.forms[".json"], err
+}
+
+// Undescribed lists what the descriptions of the operations lack.
+func (r *Router) Undescribed() ([]string, error) {
+	d, err := r.description.made()
+	return d.missing, err
 }
 
 func (r *Router) ServeHTTP(w http.ResponseWriter, q *http.Request) { r.chi.ServeHTTP(w, q) }
