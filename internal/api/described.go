@@ -4,30 +4,12 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"timbre.example/internal/fault"
 	"timbre.example/internal/openapi"
 )
 
 // This file is the part of the API's description that types cannot tell. Each operation has
-// the codes that its handler and the packages below can answer. The codes of the schemes are
-// those of the guards. The tests compare both with the answers that they receive.
-
-// schemes are the ways in which callers prove who they are.
-var schemes = map[string]openapi.Scheme{
-	bySession: {
-		SecurityScheme: huma.SecurityScheme{Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "A session token from POST /v1/sessions. A browser also sends its Origin, which must be on the organization's list."},
-		With:           []string{"siteKey"},
-		Codes: []fault.Code{
-			fault.CodeCommonAuthMissingToken, fault.CodeCommonAuthInvalidToken, fault.CodeCommonAuthExpired, fault.CodeCommonAuthInvalidAPIKey,
-			fault.CodeCommonAuthJWKSUnavailable, fault.CodeCommonAuthBackendUnavailable,
-			fault.CodeSessionInvalidToken, fault.CodeSessionKeyInactive, fault.CodeSessionWidgetNotEnabled, fault.CodeSessionOriginNotAllowed, fault.CodeSessionRateLimited,
-			fault.CodeOrganizationNotFound, fault.CodeOrganizationInactive, fault.CodeOrganizationNoIntegration,
-		},
-	},
-	"siteKey": {SecurityScheme: huma.SecurityScheme{Type: "apiKey", In: "header", Name: "X-Site-Key", Description: "The site key: cpk_ (cpk_test_ for a test key) and 64 hex digits. It is public."}},
-}
+// the codes that its handler and the packages below can answer. The tests compare both with the answers that they receive.
 
 // codes joins lists of codes.
 func codes(lists ...[]fault.Code) []fault.Code { return slices.Concat(lists...) }

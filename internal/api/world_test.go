@@ -23,9 +23,12 @@ import (
 
 	"timbre.example/internal/account"
 	"timbre.example/internal/api"
+	"timbre.example/internal/apikey"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
+	"timbre.example/internal/idempotency"
 	"timbre.example/internal/issuing"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/metrics"
@@ -52,6 +55,7 @@ type world struct {
 	web      *web.Router
 	api      *api.API
 	sessions *session.Service
+	apikeys  *apikey.Service
 	registry *registry.Registry
 	url      string
 	org      string
@@ -139,14 +143,15 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	tokens, err := session.NewTokens(key(5), w.url, db.Now)
 	w.must(err)
 	w.sessions = &session.Service{DB: db, Tokens: tokens, MaxFileSize: o.maxSize, Lifetime: session.DefaultLifetime, MinimumCredits: func(_ session.Action, n network.Name) int64 { return prices[n].Register(1).Total }}
+	w.apikeys = &apikey.Service{DB: db, MaxFileSize: o.maxSize, Log: log}
 	stop := make(chan struct{})
 	w.stop = sync.OnceFunc(func() { close(stop) })
 	limits := limit.New(db, o.limits, log)
 	w.web = web.New(web.Config{
 		PublicURL: w.url, Version: "test", Log: log, Limits: limits, Bodies: o.bodies, BodyTimeout: o.bodyTimeout, Streams: o.followers, TrustedProxies: o.proxies,
-		Metrics: metrics.New("test", "testnet", "mainnet"), Ping: db.Ping, Checks: api.Checks(o.space, w.registry),
+		Metrics: metrics.New("test", "testnet", "mainnet"), Ping: db.Ping, Once: &idempotency.Requests{DB: db}, Checks: api.Checks(o.space, w.registry),
 	}, stop)
-	w.api = api.New(api.Config{Web: w.web, Sessions: w.sessions, Registry: w.registry, Limits: limits, SupportedFormats: []string{"WAV"}})
+	w.api = api.New(api.Config{Web: w.web, Sessions: w.sessions, Keys: w.apikeys, Registry: w.registry, Limits: limits, SupportedFormats: []string{"WAV"}})
 	w.web.Mount("/blob", disk)
 	server.Config.Handler = w.web
 	server.Start()
@@ -169,39 +174,19 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 		disk.Close()
 	})
 
-	org, err := account.CreateOrganization(t.Context(), db, "Songs")
+	org, err := account.CreateOrganization(t.Context(), db, audit.CommandLine(), "Songs")
 	w.must(err)
 	w.org = org.ID
-	w.keys, err = account.CreateKeys(t.Context(), db, w.org, false)
+	w.keys, err = account.CreateKeys(t.Context(), db, audit.CommandLine(), w.org, "", false)
 	w.must(err)
-	_, err = account.AddOrigin(t.Context(), db, w.org, site)
+	_, err = account.AddOrigin(t.Context(), db, audit.CommandLine(), w.org, site)
 	w.must(err)
-	w.must(db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, w.org, 1000, "") }))
+	w.must(db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, audit.CommandLine(), w.org, 1000, "") }))
 	return w
 }
 
-// checked is the checker of all tests of the package: their servers have the same description,
-// but for the server's address.
-var checked = struct {
-	sync.Once
-	*openapitest.Checker
-	err error
-}{}
-
-func checker(t *testing.T, r *web.Router) *openapitest.Checker {
-	t.Helper()
-	checked.Do(func() {
-		description, err := r.Description()
-		if err == nil {
-			checked.Checker, err = openapitest.New(description)
-		}
-		checked.err = err
-	})
-	if checked.err != nil {
-		t.Fatal(checked.err)
-	}
-	return checked.Checker
-}
+// checker compares every exchange with the description.
+var checker = openapitest.Shared()
 
 // stopClock stops the clock; only changes of ahead move it.
 func (w *world) stopClock() { w.stopped.Store(time.Now().UnixMicro()) }

@@ -37,21 +37,11 @@ type Description struct {
 	Request, Response string
 }
 
-// Scheme is a way in which a caller proves its identity.
-type Scheme struct {
-	huma.SecurityScheme
-	// With names the schemes that a call needs in addition.
-	With []string
-	// Codes are the refusals of the guards of this scheme.
-	Codes []fault.Code
-}
-
 // Document is the description while it is made. Faces add to it, and then [Document.Complete]
 // is called once.
 type Document struct {
 	*huma.OpenAPI
 	described map[string]Description
-	schemes   map[string]Scheme
 	refusals  map[string]string // names of components, by status and codes
 }
 
@@ -66,7 +56,7 @@ func New(title, version, url string) *Document {
 	o.Servers = []*huma.Server{{URL: url}}
 	o.Info.Description = intro
 	o.Tags = Tags
-	return &Document{OpenAPI: o, described: map[string]Description{}, schemes: map[string]Scheme{}, refusals: map[string]string{}}
+	return &Document{OpenAPI: o, described: map[string]Description{}, refusals: map[string]string{}}
 }
 
 // namer returns the names of schemas: those of their Go types. The second type with the same
@@ -92,14 +82,12 @@ func namer() func(reflect.Type, string) string {
 	}
 }
 
-// Describe adds what a face says about its operations, by their ids, and its schemes by name.
-func (d *Document) Describe(schemes map[string]Scheme, operations map[string]Description) {
-	for name, s := range schemes {
-		d.schemes[name] = s
-		d.Components.SecuritySchemes[name] = &s.SecurityScheme
-	}
-	maps.Copy(d.described, operations)
-}
+// Describe adds what a face says about its operations, by their ids.
+func (d *Document) Describe(operations map[string]Description) { maps.Copy(d.described, operations) }
+
+// Alias ends the id of an operation whose path names the organization. It has the description
+// of the operation without it.
+const Alias = "-of-organization"
 
 // Operations returns every operation with its path, sorted by path and method.
 func (d *Document) Operations() []*huma.Operation {
@@ -121,22 +109,28 @@ func (d *Document) Operations() []*huma.Operation {
 func (d *Document) Complete(general func(o *huma.Operation) (codes []fault.Code, heads []string)) (missing []string) {
 	for _, o := range d.Operations() {
 		at := o.Method + " " + o.Path
-		say, ok := d.described[o.OperationID]
+		id, alias := strings.CutSuffix(o.OperationID, Alias)
+		say, ok := d.described[id]
 		if !ok {
 			missing = append(missing, at+": no description of "+o.OperationID)
 		}
 		if o.Tags = []string{say.Tag}; !slices.ContainsFunc(d.Tags, func(t *huma.Tag) bool { return t.Name == say.Tag }) {
 			missing = append(missing, at+": unknown tag "+strconv.Quote(say.Tag))
 		}
-		o.Description = say.Text
+		if o.Description = say.Text; alias {
+			o.Description += " The path names the organization, which must be the caller's."
+			say.Codes = append(slices.Clone(say.Codes), fault.CodeAPIKeyOrgMismatch)
+		}
 		missing = append(missing, examples(at, o, say)...)
 		codes, heads := general(o)
 		codes = append(codes, say.Codes...)
 		for i, way := range o.Security {
 			for name := range maps.Clone(way) {
-				codes = append(codes, d.schemes[name].Codes...)
-				for _, with := range d.schemes[name].With {
-					o.Security[i][with] = []string{}
+				codes = append(codes, schemes[name].Codes...)
+				for _, one := range append([]string{name}, schemes[name].With...) {
+					o.Security[i][one] = []string{}
+					scheme := schemes[one].SecurityScheme
+					d.Components.SecuritySchemes[one] = &scheme
 				}
 			}
 		}
@@ -192,6 +186,9 @@ func examples(at string, o *huma.Operation, say Description) (missing []string) 
 		}
 		once = append(once, p)
 		if p.Example = say.Parameters[p.Name]; p.Example == nil {
+			p.Example = usual[p.Name]
+		}
+		if p.Example == nil {
 			missing = append(missing, at+": no example of the parameter "+p.Name)
 		}
 	}

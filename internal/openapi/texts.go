@@ -35,6 +35,12 @@ var Tags = []*huma.Tag{
 // exampleID is the request id of all examples. It belongs to no request.
 const exampleID = "req_01J9Z3NDEKTSV4RRFFQ69G5FAV"
 
+// usual are the examples of parameters that many operations have.
+var usual = map[string]any{
+	"org": "0190a0e6-2f5c-7000-8000-000000000001", "first": 20, "after": "0190a0e6-2f5c-7000-8000-00000000d001",
+	"Idempotency-Key": "import-2026-03-01-0042", "Accept-Language": "fr",
+}
+
 const requestID = "^req_[0-9A-HJKMNP-TV-Z]{26}$"
 
 // headers are the documented headers of answers.
@@ -53,7 +59,9 @@ func headers() map[string]*huma.Header {
 		"Vary":                          text("The request headers that change the answer", "Origin"),
 		"Access-Control-Allow-Origin":   text("The origin of the page that may read the answer", "https://www.your-domain.example"),
 		"Access-Control-Expose-Headers": text("The headers that the page may read", "Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"),
+		"Idempotent-Replayed":           text("true: the answer is that of an earlier call with the same Idempotency-Key", "true"),
 		"X-Accel-Buffering":             text("no: proxies pass each event at once", "no"),
+		"ETag":                          text("The revision, for If-Match", `"4"`),
 		"Connection":                    text("close: the server did not read the rest of the request", "close"),
 	}
 	out["X-Request-Id"].Required, out["X-Request-Id"].Schema.Pattern = true, requestID

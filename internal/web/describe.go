@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -67,6 +68,10 @@ func general(o *huma.Operation) (codes []fault.Code, heads []string) {
 	if o.RequestBody != nil {
 		heads = append(heads, "Connection")
 	}
+	if slices.ContainsFunc(o.Parameters, func(p *huma.Param) bool { return p.Name == headerIdempotency }) {
+		codes = append(codes, fault.CodeCommonBadRequest, fault.CodeIdempotencyKeyReused, fault.CodeIdempotencyInProgress)
+		heads = append(heads, "Idempotent-Replayed")
+	}
 	return codes, heads
 }
 
@@ -122,7 +127,7 @@ func (d *description) process(get func(pattern string, h http.HandlerFunc)) {
 	for _, o := range operations {
 		d.AddOperation(&o)
 	}
-	d.Describe(nil, said)
+	d.Describe(said)
 }
 
 const exampleHealth = `{"status":"ok","version":"1.0.0"}`

@@ -44,6 +44,8 @@ var areas = []area{
 	{below: "/rehearsal/", readers: anyPage, unstored: true},
 	{below: "/openapi.json", readers: anyPage, counted: true},
 	{below: "/openapi.yaml", readers: anyPage, counted: true},
+	{below: "/console/", counted: true, unstored: true},
+	{below: "/console/assets/"},
 	{below: "/metrics", unstored: true},
 	{below: "/healthz", unstored: true},
 	{below: "/readyz", unstored: true},

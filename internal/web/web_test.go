@@ -57,7 +57,7 @@ func TestFace(t *testing.T) {
 		}
 	}
 	r := router("https://songs.example", healthy)
-	o := NewOperations(r, nil, nil)
+	o := NewOperations(r, nil)
 	guard := Guard[member]{Check: func(ctx huma.Context) (member, error) {
 		switch name := ctx.Header("X-Member"); name {
 		case "":

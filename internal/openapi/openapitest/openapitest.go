@@ -72,6 +72,41 @@ func sentences(faults []*validationerrors.ValidationError) (out []string) {
 	return out
 }
 
+// Described is a server that describes itself.
+type Described interface {
+	Description() ([]byte, error)
+	Undescribed() ([]string, error)
+}
+
+// Shared returns one checker for all tests of a package, made from the first server: their
+// servers have the same description, but for an address. It fails the test where something is
+// not described.
+func Shared() func(testing.TB, Described) *Checker {
+	var once sync.Once
+	var c *Checker
+	var err error
+	return func(t testing.TB, d Described) *Checker {
+		t.Helper()
+		once.Do(func() {
+			var description []byte
+			var missing []string
+			if missing, err = d.Undescribed(); err == nil && len(missing) > 0 {
+				err = errors.New("descriptions are missing:\n" + strings.Join(missing, "\n"))
+			}
+			if err == nil {
+				description, err = d.Description()
+			}
+			if err == nil {
+				c, err = New(description)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+}
+
 // Covers reports whether a path belongs to the API. The other paths are pages and files.
 func Covers(path string) bool {
 	for _, begin := range []string{"/v1/", "/.well-known/", "/openapi.", "/healthz", "/readyz", "/metrics"} {

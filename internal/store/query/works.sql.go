@@ -346,7 +346,7 @@ func (q *Queries) ReplacedAccessCode(ctx context.Context, hash []byte) (Replaced
 }
 
 const transactionForView = `-- name: TransactionForView :one
-SELECT t.id, t.organization_id, t.network, t.kind, t.state, t.work_id, t.ats_id, t.version, t.commitment, t.total_credits, t.staged, t.tx_hash, t.block_number, t.block_hash, t.steps, t.failure, t.request_id, t.created_at, t.updated_at, t.rehearse, t.test, CAST(COALESCE(w.external_user_ref, '') AS TEXT) AS external_user_ref, CAST(COALESCE(w.access_code_generation, 0) AS BIGINT) AS generation, w.redacted_at,
+SELECT t.id, t.organization_id, t.network, t.kind, t.state, t.work_id, t.ats_id, t.version, t.commitment, t.total_credits, t.staged, t.tx_hash, t.block_number, t.block_hash, t.steps, t.failure, t.request_id, t.created_at, t.updated_at, t.rehearse, t.test, t.api_key_id, CAST(COALESCE(w.external_user_ref, '') AS TEXT) AS external_user_ref, CAST(COALESCE(w.access_code_generation, 0) AS BIGINT) AS generation, w.redacted_at,
   CAST(COALESCE(v.registered_at, 0) AS BIGINT) AS registered_at
 FROM transactions t LEFT JOIN works w ON w.id = t.work_id LEFT JOIN versions v ON v.work_id = t.work_id AND v.version = t.version WHERE t.id = $1
 `
@@ -384,6 +384,7 @@ func (q *Queries) TransactionForView(ctx context.Context, id string) (Transactio
 		&i.Transaction.UpdatedAt,
 		&i.Transaction.Rehearse,
 		&i.Transaction.Test,
+		&i.Transaction.ApiKeyID,
 		&i.ExternalUserRef,
 		&i.Generation,
 		&i.RedactedAt,
