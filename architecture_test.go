@@ -120,11 +120,14 @@ var rooms = map[string]struct {
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "proof/evidence/leaf"}, "checks the invariants; it shares no code with what it checks"},
 
+	"internal/openapi":             {[]string{"internal/fault"}, "describes operations and refusals; it knows no route"},
+	"internal/openapi/openapitest": {nil, "compares exchanges with a description; it shares no code with what it checks"},
+
 	"internal/idempotency": {[]string{"internal/fault", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "answers of requests that may be repeated; what a request does is its callers'"},
 
-	"internal/web":        {[]string{"internal/fault", "internal/idempotency", "internal/limit", "internal/metrics", "internal/operation", "internal/paths", "internal/requestlog", "internal/store", "internal/tracing"}, "what all HTTP faces share; it knows no face, no caller and no work"},
-	"internal/api":        {[]string{"internal/access", "internal/apikey", "internal/fault", "internal/intake", "internal/limit", "internal/network", "internal/permission", "internal/record", "internal/registry", "internal/requestlog", "internal/session", "internal/space", "internal/store", "internal/web", "internal/works", "proof/commitment", "proof/evidence"}, "translates; it touches no row and no file itself"},
-	"internal/manage":     {[]string{"internal/account", "internal/apikey", "internal/audit", "internal/credits", "internal/fault", "internal/limit", "internal/people", "internal/permission", "internal/store", "internal/web"}, "translates; it decides nothing, and knows no work"},
+	"internal/web":        {[]string{"internal/fault", "internal/idempotency", "internal/limit", "internal/metrics", "internal/openapi", "internal/operation", "internal/paths", "internal/requestlog", "internal/store", "internal/tracing"}, "what all HTTP faces share; it knows no face, no caller and no work"},
+	"internal/api":        {[]string{"internal/access", "internal/apikey", "internal/fault", "internal/intake", "internal/limit", "internal/network", "internal/openapi", "internal/permission", "internal/record", "internal/registry", "internal/requestlog", "internal/session", "internal/space", "internal/store", "internal/web", "internal/works", "proof/commitment", "proof/evidence"}, "translates; it touches no row and no file itself"},
+	"internal/manage":     {[]string{"internal/account", "internal/apikey", "internal/audit", "internal/credits", "internal/fault", "internal/limit", "internal/openapi", "internal/people", "internal/permission", "internal/store", "internal/web"}, "translates; it decides nothing, and knows no work"},
 	"internal/requestlog": {[]string{"internal/fault", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "calls as it is given them; it knows no route"},
 	"internal/story":      {[]string{"internal/credits", "internal/fault", "internal/network", "internal/operation", "internal/record", "internal/requestlog", "internal/state", "internal/store", "internal/store/query"}, "reads what happened; who may read it is its callers'"},
 	"internal/explorer":   {[]string{"internal/fault", "internal/legible", "internal/network", "internal/network/log", "internal/paths", "proof/evidence", "proof/evidence/leaf"}, "shows what a network holds, through the seam alone, and nothing of ours beyond it"},
