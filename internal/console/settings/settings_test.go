@@ -77,7 +77,7 @@ func TestSave(t *testing.T) {
 			t.Errorf("revision %q: %d", revision, page.Status)
 		}
 	}
-	// What is shown rounded stays, unless somebody changes it.
+	// A rounded value stays as it is, unless somebody changes it.
 	if _, err := account.ChangeOrganization(t.Context(), s.DB, audit.CommandLine(), s.Organization, 0, func(o *account.Organization) { o.MaxFileSize, o.AccessCodeTTL = 1234567, 90*time.Minute }); err != nil {
 		t.Fatal(err)
 	}
