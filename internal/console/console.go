@@ -4,7 +4,10 @@
 package console
 
 import (
+	"timbre.example/internal/console/members"
+	"timbre.example/internal/console/operator"
 	"timbre.example/internal/console/overview"
+	"timbre.example/internal/console/person"
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/console/signin"
 	"timbre.example/internal/operation"
@@ -30,6 +33,9 @@ func Areas(c Config) []shell.Area {
 	return []shell.Area{
 		overview.Area(c.DB),
 		signin.Area(c.People),
+		person.Area(c.People),
+		members.Area(c.People),
+		operator.Area(c.DB, c.People),
 	}
 }
 

@@ -23,6 +23,9 @@ type authority struct {
 // authority reads what the caller may do in an organization. A caller who is neither a member nor
 // an operator gets organization.not_found, as for an unknown organization.
 func (s *Service) authority(ctx context.Context, tx *store.Tx, by By, organizationID string) (authority, error) {
+	if !personForm.MatchString(organizationID) {
+		return authority{}, fault.OrganizationNotFound()
+	}
 	if _, err := tx.GetOrganization(ctx, organizationID); errors.Is(err, sql.ErrNoRows) {
 		return authority{}, fault.OrganizationNotFound()
 	} else if err != nil {
