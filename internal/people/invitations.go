@@ -54,9 +54,6 @@ func (s *Service) Invite(ctx context.Context, by By, organizationID, typed strin
 	}
 	var out Invitation
 	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
-		if err := tx.LockOrganization(ctx, organizationID); err != nil {
-			return err
-		}
 		a, err := s.authority(ctx, tx, by, organizationID)
 		if err != nil {
 			return err
@@ -193,13 +190,10 @@ func (s *Service) RevokeInvitation(ctx context.Context, by By, organizationID, i
 }
 
 func (s *Service) onInvitation(ctx context.Context, by By, organizationID, id, action string, do func(*store.Tx, query.Invitation) error) error {
-	if !personForm.MatchString(id) {
+	if !idForm.MatchString(id) {
 		return fault.CommonNotFound()
 	}
 	return s.DB.Tx(ctx, func(tx *store.Tx) error {
-		if err := tx.LockOrganization(ctx, organizationID); err != nil {
-			return err
-		}
 		a, err := s.authority(ctx, tx, by, organizationID)
 		if err != nil {
 			return err

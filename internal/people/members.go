@@ -25,7 +25,7 @@ type Member struct {
 
 // pattern is the LIKE pattern for a text anywhere in a value.
 func pattern(search string) string {
-	return "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(strings.ToLower(strings.TrimSpace(search))) + "%"
+	return "%" + strings.NewReplacer("\x00", "", "!", "!!", "%", "!%", "_", "!_").Replace(strings.ToLower(strings.TrimSpace(search))) + "%"
 }
 
 // Part is a part of a list: most rows after a cursor, or, in the opposite order, before one. Search is a
@@ -61,7 +61,7 @@ func member(m query.GetMemberRow) Member {
 // MemberOf reads one member of an organization. A person who is not a member is common.not_found.
 func (s *Service) MemberOf(ctx context.Context, organizationID, personID string) (_ Member, err error) {
 	defer operation.Wrap(&err, "read member %s of organization %s", personID, organizationID)
-	if !personForm.MatchString(personID) {
+	if !idForm.MatchString(personID) {
 		return Member{}, fault.CommonNotFound()
 	}
 	m, err := s.DB.Read().GetMember(ctx, query.GetMemberParams{OrganizationID: organizationID, PersonID: personID})
@@ -149,8 +149,7 @@ func (s *Service) RemoveMember(ctx context.Context, by By, organizationID, perso
 	})
 }
 
-// changing locks the organization, so that changes of its members are in order, and reads the
-// caller and the member. Without the lock two owners could remove each other.
+// changing reads the caller and the member.
 func (s *Service) changing(ctx context.Context, tx *store.Tx, by By, organizationID, personID string) (authority, query.Membership, error) {
 	if err := tx.LockOrganization(ctx, organizationID); err != nil {
 		return authority{}, query.Membership{}, err
@@ -159,7 +158,7 @@ func (s *Service) changing(ctx context.Context, tx *store.Tx, by By, organizatio
 	if err != nil {
 		return a, query.Membership{}, err
 	}
-	if !personForm.MatchString(personID) {
+	if !idForm.MatchString(personID) {
 		return a, query.Membership{}, fault.CommonNotFound()
 	}
 	m, err := tx.GetMembership(ctx, query.GetMembershipParams{OrganizationID: organizationID, PersonID: personID})

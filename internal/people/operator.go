@@ -23,7 +23,7 @@ const VisitLife = time.Hour
 // organization, it is zero.
 func (s *Service) Member(ctx context.Context, personID, organizationID string) (_ Membership, err error) {
 	defer operation.Wrap(&err, "read the place of person %s in organization %s", personID, organizationID)
-	if !personForm.MatchString(organizationID) {
+	if !idForm.MatchString(organizationID) {
 		return Membership{}, nil
 	}
 	row, err := s.DB.Read().PlaceOf(ctx, query.PlaceOfParams{OrganizationID: organizationID, PersonID: personID, Now: store.Micros(s.DB.Now())})
@@ -53,6 +53,9 @@ func (s *Service) Visit(ctx context.Context, by By, organizationID, why string) 
 		actor, err := s.operator(ctx, tx, by)
 		if err != nil {
 			return err
+		}
+		if !idForm.MatchString(organizationID) {
+			return fault.OrganizationNotFound()
 		}
 		if _, err := tx.GetOrganization(ctx, organizationID); errors.Is(err, sql.ErrNoRows) {
 			return fault.OrganizationNotFound()
@@ -141,6 +144,9 @@ func (s *Service) Suspend(ctx context.Context, by By, organizationID string, on 
 		actor, err := s.operator(ctx, tx, by)
 		if err != nil {
 			return err
+		}
+		if !idForm.MatchString(organizationID) {
+			return fault.OrganizationNotFound()
 		}
 		if _, err := tx.GetOrganization(ctx, organizationID); errors.Is(err, sql.ErrNoRows) {
 			return fault.OrganizationNotFound()

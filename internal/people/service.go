@@ -149,6 +149,9 @@ func (s *Service) seeLink(ctx context.Context, kind, token string) (query.Person
 // Person reads a person. An unknown id is common.not_found.
 func (s *Service) Person(ctx context.Context, id string) (_ Person, err error) {
 	defer operation.Wrap(&err, "read person %s", id)
+	if !idForm.MatchString(id) {
+		return Person{}, fault.CommonNotFound()
+	}
 	p, err := s.DB.Read().GetPerson(ctx, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Person{}, fault.CommonNotFound()

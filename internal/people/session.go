@@ -70,7 +70,7 @@ func (s *Service) Sessions(ctx context.Context, personID string) (_ []Session, e
 // EndSession ends one session of a person. Another person's session is common.not_found.
 func (s *Service) EndSession(ctx context.Context, personID, sessionID string, by audit.Actor) (err error) {
 	defer operation.Wrap(&err, "end session %s", sessionID)
-	if !personForm.MatchString(sessionID) {
+	if !idForm.MatchString(sessionID) {
 		return fault.CommonNotFound()
 	}
 	return s.DB.Tx(ctx, func(tx *store.Tx) error {
