@@ -151,9 +151,6 @@ func (s *Service) RemoveMember(ctx context.Context, by By, organizationID, perso
 
 // changing reads the caller and the member.
 func (s *Service) changing(ctx context.Context, tx *store.Tx, by By, organizationID, personID string) (authority, query.Membership, error) {
-	if err := tx.LockOrganization(ctx, organizationID); err != nil {
-		return authority{}, query.Membership{}, err
-	}
 	a, err := s.authority(ctx, tx, by, organizationID)
 	if err != nil {
 		return a, query.Membership{}, err

@@ -167,7 +167,7 @@ func TestReset(t *testing.T) {
 			return url[len(url)-43:]
 		}
 		one, two := link(), link() // a mail that was sent twice
-		_, err := w.SeeReset(ctx, "x"+one[1:], from)
+		_, err := w.SeeReset(ctx, "."+one[1:], from)
 		wantErr(t, err, people.ErrLink)
 		wantErr(t, w.Reset(ctx, one, "short", from), fault.CodeCommonValidationFailed)
 		if err := w.Reset(ctx, one, "another long password", from); err != nil {
