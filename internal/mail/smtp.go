@@ -51,13 +51,8 @@ func (s SMTP) client() (_ *gomail.Client, close func(), err error) {
 	}
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
 		var err error
-		if conn, err = (&net.Dialer{Timeout: timeout}).DialContext(ctx, network, address); err != nil {
-			return nil, err
-		}
-		if s.Security == Implicit {
-			return tls.Client(conn, s.config()), nil
-		}
-		return conn, nil
+		conn, err = (&net.Dialer{Timeout: timeout}).DialContext(ctx, network, address)
+		return conn, err
 	}
 	host, port, err := net.SplitHostPort(s.Address)
 	if err != nil {
@@ -67,12 +62,14 @@ func (s SMTP) client() (_ *gomail.Client, close func(), err error) {
 	if err != nil {
 		return nil, close, err
 	}
-	options := []gomail.Option{gomail.WithPort(n), gomail.WithTimeout(timeout), gomail.WithTLSConfig(s.config()), gomail.WithoutNoop(), gomail.WithDialContextFunc(dial)}
+	options := []gomail.Option{gomail.WithPort(n), gomail.WithTimeout(timeout), gomail.WithTLSConfig(s.config()), gomail.WithoutNoop()}
 	switch s.Security {
-	case Implicit, Plain: // dial begins TLS itself, or nothing does
-		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS))
+	case Implicit: // the library dials itself: only then it knows that the connection is encrypted
+		options = append(options, gomail.WithSSL())
+	case Plain:
+		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS), gomail.WithDialContextFunc(dial))
 	default:
-		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
+		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory), gomail.WithDialContextFunc(dial))
 	}
 	if s.User != "" {
 		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(s.User), gomail.WithPassword(s.Password))
