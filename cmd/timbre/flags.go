@@ -116,6 +116,7 @@ func (f databaseFlag) open(ctx context.Context, mustExist bool) (*store.DB, erro
 type limitFlags struct {
 	LimitsMint         limit.Rate `env:"TIMBRE_LIMITS_MINT" example:"300/1m,burst=100" default:"300/1m,burst=100" placeholder:"RATE" help:"Rate limit of new sessions for one key pair: COUNT/TIME,burst=COUNT, or off for no limit (default: ${default})."`
 	LimitsSession      limit.Rate `env:"TIMBRE_LIMITS_SESSION" example:"120/1m,burst=60" default:"120/1m,burst=60" placeholder:"RATE" help:"Rate limit of calls with one session token (default: ${default})."`
+	LimitsKey          limit.Rate `env:"TIMBRE_LIMITS_KEY" example:"1200/1m,burst=200" default:"1200/1m,burst=200" placeholder:"RATE" help:"Rate limit of calls with one API key. They also count as calls of its organization (default: ${default})."`
 	LimitsAddress      limit.Rate `env:"TIMBRE_LIMITS_ADDRESS" example:"1200/1m,burst=300" default:"1200/1m,burst=300" placeholder:"RATE" help:"Rate limit of calls from one client address (default: ${default})."`
 	LimitsOrganization limit.Rate `env:"TIMBRE_LIMITS_ORGANIZATION" example:"6000/1m,burst=600" default:"6000/1m,burst=600" placeholder:"RATE" help:"Rate limit of new sessions and calls of one organization (default: ${default})."`
 	TrustedProxies     proxies    `env:"TIMBRE_TRUSTED_PROXIES" example:"10.0.0.0/8,192.168.1.7/32" default:"127.0.0.0/8,::1/128" placeholder:"CIDRS" help:"Networks of the proxies whose X-Forwarded-For is trusted, separated by commas; none trusts no proxy (default: ${default})."`
@@ -157,7 +158,7 @@ func (f serverFlags) space() *space.Guard {
 }
 
 func (f limitFlags) rates() limit.Rates {
-	return limit.Rates{Mint: f.LimitsMint, Session: f.LimitsSession, Address: f.LimitsAddress, Organization: f.LimitsOrganization, Titles: duplicateTitles}
+	return limit.Rates{Mint: f.LimitsMint, Session: f.LimitsSession, Key: f.LimitsKey, Address: f.LimitsAddress, Organization: f.LimitsOrganization, Titles: duplicateTitles}
 }
 
 // duplicateTitles limits how often one end-user (or one session without an end-user)
@@ -165,7 +166,8 @@ func (f limitFlags) rates() limit.Rates {
 // find out all the titles of a site.
 var duplicateTitles = limit.Rate{Count: 20, Per: 10 * time.Minute, Burst: 20}
 
-// proxies are networks, separated by commas, or "none".
+// proxies are networks, separated by commas, or "none": those of proxies, and those that
+// receive webhooks.
 type proxies []netip.Prefix
 
 func (p *proxies) UnmarshalText(text []byte) error {
@@ -223,12 +225,16 @@ type serverFlags struct {
 	registryFlag
 	authorityFlag
 
+	WebhooksAllow proxies `env:"TIMBRE_WEBHOOKS_ALLOW" example:"10.1.0.0/16,127.0.0.0/8" placeholder:"CIDRS" help:"Networks to which webhooks are delivered beside public addresses, separated by commas. Endpoints there may use http and any port. Without this flag, endpoints need https and a public address. Everybody who may make an endpoint can then send requests to these networks."`
+
 	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" example:"10.0.0.5:9090" placeholder:"ADDR" help:"Serve /metrics on this address, without authentication. Without this flag, only localhost can read /metrics, and only if the public URL is on localhost."`
 
 	MetricsHost []string `env:"TIMBRE_METRICS_HOST" example:"timbre.internal.example" placeholder:"NAME" help:"Host names that clients use for --metrics-listen, separated by commas. IP addresses and names without a dot are always accepted. Other names are refused, because any web page could use them to read the metrics."`
 
 	TracesEndpoint string `env:"TIMBRE_TRACES_ENDPOINT,OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" example:"http://collector.internal.example:4318/v1/traces" placeholder:"URL" help:"URL of an OpenTelemetry collector that receives traces, by OTLP over HTTP. Without this flag, no trace is recorded."`
 	TracesRatio    ratio  `env:"TIMBRE_TRACES_RATIO" example:"0.1" default:"1" placeholder:"PART" help:"Part of the requests whose traces are recorded, from 0 to 1. Give all processes the same (default: ${default})."`
+
+	RequestLog int `name:"request-log" env:"TIMBRE_REQUEST_LOG" example:"14" default:"14" placeholder:"DAYS" help:"Days for which the calls of each organization are kept, for its console; 0 keeps none (default: ${default})."`
 
 	LogLevel slog.Level `env:"TIMBRE_LOG_LEVEL" example:"INFO" default:"INFO" placeholder:"LEVEL" help:"DEBUG logs every request, INFO refused requests, WARN and ERROR only problems (default: ${default})."`
 	// trial marks a server for trying Timbre out (demo, tests). It may create its secret
@@ -380,6 +386,9 @@ func (f serverFlags) validate() error {
 	}
 	if u, err := url.Parse(f.TracesEndpoint); f.TracesEndpoint != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return wrongf("traces-endpoint", "must be an http or https URL, such as http://127.0.0.1:4318/v1/traces")
+	}
+	if f.RequestLog < 0 || f.RequestLog > 366 {
+		return wrongf("request-log", "must be 0 (off) to 366 days")
 	}
 	if f.LimitsConnections < 0 {
 		return wrongf("limits-connections", "must be 0 (no limit) or more")

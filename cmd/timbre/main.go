@@ -48,6 +48,7 @@ type cli struct {
 	Sessions sessionsCmd `cmd:"" help:"List and end running sessions."`
 	Origins  originsCmd  `cmd:"" help:"Manage the origins (websites) that can embed an organization's widget."`
 	Credits  creditsCmd  `cmd:"" help:"Grant credits to an organization, and show its balance."`
+	Audit    auditCmd    `cmd:"" help:"List the changes to organizations, and verify that no one edited the list."`
 	Works    worksCmd    `cmd:"" help:"Write a registered work's certificate or evidence, or erase its personal data."`
 	Log      logCmd      `cmd:"" help:"Repair the built-in log after a restore."`
 	Verify   verifyCmd   `cmd:"" help:"Check the evidence of a work, offline: without a server, a database or a network."`

@@ -28,3 +28,6 @@ func (o *output) print(asJSON bool, v any, words func(w io.Writer)) error {
 	_, err := o.out.Write(escaped(b.Bytes()))
 	return err
 }
+
+// write writes a file, such as CSV, as it is.
+func (o *output) write(file func(w io.Writer) error) error { return file(o.out) }

@@ -10,6 +10,7 @@ import (
 	"timbre.example/internal/console/person"
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/console/signin"
+	"timbre.example/internal/console/transactions"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/people"
 	"timbre.example/internal/store"
@@ -26,6 +27,8 @@ type Config struct {
 	Key    []byte
 	DB     *store.DB
 	People *people.Service
+	// Transactions is what the pages about transactions show.
+	Transactions transactions.Config
 }
 
 // Areas returns all groups of pages, in no particular order.
@@ -36,6 +39,7 @@ func Areas(c Config) []shell.Area {
 		person.Area(c.People),
 		members.Area(c.People),
 		operator.Area(c.DB, c.People),
+		transactions.Area(c.Transactions),
 	}
 }
 

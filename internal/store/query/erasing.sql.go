@@ -311,7 +311,7 @@ func (q *Queries) InsertOrphan(ctx context.Context, arg InsertOrphanParams) erro
 }
 
 const jobsOfWork = `-- name: JobsOfWork :many
-SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language, upload_bytes, reading, test FROM jobs WHERE work_id = $1 ORDER BY id
+SELECT id, organization_id, session_jti, kind, network, external_user_ref, state, work_id, ats_id, title, title_key, creators, filename, max_bytes, upload_key, asset_key, deadline, quote_until, media_hash, media, merkle_root, commitment, quote, total_credits, created_at, updated_at, base_version, rehearse, hash_only, declared_hash, language, upload_bytes, reading, test, api_key_id FROM jobs WHERE work_id = $1 ORDER BY id
 `
 
 func (q *Queries) JobsOfWork(ctx context.Context, workID string) ([]Job, error) {
@@ -358,6 +358,7 @@ func (q *Queries) JobsOfWork(ctx context.Context, workID string) ([]Job, error) 
 			&i.UploadBytes,
 			&i.Reading,
 			&i.Test,
+			&i.ApiKeyID,
 		); err != nil {
 			return nil, err
 		}

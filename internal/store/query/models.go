@@ -10,6 +10,25 @@ import (
 	"timbre.example/internal/state"
 )
 
+type ApiKey struct {
+	ID             string
+	OrganizationID string
+	Hash           []byte
+	Prefix         string
+	LastFour       string
+	Test           bool
+	Name           string
+	Scopes         string
+	MaxFileSize    sql.NullInt64
+	WebhookUrl     string
+	CreatedBy      string
+	CreatedAt      int64
+	ExpiresAt      sql.NullInt64
+	RevokedAt      sql.NullInt64
+	LastUsedAt     sql.NullInt64
+	LastUsedFrom   string
+}
+
 type AuditEntry struct {
 	ID             string
 	OrganizationID string
@@ -44,6 +63,18 @@ type CreditWarning struct {
 	CreatedAt      int64
 }
 
+type DailyCount struct {
+	OrganizationID string
+	Day            int64
+	Network        string
+	Test           bool
+	Kind           string
+	Code           string
+	Reason         string
+	Count          int64
+	Credits        int64
+}
+
 type Delivery struct {
 	Kind           string
 	Subject        string
@@ -53,6 +84,7 @@ type Delivery struct {
 	DueAt          int64
 	Attempts       int64
 	LastError      string
+	Lane           string
 }
 
 type Erasure struct {
@@ -62,6 +94,16 @@ type Erasure struct {
 	OrganizationID string
 	DueAt          int64
 	Tries          int64
+}
+
+type IdempotentRequest struct {
+	ID          string
+	Request     string
+	Claim       string
+	LeasedUntil int64
+	Status      int64
+	Answer      []byte
+	CreatedAt   int64
 }
 
 type Identity struct {
@@ -116,6 +158,7 @@ type Job struct {
 	UploadBytes     int64
 	Reading         string
 	Test            bool
+	ApiKeyID        string
 }
 
 type KnownDevice struct {
@@ -328,6 +371,24 @@ type ReplacedAccessCode struct {
 	ReplacedAt int64
 }
 
+type Request struct {
+	OrganizationID string
+	RequestID      string
+	CorrelationID  string
+	JobID          string
+	Method         string
+	Route          string
+	Status         int64
+	Code           string
+	Reason         string
+	CallerKind     string
+	Caller         string
+	Origin         string
+	AddressClass   string
+	Took           int64
+	CreatedAt      int64
+}
+
 type Session struct {
 	Jti            string
 	OrganizationID string
@@ -338,6 +399,7 @@ type Session struct {
 	Action         string
 	Network        string
 	EndUser        string
+	Origin         string
 }
 
 type SiteKey struct {
@@ -390,6 +452,8 @@ type Transaction struct {
 	UpdatedAt      int64
 	Rehearse       string
 	Test           bool
+	ApiKeyID       string
+	Counted        bool
 }
 
 type Version struct {
@@ -417,6 +481,57 @@ type Version struct {
 	CertificateTries int64
 	TimestampAt      int64
 	TimestampTries   int64
+	Words            int64
+}
+
+type WebhookAttempt struct {
+	WorkID     string
+	DeliveryID string
+	Number     int64
+	Url        string
+	StartedAt  int64
+	Duration   int64
+	Status     int64
+	Headers    string
+	Body       string
+	Error      string
+}
+
+type WebhookDelivery struct {
+	ID             string
+	OrganizationID string
+	EndpointID     string
+	Event          string
+	TransactionID  string
+	WorkID         string
+	Payload        string
+	AccessCode     bool
+	State          string
+	Attempts       int64
+	LastStatus     int64
+	CreatedAt      int64
+	EndedAt        int64
+}
+
+type WebhookEndpoint struct {
+	ID             string
+	OrganizationID string
+	ApiKeyID       string
+	Url            string
+	Description    string
+	Events         string
+	Network        string
+	Secret         []byte
+	PreviousSecret []byte
+	PreviousUntil  int64
+	DisabledAt     int64
+	DisabledReason string
+	FailingSince   int64
+	WarnedAt       int64
+	Revision       int64
+	DeletedAt      int64
+	CreatedAt      int64
+	UpdatedAt      int64
 }
 
 type Work struct {
@@ -436,4 +551,9 @@ type Work struct {
 	TitleKey             string
 	RedactedAt           sql.NullInt64
 	Test                 bool
+}
+
+type WorkWord struct {
+	Key    int64
+	WorkID string
 }
