@@ -231,7 +231,7 @@ func TestAccount(t *testing.T) {
 			}
 		}
 		b.fill(p, "/console/account", "name", "Olivia B.", "language", "fr").has(t, 200, "Enregistré")
-		// The page that was open before now has an older revision: the second is told.
+		// The page that was open before now has an older revision, and its change is refused.
 		b.fill(p, "/console/account", "name", "Somebody", "language", "en").has(t, 409, "Olivia B.")
 		p = b.get("/console/account")
 		b.fill(p, "/console/account", "name", "Olivia", "language", "en").has(t, 200)

@@ -35,7 +35,7 @@ func TestLastOwner(t *testing.T) {
 				} else {
 					err = w.SetRole(context.WithoutCancel(ctx), people.By{Session: s}, org, other, "", permission.Viewer)
 				}
-				// A caller who was removed first is no member any more, unless they are an operator.
+				// A caller who was removed first has lost the role, unless they are an operator.
 				if err != nil && !errors.Is(err, fault.CodeCommonForbidden) && !errors.Is(err, fault.CodeOrganizationNotFound) && !errors.Is(err, fault.CodeCommonNotFound) {
 					t.Error(err)
 				}
@@ -63,7 +63,7 @@ func TestLastOwner(t *testing.T) {
 	})
 }
 
-// What a role may do with people, in one table: each role changes each role to each role.
+// Each role changes each role to each role, in one table.
 func TestRoleTable(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
@@ -108,7 +108,7 @@ func TestRoleTable(t *testing.T) {
 	})
 }
 
-// An id of another organization is answered as absent, and so is a text that is no id.
+// An id of another organization is answered as absent, and so is a text without the form of an id.
 func TestOtherOrganization(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)

@@ -118,7 +118,7 @@ func claims(subject, email string, verified any) map[string]any {
 	return map[string]any{"sub": subject, "email": email, "email_verified": verified, "name": "Zoë"}
 }
 
-// A provider's account signs in the person whose address both have proved, and nobody else.
+// A provider's account signs in the person whose address both have proved, and no other person.
 func TestOpenID(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB) {
 		var p *provider
@@ -141,7 +141,7 @@ func TestOpenID(t *testing.T) {
 			}
 			return e, err
 		}
-		// The owner never proved the address: an account at the provider is no proof that the same person made it.
+		// The owner never proved the address: an account at the provider does not prove that the same person made it.
 		_, err := enter(claims("1", email, true))
 		wantErr(t, err, people.ErrConnect)
 		_, err = enter(claims("2", "zoe@label.example", false))
@@ -193,7 +193,7 @@ func TestOpenID(t *testing.T) {
 
 func isErr(err, want error) bool { return errors.Is(err, want) }
 
-// An answer that does not belong to the flow, or an invalid id token, signs nobody in.
+// An answer that does not belong to the flow, or an invalid id token, does not sign in.
 func TestOpenIDRefused(t *testing.T) {
 	each(t, func(t *testing.T, db *store.DB) {
 		var p *provider

@@ -46,7 +46,7 @@ func (s *Service) Session(ctx context.Context, token string) (_ Session, err err
 		return Session{}, fault.CommonAuthExpired()
 	}
 	if now.Sub(out.Seen) >= touchEvery {
-		// A lost record of a use is no reason to refuse a page.
+		// A lost record of a use does not refuse a page.
 		_ = s.DB.One(ctx, func(tx *store.Tx) error {
 			return tx.TouchPersonSession(ctx, query.TouchPersonSessionParams{Now: store.Micros(tx.Now), Hash: hash})
 		})
