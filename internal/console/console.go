@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 
+	"timbre.example/internal/console/integration"
 	"timbre.example/internal/console/overview"
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/console/transactions"
@@ -28,6 +29,8 @@ type Config struct {
 	People *people.Service
 	// Transactions is what the pages about transactions show.
 	Transactions transactions.Config
+	// Integration is what the pages about the widget show and change.
+	Integration integration.Config
 }
 
 // Areas returns all groups of pages, in no particular order.
@@ -35,6 +38,7 @@ func Areas(c Config) []shell.Area {
 	return []shell.Area{
 		overview.Area(c.DB),
 		transactions.Area(c.Transactions),
+		integration.Area(c.Integration),
 	}
 }
 
