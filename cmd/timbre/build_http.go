@@ -52,19 +52,24 @@ func (f serverFlags) openFaces(ctx context.Context, at entrance, st storage, who
 	}
 	out.web = web.New(web.Config{
 		PublicURL: at.url, Version: version, Log: told.log, Limits: who.limits, Streams: f.LimitsFollowers, TrustedProxies: f.TrustedProxies,
-		Metrics: told.metrics, Requests: requests, Tracer: told.tracer, Ping: st.db.Ping, Checks: append(api.Checks(st.space, w.registry), conditions(st.db, w.networks)...),
+		Metrics: told.metrics, Requests: requests, Tracer: told.tracer, Once: who.requests, Ping: st.db.Ping, Checks: append(api.Checks(st.space, w.registry), conditions(st.db, w.networks)...),
 	}, stop)
 	told.metrics.Read(f.sources(st, who, w, requests, out.web.OpenStreams))
-	api.New(api.Config{Web: out.web, Sessions: who.sessions, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported()})
+	api.New(api.Config{Web: out.web, Sessions: who.sessions, Keys: who.keys, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported()})
+	if f.has(organizations) {
+		if err := openManagement(at.url, strings.HasPrefix(at.url, "https:"), out.web, st, who); err != nil {
+			return out, err
+		}
+	}
 	if serves != nil {
 		if onDisk {
 			out.web.Mount("/blob", disk.Handler(uploads{serves.Intake}, web.RenderError))
 		}
 		out.pages(at.url, w.networks.All())
 	}
-	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError))) // with every role: errors link there
-	if serves != nil && f.has(organizations) {
-		pages, err := openConsole(ctx, at.url, st, w, requests, stop, who)
+	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError, out.web.Description))) // with every role: errors link there
+	if serves != nil && who.people != nil {
+		pages, err := openConsole(ctx, at.url, st, who, w, requests, stop)
 		if err != nil {
 			return out, err
 		}
@@ -163,7 +168,7 @@ func addWidget(packed *compressed.Cache) {
 func describing(packed *compressed.Cache, api http.Handler) http.Handler {
 	description := packed.Handler(api)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet && r.URL.Path == "/v1/openapi.json" {
+		if r.Method == http.MethodGet && (r.URL.Path == "/openapi.json" || r.URL.Path == "/v1/openapi.json") {
 			description.ServeHTTP(w, r)
 			return
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"timbre.example/internal/openapi"
 	"timbre.example/internal/requestlog"
 	"timbre.example/internal/session"
 	"timbre.example/internal/web"
@@ -58,10 +59,8 @@ func accepted(o huma.Operation) huma.Operation {
 // routes adds the JSON operations. Each has a guard, which proves to its handler who calls,
 // and for which work: see [web.Guard].
 func (a *API) routes() {
-	o := web.NewOperations(a.Web, "Timbre", "/v1/openapi", map[string]*huma.SecurityScheme{
-		bySession: {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "A session token from POST /v1/sessions."},
-	})
-	defer func() { a.document(o.Document()) }()
+	o := web.NewOperations(a.Web, operations)
+	a.describe(o)
 
 	if a.mints() {
 		web.RegisterBody(o, op("POST", "/v1/sessions", "mint-session", "Mint a session: called by the host's backend"), web.Open, mintBody, a.mint)
@@ -73,12 +72,6 @@ func (a *API) routes() {
 	web.Register(o, op("GET", "/v1/stats", "stats", "Public numbers of a network"), web.Open, a.stats)
 	web.Register(o, op("GET", "/v1/transactions/{id}", "transaction", "The progress of a transaction"), web.Open, a.transaction)
 
-	// A new work.
-	web.RegisterBody(o, op("POST", "/v1/works/init", "init-work", "Begin a registration and get an upload URL"), a.registering(atInit), workBody, a.initWork)
-	web.RegisterBody(o, op("POST", "/v1/works/upload", "renew-upload", "Get another upload URL for a job"), making(a.registering(atUpload)), jobBody, a.renewUpload)
-	web.RegisterBody(o, op("POST", "/v1/works/prepare", "prepare-work", "Read the upload and quote"), making(a.registering(atPrepare)), jobBody, a.prepare)
-	web.RegisterBody(o, accepted(op("POST", "/v1/works/confirm", "confirm-work", "Accept the quote")), making(a.registering(atConfirm)), jobBody, a.confirm)
-
 	// The work of an access code.
 	web.Register(o, op("GET", "/v1/access/{code}/work", "work-by-code", "The work that an access code opens, with its versions"), a.readingByCode(), a.workByCode)
 	web.Register(o, op("GET", "/v1/access/{code}/versions/{v}/download/{what}", "download-by-code", "A URL of a version's certificate or recording, by access code"), a.caller(session.Caller.MayLookUp, atCode), a.downloadByCode)
@@ -89,51 +82,68 @@ func (a *API) routes() {
 	web.RegisterBody(o, accepted(op("POST", "/v1/access/{code}/versions/confirm", "confirm-version", "Accept the quote")), making(a.updatingByCode(atConfirm)), jobBody, a.confirm)
 	web.Register(o, op("POST", "/v1/access/{code}/rotate", "rotate-code", "Replace an access code"), a.caller(updating(atCode), atCode), a.rotateCode)
 
-	// The works of the session's end-user.
-	web.Register(o, op("GET", "/v1/works", "own-works", "The end-user's works, latest change first"), a.listing(), a.ownWorks)
-	web.Register(o, op("GET", "/v1/works/{id}", "own-work", "One of the end-user's works, as in the list"), a.readingOwn(), a.ownWork)
-	web.Register(o, op("GET", "/v1/works/{id}/creators", "latest-creators", "The creators of the latest version"), a.readingOwn(), a.latestCreators)
-	web.Register(o, op("GET", "/v1/works/{id}/versions", "own-versions", "The versions of an end-user's work, oldest first"), a.readingOwn(), a.ownVersions)
-	web.Register(o, op("GET", "/v1/works/{id}/versions/{v}/creators", "own-creators", "The creators of a version"), a.readingOwn(), a.ownCreators)
-	web.Register(o, op("GET", "/v1/works/{id}/download/{what}", "download-latest", "A URL of the latest version's certificate or recording"), a.caller(anySession, atCode), a.downloadLatest)
-	web.Register(o, op("GET", "/v1/works/{id}/versions/{v}/download/{what}", "download-version", "A URL of a version's certificate or recording"), a.caller(anySession, atCode), a.downloadVersion)
-	web.RegisterBody(o, op("POST", "/v1/works/{id}/versions/init", "init-own-version", "Begin a version that keeps the recording"), a.updatingOwn(atInit), versionBody, a.initVersion)
-	web.RegisterBody(o, op("POST", "/v1/works/{id}/versions/init-upload", "init-own-version-upload", "Begin a version with a new recording, and get an upload URL"), a.updatingOwn(atInit), versionUploadBody, a.initVersionUpload)
-	web.RegisterBody(o, op("POST", "/v1/works/{id}/versions/upload", "renew-own-version-upload", "Get another upload URL for a job"), making(a.updatingOwn(atUpload)), jobBody, a.renewUpload)
-	web.RegisterBody(o, op("POST", "/v1/works/{id}/versions/prepare", "prepare-own-version", "Read the upload, if there is one, and quote"), making(a.updatingOwn(atPrepare)), jobBody, a.prepareVersion)
-	web.RegisterBody(o, accepted(op("POST", "/v1/works/{id}/versions/confirm", "confirm-own-version", "Accept the quote")), making(a.updatingOwn(atConfirm)), jobBody, a.confirm)
+	a.worksAt(o, "/v1/works", "")
+	a.worksAt(o, "/v1/organizations/{org}/works", openapi.Alias)
 }
 
-// document describes the routes that are not JSON operations.
-func (a *API) document(o *huma.OpenAPI) {
-	id := []*huma.Param{{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString, Format: "uuid"}}}
-	text := func(description, contentType string) *huma.Response {
-		return &huma.Response{Description: description, Content: map[string]*huma.MediaType{contentType: {Schema: &huma.Schema{Type: huma.TypeString}}}}
-	}
-	object := func(description string) *huma.Response {
-		return &huma.Response{Description: description, Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Type: huma.TypeObject}}}}
-	}
-	refused := &huma.Response{Description: "Refused", Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Ref: "#/components/schemas/Refusal"}}}}
-	for _, r := range []struct {
-		here                      bool
-		method, path, id, summary string
-		params                    []*huma.Param
-		responses                 map[string]*huma.Response
-	}{
-		{a.mints(), "GET", "/.well-known/jwks.json", "jwks", "The public keys of session tokens", nil, map[string]*huma.Response{"200": object("A JSON Web Key Set")}},
-		{true, "GET", "/healthz", "health", "Health of this server", nil, map[string]*huma.Response{"200": object("It can serve"), "503": refused}},
-		{true, "HEAD", "/healthz", "health-head", "Health of this server, without a body", nil, map[string]*huma.Response{"200": {Description: "It can serve"}, "503": {Description: "It cannot serve"}}},
-		{true, "GET", "/readyz", "ready", "Readiness of this server: healthy, migrated, with space for uploads, and no log stopped or silent", []*huma.Param{{Name: "exclude", In: "query", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"storage", "log", "schema"}}}}, map[string]*huma.Response{"200": object("It can serve"), "503": refused}},
-		{true, "HEAD", "/readyz", "ready-head", "Readiness of this server: healthy, migrated, with space for uploads, and no log stopped or silent; without a body", nil, map[string]*huma.Response{"200": {Description: "It can serve"}, "503": {Description: "It cannot serve"}}},
-		{true, "GET", "/metrics", "metrics", "Metrics, for programs on this machine", nil, map[string]*huma.Response{"200": text("Prometheus' text format", "text/plain"), "404": refused}},
-		{a.works(), "GET", routeSocket, "follow-socket", "Progress as WebSocket frames", id, map[string]*huma.Response{"101": {Description: "Switched to WebSocket frames"}, "404": refused, "422": refused}},
-		{a.works(), "GET", routeEvents, "follow-events", "Progress as server-sent events", append(id[:1:1], &huma.Param{
-			Name: "Last-Event-ID", In: "header", Description: "The number of steps that the client has received", Schema: &huma.Schema{Type: huma.TypeInteger},
-		}), map[string]*huma.Response{"200": text("update, completed and error events", "text/event-stream"), "404": refused}},
-	} {
-		if !r.here {
-			continue
+// worksAt adds the routes of works below a path: for the widget and for API keys at /v1/works,
+// and for API keys alone below the organization's path. The ids of the second ones end with
+// suffix.
+func (a *API) worksAt(o *web.Operations, root, suffix string) {
+	at := func(method, path, id, summary string) huma.Operation {
+		h := op(method, root+path, id+suffix, summary)
+		if suffix != "" {
+			h.Security = []map[string][]string{{byAPIKey: {}}}
+			h.Parameters = []*huma.Param{{Name: "org", In: "path", Required: true, Description: "The key's organization, a UUID", Schema: &huma.Schema{Type: huma.TypeString, Format: "uuid"}}}
 		}
-		o.AddOperation(&huma.Operation{Method: r.method, Path: r.path, OperationID: r.id, Summary: r.summary, Parameters: r.params, Responses: r.responses})
+		return h
 	}
+	// A new work.
+	web.RegisterBody(o, at("POST", "/init", "init-work", "Begin a registration and get an upload URL"), a.registering(atInit), workBody, a.initWork)
+	web.RegisterBody(o, at("POST", "/upload", "renew-upload", "Get another upload URL for a job"), making(a.registering(atUpload)), jobBody, a.renewUpload)
+	web.RegisterBody(o, at("POST", "/prepare", "prepare-work", "Read the upload and quote"), making(a.registering(atPrepare)), jobBody, a.prepare)
+	web.RegisterBody(o, accepted(at("POST", "/confirm", "confirm-work", "Accept the quote")), making(a.registering(atConfirm)), jobBody, a.confirm)
+
+	// The works of the session's end-user, or of the key's organization.
+	web.Register(o, at("GET", "", "own-works", "The end-user's works, latest change first"), a.listing(), a.ownWorks)
+	web.Register(o, at("GET", "/{id}", "own-work", "One of the end-user's works, as in the list"), a.readingOwn(), a.ownWork)
+	web.Register(o, at("GET", "/{id}/creators", "latest-creators", "The creators of the latest version"), a.readingOwn(), a.latestCreators)
+	web.Register(o, proofOf(at("GET", "/{id}/evidence", "evidence", "The proof of a version, as JSON")), a.proving(), a.evidence)
+	web.Register(o, at("GET", "/{id}/versions", "own-versions", "The versions of an end-user's work, oldest first"), a.readingOwn(), a.ownVersions)
+	web.Register(o, at("GET", "/{id}/versions/{v}/creators", "own-creators", "The creators of a version"), a.readingOwn(), a.ownCreators)
+	web.Register(o, at("GET", "/{id}/download/{what}", "download-latest", "A URL of the latest version's certificate or recording"), a.downloading(), a.downloadLatest)
+	web.Register(o, at("GET", "/{id}/versions/{v}/download/{what}", "download-version", "A URL of a version's certificate or recording"), a.downloading(), a.downloadVersion)
+	web.RegisterBody(o, at("POST", "/{id}/versions/init", "init-own-version", "Begin a version that keeps the recording"), a.updatingOwn(atInit), ownVersionBody, named(a.initVersion))
+	web.RegisterBody(o, at("POST", "/{id}/versions/init-upload", "init-own-version-upload", "Begin a version with a new recording, and get an upload URL"), a.updatingOwn(atInit), ownVersionUploadBody, named(a.initVersionUpload))
+	web.RegisterBody(o, at("POST", "/{id}/versions/upload", "renew-own-version-upload", "Get another upload URL for a job"), a.updatingOwn(atUpload), versionJobBody, named(continued(a.renewUpload)))
+	web.RegisterBody(o, at("POST", "/{id}/versions/prepare", "prepare-own-version", "Read the upload, if there is one, and quote"), a.updatingOwn(atPrepare), versionJobBody, named(continued(a.prepareVersion)))
+	web.RegisterBody(o, accepted(at("POST", "/{id}/versions/confirm", "confirm-own-version", "Accept the quote")), a.updatingOwn(atConfirm), versionJobBody, named(continued(a.confirm)))
+}
+
+// describe adds the routes that are not JSON operations to the description.
+func (a *API) describe(o *web.Operations) {
+	id := &huma.Param{Name: "id", In: "path", Required: true, Description: "The transaction's id", Schema: &huma.Schema{Type: huma.TypeString, Format: "uuid"}}
+	if a.mints() {
+		key := &huma.Schema{Type: huma.TypeObject, Required: []string{"kty"}, Properties: map[string]*huma.Schema{}, AdditionalProperties: false}
+		for name, meaning := range map[string]string{"kty": "OKP", "crv": "Ed25519", "kid": "The name of the key in the header of tokens", "use": "sig", "alg": "EdDSA", "x": "The public key, in base64url"} {
+			key.Properties[name] = &huma.Schema{Type: huma.TypeString, Description: meaning}
+		}
+		set := &huma.Schema{Type: huma.TypeObject, Required: []string{"keys"}, AdditionalProperties: false, Properties: map[string]*huma.Schema{"keys": {Type: huma.TypeArray, Items: key}}}
+		o.Describe(huma.Operation{
+			Method: "GET", Path: "/.well-known/jwks.json", OperationID: "jwks", Summary: "The public keys of session tokens",
+			Responses: map[string]*huma.Response{"200": {Description: "A JSON Web Key Set", Content: map[string]*huma.MediaType{"application/json": {Schema: set}}}},
+		})
+	}
+	if !a.works() {
+		return
+	}
+	o.Describe(huma.Operation{
+		Method: "GET", Path: routeSocket, OperationID: "follow-socket", Summary: "Progress as WebSocket frames", Parameters: []*huma.Param{id},
+		Responses: map[string]*huma.Response{"101": {Description: "The connection continues with WebSocket frames"}},
+	})
+	o.Describe(huma.Operation{
+		Method: "GET", Path: routeEvents, OperationID: "follow-events", Summary: "Progress as server-sent events",
+		Parameters: []*huma.Param{id, {Name: "Last-Event-ID", In: "header", Description: "The number of steps that the client has received", Schema: &huma.Schema{Type: huma.TypeInteger, Minimum: new(float64)}}},
+		Responses:  map[string]*huma.Response{"200": {Description: "update, completed and error events", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}}}},
+	})
 }

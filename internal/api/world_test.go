@@ -23,15 +23,18 @@ import (
 
 	"timbre.example/internal/account"
 	"timbre.example/internal/api"
+	"timbre.example/internal/apikey"
 	"timbre.example/internal/audit"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
+	"timbre.example/internal/idempotency"
 	"timbre.example/internal/issuing"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/metrics"
 	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
+	"timbre.example/internal/openapi/openapitest"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/requestlog"
 	"timbre.example/internal/session"
@@ -53,6 +56,7 @@ type world struct {
 	web      *web.Router
 	api      *api.API
 	sessions *session.Service
+	apikeys  *apikey.Service
 	registry *registry.Registry
 	url      string
 	org      string
@@ -141,6 +145,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	tokens, err := session.NewTokens(key(5), w.url, db.Now)
 	w.must(err)
 	w.sessions = &session.Service{DB: db, Tokens: tokens, MaxFileSize: o.maxSize, Lifetime: session.DefaultLifetime, MinimumCredits: func(_ session.Action, n network.Name) int64 { return prices[n].Register(1).Total }}
+	w.apikeys = &apikey.Service{DB: db, MaxFileSize: o.maxSize, Log: log}
 	stop := make(chan struct{})
 	w.stop = sync.OnceFunc(func() { close(stop) })
 	limits := limit.New(db, o.limits, log)
@@ -148,13 +153,13 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.web = web.New(web.Config{
 		Requests:  w.requests,
 		PublicURL: w.url, Version: "test", Log: log, Limits: limits, Bodies: o.bodies, BodyTimeout: o.bodyTimeout, Streams: o.followers, TrustedProxies: o.proxies,
-		Metrics: metrics.New("test", "testnet", "mainnet"), Ping: db.Ping, Checks: api.Checks(o.space, w.registry),
+		Metrics: metrics.New("test", "testnet", "mainnet"), Ping: db.Ping, Once: &idempotency.Requests{DB: db}, Checks: api.Checks(o.space, w.registry),
 	}, stop)
-	w.api = api.New(api.Config{Web: w.web, Sessions: w.sessions, Registry: w.registry, Limits: limits, SupportedFormats: []string{"WAV"}})
+	w.api = api.New(api.Config{Web: w.web, Sessions: w.sessions, Keys: w.apikeys, Registry: w.registry, Limits: limits, SupportedFormats: []string{"WAV"}})
 	w.web.Mount("/blob", disk)
 	server.Config.Handler = w.web
 	server.Start()
-	w.client = &http.Client{Transport: &http.Transport{}}
+	w.client = &http.Client{Transport: checker(t, w.web).Transport(t, &http.Transport{})}
 
 	working, stopWork := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -183,6 +188,9 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.must(db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, audit.CommandLine(), w.org, 1000, "") }))
 	return w
 }
+
+// checker compares every exchange with the description.
+var checker = openapitest.Shared()
 
 // stopClock stops the clock; only changes of ahead move it.
 func (w *world) stopClock() { w.stopped.Store(time.Now().UnixMicro()) }

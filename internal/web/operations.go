@@ -2,49 +2,41 @@ package web
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"maps"
 	"net/http"
 	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+
+	"timbre.example/internal/idempotency"
+	"timbre.example/internal/openapi"
 )
 
-// Operations are the JSON operations of one face. Their OpenAPI document is made from their
-// types, so both agree.
+// Operations are the JSON operations of one face. The description of the whole server is made
+// from their types, so both agree.
 type Operations struct {
-	huma   huma.API
-	bodies *bodies
-	bounds map[string]int64
+	huma        huma.API
+	description *description
+	bodies      *bodies
+	bounds      map[string]int64
+	once        *idempotency.Requests
 }
 
-// NewOperations begins a face on a router. Its document is served at path, with .json and
-// .yaml. schemes are the ways in which callers prove who they are, by name.
-func NewOperations(r *Router, title, path string, schemes map[string]*huma.SecurityScheme) *Operations {
-	c := huma.DefaultConfig(title, r.Version)
-	c.CreateHooks, c.DocsPath, c.SchemasPath, c.OpenAPIPath = nil, "", "", path
+// NewOperations begins a face on a router. described has the description of each operation, by
+// its id. All faces of a router share one document, which the router serves.
+func NewOperations(r *Router, described map[string]openapi.Description) *Operations {
+	c := huma.DefaultConfig("", r.Version)
+	c.CreateHooks, c.DocsPath, c.SchemasPath, c.OpenAPIPath = nil, "", "", ""
 	c.Formats = map[string]huma.Format{"application/json": plainJSON}
-	c.Components.SecuritySchemes = schemes
-	c.Servers = []*huma.Server{{URL: r.PublicURL}}
-	return &Operations{huma: humachi.New(r.chi, c), bodies: r.bodies, bounds: r.bounds}
+	c.OpenAPI = r.description.OpenAPI
+	r.description.Describe(described)
+	return &Operations{huma: humachi.New(r.chi, c), description: r.description, bodies: r.bodies, bounds: r.bounds, once: r.Once}
 }
 
-// Document returns the OpenAPI document, for the routes that are not JSON operations.
-func (o *Operations) Document() *huma.OpenAPI { return o.huma.OpenAPI() }
-
-// plainJSON leaves <, > and & unescaped: the answers are never pasted into HTML. It decodes
-// nothing; receive reads the bodies.
-var plainJSON = huma.Format{
-	Marshal: func(w io.Writer, v any) error {
-		e := json.NewEncoder(w)
-		e.SetEscapeHTML(false)
-		return e.Encode(v)
-	},
-	Unmarshal: func([]byte, any) error { return nil },
-}
+// Describe adds a route that is not a JSON operation to the description, such as a stream.
+func (o *Operations) Describe(op huma.Operation) { o.description.AddOperation(&op) }
 
 // Guard decides, before the body of a call is read, whether the call reaches its handler. Its
 // result is the proof P, which the handler takes as an argument. So an operation whose guard
@@ -53,8 +45,9 @@ type Guard[P any] struct {
 	// Check returns the proof, or the refusal. It returns [ErrAnswered] after it has written
 	// an answer itself.
 	Check func(huma.Context) (P, error)
-	// Scheme is the name of the security scheme that Check reads; "": none.
-	Scheme string
+	// Scheme is the name of the security scheme of package openapi that Check reads; "": none. Or is a second one,
+	// of which a caller needs one or the other.
+	Scheme, Or string
 	// Parameters are the parameters of the path that Check reads; optional.
 	Parameters []*huma.Param
 }
@@ -72,11 +65,15 @@ type proofKey struct{}
 
 // guarded puts a guard in front of an operation.
 func guarded[P any](o *Operations, op huma.Operation, g Guard[P]) huma.Operation {
-	if g.Scheme != "" {
-		op.Security = []map[string][]string{{g.Scheme: {}}}
+	if op.Security == nil { // an operation may name its own
+		for _, scheme := range []string{g.Scheme, g.Or} {
+			if scheme != "" {
+				op.Security = append(op.Security, map[string][]string{scheme: {}})
+			}
+		}
 	}
 	op.Parameters = append(op.Parameters, g.Parameters...)
-	op.Errors = []int{401, 403, 404, 409, 410, 413, 415, 422, 429, 500, 503}
+	op.SkipValidateParams = true // the handlers know the rules, and name each broken one
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		switch proof, err := g.Check(ctx); {
 		case errors.Is(err, ErrAnswered):
@@ -105,6 +102,9 @@ type Body[P, I any] struct {
 	Strict bool
 	// Refuse may refuse a call before the errors in its body are reported; optional.
 	Refuse func(P, *I) error
+	// Once returns the id of the API key that calls, whose requests may have an
+	// Idempotency-Key; "": the header of this caller is ignored. Optional.
+	Once func(P) string
 }
 
 // RegisterBody adds an operation with a JSON body. The body is read only after every check
@@ -114,7 +114,12 @@ func RegisterBody[P, I, O any](o *Operations, op huma.Operation, g Guard[P], b B
 		panic("web: " + op.OperationID + " has no field Body in its input")
 	}
 	o.bounds[op.Path] = b.Most
-	op = guarded(o, op, g)
+	if op = guarded(o, op, g); b.Once != nil && o.once != nil {
+		op.Parameters = append(op.Parameters, &huma.Param{
+			Name: headerIdempotency, In: "header", Description: "With an API key: repeats of the call with this key and the same body receive the first answer, for 24 hours",
+			Schema: &huma.Schema{Type: huma.TypeString, MinLength: new(1), MaxLength: new(255)},
+		})
+	}
 	op.Middlewares = append(op.Middlewares, withhold)
 	op.SkipValidateBody = true
 	huma.Register(o.huma, op, func(ctx context.Context, in *I) (*O, error) {
@@ -125,11 +130,30 @@ func RegisterBody[P, I, O any](o *Operations, op huma.Operation, g Guard[P], b B
 			}
 			return b.Refuse(proof, in)
 		}
+		caller, key := "", ""
+		if b.Once != nil && o.once != nil {
+			caller = b.Once(proof)
+		}
+		if caller != "" {
+			var err error
+			if key, err = idempotencyKey(ctx.Value(withheldKey{}).(*withheld).r); err != nil {
+				return nil, err
+			}
+		}
 		into := reflect.ValueOf(in).Elem().FieldByName("Body").Addr().Interface()
 		if err := o.bodies.receive(ctx, into, b.Most, b.Strict, refuse); err != nil {
 			return nil, err
 		}
-		return handler(ctx, proof, in)
+		if key == "" {
+			return handler(ctx, proof, in)
+		}
+		return nil, serveOnce(ctx, o.once, caller, key, reflect.ValueOf(into).Elem().Interface(), op.DefaultStatus, func(ctx context.Context) (any, error) {
+			out, err := handler(ctx, proof, in)
+			if err != nil {
+				return nil, err
+			}
+			return reflect.ValueOf(out).Elem().FieldByName("Body").Interface(), nil
+		})
 	})
 }
 

@@ -63,6 +63,18 @@ type CreditWarning struct {
 	CreatedAt      int64
 }
 
+type DailyCount struct {
+	OrganizationID string
+	Day            int64
+	Network        string
+	Test           bool
+	Kind           string
+	Code           string
+	Reason         string
+	Count          int64
+	Credits        int64
+}
+
 type Delivery struct {
 	Kind           string
 	Subject        string
@@ -72,6 +84,7 @@ type Delivery struct {
 	DueAt          int64
 	Attempts       int64
 	LastError      string
+	Lane           string
 }
 
 type Erasure struct {
@@ -81,6 +94,16 @@ type Erasure struct {
 	OrganizationID string
 	DueAt          int64
 	Tries          int64
+}
+
+type IdempotentRequest struct {
+	ID          string
+	Request     string
+	Claim       string
+	LeasedUntil int64
+	Status      int64
+	Answer      []byte
+	CreatedAt   int64
 }
 
 type Identity struct {
@@ -248,6 +271,12 @@ type Membership struct {
 	Email          string
 	Role           string
 	CreatedAt      int64
+}
+
+type OperatorVisit struct {
+	PersonID       string
+	OrganizationID string
+	ExpiresAt      int64
 }
 
 type Organization struct {
@@ -424,6 +453,7 @@ type Transaction struct {
 	Rehearse       string
 	Test           bool
 	ApiKeyID       string
+	Counted        bool
 }
 
 type Version struct {
@@ -451,6 +481,57 @@ type Version struct {
 	CertificateTries int64
 	TimestampAt      int64
 	TimestampTries   int64
+	Words            int64
+}
+
+type WebhookAttempt struct {
+	WorkID     string
+	DeliveryID string
+	Number     int64
+	Url        string
+	StartedAt  int64
+	Duration   int64
+	Status     int64
+	Headers    string
+	Body       string
+	Error      string
+}
+
+type WebhookDelivery struct {
+	ID             string
+	OrganizationID string
+	EndpointID     string
+	Event          string
+	TransactionID  string
+	WorkID         string
+	Payload        string
+	AccessCode     bool
+	State          string
+	Attempts       int64
+	LastStatus     int64
+	CreatedAt      int64
+	EndedAt        int64
+}
+
+type WebhookEndpoint struct {
+	ID             string
+	OrganizationID string
+	ApiKeyID       string
+	Url            string
+	Description    string
+	Events         string
+	Network        string
+	Secret         []byte
+	PreviousSecret []byte
+	PreviousUntil  int64
+	DisabledAt     int64
+	DisabledReason string
+	FailingSince   int64
+	WarnedAt       int64
+	Revision       int64
+	DeletedAt      int64
+	CreatedAt      int64
+	UpdatedAt      int64
 }
 
 type Work struct {
@@ -470,4 +551,9 @@ type Work struct {
 	TitleKey             string
 	RedactedAt           sql.NullInt64
 	Test                 bool
+}
+
+type WorkWord struct {
+	Key    int64
+	WorkID string
 }

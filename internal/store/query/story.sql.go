@@ -674,7 +674,7 @@ func (q *Queries) JobOfOrganization(ctx context.Context, arg JobOfOrganizationPa
 }
 
 const transactionOfOrganization = `-- name: TransactionOfOrganization :one
-SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse, test, api_key_id FROM transactions WHERE id = $1 AND organization_id = $2
+SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse, test, api_key_id, counted FROM transactions WHERE id = $1 AND organization_id = $2
 `
 
 type TransactionOfOrganizationParams struct {
@@ -708,6 +708,7 @@ func (q *Queries) TransactionOfOrganization(ctx context.Context, arg Transaction
 		&i.Rehearse,
 		&i.Test,
 		&i.ApiKeyID,
+		&i.Counted,
 	)
 	return i, err
 }
