@@ -7,7 +7,6 @@ import (
 	"timbre.example/internal/console/integration"
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/console/transactions"
-	"timbre.example/internal/people"
 	"timbre.example/internal/requestlog"
 	"timbre.example/internal/story"
 )
