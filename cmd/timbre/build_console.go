@@ -20,7 +20,7 @@ func openConsole(ctx context.Context, public string, st storage, who identity, w
 	}
 	return console.New(console.Config{
 		PublicURL: public, Key: st.root.key(purposeConsole), DB: st.db, People: who.people,
-		Transactions: transactions.Config{Stories: story.New(st.db, requests), Requests: requests, PublicURL: public, ExplorerURL: w.registry.Works.ExplorerURL, Stopping: stop},
+		Transactions: transactions.Config{Stories: story.New(st.db, requests), Requests: requests, Webhooks: w.registry.Webhooks, PublicURL: public, ExplorerURL: w.registry.Works.ExplorerURL, Stopping: stop},
 		Integration:  integration.Config{DB: st.db, Sessions: who.sessions, Limits: who.limits, PublicURL: public, UploadOrigin: uploads},
 	})
 }
