@@ -116,8 +116,8 @@ func (f databaseFlag) open(ctx context.Context, mustExist bool) (*store.DB, erro
 type limitFlags struct {
 	LimitsMint         limit.Rate `env:"TIMBRE_LIMITS_MINT" example:"300/1m,burst=100" default:"300/1m,burst=100" placeholder:"RATE" help:"Rate limit of new sessions for one key pair: COUNT/TIME,burst=COUNT, or off for no limit (default: ${default})."`
 	LimitsSession      limit.Rate `env:"TIMBRE_LIMITS_SESSION" example:"120/1m,burst=60" default:"120/1m,burst=60" placeholder:"RATE" help:"Rate limit of calls with one session token (default: ${default})."`
-	LimitsAddress      limit.Rate `env:"TIMBRE_LIMITS_ADDRESS" example:"1200/1m,burst=300" default:"1200/1m,burst=300" placeholder:"RATE" help:"Rate limit of calls from one client address (default: ${default})."`
 	LimitsKey          limit.Rate `env:"TIMBRE_LIMITS_KEY" example:"1200/1m,burst=200" default:"1200/1m,burst=200" placeholder:"RATE" help:"Rate limit of calls with one API key. They also count as calls of its organization (default: ${default})."`
+	LimitsAddress      limit.Rate `env:"TIMBRE_LIMITS_ADDRESS" example:"1200/1m,burst=300" default:"1200/1m,burst=300" placeholder:"RATE" help:"Rate limit of calls from one client address (default: ${default})."`
 	LimitsOrganization limit.Rate `env:"TIMBRE_LIMITS_ORGANIZATION" example:"6000/1m,burst=600" default:"6000/1m,burst=600" placeholder:"RATE" help:"Rate limit of new sessions and calls of one organization (default: ${default})."`
 	TrustedProxies     proxies    `env:"TIMBRE_TRUSTED_PROXIES" example:"10.0.0.0/8,192.168.1.7/32" default:"127.0.0.0/8,::1/128" placeholder:"CIDRS" help:"Networks of the proxies whose X-Forwarded-For is trusted, separated by commas; none trusts no proxy (default: ${default})."`
 
@@ -166,7 +166,8 @@ func (f limitFlags) rates() limit.Rates {
 // find out all the titles of a site.
 var duplicateTitles = limit.Rate{Count: 20, Per: 10 * time.Minute, Burst: 20}
 
-// proxies are networks, separated by commas, or "none".
+// proxies are networks, separated by commas, or "none": those of proxies, and those that
+// receive webhooks.
 type proxies []netip.Prefix
 
 func (p *proxies) UnmarshalText(text []byte) error {
@@ -218,10 +219,13 @@ type serverFlags struct {
 	PricesMainnet string `env:"TIMBRE_PRICES_MAINNET" example:"network=12,base=50,version=20,service-bp=500" placeholder:"PRICES" help:"Prices on mainnet, in credits (default: network=12,base=50,version=20,service-bp=500 and storage as on the test network)."`
 
 	limitFlags
+	peopleFlags
 	memoryFlag
 	Signing signingFlags `embed:"" prefix:"certificate-"`
 	registryFlag
 	authorityFlag
+
+	WebhooksAllow proxies `env:"TIMBRE_WEBHOOKS_ALLOW" example:"10.1.0.0/16,127.0.0.0/8" placeholder:"CIDRS" help:"Networks to which webhooks are delivered beside public addresses, separated by commas. Endpoints there may use http and any port. Without this flag, endpoints need https and a public address. Everybody who may make an endpoint can then send requests to these networks."`
 
 	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" example:"10.0.0.5:9090" placeholder:"ADDR" help:"Serve /metrics on this address, without authentication. Without this flag, only localhost can read /metrics, and only if the public URL is on localhost."`
 
@@ -351,6 +355,9 @@ func (f serverFlags) validate() error {
 		return err
 	}
 	if err := f.validateCheckpoints(); err != nil {
+		return err
+	}
+	if err := f.peopleFlags.validate(); err != nil {
 		return err
 	}
 	if _, err := f.authority(); err != nil {

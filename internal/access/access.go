@@ -22,6 +22,7 @@ import (
 
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -50,11 +51,12 @@ func Registering(c session.Caller, begins bool) (Registrant, error) {
 // Caller returns who calls.
 func (r Registrant) Caller() Caller { return r.caller }
 
-// Begin returns the caller of a new registration on a network, for an end-user ("" is none).
+// Begin returns the caller of a new registration on a network, for an end-user ("": the organization itself).
 // It refuses what the session is not for, and a network that the key does not reach. An
 // unknown network passes: the check of the other fields reports it.
-func (r Registrant) Begin(n network.Name, externalUserRef string) (Caller, error) {
-	c := r.caller
+func (r Registrant) Begin(n network.Name, externalUserRef string) (c Caller, err error) {
+	defer operation.Wrap(&err, "begin a registration on %s", n)
+	c = r.caller
 	if c.APIKeyID != "" {
 		c.Network, c.ExternalUserRef = n, externalUserRef
 		return c, reachable(c.key, n)
@@ -73,8 +75,8 @@ func (r Registrant) Begin(n network.Name, externalUserRef string) (Caller, error
 }
 
 // Asking returns the registrant with what the call asks for.
-func (r Registrant) Asking(w Wishes) (Registrant, error) {
-	var err error
+func (r Registrant) Asking(w Wishes) (_ Registrant, err error) {
+	defer operation.Wrap(&err, "check what a call asks for")
 	r.caller, err = r.caller.asking(w)
 	return r, err
 }
@@ -100,7 +102,8 @@ func (e Editor) WorkID() string { return e.work }
 func (e Editor) Reader() Reader { return Reader{work: e.work} }
 
 // Begin refuses a session that may begin no update now.
-func (e Editor) Begin() error {
+func (e Editor) Begin() (err error) {
+	defer operation.Wrap(&err, "begin an update of work %s", e.work)
 	if e.caller.APIKeyID != "" {
 		return nil
 	}
@@ -108,8 +111,8 @@ func (e Editor) Begin() error {
 }
 
 // Asking returns the editor with what the call asks for.
-func (e Editor) Asking(w Wishes) (Editor, error) {
-	var err error
+func (e Editor) Asking(w Wishes) (_ Editor, err error) {
+	defer operation.Wrap(&err, "check what a call asks for")
 	e.caller, err = e.caller.asking(w)
 	return e, err
 }
@@ -176,7 +179,8 @@ func (l Lister) Caller() Caller { return l.caller }
 func (l Lister) AtsID() int64 { return l.caller.session.AtsID }
 
 // Networks returns the networks whose works are listed when the call names n; "" names none.
-func (l Lister) Networks(n network.Name) ([]network.Name, error) {
+func (l Lister) Networks(n network.Name) (_ []network.Name, err error) {
+	defer operation.Wrap(&err, "list works on %s", n)
 	switch c := l.caller; {
 	case c.APIKeyID == "" && n.Valid() && n != c.Network:
 		return nil, fault.SessionInvalidToken("network")

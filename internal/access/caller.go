@@ -6,6 +6,7 @@ import (
 	"timbre.example/internal/apikey"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
+	"timbre.example/internal/operation"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 )
@@ -23,7 +24,7 @@ type Caller struct {
 	// MaxFileSize is the smallest limit of the system, the organization, the key and the
 	// session, in bytes.
 	MaxFileSize int64
-	// DuplicateTitles and Quota are the organization's settings; a Quota of 0 is no quota.
+	// DuplicateTitles and Quota are the organization's settings; with a Quota of 0 credits are the only limit.
 	DuplicateTitles bool
 	Quota           int64
 	// Test: a test key, or a session of a test key pair. It reaches only what test keys made.
@@ -57,7 +58,8 @@ func byKey(k apikey.Caller) Caller {
 
 // Spend uses up the session for a job, in the job's own transaction. A key begins any number
 // of jobs.
-func (c Caller) Spend(ctx context.Context, tx *store.Tx, job string) error {
+func (c Caller) Spend(ctx context.Context, tx *store.Tx, job string) (err error) {
+	defer operation.Wrap(&err, "begin job %s", job)
 	if c.APIKeyID != "" {
 		return nil
 	}

@@ -14,7 +14,8 @@ import (
 )
 
 // RegisteringByKey checks that a key may register works.
-func RegisteringByKey(k apikey.Caller) (Registrant, error) {
+func RegisteringByKey(k apikey.Caller) (_ Registrant, err error) {
+	defer operation.Wrap(&err, "check the scope for a registration")
 	if err := k.May(permission.WorksRegister); err != nil {
 		return Registrant{}, err
 	}
@@ -22,7 +23,8 @@ func RegisteringByKey(k apikey.Caller) (Registrant, error) {
 }
 
 // ListingByKey checks that a key may list the works of its organization.
-func ListingByKey(k apikey.Caller) (Lister, error) {
+func ListingByKey(k apikey.Caller) (_ Lister, err error) {
+	defer operation.Wrap(&err, "check the scope for a list")
 	if err := k.May(permission.WorksRead); err != nil {
 		return Lister{}, err
 	}
@@ -71,7 +73,8 @@ type Updater struct {
 func (e Editor) Updater() Updater { return Updater{editor: e} }
 
 // UpdaterByKey checks that a key may update works; atsID is the number in the path of its call.
-func (s *Service) UpdaterByKey(k apikey.Caller, atsID int64) (Updater, error) {
+func (s *Service) UpdaterByKey(k apikey.Caller, atsID int64) (_ Updater, err error) {
+	defer operation.Wrap(&err, "check the scope for an update")
 	if err := k.May(permission.WorksUpdate); err != nil {
 		return Updater{}, err
 	}
@@ -86,10 +89,10 @@ func (u Updater) Caller() Caller { return u.editor.caller }
 // Without externalUserRef the call is the organization's own, which has every work. A session
 // has named its work already.
 func (u Updater) Editor(ctx context.Context, n network.Name, externalUserRef *string) (_ Editor, err error) {
+	defer operation.Wrap(&err, "look up work %d of an organization", u.atsID)
 	if u.service == nil {
 		return u.editor, nil
 	}
-	defer operation.Wrap(&err, "look up work %d of an organization", u.atsID)
 	w, err := u.service.ofOrganization(ctx, u.key, n, u.atsID)
 	if err != nil {
 		return Editor{}, err

@@ -6,7 +6,6 @@ import (
 	"timbre.example/internal/access"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/network"
-	"timbre.example/internal/session"
 	"timbre.example/internal/web"
 )
 
@@ -60,21 +59,4 @@ func (a *API) initWork(ctx context.Context, by access.Registrant, in *initInput)
 	asked(err)
 	web.Trace(ctx, slot.JobID)
 	return a.slotOf(by.Caller(), slot, err)
-}
-
-// checkRef refuses an invalid reference to an end-user from a key. That of a session was
-// checked at its mint: here it must be the same, or empty.
-func checkRef(c access.Caller, ref string) error {
-	if c.APIKeyID == "" {
-		return nil
-	}
-	return session.CheckExternalUserRef(ref)
-}
-
-// beginsByKey answers the init of a key that rehearses a code of this stage.
-func (a *API) beginsByKey(ctx context.Context, c access.Caller) error {
-	if c.APIKeyID == "" {
-		return nil
-	}
-	return a.rehearseByKey(ctx, c.Rehearse, atInit)
 }

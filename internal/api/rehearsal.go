@@ -23,8 +23,8 @@ import (
 // All code for this is in this file, except the failing transaction, which is in the
 // registry's worker. Sessions of live keys have no rehearsal and pass through unchanged.
 //
-// A test API key names the code in the body of an init, for the job that it begins, or in a
-// header of a read.
+// A test API key needs no mint. It names the code in the body of an init, for that job, or in
+// a header of a read.
 
 // stage is the place of a route in its flow: the place at which a session rehearses an error
 // code, as the catalogue names it.
@@ -192,6 +192,14 @@ func (a *API) rehearseStep(ctx context.Context, m access.Maker, job string, at s
 		return "", err
 	}
 	return code, a.rehearseByKey(ctx, code, at)
+}
+
+// beginsByKey answers the init of a key that rehearses a code of this stage.
+func (a *API) beginsByKey(ctx context.Context, c access.Caller) error {
+	if c.APIKeyID == "" {
+		return nil
+	}
+	return a.rehearseByKey(ctx, c.Rehearse, atInit)
 }
 
 const refusingStore = "/rehearsal/store"

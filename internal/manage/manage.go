@@ -60,6 +60,9 @@ type Route struct {
 // inOrganization is the beginning of the paths that name an organization.
 const inOrganization = "/v1/organizations/{org}"
 
+// MaxBody bounds every body of the face, in bytes: a few short members.
+const MaxBody = 16 << 10
+
 // New adds the routes of the face to its router.
 func New(c Config) (*Face, error) {
 	u, err := url.Parse(c.Web.PublicURL)
@@ -111,10 +114,10 @@ func do[I, O any](f *Face, o operation, handler func(*Call, *I) (*O, error)) {
 	})
 }
 
-// submit adds an operation with a JSON body of at most most bytes. A POST makes something, so
+// submit adds an operation with a JSON body. A POST makes something, so
 // it takes an Idempotency-Key.
-func submit[I, O any](f *Face, o operation, most int64, handler func(*Call, *I) (*O, error)) {
-	body := web.Body[Caller, I]{Most: most, Strict: true}
+func submit[I, O any](f *Face, o operation, handler func(*Call, *I) (*O, error)) {
+	body := web.Body[Caller, I]{Most: MaxBody, Strict: true}
 	if o.method == http.MethodPost {
 		body.Once = Caller.once
 	}
