@@ -37,6 +37,6 @@ func (a *API) evidence(ctx context.Context, r access.Reader, in *evidenceInput) 
 
 // proofOf describes the answer of evidence, which is JSON in bytes.
 func proofOf(o huma.Operation) huma.Operation {
-	o.Responses = map[string]*huma.Response{"200": {Description: "The evidence, version 1 of its format", Content: map[string]*huma.MediaType{"application/json": {}}}}
+	o.Responses = map[string]*huma.Response{"200": {Description: "The evidence, version 1 of its format", Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}}}}}
 	return o
 }

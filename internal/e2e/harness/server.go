@@ -126,6 +126,8 @@ type Server struct {
 	TestSiteKey    string
 	TestSecretKey  string
 	OrganizationID string
+	// From demo.json: an API key of the organization with every scope.
+	APIKey string
 
 	t       testing.TB
 	options Options
@@ -286,6 +288,7 @@ func (s *Server) readDemo() {
 		TestSiteKey    string `json:"test_site_key"`
 		TestSecretKey  string `json:"test_secret_key"`
 		OrganizationID string `json:"organization_id"`
+		APIKey         string `json:"api_key"`
 	}
 	b, err := os.ReadFile(filepath.Join(s.Data, "demo.json"))
 	if err == nil {
@@ -295,6 +298,7 @@ func (s *Server) readDemo() {
 		s.t.Fatal(err)
 	}
 	s.SiteKey, s.SecretKey, s.TestSiteKey, s.TestSecretKey, s.OrganizationID = d.SiteKey, d.SecretKey, d.TestSiteKey, d.TestSecretKey, d.OrganizationID
+	s.APIKey = d.APIKey
 }
 
 // NewOrganization makes an organization with a key pair, origins and credits, by
