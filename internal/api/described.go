@@ -177,7 +177,7 @@ var operations = func() map[string]openapi.Description {
 		"evidence": {
 			Tag: openapi.Works, Text: "The [evidence](/docs/evidence) of a version: everything that proves the registration without this server. It is the file that `timbre verify` reads.",
 			Codes: []fault.Code{fault.CodeWorkNotFound, fault.CodeWorkCertificateUnavailable}, Parameters: with(byNumber, map[string]any{"version": 1}),
-			Response: `{"format":"timbre-evidence","version":1}`,
+			Response: `{"evidence":1,"title":"Porch Light"}`,
 		},
 		"own-versions": {Tag: openapi.Works, Text: "Lists the versions of a work, oldest first.", Codes: ownCodes, Parameters: byNumber, Response: `{"ats_id":4201,"versions":[` + exampleVersion + `]}`},
 		"own-creators": {Tag: openapi.Works, Text: "Reads the creators of a version.", Codes: ownCodes, Parameters: with(byNumber, ofOne), Response: exampleCreators},
