@@ -101,6 +101,8 @@ type Options struct {
 	Binary string
 	// Env is added to the environment of the first start only.
 	Env []string
+	// Seeded demos fill their console at the first start.
+	Seeded bool
 	// BlockTime is the time between blocks; "" is 100ms.
 	BlockTime string
 	// Addr is where it listens; "" is a free address.
@@ -240,6 +242,9 @@ func (s *Server) run(env []string) {
 			"serve", "--roles", s.options.Roles, "--listen", s.addr, "--database-url", s.DatabaseURL, "--network-block-time", s.BlockTime,
 			"--blob-url", "file:" + filepath.Join(s.Data, "blobs"), "--secret-file", s.secretFile(), "--public-url", s.URL,
 		}, "msg=ready"
+	}
+	if s.options.Roles == "" && s.options.Binary == "" && !s.options.Seeded {
+		args = append(args, "--no-seed") // the tests count what is there
 	}
 	cmd := exec.Command(s.binary, append(args, s.options.Args...)...)
 	cmd.Env = slices.Concat(os.Environ(), s.options.Settings, env)
