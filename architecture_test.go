@@ -123,6 +123,7 @@ var rooms = map[string]struct {
 	"internal/openapi":             {[]string{"internal/fault"}, "describes operations and refusals; it knows no route"},
 	"internal/openapi/openapitest": {nil, "compares exchanges with a description; it shares no code with what it checks"},
 
+	"internal/console":     {[]string{"internal/console/auditlog", "internal/console/ledger", "internal/console/members", "internal/console/operator", "internal/console/overview", "internal/console/person", "internal/console/persons", "internal/console/settings", "internal/console/shell", "internal/console/signin", "internal/console/transactions", "internal/operation", "internal/people", "internal/permission", "internal/store", "internal/store/query"}, "composes the groups of pages; it has no page"},
 	"internal/idempotency": {[]string{"internal/fault", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "answers of requests that may be repeated; what a request does is its callers'"},
 
 	"internal/web":        {[]string{"internal/fault", "internal/idempotency", "internal/limit", "internal/metrics", "internal/openapi", "internal/operation", "internal/paths", "internal/requestlog", "internal/store", "internal/tracing"}, "what all HTTP faces share; it knows no face, no caller and no work"},
@@ -134,12 +135,17 @@ var rooms = map[string]struct {
 	"internal/docsite":    {[]string{"docs", "internal/fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":       {[]string{"internal/fault"}, "an integrator's page: it may use only what an integrator has"},
 
-	"internal/console":                 {[]string{"internal/console/overview", "internal/console/persons", "internal/console/shell", "internal/console/signin", "internal/console/transactions", "internal/operation", "internal/people", "internal/permission", "internal/store", "internal/store/query"}, "composes the groups of pages; it has no page"},
 	"internal/console/build":           {[]string{"internal/compressed"}, "builds the style and the script, and weighs them as they are served"},
 	"internal/console/dist":            {nil, "the style and the script, embedded"},
 	"internal/console/overview":        {[]string{"internal/console/shell", "internal/permission", "internal/store", "internal/store/query"}, "the first page of an organization; it changes nothing"},
+	"internal/console/auditlog":        {[]string{"internal/audit", "internal/console/shell", "internal/permission", "internal/store"}, "the audit log, as pages; it only reads"},
+	"internal/console/ledger":          {[]string{"internal/account", "internal/console/shell", "internal/credits", "internal/permission", "internal/store"}, "credits, as pages; it grants none"},
+	"internal/console/settings":        {[]string{"internal/account", "internal/console/shell", "internal/permission", "internal/store"}, "settings, as a page"},
 	"internal/console/persons":         {[]string{"internal/account", "internal/console/shell", "internal/console/signin", "internal/credits", "internal/fault", "internal/people", "internal/permission", "internal/store"}, "accounts, members and the operator's view, as pages"},
 	"internal/console/signin":          {[]string{"internal/console/shell", "internal/fault", "internal/openid", "internal/people"}, "the way in, as pages"},
+	"internal/console/members":         {[]string{"internal/console/person", "internal/console/shell", "internal/fault", "internal/people", "internal/permission"}, "members and invitations of an organization, as pages"},
+	"internal/console/operator":        {[]string{"internal/account", "internal/console/person", "internal/console/shell", "internal/credits", "internal/people", "internal/store"}, "the operator's view over all organizations, as pages"},
+	"internal/console/person":          {[]string{"internal/console/shell", "internal/console/signin", "internal/fault", "internal/people"}, "a person's own account, as pages"},
 	"internal/console/shell":           {[]string{"internal/audit", "internal/console/dist", "internal/fault", "internal/limit", "internal/people", "internal/permission", "internal/requestlog", "internal/web"}, "what all pages share; it knows no organization's data"},
 	"internal/console/transactions":    {[]string{"internal/console/shell", "internal/fault", "internal/network", "internal/permission", "internal/requestlog", "internal/story", "internal/web"}, "what an organization tried to register; it changes nothing"},
 	"internal/console/shell/shelltest": {[]string{"internal/console/shell", "internal/limit", "internal/metrics", "internal/people", "internal/permission", "internal/store", "internal/store/query", "internal/web"}, "checks the texts and forms of pages, with a visitor of each role"},

@@ -4,7 +4,13 @@
 package console
 
 import (
+	"timbre.example/internal/console/auditlog"
+	"timbre.example/internal/console/ledger"
+	"timbre.example/internal/console/members"
+	"timbre.example/internal/console/operator"
 	"timbre.example/internal/console/overview"
+	"timbre.example/internal/console/person"
+	"timbre.example/internal/console/settings"
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/console/signin"
 	"timbre.example/internal/console/transactions"
@@ -32,7 +38,13 @@ type Config struct {
 func Areas(c Config) []shell.Area {
 	return []shell.Area{
 		overview.Area(c.DB),
+		ledger.Area(c.DB),
+		settings.Area(c.DB),
+		auditlog.Area(c.DB),
 		signin.Area(c.People),
+		person.Area(c.People),
+		members.Area(c.People),
+		operator.Area(c.DB, c.People),
 		transactions.Area(c.Transactions),
 	}
 }

@@ -1,6 +1,8 @@
 // The console works without this script. The script adds buttons that copy, and parts of a page that
 // load their new content. It writes no HTML text: the page's policy refuses that.
 
+import { passkeys } from './passkey';
+
 /** Shows the buttons that copy a value, and lets them do so. */
 function copying(root: ParentNode): void {
   for (const button of root.querySelectorAll<HTMLButtonElement>('button[data-copy]')) {
@@ -112,6 +114,7 @@ function events(element: HTMLElement): void {
 }
 
 copying(document);
+passkeys(document);
 for (const element of document.querySelectorAll<HTMLElement>('[data-events][id]')) events(element);
 for (const element of document.querySelectorAll<HTMLElement>('[data-live][id]')) live(element);
 document.getElementById('problems')?.focus();
