@@ -13,8 +13,8 @@ import (
 	"timbre.example/internal/store/storetest"
 )
 
-// The routes of webhooks, as a backend and a member call them: a secret is shown once, edits
-// at once are told, and deliveries are listed, read and replayed.
+// The routes of webhooks, as a backend and a member call them: a secret is shown once, the
+// second of two edits is refused, and deliveries are listed, read and replayed.
 func TestWebhooks(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)

@@ -35,7 +35,7 @@ type Endpoint struct {
 	Disabled   Reason
 	DisabledAt time.Time
 	// FailingSince is the first failed attempt after the last success; zero without one.
-	// Warned is when the organization was told; zero before.
+	// Warned is when the organization received a warning; zero before.
 	FailingSince, Warned time.Time
 	// PreviousUntil is until when the secret before the last rotation signs, too; zero: it
 	// does not.
@@ -62,7 +62,7 @@ type EndpointInput struct {
 	Stored Stored
 }
 
-// Stored is told of an endpoint and its new secret, in the transaction that stores them.
+// Stored receives an endpoint and its new secret, in the transaction that stores them.
 type Stored func(ctx context.Context, tx *store.Tx, e Endpoint, secret Secret) error
 
 // EndpointChange is a change of an endpoint. A nil field stays as it is.
