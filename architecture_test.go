@@ -126,10 +126,11 @@ var rooms = map[string]struct {
 	"internal/docsite":  {[]string{"docs", "internal/fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
 	"internal/demo":     {[]string{"internal/fault"}, "an integrator's page: it may use only what an integrator has"},
 
-	"internal/console":                 {[]string{"internal/console/overview", "internal/console/shell", "internal/operation", "internal/people", "internal/permission", "internal/store", "internal/store/query"}, "composes the groups of pages; it has no page"},
+	"internal/console":                 {[]string{"internal/console/overview", "internal/console/shell", "internal/console/webhooks", "internal/operation", "internal/people", "internal/permission", "internal/store", "internal/store/query", "internal/webhook"}, "composes the groups of pages; it has no page"},
 	"internal/console/build":           {[]string{"internal/compressed"}, "builds the style and the script, and weighs them as they are served"},
 	"internal/console/dist":            {nil, "the style and the script, embedded"},
 	"internal/console/overview":        {[]string{"internal/console/shell", "internal/permission", "internal/store", "internal/store/query"}, "the first page of an organization; it changes nothing"},
+	"internal/console/webhooks":        {[]string{"internal/console/shell", "internal/fault", "internal/permission", "internal/webhook"}, "pages of endpoints and deliveries; it decides nothing"},
 	"internal/console/shell":           {[]string{"internal/audit", "internal/console/dist", "internal/fault", "internal/limit", "internal/people", "internal/permission", "internal/web"}, "what all pages share; it knows no organization's data"},
 	"internal/console/shell/shelltest": {[]string{"internal/console/shell", "internal/limit", "internal/metrics", "internal/people", "internal/permission", "internal/store", "internal/store/query", "internal/web"}, "checks the texts and forms of pages, with a visitor of each role"},
 

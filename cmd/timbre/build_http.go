@@ -48,11 +48,11 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 	}, stop)
 	told.metrics.Read(f.sources(st, who, w, out.web.OpenStreams))
 	api.New(api.Config{Web: out.web, Sessions: who.sessions, Keys: who.keys, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported()})
+	hooks := who.webhooks
+	if w.registry != nil {
+		hooks = w.registry.Webhooks // its worker is woken
+	}
 	if f.has(organizations) {
-		hooks := who.webhooks
-		if w.registry != nil {
-			hooks = w.registry.Webhooks // its worker is woken
-		}
 		if err := openManagement(at.url, strings.HasPrefix(at.url, "https:"), out.web, st, who, hooks); err != nil {
 			return out, err
 		}
@@ -65,7 +65,7 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 	}
 	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError))) // with every role: errors link there
 	if serves != nil && f.has(organizations) {
-		pages, err := openConsole(at.url, st)
+		pages, err := openConsole(at.url, st, hooks)
 		if err != nil {
 			return out, err
 		}

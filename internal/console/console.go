@@ -10,11 +10,13 @@ import (
 
 	"timbre.example/internal/console/overview"
 	"timbre.example/internal/console/shell"
+	"timbre.example/internal/console/webhooks"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/people"
 	"timbre.example/internal/permission"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/internal/webhook"
 )
 
 // Config is what the console shows and changes. Every field is required.
@@ -25,12 +27,15 @@ type Config struct {
 	Key    []byte
 	DB     *store.DB
 	People *people.Service
+	// Webhooks holds endpoints and deliveries.
+	Webhooks *webhook.Service
 }
 
 // Areas returns all groups of pages, in no particular order.
 func Areas(c Config) []shell.Area {
 	return []shell.Area{
 		overview.Area(c.DB),
+		webhooks.Area(c.Webhooks),
 	}
 }
 
