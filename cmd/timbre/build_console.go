@@ -3,17 +3,18 @@ package main
 import (
 	"timbre.example/internal/console"
 	"timbre.example/internal/console/shell"
+	"timbre.example/internal/console/transactions"
 	"timbre.example/internal/people"
+	"timbre.example/internal/requestlog"
+	"timbre.example/internal/story"
 	"timbre.example/internal/webhook"
 )
 
 // openConsole builds the console. A process has it that creates sessions and serves works: its pages show
-// both. The session's keys of the console come from the key for tokens, by another derivation.
-func openConsole(url string, st storage, hooks *webhook.Service) (*shell.Shell, error) {
-	key := st.root.key(purposeTokens)
-	persons, err := people.New(people.Config{DB: st.db, Key: key, URL: url})
-	if err != nil {
-		return nil, err
-	}
-	return console.New(console.Config{PublicURL: url, Key: key, DB: st.db, People: persons, Webhooks: hooks})
+// both.
+func openConsole(url string, st storage, s *people.Service, w works, requests *requestlog.Log, hooks *webhook.Service, stop <-chan struct{}) (*shell.Shell, error) {
+	return console.New(console.Config{
+		PublicURL: url, Key: st.root.key(purposeConsole), DB: st.db, People: s, Webhooks: hooks,
+		Transactions: transactions.Config{Stories: story.New(st.db, requests), Requests: requests, PublicURL: url, ExplorerURL: w.registry.Works.ExplorerURL, Stopping: stop},
+	})
 }

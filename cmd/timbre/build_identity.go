@@ -9,6 +9,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/idempotency"
 	"timbre.example/internal/limit"
+	"timbre.example/internal/people"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
 	"timbre.example/internal/webhook"
@@ -22,6 +23,7 @@ type identity struct {
 	keys     *apikey.Service
 	webhooks *webhook.Service // makes endpoints, and delivers nothing
 	limits   *limit.Limits
+	people   *people.Service // nil in a process without the console
 }
 
 // openIdentity builds the sessions. A process with the role organizations signs tokens; an
@@ -55,7 +57,10 @@ func (f serverFlags) openIdentity(at entrance, st storage, log *slog.Logger) (wh
 		})
 		who.runs(who.sessions.Issuer.Worker().Run)
 	}
-	return who, nil
+	var more opened
+	who.people, more, err = f.openPeople(who.limits, at, st, log)
+	who.takes(more)
+	return who, err
 }
 
 // checkURL refuses a webhook URL of an API key as that key's refusal.

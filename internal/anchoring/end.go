@@ -14,8 +14,10 @@ import (
 	"timbre.example/internal/network"
 	"timbre.example/internal/outbox"
 	"timbre.example/internal/record"
+	"timbre.example/internal/search"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/internal/tally"
 	"timbre.example/internal/webhook"
 )
 
@@ -61,6 +63,16 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transactio
 	}); err != nil {
 		return nil, err
 	}
+	creators, err := record.JobCreators(job)
+	if err != nil {
+		return nil, err
+	}
+	if err := search.Add(ctx, tx, search.Entry{
+		Organization: job.OrganizationID, Work: job.WorkID, Scope: search.Scope{Network: job.Network, Test: job.Test}, Version: receipt.Version,
+		Title: job.Title, Reference: job.ExternalUserRef, Creators: creators, Hashes: [][]byte{job.MediaHash, job.Commitment, row.TxHash},
+	}); err != nil {
+		return nil, err
+	}
 	if until == 0 { // otherwise the decision about the time stamp enqueues it
 		if err := outbox.Enqueue(ctx, tx, outbox.Delivery{Kind: outbox.Certificate, Subject: row.ID, Work: job.WorkID, Organization: job.OrganizationID}); err != nil {
 			return nil, err
@@ -70,6 +82,9 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transactio
 		if err := credits.Capture(ctx, tx, row.OrganizationID, row.ID); err != nil {
 			return nil, err
 		}
+	}
+	if err := tally.Final(ctx, tx, row, tx.Now); err != nil {
+		return nil, err
 	}
 	hash := record.Hex(row.TxHash)
 	if err := webhook.TransactionEnded(ctx, tx, webhook.Ended{
@@ -128,6 +143,9 @@ func (s *Service) fail(ctx context.Context, tx *store.Tx, row query.Transaction,
 		return nil, err
 	}
 	if err := credits.Release(ctx, tx, row.OrganizationID, row.ID); err != nil {
+		return nil, err
+	}
+	if err := tally.Failed(ctx, tx, row, tx.Now, reason); err != nil {
 		return nil, err
 	}
 	if err := webhook.TransactionEnded(ctx, tx, webhook.Ended{

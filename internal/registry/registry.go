@@ -25,8 +25,10 @@ import (
 	"timbre.example/internal/issuing"
 	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
+	"timbre.example/internal/search"
 	"timbre.example/internal/space"
 	"timbre.example/internal/store"
+	"timbre.example/internal/tally"
 	"timbre.example/internal/webhook"
 	"timbre.example/internal/work"
 	"timbre.example/internal/works"
@@ -122,7 +124,7 @@ func New(c Config) *Registry {
 		Confirmed: func(n network.Name) { r.Anchoring.Signal(n).Ring() }, Reached: reached, Events: c.Events, Log: c.Log,
 	})
 	r.Erasing = erasing.New(erasing.Config{DB: c.DB, Blobs: c.Blobs, Networks: c.Networks, UploadSlot: c.Times.UploadSlot, Space: c.Space, Reached: reached, Events: c.Events, Log: c.Log})
-	r.workers = slices.Concat(r.Anchoring.Workers(), r.Issuing.Workers(), []*work.Worker{r.Erasing.Worker()}, r.Webhooks.Workers())
+	r.workers = slices.Concat(r.Anchoring.Workers(), r.Issuing.Workers(), []*work.Worker{r.Erasing.Worker(), search.Worker(c.DB, c.Log), tally.Worker(c.DB, c.Log)}, r.Webhooks.Workers())
 	return r
 }
 

@@ -63,6 +63,18 @@ type CreditWarning struct {
 	CreatedAt      int64
 }
 
+type DailyCount struct {
+	OrganizationID string
+	Day            int64
+	Network        string
+	Test           bool
+	Kind           string
+	Code           string
+	Reason         string
+	Count          int64
+	Credits        int64
+}
+
 type Delivery struct {
 	Kind           string
 	Subject        string
@@ -261,6 +273,12 @@ type Membership struct {
 	CreatedAt      int64
 }
 
+type OperatorVisit struct {
+	PersonID       string
+	OrganizationID string
+	ExpiresAt      int64
+}
+
 type Organization struct {
 	ID              string
 	Name            string
@@ -353,6 +371,24 @@ type ReplacedAccessCode struct {
 	ReplacedAt int64
 }
 
+type Request struct {
+	OrganizationID string
+	RequestID      string
+	CorrelationID  string
+	JobID          string
+	Method         string
+	Route          string
+	Status         int64
+	Code           string
+	Reason         string
+	CallerKind     string
+	Caller         string
+	Origin         string
+	AddressClass   string
+	Took           int64
+	CreatedAt      int64
+}
+
 type Session struct {
 	Jti            string
 	OrganizationID string
@@ -363,6 +399,7 @@ type Session struct {
 	Action         string
 	Network        string
 	EndUser        string
+	Origin         string
 }
 
 type SiteKey struct {
@@ -416,6 +453,7 @@ type Transaction struct {
 	Rehearse       string
 	Test           bool
 	ApiKeyID       string
+	Counted        bool
 }
 
 type Version struct {
@@ -443,6 +481,7 @@ type Version struct {
 	CertificateTries int64
 	TimestampAt      int64
 	TimestampTries   int64
+	Words            int64
 }
 
 type WebhookAttempt struct {
@@ -512,4 +551,9 @@ type Work struct {
 	TitleKey             string
 	RedactedAt           sql.NullInt64
 	Test                 bool
+}
+
+type WorkWord struct {
+	Key    int64
+	WorkID string
 }

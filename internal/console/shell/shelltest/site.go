@@ -3,9 +3,7 @@ package shelltest
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/base64"
-	"errors"
 	"io"
 	"log/slog"
 	"maps"
@@ -55,13 +53,13 @@ func Open(t testing.TB, db *store.DB, areas ...shell.Area) *Site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := shell.New(shell.Config{PublicURL: PublicURL, Key: []byte("a key for tests, with 32 bytes.."), Session: service.Session, Now: db.Now, Member: func(ctx context.Context, person, organization string) (people.Membership, error) {
-		m, err := db.Read().MembershipOf(ctx, query.MembershipOfParams{OrganizationID: organization, PersonID: person})
-		if errors.Is(err, sql.ErrNoRows) {
-			return people.Membership{}, nil
-		}
-		return people.Membership{OrganizationID: m.ID, OrganizationName: m.Name, Role: permission.Role(m.Role)}, err
-	}}, areas...)
+	return OpenPeople(t, db, service, areas...)
+}
+
+// OpenPeople is Open with a service for people that the caller has configured.
+func OpenPeople(t testing.TB, db *store.DB, service *people.Service, areas ...shell.Area) *Site {
+	t.Helper()
+	s, err := shell.New(shell.Config{PublicURL: PublicURL, Key: []byte("a key for tests, with 32 bytes.."), Session: service.Session, Member: service.Member, Now: db.Now}, areas...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,3 +214,29 @@ func (w testWriter) Write(b []byte) (int, error) {
 	w.t.Logf("%s", b)
 	return len(b), nil
 }
+
+// Stream loads a page on a real connection, for answers that last. Its caller closes the body.
+func (b *Browser) Stream(ctx context.Context, path string) *http.Response {
+	t := b.site.t
+	t.Helper()
+	server := httptest.NewServer(b.site.router)
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+shell.Root+strings.ReplaceAll(path, "{org}", b.site.Organization), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range b.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	res, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+// Person returns the id of a visitor.
+func (s *Site) Person(who string) string { return s.sessions[who].person }
