@@ -56,8 +56,12 @@ func (f serverFlags) openFaces(ctx context.Context, at entrance, st storage, who
 	}, stop)
 	told.metrics.Read(f.sources(st, who, w, requests, out.web.OpenStreams))
 	api.New(api.Config{Web: out.web, Sessions: who.sessions, Keys: who.keys, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported()})
+	hooks := who.webhooks
+	if w.registry != nil {
+		hooks = w.registry.Webhooks // its worker is woken
+	}
 	if f.has(organizations) {
-		if err := openManagement(at.url, strings.HasPrefix(at.url, "https:"), out.web, st, who); err != nil {
+		if err := openManagement(at.url, strings.HasPrefix(at.url, "https:"), out.web, st, who, hooks); err != nil {
 			return out, err
 		}
 	}
@@ -69,7 +73,7 @@ func (f serverFlags) openFaces(ctx context.Context, at entrance, st storage, who
 	}
 	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError, out.web.Description))) // with every role: errors link there
 	if serves != nil && who.people != nil {
-		pages, err := openConsole(ctx, at.url, st, who, w, requests, stop)
+		pages, err := openConsole(ctx, at.url, st, who, w, requests, hooks, stop)
 		if err != nil {
 			return out, err
 		}

@@ -15,9 +15,11 @@ import (
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/console/signin"
 	"timbre.example/internal/console/transactions"
+	"timbre.example/internal/console/webhooks"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/people"
 	"timbre.example/internal/store"
+	"timbre.example/internal/webhook"
 )
 
 // Root is the path of the console.
@@ -35,6 +37,8 @@ type Config struct {
 	Transactions transactions.Config
 	// Integration is what the pages about the widget show and change.
 	Integration integration.Config
+	// Webhooks holds endpoints and deliveries.
+	Webhooks *webhook.Service
 }
 
 // Areas returns all groups of pages, in no particular order.
@@ -50,6 +54,7 @@ func Areas(c Config) []shell.Area {
 		operator.Area(c.DB, c.People),
 		transactions.Area(c.Transactions),
 		integration.Area(c.Integration),
+		webhooks.Area(c.Webhooks),
 	}
 }
 
