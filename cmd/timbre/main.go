@@ -6,8 +6,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -200,27 +198,4 @@ func (in invocation) logsJSON() bool {
 // log writes an error as a line of the server's log.
 func (in invocation) log(w io.Writer, err error) {
 	serverFlags{LogFormat: "json"}.logger(w).Error("ended", "error", in.say(err))
-}
-
-// output is where a command writes, and how it formats errors.
-type output struct {
-	out, err io.Writer
-	say      func(error) string
-}
-
-// print writes a result as JSON, or as text for people.
-func (o *output) print(asJSON bool, v any, words func(w io.Writer)) error {
-	if !asJSON {
-		words(terminal{o.out})
-		return nil
-	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return err
-	}
-	_, err := o.out.Write(escaped(b.Bytes()))
-	return err
 }

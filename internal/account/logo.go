@@ -132,7 +132,7 @@ func SetLogo(ctx context.Context, db *store.DB, by audit.Actor, id string, revis
 	return o, err
 }
 
-// GetLogo reads the logo of an organization; common.not_found if there is none.
+// GetLogo reads the logo of an organization; common.not_found without one.
 func GetLogo(ctx context.Context, db *store.DB, id string) (_ Logo, err error) {
 	defer operation.Wrap(&err, "read the logo of organization %s", id)
 	row, err := db.Read().GetLogo(ctx, id)

@@ -88,8 +88,8 @@ func testOrigin(patterns []string, typed string) (Tested, error) {
 	return t, nil
 }
 
-// read returns the origin that a browser sends from a page at the typed address, or why there
-// is none.
+// read returns the origin that a browser sends from a page at the typed address, or why no
+// browser sends one.
 func read(typed string) (t Tested, why string) {
 	typed = strings.TrimSpace(typed)
 	switch {

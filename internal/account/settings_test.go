@@ -45,7 +45,7 @@ func actions(t *testing.T, db *store.DB, organization string) (all []string) {
 	return all
 }
 
-// The second of two editors is told what the first one changed.
+// The second of two editors learns what the first one changed.
 func TestEditsAtOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		ctx := t.Context()

@@ -66,7 +66,7 @@ func Warnings(ctx context.Context, q *query.Queries, organization string, limit 
 	return out, err
 }
 
-// Teller hands each warning to everything that tells people about it, once.
+// Teller passes each warning once to everything that reports it to people.
 type Teller struct {
 	DB *store.DB
 	// Tell are called in the one transaction that also ends the delivery. They enqueue a mail
@@ -77,14 +77,14 @@ type Teller struct {
 	queue *outbox.Queue
 }
 
-// Worker returns the worker that hands out warnings.
+// Worker returns the worker that passes on warnings.
 func (t *Teller) Worker() *work.Worker {
 	return &work.Worker{Name: "credit warnings", Step: t.Due, Every: 5 * time.Second, Log: t.Log}
 }
 
-// Due hands out the warnings that are due. It has one caller.
+// Due passes on the warnings that are due. It has one caller.
 func (t *Teller) Due(ctx context.Context) (err error) {
-	defer operation.Wrap(&err, "hand out credit warnings")
+	defer operation.Wrap(&err, "pass on credit warnings")
 	if t.queue == nil {
 		t.queue = &outbox.Queue{DB: t.DB, Kind: Low}
 	}

@@ -32,7 +32,7 @@ func organization(t *testing.T, db *store.DB, level int64) string {
 	return o.ID
 }
 
-// Each crossing of the level makes one warning, which is handed out once.
+// Each crossing of the level makes one warning, which is passed on once.
 func TestWarnings(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		ctx := t.Context()
@@ -74,7 +74,7 @@ func TestWarnings(t *testing.T) {
 		if got := balances(); len(got) != 2 {
 			t.Error(got)
 		}
-		// An error of one repeats all, and then everything is told once.
+		// An error of one repeats all, and then each receives everything once.
 		var told []string
 		fails := errors.New("no room")
 		teller := &credits.Teller{DB: db, Tell: []func(context.Context, *store.Tx, credits.Warning) error{
