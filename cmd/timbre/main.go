@@ -42,6 +42,7 @@ type cli struct {
 	Migrate  migrateCmd  `cmd:"" help:"Update the database's schema to this release."`
 	Doctor   doctorCmd   `cmd:"" help:"Check the configuration, the database, the object store, the networks and the clock, and say how to correct errors."`
 	Org      orgCmd      `cmd:"" help:"Manage organizations and their settings."`
+	People   peopleCmd   `cmd:"" help:"Invite people to organizations, and make links for new passwords."`
 	Keys     keysCmd     `cmd:"" help:"Manage key pairs: a public site key, and the secret key that creates its sessions."`
 	APIKeys  apikeysCmd  `cmd:"" name:"apikeys" help:"Manage the API keys of an organization's backends."`
 	Secret   secretCmd   `cmd:"" help:"Derive files with only the keys of some roles from the server's secret."`
