@@ -49,7 +49,11 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 	told.metrics.Read(f.sources(st, who, w, out.web.OpenStreams))
 	api.New(api.Config{Web: out.web, Sessions: who.sessions, Keys: who.keys, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported()})
 	if f.has(organizations) {
-		if err := openManagement(at.url, strings.HasPrefix(at.url, "https:"), out.web, st, who); err != nil {
+		hooks := who.webhooks
+		if w.registry != nil {
+			hooks = w.registry.Webhooks // its worker is woken
+		}
+		if err := openManagement(strings.HasPrefix(at.url, "https:"), out.web, st, who, hooks); err != nil {
 			return out, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"timbre.example/internal/permission"
 	"timbre.example/internal/store"
 	"timbre.example/internal/web"
+	"timbre.example/internal/webhook"
 )
 
 // Config configures the face. Every field is required unless noted.
@@ -16,6 +17,8 @@ type Config struct {
 	DB  *store.DB
 	// APIKeys makes and checks keys.
 	APIKeys *apikey.Service
+	// Webhooks holds the endpoints and their deliveries.
+	Webhooks *webhook.Service
 	// People finds the sessions of the console; nil: only API keys call.
 	People *people.Service
 	// Cookie is the name of the cookie of these sessions.

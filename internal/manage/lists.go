@@ -2,7 +2,9 @@ package manage
 
 import (
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"timbre.example/internal/fault"
 )
@@ -46,6 +48,19 @@ func pageOf(more bool, last string) wirePage {
 		p.EndCursor = &last
 	}
 	return p
+}
+
+// maxFilter is the longest text of a filter, in bytes.
+const maxFilter = 300
+
+// text reads a text of a query that the database compares. It refuses what no stored text
+// contains.
+func text(bad *fault.Refused, field, value string) string {
+	if len(value) > maxFilter || !utf8.ValidString(value) || strings.Contains(value, "\x00") {
+		bad.Refuse(field, "text", "Must be text of at most 300 bytes, in UTF-8 and without null characters.")
+		return ""
+	}
+	return value
 }
 
 // instant reads a time of a body or a query. A nil or empty text is no time.

@@ -1,5 +1,5 @@
 // Package manage is the HTTP API by which an organization is managed: API keys, key pairs and
-// origins of the widget, settings, credits and the audit log. Everything that the console
+// origins of the widget, settings, credits, webhooks and the audit log. Everything that the console
 // changes can be changed here, so that programs can set an organization up.
 //
 // A route has two paths. Its canonical path names no organization: the API key names it. The
@@ -34,5 +34,7 @@ func New(c Config) (*Face, error) {
 	f.settings()
 	f.credits()
 	f.auditLog()
+	f.members()
+	f.webhooks()
 	return f, nil
 }
