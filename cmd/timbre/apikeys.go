@@ -25,7 +25,7 @@ type apikeysCreate struct {
 	adminFlags
 	Org         string   `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
 	Name        string   `required:"" example:"'Nightly import'" placeholder:"TEXT" help:"Name of the key, 1 to 100 characters."`
-	Scope       []string `required:"" example:"works:register" placeholder:"SCOPE" help:"What the key may do; repeat it for each scope: works:register, works:update, works:read, keys:manage, webhooks:manage, organization:read, organization:manage."`
+	Scope       []string `required:"" example:"works:register" placeholder:"SCOPE" help:"A permission of the key; repeat the flag for each scope: works:register, works:update, works:read, keys:manage, webhooks:manage, organization:read, organization:manage."`
 	Expires     string   `example:"8760h" placeholder:"TIME" help:"End of the key: a time such as 2031-05-01T12:00:00Z, or from now on, such as 8760h (a year). Without it the key does not end."`
 	MaxFileSize *int64   `example:"100000000" placeholder:"BYTES" help:"Largest file that the key registers, in bytes."`
 	Test        bool     `help:"Create a test key (afo_sk_test_…), which reaches only test networks."`

@@ -17,7 +17,7 @@ func (f *Face) credits() {
 	do(f, operation{method: "GET", path: "/credits", id: "credits", summary: "The balance", needs: permission.CreditsRead}, f.balance)
 	do(f, operation{method: "GET", path: "/credits/ledger", id: "list-transfers", summary: "The ledger, newest first", needs: permission.CreditsRead}, f.listTransfers)
 	do(f, operation{method: "GET", path: "/credits/ledger.csv", id: "export-transfers", summary: "The ledger as CSV, newest first", needs: permission.CreditsRead}, f.exportTransfers)
-	do(f, operation{method: "GET", path: "/credits/holds", id: "list-holds", summary: "What running transactions hold, newest first", needs: permission.CreditsRead}, f.listHolds)
+	do(f, operation{method: "GET", path: "/credits/holds", id: "list-holds", summary: "Credits that running transactions hold, newest first", needs: permission.CreditsRead}, f.listHolds)
 	submit(f, operation{method: "PATCH", path: "/credits", id: "change-credits", summary: "Change the level of the low-balance warning", needs: permission.CreditsManage}, f.changeWarning)
 }
 

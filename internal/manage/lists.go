@@ -38,7 +38,7 @@ func (p Paging) first(bad *fault.Refused) int {
 // wirePage says where the next page begins.
 type wirePage struct {
 	HasNextPage bool    `json:"has_next_page"`
-	EndCursor   *string `json:"end_cursor" nullable:"true" doc:"after of the next page; null where there is none"`
+	EndCursor   *string `json:"end_cursor" nullable:"true" doc:"after of the next page; null after the last one"`
 }
 
 // pageOf describes a page whose last item has a cursor; "" is an empty page.
@@ -63,7 +63,7 @@ func text(bad *fault.Refused, field, value string) string {
 	return value
 }
 
-// instant reads a time of a body or a query. A nil or empty text is no time.
+// instant reads a time of a body or a query. A nil or empty text is a missing time.
 func instant(bad *fault.Refused, field string, text *string) *time.Time {
 	if text == nil || *text == "" {
 		return nil
