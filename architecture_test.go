@@ -120,22 +120,28 @@ var rooms = map[string]struct {
 
 	"internal/registry/registrytest": {[]string{"internal/blob", "proof/evidence/leaf"}, "checks the invariants; it shares no code with what it checks"},
 
+	"internal/openapi":             {[]string{"internal/fault"}, "describes operations and refusals; it knows no route"},
+	"internal/openapi/openapitest": {nil, "compares exchanges with a description; it shares no code with what it checks"},
+
 	"internal/idempotency": {[]string{"internal/fault", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "answers of requests that may be repeated; what a request does is its callers'"},
 
-	"internal/web":      {[]string{"internal/fault", "internal/idempotency", "internal/limit", "internal/metrics", "internal/operation", "internal/paths", "internal/store", "internal/tracing"}, "what all HTTP faces share; it knows no face, no caller and no work"},
-	"internal/api":      {[]string{"internal/access", "internal/apikey", "internal/fault", "internal/intake", "internal/limit", "internal/network", "internal/permission", "internal/record", "internal/registry", "internal/session", "internal/space", "internal/store", "internal/web", "internal/works", "proof/commitment", "proof/evidence"}, "translates; it touches no row and no file itself"},
-	"internal/manage":   {[]string{"internal/account", "internal/apikey", "internal/audit", "internal/credits", "internal/fault", "internal/limit", "internal/people", "internal/permission", "internal/store", "internal/web", "internal/webhook"}, "translates; it decides nothing, and knows no work"},
-	"internal/explorer": {[]string{"internal/fault", "internal/legible", "internal/network", "internal/network/log", "internal/paths", "proof/evidence", "proof/evidence/leaf"}, "shows what a network holds, through the seam alone, and nothing of ours beyond it"},
-	"internal/docsite":  {[]string{"docs", "internal/fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
-	"internal/demo":     {[]string{"internal/fault"}, "an integrator's page: it may use only what an integrator has"},
+	"internal/web":        {[]string{"internal/fault", "internal/idempotency", "internal/limit", "internal/metrics", "internal/openapi", "internal/operation", "internal/paths", "internal/requestlog", "internal/store", "internal/tracing"}, "what all HTTP faces share; it knows no face, no caller and no work"},
+	"internal/api":        {[]string{"internal/access", "internal/apikey", "internal/fault", "internal/intake", "internal/limit", "internal/network", "internal/openapi", "internal/permission", "internal/record", "internal/registry", "internal/requestlog", "internal/session", "internal/space", "internal/store", "internal/web", "internal/works", "proof/commitment", "proof/evidence"}, "translates; it touches no row and no file itself"},
+	"internal/manage":     {[]string{"internal/account", "internal/apikey", "internal/audit", "internal/credits", "internal/fault", "internal/limit", "internal/openapi", "internal/people", "internal/permission", "internal/store", "internal/web", "internal/webhook"}, "translates; it decides nothing, and knows no work"},
+	"internal/requestlog": {[]string{"internal/fault", "internal/operation", "internal/store", "internal/store/query", "internal/work"}, "calls as it is given them; it knows no route"},
+	"internal/story":      {[]string{"internal/credits", "internal/fault", "internal/network", "internal/operation", "internal/record", "internal/requestlog", "internal/state", "internal/store", "internal/store/query"}, "reads what happened; who may read it is its callers'"},
+	"internal/explorer":   {[]string{"internal/fault", "internal/legible", "internal/network", "internal/network/log", "internal/paths", "proof/evidence", "proof/evidence/leaf"}, "shows what a network holds, through the seam alone, and nothing of ours beyond it"},
+	"internal/docsite":    {[]string{"docs", "internal/fault"}, "shows documents and the catalogue; it knows nothing of a running server"},
+	"internal/demo":       {[]string{"internal/fault"}, "an integrator's page: it may use only what an integrator has"},
 
-	"internal/console":                 {[]string{"internal/console/overview", "internal/console/persons", "internal/console/shell", "internal/console/signin", "internal/operation", "internal/people", "internal/store"}, "composes the groups of pages; it has no page"},
+	"internal/console":                 {[]string{"internal/console/overview", "internal/console/persons", "internal/console/shell", "internal/console/signin", "internal/console/transactions", "internal/operation", "internal/people", "internal/permission", "internal/store", "internal/store/query"}, "composes the groups of pages; it has no page"},
 	"internal/console/build":           {[]string{"internal/compressed"}, "builds the style and the script, and weighs them as they are served"},
 	"internal/console/dist":            {nil, "the style and the script, embedded"},
 	"internal/console/overview":        {[]string{"internal/console/shell", "internal/permission", "internal/store", "internal/store/query"}, "the first page of an organization; it changes nothing"},
 	"internal/console/persons":         {[]string{"internal/account", "internal/console/shell", "internal/console/signin", "internal/credits", "internal/fault", "internal/people", "internal/permission", "internal/store"}, "accounts, members and the operator's view, as pages"},
 	"internal/console/signin":          {[]string{"internal/console/shell", "internal/fault", "internal/openid", "internal/people"}, "the way in, as pages"},
-	"internal/console/shell":           {[]string{"internal/audit", "internal/console/dist", "internal/fault", "internal/limit", "internal/people", "internal/permission", "internal/web"}, "what all pages share; it knows no organization's data"},
+	"internal/console/shell":           {[]string{"internal/audit", "internal/console/dist", "internal/fault", "internal/limit", "internal/people", "internal/permission", "internal/requestlog", "internal/web"}, "what all pages share; it knows no organization's data"},
+	"internal/console/transactions":    {[]string{"internal/console/shell", "internal/fault", "internal/network", "internal/permission", "internal/requestlog", "internal/story", "internal/web"}, "what an organization tried to register; it changes nothing"},
 	"internal/console/shell/shelltest": {[]string{"internal/console/shell", "internal/limit", "internal/metrics", "internal/people", "internal/permission", "internal/store", "internal/store/query", "internal/web"}, "checks the texts and forms of pages, with a visitor of each role"},
 
 	"internal/compressed": {nil, "bodies in fewer bytes; what they say is not its business"},

@@ -234,6 +234,8 @@ type serverFlags struct {
 	TracesEndpoint string `env:"TIMBRE_TRACES_ENDPOINT,OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" example:"http://collector.internal.example:4318/v1/traces" placeholder:"URL" help:"URL of an OpenTelemetry collector that receives traces, by OTLP over HTTP. Without this flag, no trace is recorded."`
 	TracesRatio    ratio  `env:"TIMBRE_TRACES_RATIO" example:"0.1" default:"1" placeholder:"PART" help:"Part of the requests whose traces are recorded, from 0 to 1. Give all processes the same (default: ${default})."`
 
+	RequestLog int `name:"request-log" env:"TIMBRE_REQUEST_LOG" example:"14" default:"14" placeholder:"DAYS" help:"Days for which the calls of each organization are kept, for its console; 0 keeps none (default: ${default})."`
+
 	LogLevel slog.Level `env:"TIMBRE_LOG_LEVEL" example:"INFO" default:"INFO" placeholder:"LEVEL" help:"DEBUG logs every request, INFO refused requests, WARN and ERROR only problems (default: ${default})."`
 	// trial marks a server for trying Timbre out (demo, tests). It may create its secret
 	// with any database, and its log takes the name of the listening address.
@@ -384,6 +386,9 @@ func (f serverFlags) validate() error {
 	}
 	if u, err := url.Parse(f.TracesEndpoint); f.TracesEndpoint != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return wrongf("traces-endpoint", "must be an http or https URL, such as http://127.0.0.1:4318/v1/traces")
+	}
+	if f.RequestLog < 0 || f.RequestLog > 366 {
+		return wrongf("request-log", "must be 0 (off) to 366 days")
 	}
 	if f.LimitsConnections < 0 {
 		return wrongf("limits-connections", "must be 0 (no limit) or more")

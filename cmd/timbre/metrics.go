@@ -10,17 +10,19 @@ import (
 	"timbre.example/internal/network"
 	"timbre.example/internal/outbox"
 	"timbre.example/internal/registry"
+	"timbre.example/internal/requestlog"
 	"timbre.example/internal/store"
 	"timbre.example/internal/web"
 )
 
 // sources returns what a scrape reads. Counts over the whole database are read by workers
 // alone, so that every process more does not mean more queries.
-func (f serverFlags) sources(st storage, who identity, w works, streams func() int) metrics.Sources {
+func (f serverFlags) sources(st storage, who identity, w works, requests *requestlog.Log, streams func() int) metrics.Sources {
 	out := metrics.Sources{
 		Now:       st.db.Now,
 		Followers: streams,
 		Limits:    who.limits.Alone,
+		Requests:  requests.Counts,
 		Database: func() metrics.Database {
 			c := st.db.Counts()
 			return metrics.Database{Timeouts: c.Timeouts, Retries: c.Retries, Transactions: c.Transactions, Commits: c.Commits}

@@ -63,6 +63,7 @@ var wrongValues = map[string][]string{
 	"metrics-listen":                   {"nowhere", "127.0.0.1:-1"},
 	"metrics-host":                     {"http://timbre.example", "timbre.example:9090", "a b"},
 	"traces-endpoint":                  {"collector:4318", "ftp://collector/v1/traces"},
+	"request-log":                      {"-1", "367", "14d"},
 	"traces-ratio":                     {"half", "1.1", "-1"},
 	"token":                            {"x", "a.b.c"},
 	"registry-name":                    {"a\nb", strings.Repeat("x", 201)},

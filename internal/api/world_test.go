@@ -34,7 +34,9 @@ import (
 	"timbre.example/internal/metrics"
 	"timbre.example/internal/network"
 	netlog "timbre.example/internal/network/log"
+	"timbre.example/internal/openapi/openapitest"
 	"timbre.example/internal/registry"
+	"timbre.example/internal/requestlog"
 	"timbre.example/internal/session"
 	"timbre.example/internal/space"
 	"timbre.example/internal/store"
@@ -66,6 +68,7 @@ type world struct {
 	stop     func()       // ends progress streams, as a shutdown does
 	logs     []*netlog.Log
 	work     func() // starts the workers
+	requests *requestlog.Log
 }
 
 // options change a world before it is made.
@@ -146,7 +149,9 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	stop := make(chan struct{})
 	w.stop = sync.OnceFunc(func() { close(stop) })
 	limits := limit.New(db, o.limits, log)
+	w.requests = requestlog.New(db, time.Hour, log)
 	w.web = web.New(web.Config{
+		Requests:  w.requests,
 		PublicURL: w.url, Version: "test", Log: log, Limits: limits, Bodies: o.bodies, BodyTimeout: o.bodyTimeout, Streams: o.followers, TrustedProxies: o.proxies,
 		Metrics: metrics.New("test", "testnet", "mainnet"), Ping: db.Ping, Once: &idempotency.Requests{DB: db}, Checks: api.Checks(o.space, w.registry),
 	}, stop)
@@ -154,7 +159,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.web.Mount("/blob", disk)
 	server.Config.Handler = w.web
 	server.Start()
-	w.client = &http.Client{Transport: &http.Transport{}}
+	w.client = &http.Client{Transport: checker(t, w.web).Transport(t, &http.Transport{})}
 
 	working, stopWork := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -183,6 +188,9 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	w.must(db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, audit.CommandLine(), w.org, 1000, "") }))
 	return w
 }
+
+// checker compares every exchange with the description.
+var checker = openapitest.Shared()
 
 // stopClock stops the clock; only changes of ahead move it.
 func (w *world) stopClock() { w.stopped.Store(time.Now().UnixMicro()) }

@@ -7,6 +7,7 @@ import (
 	"timbre.example/internal/console/overview"
 	"timbre.example/internal/console/shell"
 	"timbre.example/internal/console/signin"
+	"timbre.example/internal/console/transactions"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/people"
 	"timbre.example/internal/store"
@@ -23,6 +24,8 @@ type Config struct {
 	Key    []byte
 	DB     *store.DB
 	People *people.Service
+	// Transactions is what the pages about transactions show.
+	Transactions transactions.Config
 }
 
 // Areas returns all groups of pages, in no particular order.
@@ -30,6 +33,7 @@ func Areas(c Config) []shell.Area {
 	return []shell.Area{
 		overview.Area(c.DB),
 		signin.Area(c.People),
+		transactions.Area(c.Transactions),
 	}
 }
 

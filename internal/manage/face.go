@@ -50,9 +50,6 @@ const inOrganization = "/v1/organizations/{org}"
 // MaxBody bounds every body of the face, in bytes: a few short members.
 const MaxBody = 16 << 10
 
-// byAPIKey is the name of the security scheme of API keys.
-const byAPIKey = "api_key"
-
 // Routes returns the table of the face.
 func (f *Face) Routes() []Route { return f.routes }
 

@@ -13,8 +13,6 @@ package manage
 import (
 	"net/url"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"timbre.example/internal/web"
 )
 
@@ -25,9 +23,7 @@ func New(c Config) (*Face, error) {
 		return nil, err
 	}
 	f := &Face{Config: c, scheme: u.Scheme, origin: u.Scheme + "://" + u.Host}
-	f.operations = web.NewOperations(c.Web, "Timbre management", "", map[string]*huma.SecurityScheme{
-		byAPIKey: {Type: "http", Scheme: "bearer", Description: "An API key of the organization: afo_sk_live_ or afo_sk_test_, and 48 hex digits."},
-	})
+	f.operations = web.NewOperations(c.Web, described)
 	f.apiKeys()
 	f.origins()
 	f.integrations()

@@ -5,6 +5,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"timbre.example/internal/openapi"
 	"timbre.example/internal/web"
 )
 
@@ -17,7 +18,7 @@ func (f *Face) forms(o operation, register func(huma.Operation, web.Guard[Caller
 	for _, form := range []struct {
 		path, id, in string
 		guard        web.Guard[Caller]
-	}{{"/v1", "", "of the API key's organization", f.canonical(o)}, {inOrganization, "-of-organization", "of the named organization", f.named(o)}} {
+	}{{"/v1", "", "of the API key's organization", f.canonical(o)}, {inOrganization, openapi.Alias, "of the named organization", f.named(o)}} {
 		register(huma.Operation{Method: o.method, Path: form.path + o.path, OperationID: o.id + form.id, Summary: o.summary + ", " + form.in, DefaultStatus: o.status}, form.guard)
 	}
 }

@@ -23,6 +23,9 @@ type Sources struct {
 	// Limits reports whether the process counts its rate limits alone, and how often it
 	// began to.
 	Limits func() (alone bool, times int64)
+	// Requests counts the calls that the process wrote to the request log, those that it
+	// dropped, and those that wait.
+	Requests func() (written, dropped int64, waiting int)
 	// Workers are what works in the background.
 	Workers func() []Worker
 	// Staged is how many bytes the store holds for uploads that are not registered.
@@ -140,6 +143,11 @@ func (m *Metrics) Read(s Sources) {
 	if s.Limits != nil {
 		gauge("timbre_limits_alone", "1 while this process counts its rate limits alone, because the shared counts do not answer.", func() float64 { alone, _ := s.Limits(); return truth(alone) })
 		counter("timbre_limits_alone_total", "How often this process began to count its rate limits alone.", func() float64 { _, n := s.Limits(); return float64(n) })
+	}
+	if s.Requests != nil {
+		counter("timbre_request_log_written_total", "Calls that this process wrote to the request log.", func() float64 { n, _, _ := s.Requests(); return float64(n) })
+		counter("timbre_request_log_dropped_total", "Calls that are missing in the request log, because the buffer of this process was full.", func() float64 { _, n, _ := s.Requests(); return float64(n) })
+		gauge("timbre_request_log_waiting", "Calls that wait to be written to the request log.", func() float64 { _, _, n := s.Requests(); return float64(n) })
 	}
 	if s.Staged != nil {
 		staged := cache[int64]{read: s.Staged, now: s.Now}

@@ -61,7 +61,8 @@ var columns = map[string]string{
 	"organization_logos":    "organization_id:other image:other hash:other width:other height:other created_at:other",
 	"site_keys":             "site_key:other organization_id:other secret_hash:other test:other max_file_size:other disabled_at:other deleted_at:other created_at:other label:other previous_hash:other previous_until:other",
 	"origins":               "organization_id:other pattern:other created_at:other",
-	"sessions":              "jti:other organization_id:other site_key:other job_id:about revoked_at:other expires_at:other action:other network:other end_user:other", // a day old at most; the end-user is a hash
+	"requests":              "organization_id:other request_id:other correlation_id:about job_id:about method:other route:other status:other code:other reason:other caller_kind:other caller:other origin:other address_class:other took:other created_at:other", // some days old at most
+	"sessions":              "jti:other organization_id:other site_key:other job_id:about revoked_at:other expires_at:other action:other network:other end_user:other origin:other",                                                                               // a day old at most; the end-user is a hash
 	"ledger_accounts":       "organization_id:other account:other balance:other",
 	"ledger_transfers":      "id:other organization_id:other kind:other transaction_id:about note:other created_at:other",
 	"ledger_entries":        "transfer_id:other account:other amount:other balance:other",

@@ -371,6 +371,24 @@ type ReplacedAccessCode struct {
 	ReplacedAt int64
 }
 
+type Request struct {
+	OrganizationID string
+	RequestID      string
+	CorrelationID  string
+	JobID          string
+	Method         string
+	Route          string
+	Status         int64
+	Code           string
+	Reason         string
+	CallerKind     string
+	Caller         string
+	Origin         string
+	AddressClass   string
+	Took           int64
+	CreatedAt      int64
+}
+
 type Session struct {
 	Jti            string
 	OrganizationID string
@@ -381,6 +399,7 @@ type Session struct {
 	Action         string
 	Network        string
 	EndUser        string
+	Origin         string
 }
 
 type SiteKey struct {
