@@ -61,7 +61,7 @@ func (f serverFlags) openFaces(ctx context.Context, at entrance, st storage, who
 		hooks = w.registry.Webhooks // its worker is woken
 	}
 	if f.has(organizations) {
-		if err := openManagement(at.url, strings.HasPrefix(at.url, "https:"), out.web, st, who, hooks); err != nil {
+		if err := openManagement(strings.HasPrefix(at.url, "https:"), out.web, st, who, hooks); err != nil {
 			return out, err
 		}
 	}

@@ -850,7 +850,7 @@ var table = []Entry{
 		Action:  "Check that the end-user owns the work.",
 		Cause:   "The work belongs to another `external_user_ref`, or the route needs an `external_user_ref` and the session has none.",
 		Details: []Detail{
-			{Name: "reason", Type: "string", Optional: false, Meaning: "`no_external_user_ref`: the session has none. `other_external_user_ref`: the session has another one than the request or the work. `signature`: an upload or download URL has a wrong signature.", Example: `"no_external_user_ref"`},
+			{Name: "reason", Type: "string", Optional: false, Meaning: "`no_external_user_ref`: the session has none. `other_external_user_ref`: the session has another one than the request or the work. `signature`: an upload or download URL has a wrong signature. `role`: the member's role does not allow this. `origin`: a page of another origin asks for a change. `test_key`: a test API key asks for a change beyond test data.", Example: `"no_external_user_ref"`},
 		},
 		Rehearse: "call",
 	},

@@ -36,6 +36,7 @@ func (f *Face) listAudit(c *Call, in *auditInput) (*auditOutput, error) {
 	var bad fault.Refused
 	first, after := in.first(&bad), cursor(&bad, in.After)
 	since, until := instant(&bad, "since", &in.Since), instant(&bad, "until", &in.Until)
+	actor, action, subject, search := text(&bad, "actor_id", in.ActorID), text(&bad, "action", in.Action), text(&bad, "subject", in.Subject), text(&bad, "search", in.Search)
 	if in.ActorKind != "" && !slices.Contains(audit.Kinds(), audit.Kind(in.ActorKind)) {
 		bad.Refuse("actor_kind", "one_of", "Must be person, api_key, operator or system.")
 	}
@@ -43,8 +44,8 @@ func (f *Face) listAudit(c *Call, in *auditInput) (*auditOutput, error) {
 		return nil, err
 	}
 	page, err := audit.List(c, f.DB, audit.Filter{
-		Organization: c.Organization, ActorKind: audit.Kind(in.ActorKind), ActorID: in.ActorID, Action: in.Action, Subject: in.Subject,
-		Since: of[time.Time](since), Until: of[time.Time](until), Text: in.Search,
+		Organization: c.Organization, ActorKind: audit.Kind(in.ActorKind), ActorID: actor, Action: action, Subject: subject,
+		Since: of[time.Time](since), Until: of[time.Time](until), Text: search,
 	}, after, first)
 	if err != nil {
 		return nil, err

@@ -2,7 +2,9 @@ package manage
 
 import (
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"timbre.example/internal/fault"
 )
@@ -36,7 +38,7 @@ func (p Paging) first(bad *fault.Refused) int {
 // wirePage says where the next page begins.
 type wirePage struct {
 	HasNextPage bool    `json:"has_next_page"`
-	EndCursor   *string `json:"end_cursor" nullable:"true" doc:"after of the next page; null where there is none"`
+	EndCursor   *string `json:"end_cursor" nullable:"true" doc:"after of the next page; null after the last one"`
 }
 
 // pageOf describes a page whose last item has a cursor; "" is an empty page.
@@ -48,7 +50,20 @@ func pageOf(more bool, last string) wirePage {
 	return p
 }
 
-// instant reads a time of a body or a query. A nil or empty text is no time.
+// maxFilter is the longest text of a filter, in bytes.
+const maxFilter = 300
+
+// text reads a text of a query that the database compares. It refuses what no stored text
+// contains.
+func text(bad *fault.Refused, field, value string) string {
+	if len(value) > maxFilter || !utf8.ValidString(value) || strings.Contains(value, "\x00") {
+		bad.Refuse(field, "text", "Must be text of at most 300 bytes, in UTF-8 and without null characters.")
+		return ""
+	}
+	return value
+}
+
+// instant reads a time of a body or a query. A nil or empty text is a missing time.
 func instant(bad *fault.Refused, field string, text *string) *time.Time {
 	if text == nil || *text == "" {
 		return nil

@@ -13,6 +13,7 @@ import (
 func (f *Face) origins() {
 	do(f, operation{method: "GET", path: "/origins", id: "list-origins", summary: "Allowed origins, in the order of their texts", needs: permission.IntegrationRead}, f.listOrigins)
 	submit(f, operation{method: "POST", path: "/origins", id: "add-origin", summary: "Allow an origin", needs: permission.IntegrationManage, status: 201}, f.addOrigin)
+	do(f, operation{method: "GET", path: "/origins/test", id: "test-origin", summary: "Whether a page may use the widget, and why", needs: permission.IntegrationRead}, f.testOrigin)
 	do(f, operation{method: "DELETE", path: "/origins", id: "remove-origin", summary: "Remove an origin from the allowlist", needs: permission.IntegrationManage}, f.removeOrigin)
 }
 
@@ -84,10 +85,36 @@ type removeOriginInput struct {
 }
 
 func (f *Face) removeOrigin(c *Call, in *removeOriginInput) (*originOutput, error) {
+	var bad fault.Refused
+	text(&bad, "origin", in.Origin)
+	if err := bad.Err(); err != nil {
+		return nil, err
+	}
 	if err := account.RemoveOrigin(c, f.DB, c.Actor, c.Organization, in.Origin); err != nil {
 		return nil, err
 	}
 	out := &originOutput{}
 	out.Body.Origin = in.Origin
 	return out, nil
+}
+
+type testOriginInput struct {
+	Origin string `query:"origin" doc:"The address of a page, or its origin"`
+}
+
+type testOriginOutput struct {
+	Body account.Tested
+}
+
+func (f *Face) testOrigin(c *Call, in *testOriginInput) (*testOriginOutput, error) {
+	var bad fault.Refused
+	text(&bad, "origin", in.Origin)
+	if err := bad.Err(); err != nil {
+		return nil, err
+	}
+	t, err := account.TestOrigin(c, f.DB, c.Organization, in.Origin)
+	if err != nil {
+		return nil, err
+	}
+	return &testOriginOutput{Body: t}, nil
 }

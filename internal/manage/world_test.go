@@ -119,7 +119,7 @@ func (w *world) key(organization string, change func(*apikey.Request), scopes ..
 // all are all scopes.
 func (w *world) all() caller { return bearer(w.key(w.org, nil, permission.Scopes()...).Token) }
 
-// member signs a new person in, who has a role in an organization; "" is no role.
+// member signs a new person in, who has a role in an organization; "" makes no member.
 func (w *world) member(organization string, role permission.Role) caller {
 	w.t.Helper()
 	person, token := uuid.NewString(), strings.ReplaceAll(uuid.NewString()+uuid.NewString(), "-", "")[:43]

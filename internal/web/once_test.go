@@ -108,7 +108,7 @@ func rows(t *testing.T, db *store.DB) int64 {
 }
 
 // Of 100 equal requests at once, to four processes on one database, one has an effect. All
-// others receive its answer, or are told to retry and receive it then.
+// others receive its answer, or a refusal after which they retry and receive it.
 func TestHundredEqualRequests(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		routers := make([]*Router, 4)

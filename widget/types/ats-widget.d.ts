@@ -164,7 +164,7 @@ export interface ErrorDetails {
     reason: string;
   };
   "common.forbidden": {
-    /** `no_external_user_ref`: the session has none. `other_external_user_ref`: the session has another one than the request or the work. `signature`: an upload or download URL has a wrong signature. */
+    /** `no_external_user_ref`: the session has none. `other_external_user_ref`: the session has another one than the request or the work. `signature`: an upload or download URL has a wrong signature. `role`: the member's role does not allow this. `origin`: a page of another origin asks for a change. `test_key`: a test API key asks for a change beyond test data. */
     reason: string;
   };
   "common.quota_exceeded": {
