@@ -79,6 +79,7 @@ check: ## Check the format, run vet, and check that generated files are current
 	$(GO) run ./widget/build -check
 	$(GO) run ./widget/lock -check
 	$(GO) run ./verify/build -check
+	$(GO) run ./internal/console/build -check
 	$(GO) -C tools tool sqlc diff -f ../internal/store/sqlc.yaml
 
 .PHONY: cut
@@ -95,7 +96,7 @@ migration: ## Create the file of the next migration (NAME=add_colour)
 	@$(GO) run ./internal/store/lock -new '$(NAME)'
 
 .PHONY: generate
-generate: ## Regenerate all generated files: codes, migration lock, queries, widget, page
+generate: ## Regenerate all generated files: codes, migration lock, queries, widget, page, console
 	$(GO) generate ./internal/fault
 	$(GO) run ./internal/store/lock
 	$(GO) -C tools tool sqlc generate -f ../internal/store/sqlc.yaml
@@ -103,6 +104,7 @@ generate: ## Regenerate all generated files: codes, migration lock, queries, wid
 	$(GO) run ./web/ui
 	$(GO) run ./widget/build
 	$(GO) run ./verify/build
+	$(GO) run ./internal/console/build
 
 .PHONY: bench
 bench: ## Measure, and compare with the minimum cost; print a table and write bench.json

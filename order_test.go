@@ -267,20 +267,21 @@ var scripts = map[string]struct {
 	may []string
 	why string
 }{
-	"web/i18n":           {nil, "the texts and formats of all pages; it knows no screen"},
-	"widget/src":         {[]string{"lit", "web/i18n", "web/i18n/locales", "widget/src/ats", "widget/src/form", "widget/src/gen", "widget/src/i18n", "widget/src/locales", "widget/src/page", "widget/src/parts", "widget/src/screens", "widget/src/styles"}, "the element and its state machine; other parts are loaded on demand"},
-	"widget/src/ats":     {[]string{"web/i18n", "widget/src", "widget/src/form", "widget/src/gen"}, "the client of the server; it shows nothing"},
-	"widget/src/file":    {[]string{"widget/src", "widget/src/parts"}, "reads a chosen file; it shows nothing"},
-	"widget/src/form":    {[]string{"web/i18n", "widget/src/i18n"}, "the draft and its checks; it calls no server"},
-	"widget/src/gen":     {[]string{"widget/src/i18n"}, "generated from the catalogue of errors"},
-	"widget/src/hash":    {[]string{"@noble/hashes", "web/i18n/locales", "widget/src", "widget/src/ats", "widget/src/file", "widget/src/i18n", "widget/src/locales", "widget/src/parts"}, "hashes a chosen file, in the host's page"},
-	"widget/src/i18n":    {[]string{"web/i18n", "web/i18n/locales", "widget/src", "widget/src/ats", "widget/src/gen", "widget/src/page"}, "the sentences of the widget; it draws nothing"},
-	"widget/src/page":    {[]string{"widget/src", "widget/src/form"}, "the host's page and its browser; it knows no server"},
-	"widget/src/parts":   {[]string{"widget/src", "widget/src/ats", "widget/src/i18n", "widget/src/screens"}, "the interface between the separately loaded files; it has no screen"},
-	"widget/src/screens": {[]string{"lit", "web/i18n", "widget/src", "widget/src/ats", "widget/src/form", "widget/src/i18n", "widget/src/page"}, "draws a state; it does not change it"},
-	"widget/src/styles":  {nil, "the style sheets"},
-	"widget/src/works":   {[]string{"lit", "web/i18n", "web/i18n/locales", "widget/src", "widget/src/ats", "widget/src/form", "widget/src/gen", "widget/src/i18n", "widget/src/locales", "widget/src/parts", "widget/src/screens", "widget/src/styles"}, "an end-user's works, loaded on demand"},
-	"verify/src":         {[]string{"@noble/curves", "@noble/hashes", "evidence", "hash-wasm", "proof/evidence", "verify/src/locales", "web/i18n", "web/i18n/locales", "widget/src"}, "verifies alone: a few cryptographic primitives, and no client of a server"},
+	"internal/console/src": {nil, "adds to the console's pages, which work without it"},
+	"web/i18n":             {nil, "the texts and formats of all pages; it knows no screen"},
+	"widget/src":           {[]string{"lit", "web/i18n", "web/i18n/locales", "widget/src/ats", "widget/src/form", "widget/src/gen", "widget/src/i18n", "widget/src/locales", "widget/src/page", "widget/src/parts", "widget/src/screens", "widget/src/styles"}, "the element and its state machine; other parts are loaded on demand"},
+	"widget/src/ats":       {[]string{"web/i18n", "widget/src", "widget/src/form", "widget/src/gen"}, "the client of the server; it shows nothing"},
+	"widget/src/file":      {[]string{"widget/src", "widget/src/parts"}, "reads a chosen file; it shows nothing"},
+	"widget/src/form":      {[]string{"web/i18n", "widget/src/i18n"}, "the draft and its checks; it calls no server"},
+	"widget/src/gen":       {[]string{"widget/src/i18n"}, "generated from the catalogue of errors"},
+	"widget/src/hash":      {[]string{"@noble/hashes", "web/i18n/locales", "widget/src", "widget/src/ats", "widget/src/file", "widget/src/i18n", "widget/src/locales", "widget/src/parts"}, "hashes a chosen file, in the host's page"},
+	"widget/src/i18n":      {[]string{"web/i18n", "web/i18n/locales", "widget/src", "widget/src/ats", "widget/src/gen", "widget/src/page"}, "the sentences of the widget; it draws nothing"},
+	"widget/src/page":      {[]string{"widget/src", "widget/src/form"}, "the host's page and its browser; it knows no server"},
+	"widget/src/parts":     {[]string{"widget/src", "widget/src/ats", "widget/src/i18n", "widget/src/screens"}, "the interface between the separately loaded files; it has no screen"},
+	"widget/src/screens":   {[]string{"lit", "web/i18n", "widget/src", "widget/src/ats", "widget/src/form", "widget/src/i18n", "widget/src/page"}, "draws a state; it does not change it"},
+	"widget/src/styles":    {nil, "the style sheets"},
+	"widget/src/works":     {[]string{"lit", "web/i18n", "web/i18n/locales", "widget/src", "widget/src/ats", "widget/src/form", "widget/src/gen", "widget/src/i18n", "widget/src/locales", "widget/src/parts", "widget/src/screens", "widget/src/styles"}, "an end-user's works, loaded on demand"},
+	"verify/src":           {[]string{"@noble/curves", "@noble/hashes", "evidence", "hash-wasm", "proof/evidence", "verify/src/locales", "web/i18n", "web/i18n/locales", "widget/src"}, "verifies alone: a few cryptographic primitives, and no client of a server"},
 }
 
 func TestScriptsPointDown(t *testing.T) {

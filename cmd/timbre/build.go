@@ -70,7 +70,10 @@ func newServer(ctx context.Context, f serverFlags, log *slog.Logger) (_ *server,
 			return nil, err
 		}
 	}
-	faces := f.openFaces(at, st, who, w, s.stop, told)
+	faces, err := f.openFaces(at, st, who, w, s.stop, told)
+	if err != nil {
+		return nil, err
+	}
 	s.takes(faces.opened)
 	s.listener, s.url, s.db, s.blobs, s.web, s.packed = at.listener, at.url, st.db, st.blobs, faces.web, faces.packed
 	s.http = &http.Server{

@@ -14,6 +14,7 @@ import (
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/compressed"
+	"timbre.example/internal/console/shell"
 	"timbre.example/internal/docsite"
 	"timbre.example/internal/explorer"
 	"timbre.example/internal/media"
@@ -34,7 +35,7 @@ type faces struct {
 
 // openFaces builds the routes of the process's roles. metrics is the listener of
 // --metrics-listen, or nil. Streams end when stop is closed.
-func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, stop <-chan struct{}, told telling) (out faces) {
+func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, stop <-chan struct{}, told telling) (out faces, err error) {
 	var serves *registry.Registry // what the API serves
 	if f.has(ats) {
 		serves = w.registry
@@ -43,10 +44,15 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 	out.packed = compressed.New(maxCompressed)
 	out.web = web.New(web.Config{
 		PublicURL: at.url, Version: version, Log: told.log, Limits: who.limits, Streams: f.LimitsFollowers, TrustedProxies: f.TrustedProxies,
-		Metrics: told.metrics, Tracer: told.tracer, Ping: st.db.Ping, Checks: append(api.Checks(st.space, w.registry), conditions(st.db, w.networks)...),
+		Metrics: told.metrics, Tracer: told.tracer, Once: who.requests, Ping: st.db.Ping, Checks: append(api.Checks(st.space, w.registry), conditions(st.db, w.networks)...),
 	}, stop)
 	told.metrics.Read(f.sources(st, who, w, out.web.OpenStreams))
 	api.New(api.Config{Web: out.web, Sessions: who.sessions, Keys: who.keys, Registry: serves, Limits: who.limits, SupportedFormats: media.Supported()})
+	if f.has(organizations) {
+		if err := openManagement(at.url, strings.HasPrefix(at.url, "https:"), out.web, st, who); err != nil {
+			return out, err
+		}
+	}
 	if serves != nil {
 		if onDisk {
 			out.web.Mount("/blob", disk.Handler(serves.Intake, web.RenderError))
@@ -54,11 +60,19 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 		out.pages(at.url, w.networks.All())
 	}
 	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError))) // with every role: errors link there
+	if serves != nil && f.has(organizations) {
+		pages, err := openConsole(at.url, st)
+		if err != nil {
+			return out, err
+		}
+		out.web.Mount(shell.Root, pages)
+		out.web.Mount(shell.Root+"/assets", out.packed.Handler(pages)) // pages have secrets, and are not compressed
+	}
 	if at.metrics != nil {
 		handler := out.web.MetricsHandler(f.MetricsHost)
 		out.runs(func(ctx context.Context) { serveMetrics(ctx, at.metrics, handler, told.log) })
 	}
-	return out
+	return out, nil
 }
 
 // pages adds what browsers open: the explorer, the widget's files, the page /verify and the

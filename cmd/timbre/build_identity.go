@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"timbre.example/internal/apikey"
+	"timbre.example/internal/idempotency"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/session"
 )
@@ -11,6 +12,7 @@ import (
 // identity decides who calls, and how often.
 type identity struct {
 	opened
+	requests *idempotency.Requests
 	sessions *session.Service
 	keys     *apikey.Service
 	limits   *limit.Limits
@@ -27,6 +29,8 @@ func (f serverFlags) openIdentity(at entrance, st storage, log *slog.Logger) (wh
 	if sweep := who.limits.Worker(); sweep != nil {
 		who.runs(sweep.Run)
 	}
+	who.requests = &idempotency.Requests{DB: st.db}
+	who.runs(who.requests.Worker(log).Run)
 	who.sessions = &session.Service{
 		DB: st.db, MaxFileSize: f.MaxFileSize, Lifetime: f.LimitsToken, Networks: f.served(), MinimumCredits: session.Minimum(prices),
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/store"
@@ -31,7 +32,7 @@ func (c *creditsGrant) Run(o *output) error {
 		if _, err := account.GetOrganization(ctx, db, c.Org); err != nil {
 			return err
 		}
-		if err := db.Tx(ctx, func(tx *store.Tx) error { return credits.Grant(ctx, tx, c.Org, c.Amount, c.Note) }); err != nil {
+		if err := db.Tx(ctx, func(tx *store.Tx) error { return credits.Grant(ctx, tx, audit.CommandLine(), c.Org, c.Amount, c.Note) }); err != nil {
 			return err
 		}
 		return printBalance(ctx, o, c.JSON, db, c.Org)

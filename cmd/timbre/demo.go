@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/demo"
 	"timbre.example/internal/fault"
@@ -130,20 +131,22 @@ func seedDemo(ctx context.Context, db *store.DB, path string) (demoFile, error) 
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return d, err
 	}
-	org, err := account.CreateOrganization(ctx, db, "Demo Records")
+	org, err := account.CreateOrganization(ctx, db, audit.CommandLine(), "Demo Records")
 	if err != nil {
 		return d, err
 	}
-	keys, err := account.CreateKeys(ctx, db, org.ID, false)
+	keys, err := account.CreateKeys(ctx, db, audit.CommandLine(), org.ID, "", false)
 	if err != nil {
 		return d, err
 	}
 	for _, origin := range []string{"localhost:*", "127.0.0.1:*", "[::1]:*"} {
-		if _, err := account.AddOrigin(ctx, db, org.ID, origin); err != nil {
+		if _, err := account.AddOrigin(ctx, db, audit.CommandLine(), org.ID, origin); err != nil {
 			return d, err
 		}
 	}
-	if err := db.Tx(ctx, func(tx *store.Tx) error { return credits.Grant(ctx, tx, org.ID, 1_000_000, "demo") }); err != nil {
+	if err := db.Tx(ctx, func(tx *store.Tx) error {
+		return credits.Grant(ctx, tx, audit.CommandLine(), org.ID, 1_000_000, "demo")
+	}); err != nil {
 		return d, err
 	}
 	d = demoFile{SiteKey: keys.SiteKey, SecretKey: keys.SecretKey, OrganizationID: org.ID}
@@ -155,7 +158,7 @@ func (d *demoFile) addTestKeys(ctx context.Context, db *store.DB) error {
 	if d.TestSecretKey != "" {
 		return nil
 	}
-	keys, err := account.CreateKeys(ctx, db, d.OrganizationID, true)
+	keys, err := account.CreateKeys(ctx, db, audit.CommandLine(), d.OrganizationID, "", true)
 	d.TestSiteKey, d.TestSecretKey = keys.SiteKey, keys.SecretKey
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/store"
 )
 
@@ -20,13 +21,14 @@ type keysCmd struct {
 
 type keysCreate struct {
 	adminFlags
-	Org  string `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
-	Test bool   `help:"Create a test key pair (cpk_test_…)."`
+	Org   string `arg:"" example:"0198c0de-0000-7000-8000-000000000000" help:"Organization id."`
+	Test  bool   `help:"Create a test key pair (cpk_test_…)."`
+	Label string `example:"shop" placeholder:"TEXT" help:"Label for people, such as the name of the site: one line of at most 200 characters."`
 }
 
 func (c *keysCreate) Run(o *output) error {
 	return c.with(func(ctx context.Context, db *store.DB) error {
-		k, err := account.CreateKeys(ctx, db, c.Org, c.Test)
+		k, err := account.CreateKeys(ctx, db, audit.CommandLine(), c.Org, c.Label, c.Test)
 		if err != nil {
 			return err
 		}
@@ -66,13 +68,19 @@ type keysDisable struct {
 }
 
 func (c *keysDisable) Run(o *output) error {
-	return changeKey(o, c.adminFlags, c.SiteKey, "disabled", func(ctx context.Context, db *store.DB) error { return account.EnableKey(ctx, db, c.SiteKey, false) })
+	return changeKey(o, c.adminFlags, c.SiteKey, "disabled", func(ctx context.Context, db *store.DB, org string) error {
+		return account.EnableKey(ctx, db, audit.CommandLine(), org, c.SiteKey, false)
+	})
 }
 
 // changeKey changes a key pair and prints its new status.
-func changeKey(o *output, f adminFlags, siteKey, status string, change func(context.Context, *store.DB) error) error {
+func changeKey(o *output, f adminFlags, siteKey, status string, change func(_ context.Context, _ *store.DB, org string) error) error {
 	return f.with(func(ctx context.Context, db *store.DB) error {
-		if err := change(ctx, db); err != nil {
+		org, err := account.OrganizationOfKey(ctx, db, siteKey)
+		if err != nil {
+			return err
+		}
+		if err := change(ctx, db, org); err != nil {
 			return err
 		}
 		return o.print(f.JSON, map[string]string{"site_key": siteKey, "status": status}, func(w io.Writer) { fmt.Fprintln(w, siteKey, status) })
@@ -85,7 +93,9 @@ type keysEnable struct {
 }
 
 func (c *keysEnable) Run(o *output) error {
-	return changeKey(o, c.adminFlags, c.SiteKey, "active", func(ctx context.Context, db *store.DB) error { return account.EnableKey(ctx, db, c.SiteKey, true) })
+	return changeKey(o, c.adminFlags, c.SiteKey, "active", func(ctx context.Context, db *store.DB, org string) error {
+		return account.EnableKey(ctx, db, audit.CommandLine(), org, c.SiteKey, true)
+	})
 }
 
 type keysDelete struct {
@@ -94,5 +104,7 @@ type keysDelete struct {
 }
 
 func (c *keysDelete) Run(o *output) error {
-	return changeKey(o, c.adminFlags, c.SiteKey, "deleted", func(ctx context.Context, db *store.DB) error { return account.DeleteKey(ctx, db, c.SiteKey) })
+	return changeKey(o, c.adminFlags, c.SiteKey, "deleted", func(ctx context.Context, db *store.DB, org string) error {
+		return account.DeleteKey(ctx, db, audit.CommandLine(), org, c.SiteKey)
+	})
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/network"
 	"timbre.example/internal/network/networktest"
@@ -36,15 +37,17 @@ func serving(t *testing.T, f serverFlags) (s *server, live, test account.KeyPair
 			t.Fatal(err)
 		}
 	}
-	org, err := account.CreateOrganization(t.Context(), s.db, "Songs")
+	org, err := account.CreateOrganization(t.Context(), s.db, audit.CommandLine(), "Songs")
 	fail(err)
-	live, err = account.CreateKeys(t.Context(), s.db, org.ID, false)
+	live, err = account.CreateKeys(t.Context(), s.db, audit.CommandLine(), org.ID, "", false)
 	fail(err)
-	test, err = account.CreateKeys(t.Context(), s.db, org.ID, true)
+	test, err = account.CreateKeys(t.Context(), s.db, audit.CommandLine(), org.ID, "", true)
 	fail(err)
-	_, err = account.AddOrigin(t.Context(), s.db, org.ID, "songs.example")
+	_, err = account.AddOrigin(t.Context(), s.db, audit.CommandLine(), org.ID, "songs.example")
 	fail(err)
-	fail(s.db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, org.ID, 1000, "test") }))
+	fail(s.db.Tx(t.Context(), func(tx *store.Tx) error {
+		return credits.Grant(t.Context(), tx, audit.CommandLine(), org.ID, 1000, "test")
+	}))
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.run(ctx) }()

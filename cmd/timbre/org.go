@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/store"
 )
 
@@ -58,7 +59,7 @@ type orgCreate struct {
 
 func (c *orgCreate) Run(o *output) error {
 	return c.with(func(ctx context.Context, db *store.DB) error {
-		org, err := account.CreateOrganization(ctx, db, c.Name)
+		org, err := account.CreateOrganization(ctx, db, audit.CommandLine(), c.Name)
 		if err != nil {
 			return err
 		}
@@ -70,7 +71,7 @@ type orgList struct{ adminFlags }
 
 func (c *orgList) Run(o *output) error {
 	return c.with(func(ctx context.Context, db *store.DB) error {
-		orgs, err := account.ListOrganizations(ctx, db)
+		orgs, err := allOrganizations(ctx, db)
 		if err != nil {
 			return err
 		}
@@ -86,6 +87,19 @@ func (c *orgList) Run(o *output) error {
 			}
 		})
 	})
+}
+
+// allOrganizations reads all organizations, in pages.
+func allOrganizations(ctx context.Context, db *store.DB) (all []account.Organization, err error) {
+	for after := ""; ; after = all[len(all)-1].ID {
+		page, err := account.ListOrganizations(ctx, db, after, account.MaxListed)
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, page...); len(page) < account.MaxListed {
+			return all, nil
+		}
+	}
 }
 
 type orgShow struct {
@@ -146,7 +160,7 @@ func (c *orgResume) Run(o *output) error {
 
 func changeOrg(o *output, f adminFlags, id string, change func(*account.Organization)) error {
 	return f.with(func(ctx context.Context, db *store.DB) error {
-		org, err := account.ChangeOrganization(ctx, db, id, change)
+		org, err := account.ChangeOrganization(ctx, db, audit.CommandLine(), id, 0, change)
 		if err != nil {
 			return err
 		}

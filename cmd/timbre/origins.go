@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/store"
 )
 
@@ -23,7 +24,7 @@ type originsAdd struct {
 
 func (c *originsAdd) Run(o *output) error {
 	return c.with(func(ctx context.Context, db *store.DB) error {
-		added, err := account.AddOrigin(ctx, db, c.Org, c.Origin)
+		added, err := account.AddOrigin(ctx, db, audit.CommandLine(), c.Org, c.Origin)
 		if err != nil {
 			return err
 		}
@@ -39,7 +40,7 @@ type originsRemove struct {
 
 func (c *originsRemove) Run(o *output) error {
 	return c.with(func(ctx context.Context, db *store.DB) error {
-		if err := account.RemoveOrigin(ctx, db, c.Org, c.Origin); err != nil {
+		if err := account.RemoveOrigin(ctx, db, audit.CommandLine(), c.Org, c.Origin); err != nil {
 			return err
 		}
 		return o.print(c.JSON, map[string]string{"removed": c.Origin}, func(w io.Writer) { fmt.Fprintln(w, c.Origin, "removed") })
@@ -57,8 +58,12 @@ func (c *originsList) Run(o *output) error {
 		if err != nil {
 			return err
 		}
-		return o.print(c.JSON, list, func(w io.Writer) {
-			for _, origin := range list {
+		origins := make([]string, len(list))
+		for i, one := range list {
+			origins[i] = one.Origin
+		}
+		return o.print(c.JSON, origins, func(w io.Writer) {
+			for _, origin := range origins {
 				fmt.Fprintln(w, origin)
 			}
 		})

@@ -36,7 +36,14 @@ func BySecretKey(ctx context.Context, db *store.DB, secretKey string) (_ Integra
 	if !secretKeyForm.MatchString(secretKey) {
 		return Integration{}, malformed("secret_key", secretKey)
 	}
-	row, err := db.Read().KeyBySecretHash(ctx, hashSecret(secretKey))
+	hash := hashSecret(secretKey)
+	row, err := db.Read().KeyBySecretHash(ctx, hash)
+	if errors.Is(err, sql.ErrNoRows) { // perhaps the secret key from before a rotation
+		var current []byte
+		if current, err = db.Read().SiteKeyByPreviousHash(ctx, query.SiteKeyByPreviousHashParams{PreviousHash: hash, Now: store.Micros(db.Now())}); err == nil {
+			row, err = db.Read().KeyBySecretHash(ctx, current)
+		}
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return Integration{}, fault.CommonAuthInvalidAPIKey("secret_key_unknown")
 	} else if err != nil {

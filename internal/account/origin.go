@@ -1,7 +1,6 @@
 package account
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -11,11 +10,6 @@ import (
 
 	"golang.org/x/net/idna"
 	"golang.org/x/net/publicsuffix"
-
-	"timbre.example/internal/fault"
-	"timbre.example/internal/operation"
-	"timbre.example/internal/store"
-	"timbre.example/internal/store/query"
 )
 
 // Pattern is one entry of an origin allowlist: [scheme://]host[:port].
@@ -265,40 +259,4 @@ func Allowed(patterns []string, origin string) bool {
 		}
 	}
 	return false
-}
-
-// AddOrigin allows an origin for an organization, and returns its canonical form.
-func AddOrigin(ctx context.Context, db *store.DB, organizationID, pattern string) (_ string, err error) {
-	defer operation.Wrap(&err, "add an origin to organization %s", organizationID)
-	p, err := ParsePattern(pattern)
-	if err != nil {
-		return "", fault.CommonValidationFailed([]fault.Field{{Field: "origin", Rule: "origin", Message: fmt.Sprint(err)}})
-	}
-	if _, err := GetOrganization(ctx, db, organizationID); err != nil {
-		return "", err
-	}
-	return p.String(), db.Tx(ctx, func(tx *store.Tx) error {
-		return tx.AddOrigin(ctx, query.AddOriginParams{OrganizationID: organizationID, Pattern: p.String(), CreatedAt: store.Micros(tx.Now)})
-	})
-}
-
-// RemoveOrigin removes an origin from the allowlist, at once.
-func RemoveOrigin(ctx context.Context, db *store.DB, organizationID, pattern string) (err error) {
-	defer operation.Wrap(&err, "remove an origin of organization %s", organizationID)
-	if p, err := ParsePattern(pattern); err == nil {
-		pattern = p.String()
-	}
-	return db.Tx(ctx, func(tx *store.Tx) error {
-		return found(tx.RemoveOrigin(ctx, query.RemoveOriginParams{OrganizationID: organizationID, Pattern: pattern}))
-	})
-}
-
-// ListOrigins reads an organization's allowlist.
-func ListOrigins(ctx context.Context, db *store.DB, organizationID string) (_ []string, err error) {
-	defer operation.Wrap(&err, "list origins of organization %s", organizationID)
-	if _, err := GetOrganization(ctx, db, organizationID); err != nil {
-		return nil, err
-	}
-	list, err := db.Read().ListOrigins(ctx, organizationID)
-	return append([]string{}, list...), err // an empty list, never nil
 }

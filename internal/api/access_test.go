@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
@@ -170,7 +171,7 @@ func TestAccessRefused(t *testing.T) {
 		}
 
 		// A code with a lifetime.
-		_, err := account.ChangeOrganization(t.Context(), db, w.org, func(o *account.Organization) { o.AccessCodeTTL = time.Hour })
+		_, err := account.ChangeOrganization(t.Context(), db, audit.CommandLine(), w.org, 0, func(o *account.Organization) { o.AccessCodeTTL = time.Hour })
 		w.must(err)
 		w.ahead.Add(int64(time.Hour))
 		for _, path := range []string{"work", "versions/1/download/certificate"} {

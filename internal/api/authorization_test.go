@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/session"
@@ -253,12 +254,12 @@ func openRoutes(t *testing.T, w *world, doc documented) {
 // checked: an invalid body does not change the answer.
 func refusedEverywhere(t *testing.T, w *world, doc documented) (tried []string) {
 	s := w.scene("Door")
-	other, err := account.CreateKeys(t.Context(), w.db, w.org, false)
+	other, err := account.CreateKeys(t.Context(), w.db, audit.CommandLine(), w.org, "", false)
 	w.must(err)
 	unknown := "cpk_" + strings.Repeat("0", 64)
 	organization := func(change func(*account.Organization)) {
 		t.Helper()
-		_, err := account.ChangeOrganization(t.Context(), w.db, w.org, change)
+		_, err := account.ChangeOrganization(t.Context(), w.db, audit.CommandLine(), w.org, 0, change)
 		w.must(err)
 	}
 	apiKey := "afo_sk_live_" + strings.Repeat("a", 48)
@@ -292,8 +293,8 @@ func refusedEverywhere(t *testing.T, w *world, doc documented) (tried []string) 
 			return func() { organization(func(o *account.Organization) { o.Suspended = false }) }
 		}}},
 		"with a key pair that is switched off": {{before: func() func() {
-			w.must(account.EnableKey(t.Context(), w.db, w.keys.SiteKey, false))
-			return func() { w.must(account.EnableKey(t.Context(), w.db, w.keys.SiteKey, true)) }
+			w.must(account.EnableKey(t.Context(), w.db, audit.CommandLine(), w.org, w.keys.SiteKey, false))
+			return func() { w.must(account.EnableKey(t.Context(), w.db, audit.CommandLine(), w.org, w.keys.SiteKey, true)) }
 		}}},
 		"where the widget is switched off": {{before: func() func() {
 			organization(func(o *account.Organization) { o.WidgetEnabled = false })
@@ -380,7 +381,7 @@ func refusedEverywhere(t *testing.T, w *world, doc documented) (tried []string) 
 			heads[group] = s.right(group, nil).head()
 		}
 	}
-	w.must(account.DeleteKey(t.Context(), w.db, other.SiteKey))
+	w.must(account.DeleteKey(t.Context(), w.db, audit.CommandLine(), w.org, other.SiteKey))
 	for group, head := range heads {
 		try(who, variant{}, group, head)
 	}
@@ -396,7 +397,7 @@ func refusedBySession(t *testing.T, w *world, doc documented) (tried []string) {
 		madeByTest = "with a live key, for what a test key made"
 	)
 	live := w.keys
-	test, err := account.CreateKeys(t.Context(), w.db, w.org, true)
+	test, err := account.CreateKeys(t.Context(), w.db, audit.CommandLine(), w.org, "", true)
 	w.must(err)
 	stranger := w.stranger()
 	same := func(b tab) []map[string]string { return []map[string]string{b.head()} }
@@ -521,12 +522,14 @@ func refusedBySession(t *testing.T, w *world, doc documented) (tried []string) {
 // stranger is another organization, with keys and credits, on the same server and page.
 func (w *world) stranger() account.KeyPair {
 	w.t.Helper()
-	org, err := account.CreateOrganization(w.t.Context(), w.db, "Strangers")
+	org, err := account.CreateOrganization(w.t.Context(), w.db, audit.CommandLine(), "Strangers")
 	w.must(err)
-	keys, err := account.CreateKeys(w.t.Context(), w.db, org.ID, false)
+	keys, err := account.CreateKeys(w.t.Context(), w.db, audit.CommandLine(), org.ID, "", false)
 	w.must(err)
-	_, err = account.AddOrigin(w.t.Context(), w.db, org.ID, site)
+	_, err = account.AddOrigin(w.t.Context(), w.db, audit.CommandLine(), org.ID, site)
 	w.must(err)
-	w.must(w.db.Tx(w.t.Context(), func(tx *store.Tx) error { return credits.Grant(w.t.Context(), tx, org.ID, 1000, "") }))
+	w.must(w.db.Tx(w.t.Context(), func(tx *store.Tx) error {
+		return credits.Grant(w.t.Context(), tx, audit.CommandLine(), org.ID, 1000, "")
+	}))
 	return keys
 }

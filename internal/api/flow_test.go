@@ -18,6 +18,7 @@ import (
 
 	"timbre.example/internal/account"
 	"timbre.example/internal/api"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
@@ -515,9 +516,9 @@ func TestCallerBeforeBody(t *testing.T) {
 	main := w.mint(map[string]any{"allowed_network": "mainnet"})
 	spent := w.mint(nil)
 	job, _ := spent.init("First", nil)
-	other, err := account.CreateOrganization(t.Context(), w.db, "Others")
+	other, err := account.CreateOrganization(t.Context(), w.db, audit.CommandLine(), "Others")
 	w.must(err)
-	foreign, err := account.CreateKeys(t.Context(), w.db, other.ID, false)
+	foreign, err := account.CreateKeys(t.Context(), w.db, audit.CommandLine(), other.ID, "", false)
 	w.must(err)
 	with := func(b tab, name, value string) map[string]string {
 		h := b.head()
@@ -672,7 +673,7 @@ func TestSimultaneousCalls(t *testing.T) {
 		if a := b.post("/v1/works/confirm", map[string]string{"job_id": job}); a.code != fault.CodeRegistrationInsufficientCredits || w.balance().Available != 86 || w.state(job) != "prepared" {
 			t.Errorf("86 credits: %s", a.body)
 		}
-		w.must(w.db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, w.org, 1, "") }))
+		w.must(w.db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, audit.CommandLine(), w.org, 1, "") }))
 		if a := b.post("/v1/works/confirm", map[string]string{"job_id": job}); a.code != "" || w.balance().Available != 0 {
 			t.Errorf("87 credits: %s", a.body)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/storetest"
@@ -106,7 +107,7 @@ func TestHashOnlyMint(t *testing.T) {
 		}
 		// A test session can rehearse every code that a hash-only flow can have, and no
 		// upload error.
-		test, err := account.CreateKeys(t.Context(), w.db, w.org, true)
+		test, err := account.CreateKeys(t.Context(), w.db, audit.CommandLine(), w.org, "", true)
 		w.must(err)
 		rehearsing := func(code fault.Code, storage any) answer {
 			return w.tryMint(map[string]any{"secret_key": test.SecretKey, "rehearse": code, "asset_storage": storage})

@@ -20,6 +20,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/store/storetest"
 )
@@ -312,12 +313,12 @@ func TestCORS(t *testing.T) {
 	if code := try(); code != fault.CodeSessionOriginNotAllowed {
 		t.Errorf("too early: %s", code)
 	}
-	_, err := account.AddOrigin(t.Context(), w.db, w.org, late)
+	_, err := account.AddOrigin(t.Context(), w.db, audit.CommandLine(), w.org, late)
 	w.must(err)
 	if code := try(); code != fault.CodeCommonValidationFailed {
 		t.Errorf("added: %s", code)
 	}
-	w.must(account.RemoveOrigin(t.Context(), w.db, w.org, late))
+	w.must(account.RemoveOrigin(t.Context(), w.db, audit.CommandLine(), w.org, late))
 	if code := try(); code != fault.CodeSessionOriginNotAllowed {
 		t.Errorf("removed: %s", code)
 	}

@@ -9,6 +9,7 @@ import (
 	"timbre.example/internal/fault"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/record"
+	"timbre.example/internal/store"
 	"timbre.example/internal/web"
 )
 
@@ -45,6 +46,22 @@ func (a *API) slotOf(c access.Caller, s intake.Slot, err error) (*slotOutput, er
 	}
 	return out, nil
 }
+
+// keepSlot stores the answer of an init in the transaction of its job: a repeated request
+// makes no second job, also after a crash.
+func (a *API) keepSlot(c access.Caller) intake.Opened {
+	return func(ctx context.Context, tx *store.Tx, s intake.Slot) error {
+		out, err := a.slotOf(c, s, nil)
+		if err != nil {
+			return err
+		}
+		return web.Keep(ctx, tx, out.Body)
+	}
+}
+
+// onceOf returns the API key whose requests may be repeated with an Idempotency-Key: "" is a
+// session, which an init spends.
+func onceOf[P interface{ Caller() access.Caller }](by P) string { return by.Caller().APIKeyID }
 
 type jobInput struct {
 	Body struct {

@@ -9,6 +9,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -22,10 +23,10 @@ func TestTestKeysAreSeparate(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{maxSize: 64 << 20})
 		w.work()
-		_, err := account.ChangeOrganization(t.Context(), db, w.org, func(o *account.Organization) { o.Quota = 1 })
+		_, err := account.ChangeOrganization(t.Context(), db, audit.CommandLine(), w.org, 0, func(o *account.Organization) { o.Quota = 1 })
 		w.must(err)
 		live := w.keys
-		test, err := account.CreateKeys(t.Context(), db, w.org, true)
+		test, err := account.CreateKeys(t.Context(), db, audit.CommandLine(), w.org, "", true)
 		w.must(err)
 		before := w.balance()
 		for _, keys := range []account.KeyPair{test, live} { // the same title and the same bytes, each using the whole quota
@@ -73,7 +74,7 @@ func TestTestKeysAreSeparate(t *testing.T) {
 				t.Errorf("test %t: a second one: %d", keys.Test, res.StatusCode)
 			}
 		}
-		_, err = account.ChangeOrganization(t.Context(), db, w.org, func(o *account.Organization) { o.Quota = 0 })
+		_, err = account.ChangeOrganization(t.Context(), db, audit.CommandLine(), w.org, 0, func(o *account.Organization) { o.Quota = 0 })
 		w.must(err)
 		for _, keys := range []account.KeyPair{test, live} {
 			w.keys = keys
@@ -103,7 +104,7 @@ func TestTransactionsOfTheOtherKind(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, options{})
 		w.work()
-		test, err := account.CreateKeys(t.Context(), db, w.org, true)
+		test, err := account.CreateKeys(t.Context(), db, audit.CommandLine(), w.org, "", true)
 		w.must(err)
 		kinds := []account.KeyPair{w.keys, test}
 		for i, keys := range kinds {

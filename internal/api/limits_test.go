@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/store"
@@ -100,7 +101,7 @@ func TestLimits(t *testing.T) {
 func TestOrderOfRefusals(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{limits: limit.Rates{Address: few(3), Session: few(1), Organization: few(3)}, proxies: loopback})
 	b := w.mint(map[string]any{"action_type": "access"}) // uses the organization's first call
-	w.must(account.EnableKey(t.Context(), w.db, w.keys.SiteKey, false))
+	w.must(account.EnableKey(t.Context(), w.db, audit.CommandLine(), w.org, w.keys.SiteKey, false))
 	other := "https://other.example"
 	head := map[string]string{"Content-Type": "application/json", "X-Forwarded-For": "192.0.2.1"}
 	init := func() answer { return w.call("POST", "/v1/works/init", head, strings.NewReader("{")) }
@@ -122,7 +123,7 @@ func TestOrderOfRefusals(t *testing.T) {
 			head["Origin"] = other
 		}},
 		// The state of its key.
-		{fault.CodeSessionKeyInactive, func() { w.must(account.EnableKey(t.Context(), w.db, w.keys.SiteKey, true)) }},
+		{fault.CodeSessionKeyInactive, func() { w.must(account.EnableKey(t.Context(), w.db, audit.CommandLine(), w.org, w.keys.SiteKey, true)) }},
 		{fault.CodeSessionOriginNotAllowed, func() { head["Origin"] = site; head["X-Forwarded-For"] = "192.0.2.3" }},
 		// The action: this uses up the session's budget, and the organization's second call.
 		{fault.CodeSessionInvalidToken, func() {}},
@@ -153,13 +154,13 @@ func TestOrderOfRefusals(t *testing.T) {
 			t.Errorf("mint %d: %s, want %s", i, a.body, c.want)
 		}
 	}
-	keys, err := account.CreateKeys(t.Context(), w.db, w.org, false)
+	keys, err := account.CreateKeys(t.Context(), w.db, audit.CommandLine(), w.org, "", false)
 	w.must(err)
 	w.keys = keys
 	if a := w.tryMint(nil); a.code != "" { // the second: the refusal of the first key did not count
 		t.Errorf("another key: %s", a.body)
 	}
-	keys, err = account.CreateKeys(t.Context(), w.db, w.org, false)
+	keys, err = account.CreateKeys(t.Context(), w.db, audit.CommandLine(), w.org, "", false)
 	w.must(err)
 	w.keys = keys
 	if a := w.tryMint(map[string]any{"action_type": "x"}); a.code != fault.CodeCommonRateLimited {

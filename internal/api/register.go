@@ -27,7 +27,7 @@ type initInput struct {
 
 // workBody is the body of an init. A token for another network is refused even when the body
 // has other errors. An invalid network is reported with those.
-var workBody = web.Body[access.Registrant, initInput]{Most: MaxWorkBody, Refuse: func(r access.Registrant, in *initInput) error {
+var workBody = web.Body[access.Registrant, initInput]{Most: MaxWorkBody, Once: onceOf[access.Registrant], Refuse: func(r access.Registrant, in *initInput) error {
 	_, err := r.Begin(network.Name(in.Body.Network), "")
 	return err
 }}
@@ -50,6 +50,7 @@ func (a *API) initWork(ctx context.Context, by access.Registrant, in *initInput)
 	if err := a.beginsByKey(ctx, by.Caller()); err != nil {
 		return nil, err
 	}
+	r.Opened = a.keepSlot(by.Caller())
 	asked, err := a.mayAskForTitle(by.Caller())
 	if err != nil {
 		return nil, err

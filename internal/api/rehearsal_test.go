@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/session"
@@ -181,7 +182,7 @@ func meets(t *testing.T, entry fault.Entry, r reply) {
 func TestRehearsals(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), options{limits: limit.Rates{Session: few(1000), Organization: few(100_000)}})
 	w.work()
-	keys, err := account.CreateKeys(t.Context(), w.db, w.org, true)
+	keys, err := account.CreateKeys(t.Context(), w.db, audit.CommandLine(), w.org, "", true)
 	w.must(err)
 	w.keys = keys
 	before := w.balance()
@@ -285,7 +286,7 @@ func TestLiveKeysDoNotRehearse(t *testing.T) {
 	}
 	// A live key's token with a rehearsal, as if a test key had become a live one.
 	live := w.keys
-	test, err := account.CreateKeys(t.Context(), w.db, w.org, true)
+	test, err := account.CreateKeys(t.Context(), w.db, audit.CommandLine(), w.org, "", true)
 	w.must(err)
 	for i, entry := range fault.All() {
 		w.keys = live

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
@@ -67,7 +68,7 @@ func reals() map[fault.Code]real {
 	organization := func(change func(*account.Organization)) real {
 		return simple(func(w *world) reply {
 			b := w.mint(nil)
-			_, err := account.ChangeOrganization(w.t.Context(), w.db, w.org, change)
+			_, err := account.ChangeOrganization(w.t.Context(), w.db, audit.CommandLine(), w.org, 0, change)
 			w.must(err)
 			return start(b)
 		})
@@ -89,7 +90,7 @@ func reals() map[fault.Code]real {
 		}),
 		fault.CodeSessionKeyInactive: simple(func(w *world) reply {
 			b := w.mint(nil)
-			w.must(account.EnableKey(w.t.Context(), w.db, w.keys.SiteKey, false))
+			w.must(account.EnableKey(w.t.Context(), w.db, audit.CommandLine(), w.org, w.keys.SiteKey, false))
 			return start(b)
 		}),
 		fault.CodeSessionWidgetNotEnabled: organization(func(o *account.Organization) { o.WidgetEnabled = false }),
@@ -101,7 +102,7 @@ func reals() map[fault.Code]real {
 		fault.CodeOrganizationInactive:    organization(func(o *account.Organization) { o.Suspended = true }),
 		fault.CodeOrganizationNoIntegration: simple(func(w *world) reply {
 			b := w.mint(nil)
-			w.must(account.DeleteKey(w.t.Context(), w.db, w.keys.SiteKey))
+			w.must(account.DeleteKey(w.t.Context(), w.db, audit.CommandLine(), w.org, w.keys.SiteKey))
 			return start(b)
 		}),
 		fault.CodeSessionRateLimited: {options: options{limits: limit.Rates{Address: few(1000), Session: few(1), Organization: few(1000)}}, do: func(w *world, _ func()) reply {
@@ -210,7 +211,7 @@ func reals() map[fault.Code]real {
 		}),
 		fault.CodeCommonQuotaExceeded: simple(func(w *world) reply {
 			w.done(w.registered("First"))
-			_, err := account.ChangeOrganization(w.t.Context(), w.db, w.org, func(o *account.Organization) { o.Quota = 1 })
+			_, err := account.ChangeOrganization(w.t.Context(), w.db, audit.CommandLine(), w.org, 0, func(o *account.Organization) { o.Quota = 1 })
 			w.must(err)
 			return start(w.mint(nil))
 		}),
@@ -305,7 +306,7 @@ func TestRehearsedAsReal(t *testing.T) {
 			status, headers, members := shape(t, c.do(w, cut), entry.Code)
 
 			w, _ = world(options{})
-			keys, err := account.CreateKeys(t.Context(), w.db, w.org, true)
+			keys, err := account.CreateKeys(t.Context(), w.db, audit.CommandLine(), w.org, "", true)
 			w.must(err)
 			action, code := session.Register, ""
 			if entry.Rehearse == "code" {

@@ -5,6 +5,7 @@ import (
 
 	"timbre.example/internal/access"
 	"timbre.example/internal/intake"
+	"timbre.example/internal/store"
 	"timbre.example/internal/web"
 )
 
@@ -26,8 +27,8 @@ var (
 	versionBody       = web.Body[access.Editor, initVersionInput]{Most: MaxWorkBody}
 	versionUploadBody = web.Body[access.Editor, initVersionUploadInput]{Most: MaxWorkBody}
 	// These are for updates whose body may name the work.
-	ownVersionBody       = web.Body[access.Updater, initVersionInput]{Most: MaxWorkBody}
-	ownVersionUploadBody = web.Body[access.Updater, initVersionUploadInput]{Most: MaxWorkBody}
+	ownVersionBody       = web.Body[access.Updater, initVersionInput]{Most: MaxWorkBody, Once: onceOf[access.Updater]}
+	ownVersionUploadBody = web.Body[access.Updater, initVersionUploadInput]{Most: MaxWorkBody, Once: onceOf[access.Updater]}
 )
 
 type jobOutput struct {
@@ -41,14 +42,19 @@ func (a *API) initVersion(ctx context.Context, by access.Editor, in *initVersion
 	if err != nil {
 		return nil, err
 	}
-	slot, err := a.Registry.Intake.InitUpdate(ctx, by, intake.UpdateRequest{Creators: creators(in.Body.Creators), Language: in.Language})
+	keep := func(ctx context.Context, tx *store.Tx, s intake.Slot) error { return web.Keep(ctx, tx, jobOf(s).Body) }
+	slot, err := a.Registry.Intake.InitUpdate(ctx, by, intake.UpdateRequest{Creators: creators(in.Body.Creators), Language: in.Language, Opened: keep})
 	if err != nil {
 		return nil, err
 	}
 	web.Trace(ctx, slot.JobID)
+	return jobOf(slot), nil
+}
+
+func jobOf(s intake.Slot) *jobOutput {
 	out := &jobOutput{}
-	out.Body.JobID = slot.JobID
-	return out, nil
+	out.Body.JobID = s.JobID
+	return out
 }
 
 type initVersionUploadInput struct {
@@ -72,11 +78,11 @@ func (in *initVersionUploadInput) work() naming {
 }
 
 func (a *API) initVersionUpload(ctx context.Context, by access.Editor, in *initVersionUploadInput) (*slotOutput, error) {
-	r := intake.UpdateRequest{Creators: creators(in.Body.Creators), NewFile: true, Filename: in.Body.Filename, Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256), Language: in.Language}
 	by, err := a.asking(ctx, by, access.Wishes{Rehearse: in.Body.Rehearse, AssetStorage: in.Body.AssetStorage})
 	if err != nil {
 		return nil, err
 	}
+	r := intake.UpdateRequest{Creators: creators(in.Body.Creators), NewFile: true, Filename: in.Body.Filename, Announced: announced(in.Body.SizeBytes, in.Body.MediaSHA256), Language: in.Language, Opened: a.keepSlot(by.Caller())}
 	slot, err := a.Registry.Intake.InitUpdate(ctx, by, r)
 	web.Trace(ctx, slot.JobID)
 	return a.slotOf(by.Caller(), slot, err)

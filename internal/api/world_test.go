@@ -24,9 +24,11 @@ import (
 	"timbre.example/internal/account"
 	"timbre.example/internal/api"
 	"timbre.example/internal/apikey"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
+	"timbre.example/internal/idempotency"
 	"timbre.example/internal/issuing"
 	"timbre.example/internal/limit"
 	"timbre.example/internal/metrics"
@@ -146,7 +148,7 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 	limits := limit.New(db, o.limits, log)
 	w.web = web.New(web.Config{
 		PublicURL: w.url, Version: "test", Log: log, Limits: limits, Bodies: o.bodies, BodyTimeout: o.bodyTimeout, Streams: o.followers, TrustedProxies: o.proxies,
-		Metrics: metrics.New("test", "testnet", "mainnet"), Ping: db.Ping, Checks: api.Checks(o.space, w.registry),
+		Metrics: metrics.New("test", "testnet", "mainnet"), Ping: db.Ping, Once: &idempotency.Requests{DB: db}, Checks: api.Checks(o.space, w.registry),
 	}, stop)
 	w.api = api.New(api.Config{Web: w.web, Sessions: w.sessions, Keys: w.apikeys, Registry: w.registry, Limits: limits, SupportedFormats: []string{"WAV"}})
 	w.web.Mount("/blob", disk)
@@ -171,14 +173,14 @@ func newWorld(t *testing.T, db *store.DB, o options) *world {
 		disk.Close()
 	})
 
-	org, err := account.CreateOrganization(t.Context(), db, "Songs")
+	org, err := account.CreateOrganization(t.Context(), db, audit.CommandLine(), "Songs")
 	w.must(err)
 	w.org = org.ID
-	w.keys, err = account.CreateKeys(t.Context(), db, w.org, false)
+	w.keys, err = account.CreateKeys(t.Context(), db, audit.CommandLine(), w.org, "", false)
 	w.must(err)
-	_, err = account.AddOrigin(t.Context(), db, w.org, site)
+	_, err = account.AddOrigin(t.Context(), db, audit.CommandLine(), w.org, site)
 	w.must(err)
-	w.must(db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, w.org, 1000, "") }))
+	w.must(db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, audit.CommandLine(), w.org, 1000, "") }))
 	return w
 }
 

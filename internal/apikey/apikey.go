@@ -131,6 +131,9 @@ type Request struct {
 	WebhookURL  string
 	ExpiresAt   *time.Time
 	MaxFileSize *int64
+	// Stored is called with the new key, in the transaction that makes it. Its error undoes
+	// the key. It may be called again if the transaction runs again. May be nil.
+	Stored func(context.Context, *store.Tx, Created) error
 }
 
 // Create adds a key to an organization. Errors: organization.not_found, api_key.invalid_name,
@@ -192,7 +195,10 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, organization strin
 			return err
 		}
 		out.Key = keyOf(stored)
-		return audit.Record(ctx, tx, audit.Entry{Organization: organization, Actor: by, Action: "api_key.created", Subject: row.ID, Changes: described(out.Key)})
+		if err := audit.Record(ctx, tx, audit.Entry{Organization: organization, Actor: by, Action: "api_key.created", Subject: row.ID, Changes: described(out.Key)}); err != nil || in.Stored == nil {
+			return err
+		}
+		return in.Stored(ctx, tx, out)
 	})
 	if err != nil {
 		return Created{}, err

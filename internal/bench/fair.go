@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/store"
 )
 
@@ -106,15 +107,15 @@ func (s *server) organization(ctx context.Context) (*server, error) {
 		return nil, err
 	}
 	defer db.Close()
-	org, err := account.CreateOrganization(ctx, db, "Another")
+	org, err := account.CreateOrganization(ctx, db, audit.CommandLine(), "Another")
 	if err != nil {
 		return nil, err
 	}
-	keys, err := account.CreateKeys(ctx, db, org.ID, false)
+	keys, err := account.CreateKeys(ctx, db, audit.CommandLine(), org.ID, "", false)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := account.AddOrigin(ctx, db, org.ID, origin); err != nil {
+	if _, err := account.AddOrigin(ctx, db, audit.CommandLine(), org.ID, origin); err != nil {
 		return nil, err
 	}
 	other := *s

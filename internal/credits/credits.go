@@ -13,11 +13,16 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
+	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
+	"timbre.example/internal/legible"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
@@ -44,15 +49,28 @@ const (
 // not overflow.
 const MaxGrant = 1_000_000_000_000
 
+// MaxNote is the longest note of a grant, in characters.
+const MaxNote = 200
+
 // Grant gives an organization amount credits, 1 to MaxGrant. Another amount is
-// common.validation_failed. The note records the reason.
-func Grant(ctx context.Context, tx *store.Tx, organization string, amount int64, note string) (err error) {
+// common.validation_failed. The note records the reason: one line of at most MaxNote
+// characters, or "".
+func Grant(ctx context.Context, tx *store.Tx, by audit.Actor, organization string, amount int64, note string) (err error) {
 	defer operation.Wrap(&err, "grant credits to organization %s", organization)
+	var bad []fault.Field
 	if amount < 1 || amount > MaxGrant {
-		return fault.CommonValidationFailed([]fault.Field{{Field: "amount", Rule: "range", Message: fmt.Sprintf("A grant is 1 to %d credits.", int64(MaxGrant))}})
+		bad = append(bad, fault.Field{Field: "amount", Rule: "range", Message: fmt.Sprintf("A grant is 1 to %d credits.", int64(MaxGrant))})
 	}
-	_, err = transfer(ctx, tx, organization, KindGrant, issued, available, amount, "", note)
-	return err
+	if note = strings.TrimSpace(note); utf8.RuneCountInString(note) > MaxNote || !utf8.ValidString(note) || legible.Shown(note) != note {
+		bad = append(bad, fault.Field{Field: "note", Rule: "length", Message: fmt.Sprintf("Must be one line of at most %d visible characters.", MaxNote)})
+	}
+	if bad != nil {
+		return fault.CommonValidationFailed(bad)
+	}
+	if _, err := transfer(ctx, tx, organization, KindGrant, issued, available, amount, "", note); err != nil {
+		return err
+	}
+	return audit.Record(ctx, tx, audit.Entry{Organization: organization, Actor: by, Action: "credits.granted", Subject: organization, Changes: []audit.Change{{Field: "amount", New: strconv.FormatInt(amount, 10)}, {Field: "note", New: note}}})
 }
 
 // Hold reserves amount credits of an organization for a transaction. It returns
@@ -123,7 +141,7 @@ func transfer(ctx context.Context, tx *store.Tx, organization, kind, from, to st
 		if err := move(ctx, tx, organization, side.account, side.amount); err != nil {
 			return false, err
 		}
-		if err := tx.InsertEntry(ctx, query.InsertEntryParams{TransferID: id.String(), Account: side.account, Amount: side.amount}); err != nil {
+		if err := tx.InsertEntry(ctx, query.InsertEntryParams{TransferID: id.String(), Account: side.account, Amount: side.amount, OrganizationID: organization}); err != nil {
 			return false, err
 		}
 	}
@@ -219,7 +237,7 @@ func History(ctx context.Context, q *query.Queries, organization, before string,
 	if before == "" {
 		before = "g" // sorts after every id, in every collation of the database
 	}
-	rows, err := q.History(ctx, query.HistoryParams{OrganizationID: organization, Before: before, Lim: int32(2 * min(max(limit, 0), MaxHistory))})
+	rows, err := q.History(ctx, query.HistoryParams{OrganizationID: organization, Before: before, Lim: int32(min(max(limit, 0), MaxHistory))})
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"timbre.example/internal/audit"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/store"
@@ -25,7 +26,9 @@ type ledger struct {
 func (l ledger) do(f func(tx *store.Tx) error) error { return l.db.Tx(l.t.Context(), f) }
 
 func (l ledger) grant(n int64) error {
-	return l.do(func(tx *store.Tx) error { return credits.Grant(l.t.Context(), tx, l.org, n, "note") })
+	return l.do(func(tx *store.Tx) error {
+		return credits.Grant(l.t.Context(), tx, audit.CommandLine(), l.org, n, "note")
+	})
 }
 func (l ledger) hold(id string, n int64) error {
 	return l.do(func(tx *store.Tx) error { return credits.Hold(l.t.Context(), tx, l.org, id, n) })

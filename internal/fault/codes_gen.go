@@ -259,6 +259,7 @@ func CommonBadRequest(reason string) *Error {
 }
 
 // CommonConflict is 409 common.conflict: The data changed in the meantime.
+// Optional, by With: revision (int64), fields ([]Field).
 func CommonConflict(reason string) *Error {
 	return &Error{Code: CodeCommonConflict, Details: map[string]any{"reason": reason}}
 }
@@ -900,6 +901,8 @@ var table = []Entry{
 		Cause:   "Another caller changed the same data after this caller read the data.",
 		Details: []Detail{
 			{Name: "reason", Type: "string", Optional: false, Meaning: "`changed` (another change came first), or `exists` (the same item is already there).", Example: `"changed"`},
+			{Name: "revision", Type: "int", Optional: true, Meaning: "The current revision of the changed settings.", Example: `4`},
+			{Name: "fields", Type: "fields", Optional: true, Meaning: "The fields that changed since the caller read them. The message has the old and the new value.", Example: `[{"field":"quota","rule":"changed","message":"Was \"100\", and is now \"200\"."}]`},
 		},
 	},
 	{

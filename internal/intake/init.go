@@ -24,6 +24,7 @@ type InitRequest struct {
 	// Language is the language of the certificate, as an Accept-Language header: see
 	// [Language].
 	Language string
+	Opened   Opened
 }
 
 // Init spends the session, checks all that is known before the upload, and opens a job with
@@ -70,15 +71,12 @@ func (s *Service) Init(ctx context.Context, r access.Registrant, in InitRequest)
 		if err := announcedOwner(ctx, tx, job); err != nil {
 			return err
 		}
-		slot, err = s.open(ctx, tx, job)
+		slot, err = s.open(ctx, tx, job, true, in.Opened)
 		return err
 	})
 	if err != nil {
 		return Slot{}, err
 	}
 	s.Reached("init.committed")
-	if job.HashOnly {
-		return Slot{JobID: slot.JobID, HashOnly: true}, nil
-	}
-	return s.sign(ctx, slot, job.UploadKey, job.MaxBytes)
+	return slot, nil
 }

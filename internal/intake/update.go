@@ -24,6 +24,7 @@ type UpdateRequest struct {
 	Announced
 	// Language is the language of the new version's certificate, as for [InitRequest].
 	Language string
+	Opened   Opened
 }
 
 // InitUpdate spends the session and opens a job that adds a version to the editor's work.
@@ -88,15 +89,12 @@ func (s *Service) InitUpdate(ctx context.Context, e access.Editor, in UpdateRequ
 		} else if err := announcedOwner(ctx, tx, job); err != nil {
 			return err
 		}
-		slot, err = s.open(ctx, tx, job)
+		slot, err = s.open(ctx, tx, job, in.NewFile, in.Opened)
 		return err
 	})
 	if err != nil {
 		return Slot{}, err
 	}
 	s.Reached("init.committed")
-	if !in.NewFile || job.HashOnly {
-		return Slot{JobID: slot.JobID, HashOnly: job.HashOnly}, nil
-	}
-	return s.sign(ctx, slot, job.UploadKey, job.MaxBytes)
+	return slot, nil
 }

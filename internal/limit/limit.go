@@ -42,23 +42,27 @@ type Limits struct {
 	Titles *Budget
 
 	shared *shared
+	now    func() time.Time
+}
+
+// Budget makes one more budget, shared like the others. Its name is unique among the budgets of
+// a server. The rate off is the nil Budget, which allows everything.
+func (l *Limits) Budget(name string, r Rate) *Budget {
+	if l == nil || r.Off() {
+		return nil
+	}
+	return newBudget(name, r, l.shared, l.now)
 }
 
 // New makes the budgets. If db is a Postgres, all instances on it share them.
 func New(db *store.DB, r Rates, log *slog.Logger) *Limits {
-	l := &Limits{}
+	l := &Limits{now: func() time.Time { return db.Now() }}
 	if db.Dialect() == "postgres" {
 		l.shared = &shared{db: db, log: log}
 	}
-	budget := func(name string, r Rate) *Budget {
-		if r.Off() {
-			return nil
-		}
-		return newBudget(name, r, l.shared, func() time.Time { return db.Now() })
-	}
-	l.Mint, l.Session = budget("mint", r.Mint), budget("session", r.Session)
-	l.Key = budget("api_key", r.Key)
-	l.Address, l.Organization = budget("address", r.Address), budget("organization", r.Organization)
+	l.Mint, l.Session = l.Budget("mint", r.Mint), l.Budget("session", r.Session)
+	l.Address, l.Organization = l.Budget("address", r.Address), l.Budget("organization", r.Organization)
+	l.Key = l.Budget("api_key", r.Key)
 	if !r.Titles.Off() {
 		l.Titles = newBudget("duplicate_titles", r.Titles, nil, func() time.Time { return db.Now() })
 	}

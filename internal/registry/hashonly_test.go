@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/intake"
 	"timbre.example/internal/record"
@@ -20,7 +21,7 @@ import (
 // storing sets whether the organization stores recordings.
 func (w *world) storing(what string) {
 	w.t.Helper()
-	if _, err := account.ChangeOrganization(w.t.Context(), w.db, w.org, func(o *account.Organization) { o.AssetStorage = what }); err != nil {
+	if _, err := account.ChangeOrganization(w.t.Context(), w.db, audit.CommandLine(), w.org, 0, func(o *account.Organization) { o.AssetStorage = what }); err != nil {
 		w.t.Fatal(err)
 	}
 }

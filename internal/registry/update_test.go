@@ -11,6 +11,7 @@ import (
 
 	"timbre.example/internal/access"
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/intake"
@@ -312,7 +313,7 @@ func TestAccessCodes(t *testing.T) {
 		w.check(false)
 
 		// An expired lifetime stops new updates, and lets an update in progress finish.
-		if _, err := account.ChangeOrganization(ctx, w.db, w.org, func(o *account.Organization) { o.AccessCodeTTL = time.Hour }); err != nil {
+		if _, err := account.ChangeOrganization(ctx, w.db, audit.CommandLine(), w.org, 0, func(o *account.Organization) { o.AccessCodeTTL = time.Hour }); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(time.Hour - 2*time.Minute)
@@ -355,7 +356,7 @@ func TestReplacedCodeIsNotShown(t *testing.T) {
 func TestQuota(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		code := w.registered("Before", 0) // counts, since it is of this month
-		if _, err := account.ChangeOrganization(t.Context(), w.db, w.org, func(o *account.Organization) { o.Quota = 3 }); err != nil {
+		if _, err := account.ChangeOrganization(t.Context(), w.db, audit.CommandLine(), w.org, 0, func(o *account.Organization) { o.Quota = 3 }); err != nil {
 			t.Fatal(err)
 		}
 		var songs []*song

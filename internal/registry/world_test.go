@@ -19,6 +19,7 @@ import (
 
 	"timbre.example/internal/access"
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/events"
@@ -154,15 +155,15 @@ func (w *world) config(db *store.DB) Config {
 func (w *world) organization(granted int64) (string, account.KeyPair) {
 	w.t.Helper()
 	ctx := w.t.Context()
-	org, err := account.CreateOrganization(ctx, w.db, "Songs")
+	org, err := account.CreateOrganization(ctx, w.db, audit.CommandLine(), "Songs")
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	keys, err := account.CreateKeys(ctx, w.db, org.ID, false)
+	keys, err := account.CreateKeys(ctx, w.db, audit.CommandLine(), org.ID, "", false)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := account.AddOrigin(ctx, w.db, org.ID, origin); err != nil {
+	if _, err := account.AddOrigin(ctx, w.db, audit.CommandLine(), org.ID, origin); err != nil {
 		w.t.Fatal(err)
 	}
 	if granted > 0 {
@@ -173,7 +174,9 @@ func (w *world) organization(granted int64) (string, account.KeyPair) {
 
 func (w *world) grant(org string, amount int64) {
 	w.t.Helper()
-	if err := w.db.Tx(w.t.Context(), func(tx *store.Tx) error { return credits.Grant(w.t.Context(), tx, org, amount, "test") }); err != nil {
+	if err := w.db.Tx(w.t.Context(), func(tx *store.Tx) error {
+		return credits.Grant(w.t.Context(), tx, audit.CommandLine(), org, amount, "test")
+	}); err != nil {
 		w.t.Fatal(err)
 	}
 }

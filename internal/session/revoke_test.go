@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
 	"timbre.example/internal/session"
@@ -41,7 +42,7 @@ func TestRevoke(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := newHouse(t, db)
 		ctx := t.Context()
-		second, err := account.CreateKeys(ctx, db, h.org, false)
+		second, err := account.CreateKeys(ctx, db, audit.CommandLine(), h.org, "", false)
 		h.must(err)
 		_, stranger := h.organization("Strangers")
 		type one struct {
@@ -124,7 +125,7 @@ func TestRevoke(t *testing.T) {
 		}
 		// After a stolen key was disabled, its sessions can still be ended.
 		s := mint(h.keys, ada)
-		h.must(account.EnableKey(ctx, db, h.keys.SiteKey, false))
+		h.must(account.EnableKey(ctx, db, audit.CommandLine(), h.org, h.keys.SiteKey, false))
 		if n, err := h.revokes(h.keys.SecretKey, session.RevokeRequest{Token: &s.token}); err != nil || n != 1 {
 			t.Errorf("with a key that is switched off: %d, %v", n, err)
 		}
@@ -161,7 +162,7 @@ func TestTokenWithoutRow(t *testing.T) {
 			}
 		}
 		// A key pair cannot end the sessions of another key pair.
-		second, err := account.CreateKeys(t.Context(), db, h.org, false)
+		second, err := account.CreateKeys(t.Context(), db, audit.CommandLine(), h.org, "", false)
 		h.must(err)
 		r := h.request()
 		r.secretKey = second.SecretKey
@@ -204,7 +205,7 @@ func TestTestKeyMintsForTestnetOnly(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := newHouse(t, db)
 		ctx := t.Context()
-		keys, err := account.CreateKeys(ctx, db, h.org, true)
+		keys, err := account.CreateKeys(ctx, db, audit.CommandLine(), h.org, "", true)
 		h.must(err)
 		h.MinimumCredits = func(session.Action, network.Name) int64 { return 5000 } // more than the balance
 		for _, action := range []session.Action{session.Register, session.UpdateVersion, session.Access} {

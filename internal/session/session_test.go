@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"timbre.example/internal/account"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/credits"
 	"timbre.example/internal/fault"
 	"timbre.example/internal/network"
@@ -42,7 +43,7 @@ func newHouse(t *testing.T, db *store.DB) *house {
 		MinimumCredits: func(_ session.Action, n network.Name) int64 { return map[network.Name]int64{network.Mainnet: 87}[n] },
 	}}
 	h.org, h.keys = h.organization("Songs")
-	h.must(db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, h.org, 1000, "") }))
+	h.must(db.Tx(t.Context(), func(tx *store.Tx) error { return credits.Grant(t.Context(), tx, audit.CommandLine(), h.org, 1000, "") }))
 	return h
 }
 
@@ -55,11 +56,11 @@ func (h *house) must(err error) {
 
 func (h *house) organization(name string) (string, account.KeyPair) {
 	h.t.Helper()
-	o, err := account.CreateOrganization(h.t.Context(), h.DB, name)
+	o, err := account.CreateOrganization(h.t.Context(), h.DB, audit.CommandLine(), name)
 	h.must(err)
-	k, err := account.CreateKeys(h.t.Context(), h.DB, o.ID, false)
+	k, err := account.CreateKeys(h.t.Context(), h.DB, audit.CommandLine(), o.ID, "", false)
 	h.must(err)
-	_, err = account.AddOrigin(h.t.Context(), h.DB, o.ID, site)
+	_, err = account.AddOrigin(h.t.Context(), h.DB, audit.CommandLine(), o.ID, site)
 	h.must(err)
 	return o.ID, k
 }
@@ -92,7 +93,7 @@ func (h *house) mint() string {
 
 func (h *house) change(f func(*account.Organization)) {
 	h.t.Helper()
-	_, err := account.ChangeOrganization(h.t.Context(), h.DB, h.org, f)
+	_, err := account.ChangeOrganization(h.t.Context(), h.DB, audit.CommandLine(), h.org, 0, f)
 	h.must(err)
 }
 
@@ -112,7 +113,7 @@ func TestMintOrder(t *testing.T) {
 		h := newHouse(t, db)
 		ctx := t.Context()
 		r := request{"csk_short", "https://evil.example", session.MintRequest{Action: "delete", Network: network.Mainnet, ExternalUserRef: ptr("")}}
-		h.must(account.EnableKey(ctx, db, h.keys.SiteKey, false))
+		h.must(account.EnableKey(ctx, db, audit.CommandLine(), h.org, h.keys.SiteKey, false))
 		h.change(func(o *account.Organization) { o.Suspended, o.WidgetEnabled = true, false })
 		h.must(db.Tx(ctx, func(tx *store.Tx) error { return credits.Hold(ctx, tx, h.org, "t", 914) })) // 86 are left
 		for _, step := range []struct {
@@ -124,7 +125,7 @@ func TestMintOrder(t *testing.T) {
 			{fault.CodeCommonAuthInvalidAPIKey, func() { r.secretKey = h.keys.SiteKey }},
 			{fault.CodeCommonAuthInvalidAPIKey, func() { r.secretKey = h.keys.SecretKey }},
 			{fault.CodeOrganizationInactive, func() { h.change(func(o *account.Organization) { o.Suspended = false }) }},
-			{fault.CodeSessionKeyInactive, func() { h.must(account.EnableKey(ctx, db, h.keys.SiteKey, true)) }},
+			{fault.CodeSessionKeyInactive, func() { h.must(account.EnableKey(ctx, db, audit.CommandLine(), h.org, h.keys.SiteKey, true)) }},
 			{fault.CodeSessionWidgetNotEnabled, func() { h.change(func(o *account.Organization) { o.WidgetEnabled = true }) }},
 			{fault.CodeSessionOriginNotAllowed, func() { r.origin = "" }},
 			{fault.CodeSessionOriginNotAllowed, func() { r.origin = site }},
@@ -135,7 +136,7 @@ func TestMintOrder(t *testing.T) {
 			{fault.CodeSessionInvalidExternalUserRef, func() { r.ExternalUserRef = ptr("a\x00b") }},
 			{fault.CodeSessionInvalidExternalUserRef, func() { r.ExternalUserRef = ptr(strings.Repeat("x", 255)) }},
 			{fault.CodeRegistrationInsufficientCredits, func() {
-				h.must(db.Tx(ctx, func(tx *store.Tx) error { return credits.Grant(ctx, tx, h.org, 1, "") }))
+				h.must(db.Tx(ctx, func(tx *store.Tx) error { return credits.Grant(ctx, tx, audit.CommandLine(), h.org, 1, "") }))
 			}},
 		} {
 			if _, err := h.mints(r); !errors.Is(err, step.want) {
@@ -148,7 +149,7 @@ func TestMintOrder(t *testing.T) {
 		}
 		// A deleted key is reported before all errors of its organization.
 		h.change(func(o *account.Organization) { o.Suspended = true })
-		h.must(account.DeleteKey(ctx, db, h.keys.SiteKey))
+		h.must(account.DeleteKey(ctx, db, audit.CommandLine(), h.org, h.keys.SiteKey))
 		if _, err := h.mints(r); !errors.Is(err, fault.CodeOrganizationNoIntegration) {
 			t.Errorf("deleted key: %v", err)
 		}
@@ -177,7 +178,7 @@ func TestAuthorize(t *testing.T) {
 		ctx := t.Context()
 		token := h.mint()
 		_, other := h.organization("Others")
-		second, err := account.CreateKeys(ctx, db, h.org, true)
+		second, err := account.CreateKeys(ctx, db, audit.CommandLine(), h.org, "", true)
 		h.must(err)
 		for name, c := range map[string]struct {
 			auth, key, origin string
@@ -213,10 +214,10 @@ func TestAuthorize(t *testing.T) {
 			want    fault.Code
 			off, on func()
 		}{
-			{fault.CodeSessionKeyInactive, func() { h.must(account.EnableKey(ctx, db, h.keys.SiteKey, false)) }, func() { h.must(account.EnableKey(ctx, db, h.keys.SiteKey, true)) }},
+			{fault.CodeSessionKeyInactive, func() { h.must(account.EnableKey(ctx, db, audit.CommandLine(), h.org, h.keys.SiteKey, false)) }, func() { h.must(account.EnableKey(ctx, db, audit.CommandLine(), h.org, h.keys.SiteKey, true)) }},
 			{fault.CodeSessionWidgetNotEnabled, func() { h.change(func(o *account.Organization) { o.WidgetEnabled = false }) }, func() { h.change(func(o *account.Organization) { o.WidgetEnabled = true }) }},
 			{fault.CodeOrganizationInactive, func() { h.change(func(o *account.Organization) { o.Suspended = true }) }, func() { h.change(func(o *account.Organization) { o.Suspended = false }) }},
-			{fault.CodeSessionOriginNotAllowed, func() { h.must(account.RemoveOrigin(ctx, db, h.org, site)) }, func() { _, err := account.AddOrigin(ctx, db, h.org, site); h.must(err) }},
+			{fault.CodeSessionOriginNotAllowed, func() { h.must(account.RemoveOrigin(ctx, db, audit.CommandLine(), h.org, site)) }, func() { _, err := account.AddOrigin(ctx, db, audit.CommandLine(), h.org, site); h.must(err) }},
 		} {
 			c.off()
 			if err := authorize(); !errors.Is(err, c.want) {
@@ -235,11 +236,11 @@ func TestAuthorize(t *testing.T) {
 			t.Errorf("revoked: %v", err)
 		}
 		token = h.mint()
-		h.must(account.DeleteKey(ctx, db, h.keys.SiteKey))
+		h.must(account.DeleteKey(ctx, db, audit.CommandLine(), h.org, h.keys.SiteKey))
 		if err := authorize(); !errors.Is(err, fault.CodeOrganizationNoIntegration) {
 			t.Errorf("deleted key: %v", err)
 		}
-		if err := account.EnableKey(ctx, db, h.keys.SiteKey, true); !errors.Is(err, fault.CodeCommonNotFound) {
+		if err := account.EnableKey(ctx, db, audit.CommandLine(), h.org, h.keys.SiteKey, true); !errors.Is(err, fault.CodeCommonNotFound) {
 			t.Errorf("a deleted key was enabled: %v", err)
 		}
 	})
@@ -379,7 +380,8 @@ func TestSecretsAreNotStored(t *testing.T) {
 func TestOriginOfAnotherHand(t *testing.T) {
 	h := newHouse(t, storetest.SQLite(t))
 	h.must(h.DB.Tx(t.Context(), func(tx *store.Tx) error {
-		return tx.AddOrigin(context.Background(), query.AddOriginParams{OrganizationID: h.org, Pattern: "*", CreatedAt: 1})
+		_, err := tx.AddOrigin(context.Background(), query.AddOriginParams{OrganizationID: h.org, Pattern: "*", CreatedAt: 1})
+		return err
 	}))
 	for _, origin := range []string{"https://evil.example", "null", "*"} {
 		if account.Allowed([]string{"*"}, origin) {

@@ -54,6 +54,9 @@ func (db *DB) Migrate(ctx context.Context) (err error) {
 			return fmt.Errorf("store: migrate: %w", err)
 		}
 	}
+	if err := db.guard(ctx); err != nil {
+		return fmt.Errorf("store: migrate: %w", err)
+	}
 	return nil
 }
 
@@ -79,6 +82,35 @@ func (db *DB) unlog(ctx context.Context) error {
 		_, err = db.engine.pool().ExecContext(ctx, "ALTER TABLE budgets SET UNLOGGED")
 	}
 	return err
+}
+
+// guard makes the database refuse every change and removal of an audit entry. Triggers differ
+// between SQLite and Postgres, so a migration file cannot make them. SQLite's INSERT OR REPLACE
+// removes a row without a trigger for it, so the insertion of an existing entry is refused too.
+func (db *DB) guard(ctx context.Context) error {
+	texts := []string{
+		"CREATE TRIGGER IF NOT EXISTS audit_no_update BEFORE UPDATE ON audit_entries BEGIN SELECT RAISE(ABORT, 'an audit entry never changes'); END",
+		"CREATE TRIGGER IF NOT EXISTS audit_no_delete BEFORE DELETE ON audit_entries BEGIN SELECT RAISE(ABORT, 'an audit entry never goes'); END",
+		`CREATE TRIGGER IF NOT EXISTS audit_no_replace BEFORE INSERT ON audit_entries WHEN EXISTS (SELECT 1 FROM audit_entries
+			WHERE id = NEW.id OR organization_id = NEW.organization_id AND position = NEW.position AND position > 0) BEGIN SELECT RAISE(ABORT, 'an audit entry never changes'); END`,
+	}
+	if db.dialect == "postgres" {
+		var there bool // a replacement would lock the table of a running server
+		if err := db.engine.pool().QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM pg_trigger WHERE tgname = 'audit_no_truncate' AND tgrelid = CAST('audit_entries' AS regclass))").Scan(&there); err != nil || there {
+			return err
+		}
+		texts = []string{
+			"CREATE OR REPLACE FUNCTION audit_is_kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'an audit entry never changes and never goes'; END $$",
+			"CREATE OR REPLACE TRIGGER audit_no_change BEFORE UPDATE OR DELETE ON audit_entries FOR EACH ROW EXECUTE FUNCTION audit_is_kept()",
+			"CREATE OR REPLACE TRIGGER audit_no_truncate BEFORE TRUNCATE ON audit_entries FOR EACH STATEMENT EXECUTE FUNCTION audit_is_kept()",
+		}
+	}
+	for _, text := range texts {
+		if _, err := db.engine.pool().ExecContext(ctx, text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Pending returns the number of migrations that Migrate would apply. If a newer release has migrated the database,

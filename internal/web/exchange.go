@@ -33,7 +33,8 @@ func exchangeOf(ctx context.Context) *exchange {
 // RequestID returns the id of the request that is served, or "" outside a request.
 func RequestID(ctx context.Context) string { return exchangeOf(ctx).id }
 
-// Address returns the network address of the client, as it is counted.
+// Address returns the caller's network address as it is counted: an IPv6 address is truncated to
+// its /64. It is "" outside a request.
 func Address(ctx context.Context) string { return exchangeOf(ctx).address }
 
 // Identify records the organization whose permission a call has. The log line names it, and

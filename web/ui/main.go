@@ -18,6 +18,7 @@ import (
 
 // sheets are the style sheets, with the set of tokens that each uses.
 var sheets = map[string]string{
+	"internal/console/src/console.css":   "page",
 	"internal/demo/assets/demo.css":      "page",
 	"internal/docsite/assets/docs.css":   "page",
 	"internal/explorer/assets/style.css": "page",

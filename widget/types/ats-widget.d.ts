@@ -182,6 +182,10 @@ export interface ErrorDetails {
   "common.conflict": {
     /** `changed` (another change came first), or `exists` (the same item is already there). */
     reason: string;
+    /** The current revision of the changed settings. */
+    revision?: number;
+    /** The fields that changed since the caller read them. The message has the old and the new value. */
+    fields?: FieldError[];
   };
   "registration.upload_missing": {
     /** The file hash in `media_sha256`, when another file was uploaded. */

@@ -19,14 +19,70 @@ VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(kind), sqlc.arg(transa
 ON CONFLICT (transaction_id, kind) WHERE transaction_id <> '' DO NOTHING;
 
 -- name: InsertEntry :exec
-INSERT INTO ledger_entries (transfer_id, account, amount) VALUES (sqlc.arg(transfer_id), sqlc.arg(account), sqlc.arg(amount));
+-- The balance is the account's after the entry: call it after MoveBalance.
+INSERT INTO ledger_entries (transfer_id, account, amount, balance)
+SELECT CAST(sqlc.arg(transfer_id) AS TEXT), a.account, CAST(sqlc.arg(amount) AS BIGINT), a.balance FROM ledger_accounts a
+WHERE a.organization_id = sqlc.arg(organization_id) AND a.account = sqlc.arg(account);
+
+-- name: BelowLevel :one
+-- The balance and the level of an organization whose balance an entry of amount, which is
+-- negative, took below the level. No row: it did not.
+SELECT a.balance, CAST(o.low_credits AS BIGINT) AS level FROM ledger_accounts a JOIN organizations o ON o.id = a.organization_id
+WHERE a.organization_id = sqlc.arg(organization_id) AND a.account = 'available'
+  AND a.balance < o.low_credits AND a.balance - CAST(sqlc.arg(amount) AS BIGINT) >= o.low_credits;
+
+-- name: InsertCreditWarning :exec
+INSERT INTO credit_warnings (id, organization_id, level, balance, created_at)
+VALUES (sqlc.arg(id), sqlc.arg(organization_id), sqlc.arg(level), sqlc.arg(balance), sqlc.arg(created_at));
+
+-- name: GetCreditWarning :one
+SELECT * FROM credit_warnings WHERE id = sqlc.arg(id);
+
+-- name: ListCreditWarnings :many
+SELECT * FROM credit_warnings WHERE organization_id = sqlc.arg(organization_id) AND id < sqlc.arg(before) ORDER BY id DESC LIMIT sqlc.arg(lim);
 
 -- name: HeldFor :one
 SELECT CAST(COALESCE(SUM(e.amount), 0) AS BIGINT) FROM ledger_entries e JOIN ledger_transfers t ON t.id = e.transfer_id
 WHERE t.transaction_id = sqlc.arg(transaction_id) AND e.account = 'held';
 
 -- name: History :many
-SELECT t.id, t.kind, t.transaction_id, t.note, t.created_at, e.account, e.amount
+SELECT t.id, t.kind, t.transaction_id, t.note, t.created_at, e.account, e.amount, e.balance
+FROM (SELECT * FROM ledger_transfers l WHERE l.organization_id = sqlc.arg(organization_id) AND l.id < sqlc.arg(before)
+  ORDER BY l.id DESC LIMIT sqlc.arg(lim)) AS t
+JOIN ledger_entries e ON e.transfer_id = t.id
+ORDER BY t.id DESC, e.account;
+
+-- name: HistoryOfKind :many
+SELECT t.id, t.kind, t.transaction_id, t.note, t.created_at, e.account, e.amount, e.balance
+FROM (SELECT * FROM ledger_transfers l WHERE l.organization_id = sqlc.arg(organization_id) AND l.kind = sqlc.arg(kind) AND l.id < sqlc.arg(before)
+  ORDER BY l.id DESC LIMIT sqlc.arg(lim)) AS t
+JOIN ledger_entries e ON e.transfer_id = t.id
+ORDER BY t.id DESC, e.account;
+
+-- name: HistoryOfTransaction :many
+SELECT t.id, t.kind, t.transaction_id, t.note, t.created_at, e.account, e.amount, e.balance
 FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id
+WHERE t.transaction_id = sqlc.arg(transaction_id) AND t.transaction_id <> '' AND t.organization_id = sqlc.arg(organization_id)
+ORDER BY t.id DESC, e.account;
+
+-- name: BalanceBefore :one
+-- The balance of an account before a transfer.
+SELECT e.balance FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id AND e.account = sqlc.arg(account)
 WHERE t.organization_id = sqlc.arg(organization_id) AND t.id < sqlc.arg(before)
-ORDER BY t.id DESC, e.account LIMIT sqlc.arg(lim);
+ORDER BY t.id DESC LIMIT 1;
+
+-- name: SpentBefore :one
+-- What an organization had spent before a transfer.
+SELECT e.balance FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id AND e.account = 'spent'
+WHERE t.organization_id = sqlc.arg(organization_id) AND t.kind = 'capture' AND t.id < sqlc.arg(before)
+ORDER BY t.id DESC LIMIT 1;
+
+-- name: FirstTransfer :one
+SELECT created_at FROM ledger_transfers WHERE organization_id = sqlc.arg(organization_id) ORDER BY id LIMIT 1;
+
+-- name: ListHolds :many
+SELECT x.id, x.network, x.kind, x.created_at, e.amount FROM transactions x
+JOIN ledger_transfers t ON t.transaction_id = x.id AND t.kind = 'hold' AND t.transaction_id <> ''
+JOIN ledger_entries e ON e.transfer_id = t.id AND e.account = 'held'
+WHERE x.organization_id = sqlc.arg(organization_id) AND x.state IN ('confirmed', 'staged', 'broadcast') AND x.id < sqlc.arg(before)
+ORDER BY x.id DESC LIMIT sqlc.arg(lim);

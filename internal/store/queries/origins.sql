@@ -1,4 +1,4 @@
--- name: AddOrigin :exec
+-- name: AddOrigin :execrows
 INSERT INTO origins (organization_id, pattern, created_at) VALUES (sqlc.arg(organization_id), sqlc.arg(pattern), sqlc.arg(created_at))
 ON CONFLICT (organization_id, pattern) DO NOTHING;
 
@@ -6,7 +6,7 @@ ON CONFLICT (organization_id, pattern) DO NOTHING;
 DELETE FROM origins WHERE organization_id = sqlc.arg(organization_id) AND pattern = sqlc.arg(pattern);
 
 -- name: ListOrigins :many
-SELECT pattern FROM origins WHERE organization_id = sqlc.arg(organization_id) ORDER BY pattern;
+SELECT * FROM origins WHERE organization_id = sqlc.arg(organization_id) ORDER BY pattern;
 
 -- name: AllOrigins :many
 SELECT DISTINCT pattern FROM origins;

@@ -11,7 +11,7 @@ import (
 )
 
 const aPIKeyByHash = `-- name: APIKeyByHash :one
-SELECT k.id, k.organization_id, k.hash, k.prefix, k.last_four, k.test, k.name, k.scopes, k.max_file_size, k.webhook_url, k.created_by, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.last_used_from, o.id, o.name, o.suspended_at, o.widget_enabled, o.max_file_size, o.access_code_ttl, o.duplicate_titles, o.asset_storage, o.quota, o.created_at, o.imprint FROM api_keys k JOIN organizations o ON o.id = k.organization_id WHERE k.hash = $1
+SELECT k.id, k.organization_id, k.hash, k.prefix, k.last_four, k.test, k.name, k.scopes, k.max_file_size, k.webhook_url, k.created_by, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.last_used_from, o.id, o.name, o.suspended_at, o.widget_enabled, o.max_file_size, o.access_code_ttl, o.duplicate_titles, o.asset_storage, o.quota, o.created_at, o.imprint, o.revision, o.issuer_name, o.logo_hash, o.low_credits FROM api_keys k JOIN organizations o ON o.id = k.organization_id WHERE k.hash = $1
 `
 
 type APIKeyByHashRow struct {
@@ -50,6 +50,10 @@ func (q *Queries) APIKeyByHash(ctx context.Context, hash []byte) (APIKeyByHashRo
 		&i.Organization.Quota,
 		&i.Organization.CreatedAt,
 		&i.Organization.Imprint,
+		&i.Organization.Revision,
+		&i.Organization.IssuerName,
+		&i.Organization.LogoHash,
+		&i.Organization.LowCredits,
 	)
 	return i, err
 }

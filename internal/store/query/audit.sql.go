@@ -9,10 +9,364 @@ import (
 	"context"
 )
 
+const allAuditEntries = `-- name: AllAuditEntries :many
+SELECT id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at, position, hash FROM audit_entries WHERE id >= $1 AND id < $2 ORDER BY id DESC LIMIT $3
+`
+
+type AllAuditEntriesParams struct {
+	First  string
+	Before string
+	Lim    int32
+}
+
+func (q *Queries) AllAuditEntries(ctx context.Context, arg AllAuditEntriesParams) ([]AuditEntry, error) {
+	rows, err := q.db.QueryContext(ctx, allAuditEntries, arg.First, arg.Before, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditEntry
+	for rows.Next() {
+		var i AuditEntry
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrganizationID,
+			&i.ActorKind,
+			&i.ActorID,
+			&i.ActorName,
+			&i.RequestID,
+			&i.Action,
+			&i.Subject,
+			&i.Changes,
+			&i.CreatedAt,
+			&i.Position,
+			&i.Hash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const auditChain = `-- name: AuditChain :many
+SELECT id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at, position, hash FROM audit_entries WHERE organization_id = $1 AND position > $2 ORDER BY position LIMIT $3
+`
+
+type AuditChainParams struct {
+	OrganizationID string
+	After          int64
+	Lim            int32
+}
+
+func (q *Queries) AuditChain(ctx context.Context, arg AuditChainParams) ([]AuditEntry, error) {
+	rows, err := q.db.QueryContext(ctx, auditChain, arg.OrganizationID, arg.After, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditEntry
+	for rows.Next() {
+		var i AuditEntry
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrganizationID,
+			&i.ActorKind,
+			&i.ActorID,
+			&i.ActorName,
+			&i.RequestID,
+			&i.Action,
+			&i.Subject,
+			&i.Changes,
+			&i.CreatedAt,
+			&i.Position,
+			&i.Hash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const auditEntries = `-- name: AuditEntries :many
+SELECT id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at, position, hash FROM audit_entries WHERE organization_id = $1 AND id >= $2 AND id < $3
+ORDER BY id DESC LIMIT $4
+`
+
+type AuditEntriesParams struct {
+	OrganizationID string
+	First          string
+	Before         string
+	Lim            int32
+}
+
+// The next entries of one organization, the newest first, with an id from and up to the bounds.
+func (q *Queries) AuditEntries(ctx context.Context, arg AuditEntriesParams) ([]AuditEntry, error) {
+	rows, err := q.db.QueryContext(ctx, auditEntries,
+		arg.OrganizationID,
+		arg.First,
+		arg.Before,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditEntry
+	for rows.Next() {
+		var i AuditEntry
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrganizationID,
+			&i.ActorKind,
+			&i.ActorID,
+			&i.ActorName,
+			&i.RequestID,
+			&i.Action,
+			&i.Subject,
+			&i.Changes,
+			&i.CreatedAt,
+			&i.Position,
+			&i.Hash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const auditEntriesOfAction = `-- name: AuditEntriesOfAction :many
+SELECT id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at, position, hash FROM audit_entries WHERE organization_id = $1 AND action = $2 AND id >= $3 AND id < $4
+ORDER BY id DESC LIMIT $5
+`
+
+type AuditEntriesOfActionParams struct {
+	OrganizationID string
+	Action         string
+	First          string
+	Before         string
+	Lim            int32
+}
+
+func (q *Queries) AuditEntriesOfAction(ctx context.Context, arg AuditEntriesOfActionParams) ([]AuditEntry, error) {
+	rows, err := q.db.QueryContext(ctx, auditEntriesOfAction,
+		arg.OrganizationID,
+		arg.Action,
+		arg.First,
+		arg.Before,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditEntry
+	for rows.Next() {
+		var i AuditEntry
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrganizationID,
+			&i.ActorKind,
+			&i.ActorID,
+			&i.ActorName,
+			&i.RequestID,
+			&i.Action,
+			&i.Subject,
+			&i.Changes,
+			&i.CreatedAt,
+			&i.Position,
+			&i.Hash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const auditEntriesOfActor = `-- name: AuditEntriesOfActor :many
+SELECT id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at, position, hash FROM audit_entries WHERE organization_id = $1 AND actor_id = $2 AND id >= $3 AND id < $4
+ORDER BY id DESC LIMIT $5
+`
+
+type AuditEntriesOfActorParams struct {
+	OrganizationID string
+	ActorID        string
+	First          string
+	Before         string
+	Lim            int32
+}
+
+func (q *Queries) AuditEntriesOfActor(ctx context.Context, arg AuditEntriesOfActorParams) ([]AuditEntry, error) {
+	rows, err := q.db.QueryContext(ctx, auditEntriesOfActor,
+		arg.OrganizationID,
+		arg.ActorID,
+		arg.First,
+		arg.Before,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditEntry
+	for rows.Next() {
+		var i AuditEntry
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrganizationID,
+			&i.ActorKind,
+			&i.ActorID,
+			&i.ActorName,
+			&i.RequestID,
+			&i.Action,
+			&i.Subject,
+			&i.Changes,
+			&i.CreatedAt,
+			&i.Position,
+			&i.Hash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const auditEntriesOfSubject = `-- name: AuditEntriesOfSubject :many
+SELECT id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at, position, hash FROM audit_entries WHERE organization_id = $1 AND subject = $2 AND id >= $3 AND id < $4
+ORDER BY id DESC LIMIT $5
+`
+
+type AuditEntriesOfSubjectParams struct {
+	OrganizationID string
+	Subject        string
+	First          string
+	Before         string
+	Lim            int32
+}
+
+func (q *Queries) AuditEntriesOfSubject(ctx context.Context, arg AuditEntriesOfSubjectParams) ([]AuditEntry, error) {
+	rows, err := q.db.QueryContext(ctx, auditEntriesOfSubject,
+		arg.OrganizationID,
+		arg.Subject,
+		arg.First,
+		arg.Before,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditEntry
+	for rows.Next() {
+		var i AuditEntry
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrganizationID,
+			&i.ActorKind,
+			&i.ActorID,
+			&i.ActorName,
+			&i.RequestID,
+			&i.Action,
+			&i.Subject,
+			&i.Changes,
+			&i.CreatedAt,
+			&i.Position,
+			&i.Hash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const auditHeads = `-- name: AuditHeads :many
+SELECT organization_id, entries, hash FROM audit_heads WHERE organization_id > $1 ORDER BY organization_id LIMIT $2
+`
+
+type AuditHeadsParams struct {
+	After string
+	Lim   int32
+}
+
+func (q *Queries) AuditHeads(ctx context.Context, arg AuditHeadsParams) ([]AuditHead, error) {
+	rows, err := q.db.QueryContext(ctx, auditHeads, arg.After, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditHead
+	for rows.Next() {
+		var i AuditHead
+		if err := rows.Scan(&i.OrganizationID, &i.Entries, &i.Hash); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const getAuditHead = `-- name: GetAuditHead :one
+SELECT organization_id, entries, hash FROM audit_heads WHERE organization_id = $1
+`
+
+func (q *Queries) GetAuditHead(ctx context.Context, organizationID string) (AuditHead, error) {
+	row := q.db.QueryRowContext(ctx, getAuditHead, organizationID)
+	var i AuditHead
+	err := row.Scan(&i.OrganizationID, &i.Entries, &i.Hash)
+	return i, err
+}
+
 const insertAuditEntry = `-- name: InsertAuditEntry :exec
-INSERT INTO audit_entries (id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at)
+INSERT INTO audit_entries (id, organization_id, actor_kind, actor_id, actor_name, request_id, action, subject, changes, created_at, position, hash)
 VALUES ($1, $2, $3, $4, $5, $6,
-  $7, $8, $9, $10)
+  $7, $8, $9, $10, $11, $12)
 `
 
 type InsertAuditEntryParams struct {
@@ -26,6 +380,8 @@ type InsertAuditEntryParams struct {
 	Subject        string
 	Changes        string
 	CreatedAt      int64
+	Position       int64
+	Hash           []byte
 }
 
 func (q *Queries) InsertAuditEntry(ctx context.Context, arg InsertAuditEntryParams) error {
@@ -40,6 +396,47 @@ func (q *Queries) InsertAuditEntry(ctx context.Context, arg InsertAuditEntryPara
 		arg.Subject,
 		arg.Changes,
 		arg.CreatedAt,
+		arg.Position,
+		arg.Hash,
 	)
+	return err
+}
+
+const lockAuditHead = `-- name: LockAuditHead :one
+INSERT INTO audit_heads (organization_id, entries, hash) VALUES ($1, 0, $2)
+ON CONFLICT (organization_id) DO UPDATE SET entries = audit_heads.entries
+RETURNING entries, hash
+`
+
+type LockAuditHeadParams struct {
+	OrganizationID string
+	Hash           []byte
+}
+
+type LockAuditHeadRow struct {
+	Entries int64
+	Hash    []byte
+}
+
+// The chain's last entry. The entries of an organization are written one after the other.
+func (q *Queries) LockAuditHead(ctx context.Context, arg LockAuditHeadParams) (LockAuditHeadRow, error) {
+	row := q.db.QueryRowContext(ctx, lockAuditHead, arg.OrganizationID, arg.Hash)
+	var i LockAuditHeadRow
+	err := row.Scan(&i.Entries, &i.Hash)
+	return i, err
+}
+
+const moveAuditHead = `-- name: MoveAuditHead :exec
+UPDATE audit_heads SET entries = $1, hash = $2 WHERE organization_id = $3
+`
+
+type MoveAuditHeadParams struct {
+	Entries        int64
+	Hash           []byte
+	OrganizationID string
+}
+
+func (q *Queries) MoveAuditHead(ctx context.Context, arg MoveAuditHeadParams) error {
+	_, err := q.db.ExecContext(ctx, moveAuditHead, arg.Entries, arg.Hash, arg.OrganizationID)
 	return err
 }

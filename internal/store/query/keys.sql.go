@@ -10,26 +10,67 @@ import (
 	"database/sql"
 )
 
+const countSiteKeys = `-- name: CountSiteKeys :one
+SELECT COUNT(*) FROM site_keys WHERE organization_id = $1 AND deleted_at IS NULL
+`
+
+func (q *Queries) CountSiteKeys(ctx context.Context, organizationID string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countSiteKeys, organizationID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const deleteSiteKey = `-- name: DeleteSiteKey :execrows
-UPDATE site_keys SET deleted_at = $1 WHERE site_key = $2 AND deleted_at IS NULL
+UPDATE site_keys SET deleted_at = $1
+WHERE site_key = $2 AND organization_id = $3 AND deleted_at IS NULL
 `
 
 type DeleteSiteKeyParams struct {
-	DeletedAt sql.NullInt64
-	SiteKey   string
+	DeletedAt      sql.NullInt64
+	SiteKey        string
+	OrganizationID string
 }
 
 func (q *Queries) DeleteSiteKey(ctx context.Context, arg DeleteSiteKeyParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteSiteKey, arg.DeletedAt, arg.SiteKey)
+	result, err := q.db.ExecContext(ctx, deleteSiteKey, arg.DeletedAt, arg.SiteKey, arg.OrganizationID)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
 }
 
+const getSiteKey = `-- name: GetSiteKey :one
+SELECT site_key, organization_id, secret_hash, test, max_file_size, disabled_at, deleted_at, created_at, label, previous_hash, previous_until FROM site_keys WHERE site_key = $1 AND organization_id = $2
+`
+
+type GetSiteKeyParams struct {
+	SiteKey        string
+	OrganizationID string
+}
+
+func (q *Queries) GetSiteKey(ctx context.Context, arg GetSiteKeyParams) (SiteKey, error) {
+	row := q.db.QueryRowContext(ctx, getSiteKey, arg.SiteKey, arg.OrganizationID)
+	var i SiteKey
+	err := row.Scan(
+		&i.SiteKey,
+		&i.OrganizationID,
+		&i.SecretHash,
+		&i.Test,
+		&i.MaxFileSize,
+		&i.DisabledAt,
+		&i.DeletedAt,
+		&i.CreatedAt,
+		&i.Label,
+		&i.PreviousHash,
+		&i.PreviousUntil,
+	)
+	return i, err
+}
+
 const insertSiteKey = `-- name: InsertSiteKey :exec
-INSERT INTO site_keys (site_key, organization_id, secret_hash, test, created_at)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO site_keys (site_key, organization_id, secret_hash, test, label, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
 `
 
 type InsertSiteKeyParams struct {
@@ -37,6 +78,7 @@ type InsertSiteKeyParams struct {
 	OrganizationID string
 	SecretHash     []byte
 	Test           bool
+	Label          string
 	CreatedAt      int64
 }
 
@@ -46,13 +88,14 @@ func (q *Queries) InsertSiteKey(ctx context.Context, arg InsertSiteKeyParams) er
 		arg.OrganizationID,
 		arg.SecretHash,
 		arg.Test,
+		arg.Label,
 		arg.CreatedAt,
 	)
 	return err
 }
 
 const keyBySecretHash = `-- name: KeyBySecretHash :one
-SELECT k.site_key, k.organization_id, k.secret_hash, k.test, k.max_file_size, k.disabled_at, k.deleted_at, k.created_at, o.id, o.name, o.suspended_at, o.widget_enabled, o.max_file_size, o.access_code_ttl, o.duplicate_titles, o.asset_storage, o.quota, o.created_at, o.imprint,
+SELECT k.site_key, k.organization_id, k.secret_hash, k.test, k.max_file_size, k.disabled_at, k.deleted_at, k.created_at, k.label, k.previous_hash, k.previous_until, o.id, o.name, o.suspended_at, o.widget_enabled, o.max_file_size, o.access_code_ttl, o.duplicate_titles, o.asset_storage, o.quota, o.created_at, o.imprint, o.revision, o.issuer_name, o.logo_hash, o.low_credits,
   CAST(COALESCE((SELECT string_agg(pattern, ' ') FROM origins WHERE organization_id = o.id), '') AS TEXT) AS origins
 FROM site_keys k JOIN organizations o ON o.id = k.organization_id
 WHERE k.secret_hash = $1
@@ -76,6 +119,9 @@ func (q *Queries) KeyBySecretHash(ctx context.Context, secretHash []byte) (KeyBy
 		&i.SiteKey.DisabledAt,
 		&i.SiteKey.DeletedAt,
 		&i.SiteKey.CreatedAt,
+		&i.SiteKey.Label,
+		&i.SiteKey.PreviousHash,
+		&i.SiteKey.PreviousUntil,
 		&i.Organization.ID,
 		&i.Organization.Name,
 		&i.Organization.SuspendedAt,
@@ -87,13 +133,17 @@ func (q *Queries) KeyBySecretHash(ctx context.Context, secretHash []byte) (KeyBy
 		&i.Organization.Quota,
 		&i.Organization.CreatedAt,
 		&i.Organization.Imprint,
+		&i.Organization.Revision,
+		&i.Organization.IssuerName,
+		&i.Organization.LogoHash,
+		&i.Organization.LowCredits,
 		&i.Origins,
 	)
 	return i, err
 }
 
 const listSiteKeys = `-- name: ListSiteKeys :many
-SELECT site_key, organization_id, secret_hash, test, max_file_size, disabled_at, deleted_at, created_at FROM site_keys WHERE organization_id = $1 ORDER BY created_at, site_key
+SELECT site_key, organization_id, secret_hash, test, max_file_size, disabled_at, deleted_at, created_at, label, previous_hash, previous_until FROM site_keys WHERE organization_id = $1 ORDER BY created_at, site_key
 `
 
 func (q *Queries) ListSiteKeys(ctx context.Context, organizationID string) ([]SiteKey, error) {
@@ -114,6 +164,9 @@ func (q *Queries) ListSiteKeys(ctx context.Context, organizationID string) ([]Si
 			&i.DisabledAt,
 			&i.DeletedAt,
 			&i.CreatedAt,
+			&i.Label,
+			&i.PreviousHash,
+			&i.PreviousUntil,
 		); err != nil {
 			return nil, err
 		}
@@ -128,19 +181,94 @@ func (q *Queries) ListSiteKeys(ctx context.Context, organizationID string) ([]Si
 	return items, nil
 }
 
-const setSiteKeyDisabled = `-- name: SetSiteKeyDisabled :execrows
-UPDATE site_keys SET disabled_at = $1 WHERE site_key = $2 AND deleted_at IS NULL
+const organizationOfSiteKey = `-- name: OrganizationOfSiteKey :one
+SELECT organization_id FROM site_keys WHERE site_key = $1
 `
 
-type SetSiteKeyDisabledParams struct {
-	DisabledAt sql.NullInt64
-	SiteKey    string
+func (q *Queries) OrganizationOfSiteKey(ctx context.Context, siteKey string) (string, error) {
+	row := q.db.QueryRowContext(ctx, organizationOfSiteKey, siteKey)
+	var organization_id string
+	err := row.Scan(&organization_id)
+	return organization_id, err
 }
 
-func (q *Queries) SetSiteKeyDisabled(ctx context.Context, arg SetSiteKeyDisabledParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setSiteKeyDisabled, arg.DisabledAt, arg.SiteKey)
+const rotateSiteKey = `-- name: RotateSiteKey :execrows
+UPDATE site_keys SET previous_hash = secret_hash, previous_until = $1, secret_hash = $2
+WHERE site_key = $3 AND organization_id = $4 AND deleted_at IS NULL
+`
+
+type RotateSiteKeyParams struct {
+	PreviousUntil  int64
+	SecretHash     []byte
+	SiteKey        string
+	OrganizationID string
+}
+
+// The secret that was current becomes the previous one. A secret before it is forgotten.
+func (q *Queries) RotateSiteKey(ctx context.Context, arg RotateSiteKeyParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, rotateSiteKey,
+		arg.PreviousUntil,
+		arg.SecretHash,
+		arg.SiteKey,
+		arg.OrganizationID,
+	)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const setSiteKeyDisabled = `-- name: SetSiteKeyDisabled :execrows
+UPDATE site_keys SET disabled_at = $1
+WHERE site_key = $2 AND organization_id = $3 AND deleted_at IS NULL
+`
+
+type SetSiteKeyDisabledParams struct {
+	DisabledAt     sql.NullInt64
+	SiteKey        string
+	OrganizationID string
+}
+
+func (q *Queries) SetSiteKeyDisabled(ctx context.Context, arg SetSiteKeyDisabledParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, setSiteKeyDisabled, arg.DisabledAt, arg.SiteKey, arg.OrganizationID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const setSiteKeyLabel = `-- name: SetSiteKeyLabel :execrows
+UPDATE site_keys SET label = $1
+WHERE site_key = $2 AND organization_id = $3 AND deleted_at IS NULL
+`
+
+type SetSiteKeyLabelParams struct {
+	Label          string
+	SiteKey        string
+	OrganizationID string
+}
+
+func (q *Queries) SetSiteKeyLabel(ctx context.Context, arg SetSiteKeyLabelParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, setSiteKeyLabel, arg.Label, arg.SiteKey, arg.OrganizationID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const siteKeyByPreviousHash = `-- name: SiteKeyByPreviousHash :one
+SELECT secret_hash FROM site_keys WHERE previous_hash = $1 AND previous_until > $2
+`
+
+type SiteKeyByPreviousHashParams struct {
+	PreviousHash []byte
+	Now          int64
+}
+
+// The current secret of the pair whose previous secret is still valid.
+func (q *Queries) SiteKeyByPreviousHash(ctx context.Context, arg SiteKeyByPreviousHashParams) ([]byte, error) {
+	row := q.db.QueryRowContext(ctx, siteKeyByPreviousHash, arg.PreviousHash, arg.Now)
+	var secret_hash []byte
+	err := row.Scan(&secret_hash)
+	return secret_hash, err
 }

@@ -7,7 +7,64 @@ package query
 
 import (
 	"context"
+	"database/sql"
 )
+
+const balanceBefore = `-- name: BalanceBefore :one
+SELECT e.balance FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id AND e.account = $1
+WHERE t.organization_id = $2 AND t.id < $3
+ORDER BY t.id DESC LIMIT 1
+`
+
+type BalanceBeforeParams struct {
+	Account        string
+	OrganizationID string
+	Before         string
+}
+
+// The balance of an account before a transfer.
+func (q *Queries) BalanceBefore(ctx context.Context, arg BalanceBeforeParams) (sql.NullInt64, error) {
+	row := q.db.QueryRowContext(ctx, balanceBefore, arg.Account, arg.OrganizationID, arg.Before)
+	var balance sql.NullInt64
+	err := row.Scan(&balance)
+	return balance, err
+}
+
+const belowLevel = `-- name: BelowLevel :one
+SELECT a.balance, CAST(o.low_credits AS BIGINT) AS level FROM ledger_accounts a JOIN organizations o ON o.id = a.organization_id
+WHERE a.organization_id = $1 AND a.account = 'available'
+  AND a.balance < o.low_credits AND a.balance - CAST($2 AS BIGINT) >= o.low_credits
+`
+
+type BelowLevelParams struct {
+	OrganizationID string
+	Amount         int64
+}
+
+type BelowLevelRow struct {
+	Balance int64
+	Level   int64
+}
+
+// The balance and the level of an organization whose balance an entry of amount, which is
+// negative, took below the level. No row: it did not.
+func (q *Queries) BelowLevel(ctx context.Context, arg BelowLevelParams) (BelowLevelRow, error) {
+	row := q.db.QueryRowContext(ctx, belowLevel, arg.OrganizationID, arg.Amount)
+	var i BelowLevelRow
+	err := row.Scan(&i.Balance, &i.Level)
+	return i, err
+}
+
+const firstTransfer = `-- name: FirstTransfer :one
+SELECT created_at FROM ledger_transfers WHERE organization_id = $1 ORDER BY id LIMIT 1
+`
+
+func (q *Queries) FirstTransfer(ctx context.Context, organizationID string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, firstTransfer, organizationID)
+	var created_at int64
+	err := row.Scan(&created_at)
+	return created_at, err
+}
 
 const getBalance = `-- name: GetBalance :one
 SELECT balance FROM ledger_accounts WHERE organization_id = $1 AND account = $2
@@ -25,6 +82,23 @@ func (q *Queries) GetBalance(ctx context.Context, arg GetBalanceParams) (int64, 
 	return balance, err
 }
 
+const getCreditWarning = `-- name: GetCreditWarning :one
+SELECT id, organization_id, level, balance, created_at FROM credit_warnings WHERE id = $1
+`
+
+func (q *Queries) GetCreditWarning(ctx context.Context, id string) (CreditWarning, error) {
+	row := q.db.QueryRowContext(ctx, getCreditWarning, id)
+	var i CreditWarning
+	err := row.Scan(
+		&i.ID,
+		&i.OrganizationID,
+		&i.Level,
+		&i.Balance,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
 const heldFor = `-- name: HeldFor :one
 SELECT CAST(COALESCE(SUM(e.amount), 0) AS BIGINT) FROM ledger_entries e JOIN ledger_transfers t ON t.id = e.transfer_id
 WHERE t.transaction_id = $1 AND e.account = 'held'
@@ -38,10 +112,11 @@ func (q *Queries) HeldFor(ctx context.Context, transactionID string) (int64, err
 }
 
 const history = `-- name: History :many
-SELECT t.id, t.kind, t.transaction_id, t.note, t.created_at, e.account, e.amount
-FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id
-WHERE t.organization_id = $1 AND t.id < $2
-ORDER BY t.id DESC, e.account LIMIT $3
+SELECT t.id, t.kind, t.transaction_id, t.note, t.created_at, e.account, e.amount, e.balance
+FROM (SELECT id, organization_id, kind, transaction_id, note, created_at FROM ledger_transfers l WHERE l.organization_id = $1 AND l.id < $2
+  ORDER BY l.id DESC LIMIT $3) AS t
+JOIN ledger_entries e ON e.transfer_id = t.id
+ORDER BY t.id DESC, e.account
 `
 
 type HistoryParams struct {
@@ -58,6 +133,7 @@ type HistoryRow struct {
 	CreatedAt     int64
 	Account       string
 	Amount        int64
+	Balance       sql.NullInt64
 }
 
 func (q *Queries) History(ctx context.Context, arg HistoryParams) ([]HistoryRow, error) {
@@ -77,6 +153,7 @@ func (q *Queries) History(ctx context.Context, arg HistoryParams) ([]HistoryRow,
 			&i.CreatedAt,
 			&i.Account,
 			&i.Amount,
+			&i.Balance,
 		); err != nil {
 			return nil, err
 		}
@@ -91,18 +168,169 @@ func (q *Queries) History(ctx context.Context, arg HistoryParams) ([]HistoryRow,
 	return items, nil
 }
 
+const historyOfKind = `-- name: HistoryOfKind :many
+SELECT t.id, t.kind, t.transaction_id, t.note, t.created_at, e.account, e.amount, e.balance
+FROM (SELECT id, organization_id, kind, transaction_id, note, created_at FROM ledger_transfers l WHERE l.organization_id = $1 AND l.kind = $2 AND l.id < $3
+  ORDER BY l.id DESC LIMIT $4) AS t
+JOIN ledger_entries e ON e.transfer_id = t.id
+ORDER BY t.id DESC, e.account
+`
+
+type HistoryOfKindParams struct {
+	OrganizationID string
+	Kind           string
+	Before         string
+	Lim            int32
+}
+
+type HistoryOfKindRow struct {
+	ID            string
+	Kind          string
+	TransactionID string
+	Note          string
+	CreatedAt     int64
+	Account       string
+	Amount        int64
+	Balance       sql.NullInt64
+}
+
+func (q *Queries) HistoryOfKind(ctx context.Context, arg HistoryOfKindParams) ([]HistoryOfKindRow, error) {
+	rows, err := q.db.QueryContext(ctx, historyOfKind,
+		arg.OrganizationID,
+		arg.Kind,
+		arg.Before,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []HistoryOfKindRow
+	for rows.Next() {
+		var i HistoryOfKindRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Kind,
+			&i.TransactionID,
+			&i.Note,
+			&i.CreatedAt,
+			&i.Account,
+			&i.Amount,
+			&i.Balance,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const historyOfTransaction = `-- name: HistoryOfTransaction :many
+SELECT t.id, t.kind, t.transaction_id, t.note, t.created_at, e.account, e.amount, e.balance
+FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id
+WHERE t.transaction_id = $1 AND t.transaction_id <> '' AND t.organization_id = $2
+ORDER BY t.id DESC, e.account
+`
+
+type HistoryOfTransactionParams struct {
+	TransactionID  string
+	OrganizationID string
+}
+
+type HistoryOfTransactionRow struct {
+	ID            string
+	Kind          string
+	TransactionID string
+	Note          string
+	CreatedAt     int64
+	Account       string
+	Amount        int64
+	Balance       sql.NullInt64
+}
+
+func (q *Queries) HistoryOfTransaction(ctx context.Context, arg HistoryOfTransactionParams) ([]HistoryOfTransactionRow, error) {
+	rows, err := q.db.QueryContext(ctx, historyOfTransaction, arg.TransactionID, arg.OrganizationID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []HistoryOfTransactionRow
+	for rows.Next() {
+		var i HistoryOfTransactionRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Kind,
+			&i.TransactionID,
+			&i.Note,
+			&i.CreatedAt,
+			&i.Account,
+			&i.Amount,
+			&i.Balance,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const insertCreditWarning = `-- name: InsertCreditWarning :exec
+INSERT INTO credit_warnings (id, organization_id, level, balance, created_at)
+VALUES ($1, $2, $3, $4, $5)
+`
+
+type InsertCreditWarningParams struct {
+	ID             string
+	OrganizationID string
+	Level          int64
+	Balance        int64
+	CreatedAt      int64
+}
+
+func (q *Queries) InsertCreditWarning(ctx context.Context, arg InsertCreditWarningParams) error {
+	_, err := q.db.ExecContext(ctx, insertCreditWarning,
+		arg.ID,
+		arg.OrganizationID,
+		arg.Level,
+		arg.Balance,
+		arg.CreatedAt,
+	)
+	return err
+}
+
 const insertEntry = `-- name: InsertEntry :exec
-INSERT INTO ledger_entries (transfer_id, account, amount) VALUES ($1, $2, $3)
+INSERT INTO ledger_entries (transfer_id, account, amount, balance)
+SELECT CAST($1 AS TEXT), a.account, CAST($2 AS BIGINT), a.balance FROM ledger_accounts a
+WHERE a.organization_id = $3 AND a.account = $4
 `
 
 type InsertEntryParams struct {
-	TransferID string
-	Account    string
-	Amount     int64
+	TransferID     string
+	Amount         int64
+	OrganizationID string
+	Account        string
 }
 
+// The balance is the account's after the entry: call it after MoveBalance.
 func (q *Queries) InsertEntry(ctx context.Context, arg InsertEntryParams) error {
-	_, err := q.db.ExecContext(ctx, insertEntry, arg.TransferID, arg.Account, arg.Amount)
+	_, err := q.db.ExecContext(ctx, insertEntry,
+		arg.TransferID,
+		arg.Amount,
+		arg.OrganizationID,
+		arg.Account,
+	)
 	return err
 }
 
@@ -168,6 +396,96 @@ func (q *Queries) ListBalances(ctx context.Context, organizationID string) ([]Li
 	return items, nil
 }
 
+const listCreditWarnings = `-- name: ListCreditWarnings :many
+SELECT id, organization_id, level, balance, created_at FROM credit_warnings WHERE organization_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3
+`
+
+type ListCreditWarningsParams struct {
+	OrganizationID string
+	Before         string
+	Lim            int32
+}
+
+func (q *Queries) ListCreditWarnings(ctx context.Context, arg ListCreditWarningsParams) ([]CreditWarning, error) {
+	rows, err := q.db.QueryContext(ctx, listCreditWarnings, arg.OrganizationID, arg.Before, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CreditWarning
+	for rows.Next() {
+		var i CreditWarning
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrganizationID,
+			&i.Level,
+			&i.Balance,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listHolds = `-- name: ListHolds :many
+SELECT x.id, x.network, x.kind, x.created_at, e.amount FROM transactions x
+JOIN ledger_transfers t ON t.transaction_id = x.id AND t.kind = 'hold' AND t.transaction_id <> ''
+JOIN ledger_entries e ON e.transfer_id = t.id AND e.account = 'held'
+WHERE x.organization_id = $1 AND x.state IN ('confirmed', 'staged', 'broadcast') AND x.id < $2
+ORDER BY x.id DESC LIMIT $3
+`
+
+type ListHoldsParams struct {
+	OrganizationID string
+	Before         string
+	Lim            int32
+}
+
+type ListHoldsRow struct {
+	ID        string
+	Network   string
+	Kind      string
+	CreatedAt int64
+	Amount    int64
+}
+
+func (q *Queries) ListHolds(ctx context.Context, arg ListHoldsParams) ([]ListHoldsRow, error) {
+	rows, err := q.db.QueryContext(ctx, listHolds, arg.OrganizationID, arg.Before, arg.Lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListHoldsRow
+	for rows.Next() {
+		var i ListHoldsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Network,
+			&i.Kind,
+			&i.CreatedAt,
+			&i.Amount,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const moveBalance = `-- name: MoveBalance :execrows
 UPDATE ledger_accounts SET balance = balance + CAST($1 AS BIGINT)
 WHERE organization_id = $2 AND account = $3
@@ -201,4 +519,23 @@ type OpenAccountParams struct {
 func (q *Queries) OpenAccount(ctx context.Context, arg OpenAccountParams) error {
 	_, err := q.db.ExecContext(ctx, openAccount, arg.OrganizationID, arg.Account)
 	return err
+}
+
+const spentBefore = `-- name: SpentBefore :one
+SELECT e.balance FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id AND e.account = 'spent'
+WHERE t.organization_id = $1 AND t.kind = 'capture' AND t.id < $2
+ORDER BY t.id DESC LIMIT 1
+`
+
+type SpentBeforeParams struct {
+	OrganizationID string
+	Before         string
+}
+
+// What an organization had spent before a transfer.
+func (q *Queries) SpentBefore(ctx context.Context, arg SpentBeforeParams) (sql.NullInt64, error) {
+	row := q.db.QueryRowContext(ctx, spentBefore, arg.OrganizationID, arg.Before)
+	var balance sql.NullInt64
+	err := row.Scan(&balance)
+	return balance, err
 }

@@ -40,11 +40,27 @@ type AuditEntry struct {
 	Subject        string
 	Changes        string
 	CreatedAt      int64
+	Position       int64
+	Hash           []byte
+}
+
+type AuditHead struct {
+	OrganizationID string
+	Entries        int64
+	Hash           []byte
 }
 
 type Budget struct {
 	Key   string
 	Whole int64
+}
+
+type CreditWarning struct {
+	ID             string
+	OrganizationID string
+	Level          int64
+	Balance        int64
+	CreatedAt      int64
 }
 
 type Delivery struct {
@@ -65,6 +81,33 @@ type Erasure struct {
 	OrganizationID string
 	DueAt          int64
 	Tries          int64
+}
+
+type IdempotentRequest struct {
+	ID          string
+	Request     string
+	Claim       string
+	LeasedUntil int64
+	Status      int64
+	Answer      []byte
+	CreatedAt   int64
+}
+
+type Identity struct {
+	Issuer    string
+	Subject   string
+	PersonID  string
+	CreatedAt int64
+}
+
+type Invitation struct {
+	ID             string
+	OrganizationID string
+	Email          string
+	Role           string
+	InvitedBy      string
+	CreatedAt      int64
+	ExpiresAt      int64
 }
 
 type Job struct {
@@ -105,6 +148,12 @@ type Job struct {
 	ApiKeyID        string
 }
 
+type KnownDevice struct {
+	Hash      []byte
+	PersonID  string
+	ExpiresAt int64
+}
+
 type LedgerAccount struct {
 	OrganizationID string
 	Account        string
@@ -115,6 +164,7 @@ type LedgerEntry struct {
 	TransferID string
 	Account    string
 	Amount     int64
+	Balance    sql.NullInt64
 }
 
 type LedgerTransfer struct {
@@ -184,11 +234,30 @@ type LogTile struct {
 	Data    []byte
 }
 
+type Mail struct {
+	ID             string
+	Kind           string
+	Ref            string
+	OrganizationID string
+	Recipient      string
+	Language       string
+	Words          string
+	CreatedAt      int64
+}
+
 type MediaClaim struct {
 	OrganizationID string
 	Network        string
 	MediaHash      []byte
 	WorkID         string
+}
+
+type Membership struct {
+	OrganizationID string
+	PersonID       string
+	Email          string
+	Role           string
+	CreatedAt      int64
 }
 
 type Organization struct {
@@ -203,12 +272,76 @@ type Organization struct {
 	Quota           sql.NullInt64
 	CreatedAt       int64
 	Imprint         string
+	Revision        int64
+	IssuerName      string
+	LogoHash        []byte
+	LowCredits      sql.NullInt64
+}
+
+type OrganizationLogo struct {
+	OrganizationID string
+	Image          []byte
+	Hash           []byte
+	Width          int64
+	Height         int64
+	CreatedAt      int64
 }
 
 type Origin struct {
 	OrganizationID string
 	Pattern        string
 	CreatedAt      int64
+}
+
+type Passkey struct {
+	ID         string
+	PersonID   string
+	Name       string
+	Credential string
+	CreatedAt  int64
+	UsedAt     int64
+}
+
+type Person struct {
+	ID              string
+	Email           string
+	Name            string
+	Language        string
+	EmailVerified   bool
+	PasswordHash    string
+	Operator        bool
+	TotpSecret      []byte
+	TotpConfirmedAt int64
+	TotpStep        int64
+	Passkeys        int64
+	Revision        int64
+	CreatedAt       int64
+}
+
+type PersonLink struct {
+	Hash      []byte
+	Kind      string
+	Ref       string
+	Tries     int64
+	Mailed    bool
+	ExpiresAt int64
+}
+
+type PersonSession struct {
+	Hash      []byte
+	ID        string
+	PersonID  string
+	CreatedAt int64
+	SeenAt    int64
+	ExpiresAt int64
+	ProvedAt  int64
+	Address   string
+	Agent     string
+}
+
+type RecoveryCode struct {
+	PersonID string
+	Hash     []byte
 }
 
 type ReplacedAccessCode struct {
@@ -240,6 +373,9 @@ type SiteKey struct {
 	DisabledAt     sql.NullInt64
 	DeletedAt      sql.NullInt64
 	CreatedAt      int64
+	Label          string
+	PreviousHash   []byte
+	PreviousUntil  int64
 }
 
 type Timestamp struct {

@@ -10,8 +10,35 @@ import (
 	"database/sql"
 )
 
+const deleteLogo = `-- name: DeleteLogo :exec
+DELETE FROM organization_logos WHERE organization_id = $1
+`
+
+func (q *Queries) DeleteLogo(ctx context.Context, organizationID string) error {
+	_, err := q.db.ExecContext(ctx, deleteLogo, organizationID)
+	return err
+}
+
+const getLogo = `-- name: GetLogo :one
+SELECT organization_id, image, hash, width, height, created_at FROM organization_logos WHERE organization_id = $1
+`
+
+func (q *Queries) GetLogo(ctx context.Context, organizationID string) (OrganizationLogo, error) {
+	row := q.db.QueryRowContext(ctx, getLogo, organizationID)
+	var i OrganizationLogo
+	err := row.Scan(
+		&i.OrganizationID,
+		&i.Image,
+		&i.Hash,
+		&i.Width,
+		&i.Height,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
 const getOrganization = `-- name: GetOrganization :one
-SELECT id, name, suspended_at, widget_enabled, max_file_size, access_code_ttl, duplicate_titles, asset_storage, quota, created_at, imprint FROM organizations WHERE id = $1
+SELECT id, name, suspended_at, widget_enabled, max_file_size, access_code_ttl, duplicate_titles, asset_storage, quota, created_at, imprint, revision, issuer_name, logo_hash, low_credits FROM organizations WHERE id = $1
 `
 
 func (q *Queries) GetOrganization(ctx context.Context, id string) (Organization, error) {
@@ -29,6 +56,10 @@ func (q *Queries) GetOrganization(ctx context.Context, id string) (Organization,
 		&i.Quota,
 		&i.CreatedAt,
 		&i.Imprint,
+		&i.Revision,
+		&i.IssuerName,
+		&i.LogoHash,
+		&i.LowCredits,
 	)
 	return i, err
 }
@@ -49,11 +80,16 @@ func (q *Queries) InsertOrganization(ctx context.Context, arg InsertOrganization
 }
 
 const listOrganizations = `-- name: ListOrganizations :many
-SELECT id, name, suspended_at, widget_enabled, max_file_size, access_code_ttl, duplicate_titles, asset_storage, quota, created_at, imprint FROM organizations ORDER BY id
+SELECT id, name, suspended_at, widget_enabled, max_file_size, access_code_ttl, duplicate_titles, asset_storage, quota, created_at, imprint, revision, issuer_name, logo_hash, low_credits FROM organizations WHERE id > $1 ORDER BY id LIMIT $2
 `
 
-func (q *Queries) ListOrganizations(ctx context.Context) ([]Organization, error) {
-	rows, err := q.db.QueryContext(ctx, listOrganizations)
+type ListOrganizationsParams struct {
+	After string
+	Lim   int32
+}
+
+func (q *Queries) ListOrganizations(ctx context.Context, arg ListOrganizationsParams) ([]Organization, error) {
+	rows, err := q.db.QueryContext(ctx, listOrganizations, arg.After, arg.Lim)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +109,10 @@ func (q *Queries) ListOrganizations(ctx context.Context) ([]Organization, error)
 			&i.Quota,
 			&i.CreatedAt,
 			&i.Imprint,
+			&i.Revision,
+			&i.IssuerName,
+			&i.LogoHash,
+			&i.LowCredits,
 		); err != nil {
 			return nil, err
 		}
@@ -96,15 +136,44 @@ func (q *Queries) LockOrganization(ctx context.Context, id string) error {
 	return err
 }
 
-const setOrganization = `-- name: SetOrganization :execrows
-UPDATE organizations SET suspended_at = $1, widget_enabled = $2,
-  max_file_size = $3, access_code_ttl = $4,
-  duplicate_titles = $5, asset_storage = $6, quota = $7,
-  imprint = $8
-WHERE id = $9
+const putLogo = `-- name: PutLogo :exec
+INSERT INTO organization_logos (organization_id, image, hash, width, height, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (organization_id) DO UPDATE SET image = excluded.image, hash = excluded.hash, width = excluded.width, height = excluded.height, created_at = excluded.created_at
+`
+
+type PutLogoParams struct {
+	OrganizationID string
+	Image          []byte
+	Hash           []byte
+	Width          int64
+	Height         int64
+	CreatedAt      int64
+}
+
+func (q *Queries) PutLogo(ctx context.Context, arg PutLogoParams) error {
+	_, err := q.db.ExecContext(ctx, putLogo,
+		arg.OrganizationID,
+		arg.Image,
+		arg.Hash,
+		arg.Width,
+		arg.Height,
+		arg.CreatedAt,
+	)
+	return err
+}
+
+const setOrganization = `-- name: SetOrganization :exec
+UPDATE organizations SET name = $1, suspended_at = $2, widget_enabled = $3,
+  max_file_size = $4, access_code_ttl = $5,
+  duplicate_titles = $6, asset_storage = $7, quota = $8,
+  imprint = $9, issuer_name = $10, logo_hash = $11, low_credits = $12,
+  revision = revision + 1
+WHERE id = $13
 `
 
 type SetOrganizationParams struct {
+	Name            string
 	SuspendedAt     sql.NullInt64
 	WidgetEnabled   bool
 	MaxFileSize     sql.NullInt64
@@ -113,11 +182,15 @@ type SetOrganizationParams struct {
 	AssetStorage    string
 	Quota           sql.NullInt64
 	Imprint         string
+	IssuerName      string
+	LogoHash        []byte
+	LowCredits      sql.NullInt64
 	ID              string
 }
 
-func (q *Queries) SetOrganization(ctx context.Context, arg SetOrganizationParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setOrganization,
+func (q *Queries) SetOrganization(ctx context.Context, arg SetOrganizationParams) error {
+	_, err := q.db.ExecContext(ctx, setOrganization,
+		arg.Name,
 		arg.SuspendedAt,
 		arg.WidgetEnabled,
 		arg.MaxFileSize,
@@ -126,10 +199,10 @@ func (q *Queries) SetOrganization(ctx context.Context, arg SetOrganizationParams
 		arg.AssetStorage,
 		arg.Quota,
 		arg.Imprint,
+		arg.IssuerName,
+		arg.LogoHash,
+		arg.LowCredits,
 		arg.ID,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	return err
 }

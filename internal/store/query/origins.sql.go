@@ -9,7 +9,7 @@ import (
 	"context"
 )
 
-const addOrigin = `-- name: AddOrigin :exec
+const addOrigin = `-- name: AddOrigin :execrows
 INSERT INTO origins (organization_id, pattern, created_at) VALUES ($1, $2, $3)
 ON CONFLICT (organization_id, pattern) DO NOTHING
 `
@@ -20,9 +20,12 @@ type AddOriginParams struct {
 	CreatedAt      int64
 }
 
-func (q *Queries) AddOrigin(ctx context.Context, arg AddOriginParams) error {
-	_, err := q.db.ExecContext(ctx, addOrigin, arg.OrganizationID, arg.Pattern, arg.CreatedAt)
-	return err
+func (q *Queries) AddOrigin(ctx context.Context, arg AddOriginParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, addOrigin, arg.OrganizationID, arg.Pattern, arg.CreatedAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const allOrigins = `-- name: AllOrigins :many
@@ -53,22 +56,22 @@ func (q *Queries) AllOrigins(ctx context.Context) ([]string, error) {
 }
 
 const listOrigins = `-- name: ListOrigins :many
-SELECT pattern FROM origins WHERE organization_id = $1 ORDER BY pattern
+SELECT organization_id, pattern, created_at FROM origins WHERE organization_id = $1 ORDER BY pattern
 `
 
-func (q *Queries) ListOrigins(ctx context.Context, organizationID string) ([]string, error) {
+func (q *Queries) ListOrigins(ctx context.Context, organizationID string) ([]Origin, error) {
 	rows, err := q.db.QueryContext(ctx, listOrigins, organizationID)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []string
+	var items []Origin
 	for rows.Next() {
-		var pattern string
-		if err := rows.Scan(&pattern); err != nil {
+		var i Origin
+		if err := rows.Scan(&i.OrganizationID, &i.Pattern, &i.CreatedAt); err != nil {
 			return nil, err
 		}
-		items = append(items, pattern)
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err

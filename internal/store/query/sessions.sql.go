@@ -60,7 +60,7 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 }
 
 const keyBySiteKey = `-- name: KeyBySiteKey :one
-SELECT k.site_key, k.organization_id, k.secret_hash, k.test, k.max_file_size, k.disabled_at, k.deleted_at, k.created_at, o.id, o.name, o.suspended_at, o.widget_enabled, o.max_file_size, o.access_code_ttl, o.duplicate_titles, o.asset_storage, o.quota, o.created_at, o.imprint,
+SELECT k.site_key, k.organization_id, k.secret_hash, k.test, k.max_file_size, k.disabled_at, k.deleted_at, k.created_at, k.label, k.previous_hash, k.previous_until, o.id, o.name, o.suspended_at, o.widget_enabled, o.max_file_size, o.access_code_ttl, o.duplicate_titles, o.asset_storage, o.quota, o.created_at, o.imprint, o.revision, o.issuer_name, o.logo_hash, o.low_credits,
   CAST(COALESCE((SELECT string_agg(pattern, ' ') FROM origins WHERE organization_id = o.id), '') AS TEXT) AS origins,
   s.jti, s.revoked_at, CAST(COALESCE(s.action, '') AS TEXT) AS action, CAST(COALESCE(s.network, '') AS TEXT) AS network, CAST(COALESCE(s.end_user, '') AS TEXT) AS end_user
 FROM site_keys k JOIN organizations o ON o.id = k.organization_id
@@ -96,6 +96,9 @@ func (q *Queries) KeyBySiteKey(ctx context.Context, arg KeyBySiteKeyParams) (Key
 		&i.SiteKey.DisabledAt,
 		&i.SiteKey.DeletedAt,
 		&i.SiteKey.CreatedAt,
+		&i.SiteKey.Label,
+		&i.SiteKey.PreviousHash,
+		&i.SiteKey.PreviousUntil,
 		&i.Organization.ID,
 		&i.Organization.Name,
 		&i.Organization.SuspendedAt,
@@ -107,6 +110,10 @@ func (q *Queries) KeyBySiteKey(ctx context.Context, arg KeyBySiteKeyParams) (Key
 		&i.Organization.Quota,
 		&i.Organization.CreatedAt,
 		&i.Organization.Imprint,
+		&i.Organization.Revision,
+		&i.Organization.IssuerName,
+		&i.Organization.LogoHash,
+		&i.Organization.LowCredits,
 		&i.Origins,
 		&i.Jti,
 		&i.RevokedAt,

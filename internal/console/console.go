@@ -1,0 +1,50 @@
+// Package console is the pages for the people of organizations, under /console/. It composes the
+// areas: each package below it is a group of pages, and package shell is their frame. It has no
+// page of its own, and decides nothing that a service below decides.
+package console
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"timbre.example/internal/console/overview"
+	"timbre.example/internal/console/shell"
+	"timbre.example/internal/operation"
+	"timbre.example/internal/people"
+	"timbre.example/internal/permission"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// Config is what the console shows and changes. Every field is required.
+type Config struct {
+	// PublicURL is the base URL for browsers, without a final slash.
+	PublicURL string
+	// Key has at least 16 random bytes, the same in every process.
+	Key    []byte
+	DB     *store.DB
+	People *people.Service
+}
+
+// Areas returns all groups of pages, in no particular order.
+func Areas(c Config) []shell.Area {
+	return []shell.Area{
+		overview.Area(c.DB),
+	}
+}
+
+// New builds the console. Its error is a mistake in the table of pages.
+func New(c Config) (_ *shell.Shell, err error) {
+	defer operation.Wrap(&err, "build the console")
+	return shell.New(shell.Config{
+		PublicURL: c.PublicURL, Key: c.Key, Now: c.DB.Now, Session: c.People.Session,
+		Member: func(ctx context.Context, person, organization string) (people.Membership, error) {
+			m, err := c.DB.Read().MembershipOf(ctx, query.MembershipOfParams{OrganizationID: organization, PersonID: person})
+			if errors.Is(err, sql.ErrNoRows) {
+				return people.Membership{}, nil
+			}
+			return people.Membership{OrganizationID: m.ID, OrganizationName: m.Name, Suspended: m.SuspendedAt.Valid, Role: permission.Role(m.Role)}, err
+		},
+	}, Areas(c)...)
+}

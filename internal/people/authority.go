@@ -1,0 +1,94 @@
+package people
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"timbre.example/internal/audit"
+	"timbre.example/internal/fault"
+	"timbre.example/internal/permission"
+	"timbre.example/internal/store"
+	"timbre.example/internal/store/query"
+)
+
+// By is the caller of a change: a signed-in person, or the command line.
+type By struct {
+	Session     Session // zero for the command line
+	RequestID   string
+	commandLine bool
+}
+
+// CommandLine is the operator at the command line, who may do everything.
+func CommandLine() By { return By{commandLine: true} }
+
+// authority is what a caller is in one organization, read in the transaction of the change: a
+// role that was taken away does nothing any more.
+type authority struct {
+	role     permission.Role
+	actor    audit.Actor
+	operator bool
+}
+
+// authority reads what the caller may do in an organization. A caller who is neither a member nor
+// an operator gets organization.not_found, as for an unknown organization.
+func (s *Service) authority(ctx context.Context, tx *store.Tx, by By, organizationID string) (authority, error) {
+	if _, err := tx.GetOrganization(ctx, organizationID); errors.Is(err, sql.ErrNoRows) {
+		return authority{}, fault.OrganizationNotFound()
+	} else if err != nil {
+		return authority{}, err
+	}
+	if by.commandLine {
+		return authority{permission.Owner, audit.CommandLine(), true}, nil
+	}
+	row, err := tx.GetPerson(ctx, by.Session.Person.ID)
+	if err != nil {
+		return authority{}, err
+	}
+	role, err := tx.MembershipRole(ctx, query.MembershipRoleParams{OrganizationID: organizationID, PersonID: row.ID})
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return authority{}, err
+	}
+	out := authority{role: permission.Role(role), actor: person(row).Actor(by.RequestID)}
+	if row.Operator && out.role != permission.Owner {
+		out.role, out.operator, out.actor.Kind = permission.Owner, true, audit.Operator
+	}
+	if out.role == "" {
+		return authority{}, fault.OrganizationNotFound()
+	}
+	return out, nil
+}
+
+// needs refuses a caller without the permission with common.forbidden.
+func (a authority) needs(p permission.Permission) error {
+	if !a.role.May(p) {
+		return fault.CommonForbidden("role")
+	}
+	return nil
+}
+
+// fresh refuses a session whose person must give a secret again with ErrProve.
+func (s *Service) fresh(by By) error {
+	if by.commandLine {
+		return nil
+	}
+	return s.Fresh(by.Session)
+}
+
+// operator refuses a caller who is not an operator with common.not_found, so that the
+// operator's view is not found by others.
+func (s *Service) operator(ctx context.Context, tx *store.Tx, by By) (audit.Actor, error) {
+	if by.commandLine {
+		return audit.CommandLine(), nil
+	}
+	row, err := tx.GetPerson(ctx, by.Session.Person.ID)
+	if err != nil {
+		return audit.Actor{}, err
+	}
+	if !row.Operator {
+		return audit.Actor{}, fault.CommonNotFound()
+	}
+	actor := person(row).Actor(by.RequestID)
+	actor.Kind = audit.Operator
+	return actor, nil
+}
