@@ -2,8 +2,6 @@ package api_test
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -11,15 +9,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"timbre.example/internal/apikey"
 	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
-	"timbre.example/internal/limit"
-	"timbre.example/internal/permission"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/store/storetest"
@@ -272,5 +267,3 @@ func proved(t *testing.T, a answer, w *world, work string, version int64) {
 		t.Errorf("%d %s: %s", a.status, a.header, a.body)
 	}
 }
-
-var _ = []any{bytes.Equal, context.Background, json.Valid, sync.OnceFunc, time.Now, limit.Rate{}, permission.Scopes, evidence.Encode}
