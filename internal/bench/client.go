@@ -26,12 +26,13 @@ type client struct {
 	*server
 	network string
 	http    *http.Client
+	user    string // the end-user of new works; "": none
 }
 
 func (s *server) client(network string) *client {
 	return &client{s, network, &http.Client{Timeout: 2 * time.Minute, Transport: &http.Transport{
 		MaxIdleConns: 4096, MaxIdleConnsPerHost: 4096, DisableCompression: true, WriteBufferSize: 64 << 10,
-	}}}
+	}}, ""}
 }
 
 // call posts JSON and reads JSON. A refusal is an error with its envelope.
@@ -81,12 +82,16 @@ type slot struct {
 }
 
 func (c *client) init(ctx context.Context, token string) (s slot, err error) {
-	err = c.call(ctx, "/v1/works/init", token, map[string]any{
+	work := map[string]any{
 		"title": "Song " + rand.Text(), "filename": "song.wav", "network": c.network,
 		"creators": []any{map[string]any{
 			"full_name": "Ada Example", "email": "ada@example.org", "roles": map[string]bool{"author": true, "composer": true}, "ipi": "123456789",
 		}},
-	}, &s)
+	}
+	if c.user != "" {
+		work["external_user_ref"] = c.user
+	}
+	err = c.call(ctx, "/v1/works/init", token, work, &s)
 	return s, err
 }
 
@@ -118,6 +123,11 @@ func (c *client) register(ctx context.Context, file []byte) (transaction string,
 	if err != nil {
 		return "", err
 	}
+	return c.registerWith(ctx, token, file)
+}
+
+// registerWith takes a file from init to confirm, with a session token or an API key.
+func (c *client) registerWith(ctx context.Context, token string, file []byte) (transaction string, err error) {
 	s, err := c.init(ctx, token)
 	if err != nil {
 		return "", err
