@@ -14,7 +14,7 @@ import (
 	"timbre.example/internal/api"
 	"timbre.example/internal/blob"
 	"timbre.example/internal/compressed"
-	"timbre.example/internal/console/shell"
+	"timbre.example/internal/console"
 	"timbre.example/internal/docsite"
 	"timbre.example/internal/explorer"
 	"timbre.example/internal/media"
@@ -60,13 +60,13 @@ func (f serverFlags) openFaces(at entrance, st storage, who identity, w works, s
 		out.pages(at.url, w.networks.All())
 	}
 	out.web.Mount("/docs", out.packed.Handler(docsite.New(web.RenderError))) // with every role: errors link there
-	if serves != nil && f.has(organizations) {
-		pages, err := openConsole(at.url, st)
+	if serves != nil && who.people != nil {
+		pages, err := openConsole(at.url, st, who.people)
 		if err != nil {
 			return out, err
 		}
-		out.web.Mount(shell.Root, pages)
-		out.web.Mount(shell.Root+"/assets", out.packed.Handler(pages)) // pages have secrets, and are not compressed
+		out.web.Mount(console.Root, pages)
+		out.web.Mount(console.Root+"/assets", out.packed.Handler(pages)) // pages have secrets, and are not compressed
 	}
 	if at.metrics != nil {
 		handler := out.web.MetricsHandler(f.MetricsHost)

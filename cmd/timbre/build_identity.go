@@ -6,6 +6,7 @@ import (
 	"timbre.example/internal/apikey"
 	"timbre.example/internal/idempotency"
 	"timbre.example/internal/limit"
+	"timbre.example/internal/people"
 	"timbre.example/internal/session"
 )
 
@@ -16,6 +17,7 @@ type identity struct {
 	sessions *session.Service
 	keys     *apikey.Service
 	limits   *limit.Limits
+	people   *people.Service // nil in a process without the console
 }
 
 // openIdentity builds the sessions. A process with the role organizations signs tokens; an
@@ -48,5 +50,8 @@ func (f serverFlags) openIdentity(at entrance, st storage, log *slog.Logger) (wh
 		})
 		who.runs(who.sessions.Issuer.Worker().Run)
 	}
-	return who, nil
+	var more opened
+	who.people, more, err = f.openPeople(who.limits, at, st, log)
+	who.takes(more)
+	return who, err
 }

@@ -166,7 +166,8 @@ func (f limitFlags) rates() limit.Rates {
 // find out all the titles of a site.
 var duplicateTitles = limit.Rate{Count: 20, Per: 10 * time.Minute, Burst: 20}
 
-// proxies are networks, separated by commas, or "none".
+// proxies are networks, separated by commas, or "none": those of proxies, and those that
+// receive webhooks.
 type proxies []netip.Prefix
 
 func (p *proxies) UnmarshalText(text []byte) error {
@@ -218,10 +219,13 @@ type serverFlags struct {
 	PricesMainnet string `env:"TIMBRE_PRICES_MAINNET" example:"network=12,base=50,version=20,service-bp=500" placeholder:"PRICES" help:"Prices on mainnet, in credits (default: network=12,base=50,version=20,service-bp=500 and storage as on the test network)."`
 
 	limitFlags
+	peopleFlags
 	memoryFlag
 	Signing signingFlags `embed:"" prefix:"certificate-"`
 	registryFlag
 	authorityFlag
+
+	WebhooksAllow proxies `env:"TIMBRE_WEBHOOKS_ALLOW" example:"10.1.0.0/16,127.0.0.0/8" placeholder:"CIDRS" help:"Networks to which webhooks are delivered beside public addresses, separated by commas. Endpoints there may use http and any port. Without this flag, endpoints need https and a public address. Everybody who may make an endpoint can then send requests to these networks."`
 
 	MetricsListen string `env:"TIMBRE_METRICS_LISTEN" example:"10.0.0.5:9090" placeholder:"ADDR" help:"Serve /metrics on this address, without authentication. Without this flag, only localhost can read /metrics, and only if the public URL is on localhost."`
 
@@ -351,6 +355,9 @@ func (f serverFlags) validate() error {
 		return err
 	}
 	if err := f.validateCheckpoints(); err != nil {
+		return err
+	}
+	if err := f.peopleFlags.validate(); err != nil {
 		return err
 	}
 	if _, err := f.authority(); err != nil {

@@ -22,10 +22,12 @@ import (
 // The purposes of keys. A purpose that ends in public is the public half of a signing
 // key.
 const (
-	purposeTokens  = "session tokens"
-	purposeUploads = "upload URLs"
-	purposeCodes   = "access codes"
-	public         = " public"
+	purposeTokens   = "session tokens"
+	purposeUploads  = "upload URLs"
+	purposeCodes    = "access codes"
+	purposeConsole  = "console"
+	purposeWebhooks = "webhook secrets"
+	public          = " public"
 )
 
 func purposeLog(n network.Name) string { return "log " + string(n) }
@@ -40,14 +42,21 @@ func needs(r role) []string {
 	}
 	switch r {
 	case organizations:
-		return []string{purposeTokens}
+		return []string{purposeTokens, purposeWebhooks}
 	case ats:
 		return append([]string{purposeUploads, purposeCodes}, verifying...)
 	case worker:
-		return append([]string{purposeCodes}, signing...)
+		return append([]string{purposeCodes, purposeWebhooks}, signing...)
 	default:
 		return nil
 	}
+}
+
+// servesConsole reports whether a process with these roles serves the console. Its key is not among
+// those that a role needs: a file of keys from an older release lacks it, and its process runs
+// without the console.
+func servesConsole(roles []role) bool {
+	return slices.Contains(roles, organizations) && slices.Contains(roles, ats)
 }
 
 // secret is the root from which every key of a server is derived. A file for some roles
@@ -152,6 +161,10 @@ func (s secret) keysOf(roles []role) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s%s\n", keysHeading, joined(roles))
 	var done []string
+	if servesConsole(roles) {
+		done = append(done, purposeConsole)
+		fmt.Fprintf(&b, "%s: %x\n", purposeConsole, s.key(purposeConsole))
+	}
 	for _, r := range roles {
 		for _, purpose := range needs(r) {
 			if !slices.Contains(done, purpose) {
@@ -231,9 +244,12 @@ type secretDerive struct {
 
 // Help lists the keys of each role.
 func (secretDerive) Help() string {
-	return `organizations: the key that signs session tokens.
+	return `organizations: the key that signs session tokens, and the key that encrypts webhook
+               secrets.
 ats:           the keys of upload URLs and access codes, and the logs' public keys.
-worker:        the keys that sign the logs, and the key of access codes.
+worker:        the keys that sign the logs, and the keys of access codes and webhook
+                secrets.
+organizations and ats together serve the console, and have its key.
 The same secret always gives the same file. Keep the whole secret on a machine
 where no server runs: only the whole secret can make these files again.`
 }

@@ -8,6 +8,7 @@ import (
 	"timbre.example/internal/credits"
 	"timbre.example/internal/metrics"
 	"timbre.example/internal/network"
+	"timbre.example/internal/outbox"
 	"timbre.example/internal/registry"
 	"timbre.example/internal/store"
 	"timbre.example/internal/web"
@@ -96,6 +97,13 @@ func countRows(ctx context.Context, db *store.DB, works *registry.Registry) (met
 	out := metrics.Rows{
 		CertificatesWaiting: b.CertificatesWaiting, TimestampsWaiting: b.TimestampsWaiting, ErasuresWaiting: b.ErasuresWaiting, ErasuresStuck: b.ErasuresStuck,
 		JobsExpired: b.JobsExpired, JobsLeftover: b.JobsLeftover, Credits: totals,
+	}
+	for _, kind := range outbox.Kinds() {
+		c, err := outbox.Count(ctx, db, kind)
+		if err != nil {
+			return metrics.Rows{}, err
+		}
+		out.Outbox = append(out.Outbox, metrics.Outbox{Kind: string(kind), Waiting: c.Waiting, Due: c.Due, Failing: c.Failing, Oldest: c.Oldest})
 	}
 	for _, f := range b.InFlight {
 		out.InFlight = append(out.InFlight, metrics.InFlight{Network: f.Network, State: string(f.State), Count: f.Count, Oldest: store.Time(f.Oldest)})

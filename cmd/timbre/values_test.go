@@ -53,6 +53,7 @@ var wrongValues = map[string][]string{
 	"limits-connections":               {"many", "-1"},
 	"memory-limit":                     {"1GiB", "1000", "-1"},
 	"trusted-proxies":                  {"10.0.0.0", "x", "10.0.0.0/33", ""},
+	"webhooks-allow":                   {"10.0.0.0", "x", "10.0.0.0/33", ""},
 	"certificate-cert-file":            {"DIR/none"},
 	"certificate-key-file":             {"DIR/none"},
 	"cert-file":                        {"DIR/none"},

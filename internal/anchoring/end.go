@@ -14,9 +14,15 @@ import (
 	"timbre.example/internal/network"
 	"timbre.example/internal/outbox"
 	"timbre.example/internal/record"
+	"timbre.example/internal/search"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
+	"timbre.example/internal/tally"
+	"timbre.example/internal/webhook"
 )
+
+// succeeded is the event of each kind of transaction.
+var succeeded = map[string]webhook.Event{record.KindRegister: webhook.WorkRegistered, record.KindUpdate: webhook.WorkUpdated}
 
 // described is a transaction as events name it.
 func described(row query.Transaction) events.Transaction {
@@ -57,6 +63,16 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transactio
 	}); err != nil {
 		return nil, err
 	}
+	creators, err := record.JobCreators(job)
+	if err != nil {
+		return nil, err
+	}
+	if err := search.Add(ctx, tx, search.Entry{
+		Organization: job.OrganizationID, Work: job.WorkID, Scope: search.Scope{Network: job.Network, Test: job.Test}, Version: receipt.Version,
+		Title: job.Title, Reference: job.ExternalUserRef, Creators: creators, Hashes: [][]byte{job.MediaHash, job.Commitment, row.TxHash},
+	}); err != nil {
+		return nil, err
+	}
 	if until == 0 { // otherwise the decision about the time stamp enqueues it
 		if err := outbox.Enqueue(ctx, tx, outbox.Delivery{Kind: outbox.Certificate, Subject: row.ID, Work: job.WorkID, Organization: job.OrganizationID}); err != nil {
 			return nil, err
@@ -66,6 +82,17 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, row query.Transactio
 		if err := credits.Capture(ctx, tx, row.OrganizationID, row.ID); err != nil {
 			return nil, err
 		}
+	}
+	if err := tally.Final(ctx, tx, row, tx.Now); err != nil {
+		return nil, err
+	}
+	hash := record.Hex(row.TxHash)
+	if err := webhook.TransactionEnded(ctx, tx, webhook.Ended{
+		Event: succeeded[row.Kind], Transaction: row.ID, Organization: row.OrganizationID, Work: row.WorkID, APIKey: row.ApiKeyID, ExternalUserRef: job.ExternalUserRef, Network: row.Network,
+		At: receipt.At, AtsID: receipt.AtsID, TxHash: row.TxHash, BlockHash: receipt.BlockHash[:], BlockNumber: receipt.BlockNumber, ExplorerURL: s.ExplorerURL(network.Name(row.Network), hash),
+		AccessCode: row.Kind == record.KindRegister && job.ExternalUserRef == "",
+	}); err != nil {
+		return nil, err
 	}
 	took := tx.Now.Sub(store.Time(row.CreatedAt))
 	return func() {
@@ -118,7 +145,17 @@ func (s *Service) fail(ctx context.Context, tx *store.Tx, row query.Transaction,
 	if err := credits.Release(ctx, tx, row.OrganizationID, row.ID); err != nil {
 		return nil, err
 	}
+	if err := tally.Failed(ctx, tx, row, tx.Now, reason); err != nil {
+		return nil, err
+	}
+	if err := webhook.TransactionEnded(ctx, tx, webhook.Ended{
+		Event: webhook.WorkFailed, Transaction: row.ID, Organization: row.OrganizationID, Work: row.WorkID, APIKey: row.ApiKeyID, ExternalUserRef: job.ExternalUserRef, Network: row.Network,
+		At: tx.Now, Reason: reason,
+	}); err != nil {
+		return nil, err
+	}
 	return func() {
+		s.Finished()
 		s.Events.Step(described(row), "refused", store.Time(row.UpdatedAt), errors.New(reason))
 		s.Events.Failed(ctx, described(row), string(fault.CodeTransactionFailed), reason)
 	}, nil

@@ -14,6 +14,7 @@ import (
 	"timbre.example/internal/network"
 	"timbre.example/internal/operation"
 	"timbre.example/internal/record"
+	"timbre.example/internal/search"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 )
@@ -100,10 +101,13 @@ func (s *Service) Redact(ctx context.Context, n network.Name, atsID int64) (_ Re
 		if err := tx.RedactVersions(ctx, query.RedactVersionsParams{Nothing: []byte{}, WorkID: w.ID}); err != nil {
 			return err
 		}
-		for _, drop := range []func(context.Context, string) error{tx.DropTitleClaims, tx.DropMediaClaims, tx.DropReplacedCodes, tx.DropDeliveries} {
+		for _, drop := range []func(context.Context, string) error{tx.DropTitleClaims, tx.DropMediaClaims, tx.DropReplacedCodes, tx.DropDeliveries, tx.DropWebhookDeliveries, tx.DropWebhookAttempts} {
 			if err := drop(ctx, w.ID); err != nil {
 				return err
 			}
+		}
+		if err := search.Remove(ctx, tx, w.ID); err != nil {
+			return err
 		}
 		out.At, out.Title, out.Creators = tx.Now, "", nil
 		return nil

@@ -12,12 +12,9 @@ import (
 	"timbre.example/internal/web"
 )
 
-// maxSmallBody bounds bodies with a few short members, in bytes.
-const maxSmallBody = 16 << 10
-
 // apiKeys adds the routes of API keys.
 func (f *Face) apiKeys() {
-	submit(f, operation{method: "POST", path: "/api-keys", id: "create-api-key", summary: "Create an API key", needs: permission.KeysManage, status: 201, test: true}, maxSmallBody, f.createAPIKey)
+	submit(f, operation{method: "POST", path: "/api-keys", id: "create-api-key", summary: "Create an API key", needs: permission.KeysManage, status: 201, test: true}, f.createAPIKey)
 	do(f, operation{method: "GET", path: "/api-keys", id: "list-api-keys", summary: "API keys, newest first", needs: permission.KeysRead}, f.listAPIKeys)
 	do(f, operation{method: "GET", path: "/api-keys/{id}", id: "api-key", summary: "One API key", needs: permission.KeysRead}, f.apiKey)
 	do(f, operation{method: "DELETE", path: "/api-keys/{id}", id: "revoke-api-key", summary: "Revoke an API key", needs: permission.KeysManage, test: true}, f.revokeAPIKey)

@@ -97,12 +97,12 @@ func (f *Face) backend(ctx huma.Context, o operation, organization string) (Call
 // member returns the caller of a session of the console. To everybody else an organization
 // does not exist.
 func (f *Face) member(ctx huma.Context, r *http.Request, o operation, token, organization string) (Caller, error) {
-	if unsafe(o.method) && !f.own(r) {
-		return Caller{}, fault.CommonForbidden("origin")
-	}
 	s, err := f.People.Session(ctx.Context(), token)
 	if err != nil {
 		return Caller{}, err
+	}
+	if unsafe(o.method) && !f.own(r) {
+		return Caller{}, fault.CommonForbidden("origin")
 	}
 	id, err := uuid.Parse(organization)
 	if err != nil {

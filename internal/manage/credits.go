@@ -10,7 +10,7 @@ import (
 // credits adds the routes of credits. Only the operator grants credits.
 func (f *Face) credits() {
 	do(f, operation{method: "GET", path: "/credits", id: "credits", summary: "The balance", needs: permission.CreditsRead}, f.balance)
-	submit(f, operation{method: "PATCH", path: "/credits", id: "change-credits", summary: "Change the level of the low-balance warning", needs: permission.CreditsManage}, maxSmallBody, f.changeWarning)
+	submit(f, operation{method: "PATCH", path: "/credits", id: "change-credits", summary: "Change the level of the low-balance warning", needs: permission.CreditsManage}, f.changeWarning)
 }
 
 type balanceOutput struct {

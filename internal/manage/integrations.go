@@ -12,10 +12,10 @@ import (
 // integrations adds the routes of the widget: its key pairs, and whether it is on.
 func (f *Face) integrations() {
 	do(f, operation{method: "GET", path: "/integrations", id: "list-integrations", summary: "Key pairs of the widget, oldest first", needs: permission.IntegrationRead}, f.listIntegrations)
-	submit(f, operation{method: "POST", path: "/integrations", id: "create-integration", summary: "Create a key pair", needs: permission.IntegrationManage, status: 201, test: true}, maxSmallBody, f.createIntegration)
-	submit(f, operation{method: "PATCH", path: "/integrations", id: "switch-widget", summary: "Switch the widget on or off", needs: permission.IntegrationManage}, maxSmallBody, f.switchWidget)
-	submit(f, operation{method: "PATCH", path: "/integrations/{site_key}", id: "change-integration", summary: "Enable, disable or label a key pair", needs: permission.IntegrationManage, test: true}, maxSmallBody, f.changeIntegration)
-	submit(f, operation{method: "POST", path: "/integrations/{site_key}/rotate", id: "rotate-integration", summary: "Replace the secret key of a key pair", needs: permission.IntegrationManage, test: true}, maxSmallBody, f.rotateIntegration)
+	submit(f, operation{method: "POST", path: "/integrations", id: "create-integration", summary: "Create a key pair", needs: permission.IntegrationManage, status: 201, test: true}, f.createIntegration)
+	submit(f, operation{method: "PATCH", path: "/integrations", id: "switch-widget", summary: "Switch the widget on or off", needs: permission.IntegrationManage}, f.switchWidget)
+	submit(f, operation{method: "PATCH", path: "/integrations/{site_key}", id: "change-integration", summary: "Enable, disable or label a key pair", needs: permission.IntegrationManage, test: true}, f.changeIntegration)
+	submit(f, operation{method: "POST", path: "/integrations/{site_key}/rotate", id: "rotate-integration", summary: "Replace the secret key of a key pair", needs: permission.IntegrationManage, test: true}, f.rotateIntegration)
 	do(f, operation{method: "DELETE", path: "/integrations/{site_key}", id: "remove-integration", summary: "Remove a key pair", needs: permission.IntegrationManage, test: true}, f.removeIntegration)
 }
 

@@ -59,10 +59,11 @@ type Route struct {
 // inOrganization is the beginning of the paths that name an organization.
 const inOrganization = "/v1/organizations/{org}"
 
-// The security schemes of the face.
-const (
-	byAPIKey = "api_key"
-)
+// MaxBody bounds every body of the face, in bytes: a few short members.
+const MaxBody = 16 << 10
+
+// byAPIKey is the name of the security scheme of API keys.
+const byAPIKey = "api_key"
 
 // New adds the routes of the face to its router.
 func New(c Config) (*Face, error) {
@@ -71,7 +72,7 @@ func New(c Config) (*Face, error) {
 		return nil, err
 	}
 	f := &Face{Config: c, scheme: u.Scheme, origin: u.Scheme + "://" + u.Host}
-	f.operations = web.NewOperations(c.Web, "Timbre management", "/v1/management/openapi", map[string]*huma.SecurityScheme{
+	f.operations = web.NewOperations(c.Web, "Timbre management", "", map[string]*huma.SecurityScheme{
 		byAPIKey: {Type: "http", Scheme: "bearer", Description: "An API key of the organization: afo_sk_live_ or afo_sk_test_, and 48 hex digits."},
 	})
 	f.apiKeys()
@@ -117,10 +118,10 @@ func do[I, O any](f *Face, o operation, handler func(*Call, *I) (*O, error)) {
 	})
 }
 
-// submit adds an operation with a JSON body of at most most bytes. A POST makes something, so
+// submit adds an operation with a JSON body. A POST makes something, so
 // it takes an Idempotency-Key.
-func submit[I, O any](f *Face, o operation, most int64, handler func(*Call, *I) (*O, error)) {
-	body := web.Body[Caller, I]{Most: most, Strict: true}
+func submit[I, O any](f *Face, o operation, handler func(*Call, *I) (*O, error)) {
+	body := web.Body[Caller, I]{Most: MaxBody, Strict: true}
 	if o.method == http.MethodPost {
 		body.Once = Caller.once
 	}

@@ -12,7 +12,7 @@ import (
 // it in the query.
 func (f *Face) origins() {
 	do(f, operation{method: "GET", path: "/origins", id: "list-origins", summary: "Allowed origins, in the order of their texts", needs: permission.IntegrationRead}, f.listOrigins)
-	submit(f, operation{method: "POST", path: "/origins", id: "add-origin", summary: "Allow an origin", needs: permission.IntegrationManage, status: 201}, maxSmallBody, f.addOrigin)
+	submit(f, operation{method: "POST", path: "/origins", id: "add-origin", summary: "Allow an origin", needs: permission.IntegrationManage, status: 201}, f.addOrigin)
 	do(f, operation{method: "DELETE", path: "/origins", id: "remove-origin", summary: "Remove an origin from the allowlist", needs: permission.IntegrationManage}, f.removeOrigin)
 }
 

@@ -13,7 +13,7 @@ import (
 // settings adds the routes of an organization's settings.
 func (f *Face) settings() {
 	do(f, operation{method: "GET", path: "/settings", id: "settings", summary: "The settings", needs: permission.SettingsRead}, f.readSettings)
-	submit(f, operation{method: "PATCH", path: "/settings", id: "change-settings", summary: "Change some of the settings", needs: permission.SettingsManage}, maxSmallBody, f.changeSettings)
+	submit(f, operation{method: "PATCH", path: "/settings", id: "change-settings", summary: "Change some of the settings", needs: permission.SettingsManage}, f.changeSettings)
 }
 
 type wireSettings struct {

@@ -39,10 +39,10 @@ import (
 //	other    it is not about a work
 var columns = map[string]string{
 	"works":                 "id:about organization_id:about network:public ats_id:public owner:public title:erased title_key:erased external_user_ref:erased access_code_hash:erased access_code_generation:erased access_code_issued_at:erased latest_version:public created_at:about updated_at:about redacted_at:about test:about",
-	"versions":              "work_id:about version:public transaction_id:about commitment:public media_hash:erased media:erased merkle_root:erased creators:erased filename:erased asset_key:erased certificate_key:erased quote:about tx_hash:public block_number:public block_hash:public registered_at:public timestamp_until:about language:erased issued_at:about organization_id:about certificate_at:about certificate_tries:about timestamp_at:about timestamp_tries:about",
+	"versions":              "work_id:about version:public transaction_id:about commitment:public media_hash:erased media:erased merkle_root:erased creators:erased filename:erased asset_key:erased certificate_key:erased quote:about tx_hash:public block_number:public block_hash:public registered_at:public timestamp_until:about language:erased issued_at:about organization_id:about certificate_at:about certificate_tries:about timestamp_at:about timestamp_tries:about words:about",
 	"timestamps":            "work_id:about version:public token:about", // it is about the commitment, which is public
 	"jobs":                  "id:about organization_id:about session_jti:about kind:about network:public external_user_ref:erased state:about work_id:about ats_id:public title:erased title_key:erased creators:erased filename:erased max_bytes:about upload_key:about asset_key:erased deadline:about quote_until:about media_hash:erased declared_hash:erased media:erased merkle_root:erased commitment:public quote:about total_credits:about created_at:about updated_at:about base_version:public rehearse:about hash_only:about language:erased test:about reading:erased upload_bytes:about api_key_id:about",
-	"transactions":          "id:about organization_id:about network:public kind:public state:about work_id:about ats_id:public version:public commitment:public total_credits:about staged:public tx_hash:public block_number:public block_hash:public steps:about failure:about request_id:about rehearse:about test:about api_key_id:about created_at:about updated_at:about",
+	"transactions":          "id:about organization_id:about network:public kind:public state:about work_id:about ats_id:public version:public commitment:public total_credits:about staged:public tx_hash:public block_number:public block_hash:public steps:about failure:about request_id:about rehearse:about test:about api_key_id:about created_at:about updated_at:about counted:about",
 	"title_claims":          "organization_id:erased network:erased external_user_ref:erased title_key:erased work_id:erased",
 	"media_claims":          "organization_id:erased network:erased media_hash:erased work_id:erased",
 	"replaced_access_codes": "hash:erased work_id:erased generation:erased replaced_by:erased replaced_at:erased",
@@ -50,7 +50,12 @@ var columns = map[string]string{
 	"audit_entries":         "id:other organization_id:other actor_kind:other actor_id:other actor_name:other request_id:other action:other subject:other changes:other created_at:other position:other hash:other",
 	"idempotent_requests":   "id:other request:other claim:other leased_until:other status:other answer:other created_at:other", // hashes, and an encrypted answer; a day old at most
 	"audit_heads":           "organization_id:other entries:other hash:other",
-	"deliveries":            "kind:erased subject:erased work_id:erased organization_id:erased created_at:erased due_at:erased attempts:erased last_error:erased", // of the work; an error may quote it
+	"deliveries":            "kind:erased subject:erased work_id:erased organization_id:erased created_at:erased due_at:erased attempts:erased last_error:erased lane:erased", // of the work; an error may quote it
+	"work_words":            "key:erased work_id:erased",
+	"daily_counts":          "organization_id:other day:other network:other test:other kind:other code:other reason:other count:other credits:other",
+	"webhook_endpoints":     "id:other organization_id:other api_key_id:other url:other description:other events:other network:other secret:other previous_secret:other previous_until:other disabled_at:other disabled_reason:other failing_since:other warned_at:other revision:other deleted_at:other created_at:other updated_at:other",
+	"webhook_deliveries":    "id:erased organization_id:erased endpoint_id:erased event:erased transaction_id:erased work_id:erased payload:erased access_code:erased state:erased attempts:erased last_status:erased created_at:erased ended_at:erased", // the payload has the end-user
+	"webhook_attempts":      "work_id:erased delivery_id:erased number:erased url:erased started_at:erased duration:erased status:erased headers:erased body:erased error:erased",                                                                        // an answer may quote the payload
 	"erasures":              "object_key:about since:about erased:about organization_id:about due_at:about tries:about",
 	"organizations":         "id:other name:other suspended_at:other widget_enabled:other max_file_size:other access_code_ttl:other duplicate_titles:other asset_storage:other quota:other imprint:other created_at:other revision:other issuer_name:other logo_hash:other low_credits:other",
 	"organization_logos":    "organization_id:other image:other hash:other width:other height:other created_at:other",
@@ -76,6 +81,7 @@ var columns = map[string]string{
 	"person_links":          "hash:other kind:other ref:other tries:other mailed:other expires_at:other",
 	"known_devices":         "hash:other person_id:other expires_at:other",
 	"mails":                 "id:other kind:other ref:other organization_id:other recipient:other language:other words:other created_at:other",
+	"operator_visits":       "person_id:other organization_id:other expires_at:other",
 	"budgets":               "key:other whole:other", // of keys, sessions and addresses; used up for minutes only
 }
 

@@ -90,7 +90,7 @@ func (q *Queries) FinishTransaction(ctx context.Context, arg FinishTransactionPa
 }
 
 const getTransaction = `-- name: GetTransaction :one
-SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse, test, api_key_id FROM transactions WHERE id = $1
+SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse, test, api_key_id, counted FROM transactions WHERE id = $1
 `
 
 func (q *Queries) GetTransaction(ctx context.Context, id string) (Transaction, error) {
@@ -119,12 +119,13 @@ func (q *Queries) GetTransaction(ctx context.Context, id string) (Transaction, e
 		&i.Rehearse,
 		&i.Test,
 		&i.ApiKeyID,
+		&i.Counted,
 	)
 	return i, err
 }
 
 const inFlight = `-- name: InFlight :many
-SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse, test, api_key_id FROM transactions
+SELECT id, organization_id, network, kind, state, work_id, ats_id, version, commitment, total_credits, staged, tx_hash, block_number, block_hash, steps, failure, request_id, created_at, updated_at, rehearse, test, api_key_id, counted FROM transactions
 WHERE network = $1 AND state = $2 AND state IN ('confirmed', 'staged', 'broadcast')
   AND organization_id = $3 AND id > $4
 ORDER BY id LIMIT $5
@@ -176,6 +177,7 @@ func (q *Queries) InFlight(ctx context.Context, arg InFlightParams) ([]Transacti
 			&i.Rehearse,
 			&i.Test,
 			&i.ApiKeyID,
+			&i.Counted,
 		); err != nil {
 			return nil, err
 		}

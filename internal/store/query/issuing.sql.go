@@ -323,7 +323,7 @@ func (q *Queries) TryTimestamp(ctx context.Context, arg TryTimestampParams) (int
 }
 
 const versionOfTransaction = `-- name: VersionOfTransaction :one
-SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key, timestamp_until, language, issued_at, organization_id, certificate_at, certificate_tries, timestamp_at, timestamp_tries FROM versions WHERE transaction_id = $1
+SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key, timestamp_until, language, issued_at, organization_id, certificate_at, certificate_tries, timestamp_at, timestamp_tries, words FROM versions WHERE transaction_id = $1
 `
 
 func (q *Queries) VersionOfTransaction(ctx context.Context, transactionID string) (Version, error) {
@@ -354,6 +354,7 @@ func (q *Queries) VersionOfTransaction(ctx context.Context, transactionID string
 		&i.CertificateTries,
 		&i.TimestampAt,
 		&i.TimestampTries,
+		&i.Words,
 	)
 	return i, err
 }

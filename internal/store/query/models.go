@@ -63,6 +63,18 @@ type CreditWarning struct {
 	CreatedAt      int64
 }
 
+type DailyCount struct {
+	OrganizationID string
+	Day            int64
+	Network        string
+	Test           bool
+	Kind           string
+	Code           string
+	Reason         string
+	Count          int64
+	Credits        int64
+}
+
 type Delivery struct {
 	Kind           string
 	Subject        string
@@ -72,6 +84,7 @@ type Delivery struct {
 	DueAt          int64
 	Attempts       int64
 	LastError      string
+	Lane           string
 }
 
 type Erasure struct {
@@ -260,6 +273,12 @@ type Membership struct {
 	CreatedAt      int64
 }
 
+type OperatorVisit struct {
+	PersonID       string
+	OrganizationID string
+	ExpiresAt      int64
+}
+
 type Organization struct {
 	ID              string
 	Name            string
@@ -415,6 +434,7 @@ type Transaction struct {
 	Rehearse       string
 	Test           bool
 	ApiKeyID       string
+	Counted        bool
 }
 
 type Version struct {
@@ -442,6 +462,57 @@ type Version struct {
 	CertificateTries int64
 	TimestampAt      int64
 	TimestampTries   int64
+	Words            int64
+}
+
+type WebhookAttempt struct {
+	WorkID     string
+	DeliveryID string
+	Number     int64
+	Url        string
+	StartedAt  int64
+	Duration   int64
+	Status     int64
+	Headers    string
+	Body       string
+	Error      string
+}
+
+type WebhookDelivery struct {
+	ID             string
+	OrganizationID string
+	EndpointID     string
+	Event          string
+	TransactionID  string
+	WorkID         string
+	Payload        string
+	AccessCode     bool
+	State          string
+	Attempts       int64
+	LastStatus     int64
+	CreatedAt      int64
+	EndedAt        int64
+}
+
+type WebhookEndpoint struct {
+	ID             string
+	OrganizationID string
+	ApiKeyID       string
+	Url            string
+	Description    string
+	Events         string
+	Network        string
+	Secret         []byte
+	PreviousSecret []byte
+	PreviousUntil  int64
+	DisabledAt     int64
+	DisabledReason string
+	FailingSince   int64
+	WarnedAt       int64
+	Revision       int64
+	DeletedAt      int64
+	CreatedAt      int64
+	UpdatedAt      int64
 }
 
 type Work struct {
@@ -461,4 +532,9 @@ type Work struct {
 	TitleKey             string
 	RedactedAt           sql.NullInt64
 	Test                 bool
+}
+
+type WorkWord struct {
+	Key    int64
+	WorkID string
 }

@@ -34,7 +34,7 @@ func (q *Queries) CountOrganizationWorks(ctx context.Context, arg CountOrganizat
 }
 
 const organizationWorks = `-- name: OrganizationWorks :many
-SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at, w.test, v.work_id, v.version, v.transaction_id, v.commitment, v.media_hash, v.media, v.merkle_root, v.creators, v.filename, v.asset_key, v.quote, v.tx_hash, v.block_number, v.block_hash, v.registered_at, v.certificate_key, v.timestamp_until, v.language, v.issued_at, v.organization_id, v.certificate_at, v.certificate_tries, v.timestamp_at, v.timestamp_tries FROM works w JOIN versions v ON v.work_id = w.id
+SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at, w.test, v.work_id, v.version, v.transaction_id, v.commitment, v.media_hash, v.media, v.merkle_root, v.creators, v.filename, v.asset_key, v.quote, v.tx_hash, v.block_number, v.block_hash, v.registered_at, v.certificate_key, v.timestamp_until, v.language, v.issued_at, v.organization_id, v.certificate_at, v.certificate_tries, v.timestamp_at, v.timestamp_tries, v.words FROM works w JOIN versions v ON v.work_id = w.id
 WHERE w.id IN (
   SELECT p.id FROM works p
   WHERE p.organization_id = $1 AND p.network = $2 AND p.test = $3 AND p.redacted_at IS NULL
@@ -118,6 +118,7 @@ func (q *Queries) OrganizationWorks(ctx context.Context, arg OrganizationWorksPa
 			&i.Version.CertificateTries,
 			&i.Version.TimestampAt,
 			&i.Version.TimestampTries,
+			&i.Version.Words,
 		); err != nil {
 			return nil, err
 		}

@@ -88,7 +88,7 @@ func (q *Queries) CountWorks(ctx context.Context, network string) (int64, error)
 }
 
 const getVersion = `-- name: GetVersion :one
-SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key, timestamp_until, language, issued_at, organization_id, certificate_at, certificate_tries, timestamp_at, timestamp_tries FROM versions WHERE work_id = $1 AND version = $2
+SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key, timestamp_until, language, issued_at, organization_id, certificate_at, certificate_tries, timestamp_at, timestamp_tries, words FROM versions WHERE work_id = $1 AND version = $2
 `
 
 type GetVersionParams struct {
@@ -124,6 +124,7 @@ func (q *Queries) GetVersion(ctx context.Context, arg GetVersionParams) (Version
 		&i.CertificateTries,
 		&i.TimestampAt,
 		&i.TimestampTries,
+		&i.Words,
 	)
 	return i, err
 }
@@ -157,7 +158,7 @@ func (q *Queries) GetWork(ctx context.Context, id string) (Work, error) {
 }
 
 const ownWorks = `-- name: OwnWorks :many
-SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at, w.test, v.work_id, v.version, v.transaction_id, v.commitment, v.media_hash, v.media, v.merkle_root, v.creators, v.filename, v.asset_key, v.quote, v.tx_hash, v.block_number, v.block_hash, v.registered_at, v.certificate_key, v.timestamp_until, v.language, v.issued_at, v.organization_id, v.certificate_at, v.certificate_tries, v.timestamp_at, v.timestamp_tries FROM works w JOIN versions v ON v.work_id = w.id
+SELECT w.id, w.organization_id, w.network, w.ats_id, w.owner, w.title, w.external_user_ref, w.access_code_hash, w.access_code_generation, w.latest_version, w.created_at, w.updated_at, w.access_code_issued_at, w.title_key, w.redacted_at, w.test, v.work_id, v.version, v.transaction_id, v.commitment, v.media_hash, v.media, v.merkle_root, v.creators, v.filename, v.asset_key, v.quote, v.tx_hash, v.block_number, v.block_hash, v.registered_at, v.certificate_key, v.timestamp_until, v.language, v.issued_at, v.organization_id, v.certificate_at, v.certificate_tries, v.timestamp_at, v.timestamp_tries, v.words FROM works w JOIN versions v ON v.work_id = w.id
 WHERE w.id IN (
   SELECT p.id FROM works p
   WHERE p.organization_id = $1 AND p.network = $2 AND p.test = $3 AND p.external_user_ref = $4
@@ -244,6 +245,7 @@ func (q *Queries) OwnWorks(ctx context.Context, arg OwnWorksParams) ([]OwnWorksR
 			&i.Version.CertificateTries,
 			&i.Version.TimestampAt,
 			&i.Version.TimestampTries,
+			&i.Version.Words,
 		); err != nil {
 			return nil, err
 		}
@@ -346,7 +348,7 @@ func (q *Queries) ReplacedAccessCode(ctx context.Context, hash []byte) (Replaced
 }
 
 const transactionForView = `-- name: TransactionForView :one
-SELECT t.id, t.organization_id, t.network, t.kind, t.state, t.work_id, t.ats_id, t.version, t.commitment, t.total_credits, t.staged, t.tx_hash, t.block_number, t.block_hash, t.steps, t.failure, t.request_id, t.created_at, t.updated_at, t.rehearse, t.test, t.api_key_id, CAST(COALESCE(w.external_user_ref, '') AS TEXT) AS external_user_ref, CAST(COALESCE(w.access_code_generation, 0) AS BIGINT) AS generation, w.redacted_at,
+SELECT t.id, t.organization_id, t.network, t.kind, t.state, t.work_id, t.ats_id, t.version, t.commitment, t.total_credits, t.staged, t.tx_hash, t.block_number, t.block_hash, t.steps, t.failure, t.request_id, t.created_at, t.updated_at, t.rehearse, t.test, t.api_key_id, t.counted, CAST(COALESCE(w.external_user_ref, '') AS TEXT) AS external_user_ref, CAST(COALESCE(w.access_code_generation, 0) AS BIGINT) AS generation, w.redacted_at,
   CAST(COALESCE(v.registered_at, 0) AS BIGINT) AS registered_at
 FROM transactions t LEFT JOIN works w ON w.id = t.work_id LEFT JOIN versions v ON v.work_id = t.work_id AND v.version = t.version WHERE t.id = $1
 `
@@ -385,6 +387,7 @@ func (q *Queries) TransactionForView(ctx context.Context, id string) (Transactio
 		&i.Transaction.Rehearse,
 		&i.Transaction.Test,
 		&i.Transaction.ApiKeyID,
+		&i.Transaction.Counted,
 		&i.ExternalUserRef,
 		&i.Generation,
 		&i.RedactedAt,
@@ -394,7 +397,7 @@ func (q *Queries) TransactionForView(ctx context.Context, id string) (Transactio
 }
 
 const versions = `-- name: Versions :many
-SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key, timestamp_until, language, issued_at, organization_id, certificate_at, certificate_tries, timestamp_at, timestamp_tries FROM versions WHERE work_id = $1 ORDER BY version
+SELECT work_id, version, transaction_id, commitment, media_hash, media, merkle_root, creators, filename, asset_key, quote, tx_hash, block_number, block_hash, registered_at, certificate_key, timestamp_until, language, issued_at, organization_id, certificate_at, certificate_tries, timestamp_at, timestamp_tries, words FROM versions WHERE work_id = $1 ORDER BY version
 `
 
 func (q *Queries) Versions(ctx context.Context, workID string) ([]Version, error) {
@@ -431,6 +434,7 @@ func (q *Queries) Versions(ctx context.Context, workID string) ([]Version, error
 			&i.CertificateTries,
 			&i.TimestampAt,
 			&i.TimestampTries,
+			&i.Words,
 		); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,13 @@
+-- name: CountEnd :exec
+INSERT INTO daily_counts (organization_id, day, network, test, kind, code, reason, count, credits)
+VALUES (sqlc.arg(organization_id), sqlc.arg(day), sqlc.arg(network), sqlc.arg(test), sqlc.arg(kind), sqlc.arg(code), sqlc.arg(reason), 1, sqlc.arg(credits))
+ON CONFLICT (organization_id, day, network, test, kind, code, reason) DO UPDATE SET count = daily_counts.count + 1, credits = daily_counts.credits + excluded.credits;
+
+-- name: MarkCounted :execrows
+UPDATE transactions SET counted = TRUE WHERE id = sqlc.arg(id) AND NOT counted;
+
+-- name: UncountedEnds :many
+SELECT * FROM transactions WHERE NOT counted AND state IN ('final', 'failed') ORDER BY id LIMIT sqlc.arg(lim);
+
+-- name: DailyCounts :many
+SELECT * FROM daily_counts WHERE organization_id = sqlc.arg(organization_id) AND day >= sqlc.arg(since) AND day <= sqlc.arg(until) ORDER BY day, network, kind, code, reason;
