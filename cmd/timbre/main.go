@@ -44,6 +44,7 @@ type cli struct {
 	Org      orgCmd      `cmd:"" help:"Manage organizations and their settings."`
 	People   peopleCmd   `cmd:"" help:"Invite people to organizations, and make links for new passwords."`
 	Keys     keysCmd     `cmd:"" help:"Manage key pairs: a public site key, and the secret key that creates its sessions."`
+	APIKeys  apikeysCmd  `cmd:"" name:"apikeys" help:"Manage the API keys of an organization's backends."`
 	Secret   secretCmd   `cmd:"" help:"Derive files with only the keys of some roles from the server's secret."`
 	Sessions sessionsCmd `cmd:"" help:"List and end running sessions."`
 	Origins  originsCmd  `cmd:"" help:"Manage the origins (websites) that can embed an organization's widget."`

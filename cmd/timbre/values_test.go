@@ -93,12 +93,16 @@ var wrongValues = map[string][]string{
 	"out":                              nil, // every name is valid until the file is written: see TestFilesThatCannotBeWritten
 	"work-version":                     {"latest"},
 	"max-file-size of org":             {"many"},
+	"max-file-size of apikeys":         {"many"},
+	"expires":                          {"soon", "2031-05-01"},
+	"scope":                            nil, // refused with a code
 	"widget":                           {"maybe"},
 	"access-code-ttl":                  {"1y"},
 	"duplicate-titles":                 {"maybe"},
 	"asset-storage":                    {"some"},
 	"quota":                            {"unlimited"},
 	"limit":                            {"all"},
+	"name":                             nil, // refused with a code
 	"note":                             nil, // any text
 	"key":                              nil, // an unknown key pair has no sessions; the same holds for the next two
 	"external-user-ref":                nil,
@@ -141,7 +145,7 @@ func TestWrongValues(t *testing.T) {
 	// given twice, the last one counts.
 	right := map[string][]string{
 		"--database-url": {"sqlite:" + database}, "--blob-url": {"file:" + filepath.Join(folder, "blobs")}, "--secret-file": {secret}, "--listen": {"127.0.0.1:0"},
-		"--public-url": {"https://songs.example"}, "--addr": {"127.0.0.1:0"}, "--data": {filepath.Join(folder, "demo")}, "--out": {filepath.Join(folder, "out")}, "--network": {"testnet"}, "--id": {"x"},
+		"--public-url": {"https://songs.example"}, "--addr": {"127.0.0.1:0"}, "--data": {filepath.Join(folder, "demo")}, "--out": {filepath.Join(folder, "out")}, "--network": {"testnet"}, "--id": {"x"}, "--name": {"x"},
 	}
 	arguments := map[string]string{"org": "x", "id": "x", "name": "x", "origin": "x", "site-key": "x", "code": "x", "amount": "1", "ats-id": "1", "evidence": evidence, "source": evidence, "command": "serve"}
 	// Flags that must be given too, or the invalid value is not read.
@@ -178,6 +182,9 @@ func TestWrongValues(t *testing.T) {
 		}
 		if command[0] == "secret" { // required there; a server with them would be another one
 			base = append(base, "--roles=ats")
+		}
+		if command[0] == "apikeys" {
+			base = append(base, map[string][]string{"create": {"--scope=works:read"}}[command[1]]...)
 		}
 		check := func(name, value string, s said, shown string) {
 			t.Helper()

@@ -14,6 +14,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"timbre.example/internal/apikey"
 )
 
 // origin is the page in the client's Origin header: one that the demo's
@@ -143,6 +145,31 @@ func (c *client) registerWith(ctx context.Context, token string, file []byte) (t
 	}
 	err = c.call(ctx, "/v1/works/confirm", token, map[string]string{"job_id": s.JobID}, &out)
 	return out.TransactionID, err
+}
+
+// read makes a GET and checks the status of its answer.
+func (c *client) read(ctx context.Context, path, token string, status int) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL+path, http.NoBody)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	if !apikey.Like(token) {
+		req.Header.Set("X-Site-Key", c.SiteKey)
+		req.Header.Set("Origin", origin)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if err := json.NewDecoder(res.Body).Decode(new(json.RawMessage)); err != nil {
+		return err
+	}
+	if res.StatusCode != status {
+		return fmt.Errorf("GET %s: %s", path, res.Status)
+	}
+	return nil
 }
 
 // final follows a transaction by server-sent events until it is final.

@@ -1,0 +1,2 @@
+-- name: OrganizationOfAPIKey :one
+SELECT organization_id FROM api_keys WHERE id = sqlc.arg(id);
