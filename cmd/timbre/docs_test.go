@@ -118,6 +118,14 @@ grep -q 'work.not_found' none.txt
 TIMBRE_SECRET_FILE=none timbre works evidence 1 --network testnet -o none.json 2> none.txt && exit 1
 grep -q 'secret file' none.txt
 `)
+	script.WriteString(pasted(t, "organization-api.md", 6))
+	script.WriteString(`
+[[ $API_KEY == afo_sk_live_* && ${#API_KEY} == 60 ]]
+grep -q '"title":"Night Train"' works.json && grep -q '"total_count":1' works.json && grep -q '"external_user_ref":"user-17"' works.json
+grep -q '"latest_version":2' work.json && grep -q '"version":2' versions.json
+[[ $(head -c 8 night-train.pdf) == %PDF-1.7 ]]
+timbre works evidence "$ATS_ID" --network testnet --work-version 1 -o - | cmp - proof.json
+`)
 	script.WriteString(pasted(t, "quick-start.md", 1))
 	script.WriteString(`
 timbre origins list "$ORG" > origins.txt

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"timbre.example/internal/account"
 	"timbre.example/internal/apikey"
 	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
@@ -179,12 +180,8 @@ func keysRefusedEverywhere(t *testing.T, w *world, doc documented, other string)
 	both := []string{"", w.org}
 	suspend := func(on bool) func() {
 		return func() {
-			row, err := w.db.Read().GetOrganization(t.Context(), w.org)
+			_, err := account.ChangeOrganization(t.Context(), w.db, audit.CommandLine(), w.org, 0, func(o *account.Organization) { o.Suspended = on })
 			w.must(err)
-			row.SuspendedAt.Int64, row.SuspendedAt.Valid = 1, on
-			w.must(w.db.Tx(t.Context(), func(tx *store.Tx) error {
-				return tx.SetOrganization(t.Context(), query.SetOrganizationParams{ID: w.org, WidgetEnabled: true, SuspendedAt: row.SuspendedAt, AssetStorage: row.AssetStorage})
-			}))
 		}
 	}
 	callers := map[string]caller{

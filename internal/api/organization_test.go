@@ -2,8 +2,6 @@ package api_test
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -11,15 +9,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"timbre.example/internal/apikey"
 	"timbre.example/internal/audit"
 	"timbre.example/internal/fault"
-	"timbre.example/internal/limit"
-	"timbre.example/internal/permission"
 	"timbre.example/internal/store"
 	"timbre.example/internal/store/query"
 	"timbre.example/internal/store/storetest"
@@ -105,7 +100,23 @@ func (b backend) registered(title string, change map[string]any) (work, ats, cod
 	if done.Failure != nil {
 		b.t.Fatalf("%s: %v", title, done.Failure)
 	}
+	b.certified(done.WorkID)
 	return done.WorkID, strconv.FormatInt(done.AtsID, 10), a.get("access_code")
+}
+
+// certified waits until the latest version of a work has its certificate.
+func (b backend) certified(work string) {
+	b.t.Helper()
+	for limit := time.Now().Add(30 * time.Second); ; {
+		a := b.get("/v1/works/" + work + "/download/certificate")
+		if a.code == "" {
+			return
+		}
+		if a.code != fault.CodeWorkCertificateUnavailable || time.Now().After(limit) {
+			b.t.Fatalf("certificate: %s", a.body)
+		}
+		<-time.After(5 * time.Millisecond)
+	}
 }
 
 // updated adds a version to a work with every step, and waits for its end.
@@ -118,9 +129,11 @@ func (b backend) updated(ats, seed string, change map[string]any) (transaction s
 	step := with(map[string]any{"job_id": a.get("job_id"), "network": "testnet"})
 	b.post(root+"/prepare", step).wants("prepare", "")
 	id := b.post(root+"/confirm", step).wants("confirm", "").get("transaction_id")
-	if done := b.done(id).Done; done.Failure != nil {
+	done := b.done(id).Done
+	if done.Failure != nil {
 		b.t.Fatalf("update: %v", done.Failure)
 	}
+	b.certified(done.WorkID)
 	return id
 }
 
@@ -185,7 +198,6 @@ func TestOrganizationAPI(t *testing.T) {
 		a := second.post("/v1/works/confirm", map[string]string{"job_id": b.prepared("/v1/works", "Shared", nil)}).wants("another key's confirm", "")
 		w.done(a.get("transaction_id"))
 
-		w.must(db.Tx(t.Context(), func(tx *store.Tx) error { return nil }))
 		alias := "/v1/organizations/" + w.org + "/works"
 		a = b.post(alias+"/confirm", map[string]string{"job_id": b.prepared(alias, "By the other path", map[string]any{"external_user_ref": "bob"})}).wants("confirm", "")
 		w.done(a.get("transaction_id"))
@@ -255,5 +267,3 @@ func proved(t *testing.T, a answer, w *world, work string, version int64) {
 		t.Errorf("%d %s: %s", a.status, a.header, a.body)
 	}
 }
-
-var _ = []any{bytes.Equal, context.Background, json.Valid, sync.OnceFunc, time.Now, limit.Rate{}, permission.Scopes, evidence.Encode}

@@ -281,7 +281,7 @@ func (w *world) answer(res *http.Response) answer {
 	if e.Error.RequestID != id || e.Error.Message == "" {
 		w.t.Errorf("%s: request id %q in the body of %s: %s", where, e.Error.RequestID, id, body)
 	}
-	if (res.StatusCode == 429 || res.StatusCode == 503) && res.Header.Get("Retry-After") == "" {
+	if (res.StatusCode == 429 || res.StatusCode == 503) && res.Header.Get("Retry-After") == "" && e.Error.Code != fault.CodeCommonQuotaExceeded {
 		w.t.Errorf("%s: %d without Retry-After", where, res.StatusCode)
 	}
 	a.code, a.err = e.Error.Code, e.Error

@@ -14,6 +14,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"timbre.example/internal/apikey"
 )
 
 // origin is the page in the client's Origin header: one that the demo's
@@ -26,12 +28,13 @@ type client struct {
 	*server
 	network string
 	http    *http.Client
+	user    string // the end-user of new works; "": none
 }
 
 func (s *server) client(network string) *client {
 	return &client{s, network, &http.Client{Timeout: 2 * time.Minute, Transport: &http.Transport{
 		MaxIdleConns: 4096, MaxIdleConnsPerHost: 4096, DisableCompression: true, WriteBufferSize: 64 << 10,
-	}}}
+	}}, ""}
 }
 
 // call posts JSON and reads JSON. A refusal is an error with its envelope.
@@ -81,12 +84,16 @@ type slot struct {
 }
 
 func (c *client) init(ctx context.Context, token string) (s slot, err error) {
-	err = c.call(ctx, "/v1/works/init", token, map[string]any{
+	work := map[string]any{
 		"title": "Song " + rand.Text(), "filename": "song.wav", "network": c.network,
 		"creators": []any{map[string]any{
 			"full_name": "Ada Example", "email": "ada@example.org", "roles": map[string]bool{"author": true, "composer": true}, "ipi": "123456789",
 		}},
-	}, &s)
+	}
+	if c.user != "" {
+		work["external_user_ref"] = c.user
+	}
+	err = c.call(ctx, "/v1/works/init", token, work, &s)
 	return s, err
 }
 
@@ -118,6 +125,11 @@ func (c *client) register(ctx context.Context, file []byte) (transaction string,
 	if err != nil {
 		return "", err
 	}
+	return c.registerWith(ctx, token, file)
+}
+
+// registerWith takes a file from init to confirm, with a session token or an API key.
+func (c *client) registerWith(ctx context.Context, token string, file []byte) (transaction string, err error) {
 	s, err := c.init(ctx, token)
 	if err != nil {
 		return "", err
@@ -133,6 +145,31 @@ func (c *client) register(ctx context.Context, file []byte) (transaction string,
 	}
 	err = c.call(ctx, "/v1/works/confirm", token, map[string]string{"job_id": s.JobID}, &out)
 	return out.TransactionID, err
+}
+
+// read makes a GET and checks the status of its answer.
+func (c *client) read(ctx context.Context, path, token string, status int) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL+path, http.NoBody)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	if !apikey.Like(token) {
+		req.Header.Set("X-Site-Key", c.SiteKey)
+		req.Header.Set("Origin", origin)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if err := json.NewDecoder(res.Body).Decode(new(json.RawMessage)); err != nil {
+		return err
+	}
+	if res.StatusCode != status {
+		return fmt.Errorf("GET %s: %s", path, res.Status)
+	}
+	return nil
 }
 
 // final follows a transaction by server-sent events until it is final.

@@ -6,12 +6,15 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"timbre.example/internal/apikey"
+	"timbre.example/internal/audit"
 	"timbre.example/internal/network"
 	"timbre.example/internal/session"
 	"timbre.example/internal/store"
@@ -69,6 +72,62 @@ func benchMint(ctx context.Context, b *bench) error {
 				return fmt.Errorf("%s: %w", way.what, err)
 			}
 			b.add(row{What: way.what + ", " + engine, Unit: "/s", Ours: o, Floor: f, Ratio: ratio, Goal: way.goal, Note: way.note + "; floor: one Ed25519 signature and one bare insert commit, likewise"})
+		}
+		return nil
+	})
+}
+
+// benchKeys measures calls by API key against the same calls by session token: a list of one
+// end-user's works, and a work that is not there, which costs little more than the caller's
+// check.
+func benchKeys(ctx context.Context, b *bench) error {
+	return b.onEach(ctx, "keys", func(s *server, engine string) error {
+		db, err := store.Open(ctx, s.DatabaseURL)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		keys := &apikey.Service{DB: db, MaxFileSize: 500 * mib}
+		key, err := keys.Create(ctx, audit.CommandLine(), s.Org, apikey.Request{Name: "bench", Scopes: []string{"works:register", "works:read"}})
+		if err != nil {
+			return err
+		}
+		c := s.client("testnet")
+		c.user = "bench"
+		for range 5 {
+			transaction, err := c.registerWith(ctx, key.Token, wav(4<<10))
+			if err == nil {
+				err = c.final(ctx, transaction)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		var minted struct{ Token string }
+		if err := c.call(ctx, "/v1/sessions", "", map[string]string{"secret_key": c.SecretKey, "action_type": "access", "allowed_network": c.network, "external_user_ref": c.user}, &minted); err != nil {
+			return err
+		}
+		turn, rounds := sized(b, 2*time.Second, 200*time.Millisecond), sized(b, 9, 1)
+		for _, call := range []struct {
+			what, path, query string
+			status            int
+		}{
+			{"a list of 5 works by API key", "/v1/works", "&external_user_ref=" + c.user, http.StatusOK},
+			{"a missing work by API key", "/v1/works/999999999", "", http.StatusNotFound},
+		} {
+			each := func(token, query string) func() (float64, error) {
+				return func() (float64, error) {
+					perSecond, err := rate(ctx, clients, turn, func(ctx context.Context, _ int) error {
+						return c.read(ctx, call.path+"?network=testnet"+query, token, call.status)
+					})
+					return clients / perSecond * 1000, err
+				}
+			}
+			o, f, ratio, err := pairs(rounds, each(key.Token, call.query), each(minted.Token, ""))
+			if err != nil {
+				return fmt.Errorf("%s: %w", call.what, err)
+			}
+			b.add(row{What: call.what + ", " + engine, Unit: "ms", Ours: o, Floor: f, Ratio: ratio, Goal: ratioAtMost(1.1), Note: "16 clients; floor: the same call by session token"})
 		}
 		return nil
 	})

@@ -81,6 +81,7 @@ var benches = []measurement{
 	{"prepare", benchPrepare},
 	{"put", benchPut},
 	{"mint", benchMint},
+	{"keys", benchKeys},
 	{"flood", benchFlood},
 	{"fair", benchFair},
 	{"registrations", benchRegistrations},

@@ -40,7 +40,7 @@ type server struct {
 func (b *bench) start(ctx context.Context, dir string, blockTime time.Duration, databaseURL string) (s *server, err error) {
 	args := []string{"demo", "--addr", "127.0.0.1:0", "--data", dir, "--block-time", blockTime.String(),
 		// Without limits: the bench measures the server, not its refusals.
-		"--limits-mint", "off", "--limits-session", "off", "--limits-address", "off", "--limits-organization", "off"}
+		"--limits-mint", "off", "--limits-session", "off", "--limits-key", "off", "--limits-address", "off", "--limits-organization", "off"}
 	if databaseURL != "" {
 		args = append(args, "--database-url", databaseURL)
 	}

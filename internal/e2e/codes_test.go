@@ -402,15 +402,38 @@ var table = []row{
 	{code: fault.CodeTransactionFailed, text: "The registration was refused. Nothing was charged.", scene: &scene{update: true, at: "confirm", do: func(t *testing.T, x *site, f *flow) {
 		x.tamper(t, "UPDATE jobs SET ats_id = 999999 WHERE id = ?", f.job()) // lost by the log between quote and confirm
 	}}},
-	{code: fault.CodeAPIKeyInvalidFormat, later: "the organization API"},
-	{code: fault.CodeAPIKeyRevoked, later: "the organization API"},
-	{code: fault.CodeAPIKeyOrgMismatch, later: "the organization API"},
-	{code: fault.CodeAPIKeyScopeDenied, later: "the organization API"},
+	{code: fault.CodeAPIKeyInvalidFormat, ask: func(t *testing.T, x *site) answered {
+		return x.refused(t, "GET", "/v1/works", "afo_sk_live_"+strings.Repeat("0", 48), map[string]any{})
+	}},
+	{code: fault.CodeAPIKeyRevoked, ask: func(t *testing.T, x *site) answered {
+		k := x.apiKey("works:read")
+		x.server.CLI(nil, "apikeys", "revoke", k.ID)
+		return x.refused(t, "GET", "/v1/works", k.Token, map[string]any{})
+	}},
+	{code: fault.CodeAPIKeyOrgMismatch, ask: func(t *testing.T, x *site) answered {
+		var other struct{ ID string }
+		x.server.CLI(&other, "org", "create", "Another label", "--json")
+		return x.refused(t, "GET", "/v1/organizations/"+other.ID+"/works", x.apiKey("works:read").Token, map[string]any{})
+	}},
+	{code: fault.CodeAPIKeyScopeDenied, ask: func(t *testing.T, x *site) answered {
+		return x.refused(t, "POST", "/v1/works/init", x.apiKey("works:read").Token, map[string]any{})
+	}},
 	{code: fault.CodeAPIKeyLimitReached, later: "the organization API"},
 	{code: fault.CodeIdempotencyKeyReused, later: "the organization API"},
-	{code: fault.CodeAPIKeyNotFound, later: "the organization API"},
-	{code: fault.CodeAPIKeyExpired, later: "the organization API"},
-	{code: fault.CodeAPIKeyOrgInactive, later: "the organization API"},
+	{code: fault.CodeAPIKeyNotFound, ask: func(t *testing.T, x *site) answered {
+		return x.refused(t, "GET", "/v1/works", "afo_sk_live_"+strings.Repeat("0", 40)+"963fbb8e", map[string]any{})
+	}},
+	{code: fault.CodeAPIKeyExpired, ask: func(t *testing.T, x *site) answered {
+		k := x.apiKey("works:read")
+		x.tamper(t, "UPDATE api_keys SET expires_at = 1 WHERE id = ?", k.ID)
+		return x.refused(t, "GET", "/v1/works", k.Token, map[string]any{})
+	}},
+	{code: fault.CodeAPIKeyOrgInactive, ask: func(t *testing.T, x *site) answered {
+		k := x.apiKey("works:read")
+		x.server.CLI(nil, "org", "suspend", x.org)
+		defer x.server.CLI(nil, "org", "resume", x.org)
+		return x.refused(t, "GET", "/v1/works", k.Token, map[string]any{})
+	}},
 	{code: fault.CodeAPIKeyInvalidName, later: "the organization API"},
 	{code: fault.CodeAPIKeyScopesRequired, later: "the organization API"},
 	{code: fault.CodeAPIKeyUnknownScope, later: "the organization API"},
@@ -418,6 +441,15 @@ var table = []row{
 	{code: fault.CodeCommonBadRequest, later: "the organization API"},
 	{code: fault.CodeCommonConflict, later: "the organization API"},
 	{code: fault.CodeIdempotencyInProgress, later: "the organization API"},
+}
+
+// apiKey is a key of the site's organization, as the command line prints it.
+type apiKey struct{ ID, Token string }
+
+// apiKey creates a key with one scope.
+func (x *site) apiKey(scope string) (k apiKey) {
+	x.server.CLI(&k, "apikeys", "create", x.org, "--name", "Backend", "--scope", scope, "--json")
+	return k
 }
 
 // newPoorSite is a site whose organization has no credits.

@@ -91,6 +91,46 @@ func TestKilledAtEachPoint(t *testing.T) {
 	})
 }
 
+// A backend with an API key meets the same deaths as a page. The key that began the job is
+// revoked while the server is away, and another key of the organization continues the job.
+func TestKilledWithAKey(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, databaseURL func(*testing.T) string) {
+		for i, point := range []string{"init.committed", "prepare.committed", "confirm.committed", "stage.committed", "final.committed"} {
+			t.Run(point, func(t *testing.T) {
+				t.Parallel()
+				s := harness.Start(t, harness.Options{Tags: "crashpoints", DatabaseURL: databaseURL(t), Env: []string{"TIMBRE_CRASH_AT=" + point}})
+				create := func() (k apiKey) {
+					s.CLI(&k, "apikeys", "create", s.OrganizationID, "--name", "Backend", "--scope", "works:register,works:read", "--json")
+					return k
+				}
+				first, second := create(), create()
+				song := &harness.Song{Server: s, Title: "By key, killed at " + point, Audio: harness.WAV(i), Key: first.Token}
+				died := 0
+				restart := func() {
+					s.Restart()
+					s.CLI(nil, "apikeys", "revoke", first.ID)
+					song.Key, song.Token = second.Token, second.Token
+				}
+				walk(t, song, func(step string, err error) {
+					if died++; died > 1 || !s.WasKilled() {
+						t.Fatalf("%s: %v, and the server was not killed at the point", step, err)
+					}
+					restart()
+				})
+				if died == 0 {
+					if !s.WasKilled() {
+						t.Fatal("the server never came by this point")
+					}
+					restart()
+				}
+				checkWork(t, song, 1)
+				checkKept(t, s)
+			})
+		}
+	})
+}
+
 // walk runs a registration step by step. When a step gets no answer, walk calls dead,
 // which restarts the server, and retries the step.
 func walk(t *testing.T, song *harness.Song, dead func(step string, err error)) {

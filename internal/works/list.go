@@ -190,8 +190,7 @@ func (s *Service) listOn(ctx context.Context, l access.Lister, n network.Name, i
 		err   error
 	)
 	if ref == "" {
-		total, err = q.CountOrganizationWorks(ctx, query.CountOrganizationWorksParams{OrganizationID: c.Organization, Network: string(n), Test: c.Test, Pattern: at.pattern})
-		if err != nil {
+		if total, err = s.countAll(ctx, c, n, at.pattern); err != nil {
 			return err
 		}
 		all, err := q.OrganizationWorks(ctx, query.OrganizationWorksParams{
@@ -232,6 +231,27 @@ func (s *Service) listOn(ctx context.Context, l access.Lister, n network.Name, i
 	}
 	return nil
 }
+
+// exact is how many works of an organization are counted one by one. More are counted by the
+// numbers of days, which are complete when the worker has counted the ends of older releases.
+const exact = 10_000
+
+// countAll counts the works of an organization on one network.
+func (s *Service) countAll(ctx context.Context, c access.Caller, n network.Name, pattern string) (int64, error) {
+	q := s.DB.Read()
+	if pattern != everyTitle {
+		return q.CountOrganizationWorks(ctx, query.CountOrganizationWorksParams{OrganizationID: c.Organization, Network: string(n), Test: c.Test, Pattern: pattern})
+	}
+	some, err := q.CountSomeOrganizationWorks(ctx, query.CountSomeOrganizationWorksParams{OrganizationID: c.Organization, Network: string(n), Test: c.Test, Lim: exact + 1})
+	if err != nil || some <= exact {
+		return some, err
+	}
+	many, err := q.CountManyOrganizationWorks(ctx, query.CountManyOrganizationWorksParams{OrganizationID: c.Organization, Network: string(n), Test: c.Test})
+	return max(some, many), err
+}
+
+// everyTitle is the pattern of a list without a search.
+const everyTitle = "%%"
 
 // OwnWork returns the work that the caller may see, as the list shows it.
 func (s *Service) OwnWork(ctx context.Context, r access.Reader) (_ OwnWork, err error) {

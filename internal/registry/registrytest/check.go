@@ -69,6 +69,7 @@ func Problems(ctx context.Context, w World) ([]string, error) {
 	c.claims()
 	c.codes()
 	c.sessions()
+	c.keys()
 	c.timestamps()
 	c.deliveries()
 	c.webhooks()

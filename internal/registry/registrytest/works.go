@@ -250,9 +250,32 @@ func (c *checker) sessions() {
 	})
 	first := map[string]string{}
 	for id, j := range c.jobs {
+		if j.sessionID == "" { // of an API key: see keys
+			continue
+		}
 		if other, ok := first[j.sessionID]; ok {
 			c.say("session %s began jobs %s and %s", j.sessionID, other, id)
 		}
 		first[j.sessionID] = id
 	}
+}
+
+// keys: a session or an API key began each job, not both. The key is of the job's organization,
+// and is a test key exactly for a test job. The transaction has the same key. No organization
+// has more than ten live keys.
+func (c *checker) keys() {
+	c.rows(`SELECT j.id FROM jobs j LEFT JOIN api_keys k ON k.id = j.api_key_id
+		WHERE (j.session_jti = '') = (j.api_key_id = '') OR j.api_key_id <> '' AND (k.id IS NULL OR k.organization_id <> j.organization_id OR k.test <> j.test)
+		UNION SELECT t.id FROM transactions t JOIN jobs j ON j.id = t.id WHERE t.api_key_id <> j.api_key_id`, func(scan func(...any) error) error {
+		var id string
+		err := scan(&id)
+		c.say("job %s has another caller than a session or a key of its organization", id)
+		return err
+	})
+	c.rows(`SELECT organization_id FROM api_keys WHERE revoked_at IS NULL AND expires_at IS NULL GROUP BY organization_id HAVING COUNT(*) > 10`, func(scan func(...any) error) error {
+		var id string
+		err := scan(&id)
+		c.say("organization %s has more than ten live API keys", id)
+		return err
+	})
 }

@@ -25,8 +25,11 @@ ALTER TABLE jobs ADD COLUMN api_key_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE transactions ADD COLUMN api_key_id TEXT NOT NULL DEFAULT '';
 -- The list of all works of an organization, the last changed first.
 CREATE INDEX works_of_organization ON works (organization_id, network, test, updated_at, id);
+-- The erased works, which no list has and no count includes.
+CREATE INDEX works_erased ON works (organization_id, network, test) WHERE redacted_at IS NOT NULL;
 
 -- +goose Down
+DROP INDEX works_erased;
 DROP INDEX works_of_organization;
 ALTER TABLE transactions DROP COLUMN api_key_id;
 ALTER TABLE jobs DROP COLUMN api_key_id;

@@ -9,6 +9,27 @@ import (
 	"context"
 )
 
+const countManyOrganizationWorks = `-- name: CountManyOrganizationWorks :one
+SELECT CAST(COALESCE((SELECT SUM(d.count) FROM daily_counts d WHERE d.organization_id = $1 AND d.network = $2
+    AND d.test = $3 AND d.kind = 'register' AND d.code = ''), 0)
+  - (SELECT COUNT(*) FROM works e WHERE e.organization_id = $1 AND e.network = $2 AND e.test = $3
+    AND e.redacted_at IS NOT NULL) AS BIGINT)
+`
+
+type CountManyOrganizationWorksParams struct {
+	OrganizationID string
+	Network        string
+	Test           bool
+}
+
+// The daily counts without the erased works: their cost does not grow with the works.
+func (q *Queries) CountManyOrganizationWorks(ctx context.Context, arg CountManyOrganizationWorksParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countManyOrganizationWorks, arg.OrganizationID, arg.Network, arg.Test)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const countOrganizationWorks = `-- name: CountOrganizationWorks :one
 SELECT COUNT(*) FROM works WHERE organization_id = $1 AND network = $2 AND test = $3 AND redacted_at IS NULL
   AND title_key LIKE CAST($4 AS TEXT) ESCAPE '!'
@@ -27,6 +48,31 @@ func (q *Queries) CountOrganizationWorks(ctx context.Context, arg CountOrganizat
 		arg.Network,
 		arg.Test,
 		arg.Pattern,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countSomeOrganizationWorks = `-- name: CountSomeOrganizationWorks :one
+SELECT COUNT(*) FROM (SELECT 1 FROM works p WHERE p.organization_id = $1 AND p.network = $2 AND p.test = $3
+  AND p.redacted_at IS NULL LIMIT $4) few
+`
+
+type CountSomeOrganizationWorksParams struct {
+	OrganizationID string
+	Network        string
+	Test           bool
+	Lim            int32
+}
+
+// At most a number of works.
+func (q *Queries) CountSomeOrganizationWorks(ctx context.Context, arg CountSomeOrganizationWorksParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countSomeOrganizationWorks,
+		arg.OrganizationID,
+		arg.Network,
+		arg.Test,
+		arg.Lim,
 	)
 	var count int64
 	err := row.Scan(&count)
