@@ -71,6 +71,7 @@ func Problems(ctx context.Context, w World) ([]string, error) {
 	c.sessions()
 	c.timestamps()
 	c.deliveries()
+	c.found()
 	c.network()
 	c.files()
 	return c.wrong, c.err
